@@ -1,0 +1,92 @@
+/* Losses and their gradients, as in src/ops/loss.c. N examples, C outputs.
+ *
+ * 16 work-items share a row: lane l takes outputs l, l + 16, ...; lanes fold 8, 4, 2, 1 in local memory. A group has ROWS
+ * rows; those past the last work on the last one and store nothing, so that barriers stay uniform. */
+// lint: -D ROWS=4
+#include "arith.h"
+
+#define LANES 16
+
+/* Lanes fold 8, 4, 2, 1 into lane[0], which all work-items of the row then have. */
+static float fold_row(__local float *lane, uint l)
+{
+    for (uint fold = LANES / 2; fold > 0; fold /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (l < fold) lane[l] += lane[l + fold];
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    return lane[0];
+}
+
+/* True where x[j] would be chosen before x[label]: the first maximum; NaN wins. */
+static int beats(float xj, uint j, float xl, uint label)
+{
+    const int wins = arith_is_nan(xj) & ((!arith_is_nan(xl)) | (j < label));
+    return wins | (xj > xl) | ((xj == xl) & (j < label));
+}
+
+/* p = e^(x - max) / sum, loss = log sum - (x_label - max), d = p - [label] */
+__kernel __attribute__((reqd_work_group_size(LANES, ROWS, 1))) void softmax_loss(
+    __global const float *restrict logits, __global const uint *restrict labels, __global float *restrict losses,
+    __global float *restrict hits, __global float *restrict gradient, uint n, uint classes, uint first)
+{
+    __local float lanes[ROWS][LANES];
+    __local uint beaten[ROWS][LANES];
+    const uint l = get_local_id(0), row = get_local_id(1);
+    const bool real = get_global_id(1) < n;
+    const size_t r = real ? get_global_id(1) : n - 1;
+    __global const float *x = logits + r * classes;
+    __global float *d = gradient + r * classes;
+    const uint label = labels[r] < classes ? labels[r] : classes - 1;
+    const float xl = x[label];
+
+    float max = x[0];
+    uint lost = 0;
+    for (uint j = l; j < classes; j += LANES) {
+        max = x[j] > max ? x[j] : max;
+        lost |= beats(x[j], j, xl, label);
+    }
+    lanes[row][l] = max;
+    beaten[row][l] = lost;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (uint k = 0; k < LANES; k++) { /* a maximum has no order, but for NaN, which makes the whole row NaN */
+        max = lanes[row][k] > max ? lanes[row][k] : max;
+        lost |= beaten[row][k];
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+
+    float sum = 0.0f;
+    for (uint j = l; j < classes; j += LANES) sum += arith_exp(x[j] - max);
+    lanes[row][l] = sum;
+    sum = fold_row(lanes[row], l);
+
+    for (uint j = l; j < classes; j += LANES) {
+        const float p = arith_div(arith_exp(x[j] - max), sum);
+        if (real) d[j] = arith_flush(j == label ? p - 1.0f : p);
+    }
+    if (real && l == 0) {
+        losses[first + r] = arith_flush(arith_log(sum) - (xl - max));
+        hits[first + r] = lost ? 0.0f : 1.0f;
+    }
+}
+
+/* loss = sum of (y - t)^2 / C, d = 2 (y - t) / C */
+__kernel __attribute__((reqd_work_group_size(LANES, ROWS, 1))) void squared_loss(
+    __global const float *restrict y, __global const float *restrict target, __global float *restrict losses,
+    __global float *restrict gradient, uint n, uint outputs, uint first)
+{
+    __local float lanes[ROWS][LANES];
+    const uint l = get_local_id(0), row = get_local_id(1);
+    const bool real = get_global_id(1) < n;
+    const size_t r = real ? get_global_id(1) : n - 1;
+
+    float sum = 0.0f;
+    for (uint j = l; j < outputs; j += LANES) {
+        const float d = y[r * outputs + j] - target[r * outputs + j];
+        sum = fma(d, d, sum);
+        if (real) gradient[r * outputs + j] = arith_flush(arith_div(d + d, (float)outputs));
+    }
+    lanes[row][l] = sum;
+    sum = fold_row(lanes[row], l);
+    if (real && l == 0) losses[first + r] = arith_flush(arith_div(sum, (float)outputs));
+}

@@ -1,0 +1,47 @@
+/* Sums over whole tensors, the loss of a step, and the watch for what is not finite, as in src/ops/sum.c. */
+// lint: -D GROUP=64
+#include "arith.h"
+
+#define LANES 256
+
+/* out[b] = the sum of block b of 256 elements: one a lane, lanes fold 128, 64, ..., 1. A group of GROUP work-items a block. */
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void sum_blocks(
+    __global const float *restrict in, __global float *restrict out, uint count)
+{
+    __local float lane[LANES];
+    const uint item = get_local_id(0), block = get_group_id(0);
+    for (uint l = item; l < LANES; l += GROUP) {
+        const uint at = block * LANES + l;
+        const float x = in[at < count ? at : count - 1];
+        lane[l] = at < count ? x : 0.0f;
+    }
+    for (uint fold = LANES / 2; fold > 0; fold /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        for (uint l = item; l < fold; l += GROUP) lane[l] += lane[l + fold];
+    }
+    if (item == 0) out[block] = lane[0];
+}
+
+/* record = {first bad step, what was bad}, set once. */
+static void set_record(volatile __global uint *record, uint step, uint what)
+{
+    if (atomic_cmpxchg(&record[0], 0u, step) == 0u) record[1] = what;
+}
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void record_loss(
+    __global const float *restrict sum, __global float *restrict ring, volatile __global uint *restrict record, uint step,
+    uint places, float examples)
+{
+    const float loss = arith_flush(arith_div(sum[0], examples));
+    ring[step % places] = loss;
+    if (!arith_is_finite(loss)) set_record(record, step, 1u);
+}
+
+/* Each work-item looks at elements id, id + size, ...: neighbours read neighbours. */
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void check_finite(
+    __global const float *restrict x, volatile __global uint *restrict record, uint count, uint step, uint what)
+{
+    uint bad = 0u;
+    for (uint i = get_global_id(0); i < count; i += get_global_size(0)) bad |= !arith_is_finite(x[i]);
+    if (bad) set_record(record, step, what);
+}

@@ -1,0 +1,38 @@
+/* A context owns the log, the caches and the text of the last error. There are no globals: two contexts share nothing.
+ * One thread at a time may use a context and what was made from it. */
+#ifndef TASSELLO_CONTEXT_H
+#define TASSELLO_CONTEXT_H
+
+#include <tassello/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tas_context tas_context;
+
+/* Opens a context. On success *out is the caller's, to be closed with tas_context_close(); else *out is NULL. */
+TAS_API tas_status tas_context_open(tas_context **out);
+
+/* Closes *context and sets it to NULL; NULL and *NULL are taken. Everything made from it must have been closed. */
+TAS_API void tas_context_close(tas_context **context);
+
+/* The text of the last failed call on this context, "" where there was none. Valid until the next call. */
+TAS_API const char *tas_error(const tas_context *context);
+
+/* Notes (a slow kernel build, a device passed over), one line each without a newline. NULL: silence, the default. */
+typedef void (*tas_log_fn)(void *user, const char *line);
+TAS_API void tas_set_log(tas_context *context, tas_log_fn log, void *user);
+
+/* "0.1.0"; with commit and compiler in tas_build(). */
+TAS_API const char *tas_version(void);
+TAS_API const char *tas_build(void);
+
+/* The version of the arithmetic contract: it changes whenever the bits of any result may. */
+TAS_API int tas_contract(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

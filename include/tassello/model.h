@@ -1,0 +1,107 @@
+/* A model: a network's parameters on a device. Training, evaluation, prediction, checkpoints. */
+#ifndef TASSELLO_MODEL_H
+#define TASSELLO_MODEL_H
+
+#include <tassello/data.h>
+#include <tassello/device.h>
+#include <tassello/network.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tas_model tas_model;
+
+/* Puts a network's parameters on a device, initialised from the seed. *out is closed with tas_model_close(), before its
+ * device. The network may be closed before. */
+TAS_API tas_status tas_model_open(tas_device *device, const tas_network *network, uint64_t seed, tas_model **out);
+
+/* Reads a checkpoint (safetensors, with the network in its metadata) onto a device. */
+TAS_API tas_status tas_model_load(tas_device *device, const char *file, tas_model **out);
+TAS_API void tas_model_close(tas_model **model);
+
+/* Writes a checkpoint: to a temporary file beside it, made durable, then renamed. An earlier file survives a failure. */
+TAS_API tas_status tas_model_save(tas_model *model, const char *file);
+
+/* The model's network. Valid until the model is closed. */
+TAS_API const tas_network *tas_model_network(const tas_model *model);
+
+/* Reads or sets a parameter by its canonical name, in its canonical layout, row-major; count must be its elements.
+ * Values set are brought under the contract (magnitudes below 2^-40 become 0); NaN and infinity are refused. */
+TAS_API tas_status tas_model_read(tas_model *model, const char *tensor, float *values, size_t count);
+TAS_API tas_status tas_model_write(tas_model *model, const char *tensor, const float *values, size_t count);
+
+/* SHA-256 over the parameters' float32 bits, little-endian, tensors in canonical order: 64 hexadecimal digits and a 0. */
+TAS_API tas_status tas_model_digest(tas_model *model, char hex[65]);
+
+/* Forward: inputs (n, inputs) as float32 (scaled like any float input), outputs (n, outputs): logits under loss softmax. */
+TAS_API tas_status tas_predict(tas_model *model, const float *inputs, size_t n, float *outputs);
+
+/* What an evaluation saw. accuracy is -1 under a loss without classes. */
+typedef struct tas_score {
+    double loss; /* mean over the examples */
+    double accuracy;
+    uint64_t examples;
+    uint64_t correct;
+} tas_score;
+TAS_API tas_status tas_evaluate(tas_model *model, const tas_data *data, tas_score *score);
+
+/* One step that is done. */
+typedef struct tas_step {
+    uint64_t step;   /* 1 is the first */
+    uint64_t steps;  /* of the whole run */
+    uint64_t epoch;  /* 1 is the first */
+    uint32_t batch;  /* examples in this step */
+    float lr;
+    float loss;      /* mean over this batch, before the update */
+    double seconds;  /* since the start of training */
+    uint64_t examples; /* trained on so far */
+} tas_step;
+
+/* Called after each step, in order. Non-zero ends training after that step (TAS_STOPPED), exactly where `ahead` is 0. */
+typedef int (*tas_step_fn)(void *user, const tas_step *step);
+
+typedef struct tas_train_options {
+    size_t size;     /* of this struct: set by tas_train_options_init() */
+    uint32_t batch;  /* examples an update; 64 */
+    uint64_t epochs; /* 1; used where steps is 0 */
+    uint64_t steps;  /* 0: by epochs */
+    float lr;        /* 0.05 */
+    float momentum;  /* 0.9; v = momentum v + g, w = w - lr v */
+    int nesterov;    /* w = w - lr (g + momentum v) */
+    float weight_decay; /* g + weight_decay w, for every parameter; 0 */
+    uint64_t seed;   /* of the shuffles; 1 */
+    uint64_t budget; /* bytes of device memory that training may use; 0: 60 % of a discrete device, 50 % of a shared one */
+    tas_step_fn on_step;
+    void *user;
+    int ahead; /* 0: wait for each step before on_step is called. 1: keep the device busy, on_step is called late (by at
+                  most about a fifth of a second of steps), and steps already given to the device are still done */
+} tas_train_options;
+TAS_API void tas_train_options_init(tas_train_options *options);
+
+/* What a run did. Filled as far as known when training fails or is stopped, too. */
+typedef struct tas_train_result {
+    uint64_t steps;
+    uint64_t examples;
+    double seconds;        /* training alone: no start, no evaluation */
+    double examples_per_s;
+    uint64_t peak_bytes;   /* of device memory */
+    float last_loss;
+    uint64_t bad_step;     /* with TAS_NOT_FINITE: the first such step, else 0 */
+    char bad_tensor[64];   /* and the first tensor in it */
+} tas_train_result;
+
+/* Trains with mini-batch SGD. Each epoch is shuffled anew from (seed, epoch). result may be NULL.
+ * TAS_STOPPED after tas_cancel() or by the callback: the model holds the weights after the last step done.
+ * TAS_NOT_FINITE: the model holds the weights before the bad step. */
+TAS_API tas_status tas_train(tas_model *model, const tas_data *data, const tas_train_options *options, tas_train_result *result);
+
+/* Asks a training run on this model to stop after the step that is running. Async-signal-safe; may come from any thread.
+ * A request outlives the call until a run has obeyed it. */
+TAS_API void tas_cancel(tas_model *model);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,13 @@
+/* Tassello: mini-batch training on any OpenCL device, with the same bits on each. This header includes all others. */
+#ifndef TASSELLO_TASSELLO_H
+#define TASSELLO_TASSELLO_H
+
+#include <tassello/context.h>
+#include <tassello/data.h>
+#include <tassello/device.h>
+#include <tassello/model.h>
+#include <tassello/network.h>
+#include <tassello/status.h>
+#include <tassello/verify.h>
+
+#endif

@@ -1,0 +1,108 @@
+/* The context, errors, the log, the floating-point state at entry points. */
+#include "base.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#ifdef __FAST_MATH__
+#error "Tassello's results are exact bits: build it without -ffast-math"
+#endif
+#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0
+#error "float expressions must be evaluated as float (on 32-bit x86: -msse2 -mfpmath=sse)"
+#endif
+
+tas_status tas_context_open(tas_context **out)
+{
+    *out = calloc(1, sizeof **out);
+    if (!*out) return TAS_NO_MEMORY;
+    (*out)->c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    if (!(*out)->c_locale) {
+        free(*out);
+        *out = NULL;
+        return TAS_NO_MEMORY;
+    }
+    return TAS_OK;
+}
+
+void tas_context_close(tas_context **context)
+{
+    if (!context || !*context) return;
+    freelocale((*context)->c_locale);
+    free(*context);
+    *context = NULL;
+}
+
+const char *tas_error(const tas_context *context) { return context->error; }
+
+void tas_set_log(tas_context *context, tas_log_fn log, void *user)
+{
+    context->log = log;
+    context->log_user = user;
+}
+
+tas_status fail(tas_context *context, tas_status status, const char *format, ...)
+{
+    va_list list;
+    char text[sizeof context->error]; /* an argument may be the earlier error itself */
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    memcpy(context->error, text, sizeof text);
+    return status;
+}
+
+void note(tas_context *context, const char *format, ...)
+{
+    if (!context->log) return;
+    va_list list;
+    char line[1024];
+    va_start(list, format);
+    vsnprintf(line, sizeof line, format, list);
+    va_end(list);
+    context->log(context->log_user, line);
+}
+
+void entry_begin(tas_context *context, entry *saved)
+{
+    context->error[0] = 0;
+    saved->locale = uselocale(context->c_locale);
+    fegetenv(&saved->fenv);
+    fesetenv(FE_DFL_ENV); /* to nearest, no traps, denormals kept */
+}
+
+void entry_end(const entry *saved)
+{
+    fesetenv(&saved->fenv);
+    uselocale(saved->locale);
+}
+
+double now_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+const char *tas_status_name(tas_status status)
+{
+    static const char *const names[] = {
+        [TAS_OK] = "TAS_OK",
+        [TAS_BAD_ARGUMENT] = "TAS_BAD_ARGUMENT",
+        [TAS_BAD_FILE] = "TAS_BAD_FILE",
+        [TAS_BAD_DATA] = "TAS_BAD_DATA",
+        [TAS_BAD_NETWORK] = "TAS_BAD_NETWORK",
+        [TAS_NO_DEVICE] = "TAS_NO_DEVICE",
+        [TAS_DEVICE_FAILED] = "TAS_DEVICE_FAILED",
+        [TAS_NO_MEMORY] = "TAS_NO_MEMORY",
+        [TAS_NOT_FINITE] = "TAS_NOT_FINITE",
+        [TAS_STOPPED] = "TAS_STOPPED",
+        [TAS_MISMATCH] = "TAS_MISMATCH",
+    };
+    return (unsigned)status < sizeof names / sizeof *names ? names[status] : "unknown status";
+}
+
+const char *tas_version(void) { return TASSELLO_VERSION; }
+const char *tas_build(void) { return "commit " TASSELLO_COMMIT ", built by " __VERSION__; }
+int tas_contract(void) { return TASSELLO_CONTRACT; }

@@ -1,0 +1,61 @@
+/* What every folder may use: the context, errors, the log, checked sizes, files, the floating-point state. */
+#ifndef BASE_H
+#define BASE_H
+
+#include <fenv.h>
+#include <locale.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <tassello/context.h>
+
+struct tas_context {
+    char error[1024];
+    tas_log_fn log;
+    void *log_user;
+    locale_t c_locale; /* numbers are read and printed in it, whatever the program's own */
+};
+
+/* Sets the context's error text and returns status, so that `return fail(context, TAS_BAD_FILE, ...)` reads well. */
+tas_status fail(tas_context *context, tas_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Hands one line to the log. */
+void note(tas_context *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The caller's floating-point environment and locale are put away at each entry point and given back at its end: a host
+ * program may have flush-to-zero on, another rounding mode, or a locale with a decimal comma. */
+typedef struct entry {
+    fenv_t fenv;
+    locale_t locale;
+} entry;
+void entry_begin(tas_context *context, entry *saved);
+void entry_end(const entry *saved);
+
+/* a * b and a + b into *out; false where they do not fit. */
+static inline bool mul_size(uint64_t a, uint64_t b, uint64_t *out) { return !__builtin_mul_overflow(a, b, out); }
+static inline bool add_size(uint64_t a, uint64_t b, uint64_t *out) { return !__builtin_add_overflow(a, b, out); }
+
+/* Seconds of a monotonic clock. */
+double now_seconds(void);
+
+/* file.c ---------------------------------------------------------------------------------------------------------- */
+
+/* Reads a whole file, at most `most` bytes, into malloc()ed *data with a 0 behind its *bytes. */
+tas_status file_read(tas_context *context, const char *path, uint64_t most, char **data, size_t *bytes);
+
+/* Writes a file so that either all of it is there or the earlier one still is: begin makes a temporary file beside it,
+ * commit makes it durable and renames it, abandon removes it. begin at the start of long work finds out early. */
+typedef struct file_writer {
+    FILE *stream;
+    char *path, *temporary;
+} file_writer;
+tas_status file_begin(tas_context *context, file_writer *writer, const char *path);
+tas_status file_commit(tas_context *context, file_writer *writer);
+void file_abandon(file_writer *writer);
+
+/* The folder of what may be made again: $XDG_CACHE_HOME/tassello, else ~/.cache/tassello, made where it is missing. False
+ * where neither can be used, or where others may write. */
+bool cache_folder(char *folder, size_t bytes);
+
+#endif

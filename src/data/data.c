@@ -1,0 +1,287 @@
+/* The data set: arrays, a callback, or a folder of IDX files. */
+#include "data/data.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FILL_MOST = 1024 }; /* examples that a callback is asked for at once */
+
+uint64_t tas_data_count(const tas_data *data) { return data->is.count; }
+size_t tas_data_input_size(const tas_data *data) { return data->is.input_size; }
+uint32_t tas_data_classes(const tas_data *data) { return data->is.classes; }
+
+size_t data_input_bytes(const tas_data *data)
+{
+    return data->is.input_type == TAS_INPUT_F32 ? data->is.input_size * sizeof(float) : data->is.input_size;
+}
+
+size_t data_target_bytes(const tas_data *data)
+{
+    return data->is.target_type == TAS_TARGET_F32 ? data->is.target_size * sizeof(float) : sizeof(uint32_t);
+}
+
+void tas_data_options_init(tas_data_options *options) { *options = (tas_data_options){.size = sizeof *options}; }
+
+void tas_data_close(tas_data **data)
+{
+    if (!data || !*data) return;
+    free((*data)->own_inputs);
+    free((*data)->own_targets);
+    free(*data);
+    *data = NULL;
+}
+
+/* Content --------------------------------------------------------------------------------------------------------- */
+
+/* By bits, so that no compiler's view of NaN and no alignment of the caller's matters. */
+static tas_status check_floats(const tas_data *data, const char *what, uint64_t first, size_t n, size_t size, const void *values)
+{
+    const unsigned char *at = values;
+    for (size_t example = 0; example < n; example++) {
+        for (size_t element = 0; element < size; element++, at += sizeof(float)) {
+            uint32_t bits;
+            float value;
+            memcpy(&bits, at, sizeof bits);
+            if ((bits & 0x7f800000u) != 0x7f800000u) continue;
+            memcpy(&value, at, sizeof value);
+            return fail(data->context, TAS_BAD_DATA, "%s: example %" PRIu64 ": %s %zu is %g, expected a finite number",
+                        data->name, first + example, what, element, (double)value);
+        }
+    }
+    return TAS_OK;
+}
+
+static tas_status check_labels(const tas_data *data, uint64_t first, size_t n, const void *labels)
+{
+    for (size_t k = 0; k < n; k++) {
+        uint32_t label;
+        memcpy(&label, (const unsigned char *)labels + k * sizeof label, sizeof label);
+        if (label >= data->is.classes)
+            return fail(data->context, TAS_BAD_DATA, "%s: example %" PRIu64 ": label %" PRIu32 ", expected less than %" PRIu32,
+                        data->name, first + k, label, data->is.classes);
+    }
+    return TAS_OK;
+}
+
+static tas_status check_examples(const tas_data *data, uint64_t first, size_t n, const void *inputs, const void *targets)
+{
+    tas_status status = TAS_OK;
+    if (data->is.input_type == TAS_INPUT_F32) status = check_floats(data, "input", first, n, data->is.input_size, inputs);
+    if (status) return status;
+    if (data->is.target_type == TAS_TARGET_LABEL) return check_labels(data, first, n, targets);
+    return check_floats(data, "target", first, n, data->is.target_size, targets);
+}
+
+/* Whatever the callback does to the floating-point environment or the locale ends with it. */
+static int call_fill(const tas_data *data, const uint64_t *index, size_t n, void *inputs, void *targets)
+{
+    fenv_t ours;
+    fegetenv(&ours);
+    const locale_t locale = uselocale((locale_t)0);
+    const int result = data->is.fill(data->is.user, index, n, inputs, targets);
+    uselocale(locale);
+    fesetenv(&ours);
+    return result;
+}
+
+/* In pieces, so that the list of indices needs no memory that could fail. */
+static tas_status fetch_by_fill(const tas_data *data, uint64_t first, size_t n, unsigned char *inputs, unsigned char *targets)
+{
+    uint64_t index[FILL_MOST];
+    for (size_t done = 0; done < n;) {
+        const size_t piece = n - done < FILL_MOST ? n - done : FILL_MOST;
+        for (size_t k = 0; k < piece; k++) index[k] = first + done + k;
+        const int result = call_fill(data, index, piece, inputs, targets);
+        if (result)
+            return fail(data->context, TAS_BAD_DATA, "%s: returned %d for examples %" PRIu64 " to %" PRIu64, data->name,
+                        result, index[0], index[0] + piece - 1);
+        tas_status status = check_examples(data, first + done, piece, inputs, targets);
+        if (status) return status;
+        inputs += piece * data_input_bytes(data);
+        targets += piece * data_target_bytes(data);
+        done += piece;
+    }
+    return TAS_OK;
+}
+
+tas_status data_fetch(const tas_data *data, uint64_t first, size_t n, void *inputs, void *targets)
+{
+    if (first > data->is.count || n > data->is.count - first)
+        return fail(data->context, TAS_BAD_ARGUMENT, "%s: %zu examples from %" PRIu64 ", there are %" PRIu64, data->name, n,
+                    first, data->is.count);
+    if (data->is.fill) return fetch_by_fill(data, first, n, inputs, targets);
+    const size_t input = data_input_bytes(data), target = data_target_bytes(data);
+    memcpy(inputs, (const unsigned char *)data->is.inputs + first * input, n * input);
+    memcpy(targets, (const unsigned char *)data->is.targets + first * target, n * target);
+    return TAS_OK;
+}
+
+/* Arrays and callbacks -------------------------------------------------------------------------------------------- */
+
+static tas_status check_shape(tas_context *context, const tas_data_options *is)
+{
+    uint64_t inputs, targets, bytes;
+    if (is->count == 0 || is->count > UINT32_MAX)
+        return fail(context, TAS_BAD_ARGUMENT, "data: count %" PRIu64 ", expected 1 to %" PRIu32, is->count, UINT32_MAX);
+    if (is->input_size == 0) return fail(context, TAS_BAD_ARGUMENT, "data: input_size 0, expected at least 1");
+    if (is->input_type != TAS_INPUT_U8 && is->input_type != TAS_INPUT_F32)
+        return fail(context, TAS_BAD_ARGUMENT, "data: input_type %d is not known", (int)is->input_type);
+    if (is->target_type != TAS_TARGET_LABEL && is->target_type != TAS_TARGET_F32)
+        return fail(context, TAS_BAD_ARGUMENT, "data: target_type %d is not known", (int)is->target_type);
+    if (is->target_type == TAS_TARGET_LABEL && is->classes == 0)
+        return fail(context, TAS_BAD_ARGUMENT, "data: classes 0, expected at least 1 with labels");
+    if (is->target_type == TAS_TARGET_F32 && is->target_size == 0)
+        return fail(context, TAS_BAD_ARGUMENT, "data: target_size 0, expected at least 1 with float targets");
+    const uint64_t target_size = is->target_type == TAS_TARGET_F32 ? is->target_size : 1;
+    if (!mul_size(is->input_size, sizeof(float), &inputs) || !mul_size(target_size, sizeof(float), &targets) ||
+        !add_size(inputs, targets, &bytes) || !mul_size(bytes, is->count, &bytes) || bytes > SIZE_MAX / 2)
+        return fail(context, TAS_BAD_ARGUMENT, "data: %" PRIu64 " examples of %zu inputs and %" PRIu64
+                    " targets are more than fit in memory", is->count, is->input_size, target_size);
+    return TAS_OK;
+}
+
+static tas_status check_options(tas_context *context, const tas_data_options *options)
+{
+    if (options->size != sizeof *options)
+        return fail(context, TAS_BAD_ARGUMENT, "data: options of %zu bytes, expected %zu: use tas_data_options_init()",
+                    options->size, sizeof *options);
+    if (options->fill && (options->inputs || options->targets))
+        return fail(context, TAS_BAD_ARGUMENT, "data: both arrays and fill, expected one of the two");
+    if (!options->fill && (!options->inputs || !options->targets))
+        return fail(context, TAS_BAD_ARGUMENT, "data: %s NULL, expected inputs and targets, or fill",
+                    options->inputs ? "targets" : "inputs");
+    return check_shape(context, options);
+}
+
+/* Puts a copy of *array in its place. */
+static tas_status own_array(tas_data *data, const void **array, uint64_t bytes, void **own)
+{
+    *own = malloc((size_t)bytes);
+    if (!*own) return fail(data->context, TAS_NO_MEMORY, "%s: no memory for a copy of %" PRIu64 " bytes", data->name, bytes);
+    *array = memcpy(*own, *array, (size_t)bytes);
+    return TAS_OK;
+}
+
+static tas_status create_data(tas_context *context, const tas_data_options *options, const char *name, tas_data **out)
+{
+    tas_data *data = calloc(1, sizeof *data);
+    if (!data) return fail(context, TAS_NO_MEMORY, "%s: no memory", name);
+    data->context = context;
+    data->is = *options;
+    if (options->target_type == TAS_TARGET_LABEL) data->is.target_size = 0;
+    else data->is.classes = 0;
+    snprintf(data->name, sizeof data->name, "%s", name);
+    *out = data;
+    return TAS_OK;
+}
+
+static tas_status open_data(tas_context *context, const tas_data_options *options, tas_data **out)
+{
+    tas_status status = check_options(context, options);
+    if (status) return status;
+    status = create_data(context, options, options->fill ? "callback" : "arrays", out);
+    if (status || options->fill) return status;
+
+    tas_data *data = *out;
+    status = check_examples(data, 0, (size_t)data->is.count, data->is.inputs, data->is.targets);
+    if (status || options->borrow) return status;
+    status = own_array(data, &data->is.inputs, data->is.count * data_input_bytes(data), &data->own_inputs);
+    if (status) return status;
+    return own_array(data, &data->is.targets, data->is.count * data_target_bytes(data), &data->own_targets);
+}
+
+tas_status tas_data_open(tas_context *context, const tas_data_options *options, tas_data **out)
+{
+    entry caller;
+    *out = NULL;
+    entry_begin(context, &caller);
+    tas_status status = open_data(context, options, out);
+    if (status) tas_data_close(out);
+    entry_end(&caller);
+    return status;
+}
+
+/* Folders --------------------------------------------------------------------------------------------------------- */
+
+/* folder/name, or folder/name.gz where that is not there. */
+static tas_status find_file(tas_context *context, const char *folder, const char *name, char **path)
+{
+    struct stat about;
+    if (stat(folder, &about)) return fail(context, TAS_BAD_FILE, "%s: %s", folder, strerror(errno));
+    if (!S_ISDIR(about.st_mode)) return fail(context, TAS_BAD_FILE, "%s: not a folder", folder);
+    *path = malloc(strlen(folder) + strlen(name) + sizeof "/.gz");
+    if (!*path) return fail(context, TAS_NO_MEMORY, "%s: no memory", folder);
+    strcat(strcat(strcpy(*path, folder), "/"), name);
+    if (!access(*path, F_OK) || !access(strcat(*path, ".gz"), F_OK)) return TAS_OK;
+    return fail(context, TAS_BAD_FILE, "%s: neither %s nor %s.gz is there", folder, name, name);
+}
+
+static tas_status read_file(tas_context *context, const char *folder, const char *name, int dims_wanted, uint64_t *dims,
+                            unsigned char **bytes)
+{
+    char *path = NULL;
+    tas_status status = find_file(context, folder, name, &path);
+    if (!status) status = idx_read(context, path, dims_wanted, dims, bytes);
+    free(path);
+    return status;
+}
+
+/* Labels are uint32_t in memory; classes are as many as the greatest label needs. */
+static tas_status widen_labels(tas_data *data, const unsigned char *labels)
+{
+    uint32_t *wide = malloc((size_t)data->is.count * sizeof *wide);
+    if (!wide) return fail(data->context, TAS_NO_MEMORY, "%s: no memory for the labels", data->name);
+    data->is.targets = data->own_targets = wide;
+    for (uint64_t i = 0; i < data->is.count; i++) {
+        wide[i] = labels[i];
+        if (wide[i] >= data->is.classes) data->is.classes = wide[i] + 1;
+    }
+    return TAS_OK;
+}
+
+static tas_status open_folder(tas_context *context, const char *folder, tas_split split, tas_data **out)
+{
+    static const char *const images_name[] = {"train-images-idx3-ubyte", "t10k-images-idx3-ubyte"};
+    static const char *const labels_name[] = {"train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"};
+    uint64_t images[3], count = 0; /* (count, height, width) */
+    unsigned char *pixels = NULL, *labels = NULL;
+    char name[sizeof(*out)->name];
+    tas_data_options is;
+    tas_data_options_init(&is);
+    if (split != TAS_TRAIN && split != TAS_TEST) return fail(context, TAS_BAD_ARGUMENT, "%s: split %d is not known", folder, (int)split);
+
+    tas_status status = read_file(context, folder, images_name[split], 3, images, &pixels);
+    if (!status) status = read_file(context, folder, labels_name[split], 1, &count, &labels);
+    if (!status && images[0] != count)
+        status = fail(context, TAS_BAD_DATA, "%s: %" PRIu64 " images in %s, but %" PRIu64 " labels in %s", folder, images[0],
+                      images_name[split], count, labels_name[split]);
+    if (status) goto end;
+
+    is.count = count;
+    is.input_size = (size_t)(images[1] * images[2]);
+    snprintf(name, sizeof name, "%.*s (%s)", (int)sizeof name - 10, folder, split == TAS_TRAIN ? "train" : "test");
+    status = create_data(context, &is, name, out);
+    if (status) goto end;
+    (*out)->is.inputs = (*out)->own_inputs = pixels;
+    pixels = NULL;
+    status = widen_labels(*out, labels);
+end:
+    free(pixels);
+    free(labels);
+    return status;
+}
+
+tas_status tas_data_open_folder(tas_context *context, const char *folder, tas_split split, tas_data **out)
+{
+    entry caller;
+    *out = NULL;
+    entry_begin(context, &caller);
+    tas_status status = open_folder(context, folder, split, out);
+    if (status) tas_data_close(out);
+    entry_end(&caller);
+    return status;
+}

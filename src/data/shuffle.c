@@ -1,0 +1,25 @@
+/* The order of an epoch: Fisher and Yates from the end, place i drawing from Philox block (seed, epoch, i). */
+#include "data/data.h"
+
+#include "philox.h"
+
+/* 0 .. bound-1. A result has floor or ceil(2^64 / bound) of the 2^64 values of r, so that its probability is off 1/bound
+ * by a factor of at most 1 + bound / 2^64, and a bound here is below 2^32: a bias under 2^-32, relative. No rejection,
+ * so that a draw costs the same always and needs no second block. */
+static uint32_t draw_below(const uint64_t r, uint64_t bound)
+{
+    __extension__ typedef unsigned __int128 wide;
+    return (uint32_t)((wide)r * bound >> 64);
+}
+
+void shuffle_order(uint64_t seed, uint32_t epoch, uint32_t *order, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) order[i] = i;
+    for (uint32_t i = count; i-- > 1;) {
+        const philox_block b = philox(seed, PHILOX_SHUFFLE, epoch, i, 0);
+        const uint32_t j = draw_below((uint64_t)b.v[1] << 32 | b.v[0], (uint64_t)i + 1);
+        const uint32_t kept = order[i];
+        order[i] = order[j];
+        order[j] = kept;
+    }
+}

@@ -1,0 +1,201 @@
+/* Launches of the dense layer's products: cl/dense.cl on processors, cl/dense_gpu.cl elsewhere. Which one, and its blocks,
+ * follow from the device's type and limits; the sums, and so the bits, are the same. */
+#include "device/opencl.h"
+
+enum { O, I, GRANULE };
+
+static size_t blocks(uint32_t size, uint32_t block) { return ((size_t)size + block - 1) / block; }
+
+/* On processors ------------------------------------------------------------------------------------------------------
+ * A work-item is a group of its own and computes ROWS x PANEL sums in registers. */
+
+enum { PACK_ROWS = 32 }; /* rows of dY that one work-item of dense_pack_columns packs */
+
+static uint32_t vector_of(const tas_device *device)
+{
+    const uint32_t width = device->info.vector_width;
+    return width >= 16 ? 16 : width >= 8 ? 8 : 4;
+}
+
+/* Two vectors; one where a layer has no more outputs than that. */
+static uint32_t cpu_panel(tas_device *device, uint32_t rows, uint32_t cols)
+{
+    const uint32_t vec = vector_of(device);
+    (void)cols;
+    return rows <= vec ? vec : 2 * vec;
+}
+
+/* Rows of a block: sums, one row of weights and one value fill the registers, 32 of them with 16 lanes, else 16. */
+static uint32_t cpu_rows(const tas_device *device, uint32_t panel)
+{
+    if (vector_of(device) == 16) return 8;
+    return panel == vector_of(device) ? 8 : 6;
+}
+
+static tas_status cpu_kernel(tas_device *device, const op_args *a, const char *name, cl_kernel *out)
+{
+    const uint32_t panel = cpu_panel(device, a->size[O], a->size[I]);
+    char options[64];
+    snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u -D ROWS=%u", vector_of(device), panel, cpu_rows(device, panel));
+    return cl_get_kernel(device, "dense", name, options, out);
+}
+
+static tas_status cpu_forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    const uint32_t panel = cpu_panel(device, a->size[O], a->size[I]);
+    cl_kernel kernel;
+    (void)scratch;
+    tas_status status = cpu_kernel(device, a, "dense_forward", &kernel);
+    if (status) return status;
+    const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(a->n), A_U32(a->size[I]), A_U32(a->size[O])};
+    return cl_launch(device, kernel, cl_line(1, blocks(a->n, cpu_rows(device, panel)) * blocks(a->size[O], panel)), 7, args);
+}
+
+/* dY in panels of examples, transposed: the lanes of dense_backward_input are examples. */
+static uint64_t cpu_input_scratch(tas_device *device, const op_args *a)
+{
+    const uint32_t panel = cpu_panel(device, a->size[O], a->size[I]);
+    return blocks(a->n, panel) * panel * (uint64_t)a->size[O] * sizeof(float);
+}
+
+static tas_status cpu_backward_input(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    const uint32_t panel = cpu_panel(device, a->size[O], a->size[I]);
+    cl_kernel pack, kernel;
+    tas_status status = cpu_kernel(device, a, "dense_pack_rows", &pack);
+    if (!status) status = cpu_kernel(device, a, "dense_backward_input", &kernel);
+    if (status) return status;
+    const cl_arg packing[] = {A_MEM(&m[0]), A_MEM(scratch), A_U32(a->n), A_U32(a->size[O])};
+    status = cl_launch(device, pack, cl_line(1, blocks(a->n, panel) * blocks(a->size[O], panel)), 4, packing);
+    if (status) return status;
+    const cl_arg args[] = {A_MEM(scratch), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[I]), A_U32(a->size[O])};
+    return cl_launch(device, kernel, cl_line(1, blocks(a->size[I], cpu_rows(device, panel)) * blocks(a->n, panel)), 6, args);
+}
+
+/* dY in panels of outputs */
+static uint64_t cpu_weights_scratch(tas_device *device, const op_args *a)
+{
+    const uint32_t panel = cpu_panel(device, a->size[O], a->size[I]);
+    return blocks(a->size[O], panel) * panel * (uint64_t)a->n * sizeof(float);
+}
+
+static tas_status cpu_pack_columns(tas_device *device, const op_args *a, const mem *dy, const mem *scratch)
+{
+    const uint32_t panel = cpu_panel(device, a->size[O], a->size[I]);
+    cl_kernel kernel;
+    tas_status status = cpu_kernel(device, a, "dense_pack_columns", &kernel);
+    if (status) return status;
+    const cl_arg args[] = {A_MEM(dy), A_MEM(scratch), A_U32(a->n), A_U32(a->size[O])};
+    return cl_launch(device, kernel, cl_line(1, blocks(a->size[O], panel) * blocks(a->n, PACK_ROWS)), 4, args);
+}
+
+static tas_status cpu_backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    const uint32_t panel = cpu_panel(device, a->size[O], a->size[I]);
+    cl_kernel kernel;
+    tas_status status = cpu_pack_columns(device, a, &m[1], scratch);
+    if (!status) status = cpu_kernel(device, a, "dense_backward_weights", &kernel);
+    if (status) return status;
+    const cl_arg args[] = {A_MEM(scratch), A_MEM(&m[0]),       A_MEM(&m[2]),       A_MEM(&m[3]),  A_U32(a->n),
+                           A_U32(a->size[I]), A_U32(a->size[O]), A_U32(a->first), A_U32(a->batch), A_U32(a->size[GRANULE])};
+    return cl_launch(device, kernel, cl_line(1, blocks(a->size[I], cpu_rows(device, panel)) * blocks(a->size[O], panel)), 10, args);
+}
+
+static tas_status cpu_backward_bias(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    const uint32_t panel = cpu_panel(device, a->size[O], a->size[I]);
+    cl_kernel kernel;
+    tas_status status = cpu_pack_columns(device, a, &m[0], scratch);
+    if (!status) status = cpu_kernel(device, a, "dense_backward_bias", &kernel);
+    if (status) return status;
+    const cl_arg args[] = {A_MEM(scratch), A_MEM(&m[1]),   A_MEM(&m[2]),    A_U32(a->n),
+                           A_U32(a->size[O]), A_U32(a->first), A_U32(a->batch), A_U32(a->size[GRANULE])};
+    return cl_launch(device, kernel, cl_line(1, blocks(a->size[O], panel)), 8, args);
+}
+
+/* On GPUs ------------------------------------------------------------------------------------------------------------
+ * A group computes a tile of sums through local memory. */
+
+typedef struct gpu_tile {
+    uint32_t tile, items_x, items_y;
+} gpu_tile;
+
+/* The largest tile that the device's groups allow. */
+static gpu_tile gpu_tile_of(const tas_device *device)
+{
+    static const gpu_tile tiles[] = {{64, 16, 16}, {32, 8, 8}, {16, 4, 4}};
+    const uint64_t most = device->info.max_group;
+    return most >= 256 ? tiles[0] : most >= 64 ? tiles[1] : tiles[2];
+}
+
+static tas_status gpu_kernel(tas_device *device, const char *name, cl_kernel *out)
+{
+    const gpu_tile t = gpu_tile_of(device);
+    char options[64];
+    snprintf(options, sizeof options, "-D TILE=%u -D ITEMS_X=%u -D ITEMS_Y=%u", t.tile, t.items_x, t.items_y);
+    return cl_get_kernel(device, "dense_gpu", name, options, out);
+}
+
+/* Tiles over a matrix of sums (rows, cols). */
+static cl_range gpu_range(const tas_device *device, uint32_t rows, uint32_t cols)
+{
+    const gpu_tile t = gpu_tile_of(device);
+    return (cl_range){.global = {blocks(cols, t.tile) * t.items_x, blocks(rows, t.tile) * t.items_y, 1},
+                      .local = {t.items_x, t.items_y, 1}};
+}
+
+static tas_status gpu_forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    cl_kernel kernel;
+    (void)scratch;
+    tas_status status = gpu_kernel(device, "dense_forward", &kernel);
+    if (status) return status;
+    const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(a->n), A_U32(a->size[I]), A_U32(a->size[O])};
+    return cl_launch(device, kernel, gpu_range(device, a->n, a->size[O]), 7, args);
+}
+
+static tas_status gpu_backward_input(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    cl_kernel kernel;
+    (void)scratch;
+    tas_status status = gpu_kernel(device, "dense_backward_input", &kernel);
+    if (status) return status;
+    const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[I]), A_U32(a->size[O])};
+    return cl_launch(device, kernel, gpu_range(device, a->n, a->size[I]), 6, args);
+}
+
+static tas_status gpu_backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    cl_kernel kernel;
+    (void)scratch;
+    tas_status status = gpu_kernel(device, "dense_backward_weights", &kernel);
+    if (status) return status;
+    const cl_arg args[] = {A_MEM(&m[1]),      A_MEM(&m[0]),      A_MEM(&m[2]),    A_MEM(&m[3]),    A_U32(a->n),
+                           A_U32(a->size[I]), A_U32(a->size[O]), A_U32(a->first), A_U32(a->batch), A_U32(a->size[GRANULE])};
+    return cl_launch(device, kernel, gpu_range(device, a->size[O], a->size[I]), 10, args);
+}
+
+static tas_status gpu_backward_bias(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    const gpu_tile t = gpu_tile_of(device);
+    cl_kernel kernel;
+    (void)scratch;
+    tas_status status = gpu_kernel(device, "dense_backward_bias", &kernel);
+    if (status) return status;
+    const cl_arg args[] = {A_MEM(&m[0]),      A_MEM(&m[1]),    A_MEM(&m[2]),    A_U32(a->n),
+                           A_U32(a->size[O]), A_U32(a->first), A_U32(a->batch), A_U32(a->size[GRANULE])};
+    return cl_launch(device, kernel, cl_line(t.items_x * t.items_y, a->size[O]), 8, args);
+}
+
+void cl_override_dense(tas_device *device)
+{
+    const struct cl_device *cl = device->cl;
+    device->panel = cl->cpu ? cpu_panel : NULL;
+    device->launch[OP_DENSE_FORWARD] = cl->cpu ? cpu_forward : gpu_forward;
+    device->launch[OP_DENSE_BACKWARD_INPUT] = cl->cpu ? cpu_backward_input : gpu_backward_input;
+    device->launch[OP_DENSE_BACKWARD_WEIGHTS] = cl->cpu ? cpu_backward_weights : gpu_backward_weights;
+    device->launch[OP_DENSE_BACKWARD_BIAS] = cl->cpu ? cpu_backward_bias : gpu_backward_bias;
+    device->scratch[OP_DENSE_BACKWARD_INPUT] = cl->cpu ? cpu_input_scratch : NULL;
+    device->scratch[OP_DENSE_BACKWARD_WEIGHTS] = cl->cpu ? cpu_weights_scratch : NULL;
+    device->scratch[OP_DENSE_BACKWARD_BIAS] = cl->cpu ? cpu_weights_scratch : NULL;
+}

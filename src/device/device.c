@@ -1,0 +1,46 @@
+/* What every device does: the ledger, and dispatch to the table of launchers. */
+#include "device/device.h"
+
+#include <stdlib.h>
+
+tas_status device_alloc(tas_device *device, uint64_t bytes, mem *out)
+{
+    tas_status status = device->driver->alloc(device, bytes, out);
+    if (status) return status;
+    device->used_bytes += bytes;
+    if (device->used_bytes > device->peak_bytes) device->peak_bytes = device->used_bytes;
+    return TAS_OK;
+}
+
+void device_release(tas_device *device, mem *m)
+{
+    if (!m->host && !m->cl) return;
+    device->used_bytes -= m->bytes;
+    device->driver->release(device, m);
+    *m = (mem){0};
+}
+
+tas_status device_run(tas_device *device, const op_args *args, const mem *operand, const mem *scratch)
+{
+    return device->launch[args->op](device, args, operand, scratch);
+}
+
+uint64_t device_scratch(tas_device *device, const op_args *args)
+{
+    return device->scratch[args->op] ? device->scratch[args->op](device, args) : 0;
+}
+
+uint32_t device_panel(tas_device *device, uint32_t rows, uint32_t cols)
+{
+    return device->panel ? device->panel(device, rows, cols) : 1;
+}
+
+void device_close(tas_device **device)
+{
+    if (!device || !*device) return;
+    (*device)->driver->close(*device);
+    free(*device);
+    *device = NULL;
+}
+
+const tas_device_info *tas_device_get_info(const tas_device *device) { return &device->info; }

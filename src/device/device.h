@@ -1,0 +1,69 @@
+/* A device as the folders above see it: memory, and one launcher an operation. Filled with the references first; OpenCL
+ * overrides rows. No OpenCL type is named here. */
+#ifndef DEVICE_H
+#define DEVICE_H
+
+#include "base/base.h"
+#include "ops/layout.h"
+#include "ops/op.h"
+
+#include <tassello/device.h>
+
+/* A piece of device memory. host is set on the reference alone, cl (a cl_mem) on OpenCL devices alone. */
+typedef struct mem {
+    char *host;
+    void *cl;
+    uint64_t bytes;
+} mem;
+
+struct tas_device;
+typedef tas_status (*op_launch)(struct tas_device *device, const op_args *args, const mem *operand, const mem *scratch);
+typedef uint64_t (*op_scratch)(struct tas_device *device, const op_args *args);
+
+/* What a kind of device does beside operations. Transfers are ordered with launches, in the order of the calls. */
+typedef struct device_driver {
+    tas_status (*alloc)(struct tas_device *device, uint64_t bytes, mem *out);
+    void (*release)(struct tas_device *device, mem *m);
+    tas_status (*slice)(struct tas_device *device, const mem *whole, uint64_t offset, uint64_t bytes, mem *out);
+    void (*release_slice)(struct tas_device *device, mem *m);
+    tas_status (*zero)(struct tas_device *device, const mem *m);
+    /* from must stay as it is until the next finish, unless wait */
+    tas_status (*write)(struct tas_device *device, const mem *m, uint64_t offset, const void *from, uint64_t bytes, bool wait);
+    tas_status (*read)(struct tas_device *device, const mem *m, uint64_t offset, void *to, uint64_t bytes); /* waits */
+    tas_status (*flush)(struct tas_device *device);  /* hands what was queued to the device */
+    tas_status (*finish)(struct tas_device *device); /* waits for all that was queued */
+    void (*close)(struct tas_device *device);
+} device_driver;
+
+struct tas_device {
+    tas_context *context;
+    tas_device_info info;
+    tas_arith arith;
+    const device_driver *driver;
+    op_launch launch[OP_COUNT];
+    op_scratch scratch[OP_COUNT]; /* NULL: none */
+    /* Width of the panels in which this device wants a matrix (rows, cols) of parameters; 1: canonical. */
+    uint32_t (*panel)(struct tas_device *device, uint32_t rows, uint32_t cols);
+    uint64_t used_bytes, peak_bytes; /* the ledger */
+    void *cl; /* struct cl_device (opencl.h), NULL on the reference */
+};
+
+/* All devices, the reference last, as tas_devices() gives them but for their tiers. */
+tas_status device_list(tas_context *context, tas_device_info **list, size_t *count);
+
+/* Opens exactly that device, untested: see verify/open.c for what the public call adds. */
+tas_status device_open_reference(tas_context *context, tas_device **out);
+tas_status device_open_opencl(tas_context *context, const tas_device_info *info, tas_arith arith, tas_device **out);
+void device_close(tas_device **device);
+void device_describe_reference(tas_device_info *info);
+
+/* Takes memory, counted in the ledger; released with device_release(). */
+tas_status device_alloc(tas_device *device, uint64_t bytes, mem *out);
+void device_release(tas_device *device, mem *m);
+
+/* Runs one operation. scratch has at least device_scratch() bytes, and may be NULL where that is 0. */
+tas_status device_run(tas_device *device, const op_args *args, const mem *operand, const mem *scratch);
+uint64_t device_scratch(tas_device *device, const op_args *args);
+uint32_t device_panel(tas_device *device, uint32_t rows, uint32_t cols);
+
+#endif

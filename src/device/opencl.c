@@ -1,0 +1,178 @@
+/* Opening an OpenCL device: context, one in-order queue, memory, and the table of launchers overridden with kernels. */
+#include "device/opencl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static tas_status alloc(tas_device *device, uint64_t bytes, mem *out)
+{
+    struct cl_device *cl = device->cl;
+    cl_int error;
+    *out = (mem){0};
+    if (bytes > device->info.max_alloc_bytes)
+        return fail(device->context, TAS_NO_MEMORY, "%s: %llu bytes in one piece, of which it gives at most %llu", device->info.id,
+                    (unsigned long long)bytes, (unsigned long long)device->info.max_alloc_bytes);
+    cl_mem buffer = clCreateBuffer(cl->context, CL_MEM_READ_WRITE, bytes ? bytes : 1, NULL, &error);
+    if (error) return cl_fail(device, error, "clCreateBuffer");
+    *out = (mem){.cl = buffer, .bytes = bytes};
+    return TAS_OK;
+}
+
+static void release(tas_device *device, mem *m)
+{
+    (void)device;
+    clReleaseMemObject(m->cl);
+}
+
+static tas_status slice(tas_device *device, const mem *whole, uint64_t offset, uint64_t bytes, mem *out)
+{
+    cl_int error;
+    cl_buffer_region region = {.origin = offset, .size = bytes ? bytes : 1};
+    *out = (mem){0};
+    cl_mem buffer = clCreateSubBuffer(whole->cl, CL_MEM_READ_WRITE, CL_BUFFER_CREATE_TYPE_REGION, &region, &error);
+    if (error) return cl_fail(device, error, "clCreateSubBuffer");
+    *out = (mem){.cl = buffer, .bytes = bytes};
+    return TAS_OK;
+}
+
+static void release_slice(tas_device *device, mem *m)
+{
+    (void)device;
+    if (m->cl) clReleaseMemObject(m->cl);
+    *m = (mem){0};
+}
+
+static tas_status zero(tas_device *device, const mem *m)
+{
+    struct cl_device *cl = device->cl;
+    const cl_uchar nought = 0;
+    if (!m->bytes) return TAS_OK;
+    cl_int error = clEnqueueFillBuffer(cl->queue, m->cl, &nought, sizeof nought, 0, m->bytes, 0, NULL, NULL);
+    return error ? cl_fail(device, error, "clEnqueueFillBuffer") : TAS_OK;
+}
+
+static tas_status write(tas_device *device, const mem *m, uint64_t offset, const void *from, uint64_t bytes, bool wait)
+{
+    struct cl_device *cl = device->cl;
+    if (!bytes) return TAS_OK;
+    cl_int error = clEnqueueWriteBuffer(cl->queue, m->cl, wait, offset, bytes, from, 0, NULL, NULL);
+    return error ? cl_fail(device, error, "clEnqueueWriteBuffer") : TAS_OK;
+}
+
+static tas_status read(tas_device *device, const mem *m, uint64_t offset, void *to, uint64_t bytes)
+{
+    struct cl_device *cl = device->cl;
+    if (!bytes) return TAS_OK;
+    cl_int error = clEnqueueReadBuffer(cl->queue, m->cl, CL_TRUE, offset, bytes, to, 0, NULL, NULL);
+    return error ? cl_fail(device, error, "clEnqueueReadBuffer") : TAS_OK;
+}
+
+static tas_status flush(tas_device *device)
+{
+    struct cl_device *cl = device->cl;
+    cl_int error = clFlush(cl->queue);
+    return error ? cl_fail(device, error, "clFlush") : TAS_OK;
+}
+
+static tas_status finish(tas_device *device)
+{
+    struct cl_device *cl = device->cl;
+    cl_int error = clFinish(cl->queue);
+    return error ? cl_fail(device, error, "clFinish") : TAS_OK;
+}
+
+static void close_device(tas_device *device)
+{
+    struct cl_device *cl = device->cl;
+    if (!cl) return;
+    if (cl->queue) clFinish(cl->queue);
+    cl_close_providers(device);
+    cl_release_programs(cl);
+    if (cl->queue) clReleaseCommandQueue(cl->queue);
+    if (cl->context) clReleaseContext(cl->context);
+    free(cl);
+}
+
+static const device_driver driver = {
+    .alloc = alloc,
+    .release = release,
+    .slice = slice,
+    .release_slice = release_slice,
+    .zero = zero,
+    .write = write,
+    .read = read,
+    .flush = flush,
+    .finish = finish,
+    .close = close_device,
+};
+
+tas_status cl_get_simple(tas_device *device, const char *program, const char *name, cl_kernel *out)
+{
+    char options[32];
+    snprintf(options, sizeof options, "-D GROUP=%u", ((struct cl_device *)device->cl)->group);
+    return cl_get_kernel(device, program, name, options, out);
+}
+
+/* A driver may report a limit on groups that a kernel does not have, or the other way round: so the kernel is asked. */
+static tas_status choose_group(tas_device *device)
+{
+    struct cl_device *cl = device->cl;
+    for (cl->group = 64; cl->group > 16; cl->group /= 2) {
+        cl_kernel kernel;
+        size_t most = 0;
+        if (cl->group > device->info.max_group) continue;
+        tas_status status = cl_get_simple(device, "sum", "sum_blocks", &kernel);
+        if (status) return status;
+        cl_int error = clGetKernelWorkGroupInfo(kernel, cl->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof most, &most, NULL);
+        if (error) return cl_fail(device, error, "clGetKernelWorkGroupInfo");
+        if (most >= cl->group) break;
+    }
+    return TAS_OK;
+}
+
+tas_status device_open_opencl(tas_context *context, const tas_device_info *info, tas_arith arith, tas_device **out)
+{
+    cl_int error;
+    *out = NULL;
+    tas_device *device = calloc(1, sizeof *device);
+    struct cl_device *cl = calloc(1, sizeof *cl);
+    if (!device || !cl) {
+        free(device);
+        free(cl);
+        return fail(context, TAS_NO_MEMORY, "%s: no memory to open it", info->id);
+    }
+    *device = (tas_device){.context = context, .info = *info, .arith = arith, .driver = &driver, .cl = cl};
+
+    tas_status status = cl_find(context, info->long_id, &cl->platform, &cl->id);
+    if (status) goto fail;
+    const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)cl->platform, 0};
+    cl->context = clCreateContext(properties, 1, &cl->id, NULL, NULL, &error);
+    if (error) {
+        status = cl_fail(device, error, "clCreateContext");
+        goto fail;
+    }
+    cl->queue = clCreateCommandQueue(cl->context, cl->id, 0, &error);
+    if (error) {
+        status = cl_fail(device, error, "clCreateCommandQueue");
+        goto fail;
+    }
+    cl->cpu = info->type == TAS_TYPE_CPU;
+    status = choose_group(device);
+    if (status) goto fail;
+
+    cl_override_feed(device);
+    cl_override_dense(device);
+    cl_override_activation(device);
+    cl_override_loss(device);
+    cl_override_sum(device);
+    cl_override_sgd(device);
+    if (arith == TAS_ARITH_FAST) {
+        status = cl_override_clblast(device);
+        if (status) goto fail;
+    }
+    *out = device;
+    return TAS_OK;
+fail:
+    device_close(&device);
+    return status;
+}

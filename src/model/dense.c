@@ -1,0 +1,64 @@
+/* dense N [init he|glorot]: y = x W^T + b, W (N, inputs). He 2015: normal with variance 2 / fan_in. Glorot 2010: uniform
+ * within sqrt(6 / (fan_in + fan_out)). Biases start at 0. */
+#include "model/layer.h"
+
+static tas_status parse(line *text, layer *self)
+{
+    tas_status status = line_u32(text, "a number of outputs", 1, 1u << 24, &self->units);
+    if (status) return status;
+    self->init = INIT_HE;
+    if (line_is(text, "init")) {
+        if (line_is(text, "he"))
+            self->init = INIT_HE;
+        else if (line_is(text, "glorot"))
+            self->init = INIT_GLOROT;
+        else
+            return line_fail(text, "expected 'he' or 'glorot' after 'init'");
+    }
+    return TAS_OK;
+}
+
+static tas_status infer(const line *text, layer *self)
+{
+    if (shape_elements(self->in) * self->units > UINT32_MAX)
+        return line_fail(text, "%llu x %u weights: more than 2^32", (unsigned long long)shape_elements(self->in), self->units);
+    self->out = (shape){self->units, 1, 1};
+    return TAS_OK;
+}
+
+static void lower(tas_network *network, layer *self)
+{
+    const uint32_t in = (uint32_t)shape_elements(self->in), out = self->units;
+    const uint32_t granule = granule_of((uint64_t)in * out, 1);
+    const int place = (int)(self - network->layers);
+    self->weight = add_parameter(network, place, "dense", "weight", out, in, self->init, in, out, granule);
+    self->bias = add_parameter(network, place, "dense", "bias", out, 0, INIT_ZERO, in, out, granule);
+    self->y = add_tensor(network, ROLE_VALUE, out, "%d.dense", place);
+    add_forward(network, (op_call){.args = {.op = OP_DENSE_FORWARD, .size = {out, in}}, .operand = {self->x, self->weight, self->bias, self->y}});
+}
+
+static void lower_backward(tas_network *network, layer *self, bool wants_dx)
+{
+    const uint32_t in = (uint32_t)shape_elements(self->in), out = self->units;
+    const uint32_t granule = granule_of((uint64_t)in * out, 1);
+    const int place = (int)(self - network->layers);
+    if (wants_dx) {
+        self->dx = add_tensor(network, ROLE_VALUE, in, "%d.dense.dx", place);
+        add_backward(network, (op_call){.args = {.op = OP_DENSE_BACKWARD_INPUT, .size = {out, in}}, .operand = {self->dy, self->weight, self->dx}});
+    }
+    const int weight = network->tensors[self->weight].gradient, bias = network->tensors[self->bias].gradient;
+    const int weight_open = network->tensors[self->weight].open, bias_open = network->tensors[self->bias].open;
+    add_backward(network, (op_call){.args = {.op = OP_DENSE_BACKWARD_WEIGHTS, .size = {out, in, granule}},
+                      .operand = {self->x, self->dy, weight, granule ? weight_open : weight}});
+    add_backward(network, (op_call){.args = {.op = OP_DENSE_BACKWARD_BIAS, .size = {out, in, granule}},
+                      .operand = {self->dy, bias, granule ? bias_open : bias}});
+}
+
+const layer_kind layer_dense = {
+    .name = "dense",
+    .usage = "dense N [init he|glorot]",
+    .parse = parse,
+    .infer = infer,
+    .lower = lower,
+    .lower_backward = lower_backward,
+};

@@ -1,0 +1,61 @@
+/* A kind of layer: how its line is read, its shapes inferred, its operations emitted. One file a kind, one row in layer.c. */
+#ifndef LAYER_H
+#define LAYER_H
+
+#include "model/network.h"
+
+enum { WORDS_MOST = 16 };
+
+/* One line of the text, cut in words. */
+typedef struct line {
+    tas_context *context;
+    const char *from; /* the file */
+    int number;
+    int count;
+    char *word[WORDS_MOST];
+    int read; /* words that a layer has taken; what is left over is an error */
+} line;
+
+struct layer {
+    const layer_kind *kind;
+    int line;          /* in the text */
+    char *summary;     /* for people */
+    shape in, out;
+    uint32_t units;    /* dense: outputs */
+    init_rule init;
+    float value;       /* leaky: slope; input: mean */
+    float std;
+    op_id op;          /* activations: the forward operation; backward is the next one */
+    int x, y, dx, dy;  /* tensors: input, output, and gradients to them */
+    int weight, bias;
+};
+
+struct layer_kind {
+    const char *name;
+    const char *usage; /* of its line, for errors */
+    tas_status (*parse)(line *text, layer *self);
+    tas_status (*infer)(const line *text, layer *self); /* self->in is set; sets out */
+    void (*lower)(tas_network *network, layer *self);           /* tensors, and calls forward */
+    void (*lower_backward)(tas_network *network, layer *self, bool wants_dx); /* dy is set; sets dx */
+};
+
+const layer_kind *layer_find(const char *name);
+const layer_kind *layer_at(int index); /* NULL past the last */
+extern const layer_kind layer_input, layer_dense, layer_relu, layer_leaky, layer_tanh, layer_sigmoid, layer_gelu, layer_loss;
+
+/* parse.c: words of a line. Errors give file, line and what was expected. */
+tas_status line_fail(const line *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+tas_status line_u32(line *text, const char *what, uint32_t least, uint32_t most, uint32_t *out);
+tas_status line_f32(line *text, const char *what, float *out);
+bool line_is(line *text, const char *word); /* takes the next word if it is that one */
+
+/* lower.c: emits into a network. Where memory ends they set network->failed, which lower_network() reports. */
+int add_tensor(tas_network *network, tensor_role role, uint64_t elements, const char *format, ...) __attribute__((format(printf, 4, 5)));
+int add_parameter(tas_network *network, int number, const char *kind, const char *what, uint32_t rows, uint32_t cols, init_rule init,
+                  uint32_t fan_in, uint32_t fan_out, uint32_t granule);
+void add_forward(tas_network *network, op_call call);
+void add_backward(tas_network *network, op_call call);
+tas_status lower_network(tas_network *network);
+static inline uint64_t shape_elements(shape s) { return (uint64_t)s.channels * s.height * s.width; }
+
+#endif

@@ -1,0 +1,81 @@
+/* A network: layers read from text, shapes inferred, and the list of operations that it is lowered to.
+ *
+ * Tensors that hold examples count their elements an example. Calls name tensors by their place in the table; sizes that
+ * depend on the batch (n, first, batch) are filled in when a tile runs. */
+#ifndef NETWORK_H
+#define NETWORK_H
+
+#include "base/base.h"
+#include "ops/op.h"
+
+#include <tassello/network.h>
+
+enum { NAME_BYTES = 64, NO_TENSOR = -1 };
+
+typedef enum tensor_role {
+    ROLE_INPUT,     /* the tile's inputs, normalised: (n, elements) */
+    ROLE_LABEL,     /* its labels (n), or float targets (n, elements) */
+    ROLE_TARGET,
+    ROLE_VALUE,     /* an activation or its gradient: (n, elements) */
+    ROLE_LOSS,      /* one float an example of the whole batch */
+    ROLE_HIT,
+    ROLE_PARAMETER, /* a matrix (rows, cols), or a vector (rows) with cols = 0 */
+    ROLE_GRADIENT,  /* the sum over the batch, beside its parameter */
+    ROLE_OPEN,      /* the sum over the open granule */
+} tensor_role;
+
+typedef enum init_rule { INIT_ZERO, INIT_HE, INIT_GLOROT } init_rule;
+
+typedef struct tensor {
+    char name[NAME_BYTES];
+    tensor_role role;
+    uint64_t elements; /* of an example, or in all for parameters and their gradients */
+    uint32_t rows, cols;
+    init_rule init;
+    uint32_t fan_in, fan_out;
+    int gradient, open; /* of a parameter: where its gradient lies; open is NO_TENSOR where there is one chain */
+    int parameter;      /* of a gradient: its parameter */
+} tensor;
+
+typedef struct op_call {
+    op_args args;
+    int operand[OP_OPERANDS];
+} op_call;
+
+typedef struct shape {
+    uint32_t channels, height, width; /* a flat one is n x 1 x 1 */
+} shape;
+
+typedef struct layer layer;
+typedef struct layer_kind layer_kind;
+
+typedef struct tas_network {
+    tas_context *context;
+    char *text, *from;
+    layer *layers;
+    int layer_count;
+    tensor *tensors;
+    int tensor_count;
+    int *parameters; /* tensors, in canonical order */
+    int parameter_count;
+    tas_tensor_info *infos; /* one a parameter */
+    op_call *forward, *backward; /* the loss ends forward */
+    int forward_count, backward_count;
+    int input, label, target, losses, hits; /* NO_TENSOR where there is none */
+    int output;                             /* logits or predictions */
+    float scale_u8, scale_f32, shift;       /* of pixels */
+    uint32_t inputs, outputs;
+    bool classes; /* the loss is over classes */
+    bool failed;  /* while lowering: memory ended */
+} tas_network;
+
+/* Gradients of a matrix with at least this many weights are one chain over the batch (contract, rule 4). */
+enum { ONE_CHAIN_WEIGHTS = 1 << 16 };
+
+/* The granule of a layer with that many weights and `positions` an example: 0 for one chain. */
+uint32_t granule_of(uint64_t weights, uint32_t positions);
+
+/* Initial values of a parameter in canonical order, from the seed and its place in the network. */
+void init_parameter(const tas_network *network, int parameter, uint64_t seed, float *values);
+
+#endif

@@ -1,0 +1,205 @@
+/* Dense layers: y = x W^T + b and its gradients. The rule of sums over examples is design.md's: one chain over the batch,
+ * or chains over granules whose sums are added in order.
+ *
+ * N examples in the tile, I inputs, O outputs.  size[0] = O, size[1] = I, size[2] = granule (0: one chain)
+ */
+#include "ops/rows.h"
+
+#include "arith.h"
+
+enum { O, I, GRANULE };
+enum { BLOCK = 64 }; /* neighbouring sums that stay in registers */
+
+/* Shapes N, O, I: ones, primes, and both sides of every block that a kernel may have. */
+static const uint32_t edges[][3] = {
+    {1, 1, 1},    {1, 10, 33},   {2, 3, 5},    {7, 13, 31},  {8, 16, 16},  {12, 32, 64}, {13, 33, 65},
+    {11, 31, 63}, {16, 17, 129}, {31, 64, 12}, {33, 65, 13}, {64, 10, 47}, {65, 48, 24}, {61, 67, 59},
+};
+
+static bool dense_shape(op_args *args, draw *d, int edge)
+{
+    if (edge >= LENGTH(edges)) return false;
+    args->n = edge >= 0 ? edges[edge][0] : draw_size(d, 70);
+    args->size[O] = edge >= 0 ? edges[edge][1] : draw_size(d, 70);
+    args->size[I] = edge >= 0 ? edges[edge][2] : draw_size(d, 130);
+    args->batch = args->n;
+    return true;
+}
+
+/* A tile somewhere in a batch, for the sums over examples. */
+static bool dense_sum_shape(op_args *args, draw *d, int edge)
+{
+    static const uint32_t granules[] = {0, 1, 4, 16, 32, 256};
+    if (!dense_shape(args, d, edge)) return false;
+    args->size[GRANULE] = granules[draw_below(d, LENGTH(granules))];
+    args->first = draw_below(d, 3) ? draw_below(d, 300) : 0;
+    args->batch = args->first + args->n + (draw_below(d, 2) ? draw_below(d, 40) : 0);
+    return true;
+}
+
+static uint64_t dense_elements(const op_args *a, int operand)
+{
+    const uint64_t rows[] = {a->n, a->size[O], 1, a->n};
+    const uint64_t cols[] = {a->size[I], a->size[I], a->size[O], a->size[O]};
+    return rows[operand] * cols[operand];
+}
+
+/* y (N, O) = b (O), then fma over i ascending of x (N, I) w (O, I). w is transposed first, so that the compiler can
+ * vectorise over o. */
+CLONES static void forward(const op_args *a, void *const *operand, void *scratch)
+{
+    const float *restrict x = operand[0], *restrict w = operand[1], *restrict b = operand[2];
+    float *restrict y = operand[3], *restrict wt = scratch; /* wt (I, O) */
+    const uint32_t outputs = a->size[O], inputs = a->size[I];
+
+    for (uint32_t o = 0; o < outputs; o++)
+        for (uint32_t i = 0; i < inputs; i++) wt[(uint64_t)i * outputs + o] = w[(uint64_t)o * inputs + i];
+
+    for (uint32_t n = 0; n < a->n; n++)
+        for (uint32_t at = 0; at < outputs; at += BLOCK) {
+            const uint32_t width = outputs - at < BLOCK ? outputs - at : BLOCK;
+            float c[BLOCK] = {0};
+            for (uint32_t o = 0; o < width; o++) c[o] = b[at + o];
+            for (uint32_t i = 0; i < inputs; i++) {
+                const float xi = x[(uint64_t)n * inputs + i];
+                const float *wi = wt + (uint64_t)i * outputs + at;
+                if (width == BLOCK)
+                    for (uint32_t o = 0; o < BLOCK; o++) c[o] = __builtin_fmaf(xi, wi[o], c[o]);
+                else
+                    for (uint32_t o = 0; o < width; o++) c[o] = __builtin_fmaf(xi, wi[o], c[o]);
+            }
+            for (uint32_t o = 0; o < width; o++) y[(uint64_t)n * outputs + at + o] = arith_flush(c[o]);
+        }
+}
+
+static uint64_t forward_scratch(const op_args *a) { return (uint64_t)a->size[O] * a->size[I] * sizeof(float); }
+
+/* dx (N, I) = fma over o ascending of dy (N, O) w (O, I) */
+CLONES static void backward_input(const op_args *a, void *const *operand, void *scratch)
+{
+    const float *restrict dy = operand[0], *restrict w = operand[1];
+    float *restrict dx = operand[2];
+    const uint32_t outputs = a->size[O], inputs = a->size[I];
+    (void)scratch;
+
+    for (uint32_t n = 0; n < a->n; n++) {
+        float *restrict row = dx + (uint64_t)n * inputs;
+        for (uint32_t i = 0; i < inputs; i++) row[i] = 0;
+        for (uint32_t o = 0; o < outputs; o++) {
+            const float d = dy[(uint64_t)n * outputs + o];
+            for (uint32_t i = 0; i < inputs; i++) row[i] = __builtin_fmaf(d, w[(uint64_t)o * inputs + i], row[i]);
+        }
+        for (uint32_t i = 0; i < inputs; i++) row[i] = arith_flush(row[i]);
+    }
+}
+
+static uint64_t backward_input_elements(const op_args *a, int operand)
+{
+    static const int like[] = {3, 1, 0}; /* dy as y, w, dx as x */
+    return dense_elements(a, like[operand]);
+}
+
+/* The sum over examples for `width` <= BLOCK neighbouring gradients: c[i] += d(r) x(r, i) by the rule of granules. x NULL
+ * stands for ones, added and not multiplied. d and x point at the tile's first example. */
+static inline __attribute__((always_inline)) void sum_examples(const op_args *a, const float *d, uint32_t d_stride, const float *x,
+                                                               uint32_t x_stride, uint32_t width, float *total, float *open)
+{
+    const uint32_t granule = a->size[GRANULE] ? a->size[GRANULE] : a->batch; /* one chain: one granule */
+    float *const partial = a->size[GRANULE] ? open : total;
+    float c[BLOCK] = {0};
+
+    for (uint32_t r = 0; r < a->n;) {
+        const uint32_t begin = (a->first + r) / granule * granule; /* the granule, in the batch */
+        const uint32_t end = a->batch - begin < granule ? a->batch : begin + granule;
+        const uint32_t stop = end - a->first < a->n ? end - a->first : a->n; /* the same end in the tile */
+        for (uint32_t i = 0; i < width; i++) c[i] = a->first + r == begin ? 0 : partial[i];
+        for (; r < stop; r++) {
+            const float dr = d[(uint64_t)r * d_stride];
+            if (!x)
+                for (uint32_t i = 0; i < width; i++) c[i] += dr;
+            else if (width == BLOCK)
+                for (uint32_t i = 0; i < BLOCK; i++) c[i] = __builtin_fmaf(dr, x[(uint64_t)r * x_stride + i], c[i]);
+            else
+                for (uint32_t i = 0; i < width; i++) c[i] = __builtin_fmaf(dr, x[(uint64_t)r * x_stride + i], c[i]);
+        }
+        if (a->first + stop < end || partial == total)
+            for (uint32_t i = 0; i < width; i++) partial[i] = c[i];
+        else
+            for (uint32_t i = 0; i < width; i++) total[i] = begin == 0 ? c[i] : total[i] + c[i];
+    }
+}
+
+/* total (O, I), open (O, I): sums of dy (N, O) x (N, I) over the examples of the batch */
+CLONES static void backward_weights(const op_args *a, void *const *operand, void *scratch)
+{
+    const float *x = operand[0], *dy = operand[1];
+    float *total = operand[2], *open = operand[3];
+    (void)scratch;
+    for (uint32_t o = 0; o < a->size[O]; o++) {
+        const uint64_t row = (uint64_t)o * a->size[I];
+        for (uint32_t i = 0; i < a->size[I]; i += BLOCK)
+            sum_examples(a, dy + o, a->size[O], x + i, a->size[I], a->size[I] - i < BLOCK ? a->size[I] - i : BLOCK, total + row + i,
+                         open + row + i);
+    }
+}
+
+static uint64_t backward_weights_elements(const op_args *a, int operand)
+{
+    static const int like[] = {0, 3, 1, 1};
+    return dense_elements(a, like[operand]);
+}
+
+/* total (O), open (O): sums of dy (N, O) over the examples of the batch */
+CLONES static void backward_bias(const op_args *a, void *const *operand, void *scratch)
+{
+    const float *dy = operand[0];
+    float *total = operand[1], *open = operand[2];
+    (void)scratch;
+    for (uint32_t o = 0; o < a->size[O]; o++)
+        sum_examples(a, dy + o, a->size[O], NULL, 0, 1, total + o, open + o);
+}
+
+static uint64_t backward_bias_elements(const op_args *a, int operand)
+{
+    static const int like[] = {3, 2, 2};
+    return dense_elements(a, like[operand]);
+}
+
+const op_row row_dense_forward = {
+    .name = "dense_forward",
+    .operand = {{"x", TYPE_F32, ACCESS_IN, false},
+                {"w", TYPE_F32, ACCESS_IN, true},
+                {"b", TYPE_F32, ACCESS_IN, false},
+                {"y", TYPE_F32, ACCESS_OUT, false}},
+    .elements = dense_elements,
+    .scratch = forward_scratch,
+    .reference = forward,
+    .shape = dense_shape,
+};
+
+const op_row row_dense_backward_input = {
+    .name = "dense_backward_input",
+    .operand = {{"dy", TYPE_F32, ACCESS_IN, false}, {"w", TYPE_F32, ACCESS_IN, true}, {"dx", TYPE_F32, ACCESS_OUT, false}},
+    .elements = backward_input_elements,
+    .reference = backward_input,
+    .shape = dense_shape,
+};
+
+const op_row row_dense_backward_weights = {
+    .name = "dense_backward_weights",
+    .operand = {{"x", TYPE_F32, ACCESS_IN, false},
+                {"dy", TYPE_F32, ACCESS_IN, false},
+                {"total", TYPE_F32, ACCESS_INOUT, true},
+                {"open", TYPE_F32, ACCESS_INOUT, true}},
+    .elements = backward_weights_elements,
+    .reference = backward_weights,
+    .shape = dense_sum_shape,
+};
+
+const op_row row_dense_backward_bias = {
+    .name = "dense_backward_bias",
+    .operand = {{"dy", TYPE_F32, ACCESS_IN, false}, {"total", TYPE_F32, ACCESS_INOUT, false}, {"open", TYPE_F32, ACCESS_INOUT, false}},
+    .elements = backward_bias_elements,
+    .reference = backward_bias,
+    .shape = dense_sum_shape,
+};

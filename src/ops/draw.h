@@ -1,0 +1,34 @@
+/* Random numbers of verification cases: a stream of Philox blocks, so that a case is known by (seed, operation, number). */
+#ifndef DRAW_H
+#define DRAW_H
+
+#include "ops/op.h"
+
+/* How floats are drawn. Every mode obeys rule 8 of the contract: 0, or at least 2^-40 in magnitude. */
+typedef enum draw_mode {
+    DRAW_NORMAL, /* around 1 */
+    DRAW_SPARSE, /* half of them 0, as behind a relu */
+    DRAW_EDGE,   /* 2^-40 to 2^-38, both signs, in pairs that cancel: the least that may enter a product */
+    DRAW_WIDE,   /* every exponent from -40 to 20 */
+    DRAW_WILD,   /* overflow, infinities and NaN: only that both sides have NaN is asked then */
+    DRAW_MODES
+} draw_mode;
+
+struct draw {
+    uint64_t seed;
+    uint32_t operation, number; /* the case */
+    uint32_t at;                /* words drawn */
+    draw_mode mode;
+};
+
+uint32_t draw_u32(draw *d);
+uint32_t draw_below(draw *d, uint32_t bound); /* 0 .. bound-1 */
+float draw_float(draw *d);                    /* by the mode */
+
+/* A size from 1 to most: often 1, a prime, or a power of two and its neighbours. */
+uint32_t draw_size(draw *d, uint32_t most);
+
+/* Fills `count` elements: floats by the mode, integers with 0. */
+void fill_default(op_type type, uint64_t count, void *data, draw *d);
+
+#endif

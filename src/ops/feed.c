@@ -1,0 +1,152 @@
+/* The feed: examples of a data set that lies on the device, gathered into a tile.
+ *
+ * size[0] = E elements an example, size[1] = examples in the source, size[2] = entries of order, size[3] = entry of the
+ * tile's first example; scalar[0] = scale, scalar[1] = shift. Row r of the tile is example order[size[3] + r]. */
+#include "ops/rows.h"
+
+#include "arith.h"
+
+enum { E, SOURCE, ORDER, AT };
+
+static bool gather_shape(op_args *args, draw *d, int edge)
+{
+    static const uint32_t edges[][3] = {{1, 1, 1}, {3, 63, 5}, {7, 64, 7}, {2, 65, 33}, {13, 784, 13}, {64, 1, 64}};
+    if (edge >= LENGTH(edges)) return false;
+    args->n = edge >= 0 ? edges[edge][0] : draw_size(d, 64);
+    args->size[E] = edge >= 0 ? edges[edge][1] : draw_size(d, 800);
+    args->size[SOURCE] = edge >= 0 ? edges[edge][2] : draw_size(d, 100);
+    args->size[AT] = draw_below(d, 20);
+    args->size[ORDER] = args->size[AT] + args->n + draw_below(d, 3);
+    args->scalar[0] = 0.011107810773f;
+    args->scalar[1] = -0.81022666f;
+    args->batch = args->n;
+    return true;
+}
+
+static bool label_shape(op_args *args, draw *d, int edge)
+{
+    bool some = gather_shape(args, d, edge);
+    args->size[E] = 1;
+    return some;
+}
+
+static uint64_t gather_elements(const op_args *a, int operand)
+{
+    const uint64_t elements[] = {(uint64_t)a->size[SOURCE] * a->size[E], a->size[ORDER], (uint64_t)a->n * a->size[E]};
+    return elements[operand];
+}
+
+static bool gather_fill(const op_args *a, int operand, void *data, draw *d)
+{
+    if (operand == 1)
+        for (uint32_t i = 0; i < a->size[ORDER]; i++) ((uint32_t *)data)[i] = draw_below(d, a->size[SOURCE]);
+    else if (a->op == OP_GATHER_BYTES)
+        for (uint64_t i = 0; i < gather_elements(a, 0); i++) ((uint8_t *)data)[i] = (uint8_t)draw_u32(d);
+    else if (a->op == OP_GATHER_LABELS)
+        for (uint64_t i = 0; i < gather_elements(a, 0); i++) ((uint32_t *)data)[i] = draw_u32(d);
+    else
+        return false;
+    return true;
+}
+
+/* x (N, E) = source byte * scale + shift */
+CLONES static void gather_bytes(const op_args *a, void *const *operand, void *scratch)
+{
+    const uint8_t *source = operand[0];
+    const uint32_t *order = operand[1];
+    float *restrict x = operand[2];
+    (void)scratch;
+    for (uint32_t r = 0; r < a->n; r++) {
+        const uint8_t *from = source + (uint64_t)order[a->size[AT] + r] * a->size[E];
+        for (uint32_t i = 0; i < a->size[E]; i++)
+            x[(uint64_t)r * a->size[E] + i] = arith_flush(__builtin_fmaf((float)from[i], a->scalar[0], a->scalar[1]));
+    }
+}
+
+/* x (N, E) = source float * scale + shift */
+CLONES static void gather_floats(const op_args *a, void *const *operand, void *scratch)
+{
+    const float *source = operand[0];
+    const uint32_t *order = operand[1];
+    float *restrict x = operand[2];
+    (void)scratch;
+    for (uint32_t r = 0; r < a->n; r++) {
+        const float *from = source + (uint64_t)order[a->size[AT] + r] * a->size[E];
+        for (uint32_t i = 0; i < a->size[E]; i++)
+            x[(uint64_t)r * a->size[E] + i] = arith_flush(__builtin_fmaf(arith_flush(from[i]), a->scalar[0], a->scalar[1]));
+    }
+}
+
+/* label (N) = source label */
+static void gather_labels(const op_args *a, void *const *operand, void *scratch)
+{
+    const uint32_t *source = operand[0], *order = operand[1];
+    uint32_t *label = operand[2];
+    (void)scratch;
+    for (uint32_t r = 0; r < a->n; r++) label[r] = source[order[a->size[AT] + r]];
+}
+
+/* one_hot: size[0] = classes */
+static bool one_hot_shape(op_args *args, draw *d, int edge)
+{
+    if (edge >= 2) return false;
+    args->n = edge >= 0 ? 1 + 12 * (uint32_t)edge : draw_size(d, 64);
+    args->size[0] = edge >= 0 ? 1 + 16 * (uint32_t)edge : draw_size(d, 40);
+    args->batch = args->n;
+    return true;
+}
+
+static uint64_t one_hot_elements(const op_args *a, int operand) { return operand ? (uint64_t)a->n * a->size[0] : a->n; }
+
+static bool one_hot_fill(const op_args *a, int operand, void *data, draw *d)
+{
+    if (operand) return false;
+    for (uint32_t r = 0; r < a->n; r++) ((uint32_t *)data)[r] = draw_below(d, a->size[0]);
+    return true;
+}
+
+/* target (N, classes) = 1 at the label, else 0 */
+static void one_hot(const op_args *a, void *const *operand, void *scratch)
+{
+    const uint32_t *label = operand[0];
+    float *target = operand[1];
+    (void)scratch;
+    for (uint32_t r = 0; r < a->n; r++)
+        for (uint32_t j = 0; j < a->size[0]; j++) target[(uint64_t)r * a->size[0] + j] = label[r] == j ? 1 : 0;
+}
+
+const op_row row_gather_bytes = {
+    .name = "gather_bytes",
+    .operand = {{"source", TYPE_U8, ACCESS_IN, false}, {"order", TYPE_U32, ACCESS_IN, false}, {"x", TYPE_F32, ACCESS_OUT, false}},
+    .elements = gather_elements,
+    .reference = gather_bytes,
+    .shape = gather_shape,
+    .fill = gather_fill,
+};
+
+const op_row row_gather_floats = {
+    .name = "gather_floats",
+    .operand = {{"source", TYPE_F32, ACCESS_IN, false}, {"order", TYPE_U32, ACCESS_IN, false}, {"x", TYPE_F32, ACCESS_OUT, false}},
+    .elements = gather_elements,
+    .reference = gather_floats,
+    .shape = gather_shape,
+    .fill = gather_fill,
+};
+
+const op_row row_gather_labels = {
+    .name = "gather_labels",
+    .operand = {{"source", TYPE_U32, ACCESS_IN, false}, {"order", TYPE_U32, ACCESS_IN, false}, {"label", TYPE_U32, ACCESS_OUT, false}},
+    .elements = gather_elements,
+    .reference = gather_labels,
+    .shape = label_shape,
+    .fill = gather_fill,
+};
+
+const op_row row_one_hot = {
+    .name = "one_hot",
+    .operand = {{"label", TYPE_U32, ACCESS_IN, false}, {"target", TYPE_F32, ACCESS_OUT, false}},
+    .elements = one_hot_elements,
+    .reference = one_hot,
+    .shape = one_hot_shape,
+    .fill = one_hot_fill,
+};

@@ -1,0 +1,121 @@
+/* Losses, one an example, with the gradient to the network's output. The gradient is that of the example's own loss: the
+ * mean over the batch divides once, in the update.
+ *
+ * N examples, C outputs.  size[0] = C. Losses and hits have a place for each example of the batch; the tile's go to first.. */
+#include "ops/rows.h"
+
+#include "arith.h"
+
+static bool loss_shape(op_args *args, draw *d, int edge)
+{
+    static const uint32_t edges[][2] = {{1, 1}, {1, 2}, {3, 10}, {7, 15}, {13, 16}, {5, 17}, {2, 33}, {64, 10}, {65, 100}};
+    if (edge >= LENGTH(edges)) return false;
+    args->n = edge >= 0 ? edges[edge][0] : draw_size(d, 130);
+    args->size[0] = edge >= 0 ? edges[edge][1] : draw_size(d, 130);
+    args->first = draw_below(d, 2) ? draw_below(d, 50) : 0;
+    args->batch = args->first + args->n + draw_below(d, 3);
+    return true;
+}
+
+static uint64_t loss_elements(const op_args *a, int operand)
+{
+    const uint64_t all = (uint64_t)a->n * a->size[0];
+    const uint64_t softmax[] = {all, a->n, a->batch, a->batch, all}, squared[] = {all, all, a->batch, all};
+    return a->op == OP_SOFTMAX_LOSS ? softmax[operand] : squared[operand];
+}
+
+static bool label_fill(const op_args *a, int operand, void *data, draw *d)
+{
+    if (operand != 1) return false;
+    for (uint32_t r = 0; r < a->n; r++) ((uint32_t *)data)[r] = draw_below(d, a->size[0]);
+    return true;
+}
+
+/* Lanes fold 8, 4, 2, 1. */
+static inline float fold_row(float *lane)
+{
+    for (int half = ROW_LANES / 2; half; half /= 2)
+        for (int l = 0; l < half; l++) lane[l] += lane[l + half];
+    return lane[0];
+}
+
+/* True where x[j] would be chosen before x[label]: the first maximum; NaN wins. */
+static inline bool beats(float xj, uint32_t j, float xl, uint32_t label)
+{
+    if (arith_is_nan(xj)) return !arith_is_nan(xl) || j < label;
+    return xj > xl || (xj == xl && j < label);
+}
+
+/* p = e^(x - max) / sum, loss = log sum - (x_label - max), d = p - [label] */
+CLONES static void softmax_loss(const op_args *a, void *const *operand, void *scratch)
+{
+    const float *logits = operand[0]; /* (N, C) */
+    const uint32_t *labels = operand[1]; /* (N) */
+    float *losses = operand[2], *hits = operand[3], *gradient = operand[4]; /* (batch), (batch), (N, C) */
+    const uint32_t classes = a->size[0];
+    (void)scratch;
+    for (uint32_t r = 0; r < a->n; r++) {
+        const float *x = logits + (uint64_t)r * classes;
+        float *g = gradient + (uint64_t)r * classes, lane[ROW_LANES] = {0}, max = x[0];
+        const uint32_t label = labels[r] < classes ? labels[r] : classes - 1;
+        float hit = 1;
+        for (uint32_t j = 0; j < classes; j++) {
+            max = x[j] > max ? x[j] : max;
+            hit = beats(x[j], j, x[label], label) ? 0 : hit;
+        }
+        for (uint32_t j = 0; j < classes; j++) {
+            g[j] = arith_exp(x[j] - max);
+            lane[j % ROW_LANES] += g[j];
+        }
+        const float sum = fold_row(lane);
+        for (uint32_t j = 0; j < classes; j++) {
+            const float p = arith_div(g[j], sum);
+            g[j] = arith_flush(j == label ? p - 1 : p);
+        }
+        losses[a->first + r] = arith_flush(arith_log(sum) - (x[label] - max));
+        hits[a->first + r] = hit;
+    }
+}
+
+/* loss = sum of (y - t)^2 / C, d = 2 (y - t) / C */
+CLONES static void squared_loss(const op_args *a, void *const *operand, void *scratch)
+{
+    const float *y = operand[0], *target = operand[1]; /* (N, C) */
+    float *losses = operand[2], *gradient = operand[3]; /* (batch), (N, C) */
+    const uint32_t outputs = a->size[0];
+    (void)scratch;
+    for (uint32_t r = 0; r < a->n; r++) {
+        float lane[ROW_LANES] = {0};
+        for (uint32_t j = 0; j < outputs; j++) {
+            const uint64_t at = (uint64_t)r * outputs + j;
+            const float d = y[at] - target[at];
+            lane[j % ROW_LANES] = __builtin_fmaf(d, d, lane[j % ROW_LANES]);
+            gradient[at] = arith_flush(arith_div(d + d, (float)outputs));
+        }
+        losses[a->first + r] = arith_flush(arith_div(fold_row(lane), (float)outputs));
+    }
+}
+
+const op_row row_softmax_loss = {
+    .name = "softmax_loss",
+    .operand = {{"logits", TYPE_F32, ACCESS_IN, false},
+                {"labels", TYPE_U32, ACCESS_IN, false},
+                {"losses", TYPE_F32, ACCESS_INOUT, false},
+                {"hits", TYPE_F32, ACCESS_INOUT, false},
+                {"gradient", TYPE_F32, ACCESS_OUT, false}},
+    .elements = loss_elements,
+    .reference = softmax_loss,
+    .shape = loss_shape,
+    .fill = label_fill,
+};
+
+const op_row row_squared_loss = {
+    .name = "squared_loss",
+    .operand = {{"y", TYPE_F32, ACCESS_IN, false},
+                {"target", TYPE_F32, ACCESS_IN, false},
+                {"losses", TYPE_F32, ACCESS_INOUT, false},
+                {"gradient", TYPE_F32, ACCESS_OUT, false}},
+    .elements = loss_elements,
+    .reference = squared_loss,
+    .shape = loss_shape,
+};

@@ -1,0 +1,87 @@
+/* The operations: what a network is lowered to. One row an operation, in the file of its name: its operands, their sizes,
+ * its reference in C, and the cases that verify draws for it. A device overrides references with kernels (device/).
+ *
+ * n      examples in the tile
+ * first  place in the batch of the tile's first example
+ * batch  examples in the batch (or, in an evaluation, in the data set)
+ */
+#ifndef OP_H
+#define OP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum op_id {
+    OP_GATHER_BYTES,  /* feed.c */
+    OP_GATHER_FLOATS,
+    OP_GATHER_LABELS,
+    OP_ONE_HOT,
+    OP_DENSE_FORWARD, /* dense.c */
+    OP_DENSE_BACKWARD_INPUT,
+    OP_DENSE_BACKWARD_WEIGHTS,
+    OP_DENSE_BACKWARD_BIAS,
+    OP_RELU_FORWARD, /* activation.c */
+    OP_RELU_BACKWARD,
+    OP_LEAKY_FORWARD,
+    OP_LEAKY_BACKWARD,
+    OP_TANH_FORWARD,
+    OP_TANH_BACKWARD,
+    OP_SIGMOID_FORWARD,
+    OP_SIGMOID_BACKWARD,
+    OP_GELU_FORWARD,
+    OP_GELU_BACKWARD,
+    OP_SOFTMAX_LOSS, /* loss.c */
+    OP_SQUARED_LOSS,
+    OP_SUM_BLOCKS, /* sum.c */
+    OP_RECORD_LOSS,
+    OP_CHECK_FINITE,
+    OP_SGD, /* sgd.c */
+    OP_COUNT
+} op_id;
+
+enum {
+    OP_OPERANDS = 6,
+    OP_SIZES = 6,
+    OP_SCALARS = 6,
+    ROW_LANES = 16,    /* of a sum along a row */
+    SUM_LANES = 256,   /* of a sum over a tensor; also the block, and the granule of losses */
+    GRANULE_LEAST = 256, /* examples x positions that a granule has at least */
+};
+
+/* What one call of an operation is told beside its operands. The row says what size[] and scalar[] mean. */
+typedef struct op_args {
+    op_id op;
+    uint32_t n, first, batch;
+    uint32_t size[OP_SIZES];
+    float scalar[OP_SCALARS];
+} op_args;
+
+typedef enum op_type { TYPE_F32, TYPE_U32, TYPE_U8 } op_type;
+typedef enum op_access { ACCESS_IN, ACCESS_OUT, ACCESS_INOUT } op_access;
+
+typedef struct op_operand {
+    const char *name; /* NULL ends the list */
+    op_type type;
+    op_access access;
+    bool panels; /* a matrix (size[0], size[1]) that devices hold in panels, see layout.h */
+} op_operand;
+
+typedef struct draw draw; /* random numbers of a case, draw.h */
+
+typedef struct op_row {
+    const char *name;
+    op_operand operand[OP_OPERANDS + 1];
+    uint64_t (*elements)(const op_args *args, int operand); /* of the canonical layout */
+    uint64_t (*scratch)(const op_args *args);               /* bytes that the reference wants; NULL: none */
+    void (*reference)(const op_args *args, void *const *operand, void *scratch);
+    /* Cases: shape `edge` of the edge shapes, or a random one where edge is negative; false past the last edge. */
+    bool (*shape)(op_args *args, draw *random, int edge);
+    /* Fills an input; NULL or false: as fill_default() does. */
+    bool (*fill)(const op_args *args, int operand, void *data, draw *random);
+} op_row;
+
+const op_row *op_get(op_id op);
+size_t type_bytes(op_type type);
+
+#endif

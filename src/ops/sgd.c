@@ -1,0 +1,68 @@
+/* Mini-batch SGD with momentum, as PyTorch defines it (dampening 0):
+ *
+ *     g = sum / count + decay w      count: examples really in the batch
+ *     v = momentum v + g
+ *     w = w - lr v                   Nesterov: w - lr (g + momentum v)
+ *
+ * size[0] = elements, size[1] = Nesterov; scalar[] = lr, momentum, decay, count, 1 / count.
+ * Nothing is done once the record is set: the weights stay those before the bad step. */
+#include "ops/rows.h"
+
+#include "arith.h"
+
+enum { LR, MOMENTUM, DECAY, COUNT, RECIPROCAL };
+
+static bool sgd_shape(op_args *args, draw *d, int edge)
+{
+    static const uint32_t edges[] = {1, 63, 64, 65, 1023, 1024, 1025};
+    if (edge >= LENGTH(edges)) return false;
+    args->size[0] = edge >= 0 ? edges[edge] : 1 + draw_below(d, 3000);
+    args->size[1] = draw_below(d, 2);
+    args->scalar[LR] = 0.05f;
+    args->scalar[MOMENTUM] = draw_below(d, 4) ? 0.9f : 0;
+    args->scalar[DECAY] = draw_below(d, 2) ? 0.0005f : 0;
+    args->scalar[COUNT] = (float)(1 + draw_below(d, 3000));
+    args->scalar[RECIPROCAL] = arith_div(1, args->scalar[COUNT]);
+    return true;
+}
+
+static uint64_t sgd_elements(const op_args *a, int operand) { return operand == 3 ? 2 : a->size[0]; }
+
+static bool sgd_fill(const op_args *a, int operand, void *data, draw *d)
+{
+    (void)a;
+    if (operand != 3) return false;
+    ((uint32_t *)data)[0] = draw_below(d, 4) ? 0 : 5;
+    ((uint32_t *)data)[1] = 0;
+    return true;
+}
+
+CLONES static void sgd(const op_args *a, void *const *operand, void *scratch)
+{
+    float *restrict w = operand[0], *restrict v = operand[2];
+    const float *restrict sum = operand[1];
+    const uint32_t *record = operand[3];
+    const float lr = a->scalar[LR], momentum = a->scalar[MOMENTUM], decay = a->scalar[DECAY];
+    const float count = a->scalar[COUNT], reciprocal = a->scalar[RECIPROCAL];
+    (void)scratch;
+    if (record[0]) return;
+    for (uint32_t i = 0; i < a->size[0]; i++) {
+        const float mean = arith_flush(arith_mean(arith_flush(sum[i]), count, reciprocal));
+        const float g = arith_flush(__builtin_fmaf(decay, w[i], mean));
+        v[i] = arith_flush_state(__builtin_fmaf(momentum, v[i], g));
+        const float move = a->size[1] ? arith_flush_state(__builtin_fmaf(momentum, v[i], g)) : v[i];
+        w[i] = arith_flush(__builtin_fmaf(-lr, move, w[i]));
+    }
+}
+
+const op_row row_sgd = {
+    .name = "sgd",
+    .operand = {{"w", TYPE_F32, ACCESS_INOUT, false},
+                {"sum", TYPE_F32, ACCESS_IN, false},
+                {"v", TYPE_F32, ACCESS_INOUT, false},
+                {"record", TYPE_U32, ACCESS_IN, false}},
+    .elements = sgd_elements,
+    .reference = sgd,
+    .shape = sgd_shape,
+    .fill = sgd_fill,
+};

@@ -1,0 +1,123 @@
+/* Sums over whole tensors, the loss of a step, and the watch for what is not finite. */
+#include "ops/rows.h"
+
+#include "arith.h"
+
+/* sum_blocks: size[0] = elements. out[b] = sum of block b of 256 elements: one a lane, lanes fold 128, 64, ..., 1. Called
+ * again on its output until one is left. */
+static bool count_shape(op_args *args, draw *d, int edge)
+{
+    static const uint32_t edges[] = {1, 2, 31, 33, 255, 256, 257, 511, 513, 1000};
+    if (edge >= LENGTH(edges)) return false;
+    args->size[0] = edge >= 0 ? edges[edge] : draw_below(d, 3) ? draw_size(d, 300) : 1 + draw_below(d, 5000);
+    args->size[1] = 1 + draw_below(d, 100);
+    args->size[2] = 2;
+    return true;
+}
+
+static uint64_t sum_elements(const op_args *a, int operand)
+{
+    return operand ? ((uint64_t)a->size[0] + SUM_LANES - 1) / SUM_LANES : a->size[0];
+}
+
+static void sum_blocks(const op_args *a, void *const *operand, void *scratch)
+{
+    const float *in = operand[0];
+    float *out = operand[1];
+    (void)scratch;
+    for (uint32_t b = 0; (uint64_t)b * SUM_LANES < a->size[0]; b++) {
+        float lane[SUM_LANES] = {0};
+        for (uint32_t l = 0; l < SUM_LANES && b * SUM_LANES + l < a->size[0]; l++) lane[l] = in[b * SUM_LANES + l];
+        for (int half = SUM_LANES / 2; half; half /= 2)
+            for (int l = 0; l < half; l++) lane[l] += lane[l + half];
+        out[b] = lane[0];
+    }
+}
+
+/* record_loss: size[0] = step (1 is the first), size[1] = places in the ring; scalar[0] = examples. ring[step % places] =
+ * sum / examples. record = {first bad step, what was bad} is set once: what = 1 is the loss. */
+static bool record_shape(op_args *args, draw *d, int edge)
+{
+    if (edge >= 3) return false;
+    args->size[0] = 1 + draw_below(d, 1000);
+    args->size[1] = 1 + draw_below(d, 50);
+    args->scalar[0] = (float)(1 + draw_below(d, 5000));
+    return true;
+}
+
+static uint64_t record_elements(const op_args *a, int operand)
+{
+    const uint64_t elements[] = {1, a->size[1], 2};
+    return elements[operand];
+}
+
+static bool record_fill(const op_args *a, int operand, void *data, draw *d)
+{
+    (void)a;
+    if (operand != 2) return false;
+    ((uint32_t *)data)[0] = draw_below(d, 3) ? 0 : 7;
+    ((uint32_t *)data)[1] = 3;
+    return true;
+}
+
+static inline void set_record(uint32_t *record, uint32_t step, uint32_t what)
+{
+    if (record[0]) return;
+    record[0] = step;
+    record[1] = what;
+}
+
+static void record_loss(const op_args *a, void *const *operand, void *scratch)
+{
+    const float *sum = operand[0];
+    float *ring = operand[1];
+    uint32_t *record = operand[2];
+    (void)scratch;
+    const float loss = arith_flush(arith_div(sum[0], a->scalar[0]));
+    ring[a->size[0] % a->size[1]] = loss;
+    if (!arith_is_finite(loss)) set_record(record, a->size[0], 1);
+}
+
+/* check_finite: size[0] = elements, size[1] = step, size[2] = what */
+static uint64_t check_elements(const op_args *a, int operand) { return operand ? 2 : a->size[0]; }
+
+static bool check_fill(const op_args *a, int operand, void *data, draw *d)
+{
+    if (operand == 1) return record_fill(a, 2, data, d);
+    return false;
+}
+
+CLONES static void check_finite(const op_args *a, void *const *operand, void *scratch)
+{
+    const float *x = operand[0];
+    uint32_t bad = 0;
+    (void)scratch;
+    for (uint32_t i = 0; i < a->size[0]; i++) bad |= !arith_is_finite(x[i]);
+    if (bad) set_record(operand[1], a->size[1], a->size[2]);
+}
+
+const op_row row_sum_blocks = {
+    .name = "sum_blocks",
+    .operand = {{"in", TYPE_F32, ACCESS_IN, false}, {"out", TYPE_F32, ACCESS_OUT, false}},
+    .elements = sum_elements,
+    .reference = sum_blocks,
+    .shape = count_shape,
+};
+
+const op_row row_record_loss = {
+    .name = "record_loss",
+    .operand = {{"sum", TYPE_F32, ACCESS_IN, false}, {"ring", TYPE_F32, ACCESS_INOUT, false}, {"record", TYPE_U32, ACCESS_INOUT, false}},
+    .elements = record_elements,
+    .reference = record_loss,
+    .shape = record_shape,
+    .fill = record_fill,
+};
+
+const op_row row_check_finite = {
+    .name = "check_finite",
+    .operand = {{"x", TYPE_F32, ACCESS_IN, false}, {"record", TYPE_U32, ACCESS_INOUT, false}},
+    .elements = check_elements,
+    .reference = check_finite,
+    .shape = count_shape,
+    .fill = check_fill,
+};

@@ -1,0 +1,17 @@
+/* SHA-256 over the bits of float32 values, little-endian. */
+#ifndef DIGEST_H
+#define DIGEST_H
+
+#include <stddef.h>
+
+#include <nettle/sha2.h>
+
+typedef struct digest {
+    struct sha256_ctx sha;
+} digest;
+
+void digest_begin(digest *d);
+void digest_add(digest *d, const float *values, size_t count);
+void digest_end(digest *d, char hex[65]); /* 64 hexadecimal digits and a 0 */
+
+#endif

@@ -1,0 +1,307 @@
+/* A model: opening, reading and setting parameters, digest, checkpoints. */
+#include "train/model.h"
+
+#include "arith.h"
+#include "train/digest.h"
+#include "train/safetensors.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static uint32_t panel_of(void *self, uint32_t rows, uint32_t cols) { return device_panel(self, rows, cols); }
+static uint64_t scratch_of(void *self, const op_args *args) { return device_scratch(self, args); }
+
+/* At most 60 % of a discrete device's memory, 50 % of a shared one: allocation is over-committed (pitfall 1). */
+static plan_device limits_of(tas_device *device)
+{
+    const tas_device_info *info = &device->info;
+    return (plan_device){
+        .id = info->id,
+        .budget = info->shared_memory ? info->global_bytes / 2 : info->global_bytes / 5 * 3,
+        .max_alloc = info->max_alloc_bytes,
+        .align = info->align_bytes > 64 ? info->align_bytes : 64,
+        .self = device,
+        .panel = panel_of,
+        .scratch = scratch_of,
+    };
+}
+
+static layout layout_of(const tas_model *model, const tensor *t)
+{
+    return (layout){t->rows, t->cols, device_panel(model->device, t->rows, t->cols)};
+}
+
+static tas_status write_parameter(tas_model *model, int index, const float *values)
+{
+    const tensor *t = &model->network->tensors[index];
+    const place *p = &model->places.tensor[index];
+    const device_driver *driver = model->device->driver;
+    if (!t->cols) return driver->write(model->device, &model->parameters, p->offset, values, p->bytes, true);
+    float *packed = malloc((size_t)p->bytes);
+    if (!packed) return fail(model->context, TAS_NO_MEMORY, "%s: no memory to write it", t->name);
+    layout_pack(layout_of(model, t), values, packed);
+    tas_status status = driver->write(model->device, &model->parameters, p->offset, packed, p->bytes, true);
+    free(packed);
+    return status;
+}
+
+static tas_status read_parameter(tas_model *model, int index, float *values)
+{
+    const tensor *t = &model->network->tensors[index];
+    const place *p = &model->places.tensor[index];
+    const device_driver *driver = model->device->driver;
+    if (!t->cols) return driver->read(model->device, &model->parameters, p->offset, values, p->bytes);
+    float *packed = malloc((size_t)p->bytes);
+    if (!packed) return fail(model->context, TAS_NO_MEMORY, "%s: no memory to read it", t->name);
+    tas_status status = driver->read(model->device, &model->parameters, p->offset, packed, p->bytes);
+    if (!status) layout_unpack(layout_of(model, t), packed, values);
+    free(packed);
+    return status;
+}
+
+static tas_status init_parameters(tas_model *model)
+{
+    tas_status status = model->device->driver->zero(model->device, &model->parameters); /* pads and gaps hold 0 */
+    for (int i = 0; i < model->network->parameter_count && !status; i++) {
+        const int index = model->network->parameters[i];
+        float *values = malloc((size_t)model->network->tensors[index].elements * sizeof *values);
+        if (!values) return fail(model->context, TAS_NO_MEMORY, "no memory for initial parameters");
+        init_parameter(model->network, i, model->seed, values);
+        status = write_parameter(model, index, values);
+        free(values);
+    }
+    return status;
+}
+
+static tas_status open_model(tas_device *device, const tas_network *network, uint64_t seed, tas_model **out)
+{
+    tas_context *context = device->context;
+    tas_model *model = calloc(1, sizeof *model);
+    *out = NULL;
+    if (!model) return fail(context, TAS_NO_MEMORY, "no memory for a model");
+    *model = (tas_model){.context = context, .device = device, .seed = seed, .limits = limits_of(device)};
+
+    const plan_work nothing = {.batch = 1, .tile_most = 1};
+    tas_status status = tas_network_parse(context, network->text, network->from, &model->network);
+    if (!status) status = plan_make(model->network, &model->limits, &nothing, &model->places);
+    if (!status) status = device_alloc(device, model->places.bytes[PART_PARAMETERS], &model->parameters);
+    if (!status) status = init_parameters(model);
+    if (status) {
+        tas_model_close(&model);
+        return status;
+    }
+    *out = model;
+    return TAS_OK;
+}
+
+tas_status tas_model_open(tas_device *device, const tas_network *network, uint64_t seed, tas_model **out)
+{
+    entry saved;
+    entry_begin(device->context, &saved);
+    tas_status status = open_model(device, network, seed, out);
+    entry_end(&saved);
+    return status;
+}
+
+void tas_model_close(tas_model **model)
+{
+    if (!model || !*model) return;
+    device_release((*model)->device, &(*model)->parameters);
+    plan_free(&(*model)->places);
+    tas_network_close(&(*model)->network);
+    free(*model);
+    *model = NULL;
+}
+
+const tas_network *tas_model_network(const tas_model *model) { return model->network; }
+
+void tas_cancel(tas_model *model) { model->cancelled = 1; }
+
+/* A parameter by name; the error names those there are. */
+static tas_status find_parameter(tas_model *model, const char *name, size_t count, int *index)
+{
+    const tas_network *network = model->network;
+    char names[512] = "";
+    for (int i = 0; i < network->parameter_count; i++) {
+        const tas_tensor_info *info = &network->infos[i];
+        if (!strcmp(info->name, name)) {
+            if (info->elements != count)
+                return fail(model->context, TAS_BAD_ARGUMENT, "%s: has %zu elements, not %zu", name, info->elements, count);
+            *index = network->parameters[i];
+            return TAS_OK;
+        }
+        const size_t used = strlen(names);
+        snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", info->name);
+    }
+    return fail(model->context, TAS_BAD_ARGUMENT, "'%s' is no parameter of this network; there are: %s", name, names);
+}
+
+tas_status tas_model_read(tas_model *model, const char *name, float *values, size_t count)
+{
+    entry saved;
+    int index = 0;
+    entry_begin(model->context, &saved);
+    tas_status status = find_parameter(model, name, count, &index);
+    if (!status) status = read_parameter(model, index, values);
+    entry_end(&saved);
+    return status;
+}
+
+/* Writes values that came from outside: finite, and brought under rule 8. */
+static tas_status set_parameter(tas_model *model, int index, const float *values)
+{
+    const tensor *t = &model->network->tensors[index];
+    float *flushed = malloc((size_t)t->elements * sizeof *flushed);
+    if (!flushed) return fail(model->context, TAS_NO_MEMORY, "%s: no memory to set it", t->name);
+    tas_status status = TAS_OK;
+    for (uint64_t i = 0; i < t->elements && !status; i++) {
+        flushed[i] = arith_flush(values[i]);
+        if (!arith_is_finite(values[i]))
+            status = fail(model->context, TAS_BAD_DATA, "%s: element %llu is not finite", t->name, (unsigned long long)i);
+    }
+    if (!status) status = write_parameter(model, index, flushed);
+    free(flushed);
+    return status;
+}
+
+tas_status tas_model_write(tas_model *model, const char *name, const float *values, size_t count)
+{
+    entry saved;
+    int index = 0;
+    entry_begin(model->context, &saved);
+    tas_status status = find_parameter(model, name, count, &index);
+    if (!status) status = set_parameter(model, index, values);
+    entry_end(&saved);
+    return status;
+}
+
+/* All parameters in canonical order and layout; freed by the caller. */
+static tas_status read_all(tas_model *model, float **values)
+{
+    const tas_network *network = model->network;
+    uint64_t elements = 0, at = 0;
+    for (int i = 0; i < network->parameter_count; i++) elements += network->infos[i].elements;
+    *values = malloc((size_t)elements * sizeof **values);
+    if (!*values) return fail(model->context, TAS_NO_MEMORY, "no memory to read the parameters");
+    tas_status status = TAS_OK;
+    for (int i = 0; i < network->parameter_count && !status; i++) {
+        status = read_parameter(model, network->parameters[i], *values + at);
+        at += network->infos[i].elements;
+    }
+    if (status) {
+        free(*values);
+        *values = NULL;
+    }
+    return status;
+}
+
+tas_status tas_model_digest(tas_model *model, char hex[65])
+{
+    entry saved;
+    float *values = NULL;
+    uint64_t elements = 0;
+    entry_begin(model->context, &saved);
+    tas_status status = read_all(model, &values);
+    if (!status) {
+        digest d;
+        for (int i = 0; i < model->network->parameter_count; i++) elements += model->network->infos[i].elements;
+        digest_begin(&d);
+        digest_add(&d, values, (size_t)elements);
+        digest_end(&d, hex);
+    }
+    free(values);
+    entry_end(&saved);
+    return status;
+}
+
+/* Checkpoints ------------------------------------------------------------------------------------------------------- */
+
+static tas_status save_model(tas_model *model, const char *file)
+{
+    const tas_network *network = model->network;
+    const int count = network->parameter_count;
+    float *values = NULL;
+    uint64_t at = 0;
+    char contract[16];
+    file_writer writer;
+    safetensor *tensors = calloc((size_t)count, sizeof *tensors);
+    if (!tensors) return fail(model->context, TAS_NO_MEMORY, "%s: no memory to write it", file);
+    tas_status status = read_all(model, &values);
+    if (status) goto end;
+    for (int i = 0; i < count; i++) {
+        const tas_tensor_info *info = &network->infos[i];
+        tensors[i] = (safetensor){.name = info->name, .dims = {info->dims[0], info->dims[1]}, .ndims = info->dims[1] ? 2 : 1,
+                                  .data = values + at};
+        at += info->elements;
+    }
+    snprintf(contract, sizeof contract, "%d", tas_contract());
+    const safetensors_pair metadata[] = {
+        {"tassello.network", network->text}, {"tassello.name", network->from}, {"tassello.contract", contract}};
+    status = file_begin(model->context, &writer, file);
+    if (status) goto end;
+    status = safetensors_write(model->context, &writer, metadata, sizeof metadata / sizeof *metadata, tensors, (size_t)count);
+    if (status)
+        file_abandon(&writer);
+    else
+        status = file_commit(model->context, &writer);
+end:
+    free(values);
+    free(tensors);
+    return status;
+}
+
+tas_status tas_model_save(tas_model *model, const char *file)
+{
+    entry saved;
+    entry_begin(model->context, &saved);
+    tas_status status = save_model(model, file);
+    entry_end(&saved);
+    return status;
+}
+
+/* Each parameter must be there, with its shape. */
+static tas_status load_parameters(tas_model *model, const safetensors *file, const char *path)
+{
+    tas_status status = TAS_OK;
+    for (int i = 0; i < model->network->parameter_count && !status; i++) {
+        const tas_tensor_info *info = &model->network->infos[i];
+        const safetensor *t = safetensors_find(file, info->name);
+        const size_t ndims = info->dims[1] ? 2 : 1;
+        if (!t)
+            status = fail(model->context, TAS_BAD_DATA, "%s: lacks tensor %s of its own network", path, info->name);
+        else if (t->ndims != ndims || t->dims[0] != info->dims[0] || (ndims == 2 && t->dims[1] != info->dims[1]))
+            status = fail(model->context, TAS_BAD_DATA, "%s: tensor %s has another shape than its own network's (%zu%s%.0zu)", path,
+                          info->name, info->dims[0], ndims == 2 ? " x " : "", info->dims[1]);
+        else
+            status = set_parameter(model, model->network->parameters[i], t->data);
+    }
+    return status;
+}
+
+static tas_status load_model(tas_device *device, const char *path, tas_model **out)
+{
+    safetensors *file = NULL;
+    tas_network *network = NULL;
+    *out = NULL;
+    tas_status status = safetensors_read(device->context, path, &file);
+    if (status) return status;
+    const char *text = safetensors_metadata(file, "tassello.network");
+    if (!text)
+        status = fail(device->context, TAS_BAD_DATA, "%s: no network in its metadata (tassello.network): not a checkpoint of Tassello", path);
+    if (!status) status = tas_network_parse(device->context, text, path, &network);
+    if (!status) status = open_model(device, network, 0, out);
+    if (!status) status = load_parameters(*out, file, path);
+    if (status) tas_model_close(out);
+    tas_network_close(&network);
+    safetensors_close(&file);
+    return status;
+}
+
+tas_status tas_model_load(tas_device *device, const char *file, tas_model **out)
+{
+    entry saved;
+    entry_begin(device->context, &saved);
+    tas_status status = load_model(device, file, out);
+    entry_end(&saved);
+    return status;
+}

@@ -1,0 +1,45 @@
+/* The safetensors file format, float32 alone:
+ *
+ *     8 bytes    N, the length of the header, little-endian
+ *     N bytes    the header: JSON, then spaces up to a multiple of 8
+ *                {"__metadata__": {"key": "text"}, "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}}
+ *     the rest   the tensors' bytes, little-endian, row-major; offsets count from here, without holes and overlaps
+ *
+ * See https://github.com/huggingface/safetensors, "Format". */
+#ifndef SAFETENSORS_H
+#define SAFETENSORS_H
+
+#include "base/base.h"
+
+enum { SAFETENSORS_DIMS = 8 }; /* most dimensions of a tensor */
+
+typedef struct safetensors_pair {
+    const char *key, *text;
+} safetensors_pair;
+
+typedef struct safetensor {
+    const char *name;
+    uint64_t dims[SAFETENSORS_DIMS];
+    size_t ndims; /* 0: a scalar */
+    const float *data;
+} safetensor;
+
+/* Writes a whole file into an open writer, which the caller then commits or abandons. */
+tas_status safetensors_write(tas_context *context, file_writer *writer, const safetensors_pair *pairs, size_t pair_count,
+                             const safetensor *tensors, size_t tensor_count);
+
+typedef struct safetensors safetensors;
+
+/* Reads a whole file. *out is closed with safetensors_close(); what the calls below return lives until then. */
+tas_status safetensors_read(tas_context *context, const char *path, safetensors **out);
+void safetensors_close(safetensors **file);
+
+/* Tensors in the order of their data. */
+size_t safetensors_count(const safetensors *file);
+const safetensor *safetensors_get(const safetensors *file, size_t place);
+
+/* By name and by key; NULL where there is none. */
+const safetensor *safetensors_find(const safetensors *file, const char *name);
+const char *safetensors_metadata(const safetensors *file, const char *key);
+
+#endif

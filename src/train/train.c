@@ -1,0 +1,313 @@
+/* Training: the loop over epochs, the step over tiles, the update.
+ *
+ * Nothing inside a step waits for the device. Losses go to a ring on the device, with the record of the first step that was
+ * not finite; both are read at the end of a run of steps, as long as the device needs about a fifth of a second for. */
+#include "train/model.h"
+
+#include "arith.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct trainer {
+    tas_model *model;
+    const tas_data *data;
+    tas_train_options is;
+    tas_train_result result;
+    workspace w;
+    uint32_t *order;     /* of this epoch */
+    uint32_t count;      /* examples of the set */
+    uint64_t steps, steps_an_epoch;
+    double start;
+    float ring[RING];
+    double step_seconds; /* the last run's */
+} trainer;
+
+void tas_train_options_init(tas_train_options *options)
+{
+    *options = (tas_train_options){
+        .size = sizeof *options, .batch = 64, .epochs = 1, .lr = 0.05f, .momentum = 0.9f, .seed = 1};
+}
+
+/* 0, or a number from 2^-60 to most: products with it are then safe under rule 8 of the contract. */
+static tas_status check_rate(tas_context *context, const char *name, float value, float most)
+{
+    if (value == 0 || (value >= 0x1p-60f && value <= most)) return TAS_OK;
+    return fail(context, TAS_BAD_ARGUMENT, "%s %g: expected 0, or a number from 1e-18 to %g", name, (double)value, (double)most);
+}
+
+static tas_status check_options(const tas_model *model, const tas_data *data, const tas_train_options *is)
+{
+    tas_context *context = model->context;
+    if (is->size != sizeof *is)
+        return fail(context, TAS_BAD_ARGUMENT, "options of %zu bytes; this library knows %zu: use tas_train_options_init()", is->size, sizeof *is);
+    if (!is->batch) return fail(context, TAS_BAD_ARGUMENT, "batch 0: expected at least 1 example");
+    if (is->batch > data->is.count)
+        return fail(context, TAS_BAD_ARGUMENT, "batch %u is larger than the data set: %s has %llu examples", is->batch, data->name,
+                    (unsigned long long)data->is.count);
+    if (is->batch > 1u << 24) return fail(context, TAS_BAD_ARGUMENT, "batch %u: at most 2^24 examples", is->batch);
+    if (!is->steps && !is->epochs) return fail(context, TAS_BAD_ARGUMENT, "no steps and no epochs to train");
+    tas_status status = check_rate(context, "lr", is->lr, 1e6f);
+    if (!status) status = check_rate(context, "momentum", is->momentum, 1);
+    if (!status) status = check_rate(context, "weight decay", is->weight_decay, 1e6f);
+    return status;
+}
+
+/* One step ---------------------------------------------------------------------------------------------------------- */
+
+/* w, v <- the mean of the gradients' sums */
+static tas_status run_update(trainer *t, uint32_t batch)
+{
+    workspace *w = &t->w;
+    const float count = (float)batch;
+    const op_args args = {.op = OP_SGD,
+                          .batch = batch,
+                          .size = {(uint32_t)(w->plan.bytes[PART_PARAMETERS] / sizeof(float)), t->is.nesterov != 0},
+                          .scalar = {t->is.lr, t->is.momentum, t->is.weight_decay, count, arith_div(1, count)}};
+    const mem operand[] = {w->part[PART_PARAMETERS], w->part[PART_GRADIENT], w->part[PART_STATE], w->record};
+    return device_run(w->device, &args, operand, NULL);
+}
+
+/* The loss of the step into the ring; it and the gradient are looked at before the update. */
+static tas_status run_watch(trainer *t, uint32_t step, uint32_t batch)
+{
+    workspace *w = &t->w;
+    const mem *total;
+    tas_status status = run_sum(w, &w->tensor[w->network->losses], w->sum, batch, &total);
+    if (status) return status;
+    const op_args record = {.op = OP_RECORD_LOSS, .size = {step, RING}, .scalar = {(float)batch}};
+    const mem loss[] = {*total, w->ring, w->record};
+    status = device_run(w->device, &record, loss, NULL);
+    if (status) return status;
+    const op_args check = {.op = OP_CHECK_FINITE, .size = {(uint32_t)(w->plan.bytes[PART_GRADIENT] / sizeof(float)), step, 2}};
+    const mem gradient[] = {w->part[PART_GRADIENT], w->record};
+    return device_run(w->device, &check, gradient, NULL);
+}
+
+/* Sums losses and gradients over the batch that starts at entry `at` of the order, tile after tile. */
+static tas_status run_gradient(trainer *t, uint32_t at, uint32_t batch)
+{
+    workspace *w = &t->w;
+    const tas_network *network = w->network;
+    tas_status status = TAS_OK;
+    for (uint32_t first = 0; first < batch && !status; first += w->plan.tile) {
+        const uint32_t n = batch - first < w->plan.tile ? batch - first : w->plan.tile;
+        status = feed_tile(w, t->data, at + first, n);
+        if (!status) status = run_calls(w, network->forward, network->forward_count, n, first, batch);
+        if (!status) status = run_calls(w, network->backward, network->backward_count, n, first, batch);
+    }
+    return status;
+}
+
+static tas_status run_step(trainer *t, uint32_t step, uint32_t at, uint32_t batch)
+{
+    tas_status status = run_gradient(t, at, batch);
+    if (!status) status = run_watch(t, step, batch);
+    if (!status) status = run_update(t, batch);
+    return status;
+}
+
+/* What was not finite ----------------------------------------------------------------------------------------------- */
+
+/* Looks at n values of a tensor; *bad tells. Waits. */
+static tas_status is_bad(trainer *t, int index, uint64_t elements, bool *bad)
+{
+    workspace *w = &t->w;
+    const uint32_t clear[2] = {0, 0};
+    uint32_t record[2];
+    const device_driver *driver = w->device->driver;
+    tas_status status = driver->write(w->device, &w->record, 0, clear, sizeof clear, true);
+    const op_args args = {.op = OP_CHECK_FINITE, .size = {(uint32_t)elements, 1, 1}};
+    const mem operand[] = {w->tensor[index], w->record};
+    if (!status) status = device_run(w->device, &args, operand, NULL);
+    if (!status) status = driver->read(w->device, &w->record, 0, record, sizeof record);
+    *bad = !status && record[0];
+    return status;
+}
+
+/* Runs calls one by one and looks at what each one wrote. */
+static tas_status diagnose_calls(trainer *t, const op_call *calls, int count, uint32_t n, uint32_t first, uint32_t batch, int *found)
+{
+    const tas_network *network = t->w.network;
+    tas_status status = TAS_OK;
+    for (int c = 0; c < count && !status && *found < 0; c++) {
+        const op_row *row = op_get(calls[c].args.op);
+        status = run_calls(&t->w, &calls[c], 1, n, first, batch);
+        for (int o = 0; row->operand[o].name && !status && *found < 0; o++) {
+            const tensor *out = &network->tensors[calls[c].operand[o]];
+            bool bad = false;
+            if (row->operand[o].access == ACCESS_IN || out->role == ROLE_HIT || out->role == ROLE_OPEN) continue;
+            uint64_t elements = out->role == ROLE_VALUE ? n * out->elements : out->elements;
+            if (out->role == ROLE_LOSS) elements = first + n; /* those behind are another batch's */
+            status = is_bad(t, calls[c].operand[o], elements, &bad);
+            if (bad) *found = calls[c].operand[o];
+        }
+    }
+    return status;
+}
+
+/* Runs the gradient of a bad step again, slowly, and names the first tensor that is not finite. */
+static tas_status diagnose(trainer *t, uint32_t at, uint32_t batch)
+{
+    workspace *w = &t->w;
+    const tas_network *network = w->network;
+    int found = -1;
+    tas_status status = TAS_OK;
+    for (uint32_t first = 0; first < batch && !status && found < 0; first += w->plan.tile) {
+        const uint32_t n = batch - first < w->plan.tile ? batch - first : w->plan.tile;
+        status = feed_tile(w, t->data, at + first, n);
+        if (!status) status = diagnose_calls(t, network->forward, network->forward_count, n, first, batch, &found);
+        if (!status && found < 0) status = diagnose_calls(t, network->backward, network->backward_count, n, first, batch, &found);
+    }
+    snprintf(t->result.bad_tensor, sizeof t->result.bad_tensor, "%s", found < 0 ? "the sum of losses" : network->tensors[found].name);
+    return status;
+}
+
+/* The loop ---------------------------------------------------------------------------------------------------------- */
+
+static uint32_t batch_of(const trainer *t, uint64_t step) /* 1 is the first step */
+{
+    const uint64_t at = (step - 1) % t->steps_an_epoch * t->is.batch;
+    return t->count - at < t->is.batch ? (uint32_t)(t->count - at) : t->is.batch;
+}
+
+static tas_status report_bad(trainer *t, uint32_t bad)
+{
+    const uint64_t step = t->result.steps + (uint32_t)(bad - (uint32_t)t->result.steps); /* its low 32 bits are known */
+    t->result.bad_step = step;
+    tas_status status = diagnose(t, (uint32_t)((step - 1) % t->steps_an_epoch * t->is.batch), batch_of(t, step));
+    if (status) return status;
+    return fail(t->model->context, TAS_NOT_FINITE,
+                "step %llu: %s is not finite (lr %g, momentum %g); the weights are those before that step; try a smaller lr",
+                (unsigned long long)step, t->result.bad_tensor, (double)t->is.lr, (double)t->is.momentum);
+}
+
+/* Reads what the steps up to `last` left on the device, and tells the callback of each. */
+static tas_status collect(trainer *t, uint64_t last)
+{
+    workspace *w = &t->w;
+    uint32_t record[2];
+    tas_status status = w->device->driver->read(w->device, &w->ring, 0, t->ring, sizeof t->ring);
+    if (!status) status = w->device->driver->read(w->device, &w->record, 0, record, sizeof record);
+    if (status) return status;
+    const double seconds = now_seconds() - t->start;
+    while (t->result.steps < last) {
+        const uint64_t step = t->result.steps + 1;
+        if (record[0] && (uint32_t)step == record[0]) {
+            t->result.seconds = seconds;
+            return report_bad(t, record[0]);
+        }
+        t->result.steps = step;
+        t->result.examples += batch_of(t, step);
+        t->result.seconds = seconds;
+        t->result.last_loss = t->ring[step % RING];
+        const tas_step done = {.step = step,
+                               .steps = t->steps,
+                               .epoch = (step - 1) / t->steps_an_epoch + 1,
+                               .batch = batch_of(t, step),
+                               .lr = t->is.lr,
+                               .loss = t->result.last_loss,
+                               .seconds = seconds,
+                               .examples = t->result.examples};
+        if (t->is.on_step && t->is.on_step(t->is.user, &done)) status = TAS_STOPPED;
+    }
+    return status;
+}
+
+static tas_status begin_epoch(trainer *t, uint64_t epoch)
+{
+    workspace *w = &t->w;
+    shuffle_order(t->is.seed, (uint32_t)epoch, t->order, t->count);
+    return w->device->driver->write(w->device, &w->order, 0, t->order, (uint64_t)t->count * sizeof *t->order, true);
+}
+
+/* Steps to give to the device before its losses are read: about a fifth of a second of them. */
+static uint64_t run_length(const trainer *t)
+{
+    if (!t->is.ahead && t->is.on_step) return 1;
+    if (t->step_seconds <= 0) return 1;
+    const double steps = 0.2 / t->step_seconds;
+    return steps < 1 ? 1 : steps > RING - 1 ? RING - 1 : (uint64_t)steps;
+}
+
+static tas_status run_loop(trainer *t)
+{
+    tas_status status = TAS_OK;
+    uint64_t step = 0;
+    while (step < t->steps && !status) {
+        if (t->model->cancelled) break;
+        const uint64_t in_epoch = step % t->steps_an_epoch;
+        if (!in_epoch) status = begin_epoch(t, step / t->steps_an_epoch);
+        uint64_t run = run_length(t);
+        if (run > t->steps_an_epoch - in_epoch) run = t->steps_an_epoch - in_epoch;
+        if (run > t->steps - step) run = t->steps - step;
+        const double start = now_seconds();
+        uint64_t done = 0;
+        for (; done < run && !status && !(done && t->model->cancelled); done++) {
+            const uint64_t at = (step + done) % t->steps_an_epoch * t->is.batch;
+            status = run_step(t, (uint32_t)(step + done + 1), (uint32_t)at, batch_of(t, step + done + 1));
+            if (!status) status = t->w.device->driver->flush(t->w.device);
+        }
+        step += done;
+        if (!status) status = collect(t, step);
+        t->step_seconds = (now_seconds() - start) / (double)done;
+    }
+    if (!status && t->model->cancelled) status = TAS_STOPPED;
+    return status;
+}
+
+/* A step that updates nothing (the record is set): kernels are built and memory is touched before the clock starts. */
+static tas_status warm_up(trainer *t)
+{
+    workspace *w = &t->w;
+    const device_driver *driver = w->device->driver;
+    const uint32_t set[2] = {UINT32_MAX, 0}, clear[2] = {0, 0};
+    tas_status status = driver->write(w->device, &w->record, 0, set, sizeof set, true);
+    if (!status) status = run_step(t, 0, 0, batch_of(t, 1));
+    if (!status) status = driver->write(w->device, &w->record, 0, clear, sizeof clear, true);
+    return status;
+}
+
+static tas_status train(tas_model *model, const tas_data *data, const tas_train_options *options, tas_train_result *result)
+{
+    trainer t = {.model = model, .data = data, .is = *options, .count = (uint32_t)data->is.count};
+    tas_device *device = model->device;
+    device->peak_bytes = device->used_bytes;
+    t.steps_an_epoch = (t.count + (uint64_t)t.is.batch - 1) / t.is.batch;
+    t.steps = t.is.steps ? t.is.steps : t.is.epochs * t.steps_an_epoch;
+    const plan_work work = {.training = true,
+                            .batch = t.is.batch,
+                            .tile_most = t.is.batch,
+                            .window = t.count,
+                            .input_bytes = data_input_bytes(data),
+                            .target_bytes = data_target_bytes(data)};
+    t.order = malloc((size_t)t.count * sizeof *t.order);
+    tas_status status = t.order ? TAS_OK : fail(model->context, TAS_NO_MEMORY, "no memory for the order of %u examples", t.count);
+    if (!status) status = workspace_open(&t.w, model, &work, options->budget);
+    if (!status) status = feed_upload(&t.w, data, 0, t.count);
+    if (!status) status = warm_up(&t);
+    t.start = now_seconds();
+    if (!status) status = run_loop(&t);
+    if (status == TAS_STOPPED) {
+        model->cancelled = 0;
+        fail(model->context, status, "stopped after step %llu", (unsigned long long)t.result.steps);
+    }
+    workspace_close(&t.w);
+    free(t.order);
+    t.result.peak_bytes = device->peak_bytes;
+    t.result.examples_per_s = t.result.seconds > 0 ? (double)t.result.examples / t.result.seconds : 0;
+    if (result) *result = t.result;
+    return status;
+}
+
+tas_status tas_train(tas_model *model, const tas_data *data, const tas_train_options *options, tas_train_result *result)
+{
+    entry saved;
+    entry_begin(model->context, &saved);
+    if (result) *result = (tas_train_result){0};
+    tas_status status = check_options(model, data, options);
+    if (!status) status = check_data(model->network, data);
+    if (!status) status = train(model, data, options, result);
+    entry_end(&saved);
+    return status;
+}

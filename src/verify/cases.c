@@ -1,0 +1,232 @@
+/* Cases: drawing one, running it by the reference and on a device, comparing bits. */
+#include "verify/verify.h"
+
+#include "arith.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const uint32_t guard_word = 0x7fc0dead; /* a NaN, which spreads if it is read */
+
+static void fill_guard(void *data, uint64_t bytes)
+{
+    for (uint64_t i = 0; i < bytes; i++) ((unsigned char *)data)[i] = ((const unsigned char *)&guard_word)[i % 4];
+}
+
+static bool is_guard(const unsigned char *data, uint64_t from, uint64_t to)
+{
+    for (uint64_t i = from; i < to; i++)
+        if (data[i] != ((const unsigned char *)&guard_word)[i % 4]) return false;
+    return true;
+}
+
+tas_status case_open(tas_context *context, op_id op, uint64_t seed, uint32_t number, test_case *out)
+{
+    const op_row *row = op_get(op);
+    draw d = {.seed = seed, .operation = op, .number = number, .mode = number % DRAW_MODES};
+    *out = (test_case){.args = {.op = op}, .number = number, .mode = d.mode};
+    if (!row->shape(&out->args, &d, number < EDGE_CASES ? (int)number : -1)) return TAS_STOPPED;
+
+    for (int o = 0; row->operand[o].name; o++) {
+        const op_operand *operand = &row->operand[o];
+        const uint64_t elements = row->elements(&out->args, o), bytes = elements * type_bytes(operand->type);
+        out->operands = o + 1;
+        out->elements[o] = elements;
+        out->before[o] = malloc((size_t)bytes + 1);
+        out->after[o] = malloc((size_t)bytes + 1);
+        if (!out->before[o] || !out->after[o]) {
+            case_close(out);
+            return fail(context, TAS_NO_MEMORY, "no memory for a case of %s", row->name);
+        }
+        if (operand->access == ACCESS_OUT)
+            fill_guard(out->before[o], bytes); /* every element must be written */
+        else if (!row->fill || !row->fill(&out->args, o, out->before[o], &d))
+            fill_default(operand->type, elements, out->before[o], &d);
+        memcpy(out->after[o], out->before[o], (size_t)bytes);
+    }
+    void *scratch = row->scratch ? malloc((size_t)row->scratch(&out->args) + 1) : NULL;
+    if (row->scratch && !scratch) {
+        case_close(out);
+        return fail(context, TAS_NO_MEMORY, "no memory for a case of %s", row->name);
+    }
+    row->reference(&out->args, out->after, scratch);
+    free(scratch);
+    return TAS_OK;
+}
+
+void case_close(test_case *c)
+{
+    for (int o = 0; o < c->operands; o++) {
+        free(c->before[o]);
+        free(c->after[o]);
+    }
+    c->operands = 0;
+}
+
+void case_free_results(const test_case *c, void **got)
+{
+    for (int o = 0; o < c->operands; o++) free(got[o]);
+}
+
+/* An operand on the device: its layout there, its bytes, and the buffer that holds it between guard bands. */
+typedef struct banded {
+    layout matrix;
+    bool panels;
+    uint64_t bytes, band, whole_bytes;
+    mem whole, slice;
+} banded;
+
+static tas_status banded_open(tas_device *device, const test_case *c, int o, banded *b)
+{
+    const op_operand *operand = &op_get(c->args.op)->operand[o];
+    const device_driver *driver = device->driver;
+    *b = (banded){.bytes = c->elements[o] * type_bytes(operand->type), .panels = operand->panels};
+    if (b->panels) {
+        b->matrix = (layout){c->args.size[0], c->args.size[1], device_panel(device, c->args.size[0], c->args.size[1])};
+        b->bytes = layout_elements(b->matrix) * sizeof(float);
+    }
+    b->band = device->info.align_bytes > 256 ? device->info.align_bytes : 256;
+    b->whole_bytes = b->band + b->bytes + b->band;
+    unsigned char *host = malloc((size_t)b->whole_bytes);
+    if (!host) return fail(device->context, TAS_NO_MEMORY, "no memory for a case");
+    fill_guard(host, b->whole_bytes);
+    if (b->panels && operand->access != ACCESS_OUT)
+        layout_pack(b->matrix, c->before[o], (float *)(void *)(host + b->band));
+    else if (!b->panels)
+        memcpy(host + b->band, c->before[o], (size_t)b->bytes);
+    tas_status status = device_alloc(device, b->whole_bytes, &b->whole);
+    if (!status) status = driver->write(device, &b->whole, 0, host, b->whole_bytes, true);
+    if (!status) status = driver->slice(device, &b->whole, b->band, b->bytes, &b->slice);
+    free(host);
+    return status;
+}
+
+static tas_status banded_read(tas_device *device, const banded *b, const test_case *c, int o, void **got, bool *stray)
+{
+    const uint64_t bytes = c->elements[o] * type_bytes(op_get(c->args.op)->operand[o].type);
+    unsigned char *host = malloc((size_t)b->whole_bytes);
+    *got = malloc((size_t)bytes + 1);
+    if (!host || !*got) {
+        free(host);
+        return fail(device->context, TAS_NO_MEMORY, "no memory for a case");
+    }
+    tas_status status = device->driver->read(device, &b->whole, 0, host, b->whole_bytes);
+    if (!status) {
+        *stray |= !is_guard(host, 0, b->band) || !is_guard(host, b->band + b->bytes, b->whole_bytes);
+        if (b->panels)
+            layout_unpack(b->matrix, (const float *)(const void *)(host + b->band), *got);
+        else
+            memcpy(*got, host + b->band, (size_t)bytes);
+    }
+    free(host);
+    return status;
+}
+
+tas_status case_run(tas_device *device, const test_case *c, void **got, bool *stray)
+{
+    banded operand[OP_OPERANDS] = {0};
+    mem slices[OP_OPERANDS] = {0}, scratch = {0};
+    const uint64_t scratch_bytes = device_scratch(device, &c->args);
+    tas_status status = TAS_OK;
+    *stray = false;
+    for (int o = 0; o < c->operands && !status; o++) {
+        got[o] = NULL;
+        status = banded_open(device, c, o, &operand[o]);
+        slices[o] = operand[o].slice;
+    }
+    if (!status && scratch_bytes) status = device_alloc(device, scratch_bytes, &scratch);
+    if (!status) status = device_run(device, &c->args, slices, &scratch);
+    if (!status) status = device->driver->finish(device);
+    for (int o = 0; o < c->operands && !status; o++) status = banded_read(device, &operand[o], c, o, &got[o], stray);
+    for (int o = 0; o < c->operands; o++) {
+        device->driver->release_slice(device, &operand[o].slice);
+        device_release(device, &operand[o].whole);
+    }
+    device_release(device, &scratch);
+    return status;
+}
+
+/* "n=3 first=0 batch=3 size=10,784 scalar=0.01" */
+static void print_args(const op_args *a, char *text, size_t bytes)
+{
+    int n = snprintf(text, bytes, "n=%u first=%u batch=%u size=", a->n, a->first, a->batch);
+    for (int i = 0; i < OP_SIZES && n > 0 && (size_t)n < bytes; i++) n += snprintf(text + n, bytes - (size_t)n, "%s%u", i ? "," : "", a->size[i]);
+}
+
+static bool equal_words(uint32_t a, uint32_t b, op_type type)
+{
+    if (a == b) return true;
+    return type == TYPE_F32 && arith_is_nan(arith_float(a)) && arith_is_nan(arith_float(b));
+}
+
+bool case_equal(const test_case *c, void *const *got, uint64_t seed, char *text, size_t bytes)
+{
+    const op_row *row = op_get(c->args.op);
+    char args[160];
+    print_args(&c->args, args, sizeof args);
+    for (int o = 0; o < c->operands; o++) {
+        const op_operand *operand = &row->operand[o];
+        if (operand->type == TYPE_U8) {
+            if (!memcmp(got[o], c->after[o], (size_t)c->elements[o])) continue;
+            snprintf(text, bytes, "%s: %s was changed; seed %llu case %u", args, operand->name, (unsigned long long)seed, c->number);
+            return false;
+        }
+        for (uint64_t i = 0; i < c->elements[o]; i++) {
+            const uint32_t is = ((const uint32_t *)got[o])[i], should = ((const uint32_t *)c->after[o])[i];
+            if (equal_words(is, should, operand->type)) continue;
+            snprintf(text, bytes, "%s: %s[%llu] is %08x (%g), the reference has %08x (%g); seed %llu case %u", args, operand->name,
+                     (unsigned long long)i, is, (double)arith_float(is), should, (double)arith_float(should), (unsigned long long)seed,
+                     c->number);
+            return false;
+        }
+    }
+    return true;
+}
+
+static tas_status verify_case(tas_device *device, op_id op, uint64_t seed, uint32_t number, bool *equal, char *text, size_t bytes)
+{
+    test_case c;
+    void *got[OP_OPERANDS] = {0};
+    bool stray = false;
+    tas_status status = case_open(device->context, op, seed, number, &c);
+    if (status) return status;
+    status = case_run(device, &c, got, &stray);
+    if (!status) {
+        *equal = case_equal(&c, got, seed, text, bytes);
+        if (*equal && stray) {
+            *equal = false;
+            snprintf(text, bytes, "wrote outside an operand; seed %llu case %u", (unsigned long long)seed, number);
+        }
+    }
+    case_free_results(&c, got);
+    case_close(&c);
+    return status;
+}
+
+/* Runs one case and counts it; text keeps what the first failure was. */
+static tas_status count_case(tas_device *device, op_id op, uint64_t seed, uint32_t number, tas_verify_row *row, char *text, size_t bytes)
+{
+    char what[512];
+    bool equal = false;
+    tas_status status = verify_case(device, op, seed, number, &equal, what, sizeof what);
+    if (status) return status;
+    if (equal)
+        row->passed++;
+    else if (!row->failed++)
+        snprintf(text, bytes, "%s", what);
+    return TAS_OK;
+}
+
+tas_status verify_operation(tas_device *device, op_id op, uint64_t seed, uint32_t edges, uint32_t cases, tas_verify_row *row, char *text,
+                            size_t bytes)
+{
+    const double start = now_seconds();
+    tas_status status = TAS_OK;
+    *row = (tas_verify_row){.operation = op_get(op)->name, .provider = "kernel", .text = text};
+    text[0] = 0;
+    for (uint32_t i = 0; i < edges && !status; i++) status = count_case(device, op, seed, i, row, text, bytes);
+    if (status == TAS_STOPPED) status = TAS_OK; /* past the last edge shape */
+    for (uint32_t i = 0; i < cases && !status; i++) status = count_case(device, op, seed, EDGE_CASES + i, row, text, bytes);
+    row->seconds = now_seconds() - start;
+    return status;
+}

@@ -1,0 +1,96 @@
+/* Opening a device: which one is meant, and the self-test that a device must pass before its first use. */
+#include "verify/verify.h"
+
+#include "device/choose.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SELF_TEST_EDGES = 2, SELF_TEST_CASES = 1 };
+
+/* A few cases of each operation. *wrong names the first operation that failed, with what was seen. */
+static tas_status self_test(tas_device *device, char *wrong, size_t bytes)
+{
+    wrong[0] = 0;
+    for (int op = 0; op < OP_COUNT; op++) {
+        char text[400];
+        tas_verify_row row;
+        tas_status status = verify_operation(device, (op_id)op, 1, SELF_TEST_EDGES, SELF_TEST_CASES, &row, text, sizeof text);
+        if (status) return status;
+        if (!row.failed) continue;
+        snprintf(wrong, bytes, "%s: %s", row.operation, text);
+        return TAS_OK;
+    }
+    return TAS_OK;
+}
+
+tas_status tas_devices(tas_context *context, tas_device_info **list, size_t *count)
+{
+    entry saved;
+    entry_begin(context, &saved);
+    tas_status status = device_list(context, list, count);
+    for (size_t i = 0; i < *count; i++) (*list)[i].tier = tier_recall(&(*list)[i]);
+    entry_end(&saved);
+    return status;
+}
+
+static tas_status open_opencl(tas_context *context, const tas_device_info *info, tas_arith arith, tas_device **out)
+{
+    char wrong[600];
+    tas_status status = device_open_opencl(context, info, arith, out);
+    if (status || arith == TAS_ARITH_FAST) return status;
+    (*out)->info.tier = tier_recall(info);
+    if ((*out)->info.tier == TAS_TIER_EXACT) return TAS_OK;
+
+    /* One that was refused is tested again: a library or driver that was mended may have the same version. */
+    status = self_test(*out, wrong, sizeof wrong);
+    if (!status && wrong[0])
+        status = fail(context, TAS_DEVICE_FAILED, "%s: refused by its self-test, since its results are not those of the reference: %s",
+                      info->id, wrong);
+    if (!status) (*out)->info.tier = TAS_TIER_EXACT;
+    if (!status || wrong[0]) tier_remember(context, info, status ? TAS_TIER_REFUSED : TAS_TIER_EXACT);
+    if (status) device_close(out);
+    return status;
+}
+
+static tas_status open_row(tas_context *context, const tas_device_info *info, tas_arith arith, tas_device **out)
+{
+    if (info->type == TAS_TYPE_REFERENCE) return device_open_reference(context, out);
+    return open_opencl(context, info, arith, out);
+}
+
+static tas_status open_device(tas_context *context, const char *id, tas_arith arith, tas_device **out)
+{
+    tas_device_info *list = NULL;
+    size_t count = 0, tries = 0, *order = NULL;
+    if (id && !strcmp(id, "reference")) return device_open_reference(context, out); /* no driver is asked */
+    tas_status status = device_list(context, &list, &count);
+    if (status) return status;
+    order = malloc(count * sizeof *order);
+    status = order ? device_choose(context, id, list, count, order, &tries) : fail(context, TAS_NO_MEMORY, "no memory for a list of devices");
+    if (status) goto end;
+
+    for (size_t i = 0; i < tries; i++) {
+        status = open_row(context, &list[order[i]], arith, out);
+        if (!status || id) goto end;
+        note(context, "%s is passed over: %s", list[order[i]].id, tas_error(context));
+    }
+    status = device_open_reference(context, out);
+end:
+    if (!status && !id && !(*out)->cl) note(context, "no OpenCL device can be used: the C reference does the work, on one thread");
+    free(order);
+    tas_devices_free(list);
+    return status;
+}
+
+tas_status tas_device_open(tas_context *context, const char *id, tas_arith arith, tas_device **out)
+{
+    entry saved;
+    *out = NULL;
+    entry_begin(context, &saved);
+    tas_status status = open_device(context, id, arith, out);
+    entry_end(&saved);
+    return status;
+}
+
+void tas_device_close(tas_device **device) { device_close(device); }

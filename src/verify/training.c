@@ -1,0 +1,74 @@
+/* The canonical training: small enough for a software fma, with every kind of operation in it. Its data are drawn by Philox,
+ * so that it needs no file; 210 examples in batches of 40 leave a last batch of 10. */
+#include "verify/verify.h"
+
+#include "arith.h"
+#include "philox.h"
+
+#include <tassello/model.h>
+
+static const char text[] = "input 1x7x7 mean 0.5 std 0.25\n"
+                           "dense 24 init glorot\n"
+                           "tanh\n"
+                           "dense 20\n"
+                           "relu\n"
+                           "dense 16\n"
+                           "gelu\n"
+                           "dense 12\n"
+                           "leaky 0.1\n"
+                           "dense 12\n"
+                           "sigmoid\n"
+                           "dense 10\n"
+                           "loss softmax\n";
+
+enum { EXAMPLES = 210, PIXELS = 49, CLASSES = 10, STEPS = 48 };
+
+/* Ten noisy patterns of pixels. */
+static int fill(void *user, const uint64_t *index, size_t n, void *inputs, void *targets)
+{
+    (void)user;
+    for (size_t k = 0; k < n; k++) {
+        const uint32_t i = (uint32_t)index[k], label = i % CLASSES;
+        ((uint32_t *)targets)[k] = label;
+        for (uint32_t p = 0; p < PIXELS; p++) {
+            const philox_block noise = philox(1, PHILOX_CASES, 0, i, p), pattern = philox(1, PHILOX_CASES, 1, label, p);
+            ((uint8_t *)inputs)[k * PIXELS + p] = (uint8_t)((noise.v[0] % 128) + (pattern.v[0] % 128));
+        }
+    }
+    return 0;
+}
+
+tas_status canonical_training(tas_device *device, char hex[65])
+{
+    tas_context *context = device->context;
+    tas_network *network = NULL;
+    tas_model *model = NULL;
+    tas_data *data = NULL;
+    tas_data_options set;
+    tas_train_options run;
+    tas_data_options_init(&set);
+    set.count = EXAMPLES;
+    set.input_size = PIXELS;
+    set.input_type = TAS_INPUT_U8;
+    set.classes = CLASSES;
+    set.fill = fill;
+    tas_train_options_init(&run);
+    run.batch = 40;
+    run.steps = STEPS;
+    run.lr = 0.1f;
+    run.nesterov = 1;
+    run.weight_decay = 0.0005f;
+    run.seed = 2;
+
+    tas_status status = tas_network_parse(context, text, "canonical", &network);
+    if (!status) status = tas_data_open(context, &set, &data);
+    if (!status) status = tas_model_open(device, network, 1, &model);
+    if (!status) status = tas_train(model, data, &run, NULL);
+    if (!status) status = tas_model_digest(model, hex);
+    tas_model_close(&model);
+    tas_data_close(&data);
+    tas_network_close(&network);
+    return status;
+}
+
+const char *tas_canonical_digest(void) { return "0000000000000000000000000000000000000000000000000000000000000000"; }

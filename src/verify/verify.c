@@ -1,0 +1,83 @@
+/* tas_verify(): every operation, the providers, the canonical training; and the tier that a device earns by it. */
+#include "verify/verify.h"
+
+#include <string.h>
+
+void tas_verify_options_init(tas_verify_options *options)
+{
+    *options = (tas_verify_options){.size = sizeof *options, .seed = 1, .cases = 20, .providers = 1, .training = 1};
+}
+
+void verify_report(const tas_verify_row *row, tas_verify_fn on_row, void *user, tas_verify_result *result)
+{
+    if (row->skipped)
+        result->skipped++;
+    else if (row->failed)
+        result->failed++;
+    else
+        result->passed++;
+    if (on_row) on_row(user, row);
+}
+
+static tas_status verify_operations(tas_device *device, const tas_verify_options *is, tas_verify_fn on_row, void *user,
+                                    tas_verify_result *result)
+{
+    for (int op = 0; op < OP_COUNT; op++) {
+        char text[512];
+        tas_verify_row row;
+        tas_status status = verify_operation(device, (op_id)op, is->seed, EDGE_CASES, is->cases, &row, text, sizeof text);
+        if (status == TAS_NO_MEMORY) return status;
+        if (status) { /* a device that fails in one operation may do others */
+            row.failed++;
+            row.text = tas_error(device->context);
+        }
+        verify_report(&row, on_row, user, result);
+    }
+    return TAS_OK;
+}
+
+static tas_status verify(tas_device *device, const tas_verify_options *is, tas_verify_fn on_row, void *user, tas_verify_result *result)
+{
+    tas_status status = verify_operations(device, is, on_row, user, result);
+    const uint32_t failed = result->failed;
+    if (!status && is->providers && device->cl) status = verify_providers(device, is->seed, is->cases, on_row, user, result);
+    if (!status && is->training) {
+        const double start = now_seconds();
+        status = canonical_training(device, result->digest);
+        if (status) return status;
+        result->digest_ok = !strcmp(result->digest, tas_canonical_digest());
+        const tas_verify_row row = {.operation = "canonical training",
+                                    .provider = "kernel",
+                                    .passed = result->digest_ok != 0,
+                                    .failed = !result->digest_ok,
+                                    .seconds = now_seconds() - start,
+                                    .text = result->digest_ok ? "" : "the digest differs"};
+        verify_report(&row, on_row, user, result);
+    }
+    if (status) return status;
+    const bool exact = !failed && (!is->training || result->digest_ok);
+    if (device->cl) {
+        device->info.tier = exact ? TAS_TIER_EXACT : TAS_TIER_REFUSED;
+        tier_remember(device->context, &device->info, device->info.tier);
+    }
+    if (result->failed) return fail(device->context, TAS_MISMATCH, "%s: %u of %u rows failed", device->info.id, result->failed,
+                                    result->failed + result->passed);
+    return TAS_OK;
+}
+
+tas_status tas_verify(tas_device *device, const tas_verify_options *options, tas_verify_fn on_row, void *user, tas_verify_result *result)
+{
+    entry saved;
+    tas_verify_result own;
+    if (!result) result = &own;
+    entry_begin(device->context, &saved);
+    *result = (tas_verify_result){0};
+    tas_status status;
+    if (options->size != sizeof *options)
+        status = fail(device->context, TAS_BAD_ARGUMENT, "options of %zu bytes; this library knows %zu: use tas_verify_options_init()",
+                      options->size, sizeof *options);
+    else
+        status = verify(device, options, on_row, user, result);
+    entry_end(&saved);
+    return status;
+}

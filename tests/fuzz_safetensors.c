@@ -1,0 +1,43 @@
+/* libFuzzer: any bytes as a safetensors file. */
+#include "train/digest.h"
+#include "train/safetensors.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Each tensor is found by its name, and each of its floats is there. */
+static void walk(const safetensors *file)
+{
+    char hex[65];
+    digest d;
+    digest_begin(&d);
+    for (size_t i = 0; i < safetensors_count(file); i++) {
+        const safetensor *t = safetensors_get(file, i);
+        size_t elements = 1;
+        for (size_t k = 0; k < t->ndims; k++) elements *= (size_t)t->dims[k];
+        digest_add(&d, t->data, elements);
+        if (safetensors_find(file, t->name) != t) abort();
+    }
+    digest_end(&d, hex);
+    safetensors_metadata(file, "tassello.network");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
+{
+    tas_context *context = NULL;
+    safetensors *file = NULL;
+    char path[64];
+    const int fd = memfd_create("fuzz", MFD_CLOEXEC);
+    if (fd < 0 || write(fd, input, size) != (ssize_t)size || tas_context_open(&context)) abort();
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+
+    const tas_status status = safetensors_read(context, path, &file);
+    if (!status) walk(file);
+    else if (file || !*tas_error(context)) abort();
+    safetensors_close(&file);
+    tas_context_close(&context);
+    close(fd);
+    return 0;
+}

@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+"""The rules that can be read off the sources' text.
+
+- cl/ and src/ops/: no fmin, fmax, clamp, native_*, half_*, mad (rules 1 and 3 of the contract); each kernel turns contraction off
+- includes go only where the table of folders allows (CONTRIBUTING.md)
+- sources are ASCII; nothing in the product names the folder of notes beside the repository
+- a file of more than 600 lines is told of, and is no failure
+
+--self-test looks for planted mistakes alone; without it they come first.
+"""
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from lint_common import ROOT, check_plants, report
+
+LONG = 600
+FORBIDDEN = re.compile(r"\b(fminf?|fmaxf?|clamp|mad|native_\w+|half_\w+|fast_(?:length|distance|normalize))\s*\(")
+PRAGMA = re.compile(r"^\s*#\s*pragma\s+OPENCL\s+FP_CONTRACT\s+OFF\b", re.M)
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
+COMMENT = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.S)
+
+SHARED_HEADERS = {"arith.h", "philox.h"}  # of cl/, which anyone may include
+FOLDERS = {
+    "base": set(),
+    "ops": {"base"},
+    "data": {"base"},
+    "model": {"base", "ops"},
+    "plan": {"base", "ops", "model"},
+    "device": {"base", "ops", "plan"},
+    "train": {"base", "ops", "data", "model", "plan", "device"},
+    "lab": {"base", "ops", "data", "model", "plan", "device", "train"},
+    "verify": {"base", "ops", "data", "model", "plan", "device", "train", "lab"},
+}
+
+
+def strip_comments(text):
+    """The text without comments and without the insides of strings, its lines where they were."""
+    return COMMENT.sub(lambda m: '""' if m[0][0] == '"' else re.sub(r"[^\n]", " ", m[0]), text)
+
+
+def line_of(text, at):
+    return text.count("\n", 0, at) + 1
+
+
+def check_functions(name, text):
+    bare = strip_comments(text)
+    return [f"{name}:{line_of(bare, m.start())}: {m[1]} is not allowed here" for m in FORBIDDEN.finditer(bare)]
+
+
+def reached_folder(root, path, include):
+    """The folder of src/ (or 'cl', 'tools', 'tests') that a quoted include reaches; '' for a file made by the build."""
+    beside = path.parent / include
+    places = [beside, root / "src" / include, root / "cl" / include]
+    found = next((p for p in places if p.exists()), None)
+    if not found and include.startswith(".."):
+        found = beside
+    if not found:
+        return include.split("/")[0] if "/" in include else ""
+    parts = found.resolve().relative_to(root.resolve()).parts
+    return parts[1] if parts[0] == "src" else parts[0]
+
+
+def check_include(root, path, name, system, include, internals):
+    """One include of one file. internals collects the folders whose internals a test has reached."""
+    top, *rest = path.relative_to(root).parts
+    if system:
+        ours = include.startswith("tassello/")
+        return f"{name}: the public headers include each other alone, as <tassello/...>" if top == "cl" and ours else None
+    if include in SHARED_HEADERS and top not in ("include", "tools"):
+        return None
+    folder = reached_folder(root, path, include)
+    if top == "include":
+        return f"{name}: {include}: the public headers include <tassello/...> alone"
+    if top == "cl":
+        return f"{name}: {include}: kernels include arith.h and philox.h alone"
+    if top == "tools" and folder not in ("tools", ""):
+        return f"{name}: {include}: tools use the public headers alone"
+    if top == "tests" and folder in FOLDERS:
+        internals.add(folder)
+    if top == "src" and folder in FOLDERS and folder != rest[0] and folder not in FOLDERS.get(rest[0], set()):
+        return f"{name}: {include}: {rest[0]}/ may not include {folder}/"
+    return None
+
+
+def check_includes(root, path, name, text):
+    internals, problems = set(), []
+    for m in INCLUDE.finditer(text):
+        problem = check_include(root, path, f"{name}:{line_of(text, m.start(2))}", m[1] == "<", m[2], internals)
+        if problem:
+            problems.append(problem)
+    internals -= {"base", "ops"}  # words that all share
+    tops = {f for f in internals if not any(f in FOLDERS[other] for other in internals)}
+    if len(tops) > 1:
+        problems.append(f"{name}: a test reaches into one folder, not into {' and '.join(sorted(internals))}")
+    return problems
+
+
+def check_text(name, text):
+    problems = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.isascii():
+            problems.append(f"{name}:{number}: not ASCII: {next(c for c in line if not c.isascii())!r}")
+        if "../sh" "ared" in line or "/work/sh" "ared" in line:
+            problems.append(f"{name}:{number}: names a folder outside the repository")
+    return problems
+
+
+def sources(root):
+    for folder, patterns in (("include", ["*.h"]), ("cl", ["*.cl", "*.h"]), ("src", ["*.c", "*.h"]), ("tests", ["*"]), ("tools", ["*"])):
+        for pattern in patterns:
+            yield from (p for p in sorted((root / folder).rglob(pattern)) if p.is_file() and "__pycache__" not in p.parts)
+    yield from (p for p in (root / "meson.build", root / "meson_options.txt") if p.exists())
+
+
+def check_tree(root):
+    problems = []
+    for path in sources(root):
+        name = str(path.relative_to(root))
+        try:
+            text = path.read_text()
+        except UnicodeDecodeError:
+            continue  # a test's binary data
+        problems += check_text(name, text)
+        if path.suffix not in (".c", ".h", ".cl"):
+            continue
+        problems += check_includes(root, path, name, text)
+        if name.startswith(("cl/", "src/ops/")):
+            problems += check_functions(name, text)
+        if path.suffix == ".cl" and not PRAGMA.search(text) and not PRAGMA.search(read_if(root / "cl" / "arith.h")):
+            problems.append(f"{name}: #pragma OPENCL FP_CONTRACT OFF is missing")
+        if text.count("\n") > LONG:
+            print(f"note: {name} has {text.count(chr(10))} lines; {LONG} is much")
+    return problems
+
+
+def read_if(path):
+    return path.read_text() if path.exists() else ""
+
+
+PRAGMA_LINE = "#pragma OPENCL FP_CONTRACT OFF\n"
+PLANTS = [
+    ("fmin in a kernel", ("cl/a.cl", PRAGMA_LINE + "x = fmin(a, b);\n"), "fmin is not allowed"),
+    ("native_exp", ("cl/a.cl", PRAGMA_LINE + "x = native_exp (a);\n"), "native_exp is not allowed"),
+    ("clamp in a reference", ("src/ops/a.c", "x = clamp(a, 0, 1);\n"), "clamp is not allowed"),
+    ("fmaxf in a reference", ("src/ops/a.c", "x = fmaxf(a, b);\n"), "fmaxf is not allowed"),
+    ("fmin in a comment", ("cl/a.cl", PRAGMA_LINE + "/* not\n fmin(a, b) */\n"), None),
+    ("no pragma", ("cl/a.cl", "x = 1;\n"), "FP_CONTRACT"),
+    ("ops includes device", ("src/ops/a.c", '#include "device/device.h"\n'), "ops/ may not include device/"),
+    ("device includes model", ("src/device/a.c", '#include "model/network.h"\n'), "device/ may not include model/"),
+    ("by a path upwards", ("src/base/a.c", '#include "../ops/op.h"\n'), "may not include"),
+    ("train includes device", ("src/train/a.c", '#include "device/device.h"\n#include "arith.h"\n'), None),
+    ("a tool's internals", ("tools/a.c", '#include "base/base.h"\n'), "public headers alone"),
+    ("a kernel's C", ("cl/a.cl", PRAGMA_LINE + '#include "base/base.h"\n'), "arith.h and philox.h alone"),
+    ("a header's internals", ("include/tassello/a.h", '#include "base/base.h"\n'), "<tassello/...> alone"),
+    ("a test of two folders", ("tests/a.c", '#include "device/device.h"\n#include "data/data.h"\n'), "one folder"),
+    ("a test of one folder", ("tests/a.c", '#include "device/device.h"\n#include "base/base.h"\n'), None),
+    ("not ASCII", ("src/ops/a.c", "/* \u00b2 */\n"), "not ASCII"),
+    ("outside", ("tools/a", "cat ../sh" "ared/x\n"), "outside the repository"),
+]
+
+
+def self_test():
+    def find(plant):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / plant[0]
+            path.parent.mkdir(parents=True)
+            path.write_text(plant[1])
+            return check_tree(Path(folder))
+
+    return check_plants(PLANTS, find)
+
+
+def main():
+    problems = self_test()
+    if "--self-test" in sys.argv[1:]:
+        return report(problems, "self-test of lint_source")
+    return report(problems + check_tree(ROOT), "rules of the sources")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

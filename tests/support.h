@@ -1,0 +1,79 @@
+/* What several suites share: a seed that can be given, random numbers that are not the product's, a context with the
+ * reference device, and a double-precision network that is written from the documents and not from src/. */
+#ifndef SUPPORT_H
+#define SUPPORT_H
+
+#include <check.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <tassello/tassello.h>
+
+/* Random numbers: splitmix64. TASSELLO_SEED gives the seed, else the clock; it is printed. */
+uint64_t test_seed(void);
+void random_seed(uint64_t seed);
+uint64_t random_u64(void);
+uint32_t random_below(uint32_t bound); /* 0 .. bound-1 */
+double random_unit(void);              /* [0, 1) */
+float random_float(float least, float most);
+
+/* A context and the reference device, opened before each test and closed after it: for tcase_add_checked_fixture(). */
+extern tas_context *context;
+extern tas_device *device;
+void support_open(void);
+void support_close(void);
+
+/* The suite's main(): runs it, and answers whether it failed. */
+int support_run(Suite *suite);
+
+/* The last call ended so; where it failed its text has each of the words ("" for any). */
+void expect(tas_status found, tas_status wanted, const char *word, const char *other);
+#define expect_ok(call) expect(call, TAS_OK, "", "")
+
+/* Networks in double precision ------------------------------------------------------------------------------------- */
+
+typedef enum plain_kind { PLAIN_DENSE, PLAIN_RELU, PLAIN_LEAKY, PLAIN_TANH, PLAIN_SIGMOID, PLAIN_GELU } plain_kind;
+enum { PLAIN_LAYERS = 12, PLAIN_WIDTH = 512 };
+
+typedef struct plain_layer {
+    plain_kind kind;
+    uint32_t units; /* dense */
+    double slope;   /* leaky */
+} plain_layer;
+
+typedef struct plain_net {
+    uint32_t inputs;
+    int layers;
+    plain_layer layer[PLAIN_LAYERS];
+    bool mse;
+    double mean, std; /* of the input line; std 0: none is written */
+} plain_net;
+
+void plain_add(plain_net *net, plain_kind kind, uint32_t units);
+uint32_t plain_outputs(const plain_net *net);
+size_t plain_parameters(const plain_net *net); /* weights (O, I), then biases, layer after layer */
+void plain_text(const plain_net *net, char *text, size_t bytes);
+
+/* The outputs of one example, whose inputs are as the caller gives them (before mean and std). *kink, where not NULL, gets
+ * smaller: the least distance of what enters relu or leaky from 0. */
+void plain_forward(const plain_net *net, const double *parameters, const double *inputs, double *outputs, double *kink);
+
+/* The loss of one example from its outputs: softmax with a label, or mse with a target. */
+double plain_softmax(const double *outputs, uint32_t count, uint32_t label);
+double plain_squared(const double *outputs, uint32_t count, const double *target);
+
+/* Models --------------------------------------------------------------------------------------------------------- */
+
+tas_model *model_of_text(const char *text, uint64_t seed);
+tas_model *model_of(const plain_net *net, uint64_t seed);
+
+/* All parameters in canonical order, malloc()ed. */
+size_t model_elements(const tas_model *model);
+float *model_get(tas_model *model);
+void model_set(tas_model *model, const float *values);
+
+/* A data set of arrays that are the caller's: targets are uint32_t with classes, else floats of target_size. */
+tas_data *data_of(uint64_t count, size_t input_size, const float *inputs, const void *targets, uint32_t classes, size_t target_size);
+
+#endif

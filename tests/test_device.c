@@ -1,0 +1,186 @@
+/* One driver's device against the C reference: the cases of verify, both kinds of product kernels, every vector width, and
+ * whole trainings. TASSELLO_TEST_DEVICE is the id; TASSELLO_TEST_SIZE=small for simulators. */
+#include "device/opencl.h"
+#include "verify/verify.h"
+
+#include <tassello/tassello.h>
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static tas_context *context;
+static tas_device *device, *reference;
+static bool is_small;
+
+static void print_line(void *user, const char *line)
+{
+    (void)user;
+    fprintf(stderr, "note: %s\n", line);
+}
+
+static uint32_t case_count(void) { return is_small ? 1 : 12; }
+static uint32_t edge_count(void) { return is_small ? 4 : EDGE_CASES; }
+
+static void check_operation(op_id op)
+{
+    tas_verify_row row;
+    char text[512];
+    tas_status status = verify_operation(device, op, 3, edge_count(), case_count(), &row, text, sizeof text);
+    ck_assert_msg(!status, "%s: %s", op_get(op)->name, tas_error(context));
+    ck_assert_msg(!row.failed, "%s: %s", op_get(op)->name, text);
+    ck_assert_uint_gt(row.passed, 0);
+}
+
+START_TEST(operation) { check_operation((op_id)_i); }
+END_TEST
+
+static const op_id products[] = {OP_DENSE_FORWARD, OP_DENSE_BACKWARD_INPUT, OP_DENSE_BACKWARD_WEIGHTS, OP_DENSE_BACKWARD_BIAS};
+
+/* Kernels for processors and for GPUs, with small groups and large, whatever the device is. */
+START_TEST(product_kernels)
+{
+    static const struct {
+        bool cpu;
+        uint32_t width;
+        uint64_t group;
+    } variants[] = {{true, 4, 0}, {true, 8, 0}, {true, 16, 0}, {false, 1, 16}, {false, 1, 64}, {false, 1, 256}};
+    struct cl_device *cl = device->cl;
+    const bool cpu = cl->cpu;
+    const uint32_t width = device->info.vector_width;
+    const uint64_t group = device->info.max_group;
+    const int v = _i / 4;
+    if (variants[v].group > group) return;
+    cl->cpu = variants[v].cpu;
+    device->info.vector_width = variants[v].width;
+    if (variants[v].group) device->info.max_group = variants[v].group;
+    cl_override_dense(device);
+    check_operation(products[_i % 4]);
+    cl->cpu = cpu;
+    device->info.vector_width = width;
+    device->info.max_group = group;
+    cl_override_dense(device);
+}
+END_TEST
+
+START_TEST(canonical_digest)
+{
+    char hex[65];
+    if (is_small) return;
+    ck_assert_msg(!canonical_training(device, hex), "%s", tas_error(context));
+    ck_assert_str_eq(hex, tas_canonical_digest());
+}
+END_TEST
+
+/* A training of both devices on the same random data ends in the same digest. */
+static void check_training(const char *text, uint32_t examples, const tas_train_options *run, float scale)
+{
+    tas_network *network;
+    tas_data *data;
+    tas_data_options set;
+    char hex[2][65];
+    draw d = {.seed = 5, .mode = DRAW_SPARSE};
+    ck_assert_msg(!tas_network_parse(context, text, "test", &network), "%s", tas_error(context));
+    const size_t inputs = tas_network_inputs(network);
+    float *x = malloc(examples * inputs * sizeof *x);
+    uint32_t *labels = malloc(examples * sizeof *labels);
+    for (size_t i = 0; i < examples * inputs; i++) x[i] = draw_float(&d) * scale;
+    for (uint32_t i = 0; i < examples; i++) labels[i] = draw_below(&d, (uint32_t)tas_network_outputs(network));
+    tas_data_options_init(&set);
+    set.count = examples;
+    set.input_size = inputs;
+    set.input_type = TAS_INPUT_F32;
+    set.classes = (uint32_t)tas_network_outputs(network);
+    set.inputs = x;
+    set.targets = labels;
+    ck_assert_msg(!tas_data_open(context, &set, &data), "%s", tas_error(context));
+    for (int side = 0; side < 2; side++) {
+        tas_model *model;
+        tas_train_result result;
+        ck_assert_msg(!tas_model_open(side ? device : reference, network, 7, &model), "%s", tas_error(context));
+        ck_assert_msg(!tas_train(model, data, run, &result), "%s", tas_error(context));
+        ck_assert_msg(!tas_model_digest(model, hex[side]), "%s", tas_error(context));
+        ck_assert_uint_gt(result.steps, 0);
+        tas_model_close(&model);
+    }
+    ck_assert_str_eq(hex[0], hex[1]);
+    tas_data_close(&data);
+    tas_network_close(&network);
+    free(x);
+    free(labels);
+}
+
+/* A layer of one chain, a layer of granules, and a last batch that is smaller. */
+START_TEST(training_chain_and_granules)
+{
+    tas_train_options run;
+    tas_train_options_init(&run);
+    run.batch = 48;
+    run.steps = is_small ? 2 : 9;
+    check_training(is_small ? "input 20\ndense 30\nrelu\ndense 5\n" : "input 700\ndense 100\nrelu\ndense 10\n", 170, &run, 1);
+}
+END_TEST
+
+/* Momentum decays for 2,000 steps in units whose input is 0 or tiny: values sink to the lower edge of rule 8, where devices
+ * that flush denormals would differ. The relu's bias of -1 makes dead units. */
+START_TEST(training_dead_units)
+{
+    tas_train_options run;
+    tas_train_options_init(&run);
+    run.batch = 16;
+    run.steps = is_small ? 3 : 2000;
+    run.lr = 0.02f;
+    check_training("input 40\ndense 60\nrelu\ndense 50 init glorot\nrelu\ndense 8\n", 64, &run, 0x1p-12f);
+}
+END_TEST
+
+/* Oclgrind exits 0 whatever it finds: its log must be empty. */
+static bool log_is_clean(void)
+{
+    const char *log = getenv("OCLGRIND_LOG");
+    struct stat about;
+    if (!log || stat(log, &about) || !about.st_size) return true;
+    fprintf(stderr, "Oclgrind found something, see %s\n", log);
+    return false;
+}
+
+int main(void)
+{
+    const char *id = getenv("TASSELLO_TEST_DEVICE"), *size = getenv("TASSELLO_TEST_SIZE");
+    is_small = size && !strcmp(size, "small");
+    if (tas_context_open(&context)) return 1;
+    tas_set_log(context, print_line, NULL);
+    tas_device_info *list;
+    size_t count, found = 0;
+    if (tas_devices(context, &list, &count)) return 1;
+    while (found < count && (!id || strcmp(list[found].id, id))) found++;
+    if (!id || found == count) {
+        printf("skipped: no device %s\n", id ? id : "named by TASSELLO_TEST_DEVICE");
+        return 77;
+    }
+    if (device_open_opencl(context, &list[found], TAS_ARITH_EXACT, &device) || device_open_reference(context, &reference)) {
+        fprintf(stderr, "%s\n", tas_error(context));
+        return 1;
+    }
+    tas_devices_free(list);
+
+    Suite *suite = suite_create(id);
+    TCase *cases = tcase_create("device");
+    tcase_set_timeout(cases, 0);
+    tcase_add_loop_test(cases, operation, 0, OP_COUNT);
+    tcase_add_loop_test(cases, product_kernels, 0, is_small ? 4 : 24);
+    tcase_add_test(cases, canonical_digest);
+    tcase_add_test(cases, training_chain_and_granules);
+    tcase_add_test(cases, training_dead_units);
+    suite_add_tcase(suite, cases);
+    SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_NOFORK); /* a child that uses its parent's OpenCL context hangs */
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    tas_device_close(&device);
+    tas_device_close(&reference);
+    tas_context_close(&context);
+    return failed || !log_is_clean();
+}

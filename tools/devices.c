@@ -1,0 +1,218 @@
+/* tassello devices: what is there, and what Tassello knows of it. */
+#include "cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { COLUMNS = 100 };
+
+typedef struct settings {
+    bool json, measure;
+} settings;
+
+static const cli_option options[] = {
+    OPTION_JSON(offsetof(settings, json)),
+    {.name = "measure",
+     .offset = offsetof(settings, measure),
+     .help = "Test each device, and measure its fma rate and its copy bandwidth: some seconds a device."},
+    {0},
+};
+
+/* A device's own troubles end up on its row and stop nothing. */
+static void measure(cli_state *cli, tas_device_info *info)
+{
+    tas_device *device = NULL;
+    tas_device_info seen;
+    tas_status status = tas_device_open(cli->context, info->long_id, TAS_ARITH_EXACT, &device);
+    if (!status) {
+        seen = *tas_device_get_info(device);
+        status = tas_device_measure(device, &seen);
+    }
+    if (status)
+        snprintf(info->note, sizeof info->note, "%s", tas_error(cli->context));
+    else
+        *info = seen;
+    tas_device_close(&device);
+}
+
+/* ------------------------------------------------------------------------------------------------------- for people */
+
+/* Figures that a driver would not tell are 0, and left out. */
+static void print_units(const tas_device_info *d)
+{
+    if (!d->compute_units && !d->clock_mhz && !d->vector_width && !d->max_group) return;
+    printf("  units      %u", d->compute_units);
+    if (d->clock_mhz) printf(" at %u MHz", d->clock_mhz);
+    if (d->vector_width) printf(", %u float%s a vector", d->vector_width, d->vector_width == 1 ? "" : "s");
+    if (d->max_group) printf(", groups of up to %llu", (unsigned long long)d->max_group);
+    putchar('\n');
+}
+
+static void print_memory(const tas_device_info *d)
+{
+    char text[BYTES_TEXT];
+    printf("  memory     %s", d->global_bytes ? cli_bytes(d->global_bytes, text) : "not told");
+    if (d->max_alloc_bytes) printf(", at most %s in one piece", cli_bytes(d->max_alloc_bytes, text));
+    if (d->local_bytes) printf(", %s local", cli_bytes(d->local_bytes, text));
+    if (d->shared_memory) printf(", shared with the host");
+    if (d->align_bytes) printf("\n             buffers begin at multiples of %u bytes", d->align_bytes);
+    putchar('\n');
+}
+
+static void print_features(const tas_device_info *d)
+{
+    const struct {
+        const char *name;
+        int has;
+    } features[] = {{"fma", d->fma}, {"denormals", d->denormals}, {"fp16", d->fp16}, {"fp64", d->fp64}};
+    const char *separator = "";
+    printf("  has        ");
+    for (size_t i = 0; i < sizeof features / sizeof *features; i++)
+        if (features[i].has) {
+            printf("%s%s", separator, features[i].name);
+            separator = ", ";
+        }
+    if (!*separator) printf("none of fma, denormals, fp16, fp64");
+    putchar('\n');
+}
+
+/* A note may be longer than a line: broken between words. */
+static void print_note(const char *text)
+{
+    const int width = COLUMNS - 14;
+    const char *label = "note";
+    while (*text) {
+        int length = (int)strlen(text), end = length;
+        if (length > width) {
+            for (end = width; end > 0 && text[end] != ' '; end--) {}
+            if (!end) end = width;
+        }
+        printf("  %-10s %.*s\n", label, end, text);
+        text += end;
+        while (*text == ' ') text++;
+        label = "";
+    }
+}
+
+static void print_details(const tas_device_info *d)
+{
+    printf("\n%s\n  name       %s\n", d->id, d->name);
+    if (strcmp(d->id, d->long_id)) printf("  long id    %s\n", d->long_id);
+    if (*d->vendor) printf("  vendor     %s\n", d->vendor);
+    if (*d->platform) printf("  platform   %s\n", d->platform);
+    if (*d->driver || *d->version)
+        printf("  driver     %s%s%s\n", d->driver, *d->driver && *d->version ? ", " : "", d->version);
+    print_units(d);
+    print_memory(d);
+    print_features(d);
+    printf("  tier       %s\n", cli_tier_name(d->tier));
+    if (d->fma_gflops > 0)
+        printf("  measured   %.1f GFLOP/s in fma, %.1f GB/s read and written in copies\n", d->fma_gflops,
+               d->copy_gbytes_s);
+    print_note(d->note);
+}
+
+static int widest(int width, const char *text)
+{
+    int length = (int)strlen(text);
+    return length > width ? length : width;
+}
+
+static void print_table(const tas_device_info *list, size_t count)
+{
+    char memory[BYTES_TEXT];
+    int id = 2, type = 4, tier = 4;
+    for (size_t i = 0; i < count; i++) {
+        id = widest(id, list[i].id);
+        type = widest(type, cli_type_name(list[i].type));
+        tier = widest(tier, cli_tier_name(list[i].tier));
+    }
+    int name = COLUMNS - (id + 2 + type + 2 + 5 + 2 + 10 + 2 + tier + 2);
+    if (name < 12) name = 12;
+    printf("%-*s  %-*s  %5s  %10s  %-*s  %s\n", id, "id", type, "type", "units", "memory", tier, "tier", "name");
+    for (size_t i = 0; i < count; i++) {
+        const tas_device_info *d = &list[i];
+        printf("%-*s  %-*s  %5u  %10s  %-*s  %.*s\n", id, d->id, type, cli_type_name(d->type), d->compute_units,
+               d->global_bytes ? cli_bytes(d->global_bytes, memory) : "-", tier, cli_tier_name(d->tier), name, d->name);
+    }
+    for (size_t i = 0; i < count; i++) print_details(&list[i]);
+}
+
+/* ------------------------------------------------------------------------------------------------------------- JSON */
+
+static json_t *describe(const tas_device_info *d)
+{
+    static const char *const types[] = {"reference", "cpu", "gpu", "other"};
+    static const char *const tiers[] = {"untested", "exact", "tolerance", "refused"};
+    json_t *row = json_object();
+    json_object_set_new(row, "id", cli_json_text(d->id));
+    json_object_set_new(row, "long_id", cli_json_text(d->long_id));
+    json_object_set_new(row, "name", cli_json_text(d->name));
+    json_object_set_new(row, "vendor", cli_json_text(d->vendor));
+    json_object_set_new(row, "platform", cli_json_text(d->platform));
+    json_object_set_new(row, "driver", cli_json_text(d->driver));
+    json_object_set_new(row, "version", cli_json_text(d->version));
+    json_object_set_new(row, "type", json_string(types[d->type]));
+    json_object_set_new(row, "compute_units", json_integer(d->compute_units));
+    json_object_set_new(row, "clock_mhz", json_integer(d->clock_mhz));
+    json_object_set_new(row, "vector_width", json_integer(d->vector_width));
+    json_object_set_new(row, "global_bytes", json_integer((json_int_t)d->global_bytes));
+    json_object_set_new(row, "local_bytes", json_integer((json_int_t)d->local_bytes));
+    json_object_set_new(row, "max_alloc_bytes", json_integer((json_int_t)d->max_alloc_bytes));
+    json_object_set_new(row, "max_group", json_integer((json_int_t)d->max_group));
+    json_object_set_new(row, "align_bytes", json_integer(d->align_bytes));
+    json_object_set_new(row, "fma", json_boolean(d->fma));
+    json_object_set_new(row, "denormals", json_boolean(d->denormals));
+    json_object_set_new(row, "fp16", json_boolean(d->fp16));
+    json_object_set_new(row, "fp64", json_boolean(d->fp64));
+    json_object_set_new(row, "shared_memory", json_boolean(d->shared_memory));
+    json_object_set_new(row, "tier", json_string(tiers[d->tier]));
+    json_object_set_new(row, "fma_gflops", cli_json_real(d->fma_gflops));
+    json_object_set_new(row, "copy_gbytes_s", cli_json_real(d->copy_gbytes_s));
+    json_object_set_new(row, "note", cli_json_text(d->note));
+    return row;
+}
+
+static void print_json(const tas_device_info *list, size_t count)
+{
+    json_t *rows = json_array(), *object = json_object();
+    for (size_t i = 0; i < count; i++) json_array_append_new(rows, describe(&list[i]));
+    json_object_set_new(object, "devices", rows);
+    cli_json_print(object, stdout);
+}
+
+static int run(int argc, char **argv)
+{
+    settings s = {0};
+    cli_state cli;
+    tas_device_info *list = NULL;
+    size_t count = 0;
+    int result = 0;
+
+    cli_parse(&devices_command, argc, argv, &s);
+    if (!cli_open(&cli, &devices_command)) return EXIT_FAILED;
+    tas_status status = tas_devices(cli.context, &list, &count);
+    if (status) {
+        result = cli_failed(&cli, status);
+        goto end;
+    }
+    for (size_t i = 0; s.measure && i < count; i++) measure(&cli, &list[i]);
+    if (s.json)
+        print_json(list, count);
+    else
+        print_table(list, count);
+end:
+    tas_devices_free(list);
+    cli_close(&cli);
+    return result;
+}
+
+const cli_command devices_command = {
+    .name = "devices",
+    .summary = "list the OpenCL devices, and the reference",
+    .description = "Lists every OpenCL device of every platform, and the reference in C that every machine has.\n\n"
+                   "The tier says how far a device keeps the arithmetic contract, by test: exact (the same bits as the "
+                   "reference), tolerance (close; for `--arith fast' alone), refused (wrong), or not tested yet.",
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""Writes text files into C, so that the library carries its kernels and its example networks.
+
+    embed.py KERNELS.c NETWORKS.c FILE.cl ... FILE.net ...
+
+KERNELS.c has cl_sources[] of src/device/sources.h, one row a .cl file with its #include "x.h" pasted in; NETWORKS.c has
+shipped_networks[], one row a .net file.
+
+The same files give the same output, in whatever order they are named. Texts become arrays of numbers, since C compilers
+need not take string literals of more than 4095 characters.
+"""
+import argparse
+import re
+import sys
+from pathlib import Path
+
+INCLUDE = re.compile(r'\s*#\s*include\s*"([^"]+)"')
+
+
+def fail(text):
+    sys.exit(f"embed.py: {text}")
+
+
+def read(path):
+    try:
+        text = path.read_bytes().decode("utf-8").replace("\r\n", "\n")
+    except (OSError, UnicodeDecodeError) as error:
+        fail(f"{path}: {error}")
+    if "\0" in text:
+        fail(f"{path}: holds a 0 byte")
+    return text
+
+
+def paste(path, seen, name=None):
+    """The text of a kernel file, what it includes pasted in once. #line keeps the compilers' messages true."""
+    seen.append(path)
+    name = name or path.name
+    lines = [f'#line 1 "{name}"']
+    for number, line in enumerate(read(path).splitlines(), 1):
+        if not line.isascii():
+            fail(f"{path}:{number}: not ASCII, which some drivers' compilers refuse")
+        include = INCLUDE.match(line)
+        if not include:
+            lines.append(line)
+            continue
+        inner = (path.parent / include[1]).resolve()
+        if inner in seen:
+            lines.append("")
+            continue
+        lines += paste(inner, seen, include[1])
+        lines.append(f'#line {number + 1} "{name}"')
+    return lines
+
+
+def as_array(identifier, text):
+    """static const char identifier[] = {...}; as signed numbers, ending with a 0."""
+    numbers = [byte - 256 if byte > 127 else byte for byte in text.encode("utf-8")] + [0]
+    rows = [",".join(map(str, numbers[at : at + 40])) for at in range(0, len(numbers), 40)]
+    return f"static const char {identifier}[] = {{\n" + ",\n".join(rows) + "};\n"
+
+
+def identifier(path):
+    return "text_" + re.sub(r"[^A-Za-z0-9]", "_", path.stem)
+
+
+def write(output, head, begin, texts):
+    """One array a text, and the table of them; texts are (path, text)."""
+    names = [identifier(path) for path, _ in texts]
+    if len(set(names)) != len(names):
+        fail("two files have the same name")
+    arrays = [as_array(identifier(path), text) for path, text in texts]
+    rows = [f'    {{"{path.stem}", {identifier(path)}}},' for path, _ in texts]
+    Path(output).write_text("\n".join([head, *arrays, begin, *rows, "    {0, 0},", "};", ""]))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kernels", help="the C file to write with the kernels in it")
+    parser.add_argument("networks", help="the C file to write with the networks in it")
+    parser.add_argument("files", nargs="*", help=".cl and .net files")
+    arguments = parser.parse_args()
+    files = sorted((Path(f).resolve() for f in arguments.files), key=lambda f: f.name)
+    for path in files:
+        if path.suffix not in (".cl", ".net"):
+            fail(f"{path}: neither a .cl nor a .net file")
+
+    made = "/* Made by tools/embed.py. */\n"
+    kernels = [(f, "\n".join(paste(f, [])) + "\n") for f in files if f.suffix == ".cl"]
+    networks = [(f, read(f)) for f in files if f.suffix == ".net"]
+    write(arguments.kernels, made + '#include "device/sources.h"\n', "const cl_source cl_sources[] = {", kernels)
+    declare = "extern const struct shipped_network {\n    const char *name, *text;\n} shipped_networks[];\n"
+    write(arguments.networks, made + declare, "const struct shipped_network shipped_networks[] = {", networks)
+
+
+if __name__ == "__main__":
+    main()

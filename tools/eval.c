@@ -1,0 +1,80 @@
+/* tassello eval: a checkpoint on the test split. */
+#include "cli.h"
+
+typedef struct settings {
+    const char *checkpoint, *data, *device;
+    bool json;
+} settings;
+
+static const cli_option options[] = {
+    OPTION_DEVICE(offsetof(settings, device)),
+    OPTION_JSON(offsetof(settings, json)),
+    {0},
+};
+
+static void print_json(const settings *s, const tas_device_info *device, const tas_score *score, const char *sha256)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "checkpoint", cli_json_text(s->checkpoint));
+    json_object_set_new(o, "data", cli_json_text(s->data));
+    json_object_set_new(o, "device", cli_json_text(device->id));
+    json_object_set_new(o, "examples", json_integer((json_int_t)score->examples));
+    json_object_set_new(o, "accuracy", score->accuracy >= 0 ? cli_json_real(score->accuracy) : json_null());
+    json_object_set_new(o, "loss", cli_json_real(score->loss));
+    json_object_set_new(o, "weights_sha256", json_string(sha256));
+    cli_json_print(o, stdout);
+}
+
+static int run(int argc, char **argv)
+{
+    settings s = {0};
+    cli_state cli;
+    tas_data *data = NULL;
+    tas_device *device = NULL;
+    tas_model *model = NULL;
+    tas_score score;
+    char sha256[65];
+    int result = 0;
+
+    cli_parse(&eval_command, argc, argv, &s);
+    if (!cli_open(&cli, &eval_command)) return EXIT_FAILED;
+    tas_status status = tas_data_open_folder(cli.context, s.data, TAS_TEST, &data);
+    if (!status) status = tas_device_open(cli.context, s.device, TAS_ARITH_EXACT, &device);
+    if (!status) status = tas_model_load(device, s.checkpoint, &model);
+    if (!status) status = tas_evaluate(model, data, &score);
+    if (!status) status = tas_model_digest(model, sha256);
+    if (status) {
+        result = cli_failed(&cli, status);
+    } else if (s.json) {
+        print_json(&s, tas_device_get_info(device), &score, sha256);
+    } else {
+        const tas_device_info *d = tas_device_get_info(device);
+        printf("device       %s (%s)\n", d->id, d->name);
+        cli_print_network(tas_model_network(model), s.checkpoint);
+        printf("data         %llu examples to test\n", (unsigned long long)score.examples);
+        cli_print_score(&score, sha256);
+    }
+    tas_model_close(&model);
+    tas_device_close(&device);
+    tas_data_close(&data);
+    cli_close(&cli);
+    return result;
+}
+
+const cli_command eval_command = {
+    .name = "eval",
+    .summary = "measure a checkpoint on the test split",
+    .description =
+        "Measures the network of a checkpoint on the test split of a data set: the same figures, with the same bits, "
+        "as the training that wrote it.",
+    .arguments = {{.name = "CHECKPOINT",
+                   .help = "a file that `tassello train --save' wrote",
+                   .complete = COMPLETE_FILE,
+                   .offset = offsetof(settings, checkpoint)},
+                  {.name = "DATA",
+                   .help = "a folder of IDX files, plain or .gz",
+                   .complete = COMPLETE_FOLDER,
+                   .offset = offsetof(settings, data)}},
+    .options = options,
+    .run = run,
+};

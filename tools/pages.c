@@ -1,0 +1,189 @@
+/* tassello(1) and the completion for bash, from the same tables as --help. */
+#include "cli.h"
+
+#include <string.h>
+
+/* ---------------------------------------------------------------------------------------------------------- tassello(1) */
+
+/* Text for roff: dashes that can be copied, no escapes, no line that begins like a request; an empty line is a paragraph. */
+static void print_roff(const char *text)
+{
+    bool start = true;
+    for (; *text; text++) {
+        if (start && (*text == '.' || *text == '\'')) fputs("\\&", stdout);
+        start = false;
+        if (*text == '\\')
+            fputs("\\e", stdout);
+        else if (*text == '-')
+            fputs("\\-", stdout);
+        else if (*text == '`' || *text == '\'')
+            fputs(*text == '`' ? "\\(oq" : "\\(cq", stdout);
+        else if (text[0] == '\n' && text[1] == '\n') {
+            fputs("\n.PP\n", stdout);
+            text++;
+            start = true;
+        } else {
+            putchar(*text);
+            start = *text == '\n';
+        }
+    }
+    putchar('\n');
+}
+
+static void print_synopsis(const cli_command *command)
+{
+    printf(".B tassello %s\n", command->name);
+    for (const cli_argument *a = command->arguments; a->name; a++) printf(".I %s\n", a->name);
+    for (const cli_option *o = command->options; o->name; o++) {
+        printf("[\\fB\\-\\-");
+        for (const char *c = o->name; *c; c++) printf(*c == '-' ? "\\-" : "%c", *c);
+        if (o->metavar)
+            printf("\\fR \\fI%s\\fR]\n", o->metavar);
+        else
+            printf("\\fR]\n");
+    }
+    printf(".br\n");
+}
+
+static void print_command(const cli_command *command)
+{
+    printf(".SS tassello %s\n", command->name);
+    print_roff(command->description);
+    for (const cli_argument *a = command->arguments; a->name; a++) {
+        printf(".TP\n.I %s\n", a->name);
+        print_roff(a->help);
+    }
+    for (const cli_option *o = command->options; o->name; o++) {
+        printf(".TP\n.B \\-\\-");
+        for (const char *c = o->name; *c; c++) printf(*c == '-' ? "\\-" : "%c", *c);
+        if (o->metavar) printf("\\fR \\fI%s", o->metavar);
+        printf("\\fR\n");
+        print_roff(o->help);
+    }
+}
+
+static const char man_end[] =
+    ".SH EXIT STATUS\n"
+    ".TP\n.B 0\ndone\n"
+    ".TP\n.B 1\nfailed: a device, data, a file that cannot be written, a loss that is not finite, a difference found\n"
+    ".TP\n.B 2\nwrong usage\n"
+    ".TP\n.B 130\ninterrupted by SIGINT or SIGTERM; the second one quits at once\n"
+    ".SH ENVIRONMENT\n"
+    ".TP\n.B XDG_CACHE_HOME\nwhere built kernels, and what is known of devices, are kept (tassello/ below it)\n"
+    ".TP\n.B OCL_ICD_VENDORS\nthe OpenCL loader's folder of drivers, or one driver\n"
+    ".SH EXAMPLES\n"
+    "Train the network that ships on Debian's Fashion\\-MNIST, keep the weights, and look at them again:\n"
+    ".PP\n.nf\n"
+    "tassello train mlp /usr/share/datasets/fashion\\-mnist \\-\\-epochs 10 \\-\\-save mlp.safetensors\n"
+    "tassello eval mlp.safetensors /usr/share/datasets/fashion\\-mnist\n"
+    ".fi\n";
+
+void print_man_page(const cli_command *const *commands)
+{
+    printf(".TH TASSELLO 1 \"\" \"Tassello %s\" \"User Commands\"\n", tas_version());
+    printf(".SH NAME\ntassello \\- train neural networks on any OpenCL device, with the same bits on each\n.SH "
+           "SYNOPSIS\n");
+    for (const cli_command *const *c = commands; *c; c++) print_synopsis(*c);
+    printf(".B tassello \\-\\-help\n.br\n.B tassello \\-\\-version\n.SH DESCRIPTION\n"
+           "The result of training is a function of the network, the data, the settings and the seed.\n"
+           "It is not a function of the device, the driver or the memory: equal means equal bits.\n"
+           "Results go to standard output, progress, notes and errors to standard error.\n.SH COMMANDS\n");
+    for (const cli_command *const *c = commands; *c; c++) print_command(*c);
+    fputs(man_end, stdout);
+}
+
+/* --------------------------------------------------------------------------------------------------- bash completion */
+
+static const char *completion_action(cli_complete complete)
+{
+    switch (complete) {
+    case COMPLETE_FILE: return "_tassello_files -f";
+    case COMPLETE_FOLDER: return "_tassello_files -d";
+    case COMPLETE_DEVICE: return "_tassello_words \"$(_tassello_devices)\"";
+    case COMPLETE_NET: return "_tassello_words \"$_tassello_nets\"; _tassello_files -f";
+    case COMPLETE_NOTHING: break;
+    }
+    return ":";
+}
+
+static void print_values(const cli_command *command)
+{
+    for (const cli_option *o = command->options; o->name; o++) {
+        if (!o->metavar) continue;
+        if (o->words)
+            printf("        '%s --%s') _tassello_words '%s' ;;\n", command->name, o->name, o->words);
+        else
+            printf("        '%s --%s') %s ;;\n", command->name, o->name, completion_action(o->complete));
+    }
+}
+
+static void print_options_and_arguments(const cli_command *command)
+{
+    printf("    %s)\n        flags='--help", command->name);
+    for (const cli_option *o = command->options; o->name; o++) printf(" --%s", o->name);
+    printf("'\n        takes='");
+    for (const cli_option *o = command->options; o->name; o++)
+        if (o->metavar) printf(" --%s ", o->name);
+    printf("'\n        ;;\n");
+}
+
+static const char completion_head[] =
+    "_tassello_words() { mapfile -t -O \"${#COMPREPLY[@]}\" COMPREPLY < <(compgen -W \"$1\" -- \"$cur\"); }\n"
+    "_tassello_files() {\n"
+    "    compopt -o filenames 2>/dev/null\n"
+    "    mapfile -t -O \"${#COMPREPLY[@]}\" COMPREPLY < <(compgen \"$1\" -- \"$cur\")\n"
+    "}\n"
+    "_tassello_devices() {\n"
+    "    \"${COMP_WORDS[0]}\" devices --json 2>/dev/null | grep -o '\"id\":\"[^\"]*\"' | cut -d '\"' -f 4\n"
+    "}\n\n"
+    "_tassello() {\n"
+    "    local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}\n"
+    "    local command=${COMP_WORDS[1]} flags='' takes='' place=1 i\n"
+    "    COMPREPLY=()\n"
+    "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
+    "        _tassello_words \"$_tassello_commands --help --version\"\n"
+    "        return\n"
+    "    fi\n"
+    "    case $command in\n";
+
+/* The place of the argument under the cursor is counted over words that are neither options nor their values. */
+static const char completion_middle[] = "    *) return ;;\n"
+                                        "    esac\n"
+                                        "    if [[ $takes == *\" $previous \"* ]]; then\n"
+                                        "        case \"$command $previous\" in\n";
+
+static const char completion_arguments[] = "        esac\n"
+                                           "        return\n"
+                                           "    fi\n"
+                                           "    if [[ $cur == -* ]]; then\n"
+                                           "        _tassello_words \"$flags\"\n"
+                                           "        return\n"
+                                           "    fi\n"
+                                           "    for ((i = 2; i < COMP_CWORD; i++)); do\n"
+                                           "        if [[ $takes == *\" ${COMP_WORDS[i]} \"* ]]; then\n"
+                                           "            ((++i))\n"
+                                           "        elif [[ ${COMP_WORDS[i]} != -* ]]; then\n"
+                                           "            ((++place))\n"
+                                           "        fi\n"
+                                           "    done\n"
+                                           "    case \"$command $place\" in\n";
+
+void print_bash_completion(const cli_command *const *commands)
+{
+    const char *net;
+    printf("# Completion of tassello for bash; made by `tassello --bash-completion`. -*- shell-script -*-\n");
+    printf("# shellcheck shell=bash\n_tassello_commands='");
+    for (const cli_command *const *c = commands; *c; c++) printf("%s%s", c == commands ? "" : " ", (*c)->name);
+    printf("'\n_tassello_nets='");
+    for (size_t i = 0; (net = tas_network_shipped(i)); i++) printf("%s%s", i ? " " : "", net);
+    printf("'\n\n");
+    fputs(completion_head, stdout);
+    for (const cli_command *const *c = commands; *c; c++) print_options_and_arguments(*c);
+    fputs(completion_middle, stdout);
+    for (const cli_command *const *c = commands; *c; c++) print_values(*c);
+    fputs(completion_arguments, stdout);
+    for (const cli_command *const *c = commands; *c; c++)
+        for (int i = 0; (*c)->arguments[i].name; i++)
+            printf("    '%s %d') %s ;;\n", (*c)->name, i + 1, completion_action((*c)->arguments[i].complete));
+    printf("    *) _tassello_words \"$flags\" ;;\n    esac\n}\n\ncomplete -F _tassello tassello\n");
+}

@@ -1,0 +1,133 @@
+/* The progress line and the log. */
+#include "progress.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const double terminal_period = 0.1, plain_period = 10, flush_period = 0.5; /* seconds */
+
+bool progress_open(progress *p, cli_state *cli, const char *log_name)
+{
+    const char *terminal = getenv("TERM");
+    *p = (progress){.cli = cli, .log_name = log_name};
+    p->terminal = isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
+    if (!log_name) return true;
+    p->log = fopen(log_name, "w");
+    if (!p->log) cli_error(cli, "--log %s: cannot be written: %s", log_name, strerror(errno));
+    return p->log != NULL;
+}
+
+/* Gives the log up: training is worth more than its log. */
+static void fail_log(progress *p, int error)
+{
+    cli_error(p->cli, "--log %s: cannot be written: %s; the run goes on without it", p->log_name, strerror(error));
+    fclose(p->log);
+    p->log = NULL;
+    p->log_failed = true;
+}
+
+static void write_line(progress *p, json_t *line)
+{
+    if (!cli_json_print(line, p->log)) fail_log(p, errno);
+}
+
+static void flush_log(progress *p)
+{
+    if (p->log && fflush(p->log)) fail_log(p, errno);
+}
+
+void progress_log(progress *p, const char *key, json_t *value)
+{
+    if (!p->log) {
+        json_decref(value);
+        return;
+    }
+    json_t *line = json_object();
+    json_object_set_new(line, key, value);
+    write_line(p, line);
+    flush_log(p);
+}
+
+static void log_step(progress *p, const tas_step *step)
+{
+    json_t *line = json_object();
+    json_object_set_new(line, "step", json_integer((json_int_t)step->step));
+    json_object_set_new(line, "epoch", json_integer((json_int_t)step->epoch));
+    json_object_set_new(line, "batch", json_integer(step->batch));
+    json_object_set_new(line, "lr", cli_json_float(step->lr));
+    json_object_set_new(line, "loss", cli_json_float(step->loss));
+    json_object_set_new(line, "seconds", cli_json_real(step->seconds));
+    write_line(p, line);
+    if (step->seconds - p->flushed >= flush_period) {
+        p->flushed = step->seconds;
+        flush_log(p);
+    }
+}
+
+/* "1:02:03" or "2:03" */
+static void print_time(double seconds)
+{
+    unsigned long long s = seconds > 0 && seconds < 1e15 ? (unsigned long long)(seconds + 0.5) : 0;
+    if (s >= 3600)
+        fprintf(stderr, "%llu:%02llu:%02llu", s / 3600, s / 60 % 60, s % 60);
+    else
+        fprintf(stderr, "%llu:%02llu", s / 60, s % 60);
+}
+
+static void show(progress *p)
+{
+    const tas_step *step = &p->last;
+    const char *begin = p->terminal ? "\r\033[K" : "";
+    fprintf(stderr, "%sstep %llu/%llu  epoch %llu", begin, (unsigned long long)step->step,
+            (unsigned long long)step->steps, (unsigned long long)step->epoch);
+    if (p->epochs) fprintf(stderr, "/%llu", (unsigned long long)p->epochs);
+    fprintf(stderr, "  loss %.4f", p->epoch_loss / (double)p->epoch_examples);
+    if (step->seconds > 0) {
+        fprintf(stderr, "  %.0f examples/s  ", (double)step->examples / step->seconds);
+        print_time((double)(step->steps - step->step) * step->seconds / (double)step->step);
+        fputs(" left", stderr);
+    }
+    if (!p->terminal) fputc('\n', stderr);
+    p->cli->line_open = p->terminal;
+    p->shown = step->seconds;
+}
+
+static bool is_due(const progress *p, const tas_step *next)
+{
+    const double period = p->terminal ? terminal_period : plain_period;
+    return p->epoch_examples && next->seconds > p->last.seconds && p->last.seconds - p->shown >= period;
+}
+
+void progress_step(progress *p, const tas_step *step)
+{
+    if (is_due(p, step)) show(p);
+    if (p->epoch_steps && step->step % p->epoch_steps == 1 % p->epoch_steps) { /* an epoch begins */
+        p->epoch_loss = 0;
+        p->epoch_examples = 0;
+    }
+    p->epoch_loss += (double)step->loss * step->batch;
+    p->epoch_examples += step->batch;
+    p->last = *step;
+
+    if (p->log) log_step(p, step);
+    const bool epoch_ends = p->epoch_steps && step->step % p->epoch_steps == 0;
+    if (step->step == step->steps || (epoch_ends && !p->terminal)) show(p);
+}
+
+void progress_end_line(progress *p)
+{
+    if (p->cli->line_open) fputc('\n', stderr);
+    p->cli->line_open = false;
+}
+
+bool progress_close(progress *p)
+{
+    if (p->log && fclose(p->log)) {
+        cli_error(p->cli, "--log %s: cannot be written: %s", p->log_name, strerror(errno));
+        p->log_failed = true;
+    }
+    p->log = NULL;
+    return !p->log_failed;
+}

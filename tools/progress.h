@@ -1,0 +1,36 @@
+/* What is told of a run while it runs: a line on stderr, and the log of JSON lines. */
+#ifndef PROGRESS_H
+#define PROGRESS_H
+
+#include "cli.h"
+
+typedef struct progress {
+    cli_state *cli;
+    bool terminal;         /* stderr is one: a line is rewritten; else plain lines now and then */
+    uint64_t epochs;       /* 0: the run's length is in steps */
+    uint64_t epoch_steps;  /* steps an epoch */
+    double shown, flushed; /* seconds of the run at which the line was last shown, and the log flushed */
+    tas_step last;         /* the latest step; steps come in bursts, and a burst's last one tells its speed */
+    double epoch_loss;     /* sum over the examples of the epoch so far, and their count */
+    uint64_t epoch_examples;
+    FILE *log; /* NULL: none, or given up after an error */
+    const char *log_name;
+    bool log_failed;
+} progress;
+
+/* Opens the log where log_name is not NULL. False after reporting why it cannot be written. */
+bool progress_open(progress *p, cli_state *cli, const char *log_name);
+
+/* Writes {"key":value} as a line of the log, or releases value where there is no log. */
+void progress_log(progress *p, const char *key, json_t *value);
+
+/* Tells of one step; the callback of training. */
+void progress_step(progress *p, const tas_step *step);
+
+/* Ends the line on the terminal, so that it stays. */
+void progress_end_line(progress *p);
+
+/* Closes the log. False where any of it could not be written, which has been reported by then. */
+bool progress_close(progress *p);
+
+#endif

@@ -1,0 +1,369 @@
+/* tassello train: settings, the run, what it says at its end. */
+#include "progress.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct settings {
+    const char *net, *data, *device, *save, *log;
+    int arith;
+    bool json, nesterov;
+    tas_train_options train;
+} settings;
+
+#define TRAIN(field) offsetof(settings, train.field)
+
+static const cli_option options[] = {
+    OPTION_DEVICE(offsetof(settings, device)),
+    {.name = "arith",
+     .metavar = "WORD",
+     .type = TYPE_WORD,
+     .words = "exact fast",
+     .offset = offsetof(settings, arith),
+     .help = "exact (the default): the same bits on every device. fast: CLBlast may take the matrix products."},
+    {.name = "batch",
+     .metavar = "N",
+     .type = TYPE_U32,
+     .least = 1,
+     .most = UINT32_MAX,
+     .offset = TRAIN(batch),
+     .help = "Examples whose mean gradient makes one update (default 64)."},
+    {.name = "epochs",
+     .metavar = "N",
+     .type = TYPE_U64,
+     .least = 1,
+     .most = UINT32_MAX,
+     .offset = TRAIN(epochs),
+     .help = "Passes over the data (default 1)."},
+    {.name = "steps",
+     .metavar = "N",
+     .type = TYPE_U64,
+     .least = 1,
+     .most = INT64_MAX,
+     .offset = TRAIN(steps),
+     .help = "Updates, instead of --epochs."},
+    {.name = "lr", .metavar = "X", .type = TYPE_F32, .offset = TRAIN(lr), .help = "Learning rate (default 0.05)."},
+    {.name = "momentum",
+     .metavar = "X",
+     .type = TYPE_F32,
+     .below = 1,
+     .offset = TRAIN(momentum),
+     .help = "Momentum, from 0 to below 1 (default 0.9)."},
+    {.name = "nesterov", .offset = offsetof(settings, nesterov), .help = "Nesterov's momentum."},
+    {.name = "weight-decay",
+     .metavar = "X",
+     .type = TYPE_F32,
+     .offset = TRAIN(weight_decay),
+     .help = "Adds X times the weights to the gradient (default 0)."},
+    {.name = "seed",
+     .metavar = "N",
+     .type = TYPE_U64,
+     .most = INT64_MAX,
+     .offset = TRAIN(seed),
+     .help = "Seed of the first weights and of the shuffles (default 1)."},
+    {.name = "save",
+     .metavar = "FILE",
+     .type = TYPE_TEXT,
+     .complete = COMPLETE_FILE,
+     .offset = offsetof(settings, save),
+     .help = "Write a checkpoint at the end (safetensors, with the network in it)."},
+    {.name = "log",
+     .metavar = "FILE",
+     .type = TYPE_TEXT,
+     .complete = COMPLETE_FILE,
+     .offset = offsetof(settings, log),
+     .help = "Write JSON lines: the run's settings, then a line a step, then the result."},
+    OPTION_JSON(offsetof(settings, json)),
+    {0},
+};
+
+/* All that a run holds. */
+typedef struct session {
+    cli_state cli;
+    settings s;
+    progress progress;
+    tas_device *device;
+    tas_network *network;
+    tas_data *train, *test;
+    tas_model *model;
+    tas_train_result result;
+    tas_score score;
+    bool scored, interrupted;
+    char sha256[65];
+} session;
+
+/* ------------------------------------------------------------------------------------------------------ interruption */
+
+/* What a signal handler may see: the model that the first signal stops, once there is one; and how many came. */
+static tas_model *volatile running;
+static volatile sig_atomic_t signals;
+
+/* The first ends the run after its step, and its weights are still written; the second, or any before the run, ends at
+ * once. */
+static void on_signal(int number)
+{
+    (void)number;
+    if (signals || !running) _exit(EXIT_INTERRUPTED);
+    signals = 1;
+    tas_cancel(running);
+}
+
+static void catch_signals(tas_model *model)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaddset(&action.sa_mask, SIGINT);
+    sigaddset(&action.sa_mask, SIGTERM);
+    running = model;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- settings */
+
+static void read_settings(settings *s, int argc, char **argv)
+{
+    tas_train_options_init(&s->train);
+    const uint64_t epochs = s->train.epochs;
+    s->train.epochs = 0; /* so that one that was given is known */
+    cli_parse(&train_command, argc, argv, s);
+    s->train.nesterov = s->nesterov;
+    s->train.ahead = 1;
+    if (s->train.epochs && s->train.steps)
+        cli_usage(&train_command, "--epochs and --steps: expected one of them, not both");
+    if (!s->train.epochs && !s->train.steps) s->train.epochs = epochs;
+    if (s->nesterov && s->train.momentum == 0) cli_usage(&train_command, "--nesterov: expected --momentum above 0");
+    if (s->save && s->log && !strcmp(s->save, s->log))
+        cli_usage(&train_command, "--save and --log: expected two files");
+}
+
+/* Finds out before the work, not after it, whether a checkpoint can be written: beside it first, as the library will. */
+static bool check_save(cli_state *cli, const char *path)
+{
+    struct stat about;
+    if (!stat(path, &about) && !S_ISREG(about.st_mode)) {
+        cli_error(cli, "--save %s: cannot be written: not a regular file", path);
+        return false;
+    }
+    char *temporary = malloc(strlen(path) + sizeof ".XXXXXX");
+    if (!temporary) {
+        cli_error(cli, "no memory");
+        return false;
+    }
+    int fd = mkstemp(strcat(strcpy(temporary, path), ".XXXXXX"));
+    if (fd < 0)
+        cli_error(cli, "--save %s: cannot be written: %s", path, strerror(errno));
+    else {
+        close(fd);
+        unlink(temporary);
+    }
+    free(temporary);
+    return fd >= 0;
+}
+
+/* --------------------------------------------------------------------------------------------------------- the result */
+
+static json_t *describe_settings(const session *r)
+{
+    const tas_train_options *t = &r->s.train;
+    json_t *o = json_object();
+    json_object_set_new(o, "network", cli_json_text(r->s.net));
+    json_object_set_new(o, "parameters", json_integer((json_int_t)cli_parameters(r->network)));
+    json_object_set_new(o, "data", cli_json_text(r->s.data));
+    json_object_set_new(o, "examples", json_integer((json_int_t)tas_data_count(r->train)));
+    json_object_set_new(o, "device", cli_json_text(tas_device_get_info(r->device)->id));
+    json_object_set_new(o, "arith", json_string(r->s.arith == TAS_ARITH_FAST ? "fast" : "exact"));
+    json_object_set_new(o, "batch", json_integer(t->batch));
+    json_object_set_new(o, "lr", cli_json_float(t->lr));
+    json_object_set_new(o, "momentum", cli_json_float(t->momentum));
+    json_object_set_new(o, "nesterov", json_boolean(t->nesterov));
+    json_object_set_new(o, "weight_decay", cli_json_float(t->weight_decay));
+    json_object_set_new(o, "seed", json_integer((json_int_t)t->seed));
+    return o;
+}
+
+static json_t *describe_run(const session *r)
+{
+    json_t *o = describe_settings(r);
+    if (r->s.train.steps)
+        json_object_set_new(o, "steps", json_integer((json_int_t)r->s.train.steps));
+    else
+        json_object_set_new(o, "epochs", json_integer((json_int_t)r->s.train.epochs));
+    json_object_set_new(o, "version", json_string(tas_version()));
+    json_object_set_new(o, "contract", json_integer(tas_contract()));
+    return o;
+}
+
+static json_t *describe_result(const session *r)
+{
+    const tas_train_result *t = &r->result;
+    json_t *o = describe_settings(r);
+    json_object_set_new(o, "steps", json_integer((json_int_t)t->steps));
+    json_object_set_new(o, "epochs", cli_json_real((double)t->examples / (double)tas_data_count(r->train)));
+    json_object_set_new(o, "seconds", cli_json_real(t->seconds));
+    json_object_set_new(o, "examples_per_s", cli_json_real(t->examples_per_s));
+    json_object_set_new(o, "peak_bytes", json_integer((json_int_t)t->peak_bytes));
+    json_object_set_new(o, "interrupted", json_boolean(r->interrupted));
+    json_object_set_new(o, "accuracy",
+                        r->scored && r->score.accuracy >= 0 ? cli_json_real(r->score.accuracy) : json_null());
+    json_object_set_new(o, "loss", r->scored ? cli_json_real(r->score.loss) : json_null());
+    json_object_set_new(o, "weights_sha256", json_string(r->sha256));
+    return o;
+}
+
+static void print_head(const session *r)
+{
+    const tas_device_info *d = tas_device_get_info(r->device);
+    const tas_train_options *t = &r->s.train;
+    printf("device       %s (%s)%s\n", d->id, d->name, r->s.arith == TAS_ARITH_FAST ? ", fast arithmetic" : "");
+    cli_print_network(r->network, r->s.net);
+    printf("data         %llu examples to train, %llu to test\n", (unsigned long long)tas_data_count(r->train),
+           (unsigned long long)tas_data_count(r->test));
+    printf("settings     batch %u  lr %g  momentum %g%s  weight decay %g  seed %llu\n", t->batch, (double)t->lr,
+           (double)t->momentum, t->nesterov ? " (Nesterov)" : "", (double)t->weight_decay, (unsigned long long)t->seed);
+    fflush(stdout);
+}
+
+static void print_result(const session *r)
+{
+    const tas_train_result *t = &r->result;
+    char text[BYTES_TEXT];
+    printf("steps        %llu in %.1f s (%.2f epochs)\n", (unsigned long long)t->steps, t->seconds,
+           (double)t->examples / (double)tas_data_count(r->train));
+    printf("rate         %.0f examples/s\n", t->examples_per_s);
+    printf("peak memory  %s (%llu bytes) on the device\n", cli_bytes(t->peak_bytes, text),
+           (unsigned long long)t->peak_bytes);
+    if (r->scored)
+        cli_print_score(&r->score, r->sha256);
+    else
+        printf("weights sha256 %s\n", r->sha256);
+}
+
+/* ------------------------------------------------------------------------------------------------------------ the run */
+
+static tas_status open_session(session *r)
+{
+    tas_context *context = r->cli.context;
+    tas_status status = tas_network_open(context, r->s.net, &r->network);
+    if (!status) status = tas_data_open_folder(context, r->s.data, TAS_TRAIN, &r->train);
+    if (!status) status = tas_data_open_folder(context, r->s.data, TAS_TEST, &r->test);
+    if (!status) status = tas_device_open(context, r->s.device, (tas_arith)r->s.arith, &r->device);
+    if (!status) status = tas_model_open(r->device, r->network, r->s.train.seed, &r->model);
+    return status;
+}
+
+static void close_session(session *r)
+{
+    running = NULL;
+    tas_model_close(&r->model);
+    tas_data_close(&r->test);
+    tas_data_close(&r->train);
+    tas_network_close(&r->network);
+    tas_device_close(&r->device);
+    cli_close(&r->cli);
+}
+
+static int on_step(void *user, const tas_step *step)
+{
+    session *r = user;
+    progress_step(&r->progress, step);
+    return 0;
+}
+
+/* A run that failed on its way says what became of the weights. */
+static int report_failure(session *r, tas_status status)
+{
+    const tas_train_result *t = &r->result;
+    json_t *o = json_object();
+    const int result = cli_failed(&r->cli, status);
+    if (status == TAS_NOT_FINITE) {
+        json_object_set_new(o, "bad_step", json_integer((json_int_t)t->bad_step));
+        json_object_set_new(o, "bad_tensor", cli_json_text(t->bad_tensor));
+    }
+    json_object_set_new(o, "error", json_string(tas_status_name(status)));
+    json_object_set_new(o, "steps", json_integer((json_int_t)t->steps));
+    progress_log(&r->progress, "result", o);
+    if (r->s.save) cli_error(&r->cli, "--save %s: not written, because the run failed", r->s.save);
+    return result;
+}
+
+/* Keeps the weights before anything else can fail; then measures and tells. */
+static int finish(session *r)
+{
+    int result = 0;
+    tas_status status;
+    if (r->s.save && (status = tas_model_save(r->model, r->s.save))) result = cli_failed(&r->cli, status);
+    if (r->interrupted)
+        cli_error(&r->cli, "interrupted after step %llu%s%s", (unsigned long long)r->result.steps,
+                  r->s.save && !result ? "; the weights are in " : "", r->s.save && !result ? r->s.save : "");
+    if (!r->interrupted) {
+        if ((status = tas_evaluate(r->model, r->test, &r->score))) return cli_failed(&r->cli, status);
+        r->scored = true;
+    }
+    if ((status = tas_model_digest(r->model, r->sha256))) return cli_failed(&r->cli, status);
+    progress_log(&r->progress, "result", describe_result(r));
+    if (r->s.json)
+        cli_json_print(describe_result(r), stdout);
+    else
+        print_result(r);
+    return result;
+}
+
+static int train(session *r)
+{
+    tas_train_options *t = &r->s.train;
+    tas_status status = open_session(r);
+    if (status) return cli_failed(&r->cli, status);
+
+    t->on_step = on_step;
+    t->user = r;
+    r->progress.epochs = t->steps ? 0 : t->epochs;
+    r->progress.epoch_steps = (tas_data_count(r->train) + t->batch - 1) / t->batch;
+    progress_log(&r->progress, "run", describe_run(r));
+    if (!r->s.json) print_head(r);
+
+    catch_signals(r->model);
+    status = tas_train(r->model, r->train, t, &r->result);
+    progress_end_line(&r->progress);
+    r->interrupted = status == TAS_STOPPED;
+    return status && !r->interrupted ? report_failure(r, status) : finish(r);
+}
+
+static int run(int argc, char **argv)
+{
+    session r = {0};
+    int result = EXIT_FAILED;
+    read_settings(&r.s, argc, argv);
+    if (!cli_open(&r.cli, &train_command)) return EXIT_FAILED;
+    if ((!r.s.save || check_save(&r.cli, r.s.save)) && progress_open(&r.progress, &r.cli, r.s.log)) {
+        result = train(&r);
+        if (!progress_close(&r.progress)) result = EXIT_FAILED;
+    }
+    if (signals) result = EXIT_INTERRUPTED;
+    close_session(&r);
+    return result;
+}
+
+const cli_command train_command = {
+    .name = "train",
+    .summary = "train a network on a data set",
+    .description =
+        "Trains a network with mini-batch gradient descent, then measures it on the test split.\n\n"
+        "The last two lines are the test accuracy and loss, and a digest of the weights' bits, which depends on the "
+        "network, the data, the settings and the seed alone. The first SIGINT or SIGTERM finishes the step and "
+        "writes --save; the second quits at once.",
+    .arguments = {{.name = "NET",
+                   .help = "a network's file, or the name of one that ships, such as `mlp'",
+                   .complete = COMPLETE_NET,
+                   .offset = offsetof(settings, net)},
+                  {.name = "DATA",
+                   .help = "a folder of IDX files, plain or .gz",
+                   .complete = COMPLETE_FOLDER,
+                   .offset = offsetof(settings, data)}},
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,323 @@
+/* tassello verify: every operation of a device against the C reference, bit for bit; the canonical training. */
+#include "cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct settings {
+    const char *device, *json;
+    bool all;
+    tas_verify_options verify;
+} settings;
+
+static const cli_option options[] = {
+    OPTION_DEVICE(offsetof(settings, device)),
+    {.name = "all",
+     .offset = offsetof(settings, all),
+     .help = "Verify every device, and the reference, one after the other."},
+    {.name = "seed",
+     .metavar = "N",
+     .type = TYPE_U64,
+     .most = INT64_MAX,
+     .offset = offsetof(settings, verify.seed),
+     .help = "Seed of shapes and values (default 1)."},
+    {.name = "cases",
+     .metavar = "N",
+     .type = TYPE_U32,
+     .most = 1000000,
+     .offset = offsetof(settings, verify.cases),
+     .help = "Random cases an operation, beside the edge shapes (default 20)."},
+    {.name = "json",
+     .metavar = "FILE",
+     .type = TYPE_TEXT,
+     .complete = COMPLETE_FILE,
+     .offset = offsetof(settings, json),
+     .help = "Write what was seen as one JSON object; - is stdout, which then carries nothing else."},
+    {0},
+};
+
+typedef enum verdict { PASSED = 0, FAILED, SKIPPED } verdict;
+static const char *const verdicts[] = {[PASSED] = "passed", [FAILED] = "failed", [SKIPPED] = "skipped"};
+static const char *const shown_verdicts[] = {[PASSED] = "ok", [FAILED] = "FAILED", [SKIPPED] = "skipped"};
+
+/* A provider's row is kept for later, so that those held to a tolerance stand apart from the exact ones. */
+typedef struct apart {
+    char operation[64], provider[32], text[512];
+    verdict verdict;
+    uint32_t passed, failed;
+    double seconds, worst_error;
+} apart;
+
+typedef struct device_run {
+    char id[64], name[128];
+    char why[1024]; /* of a device that failed or was skipped as a whole */
+    verdict verdict;
+    tas_verify_result result;
+} device_run;
+
+typedef struct session {
+    cli_state cli;
+    settings s;
+    FILE *text; /* rows for people: stdout, or stderr where JSON goes to stdout */
+    json_t *devices, *rows;
+    apart *apart;
+    size_t apart_count;
+    uint32_t count[3]; /* devices by verdict */
+    device_run *runs;
+    size_t run_count;
+} session;
+
+/* -------------------------------------------------------------------------------------------------------------- rows */
+
+static verdict judge(const tas_verify_row *row) { return row->skipped ? SKIPPED : row->failed ? FAILED : PASSED; }
+
+static void print_row(const session *v, verdict how, const char *operation, const char *provider, uint32_t passed,
+                      uint32_t failed, double seconds, const char *tail, const char *text)
+{
+    fprintf(v->text, "  %-7s  %-24s  %-7s  %5u cases  %6.2f s%s\n", shown_verdicts[how], operation, provider,
+            passed + failed, seconds, tail);
+    if (how == FAILED) fprintf(v->text, "           %u of %u failed; the first: %s\n", failed, passed + failed, text);
+    if (how == SKIPPED) fprintf(v->text, "           %s\n", text);
+}
+
+static json_t *describe_row(const tas_verify_row *row)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "operation", cli_json_text(row->operation));
+    json_object_set_new(o, "provider", cli_json_text(row->provider));
+    json_object_set_new(o, "status", json_string(verdicts[judge(row)]));
+    json_object_set_new(o, "passed", json_integer(row->passed));
+    json_object_set_new(o, "failed", json_integer(row->failed));
+    json_object_set_new(o, "seconds", cli_json_real(row->seconds));
+    json_object_set_new(o, "worst_error", cli_json_real(row->worst_error));
+    json_object_set_new(o, "text", cli_json_text(row->text ? row->text : ""));
+    return o;
+}
+
+static void keep_apart(session *v, const tas_verify_row *row)
+{
+    apart *more = realloc(v->apart, (v->apart_count + 1) * sizeof *more);
+    if (!more) abort();
+    v->apart = more;
+    apart *a = &v->apart[v->apart_count++];
+    *a = (apart){.verdict = judge(row),
+                 .passed = row->passed,
+                 .failed = row->failed,
+                 .seconds = row->seconds,
+                 .worst_error = row->worst_error};
+    snprintf(a->operation, sizeof a->operation, "%s", row->operation);
+    snprintf(a->provider, sizeof a->provider, "%s", row->provider);
+    snprintf(a->text, sizeof a->text, "%s", row->text ? row->text : "");
+}
+
+static void on_row(void *user, const tas_verify_row *row)
+{
+    session *v = user;
+    json_array_append_new(v->rows, describe_row(row));
+    if (strcmp(row->provider, "kernel") && strcmp(row->provider, "reference")) {
+        keep_apart(v, row);
+        return;
+    }
+    print_row(v, judge(row), row->operation, row->provider, row->passed, row->failed, row->seconds, "",
+              row->text ? row->text : "");
+    fflush(v->text);
+}
+
+static void print_apart(session *v)
+{
+    if (v->apart_count) fprintf(v->text, "  providers under --arith fast, held to a bound and not to bits:\n");
+    for (size_t i = 0; i < v->apart_count; i++) {
+        const apart *a = &v->apart[i];
+        char tail[64] = "";
+        if (a->verdict != SKIPPED) snprintf(tail, sizeof tail, "  worst %.3f of its bound", a->worst_error);
+        print_row(v, a->verdict, a->operation, a->provider, a->passed, a->failed, a->seconds, tail, a->text);
+    }
+    free(v->apart);
+    v->apart = NULL;
+    v->apart_count = 0;
+}
+
+/* ----------------------------------------------------------------------------------------------------------- a device */
+
+static void print_digest(const session *v, const tas_verify_result *result)
+{
+    if (!*result->digest) return;
+    fprintf(v->text, "digest %s\n", result->digest);
+    if (result->digest_ok)
+        fprintf(v->text, "the digest is the stated one\n");
+    else
+        fprintf(v->text, "the digest DIFFERS from the stated one, %s\n", tas_canonical_digest());
+}
+
+static json_t *describe_device(session *v, const device_run *run)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "device", cli_json_text(run->id));
+    json_object_set_new(o, "name", cli_json_text(run->name));
+    json_object_set_new(o, "status", json_string(verdicts[run->verdict]));
+    json_object_set_new(o, "why", cli_json_text(run->why));
+    json_object_set_new(o, "passed", json_integer(run->result.passed));
+    json_object_set_new(o, "failed", json_integer(run->result.failed));
+    json_object_set_new(o, "skipped", json_integer(run->result.skipped));
+    json_object_set_new(o, "digest", *run->result.digest ? json_string(run->result.digest) : json_null());
+    json_object_set_new(o, "digest_ok", json_boolean(run->result.digest_ok));
+    json_object_set_new(o, "rows", v->rows);
+    v->rows = NULL;
+    return o;
+}
+
+/* A device whose results are wrong has failed, also where its self-test found out before tas_verify() could; one that
+ * cannot be opened at all is skipped. */
+static void verify_device(session *v, const char *id, device_run *run)
+{
+    tas_device *device = NULL;
+    v->rows = json_array();
+    tas_status status = tas_device_open(v->cli.context, id, TAS_ARITH_EXACT, &device);
+    if (status) {
+        run->verdict = status == TAS_MISMATCH ? FAILED : SKIPPED;
+        if (v->s.all)
+            fprintf(v->text, "%s (%s)\n  %-7s  %s\n", run->id, run->name, shown_verdicts[run->verdict],
+                    tas_error(v->cli.context));
+    } else {
+        const tas_device_info *info = tas_device_get_info(device);
+        memcpy(run->id, info->id, sizeof run->id);
+        memcpy(run->name, info->name, sizeof run->name);
+        fprintf(v->text, "%s (%s), seed %llu, %u random cases an operation\n", info->id, info->name,
+                (unsigned long long)v->s.verify.seed, v->s.verify.cases);
+        fflush(v->text);
+        status = tas_verify(device, &v->s.verify, on_row, v, &run->result);
+        run->verdict =
+            status || run->result.failed || (v->s.verify.training && !run->result.digest_ok) ? FAILED : PASSED;
+        print_apart(v);
+    }
+    if (status) {
+        snprintf(run->why, sizeof run->why, "%s", tas_error(v->cli.context));
+        if (!v->s.all) cli_error(&v->cli, "%s", run->why);
+    }
+    print_digest(v, &run->result);
+    v->count[run->verdict]++;
+    json_array_append_new(v->devices, describe_device(v, run));
+    tas_device_close(&device);
+}
+
+static tas_status verify_all(session *v)
+{
+    tas_device_info *list = NULL;
+    size_t count = 0;
+    tas_status status = tas_devices(v->cli.context, &list, &count);
+    if (status) return status;
+    v->runs = calloc(count, sizeof *v->runs);
+    if (!v->runs) abort();
+    v->run_count = count;
+    for (size_t i = 0; i < count; i++) {
+        memcpy(v->runs[i].id, list[i].id, sizeof v->runs[i].id);
+        memcpy(v->runs[i].name, list[i].name, sizeof v->runs[i].name);
+        verify_device(v, list[i].long_id, &v->runs[i]);
+        fputc('\n', v->text);
+    }
+    tas_devices_free(list);
+    return TAS_OK;
+}
+
+/* ---------------------------------------------------------------------------------------------------------- the end */
+
+static void print_total(const session *v)
+{
+    const device_run *one = &v->runs[0];
+    if (!v->s.all && one->verdict == SKIPPED) return; /* it could not be opened, which was said */
+    if (!v->s.all) {
+        fprintf(v->text, "%u passed, %u failed, %u skipped\n", one->result.passed,
+                one->result.failed + (!one->result.failed && one->verdict == FAILED), one->result.skipped);
+        return;
+    }
+    for (size_t i = 0; i < v->run_count; i++) {
+        const device_run *run = &v->runs[i];
+        fprintf(v->text, "%-7s  %-16s  ", shown_verdicts[run->verdict], run->id);
+        if (*run->result.digest)
+            fprintf(v->text, "%u rows, digest %.16s...\n", run->result.passed + run->result.failed, run->result.digest);
+        else
+            fprintf(v->text, "%s\n", run->why);
+    }
+    fprintf(v->text, "%u passed, %u failed, %u skipped\n", v->count[PASSED], v->count[FAILED], v->count[SKIPPED]);
+}
+
+static json_t *describe_session(session *v)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "version", json_string(tas_version()));
+    json_object_set_new(o, "contract", json_integer(tas_contract()));
+    json_object_set_new(o, "seed", json_integer((json_int_t)v->s.verify.seed));
+    json_object_set_new(o, "cases", json_integer(v->s.verify.cases));
+    json_object_set_new(o, "stated_digest", json_string(tas_canonical_digest()));
+    json_object_set_new(o, "devices", v->devices);
+    json_object_set_new(o, "passed", json_integer(v->count[PASSED]));
+    json_object_set_new(o, "failed", json_integer(v->count[FAILED]));
+    json_object_set_new(o, "skipped", json_integer(v->count[SKIPPED]));
+    v->devices = NULL;
+    return o;
+}
+
+static int verify_one_or_all(session *v)
+{
+    if (v->s.all) {
+        tas_status status = verify_all(v);
+        if (status) return cli_failed(&v->cli, status);
+    } else {
+        v->runs = calloc(1, sizeof *v->runs);
+        if (!v->runs) abort();
+        v->run_count = 1;
+        snprintf(v->runs->id, sizeof v->runs->id, "%s", v->s.device ? v->s.device : "");
+        verify_device(v, v->s.device, v->runs);
+    }
+    print_total(v);
+    /* a device that was asked for by name, and could not be opened, has not passed */
+    return v->count[FAILED] || !v->count[PASSED] ? EXIT_FAILED : 0;
+}
+
+static bool write_json(session *v, FILE *stream)
+{
+    bool done = cli_json_print(describe_session(v), stream);
+    if (stream != stdout) done &= !fclose(stream);
+    if (!done) cli_error(&v->cli, "--json %s: cannot be written: %s", v->s.json, strerror(errno));
+    return done;
+}
+
+static int run(int argc, char **argv)
+{
+    session v = {.text = stdout};
+    FILE *json = NULL;
+    int result = EXIT_FAILED;
+    tas_verify_options_init(&v.s.verify);
+    cli_parse(&verify_command, argc, argv, &v.s);
+    if (v.s.all && v.s.device) cli_usage(&verify_command, "--all and --device: expected one of them, not both");
+    if (!cli_open(&v.cli, &verify_command)) return EXIT_FAILED;
+
+    if (v.s.json && !strcmp(v.s.json, "-")) {
+        json = stdout;
+        v.text = stderr;
+    } else if (v.s.json && !(json = fopen(v.s.json, "w"))) { /* before the work, not after it */
+        cli_error(&v.cli, "--json %s: cannot be written: %s", v.s.json, strerror(errno));
+        goto end;
+    }
+    v.devices = json_array();
+    result = verify_one_or_all(&v);
+    if (json && !write_json(&v, json)) result = EXIT_FAILED;
+end:
+    json_decref(v.devices);
+    free(v.runs);
+    cli_close(&v.cli);
+    return result;
+}
+
+const cli_command verify_command = {
+    .name = "verify",
+    .summary = "hold a device against the C reference, bit for bit",
+    .description =
+        "Runs each operation on random and edge shapes, on a device and by its reference in C, and compares the bits; "
+        "then a "
+        "short canonical training, whose digest must be the stated one. The status is 0 only if all holds.\n\n"
+        "With --all, the last lines are one for each device, and their count.",
+    .options = options,
+    .run = run,
+};
