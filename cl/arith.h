@@ -251,7 +251,7 @@ static inline float arith_sigmoid(float x)
  * |x| < 0.6: x + x z P(z), z = x^2; the fit is good to 2^-28.4. Beyond: 1 - 2 e / (1 + e), e = e^(-2|x|). */
 static inline float arith_tanh(float x)
 {
-    const float a = arith_normal_or_zero(arith_abs(x)), t = arith_flush(a), z = t * t;
+    const float n = arith_normal_or_zero(x), a = arith_abs(n), t = arith_flush(a), z = t * t;
     float p = -0x1.828776p-8f;
     p = ARITH_FMA(p, z, 0x1.54c3c2p-6f);
     p = ARITH_FMA(p, z, -0x1.b89abap-5f);
@@ -263,7 +263,7 @@ static inline float arith_tanh(float x)
     const float outer = ARITH_FMA(-(e + e), arith_near_reciprocal(1.0f + e), 1.0f);
 
     const float y = arith_select(a < 0.6f, inner, outer);
-    return arith_keep_nan(x, arith_select(x < 0.0f, -y, y));
+    return arith_keep_nan(x, arith_select(n < 0.0f, -y, y));
 }
 
 /* ---- the normal distribution and erf --------------------------------------------------------------------------------------------- */
@@ -319,22 +319,22 @@ static inline float arith_normal_pdf(float x)
 }
 
 /* erf x. Odd, +0 at 0, -0 and denormals; 1 or -1 beyond 3.92.
- * |x| < 0.6: x + x Q(x^2); the fit is good to 2^-30. Beyond: 1 - 2 Phi(-sqrt(2) |x|). */
+ * |x| < 0.8: x + x Q(x^2); the fit is good to 2^-28.1. Beyond: 1 - 2 Phi(-sqrt(2) |x|). */
 static inline float arith_erf(float x)
 {
-    const float a = arith_normal_or_zero(arith_abs(x)), t = arith_flush(a), z = t * t;
-    float q = -0x1.66431ep-11f;
-    q = ARITH_FMA(q, z, 0x1.501a62p-8f);
-    q = ARITH_FMA(q, z, -0x1.b7c58ep-6f);
-    q = ARITH_FMA(q, z, 0x1.ce2c14p-4f);
-    q = ARITH_FMA(q, z, -0x1.81273ep-2f);
+    const float n = arith_normal_or_zero(x), a = arith_abs(n), t = arith_flush(a), z = t * t;
+    float q = -0x1.570096p-11f;
+    q = ARITH_FMA(q, z, 0x1.4d5f72p-8f);
+    q = ARITH_FMA(q, z, -0x1.b774a4p-6f);
+    q = ARITH_FMA(q, z, 0x1.ce2888p-4f);
+    q = ARITH_FMA(q, z, -0x1.812732p-2f);
     q = ARITH_FMA(q, z, 0x1.06eba8p-3f);
     const float inner = ARITH_FMA(a, q, a);
 
     const float outer = ARITH_FMA(-2.0f, arith_normal_tail(arith_gauss_clamped(0x1.6a09e6p+0f * arith_gauss_clamped(a))), 1.0f);
 
-    const float y = arith_select(a < 0.6f, inner, outer);
-    return arith_keep_nan(x, arith_select(x < 0.0f, -y, y));
+    const float y = arith_select(a < 0.8f, inner, outer);
+    return arith_keep_nan(x, arith_select(n < 0.0f, -y, y));
 }
 
 /* ---- circular functions ---------------------------------------------------------------------------------------------------------- */

@@ -15,6 +15,9 @@
  *          ROWS   even, such that ROWS * PANEL / VEC sums, a row of weights and one more fit in the vector registers;
  *                 more than 8 loses where I is a multiple of 1024, since X's rows then share one set of an 8-way cache
  */
+// lint: -D VEC=16 -D PANEL=32 -D ROWS=8
+// lint: -D VEC=8 -D PANEL=16 -D ROWS=6
+// lint: -D VEC=4 -D PANEL=8 -D ROWS=6
 #include "arith.h"
 
 #pragma OPENCL FP_CONTRACT OFF
@@ -37,20 +40,20 @@ typedef JOIN(float, VEC) vec;
 // The block of work-item `id` among blocks x panels: a chunk of blocks, then every panel, each with all blocks of the chunk.
 INLINE uint2 find_block(uint id, uint blocks, uint panels)
 {
-	uint chunk = id / (CHUNK * panels);
-	uint within = id - chunk * CHUNK * panels;
-	uint size = min((uint)CHUNK, blocks - chunk * CHUNK);
-	uint panel = within / size;
-	return (uint2)(chunk * CHUNK + within - panel * size, panel);
+    uint chunk = id / (CHUNK * panels);
+    uint within = id - chunk * CHUNK * panels;
+    uint size = min((uint)CHUNK, blocks - chunk * CHUNK);
+    uint panel = within / size;
+    return (uint2)(chunk * CHUNK + within - panel * size, panel);
 }
 
 // arith_flush of each lane.
 INLINE vec flush_vec(vec c)
 {
-	vec y = c;
-	UNROLL for (int lane = 0; lane < VEC; lane++)
-		((float *)&y)[lane] = arith_flush(((float *)&c)[lane]);
-	return y;
+    vec y = c;
+    UNROLL for (int lane = 0; lane < VEC; lane++)
+        ((float *)&y)[lane] = arith_flush(((float *)&c)[lane]);
+    return y;
 }
 
 // c(r, lane) = fma(a(r, k), b(k, lane), c(r, lane)) for k = 0 .. count-1, where b(k, lane) = b[k * PANEL + lane] and
@@ -60,136 +63,136 @@ INLINE void chain(vec c[ROWS][VECS], const int rows, const int vecs,
                   const __global float *a, const uint at[ROWS], ulong a_step, const bool skips, ulong a_skip,
                   const __global float *b, uint count)
 {
-	uint within = 0;
-	__attribute__((opencl_unroll_hint(1)))
-	for (uint k = 0; k < count; k++) {
-		vec bk[VECS];
-		UNROLL for (int v = 0; v < vecs; v++)
-			bk[v] = load_vec(v, b);
-		UNROLL for (int r = 0; r < rows; r++) {
-			vec ar = a[at[r]];
-			UNROLL for (int v = 0; v < vecs; v++)
-				c[r][v] = fma(ar, bk[v], c[r][v]);
-		}
-		b += PANEL;
-		a += a_step;
-		if (skips) {
-			bool end = ++within == PANEL;
-			a += end ? a_skip : 0;
-			within = end ? 0 : within;
-		}
-	}
+    uint within = 0;
+    __attribute__((opencl_unroll_hint(1)))
+    for (uint k = 0; k < count; k++) {
+        vec bk[VECS];
+        UNROLL for (int v = 0; v < vecs; v++)
+            bk[v] = load_vec(v, b);
+        UNROLL for (int r = 0; r < rows; r++) {
+            vec ar = a[at[r]];
+            UNROLL for (int v = 0; v < vecs; v++)
+                c[r][v] = fma(ar, bk[v], c[r][v]);
+        }
+        b += PANEL;
+        a += a_step;
+        if (skips) {
+            bool end = ++within == PANEL;
+            a += end ? a_skip : 0;
+            within = end ? 0 : within;
+        }
+    }
 }
 
 INLINE void store_row(__global float *y, const vec c[VECS], uint count)
 {
-	UNROLL for (int v = 0; v < VECS; v++) {
-		vec done = flush_vec(c[v]);
-		if ((uint)(v + 1) * VEC <= count) {
-			store_vec(done, v, y);
-		} else {
-			for (uint lane = 0; v * VEC + lane < count; lane++)
-				y[v * VEC + lane] = ((float *)&done)[lane];
-		}
-	}
+    UNROLL for (int v = 0; v < VECS; v++) {
+        vec done = flush_vec(c[v]);
+        if ((uint)(v + 1) * VEC <= count) {
+            store_vec(done, v, y);
+        } else {
+            for (uint lane = 0; v * VEC + lane < count; lane++)
+                y[v * VEC + lane] = ((float *)&done)[lane];
+        }
+    }
 }
 
 INLINE void forward_block(const int rows, const __global float *x, const __global float *w, const __global float *bias,
                           __global float *y, uint n0, uint o0, uint N, uint I, uint O)
 {
-	vec c[ROWS][VECS];
-	uint at[ROWS];
-	vec start[VECS];
-	UNROLL for (int v = 0; v < VECS; v++) {
-		UNROLL for (int lane = 0; lane < VEC; lane++)
-			((float *)&start[v])[lane] = bias[min(o0 + v * VEC + lane, O - 1)];
-	}
-	UNROLL for (int r = 0; r < rows; r++) {
-		at[r] = min((uint)r, N - 1 - n0) * I;
-		UNROLL for (int v = 0; v < VECS; v++)
-			c[r][v] = start[v];
-	}
-	chain(c, rows, VECS, x + (ulong)n0 * I, at, 1, false, 0, w + (ulong)o0 * I, I);
-	UNROLL for (int r = 0; r < rows; r++) {
-		if (n0 + r < N)
-			store_row(y + (ulong)(n0 + r) * O + o0, c[r], min((uint)PANEL, O - o0));
-	}
+    vec c[ROWS][VECS];
+    uint at[ROWS];
+    vec start[VECS];
+    UNROLL for (int v = 0; v < VECS; v++) {
+        UNROLL for (int lane = 0; lane < VEC; lane++)
+            ((float *)&start[v])[lane] = bias[min(o0 + v * VEC + lane, O - 1)];
+    }
+    UNROLL for (int r = 0; r < rows; r++) {
+        at[r] = min((uint)r, N - 1 - n0) * I;
+        UNROLL for (int v = 0; v < VECS; v++)
+            c[r][v] = start[v];
+    }
+    chain(c, rows, VECS, x + (ulong)n0 * I, at, 1, false, 0, w + (ulong)o0 * I, I);
+    UNROLL for (int r = 0; r < rows; r++) {
+        if (n0 + r < N)
+            store_row(y + (ulong)(n0 + r) * O + o0, c[r], min((uint)PANEL, O - o0));
+    }
 }
 
 /* Y = X Wt + b. One work-item a block: ceil(N / ROWS) * ceil(O / PANEL) of them. */
 KERNEL dense_forward(const __global float *x /* (N, I) */, const __global float *w /* panels */,
                      const __global float *bias /* (O) */, __global float *y /* (N, O) */, uint N, uint I, uint O)
 {
-	uint2 at = find_block(get_global_id(0), (N + ROWS - 1) / ROWS, (O + PANEL - 1) / PANEL);
-	uint n0 = at.x * ROWS, o0 = at.y * PANEL, left = N - n0;
-	if (left > ROWS / 2)
-		forward_block(ROWS, x, w, bias, y, n0, o0, N, I, O);
-	else
-		forward_block(ROWS / 2, x, w, bias, y, n0, o0, N, I, O);
+    uint2 at = find_block(get_global_id(0), (N + ROWS - 1) / ROWS, (O + PANEL - 1) / PANEL);
+    uint n0 = at.x * ROWS, o0 = at.y * PANEL, left = N - n0;
+    if (left > ROWS / 2)
+        forward_block(ROWS, x, w, bias, y, n0, o0, N, I, O);
+    else
+        forward_block(ROWS / 2, x, w, bias, y, n0, o0, N, I, O);
 }
 
 // t[j][k] becomes t[k][j].
 INLINE void transpose(float4 t[4])
 {
-	float4 a = t[0], b = t[1], c = t[2], d = t[3];
-	t[0] = (float4)(a.x, b.x, c.x, d.x);
-	t[1] = (float4)(a.y, b.y, c.y, d.y);
-	t[2] = (float4)(a.z, b.z, c.z, d.z);
-	t[3] = (float4)(a.w, b.w, c.w, d.w);
+    float4 a = t[0], b = t[1], c = t[2], d = t[3];
+    t[0] = (float4)(a.x, b.x, c.x, d.x);
+    t[1] = (float4)(a.y, b.y, c.y, d.y);
+    t[2] = (float4)(a.z, b.z, c.z, d.z);
+    t[3] = (float4)(a.w, b.w, c.w, d.w);
 }
 
 // dX[n0 + lane][i0 + r] = c(r, lane)
 INLINE void store_transposed(__global float *dx, vec c[ROWS][VECS], const int rows, const int vecs,
                              uint n0, uint i0, uint N, uint I)
 {
-	float block[ROWS][PANEL];
-	UNROLL for (int r = 0; r < rows; r++) {
-		UNROLL for (int v = 0; v < vecs; v++)
-			store_vec(flush_vec(c[r][v]), v, block[r]);
-	}
-	uint examples = min((uint)(vecs * VEC), N - n0), inputs = min((uint)rows, I - i0);
-	dx += (ulong)n0 * I + i0;
-	for (uint n = 0; n < examples; n += 4) {
-		uint r = 0;
-		for (; n + 4 <= examples && r + 4 <= inputs; r += 4) {
-			float4 t[4];
-			UNROLL for (int j = 0; j < 4; j++)
-				t[j] = vload4(0, &block[r + j][n]);
-			transpose(t);
-			UNROLL for (int j = 0; j < 4; j++)
-				vstore4(t[j], 0, dx + (ulong)(n + j) * I + r);
-		}
-		for (; r < inputs; r++) {
-			for (uint j = n; j < min(n + 4, examples); j++)
-				dx[(ulong)j * I + r] = block[r][j];
-		}
-	}
+    float block[ROWS][PANEL];
+    UNROLL for (int r = 0; r < rows; r++) {
+        UNROLL for (int v = 0; v < vecs; v++)
+            store_vec(flush_vec(c[r][v]), v, block[r]);
+    }
+    uint examples = min((uint)(vecs * VEC), N - n0), inputs = min((uint)rows, I - i0);
+    dx += (ulong)n0 * I + i0;
+    for (uint n = 0; n < examples; n += 4) {
+        uint r = 0;
+        for (; n + 4 <= examples && r + 4 <= inputs; r += 4) {
+            float4 t[4];
+            UNROLL for (int j = 0; j < 4; j++)
+                t[j] = vload4(0, &block[r + j][n]);
+            transpose(t);
+            UNROLL for (int j = 0; j < 4; j++)
+                vstore4(t[j], 0, dx + (ulong)(n + j) * I + r);
+        }
+        for (; r < inputs; r++) {
+            for (uint j = n; j < min(n + 4, examples); j++)
+                dx[(ulong)j * I + r] = block[r][j];
+        }
+    }
 }
 
 INLINE void backward_input_block(const int rows, const int vecs, const __global float *dyt, const __global float *w,
                                  __global float *dx, uint n0, uint i0, uint N, uint I, uint O)
 {
-	vec c[ROWS][VECS];
-	uint at[ROWS];
-	UNROLL for (int r = 0; r < rows; r++) {
-		at[r] = min((uint)r, I - 1 - i0) * PANEL;
-		UNROLL for (int v = 0; v < vecs; v++)
-			c[r][v] = (vec)(0.0f);
-	}
-	chain(c, rows, vecs, w + (ulong)i0 * PANEL, at, 1, true, (ulong)(I - 1) * PANEL, dyt + (ulong)n0 * O, O);
-	store_transposed(dx, c, rows, vecs, n0, i0, N, I);
+    vec c[ROWS][VECS];
+    uint at[ROWS];
+    UNROLL for (int r = 0; r < rows; r++) {
+        at[r] = min((uint)r, I - 1 - i0) * PANEL;
+        UNROLL for (int v = 0; v < vecs; v++)
+            c[r][v] = (vec)(0.0f);
+    }
+    chain(c, rows, vecs, w + (ulong)i0 * PANEL, at, 1, true, (ulong)(I - 1) * PANEL, dyt + (ulong)n0 * O, O);
+    store_transposed(dx, c, rows, vecs, n0, i0, N, I);
 }
 
 /* dX = dY W, the lanes being examples. One work-item a block: ceil(I / ROWS) * ceil(N / PANEL) of them. */
 KERNEL dense_backward_input(const __global float *dyt /* dense_pack_rows of dY */, const __global float *w /* panels */,
                             __global float *dx /* (N, I) */, uint N, uint I, uint O)
 {
-	uint2 at = find_block(get_global_id(0), (I + ROWS - 1) / ROWS, (N + PANEL - 1) / PANEL);
-	uint i0 = at.x * ROWS, n0 = at.y * PANEL;
-	if (N - n0 <= VEC)
-		backward_input_block(ROWS, 1, dyt, w, dx, n0, i0, N, I, O);
-	else
-		backward_input_block(ROWS, VECS, dyt, w, dx, n0, i0, N, I, O);
+    uint2 at = find_block(get_global_id(0), (I + ROWS - 1) / ROWS, (N + PANEL - 1) / PANEL);
+    uint i0 = at.x * ROWS, n0 = at.y * PANEL;
+    if (N - n0 <= VEC)
+        backward_input_block(ROWS, 1, dyt, w, dx, n0, i0, N, I, O);
+    else
+        backward_input_block(ROWS, VECS, dyt, w, dx, n0, i0, N, I, O);
 }
 
 // A chain that starts at +0 never ends at -0, but llvmpipe's does where each product is -0: hence the selection.
@@ -197,38 +200,38 @@ INLINE void backward_weights_block(const int rows, const __global float *dyp, co
                                    __global float *total, __global float *open, uint i0, uint N, uint I,
                                    uint first, uint batch, uint granule)
 {
-	uint at[ROWS];
-	UNROLL for (int r = 0; r < rows; r++)
-		at[r] = min((uint)r, I - 1 - i0);
-	uint inputs = min((uint)rows, I - i0);
-	x += i0;
+    uint at[ROWS];
+    UNROLL for (int r = 0; r < rows; r++)
+        at[r] = min((uint)r, I - 1 - i0);
+    uint inputs = min((uint)rows, I - i0);
+    x += i0;
 
-	for (uint n = 0, run; n < N; n += run) {
-		uint j = first + n, within = j % granule;
-		run = min(N - n, granule - within);
-		vec c[ROWS][VECS];
-		UNROLL for (int r = 0; r < rows; r++) {
-			UNROLL for (int v = 0; v < VECS; v++)
-				c[r][v] = within == 0 ? (vec)(0.0f) : load_vec(v, open + at[r] * PANEL);
-		}
-		chain(c, rows, VECS, x, at, I, false, 0, dyp, run);
-		x += (ulong)run * I;
-		dyp += (ulong)run * PANEL;
+    for (uint n = 0, run; n < N; n += run) {
+        uint j = first + n, within = j % granule;
+        run = min(N - n, granule - within);
+        vec c[ROWS][VECS];
+        UNROLL for (int r = 0; r < rows; r++) {
+            UNROLL for (int v = 0; v < VECS; v++)
+                c[r][v] = within == 0 ? (vec)(0.0f) : load_vec(v, open + at[r] * PANEL);
+        }
+        chain(c, rows, VECS, x, at, I, false, 0, dyp, run);
+        x += (ulong)run * I;
+        dyp += (ulong)run * PANEL;
 
-		bool closed = within + run == granule || j + run == batch;
-		bool add = closed && j >= granule;
-		__global float *to = closed ? total : open;
-		UNROLL for (int r = 0; r < rows; r++) {
-			if ((uint)r < inputs) {
-				UNROLL for (int v = 0; v < VECS; v++) {
-					vec sum = c[r][v];
-					if (add)
-						sum = load_vec(v, total + r * PANEL) + sum;
-					store_vec(sum == 0.0f ? (vec)(0.0f) : sum, v, to + r * PANEL);
-				}
-			}
-		}
-	}
+        bool closed = within + run == granule || j + run == batch;
+        bool add = closed && j >= granule;
+        __global float *to = closed ? total : open;
+        UNROLL for (int r = 0; r < rows; r++) {
+            if ((uint)r < inputs) {
+                UNROLL for (int v = 0; v < VECS; v++) {
+                    vec sum = c[r][v];
+                    if (add)
+                        sum = load_vec(v, total + r * PANEL) + sum;
+                    store_vec(sum == 0.0f ? (vec)(0.0f) : sum, v, to + r * PANEL);
+                }
+            }
+        }
+    }
 }
 
 /* dW = dYt X over examples first .. first+N-1 of a batch. The sum is taken by granules (0: the batch is one); a granule that
@@ -238,51 +241,56 @@ KERNEL dense_backward_weights(const __global float *dyp /* dense_pack_columns of
                               __global float *total /* panels */, __global float *open /* panels, or unused if granule is 0 */,
                               uint N, uint I, uint O, uint first, uint batch, uint granule)
 {
-	if (granule == 0) {
-		granule = batch;
-		open = total;
-	}
-	uint2 at = find_block(get_global_id(0), (I + ROWS - 1) / ROWS, (O + PANEL - 1) / PANEL);
-	uint i0 = at.x * ROWS;
-	ulong panel = (ulong)at.y * PANEL;
-	dyp += panel * N;
-	total += (panel * I + (ulong)i0 * PANEL);
-	open += (panel * I + (ulong)i0 * PANEL);
-	backward_weights_block(ROWS, dyp, x, total, open, i0, N, I, first, batch, granule);
+    if (granule == 0) {
+        granule = batch;
+        open = total;
+    }
+    uint2 at = find_block(get_global_id(0), (I + ROWS - 1) / ROWS, (O + PANEL - 1) / PANEL);
+    uint i0 = at.x * ROWS;
+    ulong panel = (ulong)at.y * PANEL;
+    dyp += panel * N;
+    total += (panel * I + (ulong)i0 * PANEL);
+    open += (panel * I + (ulong)i0 * PANEL);
+    backward_weights_block(ROWS, dyp, x, total, open, i0, N, I, first, batch, granule);
 }
 
-/* The bias's gradient, by the same rule. One work-item a panel of outputs: ceil(O / PANEL) of them. */
-KERNEL dense_backward_bias(const __global float *dyp /* dense_pack_columns of dY */, __global float *total /* (O) */,
+/* The bias's gradient, by the same rule. One work-item PANEL outputs: ceil(O / PANEL) of them. */
+KERNEL dense_backward_bias(const __global float *dy /* (N, O) */, __global float *total /* (O) */,
                            __global float *open /* (O), or unused if granule is 0 */,
                            uint N, uint O, uint first, uint batch, uint granule)
 {
-	if (granule == 0) {
-		granule = batch;
-		open = total;
-	}
-	uint o0 = get_global_id(0) * PANEL, outputs = min((uint)PANEL, O - o0);
-	dyp += (ulong)o0 * N;
+    if (granule == 0) {
+        granule = batch;
+        open = total;
+    }
+    uint o0 = get_global_id(0) * PANEL, outputs = min((uint)PANEL, O - o0);
+    dy += o0;
 
-	for (uint n = 0, run; n < N; n += run) {
-		uint j = first + n, within = j % granule;
-		run = min(N - n, granule - within);
-		float c[PANEL];
-		for (uint lane = 0; lane < PANEL; lane++) {
-			float before = open[o0 + min(lane, outputs - 1)];
-			c[lane] = within == 0 ? 0.0f : before;
-		}
-		for (uint k = 0; k < run; k++, dyp += PANEL) {
-			for (uint lane = 0; lane < PANEL; lane++)
-				c[lane] = c[lane] + dyp[lane];
-		}
-		bool closed = within + run == granule || j + run == batch;
-		for (uint lane = 0; lane < outputs; lane++) {
-			if (!closed)
-				open[o0 + lane] = c[lane];
-			else
-				total[o0 + lane] = j < granule ? c[lane] : total[o0 + lane] + c[lane];
-		}
-	}
+    for (uint n = 0, run; n < N; n += run) {
+        uint j = first + n, within = j % granule;
+        run = min(N - n, granule - within);
+        float c[PANEL];
+        for (uint lane = 0; lane < PANEL; lane++) {
+            float before = open[o0 + min(lane, outputs - 1)];
+            c[lane] = within == 0 ? 0.0f : before;
+        }
+        for (uint k = 0; k < run; k++, dy += O) {
+            if (outputs == PANEL) {
+                for (uint lane = 0; lane < PANEL; lane++)
+                    c[lane] = c[lane] + dy[lane];
+            } else {
+                for (uint lane = 0; lane < outputs; lane++)
+                    c[lane] = c[lane] + dy[lane];
+            }
+        }
+        bool closed = within + run == granule || j + run == batch;
+        for (uint lane = 0; lane < outputs; lane++) {
+            if (!closed)
+                open[o0 + lane] = c[lane];
+            else
+                total[o0 + lane] = j < granule ? c[lane] : total[o0 + lane] + c[lane];
+        }
+    }
 }
 
 // Rows of dY that one work-item packs.
@@ -292,47 +300,47 @@ KERNEL dense_backward_bias(const __global float *dyp /* dense_pack_columns of dY
  * ceil(O / PANEL) * ceil(N / PACK_ROWS) work-items. */
 KERNEL dense_pack_columns(const __global float *dy /* (N, O) */, __global float *dyp, uint N, uint O)
 {
-	uint panels = (O + PANEL - 1) / PANEL, id = get_global_id(0), group = id / panels;
-	uint o0 = (id - group * panels) * PANEL, n0 = group * PACK_ROWS;
-	dyp += (ulong)o0 * N;
-	for (uint n = n0; n < min(n0 + PACK_ROWS, N); n++) {
-		const __global float *row = dy + (ulong)n * O;
-		if (o0 + PANEL <= O) {
-			UNROLL for (int v = 0; v < VECS; v++)
-				store_vec(load_vec(v, row + o0), v, dyp + (ulong)n * PANEL);
-		} else {
-			for (uint lane = 0; lane < PANEL; lane++) {
-				float d = row[min(o0 + lane, O - 1)];
-				dyp[(ulong)n * PANEL + lane] = o0 + lane < O ? d : 0.0f;
-			}
-		}
-	}
+    uint panels = (O + PANEL - 1) / PANEL, id = get_global_id(0), group = id / panels;
+    uint o0 = (id - group * panels) * PANEL, n0 = group * PACK_ROWS;
+    dyp += (ulong)o0 * N;
+    for (uint n = n0; n < min(n0 + PACK_ROWS, N); n++) {
+        const __global float *row = dy + (ulong)n * O;
+        if (o0 + PANEL <= O) {
+            UNROLL for (int v = 0; v < VECS; v++)
+                store_vec(load_vec(v, row + o0), v, dyp + (ulong)n * PANEL);
+        } else {
+            for (uint lane = 0; lane < PANEL; lane++) {
+                float d = row[min(o0 + lane, O - 1)];
+                dyp[(ulong)n * PANEL + lane] = o0 + lane < O ? d : 0.0f;
+            }
+        }
+    }
 }
 
 /* Panels of PANEL rows of dY, transposed: dyt[ceil(N / PANEL)][O][PANEL], 0 beyond N.
  * ceil(N / PANEL) * ceil(O / PANEL) work-items. */
 KERNEL dense_pack_rows(const __global float *dy /* (N, O) */, __global float *dyt, uint N, uint O)
 {
-	uint panels = (O + PANEL - 1) / PANEL, id = get_global_id(0), group = id / panels;
-	uint o0 = (id - group * panels) * PANEL, n0 = group * PANEL;
-	uint outputs = min((uint)PANEL, O - o0);
-	dy += (ulong)n0 * O + o0;
-	dyt += (ulong)n0 * O + (ulong)o0 * PANEL;
-	for (uint n = 0; n < PANEL; n += 4) {
-		uint o = 0;
-		for (; n0 + n + 4 <= N && o + 4 <= outputs; o += 4) {
-			float4 t[4];
-			UNROLL for (int j = 0; j < 4; j++)
-				t[j] = vload4(0, dy + (ulong)(n + j) * O + o);
-			transpose(t);
-			UNROLL for (int j = 0; j < 4; j++)
-				vstore4(t[j], 0, dyt + (o + j) * PANEL + n);
-		}
-		for (; o < outputs; o++) {
-			for (uint lane = n; lane < n + 4; lane++) {
-				float d = dy[(ulong)min(lane, N - 1 - n0) * O + o];
-				dyt[o * PANEL + lane] = n0 + lane < N ? d : 0.0f;
-			}
-		}
-	}
+    uint panels = (O + PANEL - 1) / PANEL, id = get_global_id(0), group = id / panels;
+    uint o0 = (id - group * panels) * PANEL, n0 = group * PANEL;
+    uint outputs = min((uint)PANEL, O - o0);
+    dy += (ulong)n0 * O + o0;
+    dyt += (ulong)n0 * O + (ulong)o0 * PANEL;
+    for (uint n = 0; n < PANEL; n += 4) {
+        uint o = 0;
+        for (; n0 + n + 4 <= N && o + 4 <= outputs; o += 4) {
+            float4 t[4];
+            UNROLL for (int j = 0; j < 4; j++)
+                t[j] = vload4(0, dy + (ulong)(n + j) * O + o);
+            transpose(t);
+            UNROLL for (int j = 0; j < 4; j++)
+                vstore4(t[j], 0, dyt + (o + j) * PANEL + n);
+        }
+        for (; o < outputs; o++) {
+            for (uint lane = n; lane < n + 4; lane++) {
+                float d = dy[(ulong)min(lane, N - 1 - n0) * O + o];
+                dyt[o * PANEL + lane] = n0 + lane < N ? d : 0.0f;
+            }
+        }
+    }
 }

@@ -12,6 +12,8 @@
  * Options: TILE              a multiple of ITEMS_X and ITEMS_Y
  *          ITEMS_X, ITEMS_Y  the work-group
  */
+// lint: -D TILE=64 -D ITEMS_X=16 -D ITEMS_Y=16
+// lint: -D TILE=32 -D ITEMS_X=8 -D ITEMS_Y=4
 #include "arith.h"
 
 #pragma OPENCL FP_CONTRACT OFF
@@ -31,31 +33,31 @@ typedef __local float side[TILE + 1];
 // to[k][t] = s(t0 + t, k0 + k), or 0 where t0 + t >= T or k0 + k >= K; s(t, k) = s[t * K_row + k] if `along_k`, else s[k * T_row + t].
 INLINE void fetch(side *to, const __global float *s, const bool along_k, uint row, uint t0, uint T, uint k0, uint K)
 {
-	uint item = get_local_id(1) * ITEMS_X + get_local_id(0);
-	for (uint e = item; e < TILE * STEP; e += ITEMS) {
-		uint t = along_k ? e / STEP : e % TILE;
-		uint k = along_k ? e % STEP : e / TILE;
-		ulong st = min(t0 + t, T - 1), sk = min(k0 + k, K - 1);
-		float value = along_k ? s[st * row + sk] : s[sk * row + st];
-		to[k][t] = t0 + t < T && k0 + k < K ? value : 0.0f;
-	}
+    uint item = get_local_id(1) * ITEMS_X + get_local_id(0);
+    for (uint e = item; e < TILE * STEP; e += ITEMS) {
+        uint t = along_k ? e / STEP : e % TILE;
+        uint k = along_k ? e % STEP : e / TILE;
+        ulong st = min(t0 + t, T - 1), sk = min(k0 + k, K - 1);
+        float value = along_k ? s[st * row + sk] : s[sk * row + st];
+        to[k][t] = t0 + t < T && k0 + k < K ? value : 0.0f;
+    }
 }
 
 // c(r, q) = fma(a(r, k), b(q, k), c(r, q)) for the STEP steps in local memory.
 INLINE void multiply(float c[ROWS][COLS], const side *a, const side *b)
 {
-	uint x = get_local_id(0), y = get_local_id(1);
-	UNROLL for (int k = 0; k < STEP; k++) {
-		float ak[ROWS], bk[COLS];
-		UNROLL for (int r = 0; r < ROWS; r++)
-			ak[r] = a[k][y + r * ITEMS_Y];
-		UNROLL for (int q = 0; q < COLS; q++)
-			bk[q] = b[k][x + q * ITEMS_X];
-		UNROLL for (int r = 0; r < ROWS; r++) {
-			UNROLL for (int q = 0; q < COLS; q++)
-				c[r][q] = fma(ak[r], bk[q], c[r][q]);
-		}
-	}
+    uint x = get_local_id(0), y = get_local_id(1);
+    UNROLL for (int k = 0; k < STEP; k++) {
+        float ak[ROWS], bk[COLS];
+        UNROLL for (int r = 0; r < ROWS; r++)
+            ak[r] = a[k][y + r * ITEMS_Y];
+        UNROLL for (int q = 0; q < COLS; q++)
+            bk[q] = b[k][x + q * ITEMS_X];
+        UNROLL for (int r = 0; r < ROWS; r++) {
+            UNROLL for (int q = 0; q < COLS; q++)
+                c[r][q] = fma(ak[r], bk[q], c[r][q]);
+        }
+    }
 }
 
 // The row and the column of an item's sum.
@@ -66,53 +68,53 @@ INLINE void multiply(float c[ROWS][COLS], const side *a, const side *b)
 KERNEL dense_forward(const __global float *x /* (N, I) */, const __global float *w /* (O, I) */,
                      const __global float *bias /* (O) */, __global float *y /* (N, O) */, uint N, uint I, uint O)
 {
-	__local float a[STEP][TILE + 1], b[STEP][TILE + 1];
-	uint n0 = get_group_id(1) * TILE, o0 = get_group_id(0) * TILE;
-	float c[ROWS][COLS];
-	UNROLL for (int q = 0; q < COLS; q++) {
-		float start = bias[min(COL(q), O - 1)];
-		UNROLL for (int r = 0; r < ROWS; r++)
-			c[r][q] = start;
-	}
-	for (uint i = 0; i < I; i += STEP) {
-		fetch(a, x, true, I, n0, N, i, I);
-		fetch(b, w, true, I, o0, O, i, I);
-		barrier(CLK_LOCAL_MEM_FENCE);
-		multiply(c, a, b);
-		barrier(CLK_LOCAL_MEM_FENCE);
-	}
-	UNROLL for (int r = 0; r < ROWS; r++) {
-		UNROLL for (int q = 0; q < COLS; q++) {
-			if (ROW(r) < N && COL(q) < O)
-				y[(ulong)ROW(r) * O + COL(q)] = arith_flush(c[r][q]);
-		}
-	}
+    __local float a[STEP][TILE + 1], b[STEP][TILE + 1];
+    uint n0 = get_group_id(1) * TILE, o0 = get_group_id(0) * TILE;
+    float c[ROWS][COLS];
+    UNROLL for (int q = 0; q < COLS; q++) {
+        float start = bias[min(COL(q), O - 1)];
+        UNROLL for (int r = 0; r < ROWS; r++)
+            c[r][q] = start;
+    }
+    for (uint i = 0; i < I; i += STEP) {
+        fetch(a, x, true, I, n0, N, i, I);
+        fetch(b, w, true, I, o0, O, i, I);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        multiply(c, a, b);
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    UNROLL for (int r = 0; r < ROWS; r++) {
+        UNROLL for (int q = 0; q < COLS; q++) {
+            if (ROW(r) < N && COL(q) < O)
+                y[(ulong)ROW(r) * O + COL(q)] = arith_flush(c[r][q]);
+        }
+    }
 }
 
 /* dX = dY W. Groups: ceil(I / TILE), ceil(N / TILE). */
 KERNEL dense_backward_input(const __global float *dy /* (N, O) */, const __global float *w /* (O, I) */,
                             __global float *dx /* (N, I) */, uint N, uint I, uint O)
 {
-	__local float a[STEP][TILE + 1], b[STEP][TILE + 1];
-	uint n0 = get_group_id(1) * TILE, i0 = get_group_id(0) * TILE;
-	float c[ROWS][COLS];
-	UNROLL for (int r = 0; r < ROWS; r++) {
-		UNROLL for (int q = 0; q < COLS; q++)
-			c[r][q] = 0.0f;
-	}
-	for (uint o = 0; o < O; o += STEP) {
-		fetch(a, dy, true, O, n0, N, o, O);
-		fetch(b, w, false, I, i0, I, o, O);
-		barrier(CLK_LOCAL_MEM_FENCE);
-		multiply(c, a, b);
-		barrier(CLK_LOCAL_MEM_FENCE);
-	}
-	UNROLL for (int r = 0; r < ROWS; r++) {
-		UNROLL for (int q = 0; q < COLS; q++) {
-			if (ROW(r) < N && COL(q) < I)
-				dx[(ulong)ROW(r) * I + COL(q)] = arith_flush(c[r][q]);
-		}
-	}
+    __local float a[STEP][TILE + 1], b[STEP][TILE + 1];
+    uint n0 = get_group_id(1) * TILE, i0 = get_group_id(0) * TILE;
+    float c[ROWS][COLS];
+    UNROLL for (int r = 0; r < ROWS; r++) {
+        UNROLL for (int q = 0; q < COLS; q++)
+            c[r][q] = 0.0f;
+    }
+    for (uint o = 0; o < O; o += STEP) {
+        fetch(a, dy, true, O, n0, N, o, O);
+        fetch(b, w, false, I, i0, I, o, O);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        multiply(c, a, b);
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    UNROLL for (int r = 0; r < ROWS; r++) {
+        UNROLL for (int q = 0; q < COLS; q++) {
+            if (ROW(r) < N && COL(q) < I)
+                dx[(ulong)ROW(r) * I + COL(q)] = arith_flush(c[r][q]);
+        }
+    }
 }
 
 /* dW = dYt X over examples first .. first+N-1 of a batch. The sum is taken by granules (0: the batch is one); a granule that
@@ -122,47 +124,47 @@ KERNEL dense_backward_weights(const __global float *dy /* (N, O) */, const __glo
                               __global float *total /* (O, I) */, __global float *open /* (O, I), unused if granule is 0 */,
                               uint N, uint I, uint O, uint first, uint batch, uint granule)
 {
-	__local float a[STEP][TILE + 1], b[STEP][TILE + 1];
-	uint o0 = get_group_id(1) * TILE, i0 = get_group_id(0) * TILE;
-	if (granule == 0) {
-		granule = batch;
-		open = total;
-	}
-	// n and all that follows from it is the same for the whole group: the barriers are reached together.
-	for (uint n = 0, run; n < N; n += run) {
-		uint j = first + n, within = j % granule;
-		run = min(N - n, granule - within);
-		float c[ROWS][COLS];
-		UNROLL for (int r = 0; r < ROWS; r++) {
-			UNROLL for (int q = 0; q < COLS; q++) {
-				float before = 0.0f;
-				if (within != 0 && ROW(r) < O && COL(q) < I) // not clamped: another item may be writing there already
-					before = open[(ulong)ROW(r) * I + COL(q)];
-				c[r][q] = before;
-			}
-		}
-		for (uint k = n; k < n + run; k += STEP) {
-			fetch(a, dy, false, O, o0, O, k, n + run);
-			fetch(b, x, false, I, i0, I, k, n + run);
-			barrier(CLK_LOCAL_MEM_FENCE);
-			multiply(c, a, b);
-			barrier(CLK_LOCAL_MEM_FENCE);
-		}
-		bool closed = within + run == granule || j + run == batch;
-		bool add = closed && j >= granule;
-		__global float *to = closed ? total : open;
-		UNROLL for (int r = 0; r < ROWS; r++) {
-			UNROLL for (int q = 0; q < COLS; q++) {
-				if (ROW(r) < O && COL(q) < I) {
-					ulong at = (ulong)ROW(r) * I + COL(q);
-					float sum = c[r][q];
-					if (add)
-						sum = total[at] + sum;
-					to[at] = sum == 0.0f ? 0.0f : sum; // llvmpipe's chain from +0 is -0 where each product is -0
-				}
-			}
-		}
-	}
+    __local float a[STEP][TILE + 1], b[STEP][TILE + 1];
+    uint o0 = get_group_id(1) * TILE, i0 = get_group_id(0) * TILE;
+    if (granule == 0) {
+        granule = batch;
+        open = total;
+    }
+    // n and all that follows from it is the same for the whole group: the barriers are reached together.
+    for (uint n = 0, run; n < N; n += run) {
+        uint j = first + n, within = j % granule;
+        run = min(N - n, granule - within);
+        float c[ROWS][COLS];
+        UNROLL for (int r = 0; r < ROWS; r++) {
+            UNROLL for (int q = 0; q < COLS; q++) {
+                float before = 0.0f;
+                if (within != 0 && ROW(r) < O && COL(q) < I) // not clamped: another item may be writing there already
+                    before = open[(ulong)ROW(r) * I + COL(q)];
+                c[r][q] = before;
+            }
+        }
+        for (uint k = n; k < n + run; k += STEP) {
+            fetch(a, dy, false, O, o0, O, k, n + run);
+            fetch(b, x, false, I, i0, I, k, n + run);
+            barrier(CLK_LOCAL_MEM_FENCE);
+            multiply(c, a, b);
+            barrier(CLK_LOCAL_MEM_FENCE);
+        }
+        bool closed = within + run == granule || j + run == batch;
+        bool add = closed && j >= granule;
+        __global float *to = closed ? total : open;
+        UNROLL for (int r = 0; r < ROWS; r++) {
+            UNROLL for (int q = 0; q < COLS; q++) {
+                if (ROW(r) < O && COL(q) < I) {
+                    ulong at = (ulong)ROW(r) * I + COL(q);
+                    float sum = c[r][q];
+                    if (add)
+                        sum = total[at] + sum;
+                    to[at] = sum == 0.0f ? 0.0f : sum; // llvmpipe's chain from +0 is -0 where each product is -0
+                }
+            }
+        }
+    }
 }
 
 /* The bias's gradient, by the same rule. One item an output, in groups of ITEMS. */
@@ -171,24 +173,24 @@ dense_backward_bias(const __global float *dy /* (N, O) */, __global float *total
                     __global float *open /* (O), unused if granule is 0 */,
                     uint N, uint O, uint first, uint batch, uint granule)
 {
-	uint o = get_global_id(0);
-	if (o >= O)
-		return;
-	if (granule == 0) {
-		granule = batch;
-		open = total;
-	}
-	for (uint n = 0, run; n < N; n += run) {
-		uint j = first + n, within = j % granule;
-		run = min(N - n, granule - within);
-		float c = 0.0f;
-		if (within != 0)
-			c = open[o];
-		for (uint k = n; k < n + run; k++)
-			c = c + dy[(ulong)k * O + o];
-		if (within + run < granule && j + run < batch)
-			open[o] = c;
-		else
-			total[o] = j < granule ? c : total[o] + c;
-	}
+    uint o = get_global_id(0);
+    if (o >= O)
+        return;
+    if (granule == 0) {
+        granule = batch;
+        open = total;
+    }
+    for (uint n = 0, run; n < N; n += run) {
+        uint j = first + n, within = j % granule;
+        run = min(N - n, granule - within);
+        float c = 0.0f;
+        if (within != 0)
+            c = open[o];
+        for (uint k = n; k < n + run; k++)
+            c = c + dy[(ulong)k * O + o];
+        if (within + run < granule && j + run < batch)
+            open[o] = c;
+        else
+            total[o] = j < granule ? c : total[o] + c;
+    }
 }

@@ -47,7 +47,8 @@ def compile_kernel(clang, path, options, *arguments):
 
 
 def explain_failure(path, options, done):
-    text = f"{path.name} {' '.join(options)}: does not compile:\n{done.stderr.strip()}"
+    errors = done.stderr.strip().splitlines()
+    text = f"{path.name} {' '.join(options)}: does not compile:\n" + "\n".join(errors[:6] + ["..."] * (len(errors) > 6))
     if not any(LINT_LINE.match(line) for line in path.read_text().splitlines()):
         text += f"\n(if it needs options, name them in {path.name} in lines `// lint: -D ...`)"
     return text

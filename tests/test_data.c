@@ -155,17 +155,21 @@ START_TEST(idx_refuses_wrong_headers)
 {
     unsigned char bytes[IMAGES];
     write_plain("empty", images, 0);
-    refuse("empty", TAS_BAD_DATA, "magic");
+    refuse("empty", TAS_BAD_DATA, "ends within its magic");
     write_plain("three", images, 3);
-    refuse("three", TAS_BAD_DATA, "magic");
+    refuse("three", TAS_BAD_DATA, "ends within its magic");
     write_plain("labels", labels, sizeof labels);
     refuse("labels", TAS_BAD_DATA, "0x00000801, expected 0x00000803");
     memcpy(bytes, images, IMAGES);
     bytes[2] = 13;
     write_plain("floats", bytes, IMAGES);
     refuse("floats", TAS_BAD_DATA, "0x00000d03");
+    bytes[2] = 8;
+    bytes[0] = 1;
+    write_plain("high", bytes, IMAGES);
+    refuse("high", TAS_BAD_DATA, "0x01000803");
     write_plain("header", images, 15);
-    refuse("header", TAS_BAD_DATA, "header");
+    refuse("header", TAS_BAD_DATA, "ends within its header");
     for (int d = 0; d < 3; d++) {
         memcpy(bytes, images, IMAGES);
         bytes[7 + 4 * d] = 0;
@@ -275,6 +279,7 @@ START_TEST(arrays_are_copied_or_borrowed)
         ck_assert_ptr_eq(data->own_inputs == NULL ? data->is.inputs : mine, mine);
         expect(data_fetch(data, 1, 3, in, out), TAS_BAD_ARGUMENT, "3 examples from 1", "there are 3");
         expect(data_fetch(data, UINT64_MAX, 2, in, out), TAS_BAD_ARGUMENT, "2 examples", "");
+        expect(data_fetch(data, 1, SIZE_MAX, in, out), TAS_BAD_ARGUMENT, "from 1", "");
         tas_data_close(&data);
         ck_assert_ptr_null(data);
         tas_data_close(&data);
@@ -319,8 +324,9 @@ START_TEST(options_are_checked)
     REFUSE(o.count = 0, "count 0");
     REFUSE(o.count = 1ull << 32, "count 4294967296");
     REFUSE(o.input_size = 0, "input_size");
-    REFUSE(o.input_size = SIZE_MAX / 2, "more than fit");
-    REFUSE((o.input_size = SIZE_MAX / 16, o.count = UINT32_MAX), "more than fit");
+    REFUSE(o.input_size = SIZE_MAX / 4 + 2, "more than fit"); /* 4 bytes each wrap to 4 */
+    REFUSE((o.input_size = (1ull << 32) - 1, o.count = 1 << 30), "more than fit"); /* with the label 2^34, wraps to 0 */
+    REFUSE((o.input_size = 1ull << 61, o.count = 1), "more than fit"); /* wraps nowhere */
     REFUSE(o.input_type = (tas_input_type)7, "input_type 7");
     REFUSE(o.target_type = (tas_target_type)7, "target_type 7");
     REFUSE(o.classes = 0, "classes");

@@ -3,9 +3,10 @@
 
 #include <string.h>
 
-/* ---------------------------------------------------------------------------------------------------------- tassello(1) */
+/* ------------------------------------------------------------------------------------------------------ tassello(1) */
 
-/* Text for roff: dashes that can be copied, no escapes, no line that begins like a request; an empty line is a paragraph. */
+/* Text for roff: dashes that can be copied, no escapes, no line that begins like a request; an empty
+ * line is a paragraph. */
 static void print_roff(const char *text)
 {
     bool start = true;
@@ -92,7 +93,7 @@ void print_man_page(const cli_command *const *commands)
     fputs(man_end, stdout);
 }
 
-/* --------------------------------------------------------------------------------------------------- bash completion */
+/* -------------------------------------------------------------------------------------------------- bash completion */
 
 static const char *completion_action(cli_complete complete)
 {

@@ -46,7 +46,7 @@ static const cli_option options[] = {
      .most = INT64_MAX,
      .offset = TRAIN(steps),
      .help = "Updates, instead of --epochs."},
-    {.name = "lr", .metavar = "X", .type = TYPE_F32, .offset = TRAIN(lr), .help = "Learning rate (default 0.05)."},
+    {.name = "lr", .metavar = "X", .type = TYPE_F32, .offset = TRAIN(lr), .help = "Learning rate (default 0.02)."},
     {.name = "momentum",
      .metavar = "X",
      .type = TYPE_F32,
@@ -96,7 +96,7 @@ typedef struct session {
     char sha256[65];
 } session;
 
-/* ------------------------------------------------------------------------------------------------------ interruption */
+/* ----------------------------------------------------------------------------------------------------- interruption */
 
 /* What a signal handler may see: the model that the first signal stops, once there is one; and how many came. */
 static tas_model *volatile running;
@@ -123,7 +123,7 @@ static void catch_signals(tas_model *model)
     sigaction(SIGTERM, &action, NULL);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- settings */
+/* --------------------------------------------------------------------------------------------------------- settings */
 
 static void read_settings(settings *s, int argc, char **argv)
 {
@@ -141,7 +141,8 @@ static void read_settings(settings *s, int argc, char **argv)
         cli_usage(&train_command, "--save and --log: expected two files");
 }
 
-/* Finds out before the work, not after it, whether a checkpoint can be written: beside it first, as the library will. */
+/* Finds out before the work, not after it, whether a checkpoint can be written: beside it, as the library
+ * will do it. */
 static bool check_save(cli_state *cli, const char *path)
 {
     struct stat about;
@@ -165,7 +166,7 @@ static bool check_save(cli_state *cli, const char *path)
     return fd >= 0;
 }
 
-/* --------------------------------------------------------------------------------------------------------- the result */
+/* ------------------------------------------------------------------------------------------------------- the result */
 
 static json_t *describe_settings(const session *r)
 {
@@ -243,7 +244,7 @@ static void print_result(const session *r)
         printf("weights sha256 %s\n", r->sha256);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ the run */
+/* ---------------------------------------------------------------------------------------------------------- the run */
 
 static tas_status open_session(session *r)
 {

@@ -68,7 +68,7 @@ typedef struct session {
     size_t run_count;
 } session;
 
-/* -------------------------------------------------------------------------------------------------------------- rows */
+/* ------------------------------------------------------------------------------------------------------------- rows */
 
 static verdict judge(const tas_verify_row *row) { return row->skipped ? SKIPPED : row->failed ? FAILED : PASSED; }
 
@@ -138,7 +138,7 @@ static void print_apart(session *v)
     v->apart_count = 0;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- a device */
+/* --------------------------------------------------------------------------------------------------------- a device */
 
 static void print_digest(const session *v, const tas_verify_result *result)
 {

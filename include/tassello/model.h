@@ -66,7 +66,7 @@ typedef struct tas_train_options {
     uint32_t batch;  /* examples an update; 64 */
     uint64_t epochs; /* 1; used where steps is 0 */
     uint64_t steps;  /* 0: by epochs */
-    float lr;        /* 0.05 */
+    float lr;        /* 0.02 */
     float momentum;  /* 0.9; v = momentum v + g, w = w - lr v */
     int nesterov;    /* w = w - lr (g + momentum v) */
     float weight_decay; /* g + weight_decay w, for every parameter; 0 */

@@ -17,26 +17,23 @@ static uint32_t vector_of(const tas_device *device)
     return width >= 16 ? 16 : width >= 8 ? 8 : 4;
 }
 
-/* Two vectors; one where a layer has no more outputs than that. */
+/* Two vectors; one of 16 lanes where a layer has no more outputs than that. */
 static uint32_t cpu_panel(tas_device *device, uint32_t rows, uint32_t cols)
 {
     const uint32_t vec = vector_of(device);
     (void)cols;
-    return rows <= vec ? vec : 2 * vec;
+    return vec == 16 && rows <= 16 ? 16 : 2 * vec;
 }
 
-/* Rows of a block: sums, one row of weights and one value fill the registers, 32 of them with 16 lanes, else 16. */
-static uint32_t cpu_rows(const tas_device *device, uint32_t panel)
-{
-    if (vector_of(device) == 16) return 8;
-    return panel == vector_of(device) ? 8 : 6;
-}
+/* Rows of a block: sums, a row of weights and one value fill 16 registers; machines of 16 lanes have 32, but more than 8
+ * rows lose where they lie 4096 bytes apart and share one set of an 8-way cache. */
+static uint32_t cpu_rows(const tas_device *device) { return vector_of(device) == 16 ? 8 : 6; }
 
 static tas_status cpu_kernel(tas_device *device, const op_args *a, const char *name, cl_kernel *out)
 {
     const uint32_t panel = cpu_panel(device, a->size[O], a->size[I]);
     char options[64];
-    snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u -D ROWS=%u", vector_of(device), panel, cpu_rows(device, panel));
+    snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u -D ROWS=%u", vector_of(device), panel, cpu_rows(device));
     return cl_get_kernel(device, "dense", name, options, out);
 }
 
@@ -48,7 +45,7 @@ static tas_status cpu_forward(tas_device *device, const op_args *a, const mem *m
     tas_status status = cpu_kernel(device, a, "dense_forward", &kernel);
     if (status) return status;
     const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(a->n), A_U32(a->size[I]), A_U32(a->size[O])};
-    return cl_launch(device, kernel, cl_line(1, blocks(a->n, cpu_rows(device, panel)) * blocks(a->size[O], panel)), 7, args);
+    return cl_launch(device, kernel, cl_line(1, blocks(a->n, cpu_rows(device)) * blocks(a->size[O], panel)), 7, args);
 }
 
 /* dY in panels of examples, transposed: the lanes of dense_backward_input are examples. */
@@ -69,7 +66,7 @@ static tas_status cpu_backward_input(tas_device *device, const op_args *a, const
     status = cl_launch(device, pack, cl_line(1, blocks(a->n, panel) * blocks(a->size[O], panel)), 4, packing);
     if (status) return status;
     const cl_arg args[] = {A_MEM(scratch), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[I]), A_U32(a->size[O])};
-    return cl_launch(device, kernel, cl_line(1, blocks(a->size[I], cpu_rows(device, panel)) * blocks(a->n, panel)), 6, args);
+    return cl_launch(device, kernel, cl_line(1, blocks(a->size[I], cpu_rows(device)) * blocks(a->n, panel)), 6, args);
 }
 
 /* dY in panels of outputs */
@@ -79,36 +76,29 @@ static uint64_t cpu_weights_scratch(tas_device *device, const op_args *a)
     return blocks(a->size[O], panel) * panel * (uint64_t)a->n * sizeof(float);
 }
 
-static tas_status cpu_pack_columns(tas_device *device, const op_args *a, const mem *dy, const mem *scratch)
-{
-    const uint32_t panel = cpu_panel(device, a->size[O], a->size[I]);
-    cl_kernel kernel;
-    tas_status status = cpu_kernel(device, a, "dense_pack_columns", &kernel);
-    if (status) return status;
-    const cl_arg args[] = {A_MEM(dy), A_MEM(scratch), A_U32(a->n), A_U32(a->size[O])};
-    return cl_launch(device, kernel, cl_line(1, blocks(a->size[O], panel) * blocks(a->n, PACK_ROWS)), 4, args);
-}
-
 static tas_status cpu_backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const uint32_t panel = cpu_panel(device, a->size[O], a->size[I]);
-    cl_kernel kernel;
-    tas_status status = cpu_pack_columns(device, a, &m[1], scratch);
+    cl_kernel pack, kernel;
+    tas_status status = cpu_kernel(device, a, "dense_pack_columns", &pack);
     if (!status) status = cpu_kernel(device, a, "dense_backward_weights", &kernel);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(scratch), A_MEM(&m[0]),       A_MEM(&m[2]),       A_MEM(&m[3]),  A_U32(a->n),
+    const cl_arg packing[] = {A_MEM(&m[1]), A_MEM(scratch), A_U32(a->n), A_U32(a->size[O])};
+    status = cl_launch(device, pack, cl_line(1, blocks(a->size[O], panel) * blocks(a->n, PACK_ROWS)), 4, packing);
+    if (status) return status;
+    const cl_arg args[] = {A_MEM(scratch),    A_MEM(&m[0]),      A_MEM(&m[2]),    A_MEM(&m[3]),    A_U32(a->n),
                            A_U32(a->size[I]), A_U32(a->size[O]), A_U32(a->first), A_U32(a->batch), A_U32(a->size[GRANULE])};
-    return cl_launch(device, kernel, cl_line(1, blocks(a->size[I], cpu_rows(device, panel)) * blocks(a->size[O], panel)), 10, args);
+    return cl_launch(device, kernel, cl_line(1, blocks(a->size[I], cpu_rows(device)) * blocks(a->size[O], panel)), 10, args);
 }
 
 static tas_status cpu_backward_bias(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const uint32_t panel = cpu_panel(device, a->size[O], a->size[I]);
     cl_kernel kernel;
-    tas_status status = cpu_pack_columns(device, a, &m[0], scratch);
-    if (!status) status = cpu_kernel(device, a, "dense_backward_bias", &kernel);
+    (void)scratch;
+    tas_status status = cpu_kernel(device, a, "dense_backward_bias", &kernel);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(scratch), A_MEM(&m[1]),   A_MEM(&m[2]),    A_U32(a->n),
+    const cl_arg args[] = {A_MEM(&m[0]),      A_MEM(&m[1]),    A_MEM(&m[2]),    A_U32(a->n),
                            A_U32(a->size[O]), A_U32(a->first), A_U32(a->batch), A_U32(a->size[GRANULE])};
     return cl_launch(device, kernel, cl_line(1, blocks(a->size[O], panel)), 8, args);
 }
@@ -120,13 +110,10 @@ typedef struct gpu_tile {
     uint32_t tile, items_x, items_y;
 } gpu_tile;
 
-/* The largest tile that the device's groups allow. */
-static gpu_tile gpu_tile_of(const tas_device *device)
-{
-    static const gpu_tile tiles[] = {{64, 16, 16}, {32, 8, 8}, {16, 4, 4}};
-    const uint64_t most = device->info.max_group;
-    return most >= 256 ? tiles[0] : most >= 64 ? tiles[1] : tiles[2];
-}
+static const gpu_tile gpu_tiles[] = {{64, 16, 16}, {32, 8, 8}, {32, 8, 4}, {16, 4, 4}};
+enum { GPU_TILES = sizeof gpu_tiles / sizeof *gpu_tiles };
+
+static gpu_tile gpu_tile_of(const tas_device *device) { return gpu_tiles[((struct cl_device *)device->cl)->gpu_tile]; }
 
 static tas_status gpu_kernel(tas_device *device, const char *name, cl_kernel *out)
 {
@@ -134,6 +121,38 @@ static tas_status gpu_kernel(tas_device *device, const char *name, cl_kernel *ou
     char options[64];
     snprintf(options, sizeof options, "-D TILE=%u -D ITEMS_X=%u -D ITEMS_Y=%u", t.tile, t.items_x, t.items_y);
     return cl_get_kernel(device, "dense_gpu", name, options, out);
+}
+
+/* Whether every product of this tile runs in groups of its size: what a kernel allows may be less than what the device
+ * says (pitfall 7), so the kernels are asked. */
+static tas_status gpu_tile_fits(tas_device *device, bool *fits)
+{
+    static const char *const names[] = {"dense_forward", "dense_backward_input", "dense_backward_weights", "dense_backward_bias"};
+    const struct cl_device *cl = device->cl;
+    const gpu_tile t = gpu_tile_of(device);
+    *fits = t.items_x * t.items_y <= device->info.max_group;
+    for (int i = 0; i < 4 && *fits; i++) {
+        cl_kernel kernel;
+        size_t most = 0;
+        tas_status status = gpu_kernel(device, names[i], &kernel);
+        if (status) return status;
+        cl_int error = clGetKernelWorkGroupInfo(kernel, cl->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof most, &most, NULL);
+        if (error) return cl_fail(device, error, "clGetKernelWorkGroupInfo");
+        *fits = t.items_x * t.items_y <= most;
+    }
+    return TAS_OK;
+}
+
+/* The largest tile that fits; the smallest where none says so. */
+static tas_status gpu_choose_tile(tas_device *device)
+{
+    struct cl_device *cl = device->cl;
+    for (cl->gpu_tile = 0; cl->gpu_tile < GPU_TILES - 1; cl->gpu_tile++) {
+        bool fits;
+        tas_status status = gpu_tile_fits(device, &fits);
+        if (status || fits) return status;
+    }
+    return TAS_OK;
 }
 
 /* Tiles over a matrix of sums (rows, cols). */
@@ -187,7 +206,7 @@ static tas_status gpu_backward_bias(tas_device *device, const op_args *a, const 
     return cl_launch(device, kernel, cl_line(t.items_x * t.items_y, a->size[O]), 8, args);
 }
 
-void cl_override_dense(tas_device *device)
+tas_status cl_override_dense(tas_device *device)
 {
     const struct cl_device *cl = device->cl;
     device->panel = cl->cpu ? cpu_panel : NULL;
@@ -197,5 +216,5 @@ void cl_override_dense(tas_device *device)
     device->launch[OP_DENSE_BACKWARD_BIAS] = cl->cpu ? cpu_backward_bias : gpu_backward_bias;
     device->scratch[OP_DENSE_BACKWARD_INPUT] = cl->cpu ? cpu_input_scratch : NULL;
     device->scratch[OP_DENSE_BACKWARD_WEIGHTS] = cl->cpu ? cpu_weights_scratch : NULL;
-    device->scratch[OP_DENSE_BACKWARD_BIAS] = cl->cpu ? cpu_weights_scratch : NULL;
+    return cl->cpu ? TAS_OK : gpu_choose_tile(device);
 }

@@ -161,7 +161,8 @@ tas_status device_open_opencl(tas_context *context, const tas_device_info *info,
     if (status) goto fail;
 
     cl_override_feed(device);
-    cl_override_dense(device);
+    status = cl_override_dense(device);
+    if (status) goto fail;
     cl_override_activation(device);
     cl_override_loss(device);
     cl_override_sum(device);

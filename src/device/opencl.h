@@ -30,6 +30,7 @@ struct cl_device {
     cl_context context;
     cl_command_queue queue;
     bool cpu;         /* kernels for CPUs (a work-item a block) rather than for GPUs */
+    int gpu_tile;     /* of the products on GPUs: a place in the list of dense.c */
     uint32_t group;   /* work-items in a group of the simple kernels: 64, less where a device takes less */
     cl_kernel_entry kernels[KERNELS_MOST];
     cl_program_entry programs[KERNELS_MOST];
@@ -83,7 +84,7 @@ tas_status cl_get_simple(tas_device *device, const char *program, const char *na
 
 /* Each file of operations overrides its rows. */
 void cl_override_feed(tas_device *device);
-void cl_override_dense(tas_device *device);
+tas_status cl_override_dense(tas_device *device);
 void cl_override_activation(tas_device *device);
 void cl_override_loss(tas_device *device);
 void cl_override_sum(tas_device *device);

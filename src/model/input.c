@@ -26,7 +26,7 @@ static tas_status parse_shape(line *text, shape *out)
         }
         if (*at != 'x') break;
     }
-    return line_fail(text, "expected a shape of 1 to 3 sizes, such as 1x28x28 (channels x height x width), got '%s'", word);
+    return line_fail(text, "expected a shape of 1 to 3 sizes, such as 1x28x28 (channels x height x width), got '%.60s'", word);
 }
 
 static tas_status parse(line *text, layer *self)

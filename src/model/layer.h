@@ -56,6 +56,11 @@ int add_parameter(tas_network *network, int number, const char *kind, const char
 void add_forward(tas_network *network, op_call call);
 void add_backward(tas_network *network, op_call call);
 tas_status lower_network(tas_network *network);
-static inline uint64_t shape_elements(shape s) { return (uint64_t)s.channels * s.height * s.width; }
+/* Sizes are at most 2^24: where two of them pass 2^32, their product is answered, so that nothing wraps. */
+static inline uint64_t shape_elements(shape s)
+{
+    const uint64_t plane = (uint64_t)s.height * s.width;
+    return plane > UINT32_MAX ? plane : plane * s.channels;
+}
 
 #endif

@@ -41,7 +41,7 @@ tas_status line_u32(line *text, const char *what, uint32_t least, uint32_t most,
     errno = 0;
     unsigned long long value = strtoull(word, &end, 10);
     if (*word < '0' || *word > '9' || *end || errno || value < least || value > most)
-        return line_fail(text, "expected %s, a whole number from %u to %u, got '%s'", what, least, most, word);
+        return line_fail(text, "expected %s, a whole number from %u to %u, got '%.60s'", what, least, most, word);
     *out = (uint32_t)value;
     return TAS_OK;
 }
@@ -52,7 +52,7 @@ tas_status line_f32(line *text, const char *what, float *out)
     const char *word = text->word[text->read++];
     char *end;
     float value = strtof(word, &end);
-    if (end == word || *end || !arith_is_finite(value)) return line_fail(text, "expected %s, a number, got '%s'", what, word);
+    if (end == word || *end || !arith_is_finite(value)) return line_fail(text, "expected %s, a number, got '%.60s'", what, word);
     *out = arith_flush(value);
     return TAS_OK;
 }
@@ -78,7 +78,7 @@ static tas_status unknown_layer(const line *text)
         if (i) strcat(names, ", ");
         strcat(names, layer_at(i)->name);
     }
-    return line_fail(text, "'%s' is no layer; expected one of: %s", text->word[0], names);
+    return line_fail(text, "'%.60s' is no layer; expected one of: %s", text->word[0], names);
 }
 
 /* Where layers may stand: the input first and once, the loss last and once. */
@@ -107,7 +107,7 @@ static tas_status add_layer(tas_network *network, line *text, const layer_kind *
 
     if (kind->parse) status = kind->parse(text, self);
     if (!status && text->read < text->count)
-        status = line_fail(text, "'%s' is not expected; the line reads: %s", text->word[text->read], kind->usage);
+        status = line_fail(text, "'%.60s' is not expected; the line reads: %s", text->word[text->read], kind->usage);
     if (!status && kind->infer) status = kind->infer(text, self);
     if (!status && shape_elements(self->out) > UINT32_MAX) status = line_fail(text, "more than 2^32 values an example");
     return status;

@@ -3,10 +3,14 @@
 #ifndef CLONES_H
 #define CLONES_H
 
-#if defined(__x86_64__) && defined(__linux__) && !defined(__SANITIZE_ADDRESS__) && !defined(TASSELLO_NO_CLONES)
-#define CLONES __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
-#else
+/* Names of processors ("haswell") would be wrong: gcc 12 and clang 14 then ask for that very one, and an AMD processor gets
+ * the default. clang 14 does not know the levels x86-64-v3 and v4. */
+#if !defined(__x86_64__) || !defined(__linux__) || defined(__SANITIZE_ADDRESS__)
 #define CLONES
+#elif defined(__clang__)
+#define CLONES __attribute__((target_clones("avx512f", "fma", "default")))
+#else
+#define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #endif
 
 #endif

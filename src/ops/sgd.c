@@ -44,13 +44,15 @@ CLONES static void sgd(const op_args *a, void *const *operand, void *scratch)
     const uint32_t *record = operand[3];
     const float lr = a->scalar[LR], momentum = a->scalar[MOMENTUM], decay = a->scalar[DECAY];
     const float count = a->scalar[COUNT], reciprocal = a->scalar[RECIPROCAL];
+    const uint32_t elements = a->size[0], nesterov = a->size[1];
     (void)scratch;
     if (record[0]) return;
-    for (uint32_t i = 0; i < a->size[0]; i++) {
+    for (uint32_t i = 0; i < elements; i++) {
         const float mean = arith_flush(arith_mean(arith_flush(sum[i]), count, reciprocal));
         const float g = arith_flush(__builtin_fmaf(decay, w[i], mean));
-        v[i] = arith_flush_state(__builtin_fmaf(momentum, v[i], g));
-        const float move = a->size[1] ? arith_flush_state(__builtin_fmaf(momentum, v[i], g)) : v[i];
+        const float velocity = arith_flush_state(__builtin_fmaf(momentum, v[i], g));
+        const float move = nesterov ? arith_flush_state(__builtin_fmaf(momentum, velocity, g)) : velocity;
+        v[i] = velocity;
         w[i] = arith_flush(__builtin_fmaf(-lr, move, w[i]));
     }
 }

@@ -26,7 +26,7 @@ typedef struct trainer {
 void tas_train_options_init(tas_train_options *options)
 {
     *options = (tas_train_options){
-        .size = sizeof *options, .batch = 64, .epochs = 1, .lr = 0.05f, .momentum = 0.9f, .seed = 1};
+        .size = sizeof *options, .batch = 64, .epochs = 1, .lr = 0.02f, .momentum = 0.9f, .seed = 1};
 }
 
 /* 0, or a number from 2^-60 to most: products with it are then safe under rule 8 of the contract. */
@@ -46,6 +46,8 @@ static tas_status check_options(const tas_model *model, const tas_data *data, co
         return fail(context, TAS_BAD_ARGUMENT, "batch %u is larger than the data set: %s has %llu examples", is->batch, data->name,
                     (unsigned long long)data->is.count);
     if (is->batch > 1u << 24) return fail(context, TAS_BAD_ARGUMENT, "batch %u: at most 2^24 examples", is->batch);
+    uint64_t steps;
+    if (!mul_size(is->epochs, data->is.count, &steps)) return fail(context, TAS_BAD_ARGUMENT, "%llu epochs: too many", (unsigned long long)is->epochs);
     if (!is->steps && !is->epochs) return fail(context, TAS_BAD_ARGUMENT, "no steps and no epochs to train");
     tas_status status = check_rate(context, "lr", is->lr, 1e6f);
     if (!status) status = check_rate(context, "momentum", is->momentum, 1);
@@ -182,6 +184,18 @@ static tas_status report_bad(trainer *t, uint32_t bad)
                 (unsigned long long)step, t->result.bad_tensor, (double)t->is.lr, (double)t->is.momentum);
 }
 
+/* Whatever the callback does to the floating-point environment or the locale ends with it. */
+static int call_step(const trainer *t, const tas_step *done)
+{
+    fenv_t ours;
+    fegetenv(&ours);
+    const locale_t locale = uselocale((locale_t)0);
+    const int result = t->is.on_step(t->is.user, done);
+    uselocale(locale);
+    fesetenv(&ours);
+    return result;
+}
+
 /* Reads what the steps up to `last` left on the device, and tells the callback of each. */
 static tas_status collect(trainer *t, uint64_t last)
 {
@@ -209,7 +223,7 @@ static tas_status collect(trainer *t, uint64_t last)
                                .loss = t->result.last_loss,
                                .seconds = seconds,
                                .examples = t->result.examples};
-        if (t->is.on_step && t->is.on_step(t->is.user, &done)) status = TAS_STOPPED;
+        if (t->is.on_step && call_step(t, &done)) status = TAS_STOPPED;
     }
     return status;
 }

@@ -45,7 +45,7 @@ static tas_status open_opencl(tas_context *context, const tas_device_info *info,
     /* One that was refused is tested again: a library or driver that was mended may have the same version. */
     status = self_test(*out, wrong, sizeof wrong);
     if (!status && wrong[0])
-        status = fail(context, TAS_DEVICE_FAILED, "%s: refused by its self-test, since its results are not those of the reference: %s",
+        status = fail(context, TAS_MISMATCH, "%s: refused by its self-test, since its results are not those of the reference: %s",
                       info->id, wrong);
     if (!status) (*out)->info.tier = TAS_TIER_EXACT;
     if (!status || wrong[0]) tier_remember(context, info, status ? TAS_TIER_REFUSED : TAS_TIER_EXACT);

@@ -1,0 +1,11 @@
+/* What CLBlast's products want beside themselves. */
+// lint: -D GROUP=64
+#pragma OPENCL FP_CONTRACT OFF
+
+/* y (N, O) = b (O) in each row; count = N O. The product is then added to it. */
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void bias_rows(
+    __global const float *restrict b, __global float *restrict y, uint count, uint outputs)
+{
+    const uint i = get_global_id(0);
+    if (i < count) y[i] = b[i % outputs];
+}

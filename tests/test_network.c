@@ -1,0 +1,423 @@
+/* The text description of networks: what is taken, what is refused and with which words, and the initial parameters. */
+#include "model/network.h" /* before check.h, which has a macro of the name fail */
+
+#include "support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static tas_network *parse(const char *text)
+{
+    tas_network *network = NULL;
+    expect_ok(tas_network_parse(context, text, "net", &network));
+    return network;
+}
+
+static void refuse(const char *text, const char *place, const char *word)
+{
+    tas_network *network = (tas_network *)&context;
+    expect(tas_network_parse(context, text, "net", &network), TAS_BAD_NETWORK, place, word);
+    ck_assert_ptr_null(network);
+}
+
+static void check_tensor(const tas_network *network, size_t index, const char *name, size_t rows, size_t cols)
+{
+    const tas_tensor_info *info = tas_network_tensor(network, index);
+    ck_assert_ptr_nonnull(info);
+    ck_assert_str_eq(info->name, name);
+    ck_assert_uint_eq(info->dims[0], rows);
+    ck_assert_uint_eq(info->dims[1], cols);
+    ck_assert_uint_eq(info->elements, rows * (cols ? cols : 1));
+}
+
+/* Good ones -------------------------------------------------------------------------------------------------------- */
+
+static const char example[] = "input 1x28x28 mean 0.2860 std 0.3530   # a comment\n"
+                              "dense 500\n"
+                              "relu\n"
+                              "dense 10 init glorot\n"
+                              "loss softmax\n";
+
+START_TEST(reads_the_example)
+{
+    tas_network *network = parse(example);
+    ck_assert_str_eq(tas_network_text(network), example);
+    ck_assert_uint_eq(tas_network_inputs(network), 784);
+    ck_assert_uint_eq(tas_network_outputs(network), 10);
+    check_tensor(network, 0, "1.dense.weight", 500, 784);
+    check_tensor(network, 1, "1.dense.bias", 500, 0);
+    check_tensor(network, 2, "3.dense.weight", 10, 500);
+    check_tensor(network, 3, "3.dense.bias", 10, 0);
+    ck_assert_ptr_null(tas_network_tensor(network, 4));
+    ck_assert_ptr_null(tas_network_tensor(network, SIZE_MAX));
+    tas_network_close(&network);
+    ck_assert_ptr_null(network);
+    tas_network_close(&network);
+}
+END_TEST
+
+START_TEST(summaries_tell_shapes_and_parameters)
+{
+    static const char *const words[][3] = {{"input", "1x28x28", ""}, {"dense", "500", "392500 parameters"}, {"relu", "500", ""},
+                                           {"dense", " 10", "5010 parameters"}, {"loss", "softmax", "10"}};
+    tas_network *network = parse(example);
+    for (size_t i = 0; i < 5; i++) {
+        const char *line = tas_network_layer(network, i);
+        ck_assert_ptr_nonnull(line);
+        for (int k = 0; k < 3; k++) ck_assert_msg(strstr(line, words[i][k]), "\"%s\" lacks \"%s\"", line, words[i][k]);
+        ck_assert_msg(!strstr(line, "parameters") == !words[i][2][0] || i == 4, "%s", line);
+    }
+    ck_assert_ptr_null(tas_network_layer(network, 5));
+    tas_network_close(&network);
+}
+END_TEST
+
+/* The same network, however it is written. */
+START_TEST(spaces_comments_and_line_ends)
+{
+    static const char *const same[] = {
+        "input 4\ndense 3\n",
+        "input 4\ndense 3",
+        "input 4\r\ndense 3\r\n",
+        "\n\n# first\n   input\t4   # four\n\n\t\n  dense 3#three\n#end",
+        "input 4x1x1\ndense 3 init he\nloss softmax\n\n\n",
+        "input 4 mean 0 std 1\ndense 3\nloss softmax",
+        "input 4 std 1 mean -0.0\r\n\r\ndense 3\r\nloss softmax\r\n",
+    };
+    char first[65], other[65];
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        tas_model *model = model_of_text(same[i], 5);
+        expect_ok(tas_model_digest(model, i ? other : first));
+        if (i) ck_assert_msg(!strcmp(first, other), "%s", same[i]);
+        ck_assert_uint_eq(tas_network_inputs(tas_model_network(model)), 4);
+        tas_model_close(&model);
+    }
+}
+END_TEST
+
+START_TEST(shapes_and_layers)
+{
+    tas_network *network = parse("input 3x5x7\nleaky\nleaky 0.5\ntanh\nsigmoid\ngelu\ndense 2\nrelu\nloss mse\n");
+    ck_assert_uint_eq(tas_network_inputs(network), 105);
+    ck_assert_uint_eq(tas_network_outputs(network), 2);
+    ck_assert(strstr(tas_network_layer(network, 5), "3x5x7"));
+    ck_assert(strstr(tas_network_layer(network, 8), "mse"));
+    check_tensor(network, 0, "6.dense.weight", 2, 105);
+    tas_network_close(&network);
+    network = parse("input 6x4\ndense 1\n");
+    ck_assert_uint_eq(tas_network_inputs(network), 24);
+    tas_network_close(&network);
+}
+END_TEST
+
+START_TEST(shipped_networks_open_by_name)
+{
+    ck_assert_ptr_nonnull(tas_network_shipped(0));
+    ck_assert_str_eq(tas_network_shipped(0), "mlp");
+    for (size_t i = 0; tas_network_shipped(i); i++) {
+        tas_network *network = NULL;
+        expect_ok(tas_network_open(context, tas_network_shipped(i), &network));
+        tas_network_close(&network);
+    }
+    ck_assert_ptr_null(tas_network_shipped(SIZE_MAX));
+}
+END_TEST
+
+/* Refused ---------------------------------------------------------------------------------------------------------- */
+
+START_TEST(refuses_with_file_line_and_words)
+{
+    static const char *const bad[][3] = {
+        {"", "net:", "input 1x28x28"},
+        {"\n# nothing\n\n", "net:", "input 1x28x28"},
+        {"dense 3\n", "net:1", "input"},
+        {"\n\nrelu\n", "net:3", "input"},
+        {"loss mse", "net:1", "input"},
+        {"input 4\n", "net", "dense"},
+        {"input 4\nrelu\ntanh\n", "net", "dense"},
+        {"input 4\nloss mse\n", "net", "dense"},
+        {"input 4\nconv 3\n", "net:2: 'conv'", "input, dense, relu, leaky, tanh, sigmoid, gelu, loss"},
+        {"input 4\nDense 3\n", "net:2", "'Dense'"},
+        {"input 4\ndense\n", "net:2", "expected a number of outputs"},
+        {"input 4\ndense # 3\n", "net:2", "expected a number of outputs"},
+        {"input 4\ndense 0\n", "net:2", "'0'"},
+        {"input 4\ndense -3\n", "net:2", "'-3'"},
+        {"input 4\ndense +3\n", "net:2", "'+3'"},
+        {"input 4\ndense 3.5\n", "net:2", "'3.5'"},
+        {"input 4\ndense 3x\n", "net:2", "'3x'"},
+        {"input 4\ndense ten\n", "net:2", "'ten'"},
+        {"input 4\ndense 16777217\n", "net:2", "16777216"},
+        {"input 4\ndense 99999999999999999999999\n", "net:2", "16777216"},
+        {"input 4\ndense 3 init\n", "net:2", "he"},
+        {"input 4\ndense 3 init xavier\n", "net:2", "glorot"},
+        {"input 4\ndense 3 4\n", "net:2: '4'", "dense N [init he|glorot]"},
+        {"input 4\ndense 3 init he init he\n", "net:2", "not expected"},
+        {"input 4\nrelu 3\ndense 2\n", "net:2: '3'", "not expected"},
+        {"input 4\nleaky x\ndense 2\n", "net:2", "slope"},
+        {"input 4\nleaky -0.1\ndense 2\n", "net:2", "between 0 and 1"},
+        {"input 4\nleaky 1.5\ndense 2\n", "net:2", "between 0 and 1"},
+        {"input 4\nleaky nan\ndense 2\n", "net:2", "slope"},
+        {"input 4\ndense 2\nloss\n", "net:3", "'softmax' or 'mse'"},
+        {"input 4\ndense 2\nloss l1\n", "net:3", "'softmax' or 'mse'"},
+        {"input 4\ndense 2\nloss mse\nrelu\n", "net:4", "line 3"},
+        {"input 4\ndense 2\nloss mse\nloss mse\n", "net:4", "line 3"},
+        {"input 4\ndense 2\n\ninput 4\n", "net:4", "second input"},
+        {"input\ndense 2\n", "net:1", "1x28x28"},
+        {"input 0\ndense 2\n", "net:1", "'0'"},
+        {"input 1x0x28\ndense 2\n", "net:1", "'1x0x28'"},
+        {"input 1x2x3x4\ndense 2\n", "net:1", "1 to 3 sizes"},
+        {"input 1x2x3x4x5\ndense 2\n", "net:1", "1 to 3 sizes"},
+        {"input 28x\ndense 2\n", "net:1", "'28x'"},
+        {"input x28\ndense 2\n", "net:1", "'x28'"},
+        {"input 28,28\ndense 2\n", "net:1", "'28,28'"},
+        {"input -4\ndense 2\n", "net:1", "'-4'"},
+        {"input 16777217\ndense 2\n", "net:1", "16777217"},
+        {"input 4 4\ndense 2\n", "net:1: '4'", "not expected"},
+        {"input 4 std\ndense 2\n", "net:1", "standard deviation"},
+        {"input 4 std 0\ndense 2\n", "net:1", "between 1e-6 and 1e6"},
+        {"input 4 std -1\ndense 2\n", "net:1", "between 1e-6 and 1e6"},
+        {"input 4 std 1e9\ndense 2\n", "net:1", "between 1e-6 and 1e6"},
+        {"input 4 std inf\ndense 2\n", "net:1", "'inf'"},
+        {"input 4 mean nan\ndense 2\n", "net:1", "'nan'"},
+        {"input 4 mean 1e40\ndense 2\n", "net:1", "'1e40'"},
+        {"input 4 mean 1e7\ndense 2\n", "net:1", "-1e6 and 1e6"},
+        {"input 4 mean 0,5\ndense 2\n", "net:1", "'0,5'"},
+        {"input 4 mean 1 deviation 2\ndense 2\n", "net:1", "'deviation'"},
+        {"input 1 a b c d e f g h i j k l m n o p q\ndense 2\n", "net:1", "words"},
+        {"input 4\nd\x01\xff\n", "net:2", "is no layer"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) refuse(bad[i][0], bad[i][1], bad[i][2]);
+}
+END_TEST
+
+/* Products of sizes that pass 2^32, and those that pass 2^64. */
+START_TEST(refuses_sizes_that_overflow)
+{
+    refuse("input 65536x65536\ndense 2\n", "net:1", "2^32");
+    refuse("input 16777216x16777216\ndense 2\n", "net:1", "2^32");
+    refuse("input 16777216x16777216x65536\ndense 2\n", "net:1", "2^32");   /* 2^64 */
+    refuse("input 16777216x16777216x16777216\ndense 2\n", "net:1", "2^32"); /* 2^72 */
+    refuse("input 1048577x4194304x4194304\ndense 2\n", "net:1", "2^32");
+    refuse("input 65536\ndense 65536\n", "net:2", "weights");
+    refuse("input 4\ndense 16777216\ndense 16777216\n", "net:3", "weights");
+    tas_network *network = parse("input 65535x65537\nrelu\ndense 1\n"); /* 2^32 - 1 */
+    ck_assert_uint_eq(tas_network_inputs(network), UINT32_MAX);
+    tas_network_close(&network);
+}
+END_TEST
+
+START_TEST(long_texts)
+{
+    enum { LINES = 5000, BYTES = 8 };
+    char *text = malloc(LINES * BYTES + 100), *at = text;
+    at += sprintf(at, "input 4\n");
+    for (int i = 0; i < LINES; i++) at += sprintf(at, "relu\n");
+    refuse(text, "net:", "more than 4096 layers");
+    at = text + sprintf(text, "input 4\ndense ");
+    memset(at, '7', LINES * BYTES);
+    at[LINES * BYTES] = 0;
+    refuse(text, "net:2", "77777");
+    memset(text + 8, 'q', LINES * BYTES);
+    refuse(text, "net:2", "is no layer");
+    free(text);
+}
+END_TEST
+
+START_TEST(files)
+{
+    char path[] = "/tmp/tassello-network-XXXXXX";
+    const int fd = mkstemp(path);
+    static const char binary[] = "input 4\n\0\x80\xffrelu";
+    tas_network *network = NULL;
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, "input 4\ndense 2\nlos mse", 23), 23);
+    expect(tas_network_open(context, path, &network), TAS_BAD_NETWORK, path, ":3: 'los'");
+    ck_assert_ptr_null(network);
+    ck_assert_int_eq(ftruncate(fd, 16), 0);
+    expect_ok(tas_network_open(context, path, &network));
+    ck_assert_uint_eq(tas_network_outputs(network), 2);
+    tas_network_close(&network);
+    ck_assert_int_eq(pwrite(fd, binary, sizeof binary, 0), (int)sizeof binary);
+    expect(tas_network_open(context, path, &network), TAS_BAD_NETWORK, path, "zero byte");
+    close(fd);
+    unlink(path);
+    expect(tas_network_open(context, path, &network), TAS_BAD_FILE, path, "No such file");
+    expect(tas_network_open(context, "no-such-network", &network), TAS_BAD_FILE, "no-such-network", "mlp");
+    expect(tas_network_open(context, "/tmp/", &network), TAS_BAD_FILE, "/tmp", "");
+    ck_assert_ptr_null(network);
+}
+END_TEST
+
+/* Granules --------------------------------------------------------------------------------------------------------- */
+
+START_TEST(granules)
+{
+    ck_assert_uint_eq(granule_of(65536, 1), 0);
+    ck_assert_uint_eq(granule_of(1ull << 40, 784), 0);
+    ck_assert_uint_eq(granule_of(65535, 1), 256);
+    ck_assert_uint_eq(granule_of(1, 1), 256);
+    ck_assert_uint_eq(granule_of(1, 2), 128);
+    ck_assert_uint_eq(granule_of(1, 3), 128); /* 64 of 3 are too few */
+    ck_assert_uint_eq(granule_of(1, 127), 4);
+    ck_assert_uint_eq(granule_of(1, 128), 2);
+    ck_assert_uint_eq(granule_of(1, 255), 2);
+    ck_assert_uint_eq(granule_of(1, 256), 1);
+    ck_assert_uint_eq(granule_of(1, UINT32_MAX), 1);
+}
+END_TEST
+
+/* A layer has an open granule below 65536 weights, and none from there. */
+START_TEST(open_granules_are_of_small_layers)
+{
+    tas_network *network = parse("input 256\ndense 256\ndense 255\n");
+    ck_assert_int_eq(network->tensors[network->parameters[0]].open, NO_TENSOR);
+    ck_assert_int_eq(network->tensors[network->parameters[1]].open, NO_TENSOR); /* a bias goes with its layer */
+    ck_assert_int_ge(network->tensors[network->parameters[2]].open, 0);
+    ck_assert_int_ge(network->tensors[network->parameters[3]].open, 0);
+    tas_network_close(&network);
+}
+END_TEST
+
+/* Initial parameters ----------------------------------------------------------------------------------------------- */
+
+/* Philox4x32-10 once more, from the paper. */
+static void philox_again(uint64_t seed, const uint32_t counter[4], uint32_t out[4])
+{
+    uint32_t x[4], key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
+    memcpy(x, counter, sizeof x);
+    for (int round = 0; round < 10; round++) {
+        const uint64_t a = UINT64_C(0xD2511F53) * x[0], b = UINT64_C(0xCD9E8D57) * x[2];
+        const uint32_t next[4] = {(uint32_t)(b >> 32) ^ x[1] ^ key[0], (uint32_t)b, (uint32_t)(a >> 32) ^ x[3] ^ key[1], (uint32_t)a};
+        memcpy(x, next, sizeof x);
+        key[0] += 0x9E3779B9;
+        key[1] += 0xBB67AE85;
+    }
+    memcpy(out, x, sizeof x);
+}
+
+static double unit_again(uint32_t u) { return ((double)(u >> 9) + 0.5) / 8388608; }
+
+/* Value `element` of a weight tensor, in double precision. */
+static double init_again(uint64_t seed, uint32_t place, uint32_t element, bool he, double fan_in, double fan_out)
+{
+    uint32_t v[4];
+    philox_again(seed, (const uint32_t[4]){1u << 24 | place, 0, 0, element / 4}, v);
+    if (!he) return sqrt(6 / (fan_in + fan_out)) * (2 * unit_again(v[element % 4]) - 1);
+    const uint32_t pair = element % 4 / 2 * 2;
+    const double radius = sqrt(-2 * log(unit_again(v[pair]))), angle = 2 * acos(-1) * unit_again(v[pair + 1]);
+    return sqrt(2 / fan_in) * radius * (element % 2 ? sin(angle) : cos(angle));
+}
+
+START_TEST(philox_of_the_paper)
+{
+    uint32_t v[4]; /* known answers of Random123 */
+    philox_again(0, (const uint32_t[4]){0, 0, 0, 0}, v);
+    ck_assert(v[0] == 0x6627e8d5 && v[1] == 0xe169c58d && v[2] == 0xbc57ac4c && v[3] == 0x9b00dbd8);
+    philox_again(0x299f31d0a4093822, (const uint32_t[4]){0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, v);
+    ck_assert(v[0] == 0xd16cfe09 && v[1] == 0x94fdcceb && v[2] == 0x5001e420 && v[3] == 0x24126ea1);
+}
+END_TEST
+
+START_TEST(initial_values_are_those_of_the_definition)
+{
+    const uint64_t seeds[] = {0, 7, 0x123456789abcdef0};
+    for (int s = 0; s < 3; s++) {
+        tas_network *network = parse("input 30\ndense 21\ndense 10 init glorot\n");
+        float he[630], biases[21], glorot[210];
+        init_parameter(network, 0, seeds[s], he);
+        init_parameter(network, 1, seeds[s], biases);
+        init_parameter(network, 2, seeds[s], glorot);
+        for (uint32_t i = 0; i < 630; i++) ck_assert_double_eq_tol(he[i], init_again(seeds[s], 0, i, true, 30, 21), 1e-6);
+        for (uint32_t i = 0; i < 210; i++) ck_assert_double_eq_tol(glorot[i], init_again(seeds[s], 2, i, false, 21, 10), 1e-7);
+        for (int i = 0; i < 21; i++) ck_assert(biases[i] == 0 && !signbit(biases[i]));
+        tas_network_close(&network);
+    }
+}
+END_TEST
+
+/* Bits that no change of the sources may change without a new contract. */
+START_TEST(initial_bits_are_pinned)
+{
+    static const uint32_t he[] = {0xbe993c22, 0x3e66d319, 0x3ecd7e33, 0xbe3ab8e9, 0xbe1cc043, 0x3e171a5b, 0xbdc4b850, 0x3f0bd106};
+    static const uint32_t glorot[] = {0xbe2b07bf, 0xbdf47755, 0xbdf3c125, 0xbead658a, 0xbe67f826, 0xbe6e8a8a, 0x3dde5e83, 0x3dec1f09};
+    tas_network *network = parse("input 30\ndense 21\ndense 10 init glorot\n");
+    float values[630];
+    init_parameter(network, 0, 7, values);
+    for (int i = 0; i < 8; i++) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        ck_assert_msg(bits == he[i], "he %d: %#010x", i, bits);
+    }
+    init_parameter(network, 2, 7, values);
+    for (int i = 0; i < 8; i++) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        ck_assert_msg(bits == glorot[i], "glorot %d: %#010x", i, bits);
+    }
+    tas_network_close(&network);
+}
+END_TEST
+
+START_TEST(initial_statistics)
+{
+    enum { IN = 300, OUT = 200, ALL = IN * OUT };
+    tas_network *network = parse("input 300\ndense 200\ndense 300 init glorot\n");
+    float *values = malloc(ALL * sizeof *values), *other = malloc(ALL * sizeof *other);
+    const double bound = sqrt(6.0 / (IN + OUT));
+    double sum = 0, squares = 0, fourth = 0, most = 0;
+    init_parameter(network, 0, 3, values);
+    init_parameter(network, 0, 4, other);
+    uint32_t equal = 0;
+    for (int i = 0; i < ALL; i++) {
+        sum += values[i];
+        squares += (double)values[i] * values[i];
+        fourth += pow(values[i], 4);
+        equal += values[i] == other[i];
+    }
+    const double variance = squares / ALL;
+    ck_assert_uint_lt(equal, 10);
+    ck_assert_double_eq_tol(sum / ALL, 0, 4 * sqrt(2.0 / IN / ALL));
+    ck_assert_double_eq_tol(variance, 2.0 / IN, 0.03 * 2.0 / IN);
+    ck_assert_double_eq_tol(fourth / ALL / variance / variance, 3, 0.15); /* as a normal distribution has it */
+    init_parameter(network, 2, 3, values);
+    sum = squares = 0;
+    for (int i = 0; i < ALL; i++) {
+        if (fabs(values[i]) > most) most = fabs(values[i]);
+        sum += values[i];
+        squares += (double)values[i] * values[i];
+    }
+    ck_assert(most <= bound * (1 + 1e-6) && most > 0.999 * bound);
+    ck_assert_double_eq_tol(sum / ALL, 0, 4 * bound / sqrt(3.0 * ALL));
+    ck_assert_double_eq_tol(squares / ALL, bound * bound / 3, 0.02 * bound * bound / 3);
+    free(values), free(other);
+    tas_network_close(&network);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("network");
+    TCase *tc = tcase_create("text");
+    tcase_set_timeout(tc, 60);
+    tcase_add_checked_fixture(tc, support_open, support_close);
+    tcase_add_test(tc, reads_the_example);
+    tcase_add_test(tc, summaries_tell_shapes_and_parameters);
+    tcase_add_test(tc, spaces_comments_and_line_ends);
+    tcase_add_test(tc, shapes_and_layers);
+    tcase_add_test(tc, shipped_networks_open_by_name);
+    tcase_add_test(tc, refuses_with_file_line_and_words);
+    tcase_add_test(tc, refuses_sizes_that_overflow);
+    tcase_add_test(tc, long_texts);
+    tcase_add_test(tc, files);
+    tcase_add_test(tc, granules);
+    tcase_add_test(tc, open_granules_are_of_small_layers);
+    tcase_add_test(tc, philox_of_the_paper);
+    tcase_add_test(tc, initial_values_are_those_of_the_definition);
+    tcase_add_test(tc, initial_bits_are_pinned);
+    tcase_add_test(tc, initial_statistics);
+    suite_add_tcase(suite, tc);
+    return support_run(suite);
+}

@@ -1,0 +1,580 @@
+/* The references of all operations against a second opinion: double precision within the bounds of a float's roundings, or
+ * the contract's rule written out a second time where bits are asked for. */
+#include "verify/verify.h" /* before check.h, which has a macro of the name fail */
+
+#include "support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define U 0x1p-24
+#define TINY 0x1p-40
+
+enum { RANDOM_CASES = 40 };
+
+static const char *where; /* the operation that is looked at */
+static test_case now;
+
+/* got is within bound of want. A flushed result may be 0 where want is hardly 2^-40, and is never less than that. */
+static void check_value(double want, float got, double bound, bool flushed, uint64_t element)
+{
+    bool good = fabs(got - want) <= bound + 0x1p-126;
+    if (flushed) {
+        if (got == 0 && !signbit(got) && fabs(want) < TINY + bound) good = true;
+        if (got != 0 && fabsf(got) < TINY) good = false;
+        if (got == 0 && signbit(got)) good = false;
+    }
+    ck_assert_msg(good, "%s case %u, element %llu: %.9g, expected %.12g within %g", where, now.number, (unsigned long long)element, got,
+                  want, bound);
+}
+
+static void check_exact(float want, float got, uint64_t element)
+{
+    const bool good = (isnan(want) && isnan(got)) || !memcmp(&want, &got, sizeof want);
+    ck_assert_msg(good, "%s case %u, element %llu: %a, expected %a", where, now.number, (unsigned long long)element, got, want);
+}
+
+/* Runs a check over the edge shapes and random cases of an operation, but for the wild ones. */
+static void each_case(op_id op, void (*check)(const test_case *))
+{
+    const uint64_t seed = test_seed();
+    uint32_t looked = 0;
+    where = op_get(op)->name;
+    for (uint32_t number = 0; number < EDGE_CASES + RANDOM_CASES; number++) {
+        const tas_status status = case_open(context, op, seed, number, &now);
+        if (status == TAS_STOPPED && number < EDGE_CASES) {
+            number = EDGE_CASES - 1;
+            continue;
+        }
+        if (status == TAS_STOPPED) break;
+        ck_assert_int_eq(status, TAS_OK);
+        for (int o = 0; o < now.operands; o++) /* what is only read stays */
+            if (op_get(op)->operand[o].access == ACCESS_IN)
+                ck_assert(!memcmp(now.before[o], now.after[o], now.elements[o] * type_bytes(op_get(op)->operand[o].type)));
+        if (now.mode != DRAW_WILD || op == OP_CHECK_FINITE || op == OP_RECORD_LOSS || op == OP_SUM_BLOCKS) {
+            check(&now);
+            looked++;
+        }
+        case_close(&now);
+    }
+    ck_assert_uint_gt(looked, 2);
+}
+
+#define IN(o) ((const float *)c->before[o])
+#define OUT(o) ((const float *)c->after[o])
+#define WORDS_IN(o) ((const uint32_t *)c->before[o])
+#define WORDS_OUT(o) ((const uint32_t *)c->after[o])
+
+/* The feed --------------------------------------------------------------------------------------------------------- */
+
+static float flush(float x) { return fabsf(x) < 0x1p-40f ? 0 : x; }
+
+static void check_gather(const test_case *c)
+{
+    const uint32_t *order = WORDS_IN(1) + c->args.size[3], width = c->args.size[0];
+    for (uint64_t i = 0; i < c->elements[2]; i++) {
+        const uint64_t from = (uint64_t)order[i / width] * width + i % width;
+        if (c->args.op == OP_GATHER_LABELS)
+            ck_assert_uint_eq(WORDS_OUT(2)[i], WORDS_IN(0)[from]);
+        else
+            check_exact(flush(fmaf(c->args.op == OP_GATHER_BYTES ? ((const uint8_t *)c->before[0])[from] : flush(IN(0)[from]),
+                                   c->args.scalar[0], c->args.scalar[1])),
+                        OUT(2)[i], i);
+    }
+}
+
+static void check_one_hot(const test_case *c)
+{
+    const uint32_t classes = c->args.size[0];
+    for (uint64_t i = 0; i < c->elements[1]; i++) check_exact(WORDS_IN(0)[i / classes] == i % classes, OUT(1)[i], i);
+}
+
+START_TEST(feed)
+{
+    each_case(OP_GATHER_BYTES, check_gather);
+    each_case(OP_GATHER_FLOATS, check_gather);
+    each_case(OP_GATHER_LABELS, check_gather);
+    each_case(OP_ONE_HOT, check_one_hot);
+}
+END_TEST
+
+/* Products --------------------------------------------------------------------------------------------------------- */
+
+static double product_bound(uint32_t length, double magnitudes) { return U * (4 + 2 * sqrt(length)) * magnitudes; }
+
+static void check_forward(const test_case *c)
+{
+    const uint32_t outputs = c->args.size[0], inputs = c->args.size[1];
+    for (uint32_t n = 0; n < c->args.n; n++)
+        for (uint32_t o = 0; o < outputs; o++) {
+            double sum = IN(2)[o], magnitudes = fabs(sum);
+            for (uint32_t i = 0; i < inputs; i++) {
+                const double term = (double)IN(0)[n * inputs + i] * IN(1)[o * inputs + i];
+                sum += term;
+                magnitudes += fabs(term);
+            }
+            check_value(sum, OUT(3)[n * outputs + o], product_bound(inputs + 1, magnitudes), true, n * outputs + o);
+        }
+}
+
+static void check_backward_input(const test_case *c)
+{
+    const uint32_t outputs = c->args.size[0], inputs = c->args.size[1];
+    for (uint32_t n = 0; n < c->args.n; n++)
+        for (uint32_t i = 0; i < inputs; i++) {
+            double sum = 0, magnitudes = 0;
+            for (uint32_t o = 0; o < outputs; o++) {
+                const double term = (double)IN(0)[n * outputs + o] * IN(1)[o * inputs + i];
+                sum += term;
+                magnitudes += fabs(term);
+            }
+            check_value(sum, OUT(2)[n * inputs + i], product_bound(outputs, magnitudes), true, n * inputs + i);
+        }
+}
+
+/* One gradient by the rule, example after example: total and open go in as they were before the tile. *closed: the open
+ * granule ended with the tile's last example, so that open means nothing. x NULL: ones. */
+static void sum_by_rule(const op_args *a, const float *dy, const float *x, uint32_t o, uint32_t i, float *total, float *open, bool *closed)
+{
+    const uint32_t granule = a->size[2];
+    *closed = false;
+    for (uint32_t e = a->first; e < a->first + a->n; e++) {
+        const float d = dy[(e - a->first) * a->size[0] + o], xi = x ? x[(e - a->first) * a->size[1] + i] : 1;
+        if (!granule) {
+            *total = fmaf(d, xi, e == 0 ? 0 : *total);
+            continue;
+        }
+        *open = fmaf(d, xi, e % granule == 0 ? 0 : *open);
+        *closed = (e + 1) % granule == 0 || e + 1 == a->batch;
+        if (*closed) *total = e < granule ? *open : *total + *open;
+    }
+}
+
+static void check_sums(const test_case *c)
+{
+    const bool bias = c->args.op == OP_DENSE_BACKWARD_BIAS;
+    const int first = bias ? 1 : 2; /* of total; open is next */
+    const uint32_t width = bias ? 1 : c->args.size[1];
+    for (uint64_t at = 0; at < c->elements[first]; at++) {
+        float total = IN(first)[at], open = IN(first + 1)[at];
+        bool closed;
+        sum_by_rule(&c->args, IN(bias ? 0 : 1), bias ? NULL : IN(0), (uint32_t)(at / width), (uint32_t)(at % width), &total, &open, &closed);
+        check_exact(total, OUT(first)[at], at);
+        if (!closed && c->args.size[2]) check_exact(open, OUT(first + 1)[at], at);
+    }
+}
+
+START_TEST(products)
+{
+    each_case(OP_DENSE_FORWARD, check_forward);
+    each_case(OP_DENSE_BACKWARD_INPUT, check_backward_input);
+    each_case(OP_DENSE_BACKWARD_WEIGHTS, check_sums);
+    each_case(OP_DENSE_BACKWARD_BIAS, check_sums);
+}
+END_TEST
+
+/* Runs a reference with scratch of its own. */
+static void run(const op_args *args, void *const *operand)
+{
+    const op_row *row = op_get(args->op);
+    void *scratch = malloc(row->scratch ? (size_t)row->scratch(args) + 1 : 1);
+    row->reference(args, operand, scratch);
+    free(scratch);
+}
+
+/* n floats between bands of NaN, all NaN where whole numbers up to `most` are not asked for. */
+enum { BAND = 64 };
+static float *banded(size_t n, int most)
+{
+    float *all = malloc((n + 2 * BAND) * sizeof *all);
+    for (size_t i = 0; i < n + 2 * BAND; i++) all[i] = NAN;
+    for (size_t i = 0; most && i < n; i++) all[BAND + i] = (float)((int)random_below(2 * (uint32_t)most + 1) - most);
+    return all + BAND;
+}
+
+static void unband(float *values, size_t n)
+{
+    for (size_t i = 0; i < BAND; i++) ck_assert(isnan(values[-1 - (long)i]) && isnan(values[n + i]));
+    free(values - BAND);
+}
+
+START_TEST(products_of_integers_are_exact)
+{
+    static const uint32_t sizes[] = {1, 7, 15, 16, 17, 31, 33, 61, 63, 65, 127};
+    for (int round = 0; round < 60; round++) {
+        const uint32_t n = sizes[random_below(11)], o = sizes[random_below(11)], i = sizes[random_below(11)];
+        const uint32_t granule = random_below(2) ? 16 : 0;
+        float *x = banded(n * i, 100), *w = banded(o * i, 100), *b = banded(o, 100), *dy = banded(n * o, 100);
+        float *y = banded(n * o, 0), *dx = banded(n * i, 0), *total = banded(o * i, 0), *open = banded(o * i, 0);
+        const op_args args = {.op = OP_DENSE_FORWARD, .n = n, .batch = n, .size = {o, i, granule}};
+        op_args input = args, weights = args;
+        input.op = OP_DENSE_BACKWARD_INPUT;
+        weights.op = OP_DENSE_BACKWARD_WEIGHTS;
+        run(&args, (void *[]){x, w, b, y});
+        run(&input, (void *[]){dy, w, dx});
+        run(&weights, (void *[]){x, dy, total, open});
+        for (uint32_t r = 0; r < n; r++)
+            for (uint32_t at = 0; at < o; at++) {
+                long sum = (long)b[at];
+                for (uint32_t k = 0; k < i; k++) sum += (long)x[r * i + k] * (long)w[at * i + k];
+                ck_assert_msg((float)sum == y[r * o + at], "forward %ux%ux%u", n, o, i);
+            }
+        for (uint32_t at = 0; at < i; at++) {
+            for (uint32_t r = 0; r < n; r++) {
+                long sum = 0;
+                for (uint32_t k = 0; k < o; k++) sum += (long)dy[r * o + k] * (long)w[k * i + at];
+                ck_assert_msg((float)sum == dx[r * i + at], "backward_input %ux%ux%u", n, o, i);
+            }
+            for (uint32_t row = 0; row < o; row++) {
+                long sum = 0;
+                for (uint32_t k = 0; k < n; k++) sum += (long)dy[k * o + row] * (long)x[k * i + at];
+                ck_assert_msg((float)sum == total[row * i + at], "backward_weights %ux%ux%u granule %u", n, o, i, granule);
+            }
+        }
+        unband(x, n * i), unband(w, o * i), unband(b, o), unband(dy, n * o);
+        unband(y, n * o), unband(dx, n * i), unband(total, o * i), unband(open, o * i);
+    }
+}
+END_TEST
+
+/* A batch cut in tiles at random gives the bits of the batch in one, and both are within the bound. */
+START_TEST(tiles_leave_no_trace)
+{
+    static const uint32_t granules[] = {0, 1, 4, 256};
+    for (int round = 0; round < 48; round++) {
+        const uint32_t batch = round % 3 ? 1 + random_below(700) : 256 * (1 + random_below(3)), o = 1 + random_below(5), i = 1 + random_below(70);
+        float *x = malloc(batch * i * sizeof *x), *dy = malloc(batch * o * sizeof *dy);
+        float *sum[4]; /* whole, cut, biases of whole, of cut; open behind each */
+        for (uint32_t k = 0; k < batch * i; k++) x[k] = random_float(-2, 2);
+        for (uint32_t k = 0; k < batch * o; k++) dy[k] = random_float(-2, 2);
+        for (int s = 0; s < 4; s++) sum[s] = banded(2 * o * i, 0);
+        op_args args = {.op = OP_DENSE_BACKWARD_WEIGHTS, .batch = batch, .size = {o, i, granules[round % 4]}};
+        for (int cut = 0; cut < 2; cut++)
+            for (args.first = 0; args.first < batch; args.first += args.n) {
+                const uint32_t rest = batch - args.first;
+                args.n = cut ? 1 + random_below(rest < 100 ? rest : 100) : rest;
+                args.op = OP_DENSE_BACKWARD_WEIGHTS;
+                run(&args, (void *[]){x + args.first * i, dy + args.first * o, sum[cut], sum[cut] + o * i});
+                args.op = OP_DENSE_BACKWARD_BIAS;
+                run(&args, (void *[]){dy + args.first * o, sum[2 + cut], sum[2 + cut] + o * i});
+            }
+        for (uint32_t at = 0; at < o * i; at++) {
+            double want = 0, magnitudes = 0;
+            for (uint32_t e = 0; e < batch; e++) {
+                want += (double)dy[e * o + at / i] * x[e * i + at % i];
+                magnitudes += fabs((double)dy[e * o + at / i] * x[e * i + at % i]);
+            }
+            where = "weights of a cut batch", now.number = (uint32_t)round;
+            check_exact(sum[0][at], sum[1][at], at);
+            check_value(want, sum[0][at], product_bound(batch, magnitudes), false, at);
+        }
+        for (uint32_t at = 0; at < o; at++) {
+            float total = NAN, open = NAN;
+            bool closed;
+            const op_args all = {.n = batch, .batch = batch, .size = {o, i, granules[round % 4]}};
+            sum_by_rule(&all, dy, NULL, at, 0, &total, &open, &closed);
+            where = "biases of a cut batch";
+            check_exact(total, sum[2][at], at);
+            check_exact(total, sum[3][at], at);
+        }
+        for (int s = 0; s < 4; s++) unband(sum[s], 2 * o * i);
+        free(x), free(dy);
+    }
+}
+END_TEST
+
+/* Activations ------------------------------------------------------------------------------------------------------ */
+
+static double cdf(double x) { return 0.5 * erfc(-x / sqrt(2)); }
+static double pdf(double x) { return exp(-x * x / 2) / sqrt(2 * acos(-1)); }
+
+static void check_activation(const test_case *c)
+{
+    for (uint64_t i = 0; i < c->elements[0]; i++) {
+        const double x = IN(0)[i];
+        double want = 0, ulps = 0;
+        switch (c->args.op) {
+        case OP_RELU_FORWARD: want = x > 0 ? x : 0; break;
+        case OP_LEAKY_FORWARD: want = x > 0 ? x : x * c->args.scalar[0]; ulps = 1; break;
+        case OP_TANH_FORWARD: want = tanh(x); ulps = 8; break;
+        case OP_SIGMOID_FORWARD: want = 1 / (1 + exp(-x)); ulps = 8; break;
+        default: want = x * cdf(x); ulps = 12; break;
+        }
+        check_value(want, OUT(1)[i], 2 * U * ulps * fabs(want), true, i);
+    }
+}
+
+static void check_activation_backward(const test_case *c)
+{
+    for (uint64_t i = 0; i < c->elements[0]; i++) {
+        const double s = IN(0)[i], dy = IN(1)[i];
+        double want = 0, bound = 0;
+        switch (c->args.op) {
+        case OP_RELU_BACKWARD: want = s == 0 ? 0 : dy; break;
+        case OP_LEAKY_BACKWARD: want = s < 0 ? dy * c->args.scalar[0] : dy; bound = U * fabs(want); break;
+        case OP_TANH_BACKWARD: want = dy * (1 - s * s); bound = 3 * U * fabs(want); break;
+        case OP_SIGMOID_BACKWARD: want = dy * (s - s * s); bound = 3 * U * fabs(want); break;
+        default:
+            want = dy * (cdf(s) + s * pdf(s));
+            bound = 2 * U * 10 * fabs(dy) * (cdf(s) + fabs(s) * pdf(s)) + fabs(dy) * 0x1p-99;
+            break;
+        }
+        check_value(want, OUT(2)[i], bound, true, i);
+    }
+}
+
+START_TEST(activations)
+{
+    for (int op = OP_RELU_FORWARD; op <= OP_GELU_FORWARD; op += 2) {
+        each_case((op_id)op, check_activation);
+        each_case((op_id)(op + 1), check_activation_backward);
+    }
+}
+END_TEST
+
+/* Losses ----------------------------------------------------------------------------------------------------------- */
+
+/* 2 sqrt(c) + d of a sum over a row: 16 lanes, then a tree of depth 4 */
+static double row_length(uint32_t width) { return 2 * sqrt((width + 15) / 16) + 4; }
+
+/* Places outside of the tile are as they were. */
+static void check_outside(const test_case *c, int operand)
+{
+    for (uint32_t k = 0; k < c->args.batch; k++)
+        if (k < c->args.first || k >= c->args.first + c->args.n) check_exact(IN(operand)[k], OUT(operand)[k], k);
+}
+
+static void check_softmax(const test_case *c)
+{
+    const uint32_t width = c->args.size[0];
+    for (uint32_t r = 0; r < c->args.n; r++) {
+        const float *x = IN(0) + r * width;
+        const uint32_t label = WORDS_IN(1)[r];
+        uint32_t most = 0;
+        double sum = 0;
+        for (uint32_t j = 1; j < width; j++) most = x[j] > x[most] ? j : most;
+        for (uint32_t j = 0; j < width; j++) sum += exp((double)x[j] - x[most]);
+        for (uint32_t j = 0; j < width; j++) {
+            const double below = (double)x[most] - x[j], p = exp(-below) / sum, want = p - (j == label);
+            check_value(want, OUT(4)[r * width + j], p * U * (24 + 2 * below + row_length(width)) + U * fabs(want), true, r * width + j);
+        }
+        const double below = (double)x[most] - x[label];
+        check_value(log(sum) + below, OUT(2)[c->args.first + r], U * (8 + 2 * below + 8 * log(sum) + row_length(width)), true, r);
+        check_exact(most == label, OUT(3)[c->args.first + r], r);
+    }
+    check_outside(c, 2);
+    check_outside(c, 3);
+}
+
+static void check_squared(const test_case *c)
+{
+    const uint32_t width = c->args.size[0];
+    for (uint32_t r = 0; r < c->args.n; r++) {
+        double sum = 0;
+        for (uint32_t j = 0; j < width; j++) {
+            const double d = (double)IN(0)[r * width + j] - IN(1)[r * width + j], want = 2 * d / width;
+            check_value(want, OUT(3)[r * width + j], 2 * U * fabs(want), true, r * width + j);
+            sum += d * d / width;
+        }
+        check_value(sum, OUT(2)[c->args.first + r], U * (8 + row_length(width)) * sum, true, r);
+    }
+    check_outside(c, 2);
+}
+
+START_TEST(losses)
+{
+    each_case(OP_SOFTMAX_LOSS, check_softmax);
+    each_case(OP_SQUARED_LOSS, check_squared);
+}
+END_TEST
+
+/* The first maximum; NaN wins. */
+START_TEST(hits_of_ties_and_nan)
+{
+    static const struct {
+        float x[4];
+        uint32_t label;
+        float hit;
+    } rows[] = {
+        {{1, 1, 0, 0}, 0, 1},     {{1, 1, 0, 0}, 1, 0},       {{0, 1, 1, 1}, 1, 1},       {{0, 1, 1, 1}, 3, 0},      {{0, 0, 0, 0}, 0, 1},
+        {{9, NAN, 0, 0}, 1, 1},   {{9, NAN, 0, 0}, 0, 0},     {{NAN, 9, NAN, 0}, 0, 1},   {{NAN, 9, NAN, 0}, 2, 0},  {{9, 9, 9, NAN}, 3, 1},
+        {{-1, -2, -3, -4}, 0, 1}, {{INFINITY, NAN}, 1, 1},    {{0, INFINITY, 1, 1}, 1, 1}, {{-INFINITY, 0, 0}, 1, 1}, {{-INFINITY, 0, 0}, 0, 0},
+    };
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+        float x[4], loss = 0, hit = 7, gradient[4];
+        uint32_t label = rows[k].label;
+        memcpy(x, rows[k].x, sizeof x);
+        run(&(op_args){.op = OP_SOFTMAX_LOSS, .n = 1, .batch = 1, .size = {4}}, (void *[]){x, &label, &loss, &hit, gradient});
+        ck_assert_msg(hit == rows[k].hit, "row %zu: hit %g", k, (double)hit);
+        const bool bad = isnan(x[0]) || isnan(x[1]) || isnan(x[2]) || isnan(x[3]) || isinf(x[1]);
+        ck_assert_msg(isnan(loss) == bad, "row %zu: loss %g", k, (double)loss);
+    }
+}
+END_TEST
+
+/* Sums and the watch ----------------------------------------------------------------------------------------------- */
+
+/* Lane l with all that folds into it while `width` lanes are left: lanes l and l + width, of twice the width before. */
+static float lane(const float *x, uint32_t count, uint32_t l, uint32_t width)
+{
+    if (width == 256) return l < count ? x[l] : 0;
+    const float left = lane(x, count, l, 2 * width), right = lane(x, count, l + width, 2 * width);
+    return left + right;
+}
+
+static void check_sum(const test_case *c)
+{
+    for (uint32_t b = 0; b < c->elements[1]; b++) {
+        const uint32_t rest = c->args.size[0] - 256 * b;
+        check_exact(lane(IN(0) + 256 * b, rest < 256 ? rest : 256, 0, 1), OUT(1)[b], b);
+    }
+}
+
+static void check_record(const test_case *c)
+{
+    const float loss = flush((float)((double)IN(0)[0] / c->args.scalar[0]));
+    for (uint32_t k = 0; k < c->args.size[1]; k++) check_exact(k == c->args.size[0] % c->args.size[1] ? loss : IN(1)[k], OUT(1)[k], k);
+    const bool set = !isfinite(loss) && !WORDS_IN(2)[0];
+    ck_assert_uint_eq(WORDS_OUT(2)[0], set ? c->args.size[0] : WORDS_IN(2)[0]);
+    ck_assert_uint_eq(WORDS_OUT(2)[1], set ? 1 : WORDS_IN(2)[1]);
+}
+
+static void check_watch(const test_case *c)
+{
+    bool bad = false;
+    for (uint64_t i = 0; i < c->elements[0]; i++) bad |= !isfinite(IN(0)[i]);
+    const bool set = bad && !WORDS_IN(1)[0];
+    ck_assert_uint_eq(WORDS_OUT(1)[0], set ? c->args.size[1] : WORDS_IN(1)[0]);
+    ck_assert_uint_eq(WORDS_OUT(1)[1], set ? c->args.size[2] : WORDS_IN(1)[1]);
+}
+
+START_TEST(sums_and_the_watch)
+{
+    each_case(OP_SUM_BLOCKS, check_sum);
+    each_case(OP_RECORD_LOSS, check_record);
+    each_case(OP_CHECK_FINITE, check_watch);
+}
+END_TEST
+
+/* One bad value anywhere is seen; the first record stays. */
+START_TEST(watch_is_sticky)
+{
+    static const float bad[] = {INFINITY, -INFINITY, NAN, -NAN};
+    float x[300] = {0};
+    uint32_t record[2] = {0, 0};
+    for (int k = 0; k < 300; k++) x[k] = k % 2 ? 3e38f : -1e-45f;
+    op_args args = {.op = OP_CHECK_FINITE, .size = {300, 4, 2}};
+    run(&args, (void *[]){x, record});
+    ck_assert(!record[0] && !record[1]);
+    for (int k = 0; k < 300; k++) {
+        const float kept = x[k];
+        record[0] = record[1] = 0;
+        x[k] = bad[k % 4];
+        run(&args, (void *[]){x, record});
+        ck_assert_msg(record[0] == 4 && record[1] == 2, "element %d", k);
+        x[k] = kept;
+    }
+    float sum = NAN, ring[3] = {0};
+    run(&(op_args){.op = OP_RECORD_LOSS, .size = {5, 3}, .scalar = {2}}, (void *[]){&sum, ring, record});
+    ck_assert(record[0] == 4 && record[1] == 2 && isnan(ring[2]));
+}
+END_TEST
+
+/* The update ------------------------------------------------------------------------------------------------------- */
+
+static void check_sgd(const test_case *c)
+{
+    const double lr = c->args.scalar[0], momentum = c->args.scalar[1], decay = c->args.scalar[2], count = c->args.scalar[3];
+    for (uint64_t i = 0; i < c->elements[0]; i++) {
+        const double w = IN(0)[i], mean = IN(1)[i] / count, g = mean + decay * w, v = momentum * IN(2)[i] + g;
+        const double move = c->args.size[1] ? g + momentum * v : v;
+        if (WORDS_IN(3)[0]) { /* the step is bad, or an earlier one was */
+            check_exact(IN(0)[i], OUT(0)[i], i);
+            check_exact(IN(2)[i], OUT(2)[i], i);
+            continue;
+        }
+        const double g_bound = U * fabs(mean) + U * fabs(g) + 2 * TINY, v_bound = g_bound + U * fabs(v) + U * fabs(momentum * IN(2)[i]);
+        const double move_bound = g_bound + momentum * v_bound + v_bound + U * fabs(move);
+        check_value(v, OUT(2)[i], v_bound, false, i);
+        ck_assert(OUT(2)[i] == 0 ? !signbit(OUT(2)[i]) : fabsf(OUT(2)[i]) >= 0x1p-100f);
+        check_value(w - lr * move, OUT(0)[i], U * fabs(w - lr * move) + 1.01 * lr * move_bound, true, i);
+    }
+}
+
+START_TEST(update) { each_case(OP_SGD, check_sgd); }
+END_TEST
+
+/* Nothing tiny, no -0, NaN stays ----------------------------------------------------------------------------------- */
+
+/* Numbers around 2^-40, denormals, and zeros of both signs, in every operation: what comes out is +0 or at least 2^-40. */
+START_TEST(nothing_tiny_comes_out)
+{
+    static const float tiny[] = {0x1p-41f, -0x1p-41f, 0x1.fffffep-41f, -0x1.fffffep-41f, 0x1p-40f, -0x1p-40f, 0x1p-20f, -0x1p-21f,
+                                 1e-45f,   -1e-45f,   0x1p-126f,       -0x1p-127f,       0,        -0.0f,     0x1p-60f, 3};
+    for (int op = 0; op < OP_COUNT; op++) {
+        if (op == OP_RELU_BACKWARD || op == OP_SUM_BLOCKS) continue; /* pass on what was flushed before; sum raw */
+        for (uint32_t number = 0; number < EDGE_CASES + 10; number += number == 1 ? EDGE_CASES - 1 : 1) {
+            const op_row *row = op_get((op_id)op);
+            if (case_open(context, (op_id)op, 1, number, &now)) continue;
+            for (int o = 0; o < now.operands; o++) {
+                const op_access access = row->operand[o].access;
+                if (row->operand[o].type == TYPE_F32)
+                    for (uint64_t i = 0; i < now.elements[o]; i++) ((float *)now.before[o])[i] = access == ACCESS_OUT ? NAN : tiny[random_below(16)];
+                memcpy(now.after[o], now.before[o], now.elements[o] * type_bytes(row->operand[o].type));
+            }
+            run(&now.args, now.after);
+            for (int o = 0; o < now.operands; o++) {
+                if (row->operand[o].type != TYPE_F32 || row->operand[o].access == ACCESS_IN || row->operand[o].panels) continue;
+                if (op == OP_DENSE_BACKWARD_BIAS || (op == OP_SGD && ((uint32_t *)now.before[3])[0])) continue;
+                const double least = op == OP_SGD && o == 2 ? 0x1p-100 : TINY;
+                for (uint64_t i = 0; i < now.elements[o]; i++) {
+                    const float got = ((float *)now.after[o])[i], was = ((float *)now.before[o])[i];
+                    if (row->operand[o].access == ACCESS_INOUT && !memcmp(&got, &was, 4) && op != OP_SGD) continue; /* not written */
+                    ck_assert_msg(got == 0 ? !signbit(got) : fabs(got) >= least, "%s: %s[%llu] is %a", row->name, row->operand[o].name,
+                                  (unsigned long long)i, (double)got);
+                }
+            }
+            case_close(&now);
+        }
+    }
+}
+END_TEST
+
+START_TEST(nan_stays)
+{
+    for (int op = OP_RELU_FORWARD; op <= OP_GELU_BACKWARD; op++) {
+        float x[3] = {NAN, 1, -NAN}, dy[3] = {1, NAN, NAN}, out[3] = {0};
+        const bool forward = (op - OP_RELU_FORWARD) % 2 == 0;
+        run(&(op_args){.op = (op_id)op, .n = 1, .batch = 1, .size = {3}, .scalar = {0.01f}}, (void *[]){x, forward ? out : dy, out});
+        ck_assert_msg(forward ? isnan(out[0]) && isfinite(out[1]) && isnan(out[2]) : isnan(out[1]) && isnan(out[2]), "%s: %g %g %g",
+                      op_get((op_id)op)->name, (double)out[0], (double)out[1], (double)out[2]);
+    }
+    float x[2] = {NAN, 0}, w[4] = {0, 1, 0, 0}, b[2] = {0, 0}, y[2] = {0, 0};
+    run(&(op_args){.op = OP_DENSE_FORWARD, .n = 1, .batch = 1, .size = {2, 2}}, (void *[]){x, w, b, y});
+    ck_assert_msg(isnan(y[0]) && isnan(y[1]), "NaN times 0");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("oracle");
+    TCase *tc = tcase_create("operations");
+    tcase_set_timeout(tc, 120);
+    tcase_add_checked_fixture(tc, support_open, support_close);
+    tcase_add_test(tc, feed);
+    tcase_add_test(tc, products);
+    tcase_add_test(tc, products_of_integers_are_exact);
+    tcase_add_test(tc, tiles_leave_no_trace);
+    tcase_add_test(tc, activations);
+    tcase_add_test(tc, losses);
+    tcase_add_test(tc, hits_of_ties_and_nan);
+    tcase_add_test(tc, sums_and_the_watch);
+    tcase_add_test(tc, watch_is_sticky);
+    tcase_add_test(tc, update);
+    tcase_add_test(tc, nothing_tiny_comes_out);
+    tcase_add_test(tc, nan_stays);
+    suite_add_tcase(suite, tc);
+    return support_run(suite);
+}
