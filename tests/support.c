@@ -41,6 +41,21 @@ uint32_t random_below(uint32_t bound) { return (uint32_t)((random_u64() >> 32) *
 double random_unit(void) { return (double)(random_u64() >> 11) * 0x1p-53; }
 float random_float(float least, float most) { return (float)(least + (most - least) * random_unit()); }
 
+enum { BAND = 64 };
+float *banded(size_t n, int most)
+{
+    float *all = malloc((n + 2 * BAND) * sizeof *all);
+    for (size_t i = 0; i < n + 2 * BAND; i++) all[i] = NAN;
+    for (size_t i = 0; most && i < n; i++) all[BAND + i] = (float)((int)random_below(2 * (uint32_t)most + 1) - most);
+    return all + BAND;
+}
+
+void unband(float *values, size_t n)
+{
+    for (size_t i = 0; i < BAND; i++) ck_assert(isnan(values[-1 - (long)i]) && isnan(values[n + i]));
+    free(values - BAND);
+}
+
 /* Fixtures --------------------------------------------------------------------------------------------------------- */
 
 void support_open(void)
@@ -56,6 +71,37 @@ void support_close(void)
     tas_context_close(&context);
 }
 
+const char sample_net[] = "input 6 mean 0.1 std 0.7\ndense 9\nrelu\ndense 7\ntanh\ndense 4\n";
+float sample_inputs[COUNT * INPUTS];
+uint32_t sample_labels[COUNT];
+tas_data *sample;
+
+void sample_open(void)
+{
+    support_open();
+    for (uint32_t e = 0; e < COUNT; e++) {
+        sample_labels[e] = random_below(CLASSES);
+        for (uint32_t i = 0; i < INPUTS; i++)
+            sample_inputs[e * INPUTS + i] = random_float(-1, 1) + (float)(i == sample_labels[e]);
+    }
+    sample = data_of(COUNT, INPUTS, sample_inputs, sample_labels, CLASSES, 0);
+}
+
+void sample_close(void)
+{
+    tas_data_close(&sample);
+    support_close();
+}
+
+tas_train_options sample_options(uint32_t batch, uint64_t steps)
+{
+    tas_train_options is;
+    tas_train_options_init(&is);
+    is.batch = batch;
+    is.steps = steps;
+    return is;
+}
+
 int support_run(Suite *suite)
 {
     test_seed(); /* before tests are forked, so that all have the same */
@@ -68,10 +114,11 @@ int support_run(Suite *suite)
 
 void expect(tas_status found, tas_status wanted, const char *word, const char *other)
 {
-    ck_assert_msg(found == wanted, "%s, expected %s: %s", tas_status_name(found), tas_status_name(wanted), tas_error(context));
+    ck_assert_msg(found == wanted, "%s, expected %s: %s", tas_status_name(found), tas_status_name(wanted),
+                  tas_error(context));
     if (!wanted) return;
-    ck_assert_msg(strstr(tas_error(context), word) && strstr(tas_error(context), other), "\"%s\" lacks \"%s\" or \"%s\"",
-                  tas_error(context), word, other);
+    ck_assert_msg(strstr(tas_error(context), word) && strstr(tas_error(context), other),
+                  "\"%s\" lacks \"%s\" or \"%s\"", tas_error(context), word, other);
 }
 
 /* Networks in double precision ------------------------------------------------------------------------------------- */
@@ -150,7 +197,8 @@ void plain_forward(const plain_net *net, const double *parameters, const double 
             continue;
         }
         for (uint32_t i = 0; i < width; i++) {
-            if (kink && (layer->kind == PLAIN_RELU || layer->kind == PLAIN_LEAKY) && fabs(x[i]) < *kink) *kink = fabs(x[i]);
+            if (kink && (layer->kind == PLAIN_RELU || layer->kind == PLAIN_LEAKY) && fabs(x[i]) < *kink)
+                *kink = fabs(x[i]);
             y[i] = activate(layer, x[i]);
         }
     }
@@ -220,7 +268,8 @@ void model_set(tas_model *model, const float *values)
     }
 }
 
-tas_data *data_of(uint64_t count, size_t input_size, const float *inputs, const void *targets, uint32_t classes, size_t target_size)
+tas_data *data_of(uint64_t count, size_t input_size, const float *inputs, const void *targets, uint32_t classes,
+                  size_t target_size)
 {
     tas_data *data = NULL;
     tas_data_options is;

@@ -18,11 +18,26 @@ uint32_t random_below(uint32_t bound); /* 0 .. bound-1 */
 double random_unit(void);              /* [0, 1) */
 float random_float(float least, float most);
 
+/* n floats between bands of NaN: whole numbers from -most to most, or NaN where most is 0. unband() frees them, and fails
+ * where a band was written to. */
+float *banded(size_t n, int most);
+void unband(float *values, size_t n);
+
 /* A context and the reference device, opened before each test and closed after it: for tcase_add_checked_fixture(). */
 extern tas_context *context;
 extern tas_device *device;
 void support_open(void);
 void support_close(void);
+
+/* Examples drawn anew for each test, with a network for them. sample_open() opens what support_open() does, too. */
+enum { COUNT = 53, INPUTS = 6, CLASSES = 4 };
+extern const char sample_net[];
+extern float sample_inputs[COUNT * INPUTS];
+extern uint32_t sample_labels[COUNT];
+extern tas_data *sample;
+void sample_open(void);
+void sample_close(void);
+tas_train_options sample_options(uint32_t batch, uint64_t steps); /* the defaults but for these */
 
 /* The suite's main(): runs it, and answers whether it failed. */
 int support_run(Suite *suite);
@@ -74,6 +89,7 @@ float *model_get(tas_model *model);
 void model_set(tas_model *model, const float *values);
 
 /* A data set of arrays that are the caller's: targets are uint32_t with classes, else floats of target_size. */
-tas_data *data_of(uint64_t count, size_t input_size, const float *inputs, const void *targets, uint32_t classes, size_t target_size);
+tas_data *data_of(uint64_t count, size_t input_size, const float *inputs, const void *targets, uint32_t classes,
+                  size_t target_size);
 
 #endif

@@ -79,8 +79,8 @@ static const struct row {
     {.name = "sigmoid", .over = sigmoid_over, .exact = exact_sigmoid, .bound = 3.0},
     {.name = "tanh", .over = tanh_over, .exact = tanh, .bound = 2.0},
     {.name = "erf", .over = erf_over, .exact = erf, .bound = 2.0},
-    {.name = "normal_cdf", .over = normal_cdf_over, .exact = exact_cdf, .bound = 4.0},
-    {.name = "normal_pdf", .over = normal_pdf_over, .exact = exact_pdf, .bound = 2.0},
+    {.name = "normal_cdf", .over = normal_cdf_over, .exact = exact_cdf, .bound = 5.0},
+    {.name = "normal_pdf", .over = normal_pdf_over, .exact = exact_pdf, .bound = 2.5},
     {.name = "sinpi", .over = sinpi_over, .exact = exact_sinpi, .bound = 1.0},
     {.name = "cospi", .over = cospi_over, .exact = exact_cospi, .bound = 1.0},
     {.name = "sqrt", .over = sqrt_over, .exact = sqrt, .bound = 0.5},
@@ -113,8 +113,9 @@ START_TEST(errors_in_ulp)
         row->over(x, y);
         for (uint32_t i = 0; i < CHUNK; i++) {
             const double error = ulp_error(y[i], row->exact(arith_is_zero(x[i]) ? 0.0 : (double)x[i]));
-            ck_assert_msg(error <= row->bound, "%s(%a) is %a (%08x), not %a: %g ULP", row->name, (double)x[i], (double)y[i],
-                          arith_bits(y[i]), row->exact((double)x[i]), error);
+            if (!(error <= row->bound)) /* not an assertion, which costs a system call each time that it holds */
+                ck_abort_msg("%s(%a) is %a (%08x), not %a: %g ULP", row->name, (double)x[i], (double)y[i], arith_bits(y[i]),
+                             row->exact((double)x[i]), error);
             if (error > worst) worst = error, worst_at = x[i];
         }
     }
@@ -138,7 +139,7 @@ START_TEST(named_values)
         {"log", arith_log, -inf, inf, nan, -0x1.5d58a0p+6f},
         {"sigmoid", arith_sigmoid, 0.5f, 1, 0, 0.5f},
         {"tanh", arith_tanh, 0, 1, -1, least},
-        {"erf", arith_erf, 0, 1, -1, 0x1.20dd76p-126f},
+        {"erf", arith_erf, 0, 1, -1, 0x1.20dd74p-126f},
         {"normal_cdf", arith_normal_cdf, 0.5f, 1, 0, 0.5f},
         {"normal_pdf", arith_normal_pdf, 0x1.988454p-2f, 0, 0, 0x1.988454p-2f},
         {"sinpi", arith_sinpi, 0, nan, nan, ARITH_PI * 0x1p-126f},
@@ -356,7 +357,8 @@ START_TEST(philox_units)
     expect_bits("unit", 0, 0, philox_unit(UINT32_MAX), 1 - 0x1p-24f);
     for (uint32_t k = 0; k < 1u << 23; k++) {
         const double should = (k + 0.5) * 0x1p-23;
-        ck_assert_msg(philox_unit(k << 9) == should, "philox_unit(%08x) is %a, not %a", k << 9, (double)philox_unit(k << 9), should);
+        if (philox_unit(k << 9) != should)
+            ck_abort_msg("philox_unit(%08x) is %a, not %a", k << 9, (double)philox_unit(k << 9), should);
     }
 }
 END_TEST

@@ -65,7 +65,8 @@ static void check_gradients(const plain_net *net, uint32_t count)
     plain_text(net, text, sizeof text);
 
     tas_model *model = model_of(net, 1);
-    tas_data *data = data_of(count, net->inputs, p.inputs, net->mse ? (void *)p.targets : (void *)p.labels, net->mse ? 0 : width, width);
+    tas_data *data = data_of(count, net->inputs, p.inputs, net->mse ? (void *)p.targets : (void *)p.labels,
+                             net->mse ? 0 : width, width);
     tas_train_options is;
     tas_train_result result;
     tas_train_options_init(&is);
@@ -77,7 +78,8 @@ static void check_gradients(const plain_net *net, uint32_t count)
     model_set(model, before);
     expect_ok(tas_train(model, data, &is, &result));
     const double loss = mean_loss(&p, NULL);
-    ck_assert_msg(fabs(result.last_loss - loss) <= 2e-5 * (1 + fabs(loss)), "loss %.9g, expected %.9g of\n%s", result.last_loss, loss, text);
+    ck_assert_msg(fabs(result.last_loss - loss) <= 2e-5 * (1 + fabs(loss)), "loss %.9g, expected %.9g of\n%s",
+                  result.last_loss, loss, text);
 
     float *after = model_get(model);
     double most = 0;
@@ -89,7 +91,8 @@ static void check_gradients(const plain_net *net, uint32_t count)
         const double below = mean_loss(&p, NULL), want = (above - below) / (2 * h);
         p.parameters[k] = w;
         if (fabs(want) > most) most = fabs(want);
-        ck_assert_msg(fabs(got - want) <= 1e-4 * fabs(want) + 3e-6, "parameter %zu: gradient %.9g, expected %.9g of\n%s", k, got, want, text);
+        ck_assert_msg(fabs(got - want) <= 1e-4 * fabs(want) + 3e-6,
+                      "parameter %zu: gradient %.9g, expected %.9g of\n%s", k, got, want, text);
     }
     ck_assert_msg(most > 1e-3, "no gradient to speak of in\n%s", text);
     free(after), free(before), free(p.parameters), free(p.targets), free(p.inputs);

@@ -61,8 +61,11 @@ END_TEST
 
 START_TEST(summaries_tell_shapes_and_parameters)
 {
-    static const char *const words[][3] = {{"input", "1x28x28", ""}, {"dense", "500", "392500 parameters"}, {"relu", "500", ""},
-                                           {"dense", " 10", "5010 parameters"}, {"loss", "softmax", "10"}};
+    static const char *const words[][3] = {{"input", "1x28x28", ""},
+                                           {"dense", "500", "392500 parameters"},
+                                           {"relu", "500", ""},
+                                           {"dense", " 10", "5010 parameters"},
+                                           {"loss", "softmax", "10"}};
     tas_network *network = parse(example);
     for (size_t i = 0; i < 5; i++) {
         const char *line = tas_network_layer(network, i);
@@ -198,7 +201,7 @@ START_TEST(refuses_sizes_that_overflow)
 {
     refuse("input 65536x65536\ndense 2\n", "net:1", "2^32");
     refuse("input 16777216x16777216\ndense 2\n", "net:1", "2^32");
-    refuse("input 16777216x16777216x65536\ndense 2\n", "net:1", "2^32");   /* 2^64 */
+    refuse("input 16777216x16777216x65536\ndense 2\n", "net:1", "2^32");    /* 2^64 */
     refuse("input 16777216x16777216x16777216\ndense 2\n", "net:1", "2^32"); /* 2^72 */
     refuse("input 1048577x4194304x4194304\ndense 2\n", "net:1", "2^32");
     refuse("input 65536\ndense 65536\n", "net:2", "weights");
@@ -290,7 +293,8 @@ static void philox_again(uint64_t seed, const uint32_t counter[4], uint32_t out[
     memcpy(x, counter, sizeof x);
     for (int round = 0; round < 10; round++) {
         const uint64_t a = UINT64_C(0xD2511F53) * x[0], b = UINT64_C(0xCD9E8D57) * x[2];
-        const uint32_t next[4] = {(uint32_t)(b >> 32) ^ x[1] ^ key[0], (uint32_t)b, (uint32_t)(a >> 32) ^ x[3] ^ key[1], (uint32_t)a};
+        const uint32_t next[4] = {(uint32_t)(b >> 32) ^ x[1] ^ key[0], (uint32_t)b, (uint32_t)(a >> 32) ^ x[3] ^ key[1],
+                                  (uint32_t)a};
         memcpy(x, next, sizeof x);
         key[0] += 0x9E3779B9;
         key[1] += 0xBB67AE85;
@@ -330,8 +334,10 @@ START_TEST(initial_values_are_those_of_the_definition)
         init_parameter(network, 0, seeds[s], he);
         init_parameter(network, 1, seeds[s], biases);
         init_parameter(network, 2, seeds[s], glorot);
-        for (uint32_t i = 0; i < 630; i++) ck_assert_double_eq_tol(he[i], init_again(seeds[s], 0, i, true, 30, 21), 1e-6);
-        for (uint32_t i = 0; i < 210; i++) ck_assert_double_eq_tol(glorot[i], init_again(seeds[s], 2, i, false, 21, 10), 1e-7);
+        for (uint32_t i = 0; i < 630; i++)
+            ck_assert_double_eq_tol(he[i], init_again(seeds[s], 0, i, true, 30, 21), 1e-6);
+        for (uint32_t i = 0; i < 210; i++)
+            ck_assert_double_eq_tol(glorot[i], init_again(seeds[s], 2, i, false, 21, 10), 1e-7);
         for (int i = 0; i < 21; i++) ck_assert(biases[i] == 0 && !signbit(biases[i]));
         tas_network_close(&network);
     }
@@ -341,8 +347,10 @@ END_TEST
 /* Bits that no change of the sources may change without a new contract. */
 START_TEST(initial_bits_are_pinned)
 {
-    static const uint32_t he[] = {0xbe993c22, 0x3e66d319, 0x3ecd7e33, 0xbe3ab8e9, 0xbe1cc043, 0x3e171a5b, 0xbdc4b850, 0x3f0bd106};
-    static const uint32_t glorot[] = {0xbe2b07bf, 0xbdf47755, 0xbdf3c125, 0xbead658a, 0xbe67f826, 0xbe6e8a8a, 0x3dde5e83, 0x3dec1f09};
+    static const uint32_t he[] = {0xbe993c22, 0x3e66d319, 0x3ecd7e33, 0xbe3ab8e9,
+                                  0xbe1cc043, 0x3e171a5b, 0xbdc4b850, 0x3f0bd106};
+    static const uint32_t glorot[] = {0xbe2b07bf, 0xbdf47755, 0xbdf3c125, 0xbead658a,
+                                      0xbe67f826, 0xbe6e8a8a, 0x3dde5e83, 0x3dec1f09};
     tas_network *network = parse("input 30\ndense 21\ndense 10 init glorot\n");
     float values[630];
     init_parameter(network, 0, 7, values);

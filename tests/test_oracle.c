@@ -26,14 +26,15 @@ static void check_value(double want, float got, double bound, bool flushed, uint
         if (got != 0 && fabsf(got) < TINY) good = false;
         if (got == 0 && signbit(got)) good = false;
     }
-    ck_assert_msg(good, "%s case %u, element %llu: %.9g, expected %.12g within %g", where, now.number, (unsigned long long)element, got,
-                  want, bound);
+    ck_assert_msg(good, "%s case %u, element %llu: %.9g, expected %.12g within %g", where, now.number,
+                  (unsigned long long)element, got, want, bound);
 }
 
 static void check_exact(float want, float got, uint64_t element)
 {
     const bool good = (isnan(want) && isnan(got)) || !memcmp(&want, &got, sizeof want);
-    ck_assert_msg(good, "%s case %u, element %llu: %a, expected %a", where, now.number, (unsigned long long)element, got, want);
+    ck_assert_msg(good, "%s case %u, element %llu: %a, expected %a", where, now.number, (unsigned long long)element,
+                  got, want);
 }
 
 /* Runs a check over the edge shapes and random cases of an operation, but for the wild ones. */
@@ -52,7 +53,8 @@ static void each_case(op_id op, void (*check)(const test_case *))
         ck_assert_int_eq(status, TAS_OK);
         for (int o = 0; o < now.operands; o++) /* what is only read stays */
             if (op_get(op)->operand[o].access == ACCESS_IN)
-                ck_assert(!memcmp(now.before[o], now.after[o], now.elements[o] * type_bytes(op_get(op)->operand[o].type)));
+                ck_assert(
+                    !memcmp(now.before[o], now.after[o], now.elements[o] * type_bytes(op_get(op)->operand[o].type)));
         if (now.mode != DRAW_WILD || op == OP_CHECK_FINITE || op == OP_RECORD_LOSS || op == OP_SUM_BLOCKS) {
             check(&now);
             looked++;
@@ -79,9 +81,10 @@ static void check_gather(const test_case *c)
         if (c->args.op == OP_GATHER_LABELS)
             ck_assert_uint_eq(WORDS_OUT(2)[i], WORDS_IN(0)[from]);
         else
-            check_exact(flush(fmaf(c->args.op == OP_GATHER_BYTES ? ((const uint8_t *)c->before[0])[from] : flush(IN(0)[from]),
-                                   c->args.scalar[0], c->args.scalar[1])),
-                        OUT(2)[i], i);
+            check_exact(
+                flush(fmaf(c->args.op == OP_GATHER_BYTES ? ((const uint8_t *)c->before[0])[from] : flush(IN(0)[from]),
+                           c->args.scalar[0], c->args.scalar[1])),
+                OUT(2)[i], i);
     }
 }
 
@@ -136,7 +139,8 @@ static void check_backward_input(const test_case *c)
 
 /* One gradient by the rule, example after example: total and open go in as they were before the tile. *closed: the open
  * granule ended with the tile's last example, so that open means nothing. x NULL: ones. */
-static void sum_by_rule(const op_args *a, const float *dy, const float *x, uint32_t o, uint32_t i, float *total, float *open, bool *closed)
+static void sum_by_rule(const op_args *a, const float *dy, const float *x, uint32_t o, uint32_t i, float *total,
+                        float *open, bool *closed)
 {
     const uint32_t granule = a->size[2];
     *closed = false;
@@ -160,7 +164,8 @@ static void check_sums(const test_case *c)
     for (uint64_t at = 0; at < c->elements[first]; at++) {
         float total = IN(first)[at], open = IN(first + 1)[at];
         bool closed;
-        sum_by_rule(&c->args, IN(bias ? 0 : 1), bias ? NULL : IN(0), (uint32_t)(at / width), (uint32_t)(at % width), &total, &open, &closed);
+        sum_by_rule(&c->args, IN(bias ? 0 : 1), bias ? NULL : IN(0), (uint32_t)(at / width), (uint32_t)(at % width),
+                    &total, &open, &closed);
         check_exact(total, OUT(first)[at], at);
         if (!closed && c->args.size[2]) check_exact(open, OUT(first + 1)[at], at);
     }
@@ -182,22 +187,6 @@ static void run(const op_args *args, void *const *operand)
     void *scratch = malloc(row->scratch ? (size_t)row->scratch(args) + 1 : 1);
     row->reference(args, operand, scratch);
     free(scratch);
-}
-
-/* n floats between bands of NaN, all NaN where whole numbers up to `most` are not asked for. */
-enum { BAND = 64 };
-static float *banded(size_t n, int most)
-{
-    float *all = malloc((n + 2 * BAND) * sizeof *all);
-    for (size_t i = 0; i < n + 2 * BAND; i++) all[i] = NAN;
-    for (size_t i = 0; most && i < n; i++) all[BAND + i] = (float)((int)random_below(2 * (uint32_t)most + 1) - most);
-    return all + BAND;
-}
-
-static void unband(float *values, size_t n)
-{
-    for (size_t i = 0; i < BAND; i++) ck_assert(isnan(values[-1 - (long)i]) && isnan(values[n + i]));
-    free(values - BAND);
 }
 
 START_TEST(products_of_integers_are_exact)
@@ -230,7 +219,8 @@ START_TEST(products_of_integers_are_exact)
             for (uint32_t row = 0; row < o; row++) {
                 long sum = 0;
                 for (uint32_t k = 0; k < n; k++) sum += (long)dy[k * o + row] * (long)x[k * i + at];
-                ck_assert_msg((float)sum == total[row * i + at], "backward_weights %ux%ux%u granule %u", n, o, i, granule);
+                ck_assert_msg((float)sum == total[row * i + at], "backward_weights %ux%ux%u granule %u", n, o, i,
+                              granule);
             }
         }
         unband(x, n * i), unband(w, o * i), unband(b, o), unband(dy, n * o);
@@ -244,7 +234,8 @@ START_TEST(tiles_leave_no_trace)
 {
     static const uint32_t granules[] = {0, 1, 4, 256};
     for (int round = 0; round < 48; round++) {
-        const uint32_t batch = round % 3 ? 1 + random_below(700) : 256 * (1 + random_below(3)), o = 1 + random_below(5), i = 1 + random_below(70);
+        const uint32_t batch = round % 3 ? 1 + random_below(700) : 256 * (1 + random_below(3)), o = 1 + random_below(5),
+                       i = 1 + random_below(70);
         float *x = malloc(batch * i * sizeof *x), *dy = malloc(batch * o * sizeof *dy);
         float *sum[4]; /* whole, cut, biases of whole, of cut; open behind each */
         for (uint32_t k = 0; k < batch * i; k++) x[k] = random_float(-2, 2);
@@ -297,10 +288,22 @@ static void check_activation(const test_case *c)
         double want = 0, ulps = 0;
         switch (c->args.op) {
         case OP_RELU_FORWARD: want = x > 0 ? x : 0; break;
-        case OP_LEAKY_FORWARD: want = x > 0 ? x : x * c->args.scalar[0]; ulps = 1; break;
-        case OP_TANH_FORWARD: want = tanh(x); ulps = 8; break;
-        case OP_SIGMOID_FORWARD: want = 1 / (1 + exp(-x)); ulps = 8; break;
-        default: want = x * cdf(x); ulps = 12; break;
+        case OP_LEAKY_FORWARD:
+            want = x > 0 ? x : x * c->args.scalar[0];
+            ulps = 1;
+            break;
+        case OP_TANH_FORWARD:
+            want = tanh(x);
+            ulps = 8;
+            break;
+        case OP_SIGMOID_FORWARD:
+            want = 1 / (1 + exp(-x));
+            ulps = 8;
+            break;
+        default:
+            want = x * cdf(x);
+            ulps = 12;
+            break;
         }
         check_value(want, OUT(1)[i], 2 * U * ulps * fabs(want), true, i);
     }
@@ -313,9 +316,18 @@ static void check_activation_backward(const test_case *c)
         double want = 0, bound = 0;
         switch (c->args.op) {
         case OP_RELU_BACKWARD: want = s == 0 ? 0 : dy; break;
-        case OP_LEAKY_BACKWARD: want = s < 0 ? dy * c->args.scalar[0] : dy; bound = U * fabs(want); break;
-        case OP_TANH_BACKWARD: want = dy * (1 - s * s); bound = 3 * U * fabs(want); break;
-        case OP_SIGMOID_BACKWARD: want = dy * (s - s * s); bound = 3 * U * fabs(want); break;
+        case OP_LEAKY_BACKWARD:
+            want = s < 0 ? dy * c->args.scalar[0] : dy;
+            bound = U * fabs(want);
+            break;
+        case OP_TANH_BACKWARD:
+            want = dy * (1 - s * s);
+            bound = 3 * U * fabs(want);
+            break;
+        case OP_SIGMOID_BACKWARD:
+            want = dy * (s - s * s);
+            bound = 3 * U * fabs(want);
+            break;
         default:
             want = dy * (cdf(s) + s * pdf(s));
             bound = 2 * U * 10 * fabs(dy) * (cdf(s) + fabs(s) * pdf(s)) + fabs(dy) * 0x1p-99;
@@ -358,10 +370,12 @@ static void check_softmax(const test_case *c)
         for (uint32_t j = 0; j < width; j++) sum += exp((double)x[j] - x[most]);
         for (uint32_t j = 0; j < width; j++) {
             const double below = (double)x[most] - x[j], p = exp(-below) / sum, want = p - (j == label);
-            check_value(want, OUT(4)[r * width + j], p * U * (24 + 2 * below + row_length(width)) + U * fabs(want), true, r * width + j);
+            check_value(want, OUT(4)[r * width + j], p * U * (24 + 2 * below + row_length(width)) + U * fabs(want),
+                        true, r * width + j);
         }
         const double below = (double)x[most] - x[label];
-        check_value(log(sum) + below, OUT(2)[c->args.first + r], U * (8 + 2 * below + 8 * log(sum) + row_length(width)), true, r);
+        check_value(log(sum) + below, OUT(2)[c->args.first + r], U * (8 + 2 * below + 8 * log(sum) + row_length(width)),
+                    true, r);
         check_exact(most == label, OUT(3)[c->args.first + r], r);
     }
     check_outside(c, 2);
@@ -398,15 +412,17 @@ START_TEST(hits_of_ties_and_nan)
         uint32_t label;
         float hit;
     } rows[] = {
-        {{1, 1, 0, 0}, 0, 1},     {{1, 1, 0, 0}, 1, 0},       {{0, 1, 1, 1}, 1, 1},       {{0, 1, 1, 1}, 3, 0},      {{0, 0, 0, 0}, 0, 1},
-        {{9, NAN, 0, 0}, 1, 1},   {{9, NAN, 0, 0}, 0, 0},     {{NAN, 9, NAN, 0}, 0, 1},   {{NAN, 9, NAN, 0}, 2, 0},  {{9, 9, 9, NAN}, 3, 1},
-        {{-1, -2, -3, -4}, 0, 1}, {{INFINITY, NAN}, 1, 1},    {{0, INFINITY, 1, 1}, 1, 1}, {{-INFINITY, 0, 0}, 1, 1}, {{-INFINITY, 0, 0}, 0, 0},
+        {{1, 1, 0, 0}, 0, 1},        {{1, 1, 0, 0}, 1, 0},      {{0, 1, 1, 1}, 1, 1},      {{0, 1, 1, 1}, 3, 0},
+        {{0, 0, 0, 0}, 0, 1},        {{9, NAN, 0, 0}, 1, 1},    {{9, NAN, 0, 0}, 0, 0},    {{NAN, 9, NAN, 0}, 0, 1},
+        {{NAN, 9, NAN, 0}, 2, 0},    {{9, 9, 9, NAN}, 3, 1},    {{-1, -2, -3, -4}, 0, 1},  {{INFINITY, NAN}, 1, 1},
+        {{0, INFINITY, 1, 1}, 1, 1}, {{-INFINITY, 0, 0}, 1, 1}, {{-INFINITY, 0, 0}, 0, 0},
     };
     for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
         float x[4], loss = 0, hit = 7, gradient[4];
         uint32_t label = rows[k].label;
         memcpy(x, rows[k].x, sizeof x);
-        run(&(op_args){.op = OP_SOFTMAX_LOSS, .n = 1, .batch = 1, .size = {4}}, (void *[]){x, &label, &loss, &hit, gradient});
+        run(&(op_args){.op = OP_SOFTMAX_LOSS, .n = 1, .batch = 1, .size = {4}},
+            (void *[]){x, &label, &loss, &hit, gradient});
         ck_assert_msg(hit == rows[k].hit, "row %zu: hit %g", k, (double)hit);
         const bool bad = isnan(x[0]) || isnan(x[1]) || isnan(x[2]) || isnan(x[3]) || isinf(x[1]);
         ck_assert_msg(isnan(loss) == bad, "row %zu: loss %g", k, (double)loss);
@@ -435,7 +451,8 @@ static void check_sum(const test_case *c)
 static void check_record(const test_case *c)
 {
     const float loss = flush((float)((double)IN(0)[0] / c->args.scalar[0]));
-    for (uint32_t k = 0; k < c->args.size[1]; k++) check_exact(k == c->args.size[0] % c->args.size[1] ? loss : IN(1)[k], OUT(1)[k], k);
+    for (uint32_t k = 0; k < c->args.size[1]; k++)
+        check_exact(k == c->args.size[0] % c->args.size[1] ? loss : IN(1)[k], OUT(1)[k], k);
     const bool set = !isfinite(loss) && !WORDS_IN(2)[0];
     ck_assert_uint_eq(WORDS_OUT(2)[0], set ? c->args.size[0] : WORDS_IN(2)[0]);
     ck_assert_uint_eq(WORDS_OUT(2)[1], set ? 1 : WORDS_IN(2)[1]);
@@ -486,7 +503,8 @@ END_TEST
 
 static void check_sgd(const test_case *c)
 {
-    const double lr = c->args.scalar[0], momentum = c->args.scalar[1], decay = c->args.scalar[2], count = c->args.scalar[3];
+    const double lr = c->args.scalar[0], momentum = c->args.scalar[1], decay = c->args.scalar[2],
+                 count = c->args.scalar[3];
     for (uint64_t i = 0; i < c->elements[0]; i++) {
         const double w = IN(0)[i], mean = IN(1)[i] / count, g = mean + decay * w, v = momentum * IN(2)[i] + g;
         const double move = c->args.size[1] ? g + momentum * v : v;
@@ -495,7 +513,8 @@ static void check_sgd(const test_case *c)
             check_exact(IN(2)[i], OUT(2)[i], i);
             continue;
         }
-        const double g_bound = U * fabs(mean) + U * fabs(g) + 2 * TINY, v_bound = g_bound + U * fabs(v) + U * fabs(momentum * IN(2)[i]);
+        const double g_bound = U * fabs(mean) + U * fabs(g) + 2 * TINY,
+                     v_bound = g_bound + U * fabs(v) + U * fabs(momentum * IN(2)[i]);
         const double move_bound = g_bound + momentum * v_bound + v_bound + U * fabs(move);
         check_value(v, OUT(2)[i], v_bound, false, i);
         ck_assert(OUT(2)[i] == 0 ? !signbit(OUT(2)[i]) : fabsf(OUT(2)[i]) >= 0x1p-100f);
@@ -511,8 +530,9 @@ END_TEST
 /* Numbers around 2^-40, denormals, and zeros of both signs, in every operation: what comes out is +0 or at least 2^-40. */
 START_TEST(nothing_tiny_comes_out)
 {
-    static const float tiny[] = {0x1p-41f, -0x1p-41f, 0x1.fffffep-41f, -0x1.fffffep-41f, 0x1p-40f, -0x1p-40f, 0x1p-20f, -0x1p-21f,
-                                 1e-45f,   -1e-45f,   0x1p-126f,       -0x1p-127f,       0,        -0.0f,     0x1p-60f, 3};
+    static const float tiny[] = {
+        0x1p-41f, -0x1p-41f, 0x1.fffffep-41f, -0x1.fffffep-41f, 0x1p-40f, -0x1p-40f, 0x1p-20f, -0x1p-21f,
+        1e-45f,   -1e-45f,   0x1p-126f,       -0x1p-127f,       0,        -0.0f,     0x1p-60f, 3};
     for (int op = 0; op < OP_COUNT; op++) {
         if (op == OP_RELU_BACKWARD || op == OP_SUM_BLOCKS) continue; /* pass on what was flushed before; sum raw */
         for (uint32_t number = 0; number < EDGE_CASES + 10; number += number == 1 ? EDGE_CASES - 1 : 1) {
@@ -521,19 +541,22 @@ START_TEST(nothing_tiny_comes_out)
             for (int o = 0; o < now.operands; o++) {
                 const op_access access = row->operand[o].access;
                 if (row->operand[o].type == TYPE_F32)
-                    for (uint64_t i = 0; i < now.elements[o]; i++) ((float *)now.before[o])[i] = access == ACCESS_OUT ? NAN : tiny[random_below(16)];
+                    for (uint64_t i = 0; i < now.elements[o]; i++)
+                        ((float *)now.before[o])[i] = access == ACCESS_OUT ? NAN : tiny[random_below(16)];
                 memcpy(now.after[o], now.before[o], now.elements[o] * type_bytes(row->operand[o].type));
             }
             run(&now.args, now.after);
             for (int o = 0; o < now.operands; o++) {
-                if (row->operand[o].type != TYPE_F32 || row->operand[o].access == ACCESS_IN || row->operand[o].panels) continue;
+                if (row->operand[o].type != TYPE_F32 || row->operand[o].access == ACCESS_IN || row->operand[o].panels)
+                    continue;
                 if (op == OP_DENSE_BACKWARD_BIAS || (op == OP_SGD && ((uint32_t *)now.before[3])[0])) continue;
                 const double least = op == OP_SGD && o == 2 ? 0x1p-100 : TINY;
                 for (uint64_t i = 0; i < now.elements[o]; i++) {
                     const float got = ((float *)now.after[o])[i], was = ((float *)now.before[o])[i];
-                    if (row->operand[o].access == ACCESS_INOUT && !memcmp(&got, &was, 4) && op != OP_SGD) continue; /* not written */
-                    ck_assert_msg(got == 0 ? !signbit(got) : fabs(got) >= least, "%s: %s[%llu] is %a", row->name, row->operand[o].name,
-                                  (unsigned long long)i, (double)got);
+                    if (row->operand[o].access == ACCESS_INOUT && !memcmp(&got, &was, 4) && op != OP_SGD)
+                        continue; /* not written */
+                    ck_assert_msg(got == 0 ? !signbit(got) : fabs(got) >= least, "%s: %s[%llu] is %a", row->name,
+                                  row->operand[o].name, (unsigned long long)i, (double)got);
                 }
             }
             case_close(&now);
@@ -547,9 +570,10 @@ START_TEST(nan_stays)
     for (int op = OP_RELU_FORWARD; op <= OP_GELU_BACKWARD; op++) {
         float x[3] = {NAN, 1, -NAN}, dy[3] = {1, NAN, NAN}, out[3] = {0};
         const bool forward = (op - OP_RELU_FORWARD) % 2 == 0;
-        run(&(op_args){.op = (op_id)op, .n = 1, .batch = 1, .size = {3}, .scalar = {0.01f}}, (void *[]){x, forward ? out : dy, out});
-        ck_assert_msg(forward ? isnan(out[0]) && isfinite(out[1]) && isnan(out[2]) : isnan(out[1]) && isnan(out[2]), "%s: %g %g %g",
-                      op_get((op_id)op)->name, (double)out[0], (double)out[1], (double)out[2]);
+        run(&(op_args){.op = (op_id)op, .n = 1, .batch = 1, .size = {3}, .scalar = {0.01f}},
+            (void *[]){x, forward ? out : dy, out});
+        ck_assert_msg(forward ? isnan(out[0]) && isfinite(out[1]) && isnan(out[2]) : isnan(out[1]) && isnan(out[2]),
+                      "%s: %g %g %g", op_get((op_id)op)->name, (double)out[0], (double)out[1], (double)out[2]);
     }
     float x[2] = {NAN, 0}, w[4] = {0, 1, 0, 0}, b[2] = {0, 0}, y[2] = {0, 0};
     run(&(op_args){.op = OP_DENSE_FORWARD, .n = 1, .batch = 1, .size = {2, 2}}, (void *[]){x, w, b, y});

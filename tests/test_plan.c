@@ -38,9 +38,15 @@ static void scene_close(scene *s) { tas_network_close(&s->network); }
 static void scene_open(scene *s, const char *text)
 {
     *s = (scene){.fake = {.panel = 8, .scratch_a_row = 100}};
-    s->device = (plan_device){.id = "fake", .budget = UINT64_MAX, .max_alloc = UINT64_MAX, .align = 128, .self = NULL,
-                              .panel = fake_panel, .scratch = fake_scratch};
-    s->work = (plan_work){.training = true, .batch = 100, .tile_most = 100, .window = 1000, .input_bytes = 4 * 20, .target_bytes = 4};
+    s->device = (plan_device){.id = "fake",
+                              .budget = UINT64_MAX,
+                              .max_alloc = UINT64_MAX,
+                              .align = 128,
+                              .self = NULL,
+                              .panel = fake_panel,
+                              .scratch = fake_scratch};
+    s->work = (plan_work){
+        .training = true, .batch = 100, .tile_most = 100, .window = 1000, .input_bytes = 4 * 20, .target_bytes = 4};
     expect_ok(tas_network_parse(context, text, "net", &s->network));
 }
 
@@ -89,7 +95,8 @@ static void check_plan(const scene *s, const plan *p)
     for (int t = 0; t < network->tensor_count; t++) {
         const tensor *is = &network->tensors[t];
         uint64_t least = is->elements * 4;
-        if (is->role == ROLE_INPUT || is->role == ROLE_VALUE || is->role == ROLE_TARGET || is->role == ROLE_LABEL) least *= p->tile;
+        if (is->role == ROLE_INPUT || is->role == ROLE_VALUE || is->role == ROLE_TARGET || is->role == ROLE_LABEL)
+            least *= p->tile;
         if (is->role == ROLE_LOSS || is->role == ROLE_HIT) least *= work->batch;
         add_slice(&all, &p->tensor[t], least);
     }
@@ -137,14 +144,16 @@ static void check_calls(scene *s, const plan *p)
             args.n = p->tile;
             args.batch = s->work.batch;
             ck_assert_uint_ge(p->bytes[PART_SCRATCH], fake_scratch(&s->fake, &args));
-            for (int o = 0; op_get(args.op)->operand[o].name; o++) ck_assert_int_ge(p->tensor[calls[c].operand[o]].part, 0);
+            for (int o = 0; op_get(args.op)->operand[o].name; o++)
+                ck_assert_int_ge(p->tensor[calls[c].operand[o]].part, 0);
         }
     }
 }
 
 START_TEST(slices_are_aligned_and_apart)
 {
-    static const char *const texts[] = {medium, "input 7\ndense 1\nloss mse\n", "input 300\ntanh\ndense 220\nleaky\ndense 3\nsigmoid\nloss mse\n"};
+    static const char *const texts[] = {medium, "input 7\ndense 1\nloss mse\n",
+                                        "input 300\ntanh\ndense 220\nleaky\ndense 3\nsigmoid\nloss mse\n"};
     for (int round = 0; round < 300; round++) {
         scene s;
         plan p;
@@ -238,7 +247,8 @@ START_TEST(tile_follows_the_budget)
         s.device.budget = budget;
         expect_ok(make(&s, &p));
         check_plan(&s, &p);
-        ck_assert_msg(p.tile >= before && 2 * p.tile >= largest, "%llu bytes: tile %u, %u would fit", (unsigned long long)budget, p.tile, largest);
+        ck_assert_msg(p.tile >= before && 2 * p.tile >= largest, "%llu bytes: tile %u, %u would fit",
+                      (unsigned long long)budget, p.tile, largest);
         before = p.tile;
         plan_free(&p);
     }

@@ -242,6 +242,13 @@ void cli_print_score(const tas_score *score, const char *sha256)
     printf("weights sha256 %s\n", sha256);
 }
 
+int cli_check_score(cli_state *cli, const tas_score *score)
+{
+    if (isfinite(score->loss)) return 0;
+    cli_error(cli, "the test loss is not finite: the weights are too large; a smaller learning rate may help");
+    return EXIT_FAILED;
+}
+
 const char *cli_bytes(uint64_t bytes, char text[BYTES_TEXT])
 {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};

@@ -112,6 +112,9 @@ uint64_t cli_parameters(const tas_network *network);
 /* The last lines of train and eval: `test accuracy A loss L`, or `test loss L`; then `weights sha256 HEX`. */
 void cli_print_score(const tas_score *score, const char *sha256);
 
+/* Says so where the test loss is not finite; gives the exit status. */
+int cli_check_score(cli_state *cli, const tas_score *score);
+
 /* "512 B", "12.5 MiB" into text. */
 enum { BYTES_TEXT = 32 };
 const char *cli_bytes(uint64_t bytes, char text[BYTES_TEXT]);

@@ -54,6 +54,7 @@ static int run(int argc, char **argv)
         printf("data         %llu examples to test\n", (unsigned long long)score.examples);
         cli_print_score(&score, sha256);
     }
+    if (!status) result = cli_check_score(&cli, &score);
     tas_model_close(&model);
     tas_device_close(&device);
     tas_data_close(&data);

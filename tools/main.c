@@ -2,6 +2,7 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -62,12 +63,24 @@ static void quit(int number)
     _exit(EXIT_INTERRUPTED);
 }
 
+/* A closed standard stream would be the next file that is opened, a checkpoint say. What takes its place cannot be used,
+ * so that writing to it fails as writing to a closed one does. */
+static void hold_streams(void)
+{
+    while (1) {
+        int fd = open("/dev/null", O_RDONLY);
+        if (fd > STDERR_FILENO) close(fd);
+        if (fd < 0 || fd > STDERR_FILENO) return;
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct sigaction at_once = {.sa_handler = quit}, quiet_end = {.sa_handler = SIG_DFL};
     sigaction(SIGINT, &at_once, NULL); /* train replaces them by something gentler */
     sigaction(SIGTERM, &at_once, NULL);
     sigaction(SIGPIPE, &quiet_end, NULL);
+    hold_streams();
 
     int status = run(argc, argv);
     bool failed = ferror(stdout);

@@ -246,15 +246,31 @@ static void print_result(const session *r)
 
 /* ---------------------------------------------------------------------------------------------------------- the run */
 
-static tas_status open_session(session *r)
+/* Found here, and not by the library after kernels were built, or after training. */
+static bool check_fit(session *r, const tas_data *data, const char *split)
+{
+    const size_t inputs = tas_network_inputs(r->network), outputs = tas_network_outputs(r->network);
+    if (tas_data_input_size(data) != inputs)
+        cli_error(&r->cli, "%s: takes %zu values an example, but %s (%s) has %zu", r->s.net, inputs, r->s.data, split,
+                  tas_data_input_size(data));
+    else if (tas_data_classes(data) > outputs)
+        cli_error(&r->cli, "%s: has %zu outputs, but %s (%s) has %u classes", r->s.net, outputs, r->s.data, split,
+                  tas_data_classes(data));
+    else
+        return true;
+    return false;
+}
+
+static int open_session(session *r)
 {
     tas_context *context = r->cli.context;
     tas_status status = tas_network_open(context, r->s.net, &r->network);
     if (!status) status = tas_data_open_folder(context, r->s.data, TAS_TRAIN, &r->train);
     if (!status) status = tas_data_open_folder(context, r->s.data, TAS_TEST, &r->test);
+    if (!status && !(check_fit(r, r->train, "train") && check_fit(r, r->test, "test"))) return EXIT_FAILED;
     if (!status) status = tas_device_open(context, r->s.device, (tas_arith)r->s.arith, &r->device);
     if (!status) status = tas_model_open(r->device, r->network, r->s.train.seed, &r->model);
-    return status;
+    return status ? cli_failed(&r->cli, status) : 0;
 }
 
 static void close_session(session *r)
@@ -304,6 +320,7 @@ static int finish(session *r)
     if (!r->interrupted) {
         if ((status = tas_evaluate(r->model, r->test, &r->score))) return cli_failed(&r->cli, status);
         r->scored = true;
+        if (cli_check_score(&r->cli, &r->score)) result = EXIT_FAILED;
     }
     if ((status = tas_model_digest(r->model, r->sha256))) return cli_failed(&r->cli, status);
     progress_log(&r->progress, "result", describe_result(r));
@@ -317,8 +334,8 @@ static int finish(session *r)
 static int train(session *r)
 {
     tas_train_options *t = &r->s.train;
-    tas_status status = open_session(r);
-    if (status) return cli_failed(&r->cli, status);
+    const int failed = open_session(r);
+    if (failed) return failed;
 
     t->on_step = on_step;
     t->user = r;
@@ -328,7 +345,7 @@ static int train(session *r)
     if (!r->s.json) print_head(r);
 
     catch_signals(r->model);
-    status = tas_train(r->model, r->train, t, &r->result);
+    const tas_status status = tas_train(r->model, r->train, t, &r->result);
     progress_end_line(&r->progress);
     r->interrupted = status == TAS_STOPPED;
     return status && !r->interrupted ? report_failure(r, status) : finish(r);

@@ -64,18 +64,41 @@ void note(tas_context *context, const char *format, ...)
     context->log(context->log_user, line);
 }
 
-void entry_begin(tas_context *context, entry *saved)
+void entry_begin(tas_context *context, entry_state *saved)
 {
     context->error[0] = 0;
+    saved->context = context;
     saved->locale = uselocale(context->c_locale);
     fegetenv(&saved->fenv);
     fesetenv(FE_DFL_ENV); /* to nearest, no traps, denormals kept */
+    if (!context->caller) context->caller = saved; /* else an entry point was called by another */
 }
 
-void entry_end(const entry *saved)
+void entry_end(const entry_state *saved)
 {
+    if (saved->context->caller == saved) saved->context->caller = NULL;
     fesetenv(&saved->fenv);
     uselocale(saved->locale);
+}
+
+void callback_begin(tas_context *context, entry_state *ours)
+{
+    const entry_state *caller = context->caller;
+    ours->context = context;
+    ours->locale = uselocale(caller ? caller->locale : (locale_t)0);
+    fegetenv(&ours->fenv);
+    if (caller) fesetenv(&caller->fenv);
+}
+
+void callback_end(const entry_state *ours)
+{
+    entry_state *caller = ours->context->caller, now;
+    fegetenv(&now.fenv);
+    now.locale = uselocale(ours->locale);
+    fesetenv(&ours->fenv);
+    if (!caller) return; /* a test called from within: there is no entry point around it */
+    caller->fenv = now.fenv;
+    caller->locale = now.locale;
 }
 
 double now_seconds(void)

@@ -15,6 +15,7 @@ struct tas_context {
     tas_log_fn log;
     void *log_user;
     locale_t c_locale; /* numbers are read and printed in it, whatever the program's own */
+    struct entry_state *caller; /* the program's own state, while a call of it is running */
 };
 
 /* Sets the context's error text and returns status, so that `return fail(context, TAS_BAD_FILE, ...)` reads well. */
@@ -25,12 +26,17 @@ void note(tas_context *context, const char *format, ...) __attribute__((format(p
 
 /* The caller's floating-point environment and locale are put away at each entry point and given back at its end: a host
  * program may have flush-to-zero on, another rounding mode, or a locale with a decimal comma. */
-typedef struct entry {
+typedef struct entry_state {
+    tas_context *context;
     fenv_t fenv;
     locale_t locale;
-} entry;
-void entry_begin(tas_context *context, entry *saved);
-void entry_end(const entry *saved);
+} entry_state;
+void entry_begin(tas_context *context, entry_state *saved);
+void entry_end(const entry_state *saved);
+
+/* Around a callback: the program's own state is in force in it, and what the callback changes of that is kept for it. */
+void callback_begin(tas_context *context, entry_state *ours);
+void callback_end(const entry_state *ours);
 
 /* a * b and a + b into *out; false where they do not fit. */
 static inline bool mul_size(uint64_t a, uint64_t b, uint64_t *out) { return !__builtin_mul_overflow(a, b, out); }

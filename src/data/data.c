@@ -76,15 +76,12 @@ static tas_status check_examples(const tas_data *data, uint64_t first, size_t n,
     return check_floats(data, "target", first, n, data->is.target_size, targets);
 }
 
-/* Whatever the callback does to the floating-point environment or the locale ends with it. */
 static int call_fill(const tas_data *data, const uint64_t *index, size_t n, void *inputs, void *targets)
 {
-    fenv_t ours;
-    fegetenv(&ours);
-    const locale_t locale = uselocale((locale_t)0);
+    entry_state ours;
+    callback_begin(data->context, &ours);
     const int result = data->is.fill(data->is.user, index, n, inputs, targets);
-    uselocale(locale);
-    fesetenv(&ours);
+    callback_end(&ours);
     return result;
 }
 
@@ -196,7 +193,7 @@ static tas_status open_data(tas_context *context, const tas_data_options *option
 
 tas_status tas_data_open(tas_context *context, const tas_data_options *options, tas_data **out)
 {
-    entry caller;
+    entry_state caller;
     *out = NULL;
     entry_begin(context, &caller);
     tas_status status = open_data(context, options, out);
@@ -277,7 +274,7 @@ end:
 
 tas_status tas_data_open_folder(tas_context *context, const char *folder, tas_split split, tas_data **out)
 {
-    entry caller;
+    entry_state caller;
     *out = NULL;
     entry_begin(context, &caller);
     tas_status status = open_folder(context, folder, split, out);

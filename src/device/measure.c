@@ -201,7 +201,7 @@ static tas_status measure_reference(tas_device *device, double *gflops, double *
 
 tas_status tas_device_measure(tas_device *device, tas_device_info *info)
 {
-    entry saved;
+    entry_state saved;
     double gflops = 0, gbytes_s = 0;
     entry_begin(device->context, &saved);
     tas_status status;

@@ -140,7 +140,7 @@ static tas_status parse_text(tas_network *network, char *copy)
 
 tas_status tas_network_parse(tas_context *context, const char *text, const char *from, tas_network **out)
 {
-    entry saved;
+    entry_state saved;
     entry_begin(context, &saved);
     tas_status status = TAS_OK;
     char *copy = strdup(text);

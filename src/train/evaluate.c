@@ -75,7 +75,7 @@ static tas_status evaluate(tas_model *model, const tas_data *data, tas_score *sc
 
 tas_status tas_evaluate(tas_model *model, const tas_data *data, tas_score *score)
 {
-    entry saved;
+    entry_state saved;
     entry_begin(model->context, &saved);
     tas_status status = check_data(model->network, data);
     if (!status) status = evaluate(model, data, score);
@@ -111,7 +111,7 @@ static tas_status predict(tas_model *model, const float *inputs, uint32_t count,
 
 tas_status tas_predict(tas_model *model, const float *inputs, size_t n, float *outputs)
 {
-    entry saved;
+    entry_state saved;
     tas_status status = TAS_OK;
     entry_begin(model->context, &saved);
     if (n > UINT32_MAX)

@@ -96,7 +96,7 @@ static tas_status open_model(tas_device *device, const tas_network *network, uin
 
 tas_status tas_model_open(tas_device *device, const tas_network *network, uint64_t seed, tas_model **out)
 {
-    entry saved;
+    entry_state saved;
     entry_begin(device->context, &saved);
     tas_status status = open_model(device, network, seed, out);
     entry_end(&saved);
@@ -138,7 +138,7 @@ static tas_status find_parameter(tas_model *model, const char *name, size_t coun
 
 tas_status tas_model_read(tas_model *model, const char *name, float *values, size_t count)
 {
-    entry saved;
+    entry_state saved;
     int index = 0;
     entry_begin(model->context, &saved);
     tas_status status = find_parameter(model, name, count, &index);
@@ -166,7 +166,7 @@ static tas_status set_parameter(tas_model *model, int index, const float *values
 
 tas_status tas_model_write(tas_model *model, const char *name, const float *values, size_t count)
 {
-    entry saved;
+    entry_state saved;
     int index = 0;
     entry_begin(model->context, &saved);
     tas_status status = find_parameter(model, name, count, &index);
@@ -197,7 +197,7 @@ static tas_status read_all(tas_model *model, float **values)
 
 tas_status tas_model_digest(tas_model *model, char hex[65])
 {
-    entry saved;
+    entry_state saved;
     float *values = NULL;
     uint64_t elements = 0;
     entry_begin(model->context, &saved);
@@ -252,7 +252,7 @@ end:
 
 tas_status tas_model_save(tas_model *model, const char *file)
 {
-    entry saved;
+    entry_state saved;
     entry_begin(model->context, &saved);
     tas_status status = save_model(model, file);
     entry_end(&saved);
@@ -299,7 +299,7 @@ static tas_status load_model(tas_device *device, const char *path, tas_model **o
 
 tas_status tas_model_load(tas_device *device, const char *file, tas_model **out)
 {
-    entry saved;
+    entry_state saved;
     entry_begin(device->context, &saved);
     tas_status status = load_model(device, file, out);
     entry_end(&saved);

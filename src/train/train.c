@@ -184,15 +184,12 @@ static tas_status report_bad(trainer *t, uint32_t bad)
                 (unsigned long long)step, t->result.bad_tensor, (double)t->is.lr, (double)t->is.momentum);
 }
 
-/* Whatever the callback does to the floating-point environment or the locale ends with it. */
-static int call_step(const trainer *t, const tas_step *done)
+static int call_step(trainer *t, const tas_step *done)
 {
-    fenv_t ours;
-    fegetenv(&ours);
-    const locale_t locale = uselocale((locale_t)0);
+    entry_state ours;
+    callback_begin(t->model->context, &ours);
     const int result = t->is.on_step(t->is.user, done);
-    uselocale(locale);
-    fesetenv(&ours);
+    callback_end(&ours);
     return result;
 }
 
@@ -316,7 +313,7 @@ static tas_status train(tas_model *model, const tas_data *data, const tas_train_
 
 tas_status tas_train(tas_model *model, const tas_data *data, const tas_train_options *options, tas_train_result *result)
 {
-    entry saved;
+    entry_state saved;
     entry_begin(model->context, &saved);
     if (result) *result = (tas_train_result){0};
     tas_status status = check_options(model, data, options);

@@ -26,7 +26,7 @@ static tas_status self_test(tas_device *device, char *wrong, size_t bytes)
 
 tas_status tas_devices(tas_context *context, tas_device_info **list, size_t *count)
 {
-    entry saved;
+    entry_state saved;
     entry_begin(context, &saved);
     tas_status status = device_list(context, list, count);
     for (size_t i = 0; i < *count; i++) (*list)[i].tier = tier_recall(&(*list)[i]);
@@ -85,7 +85,7 @@ end:
 
 tas_status tas_device_open(tas_context *context, const char *id, tas_arith arith, tas_device **out)
 {
-    entry saved;
+    entry_state saved;
     *out = NULL;
     entry_begin(context, &saved);
     tas_status status = open_device(context, id, arith, out);

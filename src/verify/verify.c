@@ -67,7 +67,7 @@ static tas_status verify(tas_device *device, const tas_verify_options *is, tas_v
 
 tas_status tas_verify(tas_device *device, const tas_verify_options *options, tas_verify_fn on_row, void *user, tas_verify_result *result)
 {
-    entry saved;
+    entry_state saved;
     tas_verify_result own;
     if (!result) result = &own;
     entry_begin(device->context, &saved);

@@ -1,0 +1,62 @@
+/* Pitfall 27: CLBlast computes wrong products for some rows of its tuning, and answers with status 0. Its self-test must
+ * catch such a row. TASSELLO_TEST_DEVICE is the device's id. */
+#include "device/clblast.h"
+
+#include <tassello/tassello.h>
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+static tas_context *context;
+static tas_device *device;
+
+/* Kernel 1 is wrong where mwg and nwg differ (CLBlast#533, #542). */
+static const clblast_row rows[] = {
+    {.gemmk = 1, .kreg = 4, .kwg = 1, .kwi = 1, .mdima = 4, .mdimc = 4, .mwg = 16, .ndimb = 4, .ndimc = 4, .nwg = 16, .vwm = 4, .vwn = 4},
+    {.gemmk = 1, .kreg = 4, .kwg = 1, .kwi = 1, .mdima = 4, .mdimc = 4, .mwg = 16, .ndimb = 4, .ndimc = 4, .nwg = 32, .vwm = 4, .vwn = 4},
+};
+
+START_TEST(passes_its_own_row) { ck_assert_msg(!clblast_unused(device), "%s", clblast_unused(device)); }
+END_TEST
+
+START_TEST(catches_a_bad_row)
+{
+    bool right = false;
+    char why[256] = "";
+    ck_assert_msg(!clblast_set_row(device, &rows[_i]), "%s", tas_error(context));
+    ck_assert(!clblast_self_test(device, &right, why, sizeof why));
+    ck_assert_msg(right == (rows[_i].mwg == rows[_i].nwg), "row %d: %s", _i, right ? "all products right" : why);
+}
+END_TEST
+
+int main(void)
+{
+    const char *id = getenv("TASSELLO_TEST_DEVICE");
+    tas_device_info *list;
+    size_t count, found = 0;
+    if (tas_context_open(&context) || device_list(context, &list, &count)) return 1;
+    while (found < count && (!id || strcmp(list[found].id, id))) found++;
+    if (!id || found == count || !strcmp(id, "reference")) {
+        printf("skipped: no device %s\n", id ? id : "named by TASSELLO_TEST_DEVICE");
+        return 77;
+    }
+    if (device_open_opencl(context, &list[found], TAS_ARITH_FAST, &device)) {
+        fprintf(stderr, "%s\n", tas_error(context));
+        return 1;
+    }
+    tas_devices_free(list);
+    Suite *suite = suite_create("clblast");
+    TCase *cases = tcase_create("self-test");
+    tcase_add_test(cases, passes_its_own_row);
+    tcase_add_loop_test(cases, catches_a_bad_row, 0, 2);
+    suite_add_tcase(suite, cases);
+    SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_NOFORK);
+    srunner_run_all(runner, CK_ENV);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    tas_device_close(&device);
+    tas_context_close(&context);
+    return failed != 0;
+}

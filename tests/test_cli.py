@@ -1,0 +1,1177 @@
+#!/usr/bin/env python3
+"""The command as its users meet it: exit statuses, what stdout carries, and what stderr says of each mistake.
+
+    test_cli.py TASSELLO [WORD]...    the cases whose names hold a WORD; all without one
+
+Most cases use --device reference and need no driver; those of PoCL are skipped where it is not. Data sets are made here.
+Prints `ok N - name` lines, and writes them to $CK_TAP_LOG_FILE_NAME, from which tests/tap and tests/tally.py count; what
+was skipped is named on stdout and not counted. Exit status 0, or 1 where a case failed.
+"""
+import contextlib
+import gzip
+import json
+import os
+import pty
+import random
+import re
+import resource
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+POCL_ICD = "/etc/OpenCL/vendors/pocl.icd"
+LAST = re.compile(r"^test accuracy (\d\.\d{4}) loss (\d+\.\d{4})\nweights sha256 ([0-9a-f]{64})\n\Z", re.M)
+LAST_MSE = re.compile(r"^test loss (\d+\.\d{4})\nweights sha256 ([0-9a-f]{64})\n\Z", re.M)
+CRASH = re.compile(r"Sanitizer|runtime error:|Segmentation|stack smashing|free\(\)|malloc\(\)|Assertion|terminate called")
+NET = "input 1x8x8\ndense 8\nrelu\ndense 4\n"
+CASES = []
+
+
+class Skip(Exception):
+    pass
+
+
+def case(name, needs=None):
+    def add(function):
+        CASES.append((name, function, needs))
+        return function
+    return add
+
+
+def expect(condition, what, result=None):
+    if not condition:
+        raise AssertionError(what + (f"\n{result}" if result is not None else ""))
+
+
+# ------------------------------------------------------------------------------------------------------- running it
+
+class Result:
+    def __init__(self, arguments, status, out, err, seconds):
+        self.arguments, self.status, self.seconds = arguments, status, seconds
+        self.raw = out
+        self.out, self.err = out.decode(errors="replace"), err.decode(errors="replace")
+
+    def __str__(self):
+        words = " ".join(map(repr, self.arguments))
+        return f"  {words}\n  status {self.status}\n  stdout: {self.out[-800:]!r}\n  stderr: {self.err[-1500:]!r}"
+
+    def says(self, *texts):
+        """Each text is on stderr, and none of it is a crash."""
+        for text in texts:
+            expect(text in self.err, f"stderr does not say {text!r}", self)
+        return self
+
+    def digest(self):
+        found = LAST.search(self.out) or LAST_MSE.search(self.out)
+        expect(found, "the last two lines are not the result", self)
+        return found.groups()[-1]
+
+
+class Tool:
+    """The command, and a folder of one's own for each case to work in."""
+
+    def __init__(self, program):
+        self.program = str(Path(program).resolve())
+        self.root = Path(tempfile.mkdtemp(prefix="tassello cli "))  # with spaces: paths must bear them
+        cache = os.environ.get("XDG_CACHE_HOME") or str(self.root / "cache")
+        self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "LANG", "POCL_", "CK_"))}
+        self.environment.update(
+            OCL_ICD_VENDORS="/nonexistent", XDG_CACHE_HOME=cache, HOME=str(self.root), TERM="xterm", POCL_CACHE_DIR=cache + "/pocl")
+        os.makedirs(cache + "/pocl", exist_ok=True)
+        self.data = make_set(self.root / "data set")
+        self.net = self.root / "small net.txt"
+        self.net.write_text(NET)
+        self.sanitized = b"__asan_init" in Path(self.program).read_bytes()
+
+    def place(self):
+        return Path(tempfile.mkdtemp(prefix="case ", dir=self.root))
+
+    def start(self, *arguments, env=None, **more):
+        return subprocess.Popen([self.program, *map(str, arguments)], env={**self.environment, **(env or {})},
+                                **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more})
+
+    def run(self, *arguments, status=0, timeout=100, **more):
+        begin = time.monotonic()
+        child = self.start(*arguments, **more)
+        try:
+            out, err = child.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            out, err = child.communicate()
+            result = Result(arguments, "none: it hangs", out or b"", err or b"", timeout)
+            raise AssertionError(f"did not end within {timeout} s\n{result}") from None
+        result = Result(arguments, child.returncode, out or b"", err or b"", time.monotonic() - begin)
+        expect(not CRASH.search(result.err), "a crash", result)
+        if status is not None:
+            expect(result.status == status, f"status {result.status}, expected {status}", result)
+        return result
+
+    def train(self, *arguments, net=None, data=None, device="reference", **more):
+        """A short training; later options win over these."""
+        head = ["train", net or self.net, data or self.data, "--batch", "16", "--lr", "0.05"]
+        return self.run(*head, *(["--device", device] if device else []), *arguments, **more)
+
+    def fails(self, status, texts, *arguments, **more):
+        """Fails with that status: nothing on stdout, these texts on stderr, the command's name in front."""
+        result = self.run(*arguments, status=status, **more)
+        expect(result.out == "", "stdout is not empty", result)
+        expect(result.err.startswith("tassello"), "stderr does not begin with the command's name", result)
+        return result.says(*texts)
+
+    def checkpoint(self, path, *arguments, **more):
+        self.train("--steps", "3", "--save", path, *arguments, **more)
+        return path
+
+
+# ------------------------------------------------------------------------------------------------------ data sets
+
+def write_idx(path, dims, payload, magic=None):
+    head = struct.pack(">I", 0x0800 | len(dims) if magic is None else magic) + b"".join(struct.pack(">I", d) for d in dims)
+    if path.suffix == ".gz":
+        path.write_bytes(gzip.compress(head + payload, 1))
+    else:
+        path.write_bytes(head + payload)
+
+
+def make_set(folder, train=240, test=80, size=8, classes=4, suffix=""):
+    """Noise around one pattern a class: a network learns it in a few steps."""
+    draw = random.Random(1)
+    folder.mkdir(parents=True)
+    patterns = [draw.randbytes(size * size) for _ in range(classes)]
+    for name, count in (("train", train), ("t10k", test)):
+        labels = bytes(i % classes for i in range(count))
+        noise = [draw.randbytes(size * size) for _ in range(count)]
+        pixels = b"".join(bytes((3 * p + n) // 4 for p, n in zip(patterns[k], noise[i])) for i, k in enumerate(labels))
+        write_idx(folder / f"{name}-images-idx3-ubyte{suffix}", (count, size, size), pixels)
+        write_idx(folder / f"{name}-labels-idx1-ubyte{suffix}", (count,), labels)
+    return folder
+
+
+def leftovers(folder, *expected):
+    """Files that should not be there: a temporary one, say."""
+    return sorted(set(os.listdir(folder)) - set(expected))
+
+
+def one_object(result):
+    expect(result.out.count("\n") == 1 and result.out.endswith("\n"), "stdout is not one line", result)
+    return json.loads(result.out)
+
+
+# ------------------------------------------------------------------------------------------------------- the frame
+
+@case("--help of the command and of each subcommand: stdout alone, status 0")
+def _(t):
+    top = t.run("--help")
+    for name in ("devices", "train", "eval", "verify"):
+        expect(re.search(rf"^  {name} ", top.out, re.M), f"{name} is not listed", top)
+        result = t.run(name, "--help")
+        expect(result.err == "" and result.out.startswith(f"Usage: tassello {name} "), "no help", result)
+        expect(all(len(line) < 80 for line in result.out.splitlines()), "a line is too long", result)
+        t.run(name, "--usage")
+    for word in ("--batch=N", "--epochs=N", "--steps=N", "--lr=X", "--momentum=X", "--seed=N", "--save=FILE", "--log=FILE", "--json",
+                 "--device=ID", "NET DATA"):
+        expect(word in t.run("train", "--help").out, f"{word} is not in the help of train")
+
+
+@case("--version names library, commit, compiler and contract")
+def _(t):
+    expect(re.search(r"^tassello \d+\.\d+\.\d+\ncommit \S+, built by .+\narithmetic contract \d+\n\Z", t.run("--version").out),
+           "not the version", t.run("--version"))
+
+
+USAGE = [
+    ("no subcommand", (), ("Usage: tassello COMMAND",)),
+    ("an unknown subcommand", ("trian",), ("trian", "devices, train, eval, verify")),
+    ("an empty subcommand", ("",), ("devices, train, eval, verify",)),
+    ("an option before the subcommand", ("--json", "devices"), ("--json",)),
+    ("an unknown option", ("train", "--bogus"), ("--bogus", "tassello train --help")),
+    ("an unknown short option", ("train", "-z"), ("z", "tassello train --help")),
+    ("train without NET", ("train",), ("NET is missing", "tassello train --help")),
+    ("train without DATA", ("train", "mlp"), ("DATA is missing",)),
+    ("eval without CHECKPOINT", ("eval",), ("CHECKPOINT is missing",)),
+    ("one argument too many", ("train", "mlp", "data", "more"), ("more", "one argument too many")),
+    ("devices takes no argument", ("devices", "pocl"), ("pocl", "one argument too many")),
+    ("an option without its value", ("train", "mlp", "data", "--batch"), ("--batch",)),
+    ("a value for a flag", ("devices", "--json=yes"), ("--json",)),
+    ("an empty --device", ("devices", "--device", ""), ("--device",)),
+    ("verify --all --device", ("verify", "--all", "--device", "reference"), ("--all and --device",)),
+    ("verify --cases abc", ("verify", "--cases", "abc"), ("--cases abc", "whole number")),
+    ("--arith quick names the words", ("train", "mlp", "data", "--arith", "quick"), ("--arith quick", "exact fast")),
+]
+for _name, _arguments, _texts in USAGE:
+    def usage(t, arguments=_arguments, texts=_texts):
+        result = t.run(*arguments, status=2)
+        expect(result.out == "", "stdout is not empty", result)
+        result.says(*texts)
+    case(f"usage: {_name}: status 2")(usage)
+
+BAD_VALUES = [
+    (("--steps", "4", "--epochs", "2"), ("--epochs and --steps", "not both")),
+    (("--batch", "0"), ("--batch 0", "whole number from 1")),
+    (("--batch", "241"), ("241", "240 examples")),
+    (("--batch", "abc"), ("--batch abc",)),
+    (("--batch", "-4"), ("--batch -4",)),
+    (("--batch", "16.5"), ("--batch 16.5",)),
+    (("--batch", " 16"), ("--batch  16",)),
+    (("--batch", "0x10"), ("--batch 0x10",)),
+    (("--batch", "1e2"), ("--batch 1e2",)),
+    (("--batch", ""), ("--batch",)),
+    (("--batch", "4294967295"), ("4294967295", "240 examples")),
+    (("--batch", "4294967312"), ("--batch 4294967312", "to 4294967295")),
+    (("--batch", "99999999999999999999999"), ("--batch 99999999999999999999999",)),
+    (("--steps", "-1"), ("--steps -1",)),
+    (("--steps", "0"), ("--steps 0",)),
+    (("--steps", "18446744073709551617"), ("--steps 18446744073709551617",)),
+    (("--epochs", "0"), ("--epochs 0",)),
+    (("--epochs", "4294967296"), ("--epochs 4294967296",)),
+    (("--lr", "nan"), ("--lr nan", "finite number")),
+    (("--lr", "+nan"), ("--lr +nan", "finite number")),
+    (("--lr", "inf"), ("--lr inf", "finite number")),
+    (("--lr", "-1"), ("--lr -1", "0 or more")),
+    (("--lr", "1e39"), ("--lr 1e39", "finite number")),
+    (("--lr", "1e30"), ("lr 1e+30", "expected")),
+    (("--lr", "0,1"), ("--lr 0,1",)),
+    (("--lr", "0x1p-3"), ("--lr 0x1p-3",)),
+    (("--lr", "0.1x"), ("--lr 0.1x",)),
+    (("--lr", ""), ("--lr",)),
+    (("--momentum", "2"), ("--momentum 2", "below 1")),
+    (("--momentum", "1"), ("--momentum 1", "below 1")),
+    (("--momentum", "-0.5"), ("--momentum -0.5",)),
+    (("--momentum", "nan"), ("--momentum nan",)),
+    (("--weight-decay", "-1"), ("--weight-decay -1",)),
+    (("--nesterov", "--momentum", "0"), ("--nesterov", "momentum")),
+    (("--seed", "-1"), ("--seed -1",)),
+    (("--seed", "1e3"), ("--seed 1e3",)),
+    (("--seed", "18446744073709551616"), ("--seed 18446744073709551616",)),
+    (("--save", ""), ("--save",)),
+    (("--save", "x", "--log", "x"), ("--save and --log",)),
+]
+for _arguments, _texts in BAD_VALUES:
+    def bad_value(t, arguments=_arguments, texts=_texts):
+        folder = t.place()
+        result = t.run("train", t.net, t.data, "--device", "reference", *arguments, status=2, cwd=folder).says(*texts)
+        expect(not result.out.count("test "), "a result on stdout", result)
+        expect(not leftovers(folder), f"left behind: {leftovers(folder)}", result)
+    case(f"train {' '.join(_arguments)}: status 2")(bad_value)
+
+
+# ----------------------------------------------------------------------------------------------------------- devices
+
+@case("devices: a table for people, the reference in it")
+def _(t):
+    result = t.run("devices")
+    expect(re.match(r"id +type +units +memory +tier +name\n", result.out), "no table", result)
+    expect(re.search(r"^reference  reference ", result.out, re.M) and "exact" in result.out, "no reference", result)
+    expect(result.err == "", "stderr is not empty", result)
+
+
+@case("devices --json: one object on one line; without any driver the reference is the only row")
+def _(t):
+    rows = one_object(t.run("devices", "--json"))["devices"]
+    expect([r["id"] for r in rows] == ["reference"], f"rows {rows}")
+    for key in ("long_id", "name", "vendor", "driver", "type", "compute_units", "clock_mhz", "global_bytes", "local_bytes",
+                "max_alloc_bytes", "align_bytes", "fma", "denormals", "fp16", "fp64", "tier", "note"):
+        expect(key in rows[0], f"{key} is missing")
+
+
+@case("devices: a driver that is no library leaves the reference")
+def _(t):
+    folder = t.place()
+    (folder / "broken.icd").write_text("/nonexistent/libnothing.so\n")
+    (folder / "text.icd").write_text(str(t.net) + "\n")
+    rows = one_object(t.run("devices", "--json", env={"OCL_ICD_VENDORS": str(folder)}))["devices"]
+    expect(rows[-1]["id"] == "reference", f"rows {rows}")
+
+
+@case("devices --measure on the reference gives figures", needs="time")
+def _(t):
+    row = one_object(t.run("devices", "--json", "--measure"))["devices"][-1]
+    expect(row["fma_gflops"] > 0 and row["copy_gbytes_s"] > 0, f"{row}")
+
+
+@case("an unknown device names those there are")
+def _(t):
+    t.fails(1, ("there is no device gpu0", "there are: reference"), "train", t.net, t.data, "--device", "gpu0")
+    t.fails(1, ("there is no device gpu0", "there are: reference"), "eval", t.checkpoint(t.place() / "c"), t.data, "--device", "gpu0")
+    t.fails(1, ("there is no device gpu0", "there are: reference"), "verify", "--device", "gpu0")
+    t.fails(1, ("there is no device",), "train", t.net, t.data, "--device", "x" * 5000)
+
+
+@case("no driver at all: the reference trains, which stderr says")
+def _(t):
+    result = t.train("--steps", "4", device=None).says("the C reference does the work")
+    expect("device       reference" in result.out, "not the reference", result)
+    expect(result.digest() == t.train("--steps", "4").digest(), "another digest")
+
+
+# ------------------------------------------------------------------------------------------------------------- train
+
+@case("train: the last two lines are the result; the same twice; another seed differs")
+def _(t):
+    first, second, other = (t.train("--epochs", "3", "--lr", "0.02", "--seed", s) for s in "778")
+    expect(float(LAST.search(first.out)[1]) > 0.9, "it does not learn", first)
+    expect(LAST.search(first.out).groups() == LAST.search(second.out).groups(), "another result", second)
+    expect(first.digest() != other.digest(), "seed 8 gives seed 7's weights")
+    expect("step" not in first.out.split("steps  ")[0].split("data  ")[1], "progress on stdout", first)
+    first.says("step 45/45")
+
+
+@case("train: the network, its parameters and the device are told before the result")
+def _(t):
+    out = t.train("--steps", "2").out
+    for text in ("device       reference", "parameters   556", "240 examples to train, 80 to test", "peak memory"):
+        expect(text in out, f"no {text!r} in {out}")
+
+
+@case("train --json: exactly one object on one line, with its keys")
+def _(t):
+    said = t.train("--steps", "5", "--json")
+    o = one_object(said)
+    text = t.train("--steps", "5")
+    found = LAST.search(text.out)
+    expect(f"{o['accuracy']:.4f}" == found[1] and f"{o['loss']:.4f}" == found[2] and o["weights_sha256"] == found[3],
+           f"{o} is not what the lines say", text)
+    expect(o["steps"] == 5 and o["device"] == "reference" and o["examples_per_s"] > 0 and o["peak_bytes"] > 0, f"{o}")
+    expect(o["lr"] == 0.05 and o["momentum"] == 0.9, f"a setting is not what was given: {o}")
+
+
+@case("train: the defaults that the help states are those that are used")
+def _(t):
+    used = one_object(t.run("train", t.net, t.data, "--device", "reference", "--json"))
+    stated = dict(re.findall(r"--([a-z-]+)=\w+ (?:(?!--)[^(])*?\(default\s+([0-9.]+)\)", t.run("train", "--help").out))
+    for name in ("batch", "epochs", "lr", "momentum", "seed", "weight-decay"):
+        expect(float(stated[name]) == used[name.replace("-", "_")], f"--{name}: {stated[name]}, but {used[name.replace('-', '_')]} is used")
+
+
+@case("train with loss mse prints `test loss L`, and null for the accuracy")
+def _(t):
+    net = t.place() / "mse"
+    net.write_text(NET + "loss mse\n")
+    result = t.train("--steps", "5", net=net)
+    expect(LAST_MSE.search(result.out) and "accuracy" not in result.out, "not the result", result)
+    expect(one_object(t.train("--steps", "5", "--json", net=net))["accuracy"] is None, "an accuracy")
+
+
+@case("train --epochs and the same number of --steps end in the same weights")
+def _(t):
+    expect(t.train("--epochs", "2").digest() == t.train("--steps", "30").digest(), "digests differ")
+
+
+@case("train: a batch of all examples, of 1, and one with a rest; lr 0 leaves the weights")
+def _(t):
+    digests = {t.train("--batch", b, "--steps", "2").digest() for b in ("240", "1", "7", "239")}
+    expect(len(digests) == 4, f"{digests}")
+    expect(t.train("--lr", "0", "--steps", "1").digest() == t.train("--lr", "0", "--steps", "9").digest(), "lr 0 moves weights")
+
+
+@case("train --log: JSON lines, the run first, a line a step, the result last")
+def _(t):
+    log = t.place() / "log of this.jsonl"
+    result = t.train("--epochs", "2", "--log", log)
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    expect(list(lines[0]) == ["run"] and list(lines[-1]) == ["result"], f"{lines[0]} {lines[-1]}")
+    expect([line["step"] for line in lines[1:-1]] == list(range(1, 31)), "not each step once")
+    expect(lines[-1]["result"]["weights_sha256"] == result.digest(), "another digest", result)
+    expect(all(isinstance(line["loss"], float) and line["lr"] == 0.05 for line in lines[1:-1]), "a step lacks its figures")
+
+
+@case("train --save, then eval: the same figures; the file is as umask has it, and nothing else is left")
+def _(t):
+    folder = t.place()
+    trained = t.train("--epochs", "2", "--save", folder / "a b.safetensors")
+    expect(leftovers(folder) == ["a b.safetensors"], f"{leftovers(folder)}")
+    mask = os.umask(0)
+    os.umask(mask)
+    expect((folder / "a b.safetensors").stat().st_mode & 0o777 == 0o666 & ~mask, "another mode than open() gives")
+    evaluated = t.run("eval", folder / "a b.safetensors", t.data, "--device", "reference")
+    expect(LAST.search(trained.out).groups() == LAST.search(evaluated.out).groups(), f"{trained}", evaluated)
+    o = one_object(t.run("eval", folder / "a b.safetensors", t.data, "--device", "reference", "--json"))
+    expect(o["weights_sha256"] == trained.digest() and o["examples"] == 80, f"{o}")
+
+
+@case("train: .gz data give the same bits as plain")
+def _(t):
+    zipped = make_set(t.place() / "gz", suffix=".gz")
+    expect(t.train("--steps", "5").digest() == t.train("--steps", "5", data=zipped).digest(), "digests differ")
+
+
+@case("train: relative paths, a trailing slash, links, a read-only HOME, other locales")
+def _(t):
+    folder = t.place()
+    (folder / "link").symlink_to(t.data)
+    (folder / "net").symlink_to(t.net)
+    plain = t.train("--steps", "5").digest()
+    for net, data in (("net", "link"), ("./net", "link/"), ("../" + folder.name + "/net", "./link/.")):
+        expect(t.run("train", net, data, "--device", "reference", "--batch", "16", "--lr", "0.05", "--steps", "5", cwd=folder).digest() == plain,
+               f"{net} {data}")
+    for env in ({"LC_ALL": "de_DE.UTF-8"}, {"LC_ALL": "tr_TR.UTF-8"}, {"HOME": "/proc"}, {"HOME": ""}, {"XDG_CACHE_HOME": "relative"}):
+        result = t.train("--steps", "5", "--lr", "0.05", env=env)
+        expect(result.digest() == plain, f"{env}", result)
+
+
+@case("train on a terminal: one line that is written over, with the time left")
+def _(t):
+    ours, theirs = pty.openpty()
+    child = t.start("train", t.net, t.data, "--device", "reference", "--epochs", "30", stderr=theirs)
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):
+        while more := os.read(ours, 65536):
+            seen += more
+    out = child.communicate()[0].decode()
+    os.close(ours)
+    expect(child.returncode == 0 and LAST.search(out), f"status {child.returncode}, {out}")
+    expect(b"\r" in seen and b"left" in seen and seen.endswith(b"\n"), f"{seen[-300:]}")
+
+
+# ---------------------------------------------------------------------------------------------------------- the data
+
+def cut(name, size):
+    return lambda f: (f / name).write_bytes((f / name).read_bytes()[:size])
+
+
+def put(name, data):
+    return lambda f: (f / name).write_bytes(data)
+
+
+def zipped(damage):
+    def apply(f):
+        path = f / "train-images-idx3-ubyte"
+        data = gzip.compress(path.read_bytes(), 6)
+        path.unlink()
+        path.with_name(path.name + ".gz").write_bytes(damage(data))
+    return apply
+
+
+def replace_by_folder(name):
+    def apply(f):
+        (f / name).unlink()
+        (f / name).mkdir()
+    return apply
+
+
+IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+HEAD = struct.pack(">IIII", 0x0803, 240, 8, 8)
+DAMAGES = [
+    ("lacks a file", lambda f: (f / "t10k-labels-idx1-ubyte").unlink(), ("t10k-labels-idx1-ubyte", ".gz is there")),
+    ("is empty", lambda f: [p.unlink() for p in f.iterdir()], (IMAGES, ".gz is there")),
+    ("truncated images", cut(IMAGES, 5000), (IMAGES, "truncated", "5000 bytes, expected 15376")),
+    ("truncated by one byte", cut(IMAGES, 15375), ("truncated", "15375")),
+    ("cut within the header", cut(IMAGES, 9), (IMAGES, "ends within its header")),
+    ("cut within the magic number", cut(IMAGES, 3), (IMAGES, "magic")),
+    ("an empty file", cut(IMAGES, 0), (IMAGES, "magic")),
+    ("wrong magic", put(IMAGES, b"\0\0\x0d\3" + HEAD[4:] + bytes(15360)), (IMAGES, "magic number 0x00000d03", "expected 0x00000803")),
+    ("labels in place of images", lambda f: shutil.copy(f / LABELS, f / IMAGES), (IMAGES, "magic", "expected 0x00000803")),
+    ("label and image counts differ", put(LABELS, struct.pack(">II", 0x0801, 239) + bytes(239)), ("240 images", "239 labels")),
+    ("trailing garbage", lambda f: (f / IMAGES).open("ab").write(b"x"), (IMAGES, "trailing bytes", "15377")),
+    ("a dimension of 0", put(IMAGES, struct.pack(">IIII", 0x0803, 240, 0, 8)), (IMAGES, "dimension 2 is 0")),
+    ("no examples", put(IMAGES, struct.pack(">IIII", 0x0803, 0, 8, 8)), (IMAGES, "dimension 1 is 0")),
+    ("a header that promises the world", put(IMAGES, struct.pack(">IIII", 0x0803, *[0xffffffff] * 3)), (IMAGES, "fit in memory")),
+    ("a header that promises 4 GiB", put(IMAGES, struct.pack(">IIII", 0x0803, 1 << 16, 1 << 8, 1 << 8)), (IMAGES, "truncated")),
+    ("gzip: a header that promises 1 TiB", lambda f: zipped(lambda d: gzip.compress(struct.pack(">IIII", 0x803, 1 << 20, 1 << 10, 1 << 10)))(f),
+     ("truncated",)),
+    ("gzip: damaged within", zipped(lambda d: d[:400] + bytes([d[400] ^ 255, d[401] ^ 255]) + d[402:]), (".gz", "damaged gzip data")),
+    ("gzip: wrong checksum", zipped(lambda d: d[:-8] + bytes(4) + d[-4:]), (".gz", "damaged gzip data")),
+    ("gzip: truncated", zipped(lambda d: d[:len(d) // 2]), (".gz", "damaged gzip data")),
+    ("gzip: garbage behind", zipped(lambda d: gzip.compress(gzip.decompress(d) + b"x")), (".gz", "trailing bytes")),
+    ("gzip: not gzip at all", zipped(lambda d: b"<html>404 Not Found</html>"), (".gz", "magic number 0x3c68746d")),
+    ("a folder in place of a file", replace_by_folder(IMAGES), (IMAGES, "not a regular file")),
+    ("a link to nowhere", lambda f: ((f / IMAGES).unlink(), (f / IMAGES).symlink_to("/nowhere")), (IMAGES,)),
+    ("a named pipe in place of a file", lambda f: ((f / IMAGES).unlink(), os.mkfifo(f / IMAGES)), (IMAGES, "not a regular file")),
+    ("a device in place of a file", lambda f: ((f / IMAGES).unlink(), (f / IMAGES).symlink_to("/dev/zero")), (IMAGES, "not a regular file")),
+]
+for _name, _damage, _texts in DAMAGES:
+    def damaged(t, damage=_damage, texts=_texts):
+        folder = t.place() / "d"
+        shutil.copytree(t.data, folder)
+        damage(folder)
+        t.fails(1, (str(folder), *texts), "train", t.net, folder, "--device", "reference", timeout=20)
+    case(f"data: {_name}: status 1, said with its path")(damaged)
+
+
+@case("data: not there, not a folder, a folder without rights")
+def _(t):
+    t.fails(1, ("/no/such place", "No such file"), "train", t.net, "/no/such place", "--device", "reference")
+    t.fails(1, (str(t.net), "not a folder"), "train", t.net, t.net, "--device", "reference")
+    t.fails(1, ("No such file",), "train", t.net, "", "--device", "reference")
+    t.fails(1, ("No such file", "ended"), "train", t.net, "x/" * 400 + "ended", "--device", "reference")
+    t.fails(1, (), "train", t.net, "x" * 100000, "--device", "reference")
+
+
+@case("data: a test split that does not fit is found before training")
+def _(t):
+    for files in (make_set(t.place() / "d", size=9), make_set(t.place() / "d", classes=5)):
+        data = t.place() / "d"
+        shutil.copytree(t.data, data)
+        for name in ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
+            shutil.copy(files / name, data / name)
+        result = t.run("train", t.net, data, "--device", "reference", "--batch", "16", status=1)
+        result.says("(test)")
+        expect("step " not in result.err, "it trained first", result)
+
+
+@case("data: 1 example, 1 class, 1x1 images")
+def _(t):
+    folder = t.place()
+    one = make_set(folder / "one", train=1, test=1, classes=1, size=1)
+    net = folder / "n"
+    net.write_text("input 1\ndense 1\n")
+    result = t.run("train", net, one, "--device", "reference", "--batch", "1", "--steps", "3")
+    expect(LAST.search(result.out)[1] == "1.0000" and LAST.search(result.out)[2] == "0.0000", "one class is always right", result)
+    t.run("train", net, one, "--device", "reference", status=2).says("batch 64", "1 examples")
+    net.write_text("input 1x1x1 mean 0.5 std 0.25\ndense 3\ntanh\ndense 2\nloss mse\n")
+    expect(LAST_MSE.search(t.run("train", net, one, "--device", "reference", "--batch", "1").out), "no result")
+
+
+# ------------------------------------------------------------------------------------------------------- the network
+
+NETWORKS = [
+    ("an unknown layer", b"input 1x8x8\n# a comment\nconv 3\ndense 4\n", (":3:", "'conv' is no layer", "dense")),
+    ("empty", b"", ("no layer", "input 1x28x28")),
+    ("only comments", b"# nothing\n\n", ("no layer",)),
+    ("no input first", b"dense 4\n", (":1:", "input")),
+    ("two inputs", b"input 64\ninput 64\ndense 4\n", (":2:", "second input")),
+    ("no parameters", b"input 64\nrelu\n", ("no layer has parameters",)),
+    ("dense without a number", b"input 64\ndense\n", (":2:", "expected a number of outputs")),
+    ("dense 0", b"input 64\ndense 0\n", (":2:", "'0'")),
+    ("dense -3", b"input 64\ndense -3\n", (":2:", "'-3'")),
+    ("dense 5x", b"input 64\ndense 5x\n", (":2:", "'5x'")),
+    ("dense of too many", b"input 64\ndense 99999999999999999999\n", (":2:",)),
+    ("more than 2^32 weights", b"input 64x64x64\ndense 16777216\n", (":2:", "more than 2^32")),
+    ("a word too many", b"input 64\ndense 4 relu\n", (":2:", "'relu' is not expected", "dense N")),
+    ("input of 4 sizes", b"input 1x2x3x4\ndense 4\n", (":1:", "1 to 3 sizes")),
+    ("input of 0", b"input 1x0x8\ndense 4\n", (":1:",)),
+    ("std 0", b"input 64 std 0\ndense 4\n", (":1:", "std")),
+    ("mean nan", b"input 64 mean nan\ndense 4\n", (":1:", "nan")),
+    ("leaky steep", b"input 64\ndense 4\nleaky steep\n", (":3:", "steep")),
+    ("loss before the end", b"input 64\nloss mse\ndense 4\n", ("must be the last",)),
+    ("an unknown loss", b"input 64\ndense 4\nloss hinge\n", (":3:", "'softmax' or 'mse'")),
+    ("an unknown init", b"input 64\ndense 4 init xavier\n", (":2:", "'he' or 'glorot'")),
+    ("a zero byte", b"input 64\ndense 4\0\n", ("zero byte",)),
+    ("a very long word", b"input 64\n" + b"x" * 100000 + b"\n", (":2:", "is no layer")),
+    ("a very long line of words", b"input 64\ndense 4 " + b"he " * 10000 + b"\n", (":2:",)),
+    ("larger than a network can be", b"#" * (2 << 20), ("expected at most",)),
+    ("5000 layers", b"input 64\n" + b"relu\n" * 5000 + b"dense 4\n", ("more than 4096 layers",)),
+    ("a picture", bytes(range(1, 256)), (":1:", "is no layer")),
+    ("does not fit the data: its input", b"input 1x28x28\ndense 4\n", ("takes 784 values", "has 64")),
+    ("does not fit the data: too few outputs", b"input 64\ndense 3\n", ("has 3 outputs", "4 classes")),
+    ("not UTF-8 (found before the work, as no checkpoint could hold it)", b"input 64 # gr\xfc\xdf\ndense 4\n", (":1:", "UTF-8")),
+]
+for _name, _text, _texts in NETWORKS:
+    def bad_network(t, text=_text, texts=_texts):
+        net = t.place() / "bad net"
+        net.write_bytes(text)
+        result = t.run("train", net, t.data, "--device", "reference", status=1).says(str(net), *texts)
+        expect("test " not in result.out.replace("to test", ""), "a result", result)
+        expect(len(result.err) < 2000 and result.err.count("\n") <= 2, "too many words", result)
+    case(f"network: {_name}: status 1, said with file and line")(bad_network)
+
+
+@case("network: not there, a folder, a pipe, a name that does not ship")
+def _(t):
+    t.fails(1, ("no net.txt", "No such file"), "train", "no net.txt", t.data)
+    t.fails(1, ("'mpl'", "neither a file nor a network that ships", "mlp"), "train", "mpl", t.data)
+    t.fails(1, (str(t.data), "not a regular file"), "train", t.data, t.data)
+    t.fails(1, ("/dev/stdin", "not a regular file"), "train", "/dev/stdin", t.data, stdin=subprocess.PIPE)
+    t.fails(1, (), "train", "", t.data)
+    pipe = t.place() / "pipe.net"
+    os.mkfifo(pipe)
+    t.fails(1, ("pipe.net", "not a regular file"), "train", pipe, t.data, timeout=10)
+
+
+@case("network: Windows line ends, no newline at the end, tabs, comments; /dev/stdin from a file")
+def _(t):
+    net = t.place() / "n"
+    plain = t.train("--steps", "3").digest()
+    for text in (NET.replace("\n", "\r\n"), NET.rstrip("\n"), NET.replace(" ", "\t  ") + "\n\n", NET.replace("\n", " # x\n"), "# y\n" + NET):
+        net.write_text(text, newline="")
+        expect(t.train("--steps", "3", net=net).digest() == plain, f"{text!r}")
+    with net.open() as stream:
+        expect(t.train("--steps", "3", net="/dev/stdin", stdin=stream).digest() == plain, "/dev/stdin")
+
+
+@case("network: 300 layers train, are saved and evaluated")
+def _(t):
+    folder = t.place()
+    (folder / "deep").write_text("input 64\n" + "dense 8 init glorot\ntanh\n" * 150 + "dense 4\n")
+    trained = t.train("--steps", "2", "--save", folder / "s", net=folder / "deep")
+    expect(t.run("eval", folder / "s", t.data, "--device", "reference").digest() == trained.digest(), "another digest")
+
+
+@case("network: a path that is not UTF-8 can be trained, logged and saved")
+def _(t):
+    folder = os.fsencode(t.place())
+    shutil.copy(t.net, folder + b"/gr\xfc\xdf")
+    child = subprocess.run([t.program, "train", folder + b"/gr\xfc\xdf", str(t.data), "--device", "reference", "--steps", "2", "--json", "--save",
+                            folder + b"/s\xfc", "--log", folder + b"/l\xfc"], env=t.environment, capture_output=True, check=False)
+    result = Result(("train",), child.returncode, child.stdout, child.stderr, 0)
+    expect(child.returncode == 0 and os.path.exists(folder + b"/s\xfc"), "not saved", result)
+    one_object(result)
+
+
+# -------------------------------------------------------------------------------------------------- writing that fails
+
+@contextlib.contextmanager
+def mounted(folder, *options):
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", ",".join(options), "none", folder], capture_output=True, check=False) \
+        if os.geteuid() == 0 else None
+    if not done or done.returncode:
+        raise Skip("no right to mount a tmpfs")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def no_training(result):
+    expect("step " not in result.err and result.out == "", "it was found after the work", result)
+
+
+@case("--save into a missing folder, onto a folder, below a file: status 1, before training")
+def _(t):
+    for path, text in (("/no/such/x", "No such file"), (t.data, "not a regular file"), (t.net / "x", "Not a directory"),
+                       ("/dev/null", "not a regular file"), (t.root / ("x" * 300), "File name too long")):
+        result = t.train("--save", path, status=1).says("--save", text)
+        no_training(result)
+        expect(str(path)[:250] in result.err, "the path is not named", result)
+
+
+@case("--save into a folder without rights: status 1, before training")
+def _(t):
+    if os.geteuid():
+        folder = t.place()
+        folder.chmod(0o555)
+        no_training(t.train("--save", folder / "x", status=1).says("--save", "Permission denied"))
+        return
+    with mounted(t.place() / "m", "ro") as folder:
+        no_training(t.train("--save", folder / "x", status=1).says("--save", "Read-only file system"))
+
+
+def full_disk(t, folder, more):
+    """An older checkpoint outlives a save that fails, with nothing beside it."""
+    old = t.checkpoint(folder / "c")
+    before = old.read_bytes()
+    large = t.place() / "large"
+    large.write_text("input 64\ndense 500\nrelu\ndense 4\n")
+    result = t.train("--steps", "2", "--save", old, net=large, status=1, **more).says(str(old), "cannot be written")
+    expect(old.read_bytes() == before, "the older checkpoint was touched", result)
+    expect(leftovers(folder) == ["c"], f"left behind: {leftovers(folder)}", result)
+    expect(LAST.search(result.out), "the figures are lost, too", result)
+    t.run("eval", old, t.data, "--device", "reference")
+    return result
+
+
+@case("--save on a full disk: status 1, the older checkpoint survives, nothing is left")
+def _(t):
+    with mounted(t.place() / "m", "size=64k") as folder:
+        full_disk(t, folder, {}).says("No space left on device")
+
+
+@case("--save beyond the limit of a file's size: the same")
+def _(t):
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
+    full_disk(t, t.place(), {"preexec_fn": limit, "restore_signals": False}).says("File too large")
+
+
+@case("--log to /dev/full: status 1 and a message, and --save is written all the same")
+def _(t):
+    folder = t.place()
+    result = t.train("--epochs", "2", "--log", "/dev/full", "--save", folder / "s", status=1).says("--log /dev/full", "No space left")
+    expect(result.digest() == t.run("eval", folder / "s", t.data, "--device", "reference").digest(), "another digest", result)
+    expect(result.err.count("--log /dev/full") == 1, "said more than once", result)
+
+
+@case("--log into a missing folder, onto a folder: status 1, before training")
+def _(t):
+    no_training(t.train("--log", "/no/such/x", status=1).says("--log /no/such/x", "No such file"))
+    no_training(t.train("--log", t.data, status=1).says("--log", "Is a directory"))
+
+
+@case("stdout to /dev/full: status 1 and a message")
+def _(t):
+    for words in (("train", t.net, t.data, "--device", "reference", "--batch", "16", "--json"), ("devices",), ("devices", "--json"),
+                  ("--version",), ("--help",), ("verify", "--device", "reference", "--cases", "0", "--json", "-"), ("--man",)):
+        with open("/dev/full", "w") as full:
+            t.run(*words, status=1, stdout=full).says("standard output cannot be written", "No space left")
+
+
+@case("closed stdin, stdout, stderr: no file takes their place")
+def _(t):
+    folder = t.place()
+    words = ("train", t.net, t.data, "--device", "reference", "--steps", "3", "--log", folder / "l", "--save", folder / "s")
+    t.run(*words, preexec_fn=lambda: os.closerange(0, 3), status=None)
+    t.run(*words, preexec_fn=lambda: os.close(1), status=1).says("standard output cannot be written")
+    for line in (folder / "l").read_text().splitlines():
+        expect(line.startswith("{"), f"the log holds {line!r}")
+    t.run(*words, preexec_fn=lambda: os.close(2), status=0)
+    for line in (folder / "l").read_text().splitlines():
+        expect(line.startswith("{"), f"the log holds {line!r}")
+    t.run("eval", folder / "s", t.data, "--device", "reference")
+
+
+@case("stdout closed early: ends quietly")
+def _(t):
+    for words in (("devices",), ("train", t.net, t.data, "--device", "reference", "--epochs", "3"), ("--help",)):
+        child = t.start(*words)
+        child.stdout.close()
+        err = child.stderr.read().decode()
+        child.wait(60)
+        child.stderr.close()
+        expect(child.returncode in (0, -signal.SIGPIPE), f"status {child.returncode}: {err}")
+        expect(not CRASH.search(err) and "rror" not in err, f"not quiet: {err}")
+
+
+# ---------------------------------------------------------------------------------------------------------- the run
+
+@case("a loss that is no longer finite: status 1, the step and the tensor, --save not written")
+def _(t):
+    folder = t.place()
+    old = t.checkpoint(folder / "s")
+    before = old.read_bytes()
+    (folder / "n").write_text(NET.replace("relu", "dense 8") + "loss mse\n")
+    settings = ("--lr", "1e5", "--epochs", "9")
+    result = t.train(*settings, "--save", old, "--log", folder / "l", net=folder / "n", status=1)
+    found = re.search(r"step (\d+)\D.*?(\d+\.\w+[.\w]*)", result.err.split("tassello train:")[1])
+    expect(found, "no step and tensor", result)
+    result.says("not finite", "not written")
+    expect(not LAST.search(result.out) and "sha256" not in result.out, "a result", result)
+    expect(old.read_bytes() == before and leftovers(folder) == ["l", "n", "s"], "--save was touched", result)
+    last = json.loads((folder / "l").read_text().splitlines()[-1])["result"]
+    expect(str(last["bad_step"]) == found[1] and last["bad_tensor"] in result.err, f"{last}", result)
+    again = t.train(*settings, net=folder / "n", status=1)
+    expect(again.err.split("tassello train:")[1] == result.err.split("tassello train:")[1], "another step or tensor", again)
+
+
+@case("a run that ends just before or after its loss is lost never prints nan with status 0")
+def _(t):
+    net = t.place() / "n"
+    net.write_text("input 64\n" + "dense 8\n" * 6 + "dense 4\nloss mse\n")
+    ends = set()
+    for lr, steps in [("1e-3", 1)] + [("1e5", steps) for steps in range(1, 5)]:
+        save = t.place() / "s"
+        result = t.train("--lr", lr, "--momentum", "0", "--steps", steps, "--save", save, net=net, status=None)
+        if result.status == 0:
+            expect(not re.search(r"loss -?(nan|inf)", result.out), "not finite, and status 0", result)
+            t.run("eval", save, t.data, "--device", "reference")
+            ends.add("whole")
+        else:
+            ends.add("test" if "test loss" in result.out else "step")
+            expect(result.status == 1 and save.exists() == ("test loss" in result.out), "not saved, or saved what is no result", result)
+            result.says("finite")
+    expect(ends == {"whole", "test", "step"}, f"not each way to end was seen: {ends}")
+
+
+def begin_long(t, *arguments, **more):
+    """A training that does not end, after its first line of progress."""
+    child = t.start("train", t.net, t.data, "--device", "reference", "--batch", "240", "--lr", "0.05", "--epochs", "1000000000", *arguments, **more)
+    for line in child.stderr:
+        if line.startswith(b"step "):
+            return child
+    raise AssertionError(f"it ended: {child.wait()}")
+
+
+def interrupt(t, number, *arguments):
+    folder = t.place()
+    child = begin_long(t, "--save", folder / "s", "--log", folder / "l", *arguments)
+    child.send_signal(number)
+    out, err = child.communicate(timeout=30)
+    result = Result(("train", "..."), child.returncode, out, err, 0)
+    expect(child.returncode == 130, f"status {child.returncode}, expected 130", result)
+    result.says("interrupted after step", str(folder / "s"))
+    expect(leftovers(folder) == ["l", "s"], f"{leftovers(folder)}", result)
+    lines = [json.loads(line) for line in (folder / "l").read_text().splitlines()]
+    steps = int(re.search(r"interrupted after step (\d+)", result.err)[1])
+    expect(lines[-1]["result"]["interrupted"] and lines[-1]["result"]["steps"] == steps == lines[-2]["step"], f"{lines[-2:]}", result)
+    digest = t.run("eval", folder / "s", t.data, "--device", "reference").digest()
+    return result, digest
+
+
+@case("SIGINT: the step is finished, --save is written and can be evaluated, status 130")
+def _(t):
+    result, digest = interrupt(t, signal.SIGINT)
+    expect(result.out.endswith(f"weights sha256 {digest}\n") and "accuracy" not in result.out, "another digest", result)
+
+
+@case("SIGTERM: the same; with --json one object that says so")
+def _(t):
+    result, digest = interrupt(t, signal.SIGTERM, "--json")
+    o = one_object(result)
+    expect(o["interrupted"] is True and o["weights_sha256"] == digest and o["accuracy"] is None, f"{o}")
+
+
+@case("an interrupted run has the weights of a run of so many steps")
+def _(t):
+    result, digest = interrupt(t, signal.SIGINT)
+    steps = re.search(r"interrupted after step (\d+)", result.err)[1]
+    if int(steps) > 100000:
+        raise Skip("too many steps to do again")
+    expect(t.train("--batch", "240", "--steps", steps).digest() == digest, f"{steps} steps give other weights", result)
+
+
+@case("a second SIGINT quits at once, without --save", needs="time")
+def _(t):
+    folder = t.place()
+    (folder / "large").write_text("input 64\ndense 3000\nrelu\ndense 3000\nrelu\ndense 3000\nrelu\ndense 4\n")
+    child = t.start("train", folder / "large", t.data, "--device", "reference", "--batch", "240", "--save", folder / "s")
+    while line := child.stdout.readline():  # the head is printed when training begins
+        if line.startswith(b"settings"):
+            break
+    time.sleep(0.3)
+    child.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    expect(child.poll() is None, "the first quits at once")
+    child.send_signal(signal.SIGINT)
+    begin = time.monotonic()
+    err = child.communicate(timeout=30)[1].decode()
+    expect(child.returncode == 130 and "interrupted" not in err, f"status {child.returncode}: {err}")
+    expect(time.monotonic() - begin < 1, "not at once")
+    expect(leftovers(folder) == ["large"], f"{leftovers(folder)}")
+
+
+@case("SIGINT while nothing is trained yet quits at once")
+def _(t):
+    folder = t.place() / "d"
+    shutil.copytree(t.data, folder)
+    child = t.start("verify", "--device", "reference", "--cases", "100000")
+    time.sleep(0.3)
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=10)
+    expect(child.returncode == 130, f"status {child.returncode}")
+
+
+@case("two trainings into one --save file at once leave one whole checkpoint")
+def _(t):
+    folder = t.place()
+    children = [t.start("train", t.net, t.data, "--device", "reference", "--batch", "16", "--steps", "9", "--seed", s, "--save", folder / "s")
+                for s in (1, 2, 3)]
+    digests = [LAST.search(c.communicate(timeout=60)[0].decode())[3] for c in children]
+    expect(t.run("eval", folder / "s", t.data, "--device", "reference").digest() in digests, "a mixture")
+    expect(leftovers(folder) == ["s"], f"{leftovers(folder)}")
+
+
+@case("little memory: a message and status 1, or it works; never a crash")
+def _(t):
+    if t.sanitized:
+        raise Skip("a sanitizer needs address space")
+    net = t.place() / "n"
+    net.write_text("input 64\ndense 3000\nrelu\ndense 3000\nrelu\ndense 4\n")
+    seen = set()
+    for megabytes in (24, 48, 64, 96, 128, 144, 160, 192, 256):
+        limit = lambda m=megabytes: resource.setrlimit(resource.RLIMIT_AS, (m << 20, m << 20))
+        result = t.train("--steps", "1", "--batch", "4", net=net, status=None, preexec_fn=limit)
+        if result.status == 127 or "error while loading" in result.err:
+            continue
+        expect(result.status in (0, 1), f"{megabytes} MiB", result)
+        expect(result.status == 0 or "memory" in result.err, f"{megabytes} MiB: no word of memory", result)
+        seen.add(result.status)
+    expect(1 in seen, "no limit was tight enough")
+
+
+# -------------------------------------------------------------------------------------------------------------- eval
+
+def safetensors(header, data=b""):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def edited(change):
+    """The checkpoint with its header and data changed."""
+    def apply(raw):
+        size = struct.unpack("<Q", raw[:8])[0]
+        header, data = json.loads(raw[8:8 + size]), bytearray(raw[8 + size:])
+        data = change(header, data) or data
+        return safetensors(header, bytes(data))
+    return apply
+
+
+def poke(value):
+    return lambda header, data: data.__setitem__(slice(40, 44), struct.pack("<f", value))
+
+
+CHECKPOINTS = [
+    ("empty", lambda raw: b"", ("not safetensors",)),
+    ("a text", lambda raw: NET.encode(), ("not safetensors",)),
+    ("a picture", lambda raw: b"\x89PNG\r\n\x1a\n" + bytes(5000), ("not safetensors",)),
+    ("truncated within the data", lambda raw: raw[:-100], ("truncated",)),
+    ("truncated within the header", lambda raw: raw[:60], ("truncated",)),
+    ("trailing bytes", lambda raw: raw + b"more", ("trailing bytes",)),
+    ("a header that is no JSON", lambda raw: safetensors(b"{]"), ("header", "JSON")),
+    ("a header of 2^63 bytes", lambda raw: struct.pack("<Q", 1 << 63) + raw[8:], ("not safetensors",)),
+    ("no network in it", edited(lambda h, d: h.pop("__metadata__") and None), ("no network", "tassello.network")),
+    ("a network that is wrong", edited(lambda h, d: h["__metadata__"].update({"tassello.network": "input 64\nfoo\n"})), (":2:", "'foo' is no layer")),
+    ("another network than its tensors", edited(lambda h, d: h["__metadata__"].update({"tassello.network": "input 64\ndense 9\n"})),
+     ("1.dense.weight", "shape")),
+    ("a tensor is missing", edited(lambda h, d: h.__setitem__("x", h.pop("3.dense.bias"))), ("lacks tensor 3.dense.bias",)),
+    ("NaN among the weights", edited(poke(float("nan"))), ("1.dense.", "not finite")),
+    ("infinity among the weights", edited(poke(float("inf"))), ("1.dense.", "not finite")),
+    ("weights of another type", edited(lambda h, d: h["3.dense.bias"].update(dtype="F16")), ("F16", "expected \"F32\"")),
+    ("tensors that overlap", edited(lambda h, d: h["3.dense.bias"].update(data_offsets=[0, 16])), ("overlap",)),
+]
+for _name, _change, _texts in CHECKPOINTS:
+    def bad_checkpoint(t, change=_change, texts=_texts):
+        path = t.checkpoint(t.place() / "c.safetensors")
+        path.write_bytes(change(path.read_bytes()))
+        t.fails(1, (str(path), *texts), "eval", path, t.data, "--device", "reference")
+    case(f"eval: {_name}: status 1, said with its path")(bad_checkpoint)
+
+
+@case("eval: a checkpoint that is not there, a folder, a pipe; data that do not fit or are not there")
+def _(t):
+    path = t.checkpoint(t.place() / "c")
+    t.fails(1, ("no such.st", "No such file"), "eval", "no such.st", t.data, "--device", "reference")
+    t.fails(1, (str(t.data), "not a regular file"), "eval", t.data, t.data, "--device", "reference")
+    t.fails(1, ("takes 64 values", "has 49"), "eval", path, make_set(t.place() / "d", size=7), "--device", "reference")
+    t.fails(1, ("has 4 outputs", "6 classes"), "eval", path, make_set(t.place() / "d", classes=6), "--device", "reference")
+    t.fails(1, ("/no/data", "No such file"), "eval", path, "/no/data", "--device", "reference")
+    pipe = t.place() / "pipe"
+    os.mkfifo(pipe)
+    t.fails(1, ("pipe", "not a regular file"), "eval", pipe, t.data, "--device", "reference", timeout=10)
+
+
+@case("eval: weights so large that the loss is not finite: said, status 1")
+def _(t):
+    path = t.checkpoint(t.place() / "c")
+    path.write_bytes(edited(lambda h, d: struct.pack("<f", 3e38) * (len(d) // 4))(path.read_bytes()))
+    t.run("eval", path, t.data, "--device", "reference", status=1).says("finite")
+
+
+# ------------------------------------------------------------------------------------------------------------ verify
+
+VERIFY = ("verify", "--device", "reference", "--cases", "1")
+
+
+@case("verify --device reference: rows, then the digest that is stated, then the count; status 0")
+def _(t):
+    result = t.run(*VERIFY)
+    end = re.search(r"^digest ([0-9a-f]{64})\n(?:.*\n)*?\d+ passed, 0 failed, \d+ skipped\n\Z", result.out, re.M)
+    expect(end and "  ok " in result.out and "FAILED" not in result.out, "not the end of a verification", result)
+    expect(result.err == "", "words on stderr", result)
+
+
+@case("verify --json FILE and -: one object; - leaves nothing else on stdout")
+def _(t):
+    path = t.place() / "v.json"
+    written = t.run(*VERIFY, "--json", path)
+    expect("digest " in written.out, "no rows on stdout", written)
+    o, seen = json.loads(path.read_text()), t.run(*VERIFY, "--json", "-")
+    p = one_object(seen)
+    seen.says("digest ")
+    for one in (o, p):
+        expect(one["passed"] == 1 and one["failed"] == 0 and one["devices"][0]["device"] == "reference", f"{one}")
+        expect(one["devices"][0]["digest"] == one["stated_digest"], f"{one}")
+    expect(path.read_text().count("\n") == 1, "not one line")
+
+
+@case("verify: the digest does not depend on --seed and --cases")
+def _(t):
+    digests = {re.search(r"^digest (\w{64})$", t.run("verify", "--device", "reference", "--cases", c, "--seed", s, status=None).out, re.M)[1]
+               for c, s in ((0, 1), (2, 99))}
+    expect(len(digests) == 1, f"{digests}")
+
+
+@case("verify --all without a driver: the reference's row, and the count")
+def _(t):
+    out = t.run("verify", "--all", "--cases", "0").out
+    expect(re.search(r"^ok +reference .*\n1 passed, 0 failed, 0 skipped\n\Z", out, re.M), f"{out}")
+
+
+@case("verify --json into a missing folder: status 1, before the work")
+def _(t):
+    t.fails(1, ("--json /no/such/x", "No such file"), *VERIFY, "--json", "/no/such/x")
+    t.run(*VERIFY, "--json", "/dev/full", status=1).says("--json /dev/full", "No space left")
+
+
+# -------------------------------------------------------------------------------------------------------------- PoCL
+
+POCL = {"OCL_ICD_VENDORS": POCL_ICD}
+
+
+@case("pocl: trains to the reference's bits", needs="pocl")
+def _(t):
+    expect(t.train("--steps", "20", device="pocl", env=POCL).digest() == t.train("--steps", "20").digest(), "digests differ")
+    result = t.train("--steps", "20", device=None, env=POCL)
+    expect("device       pocl" in result.out, "not chosen by itself", result)
+
+
+@case("pocl: two of its devices: the short id is ambiguous, the long ones work", needs="pocl")
+def _(t):
+    two = {**POCL, "POCL_DEVICES": "pthread pthread"}
+    result = t.fails(1, ("more than one device is called pocl",), "train", t.net, t.data, "--device", "pocl", env=two)
+    ids = re.search(r"say which: (.*)", result.err)[1].split(", ")
+    expect(len(set(ids)) == 2 and all(i.startswith("pocl@") for i in ids), f"{ids}")
+    rows = one_object(t.run("devices", "--json", env=two))["devices"]
+    expect([r["id"] for r in rows] == [*ids, "reference"], f"{rows}")
+    digests = {t.train("--steps", "3", device=i, env=two).digest() for i in ids}
+    expect(digests == {t.train("--steps", "3").digest()}, f"{digests}")
+    t.train("--steps", "3", device=ids[0], env=POCL)  # the long form is accepted where the short one would do
+    t.fails(1, ("there is no device gpu", *ids), "train", t.net, t.data, "--device", "gpu", env=two)
+
+
+@case("pocl: a cache that cannot be written, or is full, or is no folder: it works all the same", needs="pocl")
+def _(t):
+    folder = t.place()
+    (folder / "file").write_text("")
+    plain = t.train("--steps", "3").digest()
+    for cache in ("/proc/nothing", str(folder / "file"), "relative"):
+        result = t.train("--steps", "3", device="pocl", env={**POCL, "XDG_CACHE_HOME": cache})
+        expect(result.digest() == plain and "cannot" not in result.err, f"{cache}", result)
+    expect(leftovers(folder) == ["file"], f"{leftovers(folder)}")
+
+
+@case("pocl: damaged files in the cache are built again", needs="pocl")
+def _(t):
+    cache = t.place()
+    env = {**POCL, "XDG_CACHE_HOME": str(cache)}
+    plain = t.train("--steps", "3", device="pocl", env=env).digest()
+    draw = random.Random(2)
+    for path in (cache / "tassello").iterdir():
+        data = path.read_bytes()
+        path.write_bytes(draw.choice((b"", data[:len(data) // 2], draw.randbytes(len(data)), data + b"x", b"refused\n")))
+    result = t.train("--steps", "3", device="pocl", env=env)
+    expect(result.digest() == plain, "another digest", result)
+
+
+@case("pocl: two trainings at once with one fresh cache", needs="pocl")
+def _(t):
+    cache = t.place()
+    children = [t.start("train", t.net, t.data, "--device", "pocl", "--batch", "16", "--lr", "0.05", "--steps", "3", env={**POCL, "XDG_CACHE_HOME": str(cache)})
+                for _ in range(2)]
+    ends = [(c.communicate(timeout=100), c.returncode) for c in children]
+    expect(all(status == 0 for _, status in ends), f"{ends}")
+    expect({LAST.search(out.decode())[3] for (out, _), _ in ends} == {t.train("--steps", "3").digest()}, f"{ends}")
+    expect(not [p.name for p in cache.rglob("*.??????") if re.search(r"\.\w{6}$", p.name)], f"left behind: {list(cache.rglob('*'))}")
+
+
+@case("pocl: SIGINT", needs="pocl")
+def _(t):
+    folder = t.place()
+    child = t.start("train", t.net, t.data, "--device", "pocl", "--batch", "240", "--epochs", "100000000", "--save", folder / "s", env=POCL)
+    for line in child.stderr:
+        if line.startswith(b"step "):
+            break
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=30)
+    expect(child.returncode == 130, f"status {child.returncode}: {err[-500:]}")
+    digest = re.search(rb"weights sha256 (\w{64})\n\Z", out)[1].decode()
+    expect(t.run("eval", folder / "s", t.data, "--device", "reference").digest() == digest, "another digest")
+
+
+# ------------------------------------------------------------------------------------------- man page and completion
+
+@case("man page: renders without a warning, and names every option")
+def _(t):
+    page = t.place() / "tassello.1"
+    page.write_bytes(t.run("--man").raw)
+    tried = 0
+    for words in (["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", page], ["groff", "-man", "-ww", "-z", page], ["mandoc", "-T", "lint", "-W", "warning", page]):
+        if not shutil.which(words[0]):
+            continue
+        tried += 1
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        said = done.stderr + (done.stdout if words[0] == "mandoc" else "")
+        said = [line for line in said.splitlines() if line.strip() and "missing date" not in line]  # a page of a build has none
+        expect(not said, f"{words[0]}: {said[:5]}")
+    if not tried:
+        raise Skip("neither man nor groff nor mandoc")
+    text = page.read_text().replace("\\-", "-")
+    for name in ("devices", "train", "eval", "verify"):
+        for option in re.findall(r"--[a-z-]+", t.run(name, "--help").out):
+            if option not in ("--usage", "--help"):
+                expect(option in text, f"{option} of {name} is missing")
+
+
+COMPLETIONS = [
+    ("tassello tr", ["train"]),
+    ("tassello ", ["devices", "train", "eval", "verify", "--help", "--version"]),
+    ("tassello train --de", ["--device"]),
+    ("tassello train --device re", ["reference"]),
+    ("tassello train --arith ", ["exact", "fast"]),
+    ("tassello train ml", ["mlp"]),
+    ("tassello train mlp --save x da", ["da ta"]),
+    ("tassello eval no", ["not.a.folder"]),
+    ("tassello train mlp no", []),
+    ("tassello verify --al", ["--all"]),
+    ("tassello nothing ", []),
+    ("tassello train --batch ", []),
+]
+
+
+@case("bash completion: sources silently and completes commands, options, devices, networks and files")
+def _(t):
+    if not shutil.which("bash"):
+        raise Skip("no bash")
+    folder = t.place()
+    (folder / "tassello.bash").write_bytes(t.run("--bash-completion").raw)
+    (folder / "da ta").mkdir()
+    (folder / "not.a.folder").write_text("")
+    (folder / "tassello").symlink_to(t.program)
+    env = {**t.environment, "PATH": f"{folder}:{t.environment['PATH']}"}
+    script = ("set -u; . ./tassello.bash; COMP_LINE=$1; read -r -a COMP_WORDS <<<\"$1\"; [[ $1 != *' ' ]] || COMP_WORDS+=('');"
+              "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _tassello; (( ! ${#COMPREPLY[@]} )) || printf '%s\\n' \"${COMPREPLY[@]}\"")
+    for line, wanted in COMPLETIONS:
+        done = subprocess.run(["bash", "--norc", "-c", script, "bash", line], cwd=folder, env=env, capture_output=True, text=True, check=False)
+        expect(done.returncode == 0 and not done.stderr, f"{line!r}: {done.stderr}")
+        expect(done.stdout.splitlines() == wanted, f"{line!r}: {done.stdout.splitlines()}, expected {wanted}")
+
+
+# --------------------------------------------------------------------------------------------------------- the harness
+
+def attempt(t, function):
+    """None where it passed, ("skip" or "fail", text) else."""
+    begin = time.monotonic()
+    try:
+        function(t)
+        if time.monotonic() - begin > 5:
+            print(f"# {function.__code__.co_firstlineno}: {time.monotonic() - begin:.1f} s", flush=True)
+    except Skip as skip:
+        return "skip", str(skip)
+    except Exception as error:  # whatever it is, the others go on
+        text = str(error) if isinstance(error, AssertionError) and str(error) else traceback.format_exc()
+        return "fail", text
+    return None
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    t = Tool(sys.argv[1])
+    chosen = [c for c in CASES if not sys.argv[2:] or any(word in c[0] for word in sys.argv[2:])]
+    pocl = os.path.exists(POCL_ICD)
+    failed = skipped = 0
+    log = open(os.environ.get("CK_TAP_LOG_FILE_NAME", os.devnull), "w")
+    log.write(f"1..{len(chosen)}\n")
+    begin = time.monotonic()
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            ends = [pool.submit(attempt, t, f) if needs != "pocl" or pocl else None for _, f, needs in chosen]
+            for number, ((name, _, _), end) in enumerate(zip(chosen, ends), 1):
+                end = end.result() if end else ("skip", f"no {POCL_ICD}")
+                if end and end[0] == "skip":
+                    skipped += 1
+                    print(f"ok {number} - {name} # SKIP {end[1]}", flush=True)
+                    continue
+                line = f"{'not ok' if end else 'ok'} {number} - {name}"
+                failed += bool(end)
+                print(line, flush=True)
+                log.write(line + "\n")
+                if end:
+                    print("\n".join("#   " + text for text in end[1].splitlines()), flush=True)
+    finally:
+        log.close()
+        shutil.rmtree(t.root, ignore_errors=True)
+    print(f"# {len(chosen) - failed - skipped} passed, {failed} failed, {skipped} skipped, in {time.monotonic() - begin:.1f} s")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,345 @@
+/* Models through the public API on the reference device: parameters, prediction, evaluation, checkpoints; and the program
+ * around the library, whose floating-point state and locale are its own. */
+#include "train/safetensors.h" /* before check.h, which has a macro of the name fail */
+
+#include "support.h"
+
+#include <fenv.h>
+#include <locale.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+/* Parameters ------------------------------------------------------------------------------------------------------- */
+
+START_TEST(parameters_by_name)
+{
+    tas_model *model = model_of_text("input 3\ndense 2\n", 3);
+    const float given[6] = {1, -0x1p-41f, 1e-45f, -0.0f, 0x1p-40f, -2e30f}, wanted[6] = {1, 0, 0, 0, 0x1p-40f, -2e30f};
+    const float bad[6] = {5, 5, 5, 5, NAN, 5}, bad_too[2] = {-INFINITY, 1};
+    float got[6];
+    expect_ok(tas_model_write(model, "1.dense.weight", given, 6));
+    expect_ok(tas_model_read(model, "1.dense.weight", got, 6));
+    ck_assert_mem_eq(got, wanted, sizeof got); /* bits: no -0 */
+    expect(tas_model_write(model, "1.dense.weight", bad, 6), TAS_BAD_DATA, "1.dense.weight", "element 4");
+    expect(tas_model_write(model, "1.dense.bias", bad_too, 2), TAS_BAD_DATA, "1.dense.bias", "element 0");
+    expect(tas_model_write(model, "1.dense.weight", given, 5), TAS_BAD_ARGUMENT, "6 elements", "5");
+    expect(tas_model_read(model, "1.dense.bias", got, 6), TAS_BAD_ARGUMENT, "2 elements", "6");
+    expect(tas_model_read(model, "1.dense", got, 6), TAS_BAD_ARGUMENT, "'1.dense'", "1.dense.weight, 1.dense.bias");
+    expect(tas_model_read(model, "", got, 6), TAS_BAD_ARGUMENT, "''", "1.dense.weight");
+    expect_ok(tas_model_read(model, "1.dense.weight", got, 6));
+    ck_assert_mem_eq(got, wanted, sizeof got); /* as before what failed */
+    tas_model_close(&model);
+}
+END_TEST
+
+/* Prediction and evaluation ---------------------------------------------------------------------------------------- */
+
+START_TEST(predictions_and_scores)
+{
+    enum { MOST = 1100 };
+    static float x[MOST * INPUTS], y[MOST * 10], y_again[10];
+    static uint32_t label[MOST];
+    static const uint32_t counts[] = {1, 2, 511, 512, 513, MOST};
+    for (int mse = 0; mse < 2; mse++) {
+        plain_net net = {.inputs = INPUTS, .mean = 0.25, .std = 0.5, .mse = mse};
+        for (int kind = PLAIN_RELU; kind <= PLAIN_GELU; kind++)
+            plain_add(&net, PLAIN_DENSE, 10), plain_add(&net, (plain_kind)kind, 0);
+        plain_add(&net, PLAIN_DENSE, 10);
+        double parameters[700];
+        tas_model *model = model_of(&net, 9);
+        float *values = model_get(model);
+        for (size_t k = 0; k < plain_parameters(&net); k++)
+            values[k] = random_float(-0.8f, 0.8f), parameters[k] = values[k];
+        model_set(model, values);
+        for (int k = 0; k < MOST * INPUTS; k++) x[k] = random_float(-1, 2);
+        for (int k = 0; k < MOST; k++) label[k] = random_below(10);
+        expect_ok(tas_predict(model, x, 0, y));
+        for (int c = 0; c < 6; c++) {
+            tas_score score = {0};
+            double loss = 0, out[10], in[INPUTS], target[10] = {0};
+            uint64_t hits = 0;
+            expect_ok(tas_predict(model, x, counts[c], y));
+            for (uint32_t e = 0; e < counts[c]; e++) {
+                uint32_t most = 0;
+                for (int i = 0; i < INPUTS; i++) in[i] = x[e * INPUTS + (uint32_t)i];
+                plain_forward(&net, parameters, in, out, NULL);
+                for (int j = 0; j < 10; j++) {
+                    ck_assert_msg(fabs(out[j] - y[e * 10 + (uint32_t)j]) < 1e-4, "example %u: %g, expected %g", e,
+                                  y[e * 10 + (uint32_t)j], out[j]);
+                    out[j] = y[e * 10 + (uint32_t)j];
+                    most = out[j] > out[most] ? (uint32_t)j : most;
+                }
+                target[label[e]] = 1;
+                loss += mse ? plain_squared(out, 10, target) : plain_softmax(out, 10, label[e]);
+                target[label[e]] = 0;
+                hits += most == label[e];
+            }
+            const uint32_t one = random_below(counts[c]); /* alone as in company */
+            expect_ok(tas_predict(model, x + one * INPUTS, 1, y_again));
+            ck_assert_mem_eq(y_again, y + one * 10, sizeof y_again);
+            tas_data *set = data_of(counts[c], INPUTS, x, label, 10, 0);
+            expect_ok(tas_evaluate(model, set, &score));
+            ck_assert_msg(fabs(score.loss - loss / counts[c]) < 1e-5 * score.loss, "loss %.9g, expected %.9g",
+                          score.loss, loss / counts[c]);
+            ck_assert_uint_eq(score.examples, counts[c]);
+            if (mse)
+                ck_assert(score.accuracy == -1);
+            else
+                ck_assert(score.correct == hits && score.accuracy == (double)hits / counts[c]);
+            tas_data_close(&set);
+        }
+        free(values);
+        tas_model_close(&model);
+    }
+}
+END_TEST
+
+enum { LARGE_INPUTS = 8200, LARGE_COUNT = 1100 };
+
+static int fill_large(void *user, const uint64_t *index, size_t n, void *in, void *targets)
+{
+    (void)user;
+    for (size_t k = 0; k < n; k++) {
+        uint32_t state = (uint32_t)index[k] + 1;
+        for (size_t i = 0; i < LARGE_INPUTS; i++) {
+            state = state * 1664525 + 1013904223;
+            ((float *)in)[k * LARGE_INPUTS + i] = (float)(state >> 16) / 65536 - 0.5f;
+        }
+        ((uint32_t *)targets)[k] = state >> 16 & 1;
+    }
+    return 0;
+}
+
+/* The set passes through the device in windows of 512 examples of such a size. */
+START_TEST(scores_of_more_than_a_window)
+{
+    tas_model *model = model_of_text("input 8200\ndense 2\n", 3);
+    tas_data *set = NULL;
+    tas_data_options is;
+    tas_score score;
+    float *x = malloc(LARGE_INPUTS * sizeof *x), y[2];
+    double loss = 0;
+    uint64_t hits = 0;
+    tas_data_options_init(&is);
+    is.count = LARGE_COUNT;
+    is.input_size = LARGE_INPUTS;
+    is.input_type = TAS_INPUT_F32;
+    is.classes = 2;
+    is.fill = fill_large;
+    expect_ok(tas_data_open(context, &is, &set));
+    expect_ok(tas_evaluate(model, set, &score));
+    for (uint64_t e = 0; e < LARGE_COUNT; e++) {
+        uint32_t label;
+        fill_large(NULL, &e, 1, x, &label);
+        expect_ok(tas_predict(model, x, 1, y));
+        loss += plain_softmax((double[]){y[0], y[1]}, 2, label);
+        hits += label == (y[1] > y[0]);
+    }
+    ck_assert_msg(fabs(score.loss - loss / LARGE_COUNT) < 1e-5 * score.loss, "loss %.9g, expected %.9g", score.loss,
+                  loss / LARGE_COUNT);
+    ck_assert_uint_eq(score.correct, hits);
+    free(x);
+    tas_data_close(&set);
+    tas_model_close(&model);
+}
+END_TEST
+
+/* Checkpoints ------------------------------------------------------------------------------------------------------ */
+
+static char folder[] = "/tmp/tassello-model-XXXXXX", path[sizeof folder + 16];
+
+START_TEST(saved_is_loaded)
+{
+    char hex[2][65];
+    float y[2][COUNT * CLASSES];
+    tas_score score[2];
+    tas_model *model = model_of_text(sample_net, 3), *loaded = NULL;
+    const tas_train_options is = sample_options(9, 11);
+    expect_ok(tas_train(model, sample, &is, NULL));
+    expect_ok(tas_model_save(model, path));
+    expect_ok(tas_model_load(device, path, &loaded));
+    ck_assert_str_eq(tas_network_text(tas_model_network(loaded)), sample_net);
+    for (int round = 0; round < 2; round++) { /* and trains on as the first one does */
+        for (int k = 0; k < 2; k++) {
+            tas_model *which = k ? loaded : model;
+            expect_ok(tas_model_digest(which, hex[k]));
+            expect_ok(tas_predict(which, sample_inputs, COUNT, y[k]));
+            expect_ok(tas_evaluate(which, sample, &score[k]));
+            expect_ok(tas_train(which, sample, &is, NULL));
+        }
+        ck_assert_str_eq(hex[0], hex[1]);
+        ck_assert_mem_eq(y[0], y[1], sizeof y[0]);
+        ck_assert(score[0].loss == score[1].loss && score[0].correct == score[1].correct);
+    }
+    expect(tas_model_save(model, "/nonexistent/file"), TAS_BAD_FILE, "/nonexistent/file", "");
+    expect(tas_model_save(model, folder), TAS_BAD_FILE, folder, "");
+    tas_model_close(&loaded);
+    tas_model_close(&model);
+}
+END_TEST
+
+/* Writes a checkpoint of "input 2, dense 1" with something else about it. */
+static void refuse_checkpoint(const char *text, const char *name, uint64_t rows, uint64_t cols, float value,
+                              tas_status status, const char *word, const char *other)
+{
+    const float weight[4] = {1, value, 3, 4}, bias[1] = {5};
+    const safetensors_pair pair = {"tassello.network", text};
+    const safetensor tensors[] = {{.name = name, .dims = {rows, cols}, .ndims = cols ? 2 : 1, .data = weight},
+                                  {.name = "1.dense.bias", .dims = {1}, .ndims = 1, .data = bias}};
+    file_writer writer;
+    tas_model *model = (tas_model *)&writer;
+    expect_ok(file_begin(context, &writer, path));
+    expect_ok(safetensors_write(context, &writer, &pair, text ? 1 : 0, tensors, 2));
+    expect_ok(file_commit(context, &writer));
+    expect(tas_model_load(device, path, &model), status, word, other);
+    if (status)
+        ck_assert_ptr_null(model);
+    else
+        tas_model_close(&model);
+}
+
+START_TEST(refuses_checkpoints)
+{
+    static const char text[] = "input 2\ndense 1\n", weight[] = "1.dense.weight";
+    refuse_checkpoint(text, weight, 1, 2, 2, TAS_OK, "", "");
+    refuse_checkpoint(text, weight, 2, 1, 2, TAS_BAD_DATA, path, "another shape than its own network's (1 x 2)");
+    refuse_checkpoint(text, weight, 2, 2, 2, TAS_BAD_DATA, weight, "shape");
+    refuse_checkpoint(text, weight, 2, 0, 2, TAS_BAD_DATA, weight, "shape");
+    refuse_checkpoint(text, "weight", 1, 2, 2, TAS_BAD_DATA, path, "lacks tensor 1.dense.weight");
+    refuse_checkpoint(NULL, weight, 1, 2, 2, TAS_BAD_DATA, path, "no network");
+    refuse_checkpoint("input 2\ndens 1\n", weight, 1, 2, 2, TAS_BAD_NETWORK, path, ":2: 'dens'");
+    refuse_checkpoint(text, weight, 1, 2, NAN, TAS_BAD_DATA, weight, "element 1 is not finite");
+    tas_model *model = NULL;
+    ck_assert_int_eq(truncate(path, 20), 0);
+    expect(tas_model_load(device, path, &model), TAS_BAD_DATA, path, "");
+    unlink(path);
+    expect(tas_model_load(device, path, &model), TAS_BAD_FILE, path, "No such file");
+}
+END_TEST
+
+/* The program around ----------------------------------------------------------------------------------------------- */
+
+/* A callback that leaves another floating-point state behind. */
+static int leave_disturbed(void *user, const tas_step *step)
+{
+    (void)user;
+    (void)step;
+    fesetround(FE_UPWARD);
+#if defined(__x86_64__)
+    _mm_setcsr(_mm_getcsr() | 0x8040);
+#endif
+    return 0;
+}
+
+/* All that the library computes: a digest, predictions and a score, by way of a checkpoint. */
+static void compute(char hex[65], float *y, tas_score *score, bool disturb)
+{
+    tas_data *set = data_of(COUNT, INPUTS, sample_inputs, sample_labels, CLASSES, 0);
+    tas_model *model = model_of_text(sample_net, 3), *loaded = NULL;
+    tas_train_options is = sample_options(9, 40);
+    is.on_step = disturb ? leave_disturbed : NULL;
+    expect_ok(tas_train(model, sample, &is, NULL));
+    expect_ok(tas_model_save(model, path));
+    expect_ok(tas_model_load(device, path, &loaded));
+    expect_ok(tas_model_digest(loaded, hex));
+    expect_ok(tas_predict(loaded, sample_inputs, COUNT, y));
+    expect_ok(tas_evaluate(loaded, set, score));
+    tas_model_close(&loaded);
+    tas_model_close(&model);
+    tas_data_close(&set);
+}
+
+static void check_computed(const char *hex, const float *y, const tas_score *score, bool disturb)
+{
+    char hex_now[65];
+    float y_now[COUNT * CLASSES];
+    tas_score score_now;
+    compute(hex_now, y_now, &score_now, disturb);
+    ck_assert_str_eq(hex_now, hex);
+    ck_assert_mem_eq(y_now, y, sizeof y_now);
+    ck_assert(score_now.loss == score->loss && score_now.correct == score->correct);
+}
+
+START_TEST(floating_point_state_is_the_callers)
+{
+    char hex[65];
+    float y[COUNT * CLASSES];
+    tas_score score;
+    static const int modes[] = {FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO, FE_TONEAREST};
+    compute(hex, y, &score, false);
+    for (int k = 0; k < 4; k++) {
+        fesetround(modes[k]);
+        feraiseexcept(FE_INEXACT | FE_OVERFLOW);
+#if defined(__x86_64__)
+        _mm_setcsr((_mm_getcsr() | 0x8040)); /* flush to zero, denormals are zero */
+        const unsigned before = _mm_getcsr();
+        check_computed(hex, y, &score, k == 1);
+        ck_assert_uint_eq(_mm_getcsr() & 0xffc0, before & 0xffc0);
+        _mm_setcsr(_mm_getcsr() & ~0x8040u);
+#else
+        check_computed(hex, y, &score, k == 1);
+#endif
+        ck_assert_int_eq(fegetround(), modes[k]);
+        ck_assert(fetestexcept(FE_OVERFLOW));
+    }
+    check_computed(hex, y, &score, true);
+}
+END_TEST
+
+/* A German locale, made here where the system has its source; without it this test says so and looks at nothing. */
+START_TEST(locale_is_the_callers)
+{
+    char hex[65], command[256], number[16];
+    float y[COUNT * CLASSES];
+    tas_score score;
+    tas_network *network = NULL;
+    compute(hex, y, &score, false);
+    setenv("LOCPATH", folder, 1);
+    snprintf(command, sizeof command, "localedef -i de_DE -f UTF-8 %s/de_DE.UTF-8 >/dev/null 2>&1", folder);
+    if (system(command) == -1 || !setlocale(LC_ALL, "de_DE.UTF-8")) {
+        puts("no German locale can be made here: the test of locales looked at nothing");
+        return;
+    }
+    snprintf(number, sizeof number, "%.1f", 0.5);
+    ck_assert_str_eq(number, "0,5");
+    check_computed(hex, y, &score, false);
+    expect(tas_network_parse(context, "input 4 mean 0,5\ndense 1\n", "net", &network), TAS_BAD_NETWORK, "net:1",
+           "'0,5'");
+    tas_train_options bad = sample_options(9, 3);
+    tas_model *model = model_of_text(sample_net, 3);
+    bad.lr = -0.5f;
+    expect(tas_train(model, sample, &bad, NULL), TAS_BAD_ARGUMENT, "lr -0.5:", "");
+    tas_model_close(&model);
+    snprintf(number, sizeof number, "%.1f", 0.5);
+    ck_assert_str_eq(number, "0,5");
+    setlocale(LC_ALL, "C");
+}
+END_TEST
+
+int main(void)
+{
+    if (!mkdtemp(folder)) return 1;
+    snprintf(path, sizeof path, "%s/checkpoint", folder);
+    Suite *suite = suite_create("model");
+    TCase *tc = tcase_create("model");
+    tcase_set_timeout(tc, 120);
+    tcase_add_checked_fixture(tc, sample_open, sample_close);
+    tcase_add_test(tc, parameters_by_name);
+    tcase_add_test(tc, predictions_and_scores);
+    tcase_add_test(tc, scores_of_more_than_a_window);
+    tcase_add_test(tc, saved_is_loaded);
+    tcase_add_test(tc, refuses_checkpoints);
+    tcase_add_test(tc, floating_point_state_is_the_callers);
+    tcase_add_test(tc, locale_is_the_callers);
+    suite_add_tcase(suite, tc);
+    const int failed = support_run(suite);
+    char command[64];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return system(command) || failed;
+}
