@@ -37,11 +37,14 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void record_loss(
     if (!arith_is_finite(loss)) set_record(record, step, 1u);
 }
 
-/* Each work-item looks at elements id, id + size, ...: neighbours read neighbours. */
+/* Each work-item looks at 16 neighbours at once, and then at those `size` further on. */
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void check_finite(
-    __global const float *restrict x, volatile __global uint *restrict record, uint count, uint step, uint what)
+    __global const uint *restrict x, volatile __global uint *restrict record, uint count, uint step, uint what)
 {
-    uint bad = 0u;
-    for (uint i = get_global_id(0); i < count; i += get_global_size(0)) bad |= !arith_is_finite(x[i]);
+    const uint exponent = 0x7f800000u;
+    int bad = 0;
+    for (uint at = get_global_id(0); at < count / 16u; at += get_global_size(0))
+        bad |= any((vload16(at, x) & exponent) == exponent);
+    for (uint i = count / 16u * 16u + get_global_id(0); i < count; i += get_global_size(0)) bad |= (x[i] & exponent) == exponent;
     if (bad) set_record(record, step, what);
 }

@@ -99,6 +99,7 @@ tas_train_options sample_options(uint32_t batch, uint64_t steps)
     tas_train_options_init(&is);
     is.batch = batch;
     is.steps = steps;
+    is.lr = 0.05f;
     return is;
 }
 

@@ -37,7 +37,7 @@ extern uint32_t sample_labels[COUNT];
 extern tas_data *sample;
 void sample_open(void);
 void sample_close(void);
-tas_train_options sample_options(uint32_t batch, uint64_t steps); /* the defaults but for these */
+tas_train_options sample_options(uint32_t batch, uint64_t steps); /* lr 0.05, else the defaults */
 
 /* The suite's main(): runs it, and answers whether it failed. */
 int support_run(Suite *suite);

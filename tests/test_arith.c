@@ -1,7 +1,7 @@
 /* arith.h and philox.h against the C library in double precision and against the machine's own division and square root.
  *
- * By default each function is tried on a fifth of a percent of all floats, evenly over the exponents; with TASSELLO_LONG_TESTS in the
- * environment on all 2^32, which takes about half an hour. The worst errors are printed. */
+ * By default each function is tried on one float in 499, evenly over the exponents; with TASSELLO_LONG_TESTS in the
+ * environment on all 2^32, which takes long (an hour or so where two cores are shared). The worst errors are printed. */
 #include "ops/clones.h"
 #include "arith.h"
 #include "philox.h"
@@ -74,12 +74,12 @@ static const struct row {
     double (*exact)(double);
     double bound; /* ULP */
 } rows[] = {
-    {.name = "exp", .over = exp_over, .exact = exp, .bound = 1.0},
+    {.name = "exp", .over = exp_over, .exact = exp, .bound = 1.1},
     {.name = "log", .over = log_over, .exact = log, .bound = 1.0},
     {.name = "sigmoid", .over = sigmoid_over, .exact = exact_sigmoid, .bound = 3.0},
     {.name = "tanh", .over = tanh_over, .exact = tanh, .bound = 2.0},
-    {.name = "erf", .over = erf_over, .exact = erf, .bound = 2.0},
-    {.name = "normal_cdf", .over = normal_cdf_over, .exact = exact_cdf, .bound = 5.0},
+    {.name = "erf", .over = erf_over, .exact = erf, .bound = 2.5},
+    {.name = "normal_cdf", .over = normal_cdf_over, .exact = exact_cdf, .bound = 5.5},
     {.name = "normal_pdf", .over = normal_pdf_over, .exact = exact_pdf, .bound = 2.5},
     {.name = "sinpi", .over = sinpi_over, .exact = exact_sinpi, .bound = 1.0},
     {.name = "cospi", .over = cospi_over, .exact = exact_cospi, .bound = 1.0},

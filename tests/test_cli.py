@@ -86,6 +86,7 @@ class Tool:
             OCL_ICD_VENDORS="/nonexistent", XDG_CACHE_HOME=cache, HOME=str(self.root), TERM="xterm", POCL_CACHE_DIR=cache + "/pocl")
         os.makedirs(cache + "/pocl", exist_ok=True)
         self.data = make_set(self.root / "data set")
+        self.children = []
         self.net = self.root / "small net.txt"
         self.net.write_text(NET)
         self.sanitized = b"__asan_init" in Path(self.program).read_bytes()
@@ -94,8 +95,17 @@ class Tool:
         return Path(tempfile.mkdtemp(prefix="case ", dir=self.root))
 
     def start(self, *arguments, env=None, **more):
-        return subprocess.Popen([self.program, *map(str, arguments)], env={**self.environment, **(env or {})},
-                                **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more})
+        child = subprocess.Popen([self.program, *map(str, arguments)], env={**self.environment, **(env or {})},
+                                 **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more})
+        self.children.append(child)
+        return child
+
+    def end(self):
+        for child in self.children:
+            if child.poll() is None:  # its case has failed
+                child.kill()
+                child.wait()
+        shutil.rmtree(self.root, ignore_errors=True)
 
     def run(self, *arguments, status=0, timeout=100, **more):
         begin = time.monotonic()
@@ -234,6 +244,7 @@ BAD_VALUES = [
     (("--lr", "nan"), ("--lr nan", "finite number")),
     (("--lr", "+nan"), ("--lr +nan", "finite number")),
     (("--lr", "inf"), ("--lr inf", "finite number")),
+    (("--lr", "+inf"), ("--lr +inf", "finite number")),
     (("--lr", "-1"), ("--lr -1", "0 or more")),
     (("--lr", "1e39"), ("--lr 1e39", "finite number")),
     (("--lr", "1e30"), ("lr 1e+30", "expected")),
@@ -290,7 +301,7 @@ def _(t):
     expect(rows[-1]["id"] == "reference", f"rows {rows}")
 
 
-@case("devices --measure on the reference gives figures", needs="time")
+@case("devices --measure on the reference gives figures")
 def _(t):
     row = one_object(t.run("devices", "--json", "--measure"))["devices"][-1]
     expect(row["fma_gflops"] > 0 and row["copy_gbytes_s"] > 0, f"{row}")
@@ -818,7 +829,7 @@ def _(t):
     expect(t.train("--batch", "240", "--steps", steps).digest() == digest, f"{steps} steps give other weights", result)
 
 
-@case("a second SIGINT quits at once, without --save", needs="time")
+@case("a second SIGINT quits at once, without --save")
 def _(t):
     folder = t.place()
     (folder / "large").write_text("input 64\ndense 3000\nrelu\ndense 3000\nrelu\ndense 3000\nrelu\ndense 4\n")
@@ -836,6 +847,26 @@ def _(t):
     expect(child.returncode == 130 and "interrupted" not in err, f"status {child.returncode}: {err}")
     expect(time.monotonic() - begin < 1, "not at once")
     expect(leftovers(folder) == ["large"], f"{leftovers(folder)}")
+
+
+@case("SIGINT while the test split is measured quits at once, after --save")
+def _(t):
+    folder = t.place()
+    (folder / "large").write_text("input 64\ndense 3000\nrelu\ndense 3000\nrelu\ndense 4\n")
+    data = make_set(folder / "d", test=6000)
+    child = t.start("train", folder / "large", data, "--device", "reference", "--batch", "1", "--steps", "1", "--save", folder / "s")
+    for line in child.stderr:
+        if line.startswith(b"step 1/1"):
+            break
+    while not (folder / "s").exists():
+        time.sleep(0.01)
+    time.sleep(0.1)
+    expect(child.poll() is None, "it has ended before")
+    child.send_signal(signal.SIGINT)
+    begin = time.monotonic()
+    err = child.communicate(timeout=30)[1].decode()
+    expect(child.returncode == 130 and time.monotonic() - begin < 1, f"status {child.returncode}, {time.monotonic() - begin:.1f} s: {err}")
+    expect(leftovers(folder, "large", "d") == ["s"], f"{leftovers(folder)}")
 
 
 @case("SIGINT while nothing is trained yet quits at once")
@@ -1168,7 +1199,7 @@ def main():
                     print("\n".join("#   " + text for text in end[1].splitlines()), flush=True)
     finally:
         log.close()
-        shutil.rmtree(t.root, ignore_errors=True)
+        t.end()
     print(f"# {len(chosen) - failed - skipped} passed, {failed} failed, {skipped} skipped, in {time.monotonic() - begin:.1f} s")
     return 1 if failed else 0
 

@@ -166,14 +166,17 @@ int main(void)
     tas_devices_free(list);
 
     Suite *suite = suite_create(id);
-    TCase *cases = tcase_create("device");
-    tcase_set_timeout(cases, 0);
-    tcase_add_loop_test(cases, operation, 0, OP_COUNT);
-    tcase_add_loop_test(cases, product_kernels, 0, is_small ? 4 : 24);
-    tcase_add_test(cases, canonical_digest);
-    tcase_add_test(cases, training_chain_and_granules);
-    tcase_add_test(cases, training_dead_units);
-    suite_add_tcase(suite, cases);
+    TCase *operations = tcase_create("operations"), *kernels = tcase_create("products"), *trainings = tcase_create("trainings");
+    TCase *const all[] = {operations, kernels, trainings};
+    tcase_add_loop_test(operations, operation, 0, OP_COUNT);
+    tcase_add_loop_test(kernels, product_kernels, 0, is_small ? 4 : 24);
+    tcase_add_test(trainings, canonical_digest);
+    tcase_add_test(trainings, training_chain_and_granules);
+    tcase_add_test(trainings, training_dead_units);
+    for (int i = 0; i < 3; i++) {
+        tcase_set_timeout(all[i], 0);
+        suite_add_tcase(suite, all[i]);
+    }
     SRunner *runner = srunner_create(suite);
     srunner_set_fork_status(runner, CK_NOFORK); /* a child that uses its parent's OpenCL context hangs */
     srunner_run_all(runner, CK_ENV);

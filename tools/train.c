@@ -314,6 +314,9 @@ static int finish(session *r)
     int result = 0;
     tas_status status;
     if (r->s.save && (status = tas_model_save(r->model, r->s.save))) result = cli_failed(&r->cli, status);
+    fflush(NULL); /* from here on, a signal ends at once: the evaluation can take long */
+    running = NULL;
+    r->interrupted |= signals != 0;
     if (r->interrupted)
         cli_error(&r->cli, "interrupted after step %llu%s%s", (unsigned long long)r->result.steps,
                   r->s.save && !result ? "; the weights are in " : "", r->s.save && !result ? r->s.save : "");

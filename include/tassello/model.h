@@ -75,7 +75,8 @@ typedef struct tas_train_options {
     tas_step_fn on_step;
     void *user;
     int ahead; /* 0: wait for each step before on_step is called. 1: keep the device busy, on_step is called late (by at
-                  most about a fifth of a second of steps), and steps already given to the device are still done */
+                  most about a fifth of a second of steps), and steps already given to the device are still done and
+                  told of after it returned non-zero */
 } tas_train_options;
 TAS_API void tas_train_options_init(tas_train_options *options);
 

@@ -156,7 +156,8 @@ tas_status device_open_opencl(tas_context *context, const tas_device_info *info,
         status = cl_fail(device, error, "clCreateCommandQueue");
         goto fail;
     }
-    cl->cpu = info->type == TAS_TYPE_CPU;
+    /* A processor whose driver has no vectors of its own runs work-items side by side, as a GPU does (llvmpipe). */
+    cl->cpu = info->type == TAS_TYPE_CPU && info->vector_width >= 4;
     status = choose_group(device);
     if (status) goto fail;
 

@@ -31,10 +31,10 @@ static tas_status check_finite(tas_device *device, const op_args *a, const mem *
     (void)scratch;
     tas_status status = cl_get_simple(device, "sum", "check_finite", &kernel);
     if (status) return status;
-    /* enough work-items to fill the device, each with several elements */
-    const size_t most = (size_t)device->info.compute_units * cl->group * 32;
+    /* enough work-items to fill the device, each with several vectors */
+    const size_t vectors = a->size[0] / 16 + 16, most = (size_t)device->info.compute_units * cl->group * 8;
     const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]), A_U32(a->size[0]), A_U32(a->size[1]), A_U32(a->size[2])};
-    return cl_launch(device, kernel, cl_line(cl->group, a->size[0] < most ? a->size[0] : most), 5, args);
+    return cl_launch(device, kernel, cl_line(cl->group, vectors < most ? vectors : most), 5, args);
 }
 
 void cl_override_sum(tas_device *device)

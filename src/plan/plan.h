@@ -64,7 +64,7 @@ typedef struct plan {
 /* Bytes of a parameter, or of what lies like it, on that device. */
 uint64_t plan_parameter_bytes(const plan_device *device, const tensor *t);
 
-/* Makes the plan with the largest tile that fits, at most tile_most. The error names the smallest budget that would do.
+/* Makes the plan with a tile that fits: tile_most, or a half, a quarter, ... of it. The error names the smallest budget that would do.
  * Freed with plan_free(). */
 tas_status plan_make(const tas_network *network, const plan_device *device, const plan_work *work, plan *out);
 void plan_free(plan *p);

@@ -139,7 +139,8 @@ static tas_status diagnose_calls(trainer *t, const op_call *calls, int count, ui
             const tensor *out = &network->tensors[calls[c].operand[o]];
             bool bad = false;
             if (row->operand[o].access == ACCESS_IN || out->role == ROLE_HIT || out->role == ROLE_OPEN) continue;
-            uint64_t elements = out->role == ROLE_VALUE ? n * out->elements : out->elements;
+            uint64_t elements = t->w.tensor[calls[c].operand[o]].bytes / sizeof(float); /* a gradient with its pads */
+            if (out->role == ROLE_VALUE) elements = n * out->elements;
             if (out->role == ROLE_LOSS) elements = first + n; /* those behind are another batch's */
             status = is_bad(t, calls[c].operand[o], elements, &bad);
             if (bad) *found = calls[c].operand[o];
