@@ -1,10 +1,12 @@
-/* Activations, one value a work-item, as in src/ops/activation.c. Built once a function: -D RELU, LEAKY, TANH, SIGMOID, GELU.
- * GROUP work-items a group. x, y, s, dy, dx are (N, E), count = N E; s is y (relu, tanh, sigmoid) or x (leaky, gelu). */
-// lint: -D GROUP=64 -D RELU
-// lint: -D GROUP=64 -D LEAKY
-// lint: -D GROUP=64 -D TANH
-// lint: -D GROUP=64 -D SIGMOID
-// lint: -D GROUP=64 -D GELU
+/* Activations, as in src/ops/activation.c. Built once a function: -D RELU, LEAKY, TANH, SIGMOID, GELU.
+ * x, y, s, dy, dx are (N, E), count = N E; s is y (relu, tanh, sigmoid) or x (leaky, gelu).
+ * GROUP work-items a group, each with RUN neighbours: 1 on GPUs, so that neighbours read neighbours; many on processors, whose
+ * compilers vectorise the loop. */
+// lint: -D GROUP=64 -D RUN=1 -D RELU
+// lint: -D GROUP=64 -D RUN=1 -D LEAKY
+// lint: -D GROUP=64 -D RUN=1 -D TANH
+// lint: -D GROUP=64 -D RUN=1 -D SIGMOID
+// lint: -D GROUP=64 -D RUN=1 -D GELU
 #include "arith.h"
 
 static float forward(float x, float slope)
@@ -40,13 +42,13 @@ static float backward(float s, float dy, float slope)
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void activation_forward(
     __global const float *restrict x, __global float *restrict y, uint count, float slope)
 {
-    const uint i = get_global_id(0);
-    if (i < count) y[i] = forward(x[i], slope);
+    const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
+    for (uint i = from; i < to; i++) y[i] = forward(x[i], slope);
 }
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void activation_backward(
     __global const float *restrict s, __global const float *restrict dy, __global float *restrict dx, uint count, float slope)
 {
-    const uint i = get_global_id(0);
-    if (i < count) dx[i] = backward(s[i], dy[i], slope);
+    const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
+    for (uint i = from; i < to; i++) dx[i] = backward(s[i], dy[i], slope);
 }

@@ -70,6 +70,41 @@ __kernel __attribute__((reqd_work_group_size(LANES, ROWS, 1))) void softmax_loss
     }
 }
 
+/* The same for processors: a row a work-item, its lanes side by side in vectors. Lanes past the last output add +0, which
+ * changes no sum: none is negative. */
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void softmax_loss_row(
+    __global const float *restrict logits, __global const uint *restrict labels, __global float *restrict losses,
+    __global float *restrict hits, __global float *restrict gradient, uint n, uint classes, uint first)
+{
+    const size_t r = get_global_id(0);
+    __global const float *x = logits + r * classes;
+    __global float *d = gradient + r * classes;
+    const uint label = labels[r] < classes ? labels[r] : classes - 1;
+    const float xl = x[label];
+    float lane[LANES], max = x[0];
+    uint lost = 0;
+    for (uint l = 0; l < LANES; l++) lane[l] = 0.0f;
+    for (uint j = 0; j < classes; j++) {
+        max = x[j] > max ? x[j] : max;
+        lost |= beats(x[j], j, xl, label);
+    }
+    for (uint at = 0; at < classes; at += LANES)
+        for (uint l = 0; l < LANES; l++) {
+            const float e = arith_exp(x[min(at + l, classes - 1)] - max);
+            lane[l] += at + l < classes ? e : 0.0f;
+        }
+    for (uint fold = LANES / 2; fold > 0; fold /= 2)
+        for (uint l = 0; l < fold; l++) lane[l] += lane[l + fold];
+    const float sum = lane[0];
+    for (uint at = 0; at < classes; at += LANES) {
+        float p[LANES];
+        for (uint l = 0; l < LANES; l++) p[l] = arith_div(arith_exp(x[min(at + l, classes - 1)] - max), sum);
+        for (uint l = 0; l < min((uint)LANES, classes - at); l++) d[at + l] = arith_flush(at + l == label ? p[l] - 1.0f : p[l]);
+    }
+    losses[first + r] = arith_flush(arith_log(sum) - (xl - max));
+    hits[first + r] = lost ? 0.0f : 1.0f;
+}
+
 /* loss = sum of (y - t)^2 / C, d = 2 (y - t) / C */
 __kernel __attribute__((reqd_work_group_size(LANES, ROWS, 1))) void squared_loss(
     __global const float *restrict y, __global const float *restrict target, __global float *restrict losses,

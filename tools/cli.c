@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <locale.h>
 #include <math.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -193,6 +194,16 @@ bool cli_open(cli_state *cli, const cli_command *command)
     }
     tas_set_log(cli->context, print_note, cli);
     return true;
+}
+
+void cli_catch(void (*handler)(int))
+{
+    static const int numbers[] = {SIGINT, SIGTERM};
+    struct sigaction now, action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    for (int i = 0; i < 2; i++) sigaddset(&action.sa_mask, numbers[i]);
+    for (int i = 0; i < 2; i++)
+        if (!sigaction(numbers[i], NULL, &now) && now.sa_handler != SIG_IGN) sigaction(numbers[i], &action, NULL);
 }
 
 void cli_close(cli_state *cli) { tas_context_close(&cli->context); }

@@ -99,6 +99,9 @@ typedef struct cli_state {
 bool cli_open(cli_state *cli, const cli_command *command); /* reports a failure itself */
 void cli_close(cli_state *cli);
 
+/* Has SIGINT and SIGTERM call handler, except where the parent had them ignored, as nohup and shells' scripts do. */
+void cli_catch(void (*handler)(int));
+
 /* Prints `tassello train: ...` on stderr. */
 void cli_error(cli_state *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

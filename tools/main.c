@@ -76,10 +76,8 @@ static void hold_streams(void)
 
 int main(int argc, char **argv)
 {
-    const struct sigaction at_once = {.sa_handler = quit}, quiet_end = {.sa_handler = SIG_DFL};
-    sigaction(SIGINT, &at_once, NULL); /* train replaces them by something gentler */
-    sigaction(SIGTERM, &at_once, NULL);
-    sigaction(SIGPIPE, &quiet_end, NULL);
+    cli_catch(quit); /* train has something gentler */
+    signal(SIGPIPE, SIG_DFL);
     hold_streams();
 
     int status = run(argc, argv);

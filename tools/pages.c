@@ -5,12 +5,15 @@
 
 /* ------------------------------------------------------------------------------------------------------ tassello(1) */
 
-/* Text for roff: dashes that can be copied, no escapes, no line that begins like a request; an empty
- * line is a paragraph. */
+enum { ROFF_COLUMNS = 68 }; /* of text: escapes make a line longer, and mandoc's lint wants less than 80 */
+
+/* Text for roff: dashes that can be copied, no escapes, no line that begins like a request; an empty line is a
+ * paragraph. */
 static void print_roff(const char *text)
 {
     bool start = true;
-    for (; *text; text++) {
+    size_t column = 0;
+    for (; *text; text++, column = start ? 0 : column + 1) {
         if (start && (*text == '.' || *text == '\'')) fputs("\\&", stdout);
         start = false;
         if (*text == '\\')
@@ -22,6 +25,9 @@ static void print_roff(const char *text)
         else if (text[0] == '\n' && text[1] == '\n') {
             fputs("\n.PP\n", stdout);
             text++;
+            start = true;
+        } else if (*text == ' ' && column + strcspn(text + 1, " \n") >= ROFF_COLUMNS) {
+            putchar('\n');
             start = true;
         } else {
             putchar(*text);
@@ -66,14 +72,15 @@ static void print_command(const cli_command *command)
 static const char man_end[] =
     ".SH EXIT STATUS\n"
     ".TP\n.B 0\ndone\n"
-    ".TP\n.B 1\nfailed: a device, data, a file that cannot be written, a loss that is not finite, a difference found\n"
+    ".TP\n.B 1\nfailed: a device, data, a file that cannot be written,\n"
+    "a loss that is not finite, a difference found\n"
     ".TP\n.B 2\nwrong usage\n"
     ".TP\n.B 130\ninterrupted by SIGINT or SIGTERM; the second one quits at once\n"
     ".SH ENVIRONMENT\n"
     ".TP\n.B XDG_CACHE_HOME\nwhere built kernels, and what is known of devices, are kept (tassello/ below it)\n"
     ".TP\n.B OCL_ICD_VENDORS\nthe OpenCL loader's folder of drivers, or one driver\n"
     ".SH EXAMPLES\n"
-    "Train the network that ships on Debian's Fashion\\-MNIST, keep the weights, and look at them again:\n"
+    "Train the network that ships on Debian's Fashion\\-MNIST, keep the weights,\nand look at them again:\n"
     ".PP\n.nf\n"
     "tassello train mlp /usr/share/datasets/fashion\\-mnist \\-\\-epochs 10 \\-\\-save mlp.safetensors\n"
     "tassello eval mlp.safetensors /usr/share/datasets/fashion\\-mnist\n"
@@ -81,13 +88,13 @@ static const char man_end[] =
 
 void print_man_page(const cli_command *const *commands)
 {
-    printf(".TH TASSELLO 1 \"\" \"Tassello %s\" \"User Commands\"\n", tas_version());
-    printf(".SH NAME\ntassello \\- train neural networks on any OpenCL device, with the same bits on each\n.SH "
-           "SYNOPSIS\n");
+    printf(".TH TASSELLO 1 \"" TASSELLO_DATE "\" \"Tassello %s\" \"User Commands\"\n", tas_version());
+    printf(".SH NAME\ntassello \\- train neural networks on any OpenCL device,\nwith the same bits on each\n"
+           ".SH SYNOPSIS\n");
     for (const cli_command *const *c = commands; *c; c++) print_synopsis(*c);
     printf(".B tassello \\-\\-help\n.br\n.B tassello \\-\\-version\n.SH DESCRIPTION\n"
-           "The result of training is a function of the network, the data, the settings and the seed.\n"
-           "It is not a function of the device, the driver or the memory: equal means equal bits.\n"
+           "The result of training is a function of the network, the data, the settings\nand the seed.\n"
+           "It is not a function of the device, the driver or the memory:\nequal means equal bits.\n"
            "Results go to standard output, progress, notes and errors to standard error.\n.SH COMMANDS\n");
     for (const cli_command *const *c = commands; *c; c++) print_command(*c);
     fputs(man_end, stdout);

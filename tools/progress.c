@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const double terminal_period = 0.1, plain_period = 10, flush_period = 0.5; /* seconds */
+static const double terminal_period = 0.1, plain_period = 10, epoch_period = 1, flush_period = 0.5; /* seconds */
 
 bool progress_open(progress *p, cli_state *cli, const char *log_name)
 {
@@ -113,7 +113,8 @@ void progress_step(progress *p, const tas_step *step)
 
     if (p->log) log_step(p, step);
     const bool epoch_ends = p->epoch_steps && step->step % p->epoch_steps == 0;
-    if (step->step == step->steps || (epoch_ends && !p->terminal)) show(p);
+    const bool epoch_shows = epoch_ends && !p->terminal && step->seconds - p->shown >= epoch_period;
+    if (step->step == step->steps || epoch_shows) show(p);
 }
 
 void progress_end_line(progress *p)

@@ -70,7 +70,8 @@ static const cli_option options[] = {
      .type = TYPE_TEXT,
      .complete = COMPLETE_FILE,
      .offset = offsetof(settings, save),
-     .help = "Write a checkpoint at the end (safetensors, with the network in it)."},
+     .help = "Write a checkpoint at the end (safetensors, with the network in it). An earlier FILE is replaced: by a "
+             "temporary file beside it, which is renamed once it is whole."},
     {.name = "log",
      .metavar = "FILE",
      .type = TYPE_TEXT,
@@ -114,16 +115,21 @@ static void on_signal(int number)
 
 static void catch_signals(tas_model *model)
 {
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-    sigemptyset(&action.sa_mask);
-    sigaddset(&action.sa_mask, SIGINT);
-    sigaddset(&action.sa_mask, SIGTERM);
     running = model;
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    cli_catch(on_signal);
 }
 
 /* --------------------------------------------------------------------------------------------------------- settings */
+
+/* Whether path is the file that NET is read from: neither a link nor another way to write its name hides that. */
+static bool is_network(const settings *s, const char *path)
+{
+    struct stat net, other;
+    const char *name;
+    for (size_t i = 0; (name = tas_network_shipped(i)); i++)
+        if (!strcmp(name, s->net)) return false;
+    return path && !stat(s->net, &net) && !stat(path, &other) && net.st_dev == other.st_dev && net.st_ino == other.st_ino;
+}
 
 static void read_settings(settings *s, int argc, char **argv)
 {
@@ -139,6 +145,8 @@ static void read_settings(settings *s, int argc, char **argv)
     if (s->nesterov && s->train.momentum == 0) cli_usage(&train_command, "--nesterov: expected --momentum above 0");
     if (s->save && s->log && !strcmp(s->save, s->log))
         cli_usage(&train_command, "--save and --log: expected two files");
+    if (is_network(s, s->save)) cli_usage(&train_command, "--save %s: would replace the network NET", s->save);
+    if (is_network(s, s->log)) cli_usage(&train_command, "--log %s: would replace the network NET", s->log);
 }
 
 /* Finds out before the work, not after it, whether a checkpoint can be written: beside it, as the library
@@ -261,6 +269,17 @@ static bool check_fit(session *r, const tas_data *data, const char *split)
     return false;
 }
 
+static bool check_batch(session *r)
+{
+    const uint64_t examples = tas_data_count(r->train);
+    if (r->s.train.batch <= examples) return true;
+    cli_error(&r->cli, "--batch %u: expected no more than the %llu examples of %s (train)", r->s.train.batch,
+              (unsigned long long)examples, r->s.data);
+    return false;
+}
+
+/* The log is opened, and so emptied, once all that is read has been; the device comes last, as its kernels may take long
+ * to build. */
 static int open_session(session *r)
 {
     tas_context *context = r->cli.context;
@@ -268,6 +287,8 @@ static int open_session(session *r)
     if (!status) status = tas_data_open_folder(context, r->s.data, TAS_TRAIN, &r->train);
     if (!status) status = tas_data_open_folder(context, r->s.data, TAS_TEST, &r->test);
     if (!status && !(check_fit(r, r->train, "train") && check_fit(r, r->test, "test"))) return EXIT_FAILED;
+    if (!status && !check_batch(r)) return EXIT_USAGE;
+    if (!status && !progress_open(&r->progress, &r->cli, r->s.log)) return EXIT_FAILED;
     if (!status) status = tas_device_open(context, r->s.device, (tas_arith)r->s.arith, &r->device);
     if (!status) status = tas_model_open(r->device, r->network, r->s.train.seed, &r->model);
     return status ? cli_failed(&r->cli, status) : 0;
@@ -360,7 +381,7 @@ static int run(int argc, char **argv)
     int result = EXIT_FAILED;
     read_settings(&r.s, argc, argv);
     if (!cli_open(&r.cli, &train_command)) return EXIT_FAILED;
-    if ((!r.s.save || check_save(&r.cli, r.s.save)) && progress_open(&r.progress, &r.cli, r.s.log)) {
+    if (!r.s.save || check_save(&r.cli, r.s.save)) {
         result = train(&r);
         if (!progress_close(&r.progress)) result = EXIT_FAILED;
     }

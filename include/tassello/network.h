@@ -1,4 +1,4 @@
-/* Networks, described in text, one layer a line:
+/* Networks, described in text (UTF-8), one layer a line:
  *
  *     input 1x28x28 mean 0.2860 std 0.3530   # channels x height x width; pixels are (byte/255 - mean) / std
  *     dense 500                              # outputs; init he (default) or glorot

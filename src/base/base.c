@@ -45,7 +45,7 @@ void tas_set_log(tas_context *context, tas_log_fn log, void *user)
 tas_status fail(tas_context *context, tas_status status, const char *format, ...)
 {
     va_list list;
-    char text[sizeof context->error]; /* an argument may be the earlier error itself */
+    char text[MESSAGE_BYTES]; /* an argument may be the earlier error itself */
     va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
@@ -57,7 +57,7 @@ void note(tas_context *context, const char *format, ...)
 {
     if (!context->log) return;
     va_list list;
-    char line[1024];
+    char line[MESSAGE_BYTES];
     va_start(list, format);
     vsnprintf(line, sizeof line, format, list);
     va_end(list);

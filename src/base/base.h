@@ -10,8 +10,10 @@
 
 #include <tassello/context.h>
 
+enum { MESSAGE_BYTES = 8192 }; /* a path is at most 4096, and what is wrong with it stands behind it */
+
 struct tas_context {
-    char error[1024];
+    char error[MESSAGE_BYTES];
     tas_log_fn log;
     void *log_user;
     locale_t c_locale; /* numbers are read and printed in it, whatever the program's own */
@@ -44,6 +46,9 @@ static inline bool add_size(uint64_t a, uint64_t b, uint64_t *out) { return !__b
 
 /* Seconds of a monotonic clock. */
 double now_seconds(void);
+
+/* text.c: bytes of the well-formed UTF-8 character that text begins with; 0 where there is none. */
+int utf8_character(const char *text);
 
 /* file.c ---------------------------------------------------------------------------------------------------------- */
 

@@ -17,11 +17,17 @@ tas_status file_read(tas_context *context, const char *path, uint64_t most, char
     *data = NULL;
     *bytes = 0;
 
-    FILE *stream = fopen(path, "rb");
-    if (!stream) return fail(context, TAS_BAD_FILE, "%s: %s", path, strerror(errno));
-    if (fstat(fileno(stream), &about) || !S_ISREG(about.st_mode)) {
-        status = fail(context, TAS_BAD_FILE, "%s: not a regular file", path);
-        goto end;
+    /* without O_NONBLOCK a named pipe would wait for its other end */
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return fail(context, TAS_BAD_FILE, "%s: %s", path, strerror(errno));
+    if (fstat(fd, &about) || !S_ISREG(about.st_mode)) {
+        close(fd);
+        return fail(context, TAS_BAD_FILE, "%s: not a regular file", path);
+    }
+    FILE *stream = fdopen(fd, "rb");
+    if (!stream) {
+        close(fd);
+        return fail(context, TAS_NO_MEMORY, "%s: no memory to read it", path);
     }
     if ((uint64_t)about.st_size > most) {
         status = fail(context, TAS_BAD_DATA, "%s: %lld bytes, expected at most %llu", path, (long long)about.st_size,
@@ -144,7 +150,6 @@ static bool make_folders(char *path)
     return !stat(path, &about) && S_ISDIR(about.st_mode) && about.st_uid == geteuid() && !(about.st_mode & S_IWOTH) &&
            !access(path, R_OK | W_OK | X_OK);
 }
-
 
 bool cache_folder(char *folder, size_t bytes)
 {

@@ -19,15 +19,15 @@ static tas_status activate(tas_device *device, const op_args *a, const mem *m, c
     const uint32_t count = a->n * a->size[0];
     char options[64];
     cl_kernel kernel;
-    snprintf(options, sizeof options, "-D GROUP=%u -D %s", cl->group, function_of(a->op));
-    tas_status status = cl_get_kernel(device, "activation", name, options, &kernel);
+    snprintf(options, sizeof options, " -D %s", function_of(a->op));
+    tas_status status = cl_get_elements(device, "activation", name, options, &kernel);
     if (status) return status;
     cl_arg args[5];
     int n = 0;
     for (; n < operands; n++) args[n] = A_MEM(&m[n]);
     args[n++] = A_U32(count);
     args[n++] = A_F32(a->scalar[0]);
-    return cl_launch(device, kernel, cl_line(cl->group, count), n, args);
+    return cl_launch(device, kernel, cl_elements(cl, count), n, args);
 }
 
 static tas_status forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)

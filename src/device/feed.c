@@ -7,11 +7,11 @@ static tas_status gather(tas_device *device, const op_args *a, const mem *m, con
 {
     const struct cl_device *cl = device->cl;
     cl_kernel kernel;
-    tas_status status = cl_get_simple(device, "feed", name, &kernel);
+    tas_status status = cl_get_elements(device, "feed", name, "", &kernel);
     if (status) return status;
     const cl_arg args[] = {A_MEM(&m[0]),      A_MEM(&m[1]),   A_MEM(&m[2]), A_U32(a->size[E]), A_U32(a->size[AT]),
                            A_F32(a->scalar[0]), A_F32(a->scalar[1])};
-    cl_range range = cl_line(cl->group, a->size[E]);
+    cl_range range = cl_elements(cl, a->size[E]);
     range.global[1] = a->n;
     return cl_launch(device, kernel, range, 7, args);
 }
@@ -33,10 +33,10 @@ static tas_status gather_labels(tas_device *device, const op_args *a, const mem 
     const struct cl_device *cl = device->cl;
     cl_kernel kernel;
     (void)scratch;
-    tas_status status = cl_get_simple(device, "feed", "gather_labels", &kernel);
+    tas_status status = cl_get_elements(device, "feed", "gather_labels", "", &kernel);
     if (status) return status;
     const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[AT])};
-    return cl_launch(device, kernel, cl_line(cl->group, a->n), 5, args);
+    return cl_launch(device, kernel, cl_elements(cl, a->n), 5, args);
 }
 
 static tas_status one_hot(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
@@ -45,10 +45,10 @@ static tas_status one_hot(tas_device *device, const op_args *a, const mem *m, co
     const uint32_t count = a->n * a->size[0];
     cl_kernel kernel;
     (void)scratch;
-    tas_status status = cl_get_simple(device, "feed", "one_hot", &kernel);
+    tas_status status = cl_get_elements(device, "feed", "one_hot", "", &kernel);
     if (status) return status;
     const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]), A_U32(count), A_U32(a->size[0])};
-    return cl_launch(device, kernel, cl_line(cl->group, count), 4, args);
+    return cl_launch(device, kernel, cl_elements(cl, count), 4, args);
 }
 
 void cl_override_feed(tas_device *device)

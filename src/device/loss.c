@@ -1,6 +1,8 @@
 /* Launches of cl/loss.cl: 16 lanes a row, as many rows a group as the device's group holds. */
 #include "device/opencl.h"
 
+#include <string.h>
+
 static tas_status loss(tas_device *device, const op_args *a, const mem *m, const char *name, int operands)
 {
     const struct cl_device *cl = device->cl;
@@ -16,14 +18,16 @@ static tas_status loss(tas_device *device, const op_args *a, const mem *m, const
     args[n++] = A_U32(a->n);
     args[n++] = A_U32(a->size[0]);
     args[n++] = A_U32(a->first);
+    if (!strcmp(name, "softmax_loss_row")) return cl_launch(device, kernel, cl_line(1, a->n), n, args);
     const cl_range range = {.global = {ROW_LANES, (a->n + rows - 1) / rows * rows, 1}, .local = {ROW_LANES, rows, 1}};
     return cl_launch(device, kernel, range, n, args);
 }
 
+/* On processors a work-item takes a whole row. */
 static tas_status softmax_loss(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     (void)scratch;
-    return loss(device, a, m, "softmax_loss", 5);
+    return loss(device, a, m, ((const struct cl_device *)device->cl)->cpu ? "softmax_loss_row" : "softmax_loss", 5);
 }
 
 static tas_status squared_loss(tas_device *device, const op_args *a, const mem *m, const mem *scratch)

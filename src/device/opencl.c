@@ -109,7 +109,15 @@ static const device_driver driver = {
 tas_status cl_get_simple(tas_device *device, const char *program, const char *name, cl_kernel *out)
 {
     char options[32];
-    snprintf(options, sizeof options, "-D GROUP=%u", ((struct cl_device *)device->cl)->group);
+    snprintf(options, sizeof options, "-D GROUP=%u -D RUN=1", ((struct cl_device *)device->cl)->group);
+    return cl_get_kernel(device, program, name, options, out);
+}
+
+tas_status cl_get_elements(tas_device *device, const char *program, const char *name, const char *more, cl_kernel *out)
+{
+    const struct cl_device *cl = device->cl;
+    char options[80];
+    snprintf(options, sizeof options, "-D GROUP=%u -D RUN=%u%s", cl->cpu ? 1 : cl->group, cl->cpu ? CPU_RUN : 1, more);
     return cl_get_kernel(device, program, name, options, out);
 }
 

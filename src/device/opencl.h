@@ -79,6 +79,15 @@ static inline cl_range cl_line(size_t group, size_t items)
     return (cl_range){.global = {(items + group - 1) / group * group, 1, 1}, .local = {group, 1, 1}};
 }
 
+/* The launch of a kernel over single elements: -D GROUP work-items a group, each with -D RUN neighbours. Processors take long
+ * runs, which compilers vectorise; elsewhere a run is 1, so that neighbours read neighbours. */
+enum { CPU_RUN = 1024 };
+static inline cl_range cl_elements(const struct cl_device *cl, size_t count)
+{
+    return cl->cpu ? cl_line(1, (count + CPU_RUN - 1) / CPU_RUN) : cl_line(cl->group, count);
+}
+tas_status cl_get_elements(tas_device *device, const char *program, const char *name, const char *more, cl_kernel *out);
+
 /* A kernel built with -D GROUP= the device's group alone. */
 tas_status cl_get_simple(tas_device *device, const char *program, const char *name, cl_kernel *out);
 

@@ -29,12 +29,10 @@ static tas_status check_finite(tas_device *device, const op_args *a, const mem *
     const struct cl_device *cl = device->cl;
     cl_kernel kernel;
     (void)scratch;
-    tas_status status = cl_get_simple(device, "sum", "check_finite", &kernel);
+    tas_status status = cl_get_elements(device, "sum", "check_finite", "", &kernel);
     if (status) return status;
-    /* enough work-items to fill the device, each with several vectors */
-    const size_t vectors = a->size[0] / 16 + 16, most = (size_t)device->info.compute_units * cl->group * 8;
     const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]), A_U32(a->size[0]), A_U32(a->size[1]), A_U32(a->size[2])};
-    return cl_launch(device, kernel, cl_line(cl->group, vectors < most ? vectors : most), 5, args);
+    return cl_launch(device, kernel, cl_elements(cl, a->size[0]), 5, args);
 }
 
 void cl_override_sum(tas_device *device)

@@ -1,4 +1,4 @@
-/* Reading a network's text: one layer a line, # starts a comment. */
+/* Reading a network's text, which is UTF-8: one layer a line, # starts a comment. */
 #include "model/layer.h"
 
 #include "arith.h"
@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define BYTE_ORDER_MARK "\xef\xbb\xbf" /* some editors put it in front */
 enum { TEXT_MOST = 1 << 20, LAYERS_MOST = 4096 };
 
 struct shipped_network {
@@ -54,6 +55,14 @@ tas_status line_f32(line *text, const char *what, float *out)
     float value = strtof(word, &end);
     if (end == word || *end || !arith_is_finite(value)) return line_fail(text, "expected %s, a number, got '%.60s'", what, word);
     *out = arith_flush(value);
+    return TAS_OK;
+}
+
+/* A checkpoint holds the text, and holds UTF-8 alone: comments are no exception. */
+static tas_status check_characters(const line *text, const char *at)
+{
+    for (int bytes, column = 1; *at; at += bytes, column++)
+        if (!(bytes = utf8_character(at))) return line_fail(text, "character %d is not UTF-8; expected text in it", column);
     return TAS_OK;
 }
 
@@ -117,11 +126,13 @@ static tas_status parse_text(tas_network *network, char *copy)
 {
     char *keep = NULL;
     line text = {.context = network->context, .from = network->from};
-    for (char *at = copy; at; at = keep) {
+    const size_t mark = strncmp(copy, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) ? 0 : strlen(BYTE_ORDER_MARK);
+    for (char *at = copy + mark; at; at = keep) {
         text.number++;
         keep = strchr(at, '\n');
         if (keep) *keep++ = 0;
-        tas_status status = cut_line(&text, at);
+        tas_status status = check_characters(&text, at);
+        if (!status) status = cut_line(&text, at);
         if (!status && text.count) {
             const layer_kind *kind = layer_find(text.word[0]);
             status = kind ? add_layer(network, &text, kind) : unknown_layer(&text);

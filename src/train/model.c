@@ -216,13 +216,42 @@ tas_status tas_model_digest(tas_model *model, char hex[65])
 
 /* Checkpoints ------------------------------------------------------------------------------------------------------- */
 
+enum { NAME_MOST = 255 };
+
+/* What a checkpoint calls its network: the end of its path, with ? for each byte that is not UTF-8, which cannot be
+ * stored. */
+static void network_name(const tas_network *network, char name[NAME_MOST + 1])
+{
+    const char *slash = strrchr(network->from, '/'), *at = slash ? slash + 1 : network->from;
+    size_t used = 0;
+    for (int bytes; *at; at += bytes) {
+        const int found = utf8_character(at);
+        bytes = found ? found : 1;
+        if (used + (size_t)bytes > NAME_MOST) break;
+        memcpy(name + used, found ? at : "?", (size_t)bytes);
+        used += (size_t)bytes;
+    }
+    name[used] = 0;
+}
+
+/* The network is called as the checkpoint says, so that saving it again keeps the name. */
+static tas_status rename_network(tas_network *network, const char *name)
+{
+    if (!name || !*name || strlen(name) > NAME_MOST) return TAS_OK;
+    char *copy = strdup(name);
+    if (!copy) return fail(network->context, TAS_NO_MEMORY, "no memory for a network's name");
+    free(network->from);
+    network->from = copy;
+    return TAS_OK;
+}
+
 static tas_status save_model(tas_model *model, const char *file)
 {
     const tas_network *network = model->network;
     const int count = network->parameter_count;
     float *values = NULL;
     uint64_t at = 0;
-    char contract[16];
+    char contract[16], name[NAME_MOST + 1];
     file_writer writer;
     safetensor *tensors = calloc((size_t)count, sizeof *tensors);
     if (!tensors) return fail(model->context, TAS_NO_MEMORY, "%s: no memory to write it", file);
@@ -235,8 +264,9 @@ static tas_status save_model(tas_model *model, const char *file)
         at += info->elements;
     }
     snprintf(contract, sizeof contract, "%d", tas_contract());
+    network_name(network, name);
     const safetensors_pair metadata[] = {
-        {"tassello.network", network->text}, {"tassello.name", network->from}, {"tassello.contract", contract}};
+        {"tassello.network", network->text}, {"tassello.name", name}, {"tassello.contract", contract}};
     status = file_begin(model->context, &writer, file);
     if (status) goto end;
     status = safetensors_write(model->context, &writer, metadata, sizeof metadata / sizeof *metadata, tensors, (size_t)count);
@@ -259,6 +289,13 @@ tas_status tas_model_save(tas_model *model, const char *file)
     return status;
 }
 
+/* What is wrong with the values is told with the file that they came from. */
+static tas_status set_loaded(tas_model *model, int index, const float *values, const char *path)
+{
+    tas_status status = set_parameter(model, index, values);
+    return status == TAS_BAD_DATA ? fail(model->context, status, "%s: %s", path, model->context->error) : status;
+}
+
 /* Each parameter must be there, with its shape. */
 static tas_status load_parameters(tas_model *model, const safetensors *file, const char *path)
 {
@@ -273,7 +310,7 @@ static tas_status load_parameters(tas_model *model, const safetensors *file, con
             status = fail(model->context, TAS_BAD_DATA, "%s: tensor %s has another shape than its own network's (%zu%s%.0zu)", path,
                           info->name, info->dims[0], ndims == 2 ? " x " : "", info->dims[1]);
         else
-            status = set_parameter(model, model->network->parameters[i], t->data);
+            status = set_loaded(model, model->network->parameters[i], t->data, path);
     }
     return status;
 }
@@ -289,6 +326,7 @@ static tas_status load_model(tas_device *device, const char *path, tas_model **o
     if (!text)
         status = fail(device->context, TAS_BAD_DATA, "%s: no network in its metadata (tassello.network): not a checkpoint of Tassello", path);
     if (!status) status = tas_network_parse(device->context, text, path, &network);
+    if (!status) status = rename_network(network, safetensors_metadata(file, "tassello.name"));
     if (!status) status = open_model(device, network, 0, out);
     if (!status) status = load_parameters(*out, file, path);
     if (status) tas_model_close(out);

@@ -215,7 +215,7 @@ tas_status safetensors_read(tas_context *context, const char *path, safetensors 
 /* jansson answers NULL both to text that is not UTF-8 and to a lack of memory. */
 static tas_status cannot_write(tas_context *context, const file_writer *writer, const char *key)
 {
-    return fail(context, TAS_BAD_ARGUMENT, "%s: \"%.200s\" cannot be written: not UTF-8, not single, or no memory", writer->path, key);
+    return fail(context, TAS_BAD_FILE, "%s: \"%.200s\" cannot be written: not UTF-8, not single, or no memory", writer->path, key);
 }
 
 /* {"dtype": "F32", "shape": [...], "data_offsets": [begin, end]}, NULL where that fails. */
