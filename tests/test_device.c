@@ -48,19 +48,21 @@ START_TEST(product_kernels)
     } variants[] = {{true, 4, 0}, {true, 8, 0}, {true, 16, 0}, {false, 1, 16}, {false, 1, 64}, {false, 1, 256}};
     struct cl_device *cl = device->cl;
     const bool cpu = cl->cpu;
-    const uint32_t width = device->info.vector_width;
+    const uint32_t width = device->info.vector_width, units = device->info.compute_units;
     const uint64_t group = device->info.max_group;
     const int v = _i / 4;
     if (variants[v].group > group) return;
     cl->cpu = variants[v].cpu;
     device->info.vector_width = variants[v].width;
     if (variants[v].group) device->info.max_group = variants[v].group;
+    device->info.compute_units = 0; /* no units to fill: the largest tile */
     ck_assert_msg(!cl_override_dense(device), "%s", tas_error(context));
     check_operation(products[_i % 4]);
     cl->cpu = cpu;
     device->info.vector_width = width;
     device->info.max_group = group;
-    cl_override_dense(device);
+    device->info.compute_units = units;
+    ck_assert(!cl_override_dense(device));
 }
 END_TEST
 

@@ -113,11 +113,18 @@ typedef struct gpu_tile {
 static const gpu_tile gpu_tiles[] = {{64, 16, 16}, {32, 8, 8}, {32, 8, 4}, {16, 4, 4}};
 enum { GPU_TILES = sizeof gpu_tiles / sizeof *gpu_tiles };
 
-static gpu_tile gpu_tile_of(const tas_device *device) { return gpu_tiles[((struct cl_device *)device->cl)->gpu_tile]; }
-
-static tas_status gpu_kernel(tas_device *device, const char *name, cl_kernel *out)
+/* The tile for a matrix of sums (rows, cols): the largest that the device takes, or a smaller one where there would be too
+ * few groups to fill its units. */
+static gpu_tile gpu_tile_of(const tas_device *device, uint32_t rows, uint32_t cols)
 {
-    const gpu_tile t = gpu_tile_of(device);
+    int i = ((struct cl_device *)device->cl)->gpu_tile;
+    const size_t wanted = 2 * (size_t)device->info.compute_units;
+    while (i < GPU_TILES - 1 && blocks(rows, gpu_tiles[i].tile) * blocks(cols, gpu_tiles[i].tile) < wanted) i++;
+    return gpu_tiles[i];
+}
+
+static tas_status gpu_kernel(tas_device *device, gpu_tile t, const char *name, cl_kernel *out)
+{
     char options[64];
     snprintf(options, sizeof options, "-D TILE=%u -D ITEMS_X=%u -D ITEMS_Y=%u", t.tile, t.items_x, t.items_y);
     return cl_get_kernel(device, "dense_gpu", name, options, out);
@@ -129,12 +136,12 @@ static tas_status gpu_tile_fits(tas_device *device, bool *fits)
 {
     static const char *const names[] = {"dense_forward", "dense_backward_input", "dense_backward_weights", "dense_backward_bias"};
     const struct cl_device *cl = device->cl;
-    const gpu_tile t = gpu_tile_of(device);
+    const gpu_tile t = gpu_tiles[cl->gpu_tile];
     *fits = t.items_x * t.items_y <= device->info.max_group;
     for (int i = 0; i < 4 && *fits; i++) {
         cl_kernel kernel;
         size_t most = 0;
-        tas_status status = gpu_kernel(device, names[i], &kernel);
+        tas_status status = gpu_kernel(device, t, names[i], &kernel);
         if (status) return status;
         cl_int error = clGetKernelWorkGroupInfo(kernel, cl->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof most, &most, NULL);
         if (error) return cl_fail(device, error, "clGetKernelWorkGroupInfo");
@@ -156,50 +163,52 @@ static tas_status gpu_choose_tile(tas_device *device)
 }
 
 /* Tiles over a matrix of sums (rows, cols). */
-static cl_range gpu_range(const tas_device *device, uint32_t rows, uint32_t cols)
+static cl_range gpu_range(gpu_tile t, uint32_t rows, uint32_t cols)
 {
-    const gpu_tile t = gpu_tile_of(device);
     return (cl_range){.global = {blocks(cols, t.tile) * t.items_x, blocks(rows, t.tile) * t.items_y, 1},
                       .local = {t.items_x, t.items_y, 1}};
 }
 
 static tas_status gpu_forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
+    const gpu_tile t = gpu_tile_of(device, a->n, a->size[O]);
     cl_kernel kernel;
     (void)scratch;
-    tas_status status = gpu_kernel(device, "dense_forward", &kernel);
+    tas_status status = gpu_kernel(device, t, "dense_forward", &kernel);
     if (status) return status;
     const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(a->n), A_U32(a->size[I]), A_U32(a->size[O])};
-    return cl_launch(device, kernel, gpu_range(device, a->n, a->size[O]), 7, args);
+    return cl_launch(device, kernel, gpu_range(t, a->n, a->size[O]), 7, args);
 }
 
 static tas_status gpu_backward_input(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
+    const gpu_tile t = gpu_tile_of(device, a->n, a->size[I]);
     cl_kernel kernel;
     (void)scratch;
-    tas_status status = gpu_kernel(device, "dense_backward_input", &kernel);
+    tas_status status = gpu_kernel(device, t, "dense_backward_input", &kernel);
     if (status) return status;
     const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[I]), A_U32(a->size[O])};
-    return cl_launch(device, kernel, gpu_range(device, a->n, a->size[I]), 6, args);
+    return cl_launch(device, kernel, gpu_range(t, a->n, a->size[I]), 6, args);
 }
 
 static tas_status gpu_backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
+    const gpu_tile t = gpu_tile_of(device, a->size[O], a->size[I]);
     cl_kernel kernel;
     (void)scratch;
-    tas_status status = gpu_kernel(device, "dense_backward_weights", &kernel);
+    tas_status status = gpu_kernel(device, t, "dense_backward_weights", &kernel);
     if (status) return status;
     const cl_arg args[] = {A_MEM(&m[1]),      A_MEM(&m[0]),      A_MEM(&m[2]),    A_MEM(&m[3]),    A_U32(a->n),
                            A_U32(a->size[I]), A_U32(a->size[O]), A_U32(a->first), A_U32(a->batch), A_U32(a->size[GRANULE])};
-    return cl_launch(device, kernel, gpu_range(device, a->size[O], a->size[I]), 10, args);
+    return cl_launch(device, kernel, gpu_range(t, a->size[O], a->size[I]), 10, args);
 }
 
 static tas_status gpu_backward_bias(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const gpu_tile t = gpu_tile_of(device);
+    const gpu_tile t = gpu_tiles[((struct cl_device *)device->cl)->gpu_tile];
     cl_kernel kernel;
     (void)scratch;
-    tas_status status = gpu_kernel(device, "dense_backward_bias", &kernel);
+    tas_status status = gpu_kernel(device, t, "dense_backward_bias", &kernel);
     if (status) return status;
     const cl_arg args[] = {A_MEM(&m[0]),      A_MEM(&m[1]),    A_MEM(&m[2]),    A_U32(a->n),
                            A_U32(a->size[O]), A_U32(a->first), A_U32(a->batch), A_U32(a->size[GRANULE])};
