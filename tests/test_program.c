@@ -465,7 +465,7 @@ static bool choose_device(void)
     tas_device_info *list;
     size_t count, order[64], chosen;
     const char *id = getenv("TASSELLO_TEST_DEVICE");
-    if (tas_devices(context, &list, &count) || count > 64 || device_choose(context, id, list, count, order, &chosen)) {
+    if (device_list(context, &list, &count) || count > 64 || device_choose(context, id, list, count, order, &chosen)) {
         printf("skipped: %s\n", tas_error(context));
         return false;
     }
