@@ -34,8 +34,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 
     const tas_status status = safetensors_read(context, path, &file);
-    if (!status) walk(file);
-    else if (file || !*tas_error(context)) abort();
+    if (!status)
+        walk(file);
+    else if (file || !*tas_error(context))
+        abort();
     safetensors_close(&file);
     tas_context_close(&context);
     close(fd);

@@ -2,8 +2,8 @@
  *
  * By default each function is tried on one float in 499, evenly over the exponents; with TASSELLO_LONG_TESTS in the
  * environment on all 2^32, which takes long (an hour or so where two cores are shared). The worst errors are printed. */
-#include "ops/clones.h"
 #include "arith.h"
+#include "ops/clones.h"
 #include "philox.h"
 
 #include <check.h>
@@ -30,16 +30,16 @@ static uint32_t expected(float machine)
 
 static void expect_bits(const char *what, float a, float b, float is, float should)
 {
-    ck_assert_msg(arith_bits(is) == arith_bits(should), "%s(%a, %a) is %a (%08x), not %a (%08x)", what, (double)a, (double)b,
-                  (double)is, arith_bits(is), (double)should, arith_bits(should));
+    ck_assert_msg(arith_bits(is) == arith_bits(should), "%s(%a, %a) is %a (%08x), not %a (%08x)", what, (double)a,
+                  (double)b, (double)is, arith_bits(is), (double)should, arith_bits(should));
 }
 
 /* ---- functions of one argument, in ULP ---- */
 
-#define OVER(function)                                                                                                                \
-    static CLONES void function##_over(const float *restrict x, float *restrict y)                                                    \
-    {                                                                                                                                 \
-        for (int i = 0; i < CHUNK; i++) y[i] = arith_##function(x[i]);                                                                \
+#define OVER(function)                                                                                                 \
+    static CLONES void function##_over(const float *restrict x, float *restrict y)                                     \
+    {                                                                                                                  \
+        for (int i = 0; i < CHUNK; i++) y[i] = arith_##function(x[i]);                                                 \
     }
 OVER(exp)
 OVER(log)
@@ -93,7 +93,8 @@ static double ulp_error(float y, double exact)
     if (isnan(exact)) return arith_bits(y) == ARITH_NAN ? 0 : INFINITY;
     const double size = fabs(exact);
     if (size == INFINITY) return y == exact ? 0 : INFINITY;
-    if (arith_bits(y) == ARITH_SIGN || (arith_bits(y) && arith_is_zero(y))) return INFINITY; /* -0 and denormals are never right */
+    if (arith_bits(y) == ARITH_SIGN || (arith_bits(y) && arith_is_zero(y)))
+        return INFINITY; /* -0 and denormals are never right */
     if (y == 0 && size < 0x1.000008p-126) return 0;
     if (isinf(y) && size >= 0x1.ffffffp127 && signbit(y) == signbit(exact)) return 0;
     int exponent;
@@ -114,8 +115,8 @@ START_TEST(errors_in_ulp)
         for (uint32_t i = 0; i < CHUNK; i++) {
             const double error = ulp_error(y[i], row->exact(arith_is_zero(x[i]) ? 0.0 : (double)x[i]));
             if (!(error <= row->bound)) /* not an assertion, which costs a system call each time that it holds */
-                ck_abort_msg("%s(%a) is %a (%08x), not %a: %g ULP", row->name, (double)x[i], (double)y[i], arith_bits(y[i]),
-                             row->exact((double)x[i]), error);
+                ck_abort_msg("%s(%a) is %a (%08x), not %a: %g ULP", row->name, (double)x[i], (double)y[i],
+                             arith_bits(y[i]), row->exact((double)x[i]), error);
             if (error > worst) worst = error, worst_at = x[i];
         }
     }
@@ -252,7 +253,8 @@ START_TEST(quotients_of_every_exponent)
         for (uint32_t j = 0; j < 512; j++)
             for (uint32_t k = 0; k < 6; k++) {
                 const uint32_t fraction = draw(i << 9 | j, 3 + k);
-                const uint32_t a = i << 23 | (k < 4 ? fraction & ARITH_FRACTION : 0), b = j << 23 | (k < 5 ? fraction >> 9 : 0);
+                const uint32_t a = i << 23 | (k < 4 ? fraction & ARITH_FRACTION : 0),
+                               b = j << 23 | (k < 5 ? fraction >> 9 : 0);
                 check_quotient(arith_float(a), arith_float(b)); /* k = 5: zeros, infinities and powers of two */
             }
     check_quotients();
@@ -272,7 +274,8 @@ START_TEST(roots_of_every_significand)
     }
     for (uint32_t exponent = 1; exponent < 255; exponent++)
         for (uint32_t k = 0; k < 4096; k++) {
-            const float a = arith_float(exponent << 23 | (k < 4095 ? draw(exponent << 12 | k, 9) & ARITH_FRACTION : ARITH_FRACTION));
+            const float a = arith_float(exponent << 23 |
+                                        (k < 4095 ? draw(exponent << 12 | k, 9) & ARITH_FRACTION : ARITH_FRACTION));
             if (arith_bits(arith_sqrt(a)) != arith_bits(sqrtf(a))) expect_bits("sqrt", a, 0, arith_sqrt(a), sqrtf(a));
         }
 }
@@ -338,14 +341,19 @@ START_TEST(philox_known_answers)
         uint32_t counter[4], block[4];
     } known[] = {
         {0, {0, 0, 0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
-        {UINT64_MAX, {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX}, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
-        {0x299f31d0a4093822, {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+        {UINT64_MAX,
+         {UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX},
+         {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+        {0x299f31d0a4093822,
+         {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+         {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
     };
     for (size_t k = 0; k < sizeof known / sizeof *known; k++) {
         const uint32_t *c = known[k].counter;
         const philox_block block = philox(known[k].key, c[0], c[1], c[2], c[3]);
         for (int i = 0; i < 4; i++)
-            ck_assert_msg(block.v[i] == known[k].block[i], "vector %zu, word %d: %08x, not %08x", k, i, block.v[i], known[k].block[i]);
+            ck_assert_msg(block.v[i] == known[k].block[i], "vector %zu, word %d: %08x, not %08x", k, i, block.v[i],
+                          known[k].block[i]);
     }
 }
 END_TEST
@@ -389,7 +397,8 @@ START_TEST(philox_normal_moments)
 
     float first, second;
     philox_normal(0, 1u << 31, &first, &second); /* the largest radius, just past half a turn */
-    ck_assert_msg(first > -5.7682f && first < -5.7680f && second < 0 && second > -1e-5f, "%g, %g", (double)first, (double)second);
+    ck_assert_msg(first > -5.7682f && first < -5.7680f && second < 0 && second > -1e-5f, "%g, %g", (double)first,
+                  (double)second);
 }
 END_TEST
 

@@ -1,4 +1,4 @@
-/* IDX files, the data set, the shuffle. */
+/* IDX files, the data set. */
 #include "data/data.h"
 
 #include <check.h>
@@ -9,8 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
-
-#include "philox.h"
 
 #define FASHION "/usr/share/datasets/fashion-mnist"
 
@@ -80,15 +78,17 @@ static void shorten(const char *name, long bytes)
 /* The last call failed so, and its text has each of the words. */
 static void expect(tas_status found, tas_status status, const char *word, const char *other)
 {
-    ck_assert_msg(found == status, "%s, expected %s: %s", tas_status_name(found), tas_status_name(status), tas_error(context));
-    ck_assert_msg(strstr(tas_error(context), word) && strstr(tas_error(context), other), "\"%s\" lacks \"%s\" or \"%s\"",
-                  tas_error(context), word, other);
+    ck_assert_msg(found == status, "%s, expected %s: %s", tas_status_name(found), tas_status_name(status),
+                  tas_error(context));
+    ck_assert_msg(strstr(tas_error(context), word) && strstr(tas_error(context), other),
+                  "\"%s\" lacks \"%s\" or \"%s\"", tas_error(context), word, other);
 }
 
 /* IDX ------------------------------------------------------------------------------------------------------------- */
 
 enum { IMAGES = 16 + 12 };
-static const unsigned char images[IMAGES] = {0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 254, 255};
+static const unsigned char images[IMAGES] = {0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 2, 0,   0,
+                                             0, 2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 254, 255};
 static const unsigned char labels[8 + 3] = {0, 0, 8, 1, 0, 0, 0, 3, 1, 0, 4};
 
 static void accept(const char *name)
@@ -324,9 +324,9 @@ START_TEST(options_are_checked)
     REFUSE(o.count = 0, "count 0");
     REFUSE(o.count = 1ull << 32, "count 4294967296");
     REFUSE(o.input_size = 0, "input_size");
-    REFUSE(o.input_size = SIZE_MAX / 4 + 2, "more than fit"); /* 4 bytes each wrap to 4 */
+    REFUSE(o.input_size = SIZE_MAX / 4 + 2, "more than fit");                      /* 4 bytes each wrap to 4 */
     REFUSE((o.input_size = (1ull << 32) - 1, o.count = 1 << 30), "more than fit"); /* with the label 2^34, wraps to 0 */
-    REFUSE((o.input_size = 1ull << 61, o.count = 1), "more than fit"); /* wraps nowhere */
+    REFUSE((o.input_size = 1ull << 61, o.count = 1), "more than fit");             /* wraps nowhere */
     REFUSE(o.input_type = (tas_input_type)7, "input_type 7");
     REFUSE(o.target_type = (tas_target_type)7, "target_type 7");
     REFUSE(o.classes = 0, "classes");
@@ -432,7 +432,8 @@ START_TEST(callback_fills_by_index)
     plan.nan_at = 6400;
     expect(data_fetch(data, FIRST, N, x, label), TAS_BAD_DATA, "callback: example 6400: input 1 is nan", "");
     plan.label_at = 3000;
-    expect(data_fetch(data, FIRST, N, x, label), TAS_BAD_DATA, "callback: example 3000: label 10, expected less than 10", "");
+    expect(data_fetch(data, FIRST, N, x, label), TAS_BAD_DATA,
+           "callback: example 3000: label 10, expected less than 10", "");
     plan.stop_at = 1501;
     expect(data_fetch(data, FIRST, N, x, label), TAS_BAD_DATA, "callback: returned 5", "1500");
     tas_data_close(&data);
@@ -512,97 +513,6 @@ START_TEST(fashion_mnist_opens)
 }
 END_TEST
 
-/* Shuffle --------------------------------------------------------------------------------------------------------- */
-
-static uint32_t order[60000], second[60000];
-
-/* The definition once more: Philox4x32-10 with its own constants, and the high half of r * bound by 32-bit pieces. */
-static void order_again(uint64_t seed, uint32_t epoch, uint32_t *out, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) out[i] = i;
-    for (uint32_t i = count - 1; i > 0; i--) {
-        uint32_t c[4] = {PHILOX_SHUFFLE, epoch, i, 0}, key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
-        for (int round = 0; round < 10; round++, key[0] += 0x9e3779b9u, key[1] += 0xbb67ae85u) {
-            const uint64_t a = 0xd2511f53ull * c[0], b = 0xcd9e8d57ull * c[2];
-            const uint32_t next[4] = {(uint32_t)(b >> 32) ^ c[1] ^ key[0], (uint32_t)b, (uint32_t)(a >> 32) ^ c[3] ^ key[1], (uint32_t)a};
-            memcpy(c, next, sizeof c);
-        }
-        const uint64_t bound = (uint64_t)i + 1, low = c[0] * bound, high = c[1] * bound;
-        const uint32_t j = (uint32_t)((high + (low >> 32)) >> 32), kept = out[j];
-        out[j] = out[i];
-        out[i] = kept;
-    }
-}
-
-START_TEST(shuffle_is_a_permutation)
-{
-    static const uint32_t sizes[] = {1, 2, 3, 1000, 60000};
-    static unsigned char seen[60000];
-    const uint32_t n = sizes[_i];
-    for (uint32_t epoch = 0; epoch < 4; epoch++) {
-        memset(seen, 0, sizeof seen);
-        shuffle_order(7, epoch, order, n);
-        for (uint32_t i = 0; i < n; i++) {
-            ck_assert_uint_lt(order[i], n);
-            ck_assert_int_eq(seen[order[i]]++, 0);
-        }
-        order_again(7, epoch, second, n);
-        ck_assert_mem_eq(order, second, n * sizeof *order);
-    }
-}
-END_TEST
-
-/* Two orders of 1000 that have nothing in common agree in about one place. */
-static uint32_t agreements(void)
-{
-    uint32_t same = 0;
-    for (uint32_t i = 0; i < 1000; i++) same += order[i] == second[i];
-    return same;
-}
-
-START_TEST(shuffle_differs_by_epoch_and_seed)
-{
-    shuffle_order(1, 0, order, 1000);
-    shuffle_order(1, 1, second, 1000);
-    ck_assert_uint_lt(agreements(), 10);
-    shuffle_order(2, 0, second, 1000);
-    ck_assert_uint_lt(agreements(), 10);
-    shuffle_order(1 + (1ull << 32), 0, second, 1000);
-    ck_assert_uint_lt(agreements(), 10);
-    shuffle_order(1, 0, second, 1000);
-    ck_assert_uint_eq(agreements(), 1000);
-    shuffle_order(1, 0, second, 0); /* touches nothing */
-    ck_assert_uint_eq(agreements(), 1000);
-}
-END_TEST
-
-/* A change of these is a change of the contract: its version goes up. */
-START_TEST(shuffle_is_pinned)
-{
-    static const uint32_t first[8] = {28283, 36309, 50927, 17163, 36118, 24444, 17778, 45600};
-    shuffle_order(1, 0, order, 60000);
-    for (int i = 0; i < 8; i++) ck_assert_msg(order[i] == first[i], "place %d: %u, expected %u", i, order[i], first[i]);
-}
-END_TEST
-
-/* Each of the 24 orders of 4, in 24000 epochs: 1000 times, with a standard deviation of 31. */
-START_TEST(shuffle_is_even)
-{
-    uint32_t seen[256] = {0}, found = 0;
-    for (uint32_t epoch = 0; epoch < 24000; epoch++) {
-        shuffle_order(3, epoch, order, 4);
-        seen[order[0] << 6 | order[1] << 4 | order[2] << 2 | order[3]]++;
-    }
-    for (int k = 0; k < 256; k++) {
-        if (!seen[k]) continue;
-        found++;
-        ck_assert_uint_gt(seen[k], 850);
-        ck_assert_uint_lt(seen[k], 1150);
-    }
-    ck_assert_uint_eq(found, 24);
-}
-END_TEST
-
 static TCase *add_case(Suite *suite, const char *name)
 {
     TCase *cases = tcase_create(name);
@@ -615,7 +525,7 @@ static TCase *add_case(Suite *suite, const char *name)
 static Suite *create_suite(void)
 {
     Suite *suite = suite_create("data");
-    TCase *idx = add_case(suite, "idx"), *set = add_case(suite, "set"), *shuffle = add_case(suite, "shuffle");
+    TCase *idx = add_case(suite, "idx"), *set = add_case(suite, "set");
     tcase_add_test(idx, idx_reads_plain_and_gzip);
     tcase_add_test(idx, idx_reads_more_than_a_chunk);
     tcase_add_test(idx, idx_refuses_what_is_no_file);
@@ -630,12 +540,10 @@ static Suite *create_suite(void)
     tcase_add_test(set, callback_fills_by_index);
     tcase_add_test(set, folder_opens);
     tcase_add_test(set, folder_is_checked);
-    if (!access(FASHION, R_OK)) tcase_add_test(set, fashion_mnist_opens);
-    else fprintf(stderr, "not tested: fashion-mnist, since %s is not there\n", FASHION);
-    tcase_add_loop_test(shuffle, shuffle_is_a_permutation, 0, 5);
-    tcase_add_test(shuffle, shuffle_differs_by_epoch_and_seed);
-    tcase_add_test(shuffle, shuffle_is_pinned);
-    tcase_add_test(shuffle, shuffle_is_even);
+    if (!access(FASHION, R_OK))
+        tcase_add_test(set, fashion_mnist_opens);
+    else
+        fprintf(stderr, "not tested: fashion-mnist, since %s is not there\n", FASHION);
     return suite;
 }
 

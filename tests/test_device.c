@@ -36,7 +36,8 @@ static void check_operation(op_id op)
 START_TEST(operation) { check_operation((op_id)_i); }
 END_TEST
 
-static const op_id products[] = {OP_DENSE_FORWARD, OP_DENSE_BACKWARD_INPUT, OP_DENSE_BACKWARD_WEIGHTS, OP_DENSE_BACKWARD_BIAS};
+static const op_id products[] = {OP_DENSE_FORWARD, OP_DENSE_BACKWARD_INPUT, OP_DENSE_BACKWARD_WEIGHTS,
+                                 OP_DENSE_BACKWARD_BIAS};
 
 /* Kernels for processors and for GPUs, with small groups and large, whatever the device is. */
 START_TEST(product_kernels)
@@ -120,7 +121,8 @@ START_TEST(training_chain_and_granules)
     tas_train_options_init(&run);
     run.batch = 48;
     run.steps = is_small ? 2 : 9;
-    check_training(is_small ? "input 20\ndense 30\nrelu\ndense 5\n" : "input 700\ndense 100\nrelu\ndense 10\n", 170, &run, 1);
+    check_training(is_small ? "input 20\ndense 30\nrelu\ndense 5\n" : "input 700\ndense 100\nrelu\ndense 10\n", 170,
+                   &run, 1);
 }
 END_TEST
 
@@ -161,14 +163,16 @@ int main(void)
         printf("skipped: no device %s\n", id ? id : "named by TASSELLO_TEST_DEVICE");
         return 77;
     }
-    if (device_open_opencl(context, &list[found], TAS_ARITH_EXACT, &device) || device_open_reference(context, &reference)) {
+    if (device_open_opencl(context, &list[found], TAS_ARITH_EXACT, &device) ||
+        device_open_reference(context, &reference)) {
         fprintf(stderr, "%s\n", tas_error(context));
         return 1;
     }
     tas_devices_free(list);
 
     Suite *suite = suite_create(id);
-    TCase *operations = tcase_create("operations"), *kernels = tcase_create("products"), *trainings = tcase_create("trainings");
+    TCase *operations = tcase_create("operations"), *kernels = tcase_create("products"),
+          *trainings = tcase_create("trainings");
     TCase *const all[] = {operations, kernels, trainings};
     tcase_add_loop_test(operations, operation, 0, OP_COUNT);
     tcase_add_loop_test(kernels, product_kernels, 0, is_small ? 4 : 24);

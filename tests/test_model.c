@@ -184,6 +184,40 @@ START_TEST(saved_is_loaded)
 }
 END_TEST
 
+static void expect_name(const char *name)
+{
+    safetensors *file = NULL;
+    expect_ok(safetensors_read(context, path, &file));
+    ck_assert_str_eq(safetensors_metadata(file, "tassello.name"), name);
+    safetensors_close(&file);
+}
+
+/* The end of the network's path, in UTF-8; and the checkpoint of a checkpoint keeps it. */
+START_TEST(name_is_kept)
+{
+    static const char *const names[][2] = {
+        {"mlp", "mlp"},
+        {"/a/b c.net", "b c.net"},
+        {"/\xff/gr\xfc\xc3\x9f \xe2\x82.net", "gr?\xc3\x9f ??.net"},
+        {"\xed\xa0\x80", "???"},
+    };
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+        tas_network *network = NULL;
+        tas_model *model = NULL;
+        expect_ok(tas_network_parse(context, "input 2\ndense 1\n", names[k][0], &network));
+        expect_ok(tas_model_open(device, network, 1, &model));
+        tas_network_close(&network);
+        for (int round = 0; round < 2; round++) {
+            expect_ok(tas_model_save(model, path));
+            expect_name(names[k][1]);
+            tas_model_close(&model);
+            expect_ok(tas_model_load(device, path, &model));
+        }
+        tas_model_close(&model);
+    }
+}
+END_TEST
+
 /* Writes a checkpoint of "input 2, dense 1" with something else about it. */
 static void refuse_checkpoint(const char *text, const char *name, uint64_t rows, uint64_t cols, float value,
                               tas_status status, const char *word, const char *other)
@@ -214,7 +248,7 @@ START_TEST(refuses_checkpoints)
     refuse_checkpoint(text, "weight", 1, 2, 2, TAS_BAD_DATA, path, "lacks tensor 1.dense.weight");
     refuse_checkpoint(NULL, weight, 1, 2, 2, TAS_BAD_DATA, path, "no network");
     refuse_checkpoint("input 2\ndens 1\n", weight, 1, 2, 2, TAS_BAD_NETWORK, path, ":2: 'dens'");
-    refuse_checkpoint(text, weight, 1, 2, NAN, TAS_BAD_DATA, weight, "element 1 is not finite");
+    refuse_checkpoint(text, weight, 1, 2, NAN, TAS_BAD_DATA, path, "1.dense.weight: element 1 is not finite");
     tas_model *model = NULL;
     ck_assert_int_eq(truncate(path, 20), 0);
     expect(tas_model_load(device, path, &model), TAS_BAD_DATA, path, "");
@@ -340,6 +374,7 @@ int main(void)
     tcase_add_test(tc, predictions_and_scores);
     tcase_add_test(tc, scores_of_more_than_a_window);
     tcase_add_test(tc, saved_is_loaded);
+    tcase_add_test(tc, name_is_kept);
     tcase_add_test(tc, refuses_checkpoints);
     tcase_add_test(tc, floating_point_state_is_the_callers);
     tcase_add_test(tc, locale_is_the_callers);

@@ -21,7 +21,8 @@ static void teardown(void) { tas_context_close(&context); }
 
 static void expect(tas_status found, tas_status status, const char *word)
 {
-    ck_assert_msg(found == status, "%s, expected %s: %s", tas_status_name(found), tas_status_name(status), tas_error(context));
+    ck_assert_msg(found == status, "%s, expected %s: %s", tas_status_name(found), tas_status_name(status),
+                  tas_error(context));
     ck_assert_msg(strstr(tas_error(context), path) && strstr(tas_error(context), word), "\"%s\" lacks \"%s\" or \"%s\"",
                   tas_error(context), path, word);
 }
@@ -37,7 +38,10 @@ static void write_raw(uint64_t length, const char *header, size_t header_bytes, 
     ck_assert_int_eq(fclose(f), 0);
 }
 
-static void write_text(const char *header, size_t data_bytes) { write_raw(strlen(header), header, strlen(header), data_bytes); }
+static void write_text(const char *header, size_t data_bytes)
+{
+    write_raw(strlen(header), header, strlen(header), data_bytes);
+}
 
 static void refuse(tas_status status, const char *word)
 {
@@ -175,7 +179,7 @@ END_TEST
 
 /* Malformed files ------------------------------------------------------------------------------------------------- */
 
-#define T(name, shape, begin, end) \
+#define T(name, shape, begin, end)                                                                                     \
     "\"" name "\":{\"dtype\":\"F32\",\"shape\":" shape ",\"data_offsets\":[" #begin "," #end "]}"
 
 static const struct {
@@ -222,9 +226,11 @@ static const struct {
     {"{" T("a", "[4611686018427387904]", 0, 0) "}", 0, "wraps"},
     {"{" T("a", "[4294967296,4294967297]", 0, 4) "}", 4, "wraps"},
     {"{" T("a", "[4294967296,4294967296,0]", 0, 0) "}", 0, "wraps"},
-    {"{" T("a", "[2]", 0, 8) "," T("b", "[2]", 4, 12) "}", 12, "\"b\" begins at 4, expected 8, where the tensor before it ends: they overlap"},
+    {"{" T("a", "[2]", 0, 8) "," T("b", "[2]", 4, 12) "}", 12,
+     "\"b\" begins at 4, expected 8, where the tensor before it ends: they overlap"},
     {"{" T("a", "[2]", 0, 8) "," T("b", "[2]", 0, 8) "}", 8, "overlap"},
-    {"{" T("a", "[1]", 0, 4) "," T("b", "[1]", 8, 12) "}", 12, "\"b\" begins at 8, expected 4, where the tensor before it ends: there is a hole"},
+    {"{" T("a", "[1]", 0, 4) "," T("b", "[1]", 8, 12) "}", 12,
+     "\"b\" begins at 8, expected 4, where the tensor before it ends: there is a hole"},
     {"{" T("a", "[1]", 4, 8) "}", 8, "hole"},
     {"{" T("a", "[1]", 0, 4) "}", 5, "trailing"},
     {"{}", 4, "trailing"},
@@ -263,7 +269,8 @@ END_TEST
 /* What others may write: no padding, another order, spaces, an empty tensor between two. */
 START_TEST(unusual_is_read)
 {
-    write_text("{" T("c", "[0,7]", 4, 4) ",\n " T("b", "[1,1]", 4, 8) "," T("a", "[]", 0, 4) ", \"__metadata__\": {} }  ", 8);
+    write_text(
+        "{" T("c", "[0,7]", 4, 4) ",\n " T("b", "[1,1]", 4, 8) "," T("a", "[]", 0, 4) ", \"__metadata__\": {} }  ", 8);
     safetensors *file = read_good();
     ck_assert_str_eq(safetensors_get(file, 0)->name, "a");
     ck_assert_str_eq(safetensors_get(file, 1)->name, "c");

@@ -239,7 +239,8 @@ static int watch(void *user, const tas_step *step)
     ck_assert_uint_eq(step->batch, step->step % an_epoch ? is->batch : COUNT - (an_epoch - 1) * is->batch);
     ck_assert_uint_eq(step->examples, is->examples);
     ck_assert(step->lr == 0.05f && step->loss > 0);
-    ck_assert_msg(step->seconds >= is->seconds, "step %d: %g seconds after %g", (int)step->step, step->seconds, is->seconds);
+    ck_assert_msg(step->seconds >= is->seconds, "step %d: %g seconds after %g", (int)step->step, step->seconds,
+                  is->seconds);
     is->seconds = step->seconds;
     if (is->calls != is->stop_at) return 0;
     if (is->cancel) tas_cancel(is->model);

@@ -128,7 +128,8 @@ static bool is_network(const settings *s, const char *path)
     const char *name;
     for (size_t i = 0; (name = tas_network_shipped(i)); i++)
         if (!strcmp(name, s->net)) return false;
-    return path && !stat(s->net, &net) && !stat(path, &other) && net.st_dev == other.st_dev && net.st_ino == other.st_ino;
+    return path && !stat(s->net, &net) && !stat(path, &other) && net.st_dev == other.st_dev &&
+           net.st_ino == other.st_ino;
 }
 
 static void read_settings(settings *s, int argc, char **argv)

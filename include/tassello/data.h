@@ -29,14 +29,14 @@ typedef int (*tas_fill_fn)(void *user, const uint64_t *index, size_t n, void *in
 
 /* Describes a data set. Fill with tas_data_options_init() first. Either inputs and targets, or fill. */
 typedef struct tas_data_options {
-    size_t size;      /* of this struct: set by init */
-    uint64_t count;   /* examples */
+    size_t size;       /* of this struct: set by init */
+    uint64_t count;    /* examples */
     size_t input_size; /* elements of an example */
     tas_input_type input_type;
     tas_target_type target_type;
-    uint32_t classes;   /* with labels */
-    size_t target_size; /* with float targets */
-    const void *inputs; /* (count, input_size) */
+    uint32_t classes;    /* with labels */
+    size_t target_size;  /* with float targets */
+    const void *inputs;  /* (count, input_size) */
     const void *targets; /* uint32_t (count), or float (count, target_size) */
     int borrow;          /* non-zero: the arrays are used in place and must live until the data set is closed */
     tas_fill_fn fill;

@@ -13,9 +13,9 @@ typedef struct tas_device tas_device;
 /* How far a device keeps the arithmetic contract. Earned by test, never by name. */
 typedef enum tas_tier {
     TAS_TIER_UNTESTED = 0,
-    TAS_TIER_EXACT,    /* every case had the bits of the C reference */
+    TAS_TIER_EXACT,     /* every case had the bits of the C reference */
     TAS_TIER_TOLERANCE, /* close, but not equal: usable with TAS_ARITH_FAST alone */
-    TAS_TIER_REFUSED   /* wrong */
+    TAS_TIER_REFUSED    /* wrong */
 } tas_tier;
 
 typedef enum tas_device_type { TAS_TYPE_REFERENCE = 0, TAS_TYPE_CPU, TAS_TYPE_GPU, TAS_TYPE_OTHER } tas_device_type;

@@ -48,13 +48,13 @@ TAS_API tas_status tas_evaluate(tas_model *model, const tas_data *data, tas_scor
 
 /* One step that is done. */
 typedef struct tas_step {
-    uint64_t step;   /* 1 is the first */
-    uint64_t steps;  /* of the whole run */
-    uint64_t epoch;  /* 1 is the first */
-    uint32_t batch;  /* examples in this step */
+    uint64_t step;  /* 1 is the first */
+    uint64_t steps; /* of the whole run */
+    uint64_t epoch; /* 1 is the first */
+    uint32_t batch; /* examples in this step */
     float lr;
-    float loss;      /* mean over this batch, before the update */
-    double seconds;  /* since the start of training */
+    float loss;        /* mean over this batch, before the update */
+    double seconds;    /* since the start of training */
     uint64_t examples; /* trained on so far */
 } tas_step;
 
@@ -62,16 +62,16 @@ typedef struct tas_step {
 typedef int (*tas_step_fn)(void *user, const tas_step *step);
 
 typedef struct tas_train_options {
-    size_t size;     /* of this struct: set by tas_train_options_init() */
-    uint32_t batch;  /* examples an update; 64 */
-    uint64_t epochs; /* 1; used where steps is 0 */
-    uint64_t steps;  /* 0: by epochs */
-    float lr;        /* 0.02 */
-    float momentum;  /* 0.9; v = momentum v + g, w = w - lr v */
-    int nesterov;    /* w = w - lr (g + momentum v) */
+    size_t size;        /* of this struct: set by tas_train_options_init() */
+    uint32_t batch;     /* examples an update; 64 */
+    uint64_t epochs;    /* 1; used where steps is 0 */
+    uint64_t steps;     /* 0: by epochs */
+    float lr;           /* 0.02 */
+    float momentum;     /* 0.9; v = momentum v + g, w = w - lr v */
+    int nesterov;       /* w = w - lr (g + momentum v) */
     float weight_decay; /* g + weight_decay w, for every parameter; 0 */
-    uint64_t seed;   /* of the shuffles; 1 */
-    uint64_t budget; /* bytes of device memory that training may use; 0: 60 % of a discrete device, 50 % of a shared one */
+    uint64_t seed;      /* of the shuffles; 1 */
+    uint64_t budget;    /* bytes of device memory to use; 0: 60 % of a discrete device's, 50 % of a shared one's */
     tas_step_fn on_step;
     void *user;
     int ahead; /* 0: wait for each step before on_step is called. 1: keep the device busy, on_step is called late (by at
@@ -84,18 +84,19 @@ TAS_API void tas_train_options_init(tas_train_options *options);
 typedef struct tas_train_result {
     uint64_t steps;
     uint64_t examples;
-    double seconds;        /* training alone: no start, no evaluation */
+    double seconds; /* training alone: no start, no evaluation */
     double examples_per_s;
-    uint64_t peak_bytes;   /* of device memory */
+    uint64_t peak_bytes; /* of device memory */
     float last_loss;
-    uint64_t bad_step;     /* with TAS_NOT_FINITE: the first such step, else 0 */
-    char bad_tensor[64];   /* and the first tensor in it */
+    uint64_t bad_step;   /* with TAS_NOT_FINITE: the first such step, else 0 */
+    char bad_tensor[64]; /* and the first tensor in it */
 } tas_train_result;
 
 /* Trains with mini-batch SGD. Each epoch is shuffled anew from (seed, epoch). result may be NULL.
  * TAS_STOPPED after tas_cancel() or by the callback: the model holds the weights after the last step done.
  * TAS_NOT_FINITE: the model holds the weights before the bad step. */
-TAS_API tas_status tas_train(tas_model *model, const tas_data *data, const tas_train_options *options, tas_train_result *result);
+TAS_API tas_status tas_train(tas_model *model, const tas_data *data, const tas_train_options *options,
+                             tas_train_result *result);
 
 /* Asks a training run on this model to stop after the step that is running. Async-signal-safe; may come from any thread.
  * A request outlives the call until a run has obeyed it. */

@@ -18,16 +18,16 @@ extern "C" {
 /* What a fallible call returns. tas_error() of the context has the text. */
 typedef enum tas_status {
     TAS_OK = 0,
-    TAS_BAD_ARGUMENT, /* a value that the call does not take: batch 0, lr NaN, an unknown tensor's name */
-    TAS_BAD_FILE,     /* a file that cannot be opened, read or written */
-    TAS_BAD_DATA,     /* a data set or checkpoint whose content is wrong */
-    TAS_BAD_NETWORK,  /* a network's text that is wrong, or that does not fit the data */
-    TAS_NO_DEVICE,    /* no such device, or more than one of that name */
+    TAS_BAD_ARGUMENT,  /* a value that the call does not take: batch 0, lr NaN, an unknown tensor's name */
+    TAS_BAD_FILE,      /* a file that cannot be opened, read or written */
+    TAS_BAD_DATA,      /* a data set or checkpoint whose content is wrong */
+    TAS_BAD_NETWORK,   /* a network's text that is wrong, or that does not fit the data */
+    TAS_NO_DEVICE,     /* no such device, or more than one of that name */
     TAS_DEVICE_FAILED, /* a driver answered with an error */
-    TAS_NO_MEMORY,    /* of the host or of the device */
-    TAS_NOT_FINITE,   /* the loss or a gradient is infinite or not a number; weights are those before that step */
-    TAS_STOPPED,      /* cancelled, or the callback asked for the end */
-    TAS_MISMATCH      /* a verification found a difference */
+    TAS_NO_MEMORY,     /* of the host or of the device */
+    TAS_NOT_FINITE,    /* the loss or a gradient is infinite or not a number; weights are those before that step */
+    TAS_STOPPED,       /* cancelled, or the callback asked for the end */
+    TAS_MISMATCH       /* a verification found a difference */
 } tas_status;
 
 /* The code's name, such as "TAS_BAD_FILE"; never NULL. */

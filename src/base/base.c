@@ -70,7 +70,7 @@ void entry_begin(tas_context *context, entry_state *saved)
     saved->context = context;
     saved->locale = uselocale(context->c_locale);
     fegetenv(&saved->fenv);
-    fesetenv(FE_DFL_ENV); /* to nearest, no traps, denormals kept */
+    fesetenv(FE_DFL_ENV);                          /* to nearest, no traps, denormals kept */
     if (!context->caller) context->caller = saved; /* else an entry point was called by another */
 }
 

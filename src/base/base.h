@@ -16,7 +16,7 @@ struct tas_context {
     char error[MESSAGE_BYTES];
     tas_log_fn log;
     void *log_user;
-    locale_t c_locale; /* numbers are read and printed in it, whatever the program's own */
+    locale_t c_locale;          /* numbers are read and printed in it, whatever the program's own */
     struct entry_state *caller; /* the program's own state, while a call of it is running */
 };
 

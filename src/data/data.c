@@ -38,7 +38,8 @@ void tas_data_close(tas_data **data)
 /* Content --------------------------------------------------------------------------------------------------------- */
 
 /* By bits, so that no compiler's view of NaN and no alignment of the caller's matters. */
-static tas_status check_floats(const tas_data *data, const char *what, uint64_t first, size_t n, size_t size, const void *values)
+static tas_status check_floats(const tas_data *data, const char *what, uint64_t first, size_t n, size_t size,
+                               const void *values)
 {
     const unsigned char *at = values;
     for (size_t example = 0; example < n; example++) {
@@ -61,16 +62,19 @@ static tas_status check_labels(const tas_data *data, uint64_t first, size_t n, c
         uint32_t label;
         memcpy(&label, (const unsigned char *)labels + k * sizeof label, sizeof label);
         if (label >= data->is.classes)
-            return fail(data->context, TAS_BAD_DATA, "%s: example %" PRIu64 ": label %" PRIu32 ", expected less than %" PRIu32,
-                        data->name, first + k, label, data->is.classes);
+            return fail(data->context, TAS_BAD_DATA,
+                        "%s: example %" PRIu64 ": label %" PRIu32 ", expected less than %" PRIu32, data->name,
+                        first + k, label, data->is.classes);
     }
     return TAS_OK;
 }
 
-static tas_status check_examples(const tas_data *data, uint64_t first, size_t n, const void *inputs, const void *targets)
+static tas_status check_examples(const tas_data *data, uint64_t first, size_t n, const void *inputs,
+                                 const void *targets)
 {
     tas_status status = TAS_OK;
-    if (data->is.input_type == TAS_INPUT_F32) status = check_floats(data, "input", first, n, data->is.input_size, inputs);
+    if (data->is.input_type == TAS_INPUT_F32)
+        status = check_floats(data, "input", first, n, data->is.input_size, inputs);
     if (status) return status;
     if (data->is.target_type == TAS_TARGET_LABEL) return check_labels(data, first, n, targets);
     return check_floats(data, "target", first, n, data->is.target_size, targets);
@@ -86,7 +90,8 @@ static int call_fill(const tas_data *data, const uint64_t *index, size_t n, void
 }
 
 /* In pieces, so that the list of indices needs no memory that could fail. */
-static tas_status fetch_by_fill(const tas_data *data, uint64_t first, size_t n, unsigned char *inputs, unsigned char *targets)
+static tas_status fetch_by_fill(const tas_data *data, uint64_t first, size_t n, unsigned char *inputs,
+                                unsigned char *targets)
 {
     uint64_t index[FILL_MOST];
     for (size_t done = 0; done < n;) {
@@ -108,8 +113,8 @@ static tas_status fetch_by_fill(const tas_data *data, uint64_t first, size_t n, 
 tas_status data_fetch(const tas_data *data, uint64_t first, size_t n, void *inputs, void *targets)
 {
     if (first > data->is.count || n > data->is.count - first)
-        return fail(data->context, TAS_BAD_ARGUMENT, "%s: %zu examples from %" PRIu64 ", there are %" PRIu64, data->name, n,
-                    first, data->is.count);
+        return fail(data->context, TAS_BAD_ARGUMENT, "%s: %zu examples from %" PRIu64 ", there are %" PRIu64,
+                    data->name, n, first, data->is.count);
     if (data->is.fill) return fetch_by_fill(data, first, n, inputs, targets);
     const size_t input = data_input_bytes(data), target = data_target_bytes(data);
     memcpy(inputs, (const unsigned char *)data->is.inputs + first * input, n * input);
@@ -123,7 +128,8 @@ static tas_status check_shape(tas_context *context, const tas_data_options *is)
 {
     uint64_t inputs, targets, bytes;
     if (is->count == 0 || is->count > UINT32_MAX)
-        return fail(context, TAS_BAD_ARGUMENT, "data: count %" PRIu64 ", expected 1 to %" PRIu32, is->count, UINT32_MAX);
+        return fail(context, TAS_BAD_ARGUMENT, "data: count %" PRIu64 ", expected 1 to %" PRIu32, is->count,
+                    UINT32_MAX);
     if (is->input_size == 0) return fail(context, TAS_BAD_ARGUMENT, "data: input_size 0, expected at least 1");
     if (is->input_type != TAS_INPUT_U8 && is->input_type != TAS_INPUT_F32)
         return fail(context, TAS_BAD_ARGUMENT, "data: input_type %d is not known", (int)is->input_type);
@@ -136,8 +142,9 @@ static tas_status check_shape(tas_context *context, const tas_data_options *is)
     const uint64_t target_size = is->target_type == TAS_TARGET_F32 ? is->target_size : 1;
     if (!mul_size(is->input_size, sizeof(float), &inputs) || !mul_size(target_size, sizeof(float), &targets) ||
         !add_size(inputs, targets, &bytes) || !mul_size(bytes, is->count, &bytes) || bytes > SIZE_MAX / 2)
-        return fail(context, TAS_BAD_ARGUMENT, "data: %" PRIu64 " examples of %zu inputs and %" PRIu64
-                    " targets are more than fit in memory", is->count, is->input_size, target_size);
+        return fail(context, TAS_BAD_ARGUMENT,
+                    "data: %" PRIu64 " examples of %zu inputs and %" PRIu64 " targets are more than fit in memory",
+                    is->count, is->input_size, target_size);
     return TAS_OK;
 }
 
@@ -158,7 +165,8 @@ static tas_status check_options(tas_context *context, const tas_data_options *op
 static tas_status own_array(tas_data *data, const void **array, uint64_t bytes, void **own)
 {
     *own = malloc((size_t)bytes);
-    if (!*own) return fail(data->context, TAS_NO_MEMORY, "%s: no memory for a copy of %" PRIu64 " bytes", data->name, bytes);
+    if (!*own)
+        return fail(data->context, TAS_NO_MEMORY, "%s: no memory for a copy of %" PRIu64 " bytes", data->name, bytes);
     *array = memcpy(*own, *array, (size_t)bytes);
     return TAS_OK;
 }
@@ -169,8 +177,10 @@ static tas_status create_data(tas_context *context, const tas_data_options *opti
     if (!data) return fail(context, TAS_NO_MEMORY, "%s: no memory", name);
     data->context = context;
     data->is = *options;
-    if (options->target_type == TAS_TARGET_LABEL) data->is.target_size = 0;
-    else data->is.classes = 0;
+    if (options->target_type == TAS_TARGET_LABEL)
+        data->is.target_size = 0;
+    else
+        data->is.classes = 0;
     snprintf(data->name, sizeof data->name, "%s", name);
     *out = data;
     return TAS_OK;
@@ -249,13 +259,14 @@ static tas_status open_folder(tas_context *context, const char *folder, tas_spli
     char name[sizeof(*out)->name];
     tas_data_options is;
     tas_data_options_init(&is);
-    if (split != TAS_TRAIN && split != TAS_TEST) return fail(context, TAS_BAD_ARGUMENT, "%s: split %d is not known", folder, (int)split);
+    if (split != TAS_TRAIN && split != TAS_TEST)
+        return fail(context, TAS_BAD_ARGUMENT, "%s: split %d is not known", folder, (int)split);
 
     tas_status status = read_file(context, folder, images_name[split], 3, images, &pixels);
     if (!status) status = read_file(context, folder, labels_name[split], 1, &count, &labels);
     if (!status && images[0] != count)
-        status = fail(context, TAS_BAD_DATA, "%s: %" PRIu64 " images in %s, but %" PRIu64 " labels in %s", folder, images[0],
-                      images_name[split], count, labels_name[split]);
+        status = fail(context, TAS_BAD_DATA, "%s: %" PRIu64 " images in %s, but %" PRIu64 " labels in %s", folder,
+                      images[0], images_name[split], count, labels_name[split]);
     if (status) goto end;
 
     is.count = count;

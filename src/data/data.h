@@ -8,8 +8,8 @@
 
 struct tas_data {
     tas_context *context;
-    tas_data_options is; /* with fill NULL: inputs and targets point at the whole set */
-    char name[256];      /* for errors: the folder and split, "arrays" or "callback" */
+    tas_data_options is;            /* with fill NULL: inputs and targets point at the whole set */
+    char name[256];                 /* for errors: the folder and split, "arrays" or "callback" */
     void *own_inputs, *own_targets; /* freed at close */
 };
 
@@ -19,7 +19,7 @@ tas_status idx_read(tas_context *context, const char *path, int dims_wanted, uin
 
 /* Examples first .. first+n-1 of the set, in its own order, into inputs (n, input_size) and targets; from the arrays or the callback. */
 tas_status data_fetch(const tas_data *data, uint64_t first, size_t n, void *inputs, void *targets);
-size_t data_input_bytes(const tas_data *data);  /* of one example */
+size_t data_input_bytes(const tas_data *data); /* of one example */
 size_t data_target_bytes(const tas_data *data);
 
 /* The order of an epoch: a permutation of 0..count-1 drawn from (seed, epoch) by Philox; epoch counts from 0. */

@@ -37,14 +37,10 @@ static tas_status check_stream(const idx_file *file)
     if (behind) text = behind + 3;
     switch (code) {
     case Z_OK:
-    case Z_STREAM_END:
-        return TAS_OK;
-    case Z_ERRNO:
-        return fail(file->context, TAS_BAD_FILE, "%s: cannot be read: %s", file->path, text);
-    case Z_MEM_ERROR:
-        return fail(file->context, TAS_NO_MEMORY, "%s: no memory to read it", file->path);
-    default:
-        return fail(file->context, TAS_BAD_DATA, "%s: damaged gzip data: %s", file->path, text);
+    case Z_STREAM_END: return TAS_OK;
+    case Z_ERRNO: return fail(file->context, TAS_BAD_FILE, "%s: cannot be read: %s", file->path, text);
+    case Z_MEM_ERROR: return fail(file->context, TAS_NO_MEMORY, "%s: no memory to read it", file->path);
+    default: return fail(file->context, TAS_BAD_DATA, "%s: damaged gzip data: %s", file->path, text);
     }
 }
 
@@ -87,8 +83,9 @@ static tas_status read_header(const idx_file *file, int count, uint64_t *dims, u
     if (status) return status;
     if (got < 4) return fail(file->context, TAS_BAD_DATA, "%s: ends within its magic number", file->path);
     if (big_endian(bytes) != wanted)
-        return fail(file->context, TAS_BAD_DATA, "%s: magic number 0x%08" PRIx32 ", expected 0x%08" PRIx32
-                    " (IDX, unsigned bytes, dimensions: %d)", file->path, big_endian(bytes), wanted, count);
+        return fail(file->context, TAS_BAD_DATA,
+                    "%s: magic number 0x%08" PRIx32 ", expected 0x%08" PRIx32 " (IDX, unsigned bytes, dimensions: %d)",
+                    file->path, big_endian(bytes), wanted, count);
 
     status = read_bytes(file, bytes, 4 * (size_t)count, &got);
     if (status) return status;
@@ -134,7 +131,8 @@ static tas_status read_elements(const idx_file *file, size_t elements, unsigned 
         if (status) return status;
         have += got;
         if (have < room)
-            return fail(file->context, TAS_BAD_DATA, "%s: truncated: %zu elements, expected %zu", file->path, have, elements);
+            return fail(file->context, TAS_BAD_DATA, "%s: truncated: %zu elements, expected %zu", file->path, have,
+                        elements);
     }
     /* gzip's checksum is looked at only when reading goes past the end */
     status = read_bytes(file, &past, 1, &got);

@@ -5,10 +5,14 @@
 static const char *function_of(op_id op)
 {
     switch (op) {
-    case OP_RELU_FORWARD: case OP_RELU_BACKWARD: return "RELU";
-    case OP_LEAKY_FORWARD: case OP_LEAKY_BACKWARD: return "LEAKY";
-    case OP_TANH_FORWARD: case OP_TANH_BACKWARD: return "TANH";
-    case OP_SIGMOID_FORWARD: case OP_SIGMOID_BACKWARD: return "SIGMOID";
+    case OP_RELU_FORWARD:
+    case OP_RELU_BACKWARD: return "RELU";
+    case OP_LEAKY_FORWARD:
+    case OP_LEAKY_BACKWARD: return "LEAKY";
+    case OP_TANH_FORWARD:
+    case OP_TANH_BACKWARD: return "TANH";
+    case OP_SIGMOID_FORWARD:
+    case OP_SIGMOID_BACKWARD: return "SIGMOID";
     default: return "GELU";
     }
 }
@@ -44,8 +48,10 @@ static tas_status backward(tas_device *device, const op_args *a, const mem *m, c
 
 void cl_override_activation(tas_device *device)
 {
-    static const op_id forwards[] = {OP_RELU_FORWARD, OP_LEAKY_FORWARD, OP_TANH_FORWARD, OP_SIGMOID_FORWARD, OP_GELU_FORWARD};
-    static const op_id backwards[] = {OP_RELU_BACKWARD, OP_LEAKY_BACKWARD, OP_TANH_BACKWARD, OP_SIGMOID_BACKWARD, OP_GELU_BACKWARD};
+    static const op_id forwards[] = {OP_RELU_FORWARD, OP_LEAKY_FORWARD, OP_TANH_FORWARD, OP_SIGMOID_FORWARD,
+                                     OP_GELU_FORWARD};
+    static const op_id backwards[] = {OP_RELU_BACKWARD, OP_LEAKY_BACKWARD, OP_TANH_BACKWARD, OP_SIGMOID_BACKWARD,
+                                      OP_GELU_BACKWARD};
     for (int i = 0; i < 5; i++) {
         device->launch[forwards[i]] = forward;
         device->launch[backwards[i]] = backward;

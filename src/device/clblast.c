@@ -49,7 +49,8 @@ static double work_of(product p) { return (double)p.m * (double)p.n * (double)p.
 /* CLBlast's kernels index with int. */
 static bool is_indexable(product p)
 {
-    const uint64_t most = INT32_MAX - (1 << 20), mk = (uint64_t)p.m * p.k, kn = (uint64_t)p.k * p.n, mn = (uint64_t)p.m * p.n;
+    const uint64_t most = INT32_MAX - (1 << 20), mk = (uint64_t)p.m * p.k, kn = (uint64_t)p.k * p.n,
+                   mn = (uint64_t)p.m * p.n;
     return mk < most && kn < most && mn < most;
 }
 
@@ -60,8 +61,8 @@ static uint64_t temporary_bytes(tas_device *device, product p)
     size_t bytes = 0;
     pthread_mutex_lock(&one_at_a_time);
     CLBlastStatusCode error =
-        CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, turned(p.a_turned), turned(p.b_turned), p.m, p.n, p.k, 0, a_stride(p), 0,
-                                   b_stride(p), 0, p.n, &cl->queue, &bytes);
+        CLBlastSGemmTempBufferSize(CLBlastLayoutRowMajor, turned(p.a_turned), turned(p.b_turned), p.m, p.n, p.k, 0,
+                                   a_stride(p), 0, b_stride(p), 0, p.n, &cl->queue, &bytes);
     pthread_mutex_unlock(&one_at_a_time);
     return error ? 0 : bytes;
 }
@@ -73,27 +74,28 @@ static CLBlastStatusCode multiply(tas_device *device, product p, const mem *a, c
     struct cl_device *cl = device->cl;
     cl_mem space = temporary && temporary->bytes ? temporary->cl : NULL; /* NULL: it makes its own, if it wants any */
     pthread_mutex_lock(&one_at_a_time);
-    CLBlastStatusCode error = CLBlastSgemmWithTempBuffer(CLBlastLayoutRowMajor, turned(p.a_turned), turned(p.b_turned), p.m, p.n, p.k,
-                                                         1.0f, a->cl, 0, a_stride(p), b->cl, 0, b_stride(p), beta, c->cl, 0, p.n,
-                                                         &cl->queue, NULL, space);
+    CLBlastStatusCode error = CLBlastSgemmWithTempBuffer(CLBlastLayoutRowMajor, turned(p.a_turned), turned(p.b_turned),
+                                                         p.m, p.n, p.k, 1.0f, a->cl, 0, a_stride(p), b->cl, 0,
+                                                         b_stride(p), beta, c->cl, 0, p.n, &cl->queue, NULL, space);
     pthread_mutex_unlock(&one_at_a_time);
     return error;
 }
 
 /* Operations ---------------------------------------------------------------------------------------------------------- */
 
-static tas_status run_product(tas_device *device, product p, const mem *a, const mem *b, float beta, const mem *c, const mem *scratch)
+static tas_status run_product(tas_device *device, product p, const mem *a, const mem *b, float beta, const mem *c,
+                              const mem *scratch)
 {
     if (!is_indexable(p))
-        return fail(device->context, TAS_DEVICE_FAILED, "%s: CLBlast cannot index a product of %zu x %zu x %zu", device->info.id, p.m,
-                    p.n, p.k);
+        return fail(device->context, TAS_DEVICE_FAILED, "%s: CLBlast cannot index a product of %zu x %zu x %zu",
+                    device->info.id, p.m, p.n, p.k);
     CLBlastStatusCode error = multiply(device, p, a, b, beta, c, scratch);
     if (!error) return TAS_OK;
     char call[128];
     snprintf(call, sizeof call, "CLBlastSgemm of %zu x %zu x %zu", p.m, p.n, p.k);
     if (error >= CLBlastInvalidValue) return cl_fail(device, (cl_int)error, call); /* OpenCL's own numbers */
-    return fail(device->context, error == CLBlastTempBufferAllocFailure ? TAS_NO_MEMORY : TAS_DEVICE_FAILED, "%s: %s: CLBlast status %d",
-                device->info.id, call, (int)error);
+    return fail(device->context, error == CLBlastTempBufferAllocFailure ? TAS_NO_MEMORY : TAS_DEVICE_FAILED,
+                "%s: %s: CLBlast status %d", device->info.id, call, (int)error);
 }
 
 static tas_status forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
@@ -121,27 +123,37 @@ static tas_status backward_weights(tas_device *device, const op_args *a, const m
     return run_product(device, weights_product(a), &m[1], &m[0], a->first ? 1 : 0, &m[2], scratch);
 }
 
-static uint64_t forward_scratch(tas_device *device, const op_args *a) { return temporary_bytes(device, forward_product(a)); }
-static uint64_t input_scratch(tas_device *device, const op_args *a) { return temporary_bytes(device, input_product(a)); }
-static uint64_t weights_scratch(tas_device *device, const op_args *a) { return temporary_bytes(device, weights_product(a)); }
+static uint64_t forward_scratch(tas_device *device, const op_args *a)
+{
+    return temporary_bytes(device, forward_product(a));
+}
+static uint64_t input_scratch(tas_device *device, const op_args *a)
+{
+    return temporary_bytes(device, input_product(a));
+}
+static uint64_t weights_scratch(tas_device *device, const op_args *a)
+{
+    return temporary_bytes(device, weights_product(a));
+}
 
 /* Parameters ---------------------------------------------------------------------------------------------------------- */
 
-static tas_status override(tas_device *device, const char *kernel, size_t count, const char **names, const size_t *values)
+static tas_status override(tas_device *device, const char *kernel, size_t count, const char **names,
+                           const size_t *values)
 {
     const struct cl_device *cl = device->cl;
     pthread_mutex_lock(&one_at_a_time);
     CLBlastStatusCode error = CLBlastOverrideParameters(cl->id, kernel, CLBlastPrecisionSingle, count, names, values);
     pthread_mutex_unlock(&one_at_a_time);
     if (!error) return TAS_OK;
-    return fail(device->context, TAS_DEVICE_FAILED, "%s: CLBlastOverrideParameters of %s: CLBlast status %d", device->info.id, kernel,
-                (int)error);
+    return fail(device->context, TAS_DEVICE_FAILED, "%s: CLBlastOverrideParameters of %s: CLBlast status %d",
+                device->info.id, kernel, (int)error);
 }
 
 tas_status clblast_set_row(tas_device *device, const clblast_row *row)
 {
-    const char *names[] = {"GEMMK", "KREG",  "KWG", "KWI", "MDIMA", "MDIMC", "MWG", "NDIMB",
-                           "NDIMC", "NWG",   "SA",  "SB",  "STRM",  "STRN",  "VWM", "VWN"};
+    const char *names[] = {"GEMMK", "KREG", "KWG", "KWI", "MDIMA", "MDIMC", "MWG", "NDIMB",
+                           "NDIMC", "NWG",  "SA",  "SB",  "STRM",  "STRN",  "VWM", "VWN"};
     const size_t values[] = {row->gemmk, row->kreg, row->kwg, row->kwi, row->mdima, row->mdimc, row->mwg, row->ndimb,
                              row->ndimc, row->nwg,  row->sa,  row->sb,  row->strm,  row->strn,  row->vwm, row->vwn};
     return override(device, "Xgemm", sizeof values / sizeof *values, names, values);
@@ -158,16 +170,56 @@ static tas_status set_threshold(tas_device *device)
 }
 
 /* Best first. Kernel 0 in each; processors have nothing to win from local memory, and lose by barriers. */
-static const clblast_row cpu_row = {.kreg = 1, .kwg = 32, .kwi = 2, .mdima = 8, .mdimc = 8, .mwg = 32, .ndimb = 8, .ndimc = 8, .nwg = 64,
-                                    .vwm = 4, .vwn = 4};
+static const clblast_row cpu_row = {.kreg = 1,
+                                    .kwg = 32,
+                                    .kwi = 2,
+                                    .mdima = 8,
+                                    .mdimc = 8,
+                                    .mwg = 32,
+                                    .ndimb = 8,
+                                    .ndimc = 8,
+                                    .nwg = 64,
+                                    .vwm = 4,
+                                    .vwn = 4};
 static const clblast_row gpu_rows[] = {
-    {.kreg = 1, .kwg = 32, .kwi = 2, .mdima = 16, .mdimc = 16, .mwg = 64, .ndimb = 8, .ndimc = 8, .nwg = 64, .sa = 1, .sb = 1, .vwm = 4,
+    {.kreg = 1,
+     .kwg = 32,
+     .kwi = 2,
+     .mdima = 16,
+     .mdimc = 16,
+     .mwg = 64,
+     .ndimb = 8,
+     .ndimc = 8,
+     .nwg = 64,
+     .sa = 1,
+     .sb = 1,
+     .vwm = 4,
      .vwn = 4},
-    {.kreg = 1, .kwg = 32, .kwi = 2, .mdima = 8, .mdimc = 8, .mwg = 32, .ndimb = 8, .ndimc = 8, .nwg = 32, .sa = 1, .sb = 1, .vwm = 4,
+    {.kreg = 1,
+     .kwg = 32,
+     .kwi = 2,
+     .mdima = 8,
+     .mdimc = 8,
+     .mwg = 32,
+     .ndimb = 8,
+     .ndimc = 8,
+     .nwg = 32,
+     .sa = 1,
+     .sb = 1,
+     .vwm = 4,
      .vwn = 4},
 };
-static const clblast_row least_row = {.kreg = 1, .kwg = 16, .kwi = 2, .mdima = 4, .mdimc = 4, .mwg = 16, .ndimb = 4, .ndimc = 4,
-                                      .nwg = 16, .vwm = 4, .vwn = 4};
+static const clblast_row least_row = {.kreg = 1,
+                                      .kwg = 16,
+                                      .kwi = 2,
+                                      .mdima = 4,
+                                      .mdimc = 4,
+                                      .mwg = 16,
+                                      .ndimb = 4,
+                                      .ndimc = 4,
+                                      .nwg = 16,
+                                      .vwm = 4,
+                                      .vwn = 4};
 
 static bool row_fits(const tas_device *device, const clblast_row *row)
 {
@@ -187,7 +239,8 @@ static const clblast_row *choose_row(const tas_device *device)
 
 uint32_t clblast_indirect_edge(tas_device *device)
 {
-    for (uint32_t edge = 17; edge < LARGEST_EDGE; edge = (edge + edge / 8) | 1) /* odd ones are padded, and so want memory */
+    for (uint32_t edge = 17; edge < LARGEST_EDGE;
+         edge = (edge + edge / 8) | 1) /* odd ones are padded, and so want memory */
         if (temporary_bytes(device, (product){false, false, edge, edge, edge})) return edge;
     return 0;
 }
@@ -283,7 +336,8 @@ static tas_status buffers_open(tas_device *device, product p, buffers *b)
     for (int i = 0; i < 3; i++) there &= (b->host[i] = malloc((size_t)elements[i] * sizeof(float))) != NULL;
     if (!there) return fail(device->context, TAS_NO_MEMORY, "no memory to test CLBlast");
     const uint64_t temporary = temporary_bytes(device, p), slack = slack_bytes(p); /* none of it of the ledger */
-    for (int i = 0; i < 3 && !status; i++) status = device->driver->alloc(device, elements[i] * sizeof(float) + slack, &b->device[i]);
+    for (int i = 0; i < 3 && !status; i++)
+        status = device->driver->alloc(device, elements[i] * sizeof(float) + slack, &b->device[i]);
     if (!status && temporary) status = device->driver->alloc(device, temporary + slack, &b->temporary);
     return status;
 }
@@ -300,17 +354,20 @@ static void buffers_close(tas_device *device, buffers *b)
 }
 
 /* One product, with C full of NaN or, where add, of integers. Says in why what was wrong; "" where nothing was. */
-static tas_status try_product(tas_device *device, product p, bool add, buffers *b, double *seconds, char *why, size_t bytes)
+static tas_status try_product(tas_device *device, product p, bool add, buffers *b, double *seconds, char *why,
+                              size_t bytes)
 {
     const device_driver *driver = device->driver;
-    const uint64_t written[] = {p.m * p.k * sizeof(float), p.k * p.n * sizeof(float), (p.m * p.n + BAND) * sizeof(float)};
+    const uint64_t written[] = {p.m * p.k * sizeof(float), p.k * p.n * sizeof(float),
+                                (p.m * p.n + BAND) * sizeof(float)};
     float *const c = b->host[2];
     fill_operands(&b->f, p, b->host[0], b->host[1]);
     for (size_t i = 0; i < p.m; i++)
         for (size_t j = 0; j < p.n; j++) c[i * p.n + j] = add ? c_before(i, j) : __builtin_nanf("");
     for (size_t i = 0; i < BAND; i++) c[p.m * p.n + i] = __builtin_nanf("");
     tas_status status = TAS_OK;
-    for (int i = 0; i < 3 && !status; i++) status = driver->write(device, &b->device[i], 0, b->host[i], written[i], true);
+    for (int i = 0; i < 3 && !status; i++)
+        status = driver->write(device, &b->device[i], 0, b->host[i], written[i], true);
     if (status) return status;
 
     const double start = now_seconds();
@@ -323,8 +380,8 @@ static tas_status try_product(tas_device *device, product p, bool add, buffers *
     if (error)
         snprintf(why, bytes, "status %d for a product of %zu x %zu x %zu", (int)error, p.m, p.n, p.k);
     else if (wrong)
-        snprintf(why, bytes, "%zu elements of %zu are wrong in a product of %zu x %zu x %zu%s%s", wrong, p.m * p.n, p.m, p.n, p.k,
-                 p.a_turned ? ", A turned" : "", p.b_turned ? ", B turned" : "");
+        snprintf(why, bytes, "%zu elements of %zu are wrong in a product of %zu x %zu x %zu%s%s", wrong, p.m * p.n, p.m,
+                 p.n, p.k, p.a_turned ? ", A turned" : "", p.b_turned ? ", B turned" : "");
     return TAS_OK;
 }
 
@@ -340,9 +397,10 @@ static tas_status try_shape(tas_device *device, trial *t, const size_t shape[3],
         if (!status) draw_factors(t, &b.f, p);
         for (int add = 0; add < 2 && !status && !why[0]; add++) {
             double seconds = 0;
-            if (t->products + (t->rate > 0 ? work_of(p) / t->rate : 0) > PRODUCTS_SECONDS || now_seconds() - t->start > ALL_SECONDS) {
-                snprintf(why, bytes, "too slow for its self-test (%.3g Gflop/s; the next product is %zu x %zu x %zu)", 2e-9 * t->rate,
-                         p.m, p.n, p.k);
+            if (t->products + (t->rate > 0 ? work_of(p) / t->rate : 0) > PRODUCTS_SECONDS ||
+                now_seconds() - t->start > ALL_SECONDS) {
+                snprintf(why, bytes, "too slow for its self-test (%.3g Gflop/s; the next product is %zu x %zu x %zu)",
+                         2e-9 * t->rate, p.m, p.n, p.k);
                 break;
             }
             status = try_product(device, p, add, &b, &seconds, why, bytes);
@@ -356,8 +414,9 @@ static tas_status try_shape(tas_device *device, trial *t, const size_t shape[3],
 
 tas_status clblast_self_test(tas_device *device, bool *right, char *why, size_t bytes)
 {
-    static const size_t small[][3] = {{1, 1, 1},     {1, 63, 7},    {7, 1, 64},     {63, 7, 1},     {65, 63, 7},    {64, 64, 64},
-                                      {1, 256, 256}, {129, 65, 63}, {63, 256, 129}, {256, 129, 65}, {128, 128, 128}};
+    static const size_t small[][3] = {{1, 1, 1},      {1, 63, 7},     {7, 1, 64},     {63, 7, 1},
+                                      {65, 63, 7},    {64, 64, 64},   {1, 256, 256},  {129, 65, 63},
+                                      {63, 256, 129}, {256, 129, 65}, {128, 128, 128}};
     trial t = {.random = 1, .start = now_seconds()};
     tas_status status = TAS_OK;
     why[0] = 0;
@@ -367,7 +426,8 @@ tas_status clblast_self_test(tas_device *device, bool *right, char *why, size_t 
     /* Above the edge CLBlast pads and turns its operands for another kernel; the last shape needs neither. */
     const size_t e = !status && !why[0] ? clblast_indirect_edge(device) : 0;
     const size_t even = (e + 255) / 256 * 256;
-    const size_t large[][3] = {{e, e, e}, {e / 2, 2 * e + 1, e + 7}, {2 * e + 1, e + 64, e / 2 + 1}, {even, even, even}};
+    const size_t large[][3] = {
+        {e, e, e}, {e / 2, 2 * e + 1, e + 7}, {2 * e + 1, e + 64, e / 2 + 1}, {even, even, even}};
     for (size_t i = 0; i < sizeof large / sizeof *large && e && !status && !why[0]; i++)
         status = try_shape(device, &t, large[i], why, bytes);
 
@@ -392,7 +452,8 @@ tas_status cl_override_clblast(tas_device *device)
     state *s = cl->providers = calloc(1, sizeof *s);
     if (!s) return fail(device->context, TAS_NO_MEMORY, "%s: no memory for CLBlast", device->info.id);
 
-    note(device->context, "%s: building CLBlast's kernels and testing them; this may take several seconds, and up to minutes at first",
+    note(device->context,
+         "%s: building CLBlast's kernels and testing them; this may take several seconds, and up to minutes at first",
          device->info.id);
     tas_status status = clblast_set_row(device, choose_row(device));
     if (!status) status = set_threshold(device);

@@ -44,7 +44,8 @@ static tas_status cpu_forward(tas_device *device, const op_args *a, const mem *m
     (void)scratch;
     tas_status status = cpu_kernel(device, a, "dense_forward", &kernel);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(a->n), A_U32(a->size[I]), A_U32(a->size[O])};
+    const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]),      A_MEM(&m[2]),     A_MEM(&m[3]),
+                           A_U32(a->n),  A_U32(a->size[I]), A_U32(a->size[O])};
     return cl_launch(device, kernel, cl_line(1, blocks(a->n, cpu_rows(device)) * blocks(a->size[O], panel)), 7, args);
 }
 
@@ -65,7 +66,8 @@ static tas_status cpu_backward_input(tas_device *device, const op_args *a, const
     const cl_arg packing[] = {A_MEM(&m[0]), A_MEM(scratch), A_U32(a->n), A_U32(a->size[O])};
     status = cl_launch(device, pack, cl_line(1, blocks(a->n, panel) * blocks(a->size[O], panel)), 4, packing);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(scratch), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[I]), A_U32(a->size[O])};
+    const cl_arg args[] = {A_MEM(scratch), A_MEM(&m[1]),      A_MEM(&m[2]),
+                           A_U32(a->n),    A_U32(a->size[I]), A_U32(a->size[O])};
     return cl_launch(device, kernel, cl_line(1, blocks(a->size[I], cpu_rows(device)) * blocks(a->n, panel)), 6, args);
 }
 
@@ -86,9 +88,11 @@ static tas_status cpu_backward_weights(tas_device *device, const op_args *a, con
     const cl_arg packing[] = {A_MEM(&m[1]), A_MEM(scratch), A_U32(a->n), A_U32(a->size[O])};
     status = cl_launch(device, pack, cl_line(1, blocks(a->size[O], panel) * blocks(a->n, PACK_ROWS)), 4, packing);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(scratch),    A_MEM(&m[0]),      A_MEM(&m[2]),    A_MEM(&m[3]),    A_U32(a->n),
-                           A_U32(a->size[I]), A_U32(a->size[O]), A_U32(a->first), A_U32(a->batch), A_U32(a->size[GRANULE])};
-    return cl_launch(device, kernel, cl_line(1, blocks(a->size[I], cpu_rows(device)) * blocks(a->size[O], panel)), 10, args);
+    const cl_arg args[] = {A_MEM(scratch),  A_MEM(&m[0]),           A_MEM(&m[2]),      A_MEM(&m[3]),
+                           A_U32(a->n),     A_U32(a->size[I]),      A_U32(a->size[O]), A_U32(a->first),
+                           A_U32(a->batch), A_U32(a->size[GRANULE])};
+    return cl_launch(device, kernel, cl_line(1, blocks(a->size[I], cpu_rows(device)) * blocks(a->size[O], panel)), 10,
+                     args);
 }
 
 static tas_status cpu_backward_bias(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
@@ -134,7 +138,8 @@ static tas_status gpu_kernel(tas_device *device, gpu_tile t, const char *name, c
  * says (pitfall 7), so the kernels are asked. */
 static tas_status gpu_tile_fits(tas_device *device, bool *fits)
 {
-    static const char *const names[] = {"dense_forward", "dense_backward_input", "dense_backward_weights", "dense_backward_bias"};
+    static const char *const names[] = {"dense_forward", "dense_backward_input", "dense_backward_weights",
+                                        "dense_backward_bias"};
     const struct cl_device *cl = device->cl;
     const gpu_tile t = gpu_tiles[cl->gpu_tile];
     *fits = t.items_x * t.items_y <= device->info.max_group;
@@ -176,7 +181,8 @@ static tas_status gpu_forward(tas_device *device, const op_args *a, const mem *m
     (void)scratch;
     tas_status status = gpu_kernel(device, t, "dense_forward", &kernel);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(a->n), A_U32(a->size[I]), A_U32(a->size[O])};
+    const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]),      A_MEM(&m[2]),     A_MEM(&m[3]),
+                           A_U32(a->n),  A_U32(a->size[I]), A_U32(a->size[O])};
     return cl_launch(device, kernel, gpu_range(t, a->n, a->size[O]), 7, args);
 }
 
@@ -198,8 +204,9 @@ static tas_status gpu_backward_weights(tas_device *device, const op_args *a, con
     (void)scratch;
     tas_status status = gpu_kernel(device, t, "dense_backward_weights", &kernel);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(&m[1]),      A_MEM(&m[0]),      A_MEM(&m[2]),    A_MEM(&m[3]),    A_U32(a->n),
-                           A_U32(a->size[I]), A_U32(a->size[O]), A_U32(a->first), A_U32(a->batch), A_U32(a->size[GRANULE])};
+    const cl_arg args[] = {A_MEM(&m[1]),    A_MEM(&m[0]),           A_MEM(&m[2]),      A_MEM(&m[3]),
+                           A_U32(a->n),     A_U32(a->size[I]),      A_U32(a->size[O]), A_U32(a->first),
+                           A_U32(a->batch), A_U32(a->size[GRANULE])};
     return cl_launch(device, kernel, gpu_range(t, a->size[O], a->size[I]), 10, args);
 }
 

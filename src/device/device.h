@@ -28,7 +28,8 @@ typedef struct device_driver {
     void (*release_slice)(struct tas_device *device, mem *m);
     tas_status (*zero)(struct tas_device *device, const mem *m);
     /* from must stay as it is until the next finish, unless wait */
-    tas_status (*write)(struct tas_device *device, const mem *m, uint64_t offset, const void *from, uint64_t bytes, bool wait);
+    tas_status (*write)(struct tas_device *device, const mem *m, uint64_t offset, const void *from, uint64_t bytes,
+                        bool wait);
     tas_status (*read)(struct tas_device *device, const mem *m, uint64_t offset, void *to, uint64_t bytes); /* waits */
     tas_status (*flush)(struct tas_device *device);  /* hands what was queued to the device */
     tas_status (*finish)(struct tas_device *device); /* waits for all that was queued */
@@ -45,7 +46,7 @@ struct tas_device {
     /* Width of the panels in which this device wants a matrix (rows, cols) of parameters; 1: canonical. */
     uint32_t (*panel)(struct tas_device *device, uint32_t rows, uint32_t cols);
     uint64_t used_bytes, peak_bytes; /* the ledger */
-    void *cl; /* struct cl_device (opencl.h), NULL on the reference */
+    void *cl;                        /* struct cl_device (opencl.h), NULL on the reference */
 };
 
 /* All devices, the reference last, as tas_devices() gives them but for their tiers. */

@@ -9,8 +9,8 @@ static tas_status gather(tas_device *device, const op_args *a, const mem *m, con
     cl_kernel kernel;
     tas_status status = cl_get_elements(device, "feed", name, "", &kernel);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(&m[0]),      A_MEM(&m[1]),   A_MEM(&m[2]), A_U32(a->size[E]), A_U32(a->size[AT]),
-                           A_F32(a->scalar[0]), A_F32(a->scalar[1])};
+    const cl_arg args[] = {A_MEM(&m[0]),       A_MEM(&m[1]),        A_MEM(&m[2]),       A_U32(a->size[E]),
+                           A_U32(a->size[AT]), A_F32(a->scalar[0]), A_F32(a->scalar[1])};
     cl_range range = cl_elements(cl, a->size[E]);
     range.global[1] = a->n;
     return cl_launch(device, kernel, range, 7, args);

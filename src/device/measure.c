@@ -2,7 +2,9 @@
 #include "device/opencl.h"
 
 enum {
-    CHAINS = 8, UNROLLED = 8, RUN = 8, /* as in cl/measure.cl */
+    CHAINS = 8,
+    UNROLLED = 8,
+    RUN = 8, /* as in cl/measure.cl */
     RUNS = 5,
 };
 
@@ -59,7 +61,8 @@ static tas_status get_kernel(tas_device *device, const char *name, uint32_t *wid
 {
     const struct cl_device *cl = device->cl;
     const uint32_t vector = device->info.vector_width >= 16 ? 16 : device->info.vector_width >= 8 ? 8 : 4;
-    const bool vectors = cl->cpu && device->info.vector_width >= 4; /* else the driver makes them of neighbouring work-items */
+    const bool vectors =
+        cl->cpu && device->info.vector_width >= 4; /* else the driver makes them of neighbouring work-items */
     char options[64];
     *width = vectors ? vector : 1;
     *group = vectors ? 1 : cl->group;
@@ -165,7 +168,8 @@ static tas_status go_reference_fma(const run *r, uint32_t turns)
 {
     const op_args args = {.op = OP_DENSE_FORWARD, .n = SIDE, .batch = SIDE, .size = {SIDE, SIDE}};
     const uint64_t matrix = SIDE * SIDE * sizeof(float);
-    const mem operand[] = {r->a, {.host = r->a.host + matrix}, {.host = r->a.host + 2 * matrix}, {.host = r->a.host + 3 * matrix}};
+    const mem operand[] = {
+        r->a, {.host = r->a.host + matrix}, {.host = r->a.host + 2 * matrix}, {.host = r->a.host + 3 * matrix}};
     tas_status status = TAS_OK;
     for (uint32_t i = 0; i < turns && !status; i++) status = device_run(r->device, &args, operand, &r->b);
     return status;

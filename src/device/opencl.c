@@ -10,8 +10,8 @@ static tas_status alloc(tas_device *device, uint64_t bytes, mem *out)
     cl_int error;
     *out = (mem){0};
     if (bytes > device->info.max_alloc_bytes)
-        return fail(device->context, TAS_NO_MEMORY, "%s: %llu bytes in one piece, of which it gives at most %llu", device->info.id,
-                    (unsigned long long)bytes, (unsigned long long)device->info.max_alloc_bytes);
+        return fail(device->context, TAS_NO_MEMORY, "%s: %llu bytes in one piece, of which it gives at most %llu",
+                    device->info.id, (unsigned long long)bytes, (unsigned long long)device->info.max_alloc_bytes);
     cl_mem buffer = clCreateBuffer(cl->context, CL_MEM_READ_WRITE, bytes ? bytes : 1, NULL, &error);
     if (error) return cl_fail(device, error, "clCreateBuffer");
     *out = (mem){.cl = buffer, .bytes = bytes};

@@ -29,16 +29,16 @@ struct cl_device {
     cl_device_id id;
     cl_context context;
     cl_command_queue queue;
-    bool cpu;         /* kernels for CPUs (a work-item a block) rather than for GPUs */
-    int gpu_tile;     /* of the products on GPUs: a place in the list of dense.c */
-    uint32_t group;   /* work-items in a group of the simple kernels: 64, less where a device takes less */
+    bool cpu;       /* kernels for CPUs (a work-item a block) rather than for GPUs */
+    int gpu_tile;   /* of the products on GPUs: a place in the list of dense.c */
+    uint32_t group; /* work-items in a group of the simple kernels: 64, less where a device takes less */
     cl_kernel_entry kernels[KERNELS_MOST];
     cl_program_entry programs[KERNELS_MOST];
     int kernel_count, program_count;
     bool told_building; /* that kernels are built, and that it may take a while */
     bool slow_binaries; /* the driver takes too long to hand out a binary for that to be worth it */
     bool cache_all;     /* for tests: cache whatever it costs */
-    void *providers; /* CLBlast's state (clblast.c), NULL until asked for */
+    void *providers;    /* CLBlast's state (clblast.c), NULL until asked for */
 };
 
 /* The error's name, such as "CL_OUT_OF_RESOURCES". */
@@ -52,7 +52,8 @@ tas_status cl_find(tas_context *context, const char *long_id, cl_platform_id *pl
 
 /* program.c: the kernel `name` of cl/<program>.cl built with `options` (such as "-D PANEL=32"), from the open device's
  * table, or the cache on disk, or the compiler. */
-tas_status cl_get_kernel(tas_device *device, const char *program, const char *name, const char *options, cl_kernel *out);
+tas_status cl_get_kernel(tas_device *device, const char *program, const char *name, const char *options,
+                         cl_kernel *out);
 void cl_release_programs(struct cl_device *cl);
 
 /* launch.c: sets arguments and enqueues. */

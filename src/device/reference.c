@@ -41,7 +41,8 @@ static tas_status reference_zero(tas_device *device, const mem *m)
     return TAS_OK;
 }
 
-static tas_status reference_write(tas_device *device, const mem *m, uint64_t offset, const void *from, uint64_t bytes, bool wait)
+static tas_status reference_write(tas_device *device, const mem *m, uint64_t offset, const void *from, uint64_t bytes,
+                                  bool wait)
 {
     (void)device;
     (void)wait;

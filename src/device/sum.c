@@ -19,7 +19,7 @@ static tas_status record_loss(tas_device *device, const op_args *a, const mem *m
     (void)scratch;
     tas_status status = cl_get_simple(device, "sum", "record_loss", &kernel);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(&m[0]),     A_MEM(&m[1]),     A_MEM(&m[2]),
+    const cl_arg args[] = {A_MEM(&m[0]),      A_MEM(&m[1]),      A_MEM(&m[2]),
                            A_U32(a->size[0]), A_U32(a->size[1]), A_F32(a->scalar[0])};
     return cl_launch(device, kernel, cl_line(1, 1), 6, args);
 }

@@ -21,7 +21,8 @@ static tas_status parse(line *text, layer *self)
 static tas_status infer(const line *text, layer *self)
 {
     if (shape_elements(self->in) * self->units > UINT32_MAX)
-        return line_fail(text, "%llu x %u weights: more than 2^32", (unsigned long long)shape_elements(self->in), self->units);
+        return line_fail(text, "%llu x %u weights: more than 2^32", (unsigned long long)shape_elements(self->in),
+                         self->units);
     self->out = (shape){self->units, 1, 1};
     return TAS_OK;
 }
@@ -34,7 +35,8 @@ static void lower(tas_network *network, layer *self)
     self->weight = add_parameter(network, place, "dense", "weight", out, in, self->init, in, out, granule);
     self->bias = add_parameter(network, place, "dense", "bias", out, 0, INIT_ZERO, in, out, granule);
     self->y = add_tensor(network, ROLE_VALUE, out, "%d.dense", place);
-    add_forward(network, (op_call){.args = {.op = OP_DENSE_FORWARD, .size = {out, in}}, .operand = {self->x, self->weight, self->bias, self->y}});
+    add_forward(network, (op_call){.args = {.op = OP_DENSE_FORWARD, .size = {out, in}},
+                                   .operand = {self->x, self->weight, self->bias, self->y}});
 }
 
 static void lower_backward(tas_network *network, layer *self, bool wants_dx)
@@ -44,14 +46,15 @@ static void lower_backward(tas_network *network, layer *self, bool wants_dx)
     const int place = (int)(self - network->layers);
     if (wants_dx) {
         self->dx = add_tensor(network, ROLE_VALUE, in, "%d.dense.dx", place);
-        add_backward(network, (op_call){.args = {.op = OP_DENSE_BACKWARD_INPUT, .size = {out, in}}, .operand = {self->dy, self->weight, self->dx}});
+        add_backward(network, (op_call){.args = {.op = OP_DENSE_BACKWARD_INPUT, .size = {out, in}},
+                                        .operand = {self->dy, self->weight, self->dx}});
     }
     const int weight = network->tensors[self->weight].gradient, bias = network->tensors[self->bias].gradient;
     const int weight_open = network->tensors[self->weight].open, bias_open = network->tensors[self->bias].open;
     add_backward(network, (op_call){.args = {.op = OP_DENSE_BACKWARD_WEIGHTS, .size = {out, in, granule}},
-                      .operand = {self->x, self->dy, weight, granule ? weight_open : weight}});
+                                    .operand = {self->x, self->dy, weight, granule ? weight_open : weight}});
     add_backward(network, (op_call){.args = {.op = OP_DENSE_BACKWARD_BIAS, .size = {out, in, granule}},
-                      .operand = {self->dy, bias, granule ? bias_open : bias}});
+                                    .operand = {self->dy, bias, granule ? bias_open : bias}});
 }
 
 const layer_kind layer_dense = {

@@ -26,7 +26,8 @@ static tas_status parse_shape(line *text, shape *out)
         }
         if (*at != 'x') break;
     }
-    return line_fail(text, "expected a shape of 1 to 3 sizes, such as 1x28x28 (channels x height x width), got '%.60s'", word);
+    return line_fail(text, "expected a shape of 1 to 3 sizes, such as 1x28x28 (channels x height x width), got '%.60s'",
+                     word);
 }
 
 static tas_status parse(line *text, layer *self)
@@ -42,8 +43,10 @@ static tas_status parse(line *text, layer *self)
         else
             break;
     }
-    if (!status && !(self->std > 1e-6f && self->std < 1e6f)) status = line_fail(text, "std must lie between 1e-6 and 1e6");
-    if (!status && !(self->value > -1e6f && self->value < 1e6f)) status = line_fail(text, "mean must lie between -1e6 and 1e6");
+    if (!status && !(self->std > 1e-6f && self->std < 1e6f))
+        status = line_fail(text, "std must lie between 1e-6 and 1e6");
+    if (!status && !(self->value > -1e6f && self->value < 1e6f))
+        status = line_fail(text, "mean must lie between -1e6 and 1e6");
     return status;
 }
 

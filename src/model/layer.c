@@ -7,10 +7,7 @@ static const layer_kind *const kinds[] = {
     &layer_input, &layer_dense, &layer_relu, &layer_leaky, &layer_tanh, &layer_sigmoid, &layer_gelu, &layer_loss,
 };
 
-const layer_kind *layer_at(int index)
-{
-    return index < (int)(sizeof kinds / sizeof *kinds) ? kinds[index] : NULL;
-}
+const layer_kind *layer_at(int index) { return index < (int)(sizeof kinds / sizeof *kinds) ? kinds[index] : NULL; }
 
 const layer_kind *layer_find(const char *name)
 {

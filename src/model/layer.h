@@ -18,15 +18,15 @@ typedef struct line {
 
 struct layer {
     const layer_kind *kind;
-    int line;          /* in the text */
-    char *summary;     /* for people */
+    int line;      /* in the text */
+    char *summary; /* for people */
     shape in, out;
-    uint32_t units;    /* dense: outputs */
+    uint32_t units; /* dense: outputs */
     init_rule init;
-    float value;       /* leaky: slope; input: mean */
+    float value; /* leaky: slope; input: mean */
     float std;
-    op_id op;          /* activations: the forward operation; backward is the next one */
-    int x, y, dx, dy;  /* tensors: input, output, and gradients to them */
+    op_id op;         /* activations: the forward operation; backward is the next one */
+    int x, y, dx, dy; /* tensors: input, output, and gradients to them */
     int weight, bias;
 };
 
@@ -34,14 +34,15 @@ struct layer_kind {
     const char *name;
     const char *usage; /* of its line, for errors */
     tas_status (*parse)(line *text, layer *self);
-    tas_status (*infer)(const line *text, layer *self); /* self->in is set; sets out */
-    void (*lower)(tas_network *network, layer *self);           /* tensors, and calls forward */
+    tas_status (*infer)(const line *text, layer *self);                       /* self->in is set; sets out */
+    void (*lower)(tas_network *network, layer *self);                         /* tensors, and calls forward */
     void (*lower_backward)(tas_network *network, layer *self, bool wants_dx); /* dy is set; sets dx */
 };
 
 const layer_kind *layer_find(const char *name);
 const layer_kind *layer_at(int index); /* NULL past the last */
-extern const layer_kind layer_input, layer_dense, layer_relu, layer_leaky, layer_tanh, layer_sigmoid, layer_gelu, layer_loss;
+extern const layer_kind layer_input, layer_dense, layer_relu, layer_leaky, layer_tanh, layer_sigmoid, layer_gelu,
+    layer_loss;
 
 /* parse.c: words of a line. Errors give file, line and what was expected. */
 tas_status line_fail(const line *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -50,9 +51,10 @@ tas_status line_f32(line *text, const char *what, float *out);
 bool line_is(line *text, const char *word); /* takes the next word if it is that one */
 
 /* lower.c: emits into a network. Where memory ends they set network->failed, which lower_network() reports. */
-int add_tensor(tas_network *network, tensor_role role, uint64_t elements, const char *format, ...) __attribute__((format(printf, 4, 5)));
-int add_parameter(tas_network *network, int number, const char *kind, const char *what, uint32_t rows, uint32_t cols, init_rule init,
-                  uint32_t fan_in, uint32_t fan_out, uint32_t granule);
+int add_tensor(tas_network *network, tensor_role role, uint64_t elements, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+int add_parameter(tas_network *network, int number, const char *kind, const char *what, uint32_t rows, uint32_t cols,
+                  init_rule init, uint32_t fan_in, uint32_t fan_out, uint32_t granule);
 void add_forward(tas_network *network, op_call call);
 void add_backward(tas_network *network, op_call call);
 tas_status lower_network(tas_network *network);

@@ -22,9 +22,10 @@ static void lower(tas_network *network, layer *self)
     network->label = add_tensor(network, ROLE_LABEL, 1, "label");
     network->target = network->classes ? NO_TENSOR : add_tensor(network, ROLE_TARGET, network->outputs, "target");
     self->dx = add_tensor(network, ROLE_VALUE, network->outputs, "loss.dx");
-    op_call call = {.args = {.op = self->op, .size = {network->outputs}}, .operand = {self->x, network->label, network->losses,
-                    network->hits, self->dx}};
-    if (!network->classes) call = (op_call){.args = call.args, .operand = {self->x, network->target, network->losses, self->dx}};
+    op_call call = {.args = {.op = self->op, .size = {network->outputs}},
+                    .operand = {self->x, network->label, network->losses, network->hits, self->dx}};
+    if (!network->classes)
+        call = (op_call){.args = call.args, .operand = {self->x, network->target, network->losses, self->dx}};
     add_forward(network, call);
 }
 

@@ -43,13 +43,14 @@ int add_tensor(tas_network *network, tensor_role role, uint64_t elements, const 
     return network->tensor_count - 1;
 }
 
-int add_parameter(tas_network *network, int number, const char *kind, const char *what, uint32_t rows, uint32_t cols, init_rule init,
-                  uint32_t fan_in, uint32_t fan_out, uint32_t granule)
+int add_parameter(tas_network *network, int number, const char *kind, const char *what, uint32_t rows, uint32_t cols,
+                  init_rule init, uint32_t fan_in, uint32_t fan_out, uint32_t granule)
 {
     const uint64_t elements = (uint64_t)rows * (cols ? cols : 1);
     const int index = add_tensor(network, ROLE_PARAMETER, elements, "%d.%s.%s", number, kind, what);
     const int gradient = add_tensor(network, ROLE_GRADIENT, elements, "%d.%s.%s.gradient", number, kind, what);
-    const int open = granule ? add_tensor(network, ROLE_OPEN, elements, "%d.%s.%s.open", number, kind, what) : NO_TENSOR;
+    const int open =
+        granule ? add_tensor(network, ROLE_OPEN, elements, "%d.%s.%s.open", number, kind, what) : NO_TENSOR;
     int *place = grow(network, (void **)&network->parameters, &network->parameter_count, sizeof *place);
     if (index < 0 || gradient < 0 || (granule && open < 0) || !place) return NO_TENSOR;
     *place = index;
@@ -94,7 +95,8 @@ static void summarise(tas_network *network, layer *self)
     else
         snprintf(out, sizeof out, "%ux%ux%u", self->out.channels, self->out.height, self->out.width);
     const char *detail = self->kind == &layer_loss ? (network->classes ? " softmax" : " mse") : "";
-    int n = snprintf(text, sizeof text, "%2d  %s%-*s %12s", place, self->kind->name, 16 - (int)strlen(self->kind->name), detail, out);
+    int n = snprintf(text, sizeof text, "%2d  %s%-*s %12s", place, self->kind->name, 16 - (int)strlen(self->kind->name),
+                     detail, out);
     if (parameters) snprintf(text + n, sizeof text - (size_t)n, "  %llu parameters", (unsigned long long)parameters);
     self->summary = strdup(text);
     if (!self->summary) network->failed = true;
@@ -106,7 +108,8 @@ static void fill_infos(tas_network *network)
     if (!network->infos) network->failed = true;
     for (int i = 0; i < network->parameter_count && !network->failed; i++) {
         const tensor *t = &network->tensors[network->parameters[i]];
-        network->infos[i] = (tas_tensor_info){.name = t->name, .dims = {t->rows, t->cols}, .elements = (size_t)t->elements};
+        network->infos[i] =
+            (tas_tensor_info){.name = t->name, .dims = {t->rows, t->cols}, .elements = (size_t)t->elements};
     }
 }
 
@@ -124,7 +127,8 @@ tas_status lower_network(tas_network *network)
         if (network->parameter_count > before && i < first) first = i;
     }
     if (first == count && !network->failed)
-        return fail(network->context, TAS_BAD_NETWORK, "%s: no layer has parameters; expected at least one 'dense N'", network->from);
+        return fail(network->context, TAS_BAD_NETWORK, "%s: no layer has parameters; expected at least one 'dense N'",
+                    network->from);
     for (int i = count - 1; i >= first && !network->failed; i--) {
         if (i < count - 1) layers[i].dy = layers[i + 1].dx;
         layers[i].kind->lower_backward(network, &layers[i], i > first);
@@ -141,7 +145,8 @@ void init_parameter(const tas_network *network, int parameter, uint64_t seed, fl
     const float he = arith_sqrt(arith_div(2, (float)t->fan_in));
     const float glorot = arith_sqrt(arith_div(6, (float)t->fan_in + (float)t->fan_out));
     for (uint64_t i = 0; i < t->elements; i += 4) {
-        const philox_block b = philox(seed, PHILOX_INIT | (uint32_t)parameter, 0, (uint32_t)(i >> 34), (uint32_t)(i / 4));
+        const philox_block b =
+            philox(seed, PHILOX_INIT | (uint32_t)parameter, 0, (uint32_t)(i >> 34), (uint32_t)(i / 4));
         float four[4] = {0};
         if (t->init == INIT_HE) {
             philox_normal(b.v[0], b.v[1], &four[0], &four[1]);

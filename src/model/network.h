@@ -13,11 +13,11 @@
 enum { NAME_BYTES = 64, NO_TENSOR = -1 };
 
 typedef enum tensor_role {
-    ROLE_INPUT,     /* the tile's inputs, normalised: (n, elements) */
-    ROLE_LABEL,     /* its labels (n), or float targets (n, elements) */
+    ROLE_INPUT, /* the tile's inputs, normalised: (n, elements) */
+    ROLE_LABEL, /* its labels (n), or float targets (n, elements) */
     ROLE_TARGET,
-    ROLE_VALUE,     /* an activation or its gradient: (n, elements) */
-    ROLE_LOSS,      /* one float an example of the whole batch */
+    ROLE_VALUE, /* an activation or its gradient: (n, elements) */
+    ROLE_LOSS,  /* one float an example of the whole batch */
     ROLE_HIT,
     ROLE_PARAMETER, /* a matrix (rows, cols), or a vector (rows) with cols = 0 */
     ROLE_GRADIENT,  /* the sum over the batch, beside its parameter */
@@ -58,7 +58,7 @@ typedef struct tas_network {
     int tensor_count;
     int *parameters; /* tensors, in canonical order */
     int parameter_count;
-    tas_tensor_info *infos; /* one a parameter */
+    tas_tensor_info *infos;      /* one a parameter */
     op_call *forward, *backward; /* the loss ends forward */
     int forward_count, backward_count;
     int input, label, target, losses, hits; /* NO_TENSOR where there is none */

@@ -53,7 +53,8 @@ tas_status line_f32(line *text, const char *what, float *out)
     const char *word = text->word[text->read++];
     char *end;
     float value = strtof(word, &end);
-    if (end == word || *end || !arith_is_finite(value)) return line_fail(text, "expected %s, a number, got '%.60s'", what, word);
+    if (end == word || *end || !arith_is_finite(value))
+        return line_fail(text, "expected %s, a number, got '%.60s'", what, word);
     *out = arith_flush(value);
     return TAS_OK;
 }
@@ -62,7 +63,8 @@ tas_status line_f32(line *text, const char *what, float *out)
 static tas_status check_characters(const line *text, const char *at)
 {
     for (int bytes, column = 1; *at; at += bytes, column++)
-        if (!(bytes = utf8_character(at))) return line_fail(text, "character %d is not UTF-8; expected text in it", column);
+        if (!(bytes = utf8_character(at)))
+            return line_fail(text, "character %d is not UTF-8; expected text in it", column);
     return TAS_OK;
 }
 
@@ -94,8 +96,10 @@ static tas_status unknown_layer(const line *text)
 static tas_status check_place(const line *text, const tas_network *network, const layer_kind *kind)
 {
     const layer *last = network->layer_count ? &network->layers[network->layer_count - 1] : NULL;
-    if (!last && kind != &layer_input) return line_fail(text, "expected the input's shape first, such as 'input 1x28x28'");
-    if (last && kind == &layer_input) return line_fail(text, "a second input; the first is in line %d", network->layers[0].line);
+    if (!last && kind != &layer_input)
+        return line_fail(text, "expected the input's shape first, such as 'input 1x28x28'");
+    if (last && kind == &layer_input)
+        return line_fail(text, "a second input; the first is in line %d", network->layers[0].line);
     if (last && last->kind == &layer_loss) return line_fail(text, "the loss in line %d must be the last", last->line);
     return TAS_OK;
 }
@@ -109,7 +113,8 @@ static tas_status add_layer(tas_network *network, line *text, const layer_kind *
     if (!grown) return fail(text->context, TAS_NO_MEMORY, "%s: no memory for its layers", text->from);
     network->layers = grown;
     layer *self = &grown[network->layer_count];
-    *self = (layer){.kind = kind, .line = text->number, .x = NO_TENSOR, .y = NO_TENSOR, .dx = NO_TENSOR, .dy = NO_TENSOR};
+    *self =
+        (layer){.kind = kind, .line = text->number, .x = NO_TENSOR, .y = NO_TENSOR, .dx = NO_TENSOR, .dy = NO_TENSOR};
     if (network->layer_count) self->in = grown[network->layer_count - 1].out;
     self->out = self->in;
     network->layer_count++;
@@ -142,7 +147,11 @@ static tas_status parse_text(tas_network *network, char *copy)
     if (!network->layer_count) return line_fail(&text, "no layer; expected 'input 1x28x28' or the like first");
     if (network->layers[network->layer_count - 1].kind != &layer_loss) { /* the default */
         char loss[] = "loss", softmax[] = "softmax";
-        line standard = {.context = network->context, .from = network->from, .number = text.number, .count = 2, .read = 1,
+        line standard = {.context = network->context,
+                         .from = network->from,
+                         .number = text.number,
+                         .count = 2,
+                         .read = 1,
                          .word = {loss, softmax}};
         return add_layer(network, &standard, &layer_loss);
     }

@@ -73,34 +73,36 @@ static inline float gelu_gradient(float x, float dy, float slope)
 }
 
 /* The loops of one function, and its two rows. */
-#define ROWS(NAME, FORWARD, BACKWARD, SAVED)                                                                          \
-    CLONES static void NAME##_forward(const op_args *a, void *const *operand, void *scratch)                          \
-    {                                                                                                                 \
-        const float *restrict x = operand[0];                                                                         \
-        float *restrict y = operand[1];                                                                               \
-        (void)scratch;                                                                                                \
+#define ROWS(NAME, FORWARD, BACKWARD, SAVED)                                                                           \
+    CLONES static void NAME##_forward(const op_args *a, void *const *operand, void *scratch)                           \
+    {                                                                                                                  \
+        const float *restrict x = operand[0];                                                                          \
+        float *restrict y = operand[1];                                                                                \
+        (void)scratch;                                                                                                 \
         for (uint64_t i = 0; i < activation_elements(a, 0); i++) y[i] = FORWARD(x[i], a->scalar[0]);                   \
-    }                                                                                                                 \
-    CLONES static void NAME##_backward(const op_args *a, void *const *operand, void *scratch)                         \
-    {                                                                                                                 \
-        const float *restrict s = operand[0], *restrict dy = operand[1];                                              \
-        float *restrict dx = operand[2];                                                                              \
-        (void)scratch;                                                                                                \
+    }                                                                                                                  \
+    CLONES static void NAME##_backward(const op_args *a, void *const *operand, void *scratch)                          \
+    {                                                                                                                  \
+        const float *restrict s = operand[0], *restrict dy = operand[1];                                               \
+        float *restrict dx = operand[2];                                                                               \
+        (void)scratch;                                                                                                 \
         for (uint64_t i = 0; i < activation_elements(a, 0); i++) dx[i] = BACKWARD(s[i], dy[i], a->scalar[0]);          \
-    }                                                                                                                 \
-    const op_row row_##NAME##_forward = {                                                                             \
-        .name = #NAME "_forward",                                                                                     \
+    }                                                                                                                  \
+    const op_row row_##NAME##_forward = {                                                                              \
+        .name = #NAME "_forward",                                                                                      \
         .operand = {{"x", TYPE_F32, ACCESS_IN, false}, {"y", TYPE_F32, ACCESS_OUT, false}},                            \
-        .elements = activation_elements,                                                                              \
-        .reference = NAME##_forward,                                                                                  \
-        .shape = activation_shape,                                                                                    \
-    };                                                                                                                \
-    const op_row row_##NAME##_backward = {                                                                            \
-        .name = #NAME "_backward",                                                                                    \
-        .operand = {{SAVED, TYPE_F32, ACCESS_IN, false}, {"dy", TYPE_F32, ACCESS_IN, false}, {"dx", TYPE_F32, ACCESS_OUT, false}}, \
-        .elements = activation_elements,                                                                              \
-        .reference = NAME##_backward,                                                                                 \
-        .shape = activation_shape,                                                                                    \
+        .elements = activation_elements,                                                                               \
+        .reference = NAME##_forward,                                                                                   \
+        .shape = activation_shape,                                                                                     \
+    };                                                                                                                 \
+    const op_row row_##NAME##_backward = {                                                                             \
+        .name = #NAME "_backward",                                                                                     \
+        .operand = {{SAVED, TYPE_F32, ACCESS_IN, false},                                                               \
+                    {"dy", TYPE_F32, ACCESS_IN, false},                                                                \
+                    {"dx", TYPE_F32, ACCESS_OUT, false}},                                                              \
+        .elements = activation_elements,                                                                               \
+        .reference = NAME##_backward,                                                                                  \
+        .shape = activation_shape,                                                                                     \
     };
 
 ROWS(relu, relu, relu_gradient, "y")

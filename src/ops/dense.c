@@ -101,8 +101,9 @@ static uint64_t backward_input_elements(const op_args *a, int operand)
 
 /* The sum over examples for `width` <= BLOCK neighbouring gradients: c[i] += d(r) x(r, i) by the rule of granules. x NULL
  * stands for ones, added and not multiplied. d and x point at the tile's first example. */
-static inline __attribute__((always_inline)) void sum_examples(const op_args *a, const float *d, uint32_t d_stride, const float *x,
-                                                               uint32_t x_stride, uint32_t width, float *total, float *open)
+static inline __attribute__((always_inline)) void sum_examples(const op_args *a, const float *d, uint32_t d_stride,
+                                                               const float *x, uint32_t x_stride, uint32_t width,
+                                                               float *total, float *open)
 {
     const uint32_t granule = a->size[GRANULE] ? a->size[GRANULE] : a->batch; /* one chain: one granule */
     float *const partial = a->size[GRANULE] ? open : total;
@@ -138,8 +139,8 @@ CLONES static void backward_weights(const op_args *a, void *const *operand, void
     for (uint32_t o = 0; o < a->size[O]; o++) {
         const uint64_t row = (uint64_t)o * a->size[I];
         for (uint32_t i = 0; i < a->size[I]; i += BLOCK)
-            sum_examples(a, dy + o, a->size[O], x + i, a->size[I], a->size[I] - i < BLOCK ? a->size[I] - i : BLOCK, total + row + i,
-                         open + row + i);
+            sum_examples(a, dy + o, a->size[O], x + i, a->size[I], a->size[I] - i < BLOCK ? a->size[I] - i : BLOCK,
+                         total + row + i, open + row + i);
     }
 }
 
@@ -155,8 +156,7 @@ CLONES static void backward_bias(const op_args *a, void *const *operand, void *s
     const float *dy = operand[0];
     float *total = operand[1], *open = operand[2];
     (void)scratch;
-    for (uint32_t o = 0; o < a->size[O]; o++)
-        sum_examples(a, dy + o, a->size[O], NULL, 0, 1, total + o, open + o);
+    for (uint32_t o = 0; o < a->size[O]; o++) sum_examples(a, dy + o, a->size[O], NULL, 0, 1, total + o, open + o);
 }
 
 static uint64_t backward_bias_elements(const op_args *a, int operand)
@@ -179,7 +179,9 @@ const op_row row_dense_forward = {
 
 const op_row row_dense_backward_input = {
     .name = "dense_backward_input",
-    .operand = {{"dy", TYPE_F32, ACCESS_IN, false}, {"w", TYPE_F32, ACCESS_IN, true}, {"dx", TYPE_F32, ACCESS_OUT, false}},
+    .operand = {{"dy", TYPE_F32, ACCESS_IN, false},
+                {"w", TYPE_F32, ACCESS_IN, true},
+                {"dx", TYPE_F32, ACCESS_OUT, false}},
     .elements = backward_input_elements,
     .reference = backward_input,
     .shape = dense_shape,
@@ -198,7 +200,9 @@ const op_row row_dense_backward_weights = {
 
 const op_row row_dense_backward_bias = {
     .name = "dense_backward_bias",
-    .operand = {{"dy", TYPE_F32, ACCESS_IN, false}, {"total", TYPE_F32, ACCESS_INOUT, false}, {"open", TYPE_F32, ACCESS_INOUT, false}},
+    .operand = {{"dy", TYPE_F32, ACCESS_IN, false},
+                {"total", TYPE_F32, ACCESS_INOUT, false},
+                {"open", TYPE_F32, ACCESS_INOUT, false}},
     .elements = backward_bias_elements,
     .reference = backward_bias,
     .shape = dense_sum_shape,

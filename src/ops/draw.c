@@ -30,24 +30,25 @@ float draw_float(draw *d)
         float x = draw_scaled(d, -40, -38);
         return arith_float(arith_bits(x) & 0xffe00000u);
     }
-    case DRAW_WIDE:
-        return draw_below(d, 10) ? draw_scaled(d, -40, 20) : 0;
+    case DRAW_WIDE: return draw_below(d, 10) ? draw_scaled(d, -40, 20) : 0;
     case DRAW_WILD:
         switch (draw_below(d, 40)) {
         case 0: return arith_float(0x7f800000u);
         case 1: return arith_float(0xff800000u);
         case 2: return arith_float(0x7fc00000u);
-        case 3: case 4: case 5: return draw_scaled(d, 60, 127);
+        case 3:
+        case 4:
+        case 5: return draw_scaled(d, 60, 127);
         default: return draw_scaled(d, -3, 1);
         }
-    default:
-        return draw_scaled(d, -3, 1);
+    default: return draw_scaled(d, -3, 1);
     }
 }
 
 uint32_t draw_size(draw *d, uint32_t most)
 {
-    static const uint32_t likely[] = {1, 2, 3, 5, 7, 8, 11, 13, 15, 16, 17, 31, 32, 33, 47, 61, 63, 64, 65, 127, 128, 129, 251, 255, 256, 257};
+    static const uint32_t likely[] = {1,  2,  3,  5,  7,  8,  11,  13,  15,  16,  17,  31,  32,
+                                      33, 47, 61, 63, 64, 65, 127, 128, 129, 251, 255, 256, 257};
     for (int attempt = 0; attempt < 4; attempt++) {
         uint32_t size = likely[draw_below(d, sizeof likely / sizeof *likely)];
         if (size <= most) return size;

@@ -73,7 +73,8 @@ CLONES static void gather_floats(const op_args *a, void *const *operand, void *s
     for (uint32_t r = 0; r < a->n; r++) {
         const float *from = source + (uint64_t)order[a->size[AT] + r] * a->size[E];
         for (uint32_t i = 0; i < a->size[E]; i++)
-            x[(uint64_t)r * a->size[E] + i] = arith_flush(__builtin_fmaf(arith_flush(from[i]), a->scalar[0], a->scalar[1]));
+            x[(uint64_t)r * a->size[E] + i] =
+                arith_flush(__builtin_fmaf(arith_flush(from[i]), a->scalar[0], a->scalar[1]));
     }
 }
 
@@ -117,7 +118,9 @@ static void one_hot(const op_args *a, void *const *operand, void *scratch)
 
 const op_row row_gather_bytes = {
     .name = "gather_bytes",
-    .operand = {{"source", TYPE_U8, ACCESS_IN, false}, {"order", TYPE_U32, ACCESS_IN, false}, {"x", TYPE_F32, ACCESS_OUT, false}},
+    .operand = {{"source", TYPE_U8, ACCESS_IN, false},
+                {"order", TYPE_U32, ACCESS_IN, false},
+                {"x", TYPE_F32, ACCESS_OUT, false}},
     .elements = gather_elements,
     .reference = gather_bytes,
     .shape = gather_shape,
@@ -126,7 +129,9 @@ const op_row row_gather_bytes = {
 
 const op_row row_gather_floats = {
     .name = "gather_floats",
-    .operand = {{"source", TYPE_F32, ACCESS_IN, false}, {"order", TYPE_U32, ACCESS_IN, false}, {"x", TYPE_F32, ACCESS_OUT, false}},
+    .operand = {{"source", TYPE_F32, ACCESS_IN, false},
+                {"order", TYPE_U32, ACCESS_IN, false},
+                {"x", TYPE_F32, ACCESS_OUT, false}},
     .elements = gather_elements,
     .reference = gather_floats,
     .shape = gather_shape,
@@ -135,7 +140,9 @@ const op_row row_gather_floats = {
 
 const op_row row_gather_labels = {
     .name = "gather_labels",
-    .operand = {{"source", TYPE_U32, ACCESS_IN, false}, {"order", TYPE_U32, ACCESS_IN, false}, {"label", TYPE_U32, ACCESS_OUT, false}},
+    .operand = {{"source", TYPE_U32, ACCESS_IN, false},
+                {"order", TYPE_U32, ACCESS_IN, false},
+                {"label", TYPE_U32, ACCESS_OUT, false}},
     .elements = gather_elements,
     .reference = gather_labels,
     .shape = label_shape,

@@ -8,7 +8,8 @@
 
 static bool loss_shape(op_args *args, draw *d, int edge)
 {
-    static const uint32_t edges[][2] = {{1, 1}, {1, 2}, {3, 10}, {7, 15}, {13, 16}, {5, 17}, {2, 33}, {64, 10}, {65, 100}};
+    static const uint32_t edges[][2] = {{1, 1},  {1, 2},  {3, 10},  {7, 15},  {13, 16},
+                                        {5, 17}, {2, 33}, {64, 10}, {65, 100}};
     if (edge >= LENGTH(edges)) return false;
     args->n = edge >= 0 ? edges[edge][0] : draw_size(d, 130);
     args->size[0] = edge >= 0 ? edges[edge][1] : draw_size(d, 130);
@@ -49,9 +50,10 @@ static inline bool beats(float xj, uint32_t j, float xl, uint32_t label)
 /* p = e^(x - max) / sum, loss = log sum - (x_label - max), d = p - [label] */
 CLONES static void softmax_loss(const op_args *a, void *const *operand, void *scratch)
 {
-    const float *logits = operand[0]; /* (N, C) */
-    const uint32_t *labels = operand[1]; /* (N) */
-    float *losses = operand[2], *hits = operand[3], *gradient = operand[4]; /* (batch), (batch), (N, C) */
+    const float *logits = operand[0];               /* (N, C) */
+    const uint32_t *labels = operand[1];            /* (N) */
+    float *losses = operand[2], *hits = operand[3]; /* (batch) */
+    float *gradient = operand[4];                   /* (N, C) */
     const uint32_t classes = a->size[0];
     (void)scratch;
     for (uint32_t r = 0; r < a->n; r++) {
@@ -80,7 +82,7 @@ CLONES static void softmax_loss(const op_args *a, void *const *operand, void *sc
 /* loss = sum of (y - t)^2 / C, d = 2 (y - t) / C */
 CLONES static void squared_loss(const op_args *a, void *const *operand, void *scratch)
 {
-    const float *y = operand[0], *target = operand[1]; /* (N, C) */
+    const float *y = operand[0], *target = operand[1];  /* (N, C) */
     float *losses = operand[2], *gradient = operand[3]; /* (batch), (N, C) */
     const uint32_t outputs = a->size[0];
     (void)scratch;

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 typedef enum op_id {
-    OP_GATHER_BYTES,  /* feed.c */
+    OP_GATHER_BYTES, /* feed.c */
     OP_GATHER_FLOATS,
     OP_GATHER_LABELS,
     OP_ONE_HOT,
@@ -44,8 +44,8 @@ enum {
     OP_OPERANDS = 6,
     OP_SIZES = 6,
     OP_SCALARS = 6,
-    ROW_LANES = 16,    /* of a sum along a row */
-    SUM_LANES = 256,   /* of a sum over a tensor; also the block, and the granule of losses */
+    ROW_LANES = 16,      /* of a sum along a row */
+    SUM_LANES = 256,     /* of a sum over a tensor; also the block, and the granule of losses */
     GRANULE_LEAST = 256, /* examples x positions that a granule has at least */
 };
 

@@ -106,7 +106,9 @@ const op_row row_sum_blocks = {
 
 const op_row row_record_loss = {
     .name = "record_loss",
-    .operand = {{"sum", TYPE_F32, ACCESS_IN, false}, {"ring", TYPE_F32, ACCESS_INOUT, false}, {"record", TYPE_U32, ACCESS_INOUT, false}},
+    .operand = {{"sum", TYPE_F32, ACCESS_IN, false},
+                {"ring", TYPE_F32, ACCESS_INOUT, false},
+                {"record", TYPE_U32, ACCESS_INOUT, false}},
     .elements = record_elements,
     .reference = record_loss,
     .shape = record_shape,

@@ -70,13 +70,15 @@ static void place_sums(const plan_device *device, const plan_work *work, plan *p
     take(p, device, PART_BATCH, 2 * sizeof(uint32_t), &p->record);
 }
 
-static void plan_tile(const tas_network *network, const plan_device *device, const plan_work *work, uint32_t tile, plan *p)
+static void plan_tile(const tas_network *network, const plan_device *device, const plan_work *work, uint32_t tile,
+                      plan *p)
 {
     memset(p->bytes, 0, sizeof p->bytes);
     p->tile = tile;
     for (int i = 0; i < network->tensor_count; i++) p->tensor[i].part = -1;
     place_parameters(network, device, work, p);
-    if (network->label != NO_TENSOR) take(p, device, PART_VALUES, (uint64_t)tile * sizeof(uint32_t), &p->tensor[network->label]);
+    if (network->label != NO_TENSOR)
+        take(p, device, PART_VALUES, (uint64_t)tile * sizeof(uint32_t), &p->tensor[network->label]);
     place_calls(network->forward, network->forward_count, network, device, work, p);
     if (work->training) place_calls(network->backward, network->backward_count, network, device, work, p);
     place_sums(device, work, p);
@@ -95,8 +97,8 @@ static int oversized(const plan *p, const plan_device *device)
     return -1;
 }
 
-static const char *const part_names[PART_COUNT] = {"parameters", "gradient", "optimiser state", "open granules",
-                                                   "activations", "batch", "scratch", "data set"};
+static const char *const part_names[PART_COUNT] = {"parameters",  "gradient", "optimiser state", "open granules",
+                                                   "activations", "batch",    "scratch",         "data set"};
 
 tas_status plan_make(const tas_network *network, const plan_device *device, const plan_work *work, plan *out)
 {
@@ -112,11 +114,13 @@ tas_status plan_make(const tas_network *network, const plan_device *device, cons
     const int part = oversized(out, device);
     tas_status status;
     if (part >= 0)
-        status = fail(network->context, TAS_NO_MEMORY, "%s: its %s need %llu bytes in one piece, of which it gives at most %llu",
-                      device->id, part_names[part], (unsigned long long)out->bytes[part], (unsigned long long)device->max_alloc);
+        status = fail(network->context, TAS_NO_MEMORY,
+                      "%s: its %s need %llu bytes in one piece, of which it gives at most %llu", device->id,
+                      part_names[part], (unsigned long long)out->bytes[part], (unsigned long long)device->max_alloc);
     else
-        status = fail(network->context, TAS_NO_MEMORY, "%s: %llu bytes may be used, at least %llu are needed (of these the data set %llu)",
-                      device->id, (unsigned long long)device->budget, (unsigned long long)out->total,
+        status = fail(network->context, TAS_NO_MEMORY,
+                      "%s: %llu bytes may be used, at least %llu are needed (of these the data set %llu)", device->id,
+                      (unsigned long long)device->budget, (unsigned long long)out->total,
                       (unsigned long long)out->bytes[PART_DATA]);
     plan_free(out);
     return status;

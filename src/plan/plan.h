@@ -41,9 +41,9 @@ typedef struct plan_device {
 
 typedef struct plan_work {
     bool training;
-    uint32_t batch;          /* or, in evaluation, the examples of the whole set */
-    uint32_t tile_most;      /* a tile larger than this is not wanted */
-    uint64_t window;         /* examples of the data set that lie on the device */
+    uint32_t batch;                     /* or, in evaluation, the examples of the whole set */
+    uint32_t tile_most;                 /* a tile larger than this is not wanted */
+    uint64_t window;                    /* examples of the data set that lie on the device */
     uint64_t input_bytes, target_bytes; /* of one example in the data set */
 } plan_work;
 
@@ -56,7 +56,7 @@ typedef struct place {
 typedef struct plan {
     uint32_t tile;
     uint64_t bytes[PART_COUNT], total;
-    place *tensor; /* one a tensor of the network */
+    place *tensor;                                            /* one a tensor of the network */
     place sum[SUM_LEVELS], hit_sum[SUM_LEVELS], ring, record; /* in the batch part */
     place inputs, targets, order;                             /* in the data part */
 } plan;

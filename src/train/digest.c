@@ -3,7 +3,8 @@
 
 #include <stdint.h>
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a digest is taken of little-endian bytes: convert them here");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "a digest is taken of little-endian bytes: convert them here");
 _Static_assert(sizeof(float) == 4, "float must be binary32");
 
 void digest_begin(digest *d) { sha256_init(&d->sha); }

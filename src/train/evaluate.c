@@ -86,12 +86,19 @@ tas_status tas_evaluate(tas_model *model, const tas_data *data, tas_score *score
 static tas_status predict(tas_model *model, const float *inputs, uint32_t count, float *outputs)
 {
     const tas_network *network = model->network;
-    const tas_data_options is = {.size = sizeof is, .count = count, .input_size = network->inputs, .input_type = TAS_INPUT_F32,
-                                 .target_type = TAS_TARGET_LABEL, .inputs = inputs};
+    const tas_data_options is = {.size = sizeof is,
+                                 .count = count,
+                                 .input_size = network->inputs,
+                                 .input_type = TAS_INPUT_F32,
+                                 .target_type = TAS_TARGET_LABEL,
+                                 .inputs = inputs};
     tas_data data = {.context = model->context, .is = is, .name = "inputs"};
     const uint32_t tile_most = count < TILE_MOST ? count : TILE_MOST;
-    const plan_work work = {.batch = tile_most, .tile_most = tile_most, .window = tile_most,
-                            .input_bytes = sizeof(float) * network->inputs, .target_bytes = sizeof(uint32_t)};
+    const plan_work work = {.batch = tile_most,
+                            .tile_most = tile_most,
+                            .window = tile_most,
+                            .input_bytes = sizeof(float) * network->inputs,
+                            .target_bytes = sizeof(uint32_t)};
     workspace w;
     tas_status status = workspace_open(&w, model, &work, 0);
     if (!status) status = write_order(&w, tile_most);
@@ -101,9 +108,11 @@ static tas_status predict(tas_model *model, const float *inputs, uint32_t count,
         const uint64_t row = sizeof(float) * network->inputs, result = sizeof(float) * network->outputs;
         status = w.device->driver->write(w.device, &w.inputs, 0, inputs + (size_t)at * network->inputs, n * row, true);
         if (!status) status = feed_tile(&w, &data, 0, n);
-        if (!status) status = run_calls(&w, network->forward, network->forward_count - 1, n, 0, n); /* all but the loss */
         if (!status)
-            status = w.device->driver->read(w.device, &w.tensor[network->output], 0, outputs + (size_t)at * network->outputs, n * result);
+            status = run_calls(&w, network->forward, network->forward_count - 1, n, 0, n); /* all but the loss */
+        if (!status)
+            status = w.device->driver->read(w.device, &w.tensor[network->output], 0,
+                                            outputs + (size_t)at * network->outputs, n * result);
     }
     workspace_close(&w);
     return status;

@@ -9,17 +9,18 @@ tas_status check_data(const tas_network *network, const tas_data *data)
     const tas_data_options *is = &data->is;
     tas_context *context = network->context;
     if (is->input_size != network->inputs)
-        return fail(context, TAS_BAD_NETWORK, "%s: takes %u values an example, but %s has %zu", network->from, network->inputs,
-                    data->name, is->input_size);
+        return fail(context, TAS_BAD_NETWORK, "%s: takes %u values an example, but %s has %zu", network->from,
+                    network->inputs, data->name, is->input_size);
     if (is->target_type == TAS_TARGET_LABEL && is->classes > network->outputs)
-        return fail(context, TAS_BAD_NETWORK, "%s: has %u outputs, but %s has %u classes", network->from, network->outputs, data->name,
-                    is->classes);
+        return fail(context, TAS_BAD_NETWORK, "%s: has %u outputs, but %s has %u classes", network->from,
+                    network->outputs, data->name, is->classes);
     if (is->target_type == TAS_TARGET_F32 && network->classes)
-        return fail(context, TAS_BAD_NETWORK, "%s: loss softmax wants labels, but %s has float targets; expected 'loss mse'",
-                    network->from, data->name);
+        return fail(context, TAS_BAD_NETWORK,
+                    "%s: loss softmax wants labels, but %s has float targets; expected 'loss mse'", network->from,
+                    data->name);
     if (is->target_type == TAS_TARGET_F32 && is->target_size != network->outputs)
-        return fail(context, TAS_BAD_NETWORK, "%s: has %u outputs, but %s has %zu target values an example", network->from,
-                    network->outputs, data->name, is->target_size);
+        return fail(context, TAS_BAD_NETWORK, "%s: has %u outputs, but %s has %zu target values an example",
+                    network->from, network->outputs, data->name, is->target_size);
     return TAS_OK;
 }
 
@@ -29,12 +30,15 @@ tas_status feed_upload(workspace *w, const tas_data *data, uint64_t first, uint3
     const size_t in = data_input_bytes(data), out = data_target_bytes(data);
     const uint32_t chunk = in > (1u << 22) ? 1 : (uint32_t)((1u << 22) / in + 1); /* about 4 MB of host memory */
     char *inputs = malloc(in * chunk), *targets = malloc(out * chunk);
-    tas_status status = inputs && targets ? TAS_OK : fail(data->context, TAS_NO_MEMORY, "%s: no memory to read it", data->name);
+    tas_status status =
+        inputs && targets ? TAS_OK : fail(data->context, TAS_NO_MEMORY, "%s: no memory to read it", data->name);
     for (uint32_t at = 0; at < n && !status; at += chunk) {
         const uint32_t some = n - at < chunk ? n - at : chunk;
         status = data_fetch(data, first + at, some, inputs, targets);
-        if (!status) status = driver->write(w->device, &w->inputs, (uint64_t)at * in, inputs, (uint64_t)some * in, true);
-        if (!status) status = driver->write(w->device, &w->targets, (uint64_t)at * out, targets, (uint64_t)some * out, true);
+        if (!status)
+            status = driver->write(w->device, &w->inputs, (uint64_t)at * in, inputs, (uint64_t)some * in, true);
+        if (!status)
+            status = driver->write(w->device, &w->targets, (uint64_t)at * out, targets, (uint64_t)some * out, true);
     }
     free(inputs);
     free(targets);

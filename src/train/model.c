@@ -126,7 +126,8 @@ static tas_status find_parameter(tas_model *model, const char *name, size_t coun
         const tas_tensor_info *info = &network->infos[i];
         if (!strcmp(info->name, name)) {
             if (info->elements != count)
-                return fail(model->context, TAS_BAD_ARGUMENT, "%s: has %zu elements, not %zu", name, info->elements, count);
+                return fail(model->context, TAS_BAD_ARGUMENT, "%s: has %zu elements, not %zu", name, info->elements,
+                            count);
             *index = network->parameters[i];
             return TAS_OK;
         }
@@ -157,7 +158,8 @@ static tas_status set_parameter(tas_model *model, int index, const float *values
     for (uint64_t i = 0; i < t->elements && !status; i++) {
         flushed[i] = arith_flush(values[i]);
         if (!arith_is_finite(values[i]))
-            status = fail(model->context, TAS_BAD_DATA, "%s: element %llu is not finite", t->name, (unsigned long long)i);
+            status =
+                fail(model->context, TAS_BAD_DATA, "%s: element %llu is not finite", t->name, (unsigned long long)i);
     }
     if (!status) status = write_parameter(model, index, flushed);
     free(flushed);
@@ -259,7 +261,9 @@ static tas_status save_model(tas_model *model, const char *file)
     if (status) goto end;
     for (int i = 0; i < count; i++) {
         const tas_tensor_info *info = &network->infos[i];
-        tensors[i] = (safetensor){.name = info->name, .dims = {info->dims[0], info->dims[1]}, .ndims = info->dims[1] ? 2 : 1,
+        tensors[i] = (safetensor){.name = info->name,
+                                  .dims = {info->dims[0], info->dims[1]},
+                                  .ndims = info->dims[1] ? 2 : 1,
                                   .data = values + at};
         at += info->elements;
     }
@@ -269,7 +273,8 @@ static tas_status save_model(tas_model *model, const char *file)
         {"tassello.network", network->text}, {"tassello.name", name}, {"tassello.contract", contract}};
     status = file_begin(model->context, &writer, file);
     if (status) goto end;
-    status = safetensors_write(model->context, &writer, metadata, sizeof metadata / sizeof *metadata, tensors, (size_t)count);
+    status = safetensors_write(model->context, &writer, metadata, sizeof metadata / sizeof *metadata, tensors,
+                               (size_t)count);
     if (status)
         file_abandon(&writer);
     else
@@ -307,8 +312,9 @@ static tas_status load_parameters(tas_model *model, const safetensors *file, con
         if (!t)
             status = fail(model->context, TAS_BAD_DATA, "%s: lacks tensor %s of its own network", path, info->name);
         else if (t->ndims != ndims || t->dims[0] != info->dims[0] || (ndims == 2 && t->dims[1] != info->dims[1]))
-            status = fail(model->context, TAS_BAD_DATA, "%s: tensor %s has another shape than its own network's (%zu%s%.0zu)", path,
-                          info->name, info->dims[0], ndims == 2 ? " x " : "", info->dims[1]);
+            status = fail(model->context, TAS_BAD_DATA,
+                          "%s: tensor %s has another shape than its own network's (%zu%s%.0zu)", path, info->name,
+                          info->dims[0], ndims == 2 ? " x " : "", info->dims[1]);
         else
             status = set_loaded(model, model->network->parameters[i], t->data, path);
     }
@@ -324,7 +330,8 @@ static tas_status load_model(tas_device *device, const char *path, tas_model **o
     if (status) return status;
     const char *text = safetensors_metadata(file, "tassello.network");
     if (!text)
-        status = fail(device->context, TAS_BAD_DATA, "%s: no network in its metadata (tassello.network): not a checkpoint of Tassello", path);
+        status = fail(device->context, TAS_BAD_DATA,
+                      "%s: no network in its metadata (tassello.network): not a checkpoint of Tassello", path);
     if (!status) status = tas_network_parse(device->context, text, path, &network);
     if (!status) status = rename_network(network, safetensors_metadata(file, "tassello.name"));
     if (!status) status = open_model(device, network, 0, out);

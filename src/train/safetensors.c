@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian: convert the tensors' bytes here");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "the format is little-endian: convert the tensors' bytes here");
 _Static_assert(sizeof(float) == 4, "float must be binary32");
 
 #define METADATA "__metadata__"
@@ -85,14 +86,15 @@ static tas_status read_entry(const safetensors *file, const char *name, const js
     uint64_t bytes;
 
     if (!json_is_string(dtype) || !json_is_array(shape) || !json_is_array(offsets) || json_object_size(about) != 3)
-        return bad_tensor(file, name, "expected an object of a text \"dtype\", a list \"shape\" and a list \"data_offsets\"");
+        return bad_tensor(file, name,
+                          "expected an object of a text \"dtype\", a list \"shape\" and a list \"data_offsets\"");
     if (strcmp(json_string_value(dtype), "F32"))
-        return fail(file->context, TAS_BAD_DATA, "%s: tensor \"%.200s\": dtype \"%.20s\", expected \"F32\"", file->path, name,
-                    json_string_value(dtype));
+        return fail(file->context, TAS_BAD_DATA, "%s: tensor \"%.200s\": dtype \"%.20s\", expected \"F32\"", file->path,
+                    name, json_string_value(dtype));
     e->is.ndims = json_array_size(shape);
     if (e->is.ndims > SAFETENSORS_DIMS)
-        return fail(file->context, TAS_BAD_DATA, "%s: tensor \"%.200s\": %zu dimensions, expected at most %d", file->path,
-                    name, e->is.ndims, SAFETENSORS_DIMS);
+        return fail(file->context, TAS_BAD_DATA, "%s: tensor \"%.200s\": %zu dimensions, expected at most %d",
+                    file->path, name, e->is.ndims, SAFETENSORS_DIMS);
     for (size_t d = 0; d < e->is.ndims; d++)
         if (!read_number(json_array_get(shape, d), &e->is.dims[d]))
             return bad_tensor(file, name, "a dimension is not a number that counts, expected integers of at least 0");
@@ -100,14 +102,17 @@ static tas_status read_entry(const safetensors *file, const char *name, const js
         !read_number(json_array_get(offsets, 1), &e->end))
         return bad_tensor(file, name, "expected two integers of at least 0 in \"data_offsets\"");
     if (e->begin > e->end || e->end > file->data_size)
-        return fail(file->context, TAS_BAD_DATA, "%s: tensor \"%.200s\": offsets %" PRIu64 " to %" PRIu64
-                    ", expected them in order and within the %" PRIu64 " bytes of data (truncated?)", file->path, name,
-                    e->begin, e->end, file->data_size);
+        return fail(file->context, TAS_BAD_DATA,
+                    "%s: tensor \"%.200s\": offsets %" PRIu64 " to %" PRIu64
+                    ", expected them in order and within the %" PRIu64 " bytes of data (truncated?)",
+                    file->path, name, e->begin, e->end, file->data_size);
     if (!tensor_bytes(e->is.dims, e->is.ndims, &bytes))
         return bad_tensor(file, name, "its dimensions' product wraps, expected it below 2^64 bytes");
     if (e->end - e->begin != bytes)
-        return fail(file->context, TAS_BAD_DATA, "%s: tensor \"%.200s\": offsets %" PRIu64 " to %" PRIu64 ", expected %" PRIu64
-                    " bytes for its shape", file->path, name, e->begin, e->end, bytes);
+        return fail(file->context, TAS_BAD_DATA,
+                    "%s: tensor \"%.200s\": offsets %" PRIu64 " to %" PRIu64 ", expected %" PRIu64
+                    " bytes for its shape",
+                    file->path, name, e->begin, e->end, bytes);
     e->is.name = name;
     return TAS_OK;
 }
@@ -117,10 +122,13 @@ static tas_status check_metadata(const safetensors *file, json_t *metadata)
     const char *key;
     json_t *value;
     if (!json_is_object(metadata))
-        return fail(file->context, TAS_BAD_DATA, "%s: " METADATA " is not an object, expected one of texts", file->path);
-    json_object_foreach(metadata, key, value)
+        return fail(file->context, TAS_BAD_DATA, "%s: " METADATA " is not an object, expected one of texts",
+                    file->path);
+    json_object_foreach(metadata, key, value) {
         if (!json_is_string(value))
-            return fail(file->context, TAS_BAD_DATA, "%s: " METADATA ": \"%.200s\" is not a text, expected one", file->path, key);
+            return fail(file->context, TAS_BAD_DATA, "%s: " METADATA ": \"%.200s\" is not a text, expected one",
+                        file->path, key);
+    }
     return TAS_OK;
 }
 
@@ -140,14 +148,16 @@ static tas_status check_cover(safetensors *file)
     for (size_t i = 0; i < file->count; i++) {
         const entry_in_file *e = &file->entries[i];
         if (e->begin != at)
-            return fail(file->context, TAS_BAD_DATA, "%s: tensor \"%.200s\" begins at %" PRIu64 ", expected %" PRIu64
-                        ", where the tensor before it ends: %s", file->path, e->is.name, e->begin, at,
-                        e->begin < at ? "they overlap" : "there is a hole");
+            return fail(file->context, TAS_BAD_DATA,
+                        "%s: tensor \"%.200s\" begins at %" PRIu64 ", expected %" PRIu64
+                        ", where the tensor before it ends: %s",
+                        file->path, e->is.name, e->begin, at, e->begin < at ? "they overlap" : "there is a hole");
         at = e->end;
     }
     if (at != file->data_size)
-        return fail(file->context, TAS_BAD_DATA, "%s: %" PRIu64 " bytes of data, expected %" PRIu64
-                    ", where the last tensor ends: trailing bytes", file->path, file->data_size, at);
+        return fail(file->context, TAS_BAD_DATA,
+                    "%s: %" PRIu64 " bytes of data, expected %" PRIu64 ", where the last tensor ends: trailing bytes",
+                    file->path, file->data_size, at);
     return TAS_OK;
 }
 
@@ -172,17 +182,20 @@ static tas_status read_header(safetensors *file, size_t size)
     uint64_t length = 0;
     json_error_t error;
     if (size < LENGTH_BYTES)
-        return fail(file->context, TAS_BAD_DATA, "%s: %zu bytes, expected at least %d: not safetensors, or truncated", file->path,
-                    size, LENGTH_BYTES);
+        return fail(file->context, TAS_BAD_DATA, "%s: %zu bytes, expected at least %d: not safetensors, or truncated",
+                    file->path, size, LENGTH_BYTES);
     for (int i = LENGTH_BYTES - 1; i >= 0; i--) length = length << 8 | (unsigned char)file->bytes[i];
     if (length > size - LENGTH_BYTES || length > HEADER_MOST)
-        return fail(file->context, TAS_BAD_DATA, "%s: a header of %" PRIu64 " bytes, expected at most %zu: not safetensors, or truncated",
+        return fail(file->context, TAS_BAD_DATA,
+                    "%s: a header of %" PRIu64 " bytes, expected at most %zu: not safetensors, or truncated",
                     file->path, length, size - LENGTH_BYTES < HEADER_MOST ? size - LENGTH_BYTES : (size_t)HEADER_MOST);
     if (length == 0 || file->bytes[LENGTH_BYTES] != '{')
-        return fail(file->context, TAS_BAD_DATA, "%s: expected a header that begins with {: not safetensors", file->path);
+        return fail(file->context, TAS_BAD_DATA, "%s: expected a header that begins with {: not safetensors",
+                    file->path);
     file->header = json_loadb(file->bytes + LENGTH_BYTES, (size_t)length, JSON_REJECT_DUPLICATES, &error);
     if (!file->header)
-        return fail(file->context, TAS_BAD_DATA, "%s: header, byte %d: %s, expected JSON", file->path, error.position, error.text);
+        return fail(file->context, TAS_BAD_DATA, "%s: header, byte %d: %s, expected JSON", file->path, error.position,
+                    error.text);
     file->data_size = size - LENGTH_BYTES - length;
     memmove(file->bytes, file->bytes + LENGTH_BYTES + length, (size_t)file->data_size);
     return TAS_OK;
@@ -215,7 +228,8 @@ tas_status safetensors_read(tas_context *context, const char *path, safetensors 
 /* jansson answers NULL both to text that is not UTF-8 and to a lack of memory. */
 static tas_status cannot_write(tas_context *context, const file_writer *writer, const char *key)
 {
-    return fail(context, TAS_BAD_FILE, "%s: \"%.200s\" cannot be written: not UTF-8, not single, or no memory", writer->path, key);
+    return fail(context, TAS_BAD_FILE, "%s: \"%.200s\" cannot be written: not UTF-8, not single, or no memory",
+                writer->path, key);
 }
 
 /* {"dtype": "F32", "shape": [...], "data_offsets": [begin, end]}, NULL where that fails. */
@@ -226,13 +240,14 @@ static json_t *describe_tensor(const safetensor *tensor, uint64_t begin, uint64_
     for (size_t d = 0; d < tensor->ndims; d++)
         failed |= json_array_append_new(shape, json_integer((json_int_t)tensor->dims[d])) != 0;
     if (!failed)
-        return json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F32", "shape", shape, "data_offsets", (json_int_t)begin, (json_int_t)end);
+        return json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F32", "shape", shape, "data_offsets", (json_int_t)begin,
+                         (json_int_t)end);
     json_decref(shape);
     return NULL;
 }
 
-static tas_status add_metadata(tas_context *context, const file_writer *writer, const safetensors_pair *pairs, size_t count,
-                               json_t *header)
+static tas_status add_metadata(tas_context *context, const file_writer *writer, const safetensors_pair *pairs,
+                               size_t count, json_t *header)
 {
     json_t *metadata = json_object();
     if (json_object_set_new(header, METADATA, metadata)) return cannot_write(context, writer, METADATA);
@@ -249,8 +264,10 @@ static tas_status add_tensors(tas_context *context, const file_writer *writer, c
     uint64_t begin = 0, bytes, end;
     for (size_t i = 0; i < count; i++, begin = end) {
         const safetensor *t = &tensors[i];
-        if (t->ndims > SAFETENSORS_DIMS || !tensor_bytes(t->dims, t->ndims, &bytes) || !add_size(begin, bytes, &end) || end > INT64_MAX)
-            return fail(context, TAS_BAD_ARGUMENT, "%s: tensor \"%.200s\" has too many dimensions or bytes", writer->path, t->name);
+        if (t->ndims > SAFETENSORS_DIMS || !tensor_bytes(t->dims, t->ndims, &bytes) || !add_size(begin, bytes, &end) ||
+            end > INT64_MAX)
+            return fail(context, TAS_BAD_ARGUMENT, "%s: tensor \"%.200s\" has too many dimensions or bytes",
+                        writer->path, t->name);
         if (!strcmp(t->name, METADATA) || json_object_get(header, t->name) ||
             json_object_set_new(header, t->name, describe_tensor(t, begin, end)))
             return cannot_write(context, writer, t->name);
@@ -267,7 +284,8 @@ static tas_status write_header(tas_context *context, file_writer *writer, const 
     const size_t bytes = strlen(text), padded = (bytes + 7) / 8 * 8;
     if (padded > HEADER_MOST) {
         free(text);
-        return fail(context, TAS_BAD_ARGUMENT, "%s: a header of %zu bytes, the format takes at most %d", writer->path, padded, HEADER_MOST);
+        return fail(context, TAS_BAD_ARGUMENT, "%s: a header of %zu bytes, the format takes at most %d", writer->path,
+                    padded, HEADER_MOST);
     }
     for (int i = 0; i < LENGTH_BYTES; i++) length[i] = (unsigned char)((uint64_t)padded >> 8 * i & 255);
     fwrite(length, 1, sizeof length, writer->stream);
@@ -276,8 +294,8 @@ static tas_status write_header(tas_context *context, file_writer *writer, const 
     return TAS_OK;
 }
 
-tas_status safetensors_write(tas_context *context, file_writer *writer, const safetensors_pair *pairs, size_t pair_count,
-                             const safetensor *tensors, size_t tensor_count)
+tas_status safetensors_write(tas_context *context, file_writer *writer, const safetensors_pair *pairs,
+                             size_t pair_count, const safetensor *tensors, size_t tensor_count)
 {
     uint64_t bytes = 0;
     json_t *header = json_object();

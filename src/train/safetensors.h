@@ -25,8 +25,8 @@ typedef struct safetensor {
 } safetensor;
 
 /* Writes a whole file into an open writer, which the caller then commits or abandons. */
-tas_status safetensors_write(tas_context *context, file_writer *writer, const safetensors_pair *pairs, size_t pair_count,
-                             const safetensor *tensors, size_t tensor_count);
+tas_status safetensors_write(tas_context *context, file_writer *writer, const safetensors_pair *pairs,
+                             size_t pair_count, const safetensor *tensors, size_t tensor_count);
 
 typedef struct safetensors safetensors;
 

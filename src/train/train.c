@@ -15,8 +15,8 @@ typedef struct trainer {
     tas_train_options is;
     tas_train_result result;
     workspace w;
-    uint32_t *order;     /* of this epoch */
-    uint32_t count;      /* examples of the set */
+    uint32_t *order; /* of this epoch */
+    uint32_t count;  /* examples of the set */
     uint64_t steps, steps_an_epoch;
     double start;
     float ring[RING];
@@ -33,21 +33,24 @@ void tas_train_options_init(tas_train_options *options)
 static tas_status check_rate(tas_context *context, const char *name, float value, float most)
 {
     if (value == 0 || (value >= 0x1p-60f && value <= most)) return TAS_OK;
-    return fail(context, TAS_BAD_ARGUMENT, "%s %g: expected 0, or a number from 1e-18 to %g", name, (double)value, (double)most);
+    return fail(context, TAS_BAD_ARGUMENT, "%s %g: expected 0, or a number from 1e-18 to %g", name, (double)value,
+                (double)most);
 }
 
 static tas_status check_options(const tas_model *model, const tas_data *data, const tas_train_options *is)
 {
     tas_context *context = model->context;
     if (is->size != sizeof *is)
-        return fail(context, TAS_BAD_ARGUMENT, "options of %zu bytes; this library knows %zu: use tas_train_options_init()", is->size, sizeof *is);
+        return fail(context, TAS_BAD_ARGUMENT,
+                    "options of %zu bytes; this library knows %zu: use tas_train_options_init()", is->size, sizeof *is);
     if (!is->batch) return fail(context, TAS_BAD_ARGUMENT, "batch 0: expected at least 1 example");
     if (is->batch > data->is.count)
-        return fail(context, TAS_BAD_ARGUMENT, "batch %u is larger than the data set: %s has %llu examples", is->batch, data->name,
-                    (unsigned long long)data->is.count);
+        return fail(context, TAS_BAD_ARGUMENT, "batch %u is larger than the data set: %s has %llu examples", is->batch,
+                    data->name, (unsigned long long)data->is.count);
     if (is->batch > 1u << 24) return fail(context, TAS_BAD_ARGUMENT, "batch %u: at most 2^24 examples", is->batch);
     uint64_t steps;
-    if (!mul_size(is->epochs, data->is.count, &steps)) return fail(context, TAS_BAD_ARGUMENT, "%llu epochs: too many", (unsigned long long)is->epochs);
+    if (!mul_size(is->epochs, data->is.count, &steps))
+        return fail(context, TAS_BAD_ARGUMENT, "%llu epochs: too many", (unsigned long long)is->epochs);
     if (!is->steps && !is->epochs) return fail(context, TAS_BAD_ARGUMENT, "no steps and no epochs to train");
     tas_status status = check_rate(context, "lr", is->lr, 1e6f);
     if (!status) status = check_rate(context, "momentum", is->momentum, 1);
@@ -81,7 +84,8 @@ static tas_status run_watch(trainer *t, uint32_t step, uint32_t batch)
     const mem loss[] = {*total, w->ring, w->record};
     status = device_run(w->device, &record, loss, NULL);
     if (status) return status;
-    const op_args check = {.op = OP_CHECK_FINITE, .size = {(uint32_t)(w->plan.bytes[PART_GRADIENT] / sizeof(float)), step, 2}};
+    const op_args check = {.op = OP_CHECK_FINITE,
+                           .size = {(uint32_t)(w->plan.bytes[PART_GRADIENT] / sizeof(float)), step, 2}};
     const mem gradient[] = {w->part[PART_GRADIENT], w->record};
     return device_run(w->device, &check, gradient, NULL);
 }
@@ -128,7 +132,8 @@ static tas_status is_bad(trainer *t, int index, uint64_t elements, bool *bad)
 }
 
 /* Runs calls one by one and looks at what each one wrote. */
-static tas_status diagnose_calls(trainer *t, const op_call *calls, int count, uint32_t n, uint32_t first, uint32_t batch, int *found)
+static tas_status diagnose_calls(trainer *t, const op_call *calls, int count, uint32_t n, uint32_t first,
+                                 uint32_t batch, int *found)
 {
     const tas_network *network = t->w.network;
     tas_status status = TAS_OK;
@@ -160,9 +165,11 @@ static tas_status diagnose(trainer *t, uint32_t at, uint32_t batch)
         const uint32_t n = batch - first < w->plan.tile ? batch - first : w->plan.tile;
         status = feed_tile(w, t->data, at + first, n);
         if (!status) status = diagnose_calls(t, network->forward, network->forward_count, n, first, batch, &found);
-        if (!status && found < 0) status = diagnose_calls(t, network->backward, network->backward_count, n, first, batch, &found);
+        if (!status && found < 0)
+            status = diagnose_calls(t, network->backward, network->backward_count, n, first, batch, &found);
     }
-    snprintf(t->result.bad_tensor, sizeof t->result.bad_tensor, "%s", found < 0 ? "the sum of losses" : network->tensors[found].name);
+    snprintf(t->result.bad_tensor, sizeof t->result.bad_tensor, "%s",
+             found < 0 ? "the sum of losses" : network->tensors[found].name);
     return status;
 }
 
@@ -180,9 +187,10 @@ static tas_status report_bad(trainer *t, uint32_t bad)
     t->result.bad_step = step;
     tas_status status = diagnose(t, (uint32_t)((step - 1) % t->steps_an_epoch * t->is.batch), batch_of(t, step));
     if (status) return status;
-    return fail(t->model->context, TAS_NOT_FINITE,
-                "step %llu: %s is not finite (lr %g, momentum %g); the weights are those before that step; try a smaller lr",
-                (unsigned long long)step, t->result.bad_tensor, (double)t->is.lr, (double)t->is.momentum);
+    return fail(
+        t->model->context, TAS_NOT_FINITE,
+        "step %llu: %s is not finite (lr %g, momentum %g); the weights are those before that step; try a smaller lr",
+        (unsigned long long)step, t->result.bad_tensor, (double)t->is.lr, (double)t->is.momentum);
 }
 
 static int call_step(trainer *t, const tas_step *done)
@@ -280,7 +288,8 @@ static tas_status warm_up(trainer *t)
     return status;
 }
 
-static tas_status train(tas_model *model, const tas_data *data, const tas_train_options *options, tas_train_result *result)
+static tas_status train(tas_model *model, const tas_data *data, const tas_train_options *options,
+                        tas_train_result *result)
 {
     trainer t = {.model = model, .data = data, .is = *options, .count = (uint32_t)data->is.count};
     tas_device *device = model->device;
@@ -294,7 +303,8 @@ static tas_status train(tas_model *model, const tas_data *data, const tas_train_
                             .input_bytes = data_input_bytes(data),
                             .target_bytes = data_target_bytes(data)};
     t.order = malloc((size_t)t.count * sizeof *t.order);
-    tas_status status = t.order ? TAS_OK : fail(model->context, TAS_NO_MEMORY, "no memory for the order of %u examples", t.count);
+    tas_status status =
+        t.order ? TAS_OK : fail(model->context, TAS_NO_MEMORY, "no memory for the order of %u examples", t.count);
     if (!status) status = workspace_open(&t.w, model, &work, options->budget);
     if (!status) status = feed_upload(&t.w, data, 0, t.count);
     if (!status) status = warm_up(&t);

@@ -25,7 +25,8 @@ static tas_status take_parts(workspace *w, tas_model *model)
 static tas_status take_slices(workspace *w)
 {
     tas_status status = TAS_OK;
-    for (int t = 0; t < w->network->tensor_count && !status; t++) status = slice_place(w, &w->plan.tensor[t], &w->tensor[t]);
+    for (int t = 0; t < w->network->tensor_count && !status; t++)
+        status = slice_place(w, &w->plan.tensor[t], &w->tensor[t]);
     for (int level = 0; level < SUM_LEVELS && !status; level++) {
         status = slice_place(w, &w->plan.sum[level], &w->sum[level]);
         if (!status) status = slice_place(w, &w->plan.hit_sum[level], &w->hit_sum[level]);

@@ -150,7 +150,8 @@ tas_status case_run(tas_device *device, const test_case *c, void **got, bool *st
 static void print_args(const op_args *a, char *text, size_t bytes)
 {
     int n = snprintf(text, bytes, "n=%u first=%u batch=%u size=", a->n, a->first, a->batch);
-    for (int i = 0; i < OP_SIZES && n > 0 && (size_t)n < bytes; i++) n += snprintf(text + n, bytes - (size_t)n, "%s%u", i ? "," : "", a->size[i]);
+    for (int i = 0; i < OP_SIZES && n > 0 && (size_t)n < bytes; i++)
+        n += snprintf(text + n, bytes - (size_t)n, "%s%u", i ? "," : "", a->size[i]);
 }
 
 static bool equal_words(uint32_t a, uint32_t b, op_type type)
@@ -168,22 +169,24 @@ bool case_equal(const test_case *c, void *const *got, uint64_t seed, char *text,
         const op_operand *operand = &row->operand[o];
         if (operand->type == TYPE_U8) {
             if (!memcmp(got[o], c->after[o], (size_t)c->elements[o])) continue;
-            snprintf(text, bytes, "%s: %s was changed; seed %llu case %u", args, operand->name, (unsigned long long)seed, c->number);
+            snprintf(text, bytes, "%s: %s was changed; seed %llu case %u", args, operand->name,
+                     (unsigned long long)seed, c->number);
             return false;
         }
         for (uint64_t i = 0; i < c->elements[o]; i++) {
             const uint32_t is = ((const uint32_t *)got[o])[i], should = ((const uint32_t *)c->after[o])[i];
             if (equal_words(is, should, operand->type)) continue;
-            snprintf(text, bytes, "%s: %s[%llu] is %08x (%g), the reference has %08x (%g); seed %llu case %u", args, operand->name,
-                     (unsigned long long)i, is, (double)arith_float(is), should, (double)arith_float(should), (unsigned long long)seed,
-                     c->number);
+            snprintf(text, bytes, "%s: %s[%llu] is %08x (%g), the reference has %08x (%g); seed %llu case %u", args,
+                     operand->name, (unsigned long long)i, is, (double)arith_float(is), should,
+                     (double)arith_float(should), (unsigned long long)seed, c->number);
             return false;
         }
     }
     return true;
 }
 
-static tas_status verify_case(tas_device *device, op_id op, uint64_t seed, uint32_t number, bool *equal, char *text, size_t bytes)
+static tas_status verify_case(tas_device *device, op_id op, uint64_t seed, uint32_t number, bool *equal, char *text,
+                              size_t bytes)
 {
     test_case c;
     void *got[OP_OPERANDS] = {0};
@@ -204,7 +207,8 @@ static tas_status verify_case(tas_device *device, op_id op, uint64_t seed, uint3
 }
 
 /* Runs one case and counts it; text keeps what the first failure was. */
-static tas_status count_case(tas_device *device, op_id op, uint64_t seed, uint32_t number, tas_verify_row *row, char *text, size_t bytes)
+static tas_status count_case(tas_device *device, op_id op, uint64_t seed, uint32_t number, tas_verify_row *row,
+                             char *text, size_t bytes)
 {
     char what[512];
     bool equal = false;
@@ -217,8 +221,8 @@ static tas_status count_case(tas_device *device, op_id op, uint64_t seed, uint32
     return TAS_OK;
 }
 
-tas_status verify_operation(tas_device *device, op_id op, uint64_t seed, uint32_t edges, uint32_t cases, tas_verify_row *row, char *text,
-                            size_t bytes)
+tas_status verify_operation(tas_device *device, op_id op, uint64_t seed, uint32_t edges, uint32_t cases,
+                            tas_verify_row *row, char *text, size_t bytes)
 {
     const double start = now_seconds();
     tas_status status = TAS_OK;
@@ -226,7 +230,8 @@ tas_status verify_operation(tas_device *device, op_id op, uint64_t seed, uint32_
     text[0] = 0;
     for (uint32_t i = 0; i < edges && !status; i++) status = count_case(device, op, seed, i, row, text, bytes);
     if (status == TAS_STOPPED) status = TAS_OK; /* past the last edge shape */
-    for (uint32_t i = 0; i < cases && !status; i++) status = count_case(device, op, seed, EDGE_CASES + i, row, text, bytes);
+    for (uint32_t i = 0; i < cases && !status; i++)
+        status = count_case(device, op, seed, EDGE_CASES + i, row, text, bytes);
     row->seconds = now_seconds() - start;
     return status;
 }

@@ -15,7 +15,8 @@ static tas_status self_test(tas_device *device, char *wrong, size_t bytes)
     for (int op = 0; op < OP_COUNT; op++) {
         char text[400];
         tas_verify_row row;
-        tas_status status = verify_operation(device, (op_id)op, 1, SELF_TEST_EDGES, SELF_TEST_CASES, &row, text, sizeof text);
+        tas_status status =
+            verify_operation(device, (op_id)op, 1, SELF_TEST_EDGES, SELF_TEST_CASES, &row, text, sizeof text);
         if (status) return status;
         if (!row.failed) continue;
         snprintf(wrong, bytes, "%s: %s", row.operation, text);
@@ -45,8 +46,9 @@ static tas_status open_opencl(tas_context *context, const tas_device_info *info,
     /* One that was refused is tested again: a library or driver that was mended may have the same version. */
     status = self_test(*out, wrong, sizeof wrong);
     if (!status && wrong[0])
-        status = fail(context, TAS_MISMATCH, "%s: refused by its self-test, since its results are not those of the reference: %s",
-                      info->id, wrong);
+        status =
+            fail(context, TAS_MISMATCH,
+                 "%s: refused by its self-test, since its results are not those of the reference: %s", info->id, wrong);
     if (!status) (*out)->info.tier = TAS_TIER_EXACT;
     if (!status || wrong[0]) tier_remember(context, info, status ? TAS_TIER_REFUSED : TAS_TIER_EXACT);
     if (status) device_close(out);
@@ -67,7 +69,8 @@ static tas_status open_device(tas_context *context, const char *id, tas_arith ar
     tas_status status = device_list(context, &list, &count);
     if (status) return status;
     order = malloc(count * sizeof *order);
-    status = order ? device_choose(context, id, list, count, order, &tries) : fail(context, TAS_NO_MEMORY, "no memory for a list of devices");
+    status = order ? device_choose(context, id, list, count, order, &tries)
+                   : fail(context, TAS_NO_MEMORY, "no memory for a list of devices");
     if (status) goto end;
 
     for (size_t i = 0; i < tries; i++) {
@@ -77,7 +80,8 @@ static tas_status open_device(tas_context *context, const char *id, tas_arith ar
     }
     status = device_open_reference(context, out);
 end:
-    if (!status && !id && !(*out)->cl) note(context, "no OpenCL device can be used: the C reference does the work, on one thread");
+    if (!status && !id && !(*out)->cl)
+        note(context, "no OpenCL device can be used: the C reference does the work, on one thread");
     free(order);
     tas_devices_free(list);
     return status;

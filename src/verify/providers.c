@@ -78,8 +78,8 @@ static bool is_exact(element e, float got)
 }
 
 /* Holds the result against the oracle: every element, or LARGE_ELEMENTS of them spread over all. */
-static void judge(const struct product_test *t, const test_case *c, const float *got, bool exact, uint64_t seed, tas_verify_row *row,
-                  char *text, size_t bytes)
+static void judge(const struct product_test *t, const test_case *c, const float *got, bool exact, uint64_t seed,
+                  tas_verify_row *row, char *text, size_t bytes)
 {
     const uint64_t elements = c->elements[t->result];
     const uint64_t step = c->number == UINT32_MAX && elements > LARGE_ELEMENTS ? (elements / LARGE_ELEMENTS) | 1 : 1;
@@ -97,13 +97,13 @@ static void judge(const struct product_test *t, const test_case *c, const float 
     if (worst <= 1)
         row->passed++;
     else if (!row->failed++)
-        snprintf(text, bytes, "n=%u first=%u size=%u,%u: element %llu is %.9g, %s; seed %llu case %u", c->args.n, c->args.first,
-                 c->args.size[O], c->args.size[I], (unsigned long long)worst_at, (double)got[worst_at],
+        snprintf(text, bytes, "n=%u first=%u size=%u,%u: element %llu is %.9g, %s; seed %llu case %u", c->args.n,
+                 c->args.first, c->args.size[O], c->args.size[I], (unsigned long long)worst_at, (double)got[worst_at],
                  exact ? "and is not the exact integer" : "outside its bound", (unsigned long long)seed, c->number);
 }
 
-static tas_status run_case(tas_device *fast, const struct product_test *t, const test_case *c, bool exact, uint64_t seed,
-                           tas_verify_row *row, char *text, size_t bytes)
+static tas_status run_case(tas_device *fast, const struct product_test *t, const test_case *c, bool exact,
+                           uint64_t seed, tas_verify_row *row, char *text, size_t bytes)
 {
     void *got[OP_OPERANDS] = {0};
     bool stray = false;
@@ -129,8 +129,8 @@ static void make_integers(test_case *c, uint64_t seed)
 
 /* One drawn case, with its own values and with integers. Sums of weights' gradients are asked for a whole batch, and every
  * second time for a later tile that is added to the total: granules are not followed. */
-static tas_status drawn_case(tas_device *fast, const struct product_test *t, uint64_t seed, uint32_t number, tas_verify_row *row, char *text,
-                             size_t bytes)
+static tas_status drawn_case(tas_device *fast, const struct product_test *t, uint64_t seed, uint32_t number,
+                             tas_verify_row *row, char *text, size_t bytes)
 {
     test_case c;
     tas_status status = case_open(fast->context, t->op, seed, number, &c);
@@ -145,10 +145,11 @@ static tas_status drawn_case(tas_device *fast, const struct product_test *t, uin
 }
 
 /* A shape beyond those that are drawn, for the provider's kernel for large products; filled with integers, or around 1. */
-static tas_status large_case(tas_device *fast, const struct product_test *t, uint64_t seed, uint32_t edge, int shape, tas_verify_row *row,
-                             char *text, size_t bytes)
+static tas_status large_case(tas_device *fast, const struct product_test *t, uint64_t seed, uint32_t edge, int shape,
+                             tas_verify_row *row, char *text, size_t bytes)
 {
-    const uint32_t shapes[LARGE_SHAPES][3] = {{edge, edge + 1, edge + 2}, {2 * edge, edge / 2 + 1, edge + 7}, {edge / 2, 2 * edge + 6, 257}};
+    const uint32_t shapes[LARGE_SHAPES][3] = {
+        {edge, edge + 1, edge + 2}, {2 * edge, edge / 2 + 1, edge + 7}, {edge / 2, 2 * edge + 6, 257}};
     const op_row *is = op_get(t->op);
     test_case c = {.args = {.op = t->op}, .number = UINT32_MAX};
     draw d = {.seed = seed, .operation = t->op, .number = UINT32_MAX - (uint32_t)shape};
@@ -170,8 +171,8 @@ static tas_status large_case(tas_device *fast, const struct product_test *t, uin
     return status;
 }
 
-static tas_status verify_product(tas_device *fast, const struct product_test *t, uint64_t seed, uint32_t cases, uint32_t edge,
-                                 tas_verify_row *row, char *text, size_t bytes)
+static tas_status verify_product(tas_device *fast, const struct product_test *t, uint64_t seed, uint32_t cases,
+                                 uint32_t edge, tas_verify_row *row, char *text, size_t bytes)
 {
     const double start = now_seconds();
     tas_status status = TAS_OK;
@@ -179,13 +180,16 @@ static tas_status verify_product(tas_device *fast, const struct product_test *t,
     text[0] = 0;
     for (uint32_t i = 0; i < EDGE_CASES && !status; i++) status = drawn_case(fast, t, seed, i, row, text, bytes);
     if (status == TAS_STOPPED) status = TAS_OK; /* past the last edge shape */
-    for (uint32_t i = 0; i < cases && !status; i++) status = drawn_case(fast, t, seed, EDGE_CASES + i, row, text, bytes);
-    for (int i = 0; i < LARGE_SHAPES && edge && !status; i++) status = large_case(fast, t, seed, edge, i, row, text, bytes);
+    for (uint32_t i = 0; i < cases && !status; i++)
+        status = drawn_case(fast, t, seed, EDGE_CASES + i, row, text, bytes);
+    for (int i = 0; i < LARGE_SHAPES && edge && !status; i++)
+        status = large_case(fast, t, seed, edge, i, row, text, bytes);
     row->seconds = now_seconds() - start;
     return status;
 }
 
-tas_status verify_providers(tas_device *device, uint64_t seed, uint32_t cases, tas_verify_fn on_row, void *user, tas_verify_result *result)
+tas_status verify_providers(tas_device *device, uint64_t seed, uint32_t cases, tas_verify_fn on_row, void *user,
+                            tas_verify_result *result)
 {
     tas_device *fast = NULL;
     const double start = now_seconds();
@@ -193,8 +197,11 @@ tas_status verify_providers(tas_device *device, uint64_t seed, uint32_t cases, t
     if (status) return status;
     const char *unused = clblast_unused(fast);
     if (unused) {
-        const tas_verify_row row = {
-            .operation = "products", .provider = "clblast", .skipped = 1, .text = unused, .seconds = now_seconds() - start};
+        const tas_verify_row row = {.operation = "products",
+                                    .provider = "clblast",
+                                    .skipped = 1,
+                                    .text = unused,
+                                    .seconds = now_seconds() - start};
         verify_report(&row, on_row, user, result);
     }
     const uint32_t edge = unused ? 0 : clblast_indirect_edge(fast);

@@ -8,21 +8,26 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const words[] = {
-    [TAS_TIER_UNTESTED] = "untested", [TAS_TIER_EXACT] = "exact", [TAS_TIER_TOLERANCE] = "tolerance", [TAS_TIER_REFUSED] = "refused"};
+static const char *const words[] = {[TAS_TIER_UNTESTED] = "untested",
+                                    [TAS_TIER_EXACT] = "exact",
+                                    [TAS_TIER_TOLERANCE] = "tolerance",
+                                    [TAS_TIER_REFUSED] = "refused"};
 
 /* The file's path, named by all that the tier depends on; false where there is no cache. */
 static bool find_path(const tas_device_info *info, char *path, size_t bytes)
 {
     char folder[512], hex[65];
     digest d;
-    const char *const texts[] = {info->long_id, info->name, info->vendor, info->platform, info->driver, info->version, tas_version()};
+    const char *const texts[] = {info->long_id, info->name,    info->vendor, info->platform,
+                                 info->driver,  info->version, tas_version()};
     const int contract = tas_contract();
     if (!cache_folder(folder, sizeof folder)) return false;
     digest_begin(&d);
     sha256_update(&d.sha, sizeof contract, (const uint8_t *)&contract);
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) sha256_update(&d.sha, strlen(texts[i]) + 1, (const uint8_t *)texts[i]);
-    for (int i = 0; cl_sources[i].name; i++) sha256_update(&d.sha, strlen(cl_sources[i].text) + 1, (const uint8_t *)cl_sources[i].text);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        sha256_update(&d.sha, strlen(texts[i]) + 1, (const uint8_t *)texts[i]);
+    for (int i = 0; cl_sources[i].name; i++)
+        sha256_update(&d.sha, strlen(cl_sources[i].text) + 1, (const uint8_t *)cl_sources[i].text);
     digest_end(&d, hex);
     return (size_t)snprintf(path, bytes, "%s/tier-%s", folder, hex) < bytes;
 }

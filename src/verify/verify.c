@@ -25,7 +25,8 @@ static tas_status verify_operations(tas_device *device, const tas_verify_options
     for (int op = 0; op < OP_COUNT; op++) {
         char text[512];
         tas_verify_row row;
-        tas_status status = verify_operation(device, (op_id)op, is->seed, EDGE_CASES, is->cases, &row, text, sizeof text);
+        tas_status status =
+            verify_operation(device, (op_id)op, is->seed, EDGE_CASES, is->cases, &row, text, sizeof text);
         if (status == TAS_NO_MEMORY) return status;
         if (status) { /* a device that fails in one operation may do others */
             row.failed++;
@@ -36,11 +37,13 @@ static tas_status verify_operations(tas_device *device, const tas_verify_options
     return TAS_OK;
 }
 
-static tas_status verify(tas_device *device, const tas_verify_options *is, tas_verify_fn on_row, void *user, tas_verify_result *result)
+static tas_status verify(tas_device *device, const tas_verify_options *is, tas_verify_fn on_row, void *user,
+                         tas_verify_result *result)
 {
     tas_status status = verify_operations(device, is, on_row, user, result);
     const uint32_t failed = result->failed;
-    if (!status && is->providers && device->cl) status = verify_providers(device, is->seed, is->cases, on_row, user, result);
+    if (!status && is->providers && device->cl)
+        status = verify_providers(device, is->seed, is->cases, on_row, user, result);
     if (!status && is->training) {
         const double start = now_seconds();
         status = canonical_training(device, result->digest);
@@ -60,12 +63,14 @@ static tas_status verify(tas_device *device, const tas_verify_options *is, tas_v
         device->info.tier = exact ? TAS_TIER_EXACT : TAS_TIER_REFUSED;
         tier_remember(device->context, &device->info, device->info.tier);
     }
-    if (result->failed) return fail(device->context, TAS_MISMATCH, "%s: %u of %u rows failed", device->info.id, result->failed,
-                                    result->failed + result->passed);
+    if (result->failed)
+        return fail(device->context, TAS_MISMATCH, "%s: %u of %u rows failed", device->info.id, result->failed,
+                    result->failed + result->passed);
     return TAS_OK;
 }
 
-tas_status tas_verify(tas_device *device, const tas_verify_options *options, tas_verify_fn on_row, void *user, tas_verify_result *result)
+tas_status tas_verify(tas_device *device, const tas_verify_options *options, tas_verify_fn on_row, void *user,
+                      tas_verify_result *result)
 {
     entry_state saved;
     tas_verify_result own;
@@ -74,8 +79,9 @@ tas_status tas_verify(tas_device *device, const tas_verify_options *options, tas
     *result = (tas_verify_result){0};
     tas_status status;
     if (options->size != sizeof *options)
-        status = fail(device->context, TAS_BAD_ARGUMENT, "options of %zu bytes; this library knows %zu: use tas_verify_options_init()",
-                      options->size, sizeof *options);
+        status = fail(device->context, TAS_BAD_ARGUMENT,
+                      "options of %zu bytes; this library knows %zu: use tas_verify_options_init()", options->size,
+                      sizeof *options);
     else
         status = verify(device, options, on_row, user, result);
     entry_end(&saved);

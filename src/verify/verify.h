@@ -34,11 +34,12 @@ void case_free_results(const test_case *c, void **got);
 bool case_equal(const test_case *c, void *const *got, uint64_t seed, char *text, size_t bytes);
 
 /* Verifies one operation on a device: `cases` random cases and the edge shapes, of these at most `edges`. */
-tas_status verify_operation(tas_device *device, op_id op, uint64_t seed, uint32_t edges, uint32_t cases, tas_verify_row *row, char *text,
-                            size_t bytes);
+tas_status verify_operation(tas_device *device, op_id op, uint64_t seed, uint32_t edges, uint32_t cases,
+                            tas_verify_row *row, char *text, size_t bytes);
 
 /* Holds CLBlast's products against their bound: one row each. Opens the device a second time, with TAS_ARITH_FAST. */
-tas_status verify_providers(tas_device *device, uint64_t seed, uint32_t cases, tas_verify_fn on_row, void *user, tas_verify_result *result);
+tas_status verify_providers(tas_device *device, uint64_t seed, uint32_t cases, tas_verify_fn on_row, void *user,
+                            tas_verify_result *result);
 
 /* The canonical training, and the digest of its weights. */
 tas_status canonical_training(tas_device *device, char hex[65]);
