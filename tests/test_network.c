@@ -230,6 +230,7 @@ START_TEST(long_texts)
 {
     enum { LINES = 5000, BYTES = 8 };
     char *text = malloc(LINES * BYTES + 100), *at = text;
+    ck_assert_ptr_nonnull(text);
     at += sprintf(at, "input 4\n");
     for (int i = 0; i < LINES; i++) at += sprintf(at, "relu\n");
     refuse(text, "net:", "more than 4096 layers");
