@@ -1,8 +1,10 @@
 #!/bin/bash
-# The C program in README.md, as it stands there, against the installed library.
+# The C program in README.md, as it stands there, against the installed library; and the canonical digest in it.
 #     test_readme.sh SOURCE_ROOT BUILD_ROOT
 set -euo pipefail
 root=$1 build=$2
+digest=$(grep -oE '[0-9a-f]{64}' "$root/src/verify/training.c")
+grep -q "^    $digest\$" "$root/README.md" || { echo "README.md does not state the canonical digest $digest"; exit 1; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 DESTDIR=$work/root meson install -C "$build" --no-rebuild --quiet

@@ -89,11 +89,19 @@ static void plan_tile(const tas_network *network, const plan_device *device, con
     for (int part = 0; part < PART_COUNT; part++) p->total += p->bytes[part];
 }
 
-/* The part that is too large for one allocation, or -1. */
+/* The most that a part may have: one allocation, and what kernels can count, which is elements in 32 bits (of the data set
+ * they count examples). */
+static uint64_t most_bytes(const plan_device *device, int part)
+{
+    const uint64_t counted = sizeof(float) * (uint64_t)UINT32_MAX;
+    return part == PART_DATA || device->max_alloc < counted ? device->max_alloc : counted;
+}
+
+/* The part that is too large, or -1. */
 static int oversized(const plan *p, const plan_device *device)
 {
     for (int part = 0; part < PART_COUNT; part++)
-        if (p->bytes[part] > device->max_alloc) return part;
+        if (p->bytes[part] > most_bytes(device, part)) return part;
     return -1;
 }
 
@@ -115,8 +123,9 @@ tas_status plan_make(const tas_network *network, const plan_device *device, cons
     tas_status status;
     if (part >= 0)
         status = fail(network->context, TAS_NO_MEMORY,
-                      "%s: its %s need %llu bytes in one piece, of which it gives at most %llu", device->id,
-                      part_names[part], (unsigned long long)out->bytes[part], (unsigned long long)device->max_alloc);
+                      "%s: its %s need %llu bytes in one piece, of which there are at most %llu", device->id,
+                      part_names[part], (unsigned long long)out->bytes[part],
+                      (unsigned long long)most_bytes(device, part));
     else
         status = fail(network->context, TAS_NO_MEMORY,
                       "%s: %llu bytes may be used, at least %llu are needed (of these the data set %llu)", device->id,
