@@ -39,9 +39,9 @@ static tas_status open_opencl(tas_context *context, const tas_device_info *info,
 {
     char wrong[600];
     tas_status status = device_open_opencl(context, info, arith, out);
-    if (status || arith == TAS_ARITH_FAST) return status;
+    if (status) return status;
     (*out)->info.tier = tier_recall(info);
-    if ((*out)->info.tier == TAS_TIER_EXACT) return TAS_OK;
+    if (arith != TAS_ARITH_EXACT || (*out)->info.tier == TAS_TIER_EXACT) return TAS_OK;
 
     /* One that was refused is tested again: a library or driver that was mended may have the same version. */
     status = self_test(*out, wrong, sizeof wrong);
