@@ -167,15 +167,14 @@ static json_t *describe_device(session *v, const device_run *run)
     return o;
 }
 
-/* A device whose results are wrong has failed, also where its self-test found out before tas_verify() could; one that
- * cannot be opened at all is skipped. */
+/* A device that is not available, or has no compiler, is skipped; one that fails in any other way has failed. */
 static void verify_device(session *v, const char *id, device_run *run)
 {
     tas_device *device = NULL;
     v->rows = json_array();
     tas_status status = tas_device_open(v->cli.context, id, TAS_ARITH_UNTESTED, &device);
     if (status) {
-        run->verdict = status == TAS_MISMATCH ? FAILED : SKIPPED;
+        run->verdict = status == TAS_NO_DEVICE ? SKIPPED : FAILED;
         if (v->s.all)
             fprintf(v->text, "%s (%s)\n  %-7s  %s\n", run->id, run->name, shown_verdicts[run->verdict],
                     tas_error(v->cli.context));
