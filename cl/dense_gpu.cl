@@ -6,8 +6,8 @@
  * its ITEMS_X x ITEMS_Y items takes what its own ROWS x COLS sums need. An item's sums lie ITEMS_X and ITEMS_Y apart, so that
  * neighbours read and write neighbours. Every sum is one fma chain with k ascending.
  *
- * Beyond the edge of a matrix, and beyond the last k, both operands are 0: fma(0, 0, c) is c, for c is never -0 here. (The
- * chain starts at +0, or at a bias, which is flushed; and a sum that rounds to zero from there is +0.)
+ * Beyond the edge of a matrix, and beyond the last k, both operands are 0: fma(0, 0, c) is c. (Where llvmpipe left a -0 in
+ * a chain it may become +0; what is stored has no -0 either way.)
  *
  * Options: TILE              a multiple of ITEMS_X and ITEMS_Y
  *          ITEMS_X, ITEMS_Y  the work-group

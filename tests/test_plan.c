@@ -318,15 +318,20 @@ START_TEST(large_numbers)
 {
     scene s;
     plan p;
-    scene_open(&s, "input 65536\ndense 65535\n");
+    scene_open(&s, "input 65536\ndense 59392\n");
     s.work.batch = s.work.tile_most = 1u << 24;
     s.work.window = UINT32_MAX;
     s.work.input_bytes = 4 * 65536;
     expect_ok(make(&s, &p));
     check_plan(&s, &p);
-    ck_assert_uint_eq(p.bytes[PART_PARAMETERS], 65536ull * 65536 * 4 + 65536 * 4);
+    ck_assert_uint_eq(p.bytes[PART_PARAMETERS], 59392ull * 65536 * 4 + 59392 * 4);
     ck_assert_uint_ge(p.bytes[PART_DATA], 4 * 65536ull * UINT32_MAX);
     plan_free(&p);
+    scene_close(&s);
+
+    scene_open(&s, "input 65536\ndense 65535\n"); /* more elements than kernels count */
+    ck_assert_int_eq(make(&s, &p), TAS_NO_MEMORY);
+    ck_assert_ptr_nonnull(strstr(tas_error(s.network->context), "parameters need"));
     scene_close(&s);
 }
 END_TEST

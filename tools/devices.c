@@ -23,7 +23,9 @@ static void measure(cli_state *cli, tas_device_info *info)
 {
     tas_device *device = NULL;
     tas_device_info seen;
-    tas_status status = tas_device_open(cli->context, info->long_id, TAS_ARITH_UNTESTED, &device);
+    tas_status status = tas_device_open(cli->context, info->long_id, TAS_ARITH_EXACT, &device);
+    if (status == TAS_MISMATCH) /* refused, and measured all the same */
+        status = tas_device_open(cli->context, info->long_id, TAS_ARITH_UNTESTED, &device);
     if (!status) {
         seen = *tas_device_get_info(device);
         status = tas_device_measure(device, &seen);

@@ -108,9 +108,10 @@ static volatile sig_atomic_t signals;
 static void on_signal(int number)
 {
     (void)number;
-    if (signals || !running) _exit(EXIT_INTERRUPTED);
+    tas_model *model = running; /* once: another thread may set it to NULL */
+    if (signals || !model) _exit(EXIT_INTERRUPTED);
     signals = 1;
-    tas_cancel(running);
+    tas_cancel(model);
 }
 
 static void catch_signals(tas_model *model)

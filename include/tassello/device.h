@@ -14,7 +14,7 @@ typedef struct tas_device tas_device;
 typedef enum tas_tier {
     TAS_TIER_UNTESTED = 0,
     TAS_TIER_EXACT,     /* every case had the bits of the C reference */
-    TAS_TIER_TOLERANCE, /* close, but not equal: usable with TAS_ARITH_FAST alone */
+    TAS_TIER_TOLERANCE, /* close, but not equal: an open device whose products CLBlast takes (TAS_ARITH_FAST) */
     TAS_TIER_REFUSED    /* wrong */
 } tas_tier;
 

@@ -92,13 +92,14 @@ typedef struct tas_train_result {
     char bad_tensor[64]; /* and the first tensor in it */
 } tas_train_result;
 
-/* Trains with mini-batch SGD. Each epoch is shuffled anew from (seed, epoch). result may be NULL.
+/* Trains with mini-batch SGD. Momentum, epochs and shuffles start anew with each call: two calls of one epoch are not one
+ * call of two. Each epoch is shuffled anew from (seed, epoch). result may be NULL.
  * TAS_STOPPED after tas_cancel() or by the callback: the model holds the weights after the last step done.
- * TAS_NOT_FINITE: the model holds the weights before the bad step. */
+ * TAS_NOT_FINITE: the model holds the weights before the bad step; where the very last update overflowed, it says so. */
 TAS_API tas_status tas_train(tas_model *model, const tas_data *data, const tas_train_options *options,
                              tas_train_result *result);
 
-/* Asks a training run on this model to stop after the step that is running. Async-signal-safe; may come from any thread.
+/* Asks a training run on this model to stop after the step that is running, and those already given to the device. Async-signal-safe; may come from any thread.
  * A request outlives the call until a run has obeyed it. */
 TAS_API void tas_cancel(tas_model *model);
 

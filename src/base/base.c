@@ -61,7 +61,10 @@ void note(tas_context *context, const char *format, ...)
     va_start(list, format);
     vsnprintf(line, sizeof line, format, list);
     va_end(list);
+    entry_state ours;
+    callback_begin(context, &ours);
     context->log(context->log_user, line);
+    callback_end(&ours);
 }
 
 void entry_begin(tas_context *context, entry_state *saved)

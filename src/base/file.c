@@ -57,7 +57,7 @@ tas_status file_begin(tas_context *context, file_writer *writer, const char *pat
 {
     *writer = (file_writer){0};
     writer->path = strdup(path);
-    writer->temporary = malloc(strlen(path) + sizeof ".XXXXXX");
+    writer->temporary = malloc(strlen(path) + sizeof ".1234567");
     if (!writer->path || !writer->temporary) {
         file_abandon(writer);
         return fail(context, TAS_NO_MEMORY, "%s: no memory to write it", path);
@@ -67,8 +67,12 @@ tas_status file_begin(tas_context *context, file_writer *writer, const char *pat
         file_abandon(writer);
         return fail(context, TAS_BAD_FILE, "%s: cannot be written: not a regular file", path);
     }
-    strcat(strcpy(writer->temporary, path), ".XXXXXX");
-    int fd = mkstemp(writer->temporary);
+    int fd = -1;
+    for (int i = 0; i < 100 && fd < 0; i++) { /* names that a process killed earlier left behind are passed over */
+        sprintf(writer->temporary, "%s.%05d%02d", path, (int)(getpid() % 100000), i);
+        fd = open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd < 0 && errno != EEXIST) break;
+    }
     if (fd < 0) {
         tas_status status = fail(context, TAS_BAD_FILE, "%s: cannot be written: %s", path, strerror(errno));
         free(writer->temporary); /* there is none to remove */
@@ -76,9 +80,6 @@ tas_status file_begin(tas_context *context, file_writer *writer, const char *pat
         file_abandon(writer);
         return status;
     }
-    mode_t mask = umask(0); /* mkstemp() gives 0600; a file of the user's gets what open() would give */
-    umask(mask);
-    fchmod(fd, 0666 & ~mask);
     writer->stream = fdopen(fd, "wb");
     if (!writer->stream) {
         close(fd);
@@ -107,7 +108,10 @@ tas_status file_commit(tas_context *context, file_writer *writer)
     failed |= fflush(writer->stream) != 0;
     failed |= fsync(fileno(writer->stream)) != 0;
     int error = errno;
-    failed |= fclose(writer->stream) != 0;
+    if (fclose(writer->stream)) {
+        if (!failed) error = errno;
+        failed = true;
+    }
     writer->stream = NULL;
     if (!failed && rename(writer->temporary, writer->path)) {
         failed = true;
@@ -147,8 +151,8 @@ static bool make_folders(char *path)
     struct stat about;
     mkdir(path, 0700);
     /* what is in it is run: nobody else may have put it there */
-    return !stat(path, &about) && S_ISDIR(about.st_mode) && about.st_uid == geteuid() && !(about.st_mode & S_IWOTH) &&
-           !access(path, R_OK | W_OK | X_OK);
+    return !stat(path, &about) && S_ISDIR(about.st_mode) && about.st_uid == geteuid() &&
+           !(about.st_mode & (S_IWGRP | S_IWOTH)) && !access(path, R_OK | W_OK | X_OK);
 }
 
 bool cache_folder(char *folder, size_t bytes)

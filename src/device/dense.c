@@ -122,6 +122,7 @@ enum { GPU_TILES = sizeof gpu_tiles / sizeof *gpu_tiles };
 static gpu_tile gpu_tile_of(const tas_device *device, uint32_t rows, uint32_t cols)
 {
     int i = ((struct cl_device *)device->cl)->gpu_tile;
+    if (device->variant >= 0) return gpu_tiles[i + device->variant];
     const size_t wanted = 2 * (size_t)device->info.compute_units;
     while (i < GPU_TILES - 1 && blocks(rows, gpu_tiles[i].tile) * blocks(cols, gpu_tiles[i].tile) < wanted) i++;
     return gpu_tiles[i];
@@ -232,5 +233,9 @@ tas_status cl_override_dense(tas_device *device)
     device->launch[OP_DENSE_BACKWARD_BIAS] = cl->cpu ? cpu_backward_bias : gpu_backward_bias;
     device->scratch[OP_DENSE_BACKWARD_INPUT] = cl->cpu ? cpu_input_scratch : NULL;
     device->scratch[OP_DENSE_BACKWARD_WEIGHTS] = cl->cpu ? cpu_weights_scratch : NULL;
-    return cl->cpu ? TAS_OK : gpu_choose_tile(device);
+    device->variants = 0;
+    if (cl->cpu) return TAS_OK;
+    tas_status status = gpu_choose_tile(device);
+    device->variants = GPU_TILES - cl->gpu_tile;
+    return status;
 }

@@ -45,6 +45,8 @@ struct tas_device {
     op_scratch scratch[OP_COUNT]; /* NULL: none */
     /* Width of the panels in which this device wants a matrix (rows, cols) of parameters; 1: canonical. */
     uint32_t (*panel)(struct tas_device *device, uint32_t rows, uint32_t cols);
+    int variants;                    /* forms that products take by their size, all with the same bits; 0: one */
+    int variant;                     /* the form that verify asks for; -1: by the size */
     uint64_t used_bytes, peak_bytes; /* the ledger */
     void *cl;                        /* struct cl_device (opencl.h), NULL on the reference */
 };

@@ -9,7 +9,7 @@ static tas_status alloc(tas_device *device, uint64_t bytes, mem *out)
     struct cl_device *cl = device->cl;
     cl_int error;
     *out = (mem){0};
-    if (bytes > device->info.max_alloc_bytes)
+    if (device->info.max_alloc_bytes && bytes > device->info.max_alloc_bytes)
         return fail(device->context, TAS_NO_MEMORY, "%s: %llu bytes in one piece, of which it gives at most %llu",
                     device->info.id, (unsigned long long)bytes, (unsigned long long)device->info.max_alloc_bytes);
     cl_mem buffer = clCreateBuffer(cl->context, CL_MEM_READ_WRITE, bytes ? bytes : 1, NULL, &error);
@@ -121,19 +121,33 @@ tas_status cl_get_elements(tas_device *device, const char *program, const char *
     return cl_get_kernel(device, program, name, options, out);
 }
 
-/* A driver may report a limit on groups that a kernel does not have, or the other way round: so the kernel is asked. */
+/* Whether a kernel runs in groups of the size that the device's simple kernels have. */
+static tas_status group_fits(tas_device *device, cl_kernel kernel, bool *fits)
+{
+    const struct cl_device *cl = device->cl;
+    size_t most = 0;
+    cl_int error = clGetKernelWorkGroupInfo(kernel, cl->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof most, &most, NULL);
+    if (error) return cl_fail(device, error, "clGetKernelWorkGroupInfo");
+    *fits = *fits && most >= cl->group;
+    return TAS_OK;
+}
+
+/* A driver may report a limit on groups that a kernel does not have, or the other way round: so the kernels with barriers
+ * are asked. */
 static tas_status choose_group(tas_device *device)
 {
     struct cl_device *cl = device->cl;
     for (cl->group = 64; cl->group > 16; cl->group /= 2) {
         cl_kernel kernel;
-        size_t most = 0;
-        if (cl->group > device->info.max_group) continue;
+        char rows[32];
+        bool fits = true;
+        if (device->info.max_group && cl->group > device->info.max_group) continue;
+        snprintf(rows, sizeof rows, "-D ROWS=%u", cl->group / ROW_LANES);
         tas_status status = cl_get_simple(device, "sum", "sum_blocks", &kernel);
-        if (status) return status;
-        cl_int error = clGetKernelWorkGroupInfo(kernel, cl->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof most, &most, NULL);
-        if (error) return cl_fail(device, error, "clGetKernelWorkGroupInfo");
-        if (most >= cl->group) break;
+        if (!status) status = group_fits(device, kernel, &fits);
+        if (!status) status = cl_get_kernel(device, "loss", "softmax_loss", rows, &kernel);
+        if (!status) status = group_fits(device, kernel, &fits);
+        if (status || fits) return status;
     }
     return TAS_OK;
 }
@@ -149,7 +163,8 @@ tas_status device_open_opencl(tas_context *context, const tas_device_info *info,
         free(cl);
         return fail(context, TAS_NO_MEMORY, "%s: no memory to open it", info->id);
     }
-    *device = (tas_device){.context = context, .info = *info, .arith = arith, .driver = &driver, .cl = cl};
+    *device =
+        (tas_device){.context = context, .info = *info, .arith = arith, .driver = &driver, .variant = -1, .cl = cl};
 
     tas_status status = cl_find(context, info->long_id, &cl->platform, &cl->id);
     if (status) goto fail;

@@ -30,7 +30,10 @@ static uint64_t sgd_elements(const op_args *a, int operand) { return operand == 
 
 static bool sgd_fill(const op_args *a, int operand, void *data, draw *d)
 {
-    (void)a;
+    if (operand == 2 && d->mode == DRAW_EDGE) { /* state goes down to 2^-100 */
+        for (uint32_t i = 0; i < a->size[0]; i++) ((float *)data)[i] = draw_float(d) * 0x1p-60f;
+        return true;
+    }
     if (operand != 3) return false;
     ((uint32_t *)data)[0] = draw_below(d, 4) ? 0 : 5;
     ((uint32_t *)data)[1] = 0;

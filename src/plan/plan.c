@@ -93,7 +93,7 @@ static void plan_tile(const tas_network *network, const plan_device *device, con
  * they count examples). */
 static uint64_t most_bytes(const plan_device *device, int part)
 {
-    const uint64_t counted = sizeof(float) * (uint64_t)UINT32_MAX;
+    const uint64_t counted = sizeof(float) * ((uint64_t)UINT32_MAX - 4096); /* and the end of its last run */
     return part == PART_DATA || device->max_alloc < counted ? device->max_alloc : counted;
 }
 
@@ -122,10 +122,10 @@ tas_status plan_make(const tas_network *network, const plan_device *device, cons
     const int part = oversized(out, device);
     tas_status status;
     if (part >= 0)
-        status = fail(network->context, TAS_NO_MEMORY,
-                      "%s: its %s need %llu bytes in one piece, of which there are at most %llu", device->id,
-                      part_names[part], (unsigned long long)out->bytes[part],
-                      (unsigned long long)most_bytes(device, part));
+        status =
+            fail(network->context, TAS_NO_MEMORY,
+                 "%s: its %s need %llu bytes in one piece, of which there are at most %llu", device->id,
+                 part_names[part], (unsigned long long)out->bytes[part], (unsigned long long)most_bytes(device, part));
     else
         status = fail(network->context, TAS_NO_MEMORY,
                       "%s: %llu bytes may be used, at least %llu are needed (of these the data set %llu)", device->id,

@@ -19,8 +19,9 @@ static tas_status write_order(workspace *w, uint32_t count)
 
 static uint32_t window_of(const tas_data *data)
 {
-    const uint64_t bytes = data_input_bytes(data) + data_target_bytes(data), most = WINDOW_BYTES / bytes;
-    return data->is.count < most ? (uint32_t)data->is.count : most > TILE_MOST ? (uint32_t)most : TILE_MOST;
+    const uint64_t bytes = data_input_bytes(data) + data_target_bytes(data);
+    const uint64_t most = bytes > WINDOW_BYTES ? 1 : WINDOW_BYTES / bytes;
+    return data->is.count < most ? (uint32_t)data->is.count : (uint32_t)most;
 }
 
 /* Runs forward over all examples of the window, of which the first is `first` in the set. */
@@ -46,7 +47,7 @@ static tas_status evaluate(tas_model *model, const tas_data *data, tas_score *sc
 {
     const uint32_t all = (uint32_t)data->is.count;
     const plan_work work = {.batch = all,
-                            .tile_most = TILE_MOST,
+                            .tile_most = window_of(data) < TILE_MOST ? window_of(data) : TILE_MOST,
                             .window = window_of(data),
                             .input_bytes = data_input_bytes(data),
                             .target_bytes = data_target_bytes(data)};
@@ -103,16 +104,16 @@ static tas_status predict(tas_model *model, const float *inputs, uint32_t count,
     tas_status status = workspace_open(&w, model, &work, 0);
     if (!status) status = write_order(&w, tile_most);
     const uint32_t tile = status ? 1 : w.plan.tile; /* the tile may be smaller than the window */
-    for (uint32_t at = 0; at < count && !status; at += tile) {
-        const uint32_t n = count - at < tile ? count - at : tile;
+    for (size_t at = 0; at < count && !status; at += tile) {
+        const uint32_t n = count - at < tile ? (uint32_t)(count - at) : tile;
         const uint64_t row = sizeof(float) * network->inputs, result = sizeof(float) * network->outputs;
-        status = w.device->driver->write(w.device, &w.inputs, 0, inputs + (size_t)at * network->inputs, n * row, true);
+        status = w.device->driver->write(w.device, &w.inputs, 0, inputs + at * network->inputs, n * row, true);
         if (!status) status = feed_tile(&w, &data, 0, n);
         if (!status)
             status = run_calls(&w, network->forward, network->forward_count - 1, n, 0, n); /* all but the loss */
         if (!status)
-            status = w.device->driver->read(w.device, &w.tensor[network->output], 0,
-                                            outputs + (size_t)at * network->outputs, n * result);
+            status = w.device->driver->read(w.device, &w.tensor[network->output], 0, outputs + at * network->outputs,
+                                            n * result);
     }
     workspace_close(&w);
     return status;

@@ -28,17 +28,16 @@ tas_status feed_upload(workspace *w, const tas_data *data, uint64_t first, uint3
 {
     const device_driver *driver = w->device->driver;
     const size_t in = data_input_bytes(data), out = data_target_bytes(data);
-    const uint32_t chunk = in > (1u << 22) ? 1 : (uint32_t)((1u << 22) / in + 1); /* about 4 MB of host memory */
+    const size_t host = 1u << 22, row = in + out; /* about 4 MB of host memory */
+    const uint32_t fit = row > host ? 1 : (uint32_t)(host / row), chunk = fit < n ? fit : n;
     char *inputs = malloc(in * chunk), *targets = malloc(out * chunk);
     tas_status status =
         inputs && targets ? TAS_OK : fail(data->context, TAS_NO_MEMORY, "%s: no memory to read it", data->name);
-    for (uint32_t at = 0; at < n && !status; at += chunk) {
-        const uint32_t some = n - at < chunk ? n - at : chunk;
+    for (uint64_t at = 0; at < n && !status; at += chunk) {
+        const uint32_t some = n - at < chunk ? (uint32_t)(n - at) : chunk;
         status = data_fetch(data, first + at, some, inputs, targets);
-        if (!status)
-            status = driver->write(w->device, &w->inputs, (uint64_t)at * in, inputs, (uint64_t)some * in, true);
-        if (!status)
-            status = driver->write(w->device, &w->targets, (uint64_t)at * out, targets, (uint64_t)some * out, true);
+        if (!status) status = driver->write(w->device, &w->inputs, at * in, inputs, (uint64_t)some * in, true);
+        if (!status) status = driver->write(w->device, &w->targets, at * out, targets, (uint64_t)some * out, true);
     }
     free(inputs);
     free(targets);

@@ -14,11 +14,12 @@ static uint64_t scratch_of(void *self, const op_args *args) { return device_scra
 /* At most 60 % of a discrete device's memory, 50 % of a shared one: allocation is over-committed (pitfall 1). */
 static plan_device limits_of(tas_device *device)
 {
-    const tas_device_info *info = &device->info;
+    const tas_device_info *info = &device->info; /* a limit of 0 is one that the driver would not tell */
+    const uint64_t budget = info->shared_memory ? info->global_bytes / 2 : info->global_bytes / 5 * 3;
     return (plan_device){
         .id = info->id,
-        .budget = info->shared_memory ? info->global_bytes / 2 : info->global_bytes / 5 * 3,
-        .max_alloc = info->max_alloc_bytes,
+        .budget = budget ? budget : UINT64_MAX,
+        .max_alloc = info->max_alloc_bytes ? info->max_alloc_bytes : UINT64_MAX,
         .align = info->align_bytes > 64 ? info->align_bytes : 64,
         .self = device,
         .panel = panel_of,
@@ -115,7 +116,8 @@ void tas_model_close(tas_model **model)
 
 const tas_network *tas_model_network(const tas_model *model) { return model->network; }
 
-void tas_cancel(tas_model *model) { model->cancelled = 1; }
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2, "tas_cancel() must be safe in a signal handler");
+void tas_cancel(tas_model *model) { atomic_store(&model->cancelled, 1); }
 
 /* A parameter by name; the error names those there are. */
 static tas_status find_parameter(tas_model *model, const char *name, size_t count, int *index)

@@ -9,7 +9,7 @@
 
 #include <tassello/model.h>
 
-#include <signal.h>
+#include <stdatomic.h>
 
 struct tas_model {
     tas_context *context;
@@ -17,9 +17,9 @@ struct tas_model {
     tas_network *network; /* its own */
     uint64_t seed;
     plan_device limits;
-    mem parameters; /* the whole part */
-    plan places;    /* of the parameters alone */
-    volatile sig_atomic_t cancelled;
+    mem parameters;       /* the whole part */
+    plan places;          /* of the parameters alone */
+    atomic_int cancelled; /* set by signal handlers and other threads */
 };
 
 /* The memory of a run: parts that a plan asked for, and a slice a tensor. Parameters are the model's. */

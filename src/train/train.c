@@ -52,6 +52,8 @@ static tas_status check_options(const tas_model *model, const tas_data *data, co
     if (!mul_size(is->epochs, data->is.count, &steps))
         return fail(context, TAS_BAD_ARGUMENT, "%llu epochs: too many", (unsigned long long)is->epochs);
     if (!is->steps && !is->epochs) return fail(context, TAS_BAD_ARGUMENT, "no steps and no epochs to train");
+    if (is->steps ? is->steps >= UINT32_MAX : is->epochs * ((data->is.count - 1) / is->batch + 1) >= UINT32_MAX)
+        return fail(context, TAS_BAD_ARGUMENT, "2^32 - 1 steps or more in one run");
     tas_status status = check_rate(context, "lr", is->lr, 1e6f);
     if (!status) status = check_rate(context, "momentum", is->momentum, 1);
     if (!status) status = check_rate(context, "weight decay", is->weight_decay, 1e6f);
@@ -160,7 +162,8 @@ static tas_status diagnose(trainer *t, uint32_t at, uint32_t batch)
     workspace *w = &t->w;
     const tas_network *network = w->network;
     int found = -1;
-    tas_status status = TAS_OK;
+    /* what the bad run left in sums that are still open must not be found */
+    tas_status status = w->device->driver->zero(w->device, &w->part[PART_GRADIENT]);
     for (uint32_t first = 0; first < batch && !status && found < 0; first += w->plan.tile) {
         const uint32_t n = batch - first < w->plan.tile ? batch - first : w->plan.tile;
         status = feed_tile(w, t->data, at + first, n);
@@ -276,6 +279,29 @@ static tas_status run_loop(trainer *t)
     return status;
 }
 
+/* An update can overflow though loss and gradient were finite: the next step would show it, and after the last one this. */
+static tas_status check_weights(trainer *t)
+{
+    workspace *w = &t->w;
+    const device_driver *driver = w->device->driver;
+    const uint32_t clear[2] = {0, 0};
+    uint32_t record[2] = {0, 0};
+    const op_args check = {.op = OP_CHECK_FINITE,
+                           .size = {(uint32_t)(w->plan.bytes[PART_PARAMETERS] / sizeof(float)), 1, 3}};
+    const mem parameters[] = {w->part[PART_PARAMETERS], w->record};
+    tas_status status = driver->write(w->device, &w->record, 0, clear, sizeof clear, true);
+    if (!status) status = device_run(w->device, &check, parameters, NULL);
+    if (!status) status = driver->read(w->device, &w->record, 0, record, sizeof record);
+    if (status || !record[0]) return status;
+    t->result.bad_step = t->result.steps;
+    snprintf(t->result.bad_tensor, sizeof t->result.bad_tensor, "the updated weights");
+    return fail(
+        t->model->context, TAS_NOT_FINITE,
+        "step %llu: the updated weights are not finite (lr %g, momentum %g, weight decay %g) and are of no use; try "
+        "a smaller lr",
+        (unsigned long long)t->result.steps, (double)t->is.lr, (double)t->is.momentum, (double)t->is.weight_decay);
+}
+
 /* A step that updates nothing (the record is set): kernels are built and memory is touched before the clock starts. */
 static tas_status warm_up(trainer *t)
 {
@@ -284,6 +310,8 @@ static tas_status warm_up(trainer *t)
     const uint32_t set[2] = {UINT32_MAX, 0}, clear[2] = {0, 0};
     tas_status status = driver->write(w->device, &w->record, 0, set, sizeof set, true);
     if (!status) status = run_step(t, 0, 0, batch_of(t, 1));
+    if (!status && t->count % t->is.batch && t->steps >= t->steps_an_epoch) /* the last batch of an epoch is smaller */
+        status = run_step(t, 0, 0, t->count % t->is.batch);
     if (!status) status = driver->write(w->device, &w->record, 0, clear, sizeof clear, true);
     return status;
 }
@@ -310,6 +338,10 @@ static tas_status train(tas_model *model, const tas_data *data, const tas_train_
     if (!status) status = warm_up(&t);
     t.start = now_seconds();
     if (!status) status = run_loop(&t);
+    if (!status || status == TAS_STOPPED) {
+        const tas_status weights = check_weights(&t);
+        if (weights) status = weights;
+    }
     if (status == TAS_STOPPED) {
         model->cancelled = 0;
         fail(model->context, status, "stopped after step %llu", (unsigned long long)t.result.steps);

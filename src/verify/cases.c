@@ -212,7 +212,9 @@ static tas_status count_case(tas_device *device, op_id op, uint64_t seed, uint32
 {
     char what[512];
     bool equal = false;
+    device->variant = device->variants ? (int)(number % (uint32_t)device->variants) : -1;
     tas_status status = verify_case(device, op, seed, number, &equal, what, sizeof what);
+    device->variant = -1;
     if (status) return status;
     if (equal)
         row->passed++;

@@ -202,7 +202,7 @@ tas_status verify_providers(tas_device *device, uint64_t seed, uint32_t cases, t
                                     .skipped = 1,
                                     .text = unused,
                                     .seconds = now_seconds() - start};
-        verify_report(&row, on_row, user, result);
+        verify_report(device->context, &row, on_row, user, result);
     }
     const uint32_t edge = unused ? 0 : clblast_indirect_edge(fast);
     for (size_t i = 0; i < sizeof tests / sizeof *tests && !unused && !status; i++) {
@@ -215,7 +215,7 @@ tas_status verify_providers(tas_device *device, uint64_t seed, uint32_t cases, t
             row.text = tas_error(device->context);
             status = TAS_OK;
         }
-        verify_report(&row, on_row, user, result);
+        verify_report(device->context, &row, on_row, user, result);
     }
     device_close(&fast);
     return status;

@@ -18,8 +18,8 @@ static bool find_path(const tas_device_info *info, char *path, size_t bytes)
 {
     char folder[512], hex[65];
     digest d;
-    const char *const texts[] = {info->long_id, info->name,    info->vendor, info->platform,
-                                 info->driver,  info->version, tas_version()};
+    const char *const texts[] = {info->long_id, info->name,    info->vendor,  info->platform,
+                                 info->driver,  info->version, tas_version(), tas_build()};
     const int contract = tas_contract();
     if (!cache_folder(folder, sizeof folder)) return false;
     digest_begin(&d);

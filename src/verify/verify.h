@@ -7,8 +7,8 @@
 
 #include <tassello/verify.h>
 
-/* A case: arguments and operands, drawn from (seed, operation, number). Numbers below EDGE_CASES are the edge shapes, in
- * several modes of values; the rest are random. */
+/* A case: arguments and operands, drawn from (seed, operation, number). Numbers below EDGE_CASES are the edge shapes;
+ * the rest are random. The mode of values goes round with the number. */
 enum { EDGE_CASES = 64 };
 
 typedef struct test_case {
@@ -49,6 +49,7 @@ tas_tier tier_recall(const tas_device_info *info);
 void tier_remember(tas_context *context, const tas_device_info *info, tas_tier tier);
 
 /* Adds a row to the result and hands it on. */
-void verify_report(const tas_verify_row *row, tas_verify_fn on_row, void *user, tas_verify_result *result);
+void verify_report(tas_context *context, const tas_verify_row *row, tas_verify_fn on_row, void *user,
+                   tas_verify_result *result);
 
 #endif
