@@ -116,7 +116,7 @@ static int fill_large(void *user, const uint64_t *index, size_t n, void *in, voi
     return 0;
 }
 
-/* The set passes through the device in windows of 512 examples of such a size. */
+/* The set passes through the device in windows of 511 examples of such a size. */
 START_TEST(scores_of_more_than_a_window)
 {
     tas_model *model = model_of_text("input 8200\ndense 2\n", 3);

@@ -377,6 +377,24 @@ START_TEST(cancel_from_another_thread)
 }
 END_TEST
 
+/* Loss and gradient of the only step are finite, and the update is not: no later step can show it. */
+START_TEST(an_overflowing_update_is_seen)
+{
+    tas_model *model = model_of_text("input 6\ndense 4\n", 3);
+    tas_train_options is = sample_options(9, 1);
+    tas_train_result result;
+    is.lr = is.weight_decay = 1e6f;
+    float *huge = malloc(24 * sizeof *huge);
+    for (int i = 0; i < 24; i++) huge[i] = 0x1p100f;
+    is.momentum = 0;
+    expect_ok(tas_model_write(model, "1.dense.weight", huge, 24));
+    const tas_status status = tas_train(model, sample, &is, &result);
+    expect(status, TAS_NOT_FINITE, "step 1: the updated weights are not finite", "lr 1e+06");
+    free(huge);
+    tas_model_close(&model);
+}
+END_TEST
+
 START_TEST(not_finite_stops_before_the_bad_step)
 {
     static const char *const texts[] = {"input 6\ndense 9\nrelu\ndense 4\nloss mse\n",
@@ -502,6 +520,7 @@ int main(void)
     tcase_add_test(tc, stops_late_when_ahead);
     tcase_add_test(tc, cancel_before_a_run_stops_that_run);
     tcase_add_test(tc, cancel_from_another_thread);
+    tcase_add_test(tc, an_overflowing_update_is_seen);
     tcase_add_test(tc, not_finite_stops_before_the_bad_step);
     tcase_add_test(tc, refuses_options);
     tcase_add_test(tc, refuses_data_that_do_not_fit);
