@@ -11,29 +11,23 @@ static size_t blocks(uint32_t size, uint32_t block) { return ((size_t)size + blo
 
 enum { PACK_ROWS = 32 }; /* rows of dY that one work-item of dense_pack_columns packs */
 
-static uint32_t vector_of(const tas_device *device)
-{
-    const uint32_t width = device->info.vector_width;
-    return width >= 16 ? 16 : width >= 8 ? 8 : 4;
-}
-
 /* Two vectors; one of 16 lanes where a layer has no more outputs than that. */
 static uint32_t cpu_panel(tas_device *device, uint32_t rows, uint32_t cols)
 {
-    const uint32_t vec = vector_of(device);
+    const uint32_t vec = cl_vector(device);
     (void)cols;
     return vec == 16 && rows <= 16 ? 16 : 2 * vec;
 }
 
 /* Rows of a block: sums, a row of weights and one value fill 16 registers; machines of 16 lanes have 32, but more than 8
  * rows lose where they lie 4096 bytes apart and share one set of an 8-way cache. */
-static uint32_t cpu_rows(const tas_device *device) { return vector_of(device) == 16 ? 8 : 6; }
+static uint32_t cpu_rows(const tas_device *device) { return cl_vector(device) == 16 ? 8 : 6; }
 
 static tas_status cpu_kernel(tas_device *device, const op_args *a, const char *name, cl_kernel *out)
 {
     const uint32_t panel = cpu_panel(device, a->size[O], a->size[I]);
     char options[64];
-    snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u -D ROWS=%u", vector_of(device), panel, cpu_rows(device));
+    snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u -D ROWS=%u", cl_vector(device), panel, cpu_rows(device));
     return cl_get_kernel(device, "dense", name, options, out);
 }
 

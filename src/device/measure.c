@@ -60,12 +60,9 @@ static tas_status best_rate(const run *r, double *rate)
 static tas_status get_kernel(tas_device *device, const char *name, uint32_t *width, uint32_t *group, cl_kernel *out)
 {
     const struct cl_device *cl = device->cl;
-    const uint32_t vector = device->info.vector_width >= 16 ? 16 : device->info.vector_width >= 8 ? 8 : 4;
-    const bool vectors =
-        cl->cpu && device->info.vector_width >= 4; /* else the driver makes them of neighbouring work-items */
     char options[64];
-    *width = vectors ? vector : 1;
-    *group = vectors ? 1 : cl->group;
+    *width = cl->cpu ? cl_vector(device) : 1; /* else the driver makes vectors of neighbouring work-items */
+    *group = cl->cpu ? 1 : cl->group;
     snprintf(options, sizeof options, "-D GROUP=%u -D VEC=%u", *group, *width);
     return cl_get_kernel(device, "measure", name, options, out);
 }

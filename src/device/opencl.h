@@ -89,6 +89,13 @@ static inline cl_range cl_elements(const struct cl_device *cl, size_t count)
 }
 tas_status cl_get_elements(tas_device *device, const char *program, const char *name, const char *more, cl_kernel *out);
 
+/* Lanes of the vectors that kernels for processors use: 16, 8 or 4. */
+static inline uint32_t cl_vector(const tas_device *device)
+{
+    const uint32_t width = device->info.vector_width;
+    return width >= 16 ? 16 : width >= 8 ? 8 : 4;
+}
+
 /* A kernel built with -D GROUP= the device's group alone. */
 tas_status cl_get_simple(tas_device *device, const char *program, const char *name, cl_kernel *out);
 

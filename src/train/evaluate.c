@@ -45,14 +45,13 @@ static tas_status read_total(workspace *w, const mem *values, const mem *levels,
 
 static tas_status evaluate(tas_model *model, const tas_data *data, tas_score *score)
 {
-    const uint32_t all = (uint32_t)data->is.count;
+    const uint32_t all = (uint32_t)data->is.count, window = window_of(data);
     const plan_work work = {.batch = all,
-                            .tile_most = window_of(data) < TILE_MOST ? window_of(data) : TILE_MOST,
-                            .window = window_of(data),
+                            .tile_most = window < TILE_MOST ? window : TILE_MOST,
+                            .window = window,
                             .input_bytes = data_input_bytes(data),
                             .target_bytes = data_target_bytes(data)};
     const tas_network *network = model->network;
-    const uint32_t window = (uint32_t)work.window;
     float loss = 0, hits = 0;
     workspace w;
     tas_status status = workspace_open(&w, model, &work, 0);

@@ -117,8 +117,8 @@ static tas_status run_step(trainer *t, uint32_t step, uint32_t at, uint32_t batc
 
 /* What was not finite ----------------------------------------------------------------------------------------------- */
 
-/* Looks at n values of a tensor; *bad tells. Waits. */
-static tas_status is_bad(trainer *t, int index, uint64_t elements, bool *bad)
+/* Looks for what is not finite among the first elements of a piece of memory; *bad tells. Waits. */
+static tas_status is_bad(trainer *t, const mem *values, uint64_t elements, bool *bad)
 {
     workspace *w = &t->w;
     const uint32_t clear[2] = {0, 0};
@@ -126,7 +126,7 @@ static tas_status is_bad(trainer *t, int index, uint64_t elements, bool *bad)
     const device_driver *driver = w->device->driver;
     tas_status status = driver->write(w->device, &w->record, 0, clear, sizeof clear, true);
     const op_args args = {.op = OP_CHECK_FINITE, .size = {(uint32_t)elements, 1, 1}};
-    const mem operand[] = {w->tensor[index], w->record};
+    const mem operand[] = {*values, w->record};
     if (!status) status = device_run(w->device, &args, operand, NULL);
     if (!status) status = driver->read(w->device, &w->record, 0, record, sizeof record);
     *bad = !status && record[0];
@@ -149,7 +149,7 @@ static tas_status diagnose_calls(trainer *t, const op_call *calls, int count, ui
             uint64_t elements = t->w.tensor[calls[c].operand[o]].bytes / sizeof(float); /* a gradient with its pads */
             if (out->role == ROLE_VALUE) elements = n * out->elements;
             if (out->role == ROLE_LOSS) elements = first + n; /* those behind are another batch's */
-            status = is_bad(t, calls[c].operand[o], elements, &bad);
+            status = is_bad(t, &t->w.tensor[calls[c].operand[o]], elements, &bad);
             if (bad) *found = calls[c].operand[o];
         }
     }
@@ -282,17 +282,9 @@ static tas_status run_loop(trainer *t)
 /* An update can overflow though loss and gradient were finite: the next step would show it, and after the last one this. */
 static tas_status check_weights(trainer *t)
 {
-    workspace *w = &t->w;
-    const device_driver *driver = w->device->driver;
-    const uint32_t clear[2] = {0, 0};
-    uint32_t record[2] = {0, 0};
-    const op_args check = {.op = OP_CHECK_FINITE,
-                           .size = {(uint32_t)(w->plan.bytes[PART_PARAMETERS] / sizeof(float)), 1, 3}};
-    const mem parameters[] = {w->part[PART_PARAMETERS], w->record};
-    tas_status status = driver->write(w->device, &w->record, 0, clear, sizeof clear, true);
-    if (!status) status = device_run(w->device, &check, parameters, NULL);
-    if (!status) status = driver->read(w->device, &w->record, 0, record, sizeof record);
-    if (status || !record[0]) return status;
+    bool bad = false;
+    tas_status status = is_bad(t, &t->w.part[PART_PARAMETERS], t->w.plan.bytes[PART_PARAMETERS] / sizeof(float), &bad);
+    if (status || !bad) return status;
     t->result.bad_step = t->result.steps;
     snprintf(t->result.bad_tensor, sizeof t->result.bad_tensor, "the updated weights");
     return fail(
