@@ -1,35 +1,64 @@
 /* The feed: rows of a data set on the device, gathered into a tile, as in src/ops/feed.c.
- * E elements an example; row r of the tile is example order[at + r]. Work-items take RUN neighbours of an example each;
- * dimension 1 is r. */
-// lint: -D GROUP=64 -D RUN=1
-// lint: -D GROUP=1 -D RUN=256
+ * E elements an example; row r of the tile is row order[at + r] of the source, or row r where `direct` is 1. Work-items take RUN
+ * neighbours of an example each; dimension 1 is r, or the panel of LANES examples where x lies in panels. */
+// lint: -D GROUP=64 -D RUN=1 -D LANES=1
+// lint: -D GROUP=1 -D RUN=256 -D LANES=1
+// lint: -D GROUP=1 -D RUN=256 -D LANES=16
 #include "arith.h"
+
+#ifndef LANES
+#define LANES 1
+#endif
+
+static uint row_of(__global const uint *order, uint at, uint direct, uint r)
+{
+    const uint row = order[direct ? 0u : at + r];
+    return direct ? r : row;
+}
+
+static float cast(float source, float scale, float shift) { return arith_flush(fma(source, scale, shift)); }
+
+#if LANES == 1
+#define GATHER(type, read)                                                                        \
+    const uint from = get_global_id(0) * RUN, to = min(from + RUN, elements), r = get_global_id(1); \
+    source += (size_t)row_of(order, at, direct, r) * elements;                                      \
+    x += (size_t)r * elements;                                                                      \
+    for (uint i = from; i < to; i++) x[i] = cast(read(source[i]), scale, shift);
+#else
+// x (panels, elements, LANES); lanes past the tile's end hold 0.
+#define GATHER(type, read)                                                                             \
+    const uint from = get_global_id(0) * RUN, to = min(from + RUN, elements), r = get_global_id(1) * LANES; \
+    const __global type *row[LANES];                                                                        \
+    for (uint lane = 0; lane < LANES; lane++)                                                               \
+        row[lane] = source + (size_t)row_of(order, at, direct, min(r + lane, n - 1)) * elements;            \
+    x += (size_t)r * elements;                                                                              \
+    for (uint i = from; i < to; i++) {                                                                      \
+        float value[LANES];                                                                                 \
+        for (uint lane = 0; lane < LANES; lane++) value[lane] = read(row[lane][i]);                         \
+        for (uint lane = 0; lane < LANES; lane++)                                                           \
+            x[i * LANES + lane] = r + lane < n ? cast(value[lane], scale, shift) : 0.0f;                    \
+    }
+#endif
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gather_bytes(
     __global const uchar *restrict source, __global const uint *restrict order, __global float *restrict x, uint elements, uint at,
-    float scale, float shift)
+    uint direct, uint n, float scale, float shift)
 {
-    const uint from = get_global_id(0) * RUN, to = min(from + RUN, elements), r = get_global_id(1);
-    source += (size_t)order[at + r] * elements;
-    x += (size_t)r * elements;
-    for (uint i = from; i < to; i++) x[i] = arith_flush(fma((float)source[i], scale, shift));
+    GATHER(uchar, (float))
 }
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gather_floats(
     __global const float *restrict source, __global const uint *restrict order, __global float *restrict x, uint elements, uint at,
-    float scale, float shift)
+    uint direct, uint n, float scale, float shift)
 {
-    const uint from = get_global_id(0) * RUN, to = min(from + RUN, elements), r = get_global_id(1);
-    source += (size_t)order[at + r] * elements;
-    x += (size_t)r * elements;
-    for (uint i = from; i < to; i++) x[i] = arith_flush(fma(arith_flush(source[i]), scale, shift));
+    GATHER(float, arith_flush)
 }
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gather_labels(
-    __global const uint *restrict source, __global const uint *restrict order, __global uint *restrict label, uint n, uint at)
+    __global const uint *restrict source, __global const uint *restrict order, __global uint *restrict label, uint n, uint at, uint direct)
 {
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, n);
-    for (uint r = from; r < to; r++) label[r] = source[order[at + r]];
+    for (uint r = from; r < to; r++) label[r] = source[row_of(order, at, direct, r)];
 }
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void one_hot(

@@ -4,22 +4,22 @@
 
 #define LANES 256
 
-/* out[b] = the sum of block b of 256 elements: one a lane, lanes fold 128, 64, ..., 1. A group of GROUP work-items a block. */
+/* out[at + b] = the sum of block b of 256 elements: one a lane, lanes fold 128, 64, ..., 1. A group of GROUP work-items a block. */
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void sum_blocks(
-    __global const float *restrict in, __global float *restrict out, uint count)
+    __global const float *restrict in, __global float *restrict out, uint count, uint at)
 {
     __local float lane[LANES];
     const uint item = get_local_id(0), block = get_group_id(0);
     for (uint l = item; l < LANES; l += GROUP) {
-        const uint at = block * LANES + l;
-        const float x = in[at < count ? at : count - 1];
-        lane[l] = at < count ? x : 0.0f;
+        const uint i = block * LANES + l;
+        const float x = in[i < count ? i : count - 1];
+        lane[l] = i < count ? x : 0.0f;
     }
     for (uint fold = LANES / 2; fold > 0; fold /= 2) {
         barrier(CLK_LOCAL_MEM_FENCE);
         for (uint l = item; l < fold; l += GROUP) lane[l] += lane[l + fold];
     }
-    if (item == 0) out[block] = lane[0];
+    if (item == 0) out[at + block] = lane[0];
 }
 
 /* record = {first bad step, what was bad}, set once. */

@@ -124,43 +124,156 @@ void expect(tas_status found, tas_status wanted, const char *word, const char *o
 
 /* Networks in double precision ------------------------------------------------------------------------------------- */
 
-static const char *const names[] = {"dense", "relu", "leaky", "tanh", "sigmoid", "gelu"};
+static const char *const names[] = {"dense",   "conv2d", "max_pool", "avg_pool", "global_avg_pool", "flatten",
+                                    "dropout", "relu",   "leaky",    "tanh",     "sigmoid",         "gelu"};
 
 void plain_add(plain_net *net, plain_kind kind, uint32_t units)
 {
     ck_assert(net->layers < PLAIN_LAYERS && units <= PLAIN_WIDTH);
-    net->layer[net->layers++] = (plain_layer){.kind = kind, .units = units, .slope = 0.125};
+    net->layer[net->layers++] = (plain_layer){.kind = kind, .units = units, .slope = 0.125, .rate = 0.25f};
 }
 
-uint32_t plain_outputs(const plain_net *net)
+/* Windows along one side. */
+static uint32_t windows(const plain_layer *l, int side, uint32_t in)
 {
-    uint32_t width = net->inputs;
-    for (int l = 0; l < net->layers; l++)
-        if (net->layer[l].kind == PLAIN_DENSE) width = net->layer[l].units;
-    return width;
+    const long room = (long)in + 2 * (long)l->padding[side] - (long)l->dilation[side] * ((long)l->kernel[side] - 1) - 1;
+    return room < 0 ? 0 : (uint32_t)(room / (long)l->stride[side] + 1);
+}
+
+static plain_shape shape_out(const plain_layer *l, plain_shape in)
+{
+    switch (l->kind) {
+    case PLAIN_DENSE: return (plain_shape){l->units, 1, 1};
+    case PLAIN_CONV: return (plain_shape){l->units, windows(l, 0, in.height), windows(l, 1, in.width)};
+    case PLAIN_MAX_POOL:
+    case PLAIN_AVERAGE_POOL: return (plain_shape){in.channels, windows(l, 0, in.height), windows(l, 1, in.width)};
+    case PLAIN_GLOBAL_POOL: return (plain_shape){in.channels, 1, 1};
+    case PLAIN_FLATTEN: return (plain_shape){in.channels * in.height * in.width, 1, 1};
+    default: return in;
+    }
+}
+
+static uint32_t values_of(plain_shape s) { return s.channels * s.height * s.width; }
+
+plain_shape plain_shape_after(const plain_net *net, int layers)
+{
+    plain_shape s = net->in.channels ? net->in : (plain_shape){net->inputs, 1, 1};
+    for (int l = 0; l < layers; l++) s = shape_out(&net->layer[l], s);
+    return s;
+}
+
+bool plain_add_window(plain_net *net, plain_layer layer)
+{
+    const plain_shape in = plain_shape_after(net, net->layers);
+    for (int side = 0; side < 2; side++) {
+        if (!layer.stride[side]) layer.stride[side] = 1;
+        if (!layer.dilation[side]) layer.dilation[side] = 1;
+    }
+    if (!layer.groups) layer.groups = 1;
+    const plain_shape out = shape_out(&layer, in);
+    if (net->layers == PLAIN_LAYERS || !values_of(out) || values_of(out) > PLAIN_WIDTH) return false;
+    if (layer.kind == PLAIN_CONV && (in.channels % layer.groups || layer.units % layer.groups)) return false;
+    net->layer[net->layers++] = layer;
+    return true;
+}
+
+static uint32_t pick(const uint32_t *list, uint32_t count) { return list[random_below(count)]; }
+
+/* A convolution or pool of any geometry. */
+static void draw_window(plain_net *net, uint32_t most)
+{
+    static const uint32_t kernels[] = {1, 2, 3, 3, 5}, strides[] = {1, 1, 1, 2, 3}, groups[] = {1, 1, 2, 3};
+    const uint32_t kind = random_below(5);
+    plain_layer l = {.kind = kind < 3 ? PLAIN_CONV : kind == 3 ? PLAIN_MAX_POOL : PLAIN_AVERAGE_POOL};
+    for (int side = 0; side < 2; side++) {
+        const bool square = side && random_below(3);
+        l.kernel[side] = square ? l.kernel[0] : pick(kernels, 5);
+        l.stride[side] = square ? l.stride[0] : pick(strides, 5);
+        l.padding[side] = square ? l.padding[0] : random_below(l.kernel[side] / 2 + 1);
+        l.dilation[side] = l.kind == PLAIN_CONV && !random_below(4) ? 2 : 1;
+    }
+    l.groups = l.kind == PLAIN_CONV ? pick(groups, 4) : 1;
+    l.units = l.groups * (1 + random_below(5));
+    const plain_shape out = shape_out(&l, plain_shape_after(net, net->layers));
+    if (values_of(out) <= most) plain_add_window(net, l);
+}
+
+static void draw_pointwise(plain_net *net)
+{
+    const uint32_t kind = random_below(8);
+    if (kind >= 7 || net->layers + 3 > PLAIN_LAYERS) return;
+    plain_add(net, (plain_kind)(PLAIN_DROPOUT + (kind ? kind - 1 : 0)), 0); /* dropout twice as often */
+    net->layer[net->layers - 1].rate = random_float(0, 0.9f);
+}
+
+void plain_draw(plain_net *net, bool spatial, uint32_t most)
+{
+    const plain_shape in = {1 + random_below(3), 1 + random_below(9), 1 + random_below(9)};
+    *net = (plain_net){.inputs = spatial ? values_of(in) : 1 + random_below(12), .mse = random_below(3) == 0};
+    if (spatial) net->in = in;
+    if (random_below(2)) net->mean = 0.25, net->std = 0.5;
+    for (uint32_t k = 1 + random_below(3); spatial && k; k--) draw_window(net, most), draw_pointwise(net);
+    if (spatial && random_below(2)) plain_add(net, random_below(2) ? PLAIN_FLATTEN : PLAIN_GLOBAL_POOL, 0);
+    for (uint32_t k = random_below(3); k && net->layers + 4 < PLAIN_LAYERS; k--)
+        plain_add(net, PLAIN_DENSE, 1 + random_below(most < 14 ? most : 14)), draw_pointwise(net);
+    if (!spatial || random_below(4)) plain_add(net, PLAIN_DENSE, 1 + random_below(6));
+    if (!plain_parameters(net)) plain_add(net, PLAIN_DENSE, 2);
+}
+
+uint32_t plain_outputs(const plain_net *net) { return values_of(plain_shape_after(net, net->layers)); }
+
+/* Inputs that one output of a dense layer or a convolution is made of. */
+static size_t chain_of(const plain_layer *l, plain_shape in)
+{
+    if (l->kind == PLAIN_DENSE) return values_of(in);
+    return l->kind == PLAIN_CONV ? (size_t)in.channels / l->groups * l->kernel[0] * l->kernel[1] : 0;
+}
+
+static size_t parameters_of(const plain_layer *l, plain_shape in)
+{
+    const size_t chain = chain_of(l, in);
+    return chain ? (chain + 1) * l->units : 0;
 }
 
 size_t plain_parameters(const plain_net *net)
 {
-    size_t width = net->inputs, count = 0;
-    for (int l = 0; l < net->layers; l++) {
-        if (net->layer[l].kind != PLAIN_DENSE) continue;
-        count += (width + 1) * net->layer[l].units;
-        width = net->layer[l].units;
-    }
+    size_t count = 0;
+    for (int l = 0; l < net->layers; l++) count += parameters_of(&net->layer[l], plain_shape_after(net, l));
     return count;
+}
+
+static int pair_text(char *text, size_t bytes, const char *word, const uint32_t pair[2])
+{
+    if (pair[0] == pair[1]) return snprintf(text, bytes, "%s %u", word, pair[0]);
+    return snprintf(text, bytes, "%s %ux%u", word, pair[0], pair[1]);
+}
+
+static int window_text(char *text, size_t bytes, const plain_layer *l)
+{
+    int n = pair_text(text, bytes, "", l->kernel);
+    n += pair_text(text + n, bytes - (size_t)n, " stride", l->stride);
+    if (l->padding[0] || l->padding[1]) n += pair_text(text + n, bytes - (size_t)n, " padding", l->padding);
+    if (l->kind != PLAIN_CONV) return n;
+    n += pair_text(text + n, bytes - (size_t)n, " dilation", l->dilation);
+    return n + snprintf(text + n, bytes - (size_t)n, " groups %u", l->groups);
+}
+
+static int layer_text(char *text, size_t bytes, const plain_layer *l)
+{
+    int n = snprintf(text, bytes, "\n%s", names[l->kind]);
+    if (l->kind == PLAIN_DENSE || l->kind == PLAIN_CONV) n += snprintf(text + n, bytes - (size_t)n, " %u", l->units);
+    if (l->kernel[0]) n += window_text(text + n, bytes - (size_t)n, l);
+    if (l->kind == PLAIN_LEAKY) n += snprintf(text + n, bytes - (size_t)n, " %.9g", l->slope);
+    if (l->kind == PLAIN_DROPOUT) n += snprintf(text + n, bytes - (size_t)n, " %.9g", l->rate);
+    return n;
 }
 
 void plain_text(const plain_net *net, char *text, size_t bytes)
 {
     int n = snprintf(text, bytes, "input %u", net->inputs);
+    if (net->in.channels) n = snprintf(text, bytes, "input %ux%ux%u", net->in.channels, net->in.height, net->in.width);
     if (net->std > 0) n += snprintf(text + n, bytes - (size_t)n, " mean %.9g std %.9g", net->mean, net->std);
-    for (int l = 0; l < net->layers; l++) {
-        const plain_layer *layer = &net->layer[l];
-        n += snprintf(text + n, bytes - (size_t)n, "\n%s", names[layer->kind]);
-        if (layer->kind == PLAIN_DENSE) n += snprintf(text + n, bytes - (size_t)n, " %u", layer->units);
-        if (layer->kind == PLAIN_LEAKY) n += snprintf(text + n, bytes - (size_t)n, " %.9g", layer->slope);
-    }
+    for (int l = 0; l < net->layers; l++) n += layer_text(text + n, bytes - (size_t)n, &net->layer[l]);
     n += snprintf(text + n, bytes - (size_t)n, "\nloss %s\n", net->mse ? "mse" : "softmax");
     ck_assert_int_lt(n, (int)bytes);
 }
@@ -177,33 +290,138 @@ static double activate(const plain_layer *layer, double x)
     }
 }
 
+static void dense(const plain_layer *l, plain_shape in, const double *w, const double *x, double *y)
+{
+    const uint32_t width = values_of(in);
+    for (uint32_t o = 0; o < l->units; o++) {
+        y[o] = w[(size_t)width * l->units + o];
+        for (uint32_t i = 0; i < width; i++) y[o] += w[(size_t)o * width + i] * x[i];
+    }
+}
+
+/* The input under tap (ky, kx) of the window at (oy, ox), or -1 where that is in the padding. */
+static long under(const plain_layer *l, plain_shape in, uint32_t oy, uint32_t ox, uint32_t ky, uint32_t kx)
+{
+    const long y = (long)(oy * l->stride[0] + ky * l->dilation[0]) - (long)l->padding[0];
+    const long x = (long)(ox * l->stride[1] + kx * l->dilation[1]) - (long)l->padding[1];
+    return y < 0 || x < 0 || y >= (long)in.height || x >= (long)in.width ? -1 : y * (long)in.width + x;
+}
+
+static double convolve(const plain_layer *l, plain_shape in, const double *w, const double *x, uint32_t o, uint32_t oy,
+                       uint32_t ox)
+{
+    const uint32_t channels = in.channels / l->groups, first = o / (l->units / l->groups) * channels;
+    const size_t chain = chain_of(l, in);
+    double sum = w[chain * l->units + o];
+    for (uint32_t c = 0; c < channels; c++)
+        for (uint32_t ky = 0; ky < l->kernel[0]; ky++)
+            for (uint32_t kx = 0; kx < l->kernel[1]; kx++) {
+                const long at = under(l, in, oy, ox, ky, kx);
+                if (at < 0) continue;
+                sum += w[o * chain + (c * l->kernel[0] + ky) * l->kernel[1] + kx] *
+                       x[(size_t)(first + c) * in.height * in.width + (size_t)at];
+            }
+    return sum;
+}
+
+/* The mean counts the padding as zeros. */
+static double pool(const plain_layer *l, plain_shape in, const double *x, uint32_t oy, uint32_t ox, double *kink)
+{
+    double most = -INFINITY, next = -INFINITY, sum = 0;
+    for (uint32_t ky = 0; ky < l->kernel[0]; ky++)
+        for (uint32_t kx = 0; kx < l->kernel[1]; kx++) {
+            const long at = under(l, in, oy, ox, ky, kx);
+            if (at < 0) continue;
+            sum += x[at];
+            if (x[at] > most)
+                next = most, most = x[at];
+            else if (x[at] < most && x[at] > next)
+                next = x[at];
+        }
+    if (l->kind == PLAIN_AVERAGE_POOL) return sum / (l->kernel[0] * l->kernel[1]);
+    if (kink && most - next < *kink) *kink = most - next; /* equal ones are zeros of a relu that all stay */
+    return most;
+}
+
+static void slide(const plain_layer *l, plain_shape in, const double *w, const double *x, double *y, double *kink)
+{
+    const plain_shape out = shape_out(l, in);
+    for (uint32_t c = 0; c < out.channels; c++)
+        for (uint32_t oy = 0; oy < out.height; oy++)
+            for (uint32_t ox = 0; ox < out.width; ox++)
+                y[(c * out.height + oy) * out.width + ox] =
+                    l->kind == PLAIN_CONV ? convolve(l, in, w, x, c, oy, ox)
+                                          : pool(l, in, x + (size_t)c * in.height * in.width, oy, ox, kink);
+}
+
+void philox_again(uint64_t seed, const uint32_t counter[4], uint32_t out[4])
+{
+    uint32_t x[4], key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
+    memcpy(x, counter, sizeof x);
+    for (int round = 0; round < 10; round++) {
+        const uint64_t a = UINT64_C(0xD2511F53) * x[0], b = UINT64_C(0xCD9E8D57) * x[2];
+        const uint32_t next[4] = {(uint32_t)(b >> 32) ^ x[1] ^ key[0], (uint32_t)b, (uint32_t)(a >> 32) ^ x[3] ^ key[1],
+                                  (uint32_t)a};
+        memcpy(x, next, sizeof x);
+        key[0] += 0x9E3779B9;
+        key[1] += 0xBB67AE85;
+    }
+    memcpy(out, x, sizeof x);
+}
+
+/* A unit is dropped where its word, as a fraction of 2^32, is below the rate. */
+static void drop(const plain_net *net, int number, uint32_t width, const double *x, double *y)
+{
+    const double rate = net->layer[number].rate;
+    for (uint32_t i = 0; i < width; i++) {
+        uint32_t word[4];
+        philox_again(net->seed, (const uint32_t[4]){3u << 24 | (uint32_t)(number + 1), net->epoch, net->example, i / 4},
+                     word);
+        y[i] = !net->training ? x[i] : word[i % 4] * 0x1p-32 < rate ? 0 : x[i] / (1 - rate);
+    }
+}
+
+static void apply(const plain_net *net, int number, plain_shape in, const double *w, const double *x, double *y,
+                  double *kink)
+{
+    const plain_layer *l = &net->layer[number];
+    const uint32_t width = values_of(in);
+    switch (l->kind) {
+    case PLAIN_DENSE: dense(l, in, w, x, y); return;
+    case PLAIN_CONV:
+    case PLAIN_MAX_POOL:
+    case PLAIN_AVERAGE_POOL: slide(l, in, w, x, y, kink); return;
+    case PLAIN_DROPOUT: drop(net, number, width, x, y); return;
+    case PLAIN_GLOBAL_POOL:
+        for (uint32_t c = 0; c < in.channels; c++) {
+            const uint32_t plane = in.height * in.width;
+            y[c] = 0;
+            for (uint32_t i = 0; i < plane; i++) y[c] += x[c * plane + i] / plane;
+        }
+        return;
+    default:
+        for (uint32_t i = 0; i < width; i++) {
+            const bool bent =
+                x[i] != 0 && (l->kind == PLAIN_RELU || l->kind == PLAIN_LEAKY); /* a 0 was made, and stays */
+            if (kink && bent && fabs(x[i]) < *kink) *kink = fabs(x[i]);
+            y[i] = activate(l, x[i]);
+        }
+    }
+}
+
 void plain_forward(const plain_net *net, const double *parameters, const double *inputs, double *outputs, double *kink)
 {
     double value[2][PLAIN_WIDTH];
-    uint32_t width = net->inputs;
     int at = 0;
-    ck_assert_uint_le(width, PLAIN_WIDTH);
-    for (uint32_t i = 0; i < width; i++) value[0][i] = net->std > 0 ? (inputs[i] - net->mean) / net->std : inputs[i];
-    for (int l = 0; l < net->layers; l++) {
-        const plain_layer *layer = &net->layer[l];
-        double *x = value[at], *y = value[at ^= 1];
-        if (layer->kind == PLAIN_DENSE) {
-            const double *bias = parameters + (size_t)width * layer->units;
-            for (uint32_t o = 0; o < layer->units; o++) {
-                y[o] = bias[o];
-                for (uint32_t i = 0; i < width; i++) y[o] += parameters[(size_t)o * width + i] * x[i];
-            }
-            width = layer->units;
-            parameters = bias + width;
-            continue;
-        }
-        for (uint32_t i = 0; i < width; i++) {
-            if (kink && (layer->kind == PLAIN_RELU || layer->kind == PLAIN_LEAKY) && fabs(x[i]) < *kink)
-                *kink = fabs(x[i]);
-            y[i] = activate(layer, x[i]);
-        }
+    ck_assert_uint_le(net->inputs, PLAIN_WIDTH);
+    for (uint32_t i = 0; i < net->inputs; i++)
+        value[0][i] = net->std > 0 ? (inputs[i] - net->mean) / net->std : inputs[i];
+    for (int l = 0; l < net->layers; l++, at ^= 1) {
+        const plain_shape in = plain_shape_after(net, l);
+        apply(net, l, in, parameters, value[at], value[at ^ 1], kink);
+        parameters += parameters_of(&net->layer[l], in);
     }
-    memcpy(outputs, value[at], width * sizeof *outputs);
+    memcpy(outputs, value[at], plain_outputs(net) * sizeof *outputs);
 }
 
 double plain_softmax(const double *outputs, uint32_t count, uint32_t label)
@@ -234,7 +452,7 @@ tas_model *model_of_text(const char *text, uint64_t seed)
 
 tas_model *model_of(const plain_net *net, uint64_t seed)
 {
-    char text[1024];
+    char text[PLAIN_TEXT];
     plain_text(net, text, sizeof text);
     return model_of_text(text, seed);
 }

@@ -48,30 +48,65 @@ void expect(tas_status found, tas_status wanted, const char *word, const char *o
 
 /* Networks in double precision ------------------------------------------------------------------------------------- */
 
-typedef enum plain_kind { PLAIN_DENSE, PLAIN_RELU, PLAIN_LEAKY, PLAIN_TANH, PLAIN_SIGMOID, PLAIN_GELU } plain_kind;
-enum { PLAIN_LAYERS = 12, PLAIN_WIDTH = 512 };
+typedef enum plain_kind {
+    PLAIN_DENSE,
+    PLAIN_CONV,
+    PLAIN_MAX_POOL,
+    PLAIN_AVERAGE_POOL,
+    PLAIN_GLOBAL_POOL,
+    PLAIN_FLATTEN,
+    PLAIN_DROPOUT,
+    PLAIN_RELU,
+    PLAIN_LEAKY,
+    PLAIN_TANH,
+    PLAIN_SIGMOID,
+    PLAIN_GELU
+} plain_kind;
+enum { PLAIN_LAYERS = 12, PLAIN_WIDTH = 1024, PLAIN_TEXT = 1024 };
 
 typedef struct plain_layer {
     plain_kind kind;
-    uint32_t units; /* dense */
-    double slope;   /* leaky */
+    uint32_t units;                                                 /* dense; conv: channels out */
+    uint32_t kernel[2], stride[2], padding[2], dilation[2], groups; /* conv, pools; (y, x) */
+    double slope;                                                   /* leaky */
+    float rate;                                                     /* dropout */
 } plain_layer;
+
+typedef struct plain_shape {
+    uint32_t channels, height, width;
+} plain_shape;
 
 typedef struct plain_net {
     uint32_t inputs;
+    plain_shape in; /* of the inputs, where they are planes; 0: a row */
     int layers;
     plain_layer layer[PLAIN_LAYERS];
     bool mse;
     double mean, std; /* of the input line; std 0: none is written */
+    bool training;    /* dropout drops, by seed, epoch (0 is the first) and example (its index in the set) */
+    uint64_t seed;
+    uint32_t epoch, example;
 } plain_net;
 
 void plain_add(plain_net *net, plain_kind kind, uint32_t units);
+
+/* Adds a convolution or a pool; its fields of groups, strides and dilations that are 0 become 1. False, and nothing is added, where
+ * it does not fit. */
+bool plain_add_window(plain_net *net, plain_layer layer);
+
+/* A network drawn at random: with planes, convolutions, pools and dropout where `spatial`. No layer has more than about `most` values. */
+void plain_draw(plain_net *net, bool spatial, uint32_t most);
+plain_shape plain_shape_after(const plain_net *net, int layers);
 uint32_t plain_outputs(const plain_net *net);
-size_t plain_parameters(const plain_net *net); /* weights (O, I), then biases, layer after layer */
+size_t
+plain_parameters(const plain_net *net); /* weights (O, I) or (O, I / groups, y, x), then biases, layer after layer */
 void plain_text(const plain_net *net, char *text, size_t bytes);
 
+/* Philox4x32-10, from the paper. */
+void philox_again(uint64_t seed, const uint32_t counter[4], uint32_t out[4]);
+
 /* The outputs of one example, whose inputs are as the caller gives them (before mean and std). *kink, where not NULL, gets
- * smaller: the least distance of what enters relu or leaky from 0. */
+ * smaller: the least distance of what enters relu or leaky from 0, and of a window's maximum from what is less than it. */
 void plain_forward(const plain_net *net, const double *parameters, const double *inputs, double *outputs, double *kink);
 
 /* The loss of one example from its outputs: softmax with a label, or mse with a target. */

@@ -22,6 +22,23 @@ static const clblast_row rows[] = {
 START_TEST(passes_its_own_row) { ck_assert_msg(!clblast_unused(device), "%s", clblast_unused(device)); }
 END_TEST
 
+/* Their times are not to be had: see run_product(). */
+START_TEST(products_are_counted_in_a_profile)
+{
+    const op_args args = {.op = OP_DENSE_BACKWARD_INPUT, .n = 16, .batch = 16, .size = {16, 16}};
+    mem m[3];
+    tas_profile *profile;
+    for (int i = 0; i < 3; i++) ck_assert(!device_alloc(device, 16 * 16 * sizeof(float), &m[i]));
+    ck_assert_msg(!tas_profile_start(device), "%s", tas_error(context));
+    for (int i = 0; i < 2; i++) ck_assert_msg(!device_run(device, &args, m, NULL), "%s", tas_error(context));
+    ck_assert_msg(!tas_profile_stop(device, &profile), "%s", tas_error(context));
+    ck_assert(profile->count == 1 && profile->rows[0].launches == 2 && !profile->rows[0].timed);
+    ck_assert_str_eq(profile->rows[0].name, "clblast");
+    tas_profile_free(profile);
+    for (int i = 0; i < 3; i++) device_release(device, &m[i]);
+}
+END_TEST
+
 START_TEST(catches_a_bad_row)
 {
     bool right = false;
@@ -51,6 +68,7 @@ int main(void)
     Suite *suite = suite_create("clblast");
     TCase *cases = tcase_create("self-test");
     tcase_add_test(cases, passes_its_own_row);
+    tcase_add_test(cases, products_are_counted_in_a_profile);
     tcase_add_loop_test(cases, catches_a_bad_row, 0, 2);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);

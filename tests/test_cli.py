@@ -30,6 +30,7 @@ POCL_ICD = "/etc/OpenCL/vendors/pocl.icd"
 LAST = re.compile(r"^test accuracy (\d\.\d{4}) loss (\d+\.\d{4})\nweights sha256 ([0-9a-f]{64})\n\Z", re.M)
 LAST_MSE = re.compile(r"^test loss (\d+\.\d{4})\nweights sha256 ([0-9a-f]{64})\n\Z", re.M)
 CRASH = re.compile(r"Sanitizer|runtime error:|Segmentation|stack smashing|free\(\)|malloc\(\)|Assertion|terminate called")
+COMMANDS = ("devices", "inspect", "plan", "train", "eval", "verify")
 NET = "input 1x8x8\ndense 8\nrelu\ndense 4\n"
 CASES = []
 
@@ -179,15 +180,17 @@ def one_object(result):
 @case("--help of the command and of each subcommand: stdout alone, status 0")
 def _(t):
     top = t.run("--help")
-    for name in ("devices", "train", "eval", "verify"):
+    for name in COMMANDS:
         expect(re.search(rf"^  {name} ", top.out, re.M), f"{name} is not listed", top)
         result = t.run(name, "--help")
         expect(result.err == "" and result.out.startswith(f"Usage: tassello {name} "), "no help", result)
         expect(all(len(line) < 80 for line in result.out.splitlines()), "a line is too long", result)
         t.run(name, "--usage")
     for word in ("--batch=N", "--epochs=N", "--steps=N", "--lr=X", "--momentum=X", "--seed=N", "--save=FILE", "--log=FILE", "--json",
-                 "--device=ID", "NET DATA"):
+                 "--profile", "--device=ID", "--budget=SIZE", "--tile=N", "NET DATA"):
         expect(word in t.run("train", "--help").out, f"{word} is not in the help of train")
+    expect("NET [DATA]\n" in t.run("plan", "--help").out, "plan does not say that DATA may be left out")
+    expect("an fma is two" in t.run("inspect", "--help").out, "inspect does not say what a FLOP is")
     expect("An earlier FILE is replaced" in " ".join(t.run("train", "--help").out.split()), "--save does not say that it replaces FILE")
 
 
@@ -199,11 +202,15 @@ def _(t):
 
 USAGE = [
     ("no subcommand", (), ("Usage: tassello COMMAND",)),
-    ("an unknown subcommand", ("trian",), ("trian", "devices, train, eval, verify")),
-    ("an empty subcommand", ("",), ("devices, train, eval, verify",)),
+    ("an unknown subcommand", ("trian",), ("trian", "devices, inspect, plan, train, eval, verify")),
+    ("an empty subcommand", ("",), ("devices, inspect, plan, train, eval, verify",)),
     ("an option before the subcommand", ("--json", "devices"), ("--json",)),
     ("an unknown option", ("train", "--bogus"), ("--bogus", "tassello train --help")),
     ("an unknown short option", ("train", "-z"), ("z", "tassello train --help")),
+    ("inspect without NET", ("inspect",), ("NET is missing",)),
+    ("plan without NET", ("plan",), ("NET is missing", "tassello plan --help")),
+    ("an argument too many behind one that is optional", ("plan", "mlp", "data", "more"), ("more", "one argument too many")),
+    ("plan --tile 0", ("plan", "mlp", "--tile", "0"), ("--tile 0", "whole number from 1")),
     ("train without NET", ("train",), ("NET is missing", "tassello train --help")),
     ("train without DATA", ("train", "mlp"), ("DATA is missing",)),
     ("eval without CHECKPOINT", ("eval",), ("CHECKPOINT is missing",)),
@@ -262,6 +269,10 @@ BAD_VALUES = [
     (("--seed", "-1"), ("--seed -1",)),
     (("--seed", "1e3"), ("--seed 1e3",)),
     (("--seed", "18446744073709551616"), ("--seed 18446744073709551616",)),
+    (("--tile", "0"), ("--tile 0", "whole number from 1")),
+    (("--tile", "-1"), ("--tile -1",)),
+    (("--budget", ""), ("--budget",)),
+    (("--budget", "0"), ("--budget 0", "64M")),
     (("--save", ""), ("--save",)),
     (("--save", "x", "--log", "x"), ("--save and --log",)),
 ]
@@ -338,7 +349,8 @@ def _(t):
 @case("train: the network, its parameters and the device are told before the result")
 def _(t):
     out = t.train("--steps", "2").out
-    for text in ("device       reference", "parameters   556", "240 examples to train, 80 to test", "peak memory"):
+    for text in ("device       reference", "parameters   556", "240 examples to train, 80 to test", "peak memory",
+                 "plan         tile 16 of 16 (1 tile), data set on the device, "):
         expect(text in out, f"no {text!r} in {out}")
 
 
@@ -352,6 +364,43 @@ def _(t):
            f"{o} is not what the lines say", text)
     expect(o["steps"] == 5 and o["device"] == "reference" and o["examples_per_s"] > 0 and o["peak_bytes"] > 0, f"{o}")
     expect(o["lr"] == 0.05 and o["momentum"] == 0.9, f"a setting is not what was given: {o}")
+    expect(o["tile"] == 16 and o["tiles"] == 1 and o["resident"] is True and o["cuts"] == o["replays"] == 0, f"{o}")
+    expect(o["forecast_bytes"] == o["peak_bytes"] < o["budget"], f"{o}")
+
+
+def check_profile(t, device, **more):
+    """The table stands between the peak and the result, the object has its keys, and the weights are the same."""
+    plain = t.train("--steps", "20", device=device, **more)
+    result = t.train("--steps", "20", "--profile", device=device, **more)
+    expect(result.digest() == plain.digest(), "another digest", result)
+    expect("profile" not in plain.out, "a profile that nobody asked for", plain)
+    table = re.search(r"^peak memory .*\nprofile +\d+\.\d+ s on the device: .*\n +kernel +launches +seconds +share +bytes\n((?: .*\n)+)test accuracy",
+                      result.out, re.M)
+    expect(table and re.search(r"^ +sgd +20 +\d+\.\d+ +\d+\.\d %$", table[1], re.M), "no table, or in another place", result)
+    o = one_object(t.train("--steps", "20", "--profile", "--json", device=device, **more))
+    p = o["profile"]
+    rows = {r["name"]: r for r in p["rows"]}
+    expect(o["weights_sha256"] == plain.digest(), "another digest")
+    expect(abs(p["wall_s"] - p["busy_s"] - p["gap_s"]) < 1e-6 and p["gap_s"] >= 0 and 0 < p["busy_s"], f"{p}")
+    expect(p["wall_s"] <= o["seconds"] + 0.5, f"the start is in it: {p['wall_s']} s of {o['seconds']} s")
+    expect(rows["sgd"]["launches"] == rows["sgd"]["timed"] == 20 and rows["sgd"]["bytes"] == 0, f"{rows['sgd']}")
+    expect(rows["read"]["bytes"] > 0 and rows["write"]["bytes"] >= 240 * 4, f"{rows}")
+    expect([r["seconds"] for r in p["rows"]] == sorted((r["seconds"] for r in p["rows"]), reverse=True), f"{p['rows']}")
+
+
+@case("train --profile: a table before the result, a key in the object; the same weights")
+def _(t):
+    check_profile(t, "reference")
+
+
+@case("train --profile of a run that fails, and of one that writes a log")
+def _(t):
+    folder = t.place()
+    (folder / "n").write_text(NET.replace("relu", "dense 8") + "loss mse\n")
+    t.train("--lr", "1e5", "--epochs", "9", "--profile", net=folder / "n", status=1).says("not finite")
+    log = folder / "log"
+    t.train("--steps", "2", "--profile", "--log", log)
+    expect(json.loads(log.read_text().splitlines()[-1])["result"]["profile"]["rows"], "not in the log")
 
 
 @case("train: the defaults that the help states are those that are used")
@@ -391,6 +440,8 @@ def _(t):
     expect(list(lines[0]) == ["run"] and list(lines[-1]) == ["result"], f"{lines[0]} {lines[-1]}")
     expect([line["step"] for line in lines[1:-1]] == list(range(1, 31)), "not each step once")
     expect(lines[-1]["result"]["weights_sha256"] == result.digest(), "another digest", result)
+    for key in ("budget", "tile", "tiles", "resident", "forecast_bytes"):
+        expect(lines[0]["run"][key] == lines[-1]["result"][key], f"{key}: {lines[0]} {lines[-1]}")
     expect(all(isinstance(line["loss"], float) and line["lr"] == 0.05 for line in lines[1:-1]), "a step lacks its figures")
 
 
@@ -719,13 +770,14 @@ def _(t):
     no_training(t.train("--log", t.data, status=1).says("--log", "Is a directory"))
 
 
-@case("--log is left as it was where NET, DATA or the batch is refused")
+@case("--log is left as it was where NET, DATA, the batch or the budget is refused")
 def _(t):
     log = t.place() / "l"
     log.write_text("an earlier run")
     t.train("--log", log, net=t.place() / "none", status=1)
     t.train("--log", log, data=t.place() / "none", status=1)
     t.train("--log", log, "--batch", "241", status=2)
+    t.train("--log", log, "--budget", "1", status=1)
     expect(log.read_text() == "an earlier run", "the log was emptied")
 
 
@@ -747,6 +799,7 @@ def _(t):
 @case("stdout to /dev/full: status 1 and a message")
 def _(t):
     for words in (("train", t.net, t.data, "--device", "reference", "--batch", "16", "--json"), ("devices",), ("devices", "--json"),
+                  ("inspect", "mlp"), ("inspect", "mlp", "--json"), ("plan", "mlp", "--device", "reference"),
                   ("--version",), ("--help",), ("verify", "--device", "reference", "--cases", "0", "--json", "-"), ("--man",)):
         with open("/dev/full", "w") as full:
             t.run(*words, status=1, stdout=full).says("standard output cannot be written", "No space left")
@@ -962,6 +1015,222 @@ def _(t):
     expect(1 in seen, "no limit was tight enough")
 
 
+# ------------------------------------------------------------------------------------------------ inspect, plan, budget
+
+LENET_LAYERS = [  # kind, output, parameters, products and convolutions forward (each fma once)
+    ("input", (1, 28, 28), 0, 0), ("conv2d", (20, 24, 24), 20 * 25 + 20, 24 * 24 * 25 * 20), ("relu", (20, 24, 24), 0, 0),
+    ("max_pool", (20, 12, 12), 0, 0), ("conv2d", (50, 8, 8), 50 * 20 * 25 + 50, 8 * 8 * 20 * 25 * 50), ("relu", (50, 8, 8), 0, 0),
+    ("max_pool", (50, 4, 4), 0, 0), ("flatten", (800, 1, 1), 0, 0), ("dense", (500, 1, 1), 800 * 500 + 500, 800 * 500),
+    ("relu", (500, 1, 1), 0, 0), ("dense", (10, 1, 1), 500 * 10 + 10, 500 * 10), ("loss", (10, 1, 1), 0, 0)]
+
+
+@case("inspect lenet: shapes, parameters, bytes and FLOPs as reckoned by hand")
+def _(t):
+    o = one_object(t.run("inspect", "lenet", "--json"))
+    expect(len(o["layers"]) == len(LENET_LAYERS), f"{o}")
+    for i, (row, (kind, out, parameters, products)) in enumerate(zip(o["layers"], LENET_LAYERS)):
+        # training adds the gradient of the weights and, but for the first layer with parameters, that of the inputs
+        wanted = {"layer": kind, "out": list(out), "in": list(LENET_LAYERS[i - 1][1]) if i else None, "parameters": parameters,
+                  "parameter_bytes": 4 * parameters, "value_bytes": 4 * out[0] * out[1] * out[2], "forward_flops": 2 * products,
+                  "train_flops": 2 * products * (2 if i == 1 else 3)}
+        expect(row == wanted, f"layer {i}: {row}, expected {wanted}")
+    expect(o["parameters"] == 431080 and o["forward_flops"] == 2 * (576 * 25 * 20 + 64 * 500 * 50 + 800 * 500 + 500 * 10), f"{o}")
+    text = t.run("inspect", "lenet")
+    for line in (r" 1 +conv2d +1x28x28 +20x24x24 +520 +46080 +576000 +1152000\n", r"parameters   431080, 1\.6 MiB\n",
+                 r"4\.586 MFLOPs forward, 13\.182 in training\n\Z"):
+        expect(re.search(line, text.out), f"no {line}", text)
+
+
+@case("inspect: taps in the padding, strides, dilation and groups are counted; pools and dropout are not")
+def _(t):
+    net = t.place() / "n"
+    net.write_text("input 4x9x7\nconv2d 6 3x5 stride 2 padding 2 groups 2\navg_pool 2\ndropout 0.5\nconv2d 4 3 dilation 2 padding 2\n"
+                   "global_avg_pool\ndense 3 init glorot\nloss mse\n")
+    o = one_object(t.run("inspect", net, "--json"))
+    rows = {row["layer"]: row for row in o["layers"]}
+    first = o["layers"][1]
+    expect(first["out"] == [6, 6, 4] and first["parameters"] == 6 * 2 * 15 + 6 and first["forward_flops"] == 2 * 6 * 4 * 6 * 2 * 15, f"{first}")
+    expect(o["layers"][4]["forward_flops"] == 2 * 3 * 2 * 4 * 6 * 9, f"{o['layers'][4]}")
+    expect(rows["avg_pool"]["forward_flops"] == rows["dropout"]["train_flops"] == rows["global_avg_pool"]["forward_flops"] == 0, f"{rows}")
+
+
+@case("inspect: a checkpoint is shown as its network; what is neither is an error")
+def _(t):
+    folder = t.place()
+    saved, plain = t.checkpoint(folder / "c"), one_object(t.run("inspect", t.net, "--json"))
+    shown = one_object(t.run("inspect", saved, "--json"))
+    expect({**shown, "network": plain["network"]} == plain and plain["parameters"] == 556, f"{shown} {plain}")
+    saved.write_bytes(saved.read_bytes()[:-1])
+    t.fails(1, (str(saved), "truncated"), "inspect", saved)
+    t.fails(1, ("'mpl'", "neither a file nor a network that ships"), "inspect", "mpl")
+    t.fails(1, (str(t.data), "not a regular file"), "inspect", t.data)
+    os.mkfifo(folder / "pipe")
+    t.fails(1, ("pipe", "not a regular file"), "inspect", folder / "pipe", timeout=10)
+    (folder / "n").write_text("input 64\nfoo\n")
+    t.fails(1, (":2:", "'foo' is no layer"), "inspect", folder / "n")
+
+
+def forecast(t, *arguments, net=None, data=True, device="reference", **more):
+    where = [t.data] if data is True else [data] if data else []
+    return one_object(t.run("plan", net or t.net, *where, "--device", device, "--json", *arguments, **more))
+
+
+@case("plan: parts that add up, a table within the same budget; without DATA a streamed set")
+def _(t):
+    for data in (True, False):
+        o = forecast(t, "--batch", "48", data=data)
+        expect(sum(o["parts"].values()) == o["bytes_total"] and o["min_budget"] <= o["bytes_total"] <= o["budget"], f"{o}")
+        expect(o["batch"] == o["tile"] == 48 and o["tiles"] == 1 and o["resident"] is data, f"{o}")
+        expect((o["parts"]["data set"] > 0) is data and (o["parts"]["staging"] == 0) is data, f"{o}")
+        expect(o["bytes_fixed"] < o["bytes_total"] <= o["bytes_fixed"] + 48 * o["bytes_per_example"], f"{o}")
+        sizes = [1, 8, 32, 64, 128, *([240] if data else [256, 512, 1024, 4096])]
+        expect([row["batch"] for row in o["table"]] == sizes and o["largest_untiled"] == (240 if data else 65536), f"{o}")
+        for row in o["table"]:
+            other = forecast(t, "--batch", str(row["batch"]), data=data)
+            expect(all(other[key] == row[key] for key in ("tile", "tiles", "resident", "min_budget")), f"{row} {other}")
+            expect(other["bytes_total"] == row["bytes"], f"{row} {other}")
+    text = t.run("plan", t.net, t.data, "--device", "reference", "--batch", "48").out
+    total = forecast(t, "--batch", "48")["bytes_total"]
+    for line in (r"^plan         tile 48 of 48 \(1 tile\), data set on the device$", rf"^memory       .* \({total} bytes\)$",
+                 r"^ +parameters +.*\d %", r"^ +240 .*  240 +1  on the device +\d+$"):
+        expect(re.search(line, text, re.M), f"no {line} in {text}")
+    expect("none given" in t.run("plan", t.net, "--device", "reference").out, "it does not say that no data are given")
+
+
+@case("plan: --budget and --tile cut; a row that does not fit is empty; too small a budget is an error with the least")
+def _(t):
+    least = forecast(t, "--batch", "32")["min_budget"]
+    o = forecast(t, "--batch", "32", "--budget", str(least))
+    expect(o["bytes_total"] == o["budget"] == least and o["tiles"] > 1 and not o["resident"], f"{o}")
+    last = o["table"][-1]
+    expect(last["batch"] == 240 and last["tile"] is None and last["bytes"] is None and last["min_budget"] > least, f"{last}")
+    text = t.run("plan", t.net, t.data, "--device", "reference", "--budget", str(least), "--batch", "32")
+    expect(re.search(r"^ +240 +none +- +- +- +\d+$", text.out, re.M), "the text does not show it", text)
+    for flag in ((), ("--json",)):
+        t.fails(1, ("budget", str(least)), "plan", t.net, t.data, "--device", "reference", "--batch", "32", "--budget", str(least - 1), *flag)
+    o = forecast(t, "--batch", "32", "--tile", "7")
+    expect(o["tile"] <= 7 and o["tiles"] == -(-32 // o["tile"]), f"{o}")
+
+
+@case("plan: NET, DATA and the batch are checked as train does, before the device")
+def _(t):
+    t.fails(1, ("'mpl'",), "plan", "mpl")
+    t.fails(1, ("/no/data", "No such file"), "plan", t.net, "/no/data", "--device", "none such")
+    t.fails(1, ("takes 784 values", "has 64"), "plan", "mlp", t.data, "--device", "none such")
+    t.fails(2, ("--batch 241", "240 examples"), "plan", t.net, t.data, "--batch", "241", "--device", "none such")
+    t.fails(1, ("there is no device none such",), "plan", t.net, "--device", "none such")
+    t.fails(2, ("batch 16777217",), "plan", t.net, "--batch", "16777217", "--device", "reference")
+
+
+@case("--budget: bytes, K, M, G and shares of the device's memory")
+def _(t):
+    memory = one_object(t.run("devices", "--json"))["devices"][-1]["global_bytes"]
+    for text, wanted in (("1048576", 1 << 20), ("1024K", 1 << 20), ("1M", 1 << 20), ("0.5M", 1 << 19), (".5M", 1 << 19),
+                         ("1.5G", 3 << 29), ("007M", 7 << 20), ("100%", memory), ("25%", memory // 4),
+                         ("12.5%", memory // 8), ("100.0%", memory), ("9223372036854775807", (1 << 63) - 1),
+                         ("1000000000G", 1000000000 << 30)):
+        for locale in ("C", "de_DE.UTF-8"):
+            found = forecast(t, "--budget", text, env={"LC_ALL": locale})["budget"]
+            expect(found == wanted, f"--budget {text}: {found}, expected {wanted}")
+
+
+@case("--budget: what is no size is wrong usage, in each command that takes one")
+def _(t):
+    for text in ("0", "00", "-1", "-64M", "+1M", "64m", "64MB", "64MiB", "1T", "M", "%", "0%", "0.0%", "0M", "0.0001K", "101%", "100.1%",
+                 "-5%", "5%%", "1e3", "1e3M", "0x10", "0x10M", "1.5", "1.", ".", ".M", "1..5G", "1.2.3M", "1,5G", " 64M",
+                 "64M ", "64 M", "nan", "nan%", "inf", "infM", "9223372036854775808", "8589934592G", "9" * 400 + "G", "9" * 30, "a" * 5000):
+        for words in (("train", t.net, t.data), ("plan", t.net), ("eval", "c", t.data)):
+            t.fails(2, (f"--budget {text}: expected bytes", "64M", "--help"), *words, "--budget", text)
+
+
+def large_set(t, folder):
+    """What mlp and lenet take."""
+    return make_set(folder / "d28", train=90, test=20, size=28, classes=10)
+
+
+def sweep(t, net, data, device, env, count):
+    """Budgets from the least on: the forecast is what train takes, to the byte, and the weights do not know of it."""
+    words = {"net": net, "data": data, "device": device, "env": env}
+    whole, least = (forecast(t, "--batch", "24", *more, **words) for more in ((), ("--tile", "1")))
+    least = min(whole["min_budget"], least["min_budget"])
+    seen, digests = set(), set()
+    for i in range(-1, count + 1):
+        budget = least + (whole["bytes_total"] - least) * max(i, 0) // count + (i == -1)
+        plan = forecast(t, "--batch", "24", "--budget", str(budget), **words)
+        o = one_object(t.train("--batch", "24", "--steps", "2", "--budget", str(budget), "--json", **words))
+        told = (plan["bytes_total"], plan["tile"], plan["tiles"], plan["resident"])
+        expect((o["forecast_bytes"], o["tile"], o["tiles"], o["resident"]) == told, f"plan says {plan}, train {o}")
+        expect(o["peak_bytes"] == o["forecast_bytes"] <= budget, f"{o['peak_bytes']} bytes were taken, {plan} forecast")
+        seen.add((plan["tile"], plan["resident"]))
+        digests.add((o["weights_sha256"], o["loss"], o["accuracy"]))
+    expect(len(digests) == 1, f"the results differ with the budget: {digests}")
+    expect({resident for _, resident in seen} == {True, False} and len(seen) > 3, f"not each kind of plan was seen: {seen}")
+    return least, digests.pop()[0]
+
+
+def too_small(t, net, data, device, env, least):
+    """The least budget does, and a byte less does not; then nothing is written."""
+    folder = t.place()
+    words = ("--batch", "24", "--steps", "2", "--save", folder / "s", "--log", folder / "l")
+    more = {"net": net, "data": data, "device": device, "env": env}
+    result = t.train(*words, "--budget", str(least - 1), status=1, **more).says("budget", f" {least}")
+    expect(result.out == "" and not leftovers(folder), f"left behind: {leftovers(folder)}", result)
+    t.train(*words, "--budget", str(least), **more)
+    expect(leftovers(folder) == ["l", "s"], f"{leftovers(folder)}")
+
+
+for _net, _count in (("mlp", 6), ("lenet", 4)):
+    def budgets(t, net=_net, count=_count):
+        data = large_set(t, t.place())
+        least, digest = sweep(t, net, data, "reference", None, count)
+        too_small(t, net, data, "reference", None, least)
+        for tile in ("1", "7"):
+            o = one_object(t.train("--batch", "24", "--steps", "2", "--tile", tile, "--json", net=net, data=data))
+            expect(o["tile"] <= int(tile) and o["weights_sha256"] == digest and o["peak_bytes"] == o["forecast_bytes"], f"{o}")
+    case(f"--budget, {_net} on the reference: forecast and peak agree, the bits stay, the least is the least")(budgets)
+
+
+@case("eval --budget: the least that it names does, a byte less does not, and the figures stay")
+def _(t):
+    path = t.checkpoint(t.place() / "c")
+    words = ("eval", path, t.data, "--device", "reference", "--json")
+    plain = one_object(t.run(*words))
+    del plain["peak_bytes"]
+    least = int(re.search(r"at least (\d+)", t.fails(1, ("1 bytes",), *words, "--budget", "1").err)[1])
+    t.fails(1, (f" {least}",), *words, "--budget", str(least - 1))
+    for budget in (str(least), str(least + 3000), "1%", "100%"):
+        o = one_object(t.run(*words, "--budget", budget))
+        peak = o.pop("peak_bytes")
+        expect(o == plain, f"--budget {budget}: {o}, not {plain}")
+        expect(peak == least if budget == str(least) else peak > least, f"--budget {budget}: {peak} bytes")
+        expect("%" in budget or peak <= int(budget), f"--budget {budget}: {peak} bytes")
+
+
+@case("an evaluation that needs more than training does is in the forecast, in the least budget and in the peak")
+def _(t):
+    folder = t.place()
+    (folder / "n").write_text("input 1\ndense 1\n")
+    where = {"net": folder / "n", "data": make_set(folder / "d", train=4, test=600, classes=1, size=1)}
+    plan = forecast(t, "--batch", "1", **where)
+    expect(plan["parts"]["evaluation"] > 0 and plan["min_budget"] == plan["bytes_total"], f"{plan}")
+    for budget in ([], ["--budget", str(plan["min_budget"])]):
+        o = one_object(t.train("--batch", "1", "--steps", "2", "--json", *budget, **where))
+        expect(o["peak_bytes"] == o["forecast_bytes"] == plan["bytes_total"], f"{o}")
+    t.train("--batch", "1", "--budget", str(plan["min_budget"] - 1), status=1, **where).says(str(plan["min_budget"]))
+
+
+@case("devices --net: the largest batch untiled, and the tile of 256")
+def _(t):
+    o = one_object(t.run("devices", "--net", "lenet", "--json"))
+    row = o["devices"][-1]
+    expect(o["network"] == "lenet" and row["id"] == "reference", f"{o}")
+    expect(row["plan"] == {"batch": 256, "tile": 256, "tiles": 1, "largest_untiled": 65536}, f"{row}")
+    text = t.run("devices", "--net", "lenet")
+    expect(re.search(r"^  net        lenet: batches up to 65536 untiled; a batch of 256 takes 1 tile of 256$", text.out, re.M), "no plan", text)
+    t.fails(1, ("'mpl'",), "devices", "--net", "mpl")
+    expect("plan" not in one_object(t.run("devices", "--json"))["devices"][-1], "a plan without --net")
+
+
 # -------------------------------------------------------------------------------------------------------------- eval
 
 def safetensors(header, data=b""):
@@ -1088,6 +1357,11 @@ def _(t):
     expect("device       pocl" in result.out, "not chosen by itself", result)
 
 
+@case("pocl: train --profile", needs="pocl")
+def _(t):
+    check_profile(t, "pocl", env=POCL)
+
+
 @case("pocl: two of its devices: the short id is ambiguous, the long ones work", needs="pocl")
 def _(t):
     two = {**POCL, "POCL_DEVICES": "pthread pthread"}
@@ -1151,6 +1425,26 @@ def _(t):
     expect(t.run("eval", folder / "s", t.data, "--device", "reference").digest() == digest, "another digest")
 
 
+for _net in ("mlp", "lenet"):
+    def pocl_budgets(t, net=_net):
+        data = large_set(t, t.place())
+        least, digest = sweep(t, net, data, "pocl", POCL, 4)
+        too_small(t, net, data, "pocl", POCL, least)
+        plain = t.train("--batch", "24", "--steps", "2", net=net, data=data).digest()
+        expect(digest == plain, "another digest than the reference's")
+        for tile in ("1", "7"):
+            o = one_object(t.train("--batch", "24", "--steps", "2", "--tile", tile, "--json", net=net, data=data, device="pocl", env=POCL))
+            expect(o["tile"] <= int(tile) and o["weights_sha256"] == digest and o["peak_bytes"] == o["forecast_bytes"], f"{o}")
+    case(f"pocl: --budget, {_net}: forecast and peak agree, the bits are the reference's, the least is the least", needs="pocl")(pocl_budgets)
+
+
+@case("pocl: devices --net opens it", needs="pocl")
+def _(t):
+    row = one_object(t.run("devices", "--net", "lenet", "--json", env=POCL))["devices"][0]
+    expect(row["id"] == "pocl" and row["tier"] == "exact" and row["plan"]["largest_untiled"] >= 256, f"{row}")
+    expect(row["plan"]["tile"] * row["plan"]["tiles"] >= 256, f"{row}")
+
+
 # ------------------------------------------------------------------------------------------- man page and completion
 
 @case("man page: renders without a warning, and names every option")
@@ -1168,7 +1462,7 @@ def _(t):
     if not tried:
         raise Skip("neither man nor groff nor mandoc")
     text = page.read_text().replace("\\-", "-")
-    for name in ("devices", "train", "eval", "verify"):
+    for name in COMMANDS:
         for option in re.findall(r"--[a-z-]+", t.run(name, "--help").out):
             if option not in ("--usage", "--help"):
                 expect(option in text, f"{option} of {name} is missing")
@@ -1176,7 +1470,13 @@ def _(t):
 
 COMPLETIONS = [
     ("tassello tr", ["train"]),
-    ("tassello ", ["devices", "train", "eval", "verify", "--help", "--version"]),
+    ("tassello ", [*COMMANDS, "--help", "--version"]),
+    ("tassello inspect le", ["lenet"]),
+    ("tassello plan ml", ["mlp"]),
+    ("tassello plan mlp da", ["da ta"]),
+    ("tassello plan mlp --budget 1G da", ["da ta"]),
+    ("tassello plan mlp --b", ["--batch", "--budget"]),
+    ("tassello devices --net cn", ["cnn"]),
     ("tassello train --de", ["--device"]),
     ("tassello train --device re", ["reference"]),
     ("tassello train --arith ", ["exact", "fast"]),

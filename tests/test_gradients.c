@@ -19,49 +19,72 @@ typedef struct problem {
     double *parameters;
 } problem;
 
-/* Mean loss over the examples; *kink as plain_forward() has it. */
+/* Mean loss over the examples, with the masks of the first epoch; *kink as plain_forward() has it. */
 static double mean_loss(const problem *p, double *kink)
 {
+    plain_net net = p->net;
     const uint32_t width = plain_outputs(&p->net);
     double sum = 0, x[PLAIN_WIDTH], y[PLAIN_WIDTH], target[PLAIN_WIDTH];
+    net.training = true;
     for (uint32_t e = 0; e < p->count; e++) {
+        net.example = e;
         for (uint32_t i = 0; i < p->net.inputs; i++) x[i] = p->inputs[e * p->net.inputs + i];
-        plain_forward(&p->net, p->parameters, x, y, kink);
+        plain_forward(&net, p->parameters, x, y, kink);
         for (uint32_t j = 0; j < width; j++) target[j] = p->targets[e * width + j];
         sum += p->net.mse ? plain_squared(y, width, target) : plain_softmax(y, width, p->labels[e]);
     }
     return sum / p->count;
 }
 
-/* Draws examples and parameters until no relu or leaky is near its kink. */
-static void draw_problem(problem *p, float *values)
+/* Draws examples and parameters until no relu, leaky or maximum is near its kink. */
+static bool draw_problem(problem *p, float *values)
 {
     const uint32_t width = plain_outputs(&p->net);
     const size_t count = plain_parameters(&p->net);
-    for (int attempt = 0;; attempt++) {
+    for (int attempt = 0; attempt < 1000; attempt++) {
         double kink = INFINITY;
-        ck_assert_int_lt(attempt, 2000);
         for (uint32_t k = 0; k < p->count * p->net.inputs; k++) p->inputs[k] = random_float(-1.5f, 1.5f);
         for (uint32_t k = 0; k < p->count * width; k++) p->targets[k] = random_float(-1, 1);
         for (uint32_t e = 0; e < p->count; e++) p->labels[e] = random_below(width);
         for (size_t k = 0; k < count; k++) p->parameters[k] = values[k] = random_float(-0.9f, 0.9f);
         mean_loss(p, &kink);
-        if (kink > 2e-3) return;
+        if (kink > (attempt < 500 ? 2e-3 : 2e-4)) return true;
     }
+    return false;
 }
 
-static void check_gradients(const plain_net *net, uint32_t count)
+/* What the model predicts, which drops nothing. */
+static void check_forward(tas_model *model, const problem *p)
 {
-    char text[1024];
+    const uint32_t width = plain_outputs(&p->net);
+    float *y = malloc(p->count * width * sizeof *y);
+    double x[PLAIN_WIDTH], want[PLAIN_WIDTH];
+    expect_ok(tas_predict(model, p->inputs, p->count, y));
+    for (uint32_t e = 0; e < p->count; e++) {
+        for (uint32_t i = 0; i < p->net.inputs; i++) x[i] = p->inputs[e * p->net.inputs + i];
+        plain_forward(&p->net, p->parameters, x, want, NULL);
+        for (uint32_t j = 0; j < width; j++)
+            ck_assert_msg(fabs(y[e * width + j] - want[j]) <= 1e-5 * (1 + fabs(want[j])),
+                          "example %u: output %u is %.9g, expected %.9g of\n%s", e, j, y[e * width + j], want[j],
+                          tas_network_text(tas_model_network(model)));
+    }
+    free(y);
+}
+
+/* Gives the largest of the gradient's magnitudes; 0 where no parameters were found that are away from all kinks. */
+static double compare_gradients(const plain_net *net, uint32_t count)
+{
+    char text[PLAIN_TEXT];
     const uint32_t width = plain_outputs(net);
     const size_t elements = plain_parameters(net);
-    const double h = 1e-5;
+    const double h = 1e-6;
     problem p = {.net = *net, .count = count};
+    p.net.seed = random_u64();
     p.inputs = malloc(count * net->inputs * sizeof *p.inputs);
     p.targets = malloc(count * width * sizeof *p.targets);
     p.parameters = malloc(elements * sizeof *p.parameters);
     float *before = malloc(elements * sizeof *before);
-    draw_problem(&p, before);
+    const bool drawn = draw_problem(&p, before);
     plain_text(net, text, sizeof text);
 
     tas_model *model = model_of(net, 1);
@@ -74,30 +97,43 @@ static void check_gradients(const plain_net *net, uint32_t count)
     is.steps = 1;
     is.lr = rate;
     is.momentum = 0;
+    is.seed = p.net.seed;
     ck_assert_uint_eq(model_elements(model), elements);
     model_set(model, before);
+    check_forward(model, &p);
     expect_ok(tas_train(model, data, &is, &result));
     const double loss = mean_loss(&p, NULL);
     ck_assert_msg(fabs(result.last_loss - loss) <= 2e-5 * (1 + fabs(loss)), "loss %.9g, expected %.9g of\n%s",
                   result.last_loss, loss, text);
 
     float *after = model_get(model);
-    double most = 0;
-    for (size_t k = 0; k < elements; k++) {
-        const double w = p.parameters[k], got = ((double)before[k] - after[k]) / rate;
+    double most = 0, *want = calloc(elements, sizeof *want);
+    for (size_t k = 0; k < elements && drawn; k++) {
+        const double w = p.parameters[k];
         p.parameters[k] = w + h;
         const double above = mean_loss(&p, NULL);
         p.parameters[k] = w - h;
-        const double below = mean_loss(&p, NULL), want = (above - below) / (2 * h);
+        want[k] = (above - mean_loss(&p, NULL)) / (2 * h);
         p.parameters[k] = w;
-        if (fabs(want) > most) most = fabs(want);
-        ck_assert_msg(fabs(got - want) <= 1e-4 * fabs(want) + 3e-6,
-                      "parameter %zu: gradient %.9g, expected %.9g of\n%s", k, got, want, text);
+        if (fabs(want[k]) > most) most = fabs(want[k]);
     }
-    ck_assert_msg(most > 1e-3, "no gradient to speak of in\n%s", text);
+    for (size_t k = 0; k < elements && drawn; k++) {
+        const double got = ((double)before[k] - after[k]) / rate;
+        ck_assert_msg(fabs(got - want[k]) <= 1e-4 * fabs(want[k]) + 3e-6 * (1 + most),
+                      "parameter %zu: gradient %.9g, expected %.9g of\n%s", k, got, want[k], text);
+    }
+    free(want);
     free(after), free(before), free(p.parameters), free(p.targets), free(p.inputs);
     tas_data_close(&data);
     tas_model_close(&model);
+    return most;
+}
+
+static void check_gradients(const plain_net *net, uint32_t count)
+{
+    double most = 0;
+    for (int k = 0; k < 4 && most < 1e-3; k++) most = compare_gradients(net, count); /* all may be dead once */
+    ck_assert_msg(most > 1e-3, "a network of %d layers has no gradient to speak of: %g", net->layers, most);
 }
 
 static plain_net net_of(uint32_t inputs, bool mse) { return (plain_net){.inputs = inputs, .mse = mse}; }
@@ -180,6 +216,88 @@ START_TEST(a_batch_of_many)
 }
 END_TEST
 
+/* Planes ----------------------------------------------------------------------------------------------------------- */
+
+static plain_net planes_of(uint32_t channels, uint32_t height, uint32_t width, bool mse)
+{
+    return (plain_net){.inputs = channels * height * width, .in = {channels, height, width}, .mse = mse};
+}
+
+static const plain_layer window_layers[] = {
+    {.kind = PLAIN_CONV, .units = 3, .kernel = {1, 1}},
+    {.kind = PLAIN_CONV, .units = 2, .kernel = {3, 3}, .padding = {1, 1}},
+    {.kind = PLAIN_CONV, .units = 4, .kernel = {3, 2}, .stride = {2, 1}, .padding = {1, 0}},
+    {.kind = PLAIN_CONV, .units = 2, .kernel = {2, 3}, .dilation = {2, 1}, .padding = {0, 2}},
+    {.kind = PLAIN_CONV, .units = 2, .kernel = {2, 2}, .dilation = {2, 2}, .stride = {2, 2}, .padding = {1, 1}},
+    {.kind = PLAIN_CONV, .units = 4, .kernel = {3, 3}, .padding = {1, 1}, .groups = 2},
+    {.kind = PLAIN_CONV, .units = 2, .kernel = {2, 2}, .stride = {3, 3}, .groups = 2},
+    {.kind = PLAIN_MAX_POOL, .kernel = {2, 2}, .stride = {2, 2}},
+    {.kind = PLAIN_MAX_POOL, .kernel = {3, 2}, .stride = {1, 2}, .padding = {1, 1}},
+    {.kind = PLAIN_MAX_POOL, .kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}},
+    {.kind = PLAIN_AVERAGE_POOL, .kernel = {2, 2}, .stride = {2, 2}},
+    {.kind = PLAIN_AVERAGE_POOL, .kernel = {3, 2}, .stride = {1, 2}, .padding = {1, 1}},
+    {.kind = PLAIN_GLOBAL_POOL},
+    {.kind = PLAIN_FLATTEN},
+    {.kind = PLAIN_DROPOUT, .rate = 0.4f},
+};
+
+static void add_layer(plain_net *net, plain_layer layer)
+{
+    if (layer.kernel[0]) {
+        ck_assert(plain_add_window(net, layer));
+        return;
+    }
+    plain_add(net, layer.kind, 0);
+    net->layer[net->layers - 1].rate = layer.rate;
+}
+
+/* A convolution, what is looked at, and what follows: a dense layer, or a convolution. */
+START_TEST(each_spatial_layer)
+{
+    static const plain_layer before = {.kind = PLAIN_CONV, .units = 2, .kernel = {2, 2}, .padding = {1, 1}},
+                             after = {.kind = PLAIN_CONV, .units = 3, .kernel = {2, 2}, .padding = {1, 1}};
+    for (int mse = 0; mse < 2; mse++)
+        for (int dense = 0; dense < 2; dense++) {
+            plain_net net = planes_of(2, 5, 4, mse);
+            add_layer(&net, before);
+            plain_add(&net, PLAIN_TANH, 0);
+            add_layer(&net, window_layers[_i]);
+            if (dense)
+                plain_add(&net, PLAIN_DENSE, 3);
+            else
+                add_layer(&net, after);
+            check_gradients(&net, 1 + (uint32_t)dense * 4);
+        }
+}
+END_TEST
+
+/* The first layer has its inputs' gradient from nobody. */
+START_TEST(spatial_layers_first_and_last)
+{
+    for (int mse = 0; mse < 2; mse++) {
+        plain_net net = planes_of(2, 5, 4, mse);
+        add_layer(&net, window_layers[_i]);
+        if (!plain_parameters(&net)) plain_add(&net, PLAIN_DENSE, 4);
+        check_gradients(&net, 4);
+    }
+}
+END_TEST
+
+START_TEST(drawn_networks)
+{
+    int alive = 0; /* some have no relu that lets anything through */
+    for (int round = 0; round < 30; round++) {
+        plain_net net;
+        plain_draw(&net, round % 4 != 0, 60);
+        if (!net.mse && plain_outputs(&net) == 1) net.mse = true; /* the softmax of one is 1 */
+        for (int l = 0; l < net.layers; l++) /* what is multiplied by much more than 1 passes the bounds */
+            if (net.layer[l].rate > 0.5f) net.layer[l].rate = 0.5f;
+        alive += compare_gradients(&net, 1 + random_below(5)) > 1e-3;
+    }
+    ck_assert_int_gt(alive, 15);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("gradients");
@@ -192,6 +310,10 @@ int main(void)
     tcase_add_test(tc, all_layers_in_one);
     tcase_add_test(tc, wide_layers);
     tcase_add_test(tc, a_batch_of_many);
+    const int layers = sizeof window_layers / sizeof *window_layers;
+    tcase_add_loop_test(tc, each_spatial_layer, 0, layers);
+    tcase_add_loop_test(tc, spatial_layers_first_and_last, 0, layers);
+    tcase_add_test(tc, drawn_networks);
     suite_add_tcase(suite, tc);
     return support_run(suite);
 }

@@ -26,11 +26,17 @@ static void refuse(const char *text, const char *place, const char *word)
 static void check_tensor(const tas_network *network, size_t index, const char *name, size_t rows, size_t cols)
 {
     const tas_tensor_info *info = tas_network_tensor(network, index);
+    size_t elements = 1;
     ck_assert_ptr_nonnull(info);
     ck_assert_str_eq(info->name, name);
     ck_assert_uint_eq(info->dims[0], rows);
     ck_assert_uint_eq(info->dims[1], cols);
-    ck_assert_uint_eq(info->elements, rows * (cols ? cols : 1));
+    ck_assert_uint_eq(info->ndims, strstr(name, "bias") ? 1 : strstr(name, "conv2d") ? 4 : 2);
+    for (size_t d = 0; d < 4; d++) {
+        ck_assert_int_eq(info->dims[d] > 0, d < info->ndims);
+        elements *= d < info->ndims ? info->dims[d] : 1;
+    }
+    ck_assert_uint_eq(info->elements, elements);
 }
 
 /* Good ones -------------------------------------------------------------------------------------------------------- */
@@ -117,15 +123,76 @@ START_TEST(shapes_and_layers)
 }
 END_TEST
 
+static void check_shape(const tas_network *network, size_t place, size_t channels, size_t height, size_t width)
+{
+    tas_layer_info info;
+    ck_assert(tas_network_layer_info(network, place, &info));
+    ck_assert_msg(info.out[0] == channels && info.out[1] == height && info.out[2] == width,
+                  "layer %zu, %s: %zux%zux%zu, expected %zux%zux%zu", place, info.kind, info.out[0], info.out[1],
+                  info.out[2], channels, height, width);
+}
+
+START_TEST(shapes_of_windows)
+{
+    tas_network *network = parse("input 6x11x14\n"
+                                 "conv2d 8 3x5\n"                                             /* 1 */
+                                 "conv2d 8 3 stride 2x3 padding 1\n"                          /* 2 */
+                                 "conv2d 4 3 padding 2x3 dilation 2x3 groups 4 init glorot\n" /* 3 */
+                                 "max_pool 2\n"                                               /* 4 */
+                                 "avg_pool 2x1 stride 1 padding 1x0\n"                        /* 5 */
+                                 "flatten\n"                                                  /* 6 */
+                                 "dropout 0.5\n"                                              /* 7 */
+                                 "dense 3\n");                                                /* 8 */
+    check_shape(network, 0, 6, 11, 14);
+    check_shape(network, 1, 8, 9, 10);
+    check_shape(network, 2, 8, 5, 4);
+    check_shape(network, 3, 4, 5, 4);
+    check_shape(network, 4, 4, 2, 2);
+    check_shape(network, 5, 4, 3, 2);
+    check_shape(network, 6, 24, 1, 1);
+    check_shape(network, 7, 24, 1, 1);
+    check_shape(network, 8, 3, 1, 1);
+    check_tensor(network, 0, "1.conv2d.weight", 8, 6);
+    check_tensor(network, 4, "3.conv2d.weight", 4, 2);
+    check_tensor(network, 6, "8.dense.weight", 3, 24);
+    tas_network_close(&network);
+    network = parse("input 5x3x4\nglobal_avg_pool\ndense 2\n");
+    check_shape(network, 1, 5, 1, 1);
+    tas_network_close(&network);
+}
+END_TEST
+
+/* What layers cost is told an example: products count double, training takes what the gradients need. */
+START_TEST(costs_of_layers)
+{
+    tas_layer_info info;
+    tas_network *network = parse("input 2x6x6\nconv2d 4 3 groups 2\nrelu\nconv2d 5 2\ndense 7\n");
+    const uint64_t first = 2 * (3 * 3) * 4 * 4 * 4, second = 2 * (4 * 2 * 2) * 5 * 3 * 3, third = 2 * 45 * 7;
+    static const uint64_t parameters[] = {0, 4 * 9 + 4, 0, 5 * 16 + 5, 45 * 7 + 7, 0};
+    const uint64_t forward[] = {0, first, 0, second, third, 0};
+    const uint64_t train[] = {0, 2 * first, 0, 3 * second, 3 * third, 0}; /* the first has no gradient to its input */
+    for (size_t i = 0; i < 6; i++) {
+        ck_assert(tas_network_layer_info(network, i, &info));
+        ck_assert_uint_eq(info.parameters, parameters[i]);
+        ck_assert_uint_eq(info.forward_flops, forward[i]);
+        ck_assert_uint_eq(info.train_flops, train[i]);
+        ck_assert_uint_eq(info.value_bytes, 4 * info.out[0] * info.out[1] * info.out[2]);
+    }
+    ck_assert(!tas_network_layer_info(network, 6, &info) && !tas_network_layer_info(network, SIZE_MAX, &info));
+    tas_network_close(&network);
+}
+END_TEST
+
 START_TEST(shipped_networks_open_by_name)
 {
-    ck_assert_ptr_nonnull(tas_network_shipped(0));
-    ck_assert_str_eq(tas_network_shipped(0), "mlp");
-    for (size_t i = 0; tas_network_shipped(i); i++) {
+    static const char *const shipped[] = {"cnn", "lenet", "mlp"};
+    for (size_t i = 0; i < 3; i++) {
         tas_network *network = NULL;
-        expect_ok(tas_network_open(context, tas_network_shipped(i), &network));
+        ck_assert_str_eq(tas_network_shipped(i), shipped[i]);
+        expect_ok(tas_network_open(context, shipped[i], &network));
         tas_network_close(&network);
     }
+    ck_assert_ptr_null(tas_network_shipped(3));
     ck_assert_ptr_null(tas_network_shipped(SIZE_MAX));
 }
 END_TEST
@@ -143,7 +210,9 @@ START_TEST(refuses_with_file_line_and_words)
         {"input 4\n", "net", "dense"},
         {"input 4\nrelu\ntanh\n", "net", "dense"},
         {"input 4\nloss mse\n", "net", "dense"},
-        {"input 4\nconv 3\n", "net:2: 'conv'", "input, dense, relu, leaky, tanh, sigmoid, gelu, loss"},
+        {"input 4\nconv 3\n", "net:2: 'conv'",
+         "input, dense, conv2d, max_pool, avg_pool, global_avg_pool, flatten, dropout, relu, leaky, tanh, sigmoid, "
+         "gelu, loss"},
         {"input 4\nDense 3\n", "net:2", "'Dense'"},
         {"input 4\ndense\n", "net:2", "expected a number of outputs"},
         {"input 4\ndense # 3\n", "net:2", "expected a number of outputs"},
@@ -191,6 +260,41 @@ START_TEST(refuses_with_file_line_and_words)
         {"input 4 mean 0,5\ndense 2\n", "net:1", "'0,5'"},
         {"input 4 mean 1 deviation 2\ndense 2\n", "net:1", "'deviation'"},
         {"input 4\nd\x01\n", "net:2", "is no layer"},
+        {"input 1x8x8\nrelu\nmax_pool 2\nflatten\n", "net", "no layer has parameters"},
+        {"input 1x8x8\nconv2d\n", "net:2", "output channels"},
+        {"input 1x8x8\nconv2d 3\n", "net:2", "the kernel's size, such as 3 or 3x5"},
+        {"input 1x8x8\nconv2d 0 3\n", "net:2", "'0'"},
+        {"input 1x8x8\nconv2d 3 0\n", "net:2", "the kernel's size"},
+        {"input 1x8x8\nconv2d 3 3x\n", "net:2", "'3x'"},
+        {"input 1x8x8\nconv2d 3 x3\n", "net:2", "'x3'"},
+        {"input 1x8x8\nconv2d 3 3x3x3\n", "net:2", "'3x3x3'"},
+        {"input 1x8x8\nconv2d 3 3x0\n", "net:2", "'3x0'"},
+        {"input 1x8x8\nconv2d 3 4097\n", "net:2", "from 1 to 4096"},
+        {"input 1x8x8\nconv2d 3 -3\n", "net:2", "'-3'"},
+        {"input 1x8x8\nconv2d 3 3 stride\n", "net:2", "the stride"},
+        {"input 1x8x8\nconv2d 3 3 stride 0\n", "net:2", "the stride"},
+        {"input 1x8x8\nconv2d 3 3 padding -1\n", "net:2", "the padding"},
+        {"input 1x8x8\nconv2d 3 3 dilation 0\n", "net:2", "the dilation"},
+        {"input 1x8x8\nconv2d 3 3 dilation 4\n", "net:2", "does not fit planes of 8x8"},
+        {"input 1x8x8\nconv2d 3 9\n", "net:2", "9x9"},
+        {"input 1x8x8\nconv2d 3 1x9\n", "net:2", "1x9"},
+        {"input 4x8x8\nconv2d 6 3 groups 3\n", "net:2", "groups 3: expected a divisor of 4 channels in and 6 out"},
+        {"input 6x8x8\nconv2d 4 3 groups 3\n", "net:2", "groups 3"},
+        {"input 6x8x8\nconv2d 6 3 groups 0\n", "net:2", "groups"},
+        {"input 1x8x8\nconv2d 3 3 init xavier\n", "net:2", "glorot"},
+        {"input 1x8x8\nconv2d 3 3 bias\n", "net:2: 'bias'", "not expected"},
+        {"input 1x8x8\nconv2d 3 3 stride 2 2\n", "net:2: '2'", "not expected"},
+        {"input 1x8x8\nmax_pool\ndense 2\n", "net:2", "the window's size"},
+        {"input 1x8x8\nmax_pool 9\ndense 2\n", "net:2", "does not fit planes of 8x8"},
+        {"input 1x8x8\nmax_pool 3 padding 2\ndense 2\n", "net:2", "at most half of the window"},
+        {"input 1x8x8\navg_pool 2x3 padding 1x2\ndense 2\n", "net:2", "at most half of the window"},
+        {"input 1x8x8\navg_pool 2 dilation 2\ndense 2\n", "net:2: 'dilation'", "not expected"},
+        {"input 1x8x8\nglobal_avg_pool 2\ndense 2\n", "net:2: '2'", "not expected"},
+        {"input 1x8x8\nflatten 1\ndense 2\n", "net:2: '1'", "not expected"},
+        {"input 4\ndropout\ndense 2\n", "net:2", "share of values to drop"},
+        {"input 4\ndropout 1\ndense 2\n", "net:2", "between 0 and 0.99"},
+        {"input 4\ndropout -0.1\ndense 2\n", "net:2", "between 0 and 0.99"},
+        {"input 4\ndropout nan\ndense 2\n", "net:2", "share of values to drop"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) refuse(bad[i][0], bad[i][1], bad[i][2]);
 }
@@ -220,6 +324,11 @@ START_TEST(refuses_sizes_that_overflow)
     refuse("input 1048577x4194304x4194304\ndense 2\n", "net:1", "2^32");
     refuse("input 65536\ndense 65536\n", "net:2", "weights");
     refuse("input 4\ndense 16777216\ndense 16777216\n", "net:3", "weights");
+    refuse("input 1x4096x4096\nconv2d 16777216 1 padding 4096\ndense 1\n", "net:2", "2^32");
+    refuse("input 1x4096x4096\nconv2d 256 1\ndense 1\n", "net:2", "2^32"); /* 2^32 values */
+    refuse("input 65536x1x1\nconv2d 65536 1\n", "net:2", "weights");
+    refuse("input 16777216x1x1\nconv2d 16777216 4096x4096 padding 4096\n", "net:2", "weights");
+    refuse("input 1x65536x65535\nglobal_avg_pool\ndense 1\n", "net:2", "2^24");
     tas_network *network = parse("input 65535x65537\nrelu\ndense 1\n"); /* 2^32 - 1 */
     ck_assert_uint_eq(tas_network_inputs(network), UINT32_MAX);
     tas_network_close(&network);
@@ -287,6 +396,33 @@ START_TEST(granules)
 }
 END_TEST
 
+/* A granule goes by the positions of a convolution's outputs, whatever its stride; its weights alone count for one chain. */
+START_TEST(granules_of_convolutions)
+{
+    tas_network *network = parse("input 64x17x8\nconv2d 2 2 stride 2\nconv2d 4 2\ndense 3\n");
+    static const uint32_t wanted[] = {8, 8, 16, 16, 256, 256}; /* of 8 x 4, 7 x 3 and one position */
+    const op_id ops[] = {OP_DENSE_BACKWARD_WEIGHTS, OP_DENSE_BACKWARD_BIAS,   OP_CONV_BACKWARD_WEIGHTS,
+                         OP_CONV_BACKWARD_BIAS,     OP_CONV_BACKWARD_WEIGHTS, OP_CONV_BACKWARD_BIAS};
+    int seen = 0;
+    for (int c = 0; c < network->backward_count; c++) {
+        const op_args *args = &network->backward[c].args;
+        const bool dense = args->op == OP_DENSE_BACKWARD_WEIGHTS || args->op == OP_DENSE_BACKWARD_BIAS;
+        if (!dense && args->op != OP_CONV_BACKWARD_WEIGHTS && args->op != OP_CONV_BACKWARD_BIAS) continue;
+        ck_assert_int_eq(args->op, ops[seen]);
+        ck_assert_uint_eq(args->size[dense ? 2 : 15], wanted[5 - seen]);
+        seen++;
+    }
+    ck_assert_int_eq(seen, 6);
+    tas_network_close(&network);
+    network = parse("input 256x3x3\nconv2d 256 1\nconv2d 255 1\n");
+    ck_assert_int_eq(network->tensors[network->parameters[0]].open, NO_TENSOR);
+    ck_assert_int_eq(network->tensors[network->parameters[1]].open, NO_TENSOR);
+    ck_assert_int_ge(network->tensors[network->parameters[2]].open, 0);
+    ck_assert_int_ge(network->tensors[network->parameters[3]].open, 0);
+    tas_network_close(&network);
+}
+END_TEST
+
 /* A layer has an open granule below 65536 weights, and none from there. */
 START_TEST(open_granules_are_of_small_layers)
 {
@@ -300,22 +436,6 @@ START_TEST(open_granules_are_of_small_layers)
 END_TEST
 
 /* Initial parameters ----------------------------------------------------------------------------------------------- */
-
-/* Philox4x32-10 once more, from the paper. */
-static void philox_again(uint64_t seed, const uint32_t counter[4], uint32_t out[4])
-{
-    uint32_t x[4], key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
-    memcpy(x, counter, sizeof x);
-    for (int round = 0; round < 10; round++) {
-        const uint64_t a = UINT64_C(0xD2511F53) * x[0], b = UINT64_C(0xCD9E8D57) * x[2];
-        const uint32_t next[4] = {(uint32_t)(b >> 32) ^ x[1] ^ key[0], (uint32_t)b, (uint32_t)(a >> 32) ^ x[3] ^ key[1],
-                                  (uint32_t)a};
-        memcpy(x, next, sizeof x);
-        key[0] += 0x9E3779B9;
-        key[1] += 0xBB67AE85;
-    }
-    memcpy(out, x, sizeof x);
-}
 
 static double unit_again(uint32_t u) { return ((double)(u >> 9) + 0.5) / 8388608; }
 
@@ -356,6 +476,19 @@ START_TEST(initial_values_are_those_of_the_definition)
         for (int i = 0; i < 21; i++) ck_assert(biases[i] == 0 && !signbit(biases[i]));
         tas_network_close(&network);
     }
+}
+END_TEST
+
+/* Of a convolution: fan-in and fan-out of a group, with the kernel's taps. */
+START_TEST(initial_values_of_convolutions)
+{
+    tas_network *network = parse("input 6x9x9\nconv2d 4 3x5 groups 2\nconv2d 6 2 groups 2 init glorot\n");
+    float he[4 * 3 * 15], glorot[6 * 2 * 4];
+    init_parameter(network, 0, 99, he);
+    init_parameter(network, 2, 99, glorot);
+    for (uint32_t i = 0; i < 180; i++) ck_assert_double_eq_tol(he[i], init_again(99, 0, i, true, 45, 30), 1e-6);
+    for (uint32_t i = 0; i < 48; i++) ck_assert_double_eq_tol(glorot[i], init_again(99, 2, i, false, 8, 12), 1e-7);
+    tas_network_close(&network);
 }
 END_TEST
 
@@ -430,6 +563,8 @@ int main(void)
     tcase_add_test(tc, summaries_tell_shapes_and_parameters);
     tcase_add_test(tc, spaces_comments_and_line_ends);
     tcase_add_test(tc, shapes_and_layers);
+    tcase_add_test(tc, shapes_of_windows);
+    tcase_add_test(tc, costs_of_layers);
     tcase_add_test(tc, shipped_networks_open_by_name);
     tcase_add_test(tc, refuses_with_file_line_and_words);
     tcase_add_test(tc, refuses_what_is_not_utf8);
@@ -437,9 +572,11 @@ int main(void)
     tcase_add_test(tc, long_texts);
     tcase_add_test(tc, files);
     tcase_add_test(tc, granules);
+    tcase_add_test(tc, granules_of_convolutions);
     tcase_add_test(tc, open_granules_are_of_small_layers);
     tcase_add_test(tc, philox_of_the_paper);
     tcase_add_test(tc, initial_values_are_those_of_the_definition);
+    tcase_add_test(tc, initial_values_of_convolutions);
     tcase_add_test(tc, initial_bits_are_pinned);
     tcase_add_test(tc, initial_statistics);
     suite_add_tcase(suite, tc);

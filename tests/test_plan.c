@@ -6,24 +6,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A made-up device: panels of 8 rows, scratch that grows with the tile and differs from call to call. */
+enum { SLICES_MOST = 600, DRAWN_BATCH = 48 };
+
+/* A made-up device. An odd one has panels by the matrix, lanes by the tile, and scratch that rises and falls with it. */
 typedef struct fake {
-    uint32_t panel;
+    bool odd;
+    uint32_t panel, lanes;
     uint64_t scratch_a_row;
 } fake;
 
+static uint32_t mixed(uint32_t a, uint32_t b) { return (a * 2654435761u ^ (b + 7) * 2246822519u) >> 7; }
+
 static uint32_t fake_panel(void *self, uint32_t rows, uint32_t cols)
 {
-    (void)rows;
-    (void)cols;
-    return ((fake *)self)->panel;
+    const fake *f = self;
+    return f->odd ? 1 + mixed(rows, cols) % f->panel : f->panel;
+}
+
+static uint32_t fake_lanes(void *self, uint32_t tile)
+{
+    const fake *f = self;
+    return f->odd && mixed(tile, 1) % 3 == 0 ? 1 : f->lanes;
 }
 
 static uint64_t fake_scratch(void *self, const op_args *args)
 {
-    ck_assert_uint_gt(args->n, 0); /* the size of a tile is known by then */
-    ck_assert_uint_ge(args->batch, args->n);
-    return ((fake *)self)->scratch_a_row * args->n * (1 + (uint64_t)args->op % 3) + 5;
+    const fake *f = self;
+    if (!args->n || args->batch < args->n || (args->lanes != 1 && args->lanes != fake_lanes(self, args->n)))
+        ck_abort_msg("%s: sizes of a tile are known by then", op_get(args->op)->name); /* each ck_assert costs a write */
+    const uint64_t rows = f->odd ? mixed(args->n, (uint32_t)args->op) % 32 : args->n;
+    return f->scratch_a_row * rows * (1 + (uint64_t)args->op % 3) + 5 + (args->lanes > 1 ? 3 : 0);
 }
 
 typedef struct scene {
@@ -35,94 +47,219 @@ typedef struct scene {
 
 static void scene_close(scene *s) { tas_network_close(&s->network); }
 
+/* Call it with the scene where it stays: the device points into it. */
 static void scene_open(scene *s, const char *text)
 {
-    *s = (scene){.fake = {.panel = 8, .scratch_a_row = 100}};
+    *s = (scene){.fake = {.panel = 8, .lanes = 16, .scratch_a_row = 100}};
     s->device = (plan_device){.id = "fake",
                               .budget = UINT64_MAX,
                               .max_alloc = UINT64_MAX,
                               .align = 128,
-                              .self = NULL,
+                              .self = &s->fake,
                               .panel = fake_panel,
+                              .lanes = fake_lanes,
                               .scratch = fake_scratch};
-    s->work = (plan_work){
-        .training = true, .batch = 100, .tile_most = 100, .window = 1000, .input_bytes = 4 * 20, .target_bytes = 4};
+    s->work = (plan_work){.training = true, .batch = 100, .tile_most = 100, .input_bytes = 4 * 20, .target_bytes = 4};
     expect_ok(tas_network_parse(context, text, "net", &s->network));
 }
 
-static tas_status make(scene *s, plan *p)
+static tas_status make(const scene *s, plan *p) { return plan_make(s->network, &s->device, &s->work, p); }
+
+static uint32_t limit_of(const scene *s)
 {
-    s->device.self = &s->fake;
-    return plan_make(s->network, &s->device, &s->work, p);
+    const uint32_t most = s->work.tile_most < s->work.batch ? s->work.tile_most : s->work.batch;
+    return most < TILE_MOST ? most : TILE_MOST;
 }
 
-static uint64_t total_of(scene *s, uint32_t tile)
+/* Bytes of the plan with that tile; 0 where there is none, for a part is too large. */
+static uint64_t total_of(const scene *s, uint32_t tile, bool resident)
 {
     plan p;
-    const scene kept = *s;
-    s->device.budget = s->device.max_alloc = UINT64_MAX;
-    s->work.tile_most = tile;
-    expect_ok(make(s, &p));
-    ck_assert_uint_eq(p.tile, tile < s->work.batch ? tile : s->work.batch);
+    if (resident && !s->work.resident) return 0;
+    if (plan_with(s->network, &s->device, &s->work, tile, resident, &p)) return 0;
+    if (p.tile != tile || p.resident != resident) ck_abort_msg("another plan than was asked for");
     const uint64_t total = p.total;
     plan_free(&p);
-    *s = kept;
     return total;
 }
 
+static bool fits(const scene *s, uint32_t tile, bool resident)
+{
+    const uint64_t total = total_of(s, tile, resident);
+    return total && total <= s->device.budget;
+}
+
 static const char medium[] = "input 20\ndense 30\nrelu\ndense 9\ngelu\ndense 10\n";
+static const char pictures[] = "input 2x9x8\nconv2d 6 3 padding 1\nrelu\nmax_pool 2\ndropout 0.5\nconv2d 4 2\ntanh\n"
+                               "global_avg_pool\ndense 5\nrelu\ndropout 0.25\ndense 3\n";
 
 /* What every plan must be -------------------------------------------------------------------------------------------- */
 
 typedef struct slices {
-    const place *at[400];
+    const place *at[SLICES_MOST];
     int count;
 } slices;
 
 static void add_slice(slices *all, const place *p, uint64_t least)
 {
     if (p->part < 0) return;
-    ck_assert_uint_ge(p->bytes, least);
+    if (all->count == SLICES_MOST || p->bytes < least) ck_abort_msg("%llu bytes", (unsigned long long)p->bytes);
     all->at[all->count++] = p;
 }
 
-/* Slices start aligned, lie within their part and do not overlap; parts add up. */
-static void check_plan(const scene *s, const plan *p)
+/* What a tensor needs at least; 0: it has no place of its own. */
+static uint64_t least_of(const scene *s, const plan *p, const tensor *t)
 {
-    slices all = {.count = 0};
-    const plan_work *work = &s->work;
-    const tas_network *network = s->network;
-    for (int t = 0; t < network->tensor_count; t++) {
-        const tensor *is = &network->tensors[t];
-        uint64_t least = is->elements * 4;
-        if (is->role == ROLE_INPUT || is->role == ROLE_VALUE || is->role == ROLE_TARGET || is->role == ROLE_LABEL)
-            least *= p->tile;
-        if (is->role == ROLE_LOSS || is->role == ROLE_HIT) least *= work->batch;
-        add_slice(&all, &p->tensor[t], least);
+    const uint64_t rows = t->held ? ((uint64_t)p->tile + p->lanes - 1) / p->lanes * p->lanes : p->tile;
+    switch (t->role) {
+    case ROLE_INPUT:
+    case ROLE_VALUE:
+    case ROLE_TARGET:
+    case ROLE_LABEL: return rows * t->elements * 4;
+    case ROLE_LOSS:
+    case ROLE_HIT: return 4 * (uint64_t)p->chunk;
+    case ROLE_ORDER: return 0;
+    default: return s->work.training || t->role == ROLE_PARAMETER ? t->elements * 4 : 0;
     }
+}
+
+static void list_slices(const scene *s, const plan *p, slices *all)
+{
+    const plan_work *work = &s->work;
+    for (int t = 0; t < s->network->tensor_count; t++)
+        if (t != s->network->order) /* which is a source's */
+            add_slice(all, &p->tensor[t], least_of(s, p, &s->network->tensors[t]));
     uint64_t count = work->batch;
     for (int level = 0; level < SUM_LEVELS; level++) {
         count = (count + 255) / 256;
-        add_slice(&all, &p->sum[level], count * 4);
-        add_slice(&all, &p->hit_sum[level], count * 4);
+        add_slice(all, &p->sum[level], count * 4);
+        add_slice(all, &p->hit_sum[level], count * 4);
     }
-    add_slice(&all, &p->ring, RING * 4);
-    add_slice(&all, &p->record, 8);
-    add_slice(&all, &p->inputs, work->window * work->input_bytes);
-    add_slice(&all, &p->targets, work->window * work->target_bytes);
-    add_slice(&all, &p->order, work->window * 4);
+    add_slice(all, &p->ring, RING * 4);
+    add_slice(all, &p->record, 8);
+    const uint64_t examples = p->resident ? work->resident : p->tile;
+    for (int stage = 0; stage < STAGES; stage++) {
+        const plan_source *from = &p->source[stage];
+        const int part = p->resident ? (stage ? -1 : PART_DATA) : PART_STAGING;
+        ck_assert(from->inputs.part == part && from->targets.part == part && from->order.part == part);
+        add_slice(all, &from->inputs, examples * work->input_bytes);
+        add_slice(all, &from->targets, examples * work->target_bytes);
+        add_slice(all, &from->order, examples * 4);
+    }
+}
 
+static bool overlap(const place *x, const place *y)
+{
+    return x->part == y->part && x->offset < y->offset + y->bytes && y->offset < x->offset + x->bytes;
+}
+
+/* Slices start aligned and lie within their part; but for values, which check_lives() looks at, they do not overlap. */
+static void check_slices(const scene *s, const plan *p)
+{
+    slices all = {.count = 0};
+    uint64_t ends[PART_COUNT] = {0};
+    list_slices(s, p, &all);
     for (int a = 0; a < all.count; a++) {
         const place *x = all.at[a];
-        ck_assert_int_lt(x->part, PART_COUNT);
-        ck_assert_uint_eq(x->offset % s->device.align, 0);
-        ck_assert_uint_le(x->offset + x->bytes, p->bytes[x->part]);
-        for (int b = 0; b < a; b++) {
-            const place *y = all.at[b];
-            ck_assert(x->part != y->part || x->offset >= y->offset + y->bytes || y->offset >= x->offset + x->bytes);
+        if (x->part >= PART_COUNT || x->offset % s->device.align || x->offset + x->bytes > p->bytes[x->part])
+            ck_abort_msg("a slice at %llu of part %d", (unsigned long long)x->offset, x->part);
+        if (x->offset + x->bytes > ends[x->part]) ends[x->part] = x->offset + x->bytes;
+        for (int b = 0; b < a; b++)
+            if (x->part != PART_VALUES && overlap(x, all.at[b])) ck_abort_msg("slices overlap");
+    }
+    for (int part = 0; part < PART_COUNT; part++) /* and no part is larger than what lies there */
+        if (part != PART_SCRATCH && part != PART_STATE)
+            ck_assert_uint_eq(p->bytes[part], (ends[part] + s->device.align - 1) / s->device.align * s->device.align);
+}
+
+/* Memory as a run uses it: what a tensor holds is lost as soon as another is written over it. */
+typedef struct tape {
+    const scene *s;
+    const plan *p;
+    bool *whole; /* one a tensor */
+} tape;
+
+static void tape_write(tape *of, int t)
+{
+    const place *at = &of->p->tensor[t];
+    if (at->part == PART_VALUES)
+        for (int other = 0; other < of->s->network->tensor_count; other++)
+            if (overlap(at, &of->p->tensor[other])) of->whole[other] = false;
+    of->whole[t] = true;
+}
+
+static void tape_read(const tape *of, int t, const char *who)
+{
+    if (of->p->tensor[t].part == PART_VALUES && !of->whole[t])
+        ck_abort_msg("%s reads \"%s\", which is lost", who, of->s->network->tensors[t].name);
+}
+
+static void tape_calls(tape *of, const op_call *calls, int count)
+{
+    for (int c = 0; c < count; c++) {
+        const op_row *row = op_get(calls[c].args.op);
+        const int *operand = calls[c].operand;
+        for (int o = 0; row->operand[o].name; o++)
+            if (row->operand[o].access != ACCESS_OUT) tape_read(of, operand[o], row->name);
+        for (int o = 0; row->operand[o].name; o++)
+            if (row->operand[o].access != ACCESS_IN) tape_write(of, operand[o]);
+        for (int o = 0; row->operand[o].name; o++) /* while it runs, all of its operands are needed */
+            tape_read(of, operand[o], row->name);
+    }
+}
+
+/* No value is written over that a call still reads. Losses, gradients and sums keep what earlier tiles left. */
+static void check_lives(const scene *s, const plan *p)
+{
+    const tas_network *network = s->network;
+    const int fed[] = {network->input, network->label, network->target}; /* the last one is made from labels, or fed */
+    tape of = {.s = s, .p = p, .whole = calloc((size_t)network->tensor_count, sizeof(bool))};
+    for (int f = 0; f < 3; f++)
+        if (fed[f] != NO_TENSOR) tape_write(&of, fed[f]);
+    for (int f = 0; f < 3; f++)
+        if (fed[f] != NO_TENSOR) tape_read(&of, fed[f], "the feed");
+    tape_calls(&of, network->forward, network->forward_count);
+    if (s->work.training)
+        tape_calls(&of, network->backward, network->backward_count);
+    else
+        tape_read(&of, network->output, "a prediction");
+    free(of.whole);
+}
+
+static bool call_held(const tas_network *network, const op_call *call)
+{
+    bool held = false;
+    for (int o = 0; op_get(call->args.op)->operand[o].name; o++) held |= network->tensors[call->operand[o]].held;
+    return held;
+}
+
+/* An operand of each call is placed, and the scratch is what the one that wants most of it wants. */
+static void check_calls(const scene *s, const plan *p)
+{
+    uint64_t most = 0;
+    for (int list = 0; list < (s->work.training ? 2 : 1); list++) {
+        const op_call *calls = list ? s->network->backward : s->network->forward;
+        for (int c = 0; c < (list ? s->network->backward_count : s->network->forward_count); c++) {
+            op_args args = calls[c].args;
+            args.n = p->tile;
+            args.batch = s->work.batch;
+            args.lanes = call_held(s->network, &calls[c]) ? p->lanes : 1;
+            const uint64_t bytes = fake_scratch(s->device.self, &args);
+            most = bytes > most ? bytes : most;
+            for (int o = 0; op_get(args.op)->operand[o].name; o++)
+                if (p->tensor[calls[c].operand[o]].part < 0) ck_abort_msg("no place");
         }
     }
+    ck_assert_uint_eq(p->bytes[PART_SCRATCH], most);
+}
+
+static void check_plan(const scene *s, const plan *p)
+{
+    const plan_work *work = &s->work;
     uint64_t sum = 0;
+    check_slices(s, p);
+    check_lives(s, p);
+    check_calls(s, p);
     for (int part = 0; part < PART_COUNT; part++) {
         sum += p->bytes[part];
         ck_assert_uint_le(p->bytes[part], s->device.max_alloc);
@@ -130,59 +267,231 @@ static void check_plan(const scene *s, const plan *p)
     ck_assert_uint_eq(sum, p->total);
     ck_assert_uint_le(p->total, s->device.budget);
     ck_assert_uint_ge(p->tile, 1);
-    ck_assert_uint_le(p->tile, work->batch);
-    ck_assert_uint_le(p->tile, work->tile_most);
+    ck_assert_uint_le(p->tile, limit_of(s));
+    ck_assert_uint_eq(p->lanes, s->network->held ? fake_lanes(s->device.self, p->tile) : 1);
+    ck_assert(!p->resident || work->resident);
+    ck_assert(!p->bytes[p->resident ? PART_STAGING : PART_DATA]);
+    if (work->training)
+        ck_assert_uint_eq(p->chunk, work->batch);
+    else
+        ck_assert(p->chunk >= p->tile && (p->chunk == work->batch || p->chunk % 256 == 0));
+    const place *order = &p->tensor[s->network->order], *first = &p->source[0].order;
+    ck_assert(order->part == first->part && order->offset == first->offset && order->bytes == first->bytes);
 }
 
-/* An operand of each call is placed; so is a scratch that is enough for each of them. */
-static void check_calls(scene *s, const plan *p)
+/* Drawn scenes ------------------------------------------------------------------------------------------------------- */
+
+static void scene_draw(scene *s)
 {
-    for (int list = 0; list < (s->work.training ? 2 : 1); list++) {
-        const op_call *calls = list ? s->network->backward : s->network->forward;
-        for (int c = 0; c < (list ? s->network->backward_count : s->network->forward_count); c++) {
-            op_args args = calls[c].args;
-            args.n = p->tile;
-            args.batch = s->work.batch;
-            ck_assert_uint_ge(p->bytes[PART_SCRATCH], fake_scratch(&s->fake, &args));
-            for (int o = 0; op_get(args.op)->operand[o].name; o++)
-                ck_assert_int_ge(p->tensor[calls[c].operand[o]].part, 0);
+    plain_net net;
+    char text[PLAIN_TEXT];
+    plain_draw(&net, random_below(4) != 0, 200);
+    plain_text(&net, text, sizeof text);
+    scene_open(s, text);
+    s->fake = (fake){.odd = random_below(2),
+                     .panel = 1u << random_below(6),
+                     .lanes = 1u << random_below(5),
+                     .scratch_a_row = random_below(3) * (uint64_t)random_below(500)};
+    s->device.align = 1u << random_below(13);
+    s->work = (plan_work){.training = random_below(4) != 0,
+                          .batch = 1 + random_below(DRAWN_BATCH),
+                          .tile_most = 1 + random_below(2 * DRAWN_BATCH),
+                          .input_bytes = 1 + random_below(2000),
+                          .target_bytes = 4 * (1 + (uint64_t)random_below(10))};
+    if (!s->work.training) s->work.batch *= 1 + random_below(40);
+    if (random_below(3)) s->work.resident = s->work.batch + random_below(random_below(2) ? 10 : 2000);
+}
+
+/* The least and the most bytes of any plan, and of its largest part, at that budget and max_alloc. */
+typedef struct range {
+    uint64_t least, most, least_part, most_part;
+} range;
+
+static range range_of(const scene *s)
+{
+    range r = {.least = UINT64_MAX, .least_part = UINT64_MAX};
+    for (int resident = 0; resident <= (s->work.resident != 0); resident++)
+        for (uint32_t tile = 1; tile <= limit_of(s); tile++) {
+            plan p;
+            uint64_t largest = 0;
+            if (plan_with(s->network, &s->device, &s->work, tile, resident, &p)) continue;
+            for (int part = 0; part < PART_COUNT; part++)
+                largest = p.bytes[part] > largest ? p.bytes[part] : largest;
+            r.least = p.total < r.least ? p.total : r.least;
+            r.most = p.total > r.most ? p.total : r.most;
+            r.least_part = largest < r.least_part ? largest : r.least_part;
+            r.most_part = largest > r.most_part ? largest : r.most_part;
+            plan_free(&p);
         }
-    }
+    return r;
 }
 
-START_TEST(slices_are_aligned_and_apart)
+static uint64_t between(uint64_t least, uint64_t most) { return least + random_u64() % (most - least + 1); }
+
+/* The choice, by trying each tile: what plan.h and design.md, 4 say in words. */
+typedef struct choice {
+    uint32_t tile; /* 0: there is none */
+    bool resident;
+} choice;
+
+static uint32_t largest_of(const scene *s, bool resident)
 {
-    static const char *const texts[] = {medium, "input 7\ndense 1\nloss mse\n",
-                                        "input 300\ntanh\ndense 220\nleaky\ndense 3\nsigmoid\nloss mse\n"};
-    for (int round = 0; round < 300; round++) {
+    uint32_t largest = 0;
+    for (uint32_t tile = 1; tile <= limit_of(s); tile++) largest = fits(s, tile, resident) ? tile : largest;
+    return largest;
+}
+
+/* As many tiles, of one size, in whole panels where that can be. An evaluation goes through its set in chunks of whole blocks. */
+static uint32_t evened(const scene *s, uint32_t largest, bool resident)
+{
+    const uint32_t blocks = (largest + 255) / 256 * 256;
+    const uint32_t count = s->work.training || s->work.batch < blocks ? s->work.batch : blocks;
+    const uint32_t tiles = (count + largest - 1) / largest, even = (count + tiles - 1) / tiles;
+    const uint32_t lanes = s->network->held ? fake_lanes(s->device.self, largest) : 1;
+    uint32_t whole = even;
+    while (whole % lanes) whole++;
+    if (whole <= largest && fits(s, whole, resident)) return whole;
+    return fits(s, even, resident) ? even : largest;
+}
+
+static choice choose(const scene *s)
+{
+    const uint32_t streamed = largest_of(s, false), beside = largest_of(s, true);
+    const uint32_t enough = limit_of(s) < TILE_ENOUGH ? limit_of(s) : TILE_ENOUGH;
+    const bool resident = beside && (beside >= enough || beside >= streamed);
+    const uint32_t largest = resident ? beside : streamed;
+    return (choice){largest ? evened(s, largest, resident) : 0, resident};
+}
+
+START_TEST(drawn_plans_are_whole)
+{
+    for (int round = 0; round < 400; round++) {
         scene s;
         plan p;
-        scene_open(&s, texts[round % 3]);
-        s.work.training = random_below(4) != 0;
-        s.work.batch = 1 + random_below(round % 5 ? 200 : 70000);
-        s.work.tile_most = 1 + random_below(300);
-        s.work.window = 1 + random_below(5000);
-        s.work.input_bytes = 1 + random_below(1000);
-        s.device.align = 1u << random_below(13);
-        s.fake.panel = 1u << random_below(6);
-        s.fake.scratch_a_row = random_below(3) * 64;
-        const uint64_t least = total_of(&s, 1), most = total_of(&s, s.work.tile_most);
-        if (random_below(2)) s.device.budget = least + random_u64() % (most - least + 1);
-        expect_ok(make(&s, &p));
+        scene_draw(&s);
+        const bool resident = s.work.resident && random_below(2);
+        expect_ok(plan_with(s.network, &s.device, &s.work, 1 + random_below(limit_of(&s)), resident, &p));
         check_plan(&s, &p);
-        check_calls(&s, &p);
         plan_free(&p);
         scene_close(&s);
     }
 }
 END_TEST
 
+START_TEST(tile_is_the_largest_that_fits)
+{
+    for (int round = 0; round < 120; round++) {
+        scene s;
+        plan p;
+        scene_draw(&s);
+        const range all = range_of(&s);
+        for (int k = 0; k < 4; k++) {
+            s.device.budget = k ? between(all.least, all.most + 100) : UINT64_MAX;
+            s.device.max_alloc = k < 2 ? UINT64_MAX : between(all.least_part, all.most_part);
+            const choice chosen = choose(&s);
+            const tas_status status = make(&s, &p);
+            ck_assert_int_eq(status, chosen.tile ? TAS_OK : TAS_NO_MEMORY);
+            if (status) continue;
+            check_plan(&s, &p);
+            ck_assert_msg(p.tile == chosen.tile && p.resident == chosen.resident,
+                          "%llu bytes: tile %u (resident %d), expected %u (%d)", (unsigned long long)s.device.budget,
+                          p.tile, p.resident, chosen.tile, chosen.resident);
+            plan_free(&p);
+        }
+        scene_close(&s);
+    }
+}
+END_TEST
+
+/* The least is the least of any tile and mode; with it there is a plan, with a byte less there is none, and the error says so. */
+START_TEST(least_budget_is_the_least)
+{
+    for (int round = 0; round < 200; round++) {
+        scene s;
+        plan p;
+        uint64_t least;
+        char number[32];
+        scene_draw(&s);
+        range all = range_of(&s);
+        if (round % 2) {
+            s.device.max_alloc = between(all.least_part, all.most_part);
+            all = range_of(&s);
+        }
+        s.device.budget = random_below(2) ? 0 : UINT64_MAX; /* which it does not ask for */
+        expect_ok(plan_least(s.network, &s.device, &s.work, &least));
+        ck_assert_uint_eq(least, all.least);
+        s.device.budget = least;
+        expect_ok(make(&s, &p));
+        check_plan(&s, &p);
+        ck_assert_uint_eq(p.total, least);
+        plan_free(&p);
+        s.device.budget = least - 1;
+        snprintf(number, sizeof number, " %llu ", (unsigned long long)least);
+        expect(make(&s, &p), TAS_NO_MEMORY, "fake", number);
+        ck_assert_ptr_null(p.tensor);
+        scene_close(&s);
+    }
+}
+END_TEST
+
+static void expect_place(const place *a, const place *b)
+{
+    if (a->part != b->part || (a->part >= 0 && (a->offset != b->offset || a->bytes != b->bytes)))
+        ck_abort_msg("places differ");
+}
+
+static void expect_same(const scene *s, const plan *a, const plan *b)
+{
+    ck_assert(a->tile == b->tile && a->lanes == b->lanes && a->resident == b->resident && a->chunk == b->chunk);
+    ck_assert(!memcmp(a->bytes, b->bytes, sizeof a->bytes) && a->total == b->total);
+    for (int t = 0; t < s->network->tensor_count; t++) expect_place(&a->tensor[t], &b->tensor[t]);
+    for (int level = 0; level < SUM_LEVELS; level++) {
+        expect_place(&a->sum[level], &b->sum[level]);
+        expect_place(&a->hit_sum[level], &b->hit_sum[level]);
+    }
+    expect_place(&a->ring, &b->ring);
+    expect_place(&a->record, &b->record);
+    for (int stage = 0; stage < STAGES; stage++) {
+        expect_place(&a->source[stage].inputs, &b->source[stage].inputs);
+        expect_place(&a->source[stage].targets, &b->source[stage].targets);
+        expect_place(&a->source[stage].order, &b->source[stage].order);
+    }
+}
+
+/* A plan that was searched for is the one that plan_with() makes at once: nothing is left of the tiles that were tried. */
+START_TEST(plans_do_not_depend_on_what_was_planned_before)
+{
+    for (int round = 0; round < 100; round++) {
+        scene s, other;
+        plan searched, direct, again, more;
+        scene_draw(&s);
+        scene_draw(&other);
+        const range all = range_of(&s);
+        s.device.budget = between(all.least, all.most);
+        expect_ok(make(&s, &searched));
+        expect_ok(plan_with(s.network, &s.device, &s.work, searched.tile, searched.resident, &direct));
+        expect_ok(make(&other, &more));
+        expect_ok(make(&s, &again));
+        expect_same(&s, &searched, &direct);
+        expect_same(&s, &searched, &again);
+        plan_free(&searched);
+        plan_free(&direct);
+        plan_free(&again);
+        plan_free(&more);
+        scene_close(&s);
+        scene_close(&other);
+    }
+}
+END_TEST
+
+/* Parts -------------------------------------------------------------------------------------------------------------- */
+
 /* So that an update is one launch over all. */
 START_TEST(gradients_and_state_lie_as_parameters_do)
 {
     scene s;
     plan p;
-    scene_open(&s, medium);
+    scene_open(&s, pictures);
     expect_ok(make(&s, &p));
     ck_assert_uint_eq(p.bytes[PART_GRADIENT], p.bytes[PART_PARAMETERS]);
     ck_assert_uint_eq(p.bytes[PART_STATE], p.bytes[PART_PARAMETERS]);
@@ -193,8 +502,10 @@ START_TEST(gradients_and_state_lie_as_parameters_do)
         ck_assert_int_eq(g->part, PART_GRADIENT);
         ck_assert_int_eq(open->part, PART_OPEN);
         ck_assert(w->offset == g->offset && w->bytes == g->bytes && w->bytes == open->bytes);
-        const uint64_t rows = t->cols ? (t->rows + 7) / 8 * 8 : t->rows; /* pads of the last panel */
-        ck_assert_uint_eq(w->bytes, rows * (t->cols ? t->cols : 1) * 4);
+        const bool matrix = t->ndims == 2;
+        const uint64_t rows = matrix ? (t->dims[0] + 7) / 8 * 8 : t->elements; /* pads of the last panel */
+        ck_assert_uint_eq(w->bytes, rows * (matrix ? t->dims[1] : 1) * 4);
+        ck_assert_uint_eq(plan_parameter_bytes(&s.device, t), w->bytes);
     }
     plan_free(&p);
     ck_assert_ptr_null(p.tensor);
@@ -204,14 +515,17 @@ END_TEST
 
 START_TEST(one_chain_needs_no_open_granule)
 {
-    scene s;
-    plan p;
-    scene_open(&s, "input 256\ndense 256\n");
-    expect_ok(make(&s, &p));
-    ck_assert_uint_eq(p.bytes[PART_OPEN], 0);
-    ck_assert_uint_gt(p.bytes[PART_GRADIENT], 0);
-    plan_free(&p);
-    scene_close(&s);
+    static const char *const texts[] = {"input 256\ndense 256\n", "input 64x3x3\nconv2d 128 3\n"};
+    for (int i = 0; i < 2; i++) {
+        scene s;
+        plan p;
+        scene_open(&s, texts[i]);
+        expect_ok(make(&s, &p));
+        ck_assert_uint_eq(p.bytes[PART_OPEN], 0);
+        ck_assert_uint_gt(p.bytes[PART_GRADIENT], 0);
+        plan_free(&p);
+        scene_close(&s);
+    }
 }
 END_TEST
 
@@ -219,13 +533,68 @@ START_TEST(evaluation_plans_no_gradients)
 {
     scene s;
     plan p;
-    scene_open(&s, medium);
+    scene_open(&s, pictures);
     s.work.training = false;
     expect_ok(make(&s, &p));
     ck_assert(!p.bytes[PART_GRADIENT] && !p.bytes[PART_STATE] && !p.bytes[PART_OPEN]);
     for (int i = 0; i < s.network->parameter_count; i++)
         ck_assert_int_eq(p.tensor[s.network->tensors[s.network->parameters[i]].gradient].part, -1);
     plan_free(&p);
+    scene_close(&s);
+}
+END_TEST
+
+/* Depth costs an evaluation nothing, and training its activations alone: their gradients take turns. */
+START_TEST(values_share_places)
+{
+    enum { DEPTH = 20, ROW = 64 * 4, TILE = 10 };
+    char text[DEPTH * 10 + 20] = "input 64\n";
+    scene s;
+    plan p;
+    for (int i = 0; i < DEPTH; i++) strcat(text, "dense 64\n");
+    scene_open(&s, text);
+    s.work.batch = s.work.tile_most = TILE;
+    s.device.align = 4;
+    expect_ok(make(&s, &p));
+    ck_assert_uint_ge(p.bytes[PART_VALUES], (DEPTH + 1) * ROW * TILE);
+    ck_assert_uint_le(p.bytes[PART_VALUES], (DEPTH + 2) * ROW * TILE + TILE * 4);
+    plan_free(&p);
+    s.work.training = false;
+    expect_ok(make(&s, &p));
+    ck_assert_uint_eq(p.bytes[PART_VALUES], 2 * ROW * TILE + TILE * 4);
+    plan_free(&p);
+    scene_close(&s);
+}
+END_TEST
+
+/* However large the set is that is evaluated, its losses are summed in chunks of a tile's whole blocks. */
+START_TEST(evaluation_grows_by_its_sums_alone)
+{
+    scene s;
+    plan small, large;
+    scene_open(&s, medium);
+    s.work.training = false;
+    s.work.tile_most = 512;
+    s.work.batch = 10000;
+    expect_ok(make(&s, &small));
+    s.work.batch = 1000000;
+    expect_ok(make(&s, &large));
+    check_plan(&s, &large);
+    ck_assert_uint_eq(small.chunk, 512);
+    ck_assert_uint_eq(large.chunk, 512);
+    ck_assert_uint_le(large.total - small.total, 2 * 4 * 1000000 / 250);
+    plan_free(&small);
+    plan_free(&large);
+    s.work.batch = 400; /* less than a chunk would be */
+    expect_ok(make(&s, &small));
+    ck_assert_uint_eq(small.chunk, 400);
+    plan_free(&small);
+    s.work.batch = 10000;
+    s.work.tile_most = 511; /* which leaves one example of a chunk of 512, and halves one of 256 */
+    expect_ok(make(&s, &small));
+    ck_assert_uint_eq(small.tile, 256);
+    ck_assert_uint_eq(small.chunk, 256);
+    plan_free(&small);
     scene_close(&s);
 }
 END_TEST
@@ -239,7 +608,7 @@ START_TEST(tile_follows_the_budget)
     plan p;
     scene_open(&s, medium);
     uint64_t need[101];
-    for (uint32_t tile = 1; tile <= 100; tile++) need[tile] = total_of(&s, tile);
+    for (uint32_t tile = 1; tile <= 100; tile++) need[tile] = total_of(&s, tile, false);
     uint32_t before = 1;
     for (uint64_t budget = need[1]; budget <= need[100] + 1000; budget += 97) {
         uint32_t largest = 1;
@@ -257,28 +626,82 @@ START_TEST(tile_follows_the_budget)
     expect_ok(make(&s, &p));
     ck_assert_uint_eq(p.tile, 17);
     plan_free(&p);
+    s.work.tile_most = s.work.batch = 1u << 20;
+    s.device.budget = UINT64_MAX;
+    expect_ok(make(&s, &p));
+    ck_assert_uint_eq(p.tile, TILE_MOST);
+    plan_free(&p);
     scene_close(&s);
 }
 END_TEST
 
-/* The number in the error is the least that will do, to the byte. */
-START_TEST(error_names_the_least_budget)
+/* 100 examples in tiles of at most 70: 50 and 50. In panels of 16: 64 and 36, which leaves fewer lanes empty. */
+START_TEST(tiles_are_evened_out)
+{
+    static const struct {
+        const char *text;
+        uint32_t tile;
+    } cases[] = {{medium, 50}, {pictures, 64}};
+    for (int i = 0; i < 2; i++) {
+        scene s;
+        plan p;
+        scene_open(&s, cases[i].text);
+        s.device.budget = total_of(&s, 70, false);
+        expect_ok(make(&s, &p));
+        ck_assert_uint_eq(p.tile, cases[i].tile);
+        plan_free(&p);
+        scene_close(&s);
+    }
+}
+END_TEST
+
+/* The set lies on the device as soon as a tile of 64 fits beside it, or as large a one as without it. */
+START_TEST(resident_set)
+{
+    static const struct {
+        uint32_t batch, tile; /* the tile that must fit beside the set */
+        uint64_t set;
+    } cases[] = {{100, TILE_ENOUGH, 1000}, {1000, TILE_ENOUGH, 60000}, {40, 40, 1000}, {1, 1, 50000}};
+    for (int i = 0; i < 4; i++) {
+        scene s;
+        plan p;
+        scene_open(&s, medium);
+        s.work.batch = s.work.tile_most = cases[i].batch;
+        s.work.resident = cases[i].set;
+        s.device.budget = total_of(&s, cases[i].tile, true);
+        expect_ok(make(&s, &p));
+        ck_assert(p.resident);
+        ck_assert_uint_ge(p.bytes[PART_DATA], cases[i].set * (4 * 20 + 4 + 4));
+        plan_free(&p);
+        s.device.budget--;
+        expect_ok(make(&s, &p));
+        check_plan(&s, &p);
+        ck_assert(!p.resident);
+        plan_free(&p);
+        s.device.budget = UINT64_MAX;
+        s.device.max_alloc = 4 * 20 * cases[i].set; /* not in one piece */
+        expect_ok(make(&s, &p));
+        check_plan(&s, &p);
+        ck_assert(!p.resident);
+        plan_free(&p);
+        scene_close(&s);
+    }
+}
+END_TEST
+
+/* A set of few examples takes less than the stages of a tile do. */
+START_TEST(small_sets_are_resident_with_the_least_budget)
 {
     scene s;
     plan p;
-    char number[32];
+    uint64_t least;
     scene_open(&s, medium);
-    const uint64_t least = total_of(&s, 1);
-    snprintf(number, sizeof number, " %llu ", (unsigned long long)least);
-    for (int k = 0; k < 3; k++) {
-        s.device.budget = k == 0 ? least - 1 : k == 1 ? least / 2 : 0;
-        expect(make(&s, &p), TAS_NO_MEMORY, "fake", number);
-        ck_assert_ptr_null(p.tensor);
-    }
+    s.work.batch = s.work.tile_most = s.work.resident = 1;
+    expect_ok(plan_least(s.network, &s.device, &s.work, &least));
     s.device.budget = least;
     expect_ok(make(&s, &p));
-    ck_assert_uint_eq(p.tile, 1);
-    ck_assert_uint_eq(p.total, least);
+    check_plan(&s, &p);
+    ck_assert(p.resident);
     plan_free(&p);
     scene_close(&s);
 }
@@ -288,24 +711,26 @@ START_TEST(no_part_is_larger_than_one_allocation)
 {
     scene s;
     plan p, one;
+    uint64_t least;
     scene_open(&s, medium);
-    s.work.window = 1;
     s.fake.scratch_a_row = 10;
-    s.work.tile_most = 1;
-    expect_ok(make(&s, &one));
-    s.work.tile_most = 100;
+    expect_ok(plan_with(s.network, &s.device, &s.work, 1, false, &one));
     for (uint64_t most = one.bytes[PART_BATCH]; most < 4 * one.bytes[PART_BATCH]; most += 501) {
         s.device.max_alloc = most;
         expect_ok(make(&s, &p));
         check_plan(&s, &p);
-        ck_assert(p.tile < 100 || most >= 128);
         plan_free(&p);
     }
     s.device.max_alloc = one.bytes[PART_BATCH] - 1; /* no tile helps against that */
     expect(make(&s, &p), TAS_NO_MEMORY, "fake", "batch");
-    s.work.window = 100000;
+    ck_assert_ptr_null(p.tensor);
+    expect(plan_with(s.network, &s.device, &s.work, 1, false, &p), TAS_NO_MEMORY, "fake", "batch");
+    ck_assert_ptr_null(p.tensor);
+    expect_ok(plan_least(s.network, &s.device, &s.work, &least));
+    ck_assert_uint_eq(least, 0);
     s.device.max_alloc = 1000000;
-    expect(make(&s, &p), TAS_NO_MEMORY, "data set", "1000000");
+    s.work.resident = 100000;
+    expect(plan_with(s.network, &s.device, &s.work, 1, true, &p), TAS_NO_MEMORY, "data set", "1000000");
     s.device.max_alloc = 64;
     expect(make(&s, &p), TAS_NO_MEMORY, "parameters", "64");
     plan_free(&one);
@@ -320,7 +745,7 @@ START_TEST(large_numbers)
     plan p;
     scene_open(&s, "input 65536\ndense 59392\n");
     s.work.batch = s.work.tile_most = 1u << 24;
-    s.work.window = UINT32_MAX;
+    s.work.resident = UINT32_MAX;
     s.work.input_bytes = 4 * 65536;
     expect_ok(make(&s, &p));
     check_plan(&s, &p);
@@ -342,12 +767,19 @@ int main(void)
     TCase *tc = tcase_create("plan");
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, support_open, support_close);
-    tcase_add_test(tc, slices_are_aligned_and_apart);
+    tcase_add_test(tc, drawn_plans_are_whole);
+    tcase_add_test(tc, tile_is_the_largest_that_fits);
+    tcase_add_test(tc, least_budget_is_the_least);
+    tcase_add_test(tc, plans_do_not_depend_on_what_was_planned_before);
     tcase_add_test(tc, gradients_and_state_lie_as_parameters_do);
     tcase_add_test(tc, one_chain_needs_no_open_granule);
     tcase_add_test(tc, evaluation_plans_no_gradients);
+    tcase_add_test(tc, values_share_places);
+    tcase_add_test(tc, evaluation_grows_by_its_sums_alone);
     tcase_add_test(tc, tile_follows_the_budget);
-    tcase_add_test(tc, error_names_the_least_budget);
+    tcase_add_test(tc, tiles_are_evened_out);
+    tcase_add_test(tc, resident_set);
+    tcase_add_test(tc, small_sets_are_resident_with_the_least_budget);
     tcase_add_test(tc, no_part_is_larger_than_one_allocation);
     tcase_add_test(tc, large_numbers);
     suite_add_tcase(suite, tc);

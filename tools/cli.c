@@ -49,6 +49,27 @@ bool cli_read_f32(const char *text, float *out)
     return true;
 }
 
+bool cli_read_size(const char *text, cli_size *out)
+{
+    static const char units[] = "KMG";
+    const size_t digits = strspn(text, "0123456789.");
+    const char *unit = text[digits] ? strchr(units, text[digits]) : NULL;
+    char *end;
+    *out = (cli_size){0};
+    if (!text[digits]) return cli_read_u64(text, 1, INT64_MAX, &out->bytes);
+    const double value = strtod_l(text, &end, c_locale());
+    if (end != text + digits || end == text || end[1]) return false;
+    if (*end == '%') {
+        out->percent = value;
+        return value > 0 && value <= 100;
+    }
+    if (!unit) return false;
+    const double bytes = value * (double)(UINT64_C(1) << 10 * (unit - units + 1));
+    if (!(bytes >= 1 && bytes < 0x1p63)) return false;
+    out->bytes = (uint64_t)bytes;
+    return true;
+}
+
 /* The place of text among words, which are separated by spaces; -1 where it is none of them. */
 static int find_word(const char *words, const char *text)
 {
@@ -95,6 +116,11 @@ static void set_option(struct argp_state *state, const cli_option *option, const
         *(int *)where = find_word(option->words, text);
         if (*(int *)where < 0) argp_error(state, "--%s %s: expected one of: %s", option->name, text, option->words);
         break;
+    case TYPE_SIZE:
+        if (!cli_read_size(text, where))
+            argp_error(state, "--%s %s: expected bytes, such as 1000000, 64M or 1.5G, or a share above 0%% to 100%%",
+                       option->name, text);
+        break;
     }
 }
 
@@ -112,18 +138,19 @@ static error_t parse_one(int key, char *text, struct argp_state *state)
         *(const char **)(void *)(parse->settings + arguments[state->arg_num].offset) = text;
         return 0;
     case ARGP_KEY_END:
-        if (arguments[state->arg_num].name) argp_error(state, "%s is missing", arguments[state->arg_num].name);
+        if (arguments[state->arg_num].name && !arguments[state->arg_num].optional)
+            argp_error(state, "%s is missing", arguments[state->arg_num].name);
         return 0;
     default: return ARGP_ERR_UNKNOWN;
     }
 }
 
-/* "NET DATA", and the text above the options: the description, then a line an argument. */
+/* "NET [DATA]", and the text above the options: the description, then a line an argument. */
 static void describe_arguments(const cli_command *command, FILE *names, FILE *text)
 {
     fputs(command->description, text);
     for (const cli_argument *a = command->arguments; a->name; a++) {
-        fprintf(names, "%s%s", a == command->arguments ? "" : " ", a->name);
+        fprintf(names, a->optional ? "%s[%s]" : "%s%s", a == command->arguments ? "" : " ", a->name);
         fprintf(text, "%s%s: %s", a == command->arguments ? "\n\n" : "\n", a->name, a->help);
     }
 }
@@ -226,6 +253,45 @@ int cli_failed(cli_state *cli, tas_status status)
     return status == TAS_BAD_ARGUMENT ? EXIT_USAGE : EXIT_FAILED;
 }
 
+bool cli_budget(cli_state *cli, const cli_size *size, const tas_device_info *device, uint64_t *bytes)
+{
+    *bytes = size->bytes;
+    if (size->percent == 0) return true;
+    if (!device->global_bytes) {
+        cli_error(cli, "--budget %g%%: %s does not tell how much memory it has; expected bytes", size->percent,
+                  device->id);
+        return false;
+    }
+    *bytes = (uint64_t)((double)device->global_bytes * size->percent / 100);
+    if (!*bytes) *bytes = 1; /* 0 would mean none given */
+    return true;
+}
+
+/* Found here, and not by the library after kernels were built, or after training. */
+bool cli_check_fit(cli_state *cli, const tas_network *network, const char *net, const tas_data *data,
+                   const char *folder, const char *split)
+{
+    const size_t inputs = tas_network_inputs(network), outputs = tas_network_outputs(network);
+    if (tas_data_input_size(data) != inputs)
+        cli_error(cli, "%s: takes %zu values an example, but %s (%s) has %zu", net, inputs, folder, split,
+                  tas_data_input_size(data));
+    else if (tas_data_classes(data) > outputs)
+        cli_error(cli, "%s: has %zu outputs, but %s (%s) has %u classes", net, outputs, folder, split,
+                  tas_data_classes(data));
+    else
+        return true;
+    return false;
+}
+
+bool cli_check_batch(cli_state *cli, uint32_t batch, const tas_data *train, const char *folder)
+{
+    const uint64_t examples = tas_data_count(train);
+    if (batch <= examples) return true;
+    cli_error(cli, "--batch %u: expected no more than the %llu examples of %s (train)", batch,
+              (unsigned long long)examples, folder);
+    return false;
+}
+
 /* -------------------------------------------------------------------------------------------------- what is printed */
 
 uint64_t cli_parameters(const tas_network *network)
@@ -242,6 +308,12 @@ void cli_print_network(const tas_network *network, const char *name)
     printf("network      %s\n", name);
     for (size_t i = 0; (line = tas_network_layer(network, i)); i++) printf("             %s\n", line);
     printf("parameters   %llu\n", (unsigned long long)cli_parameters(network));
+}
+
+void cli_print_peak(uint64_t bytes)
+{
+    char text[BYTES_TEXT];
+    printf("peak memory  %s (%llu bytes) on the device\n", cli_bytes(bytes, text), (unsigned long long)bytes);
 }
 
 void cli_print_score(const tas_score *score, const char *sha256)
@@ -269,6 +341,12 @@ const char *cli_bytes(uint64_t bytes, char text[BYTES_TEXT])
     bool whole = value == (double)(uint64_t)value;
     snprintf(text, BYTES_TEXT, "%.*f %s", whole ? 0 : 1, value, units[unit]);
     return text;
+}
+
+void cli_print_tiles(const tas_plan *plan, uint32_t batch)
+{
+    printf("tile %u of %u (%u tile%s), data set %s", plan->tile, batch, plan->tiles, plan->tiles == 1 ? "" : "s",
+           plan->resident ? "on the device" : "streamed");
 }
 
 const char *cli_tier_name(tas_tier tier)
@@ -320,6 +398,8 @@ json_t *cli_json_float(float value)
     }
     return json_real(strtod_l(text, NULL, c_locale()));
 }
+
+json_t *cli_json_budget(uint64_t bytes) { return bytes < UINT64_MAX ? json_integer((json_int_t)bytes) : json_null(); }
 
 bool cli_json_print(json_t *value, FILE *stream)
 {

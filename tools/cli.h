@@ -30,8 +30,15 @@ typedef enum cli_type {
     TYPE_U32,      /* uint32_t, least to most */
     TYPE_U64,      /* uint64_t, least to most */
     TYPE_F32,      /* float, 0 or more, below `below` */
-    TYPE_WORD      /* int, the word's place in `words` */
+    TYPE_WORD,     /* int, the word's place in `words` */
+    TYPE_SIZE      /* cli_size */
 } cli_type;
+
+/* Memory: bytes, or a share of what a device has; all 0 where none is given. */
+typedef struct cli_size {
+    uint64_t bytes;
+    double percent; /* 0: bytes are meant */
+} cli_size;
 
 typedef struct cli_option {
     const char *name;    /* without its dashes; NULL ends the table */
@@ -45,11 +52,12 @@ typedef struct cli_option {
     size_t offset;
 } cli_option;
 
-/* Arguments are required, and come in order. */
+/* Arguments come in order; those that may be left out come last. */
 typedef struct cli_argument {
     const char *name; /* "NET"; NULL ends the table */
     const char *help;
     cli_complete complete;
+    bool optional;
     size_t offset; /* of a const char * in the settings */
 } cli_argument;
 
@@ -64,7 +72,7 @@ typedef struct cli_command {
     int (*run)(int argc, char **argv); /* gives the exit status */
 } cli_command;
 
-extern const cli_command devices_command, eval_command, train_command, verify_command;
+extern const cli_command devices_command, eval_command, inspect_command, plan_command, train_command, verify_command;
 
 /* --help, and the same settings, for each command that opens a device or prints JSON. */
 #define OPTION_DEVICE(where)                                                                                           \
@@ -79,6 +87,30 @@ extern const cli_command devices_command, eval_command, train_command, verify_co
         .name = "json", .offset = (where), .help = "Print one JSON object on one line, and nothing else, on stdout."   \
     }
 
+#define OPTION_BUDGET(where)                                                                                           \
+    {                                                                                                                  \
+        .name = "budget", .metavar = "SIZE", .type = TYPE_SIZE, .offset = (where),                                     \
+        .help = "Device memory to use: bytes, or with K, M or G (powers of 1024), or a share of the device's, such "   \
+                "as 25%. It changes no result. Without it: 60% of a discrete device's memory, 50% of a shared one's."  \
+    }
+#define OPTION_TILE(where)                                                                                             \
+    {                                                                                                                  \
+        .name = "tile", .metavar = "N", .type = TYPE_U32, .least = 1, .most = UINT32_MAX, .offset = (where),           \
+        .help = "Most examples of a batch that are on the device at once; for tests. It changes no result."            \
+    }
+
+/* The arguments of more than one command. */
+#define ARGUMENT_NET(where)                                                                                            \
+    {                                                                                                                  \
+        .name = "NET", .complete = COMPLETE_NET, .offset = (where),                                                    \
+        .help = "a network's file, or the name of one that ships, such as `mlp'"                                       \
+    }
+#define ARGUMENT_DATA(where, or_not)                                                                                   \
+    {                                                                                                                  \
+        .name = "DATA", .complete = COMPLETE_FOLDER, .optional = (or_not), .offset = (where),                          \
+        .help = "a folder of IDX files, plain or .gz"                                                                  \
+    }
+
 /* Reads options and arguments into settings. A mistake is reported with a hint at --help and ends with status 2;
  * --help ends with 0. */
 void cli_parse(const cli_command *command, int argc, char **argv, void *settings);
@@ -89,6 +121,7 @@ _Noreturn void cli_usage(const cli_command *command, const char *format, ...) __
 /* Strict readers, in the C locale whatever the program's is: all of text, no spaces, no overflow. */
 bool cli_read_u64(const char *text, uint64_t least, uint64_t most, uint64_t *out);
 bool cli_read_f32(const char *text, float *out);
+bool cli_read_size(const char *text, cli_size *out); /* above 0; "1000000", "64M", "1.5G", "25%" */
 
 /* A command's own state: its context, whose notes go to stderr. */
 typedef struct cli_state {
@@ -108,9 +141,23 @@ void cli_error(cli_state *cli, const char *format, ...) __attribute__((format(pr
 /* Prints the text of the context's last error; gives the exit status that belongs to `status`. */
 int cli_failed(cli_state *cli, tas_status status);
 
+/* The bytes that a budget means on a device; 0 where none is given. False, after saying why, where the driver does not tell
+ * of what it is a share. */
+bool cli_budget(cli_state *cli, const cli_size *size, const tas_device_info *device, uint64_t *bytes);
+
+/* Whether a network can be trained or tested on a split of a data set; says why not. */
+bool cli_check_fit(cli_state *cli, const tas_network *network, const char *net, const tas_data *data,
+                   const char *folder, const char *split);
+
+/* The same for a batch and the split to train on. */
+bool cli_check_batch(cli_state *cli, uint32_t batch, const tas_data *train, const char *folder);
+
 /* Prints a network's layers with their shapes, and its parameters, for people. */
 void cli_print_network(const tas_network *network, const char *name);
 uint64_t cli_parameters(const tas_network *network);
+
+/* "peak memory  50.9 MiB (53326464 bytes) on the device" */
+void cli_print_peak(uint64_t bytes);
 
 /* The last lines of train and eval: `test accuracy A loss L`, or `test loss L`; then `weights sha256 HEX`. */
 void cli_print_score(const tas_score *score, const char *sha256);
@@ -122,14 +169,18 @@ int cli_check_score(cli_state *cli, const tas_score *score);
 enum { BYTES_TEXT = 32 };
 const char *cli_bytes(uint64_t bytes, char text[BYTES_TEXT]);
 
+/* "tile 64 of 512 (8 tiles), data set on the device", as train and plan tell it. */
+void cli_print_tiles(const tas_plan *plan, uint32_t batch);
+
 const char *cli_tier_name(tas_tier tier);
 const char *cli_type_name(tas_device_type type);
 
 /* JSON values: text with what is not UTF-8 replaced; numbers, null where they are not finite; a float by its shortest
- * decimal form. */
+ * decimal form; a budget, null where there is no limit. */
 json_t *cli_json_text(const char *text);
 json_t *cli_json_real(double value);
 json_t *cli_json_float(float value);
+json_t *cli_json_budget(uint64_t bytes);
 
 /* Prints value on one line and releases it. False where the stream failed. */
 bool cli_json_print(json_t *value, FILE *stream);

@@ -7,6 +7,7 @@
 enum { COLUMNS = 100 };
 
 typedef struct settings {
+    const char *net;
     bool json, measure;
 } settings;
 
@@ -15,8 +16,27 @@ static const cli_option options[] = {
     {.name = "measure",
      .offset = offsetof(settings, measure),
      .help = "Test each device, and measure its fma rate and its copy bandwidth: some seconds a device."},
+    {.name = "net",
+     .metavar = "NET",
+     .type = TYPE_TEXT,
+     .complete = COMPLETE_NET,
+     .offset = offsetof(settings, net),
+     .help = "Test each device, and tell the largest batch in which NET could be trained on it in one tile, and the "
+             "tile of a batch of 256; of a set that is streamed, within the default budget."},
     {0},
 };
+
+enum { PLANNED_BATCH = 256 };
+
+/* What there is. plans is NULL without --net; a plan without a tile: that device has none. */
+typedef struct session {
+    cli_state cli;
+    settings s;
+    tas_network *network;
+    tas_device_info *list;
+    tas_plan *plans;
+    size_t count;
+} session;
 
 /* A device's own troubles end up on its row and stop nothing. */
 static void measure(cli_state *cli, tas_device_info *info)
@@ -35,6 +55,34 @@ static void measure(cli_state *cli, tas_device_info *info)
     else
         *info = seen;
     tas_device_close(&device);
+}
+
+static void plan(session *r, tas_device_info *info, tas_plan *out)
+{
+    tas_device *device = NULL;
+    tas_plan_options is;
+    tas_plan_options_init(&is);
+    is.batch = PLANNED_BATCH;
+    tas_status status = tas_device_open(r->cli.context, info->long_id, TAS_ARITH_EXACT, &device);
+    if (!status) info->tier = tas_device_get_info(device)->tier;
+    if (status == TAS_MISMATCH) info->tier = TAS_TIER_REFUSED;
+    if (!status) status = tas_plan_make(device, r->network, NULL, NULL, &is, out);
+    if (status) snprintf(info->note, sizeof info->note, "%s", tas_error(r->cli.context));
+    tas_device_close(&device);
+}
+
+static tas_status open_session(session *r)
+{
+    tas_context *context = r->cli.context;
+    tas_status status = r->s.net ? tas_network_open(context, r->s.net, &r->network) : TAS_OK;
+    if (!status) status = tas_devices(context, &r->list, &r->count);
+    if (status) return status;
+    for (size_t i = 0; r->s.measure && i < r->count; i++) measure(&r->cli, &r->list[i]);
+    if (!r->s.net) return TAS_OK;
+    r->plans = calloc(r->count, sizeof *r->plans);
+    if (!r->plans) abort();
+    for (size_t i = 0; i < r->count; i++) plan(r, &r->list[i], &r->plans[i]);
+    return TAS_OK;
 }
 
 /* ------------------------------------------------------------------------------------------------------- for people */
@@ -96,8 +144,18 @@ static void print_note(const char *text)
     }
 }
 
-static void print_details(const tas_device_info *d)
+static void print_plan(const session *r, const tas_plan *plan)
 {
+    if (plan->tile)
+        printf("  net        %s: batches up to %u untiled; a batch of %d takes %u tile%s of %u\n", r->s.net,
+               plan->largest_untiled, PLANNED_BATCH, plan->tiles, plan->tiles == 1 ? "" : "s", plan->tile);
+    else
+        printf("  net        %s: no plan\n", r->s.net);
+}
+
+static void print_details(const session *r, size_t i)
+{
+    const tas_device_info *d = &r->list[i];
     printf("\n%s\n  name       %s\n", d->id, d->name);
     if (strcmp(d->id, d->long_id)) printf("  long id    %s\n", d->long_id);
     if (*d->vendor) printf("  vendor     %s\n", d->vendor);
@@ -111,6 +169,7 @@ static void print_details(const tas_device_info *d)
     if (d->fma_gflops > 0)
         printf("  measured   %.1f GFLOP/s in fma, %.1f GB/s read and written in copies\n", d->fma_gflops,
                d->copy_gbytes_s);
+    if (r->plans) print_plan(r, &r->plans[i]);
     print_note(d->note);
 }
 
@@ -120,11 +179,12 @@ static int widest(int width, const char *text)
     return length > width ? length : width;
 }
 
-static void print_table(const tas_device_info *list, size_t count)
+static void print_table(const session *r)
 {
+    const tas_device_info *list = r->list;
     char memory[BYTES_TEXT];
     int id = 2, type = 4, tier = 4;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < r->count; i++) {
         id = widest(id, list[i].id);
         type = widest(type, cli_type_name(list[i].type));
         tier = widest(tier, cli_tier_name(list[i].tier));
@@ -132,12 +192,12 @@ static void print_table(const tas_device_info *list, size_t count)
     int name = COLUMNS - (id + 2 + type + 2 + 5 + 2 + 10 + 2 + tier + 2);
     if (name < 12) name = 12;
     printf("%-*s  %-*s  %5s  %10s  %-*s  %s\n", id, "id", type, "type", "units", "memory", tier, "tier", "name");
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < r->count; i++) {
         const tas_device_info *d = &list[i];
         printf("%-*s  %-*s  %5u  %10s  %-*s  %.*s\n", id, d->id, type, cli_type_name(d->type), d->compute_units,
                d->global_bytes ? cli_bytes(d->global_bytes, memory) : "-", tier, cli_tier_name(d->tier), name, d->name);
     }
-    for (size_t i = 0; i < count; i++) print_details(&list[i]);
+    for (size_t i = 0; i < r->count; i++) print_details(r, i);
 }
 
 /* ------------------------------------------------------------------------------------------------------------- JSON */
@@ -175,37 +235,48 @@ static json_t *describe(const tas_device_info *d)
     return row;
 }
 
-static void print_json(const tas_device_info *list, size_t count)
+static json_t *describe_plan(const tas_plan *plan)
+{
+    if (!plan->tile) return json_null();
+    json_t *o = json_object();
+    json_object_set_new(o, "batch", json_integer(PLANNED_BATCH));
+    json_object_set_new(o, "tile", json_integer(plan->tile));
+    json_object_set_new(o, "tiles", json_integer(plan->tiles));
+    json_object_set_new(o, "largest_untiled", json_integer(plan->largest_untiled));
+    return o;
+}
+
+static void print_json(const session *r)
 {
     json_t *rows = json_array(), *object = json_object();
-    for (size_t i = 0; i < count; i++) json_array_append_new(rows, describe(&list[i]));
+    for (size_t i = 0; i < r->count; i++) {
+        json_t *row = describe(&r->list[i]);
+        if (r->plans) json_object_set_new(row, "plan", describe_plan(&r->plans[i]));
+        json_array_append_new(rows, row);
+    }
+    if (r->s.net) json_object_set_new(object, "network", cli_json_text(r->s.net));
     json_object_set_new(object, "devices", rows);
     cli_json_print(object, stdout);
 }
 
 static int run(int argc, char **argv)
 {
-    settings s = {0};
-    cli_state cli;
-    tas_device_info *list = NULL;
-    size_t count = 0;
+    session r = {0};
     int result = 0;
 
-    cli_parse(&devices_command, argc, argv, &s);
-    if (!cli_open(&cli, &devices_command)) return EXIT_FAILED;
-    tas_status status = tas_devices(cli.context, &list, &count);
-    if (status) {
-        result = cli_failed(&cli, status);
-        goto end;
-    }
-    for (size_t i = 0; s.measure && i < count; i++) measure(&cli, &list[i]);
-    if (s.json)
-        print_json(list, count);
+    cli_parse(&devices_command, argc, argv, &r.s);
+    if (!cli_open(&r.cli, &devices_command)) return EXIT_FAILED;
+    const tas_status status = open_session(&r);
+    if (status)
+        result = cli_failed(&r.cli, status);
+    else if (r.s.json)
+        print_json(&r);
     else
-        print_table(list, count);
-end:
-    tas_devices_free(list);
-    cli_close(&cli);
+        print_table(&r);
+    free(r.plans);
+    tas_devices_free(r.list);
+    tas_network_close(&r.network);
+    cli_close(&r.cli);
     return result;
 }
 

@@ -4,10 +4,12 @@
 typedef struct settings {
     const char *checkpoint, *data, *device;
     bool json;
+    cli_size budget;
 } settings;
 
 static const cli_option options[] = {
     OPTION_DEVICE(offsetof(settings, device)),
+    OPTION_BUDGET(offsetof(settings, budget)),
     OPTION_JSON(offsetof(settings, json)),
     {0},
 };
@@ -21,6 +23,7 @@ static void print_json(const settings *s, const tas_device_info *device, const t
     json_object_set_new(o, "examples", json_integer((json_int_t)score->examples));
     json_object_set_new(o, "accuracy", score->accuracy >= 0 ? cli_json_real(score->accuracy) : json_null());
     json_object_set_new(o, "loss", cli_json_real(score->loss));
+    json_object_set_new(o, "peak_bytes", json_integer((json_int_t)score->peak_bytes));
     json_object_set_new(o, "weights_sha256", json_string(sha256));
     cli_json_print(o, stdout);
 }
@@ -34,13 +37,19 @@ static int run(int argc, char **argv)
     tas_model *model = NULL;
     tas_score score;
     char sha256[65];
+    uint64_t budget;
     int result = 0;
 
     cli_parse(&eval_command, argc, argv, &s);
     if (!cli_open(&cli, &eval_command)) return EXIT_FAILED;
     tas_status status = tas_data_open_folder(cli.context, s.data, TAS_TEST, &data);
     if (!status) status = tas_device_open(cli.context, s.device, TAS_ARITH_EXACT, &device);
+    if (!status && !cli_budget(&cli, &s.budget, tas_device_get_info(device), &budget)) {
+        result = EXIT_FAILED;
+        goto end;
+    }
     if (!status) status = tas_model_load(device, s.checkpoint, &model);
+    if (!status) tas_model_set_budget(model, budget);
     if (!status) status = tas_evaluate(model, data, &score);
     if (!status) status = tas_model_digest(model, sha256);
     if (status) {
@@ -52,9 +61,11 @@ static int run(int argc, char **argv)
         printf("device       %s (%s)\n", d->id, d->name);
         cli_print_network(tas_model_network(model), s.checkpoint);
         printf("data         %llu examples to test\n", (unsigned long long)score.examples);
+        cli_print_peak(score.peak_bytes);
         cli_print_score(&score, sha256);
     }
     if (!status) result = cli_check_score(&cli, &score);
+end:
     tas_model_close(&model);
     tas_device_close(&device);
     tas_data_close(&data);
@@ -72,10 +83,7 @@ const cli_command eval_command = {
                    .help = "a file that `tassello train --save' wrote",
                    .complete = COMPLETE_FILE,
                    .offset = offsetof(settings, checkpoint)},
-                  {.name = "DATA",
-                   .help = "a folder of IDX files, plain or .gz",
-                   .complete = COMPLETE_FOLDER,
-                   .offset = offsetof(settings, data)}},
+                  ARGUMENT_DATA(offsetof(settings, data), false)},
     .options = options,
     .run = run,
 };

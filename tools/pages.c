@@ -40,7 +40,8 @@ static void print_roff(const char *text)
 static void print_synopsis(const cli_command *command)
 {
     printf(".B tassello %s\n", command->name);
-    for (const cli_argument *a = command->arguments; a->name; a++) printf(".I %s\n", a->name);
+    for (const cli_argument *a = command->arguments; a->name; a++)
+        printf(a->optional ? "[\\fI%s\\fR]\n" : ".I %s\n", a->name);
     for (const cli_option *o = command->options; o->name; o++) {
         printf("[\\fB\\-\\-");
         for (const char *c = o->name; *c; c++) printf(*c == '-' ? "\\-" : "%c", *c);

@@ -11,7 +11,8 @@
 typedef struct settings {
     const char *net, *data, *device, *save, *log;
     int arith;
-    bool json, nesterov;
+    bool json, nesterov, profile;
+    cli_size budget;
     tas_train_options train;
 } settings;
 
@@ -78,6 +79,13 @@ static const cli_option options[] = {
      .complete = COMPLETE_FILE,
      .offset = offsetof(settings, log),
      .help = "Write JSON lines: the run's settings, then a line a step, then the result."},
+    {.name = "profile",
+     .offset = offsetof(settings, profile),
+     .help =
+         "Time the device's work, and tell it by kernel, with the bytes moved and the gaps between: of training alone, "
+         "without its start. The weights stay the same; the run becomes a little slower."},
+    OPTION_BUDGET(offsetof(settings, budget)),
+    OPTION_TILE(TRAIN(tile)),
     OPTION_JSON(offsetof(settings, json)),
     {0},
 };
@@ -91,7 +99,9 @@ typedef struct session {
     tas_network *network;
     tas_data *train, *test;
     tas_model *model;
+    tas_plan plan;
     tas_train_result result;
+    tas_profile *profile; /* NULL: not asked for */
     tas_score score;
     bool scored, interrupted;
     char sha256[65];
@@ -194,7 +204,23 @@ static json_t *describe_settings(const session *r)
     json_object_set_new(o, "nesterov", json_boolean(t->nesterov));
     json_object_set_new(o, "weight_decay", cli_json_float(t->weight_decay));
     json_object_set_new(o, "seed", json_integer((json_int_t)t->seed));
+    json_object_set_new(o, "budget", cli_json_budget(r->plan.budget));
     return o;
+}
+
+/* Of training and of the evaluation, as the plan forecasts it. */
+static uint64_t peak_bytes(const session *r)
+{
+    return r->score.peak_bytes > r->result.peak_bytes ? r->score.peak_bytes : r->result.peak_bytes;
+}
+
+static void describe_tiles(json_t *o, const session *r, uint32_t tile, int resident)
+{
+    const uint32_t batch = r->s.train.batch;
+    json_object_set_new(o, "tile", json_integer(tile));
+    json_object_set_new(o, "tiles", json_integer(tile ? (batch - 1) / tile + 1 : 0));
+    json_object_set_new(o, "resident", json_boolean(resident));
+    json_object_set_new(o, "forecast_bytes", json_integer((json_int_t)r->plan.bytes_total));
 }
 
 static json_t *describe_run(const session *r)
@@ -204,8 +230,30 @@ static json_t *describe_run(const session *r)
         json_object_set_new(o, "steps", json_integer((json_int_t)r->s.train.steps));
     else
         json_object_set_new(o, "epochs", json_integer((json_int_t)r->s.train.epochs));
+    describe_tiles(o, r, r->plan.tile, r->plan.resident);
     json_object_set_new(o, "version", json_string(tas_version()));
     json_object_set_new(o, "contract", json_integer(tas_contract()));
+    return o;
+}
+
+static json_t *describe_profile(const tas_profile *p)
+{
+    json_t *o = json_object(), *rows = json_array();
+    json_object_set_new(o, "wall_s", cli_json_real(p->wall_seconds));
+    json_object_set_new(o, "busy_s", cli_json_real(p->busy_seconds));
+    json_object_set_new(o, "gap_s", cli_json_real(p->gap_seconds));
+    json_object_set_new(o, "flushes", json_integer((json_int_t)p->flushes));
+    json_object_set_new(o, "waits", json_integer((json_int_t)p->waits));
+    for (const tas_profile_row *r = p->rows; r < p->rows + p->count; r++) {
+        json_t *row = json_object();
+        json_object_set_new(row, "name", json_string(r->name));
+        json_object_set_new(row, "launches", json_integer((json_int_t)r->launches));
+        json_object_set_new(row, "timed", json_integer((json_int_t)r->timed));
+        json_object_set_new(row, "seconds", r->timed ? cli_json_real(r->seconds) : json_null());
+        json_object_set_new(row, "bytes", json_integer((json_int_t)r->bytes));
+        json_array_append_new(rows, row);
+    }
+    json_object_set_new(o, "rows", rows);
     return o;
 }
 
@@ -217,7 +265,11 @@ static json_t *describe_result(const session *r)
     json_object_set_new(o, "epochs", cli_json_real((double)t->examples / (double)tas_data_count(r->train)));
     json_object_set_new(o, "seconds", cli_json_real(t->seconds));
     json_object_set_new(o, "examples_per_s", cli_json_real(t->examples_per_s));
-    json_object_set_new(o, "peak_bytes", json_integer((json_int_t)t->peak_bytes));
+    json_object_set_new(o, "peak_bytes", json_integer((json_int_t)peak_bytes(r)));
+    describe_tiles(o, r, t->tile, t->resident);
+    json_object_set_new(o, "cuts", json_integer(t->cuts));
+    json_object_set_new(o, "replays", json_integer(t->replays));
+    if (r->profile) json_object_set_new(o, "profile", describe_profile(r->profile));
     json_object_set_new(o, "interrupted", json_boolean(r->interrupted));
     json_object_set_new(o, "accuracy",
                         r->scored && r->score.accuracy >= 0 ? cli_json_real(r->score.accuracy) : json_null());
@@ -230,24 +282,67 @@ static void print_head(const session *r)
 {
     const tas_device_info *d = tas_device_get_info(r->device);
     const tas_train_options *t = &r->s.train;
+    char text[BYTES_TEXT];
     printf("device       %s (%s)%s\n", d->id, d->name, r->s.arith == TAS_ARITH_FAST ? ", fast arithmetic" : "");
     cli_print_network(r->network, r->s.net);
     printf("data         %llu examples to train, %llu to test\n", (unsigned long long)tas_data_count(r->train),
            (unsigned long long)tas_data_count(r->test));
     printf("settings     batch %u  lr %g  momentum %g%s  weight decay %g  seed %llu\n", t->batch, (double)t->lr,
            (double)t->momentum, t->nesterov ? " (Nesterov)" : "", (double)t->weight_decay, (unsigned long long)t->seed);
+    printf("plan         ");
+    cli_print_tiles(&r->plan, t->batch);
+    printf(", %s forecast\n", cli_bytes(r->plan.bytes_total, text));
     fflush(stdout);
+}
+
+/* What a device that broke its word was answered with. */
+static void print_troubles(const tas_train_result *t)
+{
+    if (!t->cuts && !t->replays) return;
+    printf("troubles     memory refused %d time%s, %d return%s to a snapshot; tile %u at the end, data set %s\n",
+           t->cuts, t->cuts == 1 ? "" : "s", t->replays, t->replays == 1 ? "" : "s", t->tile,
+           t->resident ? "on the device" : "streamed");
+}
+
+static void print_row(const tas_profile_row *row, double wall)
+{
+    char bytes[BYTES_TEXT];
+    printf("             %-24s %10llu", row->name, (unsigned long long)row->launches);
+    if (row->timed)
+        printf(" %10.5f %7.1f %%", row->seconds, wall > 0 ? 100 * row->seconds / wall : 0);
+    else
+        printf(" %10s %9s", "not timed", "");
+    if (row->bytes) printf(" %10s", cli_bytes(row->bytes, bytes));
+    putchar('\n');
+}
+
+/* What has no time is said to have none: CLBlast's products, and what a driver is silent about. */
+static void print_profile(const tas_profile *p)
+{
+    const double wall = p->wall_seconds;
+    uint64_t untimed = 0;
+    printf("profile      %.3f s on the device: %.3f s busy, %.3f s (%.1f %%) in gaps; %llu flushes, %llu waits\n", wall,
+           p->busy_seconds, p->gap_seconds, wall > 0 ? 100 * p->gap_seconds / wall : 0, (unsigned long long)p->flushes,
+           (unsigned long long)p->waits);
+    printf("             %-24s %10s %10s %9s %10s\n", "kernel", "launches", "seconds", "share", "bytes");
+    for (const tas_profile_row *r = p->rows; r < p->rows + p->count; r++) {
+        print_row(r, wall);
+        untimed += r->launches - r->timed;
+    }
+    if (untimed)
+        printf("             %llu launches could not be timed%s\n", (unsigned long long)untimed,
+               wall > 0 ? ": their time is in the gaps" : "");
 }
 
 static void print_result(const session *r)
 {
     const tas_train_result *t = &r->result;
-    char text[BYTES_TEXT];
     printf("steps        %llu in %.1f s (%.2f epochs)\n", (unsigned long long)t->steps, t->seconds,
            (double)t->examples / (double)tas_data_count(r->train));
     printf("rate         %.0f examples/s\n", t->examples_per_s);
-    printf("peak memory  %s (%llu bytes) on the device\n", cli_bytes(t->peak_bytes, text),
-           (unsigned long long)t->peak_bytes);
+    print_troubles(t);
+    cli_print_peak(peak_bytes(r));
+    if (r->profile) print_profile(r->profile);
     if (r->scored)
         cli_print_score(&r->score, r->sha256);
     else
@@ -256,49 +351,50 @@ static void print_result(const session *r)
 
 /* ---------------------------------------------------------------------------------------------------------- the run */
 
-/* Found here, and not by the library after kernels were built, or after training. */
-static bool check_fit(session *r, const tas_data *data, const char *split)
+/* Within the budget there must be a plan, and the evaluation keeps to what the plan forecasts. */
+static int plan_session(session *r)
 {
-    const size_t inputs = tas_network_inputs(r->network), outputs = tas_network_outputs(r->network);
-    if (tas_data_input_size(data) != inputs)
-        cli_error(&r->cli, "%s: takes %zu values an example, but %s (%s) has %zu", r->s.net, inputs, r->s.data, split,
-                  tas_data_input_size(data));
-    else if (tas_data_classes(data) > outputs)
-        cli_error(&r->cli, "%s: has %zu outputs, but %s (%s) has %u classes", r->s.net, outputs, r->s.data, split,
-                  tas_data_classes(data));
-    else
-        return true;
-    return false;
+    tas_train_options *t = &r->s.train;
+    tas_plan_options is;
+    if (!cli_budget(&r->cli, &r->s.budget, tas_device_get_info(r->device), &t->budget)) return EXIT_FAILED;
+    tas_plan_options_init(&is);
+    is.batch = t->batch;
+    is.budget = t->budget;
+    is.tile = t->tile;
+    const tas_status status = tas_plan_make(r->device, r->network, r->train, r->test, &is, &r->plan);
+    t->budget = r->plan.budget; /* with none given, training would take the model's, which is smaller */
+    return status ? cli_failed(&r->cli, status) : 0;
 }
 
-static bool check_batch(session *r)
-{
-    const uint64_t examples = tas_data_count(r->train);
-    if (r->s.train.batch <= examples) return true;
-    cli_error(&r->cli, "--batch %u: expected no more than the %llu examples of %s (train)", r->s.train.batch,
-              (unsigned long long)examples, r->s.data);
-    return false;
-}
-
-/* The log is opened, and so emptied, once all that is read has been; the device comes last, as its kernels may take long
- * to build. */
+/* What is read comes before the device, as its kernels may take long to build; the log is opened, and so emptied, once
+ * there is a plan. */
 static int open_session(session *r)
 {
     tas_context *context = r->cli.context;
-    tas_status status = tas_network_open(context, r->s.net, &r->network);
-    if (!status) status = tas_data_open_folder(context, r->s.data, TAS_TRAIN, &r->train);
-    if (!status) status = tas_data_open_folder(context, r->s.data, TAS_TEST, &r->test);
-    if (!status && !(check_fit(r, r->train, "train") && check_fit(r, r->test, "test"))) return EXIT_FAILED;
-    if (!status && !check_batch(r)) return EXIT_USAGE;
-    if (!status && !progress_open(&r->progress, &r->cli, r->s.log)) return EXIT_FAILED;
-    if (!status) status = tas_device_open(context, r->s.device, (tas_arith)r->s.arith, &r->device);
-    if (!status) status = tas_model_open(r->device, r->network, r->s.train.seed, &r->model);
-    return status ? cli_failed(&r->cli, status) : 0;
+    const settings *s = &r->s;
+    tas_status status = tas_network_open(context, s->net, &r->network);
+    if (!status) status = tas_data_open_folder(context, s->data, TAS_TRAIN, &r->train);
+    if (!status) status = tas_data_open_folder(context, s->data, TAS_TEST, &r->test);
+    if (status) return cli_failed(&r->cli, status);
+    if (!cli_check_fit(&r->cli, r->network, s->net, r->train, s->data, "train")) return EXIT_FAILED;
+    if (!cli_check_fit(&r->cli, r->network, s->net, r->test, s->data, "test")) return EXIT_FAILED;
+    if (!cli_check_batch(&r->cli, s->train.batch, r->train, s->data)) return EXIT_USAGE;
+
+    status = tas_device_open(context, s->device, (tas_arith)s->arith, &r->device);
+    if (status) return cli_failed(&r->cli, status);
+    const int failed = plan_session(r);
+    if (failed) return failed;
+    if (!progress_open(&r->progress, &r->cli, s->log)) return EXIT_FAILED;
+    status = tas_model_open(r->device, r->network, s->train.seed, &r->model);
+    if (status) return cli_failed(&r->cli, status);
+    tas_model_set_budget(r->model, r->plan.bytes_total);
+    return 0;
 }
 
 static void close_session(session *r)
 {
     running = NULL;
+    tas_profile_free(r->profile);
     tas_model_close(&r->model);
     tas_data_close(&r->test);
     tas_data_close(&r->train);
@@ -370,11 +466,15 @@ static int train(session *r)
     progress_log(&r->progress, "run", describe_run(r));
     if (!r->s.json) print_head(r);
 
+    tas_status status = r->s.profile ? tas_profile_start(r->device) : TAS_OK;
+    if (status) return cli_failed(&r->cli, status);
     catch_signals(r->model);
-    const tas_status status = tas_train(r->model, r->train, t, &r->result);
+    status = tas_train(r->model, r->train, t, &r->result);
     progress_end_line(&r->progress);
     r->interrupted = status == TAS_STOPPED;
-    return status && !r->interrupted ? report_failure(r, status) : finish(r);
+    if (status && !r->interrupted) return report_failure(r, status);
+    if (r->s.profile && (status = tas_profile_stop(r->device, &r->profile))) return report_failure(r, status);
+    return finish(r);
 }
 
 static int run(int argc, char **argv)
@@ -400,14 +500,7 @@ const cli_command train_command = {
         "The last two lines are the test accuracy and loss, and a digest of the weights' bits, which depends on the "
         "network, the data, the settings and the seed alone. The first SIGINT or SIGTERM finishes the step and "
         "writes --save; the second quits at once.",
-    .arguments = {{.name = "NET",
-                   .help = "a network's file, or the name of one that ships, such as `mlp'",
-                   .complete = COMPLETE_NET,
-                   .offset = offsetof(settings, net)},
-                  {.name = "DATA",
-                   .help = "a folder of IDX files, plain or .gz",
-                   .complete = COMPLETE_FOLDER,
-                   .offset = offsetof(settings, data)}},
+    .arguments = {ARGUMENT_NET(offsetof(settings, net)), ARGUMENT_DATA(offsetof(settings, data), false)},
     .options = options,
     .run = run,
 };

@@ -23,8 +23,8 @@ typedef enum tas_target_type {
 } tas_target_type;
 
 /* Fills n examples: inputs (n, input_size) of the input type and targets (n) or (n, target_size). index[k] is the place
- * in the data set of the k-th. The same index must always give the same bytes. Called on the caller's thread alone.
- * Non-zero stops with TAS_BAD_DATA. */
+ * in the data set of the k-th; they come in any order. The same index must always give the same bytes. Called on the
+ * caller's thread alone. Non-zero stops with TAS_BAD_DATA. */
 typedef int (*tas_fill_fn)(void *user, const uint64_t *index, size_t n, void *inputs, void *targets);
 
 /* Describes a data set. Fill with tas_data_options_init() first. Either inputs and targets, or fill. */
@@ -49,7 +49,9 @@ TAS_API void tas_data_options_init(tas_data_options *options);
 TAS_API tas_status tas_data_open(tas_context *context, const tas_data_options *options, tas_data **out);
 
 /* Opens one split of a folder of IDX files: train-images-idx3-ubyte and train-labels-idx1-ubyte, or t10k-..., plain or
- * .gz. Read whole, once. */
+ * .gz. Labels and gzip files are read whole, once. Images of a plain file are mapped and not read, so that a set may be
+ * larger than memory: that file must stay as it is until the data set is closed. One that has become shorter fails with
+ * TAS_BAD_DATA when examples are wanted; one cut in the midst of that raises SIGBUS. Replacing it by rename is safe. */
 TAS_API tas_status tas_data_open_folder(tas_context *context, const char *folder, tas_split split, tas_data **out);
 TAS_API void tas_data_close(tas_data **data);
 

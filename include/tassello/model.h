@@ -23,6 +23,10 @@ TAS_API void tas_model_close(tas_model **model);
 /* Writes a checkpoint: to a temporary file beside it, made durable, then renamed. An earlier file survives a failure. */
 TAS_API tas_status tas_model_save(tas_model *model, const char *file);
 
+/* Bytes of device memory that evaluation and prediction may use, and training where its options have no budget: tiles are cut to fit.
+ * 0: as much as the device allows. It changes no result. */
+TAS_API void tas_model_set_budget(tas_model *model, uint64_t bytes);
+
 /* The model's network. Valid until the model is closed. */
 TAS_API const tas_network *tas_model_network(const tas_model *model);
 
@@ -43,6 +47,7 @@ typedef struct tas_score {
     double accuracy;
     uint64_t examples;
     uint64_t correct;
+    uint64_t peak_bytes; /* of device memory, in the evaluation */
 } tas_score;
 TAS_API tas_status tas_evaluate(tas_model *model, const tas_data *data, tas_score *score);
 
@@ -72,6 +77,7 @@ typedef struct tas_train_options {
     float weight_decay; /* g + weight_decay w, for every parameter; 0 */
     uint64_t seed;      /* of the shuffles; 1 */
     uint64_t budget;    /* bytes of device memory to use; 0: 60 % of a discrete device's, 50 % of a shared one's */
+    uint32_t tile;      /* most examples on the device at once; 0: as the budget allows. It changes no result */
     tas_step_fn on_step;
     void *user;
     int ahead; /* 0: wait for each step before on_step is called. 1: keep the device busy, on_step is called late (by at
@@ -87,6 +93,9 @@ typedef struct tas_train_result {
     double seconds; /* training alone: no start, no evaluation */
     double examples_per_s;
     uint64_t peak_bytes; /* of device memory */
+    uint32_t tile;       /* examples a tile, at the end */
+    int resident;        /* the data set lay on the device; else it was streamed */
+    int cuts, replays;   /* times that the device refused memory, or failed and the run went on from a snapshot */
     float last_loss;
     uint64_t bad_step;   /* with TAS_NOT_FINITE: the first such step, else 0 */
     char bad_tensor[64]; /* and the first tensor in it */

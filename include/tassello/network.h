@@ -1,8 +1,14 @@
 /* Networks, described in text (UTF-8), one layer a line:
  *
  *     input 1x28x28 mean 0.2860 std 0.3530   # channels x height x width; pixels are (byte/255 - mean) / std
- *     dense 500                              # outputs; init he (default) or glorot
+ *     conv2d 20 5                            # outputs, kernel (5 or 5x3); then any of: stride 2, padding 1, dilation 2,
+ *                                            # groups 4, init he (default) or glorot
  *     relu                                   # or leaky 0.01, tanh, sigmoid, gelu
+ *     max_pool 2                             # or avg_pool: kernel; stride (the kernel's size if not given), padding
+ *     dropout 0.25                           # the share of values that become 0
+ *     global_avg_pool                        # a mean a channel
+ *     flatten                                # channels x height x width to one row; dense does so by itself
+ *     dense 500                              # outputs; init he (default) or glorot
  *     dense 10
  *     loss softmax                           # the default; or mse
  */
@@ -35,11 +41,23 @@ TAS_API size_t tas_network_outputs(const tas_network *network);
 /* A line for people for layer `index` (its text, output shape, parameters), NULL past the last. Valid until close. */
 TAS_API const char *tas_network_layer(const tas_network *network, size_t index);
 
-/* Parameters' tensors in canonical order, named "1.dense.weight" (outputs, inputs) and "1.dense.bias" (outputs); the
- * number is the layer's place, the input line being 0. dims[0..1]; a bias has dims[1] = 0. NULL past the last. */
+/* What a layer is; false past the last. Sizes are of one example. */
+typedef struct tas_layer_info {
+    const char *kind; /* "conv2d"; valid until the network is closed */
+    size_t in[3], out[3]; /* channels, height, width */
+    uint64_t parameters;
+    uint64_t value_bytes;   /* of its output, float32 */
+    uint64_t forward_flops; /* of matrix products and convolutions, taps in the padding counted; an fma is two */
+    uint64_t train_flops;   /* forward, and the gradients that training needs of this layer */
+} tas_layer_info;
+TAS_API int tas_network_layer_info(const tas_network *network, size_t index, tas_layer_info *info);
+
+/* Parameters' tensors in canonical order, named "1.dense.weight" (outputs, inputs), "1.conv2d.weight" (outputs, inputs /
+ * groups, kernel's height, width) and "1.dense.bias" (outputs); the number is the layer's place, the input line being 0.
+ * NULL past the last. */
 typedef struct tas_tensor_info {
     const char *name;
-    size_t dims[2];
+    size_t dims[4], ndims; /* those past ndims are 0 */
     size_t elements;
 } tas_tensor_info;
 TAS_API const tas_tensor_info *tas_network_tensor(const tas_network *network, size_t index);

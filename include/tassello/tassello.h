@@ -7,6 +7,8 @@
 #include <tassello/device.h>
 #include <tassello/model.h>
 #include <tassello/network.h>
+#include <tassello/plan.h>
+#include <tassello/profile.h>
 #include <tassello/status.h>
 #include <tassello/verify.h>
 

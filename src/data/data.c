@@ -31,14 +31,18 @@ void tas_data_close(tas_data **data)
     if (!data || !*data) return;
     free((*data)->own_inputs);
     free((*data)->own_targets);
+    idx_close(&(*data)->images);
     free(*data);
     *data = NULL;
 }
 
 /* Content --------------------------------------------------------------------------------------------------------- */
 
+/* index[k] is the place in the data set of the k-th example; NULL: k. */
+static uint64_t place_of(const uint64_t *index, size_t k) { return index ? index[k] : k; }
+
 /* By bits, so that no compiler's view of NaN and no alignment of the caller's matters. */
-static tas_status check_floats(const tas_data *data, const char *what, uint64_t first, size_t n, size_t size,
+static tas_status check_floats(const tas_data *data, const char *what, const uint64_t *index, size_t n, size_t size,
                                const void *values)
 {
     const unsigned char *at = values;
@@ -50,13 +54,13 @@ static tas_status check_floats(const tas_data *data, const char *what, uint64_t 
             if ((bits & 0x7f800000u) != 0x7f800000u) continue;
             memcpy(&value, at, sizeof value);
             return fail(data->context, TAS_BAD_DATA, "%s: example %" PRIu64 ": %s %zu is %g, expected a finite number",
-                        data->name, first + example, what, element, (double)value);
+                        data->name, place_of(index, example), what, element, (double)value);
         }
     }
     return TAS_OK;
 }
 
-static tas_status check_labels(const tas_data *data, uint64_t first, size_t n, const void *labels)
+static tas_status check_labels(const tas_data *data, const uint64_t *index, size_t n, const void *labels)
 {
     for (size_t k = 0; k < n; k++) {
         uint32_t label;
@@ -64,20 +68,20 @@ static tas_status check_labels(const tas_data *data, uint64_t first, size_t n, c
         if (label >= data->is.classes)
             return fail(data->context, TAS_BAD_DATA,
                         "%s: example %" PRIu64 ": label %" PRIu32 ", expected less than %" PRIu32, data->name,
-                        first + k, label, data->is.classes);
+                        place_of(index, k), label, data->is.classes);
     }
     return TAS_OK;
 }
 
-static tas_status check_examples(const tas_data *data, uint64_t first, size_t n, const void *inputs,
+static tas_status check_examples(const tas_data *data, const uint64_t *index, size_t n, const void *inputs,
                                  const void *targets)
 {
     tas_status status = TAS_OK;
     if (data->is.input_type == TAS_INPUT_F32)
-        status = check_floats(data, "input", first, n, data->is.input_size, inputs);
+        status = check_floats(data, "input", index, n, data->is.input_size, inputs);
     if (status) return status;
-    if (data->is.target_type == TAS_TARGET_LABEL) return check_labels(data, first, n, targets);
-    return check_floats(data, "target", first, n, data->is.target_size, targets);
+    if (data->is.target_type == TAS_TARGET_LABEL) return check_labels(data, index, n, targets);
+    return check_floats(data, "target", index, n, data->is.target_size, targets);
 }
 
 static int call_fill(const tas_data *data, const uint64_t *index, size_t n, void *inputs, void *targets)
@@ -89,19 +93,20 @@ static int call_fill(const tas_data *data, const uint64_t *index, size_t n, void
     return result;
 }
 
-/* In pieces, so that the list of indices needs no memory that could fail. */
-static tas_status fetch_by_fill(const tas_data *data, uint64_t first, size_t n, unsigned char *inputs,
-                                unsigned char *targets)
+/* The examples of a list, or without one from `first` on. In pieces, so that the callback's indices need no memory that
+ * could fail. */
+static tas_status fetch_by_fill(const tas_data *data, const uint32_t *list, uint64_t first, size_t n,
+                                unsigned char *inputs, unsigned char *targets)
 {
     uint64_t index[FILL_MOST];
     for (size_t done = 0; done < n;) {
         const size_t piece = n - done < FILL_MOST ? n - done : FILL_MOST;
-        for (size_t k = 0; k < piece; k++) index[k] = first + done + k;
+        for (size_t k = 0; k < piece; k++) index[k] = list ? list[done + k] : first + done + k;
         const int result = call_fill(data, index, piece, inputs, targets);
         if (result)
-            return fail(data->context, TAS_BAD_DATA, "%s: returned %d for examples %" PRIu64 " to %" PRIu64, data->name,
-                        result, index[0], index[0] + piece - 1);
-        tas_status status = check_examples(data, first + done, piece, inputs, targets);
+            return fail(data->context, TAS_BAD_DATA, "%s: returned %d for %s %" PRIu64 " to %" PRIu64, data->name,
+                        result, list ? "a list of examples," : "examples", index[0], index[piece - 1]);
+        tas_status status = check_examples(data, index, piece, inputs, targets);
         if (status) return status;
         inputs += piece * data_input_bytes(data);
         targets += piece * data_target_bytes(data);
@@ -115,10 +120,33 @@ tas_status data_fetch(const tas_data *data, uint64_t first, size_t n, void *inpu
     if (first > data->is.count || n > data->is.count - first)
         return fail(data->context, TAS_BAD_ARGUMENT, "%s: %zu examples from %" PRIu64 ", there are %" PRIu64,
                     data->name, n, first, data->is.count);
-    if (data->is.fill) return fetch_by_fill(data, first, n, inputs, targets);
+    if (data->is.fill) return fetch_by_fill(data, NULL, first, n, inputs, targets);
+    tas_status status = idx_begin(data->context, &data->images, IDX_IN_ORDER);
+    if (status) return status;
     const size_t input = data_input_bytes(data), target = data_target_bytes(data);
     memcpy(inputs, (const unsigned char *)data->is.inputs + first * input, n * input);
     memcpy(targets, (const unsigned char *)data->is.targets + first * target, n * target);
+    return TAS_OK;
+}
+
+/* rows[k] = array[index[k]] */
+static void pick_rows(const void *array, const uint32_t *index, size_t n, size_t bytes, unsigned char *rows)
+{
+    for (size_t k = 0; k < n; k++) memcpy(rows + k * bytes, (const unsigned char *)array + index[k] * bytes, bytes);
+}
+
+tas_status data_pick(const tas_data *data, const uint32_t *index, size_t n, void *inputs, void *targets)
+{
+    for (size_t k = 0; k < n; k++)
+        if (index[k] >= data->is.count)
+            return fail(data->context, TAS_BAD_ARGUMENT,
+                        "%s: example %" PRIu32 " at place %zu of a list, there are %" PRIu64, data->name, index[k], k,
+                        data->is.count);
+    if (data->is.fill) return fetch_by_fill(data, index, 0, n, inputs, targets);
+    tas_status status = idx_begin(data->context, &data->images, IDX_AT_RANDOM);
+    if (status) return status;
+    pick_rows(data->is.inputs, index, n, data_input_bytes(data), inputs);
+    pick_rows(data->is.targets, index, n, data_target_bytes(data), targets);
     return TAS_OK;
 }
 
@@ -194,7 +222,7 @@ static tas_status open_data(tas_context *context, const tas_data_options *option
     if (status || options->fill) return status;
 
     tas_data *data = *out;
-    status = check_examples(data, 0, (size_t)data->is.count, data->is.inputs, data->is.targets);
+    status = check_examples(data, NULL, (size_t)data->is.count, data->is.inputs, data->is.targets);
     if (status || options->borrow) return status;
     status = own_array(data, &data->is.inputs, data->is.count * data_input_bytes(data), &data->own_inputs);
     if (status) return status;
@@ -227,12 +255,12 @@ static tas_status find_file(tas_context *context, const char *folder, const char
     return fail(context, TAS_BAD_FILE, "%s: neither %s nor %s.gz is there", folder, name, name);
 }
 
-static tas_status read_file(tas_context *context, const char *folder, const char *name, int dims_wanted, uint64_t *dims,
-                            unsigned char **bytes)
+static tas_status open_file(tas_context *context, const char *folder, const char *name, int dims_wanted, bool map,
+                            uint64_t *dims, idx_elements *out)
 {
     char *path = NULL;
     tas_status status = find_file(context, folder, name, &path);
-    if (!status) status = idx_read(context, path, dims_wanted, dims, bytes);
+    if (!status) status = idx_open(context, path, dims_wanted, map, dims, out);
     free(path);
     return status;
 }
@@ -255,15 +283,15 @@ static tas_status open_folder(tas_context *context, const char *folder, tas_spli
     static const char *const images_name[] = {"train-images-idx3-ubyte", "t10k-images-idx3-ubyte"};
     static const char *const labels_name[] = {"train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"};
     uint64_t images[3], count = 0; /* (count, height, width) */
-    unsigned char *pixels = NULL, *labels = NULL;
+    idx_elements pixels = {0}, labels = {0};
     char name[sizeof(*out)->name];
     tas_data_options is;
     tas_data_options_init(&is);
     if (split != TAS_TRAIN && split != TAS_TEST)
         return fail(context, TAS_BAD_ARGUMENT, "%s: split %d is not known", folder, (int)split);
 
-    tas_status status = read_file(context, folder, images_name[split], 3, images, &pixels);
-    if (!status) status = read_file(context, folder, labels_name[split], 1, &count, &labels);
+    tas_status status = open_file(context, folder, images_name[split], 3, true, images, &pixels);
+    if (!status) status = open_file(context, folder, labels_name[split], 1, false, &count, &labels);
     if (!status && images[0] != count)
         status = fail(context, TAS_BAD_DATA, "%s: %" PRIu64 " images in %s, but %" PRIu64 " labels in %s", folder,
                       images[0], images_name[split], count, labels_name[split]);
@@ -274,12 +302,13 @@ static tas_status open_folder(tas_context *context, const char *folder, tas_spli
     snprintf(name, sizeof name, "%.*s (%s)", (int)sizeof name - 10, folder, split == TAS_TRAIN ? "train" : "test");
     status = create_data(context, &is, name, out);
     if (status) goto end;
-    (*out)->is.inputs = (*out)->own_inputs = pixels;
-    pixels = NULL;
-    status = widen_labels(*out, labels);
+    (*out)->images = pixels;
+    (*out)->is.inputs = pixels.bytes;
+    pixels = (idx_elements){0};
+    status = widen_labels(*out, labels.bytes);
 end:
-    free(pixels);
-    free(labels);
+    idx_close(&pixels);
+    idx_close(&labels);
     return status;
 }
 

@@ -6,19 +6,42 @@
 
 #include <tassello/data.h>
 
+/* The elements of an IDX file: of a plain one mapped, of gzip in memory. All 0: none. */
+typedef struct idx_elements {
+    unsigned char *bytes; /* malloc()ed, or within the mapping: then not to be written */
+    void *map;            /* the whole file; NULL: not mapped, and the rest is unused */
+    size_t size;          /* of the file, when it was mapped */
+    int fd;               /* kept to ask the size again: to touch a page behind the file's end is SIGBUS */
+    char *path;
+} idx_elements;
+
 struct tas_data {
     tas_context *context;
     tas_data_options is;            /* with fill NULL: inputs and targets point at the whole set */
     char name[256];                 /* for errors: the folder and split, "arrays" or "callback" */
     void *own_inputs, *own_targets; /* freed at close */
+    idx_elements images;            /* of a folder: what is.inputs points at */
 };
 
 /* Reads an IDX file, plain or gzip, of unsigned bytes with the given number of dimensions. Magic, dimensions and length
  * are held against each other before anything large is allocated. *bytes is malloc()ed. */
 tas_status idx_read(tas_context *context, const char *path, int dims_wanted, uint64_t *dims, unsigned char **bytes);
 
-/* Examples first .. first+n-1 of the set, in its own order, into inputs (n, input_size) and targets; from the arrays or the callback. */
+/* The same; with map a plain file is mapped. One that cannot be (not every file system can) is read, with a note. */
+tas_status idx_open(tas_context *context, const char *path, int dims_wanted, bool map, uint64_t *dims,
+                    idx_elements *out);
+void idx_close(idx_elements *elements);
+
+/* Before each use of the bytes: says which way they will be read, and fails where the mapped file is no longer whole. */
+typedef enum idx_way { IDX_IN_ORDER, IDX_AT_RANDOM } idx_way;
+tas_status idx_begin(tas_context *context, const idx_elements *elements, idx_way way);
+
+/* Examples first .. first+n-1 of the set, in its own order, into inputs (n, input_size) and targets; from the arrays or
+ * the callback. */
 tas_status data_fetch(const tas_data *data, uint64_t first, size_t n, void *inputs, void *targets);
+
+/* The same for the examples of a list, in its order; one may stand in it more than once. */
+tas_status data_pick(const tas_data *data, const uint32_t *index, size_t n, void *inputs, void *targets);
 size_t data_input_bytes(const tas_data *data); /* of one example */
 size_t data_target_bytes(const tas_data *data);
 

@@ -20,7 +20,7 @@ static const char *function_of(op_id op)
 static tas_status activate(tas_device *device, const op_args *a, const mem *m, const char *name, int operands)
 {
     const struct cl_device *cl = device->cl;
-    const uint32_t count = a->n * a->size[0];
+    const uint32_t count = op_padded(a) * a->size[0];
     char options[64];
     cl_kernel kernel;
     snprintf(options, sizeof options, " -D %s", function_of(a->op));

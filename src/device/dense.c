@@ -227,9 +227,8 @@ tas_status cl_override_dense(tas_device *device)
     device->launch[OP_DENSE_BACKWARD_BIAS] = cl->cpu ? cpu_backward_bias : gpu_backward_bias;
     device->scratch[OP_DENSE_BACKWARD_INPUT] = cl->cpu ? cpu_input_scratch : NULL;
     device->scratch[OP_DENSE_BACKWARD_WEIGHTS] = cl->cpu ? cpu_weights_scratch : NULL;
-    device->variants = 0;
-    if (cl->cpu) return TAS_OK;
-    tas_status status = gpu_choose_tile(device);
-    device->variants = GPU_TILES - cl->gpu_tile;
+    tas_status status = cl->cpu ? TAS_OK : gpu_choose_tile(device);
+    for (int op = OP_DENSE_FORWARD; op <= OP_DENSE_BACKWARD_WEIGHTS; op++)
+        device->variants[op] = cl->cpu ? 0 : GPU_TILES - cl->gpu_tile;
     return status;
 }

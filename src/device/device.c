@@ -1,5 +1,5 @@
 /* What every device does: the ledger, and dispatch to the table of launchers. */
-#include "device/device.h"
+#include "device/profile.h"
 
 #include <stdlib.h>
 
@@ -22,6 +22,8 @@ void device_release(tas_device *device, mem *m)
 
 tas_status device_run(tas_device *device, const op_args *args, const mem *operand, const mem *scratch)
 {
+    if (!device->launch[args->op])
+        return fail(device->context, TAS_DEVICE_FAILED, "%s: has no kernel for %s", device->info.id, op_get(args->op)->name);
     return device->launch[args->op](device, args, operand, scratch);
 }
 
@@ -35,9 +37,12 @@ uint32_t device_panel(tas_device *device, uint32_t rows, uint32_t cols)
     return device->panel ? device->panel(device, rows, cols) : 1;
 }
 
+uint32_t device_lanes(tas_device *device, uint32_t tile) { return device->lanes ? device->lanes(device, tile) : 1; }
+
 void device_close(tas_device **device)
 {
     if (!device || !*device) return;
+    profile_close(*device);
     (*device)->driver->close(*device);
     free(*device);
     *device = NULL;

@@ -31,8 +31,18 @@ typedef struct device_driver {
     tas_status (*write)(struct tas_device *device, const mem *m, uint64_t offset, const void *from, uint64_t bytes,
                         bool wait);
     tas_status (*read)(struct tas_device *device, const mem *m, uint64_t offset, void *to, uint64_t bytes); /* waits */
+    /* Transfers beside the launches, for streams. write_later() begins once `after` (NULL: at once) has come, and from must stay
+     * until its ticket has; launches that follow await() wait for it on the device; mark() comes once all launches so far are
+     * done. join() waits on the host and takes the ticket back. Tickets are NULL where nothing has to be waited for. */
+    tas_status (*write_later)(struct tas_device *device, const mem *m, const void *from, uint64_t bytes, void *after,
+                              void **ticket);
+    tas_status (*await)(struct tas_device *device, void *ticket);
+    tas_status (*mark)(struct tas_device *device, void **ticket);
+    tas_status (*join)(struct tas_device *device, void **ticket);
     tas_status (*flush)(struct tas_device *device);  /* hands what was queued to the device */
     tas_status (*finish)(struct tas_device *device); /* waits for all that was queued */
+    /* Finishes, and from then on times what it does, or no longer: that in any case (profile.h). */
+    tas_status (*measure)(struct tas_device *device, bool on);
     void (*close)(struct tas_device *device);
 } device_driver;
 
@@ -45,9 +55,12 @@ struct tas_device {
     op_scratch scratch[OP_COUNT]; /* NULL: none */
     /* Width of the panels in which this device wants a matrix (rows, cols) of parameters; 1: canonical. */
     uint32_t (*panel)(struct tas_device *device, uint32_t rows, uint32_t cols);
-    int variants;                    /* forms that products take by their size, all with the same bits; 0: one */
+    /* Examples of a panel in which values of a tile lie between convolutions and the like (HOLD_EXAMPLES); NULL: 1. */
+    uint32_t (*lanes)(struct tas_device *device, uint32_t tile);
+    int variants[OP_COUNT];          /* forms that an operation takes by its size, all with the same bits; 0: one */
     int variant;                     /* the form that verify asks for; -1: by the size */
     uint64_t used_bytes, peak_bytes; /* the ledger */
+    struct profile *profile;         /* NULL: nobody asked for one (profile.h) */
     void *cl;                        /* struct cl_device (opencl.h), NULL on the reference */
 };
 
@@ -68,5 +81,6 @@ void device_release(tas_device *device, mem *m);
 tas_status device_run(tas_device *device, const op_args *args, const mem *operand, const mem *scratch);
 uint64_t device_scratch(tas_device *device, const op_args *args);
 uint32_t device_panel(tas_device *device, uint32_t rows, uint32_t cols);
+uint32_t device_lanes(tas_device *device, uint32_t tile);
 
 #endif

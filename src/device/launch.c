@@ -49,6 +49,14 @@ static tas_status launch_failed(tas_device *device, cl_kernel kernel, cl_int err
     return cl_fail(device, error, call);
 }
 
+/* As the device's table has it. */
+static const char *kernel_name(const struct cl_device *cl, cl_kernel kernel)
+{
+    for (int k = 0; k < cl->kernel_count; k++)
+        if (cl->kernels[k].kernel == kernel) return cl->kernels[k].name;
+    return "a kernel";
+}
+
 tas_status cl_launch(tas_device *device, cl_kernel kernel, cl_range range, int count, const cl_arg *args)
 {
     const struct cl_device *cl = device->cl;
@@ -62,9 +70,12 @@ tas_status cl_launch(tas_device *device, cl_kernel kernel, cl_range range, int c
         cl_int error = set_argument(kernel, (cl_uint)k, &args[k]);
         if (error) return launch_failed(device, kernel, error, k, &range);
     }
+    cl_event event, *asked = cl_ask_event(cl, &event);
     cl_int error =
-        clEnqueueNDRangeKernel(cl->queue, kernel, dimensions, NULL, range.global, range.local, 0, NULL, NULL);
-    return error ? launch_failed(device, kernel, error, -1, &range) : TAS_OK;
+        clEnqueueNDRangeKernel(cl->queue, kernel, dimensions, NULL, range.global, range.local, 0, NULL, asked);
+    if (error) return launch_failed(device, kernel, error, -1, &range);
+    if (asked) cl_keep_event(device, event, kernel_name(cl, kernel), 0);
+    return TAS_OK;
 }
 
 static const struct {

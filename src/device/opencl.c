@@ -1,5 +1,6 @@
 /* Opening an OpenCL device: context, one in-order queue, memory, and the table of launchers overridden with kernels. */
 #include "device/opencl.h"
+#include "device/profile.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,35 +43,109 @@ static void release_slice(tas_device *device, mem *m)
     *m = (mem){0};
 }
 
+/* After a wait that went well; one of the profile's own may have told what this one did not. */
+static tas_status end_wait(tas_device *device)
+{
+    struct cl_device *cl = device->cl;
+    const cl_int error = cl->late_error;
+    if (is_profiled(device)) device->profile->waits++;
+    cl->late_error = CL_SUCCESS;
+    return error ? cl_fail(device, error, "clWaitForEvents") : TAS_OK;
+}
+
 static tas_status zero(tas_device *device, const mem *m)
 {
     struct cl_device *cl = device->cl;
     const cl_uchar nought = 0;
     if (!m->bytes) return TAS_OK;
-    cl_int error = clEnqueueFillBuffer(cl->queue, m->cl, &nought, sizeof nought, 0, m->bytes, 0, NULL, NULL);
-    return error ? cl_fail(device, error, "clEnqueueFillBuffer") : TAS_OK;
+    cl_event event, *asked = cl_ask_event(cl, &event);
+    cl_int error = clEnqueueFillBuffer(cl->queue, m->cl, &nought, sizeof nought, 0, m->bytes, 0, NULL, asked);
+    if (error) return cl_fail(device, error, "clEnqueueFillBuffer");
+    if (asked) cl_keep_event(device, event, "fill", m->bytes);
+    return TAS_OK;
 }
 
 static tas_status write(tas_device *device, const mem *m, uint64_t offset, const void *from, uint64_t bytes, bool wait)
 {
     struct cl_device *cl = device->cl;
     if (!bytes) return TAS_OK;
-    cl_int error = clEnqueueWriteBuffer(cl->queue, m->cl, wait, offset, bytes, from, 0, NULL, NULL);
-    return error ? cl_fail(device, error, "clEnqueueWriteBuffer") : TAS_OK;
+    cl_event event, *asked = cl_ask_event(cl, &event);
+    cl_int error = clEnqueueWriteBuffer(cl->queue, m->cl, wait, offset, bytes, from, 0, NULL, asked);
+    if (error) return cl_fail(device, error, "clEnqueueWriteBuffer");
+    if (asked) cl_keep_event(device, event, "write", bytes);
+    return wait ? end_wait(device) : TAS_OK;
 }
 
 static tas_status read(tas_device *device, const mem *m, uint64_t offset, void *to, uint64_t bytes)
 {
     struct cl_device *cl = device->cl;
     if (!bytes) return TAS_OK;
-    cl_int error = clEnqueueReadBuffer(cl->queue, m->cl, CL_TRUE, offset, bytes, to, 0, NULL, NULL);
-    return error ? cl_fail(device, error, "clEnqueueReadBuffer") : TAS_OK;
+    cl_event event, *asked = cl_ask_event(cl, &event);
+    cl_int error = clEnqueueReadBuffer(cl->queue, m->cl, CL_TRUE, offset, bytes, to, 0, NULL, asked);
+    if (error) return cl_fail(device, error, "clEnqueueReadBuffer");
+    if (asked) cl_keep_event(device, event, "read", bytes);
+    return end_wait(device);
+}
+
+/* The queue for streams, made when the first one asks. */
+static tas_status get_transfers(tas_device *device)
+{
+    struct cl_device *cl = device->cl;
+    return cl->transfers ? TAS_OK : cl_make_queue(device, cl->events != NULL, &cl->transfers);
+}
+
+static tas_status join(tas_device *device, void **ticket)
+{
+    cl_event event = *ticket;
+    if (!event) return TAS_OK;
+    *ticket = NULL;
+    cl_int error = clWaitForEvents(1, &event);
+    clReleaseEvent(event);
+    return error ? cl_fail(device, error, "clWaitForEvents") : TAS_OK;
+}
+
+static tas_status write_later(tas_device *device, const mem *m, const void *from, uint64_t bytes, void *after,
+                              void **ticket)
+{
+    struct cl_device *cl = device->cl;
+    cl_event before = after, done = NULL;
+    tas_status status = get_transfers(device);
+    if (status || !bytes) return status;
+    cl_int error = clEnqueueWriteBuffer(cl->transfers, m->cl, CL_FALSE, 0, bytes, from, before ? 1 : 0,
+                                        before ? &before : NULL, &done);
+    if (error) return cl_fail(device, error, "clEnqueueWriteBuffer");
+    if (*ticket) clReleaseEvent(*ticket); /* an earlier one on this queue, which the new one comes after */
+    *ticket = done;
+    cl_keep_stream(device, done, bytes);
+    error = clFlush(cl->transfers);
+    return error ? cl_fail(device, error, "clFlush") : TAS_OK;
+}
+
+static tas_status await(tas_device *device, void *ticket)
+{
+    struct cl_device *cl = device->cl;
+    cl_event event = ticket;
+    if (!event) return TAS_OK;
+    cl_int error = clEnqueueBarrierWithWaitList(cl->queue, 1, &event, NULL);
+    return error ? cl_fail(device, error, "clEnqueueBarrierWithWaitList") : TAS_OK;
+}
+
+static tas_status mark(tas_device *device, void **ticket)
+{
+    struct cl_device *cl = device->cl;
+    cl_event event = NULL;
+    cl_int error = clEnqueueMarkerWithWaitList(cl->queue, 0, NULL, &event);
+    if (error) return cl_fail(device, error, "clEnqueueMarkerWithWaitList");
+    if (*ticket) clReleaseEvent(*ticket);
+    *ticket = event;
+    return TAS_OK;
 }
 
 static tas_status flush(tas_device *device)
 {
     struct cl_device *cl = device->cl;
     cl_int error = clFlush(cl->queue);
+    if (is_profiled(device)) device->profile->flushes++;
     return error ? cl_fail(device, error, "clFlush") : TAS_OK;
 }
 
@@ -78,7 +153,7 @@ static tas_status finish(tas_device *device)
 {
     struct cl_device *cl = device->cl;
     cl_int error = clFinish(cl->queue);
-    return error ? cl_fail(device, error, "clFinish") : TAS_OK;
+    return error ? cl_fail(device, error, "clFinish") : end_wait(device);
 }
 
 static void close_device(tas_device *device)
@@ -88,6 +163,7 @@ static void close_device(tas_device *device)
     if (cl->queue) clFinish(cl->queue);
     cl_close_providers(device);
     cl_release_programs(cl);
+    if (cl->transfers) clReleaseCommandQueue(cl->transfers);
     if (cl->queue) clReleaseCommandQueue(cl->queue);
     if (cl->context) clReleaseContext(cl->context);
     free(cl);
@@ -101,8 +177,13 @@ static const device_driver driver = {
     .zero = zero,
     .write = write,
     .read = read,
+    .write_later = write_later,
+    .await = await,
+    .mark = mark,
+    .join = join,
     .flush = flush,
     .finish = finish,
+    .measure = cl_measure,
     .close = close_device,
 };
 
@@ -174,11 +255,8 @@ tas_status device_open_opencl(tas_context *context, const tas_device_info *info,
         status = cl_fail(device, error, "clCreateContext");
         goto fail;
     }
-    cl->queue = clCreateCommandQueue(cl->context, cl->id, 0, &error);
-    if (error) {
-        status = cl_fail(device, error, "clCreateCommandQueue");
-        goto fail;
-    }
+    status = cl_make_queue(device, false, &cl->queue);
+    if (status) goto fail;
     /* A processor whose driver has no vectors of its own runs work-items side by side, as a GPU does (llvmpipe). */
     cl->cpu = info->type == TAS_TYPE_CPU && info->vector_width >= 4;
     status = choose_group(device);
@@ -187,7 +265,11 @@ tas_status device_open_opencl(tas_context *context, const tas_device_info *info,
     cl_override_feed(device);
     status = cl_override_dense(device);
     if (status) goto fail;
+    cl_override_conv(device);
     cl_override_activation(device);
+    cl_override_pool(device);
+    cl_override_dropout(device);
+    cl_override_hold(device);
     cl_override_loss(device);
     cl_override_sum(device);
     cl_override_sgd(device);

@@ -9,7 +9,7 @@
 #include "device/device.h"
 #include "device/sources.h"
 
-enum { KERNELS_MOST = 96 };
+enum { KERNELS_MOST = 512 };
 
 typedef struct cl_kernel_entry {
     const char *program, *name; /* static strings: the file in cl/ without .cl, and the kernel */
@@ -29,8 +29,10 @@ struct cl_device {
     cl_device_id id;
     cl_context context;
     cl_command_queue queue;
+    cl_command_queue transfers; /* of streams, NULL until one runs */
     bool cpu;       /* kernels for CPUs (a work-item a block) rather than for GPUs */
     int gpu_tile;   /* of the products on GPUs: a place in the list of dense.c */
+    int conv_block; /* of convolutions on GPUs: the first in the list of conv_gpu.c that the device takes */
     uint32_t group; /* work-items in a group of the simple kernels: 64, less where a device takes less */
     cl_kernel_entry kernels[KERNELS_MOST];
     cl_program_entry programs[KERNELS_MOST];
@@ -39,6 +41,10 @@ struct cl_device {
     bool slow_binaries; /* the driver takes too long to hand out a binary for that to be worth it */
     bool cache_all;     /* for tests: cache whatever it costs */
     void *providers;    /* CLBlast's state (clblast.c), NULL until asked for */
+    /* events.c: of commands that are timed, NULL unless the device is profiled; and what a wait for them told, with which the
+     * next wait fails. */
+    struct cl_events *events;
+    cl_int late_error;
 };
 
 /* The error's name, such as "CL_OUT_OF_RESOURCES". */
@@ -74,6 +80,15 @@ typedef struct cl_range {
 
 tas_status cl_launch(tas_device *device, cl_kernel kernel, cl_range range, int count, const cl_arg *args);
 
+/* events.c: commands are asked for an event while the device is profiled. cl_ask_event() is the last argument of an enqueue,
+ * and where that is not NULL and the command was accepted, cl_keep_event() takes the event over. That of a stream stays its
+ * caller's. */
+static inline cl_event *cl_ask_event(const struct cl_device *cl, cl_event *event) { return cl->events ? event : NULL; }
+void cl_keep_event(tas_device *device, cl_event event, const char *name, uint64_t bytes);
+void cl_keep_stream(tas_device *device, cl_event event, uint64_t bytes);
+tas_status cl_measure(tas_device *device, bool on);
+tas_status cl_make_queue(tas_device *device, bool timed, cl_command_queue *out);
+
 /* `items` work-items in one dimension, rounded up to whole groups. */
 static inline cl_range cl_line(size_t group, size_t items)
 {
@@ -104,6 +119,11 @@ void cl_override_feed(tas_device *device);
 tas_status cl_override_dense(tas_device *device);
 void cl_override_activation(tas_device *device);
 void cl_override_loss(tas_device *device);
+void cl_override_pool(tas_device *device);
+void cl_override_dropout(tas_device *device);
+void cl_override_conv(tas_device *device);
+void cl_override_conv_gpu(tas_device *device); /* those of conv.c, for GPUs */
+void cl_override_hold(tas_device *device);
 void cl_override_sum(tas_device *device);
 void cl_override_sgd(tas_device *device);
 tas_status cl_override_clblast(tas_device *device); /* TAS_ARITH_FAST: products by CLBlast, where its self-test holds */

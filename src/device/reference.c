@@ -1,5 +1,5 @@
 /* The reference device: host memory, and the rows' own references. */
-#include "device/device.h"
+#include "device/profile.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -36,30 +36,64 @@ static void reference_release_slice(tas_device *device, mem *m)
 
 static tas_status reference_zero(tas_device *device, const mem *m)
 {
-    (void)device;
+    const uint64_t begun = profile_begin(device);
     memset(m->host, 0, (size_t)m->bytes);
+    profile_end(device, begun, "fill", m->bytes);
     return TAS_OK;
 }
 
 static tas_status reference_write(tas_device *device, const mem *m, uint64_t offset, const void *from, uint64_t bytes,
                                   bool wait)
 {
-    (void)device;
     (void)wait;
-    if (bytes) memcpy(m->host + offset, from, (size_t)bytes);
+    if (!bytes) return TAS_OK;
+    const uint64_t begun = profile_begin(device);
+    memcpy(m->host + offset, from, (size_t)bytes);
+    profile_end(device, begun, "write", bytes);
     return TAS_OK;
 }
 
 static tas_status reference_read(tas_device *device, const mem *m, uint64_t offset, void *to, uint64_t bytes)
 {
+    if (!bytes) return TAS_OK;
+    const uint64_t begun = profile_begin(device);
+    memcpy(to, m->host + offset, (size_t)bytes);
+    profile_end(device, begun, "read", bytes);
+    return TAS_OK;
+}
+
+static tas_status reference_write_later(tas_device *device, const mem *m, const void *from, uint64_t bytes, void *after,
+                                        void **ticket)
+{
+    (void)after;
+    (void)ticket;
+    return reference_write(device, m, 0, from, bytes, true);
+}
+
+static tas_status reference_await(tas_device *device, void *ticket)
+{
     (void)device;
-    if (bytes) memcpy(to, m->host + offset, (size_t)bytes);
+    (void)ticket;
+    return TAS_OK;
+}
+
+static tas_status reference_ticket(tas_device *device, void **ticket)
+{
+    (void)device;
+    (void)ticket;
     return TAS_OK;
 }
 
 static tas_status reference_finish(tas_device *device)
 {
     (void)device;
+    return TAS_OK;
+}
+
+static tas_status reference_measure(tas_device *device, bool on)
+{
+    (void)device;
+    (void)on;
     return TAS_OK;
 }
 
@@ -73,17 +107,23 @@ static const device_driver driver = {
     .zero = reference_zero,
     .write = reference_write,
     .read = reference_read,
+    .write_later = reference_write_later,
+    .await = reference_await,
+    .mark = reference_ticket,
+    .join = reference_ticket,
     .flush = reference_finish,
     .finish = reference_finish,
+    .measure = reference_measure,
     .close = reference_close,
 };
 
 static tas_status reference_launch(tas_device *device, const op_args *args, const mem *operand, const mem *scratch)
 {
-    (void)device;
     void *pointers[OP_OPERANDS] = {0};
     for (int i = 0; op_get(args->op)->operand[i].name; i++) pointers[i] = operand[i].host;
+    const uint64_t begun = profile_begin(device);
     op_get(args->op)->reference(args, pointers, scratch ? scratch->host : NULL);
+    profile_end(device, begun, op_get(args->op)->name, 0);
     return TAS_OK;
 }
 

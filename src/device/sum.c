@@ -9,8 +9,8 @@ static tas_status sum_blocks(tas_device *device, const op_args *a, const mem *m,
     tas_status status = cl_get_simple(device, "sum", "sum_blocks", &kernel);
     if (status) return status;
     const size_t blocks = ((size_t)a->size[0] + SUM_LANES - 1) / SUM_LANES;
-    const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]), A_U32(a->size[0])};
-    return cl_launch(device, kernel, cl_line(cl->group, blocks * cl->group), 3, args);
+    const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]), A_U32(a->size[0]), A_U32(a->size[1])};
+    return cl_launch(device, kernel, cl_line(cl->group, blocks * cl->group), 4, args);
 }
 
 static tas_status record_loss(tas_device *device, const op_args *a, const mem *m, const mem *scratch)

@@ -13,10 +13,9 @@ static tas_status parse_leaky(line *text, layer *self)
 
 static void lower_activation(tas_network *network, layer *self, op_id op)
 {
-    const int place = (int)(self - network->layers);
     const uint32_t elements = (uint32_t)shape_elements(self->in);
     self->op = op;
-    self->y = add_tensor(network, ROLE_VALUE, elements, "%d.%s", place, self->kind->name);
+    self->y = add_value(network, self, self->held, elements, "");
     add_forward(network, (op_call){.args = {.op = op, .size = {elements}, .scalar = {self->value}},
                                    .operand = {self->x, self->y}});
 }
@@ -30,23 +29,24 @@ static void lower_gelu(tas_network *network, layer *self) { lower_activation(net
 /* The gradients of leaky and gelu want x, the others y. */
 static void lower_backward(tas_network *network, layer *self, bool wants_dx)
 {
-    const int place = (int)(self - network->layers);
     const uint32_t elements = (uint32_t)shape_elements(self->in);
     const op_id op = self->op + 1;
     const bool wants_x = op == OP_LEAKY_BACKWARD || op == OP_GELU_BACKWARD;
     if (!wants_dx) return;
-    self->dx = add_tensor(network, ROLE_VALUE, elements, "%d.%s.dx", place, self->kind->name);
+    self->dx = add_value(network, self, self->held, elements, ".dx");
     add_backward(network, (op_call){.args = {.op = op, .size = {elements}, .scalar = {self->value}},
                                     .operand = {wants_x ? self->x : self->y, self->dy, self->dx}});
 }
 
-const layer_kind layer_relu = {.name = "relu", .usage = "relu", .lower = lower_relu, .lower_backward = lower_backward};
-const layer_kind layer_leaky = {.name = "leaky",
-                                .usage = "leaky [SLOPE]",
-                                .parse = parse_leaky,
-                                .lower = lower_leaky,
-                                .lower_backward = lower_backward};
-const layer_kind layer_tanh = {.name = "tanh", .usage = "tanh", .lower = lower_tanh, .lower_backward = lower_backward};
-const layer_kind layer_sigmoid = {
-    .name = "sigmoid", .usage = "sigmoid", .lower = lower_sigmoid, .lower_backward = lower_backward};
-const layer_kind layer_gelu = {.name = "gelu", .usage = "gelu", .lower = lower_gelu, .lower_backward = lower_backward};
+#define ACTIVATION(NAME, USAGE, PARSE)                                                                                 \
+    const layer_kind layer_##NAME = {.name = #NAME,                                                                    \
+                                     .usage = USAGE,                                                                   \
+                                     .elementwise = true,                                                              \
+                                     .parse = PARSE,                                                                   \
+                                     .lower = lower_##NAME,                                                            \
+                                     .lower_backward = lower_backward};
+ACTIVATION(relu, "relu", NULL)
+ACTIVATION(leaky, "leaky [SLOPE]", parse_leaky)
+ACTIVATION(tanh, "tanh", NULL)
+ACTIVATION(sigmoid, "sigmoid", NULL)
+ACTIVATION(gelu, "gelu", NULL)

@@ -6,16 +6,7 @@ static tas_status parse(line *text, layer *self)
 {
     tas_status status = line_u32(text, "a number of outputs", 1, 1u << 24, &self->units);
     if (status) return status;
-    self->init = INIT_HE;
-    if (line_is(text, "init")) {
-        if (line_is(text, "he"))
-            self->init = INIT_HE;
-        else if (line_is(text, "glorot"))
-            self->init = INIT_GLOROT;
-        else
-            return line_fail(text, "expected 'he' or 'glorot' after 'init'");
-    }
-    return TAS_OK;
+    return line_init(text, &self->init);
 }
 
 static tas_status infer(const line *text, layer *self)
@@ -31,10 +22,19 @@ static void lower(tas_network *network, layer *self)
 {
     const uint32_t in = (uint32_t)shape_elements(self->in), out = self->units;
     const uint32_t granule = granule_of((uint64_t)in * out, 1);
-    const int place = (int)(self - network->layers);
-    self->weight = add_parameter(network, place, "dense", "weight", out, in, self->init, in, out, granule);
-    self->bias = add_parameter(network, place, "dense", "bias", out, 0, INIT_ZERO, in, out, granule);
-    self->y = add_tensor(network, ROLE_VALUE, out, "%d.dense", place);
+    const parameter_is weight = {.what = "weight",
+                                 .dims = {out, in},
+                                 .ndims = 2,
+                                 .panels = true,
+                                 .init = self->init,
+                                 .fan_in = in,
+                                 .fan_out = out,
+                                 .granule = granule};
+    const parameter_is bias = {
+        .what = "bias", .dims = {out}, .ndims = 1, .fan_in = in, .fan_out = out, .granule = granule};
+    self->weight = add_parameter(network, self, &weight);
+    self->bias = add_parameter(network, self, &bias);
+    self->y = add_value(network, self, false, out, "");
     add_forward(network, (op_call){.args = {.op = OP_DENSE_FORWARD, .size = {out, in}},
                                    .operand = {self->x, self->weight, self->bias, self->y}});
 }
@@ -43,9 +43,8 @@ static void lower_backward(tas_network *network, layer *self, bool wants_dx)
 {
     const uint32_t in = (uint32_t)shape_elements(self->in), out = self->units;
     const uint32_t granule = granule_of((uint64_t)in * out, 1);
-    const int place = (int)(self - network->layers);
     if (wants_dx) {
-        self->dx = add_tensor(network, ROLE_VALUE, in, "%d.dense.dx", place);
+        self->dx = add_value(network, self, false, in, ".dx");
         add_backward(network, (op_call){.args = {.op = OP_DENSE_BACKWARD_INPUT, .size = {out, in}},
                                         .operand = {self->dy, self->weight, self->dx}});
     }

@@ -57,6 +57,7 @@ static void lower(tas_network *network, layer *self)
     network->scale_f32 = arith_div(1, self->std);
     network->shift = arith_flush(arith_div(-self->value, self->std));
     network->input = self->y = add_tensor(network, ROLE_INPUT, network->inputs, "input");
+    if (self->y >= 0) network->tensors[self->y].held = self->held;
 }
 
 const layer_kind layer_input = {

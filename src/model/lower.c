@@ -43,29 +43,48 @@ int add_tensor(tas_network *network, tensor_role role, uint64_t elements, const 
     return network->tensor_count - 1;
 }
 
-int add_parameter(tas_network *network, int number, const char *kind, const char *what, uint32_t rows, uint32_t cols,
-                  init_rule init, uint32_t fan_in, uint32_t fan_out, uint32_t granule)
+int add_value(tas_network *network, const layer *self, bool held, uint64_t elements, const char *suffix)
 {
-    const uint64_t elements = (uint64_t)rows * (cols ? cols : 1);
-    const int index = add_tensor(network, ROLE_PARAMETER, elements, "%d.%s.%s", number, kind, what);
-    const int gradient = add_tensor(network, ROLE_GRADIENT, elements, "%d.%s.%s.gradient", number, kind, what);
+    const int place = (int)(self - network->layers);
+    const int index = add_tensor(network, ROLE_VALUE, elements, "%d.%s%s", place, self->kind->name, suffix);
+    if (index >= 0) network->tensors[index].held = held;
+    return index;
+}
+
+int add_parameter(tas_network *network, const layer *self, const parameter_is *is)
+{
+    const int number = (int)(self - network->layers);
+    const char *kind = self->kind->name;
+    uint64_t elements = 1;
+    for (int d = 0; d < is->ndims; d++) elements *= is->dims[d];
+    const int index = add_tensor(network, ROLE_PARAMETER, elements, "%d.%s.%s", number, kind, is->what);
+    const int gradient = add_tensor(network, ROLE_GRADIENT, elements, "%d.%s.%s.gradient", number, kind, is->what);
     const int open =
-        granule ? add_tensor(network, ROLE_OPEN, elements, "%d.%s.%s.open", number, kind, what) : NO_TENSOR;
+        is->granule ? add_tensor(network, ROLE_OPEN, elements, "%d.%s.%s.open", number, kind, is->what) : NO_TENSOR;
     int *place = grow(network, (void **)&network->parameters, &network->parameter_count, sizeof *place);
-    if (index < 0 || gradient < 0 || (granule && open < 0) || !place) return NO_TENSOR;
+    if (index < 0 || gradient < 0 || (is->granule && open < 0) || !place) return NO_TENSOR;
     *place = index;
     for (int t = index; t < network->tensor_count; t++) {
-        network->tensors[t].rows = rows;
-        network->tensors[t].cols = cols;
-        network->tensors[t].parameter = index;
+        tensor *of = &network->tensors[t];
+        memcpy(of->dims, is->dims, sizeof of->dims);
+        of->ndims = is->ndims;
+        of->panels = is->panels;
+        of->parameter = index;
     }
     tensor *p = &network->tensors[index];
-    p->init = init;
-    p->fan_in = fan_in;
-    p->fan_out = fan_out;
+    p->init = is->init;
+    p->fan_in = is->fan_in;
+    p->fan_out = is->fan_out;
     p->gradient = gradient;
     p->open = open;
     return index;
+}
+
+bool call_is_held(const tas_network *network, const op_call *call)
+{
+    for (int o = 0; op_get(call->args.op)->operand[o].name; o++)
+        if (network->tensors[call->operand[o]].held) return true;
+    return false;
 }
 
 void add_forward(tas_network *network, op_call call)
@@ -97,6 +116,7 @@ static void summarise(tas_network *network, layer *self)
     const char *detail = self->kind == &layer_loss ? (network->classes ? " softmax" : " mse") : "";
     int n = snprintf(text, sizeof text, "%2d  %s%-*s %12s", place, self->kind->name, 16 - (int)strlen(self->kind->name),
                      detail, out);
+    self->parameters = parameters;
     if (parameters) snprintf(text + n, sizeof text - (size_t)n, "  %llu parameters", (unsigned long long)parameters);
     self->summary = strdup(text);
     if (!self->summary) network->failed = true;
@@ -109,8 +129,42 @@ static void fill_infos(tas_network *network)
     for (int i = 0; i < network->parameter_count && !network->failed; i++) {
         const tensor *t = &network->tensors[network->parameters[i]];
         network->infos[i] =
-            (tas_tensor_info){.name = t->name, .dims = {t->rows, t->cols}, .elements = (size_t)t->elements};
+            (tas_tensor_info){.name = t->name, .ndims = (size_t)t->ndims, .elements = (size_t)t->elements};
+        for (int d = 0; d < t->ndims; d++) network->infos[i].dims[d] = t->dims[d];
     }
+}
+
+/* How each layer's input lies: spatial layers want panels of examples, elementwise ones take what comes next in. */
+static void choose_layouts(tas_network *network)
+{
+    for (int i = network->layer_count - 1; i >= 0; i--) {
+        layer *self = &network->layers[i];
+        const bool next = i + 1 < network->layer_count && network->layers[i + 1].held;
+        self->held = self->kind->spatial || ((self->kind->elementwise || !i) && next);
+        network->held |= self->held;
+    }
+}
+
+/* x, or a copy of it that lies as `held` says. */
+static int convert(tas_network *network, const layer *self, int x, bool held, const char *suffix, bool backward)
+{
+    if (x < 0 || network->tensors[x].held == held) return x;
+    const uint32_t elements = (uint32_t)network->tensors[x].elements;
+    const int y = add_value(network, self, held, elements, suffix);
+    const op_call call = {.args = {.op = held ? OP_TO_PANELS : OP_TO_ROWS, .size = {elements}}, .operand = {x, y}};
+    if (backward)
+        add_backward(network, call);
+    else
+        add_forward(network, call);
+    return y;
+}
+
+static uint64_t count_flops(const op_call *calls, int from, int to)
+{
+    uint64_t flops = 0;
+    for (int c = from; c < to; c++)
+        if (op_get(calls[c].args.op)->flops) flops += op_get(calls[c].args.op)->flops(&calls[c].args);
+    return flops;
 }
 
 tas_status lower_network(tas_network *network)
@@ -118,20 +172,26 @@ tas_status lower_network(tas_network *network)
     layer *layers = network->layers;
     const int count = network->layer_count;
     network->input = network->label = network->target = network->losses = network->hits = network->output = NO_TENSOR;
+    network->order = add_tensor(network, ROLE_ORDER, 1, "order");
+    choose_layouts(network);
 
     int first = count; /* the first layer with parameters: gradients go no further back */
     for (int i = 0; i < count && !network->failed; i++) {
-        const int before = network->parameter_count;
-        if (i) layers[i].x = layers[i - 1].y;
+        const int before = network->parameter_count, calls = network->forward_count;
+        if (i) layers[i].x = convert(network, &layers[i], layers[i - 1].y, layers[i].held, ".x", false);
         layers[i].kind->lower(network, &layers[i]);
+        layers[i].forward_flops = layers[i].train_flops = count_flops(network->forward, calls, network->forward_count);
         if (network->parameter_count > before && i < first) first = i;
     }
     if (first == count && !network->failed)
-        return fail(network->context, TAS_BAD_NETWORK, "%s: no layer has parameters; expected at least one 'dense N'",
-                    network->from);
+        return fail(network->context, TAS_BAD_NETWORK,
+                    "%s: no layer has parameters; expected at least one 'dense N' or 'conv2d N K'", network->from);
     for (int i = count - 1; i >= first && !network->failed; i--) {
-        if (i < count - 1) layers[i].dy = layers[i + 1].dx;
+        const int calls = network->backward_count;
+        if (i < count - 1)
+            layers[i].dy = convert(network, &layers[i], layers[i + 1].dx, network->tensors[layers[i].y].held, ".dy", true);
         layers[i].kind->lower_backward(network, &layers[i], i > first);
+        layers[i].train_flops += count_flops(network->backward, calls, network->backward_count);
     }
     fill_infos(network);
     for (int i = 0; i < count && !network->failed; i++) summarise(network, &layers[i]);

@@ -10,16 +10,17 @@
 
 #include <tassello/network.h>
 
-enum { NAME_BYTES = 64, NO_TENSOR = -1 };
+enum { NAME_BYTES = 64, NO_TENSOR = -1, PARAMETER_DIMS = 4 };
 
 typedef enum tensor_role {
     ROLE_INPUT, /* the tile's inputs, normalised: (n, elements) */
+    ROLE_ORDER, /* the order of the examples, in which the tile's are entries at .. at+n-1 */
     ROLE_LABEL, /* its labels (n), or float targets (n, elements) */
     ROLE_TARGET,
     ROLE_VALUE, /* an activation or its gradient: (n, elements) */
     ROLE_LOSS,  /* one float an example of the whole batch */
     ROLE_HIT,
-    ROLE_PARAMETER, /* a matrix (rows, cols), or a vector (rows) with cols = 0 */
+    ROLE_PARAMETER, /* dims[], row-major; a dense weight's device layout may be panels */
     ROLE_GRADIENT,  /* the sum over the batch, beside its parameter */
     ROLE_OPEN,      /* the sum over the open granule */
 } tensor_role;
@@ -30,7 +31,10 @@ typedef struct tensor {
     char name[NAME_BYTES];
     tensor_role role;
     uint64_t elements; /* of an example, or in all for parameters and their gradients */
-    uint32_t rows, cols;
+    bool held;         /* of an input or value: devices hold it in panels of examples (HOLD_EXAMPLES) */
+    bool panels;       /* of a parameter: devices hold it in panels of its rows (HOLD_PANELS) */
+    uint32_t dims[PARAMETER_DIMS];
+    int ndims;
     init_rule init;
     uint32_t fan_in, fan_out;
     int gradient, open; /* of a parameter: where its gradient lies; open is NO_TENSOR where there is one chain */
@@ -61,13 +65,17 @@ typedef struct tas_network {
     tas_tensor_info *infos;      /* one a parameter */
     op_call *forward, *backward; /* the loss ends forward */
     int forward_count, backward_count;
-    int input, label, target, losses, hits; /* NO_TENSOR where there is none */
+    int input, order, label, target, losses, hits; /* NO_TENSOR where there is none */
     int output;                             /* logits or predictions */
     float scale_u8, scale_f32, shift;       /* of pixels */
     uint32_t inputs, outputs;
     bool classes; /* the loss is over classes */
+    bool held;    /* some tensor is held in panels of examples */
     bool failed;  /* while lowering: memory ended */
 } tas_network;
+
+/* Whether a call has an operand that lies in panels of examples. */
+bool call_is_held(const tas_network *network, const op_call *call);
 
 /* Gradients of a matrix with at least this many weights are one chain over the batch (contract, rule 4). */
 enum { ONE_CHAIN_WEIGHTS = 1 << 16 };

@@ -27,6 +27,39 @@ tas_status line_fail(const line *text, const char *format, ...)
     return fail(text->context, TAS_BAD_NETWORK, "%s:%d: %s", text->from, text->number, what);
 }
 
+tas_status line_pair(line *text, const char *what, uint32_t least, uint32_t most, uint32_t out[2])
+{
+    if (text->read >= text->count) return line_fail(text, "expected %s, such as 3 or 3x5", what);
+    const char *word = text->word[text->read++], *at = word;
+    unsigned long long value[2] = {0, 0};
+    int count = 0;
+    while (count < 2) {
+        char *end = NULL;
+        errno = 0;
+        value[count] = *at >= '0' && *at <= '9' ? strtoull(at, &end, 10) : UINT64_MAX;
+        if (!end || errno || value[count] < least || value[count] > most) break;
+        count++;
+        if (!*end) {
+            out[0] = (uint32_t)value[0];
+            out[1] = (uint32_t)value[count - 1]; /* one stands for both */
+            return TAS_OK;
+        }
+        if (*end != 'x') break;
+        at = end + 1;
+    }
+    return line_fail(text, "expected %s from %u to %u, as one number or as height x width (3x5), got '%.60s'", what, least,
+                     most, word);
+}
+
+tas_status line_init(line *text, init_rule *out)
+{
+    *out = INIT_HE;
+    if (!line_is(text, "init") || line_is(text, "he")) return TAS_OK;
+    if (!line_is(text, "glorot")) return line_fail(text, "expected 'he' or 'glorot' after 'init'");
+    *out = INIT_GLOROT;
+    return TAS_OK;
+}
+
 bool line_is(line *text, const char *word)
 {
     if (text->read >= text->count || strcmp(text->word[text->read], word)) return false;
@@ -245,4 +278,18 @@ const char *tas_network_layer(const tas_network *network, size_t index)
 const tas_tensor_info *tas_network_tensor(const tas_network *network, size_t index)
 {
     return index < (size_t)network->parameter_count ? &network->infos[index] : NULL;
+}
+
+int tas_network_layer_info(const tas_network *network, size_t index, tas_layer_info *info)
+{
+    if (index >= (size_t)network->layer_count) return 0;
+    const layer *self = &network->layers[index];
+    *info = (tas_layer_info){.kind = self->kind->name,
+                             .in = {self->in.channels, self->in.height, self->in.width},
+                             .out = {self->out.channels, self->out.height, self->out.width},
+                             .parameters = self->parameters,
+                             .value_bytes = sizeof(float) * shape_elements(self->out),
+                             .forward_flops = self->forward_flops,
+                             .train_flops = self->train_flops};
+    return 1;
 }

@@ -1,9 +1,10 @@
-/* Dense layers: y = x W^T + b and its gradients. The rule of sums over examples is design.md's: one chain over the batch,
- * or chains over granules whose sums are added in order.
+/* Dense layers: y = x W^T + b and its gradients. Sums over examples are by the rule of granules, granule.h.
  *
  * N examples in the tile, I inputs, O outputs.  size[0] = O, size[1] = I, size[2] = granule (0: one chain)
  */
 #include "ops/rows.h"
+
+#include "ops/granule.h"
 
 #include "arith.h"
 
@@ -43,6 +44,8 @@ static uint64_t dense_elements(const op_args *a, int operand)
     const uint64_t cols[] = {a->size[I], a->size[I], a->size[O], a->size[O]};
     return rows[operand] * cols[operand];
 }
+
+static uint64_t dense_flops(const op_args *a) { return 2 * (uint64_t)a->size[O] * a->size[I]; }
 
 /* y (N, O) = b (O), then fma over i ascending of x (N, I) w (O, I). w is transposed first, so that the compiler can
  * vectorise over o. */
@@ -105,16 +108,12 @@ static inline __attribute__((always_inline)) void sum_examples(const op_args *a,
                                                                const float *x, uint32_t x_stride, uint32_t width,
                                                                float *total, float *open)
 {
-    const uint32_t granule = a->size[GRANULE] ? a->size[GRANULE] : a->batch; /* one chain: one granule */
-    float *const partial = a->size[GRANULE] ? open : total;
     float c[BLOCK] = {0};
 
     for (uint32_t r = 0; r < a->n;) {
-        const uint32_t begin = (a->first + r) / granule * granule; /* the granule, in the batch */
-        const uint32_t end = a->batch - begin < granule ? a->batch : begin + granule;
-        const uint32_t stop = end - a->first < a->n ? end - a->first : a->n; /* the same end in the tile */
-        for (uint32_t i = 0; i < width; i++) c[i] = a->first + r == begin ? 0 : partial[i];
-        for (; r < stop; r++) {
+        const granule_part part = granule_from(a, a->size[GRANULE], r);
+        for (uint32_t i = 0; i < width; i++) c[i] = granule_start(part, total + i, open + i);
+        for (; r < part.stop; r++) {
             const float dr = d[(uint64_t)r * d_stride];
             if (!x)
                 for (uint32_t i = 0; i < width; i++) c[i] += dr;
@@ -123,10 +122,7 @@ static inline __attribute__((always_inline)) void sum_examples(const op_args *a,
             else
                 for (uint32_t i = 0; i < width; i++) c[i] = __builtin_fmaf(dr, x[(uint64_t)r * x_stride + i], c[i]);
         }
-        if (a->first + stop < end || partial == total)
-            for (uint32_t i = 0; i < width; i++) partial[i] = c[i];
-        else
-            for (uint32_t i = 0; i < width; i++) total[i] = begin == 0 ? c[i] : total[i] + c[i];
+        for (uint32_t i = 0; i < width; i++) granule_keep(part, c[i], total + i, open + i);
     }
 }
 
@@ -167,42 +163,45 @@ static uint64_t backward_bias_elements(const op_args *a, int operand)
 
 const op_row row_dense_forward = {
     .name = "dense_forward",
-    .operand = {{"x", TYPE_F32, ACCESS_IN, false},
-                {"w", TYPE_F32, ACCESS_IN, true},
-                {"b", TYPE_F32, ACCESS_IN, false},
-                {"y", TYPE_F32, ACCESS_OUT, false}},
+    .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_ROWS},
+                {"w", TYPE_F32, ACCESS_IN, HOLD_PANELS},
+                {"b", TYPE_F32, ACCESS_IN, HOLD_ROWS},
+                {"y", TYPE_F32, ACCESS_OUT, HOLD_ROWS}},
     .elements = dense_elements,
     .scratch = forward_scratch,
+    .flops = dense_flops,
     .reference = forward,
     .shape = dense_shape,
 };
 
 const op_row row_dense_backward_input = {
     .name = "dense_backward_input",
-    .operand = {{"dy", TYPE_F32, ACCESS_IN, false},
-                {"w", TYPE_F32, ACCESS_IN, true},
-                {"dx", TYPE_F32, ACCESS_OUT, false}},
+    .operand = {{"dy", TYPE_F32, ACCESS_IN, HOLD_ROWS},
+                {"w", TYPE_F32, ACCESS_IN, HOLD_PANELS},
+                {"dx", TYPE_F32, ACCESS_OUT, HOLD_ROWS}},
     .elements = backward_input_elements,
+    .flops = dense_flops,
     .reference = backward_input,
     .shape = dense_shape,
 };
 
 const op_row row_dense_backward_weights = {
     .name = "dense_backward_weights",
-    .operand = {{"x", TYPE_F32, ACCESS_IN, false},
-                {"dy", TYPE_F32, ACCESS_IN, false},
-                {"total", TYPE_F32, ACCESS_INOUT, true},
-                {"open", TYPE_F32, ACCESS_INOUT, true}},
+    .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_ROWS},
+                {"dy", TYPE_F32, ACCESS_IN, HOLD_ROWS},
+                {"total", TYPE_F32, ACCESS_INOUT, HOLD_PANELS},
+                {"open", TYPE_F32, ACCESS_INOUT, HOLD_PANELS}},
     .elements = backward_weights_elements,
+    .flops = dense_flops,
     .reference = backward_weights,
     .shape = dense_sum_shape,
 };
 
 const op_row row_dense_backward_bias = {
     .name = "dense_backward_bias",
-    .operand = {{"dy", TYPE_F32, ACCESS_IN, false},
-                {"total", TYPE_F32, ACCESS_INOUT, false},
-                {"open", TYPE_F32, ACCESS_INOUT, false}},
+    .operand = {{"dy", TYPE_F32, ACCESS_IN, HOLD_ROWS},
+                {"total", TYPE_F32, ACCESS_INOUT, HOLD_ROWS},
+                {"open", TYPE_F32, ACCESS_INOUT, HOLD_ROWS}},
     .elements = backward_bias_elements,
     .reference = backward_bias,
     .shape = dense_sum_shape,

@@ -1,12 +1,13 @@
 /* The feed: examples of a data set that lies on the device, gathered into a tile.
  *
  * size[0] = E elements an example, size[1] = examples in the source, size[2] = entries of order, size[3] = entry of the
- * tile's first example; scalar[0] = scale, scalar[1] = shift. Row r of the tile is example order[size[3] + r]. */
+ * tile's first example, size[4]: 0, or 1 where the source is the tile itself; scalar[0] = scale, scalar[1] = shift.
+ * Row r of the tile is row order[size[3] + r] of the source, or row r. */
 #include "ops/rows.h"
 
 #include "arith.h"
 
-enum { E, SOURCE, ORDER, AT };
+enum { E, SOURCE, ORDER, AT, DIRECT };
 
 static bool gather_shape(op_args *args, draw *d, int edge)
 {
@@ -17,6 +18,7 @@ static bool gather_shape(op_args *args, draw *d, int edge)
     args->size[SOURCE] = edge >= 0 ? edges[edge][2] : draw_size(d, 100);
     args->size[AT] = draw_below(d, 20);
     args->size[ORDER] = args->size[AT] + args->n + draw_below(d, 3);
+    args->size[DIRECT] = args->n <= args->size[SOURCE] && draw_below(d, 3) == 0;
     args->scalar[0] = 0.011107810773f;
     args->scalar[1] = -0.81022666f;
     args->batch = args->n;
@@ -49,6 +51,11 @@ static bool gather_fill(const op_args *a, int operand, void *data, draw *d)
     return true;
 }
 
+static inline uint32_t row_of(const op_args *a, const uint32_t *order, uint32_t r)
+{
+    return a->size[DIRECT] ? r : order[a->size[AT] + r];
+}
+
 /* x (N, E) = source byte * scale + shift */
 CLONES static void gather_bytes(const op_args *a, void *const *operand, void *scratch)
 {
@@ -57,7 +64,7 @@ CLONES static void gather_bytes(const op_args *a, void *const *operand, void *sc
     float *restrict x = operand[2];
     (void)scratch;
     for (uint32_t r = 0; r < a->n; r++) {
-        const uint8_t *from = source + (uint64_t)order[a->size[AT] + r] * a->size[E];
+        const uint8_t *from = source + (uint64_t)row_of(a, order, r) * a->size[E];
         for (uint32_t i = 0; i < a->size[E]; i++)
             x[(uint64_t)r * a->size[E] + i] = arith_flush(__builtin_fmaf((float)from[i], a->scalar[0], a->scalar[1]));
     }
@@ -71,7 +78,7 @@ CLONES static void gather_floats(const op_args *a, void *const *operand, void *s
     float *restrict x = operand[2];
     (void)scratch;
     for (uint32_t r = 0; r < a->n; r++) {
-        const float *from = source + (uint64_t)order[a->size[AT] + r] * a->size[E];
+        const float *from = source + (uint64_t)row_of(a, order, r) * a->size[E];
         for (uint32_t i = 0; i < a->size[E]; i++)
             x[(uint64_t)r * a->size[E] + i] =
                 arith_flush(__builtin_fmaf(arith_flush(from[i]), a->scalar[0], a->scalar[1]));
@@ -84,7 +91,7 @@ static void gather_labels(const op_args *a, void *const *operand, void *scratch)
     const uint32_t *source = operand[0], *order = operand[1];
     uint32_t *label = operand[2];
     (void)scratch;
-    for (uint32_t r = 0; r < a->n; r++) label[r] = source[order[a->size[AT] + r]];
+    for (uint32_t r = 0; r < a->n; r++) label[r] = source[row_of(a, order, r)];
 }
 
 /* one_hot: size[0] = classes */
@@ -118,9 +125,9 @@ static void one_hot(const op_args *a, void *const *operand, void *scratch)
 
 const op_row row_gather_bytes = {
     .name = "gather_bytes",
-    .operand = {{"source", TYPE_U8, ACCESS_IN, false},
-                {"order", TYPE_U32, ACCESS_IN, false},
-                {"x", TYPE_F32, ACCESS_OUT, false}},
+    .operand = {{"source", TYPE_U8, ACCESS_IN, HOLD_ROWS},
+                {"order", TYPE_U32, ACCESS_IN, HOLD_ROWS},
+                {"x", TYPE_F32, ACCESS_OUT, HOLD_EXAMPLES}},
     .elements = gather_elements,
     .reference = gather_bytes,
     .shape = gather_shape,
@@ -129,9 +136,9 @@ const op_row row_gather_bytes = {
 
 const op_row row_gather_floats = {
     .name = "gather_floats",
-    .operand = {{"source", TYPE_F32, ACCESS_IN, false},
-                {"order", TYPE_U32, ACCESS_IN, false},
-                {"x", TYPE_F32, ACCESS_OUT, false}},
+    .operand = {{"source", TYPE_F32, ACCESS_IN, HOLD_ROWS},
+                {"order", TYPE_U32, ACCESS_IN, HOLD_ROWS},
+                {"x", TYPE_F32, ACCESS_OUT, HOLD_EXAMPLES}},
     .elements = gather_elements,
     .reference = gather_floats,
     .shape = gather_shape,
@@ -140,9 +147,9 @@ const op_row row_gather_floats = {
 
 const op_row row_gather_labels = {
     .name = "gather_labels",
-    .operand = {{"source", TYPE_U32, ACCESS_IN, false},
-                {"order", TYPE_U32, ACCESS_IN, false},
-                {"label", TYPE_U32, ACCESS_OUT, false}},
+    .operand = {{"source", TYPE_U32, ACCESS_IN, HOLD_ROWS},
+                {"order", TYPE_U32, ACCESS_IN, HOLD_ROWS},
+                {"label", TYPE_U32, ACCESS_OUT, HOLD_ROWS}},
     .elements = gather_elements,
     .reference = gather_labels,
     .shape = label_shape,
@@ -151,7 +158,7 @@ const op_row row_gather_labels = {
 
 const op_row row_one_hot = {
     .name = "one_hot",
-    .operand = {{"label", TYPE_U32, ACCESS_IN, false}, {"target", TYPE_F32, ACCESS_OUT, false}},
+    .operand = {{"label", TYPE_U32, ACCESS_IN, HOLD_ROWS}, {"target", TYPE_F32, ACCESS_OUT, HOLD_ROWS}},
     .elements = one_hot_elements,
     .reference = one_hot,
     .shape = one_hot_shape,

@@ -32,14 +32,6 @@ static bool label_fill(const op_args *a, int operand, void *data, draw *d)
     return true;
 }
 
-/* Lanes fold 8, 4, 2, 1. */
-static inline float fold_row(float *lane)
-{
-    for (int half = ROW_LANES / 2; half; half /= 2)
-        for (int l = 0; l < half; l++) lane[l] += lane[l + half];
-    return lane[0];
-}
-
 /* True where x[j] would be chosen before x[label]: the first maximum; NaN wins. */
 static inline bool beats(float xj, uint32_t j, float xl, uint32_t label)
 {
@@ -100,11 +92,11 @@ CLONES static void squared_loss(const op_args *a, void *const *operand, void *sc
 
 const op_row row_softmax_loss = {
     .name = "softmax_loss",
-    .operand = {{"logits", TYPE_F32, ACCESS_IN, false},
-                {"labels", TYPE_U32, ACCESS_IN, false},
-                {"losses", TYPE_F32, ACCESS_INOUT, false},
-                {"hits", TYPE_F32, ACCESS_INOUT, false},
-                {"gradient", TYPE_F32, ACCESS_OUT, false}},
+    .operand = {{"logits", TYPE_F32, ACCESS_IN, HOLD_ROWS},
+                {"labels", TYPE_U32, ACCESS_IN, HOLD_ROWS},
+                {"losses", TYPE_F32, ACCESS_INOUT, HOLD_ROWS},
+                {"hits", TYPE_F32, ACCESS_INOUT, HOLD_ROWS},
+                {"gradient", TYPE_F32, ACCESS_OUT, HOLD_ROWS}},
     .elements = loss_elements,
     .reference = softmax_loss,
     .shape = loss_shape,
@@ -113,10 +105,10 @@ const op_row row_softmax_loss = {
 
 const op_row row_squared_loss = {
     .name = "squared_loss",
-    .operand = {{"y", TYPE_F32, ACCESS_IN, false},
-                {"target", TYPE_F32, ACCESS_IN, false},
-                {"losses", TYPE_F32, ACCESS_INOUT, false},
-                {"gradient", TYPE_F32, ACCESS_OUT, false}},
+    .operand = {{"y", TYPE_F32, ACCESS_IN, HOLD_ROWS},
+                {"target", TYPE_F32, ACCESS_IN, HOLD_ROWS},
+                {"losses", TYPE_F32, ACCESS_INOUT, HOLD_ROWS},
+                {"gradient", TYPE_F32, ACCESS_OUT, HOLD_ROWS}},
     .elements = loss_elements,
     .reference = squared_loss,
     .shape = loss_shape,

@@ -21,6 +21,18 @@ typedef enum op_id {
     OP_DENSE_BACKWARD_INPUT,
     OP_DENSE_BACKWARD_WEIGHTS,
     OP_DENSE_BACKWARD_BIAS,
+    OP_CONV_FORWARD, /* conv.c */
+    OP_CONV_BACKWARD_INPUT,
+    OP_CONV_BACKWARD_WEIGHTS,
+    OP_CONV_BACKWARD_BIAS,
+    OP_MAX_POOL_FORWARD, /* pool.c */
+    OP_MAX_POOL_BACKWARD,
+    OP_AVERAGE_POOL_FORWARD,
+    OP_AVERAGE_POOL_BACKWARD,
+    OP_DROPOUT_FORWARD, /* dropout.c */
+    OP_DROPOUT_BACKWARD,
+    OP_TO_ROWS, /* hold.c */
+    OP_TO_PANELS,
     OP_RELU_FORWARD, /* activation.c */
     OP_RELU_BACKWARD,
     OP_LEAKY_FORWARD,
@@ -42,7 +54,7 @@ typedef enum op_id {
 
 enum {
     OP_OPERANDS = 6,
-    OP_SIZES = 6,
+    OP_SIZES = 16,
     OP_SCALARS = 6,
     ROW_LANES = 16,      /* of a sum along a row */
     SUM_LANES = 256,     /* of a sum over a tensor; also the block, and the granule of losses */
@@ -53,6 +65,11 @@ enum {
 typedef struct op_args {
     op_id op;
     uint32_t n, first, batch;
+    uint32_t lanes;  /* examples of a panel, where operands lie so (HOLD_EXAMPLES); 0 or 1: as rows */
+    bool evaluating; /* dropout lets everything through */
+    uint32_t at;     /* place in the order of the tile's first example */
+    uint32_t epoch;
+    uint64_t seed;
     uint32_t size[OP_SIZES];
     float scalar[OP_SCALARS];
 } op_args;
@@ -60,11 +77,18 @@ typedef struct op_args {
 typedef enum op_type { TYPE_F32, TYPE_U32, TYPE_U8 } op_type;
 typedef enum op_access { ACCESS_IN, ACCESS_OUT, ACCESS_INOUT } op_access;
 
+/* How an operand lies on a device. The canonical layout, which the reference has, is row-major throughout. */
+typedef enum op_hold {
+    HOLD_ROWS,    /* as the canonical one */
+    HOLD_PANELS,  /* a matrix (size[0], size[1]) of parameters, in the panels that the device wants: layout.h */
+    HOLD_EXAMPLES /* (n, elements), in panels of args.lanes examples: the same layout, so that lanes are examples */
+} op_hold;
+
 typedef struct op_operand {
     const char *name; /* NULL ends the list */
     op_type type;
     op_access access;
-    bool panels; /* a matrix (size[0], size[1]) that devices hold in panels, see layout.h */
+    op_hold hold;
 } op_operand;
 
 typedef struct draw draw; /* random numbers of a case, draw.h */
@@ -74,6 +98,7 @@ typedef struct op_row {
     op_operand operand[OP_OPERANDS + 1];
     uint64_t (*elements)(const op_args *args, int operand); /* of the canonical layout */
     uint64_t (*scratch)(const op_args *args);               /* bytes that the reference wants; NULL: none */
+    uint64_t (*flops)(const op_args *args);                 /* of products, an example; an fma is two; NULL: none */
     void (*reference)(const op_args *args, void *const *operand, void *scratch);
     /* Cases: shape `edge` of the edge shapes, or a random one where edge is negative; false past the last edge. */
     bool (*shape)(op_args *args, draw *random, int edge);
@@ -82,6 +107,11 @@ typedef struct op_row {
 } op_row;
 
 const op_row *op_get(op_id op);
+
+static inline uint32_t op_lanes(const op_args *a) { return a->lanes ? a->lanes : 1; }
+
+/* n rounded up to whole panels of examples. Lanes past n hold what does not matter, but is finite where what goes in is. */
+static inline uint32_t op_padded(const op_args *a) { return (a->n + op_lanes(a) - 1) / op_lanes(a) * op_lanes(a); }
 size_t type_bytes(op_type type);
 
 #endif

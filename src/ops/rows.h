@@ -8,6 +8,10 @@
 
 extern const op_row row_gather_bytes, row_gather_floats, row_gather_labels, row_one_hot;
 extern const op_row row_dense_forward, row_dense_backward_input, row_dense_backward_weights, row_dense_backward_bias;
+extern const op_row row_conv_forward, row_conv_backward_input, row_conv_backward_weights, row_conv_backward_bias;
+extern const op_row row_max_pool_forward, row_max_pool_backward, row_average_pool_forward, row_average_pool_backward;
+extern const op_row row_dropout_forward, row_dropout_backward;
+extern const op_row row_to_rows, row_to_panels;
 extern const op_row row_relu_forward, row_relu_backward, row_leaky_forward, row_leaky_backward;
 extern const op_row row_tanh_forward, row_tanh_backward, row_sigmoid_forward, row_sigmoid_backward;
 extern const op_row row_gelu_forward, row_gelu_backward;
@@ -16,5 +20,13 @@ extern const op_row row_sum_blocks, row_record_loss, row_check_finite;
 extern const op_row row_sgd;
 
 #define LENGTH(array) ((int)(sizeof(array) / sizeof *(array)))
+
+/* Lanes fold 8, 4, 2, 1. */
+static inline float fold_row(float *lane)
+{
+    for (int half = ROW_LANES / 2; half; half /= 2)
+        for (int l = 0; l < half; l++) lane[l] += lane[l + half];
+    return lane[0];
+}
 
 #endif

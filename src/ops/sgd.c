@@ -62,10 +62,10 @@ CLONES static void sgd(const op_args *a, void *const *operand, void *scratch)
 
 const op_row row_sgd = {
     .name = "sgd",
-    .operand = {{"w", TYPE_F32, ACCESS_INOUT, false},
-                {"sum", TYPE_F32, ACCESS_IN, false},
-                {"v", TYPE_F32, ACCESS_INOUT, false},
-                {"record", TYPE_U32, ACCESS_IN, false}},
+    .operand = {{"w", TYPE_F32, ACCESS_INOUT, HOLD_ROWS},
+                {"sum", TYPE_F32, ACCESS_IN, HOLD_ROWS},
+                {"v", TYPE_F32, ACCESS_INOUT, HOLD_ROWS},
+                {"record", TYPE_U32, ACCESS_IN, HOLD_ROWS}},
     .elements = sgd_elements,
     .reference = sgd,
     .shape = sgd_shape,

@@ -3,8 +3,8 @@
 
 #include "arith.h"
 
-/* sum_blocks: size[0] = elements. out[b] = sum of block b of 256 elements: one a lane, lanes fold 128, 64, ..., 1. Called
- * again on its output until one is left. */
+/* sum_blocks: size[0] = elements, size[1] = at. out[at + b] = sum of block b of 256 elements: one a lane, lanes fold 128,
+ * 64, ..., 1. Called again on its output until one is left. */
 static bool count_shape(op_args *args, draw *d, int edge)
 {
     static const uint32_t edges[] = {1, 2, 31, 33, 255, 256, 257, 511, 513, 1000};
@@ -17,7 +17,7 @@ static bool count_shape(op_args *args, draw *d, int edge)
 
 static uint64_t sum_elements(const op_args *a, int operand)
 {
-    return operand ? ((uint64_t)a->size[0] + SUM_LANES - 1) / SUM_LANES : a->size[0];
+    return operand ? a->size[1] + ((uint64_t)a->size[0] + SUM_LANES - 1) / SUM_LANES : a->size[0];
 }
 
 static void sum_blocks(const op_args *a, void *const *operand, void *scratch)
@@ -30,7 +30,7 @@ static void sum_blocks(const op_args *a, void *const *operand, void *scratch)
         for (uint32_t l = 0; l < SUM_LANES && b * SUM_LANES + l < a->size[0]; l++) lane[l] = in[b * SUM_LANES + l];
         for (int half = SUM_LANES / 2; half; half /= 2)
             for (int l = 0; l < half; l++) lane[l] += lane[l + half];
-        out[b] = lane[0];
+        out[a->size[1] + b] = lane[0];
     }
 }
 
@@ -98,7 +98,7 @@ CLONES static void check_finite(const op_args *a, void *const *operand, void *sc
 
 const op_row row_sum_blocks = {
     .name = "sum_blocks",
-    .operand = {{"in", TYPE_F32, ACCESS_IN, false}, {"out", TYPE_F32, ACCESS_OUT, false}},
+    .operand = {{"in", TYPE_F32, ACCESS_IN, HOLD_ROWS}, {"out", TYPE_F32, ACCESS_INOUT, HOLD_ROWS}},
     .elements = sum_elements,
     .reference = sum_blocks,
     .shape = count_shape,
@@ -106,9 +106,9 @@ const op_row row_sum_blocks = {
 
 const op_row row_record_loss = {
     .name = "record_loss",
-    .operand = {{"sum", TYPE_F32, ACCESS_IN, false},
-                {"ring", TYPE_F32, ACCESS_INOUT, false},
-                {"record", TYPE_U32, ACCESS_INOUT, false}},
+    .operand = {{"sum", TYPE_F32, ACCESS_IN, HOLD_ROWS},
+                {"ring", TYPE_F32, ACCESS_INOUT, HOLD_ROWS},
+                {"record", TYPE_U32, ACCESS_INOUT, HOLD_ROWS}},
     .elements = record_elements,
     .reference = record_loss,
     .shape = record_shape,
@@ -117,7 +117,7 @@ const op_row row_record_loss = {
 
 const op_row row_check_finite = {
     .name = "check_finite",
-    .operand = {{"x", TYPE_F32, ACCESS_IN, false}, {"record", TYPE_U32, ACCESS_INOUT, false}},
+    .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_ROWS}, {"record", TYPE_U32, ACCESS_INOUT, HOLD_ROWS}},
     .elements = check_elements,
     .reference = check_finite,
     .shape = count_shape,

@@ -5,10 +5,11 @@
  *     gradient    sums over the batch, at the same offsets
  *     state       momentum, likewise
  *     open        sums over open granules, of layers that have granules
- *     values      the tile's inputs, activations and their gradients   grow with the tile
+ *     values      the tile's inputs, activations and their gradients   grow with the tile; places are shared by lifetime
  *     batch       losses and hits of the batch's examples, their sums, the ring of losses, the record
  *     scratch     the most that any one call wants                     grows with the tile
- *     data        the data set, its targets and the order of an epoch
+ *     staging     two tiles of the data set, where it is streamed      grows with the tile
+ *     data        or else the whole set, its targets and the order of an epoch
  */
 #ifndef PLAN_H
 #define PLAN_H
@@ -23,11 +24,20 @@ typedef enum plan_part {
     PART_VALUES,
     PART_BATCH,
     PART_SCRATCH,
+    PART_STAGING,
     PART_DATA,
     PART_COUNT
 } plan_part;
 
-enum { RING = 1024, SUM_LEVELS = 4 }; /* steps whose losses the device keeps; 256^4 examples */
+extern const char *const plan_part_names[PART_COUNT];
+
+enum {
+    RING = 1024,          /* steps whose losses the device keeps */
+    SUM_LEVELS = 4,       /* 256^4 examples */
+    STAGES = 2,           /* tiles of a streamed set: one is filled while the other is used */
+    TILE_MOST = 1 << 16,  /* examples: no device needs more at once to be busy */
+    TILE_ENOUGH = 64      /* examples: a larger tile is worth less than a set that lies on the device */
+};
 
 typedef struct plan_device {
     const char *id;
@@ -36,6 +46,7 @@ typedef struct plan_device {
     uint32_t align;     /* of a slice */
     void *self;
     uint32_t (*panel)(void *self, uint32_t rows, uint32_t cols);
+    uint32_t (*lanes)(void *self, uint32_t tile);
     uint64_t (*scratch)(void *self, const op_args *args);
 } plan_device;
 
@@ -43,7 +54,7 @@ typedef struct plan_work {
     bool training;
     uint32_t batch;                     /* or, in evaluation, the examples of the whole set */
     uint32_t tile_most;                 /* a tile larger than this is not wanted */
-    uint64_t window;                    /* examples of the data set that lie on the device */
+    uint64_t resident;                  /* examples of the set, where it may lie on the device; 0: it is streamed */
     uint64_t input_bytes, target_bytes; /* of one example in the data set */
 } plan_work;
 
@@ -53,20 +64,35 @@ typedef struct place {
     uint64_t offset, bytes;
 } place;
 
+typedef struct plan_source {
+    place inputs, targets, order; /* rows of the set, and which of them are meant */
+} plan_source;
+
 typedef struct plan {
     uint32_t tile;
+    uint32_t lanes; /* examples of a panel (HOLD_EXAMPLES) */
+    bool resident;  /* the set lies in the data part, else it passes through the staging part */
+    uint32_t chunk; /* examples whose losses and hits there is room for: the batch; in evaluation whole blocks of sums */
     uint64_t bytes[PART_COUNT], total;
     place *tensor;                                            /* one a tensor of the network */
     place sum[SUM_LEVELS], hit_sum[SUM_LEVELS], ring, record; /* in the batch part */
-    place inputs, targets, order;                             /* in the data part */
+    plan_source source[STAGES];                               /* resident: the first alone */
 } plan;
 
 /* Bytes of a parameter, or of what lies like it, on that device. */
 uint64_t plan_parameter_bytes(const plan_device *device, const tensor *t);
 
-/* Makes the plan with a tile that fits: tile_most, or a half, a quarter, ... of it. The error names the smallest budget that would do.
- * Freed with plan_free(). */
+/* Makes the plan: the largest tile that the budget allows, evened out over the batch; the set on the device where a tile of TILE_ENOUGH (or of
+ * tile_most) still fits beside it. The error names the least budget. Freed with plan_free(). */
 tas_status plan_make(const tas_network *network, const plan_device *device, const plan_work *work, plan *out);
+
+/* The plan with exactly that tile, whatever the budget; TAS_NO_MEMORY where a part is larger than the device gives. */
+tas_status plan_with(const tas_network *network, const plan_device *device, const plan_work *work, uint32_t tile,
+                     bool resident, plan *out);
+
+/* The least budget with which plan_make() succeeds: over every tile, resident and streamed. 0: none would do, for a part is
+ * larger than the device gives in one piece. */
+tas_status plan_least(const tas_network *network, const plan_device *device, const plan_work *work, uint64_t *bytes);
 void plan_free(plan *p);
 
 #endif

@@ -1,72 +1,80 @@
-/* Evaluation over a data set, and prediction. The set passes through the device in windows; losses are summed at the end by
- * the contract's blocks, so that neither window nor tile changes a bit. */
+/* Evaluation over a data set, and prediction. The set passes through the device tile by tile; losses are summed by the contract's
+ * blocks, so that the tile changes no bit. */
 #include "train/model.h"
 
 #include <stdlib.h>
 
-enum { TILE_MOST = 512, WINDOW_BYTES = 16 << 20 };
-
-/* The order 0, 1, 2, ... of a window. */
-static tas_status write_order(workspace *w, uint32_t count)
+/* The losses and hits of a chunk are summed block by block, from block `at` on. */
+static tas_status sum_chunk(workspace *w, uint32_t count, uint32_t at)
 {
-    uint32_t *order = malloc((size_t)count * sizeof *order);
-    if (!order) return fail(w->device->context, TAS_NO_MEMORY, "no memory for the order of %u examples", count);
-    for (uint32_t i = 0; i < count; i++) order[i] = i;
-    tas_status status = w->device->driver->write(w->device, &w->order, 0, order, (uint64_t)count * sizeof *order, true);
-    free(order);
-    return status;
+    const tas_network *network = w->network;
+    tas_status status = run_block_sums(w, &w->tensor[network->losses], w->sum, count, at);
+    if (status || !network->classes) return status;
+    return run_block_sums(w, &w->tensor[network->hits], w->hit_sum, count, at);
 }
 
-static uint32_t window_of(const tas_data *data)
-{
-    const uint64_t bytes = data_input_bytes(data) + data_target_bytes(data);
-    const uint64_t most = bytes > WINDOW_BYTES ? 1 : WINDOW_BYTES / bytes;
-    return data->is.count < most ? (uint32_t)data->is.count : (uint32_t)most;
-}
-
-/* Runs forward over all examples of the window, of which the first is `first` in the set. */
-static tas_status run_window(workspace *w, const tas_data *data, uint32_t first, uint32_t count, uint32_t all)
+/* Runs forward over the examples of a chunk, of which the first is `first` in the set. */
+static tas_status run_chunk(workspace *w, const tas_data *data, uint32_t *order, uint32_t first, uint32_t count)
 {
     tas_status status = TAS_OK;
     for (uint32_t at = 0; at < count && !status; at += w->plan.tile) {
         const uint32_t n = count - at < w->plan.tile ? count - at : w->plan.tile;
-        status = feed_tile(w, data, at, n);
-        if (!status) status = run_calls(w, w->network->forward, w->network->forward_count, n, first + at, all);
+        for (uint32_t i = 0; i < n; i++) order[i] = first + at + i;
+        status = feed_tile(w, data, order, 0, n);
+        if (!status) status = run_calls(w, w->network->forward, w->network->forward_count, n, at, w->plan.chunk);
+        if (!status) status = feed_done(w);
     }
-    return status;
+    return status ? status : sum_chunk(w, count, first / SUM_LANES);
 }
 
-static tas_status read_total(workspace *w, const mem *values, const mem *levels, uint32_t count, float *out)
+static tas_status read_total(workspace *w, const mem *levels, uint32_t count, float *out)
 {
     const mem *total;
-    tas_status status = run_sum(w, values, levels, count, &total);
+    tas_status status = run_sum_levels(w, levels, (count - 1) / SUM_LANES + 1, &total);
     return status ? status : w->device->driver->read(w->device, total, 0, out, sizeof *out);
 }
 
+static tas_status evaluate_in(workspace *w, const tas_data *data, float *loss, float *hits)
+{
+    const uint32_t all = (uint32_t)data->is.count;
+    uint32_t *order = malloc(w->plan.tile * sizeof *order);
+    tas_status status = order ? feed_open(w, data) : fail(data->context, TAS_NO_MEMORY, "no memory for a tile's order");
+    for (uint32_t first = 0, n; first < all && !status; first += n) {
+        n = all - first < w->plan.chunk ? all - first : w->plan.chunk;
+        status = run_chunk(w, data, order, first, n);
+    }
+    if (!status) status = read_total(w, w->sum, all, loss);
+    if (!status && w->network->classes) status = read_total(w, w->hit_sum, all, hits);
+    free(order);
+    return status;
+}
+
+/* An evaluation changes nothing: where a device refuses memory, or fails once, it is begun again. */
 static tas_status evaluate(tas_model *model, const tas_data *data, tas_score *score)
 {
-    const uint32_t all = (uint32_t)data->is.count, window = window_of(data);
-    const plan_work work = {.batch = all,
-                            .tile_most = window < TILE_MOST ? window : TILE_MOST,
-                            .window = window,
-                            .input_bytes = data_input_bytes(data),
-                            .target_bytes = data_target_bytes(data)};
-    const tas_network *network = model->network;
+    const uint32_t all = (uint32_t)data->is.count;
+    plan_work work = work_of(model->network, data, false, all, EVALUATE_MOST);
     float loss = 0, hits = 0;
-    workspace w;
-    tas_status status = workspace_open(&w, model, &work, 0);
-    if (!status) status = write_order(&w, window);
-    for (uint32_t first = 0; first < all && !status; first += window) {
-        const uint32_t n = all - first < window ? all - first : window;
-        status = feed_upload(&w, data, first, n);
-        if (!status) status = run_window(&w, data, first, n, all);
+    tas_status status;
+    model->device->peak_bytes = model->device->used_bytes;
+    for (int failures = 0;; failures++) {
+        workspace w;
+        bool cut;
+        status = workspace_open(&w, model, &work, 0, &cut);
+        if (status) return status;
+        w.evaluating = true;
+        status = evaluate_in(&w, data, &loss, &hits);
+        const uint32_t tile = w.plan.tile;
+        workspace_close(&w);
+        if (status != TAS_NO_MEMORY && status != TAS_DEVICE_FAILED) break;
+        if (tile == 1 || failures == 10) break;
+        note(model->context, "%s; the evaluation is begun again in smaller tiles", model->context->error);
+        work.tile_most = tile / 2;
     }
-    if (!status) status = read_total(&w, &w.tensor[network->losses], w.sum, all, &loss);
-    if (!status && network->classes) status = read_total(&w, &w.tensor[network->hits], w.hit_sum, all, &hits);
-    workspace_close(&w);
     if (status) return status;
-    *score = (tas_score){.loss = (double)loss / all, .accuracy = -1, .examples = all};
-    if (network->classes) {
+    *score = (tas_score){
+        .loss = (double)loss / all, .accuracy = -1, .examples = all, .peak_bytes = model->device->peak_bytes};
+    if (model->network->classes) {
         score->correct = (uint64_t)hits;
         score->accuracy = (double)hits / all;
     }
@@ -93,26 +101,21 @@ static tas_status predict(tas_model *model, const float *inputs, uint32_t count,
                                  .target_type = TAS_TARGET_LABEL,
                                  .inputs = inputs};
     tas_data data = {.context = model->context, .is = is, .name = "inputs"};
-    const uint32_t tile_most = count < TILE_MOST ? count : TILE_MOST;
-    const plan_work work = {.batch = tile_most,
-                            .tile_most = tile_most,
-                            .window = tile_most,
-                            .input_bytes = sizeof(float) * network->inputs,
-                            .target_bytes = sizeof(uint32_t)};
+    plan_work work = work_of(network, &data, false, count, EVALUATE_MOST);
     workspace w;
-    tas_status status = workspace_open(&w, model, &work, 0);
-    if (!status) status = write_order(&w, tile_most);
-    const uint32_t tile = status ? 1 : w.plan.tile; /* the tile may be smaller than the window */
+    bool cut;
+    tas_status status = workspace_open(&w, model, &work, 0, &cut);
+    const uint32_t tile = status ? 1 : w.plan.tile;
+    w.evaluating = true;
     for (size_t at = 0; at < count && !status; at += tile) {
         const uint32_t n = count - at < tile ? (uint32_t)(count - at) : tile;
         const uint64_t row = sizeof(float) * network->inputs, result = sizeof(float) * network->outputs;
-        status = w.device->driver->write(w.device, &w.inputs, 0, inputs + at * network->inputs, n * row, true);
-        if (!status) status = feed_tile(&w, &data, 0, n);
+        status = w.device->driver->write(w.device, &w.source[0].inputs, 0, inputs + at * network->inputs, n * row, true);
+        if (!status) status = feed_gather(&w, &data, &w.source[0], true, 0, n);
         if (!status)
             status = run_calls(&w, network->forward, network->forward_count - 1, n, 0, n); /* all but the loss */
         if (!status)
-            status = w.device->driver->read(w.device, &w.tensor[network->output], 0, outputs + at * network->outputs,
-                                            n * result);
+            status = w.device->driver->read(w.device, &w.tensor[network->output], 0, outputs + at * network->outputs, n * result);
     }
     workspace_close(&w);
     return status;

@@ -1,8 +1,9 @@
-/* The feed: from the data set to the tile. The set lies on the device as it came; a tile is gathered, normalised and cast
- * there. */
+/* The feed: from the data set to the tile, which is gathered, normalised and cast on the device. The set lies there as it came, or
+ * tiles of it pass through two stages: while the device works on one, the host fills the other and it is uploaded. */
 #include "train/model.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 tas_status check_data(const tas_network *network, const tas_data *data)
 {
@@ -24,50 +25,127 @@ tas_status check_data(const tas_network *network, const tas_data *data)
     return TAS_OK;
 }
 
-tas_status feed_upload(workspace *w, const tas_data *data, uint64_t first, uint32_t n)
+/* The whole set, through a few megabytes of the host. */
+static tas_status upload_set(workspace *w, const tas_data *data)
 {
     const device_driver *driver = w->device->driver;
     const size_t in = data_input_bytes(data), out = data_target_bytes(data);
-    const size_t host = 1u << 22, row = in + out; /* about 4 MB of host memory */
-    const uint32_t fit = row > host ? 1 : (uint32_t)(host / row), chunk = fit < n ? fit : n;
-    char *inputs = malloc(in * chunk), *targets = malloc(out * chunk);
+    const size_t host = 1u << 22, row = in + out;
+    const uint64_t count = data->is.count, fit = row > host ? 1 : host / row, chunk = fit < count ? fit : count;
+    char *inputs = malloc(in * (size_t)chunk), *targets = malloc(out * (size_t)chunk);
     tas_status status =
         inputs && targets ? TAS_OK : fail(data->context, TAS_NO_MEMORY, "%s: no memory to read it", data->name);
-    for (uint64_t at = 0; at < n && !status; at += chunk) {
-        const uint32_t some = n - at < chunk ? (uint32_t)(n - at) : chunk;
-        status = data_fetch(data, first + at, some, inputs, targets);
-        if (!status) status = driver->write(w->device, &w->inputs, at * in, inputs, (uint64_t)some * in, true);
-        if (!status) status = driver->write(w->device, &w->targets, at * out, targets, (uint64_t)some * out, true);
+    for (uint64_t at = 0; at < count && !status; at += chunk) {
+        const uint64_t some = count - at < chunk ? count - at : chunk;
+        status = data_fetch(data, at, (size_t)some, inputs, targets);
+        if (!status) status = driver->write(w->device, &w->source[0].inputs, at * in, inputs, some * in, true);
+        if (!status) status = driver->write(w->device, &w->source[0].targets, at * out, targets, some * out, true);
     }
     free(inputs);
     free(targets);
     return status;
 }
 
-tas_status feed_tile(workspace *w, const tas_data *data, uint32_t at, uint32_t n)
+static tas_status open_stages(workspace *w, const tas_data *data)
+{
+    const size_t tile = w->plan.tile;
+    for (int s = 0; s < STAGES; s++) {
+        stage *of = &w->stage[s];
+        of->inputs = malloc(tile * data_input_bytes(data));
+        of->targets = malloc(tile * data_target_bytes(data));
+        of->order = malloc(tile * sizeof *of->order);
+        if (!of->inputs || !of->targets || !of->order)
+            return fail(data->context, TAS_NO_MEMORY, "%s: no memory for a tile of %zu examples", data->name, tile);
+    }
+    return TAS_OK;
+}
+
+tas_status feed_open(workspace *w, const tas_data *data)
+{
+    w->tiles_fed = 0;
+    return w->plan.resident ? upload_set(w, data) : open_stages(w, data);
+}
+
+void feed_close(workspace *w)
+{
+    for (int s = 0; s < STAGES; s++) {
+        stage *of = &w->stage[s];
+        w->device->driver->join(w->device, &of->uploaded); /* reads from memory that is freed here */
+        w->device->driver->join(w->device, &of->used);
+        free(of->inputs);
+        free(of->targets);
+        free(of->order);
+        *of = (stage){0};
+    }
+}
+
+tas_status feed_order(workspace *w, const uint32_t *order, uint32_t count)
+{
+    if (!w->plan.resident) return TAS_OK;
+    return w->device->driver->write(w->device, &w->source[0].order, 0, order, (uint64_t)count * sizeof *order, true);
+}
+
+tas_status feed_gather(workspace *w, const tas_data *data, const source *from, bool direct, uint32_t at, uint32_t n)
 {
     const tas_network *network = w->network;
     const bool bytes = data->is.input_type == TAS_INPUT_U8, labels = data->is.target_type == TAS_TARGET_LABEL;
-    const uint32_t order = (uint32_t)(w->order.bytes / sizeof(uint32_t));
+    const uint32_t order = (uint32_t)(from->order.bytes / sizeof(uint32_t));
     op_args args = {.op = bytes ? OP_GATHER_BYTES : OP_GATHER_FLOATS,
                     .n = n,
                     .batch = n,
-                    .size = {network->inputs, order, order, at},
+                    .lanes = network->tensors[network->input].held ? w->plan.lanes : 1,
+                    .size = {network->inputs, order, order, at, direct},
                     .scalar = {bytes ? network->scale_u8 : network->scale_f32, network->shift}};
-    const mem inputs[] = {w->inputs, w->order, w->tensor[network->input]};
+    const mem inputs[] = {from->inputs, from->order, w->tensor[network->input]};
     tas_status status = device_run(w->device, &args, inputs, NULL);
     if (status) return status;
 
     const int to = labels ? network->label : network->target;
     args.op = labels ? OP_GATHER_LABELS : OP_GATHER_FLOATS;
+    args.lanes = 1;
     args.size[0] = labels ? 1 : network->outputs;
     args.scalar[0] = 1;
     args.scalar[1] = 0;
-    const mem targets[] = {w->targets, w->order, w->tensor[to]};
+    const mem targets[] = {from->targets, from->order, w->tensor[to]};
     status = device_run(w->device, &args, targets, NULL);
     if (status || !labels || network->classes) return status;
 
     args = (op_args){.op = OP_ONE_HOT, .n = n, .batch = n, .size = {network->outputs}};
     const mem one_hot[] = {w->tensor[network->label], w->tensor[network->target]};
     return device_run(w->device, &args, one_hot, NULL);
+}
+
+/* Fills a stage on the host, once its last upload has come, and sends it off, once the device is done with the last tile there. */
+static tas_status fill_stage(workspace *w, const tas_data *data, const uint32_t *order, uint32_t n, int s)
+{
+    const device_driver *driver = w->device->driver;
+    const size_t in = data_input_bytes(data), out = data_target_bytes(data);
+    stage *of = &w->stage[s];
+    const source *to = &w->source[s];
+    tas_status status = driver->join(w->device, &of->uploaded);
+    if (!status) status = data_pick(data, order, n, of->inputs, of->targets);
+    memcpy(of->order, order, n * sizeof *order);
+    if (!status) status = driver->write_later(w->device, &to->inputs, of->inputs, n * in, of->used, &of->uploaded);
+    if (!status) status = driver->write_later(w->device, &to->targets, of->targets, n * out, of->used, &of->uploaded);
+    if (!status)
+        status = driver->write_later(w->device, &to->order, of->order, n * sizeof *order, of->used, &of->uploaded);
+    return status;
+}
+
+tas_status feed_tile(workspace *w, const tas_data *data, const uint32_t *order, uint32_t at, uint32_t n)
+{
+    const int s = w->plan.resident ? 0 : (int)(w->tiles_fed % STAGES);
+    w->at = w->plan.resident ? at : 0;
+    w->tensor[w->network->order] = w->source[s].order;
+    if (w->plan.resident) return feed_gather(w, data, &w->source[0], false, at, n);
+    tas_status status = fill_stage(w, data, order + at, n, s);
+    if (!status) status = w->device->driver->await(w->device, w->stage[s].uploaded);
+    return status ? status : feed_gather(w, data, &w->source[s], true, 0, n);
+}
+
+tas_status feed_done(workspace *w)
+{
+    if (w->plan.resident) return TAS_OK;
+    tas_status status = w->device->driver->mark(w->device, &w->stage[w->tiles_fed++ % STAGES].used);
+    return status ? status : w->device->driver->flush(w->device);
 }

@@ -9,10 +9,11 @@
 #include <string.h>
 
 static uint32_t panel_of(void *self, uint32_t rows, uint32_t cols) { return device_panel(self, rows, cols); }
+static uint32_t lanes_of(void *self, uint32_t tile) { return device_lanes(self, tile); }
 static uint64_t scratch_of(void *self, const op_args *args) { return device_scratch(self, args); }
 
 /* At most 60 % of a discrete device's memory, 50 % of a shared one: allocation is over-committed (pitfall 1). */
-static plan_device limits_of(tas_device *device)
+plan_device device_limits(tas_device *device)
 {
     const tas_device_info *info = &device->info; /* a limit of 0 is one that the driver would not tell */
     const uint64_t budget = info->shared_memory ? info->global_bytes / 2 : info->global_bytes / 5 * 3;
@@ -23,13 +24,35 @@ static plan_device limits_of(tas_device *device)
         .align = info->align_bytes > 64 ? info->align_bytes : 64,
         .self = device,
         .panel = panel_of,
+        .lanes = lanes_of,
         .scratch = scratch_of,
     };
 }
 
+plan_device model_limits(const tas_model *model, uint64_t budget)
+{
+    plan_device limits = model->limits;
+    if (!budget) budget = model->budget;
+    if (budget) limits.budget = budget;
+    return limits;
+}
+
+void tas_model_set_budget(tas_model *model, uint64_t bytes) { model->budget = bytes; }
+
+plan_work work_of(const tas_network *network, const tas_data *data, bool training, uint32_t batch, uint32_t tile)
+{
+    (void)network;
+    return (plan_work){.training = training,
+                       .batch = batch,
+                       .tile_most = tile ? tile : batch,
+                       .resident = training ? data->is.count : 0, /* an evaluation passes over its set once */
+                       .input_bytes = data_input_bytes(data),
+                       .target_bytes = data_target_bytes(data)};
+}
+
 static layout layout_of(const tas_model *model, const tensor *t)
 {
-    return (layout){t->rows, t->cols, device_panel(model->device, t->rows, t->cols)};
+    return (layout){t->dims[0], t->dims[1], device_panel(model->device, t->dims[0], t->dims[1])};
 }
 
 static tas_status write_parameter(tas_model *model, int index, const float *values)
@@ -37,7 +60,7 @@ static tas_status write_parameter(tas_model *model, int index, const float *valu
     const tensor *t = &model->network->tensors[index];
     const place *p = &model->places.tensor[index];
     const device_driver *driver = model->device->driver;
-    if (!t->cols) return driver->write(model->device, &model->parameters, p->offset, values, p->bytes, true);
+    if (!t->panels) return driver->write(model->device, &model->parameters, p->offset, values, p->bytes, true);
     float *packed = malloc((size_t)p->bytes);
     if (!packed) return fail(model->context, TAS_NO_MEMORY, "%s: no memory to write it", t->name);
     layout_pack(layout_of(model, t), values, packed);
@@ -51,7 +74,7 @@ static tas_status read_parameter(tas_model *model, int index, float *values)
     const tensor *t = &model->network->tensors[index];
     const place *p = &model->places.tensor[index];
     const device_driver *driver = model->device->driver;
-    if (!t->cols) return driver->read(model->device, &model->parameters, p->offset, values, p->bytes);
+    if (!t->panels) return driver->read(model->device, &model->parameters, p->offset, values, p->bytes);
     float *packed = malloc((size_t)p->bytes);
     if (!packed) return fail(model->context, TAS_NO_MEMORY, "%s: no memory to read it", t->name);
     tas_status status = driver->read(model->device, &model->parameters, p->offset, packed, p->bytes);
@@ -80,11 +103,13 @@ static tas_status open_model(tas_device *device, const tas_network *network, uin
     tas_model *model = calloc(1, sizeof *model);
     *out = NULL;
     if (!model) return fail(context, TAS_NO_MEMORY, "no memory for a model");
-    *model = (tas_model){.context = context, .device = device, .seed = seed, .limits = limits_of(device)};
+    *model = (tas_model){.context = context, .device = device, .seed = seed, .limits = device_limits(device)};
 
     const plan_work nothing = {.batch = 1, .tile_most = 1};
+    plan_device limits = model->limits;
+    limits.budget = UINT64_MAX; /* these are the parameters alone: a run has its own plan */
     tas_status status = tas_network_parse(context, network->text, network->from, &model->network);
-    if (!status) status = plan_make(model->network, &model->limits, &nothing, &model->places);
+    if (!status) status = plan_with(model->network, &limits, &nothing, 1, false, &model->places);
     if (!status) status = device_alloc(device, model->places.bytes[PART_PARAMETERS], &model->parameters);
     if (!status) status = init_parameters(model);
     if (status) {
@@ -189,7 +214,8 @@ static tas_status read_all(tas_model *model, float **values)
     if (!*values) return fail(model->context, TAS_NO_MEMORY, "no memory to read the parameters");
     tas_status status = TAS_OK;
     for (int i = 0; i < network->parameter_count && !status; i++) {
-        status = read_parameter(model, network->parameters[i], *values + at);
+        for (int try = 0; !try || (status && try < 3); try++) /* a device may refuse once what it can do */
+            status = read_parameter(model, network->parameters[i], *values + at);
         at += network->infos[i].elements;
     }
     if (status) {
@@ -263,10 +289,8 @@ static tas_status save_model(tas_model *model, const char *file)
     if (status) goto end;
     for (int i = 0; i < count; i++) {
         const tas_tensor_info *info = &network->infos[i];
-        tensors[i] = (safetensor){.name = info->name,
-                                  .dims = {info->dims[0], info->dims[1]},
-                                  .ndims = info->dims[1] ? 2 : 1,
-                                  .data = values + at};
+        tensors[i] = (safetensor){.name = info->name, .ndims = info->ndims, .data = values + at};
+        for (size_t d = 0; d < info->ndims; d++) tensors[i].dims[d] = info->dims[d];
         at += info->elements;
     }
     snprintf(contract, sizeof contract, "%d", tas_contract());
@@ -303,6 +327,22 @@ static tas_status set_loaded(tas_model *model, int index, const float *values, c
     return status == TAS_BAD_DATA ? fail(model->context, status, "%s: %s", path, model->context->error) : status;
 }
 
+/* "20 x 1 x 5 x 5" */
+static const char *print_dims(const tas_tensor_info *info, char text[96])
+{
+    size_t at = 0;
+    for (size_t d = 0; d < info->ndims; d++)
+        at += (size_t)snprintf(text + at, 96 - at, "%s%zu", d ? " x " : "", info->dims[d]);
+    return text;
+}
+
+static bool same_shape(const safetensor *t, const tas_tensor_info *info)
+{
+    bool same = t->ndims == info->ndims;
+    for (size_t d = 0; d < info->ndims && same; d++) same = t->dims[d] == info->dims[d];
+    return same;
+}
+
 /* Each parameter must be there, with its shape. */
 static tas_status load_parameters(tas_model *model, const safetensors *file, const char *path)
 {
@@ -310,13 +350,12 @@ static tas_status load_parameters(tas_model *model, const safetensors *file, con
     for (int i = 0; i < model->network->parameter_count && !status; i++) {
         const tas_tensor_info *info = &model->network->infos[i];
         const safetensor *t = safetensors_find(file, info->name);
-        const size_t ndims = info->dims[1] ? 2 : 1;
+        char dims[96];
         if (!t)
             status = fail(model->context, TAS_BAD_DATA, "%s: lacks tensor %s of its own network", path, info->name);
-        else if (t->ndims != ndims || t->dims[0] != info->dims[0] || (ndims == 2 && t->dims[1] != info->dims[1]))
-            status = fail(model->context, TAS_BAD_DATA,
-                          "%s: tensor %s has another shape than its own network's (%zu%s%.0zu)", path, info->name,
-                          info->dims[0], ndims == 2 ? " x " : "", info->dims[1]);
+        else if (!same_shape(t, info))
+            status = fail(model->context, TAS_BAD_DATA, "%s: tensor %s has another shape than its own network's (%s)",
+                          path, info->name, print_dims(info, dims));
         else
             status = set_loaded(model, model->network->parameters[i], t->data, path);
     }

@@ -16,11 +16,23 @@ struct tas_model {
     tas_device *device;
     tas_network *network; /* its own */
     uint64_t seed;
+    uint64_t budget; /* of evaluation and prediction, and of training that has none of its own; 0: the device's */
     plan_device limits;
     mem parameters;       /* the whole part */
     plan places;          /* of the parameters alone */
     atomic_int cancelled; /* set by signal handlers and other threads */
 };
+
+typedef struct source {
+    mem inputs, targets, order;
+} source;
+
+/* A streamed set on the host: what a tile's upload reads, and what it waits for. */
+typedef struct stage {
+    unsigned char *inputs, *targets;
+    uint32_t *order;
+    void *uploaded, *used; /* tickets: the upload has come; the device needs the stage no more */
+} stage;
 
 /* The memory of a run: parts that a plan asked for, and a slice a tensor. Parameters are the model's. */
 typedef struct workspace {
@@ -30,28 +42,63 @@ typedef struct workspace {
     mem part[PART_COUNT];
     mem *tensor;
     mem sum[SUM_LEVELS], hit_sum[SUM_LEVELS], ring, record;
-    mem inputs, targets, order;
+    source source[STAGES];
+    stage stage[STAGES];
+    uint32_t tiles_fed;
+    int stuck; /* times that the least plan was refused, in a row */
+    bool evaluating;
+    uint32_t epoch, at; /* of the tile: for masks */
+    uint64_t seed;
 } workspace;
 
-/* Plans and takes memory; each part is touched, since drivers allocate lazily. */
-tas_status workspace_open(workspace *w, tas_model *model, const plan_work *work, uint64_t budget);
+/* What a device allows. */
+plan_device device_limits(tas_device *device);
+
+/* The same for a model, with a budget in place of its own (0: none). */
+plan_device model_limits(const tas_model *model, uint64_t budget);
+
+enum { EVALUATE_MOST = 512 }; /* examples a tile, of an evaluation */
+
+/* What a run over a set asks of a plan. */
+plan_work work_of(const tas_network *network, const tas_data *data, bool training, uint32_t batch, uint32_t tile);
+
+/* Plans and takes memory; each part is touched, since drivers allocate lazily. Where the device refuses what it promised, smaller plans are
+ * tried; *cut tells that it did. */
+tas_status workspace_open(workspace *w, tas_model *model, const plan_work *work, uint64_t budget, bool *cut);
+
+/* Smaller tiles, after a refusal: gives back all that grows with the tile, and takes less. The sums over the batch, the optimiser's state
+ * and the ring of losses stay. TAS_NO_MEMORY where there is no smaller plan. */
+tas_status workspace_cut(workspace *w, tas_model *model, const plan_work *work);
+/* All of it anew, after a failure that left nothing on the device to be trusted. The model's parameters are the caller's to write. */
+tas_status workspace_renew(workspace *w, tas_model *model, const plan_work *work);
 void workspace_close(workspace *w);
 
 /* Runs a list of calls for a tile of n examples, the first of which is `first` in the batch. */
 tas_status run_calls(workspace *w, const op_call *calls, int count, uint32_t n, uint32_t first, uint32_t batch);
 
-/* Sums count floats into the last of the slices, by the contract's blocks; *total is that slice. */
-tas_status run_sum(workspace *w, const mem *values, const mem *levels, uint32_t count, const mem **total);
+/* Sums count floats into the first of the slices, from block `at` on, by the contract's blocks. */
+tas_status run_block_sums(workspace *w, const mem *values, const mem *levels, uint32_t count, uint32_t at);
+
+/* Sums the count sums that lie in the first of the slices; *total is the slice with the one that is left. */
+tas_status run_sum_levels(workspace *w, const mem *levels, uint32_t count, const mem **total);
 
 /* The feed ---------------------------------------------------------------------------------------------------------- */
 
 /* Checks that a data set fits the network: sizes, classes, kind of targets. */
 tas_status check_data(const tas_network *network, const tas_data *data);
 
-/* Brings examples first .. first+n-1 of the set onto the device, as they are. */
-tas_status feed_upload(workspace *w, const tas_data *data, uint64_t first, uint32_t n);
+/* Makes ready for a set: uploads it where the plan holds it on the device, else takes the host's side of the stages. */
+tas_status feed_open(workspace *w, const tas_data *data);
+void feed_close(workspace *w); /* waits for uploads */
 
-/* Gathers, normalises and casts the tile of n examples that starts at entry `at` of the order. */
-tas_status feed_tile(workspace *w, const tas_data *data, uint32_t at, uint32_t n);
+/* A new order of all examples, on the device where the set is. */
+tas_status feed_order(workspace *w, const uint32_t *order, uint32_t count);
+
+/* Gathers, normalises and casts the tile of n examples order[at .. at+n-1]; after its calls, feed_done(). */
+tas_status feed_tile(workspace *w, const tas_data *data, const uint32_t *order, uint32_t at, uint32_t n);
+tas_status feed_done(workspace *w);
+
+/* The gather alone, from a source on the device: rows order[at ..], or rows 0 .. n-1 where direct. */
+tas_status feed_gather(workspace *w, const tas_data *data, const source *from, bool direct, uint32_t at, uint32_t n);
 
 #endif

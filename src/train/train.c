@@ -1,8 +1,14 @@
 /* Training: the loop over epochs, the step over tiles, the update.
  *
  * Nothing inside a step waits for the device. Losses go to a ring on the device, with the record of the first step that was
- * not finite; both are read at the end of a run of steps, as long as the device needs about a fifth of a second for. */
+ * not finite; both are read at the end of a run of steps, as long as the device needs about a fifth of a second for.
+ *
+ * A device may refuse memory at any command. What comes before the update writes nothing that a later step reads, so it is run again
+ * in smaller tiles; the update itself is issued again. A failure that shows only at a wait leaves nothing on the device to be trusted:
+ * the last snapshot is put back, and the steps since then are repeated. The contract makes both give the same bits. */
 #include "train/model.h"
+
+#include "device/profile.h"
 
 #include "arith.h"
 
@@ -18,10 +24,23 @@ typedef struct trainer {
     uint32_t *order; /* of this epoch */
     uint32_t count;  /* examples of the set */
     uint64_t steps, steps_an_epoch;
+    uint64_t epoch; /* whose order lies in `order` and on the device, from 1; 0: none */
     double start;
     float ring[RING];
     double step_seconds; /* the last run's */
+    plan_work work;
+    struct {
+        char *values[2]; /* parameters, then state, as the device holds them; the one that is whole, and one to read into */
+        uint64_t step;
+        double taken; /* 0: there is none */
+    } snapshot;
+    int failures; /* since the run last came further */
+    uint64_t furthest;
+    bool told;    /* that the device broke its word */
 } trainer;
+
+enum { FAILURES_MOST = 3 };
+static const double snapshot_seconds = 2;
 
 void tas_train_options_init(tas_train_options *options)
 {
@@ -60,6 +79,73 @@ static tas_status check_options(const tas_model *model, const tas_data *data, co
     return status;
 }
 
+/* A device that breaks its word -------------------------------------------------------------------------------------- */
+
+static void tell_once(trainer *t, const char *goes_on)
+{
+    if (!t->told) note(t->model->context, "%s; %s", t->model->context->error, goes_on);
+    t->told = true;
+}
+
+/* After a refusal: smaller tiles, and the feed made ready again. TAS_NO_MEMORY where there are none. */
+static tas_status cut_tile(trainer *t)
+{
+    tell_once(t, "the run goes on in smaller tiles, with the same bits");
+    for (;;) {
+        t->result.cuts++;
+        feed_close(&t->w);
+        tas_status status = workspace_cut(&t->w, t->model, &t->work);
+        if (status) return status;
+        status = feed_open(&t->w, t->data);
+        if (!status) status = feed_order(&t->w, t->order, t->count);
+        if (status != TAS_NO_MEMORY) return status;
+    }
+}
+
+static tas_status take_snapshot(trainer *t, uint64_t step)
+{
+    workspace *w = &t->w;
+    const device_driver *driver = w->device->driver;
+    const uint64_t bytes = w->plan.bytes[PART_PARAMETERS];
+    char *to = t->snapshot.values[1];
+    tas_status status = driver->read(w->device, &w->part[PART_PARAMETERS], 0, to, bytes);
+    if (!status) status = driver->read(w->device, &w->part[PART_STATE], 0, to + bytes, bytes);
+    if (status) return status;
+    t->snapshot.values[1] = t->snapshot.values[0];
+    t->snapshot.values[0] = to;
+    t->snapshot.step = step;
+    t->snapshot.taken = now_seconds();
+    return TAS_OK;
+}
+
+/* Puts the snapshot back into memory that is taken anew. The order of its epoch is written by the loop. */
+static tas_status restore(trainer *t)
+{
+    workspace *w = &t->w;
+    const device_driver *driver = w->device->driver;
+    const uint64_t bytes = w->plan.bytes[PART_PARAMETERS];
+    const char *from = t->snapshot.values[0];
+    driver->finish(w->device); /* what it answers is known */
+    t->epoch = 0;
+    tas_status status = workspace_renew(w, t->model, &t->work);
+    if (!status) status = driver->write(w->device, &w->part[PART_PARAMETERS], 0, from, bytes, true);
+    if (!status) status = driver->write(w->device, &w->part[PART_STATE], 0, from + bytes, bytes, true);
+    return status ? status : feed_open(w, t->data);
+}
+
+/* Whether a failure can be got over: the device's own, a few times in a row. The snapshot is then in place. */
+static bool recover(trainer *t, tas_status *status)
+{
+    while ((*status == TAS_DEVICE_FAILED || *status == TAS_NO_MEMORY) && t->snapshot.taken > 0 &&
+           t->failures++ < FAILURES_MOST) {
+        tell_once(t, "the run goes on from its last snapshot, with the same bits");
+        *status = restore(t);
+        t->result.replays++;
+        if (!*status) return true;
+    }
+    return false;
+}
+
 /* One step ---------------------------------------------------------------------------------------------------------- */
 
 /* w, v <- the mean of the gradients' sums */
@@ -80,7 +166,8 @@ static tas_status run_watch(trainer *t, uint32_t step, uint32_t batch)
 {
     workspace *w = &t->w;
     const mem *total;
-    tas_status status = run_sum(w, &w->tensor[w->network->losses], w->sum, batch, &total);
+    tas_status status = run_block_sums(w, &w->tensor[w->network->losses], w->sum, batch, 0);
+    if (!status) status = run_sum_levels(w, w->sum, (batch - 1) / SUM_LANES + 1, &total);
     if (status) return status;
     const op_args record = {.op = OP_RECORD_LOSS, .size = {step, RING}, .scalar = {(float)batch}};
     const mem loss[] = {*total, w->ring, w->record};
@@ -100,18 +187,34 @@ static tas_status run_gradient(trainer *t, uint32_t at, uint32_t batch)
     tas_status status = TAS_OK;
     for (uint32_t first = 0; first < batch && !status; first += w->plan.tile) {
         const uint32_t n = batch - first < w->plan.tile ? batch - first : w->plan.tile;
-        status = feed_tile(w, t->data, at + first, n);
+        status = feed_tile(w, t->data, t->order, at + first, n);
         if (!status) status = run_calls(w, network->forward, network->forward_count, n, first, batch);
         if (!status) status = run_calls(w, network->backward, network->backward_count, n, first, batch);
+        if (!status) status = feed_done(w);
     }
     return status;
 }
 
-static tas_status run_step(trainer *t, uint32_t step, uint32_t at, uint32_t batch)
+static tas_status run_to_update(trainer *t, uint32_t step, uint32_t at, uint32_t batch)
 {
     tas_status status = run_gradient(t, at, batch);
-    if (!status) status = run_watch(t, step, batch);
-    if (!status) status = run_update(t, batch);
+    return status ? status : run_watch(t, step, batch);
+}
+
+/* Up to the update a step can be begun again; the update is one launch, which was accepted or was not. */
+static tas_status run_step(trainer *t, uint32_t step, uint32_t at, uint32_t batch)
+{
+    tas_status status = run_to_update(t, step, at, batch);
+    while (status == TAS_NO_MEMORY) {
+        const tas_status cut = cut_tile(t);
+        if (cut) return cut;
+        status = run_to_update(t, step, at, batch);
+    }
+    if (status) return status;
+    while ((status = run_update(t, batch)) == TAS_NO_MEMORY) {
+        const tas_status cut = cut_tile(t);
+        if (cut) return cut;
+    }
     return status;
 }
 
@@ -138,6 +241,7 @@ static tas_status diagnose_calls(trainer *t, const op_call *calls, int count, ui
                                  uint32_t batch, int *found)
 {
     const tas_network *network = t->w.network;
+    const uint64_t lanes = t->w.plan.lanes, padded = (n + lanes - 1) / lanes * lanes;
     tas_status status = TAS_OK;
     for (int c = 0; c < count && !status && *found < 0; c++) {
         const op_row *row = op_get(calls[c].args.op);
@@ -147,7 +251,7 @@ static tas_status diagnose_calls(trainer *t, const op_call *calls, int count, ui
             bool bad = false;
             if (row->operand[o].access == ACCESS_IN || out->role == ROLE_HIT || out->role == ROLE_OPEN) continue;
             uint64_t elements = t->w.tensor[calls[c].operand[o]].bytes / sizeof(float); /* a gradient with its pads */
-            if (out->role == ROLE_VALUE) elements = n * out->elements;
+            if (out->role == ROLE_VALUE) elements = (out->held ? padded : n) * out->elements;
             if (out->role == ROLE_LOSS) elements = first + n; /* those behind are another batch's */
             status = is_bad(t, &t->w.tensor[calls[c].operand[o]], elements, &bad);
             if (bad) *found = calls[c].operand[o];
@@ -166,10 +270,11 @@ static tas_status diagnose(trainer *t, uint32_t at, uint32_t batch)
     tas_status status = w->device->driver->zero(w->device, &w->part[PART_GRADIENT]);
     for (uint32_t first = 0; first < batch && !status && found < 0; first += w->plan.tile) {
         const uint32_t n = batch - first < w->plan.tile ? batch - first : w->plan.tile;
-        status = feed_tile(w, t->data, at + first, n);
+        status = feed_tile(w, t->data, t->order, at + first, n);
         if (!status) status = diagnose_calls(t, network->forward, network->forward_count, n, first, batch, &found);
         if (!status && found < 0)
             status = diagnose_calls(t, network->backward, network->backward_count, n, first, batch, &found);
+        if (!status) status = feed_done(w);
     }
     snprintf(t->result.bad_tensor, sizeof t->result.bad_tensor, "%s",
              found < 0 ? "the sum of losses" : network->tensors[found].name);
@@ -214,7 +319,7 @@ static tas_status collect(trainer *t, uint64_t last)
     if (!status) status = w->device->driver->read(w->device, &w->record, 0, record, sizeof record);
     if (status) return status;
     const double seconds = now_seconds() - t->start;
-    while (t->result.steps < last) {
+    while (t->result.steps < last) { /* those that are repeated after a failure were told of */
         const uint64_t step = t->result.steps + 1;
         if (record[0] && (uint32_t)step == record[0]) {
             t->result.seconds = seconds;
@@ -239,9 +344,11 @@ static tas_status collect(trainer *t, uint64_t last)
 
 static tas_status begin_epoch(trainer *t, uint64_t epoch)
 {
-    workspace *w = &t->w;
+    t->w.epoch = (uint32_t)epoch;
     shuffle_order(t->is.seed, (uint32_t)epoch, t->order, t->count);
-    return w->device->driver->write(w->device, &w->order, 0, t->order, (uint64_t)t->count * sizeof *t->order, true);
+    tas_status status = feed_order(&t->w, t->order, t->count);
+    t->epoch = status ? 0 : epoch + 1;
+    return status;
 }
 
 /* Steps to give to the device before its losses are read: about a fifth of a second of them. */
@@ -253,27 +360,41 @@ static uint64_t run_length(const trainer *t)
     return steps < 1 ? 1 : steps > RING - 1 ? RING - 1 : (uint64_t)steps;
 }
 
+/* A run of steps from *step on, within an epoch; then what they left is read. */
+static tas_status run_some(trainer *t, uint64_t *step)
+{
+    const uint64_t in_epoch = *step % t->steps_an_epoch, epoch = *step / t->steps_an_epoch;
+    tas_status status = TAS_OK;
+    if (t->epoch != epoch + 1) status = begin_epoch(t, epoch);
+    uint64_t run = run_length(t);
+    if (run > t->steps_an_epoch - in_epoch) run = t->steps_an_epoch - in_epoch;
+    if (run > t->steps - *step) run = t->steps - *step;
+    const double start = now_seconds();
+    uint64_t done = 0;
+    for (; done < run && !status && !(done && t->model->cancelled); done++) {
+        const uint64_t at = (*step + done) % t->steps_an_epoch * t->is.batch;
+        status = run_step(t, (uint32_t)(*step + done + 1), (uint32_t)at, batch_of(t, *step + done + 1));
+        if (!status) status = t->w.device->driver->flush(t->w.device);
+    }
+    if (!status) status = collect(t, *step + done);
+    if (status) return status;
+    *step += done;
+    t->step_seconds = (now_seconds() - start) / (double)done;
+    if (*step > t->furthest) {
+        t->furthest = *step;
+        t->failures = t->w.stuck = 0;
+    }
+    return now_seconds() - t->snapshot.taken > snapshot_seconds ? take_snapshot(t, *step) : TAS_OK;
+}
+
 static tas_status run_loop(trainer *t)
 {
     tas_status status = TAS_OK;
     uint64_t step = 0;
     while (step < t->steps && !status) {
-        if (t->model->cancelled) break;
-        const uint64_t in_epoch = step % t->steps_an_epoch;
-        if (!in_epoch) status = begin_epoch(t, step / t->steps_an_epoch);
-        uint64_t run = run_length(t);
-        if (run > t->steps_an_epoch - in_epoch) run = t->steps_an_epoch - in_epoch;
-        if (run > t->steps - step) run = t->steps - step;
-        const double start = now_seconds();
-        uint64_t done = 0;
-        for (; done < run && !status && !(done && t->model->cancelled); done++) {
-            const uint64_t at = (step + done) % t->steps_an_epoch * t->is.batch;
-            status = run_step(t, (uint32_t)(step + done + 1), (uint32_t)at, batch_of(t, step + done + 1));
-            if (!status) status = t->w.device->driver->flush(t->w.device);
-        }
-        step += done;
-        if (!status) status = collect(t, step);
-        t->step_seconds = (now_seconds() - start) / (double)done;
+        if (t->model->cancelled) return TAS_STOPPED;
+        status = run_some(t, &step);
+        if (status && recover(t, &status)) step = t->snapshot.step;
     }
     if (!status && t->model->cancelled) status = TAS_STOPPED;
     return status;
@@ -283,7 +404,9 @@ static tas_status run_loop(trainer *t)
 static tas_status check_weights(trainer *t)
 {
     bool bad = false;
-    tas_status status = is_bad(t, &t->w.part[PART_PARAMETERS], t->w.plan.bytes[PART_PARAMETERS] / sizeof(float), &bad);
+    tas_status status = TAS_OK;
+    for (int i = 0; !i || (status && i < FAILURES_MOST); i++) /* nothing is changed by it */
+        status = is_bad(t, &t->w.part[PART_PARAMETERS], t->w.plan.bytes[PART_PARAMETERS] / sizeof(float), &bad);
     if (status || !bad) return status;
     t->result.bad_step = t->result.steps;
     snprintf(t->result.bad_tensor, sizeof t->result.bad_tensor, "the updated weights");
@@ -308,6 +431,31 @@ static tas_status warm_up(trainer *t)
     return status;
 }
 
+/* Memory, the data set, the first snapshot, kernels. */
+static tas_status prepare(trainer *t)
+{
+    bool cut;
+    t->order = malloc((size_t)t->count * sizeof *t->order);
+    if (!t->order) return fail(t->model->context, TAS_NO_MEMORY, "no memory for the order of %u examples", t->count);
+    tas_status status = workspace_open(&t->w, t->model, &t->work, t->is.budget, &cut);
+    if (status) return status;
+    if (cut) tell_once(t, "the run goes on in smaller tiles, with the same bits");
+    t->result.cuts += cut;
+    t->w.seed = t->is.seed;
+    const size_t bytes = 2 * (size_t)t->w.plan.bytes[PART_PARAMETERS];
+    for (int i = 0; i < 2; i++)
+        if (!(t->snapshot.values[i] = malloc(bytes)))
+            return fail(t->model->context, TAS_NO_MEMORY, "no memory for a snapshot of %zu bytes", bytes);
+    for (int i = 0; !i || (status && i < FAILURES_MOST); i++) status = take_snapshot(t, 0);
+    if (status) return status;
+    status = feed_open(&t->w, t->data);
+    if (status == TAS_NO_MEMORY) status = cut_tile(t);
+    if (!status) status = begin_epoch(t, 0);
+    if (!status) status = warm_up(t);
+    if (status) recover(t, &status); /* what was not warmed up is built on its way */
+    return status;
+}
+
 static tas_status train(tas_model *model, const tas_data *data, const tas_train_options *options,
                         tas_train_result *result)
 {
@@ -316,18 +464,10 @@ static tas_status train(tas_model *model, const tas_data *data, const tas_train_
     device->peak_bytes = device->used_bytes;
     t.steps_an_epoch = (t.count + (uint64_t)t.is.batch - 1) / t.is.batch;
     t.steps = t.is.steps ? t.is.steps : t.is.epochs * t.steps_an_epoch;
-    const plan_work work = {.training = true,
-                            .batch = t.is.batch,
-                            .tile_most = t.is.batch,
-                            .window = t.count,
-                            .input_bytes = data_input_bytes(data),
-                            .target_bytes = data_target_bytes(data)};
-    t.order = malloc((size_t)t.count * sizeof *t.order);
-    tas_status status =
-        t.order ? TAS_OK : fail(model->context, TAS_NO_MEMORY, "no memory for the order of %u examples", t.count);
-    if (!status) status = workspace_open(&t.w, model, &work, options->budget);
-    if (!status) status = feed_upload(&t.w, data, 0, t.count);
-    if (!status) status = warm_up(&t);
+    t.work = work_of(model->network, data, true, t.is.batch, t.is.tile);
+    tas_status status = profile_pause(device); /* where one is made: the start is not of interest */
+    if (!status) status = prepare(&t);
+    if (!status) status = profile_resume(device);
     t.start = now_seconds();
     if (!status) status = run_loop(&t);
     if (!status || status == TAS_STOPPED) {
@@ -338,8 +478,14 @@ static tas_status train(tas_model *model, const tas_data *data, const tas_train_
         model->cancelled = 0;
         fail(model->context, status, "stopped after step %llu", (unsigned long long)t.result.steps);
     }
+    if (t.w.device) {
+        t.result.tile = t.w.plan.tile;
+        t.result.resident = t.w.plan.resident;
+    }
     workspace_close(&t.w);
     free(t.order);
+    free(t.snapshot.values[0]);
+    free(t.snapshot.values[1]);
     t.result.peak_bytes = device->peak_bytes;
     t.result.examples_per_s = t.result.seconds > 0 ? (double)t.result.examples / t.result.seconds : 0;
     if (result) *result = t.result;

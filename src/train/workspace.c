@@ -2,6 +2,12 @@
 #include "train/model.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+enum { STUCK_MOST = 3 };
+
+/* What does not depend on the tile: a cut leaves it as it is. */
+static bool is_fixed(int part) { return part <= PART_OPEN || part == PART_BATCH; }
 
 /* A place that is not in the plan stays an empty slice. */
 static tas_status slice_place(workspace *w, const place *p, mem *out)
@@ -10,12 +16,12 @@ static tas_status slice_place(workspace *w, const place *p, mem *out)
     return w->device->driver->slice(w->device, &w->part[p->part], p->offset, p->bytes, out);
 }
 
-static tas_status take_parts(workspace *w, tas_model *model)
+/* Takes the parts that are not there yet. */
+static tas_status take_parts(workspace *w)
 {
     tas_status status = TAS_OK;
-    w->part[PART_PARAMETERS] = model->parameters;
     for (int part = PART_PARAMETERS + 1; part < PART_COUNT && !status; part++) {
-        if (!w->plan.bytes[part]) continue;
+        if (!w->plan.bytes[part] || w->part[part].host || w->part[part].cl) continue;
         status = device_alloc(w->device, w->plan.bytes[part], &w->part[part]);
         if (!status) status = w->device->driver->zero(w->device, &w->part[part]);
     }
@@ -24,32 +30,123 @@ static tas_status take_parts(workspace *w, tas_model *model)
 
 static tas_status take_slices(workspace *w)
 {
+    const plan *p = &w->plan;
     tas_status status = TAS_OK;
     for (int t = 0; t < w->network->tensor_count && !status; t++)
-        status = slice_place(w, &w->plan.tensor[t], &w->tensor[t]);
+        if (t != w->network->order) status = slice_place(w, &p->tensor[t], &w->tensor[t]); /* that is the feed's */
     for (int level = 0; level < SUM_LEVELS && !status; level++) {
-        status = slice_place(w, &w->plan.sum[level], &w->sum[level]);
-        if (!status) status = slice_place(w, &w->plan.hit_sum[level], &w->hit_sum[level]);
+        status = slice_place(w, &p->sum[level], &w->sum[level]);
+        if (!status) status = slice_place(w, &p->hit_sum[level], &w->hit_sum[level]);
     }
-    if (!status) status = slice_place(w, &w->plan.ring, &w->ring);
-    if (!status) status = slice_place(w, &w->plan.record, &w->record);
-    if (!status) status = slice_place(w, &w->plan.inputs, &w->inputs);
-    if (!status) status = slice_place(w, &w->plan.targets, &w->targets);
-    if (!status) status = slice_place(w, &w->plan.order, &w->order);
+    if (!status) status = slice_place(w, &p->ring, &w->ring);
+    if (!status) status = slice_place(w, &p->record, &w->record);
+    for (int s = 0; s < STAGES && !status; s++) {
+        status = slice_place(w, &p->source[s].inputs, &w->source[s].inputs);
+        if (!status) status = slice_place(w, &p->source[s].targets, &w->source[s].targets);
+        if (!status) status = slice_place(w, &p->source[s].order, &w->source[s].order);
+    }
     return status;
 }
 
-tas_status workspace_open(workspace *w, tas_model *model, const plan_work *work, uint64_t budget)
+static void release_slices(workspace *w)
 {
-    plan_device limits = model->limits;
-    if (budget) limits.budget = budget;
+    const device_driver *driver = w->device->driver;
+    if (w->tensor) w->tensor[w->network->order] = (mem){0};
+    for (int t = 0; w->tensor && t < w->network->tensor_count; t++) driver->release_slice(w->device, &w->tensor[t]);
+    for (int level = 0; level < SUM_LEVELS; level++) {
+        driver->release_slice(w->device, &w->sum[level]);
+        driver->release_slice(w->device, &w->hit_sum[level]);
+    }
+    driver->release_slice(w->device, &w->ring);
+    driver->release_slice(w->device, &w->record);
+    for (int s = 0; s < STAGES; s++) {
+        driver->release_slice(w->device, &w->source[s].inputs);
+        driver->release_slice(w->device, &w->source[s].targets);
+        driver->release_slice(w->device, &w->source[s].order);
+    }
+}
+
+/* Everything, or what grows with the tile. */
+static void release_memory(workspace *w, bool all)
+{
+    release_slices(w);
+    for (int part = PART_PARAMETERS + 1; part < PART_COUNT; part++)
+        if (all || !is_fixed(part)) device_release(w->device, &w->part[part]);
+}
+
+static tas_status take_memory(workspace *w)
+{
+    tas_status status = take_parts(w);
+    if (!status) status = take_slices(w);
+    if (!status) status = w->device->driver->finish(w->device);
+    return status;
+}
+
+/* A plan that needs clearly less than the one that was refused. The least is tried a few times: it may have been a passing refusal. */
+static tas_status plan_less(workspace *w, tas_model *model, const plan_work *work)
+{
+    plan_device limits = model_limits(model, w->plan.total / 4 * 3);
+    const uint64_t refused = w->plan.total;
+    char why[sizeof model->context->error];
+    uint64_t least;
+    memcpy(why, model->context->error, sizeof why);
+    tas_status status = plan_least(model->network, &limits, work, &least);
+    if (status) return status;
+    if (least && least >= refused && w->stuck++ < STUCK_MOST) return TAS_OK;
+    if (!least || least >= refused)
+        return fail(model->context, TAS_NO_MEMORY, "%s: refuses memory down to the smallest tiles: %.400s", limits.id, why);
+    if (limits.budget < least) limits.budget = least;
+    plan_free(&w->plan);
+    return plan_make(model->network, &limits, work, &w->plan);
+}
+
+/* Takes memory for the plan there is; where it is refused, for smaller ones. */
+static tas_status take_or_cut(workspace *w, tas_model *model, const plan_work *work, bool all, bool *cut)
+{
+    tas_status status = take_memory(w);
+    while (status == TAS_NO_MEMORY) {
+        *cut = true;
+        release_memory(w, all);
+        status = plan_less(w, model, work);
+        if (status) break; /* there is none */
+        status = take_memory(w);
+    }
+    return status;
+}
+
+tas_status workspace_cut(workspace *w, tas_model *model, const plan_work *work)
+{
+    bool cut;
+    tas_status status = w->device->driver->finish(w->device); /* so that what is given back is free */
+    if (status) return TAS_DEVICE_FAILED;
+    release_memory(w, false);
+    status = plan_less(w, model, work);
+    return status ? status : take_or_cut(w, model, work, false, &cut);
+}
+
+tas_status workspace_renew(workspace *w, tas_model *model, const plan_work *work)
+{
+    bool cut;
+    feed_close(w);
+    release_memory(w, true);
+    return take_or_cut(w, model, work, true, &cut);
+}
+
+tas_status workspace_open(workspace *w, tas_model *model, const plan_work *work, uint64_t budget, bool *cut)
+{
+    const plan_device limits = model_limits(model, budget);
     *w = (workspace){.device = model->device, .network = model->network};
+    *cut = false;
     tas_status status = plan_make(model->network, &limits, work, &w->plan);
     if (status) return status;
     w->tensor = calloc((size_t)model->network->tensor_count, sizeof *w->tensor);
-    status = w->tensor ? take_parts(w, model) : fail(model->context, TAS_NO_MEMORY, "no memory for a list of tensors");
-    if (!status) status = take_slices(w);
-    if (!status) status = w->device->driver->finish(w->device);
+    w->part[PART_PARAMETERS] = model->parameters;
+    if (!w->tensor) status = fail(model->context, TAS_NO_MEMORY, "no memory for a list of tensors");
+    if (!status) status = take_or_cut(w, model, work, true, cut);
+    for (int tries = 0; status == TAS_DEVICE_FAILED && tries < STUCK_MOST; tries++) { /* what was accepted was not done */
+        *cut = true;
+        status = workspace_renew(w, model, work);
+    }
     if (status) workspace_close(w);
     return status;
 }
@@ -57,15 +154,8 @@ tas_status workspace_open(workspace *w, tas_model *model, const plan_work *work,
 void workspace_close(workspace *w)
 {
     if (!w->device) return;
-    const device_driver *driver = w->device->driver;
-    mem *const single[] = {&w->ring, &w->record, &w->inputs, &w->targets, &w->order};
-    for (int t = 0; w->tensor && t < w->network->tensor_count; t++) driver->release_slice(w->device, &w->tensor[t]);
-    for (int level = 0; level < SUM_LEVELS; level++) {
-        driver->release_slice(w->device, &w->sum[level]);
-        driver->release_slice(w->device, &w->hit_sum[level]);
-    }
-    for (size_t i = 0; i < sizeof single / sizeof *single; i++) driver->release_slice(w->device, single[i]);
-    for (int part = PART_PARAMETERS + 1; part < PART_COUNT; part++) device_release(w->device, &w->part[part]);
+    feed_close(w);
+    release_memory(w, true);
     free(w->tensor);
     plan_free(&w->plan);
     *w = (workspace){0};
@@ -80,22 +170,31 @@ tas_status run_calls(workspace *w, const op_call *calls, int count, uint32_t n, 
         args.n = n;
         args.first = first;
         args.batch = batch;
+        args.lanes = call_is_held(w->network, &calls[c]) ? w->plan.lanes : 1;
+        args.evaluating = w->evaluating;
+        args.at = w->at;
+        args.epoch = w->epoch;
+        args.seed = w->seed;
         for (int o = 0; op_get(args.op)->operand[o].name; o++) operand[o] = w->tensor[calls[c].operand[o]];
         status = device_run(w->device, &args, operand, &w->part[PART_SCRATCH]);
     }
     return status;
 }
 
-tas_status run_sum(workspace *w, const mem *values, const mem *levels, uint32_t count, const mem **total)
+tas_status run_block_sums(workspace *w, const mem *values, const mem *levels, uint32_t count, uint32_t at)
+{
+    const op_args args = {.op = OP_SUM_BLOCKS, .size = {count, at}};
+    const mem operand[] = {*values, levels[0]};
+    return device_run(w->device, &args, operand, NULL);
+}
+
+tas_status run_sum_levels(workspace *w, const mem *levels, uint32_t count, const mem **total)
 {
     tas_status status = TAS_OK;
-    int level = 0;
-    do {
-        const op_args args = {.op = OP_SUM_BLOCKS, .size = {count}};
-        const mem operand[] = {level ? levels[level - 1] : *values, levels[level]};
-        status = device_run(w->device, &args, operand, NULL);
+    for (*total = levels; count > 1 && !status; levels++) {
+        status = run_block_sums(w, levels, levels + 1, count, 0);
         count = (count + SUM_LANES - 1) / SUM_LANES;
-        *total = &levels[level++];
-    } while (count > 1 && !status);
+        *total = levels + 1;
+    }
     return status;
 }

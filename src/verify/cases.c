@@ -71,27 +71,37 @@ void case_free_results(const test_case *c, void **got)
 /* An operand on the device: its layout there, its bytes, and the buffer that holds it between guard bands. */
 typedef struct banded {
     layout matrix;
-    bool panels;
+    bool panels; /* parameters or examples, in more than one row each */
     uint64_t bytes, band, whole_bytes;
     mem whole, slice;
 } banded;
 
-static tas_status banded_open(tas_device *device, const test_case *c, int o, banded *b)
+/* Pads of parameters hold 0. Lanes past the last example may hold anything: NaN here, so that none gets into a result. */
+static void pack_operand(layout matrix, op_hold hold, const float *canonical, float *packed)
+{
+    layout_pack(matrix, canonical, packed);
+    if (hold != HOLD_EXAMPLES) return;
+    for (uint32_t r = matrix.rows; r % matrix.panel; r++)
+        for (uint32_t i = 0; i < matrix.cols; i++) packed[layout_index(matrix, r, i)] = arith_float(guard_word);
+}
+
+static tas_status banded_open(tas_device *device, const test_case *c, int o, uint32_t lanes, banded *b)
 {
     const op_operand *operand = &op_get(c->args.op)->operand[o];
     const device_driver *driver = device->driver;
-    *b = (banded){.bytes = c->elements[o] * type_bytes(operand->type), .panels = operand->panels};
-    if (b->panels) {
-        b->matrix = (layout){c->args.size[0], c->args.size[1], device_panel(device, c->args.size[0], c->args.size[1])};
-        b->bytes = layout_elements(b->matrix) * sizeof(float);
-    }
+    const op_args *args = &c->args;
+    *b = (banded){.bytes = c->elements[o] * type_bytes(operand->type), .panels = operand->hold != HOLD_ROWS};
+    if (operand->hold == HOLD_PANELS)
+        b->matrix = (layout){args->size[0], args->size[1], device_panel(device, args->size[0], args->size[1])};
+    if (operand->hold == HOLD_EXAMPLES) b->matrix = (layout){args->n, (uint32_t)(c->elements[o] / args->n), lanes};
+    if (b->panels) b->bytes = layout_elements(b->matrix) * sizeof(float);
     b->band = device->info.align_bytes > 256 ? device->info.align_bytes : 256;
     b->whole_bytes = b->band + b->bytes + b->band;
     unsigned char *host = malloc((size_t)b->whole_bytes);
     if (!host) return fail(device->context, TAS_NO_MEMORY, "no memory for a case");
     fill_guard(host, b->whole_bytes);
     if (b->panels && operand->access != ACCESS_OUT)
-        layout_pack(b->matrix, c->before[o], (float *)(void *)(host + b->band));
+        pack_operand(b->matrix, operand->hold, c->before[o], (float *)(void *)(host + b->band));
     else if (!b->panels)
         memcpy(host + b->band, c->before[o], (size_t)b->bytes);
     tas_status status = device_alloc(device, b->whole_bytes, &b->whole);
@@ -124,18 +134,21 @@ static tas_status banded_read(tas_device *device, const banded *b, const test_ca
 
 tas_status case_run(tas_device *device, const test_case *c, void **got, bool *stray)
 {
+    op_args args = c->args;
+    /* as many examples a panel as for this tile, or as for a large one */
+    args.lanes = device_lanes(device, c->number % 2 ? args.n : UINT32_MAX);
     banded operand[OP_OPERANDS] = {0};
     mem slices[OP_OPERANDS] = {0}, scratch = {0};
-    const uint64_t scratch_bytes = device_scratch(device, &c->args);
+    const uint64_t scratch_bytes = device_scratch(device, &args);
     tas_status status = TAS_OK;
     *stray = false;
     for (int o = 0; o < c->operands && !status; o++) {
         got[o] = NULL;
-        status = banded_open(device, c, o, &operand[o]);
+        status = banded_open(device, c, o, args.lanes, &operand[o]);
         slices[o] = operand[o].slice;
     }
     if (!status && scratch_bytes) status = device_alloc(device, scratch_bytes, &scratch);
-    if (!status) status = device_run(device, &c->args, slices, &scratch);
+    if (!status) status = device_run(device, &args, slices, &scratch);
     if (!status) status = device->driver->finish(device);
     for (int o = 0; o < c->operands && !status; o++) status = banded_read(device, &operand[o], c, o, &got[o], stray);
     for (int o = 0; o < c->operands; o++) {
@@ -163,7 +176,7 @@ static bool equal_words(uint32_t a, uint32_t b, op_type type)
 bool case_equal(const test_case *c, void *const *got, uint64_t seed, char *text, size_t bytes)
 {
     const op_row *row = op_get(c->args.op);
-    char args[160];
+    char args[240];
     print_args(&c->args, args, sizeof args);
     for (int o = 0; o < c->operands; o++) {
         const op_operand *operand = &row->operand[o];
@@ -212,7 +225,7 @@ static tas_status count_case(tas_device *device, op_id op, uint64_t seed, uint32
 {
     char what[512];
     bool equal = false;
-    device->variant = device->variants ? (int)(number % (uint32_t)device->variants) : -1;
+    device->variant = device->variants[op] ? (int)(number % (uint32_t)device->variants[op]) : -1;
     tas_status status = verify_case(device, op, seed, number, &equal, what, sizeof what);
     device->variant = -1;
     if (status) return status;

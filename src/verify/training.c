@@ -8,14 +8,19 @@
 #include <tassello/model.h>
 
 static const char text[] = "input 1x7x7 mean 0.5 std 0.25\n"
-                           "dense 24 init glorot\n"
-                           "tanh\n"
-                           "dense 20\n"
+                           "conv2d 6 3 padding 1\n"
                            "relu\n"
-                           "dense 16\n"
-                           "gelu\n"
-                           "dense 12\n"
+                           "max_pool 2 stride 1\n"
+                           "conv2d 8 3x2 stride 2x1 padding 1 groups 2 init glorot\n"
                            "leaky 0.1\n"
+                           "avg_pool 3 stride 2 padding 1\n"
+                           "dropout 0.1\n"
+                           "flatten\n"
+                           "dense 20\n"
+                           "gelu\n"
+                           "dense 16 init glorot\n"
+                           "tanh\n"
+                           "dropout 0.2\n"
                            "dense 12\n"
                            "sigmoid\n"
                            "dense 10\n"
@@ -71,4 +76,4 @@ tas_status canonical_training(tas_device *device, char hex[65])
     return status;
 }
 
-const char *tas_canonical_digest(void) { return "ce55727df28eeee207978187145e5ee8fdfb622781ad57b2a5d5cb157c57b9d6"; }
+const char *tas_canonical_digest(void) { return "3595960705381ef1d4b1ccf60fb75b5c457147171548c49a2ea2dfcd28a6d8ad"; }

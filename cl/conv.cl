@@ -1,0 +1,207 @@
+/* Convolutions forward and back to their input, for processors. The kernels for GPUs are in conv_gpu.cl; both keep the same sums.
+ *
+ * C channels of H x W in, O outputs of OH x OW, G groups of CG = C / G and OG = O / G; src/ops/window.h has the rest.
+ * Values of a tile lie in panels of LANES examples, x[N / LANES][C H W][LANES], so that vectors run over examples: the taps of a
+ * position are then the same for every lane, and taps in the padding, strides and dilation cost nothing.
+ *
+ * Every sum is one fma chain, so speed comes from many sums at once: ROWS outputs (or, on the way back, channels) of one position
+ * for all lanes of a panel. A step takes the position's values, and one weight of each row: weights are packed for that, in blocks
+ * of ROWS rows, [G][blocks][channels][taps][ROWS], by conv_pack.cl. With LANES 1 the vectors run over the rows of a block instead.
+ *
+ * A work-item takes a block of rows (dimension 0), a line of positions (1) and a panel (2); those that follow each other share the
+ * line's values, which the caches hold meanwhile.
+ *
+ * Options: VEC    4, 8 or 16 floats: the device's native vector
+ *          LANES  1, VEC or 2 VEC
+ *          ROWS   such that all sums, a vector of values a VEC and one more fit in the registers; with LANES 1 in whole VECs
+ */
+// lint: -D VEC=16 -D LANES=32 -D ROWS=10
+// lint: -D VEC=8 -D LANES=8 -D ROWS=8
+// lint: -D VEC=4 -D LANES=1 -D ROWS=8
+#include "arith.h"
+
+#pragma OPENCL FP_CONTRACT OFF
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+#define load_vec JOIN(vload, VEC)
+#define store_vec JOIN(vstore, VEC)
+#define as_ivec JOIN(as_int, VEC)
+typedef JOIN(float, VEC) vec;
+
+#define KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL __attribute__((opencl_unroll_hint))
+
+#define WINDOW uint C, uint H, uint W, uint O, uint OH, uint OW, uint KH, uint KW, uint SY, uint SX, uint PY, uint PX, uint DY, uint DX, uint G
+
+#if LANES > 1
+#define SINGLES ROWS /* weights */
+#define VECS (LANES / VEC)
+#else
+#define SINGLES 1 /* value */
+#define VECS (ROWS / VEC)
+#endif
+
+// `count` steps along one side of a window, or along channels: how far values and weights are apart, in floats.
+typedef struct steps {
+    uint count;
+    long values, weights;
+} steps;
+
+// arith_flush of each lane.
+INLINE vec flush_vec(vec c) { return (as_ivec(c) & 0x7fffffff) < as_int(0x1p-40f) ? (vec)(0.0f) : c; }
+
+// c(s, lane) = fma(single s, vector lane, c(s, lane)) over channels, then the window's lines, then their taps. The loops ask at their
+// ends alone whether they go on: compilers then keep 16 registers' sums where they are.
+INLINE void chain(vec c[SINGLES][VECS], const __global float *values, const __global float *weights, steps channels, steps lines,
+                  steps taps)
+{
+    if (lines.count == 0 || taps.count == 0)
+        return;
+    uint k = channels.count;
+    do {
+        const __global float *line = values, *line_weights = weights;
+        uint j = lines.count;
+        do {
+            const __global float *value = line, *weight = line_weights;
+            uint i = taps.count;
+            __attribute__((opencl_unroll_hint(1)))
+            do {
+                const __global float *vectors = LANES > 1 ? value : weight, *singles = LANES > 1 ? weight : value;
+                vec b[VECS];
+                UNROLL for (int v = 0; v < VECS; v++)
+                    b[v] = load_vec(v, vectors);
+                UNROLL for (int s = 0; s < SINGLES; s++) {
+                    UNROLL for (int v = 0; v < VECS; v++)
+                        c[s][v] = fma((vec)(singles[s]), b[v], c[s][v]);
+                }
+                value += taps.values;
+                weight += taps.weights;
+            } while (--i);
+            line += lines.values;
+            line_weights += lines.weights;
+        } while (--j);
+        values += channels.values;
+        weights += channels.weights;
+    } while (--k);
+}
+
+// The finished sums of `rows` rows to y, whose rows are `apart` positions apart.
+INLINE void store(const vec c[SINGLES][VECS], __global float *y, uint rows, uint apart)
+{
+#if LANES > 1
+    UNROLL for (int r = 0; r < ROWS; r++) {
+        if ((uint)r < rows) {
+            UNROLL for (int v = 0; v < VECS; v++)
+                store_vec(flush_vec(c[r][v]), v, y + (size_t)r * apart * LANES);
+        }
+    }
+#else
+    float lanes[ROWS];
+    UNROLL for (int v = 0; v < VECS; v++)
+        store_vec(flush_vec(c[0][v]), v, lanes);
+    for (uint r = 0; r < rows; r++)
+        y[(size_t)r * apart] = lanes[r];
+#endif
+}
+
+// A run of taps along one side: the first, how many, and for each further tap how many taps and how many places on.
+typedef struct run {
+    uint first, count;
+    int taps, places;
+} run;
+
+// The taps of an output that are inside 0 .. size-1: tap k is at `at` + k dilation.
+INLINE run taps_inside(int at, int size, int taps, int dilation)
+{
+    int first = at < 0 ? (dilation - 1 - at) / dilation : 0;
+    int end = at < size ? min(taps, (size - 1 - at) / dilation + 1) : 0;
+    return (run){first, max(end - first, 0), 1, dilation};
+}
+
+// The taps of an input that reach an output: tap k does where at - k dilation is a multiple of the stride, and inside.
+INLINE run taps_reaching(int at, int size, int taps, int dilation, int stride)
+{
+    run r = {0, 0, 1, 0};
+    for (int k = 0; k < taps && k * dilation <= at; k++) {
+        int from = (at - k * dilation) / stride;
+        if (from * stride != at - k * dilation || from >= size)
+            continue;
+        if (r.count == 0)
+            r.first = k;
+        if (r.count == 1) {
+            r.taps = k - r.first;
+            r.places = -(r.taps * dilation / stride);
+        }
+        r.count++;
+    }
+    return r;
+}
+
+/* Y = X * W + b. Work-items: G ceil(OG / ROWS), OH, panels. */
+KERNEL conv_forward(const __global float *x /* panels (C, H, W) */, const __global float *w /* packed */,
+                    const __global float *bias /* (O) */, __global float *y /* panels (O, OH, OW) */, WINDOW)
+{
+    const uint outputs = O / G, channels = C / G, blocks = (outputs + ROWS - 1) / ROWS, block = get_global_id(0);
+    const uint group = block / blocks, o0 = (block - group * blocks) * ROWS, oy = get_global_id(1), panel = get_global_id(2);
+    const int y0 = (int)(oy * SY) - (int)PY;
+    const run lines = taps_inside(y0, H, KH, DY);
+    x += ((size_t)panel * C + group * channels) * H * W * LANES;
+    y += (((size_t)panel * O + group * outputs + o0) * OH + oy) * OW * LANES;
+    w += ((size_t)block * channels * KH + lines.first) * KW * ROWS;
+    bias += group * outputs + o0;
+
+    vec start[SINGLES][VECS];
+    UNROLL for (int s = 0; s < SINGLES; s++) {
+        UNROLL for (int v = 0; v < VECS; v++) {
+#if LANES > 1
+            start[s][v] = bias[min((uint)s, outputs - 1 - o0)];
+#else
+            UNROLL for (int lane = 0; lane < VEC; lane++)
+                ((float *)&start[s][v])[lane] = bias[min((uint)(v * VEC + lane), outputs - 1 - o0)];
+#endif
+        }
+    }
+    for (uint ox = 0; ox < OW; ox++) {
+        const int x0 = (int)(ox * SX) - (int)PX;
+        const run taps = taps_inside(x0, W, KW, DX);
+        const long at = (y0 + (long)lines.first * DY) * W + x0 + (long)taps.first * DX;
+        vec c[SINGLES][VECS];
+        UNROLL for (int s = 0; s < SINGLES; s++) {
+            UNROLL for (int v = 0; v < VECS; v++)
+                c[s][v] = start[s][v];
+        }
+        chain(c, x + at * LANES, w + taps.first * ROWS, (steps){channels, (long)H * W * LANES, (long)KH * KW * ROWS},
+              (steps){lines.count, (long)DY * W * LANES, (long)KW * ROWS}, (steps){taps.count, (long)DX * LANES, ROWS});
+        store(c, y + ox * LANES, outputs - o0, OH * OW);
+    }
+}
+
+/* dX. Work-items: G ceil(CG / ROWS), H, panels. */
+KERNEL conv_backward_input(const __global float *dy /* panels (O, OH, OW) */, const __global float *w /* packed */,
+                           __global float *dx /* panels (C, H, W) */, WINDOW)
+{
+    const uint outputs = O / G, channels = C / G, blocks = (channels + ROWS - 1) / ROWS, block = get_global_id(0);
+    const uint group = block / blocks, c0 = (block - group * blocks) * ROWS, iy = H - 1 - get_global_id(1), panel = get_global_id(2);
+    const run lines = taps_reaching(iy + PY, OH, KH, DY, SY);
+    const uint oy = (iy + PY - lines.first * DY) / SY;
+    dy += ((size_t)panel * O + group * outputs) * OH * OW * LANES;
+    dx += (((size_t)panel * C + group * channels + c0) * H + iy) * W * LANES;
+    w += ((size_t)block * outputs * KH + lines.first) * KW * ROWS;
+
+    for (uint ix = W; ix-- > 0;) {
+        const run taps = taps_reaching(ix + PX, OW, KW, DX, SX);
+        const uint ox = (ix + PX - taps.first * DX) / SX;
+        vec c[SINGLES][VECS];
+        UNROLL for (int s = 0; s < SINGLES; s++) {
+            UNROLL for (int v = 0; v < VECS; v++)
+                c[s][v] = (vec)(0.0f);
+        }
+        chain(c, dy + ((size_t)oy * OW + ox) * LANES, w + taps.first * ROWS,
+              (steps){outputs, (long)OH * OW * LANES, (long)KH * KW * ROWS},
+              (steps){lines.count, lines.places * (long)OW * LANES, lines.taps * (long)KW * ROWS},
+              (steps){taps.count, taps.places * (long)LANES, taps.taps * (long)ROWS});
+        store(c, dx + ix * LANES, channels - c0, H * W);
+    }
+}

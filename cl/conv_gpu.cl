@@ -1,0 +1,351 @@
+/* Convolutions, for GPUs. The kernels for processors are in conv.cl; both keep the same sums.
+ *
+ * N examples of the tile; C channels of H x W in, O of OH x OW out; KH x KW taps, SY and SX the strides, PY and PX the padding, DY and
+ * DX the dilation (window.h); G groups. x, dx (N, C, H, W), y, dy (N, O, OH, OW), w and its gradient (O, C/G, KH, KW), all row-major.
+ *
+ * Each kernel is a product whose right side is gathered from planes piece by piece, never as a whole. A work-group computes a block
+ * of TILE_ROWS x TILE_COLS sums. It brings STEP steps of both sides to local memory, where each of its ITEMS_X x ITEMS_Y items takes
+ * what its own ROWS x COLS sums need. Every sum is one fma chain in canonical order.
+ *
+ *     kernel                 rows                 columns                   steps of the chain
+ *     conv_forward           outputs of a group   positions (n, oy, ox)     (c, ky, kx)
+ *     conv_backward_input    inputs of a group    positions (n, iy, ix)     (o, ky, kx)
+ *     conv_backward_weights  outputs of a group   (c, ky, kx)               (n, oy, ox) of a granule
+ *
+ * A tap in the padding is skipped, for the other factor may be infinite. In local memory it is -0, which no operand is (rule 8), as
+ * are columns and steps past the end. While the left side is finite an fma with it changes nothing, and none is guarded;
+ * the first weight (or dy) that is not finite makes the group look at each.
+ *
+ * Options: TILE_ROWS         a multiple of ITEMS_Y and of ITEMS / STEP
+ *          TILE_COLS         a multiple of ITEMS_X, and a divisor of ITEMS
+ *          ITEMS_X, ITEMS_Y  the work-group; ITEMS is their product, a multiple of STEP, and of TILE_COLS at most STEP times
+ */
+// lint: -D TILE_ROWS=64 -D TILE_COLS=64 -D ITEMS_X=16 -D ITEMS_Y=16
+// lint: -D TILE_ROWS=4 -D TILE_COLS=64 -D ITEMS_X=64 -D ITEMS_Y=1
+#include "arith.h"
+
+#pragma OPENCL FP_CONTRACT OFF
+
+#define STEP 16
+#define ITEMS (ITEMS_X * ITEMS_Y)
+#define ROWS (TILE_ROWS / ITEMS_Y)
+#define COLS (TILE_COLS / ITEMS_X)
+#define SKIPPED 0x80000000u
+#define FAR 0x40000000u // a row past every plane, also with another such row added
+
+#define KERNEL __kernel __attribute__((reqd_work_group_size(ITEMS_X, ITEMS_Y, 1))) void
+#define LINE __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL __attribute__((opencl_unroll_hint))
+
+// The geometry, in the order of window.h.
+#define WINDOW \
+    uint C, uint H, uint W, uint O, uint OH, uint OW, uint KH, uint KW, uint SY, uint SX, uint PY, uint PX, uint DY, uint DX, uint G
+
+// The STEP steps of a block's sides; a row longer than the tile keeps transposed writes off a single bank.
+typedef __local float left_side[TILE_ROWS + 1];
+typedef __local float right_side[TILE_COLS + 1];
+
+#define ITEM ((uint)get_local_id(1) * ITEMS_X + (uint)get_local_id(0))
+// The row and the column of an item's sum: they lie ITEMS_Y and ITEMS_X apart, so that neighbours write neighbours.
+#define ROW(r) ((uint)get_group_id(1) * TILE_ROWS + (uint)get_local_id(1) + (uint)(r) * ITEMS_Y)
+#define COL(q) ((uint)get_group_id(0) * TILE_COLS + (uint)get_local_id(0) + (uint)(q) * ITEMS_X)
+
+// (c Y + y) X + x: a step of a chain, or a position.
+typedef struct triple {
+    uint c, y, x;
+} triple;
+
+INLINE triple split(uint k, uint Y, uint X)
+{
+    uint row = k / X, c = row / Y;
+    triple t = {c, row - c * Y, k - row * X};
+    return t;
+}
+
+// split(k + STEP) from split(k), where by = split(STEP): without a division.
+INLINE triple advance(triple t, triple by, uint Y, uint X)
+{
+    t.x += by.x;
+    bool over = t.x >= X;
+    t.x -= over ? X : 0;
+    t.y += by.y + (over ? 1 : 0);
+    over = t.y >= Y;
+    t.y -= over ? Y : 0;
+    t.c += by.c + (over ? 1 : 0);
+    return t;
+}
+
+// What a column of the right side, or a step of it, adds to the place where the other begins: the row and the column in the plane
+// (unsigned numbers that wrap stand for negative ones), and the place in memory of both.
+typedef struct offset {
+    uint y, x, at;
+} offset;
+typedef __local offset steps[STEP];
+
+// The value at the sum of two offsets into planes of H x W, or what is skipped.
+INLINE float load_right(const __global float *s, offset a, offset b, uint H, uint W)
+{
+    bool is = a.y + b.y < H && a.x + b.x < W;
+    float value = s[is ? a.at + b.at : 0];
+    return is ? value : as_float(SKIPPED);
+}
+
+// s[at], or 0.
+INLINE float load_left(const __global float *s, bool is, uint at, __local uint *wild)
+{
+    float value = s[is ? at : 0];
+    if (!arith_is_finite(value))
+        *wild = 1;
+    return is ? value : 0.0f;
+}
+
+// c(r, q) = fma(a(k, r), b(k, q), c(r, q)) for the STEP steps in local memory. `guarded` is a constant wherever this is inlined.
+INLINE void multiply_steps(float c[ROWS][COLS], const left_side *a, const right_side *b, const bool guarded)
+{
+    uint x = get_local_id(0), y = get_local_id(1);
+    __attribute__((opencl_unroll_hint(4))) // more at once costs registers: gfx1100 spills
+    for (int k = 0; k < STEP; k++) {
+        float ak[ROWS], bk[COLS];
+        UNROLL for (int r = 0; r < ROWS; r++)
+            ak[r] = a[k][y + r * ITEMS_Y];
+        UNROLL for (int q = 0; q < COLS; q++)
+            bk[q] = b[k][x + q * ITEMS_X];
+        UNROLL for (int r = 0; r < ROWS; r++) {
+            UNROLL for (int q = 0; q < COLS; q++) {
+                float sum = fma(ak[r], bk[q], c[r][q]);
+                c[r][q] = guarded && as_uint(bk[q]) == SKIPPED ? c[r][q] : sum;
+            }
+        }
+    }
+}
+
+// The same for the whole group: *wild was written before the last barrier.
+INLINE void multiply(float c[ROWS][COLS], const left_side *a, const right_side *b, const __local uint *wild)
+{
+    if (*wild)
+        multiply_steps(c, a, b, true);
+    else
+        multiply_steps(c, a, b, false);
+}
+
+// The offset of a step, of channel t.c and the tap (t.y, t.x).
+INLINE offset find_step(triple t, bool is, uint dy, uint dx, uint H, uint W)
+{
+    uint y = t.y * dy, x = t.x * dx;
+    offset o = {is ? y : FAR, x, (t.c * H + y) * W + x};
+    return o;
+}
+
+/* c(row, position) += fma over k = (c, j, i) ascending of w[row w_row + c w_c + j w_j + i w_i] and the source's channel c at
+ * `start` + (j dy, i dx), TY x TX taps of `channels` channels. `start` is of the position of column ITEM % TILE_COLS. */
+INLINE void gather(float c[ROWS][COLS], left_side *a, right_side *b, steps *step, __local uint *wild,
+                   const __global float *w, uint rows, uint w_row, uint w_c, uint w_j, uint w_i,
+                   const __global float *source, offset start, uint dy, uint dx, uint H, uint W, uint channels, uint TY, uint TX)
+{
+    uint item = ITEM, row = get_group_id(1) * TILE_ROWS + item / STEP, K = channels * TY * TX;
+    TY = max(TY, 1u);
+    TX = max(TX, 1u);
+    triple t = split(item % STEP, TY, TX), by = split(STEP, TY, TX);
+    if (item == 0)
+        *wild = 0;
+    if (item < STEP)
+        step[0][item] = find_step(t, item < K, dy, dx, H, W);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (uint k = 0, now = 0; k < K; k += STEP, now ^= 1) {
+        uint from = t.c * w_c + t.y * w_j + t.x * w_i;
+        UNROLL for (uint r = 0; r < TILE_ROWS; r += ITEMS / STEP) {
+            bool is = row + r < rows && k + item % STEP < K;
+            a[item % STEP][item / STEP + r] = load_left(w, is, (row + r) * w_row + from, wild);
+        }
+        UNROLL for (uint j = 0; j < STEP; j += ITEMS / TILE_COLS)
+            b[item / TILE_COLS + j][item % TILE_COLS] = load_right(source, start, step[now][item / TILE_COLS + j], H, W);
+        t = advance(t, by, TY, TX);
+        if (item < STEP) // those of the next round, which all read after the barriers
+            step[now ^ 1][item] = find_step(t, k + STEP + item < K, dy, dx, H, W);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        multiply(c, a, b, wild);
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+}
+
+/* The finished sums to channels from .. from+rows-1 of y (N, channels, H, W): position (n, v, u) of the N QY QX is at
+ * (y0 + v sy, x0 + u sx). */
+INLINE void store(float c[ROWS][COLS], __global float *y, uint rows, uint channels, uint from, uint positions, uint QY, uint QX,
+                  uint H, uint W, uint y0, uint x0, uint sy, uint sx)
+{
+    UNROLL for (int q = 0; q < COLS; q++) {
+        triple p = split(COL(q), QY, QX);
+        uint at = (p.c * channels * H + y0 + p.y * sy) * W + x0 + p.x * sx;
+        UNROLL for (int r = 0; r < ROWS; r++) {
+            if (ROW(r) < rows && COL(q) < positions)
+                y[at + (from + ROW(r)) * H * W] = arith_flush(c[r][q]);
+        }
+    }
+}
+
+/* Work-groups: ceil(N OH OW / TILE_COLS), ceil(O/G / TILE_ROWS), G. */
+KERNEL conv_forward(const __global float *x, const __global float *w, const __global float *bias /* (O) */, __global float *y,
+                    uint N, WINDOW)
+{
+    __local float a[STEP][TILE_ROWS + 1], b[STEP][TILE_COLS + 1];
+    __local offset step[2][STEP];
+    __local uint wild;
+    uint outputs = O / G, channels = C / G, group = get_group_id(2), positions = N * OH * OW;
+    uint column = get_group_id(0) * TILE_COLS + ITEM % TILE_COLS, K = channels * KH * KW;
+    triple p = split(column, OH, OW);
+    uint y0 = p.y * SY - PY, x0 = p.x * SX - PX;
+    offset start = {column < positions ? y0 : FAR, x0, ((p.c * C + group * channels) * H + y0) * W + x0};
+    float c[ROWS][COLS];
+    UNROLL for (int r = 0; r < ROWS; r++) {
+        float start = bias[group * outputs + min(ROW(r), outputs - 1)];
+        UNROLL for (int q = 0; q < COLS; q++)
+            c[r][q] = start;
+    }
+    gather(c, a, b, step, &wild, w + (size_t)group * outputs * K, outputs, K, KH * KW, KW, 1, x, start, DY, DX, H, W, channels, KH, KW);
+    store(c, y, outputs, O, group * outputs, positions, OH, OW, OH, OW, 0, 0, 1, 1);
+}
+
+// The first of `taps` that reaches inputs at `from`, from + stride, ...; `taps` where none does.
+INLINE uint first_tap(uint taps, uint from, uint stride, uint dilation)
+{
+    uint k = 0;
+    while (k < taps && k < stride && k * dilation % stride != from % stride)
+        k++;
+    return k < stride ? k : taps;
+}
+
+/* Inputs that lie strides apart are reached by the same taps, whose outputs are neighbours: one such class at a time, so that
+ * no step is lost to a stride. SY/gcd(SY, DY) taps lie between two of a class, and DY/gcd(SY, DY) outputs.
+ * Work-groups: ceil(N ceil(H/SY) ceil(W/SX) / TILE_COLS), ceil(C/G / TILE_ROWS), G min(SY, H) min(SX, W). */
+KERNEL conv_backward_input(const __global float *dy, const __global float *w, __global float *dx, uint N, WINDOW,
+                           uint gcd_y, uint gcd_x)
+{
+    __local float a[STEP][TILE_ROWS + 1], b[STEP][TILE_COLS + 1];
+    __local offset step[2][STEP];
+    __local uint wild;
+    uint outputs = O / G, channels = C / G, group = get_group_id(2) % G, residue = get_group_id(2) / G;
+    uint iy = residue / min(SX, W), ix = residue - iy * min(SX, W); // the first input of the class
+    uint QY = (H - iy + SY - 1) / SY, QX = (W - ix + SX - 1) / SX, positions = N * QY * QX;
+    uint ky = first_tap(KH, iy + PY, SY, DY), TY = (KH - ky + SY / gcd_y - 1) / (SY / gcd_y);
+    uint kx = first_tap(KW, ix + PX, SX, DX), TX = (KW - kx + SX / gcd_x - 1) / (SX / gcd_x);
+    uint column = get_group_id(0) * TILE_COLS + ITEM % TILE_COLS, K = channels * KH * KW;
+    triple p = split(column, QY, QX);
+    uint y0 = p.y + (uint)((int)(iy + PY - ky * DY) / (int)SY), x0 = p.x + (uint)((int)(ix + PX - kx * DX) / (int)SX);
+    offset start = {column < positions ? y0 : FAR, x0, ((p.c * O + group * outputs) * OH + y0) * OW + x0};
+    float c[ROWS][COLS];
+    UNROLL for (int r = 0; r < ROWS; r++) {
+        UNROLL for (int q = 0; q < COLS; q++)
+            c[r][q] = 0.0f;
+    }
+    gather(c, a, b, step, &wild, w + (size_t)group * outputs * K + ky * KW + kx, channels, KH * KW, K, SY / gcd_y * KW, SX / gcd_x,
+           dy, start, -(DY / gcd_y), -(DX / gcd_x), OH, OW, outputs, TY, TX);
+    store(c, dx, channels, C, group * channels, positions, QY, QX, H, W, iy, ix, SY, SX);
+}
+
+// The examples x .. y-1 of granule r of a wave, which begins with example `from` of the tile, `within` examples into a granule.
+INLINE uint2 find_granule(uint r, uint N, uint from, uint within, uint granule)
+{
+    uint begin = from - within + r * granule;
+    return (uint2)(r == 0 ? from : begin, min(N, begin + granule));
+}
+
+/* The sums over the granules of a wave, raw: to[granule][O][C/G][KH][KW]. The first starts from `open` if it is begun.
+ * Work-groups: ceil(C/G KH KW / TILE_COLS), ceil(O/G / TILE_ROWS), G granules of the wave. */
+KERNEL conv_backward_weights(const __global float *dy, const __global float *x, const __global float *open /* as w */,
+                             __global float *to, uint N, WINDOW, uint from, uint within, uint granule, uint begun)
+{
+    __local float a[STEP][TILE_ROWS + 1], b[STEP][TILE_COLS + 1];
+    __local offset tap[TILE_COLS];
+    __local uint wild;
+    uint outputs = O / G, channels = C / G, group = get_group_id(2) % G, r0 = get_group_id(2) / G, K = channels * KH * KW;
+    uint item = ITEM, row = get_group_id(1) * TILE_ROWS + item / STEP, column = get_group_id(0) * TILE_COLS;
+    uint2 run = find_granule(r0, N, from, within, granule) * OH * OW;
+    float c[ROWS][COLS];
+    UNROLL for (int r = 0; r < ROWS; r++) {
+        UNROLL for (int q = 0; q < COLS; q++) {
+            float before = 0.0f;
+            if (begun && r0 == 0 && ROW(r) < outputs && COL(q) < K) // not clamped: `to` may be `open`
+                before = open[(group * outputs + ROW(r)) * K + COL(q)];
+            c[r][q] = before;
+        }
+    }
+    if (item < TILE_COLS) {
+        triple t = split(column + item, KH, KW);
+        uint y = t.y * DY - PY, x0 = t.x * DX - PX;
+        offset o = {column + item < K ? y : FAR, x0, ((group * channels + t.c) * H + y) * W + x0};
+        tap[item] = o;
+    }
+    if (item == 0)
+        wild = 0;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    triple p = split(run.x + item % STEP, OH, OW), by = split(STEP, OH, OW);
+    for (uint step = run.x; step < run.y; step += STEP) {
+        bool is = step + item % STEP < run.y;
+        uint y0 = p.y * SY, x0 = p.x * SX, at = (p.c * O + group * outputs + row) * OH * OW + p.y * OW + p.x;
+        offset start = {is ? y0 : FAR, x0, (p.c * C * H + y0) * W + x0};
+        UNROLL for (uint r = 0; r < TILE_ROWS; r += ITEMS / STEP)
+            a[item % STEP][item / STEP + r] = load_left(dy, is && row + r < outputs, at + r * OH * OW, &wild);
+        UNROLL for (uint q = 0; q < TILE_COLS; q += ITEMS / STEP)
+            b[item % STEP][item / STEP + q] = load_right(x, start, tap[item / STEP + q], H, W);
+        p = advance(p, by, OH, OW);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        multiply(c, a, b, &wild);
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    UNROLL for (int r = 0; r < ROWS; r++) {
+        UNROLL for (int q = 0; q < COLS; q++) {
+            if (ROW(r) < outputs && COL(q) < K) // llvmpipe's chain from +0 is -0 where each product is -0
+                to[(size_t)(r0 * O + group * outputs + ROW(r)) * K + COL(q)] = c[r][q] == 0.0f ? 0.0f : c[r][q];
+        }
+    }
+}
+
+/* The sums of dy over the granules of a wave, raw: to[granule][O]. A work-item each. */
+LINE conv_backward_bias(const __global float *dy, const __global float *open /* (O) */, __global float *to, uint N, uint O, uint P,
+                        uint from, uint within, uint granule, uint begun, uint granules)
+{
+    uint r = get_global_id(0) / O, o = get_global_id(0) - r * O;
+    if (r >= granules)
+        return;
+    float c = 0.0f;
+    if (begun && r == 0)
+        c = open[o];
+    uint2 run = find_granule(r, N, from, within, granule);
+    for (uint n = run.x; n < run.y; n++) {
+        const __global float *plane = dy + ((size_t)n * O + o) * P;
+        uint p = 0;
+        for (; p + STEP <= P; p += STEP) { // loads that do not wait for each other
+            float next[STEP];
+            UNROLL for (int k = 0; k < STEP; k++)
+                next[k] = plane[p + k];
+            UNROLL for (int k = 0; k < STEP; k++)
+                c = c + next[k];
+        }
+        for (; p < P; p++)
+            c = c + plane[p];
+    }
+    to[r * O + o] = c;
+}
+
+/* Adds the sums of a wave's `closed` granules in their order to the total, which they begin if `fresh`; one that is left open
+ * after them goes to `open`. A work-item a sum. */
+LINE conv_add_granules(const __global float *part /* (granules, sums) */, __global float *total /* (sums) */,
+                       __global float *open /* (sums) */, uint sums, uint closed, uint fresh, uint left_open)
+{
+    uint i = get_global_id(0);
+    if (i >= sums)
+        return;
+    uint r = 0;
+    float sum = 0.0f;
+    if (closed && fresh)
+        sum = part[(size_t)r++ * sums + i];
+    else if (closed)
+        sum = total[i];
+    for (; r < closed; r++)
+        sum = sum + part[(size_t)r * sums + i];
+    if (closed)
+        total[i] = sum;
+    if (left_open)
+        open[i] = part[(size_t)closed * sums + i];
+}

@@ -1,0 +1,244 @@
+/* What convolutions on processors pack before their products (conv.cl, conv_weights.cl), and the gradient of their bias.
+ * Values of a tile lie in panels of LANES examples, x[N / LANES][elements][LANES].
+ *
+ * Options: VEC    4, 8 or 16 floats: the device's native vector
+ *          LANES  1, VEC or 2 VEC
+ */
+// lint: -D VEC=16 -D LANES=32
+// lint: -D VEC=4 -D LANES=1
+#include "arith.h"
+
+#pragma OPENCL FP_CONTRACT OFF
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+#define load_vec JOIN(vload, VEC)
+typedef JOIN(float, VEC) vec;
+
+#define KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL __attribute__((opencl_unroll_hint))
+
+// Elements of a panel that a work-item packs.
+#define RUN 64
+
+/* Weights in blocks of `block` rows, packed[G][ceil(rows / block)][depth][T][block], rows that are missing 0: forward, rows are
+ * outputs and the depth is channels; on the way back it is the other way round. Rows, and places of the depth, are row_step and
+ * depth_step floats apart; a group has row_step rows, or depth_step depth.
+ * Work-items: G ceil(rows / block), ceil(depth / run). */
+KERNEL conv_pack_weights(const __global float *w /* (O, CG, T) */, __global float *packed, uint block, uint rows, uint depth, uint T,
+                         uint row_step, uint depth_step, uint run)
+{
+    const uint blocks = (rows + block - 1) / block, group = get_global_id(0) / blocks;
+    const uint r0 = (get_global_id(0) - group * blocks) * block, from = get_global_id(1) * run, to = min(depth, from + run);
+    w += (size_t)group * rows * depth * T + (size_t)r0 * row_step;
+    packed += ((size_t)get_global_id(0) * depth + from) * T * block;
+    for (uint k = from; k < to; k++) {
+        for (uint t = 0; t < T; t++, packed += block) {
+            for (uint r = 0; r < block; r++) {
+                const float weight = w[(size_t)min(r, rows - 1 - r0) * row_step + (size_t)k * depth_step + t];
+                packed[r] = r0 + r < rows ? weight : 0.0f;
+            }
+        }
+    }
+}
+
+// t[j][k] becomes t[k][j].
+INLINE void transpose(float4 t[4])
+{
+    float4 a = t[0], b = t[1], c = t[2], d = t[3];
+    t[0] = (float4)(a.x, b.x, c.x, d.x);
+    t[1] = (float4)(a.y, b.y, c.y, d.y);
+    t[2] = (float4)(a.z, b.z, c.z, d.z);
+    t[3] = (float4)(a.w, b.w, c.w, d.w);
+}
+
+// Four lanes' granules of a number of examples that is a multiple of 4; `from` is the first of the first granule's.
+INLINE void deal_fours(const __global float *x, __global float *y, uint elements, uint from, uint granule, uint i)
+{
+    for (uint lane = 0; lane < VEC; lane += 4) {
+        for (uint s = 0; s < granule; s += 4) {
+            float4 t[4];
+            UNROLL for (int j = 0; j < 4; j++) {
+                const uint n = from + (lane + j) * granule + s;
+                t[j] = vload4(0, x + ((size_t)(n / LANES) * elements + i) * LANES + n % LANES);
+            }
+            transpose(t);
+            UNROLL for (int j = 0; j < 4; j++)
+                vstore4(t[j], 0, y + ((size_t)(s + j) * elements + i) * VEC + lane);
+        }
+    }
+}
+
+// The same of granules of two examples.
+INLINE void deal_pairs(const __global float *x, __global float *y, uint elements, uint from, uint i)
+{
+    UNROLL for (uint lane = 0; lane < VEC; lane += 4) {
+        const uint n = from + lane * 2;
+        const float4 a = vload4(0, x + ((size_t)(n / LANES) * elements + i) * LANES + n % LANES);
+        const float4 b = vload4(0, x + ((size_t)((n + 4) / LANES) * elements + i) * LANES + (n + 4) % LANES);
+        vstore4((float4)(a.x, a.z, b.x, b.z), 0, y + (size_t)i * VEC + lane);
+        vstore4((float4)(a.y, a.w, b.y, b.w), 0, y + ((size_t)elements + i) * VEC + lane);
+    }
+}
+
+/* Waves of VEC granules, step after step: y[wave][granule][elements][VEC], from `count` whole granules that begin with example `from`
+ * of the tile. Lanes past the last granule hold 0. Work-items: ceil(elements / RUN), waves. */
+KERNEL conv_pack_granules(const __global float *x, __global float *y, uint at, uint elements, uint from, uint granule, uint count)
+{
+    const uint begin = get_global_id(0) * RUN, end = min(elements, begin + RUN), wave = get_global_id(1);
+    const uint lanes = min((uint)VEC, count - wave * VEC);
+    from += wave * VEC * granule;
+    y += at + (size_t)wave * granule * elements * VEC;
+    const bool aligned = lanes == VEC && LANES % 4 == 0 && from % 4 == 0;
+    if (aligned && granule == 2) {
+        for (uint i = begin; i < end; i++)
+            deal_pairs(x, y, elements, from, i);
+    } else if (aligned && granule % 4 == 0) {
+        for (uint i = begin; i < end; i++)
+            deal_fours(x, y, elements, from, granule, i);
+    } else {
+        for (uint s = 0; s < granule; s++) {
+            for (uint lane = 0; lane < VEC; lane++) {
+                const uint n = from + min(lane, lanes - 1) * granule + s;
+                for (uint i = begin; i < end; i++) {
+                    const float value = x[((size_t)(n / LANES) * elements + i) * LANES + n % LANES];
+                    y[((size_t)s * elements + i) * VEC + lane] = lane < lanes ? value : 0.0f;
+                }
+            }
+        }
+    }
+}
+
+/* Rows y (count, elements) of the examples from .. from+count-1. Work-items: ceil(elements / RUN), panels from from / LANES on. */
+KERNEL conv_pack_rows(const __global float *x, __global float *y, uint elements, uint from, uint count)
+{
+    const uint begin = get_global_id(0) * RUN, end = min(elements, begin + RUN), panel = from / LANES + get_global_id(1);
+    const uint first = max(from, panel * LANES), last = min(from + count, (panel + 1) * LANES);
+    x += (size_t)panel * elements * LANES;
+    for (uint n = first; n < last;) {
+        const __global float *lanes = x + n % LANES;
+        __global float *rows = y + (size_t)(n - from) * elements;
+        const uint some = last - n >= 4 ? 4 : 1;
+        uint i = begin;
+        for (; some == 4 && i + 4 <= end; i += 4) {
+            float4 t[4];
+            UNROLL for (int j = 0; j < 4; j++)
+                t[j] = vload4(0, lanes + (size_t)(i + j) * LANES);
+            transpose(t);
+            UNROLL for (int j = 0; j < 4; j++)
+                vstore4(t[j], 0, rows + (size_t)j * elements + i);
+        }
+        for (; i < end; i++) {
+            for (uint j = 0; j < some; j++)
+                rows[(size_t)j * elements + i] = lanes[(size_t)i * LANES + j];
+        }
+        n += some;
+    }
+}
+
+/* Vectors of outputs y[count][G][ceil(OG / VEC)][P][VEC] of the examples from .. from+count-1; lanes past the group's last output
+ * hold 0. Work-items: ceil(P / RUN), G ceil(OG / VEC), panels from from / LANES on. */
+KERNEL conv_pack_outputs(const __global float *dy, __global float *y, uint at, uint O, uint P, uint G, uint from, uint count)
+{
+    const uint begin = get_global_id(0) * RUN, end = min(P, begin + RUN), panel = from / LANES + get_global_id(2);
+    const uint first = max(from, panel * LANES), last = min(from + count, (panel + 1) * LANES);
+    const uint outputs = O / G, vectors = (outputs + VEC - 1) / VEC, vector = get_global_id(1), group = vector / vectors;
+    const uint o0 = (vector - group * vectors) * VEC, left = min((uint)VEC, outputs - o0);
+    dy += ((size_t)panel * O + group * outputs + o0) * P * LANES;
+    y += at + (size_t)vector * P * VEC;
+    const size_t example = (size_t)G * vectors * P * VEC;
+    for (uint n = first; n < last;) {
+        const __global float *lanes = dy + n % LANES;
+        __global float *to = y + (n - from) * example;
+        const uint some = last - n >= 4 ? 4 : 1;
+        for (uint p = begin; p < end; p++) {
+            uint o = 0;
+            for (; some == 4 && o + 4 <= left; o += 4) {
+                float4 t[4];
+                UNROLL for (int j = 0; j < 4; j++)
+                    t[j] = vload4(0, lanes + ((size_t)(o + j) * P + p) * LANES);
+                transpose(t);
+                UNROLL for (int j = 0; j < 4; j++)
+                    vstore4(t[j], 0, to + j * example + (size_t)p * VEC + o);
+            }
+            for (; o < VEC; o++) {
+                for (uint j = 0; j < some; j++) {
+                    const float value = lanes[((size_t)min(o, left - 1) * P + p) * LANES + j];
+                    to[j * example + (size_t)p * VEC + o] = o < left ? value : 0.0f;
+                }
+            }
+        }
+        n += some;
+    }
+}
+
+// sum(lane) += dy(position, lane) over all positions, in order.
+INLINE void add_positions(float sum[LANES], const __global float *dy, uint P)
+{
+#if LANES > 1
+    vec c[LANES / VEC];
+    UNROLL for (int v = 0; v < LANES / VEC; v++)
+        c[v] = load_vec(v, sum);
+    for (uint p = 0; p < P; p++, dy += LANES) {
+        UNROLL for (int v = 0; v < LANES / VEC; v++)
+            c[v] = c[v] + load_vec(v, dy);
+    }
+    UNROLL for (int v = 0; v < LANES / VEC; v++)
+        JOIN(vstore, VEC)(c[v], v, sum);
+#else
+    for (uint p = 0; p < P; p++)
+        sum[0] = sum[0] + dy[p];
+#endif
+}
+
+/* The bias's gradient: sums of dy over (example, oy, ox) by the rule of granules. An example's sum starts from that of the example
+ * before in its granule, so lanes take turns: those that are the k-th of their granule run at once. Work-items: O. */
+KERNEL conv_backward_bias(const __global float *dy /* panels (O, P) */, __global float *total /* (O) */,
+                          __global float *open /* (O), or unused if granule is 0 */, uint N, uint O, uint P, uint first, uint batch,
+                          uint granule)
+{
+    const uint o = get_global_id(0);
+    if (granule == 0) {
+        granule = batch;
+        open = total;
+    }
+    float sum = first ? total[o] : 0.0f, before = first % granule ? open[o] : 0.0f; // of the example before
+    bool closed = true, any = false;
+    for (uint n = 0; n < N; n += LANES) {
+        const __global float *values = dy + ((size_t)n * O + (size_t)o * LANES) * P;
+        const uint begin = (first + n) % granule, end = begin + min((uint)LANES, N - n);
+        uint within[LANES];
+        float c[LANES];
+        for (uint lane = 0, k = begin; lane < LANES; lane++) {
+            within[lane] = k;
+            c[lane] = 0.0f;
+            k = k + 1 == granule ? 0 : k + 1;
+        }
+        // the turns that some lane has: in granules that begin here, then in the one that goes on
+        const uint wrapped = end > granule ? min(end - granule, begin) : 0, most = min(end, granule) - begin;
+        for (uint turn = 0; turn < wrapped + most; turn++) {
+            const uint k = turn < wrapped ? turn : begin + turn - wrapped;
+            float next[LANES];
+            for (uint lane = 0; lane < LANES; lane++) {
+                const float last = lane ? c[max(lane, 1u) - 1] : before;
+                next[lane] = k == 0 ? 0.0f : last;
+            }
+            add_positions(next, values, P);
+            for (uint lane = 0; lane < LANES; lane++)
+                c[lane] = within[lane] == k ? next[lane] : c[lane];
+        }
+        for (uint lane = 0; lane < min((uint)LANES, N - n); lane++) {
+            const uint j = first + n + lane;
+            before = c[lane];
+            closed = within[lane] + 1 == granule || j + 1 == batch;
+            any = any || closed;
+            if (closed)
+                sum = j < granule ? before : sum + before;
+        }
+    }
+    if (!closed)
+        open[o] = before;
+    if (any)
+        total[o] = sum;
+}

@@ -1,0 +1,249 @@
+/* Pooling over windows, as in src/ops/pool.c.
+ *
+ * P planes (examples x channels) of H x W inputs and OH x OW outputs. On processors LANES examples lie beside each other,
+ * x[P][H][W][LANES], so that P is (panels of examples x channels), and every step takes them all; on GPUs LANES is 1.
+ * Along one side, output o sees the inputs o stride - padding + k for the taps k = 0 .. taps-1, where they are inside.
+ * Work-items take RUN neighbours each, of the outputs or of the inputs, through all planes. */
+// lint: -D GROUP=64 -D RUN=1 -D LANES=1
+// lint: -D GROUP=1 -D RUN=64 -D LANES=8
+// lint: -D GROUP=1 -D RUN=64 -D LANES=32
+#include "arith.h"
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+#if LANES > 16
+#define VEC 16
+#else
+#define VEC LANES
+#endif
+#define VECS (LANES / VEC)
+
+#if LANES == 1
+typedef float vec;
+typedef int choice; /* 0 or 1; of vectors 0 or -1 a lane */
+typedef uint index;
+#define load_vec(v, p) ((p)[v])
+#define store_vec(value, v, p) ((p)[v] = (value))
+#else
+typedef JOIN(float, VEC) vec;
+typedef JOIN(int, VEC) choice;
+typedef JOIN(uint, VEC) index;
+#define load_vec JOIN(vload, VEC)
+#define store_vec JOIN(vstore, VEC)
+#endif
+
+#define KERNEL __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL __attribute__((opencl_unroll_hint))
+#define EACH_VECTOR UNROLL for (int v = 0; v < VECS; v++)
+#define EACH_LANE UNROLL for (int lane = 0; lane < VEC; lane++)
+#define VALUES __global const float *restrict
+#define WINDOW uint H, uint W, uint OH, uint OW, uint KH, uint KW, uint SY, uint SX, uint PY, uint PX
+
+typedef struct place { uint plane, y, x; } place;
+typedef struct span { uint first, end; } span; /* first .. end-1 */
+
+INLINE place find_place(uint i, uint height, uint width)
+{
+    const uint row = i / width, plane = row / height;
+    const place at = {plane, row - plane * height, i - row * width};
+    return at;
+}
+
+INLINE place next_place(place at, uint height, uint width)
+{
+    const bool row_ends = at.x + 1 == width, plane_ends = row_ends && at.y + 1 == height;
+    const place next = {plane_ends ? at.plane + 1 : at.plane, plane_ends ? 0u : row_ends ? at.y + 1 : at.y, row_ends ? 0u : at.x + 1};
+    return next;
+}
+
+// The inputs that output o sees along one side.
+INLINE span inputs_of(uint o, uint inputs, uint taps, uint stride, uint padding)
+{
+    const uint from = o * stride;
+    const span seen = {max(from, padding) - padding, min(max(from + taps, padding) - padding, inputs)};
+    return seen;
+}
+
+// The outputs that see input i along one side.
+INLINE span outputs_of(uint i, uint outputs, uint taps, uint stride, uint padding)
+{
+    const uint at = i + padding;
+    const span seeing = {at < taps ? 0u : (at - taps) / stride + 1, min(at / stride + 1, outputs)};
+    return seeing;
+}
+
+INLINE vec flush_vec(vec x)
+{
+    vec y = x;
+    EACH_LANE((float *)&y)[lane] = arith_flush(((float *)&x)[lane]);
+    return y;
+}
+
+INLINE vec mean_vec(vec sum, float count, float reciprocal)
+{
+    vec y = sum;
+    EACH_LANE((float *)&y)[lane] = arith_flush(arith_mean(arith_flush(((float *)&sum)[lane]), count, reciprocal));
+    return y;
+}
+
+// Whether x is chosen after `best`: only a greater value is, or the first NaN.
+INLINE choice beats(vec x, vec best) { return (x > best) | ((x != x) & (best == best)); }
+
+// The first maximum of a window of the plane x, and where in the plane it is.
+INLINE void find_best(VALUES x, uint W, span rows, span cols, vec best[VECS], index where[VECS])
+{
+    const uint first = rows.first * W + cols.first;
+    EACH_VECTOR {
+        best[v] = load_vec(v, x + (size_t)first * LANES);
+        where[v] = first;
+    }
+    for (uint y = rows.first; y < rows.end; y++) {
+        for (uint at = y * W + cols.first; at < y * W + cols.end; at++) {
+            EACH_VECTOR {
+                const vec value = load_vec(v, x + (size_t)at * LANES);
+                const choice wins = beats(value, best[v]);
+                best[v] = wins ? value : best[v];
+                where[v] = wins ? (index)at : where[v];
+            }
+        }
+    }
+}
+
+KERNEL max_pool_forward(VALUES x, __global float *restrict y, uint count /* P OH OW */, WINDOW)
+{
+    const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
+    place at = find_place(from, OH, OW);
+    for (uint i = from; i < to; i++) {
+        const span rows = inputs_of(at.y, H, KH, SY, PY), cols = inputs_of(at.x, W, KW, SX, PX);
+        vec best[VECS];
+        index where[VECS];
+        find_best(x + (size_t)at.plane * H * W * LANES, W, rows, cols, best, where);
+        EACH_VECTOR store_vec(best[v], v, y + (size_t)i * LANES);
+        at = next_place(at, OH, OW);
+    }
+}
+
+#if LANES == 1
+/* For GPUs, by inputs: an input is the first maximum of a window where it beats all before it and none after it beats it. */
+KERNEL max_pool_backward(VALUES x, VALUES dy, __global float *restrict dx, uint count /* P H W */, WINDOW)
+{
+    const uint i = get_global_id(0);
+    if (i >= count) return;
+    const place at = find_place(i, H, W);
+    const span down = outputs_of(at.y, OH, KH, SY, PY), along = outputs_of(at.x, OW, KW, SX, PX);
+    const uint start = i - (at.y * W + at.x);
+    const float self = x[i];
+    float sum = 0.0f;
+    for (uint oy = down.first; oy < down.end; oy++) {
+        for (uint ox = along.first; ox < along.end; ox++) {
+            const span rows = inputs_of(oy, H, KH, SY, PY), cols = inputs_of(ox, W, KW, SX, PX);
+            int loses = 0;
+            for (uint y = rows.first; y < rows.end; y++) {
+                for (uint j = start + y * W + cols.first; j < start + y * W + cols.end; j++)
+                    loses |= j < i ? !beats(self, x[j]) : beats(x[j], self);
+            }
+            sum = loses ? sum : sum + dy[(at.plane * OH + oy) * OW + ox];
+        }
+    }
+    dx[i] = arith_flush(sum);
+}
+#endif
+
+/* For processors, where windows do not overlap: by windows. Each writes its own inputs, and those up to the next window. */
+KERNEL max_pool_backward_apart(VALUES x, VALUES dy, __global float *restrict dx, uint count /* P OH OW */, WINDOW)
+{
+    const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
+    place at = find_place(from, OH, OW);
+    for (uint i = from; i < to; i++) {
+        const span rows = inputs_of(at.y, H, KH, SY, PY), cols = inputs_of(at.x, W, KW, SX, PX);
+        const span down = {at.y ? rows.first : 0u, at.y + 1 < OH ? (at.y + 1) * SY - PY : H};
+        const span along = {at.x ? cols.first : 0u, at.x + 1 < OW ? (at.x + 1) * SX - PX : W};
+        const size_t plane = (size_t)at.plane * H * W * LANES;
+        vec best[VECS], d[VECS];
+        index where[VECS];
+        find_best(x + plane, W, rows, cols, best, where);
+        EACH_VECTOR d[v] = flush_vec(load_vec(v, dy + (size_t)i * LANES));
+        for (uint y = down.first; y < down.end; y++) {
+            for (uint j = y * W + along.first; j < y * W + along.end; j++)
+                EACH_VECTOR store_vec(where[v] == (index)j ? d[v] : (vec)0.0f, v, dx + plane + (size_t)j * LANES);
+        }
+        at = next_place(at, OH, OW);
+    }
+}
+
+/* For processors, where windows overlap: by planes, since windows that share inputs must add to them in order. */
+KERNEL max_pool_backward_planes(VALUES x, VALUES dy, __global float *restrict dx, uint planes, WINDOW)
+{
+    const uint plane = get_global_id(0);
+    if (plane >= planes) return;
+    x += (size_t)plane * H * W * LANES;
+    dy += (size_t)plane * OH * OW * LANES;
+    dx += (size_t)plane * H * W * LANES;
+    for (uint j = 0; j < H * W * VECS; j++) store_vec((vec)0.0f, j, dx);
+    place at = {0u, 0u, 0u};
+    for (uint i = 0; i < OH * OW; i++) {
+        const span rows = inputs_of(at.y, H, KH, SY, PY), cols = inputs_of(at.x, W, KW, SX, PX);
+        vec best[VECS];
+        index where[VECS];
+        find_best(x, W, rows, cols, best, where);
+        for (uint y = rows.first; y < rows.end; y++) {
+            for (uint j = y * W + cols.first; j < y * W + cols.end; j++) {
+                EACH_VECTOR {
+                    __global float *to = dx + (size_t)j * LANES;
+                    const vec sum = load_vec(v, to);
+                    store_vec(where[v] == (index)j ? sum + load_vec(v, dy + (size_t)i * LANES) : sum, v, to);
+                }
+            }
+        }
+        at = next_place(at, OH, OW);
+    }
+    for (uint j = 0; j < H * W * VECS; j++) store_vec(flush_vec(load_vec(j, dx)), j, dx);
+}
+
+/* Tap t adds to lane t % 16; lanes fold 8, 4, 2, 1. */
+KERNEL average_pool_forward(VALUES x, __global float *restrict y, uint count /* P OH OW */, float taps, float reciprocal, WINDOW)
+{
+    const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
+    place at = find_place(from, OH, OW);
+    for (uint i = from; i < to; i++) {
+        const size_t plane = (size_t)at.plane * H * W * LANES;
+        EACH_VECTOR {
+            vec sum[16];
+            uint ky = 0, kx = 0;
+            UNROLL for (int l = 0; l < 16; l++) sum[l] = 0.0f;
+            while (ky < KH) {
+                UNROLL for (int l = 0; l < 16; l++) {
+                    const uint iy = at.y * SY + ky - PY, ix = at.x * SX + kx - PX; /* in the padding: past the end, or wrapped */
+                    if (ky < KH && iy < H && ix < W) sum[l] += load_vec(v, x + plane + ((size_t)iy * W + ix) * LANES);
+                    kx = kx + 1 < KW ? kx + 1 : 0u;
+                    ky += kx == 0;
+                }
+            }
+            UNROLL for (int fold = 8; fold > 0; fold /= 2) {
+                UNROLL for (int l = 0; l < fold; l++) sum[l] += sum[l + fold];
+            }
+            store_vec(mean_vec(sum[0], taps, reciprocal), v, y + (size_t)i * LANES);
+        }
+        at = next_place(at, OH, OW);
+    }
+}
+
+KERNEL average_pool_backward(VALUES dy, __global float *restrict dx, uint count /* P H W */, float taps, float reciprocal, WINDOW)
+{
+    const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
+    place at = find_place(from, H, W);
+    for (uint i = from; i < to; i++) {
+        const span down = outputs_of(at.y, OH, KH, SY, PY), along = outputs_of(at.x, OW, KW, SX, PX);
+        vec sum[VECS];
+        EACH_VECTOR sum[v] = 0.0f;
+        for (uint oy = down.first; oy < down.end; oy++) {
+            for (uint ox = along.first; ox < along.end; ox++) {
+                const size_t from_output = (((size_t)at.plane * OH + oy) * OW + ox) * LANES;
+                EACH_VECTOR sum[v] += load_vec(v, dy + from_output);
+            }
+        }
+        EACH_VECTOR store_vec(mean_vec(sum[v], taps, reciprocal), v, dx + (size_t)i * LANES);
+        at = next_place(at, H, W);
+    }
+}

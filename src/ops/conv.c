@@ -1,0 +1,369 @@
+/* Convolutions and their gradients, as cross-correlations. Each sum is one fma chain in the order of the weights' tensor, but for
+ * the gradients of weights and biases, which are sums over (example, oy, ox) by the rule of granules (granule.h).
+ *
+ * N examples in the tile; size[] is window.h's. G groups; CG = C / G channels and OG = O / G outputs of a group; T = KH KW taps;
+ * K = CG T weights an output; Q = H W and P = OH OW positions.
+ * x (N, C, Q), y (N, O, P), w (O, CG, T) = (O, K), b (O)
+ *
+ * The loops run over the outputs or channels of a group innermost, since those sums are independent: tensors are transposed for it. */
+#include "ops/rows.h"
+
+#include "ops/granule.h"
+#include "ops/taps.h"
+
+#include "arith.h"
+
+/* ---- cases ------------------------------------------------------------------------------------------------------- */
+
+enum { GEOMETRY = 14, FMAS = 300000 };
+
+/* N, C, H, W, O, KH, KW, SY, SX, PY, PX, DY, DX, G: what networks have, ones, primes, and both sides of the blocks that
+ * kernels may have. */
+static const uint32_t edges[][GEOMETRY] = {
+    {1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1},
+    {1, 1, 28, 28, 20, 5, 5, 1, 1, 0, 0, 1, 1, 1}, /* of lenet */
+    {1, 20, 12, 12, 50, 5, 5, 1, 1, 0, 0, 1, 1, 1},
+    {2, 3, 5, 4, 7, 1, 1, 1, 1, 0, 0, 1, 1, 1}, /* 1 x 1 */
+    {8, 16, 6, 6, 16, 1, 1, 1, 1, 0, 0, 1, 1, 1},
+    {33, 20, 4, 3, 21, 1, 1, 2, 2, 0, 0, 1, 1, 1},
+    {3, 4, 7, 7, 5, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+    {16, 8, 8, 8, 8, 3, 3, 1, 1, 1, 1, 1, 1, 1}, /* 3 x 3 */
+    {7, 3, 9, 11, 12, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+    {32, 12, 5, 5, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+    {17, 5, 9, 8, 6, 5, 5, 1, 1, 0, 0, 1, 1, 1},
+    {2, 10, 9, 9, 19, 5, 5, 1, 1, 2, 2, 1, 1, 1}, /* 5 x 5 */
+    {31, 6, 8, 8, 11, 3, 3, 2, 2, 1, 1, 1, 1, 1},
+    {2, 3, 8, 7, 4, 3, 3, 2, 2, 0, 0, 1, 1, 1}, /* strides, with a rest */
+    {8, 4, 12, 10, 9, 5, 5, 2, 2, 2, 2, 1, 1, 1},
+    {32, 4, 10, 10, 5, 2, 2, 3, 3, 0, 0, 1, 1, 1},
+    {3, 2, 11, 9, 3, 1, 1, 3, 3, 0, 0, 1, 1, 1},
+    {7, 5, 9, 10, 4, 3, 3, 1, 2, 1, 0, 1, 1, 1},
+    {16, 3, 13, 13, 17, 4, 4, 4, 4, 0, 0, 1, 1, 1},
+    {3, 5, 11, 9, 4, 3, 3, 1, 1, 2, 2, 2, 2, 1}, /* dilation */
+    {2, 7, 12, 13, 6, 3, 3, 2, 2, 1, 1, 2, 2, 1},
+    {7, 3, 9, 9, 20, 2, 3, 2, 1, 0, 2, 1, 3, 1},
+    {8, 16, 7, 7, 16, 3, 3, 1, 1, 1, 1, 1, 1, 16},
+    {3, 5, 6, 6, 10, 3, 3, 1, 1, 1, 1, 1, 1, 5}, /* groups */
+    {17, 13, 8, 8, 13, 5, 5, 2, 2, 2, 2, 1, 1, 13},
+    {7, 6, 5, 5, 10, 3, 3, 1, 1, 1, 1, 1, 1, 2},
+    {33, 8, 4, 4, 12, 2, 2, 2, 2, 0, 0, 1, 1, 4},
+    {2, 34, 5, 5, 22, 3, 3, 1, 1, 1, 1, 1, 1, 2},
+    {2, 3, 6, 9, 4, 1, 7, 1, 1, 0, 3, 1, 1, 1},
+    {3, 4, 9, 6, 5, 7, 1, 1, 1, 3, 0, 1, 1, 1}, /* not square */
+    {16, 2, 7, 6, 11, 3, 2, 1, 1, 0, 0, 1, 1, 1},
+    {31, 5, 3, 8, 10, 2, 5, 1, 1, 1, 2, 1, 1, 1},
+    {65, 10, 1, 1, 13, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+    {2, 4, 1, 1, 4, 3, 3, 1, 1, 2, 2, 1, 1, 1}, /* planes of one pixel */
+    {3, 3, 1, 1, 5, 3, 3, 1, 1, 3, 3, 1, 1, 1},
+    {8, 7, 1, 1, 9, 1, 1, 1, 1, 1, 1, 1, 1, 1},
+    {65, 12, 5, 5, 19, 5, 5, 1, 1, 0, 0, 1, 1, 1},
+    {33, 16, 2, 2, 23, 2, 2, 1, 1, 0, 0, 1, 1, 1}, /* one output */
+    {3, 2, 17, 1, 5, 3, 1, 1, 1, 1, 0, 1, 1, 1},
+    {7, 3, 1, 33, 5, 1, 5, 1, 1, 0, 2, 1, 1, 1}, /* lines */
+    {31, 11, 1, 17, 16, 1, 3, 1, 2, 0, 1, 1, 1, 1},
+    {65, 1, 9, 1, 2, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+    {16, 9, 3, 16, 15, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+    {17, 17, 3, 5, 4, 3, 3, 1, 1, 0, 0, 1, 1, 1},
+    {1, 21, 8, 17, 6, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+    {32, 15, 2, 31, 5, 1, 3, 1, 1, 0, 1, 1, 1, 1},
+};
+
+#define PICK(d, list) (list)[draw_below(d, LENGTH(list))]
+
+/* One side of a window: taps, stride, padding, dilation. */
+static void draw_side(draw *d, uint32_t *taps, uint32_t *stride, uint32_t *padding, uint32_t *dilation)
+{
+    static const uint32_t sizes[] = {1, 2, 3, 3, 4, 5, 5, 7}, strides[] = {1, 1, 1, 2, 2, 3}, apart[] = {1, 1, 1, 2, 3};
+    *taps = PICK(d, sizes);
+    *stride = PICK(d, strides);
+    *dilation = PICK(d, apart);
+    *padding = draw_below(d, 3) ? (*taps - 1) * *dilation / 2 : draw_below(d, *taps + 1);
+}
+
+static void draw_geometry(draw *d, uint32_t g[GEOMETRY])
+{
+    static const uint32_t examples[] = {1, 2, 3, 7, 8, 16, 17, 31, 32, 33, 65};
+    static const uint32_t channels[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15, 16, 17, 19, 20, 21, 23};
+    const uint32_t kind = draw_below(d, 5), in = PICK(d, channels), out = PICK(d, channels); /* kind 0, 1: groups */
+    g[0] = PICK(d, examples);
+    g[13] = kind == 0 ? in : kind == 1 ? 2 : 1;
+    g[1] = kind == 1 ? 2 * in : in;
+    g[4] = kind == 0 ? in * (1 + draw_below(d, 2)) : kind == 1 ? 2 * out : out;
+    g[2] = draw_below(d, 8) ? 1 + draw_below(d, 14) : 1;
+    g[3] = draw_below(d, 3) ? g[2] : 1 + draw_below(d, 19);
+    draw_side(d, &g[5], &g[7], &g[9], &g[11]);
+    draw_side(d, &g[6], &g[8], &g[10], &g[12]);
+    if (draw_below(d, 3) == 0) return;
+    for (int i = 5; i < 13; i += 2) g[i + 1] = g[i]; /* square */
+}
+
+static void set_geometry(op_args *args, const uint32_t g[GEOMETRY])
+{
+    uint32_t *s = args->size;
+    args->n = args->batch = g[0];
+    s[WINDOW_C] = g[1], s[WINDOW_H_IN] = g[2], s[WINDOW_W_IN] = g[3], s[WINDOW_O] = g[4];
+    s[WINDOW_KH] = g[5], s[WINDOW_KW] = g[6];
+    s[WINDOW_SY] = g[7], s[WINDOW_SX] = g[8];
+    s[WINDOW_PY] = g[9], s[WINDOW_PX] = g[10];
+    s[WINDOW_DY] = g[11], s[WINDOW_DX] = g[12], s[WINDOW_GROUPS] = g[13];
+    s[WINDOW_OH] = window_out(g[2], g[5], g[7], g[9], g[11]);
+    s[WINDOW_OW] = window_out(g[3], g[6], g[8], g[10], g[12]);
+}
+
+static bool conv_shape(op_args *args, draw *d, int edge)
+{
+    uint32_t drawn[GEOMETRY];
+    if (edge >= LENGTH(edges)) return false;
+    do {
+        if (edge < 0) draw_geometry(d, drawn);
+        set_geometry(args, edge < 0 ? drawn : edges[edge]);
+    } while (edge < 0 && (!window_out_elements(args) || args->n * window_in_elements(args) > FMAS ||
+                          args->n * window_out_elements(args) * window_chain(args) > FMAS));
+    return true;
+}
+
+/* A tile somewhere in a batch, for the sums over examples. */
+static bool conv_sum_shape(op_args *args, draw *d, int edge)
+{
+    static const uint32_t granules[] = {0, 1, 2, 4, 16};
+    if (!conv_shape(args, d, edge)) return false;
+    args->size[WINDOW_GRANULE] = PICK(d, granules);
+    args->first = draw_below(d, 3) ? draw_below(d, 100) : 0;
+    args->batch = args->first + args->n + (draw_below(d, 2) ? draw_below(d, 40) : 0);
+    return true;
+}
+
+/* ---- sizes ------------------------------------------------------------------------------------------------------- */
+
+enum { OF_X, OF_W, OF_B, OF_Y };
+
+static uint64_t conv_elements(const op_args *a, int of)
+{
+    switch (of) {
+    case OF_X: return a->n * window_in_elements(a);
+    case OF_W: return window_weights(a);
+    case OF_B: return a->size[WINDOW_O];
+    default: return a->n * window_out_elements(a);
+    }
+}
+
+static uint64_t backward_input_elements(const op_args *a, int operand)
+{
+    static const int like[] = {OF_Y, OF_W, OF_X};
+    return conv_elements(a, like[operand]);
+}
+
+static uint64_t backward_weights_elements(const op_args *a, int operand)
+{
+    static const int like[] = {OF_X, OF_Y, OF_W, OF_W};
+    return conv_elements(a, like[operand]);
+}
+
+static uint64_t backward_bias_elements(const op_args *a, int operand)
+{
+    static const int like[] = {OF_Y, OF_B, OF_B};
+    return conv_elements(a, like[operand]);
+}
+
+/* All taps count, those in the padding too, as is usual. */
+static uint64_t conv_flops(const op_args *a) { return 2 * window_out_elements(a) * window_chain(a); }
+
+/* A list of taps, the weights or their sums transposed, and one place's sums; then the outputs of one example. */
+static uint64_t conv_scratch(const op_args *a)
+{
+    const uint64_t sums = window_weights(a) + a->size[WINDOW_O] + a->size[WINDOW_C];
+    return taps_most(a) * sizeof(tap) + sums * sizeof(float);
+}
+
+static uint64_t backward_weights_scratch(const op_args *a)
+{
+    return conv_scratch(a) + window_out_elements(a) * sizeof(float);
+}
+
+/* ---- references -------------------------------------------------------------------------------------------------- */
+
+/* Each sum takes one more product. */
+static inline __attribute__((always_inline)) void add_products(float *restrict sum, float a, const float *restrict b,
+                                                               uint32_t width)
+{
+    for (uint32_t i = 0; i < width; i++) sum[i] = __builtin_fmaf(a, b[i], sum[i]);
+}
+
+/* (rows, cols) to (cols, rows) */
+static inline __attribute__((always_inline)) void transpose(const float *restrict from, uint32_t rows, uint32_t cols,
+                                                            float *restrict to)
+{
+    for (uint32_t r = 0; r < rows; r++)
+        for (uint32_t c = 0; c < cols; c++) to[(uint64_t)c * rows + r] = from[(uint64_t)r * cols + c];
+}
+
+typedef struct letters {
+    uint32_t g, c, cg, o, og, t, k, q, p;
+} letters;
+
+static inline letters letters_of(const op_args *a)
+{
+    const uint32_t *s = a->size;
+    letters l = {.g = s[WINDOW_GROUPS], .c = s[WINDOW_C], .o = s[WINDOW_O], .t = taps_most(a)};
+    l.cg = l.c / l.g;
+    l.og = l.o / l.g;
+    l.k = l.cg * l.t;
+    l.q = s[WINDOW_H_IN] * s[WINDOW_W_IN];
+    l.p = s[WINDOW_OH] * s[WINDOW_OW];
+    return l;
+}
+
+/* y = b, then fma over (c, ky, kx) ascending of x w */
+CLONES static void conv_forward(const op_args *a, void *const *operand, void *scratch)
+{
+    const float *x = operand[0], *w = operand[1], *b = operand[2];
+    float *y = operand[3];
+    const letters l = letters_of(a);
+    tap *const list = scratch;
+    float *const wt = (float *)(void *)(list + l.t), *const sum = wt + (uint64_t)l.o * l.k; /* wt (G, K, OG) */
+
+    for (uint32_t g = 0; g < l.g; g++)
+        transpose(w + (uint64_t)g * l.og * l.k, l.og, l.k, wt + (uint64_t)g * l.og * l.k);
+    for (uint32_t n = 0; n < a->n; n++, x += (uint64_t)l.c * l.q, y += (uint64_t)l.o * l.p)
+        for (uint32_t p = 0; p < l.p; p++) {
+            const uint32_t taps = taps_of_output(a, p / a->size[WINDOW_OW], p % a->size[WINDOW_OW], list);
+            for (uint32_t g = 0; g < l.g; g++) {
+                for (uint32_t o = 0; o < l.og; o++) sum[o] = b[g * l.og + o];
+                for (uint32_t c = g * l.cg; c < (g + 1) * l.cg; c++)
+                    for (uint32_t t = 0; t < taps; t++)
+                        add_products(sum, x[(uint64_t)c * l.q + list[t].at],
+                                     wt + ((uint64_t)c * l.t + list[t].number) * l.og, l.og);
+                for (uint32_t o = 0; o < l.og; o++) y[(uint64_t)(g * l.og + o) * l.p + p] = arith_flush(sum[o]);
+            }
+        }
+}
+
+/* dx = fma over (o, ky, kx) ascending of dy w */
+CLONES static void conv_backward_input(const op_args *a, void *const *operand, void *scratch)
+{
+    const float *dy = operand[0], *w = operand[1];
+    float *dx = operand[2];
+    const letters l = letters_of(a);
+    tap *const list = scratch;
+    float *const wt = (float *)(void *)(list + l.t), *const sum = wt + (uint64_t)l.o * l.k; /* wt (O, T, CG) */
+
+    for (uint32_t o = 0; o < l.o; o++) transpose(w + (uint64_t)o * l.k, l.cg, l.t, wt + (uint64_t)o * l.k);
+    for (uint32_t n = 0; n < a->n; n++, dy += (uint64_t)l.o * l.p, dx += (uint64_t)l.c * l.q)
+        for (uint32_t q = 0; q < l.q; q++) {
+            const uint32_t taps = taps_of_input(a, q / a->size[WINDOW_W_IN], q % a->size[WINDOW_W_IN], list);
+            for (uint32_t g = 0; g < l.g; g++) {
+                for (uint32_t c = 0; c < l.cg; c++) sum[c] = 0;
+                for (uint32_t o = g * l.og; o < (g + 1) * l.og; o++)
+                    for (uint32_t t = 0; t < taps; t++)
+                        add_products(sum, dy[(uint64_t)o * l.p + list[t].at],
+                                     wt + ((uint64_t)o * l.t + list[t].number) * l.cg, l.cg);
+                for (uint32_t c = 0; c < l.cg; c++) dx[(uint64_t)(g * l.cg + c) * l.q + q] = arith_flush(sum[c]);
+            }
+        }
+}
+
+/* One example's products for all weights: sum (G, K, OG) += x dy over (oy, ox) ascending; dyt (P, O). */
+static inline __attribute__((always_inline)) void add_example(const op_args *a, const letters *l, const float *x,
+                                                              const float *dyt, tap *list, float *sum)
+{
+    for (uint32_t p = 0; p < l->p; p++) {
+        const uint32_t taps = taps_of_output(a, p / a->size[WINDOW_OW], p % a->size[WINDOW_OW], list);
+        for (uint32_t c = 0; c < l->c; c++)
+            for (uint32_t t = 0; t < taps; t++)
+                add_products(sum + ((uint64_t)c * l->t + list[t].number) * l->og, x[(uint64_t)c * l->q + list[t].at],
+                             dyt + (uint64_t)p * l->o + c / l->cg * l->og, l->og);
+    }
+}
+
+/* total (O, K), open (O, K): sums of dy x over the examples of the batch */
+CLONES static void conv_backward_weights(const op_args *a, void *const *operand, void *scratch)
+{
+    const float *x = operand[0], *dy = operand[1];
+    float *total = operand[2], *open = operand[3];
+    const letters l = letters_of(a);
+    tap *const list = scratch;
+    float *const sum = (float *)(void *)(list + l.t), *const dyt = sum + (uint64_t)l.o * l.k;
+
+    for (uint32_t r = 0; r < a->n;) {
+        const granule_part part = granule_from(a, a->size[WINDOW_GRANULE], r);
+        for (uint32_t o = 0; o < l.o; o++)
+            for (uint32_t k = 0; k < l.k; k++) {
+                const uint64_t at = (uint64_t)o * l.k + k;
+                sum[((uint64_t)(o / l.og) * l.k + k) * l.og + o % l.og] = granule_start(part, total + at, open + at);
+            }
+        for (; r < part.stop; r++) {
+            transpose(dy + (uint64_t)r * l.o * l.p, l.o, l.p, dyt);
+            add_example(a, &l, x + (uint64_t)r * l.c * l.q, dyt, list, sum);
+        }
+        for (uint32_t o = 0; o < l.o; o++)
+            for (uint32_t k = 0; k < l.k; k++) {
+                const uint64_t at = (uint64_t)o * l.k + k;
+                granule_keep(part, sum[((uint64_t)(o / l.og) * l.k + k) * l.og + o % l.og], total + at, open + at);
+            }
+    }
+}
+
+/* total (O), open (O): sums of dy over the examples of the batch */
+CLONES static void conv_backward_bias(const op_args *a, void *const *operand, void *scratch)
+{
+    const float *dy = operand[0];
+    float *total = operand[1], *open = operand[2];
+    const letters l = letters_of(a);
+    (void)scratch;
+    for (uint32_t o = 0; o < l.o; o++)
+        for (uint32_t r = 0; r < a->n;) {
+            const granule_part part = granule_from(a, a->size[WINDOW_GRANULE], r);
+            float sum = granule_start(part, total + o, open + o);
+            for (; r < part.stop; r++)
+                for (uint32_t p = 0; p < l.p; p++) sum += dy[((uint64_t)r * l.o + o) * l.p + p];
+            granule_keep(part, sum, total + o, open + o);
+        }
+}
+
+const op_row row_conv_forward = {
+    .name = "conv_forward",
+    .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES},
+                {"w", TYPE_F32, ACCESS_IN, HOLD_ROWS},
+                {"b", TYPE_F32, ACCESS_IN, HOLD_ROWS},
+                {"y", TYPE_F32, ACCESS_OUT, HOLD_EXAMPLES}},
+    .elements = conv_elements,
+    .scratch = conv_scratch,
+    .flops = conv_flops,
+    .reference = conv_forward,
+    .shape = conv_shape,
+};
+
+const op_row row_conv_backward_input = {
+    .name = "conv_backward_input",
+    .operand = {{"dy", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES},
+                {"w", TYPE_F32, ACCESS_IN, HOLD_ROWS},
+                {"dx", TYPE_F32, ACCESS_OUT, HOLD_EXAMPLES}},
+    .elements = backward_input_elements,
+    .scratch = conv_scratch,
+    .flops = conv_flops,
+    .reference = conv_backward_input,
+    .shape = conv_shape,
+};
+
+const op_row row_conv_backward_weights = {
+    .name = "conv_backward_weights",
+    .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES},
+                {"dy", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES},
+                {"total", TYPE_F32, ACCESS_INOUT, HOLD_ROWS},
+                {"open", TYPE_F32, ACCESS_INOUT, HOLD_ROWS}},
+    .elements = backward_weights_elements,
+    .scratch = backward_weights_scratch,
+    .flops = conv_flops,
+    .reference = conv_backward_weights,
+    .shape = conv_sum_shape,
+};
+
+const op_row row_conv_backward_bias = {
+    .name = "conv_backward_bias",
+    .operand = {{"dy", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES},
+                {"total", TYPE_F32, ACCESS_INOUT, HOLD_ROWS},
+                {"open", TYPE_F32, ACCESS_INOUT, HOLD_ROWS}},
+    .elements = backward_bias_elements,
+    .reference = conv_backward_bias,
+    .shape = conv_sum_shape,
+};

@@ -1,0 +1,85 @@
+/* Dropout: y = 0 with probability `rate`, else x / (1 - rate), and its gradient with the same mask; in an evaluation y = x.
+ * The mask is a function of the example in the data set and the epoch, not of the tile (Srivastava et al. 2014; philox.h).
+ *
+ * N examples in the tile; x, y (N, E); order (D): row r of the tile is example order[at + r] of the data set.
+ * size[0] = E, size[1] = number of the layer, size[2] = rate 2^32, size[3] = D; scalar[0] = 1 / (1 - rate) */
+#include "ops/rows.h"
+
+#include "arith.h"
+#include "philox.h"
+
+#include <string.h>
+
+enum { E, LAYER, THRESHOLD, ORDER };
+
+static bool dropout_shape(op_args *args, draw *d, int edge)
+{
+    static const uint32_t edges[][2] = {{1, 1},   {2, 3},   {3, 4},   {7, 5},  {8, 16},
+                                        {16, 63}, {17, 64}, {31, 65}, {33, 7}, {65, 12}};
+    static const uint32_t quarters[] = {0, 0x40000000u, 0x80000000u, 0xc0000000u};
+    if (edge >= LENGTH(edges)) return false;
+    args->n = edge >= 0 ? edges[edge][0] : draw_size(d, 70);
+    args->size[E] = edge >= 0 ? edges[edge][1] : draw_size(d, 300);
+    args->size[LAYER] = draw_below(d, 3) ? draw_below(d, 20) : draw_u32(d) >> 8;
+    args->size[THRESHOLD] = draw_below(d, 2) ? quarters[draw_below(d, LENGTH(quarters))] : draw_below(d, 0xf0000000u);
+    args->scalar[0] = arith_div(1, __builtin_fmaf(-(float)args->size[THRESHOLD], 0x1p-32f, 1));
+    args->at = draw_below(d, 20);
+    args->size[ORDER] = args->at + args->n + draw_below(d, 3);
+    args->epoch = draw_below(d, 2) ? draw_below(d, 100) : draw_u32(d);
+    args->seed = (uint64_t)draw_u32(d) << 32;
+    args->seed |= draw_u32(d);
+    args->evaluating = args->op == OP_DROPOUT_FORWARD && draw_below(d, 4) == 0;
+    args->batch = args->n;
+    return true;
+}
+
+static uint64_t dropout_elements(const op_args *a, int operand)
+{
+    return operand == 1 ? a->size[ORDER] : (uint64_t)a->n * a->size[E];
+}
+
+static bool dropout_fill(const op_args *a, int operand, void *data, draw *d)
+{
+    if (operand != 1) return false;
+    for (uint32_t i = 0; i < a->size[ORDER]; i++) ((uint32_t *)data)[i] = draw_u32(d);
+    return true;
+}
+
+CLONES static void drop(const op_args *a, void *const *operand, void *scratch)
+{
+    const float *restrict x = operand[0];
+    const uint32_t *order = operand[1];
+    float *restrict y = operand[2];
+    const uint32_t elements = a->size[E];
+    (void)scratch;
+    if (a->evaluating) memcpy(y, x, (size_t)dropout_elements(a, 0) * sizeof *y);
+    for (uint32_t r = 0; r < a->n && !a->evaluating; r++, x += elements, y += elements)
+        for (uint32_t u = 0; u < elements; u += 4) {
+            const uint32_t layer = PHILOX_DROPOUT | a->size[LAYER], end = elements - u < 4 ? elements - u : 4;
+            const philox_block word = philox(a->seed, layer, a->epoch, order[a->at + r], u / 4);
+            for (uint32_t k = 0; k < end; k++)
+                y[u + k] = word.v[k] < a->size[THRESHOLD] ? 0 : arith_flush(x[u + k] * a->scalar[0]);
+        }
+}
+
+const op_row row_dropout_forward = {
+    .name = "dropout_forward",
+    .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES},
+                {"order", TYPE_U32, ACCESS_IN, HOLD_ROWS},
+                {"y", TYPE_F32, ACCESS_OUT, HOLD_EXAMPLES}},
+    .elements = dropout_elements,
+    .reference = drop,
+    .shape = dropout_shape,
+    .fill = dropout_fill,
+};
+
+const op_row row_dropout_backward = {
+    .name = "dropout_backward",
+    .operand = {{"dy", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES},
+                {"order", TYPE_U32, ACCESS_IN, HOLD_ROWS},
+                {"dx", TYPE_F32, ACCESS_OUT, HOLD_EXAMPLES}},
+    .elements = dropout_elements,
+    .reference = drop,
+    .shape = dropout_shape,
+    .fill = dropout_fill,
+};

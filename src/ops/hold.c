@@ -1,0 +1,43 @@
+/* From panels of examples to rows, and back, where one layer holds a tile otherwise than the next: in the canonical layout
+ * both are copies.  size[0] = elements an example */
+#include "ops/rows.h"
+
+#include <string.h>
+
+static bool hold_shape(op_args *args, draw *d, int edge)
+{
+    static const uint32_t edges[][2] = {{1, 1}, {2, 63}, {33, 5}, {31, 64}, {65, 7}, {16, 800}};
+    if (edge >= LENGTH(edges)) return false;
+    args->n = edge >= 0 ? edges[edge][0] : draw_size(d, 70);
+    args->size[0] = edge >= 0 ? edges[edge][1] : draw_size(d, 300);
+    args->batch = args->n;
+    return true;
+}
+
+static uint64_t hold_elements(const op_args *a, int operand)
+{
+    (void)operand;
+    return (uint64_t)a->n * a->size[0];
+}
+
+static void copy(const op_args *a, void *const *operand, void *scratch)
+{
+    (void)scratch;
+    memcpy(operand[1], operand[0], (size_t)hold_elements(a, 0) * sizeof(float));
+}
+
+const op_row row_to_rows = {
+    .name = "to_rows",
+    .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES}, {"y", TYPE_F32, ACCESS_OUT, HOLD_ROWS}},
+    .elements = hold_elements,
+    .reference = copy,
+    .shape = hold_shape,
+};
+
+const op_row row_to_panels = {
+    .name = "to_panels",
+    .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_ROWS}, {"y", TYPE_F32, ACCESS_OUT, HOLD_EXAMPLES}},
+    .elements = hold_elements,
+    .reference = copy,
+    .shape = hold_shape,
+};

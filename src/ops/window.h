@@ -1,0 +1,52 @@
+/* A window that slides over planes: what conv.c and pool.c mean by size[].
+ *
+ * C channels of H x W in, O channels of OH x OW out. A window has KH x KW taps; at output (oy, ox) the tap (ky, kx) is at input
+ * (oy SY + ky DY - PY, ox SX + kx DX - PX), which lies in the padding where it is outside 0 .. H-1, 0 .. W-1.
+ * Pooling has O = C, DY = DX = 1, GROUPS = 1. */
+#ifndef WINDOW_H
+#define WINDOW_H
+
+#include "ops/op.h"
+
+enum {
+    WINDOW_C,
+    WINDOW_H_IN,
+    WINDOW_W_IN,
+    WINDOW_O,
+    WINDOW_OH,
+    WINDOW_OW,
+    WINDOW_KH,
+    WINDOW_KW,
+    WINDOW_SY,
+    WINDOW_SX,
+    WINDOW_PY,
+    WINDOW_PX,
+    WINDOW_DY,
+    WINDOW_DX,
+    WINDOW_GROUPS,  /* output channels o of group g see the input channels of group g alone */
+    WINDOW_GRANULE, /* examples of a granule, of the sums over examples; 0: one chain */
+};
+
+/* The outputs along one side, or 0 where the window does not fit. */
+static inline uint32_t window_out(uint64_t in, uint32_t taps, uint32_t stride, uint32_t padding, uint32_t dilation)
+{
+    const uint64_t padded = in + 2 * (uint64_t)padding, span = (uint64_t)dilation * (taps - 1) + 1;
+    return padded < span ? 0 : (uint32_t)((padded - span) / stride + 1);
+}
+
+/* Canonical elements: of x, of y, and of the weights (O, C / GROUPS, KH, KW). */
+static inline uint64_t window_in_elements(const op_args *a)
+{
+    return (uint64_t)a->size[WINDOW_C] * a->size[WINDOW_H_IN] * a->size[WINDOW_W_IN];
+}
+static inline uint64_t window_out_elements(const op_args *a)
+{
+    return (uint64_t)a->size[WINDOW_O] * a->size[WINDOW_OH] * a->size[WINDOW_OW];
+}
+static inline uint64_t window_chain(const op_args *a) /* fmas of one output */
+{
+    return (uint64_t)(a->size[WINDOW_C] / a->size[WINDOW_GROUPS]) * a->size[WINDOW_KH] * a->size[WINDOW_KW];
+}
+static inline uint64_t window_weights(const op_args *a) { return a->size[WINDOW_O] * window_chain(a); }
+
+#endif

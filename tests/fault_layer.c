@@ -1,0 +1,418 @@
+/* A layer of OpenCL's loader (OPENCL_LAYERS=/path/to/it.so) that counts calls, and does wrong what it is told. Tests alone.
+ *
+ * TASSELLO_FAULT=RULE|RULE..., each of key=value, separated by ';':
+ *     call=NAME      the call that fails; clEnqueue* is each whose name begins so
+ *     kernel=NAME    only where the call has a kernel of that name
+ *     nth=N          the N-th such call fails, 1 (the default) being the first,
+ *     after=K        counted once K kernels were accepted
+ *     times=N        and so many in a row (default 1; 0: all that follow)
+ *     code=E         with that error (default -5)
+ *     lazy=1         A command is accepted and not run, other calls work; the next clFinish, clWaitForEvents or blocking
+ *                    transfer fails, `times` of them in a row (0: all). It happens to the nth call (times=0: and to all after it)
+ *     spoil=1        a wait that fails leaves garbage in every buffer
+ *     lost=1         from then on every call fails so (but clGetDeviceInfo), until a context is created
+ * TASSELLO_FAULT_BUDGET       bytes: a clCreateBuffer beyond them fails
+ * TASSELLO_FAULT_LAZY_BUDGET  bytes: it succeeds, and so does each command until one is the first to touch a buffer beyond them
+ * TASSELLO_FAULT_CODE         the error of both budgets (default -4)
+ * TASSELLO_FAULT_MAX_ALLOC, TASSELLO_FAULT_GLOBAL   what clGetDeviceInfo says of memory, in bytes
+ * TASSELLO_FAULT_LOG          the file that gets what was counted, one JSON object, when the last context goes and at the exit
+ * TASSELLO_FAULT_TRACE=1      adds to it the calls in their order, as "sgd", "clFinish!-5" or, lazy, "sgd~"
+ *
+ * A call that would create or enqueue something and that is not known here ends the program (nothing goes uncounted), and so does
+ * a release too many. */
+#include "fault_layer.h"
+
+#include <string.h>
+
+static cl_icd_dispatch next, ours; /* the driver's calls, and the loader's view of them */
+
+#define REFERENCES(object, type)                                                                                       \
+    static cl_int CL_API_CALL retain_##object(type handle)                                                             \
+    {                                                                                                                  \
+        fault_retained(handle);                                                                                        \
+        return next.clRetain##object(handle);                                                                          \
+    }                                                                                                                  \
+    static cl_int CL_API_CALL release_##object(type handle)                                                            \
+    {                                                                                                                  \
+        fault_releasing(handle);                                                                                       \
+        return next.clRelease##object(handle);                                                                         \
+    }
+REFERENCES(Context, cl_context)
+REFERENCES(CommandQueue, cl_command_queue)
+REFERENCES(MemObject, cl_mem)
+REFERENCES(Program, cl_program)
+REFERENCES(Kernel, cl_kernel)
+REFERENCES(Event, cl_event)
+#undef REFERENCES
+
+/* Of a call that answers with an object: NULL, with the error where that is wanted. */
+static void *refuse(cl_int code, cl_int *error)
+{
+    if (error) *error = code;
+    return NULL;
+}
+
+static void *created(kind k, void *handle)
+{
+    if (handle) fault_created(k, handle);
+    return handle;
+}
+
+static cl_int CL_API_CALL get_device_info(cl_device_id device, cl_device_info what, size_t size, void *value,
+                                          size_t *written)
+{
+    bool skip;
+    const cl_int answer = fault_judge(&(request){.call = CALL_clGetDeviceInfo}, &skip);
+    if (answer) return answer;
+    const cl_int error = next.clGetDeviceInfo(device, what, size, value, written);
+    const uint64_t says = fault_device_info(what);
+    if (!error && value && says) memcpy(value, &says, sizeof says);
+    return error;
+}
+
+static cl_context CL_API_CALL create_context(const cl_context_properties *properties, cl_uint count,
+                                             const cl_device_id *devices,
+                                             void(CL_CALLBACK *notify)(const char *, const void *, size_t, void *),
+                                             void *user, cl_int *error)
+{
+    bool skip;
+    const cl_int answer = fault_judge(&(request){.call = CALL_clCreateContext}, &skip);
+    if (answer) return refuse(answer, error);
+    return created(KIND_CONTEXT, next.clCreateContext(properties, count, devices, notify, user, error));
+}
+
+static cl_command_queue CL_API_CALL create_queue(cl_context context, cl_device_id device,
+                                                 cl_command_queue_properties properties, cl_int *error)
+{
+    bool skip;
+    const cl_int answer = fault_judge(&(request){.call = CALL_clCreateCommandQueue}, &skip);
+    if (answer) return refuse(answer, error);
+    return created(KIND_QUEUE, next.clCreateCommandQueue(context, device, properties, error));
+}
+
+static cl_command_queue CL_API_CALL create_queue_with(cl_context context, cl_device_id device,
+                                                      const cl_queue_properties *properties, cl_int *error)
+{
+    bool skip;
+    const cl_int answer = fault_judge(&(request){.call = CALL_clCreateCommandQueueWithProperties}, &skip);
+    if (answer) return refuse(answer, error);
+    return created(KIND_QUEUE, next.clCreateCommandQueueWithProperties(context, device, properties, error));
+}
+
+static cl_mem CL_API_CALL create_buffer(cl_context context, cl_mem_flags flags, size_t size, void *host, cl_int *error)
+{
+    bool skip;
+    const cl_int answer = fault_judge(&(request){.call = CALL_clCreateBuffer, .creates = size}, &skip);
+    if (answer) return refuse(answer, error);
+    cl_mem buffer = next.clCreateBuffer(context, flags, size, host, error);
+    if (buffer) fault_created_buffer(buffer, size);
+    return buffer;
+}
+
+static cl_mem CL_API_CALL create_sub_buffer(cl_mem whole, cl_mem_flags flags, cl_buffer_create_type type,
+                                            const void *region, cl_int *error)
+{
+    bool skip;
+    const cl_int answer = fault_judge(&(request){.call = CALL_clCreateSubBuffer}, &skip);
+    if (answer) return refuse(answer, error);
+    cl_mem part = next.clCreateSubBuffer(whole, flags, type, region, error);
+    if (part) fault_created_part(part, whole);
+    return part;
+}
+
+static cl_program CL_API_CALL create_program(cl_context context, cl_uint count, const char **texts,
+                                             const size_t *lengths, cl_int *error)
+{
+    bool skip;
+    const cl_int answer = fault_judge(&(request){.call = CALL_clCreateProgramWithSource}, &skip);
+    if (answer) return refuse(answer, error);
+    return created(KIND_PROGRAM, next.clCreateProgramWithSource(context, count, texts, lengths, error));
+}
+
+static cl_program CL_API_CALL create_program_from(cl_context context, cl_uint count, const cl_device_id *devices,
+                                                  const size_t *lengths, const unsigned char **binaries, cl_int *status,
+                                                  cl_int *error)
+{
+    bool skip;
+    const cl_int answer = fault_judge(&(request){.call = CALL_clCreateProgramWithBinary}, &skip);
+    if (answer) return refuse(answer, error);
+    return created(KIND_PROGRAM,
+                   next.clCreateProgramWithBinary(context, count, devices, lengths, binaries, status, error));
+}
+
+static cl_int CL_API_CALL build_program(cl_program program, cl_uint count, const cl_device_id *devices,
+                                        const char *options, void(CL_CALLBACK *notify)(cl_program, void *), void *user)
+{
+    bool skip;
+    const cl_int answer = fault_judge(&(request){.call = CALL_clBuildProgram}, &skip);
+    return answer ? answer : next.clBuildProgram(program, count, devices, options, notify, user);
+}
+
+/* The kernel is made first, so that a rule can ask for its name. */
+static cl_kernel CL_API_CALL create_kernel(cl_program program, const char *name, cl_int *error)
+{
+    bool skip;
+    cl_kernel kernel = next.clCreateKernel(program, name, error);
+    if (!kernel) return NULL;
+    fault_created_kernel(kernel, name);
+    const cl_int answer = fault_judge(&(request){.call = CALL_clCreateKernel, .kernel = kernel}, &skip);
+    if (!answer) return kernel;
+    release_Kernel(kernel);
+    return refuse(answer, error);
+}
+
+static cl_int CL_API_CALL set_kernel_arg(cl_kernel kernel, cl_uint index, size_t size, const void *value)
+{
+    bool skip;
+    void *handle = NULL;
+    cl_int answer = fault_judge(&(request){.call = CALL_clSetKernelArg, .kernel = kernel}, &skip);
+    if (!answer) answer = next.clSetKernelArg(kernel, index, size, value);
+    if (answer) return answer;
+    if (value && size == sizeof handle) memcpy(&handle, value, sizeof handle);
+    fault_set_argument(kernel, index, handle);
+    return CL_SUCCESS;
+}
+
+static cl_int enqueued(cl_int error, const request *q, size_t size, const cl_event *event)
+{
+    if (error) return error;
+    fault_enqueued(q->call, q->kernel, size, event);
+    return CL_SUCCESS;
+}
+
+/* A command that is not run still has an event. */
+static cl_int skipped(cl_command_queue queue, const request *q, cl_uint count, const cl_event *list, cl_event *event)
+{
+    return enqueued(event ? next.clEnqueueMarkerWithWaitList(queue, count, list, event) : CL_SUCCESS, q, 0, event);
+}
+
+/* What a driver that lost its memory leaves: NaN as floats, and indices far out of range. */
+static void spoil(cl_command_queue queue)
+{
+    const cl_uchar garbage = 0xff;
+    uint64_t size;
+    cl_mem buffer;
+    for (int at = 0; (buffer = fault_spoil(&at, &size));)
+        next.clEnqueueFillBuffer(queue, buffer, &garbage, sizeof garbage, 0, size, 0, NULL, NULL);
+    next.clFinish(queue);
+}
+
+/* A wait that fails does so when nothing runs any more. */
+static cl_int refuse_command(cl_command_queue queue, const request *q, cl_int answer)
+{
+    if (!q->waits) return answer;
+    next.clFinish(queue);
+    spoil(queue);
+    return answer;
+}
+
+static cl_int CL_API_CALL enqueue_kernel(cl_command_queue queue, cl_kernel kernel, cl_uint dimensions,
+                                         const size_t *offset, const size_t *global, const size_t *local, cl_uint count,
+                                         const cl_event *list, cl_event *event)
+{
+    bool skip;
+    const request q = {.call = CALL_clEnqueueNDRangeKernel, .kernel = kernel, .command = true};
+    const cl_int answer = fault_judge(&q, &skip);
+    if (answer) return refuse_command(queue, &q, answer);
+    if (skip) return skipped(queue, &q, count, list, event);
+    return enqueued(next.clEnqueueNDRangeKernel(queue, kernel, dimensions, offset, global, local, count, list, event),
+                    &q, 0, event);
+}
+
+static cl_int CL_API_CALL enqueue_write(cl_command_queue queue, cl_mem to, cl_bool wait, size_t offset, size_t size,
+                                        const void *from, cl_uint count, const cl_event *list, cl_event *event)
+{
+    bool skip;
+    const request q = {.call = CALL_clEnqueueWriteBuffer, .touches = {to}, .waits = wait != CL_FALSE, .command = true};
+    const cl_int answer = fault_judge(&q, &skip);
+    if (answer) return refuse_command(queue, &q, answer);
+    if (skip) return skipped(queue, &q, count, list, event);
+    return enqueued(next.clEnqueueWriteBuffer(queue, to, wait, offset, size, from, count, list, event), &q, size,
+                    event);
+}
+
+static cl_int CL_API_CALL enqueue_read(cl_command_queue queue, cl_mem from, cl_bool wait, size_t offset, size_t size,
+                                       void *to, cl_uint count, const cl_event *list, cl_event *event)
+{
+    bool skip;
+    const request q = {.call = CALL_clEnqueueReadBuffer, .touches = {from}, .waits = wait != CL_FALSE, .command = true};
+    const cl_int answer = fault_judge(&q, &skip);
+    if (answer) return refuse_command(queue, &q, answer);
+    if (skip) return skipped(queue, &q, count, list, event);
+    return enqueued(next.clEnqueueReadBuffer(queue, from, wait, offset, size, to, count, list, event), &q, size, event);
+}
+
+static cl_int CL_API_CALL enqueue_fill(cl_command_queue queue, cl_mem to, const void *pattern, size_t pattern_size,
+                                       size_t offset, size_t size, cl_uint count, const cl_event *list, cl_event *event)
+{
+    bool skip;
+    const request q = {.call = CALL_clEnqueueFillBuffer, .touches = {to}, .command = true};
+    const cl_int answer = fault_judge(&q, &skip);
+    if (answer) return refuse_command(queue, &q, answer);
+    if (skip) return skipped(queue, &q, count, list, event);
+    return enqueued(next.clEnqueueFillBuffer(queue, to, pattern, pattern_size, offset, size, count, list, event), &q,
+                    size, event);
+}
+
+static cl_int CL_API_CALL enqueue_copy(cl_command_queue queue, cl_mem from, cl_mem to, size_t from_offset,
+                                       size_t to_offset, size_t size, cl_uint count, const cl_event *list,
+                                       cl_event *event)
+{
+    bool skip;
+    const request q = {.call = CALL_clEnqueueCopyBuffer, .touches = {from, to}, .command = true};
+    const cl_int answer = fault_judge(&q, &skip);
+    if (answer) return refuse_command(queue, &q, answer);
+    if (skip) return skipped(queue, &q, count, list, event);
+    return enqueued(next.clEnqueueCopyBuffer(queue, from, to, from_offset, to_offset, size, count, list, event), &q,
+                    size, event);
+}
+
+static cl_int CL_API_CALL enqueue_marker(cl_command_queue queue, cl_uint count, const cl_event *list, cl_event *event)
+{
+    bool skip;
+    const request q = {.call = CALL_clEnqueueMarkerWithWaitList, .command = true};
+    const cl_int answer = fault_judge(&q, &skip);
+    if (answer) return answer;
+    if (skip) return skipped(queue, &q, count, list, event);
+    return enqueued(next.clEnqueueMarkerWithWaitList(queue, count, list, event), &q, 0, event);
+}
+
+static cl_int CL_API_CALL enqueue_barrier(cl_command_queue queue, cl_uint count, const cl_event *list, cl_event *event)
+{
+    bool skip;
+    const request q = {.call = CALL_clEnqueueBarrierWithWaitList, .command = true};
+    const cl_int answer = fault_judge(&q, &skip);
+    if (answer) return answer;
+    if (skip) return skipped(queue, &q, count, list, event);
+    return enqueued(next.clEnqueueBarrierWithWaitList(queue, count, list, event), &q, 0, event);
+}
+
+static cl_int CL_API_CALL flush(cl_command_queue queue)
+{
+    bool skip;
+    const cl_int answer = fault_judge(&(request){.call = CALL_clFlush, .command = true}, &skip);
+    return answer || skip ? answer : next.clFlush(queue);
+}
+
+static cl_int CL_API_CALL finish(cl_command_queue queue)
+{
+    bool skip;
+    const request q = {.call = CALL_clFinish, .waits = true, .command = true};
+    const cl_int answer = fault_judge(&q, &skip);
+    if (answer) return refuse_command(queue, &q, answer);
+    return skip ? CL_SUCCESS : next.clFinish(queue);
+}
+
+static cl_int CL_API_CALL wait_for_events(cl_uint count, const cl_event *list)
+{
+    bool skip;
+    const cl_int answer = fault_judge(&(request){.call = CALL_clWaitForEvents, .waits = true, .command = true}, &skip);
+    const cl_int error = skip ? CL_SUCCESS : next.clWaitForEvents(count, list);
+    return answer ? answer : error;
+}
+
+/* What is not known here -------------------------------------------------------------------------------------------- */
+
+#define UNKNOWN(TRAP)                                                                                                  \
+    TRAP(clCreateContextFromType)                                                                                      \
+    TRAP(clCreateBufferWithProperties)                                                                                 \
+    TRAP(clCreateImage)                                                                                                \
+    TRAP(clCreateImage2D)                                                                                              \
+    TRAP(clCreateImage3D)                                                                                              \
+    TRAP(clCreateImageWithProperties)                                                                                  \
+    TRAP(clCreatePipe)                                                                                                 \
+    TRAP(clSVMAlloc)                                                                                                   \
+    TRAP(clCreateProgramWithIL)                                                                                        \
+    TRAP(clCreateProgramWithBuiltInKernels)                                                                            \
+    TRAP(clCompileProgram)                                                                                             \
+    TRAP(clLinkProgram)                                                                                                \
+    TRAP(clCreateKernelsInProgram)                                                                                     \
+    TRAP(clCloneKernel)                                                                                                \
+    TRAP(clCreateUserEvent)                                                                                            \
+    TRAP(clEnqueueReadBufferRect)                                                                                      \
+    TRAP(clEnqueueWriteBufferRect)                                                                                     \
+    TRAP(clEnqueueCopyBufferRect)                                                                                      \
+    TRAP(clEnqueueMapBuffer)                                                                                           \
+    TRAP(clEnqueueUnmapMemObject)                                                                                      \
+    TRAP(clEnqueueMigrateMemObjects)                                                                                   \
+    TRAP(clEnqueueTask)                                                                                                \
+    TRAP(clEnqueueNativeKernel)                                                                                        \
+    TRAP(clEnqueueMarker)                                                                                              \
+    TRAP(clEnqueueBarrier)                                                                                             \
+    TRAP(clEnqueueWaitForEvents)
+
+#define TRAP(name)                                                                                                     \
+    static void trap_##name(void) { fault_die("%s is not known here", #name); }
+UNKNOWN(TRAP)
+#undef TRAP
+
+/* The loader's side ------------------------------------------------------------------------------------------------- */
+
+static void fill_table(void)
+{
+    ours = next;
+#define SET(name) ours.name = (cl_api_##name)trap_##name;
+    UNKNOWN(SET)
+#undef SET
+    ours.clRetainContext = retain_Context;
+    ours.clReleaseContext = release_Context;
+    ours.clRetainCommandQueue = retain_CommandQueue;
+    ours.clReleaseCommandQueue = release_CommandQueue;
+    ours.clRetainMemObject = retain_MemObject;
+    ours.clReleaseMemObject = release_MemObject;
+    ours.clRetainProgram = retain_Program;
+    ours.clReleaseProgram = release_Program;
+    ours.clRetainKernel = retain_Kernel;
+    ours.clReleaseKernel = release_Kernel;
+    ours.clRetainEvent = retain_Event;
+    ours.clReleaseEvent = release_Event;
+    ours.clGetDeviceInfo = get_device_info;
+    ours.clCreateContext = create_context;
+    ours.clCreateCommandQueue = create_queue;
+    ours.clCreateCommandQueueWithProperties = create_queue_with;
+    ours.clCreateBuffer = create_buffer;
+    ours.clCreateSubBuffer = create_sub_buffer;
+    ours.clCreateProgramWithSource = create_program;
+    ours.clCreateProgramWithBinary = create_program_from;
+    ours.clBuildProgram = build_program;
+    ours.clCreateKernel = create_kernel;
+    ours.clSetKernelArg = set_kernel_arg;
+    ours.clEnqueueNDRangeKernel = enqueue_kernel;
+    ours.clEnqueueWriteBuffer = enqueue_write;
+    ours.clEnqueueReadBuffer = enqueue_read;
+    ours.clEnqueueFillBuffer = enqueue_fill;
+    ours.clEnqueueCopyBuffer = enqueue_copy;
+    ours.clEnqueueMarkerWithWaitList = enqueue_marker;
+    ours.clEnqueueBarrierWithWaitList = enqueue_barrier;
+    ours.clFlush = flush;
+    ours.clFinish = finish;
+    ours.clWaitForEvents = wait_for_events;
+}
+
+__attribute__((visibility("default"))) cl_int CL_API_CALL clGetLayerInfo(cl_layer_info what, size_t size, void *value,
+                                                                         size_t *written)
+{
+    static const char name[] = "tassello-faults";
+    const cl_layer_api_version version = CL_LAYER_API_VERSION_100;
+    const bool named = what == CL_LAYER_NAME;
+    const size_t needed = named ? sizeof name : sizeof version;
+    if (!named && what != CL_LAYER_API_VERSION) return CL_INVALID_VALUE;
+    if (value && size < needed) return CL_INVALID_VALUE;
+    if (value) memcpy(value, named ? (const void *)name : (const void *)&version, needed);
+    if (written) *written = needed;
+    return CL_SUCCESS;
+}
+
+__attribute__((visibility("default"))) cl_int CL_API_CALL clInitLayer(cl_uint entries, const cl_icd_dispatch *target,
+                                                                      cl_uint *written,
+                                                                      const cl_icd_dispatch **dispatch)
+{
+    const cl_uint all = sizeof next / sizeof next.clGetPlatformIDs;
+    if (!target || !written || !dispatch || entries < all) return CL_INVALID_VALUE;
+    next = *target;
+    fill_table();
+    fault_begin();
+    *written = all;
+    *dispatch = &ours;
+    return CL_SUCCESS;
+}

@@ -1,0 +1,225 @@
+/* tassello plan: what training would take of a device's memory, and in which tiles. */
+#include "cli.h"
+
+typedef struct settings {
+    const char *net, *data, *device;
+    bool json;
+    cli_size budget;
+    tas_plan_options plan;
+} settings;
+
+static const cli_option options[] = {
+    OPTION_DEVICE(offsetof(settings, device)),
+    {.name = "batch",
+     .metavar = "N",
+     .type = TYPE_U32,
+     .least = 1,
+     .most = UINT32_MAX,
+     .offset = offsetof(settings, plan.batch),
+     .help = "Examples whose mean gradient makes one update (default 64)."},
+    OPTION_BUDGET(offsetof(settings, budget)),
+    OPTION_TILE(offsetof(settings, plan.tile)),
+    OPTION_JSON(offsetof(settings, json)),
+    {0},
+};
+
+static const uint32_t batches[] = {1, 8, 32, 64, 128, 256, 512, 1024, 4096};
+enum { BATCHES = sizeof batches / sizeof *batches, BATCH_MOST = 1 << 24 };
+
+/* A batch of the table. A plan without tiles: there is none within the budget. */
+typedef struct row {
+    uint32_t batch;
+    tas_plan plan;
+} row;
+
+typedef struct session {
+    cli_state cli;
+    settings s;
+    tas_device *device;
+    tas_network *network;
+    tas_data *train, *test; /* NULL without DATA */
+    tas_plan plan;
+    row rows[BATCHES + 1]; /* and the whole set */
+    int row_count;
+} session;
+
+static tas_status make_plan(session *r, uint32_t batch, tas_plan *out)
+{
+    tas_plan_options is = r->s.plan;
+    is.batch = batch;
+    return tas_plan_make(r->device, r->network, r->train, r->test, &is, out);
+}
+
+static tas_status add_row(session *r, uint32_t batch)
+{
+    row *next = &r->rows[r->row_count++];
+    next->batch = batch;
+    const tas_status status = make_plan(r, batch, &next->plan);
+    return status == TAS_NO_MEMORY ? TAS_OK : status; /* min_budget tells what would do */
+}
+
+static tas_status make_rows(session *r)
+{
+    const uint64_t most = r->train ? tas_data_count(r->train) : batches[BATCHES - 1];
+    tas_status status = TAS_OK;
+    for (int i = 0; i < BATCHES && batches[i] <= most && !status; i++) status = add_row(r, batches[i]);
+    if (!status && most <= BATCH_MOST && r->rows[r->row_count - 1].batch < most) status = add_row(r, (uint32_t)most);
+    return status;
+}
+
+/* What is wrong with NET and DATA is found before kernels are built. */
+static int open_session(session *r)
+{
+    tas_context *context = r->cli.context;
+    const settings *s = &r->s;
+    tas_status status = tas_network_open(context, s->net, &r->network);
+    if (!status && s->data) status = tas_data_open_folder(context, s->data, TAS_TRAIN, &r->train);
+    if (!status && s->data) status = tas_data_open_folder(context, s->data, TAS_TEST, &r->test);
+    if (status) return cli_failed(&r->cli, status);
+    if (s->data) {
+        if (!cli_check_fit(&r->cli, r->network, s->net, r->train, s->data, "train")) return EXIT_FAILED;
+        if (!cli_check_fit(&r->cli, r->network, s->net, r->test, s->data, "test")) return EXIT_FAILED;
+        if (!cli_check_batch(&r->cli, s->plan.batch, r->train, s->data)) return EXIT_USAGE;
+    }
+    status = tas_device_open(context, s->device, TAS_ARITH_EXACT, &r->device);
+    if (status) return cli_failed(&r->cli, status);
+    return cli_budget(&r->cli, &s->budget, tas_device_get_info(r->device), &r->s.plan.budget) ? 0 : EXIT_FAILED;
+}
+
+/* ------------------------------------------------------------------------------------------------------- for people */
+
+static void print_head(const session *r)
+{
+    const tas_device_info *d = tas_device_get_info(r->device);
+    char text[BYTES_TEXT];
+    printf("device       %s (%s)\nnetwork      %s\n", d->id, d->name, r->s.net);
+    if (r->train)
+        printf("data         %llu examples to train, %llu to test\n", (unsigned long long)tas_data_count(r->train),
+               (unsigned long long)tas_data_count(r->test));
+    else
+        printf("data         none given: planned for a streamed set, and no evaluation\n");
+    if (r->plan.budget == UINT64_MAX)
+        printf("budget       none: the device does not tell how much memory it has\n");
+    else
+        printf("budget       %s (%llu bytes)\n", cli_bytes(r->plan.budget, text), (unsigned long long)r->plan.budget);
+    printf("plan         ");
+    cli_print_tiles(&r->plan, r->s.plan.batch);
+    putchar('\n');
+}
+
+static void print_map(const tas_plan *plan)
+{
+    char text[BYTES_TEXT];
+    printf("memory       %s (%llu bytes)\n", cli_bytes(plan->bytes_total, text), (unsigned long long)plan->bytes_total);
+    for (const tas_plan_part *part = plan->part; part->name; part++)
+        if (part->bytes)
+            printf("             %-16s %10s %5.1f %%  (%llu bytes)\n", part->name, cli_bytes(part->bytes, text),
+                   100 * (double)part->bytes / (double)plan->bytes_total, (unsigned long long)part->bytes);
+    printf("an example   %s (%llu bytes) more for each in the tile\n", cli_bytes(plan->bytes_per_example, text),
+           (unsigned long long)plan->bytes_per_example);
+    printf("untiled      batches up to %u\n", plan->largest_untiled);
+    printf("least budget %s (%llu bytes)\n", cli_bytes(plan->min_budget, text), (unsigned long long)plan->min_budget);
+}
+
+static void print_rows(const session *r)
+{
+    char text[BYTES_TEXT];
+    printf("%7s  %10s  %6s  %6s  %-13s  %s\n", "batch", "memory", "tile", "tiles", "data set", "least budget");
+    for (int i = 0; i < r->row_count; i++) {
+        const tas_plan *plan = &r->rows[i].plan;
+        printf("%7u  ", r->rows[i].batch);
+        if (plan->tile)
+            printf("%10s  %6u  %6u  %-13s  ", cli_bytes(plan->bytes_total, text), plan->tile, plan->tiles,
+                   plan->resident ? "on the device" : "streamed");
+        else
+            printf("%10s  %6s  %6s  %-13s  ", "none", "-", "-", "-");
+        printf("%llu\n", (unsigned long long)plan->min_budget);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------------- JSON */
+
+static json_t *describe_row(const row *is)
+{
+    const tas_plan *plan = &is->plan;
+    json_t *o = json_object();
+    json_object_set_new(o, "batch", json_integer(is->batch));
+    json_object_set_new(o, "bytes", plan->tile ? json_integer((json_int_t)plan->bytes_total) : json_null());
+    json_object_set_new(o, "tile", plan->tile ? json_integer(plan->tile) : json_null());
+    json_object_set_new(o, "tiles", plan->tile ? json_integer(plan->tiles) : json_null());
+    json_object_set_new(o, "resident", plan->tile ? json_boolean(plan->resident) : json_null());
+    json_object_set_new(o, "min_budget", json_integer((json_int_t)plan->min_budget));
+    return o;
+}
+
+static void print_json(const session *r)
+{
+    const tas_plan *plan = &r->plan;
+    json_t *o = json_object(), *parts = json_object(), *table = json_array();
+    for (const tas_plan_part *part = plan->part; part->name; part++)
+        json_object_set_new(parts, part->name, json_integer((json_int_t)part->bytes));
+    for (int i = 0; i < r->row_count; i++) json_array_append_new(table, describe_row(&r->rows[i]));
+    json_object_set_new(o, "network", cli_json_text(r->s.net));
+    json_object_set_new(o, "data", r->s.data ? cli_json_text(r->s.data) : json_null());
+    json_object_set_new(o, "device", cli_json_text(tas_device_get_info(r->device)->id));
+    json_object_set_new(o, "batch", json_integer(r->s.plan.batch));
+    json_object_set_new(o, "budget", cli_json_budget(plan->budget));
+    json_object_set_new(o, "tile", json_integer(plan->tile));
+    json_object_set_new(o, "tiles", json_integer(plan->tiles));
+    json_object_set_new(o, "resident", json_boolean(plan->resident));
+    json_object_set_new(o, "bytes_total", json_integer((json_int_t)plan->bytes_total));
+    json_object_set_new(o, "bytes_fixed", json_integer((json_int_t)plan->bytes_fixed));
+    json_object_set_new(o, "bytes_per_example", json_integer((json_int_t)plan->bytes_per_example));
+    json_object_set_new(o, "min_budget", json_integer((json_int_t)plan->min_budget));
+    json_object_set_new(o, "largest_untiled", json_integer(plan->largest_untiled));
+    json_object_set_new(o, "parts", parts);
+    json_object_set_new(o, "table", table);
+    cli_json_print(o, stdout);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- the run */
+
+static int plan(session *r)
+{
+    const int failed = open_session(r);
+    if (failed) return failed;
+    tas_status status = make_plan(r, r->s.plan.batch, &r->plan);
+    if (!status) status = make_rows(r);
+    if (status) return cli_failed(&r->cli, status);
+    if (r->s.json) {
+        print_json(r);
+    } else {
+        print_head(r);
+        print_map(&r->plan);
+        print_rows(r);
+    }
+    return 0;
+}
+
+static int run(int argc, char **argv)
+{
+    session r = {0};
+    tas_plan_options_init(&r.s.plan);
+    cli_parse(&plan_command, argc, argv, &r.s);
+    if (!cli_open(&r.cli, &plan_command)) return EXIT_FAILED;
+    const int result = plan(&r);
+    tas_data_close(&r.test);
+    tas_data_close(&r.train);
+    tas_network_close(&r.network);
+    tas_device_close(&r.device);
+    cli_close(&r.cli);
+    return result;
+}
+
+const cli_command plan_command = {
+    .name = "plan",
+    .summary = "forecast the device memory and the tiles of a training",
+    .description =
+        "Tells what `tassello train' would take of a device's memory, to the byte, and into how many tiles it would "
+        "cut a batch; nothing is allocated. Then a table of what other batches would take within the same budget.\n\n"
+        "With DATA the forecast is that of training on it and of the evaluation that follows. Without, it is that of "
+        "a set of bytes that is streamed, without an evaluation.",
+    .arguments = {ARGUMENT_NET(offsetof(settings, net)), ARGUMENT_DATA(offsetof(settings, data), true)},
+    .options = options,
+    .run = run,
+};
