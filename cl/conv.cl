@@ -33,7 +33,8 @@ typedef JOIN(float, VEC) vec;
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL __attribute__((opencl_unroll_hint))
 
-#define WINDOW uint C, uint H, uint W, uint O, uint OH, uint OW, uint KH, uint KW, uint SY, uint SX, uint PY, uint PX, uint DY, uint DX, uint G
+#define WINDOW                                                                                                          \
+    uint C, uint H, uint W, uint O, uint OH, uint OW, uint KH, uint KW, uint SY, uint SX, uint PY, uint PX, uint DY, uint DX, uint G
 
 #if LANES > 1
 #define SINGLES ROWS /* weights */
@@ -87,7 +88,7 @@ INLINE void chain(vec c[SINGLES][VECS], const __global float *values, const __gl
     } while (--k);
 }
 
-// The finished sums of `rows` rows to y, whose rows are `apart` positions apart.
+// The finished sums to y, whose rows are `apart` positions apart; `rows` are left.
 INLINE void store(const vec c[SINGLES][VECS], __global float *y, uint rows, uint apart)
 {
 #if LANES > 1
@@ -101,7 +102,7 @@ INLINE void store(const vec c[SINGLES][VECS], __global float *y, uint rows, uint
     float lanes[ROWS];
     UNROLL for (int v = 0; v < VECS; v++)
         store_vec(flush_vec(c[0][v]), v, lanes);
-    for (uint r = 0; r < rows; r++)
+    for (uint r = 0; r < min(rows, (uint)ROWS); r++)
         y[(size_t)r * apart] = lanes[r];
 #endif
 }
@@ -178,7 +179,8 @@ KERNEL conv_forward(const __global float *x /* panels (C, H, W) */, const __glob
     }
 }
 
-/* dX. Work-items: G ceil(CG / ROWS), H, panels. */
+/* dX. Lines and positions go backwards, as taps do: what a position needs anew then lies where prefetchers expect it, and half as
+ * much time goes by. Work-items: G ceil(CG / ROWS), H, panels. */
 KERNEL conv_backward_input(const __global float *dy /* panels (O, OH, OW) */, const __global float *w /* packed */,
                            __global float *dx /* panels (C, H, W) */, WINDOW)
 {

@@ -13,6 +13,7 @@
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 #define load_vec JOIN(vload, VEC)
+#define store_vec JOIN(vstore, VEC)
 typedef JOIN(float, VEC) vec;
 
 #define KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
@@ -53,58 +54,54 @@ INLINE void transpose(float4 t[4])
     t[3] = (float4)(a.w, b.w, c.w, d.w);
 }
 
-// Four lanes' granules of a number of examples that is a multiple of 4; `from` is the first of the first granule's.
-INLINE void deal_fours(const __global float *x, __global float *y, uint elements, uint from, uint granule, uint i)
+// Four lanes' granules of a number of examples that is a multiple of 4: from n, n + granule, ... to four places of each step.
+INLINE void deal_fours(const __global float *x, __global float *y, uint elements, uint n, uint granule, uint i)
 {
-    for (uint lane = 0; lane < VEC; lane += 4) {
-        for (uint s = 0; s < granule; s += 4) {
-            float4 t[4];
-            UNROLL for (int j = 0; j < 4; j++) {
-                const uint n = from + (lane + j) * granule + s;
-                t[j] = vload4(0, x + ((size_t)(n / LANES) * elements + i) * LANES + n % LANES);
-            }
-            transpose(t);
-            UNROLL for (int j = 0; j < 4; j++)
-                vstore4(t[j], 0, y + ((size_t)(s + j) * elements + i) * VEC + lane);
+    for (uint s = 0; s < granule; s += 4) {
+        float4 t[4];
+        UNROLL for (int j = 0; j < 4; j++) {
+            const uint from = n + j * granule + s;
+            t[j] = vload4(0, x + ((size_t)(from / LANES) * elements + i) * LANES + from % LANES);
         }
+        transpose(t);
+        UNROLL for (int j = 0; j < 4; j++)
+            vstore4(t[j], 0, y + ((size_t)(s + j) * elements + i) * VEC);
     }
 }
 
 // The same of granules of two examples.
-INLINE void deal_pairs(const __global float *x, __global float *y, uint elements, uint from, uint i)
+INLINE void deal_pairs(const __global float *x, __global float *y, uint elements, uint n, uint i)
 {
-    UNROLL for (uint lane = 0; lane < VEC; lane += 4) {
-        const uint n = from + lane * 2;
-        const float4 a = vload4(0, x + ((size_t)(n / LANES) * elements + i) * LANES + n % LANES);
-        const float4 b = vload4(0, x + ((size_t)((n + 4) / LANES) * elements + i) * LANES + (n + 4) % LANES);
-        vstore4((float4)(a.x, a.z, b.x, b.z), 0, y + (size_t)i * VEC + lane);
-        vstore4((float4)(a.y, a.w, b.y, b.w), 0, y + ((size_t)elements + i) * VEC + lane);
-    }
+    const float4 a = vload4(0, x + ((size_t)(n / LANES) * elements + i) * LANES + n % LANES);
+    const float4 b = vload4(0, x + ((size_t)((n + 4) / LANES) * elements + i) * LANES + (n + 4) % LANES);
+    vstore4((float4)(a.x, a.z, b.x, b.z), 0, y + (size_t)i * VEC);
+    vstore4((float4)(a.y, a.w, b.y, b.w), 0, y + ((size_t)elements + i) * VEC);
 }
 
-/* Waves of VEC granules, step after step: y[wave][granule][elements][VEC], from `count` whole granules that begin with example `from`
- * of the tile. Lanes past the last granule hold 0. Work-items: ceil(elements / RUN), waves. */
+/* Waves of VEC granules, step after step: y[wave][granule][elements][VEC], from `count` whole granules of at least two examples that
+ * begin with example `from` of the tile. Lanes past the last granule hold 0. Work-items: ceil(elements / RUN), waves. */
 KERNEL conv_pack_granules(const __global float *x, __global float *y, uint at, uint elements, uint from, uint granule, uint count)
 {
     const uint begin = get_global_id(0) * RUN, end = min(elements, begin + RUN), wave = get_global_id(1);
     const uint lanes = min((uint)VEC, count - wave * VEC);
     from += wave * VEC * granule;
     y += at + (size_t)wave * granule * elements * VEC;
-    const bool aligned = lanes == VEC && LANES % 4 == 0 && from % 4 == 0;
-    if (aligned && granule == 2) {
-        for (uint i = begin; i < end; i++)
-            deal_pairs(x, y, elements, from, i);
-    } else if (aligned && granule % 4 == 0) {
-        for (uint i = begin; i < end; i++)
-            deal_fours(x, y, elements, from, granule, i);
-    } else {
-        for (uint s = 0; s < granule; s++) {
-            for (uint lane = 0; lane < VEC; lane++) {
-                const uint n = from + min(lane, lanes - 1) * granule + s;
-                for (uint i = begin; i < end; i++) {
-                    const float value = x[((size_t)(n / LANES) * elements + i) * LANES + n % LANES];
-                    y[((size_t)s * elements + i) * VEC + lane] = lane < lanes ? value : 0.0f;
-                }
+    // four neighbours lie in one panel where granules begin at multiples of 4
+    const uint by_fours = from % 4 + LANES % 4 == 0 && (granule == 2 || granule % 4 == 0) ? lanes / 4 * 4 : 0;
+    for (uint i = begin; i < end; i++) {
+        for (uint lane = 0; lane < by_fours; lane += 4) {
+            if (granule == 2)
+                deal_pairs(x, y + lane, elements, from + lane * granule, i);
+            else
+                deal_fours(x, y + lane, elements, from + lane * granule, granule, i);
+        }
+    }
+    for (uint s = 0; s < granule; s++) {
+        for (uint lane = by_fours; lane < VEC; lane++) {
+            const uint n = from + min(lane, lanes - 1) * granule + s;
+            for (uint i = begin; i < end; i++) {
+                const float value = x[((size_t)(n / LANES) * elements + i) * LANES + n % LANES];
+                y[((size_t)s * elements + i) * VEC + lane] = lane < lanes ? value : 0.0f;
             }
         }
     }
@@ -173,72 +170,96 @@ KERNEL conv_pack_outputs(const __global float *dy, __global float *y, uint at, u
     }
 }
 
-// sum(lane) += dy(position, lane) over all positions, in order.
-INLINE void add_positions(float sum[LANES], const __global float *dy, uint P)
+// Outputs whose biases one work-item sums: chains that do not wait for each other.
+#define OUTPUTS 4
+
+// sum(output, lane) += dy(position, lane) over all positions, in order.
+INLINE void add_positions(float sum[OUTPUTS][LANES], const __global float *dy, uint P, const size_t at[OUTPUTS])
 {
 #if LANES > 1
-    vec c[LANES / VEC];
-    UNROLL for (int v = 0; v < LANES / VEC; v++)
-        c[v] = load_vec(v, sum);
-    for (uint p = 0; p < P; p++, dy += LANES) {
+    vec c[OUTPUTS][LANES / VEC];
+    UNROLL for (int o = 0; o < OUTPUTS; o++) {
         UNROLL for (int v = 0; v < LANES / VEC; v++)
-            c[v] = c[v] + load_vec(v, dy);
+            c[o][v] = load_vec(v, sum[o]);
     }
-    UNROLL for (int v = 0; v < LANES / VEC; v++)
-        JOIN(vstore, VEC)(c[v], v, sum);
+    for (uint p = 0; p < P; p++, dy += LANES) {
+        UNROLL for (int o = 0; o < OUTPUTS; o++) {
+            UNROLL for (int v = 0; v < LANES / VEC; v++)
+                c[o][v] = c[o][v] + load_vec(v, dy + at[o]);
+        }
+    }
+    UNROLL for (int o = 0; o < OUTPUTS; o++) {
+        UNROLL for (int v = 0; v < LANES / VEC; v++)
+            store_vec(c[o][v], v, sum[o]);
+    }
 #else
-    for (uint p = 0; p < P; p++)
-        sum[0] = sum[0] + dy[p];
+    for (uint p = 0; p < P; p++) {
+        UNROLL for (int o = 0; o < OUTPUTS; o++)
+            sum[o][0] = sum[o][0] + dy[at[o] + p];
+    }
 #endif
 }
 
 /* The bias's gradient: sums of dy over (example, oy, ox) by the rule of granules. An example's sum starts from that of the example
- * before in its granule, so lanes take turns: those that are the k-th of their granule run at once. Work-items: O. */
+ * before in its granule, so lanes take turns: those that are the k-th of their granule run at once.
+ * Work-items: ceil(O / OUTPUTS). */
 KERNEL conv_backward_bias(const __global float *dy /* panels (O, P) */, __global float *total /* (O) */,
                           __global float *open /* (O), or unused if granule is 0 */, uint N, uint O, uint P, uint first, uint batch,
                           uint granule)
 {
-    const uint o = get_global_id(0);
+    const uint o0 = get_global_id(0) * OUTPUTS, outputs = min((uint)OUTPUTS, O - o0);
+    float sum[OUTPUTS], before[OUTPUTS]; // of the granules before, and of the examples before in this one
+    size_t at[OUTPUTS];
+    bool closed = false, any = false;
     if (granule == 0) {
         granule = batch;
         open = total;
     }
-    float sum = first ? total[o] : 0.0f, before = first % granule ? open[o] : 0.0f; // of the example before
-    bool closed = true, any = false;
+    for (uint o = 0; o < OUTPUTS; o++) {
+        at[o] = (size_t)min(o, outputs - 1) * P * LANES;
+        sum[o] = total[o0 + min(o, outputs - 1)];
+        before[o] = open[o0 + min(o, outputs - 1)];
+    }
     for (uint n = 0; n < N; n += LANES) {
-        const __global float *values = dy + ((size_t)n * O + (size_t)o * LANES) * P;
-        const uint begin = (first + n) % granule, end = begin + min((uint)LANES, N - n);
+        const uint begin = (first + n) % granule, lanes = min((uint)LANES, N - n), end = begin + lanes;
         uint within[LANES];
-        float c[LANES];
+        float c[OUTPUTS][LANES], next[OUTPUTS][LANES];
         for (uint lane = 0, k = begin; lane < LANES; lane++) {
             within[lane] = k;
-            c[lane] = 0.0f;
             k = k + 1 == granule ? 0 : k + 1;
+            for (uint o = 0; o < OUTPUTS; o++)
+                c[o][lane] = 0.0f;
         }
         // the turns that some lane has: in granules that begin here, then in the one that goes on
-        const uint wrapped = end > granule ? min(end - granule, begin) : 0, most = min(end, granule) - begin;
-        for (uint turn = 0; turn < wrapped + most; turn++) {
+        const uint wrapped = end > granule ? min(end - granule, begin) : 0, turns = wrapped + min(end, granule) - begin;
+        for (uint turn = 0; turn < turns; turn++) {
             const uint k = turn < wrapped ? turn : begin + turn - wrapped;
-            float next[LANES];
-            for (uint lane = 0; lane < LANES; lane++) {
-                const float last = lane ? c[max(lane, 1u) - 1] : before;
-                next[lane] = k == 0 ? 0.0f : last;
+            for (uint o = 0; o < OUTPUTS; o++) {
+                next[o][0] = k == 0 ? 0.0f : before[o];
+                for (uint lane = 1; lane < LANES; lane++)
+                    next[o][lane] = k == 0 ? 0.0f : c[o][lane - 1];
             }
-            add_positions(next, values, P);
-            for (uint lane = 0; lane < LANES; lane++)
-                c[lane] = within[lane] == k ? next[lane] : c[lane];
+            add_positions(next, dy + ((size_t)n * O + (size_t)o0 * LANES) * P, P, at);
+            for (uint o = 0; o < OUTPUTS; o++) {
+                for (uint lane = 0; lane < LANES; lane++)
+                    c[o][lane] = within[lane] == k ? next[o][lane] : c[o][lane];
+            }
         }
-        for (uint lane = 0; lane < min((uint)LANES, N - n); lane++) {
+        for (uint lane = 0; lane < lanes; lane++) {
             const uint j = first + n + lane;
-            before = c[lane];
             closed = within[lane] + 1 == granule || j + 1 == batch;
             any = any || closed;
-            if (closed)
-                sum = j < granule ? before : sum + before;
+            for (uint o = 0; o < OUTPUTS; o++) {
+                before[o] = c[o][lane];
+                if (closed)
+                    sum[o] = j < granule ? before[o] : sum[o] + before[o];
+            }
         }
     }
-    if (!closed)
-        open[o] = before;
-    if (any)
-        total[o] = sum;
+    for (uint o = 0; o < outputs; o++) {
+        if (!closed)
+            open[o0 + o] = before[o];
+        if (any)
+            total[o0 + o] = sum[o];
+    }
 }

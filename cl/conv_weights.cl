@@ -8,8 +8,8 @@
  *             each number is spread over a vector.
  *
  * A block of sums is ROWS outputs (or vectors of them) x COLS taps, neighbours in a line of the window, or channels where that line
- * is one tap. A work-item takes one row of blocks' outputs and a few blocks, and goes over the positions in strips, so small that dy
- * stays in the nearest cache while every block adds its products of the strip.
+ * is one tap. A work-item takes the outputs of one row of blocks, and a few blocks of it, and goes over the positions in strips: dy of
+ * a strip stays in a near cache while every block adds its products.
  *
  * Options: VEC     4, 8 or 16 floats: the device's native vector
  *          ROWS, COLS  such that ROWS COLS sums, COLS vectors of x and one of dy fit in the registers
@@ -31,10 +31,10 @@ typedef JOIN(float, VEC) vec;
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL __attribute__((opencl_unroll_hint))
 
-#define WINDOW uint C, uint H, uint W, uint O, uint OH, uint OW, uint KH, uint KW, uint SY, uint SX, uint PY, uint PX, uint DY, uint DX, uint G
+#define WINDOW                                                                                                          \
+    uint C, uint H, uint W, uint O, uint OH, uint OW, uint KH, uint KW, uint SY, uint SX, uint PY, uint PX, uint DY, uint DX, uint G
 
-// Blocks that a work-item has at most.
-#define BLOCKS 12
+#define BLOCKS 12 // that a work-item has at most
 
 // A block's taps: where the first is in x for output (0, 0), in floats, which may be outside; the weights (of the first output), and
 // the outputs that each tap, all taps, any tap is inside for.
@@ -69,7 +69,7 @@ INLINE vec load_x(const __global float *x)
 #endif
 }
 
-// c(row, col) += dy(row) x(col), for each position from .. to-1 of a line of outputs: all columns are inside.
+// c(row, col) += dy(row) x(col) for `count` outputs of a line: all columns are inside.
 INLINE void add_inside(vec c[ROWS][COLS], const __global float *x, const __global float *dy, const long at_x[COLS],
                        const size_t at_dy[ROWS], long x_step, uint dy_step, int count)
 {
@@ -88,7 +88,7 @@ INLINE void add_inside(vec c[ROWS][COLS], const __global float *x, const __globa
     }
 }
 
-// The same where each column is asked whether it is inside.
+// The same for the outputs from .. to-1, where each column is asked whether it is inside.
 INLINE void add_edge(vec c[ROWS][COLS], const block *b, const __global float *x, const __global float *dy, const long at_x[COLS],
                      const size_t at_dy[ROWS], long x_step, uint dy_step, int from, int to)
 {
@@ -109,7 +109,7 @@ INLINE void add_strip(vec sums[ROWS][COLS], const block *b, apart a, const __glo
                       const size_t at_dy[ROWS], int OW, int y0, int x0, int lines, int across)
 {
     const int from = max(x0, b->any_from), to = min(x0 + across, b->any_to);
-    const int all_from = clamp(b->all_from, from, max(from, to)), all_to = clamp(b->all_to, all_from, max(all_from, to));
+    const int all_from = min(max(b->all_from, from), max(from, to)), all_to = min(max(b->all_to, all_from), max(all_from, to));
     const int y_to = min(y0 + lines, b->y_to);
     vec c[ROWS][COLS];
     long at_x[COLS];
@@ -144,7 +144,7 @@ INLINE void add_example(vec sums[BLOCKS][ROWS][COLS], const block *blocks, uint 
 }
 
 // The blocks of a group are numbered over channels (or COLS of them), lines of the window, and COLS taps of a line.
-INLINE void find_blocks(block *blocks, uint first, uint count, uint x_pitch, apart a, uint channels, uint H, uint W, uint OH, uint OW,
+INLINE void find_blocks(block *blocks, uint first, uint count, uint x_pitch, uint channels, uint H, uint W, uint OH, uint OW,
                         uint KH, uint KW, uint SY, uint SX, uint PY, uint PX, uint DY, uint DX)
 {
     const uint by_channel = KW == 1, across = by_channel ? 1 : (KW + COLS - 1) / COLS;
@@ -176,24 +176,7 @@ INLINE void find_blocks(block *blocks, uint first, uint count, uint x_pitch, apa
 
 INLINE float positive_zero(float x) { return x == 0.0f ? 0.0f : x; }
 
-// Of each sum, the lanes of the granules in their order, to the total of `rows` outputs K weights apart.
-INLINE void add_granules(vec sums[BLOCKS][ROWS][COLS], const block *blocks, uint count, __global float *total, uint rows, uint K,
-                         uint weight_col, uint lanes, bool fresh)
-{
-    for (uint k = 0; k < count; k++) {
-        for (uint r = 0; r < rows; r++) {
-            for (uint t = 0; t < blocks[k].cols; t++) {
-                __global float *to = total + (size_t)r * K + blocks[k].weight + t * weight_col;
-                const float *part = (const float *)&sums[k][r][t];
-                float sum = fresh ? part[0] : *to + part[0];
-                for (uint lane = 1; lane < lanes; lane++)
-                    sum = sum + part[lane];
-                *to = positive_zero(sum);
-            }
-        }
-    }
-}
-
+#if SPREAD
 // The lanes of a sum are outputs, K weights apart: `outputs` are left. Loads them, or stores them; `add`: adds them to what is there.
 INLINE void load_outputs(vec sums[BLOCKS][ROWS][COLS], const block *blocks, uint count, const __global float *from, uint outputs,
                          uint K, uint weight_col)
@@ -219,6 +202,25 @@ INLINE void store_outputs(vec sums[BLOCKS][ROWS][COLS], const block *blocks, uin
         }
     }
 }
+#else
+// Of each sum, the lanes of the granules in their order, to the total of `rows` outputs K weights apart.
+INLINE void add_granules(vec sums[BLOCKS][ROWS][COLS], const block *blocks, uint count, __global float *total, uint rows, uint K,
+                         uint weight_col, uint lanes, bool fresh)
+{
+    for (uint k = 0; k < count; k++) {
+        for (uint r = 0; r < rows; r++) {
+            for (uint t = 0; t < blocks[k].cols; t++) {
+                __global float *to = total + (size_t)r * K + blocks[k].weight + t * weight_col;
+                const float *part = (const float *)&sums[k][r][t];
+                float sum = fresh ? part[0] : *to + part[0];
+                for (uint lane = 1; lane < lanes; lane++)
+                    sum = sum + part[lane];
+                *to = positive_zero(sum);
+            }
+        }
+    }
+}
+#endif
 
 INLINE void clear(vec sums[BLOCKS][ROWS][COLS], uint count)
 {
@@ -252,15 +254,15 @@ KERNEL conv_backward_weights(const __global float *x, const __global float *dy, 
     size_t at_dy[ROWS];
 
     count = min(count, all - k0);
-    find_blocks(blocks, k0, count, x_pitch, a, channels, H, W, OH, OW, KH, KW, SY, SX, PY, PX, DY, DX);
+    find_blocks(blocks, k0, count, x_pitch, channels, H, W, OH, OW, KH, KW, SY, SX, PY, PX, DY, DX);
     UNROLL for (int r = 0; r < ROWS; r++)
         at_dy[r] = min((uint)r, rows - 1 - r0) * a.dy_row;
     x += (size_t)group * channels * H * W * x_pitch;
     dy += dy_at + ((size_t)group * rows + r0) * a.dy_row;
     total += ((size_t)group * outputs + r0 * lanes) * K;
-    open += ((size_t)group * outputs + r0 * lanes) * K;
 
 #if SPREAD
+    open += ((size_t)group * outputs + r0 * lanes) * K;
     if (granule == 0) {
         granule = batch;
         open = total;

@@ -528,6 +528,21 @@ START_TEST(masks_belong_to_examples)
 }
 END_TEST
 
+/* A unit whose word is the threshold is kept, so that a rate of 0 keeps all. */
+START_TEST(threshold_is_exclusive)
+{
+    op_args a = mask_args(0);
+    uint32_t order[EXAMPLES] = {12345};
+    a.n = 1;
+    const philox_block block = philox(a.seed, PHILOX_DROPOUT | a.size[1], a.epoch, order[0], 2);
+    for (uint32_t more = 0; more < 2; more++) {
+        a.size[2] = block.v[3] + more;
+        mask(a, order, whole_mask);
+        ck_assert(whole_mask[11] == 1 - (float)more);
+    }
+}
+END_TEST
+
 START_TEST(evaluation_drops_nothing)
 {
     uint32_t order[EXAMPLES] = {0};
@@ -588,6 +603,7 @@ int main(void)
     tcase_add_test(tc, dropout);
     tcase_add_test(tc, masks_keep_their_share);
     tcase_add_test(tc, masks_belong_to_examples);
+    tcase_add_test(tc, threshold_is_exclusive);
     tcase_add_test(tc, evaluation_drops_nothing);
     tcase_add_test(tc, cases_are_small_and_varied);
     suite_add_tcase(suite, tc);

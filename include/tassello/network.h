@@ -43,7 +43,7 @@ TAS_API const char *tas_network_layer(const tas_network *network, size_t index);
 
 /* What a layer is; false past the last. Sizes are of one example. */
 typedef struct tas_layer_info {
-    const char *kind; /* "conv2d"; valid until the network is closed */
+    const char *kind;     /* "conv2d"; valid until the network is closed */
     size_t in[3], out[3]; /* channels, height, width */
     uint64_t parameters;
     uint64_t value_bytes;   /* of its output, float32 */

@@ -42,8 +42,8 @@ typedef struct tas_plan {
 /* Plans training on a device. train NULL: a set of bytes with labels, which is streamed. test, where not NULL, is evaluated
  * afterwards within the same memory. TAS_NO_MEMORY where the budget is too small: the text names the least, and
  * out->min_budget is set then, too. */
-TAS_API tas_status tas_plan_make(tas_device *device, const tas_network *network, const tas_data *train, const tas_data *test,
-                                 const tas_plan_options *options, tas_plan *out);
+TAS_API tas_status tas_plan_make(tas_device *device, const tas_network *network, const tas_data *train,
+                                 const tas_data *test, const tas_plan_options *options, tas_plan *out);
 
 #ifdef __cplusplus
 }

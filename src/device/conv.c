@@ -4,7 +4,7 @@
 
 #include "ops/window.h"
 
-enum { GEOMETRY = WINDOW_GROUPS + 1, PACK_RUN = 64, WEIGHT_BLOCKS = 12 }; /* as in the kernels */
+enum { GEOMETRY = WINDOW_GROUPS + 1, PACK_RUN = 64, WEIGHT_BLOCKS = 12, BIAS_OUTPUTS = 4 }; /* as in the kernels */
 
 static size_t blocks(size_t size, size_t block) { return (size + block - 1) / block; }
 static uint32_t outputs_of(const op_args *a) { return a->size[WINDOW_O] / a->size[WINDOW_GROUPS]; }
@@ -100,9 +100,9 @@ static tas_status forward(tas_device *device, const op_args *a, const mem *m, co
     tas_status status = get_kernel(device, a, "conv", "conv_forward", p.block, &kernel);
     if (!status) status = pack_weights(device, a, &p, &m[1], scratch);
     if (status) return status;
-    const cl_range range = {.global = {a->size[WINDOW_GROUPS] * blocks(p.rows, p.block), a->size[WINDOW_OH],
-                                       op_padded(a) / op_lanes(a)},
-                            .local = {1, 1, 1}};
+    const cl_range range = {
+        .global = {a->size[WINDOW_GROUPS] * blocks(p.rows, p.block), a->size[WINDOW_OH], op_padded(a) / op_lanes(a)},
+        .local = {1, 1, 1}};
     return cl_launch(device, kernel, range, add_geometry(a, args, 4), args);
 }
 
@@ -114,9 +114,9 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
     tas_status status = get_kernel(device, a, "conv", "conv_backward_input", p.block, &kernel);
     if (!status) status = pack_weights(device, a, &p, &m[1], scratch);
     if (status) return status;
-    const cl_range range = {.global = {a->size[WINDOW_GROUPS] * blocks(p.rows, p.block), a->size[WINDOW_H_IN],
-                                       op_padded(a) / op_lanes(a)},
-                            .local = {1, 1, 1}};
+    const cl_range range = {
+        .global = {a->size[WINDOW_GROUPS] * blocks(p.rows, p.block), a->size[WINDOW_H_IN], op_padded(a) / op_lanes(a)},
+        .local = {1, 1, 1}};
     return cl_launch(device, kernel, range, add_geometry(a, args, 3), args);
 }
 
@@ -203,8 +203,10 @@ static uint32_t blocks_of_item(const tas_device *device, size_t all, size_t row_
     return (uint32_t)best;
 }
 
-static tas_status run_weights(tas_device *device, const op_args *a, const weights_way *w, const weights_run *r, const mem *m)
+static tas_status run_weights(tas_device *device, const op_args *a, const weights_way *w, const weights_run *r,
+                              const mem *m)
 {
+    /* dy of a strip: in the cache of level 2, which brings whole lines; of level 1 where a vector is but half of a line */
     const uint32_t bytes = (r->pitch > w->vec ? 16 : 96) << 10;
     const uint32_t rows = r->spread ? w->spread_rows : w->rows, channels = channels_of(a), kw = a->size[WINDOW_KW];
     const size_t row_blocks = a->size[WINDOW_GROUPS] * blocks(r->spread ? w->vectors : outputs_of(a), rows);
@@ -218,7 +220,7 @@ static tas_status run_weights(tas_device *device, const op_args *a, const weight
     tas_status status = cl_get_kernel(device, "conv_weights", "conv_backward_weights", options, &kernel);
     if (status) return status;
     cl_arg args[5 + GEOMETRY + 8] = {A_MEM(r->x), A_MEM(r->dy), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(r->dy_at)};
-    const cl_arg more[] = {A_U32(w->granule), A_U32(r->n),   A_U32(r->first), A_U32(a->batch),
+    const cl_arg more[] = {A_U32(w->granule), A_U32(r->n),  A_U32(r->first), A_U32(a->batch),
                            A_U32(r->pitch),   A_U32(count), A_U32(lines),    A_U32(across)};
     int n = add_geometry(a, args, 5);
     for (int i = 0; i < 8; i++) args[n++] = more[i];
@@ -228,9 +230,9 @@ static tas_status run_weights(tas_device *device, const op_args *a, const weight
     return cl_launch(device, kernel, range, n, args);
 }
 
-/* Packs `waves` of whole granules of one operand, from example r of the tile. */
-static tas_status pack_granules(tas_device *device, const op_args *a, const weights_way *w, const mem *from, const mem *to,
-                                uint32_t at, uint64_t elements, uint32_t r, uint32_t count)
+/* Packs `count` whole granules of one operand, from example r of the tile on. */
+static tas_status pack_granules(tas_device *device, const op_args *a, const weights_way *w, const mem *from,
+                                const mem *to, uint32_t at, uint64_t elements, uint32_t r, uint32_t count)
 {
     cl_kernel kernel;
     tas_status status = get_kernel(device, a, "conv_pack", "conv_pack_granules", 0, &kernel);
@@ -338,7 +340,7 @@ static tas_status backward_bias(tas_device *device, const op_args *a, const mem 
                            A_U32(a->first),
                            A_U32(a->batch),
                            A_U32(a->size[WINDOW_GRANULE])};
-    return cl_launch(device, kernel, cl_line(1, a->size[WINDOW_O]), 9, args);
+    return cl_launch(device, kernel, cl_line(1, blocks(a->size[WINDOW_O], BIAS_OUTPUTS)), 9, args);
 }
 
 void cl_override_conv(tas_device *device)

@@ -23,7 +23,8 @@ void device_release(tas_device *device, mem *m)
 tas_status device_run(tas_device *device, const op_args *args, const mem *operand, const mem *scratch)
 {
     if (!device->launch[args->op])
-        return fail(device->context, TAS_DEVICE_FAILED, "%s: has no kernel for %s", device->info.id, op_get(args->op)->name);
+        return fail(device->context, TAS_DEVICE_FAILED, "%s: has no kernel for %s", device->info.id,
+                    op_get(args->op)->name);
     return device->launch[args->op](device, args, operand, scratch);
 }
 

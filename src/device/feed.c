@@ -11,8 +11,9 @@ static tas_status gather(tas_device *device, const op_args *a, const mem *m, con
     snprintf(lanes, sizeof lanes, " -D LANES=%u", op_lanes(a));
     tas_status status = cl_get_elements(device, "feed", name, lanes, &kernel);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(&m[0]),           A_MEM(&m[1]), A_MEM(&m[2]),        A_U32(a->size[E]),  A_U32(a->size[AT]),
-                           A_U32(a->size[DIRECT]), A_U32(a->n),  A_F32(a->scalar[0]), A_F32(a->scalar[1])};
+    const cl_arg args[] = {A_MEM(&m[0]),      A_MEM(&m[1]),        A_MEM(&m[2]),
+                           A_U32(a->size[E]), A_U32(a->size[AT]),  A_U32(a->size[DIRECT]),
+                           A_U32(a->n),       A_F32(a->scalar[0]), A_F32(a->scalar[1])};
     cl_range range = cl_elements(cl, a->size[E]);
     range.global[1] = op_padded(a) / op_lanes(a);
     return cl_launch(device, kernel, range, 9, args);
@@ -37,7 +38,8 @@ static tas_status gather_labels(tas_device *device, const op_args *a, const mem 
     (void)scratch;
     tas_status status = cl_get_elements(device, "feed", "gather_labels", "", &kernel);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[AT]), A_U32(a->size[DIRECT])};
+    const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]),       A_MEM(&m[2]),
+                           A_U32(a->n),  A_U32(a->size[AT]), A_U32(a->size[DIRECT])};
     return cl_launch(device, kernel, cl_elements(cl, a->n), 6, args);
 }
 

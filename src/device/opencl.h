@@ -30,10 +30,10 @@ struct cl_device {
     cl_context context;
     cl_command_queue queue;
     cl_command_queue transfers; /* of streams, NULL until one runs */
-    bool cpu;       /* kernels for CPUs (a work-item a block) rather than for GPUs */
-    int gpu_tile;   /* of the products on GPUs: a place in the list of dense.c */
-    int conv_block; /* of convolutions on GPUs: the first in the list of conv_gpu.c that the device takes */
-    uint32_t group; /* work-items in a group of the simple kernels: 64, less where a device takes less */
+    bool cpu;                   /* kernels for CPUs (a work-item a block) rather than for GPUs */
+    int gpu_tile;               /* of the products on GPUs: a place in the list of dense.c */
+    int conv_block;             /* of convolutions on GPUs: the first in the list of conv_gpu.c that the device takes */
+    uint32_t group;             /* work-items in a group of the simple kernels: 64, less where a device takes less */
     cl_kernel_entry kernels[KERNELS_MOST];
     cl_program_entry programs[KERNELS_MOST];
     int kernel_count, program_count;

@@ -8,8 +8,8 @@ enum { POOL_RUN = 64, POOL_ARGS = 15 };
 static uint32_t run_of(const struct cl_device *cl) { return cl->cpu ? POOL_RUN : 1; }
 
 /* Runs a kernel over `items` work-items, and tells it of `count` elements. Means take two scalars more. */
-static tas_status pool(tas_device *device, const op_args *a, const mem *m, int operands, const char *name, uint32_t items,
-                       uint32_t count)
+static tas_status pool(tas_device *device, const op_args *a, const mem *m, int operands, const char *name,
+                       uint32_t items, uint32_t count)
 {
     static const int window[] = {WINDOW_H_IN, WINDOW_W_IN, WINDOW_OH, WINDOW_OW, WINDOW_KH,
                                  WINDOW_KW,   WINDOW_SY,   WINDOW_SX, WINDOW_PY, WINDOW_PX};

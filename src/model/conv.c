@@ -31,7 +31,8 @@ static tas_status parse(line *text, layer *self)
 static tas_status infer(const line *text, layer *self)
 {
     const shape in = self->in;
-    const uint32_t height = window_out(in.height, self->kernel[0], self->stride[0], self->padding[0], self->dilation[0]);
+    const uint32_t height =
+        window_out(in.height, self->kernel[0], self->stride[0], self->padding[0], self->dilation[0]);
     const uint32_t width = window_out(in.width, self->kernel[1], self->stride[1], self->padding[1], self->dilation[1]);
     if (!height || !width)
         return line_fail(text, "a kernel of %ux%u (dilation %ux%u) does not fit planes of %ux%u with padding %ux%u",

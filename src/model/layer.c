@@ -4,9 +4,9 @@
 #include <string.h>
 
 static const layer_kind *const kinds[] = {
-    &layer_input,  &layer_dense,           &layer_conv2d,  &layer_max_pool, &layer_avg_pool,
-    &layer_global_avg_pool, &layer_flatten, &layer_dropout, &layer_relu, &layer_leaky,
-    &layer_tanh, &layer_sigmoid, &layer_gelu, &layer_loss,
+    &layer_input,   &layer_dense,   &layer_conv2d, &layer_max_pool, &layer_avg_pool, &layer_global_avg_pool,
+    &layer_flatten, &layer_dropout, &layer_relu,   &layer_leaky,    &layer_tanh,     &layer_sigmoid,
+    &layer_gelu,    &layer_loss,
 };
 
 const layer_kind *layer_at(int index) { return index < (int)(sizeof kinds / sizeof *kinds) ? kinds[index] : NULL; }

@@ -37,7 +37,7 @@ struct layer_kind {
     const char *name;
     const char *usage; /* of its line, for errors */
     tas_status (*parse)(line *text, layer *self);
-    tas_status (*infer)(const line *text, layer *self);                       /* self->in is set; sets out */
+    tas_status (*infer)(const line *text, layer *self); /* self->in is set; sets out */
     bool spatial;     /* takes its input in panels of examples, where a device has them */
     bool elementwise; /* takes it as it comes */
     void (*lower)(tas_network *network, layer *self);                         /* tensors, and calls forward */
@@ -55,7 +55,7 @@ tas_status line_u32(line *text, const char *what, uint32_t least, uint32_t most,
 tas_status line_f32(line *text, const char *what, float *out);
 tas_status line_pair(line *text, const char *what, uint32_t least, uint32_t most, uint32_t out[2]); /* "5" or "5x3" */
 tas_status line_init(line *text, init_rule *out); /* [init he|glorot] */
-bool line_is(line *text, const char *word); /* takes the next word if it is that one */
+bool line_is(line *text, const char *word);       /* takes the next word if it is that one */
 
 /* lower.c: emits into a network. Where memory ends they set network->failed, which lower_network() reports. */
 int add_tensor(tas_network *network, tensor_role role, uint64_t elements, const char *format, ...)

@@ -189,7 +189,8 @@ tas_status lower_network(tas_network *network)
     for (int i = count - 1; i >= first && !network->failed; i--) {
         const int calls = network->backward_count;
         if (i < count - 1)
-            layers[i].dy = convert(network, &layers[i], layers[i + 1].dx, network->tensors[layers[i].y].held, ".dy", true);
+            layers[i].dy =
+                convert(network, &layers[i], layers[i + 1].dx, network->tensors[layers[i].y].held, ".dy", true);
         layers[i].kind->lower_backward(network, &layers[i], i > first);
         layers[i].train_flops += count_flops(network->backward, calls, network->backward_count);
     }

@@ -66,8 +66,8 @@ typedef struct tas_network {
     op_call *forward, *backward; /* the loss ends forward */
     int forward_count, backward_count;
     int input, order, label, target, losses, hits; /* NO_TENSOR where there is none */
-    int output;                             /* logits or predictions */
-    float scale_u8, scale_f32, shift;       /* of pixels */
+    int output;                                    /* logits or predictions */
+    float scale_u8, scale_f32, shift;              /* of pixels */
     uint32_t inputs, outputs;
     bool classes; /* the loss is over classes */
     bool held;    /* some tensor is held in panels of examples */

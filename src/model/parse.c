@@ -47,8 +47,8 @@ tas_status line_pair(line *text, const char *what, uint32_t least, uint32_t most
         if (*end != 'x') break;
         at = end + 1;
     }
-    return line_fail(text, "expected %s from %u to %u, as one number or as height x width (3x5), got '%.60s'", what, least,
-                     most, word);
+    return line_fail(text, "expected %s from %u to %u, as one number or as height x width (3x5), got '%.60s'", what,
+                     least, most, word);
 }
 
 tas_status line_init(line *text, init_rule *out)

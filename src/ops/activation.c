@@ -90,16 +90,16 @@ static inline float gelu_gradient(float x, float dy, float slope)
     }                                                                                                                  \
     const op_row row_##NAME##_forward = {                                                                              \
         .name = #NAME "_forward",                                                                                      \
-        .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES}, {"y", TYPE_F32, ACCESS_OUT, HOLD_EXAMPLES}},                            \
+        .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES}, {"y", TYPE_F32, ACCESS_OUT, HOLD_EXAMPLES}},            \
         .elements = activation_elements,                                                                               \
         .reference = NAME##_forward,                                                                                   \
         .shape = activation_shape,                                                                                     \
     };                                                                                                                 \
     const op_row row_##NAME##_backward = {                                                                             \
         .name = #NAME "_backward",                                                                                     \
-        .operand = {{SAVED, TYPE_F32, ACCESS_IN, HOLD_EXAMPLES},                                                               \
-                    {"dy", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES},                                                                \
-                    {"dx", TYPE_F32, ACCESS_OUT, HOLD_EXAMPLES}},                                                              \
+        .operand = {{SAVED, TYPE_F32, ACCESS_IN, HOLD_EXAMPLES},                                                       \
+                    {"dy", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES},                                                        \
+                    {"dx", TYPE_F32, ACCESS_OUT, HOLD_EXAMPLES}},                                                      \
         .elements = activation_elements,                                                                               \
         .reference = NAME##_backward,                                                                                  \
         .shape = activation_shape,                                                                                     \

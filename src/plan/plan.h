@@ -32,11 +32,11 @@ typedef enum plan_part {
 extern const char *const plan_part_names[PART_COUNT];
 
 enum {
-    RING = 1024,          /* steps whose losses the device keeps */
-    SUM_LEVELS = 4,       /* 256^4 examples */
-    STAGES = 2,           /* tiles of a streamed set: one is filled while the other is used */
-    TILE_MOST = 1 << 16,  /* examples: no device needs more at once to be busy */
-    TILE_ENOUGH = 64      /* examples: a larger tile is worth less than a set that lies on the device */
+    RING = 1024,         /* steps whose losses the device keeps */
+    SUM_LEVELS = 4,      /* 256^4 examples */
+    STAGES = 2,          /* tiles of a streamed set: one is filled while the other is used */
+    TILE_MOST = 1 << 16, /* examples: no device needs more at once to be busy */
+    TILE_ENOUGH = 64     /* examples: a larger tile is worth less than a set that lies on the device */
 };
 
 typedef struct plan_device {
@@ -47,7 +47,7 @@ typedef struct plan_device {
     void *self;
     uint32_t (*panel)(void *self, uint32_t rows, uint32_t cols);
     uint32_t (*lanes)(void *self, uint32_t tile);
-    uint64_t (*scratch)(void *self, const op_args *args);
+    uint64_t (*scratch)(void *self, const op_args *args); /* of as many lanes, no less for more examples */
 } plan_device;
 
 typedef struct plan_work {
@@ -72,7 +72,8 @@ typedef struct plan {
     uint32_t tile;
     uint32_t lanes; /* examples of a panel (HOLD_EXAMPLES) */
     bool resident;  /* the set lies in the data part, else it passes through the staging part */
-    uint32_t chunk; /* examples whose losses and hits there is room for: the batch; in evaluation whole blocks of sums */
+    uint32_t
+        chunk; /* examples whose losses and hits there is room for: the batch; in evaluation whole blocks of sums */
     uint64_t bytes[PART_COUNT], total;
     place *tensor;                                            /* one a tensor of the network */
     place sum[SUM_LEVELS], hit_sum[SUM_LEVELS], ring, record; /* in the batch part */

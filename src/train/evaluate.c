@@ -110,12 +110,14 @@ static tas_status predict(tas_model *model, const float *inputs, uint32_t count,
     for (size_t at = 0; at < count && !status; at += tile) {
         const uint32_t n = count - at < tile ? (uint32_t)(count - at) : tile;
         const uint64_t row = sizeof(float) * network->inputs, result = sizeof(float) * network->outputs;
-        status = w.device->driver->write(w.device, &w.source[0].inputs, 0, inputs + at * network->inputs, n * row, true);
+        status =
+            w.device->driver->write(w.device, &w.source[0].inputs, 0, inputs + at * network->inputs, n * row, true);
         if (!status) status = feed_gather(&w, &data, &w.source[0], true, 0, n);
         if (!status)
             status = run_calls(&w, network->forward, network->forward_count - 1, n, 0, n); /* all but the loss */
         if (!status)
-            status = w.device->driver->read(w.device, &w.tensor[network->output], 0, outputs + at * network->outputs, n * result);
+            status = w.device->driver->read(w.device, &w.tensor[network->output], 0, outputs + at * network->outputs,
+                                            n * result);
     }
     workspace_close(&w);
     return status;

@@ -15,7 +15,8 @@ static plan_work work_without(const tas_network *network, uint32_t batch, uint32
                        .batch = batch,
                        .tile_most = tile ? tile : batch,
                        .input_bytes = network->inputs,
-                       .target_bytes = network->classes ? sizeof(uint32_t) : sizeof(float) * (uint64_t)network->outputs};
+                       .target_bytes =
+                           network->classes ? sizeof(uint32_t) : sizeof(float) * (uint64_t)network->outputs};
 }
 
 /* Whether the whole batch fits in one tile. */
@@ -86,7 +87,8 @@ static tas_status make(tas_device *device, const tas_network *network, const tas
                        const tas_plan_options *is, tas_plan *out)
 {
     plan_device limits = device_limits(device);
-    const plan_work work = train ? work_of(network, train, true, is->batch, is->tile) : work_without(network, is->batch, is->tile);
+    const plan_work work =
+        train ? work_of(network, train, true, is->batch, is->tile) : work_without(network, is->batch, is->tile);
     uint64_t least_evaluation = 0, evaluation = 0;
     plan p, one;
     if (is->budget) limits.budget = is->budget;
@@ -117,8 +119,9 @@ tas_status tas_plan_make(tas_device *device, const tas_network *network, const t
     *out = (tas_plan){0};
     tas_status status = TAS_OK;
     if (options->size != sizeof *options)
-        status = fail(context, TAS_BAD_ARGUMENT, "options of %zu bytes; this library knows %zu: use tas_plan_options_init()",
-                      options->size, sizeof *options);
+        status =
+            fail(context, TAS_BAD_ARGUMENT, "options of %zu bytes; this library knows %zu: use tas_plan_options_init()",
+                 options->size, sizeof *options);
     else if (!options->batch || options->batch > 1u << 24)
         status = fail(context, TAS_BAD_ARGUMENT, "batch %u: expected 1 to 2^24 examples", options->batch);
     else if (train && options->batch > train->is.count)

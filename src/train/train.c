@@ -30,13 +30,14 @@ typedef struct trainer {
     double step_seconds; /* the last run's */
     plan_work work;
     struct {
-        char *values[2]; /* parameters, then state, as the device holds them; the one that is whole, and one to read into */
+        char *values
+            [2]; /* parameters, then state, as the device holds them; the one that is whole, and one to read into */
         uint64_t step;
         double taken; /* 0: there is none */
     } snapshot;
     int failures; /* since the run last came further */
     uint64_t furthest;
-    bool told;    /* that the device broke its word */
+    bool told; /* that the device broke its word */
 } trainer;
 
 enum { FAILURES_MOST = 3 };

@@ -94,7 +94,8 @@ static tas_status plan_less(workspace *w, tas_model *model, const plan_work *wor
     if (status) return status;
     if (least && least >= refused && w->stuck++ < STUCK_MOST) return TAS_OK;
     if (!least || least >= refused)
-        return fail(model->context, TAS_NO_MEMORY, "%s: refuses memory down to the smallest tiles: %.400s", limits.id, why);
+        return fail(model->context, TAS_NO_MEMORY, "%s: refuses memory down to the smallest tiles: %.400s", limits.id,
+                    why);
     if (limits.budget < least) limits.budget = least;
     plan_free(&w->plan);
     return plan_make(model->network, &limits, work, &w->plan);
@@ -143,7 +144,8 @@ tas_status workspace_open(workspace *w, tas_model *model, const plan_work *work,
     w->part[PART_PARAMETERS] = model->parameters;
     if (!w->tensor) status = fail(model->context, TAS_NO_MEMORY, "no memory for a list of tensors");
     if (!status) status = take_or_cut(w, model, work, true, cut);
-    for (int tries = 0; status == TAS_DEVICE_FAILED && tries < STUCK_MOST; tries++) { /* what was accepted was not done */
+    for (int tries = 0; status == TAS_DEVICE_FAILED && tries < STUCK_MOST;
+         tries++) { /* what was accepted was not done */
         *cut = true;
         status = workspace_renew(w, model, work);
     }
