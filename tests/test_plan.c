@@ -376,8 +376,10 @@ static uint32_t evened(const scene *s, uint32_t largest, bool resident)
 {
     const uint32_t blocks = (largest + 255) / 256 * 256;
     const uint32_t count = s->work.training || s->work.batch < blocks ? s->work.batch : blocks;
-    const uint32_t tiles = (count + largest - 1) / largest, even = (count + tiles - 1) / tiles;
     const uint32_t lanes = s->network->held ? fake_lanes(s->device.self, largest) : 1;
+    if (largest < count && largest > lanes && fits(s, largest / lanes * lanes, resident))
+        largest = largest / lanes * lanes; /* panels that are full */
+    const uint32_t tiles = (count + largest - 1) / largest, even = (count + tiles - 1) / tiles;
     uint32_t whole = even;
     while (whole % lanes) whole++;
     if (whole <= largest && fits(s, whole, resident)) return whole;

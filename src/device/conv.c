@@ -124,7 +124,7 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
  * Whole granules run side by side in the lanes, where that fills them; what else there is of the tile runs one granule after
  * the other, the lanes being outputs. Both add to the totals in the granules' order. */
 
-static const uint64_t packed_most = 8 << 20; /* bytes of x and dy that are packed at once, or one example or wave */
+static const uint64_t packed_most = 4 << 20; /* bytes of x and dy that are packed at once, or one example or wave */
 
 typedef struct weights_way {
     uint32_t vec, granule;
@@ -162,10 +162,17 @@ static uint64_t at_most(uint64_t wanted, uint64_t bytes)
 static uint64_t example_bytes(const weights_way *w) { return (w->x + w->spread_dy) * sizeof(float); }
 static uint64_t wave_bytes(const weights_way *w) { return w->vec * w->granule * (w->x + w->dy) * sizeof(float); }
 
+/* Where whole waves of granules run abreast, what is left for lanes of outputs comes in runs that are shorter than a wave. */
+static uint64_t spread_most(const weights_way *w, const op_args *a)
+{
+    const uint64_t wave = (uint64_t)w->vec * w->granule;
+    return at_most(wave && op_lanes(a) > 1 && wave < a->n ? wave : a->n, example_bytes(w));
+}
+
 static uint64_t weights_scratch(tas_device *device, const op_args *a)
 {
     const weights_way w = way_of(device, a);
-    const uint64_t spread = at_most(a->n, example_bytes(&w)) * example_bytes(&w);
+    const uint64_t spread = spread_most(&w, a) * example_bytes(&w);
     const uint64_t whole = w.granule > 1 ? a->n / w.granule : 0;
     if (!whole) return spread;
     const uint64_t waves = at_most(blocks(whole, w.vec), wave_bytes(&w)) * wave_bytes(&w);
@@ -296,7 +303,7 @@ static tas_status pack_spread(tas_device *device, const op_args *a, const weight
 static tas_status run_spread(tas_device *device, const op_args *a, const weights_way *w, uint32_t r, uint32_t count,
                              const mem *m, const mem *scratch)
 {
-    const uint32_t most = (uint32_t)at_most(a->n, example_bytes(w));
+    const uint32_t most = (uint32_t)spread_most(w, a);
     tas_status status = TAS_OK;
     for (uint32_t end = r + count, some; r < end && !status; r += some) {
         some = end - r < most ? end - r : most;

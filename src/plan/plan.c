@@ -250,13 +250,15 @@ static uint32_t largest_tile(planner *of, bool resident)
     return 0;
 }
 
-/* As many tiles, but of one size if that can be: 256 + 256 examples rather than 300 + 212. Whole panels are preferred. An evaluation
- * passes over its set chunk by chunk. */
-static uint32_t even_out(planner *of, uint32_t tile, bool resident)
+/* Whole panels of examples, since lanes that are not filled cost as much as those that are; then as many tiles, but of one size if
+ * that can be: 256 + 256 examples rather than 300 + 212. An evaluation passes over its set chunk by chunk. */
+static uint32_t even_out(planner *of, uint32_t most, bool resident)
 {
-    plan_tile(of, tile, resident);
-    const uint32_t count = of->p->chunk, tiles = (count - 1) / tile + 1, even = (count - 1) / tiles + 1;
-    const uint32_t lanes = of->network->held ? of->device->lanes(of->device->self, tile) : 1;
+    const uint32_t lanes = of->network->held ? of->device->lanes(of->device->self, most) : 1;
+    const uint32_t panels = most > lanes ? most - most % lanes : most;
+    plan_tile(of, most, resident);
+    const uint32_t count = of->p->chunk, tile = most < count && fits(of, panels, resident) ? panels : most;
+    const uint32_t tiles = (count - 1) / tile + 1, even = (count - 1) / tiles + 1;
     const uint32_t whole = (even + lanes - 1) / lanes * lanes;
     if (whole <= tile && fits(of, whole, resident)) return whole;
     return fits(of, even, resident) ? even : tile;

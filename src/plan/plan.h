@@ -36,7 +36,7 @@ enum {
     SUM_LEVELS = 4,      /* 256^4 examples */
     STAGES = 2,          /* tiles of a streamed set: one is filled while the other is used */
     TILE_MOST = 1 << 16, /* examples: no device needs more at once to be busy */
-    TILE_ENOUGH = 64     /* examples: a larger tile is worth less than a set that lies on the device */
+    TILE_ENOUGH = 48     /* examples: a larger tile is worth less than a set that lies on the device */
 };
 
 typedef struct plan_device {
