@@ -19,7 +19,7 @@ typedef struct problem {
     double *parameters;
 } problem;
 
-/* Mean loss over the examples, with the masks of the first epoch; *kink as plain_forward() has it. */
+/* Mean loss over the examples, with the masks of the net's epoch; *kink as plain_forward() has it. */
 static double mean_loss(const problem *p, double *kink)
 {
     plain_net net = p->net;
@@ -283,6 +283,60 @@ START_TEST(spatial_layers_first_and_last)
 }
 END_TEST
 
+typedef struct epochs {
+    problem *p;
+    uint32_t seen;
+    double first; /* loss */
+} epochs;
+
+static int check_epoch(void *user, const tas_step *step)
+{
+    epochs *e = user;
+    e->p->net.epoch = e->seen;
+    const double want = mean_loss(e->p, NULL);
+    ck_assert_msg(fabs(step->loss - want) <= 2e-5 * (1 + want), "epoch %u: loss %.9g, expected %.9g", e->seen,
+                  step->loss, want);
+    if (e->seen++) ck_assert(step->loss != (float)e->first);
+    e->first = step->loss;
+    return 0;
+}
+
+/* Masks are drawn anew in each epoch: with weights that stay, losses tell. */
+START_TEST(masks_of_epochs)
+{
+    plain_net net = planes_of(1, 4, 4, false);
+    plain_add(&net, PLAIN_DROPOUT, 0);
+    add_layer(&net, window_layers[1]);
+    plain_add(&net, PLAIN_DROPOUT, 0);
+    plain_add(&net, PLAIN_DENSE, 3);
+    problem p = {.net = net, .count = 7};
+    const size_t elements = plain_parameters(&net);
+    float x[7 * 16], targets[7 * 3], *values = malloc(elements * sizeof *values);
+    p.inputs = x;
+    p.targets = targets;
+    p.parameters = malloc(elements * sizeof *p.parameters);
+    p.net.seed = random_u64();
+    ck_assert(draw_problem(&p, values));
+    tas_model *model = model_of(&net, 1);
+    tas_data *data = data_of(7, 16, x, p.labels, 3, 0);
+    epochs e = {.p = &p};
+    tas_train_options is;
+    tas_train_options_init(&is);
+    is.batch = 7;
+    is.epochs = 6;
+    is.lr = 0;
+    is.seed = p.net.seed;
+    is.on_step = check_epoch;
+    is.user = &e;
+    model_set(model, values);
+    expect_ok(tas_train(model, data, &is, NULL));
+    ck_assert_uint_eq(e.seen, 6);
+    free(values), free(p.parameters);
+    tas_data_close(&data);
+    tas_model_close(&model);
+}
+END_TEST
+
 START_TEST(drawn_networks)
 {
     int alive = 0; /* some have no relu that lets anything through */
@@ -313,6 +367,7 @@ int main(void)
     const int layers = sizeof window_layers / sizeof *window_layers;
     tcase_add_loop_test(tc, each_spatial_layer, 0, layers);
     tcase_add_loop_test(tc, spatial_layers_first_and_last, 0, layers);
+    tcase_add_test(tc, masks_of_epochs);
     tcase_add_test(tc, drawn_networks);
     suite_add_tcase(suite, tc);
     return support_run(suite);

@@ -1,0 +1,44 @@
+/* Numbers in texts. */
+#include "lab/words.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+word number_word(double value)
+{
+    word w;
+    const double size = fabs(value);
+    if (size < 0.001 || !(size < 1e15)) /* 0, and what no unit was made for */
+        snprintf(w.text, sizeof w.text, "%.3g", value);
+    else if (size >= 10000) /* three figures that are known, zeros that are not */
+        snprintf(w.text, sizeof w.text, "%.0f",
+                 round(value / pow(10, floor(log10(size)) - 2)) * pow(10, floor(log10(size)) - 2));
+    else
+        snprintf(w.text, sizeof w.text, "%.*f", size >= 99.95 ? 0 : size >= 9.995 ? 1 : size >= 0.9995 ? 2 : 3, value);
+    return w;
+}
+
+word seconds_word(double seconds)
+{
+    static const struct {
+        double below, unit;
+        const char *name;
+    } units[] = {{1e-3, 1e-6, "us"}, {1, 1e-3, "ms"}, {120, 1, "s"}, {7200, 60, "min"}, {INFINITY, 3600, "h"}};
+    int i = 0;
+    while (seconds >= units[i].below && i < 4) i++;
+    word w;
+    snprintf(w.text, sizeof w.text, "%.20s %s", number_word(seconds / units[i].unit).text, units[i].name);
+    return w;
+}
+
+void say(writer *out, const char *format, ...)
+{
+    if (out->used >= out->bytes) return;
+    va_list arguments;
+    va_start(arguments, format);
+    const int length = vsnprintf(out->text + out->used, out->bytes - out->used, format, arguments);
+    va_end(arguments);
+    out->used += length > 0 ? (size_t)length : 0;
+    if (out->used > out->bytes) out->used = out->bytes;
+}

@@ -1,0 +1,478 @@
+/* How a batch is cut leaves no trace: networks, sets, batches, budgets and tiles drawn at random end in the digest, the losses, the
+ * scores and the predictions of a training that was not cut, which the reference did. TASSELLO_TEST_DEVICE is the device that is
+ * cut, else the reference; TASSELLO_TEST_SIZE=small for simulators. */
+#include "ops/window.h"
+#include "queues.h" /* before check.h, which has a macro of the name fail */
+#include "train/model.h"
+
+#include "support.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STEPS_MOST = 9, CUTS_MOST = 64 };
+
+static tas_device *tested, *reference;
+static enum { SIZE_FULL, SIZE_SLOW, SIZE_SMALL } size; /* slow: where fma is software */
+
+/* A training, and what is looked at after it. */
+typedef struct task {
+    plain_net net;
+    char text[PLAIN_TEXT];
+    uint32_t count, tests; /* examples of the set; the first are the test's */
+    void *inputs, *targets;
+    bool bytes;    /* the set's inputs are bytes */
+    float *floats; /* inputs of predictions */
+    tas_network *network;
+    tas_data *set, *test;
+    tas_train_options is;
+} task;
+
+typedef struct outcome {
+    char hex[65];
+    tas_train_result result;
+    float losses[STEPS_MOST];
+    uint64_t steps;
+    tas_score score;
+    float *outputs; /* (tests, outputs) */
+} outcome;
+
+/* How often what was cut how. */
+static struct {
+    int streamed, resident, untiled, tiled, uneven;
+} seen;
+
+/* Tasks ------------------------------------------------------------------------------------------------------------- */
+
+static tas_data *open_set(const task *t, uint32_t count)
+{
+    tas_data *data = NULL;
+    tas_data_options is;
+    const uint32_t outputs = plain_outputs(&t->net);
+    tas_data_options_init(&is);
+    is.count = count;
+    is.input_size = t->net.inputs;
+    is.input_type = t->bytes ? TAS_INPUT_U8 : TAS_INPUT_F32;
+    is.target_type = t->net.mse && t->is.seed % 2 ? TAS_TARGET_F32 : TAS_TARGET_LABEL;
+    is.classes = is.target_type == TAS_TARGET_LABEL ? outputs : 0;
+    is.target_size = is.target_type == TAS_TARGET_LABEL ? 0 : outputs;
+    is.inputs = t->inputs;
+    is.targets = t->targets;
+    expect_ok(tas_data_open(context, &is, &data));
+    return data;
+}
+
+/* Examples and settings for the network; targets are labels, or floats, by what open_set() wants. */
+static task *open_task(const plain_net *net, uint32_t count, uint32_t batch, uint32_t steps)
+{
+    task *t = calloc(1, sizeof *t);
+    const uint32_t outputs = plain_outputs(net), values = count * net->inputs;
+    t->net = *net;
+    t->count = count;
+    t->tests = 1 + random_below(count);
+    t->bytes = random_below(2);
+    tas_train_options_init(&t->is);
+    t->is.seed = random_u64();
+    t->is.batch = batch;
+    t->is.steps = steps;
+    t->is.lr = 0.01f;
+    t->is.momentum = random_below(3) ? 0.9f : 0;
+    t->is.nesterov = random_below(2);
+    t->is.weight_decay = random_below(2) ? 0.001f : 0;
+    t->inputs = malloc(values * sizeof(float));
+    t->floats = malloc(values * sizeof(float));
+    t->targets = malloc(count * outputs * sizeof(float));
+    for (uint32_t k = 0; k < values; k++) {
+        t->floats[k] = random_float(-1, 1);
+        if (t->bytes)
+            ((unsigned char *)t->inputs)[k] = (unsigned char)random_u64();
+        else
+            ((float *)t->inputs)[k] = t->floats[k];
+    }
+    for (uint32_t k = 0; k < count * outputs; k++)
+        if (net->mse && t->is.seed % 2)
+            ((float *)t->targets)[k] = random_float(-1, 1);
+        else if (k < count)
+            ((uint32_t *)t->targets)[k] = random_below(outputs);
+    plain_text(net, t->text, sizeof t->text);
+    expect_ok(tas_network_parse(context, t->text, "task", &t->network));
+    t->set = open_set(t, count);
+    t->test = open_set(t, t->tests);
+    return t;
+}
+
+static void close_task(task *t)
+{
+    tas_data_close(&t->set);
+    tas_data_close(&t->test);
+    tas_network_close(&t->network);
+    free(t->inputs), free(t->targets), free(t->floats), free(t);
+}
+
+static int keep_loss(void *user, const tas_step *step)
+{
+    outcome *o = user;
+    ck_assert_uint_lt(o->steps, STEPS_MOST);
+    ck_assert_uint_eq(step->step, o->steps + 1);
+    o->losses[o->steps++] = step->loss;
+    return 0;
+}
+
+/* The least budget, as an error has it. */
+static uint64_t least_told(void)
+{
+    const char *at = strstr(tas_error(context), "at least ");
+    ck_assert_msg(at, "%s", tas_error(context));
+    return strtoull(at + 9, NULL, 10);
+}
+
+/* Budgets of what comes after training: of evaluation and of prediction, from the least up. */
+static void look_at(const task *t, tas_model *model, bool cut, outcome *o)
+{
+    uint64_t least;
+    tas_score none;
+    if (cut) {
+        tas_model_set_budget(model, 1);
+        expect(tas_evaluate(model, t->test, &none), TAS_NO_MEMORY, "at least", "");
+        least = least_told();
+        tas_model_set_budget(model, least - 1);
+        expect(tas_evaluate(model, t->test, &none), TAS_NO_MEMORY, "at least", "");
+        tas_model_set_budget(model, least + (random_below(3) ? random_u64() % least : 0));
+    }
+    expect_ok(tas_evaluate(model, t->test, &o->score));
+    if (cut) {
+        tas_model_set_budget(model, 1);
+        expect(tas_predict(model, t->floats, t->tests, o->outputs), TAS_NO_MEMORY, "at least", "");
+        least = least_told();
+        tas_model_set_budget(model, least + (random_below(3) ? random_u64() % least : 0));
+    }
+    expect_ok(tas_predict(model, t->floats, t->tests, o->outputs));
+}
+
+static void run_task(const task *t, tas_device *on, uint64_t budget, uint32_t tile, bool cut, outcome *o)
+{
+    tas_model *model = NULL;
+    tas_train_options is = t->is;
+    *o = (outcome){.outputs = malloc(t->tests * plain_outputs(&t->net) * sizeof(float))};
+    is.budget = budget;
+    is.tile = tile;
+    is.on_step = keep_loss;
+    is.user = o;
+    expect_ok(tas_model_open(on, t->network, 7, &model));
+    expect_ok(tas_train(model, t->set, &is, &o->result));
+    expect_ok(tas_model_digest(model, o->hex));
+    look_at(t, model, cut, o);
+    tas_model_close(&model);
+}
+
+/* The plan came true, and nothing else is to be seen of it. */
+static void check_cut(const task *t, const outcome *whole, uint64_t budget, uint32_t tile)
+{
+    outcome o;
+    tas_plan forecast;
+    tas_plan_options is;
+    tas_plan_options_init(&is);
+    is.batch = t->is.batch;
+    is.budget = budget;
+    is.tile = tile;
+    expect_ok(tas_plan_make(tested, t->network, t->set, NULL, &is, &forecast));
+    run_task(t, tested, budget, tile, true, &o);
+    const bool same = !strcmp(o.hex, whole->hex) && !memcmp(o.losses, whole->losses, sizeof o.losses) &&
+                      o.score.loss == whole->score.loss && o.score.correct == whole->score.correct &&
+                      !memcmp(o.outputs, whole->outputs, t->tests * plain_outputs(&t->net) * sizeof(float));
+    ck_assert_msg(
+        same,
+        "budget %llu, at most %u: tiles of %u, %s, of a batch of %u (%u examples, %u tested) differ in%s%s%s%s of\n%s",
+        (unsigned long long)budget, tile, o.result.tile, o.result.resident ? "resident" : "streamed", t->is.batch,
+        t->count, t->tests, strcmp(o.hex, whole->hex) ? " weights" : "",
+        memcmp(o.losses, whole->losses, sizeof o.losses) ? " losses" : "",
+        o.score.loss != whole->score.loss || o.score.correct != whole->score.correct ? " score" : "",
+        memcmp(o.outputs, whole->outputs, t->tests * plain_outputs(&t->net) * sizeof(float)) ? " outputs" : "",
+        t->text);
+    ck_assert_uint_eq(o.result.peak_bytes, forecast.bytes_total);
+    ck_assert_uint_eq(o.result.tile, forecast.tile);
+    ck_assert_int_eq(o.result.resident, forecast.resident);
+    ck_assert_int_eq(o.result.cuts + o.result.replays, 0);
+    ck_assert_uint_eq(forecast.tiles, (t->is.batch + forecast.tile - 1) / forecast.tile);
+    if (budget) ck_assert_uint_le(o.result.peak_bytes, budget);
+    if (tile) ck_assert_uint_le(o.result.tile, tile);
+    seen.streamed += !forecast.resident, seen.resident += forecast.resident;
+    seen.untiled += forecast.tiles == 1, seen.tiled += forecast.tiles > 1,
+        seen.uneven += t->is.batch % forecast.tile > 0;
+    free(o.outputs);
+}
+
+/* Cuts --------------------------------------------------------------------------------------------------------------- */
+
+typedef struct cuts {
+    uint64_t budget[CUTS_MOST];
+    uint32_t tile[CUTS_MOST];
+    int count;
+} cuts;
+
+static void add_cut(cuts *all, uint64_t budget, uint32_t tile)
+{
+    if (all->count == CUTS_MOST) return;
+    all->budget[all->count] = budget;
+    all->tile[all->count++] = tile;
+}
+
+/* Bytes of the plan with just that tile. */
+static uint64_t bytes_of(const task *t, uint32_t tile, bool resident)
+{
+    const plan_device limits = device_limits(tested);
+    const plan_work work = work_of(t->network, t->set, true, t->is.batch, 0);
+    plan p;
+    expect_ok(plan_with(t->network, &limits, &work, tile, resident, &p));
+    const uint64_t bytes = p.total;
+    plan_free(&p);
+    return bytes;
+}
+
+/* That tile where the set lies on the device, and where it is streamed, if the budget for that is not enough for the other. */
+static void add_tile(cuts *all, const task *t, uint32_t tile)
+{
+    if (!tile || tile > t->is.batch) return;
+    add_cut(all, 0, tile);
+    add_cut(all, bytes_of(t, tile, false), tile);
+}
+
+/* The tiles where mistakes are to be expected: the smallest, those around each granule, half of the batch and all of it. */
+static void list_tiles(cuts *all, const task *t)
+{
+    static const uint32_t few[] = {1, 2, 3, 7};
+    for (int k = 0; k < 4; k++) add_tile(all, t, few[k]);
+    add_tile(all, t, t->is.batch / 2);
+    add_tile(all, t, t->is.batch);
+    for (int c = 0; c < t->network->backward_count; c++) {
+        const op_args *args = &t->network->backward[c].args;
+        const bool conv = args->op == OP_CONV_BACKWARD_BIAS, dense = args->op == OP_DENSE_BACKWARD_BIAS;
+        const uint32_t granule = conv ? args->size[WINDOW_GRANULE] : dense ? args->size[2] : 0;
+        if (!granule) continue;
+        add_tile(all, t, granule - 1);
+        add_tile(all, t, granule);
+        add_tile(all, t, granule + 1);
+    }
+}
+
+/* Budgets between the least and everything. */
+static void list_budgets(cuts *all, const task *t, int some)
+{
+    tas_plan forecast;
+    tas_plan_options is;
+    tas_plan_options_init(&is);
+    is.batch = t->is.batch;
+    expect_ok(tas_plan_make(tested, t->network, t->set, NULL, &is, &forecast));
+    const uint64_t least = forecast.min_budget, resident = bytes_of(t, t->is.batch, true),
+                   streamed = bytes_of(t, t->is.batch, false), most = resident > streamed ? resident : streamed;
+    add_cut(all, least, 0);
+    for (int k = 0; k < some; k++) add_cut(all, least + random_u64() % (most - least + 1), 0);
+    is.budget = least - 1;
+    expect(tas_plan_make(tested, t->network, t->set, NULL, &is, &forecast), TAS_NO_MEMORY, "", "");
+    ck_assert_uint_eq(forecast.min_budget, least);
+    add_cut(all, most, 0);
+}
+
+/* Scratch never falls with the examples: a tile's is enough for the last one, which may be smaller. */
+static void check_scratch(const task *t)
+{
+    for (int list = 0; list < 2; list++)
+        for (int c = 0; c < (list ? t->network->backward_count : t->network->forward_count); c++) {
+            op_args args = list ? t->network->backward[c].args : t->network->forward[c].args;
+            const bool held = call_is_held(t->network, list ? &t->network->backward[c] : &t->network->forward[c]);
+            uint64_t before = 0;
+            args.batch = t->is.batch;
+            args.lanes = held ? device_lanes(tested, t->is.batch) : 1;
+            for (args.n = 1; args.n <= t->is.batch; args.n++) {
+                const uint64_t bytes = device_scratch(tested, &args);
+                ck_assert_msg(bytes >= before, "%s: %llu bytes for %u examples, %llu for one less",
+                              op_get(args.op)->name, (unsigned long long)bytes, args.n, (unsigned long long)before);
+                before = bytes;
+            }
+        }
+}
+
+/* All of the tiles or `some` of them, and `some` budgets. */
+static void check_task(task *t, bool tiles, int some)
+{
+    cuts all = {.count = 0};
+    outcome whole;
+    check_scratch(t);
+    run_task(t, reference, 0, 0, false, &whole);
+    if (tiles) list_tiles(&all, t);
+    list_budgets(&all, t, some);
+    for (int k = 0; k < all.count; k++) check_cut(t, &whole, all.budget[k], all.tile[k]);
+    free(whole.outputs);
+    close_task(t);
+}
+
+/* Tests -------------------------------------------------------------------------------------------------------------- */
+
+/* Batches of one, of primes and of the whole set; the last one of an epoch may be of one example. */
+static task *draw_task(bool spatial, uint32_t most)
+{
+    static const uint32_t batches[] = {1, 2, 3, 7, 16, 31, 53, 64};
+    plain_net net;
+    plain_draw(&net, spatial, most);
+    const uint32_t batch = random_below(3) ? batches[random_below(8)] : 1 + random_below(64);
+    const uint32_t rest = random_below(3) ? random_below(batch) : 1, count = batch * (1 + random_below(4)) + rest;
+    return open_task(&net, count,
+                     random_below(4) ? batch
+                     : count < 130   ? count
+                                     : batch,
+                     2 + random_below(STEPS_MOST - 1));
+}
+
+START_TEST(drawn_tasks)
+{
+    for (int round = 0; round < 36; round++) check_task(draw_task(round % 3 != 0, 90), round % 2, 5);
+    ck_assert_msg(seen.streamed > 50 && seen.resident > 50 && seen.untiled > 20 && seen.tiled > 100 && seen.uneven > 20,
+                  "%d streamed, %d resident, %d in one tile, %d in several, %d in uneven ones", seen.streamed,
+                  seen.resident, seen.untiled, seen.tiled, seen.uneven);
+}
+END_TEST
+
+/* Several granules of 256 examples a batch, blocks of losses, chunks of an evaluation. */
+START_TEST(large_batches)
+{
+    static const uint32_t batches[] = {255, 256, 257, 300, 513, 700};
+    for (int k = 0; k < 6; k++) {
+        plain_net net;
+        plain_draw(&net, false, 20);
+        for (int l = 0; l < net.layers; l++)
+            if (net.layer[l].units > 5) net.layer[l].units = 5;
+        task *t = open_task(&net, batches[k] * (1 + (uint32_t)k % 2) + 1, batches[k], 3);
+        tas_data_close(&t->test);
+        t->tests = t->count;
+        t->test = open_set(t, t->tests);
+        check_task(t, true, 4);
+    }
+}
+END_TEST
+
+/* A layer whose sums are one chain over the batch. */
+START_TEST(one_chain)
+{
+    plain_net net = {.inputs = 300};
+    plain_add(&net, PLAIN_DENSE, 220);
+    plain_add(&net, PLAIN_RELU, 0);
+    plain_add(&net, PLAIN_DENSE, 3);
+    check_task(open_task(&net, 41, 20, 3), true, 2);
+}
+END_TEST
+
+/* Planes, so that granules are of few examples; dropout before and behind. */
+static plain_net small_planes(uint32_t channels)
+{
+    plain_net net = {.inputs = 64, .in = {1, 8, 8}, .mean = 0.25, .std = 0.5};
+    plain_add_window(&net, (plain_layer){.kind = PLAIN_CONV, .units = channels, .kernel = {3, 3}, .padding = {1, 1}});
+    plain_add(&net, PLAIN_RELU, 0);
+    plain_add_window(&net, (plain_layer){.kind = PLAIN_MAX_POOL, .kernel = {2, 2}, .stride = {2, 2}});
+    plain_add(&net, PLAIN_DROPOUT, 0);
+    plain_add_window(&net, (plain_layer){.kind = PLAIN_CONV, .units = channels + 1, .kernel = {3, 3}});
+    plain_add(&net, PLAIN_TANH, 0);
+    plain_add(&net, PLAIN_FLATTEN, 0);
+    plain_add(&net, PLAIN_DROPOUT, 0);
+    plain_add(&net, PLAIN_DENSE, 5);
+    return net;
+}
+
+START_TEST(convolutions_with_dropout)
+{
+    const plain_net net = small_planes(size == SIZE_FULL ? 6 : 2);
+    if (size == SIZE_SMALL)
+        check_task(open_task(&net, 7, 4, 2), false, 1);
+    else if (size == SIZE_SLOW)
+        check_task(open_task(&net, 21, 13, 2), false, 8);
+    else
+        check_task(open_task(&net, 37, 16, 4), true, 20);
+}
+END_TEST
+
+/* On a device kernels are built for each network, so that there are few. */
+START_TEST(few_drawn_tasks)
+{
+    if (size == SIZE_SMALL) return;
+    for (int round = 0; round < (size == SIZE_FULL ? 3 : 1); round++) {
+        plain_net net;
+        plain_draw(&net, round != 1, size == SIZE_FULL ? 90 : 40);
+        check_task(open_task(&net, size == SIZE_FULL ? 33 : 17, size == SIZE_FULL ? 16 : 8, 3), false, 6);
+    }
+}
+END_TEST
+
+/* Nothing is read or written over before its time, whatever is done as late or as early as it may be. */
+START_TEST(queues_in_any_order)
+{
+    for (int round = 0; round < 24; round++) {
+        task *t = draw_task(round % 2, 60);
+        outcome whole;
+        cuts all = {.count = 0};
+        run_task(t, reference, 0, 0, false, &whole);
+        add_tile(&all, t, 1 + random_below(t->is.batch));
+        add_tile(&all, t, 1 + random_below(7));
+        list_budgets(&all, t, 1);
+        queues_open(tested, (queues_order)(round % QUEUES_ORDERS));
+        for (int k = 0; k < all.count; k++) check_cut(t, &whole, all.budget[k], all.tile[k]);
+        queues_close(tested);
+        free(whole.outputs);
+        close_task(t);
+    }
+}
+END_TEST
+
+/* The program --------------------------------------------------------------------------------------------------------- */
+
+static void seed_anew(void) { random_seed(test_seed()); }
+
+/* NULL where there is none of that name; *status is then TAS_OK. */
+static tas_device *open_tested(const char *id, tas_status *status)
+{
+    tas_device *out = NULL;
+    tas_device_info *list = NULL;
+    size_t count = 0, found = 0;
+    *status = tas_devices(context, &list, &count);
+    while (found < count && strcmp(list[found].id, id)) found++;
+    if (!*status && found < count) *status = device_open_opencl(context, &list[found], TAS_ARITH_EXACT, &out);
+    tas_devices_free(list);
+    return out;
+}
+
+int main(void)
+{
+    const char *id = getenv("TASSELLO_TEST_DEVICE"), *small = getenv("TASSELLO_TEST_SIZE");
+    tas_status status = TAS_OK;
+    if (tas_context_open(&context) || device_open_reference(context, &reference)) return 1;
+    tested = id ? open_tested(id, &status) : reference;
+    if (status) {
+        fprintf(stderr, "%s\n", tas_error(context));
+        return 1;
+    }
+    if (!tested) {
+        printf("skipped: no device %s\n", id);
+        return 77;
+    }
+    size = small && !strcmp(small, "small") ? SIZE_SMALL : tested->info.vector_width < 4 && id ? SIZE_SLOW : SIZE_FULL;
+    test_seed();
+    Suite *suite = suite_create("tiles");
+    TCase *tc = tcase_create(id ? id : "reference");
+    tcase_set_timeout(tc, id ? 0 : 200);
+    tcase_add_checked_fixture(tc, seed_anew, NULL);
+    if (!id) tcase_add_test(tc, drawn_tasks);
+    if (!id) tcase_add_test(tc, large_batches);
+    if (!id) tcase_add_test(tc, one_chain);
+    if (!id) tcase_add_test(tc, queues_in_any_order);
+    tcase_add_test(tc, convolutions_with_dropout);
+    if (id) tcase_add_test(tc, few_drawn_tasks);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    if (id) srunner_set_fork_status(runner, CK_NOFORK); /* a child that uses its parent's OpenCL context hangs */
+    srunner_run_all(runner, CK_ENV);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    if (id) tas_device_close(&tested);
+    tas_device_close(&reference);
+    tas_context_close(&context);
+    return failed ? 1 : 0;
+}
