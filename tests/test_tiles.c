@@ -245,7 +245,7 @@ static void add_cut(cuts *all, uint64_t budget, uint32_t tile)
 static uint64_t bytes_of(const task *t, uint32_t tile, bool resident)
 {
     const plan_device limits = device_limits(tested);
-    const plan_work work = work_of(t->network, t->set, true, t->is.batch, 0);
+    const plan_work work = work_of(t->set, true, t->is.batch, 0);
     plan p;
     expect_ok(plan_with(t->network, &limits, &work, tile, resident, &p));
     const uint64_t bytes = p.total;

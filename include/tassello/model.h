@@ -104,6 +104,8 @@ typedef struct tas_train_result {
 /* Trains with mini-batch SGD. Momentum, epochs and shuffles start anew with each call: two calls of one epoch are not one
  * call of two. Each epoch is shuffled anew from (seed, epoch). result may be NULL.
  * TAS_STOPPED after tas_cancel() or by the callback: the model holds the weights after the last step done.
+ * A device that refuses memory gets smaller tiles, one that fails goes on from a snapshot: with a note, and the same bits. Where that is of
+ * no use either (TAS_NO_MEMORY, TAS_DEVICE_FAILED), the model's parameters are not to be relied on.
  * TAS_NOT_FINITE: the model holds the weights before the bad step; where the very last update overflowed, it says so. */
 TAS_API tas_status tas_train(tas_model *model, const tas_data *data, const tas_train_options *options,
                              tas_train_result *result);

@@ -53,7 +53,7 @@ static tas_status evaluate_in(workspace *w, const tas_data *data, float *loss, f
 static tas_status evaluate(tas_model *model, const tas_data *data, tas_score *score)
 {
     const uint32_t all = (uint32_t)data->is.count;
-    plan_work work = work_of(model->network, data, false, all, EVALUATE_MOST);
+    plan_work work = work_of(data, false, all, EVALUATE_MOST);
     float loss = 0, hits = 0;
     tas_status status;
     model->device->peak_bytes = model->device->used_bytes;
@@ -101,7 +101,7 @@ static tas_status predict(tas_model *model, const float *inputs, uint32_t count,
                                  .target_type = TAS_TARGET_LABEL,
                                  .inputs = inputs};
     tas_data data = {.context = model->context, .is = is, .name = "inputs"};
-    plan_work work = work_of(network, &data, false, count, EVALUATE_MOST);
+    plan_work work = work_of(&data, false, count, EVALUATE_MOST);
     workspace w;
     bool cut;
     tas_status status = workspace_open(&w, model, &work, 0, &cut);

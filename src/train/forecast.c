@@ -61,7 +61,7 @@ static void describe(const plan *p, const plan *one, uint32_t batch, uint64_t ev
 static tas_status plan_evaluation(const tas_network *network, plan_device limits, const tas_data *test, uint64_t train,
                                   uint64_t least, uint64_t *bytes)
 {
-    const plan_work work = work_of(network, test, false, (uint32_t)test->is.count, EVALUATE_MOST);
+    const plan_work work = work_of(test, false, (uint32_t)test->is.count, EVALUATE_MOST);
     plan p;
     limits.budget = train > least ? train : least;
     tas_status status = plan_make(network, &limits, &work, &p);
@@ -76,7 +76,7 @@ static tas_status least_budget(const tas_network *network, const plan_device *li
 {
     tas_status status = plan_least(network, limits, work, out);
     if (status || !test || !*out) return status;
-    const plan_work tested = work_of(network, test, false, (uint32_t)test->is.count, EVALUATE_MOST);
+    const plan_work tested = work_of(test, false, (uint32_t)test->is.count, EVALUATE_MOST);
     status = plan_least(network, limits, &tested, evaluation);
     if (!*evaluation) *out = 0;
     if (*out && *evaluation > *out) *out = *evaluation;
@@ -88,7 +88,7 @@ static tas_status make(tas_device *device, const tas_network *network, const tas
 {
     plan_device limits = device_limits(device);
     const plan_work work =
-        train ? work_of(network, train, true, is->batch, is->tile) : work_without(network, is->batch, is->tile);
+        train ? work_of(train, true, is->batch, is->tile) : work_without(network, is->batch, is->tile);
     uint64_t least_evaluation = 0, evaluation = 0;
     plan p, one;
     if (is->budget) limits.budget = is->budget;

@@ -39,9 +39,8 @@ plan_device model_limits(const tas_model *model, uint64_t budget)
 
 void tas_model_set_budget(tas_model *model, uint64_t bytes) { model->budget = bytes; }
 
-plan_work work_of(const tas_network *network, const tas_data *data, bool training, uint32_t batch, uint32_t tile)
+plan_work work_of(const tas_data *data, bool training, uint32_t batch, uint32_t tile)
 {
-    (void)network;
     return (plan_work){.training = training,
                        .batch = batch,
                        .tile_most = tile ? tile : batch,

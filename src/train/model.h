@@ -60,7 +60,7 @@ plan_device model_limits(const tas_model *model, uint64_t budget);
 enum { EVALUATE_MOST = 512 }; /* examples a tile, of an evaluation */
 
 /* What a run over a set asks of a plan. */
-plan_work work_of(const tas_network *network, const tas_data *data, bool training, uint32_t batch, uint32_t tile);
+plan_work work_of(const tas_data *data, bool training, uint32_t batch, uint32_t tile);
 
 /* Plans and takes memory; each part is touched, since drivers allocate lazily. Where the device refuses what it promised, smaller plans are
  * tried; *cut tells that it did. */

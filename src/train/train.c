@@ -30,8 +30,7 @@ typedef struct trainer {
     double step_seconds; /* the last run's */
     plan_work work;
     struct {
-        char *values
-            [2]; /* parameters, then state, as the device holds them; the one that is whole, and one to read into */
+        char *values[2]; /* parameters, then state, as the device holds them: one that is whole, one to read into */
         uint64_t step;
         double taken; /* 0: there is none */
     } snapshot;
@@ -465,7 +464,7 @@ static tas_status train(tas_model *model, const tas_data *data, const tas_train_
     device->peak_bytes = device->used_bytes;
     t.steps_an_epoch = (t.count + (uint64_t)t.is.batch - 1) / t.is.batch;
     t.steps = t.is.steps ? t.is.steps : t.is.epochs * t.steps_an_epoch;
-    t.work = work_of(model->network, data, true, t.is.batch, t.is.tile);
+    t.work = work_of(data, true, t.is.batch, t.is.tile);
     tas_status status = profile_pause(device); /* where one is made: the start is not of interest */
     if (!status) status = prepare(&t);
     if (!status) status = profile_resume(device);
