@@ -267,6 +267,23 @@ START_TEST(what_is_expected)
 }
 END_TEST
 
+/* A point of three seeds counts as three points. */
+START_TEST(seeds_are_weights)
+{
+    fit_point one[4], many[6];
+    fit_curve a, b;
+    random_seed(test_seed() + 60);
+    plant(one, 4, 2, 8, 1, 0.2, 0);
+    for (int i = 0; i < 6; i++) many[i] = one[i < 3 ? 0 : i - 2];
+    one[0].seeds = 3;
+    ck_assert(fit_steps(one, 4, &a) && fit_steps(many, 6, &b));
+    ck_assert(near(a.b_crit.value, b.b_crit.value, 1e-6) && near(a.s_min.value, b.s_min.value, 1e-6));
+    one[0].seeds = 1;
+    ck_assert(fit_steps(one, 4, &b));
+    ck_assert(!near(a.b_crit.value, b.b_crit.value, 1e-6));
+}
+END_TEST
+
 START_TEST(points_that_are_refused)
 {
     const double bad[][2] = {{1, 0}, {1, -3}, {2, NAN}, {1, INFINITY}};
@@ -392,6 +409,7 @@ int main(void)
     tcase_add_test(tc, a_measured_curve);
     tcase_add_test(tc, what_seeds_and_batches_say);
     tcase_add_test(tc, what_is_expected);
+    tcase_add_test(tc, seeds_are_weights);
     tcase_add_test(tc, points_that_are_refused);
     suite_add_tcase(suite, tc);
     tc = tcase_create("times");

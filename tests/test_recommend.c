@@ -334,6 +334,24 @@ START_TEST(a_limit_that_costs_nothing)
 }
 END_TEST
 
+START_TEST(the_order_of_rows)
+{
+    planned p;
+    recommendation forwards;
+    plan_rows(&p, 2000);
+    p.input.limits.memory = p.rows[row_of(64)].memory;
+    ck_assert(recommend(&p.input, &forwards));
+    for (int i = 0; i < ROWS / 2; i++) {
+        const recommend_row kept = p.rows[i];
+        p.rows[i] = p.rows[ROWS - 1 - i];
+        p.rows[ROWS - 1 - i] = kept;
+    }
+    const recommendation *r = answer(&p, DECIDED_MEMORY, 64, "128 is over the memory");
+    ck_assert(r->row == ROWS - 1 - forwards.row && r->decider == ROWS - 1 - forwards.decider);
+    ck_assert(r->range_low == forwards.range_low && near(r->seconds, forwards.seconds, 1e-9));
+}
+END_TEST
+
 START_TEST(other_goals)
 {
     planned p;
@@ -597,6 +615,7 @@ int main(void)
     tcase_add_test(tc, speed_decides);
     tcase_add_test(tc, each_bound_decides);
     tcase_add_test(tc, a_limit_that_costs_nothing);
+    tcase_add_test(tc, the_order_of_rows);
     tcase_add_test(tc, other_goals);
     tcase_add_test(tc, ends_of_the_sweep);
     suite_add_tcase(suite, tc);
