@@ -1,37 +1,95 @@
 /* Dropout, as in src/ops/dropout.c: y = word < threshold ? 0 : x scale, with a word drawn for each unit of each example.
  *
  * E units an example; a Philox block is the words of four neighbouring units. x[panels][E][LANES]: LANES examples beside each
- * other. A work-item draws BLOCKS blocks of each lane, together, which compilers vectorise, and so takes SPAN units; dimension 1
- * is the panel. Forward x to y, backward dy to dx. */
-// lint: -D GROUP=64 -D BLOCKS=1 -D LANES=1
-// lint: -D GROUP=1 -D BLOCKS=16 -D LANES=1
-// lint: -D GROUP=1 -D BLOCKS=1 -D LANES=32
+ * other. A work-item draws DRAWS blocks, VEC at once: draw d is of lane d % LANES and of the four units from 4 (d / LANES) on, of
+ * its SPAN units. Dimension 1 is the panel. Forward x to y, backward dy to dx. */
+// lint: -D GROUP=64 -D LANES=1 -D DRAWS=1
+// lint: -D GROUP=1 -D LANES=1 -D DRAWS=32
+// lint: -D GROUP=1 -D LANES=16 -D DRAWS=32
+// lint: -D GROUP=1 -D LANES=8 -D DRAWS=16
+// lint: -D GROUP=1 -D LANES=4 -D DRAWS=8
 #include "arith.h"
 #include "philox.h"
 
-#define DRAWS (BLOCKS * LANES)
-#define SPAN (4 * BLOCKS)
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+#define MOST (LANES > 1 ? LANES : DRAWS)
+#if DRAWS == 1
+#define VEC 1
+typedef uint words;
+#else
+#if MOST >= 16
+#define VEC 16
+#define HALF 8
+#elif MOST == 8
+#define VEC 8
+#define HALF 4
+#else
+#define VEC 4
+#define HALF 2
+#endif
+typedef JOIN(uint, VEC) words;
+typedef JOIN(ulong, HALF) pairs;
+#define as_words JOIN(as_uint, VEC)
+#define as_pairs JOIN(as_ulong, HALF)
+#endif
+#define SPAN (4 * DRAWS / LANES) /* units of a work-item */
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL __attribute__((opencl_unroll_hint))
+
+/* The high words of w m. Of vectors by the two words of each 64 bits, for which processors have an instruction: mul_hi is a long
+ * way round with some compilers. */
+INLINE words high_words(words w, uint m)
+{
+#if VEC == 1
+    return mul_hi(w, m);
+#else
+    const pairs even = (as_pairs(w) & 0xffffffffu) * m, odd = (as_pairs(w) >> 32) * m;
+    return as_words((even >> 32) | (odd & 0xffffffff00000000u));
+#endif
+}
+
+/* philox.h's rounds on VEC counters, which become VEC blocks. */
+INLINE void draw_blocks(words c[4], uint k0, uint k1)
+{
+    UNROLL for (int round = 0; round < 10; round++) {
+        const words high0 = high_words(c[0], 0xd2511f53u), low0 = c[0] * 0xd2511f53u;
+        const words high2 = high_words(c[2], 0xcd9e8d57u), low2 = c[2] * 0xcd9e8d57u;
+        c[0] = high2 ^ c[1] ^ k0;
+        c[1] = low2;
+        c[2] = high0 ^ c[3] ^ k1;
+        c[3] = low0;
+        k0 += 0x9e3779b9u;
+        k1 += 0xbb67ae85u;
+    }
+}
 
 /* order[at + r] is the example in row r. Lanes past the last row n-1 do as that row does. threshold 0: nothing is drawn. */
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void dropout(
     __global const float *restrict x, __global const uint *restrict order, __global float *restrict y, uint n, uint elements,
     uint at, uint seed_low, uint seed_high, uint purpose, uint epoch, uint threshold, float scale)
 {
-    const ulong seed = (ulong)seed_high << 32 | seed_low;
-    const uint unit = get_global_id(0) * SPAN, panel = get_global_id(1);
+    const uint unit = get_global_id(0) * SPAN, row = get_global_id(1) * LANES;
     if (unit >= elements) return;
-    const size_t first = ((size_t)panel * elements + unit) * LANES;
+    const size_t start = (size_t)row * elements + (size_t)unit * LANES;
     const uint count = min((uint)SPAN, elements - unit) * LANES;
-    if (threshold == 0u) {
-        for (uint i = 0; i < count; i++) y[first + i] = arith_flush(x[first + i] * scale);
-        return;
+    uint word[4 * DRAWS]; /* of unit u of the span and lane l: word[u LANES + l] */
+    for (uint from = 0; from < DRAWS && threshold; from += VEC) {
+        words c[4] = {purpose, epoch, 0, 0};
+        UNROLL for (uint d = 0; d < VEC; d++) {
+            ((uint *)&c[2])[d] = order[at + min(row + (from + d) % LANES, n - 1)];
+            ((uint *)&c[3])[d] = unit / 4 + (from + d) / LANES;
+        }
+        draw_blocks(c, seed_low, seed_high);
+        for (uint k = 0; k < 4; k++) {
+            for (uint d = 0; d < VEC; d++)
+                word[(4 * ((from + d) / LANES) + k) * LANES + (from + d) % LANES] = ((uint *)&c[k])[d];
+        }
     }
-    uint word[4 * DRAWS];
-    for (uint draw = 0; draw < DRAWS; draw++) {
-        const uint block = draw / LANES, lane = draw % LANES;
-        const uint example = order[at + min(panel * LANES + lane, n - 1)];
-        const philox_block drawn = philox(seed, purpose, epoch, example, unit / 4 + block);
-        for (uint k = 0; k < 4; k++) word[(4 * block + k) * LANES + lane] = drawn.v[k];
+    UNROLL for (uint k = 0; k < 4; k++) { /* in quarters, so that where DRAWS is 1 words have fixed places, in registers */
+        for (uint i = k * DRAWS; i < min(count, (k + 1) * DRAWS); i++) {
+            const float kept = arith_flush(x[start + i] * scale);
+            y[start + i] = threshold && word[i] < threshold ? 0.0f : kept;
+        }
     }
-    for (uint i = 0; i < count; i++) y[first + i] = word[i] < threshold ? 0.0f : arith_flush(x[first + i] * scale);
 }

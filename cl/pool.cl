@@ -53,7 +53,7 @@ INLINE place find_place(uint i, uint height, uint width)
 INLINE place next_place(place at, uint height, uint width)
 {
     const bool row_ends = at.x + 1 == width, plane_ends = row_ends && at.y + 1 == height;
-    const place next = {plane_ends ? at.plane + 1 : at.plane, plane_ends ? 0u : row_ends ? at.y + 1 : at.y, row_ends ? 0u : at.x + 1};
+    const place next = {at.plane + plane_ends, plane_ends ? 0u : at.y + row_ends, row_ends ? 0u : at.x + 1};
     return next;
 }
 
@@ -201,29 +201,27 @@ KERNEL max_pool_backward_planes(VALUES x, VALUES dy, __global float *restrict dx
     for (uint j = 0; j < H * W * VECS; j++) store_vec(flush_vec(load_vec(j, dx)), j, dx);
 }
 
-/* Tap t adds to lane t % 16; lanes fold 8, 4, 2, 1. */
+/* Tap t adds to lane t % 16; lanes fold 8, 4, 2, 1, without those beyond the last tap, which would be 0. They lie in local memory
+ * since private arrays with such an index would leave the registers of a GPU; no work-item sees another's. */
 KERNEL average_pool_forward(VALUES x, __global float *restrict y, uint count /* P OH OW */, float taps, float reciprocal, WINDOW)
 {
+    __local vec lanes[16][GROUP];
+    const uint item = get_local_id(0), used = min(KH * KW, 16u);
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
     place at = find_place(from, OH, OW);
     for (uint i = from; i < to; i++) {
-        const size_t plane = (size_t)at.plane * H * W * LANES;
+        const span rows = inputs_of(at.y, H, KH, SY, PY), cols = inputs_of(at.x, W, KW, SX, PX);
+        const uint first = (rows.first + PY - at.y * SY) * KW + cols.first + PX - at.x * SX;
         EACH_VECTOR {
-            vec sum[16];
-            uint ky = 0, kx = 0;
-            UNROLL for (int l = 0; l < 16; l++) sum[l] = 0.0f;
-            while (ky < KH) {
-                UNROLL for (int l = 0; l < 16; l++) {
-                    const uint iy = at.y * SY + ky - PY, ix = at.x * SX + kx - PX; /* in the padding: past the end, or wrapped */
-                    if (ky < KH && iy < H && ix < W) sum[l] += load_vec(v, x + plane + ((size_t)iy * W + ix) * LANES);
-                    kx = kx + 1 < KW ? kx + 1 : 0u;
-                    ky += kx == 0;
-                }
+            for (uint l = 0; l < used; l++) lanes[l][item] = 0.0f;
+            for (uint iy = rows.first; iy < rows.end; iy++) {
+                VALUES row = x + (((size_t)at.plane * H + iy) * W + cols.first) * LANES;
+                const uint t = first + (iy - rows.first) * KW;
+                for (uint k = 0; k < cols.end - cols.first; k++) lanes[(t + k) % 16][item] += load_vec(k * VECS + v, row);
             }
-            UNROLL for (int fold = 8; fold > 0; fold /= 2) {
-                UNROLL for (int l = 0; l < fold; l++) sum[l] += sum[l + fold];
-            }
-            store_vec(mean_vec(sum[0], taps, reciprocal), v, y + (size_t)i * LANES);
+            for (uint fold = 8; fold > 0; fold /= 2)
+                for (uint l = 0; l < fold && l + fold < used; l++) lanes[l][item] += lanes[l + fold][item];
+            store_vec(mean_vec(lanes[0][item], taps, reciprocal), v, y + (size_t)i * LANES);
         }
         at = next_place(at, OH, OW);
     }
@@ -233,8 +231,9 @@ KERNEL average_pool_backward(VALUES dy, __global float *restrict dx, uint count 
 {
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
     place at = find_place(from, H, W);
+    span down = outputs_of(at.y, OH, KH, SY, PY);
     for (uint i = from; i < to; i++) {
-        const span down = outputs_of(at.y, OH, KH, SY, PY), along = outputs_of(at.x, OW, KW, SX, PX);
+        const span along = outputs_of(at.x, OW, KW, SX, PX);
         vec sum[VECS];
         EACH_VECTOR sum[v] = 0.0f;
         for (uint oy = down.first; oy < down.end; oy++) {
@@ -245,5 +244,6 @@ KERNEL average_pool_backward(VALUES dy, __global float *restrict dx, uint count 
         }
         EACH_VECTOR store_vec(mean_vec(sum[v], taps, reciprocal), v, dx + (size_t)i * LANES);
         at = next_place(at, H, W);
+        if (at.x == 0) down = outputs_of(at.y, OH, KH, SY, PY);
     }
 }

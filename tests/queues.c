@@ -46,8 +46,9 @@ static ticket *new_ticket(void)
 /* Does the next command of a queue, if it is handed over and need not wait. */
 static bool step(tas_device *on, queue *q)
 {
-    command *c = &q->list[q->first];
-    if (q->first == q->handed || (c->after && !c->after->done)) return false;
+    if (q->first == q->handed) return false;
+    const command *c = &q->list[q->first];
+    if (c->after && !c->after->done) return false;
     tas_status status = TAS_OK;
     switch (c->kind) {
     case COMMAND_LAUNCH: status = is.launch(on, &c->args, c->operand, &c->scratch); break;

@@ -46,7 +46,7 @@ typedef struct tas_score {
     double loss; /* mean over the examples */
     double accuracy;
     uint64_t examples;
-    uint64_t correct;
+    uint64_t correct;    /* exact up to 2^24 */
     uint64_t peak_bytes; /* of device memory, in the evaluation */
 } tas_score;
 TAS_API tas_status tas_evaluate(tas_model *model, const tas_data *data, tas_score *score);

@@ -5,17 +5,23 @@
 
 enum { E, LAYER, THRESHOLD };
 
-/* Blocks that a work-item draws of each lane: as many as fill vectors where an example is alone in its panel. */
-static uint32_t blocks_of(const struct cl_device *cl, const op_args *a) { return cl->cpu && op_lanes(a) == 1 ? 16 : 1; }
+/* Philox blocks that a work-item draws: of whole panels of examples, and enough to keep vectors busy. */
+static uint32_t draws_of(tas_device *device, const op_args *a)
+{
+    const struct cl_device *cl = device->cl;
+    const uint32_t enough = 2 * cl_vector(device);
+    if (!cl->cpu) return 1;
+    return op_lanes(a) > enough ? op_lanes(a) : enough;
+}
 
 static tas_status dropout(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const struct cl_device *cl = device->cl;
-    const uint32_t group = cl->cpu ? 1 : cl->group, blocks = blocks_of(cl, a), span = 4 * blocks;
+    const uint32_t group = cl->cpu ? 1 : cl->group, draws = draws_of(device, a), span = 4 * draws / op_lanes(a);
     char options[64];
     cl_kernel kernel;
     (void)scratch;
-    snprintf(options, sizeof options, "-D GROUP=%u -D BLOCKS=%u -D LANES=%u", group, blocks, op_lanes(a));
+    snprintf(options, sizeof options, "-D GROUP=%u -D LANES=%u -D DRAWS=%u", group, op_lanes(a), draws);
     tas_status status = cl_get_kernel(device, "dropout", "dropout", options, &kernel);
     if (status) return status;
     const cl_arg args[] = {A_MEM(&m[0]),

@@ -108,13 +108,16 @@ static tas_status write_later(tas_device *device, const mem *m, const void *from
                               void **ticket)
 {
     struct cl_device *cl = device->cl;
-    cl_event before = after, done = NULL;
+    cl_event before[2], done = NULL;
+    cl_uint count = 0;
     tas_status status = get_transfers(device);
     if (status || !bytes) return status;
-    cl_int error = clEnqueueWriteBuffer(cl->transfers, m->cl, CL_FALSE, 0, bytes, from, before ? 1 : 0,
-                                        before ? &before : NULL, &done);
+    if (after) before[count++] = after;
+    if (*ticket) before[count++] = *ticket; /* so that the new one fails where the earlier one did */
+    cl_int error =
+        clEnqueueWriteBuffer(cl->transfers, m->cl, CL_FALSE, 0, bytes, from, count, count ? before : NULL, &done);
     if (error) return cl_fail(device, error, "clEnqueueWriteBuffer");
-    if (*ticket) clReleaseEvent(*ticket); /* an earlier one on this queue, which the new one comes after */
+    if (*ticket) clReleaseEvent(*ticket);
     *ticket = done;
     cl_keep_stream(device, done, bytes);
     error = clFlush(cl->transfers);

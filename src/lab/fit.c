@@ -203,7 +203,7 @@ static double find_slope_error(const problem *p, const spot *best, double square
 /* Of two batches, by log B; 1 for one and the same. */
 static double correlation(double x, double y)
 {
-    const double octaves = (x - y) / M_LN2 / 1.2;
+    const double octaves = (x - y) / M_LN2 / 1.5;
     return exp(-octaves * octaves / 2);
 }
 

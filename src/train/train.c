@@ -90,7 +90,7 @@ static void tell_once(trainer *t, const char *goes_on)
 /* After a refusal: smaller tiles, and the feed made ready again. TAS_NO_MEMORY where there are none. */
 static tas_status cut_tile(trainer *t)
 {
-    tell_once(t, "the run goes on in smaller tiles, with the same bits");
+    tell_once(t, "the run goes on, in smaller tiles where there are any, with the same bits");
     for (;;) {
         t->result.cuts++;
         feed_close(&t->w);
@@ -315,7 +315,8 @@ static tas_status collect(trainer *t, uint64_t last)
 {
     workspace *w = &t->w;
     uint32_t record[2];
-    tas_status status = w->device->driver->read(w->device, &w->ring, 0, t->ring, sizeof t->ring);
+    tas_status status = feed_settle(w);
+    if (!status) status = w->device->driver->read(w->device, &w->ring, 0, t->ring, sizeof t->ring);
     if (!status) status = w->device->driver->read(w->device, &w->record, 0, record, sizeof record);
     if (status) return status;
     const double seconds = now_seconds() - t->start;
@@ -360,6 +361,17 @@ static uint64_t run_length(const trainer *t)
     return steps < 1 ? 1 : steps > RING - 1 ? RING - 1 : (uint64_t)steps;
 }
 
+/* A step whose examples could not be read comes after others that were done: these are told of. */
+static tas_status collect_before(trainer *t, uint64_t last, tas_status status)
+{
+    char error[sizeof t->model->context->error];
+    memcpy(error, t->model->context->error, sizeof error);
+    const tas_status earlier = collect(t, last);
+    if (earlier == TAS_NOT_FINITE) return earlier;
+    memcpy(t->model->context->error, error, sizeof error);
+    return status;
+}
+
 /* A run of steps from *step on, within an epoch; then what they left is read. */
 static tas_status run_some(trainer *t, uint64_t *step)
 {
@@ -377,6 +389,7 @@ static tas_status run_some(trainer *t, uint64_t *step)
         if (!status) status = t->w.device->driver->flush(t->w.device);
     }
     if (!status) status = collect(t, *step + done);
+    if (status == TAS_BAD_DATA && done > 1) return collect_before(t, *step + done - 1, status);
     if (status) return status;
     *step += done;
     t->step_seconds = (now_seconds() - start) / (double)done;
@@ -439,7 +452,7 @@ static tas_status prepare(trainer *t)
     if (!t->order) return fail(t->model->context, TAS_NO_MEMORY, "no memory for the order of %u examples", t->count);
     tas_status status = workspace_open(&t->w, t->model, &t->work, t->is.budget, &cut);
     if (status) return status;
-    if (cut) tell_once(t, "the run goes on in smaller tiles, with the same bits");
+    if (cut) tell_once(t, "the run goes on, in smaller tiles where there are any, with the same bits");
     t->result.cuts += cut;
     t->w.seed = t->is.seed;
     const size_t bytes = 2 * (size_t)t->w.plan.bytes[PART_PARAMETERS];
@@ -470,12 +483,12 @@ static tas_status train(tas_model *model, const tas_data *data, const tas_train_
     if (!status) status = profile_resume(device);
     t.start = now_seconds();
     if (!status) status = run_loop(&t);
+    if (status == TAS_STOPPED) model->cancelled = 0; /* obeyed */
     if (!status || status == TAS_STOPPED) {
         const tas_status weights = check_weights(&t);
         if (weights) status = weights;
     }
     if (status == TAS_STOPPED) {
-        model->cancelled = 0;
         fail(model->context, status, "stopped after step %llu", (unsigned long long)t.result.steps);
     }
     if (t.w.device) {

@@ -97,8 +97,12 @@ static tas_status plan_less(workspace *w, tas_model *model, const plan_work *wor
         return fail(model->context, TAS_NO_MEMORY, "%s: refuses memory down to the smallest tiles: %.400s", limits.id,
                     why);
     if (limits.budget < least) limits.budget = least;
+    plan less;
+    status = plan_make(model->network, &limits, work, &less);
+    if (status) return status;
     plan_free(&w->plan);
-    return plan_make(model->network, &limits, work, &w->plan);
+    w->plan = less;
+    return TAS_OK;
 }
 
 /* Takes memory for the plan there is; where it is refused, for smaller ones. */
