@@ -6,7 +6,6 @@
 
 enum { GEOMETRY = WINDOW_GROUPS + 1, PACK_RUN = 64, WEIGHT_BLOCKS = 12, BIAS_OUTPUTS = 4 }; /* as in the kernels */
 
-static size_t blocks(size_t size, size_t block) { return (size + block - 1) / block; }
 static uint32_t outputs_of(const op_args *a) { return a->size[WINDOW_O] / a->size[WINDOW_GROUPS]; }
 static uint32_t channels_of(const op_args *a) { return a->size[WINDOW_C] / a->size[WINDOW_GROUPS]; }
 static uint32_t taps_of(const op_args *a) { return a->size[WINDOW_KH] * a->size[WINDOW_KW]; }
@@ -23,7 +22,7 @@ static int add_geometry(const op_args *a, cl_arg *args, int count)
 static uint32_t lanes_for(tas_device *device, uint32_t tile)
 {
     const uint32_t vec = cl_vector(device);
-    const uint64_t one = blocks(tile, vec) * (uint64_t)vec, two = blocks(tile, 2 * vec) * 2 * (uint64_t)vec;
+    const uint64_t one = cl_blocks(tile, vec) * (uint64_t)vec, two = cl_blocks(tile, 2 * vec) * 2 * (uint64_t)vec;
     if (tile == 1) return 1;
     return vec == 16 || tile <= vec || (two - one) * 8 > two ? vec : 2 * vec;
 }
@@ -33,7 +32,7 @@ static uint32_t best_block(const uint32_t *list, int length, uint32_t rows, uint
 {
     uint32_t best = list[0];
     for (int i = 1; i < length; i++)
-        if (blocks(rows, list[i]) * (list[i] + more) <= blocks(rows, best) * (best + more)) best = list[i];
+        if (cl_blocks(rows, list[i]) * (list[i] + more) <= cl_blocks(rows, best) * (best + more)) best = list[i];
     return best;
 }
 #define BEST_BLOCK(list, rows, more) best_block(list, (int)(sizeof(list) / sizeof *(list)), rows, more)
@@ -46,7 +45,7 @@ static uint32_t rows_for(const tas_device *device, const op_args *a, uint32_t ro
 {
     static const uint32_t many[] = {4, 8, 10, 12}, few[] = {4, 5, 6}, vectors[] = {1, 2, 4};
     const uint32_t vec = cl_vector(device);
-    if (op_lanes(a) == 1) return vec * BEST_BLOCK(vectors, (uint32_t)blocks(rows, vec), 1);
+    if (op_lanes(a) == 1) return vec * BEST_BLOCK(vectors, (uint32_t)cl_blocks(rows, vec), 1);
     return vec == 16 || op_lanes(a) == vec ? BEST_BLOCK(many, rows, 1) : BEST_BLOCK(few, rows, 1);
 }
 
@@ -66,7 +65,7 @@ static packing packing_of(const tas_device *device, const op_args *a)
 static uint64_t packed_scratch(tas_device *device, const op_args *a)
 {
     const packing p = packing_of(device, a);
-    return blocks(p.rows, p.block) * p.block * a->size[WINDOW_GROUPS] * p.depth * taps_of(a) * sizeof(float);
+    return cl_blocks(p.rows, p.block) * p.block * a->size[WINDOW_GROUPS] * p.depth * taps_of(a) * sizeof(float);
 }
 
 static tas_status get_kernel(tas_device *device, const op_args *a, const char *program, const char *name, uint32_t rows,
@@ -86,8 +85,8 @@ static tas_status pack_weights(tas_device *device, const op_args *a, const packi
     if (status) return status;
     const cl_arg args[] = {A_MEM(w),    A_MEM(scratch),     A_U32(p->block),      A_U32(p->rows), A_U32(p->depth),
                            A_U32(taps), A_U32(p->row_step), A_U32(p->depth_step), A_U32(run)};
-    cl_range range = cl_line(1, a->size[WINDOW_GROUPS] * blocks(p->rows, p->block));
-    range.global[1] = blocks(p->depth, run);
+    cl_range range = cl_line(1, a->size[WINDOW_GROUPS] * cl_blocks(p->rows, p->block));
+    range.global[1] = cl_blocks(p->depth, run);
     range.local[1] = 1;
     return cl_launch(device, kernel, range, 9, args);
 }
@@ -101,7 +100,7 @@ static tas_status forward(tas_device *device, const op_args *a, const mem *m, co
     if (!status) status = pack_weights(device, a, &p, &m[1], scratch);
     if (status) return status;
     const cl_range range = {
-        .global = {a->size[WINDOW_GROUPS] * blocks(p.rows, p.block), a->size[WINDOW_OH], op_padded(a) / op_lanes(a)},
+        .global = {a->size[WINDOW_GROUPS] * cl_blocks(p.rows, p.block), a->size[WINDOW_OH], op_padded(a) / op_lanes(a)},
         .local = {1, 1, 1}};
     return cl_launch(device, kernel, range, add_geometry(a, args, 4), args);
 }
@@ -114,9 +113,9 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
     tas_status status = get_kernel(device, a, "conv", "conv_backward_input", p.block, &kernel);
     if (!status) status = pack_weights(device, a, &p, &m[1], scratch);
     if (status) return status;
-    const cl_range range = {
-        .global = {a->size[WINDOW_GROUPS] * blocks(p.rows, p.block), a->size[WINDOW_H_IN], op_padded(a) / op_lanes(a)},
-        .local = {1, 1, 1}};
+    const cl_range range = {.global = {a->size[WINDOW_GROUPS] * cl_blocks(p.rows, p.block), a->size[WINDOW_H_IN],
+                                       op_padded(a) / op_lanes(a)},
+                            .local = {1, 1, 1}};
     return cl_launch(device, kernel, range, add_geometry(a, args, 3), args);
 }
 
@@ -144,7 +143,7 @@ static weights_way way_of(const tas_device *device, const op_args *a)
     while (length < 4 && many[length] * w.cols <= most) length++;
     while (spread_length < 2 && spread[spread_length] * w.cols <= most) spread_length++;
     w.rows = best_block(many, length, outputs, 0);
-    w.vectors = (uint32_t)blocks(outputs, w.vec);
+    w.vectors = (uint32_t)cl_blocks(outputs, w.vec);
     w.spread_rows = best_block(spread, spread_length, w.vectors, 0);
     w.x = window_in_elements(a);
     w.dy = window_out_elements(a);
@@ -175,7 +174,7 @@ static uint64_t weights_scratch(tas_device *device, const op_args *a)
     const uint64_t spread = spread_most(&w, a) * example_bytes(&w);
     const uint64_t whole = w.granule > 1 ? a->n / w.granule : 0;
     if (!whole) return spread;
-    const uint64_t waves = at_most(blocks(whole, w.vec), wave_bytes(&w)) * wave_bytes(&w);
+    const uint64_t waves = at_most(cl_blocks(whole, w.vec), wave_bytes(&w)) * wave_bytes(&w);
     return spread > waves ? spread : waves;
 }
 
@@ -185,8 +184,8 @@ static uint32_t granules_abreast(const weights_way *w, const op_args *a, uint32_
 {
     if (!w->granule || op_lanes(a) == 1 || (a->first + r) % w->granule) return 0;
     const uint32_t whole = (a->n - r) / w->granule, rest = whole % w->vec;
-    const size_t abreast = blocks(outputs_of(a), w->rows) * w->rows;
-    const size_t apart = rest * blocks(w->vectors, w->spread_rows) * w->spread_rows;
+    const size_t abreast = cl_blocks(outputs_of(a), w->rows) * w->rows;
+    const size_t apart = rest * cl_blocks(w->vectors, w->spread_rows) * w->spread_rows;
     return 4 * abreast < 5 * apart ? whole : whole - rest;
 }
 
@@ -204,7 +203,7 @@ static uint32_t blocks_of_item(const tas_device *device, size_t all, size_t row_
     const size_t units = device->info.compute_units ? device->info.compute_units : 1;
     size_t best = 1, least = SIZE_MAX;
     for (size_t count = 1; count <= WEIGHT_BLOCKS && count <= all; count++) {
-        const size_t cost = blocks(blocks(all, count) * row_blocks, units) * (count * cols + 2);
+        const size_t cost = cl_blocks(cl_blocks(all, count) * row_blocks, units) * (count * cols + 2);
         if (cost <= least) best = count, least = cost;
     }
     return (uint32_t)best;
@@ -216,11 +215,12 @@ static tas_status run_weights(tas_device *device, const op_args *a, const weight
     /* dy of a strip: in the cache of level 2, which brings whole lines; of level 1 where a vector is but half of a line */
     const uint32_t bytes = (r->pitch > w->vec ? 16 : 96) << 10;
     const uint32_t rows = r->spread ? w->spread_rows : w->rows, channels = channels_of(a), kw = a->size[WINDOW_KW];
-    const size_t row_blocks = a->size[WINDOW_GROUPS] * blocks(r->spread ? w->vectors : outputs_of(a), rows);
-    const size_t all = a->size[WINDOW_KH] * (kw == 1 ? blocks(channels, w->cols) : channels * blocks(kw, w->cols));
+    const size_t row_blocks = a->size[WINDOW_GROUPS] * cl_blocks(r->spread ? w->vectors : outputs_of(a), rows);
+    const size_t all =
+        a->size[WINDOW_KH] * (kw == 1 ? cl_blocks(channels, w->cols) : channels * cl_blocks(kw, w->cols));
     const uint32_t count = blocks_of_item(device, all, row_blocks, w->cols);
     const uint32_t near = bytes / (rows * 64), ow = a->size[WINDOW_OW];
-    const uint32_t lines = ow < near ? near / ow : 1, across = (uint32_t)blocks(ow, blocks(ow, near));
+    const uint32_t lines = ow < near ? near / ow : 1, across = (uint32_t)cl_blocks(ow, cl_blocks(ow, near));
     char options[80];
     cl_kernel kernel;
     snprintf(options, sizeof options, "-D VEC=%u -D ROWS=%u -D COLS=%u -D SPREAD=%d", w->vec, rows, w->cols, r->spread);
@@ -231,7 +231,7 @@ static tas_status run_weights(tas_device *device, const op_args *a, const weight
                            A_U32(r->pitch),   A_U32(count), A_U32(lines),    A_U32(across)};
     int n = add_geometry(a, args, 5);
     for (int i = 0; i < 8; i++) args[n++] = more[i];
-    cl_range range = cl_line(1, blocks(all, count));
+    cl_range range = cl_line(1, cl_blocks(all, count));
     range.global[1] = row_blocks;
     range.local[1] = 1;
     return cl_launch(device, kernel, range, n, args);
@@ -246,8 +246,8 @@ static tas_status pack_granules(tas_device *device, const op_args *a, const weig
     if (status) return status;
     const cl_arg args[] = {A_MEM(from), A_MEM(to),         A_U32(at),   A_U32((uint32_t)elements),
                            A_U32(r),    A_U32(w->granule), A_U32(count)};
-    cl_range range = cl_line(1, blocks(elements, PACK_RUN));
-    range.global[1] = blocks(count, w->vec);
+    cl_range range = cl_line(1, cl_blocks(elements, PACK_RUN));
+    range.global[1] = cl_blocks(count, w->vec);
     range.local[1] = 1;
     return cl_launch(device, kernel, range, 7, args);
 }
@@ -259,11 +259,11 @@ static tas_status run_abreast(tas_device *device, const op_args *a, const weight
     const uint32_t number = (a->first + r) / w->granule;
     if (w->granule == 1) /* r is 0: they lie in the lanes already */
         return run_weights(device, a, w, &(weights_run){false, &m[0], &m[1], 0, count, number, op_lanes(a)}, m);
-    const uint32_t most = w->vec * (uint32_t)at_most(blocks(count, w->vec), wave_bytes(w));
+    const uint32_t most = w->vec * (uint32_t)at_most(cl_blocks(count, w->vec), wave_bytes(w));
     tas_status status = TAS_OK;
     for (uint32_t done = 0, some; done < count && !status; done += some, r += some * w->granule) {
         some = count - done < most ? count - done : most;
-        const uint32_t dy_at = (uint32_t)(blocks(some, w->vec) * w->vec * w->granule * w->x);
+        const uint32_t dy_at = (uint32_t)(cl_blocks(some, w->vec) * w->vec * w->granule * w->x);
         status = pack_granules(device, a, w, &m[0], scratch, 0, w->x, r, some);
         if (!status) status = pack_granules(device, a, w, &m[1], scratch, dy_at, w->dy, r, some);
         const weights_run run = {false, scratch, scratch, dy_at, some, number + done, w->vec};
@@ -290,9 +290,9 @@ static tas_status pack_spread(tas_device *device, const op_args *a, const weight
                                   A_U32(a->size[WINDOW_GROUPS]),
                                   A_U32(r),
                                   A_U32(count)};
-    const cl_range row_range = {.global = {blocks(w->x, PACK_RUN), panels, 1}, .local = {1, 1, 1}};
+    const cl_range row_range = {.global = {cl_blocks(w->x, PACK_RUN), panels, 1}, .local = {1, 1, 1}};
     const cl_range output_range = {
-        .global = {blocks(positions_of(a), PACK_RUN), (size_t)a->size[WINDOW_GROUPS] * w->vectors, panels},
+        .global = {cl_blocks(positions_of(a), PACK_RUN), (size_t)a->size[WINDOW_GROUPS] * w->vectors, panels},
         .local = {1, 1, 1}};
     status = cl_launch(device, rows, row_range, 5, row_args);
     if (!status) status = cl_launch(device, outputs, output_range, 8, output_args);
@@ -347,7 +347,7 @@ static tas_status backward_bias(tas_device *device, const op_args *a, const mem 
                            A_U32(a->first),
                            A_U32(a->batch),
                            A_U32(a->size[WINDOW_GRANULE])};
-    return cl_launch(device, kernel, cl_line(1, blocks(a->size[WINDOW_O], BIAS_OUTPUTS)), 9, args);
+    return cl_launch(device, kernel, cl_line(1, cl_blocks(a->size[WINDOW_O], BIAS_OUTPUTS)), 9, args);
 }
 
 void cl_override_conv(tas_device *device)

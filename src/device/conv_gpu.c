@@ -21,7 +21,6 @@ typedef struct product {
     uint64_t rows, cols, depth;
 } product;
 
-static uint64_t cut(uint64_t size, uint64_t by) { return (size + by - 1) / by; }
 static uint32_t items_of(struct block b) { return b.items_x * b.items_y; }
 
 /* What a product costs in blocks of this size, as a number to compare: all its items, or those that would keep the device busy,
@@ -29,7 +28,7 @@ static uint32_t items_of(struct block b) { return b.items_x * b.items_y; }
 static double cost_of(const tas_device *device, struct block b, product p)
 {
     const double busy = (double)device->info.compute_units * ITEMS_A_UNIT;
-    const double groups = (double)(cut(p.rows, b.rows) * cut(p.cols, b.cols) * p.depth);
+    const double groups = (double)(cl_blocks(p.rows, b.rows) * cl_blocks(p.cols, b.cols) * p.depth);
     const double items = groups * (items_of(b) > WAVE ? items_of(b) : WAVE);
     const double reads = (double)b.items_y / b.rows + (double)b.items_x / b.cols;
     const double fetches = 7.0 / b.cols + 12.0 / b.rows; /* the right side is found by more steps: see load_right() */
@@ -69,7 +68,7 @@ static tas_status get_kernel(tas_device *device, const char *name, product p, st
 
 static cl_range range_of(struct block b, product p)
 {
-    return (cl_range){.global = {cut(p.cols, b.cols) * b.items_x, cut(p.rows, b.rows) * b.items_y, p.depth},
+    return (cl_range){.global = {cl_blocks(p.cols, b.cols) * b.items_x, cl_blocks(p.rows, b.rows) * b.items_y, p.depth},
                       .local = {b.items_x, b.items_y, 1}};
 }
 
@@ -103,7 +102,7 @@ static uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
 static tas_status backward_input(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const uint32_t *s = a->size, groups = s[WINDOW_GROUPS], h = s[WINDOW_H_IN], w = s[WINDOW_W_IN];
-    const uint64_t positions = a->n * cut(h, s[WINDOW_SY]) * cut(w, s[WINDOW_SX]);
+    const uint64_t positions = a->n * cl_blocks(h, s[WINDOW_SY]) * cl_blocks(w, s[WINDOW_SX]);
     const product p = {s[WINDOW_C] / groups, positions,
                        (uint64_t)groups * least(s[WINDOW_SY], h) * least(s[WINDOW_SX], w)};
     cl_arg args[ARGS_MOST] = {A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2])};
@@ -137,7 +136,7 @@ static uint32_t granules_most(const tas_device *device, const op_args *a, uint64
 {
     const uint32_t granule = a->size[WINDOW_GRANULE];
     if (!granule) return 1;
-    const uint64_t touched = cut((uint64_t)a->n + granule - 1, granule);
+    const uint64_t touched = cl_blocks((uint64_t)a->n + granule - 1, granule);
     const uint64_t room = SCRATCH_MOST / (sums * sizeof(float)), depth = DEPTH_MOST / a->size[WINDOW_GROUPS];
     const uint64_t fit = room < depth ? room : depth,
                    most = device->variant > 0 && device->variant % 2 ? SHORT_WAVE : fit;
@@ -197,7 +196,7 @@ static tas_status sum_examples(tas_device *device, const op_args *a, const mem *
         wave w = {.from = from, .granule = granule, .open = open, .to = scratch};
         w.within = (a->first + from) % granule;
         w.begun = w.within > 0;
-        w.granules = least(most, (uint32_t)cut((uint64_t)w.within + a->n - from, granule));
+        w.granules = least(most, (uint32_t)cl_blocks((uint64_t)w.within + a->n - from, granule));
         const uint64_t end = (uint64_t)from + (uint64_t)w.granules * granule - w.within;
         from = end < a->n ? (uint32_t)end : a->n;
         const bool left_open = (a->first + from) % granule && a->first + from < a->batch;

@@ -4,8 +4,6 @@
 
 enum { O, I, GRANULE };
 
-static size_t blocks(uint32_t size, uint32_t block) { return ((size_t)size + block - 1) / block; }
-
 /* On processors ------------------------------------------------------------------------------------------------------
  * A work-item is a group of its own and computes ROWS x PANEL sums in registers. */
 
@@ -40,14 +38,15 @@ static tas_status cpu_forward(tas_device *device, const op_args *a, const mem *m
     if (status) return status;
     const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]),      A_MEM(&m[2]),     A_MEM(&m[3]),
                            A_U32(a->n),  A_U32(a->size[I]), A_U32(a->size[O])};
-    return cl_launch(device, kernel, cl_line(1, blocks(a->n, cpu_rows(device)) * blocks(a->size[O], panel)), 7, args);
+    return cl_launch(device, kernel, cl_line(1, cl_blocks(a->n, cpu_rows(device)) * cl_blocks(a->size[O], panel)), 7,
+                     args);
 }
 
 /* dY in panels of examples, transposed: the lanes of dense_backward_input are examples. */
 static uint64_t cpu_input_scratch(tas_device *device, const op_args *a)
 {
     const uint32_t panel = cpu_panel(device, a->size[O], a->size[I]);
-    return blocks(a->n, panel) * panel * (uint64_t)a->size[O] * sizeof(float);
+    return cl_blocks(a->n, panel) * panel * (uint64_t)a->size[O] * sizeof(float);
 }
 
 static tas_status cpu_backward_input(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
@@ -58,18 +57,19 @@ static tas_status cpu_backward_input(tas_device *device, const op_args *a, const
     if (!status) status = cpu_kernel(device, a, "dense_backward_input", &kernel);
     if (status) return status;
     const cl_arg packing[] = {A_MEM(&m[0]), A_MEM(scratch), A_U32(a->n), A_U32(a->size[O])};
-    status = cl_launch(device, pack, cl_line(1, blocks(a->n, panel) * blocks(a->size[O], panel)), 4, packing);
+    status = cl_launch(device, pack, cl_line(1, cl_blocks(a->n, panel) * cl_blocks(a->size[O], panel)), 4, packing);
     if (status) return status;
     const cl_arg args[] = {A_MEM(scratch), A_MEM(&m[1]),      A_MEM(&m[2]),
                            A_U32(a->n),    A_U32(a->size[I]), A_U32(a->size[O])};
-    return cl_launch(device, kernel, cl_line(1, blocks(a->size[I], cpu_rows(device)) * blocks(a->n, panel)), 6, args);
+    return cl_launch(device, kernel, cl_line(1, cl_blocks(a->size[I], cpu_rows(device)) * cl_blocks(a->n, panel)), 6,
+                     args);
 }
 
 /* dY in panels of outputs */
 static uint64_t cpu_weights_scratch(tas_device *device, const op_args *a)
 {
     const uint32_t panel = cpu_panel(device, a->size[O], a->size[I]);
-    return blocks(a->size[O], panel) * panel * (uint64_t)a->n * sizeof(float);
+    return cl_blocks(a->size[O], panel) * panel * (uint64_t)a->n * sizeof(float);
 }
 
 static tas_status cpu_backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
@@ -80,13 +80,13 @@ static tas_status cpu_backward_weights(tas_device *device, const op_args *a, con
     if (!status) status = cpu_kernel(device, a, "dense_backward_weights", &kernel);
     if (status) return status;
     const cl_arg packing[] = {A_MEM(&m[1]), A_MEM(scratch), A_U32(a->n), A_U32(a->size[O])};
-    status = cl_launch(device, pack, cl_line(1, blocks(a->size[O], panel) * blocks(a->n, PACK_ROWS)), 4, packing);
+    status = cl_launch(device, pack, cl_line(1, cl_blocks(a->size[O], panel) * cl_blocks(a->n, PACK_ROWS)), 4, packing);
     if (status) return status;
     const cl_arg args[] = {A_MEM(scratch),  A_MEM(&m[0]),           A_MEM(&m[2]),      A_MEM(&m[3]),
                            A_U32(a->n),     A_U32(a->size[I]),      A_U32(a->size[O]), A_U32(a->first),
                            A_U32(a->batch), A_U32(a->size[GRANULE])};
-    return cl_launch(device, kernel, cl_line(1, blocks(a->size[I], cpu_rows(device)) * blocks(a->size[O], panel)), 10,
-                     args);
+    return cl_launch(device, kernel, cl_line(1, cl_blocks(a->size[I], cpu_rows(device)) * cl_blocks(a->size[O], panel)),
+                     10, args);
 }
 
 static tas_status cpu_backward_bias(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
@@ -98,7 +98,7 @@ static tas_status cpu_backward_bias(tas_device *device, const op_args *a, const 
     if (status) return status;
     const cl_arg args[] = {A_MEM(&m[0]),      A_MEM(&m[1]),    A_MEM(&m[2]),    A_U32(a->n),
                            A_U32(a->size[O]), A_U32(a->first), A_U32(a->batch), A_U32(a->size[GRANULE])};
-    return cl_launch(device, kernel, cl_line(1, blocks(a->size[O], panel)), 8, args);
+    return cl_launch(device, kernel, cl_line(1, cl_blocks(a->size[O], panel)), 8, args);
 }
 
 /* On GPUs ------------------------------------------------------------------------------------------------------------
@@ -118,7 +118,7 @@ static gpu_tile gpu_tile_of(const tas_device *device, uint32_t rows, uint32_t co
     int i = ((struct cl_device *)device->cl)->gpu_tile;
     if (device->variant >= 0) return gpu_tiles[i + device->variant];
     const size_t wanted = 2 * (size_t)device->info.compute_units;
-    while (i < GPU_TILES - 1 && blocks(rows, gpu_tiles[i].tile) * blocks(cols, gpu_tiles[i].tile) < wanted) i++;
+    while (i < GPU_TILES - 1 && cl_blocks(rows, gpu_tiles[i].tile) * cl_blocks(cols, gpu_tiles[i].tile) < wanted) i++;
     return gpu_tiles[i];
 }
 
@@ -165,7 +165,7 @@ static tas_status gpu_choose_tile(tas_device *device)
 /* Tiles over a matrix of sums (rows, cols). */
 static cl_range gpu_range(gpu_tile t, uint32_t rows, uint32_t cols)
 {
-    return (cl_range){.global = {blocks(cols, t.tile) * t.items_x, blocks(rows, t.tile) * t.items_y, 1},
+    return (cl_range){.global = {cl_blocks(cols, t.tile) * t.items_x, cl_blocks(rows, t.tile) * t.items_y, 1},
                       .local = {t.items_x, t.items_y, 1}};
 }
 

@@ -89,6 +89,9 @@ void cl_keep_stream(tas_device *device, cl_event event, uint64_t bytes);
 tas_status cl_measure(tas_device *device, bool on);
 tas_status cl_make_queue(tas_device *device, bool timed, cl_command_queue *out);
 
+/* Blocks of that size that cover `size` things. */
+static inline uint64_t cl_blocks(uint64_t size, uint64_t block) { return (size + block - 1) / block; }
+
 /* `items` work-items in one dimension, rounded up to whole groups. */
 static inline cl_range cl_line(size_t group, size_t items)
 {

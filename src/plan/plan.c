@@ -25,6 +25,7 @@ typedef struct planner {
     int *order; /* tensors with a place among the values */
     int order_count;
     bool *valued;
+    uint64_t widest; /* bytes that an example has in the largest of them */
     plan *p;
 } planner;
 
@@ -53,6 +54,8 @@ static void find_lifetimes(planner *of)
         if (fed && of->lives[t].last < 0) of->lives[t].last = 0; /* labels, where targets are made of them */
         if (!of->work->training && t == network->output) of->lives[t].last = network->forward_count + 1;
         of->valued[t] = (fed || role == ROLE_VALUE) && of->lives[t].last >= of->lives[t].first;
+        const uint64_t bytes = of->valued[t] ? network->tensors[t].elements * sizeof(float) : 0;
+        if (bytes > of->widest) of->widest = bytes;
     }
 }
 
@@ -242,10 +245,22 @@ static uint32_t tile_limit(const plan_work *work)
     return most < TILE_MOST ? most : TILE_MOST;
 }
 
-/* The largest tile that fits, 0 for none. Pads make bytes jump, so each is tried. */
+/* Of the plan that was made last: bytes that no other tile changes. */
+static uint64_t fixed_bytes(const planner *of)
+{
+    const uint64_t *bytes = of->p->bytes;
+    return bytes[PART_PARAMETERS] + bytes[PART_GRADIENT] + bytes[PART_STATE] + bytes[PART_OPEN] + bytes[PART_DATA];
+}
+
+/* The largest tile that fits, 0 for none. Pads make bytes jump, so each is tried, but for those whose widest values alone are too many. */
 static uint32_t largest_tile(planner *of, bool resident)
 {
-    for (uint32_t tile = tile_limit(of->work); tile; tile--)
+    plan_tile(of, 1, resident);
+    const uint64_t fixed = fixed_bytes(of), budget = of->device->budget, most = most_bytes(of->device, PART_VALUES);
+    if (fixed > budget) return 0;
+    const uint64_t room = (budget - fixed < most ? budget - fixed : most) / of->widest;
+    const uint32_t limit = tile_limit(of->work);
+    for (uint32_t tile = room < limit ? (uint32_t)room : limit; tile; tile--)
         if (fits(of, tile, resident)) return tile;
     return 0;
 }
@@ -290,15 +305,24 @@ static void planner_close(planner *of)
     free(of->valued);
 }
 
+/* Over every tile, up to where the widest values alone are more than the least there is. */
 static uint64_t least_bytes(planner *of)
 {
     uint64_t least = 0;
-    for (uint32_t tile = 1; tile <= tile_limit(of->work); tile++)
+    for (uint32_t tile = 1; tile <= tile_limit(of->work) && (!least || tile * of->widest < least); tile++)
         for (int resident = 0; resident <= (of->work->resident != 0); resident++) {
             plan_tile(of, tile, resident);
             if (oversized(of->p, of->device) < 0 && (!least || of->p->total < least)) least = of->p->total;
         }
     return least;
+}
+
+static tas_status too_large(const planner *of, int part)
+{
+    return fail(of->network->context, TAS_NO_MEMORY,
+                "%s: its %s need %llu bytes in one piece, of which there are at most %llu", of->device->id,
+                plan_part_names[part], (unsigned long long)of->p->bytes[part],
+                (unsigned long long)most_bytes(of->device, part));
 }
 
 static tas_status too_small(planner *of)
@@ -310,11 +334,7 @@ static tas_status too_small(planner *of)
                     "%s: %llu bytes of memory may be used, at least %llu are needed; expected a larger budget",
                     device->id, (unsigned long long)device->budget, (unsigned long long)least);
     plan_tile(of, 1, false);
-    const int part = oversized(of->p, device);
-    return fail(of->network->context, TAS_NO_MEMORY,
-                "%s: its %s need %llu bytes in one piece, of which there are at most %llu", device->id,
-                plan_part_names[part], (unsigned long long)of->p->bytes[part],
-                (unsigned long long)most_bytes(device, part));
+    return too_large(of, oversized(of->p, device));
 }
 
 tas_status plan_make(const tas_network *network, const plan_device *device, const plan_work *work, plan *out)
@@ -344,11 +364,7 @@ tas_status plan_with(const tas_network *network, const plan_device *device, cons
     tas_status status = planner_open(&of, network, device, work, out);
     if (!status) plan_tile(&of, tile, resident);
     const int part = status ? -1 : oversized(out, device);
-    if (part >= 0)
-        status = fail(network->context, TAS_NO_MEMORY,
-                      "%s: its %s need %llu bytes in one piece, of which there are at most %llu", device->id,
-                      plan_part_names[part], (unsigned long long)out->bytes[part],
-                      (unsigned long long)most_bytes(device, part));
+    if (part >= 0) status = too_large(&of, part);
     planner_close(&of);
     if (status) plan_free(out);
     return status;

@@ -97,7 +97,7 @@ static tas_status cut_tile(trainer *t)
         tas_status status = workspace_cut(&t->w, t->model, &t->work);
         if (status) return status;
         status = feed_open(&t->w, t->data);
-        if (!status) status = feed_order(&t->w, t->order, t->count);
+        if (!status && t->epoch) status = feed_order(&t->w, t->order, t->count); /* there is one */
         if (status != TAS_NO_MEMORY) return status;
     }
 }
@@ -179,47 +179,6 @@ static tas_status run_watch(trainer *t, uint32_t step, uint32_t batch)
     return device_run(w->device, &check, gradient, NULL);
 }
 
-/* Sums losses and gradients over the batch that starts at entry `at` of the order, tile after tile. */
-static tas_status run_gradient(trainer *t, uint32_t at, uint32_t batch)
-{
-    workspace *w = &t->w;
-    const tas_network *network = w->network;
-    tas_status status = TAS_OK;
-    for (uint32_t first = 0; first < batch && !status; first += w->plan.tile) {
-        const uint32_t n = batch - first < w->plan.tile ? batch - first : w->plan.tile;
-        status = feed_tile(w, t->data, t->order, at + first, n);
-        if (!status) status = run_calls(w, network->forward, network->forward_count, n, first, batch);
-        if (!status) status = run_calls(w, network->backward, network->backward_count, n, first, batch);
-        if (!status) status = feed_done(w);
-    }
-    return status;
-}
-
-static tas_status run_to_update(trainer *t, uint32_t step, uint32_t at, uint32_t batch)
-{
-    tas_status status = run_gradient(t, at, batch);
-    return status ? status : run_watch(t, step, batch);
-}
-
-/* Up to the update a step can be begun again; the update is one launch, which was accepted or was not. */
-static tas_status run_step(trainer *t, uint32_t step, uint32_t at, uint32_t batch)
-{
-    tas_status status = run_to_update(t, step, at, batch);
-    while (status == TAS_NO_MEMORY) {
-        const tas_status cut = cut_tile(t);
-        if (cut) return cut;
-        status = run_to_update(t, step, at, batch);
-    }
-    if (status) return status;
-    while ((status = run_update(t, batch)) == TAS_NO_MEMORY) {
-        const tas_status cut = cut_tile(t);
-        if (cut) return cut;
-    }
-    return status;
-}
-
-/* What was not finite ----------------------------------------------------------------------------------------------- */
-
 /* Looks for what is not finite among the first elements of a piece of memory; *bad tells. Waits. */
 static tas_status is_bad(trainer *t, const mem *values, uint64_t elements, bool *bad)
 {
@@ -260,24 +219,65 @@ static tas_status diagnose_calls(trainer *t, const op_call *calls, int count, ui
     return status;
 }
 
+static tas_status run_list(trainer *t, const op_call *calls, int count, uint32_t n, uint32_t first, uint32_t batch,
+                           int *found)
+{
+    return found ? diagnose_calls(t, calls, count, n, first, batch, found)
+                 : run_calls(&t->w, calls, count, n, first, batch);
+}
+
+/* Sums losses and gradients over the batch that starts at entry `at` of the order, tile after tile. With found (which holds -1), slowly, up
+ * to the first tensor that is not finite. */
+static tas_status run_gradient(trainer *t, uint32_t at, uint32_t batch, int *found)
+{
+    workspace *w = &t->w;
+    const tas_network *network = w->network;
+    tas_status status = TAS_OK;
+    for (uint32_t first = 0; first < batch && !status && !(found && *found >= 0); first += w->plan.tile) {
+        const uint32_t n = batch - first < w->plan.tile ? batch - first : w->plan.tile;
+        status = feed_tile(w, t->data, t->order, at + first, n);
+        if (!status) status = run_list(t, network->forward, network->forward_count, n, first, batch, found);
+        if (!status) status = run_list(t, network->backward, network->backward_count, n, first, batch, found);
+        if (!status) status = feed_done(w);
+    }
+    return status;
+}
+
+static tas_status run_to_update(trainer *t, uint32_t step, uint32_t at, uint32_t batch)
+{
+    tas_status status = run_gradient(t, at, batch, NULL);
+    return status ? status : run_watch(t, step, batch);
+}
+
+/* Up to the update a step can be begun again; the update is one launch, which was accepted or was not. */
+static tas_status run_step(trainer *t, uint32_t step, uint32_t at, uint32_t batch)
+{
+    tas_status status = run_to_update(t, step, at, batch);
+    while (status == TAS_NO_MEMORY) {
+        const tas_status cut = cut_tile(t);
+        if (cut) return cut;
+        status = run_to_update(t, step, at, batch);
+    }
+    if (status) return status;
+    while ((status = run_update(t, batch)) == TAS_NO_MEMORY) {
+        const tas_status cut = cut_tile(t);
+        if (cut) return cut;
+    }
+    return status;
+}
+
+/* What was not finite ----------------------------------------------------------------------------------------------- */
+
 /* Runs the gradient of a bad step again, slowly, and names the first tensor that is not finite. */
 static tas_status diagnose(trainer *t, uint32_t at, uint32_t batch)
 {
     workspace *w = &t->w;
-    const tas_network *network = w->network;
     int found = -1;
     /* what the bad run left in sums that are still open must not be found */
     tas_status status = w->device->driver->zero(w->device, &w->part[PART_GRADIENT]);
-    for (uint32_t first = 0; first < batch && !status && found < 0; first += w->plan.tile) {
-        const uint32_t n = batch - first < w->plan.tile ? batch - first : w->plan.tile;
-        status = feed_tile(w, t->data, t->order, at + first, n);
-        if (!status) status = diagnose_calls(t, network->forward, network->forward_count, n, first, batch, &found);
-        if (!status && found < 0)
-            status = diagnose_calls(t, network->backward, network->backward_count, n, first, batch, &found);
-        if (!status) status = feed_done(w);
-    }
+    if (!status) status = run_gradient(t, at, batch, &found);
     snprintf(t->result.bad_tensor, sizeof t->result.bad_tensor, "%s",
-             found < 0 ? "the sum of losses" : network->tensors[found].name);
+             found < 0 ? "the sum of losses" : w->network->tensors[found].name);
     return status;
 }
 
