@@ -319,6 +319,42 @@ START_TEST(stops_exactly)
 }
 END_TEST
 
+static int stop_at_9(void *user, const tas_step *step)
+{
+    ++*(int *)user;
+    return step->step == 9;
+}
+
+/* Stretches, with evaluations, reads and a stop between them, are one run. */
+START_TEST(stretches_are_one_run)
+{
+    char hex[65];
+    tas_score score;
+    tas_train_result result;
+    tas_run *run = NULL;
+    tas_train_options is = sample_options(7, 40);
+    const char *whole = digest_of(sample_net, sample, &is, NULL);
+    int calls = 0;
+    is.on_step = stop_at_9;
+    is.user = &calls;
+    tas_model *model = model_of_text(sample_net, 3);
+    expect_ok(tas_run_open(model, sample, &is, &run));
+    ck_assert_uint_eq(tas_run_steps(run), 40);
+    for (int i = 0; i < 40; i++) {
+        const tas_status status = tas_run_advance(run, 5, &result);
+        if (status) ck_assert_int_eq(status, TAS_STOPPED);
+        expect_ok(tas_evaluate(model, sample, &score));
+        expect_ok(tas_model_digest(model, hex));
+    }
+    ck_assert_uint_eq(result.steps, 40);
+    ck_assert_int_eq(calls, 40);
+    ck_assert_str_eq(hex, whole);
+    tas_run_close(&run);
+    tas_run_close(&run);
+    tas_model_close(&model);
+}
+END_TEST
+
 /* With `ahead`, callbacks come late, but in order, and the weights are those of the steps that were counted. */
 START_TEST(stops_late_when_ahead)
 {
@@ -517,6 +553,7 @@ int main(void)
     tcase_add_test(tc, steps_are_those_of_the_formulas);
     tcase_add_test(tc, epochs_steps_and_results);
     tcase_add_test(tc, stops_exactly);
+    tcase_add_test(tc, stretches_are_one_run);
     tcase_add_test(tc, stops_late_when_ahead);
     tcase_add_test(tc, cancel_before_a_run_stops_that_run);
     tcase_add_test(tc, cancel_from_another_thread);

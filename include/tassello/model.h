@@ -61,10 +61,28 @@ typedef struct tas_step {
     float loss;        /* mean over this batch, before the update */
     double seconds;    /* since the start of training */
     uint64_t examples; /* trained on so far */
+    double trace,
+        square; /* with `noise`: this step's estimates of tr(S) and of |G|^2, see tas_noise; NaN: not measured */
 } tas_step;
 
 /* Called after each step, in order. Non-zero ends training after that step (TAS_STOPPED), exactly where `ahead` is 0. */
 typedef int (*tas_step_fn)(void *user, const tas_step *step);
+
+typedef enum tas_optimizer {
+    TAS_SGD = 0, /* v = momentum v + g, w = w - lr v */
+    TAS_ADAM,    /* Kingma and Ba 2015 (arXiv 1412.6980), algorithm 1; weight decay is added to the gradient */
+    TAS_ADAMW    /* Loshchilov and Hutter 2019 (arXiv 1711.05101): w = w - lr weight_decay w beside it */
+} tas_optimizer;
+
+/* The learning rate's course, s being the step from 0 on and `warmup` steps, in which it rises in a line, before it. */
+typedef enum tas_schedule {
+    TAS_SCHEDULE_CONSTANT = 0,
+    TAS_SCHEDULE_STEP,  /* lr decay^floor((s - warmup) / decay_steps) */
+    TAS_SCHEDULE_COSINE /* lr_end + (lr - lr_end) (1 + cos(pi (s - warmup) / (steps - warmup))) / 2 */
+} tas_schedule;
+
+/* What becomes of lr, which belongs to a batch of base_batch, at another batch: lr k or lr sqrt(k), k = batch / base_batch. */
+typedef enum tas_lr_scaling { TAS_SCALING_NONE = 0, TAS_SCALING_LINEAR, TAS_SCALING_SQRT } tas_lr_scaling;
 
 typedef struct tas_train_options {
     size_t size;        /* of this struct: set by tas_train_options_init() */
@@ -75,9 +93,19 @@ typedef struct tas_train_options {
     float momentum;     /* 0.9; v = momentum v + g, w = w - lr v */
     int nesterov;       /* w = w - lr (g + momentum v) */
     float weight_decay; /* g + weight_decay w, for every parameter; 0 */
-    uint64_t seed;      /* of the shuffles; 1 */
-    uint64_t budget;    /* bytes of device memory to use; 0: 60 % of a discrete device's, 50 % of a shared one's */
-    uint32_t tile;      /* most examples on the device at once; 0: as the budget allows. It changes no result */
+    tas_optimizer optimizer;
+    float beta1, beta2, epsilon; /* of Adam and AdamW: 0.9, 0.999, 1e-8 */
+    tas_schedule schedule;
+    uint64_t warmup;      /* steps: lr (s + 1) / warmup for s below it; 0 */
+    uint64_t decay_steps; /* of the step schedule; no default */
+    float decay;          /* 0.1 */
+    float lr_end;         /* of the cosine schedule; 0. Scaled as lr is */
+    tas_lr_scaling lr_scaling;
+    uint32_t base_batch; /* 64 */
+    int noise;           /* non-zero: measure the gradient noise scale. No trained bit changes */
+    uint64_t seed;       /* of the shuffles; 1 */
+    uint64_t budget;     /* bytes of device memory to use; 0: 60 % of a discrete device's, 50 % of a shared one's */
+    uint32_t tile;       /* most examples on the device at once; 0: as the budget allows. It changes no result */
     tas_step_fn on_step;
     void *user;
     int ahead; /* 0: wait for each step before on_step is called. 1: keep the device busy, on_step is called late (by at
@@ -85,6 +113,16 @@ typedef struct tas_train_options {
                   told of after it returned non-zero */
 } tas_train_options;
 TAS_API void tas_train_options_init(tas_train_options *options);
+
+/* The gradient noise scale tr(S) / |G|^2, in examples: S the covariance of one example's gradient, G the true gradient (McCandlish et al.
+ * 2018, arXiv 1812.06162). A ratio of averages over the steps that were measured, with Fieller's 95 % interval. */
+typedef enum tas_noise_state { TAS_NOISE_UNKNOWN = 0, TAS_NOISE_AT_LEAST, TAS_NOISE_KNOWN } tas_noise_state;
+typedef struct tas_noise {
+    tas_noise_state state; /* UNKNOWN: the interval holds everything; AT_LEAST: it has no upper end */
+    double value;          /* NaN where the average of |G|^2 is not above 0 */
+    double low, high;
+    uint64_t steps; /* that were measured */
+} tas_noise;
 
 /* What a run did. Filled as far as known when training fails or is stopped, too. */
 typedef struct tas_train_result {
@@ -99,9 +137,10 @@ typedef struct tas_train_result {
     float last_loss;
     uint64_t bad_step;   /* with TAS_NOT_FINITE: the first such step, else 0 */
     char bad_tensor[64]; /* and the first tensor in it */
+    tas_noise noise;     /* where it was asked for */
 } tas_train_result;
 
-/* Trains with mini-batch SGD. Momentum, epochs and shuffles start anew with each call: two calls of one epoch are not one
+/* Trains with mini-batches. The optimiser's state, epochs and shuffles start anew with each call: two calls of one epoch are not one
  * call of two. Each epoch is shuffled anew from (seed, epoch). result may be NULL.
  * TAS_STOPPED after tas_cancel() or by the callback: the model holds the weights after the last step done.
  * A device that refuses memory gets smaller tiles, one that fails goes on from a snapshot: with a note, and the same bits. Where that is of
@@ -109,6 +148,18 @@ typedef struct tas_train_result {
  * TAS_NOT_FINITE: the model holds the weights before the bad step; where the very last update overflowed, it says so. */
 TAS_API tas_status tas_train(tas_model *model, const tas_data *data, const tas_train_options *options,
                              tas_train_result *result);
+
+/* The same in stretches, between which the model can be evaluated, read and saved; momentum, shuffles and bits are those of one call. The run
+ * keeps its memory until it is closed, which is before its model and its data; meanwhile the parameters must not be written. */
+typedef struct tas_run tas_run;
+TAS_API tas_status tas_run_open(tas_model *model, const tas_data *data, const tas_train_options *options,
+                                tas_run **out);
+
+/* Up to `steps` more steps, less where the run ends. *result (may be NULL) is of the run so far. After TAS_STOPPED it can go on; after any
+ * other failure each call gives that failure again. */
+TAS_API tas_status tas_run_advance(tas_run *run, uint64_t steps, tas_train_result *result);
+TAS_API uint64_t tas_run_steps(const tas_run *run); /* of the whole run */
+TAS_API void tas_run_close(tas_run **run);
 
 /* Asks a training run on this model to stop after the step that is running, and those already given to the device. Async-signal-safe; may come from any thread.
  * A request outlives the call until a run has obeyed it. */

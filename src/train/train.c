@@ -15,7 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct trainer {
+/* A run that is open. */
+typedef struct tas_run {
     tas_model *model;
     const tas_data *data;
     tas_train_options is;
@@ -36,7 +37,11 @@ typedef struct trainer {
     } snapshot;
     int failures; /* since the run last came further */
     uint64_t furthest;
-    bool told; /* that the device broke its word */
+    bool told;       /* that the device broke its word */
+    uint64_t step;   /* done so far */
+    double before;   /* seconds of earlier stretches */
+    uint64_t peak;   /* bytes */
+    tas_status over; /* not TAS_OK: a failure after which the run cannot go on */
 } trainer;
 
 enum { FAILURES_MOST = 3 };
@@ -44,8 +49,17 @@ static const double snapshot_seconds = 2;
 
 void tas_train_options_init(tas_train_options *options)
 {
-    *options = (tas_train_options){
-        .size = sizeof *options, .batch = 64, .epochs = 1, .lr = 0.02f, .momentum = 0.9f, .seed = 1};
+    *options = (tas_train_options){.size = sizeof *options,
+                                   .batch = 64,
+                                   .epochs = 1,
+                                   .lr = 0.02f,
+                                   .momentum = 0.9f,
+                                   .seed = 1,
+                                   .beta1 = 0.9f,
+                                   .beta2 = 0.999f,
+                                   .epsilon = 1e-8f,
+                                   .decay = 0.1f,
+                                   .base_batch = 64};
 }
 
 /* 0, or a number from 2^-60 to most: products with it are then safe under rule 8 of the contract. */
@@ -319,7 +333,7 @@ static tas_status collect(trainer *t, uint64_t last)
     if (!status) status = w->device->driver->read(w->device, &w->ring, 0, t->ring, sizeof t->ring);
     if (!status) status = w->device->driver->read(w->device, &w->record, 0, record, sizeof record);
     if (status) return status;
-    const double seconds = now_seconds() - t->start;
+    const double seconds = t->before + now_seconds() - t->start;
     while (t->result.steps < last) { /* those that are repeated after a failure were told of */
         const uint64_t step = t->result.steps + 1;
         if (record[0] && (uint32_t)step == record[0]) {
@@ -372,15 +386,15 @@ static tas_status collect_before(trainer *t, uint64_t last, tas_status status)
     return status;
 }
 
-/* A run of steps from *step on, within an epoch; then what they left is read. */
-static tas_status run_some(trainer *t, uint64_t *step)
+/* Some steps from *step on, at most up to `last` and within an epoch; then what they left is read. */
+static tas_status run_some(trainer *t, uint64_t *step, uint64_t last)
 {
     const uint64_t in_epoch = *step % t->steps_an_epoch, epoch = *step / t->steps_an_epoch;
     tas_status status = TAS_OK;
     if (t->epoch != epoch + 1) status = begin_epoch(t, epoch);
     uint64_t run = run_length(t);
     if (run > t->steps_an_epoch - in_epoch) run = t->steps_an_epoch - in_epoch;
-    if (run > t->steps - *step) run = t->steps - *step;
+    if (run > last - *step) run = last - *step;
     const double start = now_seconds();
     uint64_t done = 0;
     for (; done < run && !status && !(done && t->model->cancelled); done++) {
@@ -390,24 +404,24 @@ static tas_status run_some(trainer *t, uint64_t *step)
     }
     if (!status) status = collect(t, *step + done);
     if (status == TAS_BAD_DATA && done > 1) return collect_before(t, *step + done - 1, status);
-    if (status) return status;
+    if (status && status != TAS_STOPPED) return status; /* stopped: these steps are done all the same */
     *step += done;
     t->step_seconds = (now_seconds() - start) / (double)done;
     if (*step > t->furthest) {
         t->furthest = *step;
         t->failures = t->w.stuck = 0;
     }
+    if (status) return status;
     return now_seconds() - t->snapshot.taken > snapshot_seconds ? take_snapshot(t, *step) : TAS_OK;
 }
 
-static tas_status run_loop(trainer *t)
+static tas_status run_loop(trainer *t, uint64_t last)
 {
     tas_status status = TAS_OK;
-    uint64_t step = 0;
-    while (step < t->steps && !status) {
+    while (t->step < last && !status) {
         if (t->model->cancelled) return TAS_STOPPED;
-        status = run_some(t, &step);
-        if (status && recover(t, &status)) step = t->snapshot.step;
+        status = run_some(t, &t->step, last);
+        if (status && recover(t, &status)) t->step = t->snapshot.step;
     }
     if (!status && t->model->cancelled) status = TAS_STOPPED;
     return status;
@@ -469,50 +483,100 @@ static tas_status prepare(trainer *t)
     return status;
 }
 
-static tas_status train(tas_model *model, const tas_data *data, const tas_train_options *options,
-                        tas_train_result *result)
+static void close_run(trainer *t)
 {
-    trainer t = {.model = model, .data = data, .is = *options, .count = (uint32_t)data->is.count};
+    workspace_close(&t->w);
+    free(t->order);
+    free(t->snapshot.values[0]);
+    free(t->snapshot.values[1]);
+    free(t);
+}
+
+static tas_status open_run(tas_model *model, const tas_data *data, const tas_train_options *options, trainer **out)
+{
     tas_device *device = model->device;
+    trainer *t = calloc(1, sizeof *t);
+    if (!t) return fail(model->context, TAS_NO_MEMORY, "no memory for a run");
+    *t = (trainer){.model = model, .data = data, .is = *options, .count = (uint32_t)data->is.count};
     device->peak_bytes = device->used_bytes;
-    t.steps_an_epoch = (t.count + (uint64_t)t.is.batch - 1) / t.is.batch;
-    t.steps = t.is.steps ? t.is.steps : t.is.epochs * t.steps_an_epoch;
-    t.work = work_of(data, true, t.is.batch, t.is.tile);
+    t->steps_an_epoch = (t->count + (uint64_t)t->is.batch - 1) / t->is.batch;
+    t->steps = t->is.steps ? t->is.steps : t->is.epochs * t->steps_an_epoch;
+    t->work = work_of(data, true, t->is.batch, t->is.tile);
     tas_status status = profile_pause(device); /* where one is made: the start is not of interest */
-    if (!status) status = prepare(&t);
+    if (!status) status = prepare(t);
     if (!status) status = profile_resume(device);
-    t.start = now_seconds();
-    if (!status) status = run_loop(&t);
-    if (status == TAS_STOPPED) model->cancelled = 0; /* obeyed */
+    t->peak = device->peak_bytes;
+    if (!status)
+        *out = t;
+    else
+        close_run(t);
+    return status;
+}
+
+/* A stretch of a run, up to the step `last`. */
+static tas_status advance(trainer *t, uint64_t last)
+{
+    tas_device *device = t->model->device;
+    device->peak_bytes = device->used_bytes;
+    t->start = now_seconds();
+    if (t->over) return fail(t->model->context, t->over, "this run has failed before and cannot go on; close it");
+    tas_status status = run_loop(t, last);
+    t->before = t->result.seconds;
+    if (status == TAS_STOPPED) t->model->cancelled = 0; /* obeyed */
     if (!status || status == TAS_STOPPED) {
-        const tas_status weights = check_weights(&t);
+        const tas_status weights = check_weights(t);
         if (weights) status = weights;
     }
-    if (status == TAS_STOPPED) {
-        fail(model->context, status, "stopped after step %llu", (unsigned long long)t.result.steps);
-    }
-    if (t.w.device) {
-        t.result.tile = t.w.plan.tile;
-        t.result.resident = t.w.plan.resident;
-    }
-    workspace_close(&t.w);
-    free(t.order);
-    free(t.snapshot.values[0]);
-    free(t.snapshot.values[1]);
-    t.result.peak_bytes = device->peak_bytes;
-    t.result.examples_per_s = t.result.seconds > 0 ? (double)t.result.examples / t.result.seconds : 0;
-    if (result) *result = t.result;
+    if (status == TAS_STOPPED)
+        fail(t->model->context, status, "stopped after step %llu", (unsigned long long)t->result.steps);
+    else
+        t->over = status;
+    if (device->peak_bytes > t->peak) t->peak = device->peak_bytes;
+    t->result.peak_bytes = t->peak;
+    t->result.tile = t->w.plan.tile;
+    t->result.resident = t->w.plan.resident;
+    t->result.examples_per_s = t->result.seconds > 0 ? (double)t->result.examples / t->result.seconds : 0;
     return status;
+}
+
+tas_status tas_run_open(tas_model *model, const tas_data *data, const tas_train_options *options, tas_run **out)
+{
+    entry_state saved;
+    entry_begin(model->context, &saved);
+    *out = NULL;
+    tas_status status = check_options(model, data, options);
+    if (!status) status = check_data(model->network, data);
+    if (!status) status = open_run(model, data, options, out);
+    entry_end(&saved);
+    return status;
+}
+
+tas_status tas_run_advance(tas_run *run, uint64_t steps, tas_train_result *result)
+{
+    entry_state saved;
+    entry_begin(run->model->context, &saved);
+    const uint64_t left = run->steps - run->step;
+    const tas_status status = advance(run, run->step + (steps < left ? steps : left));
+    if (result) *result = run->result;
+    entry_end(&saved);
+    return status;
+}
+
+uint64_t tas_run_steps(const tas_run *run) { return run->steps; }
+
+void tas_run_close(tas_run **run)
+{
+    if (*run) close_run(*run);
+    *run = NULL;
 }
 
 tas_status tas_train(tas_model *model, const tas_data *data, const tas_train_options *options, tas_train_result *result)
 {
-    entry_state saved;
-    entry_begin(model->context, &saved);
+    tas_run *run;
     if (result) *result = (tas_train_result){0};
-    tas_status status = check_options(model, data, options);
-    if (!status) status = check_data(model->network, data);
-    if (!status) status = train(model, data, options, result);
-    entry_end(&saved);
+    tas_status status = tas_run_open(model, data, options, &run);
+    if (status) return status;
+    status = tas_run_advance(run, UINT64_MAX, result);
+    tas_run_close(&run);
     return status;
 }
