@@ -20,6 +20,8 @@ typedef uint64_t philox_u64;
 #define PHILOX_SHUFFLE (2u << 24) /* the order of examples in an epoch */
 #define PHILOX_DROPOUT (3u << 24) /* masks */
 #define PHILOX_CASES (4u << 24)   /* the inputs of verification */
+#define PHILOX_SPLIT (5u << 24)   /* which examples are held out */
+#define PHILOX_DRAW (6u << 24)    /* batches that are drawn to be measured */
 
 typedef struct { arith_u32 v[4]; } philox_block;
 

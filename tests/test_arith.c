@@ -51,6 +51,8 @@ OVER(normal_pdf)
 OVER(sinpi)
 OVER(cospi)
 OVER(sqrt)
+OVER(near_sqrt)
+OVER(near_reciprocal)
 
 static double exact_sigmoid(double x) { return x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x)); }
 static double exact_cdf(double x) { return 0.5 * erfc(-x * sqrt(0.5)); }
@@ -281,6 +283,38 @@ START_TEST(roots_of_every_significand)
 }
 END_TEST
 
+/* ---- the quick ones: every significand, both parities; a step of the exponent changes no other bit ---- */
+
+static double ulps(float is, double exact) { return fabs(is - exact) / ldexp(1, ilogb(exact) - 23); }
+
+START_TEST(near_roots_and_reciprocals)
+{
+    float x[CHUNK], roots[CHUNK], reciprocals[CHUNK];
+    for (uint32_t start = ARITH_ONE; start < 0x40800000u; start += CHUNK) {
+        for (uint32_t i = 0; i < CHUNK; i++) x[i] = arith_float(start + i);
+        near_sqrt_over(x, roots);
+        near_reciprocal_over(x, reciprocals);
+        for (uint32_t i = 0; i < CHUNK; i++) {
+            ck_assert_msg(ulps(roots[i], sqrt((double)x[i])) < 0.51, "root of %a: %a", (double)x[i], (double)roots[i]);
+            ck_assert_msg(ulps(reciprocals[i], 1 / (double)x[i]) < 0.51, "1 / %a: %a", (double)x[i],
+                          (double)reciprocals[i]);
+        }
+        const uint32_t k = draw(start, 11) % CHUNK;
+        for (int e = -40; e <= 59; e++) /* 2^-80 to 2^120 */
+            if (arith_near_sqrt(ldexpf(x[k], 2 * e)) != ldexpf(roots[k], e))
+                expect_bits("near_sqrt", ldexpf(x[k], 2 * e), 0, arith_near_sqrt(ldexpf(x[k], 2 * e)),
+                            ldexpf(roots[k], e));
+        for (int e = -60; e <= 58; e++)
+            if (arith_near_reciprocal(ldexpf(x[k], e)) != ldexpf(reciprocals[k], -e))
+                expect_bits("near_reciprocal", ldexpf(x[k], e), 0, arith_near_reciprocal(ldexpf(x[k], e)),
+                            ldexpf(reciprocals[k], -e));
+    }
+    const float none[] = {0, -0.0f, 1e-45f, 0x1p-126f, 0x1.fffffep-81f};
+    for (int k = 0; k < 5; k++) expect_bits("near_sqrt", none[k], 0, arith_near_sqrt(none[k]), 0);
+    ck_assert(isnan(arith_near_sqrt(NAN)));
+}
+END_TEST
+
 /* ---- means ---- */
 
 static CLONES void mean_over(const float *restrict sum, float n, float r, float *restrict is)
@@ -413,6 +447,7 @@ int main(void)
     tcase_add_test(tests, quotients_near_midway);
     tcase_add_test(tests, quotients_of_every_exponent);
     tcase_add_test(tests, roots_of_every_significand);
+    tcase_add_test(tests, near_roots_and_reciprocals);
     tcase_add_test(tests, means);
     tcase_add_test(tests, philox_known_answers);
     tcase_add_test(tests, philox_units);

@@ -15,6 +15,7 @@ import pty
 import random
 import re
 import resource
+import shlex
 import shutil
 import signal
 import struct
@@ -30,7 +31,7 @@ POCL_ICD = "/etc/OpenCL/vendors/pocl.icd"
 LAST = re.compile(r"^test accuracy (\d\.\d{4}) loss (\d+\.\d{4})\nweights sha256 ([0-9a-f]{64})\n\Z", re.M)
 LAST_MSE = re.compile(r"^test loss (\d+\.\d{4})\nweights sha256 ([0-9a-f]{64})\n\Z", re.M)
 CRASH = re.compile(r"Sanitizer|runtime error:|Segmentation|stack smashing|free\(\)|malloc\(\)|Assertion|terminate called")
-COMMANDS = ("devices", "inspect", "plan", "train", "eval", "verify")
+COMMANDS = ("devices", "inspect", "plan", "train", "sweep", "eval", "verify")
 NET = "input 1x8x8\ndense 8\nrelu\ndense 4\n"
 CASES = []
 
@@ -202,8 +203,8 @@ def _(t):
 
 USAGE = [
     ("no subcommand", (), ("Usage: tassello COMMAND",)),
-    ("an unknown subcommand", ("trian",), ("trian", "devices, inspect, plan, train, eval, verify")),
-    ("an empty subcommand", ("",), ("devices, inspect, plan, train, eval, verify",)),
+    ("an unknown subcommand", ("trian",), ("trian", "devices, inspect, plan, train, sweep, eval, verify")),
+    ("an empty subcommand", ("",), ("devices, inspect, plan, train, sweep, eval, verify",)),
     ("an option before the subcommand", ("--json", "devices"), ("--json",)),
     ("an unknown option", ("train", "--bogus"), ("--bogus", "tassello train --help")),
     ("an unknown short option", ("train", "-z"), ("z", "tassello train --help")),
@@ -401,6 +402,37 @@ def _(t):
     log = folder / "log"
     t.train("--steps", "2", "--profile", "--log", log)
     expect(json.loads(log.read_text().splitlines()[-1])["result"]["profile"]["rows"], "not in the log")
+
+
+def check_noise(t, device, **more):
+    """A line before the result, keys in the object and the log, memory as planned, and the same weights."""
+    log = t.place() / "log"
+    run = ("--steps", "96", "--momentum", "0")
+    plain = t.train(*run, device=device, **more)
+    result = t.train(*run, "--noise", device=device, **more)
+    expect(result.digest() == plain.digest(), "another digest", result)
+    expect("noise" not in plain.out, "noise that nobody asked for", plain)
+    line = r"^peak memory .*\nnoise scale  (?:[\d.e+]+ examples \([\d.e+]+ to [\d.e+]+\)|at least [\d.e+]+ examples|not known yet), 6 steps measured\n +of the gradient.*\ntest "
+    found = re.search(line, result.out, re.M)
+    expect(found and "plain SGD" in found[0], "no line, or in another place", result)
+    o = one_object(t.train(*run, "--noise", "--json", "--log", log, device=device, **more))
+    n = o["noise"]
+    expect(set(n) == {"state", "value", "low", "high", "steps"} and n["steps"] == 6, f"{n}")
+    expect(n["state"] != "known" or n["low"] <= n["value"] <= n["high"], f"{n}")
+    expect(o["peak_bytes"] == o["forecast_bytes"] > one_object(t.train(*run, "--json", device=device, **more))["peak_bytes"], f"{o}")
+    expect(forecast(t, "--batch", "16", "--noise", device=device, **more)["bytes_total"] == o["peak_bytes"], "not as planned")
+    steps = [json.loads(text) for text in log.read_text().splitlines()[1:-1]]
+    expect([s["step"] for s in steps if "trace" in s and "square" in s] == [16, 32, 48, 64, 80, 96], f"{steps}")
+    traces, squares = (sum(s.get(key, 0) for s in steps) for key in ("trace", "square"))
+    expect(n["value"] is None if squares <= 0 else abs(n["value"] - traces / squares) < 1e-6 * abs(n["value"]), f"{n}, {traces / squares}")
+    return o
+
+
+@case("train --noise: a line before the result, keys in the object and the log; the same weights; memory as planned")
+def _(t):
+    check_noise(t, "reference")
+    expect("not known yet, 0 steps measured" in t.train("--steps", "3", "--noise").out, "figures of no step")
+    expect("tells nothing about which batch to take" in t.train("--steps", "3", "--noise", "--momentum", "0.9").out, "momentum is plain SGD")
 
 
 @case("train: the defaults that the help states are those that are used")
@@ -1219,6 +1251,177 @@ def _(t):
     t.train("--batch", "1", "--budget", str(plan["min_budget"] - 1), status=1, **where).says(str(plan["min_budget"]))
 
 
+SCHEDULE = ("lr", "lr_scaling", "base_batch", "lr_scaled", "schedule", "warmup", "decay_steps", "decay", "lr_end")
+
+
+def rates(t, *arguments):
+    """The lr of each step of a run of 20, and what its result says."""
+    log = t.place() / "log"
+    t.train("--steps", "20", "--log", log, *arguments)
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    expect(all(lines[0]["run"][key] == lines[-1]["result"][key] for key in SCHEDULE), f"{lines[0]} {lines[-1]}")
+    return [line["lr"] for line in lines[1:-1]], lines[0]["run"]
+
+
+def near(found, wanted):
+    return len(found) == len(wanted) and all(abs(f - w) <= 1e-6 * abs(w) for f, w in zip(found, wanted))
+
+
+@case("train --schedule, --warmup, --lr-scaling: each step's rate, the settings, the object and the checkpoint tell of them")
+def _(t):
+    found, run = rates(t)
+    expect(found == [0.05] * 20 and run["schedule"] == "constant" and run["lr_scaled"] == run["lr"] == 0.05, f"{found} {run}")
+    expect(all(run[key] is None for key in ("base_batch", "decay_steps", "decay", "lr_end")) and run["warmup"] == 0, f"{run}")
+    found, run = rates(t, "--warmup", "5")
+    expect(near(found, [0.01, 0.02, 0.03, 0.04] + [0.05] * 16) and run["warmup"] == 5, f"{found}")
+    found, run = rates(t, "--schedule", "step", "--decay-steps", "6", "--decay", "0.5", "--warmup", "2", "--lr", "0.08")
+    expect(near(found, [0.04, 0.08] + [0.08] * 6 + [0.04] * 6 + [0.02] * 6), f"{found}")
+    expect(run["schedule"] == "step" and run["decay_steps"] == 6 and run["decay"] == 0.5 and run["lr_end"] is None, f"{run}")
+    found, run = rates(t, "--schedule", "step", "--decay-steps", "15")
+    expect(near(found, [0.05] * 15 + [0.005] * 5), f"the decay's default: {found}")
+    found, run = rates(t, "--schedule", "cosine", "--lr-end", "0.01", "--lr", "0.05")
+    expect(near([found[0], found[5], found[10], found[15]], [0.05, 0.03 + 0.02 * 0.5 ** 0.5, 0.03, 0.03 - 0.02 * 0.5 ** 0.5]), f"{found}")
+    expect(all(a > b > 0.01 for a, b in zip(found, found[1:])) and run["lr_end"] == 0.01, f"{found} {run}")
+    found, run = rates(t, "--lr-scaling", "linear")
+    expect(near(found, [0.0125] * 20) and run["lr"] == 0.05 and run["lr_scaled"] == 0.0125 and run["base_batch"] == 64, f"{found} {run}")
+    found, run = rates(t, "--lr-scaling", "sqrt", "--base-batch", "4", "--schedule", "cosine", "--lr-end", "0.05")
+    expect(near(found, [0.1] * 20) and run["lr_scaling"] == "sqrt" and run["base_batch"] == 4, f"{found} {run}")
+
+    folder = t.place()
+    arguments = ("--steps", "20", "--lr-scaling", "linear", "--base-batch", "8", "--warmup", "3", "--schedule", "step", "--decay-steps", "9")
+    out = t.train(*arguments, "--save", folder / "c").out
+    settings = re.search(r"^settings     (.*)$", out, re.M)[1]
+    expect(settings.startswith("batch 16 lr 0.05 (0.1: linear scaling from a batch of 8)  warm-up 3  schedule step: times 0.1 every 9  momentum"), settings)
+    expect(one_object(t.run("eval", folder / "c", t.data, "--device", "reference", "--json"))["training"] == settings, "the checkpoint says otherwise")
+    out = t.train("--steps", "1", "--schedule", "cosine").out
+    expect("  schedule cosine: to 0  momentum" in out, out)
+    expect("schedule" not in t.train("--steps", "1").out, "a schedule that nobody asked for")
+
+
+@case("train: --steps and --epochs give one course; a schedule changes the weights, its last step alone too")
+def _(t):
+    cosine = ("--schedule", "cosine", "--warmup", "4")
+    expect(t.train("--epochs", "2", *cosine).digest() == t.train("--steps", "30", *cosine).digest(), "digests differ")
+    expect(t.train("--epochs", "2", *cosine).digest() != t.train("--epochs", "2").digest(), "the schedule is not used")
+    late = ("--schedule", "step", "--decay-steps")
+    expect(t.train("--steps", "30", *late, "29").digest() != t.train("--steps", "30").digest(), "the last step")
+    expect(t.train("--steps", "30", *late, "30").digest() == t.train("--steps", "30").digest(), "no step")
+
+
+@case("train: what does not go together is wrong usage, and is found before the log is opened")
+def _(t):
+    log = t.place() / "log"
+    log.write_text("mine")
+    for texts, *arguments in (
+            (("--decay: expected --schedule step",), "--decay", "0.5"),
+            (("--decay: expected --schedule step",), "--decay", "0", "--schedule", "cosine"),
+            (("--decay-steps: expected --schedule step",), "--decay-steps", "5"),
+            (("--schedule step: expected --decay-steps",), "--schedule", "step"),
+            (("--lr-end: expected --schedule cosine",), "--lr-end", "0"),
+            (("--lr-end: expected --schedule cosine",), "--lr-end", "0.1", "--schedule", "step", "--decay-steps", "3"),
+            (("--base-batch: expected --lr-scaling",), "--base-batch", "32"),
+            (("--base-batch: expected --lr-scaling",), "--base-batch", "32", "--lr-scaling", "none"),
+            (("--schedule line: expected one of: constant step cosine",), "--schedule", "line"),
+            (("--lr-scaling x: expected one of",), "--lr-scaling", "x"),
+            (("--warmup 0",), "--warmup", "0"),
+            (("--decay-steps 0",), "--schedule", "step", "--decay-steps", "0"),
+            (("--base-batch 0",), "--lr-scaling", "sqrt", "--base-batch", "0"),
+            (("warmup 11", "10 steps"), "--warmup", "11"),
+            (("decay 0",), "--schedule", "step", "--decay-steps", "1", "--decay", "0"),
+            (("decay 1.5",), "--schedule", "step", "--decay-steps", "1", "--decay", "1.5"),
+            (("lr 900000", "linear scaling from a base batch of 1 to 16", "1.44e+07"), "--lr", "9e5", "--lr-scaling", "linear", "--base-batch", "1"),
+            (("--profile and --validation",), "--profile", "--validation", "5"),
+            (("--validation 0",), "--validation", "0"),
+            (("--validation 100%",), "--validation", "100%"),
+            (("--validation 0%",), "--validation", "0%"),
+            (("--validation 0.1",), "--validation", "0.1"),
+            (("--validation 1K",), "--validation", "1K"),
+            (("--validation x",), "--validation", "x"),
+            (("--validation", "240 examples to hold out", "less than the 240"), "--validation", "240"),
+            (("--validation", "99 examples to hold out", "less than the 50"), "--validation", "99", "--examples", "50"),
+            (("--examples 241", "240 examples"), "--examples", "241"),
+            (("--examples 0",), "--examples", "0"),
+            (("--batch 16", "10 examples"), "--batch", "16", "--examples", "10"),
+            (("--batch 16", "15 examples"), "--batch", "16", "--examples", "30", "--validation", "50%")):
+        t.fails(2, texts, "train", t.net, t.data, "--device", "reference", "--steps", "10", "--batch", "16", "--log", log, *arguments)
+    expect(log.read_text() == "mine", "the log was touched")
+
+
+@case("train --validation: a line an epoch, a list in the object and the log, the forecast exact, the same twice")
+def _(t):
+    log, folder = t.place() / "log", t.place()
+    flags = ("--epochs", "4", "--validation", "25%", "--log", log, "--save", folder / "c")
+    o = one_object(t.train(*flags, "--json"))
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    expect(o["examples"] == 180 and o["held_out"] == 60 and o["steps"] == 48 and o["epochs"] == 4, f"{o}")
+    expect([v["step"] for v in o["validation"]] == [12, 24, 36, 48] and [v["epochs"] for v in o["validation"]] == [1, 2, 3, 4], f"{o}")
+    expect([line["validation"] for line in lines if "validation" in line] == o["validation"], f"{lines}")
+    expect(list(lines[13]) == ["validation"] and lines[14]["step"] == 13, f"{lines[12:15]}")
+    expect(o["validation"][-1]["loss"] < o["validation"][0]["loss"], f"it does not learn: {o}")
+    expect(all(round(v["accuracy"] * 60) == v["accuracy"] * 60 for v in o["validation"]), f"{o}")
+    expect(o["forecast_bytes"] == o["peak_bytes"], f"{o}")
+    result = t.train(*flags)
+    last = o["validation"][-1]
+    expect(result.digest() == o["weights_sha256"], "another digest", result)
+    result.says(f"step 48/48  validation accuracy {last['accuracy']:.4f} loss {last['loss']:.4f}\n")
+    expect(f"\nvalidation   accuracy {last['accuracy']:.4f} loss {last['loss']:.4f}" in result.out, "not at the end", result)
+    expect("180 examples to train, 60 held out, 80 to test" in result.out and "seed 1  validation 60\n" in result.out, "not told", result)
+    o = one_object(t.train("--steps", "13", "--validation", "61", "--json"))
+    expect(o["examples"] == 179 and [v["step"] for v in o["validation"]] == [12, 13], f"the end of a run within an epoch: {o}")
+    net = folder / "mse"
+    net.write_text(NET + "loss mse\n")
+    o = one_object(t.train("--steps", "5", "--validation", "9", "--json", net=net))
+    expect(o["validation"][0]["accuracy"] is None and o["validation"][0]["loss"] > 0, f"{o}")
+    expect("\nvalidation   loss " in t.train("--steps", "5", "--validation", "9", net=net).out, "no line under mse")
+    for o in (one_object(t.train("--steps", "5", "--json")), one_object(t.train("--steps", "5", "--examples", "240", "--json"))):
+        expect("validation" not in o and o["held_out"] == 0 and o["examples"] == 240, f"{o}")
+
+
+@case("train --examples: so many, drawn from the seed; with --validation, which is taken from them")
+def _(t):
+    digests = [t.train("--steps", "9", *more).digest() for more in (
+        ("--examples", "100"), ("--examples", "100"), ("--examples", "101"), ("--examples", "100", "--seed", "2"), ("--examples", "240"), ())]
+    expect(digests[0] == digests[1] and len(set(digests[:4])) == 3 and digests[4] == digests[5], f"{digests}")
+    o = one_object(t.train("--steps", "9", "--examples", "100", "--validation", "30", "--json"))
+    expect(o["examples"] == 70 and o["held_out"] == 30, f"{o}")
+    out = t.train("--steps", "9", "--examples", "100", "--validation", "30%").out
+    expect("70 examples to train, 30 held out, 80 to test" in out and "  examples 100  validation 30\n" in out, out)
+
+
+@case("plan --validation: the least budget does, a byte less does not; training takes what it forecasts, and ends in the same weights")
+def _(t):
+    flags = ("--validation", "100", "--examples", "200", "--batch", "32")
+    free, plain = forecast(t, *flags), forecast(t, "--examples", "100", "--batch", "32")
+    expect(free["parts"]["validation"] > 0 and "validation" not in plain["parts"], f"{free} {plain}")
+    least, digests = free["min_budget"], set()
+    expect(least > plain["min_budget"], f"{least} {plain}")
+    for budget in (least, least + 1, least + 5000, least * 2, free["bytes_total"], free["budget"]):
+        o = one_object(t.train("--steps", "7", *flags, "--budget", str(budget), "--json"))
+        planned = forecast(t, *flags, "--budget", str(budget))
+        expect(o["peak_bytes"] == o["forecast_bytes"] == planned["bytes_total"] <= budget, f"{budget}: {o} {planned}")
+        digests.add((o["weights_sha256"], *(v["loss"] for v in o["validation"])))
+    expect(len(digests) == 1, f"{digests}")
+    for command in ("plan", "train"):
+        t.fails(1, ("budget", str(least)), command, t.net, t.data, "--device", "reference", *flags, "--budget", str(least - 1))
+    t.fails(2, ("expected DATA",), "plan", t.net, "--validation", "5", "--device", "reference")
+    t.fails(2, ("expected DATA",), "plan", t.net, "--examples", "5", "--device", "reference")
+    text = t.run("plan", t.net, t.data, "--device", "reference", *flags).out
+    expect("100 examples to train, 100 held out, 80 to test" in text and re.search(r"^ +validation +\d", text, re.M), text)
+
+
+@case("SIGINT with --validation: status 130, the weights of so many steps, what was measured until then")
+def _(t):
+    folder = t.place()
+    child = begin_long(t, "--validation", "40", "--batch", "50", "--json", "--save", folder / "s")
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=30)
+    result = Result(("train", "..."), child.returncode, out, err, 0)
+    expect(child.returncode == 130, f"status {child.returncode}, expected 130", result)
+    o = one_object(result)
+    expect(o["weights_sha256"] == t.run("eval", folder / "s", t.data, "--device", "reference").digest() and o["interrupted"] is True, f"{o}")
+    expect([v["step"] for v in o["validation"]] == list(range(4, o["steps"] + 1, 4)), f"{o['steps']} steps: {o['validation'][-3:]}", result)
+
+
 @case("devices --net: the largest batch untiled, and the tile of 256")
 def _(t):
     o = one_object(t.run("devices", "--net", "lenet", "--json"))
@@ -1299,6 +1502,181 @@ def _(t):
     t.run("eval", path, t.data, "--device", "reference", status=1).says("finite")
 
 
+# -------------------------------------------------------------------------------------------- a batch chosen by a probe
+
+AUTO = re.compile(r"^settings +batch (\d+) lr (\S+) \(auto: (.+?)\)  momentum", re.M)
+
+
+def repeat_auto(t, *arguments):
+    """What --batch auto prints can be given, and leads to the same weights; log, object and checkpoint tell of it, too."""
+    folder = t.place()
+    words = ("train", t.net, t.data, "--device", "reference", *arguments)
+    first = t.run(*words, "--batch", "auto", "--save", folder / "s", "--log", folder / "l")
+    found = AUTO.search(first.out)
+    expect(found, "no batch is told of", first)
+    batch, lr, reason = found.groups()
+    again = t.run(*words, "--batch", batch, "--lr", lr, "--json")
+    expect(one_object(again)["weights_sha256"] == first.digest() and "auto" not in one_object(again), "another digest", first)
+    lines = [json.loads(line) for line in (folder / "l").read_text().splitlines()]
+    for o in (lines[0]["run"], lines[-1]["result"]):
+        expect(o["auto"] == {"batch": int(batch), "lr": float(lr), "reason": reason} and o["batch"] == int(batch), f"{o}", first)
+    expect(lines[-1]["result"]["peak_bytes"] == lines[-1]["result"]["forecast_bytes"], f"{lines[-1]}")
+    told = t.run("eval", folder / "s", t.data, "--device", "reference")
+    expect(f"trained      batch {batch} lr {lr} (auto: {reason})" in told.out, "the checkpoint does not tell", told)
+    return int(batch), float(lr), reason
+
+
+@case("train --batch auto with momentum: 64, or what a small set allows, and why")
+def _(t):
+    batch, lr, reason = repeat_auto(t, "--lr", "0.05", "--epochs", "3")
+    expect(batch == 16 and lr == 0.0125 and "momentum or Adam" in reason and "scaled with the batch" in reason, f"{batch} {lr} {reason}")
+
+
+@case("train --batch auto with plain SGD: a probe, at most a tenth of the set")
+def _(t):
+    batch, lr, reason = repeat_auto(t, "--lr", "0.05", "--epochs", "400", "--momentum", "0")
+    expect(1 <= batch <= 24 and 0 < lr <= 0.05 and f"Batch {batch} with learning rate" in reason, f"{batch} {lr} {reason}")
+
+
+@case("train --batch auto with what does not go with it")
+def _(t):
+    words = ("train", t.net, t.data, "--device", "reference", "--batch", "auto")
+    t.fails(2, ("--batch auto", "--lr above 0"), *words, "--lr", "0")
+    t.fails(2, ("--batch auto and --lr-scaling",), *words, "--lr-scaling", "sqrt")
+    t.fails(2, ("--batch aut:", "or auto"), *words[:-1], "aut")
+    t.fails(1, ("budget",), *words, "--momentum", "0", "--epochs", "400", "--budget", "1000")
+
+
+# ------------------------------------------------------------------------------------------------------------- sweep
+
+SWEEP_USAGE = [
+    (("--batches", "0"), ("--batches 0", "whole numbers from 1")),
+    (("--batches", "16,"), ("--batches 16,",)),
+    (("--batches", "16 64"), ("--batches 16 64",)),
+    (("--batches", "16,32,16"), ("16 is there twice",)),
+    (("--batches", "99999999999"), ("--batches 99999999999",)),
+    (("--batches", ",".join(map(str, range(1, 34)))), ("at most 32",)),
+    (("--batches", "16,241"), ("--batches: 241", "240 examples")),
+    (("--batches", "16,64", "--examples", "60"), ("--batches: 64", "60 examples")),
+    (("--examples", "241"), ("--examples 241", "240 examples")),
+    (("--validation", "240"), ("--validation", "less than the 240")),
+    (("--validation", "100%"), ("--validation 100%",)),
+    (("--target-loss", "0"), ("--target-loss 0",)),
+    (("--target-loss", "nan"), ("--target-loss nan", "finite")),
+    (("--target-accuracy", "1"), ("--target-accuracy 1", "between 0 and 1")),
+    (("--target-loss", "1", "--target-accuracy", "0.5"), ("--target-loss and --target-accuracy",)),
+    (("--target-on", "train"), ("--target-on train", "--target-loss")),
+    (("--target-on", "test"), ("--target-on test", "validation train")),
+    (("--goal", "speed"), ("--goal speed", "time examples accuracy memory")),
+    (("--seeds", "1"), ("--seeds 1", "from 2 to 32")),
+    (("--epochs", "0"), ("--epochs 0",)),
+    (("--waste", "0.5"), ("--waste 0.5", "at least 1")),
+    (("--lr", "0"), ("--lr 0", "above 0")),
+    (("--lr-grid", "--lr-scaling", "sqrt"), ("--lr-grid and --lr-scaling",)),
+    (("--lr-scaling", "cubic"), ("--lr-scaling cubic", "none linear sqrt")),
+    (("--base-batch", "32"), ("--base-batch", "--lr-scaling")),
+    (("--lr-scaling", "none", "--base-batch", "32"), ("--base-batch", "--lr-scaling")),
+    (("--optimizer", "adam", "--momentum", "0.5"), ("--momentum", "--optimizer sgd")),
+    (("--beta1", "0.5"), ("--beta1", "adam")),
+    (("--optimizer", "adamw", "--nesterov"), ("--nesterov", "--optimizer sgd")),
+    (("--nesterov", "--momentum", "0"), ("--nesterov", "--momentum above 0")),
+    (("--schedule", "step"), ("--schedule step", "--decay-steps")),
+    (("--decay-steps", "9"), ("--decay-steps", "--schedule step")),
+    (("--decay", "0.5"), ("--decay", "--schedule step")),
+    (("--lr-end", "0.01"), ("--lr-end", "--schedule cosine")),
+    (("--time", "0s"), ("--time 0s", "90s, 10m or 2h")),
+    (("--time", "10"+"0" * 40), ("--time 1000",)),
+    (("--time", "-5m"), ("--time -5m",)),
+    (("--time", "m"), ("--time m",)),
+    (("--time", "5d"), ("--time 5d",)),
+    (("--brief", "--goal", "accuracy"), ("--brief and --goal accuracy",)),
+    (("--report", "x", "--json", "x"), ("--report and --json", "two files")),
+]
+for _arguments, _texts in SWEEP_USAGE:
+    def sweep_usage(t, arguments=_arguments, texts=_texts):
+        folder = t.place()
+        t.fails(2, texts, "sweep", t.net, t.data, "--device", "reference", *arguments, cwd=folder)
+        expect(not leftovers(folder), f"left behind: {leftovers(folder)}")
+    case(f"sweep {' '.join(_arguments)[:60]}: status 2")(sweep_usage)
+
+
+@case("sweep: what cannot be written, and what would be replaced, is found before the work")
+def _(t):
+    folder = t.place()
+    (folder / "file").write_text("x")
+    (folder / "net").write_text(NET)
+    where = ("sweep", folder / "net", t.data, "--device", "none such")
+    t.fails(1, ("--json /no/such/place/j", "cannot be written"), *where, "--json", "/no/such/place/j")
+    t.fails(1, ("--json", "not a regular file"), *where, "--json", folder)
+    t.fails(1, ("--report /no/such/place/r.html",), *where, "--report", "/no/such/place/r.html")
+    t.fails(1, ("--state", "not a folder"), *where, "--state", folder / "file")
+    t.fails(1, ("--state", "cannot be made"), *where, "--state", folder / "none" / "such")
+    t.fails(2, ("would replace the network",), *where, "--json", folder / "net")
+    t.fails(1, ("there is no device none such",), *where, "--state", folder / "new")
+    expect(leftovers(folder) == ["file", "net"] and (folder / "net").read_text() == NET, f"{leftovers(folder)}")
+
+
+SWEPT = ("--batches", "16,4", "--target-loss", "0.7", "--epochs", "20", "--seeds", "2", "--momentum", "0", "--brief")
+
+
+def table(result):
+    """The rows, by batch."""
+    rows = re.search(r"^ +batch +lr .*\n((?: +\d+  .*\n)+)advice +Batch (\d+)", result.out, re.M)
+    expect(rows, "no table, or no advice", result)
+    return {int(line.split()[0]): line.split() for line in rows[1].splitlines()}, int(rows[2])
+
+
+@case("sweep: a table, the advice, and a command that trains so; the forecast first, on stderr")
+def _(t):
+    folder = t.place()
+    result = t.run("sweep", t.net, t.data, "--device", "reference", *SWEPT, "--json", folder / "j", "--report", folder / "r.html", "--state", folder / "s")
+    rows, batch = table(result)
+    expect(list(rows) == [4, 16] and batch in rows, f"{rows}", result)
+    expect(re.search(r"^forecast: about \d+:\d\d", result.err, re.M), "no forecast", result)
+    expect(f"report       {folder / 'r.html'}\njson         {folder / 'j'}\n" in result.out, "not told where", result)
+    expect(sorted(os.listdir(folder)) == ["j", "r.html", "s"] and "<html" in (folder / "r.html").read_text(), f"{os.listdir(folder)}")
+    o = json.loads((folder / "j").read_text())
+    expect([row["batch"] for row in o["batches"]] == [4, 16] and "b_crit" in o, f"{list(o)}")
+    command = re.search(r"^command +tassello (train .+)$", result.out, re.M)
+    expect(command and f"--batch {batch} --lr " in command[1], "no command", result)
+    trained = t.run(*shlex.split(command[1]))
+    expect(LAST.search(trained.out), "the command does not train", trained)
+    again = t.run("sweep", t.net, t.data, "--device", "reference", *SWEPT, "--state", folder / "s")
+    expect(table(again)[0][4][1] == rows[4][1] and again.seconds < result.seconds + 1, "not taken from the state", again)
+
+
+@case("sweep --json -: one object on stdout and the table on stderr")
+def _(t):
+    result = t.run("sweep", t.net, t.data, "--device", "reference", *SWEPT, "--json", "-")
+    expect(one_object(result)["batches"][0]["batch"] == 4, "not the object", result)
+    result.says("advice ", "command ", "target ")
+
+
+@case("sweep: a target that no batch reaches, and a time limit too short")
+def _(t):
+    words = ("sweep", t.net, t.data, "--device", "reference", *SWEPT)
+    t.run(*words, "--target-loss", "0.0000001", "--epochs", "2", status=2).says("no batch reached", "the nearest was")
+    t.run(*words, "--time", "0.001s", status=2).says("time limit", "too short")
+
+
+@case("sweep and SIGINT: status 130, what is known is told, and the state goes on")
+def _(t):
+    folder = t.place()
+    words = ("sweep", t.net, t.data, "--device", "reference", "--batches", "1,2,4,8,16", "--target-loss", "0.02", "--epochs", "200", "--state",
+             folder / "s")
+    child = t.start(*words)
+    begin = time.monotonic()
+    while not list((folder / "s").glob("run-*")) and time.monotonic() - begin < 60:
+        expect(child.poll() is None, f"it has ended with {child.poll()}")
+        time.sleep(0.02)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    result = Result(words, child.returncode, out, err, 0)
+    expect(child.returncode == 130, "another status", result)
+    result.says("interrupted", str(folder / "s"), "goes on from there")
+    expect(re.search(r"^ +batch +lr ", result.out, re.M), "no table", result)
+
+
 # ------------------------------------------------------------------------------------------------------------ verify
 
 VERIFY = ("verify", "--device", "reference", "--cases", "1")
@@ -1355,6 +1733,11 @@ def _(t):
     expect(t.train("--steps", "20", device="pocl", env=POCL).digest() == t.train("--steps", "20").digest(), "digests differ")
     result = t.train("--steps", "20", device=None, env=POCL)
     expect("device       pocl" in result.out, "not chosen by itself", result)
+
+
+@case("pocl: train --noise tells what the reference tells", needs="pocl")
+def _(t):
+    expect(check_noise(t, "pocl", env=POCL)["noise"] == check_noise(t, "reference")["noise"], "another noise scale")
 
 
 @case("pocl: train --profile", needs="pocl")

@@ -31,7 +31,8 @@ NETS = {
 }
 BATCH, STEPS = 64, 6  # 240 examples: 4 steps an epoch, the last of them with 48
 RUN = ("--batch", BATCH, "--steps", STEPS, "--json")
-UPDATE = "sgd"  # the kernel with which a step ends
+UPDATE, ADAMS = "sgd", "adam"  # the kernels with which a step ends
+ADAM = ", Adam"  # of a net: trained by it
 STREAMED = ", streamed"  # of a net: with so little memory that the set does not stay on the device
 LAUNCH = "clEnqueueNDRangeKernel"
 CODES = {-4: "CL_MEM_OBJECT_ALLOCATION_FAILURE", -5: "CL_OUT_OF_RESOURCES", -6: "CL_OUT_OF_HOST_MEMORY",
@@ -58,11 +59,12 @@ class Plain:
         self.sha256, self.peak = self.json["weights_sha256"], self.json["peak_bytes"]
         self.places = [n for n, name in enumerate(self.trace) if not name.startswith("cl")]
         self.launches = [self.trace[n] for n in self.places]
-        self.ends = [n for n, name in enumerate(self.launches, 1) if name == UPDATE]
+        self.update = next(name for name in self.launches if name in (UPDATE, ADAMS))
+        self.ends = [n for n, name in enumerate(self.launches, 1) if name == self.update]
         self.updates = updates  # launches of one step's update
         creates = [n for n, name in enumerate(self.trace) if name == "clCreateBuffer"]
         self.workspace = creates[1]  # places in the trace: the first buffer is the model's, the second the training's
-        self.trained = len(self.trace) - self.trace[::-1].index(UPDATE)
+        self.trained = len(self.trace) - self.trace[::-1].index(self.update)
 
     def step(self, s):
         """The launches of step s; 0: of all that comes before step 1."""
@@ -111,8 +113,10 @@ class Faulty(Tool):
         if net.endswith(STREAMED):
             images = sum(file.stat().st_size for file in Path(self.images).glob("train-images*"))
             more = {"GLOBAL": 2 * (self.plain(net.removesuffix(STREAMED)).peak - images), **more}  # no room for the set
-        result, counted = self.below("train", self.nets[net.removesuffix(STREAMED)], self.images, "--device", self.driver, *RUN,
-                                     *arguments, **more)
+        net = net.removesuffix(STREAMED)
+        optimizer = ("--optimizer", "adamw", "--weight-decay", "0.1") if net.endswith(ADAM) else ()
+        result, counted = self.below("train", self.nets[net.removesuffix(ADAM)], self.images, "--device", self.driver, *RUN,
+                                     *optimizer, *arguments, **more)
         expect(counted, "the layer was not asked", result)
         left = {key: count for key, count in counted["left"].items() if count}
         expect(not left and not counted["current_bytes"], f"not released: {left}, {counted['current_bytes']} bytes", result)
@@ -466,6 +470,20 @@ def _(t, net):
     plain = t.plain(net)
     for fault in (rule(LAUNCH, plain.step(3)[2], -5, lost=1), rule("clEnqueueReadBuffer", 1, -36, lost=1)):
         t.survive_or_give_up(net, fault, "CL_")
+
+
+@case("Adam, which keeps two states: launches and buffers refused, launches accepted but not run, garbage", "pocl", "rusticl")
+def _(t):
+    net = "dense" + ADAM
+    plain = t.plain(net)
+    told = plain.counted["peaks"][ADAMS]
+    expect(plain.update == ADAMS and plain.sha256 != t.plain("dense").sha256, "no Adam")
+    expect(told == plain.peak > t.plain("dense").peak, f"{told} bytes at most, told {plain.peak}")
+    places = plain.step(3) if t.driver == "pocl" else some(plain.step(3))
+    buffers = plain.calls("clCreateBuffer", plain.workspace, plain.trained)
+    each(survivals(t, net, LAUNCH, places, -4) + survivals(t, net, LAUNCH, places, -5, lazy=1, spoil=1) +
+         survivals(t, net, "clCreateBuffer", buffers if t.driver == "pocl" else buffers[-1:], -4) +
+         survivals(t, net, LAUNCH, [plain.step(s)[-1] for s in (1, 5, 6)], -5, lazy=1))
 
 
 # --------------------------------------------------------------------------------------------- what cannot be survived

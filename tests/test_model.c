@@ -218,6 +218,28 @@ START_TEST(name_is_kept)
 }
 END_TEST
 
+/* How it was trained: none at first; what was set; and the checkpoint of a checkpoint keeps it. */
+START_TEST(training_is_kept)
+{
+    static const char said[] = "batch 32 lr 0.1 (auto: \"\xc3\x9f\\\")";
+    tas_model *model = model_of_text("input 2\ndense 1\n", 1), *loaded;
+    ck_assert_str_eq(tas_model_training(model), "");
+    for (int round = 0; round < 3; round++) {
+        expect_ok(tas_model_save(model, path));
+        expect_ok(tas_model_load(device, path, &loaded));
+        ck_assert_str_eq(tas_model_training(loaded), round ? said : "");
+        tas_model_close(&model);
+        model = loaded;
+        if (!round) expect_ok(tas_model_set_training(model, said));
+    }
+    expect(tas_model_set_training(model, "gr\xfc\xdf"), TAS_BAD_ARGUMENT, "UTF-8", "");
+    ck_assert_str_eq(tas_model_training(model), said);
+    expect_ok(tas_model_set_training(model, NULL));
+    ck_assert_str_eq(tas_model_training(model), "");
+    tas_model_close(&model);
+}
+END_TEST
+
 /* Writes a checkpoint of "input 2, dense 1" with something else about it. */
 static void refuse_checkpoint(const char *text, const char *name, uint64_t rows, uint64_t cols, float value,
                               tas_status status, const char *word, const char *other)
@@ -375,6 +397,7 @@ int main(void)
     tcase_add_test(tc, scores_of_more_than_a_window);
     tcase_add_test(tc, saved_is_loaded);
     tcase_add_test(tc, name_is_kept);
+    tcase_add_test(tc, training_is_kept);
     tcase_add_test(tc, refuses_checkpoints);
     tcase_add_test(tc, floating_point_state_is_the_callers);
     tcase_add_test(tc, locale_is_the_callers);

@@ -2,6 +2,8 @@
  * the contract's rule written out a second time where bits are asked for. */
 #include "oracle.h"
 
+#include "ops/adam.h"
+
 /* The feed --------------------------------------------------------------------------------------------------------- */
 
 static void check_gather(const test_case *c)
@@ -354,7 +356,74 @@ static void check_sgd(const test_case *c)
     }
 }
 
-START_TEST(update) { each_case(OP_SGD, check_sgd); }
+/* Where v is hardly kept: 2^-80, times 2^40 as it is. */
+#define LEAST_V 0x1p-80
+
+static void check_adam(const test_case *c)
+{
+    const float *s = c->args.scalar;
+    const double beta1 = s[ADAM_BETA1], beta2 = s[ADAM_BETA2], epsilon = (double)s[ADAM_EPSILON] / ADAM_ROOT;
+    for (uint64_t i = 0; i < c->elements[0]; i++) {
+        if (WORDS_IN(4)[0]) { /* the step is bad, or an earlier one was */
+            for (int o = 0; o < 4; o++) check_exact(IN(o)[i], OUT(o)[i], i);
+            continue;
+        }
+        const double w = IN(0)[i], mean = IN(1)[i] / (double)s[ADAM_COUNT], g = mean + s[ADAM_DECAY] * w;
+        const double m = beta1 * IN(2)[i] + (1 - beta1) * g, v = beta2 * IN(3)[i] + (1 - beta2) * g * g * ADAM_SCALE;
+        const double g_bound = U * fabs(mean) + U * fabs(g) + 2 * TINY;
+        const double m_bound = (1 - beta1) * (g_bound + U * fabs(g)) + U * fabs(m);
+        const double v_bound = (1 - beta2) * ADAM_SCALE * (2 * fabs(g) + g_bound) * g_bound + 4 * U * v;
+        check_value(m, OUT(2)[i], m_bound + 0x1p-100, false, i);
+        check_value(v, OUT(3)[i], v_bound + LEAST_V, false, i);
+        ck_assert(OUT(2)[i] == 0 ? !signbit(OUT(2)[i]) : fabsf(OUT(2)[i]) >= 0x1p-100f);
+        ck_assert(OUT(3)[i] == 0 ? !signbit(OUT(3)[i]) : OUT(3)[i] >= 0x1p-80f);
+
+        /* from the state as it was stored, since the step has no bound in what came before it: m and v may be all rounding */
+        const double unbiased = (double)OUT(2)[i] * s[ADAM_UNBIAS1] / ADAM_ROOT;
+        const double root = sqrt((double)OUT(3)[i] * s[ADAM_UNBIAS2] / ADAM_SCALE) + epsilon;
+        const double step = s[ADAM_LR] * (unbiased / root + s[ADAM_DECOUPLED] * w);
+        const double magnitude = s[ADAM_LR] * (fabs(unbiased / root) + fabs(s[ADAM_DECOUPLED] * w) + 0x1p-99);
+        if ((double)OUT(3)[i] * s[ADAM_UNBIAS2] <= 0x1p118)
+            check_value(w - step, OUT(0)[i], U * fabs(w - step) + 8 * U * magnitude, true, i);
+        else
+            ck_assert(isnan(OUT(0)[i]));
+    }
+}
+
+/* A first step of many sizes, gradients down to the contract's least: the bias is undone, so that the step is lr g / (|g| + epsilon). */
+START_TEST(first_steps_of_adam)
+{
+    for (int e = -40; e <= 38; e++) {
+        const float g = ldexpf(random_float(1, 2), e), beta1 = 0.9f, beta2 = 0.999f, epsilon = e % 2 ? 1e-8f : 0x1p-60f;
+        float w = 1, m = 0, v = 0;
+        uint32_t record[2] = {0};
+        op_args args = {.op = OP_ADAM, .size = {1}};
+        const float scalars[] = {0.5f,
+                                 beta1,
+                                 1 - beta1,
+                                 beta2,
+                                 (1 - beta2) * ADAM_SCALE,
+                                 (float)(1 / (1 - (double)beta1)) * ADAM_ROOT,
+                                 (float)(1 / (1 - (double)beta2)),
+                                 epsilon * ADAM_ROOT,
+                                 0,
+                                 0,
+                                 1,
+                                 1};
+        memcpy(args.scalar, scalars, sizeof scalars);
+        run(&args, (void *[]){&w, (void *)&g, &m, &v, record});
+        const double step = 0.5 * g / ((double)g + epsilon);
+        ck_assert_msg(fabs(w - (1 - step)) <= U * fabs(1 - step) + 24 * U * step, "2^%d: %.9g, expected %.12g", e, w,
+                      1 - step);
+    }
+}
+END_TEST
+
+START_TEST(update)
+{
+    each_case(OP_SGD, check_sgd);
+    each_case(OP_ADAM, check_adam);
+}
 END_TEST
 
 int main(void)
@@ -370,6 +439,7 @@ int main(void)
     tcase_add_test(tc, losses);
     tcase_add_test(tc, sums_and_the_watch);
     tcase_add_test(tc, update);
+    tcase_add_test(tc, first_steps_of_adam);
     suite_add_tcase(suite, tc);
     return support_run(suite);
 }

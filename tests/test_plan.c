@@ -66,9 +66,15 @@ static void scene_open(scene *s, const char *text)
 
 static tas_status make(const scene *s, plan *p) { return plan_make(s->network, &s->device, &s->work, p); }
 
+/* Of a step, or of a probe where that has more. */
+static uint32_t examples_of(const scene *s)
+{
+    return s->work.noise.probe > s->work.batch ? s->work.noise.probe : s->work.batch;
+}
+
 static uint32_t limit_of(const scene *s)
 {
-    const uint32_t most = s->work.tile_most < s->work.batch ? s->work.tile_most : s->work.batch;
+    const uint32_t most = s->work.tile_most < examples_of(s) ? s->work.tile_most : examples_of(s);
     return most < TILE_MOST ? most : TILE_MOST;
 }
 
@@ -115,7 +121,10 @@ static void add_slice(slices *all, const place *p, uint64_t bytes)
 /* What a tensor needs, but for pads of panels of parameters. */
 static uint64_t bytes_of(const scene *s, const plan *p, const tensor *t)
 {
-    const uint64_t rows = t->held ? ((uint64_t)p->tile + p->lanes - 1) / p->lanes * p->lanes : p->tile;
+    const uint64_t step = p->tile < s->work.batch ? p->tile : s->work.batch; /* less than a probe's tile */
+    const uint64_t tile_rows = t->held ? (p->tile + p->lanes - 1) / p->lanes * (uint64_t)p->lanes : p->tile;
+    const uint64_t step_rows = t->held ? (step + p->step_lanes - 1) / p->step_lanes * p->step_lanes : step;
+    const uint64_t rows = tile_rows > step_rows ? tile_rows : step_rows;
     switch (t->role) {
     case ROLE_INPUT:
     case ROLE_VALUE:
@@ -128,13 +137,35 @@ static uint64_t bytes_of(const scene *s, const plan *p, const tensor *t)
     }
 }
 
+static void list_noise(const scene *s, const plan *p, slices *all)
+{
+    const uint64_t batch = s->work.batch, norms = batch < 64 ? 64 : batch;
+    uint64_t blocks = 0, groups = (p->groups.bytes / 4 + 4095) / 4096 * 16;
+    for (int t = 0; t < s->network->tensor_count; t++) {
+        const tensor_role role = s->network->tensors[t].role;
+        if (role == ROLE_PARAMETER) blocks += (p->tensor[t].bytes / 4 + 4095) / 4096;
+        add_slice(all, &p->spare[t], s->network->tensors[t].elements * 4);
+        ck_assert(p->spare[t].part == -1 || role == ROLE_GRADIENT || role == ROLE_OPEN);
+        if (p->spare[t].part == -1 || role == ROLE_OPEN) continue;
+        ck_assert_uint_le(p->spare[t].offset + p->spare[t].bytes, p->groups.bytes);
+    }
+    if (p->groups.part < 0 || groups < blocks) groups = blocks;
+    ck_assert_uint_eq(p->groups.part < 0 ? 0 : p->groups.offset, 0);
+    add_slice(all, &p->norms, norms * 4);
+    add_slice(all, &p->squares, groups * 4);
+    for (uint64_t level = 0, count = norms > groups ? norms : groups; level < SUM_LEVELS; level++)
+        add_slice(all, &p->noise_sum[level], 4 * (count = (count + 255) / 256));
+    add_slice(all, &p->noise_ring, RING * 4 * NOISE_SUMS);
+}
+
 static void list_slices(const scene *s, const plan *p, slices *all)
 {
     const plan_work *work = &s->work;
+    if (work->noise.interval) list_noise(s, p, all);
     for (int t = 0; t < s->network->tensor_count; t++)
         if (t != s->network->order) /* which is a source's */
             add_slice(all, &p->tensor[t], bytes_of(s, p, &s->network->tensors[t]));
-    uint64_t count = work->batch;
+    uint64_t count = examples_of(s);
     for (int level = 0; level < SUM_LEVELS; level++) {
         count = (count + 255) / 256;
         add_slice(all, &p->sum[level], count * 4);
@@ -173,7 +204,7 @@ static void check_slices(const scene *s, const plan *p)
             if (x->part != PART_VALUES && overlap(x, all.at[b])) ck_abort_msg("slices overlap");
     }
     for (int part = 0; part < PART_COUNT; part++) /* and no part is larger than what lies there */
-        if (part != PART_SCRATCH && part != PART_STATE)
+        if (part != PART_SCRATCH && part != PART_STATE && part != PART_SECOND)
             ck_assert_uint_eq(p->bytes[part], (ends[part] + s->device.align - 1) / s->device.align * s->device.align);
 }
 
@@ -268,13 +299,13 @@ static bool call_held(const tas_network *network, const op_call *call)
 static void check_calls(const scene *s, const plan *p)
 {
     uint64_t most = 0;
-    for (int list = 0; list < (s->work.training ? 2 : 1); list++) {
-        const op_call *calls = list ? s->network->backward : s->network->forward;
-        for (int c = 0; c < (list ? s->network->backward_count : s->network->forward_count); c++) {
+    for (int list = 0; list < (s->work.training ? 4 : 2); list++) { /* of a tile, and of a step that has other lanes */
+        const op_call *calls = list / 2 ? s->network->backward : s->network->forward;
+        for (int c = 0; c < (list / 2 ? s->network->backward_count : s->network->forward_count); c++) {
             op_args args = calls[c].args;
-            args.n = p->tile;
-            args.batch = s->work.batch;
-            args.lanes = call_held(s->network, &calls[c]) ? p->lanes : 1;
+            args.n = list % 2 && p->step_lanes != p->lanes ? s->work.batch : p->tile;
+            args.batch = examples_of(s);
+            args.lanes = !call_held(s->network, &calls[c]) ? 1 : list % 2 ? p->step_lanes : p->lanes;
             const uint64_t bytes = fake_scratch(s->device.self, &args);
             most = bytes > most ? bytes : most;
             for (int o = 0; op_get(args.op)->operand[o].name; o++)
@@ -303,7 +334,7 @@ static void check_plan(const scene *s, const plan *p)
     ck_assert(!p->resident || work->resident);
     ck_assert(!p->bytes[p->resident ? PART_STAGING : PART_DATA]);
     if (work->training)
-        ck_assert_uint_eq(p->chunk, work->batch);
+        ck_assert_uint_eq(p->chunk, examples_of(s));
     else
         ck_assert(p->chunk >= p->tile && (p->chunk == work->batch || p->chunk % 256 == 0));
     const place *order = &p->tensor[s->network->order], *first = &p->source[0].order;
@@ -328,8 +359,11 @@ static void scene_draw(scene *s)
                           .batch = 1 + random_below(DRAWN_BATCH),
                           .tile_most = 1 + random_below(2 * DRAWN_BATCH),
                           .input_bytes = 1 + random_below(2000),
-                          .target_bytes = 4 * (1 + (uint64_t)random_below(10))};
+                          .target_bytes = 4 * (1 + (uint64_t)random_below(10)),
+                          .second = random_below(2)};
     if (!s->work.training) s->work.batch *= 1 + random_below(40);
+    if (s->work.training && random_below(2))
+        s->work.noise = noise_plan_of(s->network, s->work.batch, s->work.batch + random_below(100));
     if (random_below(3)) s->work.resident = s->work.batch + random_below(random_below(2) ? 10 : 2000);
 }
 
@@ -375,7 +409,7 @@ static uint32_t largest_of(const scene *s, bool resident)
 static uint32_t evened(const scene *s, uint32_t largest, bool resident)
 {
     const uint32_t blocks = (largest + 255) / 256 * 256;
-    const uint32_t count = s->work.training || s->work.batch < blocks ? s->work.batch : blocks;
+    const uint32_t count = s->work.training || s->work.batch < blocks ? examples_of(s) : blocks;
     const uint32_t lanes = s->network->held ? fake_lanes(s->device.self, largest) : 1;
     if (largest < count && largest > lanes && fits(s, largest / lanes * lanes, resident))
         largest = largest / lanes * lanes; /* panels that are full */
@@ -532,6 +566,7 @@ START_TEST(gradients_and_state_lie_as_parameters_do)
     expect_ok(make(&s, &p));
     ck_assert_uint_eq(p.bytes[PART_GRADIENT], p.bytes[PART_PARAMETERS]);
     ck_assert_uint_eq(p.bytes[PART_STATE], p.bytes[PART_PARAMETERS]);
+    ck_assert_uint_eq(p.bytes[PART_SECOND], 0);
     for (int i = 0; i < s.network->parameter_count; i++) {
         const tensor *t = &s.network->tensors[s.network->parameters[i]];
         const place *w = &p.tensor[s.network->parameters[i]], *g = &p.tensor[t->gradient], *open = &p.tensor[t->open];
@@ -544,8 +579,14 @@ START_TEST(gradients_and_state_lie_as_parameters_do)
         ck_assert_uint_eq(w->bytes, rows * (matrix ? t->dims[1] : 1) * 4);
         ck_assert_uint_eq(plan_parameter_bytes(&s.device, t), w->bytes);
     }
+    const uint64_t bytes = p.bytes[PART_PARAMETERS], total = p.total;
     plan_free(&p);
     ck_assert_ptr_null(p.tensor);
+    s.work.second = true;
+    expect_ok(make(&s, &p));
+    ck_assert_uint_eq(p.bytes[PART_SECOND], bytes);
+    ck_assert_uint_eq(p.total, total + bytes);
+    plan_free(&p);
     scene_close(&s);
 }
 END_TEST
@@ -573,7 +614,7 @@ START_TEST(evaluation_plans_no_gradients)
     scene_open(&s, pictures);
     s.work.training = false;
     expect_ok(make(&s, &p));
-    ck_assert(!p.bytes[PART_GRADIENT] && !p.bytes[PART_STATE] && !p.bytes[PART_OPEN]);
+    ck_assert(!p.bytes[PART_GRADIENT] && !p.bytes[PART_STATE] && !p.bytes[PART_SECOND] && !p.bytes[PART_OPEN]);
     for (int i = 0; i < s.network->parameter_count; i++)
         ck_assert_int_eq(p.tensor[s.network->tensors[s.network->parameters[i]].gradient].part, -1);
     plan_free(&p);

@@ -561,6 +561,9 @@ START_TEST(a_probe_before_a_sweep)
     ck_assert(r->range_low == 256 && r->range_high == 512);
     probe.time.fixed = 3; /* 442 */
     probed(&probe, DECIDED_SPEED, 512, "knee");
+    probe.timed_most = 256;
+    ck_assert(probed(&probe, DECIDED_TIMED, 256, "which batches were timed")->twice.verdict == VERDICT_NOT_MEASURED);
+    probe.timed_most = 0;
     probe.limits.batch_most = 100;
     probed(&probe, DECIDED_LIMIT, 64, "limit");
     probe.limits = (recommend_limits){.examples = 1000};
@@ -590,6 +593,12 @@ START_TEST(a_probe_that_says_nothing)
     probed(&probe, DECIDED_DEFAULT, 64, "momentum or Adam");
     probe.falls = false;
     probed(&probe, DECIDED_DEFAULT, 64, "did not fall");
+    probe = probe_of(65, 1.3);
+    probe.too_short = true;
+    ck_assert(probed(&probe, DECIDED_DEFAULT, 64, "too short")->unknown == UNKNOWN_TOO_SHORT);
+    probe = probe_of(65, 2.01);
+    probe.time.known = false; /* is of no use, and was not sought, where the noise scale is not known */
+    probed(&probe, DECIDED_DEFAULT, 64, "factor of 4");
     probe = probe_of(65, 1.3);
     probe.time.known = false;
     probe.limits.examples = 300;

@@ -96,6 +96,47 @@ START_TEST(shuffle_is_even)
 }
 END_TEST
 
+/* Both lists rise, and together they are the whole. */
+START_TEST(split_is_a_split)
+{
+    static const uint32_t takes[] = {0, 1, 2, 30000, 59999, 60000};
+    const uint32_t take = takes[_i];
+    draw_split(7, 60000, take, order, second);
+    for (uint32_t i = 0, t = 0, l = 0; i < 60000; i++)
+        if (t < take && order[t] == i)
+            t++;
+        else
+            ck_assert_uint_eq(second[l++], i);
+}
+END_TEST
+
+/* Worked out in Python. */
+START_TEST(split_is_pinned)
+{
+    static const uint32_t first[8] = {92, 331, 406, 416, 445, 490, 635, 678};
+    draw_split(1, 60000, 1000, order, NULL);
+    for (int i = 0; i < 8; i++) ck_assert_msg(order[i] == first[i], "place %d: %u, expected %u", i, order[i], first[i]);
+}
+END_TEST
+
+/* Each of the 20 threes of 6, in 20000 seeds: 1000 times, with a standard deviation of 31. */
+START_TEST(split_is_even)
+{
+    uint32_t seen[64] = {0}, found = 0;
+    for (uint64_t seed = 0; seed < 20000; seed++) {
+        draw_split(seed, 6, 3, order, second);
+        seen[1u << order[0] | 1u << order[1] | 1u << order[2]]++;
+    }
+    for (int k = 0; k < 64; k++) {
+        if (!seen[k]) continue;
+        found++;
+        ck_assert_uint_gt(seen[k], 850);
+        ck_assert_uint_lt(seen[k], 1150);
+    }
+    ck_assert_uint_eq(found, 20);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("shuffle");
@@ -105,6 +146,9 @@ int main(void)
     tcase_add_test(tc, shuffle_differs_by_epoch_and_seed);
     tcase_add_test(tc, shuffle_is_pinned);
     tcase_add_test(tc, shuffle_is_even);
+    tcase_add_loop_test(tc, split_is_a_split, 0, 6);
+    tcase_add_test(tc, split_is_pinned);
+    tcase_add_test(tc, split_is_even);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

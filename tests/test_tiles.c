@@ -4,6 +4,7 @@
 #include "ops/window.h"
 #include "queues.h" /* before check.h, which has a macro of the name fail */
 #include "train/model.h"
+#include "train/update.h"
 
 #include "support.h"
 
@@ -81,6 +82,7 @@ static task *open_task(const plain_net *net, uint32_t count, uint32_t batch, uin
     t->is.momentum = random_below(3) ? 0.9f : 0;
     t->is.nesterov = random_below(2);
     t->is.weight_decay = random_below(2) ? 0.001f : 0;
+    t->is.optimizer = (tas_optimizer)random_below(3);
     t->inputs = malloc(values * sizeof(float));
     t->floats = malloc(values * sizeof(float));
     t->targets = malloc(count * outputs * sizeof(float));
@@ -198,6 +200,7 @@ static void check_cut(const task *t, const outcome *whole, uint64_t budget, uint
     is.batch = t->is.batch;
     is.budget = budget;
     is.tile = tile;
+    is.optimizer = t->is.optimizer;
     expect_ok(tas_plan_make(tested, t->network, t->set, NULL, &is, &forecast));
     run_task(t, tested, budget, tile, true, &o);
     const bool same = !strcmp(o.hex, whole->hex) && !memcmp(o.losses, whole->losses, sizeof o.losses) &&
@@ -245,7 +248,8 @@ static void add_cut(cuts *all, uint64_t budget, uint32_t tile)
 static uint64_t bytes_of(const task *t, uint32_t tile, bool resident)
 {
     const plan_device limits = device_limits(tested);
-    const plan_work work = work_of(t->set, true, t->is.batch, 0);
+    plan_work work = work_of(t->set, true, t->is.batch, 0);
+    work.second = update_has_second(t->is.optimizer);
     plan p;
     expect_ok(plan_with(t->network, &limits, &work, tile, resident, &p));
     const uint64_t bytes = p.total;
@@ -286,6 +290,7 @@ static void list_budgets(cuts *all, const task *t, int some)
     tas_plan_options is;
     tas_plan_options_init(&is);
     is.batch = t->is.batch;
+    is.optimizer = t->is.optimizer;
     expect_ok(tas_plan_make(tested, t->network, t->set, NULL, &is, &forecast));
     const uint64_t least = forecast.min_budget, resident = bytes_of(t, t->is.batch, true),
                    streamed = bytes_of(t, t->is.batch, false), most = resident > streamed ? resident : streamed;

@@ -9,10 +9,12 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <tassello/tassello.h>
 
-enum { KEY_FIRST = 0x100, OPTIONS_MOST = 32 }; /* keys above all characters: no option has a short form */
+enum { KEY_FIRST = 0x100, OPTIONS_MOST = 64 }; /* keys above all characters: no option has a short form */
 
 typedef struct parse_state {
     const cli_command *command;
@@ -38,12 +40,29 @@ bool cli_read_u64(const char *text, uint64_t least, uint64_t most, uint64_t *out
     return true;
 }
 
+/* What strtod() takes beyond a decimal number. */
+static bool is_decimal(const char *text)
+{
+    return strchr("0123456789.+-", *text) && !strchr(text, 'x') && !strchr(text, 'X');
+}
+
 bool cli_read_f32(const char *text, float *out)
 {
     char *end;
-    if (!strchr("0123456789.+-", *text) || strchr(text, 'x') || strchr(text, 'X')) return false;
+    if (!is_decimal(text)) return false;
     errno = 0;
     float value = strtof_l(text, &end, c_locale());
+    if (errno || end == text || *end || !isfinite(value)) return false;
+    *out = value;
+    return true;
+}
+
+bool cli_read_f64(const char *text, double *out)
+{
+    char *end;
+    if (!is_decimal(text)) return false;
+    errno = 0;
+    double value = strtod_l(text, &end, c_locale());
     if (errno || end == text || *end || !isfinite(value)) return false;
     *out = value;
     return true;
@@ -70,6 +89,13 @@ bool cli_read_size(const char *text, cli_size *out)
     return true;
 }
 
+bool cli_read_share(const char *text, cli_size *out)
+{
+    const size_t digits = strspn(text, "0123456789");
+    return (!text[digits] || strchr(text, '%')) && cli_read_size(text, out) && out->bytes <= UINT32_MAX &&
+           out->percent < 100;
+}
+
 /* The place of text among words, which are separated by spaces; -1 where it is none of them. */
 static int find_word(const char *words, const char *text)
 {
@@ -82,9 +108,15 @@ static int find_word(const char *words, const char *text)
     }
 }
 
-static void set_float(struct argp_state *state, const cli_option *option, const char *text, float *out)
+static bool in_range(const cli_option *option, double value)
 {
-    if (cli_read_f32(text, out) && *out >= 0 && (option->below == 0 || *out < option->below)) return;
+    return value >= 0 && (option->below == 0 || value < (double)option->below);
+}
+
+static void set_float(struct argp_state *state, const cli_option *option, const char *text, void *out)
+{
+    if (option->type == TYPE_F32 && cli_read_f32(text, out) && in_range(option, (double)*(float *)out)) return;
+    if (option->type == TYPE_F64 && cli_read_f64(text, out) && in_range(option, *(double *)out)) return;
     if (option->below != 0)
         argp_error(state, "--%s %s: expected a number from 0 to below %g", option->name, text, (double)option->below);
     else
@@ -103,15 +135,18 @@ static void set_option(struct argp_state *state, const cli_option *option, const
         break;
     case TYPE_U32:
     case TYPE_U64:
-        if (!cli_read_u64(text, option->least, option->most, &whole))
-            argp_error(state, "--%s %s: expected a whole number from %llu to %llu", option->name, text,
-                       (unsigned long long)option->least, (unsigned long long)option->most);
+        if (!(option->words && !strcmp(text, option->words)) &&
+            !cli_read_u64(text, option->least, option->most, &whole))
+            argp_error(state, "--%s %s: expected a whole number from %llu to %llu%s%s", option->name, text,
+                       (unsigned long long)option->least, (unsigned long long)option->most,
+                       option->words ? ", or " : "", option->words ? option->words : "");
         if (option->type == TYPE_U32)
             *(uint32_t *)where = (uint32_t)whole;
         else
             *(uint64_t *)where = whole;
         break;
-    case TYPE_F32: set_float(state, option, text, where); break;
+    case TYPE_F32:
+    case TYPE_F64: set_float(state, option, text, where); break;
     case TYPE_WORD:
         *(int *)where = find_word(option->words, text);
         if (*(int *)where < 0) argp_error(state, "--%s %s: expected one of: %s", option->name, text, option->words);
@@ -119,6 +154,11 @@ static void set_option(struct argp_state *state, const cli_option *option, const
     case TYPE_SIZE:
         if (!cli_read_size(text, where))
             argp_error(state, "--%s %s: expected bytes, such as 1000000, 64M or 1.5G, or a share above 0%% to 100%%",
+                       option->name, text);
+        break;
+    case TYPE_SHARE:
+        if (!cli_read_share(text, where))
+            argp_error(state, "--%s %s: expected a whole number of examples, or a share above 0%% and below 100%%",
                        option->name, text);
         break;
     }
@@ -292,6 +332,38 @@ bool cli_check_batch(cli_state *cli, uint32_t batch, const tas_data *train, cons
     return false;
 }
 
+bool cli_check_write(cli_state *cli, const char *option, const char *path)
+{
+    struct stat about;
+    if (!stat(path, &about) && !S_ISREG(about.st_mode)) {
+        cli_error(cli, "--%s %s: cannot be written: not a regular file", option, path);
+        return false;
+    }
+    char *temporary = malloc(strlen(path) + sizeof ".XXXXXX");
+    if (!temporary) {
+        cli_error(cli, "no memory");
+        return false;
+    }
+    int fd = mkstemp(strcat(strcpy(temporary, path), ".XXXXXX"));
+    if (fd < 0)
+        cli_error(cli, "--%s %s: cannot be written: %s", option, path, strerror(errno));
+    else {
+        close(fd);
+        unlink(temporary);
+    }
+    free(temporary);
+    return fd >= 0;
+}
+
+bool cli_is_network(const char *net, const char *path)
+{
+    struct stat its, other;
+    const char *name;
+    for (size_t i = 0; (name = tas_network_shipped(i)); i++)
+        if (!strcmp(name, net)) return false;
+    return path && !stat(net, &its) && !stat(path, &other) && its.st_dev == other.st_dev && its.st_ino == other.st_ino;
+}
+
 /* -------------------------------------------------------------------------------------------------- what is printed */
 
 uint64_t cli_parameters(const tas_network *network)
@@ -388,15 +460,19 @@ json_t *cli_json_text(const char *text)
 
 json_t *cli_json_real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
 
-json_t *cli_json_float(float value)
+const char *cli_float(float value, char text[FLOAT_TEXT])
 {
-    char text[32];
-    if (!isfinite(value)) return json_null();
     for (int digits = 1; digits <= 9; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        snprintf(text, FLOAT_TEXT, "%.*g", digits, (double)value);
         if (strtof_l(text, NULL, c_locale()) == value) break;
     }
-    return json_real(strtod_l(text, NULL, c_locale()));
+    return text;
+}
+
+json_t *cli_json_float(float value)
+{
+    char text[FLOAT_TEXT];
+    return isfinite(value) ? json_real(strtod_l(cli_float(value, text), NULL, c_locale())) : json_null();
 }
 
 json_t *cli_json_budget(uint64_t bytes) { return bytes < UINT64_MAX ? json_integer((json_int_t)bytes) : json_null(); }

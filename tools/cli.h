@@ -27,11 +27,13 @@ typedef enum cli_complete {
 typedef enum cli_type {
     TYPE_FLAG = 0, /* bool */
     TYPE_TEXT,     /* const char * */
-    TYPE_U32,      /* uint32_t, least to most */
+    TYPE_U32,      /* uint32_t, least to most; 0 for the one word in `words` where there is one, least being above 0 */
     TYPE_U64,      /* uint64_t, least to most */
     TYPE_F32,      /* float, 0 or more, below `below` */
+    TYPE_F64,      /* double, the same */
     TYPE_WORD,     /* int, the word's place in `words` */
-    TYPE_SIZE      /* cli_size */
+    TYPE_SIZE,     /* cli_size */
+    TYPE_SHARE     /* cli_size: a number, in its bytes, or a share below 100 % */
 } cli_type;
 
 /* Memory: bytes, or a share of what a device has; all 0 where none is given. */
@@ -46,7 +48,7 @@ typedef struct cli_option {
     const char *help;
     cli_type type;
     cli_complete complete;
-    const char *words; /* of TYPE_WORD, with a space between */
+    const char *words; /* of TYPE_WORD, with a space between; of TYPE_U32 */
     uint64_t least, most;
     float below; /* 0: any finite number */
     size_t offset;
@@ -72,7 +74,8 @@ typedef struct cli_command {
     int (*run)(int argc, char **argv); /* gives the exit status */
 } cli_command;
 
-extern const cli_command devices_command, eval_command, inspect_command, plan_command, train_command, verify_command;
+extern const cli_command devices_command, eval_command, inspect_command, plan_command, sweep_command, train_command,
+    verify_command;
 
 /* --help, and the same settings, for each command that opens a device or prints JSON. */
 #define OPTION_DEVICE(where)                                                                                           \
@@ -121,7 +124,9 @@ _Noreturn void cli_usage(const cli_command *command, const char *format, ...) __
 /* Strict readers, in the C locale whatever the program's is: all of text, no spaces, no overflow. */
 bool cli_read_u64(const char *text, uint64_t least, uint64_t most, uint64_t *out);
 bool cli_read_f32(const char *text, float *out);
-bool cli_read_size(const char *text, cli_size *out); /* above 0; "1000000", "64M", "1.5G", "25%" */
+bool cli_read_f64(const char *text, double *out);
+bool cli_read_size(const char *text, cli_size *out);  /* above 0; "1000000", "64M", "1.5G", "25%" */
+bool cli_read_share(const char *text, cli_size *out); /* above 0; "5000", "12.5%" */
 
 /* A command's own state: its context, whose notes go to stderr. */
 typedef struct cli_state {
@@ -152,6 +157,13 @@ bool cli_check_fit(cli_state *cli, const tas_network *network, const char *net, 
 /* The same for a batch and the split to train on. */
 bool cli_check_batch(cli_state *cli, uint32_t batch, const tas_data *train, const char *folder);
 
+/* Finds out before the work, not after it, whether a file that an option names can be written: beside it, as the library
+ * will do it. */
+bool cli_check_write(cli_state *cli, const char *option, const char *path);
+
+/* Whether path (NULL: no) is the file that NET is read from: neither a link nor another way to write its name hides that. */
+bool cli_is_network(const char *net, const char *path);
+
 /* Prints a network's layers with their shapes, and its parameters, for people. */
 void cli_print_network(const tas_network *network, const char *name);
 uint64_t cli_parameters(const tas_network *network);
@@ -181,6 +193,10 @@ json_t *cli_json_text(const char *text);
 json_t *cli_json_real(double value);
 json_t *cli_json_float(float value);
 json_t *cli_json_budget(uint64_t bytes);
+
+/* A float's shortest decimal form, which reads as the same float. */
+enum { FLOAT_TEXT = 32 };
+const char *cli_float(float value, char text[FLOAT_TEXT]);
 
 /* Prints value on one line and releases it. False where the stream failed. */
 bool cli_json_print(json_t *value, FILE *stream);

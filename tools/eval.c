@@ -14,10 +14,12 @@ static const cli_option options[] = {
     {0},
 };
 
-static void print_json(const settings *s, const tas_device_info *device, const tas_score *score, const char *sha256)
+static void print_json(const settings *s, const char *training, const tas_device_info *device, const tas_score *score,
+                       const char *sha256)
 {
     json_t *o = json_object();
     json_object_set_new(o, "checkpoint", cli_json_text(s->checkpoint));
+    json_object_set_new(o, "training", *training ? cli_json_text(training) : json_null());
     json_object_set_new(o, "data", cli_json_text(s->data));
     json_object_set_new(o, "device", cli_json_text(device->id));
     json_object_set_new(o, "examples", json_integer((json_int_t)score->examples));
@@ -55,11 +57,12 @@ static int run(int argc, char **argv)
     if (status) {
         result = cli_failed(&cli, status);
     } else if (s.json) {
-        print_json(&s, tas_device_get_info(device), &score, sha256);
+        print_json(&s, tas_model_training(model), tas_device_get_info(device), &score, sha256);
     } else {
         const tas_device_info *d = tas_device_get_info(device);
         printf("device       %s (%s)\n", d->id, d->name);
         cli_print_network(tas_model_network(model), s.checkpoint);
+        if (*tas_model_training(model)) printf("trained      %s\n", tas_model_training(model));
         printf("data         %llu examples to test\n", (unsigned long long)score.examples);
         cli_print_peak(score.peak_bytes);
         cli_print_score(&score, sha256);

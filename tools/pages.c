@@ -85,6 +85,10 @@ static const char man_end[] =
     ".PP\n.nf\n"
     "tassello train mlp /usr/share/datasets/fashion\\-mnist \\-\\-epochs 10 \\-\\-save mlp.safetensors\n"
     "tassello eval mlp.safetensors /usr/share/datasets/fashion\\-mnist\n"
+    ".fi\n.PP\n"
+    "Find out which batch size to take, and why, within ten minutes:\n"
+    ".PP\n.nf\n"
+    "tassello sweep mlp /usr/share/datasets/fashion\\-mnist \\-\\-time 10m \\-\\-report mlp.html\n"
     ".fi\n";
 
 void print_man_page(const cli_command *const *commands)

@@ -1,10 +1,13 @@
 /* tassello plan: what training would take of a device's memory, and in which tiles. */
-#include "cli.h"
+#include "optimizer.h"
+#include "sets.h"
 
 typedef struct settings {
     const char *net, *data, *device;
-    bool json;
-    cli_size budget;
+    bool json, noise;
+    int optimizer;
+    uint64_t examples;
+    cli_size budget, validation;
     tas_plan_options plan;
 } settings;
 
@@ -17,6 +20,17 @@ static const cli_option options[] = {
      .most = UINT32_MAX,
      .offset = offsetof(settings, plan.batch),
      .help = "Examples whose mean gradient makes one update (default 64)."},
+    {.name = "optimizer",
+     .metavar = "WORD",
+     .type = TYPE_WORD,
+     .words = OPTIMIZER_WORDS,
+     .offset = offsetof(settings, optimizer),
+     .help = "sgd (the default), adam or adamw, which keep twice as much state."},
+    {.name = "noise",
+     .offset = offsetof(settings, noise),
+     .help = "Plan a training that measures the gradient noise scale."},
+    OPTION_EXAMPLES(offsetof(settings, examples)),
+    OPTION_VALIDATION(offsetof(settings, validation), "They are measured in memory of their own within the budget."),
     OPTION_BUDGET(offsetof(settings, budget)),
     OPTION_TILE(offsetof(settings, plan.tile)),
     OPTION_JSON(offsetof(settings, json)),
@@ -37,7 +51,8 @@ typedef struct session {
     settings s;
     tas_device *device;
     tas_network *network;
-    tas_data *train, *test; /* NULL without DATA */
+    cli_sets sets;
+    const tas_data *train, *test; /* of the sets; NULL without DATA */
     tas_plan plan;
     row rows[BATCHES + 1]; /* and the whole set */
     int row_count;
@@ -47,6 +62,7 @@ static tas_status make_plan(session *r, uint32_t batch, tas_plan *out)
 {
     tas_plan_options is = r->s.plan;
     is.batch = batch;
+    is.validation = r->sets.validation;
     return tas_plan_make(r->device, r->network, r->train, r->test, &is, out);
 }
 
@@ -73,10 +89,12 @@ static int open_session(session *r)
     tas_context *context = r->cli.context;
     const settings *s = &r->s;
     tas_status status = tas_network_open(context, s->net, &r->network);
-    if (!status && s->data) status = tas_data_open_folder(context, s->data, TAS_TRAIN, &r->train);
-    if (!status && s->data) status = tas_data_open_folder(context, s->data, TAS_TEST, &r->test);
     if (status) return cli_failed(&r->cli, status);
     if (s->data) {
+        const int refused = sets_open(&r->sets, &r->cli, s->data, s->examples, &s->validation, 1);
+        if (refused) return refused;
+        r->train = r->sets.train;
+        r->test = r->sets.test;
         if (!cli_check_fit(&r->cli, r->network, s->net, r->train, s->data, "train")) return EXIT_FAILED;
         if (!cli_check_fit(&r->cli, r->network, s->net, r->test, s->data, "test")) return EXIT_FAILED;
         if (!cli_check_batch(&r->cli, s->plan.batch, r->train, s->data)) return EXIT_USAGE;
@@ -88,14 +106,20 @@ static int open_session(session *r)
 
 /* ------------------------------------------------------------------------------------------------------- for people */
 
+static void print_data(const session *r)
+{
+    printf("data         %llu examples to train, ", (unsigned long long)tas_data_count(r->train));
+    if (r->sets.validation) printf("%llu held out, ", (unsigned long long)tas_data_count(r->sets.validation));
+    printf("%llu to test\n", (unsigned long long)tas_data_count(r->test));
+}
+
 static void print_head(const session *r)
 {
     const tas_device_info *d = tas_device_get_info(r->device);
     char text[BYTES_TEXT];
     printf("device       %s (%s)\nnetwork      %s\n", d->id, d->name, r->s.net);
     if (r->train)
-        printf("data         %llu examples to train, %llu to test\n", (unsigned long long)tas_data_count(r->train),
-               (unsigned long long)tas_data_count(r->test));
+        print_data(r);
     else
         printf("data         none given: planned for a streamed set, and no evaluation\n");
     if (r->plan.budget == UINT64_MAX)
@@ -201,10 +225,13 @@ static int run(int argc, char **argv)
     session r = {0};
     tas_plan_options_init(&r.s.plan);
     cli_parse(&plan_command, argc, argv, &r.s);
+    if (!r.s.data && (r.s.examples || r.s.validation.bytes || r.s.validation.percent > 0))
+        cli_usage(&plan_command, "--examples and --validation: expected DATA with them");
+    r.s.plan.noise = r.s.noise;
+    r.s.plan.optimizer = (tas_optimizer)r.s.optimizer;
     if (!cli_open(&r.cli, &plan_command)) return EXIT_FAILED;
     const int result = plan(&r);
-    tas_data_close(&r.test);
-    tas_data_close(&r.train);
+    sets_close(&r.sets);
     tas_network_close(&r.network);
     tas_device_close(&r.device);
     cli_close(&r.cli);

@@ -2,11 +2,14 @@
 #include "progress.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static const double terminal_period = 0.1, plain_period = 10, epoch_period = 1, flush_period = 0.5; /* seconds */
+
+enum { MEASURED_LEAST = 10 }; /* steps, before their noise scale is shown */
 
 bool progress_open(progress *p, cli_state *cli, const char *log_name)
 {
@@ -59,6 +62,10 @@ static void log_step(progress *p, const tas_step *step)
     json_object_set_new(line, "lr", cli_json_float(step->lr));
     json_object_set_new(line, "loss", cli_json_float(step->loss));
     json_object_set_new(line, "seconds", cli_json_real(step->seconds));
+    if (isfinite(step->trace) && isfinite(step->square)) {
+        json_object_set_new(line, "trace", cli_json_real(step->trace));
+        json_object_set_new(line, "square", cli_json_real(step->square));
+    }
     write_line(p, line);
     if (step->seconds - p->flushed >= flush_period) {
         p->flushed = step->seconds;
@@ -66,14 +73,14 @@ static void log_step(progress *p, const tas_step *step)
     }
 }
 
-/* "1:02:03" or "2:03" */
-static void print_time(double seconds)
+const char *progress_time(double seconds, char text[TIME_TEXT])
 {
     unsigned long long s = seconds > 0 && seconds < 1e15 ? (unsigned long long)(seconds + 0.5) : 0;
     if (s >= 3600)
-        fprintf(stderr, "%llu:%02llu:%02llu", s / 3600, s / 60 % 60, s % 60);
+        snprintf(text, TIME_TEXT, "%llu:%02llu:%02llu", s / 3600, s / 60 % 60, s % 60);
     else
-        fprintf(stderr, "%llu:%02llu", s / 60, s % 60);
+        snprintf(text, TIME_TEXT, "%llu:%02llu", s / 60, s % 60);
+    return text;
 }
 
 static void show(progress *p)
@@ -84,10 +91,12 @@ static void show(progress *p)
             (unsigned long long)step->steps, (unsigned long long)step->epoch);
     if (p->epochs) fprintf(stderr, "/%llu", (unsigned long long)p->epochs);
     fprintf(stderr, "  loss %.4f", p->epoch_loss / (double)p->epoch_examples);
+    if (p->measured >= MEASURED_LEAST && p->squares > 0)
+        fprintf(stderr, "  noise scale %.3g", p->traces > 0 ? p->traces / p->squares : 0);
     if (step->seconds > 0) {
-        fprintf(stderr, "  %.0f examples/s  ", (double)step->examples / step->seconds);
-        print_time((double)(step->steps - step->step) * step->seconds / (double)step->step);
-        fputs(" left", stderr);
+        char left[TIME_TEXT];
+        progress_time((double)(step->steps - step->step) * step->seconds / (double)step->step, left);
+        fprintf(stderr, "  %.0f examples/s  %s left", (double)step->examples / step->seconds, left);
     }
     if (!p->terminal) fputc('\n', stderr);
     p->cli->line_open = p->terminal;
@@ -110,11 +119,38 @@ void progress_step(progress *p, const tas_step *step)
     p->epoch_loss += (double)step->loss * step->batch;
     p->epoch_examples += step->batch;
     p->last = *step;
+    if (isfinite(step->trace) && isfinite(step->square)) {
+        p->measured++;
+        p->traces += step->trace;
+        p->squares += step->square;
+    }
 
     if (p->log) log_step(p, step);
     const bool epoch_ends = p->epoch_steps && step->step % p->epoch_steps == 0;
     const bool epoch_shows = epoch_ends && !p->terminal && step->seconds - p->shown >= epoch_period;
     if (step->step == step->steps || epoch_shows) show(p);
+}
+
+void progress_tell(progress *p, const char *doing, double seconds, double left)
+{
+    char text[TIME_TEXT];
+    if (p->shown > 0 && seconds - p->shown < (p->terminal ? terminal_period : plain_period)) return;
+    fprintf(stderr, "%s%s  %s", p->terminal ? "\r\033[K" : "", doing, progress_time(seconds, text));
+    if (!isnan(left)) fprintf(stderr, ", about %s left", progress_time(left, text));
+    if (!p->terminal) fputc('\n', stderr);
+    p->cli->line_open = p->terminal;
+    p->shown = seconds;
+}
+
+void progress_validation(progress *p, const tas_score *score)
+{
+    const tas_step *step = &p->last;
+    if (step->step < step->steps && p->validated > 0 && step->seconds - p->validated < epoch_period) return;
+    p->validated = step->seconds;
+    progress_end_line(p);
+    fprintf(stderr, "step %llu/%llu  validation ", (unsigned long long)step->step, (unsigned long long)step->steps);
+    if (score->accuracy >= 0) fprintf(stderr, "accuracy %.4f ", score->accuracy);
+    fprintf(stderr, "loss %.4f\n", score->loss);
 }
 
 void progress_end_line(progress *p)

@@ -11,8 +11,11 @@ typedef struct progress {
     uint64_t epoch_steps;  /* steps an epoch */
     double shown, flushed; /* seconds of the run at which the line was last shown, and the log flushed */
     tas_step last;         /* the latest step; steps come in bursts, and a burst's last one tells its speed */
+    double validated;      /* seconds at which a line on the examples held out was last shown */
     double epoch_loss;     /* sum over the examples of the epoch so far, and their count */
     uint64_t epoch_examples;
+    uint64_t measured; /* steps with figures of the noise scale, and the sums of these */
+    double traces, squares;
     FILE *log; /* NULL: none, or given up after an error */
     const char *log_name;
     bool log_failed;
@@ -26,6 +29,16 @@ void progress_log(progress *p, const char *key, json_t *value);
 
 /* Tells of one step; the callback of training. */
 void progress_step(progress *p, const tas_step *step);
+
+/* Tells of work that is no single training: what is done, since when, and the seconds left (NaN: not known). */
+void progress_tell(progress *p, const char *doing, double seconds, double left);
+
+/* "1:02:03" or "2:03" into text. */
+enum { TIME_TEXT = 32 };
+const char *progress_time(double seconds, char text[TIME_TEXT]);
+
+/* A line on the examples held out, after the steps told of so far; where epochs are short, not each time. */
+void progress_validation(progress *p, const tas_score *score);
 
 /* Ends the line on the terminal, so that it stays. */
 void progress_end_line(progress *p);

@@ -1,5 +1,9 @@
 /* tassello train: settings, the run, what it says at its end. */
+#include "optimizer.h"
 #include "progress.h"
+#include "schedule.h"
+#include "sets.h"
+#include "validation.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -11,8 +15,10 @@
 typedef struct settings {
     const char *net, *data, *device, *save, *log;
     int arith;
-    bool json, nesterov, profile;
-    cli_size budget;
+    bool json, nesterov, noise, profile;
+    int optimizer, schedule, lr_scaling;
+    uint64_t examples;
+    cli_size budget, validation;
     tas_train_options train;
 } settings;
 
@@ -31,8 +37,12 @@ static const cli_option options[] = {
      .type = TYPE_U32,
      .least = 1,
      .most = UINT32_MAX,
+     .words = "auto",
      .offset = TRAIN(batch),
-     .help = "Examples whose mean gradient makes one update (default 64)."},
+     .help =
+         "Examples whose mean gradient makes one update (default 64). auto: as many as a probe of at most 5% of the "
+         "run, or 30 s, finds best for plain SGD, with --lr, which then belongs to a batch of 64, set for them; 64 "
+         "where it cannot tell. It prints the batch and the rate, with which the same weights come again."},
     {.name = "epochs",
      .metavar = "N",
      .type = TYPE_U64,
@@ -47,25 +57,102 @@ static const cli_option options[] = {
      .most = INT64_MAX,
      .offset = TRAIN(steps),
      .help = "Updates, instead of --epochs."},
-    {.name = "lr", .metavar = "X", .type = TYPE_F32, .offset = TRAIN(lr), .help = "Learning rate (default 0.02)."},
+    {.name = "lr",
+     .metavar = "X",
+     .type = TYPE_F32,
+     .offset = TRAIN(lr),
+     .help = "Learning rate (default 0.02); with adam and adamw 0.001 if none is given."},
+    {.name = "lr-scaling",
+     .metavar = "WORD",
+     .type = TYPE_WORD,
+     .words = "none linear sqrt",
+     .offset = offsetof(settings, lr_scaling),
+     .help =
+         "Let --lr belong to a batch of --base-batch: k times that is k times --lr (linear), or the root of k times "
+         "(sqrt); none is the default. --lr-end is scaled as well."},
+    {.name = "base-batch",
+     .metavar = "N",
+     .type = TYPE_U32,
+     .least = 1,
+     .most = 1 << 24,
+     .offset = TRAIN(base_batch),
+     .help = "Of --lr-scaling (default 64)."},
+    {.name = "schedule",
+     .metavar = "WORD",
+     .type = TYPE_WORD,
+     .words = "constant step cosine",
+     .offset = offsetof(settings, schedule),
+     .help = "The learning rate's course: constant (the default); step: times --decay every --decay-steps; cosine: "
+             "down to --lr-end, along half a wave over the whole run."},
+    {.name = "warmup",
+     .metavar = "N",
+     .type = TYPE_U64,
+     .least = 1,
+     .most = UINT32_MAX,
+     .offset = TRAIN(warmup),
+     .help = "Let the rate rise in a line over the first N steps; the schedule begins after them."},
+    {.name = "decay-steps",
+     .metavar = "N",
+     .type = TYPE_U64,
+     .least = 1,
+     .most = UINT32_MAX,
+     .offset = TRAIN(decay_steps),
+     .help = "Of the step schedule: steps from one rate to the next."},
+    {.name = "decay",
+     .metavar = "X",
+     .type = TYPE_F32,
+     .offset = TRAIN(decay),
+     .help = "Of the step schedule: what the rate is multiplied by, at most 1 (default 0.1)."},
+    {.name = "lr-end",
+     .metavar = "X",
+     .type = TYPE_F32,
+     .offset = TRAIN(lr_end),
+     .help = "Of the cosine schedule: the rate at the run's end (default 0)."},
+    {.name = "optimizer",
+     .metavar = "WORD",
+     .type = TYPE_WORD,
+     .words = OPTIMIZER_WORDS,
+     .offset = offsetof(settings, optimizer),
+     .help = "sgd (the default), adam (Kingma and Ba 2015) or adamw (Loshchilov and Hutter 2019). The latter two keep "
+             "twice as much state."},
     {.name = "momentum",
      .metavar = "X",
      .type = TYPE_F32,
      .below = 1,
      .offset = TRAIN(momentum),
-     .help = "Momentum, from 0 to below 1 (default 0.9)."},
+     .help = "Momentum of sgd, from 0 to below 1 (default 0.9)."},
     {.name = "nesterov", .offset = offsetof(settings, nesterov), .help = "Nesterov's momentum."},
+    {.name = "beta1",
+     .metavar = "X",
+     .type = TYPE_F32,
+     .below = 1,
+     .offset = TRAIN(beta1),
+     .help = "Of adam and adamw: what the mean of gradients keeps from step to step (default 0.9)."},
+    {.name = "beta2",
+     .metavar = "X",
+     .type = TYPE_F32,
+     .below = 1,
+     .offset = TRAIN(beta2),
+     .help = "Of adam and adamw: what the mean of their squares keeps (default 0.999)."},
+    {.name = "epsilon",
+     .metavar = "X",
+     .type = TYPE_F32,
+     .offset = TRAIN(epsilon),
+     .help = "Of adam and adamw: added to the root of that mean, from 1e-18 to 1e6 (default 1e-8)."},
     {.name = "weight-decay",
      .metavar = "X",
      .type = TYPE_F32,
      .offset = TRAIN(weight_decay),
-     .help = "Adds X times the weights to the gradient (default 0)."},
+     .help = "Adds X times the weights to the gradient, or with adamw to the step (default 0)."},
     {.name = "seed",
      .metavar = "N",
      .type = TYPE_U64,
      .most = INT64_MAX,
      .offset = TRAIN(seed),
-     .help = "Seed of the first weights and of the shuffles (default 1)."},
+     .help = "Seed of the first weights, of the shuffles, and of which examples are drawn (default 1)."},
+    OPTION_EXAMPLES(offsetof(settings, examples)),
+    OPTION_VALIDATION(offsetof(settings, validation),
+                      "They are measured at each epoch's end, in memory of their own within the budget."),
     {.name = "save",
      .metavar = "FILE",
      .type = TYPE_TEXT,
@@ -79,6 +166,10 @@ static const cli_option options[] = {
      .complete = COMPLETE_FILE,
      .offset = offsetof(settings, log),
      .help = "Write JSON lines: the run's settings, then a line a step, then the result."},
+    {.name = "noise",
+     .offset = offsetof(settings, noise),
+     .help = "Measure the gradient noise scale on the way, for a few percent of the time, and print it with its 95 % "
+             "interval. The weights stay the same."},
     {.name = "profile",
      .offset = offsetof(settings, profile),
      .help =
@@ -97,11 +188,17 @@ typedef struct session {
     progress progress;
     tas_device *device;
     tas_network *network;
-    tas_data *train, *test;
+    cli_sets sets;
+    const tas_data *train, *test; /* of the sets */
+    uint64_t epoch_steps;
+    float lr; /* as it is scaled */
     tas_model *model;
     tas_plan plan;
+    bool chosen; /* the batch, and the rate: by a probe, for this reason */
+    char reason[2048];
     tas_train_result result;
     tas_profile *profile; /* NULL: not asked for */
+    validation validation;
     tas_score score;
     bool scored, interrupted;
     char sha256[65];
@@ -132,61 +229,47 @@ static void catch_signals(tas_model *model)
 
 /* --------------------------------------------------------------------------------------------------------- settings */
 
-/* Whether path is the file that NET is read from: neither a link nor another way to write its name hides that. */
-static bool is_network(const settings *s, const char *path)
-{
-    struct stat net, other;
-    const char *name;
-    for (size_t i = 0; (name = tas_network_shipped(i)); i++)
-        if (!strcmp(name, s->net)) return false;
-    return path && !stat(s->net, &net) && !stat(path, &other) && net.st_dev == other.st_dev &&
-           net.st_ino == other.st_ino;
-}
-
 static void read_settings(settings *s, int argc, char **argv)
 {
     tas_train_options_init(&s->train);
     const uint64_t epochs = s->train.epochs;
     s->train.epochs = 0; /* so that one that was given is known */
+    optimizer_begin(&s->train);
+    schedule_begin(&s->train);
     cli_parse(&train_command, argc, argv, s);
+    s->train.optimizer = (tas_optimizer)s->optimizer;
     s->train.nesterov = s->nesterov;
+    optimizer_end(&train_command, &s->train);
+    s->train.schedule = (tas_schedule)s->schedule;
+    s->train.lr_scaling = (tas_lr_scaling)s->lr_scaling;
+    schedule_end(&train_command, &s->train);
+    if (s->profile && (s->validation.bytes || s->validation.percent > 0))
+        cli_usage(&train_command,
+                  "--profile and --validation: expected one of them, as a profile is of training alone");
+    s->train.noise = s->noise;
     s->train.ahead = 1;
     if (s->train.epochs && s->train.steps)
         cli_usage(&train_command, "--epochs and --steps: expected one of them, not both");
     if (!s->train.epochs && !s->train.steps) s->train.epochs = epochs;
-    if (s->nesterov && s->train.momentum == 0) cli_usage(&train_command, "--nesterov: expected --momentum above 0");
+    if (!s->train.batch && s->train.lr_scaling != TAS_SCALING_NONE)
+        cli_usage(&train_command, "--batch auto and --lr-scaling: expected one of them, as auto sets the rate, too");
+    if (!s->train.batch && s->train.lr == 0) cli_usage(&train_command, "--batch auto: expected --lr above 0");
     if (s->save && s->log && !strcmp(s->save, s->log))
         cli_usage(&train_command, "--save and --log: expected two files");
-    if (is_network(s, s->save)) cli_usage(&train_command, "--save %s: would replace the network NET", s->save);
-    if (is_network(s, s->log)) cli_usage(&train_command, "--log %s: would replace the network NET", s->log);
-}
-
-/* Finds out before the work, not after it, whether a checkpoint can be written: beside it, as the library
- * will do it. */
-static bool check_save(cli_state *cli, const char *path)
-{
-    struct stat about;
-    if (!stat(path, &about) && !S_ISREG(about.st_mode)) {
-        cli_error(cli, "--save %s: cannot be written: not a regular file", path);
-        return false;
-    }
-    char *temporary = malloc(strlen(path) + sizeof ".XXXXXX");
-    if (!temporary) {
-        cli_error(cli, "no memory");
-        return false;
-    }
-    int fd = mkstemp(strcat(strcpy(temporary, path), ".XXXXXX"));
-    if (fd < 0)
-        cli_error(cli, "--save %s: cannot be written: %s", path, strerror(errno));
-    else {
-        close(fd);
-        unlink(temporary);
-    }
-    free(temporary);
-    return fd >= 0;
+    if (cli_is_network(s->net, s->save)) cli_usage(&train_command, "--save %s: would replace the network NET", s->save);
+    if (cli_is_network(s->net, s->log)) cli_usage(&train_command, "--log %s: would replace the network NET", s->log);
 }
 
 /* ------------------------------------------------------------------------------------------------------- the result */
+
+static json_t *describe_choice(const session *r)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "batch", json_integer(r->s.train.batch));
+    json_object_set_new(o, "lr", cli_json_float(r->s.train.lr));
+    json_object_set_new(o, "reason", cli_json_text(r->reason));
+    return o;
+}
 
 static json_t *describe_settings(const session *r)
 {
@@ -196,13 +279,15 @@ static json_t *describe_settings(const session *r)
     json_object_set_new(o, "parameters", json_integer((json_int_t)cli_parameters(r->network)));
     json_object_set_new(o, "data", cli_json_text(r->s.data));
     json_object_set_new(o, "examples", json_integer((json_int_t)tas_data_count(r->train)));
+    json_object_set_new(o, "held_out",
+                        json_integer(r->sets.validation ? (json_int_t)tas_data_count(r->sets.validation) : 0));
     json_object_set_new(o, "device", cli_json_text(tas_device_get_info(r->device)->id));
     json_object_set_new(o, "arith", json_string(r->s.arith == TAS_ARITH_FAST ? "fast" : "exact"));
     json_object_set_new(o, "batch", json_integer(t->batch));
+    if (r->chosen) json_object_set_new(o, "auto", describe_choice(r));
     json_object_set_new(o, "lr", cli_json_float(t->lr));
-    json_object_set_new(o, "momentum", cli_json_float(t->momentum));
-    json_object_set_new(o, "nesterov", json_boolean(t->nesterov));
-    json_object_set_new(o, "weight_decay", cli_json_float(t->weight_decay));
+    schedule_describe(t, r->lr, o);
+    optimizer_describe(t, o);
     json_object_set_new(o, "seed", json_integer((json_int_t)t->seed));
     json_object_set_new(o, "budget", cli_json_budget(r->plan.budget));
     return o;
@@ -211,7 +296,9 @@ static json_t *describe_settings(const session *r)
 /* Of training and of the evaluation, as the plan forecasts it. */
 static uint64_t peak_bytes(const session *r)
 {
-    return r->score.peak_bytes > r->result.peak_bytes ? r->score.peak_bytes : r->result.peak_bytes;
+    const uint64_t most = r->score.peak_bytes > r->result.peak_bytes ? r->score.peak_bytes : r->result.peak_bytes;
+    const uint64_t beside = validation_peak(&r->validation);
+    return beside > most ? beside : most;
 }
 
 static void describe_tiles(json_t *o, const session *r, uint32_t tile, int resident)
@@ -233,6 +320,19 @@ static json_t *describe_run(const session *r)
     describe_tiles(o, r, r->plan.tile, r->plan.resident);
     json_object_set_new(o, "version", json_string(tas_version()));
     json_object_set_new(o, "contract", json_integer(tas_contract()));
+    return o;
+}
+
+static json_t *describe_noise(const tas_noise *is)
+{
+    static const char *const states[] = {
+        [TAS_NOISE_UNKNOWN] = "not known yet", [TAS_NOISE_AT_LEAST] = "at least", [TAS_NOISE_KNOWN] = "known"};
+    json_t *o = json_object();
+    json_object_set_new(o, "state", json_string(states[is->state]));
+    json_object_set_new(o, "value", cli_json_real(is->value));
+    json_object_set_new(o, "low", is->state == TAS_NOISE_UNKNOWN ? json_null() : cli_json_real(is->low));
+    json_object_set_new(o, "high", cli_json_real(is->high));
+    json_object_set_new(o, "steps", json_integer((json_int_t)is->steps));
     return o;
 }
 
@@ -269,13 +369,30 @@ static json_t *describe_result(const session *r)
     describe_tiles(o, r, t->tile, t->resident);
     json_object_set_new(o, "cuts", json_integer(t->cuts));
     json_object_set_new(o, "replays", json_integer(t->replays));
+    if (r->s.noise) json_object_set_new(o, "noise", describe_noise(&t->noise));
     if (r->profile) json_object_set_new(o, "profile", describe_profile(r->profile));
     json_object_set_new(o, "interrupted", json_boolean(r->interrupted));
+    if (r->sets.validation) json_object_set_new(o, "validation", validation_describe_all(&r->validation));
     json_object_set_new(o, "accuracy",
                         r->scored && r->score.accuracy >= 0 ? cli_json_real(r->score.accuracy) : json_null());
     json_object_set_new(o, "loss", r->scored ? cli_json_real(r->score.loss) : json_null());
     json_object_set_new(o, "weights_sha256", json_string(r->sha256));
     return o;
+}
+
+/* "batch 64 lr 0.02  momentum 0.9 ...", for people and for the checkpoint; with these numbers the run can be repeated. */
+static void print_settings(const session *r, FILE *stream)
+{
+    const tas_train_options *t = &r->s.train;
+    char lr[FLOAT_TEXT];
+    fprintf(stream, "batch %u lr %s", t->batch, cli_float(t->lr, lr));
+    if (r->chosen) fprintf(stream, " (auto: %s)", r->reason);
+    schedule_print(t, r->lr, stream);
+    optimizer_print(t, stream);
+    fprintf(stream, "  seed %llu", (unsigned long long)t->seed);
+    if (r->sets.part) fprintf(stream, "  examples %llu", (unsigned long long)tas_data_count(r->sets.part));
+    if (r->sets.validation)
+        fprintf(stream, "  validation %llu", (unsigned long long)tas_data_count(r->sets.validation));
 }
 
 static void print_head(const session *r)
@@ -285,11 +402,11 @@ static void print_head(const session *r)
     char text[BYTES_TEXT];
     printf("device       %s (%s)%s\n", d->id, d->name, r->s.arith == TAS_ARITH_FAST ? ", fast arithmetic" : "");
     cli_print_network(r->network, r->s.net);
-    printf("data         %llu examples to train, %llu to test\n", (unsigned long long)tas_data_count(r->train),
-           (unsigned long long)tas_data_count(r->test));
-    printf("settings     batch %u  lr %g  momentum %g%s  weight decay %g  seed %llu\n", t->batch, (double)t->lr,
-           (double)t->momentum, t->nesterov ? " (Nesterov)" : "", (double)t->weight_decay, (unsigned long long)t->seed);
-    printf("plan         ");
+    printf("data         %llu examples to train, ", (unsigned long long)tas_data_count(r->train));
+    if (r->sets.validation) printf("%llu held out, ", (unsigned long long)tas_data_count(r->sets.validation));
+    printf("%llu to test\nsettings     ", (unsigned long long)tas_data_count(r->test));
+    print_settings(r, stdout);
+    printf("\nplan         ");
     cli_print_tiles(&r->plan, t->batch);
     printf(", %s forecast\n", cli_bytes(r->plan.bytes_total, text));
     fflush(stdout);
@@ -334,6 +451,25 @@ static void print_profile(const tas_profile *p)
                wall > 0 ? ": their time is in the gaps" : "");
 }
 
+/* What it means depends on the optimiser: McCandlish et al. 2018 put it beside the critical batch of plain SGD. */
+static void print_noise(const tas_noise *is, const tas_train_options *t)
+{
+    printf("noise scale  ");
+    if (is->state == TAS_NOISE_KNOWN)
+        printf("%.3g examples (%.3g to %.3g)", is->value, is->low, is->high);
+    else if (is->state == TAS_NOISE_AT_LEAST)
+        printf("at least %.3g examples", is->low);
+    else
+        printf("not known yet");
+    printf(", %llu step%s measured\n", (unsigned long long)is->steps, is->steps == 1 ? "" : "s");
+    if (t->optimizer == TAS_SGD && t->momentum == 0)
+        printf("             of the gradient, over this run; for plain SGD it stands in for the critical batch, above "
+               "which larger batches hardly save steps\n");
+    else
+        printf("             of the gradient alone, over this run: under momentum or Adam it tells nothing about which "
+               "batch to take\n");
+}
+
 static void print_result(const session *r)
 {
     const tas_train_result *t = &r->result;
@@ -343,6 +479,8 @@ static void print_result(const session *r)
     print_troubles(t);
     cli_print_peak(peak_bytes(r));
     if (r->profile) print_profile(r->profile);
+    if (r->s.noise) print_noise(&t->noise, &r->s.train);
+    validation_print(&r->validation);
     if (r->scored)
         cli_print_score(&r->score, r->sha256);
     else
@@ -351,18 +489,56 @@ static void print_result(const session *r)
 
 /* ---------------------------------------------------------------------------------------------------------- the run */
 
+/* Batch and rate of a run that leaves them to a probe, which keeps to the run's budget. */
+static int choose_batch(session *r)
+{
+    if (r->s.train.batch) return 0;
+    const tas_status status = tas_auto_batch(r->device, r->network, r->train, &r->s.train, r->reason, sizeof r->reason);
+    r->chosen = !status;
+    return status ? cli_failed(&r->cli, status) : 0;
+}
+
+/* The run's length is known, and with it whether the rate's course fits into it. */
+static int check_schedule(session *r)
+{
+    const tas_train_options *t = &r->s.train;
+    r->epoch_steps = (tas_data_count(r->train) + t->batch - 1) / t->batch;
+    const uint64_t steps = t->steps ? t->steps : t->epochs * r->epoch_steps;
+    const tas_status status = tas_train_lr(r->cli.context, t, t->warmup < steps ? t->warmup : steps, steps, &r->lr);
+    return status ? cli_failed(&r->cli, status) : 0;
+}
+
+/* What the checkpoint says of its weights. */
+static tas_status tell_training(session *r)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *stream = open_memstream(&text, &size);
+    if (!stream) return TAS_NO_MEMORY;
+    print_settings(r, stream);
+    const tas_status status = fclose(stream) ? TAS_NO_MEMORY : tas_model_set_training(r->model, text);
+    free(text);
+    return status;
+}
+
 /* Within the budget there must be a plan, and the evaluation keeps to what the plan forecasts. */
 static int plan_session(session *r)
 {
     tas_train_options *t = &r->s.train;
     tas_plan_options is;
     if (!cli_budget(&r->cli, &r->s.budget, tas_device_get_info(r->device), &t->budget)) return EXIT_FAILED;
+    int failed = choose_batch(r);
+    if (!failed) failed = check_schedule(r);
+    if (failed) return failed;
     tas_plan_options_init(&is);
     is.batch = t->batch;
     is.budget = t->budget;
     is.tile = t->tile;
+    is.validation = r->sets.validation;
+    is.noise = t->noise;
+    is.optimizer = t->optimizer;
     const tas_status status = tas_plan_make(r->device, r->network, r->train, r->test, &is, &r->plan);
-    t->budget = r->plan.budget; /* with none given, training would take the model's, which is smaller */
+    t->budget = r->plan.train_budget; /* with none given, training would take the model's, which is smaller */
     return status ? cli_failed(&r->cli, status) : 0;
 }
 
@@ -373,9 +549,11 @@ static int open_session(session *r)
     tas_context *context = r->cli.context;
     const settings *s = &r->s;
     tas_status status = tas_network_open(context, s->net, &r->network);
-    if (!status) status = tas_data_open_folder(context, s->data, TAS_TRAIN, &r->train);
-    if (!status) status = tas_data_open_folder(context, s->data, TAS_TEST, &r->test);
     if (status) return cli_failed(&r->cli, status);
+    const int refused = sets_open(&r->sets, &r->cli, s->data, s->examples, &s->validation, s->train.seed);
+    if (refused) return refused;
+    r->train = r->sets.train;
+    r->test = r->sets.test;
     if (!cli_check_fit(&r->cli, r->network, s->net, r->train, s->data, "train")) return EXIT_FAILED;
     if (!cli_check_fit(&r->cli, r->network, s->net, r->test, s->data, "test")) return EXIT_FAILED;
     if (!cli_check_batch(&r->cli, s->train.batch, r->train, s->data)) return EXIT_USAGE;
@@ -386,6 +564,7 @@ static int open_session(session *r)
     if (failed) return failed;
     if (!progress_open(&r->progress, &r->cli, s->log)) return EXIT_FAILED;
     status = tas_model_open(r->device, r->network, s->train.seed, &r->model);
+    if (!status) status = tell_training(r);
     if (status) return cli_failed(&r->cli, status);
     tas_model_set_budget(r->model, r->plan.bytes_total);
     return 0;
@@ -396,8 +575,8 @@ static void close_session(session *r)
     running = NULL;
     tas_profile_free(r->profile);
     tas_model_close(&r->model);
-    tas_data_close(&r->test);
-    tas_data_close(&r->train);
+    sets_close(&r->sets);
+    validation_free(&r->validation);
     tas_network_close(&r->network);
     tas_device_close(&r->device);
     cli_close(&r->cli);
@@ -453,6 +632,33 @@ static int finish(session *r)
     return result;
 }
 
+static tas_status validate(session *r)
+{
+    const double epochs = (double)r->result.examples / (double)tas_data_count(r->train);
+    tas_model_set_budget(r->model, r->plan.validation_budget);
+    const tas_status status = validation_add(&r->validation, r->model, r->sets.validation, r->result.steps, epochs);
+    if (status) return status;
+    const validated *last = &r->validation.list[r->validation.count - 1];
+    progress_validation(&r->progress, &last->score);
+    progress_log(&r->progress, "validation", validation_describe(last));
+    return TAS_OK;
+}
+
+/* At once, or with a look at the examples held out after each epoch and at the end. */
+static tas_status train_all(session *r)
+{
+    tas_run *run = NULL;
+    tas_status status = tas_run_open(r->model, r->train, &r->s.train, &run);
+    const uint64_t stretch = r->sets.validation ? r->epoch_steps : UINT64_MAX;
+    while (!status && r->result.steps < tas_run_steps(run)) {
+        status = tas_run_advance(run, stretch, &r->result);
+        if (!status && r->sets.validation) status = validate(r);
+    }
+    tas_run_close(&run);
+    tas_model_set_budget(r->model, r->plan.bytes_total);
+    return status;
+}
+
 static int train(session *r)
 {
     tas_train_options *t = &r->s.train;
@@ -462,14 +668,14 @@ static int train(session *r)
     t->on_step = on_step;
     t->user = r;
     r->progress.epochs = t->steps ? 0 : t->epochs;
-    r->progress.epoch_steps = (tas_data_count(r->train) + t->batch - 1) / t->batch;
+    r->progress.epoch_steps = r->epoch_steps;
     progress_log(&r->progress, "run", describe_run(r));
     if (!r->s.json) print_head(r);
 
     tas_status status = r->s.profile ? tas_profile_start(r->device) : TAS_OK;
     if (status) return cli_failed(&r->cli, status);
     catch_signals(r->model);
-    status = tas_train(r->model, r->train, t, &r->result);
+    status = train_all(r);
     progress_end_line(&r->progress);
     r->interrupted = status == TAS_STOPPED;
     if (status && !r->interrupted) return report_failure(r, status);
@@ -483,7 +689,7 @@ static int run(int argc, char **argv)
     int result = EXIT_FAILED;
     read_settings(&r.s, argc, argv);
     if (!cli_open(&r.cli, &train_command)) return EXIT_FAILED;
-    if (!r.s.save || check_save(&r.cli, r.s.save)) {
+    if (!r.s.save || cli_check_write(&r.cli, "save", r.s.save)) {
         result = train(&r);
         if (!progress_close(&r.progress)) result = EXIT_FAILED;
     }

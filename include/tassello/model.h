@@ -23,6 +23,11 @@ TAS_API void tas_model_close(tas_model **model);
 /* Writes a checkpoint: to a temporary file beside it, made durable, then renamed. An earlier file survives a failure. */
 TAS_API tas_status tas_model_save(tas_model *model, const char *file);
 
+/* How the weights came about, in a line of UTF-8: what checkpoints carry of it (metadata "tassello.training"), and what a loaded model's
+ * checkpoint did; "" where nothing is known. Set to NULL: nothing. The text is valid until it is set again or the model is closed. */
+TAS_API tas_status tas_model_set_training(tas_model *model, const char *text);
+TAS_API const char *tas_model_training(const tas_model *model);
+
 /* Bytes of device memory that evaluation and prediction may use, and training where its options have no budget: tiles are cut to fit.
  * 0: as much as the device allows. It changes no result. */
 TAS_API void tas_model_set_budget(tas_model *model, uint64_t bytes);
@@ -90,11 +95,12 @@ typedef struct tas_train_options {
     uint64_t epochs;    /* 1; used where steps is 0 */
     uint64_t steps;     /* 0: by epochs */
     float lr;           /* 0.02 */
-    float momentum;     /* 0.9; v = momentum v + g, w = w - lr v */
-    int nesterov;       /* w = w - lr (g + momentum v) */
-    float weight_decay; /* g + weight_decay w, for every parameter; 0 */
+    float momentum;     /* 0.9; v = momentum v + g, w = w - lr v. Adam and AdamW ignore it */
+    int nesterov;       /* w = w - lr (g + momentum v). They ignore it */
+    float weight_decay; /* g + weight_decay w, for every parameter; with TAS_ADAMW beside the gradient; 0 */
     tas_optimizer optimizer;
-    float beta1, beta2, epsilon; /* of Adam and AdamW: 0.9, 0.999, 1e-8 */
+    float beta1, beta2; /* of Adam and AdamW: 0.9, 0.999; 0, or from 1e-18 to below 1 */
+    float epsilon;      /* of them: 1e-8; from 1e-18 to 1e6. Their usual lr is 0.001 */
     tas_schedule schedule;
     uint64_t warmup;      /* steps: lr (s + 1) / warmup for s below it; 0 */
     uint64_t decay_steps; /* of the step schedule; no default */
@@ -113,6 +119,11 @@ typedef struct tas_train_options {
                   told of after it returned non-zero */
 } tas_train_options;
 TAS_API void tas_train_options_init(tas_train_options *options);
+
+/* The learning rate that a run of `steps` has at a step from 0 on: *lr. TAS_BAD_ARGUMENT where its options cannot be. Step `warmup` has lr as
+ * it is scaled; step `steps` would come behind the last. A rate that has become less than 2^-60 is 0. */
+TAS_API tas_status tas_train_lr(tas_context *context, const tas_train_options *options, uint64_t step, uint64_t steps,
+                                float *lr);
 
 /* The gradient noise scale tr(S) / |G|^2, in examples: S the covariance of one example's gradient, G the true gradient (McCandlish et al.
  * 2018, arXiv 1812.06162). A ratio of averages over the steps that were measured, with Fieller's 95 % interval. */

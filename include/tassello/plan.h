@@ -5,6 +5,7 @@
 
 #include <tassello/data.h>
 #include <tassello/device.h>
+#include <tassello/model.h>
 #include <tassello/network.h>
 
 #ifdef __cplusplus
@@ -12,10 +13,13 @@ extern "C" {
 #endif
 
 typedef struct tas_plan_options {
-    size_t size;     /* of this struct: set by tas_plan_options_init() */
-    uint32_t batch;  /* examples an update; 64 */
-    uint64_t budget; /* bytes of device memory to use; 0: 60 % of a discrete device's, 50 % of a shared one's */
-    uint32_t tile;   /* most examples on the device at once; 0: as the budget allows */
+    size_t size;             /* of this struct: set by tas_plan_options_init() */
+    uint32_t batch;          /* examples an update; 64 */
+    uint64_t budget;         /* bytes of device memory to use; 0: 60 % of a discrete device's, 50 % of a shared one's */
+    uint32_t tile;           /* most examples on the device at once; 0: as the budget allows */
+    tas_optimizer optimizer; /* TAS_SGD; the others keep more of each parameter */
+    int noise;               /* non-zero: of a training that measures the gradient noise scale */
+    const tas_data *validation; /* NULL, or what is evaluated while the run is open, beside its memory */
 } tas_plan_options;
 TAS_API void tas_plan_options_init(tas_plan_options *options);
 
@@ -24,13 +28,15 @@ typedef struct tas_plan_part {
     uint64_t bytes;
 } tas_plan_part;
 
-enum { TAS_PLAN_PARTS = 12 };
+enum { TAS_PLAN_PARTS = 16 };
 
 typedef struct tas_plan {
     uint32_t tile;              /* examples that are on the device at once */
     uint32_t tiles;             /* a batch */
     int resident;               /* the data set lies on the device; else it is streamed */
     uint64_t budget;            /* bytes that it was made for */
+    uint64_t train_budget;      /* of them, what tas_train_options are to have: all but what validation wants */
+    uint64_t validation_budget; /* and what tas_model_set_budget() is to be given for it; 0: there is none */
     uint64_t bytes_total;       /* the sum of the parts */
     uint64_t bytes_fixed;       /* of that, what a tile of one example would take */
     uint64_t bytes_per_example; /* what each further example of the tile adds, on average, rounded up */

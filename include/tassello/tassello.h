@@ -5,6 +5,7 @@
 #include <tassello/context.h>
 #include <tassello/data.h>
 #include <tassello/device.h>
+#include <tassello/lab.h>
 #include <tassello/model.h>
 #include <tassello/network.h>
 #include <tassello/plan.h>

@@ -1,4 +1,4 @@
-/* The data set: arrays, a callback, or a folder of IDX files. */
+/* The data set: arrays, a callback, a folder of IDX files, or a part of another. */
 #include "data/data.h"
 
 #include <errno.h>
@@ -31,6 +31,7 @@ void tas_data_close(tas_data **data)
     if (!data || !*data) return;
     free((*data)->own_inputs);
     free((*data)->own_targets);
+    free((*data)->own_index);
     idx_close(&(*data)->images);
     free(*data);
     *data = NULL;
@@ -93,25 +94,62 @@ static int call_fill(const tas_data *data, const uint64_t *index, size_t n, void
     return result;
 }
 
-/* The examples of a list, or without one from `first` on. In pieces, so that the callback's indices need no memory that
- * could fail. */
-static tas_status fetch_by_fill(const tas_data *data, const uint32_t *list, uint64_t first, size_t n,
-                                unsigned char *inputs, unsigned char *targets)
+static const tas_data *root_of(const tas_data *data) { return data->root ? data->root : data; }
+
+/* Which examples of a set are wanted: those of a list, or without one those from `first` on. */
+typedef struct choice {
+    const tas_data *data;
+    const uint32_t *list;
+    uint64_t first;
+} choice;
+
+/* The place of the k-th of them in the set that they come from. */
+static uint64_t place_in_root(const choice *of, size_t k)
 {
+    const uint64_t at = of->list ? of->list[k] : of->first + k;
+    return of->data->index ? of->data->index[at] : at;
+}
+
+/* In pieces, so that the callback's indices need no memory that could fail. */
+static tas_status fetch_by_fill(const choice *of, size_t n, unsigned char *inputs, unsigned char *targets)
+{
+    const tas_data *root = root_of(of->data);
+    const bool listed = of->list || of->data->index;
     uint64_t index[FILL_MOST];
     for (size_t done = 0; done < n;) {
         const size_t piece = n - done < FILL_MOST ? n - done : FILL_MOST;
-        for (size_t k = 0; k < piece; k++) index[k] = list ? list[done + k] : first + done + k;
-        const int result = call_fill(data, index, piece, inputs, targets);
+        for (size_t k = 0; k < piece; k++) index[k] = place_in_root(of, done + k);
+        const int result = call_fill(root, index, piece, inputs, targets);
         if (result)
-            return fail(data->context, TAS_BAD_DATA, "%s: returned %d for %s %" PRIu64 " to %" PRIu64, data->name,
-                        result, list ? "a list of examples," : "examples", index[0], index[piece - 1]);
-        tas_status status = check_examples(data, index, piece, inputs, targets);
+            return fail(root->context, TAS_BAD_DATA, "%s: returned %d for %s %" PRIu64 " to %" PRIu64, root->name,
+                        result, listed ? "a list of examples," : "examples", index[0], index[piece - 1]);
+        tas_status status = check_examples(root, index, piece, inputs, targets);
         if (status) return status;
-        inputs += piece * data_input_bytes(data);
-        targets += piece * data_target_bytes(data);
+        inputs += piece * data_input_bytes(root);
+        targets += piece * data_target_bytes(root);
         done += piece;
     }
+    return TAS_OK;
+}
+
+/* rows[k] = the array's row of the k-th example */
+static void copy_rows(const choice *of, const void *array, size_t n, size_t bytes, unsigned char *rows)
+{
+    const unsigned char *from = array;
+    if (!of->list && !of->data->index)
+        memcpy(rows, from + of->first * bytes, n * bytes);
+    else
+        for (size_t k = 0; k < n; k++) memcpy(rows + k * bytes, from + place_in_root(of, k) * bytes, bytes);
+}
+
+static tas_status fetch(const choice *of, size_t n, void *inputs, void *targets)
+{
+    const tas_data *root = root_of(of->data);
+    if (root->is.fill) return fetch_by_fill(of, n, inputs, targets);
+    tas_status status = idx_begin(root->context, &root->images, of->list ? IDX_AT_RANDOM : IDX_IN_ORDER);
+    if (status) return status;
+    copy_rows(of, root->is.inputs, n, data_input_bytes(root), inputs);
+    copy_rows(of, root->is.targets, n, data_target_bytes(root), targets);
     return TAS_OK;
 }
 
@@ -120,19 +158,7 @@ tas_status data_fetch(const tas_data *data, uint64_t first, size_t n, void *inpu
     if (first > data->is.count || n > data->is.count - first)
         return fail(data->context, TAS_BAD_ARGUMENT, "%s: %zu examples from %" PRIu64 ", there are %" PRIu64,
                     data->name, n, first, data->is.count);
-    if (data->is.fill) return fetch_by_fill(data, NULL, first, n, inputs, targets);
-    tas_status status = idx_begin(data->context, &data->images, IDX_IN_ORDER);
-    if (status) return status;
-    const size_t input = data_input_bytes(data), target = data_target_bytes(data);
-    memcpy(inputs, (const unsigned char *)data->is.inputs + first * input, n * input);
-    memcpy(targets, (const unsigned char *)data->is.targets + first * target, n * target);
-    return TAS_OK;
-}
-
-/* rows[k] = array[index[k]] */
-static void pick_rows(const void *array, const uint32_t *index, size_t n, size_t bytes, unsigned char *rows)
-{
-    for (size_t k = 0; k < n; k++) memcpy(rows + k * bytes, (const unsigned char *)array + index[k] * bytes, bytes);
+    return fetch(&(choice){.data = data, .first = first}, n, inputs, targets);
 }
 
 tas_status data_pick(const tas_data *data, const uint32_t *index, size_t n, void *inputs, void *targets)
@@ -142,12 +168,7 @@ tas_status data_pick(const tas_data *data, const uint32_t *index, size_t n, void
             return fail(data->context, TAS_BAD_ARGUMENT,
                         "%s: example %" PRIu32 " at place %zu of a list, there are %" PRIu64, data->name, index[k], k,
                         data->is.count);
-    if (data->is.fill) return fetch_by_fill(data, index, 0, n, inputs, targets);
-    tas_status status = idx_begin(data->context, &data->images, IDX_AT_RANDOM);
-    if (status) return status;
-    pick_rows(data->is.inputs, index, n, data_input_bytes(data), inputs);
-    pick_rows(data->is.targets, index, n, data_target_bytes(data), targets);
-    return TAS_OK;
+    return fetch(&(choice){.data = data, .list = index}, n, inputs, targets);
 }
 
 /* Arrays and callbacks -------------------------------------------------------------------------------------------- */
@@ -319,6 +340,82 @@ tas_status tas_data_open_folder(tas_context *context, const char *folder, tas_sp
     entry_begin(context, &caller);
     tas_status status = open_folder(context, folder, split, out);
     if (status) tas_data_close(out);
+    entry_end(&caller);
+    return status;
+}
+
+/* Parts ----------------------------------------------------------------------------------------------------------- */
+
+/* A part of a set with that many examples: until it is given a list, the first ones. `which` is for errors. */
+static tas_status create_part(const tas_data *whole, uint64_t count, const char *which, tas_data **out)
+{
+    char name[sizeof whole->name];
+    tas_data_options is = whole->is;
+    is.count = count;
+    snprintf(name, sizeof name, "%s %" PRIu64 " of %.200s", which, count, whole->name);
+    tas_status status = create_data(whole->context, &is, name, out);
+    if (status) return status;
+    (*out)->root = root_of(whole);
+    (*out)->index = whole->index;
+    return TAS_OK;
+}
+
+static tas_status create_listed(const tas_data *whole, uint64_t count, const char *which, tas_data **out)
+{
+    tas_status status = create_part(whole, count, which, out);
+    if (status) return status;
+    (*out)->index = (*out)->own_index = malloc((size_t)count * sizeof *(*out)->own_index);
+    if ((*out)->index) return TAS_OK;
+    return fail(whole->context, TAS_NO_MEMORY, "%s: no memory for a list of %" PRIu64 " examples", whole->name, count);
+}
+
+/* From places in the whole to places in the set that its examples come from. */
+static void resolve(const tas_data *whole, tas_data *part)
+{
+    if (!whole->index) return;
+    for (uint64_t k = 0; k < part->is.count; k++) part->own_index[k] = whole->index[part->own_index[k]];
+}
+
+static tas_status split(const tas_data *whole, uint64_t count, uint64_t seed, tas_data **rest, tas_data **held_out)
+{
+    tas_status status = TAS_OK;
+    if (count == 0 || count >= whole->is.count)
+        return fail(whole->context, TAS_BAD_ARGUMENT,
+                    "%s: %" PRIu64 " examples to hold out, expected 1 to all but one of %" PRIu64, whole->name, count,
+                    whole->is.count);
+    if (rest) status = create_listed(whole, whole->is.count - count, "the other", rest);
+    if (!status && held_out) status = create_listed(whole, count, "the drawn", held_out);
+    if (status) return status;
+    draw_split(seed, (uint32_t)whole->is.count, (uint32_t)count, held_out ? (*held_out)->own_index : NULL,
+               rest ? (*rest)->own_index : NULL);
+    if (rest) resolve(whole, *rest);
+    if (held_out) resolve(whole, *held_out);
+    return TAS_OK;
+}
+
+tas_status tas_data_split(const tas_data *whole, uint64_t count, uint64_t seed, tas_data **rest, tas_data **held_out)
+{
+    entry_state caller;
+    if (rest) *rest = NULL;
+    if (held_out) *held_out = NULL;
+    entry_begin(whole->context, &caller);
+    const tas_status status = split(whole, count, seed, rest, held_out);
+    if (status) tas_data_close(rest);
+    if (status) tas_data_close(held_out);
+    entry_end(&caller);
+    return status;
+}
+
+tas_status tas_data_head(const tas_data *whole, uint64_t count, tas_data **out)
+{
+    entry_state caller;
+    tas_status status = TAS_OK;
+    *out = NULL;
+    entry_begin(whole->context, &caller);
+    if (count == 0 || count > whole->is.count)
+        status = fail(whole->context, TAS_BAD_ARGUMENT, "%s: the first %" PRIu64 " examples, expected 1 to %" PRIu64,
+                      whole->name, count, whole->is.count);
+    if (!status) status = create_part(whole, count, "the first", out);
     entry_end(&caller);
     return status;
 }

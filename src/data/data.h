@@ -17,10 +17,13 @@ typedef struct idx_elements {
 
 struct tas_data {
     tas_context *context;
-    tas_data_options is;            /* with fill NULL: inputs and targets point at the whole set */
-    char name[256];                 /* for errors: the folder and split, "arrays" or "callback" */
+    tas_data_options is; /* with fill NULL: inputs and targets point at the whole set */
+    char name[256];      /* for errors: the folder and split, "arrays" or "callback", and which part of that */
     void *own_inputs, *own_targets; /* freed at close */
     idx_elements images;            /* of a folder: what is.inputs points at */
+    const tas_data *root;           /* of a part: the set that its examples come from, itself no part; else NULL */
+    const uint32_t *index;          /* example k is the root's index[k]; NULL: the root's k */
+    uint32_t *own_index;            /* freed at close */
 };
 
 /* Reads an IDX file, plain or gzip, of unsigned bytes with the given number of dimensions. Magic, dimensions and length
@@ -47,5 +50,12 @@ size_t data_target_bytes(const tas_data *data);
 
 /* The order of an epoch: a permutation of 0..count-1 drawn from (seed, epoch) by Philox; epoch counts from 0. */
 void shuffle_order(uint64_t seed, uint32_t epoch, uint32_t *order, uint32_t count);
+
+/* Draws `take` of 0..count-1 from the seed by Philox, each set of them as likely as any other. Both lists rise; either may be NULL. */
+void draw_split(uint64_t seed, uint32_t count, uint32_t take, uint32_t *taken, uint32_t *left);
+
+/* Draws `take` of 0..count-1 in a random order, without repetition, by Philox: draw number `which` of that size from the seed. They are the
+ * first of `order`, whose other entries are those not drawn. */
+void draw_batch(uint64_t seed, uint32_t which, uint32_t *order, uint32_t count, uint32_t take);
 
 #endif

@@ -275,7 +275,9 @@ tas_status device_open_opencl(tas_context *context, const tas_device_info *info,
     cl_override_hold(device);
     cl_override_loss(device);
     cl_override_sum(device);
+    cl_override_noise(device);
     cl_override_sgd(device);
+    cl_override_adam(device);
     if (arith == TAS_ARITH_FAST) {
         status = cl_override_clblast(device);
         if (status) goto fail;

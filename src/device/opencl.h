@@ -128,7 +128,9 @@ void cl_override_conv(tas_device *device);
 void cl_override_conv_gpu(tas_device *device); /* those of conv.c, for GPUs */
 void cl_override_hold(tas_device *device);
 void cl_override_sum(tas_device *device);
+void cl_override_noise(tas_device *device);
 void cl_override_sgd(tas_device *device);
+void cl_override_adam(tas_device *device);
 tas_status cl_override_clblast(tas_device *device); /* TAS_ARITH_FAST: products by CLBlast, where its self-test holds */
 void cl_close_providers(tas_device *device);
 

@@ -39,13 +39,8 @@ static void add_pair(noise *n, double trace, double square)
     n->squares += square * square;
 }
 
-bool noise_add(noise *n, const noise_groups *layers, int count, uint64_t batch, uint64_t examples)
+void noise_take(noise *n, double trace, double square)
 {
-    double trace, square;
-    if (!noise_estimate(layers, count, batch, examples, &trace, &square)) {
-        n->skipped++;
-        return false;
-    }
     n->steps++;
     n->trace += (trace - n->trace) / (double)n->steps;
     n->square += (square - n->square) / (double)n->steps;
@@ -53,7 +48,17 @@ bool noise_add(noise *n, const noise_groups *layers, int count, uint64_t batch, 
     n->last_trace = trace;
     n->last_square = square;
     n->follows = true;
-    return true;
+}
+
+bool noise_add(noise *n, const noise_groups *layers, int count, uint64_t batch, uint64_t examples)
+{
+    double trace, square;
+    const bool counts = noise_estimate(layers, count, batch, examples, &trace, &square);
+    if (counts)
+        noise_take(n, trace, square);
+    else
+        n->skipped++;
+    return counts;
 }
 
 void noise_merge(noise *n, const noise *other)

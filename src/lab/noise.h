@@ -51,7 +51,10 @@ typedef struct noise {
 bool noise_estimate(const noise_groups *layers, int count, uint64_t batch, uint64_t examples, double *trace,
                     double *square);
 
-/* Takes a step in; false where it was skipped. */
+/* Takes in a step's estimates. */
+void noise_take(noise *n, double trace, double square);
+
+/* The same from its groups; false where it was skipped. */
 bool noise_add(noise *n, const noise_groups *layers, int count, uint64_t batch, uint64_t examples);
 
 /* Joins another stretch of steps to n: a window's to the run's, another seed's. Its last step is not compared with

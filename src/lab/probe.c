@@ -54,9 +54,10 @@ static recommend_unknown why_not(const recommend_probe *probe)
     const noise_answer *n = &probe->noise;
     if (!probe->falls) return UNKNOWN_NOT_FALLING;
     if (!probe->plain_sgd) return UNKNOWN_NOT_PLAIN_SGD;
-    if (!probe->time.known || !(fit_seconds(&probe->time, 1) > 0)) return UNKNOWN_NOT_TIMED;
+    if (probe->too_short) return UNKNOWN_TOO_SHORT;
     if (n->state != NOISE_KNOWN || !isfinite(n->value) || !isfinite(n->high)) return UNKNOWN_NOISE_OPEN;
-    return n->low > 0 && n->high <= 4 * n->low ? UNKNOWN_NOTHING : UNKNOWN_NOISE_WIDE;
+    if (!(n->low > 0 && n->high <= 4 * n->low)) return UNKNOWN_NOISE_WIDE;
+    return probe->time.known && fit_seconds(&probe->time, 1) > 0 ? UNKNOWN_NOTHING : UNKNOWN_NOT_TIMED;
 }
 
 /* The bound that forbids a batch, DECIDED_SPEED where none does. Examples to the target are E_min (1 + B / B_noise). */
@@ -66,6 +67,7 @@ static recommend_decision bound_at(const recommend_probe *probe, uint64_t batch)
     if (l->batch_most && batch > l->batch_most) return DECIDED_LIMIT;
     if (batch > 1 && batch > limits_most(l)) return DECIDED_DATA;
     if (batch > 1 && l->waste > 0 && 1 + (double)batch / probe->noise.value > l->waste) return DECIDED_WASTE;
+    if (probe->timed_most && batch > probe->timed_most) return DECIDED_TIMED;
     return DECIDED_SPEED;
 }
 
@@ -74,7 +76,8 @@ static recommend_side side_at(const recommend_probe *probe, uint64_t batch, uint
     static const row_verdict verdicts[DECIDED_COUNT] = {[DECIDED_SPEED] = VERDICT_NOT_MEASURED,
                                                         [DECIDED_LIMIT] = VERDICT_LIMIT,
                                                         [DECIDED_DATA] = VERDICT_DATA,
-                                                        [DECIDED_WASTE] = VERDICT_WASTE};
+                                                        [DECIDED_WASTE] = VERDICT_WASTE,
+                                                        [DECIDED_TIMED] = VERDICT_NOT_MEASURED};
     if (!batch) return (recommend_side){0, VERDICT_NOT_MEASURED, NAN, NAN};
     const double noise_scale = probe->noise.value;
     return (recommend_side){.batch = batch,

@@ -29,6 +29,7 @@ static const char *const decisions[DECIDED_COUNT] = {
     [DECIDED_DATA] = "the size of the data set",
     [DECIDED_WASTE] = "the limit on the examples to the target",
     [DECIDED_LOSS] = "the validation loss",
+    [DECIDED_TIMED] = "which batches were timed",
 };
 
 static const char *const goals[GOAL_COUNT] = {
@@ -49,6 +50,7 @@ static const char *const unknowns[UNKNOWN_COUNT] = {
     [UNKNOWN_NOT_PLAIN_SGD] =
         "with momentum or Adam the gradient noise scale does not tell the best batch; a sweep does",
     [UNKNOWN_NOT_FALLING] = "the loss did not fall at this learning rate",
+    [UNKNOWN_TOO_SHORT] = "the run is too short to be probed",
 };
 
 static const char *const sure[SURE_COUNT] = {

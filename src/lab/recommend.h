@@ -99,6 +99,7 @@ typedef enum recommend_decision {
     DECIDED_DATA,
     DECIDED_WASTE,
     DECIDED_LOSS,
+    DECIDED_TIMED, /* of a probe: larger batches are too far from those that were timed */
     DECIDED_COUNT
 } recommend_decision;
 
@@ -112,6 +113,7 @@ typedef enum recommend_unknown {
     UNKNOWN_NOISE_WIDE,    /* or its interval is wider than a factor of 4 */
     UNKNOWN_NOT_PLAIN_SGD, /* under momentum or Adam the noise scale is no critical batch */
     UNKNOWN_NOT_FALLING,   /* the loss does not fall at that rate */
+    UNKNOWN_TOO_SHORT,     /* the run is too short for a probe */
     UNKNOWN_COUNT
 } recommend_unknown;
 
@@ -153,8 +155,10 @@ bool recommend(const recommend_input *input, recommendation *out);
 typedef struct recommend_probe {
     noise_answer noise;
     fit_time time;
-    bool plain_sgd; /* no momentum, no Adam */
-    bool falls;     /* the loss fell during the probe */
+    bool plain_sgd;      /* no momentum, no Adam */
+    bool falls;          /* the loss fell during the probe */
+    bool too_short;      /* the run: nothing was probed */
+    uint64_t timed_most; /* no larger batch: how long its steps are is not known; 0: no such limit */
     double lr; /* for a batch of 64; that of B is lr (1 + B_noise / 64) / (1 + B_noise / B) (McCandlish et al. 2018) */
     recommend_limits limits; /* all but memory */
 } recommend_probe;

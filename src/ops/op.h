@@ -48,16 +48,20 @@ typedef enum op_id {
     OP_SUM_BLOCKS, /* sum.c */
     OP_RECORD_LOSS,
     OP_CHECK_FINITE,
-    OP_SGD, /* sgd.c */
+    OP_SQUARE_BLOCKS, /* noise.c */
+    OP_DENSE_NORMS,
+    OP_SGD,  /* sgd.c */
+    OP_ADAM, /* adam.c */
     OP_COUNT
 } op_id;
 
 enum {
     OP_OPERANDS = 6,
     OP_SIZES = 16,
-    OP_SCALARS = 6,
+    OP_SCALARS = 12,
     ROW_LANES = 16,      /* of a sum along a row */
     SUM_LANES = 256,     /* of a sum over a tensor; also the block, and the granule of losses */
+    SQUARE_BLOCK = 4096, /* elements of a block of a sum of squares over a tensor */
     GRANULE_LEAST = 256, /* examples x positions that a granule has at least */
 };
 

@@ -39,7 +39,10 @@ static const op_row *const rows[OP_COUNT] = {
     [OP_SUM_BLOCKS] = &row_sum_blocks,
     [OP_RECORD_LOSS] = &row_record_loss,
     [OP_CHECK_FINITE] = &row_check_finite,
+    [OP_SQUARE_BLOCKS] = &row_square_blocks,
+    [OP_DENSE_NORMS] = &row_dense_norms,
     [OP_SGD] = &row_sgd,
+    [OP_ADAM] = &row_adam,
 };
 
 const op_row *op_get(op_id op) { return rows[op]; }

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const plan_part_names[PART_COUNT] = {"parameters",    "gradient",    "optimiser state",
-                                                 "open granules", "activations", "batch",
+const char *const plan_part_names[PART_COUNT] = {"parameters",    "gradient",    "optimiser state", "second state",
+                                                 "open granules", "activations", "batch",           "noise scale",
                                                  "scratch",       "staging",     "data set"};
 
 /* When a tensor is needed: from the call that writes it first to the last one that mentions it. Calls count from 1, forward
@@ -96,13 +96,27 @@ static void place_parameters(planner *of)
         p->tensor[t->gradient].part = PART_GRADIENT;
         if (t->open != NO_TENSOR) take(of, PART_OPEN, bytes, &p->tensor[t->open]);
     }
-    if (of->work->training) p->bytes[PART_GRADIENT] = p->bytes[PART_STATE] = p->bytes[PART_PARAMETERS];
+    if (!of->work->training) return;
+    p->bytes[PART_GRADIENT] = p->bytes[PART_STATE] = p->bytes[PART_PARAMETERS];
+    if (of->work->second) p->bytes[PART_SECOND] = p->bytes[PART_PARAMETERS];
 }
+
+/* Examples of a batch: of a step's or of a probe. */
+static uint32_t examples_of(const plan_work *work)
+{
+    return work->batch > work->noise.probe ? work->batch : work->noise.probe;
+}
+
+/* Examples of a tile in a step. */
+static uint32_t step_tile(const planner *of) { return of->p->tile < of->work->batch ? of->p->tile : of->work->batch; }
+
+static uint64_t padded(uint64_t examples, uint64_t lanes) { return (examples + lanes - 1) / lanes * lanes; }
 
 static uint64_t value_bytes(const planner *of, const tensor *t)
 {
-    const uint64_t lanes = t->held ? of->p->lanes : 1, rows = (of->p->tile + lanes - 1) / lanes * lanes;
-    return rows * t->elements * sizeof(float); /* labels are 4 bytes, too */
+    const uint64_t rows = padded(of->p->tile, t->held ? of->p->lanes : 1);
+    const uint64_t step = padded(step_tile(of), t->held ? of->p->step_lanes : 1);
+    return (rows > step ? rows : step) * t->elements * sizeof(float); /* labels are 4 bytes, too */
 }
 
 /* Two that live at the same time. */
@@ -150,16 +164,23 @@ static void place_values(planner *of)
     }
 }
 
-static void measure_scratch(planner *of, const op_call *calls, int count)
+static void measure_scratch(planner *of, uint32_t tile, uint32_t lanes, const op_call *calls, int count)
 {
     for (int c = 0; c < count; c++) {
         op_args args = calls[c].args;
-        args.n = of->p->tile;
-        args.batch = of->work->batch;
-        args.lanes = call_is_held(of->network, &calls[c]) ? of->p->lanes : 1;
+        args.n = tile;
+        args.batch = examples_of(of->work);
+        args.lanes = call_is_held(of->network, &calls[c]) ? lanes : 1;
         const uint64_t scratch = of->device->scratch(of->device->self, &args);
         if (scratch > of->p->bytes[PART_SCRATCH]) of->p->bytes[PART_SCRATCH] = scratch;
     }
+}
+
+static void measure_lists(planner *of, uint32_t tile, uint32_t lanes)
+{
+    const tas_network *network = of->network;
+    measure_scratch(of, tile, lanes, network->forward, network->forward_count);
+    if (of->work->training) measure_scratch(of, tile, lanes, network->backward, network->backward_count);
 }
 
 /* In evaluation losses are summed chunk by chunk, so that a large set needs no more than a small one. */
@@ -167,7 +188,7 @@ static void place_batch(planner *of)
 {
     const tas_network *network = of->network;
     plan *p = of->p;
-    uint64_t count = of->work->batch;
+    uint64_t count = examples_of(of->work);
     const uint64_t blocks = ((uint64_t)p->tile + SUM_LANES - 1) / SUM_LANES;
     p->chunk = of->work->training || blocks * SUM_LANES > count ? (uint32_t)count : (uint32_t)(blocks * SUM_LANES);
     take(of, PART_BATCH, (uint64_t)p->chunk * sizeof(float), &p->tensor[network->losses]);
@@ -179,6 +200,46 @@ static void place_batch(planner *of)
     }
     take(of, PART_BATCH, RING * sizeof(float), &p->ring);
     take(of, PART_BATCH, 2 * sizeof(uint32_t), &p->record);
+}
+
+static uint64_t square_blocks(uint64_t bytes) { return (bytes / sizeof(float) - 1) / SQUARE_BLOCK + 1; }
+
+/* Gradients of groups and what is open of them, for each layer that needs them: a group may come in several tiles. What they take is next
+ * to each other, so that one launch squares them all. */
+static void place_groups(planner *of)
+{
+    const tas_network *network = of->network;
+    plan *p = of->p;
+    for (int opens = 0; opens < 2; opens++)
+        for (int c = 0; c < network->backward_count; c++) {
+            const op_call *call = &network->backward[c];
+            for (int o = 0; is_grouped(network, call) && op_get(call->args.op)->operand[o].name; o++) {
+                const int t = call->operand[o];
+                if (network->tensors[t].role != (opens ? ROLE_OPEN : ROLE_GRADIENT) || p->spare[t].part >= 0) continue;
+                take(of, PART_NOISE, p->tensor[t].bytes, &p->spare[t]);
+                if (!opens) p->groups = (place){PART_NOISE, 0, p->bytes[PART_NOISE]};
+            }
+        }
+}
+
+/* As much for every batch up to a probe's examples, so that what a plan needs does not fall with the batch. */
+static void place_noise(planner *of)
+{
+    const tas_network *network = of->network;
+    plan *p = of->p;
+    uint64_t norms = of->work->batch > NOISE_PROBE ? of->work->batch : NOISE_PROBE, blocks = 0;
+    place_groups(of);
+    for (int i = 0; i < network->parameter_count; i++) blocks += square_blocks(p->tensor[network->parameters[i]].bytes);
+    if (p->groups.bytes && GROUPS_MOST * square_blocks(p->groups.bytes) > blocks)
+        blocks = GROUPS_MOST * square_blocks(p->groups.bytes);
+    take(of, PART_NOISE, norms * sizeof(float), &p->norms);
+    take(of, PART_NOISE, blocks * sizeof(float), &p->squares);
+    uint64_t count = norms > blocks ? norms : blocks;
+    for (int level = 0; level < SUM_LEVELS; level++) {
+        count = (count + SUM_LANES - 1) / SUM_LANES;
+        take(of, PART_NOISE, count * sizeof(float), &p->noise_sum[level]);
+    }
+    take(of, PART_NOISE, RING * NOISE_SUMS * sizeof(float), &p->noise_ring);
 }
 
 static void place_source(planner *of, int part, uint64_t examples, plan_source *out)
@@ -195,15 +256,19 @@ static void plan_tile(planner *of, uint32_t tile, bool resident)
     memset(p->source, 0, sizeof p->source);
     p->tile = tile;
     p->lanes = of->network->held ? of->device->lanes(of->device->self, tile) : 1;
+    p->step_lanes = of->network->held ? of->device->lanes(of->device->self, step_tile(of)) : 1;
     p->resident = resident;
-    for (int i = 0; i < of->network->tensor_count; i++) p->tensor[i].part = -1;
+    for (int i = 0; i < of->network->tensor_count; i++) p->tensor[i].part = p->spare[i].part = -1;
+    p->groups = p->norms = p->squares = p->noise_ring = (place){.part = -1};
+    for (int level = 0; level < SUM_LEVELS; level++) p->noise_sum[level].part = -1;
     for (int s = 0; s < STAGES; s++)
         p->source[s].inputs.part = p->source[s].targets.part = p->source[s].order.part = -1;
     place_parameters(of);
     place_values(of);
-    measure_scratch(of, of->network->forward, of->network->forward_count);
-    if (of->work->training) measure_scratch(of, of->network->backward, of->network->backward_count);
+    measure_lists(of, tile, p->lanes);
+    if (p->step_lanes != p->lanes) measure_lists(of, step_tile(of), p->step_lanes);
     place_batch(of);
+    if (of->work->noise.interval) place_noise(of);
     if (resident)
         place_source(of, PART_DATA, of->work->resident, &p->source[0]);
     else
@@ -241,7 +306,7 @@ static bool fits(planner *of, uint32_t tile, bool resident)
 
 static uint32_t tile_limit(const plan_work *work)
 {
-    const uint32_t most = work->tile_most < work->batch ? work->tile_most : work->batch;
+    const uint32_t examples = examples_of(work), most = work->tile_most < examples ? work->tile_most : examples;
     return most < TILE_MOST ? most : TILE_MOST;
 }
 
@@ -249,7 +314,8 @@ static uint32_t tile_limit(const plan_work *work)
 static uint64_t fixed_bytes(const planner *of)
 {
     const uint64_t *bytes = of->p->bytes;
-    return bytes[PART_PARAMETERS] + bytes[PART_GRADIENT] + bytes[PART_STATE] + bytes[PART_OPEN] + bytes[PART_DATA];
+    return bytes[PART_PARAMETERS] + bytes[PART_GRADIENT] + bytes[PART_STATE] + bytes[PART_SECOND] + bytes[PART_OPEN] +
+           bytes[PART_NOISE] + bytes[PART_DATA];
 }
 
 /* The largest tile that fits, 0 for none. Pads make bytes jump, so each is tried, but for those whose widest values alone are too many. */
@@ -283,7 +349,7 @@ static tas_status planner_open(planner *of, const tas_network *network, const pl
                                const plan_work *work, plan *p)
 {
     const size_t count = (size_t)network->tensor_count;
-    *p = (plan){.tensor = calloc(count, sizeof *p->tensor)};
+    *p = (plan){.tensor = calloc(count, sizeof *p->tensor), .spare = calloc(count, sizeof *p->spare)};
     *of = (planner){.network = network,
                     .device = device,
                     .work = work,
@@ -291,7 +357,7 @@ static tas_status planner_open(planner *of, const tas_network *network, const pl
                     .order = calloc(count, sizeof *of->order),
                     .valued = calloc(count, sizeof *of->valued),
                     .p = p};
-    if (p->tensor && of->lives && of->order && of->valued) {
+    if (p->tensor && p->spare && of->lives && of->order && of->valued) {
         find_lifetimes(of);
         return TAS_OK;
     }
@@ -384,5 +450,6 @@ tas_status plan_least(const tas_network *network, const plan_device *device, con
 void plan_free(plan *p)
 {
     free(p->tensor);
+    free(p->spare);
     *p = (plan){0};
 }

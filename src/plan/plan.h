@@ -4,9 +4,11 @@
  *     parameters  w of each tensor, as the device lays it out          one model
  *     gradient    sums over the batch, at the same offsets
  *     state       momentum, likewise
+ *     second      Adam's mean of squares, likewise
  *     open        sums over open granules, of layers that have granules
  *     values      the tile's inputs, activations and their gradients   grow with the tile; places are shared by lifetime
  *     batch       losses and hits of the batch's examples, their sums, the ring of losses, the record
+ *     noise       where the noise scale is measured: a group's gradient, norms of examples, sums of squares, a ring of them
  *     scratch     the most that any one call wants                     grows with the tile
  *     staging     two tiles of the data set, where it is streamed      grows with the tile
  *     data        or else the whole set, its targets and the order of an epoch
@@ -14,15 +16,17 @@
 #ifndef PLAN_H
 #define PLAN_H
 
-#include "model/network.h"
+#include "plan/noise.h"
 
 typedef enum plan_part {
     PART_PARAMETERS,
     PART_GRADIENT,
     PART_STATE,
+    PART_SECOND,
     PART_OPEN,
     PART_VALUES,
     PART_BATCH,
+    PART_NOISE,
     PART_SCRATCH,
     PART_STAGING,
     PART_DATA,
@@ -34,6 +38,7 @@ extern const char *const plan_part_names[PART_COUNT];
 enum {
     RING = 1024,         /* steps whose losses the device keeps */
     SUM_LEVELS = 4,      /* 256^4 examples */
+    NOISE_SUMS = 4,      /* of a step: parts and whole of dense layers, parts and whole of the others */
     STAGES = 2,          /* tiles of a streamed set: one is filled while the other is used */
     TILE_MOST = 1 << 16, /* examples: no device needs more at once to be busy */
     TILE_ENOUGH = 48     /* examples: a larger tile is worth less than a set that lies on the device */
@@ -56,6 +61,8 @@ typedef struct plan_work {
     uint32_t tile_most;                 /* a tile larger than this is not wanted */
     uint64_t resident;                  /* examples of the set, where it may lie on the device; 0: it is streamed */
     uint64_t input_bytes, target_bytes; /* of one example in the data set */
+    noise_plan noise;                   /* {0}: it is not measured */
+    bool second;                        /* the optimiser keeps a second value of each parameter */
 } plan_work;
 
 /* A slice of a part. */
@@ -70,14 +77,18 @@ typedef struct plan_source {
 
 typedef struct plan {
     uint32_t tile;
-    uint32_t lanes; /* examples of a panel (HOLD_EXAMPLES) */
-    bool resident;  /* the set lies in the data part, else it passes through the staging part */
+    uint32_t lanes;      /* examples of a panel (HOLD_EXAMPLES) */
+    uint32_t step_lanes; /* the same in a step, whose batch may be smaller than the tile of a probe */
+    bool resident;       /* the set lies in the data part, else it passes through the staging part */
     uint32_t
         chunk; /* examples whose losses and hits there is room for: the batch; in evaluation whole blocks of sums */
     uint64_t bytes[PART_COUNT], total;
     place *tensor;                                            /* one a tensor of the network */
     place sum[SUM_LEVELS], hit_sum[SUM_LEVELS], ring, record; /* in the batch part */
     plan_source source[STAGES];                               /* resident: the first alone */
+    place *spare; /* one a tensor: of groups' gradients, in the noise part */
+    place groups, norms, squares, noise_sum[SUM_LEVELS],
+        noise_ring; /* there: all of these gradients; see train/measure.h */
 } plan;
 
 /* Bytes of a parameter, or of what lies like it, on that device. */

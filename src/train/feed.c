@@ -103,7 +103,7 @@ tas_status feed_gather(workspace *w, const tas_data *data, const source *from, b
     op_args args = {.op = bytes ? OP_GATHER_BYTES : OP_GATHER_FLOATS,
                     .n = n,
                     .batch = n,
-                    .lanes = network->tensors[network->input].held ? w->plan.lanes : 1,
+                    .lanes = network->tensors[network->input].held ? w->lanes : 1,
                     .size = {network->inputs, order, order, at, direct},
                     .scalar = {bytes ? network->scale_u8 : network->scale_f32, network->shift}};
     const mem inputs[] = {from->inputs, from->order, w->tensor[network->input]};

@@ -1,5 +1,6 @@
 /* The plan of a run, told before it: the same plans that training and evaluation make. */
 #include "train/model.h"
+#include "train/update.h"
 
 #include <tassello/plan.h>
 
@@ -24,6 +25,7 @@ static bool is_untiled(const tas_network *network, const plan_device *limits, pl
 {
     bool untiled = false;
     work.batch = work.tile_most = batch;
+    work.noise.probe = 0; /* it comes in tiles where it must */
     for (int resident = 0; resident <= (work.resident != 0) && !untiled; resident++) {
         plan p;
         if (plan_with(network, limits, &work, batch, resident, &p)) continue;
@@ -42,26 +44,35 @@ static uint32_t largest_untiled(const tas_network *network, const plan_device *l
     return good;
 }
 
-static void describe(const plan *p, const plan *one, uint32_t batch, uint64_t evaluation, tas_plan *out)
+/* `beside` is what validation takes while the run is open. */
+static void describe(const plan *p, const plan *one, uint32_t batch, uint64_t beside, uint64_t evaluation,
+                     tas_plan *out)
 {
     int count = 0;
     const uint64_t grown = p->total > one->total ? p->total - one->total : 0, more = p->tile - 1;
+    const uint64_t both = p->total + beside;
     for (int part = 0; part < PART_COUNT; part++)
         out->part[count++] = (tas_plan_part){plan_part_names[part], p->bytes[part]};
-    if (evaluation > p->total) out->part[count++] = (tas_plan_part){"evaluation", evaluation - p->total};
-    out->tile = p->tile;
-    out->tiles = (batch - 1) / p->tile + 1;
+    if (beside) out->part[count++] = (tas_plan_part){"validation", beside};
+    if (evaluation > both) out->part[count++] = (tas_plan_part){"evaluation", evaluation - both};
+    out->tile = p->tile < batch ? p->tile : batch; /* a probe's may be larger */
+    out->tiles = (batch - 1) / out->tile + 1;
     out->resident = p->resident;
-    out->bytes_total = evaluation > p->total ? evaluation : p->total;
+    out->bytes_total = evaluation > both ? evaluation : both;
     out->bytes_per_example = more ? (grown + more - 1) / more : p->bytes[PART_VALUES] + p->bytes[PART_STAGING];
     out->bytes_fixed = out->bytes_total > grown ? out->bytes_total - grown : 0;
+}
+
+static plan_work evaluation_of(const tas_data *data)
+{
+    return work_of(data, false, (uint32_t)data->is.count, EVALUATE_MOST);
 }
 
 /* Bytes of the evaluation, which keeps to what training took wherever it can. */
 static tas_status plan_evaluation(const tas_network *network, plan_device limits, const tas_data *test, uint64_t train,
                                   uint64_t least, uint64_t *bytes)
 {
-    const plan_work work = work_of(test, false, (uint32_t)test->is.count, EVALUATE_MOST);
+    const plan_work work = evaluation_of(test);
     plan p;
     limits.budget = train > least ? train : least;
     tas_status status = plan_make(network, &limits, &work, &p);
@@ -71,42 +82,89 @@ static tas_status plan_evaluation(const tas_network *network, plan_device limits
     return TAS_OK;
 }
 
-static tas_status least_budget(const tas_network *network, const plan_device *limits, const plan_work *work,
+/* What a run leaves of the budget for the validation set, which is evaluated while the run is open and holds the parameters. */
+typedef struct share {
+    uint64_t least;  /* beside the run, with the smallest tile */
+    uint64_t budget; /* of the evaluation, parameters and all */
+    uint64_t beside; /* what it then takes beside the run */
+} share;
+
+static tas_status plan_beside(const tas_network *network, plan_device limits, const plan_work *work, uint64_t budget,
+                              uint64_t *beside, uint64_t *parameters)
+{
+    plan p;
+    limits.budget = budget;
+    tas_status status = plan_make(network, &limits, work, &p);
+    if (status) return status;
+    *parameters = p.bytes[PART_PARAMETERS];
+    *beside = p.total - *parameters;
+    plan_free(&p);
+    return TAS_OK;
+}
+
+/* A quarter of the budget at most, and no more than a run of the least memory leaves; but what it cannot do without. */
+static tas_status share_budget(const tas_network *network, const plan_device *limits, const tas_data *data,
+                               uint64_t least_run, share *out)
+{
+    const plan_work work = evaluation_of(data);
+    uint64_t least, parameters;
+    tas_status status = plan_least(network, limits, &work, &least);
+    if (!status) status = plan_beside(network, *limits, &work, least, &out->least, &parameters);
+    if (status) return status;
+    const uint64_t left = limits->budget > least_run ? limits->budget - least_run + parameters : 0;
+    out->budget = limits->budget / 4 < left ? limits->budget / 4 : left;
+    if (out->budget < least) out->budget = least;
+    return plan_beside(network, *limits, &work, out->budget, &out->beside, &parameters);
+}
+
+/* Of a run that takes `run` bytes at least, and of the evaluation after it. 0: none would do. */
+static tas_status least_budget(const tas_network *network, const plan_device *limits, uint64_t run,
                                const tas_data *test, uint64_t *evaluation, uint64_t *out)
 {
-    tas_status status = plan_least(network, limits, work, out);
-    if (status || !test || !*out) return status;
-    const plan_work tested = work_of(test, false, (uint32_t)test->is.count, EVALUATE_MOST);
-    status = plan_least(network, limits, &tested, evaluation);
+    *out = run;
+    if (!test || !run) return TAS_OK;
+    const plan_work work = evaluation_of(test);
+    tas_status status = plan_least(network, limits, &work, evaluation);
     if (!*evaluation) *out = 0;
     if (*out && *evaluation > *out) *out = *evaluation;
     return status;
 }
 
+static tas_status too_small(const plan_device *limits, tas_context *context, uint64_t least)
+{
+    return fail(context, TAS_NO_MEMORY, "%s: a budget of %llu bytes is too small; the smallest that would do is %llu",
+                limits->id, (unsigned long long)limits->budget, (unsigned long long)least);
+}
+
 static tas_status make(tas_device *device, const tas_network *network, const tas_data *train, const tas_data *test,
                        const tas_plan_options *is, tas_plan *out)
 {
-    plan_device limits = device_limits(device);
-    const plan_work work =
-        train ? work_of(train, true, is->batch, is->tile) : work_without(network, is->batch, is->tile);
-    uint64_t least_evaluation = 0, evaluation = 0;
+    plan_device limits = device_limits(device), run = limits;
+    plan_work work = train ? work_of(train, true, is->batch, is->tile) : work_without(network, is->batch, is->tile);
+    work.second = update_has_second(is->optimizer);
+    if (is->noise) work_measured(&work, network, train ? train->is.count : 0, is->tile);
+    uint64_t least = 0, least_evaluation = 0, evaluation = 0;
+    share validation = {0};
     plan p, one;
     if (is->budget) limits.budget = is->budget;
     out->budget = limits.budget;
-    tas_status status = least_budget(network, &limits, &work, test, &least_evaluation, &out->min_budget);
+    tas_status status = plan_least(network, &limits, &work, &least);
+    if (!status && is->validation) status = share_budget(network, &limits, is->validation, least, &validation);
+    if (!status && least) least += validation.least;
+    if (!status) status = least_budget(network, &limits, least, test, &least_evaluation, &out->min_budget);
     if (status) return status;
-    if (out->min_budget && limits.budget < out->min_budget)
-        return fail(device->context, TAS_NO_MEMORY,
-                    "%s: a budget of %llu bytes is too small; the smallest that would do is %llu", limits.id,
-                    (unsigned long long)limits.budget, (unsigned long long)out->min_budget);
-    status = plan_make(network, &limits, &work, &p);
+    if (out->min_budget && limits.budget < out->min_budget) return too_small(&limits, device->context, out->min_budget);
+    out->train_budget = run.budget = limits.budget - validation.beside;
+    out->validation_budget = validation.budget;
+    status = plan_make(network, &run, &work, &p);
     if (status) return status;
-    if (test) status = plan_evaluation(network, limits, test, p.total, least_evaluation, &evaluation);
-    if (!status) status = plan_with(network, &limits, &work, 1, p.resident, &one);
-    if (!status) describe(&p, &one, is->batch, evaluation, out);
+    if (test)
+        status = plan_evaluation(network, limits, test, p.total + validation.beside, least_evaluation, &evaluation);
+    if (!status) status = plan_with(network, &run, &work, 1, p.resident, &one);
+    if (!status) describe(&p, &one, is->batch, validation.beside, evaluation, out);
     if (!status) plan_free(&one);
     plan_free(&p);
-    if (!status) out->largest_untiled = largest_untiled(network, &limits, &work);
+    if (!status) out->largest_untiled = largest_untiled(network, &run, &work);
     return status;
 }
 
@@ -129,6 +187,7 @@ tas_status tas_plan_make(tas_device *device, const tas_network *network, const t
                       options->batch, train->name, (unsigned long long)train->is.count);
     if (!status && train) status = check_data(network, train);
     if (!status && test) status = check_data(network, test);
+    if (!status && options->validation) status = check_data(network, options->validation);
     if (!status) status = make(device, network, train, test, options, out);
     entry_end(&saved);
     return status;

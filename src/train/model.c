@@ -49,6 +49,12 @@ plan_work work_of(const tas_data *data, bool training, uint32_t batch, uint32_t 
                        .target_bytes = data_target_bytes(data)};
 }
 
+void work_measured(plan_work *work, const tas_network *network, uint64_t examples, uint32_t tile)
+{
+    work->noise = noise_plan_of(network, work->batch, examples);
+    if (!tile && work->noise.probe > work->tile_most) work->tile_most = work->noise.probe;
+}
+
 static layout layout_of(const tas_model *model, const tensor *t)
 {
     return (layout){t->dims[0], t->dims[1], device_panel(model->device, t->dims[0], t->dims[1])};
@@ -133,12 +139,37 @@ void tas_model_close(tas_model **model)
     if (!model || !*model) return;
     device_release((*model)->device, &(*model)->parameters);
     plan_free(&(*model)->places);
+    free((*model)->training);
     tas_network_close(&(*model)->network);
     free(*model);
     *model = NULL;
 }
 
 const tas_network *tas_model_network(const tas_model *model) { return model->network; }
+
+const char *tas_model_training(const tas_model *model) { return model->training ? model->training : ""; }
+
+static tas_status set_training(tas_model *model, const char *text)
+{
+    char *copy = NULL;
+    for (const char *at = text ? text : ""; *at; at += utf8_character(at))
+        if (!utf8_character(at))
+            return fail(model->context, TAS_BAD_ARGUMENT, "how a model was trained: expected a text in UTF-8");
+    if (text && *text && !(copy = strdup(text)))
+        return fail(model->context, TAS_NO_MEMORY, "no memory for how a model was trained");
+    free(model->training);
+    model->training = copy;
+    return TAS_OK;
+}
+
+tas_status tas_model_set_training(tas_model *model, const char *text)
+{
+    entry_state saved;
+    entry_begin(model->context, &saved);
+    const tas_status status = set_training(model, text);
+    entry_end(&saved);
+    return status;
+}
 
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "tas_cancel() must be safe in a signal handler");
 void tas_cancel(tas_model *model) { atomic_store(&model->cancelled, 1); }
@@ -294,12 +325,14 @@ static tas_status save_model(tas_model *model, const char *file)
     }
     snprintf(contract, sizeof contract, "%d", tas_contract());
     network_name(network, name);
-    const safetensors_pair metadata[] = {
-        {"tassello.network", network->text}, {"tassello.name", name}, {"tassello.contract", contract}};
+    const safetensors_pair metadata[] = {{"tassello.network", network->text},
+                                         {"tassello.name", name},
+                                         {"tassello.contract", contract},
+                                         {"tassello.training", model->training}};
+    const size_t pairs = sizeof metadata / sizeof *metadata - !model->training;
     status = file_begin(model->context, &writer, file);
     if (status) goto end;
-    status = safetensors_write(model->context, &writer, metadata, sizeof metadata / sizeof *metadata, tensors,
-                               (size_t)count);
+    status = safetensors_write(model->context, &writer, metadata, pairs, tensors, (size_t)count);
     if (status)
         file_abandon(&writer);
     else
@@ -376,6 +409,7 @@ static tas_status load_model(tas_device *device, const char *path, tas_model **o
     if (!status) status = rename_network(network, safetensors_metadata(file, "tassello.name"));
     if (!status) status = open_model(device, network, 0, out);
     if (!status) status = load_parameters(*out, file, path);
+    if (!status) status = set_training(*out, safetensors_metadata(file, "tassello.training"));
     if (status) tas_model_close(out);
     tas_network_close(&network);
     safetensors_close(&file);

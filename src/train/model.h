@@ -16,6 +16,7 @@ struct tas_model {
     tas_device *device;
     tas_network *network; /* its own */
     uint64_t seed;
+    char *training;  /* what checkpoints say of how the weights came about; NULL: nothing */
     uint64_t budget; /* of evaluation and prediction, and of training that has none of its own; 0: the device's */
     plan_device limits;
     mem parameters;       /* the whole part */
@@ -42,6 +43,9 @@ typedef struct workspace {
     mem part[PART_COUNT];
     mem *tensor;
     mem sum[SUM_LEVELS], hit_sum[SUM_LEVELS], ring, record;
+    mem *spare; /* one a tensor: gradients of a group, see measure.h */
+    mem groups, norms, squares, noise_sum[SUM_LEVELS], noise_ring;
+    uint32_t lanes; /* examples of a panel, in what runs now */
     source source[STAGES];
     stage stage[STAGES];
     uint32_t tiles_fed;
@@ -61,6 +65,9 @@ enum { EVALUATE_MOST = 512 }; /* examples a tile, of an evaluation */
 
 /* What a run over a set asks of a plan. */
 plan_work work_of(const tas_data *data, bool training, uint32_t batch, uint32_t tile);
+
+/* The noise scale is measured, too. examples and tile: of the set, and at most; 0 where there is none. */
+void work_measured(plan_work *work, const tas_network *network, uint64_t examples, uint32_t tile);
 
 /* Plans and takes memory; each part is touched, since drivers allocate lazily. Where the device refuses what it promised, smaller plans are
  * tried; *cut tells that it did. */

@@ -6,12 +6,14 @@
  * A device may refuse memory at any command. What comes before the update writes nothing that a later step reads, so it is run again
  * in smaller tiles; the update itself is issued again. A failure that shows only at a wait leaves nothing on the device to be trusted:
  * the last snapshot is put back, and the steps since then are repeated. The contract makes both give the same bits. */
+#include "train/measure.h"
 #include "train/model.h"
+#include "train/schedule.h"
+#include "train/update.h"
 
 #include "device/profile.h"
 
-#include "arith.h"
-
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +29,8 @@ typedef struct tas_run {
     uint64_t steps, steps_an_epoch;
     uint64_t epoch; /* whose order lies in `order` and on the device, from 1; 0: none */
     double start;
-    float ring[RING];
+    float ring[RING], figures[RING * NOISE_SUMS];
+    noise noise;
     double step_seconds; /* the last run's */
     plan_work work;
     struct {
@@ -62,12 +65,9 @@ void tas_train_options_init(tas_train_options *options)
                                    .base_batch = 64};
 }
 
-/* 0, or a number from 2^-60 to most: products with it are then safe under rule 8 of the contract. */
-static tas_status check_rate(tas_context *context, const char *name, float value, float most)
+static uint64_t steps_of(const tas_train_options *is, uint64_t count)
 {
-    if (value == 0 || (value >= 0x1p-60f && value <= most)) return TAS_OK;
-    return fail(context, TAS_BAD_ARGUMENT, "%s %g: expected 0, or a number from 1e-18 to %g", name, (double)value,
-                (double)most);
+    return is->steps ? is->steps : is->epochs * ((count - 1) / is->batch + 1);
 }
 
 static tas_status check_options(const tas_model *model, const tas_data *data, const tas_train_options *is)
@@ -85,12 +85,10 @@ static tas_status check_options(const tas_model *model, const tas_data *data, co
     if (!mul_size(is->epochs, data->is.count, &steps))
         return fail(context, TAS_BAD_ARGUMENT, "%llu epochs: too many", (unsigned long long)is->epochs);
     if (!is->steps && !is->epochs) return fail(context, TAS_BAD_ARGUMENT, "no steps and no epochs to train");
-    if (is->steps ? is->steps >= UINT32_MAX : is->epochs * ((data->is.count - 1) / is->batch + 1) >= UINT32_MAX)
+    if (steps_of(is, data->is.count) >= UINT32_MAX)
         return fail(context, TAS_BAD_ARGUMENT, "2^32 - 1 steps or more in one run");
-    tas_status status = check_rate(context, "lr", is->lr, 1e6f);
-    if (!status) status = check_rate(context, "momentum", is->momentum, 1);
-    if (!status) status = check_rate(context, "weight decay", is->weight_decay, 1e6f);
-    return status;
+    tas_status status = schedule_check(context, is, steps_of(is, data->is.count));
+    return status ? status : update_check(context, is);
 }
 
 /* A device that breaks its word -------------------------------------------------------------------------------------- */
@@ -116,14 +114,19 @@ static tas_status cut_tile(trainer *t)
     }
 }
 
+/* What a step leaves to the next: all of one size, those that the optimiser does without at the end. */
+enum { KEPT = 3 };
+static const plan_part kept[KEPT] = {PART_PARAMETERS, PART_STATE, PART_SECOND};
+
 static tas_status take_snapshot(trainer *t, uint64_t step)
 {
     workspace *w = &t->w;
     const device_driver *driver = w->device->driver;
     const uint64_t bytes = w->plan.bytes[PART_PARAMETERS];
     char *to = t->snapshot.values[1];
-    tas_status status = driver->read(w->device, &w->part[PART_PARAMETERS], 0, to, bytes);
-    if (!status) status = driver->read(w->device, &w->part[PART_STATE], 0, to + bytes, bytes);
+    tas_status status = TAS_OK;
+    for (int k = 0; k < KEPT && w->plan.bytes[kept[k]] && !status; k++)
+        status = driver->read(w->device, &w->part[kept[k]], 0, to + k * bytes, bytes);
     if (status) return status;
     t->snapshot.values[1] = t->snapshot.values[0];
     t->snapshot.values[0] = to;
@@ -142,8 +145,8 @@ static tas_status restore(trainer *t)
     driver->finish(w->device); /* what it answers is known */
     t->epoch = 0;
     tas_status status = workspace_renew(w, t->model, &t->work);
-    if (!status) status = driver->write(w->device, &w->part[PART_PARAMETERS], 0, from, bytes, true);
-    if (!status) status = driver->write(w->device, &w->part[PART_STATE], 0, from + bytes, bytes, true);
+    for (int k = 0; k < KEPT && w->plan.bytes[kept[k]] && !status; k++)
+        status = driver->write(w->device, &w->part[kept[k]], 0, from + k * bytes, bytes, true);
     return status ? status : feed_open(w, t->data);
 }
 
@@ -162,16 +165,19 @@ static bool recover(trainer *t, tas_status *status)
 
 /* One step ---------------------------------------------------------------------------------------------------------- */
 
+/* Of a step, 1 being the first; 0, which updates nothing, is like it. */
+static float lr_of(const trainer *t, uint64_t step) { return schedule_lr(&t->is, step ? step - 1 : 0, t->steps); }
+
 /* w, v <- the mean of the gradients' sums */
-static tas_status run_update(trainer *t, uint32_t batch)
+static tas_status run_update(trainer *t, uint32_t step, uint32_t batch)
 {
     workspace *w = &t->w;
-    const float count = (float)batch;
-    const op_args args = {.op = OP_SGD,
-                          .batch = batch,
-                          .size = {(uint32_t)(w->plan.bytes[PART_PARAMETERS] / sizeof(float)), t->is.nesterov != 0},
-                          .scalar = {t->is.lr, t->is.momentum, t->is.weight_decay, count, arith_div(1, count)}};
-    const mem operand[] = {w->part[PART_PARAMETERS], w->part[PART_GRADIENT], w->part[PART_STATE], w->record};
+    const uint32_t elements = (uint32_t)(w->plan.bytes[PART_PARAMETERS] / sizeof(float));
+    const op_args args = update_args(&t->is, lr_of(t, step), step ? step : 1, elements, batch);
+    mem operand[OP_OPERANDS] = {w->part[PART_PARAMETERS], w->part[PART_GRADIENT]};
+    int count = 2;
+    for (int k = 1; k < KEPT && w->plan.bytes[kept[k]]; k++) operand[count++] = w->part[kept[k]];
+    operand[count] = w->record;
     return device_run(w->device, &args, operand, NULL);
 }
 
@@ -214,7 +220,7 @@ static tas_status diagnose_calls(trainer *t, const op_call *calls, int count, ui
                                  uint32_t batch, int *found)
 {
     const tas_network *network = t->w.network;
-    const uint64_t lanes = t->w.plan.lanes, padded = (n + lanes - 1) / lanes * lanes;
+    const uint64_t lanes = t->w.lanes, padded = (n + lanes - 1) / lanes * lanes;
     tas_status status = TAS_OK;
     for (int c = 0; c < count && !status && *found < 0; c++) {
         const op_row *row = op_get(calls[c].args.op);
@@ -247,6 +253,7 @@ static tas_status run_gradient(trainer *t, uint32_t at, uint32_t batch, int *fou
     workspace *w = &t->w;
     const tas_network *network = w->network;
     tas_status status = TAS_OK;
+    w->lanes = w->plan.step_lanes;
     for (uint32_t first = 0; first < batch && !status && !(found && *found >= 0); first += w->plan.tile) {
         const uint32_t n = batch - first < w->plan.tile ? batch - first : w->plan.tile;
         status = feed_tile(w, t->data, t->order, at + first, n);
@@ -257,9 +264,38 @@ static tas_status run_gradient(trainer *t, uint32_t at, uint32_t batch, int *fou
     return status;
 }
 
+/* The same sums, and what they tell of the noise: of the step's batch, or of a probe, which the step's own sums then write over. */
+static tas_status run_measured(trainer *t, uint32_t step, uint32_t at, uint32_t batch)
+{
+    workspace *w = &t->w;
+    const noise_plan *is = &t->work.noise;
+    tas_status status = TAS_OK;
+    w->lanes = is->probe ? w->plan.lanes : w->plan.step_lanes;
+    for (uint32_t first = 0, n; first < batch && !status; first += n) {
+        n = measure_tile(w, is, first, batch);
+        status = feed_tile(w, t->data, t->order, at + first, n);
+        if (!status) status = run_calls(w, w->network->forward, w->network->forward_count, n, first, batch);
+        if (!status) status = measure_backward(w, is, n, first, batch);
+        if (!status) status = feed_done(w);
+    }
+    return status ? status : measure_sums(w, is, step, batch);
+}
+
+/* Examples that are measured in a step; 0: it is not. Step 0, the first of the kernels, is. */
+static uint32_t measured_of(const trainer *t, uint64_t step, uint32_t batch)
+{
+    const noise_plan *is = &t->work.noise;
+    if (!is->interval || step % is->interval) return 0;
+    return is->probe ? is->probe : batch;
+}
+
+/* A probe is what comes next in the order, or the end of it. */
 static tas_status run_to_update(trainer *t, uint32_t step, uint32_t at, uint32_t batch)
 {
-    tas_status status = run_gradient(t, at, batch, NULL);
+    const uint32_t measured = measured_of(t, step, batch), last = t->count - measured;
+    const bool probes = t->work.noise.probe != 0;
+    tas_status status = measured ? run_measured(t, step, at < last ? at : last, measured) : TAS_OK;
+    if (!status && (!measured || probes)) status = run_gradient(t, at, batch, NULL);
     return status ? status : run_watch(t, step, batch);
 }
 
@@ -273,7 +309,7 @@ static tas_status run_step(trainer *t, uint32_t step, uint32_t at, uint32_t batc
         status = run_to_update(t, step, at, batch);
     }
     if (status) return status;
-    while ((status = run_update(t, batch)) == TAS_NO_MEMORY) {
+    while ((status = run_update(t, step, batch)) == TAS_NO_MEMORY) {
         const tas_status cut = cut_tile(t);
         if (cut) return cut;
     }
@@ -297,22 +333,42 @@ static tas_status diagnose(trainer *t, uint32_t at, uint32_t batch)
 
 /* The loop ---------------------------------------------------------------------------------------------------------- */
 
-static uint32_t batch_of(const trainer *t, uint64_t step) /* 1 is the first step */
+/* The entry of its epoch's order with which a step begins, 1 being the first step. */
+static uint32_t place_of(const trainer *t, uint64_t step)
 {
-    const uint64_t at = (step - 1) % t->steps_an_epoch * t->is.batch;
-    return t->count - at < t->is.batch ? (uint32_t)(t->count - at) : t->is.batch;
+    return (uint32_t)((step - 1) % t->steps_an_epoch * t->is.batch);
+}
+
+static uint32_t batch_of(const trainer *t, uint64_t step)
+{
+    const uint32_t left = t->count - place_of(t, step);
+    return left < t->is.batch ? left : t->is.batch;
+}
+
+/* "lr 0.1, momentum 0.9", of a step. */
+enum { RATES_TEXT = 128 };
+static const char *print_rates(const trainer *t, uint64_t step, char text[RATES_TEXT])
+{
+    const tas_train_options *is = &t->is;
+    const double lr = (double)lr_of(t, step);
+    if (is->optimizer == TAS_SGD)
+        snprintf(text, RATES_TEXT, "lr %g, momentum %g", lr, (double)is->momentum);
+    else
+        snprintf(text, RATES_TEXT, "lr %g, betas %g and %g, epsilon %g", lr, (double)is->beta1, (double)is->beta2,
+                 (double)is->epsilon);
+    return text;
 }
 
 static tas_status report_bad(trainer *t, uint32_t bad)
 {
+    char rates[RATES_TEXT];
     const uint64_t step = t->result.steps + (uint32_t)(bad - (uint32_t)t->result.steps); /* its low 32 bits are known */
     t->result.bad_step = step;
-    tas_status status = diagnose(t, (uint32_t)((step - 1) % t->steps_an_epoch * t->is.batch), batch_of(t, step));
+    tas_status status = diagnose(t, place_of(t, step), batch_of(t, step));
     if (status) return status;
-    return fail(
-        t->model->context, TAS_NOT_FINITE,
-        "step %llu: %s is not finite (lr %g, momentum %g); the weights are those before that step; try a smaller lr",
-        (unsigned long long)step, t->result.bad_tensor, (double)t->is.lr, (double)t->is.momentum);
+    return fail(t->model->context, TAS_NOT_FINITE,
+                "step %llu: %s is not finite (%s); the weights are those before that step; try a smaller lr",
+                (unsigned long long)step, t->result.bad_tensor, print_rates(t, step, rates));
 }
 
 static int call_step(trainer *t, const tas_step *done)
@@ -324,6 +380,23 @@ static int call_step(trainer *t, const tas_step *done)
     return result;
 }
 
+/* Reads the figures of the noise scale, where a step up to `last` that was not told of was measured. */
+static tas_status read_figures(trainer *t, uint64_t last)
+{
+    const uint64_t interval = t->work.noise.interval;
+    if (!interval || last / interval == t->result.steps / interval) return TAS_OK;
+    return t->w.device->driver->read(t->w.device, &t->w.noise_ring, 0, t->figures, sizeof t->figures);
+}
+
+static void take_figures(trainer *t, uint64_t step, tas_step *done)
+{
+    const uint32_t batch = measured_of(t, step, batch_of(t, step));
+    done->trace = done->square = NAN;
+    if (batch)
+        measure_take(&t->work.noise, &t->figures[step % RING * NOISE_SUMS], batch, t->count, &t->noise, &done->trace,
+                     &done->square);
+}
+
 /* Reads what the steps up to `last` left on the device, and tells the callback of each. */
 static tas_status collect(trainer *t, uint64_t last)
 {
@@ -332,6 +405,7 @@ static tas_status collect(trainer *t, uint64_t last)
     tas_status status = feed_settle(w);
     if (!status) status = w->device->driver->read(w->device, &w->ring, 0, t->ring, sizeof t->ring);
     if (!status) status = w->device->driver->read(w->device, &w->record, 0, record, sizeof record);
+    if (!status) status = read_figures(t, last);
     if (status) return status;
     const double seconds = t->before + now_seconds() - t->start;
     while (t->result.steps < last) { /* those that are repeated after a failure were told of */
@@ -344,14 +418,15 @@ static tas_status collect(trainer *t, uint64_t last)
         t->result.examples += batch_of(t, step);
         t->result.seconds = seconds;
         t->result.last_loss = t->ring[step % RING];
-        const tas_step done = {.step = step,
-                               .steps = t->steps,
-                               .epoch = (step - 1) / t->steps_an_epoch + 1,
-                               .batch = batch_of(t, step),
-                               .lr = t->is.lr,
-                               .loss = t->result.last_loss,
-                               .seconds = seconds,
-                               .examples = t->result.examples};
+        tas_step done = {.step = step,
+                         .steps = t->steps,
+                         .epoch = (step - 1) / t->steps_an_epoch + 1,
+                         .batch = batch_of(t, step),
+                         .lr = lr_of(t, step),
+                         .loss = t->result.last_loss,
+                         .seconds = seconds,
+                         .examples = t->result.examples};
+        take_figures(t, step, &done);
         if (t->is.on_step && call_step(t, &done)) status = TAS_STOPPED;
     }
     return status;
@@ -398,8 +473,8 @@ static tas_status run_some(trainer *t, uint64_t *step, uint64_t last)
     const double start = now_seconds();
     uint64_t done = 0;
     for (; done < run && !status && !(done && t->model->cancelled); done++) {
-        const uint64_t at = (*step + done) % t->steps_an_epoch * t->is.batch;
-        status = run_step(t, (uint32_t)(*step + done + 1), (uint32_t)at, batch_of(t, *step + done + 1));
+        const uint64_t next = *step + done + 1;
+        status = run_step(t, (uint32_t)next, place_of(t, next), batch_of(t, next));
         if (!status) status = t->w.device->driver->flush(t->w.device);
     }
     if (!status) status = collect(t, *step + done);
@@ -431,6 +506,7 @@ static tas_status run_loop(trainer *t, uint64_t last)
 static tas_status check_weights(trainer *t)
 {
     bool bad = false;
+    char rates[RATES_TEXT];
     tas_status status = TAS_OK;
     for (int i = 0; !i || (status && i < FAILURES_MOST); i++) /* nothing is changed by it */
         status = is_bad(t, &t->w.part[PART_PARAMETERS], t->w.plan.bytes[PART_PARAMETERS] / sizeof(float), &bad);
@@ -439,9 +515,8 @@ static tas_status check_weights(trainer *t)
     snprintf(t->result.bad_tensor, sizeof t->result.bad_tensor, "the updated weights");
     return fail(
         t->model->context, TAS_NOT_FINITE,
-        "step %llu: the updated weights are not finite (lr %g, momentum %g, weight decay %g) and are of no use; try "
-        "a smaller lr",
-        (unsigned long long)t->result.steps, (double)t->is.lr, (double)t->is.momentum, (double)t->is.weight_decay);
+        "step %llu: the updated weights are not finite (%s, weight decay %g) and are of no use; try a smaller lr",
+        (unsigned long long)t->result.steps, print_rates(t, t->result.steps, rates), (double)t->is.weight_decay);
 }
 
 /* A step that updates nothing (the record is set): kernels are built and memory is touched before the clock starts. */
@@ -469,7 +544,7 @@ static tas_status prepare(trainer *t)
     if (cut) tell_once(t, "the run goes on, in smaller tiles where there are any, with the same bits");
     t->result.cuts += cut;
     t->w.seed = t->is.seed;
-    const size_t bytes = 2 * (size_t)t->w.plan.bytes[PART_PARAMETERS];
+    const size_t bytes = (t->work.second ? 3 : 2) * (size_t)t->w.plan.bytes[PART_PARAMETERS];
     for (int i = 0; i < 2; i++)
         if (!(t->snapshot.values[i] = malloc(bytes)))
             return fail(t->model->context, TAS_NO_MEMORY, "no memory for a snapshot of %zu bytes", bytes);
@@ -500,8 +575,10 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
     *t = (trainer){.model = model, .data = data, .is = *options, .count = (uint32_t)data->is.count};
     device->peak_bytes = device->used_bytes;
     t->steps_an_epoch = (t->count + (uint64_t)t->is.batch - 1) / t->is.batch;
-    t->steps = t->is.steps ? t->is.steps : t->is.epochs * t->steps_an_epoch;
+    t->steps = steps_of(&t->is, t->count);
     t->work = work_of(data, true, t->is.batch, t->is.tile);
+    t->work.second = update_has_second(t->is.optimizer);
+    if (t->is.noise) work_measured(&t->work, model->network, t->count, t->is.tile);
     tas_status status = profile_pause(device); /* where one is made: the start is not of interest */
     if (!status) status = prepare(t);
     if (!status) status = profile_resume(device);
@@ -511,6 +588,14 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
     else
         close_run(t);
     return status;
+}
+
+static tas_noise noise_of(const trainer *t)
+{
+    static const tas_noise_state states[] = {
+        [NOISE_UNKNOWN] = TAS_NOISE_UNKNOWN, [NOISE_AT_LEAST] = TAS_NOISE_AT_LEAST, [NOISE_KNOWN] = TAS_NOISE_KNOWN};
+    const noise_answer a = noise_result(&t->noise);
+    return (tas_noise){.state = states[a.state], .value = a.value, .low = a.low, .high = a.high, .steps = a.steps};
 }
 
 /* A stretch of a run, up to the step `last`. */
@@ -533,7 +618,8 @@ static tas_status advance(trainer *t, uint64_t last)
         t->over = status;
     if (device->peak_bytes > t->peak) t->peak = device->peak_bytes;
     t->result.peak_bytes = t->peak;
-    t->result.tile = t->w.plan.tile;
+    if (t->is.noise) t->result.noise = noise_of(t);
+    t->result.tile = t->w.plan.tile < t->is.batch ? t->w.plan.tile : t->is.batch; /* a probe's may be larger */
     t->result.resident = t->w.plan.resident;
     t->result.examples_per_s = t->result.seconds > 0 ? (double)t->result.examples / t->result.seconds : 0;
     return status;

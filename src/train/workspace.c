@@ -7,7 +7,7 @@
 enum { STUCK_MOST = 3 };
 
 /* What does not depend on the tile: a cut leaves it as it is. */
-static bool is_fixed(int part) { return part <= PART_OPEN || part == PART_BATCH; }
+static bool is_fixed(int part) { return part <= PART_OPEN || part == PART_BATCH || part == PART_NOISE; }
 
 /* A place that is not in the plan stays an empty slice. */
 static tas_status slice_place(workspace *w, const place *p, mem *out)
@@ -28,10 +28,23 @@ static tas_status take_parts(workspace *w)
     return status;
 }
 
+static tas_status slice_noise(workspace *w)
+{
+    const plan *p = &w->plan;
+    tas_status status = slice_place(w, &p->groups, &w->groups);
+    for (int t = 0; t < w->network->tensor_count && !status; t++) status = slice_place(w, &p->spare[t], &w->spare[t]);
+    if (!status) status = slice_place(w, &p->norms, &w->norms);
+    if (!status) status = slice_place(w, &p->squares, &w->squares);
+    for (int level = 0; level < SUM_LEVELS && !status; level++)
+        status = slice_place(w, &p->noise_sum[level], &w->noise_sum[level]);
+    return status ? status : slice_place(w, &p->noise_ring, &w->noise_ring);
+}
+
 static tas_status take_slices(workspace *w)
 {
     const plan *p = &w->plan;
-    tas_status status = TAS_OK;
+    tas_status status = slice_noise(w);
+    w->lanes = p->lanes;
     for (int t = 0; t < w->network->tensor_count && !status; t++)
         if (t != w->network->order) status = slice_place(w, &p->tensor[t], &w->tensor[t]); /* that is the feed's */
     for (int level = 0; level < SUM_LEVELS && !status; level++) {
@@ -51,9 +64,13 @@ static tas_status take_slices(workspace *w)
 static void release_slices(workspace *w)
 {
     const device_driver *driver = w->device->driver;
+    mem *const of_noise[] = {&w->groups, &w->norms, &w->squares, &w->noise_ring};
     if (w->tensor) w->tensor[w->network->order] = (mem){0};
     for (int t = 0; w->tensor && t < w->network->tensor_count; t++) driver->release_slice(w->device, &w->tensor[t]);
+    for (int t = 0; w->spare && t < w->network->tensor_count; t++) driver->release_slice(w->device, &w->spare[t]);
+    for (int i = 0; i < 4; i++) driver->release_slice(w->device, of_noise[i]);
     for (int level = 0; level < SUM_LEVELS; level++) {
+        driver->release_slice(w->device, &w->noise_sum[level]);
         driver->release_slice(w->device, &w->sum[level]);
         driver->release_slice(w->device, &w->hit_sum[level]);
     }
@@ -145,8 +162,9 @@ tas_status workspace_open(workspace *w, tas_model *model, const plan_work *work,
     tas_status status = plan_make(model->network, &limits, work, &w->plan);
     if (status) return status;
     w->tensor = calloc((size_t)model->network->tensor_count, sizeof *w->tensor);
+    w->spare = calloc((size_t)model->network->tensor_count, sizeof *w->spare);
     w->part[PART_PARAMETERS] = model->parameters;
-    if (!w->tensor) status = fail(model->context, TAS_NO_MEMORY, "no memory for a list of tensors");
+    if (!w->tensor || !w->spare) status = fail(model->context, TAS_NO_MEMORY, "no memory for a list of tensors");
     if (!status) status = take_or_cut(w, model, work, true, cut);
     for (int tries = 0; status == TAS_DEVICE_FAILED && tries < STUCK_MOST;
          tries++) { /* what was accepted was not done */
@@ -163,6 +181,7 @@ void workspace_close(workspace *w)
     feed_close(w);
     release_memory(w, true);
     free(w->tensor);
+    free(w->spare);
     plan_free(&w->plan);
     *w = (workspace){0};
 }
@@ -176,7 +195,7 @@ tas_status run_calls(workspace *w, const op_call *calls, int count, uint32_t n, 
         args.n = n;
         args.first = first;
         args.batch = batch;
-        args.lanes = call_is_held(w->network, &calls[c]) ? w->plan.lanes : 1;
+        args.lanes = call_is_held(w->network, &calls[c]) ? w->lanes : 1;
         args.evaluating = w->evaluating;
         args.at = w->at;
         args.epoch = w->epoch;

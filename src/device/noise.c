@@ -1,0 +1,45 @@
+/* Launches of cl/noise.cl. */
+#include "device/opencl.h"
+
+static tas_status get_kernel(tas_device *device, const char *name, cl_kernel *out)
+{
+    const struct cl_device *cl = device->cl;
+    char options[64];
+    snprintf(options, sizeof options, "-D GROUP=%u -D ROWS=%u -D VEC=%u", cl->group, cl->group / ROW_LANES,
+             cl_vector(device));
+    return cl_get_kernel(device, "noise", name, options, out);
+}
+
+static tas_status square_blocks(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    const struct cl_device *cl = device->cl;
+    const size_t blocks = cl_blocks(a->size[0], SQUARE_BLOCK);
+    cl_kernel kernel;
+    (void)scratch;
+    tas_status status = get_kernel(device, cl->cpu ? "square_blocks_run" : "square_blocks", &kernel);
+    if (status) return status;
+    const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]), A_U32(a->size[0]), A_U32(a->size[1]), A_F32(a->scalar[0])};
+    const cl_range range = cl->cpu ? cl_line(1, blocks) : cl_line(cl->group, blocks * cl->group);
+    return cl_launch(device, kernel, range, 5, args);
+}
+
+static tas_status dense_norms(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    const struct cl_device *cl = device->cl;
+    const uint32_t rows = cl->group / ROW_LANES;
+    cl_kernel kernel;
+    (void)scratch;
+    tas_status status = get_kernel(device, cl->cpu ? "dense_norms_row" : "dense_norms", &kernel);
+    if (status) return status;
+    const cl_arg args[] = {A_MEM(&m[0]),      A_MEM(&m[1]),      A_MEM(&m[2]),    A_U32(a->n),
+                           A_U32(a->size[0]), A_U32(a->size[1]), A_U32(a->first), A_U32(a->size[2])};
+    if (cl->cpu) return cl_launch(device, kernel, cl_line(1, a->n), 8, args);
+    const cl_range range = {.global = {ROW_LANES, (a->n + rows - 1) / rows * rows, 1}, .local = {ROW_LANES, rows, 1}};
+    return cl_launch(device, kernel, range, 8, args);
+}
+
+void cl_override_noise(tas_device *device)
+{
+    device->launch[OP_SQUARE_BLOCKS] = square_blocks;
+    device->launch[OP_DENSE_NORMS] = dense_norms;
+}

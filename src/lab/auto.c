@@ -1,0 +1,313 @@
+/* The batch of a run that is about to begin, from a probe on weights of its own: a short training at a batch of 64, which gives the gradient
+ * noise scale, then rounds of a few steps at several batches, which give the time of a step.
+ *
+ * All of it has a share of the time that the run's steps would take at a batch of 64, but for the first start, which builds what the run needs,
+ * too. The memory of each piece is given back before the next one begins, so that a probe never takes more than the run's budget.
+ */
+#include "device/device.h"
+#include "lab/recommend.h"
+#include "lab/words.h"
+
+#include <tassello/lab.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    STEPS_LEAST = 24,     /* of a batch of 64: with fewer nothing can be said */
+    STEPS_MOST = 1 << 16, /* of the training that measures the noise */
+    PIECES = 16,          /* in which the time is looked at */
+    BATCHES_LEAST = 3,    /* to be timed */
+    ROUNDS_LEAST = 3,
+    ROUNDS_MOST = 9,
+    STRETCH_MOST = 256, /* steps that are timed in one piece */
+    HEAD = 4096         /* examples, of a set that lies on the device, that steps are timed on */
+};
+static const double run_share = 0.05, seconds_most = 30, noise_share = 0.6;
+static const double stretch_seconds = 0.05; /* longer than that a piece need not be */
+static const double told_from = 2;          /* seconds from which on a user wants to know what he waits for */
+
+static const uint32_t batches[] = {4, 16, 64, 256, 1024};
+enum { BATCHES = sizeof batches / sizeof *batches };
+
+typedef struct timing {
+    double seconds[ROUNDS_MOST]; /* of a step */
+    int rounds;
+} timing;
+
+typedef struct probe {
+    tas_device *device;
+    const tas_network *network;
+    const tas_data *data, *timed_on;
+    tas_train_options is; /* the run's, as the probe takes it */
+    uint64_t examples;
+    double begun;        /* when the first start was over */
+    double allowed;      /* seconds, from then on */
+    double step_seconds; /* at a batch of 64, or of all examples where they are fewer */
+    double starting;     /* seconds of a start, the latest one's */
+    bool resident;
+    noise noise;
+    float *loss; /* of each step of the training */
+    uint64_t losses;
+    timing timing[BATCHES];
+    recommend_probe known;
+} probe;
+
+/* The training that measures the noise ------------------------------------------------------------------------------- */
+
+static int on_step(void *user, const tas_step *step)
+{
+    probe *p = user;
+    if (p->losses < STEPS_MOST) p->loss[p->losses++] = step->loss;
+    if (isfinite(step->trace) && isfinite(step->square)) noise_take(&p->noise, step->trace, step->square);
+    return 0;
+}
+
+static void find_mean(const float *values, uint64_t count, double *mean, double *error_squared)
+{
+    double sum = 0, squares = 0;
+    for (uint64_t i = 0; i < count; i++) sum += values[i];
+    *mean = sum / (double)count;
+    for (uint64_t i = 0; i < count; i++) squares += (values[i] - *mean) * (values[i] - *mean);
+    *error_squared = squares / (double)(count - 1) / (double)count;
+}
+
+/* Whether the last third of the losses lies below the first one by more than two standard errors: batches differ. */
+static bool falls(const float *loss, uint64_t count)
+{
+    double first, last, first_error, last_error;
+    const uint64_t third = count / 3;
+    if (third < 2) return false;
+    find_mean(loss, third, &first, &first_error);
+    find_mean(loss + count - third, third, &last, &last_error);
+    return first - last > 2 * sqrt(first_error + last_error);
+}
+
+/* The run's steps, were its batch 64; one that is given in steps has as many. */
+static double steps_of_run(const probe *p)
+{
+    const double an_epoch = ceil((double)p->examples / p->is.batch);
+    return p->is.steps ? (double)p->is.steps : (double)p->is.epochs * an_epoch;
+}
+
+/* As many steps as their share of the run's, unless the time is up before. */
+static tas_status train_within(probe *p, tas_run *run)
+{
+    const double share = noise_share * run_share * steps_of_run(p);
+    const uint64_t steps = share < STEPS_MOST ? (uint64_t)share : STEPS_MOST, piece = (steps + PIECES - 1) / PIECES;
+    tas_train_result result = {0};
+    tas_status status = TAS_OK;
+    for (uint64_t done = 0; done < steps && !status && result.seconds < noise_share * seconds_most; done += piece) {
+        status = tas_run_advance(run, piece < steps - done ? piece : steps - done, &result);
+        if (done || result.steps == 0) continue;
+        const double expected = result.seconds / (double)result.steps * run_share * steps_of_run(p);
+        if (expected > told_from)
+            note(p->device->context, "probes for a batch: %s at most", seconds_word(fmin(seconds_most, expected)).text);
+    }
+    if (status) return status;
+    p->resident = result.resident;
+    p->step_seconds = result.seconds / (double)result.steps;
+    p->allowed = fmin(seconds_most, run_share * steps_of_run(p) * p->step_seconds);
+    return TAS_OK;
+}
+
+/* A loss that is not finite is an answer: it did not fall. */
+static tas_status measure_noise(probe *p)
+{
+    tas_train_options is = p->is;
+    tas_model *model;
+    tas_run *run = NULL;
+    is.noise = 1;
+    is.on_step = on_step;
+    is.user = p;
+    is.steps = STEPS_MOST;
+    tas_status status = tas_model_open(p->device, p->network, is.seed, &model);
+    if (status) return status;
+    status = tas_run_open(model, p->data, &is, &run);
+    p->begun = now_seconds(); /* what was built until here the run would have to build */
+    if (!status) status = train_within(p, run);
+    tas_run_close(&run);
+    tas_model_close(&model);
+    if (status == TAS_NOT_FINITE) {
+        p->losses = 0;
+        status = TAS_OK;
+    }
+    p->known.falls = falls(p->loss, p->losses);
+    p->known.noise = noise_result(&p->noise);
+    return status;
+}
+
+/* The time of a step ------------------------------------------------------------------------------------------------- */
+
+static double time_left(const probe *p) { return p->allowed - (now_seconds() - p->begun); }
+
+/* A step's time at a batch, of a stretch that takes about `seconds`; the step before it is not timed. */
+static tas_status time_stretch(probe *p, tas_model *model, int which, double seconds)
+{
+    timing *to = &p->timing[which];
+    tas_train_options is = p->is;
+    tas_train_result result = {0};
+    tas_run *run;
+    const double begun = now_seconds();
+    is.batch = batches[which];
+    is.steps = 1 + STRETCH_MOST;
+    is.lr = 0; /* the weights stay as they are: no loss can overflow */
+    tas_status status = tas_run_open(model, p->timed_on, &is, &run);
+    if (status) return status;
+    status = tas_run_advance(run, 1, &result);
+    const double first = result.seconds, steps = seconds / (to->rounds ? to->seconds[0] : first);
+    if (!status)
+        status = tas_run_advance(run, steps < 1 ? 1 : steps < STRETCH_MOST ? (uint64_t)steps : STRETCH_MOST, &result);
+    const double each = (result.seconds - first) / (double)(result.steps - 1);
+    if (!status && each > 0) to->seconds[to->rounds++] = each;
+    tas_run_close(&run);
+    p->starting = now_seconds() - begun - result.seconds;
+    return status;
+}
+
+/* The first round: from the smallest batch on, as long as this round and two more will fit. A batch takes at most four times as long as one of a
+ * quarter; how long one of 64 takes is known. */
+static tas_status time_first(probe *p, tas_model *model, double slice, int *count)
+{
+    const double begun = now_seconds();
+    tas_status status = TAS_OK;
+    for (*count = 0; *count < BATCHES && !status && batches[*count] <= p->examples; ++*count) {
+        const int i = *count;
+        const double step = i && batches[i] > RECOMMEND_DEFAULT ? 4 * p->timing[i - 1].seconds[0] : p->step_seconds;
+        const double whole = fmax(slice, step) + step + p->starting, earlier = now_seconds() - begun;
+        if (ROUNDS_LEAST * whole + (ROUNDS_LEAST - 1) * earlier > time_left(p)) break;
+        status = time_stretch(p, model, i, slice);
+        if (!p->timing[i].rounds) break; /* a clock too coarse */
+    }
+    p->known.too_short = *count < BATCHES_LEAST && *count < BATCHES && batches[*count] <= p->examples;
+    return status;
+}
+
+/* Batches in rounds, so that a clock that drifts meets each alike. */
+static tas_status time_rounds(probe *p, tas_model *model, int *count)
+{
+    const double slice = fmin(stretch_seconds, time_left(p) / (4 * ROUNDS_LEAST * BATCHES));
+    tas_status status = time_first(p, model, slice, count);
+    for (int round = 1; round < ROUNDS_MOST && !status && !p->known.too_short; round++)
+        for (int i = 0; i < *count && !status && (round < ROUNDS_LEAST || time_left(p) > 0); i++)
+            status = time_stretch(p, model, i, slice);
+    return status;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *values, int count)
+{
+    qsort(values, (size_t)count, sizeof *values, by_size);
+    return count % 2 ? values[count / 2] : 0.5 * (values[count / 2 - 1] + values[count / 2]);
+}
+
+static tas_status time_steps(probe *p)
+{
+    tas_data *head = NULL;
+    tas_model *model = NULL;
+    time_point points[BATCHES];
+    int count = 0;
+    tas_status status = TAS_OK;
+    if (p->resident && p->examples > HEAD) status = tas_data_head(p->data, HEAD, &head);
+    p->timed_on = head ? head : p->data; /* a set that is streamed would lie on the device if it were short */
+    if (!status) status = tas_model_open(p->device, p->network, p->is.seed, &model);
+    if (!status) status = time_rounds(p, model, &count);
+    for (int i = 0; i < count; i++)
+        points[i] = (time_point){.batch = batches[i],
+                                 .seconds = median(p->timing[i].seconds, p->timing[i].rounds),
+                                 .weight = p->timing[i].rounds};
+    if (!status && fit_step_time(points, count, &p->known.time)) p->known.timed_most = 4 * batches[count - 1];
+    tas_model_close(&model);
+    tas_data_close(&head);
+    return status;
+}
+
+/* The answer --------------------------------------------------------------------------------------------------------- */
+
+static bool settles(const probe *p)
+{
+    recommend_probe known = p->known; /* as if it were timed */
+    recommendation r;
+    known.time = (fit_time){.known = true, .fixed = 1, .each = 1};
+    return recommend_probed(&known, &r) && r.decided != DECIDED_DEFAULT;
+}
+
+/* A probe of nothing, where the answer is known without one. */
+static tas_status probe_run(probe *p)
+{
+    recommend_probe *k = &p->known;
+    k->falls = true;
+    k->plain_sgd = p->is.optimizer == TAS_SGD && p->is.momentum == 0;
+    k->too_short = run_share * steps_of_run(p) < STEPS_LEAST;
+    if (!k->plain_sgd || k->too_short) return TAS_OK;
+    p->loss = malloc(STEPS_MOST * sizeof *p->loss);
+    if (!p->loss) return fail(p->device->context, TAS_NO_MEMORY, "no memory for the losses of a probe");
+    tas_status status = measure_noise(p);
+    if (!status && settles(p)) status = time_steps(p);
+    free(p->loss);
+    return status;
+}
+
+/* The rate at a batch that no probe stands behind. */
+static double scaled_rate(const probe *p, uint64_t batch)
+{
+    const double k = (double)batch / RECOMMEND_DEFAULT;
+    return (double)p->is.lr * (p->is.optimizer == TAS_SGD ? k : sqrt(k));
+}
+
+static tas_status conclude(const probe *p, tas_train_options *options, char *reason, size_t bytes)
+{
+    recommendation r;
+    if (!recommend_probed(&p->known, &r))
+        return fail(p->device->context, TAS_BAD_ARGUMENT, "lr %g: a batch is chosen with a rate above 0 alone",
+                    (double)options->lr);
+    const bool scaled = isnan(r.lr);
+    if (scaled) r.lr = scaled_rate(p, r.batch);
+    options->batch = (uint32_t)r.batch;
+    options->lr = (float)r.lr;
+    probe_words(&p->known, &r, reason, bytes);
+    if (scaled && bytes) {
+        writer out = {.text = reason, .bytes = bytes, .used = strlen(reason)};
+        say(&out, " The rate is that of %d, scaled %s.", RECOMMEND_DEFAULT,
+            p->is.optimizer == TAS_SGD ? "with the batch" : "with the square root of the batch");
+    }
+    return TAS_OK;
+}
+
+static tas_status choose(probe *p, tas_train_options *options, char *reason, size_t bytes)
+{
+    tas_context *context = p->device->context;
+    if (options->size != sizeof *options)
+        return fail(context, TAS_BAD_ARGUMENT,
+                    "options of %zu bytes; this library knows %zu: use tas_train_options_init()", options->size,
+                    sizeof *options);
+    if (options->lr_scaling != TAS_SCALING_NONE)
+        return fail(context, TAS_BAD_ARGUMENT, "where a batch is chosen, its rate is, too: no scaling goes with it");
+    const tas_status status = probe_run(p);
+    return status ? status : conclude(p, options, reason, bytes);
+}
+
+tas_status tas_auto_batch(tas_device *device, const tas_network *network, const tas_data *train,
+                          tas_train_options *options, char *reason, size_t reason_bytes)
+{
+    entry_state saved;
+    entry_begin(device->context, &saved);
+    probe p = {.device = device, .network = network, .data = train, .is = *options, .examples = tas_data_count(train)};
+    p.is.batch = p.examples < RECOMMEND_DEFAULT ? (uint32_t)p.examples : RECOMMEND_DEFAULT;
+    p.is.schedule = TAS_SCHEDULE_CONSTANT; /* what is asked for belongs to the rate itself */
+    p.is.warmup = 0;
+    p.is.ahead = 1;
+    p.is.on_step = NULL;
+    p.is.noise = 0;
+    p.known.lr = options->lr;
+    p.known.limits.examples = p.examples;
+    const tas_status status = choose(&p, options, reason, reason_bytes);
+    entry_end(&saved);
+    return status;
+}

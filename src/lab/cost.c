@@ -1,0 +1,186 @@
+/* How long a sweep's parts take: steps are timed, the rest is forecast from them. */
+#include "lab/stages.h"
+
+#include "base/base.h"
+#include "lab/words.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum {
+    BASE = 64,
+    ROUNDS = 5,   /* of the timing */
+    SEARCHES = 9, /* runs that a search takes, about (measured) */
+    EPOCHS_MOST = 20,
+    EPOCHS_LEAST = 3
+};
+static const double ROUND_SECONDS = 0.06, LOOKS_COST = 1.35; /* of a timing; looks, as a share of a run */
+
+/* Timing ------------------------------------------------------------------------------------------------------------- */
+
+bool fits(const sweep_batch *b) { return b->outcome != ROW_OVER_BUDGET; }
+
+/* Seconds of one step in one round, with a short start that is not counted. */
+static tas_status time_round(lab *l, const sweep_batch *b, double *seconds)
+{
+    const trial t = {.batch = b->batch,
+                     .seed = l->sweep->is.seed,
+                     .lr = 0x1p-20,
+                     .search = true,
+                     .examples_most = 1e6 * (double)b->batch};
+    tas_train_options is = trial_options(l, &t);
+    tas_train_result result;
+    tas_model *model;
+    tas_run *run = NULL;
+    tas_status status = tas_model_open(l->device, l->network, is.seed, &model);
+    if (status) return status;
+    status = tas_run_open(model, l->rest, &is, &run);
+    if (!status) status = tas_run_advance(run, 2, &result);
+    double one = result.seconds / 2;
+    if (!status) {
+        const double wanted = one > 0 ? ROUND_SECONDS / one : 1000;
+        const uint64_t steps = wanted < 3 ? 3 : wanted > 1000 ? 1000 : (uint64_t)wanted;
+        const double before = result.seconds;
+        status = tas_run_advance(run, steps, &result);
+        *seconds = (result.seconds - before) / (double)steps;
+    }
+    tas_run_close(&run);
+    tas_model_close(&model);
+    return status;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+tas_status time_steps(lab *l)
+{
+    tas_sweep *s = l->sweep;
+    double seconds[SWEEP_BATCHES][ROUNDS];
+    const int rounds = s->is.seconds > 0 && s->is.seconds < 180 ? 3 : ROUNDS;
+    snprintf(l->doing, sizeof l->doing, "times steps");
+    for (int round = 0; round < rounds; round++)
+        for (int i = 0; i < s->count; i++) {
+            if (!lab_tell(l, false)) return TAS_STOPPED;
+            if (!fits(&s->batch[i])) continue;
+            tas_status status = time_round(l, &s->batch[i], &seconds[i][round]);
+            if (status) return status;
+        }
+    for (int i = 0; i < s->count; i++) {
+        sweep_batch *b = &s->batch[i];
+        if (!fits(b)) continue;
+        qsort(seconds[i], (size_t)rounds, sizeof *seconds[i], by_size);
+        b->step_seconds = seconds[i][rounds / 2];
+        b->rounds = rounds;
+        b->examples_per_s = (double)b->batch / b->step_seconds;
+    }
+    return TAS_OK;
+}
+
+/* Forecasts ---------------------------------------------------------------------------------------------------------- */
+
+double log_distance(double a, double b) { return fabs(log(a / b)); }
+
+bool any_reached(const tas_sweep *s)
+{
+    for (int i = 0; i < s->runs; i++)
+        if (isfinite(s->run[i].steps)) return true;
+    return false;
+}
+
+/* Examples to the target at a batch: as measured, else by the curve with B_crit = 64 through the nearest that is, else as if B = 64 took one
+ * epoch. */
+double guess_examples(const tas_sweep *s, uint64_t batch)
+{
+    double known = BASE, examples = (double)s->examples, nearest = INFINITY;
+    for (int i = 0; i < s->runs; i++) {
+        const sweep_run *r = &s->run[i];
+        const double away = log_distance((double)r->batch, (double)batch);
+        if (!isfinite(r->steps) || away > nearest) continue;
+        if (away == nearest && r->steps * (double)r->batch > examples) continue;
+        nearest = away;
+        known = (double)r->batch;
+        examples = r->steps * known;
+    }
+    return examples * (1 + (double)batch / BASE) / (1 + known / BASE);
+}
+
+static double seconds_for(const sweep_batch *b, double examples)
+{
+    return b->step_seconds / (double)b->batch * examples * LOOKS_COST + 0.1;
+}
+
+double examples_least(const tas_sweep *s)
+{
+    if (s->is.brief) return 0;
+    return (s->is.epochs > 0 ? s->is.epochs : EPOCHS_LEAST) * (double)s->examples;
+}
+
+double examples_most(const tas_sweep *s)
+{
+    return (s->is.epochs > 0 ? s->is.epochs : EPOCHS_MOST) * (double)s->examples;
+}
+
+double figure_seconds(const tas_sweep *s, const sweep_batch *b)
+{
+    const double most = examples_most(s), target = fmin(guess_examples(s, b->batch), most);
+    return seconds_for(b, fmax(target, fmin(examples_least(s), most)));
+}
+
+double search_seconds(const tas_sweep *s, const sweep_batch *b)
+{
+    if (s->is.scale || b->lr > 0 || b->lr_given > 0) return 0;
+    return SEARCHES * seconds_for(b, fmin(1.2 * guess_examples(s, b->batch), examples_most(s)));
+}
+
+/* The measurements after the runs. */
+double tail_seconds(const tas_sweep *s)
+{
+    double rate = 0, sum = 0, stretches = 0;
+    if (s->is.brief) return 0.5;
+    for (int i = 0; i < s->count; i++) {
+        const sweep_batch *b = &s->batch[i];
+        if (!fits(b) || b->why[0]) continue;
+        const double stretch = fmax(fmin(0.1 * (double)s->examples, STRETCH), 16.0 * (double)b->batch);
+        rate = fmax(rate, b->examples_per_s);
+        sum += FROZEN_DRAWS * (double)b->batch;
+        stretches += STRETCHES * seconds_for(b, stretch);
+    }
+    return rate > 0 ? FROZEN_POINTS * (sum + (double)s->examples) / rate + stretches : 0;
+}
+
+int figures_of(const tas_sweep *s, const sweep_batch *b)
+{
+    int count = 0;
+    for (int i = 0; i < s->runs; i++)
+        count += !s->run[i].search && s->run[i].batch == b->batch && s->run[i].lr == b->lr;
+    return count;
+}
+
+void lab_forecast(lab *l)
+{
+    tas_sweep *s = l->sweep;
+    double left = tail_seconds(s);
+    for (int i = 0; i < s->count; i++) {
+        const sweep_batch *b = &s->batch[i];
+        if (!fits(b) || b->why[0]) continue;
+        left += search_seconds(s, b) + (s->is.seeds - figures_of(s, b)) * figure_seconds(s, b);
+    }
+    l->left = left;
+}
+
+/* The shortest run must fit twice. */
+tas_status check_time(lab *l)
+{
+    const tas_sweep *s = l->sweep;
+    double least = INFINITY;
+    for (int i = 0; i < s->count; i++)
+        if (fits(&s->batch[i])) least = fmin(least, SEEDS_LEAST * figure_seconds(s, &s->batch[i]));
+    if (!(s->is.seconds > 0) || s->runs || lab_seconds(l) + least < s->is.seconds) return TAS_OK;
+    return fail(s->context, TAS_BAD_ARGUMENT,
+                "a time limit of %s is too short: two runs of the fastest batch are expected to take %s, and %s went "
+                "by in timing steps",
+                seconds_word(s->is.seconds).text, seconds_word(least).text, seconds_word(lab_seconds(l)).text);
+}

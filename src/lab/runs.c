@@ -1,0 +1,333 @@
+/* A sweep's runs: the search for rates, the target, figures on fresh seeds. */
+#include "lab/stages.h"
+
+#include "base/base.h"
+#include "lab/race.h"
+#include "lab/state.h"
+#include "lab/words.h"
+#include "train/model.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+enum { BASE = 64, SECOND_SEED = 1000003 };       /* the batch that lr belongs to, and that makes the target */
+static const double CONFIRM = 1.2, EQUAL = 0.03; /* times the best; in log */
+
+/* Runs --------------------------------------------------------------------------------------------------------------- */
+
+static tas_status add_run(tas_sweep *s, const sweep_run *run)
+{
+    if (s->runs == s->runs_room) {
+        s->runs_room = s->runs_room ? 2 * s->runs_room : 64;
+        sweep_run *more = realloc(s->run, (size_t)s->runs_room * sizeof *more);
+        if (!more) return fail(s->context, TAS_NO_MEMORY, "no memory for the runs of a sweep");
+        s->run = more;
+    }
+    s->run[s->runs++] = *run;
+    return TAS_OK;
+}
+
+/* What tells a run from all others of the sweep. */
+static void name_run(const lab *l, const trial *t, char *name, size_t bytes)
+{
+    snprintf(
+        name, bytes, "B %" PRIu64 " lr %a seed %" PRIu64 " %s target %.17g most %.0f least %.0f look %.0f give up %.0f",
+        t->batch, t->lr, t->seed,
+        t->search      ? "search"
+        : t->to_target ? "to target"
+                       : "figures",
+        isfinite(l->sweep->target) ? l->sweep->target : 0, t->examples_most, t->examples_least, t->look_at, t->give_up);
+}
+
+static tas_status keep_weights(const lab *l, uint64_t batch, const float *weights)
+{
+    tas_model *model;
+    char *path = state_weights(l->state, batch);
+    if (!path) return TAS_NO_MEMORY;
+    tas_status status = tas_model_open(l->device, l->network, 1, &model);
+    if (!status) status = weights_write(model, weights);
+    if (!status) status = tas_model_save(model, path);
+    tas_model_close(&model);
+    free(path);
+    return status;
+}
+
+static bool recall_weights(const lab *l, uint64_t batch, float *weights)
+{
+    tas_model *model;
+    char *path = state_weights(l->state, batch);
+    if (!path) return false;
+    tas_status status = tas_model_load(l->device, path, &model);
+    free(path);
+    if (status) return false;
+    bool same = weights_count(model->network) == l->weight_count;
+    if (same) same = !weights_read(model, weights);
+    tas_model_close(&model);
+    return same;
+}
+
+/* Runs a trial, or takes it from the state. */
+static tas_status run(lab *l, const trial *t, sweep_run *out, float *weights)
+{
+    tas_sweep *s = l->sweep;
+    char name[256];
+    tas_status status;
+    name_run(l, t, name, sizeof name);
+    if (l->state && state_find(l->state, name, out)) {
+        if (!weights || recall_weights(l, t->batch, weights)) return add_run(s, out);
+        free(out->point);
+    }
+    lab_forecast(l);
+    if (!lab_tell(l, true)) return TAS_STOPPED;
+    status = trial_run(l, t, out, weights);
+    if (status == TAS_STOPPED && l->state) state_save_elapsed(l->state, lab_seconds(l));
+    if (status) return status;
+    status = add_run(s, out);
+    if (!status && l->state && weights) status = keep_weights(l, t->batch, weights);
+    if (!status && l->state) status = state_save(l->state, name, out);
+    if (!status && l->state) status = state_save_elapsed(l->state, lab_seconds(l));
+    return status;
+}
+
+/* A run of a search: what is to be small, INFINITY where it was lost or fell apart; *diverged tells which. */
+static tas_status try_rate(lab *l, const trial *t, double *value, bool *diverged)
+{
+    const tas_sweep *s = l->sweep;
+    sweep_run out;
+    snprintf(l->doing, sizeof l->doing, "B = %" PRIu64 ": looks for a rate, lr %s", t->batch, number_word(t->lr).text);
+    const tas_status status = run(l, t, &out, NULL);
+    if (status) return status;
+    *diverged = out.outcome == ROW_DIVERGED;
+    *value = *diverged ? INFINITY : isfinite(s->target) ? out.steps * (double)t->batch : out.race;
+    if (isnan(*value)) *value = INFINITY;
+    return TAS_OK;
+}
+
+/* One seed's best is often lucky: the rates that came near it are tried on a second seed, and the best mean (of logarithms) wins. Of rates that are
+ * as good as equal the lowest does: above the best the curve is steep, and seeds differ there. */
+static tas_status confirm(lab *l, trial t, race *r)
+{
+    const double near = CONFIRM * r->entry[r->best].value;
+    double mean[RACE_MOST], best = INFINITY;
+    t.seed = l->sweep->is.seed + SECOND_SEED;
+    t.give_up = isfinite(l->sweep->target) ? 2 * near : INFINITY;
+    for (int i = 0; i < r->count; i++) {
+        double value;
+        bool diverged;
+        mean[i] = INFINITY;
+        if (!(r->entry[i].value <= near)) continue;
+        t.lr = (double)(float)race_rate(r, i);
+        tas_status status = try_rate(l, &t, &value, &diverged);
+        if (status) return status;
+        mean[i] = 0.5 * (log(value) + log(r->entry[i].value));
+        if (mean[i] < best) best = mean[i];
+    }
+    int chosen = r->best; /* where no rate came through twice */
+    for (int i = 0; i < r->count && isfinite(best); i++)
+        if (mean[i] <= best + EQUAL && (mean[chosen] > best + EQUAL || r->entry[i].half < r->entry[chosen].half))
+            chosen = i;
+    r->best = chosen;
+    return TAS_OK;
+}
+
+/* Searches for the rate at which `t` gives least: the target's examples, or without a target what it ends at. */
+static tas_status search(lab *l, trial t, race *r)
+{
+    const tas_sweep *s = l->sweep;
+    const bool to_target = isfinite(s->target);
+    double give_up;
+    t.search = t.to_target = true;
+    t.seed = s->is.seed;
+    while (race_next(r, &t.lr, &give_up)) {
+        double value;
+        bool diverged;
+        t.lr = (double)(float)t.lr;
+        t.give_up = to_target ? fmin(give_up, any_reached(s) ? 4 * guess_examples(s, t.batch) : INFINITY) : INFINITY;
+        tas_status status = try_rate(l, &t, &value, &diverged);
+        if (status) return status;
+        race_tell(r, value, diverged);
+    }
+    return r->best < 0 || !to_target ? TAS_OK : confirm(l, t, r);
+}
+
+/* The target: the validation loss that B = 64 reaches in one epoch. */
+tas_status make_target(lab *l, double lr, double *best_lr)
+{
+    tas_sweep *s = l->sweep;
+    race r;
+    const uint64_t batch = s->examples < 10 * BASE ? (s->examples + 9) / 10 : BASE;
+    trial t = {.batch = batch, .lr = lr, .give_up = INFINITY, .examples_most = (double)s->examples};
+    race_begin(&r, lr, 1.02, 1.1);
+    if (s->is.scale) {
+        sweep_run out;
+        t.search = t.to_target = true;
+        t.seed = s->is.seed;
+        snprintf(l->doing, sizeof l->doing, "makes the target at B = %" PRIu64, batch);
+        tas_status status = run(l, &t, &out, NULL);
+        if (status) return status;
+        r.count = 1, r.best = 0;
+        r.entry[0].value = out.outcome == ROW_DIVERGED ? INFINITY : out.race;
+    } else {
+        tas_status status = search(l, t, &r);
+        if (status) return status;
+    }
+    if (r.best < 0 || !isfinite(r.entry[r.best].value))
+        return fail(s->context, TAS_NOT_FINITE,
+                    "B = %" PRIu64 ": no rate near %g gave a finite loss after one epoch; look at the data and the "
+                    "network, or give another --lr",
+                    batch, lr);
+    *best_lr = race_lr(&r);
+    s->target = r.entry[r.best].value;
+    snprintf(s->target_words, sizeof s->target_words,
+             "validation loss %s, what B = %" PRIu64 " reaches in one epoch at lr %s", number_word(s->target).text,
+             batch, number_word(*best_lr).text);
+    return TAS_OK;
+}
+
+static double scaled_rate(const tas_sweep *s, double lr, uint64_t batch)
+{
+    const double k = (double)batch / (s->is.train.base_batch ? s->is.train.base_batch : BASE);
+    return s->is.train.lr_scaling == TAS_SCALING_LINEAR ? lr * k
+           : s->is.train.lr_scaling == TAS_SCALING_SQRT ? lr * sqrt(k)
+                                                        : lr;
+}
+
+/* Where a search begins: from the nearest batch whose rate is known, by eps_max / (1 + B_0 / B) with B_0 = 64. */
+static double guess_rate(const tas_sweep *s, double lr, uint64_t batch)
+{
+    double known = BASE, nearest = INFINITY;
+    for (int i = 0; i < s->count; i++) {
+        const double away = log_distance((double)s->batch[i].batch, (double)batch);
+        if (!(s->batch[i].lr > 0) || !(away < nearest) || s->batch[i].outcome == ROW_DIVERGED) continue;
+        nearest = away;
+        known = (double)s->batch[i].batch;
+        lr = s->batch[i].lr;
+    }
+    return lr * (1 + BASE / known) / (1 + BASE / (double)batch);
+}
+
+/* One batch ---------------------------------------------------------------------------------------------------------- */
+
+static tas_status find_rate(lab *l, sweep_batch *b, double lr)
+{
+    const tas_sweep *s = l->sweep;
+    race r;
+    if (s->is.scale || b->lr_given > 0) {
+        b->lr = b->lr_given > 0 ? b->lr_given : (double)(float)scaled_rate(s, lr, b->batch);
+        return TAS_OK;
+    }
+    race_begin(&r, guess_rate(s, lr, b->batch), 1.2, 1.5);
+    tas_status status = search(l, (trial){.batch = b->batch, .examples_most = examples_most(s)}, &r);
+    if (status) return status;
+    b->searches = r.count;
+    b->lr_edge = r.edge;
+    if (r.best >= 0) {
+        b->lr = (double)(float)race_lr(&r);
+        return TAS_OK;
+    }
+    bool slow = false; /* some rate neither diverged nor reached the target */
+    for (int i = 0; i < r.count; i++) slow |= !r.entry[i].diverged;
+    b->outcome = slow ? ROW_UNDERTRAINED : ROW_DIVERGED;
+    snprintf(b->why, sizeof b->why,
+             slow ? "did not reach the target at any of %d rates" : "diverged at each of %d rates", r.count);
+    return TAS_OK;
+}
+
+static double look_at(const tas_sweep *s, uint64_t batch)
+{
+    uint64_t most = 1;
+    if (s->is.brief) return 0;
+    for (int i = 0; i < s->count; i++)
+        if (fits(&s->batch[i]) && s->batch[i].batch > most) most = s->batch[i].batch;
+    return floor(examples_least(s) / (double)most) * (double)batch;
+}
+
+/* Runs on fresh seeds, up to `seeds` of them. */
+static tas_status run_figures(lab *l, int i, int seeds)
+{
+    tas_sweep *s = l->sweep;
+    sweep_batch *b = &s->batch[i];
+    for (int k = figures_of(s, b); k < seeds; k++) {
+        sweep_run out;
+        const trial t = {.batch = b->batch,
+                         .seed = s->is.seed + 1 + (uint64_t)k,
+                         .lr = b->lr,
+                         .give_up = INFINITY,
+                         .examples_most = examples_most(s),
+                         .to_target = s->is.brief,
+                         .examples_least = examples_least(s),
+                         .look_at = look_at(s, b->batch)};
+        if (!k && !l->weights[i] && !(l->weights[i] = malloc(l->weight_count * sizeof(float))))
+            return fail(s->context, TAS_NO_MEMORY, "no memory for weights");
+        snprintf(l->doing, sizeof l->doing, "B = %" PRIu64 ": trains at lr %s, seed %d of %d", b->batch,
+                 number_word(b->lr).text, k + 1, s->is.seeds);
+        tas_status status = run(l, &t, &out, k ? NULL : l->weights[i]);
+        if (status) return status;
+    }
+    return TAS_OK;
+}
+
+static bool has_time(const lab *l, double seconds)
+{
+    const double limit = l->sweep->is.seconds;
+    return !(limit > 0) || lab_seconds(l) + seconds + tail_seconds(l->sweep) < limit;
+}
+
+static tas_status run_batch(lab *l, int i, double lr)
+{
+    tas_sweep *s = l->sweep;
+    sweep_batch *b = &s->batch[i];
+    const double wanted = search_seconds(s, b) + SEEDS_LEAST * figure_seconds(s, b);
+    if (!has_time(l, wanted)) {
+        s->short_of_time = true;
+        snprintf(b->why, sizeof b->why, "short of time: it was expected to take %s", seconds_word(wanted).text);
+        return TAS_OK;
+    }
+    tas_status status = find_rate(l, b, lr);
+    if (status || b->why[0]) return status;
+    return run_figures(l, i, SEEDS_LEAST);
+}
+
+/* The batch whose runs came to the target soonest; that nearest to 64 while none has. */
+static double best_batch(const tas_sweep *s)
+{
+    double best = BASE, least = INFINITY;
+    for (int i = 0; i < s->count; i++) {
+        const sweep_batch *b = &s->batch[i];
+        if (!figures_of(s, b)) continue;
+        const double seconds = guess_examples(s, b->batch) / (double)b->batch * b->step_seconds;
+        if (seconds < least) least = seconds, best = (double)b->batch;
+    }
+    return best;
+}
+
+static int next_batch(const tas_sweep *s)
+{
+    const double best = best_batch(s);
+    int next = -1;
+    for (int i = 0; i < s->count; i++) {
+        const sweep_batch *b = &s->batch[i];
+        if (!fits(b) || b->why[0] || figures_of(s, b)) continue;
+        if (next < 0 || log_distance((double)b->batch, best) < log_distance((double)s->batch[next].batch, best))
+            next = i;
+    }
+    return next;
+}
+
+tas_status run_batches(lab *l, double lr)
+{
+    tas_sweep *s = l->sweep;
+    tas_status status = TAS_OK;
+    for (int i; !status && (i = next_batch(s)) >= 0;) status = run_batch(l, i, lr);
+    for (int seeds = SEEDS_LEAST + 1; seeds <= s->is.seeds && !status; seeds++)
+        for (int i = 0; i < s->count && !status; i++) {
+            const sweep_batch *b = &s->batch[i];
+            if (!fits(b) || b->why[0] || figures_of(s, b) >= seeds) continue;
+            if (has_time(l, figure_seconds(s, b)))
+                status = run_figures(l, i, seeds);
+            else
+                s->short_of_time = true;
+        }
+    return status;
+}

@@ -1,0 +1,42 @@
+/* The stages of a sweep, in their order. */
+#ifndef STAGES_H
+#define STAGES_H
+
+#include "lab/trial.h"
+
+enum {
+    SEEDS_LEAST = 2,
+    FROZEN_DRAWS = 30,
+    STRETCHES = 4,
+    STRETCH = 2048
+}; /* runs from the same weights, of so many examples */
+
+/* prepare.c */
+tas_status sweep_check(tas_context *context, const tas_sweep_options *is);
+tas_status lab_begin(lab *l, const tas_data *train); /* sets, batches, memory, state */
+void lab_end(lab *l);
+
+/* cost.c */
+tas_status time_steps(lab *l);
+tas_status check_time(lab *l);   /* the time limit must hold two runs */
+void lab_forecast(lab *l);       /* into l->left */
+bool fits(const sweep_batch *b); /* it fits */
+double log_distance(double a, double b);
+bool any_reached(const tas_sweep *s); /* a run, searches too, has come to the target */
+double guess_examples(const tas_sweep *s, uint64_t batch);
+double examples_least(const tas_sweep *s);
+double examples_most(const tas_sweep *s);
+double figure_seconds(const tas_sweep *s, const sweep_batch *b);
+double search_seconds(const tas_sweep *s, const sweep_batch *b);
+double tail_seconds(const tas_sweep *s);
+int figures_of(const tas_sweep *s, const sweep_batch *b); /* runs on fresh seeds so far */
+
+/* runs.c */
+tas_status make_target(lab *l, double lr, double *best_lr);
+tas_status run_batches(lab *l, double lr);
+
+/* after.c */
+tas_status lab_measure(lab *l);
+tas_status lab_test(lab *l);
+
+#endif

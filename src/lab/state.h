@@ -1,0 +1,27 @@
+/* A sweep's folder: each run that is done, the weights that are wanted later, what the sweep is of. A sweep that is begun again takes from it what
+ * it would run, by name; so it goes on where it was stopped, on whatever device.
+ *
+ *     sweep.json             the settings, a line each; seconds spent so far
+ *     run-0001.json ...      one run each, under its name: batch, rate, seed, where it ends
+ *     weights-64.safetensors the weights at the end of the first run on a fresh seed */
+#ifndef STATE_H
+#define STATE_H
+
+#include "lab/trial.h"
+
+typedef struct state state;
+
+/* Makes the folder where it is missing, and reads what lies there. The settings must agree: the error names the first line that differs.
+ * *elapsed: the seconds of earlier sessions. Closed with state_close(). */
+tas_status state_open(tas_context *context, const char *folder, const char *settings, double *elapsed, state **out);
+void state_close(state **s);
+
+/* The run of that name; false: there is none. out->point is malloc()ed. */
+bool state_find(const state *s, const char *name, sweep_run *out);
+tas_status state_save(state *s, const char *name, const sweep_run *run);
+tas_status state_save_elapsed(state *s, double elapsed);
+
+/* The path of a batch's weights, malloc()ed; NULL: no memory. */
+char *state_weights(const state *s, uint64_t batch);
+
+#endif

@@ -1,0 +1,120 @@
+/* Adam (Kingma and Ba 2015, algorithm 1) and AdamW (Loshchilov and Hutter 2019, algorithm 2, its rate times lr), t = 1, 2, ...:
+ *
+ *     g = sum / count + decay w      count: examples really in the batch. AdamW: decay 0
+ *     m = beta1 m + (1 - beta1) g
+ *     v = beta2 v + (1 - beta2) g^2
+ *     w = w - lr (m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon) + decoupled w)      Adam: decoupled 0
+ *
+ * size[0] = elements; scalar[] as in adam.h. Nothing is done once the record is set: weights and state stay those before the bad step.
+ *
+ * v is kept times 2^40, and is 0 or 2^-80 at least as it is kept: then no step of the root gives a denormal. g is 0 or 2^-40 at least (rule 8
+ * of the contract), so that (1 - beta2) g^2 comes in with 2^-64 or more whatever beta2 < 1, and what becomes 0 one day is a root of 2^-60,
+ * no more than the least epsilon. Without the scale, which costs nothing, being part of the scalars, gradients below 2^-35 would leave no
+ * trace in v at the usual beta2. At the other end v / (1 - beta2^t) is out of range where g has been beyond 2^39: the weight becomes NaN,
+ * which the next step finds, for m / inf would hold it still for ever, unseen.
+ *
+ * Root and quotient are within 0.51 ULP, not correctly rounded: that takes twice as long, and they are no less the same everywhere. */
+#include "ops/adam.h"
+
+#include "ops/rows.h"
+
+#include "arith.h"
+
+/* 1 - beta^t */
+static float bias(float beta, uint32_t t)
+{
+    float power = 1;
+    for (uint32_t k = 1; k < t && power > 0x1p-40f; k++) power *= beta;
+    return __builtin_fmaf(-beta, arith_flush(power), 1);
+}
+
+static bool adam_shape(op_args *args, draw *d, int edge)
+{
+    static const uint32_t edges[] = {1, 15, 16, 17, 63, 64, 65, 1023, 1024, 1025};
+    static const uint32_t steps[] = {1, 2, 3, 10, 100, 3000, 100000}; /* the last as good as none */
+    static const float betas[] = {0.9f, 0.999f, 0.5f, 0, 0x1.fffffep-1f, 0.99f};
+    static const float epsilons[] = {1e-8f, 1e-8f, 0x1p-60f, 1e-3f, 1};
+    if (edge >= LENGTH(edges)) return false;
+    const uint32_t t = steps[draw_below(d, LENGTH(steps))], decay = draw_below(d, 3);
+    const float beta1 = betas[draw_below(d, 2) ? 0 : draw_below(d, LENGTH(betas))];
+    const float beta2 = betas[draw_below(d, 2) ? 1 : draw_below(d, LENGTH(betas))];
+    float *s = args->scalar;
+    args->size[0] = edge >= 0 ? edges[edge] : 1 + draw_below(d, 3000);
+    s[ADAM_LR] = draw_below(d, 8) ? 0.001f : 0x1p-60f;
+    s[ADAM_BETA1] = beta1;
+    s[ADAM_REST1] = 1 - beta1;
+    s[ADAM_BETA2] = beta2;
+    s[ADAM_REST2] = (1 - beta2) * ADAM_SCALE;
+    s[ADAM_UNBIAS1] = arith_div(ADAM_ROOT, bias(beta1, t));
+    s[ADAM_UNBIAS2] = arith_div(1, bias(beta2, t));
+    s[ADAM_EPSILON] = epsilons[draw_below(d, LENGTH(epsilons))] * ADAM_ROOT;
+    s[ADAM_DECAY] = decay == 1 ? 0.01f : 0;
+    s[ADAM_DECOUPLED] = decay == 2 ? 0.01f : 0;
+    s[ADAM_COUNT] = (float)(1 + draw_below(d, draw_below(d, 3) ? 3000 : 1));
+    s[ADAM_RECIPROCAL] = arith_div(1, s[ADAM_COUNT]);
+    return true;
+}
+
+static uint64_t adam_elements(const op_args *a, int operand) { return operand == 4 ? 2 : a->size[0]; }
+
+/* Gradients with zeros, and now and then nothing else; state as small as it may be, or 0 as before the first step. */
+static bool adam_fill(const op_args *a, int operand, void *data, draw *d)
+{
+    float *x = data;
+    if (operand == 4) {
+        ((uint32_t *)data)[0] = draw_below(d, 4) ? 0 : 5;
+        ((uint32_t *)data)[1] = 0;
+        return true;
+    }
+    if (operand == 0) return false;
+    const bool none = draw_below(d, 6) == 0, state = operand > 1;
+    const float least = operand == 3 ? 0x1p-40f : 0x1p-60f;
+    for (uint32_t i = 0; i < a->size[0]; i++) {
+        const float value = draw_float(d);
+        x[i] = none || i % 7 == 3 ? 0 : state && d->mode == DRAW_EDGE ? value * least : value;
+        if (operand == 3 && d->mode != DRAW_EDGE) x[i] = x[i] * x[i] * ADAM_SCALE;
+        if (operand == 3) x[i] = arith_abs(x[i]);
+    }
+    return true;
+}
+
+CLONES static void adam(const op_args *a, void *const *operand, void *scratch)
+{
+    float *restrict w = operand[0], *restrict m = operand[2], *restrict v = operand[3];
+    const float *restrict sum = operand[1];
+    const uint32_t *record = operand[4];
+    const float *s = a->scalar;
+    const float lr = s[ADAM_LR], beta1 = s[ADAM_BETA1], rest1 = s[ADAM_REST1], beta2 = s[ADAM_BETA2];
+    const float rest2 = s[ADAM_REST2], unbias1 = s[ADAM_UNBIAS1], unbias2 = s[ADAM_UNBIAS2];
+    const float epsilon = s[ADAM_EPSILON], decay = s[ADAM_DECAY], decoupled = s[ADAM_DECOUPLED];
+    const float count = s[ADAM_COUNT], reciprocal = s[ADAM_RECIPROCAL];
+    const uint32_t elements = a->size[0];
+    (void)scratch;
+    if (record[0]) return;
+    for (uint32_t i = 0; i < elements; i++) {
+        const float mean = arith_flush(arith_mean(arith_flush(sum[i]), count, reciprocal));
+        const float g = arith_flush(__builtin_fmaf(decay, w[i], mean));
+        const float first = arith_flush_state(__builtin_fmaf(beta1, m[i], rest1 * g));
+        const float squares = __builtin_fmaf(beta2, v[i], rest2 * (g * g));
+        const float second = arith_select(squares < 0x1p-80f, 0.0f, squares);
+        const float seen = second * unbias2, root = arith_near_sqrt(seen) + epsilon;
+        const float ratio = arith_flush_state(first * unbias1 * arith_near_reciprocal(root));
+        const float move = arith_select(seen <= 0x1p+118f, ratio, arith_float(ARITH_NAN));
+        m[i] = first;
+        v[i] = second;
+        w[i] = arith_flush(__builtin_fmaf(-lr, arith_flush_state(__builtin_fmaf(decoupled, w[i], move)), w[i]));
+    }
+}
+
+const op_row row_adam = {
+    .name = "adam",
+    .operand = {{"w", TYPE_F32, ACCESS_INOUT, HOLD_ROWS},
+                {"sum", TYPE_F32, ACCESS_IN, HOLD_ROWS},
+                {"m", TYPE_F32, ACCESS_INOUT, HOLD_ROWS},
+                {"v", TYPE_F32, ACCESS_INOUT, HOLD_ROWS},
+                {"record", TYPE_U32, ACCESS_IN, HOLD_ROWS}},
+    .elements = adam_elements,
+    .reference = adam,
+    .shape = adam_shape,
+    .fill = adam_fill,
+};

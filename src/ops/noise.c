@@ -1,0 +1,111 @@
+/* Sums of squares, of which the gradient noise scale is made (src/lab/noise.h). Figures alone come of them, no weight; their order is
+ * fixed all the same, so that they are the same on every device. */
+#include "ops/rows.h"
+
+#include "arith.h"
+
+/* square_blocks: size[0] = elements, size[1] = at. out[at + b] = scalar[0] * the sum of squares of block b of 4096 elements: lane l of 256
+ * takes l, l + 256, ..., lanes fold 128, 64, ..., 1. Gradients are raw sums, so they are flushed first. */
+static bool blocks_shape(op_args *args, draw *d, int edge)
+{
+    static const uint32_t edges[] = {1, 2, 255, 256, 257, 4095, 4096, 4097, 8191, 8192, 8193};
+    if (edge >= LENGTH(edges)) return false;
+    args->size[0] = edge >= 0 ? edges[edge] : draw_below(d, 3) ? draw_size(d, 300) : 1 + draw_below(d, 20000);
+    args->size[1] = draw_below(d, 2) ? draw_below(d, 100) : 0;
+    args->scalar[0] = arith_div(1, (float)(1 + draw_below(d, 100)));
+    return true;
+}
+
+static uint64_t blocks_elements(const op_args *a, int operand)
+{
+    return operand ? a->size[1] + ((uint64_t)a->size[0] + SQUARE_BLOCK - 1) / SQUARE_BLOCK : a->size[0];
+}
+
+/* Sums that are still raw may be smaller than what enters a product. */
+static bool blocks_fill(const op_args *a, int operand, void *data, draw *d)
+{
+    if (operand || d->mode != DRAW_EDGE) return false;
+    for (uint32_t i = 0; i < a->size[0]; i++) ((float *)data)[i] = draw_float(d) * (i % 3 ? 1 : 0x1p-60f);
+    return true;
+}
+
+CLONES static void square_blocks(const op_args *a, void *const *operand, void *scratch)
+{
+    const float *x = operand[0];
+    float *out = (float *)operand[1] + a->size[1];
+    (void)scratch;
+    for (uint32_t left = a->size[0], some; left; left -= some, x += some) {
+        float lane[SUM_LANES] = {0};
+        some = left < SQUARE_BLOCK ? left : SQUARE_BLOCK;
+        for (uint32_t i = 0; i < some; i += SUM_LANES)
+            for (uint32_t l = 0, lanes = some - i < SUM_LANES ? some - i : SUM_LANES; l < lanes; l++) {
+                const float value = arith_flush(x[i + l]);
+                lane[l] = __builtin_fmaf(value, value, lane[l]);
+            }
+        for (int half = SUM_LANES / 2; half; half /= 2)
+            for (int l = 0; l < half; l++) lane[l] += lane[l + half];
+        *out++ = a->scalar[0] * lane[0];
+    }
+}
+
+/* dense_norms: |g_i|^2 of each example's own gradient to a dense layer, weights and bias: norms[first + i] = (|x_i|^2 + 1) |dy_i|^2, where
+ * size[2] is set added to what lies there.  N examples in the tile, x (N, I), dy (N, O); size[0] = I, size[1] = O. */
+enum { I, O, ADDED };
+
+static bool norms_shape(op_args *args, draw *d, int edge)
+{
+    static const uint32_t edges[][3] = {{1, 1, 1},    {1, 15, 2},  {2, 16, 15}, {3, 17, 16}, {5, 31, 17},
+                                        {7, 784, 10}, {8, 32, 33}, {9, 64, 64}, {64, 3, 5},  {65, 33, 1}};
+    if (edge >= LENGTH(edges)) return false;
+    args->n = edge >= 0 ? edges[edge][0] : draw_size(d, 70);
+    args->size[I] = edge >= 0 ? edges[edge][1] : draw_size(d, 300);
+    args->size[O] = edge >= 0 ? edges[edge][2] : draw_size(d, 300);
+    args->size[ADDED] = draw_below(d, 2);
+    args->first = draw_below(d, 2) ? draw_below(d, 50) : 0;
+    args->batch = args->first + args->n + draw_below(d, 3);
+    return true;
+}
+
+static uint64_t norms_elements(const op_args *a, int operand)
+{
+    return operand == 2 ? a->batch : (uint64_t)a->n * a->size[operand];
+}
+
+static inline __attribute__((always_inline)) float square_of(const float *x, uint32_t count)
+{
+    float lane[ROW_LANES] = {0};
+    for (uint32_t i = 0; i < count; i += ROW_LANES)
+        for (uint32_t l = 0, lanes = count - i < ROW_LANES ? count - i : ROW_LANES; l < lanes; l++)
+            lane[l] = __builtin_fmaf(x[i + l], x[i + l], lane[l]);
+    return fold_row(lane);
+}
+
+CLONES static void dense_norms(const op_args *a, void *const *operand, void *scratch)
+{
+    const float *x = operand[0], *dy = operand[1];
+    float *norms = (float *)operand[2] + a->first;
+    (void)scratch;
+    for (uint32_t i = 0; i < a->n; i++, x += a->size[I], dy += a->size[O]) {
+        const float before = a->size[ADDED] ? norms[i] : 0;
+        norms[i] = __builtin_fmaf(square_of(x, a->size[I]) + 1, square_of(dy, a->size[O]), before);
+    }
+}
+
+const op_row row_square_blocks = {
+    .name = "square_blocks",
+    .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_ROWS}, {"out", TYPE_F32, ACCESS_INOUT, HOLD_ROWS}},
+    .elements = blocks_elements,
+    .reference = square_blocks,
+    .shape = blocks_shape,
+    .fill = blocks_fill,
+};
+
+const op_row row_dense_norms = {
+    .name = "dense_norms",
+    .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_ROWS},
+                {"dy", TYPE_F32, ACCESS_IN, HOLD_ROWS},
+                {"norms", TYPE_F32, ACCESS_INOUT, HOLD_ROWS}},
+    .elements = norms_elements,
+    .reference = dense_norms,
+    .shape = norms_shape,
+};

@@ -1,0 +1,228 @@
+/* A batch chosen by a probe: each reason for which it takes 64 instead, the limits, what it leaves behind. */
+#include "device/device.h"
+
+#include "support.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { MOST = 6000, WIDTH = 8, KINDS = 4 };
+static float inputs[MOST * WIDTH];
+static uint32_t labels[MOST];
+static tas_network *network;
+static char reason[4096];
+
+/* One centre a class, and noise about it; a share of the labels is drawn. */
+static void make_set(double noise, double wrong)
+{
+    random_seed(test_seed());
+    for (int i = 0; i < MOST; i++) {
+        labels[i] = (uint32_t)i % KINDS;
+        for (int k = 0; k < WIDTH; k++)
+            inputs[i * WIDTH + k] = (float)(k % KINDS == (int)labels[i]) + random_float(-1, 1) * (float)noise;
+        if (random_unit() < wrong) labels[i] = random_below(KINDS);
+    }
+}
+
+static void open_all(void)
+{
+    support_open();
+    expect_ok(tas_network_parse(context, "input 8\ndense 16\nrelu\ndense 4\n", "net", &network));
+    make_set(1, 0);
+}
+
+static void close_all(void)
+{
+    tas_network_close(&network);
+    support_close();
+}
+
+static tas_train_options plain(uint64_t steps)
+{
+    tas_train_options is;
+    tas_train_options_init(&is);
+    is.momentum = 0;
+    is.lr = 0.05f;
+    is.steps = steps;
+    return is;
+}
+
+static tas_status choose(uint64_t count, tas_train_options *is)
+{
+    tas_data *data = data_of(count, WIDTH, inputs, labels, KINDS, 0);
+    const uint64_t used = device->used_bytes;
+    const tas_status status = tas_auto_batch(device, network, data, is, reason, sizeof reason);
+    ck_assert_uint_eq(device->used_bytes, used);
+    tas_data_close(&data);
+    return status;
+}
+
+/* The batch of the default, its rate, and a word of the reason. */
+static void refuses(uint64_t count, tas_train_options is, uint32_t batch, float lr, const char *word)
+{
+    expect_ok(choose(count, &is));
+    ck_assert_msg(is.batch == batch && is.lr == lr, "batch %u lr %g: %s", is.batch, (double)is.lr, reason);
+    ck_assert_msg(strstr(reason, word) != NULL, "no '%s' in: %s", word, reason);
+}
+
+START_TEST(momentum_and_adam_are_not_probed)
+{
+    tas_train_options is = plain(1 << 30);
+    is.momentum = 0.5f;
+    refuses(MOST, is, 64, 0.05f, "with momentum or Adam");
+    is.momentum = 0;
+    is.optimizer = TAS_ADAMW;
+    refuses(MOST, is, 64, 0.05f, "with momentum or Adam");
+}
+END_TEST
+
+START_TEST(a_small_set_moves_the_default)
+{
+    tas_train_options is = plain(1 << 30);
+    is.momentum = 0.5f;
+    refuses(650, is, 64, 0.05f, "Batch 64 with learning rate 0.05, ");
+    refuses(639, is, 32, 0.05f / 2, "scaled with the batch");
+    refuses(40, is, 4, 0.05f / 16, "scaled with the batch");
+    refuses(3, is, 1, 0.05f / 64, "scaled with the batch");
+    is.optimizer = TAS_ADAM;
+    refuses(160, is, 16, 0.05f / 2, "square root");
+}
+END_TEST
+
+START_TEST(a_short_run_is_not_probed)
+{
+    tas_train_options is = plain(479);
+    refuses(MOST, is, 64, 0.05f, "too short");
+    is.steps = 0;
+    is.epochs = 7; /* of 63 steps */
+    refuses(MOST, is, 64, 0.05f, "too short");
+}
+END_TEST
+
+START_TEST(a_loss_that_does_not_fall)
+{
+    tas_train_options is = plain(5000);
+    is.lr = 1e-9f;
+    refuses(MOST, is, 64, 1e-9f, "did not fall");
+    is.lr = 1e5f; /* overflows, or jumps about */
+    refuses(MOST, is, 64, 1e5f, "did not fall");
+}
+END_TEST
+
+START_TEST(a_noise_scale_that_is_not_known)
+{
+    make_set(1, 1);
+    tas_train_options is = plain(600);
+    is.lr = 0.01f;
+    expect_ok(choose(MOST, &is));
+    ck_assert_msg(is.batch == 64 && is.lr == 0.01f, "batch %u: %s", is.batch, reason);
+    ck_assert_msg(strstr(reason, "noise scale is not") || strstr(reason, "did not fall"), "%s", reason);
+}
+END_TEST
+
+/* What is chosen is a power of two, at most a tenth of the set, with the rate of McCandlish et al. */
+static void check_choice(const tas_train_options *is, uint64_t count)
+{
+    char said[64];
+    snprintf(said, sizeof said, "Batch %u with learning rate %.3g, interpolated", is->batch, (double)is->lr);
+    ck_assert_msg(strstr(reason, said) != NULL, "no '%s' in: %s", said, reason);
+    ck_assert(!(is->batch & (is->batch - 1)) && (is->batch <= count / 10));
+    ck_assert_msg(is->batch >= 64 ? is->lr >= 0.05f : is->lr < 0.05f, "lr %g: %s", (double)is->lr, reason);
+    ck_assert(is->lr <= 0.05f * (float)is->batch / 64 || is->batch < 64);
+}
+
+START_TEST(a_probe_that_knows)
+{
+    static const uint64_t counts[] = {MOST, 700, 90};
+    for (int i = 0; i < 3; i++) {
+        tas_train_options is = plain(200000);
+        expect_ok(choose(counts[i], &is));
+        check_choice(&is, counts[i]);
+    }
+}
+END_TEST
+
+/* The run's own settings are as they were, but for batch and rate; and it then takes what its plan says. */
+START_TEST(what_is_left_behind)
+{
+    tas_data *data = data_of(MOST, WIDTH, inputs, labels, KINDS, 0);
+    tas_train_options is = plain(200000), before;
+    tas_train_result result;
+    tas_plan plan;
+    tas_plan_options plan_is;
+    tas_model *model;
+    is.schedule = TAS_SCHEDULE_COSINE;
+    is.warmup = 7;
+    before = is;
+    expect_ok(tas_auto_batch(device, network, data, &is, reason, sizeof reason));
+    before.batch = is.batch;
+    before.lr = is.lr;
+    ck_assert_mem_eq(&is, &before, sizeof is);
+    is.steps = 20;
+    tas_plan_options_init(&plan_is);
+    plan_is.batch = is.batch;
+    expect_ok(tas_plan_make(device, network, data, NULL, &plan_is, &plan));
+    expect_ok(tas_model_open(device, network, 1, &model));
+    expect_ok(tas_train(model, data, &is, &result));
+    ck_assert_uint_eq(result.peak_bytes, plan.bytes_total);
+    tas_model_close(&model);
+    tas_data_close(&data);
+}
+END_TEST
+
+START_TEST(within_the_least_budget)
+{
+    tas_data *data = data_of(MOST, WIDTH, inputs, labels, KINDS, 0);
+    tas_plan plan;
+    tas_plan_options plan_is;
+    tas_train_options is = plain(200000);
+    tas_plan_options_init(&plan_is);
+    plan_is.batch = 64;
+    expect_ok(tas_plan_make(device, network, data, NULL, &plan_is, &plan));
+    is.budget = plan.bytes_total; /* the probe's batches of 256 and 1024 are cut into tiles */
+    expect_ok(tas_auto_batch(device, network, data, &is, reason, sizeof reason));
+    check_choice(&is, MOST);
+    ck_assert_msg(device->peak_bytes <= is.budget, "%llu bytes", (unsigned long long)device->peak_bytes);
+    is = plain(200000);
+    is.budget = 1;
+    expect(tas_auto_batch(device, network, data, &is, reason, sizeof reason), TAS_NO_MEMORY, "budget", "");
+    tas_data_close(&data);
+}
+END_TEST
+
+START_TEST(what_cannot_be)
+{
+    tas_train_options is = plain(100);
+    is.size--;
+    expect(choose(MOST, &is), TAS_BAD_ARGUMENT, "tas_train_options_init", "");
+    is = plain(100);
+    is.lr_scaling = TAS_SCALING_SQRT;
+    expect(choose(MOST, &is), TAS_BAD_ARGUMENT, "scaling", "");
+    static const float rates[] = {0, -1, NAN, INFINITY};
+    for (int i = 0; i < 4; i++) {
+        is = plain(100);
+        is.lr = rates[i];
+        expect(choose(MOST, &is), TAS_BAD_ARGUMENT, "lr", "above 0");
+        ck_assert_uint_eq(is.batch, 64);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("auto");
+    TCase *tc = tcase_create("auto");
+    tcase_add_checked_fixture(tc, open_all, close_all);
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, momentum_and_adam_are_not_probed);
+    tcase_add_test(tc, a_small_set_moves_the_default);
+    tcase_add_test(tc, a_short_run_is_not_probed);
+    tcase_add_test(tc, a_loss_that_does_not_fall);
+    tcase_add_test(tc, a_noise_scale_that_is_not_known);
+    tcase_add_test(tc, a_probe_that_knows);
+    tcase_add_test(tc, what_is_left_behind);
+    tcase_add_test(tc, within_the_least_budget);
+    tcase_add_test(tc, what_cannot_be);
+    suite_add_tcase(suite, tc);
+    return support_run(suite);
+}

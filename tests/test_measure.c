@@ -1,0 +1,522 @@
+/* The gradient noise scale that training measures: each step's figures against every example's own gradient, which are found one by one by
+ * training on that example alone; the same figures and the same weights however a batch is cut, on whatever device, and where the
+ * device breaks its word. TASSELLO_TEST_DEVICE is the device, else the reference; TASSELLO_TEST_SIZE=small for simulators. */
+#include "data/data.h" /* before check.h, which has a macro of the name fail */
+#include "train/measure.h"
+
+#include "support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static tas_device *tested, *reference;
+static bool small;
+
+/* Networks and their examples -------------------------------------------------------------------------------------- */
+
+enum { INPUTS_MOST = 256, KINDS = 6, STEPS_MOST = 2200 };
+
+static const struct {
+    const char *text;
+    uint32_t inputs;
+} kinds[KINDS] = {
+    {"input 6\ndense 7\ntanh\ndense 4\nloss softmax\n", 6},
+    {"input 2x6x5\nconv2d 5 3 padding 1\nrelu\nmax_pool 2\nconv2d 4 2\ntanh\nflatten\ndense 6\ngelu\ndense 4\nloss "
+     "softmax\n",
+     60},
+    {"input 1x4x4\nconv2d 4 4\nflatten\nloss mse\n", 16},
+    {"input 40\ndense 33\nrelu\ndense 20\nleaky 0.1\ndense 17\nsigmoid\ndense 5\nloss mse\n", 40},
+    {"input 64x2x2\nconv2d 256 2\nrelu\nflatten\ndense 4\nloss softmax\n", 256}, /* one chain over the batch */
+    {"input 3x9x9\nconv2d 6 3 groups 3\nrelu\navg_pool 2\nconv2d 3 3\nflatten\ndense 4\nloss softmax\n", 243},
+};
+
+typedef struct bench {
+    const char *text;
+    uint32_t count, inputs;
+    float *x;
+    uint32_t *labels;
+    tas_data *set;
+    size_t elements;
+    double *gradient; /* (count, elements): of each example */
+    bool *dense;      /* (elements): of a dense layer */
+    bool convolves;
+} bench;
+
+/* One step of rate 1024 on one example: what it takes off the weights. */
+static void find_gradient(bench *b, uint32_t example)
+{
+    const float rate = 1024;
+    tas_train_options is = sample_options(1, 1);
+    is.lr = rate;
+    is.momentum = 0;
+    tas_data *one = data_of(1, b->inputs, b->x + example * b->inputs, b->labels + example, 4, 0);
+    tas_model *model = NULL;
+    tas_network *network = NULL;
+    expect_ok(tas_network_parse(context, b->text, "bench", &network));
+    expect_ok(tas_model_open(reference, network, 3, &model));
+    float *before = model_get(model);
+    expect_ok(tas_train(model, one, &is, NULL));
+    float *after = model_get(model);
+    b->elements = model_elements(model);
+    if (!b->gradient) b->gradient = malloc(b->count * b->elements * sizeof *b->gradient);
+    for (size_t k = 0; k < b->elements; k++)
+        b->gradient[example * b->elements + k] = ((double)before[k] - after[k]) / rate;
+    free(before), free(after);
+    tas_model_close(&model);
+    tas_network_close(&network);
+    tas_data_close(&one);
+}
+
+static void find_dense(bench *b)
+{
+    tas_network *network = NULL;
+    const tas_tensor_info *info;
+    size_t at = 0;
+    b->dense = calloc(b->elements, sizeof *b->dense);
+    expect_ok(tas_network_parse(context, b->text, "bench", &network));
+    for (size_t i = 0; (info = tas_network_tensor(network, i)); i++)
+        for (size_t k = 0; k < info->elements; k++) b->convolves |= !(b->dense[at++] = strstr(info->name, "dense"));
+    tas_network_close(&network);
+}
+
+static bench *open_bench(int kind, uint32_t count)
+{
+    bench *b = calloc(1, sizeof *b);
+    b->text = kinds[kind].text;
+    b->inputs = kinds[kind].inputs;
+    b->count = count;
+    b->x = malloc(count * b->inputs * sizeof *b->x);
+    b->labels = malloc(count * sizeof *b->labels);
+    for (uint32_t e = 0; e < count; e++) {
+        b->labels[e] = random_below(4);
+        for (uint32_t i = 0; i < b->inputs; i++)
+            b->x[e * b->inputs + i] = random_float(-1, 1) + (i % 4 == b->labels[e]);
+    }
+    b->set = data_of(count, b->inputs, b->x, b->labels, 4, 0);
+    return b;
+}
+
+static void find_gradients(bench *b)
+{
+    for (uint32_t e = 0; e < b->count; e++) find_gradient(b, e);
+    find_dense(b);
+}
+
+static void close_bench(bench *b)
+{
+    tas_data_close(&b->set);
+    free(b->x), free(b->labels), free(b->gradient), free(b->dense), free(b);
+}
+
+/* Runs --------------------------------------------------------------------------------------------------------------- */
+
+typedef struct outcome {
+    char hex[65];
+    tas_train_result result;
+    uint64_t steps;
+    double trace[STEPS_MOST], square[STEPS_MOST];
+} outcome;
+
+static int keep_step(void *user, const tas_step *step)
+{
+    outcome *o = user;
+    ck_assert_uint_lt(o->steps, STEPS_MOST);
+    ck_assert_uint_eq(step->step, o->steps + 1);
+    o->trace[o->steps] = step->trace;
+    o->square[o->steps++] = step->square;
+    return 0;
+}
+
+/* In one call, or in stretches. */
+static outcome *run_in(const bench *b, tas_device *on, tas_train_options is, uint64_t stretch)
+{
+    outcome *o = calloc(1, sizeof *o);
+    tas_network *network = NULL;
+    tas_model *model = NULL;
+    tas_run *run = NULL;
+    is.on_step = keep_step;
+    is.user = o;
+    expect_ok(tas_network_parse(context, b->text, "bench", &network));
+    expect_ok(tas_model_open(on, network, 3, &model));
+    expect_ok(tas_run_open(model, b->set, &is, &run));
+    while (o->steps < tas_run_steps(run)) expect_ok(tas_run_advance(run, stretch, &o->result));
+    tas_run_close(&run);
+    expect_ok(tas_model_digest(model, o->hex));
+    tas_model_close(&model);
+    tas_network_close(&network);
+    return o;
+}
+
+static outcome *run(const bench *b, tas_device *on, tas_train_options is) { return run_in(b, on, is, UINT64_MAX); }
+
+static bool same_double(double a, double b) { return a == b || (isnan(a) && isnan(b)); }
+
+static void expect_same(const outcome *a, const outcome *b, const char *what)
+{
+    ck_assert_str_eq(a->hex, b->hex);
+    ck_assert_uint_eq(a->steps, b->steps);
+    for (uint64_t s = 0; s < a->steps; s++)
+        if (!same_double(a->trace[s], b->trace[s]) || !same_double(a->square[s], b->square[s]))
+            ck_abort_msg("%s: step %llu has %.9g and %.9g, not %.9g and %.9g", what, (unsigned long long)s + 1,
+                         b->trace[s], b->square[s], a->trace[s], a->square[s]);
+    const tas_noise *x = &a->result.noise, *y = &b->result.noise;
+    ck_assert_msg(x->state == y->state && x->steps == y->steps && same_double(x->value, y->value) &&
+                      same_double(x->low, y->low) && same_double(x->high, y->high),
+                  "%s: %llu steps, %g (%g to %g); not %llu, %g (%g to %g)", what, (unsigned long long)y->steps,
+                  y->value, y->low, y->high, (unsigned long long)x->steps, x->value, x->low, x->high);
+}
+
+/* Against each example's gradient ------------------------------------------------------------------------------------- */
+
+/* The layers of one kind, for examples order[0 .. n-1] in groups of `size`. */
+static noise_groups group(const bench *b, const uint32_t *order, uint32_t n, uint32_t size, bool dense)
+{
+    noise_groups out = {.count = (n + size - 1) / size};
+    double *part = malloc(out.count * sizeof *part);
+    for (uint64_t t = 0; t < out.count; t++) part[t] = 0;
+    for (size_t k = 0; k < b->elements; k++) {
+        double whole = 0;
+        if (b->dense[k] != dense) continue;
+        for (uint32_t t = 0, e = 0; e < n; t++) {
+            double sum = 0;
+            for (uint32_t end = n - e < size ? n : e + size; e < end; e++)
+                sum += b->gradient[order[e] * b->elements + k];
+            part[t] += sum * sum;
+            whole += sum;
+        }
+        out.whole += whole * whole;
+    }
+    for (uint64_t t = 0; t < out.count; t++) {
+        const uint32_t left = n - (uint32_t)t * size;
+        out.parts += part[t] / (left < size ? left : size);
+    }
+    free(part);
+    return out;
+}
+
+static bool is_near(double found, double wanted, double size) { return fabs(found - wanted) <= 2e-4 * size; }
+
+/* The step's figures, or that it has none: with weights that stand still the gradients are those that were found. */
+static void check_step(const bench *b, const outcome *o, uint64_t step, uint32_t probe, uint32_t batch, uint64_t seed)
+{
+    const uint64_t an_epoch = (b->count + batch - 1) / batch, epoch = (step - 1) / an_epoch;
+    const uint32_t begin = (uint32_t)((step - 1) % an_epoch * batch), left = b->count - begin;
+    const uint32_t n = probe ? probe : left < batch ? left : batch, at = left < n ? b->count - n : begin;
+    uint32_t *order = malloc(b->count * sizeof *order);
+    noise_groups layers[2];
+    int count = 0;
+    double trace, square;
+    shuffle_order(seed, (uint32_t)epoch, order, b->count);
+    const noise_groups dense = group(b, order + at, n, 1, true);
+    const noise_groups other = group(b, order + at, n, noise_group(n), false);
+    if (dense.whole > 0) layers[count++] = dense;
+    if (b->convolves) layers[count++] = other;
+    const double found = o->trace[step - 1], found_square = o->square[step - 1];
+    if (!noise_estimate(layers, count, n, b->count, &trace, &square))
+        ck_assert_msg(isnan(found) && isnan(found_square), "step %llu has figures", (unsigned long long)step);
+    else if (!is_near(found, trace, trace + n * fabs(square)) ||
+             !is_near(found_square, square, trace / n + fabs(square)))
+        ck_abort_msg("step %llu of %u (probe %u): %.8g and %.8g, expected %.8g and %.8g\n%s", (unsigned long long)step,
+                     batch, probe, found, found_square, trace, square, b->text);
+    free(order);
+}
+
+/* Batches from 1 to all of a set, with a ragged last one, steps that are not measured between, and more steps than the ring has. */
+static void check_kind(int kind, uint32_t count, uint32_t batch, uint64_t interval, uint32_t probe, uint64_t steps)
+{
+    bench *b = open_bench(kind, count);
+    uint64_t measured = 0;
+    find_gradients(b);
+    tas_train_options is = sample_options(batch, steps);
+    is.lr = 0;
+    is.noise = 1;
+    is.seed = random_u64();
+    is.tile = random_below(2) ? 1 + random_below(batch) : 0;
+    is.ahead = random_below(2);
+    outcome *o = run(b, tested, is);
+    for (uint64_t s = 1; s <= steps; s++)
+        if (s % interval)
+            ck_assert(isnan(o->trace[s - 1]) && isnan(o->square[s - 1]));
+        else
+            check_step(b, o, s, probe, batch, is.seed);
+    for (uint64_t s = 0; s < steps; s++) measured += !isnan(o->trace[s]);
+    ck_assert_uint_eq(o->result.noise.steps, measured);
+    ck_assert_uint_gt(measured, 0);
+    free(o);
+    close_bench(b);
+}
+
+START_TEST(steps_are_as_each_example_says)
+{
+    const uint32_t n = small ? 40 : 75;
+    if (_i == 0) check_kind(0, n, 32, 8, 0, 24);
+    if (_i == 0) check_kind(0, 300, 256, 1, 0, 4);             /* and one of 44 */
+    if (_i == 1) check_kind(1, n, 32, 10, 0, small ? 10 : 60); /* ends with 11, or 8, in small groups */
+    if (_i == 2) check_kind(2, n, 33, 10, 0, small ? 20 : 30);
+    if (_i == 3 && !small) check_kind(3, 65, 2, 128, 0, 1300);
+    if (_i == 4 && !small) check_kind(4, 40, 40, 10, 0, 20);
+    if (_i == 5 && !small) check_kind(5, 340, 300, 10, 0, 40); /* groups of 32; one of 40 */
+}
+END_TEST
+
+START_TEST(probes_are_as_each_example_says)
+{
+    if (_i == 0) check_kind(0, 6, 1, 96, 6, 192); /* of all there is */
+    if (_i == 1) check_kind(0, 100, 1, 1024, 64, 2100);
+    if (_i == 2) check_kind(1, 70, 31, 34, 64, 340);
+    if (_i == 3) check_kind(2, 37, 7, 85, 37, 170);
+    if (_i == 4) check_kind(5, 80, 8, 128, 64, 1300);
+}
+END_TEST
+
+/* A batch of the whole set knows the set's own covariance and gradient, by their definitions. */
+START_TEST(a_full_batch_is_exact)
+{
+    bench *b = open_bench(0, 60);
+    double trace = 0, square = 0;
+    find_gradients(b);
+    for (size_t k = 0; k < b->elements; k++) {
+        double mean = 0;
+        for (uint32_t e = 0; e < b->count; e++) mean += b->gradient[e * b->elements + k] / b->count;
+        for (uint32_t e = 0; e < b->count; e++)
+            trace += pow(b->gradient[e * b->elements + k] - mean, 2) / (b->count - 1);
+        square += mean * mean;
+    }
+    tas_train_options is = sample_options(60, 5);
+    is.noise = 1;
+    is.lr = 0;
+    outcome *o = run(b, tested, is);
+    ck_assert_msg(is_near(o->trace[4], trace, trace), "%g, expected %g", o->trace[4], trace);
+    ck_assert_msg(is_near(o->square[4], square, square), "%g, expected %g", o->square[4], square);
+    free(o);
+    close_bench(b);
+}
+END_TEST
+
+/* No trace in the weights, and none of how it was done --------------------------------------------------------------- */
+
+static const char with_dropout[] =
+    "input 2x6x5\nconv2d 5 3 padding 1\nrelu\ndropout 0.2\nmax_pool 2\nconv2d 4 2\ntanh\n"
+    "flatten\ndense 6\ngelu\ndropout 0.3\ndense 4\nloss softmax\n";
+
+static tas_train_options random_options(const bench *b, uint32_t batch)
+{
+    tas_train_options is = sample_options(batch, 0);
+    is.epochs = 1 + random_below(3);
+    if (b->count / batch * is.epochs > 300) is.epochs = 300 / (b->count / batch) + 1;
+    is.lr = 0.01f;
+    is.momentum = random_below(2) ? 0.9f : 0;
+    is.nesterov = random_below(2);
+    is.weight_decay = random_below(2) ? 0.001f : 0;
+    is.seed = random_u64();
+    is.ahead = random_below(2);
+    return is;
+}
+
+/* What the plan says comes true. */
+static void check_plan(const bench *b, const tas_train_options *is, const tas_train_result *result)
+{
+    tas_network *network = NULL;
+    tas_plan forecast;
+    tas_plan_options of;
+    tas_plan_options_init(&of);
+    of.batch = is->batch;
+    of.tile = is->tile;
+    of.budget = is->budget;
+    of.noise = 1;
+    expect_ok(tas_network_parse(context, b->text, "bench", &network));
+    expect_ok(tas_plan_make(tested, network, b->set, NULL, &of, &forecast));
+    ck_assert_uint_eq(result->peak_bytes, forecast.bytes_total);
+    ck_assert_uint_eq(result->tile, forecast.tile);
+    ck_assert_int_eq(result->resident, forecast.resident);
+    if (is->budget) ck_assert_uint_le(result->peak_bytes, is->budget);
+    if (!is->budget) {
+        of.budget = forecast.min_budget - 1;
+        expect(tas_plan_make(tested, network, b->set, NULL, &of, &forecast), TAS_NO_MEMORY, "smallest", "");
+    }
+    tas_network_close(&network);
+}
+
+static uint64_t least_budget(const bench *b, uint32_t batch)
+{
+    tas_network *network = NULL;
+    tas_plan forecast;
+    tas_plan_options of;
+    tas_plan_options_init(&of);
+    of.batch = batch;
+    of.noise = 1;
+    expect_ok(tas_network_parse(context, b->text, "bench", &network));
+    expect_ok(tas_plan_make(tested, network, b->set, NULL, &of, &forecast));
+    tas_network_close(&network);
+    return forecast.min_budget;
+}
+
+START_TEST(no_bit_depends_on_it)
+{
+    static const uint32_t batches[] = {40, 1, 3, 32, 17};
+    const uint32_t batch = batches[_i % 5];
+    bench *b = open_bench(_i < 5 ? 1 : 3, 131);
+    if (_i < 5) b->text = with_dropout;
+    const tas_train_options quiet = random_options(b, batch);
+    tas_train_options is = quiet;
+    is.noise = 1;
+    outcome *plain = run(b, reference, quiet), *first = run(b, reference, is), *o;
+    ck_assert_str_eq(plain->hex, first->hex);
+    ck_assert_uint_eq(plain->result.noise.steps, 0);
+    for (uint64_t s = 0; s < plain->steps; s++) ck_assert(isnan(plain->trace[s]) && isnan(plain->square[s]));
+    const uint64_t least = least_budget(b, batch);
+    for (int cut = 0; cut < 5; cut++) {
+        is.tile = cut == 1 ? 1 + random_below(batch) : cut == 2 ? 1 + random_below(5) : 0;
+        is.budget = cut == 3 ? least : cut == 4 ? least + random_u64() % least : 0;
+        o = run_in(b, tested, is, cut ? 1 + random_below(100) : UINT64_MAX);
+        expect_same(first, o, "cut");
+        check_plan(b, &is, &o->result);
+        free(o);
+    }
+    free(plain), free(first);
+    close_bench(b);
+}
+END_TEST
+
+/* A device that breaks its word ---------------------------------------------------------------------------------------- */
+
+static struct {
+    const device_driver *driver;
+    op_launch launch;
+    long left; /* launches or reads until one fails */
+} breaking;
+
+static tas_status refuse_launch(tas_device *on, const op_args *args, const mem *operand, const mem *scratch)
+{
+    if (!--breaking.left) return TAS_NO_MEMORY;
+    return breaking.launch(on, args, operand, scratch);
+}
+
+static tas_status fail_read(tas_device *on, const mem *m, uint64_t offset, void *to, uint64_t bytes)
+{
+    if (!--breaking.left) return TAS_DEVICE_FAILED;
+    return breaking.driver->read(on, m, offset, to, bytes);
+}
+
+START_TEST(broken_words_change_no_figure)
+{
+    bench *b = open_bench(1, 131);
+    b->text = with_dropout;
+    const uint32_t batch = _i ? 3 : 40;
+    tas_train_options is = random_options(b, batch);
+    is.epochs = _i ? 4 : 8;
+    is.noise = 1;
+    is.ahead = 0;
+    outcome *whole = run(b, reference, is), *o;
+    device_driver driver = *reference->driver;
+    int cuts = 0, replays = 0;
+    breaking.driver = reference->driver;
+    breaking.launch = reference->launch[0];
+    driver.read = fail_read;
+    for (int round = 0; round < 30; round++) {
+        breaking.left = 200 + random_below(1500);
+        for (int op = 0; op < OP_COUNT && round % 2; op++) reference->launch[op] = refuse_launch;
+        if (round % 2 == 0) breaking.left = 20 + random_below(50), reference->driver = &driver;
+        o = run(b, reference, is);
+        for (int op = 0; op < OP_COUNT; op++) reference->launch[op] = breaking.launch;
+        reference->driver = breaking.driver;
+        expect_same(whole, o, "broken word");
+        cuts += o->result.cuts;
+        replays += o->result.replays;
+        free(o);
+    }
+    ck_assert_msg(cuts > 5 && replays > 5, "%d cuts, %d replays", cuts, replays);
+    free(whole);
+    close_bench(b);
+}
+END_TEST
+
+/* The groups ---------------------------------------------------------------------------------------------------------- */
+
+START_TEST(groups_of_any_batch)
+{
+    for (uint32_t batch = 1; batch < 5000; batch++) {
+        const uint32_t group = noise_group(batch), count = (batch - 1) / group + 1;
+        ck_assert(group >= 1 && group <= batch && count <= GROUPS_MOST);
+        ck_assert(batch < 2 || count >= 2);
+        ck_assert(batch < 32 || group % 16 == 0);
+        ck_assert(batch < 256 || count > 8);
+    }
+}
+END_TEST
+
+/* The program --------------------------------------------------------------------------------------------------------- */
+
+static void seed_anew(void) { random_seed(test_seed()); }
+
+/* NULL where there is none of that name; *status is then TAS_OK. */
+static tas_device *open_tested(const char *id, tas_status *status)
+{
+    tas_device *out = NULL;
+    tas_device_info *list = NULL;
+    size_t count = 0, found = 0;
+    *status = tas_devices(context, &list, &count);
+    while (found < count && strcmp(list[found].id, id)) found++;
+    if (!*status && found < count) *status = device_open_opencl(context, &list[found], TAS_ARITH_EXACT, &out);
+    tas_devices_free(list);
+    return out;
+}
+
+/* Oclgrind exits 0 whatever it finds: its log must be empty. */
+static bool log_is_clean(void)
+{
+    const char *log = getenv("OCLGRIND_LOG");
+    struct stat about;
+    if (!log || stat(log, &about) || !about.st_size) return true;
+    fprintf(stderr, "Oclgrind found something, see %s\n", log);
+    return false;
+}
+
+static int run_tests(const char *id)
+{
+    Suite *suite = suite_create("measure");
+    TCase *tc = tcase_create(id ? id : "reference");
+    tcase_set_timeout(tc, id ? 0 : 120);
+    tcase_add_checked_fixture(tc, seed_anew, NULL);
+    tcase_add_loop_test(tc, steps_are_as_each_example_says, 0, small ? 1 : KINDS);
+    tcase_add_loop_test(tc, probes_are_as_each_example_says, 0, small ? 1 : 5);
+    tcase_add_loop_test(tc, no_bit_depends_on_it, 0, small ? 0 : id ? 2 : 10);
+    if (!id) {
+        tcase_add_test(tc, a_full_batch_is_exact);
+        tcase_add_loop_test(tc, broken_words_change_no_figure, 0, 2);
+        tcase_add_test(tc, groups_of_any_batch);
+    }
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    if (id) srunner_set_fork_status(runner, CK_NOFORK); /* a child that uses its parent's OpenCL context hangs */
+    srunner_run_all(runner, CK_ENV);
+    const int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed;
+}
+
+int main(void)
+{
+    const char *id = getenv("TASSELLO_TEST_DEVICE"), *size = getenv("TASSELLO_TEST_SIZE");
+    tas_status status = TAS_OK;
+    if (tas_context_open(&context) || device_open_reference(context, &reference)) return 1;
+    tested = id ? open_tested(id, &status) : reference;
+    if (status) {
+        fprintf(stderr, "%s\n", tas_error(context));
+        return 1;
+    }
+    if (!tested) {
+        printf("skipped: no device %s\n", id);
+        return 77;
+    }
+    small = (size && !strcmp(size, "small")) || (id && tested->info.vector_width < 4); /* or where fma is software */
+    test_seed();
+    const int failed = run_tests(id);
+    if (id) tas_device_close(&tested);
+    tas_device_close(&reference);
+    tas_context_close(&context);
+    return failed || !log_is_clean();
+}

@@ -1,0 +1,419 @@
+/* The search for rates as a pure function, and sweeps of a small network on the reference device. */
+#include "lab/race.h" /* before check.h, which has a macro of the name fail */
+#include "lab/sweep.h"
+
+#include "support.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The race ---------------------------------------------------------------------------------------------------------- */
+
+/* A curve of examples against the rate, like those that are found: a slow side, a steep side, and a cliff. */
+static double examples_at(double lr, double best, double cliff, bool *diverged)
+{
+    const double x = log(lr / best);
+    *diverged = lr > best * cliff;
+    if (*diverged || x < -6) return NAN;
+    return 1000 * exp(0.4 * x * x);
+}
+
+static int run_race(race *r, double first, double best, double cliff)
+{
+    double lr, give_up;
+    race_begin(r, first, 1.2, 1.5);
+    while (race_next(r, &lr, &give_up)) {
+        bool diverged;
+        double value = examples_at(lr, best, cliff, &diverged);
+        if (value > give_up) value = NAN; /* given up */
+        race_tell(r, value, diverged);
+    }
+    return r->count;
+}
+
+START_TEST(race_finds_the_rate)
+{
+    for (int i = 0; i < 400; i++) {
+        const double best = 0.1, first = best * exp(random_float(-5, 5)), cliff = random_float(1.3f, 6);
+        race r;
+        const int runs = run_race(&r, first, best, cliff);
+        ck_assert_int_ge(r.best, 0);
+        const double off = fabs(log(race_lr(&r) / best)) / log(2.0);
+        const double room = cliff < sqrt(2) ? 1 : 0.5; /* half a step of the grid, but for a cliff within it */
+        ck_assert_msg(off <= room + 1e-6, "from %g: lr %g, cliff %g", first, race_lr(&r), cliff);
+        ck_assert(!r.edge);
+        ck_assert_msg(runs <= 16, "%d runs from %g", runs, first);
+        /* its neighbours at sqrt(2) were tried: the best is at no edge */
+        for (int side = -1; side <= 1; side += 2) {
+            bool tried = false;
+            for (int k = 0; k < r.count; k++) tried |= r.entry[k].half == r.entry[r.best].half + side;
+            ck_assert(tried);
+        }
+    }
+}
+END_TEST
+
+START_TEST(race_ends_where_nothing_works)
+{
+    race r;
+    ck_assert_int_le(run_race(&r, 1, 1e9, 2), RACE_MOST); /* too slow everywhere */
+    ck_assert_int_lt(r.best, 0);
+    ck_assert(isnan(race_lr(&r)));
+    ck_assert_int_le(run_race(&r, 1, 1e-9, 2), RACE_MOST); /* diverges everywhere */
+    ck_assert_int_lt(r.best, 0);
+}
+END_TEST
+
+/* Sweeps ------------------------------------------------------------------------------------------------------------ */
+
+enum { N = 900, WIDE = 5, KINDS = 3 };
+static const char net_text[] = "input 5\ndense 12\nrelu\ndense 3\nloss softmax\n";
+static float inputs[N * WIDE];
+static uint32_t labels[N];
+static tas_data *train, *test;
+static tas_network *net;
+
+static tas_data *open_set(int count, int classes)
+{
+    tas_data_options is;
+    tas_data *out;
+    for (int i = 0; i < count; i++) {
+        labels[i] = random_below((uint32_t)classes);
+        for (int k = 0; k < WIDE; k++)
+            inputs[i * WIDE + k] = random_float(-1.5f, 1.5f) + (k == (int)labels[i] ? 1.5f : 0); /* they overlap */
+    }
+    tas_data_options_init(&is);
+    is.count = (uint64_t)count;
+    is.input_size = WIDE;
+    is.input_type = TAS_INPUT_F32;
+    is.classes = KINDS;
+    is.inputs = inputs;
+    is.targets = labels;
+    expect_ok(tas_data_open(context, &is, &out));
+    return out;
+}
+
+static void open_all(void)
+{
+    support_open();
+    random_seed(7); /* figures of a sweep are held against each other: the same set each time */
+    train = open_set(N, KINDS);
+    test = open_set(300, KINDS);
+    expect_ok(tas_network_parse(context, net_text, "small", &net));
+}
+
+static void close_all(void)
+{
+    tas_network_close(&net);
+    tas_data_close(&test);
+    tas_data_close(&train);
+    support_close();
+}
+
+static tas_sweep_options small_options(const uint32_t *batches, int count)
+{
+    tas_sweep_options is;
+    tas_sweep_options_init(&is);
+    is.batches = batches;
+    is.batch_count = count;
+    is.train.momentum = 0;
+    is.train.lr = 0.1f;
+    is.seeds = 2;
+    return is;
+}
+
+START_TEST(a_sweep_measures_and_recommends)
+{
+    const uint32_t batches[] = {64, 8, 24}, sorted[] = {8, 24, 64};
+    tas_sweep_options is = small_options(batches, 3);
+    tas_sweep *s;
+    tas_advice advice;
+    expect_ok(tas_sweep_run(device, net, train, test, &is, &s));
+    tas_sweep_advice(s, &advice);
+    ck_assert_int_eq(s->count, 3);
+    ck_assert_uint_eq(s->validation, 90);
+    ck_assert_uint_eq(s->examples, 810);
+    ck_assert(s->target > 0 && s->target < 1.2);
+    ck_assert(advice.batch == 8 || advice.batch == 24 || advice.batch == 64);
+    ck_assert(advice.range_low <= advice.batch && advice.batch <= advice.range_high);
+    ck_assert(advice.lr > 0 && advice.seconds > 0 && strlen(advice.reason) > 40);
+    for (int i = 0; i < 3; i++) {
+        const sweep_batch *b = &s->batch[i];
+        ck_assert(b->batch == sorted[i]);
+        ck_assert_int_eq(b->outcome, ROW_REACHED);
+        ck_assert_int_eq(b->seeds, 2);
+        ck_assert_int_eq(b->reached, 2);
+        ck_assert(b->searches >= 4 && b->lr > 0);
+        ck_assert(b->step_seconds > 0 && b->examples_per_s > 0);
+        ck_assert_uint_eq(b->memory_used, b->memory_forecast);
+        ck_assert(b->steps.value >= 1 && fabs(b->examples.value / b->steps.value - (double)b->batch) < 1e-6);
+        ck_assert(fabs(b->epochs.value * 810 - b->examples.value) < 1e-6);
+        ck_assert(b->best_loss.value <= b->last_loss.value + 1e-9 && b->best_loss.value <= s->target + 0.05);
+        ck_assert(b->last_accuracy.value > 0.5 && b->test_accuracy > 0.5 && b->test_loss > 0);
+        ck_assert(isfinite(b->gap_equal_loss.value) && isfinite(b->gap_equal_epochs.value) &&
+                  isfinite(b->gap_equal_steps.value));
+        if (b->batch == 64) ck_assert(b->noise.steps > 0); /* small batches are measured now and then */
+        ck_assert(b->fluctuation.value > 0 && b->seed_spread.value > 0);
+        for (int p = 0; p < FROZEN_POINTS; p++) {
+            const frozen_facts *f = &s->frozen[p].batch[i];
+            ck_assert_ptr_nonnull(s->frozen[p].name);
+            ck_assert_int_ge(f->draws, 30);
+            ck_assert_msg(fabs(f->variance - f->variance_expected) < 5 * f->variance_error, "%g, expected %g (%g)",
+                          f->variance, f->variance_expected, f->variance_error);
+            if (i) ck_assert(f->variance < s->frozen[p].batch[i - 1].variance);
+        }
+    }
+    tas_sweep_close(&s);
+    ck_assert_ptr_null(s);
+}
+END_TEST
+
+/* Stopped and gone on with --------------------------------------------------------------------------------------------- */
+
+typedef struct stopper {
+    int runs; /* stop once so many are done */
+    int seen, first;
+} stopper;
+
+static int stop_after(void *user, const tas_sweep_progress *progress)
+{
+    stopper *w = user;
+    if (!w->seen++) w->first = progress->runs;
+    return w->runs && progress->runs >= w->runs;
+}
+
+static void remove_folder(const char *folder)
+{
+    char command[512];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    ck_assert_int_eq(system(command), 0);
+}
+
+START_TEST(a_sweep_goes_on_from_its_state)
+{
+    const uint32_t batches[] = {8, 32};
+    char folder[] = "/tmp/tassello-sweep-XXXXXX";
+    tas_sweep_options is = small_options(batches, 2);
+    tas_sweep *whole, *parts = NULL;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &whole));
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    is.state = folder;
+    is.on_progress = stop_after;
+    for (int stop = 3; stop <= 13; stop += 5) {
+        stopper w = {.runs = stop};
+        is.user = &w;
+        expect(tas_sweep_run(device, net, train, NULL, &is, &parts), TAS_STOPPED, "stopped", "");
+        ck_assert_int_ge(parts->runs, stop);
+        ck_assert_int_eq(parts->stopped, true);
+        tas_sweep_close(&parts);
+    }
+    is.on_progress = NULL;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &parts));
+    ck_assert_int_eq(parts->runs, whole->runs);
+    ck_assert(parts->target == whole->target);
+    for (int i = 0; i < parts->runs; i++) {
+        const sweep_run *a = &parts->run[i], *b = &whole->run[i];
+        ck_assert_uint_eq(a->batch, b->batch);
+        ck_assert_uint_eq(a->seed, b->seed);
+        ck_assert(a->lr == b->lr && a->outcome == b->outcome && a->points == b->points);
+        ck_assert(a->steps == b->steps || (isnan(a->steps) && isnan(b->steps)));
+        ck_assert(a->noise.trace == b->noise.trace && a->noise.squares == b->noise.squares);
+        for (int k = 0; k < a->points; k++) {
+            const sweep_point *p = &a->point[k], *q = &b->point[k];
+            ck_assert(p->step == q->step && p->examples == q->examples);
+            ck_assert(p->loss == q->loss || (isnan(p->loss) && isnan(q->loss)));
+        }
+    }
+    tas_sweep_close(&parts);
+    is.train.momentum = 0.5f; /* another sweep: refused, and told why */
+    expect(tas_sweep_run(device, net, train, NULL, &is, &parts), TAS_BAD_ARGUMENT, "momentum 0,", "momentum 0.5");
+    ck_assert_ptr_null(parts);
+    remove_folder(folder);
+    tas_sweep_close(&whole);
+}
+END_TEST
+
+/* What is refused, and what is named ----------------------------------------------------------------------------------- */
+
+static void refuse(const tas_sweep_options *is, tas_status status, const char *word, const char *other)
+{
+    tas_sweep *s = NULL;
+    expect(tas_sweep_run(device, net, train, NULL, is, &s), status, word, other);
+    tas_sweep_close(&s);
+}
+
+START_TEST(errors_say_what_is_wrong)
+{
+    const uint32_t batches[] = {8, 32}, large[] = {8, 811}, twice[] = {8, 8}, none[] = {0};
+    tas_sweep_options is = small_options(large, 2);
+    refuse(&is, TAS_BAD_ARGUMENT, "811", "810");
+    is = small_options(twice, 2);
+    refuse(&is, TAS_BAD_ARGUMENT, "8", "twice");
+    is = small_options(none, 1);
+    refuse(&is, TAS_BAD_ARGUMENT, "batch of 0", "");
+    is = small_options(batches, 2);
+    is.seeds = 1;
+    refuse(&is, TAS_BAD_ARGUMENT, "1 seeds", "2 to");
+    is = small_options(batches, 2);
+    is.seconds = 1e-3;
+    refuse(&is, TAS_BAD_ARGUMENT, "time limit", "too short");
+    is = small_options(batches, 2);
+    is.validation = N;
+    refuse(&is, TAS_BAD_ARGUMENT, "held out", "900");
+    is = small_options(batches, 2);
+    is.examples = N + 1;
+    refuse(&is, TAS_BAD_ARGUMENT, "901", "900");
+    is = small_options(batches, 2);
+    is.budget = 1000;
+    refuse(&is, TAS_NO_MEMORY, "budget", "1000");
+    is = small_options(batches, 2);
+    is.state = "/nowhere/at/all";
+    refuse(&is, TAS_BAD_FILE, "/nowhere/at/all", "cannot be made");
+    is = small_options(batches, 2);
+    is.by_accuracy = 1;
+    refuse(&is, TAS_BAD_ARGUMENT, "target", "accuracy");
+    is = small_options(batches, 2);
+    is.rates = (const float[]){0.1f, 0.1f};
+    refuse(&is, TAS_BAD_ARGUMENT, "rates", "target");
+}
+END_TEST
+
+START_TEST(one_class_is_refused)
+{
+    const uint32_t batches[] = {8, 32};
+    const tas_sweep_options is = small_options(batches, 2);
+    tas_data_close(&train);
+    train = open_set(N, 1);
+    refuse(&is, TAS_BAD_ARGUMENT, "class 0", "nothing to learn");
+}
+END_TEST
+
+START_TEST(a_target_out_of_reach_names_the_nearest)
+{
+    const uint32_t batches[] = {8, 32};
+    tas_sweep_options is = small_options(batches, 2);
+    tas_sweep *s;
+    is.target = 1e-4;
+    is.epochs = 2;
+    is.scale = 1;
+    expect(tas_sweep_run(device, net, train, NULL, &is, &s), TAS_BAD_ARGUMENT, "no batch reached", "nearest was 0.");
+    ck_assert_ptr_nonnull(s); /* what was seen can be reported all the same */
+    ck_assert(s->nearest > 1e-4 && (s->nearest_batch == 8 || s->nearest_batch == 32));
+    tas_sweep_close(&s);
+}
+END_TEST
+
+static const sweep_batch *batch_of(const tas_sweep *s, uint64_t batch)
+{
+    for (int i = 0; i < s->count; i++)
+        if (s->batch[i].batch == batch) return &s->batch[i];
+    ck_abort_msg("no such batch");
+    return NULL;
+}
+
+/* Linear scaling takes the rate of B = 400 far above what is stable; without scaling 400 has too few steps. */
+START_TEST(bad_batches_are_named)
+{
+    const uint32_t batches[] = {8, 400};
+    const float rates[] = {0.3f, 40};
+    tas_sweep_options is = small_options(batches, 2);
+    tas_sweep *s;
+    is.scale = 1;
+    is.target = 0.6;
+    is.epochs = 3;
+    is.train.lr = 0.4f;
+    is.train.base_batch = 8;
+    is.train.lr_scaling = TAS_SCALING_LINEAR;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+    ck_assert_int_eq(batch_of(s, 8)->outcome, ROW_REACHED);
+    ck_assert_int_eq(batch_of(s, 400)->outcome, ROW_DIVERGED);
+    ck_assert_uint_eq(s->advice.batch, 8);
+    tas_sweep_close(&s);
+
+    is.train.lr_scaling = TAS_SCALING_NONE;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+    ck_assert_int_eq(batch_of(s, 8)->outcome, ROW_REACHED);
+    ck_assert_int_eq(batch_of(s, 400)->outcome, ROW_UNDERTRAINED);
+    ck_assert_uint_eq(s->advice.batch, 8);
+    tas_sweep_close(&s);
+
+    is.train.lr_scaling = TAS_SCALING_NONE;
+    is.scale = 0; /* rates that are known: no search */
+    is.rates = rates;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+    ck_assert(batch_of(s, 8)->lr == (double)rates[0] && batch_of(s, 400)->lr == (double)rates[1]);
+    ck_assert_int_eq(s->runs, 4);
+    ck_assert_int_eq(batch_of(s, 400)->outcome, ROW_DIVERGED);
+    tas_sweep_close(&s);
+}
+END_TEST
+
+/* The least budget at which any batch fits leaves the largest one out, and names what it would take. */
+START_TEST(a_batch_over_budget_is_named)
+{
+    const uint32_t batches[] = {8, 800};
+    tas_sweep_options is = small_options(batches, 2);
+    tas_sweep *s = NULL;
+    is.scale = is.brief = 1;
+    is.target = 0.6;
+    is.train.lr = 0.4f;
+    for (is.budget = 4096; !s; is.budget += 256) {
+        const tas_status status = tas_sweep_run(device, net, train, NULL, &is, &s);
+        if (status) ck_assert_int_eq(status, TAS_NO_MEMORY);
+        ck_assert_uint_lt(is.budget, 1 << 20);
+    }
+    ck_assert_int_eq(batch_of(s, 8)->outcome, ROW_REACHED);
+    ck_assert_int_eq(batch_of(s, 800)->outcome, ROW_OVER_BUDGET);
+    ck_assert_ptr_nonnull(strstr(batch_of(s, 800)->why, "does not fit"));
+    ck_assert_uint_eq(s->advice.batch, 8);
+    is.budget = batch_of(s, 800)->memory_forecast;
+    tas_sweep_close(&s);
+    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s)); /* what it named is enough */
+    ck_assert_int_ne(batch_of(s, 800)->outcome, ROW_OVER_BUDGET);
+    tas_sweep_close(&s);
+}
+END_TEST
+
+/* Little time: what is left out is said, and the limit is kept. */
+START_TEST(a_time_limit_is_kept)
+{
+    const uint32_t batches[] = {1, 8, 32, 64};
+    tas_sweep_options is = small_options(batches, 4);
+    tas_sweep *s = NULL;
+    is.seconds = 2.5;
+    is.epochs = 40;
+    const tas_status status = tas_sweep_run(device, net, train, NULL, &is, &s);
+    if (status == TAS_BAD_ARGUMENT) return; /* a machine so slow that no run fits says so */
+    expect_ok(status);
+    ck_assert(s->short_of_time);
+    ck_assert_msg(s->elapsed < 2.5 + 1, "%g s", s->elapsed);
+    int said = 0;
+    for (int i = 0; i < s->count; i++) said += strstr(s->batch[i].why, "short of time") != NULL;
+    ck_assert_int_ge(said, 1);
+    tas_sweep_close(&s);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("sweep");
+    TCase *pure = tcase_create("race"), *all = tcase_create("sweeps");
+    tcase_add_test(pure, race_finds_the_rate);
+    tcase_add_test(pure, race_ends_where_nothing_works);
+    tcase_add_checked_fixture(all, open_all, close_all);
+    tcase_set_timeout(all, 120);
+    tcase_add_test(all, a_sweep_measures_and_recommends);
+    tcase_add_test(all, a_sweep_goes_on_from_its_state);
+    tcase_add_test(all, errors_say_what_is_wrong);
+    tcase_add_test(all, one_class_is_refused);
+    tcase_add_test(all, a_target_out_of_reach_names_the_nearest);
+    tcase_add_test(all, bad_batches_are_named);
+    tcase_add_test(all, a_batch_over_budget_is_named);
+    tcase_add_test(all, a_time_limit_is_kept);
+    suite_add_tcase(suite, pure);
+    suite_add_tcase(suite, all);
+    return support_run(suite);
+}

@@ -1,0 +1,321 @@
+/* tassello sweep: the sweep, its table and what it recommends. */
+#include "progress.h"
+#include "sets.h"
+#include "sweep_settings.h"
+
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#pragma weak tas_report_check
+#pragma weak tas_sweep_json
+#pragma weak tas_sweep_report
+#pragma weak tas_sweep_command
+
+typedef struct session {
+    cli_state cli;
+    sweep_settings s;
+    progress progress;
+    bool forecast; /* that it was told */
+    FILE *text;    /* for people: stdout, or stderr where that carries JSON */
+    tas_device *device;
+    tas_network *network;
+    tas_data *train, *test;
+    tas_sweep *sweep;
+} session;
+
+/* ----------------------------------------------------------------------------------------------------- interruption */
+
+static volatile sig_atomic_t signals, sweeping;
+
+/* The first ends the sweep within a step or so; the second, or any before it, ends at once. */
+static void on_signal(int number)
+{
+    (void)number;
+    if (signals || !sweeping) _exit(EXIT_INTERRUPTED);
+    signals = 1;
+}
+
+/* ------------------------------------------------------------------------------------------------- before the work */
+
+/* The folder is made by the library, once what is to lie in it is known. */
+static bool check_state(session *r)
+{
+    const char *path = r->s.state;
+    struct stat about;
+    if (!stat(path, &about)) {
+        if (!S_ISDIR(about.st_mode))
+            cli_error(&r->cli, "--state %s: not a folder", path);
+        else if (access(path, R_OK | W_OK | X_OK))
+            cli_error(&r->cli, "--state %s: cannot be written: %s", path, strerror(errno));
+        else
+            return true;
+        return false;
+    }
+    if (errno != ENOENT) {
+        cli_error(&r->cli, "--state %s: %s", path, strerror(errno));
+        return false;
+    }
+    if (!mkdir(path, 0777)) return !rmdir(path);
+    cli_error(&r->cli, "--state %s: cannot be made: %s", path, strerror(errno));
+    return false;
+}
+
+static bool check_outputs(session *r)
+{
+    const sweep_settings *s = &r->s;
+    if (s->report && tas_report_check(r->cli.context, s->report)) {
+        cli_error(&r->cli, "--report %s: %s", s->report, tas_error(r->cli.context));
+        return false;
+    }
+    if (s->json && strcmp(s->json, "-") && !cli_check_write(&r->cli, "json", s->json)) return false;
+    return !s->state || check_state(r);
+}
+
+static bool check_examples(session *r)
+{
+    tas_sweep_options *is = &r->s.sweep;
+    const uint64_t all = tas_data_count(r->train), of = is->examples ? is->examples : all;
+    is->validation = sets_share(&r->s.validation, of);
+    for (int i = 0; i < is->batch_count; i++)
+        if (is->batches[i] > of) {
+            cli_error(&r->cli, "--batches: %u is larger than the %llu examples of %s (train)", is->batches[i],
+                      (unsigned long long)of, r->s.data);
+            return false;
+        }
+    if (of > all)
+        cli_error(&r->cli, "--examples %llu: expected no more than the %llu examples of %s (train)",
+                  (unsigned long long)of, (unsigned long long)all, r->s.data);
+    else if (is->validation >= of)
+        cli_error(&r->cli, "--validation: %llu examples to hold out, expected less than the %llu of %s (train)",
+                  (unsigned long long)is->validation, (unsigned long long)of, r->s.data);
+    else
+        return true;
+    return false;
+}
+
+/* What can be wrong with files is found before kernels are built. */
+static int open_session(session *r)
+{
+    tas_context *context = r->cli.context;
+    const sweep_settings *s = &r->s;
+    if (!check_outputs(r)) return EXIT_FAILED;
+    tas_status status = tas_network_open(context, s->net, &r->network);
+    if (!status) status = tas_data_open_folder(context, s->data, TAS_TRAIN, &r->train);
+    if (!status) status = tas_data_open_folder(context, s->data, TAS_TEST, &r->test);
+    if (status) return cli_failed(&r->cli, status);
+    if (!cli_check_fit(&r->cli, r->network, s->net, r->train, s->data, "train")) return EXIT_FAILED;
+    if (!cli_check_fit(&r->cli, r->network, s->net, r->test, s->data, "test")) return EXIT_FAILED;
+    if (!check_examples(r)) return EXIT_USAGE;
+    status = tas_device_open(context, s->device, TAS_ARITH_EXACT, &r->device);
+    if (status) return cli_failed(&r->cli, status);
+    const tas_device_info *device = tas_device_get_info(r->device);
+    return cli_budget(&r->cli, &s->budget, device, &r->s.sweep.budget) ? 0 : EXIT_FAILED;
+}
+
+/* --------------------------------------------------------------------------------------------------------- the end */
+
+enum { CELL = 24 };
+
+/* A number of at most `digits` behind the point, "-" where there is none. */
+static const char *cell(char text[CELL], double value, int digits)
+{
+    snprintf(text, CELL, "%.*f", digits, value);
+    return isfinite(value) ? text : "-";
+}
+
+static const char *seconds_cell(char text[CELL], double seconds)
+{
+    if (seconds < 1)
+        snprintf(text, CELL, "%.3g ms", seconds * 1e3);
+    else if (seconds < 120)
+        snprintf(text, CELL, "%.2f s", seconds);
+    else if (seconds < 7200)
+        snprintf(text, CELL, "%.1f min", seconds / 60);
+    else
+        snprintf(text, CELL, "%.1f h", seconds / 3600);
+    return isfinite(seconds) ? text : "-";
+}
+
+/* Rates that were searched are known to a factor; three figures do. */
+static const char *rate_cell(char text[CELL], double lr)
+{
+    snprintf(text, CELL, "%.3g", lr);
+    return isfinite(lr) ? text : "-";
+}
+
+static void print_row(FILE *out, const tas_swept *b)
+{
+    char text[8][CELL], bytes[BYTES_TEXT], seeds[CELL];
+    snprintf(seeds, sizeof seeds, "%d/%d", b->reached, b->seeds);
+    fprintf(out, "%7u  %8s  %10s  %10s  %7s  %7s  %10s  %7s  %8s  %6s  %s\n", b->batch, rate_cell(text[0], b->lr),
+            cell(text[1], b->examples_per_s, 0), b->memory ? cli_bytes(b->memory, bytes) : "-",
+            cell(text[2], b->steps, 0), cell(text[3], b->epochs, 2), seconds_cell(text[4], b->seconds),
+            cell(text[5], b->loss, 4), b->accuracy >= 0 ? cell(text[6], b->accuracy, 4) : "-", seeds,
+            *b->why ? b->why : b->verdict);
+}
+
+/* Words, broken at spaces, behind a label. */
+static void print_wrapped(FILE *out, const char *label, const char *text)
+{
+    enum { INDENT = 13, COLUMNS = 100 };
+    int column = fprintf(out, "%-*s", INDENT, label);
+    for (size_t length; *text; text += length + strspn(text + length, " ")) {
+        length = strcspn(text, " ");
+        if (column > INDENT && column + (int)length >= COLUMNS) column = fprintf(out, "\n%*s", INDENT, "") - 1;
+        column += fprintf(out, "%s%.*s", column > INDENT ? " " : "", (int)length, text);
+    }
+    fputc('\n', out);
+}
+
+static void print_result(const session *r)
+{
+    FILE *out = r->text;
+    char took[CELL];
+    tas_swept b;
+    tas_advice advice;
+    fprintf(out, "target       %s\n", tas_sweep_target(r->sweep));
+    fprintf(out, "took         %s\n", seconds_cell(took, tas_sweep_seconds(r->sweep)));
+    fprintf(out, "%7s  %8s  %10s  %10s  %7s  %7s  %10s  %7s  %8s  %6s  %s\n", "batch", "lr", "examples/s", "memory",
+            "steps", "epochs", "time", "loss", "accuracy", "seeds", "verdict");
+    for (size_t i = 0; tas_sweep_batch(r->sweep, i, &b); i++) print_row(out, &b);
+    tas_sweep_advice(r->sweep, &advice);
+    print_wrapped(out, "advice", advice.reason);
+    char *command = tas_sweep_command ? tas_sweep_command(r->sweep) : NULL;
+    if (command) fprintf(out, "command      %s\n", command);
+    free(command);
+}
+
+/* JSON to stdout, by way of a file: the library writes whole files. */
+static tas_status print_json(session *r)
+{
+    char folder[] = "/tmp/tassello-XXXXXX", path[sizeof folder + 8], piece[8192];
+    if (!mkdtemp(folder)) {
+        cli_error(&r->cli, "--json -: %s: %s", folder, strerror(errno));
+        return TAS_BAD_FILE;
+    }
+    snprintf(path, sizeof path, "%s/json", folder);
+    const tas_status status = tas_sweep_json(r->sweep, path);
+    FILE *in = status ? NULL : fopen(path, "r");
+    for (size_t n; in && (n = fread(piece, 1, sizeof piece, in)) > 0;) fwrite(piece, 1, n, stdout);
+    if (in) fclose(in);
+    unlink(path);
+    rmdir(folder);
+    return status;
+}
+
+static bool write_outputs(session *r)
+{
+    const sweep_settings *s = &r->s;
+    bool done = true;
+    if (s->report) {
+        const tas_status status = tas_sweep_report(r->sweep, s->report);
+        if (status) cli_failed(&r->cli, status);
+        done &= !status;
+        if (!status) fprintf(r->text, "report       %s\n", s->report);
+    }
+    if (s->json) {
+        const bool out = !strcmp(s->json, "-");
+        const tas_status status = out ? print_json(r) : tas_sweep_json(r->sweep, s->json);
+        if (status) cli_failed(&r->cli, status);
+        done &= !status;
+        if (!status && !out) fprintf(r->text, "json         %s\n", s->json);
+    }
+    return done;
+}
+
+static void tell_interrupted(session *r)
+{
+    if (r->s.state)
+        cli_error(&r->cli, "interrupted; the runs that are done are in %s: the same command goes on from there",
+                  r->s.state);
+    else
+        cli_error(&r->cli, "interrupted; with --state DIR the next sweep would go on from here");
+}
+
+/* --------------------------------------------------------------------------------------------------------- the work */
+
+static int on_progress(void *user, const tas_sweep_progress *now)
+{
+    session *r = user;
+    char text[TIME_TEXT];
+    if (!r->forecast && !isnan(now->left)) {
+        r->forecast = true;
+        progress_end_line(&r->progress);
+        fprintf(stderr, "forecast: about %s%s%s\n", progress_time(now->left, text),
+                r->s.sweep.seconds > 0 && now->seconds + now->left > r->s.sweep.seconds ? ", more than --time " : "",
+                r->s.sweep.seconds > 0 && now->seconds + now->left > r->s.sweep.seconds ? r->s.time : "");
+    }
+    progress_tell(&r->progress, now->doing, now->seconds, now->left);
+    return signals != 0;
+}
+
+static void print_head(const session *r)
+{
+    const tas_device_info *d = tas_device_get_info(r->device);
+    fprintf(r->text, "device       %s (%s)\nnetwork      %s, %llu parameters\n", d->id, d->name, r->s.net,
+            (unsigned long long)cli_parameters(r->network));
+    fprintf(r->text, "data         %s, %llu examples to train, %llu to test\n", r->s.data,
+            (unsigned long long)tas_data_count(r->train), (unsigned long long)tas_data_count(r->test));
+    fflush(r->text);
+}
+
+/* What is known is told, whatever ended the sweep. */
+static int sweep(session *r)
+{
+    int result = open_session(r);
+    if (result) return result;
+    print_head(r);
+    r->s.sweep.on_progress = on_progress;
+    r->s.sweep.user = r;
+    cli_catch(on_signal);
+    sweeping = 1;
+    const tas_status status = tas_sweep_run(r->device, r->network, r->train, r->test, &r->s.sweep, &r->sweep);
+    progress_end_line(&r->progress);
+    sweeping = 0; /* from here on a signal ends at once */
+    if (status == TAS_STOPPED)
+        tell_interrupted(r);
+    else if (status)
+        result = cli_failed(&r->cli, status);
+    if (!r->sweep) return result;
+    print_result(r);
+    if (!write_outputs(r)) result = EXIT_FAILED;
+    return result;
+}
+
+static int run(int argc, char **argv)
+{
+    session r = {.text = stdout};
+    sweep_read(&r.s, argc, argv);
+    if (r.s.json && !strcmp(r.s.json, "-")) r.text = stderr;
+    if (!cli_open(&r.cli, &sweep_command)) return EXIT_FAILED;
+    progress_open(&r.progress, &r.cli, NULL);
+    int result = sweep(&r);
+    if (signals) result = EXIT_INTERRUPTED;
+    tas_sweep_close(&r.sweep);
+    tas_data_close(&r.test);
+    tas_data_close(&r.train);
+    tas_network_close(&r.network);
+    tas_device_close(&r.device);
+    cli_close(&r.cli);
+    return result;
+}
+
+const cli_command sweep_command = {
+    .name = "sweep",
+    .summary = "compare batch sizes, and recommend one",
+    .description =
+        "Trains a network at several batch sizes, each at its best learning rate, until a target is reached; tells "
+        "what "
+        "each took, and which batch to take on this device, and why.\n\n"
+        "Some examples are held out of the training set for validation; the test split is measured once, at the end. "
+        "The time is forecast first. Short of --time, the batches farthest from the best are left out. The first "
+        "SIGINT or SIGTERM ends the sweep and tells what is known; the second quits at once.",
+    .arguments = {ARGUMENT_NET(offsetof(sweep_settings, net)), ARGUMENT_DATA(offsetof(sweep_settings, data), false)},
+    .options = sweep_options,
+    .run = run,
+};

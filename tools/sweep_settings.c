@@ -1,0 +1,318 @@
+/* Options of tassello sweep, and what goes together. */
+#include "sweep_settings.h"
+
+#include "optimizer.h"
+#include "schedule.h"
+#include "sets.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { NO_WORD = -1 }; /* of an option that takes one of several: it was not given */
+
+#define SWEEP(field) offsetof(sweep_settings, sweep.field)
+#define TRAIN(field) offsetof(sweep_settings, sweep.train.field)
+
+const cli_option sweep_options[] = {
+    {.name = "batches",
+     .metavar = "LIST",
+     .type = TYPE_TEXT,
+     .offset = offsetof(sweep_settings, batches),
+     .help = "The batches to compare, such as 16,64,256; auto (the default): 1, 4, 16, 32, 64, 128, 256 and 1024, as "
+             "far as "
+             "they are at most a tenth of the examples."},
+    {.name = "target-loss",
+     .metavar = "X",
+     .type = TYPE_F64,
+     .offset = offsetof(sweep_settings, target_loss),
+     .help = "The loss to reach. Without a target: the validation loss that a batch of 64 reaches in one epoch."},
+    {.name = "target-accuracy",
+     .metavar = "X",
+     .type = TYPE_F64,
+     .offset = offsetof(sweep_settings, target_accuracy),
+     .help = "The accuracy to reach, between 0 and 1, instead of a loss."},
+    {.name = "target-on",
+     .metavar = "WORD",
+     .type = TYPE_WORD,
+     .words = "validation train",
+     .offset = offsetof(sweep_settings, target_on),
+     .help = "The examples that the target is measured on: validation (the default), which are held out, or train, the "
+             "first 2048 that are trained on."},
+    {.name = "goal",
+     .metavar = "WORD",
+     .type = TYPE_WORD,
+     .words = "time examples accuracy memory",
+     .offset = offsetof(sweep_settings, goal),
+     .help = "What to recommend by: time to the target (the default), examples to the target, accuracy (the best "
+             "validation loss), or memory."},
+    {.name = "batch-most",
+     .metavar = "N",
+     .type = TYPE_U32,
+     .least = 1,
+     .most = UINT32_MAX,
+     .offset = SWEEP(batch_most),
+     .help = "Recommend no larger batch."},
+    {.name = "waste",
+     .metavar = "X",
+     .type = TYPE_F64,
+     .offset = SWEEP(waste),
+     .help = "Recommend no batch that takes more than X times the fewest possible examples to the target."},
+    {.name = "epochs",
+     .metavar = "X",
+     .type = TYPE_F64,
+     .offset = SWEEP(epochs),
+     .help = "Passes over the examples, at most, of a run. Without it: as many as the target wants, at most 20."},
+    OPTION_EXAMPLES(SWEEP(examples)),
+    OPTION_VALIDATION(offsetof(sweep_settings, validation), "Without it a tenth, at most 5000."),
+    {.name = "seeds",
+     .metavar = "N",
+     .type = TYPE_U32,
+     .least = 2,
+     .most = 32,
+     .offset = offsetof(sweep_settings, seeds),
+     .help = "Runs at each batch's rate, from fresh seeds, that the figures come from (default 3)."},
+    {.name = "lr-grid",
+     .offset = offsetof(sweep_settings, grid),
+     .help = "Search each batch's own learning rate, by factors of 2 and then of the root of 2 (the default)."},
+    {.name = "lr-scaling",
+     .metavar = "WORD",
+     .type = TYPE_WORD,
+     .words = "none linear sqrt",
+     .offset = offsetof(sweep_settings, scaling),
+     .help =
+         "Search no rate, but take --lr, which belongs to --base-batch: linear, times k, the batch over that batch; "
+         "sqrt, times the root of k; none, as it is."},
+    {.name = "base-batch",
+     .metavar = "N",
+     .type = TYPE_U32,
+     .least = 1,
+     .most = 1 << 24,
+     .offset = TRAIN(base_batch),
+     .help = "Of --lr-scaling linear and sqrt (default 64)."},
+    {.name = "lr",
+     .metavar = "X",
+     .type = TYPE_F32,
+     .offset = TRAIN(lr),
+     .help = "Learning rate: where the search begins, or what is scaled (0.02 without it; 0.001 for adam and adamw)."},
+    {.name = "optimizer",
+     .metavar = "WORD",
+     .type = TYPE_WORD,
+     .words = OPTIMIZER_WORDS,
+     .offset = offsetof(sweep_settings, optimizer),
+     .help = "sgd (the default), adam or adamw."},
+    {.name = "momentum",
+     .metavar = "X",
+     .type = TYPE_F32,
+     .below = 1,
+     .offset = TRAIN(momentum),
+     .help = "Momentum of sgd, from 0 to below 1 (default 0.9)."},
+    {.name = "nesterov", .offset = offsetof(sweep_settings, nesterov), .help = "Nesterov's momentum."},
+    {.name = "beta1",
+     .metavar = "X",
+     .type = TYPE_F32,
+     .below = 1,
+     .offset = TRAIN(beta1),
+     .help = "Of adam and adamw (default 0.9)."},
+    {.name = "beta2",
+     .metavar = "X",
+     .type = TYPE_F32,
+     .below = 1,
+     .offset = TRAIN(beta2),
+     .help = "Of adam and adamw (default 0.999)."},
+    {.name = "epsilon",
+     .metavar = "X",
+     .type = TYPE_F32,
+     .offset = TRAIN(epsilon),
+     .help = "Of adam and adamw, from 1e-18 to 1e6 (default 1e-8)."},
+    {.name = "weight-decay",
+     .metavar = "X",
+     .type = TYPE_F32,
+     .offset = TRAIN(weight_decay),
+     .help = "Adds X times the weights to the gradient, or with adamw to the step (default 0)."},
+    {.name = "schedule",
+     .metavar = "WORD",
+     .type = TYPE_WORD,
+     .words = "constant step cosine",
+     .offset = offsetof(sweep_settings, schedule),
+     .help = "The rate's course over a run: constant (the default), step or cosine, which ends with --epochs."},
+    {.name = "warmup",
+     .metavar = "N",
+     .type = TYPE_U64,
+     .least = 1,
+     .most = UINT32_MAX,
+     .offset = TRAIN(warmup),
+     .help = "Let the rate rise over the first N steps of a batch of 64 (or --base-batch); other batches over as many "
+             "examples."},
+    {.name = "decay-steps",
+     .metavar = "N",
+     .type = TYPE_U64,
+     .least = 1,
+     .most = UINT32_MAX,
+     .offset = TRAIN(decay_steps),
+     .help = "With --schedule step: multiply the rate by --decay every N steps, counted as those of --warmup."},
+    {.name = "decay",
+     .metavar = "X",
+     .type = TYPE_F32,
+     .offset = TRAIN(decay),
+     .help = "See --decay-steps (default 0.1)."},
+    {.name = "lr-end",
+     .metavar = "X",
+     .type = TYPE_F32,
+     .offset = TRAIN(lr_end),
+     .help = "With --schedule cosine: the rate at the end (default 0)."},
+    {.name = "seed",
+     .metavar = "N",
+     .type = TYPE_U64,
+     .most = INT64_MAX,
+     .offset = SWEEP(seed),
+     .help = "The seed that all others come from (default 1)."},
+    {.name = "brief",
+     .offset = offsetof(sweep_settings, brief),
+     .help = "End each run at the target, and measure nothing beside: no overfitting, no variance of the gradient."},
+    {.name = "time",
+     .metavar = "TIME",
+     .type = TYPE_TEXT,
+     .offset = offsetof(sweep_settings, time),
+     .help = "The time to keep to, such as 90s, 10m or 2h. What it does not allow is left out, which is said."},
+    {.name = "state",
+     .metavar = "DIR",
+     .type = TYPE_TEXT,
+     .complete = COMPLETE_FOLDER,
+     .offset = offsetof(sweep_settings, state),
+     .help = "Keep each run in this folder, which is made where it is missing. The same command goes on from there, on "
+             "another device, too."},
+    {.name = "report",
+     .metavar = "FILE",
+     .type = TYPE_TEXT,
+     .complete = COMPLETE_FILE,
+     .offset = offsetof(sweep_settings, report),
+     .help = "Write a report, one HTML file with its plots, which gnuplot draws."},
+    {.name = "json",
+     .metavar = "FILE",
+     .type = TYPE_TEXT,
+     .complete = COMPLETE_FILE,
+     .offset = offsetof(sweep_settings, json),
+     .help = "Write all figures as one JSON object; - is stdout, and what stands there else goes to stderr."},
+    OPTION_DEVICE(offsetof(sweep_settings, device)),
+    OPTION_BUDGET(offsetof(sweep_settings, budget)),
+    {0},
+};
+
+/* "16,64,256" into the list; each once. */
+static void read_batches(sweep_settings *s)
+{
+    if (!s->batches || !strcmp(s->batches, "auto")) return;
+    tas_sweep_options *is = &s->sweep;
+    for (const char *at = s->batches;; at++) {
+        const size_t length = strcspn(at, ",");
+        char word[16];
+        uint64_t batch;
+        snprintf(word, sizeof word, "%.*s", length < sizeof word ? (int)length : 0, at);
+        if (!cli_read_u64(word, 1, 1 << 24, &batch))
+            cli_usage(&sweep_command, "--batches %s: expected whole numbers from 1 to %d with commas between, or auto",
+                      s->batches, 1 << 24);
+        if (is->batch_count == SWEEP_BATCHES_MOST)
+            cli_usage(&sweep_command, "--batches: expected at most %d of them", SWEEP_BATCHES_MOST);
+        for (int i = 0; i < is->batch_count; i++)
+            if (s->list[i] == batch) cli_usage(&sweep_command, "--batches: %s is there twice", word);
+        s->list[is->batch_count++] = (uint32_t)batch;
+        at += length;
+        if (!*at) break;
+    }
+    is->batches = s->list;
+}
+
+/* "90s", "10m", "1.5h"; a bare number is seconds. */
+static void read_time(sweep_settings *s)
+{
+    static const char units[] = "smh";
+    static const double seconds[] = {1, 60, 3600};
+    char number[32] = "";
+    double value;
+    if (!s->time) return;
+    const size_t length = strlen(s->time);
+    const char *unit = length ? strchr(units, s->time[length - 1]) : NULL;
+    snprintf(number, sizeof number, "%.*s", length < sizeof number ? (int)(length - (unit != NULL)) : 0, s->time);
+    if (!cli_read_f64(number, &value) || !(value > 0 && value < 1e9))
+        cli_usage(&sweep_command, "--time %s: expected a time, such as 90s, 10m or 2h", s->time);
+    s->sweep.seconds = value * (unit ? seconds[unit - units] : 1);
+}
+
+static void read_target(sweep_settings *s)
+{
+    tas_sweep_options *is = &s->sweep;
+    const bool by_loss = !isnan(s->target_loss), by_accuracy = !isnan(s->target_accuracy);
+    if (by_loss && by_accuracy)
+        cli_usage(&sweep_command, "--target-loss and --target-accuracy: expected one of them, not both");
+    if (by_loss && s->target_loss == 0) cli_usage(&sweep_command, "--target-loss 0: expected a loss above 0");
+    if (by_accuracy && !(s->target_accuracy > 0 && s->target_accuracy < 1))
+        cli_usage(&sweep_command, "--target-accuracy %g: expected a share between 0 and 1", s->target_accuracy);
+    if (!by_loss && !by_accuracy && s->target_on)
+        cli_usage(&sweep_command, "--target-on train: expected --target-loss or --target-accuracy, too");
+    is->by_accuracy = by_accuracy;
+    is->target = by_accuracy ? s->target_accuracy : s->target_loss;
+    is->on_train = s->target_on;
+}
+
+/* Two files that are one, or the network. */
+static void check_files(const sweep_settings *s)
+{
+    if (s->report && s->json && !strcmp(s->report, s->json))
+        cli_usage(&sweep_command, "--report and --json: expected two files");
+    if (cli_is_network(s->net, s->report))
+        cli_usage(&sweep_command, "--report %s: would replace the network NET", s->report);
+    if (cli_is_network(s->net, s->json)) cli_usage(&sweep_command, "--json %s: would replace the network NET", s->json);
+}
+
+/* What training shares with a sweep; the rate is searched where no scaling is given. */
+static void read_training(sweep_settings *s)
+{
+    tas_train_options *t = &s->sweep.train;
+    if (s->grid && s->scaling != NO_WORD)
+        cli_usage(&sweep_command, "--lr-grid and --lr-scaling: expected one of them, not both");
+    s->sweep.scale = s->scaling != NO_WORD;
+    t->lr_scaling = s->sweep.scale ? (tas_lr_scaling)s->scaling : TAS_SCALING_NONE;
+    t->nesterov = s->nesterov;
+    t->optimizer = (tas_optimizer)s->optimizer;
+    t->schedule = (tas_schedule)s->schedule;
+    optimizer_end(&sweep_command, t);
+    schedule_end(&sweep_command, t);
+    if (t->lr == 0) cli_usage(&sweep_command, "--lr 0: expected a rate above 0");
+}
+
+/* -1: not given. */
+static void read_limits(tas_sweep_options *is)
+{
+    if (is->waste >= 0 && is->waste < 1)
+        cli_usage(&sweep_command, "--waste %g: expected at least 1, the fewest possible", is->waste);
+    if (is->epochs == 0) cli_usage(&sweep_command, "--epochs 0: expected more than 0");
+    if (is->waste < 0) is->waste = 0;
+    if (is->epochs < 0) is->epochs = 0;
+}
+
+void sweep_read(sweep_settings *s, int argc, char **argv)
+{
+    tas_sweep_options *is = &s->sweep;
+    tas_sweep_options_init(is);
+    s->target_loss = s->target_accuracy = NAN;
+    s->scaling = NO_WORD;
+    s->seeds = (uint32_t)is->seeds;
+    is->waste = is->epochs = -1;
+    optimizer_begin(&is->train);
+    schedule_begin(&is->train);
+    cli_parse(&sweep_command, argc, argv, s);
+    read_limits(is);
+    read_batches(s);
+    read_time(s);
+    read_target(s);
+    read_training(s);
+    check_files(s);
+    if (s->brief && s->goal == TAS_GOAL_ACCURACY)
+        cli_usage(&sweep_command, "--brief and --goal accuracy: expected one of them, as brief runs end at the target");
+    is->goal = (tas_goal)s->goal;
+    is->seeds = (int)s->seeds;
+    is->brief = s->brief;
+    is->state = s->state;
+    is->net_name = s->net;
+    is->data_name = s->data;
+}

@@ -1,0 +1,60 @@
+/* Measuring and telling of examples held out. */
+#include "validation.h"
+
+#include <stdlib.h>
+
+tas_status validation_add(validation *v, tas_model *model, const tas_data *data, uint64_t step, double epochs)
+{
+    validated *more = realloc(v->list, (v->count + 1) * sizeof *more);
+    if (!more) return TAS_NO_MEMORY;
+    v->list = more;
+    more[v->count] = (validated){.step = step, .epochs = epochs};
+    const tas_status status = tas_evaluate(model, data, &more[v->count].score);
+    if (!status) v->count++;
+    return status;
+}
+
+void validation_free(validation *v)
+{
+    free(v->list);
+    *v = (validation){0};
+}
+
+uint64_t validation_peak(const validation *v)
+{
+    uint64_t most = 0;
+    for (size_t i = 0; i < v->count; i++)
+        if (v->list[i].score.peak_bytes > most) most = v->list[i].score.peak_bytes;
+    return most;
+}
+
+json_t *validation_describe(const validated *is)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "step", json_integer((json_int_t)is->step));
+    json_object_set_new(o, "epochs", cli_json_real(is->epochs));
+    json_object_set_new(o, "loss", cli_json_real(is->score.loss));
+    json_object_set_new(o, "accuracy", is->score.accuracy >= 0 ? cli_json_real(is->score.accuracy) : json_null());
+    return o;
+}
+
+json_t *validation_describe_all(const validation *v)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < v->count; i++) json_array_append_new(list, validation_describe(&v->list[i]));
+    return list;
+}
+
+void validation_print(const validation *v)
+{
+    if (!v->count) return;
+    const validated *best = v->list, *last = v->list + v->count - 1;
+    for (const validated *at = best; at <= last; at++)
+        if (at->score.loss < best->score.loss) best = at;
+    printf("validation   ");
+    if (last->score.accuracy >= 0) printf("accuracy %.4f ", last->score.accuracy);
+    printf("loss %.4f", last->score.loss);
+    if (best != last)
+        printf("; the least loss was %.4f, after step %llu", best->score.loss, (unsigned long long)best->step);
+    putchar('\n');
+}
