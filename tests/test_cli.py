@@ -267,6 +267,19 @@ BAD_VALUES = [
     (("--momentum", "nan"), ("--momentum nan",)),
     (("--weight-decay", "-1"), ("--weight-decay -1",)),
     (("--nesterov", "--momentum", "0"), ("--nesterov", "momentum")),
+    (("--optimizer", "adagrad"), ("--optimizer adagrad", "sgd adam adamw")),
+    (("--optimizer", "adam", "--momentum", "0.9"), ("--momentum: expected --optimizer sgd",)),
+    (("--optimizer", "adamw", "--momentum", "0"), ("--momentum: expected --optimizer sgd",)),
+    (("--optimizer", "adam", "--nesterov"), ("--nesterov: expected --optimizer sgd",)),
+    (("--beta1", "0.9"), ("--beta1: expected --optimizer adam",)),
+    (("--beta2", "0.999", "--optimizer", "sgd"), ("--beta2: expected --optimizer adam",)),
+    (("--epsilon", "1e-8"), ("--epsilon: expected --optimizer adam",)),
+    (("--optimizer", "adam", "--beta1", "1"), ("--beta1 1", "below 1")),
+    (("--optimizer", "adam", "--beta2", "-0.1"), ("--beta2 -0.1", "below 1")),
+    (("--optimizer", "adam", "--beta2", "1e-30"), ("--beta2 1e-30", "1e-18 or more")),
+    (("--optimizer", "adam", "--epsilon", "0"), ("--epsilon 0", "1e-18 or more")),
+    (("--optimizer", "adam", "--epsilon", "1e-30"), ("--epsilon 1e-30", "1e-18 or more")),
+    (("--optimizer", "adam", "--epsilon", "1e7"), ("--epsilon 1e+07", "at most 1e6")),
     (("--seed", "-1"), ("--seed -1",)),
     (("--seed", "1e3"), ("--seed 1e3",)),
     (("--seed", "18446744073709551616"), ("--seed 18446744073709551616",)),
@@ -441,6 +454,47 @@ def _(t):
     stated = dict(re.findall(r"--([a-z-]+)=\w+ (?:(?!--)[^(])*?\(default\s+([0-9.]+)\)", t.run("train", "--help").out))
     for name in ("batch", "epochs", "lr", "momentum", "seed", "weight-decay"):
         expect(float(stated[name]) == used[name.replace("-", "_")], f"--{name}: {stated[name]}, but {used[name.replace('-', '_')]} is used")
+
+
+ADAM = ("momentum", "nesterov", "beta1", "beta2", "epsilon", "weight_decay")
+
+
+@case("train --optimizer: its settings in the line, the object, the log and the checkpoint; defaults; memory as planned")
+def _(t):
+    def told(*arguments):
+        o = one_object(t.run("train", t.net, t.data, "--device", "reference", "--steps", "9", "--json", *arguments))
+        return o["optimizer"], o["lr"], [o[key] for key in ADAM], o
+    name, lr, settings, sgd = told()
+    expect((name, lr, settings) == ("sgd", 0.02, [0.9, False, None, None, None, 0]), f"{sgd}")
+    expect(told("--optimizer", "sgd")[3]["weights_sha256"] == sgd["weights_sha256"], "sgd is not the default")
+    name, lr, settings, adam = told("--optimizer", "adam")
+    expect((name, lr, settings) == ("adam", 0.001, [None, None, 0.9, 0.999, 1e-8, 0]), f"{adam}")
+    name, lr, settings, adamw = told("--optimizer", "adamw", "--beta1", "0.8", "--beta2", "0", "--epsilon", "1e-3", "--weight-decay", "0.1", "--lr", "0.02")
+    expect((name, lr, settings) == ("adamw", 0.02, [None, None, 0.8, 0, 1e-3, 0.1]), f"{adamw}")
+    given = told("--optimizer", "adam", "--lr", "0.001", "--beta1", "0.9", "--beta2", "0.999", "--epsilon", "1e-8")[3]
+    expect(given["weights_sha256"] == adam["weights_sha256"] != adamw["weights_sha256"], "digests")
+    for o in (sgd, adam, adamw):
+        plan = forecast(t, "--optimizer", o["optimizer"])
+        expect(o["peak_bytes"] == o["forecast_bytes"] == plan["bytes_total"], f"{o} {plan}")
+        expect(plan["parts"]["second state"] == (plan["parts"]["optimiser state"] if o is not sgd else 0), f"{plan}")
+    folder = t.place()
+    out = t.train("--steps", "9", "--optimizer", "adamw", "--weight-decay", "0.1", "--save", folder / "c", "--log", folder / "log").out
+    settings = re.search(r"^settings     (.*)$", out, re.M)[1]
+    expect("  adamw, betas 0.9 and 0.999, epsilon 1e-08  weight decay 0.1  seed" in settings and "momentum" not in settings, settings)
+    expect(one_object(t.run("eval", folder / "c", t.data, "--device", "reference", "--json"))["training"] == settings, "the checkpoint says otherwise")
+    log = [json.loads(line) for line in (folder / "log").read_text().splitlines()]
+    expect(log[0]["run"]["optimizer"] == log[-1]["result"]["optimizer"] == "adamw", f"{log[0]}")
+
+
+@case("train --optimizer adam, adamw on PoCL: the reference's digests, whatever the tile and the budget", needs="pocl")
+def _(t):
+    for optimizer in ("adam", "adamw"):
+        run = ("--steps", "20", "--optimizer", optimizer, "--weight-decay", "0.01")
+        plain = t.train(*run).digest()
+        least = forecast(t, "--batch", "16", "--optimizer", optimizer, device="pocl", env=POCL)["min_budget"]
+        for more in ((), ("--tile", "3"), ("--budget", str(least))):
+            expect(t.train(*run, *more, device="pocl", env=POCL).digest() == plain, f"another digest with {optimizer} {more}")
+        t.train(*run, "--budget", str(least - 1), device="pocl", env=POCL, status=1).says(str(least))
 
 
 @case("train with loss mse prints `test loss L`, and null for the accuracy")
@@ -1573,6 +1627,13 @@ SWEEP_USAGE = [
     (("--waste", "0.5"), ("--waste 0.5", "at least 1")),
     (("--lr", "0"), ("--lr 0", "above 0")),
     (("--lr-grid", "--lr-scaling", "sqrt"), ("--lr-grid and --lr-scaling",)),
+    (("--rates", "0.1", "--batches", "16"), ("--rates", "--target-loss")),
+    (("--rates", "0.1,0.2", "--target-loss", "1"), ("--rates", "--batches", "0, not 2")),
+    (("--rates", "0.1,0.2", "--batches", "16", "--target-loss", "1"), ("1, not 2",)),
+    (("--rates", "0.1,0", "--batches", "16,4", "--target-loss", "1"), ("--rates 0.1,0", "above 0")),
+    (("--rates", "0.1,x", "--batches", "16,4", "--target-loss", "1"), ("--rates 0.1,x",)),
+    (("--rates", "0.1", "--batches", "16", "--target-loss", "1", "--lr", "1"), ("--rates and --lr:",)),
+    (("--rates", "0.1", "--batches", "16", "--target-loss", "1", "--lr-grid"), ("--rates and --lr-grid",)),
     (("--lr-scaling", "cubic"), ("--lr-scaling cubic", "none linear sqrt")),
     (("--base-batch", "32"), ("--base-batch", "--lr-scaling")),
     (("--lr-scaling", "none", "--base-batch", "32"), ("--base-batch", "--lr-scaling")),

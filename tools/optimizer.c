@@ -13,6 +13,13 @@ static bool was_given(float *value, float otherwise)
     return false;
 }
 
+/* As the library wants it; said before anything is printed. */
+static void check_least(const cli_command *command, const char *name, float value, bool or_none)
+{
+    if (value >= 0x1p-60f || (or_none && value == 0)) return;
+    cli_usage(command, "--%s %g: expected %s 1e-18 or more", name, (double)value, or_none ? "0, or" : "a number of");
+}
+
 void optimizer_end(const cli_command *command, tas_train_options *t)
 {
     const bool sgd = t->optimizer == TAS_SGD;
@@ -29,7 +36,10 @@ void optimizer_end(const cli_command *command, tas_train_options *t)
         cli_usage(command, "--beta2: expected --optimizer adam or adamw with it");
     if (was_given(&t->epsilon, defaults.epsilon) && sgd)
         cli_usage(command, "--epsilon: expected --optimizer adam or adamw with it");
-    if (t->epsilon == 0) cli_usage(command, "--epsilon 0: expected a number above 0");
+    check_least(command, "beta1", t->beta1, true);
+    check_least(command, "beta2", t->beta2, true);
+    check_least(command, "epsilon", t->epsilon, false);
+    if (t->epsilon > 1e6f) cli_usage(command, "--epsilon %g: expected at most 1e6", (double)t->epsilon);
 }
 
 void optimizer_print(const tas_train_options *t, FILE *stream)

@@ -11,11 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#pragma weak tas_report_check
-#pragma weak tas_sweep_json
-#pragma weak tas_sweep_report
-#pragma weak tas_sweep_command
-
 typedef struct session {
     cli_state cli;
     sweep_settings s;
@@ -185,46 +180,47 @@ static void print_result(const session *r)
     for (size_t i = 0; tas_sweep_batch(r->sweep, i, &b); i++) print_row(out, &b);
     tas_sweep_advice(r->sweep, &advice);
     print_wrapped(out, "advice", advice.reason);
-    char *command = tas_sweep_command ? tas_sweep_command(r->sweep) : NULL;
+    char *command = tas_sweep_command(r->sweep);
     if (command) fprintf(out, "command      %s\n", command);
     free(command);
 }
 
-/* JSON to stdout, by way of a file: the library writes whole files. */
-static tas_status print_json(session *r)
+static bool print_json(session *r)
 {
-    char folder[] = "/tmp/tassello-XXXXXX", path[sizeof folder + 8], piece[8192];
-    if (!mkdtemp(folder)) {
-        cli_error(&r->cli, "--json -: %s: %s", folder, strerror(errno));
-        return TAS_BAD_FILE;
-    }
-    snprintf(path, sizeof path, "%s/json", folder);
-    const tas_status status = tas_sweep_json(r->sweep, path);
-    FILE *in = status ? NULL : fopen(path, "r");
-    for (size_t n; in && (n = fread(piece, 1, sizeof piece, in)) > 0;) fwrite(piece, 1, n, stdout);
-    if (in) fclose(in);
-    unlink(path);
-    rmdir(folder);
-    return status;
+    char *text = tas_sweep_json_text(r->sweep);
+    const bool done = text && puts(text) >= 0;
+    if (!text) cli_error(&r->cli, "--json -: no memory");
+    free(text);
+    return done;
+}
+
+/* "-" is stdout. */
+static bool write_json(session *r)
+{
+    const char *file = r->s.json;
+    if (!strcmp(file, "-")) return print_json(r);
+    const tas_status status = tas_sweep_json(r->sweep, file);
+    if (status)
+        cli_failed(&r->cli, status);
+    else
+        fprintf(r->text, "json         %s\n", file);
+    return !status;
+}
+
+static bool write_report(session *r)
+{
+    const tas_status status = tas_sweep_report(r->sweep, r->s.report);
+    if (status)
+        cli_failed(&r->cli, status);
+    else
+        fprintf(r->text, "report       %s\n", r->s.report);
+    return !status;
 }
 
 static bool write_outputs(session *r)
 {
-    const sweep_settings *s = &r->s;
-    bool done = true;
-    if (s->report) {
-        const tas_status status = tas_sweep_report(r->sweep, s->report);
-        if (status) cli_failed(&r->cli, status);
-        done &= !status;
-        if (!status) fprintf(r->text, "report       %s\n", s->report);
-    }
-    if (s->json) {
-        const bool out = !strcmp(s->json, "-");
-        const tas_status status = out ? print_json(r) : tas_sweep_json(r->sweep, s->json);
-        if (status) cli_failed(&r->cli, status);
-        done &= !status;
-        if (!status && !out) fprintf(r->text, "json         %s\n", s->json);
-    }
+    bool done = !r->s.report || write_report(r);
+    if (r->s.json) done &= write_json(r);
     return done;
 }
 

@@ -74,6 +74,11 @@ const cli_option sweep_options[] = {
     {.name = "lr-grid",
      .offset = offsetof(sweep_settings, grid),
      .help = "Search each batch's own learning rate, by factors of 2 and then of the root of 2 (the default)."},
+    {.name = "rates",
+     .metavar = "LIST",
+     .type = TYPE_TEXT,
+     .offset = offsetof(sweep_settings, rates),
+     .help = "Search no rate, but take these, one for each of --batches, such as 0.05,0.1,0.2. Wants a target."},
     {.name = "lr-scaling",
      .metavar = "WORD",
      .type = TYPE_WORD,
@@ -222,6 +227,32 @@ static void read_batches(sweep_settings *s)
     is->batches = s->list;
 }
 
+/* "0.05,0.1,0.2": one a batch. */
+static void read_rates(sweep_settings *s)
+{
+    const int batches = s->sweep.batch_count;
+    int count = 1;
+    if (!s->rates) return;
+    if (s->grid || s->scaling != NO_WORD || s->sweep.train.lr >= 0)
+        cli_usage(&sweep_command, "--rates and --%s: expected one of them, not both",
+                  s->grid                 ? "lr-grid"
+                  : s->scaling != NO_WORD ? "lr-scaling"
+                                          : "lr");
+    if (isnan(s->sweep.target)) cli_usage(&sweep_command, "--rates: expected --target-loss or --target-accuracy, too");
+    for (const char *at = s->rates; *at; at++) count += *at == ',';
+    if (count != batches)
+        cli_usage(&sweep_command, "--rates: expected as many as --batches: %d, not %d", batches, count);
+    const char *at = s->rates;
+    for (int i = 0; i < batches; i++, at += strcspn(at, ",") + 1) {
+        char word[32];
+        const size_t length = strcspn(at, ",");
+        snprintf(word, sizeof word, "%.*s", length < sizeof word ? (int)length : 0, at);
+        if (!cli_read_f32(word, &s->rate_list[i]) || !(s->rate_list[i] > 0))
+            cli_usage(&sweep_command, "--rates %s: expected numbers above 0 with commas between", s->rates);
+    }
+    s->sweep.rates = s->rate_list;
+}
+
 /* "90s", "10m", "1.5h"; a bare number is seconds. */
 static void read_time(sweep_settings *s)
 {
@@ -305,6 +336,7 @@ void sweep_read(sweep_settings *s, int argc, char **argv)
     read_batches(s);
     read_time(s);
     read_target(s);
+    read_rates(s);
     read_training(s);
     check_files(s);
     if (s->brief && s->goal == TAS_GOAL_ACCURACY)

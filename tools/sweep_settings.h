@@ -7,13 +7,14 @@
 enum { SWEEP_BATCHES_MOST = 32 };
 
 typedef struct sweep_settings {
-    const char *net, *data, *device, *batches, *time, *state, *report, *json;
+    const char *net, *data, *device, *batches, *rates, *time, *state, *report, *json;
     double target_loss, target_accuracy; /* NaN: not given */
     uint32_t seeds;
     int target_on, goal, optimizer, schedule, scaling; /* words; scaling NO_WORD: not given */
     bool grid, brief, nesterov;
     cli_size budget, validation;
     uint32_t list[SWEEP_BATCHES_MOST];
+    float rate_list[SWEEP_BATCHES_MOST];
     tas_sweep_options sweep;
 } sweep_settings;
 

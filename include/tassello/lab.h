@@ -104,6 +104,9 @@ TAS_API double tas_sweep_seconds(const tas_sweep *sweep);
 /* All of it, as JSON and as a report (one self-contained HTML file; its plots are drawn by gnuplot, which must be installed). Either replaces the
  * file as a whole, or leaves it. */
 TAS_API tas_status tas_sweep_json(const tas_sweep *sweep, const char *file);
+
+/* The same JSON, on one line; freed by the caller. NULL: no memory. */
+TAS_API char *tas_sweep_json_text(const tas_sweep *sweep);
 TAS_API tas_status tas_sweep_report(const tas_sweep *sweep, const char *file);
 
 /* Whether a report can be written there, before hours of work: folder, permission, gnuplot. */

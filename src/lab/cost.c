@@ -168,7 +168,8 @@ void lab_forecast(lab *l)
         if (!fits(b) || b->why[0]) continue;
         left += search_seconds(s, b) + (s->is.seeds - figures_of(s, b)) * figure_seconds(s, b);
     }
-    l->left = left;
+    const double limit = s->is.seconds > 0 ? fmax(s->is.seconds - lab_seconds(l), 0) : INFINITY;
+    l->left = fmin(left, limit);
 }
 
 /* The shortest run must fit twice. */

@@ -63,12 +63,12 @@ void find_speed(const tas_sweep *sweep, finding *out)
     }
     const sweep_batch *a = &sweep->batch[small], *b = &sweep->batch[large];
     const double times = b->examples_per_s / a->examples_per_s;
-    const double noise = t->known && 2 * t->misfit > 0.05 ? 2 * t->misfit : 0.05;
+    const double least = t->known && 2 * t->misfit > 0.05 ? 2 * t->misfit : 0.05; /* what a clock tells apart */
     say(&w, "%s examples a second at B = %" PRIu64 ", %s at B = %" PRIu64, number_word(a->examples_per_s).text,
         a->batch, number_word(b->examples_per_s).text, b->batch);
-    if (fabs(log(times)) <= noise) {
+    if (fabs(log(times)) <= least) {
         out->verdict = FINDING_NO_DIFFERENCE;
-        say(&w, ": no difference seen (\u00b1 %.0f %%).", 100 * noise);
+        say(&w, ": no difference seen (\u00b1 %.0f %%).", 100 * least);
     } else {
         out->verdict = times > 1 ? FINDING_AGREES : FINDING_DISAGREES;
         say(&w, ": %s times as many.", number_word(times).text);
@@ -160,7 +160,8 @@ static void say_hyperbola(writer *w, const fit_curve *c)
 {
     if (!c->known || c->b_crit.state == FIT_UNKNOWN) return;
     const fit_range *r = &c->b_crit;
-    say(w, " By the fitted curve, batches beyond the critical batch pay with examples, those below it with steps; it is ");
+    say(w,
+        " By the fitted curve, batches beyond the critical batch pay with examples, those below it with steps; it is ");
     if (r->state == FIT_AT_LEAST)
         say(w, "at least %s.", number_word(r->low).text);
     else if (r->state == FIT_AT_MOST)

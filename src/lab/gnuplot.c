@@ -43,7 +43,7 @@ static char **plain_environment(void)
     for (size_t i = 0; i < count; i++)
         if (strncmp(environ[i], "LC_", 3) && strncmp(environ[i], "LANG", 4) && strncmp(environ[i], "GNU", 3))
             list[used++] = environ[i];
-    list[used] = (char *)"LC_ALL=C";
+    list[used] = (char *)"LC_ALL=C.UTF-8"; /* where there is none it is C, and gnuplot warns of its degree sign */
     return list;
 }
 
@@ -67,8 +67,7 @@ static int spawn(child *c, const char *const *arguments, char **environment, con
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &defaults);
     posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(&attributes,
-                             POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     for (int i = 0; i < 3 && !error; i++) error = posix_spawn_file_actions_adddup2(&files, ends[i], i);
     if (!error) error = posix_spawnp(&c->pid, "gnuplot", &files, &attributes, (char *const *)arguments, environment);
     posix_spawnattr_destroy(&attributes);
@@ -165,10 +164,11 @@ static bool finish(child *c, bool patient)
     return patient && (ended < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 0));
 }
 
-/* The line that says what is wrong, without gnuplot's picture of where in the script it is. */
+/* The last line that says what is wrong, without gnuplot's picture of where in the script it is; warnings come before it. */
 static void one_line(const buffer *complaints, char *line, size_t bytes)
 {
-    const char *at = complaints->text ? complaints->text : "", *told = strstr(at, "line ");
+    const char *at = complaints->text ? complaints->text : "", *told = NULL;
+    for (const char *next = at; (next = strstr(next, "line ")); next++) told = next;
     snprintf(line, bytes, "%s", told ? told : at + strspn(at, " \n^"));
     line[strcspn(line, "\n")] = 0;
 }
@@ -244,7 +244,10 @@ static const char *copy_attributes(buffer *page, const char *at, const char *id)
         if (*at == '>' || *at == '/') return at;
         span name = {at, strcspn(at, "= \t\r\n>/<")};
         at += name.bytes;
-        if (!name.bytes || *at != '=' || (at[1] != '"' && at[1] != '\'')) return NULL;
+        at += strspn(at, " \t\r\n"); /* polygons have blanks about the sign */
+        if (!name.bytes || *at != '=') return NULL;
+        at += strspn(at + 1, " \t\r\n");
+        if (at[1] != '"' && at[1] != '\'') return NULL;
         const char *end = strchr(at + 2, at[1]);
         if (!end) return NULL;
         buffer_print(page, " ");

@@ -53,8 +53,7 @@ static void add_side(const char *name, const recommend_side *side, buffer *page)
     if (!side->batch) return;
     snprintf(head, sizeof head, "%s, B = %" PRIu64, name, side->batch);
     open_card(page, head);
-    if (isfinite(side->seconds))
-        buffer_print(page, "<b>%s&times;</b> the time, ", number_word(side->seconds).text);
+    if (isfinite(side->seconds)) buffer_print(page, "<b>%s&times;</b> the time, ", number_word(side->seconds).text);
     if (isfinite(side->examples))
         buffer_print(page, "%s&times; the examples", number_word(side->examples).text);
     else if (side->verdict == VERDICT_KEPT || side->verdict == VERDICT_NOT_MEASURED)
@@ -98,8 +97,7 @@ static void add_head(const tas_sweep *sweep, buffer *page)
     buffer_escape(page, *sweep->data ? sweep->data : "arrays");
     buffer_print(page, "</strong>, ");
     buffer_escape(page, *sweep->device_name ? sweep->device_name : sweep->device);
-    buffer_print(page, "</p>\n<h1>%s batch %" PRIu64, r->decided == DECIDED_DEFAULT ? "Begin with" : "Take",
-                 r->batch);
+    buffer_print(page, "</p>\n<h1>%s batch %" PRIu64, r->decided == DECIDED_DEFAULT ? "Begin with" : "Take", r->batch);
     if (r->lr > 0 && isfinite(r->lr)) buffer_print(page, ", learning rate %.3g", r->lr);
     buffer_print(page, "</h1>\n<pre class=\"command\" tabindex=\"0\" aria-label=\"The command to copy\"><code>");
     if (command.text && !command.failed) buffer_escape(page, command.text);
@@ -211,8 +209,9 @@ static tas_status add_section(const tas_sweep *sweep, const section *s, plot *p,
         buffer_print(page, "<p class=\"missing\">No plot: %s.</p>\n", s->none);
     add_finding(&f, page);
     if (measured) {
-        buffer_print(page, "<details><summary>The figures</summary>\n<div class=\"scroll\" tabindex=\"0\" "
-                           "role=\"region\" aria-label=\"The figures of %s\">\n",
+        buffer_print(page,
+                     "<details><summary>The figures</summary>\n<div class=\"scroll\" tabindex=\"0\" "
+                     "role=\"region\" aria-label=\"The figures of %s\">\n",
                      s->heading);
         plot_table(p, page);
         buffer_print(page, "</div></details>\n");
@@ -261,18 +260,18 @@ tas_status report_page(const tas_sweep *sweep, buffer *page)
 tas_status tas_sweep_report(const tas_sweep *sweep, const char *file)
 {
     entry_state saved;
-    file_writer writer = {0};
+    file_writer out = {0};
     buffer page = {0};
     entry_begin(sweep->context, &saved);
-    tas_status status = file && *file ? file_begin(sweep->context, &writer, file)
+    tas_status status = file && *file ? file_begin(sweep->context, &out, file)
                                       : fail(sweep->context, TAS_BAD_ARGUMENT, "the report has no file name");
     if (!status) {
         status = report_page(sweep, &page);
         if (!status) {
-            fwrite(page.text, 1, page.bytes, writer.stream); /* an error is seen when it is committed */
-            status = file_commit(sweep->context, &writer);
+            fwrite(page.text, 1, page.bytes, out.stream); /* an error is seen when it is committed */
+            status = file_commit(sweep->context, &out);
         } else {
-            file_abandon(&writer);
+            file_abandon(&out);
         }
     }
     free(page.text);
@@ -303,17 +302,18 @@ static tas_status check_folder(tas_context *context, const char *file)
 tas_status tas_report_check(tas_context *context, const char *file)
 {
     entry_state saved;
-    file_writer writer = {0};
+    file_writer out = {0};
     buffer version = {0};
     entry_begin(context, &saved);
-    tas_status status = file && *file ? check_folder(context, file)
-                                      : fail(context, TAS_BAD_ARGUMENT, "the report has no file name");
-    if (!status) status = file_begin(context, &writer, file);
-    if (!status) file_abandon(&writer);
+    tas_status status =
+        file && *file ? check_folder(context, file) : fail(context, TAS_BAD_ARGUMENT, "the report has no file name");
+    if (!status) status = file_begin(context, &out, file);
+    if (!status) file_abandon(&out);
     if (!status) status = gnuplot_run(context, NULL, &version);
     if (!status && (!version.text || strncmp(version.text, "gnuplot ", 8)))
-        status = fail(context, TAS_BAD_FILE, "the gnuplot in PATH does not tell its version; on Debian: apt install "
-                                             "gnuplot-nox");
+        status = fail(context, TAS_BAD_FILE,
+                      "the gnuplot in PATH does not tell its version; on Debian: apt install "
+                      "gnuplot-nox");
     free(version.text);
     entry_end(&saved);
     return status;

@@ -1,8 +1,10 @@
 /* The command that trains as the sweep recommends. */
+#include "base/base.h"
 #include "lab/report.h"
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* The shortest form that reads back as the same float. */
@@ -80,4 +82,16 @@ void report_command(const tas_sweep *sweep, buffer *out)
         buffer_print(out, " --device ");
         buffer_quote(out, sweep->device);
     }
+}
+
+char *tas_sweep_command(const tas_sweep *sweep)
+{
+    entry_state saved;
+    buffer out = {0};
+    entry_begin(sweep->context, &saved);
+    report_command(sweep, &out);
+    entry_end(&saved);
+    if (!out.failed) return out.text;
+    free(out.text);
+    return NULL;
 }

@@ -219,7 +219,7 @@ MEAN(seed_spread)
 
 void plot_weights(const tas_sweep *sweep, plot *out)
 {
-    begin(out, "weights", "Fluctuation of the weights against the batch", "share of the weights' square");
+    begin(out, "weights", "Fluctuation of the weights against the batch", "share of |w|^2");
     out->log_y = true;
     out->apart = true;
     add_means(sweep, plot_add(out, PLOT_MARKS, 0, "late in a run"), fluctuation, false);

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The table --------------------------------------------------------------------------------------------------------- */
@@ -109,8 +110,8 @@ static bool any_accuracy(const tas_sweep *sweep)
 
 static void add_heads(buffer *page, bool accuracy, bool test)
 {
-    static const char *const before[] = {"Batch",  "Learning rate",  "Examples/s",     "Memory, MiB", "Steps",
-                                         "Epochs", "Time to target", "Validation loss"},
+    static const char *const before[] = {"Batch", "Learning rate", "Examples/s",     "Memory, MiB",
+                                         "Steps", "Epochs",        "Time to target", "Validation loss"},
                              *const after[] = {"Gap", "Noise scale", "Verdict"};
     buffer_print(page, "<thead><tr>");
     for (size_t i = 0; i < sizeof before / sizeof *before; i++)
@@ -118,8 +119,7 @@ static void add_heads(buffer *page, bool accuracy, bool test)
     if (accuracy) buffer_print(page, "<th scope=\"col\">Accuracy</th>");
     if (test) buffer_print(page, "<th scope=\"col\">Test loss</th>");
     if (test && accuracy) buffer_print(page, "<th scope=\"col\">Test accuracy</th>");
-    for (size_t i = 0; i < sizeof after / sizeof *after; i++)
-        buffer_print(page, "<th scope=\"col\">%s</th>", after[i]);
+    for (size_t i = 0; i < sizeof after / sizeof *after; i++) buffer_print(page, "<th scope=\"col\">%s</th>", after[i]);
     buffer_print(page, "</tr></thead>\n");
 }
 
@@ -160,9 +160,10 @@ void report_batches(const tas_sweep *sweep, buffer *page)
     add_heads(page, accuracy, test);
     buffer_print(page, "<tbody>\n");
     for (int i = 0; i < sweep->count; i++) add_row(page, sweep, order[i], accuracy, test);
-    buffer_print(page, "</tbody></table></div>\n<p class=\"key\">Steps, epochs and time are to the target, evaluation "
-                       "excluded; validation loss%s the best of a run; the gap is validation less training loss at "
-                       "equal training loss; means over fresh seeds, &plusmn; their standard deviation.</p>\n",
+    buffer_print(page,
+                 "</tbody></table></div>\n<p class=\"key\">Steps, epochs and time are to the target, evaluation "
+                 "excluded; validation loss%s the best of a run; the gap is validation less training loss at "
+                 "equal training loss; means over fresh seeds, &plusmn; their standard deviation.</p>\n",
                  accuracy ? " and accuracy are" : " is");
 }
 
@@ -196,8 +197,9 @@ static void add_missing_batch(const tas_sweep *sweep, int i, buffer *page)
     }
     buffer_print(page, ".");
     if (b->lr_edge)
-        buffer_print(page, " The search for its rate ended at an end of the rates that it may try (%s): a better one "
-                           "may lie beyond.",
+        buffer_print(page,
+                     " The search for its rate ended at an end of the rates that it may try (%s): a better one "
+                     "may lie beyond.",
                      number_word(b->lr).text);
     close_item(page);
 }
@@ -240,8 +242,9 @@ void report_unmeasured(const tas_sweep *sweep, buffer *page)
     for (int i = 0; i < sweep->count; i++) add_missing_batch(sweep, order[i], page);
     add_missing_points(sweep, page);
     if (!any_test(sweep))
-        add_item(page, sweep->test ? "The test set was not evaluated." : "There was no test set: all losses are of "
-                                                                         "training and validation examples.");
+        add_item(page, sweep->test ? "The test set was not evaluated."
+                                   : "There was no test set: all losses are of "
+                                     "training and validation examples.");
     if (page->bytes == empty && !page->failed) {
         page->bytes = start;
         page->text[start] = 0;
@@ -278,8 +281,7 @@ static void add_optimizer(const tas_sweep *sweep, buffer *page)
         buffer_print(page, ", no momentum");
     if (is->weight_decay > 0) buffer_print(page, ", weight decay %.4g", (double)is->weight_decay);
     buffer_print(page, ", %s", courses[is->schedule]);
-    if (is->warmup)
-        buffer_print(page, ", warm-up %" PRIu64 " steps of B = %u", is->warmup, (unsigned)is->base_batch);
+    if (is->warmup) buffer_print(page, ", warm-up %" PRIu64 " steps of B = %u", is->warmup, (unsigned)is->base_batch);
     close_fact(page);
 }
 
@@ -342,8 +344,7 @@ static void add_limits(const tas_sweep *sweep, buffer *page)
         buffer_print(page, "%sbatch at most %u", comma, (unsigned)is->batch_most);
         comma = ", ";
     }
-    if (is->waste > 0)
-        buffer_print(page, "%sat most %s times the fewest examples", comma, number_word(is->waste).text);
+    if (is->waste > 0) buffer_print(page, "%sat most %s times the fewest examples", comma, number_word(is->waste).text);
     close_fact(page);
 }
 

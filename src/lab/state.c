@@ -1,6 +1,7 @@
 #include "lab/state.h"
 
 #include "base/base.h"
+#include "lab/json.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -9,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#include <jansson.h>
 
 enum { FILE_MOST = 64 << 20 };
 
@@ -46,23 +45,21 @@ char *state_weights(const state *s, uint64_t batch)
 
 /* Numbers: what is not known is null ---------------------------------------------------------------------------------- */
 
-static json_t *number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
 static double number_of(const json_t *x) { return json_is_number(x) ? json_number_value(x) : NAN; }
 static uint64_t count_of(const json_t *x)
 {
     return json_is_integer(x) && json_integer_value(x) >= 0 ? (uint64_t)json_integer_value(x) : 0;
 }
-static json_t *count(uint64_t x) { return json_integer((json_int_t)x); }
 
 static json_t *write_noise(const noise *n)
 {
     if (!n->steps && !n->skipped) return json_null();
     json_t *out = json_array();
-    json_array_append_new(out, count(n->steps));
-    json_array_append_new(out, count(n->skipped));
-    json_array_append_new(out, count(n->pairs));
+    json_array_append_new(out, json_count(n->steps));
+    json_array_append_new(out, json_count(n->skipped));
+    json_array_append_new(out, json_count(n->pairs));
     const double numbers[] = {n->trace, n->square, n->last_trace, n->last_square, n->traces, n->products, n->squares};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) json_array_append_new(out, number(numbers[i]));
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) json_array_append_new(out, json_known(numbers[i]));
     return out;
 }
 
@@ -90,9 +87,10 @@ static json_t *write_points(const sweep_run *run)
         const sweep_point *p = &run->point[i];
         const double numbers[] = {p->seconds, p->train_loss, p->train_accuracy, p->loss, p->accuracy};
         json_t *one = json_array();
-        json_array_append_new(one, count(p->step));
-        json_array_append_new(one, count(p->examples));
-        for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++) json_array_append_new(one, number(numbers[k]));
+        json_array_append_new(one, json_count(p->step));
+        json_array_append_new(one, json_count(p->examples));
+        for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
+            json_array_append_new(one, json_known(numbers[k]));
         json_array_append_new(one, write_noise(&p->noise));
         json_array_append_new(out, one);
     }
@@ -123,15 +121,15 @@ static json_t *write_run(const char *name, const sweep_run *run)
 {
     json_t *out = json_object();
     json_object_set_new(out, "name", json_string(name));
-    json_object_set_new(out, "batch", count(run->batch));
-    json_object_set_new(out, "seed", count(run->seed));
-    json_object_set_new(out, "lr", number(run->lr));
+    json_object_set_new(out, "batch", json_count(run->batch));
+    json_object_set_new(out, "seed", json_count(run->seed));
+    json_object_set_new(out, "lr", json_known(run->lr));
     json_object_set_new(out, "search", json_boolean(run->search));
-    json_object_set_new(out, "outcome", count(run->outcome));
-    json_object_set_new(out, "steps", number(run->steps));
-    json_object_set_new(out, "seconds", number(run->seconds));
-    json_object_set_new(out, "race", number(run->race));
-    json_object_set_new(out, "memory", count(run->memory));
+    json_object_set_new(out, "outcome", json_count(run->outcome));
+    json_object_set_new(out, "steps", json_known(run->steps));
+    json_object_set_new(out, "seconds", json_known(run->seconds));
+    json_object_set_new(out, "race", json_known(run->race));
+    json_object_set_new(out, "memory", json_count(run->memory));
     json_object_set_new(out, "noise", write_noise(&run->noise));
     json_object_set_new(out, "points", write_points(run));
     return out;
@@ -346,6 +344,6 @@ tas_status state_save_elapsed(state *s, double elapsed)
 {
     json_t *out = json_object();
     json_object_set_new(out, "settings", json_string(s->settings));
-    json_object_set_new(out, "elapsed", number(elapsed));
+    json_object_set_new(out, "elapsed", json_known(elapsed));
     return write_file(s, "sweep.json", out);
 }

@@ -1,0 +1,232 @@
+/* Optimisers on the reference device: the update against the formulas and the papers in double precision, what is kept from step to step. */
+#include "train/model.h" /* before check.h, which has a macro of the name fail */
+
+#include "support.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Trains a network from its beginning. The digest is valid for the next few calls. */
+static const char *digest_of(const char *text, const tas_data *set, const tas_train_options *is,
+                             tas_train_result *result)
+{
+    static char hex[4][65];
+    static int next;
+    next = (next + 1) % 4;
+    tas_model *model = model_of_text(text, 3);
+    expect_ok(tas_train(model, set, is, result));
+    expect_ok(tas_model_digest(model, hex[next]));
+    tas_model_close(&model);
+    return hex[next];
+}
+
+/* Formulas ---------------------------------------------------------------------------------------------------------- */
+
+/* One parameter's update t, 1 being the first, by the formulas of the header and of the papers that it names. */
+static void update_plainly(const tas_train_options *is, double t, double g, double *w, double *m, double *v)
+{
+    const double beta1 = is->beta1, beta2 = is->beta2, decay = is->weight_decay;
+    if (is->optimizer != TAS_ADAMW) g += decay * *w;
+    if (is->optimizer == TAS_SGD) {
+        *m = (double)is->momentum * *m + g;
+        *w -= (double)is->lr * (is->nesterov ? g + (double)is->momentum * *m : *m);
+        return;
+    }
+    if (is->optimizer == TAS_ADAMW) *w -= (double)is->lr * decay * *w;
+    *m = beta1 * *m + (1 - beta1) * g;
+    *v = beta2 * *v + (1 - beta2) * g * g;
+    *w -= (double)is->lr * (*m / (1 - pow(beta1, t))) / (sqrt(*v / (1 - pow(beta2, t))) + (double)is->epsilon);
+}
+
+/* y = W x + b under mse, trained in double precision. */
+static void check_linear(tas_train_options is)
+{
+    const uint32_t batch = is.batch;
+    const uint64_t steps = is.steps;
+    enum { OUT = 2, ROW = INPUTS + 1, ALL = OUT * ROW };
+    static float targets[COUNT * OUT];
+    double w[ALL], m[ALL] = {0}, v[ALL] = {0};
+    uint32_t order[COUNT], an_epoch = (COUNT + batch - 1) / batch;
+    for (int k = 0; k < COUNT * OUT; k++) targets[k] = random_float(-1, 1);
+    tas_data *set = data_of(COUNT, INPUTS, sample_inputs, targets, 0, OUT);
+    tas_model *model = model_of_text("input 6\ndense 2\nloss mse\n", 11);
+    float *values = model_get(model);
+    for (int k = 0; k < ALL; k++) w[k] = values[k]; /* weights (OUT, INPUTS), then biases */
+
+    for (uint64_t step = 0; step < steps; step++) {
+        double g[ALL] = {0};
+        const uint32_t at = (uint32_t)(step % an_epoch) * batch, n = COUNT - at < batch ? COUNT - at : batch;
+        shuffle_order(5, (uint32_t)(step / an_epoch), order, COUNT);
+        for (uint32_t k = at; k < at + n; k++)
+            for (int o = 0; o < OUT; o++) {
+                const float *x = sample_inputs + order[k] * INPUTS;
+                double y = w[OUT * INPUTS + o];
+                for (int i = 0; i < INPUTS; i++) y += w[o * INPUTS + i] * x[i];
+                const double d = 2 * (y - targets[order[k] * OUT + o]) / OUT / n;
+                for (int i = 0; i < INPUTS; i++) g[o * INPUTS + i] += d * x[i];
+                g[OUT * INPUTS + o] += d;
+            }
+        for (int k = 0; k < ALL; k++) update_plainly(&is, (double)step + 1, g[k], &w[k], &m[k], &v[k]);
+    }
+    is.seed = 5;
+    expect_ok(tas_train(model, set, &is, NULL));
+    free(values);
+    values = model_get(model);
+    for (int k = 0; k < ALL; k++)
+        ck_assert_msg(fabs(values[k] - w[k]) < 3e-6 * (1 + fabs(w[k])),
+                      "batch %u, step %llu, parameter %d: %.9g, expected %.9g", batch, (unsigned long long)steps, k,
+                      values[k], w[k]);
+    free(values);
+    tas_model_close(&model);
+    tas_data_close(&set);
+}
+
+static void check_sgd(uint32_t batch, uint64_t steps, float momentum, int nesterov, float decay)
+{
+    tas_train_options is = sample_options(batch, steps);
+    is.lr = 0.03f;
+    is.momentum = momentum;
+    is.nesterov = nesterov;
+    is.weight_decay = decay;
+    check_linear(is);
+}
+
+static void check_adam(uint32_t batch, uint64_t steps, float beta1, float beta2, float epsilon, float decay)
+{
+    tas_train_options is = sample_options(batch, steps);
+    is.lr = 0.003f;
+    is.beta1 = beta1;
+    is.beta2 = beta2;
+    is.epsilon = epsilon;
+    is.weight_decay = decay;
+    for (is.optimizer = TAS_ADAM; is.optimizer <= TAS_ADAMW; is.optimizer++) check_linear(is);
+}
+
+/* Batches of 1, of all, with and without a smaller last one; over the ends of epochs, each shuffled anew. */
+static const uint32_t batches[] = {1, 7, 26, 52, COUNT};
+
+START_TEST(steps_are_those_of_the_formulas)
+{
+    for (int k = 0; k < 5; k++) {
+        check_sgd(batches[k], 1, 0.9f, 0, 0);
+        check_sgd(batches[k], 9, 0, 0, 0);
+        check_sgd(batches[k], 9, 0.9f, 0, 0);
+        check_sgd(batches[k], 9, 0.9f, 1, 0);
+        check_sgd(batches[k], 9, 0.5f, 1, 0.01f);
+        check_sgd(batches[k], 60, 0.9f, 0, 0.01f);
+    }
+}
+END_TEST
+
+START_TEST(steps_are_those_of_the_papers)
+{
+    for (int k = 0; k < 5; k++) {
+        check_adam(batches[k], 1, 0.9f, 0.999f, 1e-8f, 0);
+        check_adam(batches[k], 20, 0.9f, 0.999f, 1e-8f, 0);
+        check_adam(batches[k], 20, 0.9f, 0.999f, 1e-8f, 0.1f);
+        check_adam(batches[k], 20, 0.5f, 0.99f, 0.01f, 0.1f);
+        check_adam(batches[k], 20, 0, 0x1.fffffep-1f, 1e-3f, 0);
+        check_adam(batches[k], 60, 0.9f, 0.95f, 1e-3f, 0.01f);
+    }
+}
+END_TEST
+
+/* With every optimiser its own weights, and nothing of SGD's reaches the others. */
+START_TEST(adam_takes_no_momentum)
+{
+    tas_train_options is = sample_options(9, 12);
+    is.weight_decay = 0.1f;
+    const char *sgd = digest_of(sample_net, sample, &is, NULL);
+    is.optimizer = TAS_ADAM;
+    const char *adam = digest_of(sample_net, sample, &is, NULL);
+    ck_assert_str_ne(adam, sgd);
+    is.momentum = NAN;
+    is.nesterov = 1;
+    ck_assert_str_eq(digest_of(sample_net, sample, &is, NULL), adam);
+    is.optimizer = TAS_ADAMW;
+    const char *adamw = digest_of(sample_net, sample, &is, NULL);
+    ck_assert_str_ne(adamw, adam);
+    is.weight_decay = 0;
+    const char *none = digest_of(sample_net, sample, &is, NULL);
+    is.optimizer = TAS_ADAM;
+    ck_assert_str_eq(digest_of(sample_net, sample, &is, NULL), none);
+}
+END_TEST
+
+/* A gradient whose square is too large does not hold the weights still for ever, which nobody would see. */
+START_TEST(squares_that_overflow_are_seen)
+{
+    tas_model *model = model_of_text("input 6\ndense 4\n", 3);
+    tas_train_options is = sample_options(9, 1);
+    tas_train_result result;
+    is.optimizer = TAS_ADAM;
+    is.weight_decay = 1;
+    float large[24];
+    for (int i = 0; i < 24; i++) large[i] = 0x1p39f;
+    expect_ok(tas_model_write(model, "1.dense.weight", large, 24));
+    expect_ok(tas_train(model, sample, &is, &result)); /* 2^39 + a mean gradient under 2^39 ULP */
+    for (int i = 0; i < 24; i++) large[i] = 0x1p40f;
+    expect_ok(tas_model_write(model, "1.dense.weight", large, 24));
+    const tas_status status = tas_train(model, sample, &is, &result);
+    expect(status, TAS_NOT_FINITE, "step 1: the updated weights are not finite", "betas 0.9 and 0.999");
+    tas_model_close(&model);
+}
+END_TEST
+
+/* A device whose next read fails once. */
+static const device_driver *unbroken;
+static bool breaks;
+
+static tas_status read_or_break(tas_device *on, const mem *m, uint64_t offset, void *to, uint64_t bytes)
+{
+    const tas_status status = unbroken->read(on, m, offset, to, bytes);
+    const tas_status result = breaks ? TAS_DEVICE_FAILED : status;
+    breaks = false;
+    return result;
+}
+
+/* Long enough at step 5 for a snapshot behind it; trouble behind step 8. */
+static int wait_then_break(void *user, const tas_step *step)
+{
+    (void)user;
+    if (step->step == 5) usleep(2100000);
+    breaks = step->step == 8;
+    return 0;
+}
+
+/* What the optimiser keeps comes back with the weights, from a snapshot on the way. */
+START_TEST(goes_on_from_a_snapshot)
+{
+    tas_train_result result;
+    tas_train_options is = sample_options(7, 20);
+    is.optimizer = (tas_optimizer)_i;
+    const char *whole = digest_of(sample_net, sample, &is, NULL);
+    unbroken = device->driver;
+    device_driver driver = *unbroken;
+    driver.read = read_or_break;
+    device->driver = &driver;
+    is.on_step = wait_then_break;
+    const char *broken = digest_of(sample_net, sample, &is, &result);
+    device->driver = unbroken;
+    ck_assert_str_eq(broken, whole);
+    ck_assert_int_eq(result.replays, 1);
+    ck_assert_uint_eq(result.steps, 20);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("optimizer");
+    TCase *tc = tcase_create("optimizer");
+    tcase_set_timeout(tc, 120);
+    tcase_add_checked_fixture(tc, sample_open, sample_close);
+    tcase_add_test(tc, steps_are_those_of_the_formulas);
+    tcase_add_test(tc, steps_are_those_of_the_papers);
+    tcase_add_test(tc, adam_takes_no_momentum);
+    tcase_add_test(tc, squares_that_overflow_are_seen);
+    tcase_add_loop_test(tc, goes_on_from_a_snapshot, TAS_SGD, TAS_ADAM + 1);
+    suite_add_tcase(suite, tc);
+    return support_run(suite);
+}
