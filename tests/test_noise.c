@@ -387,6 +387,7 @@ int main(void)
     tcase_add_test(tc, stretches_join);
     suite_add_tcase(suite, tc);
     tc = tcase_create("coverage");
+    tcase_set_tags(tc, "statistics");
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, the_interval_covers, 0, 12);
     suite_add_tcase(suite, tc);

@@ -308,7 +308,7 @@ START_TEST(each_bound_decides)
     p.input.limits.examples = 1000;
     answer(&p, DECIDED_DATA, 64, "128 is above a tenth");
     plan_rows(&p, 2000);
-    for (int i = row_of(128); i < ROWS; i++) p.rows[i].worse_low = 0.004;
+    for (int i = row_of(128); i < ROWS; i++) p.rows[i].worse_low = 0.004, p.rows[i].loss += 0.01;
     ck_assert(answer(&p, DECIDED_LOSS, 64, "validation loss (by 0.004 to 0.030)")->verdicts[row_of(512)] ==
               VERDICT_LOSS);
     plan_rows(&p, 2000);
@@ -621,6 +621,7 @@ int main(void)
     tcase_add_loop_test(tc, the_recommendation_is_near_the_best, 0, 2);
     suite_add_tcase(suite, tc);
     tc = tcase_create("verdicts");
+    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, bad_batches_are_named);
     tcase_add_test(tc, outcomes);
     tcase_add_test(tc, speed_decides);

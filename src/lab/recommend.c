@@ -7,6 +7,7 @@
 #include <string.h>
 
 static const double NEAR = 0.04879016416943205; /* log 1.05: what the optimum's flatness makes equal */
+static const double LOSS_MATTERS = 0.01; /* of the best loss: many rows are compared, and less is worth no time */
 
 /* Rows as they are weighed. Costs are in the goal's measure: logarithms, but for the loss. */
 typedef struct work {
@@ -77,6 +78,7 @@ static void judge_losses(work *w)
         const double half = (rows[i].worse_high - rows[i].worse_low) / 2,
                      half_best = (rows[best].worse_high - rows[best].worse_low) / 2,
                      more = rows[i].loss - rows[best].loss;
+        if (more < LOSS_MATTERS * rows[best].loss) continue;
         if (best == best_of_all ? rows[i].worse_low > 0 : more > half && more > half_best)
             w->out->verdicts[i] = VERDICT_LOSS;
     }

@@ -10,7 +10,7 @@
  *
  * A row that the goal would take may be refused: it did not converge or reach the target; it wants more memory than
  * allowed; it is above the user's limit, or above a tenth of the data set; it takes too many times the fewest
- * possible examples; its validation loss is worse than the best row's beyond the paired interval over seeds. (Never
+ * possible examples; its validation loss is worse than the best row's by 1 % at least, and beyond the paired interval over seeds. (Never
  * the gap between training and validation: that favours the row that is trained less.) A refusal "decides" where it
  * costs 5 % or more. Figures should come from fresh seeds: those on which a rate was found the best of a grid
  * promise 3 to 9 % too much. */

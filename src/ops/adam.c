@@ -72,7 +72,10 @@ static bool adam_fill(const op_args *a, int operand, void *data, draw *d)
     for (uint32_t i = 0; i < a->size[0]; i++) {
         const float value = draw_float(d);
         x[i] = none || i % 7 == 3 ? 0 : state && d->mode == DRAW_EDGE ? value * least : value;
-        if (operand == 3 && d->mode != DRAW_EDGE) x[i] = x[i] * x[i] * ADAM_SCALE;
+        if (operand == 3 && d->mode == DRAW_WILD && i % 5 == 0)
+            x[i] *= 0x1p+117f; /* where w becomes NaN */
+        else if (operand == 3 && d->mode != DRAW_EDGE)
+            x[i] = x[i] * x[i] * ADAM_SCALE;
         if (operand == 3) x[i] = arith_abs(x[i]);
     }
     return true;
