@@ -108,11 +108,15 @@ static tas_status freeze(lab *l, const sweep_run *r, const uint64_t *steps, floa
 
 tas_status lab_measure(lab *l)
 {
-    const tas_sweep *s = l->sweep;
+    tas_sweep *s = l->sweep;
     const sweep_run *r = typical_run(s);
     float *weights[FROZEN_POINTS] = {NULL};
     tas_status status = TAS_OK;
     if (s->is.brief || !r) return TAS_OK;
+    if (s->is.seconds > 0 && lab_seconds(l) + tail_seconds(s) > s->is.seconds) {
+        s->short_of_time = true;
+        return TAS_OK;
+    }
     const uint64_t steps[FROZEN_POINTS] = {0, (uint64_t)(r->steps / 2), (uint64_t)r->steps};
     for (int i = 0; i < FROZEN_POINTS && !status; i++)
         if (!(weights[i] = malloc(l->weight_count * sizeof(float))))

@@ -115,6 +115,10 @@ static void find_outcome(sweep_batch *b, const figure_runs *runs)
         b->diverged += runs->run[i]->outcome == ROW_DIVERGED;
     }
     if (!runs->count) return; /* as the sweep has found it */
+    if (runs->count < 2) {    /* one seed is no figure: the sweep was cut off */
+        b->outcome = ROW_NOT_MEASURED;
+        return;
+    }
     b->outcome = 2 * b->reached > runs->count    ? ROW_REACHED
                  : 2 * b->diverged > runs->count ? ROW_DIVERGED
                                                  : ROW_UNDERTRAINED;

@@ -315,19 +315,37 @@ static int next_batch(const tas_sweep *s)
     return next;
 }
 
+/* Runs end before the limit, so that what was run can be measured and tested. */
+static tas_status out_of_time(lab *l, int i, tas_status status)
+{
+    tas_sweep *s = l->sweep;
+    sweep_batch *b = &s->batch[i];
+    if (status != TAS_STOPPED || !l->late || l->stopped) return status;
+    l->late = false;
+    s->short_of_time = true;
+    if (!b->why[0] && !figures_of(s, b))
+        snprintf(b->why, sizeof b->why, "short of time: %s",
+                 b->lr > 0 ? "its first run was cut off" : "the search for its rate was cut off");
+    return TAS_OK;
+}
+
 tas_status run_batches(lab *l, double lr)
 {
     tas_sweep *s = l->sweep;
     tas_status status = TAS_OK;
-    for (int i; !status && (i = next_batch(s)) >= 0;) status = run_batch(l, i, lr);
+    for (int i; !status && (i = next_batch(s)) >= 0;) {
+        l->reserve = tail_seconds(s);
+        status = out_of_time(l, i, run_batch(l, i, lr));
+    }
     for (int seeds = SEEDS_LEAST + 1; seeds <= s->is.seeds && !status; seeds++)
         for (int i = 0; i < s->count && !status; i++) {
             const sweep_batch *b = &s->batch[i];
             if (!fits(b) || b->why[0] || figures_of(s, b) >= seeds) continue;
             if (has_time(l, figure_seconds(s, b)))
-                status = run_figures(l, i, seeds);
+                status = out_of_time(l, i, run_figures(l, i, seeds));
             else
                 s->short_of_time = true;
         }
+    l->reserve = 0;
     return status;
 }

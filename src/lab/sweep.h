@@ -65,7 +65,7 @@ typedef struct sweep_mean {
 typedef struct sweep_batch {
     uint64_t batch;
     double lr;
-    double lr_given; /* by the caller; 0: it is searched or scaled */
+    double lr_given;              /* by the caller; 0: it is searched or scaled */
     bool lr_edge;                 /* the search ended at an end of the rates that it may try */
     row_outcome outcome;          /* of most seeds */
     char why[160];                /* where it was not measured, or not to its end: in words */
@@ -86,7 +86,7 @@ typedef struct sweep_batch {
 
     sweep_mean steps, examples, epochs, seconds; /* to the target: geometric means, the spread in log */
     sweep_mean best_loss, last_loss, best_accuracy, last_accuracy, epochs_to_best; /* validation */
-    sweep_mean gap_equal_loss, gap_equal_epochs, gap_equal_steps; /* validation loss less training loss */
+    sweep_mean gap_equal_loss, gap_equal_epochs, gap_equal_steps;    /* validation loss less training loss */
     sweep_mean loss_equal_loss, loss_equal_epochs, loss_equal_steps; /* validation loss at the same moments */
     sweep_mean
         fluctuation; /* of the weights late in a run: |w - mean w|^2 / |w|^2 along stretches from the same weights */

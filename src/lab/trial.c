@@ -18,7 +18,7 @@ bool lab_tell(lab *l, bool now)
 {
     const tas_sweep *s = l->sweep;
     const double seconds = lab_seconds(l);
-    if (s->is.seconds > 0 && seconds > s->is.seconds) l->late = true;
+    if (s->is.seconds > 0 && seconds > s->is.seconds - l->reserve) l->late = true;
     if (s->is.on_progress && (now || seconds - l->told >= 1)) {
         const tas_sweep_progress p = {.doing = l->doing, .seconds = seconds, .left = l->left, .runs = s->runs};
         entry_state ours;

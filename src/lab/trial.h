@@ -20,6 +20,7 @@ typedef struct lab {
     double begun, before; /* the clock's start; seconds of earlier sessions */
     double told;          /* when progress was last told of */
     double left;          /* seconds that are expected yet */
+    double reserve;       /* seconds before the limit at which runs end, for what comes after them */
     char doing[160];
     bool stopped, late;  /* by the caller; by the time limit */
     struct state *state; /* NULL: none */
