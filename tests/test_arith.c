@@ -295,9 +295,10 @@ START_TEST(near_roots_and_reciprocals)
         near_sqrt_over(x, roots);
         near_reciprocal_over(x, reciprocals);
         for (uint32_t i = 0; i < CHUNK; i++) {
-            ck_assert_msg(ulps(roots[i], sqrt((double)x[i])) < 0.51, "root of %a: %a", (double)x[i], (double)roots[i]);
-            ck_assert_msg(ulps(reciprocals[i], 1 / (double)x[i]) < 0.51, "1 / %a: %a", (double)x[i],
-                          (double)reciprocals[i]);
+            if (!(ulps(roots[i], sqrt((double)x[i])) < 0.51)) /* ck_assert_msg() writes a file each time */
+                ck_abort_msg("root of %a: %a", (double)x[i], (double)roots[i]);
+            if (!(ulps(reciprocals[i], 1 / (double)x[i]) < 0.51))
+                ck_abort_msg("1 / %a: %a", (double)x[i], (double)reciprocals[i]);
         }
         const uint32_t k = draw(start, 11) % CHUNK;
         for (int e = -40; e <= 59; e++) /* 2^-80 to 2^120 */

@@ -297,7 +297,7 @@ static long winner(const window *v, const float *plane, long oy, long ox)
             if (at >= 0 && isnan(plane[at])) return at;
             if (at >= 0 && (best < 0 || plane[at] > plane[best])) best = at;
         }
-    ck_assert_int_ge(best, 0); /* shapes see to it that each window has a tap inside */
+    if (best < 0) ck_abort(); /* shapes see to it that each window has a tap inside */
     return best;
 }
 

@@ -184,7 +184,7 @@ static noise_answer simulate(const situation *s, double scale)
         double trace, square;
         true_step(s, step, &trace, &square);
         const noise_groups groups = draw_step(s, step, trace, square * scale);
-        ck_assert(noise_add(&n, &groups, 1, BATCH, 0));
+        if (!noise_add(&n, &groups, 1, BATCH, 0)) ck_abort();
     }
     return noise_result(&n);
 }

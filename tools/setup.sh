@@ -17,6 +17,7 @@ need() {
 }
 
 has_command() { command -v "$1"; }
+has_any_command() { local name; for name in "$@"; do command -v "$name" && return; done; return 1; }
 has_file() { [ -e "$1" ]; }
 has_any() { local file; for file in "$@"; do [ -e "$file" ] && return; done; return 1; }
 

@@ -246,7 +246,8 @@ static int on_progress(void *user, const tas_sweep_progress *now)
                 r->s.sweep.seconds > 0 && now->seconds + now->left > r->s.sweep.seconds ? ", more than --time " : "",
                 r->s.sweep.seconds > 0 && now->seconds + now->left > r->s.sweep.seconds ? r->s.time : "");
     }
-    progress_tell(&r->progress, now->doing, now->seconds, now->left);
+    const double limit = r->s.sweep.seconds > 0 ? r->s.sweep.seconds - now->seconds : INFINITY;
+    progress_tell(&r->progress, now->doing, now->seconds, now->left > limit ? limit : now->left);
     return signals != 0;
 }
 

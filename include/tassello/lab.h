@@ -20,7 +20,7 @@ typedef enum tas_goal {
 typedef struct tas_sweep_progress {
     const char *doing; /* "times steps", "B 64: searches a rate, lr 0.16"; valid during the call */
     double seconds;    /* since the start */
-    double left;       /* expected; NaN: not known yet */
+    double left;       /* expected, were nothing left out for want of time; NaN: not known yet */
     int runs;          /* done */
 } tas_sweep_progress;
 

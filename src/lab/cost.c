@@ -168,8 +168,7 @@ void lab_forecast(lab *l)
         if (!fits(b) || b->why[0]) continue;
         left += search_seconds(s, b) + (s->is.seeds - figures_of(s, b)) * figure_seconds(s, b);
     }
-    const double limit = s->is.seconds > 0 ? fmax(s->is.seconds - lab_seconds(l), 0) : INFINITY;
-    l->left = fmin(left, limit);
+    l->left = left;
 }
 
 /* The shortest run must fit twice. */

@@ -49,21 +49,27 @@ double run_loss_at(const sweep_run *run, double level)
     return NAN;
 }
 
-double run_gap_at(const sweep_run *run, double examples, uint64_t step)
+static double gap_of(const sweep_point *p) { return p->loss - p->train_loss; }
+static double loss_of(const sweep_point *p) { return p->loss; }
+
+static double value_at(const sweep_run *run, double examples, uint64_t step, double (*of)(const sweep_point *))
 {
     const sweep_point *before = NULL;
     for (int i = 0; i < run->points; i++) {
         const sweep_point *p = &run->point[i];
         if (!whole(p)) continue;
-        const double gap = p->loss - p->train_loss, at = step ? (double)step : examples,
-                     here = step ? (double)p->step : (double)p->examples;
+        const double at = step ? (double)step : examples, here = step ? (double)p->step : (double)p->examples;
         if (here >= at)
-            return before ? between(at, step ? (double)before->step : (double)before->examples, here,
-                                    before->loss - before->train_loss, gap)
-                          : gap;
+            return before ? between(at, step ? (double)before->step : (double)before->examples, here, of(before), of(p))
+                          : of(p);
         before = p;
     }
     return NAN;
+}
+
+double run_gap_at(const sweep_run *run, double examples, uint64_t step)
+{
+    return value_at(run, examples, step, gap_of);
 }
 
 static double least_train_loss(const sweep_run *run)
@@ -215,17 +221,22 @@ static void find_levels(tas_sweep *s)
 static void find_gaps(const tas_sweep *s, sweep_batch *b)
 {
     const figure_runs runs = runs_of(s, b);
+    const double examples = s->equal_epochs * (double)s->examples;
     b->gap_equal_loss = b->gap_equal_epochs = b->gap_equal_steps = (sweep_mean){0};
+    b->loss_equal_loss = b->loss_equal_epochs = b->loss_equal_steps = (sweep_mean){0};
     for (int i = 0; i < runs.count; i++) {
         const sweep_run *r = runs.run[i];
         if (r->outcome != ROW_REACHED) continue;
         add(&b->gap_equal_loss, run_loss_at(r, s->equal_loss) - s->equal_loss);
-        add(&b->gap_equal_epochs, run_gap_at(r, s->equal_epochs * (double)s->examples, 0));
+        add(&b->gap_equal_epochs, run_gap_at(r, examples, 0));
         add(&b->gap_equal_steps, run_gap_at(r, 0, s->equal_steps));
+        add(&b->loss_equal_loss, run_loss_at(r, s->equal_loss));
+        add(&b->loss_equal_epochs, value_at(r, examples, 0, loss_of));
+        add(&b->loss_equal_steps, value_at(r, 0, s->equal_steps, loss_of));
     }
-    mean_end(&b->gap_equal_loss);
-    mean_end(&b->gap_equal_epochs);
-    mean_end(&b->gap_equal_steps);
+    sweep_mean *const means[] = {&b->gap_equal_loss,  &b->gap_equal_epochs,  &b->gap_equal_steps,
+                                 &b->loss_equal_loss, &b->loss_equal_epochs, &b->loss_equal_steps};
+    for (size_t i = 0; i < sizeof means / sizeof *means; i++) mean_end(means[i]);
 }
 
 /* The validation loss by which batches are compared: that at equal training loss, since at equal epochs a large batch is merely less trained;

@@ -125,7 +125,7 @@ void find_cost(const tas_sweep *sweep, finding *out) { find_frozen(sweep, &measu
 
 /* The noise scale --------------------------------------------------------------------------------------------------- */
 
-static bool is_known(const noise_answer *n) { return n->state != NOISE_UNKNOWN; }
+static bool is_known(const noise_answer *n) { return n->state != NOISE_UNKNOWN && isfinite(n->low); }
 
 /* The first and the last window of a batch that say anything; false where they are not two. */
 static bool window_ends(const sweep_batch *b, int *first, int *last)
@@ -172,12 +172,14 @@ static void say_critical(writer *w, const tas_sweep *sweep, const sweep_batch *b
         say(w, ".");
     }
     if (!plain)
-        say(w, " With momentum or Adam it is the noise of the gradient, and tells no batch: the steps to the target do.");
+        say(w,
+            " With momentum or Adam it is the noise of the gradient, and tells no batch: the steps to the target do.");
 }
 
 void find_noise(const tas_sweep *sweep, finding *out)
 {
-    *out = (finding){.claim = "The gradient's noise scale, of which the useful batch is a matter, grows during training."};
+    *out =
+        (finding){.claim = "The gradient's noise scale, of which the useful batch is a matter, grows during training."};
     writer w = {.text = out->seen, .bytes = sizeof out->seen};
     const int row = noise_row(sweep);
     int first, last;
@@ -224,14 +226,15 @@ static finding_verdict say_fall(writer *w, const sweep_batch *a, const sweep_bat
         return FINDING_NOT_KNOWN;
     }
     const bool seen = fabs(d.value) > d.reach;
-    say(w, seen ? " (a difference of %s \u00b1 %s)." : ": no difference seen (%s \u00b1 %s).", number_word(d.value).text,
-        number_word(d.reach).text);
+    say(w, seen ? " (a difference of %s \u00b1 %s)." : ": no difference seen (%s \u00b1 %s).",
+        number_word(d.value).text, number_word(d.reach).text);
     return !seen ? FINDING_NO_DIFFERENCE : d.value < 0 ? FINDING_AGREES : FINDING_DISAGREES;
 }
 
 void find_weights(const tas_sweep *sweep, finding *out)
 {
-    *out = (finding){.claim = "A larger batch has less variance: of the weights, too, late in training and from seed to seed."};
+    *out = (finding){
+        .claim = "A larger batch has less variance: of the weights, too, late in training and from seed to seed."};
     writer w = {.text = out->seen, .bytes = sizeof out->seen};
     int small, large;
     if (find_ends(sweep, fluctuates, &small, &large)) {

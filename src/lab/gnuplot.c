@@ -226,6 +226,8 @@ static void add_attribute(buffer *page, span name, span value, const char *id)
     } else if (begins(value, "url(#")) {
         buffer_print(page, "url(#%s-", id);
         value = (span){value.text + 5, value.bytes - 5};
+    } else if (is(name, "color") && is(value, "white")) { /* a halo about a mark, which dark paper would show */
+        value = (span){"transparent", strlen("transparent")};
     } else if (is_black(value)) {
         const char *own = is(name, "color") ? "inherit" : "currentColor";
         value = (span){own, strlen(own)};

@@ -133,6 +133,9 @@ static json_t *batch_json(const tas_sweep *s, int i)
                  {"gap_equal_loss", &b->gap_equal_loss},
                  {"gap_equal_epochs", &b->gap_equal_epochs},
                  {"gap_equal_steps", &b->gap_equal_steps},
+                 {"loss_equal_loss", &b->loss_equal_loss},
+                 {"loss_equal_epochs", &b->loss_equal_epochs},
+                 {"loss_equal_steps", &b->loss_equal_steps},
                  {"fluctuation", &b->fluctuation},
                  {"seed_spread", &b->seed_spread}};
     for (size_t k = 0; k < sizeof means / sizeof *means; k++) put(out, means[k].name, mean_json(means[k].mean));

@@ -15,7 +15,8 @@ static const struct look {
     const char *colour;
     int mark;
     double size;
-} looks[] = {{"#0072b2", 7, 0.75}, {"#d55e00", 5, 0.7}, {"#009e73", 9, 0.95}, {"#cc79a7", 13, 1.0}, {"#808080", 11, 0.95}};
+} looks[] = {
+    {"#0072b2", 7, 0.75}, {"#d55e00", 5, 0.7}, {"#009e73", 9, 0.95}, {"#cc79a7", 13, 1.0}, {"#808080", 11, 0.95}};
 _Static_assert(sizeof looks / sizeof *looks == PLOT_LOOKS, "a row for each look");
 
 plot_series *plot_add(plot *p, plot_style style, int look, const char *format, ...)
@@ -125,11 +126,11 @@ static scale y_scale(const plot *p)
 
 static scale x_scale(const plot *p)
 {
-    scale s = {NAN, NAN, p->batches};
+    scale s = {NAN, NAN, p->batches || p->log_x};
     for (int i = 0; i < p->count; i++)
         for (int k = 0; k < p->series[i].count; k++) widen(&s, p->series[i].x[k]);
     if (isnan(s.low)) s.low = s.high = 1;
-    if (p->batches) {
+    if (s.log) {
         const double share = s.high > s.low ? pow(s.high / s.low, 0.05) : 2;
         s.low /= share;
         s.high *= share;
@@ -146,21 +147,6 @@ static void add_tic(buffer *out, bool *first, double value)
     *first = false;
 }
 
-/* Powers of ten, thinned out; 1, 2 and 5 times them where there are few. */
-static void log_tics(buffer *out, const scale *s)
-{
-    static const double parts[] = {1, 2, 5};
-    const double decades = log10(s->high / s->low);
-    const int all = decades < 1.8 ? 3 : 1, stride = decades > 6 ? (int)ceil(decades / 6) : 1;
-    bool first = true;
-    for (int e = (int)floor(log10(s->low)); e <= (int)ceil(log10(s->high)); e++)
-        for (int k = 0; k < all; k++) {
-            const double value = parts[k] * pow(10, e);
-            if (e % stride == 0 && value >= s->low && value <= s->high) add_tic(out, &first, value);
-        }
-    if (first) add_tic(out, &first, sqrt(s->low * s->high));
-}
-
 static void linear_tics(buffer *out, const scale *s)
 {
     const double rough = (s->high - s->low) / 5, unit = pow(10, floor(log10(rough))), share = rough / unit;
@@ -169,6 +155,32 @@ static void linear_tics(buffer *out, const scale *s)
     for (double k = ceil(s->low / step); k * step <= s->high * (1 + 1e-12) && k < ceil(s->low / step) + 20; k++)
         add_tic(out, &first, k == 0 ? 0 : k * step);
     if (first) add_tic(out, &first, s->low);
+}
+
+/* Powers of ten, thinned out; 1, 2 and 5 times them where there are few. How many there are; out NULL: only that. */
+static int log_tics(buffer *out, const scale *s)
+{
+    static const double parts[] = {1, 2, 5};
+    const double decades = log10(s->high / s->low);
+    const int all = decades < 1.8 ? 3 : 1, stride = decades > 6 ? (int)ceil(decades / 6) : 1;
+    int count = 0;
+    bool first = true;
+    for (int e = (int)floor(log10(s->low)); e <= (int)ceil(log10(s->high)); e++)
+        for (int k = 0; k < all; k++) {
+            const double value = parts[k] * pow(10, e);
+            if (e % stride || value < s->low || value > s->high) continue;
+            if (out) add_tic(out, &first, value);
+            count++;
+        }
+    return count;
+}
+
+static void add_tics(buffer *out, const scale *s)
+{
+    if (!s->log || log_tics(NULL, s) < 2)
+        linear_tics(out, s);
+    else
+        log_tics(out, s);
 }
 
 static int by_size(const void *a, const void *b)
@@ -245,28 +257,25 @@ static void add_series(buffer *out, const plot_series *s, int index, bool *first
         return;
     }
     if (has_interval(s))
-        buffer_print(out, "$d%d using 1:2:3:4 with yerrorbars pt 0 lw 1.2 lc rgb '%s' notitle, \\\n  ", index,
-                     look->colour);
+        buffer_print(out, "$d%d using 1:3:(0):($4-$3) with vectors nohead lw 1.2 lc rgb '%s' notitle, \\\n  ", index,
+                     look->colour); /* yerrorbars put white below each mark */
     buffer_print(out, "$d%d using 1:2 with %s pt %d ps %.2f lc rgb '%s' title '%s'", index,
                  s->style == PLOT_JOINED ? "linespoints" : "points", look->mark, look->size, look->colour, s->name);
 }
 
 static void add_axes(buffer *out, const plot *p, const scale *x, const scale *y)
 {
-    if (p->batches) buffer_print(out, "set logscale x 2\n");
+    if (x->log) buffer_print(out, "set logscale x %d\n", p->batches ? 2 : 10);
     if (p->log_y) buffer_print(out, "set logscale y 10\n");
     buffer_print(out, "set xrange [%.9g:%.9g]\nset yrange [%.9g:%.9g]\n", x->low, x->high, y->low, y->high);
     buffer_print(out, "set xtics nomirror scale 0.5 (");
     if (p->batches)
         batch_tics(out, p, x);
     else
-        linear_tics(out, x);
+        add_tics(out, x);
     buffer_print(out, ")\nset ytics nomirror scale 0.5 (");
-    if (p->log_y)
-        log_tics(out, y);
-    else
-        linear_tics(out, y);
-    buffer_print(out, ")\nset xlabel '%s'\nset ylabel '%s'\n", p->x_label, p->y_label);
+    add_tics(out, y);
+    buffer_print(out, ")\nset xlabel '%s' offset 0,0.4\nset ylabel '%s'\n", p->x_label, p->y_label);
 }
 
 static void add_marks(buffer *out, const plot *p, const scale *y)
@@ -277,20 +286,35 @@ static void add_marks(buffer *out, const plot *p, const scale *y)
                      "fc rgb '#808080' fs transparent solid 0.18 noborder\n",
                      p->band_low / 1.12, p->band_high * 1.12);
     if (p->line > 0)
-        buffer_print(out, "set arrow 1 from first %.9g, graph 0 to first %.9g, graph 1 nohead dt 3 lw 1.2 lc rgb '#808080'\n",
-                     p->line, p->line);
+        buffer_print(
+            out, "set arrow 1 from first %.9g, graph 0 to first %.9g, graph 1 nohead dt 3 lw 1.2 lc rgb '#808080'\n",
+            p->line, p->line);
     if (!p->log_y && y->low < 0 && y->high > 0)
         buffer_print(out, "set arrow 2 from graph 0, first 0 to graph 1, first 0 nohead lw 1 lc rgb '#808080'\n");
+}
+
+/* Names stand below the plot, in as many columns as gnuplot finds room for: the picture grows with their rows. */
+static int key_height(const plot *p)
+{
+    size_t longest = 1, names = 0;
+    for (int i = 0; i < p->count; i++) {
+        if (!p->series[i].count) continue;
+        const size_t length = strlen(p->series[i].name);
+        names++;
+        if (length > longest) longest = length;
+    }
+    const size_t columns = 420 / (70 + 8 * longest), rows = columns > 1 ? (names + columns - 1) / columns : names;
+    return 20 * (int)rows;
 }
 
 void plot_script(const plot *p, buffer *out)
 {
     const scale x = x_scale(p), y = y_scale(p);
     buffer_print(out,
-                 "set encoding utf8\nset terminal svg size 480,340 dynamic noenhanced font 'sans,14' name '%s'\n"
+                 "set encoding utf8\nset terminal svg size 480,%d dynamic noenhanced font 'sans,14' name '%s'\n"
                  "set border 3 lc rgb 'black' lw 0.8\nset grid lc rgb '#808080' lw 0.4 dt 3\nset pointintervalbox 0\n"
-                 "set key bmargin center horizontal samplen 2 spacing 1.1 width 1\nset bars 0.6\n",
-                 p->id);
+                 "set key bmargin center horizontal Left reverse samplen 2 spacing 1.1 width 1 height 0.8\n",
+                 300 + key_height(p), p->id);
     add_axes(out, p, &x, &y);
     add_marks(out, p, &y);
     for (int i = 0; i < p->count; i++) add_data(out, p, i, &y);

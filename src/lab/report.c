@@ -86,6 +86,19 @@ static void add_sureness(const recommendation *r, buffer *page)
     close_card(page);
 }
 
+/* No option is broken behind its hyphens. */
+static void add_words(char *command, buffer *page)
+{
+    for (char *end; command; command = end) {
+        const bool option = *command == '-';
+        end = strchr(command, ' ');
+        if (end) *end++ = 0;
+        if (option) buffer_print(page, "<span>");
+        buffer_escape(page, command);
+        buffer_print(page, "%s%s", option ? "</span>" : "", end ? " " : "");
+    }
+}
+
 static void add_head(const tas_sweep *sweep, buffer *page)
 {
     const recommendation *r = &sweep->advice;
@@ -100,7 +113,7 @@ static void add_head(const tas_sweep *sweep, buffer *page)
     buffer_print(page, "</p>\n<h1>%s batch %" PRIu64, r->decided == DECIDED_DEFAULT ? "Begin with" : "Take", r->batch);
     if (r->lr > 0 && isfinite(r->lr)) buffer_print(page, ", learning rate %.3g", r->lr);
     buffer_print(page, "</h1>\n<pre class=\"command\" tabindex=\"0\" aria-label=\"The command to copy\"><code>");
-    if (command.text && !command.failed) buffer_escape(page, command.text);
+    if (command.text && !command.failed) add_words(command.text, page);
     page->failed |= command.failed;
     buffer_print(page, "</code></pre>\n");
     free(command.text);

@@ -186,6 +186,13 @@ void plot_noise(const tas_sweep *sweep, plot *out)
     for (int i = 0; i < sweep->count; i++)
         if (has_windows(&sweep->batch[order[i]])) known[count++] = order[i];
     const int shown = count < SHOWN ? count : SHOWN;
+    double least = INFINITY, most = 0;
+    for (int i = 0; i < count; i++) {
+        const sweep_batch *b = &sweep->batch[known[i]];
+        least = fmin(least, b->noise_end[b->noise_windows - 1]);
+        most = fmax(most, b->noise_end[b->noise_windows - 1]);
+    }
+    out->log_x = most > 3 * least; /* some were trained far longer than others */
     for (int i = 0; i < shown; i++) {
         const sweep_batch *b = &sweep->batch[known[shown > 1 ? i * (count - 1) / (shown - 1) : 0]];
         add_windows(b, plot_add(out, PLOT_JOINED, i, "B = %" PRIu64, b->batch));
@@ -219,7 +226,7 @@ MEAN(seed_spread)
 
 void plot_weights(const tas_sweep *sweep, plot *out)
 {
-    begin(out, "weights", "Fluctuation of the weights against the batch", "share of |w|^2");
+    begin(out, "weights", "Fluctuation of the weights against the batch", "share of |w|\u00b2");
     out->log_y = true;
     out->apart = true;
     add_means(sweep, plot_add(out, PLOT_MARKS, 0, "late in a run"), fluctuation, false);

@@ -54,7 +54,7 @@ static word accuracy_word(double value)
 static void add_noise(buffer *page, const noise_answer *n)
 {
     char text[128];
-    if (n->state == NOISE_UNKNOWN) {
+    if (n->state == NOISE_UNKNOWN || !isfinite(n->low)) {
         add_number(page, NAN);
         return;
     }
@@ -133,8 +133,8 @@ static void add_row(buffer *page, const tas_sweep *sweep, int i, bool accuracy, 
     add_number(page, b->examples_per_s > 0 ? b->examples_per_s : NAN);
     add_number(page, memory ? (double)memory / 1048576 : NAN);
     add_mean(page, &b->steps, true, whole_word);
-    add_mean(page, &b->epochs, false, number_word); /* its spread is that of the steps */
-    add_mean(page, &b->seconds, false, seconds_word);
+    add_mean(page, &b->epochs, true, number_word);
+    add_mean(page, &b->seconds, true, seconds_word);
     add_mean(page, &b->best_loss, false, number_word);
     if (accuracy) add_mean(page, &b->best_accuracy, false, accuracy_word);
     if (test) add_number(page, b->test_loss);
@@ -313,7 +313,7 @@ static void add_runs(const tas_sweep *sweep, buffer *page)
 static void add_time(const tas_sweep *sweep, buffer *page)
 {
     open_fact(page, "Time taken");
-    buffer_print(page, "%s", seconds_word(sweep->elapsed).text);
+    buffer_print(page, "%s", isfinite(sweep->elapsed) ? seconds_word(sweep->elapsed).text : "not known");
     if (isfinite(sweep->forecast) && sweep->forecast > 0)
         buffer_print(page, " (forecast %s)", seconds_word(sweep->forecast).text);
     if (sweep->is.seconds > 0) buffer_print(page, ", limit %s", seconds_word(sweep->is.seconds).text);

@@ -1,0 +1,362 @@
+/* Sweeps by hand: eight batches with plausible figures, and what may be odd about them. */
+#include "sweeps.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char odd_net[] = "a<b>&\"c'\" $(exit 3).net", odd_data[] = "\xff\xc3(/da ta/<script>alert(1)</script>\x80",
+           odd_words[] = "validation loss < 0.5 & \"so\" </p><b>bold</b> \xe2\x82 end";
+
+static const uint64_t sizes[] = {1, 4, 16, 32, 64, 128, 256, 1024};
+enum { SIZES = sizeof sizes / sizeof *sizes };
+
+/* S = 120 (1 + 90 / B) steps of 0.9 ms + 14 us B, seeds 10 % apart. */
+static const double S_MIN = 120, B_CRIT = 90, FIXED = 0.9e-3, EACH = 14e-6, SPREAD = 0.1;
+
+/* Within a share of `size` of 1, not at random. */
+static double wobble(double x, double size) { return 1 + size * sin(7.3 * x); }
+
+static sweep_mean mean(double value, double spread) { return (sweep_mean){value, spread, 3}; }
+
+static void set_no_figure(sweep_batch *b)
+{
+    const sweep_mean none = {NAN, NAN, 0};
+    b->steps = b->examples = b->epochs = b->seconds = none;
+    b->best_loss = b->last_loss = b->best_accuracy = b->last_accuracy = b->epochs_to_best = none;
+    b->gap_equal_loss = b->gap_equal_epochs = b->gap_equal_steps = none;
+    b->loss_equal_loss = b->loss_equal_epochs = b->loss_equal_steps = none;
+    b->fluctuation = b->seed_spread = none;
+    b->noise = (noise_answer){.value = NAN, .high = INFINITY};
+    b->worse_low = -INFINITY;
+    b->worse_high = INFINITY;
+    b->test_loss = b->test_accuracy = NAN;
+}
+
+static void begin(tas_sweep *s, const uint64_t *batches, int count)
+{
+    tas_sweep_options_init(&s->is);
+    s->is.train.lr = 0.1f;
+    s->is.train.momentum = 0;
+    s->count = count;
+    for (int i = 0; i < count; i++) {
+        s->batch[i].batch = batches[i];
+        set_no_figure(&s->batch[i]);
+    }
+    s->target = s->equal_loss = s->equal_epochs = s->nearest = s->forecast = NAN;
+}
+
+/* The recommendation ------------------------------------------------------------------------------------------------ */
+
+void sweep_advised(tas_sweep *s)
+{
+    time_point times[SWEEP_BATCHES];
+    int timed = 0;
+    for (int i = 0; i < s->count; i++) {
+        const sweep_batch *b = &s->batch[i];
+        s->row[i] = (recommend_row){.batch = b->batch,
+                                    .lr = b->lr,
+                                    .outcome = b->outcome,
+                                    .seconds = b->step_seconds,
+                                    .log_steps = log(b->steps.value),
+                                    .log_spread = b->steps.spread > 0 ? b->steps.spread : 0,
+                                    .seeds = b->steps.seeds,
+                                    .loss = b->best_loss.value,
+                                    .worse_low = b->worse_low,
+                                    .worse_high = b->worse_high,
+                                    .memory = (double)b->memory_used};
+        if (b->step_seconds > 0) times[timed++] = (time_point){(double)b->batch, b->step_seconds, 9};
+    }
+    s->input = (recommend_input){
+        .rows = s->row, .count = s->count, .goal = GOAL_TIME, .limits.examples = s->examples, .lr = 0.1};
+    fit_step_time(times, timed, &s->input.time);
+    recommend(&s->input, &s->advice);
+    recommend_words(&s->input, &s->advice, s->reason, sizeof s->reason);
+}
+
+/* Plausible --------------------------------------------------------------------------------------------------------- */
+
+static void fill_cost(sweep_batch *b)
+{
+    const double size = (double)b->batch;
+    b->step_seconds = (FIXED + EACH * size) * wobble(size, 0.04);
+    b->rounds = 9;
+    b->examples_per_s = size / b->step_seconds;
+    b->memory_forecast = b->memory_used = 3700000 + 21000 * b->batch;
+    b->tile = 256;
+    b->tiles = b->batch > 256 ? (uint32_t)(b->batch / 256) : 1;
+    b->resident = 1;
+}
+
+static void fill_noise(sweep_batch *b, double longest)
+{
+    b->noise = (noise_answer){NOISE_KNOWN, 82, 61, 118, 900};
+    b->noise_windows = 12;
+    for (int w = 0; w < b->noise_windows; w++) {
+        const double value = 12 * pow(1.3, w) * wobble(w + (double)b->batch, 0.1);
+        b->noise_end[w] = longest * (w + 1) / b->noise_windows;
+        b->noise_window[w] = (noise_answer){NOISE_KNOWN, value, value / 1.4, value * 1.6, 60};
+    }
+    b->noise_window[10] = (noise_answer){NOISE_AT_LEAST, NAN, 90, INFINITY, 60};
+    b->noise_window[11] = (noise_answer){NOISE_UNKNOWN, NAN, 0, INFINITY, 0};
+}
+
+static void fill_runs(const tas_sweep *s, sweep_batch *b, int i)
+{
+    const double size = (double)b->batch, steps = S_MIN * (1 + B_CRIT / size) * wobble(i, 0.05);
+    b->lr = 0.2 * size / (size + 90);
+    b->outcome = ROW_REACHED;
+    b->seeds = b->reached = 3;
+    b->searches = 9;
+    b->steps = mean(steps, SPREAD);
+    b->examples = mean(steps * size, SPREAD);
+    b->epochs = mean(steps * size / (double)s->examples, SPREAD);
+    b->seconds = mean(steps * b->step_seconds, SPREAD);
+    b->best_loss = mean(0.42 + 0.002 * i * i / 7, 0.004);
+    b->last_loss = mean(0.43 + 0.002 * i * i / 7, 0.006);
+    b->best_accuracy = mean(0.853 - 0.001 * i, 0.002);
+    b->last_accuracy = mean(0.850 - 0.001 * i, 0.003);
+    b->epochs_to_best = mean(1.4, 0.2);
+    b->gap_equal_loss = mean(0.021 + 0.0003 * i, 0.003);
+    b->gap_equal_epochs = mean(0.024 - 0.002 * i, 0.003);
+    b->gap_equal_steps = mean(0.006 + 0.003 * i, 0.003);
+    b->loss_equal_loss = mean(0.451 + 0.0003 * i, 0.003);
+    b->loss_equal_epochs = mean(0.44 + 0.009 * i * i / 7, 0.004);
+    b->loss_equal_steps = mean(0.62 - 0.025 * i, 0.006);
+    b->fluctuation = mean(2e-3 / pow(size, 0.4), 2e-4 / pow(size, 0.4));
+    b->seed_spread = mean(6e-3 / pow(size, 0.35), 9e-4 / pow(size, 0.35));
+    b->worse_low = i ? -0.004 + 0.001 * i : 0;
+    b->worse_high = i ? 0.004 + 0.001 * i : 0;
+    b->test_loss = b->best_loss.value + 0.03;
+    b->test_accuracy = b->best_accuracy.value - 0.01;
+    fill_noise(b, 3 * steps * size);
+}
+
+static void fill_frozen(const tas_sweep *s, frozen_point *p, int at)
+{
+    static const char *const names[] = {"start", "middle", "target"};
+    static const double traces[] = {11, 7, 5}, squares[] = {2.2, 0.11, 0.03};
+    p->name = names[at];
+    p->step = 400 * (uint64_t)at;
+    p->loss = 2.3 / (1 + at);
+    p->trace = traces[at];
+    p->square = squares[at];
+    for (int i = 0; i < s->count; i++) {
+        frozen_facts *f = &p->batch[i];
+        const double part = 1 / (double)s->batch[i].batch - 1 / (double)s->examples;
+        f->draws = 30;
+        f->variance_expected = p->trace * part;
+        f->variance = f->variance_expected * wobble(i + at, 0.05);
+        f->variance_error = f->variance * 0.06;
+        f->cosine_expected = 1 / sqrt(1 + p->trace / p->square * part);
+        f->cosine = 1 - (1 - f->cosine_expected) * wobble(i + 2 * at, 0.02);
+        f->cosine_error = 0.02 * (1 - f->cosine_expected);
+        f->loss_expected = 1.1 * sqrt(part);
+        f->loss_spread = f->loss_expected * wobble(i + 3 * at, 0.1);
+    }
+}
+
+/* Two runs of B = 64: one whole, one of the search, given up. */
+static void fill_run_list(tas_sweep *s)
+{
+    s->runs = s->runs_room = 2;
+    s->run = calloc(2, sizeof *s->run);
+    for (int r = 0; r < s->runs; r++) {
+        sweep_run *run = &s->run[r];
+        *run = (sweep_run){.batch = 64, .seed = 7 + (uint64_t)r, .lr = 0.083, .search = r == 1, .points = 3};
+        run->outcome = r ? ROW_UNDERTRAINED : ROW_REACHED;
+        run->steps = r ? NAN : 288;
+        run->seconds = r ? NAN : 0.51;
+        run->race = NAN;
+        run->point = calloc(3, sizeof *run->point);
+        for (int k = 0; k < run->points; k++) {
+            sweep_point *p = &run->point[k];
+            *p = (sweep_point){.step = 144 * (uint64_t)k, .examples = 9216 * (uint64_t)k, .seconds = 0.25 * k};
+            p->train_loss = r ? NAN : 2.3 / (1 + k);
+            p->train_accuracy = r ? NAN : 0.4 * k;
+            p->loss = 2.35 / (1 + k);
+            p->accuracy = 0.4 * k;
+        }
+    }
+}
+
+static void fill_plausible_of(tas_sweep *s, int count)
+{
+    begin(s, sizes, count);
+    snprintf(s->net, sizeof s->net, "mlp");
+    snprintf(s->data, sizeof s->data, "/usr/share/datasets/fashion-mnist");
+    snprintf(s->device, sizeof s->device, "pocl");
+    snprintf(s->device_name, sizeof s->device_name, "pthread-skylake-avx512-Intel(R) Xeon(R) Platinum 8370C");
+    s->examples = 55000;
+    s->validation = 5000;
+    s->test = 10000;
+    s->parameters = 101770;
+    s->target = 0.45;
+    snprintf(s->target_words, sizeof s->target_words,
+             "validation loss 0.45, what B = 64 reaches in one epoch at lr 0.08");
+    s->forecast = 190;
+    s->elapsed = 204;
+    s->equal_loss = 0.43;
+    s->equal_epochs = 1.4;
+    s->equal_steps = 240;
+    for (int i = 0; i < s->count; i++) {
+        fill_cost(&s->batch[i]);
+        fill_runs(s, &s->batch[i], i);
+    }
+    for (int p = 0; p < FROZEN_POINTS; p++) fill_frozen(s, &s->frozen[p], p);
+    fill_run_list(s);
+    sweep_advised(s);
+}
+
+static void fill_plausible(tas_sweep *s) { fill_plausible_of(s, SIZES); }
+
+/* Odd --------------------------------------------------------------------------------------------------------------- */
+
+static void fill_unknown(tas_sweep *s)
+{
+    begin(s, sizes, SIZES);
+    s->is.brief = 1;
+    s->stopped = s->short_of_time = true;
+    for (int i = 0; i < s->count; i++) snprintf(s->batch[i].why, sizeof s->batch[i].why, "short of time");
+    sweep_advised(s);
+}
+
+static void set_nan(double *first, size_t bytes)
+{
+    for (size_t i = 0; i < bytes / sizeof *first; i++) first[i] = NAN;
+}
+
+/* All that is a figure, is none, though all is said to be measured. */
+static void fill_nan(tas_sweep *s)
+{
+    fill_plausible(s);
+    for (int i = 0; i < s->count; i++) {
+        sweep_batch *b = &s->batch[i];
+        sweep_mean *const means[] = {&b->steps,           &b->examples,          &b->epochs,
+                                     &b->seconds,         &b->best_loss,         &b->last_loss,
+                                     &b->best_accuracy,   &b->last_accuracy,     &b->epochs_to_best,
+                                     &b->gap_equal_loss,  &b->gap_equal_epochs,  &b->gap_equal_steps,
+                                     &b->loss_equal_loss, &b->loss_equal_epochs, &b->loss_equal_steps,
+                                     &b->fluctuation,     &b->seed_spread};
+        for (size_t k = 0; k < sizeof means / sizeof *means; k++) *means[k] = mean(NAN, NAN);
+        b->lr = b->step_seconds = b->examples_per_s = b->worse_low = b->worse_high = NAN;
+        b->test_loss = b->test_accuracy = NAN;
+        b->noise = (noise_answer){NOISE_KNOWN, NAN, NAN, NAN, 10};
+        for (int w = 0; w < b->noise_windows; w++) b->noise_window[w] = b->noise, b->noise_end[w] = NAN;
+        for (int p = 0; p < FROZEN_POINTS; p++) {
+            frozen_facts *f = &s->frozen[p].batch[i];
+            set_nan(&f->variance, sizeof *f - offsetof(frozen_facts, variance));
+        }
+    }
+    for (int p = 0; p < FROZEN_POINTS; p++) s->frozen[p].loss = s->frozen[p].trace = s->frozen[p].square = NAN;
+    s->target = s->forecast = s->elapsed = s->equal_loss = s->equal_epochs = NAN;
+    sweep_advised(s);
+}
+
+static void fill_one(tas_sweep *s) { fill_plausible_of(s, 1); }
+
+static void fill_unreached(tas_sweep *s)
+{
+    const sweep_mean none = {NAN, NAN, 0};
+    fill_plausible(s);
+    for (int i = 0; i < s->count; i++) {
+        sweep_batch *b = &s->batch[i];
+        b->outcome = ROW_UNDERTRAINED;
+        b->reached = 0;
+        b->steps = b->examples = b->epochs = b->seconds = none;
+        b->gap_equal_loss = b->gap_equal_epochs = b->gap_equal_steps = none;
+        b->loss_equal_loss = b->loss_equal_epochs = b->loss_equal_steps = none;
+    }
+    s->equal_loss = s->equal_epochs = NAN;
+    s->equal_steps = 0;
+    s->nearest = 0.474;
+    s->nearest_batch = 32;
+    sweep_advised(s);
+}
+
+/* A regression, without classes, on arrays, under Adam and a schedule. */
+static void fill_untested(tas_sweep *s)
+{
+    const sweep_mean none = {NAN, NAN, 0};
+    fill_plausible(s);
+    s->test = 0;
+    s->data[0] = 0;
+    s->is.train.optimizer = TAS_ADAMW;
+    s->is.train.weight_decay = 0.01f;
+    s->is.train.schedule = TAS_SCHEDULE_COSINE;
+    s->is.train.warmup = 100;
+    s->is.epochs = 4;
+    s->is.budget = 64 << 20;
+    s->is.waste = 3;
+    for (int i = 0; i < s->count; i++) {
+        sweep_batch *b = &s->batch[i];
+        b->test_loss = b->test_accuracy = NAN;
+        b->best_accuracy = b->last_accuracy = none;
+    }
+    sweep_advised(s);
+}
+
+static void fill_diverged(tas_sweep *s)
+{
+    fill_plausible(s);
+    sweep_batch *b = &s->batch[s->count - 1];
+    const uint64_t size = b->batch;
+    set_no_figure(b);
+    b->batch = size;
+    b->outcome = ROW_DIVERGED;
+    b->diverged = 3;
+    b->reached = 0;
+    b->lr_edge = true;
+    snprintf(b->why, sizeof b->why, "the loss was not finite at step 12, at each rate that was tried");
+    b = &s->batch[s->count - 2];
+    b->diverged = 1;
+    b->reached = 2;
+    sweep_advised(s);
+}
+
+static void fill_names(tas_sweep *s)
+{
+    fill_plausible(s);
+    snprintf(s->net, sizeof s->net, "%s", odd_net);
+    snprintf(s->data, sizeof s->data, "%s", odd_data);
+    snprintf(s->device, sizeof s->device, "x\"><i>&");
+    snprintf(s->device_name, sizeof s->device_name, "card <0> \"&amp;\" \xfe");
+    snprintf(s->target_words, sizeof s->target_words, "%s", odd_words);
+    snprintf(s->reason, sizeof s->reason, "%s", odd_words);
+    snprintf(s->batch[3].why, sizeof s->batch[3].why, "%s", odd_words);
+}
+
+const sweep_fixture sweep_fixtures[] = {
+    {"plausible", fill_plausible}, {"unknown", fill_unknown},   {"nan", fill_nan},           {"one", fill_one},
+    {"unreached", fill_unreached}, {"untested", fill_untested}, {"diverged", fill_diverged}, {"names", fill_names},
+};
+const int sweep_fixture_count = sizeof sweep_fixtures / sizeof *sweep_fixtures;
+
+tas_sweep *sweep_made(tas_context *context, const char *name)
+{
+    for (int i = 0; i < sweep_fixture_count; i++) {
+        if (strcmp(name, sweep_fixtures[i].name)) continue;
+        tas_sweep *s = calloc(1, sizeof *s);
+        s->context = context;
+        sweep_fixtures[i].fill(s);
+        return s;
+    }
+    return NULL;
+}
+
+tas_sweep *sweep_blank(tas_context *context, const uint64_t *batches, int count)
+{
+    tas_sweep *s = calloc(1, sizeof *s);
+    s->context = context;
+    begin(s, batches, count);
+    s->advice.row = -1;
+    return s;
+}
+
+void sweep_freed(tas_sweep *s)
+{
+    for (int i = 0; s && i < s->runs; i++) free(s->run[i].point);
+    if (s) free(s->run);
+    free(s);
+}

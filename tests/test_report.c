@@ -1,0 +1,529 @@
+/* The report as a file: pages of sweeps that were never run are well formed and need nothing beside themselves; what fails leaves the earlier file.
+ *
+ *     test_report --write FOLDER     writes each page, for test_report.py
+ *
+ * Without gnuplot in PATH all is skipped. */
+#include "base/base.h" /* before check.h, which has a macro of the name fail */
+#include "lab/gnuplot.h"
+#include "lab/report.h"
+
+#include "sweeps.h"
+
+#include "support.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A page is read once: tags nest, attributes are quoted, ids are met once, nothing points out of it ------------------- */
+
+enum { DEPTH = 64, NAMES = 8192, NAME = 96 };
+
+typedef struct reader {
+    const char *page, *at;
+    char open[DEPTH][NAME];
+    int depth, ids, uses;
+    char id[NAMES][NAME], use[NAMES][NAME]; /* defined; pointed to */
+    int pictures, labels, tags;
+} reader;
+
+static bool begins(const char *text, const char *with) { return !strncmp(text, with, strlen(with)); }
+
+static void broken(const reader *r, const char *what)
+{
+    ck_abort_msg("%s at byte %ld: %.120s", what, (long)(r->at - r->page), r->at);
+}
+
+static void take_name(reader *r, char name[NAME], const char *stop)
+{
+    const size_t length = strcspn(r->at, stop);
+    if (!length || length >= NAME) broken(r, "a name that is empty or too long");
+    memcpy(name, r->at, length);
+    name[length] = 0;
+    r->at += length;
+}
+
+static void check_entity(reader *r)
+{
+    const size_t length = strspn(r->at + 1, "#abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+    if (!length || length > 8 || r->at[1 + length] != ';') broken(r, "an & that is no entity");
+}
+
+static void keep(reader *r, char list[NAMES][NAME], int *count, const char *text, size_t length)
+{
+    ck_assert_int_lt(*count, NAMES);
+    if (length >= NAME) broken(r, "an id that is too long");
+    memcpy(list[*count], text, length);
+    list[(*count)++][length] = 0;
+}
+
+static void check_attribute(reader *r, const char *tag, const char *name, const char *value, size_t length)
+{
+    const bool href = !strcmp(name, "href") || !strcmp(name, "xlink:href");
+    if (!strcmp(name, "id")) keep(r, r->id, &r->ids, value, length);
+    if (!strcmp(name, "src") || !strcmp(name, "srcset") || begins(name, "on")) broken(r, "a file or a script");
+    if (href && *value != '#') broken(r, "a link out of the page");
+    if (href) keep(r, r->use, &r->uses, value + 1, length - 1);
+    if (begins(value, "url(#"))
+        keep(r, r->use, &r->uses, value + 5, length - 6);
+    else if (memmem(value, length, "url(", 4))
+        broken(r, "a link out of the page");
+    if (!begins(name, "xmlns") && (memmem(value, length, "http:", 5) || memmem(value, length, "https:", 6)))
+        broken(r, "an address");
+    if (!strcmp(tag, "svg") && !strcmp(name, "aria-label") && length) r->labels++;
+}
+
+static void read_attributes(reader *r, const char *tag)
+{
+    char seen[32][NAME];
+    for (int count = 0;; count++) {
+        r->at += strspn(r->at, " \t\r\n");
+        if (*r->at == '>' || begins(r->at, "/>")) return;
+        ck_assert_int_lt(count, 32);
+        take_name(r, seen[count], "= \t\r\n<>/\"'");
+        for (int i = 0; i < count; i++)
+            if (!strcmp(seen[i], seen[count])) broken(r, "an attribute twice");
+        if (!begins(r->at, "=\"")) broken(r, "an attribute without a quoted value");
+        const char *value = r->at += 2;
+        for (; *r->at != '"'; r->at++) {
+            if (!*r->at || *r->at == '<') broken(r, "a value that does not end");
+            if (*r->at == '&') check_entity(r);
+        }
+        check_attribute(r, tag, seen[count], value, (size_t)(r->at++ - value));
+    }
+}
+
+static void open_tag(reader *r)
+{
+    char tag[NAME];
+    static const char *const barred[] = {"script", "link", "img", "iframe", "object", "embed", "base"};
+    r->at++;
+    take_name(r, tag, " \t\r\n/><");
+    for (size_t i = 0; i < sizeof barred / sizeof *barred; i++)
+        if (!strcmp(tag, barred[i])) broken(r, "a tag that the page needs not");
+    read_attributes(r, tag);
+    r->tags++;
+    r->pictures += !strcmp(tag, "svg");
+    if (*r->at == '/') {
+        r->at += 2; /* an SVG's own */
+    } else {
+        r->at++;
+        if (strcmp(tag, "meta") && strcmp(tag, "br") && strcmp(tag, "hr")) {
+            ck_assert_int_lt(r->depth, DEPTH);
+            strcpy(r->open[r->depth++], tag);
+        }
+    }
+    if (!strcmp(tag, "style")) {
+        const char *end = strstr(r->at, "</style>");
+        ck_assert_ptr_nonnull(end);
+        for (; r->at < end; r->at++)
+            if (begins(r->at, "url(") || begins(r->at, "@import") || *r->at == '<')
+                broken(r, "a style that points out");
+    }
+}
+
+static void close_tag(reader *r)
+{
+    char tag[NAME];
+    r->at += 2;
+    take_name(r, tag, " \t\r\n/><");
+    if (!r->depth || strcmp(r->open[r->depth - 1], tag)) broken(r, "a tag that closes none");
+    r->depth--;
+    if (*r->at++ != '>') broken(r, "a closing tag with more in it");
+}
+
+static int by_name(const void *a, const void *b) { return strcmp(a, b); }
+
+static void check_ids(reader *r)
+{
+    qsort(r->id, (size_t)r->ids, NAME, by_name);
+    for (int i = 1; i < r->ids; i++) ck_assert_msg(strcmp(r->id[i - 1], r->id[i]), "the id %s is met twice", r->id[i]);
+    for (int i = 0; i < r->uses; i++)
+        ck_assert_msg(bsearch(r->use[i], r->id, (size_t)r->ids, NAME, by_name), "nothing has the id %s", r->use[i]);
+}
+
+/* No more than HTML wants, but for its leniency. Answers how many pictures there are. */
+static int check_page(const char *page)
+{
+    static reader r;
+    memset(&r, 0, sizeof r);
+    r.page = r.at = page;
+    ck_assert_msg(begins(page, "<!DOCTYPE html>"), "%.80s", page);
+    r.at += strlen("<!DOCTYPE html>");
+    while (*r.at) {
+        if (begins(r.at, "</"))
+            close_tag(&r);
+        else if (*r.at == '<')
+            open_tag(&r);
+        else if (*r.at == '>')
+            broken(&r, "a > in a text");
+        else {
+            const int length = utf8_character(r.at);
+            if (*r.at == '&') check_entity(&r);
+            if (!length) broken(&r, "no UTF-8");
+            r.at += length;
+        }
+    }
+    ck_assert_msg(r.depth == 0, "<%s> is not closed", r.depth ? r.open[r.depth - 1] : "");
+    ck_assert_int_gt(r.tags, 100);
+    ck_assert_int_eq(r.pictures, r.labels);
+    check_ids(&r);
+    return r.pictures;
+}
+
+static int count_of(const char *text, const char *word)
+{
+    int count = 0;
+    for (const char *at = text; (at = strstr(at, word)); at += strlen(word)) count++;
+    return count;
+}
+
+/* Pages ------------------------------------------------------------------------------------------------------------- */
+
+static tas_context *own;
+static char folder[] = "/tmp/tassello-report-XXXXXX", file[64];
+
+static void open_own(void)
+{
+    ck_assert_int_eq(tas_context_open(&own), TAS_OK);
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(file, sizeof file, "%s/report.html", folder);
+}
+
+static void close_own(void)
+{
+    char command[128];
+    snprintf(command, sizeof command, "PATH=/bin:/usr/bin; chmod -R u+w %s; rm -rf %s", folder, folder);
+    ck_assert_int_eq(system(command), 0);
+    strcpy(folder + strlen(folder) - 6, "XXXXXX");
+    tas_context_close(&own);
+}
+
+/* context is support's, of which nothing else is wanted here. */
+static void expect_own(tas_status found, tas_status wanted, const char *word, const char *other)
+{
+    context = own;
+    expect(found, wanted, word, other);
+}
+
+static char *page_of(const char *name)
+{
+    buffer page = {0};
+    tas_sweep *s = sweep_made(own, name);
+    expect_own(report_page(s, &page), TAS_OK, "", "");
+    sweep_freed(s);
+    return page.text;
+}
+
+START_TEST(pages_are_well_formed)
+{
+    static const int pictures[] = {11, 0, 1, 11, 8, 11, 11, 11}; /* of NaN alone the memory is known */
+    char *page = page_of(sweep_fixtures[_i].name);
+    ck_assert_int_eq(check_page(page), pictures[_i]);
+    ck_assert_int_eq(count_of(page, "No plot: "), 11 - pictures[_i]);
+    ck_assert_int_eq(count_of(page, "It is commonly claimed: "), 11);
+    ck_assert_int_eq(count_of(page, "<h1>"), 1);
+    static const char *const slips[] = {">nan", " nan", "-nan", ">inf", " inf ", "(null)", "%%", " %.", " %s"};
+    for (size_t i = 0; i < sizeof slips / sizeof *slips; i++)
+        ck_assert_msg(!strstr(page, slips[i]), "%.200s", strstr(page, slips[i]));
+    free(page);
+}
+END_TEST
+
+START_TEST(names_are_escaped)
+{
+    char *page = page_of("names");
+    ck_assert_ptr_null(strstr(page, "<b>&"));
+    ck_assert_ptr_null(strstr(page, "bold</b>"));
+    ck_assert_ptr_nonnull(strstr(page, "<strong>a&lt;b&gt;&amp;&quot;c&#39;&quot; $(exit 3).net</strong>"));
+    ck_assert_ptr_nonnull(strstr(page, "<title>Batch size of a&lt;b&gt;"));
+    ck_assert_ptr_nonnull(strstr(page, "&#xfffd;&#xfffd;(/da ta/&lt;script&gt;alert(1)&lt;/script&gt;&#xfffd;"));
+    ck_assert_ptr_nonnull(strstr(page, "x&quot;&gt;&lt;i&gt;&amp;"));
+    ck_assert_ptr_nonnull(strstr(page, "card &lt;0&gt; &quot;&amp;amp;&quot; &#xfffd;"));
+    ck_assert_int_eq(count_of(page, "&lt;/p&gt;&lt;b&gt;bold&lt;/b&gt;"), 4); /* target, reason, why; target again */
+    free(page);
+}
+END_TEST
+
+/* What stands between <code> and </code>, as text: of a page in which nothing in it is escaped. */
+static char *command_of(const char *page)
+{
+    const char *at = strstr(page, "<code>"), *end = strstr(page, "</code>");
+    ck_assert(at && end && end < strstr(page, "<dl class=\"cards\">"));
+    char *text = calloc(1, (size_t)(end - at)), *to = text;
+    for (at += strlen("<code>"); at < end; at++)
+        if (*at == '<')
+            at = strchr(at, '>');
+        else
+            *to++ = *at;
+    return text;
+}
+
+/* What the first screen must not be without, of the recommendation's own figures. */
+START_TEST(the_recommendation_comes_first)
+{
+    char *page = page_of("plausible"), head[128];
+    tas_sweep *s = sweep_made(own, "plausible");
+    const char *cards = strstr(page, "<dl class=\"cards\">"), *plots = strstr(page, "<svg");
+    ck_assert(s->advice.decided != DECIDED_DEFAULT && cards && plots && cards < plots);
+    snprintf(head, sizeof head, "<h1>Take batch %d, learning rate ", (int)s->advice.batch);
+    ck_assert_ptr_nonnull(strstr(page, head));
+    char *text = command_of(page), *command = tas_sweep_command(s);
+    ck_assert_str_eq(text, command); /* as it is copied, tags and all else left out */
+    free(text);
+    free(command);
+    static const char *const words[] = {"Time to the target", "What decided", "As good",
+                                        "Half, B = ",         "Double, B = ", "How sure"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        const char *at = strstr(cards, words[i]);
+        ck_assert_msg(at && at < plots, "%s", words[i]);
+    }
+    free(page);
+    page = page_of("unknown");
+    ck_assert_ptr_nonnull(strstr(page, "<h1>Begin with batch 64"));
+    ck_assert_ptr_nonnull(strstr(page, "The sweep was stopped before its end"));
+    ck_assert_int_eq(count_of(page, ": short of time."), s->count);
+    free(page);
+    page = page_of("unreached");
+    ck_assert_ptr_nonnull(strstr(page, "the nearest was 0.474, at B = 32"));
+    free(page);
+    page = page_of("diverged");
+    ck_assert_ptr_nonnull(strstr(page, "<strong>B = 1024</strong> diverged: the loss was not finite at step 12"));
+    ck_assert_ptr_nonnull(strstr(page, "1 of 3 seeds diverged"));
+    free(page);
+    sweep_freed(s);
+}
+END_TEST
+
+/* Spreads of geometric means are shares: in log they would be told wrong. */
+START_TEST(the_table_tells_spreads_alike)
+{
+    char *page = page_of("plausible");
+    const char *table = strstr(page, "<table class=\"batches\">"), *end = strstr(table, "</table>");
+    char *copy = strndup(table, (size_t)(end - table));
+    ck_assert_int_eq(count_of(copy, "<small>&plusmn;11&nbsp;%</small>"), 3 * 8); /* steps, epochs, time */
+    ck_assert_int_eq(count_of(copy, "&plusmn;0.100"), 0);
+    ck_assert_int_eq(count_of(copy, "<tr"), 9);
+    ck_assert_int_eq(count_of(copy, "recommended"), 1);
+    ck_assert_int_eq(count_of(copy, "class=\"best\""), 1);
+    free(copy);
+    free(page);
+}
+END_TEST
+
+/* Files ------------------------------------------------------------------------------------------------------------- */
+
+static void put_earlier(void)
+{
+    FILE *out = fopen(file, "w");
+    ck_assert(out && fputs("earlier", out) >= 0 && !fclose(out));
+}
+
+/* The earlier report stands there as it was, and nothing else. */
+static void expect_earlier(void)
+{
+    char text[16] = "";
+    FILE *in = fopen(file, "r");
+    ck_assert_ptr_nonnull(in);
+    ck_assert_ptr_nonnull(fgets(text, sizeof text, in));
+    fclose(in);
+    ck_assert_str_eq(text, "earlier");
+    DIR *all = opendir(folder);
+    for (struct dirent *one; (one = readdir(all));)
+        ck_assert_msg(*one->d_name == '.' || !strcmp(one->d_name, "report.html"), "%s was left behind", one->d_name);
+    closedir(all);
+}
+
+static tas_sweep *earlier_and_sweep(void)
+{
+    put_earlier();
+    return sweep_made(own, "plausible");
+}
+
+START_TEST(a_report_is_a_file)
+{
+    tas_sweep *s = earlier_and_sweep();
+    expect_own(tas_report_check(own, file), TAS_OK, "", "");
+    expect_earlier();
+    expect_own(tas_sweep_report(s, file), TAS_OK, "", "");
+    static char text[4 << 20];
+    FILE *in = fopen(file, "r");
+    const size_t bytes = fread(text, 1, sizeof text - 1, in);
+    fclose(in);
+    text[bytes] = 0;
+    ck_assert_int_eq(check_page(text), 11);
+    sweep_freed(s);
+}
+END_TEST
+
+START_TEST(without_gnuplot_the_file_stands)
+{
+    tas_sweep *s = earlier_and_sweep();
+    setenv("PATH", "/nowhere", 1);
+    expect_own(tas_report_check(own, file), TAS_BAD_FILE, "gnuplot was not found in PATH", "apt install gnuplot-nox");
+    expect_own(tas_sweep_report(s, file), TAS_BAD_FILE, "gnuplot was not found in PATH", "apt install gnuplot-nox");
+    expect_earlier();
+    ck_assert_int_eq(unlink(file), 0);
+    expect_own(tas_sweep_report(s, file), TAS_BAD_FILE, "gnuplot was not found", "");
+    ck_assert_int_ne(access(file, F_OK), 0);
+    sweep_freed(s);
+}
+END_TEST
+
+/* A program of that name in a folder of its own, that does as it is told. */
+static void put_gnuplot(const char *what_it_does)
+{
+    char name[128], path[256];
+    snprintf(name, sizeof name, "%s/.bin", folder);
+    mkdir(name, 0777);
+    snprintf(path, sizeof path, "%s:/usr/bin:/bin", name);
+    setenv("PATH", path, 1);
+    snprintf(name, sizeof name, "%s/.bin/gnuplot", folder);
+    FILE *out = fopen(name, "w");
+    fprintf(out, "#!/bin/sh\n%s\n", what_it_does);
+    ck_assert_int_eq(fclose(out), 0);
+    ck_assert_int_eq(chmod(name, 0755), 0);
+}
+
+START_TEST(a_broken_gnuplot_is_told_of)
+{
+    tas_sweep *s = earlier_and_sweep();
+    put_gnuplot("cat >/dev/null; echo 'line 3: no such terminal' >&2; exit 1");
+    expect_own(tas_sweep_report(s, file), TAS_BAD_FILE, "gnuplot failed", "no such terminal");
+    put_gnuplot("cat >/dev/null; echo '<svg viewBox=\"0 0 1 1\"><desc></desc><g>'");
+    expect_own(tas_sweep_report(s, file), TAS_BAD_FILE, "no whole picture", "Examples a second");
+    put_gnuplot("exit 0"); /* without having read the script: no SIGPIPE */
+    expect_own(tas_sweep_report(s, file), TAS_BAD_FILE, "no whole picture", "");
+    expect_own(tas_report_check(own, file), TAS_BAD_FILE, "does not tell its version", "apt install");
+    put_gnuplot("kill -9 $$");
+    expect_own(tas_sweep_report(s, file), TAS_BAD_FILE, "gnuplot failed", "");
+    expect_earlier();
+    sweep_freed(s);
+}
+END_TEST
+
+/* More than a socket or a pipe holds: neither side waits for the other, and one that is gone raises no SIGPIPE. */
+START_TEST(scripts_may_be_long)
+{
+    enum { LONG = 4 << 20 };
+    buffer out = {0};
+    char *script = malloc(LONG + 1);
+    memset(script, '#', LONG);
+    script[LONG] = 0;
+    put_gnuplot("exit 0"); /* reads nothing */
+    expect_own(gnuplot_run(own, script, &out), TAS_OK, "", "");
+    ck_assert_uint_eq(out.bytes, 0);
+    put_gnuplot("cat");
+    expect_own(gnuplot_run(own, script, &out), TAS_OK, "", "");
+    ck_assert_uint_eq(out.bytes, LONG);
+    ck_assert_str_eq(out.text, script);
+    free(out.text);
+    free(script);
+}
+END_TEST
+
+START_TEST(places_are_checked)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/missing/report.html", folder);
+    expect_own(tas_report_check(own, path), TAS_BAD_FILE, path, "the folder");
+    expect_own(tas_report_check(own, folder), TAS_BAD_FILE, folder, "is a folder");
+    expect_own(tas_report_check(own, "/proc/report.html"), TAS_BAD_FILE, "/proc/report.html", "cannot be written");
+    put_earlier();
+    snprintf(path, sizeof path, "%s/below.html", file);
+    expect_own(tas_report_check(own, path), TAS_BAD_FILE, file, "no folder");
+    expect_own(tas_report_check(own, ""), TAS_BAD_ARGUMENT, "no file name", "");
+    expect_own(tas_report_check(own, NULL), TAS_BAD_ARGUMENT, "no file name", "");
+    if (geteuid()) { /* the superuser may write all the same */
+        ck_assert_int_eq(chmod(folder, 0555), 0);
+        expect_own(tas_report_check(own, file), TAS_BAD_FILE, file, "cannot be written");
+        ck_assert_int_eq(chmod(folder, 0755), 0);
+    }
+    expect_earlier();
+}
+END_TEST
+
+START_TEST(reports_go_nowhere_but_to_files)
+{
+    char path[128];
+    tas_sweep *s = earlier_and_sweep();
+    snprintf(path, sizeof path, "%s/missing/report.html", folder);
+    expect_own(tas_sweep_report(s, path), TAS_BAD_FILE, path, "cannot be written");
+    expect_own(tas_sweep_report(s, folder), TAS_BAD_FILE, folder, "not a regular file");
+    expect_own(tas_sweep_report(s, "/proc/report.html"), TAS_BAD_FILE, "/proc/report.html", "cannot be written");
+    expect_own(tas_sweep_report(s, ""), TAS_BAD_ARGUMENT, "no file name", "");
+    expect_earlier();
+    sweep_freed(s);
+}
+END_TEST
+
+/* No more than a part of it can be written, as on a full disk. */
+START_TEST(a_write_that_fails_leaves_the_earlier_file)
+{
+    const struct rlimit least = {4096, 4096};
+    tas_sweep *s = earlier_and_sweep();
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &least), 0);
+    const tas_status page = tas_sweep_report(s, file);
+    char said[256];
+    snprintf(said, sizeof said, "%s", tas_error(own));
+    const tas_status json = tas_sweep_json(s, file);
+    ck_assert_msg(page == TAS_BAD_FILE && strstr(said, file), "%d: %s", page, said);
+    ck_assert_msg(json == TAS_BAD_FILE && strstr(tas_error(own), file), "%d: %s", json, tas_error(own));
+    expect_earlier();
+    sweep_freed(s);
+}
+END_TEST
+
+/* ------------------------------------------------------------------------------------------------------------------- */
+
+static int write_pages(const char *where)
+{
+    if (tas_context_open(&own)) return 1;
+    for (int i = 0; i < sweep_fixture_count; i++) {
+        char name[4096];
+        snprintf(name, sizeof name, "%s/%s.html", where, sweep_fixtures[i].name);
+        tas_sweep *s = sweep_made(own, sweep_fixtures[i].name);
+        const tas_status status = tas_sweep_report(s, name);
+        sweep_freed(s);
+        if (!status) continue;
+        fprintf(stderr, "%s\n", tas_error(own));
+        return 1;
+    }
+    tas_context_close(&own);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (system("gnuplot --version >/dev/null 2>&1")) {
+        printf("no gnuplot in PATH, which draws the report's plots\n");
+        return 77;
+    }
+    if (argc == 3 && !strcmp(argv[1], "--write")) return write_pages(argv[2]);
+    Suite *suite = suite_create("report");
+    TCase *pages = tcase_create("pages"), *files = tcase_create("files");
+    tcase_add_checked_fixture(pages, open_own, close_own);
+    tcase_add_checked_fixture(files, open_own, close_own);
+    tcase_set_timeout(pages, 60);
+    tcase_set_timeout(files, 60);
+    tcase_add_loop_test(pages, pages_are_well_formed, 0, sweep_fixture_count);
+    tcase_add_test(pages, names_are_escaped);
+    tcase_add_test(pages, the_recommendation_comes_first);
+    tcase_add_test(pages, the_table_tells_spreads_alike);
+    tcase_add_test(files, a_report_is_a_file);
+    tcase_add_test(files, without_gnuplot_the_file_stands);
+    tcase_add_test(files, a_broken_gnuplot_is_told_of);
+    tcase_add_test(files, scripts_may_be_long);
+    tcase_add_test(files, places_are_checked);
+    tcase_add_test(files, reports_go_nowhere_but_to_files);
+    tcase_add_test(files, a_write_that_fails_leaves_the_earlier_file);
+    suite_add_tcase(suite, pages);
+    suite_add_tcase(suite, files);
+    return support_run(suite);
+}
