@@ -3,16 +3,10 @@
 #include "device/opencl.h"
 #include "verify/verify.h"
 
-#include <tassello/tassello.h>
+#include "driver.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-static tas_context *context;
-static tas_device *device, *reference;
-static bool is_small;
 
 static void print_line(void *user, const char *line)
 {
@@ -24,8 +18,8 @@ static void print_line(void *user, const char *line)
 static bool has_slow_fma(void) { return device->info.vector_width < 4; }
 
 /* Simulators take a few cases, and a driver with a slow fma some. */
-static uint32_t case_count(void) { return is_small ? 1 : has_slow_fma() ? 4 : 12; }
-static uint32_t edge_count(void) { return is_small ? 4 : EDGE_CASES; }
+static uint32_t case_count(void) { return tested_small ? 1 : has_slow_fma() ? 4 : 12; }
+static uint32_t edge_count(void) { return tested_small ? 4 : EDGE_CASES; }
 
 static void check_operation(op_id op, uint32_t cases)
 {
@@ -85,7 +79,7 @@ END_TEST
 START_TEST(canonical_digest)
 {
     char hex[65];
-    if (is_small) return;
+    if (tested_small) return;
     ck_assert_msg(!canonical_training(device, hex), "%s", tas_error(context));
     ck_assert_str_eq(hex, tas_canonical_digest());
 }
@@ -162,8 +156,8 @@ START_TEST(training_chain_and_granules)
     tas_train_options run;
     tas_train_options_init(&run);
     run.batch = 48;
-    run.steps = is_small ? 2 : 9;
-    check_training(is_small ? "input 20\ndense 30\nrelu\ndense 5\n" : "input 700\ndense 100\nrelu\ndense 10\n", 170,
+    run.steps = tested_small ? 2 : 9;
+    check_training(tested_small ? "input 20\ndense 30\nrelu\ndense 5\n" : "input 700\ndense 100\nrelu\ndense 10\n", 170,
                    &run);
 }
 END_TEST
@@ -174,10 +168,10 @@ START_TEST(training_dead_units)
     tas_train_options run;
     tas_train_options_init(&run);
     run.batch = 16;
-    run.steps = is_small ? 3 : has_slow_fma() ? 300 : 2000;
+    run.steps = tested_small ? 3 : has_slow_fma() ? 300 : 2000;
     run.lr = 0.3f;
     const uint32_t dead = check_training("input 60\ndense 40\nrelu\ndense 8\n", 64, &run);
-    if (!is_small) ck_assert_uint_gt(dead, 3);
+    if (!tested_small) ck_assert_uint_gt(dead, 3);
 }
 END_TEST
 
@@ -188,7 +182,7 @@ START_TEST(training_decay_to_nothing)
     tas_train_options run;
     tas_train_options_init(&run);
     run.batch = 16;
-    run.steps = is_small ? 3 : 262;
+    run.steps = tested_small ? 3 : 262;
     run.lr = 0.3f;
     run.momentum = 0.5f;
     run.weight_decay = 0.3f;
@@ -196,43 +190,16 @@ START_TEST(training_decay_to_nothing)
 }
 END_TEST
 
-/* Oclgrind exits 0 whatever it finds: its log must be empty. */
-static bool log_is_clean(void)
+static Suite *make_suite(const char *id)
 {
-    const char *log = getenv("OCLGRIND_LOG");
-    struct stat about;
-    if (!log || stat(log, &about) || !about.st_size) return true;
-    fprintf(stderr, "Oclgrind found something, see %s\n", log);
-    return false;
-}
-
-int main(void)
-{
-    const char *id = getenv("TASSELLO_TEST_DEVICE"), *size = getenv("TASSELLO_TEST_SIZE");
-    is_small = size && !strcmp(size, "small");
-    if (tas_context_open(&context)) return 1;
-    tas_set_log(context, print_line, NULL);
-    tas_device_info *list;
-    size_t count, found = 0;
-    if (tas_devices(context, &list, &count)) return 1;
-    while (found < count && (!id || strcmp(list[found].id, id))) found++;
-    if (!id || found == count) {
-        printf("skipped: no device %s\n", id ? id : "named by TASSELLO_TEST_DEVICE");
-        return 77;
-    }
-    if (device_open_opencl(context, &list[found], TAS_ARITH_EXACT, &device) ||
-        device_open_reference(context, &reference)) {
-        fprintf(stderr, "%s\n", tas_error(context));
-        return 1;
-    }
-    tas_devices_free(list);
-
-    Suite *suite = suite_create(id);
+    Suite *suite = suite_create(id ? id : "reference");
     TCase *operations = tcase_create("operations"), *kernels = tcase_create("products"),
           *trainings = tcase_create("trainings");
     TCase *const all[] = {operations, kernels, trainings};
+    device = tested;
+    tas_set_log(context, print_line, NULL);
     tcase_add_loop_test(operations, operation, 0, OP_COUNT);
-    tcase_add_loop_test(kernels, product_kernels, 0, is_small ? PRODUCTS : 5 * PRODUCTS);
+    tcase_add_loop_test(kernels, product_kernels, 0, tested_small ? PRODUCTS : 5 * PRODUCTS);
     tcase_add_test(trainings, canonical_digest);
     tcase_add_test(trainings, training_chain_and_granules);
     tcase_add_test(trainings, training_dead_units);
@@ -241,13 +208,7 @@ int main(void)
         tcase_set_timeout(all[i], 0);
         suite_add_tcase(suite, all[i]);
     }
-    SRunner *runner = srunner_create(suite);
-    srunner_set_fork_status(runner, CK_NOFORK); /* a child that uses its parent's OpenCL context hangs */
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    tas_device_close(&device);
-    tas_device_close(&reference);
-    tas_context_close(&context);
-    return failed || !log_is_clean();
+    return suite;
 }
+
+int main(void) { return driver_run(make_suite); }

@@ -4,14 +4,12 @@
 #include "lab/sweep.h" /* before check.h, which has a macro of the name fail */
 #include "train/gradient.h"
 
-#include "support.h"
+#include "driver.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static tas_device *reference;
 
 /* Sets with gradients that are known ------------------------------------------------------------------------------- */
 
@@ -393,7 +391,6 @@ START_TEST(tiles_leave_no_trace)
     ck_assert(cut.batch[0].loss_spread == whole.batch[0].loss_spread);
     tas_model_close(&model);
 
-    tas_device *tested = device;
     device = reference; /* the same sums, though the elements may lie elsewhere */
     model = model_of_text(_i ? spatial_net : sample_net, 3);
     measure(model, m->data, batches, 2, 3, 2, 0, &cut);
@@ -729,39 +726,11 @@ END_TEST
 
 /* The program ------------------------------------------------------------------------------------------------------- */
 
-static void seed_anew(void) { random_seed(test_seed()); }
-
-/* NULL where there is none of that name; *status is then TAS_OK. */
-static tas_device *open_tested(const char *id, tas_status *status)
+static Suite *make_suite(const char *id)
 {
-    tas_device *out = NULL;
-    tas_device_info *list = NULL;
-    size_t count = 0, found = 0;
-    *status = tas_devices(context, &list, &count);
-    while (found < count && strcmp(list[found].id, id)) found++;
-    if (!*status && found < count) *status = device_open_opencl(context, &list[found], TAS_ARITH_EXACT, &out);
-    tas_devices_free(list);
-    return out;
-}
-
-int main(void)
-{
-    const char *id = getenv("TASSELLO_TEST_DEVICE");
-    tas_status status = TAS_OK;
-    if (tas_context_open(&context) || device_open_reference(context, &reference)) return 1;
-    device = id ? open_tested(id, &status) : reference;
-    if (status) {
-        fprintf(stderr, "%s\n", tas_error(context));
-        return 1;
-    }
-    if (!device) {
-        printf("skipped: no device %s\n", id);
-        return 77;
-    }
-    tas_device *tested = device;
-    test_seed();
     Suite *suite = suite_create("frozen");
     TCase *tc = tcase_create(id ? id : "reference");
+    device = tested;
     tcase_set_timeout(tc, id ? 0 : 120);
     tcase_add_checked_fixture(tc, seed_anew, NULL);
     tcase_add_loop_test(tc, each_batch_by_brute_force, 0, NETS);
@@ -776,13 +745,7 @@ int main(void)
     tcase_add_loop_test(tc, fluctuations_by_brute_force, 0, 2);
     if (!id) tcase_add_test(tc, fluctuations_end_well);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    if (id) srunner_set_fork_status(runner, CK_NOFORK); /* a child that uses its parent's OpenCL context hangs */
-    srunner_run_all(runner, CK_ENV);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    if (id) tas_device_close(&tested);
-    tas_device_close(&reference);
-    tas_context_close(&context);
-    return failed != 0;
+    return suite;
 }
+
+int main(void) { return driver_run(make_suite); }

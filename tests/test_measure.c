@@ -4,15 +4,13 @@
 #include "data/data.h" /* before check.h, which has a macro of the name fail */
 #include "train/measure.h"
 
-#include "support.h"
+#include "driver.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-static tas_device *tested, *reference;
 static bool small;
 
 /* Networks and their examples -------------------------------------------------------------------------------------- */
@@ -450,35 +448,11 @@ END_TEST
 
 /* The program --------------------------------------------------------------------------------------------------------- */
 
-static void seed_anew(void) { random_seed(test_seed()); }
-
-/* NULL where there is none of that name; *status is then TAS_OK. */
-static tas_device *open_tested(const char *id, tas_status *status)
-{
-    tas_device *out = NULL;
-    tas_device_info *list = NULL;
-    size_t count = 0, found = 0;
-    *status = tas_devices(context, &list, &count);
-    while (found < count && strcmp(list[found].id, id)) found++;
-    if (!*status && found < count) *status = device_open_opencl(context, &list[found], TAS_ARITH_EXACT, &out);
-    tas_devices_free(list);
-    return out;
-}
-
-/* Oclgrind exits 0 whatever it finds: its log must be empty. */
-static bool log_is_clean(void)
-{
-    const char *log = getenv("OCLGRIND_LOG");
-    struct stat about;
-    if (!log || stat(log, &about) || !about.st_size) return true;
-    fprintf(stderr, "Oclgrind found something, see %s\n", log);
-    return false;
-}
-
-static int run_tests(const char *id)
+static Suite *make_suite(const char *id)
 {
     Suite *suite = suite_create("measure");
     TCase *tc = tcase_create(id ? id : "reference");
+    small = tested_small || (id && tested->info.vector_width < 4); /* or where fma is software */
     tcase_set_timeout(tc, id ? 0 : 120);
     tcase_add_checked_fixture(tc, seed_anew, NULL);
     tcase_add_loop_test(tc, steps_are_as_each_example_says, 0, small ? 1 : KINDS);
@@ -490,33 +464,7 @@ static int run_tests(const char *id)
         tcase_add_test(tc, groups_of_any_batch);
     }
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    if (id) srunner_set_fork_status(runner, CK_NOFORK); /* a child that uses its parent's OpenCL context hangs */
-    srunner_run_all(runner, CK_ENV);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed;
+    return suite;
 }
 
-int main(void)
-{
-    const char *id = getenv("TASSELLO_TEST_DEVICE"), *size = getenv("TASSELLO_TEST_SIZE");
-    tas_status status = TAS_OK;
-    if (tas_context_open(&context) || device_open_reference(context, &reference)) return 1;
-    tested = id ? open_tested(id, &status) : reference;
-    if (status) {
-        fprintf(stderr, "%s\n", tas_error(context));
-        return 1;
-    }
-    if (!tested) {
-        printf("skipped: no device %s\n", id);
-        return 77;
-    }
-    small = (size && !strcmp(size, "small")) || (id && tested->info.vector_width < 4); /* or where fma is software */
-    test_seed();
-    const int failed = run_tests(id);
-    if (id) tas_device_close(&tested);
-    tas_device_close(&reference);
-    tas_context_close(&context);
-    return failed || !log_is_clean();
-}
+int main(void) { return driver_run(make_suite); }

@@ -2,7 +2,7 @@
  * TASSELLO_TEST_DEVICE is the device that trains, else the reference. */
 #include "data/data.h" /* before check.h, which has a macro of the name fail */
 
-#include "support.h"
+#include "driver.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -357,18 +357,6 @@ START_TEST(parts_train_as_copies)
 }
 END_TEST
 
-/* Where there is none of that name: the device stays NULL. */
-static tas_status open_tested(const char *id)
-{
-    tas_device_info *list = NULL;
-    size_t count = 0, found = 0;
-    tas_status status = tas_devices(context, &list, &count);
-    while (found < count && strcmp(list[found].id, id)) found++;
-    if (!status && found < count) status = tas_device_open(context, id, TAS_ARITH_EXACT, &device);
-    tas_devices_free(list);
-    return status;
-}
-
 static void remove_folder(void)
 {
     char path[128];
@@ -377,10 +365,11 @@ static void remove_folder(void)
     rmdir(folder);
 }
 
-static Suite *create_suite(const char *id)
+static Suite *make_suite(const char *id)
 {
     Suite *suite = suite_create("parts");
     TCase *tc = tcase_create(id ? id : "reference");
+    device = tested;
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, setup, NULL);
     tcase_add_loop_test(tc, parts_train_as_copies, 0, KINDS);
@@ -398,25 +387,8 @@ static Suite *create_suite(const char *id)
 
 int main(void)
 {
-    const char *id = getenv("TASSELLO_TEST_DEVICE");
-    if (tas_context_open(&context)) return 1;
-    if (open_tested(id ? id : "reference")) {
-        fprintf(stderr, "%s\n", tas_error(context));
-        return 1;
-    }
-    if (!device) {
-        printf("skipped: no device %s\n", id);
-        return 77;
-    }
     if (!mkdtemp(folder)) return 1;
-    test_seed();
-    SRunner *runner = srunner_create(create_suite(id));
-    if (id) srunner_set_fork_status(runner, CK_NOFORK); /* a child that uses its parent's OpenCL context hangs */
-    srunner_run_all(runner, CK_ENV);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
+    const int result = driver_run(make_suite);
     remove_folder();
-    tas_device_close(&device);
-    tas_context_close(&context);
-    return failed != 0;
+    return result;
 }

@@ -6,16 +6,14 @@
 #include "train/model.h"
 #include "train/update.h"
 
-#include "support.h"
+#include "driver.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { STEPS_MOST = 9, CUTS_MOST = 64 };
 
-static tas_device *tested, *reference;
 static enum { SIZE_FULL, SIZE_SLOW, SIZE_SMALL } size; /* slow: where fma is software */
 
 /* A training, and what is looked at after it. */
@@ -452,49 +450,11 @@ END_TEST
 
 /* The program --------------------------------------------------------------------------------------------------------- */
 
-static void seed_anew(void) { random_seed(test_seed()); }
-
-/* NULL where there is none of that name; *status is then TAS_OK. */
-static tas_device *open_tested(const char *id, tas_status *status)
+static Suite *make_suite(const char *id)
 {
-    tas_device *out = NULL;
-    tas_device_info *list = NULL;
-    size_t count = 0, found = 0;
-    *status = tas_devices(context, &list, &count);
-    while (found < count && strcmp(list[found].id, id)) found++;
-    if (!*status && found < count) *status = device_open_opencl(context, &list[found], TAS_ARITH_EXACT, &out);
-    tas_devices_free(list);
-    return out;
-}
-
-/* Oclgrind exits 0 whatever it finds: its log must be empty. */
-static bool log_is_clean(void)
-{
-    const char *log = getenv("OCLGRIND_LOG");
-    struct stat about;
-    if (!log || stat(log, &about) || !about.st_size) return true;
-    fprintf(stderr, "Oclgrind found something, see %s\n", log);
-    return false;
-}
-
-int main(void)
-{
-    const char *id = getenv("TASSELLO_TEST_DEVICE"), *small = getenv("TASSELLO_TEST_SIZE");
-    tas_status status = TAS_OK;
-    if (tas_context_open(&context) || device_open_reference(context, &reference)) return 1;
-    tested = id ? open_tested(id, &status) : reference;
-    if (status) {
-        fprintf(stderr, "%s\n", tas_error(context));
-        return 1;
-    }
-    if (!tested) {
-        printf("skipped: no device %s\n", id);
-        return 77;
-    }
-    size = small && !strcmp(small, "small") ? SIZE_SMALL : tested->info.vector_width < 4 && id ? SIZE_SLOW : SIZE_FULL;
-    test_seed();
     Suite *suite = suite_create("tiles");
     TCase *tc = tcase_create(id ? id : "reference");
+    size = tested_small ? SIZE_SMALL : tested->info.vector_width < 4 && id ? SIZE_SLOW : SIZE_FULL;
     tcase_set_timeout(tc, id ? 0 : 200);
     tcase_add_checked_fixture(tc, seed_anew, NULL);
     if (!id) tcase_add_test(tc, drawn_tasks);
@@ -504,13 +464,7 @@ int main(void)
     tcase_add_test(tc, convolutions_with_dropout);
     if (id) tcase_add_test(tc, few_drawn_tasks);
     suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    if (id) srunner_set_fork_status(runner, CK_NOFORK); /* a child that uses its parent's OpenCL context hangs */
-    srunner_run_all(runner, CK_ENV);
-    const int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    if (id) tas_device_close(&tested);
-    tas_device_close(&reference);
-    tas_context_close(&context);
-    return failed || !log_is_clean();
+    return suite;
 }
+
+int main(void) { return driver_run(make_suite); }
