@@ -271,6 +271,24 @@ START_TEST(losses_are_compared_seed_by_seed)
 }
 END_TEST
 
+/* A batch of one seed, cut off, has the lowest loss: others are held against the best of those that count. */
+START_TEST(losses_are_compared_with_a_row_that_counts)
+{
+    for (int i = 0; i < 3; i++) {
+        sweep_batch *b = add_batch(10 << (2 * i), 1e-3);
+        for (uint64_t seed = 1; seed <= (i ? 3 : 1); seed++) {
+            sweep_run *r = add_run(b, seed, ROW_REACHED, 20);
+            add_look(r, 0, 2, 3);
+            add_look(r, 20, 1, 1 + 0.1 * i + 0.01 * (double)seed * i);
+        }
+    }
+    sweep_conclude(sweep);
+    ck_assert_int_eq(sweep->batch[0].outcome, ROW_NOT_MEASURED);
+    ck_assert(sweep->batch[1].worse_low == 0 && sweep->batch[1].worse_high == 0);
+    ck_assert(sweep->batch[2].worse_low > 0 && sweep->batch[2].worse_high < 0.2);
+}
+END_TEST
+
 /* Noise ------------------------------------------------------------------------------------------------------------- */
 
 static void take_some(noise *n, int steps, double trace, double square)
@@ -384,6 +402,7 @@ int main(void)
     tcase_add_test(all, gaps_are_taken_at_equal_moments);
     tcase_add_test(all, the_best_and_the_last_are_told_apart);
     tcase_add_test(all, losses_are_compared_seed_by_seed);
+    tcase_add_test(all, losses_are_compared_with_a_row_that_counts);
     tcase_add_test(all, noise_is_joined_over_seeds);
     tcase_add_test(all, the_nearest_is_named_where_none_reached);
     tcase_add_test(all, a_sweep_without_runs_concludes);

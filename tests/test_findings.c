@@ -264,7 +264,7 @@ START_TEST(a_good_start_is_within_5_percent)
     static const uint64_t batches[] = {16, 64, 1024};
     tas_sweep *s = sweep_blank(own, batches, 3);
     finding f;
-    for (int i = 0; i < 3; i++) s->advice.row_seconds[i] = NAN;
+    for (int i = 0; i < 3; i++) s->advice.row_seconds[i] = NAN, s->batch[i].outcome = ROW_REACHED;
     find_good_start(s, &f);
     expect_verdict(&f, FINDING_NOT_KNOWN, "not known for any batch");
     s->advice.row_seconds[2] = 2;
@@ -279,6 +279,58 @@ START_TEST(a_good_start_is_within_5_percent)
     s->advice.row_seconds[1] = 1;
     find_good_start(s, &f);
     expect_verdict(&f, FINDING_AGREES, "It is one of them");
+    s->batch[1].outcome = ROW_OVER_BUDGET; /* expected by the curve alone: it was not run */
+    find_good_start(s, &f);
+    expect_verdict(&f, FINDING_NOT_KNOWN, "was B = 1024, expected in 2.00 s. None of 32 to 128");
+    sweep_freed(s);
+}
+END_TEST
+
+/* A batch that does not fit has no memory to be compared: what is known of it is a budget that would do. */
+START_TEST(a_batch_that_does_not_fit_is_named)
+{
+    static const uint64_t batches[] = {16, 64, 1024};
+    tas_sweep *s = sweep_blank(own, batches, 3);
+    finding f;
+    for (int i = 0; i < 3; i++) s->batch[i].memory_forecast = (uint64_t)(4 - i) << 20;
+    s->batch[2].outcome = ROW_OVER_BUDGET;
+    find_memory(s, &f);
+    expect_verdict(&f, FINDING_DISAGREES, "4.00 MiB at B = 16, 3.00 MiB at B = 64");
+    expect_verdict(&f, FINDING_DISAGREES, " Do not fit the budget: B = 1024.");
+    sweep_freed(s);
+}
+END_TEST
+
+/* The lowest loss of a run may be that of a batch which at equal training loss is worse: each figure says which it is. */
+START_TEST(a_worse_loss_says_where)
+{
+    tas_sweep *s = sweep_blank(own, two, 2);
+    finding f;
+    plant_loss(s, 1);
+    s->batch[SMALL].worse_low = 0.01;
+    s->batch[SMALL].worse_high = 0.02;
+    find_loss(s, &f);
+    expect_verdict(&f, FINDING_AGREES,
+                   "was that of B = 16. At equal training loss B = 16 is worse than the best by 0.010");
+    s->is.goal = TAS_GOAL_ACCURACY; /* then it is the best loss itself */
+    find_loss(s, &f);
+    expect_verdict(&f, FINDING_AGREES, "was that of B = 16. B = 16 is worse");
+    sweep_freed(s);
+}
+END_TEST
+
+/* The noise scale of a batch that did not come to the target is that of its whole runs. */
+START_TEST(noise_says_up_to_where)
+{
+    tas_sweep *s = sweep_blank(own, two, 2);
+    finding f;
+    s->batch[SMALL].noise = (noise_answer){NOISE_KNOWN, 50, 40, 60, 9};
+    s->batch[SMALL].outcome = ROW_UNDERTRAINED;
+    find_noise(s, &f);
+    expect_verdict(&f, FINDING_NOT_KNOWN, "From the start to the end of its runs, at B = 16, it was 50.0");
+    s->batch[SMALL].outcome = ROW_REACHED;
+    find_noise(s, &f);
+    expect_verdict(&f, FINDING_NOT_KNOWN, "From the start to the target, at B = 16, it was 50.0");
     sweep_freed(s);
 }
 END_TEST
@@ -354,7 +406,7 @@ START_TEST(the_command_is_read_back)
     s->advice.lr = NAN;
     const char *long_one[] = {"tassello",   "train",        odd_net, odd_data,     "--batch", "128",
                               "--nesterov", "--warmup",     "150",   "--schedule", "step",    "--decay-steps",
-                              "500",        "--decay",      "0.5",   "--epochs",   "7",       "--examples",
+                              "500",        "--decay",      "0.5",   "--epochs",   "3",       "--examples",
                               "6000",       "--validation", "500",   "--budget",   "1048576", NULL};
     expect_words(s, long_one);
     sweep_freed(s);
@@ -515,6 +567,9 @@ int main(void)
     tcase_add_test(found, points_that_differ_agree_in_part);
     tcase_add_test(found, a_large_batch_that_diverges_agrees);
     tcase_add_test(found, a_good_start_is_within_5_percent);
+    tcase_add_test(found, a_batch_that_does_not_fit_is_named);
+    tcase_add_test(found, a_worse_loss_says_where);
+    tcase_add_test(found, noise_says_up_to_where);
     tcase_add_test(told, the_command_is_read_back);
     tcase_add_test(told, json_has_all_figures);
     tcase_add_test(told, json_knows_what_it_does_not_know);

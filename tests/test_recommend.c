@@ -421,7 +421,7 @@ START_TEST(nothing_known)
     p.rows[row_of(64)].outcome = ROW_DIVERGED;
     ck_assert(answer(&p, DECIDED_DEFAULT, 32, "no batch that was measured reached")->unknown == UNKNOWN_NONE_REACHED);
     for (int i = 0; i < ROWS; i++) p.rows[i].outcome = i < 5 ? ROW_NOT_MEASURED : ROW_OVER_BUDGET;
-    ck_assert(answer(&p, DECIDED_DEFAULT, 16, "")->range_high == 16);
+    ck_assert(answer(&p, DECIDED_DEFAULT, 16, "since no batch was measured")->range_high == 16);
     plan_rows(&p, 20);
     p.input.limits.memory = 1; /* nothing fits */
     ck_assert(answer(&p, DECIDED_DEFAULT, 1, "beyond a limit")->unknown == UNKNOWN_ALL_REFUSED);
@@ -468,7 +468,7 @@ START_TEST(times_that_are_missing)
     answer(&p, DECIDED_SPEED, 32, "knee");
     plan_rows(&p, 20);
     p.input.count = 1; /* one row alone: no curve, and no more than its own figures */
-    const recommendation *r = answer(&p, DECIDED_SPEED, 1, "Batch 1 ");
+    const recommendation *r = answer(&p, DECIDED_SPEED, 1, "too little was measured to tell the speed knee");
     ck_assert(!r->curve.known && r->sure == SURE_LITTLE && near(r->seconds, 137 * 66 * 21e-3, 1e-9) &&
               isnan(r->twice.seconds));
     for (int i = 0; i < ROWS; i++) p.rows[i].loss = NAN;

@@ -185,6 +185,12 @@ static int stop_after(void *user, const tas_sweep_progress *progress)
     return w->runs && progress->runs >= w->runs;
 }
 
+static int stop_at_weights(void *user, const tas_sweep_progress *progress)
+{
+    (void)user;
+    return !strncmp(progress->doing, "trains to the weights", 21);
+}
+
 static void remove_folder(const char *folder)
 {
     char command[512];
@@ -236,6 +242,84 @@ START_TEST(a_sweep_goes_on_from_its_state)
 }
 END_TEST
 
+/* What earlier sessions have run is told, even where they used the time up; and no more is run. */
+START_TEST(a_sweep_without_time_left_tells_its_state)
+{
+    const uint32_t batches[] = {8, 32, 64};
+    char folder[] = "/tmp/tassello-sweep-XXXXXX";
+    tas_sweep_options is = small_options(batches, 3);
+    tas_sweep *s;
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    is.state = folder;
+    is.brief = 1;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+    const int runs = s->runs;
+    tas_sweep_close(&s);
+    is.seconds = 1e-3;
+    is.seeds = 3;
+    expect_ok(tas_sweep_run(device, net, train, test, &is, &s));
+    ck_assert_int_eq(s->runs, runs);
+    ck_assert(s->short_of_time && s->advice.row >= 0);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(s->batch[i].outcome, ROW_REACHED);
+        ck_assert_str_eq(s->batch[i].why, "short of time: 2 of 3 seeds");
+        ck_assert(s->batch[i].test_loss > 0);
+    }
+    tas_sweep_close(&s);
+    is.seconds = 0;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+    ck_assert_int_eq(s->runs, runs + 3);
+    tas_sweep_close(&s);
+    remove_folder(folder);
+}
+END_TEST
+
+/* A network without classes has no accuracy; and the training before the measurements is told of, and can be stopped. */
+START_TEST(losses_without_classes)
+{
+    const uint32_t batches[] = {8, 32};
+    tas_sweep_options is = small_options(batches, 2);
+    tas_network *mse;
+    tas_sweep *s;
+    is.scale = 1;
+    expect_ok(tas_network_parse(context, "input 5\ndense 12\nrelu\ndense 3\nloss mse\n", "mse", &mse));
+    expect_ok(tas_sweep_run(device, mse, train, test, &is, &s));
+    for (int i = 0; i < 2; i++) {
+        const sweep_batch *b = &s->batch[i];
+        ck_assert(b->outcome == ROW_REACHED && b->test_loss > 0 && isnan(b->test_accuracy));
+        ck_assert(b->best_loss.seeds == 2 && !b->best_accuracy.seeds && !b->last_accuracy.seeds);
+    }
+    tas_sweep_close(&s);
+    is.on_progress = stop_at_weights;
+    expect(tas_sweep_run(device, mse, train, test, &is, &s), TAS_STOPPED, "stopped", "");
+    ck_assert_ptr_null(s->frozen[0].name);
+    tas_sweep_close(&s);
+    tas_network_close(&mse);
+}
+END_TEST
+
+/* Steps are compared across looks: at B = 64, whose first looks are a step apart, each step has a pair but the first. */
+START_TEST(looks_break_no_pairs)
+{
+    const uint32_t batches[] = {64};
+    tas_sweep_options is = small_options(batches, 1);
+    tas_sweep *s;
+    is.scale = is.brief = is.on_train = 1;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+    ck_assert_ptr_nonnull(strstr(s->target_words, "training loss"));
+    int figures = 0;
+    for (int i = 0; i < s->runs; i++) {
+        const noise *n = &s->run[i].noise;
+        if (s->run[i].search) continue;
+        figures++;
+        ck_assert_uint_gt(n->steps, 1);
+        ck_assert_uint_eq(n->pairs, n->steps - 1);
+    }
+    ck_assert_int_eq(figures, 2);
+    tas_sweep_close(&s);
+}
+END_TEST
+
 /* What is refused, and what is named ----------------------------------------------------------------------------------- */
 
 static void refuse(const tas_sweep_options *is, tas_status status, const char *word, const char *other)
@@ -276,6 +360,9 @@ START_TEST(errors_say_what_is_wrong)
     is.by_accuracy = 1;
     refuse(&is, TAS_BAD_ARGUMENT, "target", "accuracy");
     is = small_options(batches, 2);
+    is.waste = INFINITY;
+    refuse(&is, TAS_BAD_ARGUMENT, "waste inf", "");
+    is = small_options(batches, 2);
     is.rates = (const float[]){0.1f, 0.1f};
     refuse(&is, TAS_BAD_ARGUMENT, "rates", "target");
 }
@@ -287,7 +374,7 @@ START_TEST(one_class_is_refused)
     const tas_sweep_options is = small_options(batches, 2);
     tas_data_close(&train);
     train = open_set(N, 1);
-    refuse(&is, TAS_BAD_ARGUMENT, "class 0", "nothing to learn");
+    refuse(&is, TAS_BAD_DATA, "class 0", "nothing to learn");
 }
 END_TEST
 
@@ -407,6 +494,9 @@ int main(void)
     tcase_set_timeout(all, 120);
     tcase_add_test(all, a_sweep_measures_and_recommends);
     tcase_add_test(all, a_sweep_goes_on_from_its_state);
+    tcase_add_test(all, a_sweep_without_time_left_tells_its_state);
+    tcase_add_test(all, looks_break_no_pairs);
+    tcase_add_test(all, losses_without_classes);
     tcase_add_test(all, errors_say_what_is_wrong);
     tcase_add_test(all, one_class_is_refused);
     tcase_add_test(all, a_target_out_of_reach_names_the_nearest);

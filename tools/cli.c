@@ -339,12 +339,15 @@ bool cli_check_write(cli_state *cli, const char *option, const char *path)
         cli_error(cli, "--%s %s: cannot be written: not a regular file", option, path);
         return false;
     }
-    char *temporary = malloc(strlen(path) + sizeof ".XXXXXX");
+    char *end = realpath(path, NULL); /* where a link leads to; NULL: there is no file yet */
+    const char *file = end ? end : path;
+    char *temporary = malloc(strlen(file) + sizeof ".XXXXXX");
     if (!temporary) {
         cli_error(cli, "no memory");
+        free(end);
         return false;
     }
-    int fd = mkstemp(strcat(strcpy(temporary, path), ".XXXXXX"));
+    int fd = mkstemp(strcat(strcpy(temporary, file), ".XXXXXX"));
     if (fd < 0)
         cli_error(cli, "--%s %s: cannot be written: %s", option, path, strerror(errno));
     else {
@@ -352,6 +355,7 @@ bool cli_check_write(cli_state *cli, const char *option, const char *path)
         unlink(temporary);
     }
     free(temporary);
+    free(end);
     return fd >= 0;
 }
 

@@ -27,7 +27,7 @@ typedef struct session {
 
 static volatile sig_atomic_t signals, sweeping;
 
-/* The first ends the sweep within a step or so; the second, or any before it, ends at once. */
+/* The first ends the sweep within a step or so, or lets its files be written to their end; the second, or any before it, ends at once. */
 static void on_signal(int number)
 {
     (void)number;
@@ -88,8 +88,22 @@ static bool check_examples(session *r)
     else if (is->validation >= of)
         cli_error(&r->cli, "--validation: %llu examples to hold out, expected less than the %llu of %s (train)",
                   (unsigned long long)is->validation, (unsigned long long)of, r->s.data);
+    else if (!is->validation && of < 10)
+        cli_error(&r->cli,
+                  "%s (train): of %llu examples a tenth is none, and some have to be held out; expected 10 or more, or "
+                  "--validation",
+                  r->s.data, (unsigned long long)of);
     else
         return true;
+    return false;
+}
+
+static bool check_accuracy(session *r)
+{
+    const char *line, *last = "";
+    for (size_t i = 0; (line = tas_network_layer(r->network, i)); i++) last = line;
+    if (!r->s.sweep.by_accuracy || !strstr(last, "loss mse")) return true;
+    cli_error(&r->cli, "--target-accuracy: %s has loss mse, and no accuracy; expected --target-loss", r->s.net);
     return false;
 }
 
@@ -105,7 +119,7 @@ static int open_session(session *r)
     if (status) return cli_failed(&r->cli, status);
     if (!cli_check_fit(&r->cli, r->network, s->net, r->train, s->data, "train")) return EXIT_FAILED;
     if (!cli_check_fit(&r->cli, r->network, s->net, r->test, s->data, "test")) return EXIT_FAILED;
-    if (!check_examples(r)) return EXIT_USAGE;
+    if (!check_examples(r) || !check_accuracy(r)) return EXIT_USAGE;
     status = tas_device_open(context, s->device, TAS_ARITH_EXACT, &r->device);
     if (status) return cli_failed(&r->cli, status);
     const tas_device_info *device = tas_device_get_info(r->device);
@@ -173,7 +187,7 @@ static void print_result(const session *r)
     char took[CELL];
     tas_swept b;
     tas_advice advice;
-    fprintf(out, "target       %s\n", tas_sweep_target(r->sweep));
+    if (*tas_sweep_target(r->sweep)) fprintf(out, "target       %s\n", tas_sweep_target(r->sweep));
     fprintf(out, "took         %s\n", seconds_cell(took, tas_sweep_seconds(r->sweep)));
     fprintf(out, "%7s  %8s  %10s  %10s  %7s  %7s  %10s  %7s  %8s  %6s  %s\n", "batch", "lr", "examples/s", "memory",
             "steps", "epochs", "time", "loss", "accuracy", "seeds", "verdict");
@@ -183,6 +197,7 @@ static void print_result(const session *r)
     char *command = tas_sweep_command(r->sweep);
     if (command) fprintf(out, "command      %s\n", command);
     free(command);
+    fflush(out); /* a second signal, while files are written, takes nothing of it */
 }
 
 static bool print_json(session *r)
@@ -273,7 +288,6 @@ static int sweep(session *r)
     sweeping = 1;
     const tas_status status = tas_sweep_run(r->device, r->network, r->train, r->test, &r->s.sweep, &r->sweep);
     progress_end_line(&r->progress);
-    sweeping = 0; /* from here on a signal ends at once */
     if (status == TAS_STOPPED)
         tell_interrupted(r);
     else if (status)

@@ -6,7 +6,9 @@
 #include "sets.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { NO_WORD = -1 }; /* of an option that takes one of several: it was not given */
 
@@ -249,6 +251,8 @@ static void read_rates(sweep_settings *s)
         snprintf(word, sizeof word, "%.*s", length < sizeof word ? (int)length : 0, at);
         if (!cli_read_f32(word, &s->rate_list[i]) || !(s->rate_list[i] > 0))
             cli_usage(&sweep_command, "--rates %s: expected numbers above 0 with commas between", s->rates);
+        if (!(s->rate_list[i] >= 0x1p-30f && s->rate_list[i] <= 1024)) /* the library's bounds */
+            cli_usage(&sweep_command, "--rates: %s: expected rates from 1e-9 to 1024", word);
     }
     s->sweep.rates = s->rate_list;
 }
@@ -275,7 +279,8 @@ static void read_target(sweep_settings *s)
     const bool by_loss = !isnan(s->target_loss), by_accuracy = !isnan(s->target_accuracy);
     if (by_loss && by_accuracy)
         cli_usage(&sweep_command, "--target-loss and --target-accuracy: expected one of them, not both");
-    if (by_loss && s->target_loss == 0) cli_usage(&sweep_command, "--target-loss 0: expected a loss above 0");
+    if (by_loss && !(s->target_loss > 0 && s->target_loss < 1e6))
+        cli_usage(&sweep_command, "--target-loss %g: expected a loss above 0 and below 1e6", s->target_loss);
     if (by_accuracy && !(s->target_accuracy > 0 && s->target_accuracy < 1))
         cli_usage(&sweep_command, "--target-accuracy %g: expected a share between 0 and 1", s->target_accuracy);
     if (!by_loss && !by_accuracy && s->target_on)
@@ -285,10 +290,30 @@ static void read_target(sweep_settings *s)
     is->on_train = s->target_on;
 }
 
+static bool find_folder(const char *file, struct stat *out)
+{
+    const char *slash = strrchr(file, '/');
+    char *folder = slash ? strndup(file, (size_t)(slash - file) + 1) : strdup(".");
+    const bool found = folder && !stat(folder, out);
+    free(folder);
+    return found;
+}
+
+/* By their folders and names, as neither need be there yet. */
+static bool is_one_file(const char *a, const char *b)
+{
+    struct stat of_a, of_b;
+    const char *slash_a = strrchr(a, '/'), *slash_b = strrchr(b, '/');
+    if (strcmp(slash_a ? slash_a + 1 : a, slash_b ? slash_b + 1 : b) != 0) return false;
+    return find_folder(a, &of_a) && find_folder(b, &of_b) && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+}
+
 /* Two files that are one, or the network. */
 static void check_files(const sweep_settings *s)
 {
-    if (s->report && s->json && !strcmp(s->report, s->json))
+    if (s->report && !strcmp(s->report, "-"))
+        cli_usage(&sweep_command, "--report -: expected a file; only --json goes to stdout");
+    if (s->report && s->json && is_one_file(s->report, s->json))
         cli_usage(&sweep_command, "--report and --json: expected two files");
     if (cli_is_network(s->net, s->report))
         cli_usage(&sweep_command, "--report %s: would replace the network NET", s->report);
@@ -309,6 +334,8 @@ static void read_training(sweep_settings *s)
     optimizer_end(&sweep_command, t);
     schedule_end(&sweep_command, t);
     if (t->lr == 0) cli_usage(&sweep_command, "--lr 0: expected a rate above 0");
+    if (!(t->lr >= 0x1p-20f && t->lr <= 64)) /* the library's bounds */
+        cli_usage(&sweep_command, "--lr %g: expected a rate from 1e-6 to 64", (double)t->lr);
 }
 
 /* -1: not given. */
@@ -317,6 +344,7 @@ static void read_limits(tas_sweep_options *is)
     if (is->waste >= 0 && is->waste < 1)
         cli_usage(&sweep_command, "--waste %g: expected at least 1, the fewest possible", is->waste);
     if (is->epochs == 0) cli_usage(&sweep_command, "--epochs 0: expected more than 0");
+    if (is->epochs > 1e6) cli_usage(&sweep_command, "--epochs %g: expected at most 1e6", is->epochs);
     if (is->waste < 0) is->waste = 0;
     if (is->epochs < 0) is->epochs = 0;
 }

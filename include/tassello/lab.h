@@ -60,9 +60,10 @@ TAS_API void tas_sweep_options_init(tas_sweep_options *options);
 
 typedef struct tas_sweep tas_sweep;
 
-/* Sweeps. The test set (NULL: none) is evaluated once, at the end. *out is to be closed with tas_sweep_close(); it is set after TAS_OK and, with
- * what is known, after TAS_STOPPED, else NULL. Errors: TAS_BAD_ARGUMENT for batches larger than the set, a time limit too short for one run
- * (the text says how long one takes), a set of one class alone; TAS_NOT_FINITE where no rate gave a finite step. */
+/* Sweeps. The test set (NULL: none) is evaluated once, at the end. *out, which is to be closed with tas_sweep_close(), is what is known: set after
+ * TAS_OK, after TAS_STOPPED, and where no batch reached the target or time left none a run on a fresh seed; else NULL. Errors: TAS_BAD_ARGUMENT
+ * for these two (the text names the nearest), for batches larger than the set and a time limit too short for one run (the text says how long
+ * one takes); TAS_BAD_DATA for a set of one class alone; TAS_NOT_FINITE where no rate gave a finite step. */
 TAS_API tas_status tas_sweep_run(tas_device *device, const tas_network *network, const tas_data *train,
                                  const tas_data *test, const tas_sweep_options *options, tas_sweep **out);
 TAS_API void tas_sweep_close(tas_sweep **sweep);

@@ -53,12 +53,23 @@ end:
     return status;
 }
 
+/* A link stays one: it is what it leads to that is written. */
+static bool name_files(file_writer *writer, const char *path)
+{
+    struct stat about;
+    const bool is_link = !lstat(path, &about) && S_ISLNK(about.st_mode);
+    if (is_link) writer->path = realpath(path, NULL);
+    if (!writer->path) writer->path = strdup(path); /* no link, or one that leads nowhere */
+    if (!writer->path) return false;
+    writer->temporary = malloc(strlen(writer->path) + sizeof ".1234567");
+    if (writer->temporary) writer->temporary[0] = 0;
+    return writer->temporary != NULL;
+}
+
 tas_status file_begin(tas_context *context, file_writer *writer, const char *path)
 {
     *writer = (file_writer){0};
-    writer->path = strdup(path);
-    writer->temporary = malloc(strlen(path) + sizeof ".1234567");
-    if (!writer->path || !writer->temporary) {
+    if (!name_files(writer, path)) {
         file_abandon(writer);
         return fail(context, TAS_NO_MEMORY, "%s: no memory to write it", path);
     }
@@ -69,7 +80,7 @@ tas_status file_begin(tas_context *context, file_writer *writer, const char *pat
     }
     int fd = -1;
     for (int i = 0; i < 100 && fd < 0; i++) { /* names that a process killed earlier left behind are passed over */
-        sprintf(writer->temporary, "%s.%05d%02d", path, (int)(getpid() % 100000), i);
+        sprintf(writer->temporary, "%s.%05d%02d", writer->path, (int)(getpid() % 100000), i);
         fd = open(writer->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (fd < 0 && errno != EEXIST) break;
     }
@@ -133,7 +144,7 @@ void file_abandon(file_writer *writer)
 {
     if (writer->stream) fclose(writer->stream);
     if (writer->temporary) {
-        unlink(writer->temporary);
+        if (writer->temporary[0]) unlink(writer->temporary);
         free(writer->temporary);
     }
     free(writer->path);

@@ -26,13 +26,21 @@ static int tell_share(void *user, double share)
     return !lab_tell(user, false);
 }
 
+static int stop_step(void *user, const tas_step *step)
+{
+    (void)step;
+    return !lab_tell(user, false);
+}
+
 /* Trains again, up to a step of that run; the weights there. */
 static tas_status weights_at(lab *l, const sweep_run *r, const uint64_t *steps, float **weights)
 {
     const tas_sweep *s = l->sweep;
     const trial t = {
         .batch = r->batch, .seed = r->seed, .lr = r->lr, .search = true, .examples_most = examples_most(s)};
-    const tas_train_options is = trial_options(l, &t);
+    tas_train_options is = trial_options(l, &t);
+    is.on_step = stop_step;
+    is.user = l;
     tas_model *model;
     tas_run *open = NULL;
     tas_status status = tas_model_open(l->device, l->network, r->seed, &model);
@@ -48,12 +56,6 @@ static tas_status weights_at(lab *l, const sweep_run *r, const uint64_t *steps, 
     return status;
 }
 
-static int stop_stretch(void *user, const tas_step *step)
-{
-    (void)step;
-    return !lab_tell(user, false);
-}
-
 static uint64_t stretch_examples(const tas_sweep *s) { return s->examples / 10 < STRETCH ? s->examples / 10 : STRETCH; }
 
 /* Short stretches from the target's weights, at the batch's own rate. One that diverges tells that by its absence. */
@@ -66,7 +68,7 @@ static tas_status fluctuate(lab *l, tas_model *model, sweep_batch *b)
     b->fluctuation.value = b->seed_spread.value = NAN;
     if (!figures_of(s, b)) return TAS_OK;
     tas_train_options is = trial_options(l, &t);
-    is.on_step = stop_stretch;
+    is.on_step = stop_step;
     is.user = l;
     snprintf(l->doing, sizeof l->doing, "B = %" PRIu64 ": how weights fluctuate", b->batch);
     if (!lab_tell(l, true)) return TAS_STOPPED;
@@ -122,6 +124,7 @@ tas_status lab_measure(lab *l)
         if (!(weights[i] = malloc(l->weight_count * sizeof(float))))
             status = fail(s->context, TAS_NO_MEMORY, "no memory for weights");
     snprintf(l->doing, sizeof l->doing, "trains to the weights at which gradients are measured");
+    if (!status && !lab_tell(l, true)) status = TAS_STOPPED;
     if (!status) status = weights_at(l, r, steps, weights);
     if (!status) status = freeze(l, r, steps, weights);
     for (int i = 0; i < FROZEN_POINTS; i++) free(weights[i]);
@@ -140,14 +143,14 @@ tas_status lab_test(lab *l)
         tas_score score;
         if (!l->weights[i] || !figures_of(s, &s->batch[i])) continue;
         status = weights_write(model, l->weights[i]);
-        if (status == TAS_BAD_ARGUMENT) { /* weights of a run that diverged */
+        if (status == TAS_BAD_DATA) { /* weights of a run that diverged */
             status = TAS_OK;
             continue;
         }
         if (!status) status = tas_evaluate(model, l->test, &score);
         if (status) break;
         s->batch[i].test_loss = score.loss;
-        s->batch[i].test_accuracy = score.accuracy;
+        s->batch[i].test_accuracy = score.accuracy < 0 ? NAN : score.accuracy; /* a loss without classes has none */
     }
     tas_model_close(&model);
     return status;

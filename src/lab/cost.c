@@ -29,7 +29,7 @@ static tas_status time_round(lab *l, const sweep_batch *b, double *seconds)
                      .search = true,
                      .examples_most = 1e6 * (double)b->batch};
     tas_train_options is = trial_options(l, &t);
-    tas_train_result result;
+    tas_train_result result = {.seconds = 0};
     tas_model *model;
     tas_run *run = NULL;
     tas_status status = tas_model_open(l->device, l->network, is.seed, &model);
@@ -55,6 +55,14 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+bool lab_resumes(lab *l, bool now)
+{
+    if (lab_tell(l, now)) return true;
+    if (l->stopped || !(l->before > 0)) return false;
+    l->late = false;
+    return true;
+}
+
 tas_status time_steps(lab *l)
 {
     tas_sweep *s = l->sweep;
@@ -63,9 +71,13 @@ tas_status time_steps(lab *l)
     snprintf(l->doing, sizeof l->doing, "times steps");
     for (int round = 0; round < rounds; round++)
         for (int i = 0; i < s->count; i++) {
-            if (!lab_tell(l, false)) return TAS_STOPPED;
+            if (!lab_resumes(l, false)) return TAS_STOPPED;
             if (!fits(&s->batch[i])) continue;
             tas_status status = time_round(l, &s->batch[i], &seconds[i][round]);
+            if (status == TAS_NOT_FINITE)
+                return fail(s->context, status,
+                            "the loss is not finite at the first weights or close to them, whatever the rate; look at "
+                            "the data, and at the scale and std in the network's text");
             if (status) return status;
         }
     for (int i = 0; i < s->count; i++) {
@@ -90,21 +102,47 @@ bool any_reached(const tas_sweep *s)
     return false;
 }
 
-/* Examples to the target at a batch: as measured, else by the curve with B_crit = 64 through the nearest that is, else as if B = 64 took one
- * epoch. */
+/* The fewest examples in which a run at a batch came to the target; INFINITY while none did. */
+static double fewest_examples(const tas_sweep *s, uint64_t batch)
+{
+    double fewest = INFINITY;
+    for (int i = 0; i < s->runs; i++)
+        if (s->run[i].batch == batch && s->run[i].steps * (double)batch < fewest)
+            fewest = s->run[i].steps * (double)batch;
+    return fewest;
+}
+
+/* The critical batch that the smallest and the largest batch so far speak for, E(B) = E_min (1 + B / B_crit), within factors of 8 of 64: seeds differ,
+ * and small batches tell little of it. */
+static double guess_critical(const tas_sweep *s)
+{
+    uint64_t small = 0, large = 0;
+    for (int i = 0; i < s->runs; i++) {
+        const uint64_t batch = s->run[i].batch;
+        if (!isfinite(s->run[i].steps)) continue;
+        if (!small || batch < small) small = batch;
+        if (batch > large) large = batch;
+    }
+    if (small == large) return BASE;
+    const double ratio = fewest_examples(s, large) / fewest_examples(s, small);
+    const double critical = ratio > 1 ? ((double)large - ratio * (double)small) / (ratio - 1) : INFINITY;
+    return fmin(fmax(critical, BASE / 8), BASE * 8);
+}
+
+/* Examples to the target at a batch: as measured, else by that curve through the nearest that is, else as if B = 64 took one epoch. */
 double guess_examples(const tas_sweep *s, uint64_t batch)
 {
     double known = BASE, examples = (double)s->examples, nearest = INFINITY;
+    const double critical = guess_critical(s);
     for (int i = 0; i < s->runs; i++) {
-        const sweep_run *r = &s->run[i];
-        const double away = log_distance((double)r->batch, (double)batch);
-        if (!isfinite(r->steps) || away > nearest) continue;
-        if (away == nearest && r->steps * (double)r->batch > examples) continue;
+        const uint64_t other = s->run[i].batch;
+        const double away = log_distance((double)other, (double)batch);
+        if (!isfinite(s->run[i].steps) || away >= nearest) continue;
         nearest = away;
-        known = (double)r->batch;
-        examples = r->steps * known;
+        known = (double)other;
+        examples = fewest_examples(s, other);
     }
-    return examples * (1 + (double)batch / BASE) / (1 + known / BASE);
+    return examples * (1 + (double)batch / critical) / (1 + known / critical);
 }
 
 static double seconds_for(const sweep_batch *b, double examples)
@@ -135,10 +173,23 @@ double search_seconds(const tas_sweep *s, const sweep_batch *b)
     return SEARCHES * seconds_for(b, fmin(1.2 * guess_examples(s, b->batch), examples_most(s)));
 }
 
+/* To train again to the target, at the batch nearest to 64: see after.c. */
+static double again_seconds(const tas_sweep *s)
+{
+    const sweep_batch *nearest = NULL;
+    for (int i = 0; i < s->count; i++) {
+        const sweep_batch *b = &s->batch[i];
+        if (!fits(b) || b->why[0]) continue;
+        if (!nearest || log_distance((double)b->batch, BASE) < log_distance((double)nearest->batch, BASE)) nearest = b;
+    }
+    if (!nearest) return 0;
+    return nearest->step_seconds / (double)nearest->batch * fmin(guess_examples(s, nearest->batch), examples_most(s));
+}
+
 /* The measurements after the runs. */
 double tail_seconds(const tas_sweep *s)
 {
-    double rate = 0, sum = 0, stretches = 0;
+    double rate = 0, sum = 0, stretches = again_seconds(s);
     if (s->is.brief) return 0.5;
     for (int i = 0; i < s->count; i++) {
         const sweep_batch *b = &s->batch[i];
@@ -171,14 +222,14 @@ void lab_forecast(lab *l)
     l->left = left;
 }
 
-/* The shortest run must fit twice. */
+/* The shortest run must fit twice, but for what earlier sessions have run. */
 tas_status check_time(lab *l)
 {
     const tas_sweep *s = l->sweep;
     double least = INFINITY;
     for (int i = 0; i < s->count; i++)
         if (fits(&s->batch[i])) least = fmin(least, SEEDS_LEAST * figure_seconds(s, &s->batch[i]));
-    if (!(s->is.seconds > 0) || s->runs || lab_seconds(l) + least < s->is.seconds) return TAS_OK;
+    if (!(s->is.seconds > 0) || l->before > 0 || lab_seconds(l) + least < s->is.seconds) return TAS_OK;
     return fail(s->context, TAS_BAD_ARGUMENT,
                 "a time limit of %s is too short: two runs of the fastest batch are expected to take %s, and %s went "
                 "by in timing steps",

@@ -372,7 +372,8 @@ void sweep_conclude(tas_sweep *s)
     for (int i = 0; i < s->count; i++) {
         const double loss = mean_loss(s, &s->batch[i]);
         find_gaps(s, &s->batch[i]);
-        if (loss < least) least = loss, best = &s->batch[i];
+        /* A row that cannot be taken, of one seed or of most that failed, is no measure for those that can. */
+        if (s->batch[i].outcome == ROW_REACHED && loss < least) least = loss, best = &s->batch[i];
     }
     for (int i = 0; i < s->count && best; i++) compare_losses(s, &s->batch[i], best);
     find_nearest(s);

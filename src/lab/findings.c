@@ -47,6 +47,17 @@ bool find_ends(const tas_sweep *sweep, bool (*knows)(const sweep_batch *), int *
 
 static bool above_0(double value) { return isfinite(value) && value > 0; }
 
+static bool list_outcome(writer *w, const tas_sweep *sweep, row_outcome outcome, const char *words)
+{
+    int found = 0;
+    for (int i = 0; i < sweep->count; i++) {
+        const sweep_batch *b = &sweep->batch[i];
+        if (b->outcome == outcome) say(w, "%s %" PRIu64, found++ ? "," : words, b->batch);
+    }
+    if (found) say(w, ".");
+    return found > 0;
+}
+
 /* Speed ------------------------------------------------------------------------------------------------------------- */
 
 static bool is_timed(const sweep_batch *b) { return above_0(b->examples_per_s); }
@@ -85,7 +96,7 @@ void find_speed(const tas_sweep *sweep, finding *out)
 /* Memory ------------------------------------------------------------------------------------------------------------ */
 
 static uint64_t memory_of(const sweep_batch *b) { return b->memory_used ? b->memory_used : b->memory_forecast; }
-static bool has_memory(const sweep_batch *b) { return memory_of(b) > 0; }
+static bool has_memory(const sweep_batch *b) { return b->outcome != ROW_OVER_BUDGET && memory_of(b) > 0; }
 static word mebibytes(uint64_t bytes) { return number_word((double)bytes / 1048576); }
 
 static void say_forecast(writer *w, const tas_sweep *sweep)
@@ -134,6 +145,7 @@ void find_memory(const tas_sweep *sweep, finding *out)
             number_word(fabs((double)more - (double)less) / (double)(b->batch - a->batch)).text,
             more > less ? "more" : "less");
     say_tiles(&w, sweep);
+    list_outcome(&w, sweep, ROW_OVER_BUDGET, " Do not fit the budget: B =");
     say_forecast(&w, sweep);
 }
 
@@ -143,17 +155,6 @@ static bool has_reached(const sweep_batch *b)
 {
     return b->outcome == ROW_REACHED && mean_known(&b->examples) && b->examples.value > 0 && mean_known(&b->steps) &&
            b->steps.value > 0;
-}
-
-static bool list_outcome(writer *w, const tas_sweep *sweep, row_outcome outcome, const char *words)
-{
-    int found = 0;
-    for (int i = 0; i < sweep->count; i++) {
-        const sweep_batch *b = &sweep->batch[i];
-        if (b->outcome == outcome) say(w, "%s %" PRIu64, found++ ? "," : words, b->batch);
-    }
-    if (found) say(w, ".");
-    return found > 0;
 }
 
 static void say_hyperbola(writer *w, const fit_curve *c)
@@ -249,6 +250,7 @@ void find_loss(const tas_sweep *sweep, finding *out)
         return;
     }
     const sweep_batch *a = &sweep->batch[small], *b = &sweep->batch[large];
+    const char *const where = sweep->is.goal == TAS_GOAL_ACCURACY ? "" : "At equal training loss "; /* see facts.c */
     say(&w, "The best validation loss of a run was ");
     out->verdict = say_means(&w, a, b, &a->best_loss, &b->best_loss);
     int least = small;
@@ -259,7 +261,7 @@ void find_loss(const tas_sweep *sweep, finding *out)
         number_word(sweep->batch[least].best_loss.value).text, sweep->batch[least].batch);
     for (int i = 0; i < sweep->count; i++)
         if (sweep->batch[i].worse_low > 0 && isfinite(sweep->batch[i].worse_high) && has_loss(&sweep->batch[i]))
-            say(&w, " B = %" PRIu64 " is worse than the best by %s to %s.", sweep->batch[i].batch,
+            say(&w, " %sB = %" PRIu64 " is worse than the best by %s to %s.", where, sweep->batch[i].batch,
                 number_word(sweep->batch[i].worse_low).text, number_word(sweep->batch[i].worse_high).text);
 }
 
@@ -290,14 +292,15 @@ void find_overfitting(const tas_sweep *sweep, finding *out)
 
 /* A good start ------------------------------------------------------------------------------------------------------ */
 
-/* The least time to the target among the batches from low to high; NaN: none is known. */
+/* The least time to the target among the batches from low to high that reached it; NaN: none is known. */
 static double least_time(const tas_sweep *sweep, uint64_t low, uint64_t high, int *where)
 {
     double least = NAN;
     for (int i = 0; i < sweep->count; i++) {
         const double seconds = sweep->advice.row_seconds[i];
         const uint64_t batch = sweep->batch[i].batch;
-        if (!above_0(seconds) || batch < low || batch > high || seconds >= least) continue;
+        if (sweep->batch[i].outcome != ROW_REACHED || !above_0(seconds)) continue;
+        if (batch < low || batch > high || seconds >= least) continue;
         least = seconds;
         *where = i;
     }

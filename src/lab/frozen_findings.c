@@ -165,7 +165,8 @@ static void say_critical(writer *w, const tas_sweep *sweep, const sweep_batch *b
     const fit_range *critical = &sweep->advice.curve.b_crit;
     const bool plain = sweep->is.train.optimizer == TAS_SGD && !(sweep->is.train.momentum > 0);
     if (is_known(&b->noise)) {
-        say(w, " From the start to the target, at B = %" PRIu64 ", it was ", b->batch);
+        say(w, " From the start to the %s, at B = %" PRIu64 ", it was ",
+            b->outcome == ROW_REACHED ? "target" : "end of its runs", b->batch);
         say_noise(w, &b->noise);
         if (sweep->advice.curve.known && critical->state == FIT_KNOWN)
             say(w, "; the critical batch that was fitted is %s", number_word(critical->value).text);

@@ -4,6 +4,9 @@
 #include "base/base.h"
 #include "lab/sweep.h"
 
+#include <errno.h>
+#include <string.h>
+
 static const char *const outcomes[] = {[ROW_NOT_MEASURED] = "not measured",
                                        [ROW_REACHED] = "reached",
                                        [ROW_DIVERGED] = "diverged",
@@ -268,8 +271,9 @@ tas_status tas_sweep_json(const tas_sweep *sweep, const char *file)
         value ? file_begin(sweep->context, &writer, file) : fail(sweep->context, TAS_NO_MEMORY, "no memory for JSON");
     if (!status && (json_dumpf(value, writer.stream, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) ||
                     fputc('\n', writer.stream) == EOF)) {
+        const int error = errno;
         file_abandon(&writer);
-        status = fail(sweep->context, TAS_BAD_FILE, "%s: cannot be written", file);
+        status = fail(sweep->context, TAS_BAD_FILE, "%s: cannot be written: %s", file, strerror(error));
     } else if (!status) {
         status = file_commit(sweep->context, &writer);
     }

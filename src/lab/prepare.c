@@ -66,7 +66,7 @@ tas_status sweep_check(tas_context *context, const tas_sweep_options *is)
     if (!(is->epochs >= 0 && is->epochs <= 1e6))
         return fail(context, TAS_BAD_ARGUMENT, "%g epochs: expected more than 0", is->epochs);
     if (!(is->seconds >= 0)) return fail(context, TAS_BAD_ARGUMENT, "a time limit of %g s", is->seconds);
-    if (!(is->waste == 0 || is->waste >= 1))
+    if (!(is->waste == 0 || (is->waste >= 1 && isfinite(is->waste))))
         return fail(context, TAS_BAD_ARGUMENT, "waste %g: expected at least 1, the fewest examples possible",
                     is->waste);
     if (!(is->train.lr == 0 || (is->train.lr >= 0x1p-20f && is->train.lr <= 64)))
@@ -96,8 +96,8 @@ static tas_status check_classes(const tas_data *data)
     free(inputs);
     free(labels);
     if (status || others) return status;
-    return fail(data->context, TAS_BAD_ARGUMENT, "%s: all examples are of class %u; there is nothing to learn",
-                data->name, first);
+    return fail(data->context, TAS_BAD_DATA, "%s: all examples are of class %u; there is nothing to learn", data->name,
+                first);
 }
 
 static tas_status open_sets(lab *l, const tas_data *train)

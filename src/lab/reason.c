@@ -125,7 +125,10 @@ static void say_knee(writer *out, const recommendation *r, const char *scale, do
 
 static void say_decision(writer *out, const recommend_input *in, const recommendation *r)
 {
-    say(out, " What decided: %s.", r->decided == DECIDED_GOAL ? goals[in->goal] : decisions[r->decided]);
+    if (r->decided == DECIDED_SPEED && isnan(r->knee)) /* fewer than three batches, or times of one */
+        say(out, " What decided: the expected time to the target; too little was measured to tell the speed knee.");
+    else
+        say(out, " What decided: %s.", r->decided == DECIDED_GOAL ? goals[in->goal] : decisions[r->decided]);
     if (r->decider >= 0) {
         const recommend_row *row = &in->rows[r->decider];
         const row_verdict v = r->verdicts[r->decider];

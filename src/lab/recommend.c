@@ -430,12 +430,13 @@ void recommend_default(const recommend_input *in, recommend_unknown unknown, rec
 
 static recommend_unknown why_none(const work *w)
 {
-    bool any = false, kept = false;
+    bool any = false, kept = false, run = false;
     for (int i = 0; i < w->in->count; i++) {
+        run |= w->in->rows[i].outcome != ROW_NOT_MEASURED && w->in->rows[i].outcome != ROW_OVER_BUDGET;
         any |= reached(w, i);
         kept |= w->out->verdicts[i] == VERDICT_KEPT;
     }
-    return kept ? UNKNOWN_NOT_TIMED : any ? UNKNOWN_ALL_REFUSED : w->in->count ? UNKNOWN_NONE_REACHED : UNKNOWN_NO_ROWS;
+    return kept ? UNKNOWN_NOT_TIMED : any ? UNKNOWN_ALL_REFUSED : run ? UNKNOWN_NONE_REACHED : UNKNOWN_NO_ROWS;
 }
 
 bool recommend(const recommend_input *input, recommendation *out)

@@ -1,6 +1,7 @@
 /* The command that trains as the sweep recommends. */
 #include "base/base.h"
 #include "lab/report.h"
+#include "lab/stages.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -50,14 +51,16 @@ static void add_schedule(buffer *out, const tas_train_options *is, uint64_t batc
     }
 }
 
-/* Whole epochs, enough for the steps to the target; a course that ends with the run has the sweep's own length. */
-static void add_epochs(buffer *out, const tas_sweep *sweep)
+/* Whole epochs, enough for the steps to the target; a course that ends with the run has the length of the sweep's runs. */
+static void add_length(buffer *out, const tas_sweep *sweep)
 {
     const recommendation *r = &sweep->advice;
     const bool expected = isfinite(r->steps) && r->steps > 0 && sweep->examples;
-    double epochs = expected ? ceil(r->steps * (double)r->batch / (double)sweep->examples) : sweep->is.epochs;
-    if (sweep->is.train.schedule != TAS_SCHEDULE_CONSTANT && sweep->is.epochs > 0) epochs = ceil(sweep->is.epochs);
-    if (epochs >= 1) buffer_print(out, " --epochs %.0f", epochs);
+    const double epochs = expected ? ceil(r->steps * (double)r->batch / (double)sweep->examples) : sweep->is.epochs;
+    if (sweep->is.train.schedule == TAS_SCHEDULE_COSINE && sweep->examples)
+        buffer_print(out, " --steps %" PRIu64, trial_steps(sweep, r->batch, examples_most(sweep)));
+    else if (epochs >= 1)
+        buffer_print(out, " --epochs %.0f", epochs);
 }
 
 void report_command(const tas_sweep *sweep, buffer *out)
@@ -74,7 +77,9 @@ void report_command(const tas_sweep *sweep, buffer *out)
     if (r->lr > 0 && isfinite(r->lr)) add_float(out, "--lr", (float)r->lr);
     add_optimizer(out, is, &plain);
     add_schedule(out, is, r->batch);
-    add_epochs(out, sweep);
+    add_length(out, sweep);
+    if (sweep->is.seed != plain.seed)
+        buffer_print(out, " --seed %" PRIu64, sweep->is.seed); /* it draws what is held out */
     if (sweep->is.examples) buffer_print(out, " --examples %" PRIu64, sweep->is.examples);
     if (sweep->validation) buffer_print(out, " --validation %" PRIu64, sweep->validation);
     if (sweep->is.budget) buffer_print(out, " --budget %" PRIu64, sweep->is.budget);

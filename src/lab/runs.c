@@ -40,10 +40,10 @@ static void name_run(const lab *l, const trial *t, char *name, size_t bytes)
         isfinite(l->sweep->target) ? l->sweep->target : 0, t->examples_most, t->examples_least, t->look_at, t->give_up);
 }
 
-static tas_status keep_weights(const lab *l, uint64_t batch, const float *weights)
+static tas_status keep_weights(const lab *l, const char *run, const float *weights)
 {
     tas_model *model;
-    char *path = state_weights(l->state, batch);
+    char *path = state_weights(l->state, run);
     if (!path) return TAS_NO_MEMORY;
     tas_status status = tas_model_open(l->device, l->network, 1, &model);
     if (!status) status = weights_write(model, weights);
@@ -53,10 +53,10 @@ static tas_status keep_weights(const lab *l, uint64_t batch, const float *weight
     return status;
 }
 
-static bool recall_weights(const lab *l, uint64_t batch, float *weights)
+static bool recall_weights(const lab *l, const char *run, float *weights)
 {
     tas_model *model;
-    char *path = state_weights(l->state, batch);
+    char *path = state_weights(l->state, run);
     if (!path) return false;
     tas_status status = tas_model_load(l->device, path, &model);
     free(path);
@@ -67,6 +67,29 @@ static bool recall_weights(const lab *l, uint64_t batch, float *weights)
     return same;
 }
 
+static bool has_time(const lab *l, double seconds)
+{
+    const double limit = l->sweep->is.seconds;
+    return !(limit > 0) || lab_seconds(l) + seconds + tail_seconds(l->sweep) < limit;
+}
+
+/* Whether the batch that asks may begin: where it is expected to end in time. It asks at the first run that the state does not hold, since those that
+ * it holds take no time. */
+static bool may_begin(lab *l)
+{
+    tas_sweep *s = l->sweep;
+    sweep_batch *b = l->asks;
+    l->asks = NULL;
+    if (!b) return true;
+    const int figures = figures_of(s, b);
+    const double wanted = search_seconds(s, b) + (l->asks_seeds - figures) * figure_seconds(s, b);
+    if (has_time(l, wanted)) return true;
+    if (!figures)
+        snprintf(b->why, sizeof b->why, "short of time: it was expected to take %s", seconds_word(wanted).text);
+    l->late = true;
+    return false;
+}
+
 /* Runs a trial, or takes it from the state. */
 static tas_status run(lab *l, const trial *t, sweep_run *out, float *weights)
 {
@@ -75,16 +98,16 @@ static tas_status run(lab *l, const trial *t, sweep_run *out, float *weights)
     tas_status status;
     name_run(l, t, name, sizeof name);
     if (l->state && state_find(l->state, name, out)) {
-        if (!weights || recall_weights(l, t->batch, weights)) return add_run(s, out);
+        if (!weights || recall_weights(l, name, weights)) return add_run(s, out);
         free(out->point);
     }
     lab_forecast(l);
-    if (!lab_tell(l, true)) return TAS_STOPPED;
+    if (!may_begin(l) || !lab_tell(l, true)) return TAS_STOPPED;
     status = trial_run(l, t, out, weights);
     if (status == TAS_STOPPED && l->state) state_save_elapsed(l->state, lab_seconds(l));
     if (status) return status;
     status = add_run(s, out);
-    if (!status && l->state && weights) status = keep_weights(l, t->batch, weights);
+    if (!status && l->state && weights) status = keep_weights(l, name, weights);
     if (!status && l->state) status = state_save(l->state, name, out);
     if (!status && l->state) status = state_save_elapsed(l->state, lab_seconds(l));
     return status;
@@ -179,9 +202,9 @@ tas_status make_target(lab *l, double lr, double *best_lr)
                     batch, lr);
     *best_lr = race_lr(&r);
     s->target = r.entry[r.best].value;
-    snprintf(s->target_words, sizeof s->target_words,
-             "validation loss %s, what B = %" PRIu64 " reaches in one epoch at lr %s", number_word(s->target).text,
-             batch, number_word(*best_lr).text);
+    snprintf(s->target_words, sizeof s->target_words, "%s loss %s, what B = %" PRIu64 " reaches in one epoch at lr %s",
+             s->is.on_train ? "training" : "validation", number_word(s->target).text, batch,
+             number_word(*best_lr).text);
     return TAS_OK;
 }
 
@@ -209,6 +232,24 @@ static double guess_rate(const tas_sweep *s, double lr, uint64_t batch)
 
 /* One batch ---------------------------------------------------------------------------------------------------------- */
 
+/* No rate came to the target: each diverged, or some were given up as too slow. */
+static void say_lost(const tas_sweep *s, sweep_batch *b, const race *r)
+{
+    double most = 0;
+    bool slow = false;
+    for (int i = 0; i < r->count; i++) slow |= !r->entry[i].diverged;
+    for (int i = 0; i < s->runs; i++) {
+        const sweep_run *run = &s->run[i];
+        if (run->batch == b->batch && run->points) most = fmax(most, (double)run->point[run->points - 1].examples);
+    }
+    b->outcome = slow ? ROW_UNDERTRAINED : ROW_DIVERGED;
+    if (slow)
+        snprintf(b->why, sizeof b->why, "did not reach the target in %.3g epochs at any of %d rates",
+                 most / (double)s->examples, r->count);
+    else
+        snprintf(b->why, sizeof b->why, "diverged at each of %d rates", r->count);
+}
+
 static tas_status find_rate(lab *l, sweep_batch *b, double lr)
 {
     const tas_sweep *s = l->sweep;
@@ -226,11 +267,7 @@ static tas_status find_rate(lab *l, sweep_batch *b, double lr)
         b->lr = (double)(float)race_lr(&r);
         return TAS_OK;
     }
-    bool slow = false; /* some rate neither diverged nor reached the target */
-    for (int i = 0; i < r.count; i++) slow |= !r.entry[i].diverged;
-    b->outcome = slow ? ROW_UNDERTRAINED : ROW_DIVERGED;
-    snprintf(b->why, sizeof b->why,
-             slow ? "did not reach the target at any of %d rates" : "diverged at each of %d rates", r.count);
+    say_lost(s, b, &r);
     return TAS_OK;
 }
 
@@ -268,22 +305,11 @@ static tas_status run_figures(lab *l, int i, int seeds)
     return TAS_OK;
 }
 
-static bool has_time(const lab *l, double seconds)
-{
-    const double limit = l->sweep->is.seconds;
-    return !(limit > 0) || lab_seconds(l) + seconds + tail_seconds(l->sweep) < limit;
-}
-
 static tas_status run_batch(lab *l, int i, double lr)
 {
-    tas_sweep *s = l->sweep;
-    sweep_batch *b = &s->batch[i];
-    const double wanted = search_seconds(s, b) + SEEDS_LEAST * figure_seconds(s, b);
-    if (!has_time(l, wanted)) {
-        s->short_of_time = true;
-        snprintf(b->why, sizeof b->why, "short of time: it was expected to take %s", seconds_word(wanted).text);
-        return TAS_OK;
-    }
+    sweep_batch *b = &l->sweep->batch[i];
+    l->asks = b;
+    l->asks_seeds = SEEDS_LEAST;
     tas_status status = find_rate(l, b, lr);
     if (status || b->why[0]) return status;
     return run_figures(l, i, SEEDS_LEAST);
@@ -339,13 +365,13 @@ tas_status run_batches(lab *l, double lr)
     }
     for (int seeds = SEEDS_LEAST + 1; seeds <= s->is.seeds && !status; seeds++)
         for (int i = 0; i < s->count && !status; i++) {
-            const sweep_batch *b = &s->batch[i];
+            sweep_batch *b = &s->batch[i];
             if (!fits(b) || b->why[0] || figures_of(s, b) >= seeds) continue;
-            if (has_time(l, figure_seconds(s, b)))
-                status = out_of_time(l, i, run_figures(l, i, seeds));
-            else
-                s->short_of_time = true;
+            l->asks = b;
+            l->asks_seeds = seeds;
+            status = out_of_time(l, i, run_figures(l, i, seeds));
         }
+    l->asks = NULL;
     l->reserve = 0;
     return status;
 }

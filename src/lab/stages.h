@@ -17,6 +17,8 @@ tas_status lab_begin(lab *l, const tas_data *train); /* sets, batches, memory, s
 void lab_end(lab *l);
 
 /* cost.c */
+/* lab_tell(); but where earlier sessions used the time up, their runs can be told of all the same */
+bool lab_resumes(lab *l, bool now);
 tas_status time_steps(lab *l);
 tas_status check_time(lab *l);   /* the time limit must hold two runs */
 void lab_forecast(lab *l);       /* into l->left */

@@ -5,11 +5,14 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { FILE_MOST = 64 << 20 };
 
@@ -22,6 +25,7 @@ struct state {
     } * stored;
     int count, room;
     int last; /* number of a run's file */
+    int lock; /* the folder, open; -1: not yet */
 };
 
 /* A path in the folder, malloc()ed. */
@@ -36,10 +40,13 @@ static char *path_of(const state *s, const char *file)
     return path;
 }
 
-char *state_weights(const state *s, uint64_t batch)
+/* The name's FNV-1a hash: a batch has other weights at another rate. */
+char *state_weights(const state *s, const char *run)
 {
     char file[64];
-    snprintf(file, sizeof file, "weights-%" PRIu64 ".safetensors", batch);
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (; *run; run++) hash = (hash ^ (unsigned char)*run) * UINT64_C(0x100000001b3);
+    snprintf(file, sizeof file, "weights-%016" PRIx64 ".safetensors", hash);
     return path_of(s, file);
 }
 
@@ -161,8 +168,9 @@ static tas_status write_file(const state *s, const char *file, json_t *value)
     tas_status status = path && value ? file_begin(s->context, &writer, path) : TAS_NO_MEMORY;
     if (!status && (json_dumpf(value, writer.stream, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) ||
                     fputc('\n', writer.stream) == EOF)) {
+        const int error = errno;
         file_abandon(&writer);
-        status = fail(s->context, TAS_BAD_FILE, "%s: cannot be written", path);
+        status = fail(s->context, TAS_BAD_FILE, "%s: cannot be written: %s", path, strerror(error));
     } else if (!status) {
         status = file_commit(s->context, &writer);
     }
@@ -171,8 +179,8 @@ static tas_status write_file(const state *s, const char *file, json_t *value)
     return status;
 }
 
-/* *out NULL: there is no such file. */
-static tas_status read_file(const state *s, const char *file, json_t **out)
+/* *out NULL: there is no such file. `then`: what to do about one that is no JSON. */
+static tas_status read_file(const state *s, const char *file, const char *then, json_t **out)
 {
     char *path = path_of(s, file), *text = NULL;
     size_t bytes;
@@ -187,8 +195,7 @@ static tas_status read_file(const state *s, const char *file, json_t **out)
     }
     status = file_read(s->context, path, FILE_MOST, &text, &bytes);
     if (!status && !(*out = json_loadb(text, bytes, 0, &error)))
-        status = fail(s->context, TAS_BAD_FILE, "%s:%d: %s; remove the file, and its run is made again", path,
-                      error.line, error.text);
+        status = fail(s->context, TAS_BAD_FILE, "%s:%d: %s; %s", path, error.line, error.text, then);
     free(text);
     free(path);
     return status;
@@ -215,7 +222,7 @@ static tas_status read_stored(state *s, const char *file)
 {
     json_t *in;
     sweep_run run = {.point = NULL};
-    tas_status status = read_file(s, file, &in);
+    tas_status status = read_file(s, file, "remove the file, and its run is made again", &in);
     if (status || !in) return status;
     const char *name = json_string_value(json_object_get(in, "name"));
     if (name && read_run(in, &run))
@@ -226,6 +233,21 @@ static tas_status read_stored(state *s, const char *file)
     free(run.point);
     json_decref(in);
     return status;
+}
+
+/* What a process that was killed left of a file that it was writing: see file_begin(). */
+static bool is_leftover(const char *file)
+{
+    const char *end = strrchr(file, '.');
+    const bool ours = !strncmp(file, "run-", 4) || !strncmp(file, "weights-", 8) || !strncmp(file, "sweep.json.", 11);
+    return ours && end && strlen(end) == 8 && strspn(end + 1, "0123456789") == 7;
+}
+
+static void remove_leftover(const state *s, const char *file)
+{
+    char *path = path_of(s, file);
+    if (path) unlink(path);
+    free(path);
 }
 
 static tas_status read_runs(state *s)
@@ -240,6 +262,7 @@ static tas_status read_runs(state *s)
         const bool is_run = sscanf(file, "run-%d.json%n", &number, &end) == 1 && end && !file[end];
         if (is_run && !status) status = read_stored(s, file);
         if (is_run && number > s->last) s->last = number;
+        if (is_leftover(file)) remove_leftover(s, file);
         free(list[i]);
     }
     free(list);
@@ -261,14 +284,15 @@ static void differing_line(const char *a, const char *b, char *line_a, char *lin
     }
 }
 
-static tas_status check_settings(state *s, double *elapsed)
+/* Without sweep.json *begun is false. */
+static tas_status check_settings(state *s, double *elapsed, bool *begun)
 {
     json_t *in;
     char there[256], here[256];
-    tas_status status = read_file(s, "sweep.json", &in);
+    tas_status status = read_file(s, "sweep.json", "name another folder", &in);
     *elapsed = 0;
-    if (status) return status;
-    if (!in) return state_save_elapsed(s, 0);
+    *begun = in;
+    if (status || !in) return status;
     const char *settings = json_string_value(json_object_get(in, "settings"));
     if (!settings) {
         status = fail(s->context, TAS_BAD_FILE, "%s/sweep.json: it has no settings; name another folder", s->folder);
@@ -285,18 +309,39 @@ static tas_status check_settings(state *s, double *elapsed)
     return status;
 }
 
+/* Two sweeps in one folder would number their runs alike. The lock ends with the process, however that ends. */
+static tas_status lock_folder(state *s)
+{
+    s->lock = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (s->lock < 0) return fail(s->context, TAS_BAD_FILE, "%s: cannot be read: %s", s->folder, strerror(errno));
+    if (!flock(s->lock, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK) return TAS_OK; /* some file systems have no locks */
+    return fail(s->context, TAS_BAD_FILE,
+                "%s: another sweep is at work there; wait until it has ended, or name another folder", s->folder);
+}
+
+/* Runs of which nothing says whose they are would pass for this sweep's. */
+static tas_status begin_folder(state *s)
+{
+    if (!s->count) return state_save_elapsed(s, 0);
+    return fail(s->context, TAS_BAD_FILE,
+                "%s: holds runs, but no sweep.json that tells of which sweep; name another folder", s->folder);
+}
+
 tas_status state_open(tas_context *context, const char *folder, const char *settings, double *elapsed, state **out)
 {
     state *s = calloc(1, sizeof *s);
     *out = NULL;
     if (!s) return fail(context, TAS_NO_MEMORY, "no memory for the state of a sweep");
-    *s = (state){.context = context, .folder = strdup(folder), .settings = strdup(settings)};
+    *s = (state){.context = context, .folder = strdup(folder), .settings = strdup(settings), .lock = -1};
     tas_status status = TAS_OK;
+    bool begun = false;
     if (!s->folder || !s->settings) status = fail(context, TAS_NO_MEMORY, "no memory for the state of a sweep");
     if (!status && mkdir(folder, 0777) && errno != EEXIST)
         status = fail(context, TAS_BAD_FILE, "%s: the folder cannot be made: %s", folder, strerror(errno));
-    if (!status) status = check_settings(s, elapsed);
+    if (!status) status = lock_folder(s);
+    if (!status) status = check_settings(s, elapsed, &begun);
     if (!status) status = read_runs(s);
+    if (!status && !begun) status = begin_folder(s);
     if (status)
         state_close(&s);
     else
@@ -311,6 +356,7 @@ void state_close(state **s)
         free((*s)->stored[i].name);
         free((*s)->stored[i].run.point);
     }
+    if ((*s)->lock >= 0) close((*s)->lock);
     free((*s)->stored);
     free((*s)->folder);
     free((*s)->settings);

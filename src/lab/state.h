@@ -3,7 +3,8 @@
  *
  *     sweep.json             the settings, a line each; seconds spent so far
  *     run-0001.json ...      one run each, under its name: batch, rate, seed, where it ends
- *     weights-64.safetensors the weights at the end of the first run on a fresh seed */
+ *     weights-(16 digits).safetensors
+ *                            the weights at the end of a batch's first run on a fresh seed, by a hash of the run's name */
 #ifndef STATE_H
 #define STATE_H
 
@@ -21,7 +22,7 @@ bool state_find(const state *s, const char *name, sweep_run *out);
 tas_status state_save(state *s, const char *name, const sweep_run *run);
 tas_status state_save_elapsed(state *s, double elapsed);
 
-/* The path of a batch's weights, malloc()ed; NULL: no memory. */
-char *state_weights(const state *s, uint64_t batch);
+/* The path of the weights that a run of that name ended with, malloc()ed; NULL: no memory. */
+char *state_weights(const state *s, const char *run);
 
 #endif

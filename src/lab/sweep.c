@@ -23,7 +23,7 @@ static tas_status work(lab *l)
     s->forecast = l->left;
     status = check_time(l);
     if (status) return status;
-    if (!lab_tell(l, true)) return TAS_STOPPED;
+    if (!lab_resumes(l, true)) return TAS_STOPPED;
     if (isnan(s->target))
         status = make_target(l, lr, &lr);
     else
@@ -71,6 +71,11 @@ static tas_status end(lab *l, tas_status status)
                      figures_of(s, &s->batch[i]), s->is.seeds);
     s->elapsed = lab_seconds(l);
     sweep_conclude(s);
+    if (!status && s->short_of_time && !any_figures(s))
+        return fail(s->context, TAS_BAD_ARGUMENT,
+                    "a time limit of %s is too short: it left no batch a run on a fresh seed; give more time, fewer "
+                    "--batches, or --brief",
+                    seconds_word(s->is.seconds).text);
     if (!status && !any_figure_reached(s) && s->nearest_batch && (any_figures(s) || !s->short_of_time))
         return fail(s->context, TAS_BAD_ARGUMENT,
                     "no batch reached %s; the nearest was %s (B = %" PRIu64

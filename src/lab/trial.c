@@ -85,22 +85,23 @@ static int on_step(void *user, const tas_step *step)
 }
 
 /* Steps after which so many examples were trained on: the last batch of an epoch may be smaller. */
-static double steps_for(const lab *l, const trial *t)
+uint64_t trial_steps(const tas_sweep *s, uint64_t batch, double examples)
 {
-    const double all = (double)l->sweep->examples, batch = (double)t->batch, epochs = floor(t->examples_most / all);
-    return epochs * ceil(all / batch) + ceil((t->examples_most - epochs * all) / batch);
+    const double all = (double)s->examples, b = (double)batch, epochs = floor(examples / all);
+    const double steps = epochs * ceil(all / b) + ceil((examples - epochs * all) / b);
+    return steps < 1 ? 1 : (uint64_t)steps;
 }
 
 tas_train_options trial_options(const lab *l, const trial *t)
 {
     const tas_sweep_options *s = &l->sweep->is;
     tas_train_options is = s->train;
-    const double steps = steps_for(l, t), k = (double)is.base_batch / (double)t->batch;
+    const double k = (double)is.base_batch / (double)t->batch;
     is.batch = (uint32_t)t->batch;
     is.lr = (float)t->lr;
     is.lr_scaling = TAS_SCALING_NONE; /* t->lr is the batch's own */
     is.seed = t->seed;
-    is.steps = steps < 1 ? 1 : (uint64_t)steps;
+    is.steps = trial_steps(l->sweep, t->batch, t->examples_most);
     is.warmup = (uint64_t)llround((double)is.warmup * k);
     if (is.warmup > is.steps) is.warmup = is.steps;
     if (is.decay_steps) is.decay_steps = (uint64_t)fmax(1, round((double)is.decay_steps * k));
@@ -135,7 +136,7 @@ static tas_status evaluate_on(runner *r, const tas_data *set, double *loss, doub
     tas_status status = tas_evaluate(r->model, set, &score);
     if (status) return status;
     *loss = score.loss;
-    *accuracy = score.accuracy;
+    *accuracy = score.accuracy < 0 ? NAN : score.accuracy; /* a loss without classes has none */
     return TAS_OK;
 }
 
@@ -164,7 +165,9 @@ static tas_status look(runner *r, bool all)
             status = evaluate_on(r, l->held, &p.loss, &p.accuracy);
     }
     if (status) return status;
-    r->noise = (noise){0};
+    /* The next step is compared with the last before the look: else a large batch, looked at after each of its first steps, had no pair of them. */
+    r->noise =
+        (noise){.last_trace = r->noise.last_trace, .last_square = r->noise.last_square, .follows = r->noise.follows};
     r->out->point[r->out->points++] = p;
     const double loss = is->on_train ? p.train_loss : quick_loss,
                  hits = is->on_train ? p.train_accuracy : quick_accuracy;

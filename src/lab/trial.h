@@ -23,6 +23,8 @@ typedef struct lab {
     double reserve;       /* seconds before the limit at which runs end, for what comes after them */
     char doing[160];
     bool stopped, late;  /* by the caller; by the time limit */
+    sweep_batch *asks;   /* begins with its next run that the state does not hold, if there is time; NULL: none does */
+    int asks_seeds;      /* runs on fresh seeds that it is to have then */
     struct state *state; /* NULL: none */
 } lab;
 
@@ -45,6 +47,9 @@ bool lab_tell(lab *l, bool now);
 /* Runs a trial from its seed's own weights. out->point is malloc()ed. weights (may be NULL) get the model's at the end. A run that diverges is
  * TAS_OK; TAS_STOPPED: stopped or out of time, and *out is of no use. */
 tas_status trial_run(lab *l, const trial *t, sweep_run *out, float *weights);
+
+/* The steps of a run of so many examples. */
+uint64_t trial_steps(const tas_sweep *s, uint64_t batch, double examples);
 
 /* The options of tas_run_open() for it. */
 tas_train_options trial_options(const lab *l, const trial *t);
