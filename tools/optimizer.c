@@ -20,9 +20,11 @@ static void check_least(const cli_command *command, const char *name, float valu
     cli_usage(command, "--%s %g: expected %s 1e-18 or more", name, (double)value, or_none ? "0, or" : "a number of");
 }
 
-void optimizer_end(const cli_command *command, tas_train_options *t)
+void optimizer_end(const cli_command *command, const optimizer_words *words, tas_train_options *t)
 {
-    const bool sgd = t->optimizer == TAS_SGD;
+    const bool sgd = words->optimizer == TAS_SGD;
+    t->optimizer = (tas_optimizer)words->optimizer;
+    t->nesterov = words->nesterov;
     tas_train_options defaults;
     tas_train_options_init(&defaults);
     was_given(&t->lr, sgd ? defaults.lr : 0.001f);

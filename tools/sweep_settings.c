@@ -1,7 +1,6 @@
 /* Options of tassello sweep, and what goes together. */
 #include "sweep_settings.h"
 
-#include "optimizer.h"
 #include "schedule.h"
 #include "sets.h"
 
@@ -101,41 +100,7 @@ const cli_option sweep_options[] = {
      .type = TYPE_F32,
      .offset = TRAIN(lr),
      .help = "Learning rate: where the search begins, or what is scaled (0.02 without it; 0.001 for adam and adamw)."},
-    {.name = "optimizer",
-     .metavar = "WORD",
-     .type = TYPE_WORD,
-     .words = OPTIMIZER_WORDS,
-     .offset = offsetof(sweep_settings, optimizer),
-     .help = "sgd (the default), adam or adamw."},
-    {.name = "momentum",
-     .metavar = "X",
-     .type = TYPE_F32,
-     .below = 1,
-     .offset = TRAIN(momentum),
-     .help = "Momentum of sgd, from 0 to below 1 (default 0.9)."},
-    {.name = "nesterov", .offset = offsetof(sweep_settings, nesterov), .help = "Nesterov's momentum."},
-    {.name = "beta1",
-     .metavar = "X",
-     .type = TYPE_F32,
-     .below = 1,
-     .offset = TRAIN(beta1),
-     .help = "Of adam and adamw (default 0.9)."},
-    {.name = "beta2",
-     .metavar = "X",
-     .type = TYPE_F32,
-     .below = 1,
-     .offset = TRAIN(beta2),
-     .help = "Of adam and adamw (default 0.999)."},
-    {.name = "epsilon",
-     .metavar = "X",
-     .type = TYPE_F32,
-     .offset = TRAIN(epsilon),
-     .help = "Of adam and adamw, from 1e-18 to 1e6 (default 1e-8)."},
-    {.name = "weight-decay",
-     .metavar = "X",
-     .type = TYPE_F32,
-     .offset = TRAIN(weight_decay),
-     .help = "Adds X times the weights to the gradient, or with adamw to the step (default 0)."},
+    OPTIONS_OPTIMIZER(TRAIN, offsetof(sweep_settings, optimizer)),
     {.name = "schedule",
      .metavar = "WORD",
      .type = TYPE_WORD,
@@ -328,10 +293,8 @@ static void read_training(sweep_settings *s)
         cli_usage(&sweep_command, "--lr-grid and --lr-scaling: expected one of them, not both");
     s->sweep.scale = s->scaling != NO_WORD;
     t->lr_scaling = s->sweep.scale ? (tas_lr_scaling)s->scaling : TAS_SCALING_NONE;
-    t->nesterov = s->nesterov;
-    t->optimizer = (tas_optimizer)s->optimizer;
     t->schedule = (tas_schedule)s->schedule;
-    optimizer_end(&sweep_command, t);
+    optimizer_end(&sweep_command, &s->optimizer, t);
     schedule_end(&sweep_command, t);
     if (t->lr == 0) cli_usage(&sweep_command, "--lr 0: expected a rate above 0");
     if (!(t->lr >= 0x1p-20f && t->lr <= 64)) /* the library's bounds */

@@ -2,7 +2,7 @@
 #ifndef SWEEP_SETTINGS_H
 #define SWEEP_SETTINGS_H
 
-#include "cli.h"
+#include "optimizer.h"
 
 enum { SWEEP_BATCHES_MOST = 32 };
 
@@ -10,8 +10,9 @@ typedef struct sweep_settings {
     const char *net, *data, *device, *batches, *rates, *time, *state, *report, *json;
     double target_loss, target_accuracy; /* NaN: not given */
     uint32_t seeds;
-    int target_on, goal, optimizer, schedule, scaling; /* words; scaling NO_WORD: not given */
-    bool grid, brief, nesterov;
+    int target_on, goal, schedule, scaling; /* words; scaling NO_WORD: not given */
+    bool grid, brief;
+    optimizer_words optimizer;
     cli_size budget, validation;
     uint32_t list[SWEEP_BATCHES_MOST];
     float rate_list[SWEEP_BATCHES_MOST];

@@ -13,8 +13,9 @@
 typedef struct settings {
     const char *net, *data, *device, *save, *log;
     int arith;
-    bool json, nesterov, noise, profile;
-    int optimizer, schedule, lr_scaling;
+    bool json, noise, profile;
+    int schedule, lr_scaling;
+    optimizer_words optimizer;
     uint64_t examples;
     cli_size budget, validation;
     tas_train_options train;
@@ -106,42 +107,7 @@ static const cli_option options[] = {
      .type = TYPE_F32,
      .offset = TRAIN(lr_end),
      .help = "Of the cosine schedule: the rate at the run's end (default 0)."},
-    {.name = "optimizer",
-     .metavar = "WORD",
-     .type = TYPE_WORD,
-     .words = OPTIMIZER_WORDS,
-     .offset = offsetof(settings, optimizer),
-     .help = "sgd (the default), adam (Kingma and Ba 2015) or adamw (Loshchilov and Hutter 2019). The latter two keep "
-             "twice as much state."},
-    {.name = "momentum",
-     .metavar = "X",
-     .type = TYPE_F32,
-     .below = 1,
-     .offset = TRAIN(momentum),
-     .help = "Momentum of sgd, from 0 to below 1 (default 0.9)."},
-    {.name = "nesterov", .offset = offsetof(settings, nesterov), .help = "Nesterov's momentum."},
-    {.name = "beta1",
-     .metavar = "X",
-     .type = TYPE_F32,
-     .below = 1,
-     .offset = TRAIN(beta1),
-     .help = "Of adam and adamw: what the mean of gradients keeps from step to step (default 0.9)."},
-    {.name = "beta2",
-     .metavar = "X",
-     .type = TYPE_F32,
-     .below = 1,
-     .offset = TRAIN(beta2),
-     .help = "Of adam and adamw: what the mean of their squares keeps (default 0.999)."},
-    {.name = "epsilon",
-     .metavar = "X",
-     .type = TYPE_F32,
-     .offset = TRAIN(epsilon),
-     .help = "Of adam and adamw: added to the root of that mean, from 1e-18 to 1e6 (default 1e-8)."},
-    {.name = "weight-decay",
-     .metavar = "X",
-     .type = TYPE_F32,
-     .offset = TRAIN(weight_decay),
-     .help = "Adds X times the weights to the gradient, or with adamw to the step (default 0)."},
+    OPTIONS_OPTIMIZER(TRAIN, offsetof(settings, optimizer)),
     {.name = "seed",
      .metavar = "N",
      .type = TYPE_U64,
@@ -235,9 +201,7 @@ static void read_settings(settings *s, int argc, char **argv)
     optimizer_begin(&s->train);
     schedule_begin(&s->train);
     cli_parse(&train_command, argc, argv, s);
-    s->train.optimizer = (tas_optimizer)s->optimizer;
-    s->train.nesterov = s->nesterov;
-    optimizer_end(&train_command, &s->train);
+    optimizer_end(&train_command, &s->optimizer, &s->train);
     s->train.schedule = (tas_schedule)s->schedule;
     s->train.lr_scaling = (tas_lr_scaling)s->lr_scaling;
     schedule_end(&train_command, &s->train);
