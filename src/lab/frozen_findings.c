@@ -173,8 +173,9 @@ static void say_critical(writer *w, const tas_sweep *sweep, const sweep_batch *b
         say(w, ".");
     }
     if (!plain)
-        say(w,
-            " With momentum or Adam it is the noise of the gradient, and tells no batch: the steps to the target do.");
+        say(w, " With momentum or Adam it is the noise of the gradient alone; which batch to take, the steps to the "
+               "target "
+               "tell.");
 }
 
 void find_noise(const tas_sweep *sweep, finding *out)
@@ -240,14 +241,14 @@ void find_weights(const tas_sweep *sweep, finding *out)
     int small, large;
     if (find_ends(sweep, fluctuates, &small, &large)) {
         const sweep_batch *a = &sweep->batch[small], *b = &sweep->batch[large];
-        say(&w, "Late in a run the weights fluctuate by ");
+        say(&w, "In short stretches from weights at the target, the weights fluctuate by ");
         out->verdict = say_fall(&w, a, b, &a->fluctuation, &b->fluctuation);
     } else {
         say(&w, "The fluctuation of the weights was measured at fewer than two batches.");
     }
     if (find_ends(sweep, is_spread, &small, &large)) {
         const sweep_batch *a = &sweep->batch[small], *b = &sweep->batch[large];
-        say(&w, " Runs that differ in their shuffles alone end apart by ");
+        say(&w, " Stretches from those same weights, which differ in their shuffles alone, end apart by ");
         const finding_verdict ends = say_fall(&w, a, b, &a->seed_spread, &b->seed_spread);
         if (out->verdict == FINDING_NOT_KNOWN)
             out->verdict = ends;

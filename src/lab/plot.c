@@ -112,15 +112,18 @@ static void pad(scale *s, const plot *p)
 static scale y_scale(const plot *p)
 {
     scale s = {NAN, NAN, p->log_y};
+    bool negative = false;
     for (int i = 0; i < p->count; i++)
         for (int k = 0; k < p->series[i].count; k++) {
             const plot_series *one = &p->series[i];
+            negative |= one->y[k] < 0;
             widen(&s, one->y[k]);
             if (isnan(one->y[k])) widen(&s, one->low[k] * (p->log_y ? 3 : 1.5)); /* at least: a bar that is seen */
             widen_bar(&s, isnan(one->y[k]) ? one->low[k] : one->y[k], one->low[k]);
             widen_bar(&s, one->y[k], one->high[k]);
         }
     pad(&s, p);
+    if (!p->signs && !negative && s.low < 0) s.low = 0; /* an interval of what has no sign */
     return s;
 }
 

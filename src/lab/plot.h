@@ -25,6 +25,7 @@ typedef struct plot {
     bool batches;                 /* x is the batch, on a scale of powers of two; else it starts at 0 */
     bool log_x;                   /* else, on a scale of powers of ten */
     bool log_y, zero;             /* zero: the y axis reaches it */
+    bool signs;                   /* what is shown may be negative */
     bool apart;                   /* marks of different series stand a little beside their batch, so that all are seen */
     double most;                  /* y goes no further: 1 for a cosine; 0: as far as it wants */
     double band_low, band_high;   /* of x, shaded; 0: none */

@@ -134,6 +134,7 @@ void plot_cosine(const tas_sweep *sweep, plot *out)
 {
     static const frozen_view view = {cosine, cosine_error, cosine_expected};
     begin(out, "cosine", "Cosine to the full gradient against the batch", "cosine to the full gradient");
+    out->signs = true;
     out->zero = true;
     out->most = 1;
     add_frozen(sweep, &view, out);
@@ -271,7 +272,7 @@ void plot_gap(const tas_sweep *sweep, plot *out)
 {
     begin(out, "gap", "Gap between validation and training loss", "validation less training loss");
     out->apart = true;
-    out->zero = true;
+    out->zero = out->signs = true;
     add_means(sweep, plot_add(out, PLOT_MARKS, 1, "at equal training loss"), gap_equal_loss, false);
     add_means(sweep, plot_add(out, PLOT_MARKS, 2, "at equal epochs"), gap_equal_epochs, false);
     add_means(sweep, plot_add(out, PLOT_MARKS, 3, "at equal steps"), gap_equal_steps, false);
