@@ -7,6 +7,7 @@
 
 #define LANES 256
 #define BLOCK 4096
+#define COLUMNS 256
 #define ROW_LANES 16
 
 #define JOIN_(a, b) a##b
@@ -37,6 +38,29 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void square_blocks(
         for (uint l = item; l < fold; l += GROUP) lane[l] += lane[l + fold];
     }
     if (item == 0) out[at + block] = scale * lane[0];
+}
+
+/* out[at + r * blocks + b] = scale * the sum of squares of columns 256 b .. of row r of a matrix (rows, cols), the last block may be shorter. 16
+ * work-items share a row's block. */
+__kernel __attribute__((reqd_work_group_size(ROW_LANES, ROWS, 1))) void square_rows(
+    __global const float *restrict x, __global float *restrict out, uint rows, uint cols, uint at, float scale)
+{
+    __local float lane[ROWS][ROW_LANES];
+    const uint l = get_local_id(0), row = get_local_id(1), block = get_group_id(0), from = block * COLUMNS;
+    const bool real = get_global_id(1) < rows;
+    const size_t r = real ? get_global_id(1) : rows - 1;
+    const uint end = from + min((uint)COLUMNS, cols - from);
+    float sum = 0.0f;
+    for (uint c = from + l; c < end; c += ROW_LANES) {
+        const float value = arith_flush(x[r * cols + c]);
+        sum = fma(value, value, sum);
+    }
+    lane[row][l] = sum;
+    for (uint fold = ROW_LANES / 2; fold > 0; fold /= 2) {
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (l < fold) lane[row][l] += lane[row][l + fold];
+    }
+    if (real && l == 0) out[at + r * get_num_groups(0) + block] = scale * lane[row][0];
 }
 
 INLINE vec flush_vec(vec c)
@@ -72,6 +96,28 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void square_blocks_run(
     for (uint fold = LANES / 2; fold > 0; fold /= 2)
         for (uint l = 0; l < fold; l++) lane[l] += lane[l + fold];
     out[at + block] = scale * lane[0];
+}
+
+/* The same for processors, of a matrix in panels: a work-item has VEC rows of a block, neighbours in memory, and one lane after the other. */
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void square_rows_run(
+    __global const float *restrict x, __global float *restrict out, uint rows, uint cols, uint at, float scale, uint panel)
+{
+    const uint first = get_global_id(0) * VEC, block = get_global_id(1), from = block * COLUMNS;
+    const uint some = min((uint)COLUMNS, cols - from);
+    float lane[ROW_LANES * VEC];
+    x += ((size_t)(first / panel) * cols + from) * panel + first % panel;
+    for (uint l = 0; l < ROW_LANES; l++) {
+        vec sum = (vec)(0.0f);
+        for (uint c = l; c < some; c += ROW_LANES) {
+            const vec value = flush_vec(load_vec(0, x + (size_t)c * panel));
+            sum = fma(value, value, sum);
+        }
+        store_vec(sum, l, lane);
+    }
+    for (uint fold = ROW_LANES / 2; fold > 0; fold /= 2)
+        for (uint i = 0; i < fold * VEC; i++) lane[i] += lane[i + fold * VEC];
+    for (uint r = 0; r < VEC && first + r < rows; r++)
+        out[at + (size_t)(first + r) * get_global_size(1) + block] = scale * lane[r];
 }
 
 /* norms[first + i] = (|x_i|^2 + 1) |dy_i|^2, or that is added. x (n, inputs), dy (n, outputs). 16 work-items share a row; those past the

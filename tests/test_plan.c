@@ -140,20 +140,21 @@ static uint64_t bytes_of(const scene *s, const plan *p, const tensor *t)
 static void list_noise(const scene *s, const plan *p, slices *all)
 {
     const uint64_t batch = s->work.batch, norms = batch < 64 ? 64 : batch;
-    uint64_t blocks = 0, groups = (p->groups.bytes / 4 + 4095) / 4096 * 16;
+    uint64_t whole = 0, group = 0;
     for (int t = 0; t < s->network->tensor_count; t++) {
-        const tensor_role role = s->network->tensors[t].role;
-        if (role == ROLE_PARAMETER) blocks += (p->tensor[t].bytes / 4 + 4095) / 4096;
-        add_slice(all, &p->spare[t], s->network->tensors[t].elements * 4);
-        ck_assert(p->spare[t].part == -1 || role == ROLE_GRADIENT || role == ROLE_OPEN);
-        if (p->spare[t].part == -1 || role == ROLE_OPEN) continue;
-        ck_assert_uint_le(p->spare[t].offset + p->spare[t].bytes, p->groups.bytes);
+        const tensor *of = &s->network->tensors[t];
+        const uint64_t sums =
+            of->panels ? of->dims[0] * (uint64_t)((of->dims[1] + 255) / 256) : (of->elements + 4095) / 4096;
+        if (of->role == ROLE_PARAMETER) whole += sums;
+        add_slice(all, &p->spare[t], of->elements * 4);
+        ck_assert(p->spare[t].part == -1 || of->role == ROLE_GRADIENT || of->role == ROLE_OPEN);
+        if (p->spare[t].part != -1 && of->role == ROLE_GRADIENT) group += sums;
     }
-    if (p->groups.part < 0 || groups < blocks) groups = blocks;
-    ck_assert_uint_eq(p->groups.part < 0 ? 0 : p->groups.offset, 0);
+    ck_assert_uint_eq(p->group_squares, group);
+    const uint64_t squares = 16 * group > whole ? 16 * group : whole;
     add_slice(all, &p->norms, norms * 4);
-    add_slice(all, &p->squares, groups * 4);
-    for (uint64_t level = 0, count = norms > groups ? norms : groups; level < SUM_LEVELS; level++)
+    add_slice(all, &p->squares, squares * 4);
+    for (uint64_t level = 0, count = norms > squares ? norms : squares; level < SUM_LEVELS; level++)
         add_slice(all, &p->noise_sum[level], 4 * (count = (count + 255) / 256));
     add_slice(all, &p->noise_ring, RING * 4 * NOISE_SUMS);
 }

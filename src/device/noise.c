@@ -23,6 +23,28 @@ static tas_status square_blocks(tas_device *device, const op_args *a, const mem 
     return cl_launch(device, kernel, range, 5, args);
 }
 
+static tas_status square_rows(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    const struct cl_device *cl = device->cl;
+    const uint32_t rows = a->size[0], cols = a->size[1], items = cl->group / ROW_LANES;
+    const size_t blocks = cl_blocks(cols, SQUARE_COLUMNS);
+    cl_kernel kernel;
+    (void)scratch;
+    tas_status status = get_kernel(device, cl->cpu ? "square_rows_run" : "square_rows", &kernel);
+    if (status) return status;
+    const cl_arg args[] = {A_MEM(&m[0]),
+                           A_MEM(&m[1]),
+                           A_U32(rows),
+                           A_U32(cols),
+                           A_U32(a->size[2]),
+                           A_F32(a->scalar[0]),
+                           A_U32(device_panel(device, rows, cols))};
+    const cl_range each = {.global = {cl_blocks(rows, cl_vector(device)), blocks, 1}, .local = {1, 1, 1}};
+    const cl_range some = {.global = {ROW_LANES * blocks, cl_blocks(rows, items) * items, 1},
+                           .local = {ROW_LANES, items, 1}};
+    return cl->cpu ? cl_launch(device, kernel, each, 7, args) : cl_launch(device, kernel, some, 6, args);
+}
+
 static tas_status dense_norms(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const struct cl_device *cl = device->cl;
@@ -41,5 +63,6 @@ static tas_status dense_norms(tas_device *device, const op_args *a, const mem *m
 void cl_override_noise(tas_device *device)
 {
     device->launch[OP_SQUARE_BLOCKS] = square_blocks;
+    device->launch[OP_SQUARE_ROWS] = square_rows;
     device->launch[OP_DENSE_NORMS] = dense_norms;
 }

@@ -22,11 +22,16 @@ static uint64_t blocks_elements(const op_args *a, int operand)
 }
 
 /* Sums that are still raw may be smaller than what enters a product. */
-static bool blocks_fill(const op_args *a, int operand, void *data, draw *d)
+static bool fill_raw(uint64_t elements, int operand, void *data, draw *d)
 {
     if (operand || d->mode != DRAW_EDGE) return false;
-    for (uint32_t i = 0; i < a->size[0]; i++) ((float *)data)[i] = draw_float(d) * (i % 3 ? 1 : 0x1p-60f);
+    for (uint64_t i = 0; i < elements; i++) ((float *)data)[i] = draw_float(d) * (i % 3 ? 1 : 0x1p-60f);
     return true;
+}
+
+static bool blocks_fill(const op_args *a, int operand, void *data, draw *d)
+{
+    return fill_raw(a->size[0], operand, data, d);
 }
 
 CLONES static void square_blocks(const op_args *a, void *const *operand, void *scratch)
@@ -46,6 +51,51 @@ CLONES static void square_blocks(const op_args *a, void *const *operand, void *s
             for (int l = 0; l < half; l++) lane[l] += lane[l + half];
         *out++ = a->scalar[0] * lane[0];
     }
+}
+
+/* square_rows: the same of a matrix of parameters (R, C), row by row, so that the panels in which a device holds it make no difference.
+ * size[0] = R, size[1] = C, size[2] = at. out[at + r * blocks + b] = scalar[0] * the sum of squares of the columns 256 b .. of row r: lane l
+ * of 16 takes l, l + 16, ..., lanes fold 8, 4, 2, 1. */
+enum { R, C, AT };
+
+static bool rows_shape(op_args *args, draw *d, int edge)
+{
+    static const uint32_t edges[][2] = {{1, 1},    {1, 255},  {2, 256},  {3, 257},  {7, 15},   {8, 16},   {9, 17},
+                                        {15, 511}, {16, 512}, {17, 513}, {31, 100}, {32, 784}, {33, 300}, {500, 3}};
+    if (edge >= LENGTH(edges)) return false;
+    args->size[R] = edge >= 0 ? edges[edge][0] : draw_size(d, 100);
+    args->size[C] = edge >= 0 ? edges[edge][1] : draw_size(d, 600);
+    args->size[AT] = draw_below(d, 2) ? draw_below(d, 100) : 0;
+    args->scalar[0] = arith_div(1, (float)(1 + draw_below(d, 100)));
+    return true;
+}
+
+static uint64_t rows_elements(const op_args *a, int operand)
+{
+    return operand ? a->size[AT] + a->size[R] * (((uint64_t)a->size[C] - 1) / SQUARE_COLUMNS + 1)
+                   : (uint64_t)a->size[R] * a->size[C];
+}
+
+static bool rows_fill(const op_args *a, int operand, void *data, draw *d)
+{
+    return fill_raw(rows_elements(a, 0), operand, data, d);
+}
+
+CLONES static void square_rows(const op_args *a, void *const *operand, void *scratch)
+{
+    const float *x = operand[0];
+    float *out = (float *)operand[1] + a->size[AT];
+    (void)scratch;
+    for (uint32_t r = 0; r < a->size[R]; r++)
+        for (uint32_t left = a->size[C], some; left; left -= some, x += some) {
+            float lane[ROW_LANES] = {0};
+            some = left < SQUARE_COLUMNS ? left : SQUARE_COLUMNS;
+            for (uint32_t c = 0; c < some; c++) {
+                const float value = arith_flush(x[c]);
+                lane[c % ROW_LANES] = __builtin_fmaf(value, value, lane[c % ROW_LANES]);
+            }
+            *out++ = a->scalar[0] * fold_row(lane);
+        }
 }
 
 /* dense_norms: |g_i|^2 of each example's own gradient to a dense layer, weights and bias: norms[first + i] = (|x_i|^2 + 1) |dy_i|^2, where
@@ -98,6 +148,15 @@ const op_row row_square_blocks = {
     .reference = square_blocks,
     .shape = blocks_shape,
     .fill = blocks_fill,
+};
+
+const op_row row_square_rows = {
+    .name = "square_rows",
+    .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_PANELS}, {"out", TYPE_F32, ACCESS_INOUT, HOLD_ROWS}},
+    .elements = rows_elements,
+    .reference = square_rows,
+    .shape = rows_shape,
+    .fill = rows_fill,
 };
 
 const op_row row_dense_norms = {

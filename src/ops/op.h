@@ -49,6 +49,7 @@ typedef enum op_id {
     OP_RECORD_LOSS,
     OP_CHECK_FINITE,
     OP_SQUARE_BLOCKS, /* noise.c */
+    OP_SQUARE_ROWS,
     OP_DENSE_NORMS,
     OP_SGD,  /* sgd.c */
     OP_ADAM, /* adam.c */
@@ -59,10 +60,11 @@ enum {
     OP_OPERANDS = 6,
     OP_SIZES = 16,
     OP_SCALARS = 12,
-    ROW_LANES = 16,      /* of a sum along a row */
-    SUM_LANES = 256,     /* of a sum over a tensor; also the block, and the granule of losses */
-    SQUARE_BLOCK = 4096, /* elements of a block of a sum of squares over a tensor */
-    GRANULE_LEAST = 256, /* examples x positions that a granule has at least */
+    ROW_LANES = 16,       /* of a sum along a row */
+    SUM_LANES = 256,      /* of a sum over a tensor; also the block, and the granule of losses */
+    SQUARE_BLOCK = 4096,  /* elements of a block of a sum of squares over a tensor, */
+    SQUARE_COLUMNS = 256, /* and over a row of a matrix */
+    GRANULE_LEAST = 256,  /* examples x positions that a granule has at least */
 };
 
 /* What one call of an operation is told beside its operands. The row says what size[] and scalar[] mean. */

@@ -17,7 +17,7 @@ extern const op_row row_tanh_forward, row_tanh_backward, row_sigmoid_forward, ro
 extern const op_row row_gelu_forward, row_gelu_backward;
 extern const op_row row_softmax_loss, row_squared_loss;
 extern const op_row row_sum_blocks, row_record_loss, row_check_finite;
-extern const op_row row_square_blocks, row_dense_norms;
+extern const op_row row_square_blocks, row_square_rows, row_dense_norms;
 extern const op_row row_sgd, row_adam;
 
 #define LENGTH(array) ((int)(sizeof(array) / sizeof *(array)))

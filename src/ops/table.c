@@ -40,6 +40,7 @@ static const op_row *const rows[OP_COUNT] = {
     [OP_RECORD_LOSS] = &row_record_loss,
     [OP_CHECK_FINITE] = &row_check_finite,
     [OP_SQUARE_BLOCKS] = &row_square_blocks,
+    [OP_SQUARE_ROWS] = &row_square_rows,
     [OP_DENSE_NORMS] = &row_dense_norms,
     [OP_SGD] = &row_sgd,
     [OP_ADAM] = &row_adam,

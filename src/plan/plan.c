@@ -202,24 +202,27 @@ static void place_batch(planner *of)
     take(of, PART_BATCH, 2 * sizeof(uint32_t), &p->record);
 }
 
-static uint64_t square_blocks(uint64_t bytes) { return (bytes / sizeof(float) - 1) / SQUARE_BLOCK + 1; }
+uint32_t plan_squares(const tensor *t)
+{
+    if (t->panels) return t->dims[0] * ((t->dims[1] - 1) / SQUARE_COLUMNS + 1);
+    return (uint32_t)((t->elements - 1) / SQUARE_BLOCK) + 1;
+}
 
-/* Gradients of groups and what is open of them, for each layer that needs them: a group may come in several tiles. What they take is next
- * to each other, so that one launch squares them all. */
+/* Gradients of groups and what is open of them, for each layer that needs them: a group may come in several tiles. */
 static void place_groups(planner *of)
 {
     const tas_network *network = of->network;
     plan *p = of->p;
-    for (int opens = 0; opens < 2; opens++)
-        for (int c = 0; c < network->backward_count; c++) {
-            const op_call *call = &network->backward[c];
-            for (int o = 0; is_grouped(network, call) && op_get(call->args.op)->operand[o].name; o++) {
-                const int t = call->operand[o];
-                if (network->tensors[t].role != (opens ? ROLE_OPEN : ROLE_GRADIENT) || p->spare[t].part >= 0) continue;
-                take(of, PART_NOISE, p->tensor[t].bytes, &p->spare[t]);
-                if (!opens) p->groups = (place){PART_NOISE, 0, p->bytes[PART_NOISE]};
-            }
+    for (int c = 0; c < network->backward_count; c++) {
+        const op_call *call = &network->backward[c];
+        for (int o = 0; is_grouped(network, call) && op_get(call->args.op)->operand[o].name; o++) {
+            const int t = call->operand[o];
+            const tensor_role role = network->tensors[t].role;
+            if ((role != ROLE_GRADIENT && role != ROLE_OPEN) || p->spare[t].part >= 0) continue;
+            take(of, PART_NOISE, p->tensor[t].bytes, &p->spare[t]);
+            if (role == ROLE_GRADIENT) p->group_squares += plan_squares(&network->tensors[t]);
         }
+    }
 }
 
 /* As much for every batch up to a probe's examples, so that what a plan needs does not fall with the batch. */
@@ -227,14 +230,14 @@ static void place_noise(planner *of)
 {
     const tas_network *network = of->network;
     plan *p = of->p;
-    uint64_t norms = of->work->batch > NOISE_PROBE ? of->work->batch : NOISE_PROBE, blocks = 0;
+    uint64_t norms = of->work->batch > NOISE_PROBE ? of->work->batch : NOISE_PROBE, squares = 0;
     place_groups(of);
-    for (int i = 0; i < network->parameter_count; i++) blocks += square_blocks(p->tensor[network->parameters[i]].bytes);
-    if (p->groups.bytes && GROUPS_MOST * square_blocks(p->groups.bytes) > blocks)
-        blocks = GROUPS_MOST * square_blocks(p->groups.bytes);
+    for (int i = 0; i < network->parameter_count; i++)
+        squares += plan_squares(&network->tensors[network->parameters[i]]);
+    if (GROUPS_MOST * (uint64_t)p->group_squares > squares) squares = GROUPS_MOST * (uint64_t)p->group_squares;
     take(of, PART_NOISE, norms * sizeof(float), &p->norms);
-    take(of, PART_NOISE, blocks * sizeof(float), &p->squares);
-    uint64_t count = norms > blocks ? norms : blocks;
+    take(of, PART_NOISE, squares * sizeof(float), &p->squares);
+    uint64_t count = norms > squares ? norms : squares;
     for (int level = 0; level < SUM_LEVELS; level++) {
         count = (count + SUM_LANES - 1) / SUM_LANES;
         take(of, PART_NOISE, count * sizeof(float), &p->noise_sum[level]);
@@ -259,7 +262,8 @@ static void plan_tile(planner *of, uint32_t tile, bool resident)
     p->step_lanes = of->network->held ? of->device->lanes(of->device->self, step_tile(of)) : 1;
     p->resident = resident;
     for (int i = 0; i < of->network->tensor_count; i++) p->tensor[i].part = p->spare[i].part = -1;
-    p->groups = p->norms = p->squares = p->noise_ring = (place){.part = -1};
+    p->norms = p->squares = p->noise_ring = (place){.part = -1};
+    p->group_squares = 0;
     for (int level = 0; level < SUM_LEVELS; level++) p->noise_sum[level].part = -1;
     for (int s = 0; s < STAGES; s++)
         p->source[s].inputs.part = p->source[s].targets.part = p->source[s].order.part = -1;

@@ -86,13 +86,16 @@ typedef struct plan {
     place *tensor;                                            /* one a tensor of the network */
     place sum[SUM_LEVELS], hit_sum[SUM_LEVELS], ring, record; /* in the batch part */
     plan_source source[STAGES];                               /* resident: the first alone */
-    place *spare; /* one a tensor: of groups' gradients, in the noise part */
-    place groups, norms, squares, noise_sum[SUM_LEVELS],
-        noise_ring; /* there: all of these gradients; see train/measure.h */
+    place *spare;                                            /* one a tensor: of groups' gradients, in the noise part */
+    place norms, squares, noise_sum[SUM_LEVELS], noise_ring; /* there, see train/measure.h */
+    uint32_t group_squares;                                  /* sums of squares of one group's gradients */
 } plan;
 
 /* Bytes of a parameter, or of what lies like it, on that device. */
 uint64_t plan_parameter_bytes(const plan_device *device, const tensor *t);
+
+/* Sums of squares that a gradient is cut into (OP_SQUARE_ROWS, OP_SQUARE_BLOCKS). */
+uint32_t plan_squares(const tensor *t);
 
 /* Makes the plan: the largest tile that the budget allows, evened out over the batch; the set on the device where a tile of TILE_ENOUGH (or of
  * tile_most) still fits beside it. The error names the least budget. Freed with plan_free(). */

@@ -18,14 +18,22 @@ uint32_t measure_tile(const workspace *w, const noise_plan *is, uint32_t first, 
     return left < w->plan.tile ? left : w->plan.tile;
 }
 
-/* Squares a tensor block by block, to `at` in the list of blocks, which goes on. */
-static tas_status run_squares(workspace *w, const mem *values, float scale, uint32_t *at)
+/* Squares gradients, of the batch or of a group, of dense layers or of the others; to `at` in the list of sums, which goes on. */
+static tas_status run_squares(workspace *w, const mem *tensors, bool grouped, float scale, uint32_t *at)
 {
-    const uint32_t elements = (uint32_t)(values->bytes / sizeof(float));
-    const op_args args = {.op = OP_SQUARE_BLOCKS, .size = {elements, *at}, .scalar = {scale}};
-    const mem operand[] = {*values, w->squares};
-    *at += (elements - 1) / SQUARE_BLOCK + 1;
-    return device_run(w->device, &args, operand, NULL);
+    const tas_network *network = w->network;
+    tas_status status = TAS_OK;
+    for (int i = 0; i < network->parameter_count && !status; i++) {
+        const int gradient = network->tensors[network->parameters[i]].gradient;
+        const tensor *t = &network->tensors[gradient];
+        op_args args = {.op = OP_SQUARE_BLOCKS, .size = {(uint32_t)t->elements, *at}, .scalar = {scale}};
+        if (t->panels) args = (op_args){.op = OP_SQUARE_ROWS, .size = {t->dims[0], t->dims[1], *at}, .scalar = {scale}};
+        const mem operand[] = {tensors[gradient], w->squares};
+        if ((w->plan.spare[gradient].part >= 0) != grouped) continue;
+        status = device_run(w->device, &args, operand, NULL);
+        *at += plan_squares(t);
+    }
+    return status;
 }
 
 static tas_status run_norms(workspace *w, const op_call *call, bool added, uint32_t n, uint32_t first, uint32_t batch)
@@ -73,10 +81,9 @@ tas_status measure_backward(workspace *w, const noise_plan *is, uint32_t n, uint
     }
     const uint32_t end = group_end(first, batch), group = noise_group(batch);
     if (status || !is->grouped || first + n < end) return status;
-    const uint32_t number = (end - 1) / group,
-                   blocks = (uint32_t)((w->groups.bytes / sizeof(float) - 1) / SQUARE_BLOCK + 1);
-    uint32_t at = number * blocks;
-    return run_squares(w, &w->groups, arith_div(1, (float)(end - number * group)), &at);
+    const uint32_t number = (end - 1) / group;
+    uint32_t at = number * w->plan.group_squares;
+    return run_squares(w, w->spare, true, arith_div(1, (float)(end - number * group)), &at);
 }
 
 /* values, summed, to a place in the ring. */
@@ -95,14 +102,9 @@ static tas_status sum_to_ring(workspace *w, const mem *values, uint32_t count, u
 /* |g|^2 of the batch's gradient to the dense layers, or to the others. */
 static tas_status sum_whole(workspace *w, bool grouped, uint32_t step)
 {
-    const tas_network *network = w->network;
-    uint32_t blocks = 0;
-    tas_status status = TAS_OK;
-    for (int i = 0; i < network->parameter_count && !status; i++) {
-        const int gradient = network->tensors[network->parameters[i]].gradient;
-        if ((w->plan.spare[gradient].part >= 0) == grouped) status = run_squares(w, &w->tensor[gradient], 1, &blocks);
-    }
-    return status ? status : sum_to_ring(w, &w->squares, blocks, step, grouped ? GROUP_WHOLE : DENSE_WHOLE);
+    uint32_t squares = 0;
+    const tas_status status = run_squares(w, w->tensor, grouped, 1, &squares);
+    return status ? status : sum_to_ring(w, &w->squares, squares, step, grouped ? GROUP_WHOLE : DENSE_WHOLE);
 }
 
 tas_status measure_sums(workspace *w, const noise_plan *is, uint32_t step, uint32_t batch)
@@ -110,8 +112,7 @@ tas_status measure_sums(workspace *w, const noise_plan *is, uint32_t step, uint3
     const uint32_t groups = (batch - 1) / noise_group(batch) + 1;
     tas_status status = TAS_OK;
     if (is->grouped) {
-        const uint32_t blocks = (uint32_t)((w->groups.bytes / sizeof(float) - 1) / SQUARE_BLOCK + 1);
-        status = sum_to_ring(w, &w->squares, groups * blocks, step, GROUP_PARTS);
+        status = sum_to_ring(w, &w->squares, groups * w->plan.group_squares, step, GROUP_PARTS);
         if (!status) status = sum_whole(w, true, step);
     }
     if (is->dense && !status) status = sum_to_ring(w, &w->norms, batch, step, DENSE_PARTS);

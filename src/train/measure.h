@@ -2,8 +2,8 @@
  * is queued with the step and read with its loss; nothing is written that a weight comes from.
  *
  *     norms        |g_i|^2 of each example's gradient to all dense layers
- *     groups       the sums of a group's gradients to the other layers, and, beside them, what is open of them
- *     squares      sums of squares of blocks: of each group's gradient, divided by its examples; then of the batch's
+ *     spare        the sums of a group's gradients to the other layers, and what is open of them
+ *     squares      sums of squares of blocks or rows: of each group's gradient, divided by its examples; then of the batch's
  *     noise_ring   NOISE_SUMS figures a step */
 #ifndef MEASURE_H
 #define MEASURE_H

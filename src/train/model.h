@@ -44,7 +44,7 @@ typedef struct workspace {
     mem *tensor;
     mem sum[SUM_LEVELS], hit_sum[SUM_LEVELS], ring, record;
     mem *spare; /* one a tensor: gradients of a group, see measure.h */
-    mem groups, norms, squares, noise_sum[SUM_LEVELS], noise_ring;
+    mem norms, squares, noise_sum[SUM_LEVELS], noise_ring;
     uint32_t lanes; /* examples of a panel, in what runs now */
     source source[STAGES];
     stage stage[STAGES];

@@ -31,7 +31,7 @@ static tas_status take_parts(workspace *w)
 static tas_status slice_noise(workspace *w)
 {
     const plan *p = &w->plan;
-    tas_status status = slice_place(w, &p->groups, &w->groups);
+    tas_status status = TAS_OK;
     for (int t = 0; t < w->network->tensor_count && !status; t++) status = slice_place(w, &p->spare[t], &w->spare[t]);
     if (!status) status = slice_place(w, &p->norms, &w->norms);
     if (!status) status = slice_place(w, &p->squares, &w->squares);
@@ -64,11 +64,11 @@ static tas_status take_slices(workspace *w)
 static void release_slices(workspace *w)
 {
     const device_driver *driver = w->device->driver;
-    mem *const of_noise[] = {&w->groups, &w->norms, &w->squares, &w->noise_ring};
+    mem *const of_noise[] = {&w->norms, &w->squares, &w->noise_ring};
     if (w->tensor) w->tensor[w->network->order] = (mem){0};
     for (int t = 0; w->tensor && t < w->network->tensor_count; t++) driver->release_slice(w->device, &w->tensor[t]);
     for (int t = 0; w->spare && t < w->network->tensor_count; t++) driver->release_slice(w->device, &w->spare[t]);
-    for (int i = 0; i < 4; i++) driver->release_slice(w->device, of_noise[i]);
+    for (int i = 0; i < 3; i++) driver->release_slice(w->device, of_noise[i]);
     for (int level = 0; level < SUM_LEVELS; level++) {
         driver->release_slice(w->device, &w->noise_sum[level]);
         driver->release_slice(w->device, &w->sum[level]);
