@@ -320,10 +320,10 @@ LINE conv_backward_bias(const __global float *dy, const __global float *open /* 
             UNROLL for (int k = 0; k < STEP; k++)
                 next[k] = plane[p + k];
             UNROLL for (int k = 0; k < STEP; k++)
-                c = c + next[k];
+                c = arith_chain(c, next[k]);
         }
         for (; p < P; p++)
-            c = c + plane[p];
+            c = arith_chain(c, plane[p]);
     }
     to[r * O + o] = c;
 }
@@ -343,7 +343,7 @@ LINE conv_add_granules(const __global float *part /* (granules, sums) */, __glob
     else if (closed)
         sum = total[i];
     for (; r < closed; r++)
-        sum = sum + part[(size_t)r * sums + i];
+        sum = arith_chain(sum, part[(size_t)r * sums + i]);
     if (closed)
         total[i] = sum;
     if (left_open)

@@ -195,7 +195,7 @@ INLINE void add_positions(float sum[OUTPUTS][LANES], const __global float *dy, u
 #else
     for (uint p = 0; p < P; p++) {
         UNROLL for (int o = 0; o < OUTPUTS; o++)
-            sum[o][0] = sum[o][0] + dy[at[o] + p];
+            sum[o][0] = arith_chain(sum[o][0], dy[at[o] + p]);
     }
 #endif
 }

@@ -214,7 +214,7 @@ INLINE void add_granules(vec sums[BLOCKS][ROWS][COLS], const block *blocks, uint
                 const float *part = (const float *)&sums[k][r][t];
                 float sum = fresh ? part[0] : *to + part[0];
                 for (uint lane = 1; lane < lanes; lane++)
-                    sum = sum + part[lane];
+                    sum = arith_chain(sum, part[lane]);
                 *to = positive_zero(sum);
             }
         }

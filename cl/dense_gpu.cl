@@ -187,7 +187,7 @@ dense_backward_bias(const __global float *dy /* (N, O) */, __global float *total
         if (within != 0)
             c = open[o];
         for (uint k = n; k < n + run; k++)
-            c = c + dy[(ulong)k * O + o];
+            c = arith_chain(c, dy[(ulong)k * O + o]);
         if (within + run < granule && j + run < batch)
             open[o] = c;
         else

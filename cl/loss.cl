@@ -56,7 +56,7 @@ __kernel __attribute__((reqd_work_group_size(LANES, ROWS, 1))) void softmax_loss
     barrier(CLK_LOCAL_MEM_FENCE);
 
     float sum = 0.0f;
-    for (uint j = l; j < classes; j += LANES) sum += arith_exp(x[j] - max);
+    for (uint j = l; j < classes; j += LANES) sum = arith_chain(sum, arith_exp(x[j] - max));
     lanes[row][l] = sum;
     sum = fold_row(lanes[row], l);
 

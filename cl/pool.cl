@@ -24,12 +24,14 @@ typedef int choice; /* 0 or 1; of vectors 0 or -1 a lane */
 typedef uint index;
 #define load_vec(v, p) ((p)[v])
 #define store_vec(value, v, p) ((p)[v] = (value))
+#define chain arith_chain
 #else
 typedef JOIN(float, VEC) vec;
 typedef JOIN(int, VEC) choice;
 typedef JOIN(uint, VEC) index;
 #define load_vec JOIN(vload, VEC)
 #define store_vec JOIN(vstore, VEC)
+#define chain(sum, x) ((sum) + (x))
 #endif
 
 #define KERNEL __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
@@ -143,7 +145,7 @@ KERNEL max_pool_backward(VALUES x, VALUES dy, __global float *restrict dx, uint 
                 for (uint j = start + y * W + cols.first; j < start + y * W + cols.end; j++)
                     loses |= j < i ? !beats(self, x[j]) : beats(x[j], self);
             }
-            sum = loses ? sum : sum + dy[(at.plane * OH + oy) * OW + ox];
+            sum = loses ? sum : arith_chain(sum, dy[(at.plane * OH + oy) * OW + ox]);
         }
     }
     dx[i] = arith_flush(sum);
@@ -239,7 +241,7 @@ KERNEL average_pool_backward(VALUES dy, __global float *restrict dx, uint count 
         for (uint oy = down.first; oy < down.end; oy++) {
             for (uint ox = along.first; ox < along.end; ox++) {
                 const size_t from_output = (((size_t)at.plane * OH + oy) * OW + ox) * LANES;
-                EACH_VECTOR sum[v] += load_vec(v, dy + from_output);
+                EACH_VECTOR sum[v] = chain(sum[v], load_vec(v, dy + from_output));
             }
         }
         EACH_VECTOR store_vec(mean_vec(sum[v], taps, reciprocal), v, dx + (size_t)i * LANES);

@@ -102,6 +102,23 @@ def spread(start, rows):
     return reached
 
 
+def find_reductions(rows):
+    """Sums of single floats that a loop carries, unless something is asked of them on their way: see arith_chain."""
+    asked = {operand for _r, op, used, *_ in rows if op in ("bitcast", "fcmp") for operand in used}
+    for result, op, operands, rest, _line in rows:
+        if op != "phi" or not rest.startswith(" float "):
+            continue
+        reached, grew = {result}, True
+        while grew:
+            before = len(reached)
+            reached |= {r for r, o, used, *_ in rows if o in ("phi", "select") and reached.intersection(used)
+                        or o == "fadd" and (reached - asked).intersection(used)}
+            grew = len(reached) > before
+        added = [line for r, o, _used, _rest, line in rows if o == "fadd" and r in reached]
+        if added and reached.intersection(operands):
+            yield added[0]
+
+
 def check_calls(function, rows, places, kernel, own):
     problems = []
     for _result, op, _operands, rest, line in rows:
@@ -135,6 +152,8 @@ def check_ir(ir, kernel):
     own = {function for function, _rows in functions}
     for function, rows in functions:
         problems += check_calls(function, rows, places, kernel, own)
+        for line in find_reductions(rows) if kernel else ():
+            problems.append(f"{places.find(line)}: {function}: a loop sums single floats, which a compiler may reorder: write arith_chain")
         reached = spread({result for result, op, *_ in rows if op == "fmul"}, rows)
         for _result, op, operands, _rest, line in rows:
             if op in ("fadd", "fsub") and reached.intersection(operands):
@@ -166,7 +185,7 @@ def plant_kernel(body, wrong=None, before=""):
     return body, f"{before}\n__kernel void k(__global float *x, float a, float b, float c, uint n)\n{{\n{body}\n}}\n", wrong
 
 
-SUM, CALL = "a product feeds", "calls "
+SUM, CALL, CHAIN = "a product feeds", "calls ", "write arith_chain"
 PLANTS = [
     plant_kernel("x[0] = a * b + c;", SUM),
     plant_kernel("x[0] = c - a * b;", SUM),
@@ -194,7 +213,12 @@ PLANTS = [
     plant_kernel("x[0] = dot(vload4(0, x), vload4(1, x));", CALL),
     plant_kernel("vstore4(max(vload4(0, x), a), 0, x);", CALL),
     plant_kernel("x[0] = a / b;", "fdiv"),
+    plant_kernel("float s = 0; for (uint i = 0; i < n; i++) s += x[i]; x[0] = s;", CHAIN),
+    plant_kernel("float s = a; for (uint i = 0; i < n; i++) s = x[i] > b ? s + x[i + 1] + c : s; x[0] = s;", CHAIN),
     plant_kernel("x[0] = fma(a, b, c);"),
+    plant_kernel("float s = 0; for (uint i = 0; i < n; i++) s = fma(x[i], a, s); x[0] = s;"),
+    plant_kernel("float s = a; for (uint i = 0; i < n; i++) s = arith_chain(s, x[i]); x[0] = s;", before='#include "arith.h"'),
+    plant_kernel("float4 s = a; for (uint i = 0; i < n; i++) s = s + vload4(i, x); vstore4(s, 0, x);"),
     plant_kernel("vstore8(fma((float8)(a), vload8(0, x), vload8(1, x)), 0, x);"),
     plant_kernel("x[0] = (a + b) * c;"),
     plant_kernel("x[0] = a * b * c;"),
