@@ -1,6 +1,7 @@
 /* Pitfall 27: CLBlast computes wrong products for some rows of its tuning, and answers with status 0. Its self-test must
- * catch such a row. TASSELLO_TEST_DEVICE is the device's id. */
+ * catch such a row; the other operations stay exact beside it. TASSELLO_TEST_DEVICE is the device's id. */
 #include "device/clblast.h"
+#include "verify/verify.h"
 
 #include <tassello/tassello.h>
 
@@ -39,6 +40,21 @@ START_TEST(products_are_counted_in_a_profile)
 }
 END_TEST
 
+/* CLBlast takes matrices as rows, and so does all else that reads or writes them: what is exact stays so. */
+START_TEST(other_operations_stay_exact)
+{
+    static const op_id ops[] = {OP_SQUARE_ROWS, OP_DENSE_BACKWARD_BIAS, OP_SGD, OP_ADAM};
+    ck_assert_uint_eq(device_panel(device, 33, 784), 1);
+    for (int i = 0; i < 4; i++) {
+        tas_verify_row row;
+        char text[512] = "";
+        ck_assert_msg(!verify_operation(device, ops[i], 1, EDGE_CASES, 20, &row, text, sizeof text), "%s",
+                      tas_error(context));
+        ck_assert_msg(!row.failed, "%s: %s", row.operation, text);
+    }
+}
+END_TEST
+
 START_TEST(catches_a_bad_row)
 {
     bool right = false;
@@ -69,6 +85,7 @@ int main(void)
     TCase *cases = tcase_create("self-test");
     tcase_add_test(cases, passes_its_own_row);
     tcase_add_test(cases, products_are_counted_in_a_profile);
+    tcase_add_test(cases, other_operations_stay_exact);
     tcase_add_loop_test(cases, catches_a_bad_row, 0, 2);
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);

@@ -30,19 +30,16 @@ static tas_status square_rows(tas_device *device, const op_args *a, const mem *m
     const size_t blocks = cl_blocks(cols, SQUARE_COLUMNS);
     cl_kernel kernel;
     (void)scratch;
-    tas_status status = get_kernel(device, cl->cpu ? "square_rows_run" : "square_rows", &kernel);
+    const uint32_t panel = device_panel(device, rows, cols);
+    const bool run = cl->cpu && panel % cl_vector(device) == 0; /* CLBlast wants the canonical layout */
+    tas_status status = get_kernel(device, run ? "square_rows_run" : "square_rows", &kernel);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(&m[0]),
-                           A_MEM(&m[1]),
-                           A_U32(rows),
-                           A_U32(cols),
-                           A_U32(a->size[2]),
-                           A_F32(a->scalar[0]),
-                           A_U32(device_panel(device, rows, cols))};
+    const cl_arg args[] = {A_MEM(&m[0]),      A_MEM(&m[1]),        A_U32(rows), A_U32(cols),
+                           A_U32(a->size[2]), A_F32(a->scalar[0]), A_U32(panel)};
     const cl_range each = {.global = {cl_blocks(rows, cl_vector(device)), blocks, 1}, .local = {1, 1, 1}};
     const cl_range some = {.global = {ROW_LANES * blocks, cl_blocks(rows, items) * items, 1},
                            .local = {ROW_LANES, items, 1}};
-    return cl->cpu ? cl_launch(device, kernel, each, 7, args) : cl_launch(device, kernel, some, 6, args);
+    return run ? cl_launch(device, kernel, each, 7, args) : cl_launch(device, kernel, some, 6, args);
 }
 
 static tas_status dense_norms(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
