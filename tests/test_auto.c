@@ -3,8 +3,11 @@
 
 #include "support.h"
 
+#include "lab/auto.h"
+
 #include <math.h>
 #include <string.h>
+#include <time.h>
 
 enum { MOST = 6000, WIDTH = 8, KINDS = 4 };
 static float inputs[MOST * WIDTH];
@@ -171,22 +174,74 @@ START_TEST(what_is_left_behind)
 }
 END_TEST
 
+/* The least bytes with which there is a plan for a batch of 64: of a run, or of one that measures the noise, too. */
+static uint64_t least_budget(const tas_data *data, int noise)
+{
+    tas_plan plan;
+    tas_plan_options is;
+    tas_plan_options_init(&is);
+    is.batch = 64;
+    is.noise = noise;
+    expect_ok(tas_plan_make(device, network, data, NULL, &is, &plan));
+    return plan.min_budget;
+}
+
 START_TEST(within_the_least_budget)
 {
     tas_data *data = data_of(MOST, WIDTH, inputs, labels, KINDS, 0);
-    tas_plan plan;
-    tas_plan_options plan_is;
     tas_train_options is = plain(200000);
-    tas_plan_options_init(&plan_is);
-    plan_is.batch = 64;
-    expect_ok(tas_plan_make(device, network, data, NULL, &plan_is, &plan));
-    is.budget = plan.bytes_total; /* the probe's batches of 256 and 1024 are cut into tiles */
+    is.budget = least_budget(data, 1); /* the probe's batches of 256 and 1024 are cut into tiles */
     expect_ok(tas_auto_batch(device, network, data, &is, reason, sizeof reason));
     check_choice(&is, MOST);
     ck_assert_msg(device->peak_bytes <= is.budget, "%llu bytes", (unsigned long long)device->peak_bytes);
-    is = plain(200000);
-    is.budget = 1;
-    expect(tas_auto_batch(device, network, data, &is, reason, sizeof reason), TAS_NO_MEMORY, "budget", "");
+    tas_data_close(&data);
+}
+END_TEST
+
+/* A run fits where its probe does not: it is trained, with 64. */
+START_TEST(a_probe_that_does_not_fit)
+{
+    tas_data *data = data_of(MOST, WIDTH, inputs, labels, KINDS, 0);
+    tas_train_options is = plain(200000);
+    tas_train_result result;
+    tas_model *model;
+    is.budget = least_budget(data, 0);
+    ck_assert_uint_lt(is.budget, least_budget(data, 1));
+    expect_ok(tas_auto_batch(device, network, data, &is, reason, sizeof reason));
+    ck_assert_msg(is.batch == 64 && is.lr == 0.05f && strstr(reason, "more memory"), "batch %u: %s", is.batch, reason);
+    ck_assert_msg(device->peak_bytes <= is.budget, "%llu bytes", (unsigned long long)device->peak_bytes);
+    is.steps = 20;
+    expect_ok(tas_model_open(device, network, 1, &model));
+    expect_ok(tas_train(model, data, &is, &result));
+    is.budget = 1; /* not the run either, as its own plan says */
+    expect_ok(tas_auto_batch(device, network, data, &is, reason, sizeof reason));
+    expect(tas_train(model, data, &is, &result), TAS_NO_MEMORY, "budget", "");
+    tas_model_close(&model);
+    tas_data_close(&data);
+}
+END_TEST
+
+static double seconds_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Steps of tens of ms in a run of hours, of whose 5 % a sixteenth is a minute: the probe ends at its limit, and not for the run's length. */
+START_TEST(a_limit_in_seconds)
+{
+    tas_data *data = data_of(MOST, WIDTH, inputs, labels, KINDS, 0);
+    tas_train_options is = plain(2000000);
+    tas_network *wide;
+    expect_ok(tas_network_parse(context, "input 8\ndense 400\nrelu\ndense 400\nrelu\ndense 4\n", "wide", &wide));
+    const double begun = seconds_now();
+    expect_ok(auto_choose(device, wide, data, 0.05, &is, reason, sizeof reason));
+    const double taken = seconds_now() - begun;
+    ck_assert_msg(taken < 15, "%g s: %s", taken, reason);
+    ck_assert_msg(is.batch == 64 && strstr(reason, "steps take so long") && !strstr(reason, "too short"),
+                  "batch %u: %s", is.batch, reason);
+    tas_network_close(&wide);
     tas_data_close(&data);
 }
 END_TEST
@@ -223,6 +278,8 @@ int main(void)
     tcase_add_test(tc, a_probe_that_knows);
     tcase_add_test(tc, what_is_left_behind);
     tcase_add_test(tc, within_the_least_budget);
+    tcase_add_test(tc, a_probe_that_does_not_fit);
+    tcase_add_test(tc, a_limit_in_seconds);
     tcase_add_test(tc, what_cannot_be);
     suite_add_tcase(suite, tc);
     return support_run(suite);

@@ -596,6 +596,12 @@ START_TEST(a_probe_that_says_nothing)
     probe = probe_of(65, 1.3);
     probe.too_short = true;
     ck_assert(probed(&probe, DECIDED_DEFAULT, 64, "too short")->unknown == UNKNOWN_TOO_SHORT);
+    probe = probe_of(65, 1.3);
+    probe.no_time = true;
+    ck_assert(probed(&probe, DECIDED_DEFAULT, 64, "steps take so long")->unknown == UNKNOWN_NO_TIME);
+    probe.falls = false;
+    probe.no_memory = true;
+    ck_assert(probed(&probe, DECIDED_DEFAULT, 64, "more memory")->unknown == UNKNOWN_NO_MEMORY);
     probe = probe_of(65, 2.01);
     probe.time.known = false; /* is of no use, and was not sought, where the noise scale is not known */
     probed(&probe, DECIDED_DEFAULT, 64, "factor of 4");

@@ -116,8 +116,9 @@ TAS_API tas_status tas_report_check(tas_context *context, const char *file);
 /* Chooses batch and rate for a run that is about to begin, from a probe on weights of its own, which tells how long steps are, and the noise
  * scale. It takes at most 5 % of the time of the run's steps, or 30 s, whichever is less, and a first start. options->batch and options->lr are
  * written; options->lr, as given, belongs to a batch of 64, and so options->lr_scaling must be none. Why that batch: reason, in sentences.
- * Under momentum or Adam, where the noise scale stays open or is not known within a factor of 4, where the loss does not fall, or where the run is
- * too short to be probed, it takes 64 and says so; never more than a tenth of the set. What it finds depends on how fast the device is just then;
+ * Under momentum or Adam, where the noise scale stays open or is not known within a factor of 4, where the loss does not fall, where the run is
+ * too short to be probed, or a probe's time too short for such steps, or where a probe does not fit the memory (the run may), it takes 64 and says
+ * so; never more than a tenth of the set. What it finds depends on how fast the device is just then;
  * the run itself depends on options alone. */
 TAS_API tas_status tas_auto_batch(tas_device *device, const tas_network *network, const tas_data *train,
                                   tas_train_options *options, char *reason, size_t reason_bytes);

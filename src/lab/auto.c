@@ -4,6 +4,8 @@
  * All of it has a share of the time that the run's steps would take at a batch of 64, but for the first start, which builds what the run needs,
  * too. The memory of each piece is given back before the next one begins, so that a probe never takes more than the run's budget.
  */
+#include "lab/auto.h"
+
 #include "device/device.h"
 #include "lab/recommend.h"
 #include "lab/words.h"
@@ -17,7 +19,7 @@
 enum {
     STEPS_LEAST = 24,     /* of a batch of 64: with fewer nothing can be said */
     STEPS_MOST = 1 << 16, /* of the training that measures the noise */
-    PIECES = 16,          /* in which the time is looked at */
+    STEPS_FIRST = 2,      /* one by one: how long a step is, they tell */
     BATCHES_LEAST = 3,    /* to be timed */
     ROUNDS_LEAST = 3,
     ROUNDS_MOST = 9,
@@ -25,6 +27,7 @@ enum {
     HEAD = 4096         /* examples, of a set that lies on the device, that steps are timed on */
 };
 static const double run_share = 0.05, seconds_most = 30, noise_share = 0.6;
+static const double piece_seconds = 1;      /* of the training, after which the time is looked at */
 static const double stretch_seconds = 0.05; /* longer than that a piece need not be */
 static const double told_from = 2;          /* seconds from which on a user wants to know what he waits for */
 
@@ -42,6 +45,7 @@ typedef struct probe {
     const tas_data *data, *timed_on;
     tas_train_options is; /* the run's, as the probe takes it */
     uint64_t examples;
+    double seconds_most; /* of all of it */
     double begun;        /* when the first start was over */
     double allowed;      /* seconds, from then on */
     double step_seconds; /* at a batch of 64, or of all examples where they are fewer */
@@ -91,24 +95,39 @@ static double steps_of_run(const probe *p)
     return p->is.steps ? (double)p->is.steps : (double)p->is.epochs * an_epoch;
 }
 
+static double seconds_gone(const probe *p) { return now_seconds() - p->begun; }
+
+/* The steps until the time is looked at again: about a second of them, and not more than the time that is left. */
+static uint64_t piece_of(const tas_train_result *so_far, uint64_t left, double seconds)
+{
+    if (so_far->steps < STEPS_FIRST) return 1;
+    const double steps = fmin(piece_seconds, seconds) * (double)so_far->steps / so_far->seconds;
+    return !(steps >= 1) ? 1 : steps < (double)left ? (uint64_t)steps : left;
+}
+
+static void tell_limit(const probe *p, const tas_train_result *so_far)
+{
+    const double expected = so_far->seconds / (double)so_far->steps * run_share * steps_of_run(p);
+    if (expected > told_from)
+        note(p->device->context, "probes for a batch: %s at most", seconds_word(fmin(p->seconds_most, expected)).text);
+}
+
 /* As many steps as their share of the run's, unless the time is up before. */
 static tas_status train_within(probe *p, tas_run *run)
 {
-    const double share = noise_share * run_share * steps_of_run(p);
-    const uint64_t steps = share < STEPS_MOST ? (uint64_t)share : STEPS_MOST, piece = (steps + PIECES - 1) / PIECES;
+    const double share = noise_share * run_share * steps_of_run(p), seconds = noise_share * p->seconds_most;
+    const uint64_t steps = share < STEPS_MOST ? (uint64_t)share : STEPS_MOST;
     tas_train_result result = {0};
     tas_status status = TAS_OK;
-    for (uint64_t done = 0; done < steps && !status && result.seconds < noise_share * seconds_most; done += piece) {
-        status = tas_run_advance(run, piece < steps - done ? piece : steps - done, &result);
-        if (done || result.steps == 0) continue;
-        const double expected = result.seconds / (double)result.steps * run_share * steps_of_run(p);
-        if (expected > told_from)
-            note(p->device->context, "probes for a batch: %s at most", seconds_word(fmin(seconds_most, expected)).text);
+    while (result.steps < steps && !status && (result.steps == 0 || seconds_gone(p) < seconds)) {
+        status = tas_run_advance(run, piece_of(&result, steps - result.steps, seconds - seconds_gone(p)), &result);
+        if (!status && result.steps == STEPS_FIRST) tell_limit(p, &result);
     }
     if (status) return status;
     p->resident = result.resident;
     p->step_seconds = result.seconds / (double)result.steps;
-    p->allowed = fmin(seconds_most, run_share * steps_of_run(p) * p->step_seconds);
+    p->allowed = fmin(p->seconds_most, run_share * steps_of_run(p) * p->step_seconds);
+    p->known.no_time = result.steps < (uint64_t)(noise_share * STEPS_LEAST);
     return TAS_OK;
 }
 
@@ -133,14 +152,17 @@ static tas_status measure_noise(probe *p)
         p->losses = 0;
         status = TAS_OK;
     }
-    p->known.falls = falls(p->loss, p->losses);
+    p->known.falls = p->known.no_time || falls(p->loss, p->losses); /* of a few steps it is not asked */
     p->known.noise = noise_result(&p->noise);
     return status;
 }
 
 /* The time of a step ------------------------------------------------------------------------------------------------- */
 
-static double time_left(const probe *p) { return p->allowed - (now_seconds() - p->begun); }
+static double time_left(const probe *p) { return p->allowed - seconds_gone(p); }
+
+/* What time_stretch() takes, of steps of so many seconds. */
+static double stretch_cost(const probe *p, double step, double slice) { return fmax(slice, step) + step + p->starting; }
 
 /* A step's time at a batch, of a stretch that takes about `seconds`; the step before it is not timed. */
 static tas_status time_stretch(probe *p, tas_model *model, int which, double seconds)
@@ -175,12 +197,12 @@ static tas_status time_first(probe *p, tas_model *model, double slice, int *coun
     for (*count = 0; *count < BATCHES && !status && batches[*count] <= p->examples; ++*count) {
         const int i = *count;
         const double step = i && batches[i] > RECOMMEND_DEFAULT ? 4 * p->timing[i - 1].seconds[0] : p->step_seconds;
-        const double whole = fmax(slice, step) + step + p->starting, earlier = now_seconds() - begun;
+        const double whole = stretch_cost(p, step, slice), earlier = now_seconds() - begun;
         if (ROUNDS_LEAST * whole + (ROUNDS_LEAST - 1) * earlier > time_left(p)) break;
         status = time_stretch(p, model, i, slice);
         if (!p->timing[i].rounds) break; /* a clock too coarse */
     }
-    p->known.too_short = *count < BATCHES_LEAST && *count < BATCHES && batches[*count] <= p->examples;
+    p->known.no_time = *count < BATCHES_LEAST && *count < BATCHES && batches[*count] <= p->examples;
     return status;
 }
 
@@ -189,9 +211,10 @@ static tas_status time_rounds(probe *p, tas_model *model, int *count)
 {
     const double slice = fmin(stretch_seconds, time_left(p) / (4 * ROUNDS_LEAST * BATCHES));
     tas_status status = time_first(p, model, slice, count);
-    for (int round = 1; round < ROUNDS_MOST && !status && !p->known.too_short; round++)
-        for (int i = 0; i < *count && !status && (round < ROUNDS_LEAST || time_left(p) > 0); i++)
-            status = time_stretch(p, model, i, slice);
+    for (int round = 1; round < ROUNDS_MOST && !status && !p->known.no_time; round++)
+        for (int i = 0; i < *count && !status; i++)
+            if (stretch_cost(p, p->timing[i].seconds[0], slice) < time_left(p))
+                status = time_stretch(p, model, i, slice);
     return status;
 }
 
@@ -251,7 +274,9 @@ static tas_status probe_run(probe *p)
     tas_status status = measure_noise(p);
     if (!status && settles(p)) status = time_steps(p);
     free(p->loss);
-    return status;
+    if (status != TAS_NO_MEMORY) return status;
+    k->no_memory = true; /* a probe takes more than the run, which may well fit */
+    return TAS_OK;
 }
 
 /* The rate at a batch that no probe stands behind. */
@@ -293,12 +318,17 @@ static tas_status choose(probe *p, tas_train_options *options, char *reason, siz
     return status ? status : conclude(p, options, reason, bytes);
 }
 
-tas_status tas_auto_batch(tas_device *device, const tas_network *network, const tas_data *train,
-                          tas_train_options *options, char *reason, size_t reason_bytes)
+tas_status auto_choose(tas_device *device, const tas_network *network, const tas_data *train, double seconds,
+                       tas_train_options *options, char *reason, size_t reason_bytes)
 {
     entry_state saved;
     entry_begin(device->context, &saved);
-    probe p = {.device = device, .network = network, .data = train, .is = *options, .examples = tas_data_count(train)};
+    probe p = {.device = device,
+               .network = network,
+               .data = train,
+               .is = *options,
+               .seconds_most = seconds,
+               .examples = tas_data_count(train)};
     p.is.batch = p.examples < RECOMMEND_DEFAULT ? (uint32_t)p.examples : RECOMMEND_DEFAULT;
     p.is.schedule = TAS_SCHEDULE_CONSTANT; /* what is asked for belongs to the rate itself */
     p.is.warmup = 0;
@@ -310,4 +340,10 @@ tas_status tas_auto_batch(tas_device *device, const tas_network *network, const 
     const tas_status status = choose(&p, options, reason, reason_bytes);
     entry_end(&saved);
     return status;
+}
+
+tas_status tas_auto_batch(tas_device *device, const tas_network *network, const tas_data *train,
+                          tas_train_options *options, char *reason, size_t reason_bytes)
+{
+    return auto_choose(device, network, train, seconds_most, options, reason, reason_bytes);
 }

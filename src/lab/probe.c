@@ -52,9 +52,11 @@ static double knee_of(const fit_time *time, double noise_scale)
 static recommend_unknown why_not(const recommend_probe *probe)
 {
     const noise_answer *n = &probe->noise;
+    if (probe->no_memory) return UNKNOWN_NO_MEMORY;
     if (!probe->falls) return UNKNOWN_NOT_FALLING;
     if (!probe->plain_sgd) return UNKNOWN_NOT_PLAIN_SGD;
     if (probe->too_short) return UNKNOWN_TOO_SHORT;
+    if (probe->no_time) return UNKNOWN_NO_TIME;
     if (n->state != NOISE_KNOWN || !isfinite(n->value) || !isfinite(n->high)) return UNKNOWN_NOISE_OPEN;
     if (!(n->low > 0 && n->high <= 4 * n->low)) return UNKNOWN_NOISE_WIDE;
     return probe->time.known && fit_seconds(&probe->time, 1) > 0 ? UNKNOWN_NOTHING : UNKNOWN_NOT_TIMED;

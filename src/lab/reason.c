@@ -51,6 +51,8 @@ static const char *const unknowns[UNKNOWN_COUNT] = {
         "with momentum or Adam the gradient noise scale does not tell the best batch; a sweep does",
     [UNKNOWN_NOT_FALLING] = "the loss did not fall at this learning rate",
     [UNKNOWN_TOO_SHORT] = "the run is too short to be probed",
+    [UNKNOWN_NO_TIME] = "steps take so long that the time of a probe was over before it could compare batches",
+    [UNKNOWN_NO_MEMORY] = "a probe wants more memory than there is",
 };
 
 static const char *const sure[SURE_COUNT] = {

@@ -114,6 +114,8 @@ typedef enum recommend_unknown {
     UNKNOWN_NOT_PLAIN_SGD, /* under momentum or Adam the noise scale is no critical batch */
     UNKNOWN_NOT_FALLING,   /* the loss does not fall at that rate */
     UNKNOWN_TOO_SHORT,     /* the run is too short for a probe */
+    UNKNOWN_NO_TIME,       /* a probe's time was over before it knew enough: steps are long */
+    UNKNOWN_NO_MEMORY,     /* a probe wants more memory than there is */
     UNKNOWN_COUNT
 } recommend_unknown;
 
@@ -158,6 +160,8 @@ typedef struct recommend_probe {
     bool plain_sgd;      /* no momentum, no Adam */
     bool falls;          /* the loss fell during the probe */
     bool too_short;      /* the run: nothing was probed */
+    bool no_time;        /* to train for long enough, or to time steps at several batches */
+    bool no_memory;      /* for the probe */
     uint64_t timed_most; /* no larger batch: how long its steps are is not known; 0: no such limit */
     double lr; /* for a batch of 64; that of B is lr (1 + B_noise / 64) / (1 + B_noise / B) (McCandlish et al. 2018) */
     recommend_limits limits; /* all but memory */
