@@ -228,13 +228,13 @@ static double seconds_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Steps of tens of ms in a run of hours, of whose 5 % a sixteenth is a minute: the probe ends at its limit, and not for the run's length. */
+/* Steps of about 20 ms in a run of hours, of whose 5 % a sixteenth is a minute: the probe ends at its limit, and not for the run's length. */
 START_TEST(a_limit_in_seconds)
 {
     tas_data *data = data_of(MOST, WIDTH, inputs, labels, KINDS, 0);
     tas_train_options is = plain(2000000);
     tas_network *wide;
-    expect_ok(tas_network_parse(context, "input 8\ndense 400\nrelu\ndense 400\nrelu\ndense 4\n", "wide", &wide));
+    expect_ok(tas_network_parse(context, "input 8\ndense 800\nrelu\ndense 800\nrelu\ndense 4\n", "wide", &wide));
     const double begun = seconds_now();
     expect_ok(auto_choose(device, wide, data, 0.05, &is, reason, sizeof reason));
     const double taken = seconds_now() - begun;
