@@ -217,7 +217,7 @@ START_TEST(points_that_differ_agree_in_part)
     plant_point(&s->frozen[1], "middle", 1, 1.02, 0.05);
     find_variance(s, &f);
     expect_verdict(&f, FINDING_PARTLY,
-                   "at the middle 1.00 at B = 16 and 1.02 at B = 256, no difference seen (0.020 \u00b1 0.139)");
+                   "at the middle 1.00 at B = 16 and 1.02 at B = 256, no difference seen (0.0200 \u00b1 0.139)");
     plant_point(&s->frozen[0], "start", 1, 3, 0.05);
     find_variance(s, &f);
     expect_verdict(&f, FINDING_DISAGREES, "");

@@ -5,6 +5,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* Three figures of a size from 0.001 to 10000, as it is once it is rounded: 0.9996 is 1.00. */
+static int decimals_of(double size)
+{
+    static const double from[] = {99.95, 9.995, 0.9995, 0.09995, 0.009995};
+    int decimals = 0;
+    while (decimals < 5 && size < from[decimals]) decimals++;
+    return decimals;
+}
+
 word number_word(double value)
 {
     word w;
@@ -15,7 +24,7 @@ word number_word(double value)
         snprintf(w.text, sizeof w.text, "%.0f",
                  round(value / pow(10, floor(log10(size)) - 2)) * pow(10, floor(log10(size)) - 2));
     else
-        snprintf(w.text, sizeof w.text, "%.*f", size >= 99.95 ? 0 : size >= 9.995 ? 1 : size >= 0.9995 ? 2 : 3, value);
+        snprintf(w.text, sizeof w.text, "%.*f", decimals_of(size), value);
     return w;
 }
 

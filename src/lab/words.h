@@ -11,7 +11,7 @@ typedef struct word {
     char text[WORD_BYTES];
 } word;
 
-word number_word(double value);    /* 119, 48.3, 0.531, 12400; 0; 2.1e-05 below 0.001 */
+word number_word(double value);    /* 119, 48.3, 0.531, 0.00941, 12400; 0; 2.1e-05 below 0.001 */
 word seconds_word(double seconds); /* 420 us, 12.3 ms, 48.3 s, 5.2 min, 1.4 h */
 
 /* A text that is written piece by piece into a buffer, always ended by a 0, cut where the buffer ends. */
