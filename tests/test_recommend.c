@@ -400,6 +400,38 @@ START_TEST(ends_of_the_sweep)
 }
 END_TEST
 
+/* Between the rows: 16 and 64 are as fast as each other, and 32, which nobody measured, would be 0.90 times that. */
+START_TEST(a_gap_of_the_sweep)
+{
+    static const uint64_t kept[] = {4, 16, 64, 256, 512};
+    planned p;
+    plan_rows(&p, 15.75);
+    ck_assert(recommend(&p.input, &p.r));
+    ck_assert(p.r.batch == 32 && !p.r.measure);
+    for (int i = 0; i < 5; i++) p.rows[i] = p.rows[row_of(kept[i])];
+    p.input.count = 5;
+    for (int i = 0; i < 5; i++) p.rows[i].log_spread = 0.01; /* each would be well known */
+    p.rows[1].seconds *= 0.99;
+    const recommendation *r = answer(&p, DECIDED_SPEED, 16, "measure 32 too");
+    ck_assert(r->measure == 32 && !r->edge && r->sure == SURE_FAIRLY && r->twice.seconds < 0.92);
+    ck_assert_msg(strstr(p.text, "Of those measured, batches from 16 to 64") &&
+                      strstr(p.text, "no other batch measured"),
+                  "%s", p.text);
+    p.rows[1].seconds *= 1.02 / 0.99; /* now 64 */
+    r = answer(&p, DECIDED_SPEED, 64, "measure 32 too");
+    ck_assert(r->measure == 32 && r->range_low == 16);
+    p.input.limits.batch_most = 20; /* 32 may not be taken */
+    r = answer(&p, DECIDED_LIMIT, 16, "");
+    ck_assert(!r->measure && !strstr(p.text, "measure 32"));
+    p.input.limits.batch_most = 0;
+    p.input.goal = GOAL_EXAMPLES; /* 1 + B / 65: 2 would take 0.97 times those of 4 */
+    ck_assert(!answer(&p, DECIDED_GOAL, 4, "fewest examples")->measure);
+    for (int i = 0; i < 4; i++) p.rows[i] = p.rows[i + 1];
+    p.input.count = 4;
+    ck_assert(answer(&p, DECIDED_GOAL, 16, "measure further, 8 too")->edge); /* 0.90 times those of 16 */
+}
+END_TEST
+
 /* Wrong input ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(nothing_known)
@@ -636,6 +668,7 @@ int main(void)
     tcase_add_test(tc, the_order_of_rows);
     tcase_add_test(tc, other_goals);
     tcase_add_test(tc, ends_of_the_sweep);
+    tcase_add_test(tc, a_gap_of_the_sweep);
     suite_add_tcase(suite, tc);
     tc = tcase_create("wrong input");
     tcase_add_test(tc, nothing_known);

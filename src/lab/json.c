@@ -86,6 +86,7 @@ static json_t *advice_json(const tas_sweep *s)
     put_real(out, "knee_high", r->knee_high);
     put(out, "half", side_json(&r->half));
     put(out, "twice", side_json(&r->twice));
+    put(out, "measure_too", r->measure ? json_count(r->measure) : json_null());
     put_text(out, "sure", sure_words(r->sure));
     put_real(out, "chance_best", r->chance);
     put_text(out, "reason", s->reason);

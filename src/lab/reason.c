@@ -62,6 +62,17 @@ const char *verdict_words(row_verdict verdict) { return verdicts[verdict]; }
 const char *decision_words(recommend_decision decision) { return decisions[decision]; }
 const char *sure_words(recommend_sure how) { return sure[how]; }
 
+const char *measure_words(const recommendation *r, char *text, size_t bytes)
+{
+    writer out = {.text = text, .bytes = bytes};
+    if (bytes) text[0] = 0;
+    if (r->edge)
+        say(&out, "the best lies at the end of what was measured: measure further, %" PRIu64 " too", r->measure);
+    else if (r->measure)
+        say(&out, "measure %" PRIu64 " too, which is expected to be better by more than 5 %%", r->measure);
+    return text;
+}
+
 static void say_rate(writer *out, double lr)
 {
     if (lr > 0) say(out, " with learning rate %.3g", lr);
@@ -89,7 +100,8 @@ static void say_range(writer *out, const recommend_input *in, const recommendati
         [GOAL_MEMORY] = "are within 5 % of the least memory, and this is the fastest of them.",
     };
     if (r->range_low < r->range_high)
-        say(out, " Batches from %" PRIu64 " to %" PRIu64 " %s", r->range_low, r->range_high, as_good[in->goal]);
+        say(out, " %s from %" PRIu64 " to %" PRIu64 " %s", r->measure ? "Of those measured, batches" : "Batches",
+            r->range_low, r->range_high, as_good[in->goal]);
     else
         say(out, " Of the batches measured none next to it is as good.");
 }
@@ -165,11 +177,12 @@ static void say_sureness(writer *out, const recommendation *r)
 {
     say(out, " How sure: %s", sure[r->sure]);
     if (r->chance > 0.99)
-        say(out, "; the chance that no other batch is better by more than 5 %% is above 0.99");
+        say(out, "; the chance that no other batch measured is better by more than 5 %% is above 0.99");
     else if (!isnan(r->chance))
-        say(out, "; the chance that no other batch is better by more than 5 %% is at least %.2f",
+        say(out, "; the chance that no other batch measured is better by more than 5 %% is at least %.2f",
             floor(r->chance * 100) / 100);
-    if (r->edge) say(out, "; the best lies at the end of what was measured: measure further");
+    char more[128];
+    if (r->measure) say(out, "; %s", measure_words(r, more, sizeof more));
     say(out, ".");
 }
 

@@ -285,20 +285,26 @@ static void find_decision(const work *w, int chosen, int best)
         out->decided = by_verdict[out->twice.verdict];
 }
 
-/* The choice is the smallest or the largest that reached the target, and the curve goes on falling where nobody
- * looked. */
-static bool at_edge(const work *w, int chosen)
+/* Whether half or twice the choice, which nobody measured, is expected to be better than the best row by more than 5 %. */
+static bool promises(const work *w, const recommend_side *side, int chosen, int best)
 {
-    const recommend_side *half = &w->out->half, *twice = &w->out->twice;
+    const double times = w->in->goal == GOAL_TIME ? side->seconds : w->in->goal == GOAL_EXAMPLES ? side->examples : NAN;
+    return side->verdict == VERDICT_NOT_MEASURED && log(times) + w->cost[chosen] < w->cost[best] - NEAR;
+}
+
+/* What is to be measured yet: in a gap between the rows, or beyond the smallest or the largest that reached the target. */
+static void find_gap(const work *w, int chosen, int best)
+{
+    recommendation *out = w->out;
+    const bool half = promises(w, &out->half, chosen, best), twice = promises(w, &out->twice, chosen, best);
     bool smaller = false, larger = false;
-    if (w->in->goal != GOAL_TIME) return false;
     for (int i = 0; i < w->in->count; i++) {
         if (!reached(w, i)) continue;
         smaller |= w->in->rows[i].batch < w->in->rows[chosen].batch;
         larger |= w->in->rows[i].batch > w->in->rows[chosen].batch;
     }
-    return (!larger && twice->seconds < exp(-NEAR) && twice->verdict == VERDICT_NOT_MEASURED) ||
-           (!smaller && half->seconds < exp(-NEAR) && half->verdict == VERDICT_NOT_MEASURED);
+    out->measure = half ? out->half.batch : twice ? out->twice.batch : 0;
+    out->edge = (half && !smaller) || (twice && !larger);
 }
 
 /* How sure --------------------------------------------------------------------------------------------------------- */
@@ -345,7 +351,7 @@ static void find_sureness(const work *w, int best)
         out->chance = find_chance(w, best);
         out->sure = !rival || out->chance >= 0.9 ? SURE_WELL : out->chance >= 0.6 ? SURE_FAIRLY : SURE_LITTLE;
         if (!out->curve.known || unknown_rival) out->sure = least_sure(out->sure, SURE_LITTLE);
-        if (out->edge) out->sure = least_sure(out->sure, SURE_FAIRLY);
+        if (out->measure && out->sure > SURE_LITTLE) out->sure--;
     }
     if (runs < 2) out->sure = least_sure(out->sure, SURE_LITTLE);
     if (isinf(w->freedom) && goal != GOAL_MEMORY) out->sure = least_sure(out->sure, SURE_FAIRLY); /* one seed a batch */
@@ -379,7 +385,7 @@ static void fill_choice(work *w, int chosen, int best)
     find_side(w, chosen, row->batch > 1 ? row->batch / 2 : 0, &out->half);
     find_side(w, chosen, row->batch * 2, &out->twice);
     find_decision(w, chosen, best);
-    out->edge = at_edge(w, chosen);
+    find_gap(w, chosen, best);
     find_sureness(w, best);
 }
 

@@ -132,7 +132,9 @@ typedef struct recommendation {
     uint64_t batch, range_low, range_high;
     double lr; /* NaN: not known; of a default, that of 64 alone */
     int row;   /* -1: it was not measured, but interpolated, or is the default */
-    bool edge; /* the best lies at an end of what was measured, and the curve goes on falling beyond it */
+    uint64_t
+        measure; /* half or twice the batch, where it was not measured and is expected to be better by more than 5 %; 0 */
+    bool edge;   /* it lies beyond all that was measured: the curve goes on falling there */
     recommend_decision decided;
     int decider; /* the row whose refusal decided; -1: none */
     recommend_unknown unknown;
@@ -182,5 +184,7 @@ void probe_words(const recommend_probe *probe, const recommendation *r, char *te
 const char *verdict_words(row_verdict verdict);
 const char *decision_words(recommend_decision decision);
 const char *sure_words(recommend_sure sure);
+/* What is to be measured yet, and why; "" where nothing is. Returns text. */
+const char *measure_words(const recommendation *r, char *text, size_t bytes);
 
 #endif

@@ -65,7 +65,9 @@ static void add_side(const char *name, const recommend_side *side, buffer *page)
 
 static void add_range(const recommendation *r, buffer *page)
 {
-    open_card(page, r->decided == DECIDED_DEFAULT ? "Range" : "As good, within 5&nbsp;%");
+    open_card(page, r->decided == DECIDED_DEFAULT ? "Range"
+                    : r->measure                  ? "As good, within 5&nbsp;%, of those measured"
+                                                  : "As good, within 5&nbsp;%");
     if (r->range_low < r->range_high)
         buffer_print(page, "<b>%" PRIu64 " to %" PRIu64 "</b>", r->range_low, r->range_high);
     else
@@ -78,11 +80,12 @@ static void add_sureness(const recommendation *r, buffer *page)
     open_card(page, "How sure");
     buffer_print(page, "<b>%s</b>", sure_words(r->sure));
     if (r->chance > 0.99)
-        buffer_print(page, " <span>no other batch is more than 5&nbsp;%% better: chance above 0.99</span>");
+        buffer_print(page, " <span>no other batch measured is more than 5&nbsp;%% better: chance above 0.99</span>");
     else if (isfinite(r->chance))
-        buffer_print(page, " <span>no other batch is more than 5&nbsp;%% better: chance at least %.2f</span>",
+        buffer_print(page, " <span>no other batch measured is more than 5&nbsp;%% better: chance at least %.2f</span>",
                      floor(r->chance * 100) / 100);
-    if (r->edge) buffer_print(page, " <span>the best lies at the end of what was measured: measure further</span>");
+    char more[128];
+    if (r->measure) buffer_print(page, " <span>%s</span>", measure_words(r, more, sizeof more));
     close_card(page);
 }
 
