@@ -1742,6 +1742,17 @@ def _(t):
     expect(f"steps        {steps} in" in trained.out, "other steps", trained)
 
 
+@case("sweep: the command's warm-up fits its run")
+def _(t):
+    words = ("sweep", t.net, t.data, "--device", "reference", *SWEPT, "--epochs", "8", "--batches", "16", "--target-loss", "1.3",
+             "--rates", "0.05")
+    for warmup, option in (("3000", "--steps"), ("1", "--warmup 4")):
+        result = t.run(*words, "--warmup", warmup)
+        command = re.search(r"^command +tassello (train .+)$", result.out, re.M)[1]
+        expect(option in command and "--warmup 0" not in command, command, result)
+        expect(LAST.search(t.run(*shlex.split(command)).out), "the command does not train: " + command)
+
+
 @case("sweep --json -: one object on stdout and the table on stderr")
 def _(t):
     result = t.run("sweep", t.net, t.data, "--device", "reference", *SWEPT, "--json", "-")

@@ -12,6 +12,7 @@
 #include "support.h"
 
 #include <dirent.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -300,6 +301,76 @@ START_TEST(the_recommendation_comes_first)
 }
 END_TEST
 
+static const char *option_of(const char *command, const char *name)
+{
+    const char *at = strstr(command, name);
+    return at ? at + strlen(name) : NULL;
+}
+
+/* What `train` makes of the command: its options pass, and the rate at a step is that of the sweep's runs. */
+static void expect_trains(tas_sweep *s, const char *word)
+{
+    tas_train_options is, swept = s->is.train;
+    const uint64_t batch = s->advice.batch, an_epoch = (s->examples - 1) / batch + 1,
+                   all = (uint64_t)s->is.epochs * an_epoch;
+    char *command = tas_sweep_command(s);
+    const char *steps = option_of(command, " --steps "), *epochs = option_of(command, " --epochs "),
+               *warmup = option_of(command, " --warmup "), *decay = option_of(command, " --decay-steps ");
+    ck_assert_msg(strstr(command, word) && !strstr(command, "--warmup 0"), "no '%s': %s", word, command);
+    tas_train_options_init(&is);
+    is.batch = (uint32_t)batch;
+    is.lr = swept.lr = (float)s->advice.lr;
+    is.schedule = swept.schedule;
+    is.decay = swept.decay;
+    if (warmup) is.warmup = strtoull(warmup, NULL, 10);
+    if (decay) is.decay_steps = strtoull(decay, NULL, 10);
+    const uint64_t count = steps ? strtoull(steps, NULL, 10) : (epochs ? strtoull(epochs, NULL, 10) : 1) * an_epoch;
+    const double k = (double)swept.base_batch / (double)batch; /* as trial_options() has it */
+    swept.warmup = (uint64_t)llround((double)swept.warmup * k);
+    if (swept.warmup > all) swept.warmup = all;
+    if (swept.decay_steps) swept.decay_steps = (uint64_t)fmax(1, round((double)swept.decay_steps * k));
+    for (uint64_t step = 0; step < 2 * an_epoch && step < count; step++) {
+        float found, wanted;
+        expect_own(tas_train_lr(own, &is, step, count, &found), TAS_OK, "", "");
+        expect_own(tas_train_lr(own, &swept, step, all, &wanted), TAS_OK, "", "");
+        ck_assert_msg(found == wanted, "step %d: %g, in the sweep %g: %s", (int)step, (double)found, (double)wanted,
+                      command);
+    }
+    free(command);
+}
+
+/* The target is reached in about an epoch, of 8. */
+START_TEST(the_command_trains_as_the_sweep_did)
+{
+    tas_sweep *s = sweep_made(own, "plausible");
+    tas_train_options *t = &s->is.train;
+    s->is.epochs = 8;
+    expect_trains(s, " --epochs ");
+    t->warmup = 5;
+    expect_trains(s, " --warmup ");
+    t->warmup = 1000000; /* longer than any run: all of it */
+    expect_trains(s, " --steps ");
+    t->warmup = 3 * (s->examples / 64); /* longer than the command's epochs, and within the sweep's */
+    expect_trains(s, " --steps ");
+    t->base_batch = 1; /* less than half a step */
+    t->warmup = s->advice.batch / 4;
+    expect_trains(s, " --batch ");
+    t->base_batch = 64;
+    t->warmup = 20;
+    t->schedule = TAS_SCHEDULE_STEP;
+    t->decay_steps = 30;
+    expect_trains(s, " --decay-steps ");
+    t->warmup = 1000000;
+    expect_trains(s, " --steps ");
+    t->schedule = TAS_SCHEDULE_COSINE;
+    t->warmup = 20;
+    expect_trains(s, " --steps ");
+    t->warmup = 1000000;
+    expect_trains(s, " --steps ");
+    sweep_freed(s);
+}
+END_TEST
+
 /* Spreads of geometric means are shares: in log they would be told wrong. */
 START_TEST(the_table_tells_spreads_alike)
 {
@@ -515,6 +586,7 @@ int main(int argc, char **argv)
     tcase_add_loop_test(pages, pages_are_well_formed, 0, sweep_fixture_count);
     tcase_add_test(pages, names_are_escaped);
     tcase_add_test(pages, the_recommendation_comes_first);
+    tcase_add_test(pages, the_command_trains_as_the_sweep_did);
     tcase_add_test(pages, the_table_tells_spreads_alike);
     tcase_add_test(files, a_report_is_a_file);
     tcase_add_test(files, without_gnuplot_the_file_stands);

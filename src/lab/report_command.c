@@ -34,13 +34,35 @@ static void add_optimizer(buffer *out, const tas_train_options *is, const tas_tr
     if (is->weight_decay != plain->weight_decay) add_float(out, "--weight-decay", is->weight_decay);
 }
 
-/* A sweep's steps of warm-up and decay are those of a batch of base_batch. */
-static void add_schedule(buffer *out, const tas_train_options *is, uint64_t batch)
+/* How long the command trains: `steps`, or where they are 0 `epochs`; 0: as it does without being told, which is one. */
+typedef struct course {
+    uint64_t steps, epochs, warmup;
+} course;
+
+/* Whole epochs, enough for the steps to the target. The length of the sweep's runs where the rate's course ends with the run, or its warm-up would
+ * not fit. A sweep's steps of warm-up and decay are those of a batch of base_batch, and a warm-up is cut to the run, as trial_options() does. */
+static course course_of(const tas_sweep *sweep)
+{
+    const recommendation *r = &sweep->advice;
+    const tas_train_options *is = &sweep->is.train;
+    const bool expected = isfinite(r->steps) && r->steps > 0 && sweep->examples;
+    const double epochs = expected ? ceil(r->steps * (double)r->batch / (double)sweep->examples) : sweep->is.epochs;
+    course c = {.epochs = epochs >= 1 ? (uint64_t)llround(epochs) : 0,
+                .warmup = (uint64_t)llround((double)is->warmup * (double)is->base_batch / (double)r->batch)};
+    if (!sweep->examples) return c;
+    const uint64_t own = trial_steps(sweep, r->batch, examples_most(sweep));
+    const uint64_t in_epochs = (c.epochs ? c.epochs : 1) * ((sweep->examples - 1) / r->batch + 1);
+    if (c.warmup > own) c.warmup = own;
+    if (is->schedule == TAS_SCHEDULE_COSINE || c.warmup > in_epochs) c.steps = own;
+    return c;
+}
+
+static void add_schedule(buffer *out, const tas_train_options *is, uint64_t batch, uint64_t warmup)
 {
     static const char *const names[] = {
         [TAS_SCHEDULE_CONSTANT] = "constant", [TAS_SCHEDULE_STEP] = "step", [TAS_SCHEDULE_COSINE] = "cosine"};
     const double k = (double)is->base_batch / (double)batch;
-    if (is->warmup) buffer_print(out, " --warmup %.0f", round((double)is->warmup * k));
+    if (warmup) buffer_print(out, " --warmup %" PRIu64, warmup); /* one of 0 steps cannot be asked for */
     if (is->schedule == TAS_SCHEDULE_CONSTANT) return;
     buffer_print(out, " --schedule %s", names[is->schedule]);
     if (is->schedule == TAS_SCHEDULE_STEP) {
@@ -51,22 +73,19 @@ static void add_schedule(buffer *out, const tas_train_options *is, uint64_t batc
     }
 }
 
-/* Whole epochs, enough for the steps to the target; a course that ends with the run has the length of the sweep's runs. */
-static void add_length(buffer *out, const tas_sweep *sweep)
+static void add_length(buffer *out, const course *c)
 {
-    const recommendation *r = &sweep->advice;
-    const bool expected = isfinite(r->steps) && r->steps > 0 && sweep->examples;
-    const double epochs = expected ? ceil(r->steps * (double)r->batch / (double)sweep->examples) : sweep->is.epochs;
-    if (sweep->is.train.schedule == TAS_SCHEDULE_COSINE && sweep->examples)
-        buffer_print(out, " --steps %" PRIu64, trial_steps(sweep, r->batch, examples_most(sweep)));
-    else if (epochs >= 1)
-        buffer_print(out, " --epochs %.0f", epochs);
+    if (c->steps)
+        buffer_print(out, " --steps %" PRIu64, c->steps);
+    else if (c->epochs)
+        buffer_print(out, " --epochs %" PRIu64, c->epochs);
 }
 
 void report_command(const tas_sweep *sweep, buffer *out)
 {
     const recommendation *r = &sweep->advice;
     const tas_train_options *is = &sweep->is.train;
+    const course c = course_of(sweep);
     tas_train_options plain;
     tas_train_options_init(&plain);
     buffer_print(out, "tassello train ");
@@ -76,8 +95,8 @@ void report_command(const tas_sweep *sweep, buffer *out)
     buffer_print(out, " --batch %" PRIu64, r->batch);
     if (r->lr > 0 && isfinite(r->lr)) add_float(out, "--lr", (float)r->lr);
     add_optimizer(out, is, &plain);
-    add_schedule(out, is, r->batch);
-    add_length(out, sweep);
+    add_schedule(out, is, r->batch, c.warmup);
+    add_length(out, &c);
     if (sweep->is.seed != plain.seed)
         buffer_print(out, " --seed %" PRIu64, sweep->is.seed); /* it draws what is held out */
     if (sweep->is.examples) buffer_print(out, " --examples %" PRIu64, sweep->is.examples);
