@@ -526,6 +526,18 @@ START_TEST(json_knows_what_it_does_not_know)
     expect_near(number_at(value, "b_crit_low"), 50, 0);
     expect_null(value, "b_crit_high");
     json_decref(value);
+    s->batch[0].fluctuation = (sweep_mean){.value = NAN}; /* as a sweep leaves one that was not measured; */
+    s->batch[1].fluctuation = (sweep_mean){0};
+    s->batch[2].fluctuation = (sweep_mean){0.1, 0, 1}; /* of one seed; and of two that came out alike */
+    s->batch[3].fluctuation = (sweep_mean){0.1, 0, 2};
+    value = json_of(s);
+    for (int i = 0; i < 3; i++) {
+        json_t *b = at_path(at_path(value, "batches"), (char[]){(char)('0' + i), 0});
+        expect_null(b, "fluctuation/spread");
+        if (i < 2) expect_null(b, "fluctuation/mean");
+    }
+    expect_near(number_at(value, "batches/3/fluctuation/spread"), 0, 0);
+    json_decref(value);
     sweep_freed(s);
 }
 END_TEST

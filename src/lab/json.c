@@ -22,12 +22,12 @@ static void put_text(json_t *to, const char *name, const char *text)
     put(to, name, value ? value : json_null()); /* a name that is no UTF-8 */
 }
 
-/* {"mean", "spread", "seeds"} */
+/* {"mean", "spread", "seeds"}: of no seeds there is no mean, of one no spread, whatever the fields hold. */
 static json_t *mean_json(const sweep_mean *m)
 {
     json_t *out = json_object();
     put_real(out, "mean", m->seeds ? m->value : NAN);
-    put_real(out, "spread", m->spread);
+    put_real(out, "spread", m->seeds > 1 && isfinite(m->value) ? m->spread : NAN);
     put_count(out, "seeds", (uint64_t)m->seeds);
     return out;
 }
