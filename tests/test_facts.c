@@ -289,6 +289,30 @@ START_TEST(losses_are_compared_with_a_row_that_counts)
 }
 END_TEST
 
+/* Both go down the same curve, and the larger batch less far: in time to a target that is no fault; where the loss itself is the goal it is. */
+START_TEST(less_trained_is_no_worse)
+{
+    static const double train[] = {2, 1, 0.5, 0.25}, loss[] = {2.1, 1.2, 0.8, 0.7};
+    for (int i = 0; i < 2; i++) {
+        sweep_batch *b = add_batch(10 << (2 * i), 1e-3);
+        for (uint64_t seed = 1; seed <= 3; seed++) {
+            sweep_run *r = add_run(b, seed, ROW_REACHED, i ? 20 : 40);
+            for (uint64_t k = 0; k < (i ? 3 : 4); k++) add_look(r, 20 * k, train[k], loss[k] + 0.001 * (double)seed);
+        }
+    }
+    sweep->examples = 10000;
+    sweep_conclude(sweep);
+    expect_near(sweep->equal_loss, 0.5, 1e-9);
+    ck_assert(sweep->batch[1].best_loss.value > sweep->batch[0].best_loss.value + 0.09);
+    ck_assert_int_eq(sweep->advice.verdicts[1], VERDICT_KEPT);
+    ck_assert_uint_eq(sweep->advice.batch, 40);
+    sweep->is.goal = TAS_GOAL_ACCURACY;
+    sweep_conclude(sweep);
+    ck_assert_int_eq(sweep->advice.verdicts[1], VERDICT_LOSS);
+    ck_assert_uint_eq(sweep->advice.batch, 10);
+}
+END_TEST
+
 /* Noise ------------------------------------------------------------------------------------------------------------- */
 
 static void take_some(noise *n, int steps, double trace, double square)
@@ -403,6 +427,7 @@ int main(void)
     tcase_add_test(all, the_best_and_the_last_are_told_apart);
     tcase_add_test(all, losses_are_compared_seed_by_seed);
     tcase_add_test(all, losses_are_compared_with_a_row_that_counts);
+    tcase_add_test(all, less_trained_is_no_worse);
     tcase_add_test(all, noise_is_joined_over_seeds);
     tcase_add_test(all, the_nearest_is_named_where_none_reached);
     tcase_add_test(all, a_sweep_without_runs_concludes);

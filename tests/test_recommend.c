@@ -309,8 +309,8 @@ START_TEST(each_bound_decides)
     answer(&p, DECIDED_DATA, 64, "128 is above a tenth");
     plan_rows(&p, 2000);
     for (int i = row_of(128); i < ROWS; i++) p.rows[i].worse_low = 0.004, p.rows[i].loss += 0.01;
-    ck_assert(answer(&p, DECIDED_LOSS, 64, "validation loss (by 0.00400 to 0.0300)")->verdicts[row_of(512)] ==
-              VERDICT_LOSS);
+    ck_assert(answer(&p, DECIDED_LOSS, 64, "validation loss (by 0.00400 to 0.0300, at equal training loss)")
+                  ->verdicts[row_of(512)] == VERDICT_LOSS);
     plan_rows(&p, 2000);
     for (int i = row_of(128); i < ROWS; i++) p.rows[i].outcome = i < 9 ? ROW_DIVERGED : ROW_UNDERTRAINED;
     answer(&p, DECIDED_CONVERGENCE, 64, "128 diverged");

@@ -149,7 +149,8 @@ static void say_decision(writer *out, const recommend_input *in, const recommend
         const bool place = v == VERDICT_MEMORY || v == VERDICT_LIMIT || v == VERDICT_DATA;
         say(out, " Batch %" PRIu64 "%s %s", row->batch, place ? " is" : "", verdicts[v]);
         if (r->decided == DECIDED_LOSS && isfinite(row->worse_low) && isfinite(row->worse_high))
-            say(out, " (by %s to %s)", number_word(row->worse_low).text, number_word(row->worse_high).text);
+            say(out, " (by %s to %s%s)", number_word(row->worse_low).text, number_word(row->worse_high).text,
+                in->goal == GOAL_ACCURACY ? "" : ", at equal training loss");
         say(out, ".");
     }
     const fit_range *b = &r->curve.b_crit;

@@ -11,7 +11,8 @@
  * A row that the goal would take may be refused: it did not converge or reach the target; it wants more memory than
  * allowed; it is above the user's limit, or above a tenth of the data set; it takes too many times the fewest
  * possible examples; its validation loss is worse than the best row's by 1 % at least, and beyond the paired interval over seeds. (Never
- * the gap between training and validation: that favours the row that is trained less.) A refusal "decides" where it
+ * the gap between training and validation: that favours the row that is trained less. And, unless accuracy is the goal, not the lowest loss
+ * of each run, which is against the row that is trained less: but the loss at equal training loss. See facts.c.) A refusal "decides" where it
  * costs 5 % or more. Figures should come from fresh seeds: those on which a rate was found the best of a grid
  * promise 3 to 9 % too much. */
 #ifndef RECOMMEND_H
@@ -51,7 +52,7 @@ typedef struct recommend_row {
     double seconds;               /* of a step, evaluation excluded; 0: not timed, and the line a + b B stands in */
     double log_steps, log_spread; /* to the target, as in fit_point; of ROW_REACHED alone */
     int seeds;
-    double loss;                  /* validation loss, mean over seeds; NaN: not measured */
+    double loss; /* validation loss, mean over seeds: where rows can be compared, see facts.c; NaN: not measured */
     double worse_low, worse_high; /* this less the loss of the row with the best, by compare_paired(); 0 for that row */
     double memory;                /* bytes; 0: not known */
 } recommend_row;
