@@ -21,6 +21,7 @@ from pathlib import Path
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE = 60
+REASON = "is expected to reach the target in"  # of its first sentence
 # name, width, height, colour scheme
 VIEWS = (("desktop", 1280, 900, "light"), ("phone", 360, 740, "light"), ("dark", 1280, 900, "dark"))
 
@@ -207,6 +208,8 @@ def check(browser, page, view, folder, kept):
             wrong.append("the picture is empty")
     if page.stem in ("plausible", "names", "diverged", "untested", "one") and found["pictures"] != 11:
         wrong.append(f"{found['pictures']} plots, expected 11")
+    if page.stem == "plausible" and ("The reason in full" not in found["text"] or REASON in found["text"]):
+        wrong.append("the reason is not folded")
     if page.stem == "names" and "a<b>&\"c'\" $(exit 3).net" not in found["text"]:
         wrong.append("the network's name is not shown as it is")
     if page.stem == "names" and "<script>alert(1)</script>" not in found["text"]:
@@ -219,6 +222,8 @@ def check_paper(browser, page, folder):
     file = folder / f"{page.stem}.pdf"
     found = browser.show(page, 718, 1047, "dark", "print")
     wrong = [one for one in found["wrong"] if "wide" in one or "edge" in one or "the ground" in one]
+    if found["text"].count(REASON) != 1 or "The reason in full" in found["text"]:
+        wrong.append("the reason is folded away, or stands there twice")
     browser.print_page(file)
     sheets = file.read_bytes().count(b"/Type /Page\n")
     return wrong if 3 <= sheets <= 12 else wrong + [f"{sheets} sheets of paper"]

@@ -128,6 +128,29 @@ static void add_head(const tas_sweep *sweep, buffer *page)
     buffer_print(page, "</header>\n");
 }
 
+static void add_paragraph(const char *class, const char *text, buffer *page)
+{
+    buffer_print(page, "<p class=\"%s\">", class);
+    buffer_escape(page, text);
+    buffer_print(page, "</p>");
+}
+
+/* Folded, so that the table stays on the first screen. On paper nothing can be unfolded, and not each browser lets a style do it: there it stands
+ * a second time. */
+static void add_reason(const tas_sweep *sweep, buffer *page)
+{
+    if (!*sweep->reason) return;
+    if (sweep->advice.decided == DECIDED_DEFAULT) {
+        add_paragraph("reason", sweep->reason, page);
+    } else {
+        buffer_print(page, "<details><summary>The reason in full</summary>");
+        add_paragraph("reason", sweep->reason, page);
+        buffer_print(page, "</details>\n");
+        add_paragraph("paper", sweep->reason, page);
+    }
+    buffer_print(page, "\n");
+}
+
 static void add_advice(const tas_sweep *sweep, buffer *page)
 {
     const recommendation *r = &sweep->advice;
@@ -139,13 +162,7 @@ static void add_advice(const tas_sweep *sweep, buffer *page)
     add_side("Double", &r->twice, page);
     add_sureness(r, page);
     buffer_print(page, "</dl>\n");
-    if (*sweep->reason) {
-        buffer_print(page, r->decided == DECIDED_DEFAULT ? "<p class=\"reason\">"
-                                                         : "<details class=\"reason\"><summary>The reason in full"
-                                                           "</summary><p>");
-        buffer_escape(page, sweep->reason);
-        buffer_print(page, r->decided == DECIDED_DEFAULT ? "</p>\n" : "</p></details>\n");
-    }
+    add_reason(sweep, page);
     buffer_print(page, "</section>\n<section>\n<h2>The batches</h2>\n");
     report_batches(sweep, page);
     buffer_print(page, "</section>\n");
