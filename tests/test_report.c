@@ -302,6 +302,23 @@ START_TEST(the_recommendation_comes_first)
 }
 END_TEST
 
+START_TEST(a_gap_is_on_the_first_screen)
+{
+    buffer page = {0};
+    tas_sweep *s = sweep_made(own, "plausible");
+    s->advice.measure = s->advice.twice.batch = 2 * s->advice.batch;
+    s->advice.twice.verdict = VERDICT_NOT_MEASURED;
+    s->advice.twice.seconds = 0.845;
+    expect_own(report_page(s, &page), TAS_OK, "", "");
+    ck_assert_ptr_nonnull(strstr(page.text, "<span>measure 128 too, which is expected to be better"));
+    ck_assert_ptr_nonnull(strstr(page.text, "0.845&times;</b> the time, "));
+    ck_assert_ptr_nonnull(strstr(page.text, " <span>not measured</span>"));
+    ck_assert_ptr_nonnull(strstr(page.text, "of those measured"));
+    free(page.text);
+    sweep_freed(s);
+}
+END_TEST
+
 static const char *option_of(const char *command, const char *name)
 {
     const char *at = strstr(command, name);
@@ -587,6 +604,7 @@ int main(int argc, char **argv)
     tcase_add_loop_test(pages, pages_are_well_formed, 0, sweep_fixture_count);
     tcase_add_test(pages, names_are_escaped);
     tcase_add_test(pages, the_recommendation_comes_first);
+    tcase_add_test(pages, a_gap_is_on_the_first_screen);
     tcase_add_test(pages, the_command_trains_as_the_sweep_did);
     tcase_add_test(pages, the_table_tells_spreads_alike);
     tcase_add_test(files, a_report_is_a_file);

@@ -58,7 +58,7 @@ static void add_side(const char *name, const recommend_side *side, buffer *page)
         buffer_print(page, "%s&times; the examples", number_word(side->examples).text);
     else if (side->verdict == VERDICT_KEPT || side->verdict == VERDICT_NOT_MEASURED)
         buffer_print(page, "not known");
-    if (side->verdict != VERDICT_KEPT && side->verdict != VERDICT_NOT_MEASURED)
+    if (side->verdict != VERDICT_KEPT && (side->verdict != VERDICT_NOT_MEASURED || isfinite(side->examples)))
         buffer_print(page, " <span>%s</span>", verdict_words(side->verdict));
     close_card(page);
 }
