@@ -25,8 +25,6 @@
 // lint: -D TILE_ROWS=64 -D TILE_COLS=64 -D ITEMS_X=16 -D ITEMS_Y=16
 // lint: -D TILE_ROWS=4 -D TILE_COLS=64 -D ITEMS_X=64 -D ITEMS_Y=1
 // lint gpu: -D TILE_ROWS=32 -D TILE_COLS=64 -D ITEMS_X=16 -D ITEMS_Y=4
-// lint gpu: -D TILE_ROWS=16 -D TILE_COLS=64 -D ITEMS_X=16 -D ITEMS_Y=4
-// lint gpu: -D TILE_ROWS=16 -D TILE_COLS=32 -D ITEMS_X=8 -D ITEMS_Y=4
 // lint gpu: -D TILE_ROWS=16 -D TILE_COLS=16 -D ITEMS_X=4 -D ITEMS_Y=4
 #include "arith.h"
 #include "wave.h"

@@ -15,6 +15,7 @@
 // lint: -D TILE=64 -D ITEMS_X=16 -D ITEMS_Y=16
 // lint: -D TILE=32 -D ITEMS_X=8 -D ITEMS_Y=4
 // lint gpu: -D TILE=32 -D ITEMS_X=8 -D ITEMS_Y=8
+// lint gpu: -D TILE=16 -D ITEMS_X=16 -D ITEMS_Y=16
 // lint gpu: -D TILE=16 -D ITEMS_X=4 -D ITEMS_Y=4
 #include "arith.h"
 #include "wave.h"

@@ -11,7 +11,7 @@ enum { BLOCKS = sizeof blocks / sizeof *blocks };
 
 enum {
     DEPTH_MOST = 65535, /* work-groups in dimension 2, of which GPUs take no more; */
-    SHORT_DEPTH = 7,    /* in every second form that verify asks for */
+    SHORT_DEPTH = 3,    /* in every second form that verify asks for */
     WAVE = 64,          /* work-items that a GPU runs together, whether it has use for them or not */
     ITEMS_A_UNIT = 512, /* work-items that keep a unit busy */
 };

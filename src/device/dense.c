@@ -108,8 +108,16 @@ typedef struct gpu_tile {
     uint32_t tile, items_x, items_y;
 } gpu_tile;
 
-static const gpu_tile gpu_tiles[] = {{64, 16, 16}, {32, 8, 8}, {32, 8, 4}, {16, 4, 4}};
-enum { GPU_TILES = sizeof gpu_tiles / sizeof *gpu_tiles };
+/* By size. Where groups may be large, those of the smallest tile are so too: a small layer has few other work-items. */
+static const gpu_tile gpu_tiles[] = {{64, 16, 16}, {32, 8, 8}, {16, 16, 16}, /* or, of smaller groups, */
+                                     {32, 8, 8},   {32, 8, 4}, {16, 4, 4}};
+enum { GPU_TILES = sizeof gpu_tiles / sizeof *gpu_tiles, GPU_LARGE = 3 };
+
+/* The end of the list that the device takes. */
+static int gpu_tiles_end(const tas_device *device)
+{
+    return ((struct cl_device *)device->cl)->gpu_tile < GPU_LARGE ? GPU_LARGE : GPU_TILES;
+}
 
 /* The tile for `depth` matrices of sums (rows, cols): the largest that the device takes, or a smaller one where there would be
  * too few groups to fill its units. */
@@ -118,7 +126,7 @@ static gpu_tile gpu_tile_of(const tas_device *device, uint32_t rows, uint32_t co
     int i = ((struct cl_device *)device->cl)->gpu_tile;
     if (device->variant >= 0) return gpu_tiles[i + device->variant];
     const size_t wanted = 2 * (size_t)device->info.compute_units;
-    while (i < GPU_TILES - 1 &&
+    while (i < gpu_tiles_end(device) - 1 &&
            cl_blocks(rows, gpu_tiles[i].tile) * cl_blocks(cols, gpu_tiles[i].tile) * depth < wanted)
         i++;
     return gpu_tiles[i];
@@ -155,7 +163,7 @@ static tas_status gpu_tile_fits(tas_device *device, bool *fits)
 static tas_status gpu_choose_tile(tas_device *device)
 {
     struct cl_device *cl = device->cl;
-    for (cl->gpu_tile = 0; cl->gpu_tile < GPU_TILES - 1; cl->gpu_tile++) {
+    for (cl->gpu_tile = 0; cl->gpu_tile < GPU_TILES - 1; cl->gpu_tile += cl->gpu_tile ? 1 : GPU_LARGE) {
         bool fits;
         tas_status status = gpu_tile_fits(device, &fits);
         if (status || fits) return status;
@@ -246,6 +254,6 @@ tas_status cl_override_dense(tas_device *device)
     device->scratch[OP_DENSE_BACKWARD_BIAS] = cl->cpu ? NULL : gpu_bias_scratch;
     tas_status status = cl->cpu ? TAS_OK : gpu_choose_tile(device);
     for (int op = OP_DENSE_FORWARD; op <= OP_DENSE_BACKWARD_BIAS; op++)
-        device->variants[op] = cl->cpu ? 0 : GPU_TILES - cl->gpu_tile;
+        device->variants[op] = cl->cpu ? 0 : gpu_tiles_end(device) - cl->gpu_tile;
     return status;
 }
