@@ -12,6 +12,8 @@
  *     conv_backward_input    inputs of a group    positions (n, iy, ix)     (o, ky, kx)
  *     conv_backward_weights  outputs of a group   (c, ky, kx)               (n, oy, ox) of a granule
  *
+ * Dimension 2 of a launch counts the matrices of such blocks, from `depth` on: GPUs take 65535 groups there at most.
+ *
  * A tap in the padding is skipped, for the other factor may be infinite. In local memory it is -0, which no operand is (rule 8), as
  * are columns and steps past the end. While the left side is finite an fma with it changes nothing, and none is guarded;
  * the first weight (or dy) that is not finite makes the group look at each.
@@ -22,7 +24,10 @@
  */
 // lint: -D TILE_ROWS=64 -D TILE_COLS=64 -D ITEMS_X=16 -D ITEMS_Y=16
 // lint: -D TILE_ROWS=4 -D TILE_COLS=64 -D ITEMS_X=64 -D ITEMS_Y=1
+// lint gpu: -D TILE_ROWS=32 -D TILE_COLS=64 -D ITEMS_X=16 -D ITEMS_Y=4
+// lint gpu: -D TILE_ROWS=16 -D TILE_COLS=16 -D ITEMS_X=4 -D ITEMS_Y=4
 #include "arith.h"
+#include "wave.h"
 
 #pragma OPENCL FP_CONTRACT OFF
 
@@ -34,7 +39,6 @@
 #define FAR 0x40000000u // a row past every plane, also with another such row added
 
 #define KERNEL __kernel __attribute__((reqd_work_group_size(ITEMS_X, ITEMS_Y, 1))) void
-#define LINE __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL __attribute__((opencl_unroll_hint))
 
@@ -186,12 +190,12 @@ INLINE void store(float c[ROWS][COLS], __global float *y, uint rows, uint channe
 
 /* Work-groups: ceil(N OH OW / TILE_COLS), ceil(O/G / TILE_ROWS), G. */
 KERNEL conv_forward(const __global float *x, const __global float *w, const __global float *bias /* (O) */, __global float *y,
-                    uint N, WINDOW)
+                    uint N, WINDOW, uint depth)
 {
     __local float a[STEP][TILE_ROWS + 1], b[STEP][TILE_COLS + 1];
     __local offset step[2][STEP];
     __local uint wild;
-    uint outputs = O / G, channels = C / G, group = get_group_id(2), positions = N * OH * OW;
+    uint outputs = O / G, channels = C / G, group = depth + get_group_id(2), positions = N * OH * OW;
     uint column = get_group_id(0) * TILE_COLS + ITEM % TILE_COLS, K = channels * KH * KW;
     triple p = split(column, OH, OW);
     uint y0 = p.y * SY - PY, x0 = p.x * SX - PX;
@@ -219,12 +223,13 @@ INLINE uint first_tap(uint taps, uint from, uint stride, uint dilation)
  * no step is lost to a stride. SY/gcd(SY, DY) taps lie between two of a class, and DY/gcd(SY, DY) outputs.
  * Work-groups: ceil(N ceil(H/SY) ceil(W/SX) / TILE_COLS), ceil(C/G / TILE_ROWS), G min(SY, H) min(SX, W). */
 KERNEL conv_backward_input(const __global float *dy, const __global float *w, __global float *dx, uint N, WINDOW,
-                           uint gcd_y, uint gcd_x)
+                           uint gcd_y, uint gcd_x, uint depth)
 {
     __local float a[STEP][TILE_ROWS + 1], b[STEP][TILE_COLS + 1];
     __local offset step[2][STEP];
     __local uint wild;
-    uint outputs = O / G, channels = C / G, group = get_group_id(2) % G, residue = get_group_id(2) / G;
+    uint matrix = depth + get_group_id(2), group = matrix % G, residue = matrix / G;
+    uint outputs = O / G, channels = C / G;
     uint iy = residue / min(SX, W), ix = residue - iy * min(SX, W); // the first input of the class
     uint QY = (H - iy + SY - 1) / SY, QX = (W - ix + SX - 1) / SX, positions = N * QY * QX;
     uint ky = first_tap(KH, iy + PY, SY, DY), TY = (KH - ky + SY / gcd_y - 1) / (SY / gcd_y);
@@ -243,22 +248,17 @@ KERNEL conv_backward_input(const __global float *dy, const __global float *w, __
     store(c, dx, channels, C, group * channels, positions, QY, QX, H, W, iy, ix, SY, SX);
 }
 
-// The examples x .. y-1 of granule r of a wave, which begins with example `from` of the tile, `within` examples into a granule.
-INLINE uint2 find_granule(uint r, uint N, uint from, uint within, uint granule)
-{
-    uint begin = from - within + r * granule;
-    return (uint2)(r == 0 ? from : begin, min(N, begin + granule));
-}
-
 /* The sums over the granules of a wave, raw: to[granule][O][C/G][KH][KW]. The first starts from `open` if it is begun.
  * Work-groups: ceil(C/G KH KW / TILE_COLS), ceil(O/G / TILE_ROWS), G granules of the wave. */
 KERNEL conv_backward_weights(const __global float *dy, const __global float *x, const __global float *open /* as w */,
-                             __global float *to, uint N, WINDOW, uint from, uint within, uint granule, uint begun)
+                             __global float *to, uint N, WINDOW, uint from, uint within, uint granule, uint begun,
+                             uint depth)
 {
     __local float a[STEP][TILE_ROWS + 1], b[STEP][TILE_COLS + 1];
     __local offset tap[TILE_COLS];
     __local uint wild;
-    uint outputs = O / G, channels = C / G, group = get_group_id(2) % G, r0 = get_group_id(2) / G, K = channels * KH * KW;
+    uint matrix = depth + get_group_id(2), group = matrix % G, r0 = matrix / G;
+    uint outputs = O / G, channels = C / G, K = channels * KH * KW;
     uint item = ITEM, row = get_group_id(1) * TILE_ROWS + item / STEP, column = get_group_id(0) * TILE_COLS;
     uint2 run = find_granule(r0, N, from, within, granule) * OH * OW;
     float c[ROWS][COLS];
@@ -299,53 +299,4 @@ KERNEL conv_backward_weights(const __global float *dy, const __global float *x, 
                 to[(size_t)(r0 * O + group * outputs + ROW(r)) * K + COL(q)] = c[r][q] == 0.0f ? 0.0f : c[r][q];
         }
     }
-}
-
-/* The sums of dy over the granules of a wave, raw: to[granule][O]. A work-item each. */
-LINE conv_backward_bias(const __global float *dy, const __global float *open /* (O) */, __global float *to, uint N, uint O, uint P,
-                        uint from, uint within, uint granule, uint begun, uint granules)
-{
-    uint r = get_global_id(0) / O, o = get_global_id(0) - r * O;
-    if (r >= granules)
-        return;
-    float c = 0.0f;
-    if (begun && r == 0)
-        c = open[o];
-    uint2 run = find_granule(r, N, from, within, granule);
-    for (uint n = run.x; n < run.y; n++) {
-        const __global float *plane = dy + ((size_t)n * O + o) * P;
-        uint p = 0;
-        for (; p + STEP <= P; p += STEP) { // loads that do not wait for each other
-            float next[STEP];
-            UNROLL for (int k = 0; k < STEP; k++)
-                next[k] = plane[p + k];
-            UNROLL for (int k = 0; k < STEP; k++)
-                c = arith_chain(c, next[k]);
-        }
-        for (; p < P; p++)
-            c = arith_chain(c, plane[p]);
-    }
-    to[r * O + o] = c;
-}
-
-/* Adds the sums of a wave's `closed` granules in their order to the total, which they begin if `fresh`; one that is left open
- * after them goes to `open`. A work-item a sum. */
-LINE conv_add_granules(const __global float *part /* (granules, sums) */, __global float *total /* (sums) */,
-                       __global float *open /* (sums) */, uint sums, uint closed, uint fresh, uint left_open)
-{
-    uint i = get_global_id(0);
-    if (i >= sums)
-        return;
-    uint r = 0;
-    float sum = 0.0f;
-    if (closed && fresh)
-        sum = part[(size_t)r++ * sums + i];
-    else if (closed)
-        sum = total[i];
-    for (; r < closed; r++)
-        sum = arith_chain(sum, part[(size_t)r * sums + i]);
-    if (closed)
-        total[i] = sum;
-    if (left_open)
-        open[i] = part[(size_t)closed * sums + i];
 }

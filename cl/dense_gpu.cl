@@ -14,7 +14,11 @@
  */
 // lint: -D TILE=64 -D ITEMS_X=16 -D ITEMS_Y=16
 // lint: -D TILE=32 -D ITEMS_X=8 -D ITEMS_Y=4
+// lint gpu: -D TILE=32 -D ITEMS_X=8 -D ITEMS_Y=8
+// lint gpu: -D TILE=16 -D ITEMS_X=16 -D ITEMS_Y=16
+// lint gpu: -D TILE=16 -D ITEMS_X=4 -D ITEMS_Y=4
 #include "arith.h"
+#include "wave.h"
 
 #pragma OPENCL FP_CONTRACT OFF
 
@@ -117,80 +121,36 @@ KERNEL dense_backward_input(const __global float *dy /* (N, O) */, const __globa
     }
 }
 
-/* dW = dYt X over examples first .. first+N-1 of a batch. The sum is taken by granules (0: the batch is one); a granule that
- * the tile leaves unfinished waits in `open`, unrounded by arith_flush as all partial sums are.
- * Groups: ceil(I / TILE), ceil(O / TILE). */
+/* dW = dYt X: the sums over the granules of a wave, raw: to[granule][O][I]. The first starts from `open` if it is begun.
+ * Groups: ceil(I / TILE), ceil(O / TILE), granules of the wave. */
 KERNEL dense_backward_weights(const __global float *dy /* (N, O) */, const __global float *x /* (N, I) */,
-                              __global float *total /* (O, I) */, __global float *open /* (O, I), unused if granule is 0 */,
-                              uint N, uint I, uint O, uint first, uint batch, uint granule)
+                              const __global float *open /* (O, I) */, __global float *to, uint N, uint I, uint O,
+                              uint from, uint within, uint granule, uint begun)
 {
     __local float a[STEP][TILE + 1], b[STEP][TILE + 1];
-    uint o0 = get_group_id(1) * TILE, i0 = get_group_id(0) * TILE;
-    if (granule == 0) {
-        granule = batch;
-        open = total;
-    }
-    // n and all that follows from it is the same for the whole group: the barriers are reached together.
-    for (uint n = 0, run; n < N; n += run) {
-        uint j = first + n, within = j % granule;
-        run = min(N - n, granule - within);
-        float c[ROWS][COLS];
-        UNROLL for (int r = 0; r < ROWS; r++) {
-            UNROLL for (int q = 0; q < COLS; q++) {
-                float before = 0.0f;
-                if (within != 0 && ROW(r) < O && COL(q) < I) // not clamped: another item may be writing there already
-                    before = open[(ulong)ROW(r) * I + COL(q)];
-                c[r][q] = before;
-            }
-        }
-        for (uint k = n; k < n + run; k += STEP) {
-            fetch(a, dy, false, O, o0, O, k, n + run);
-            fetch(b, x, false, I, i0, I, k, n + run);
-            barrier(CLK_LOCAL_MEM_FENCE);
-            multiply(c, a, b);
-            barrier(CLK_LOCAL_MEM_FENCE);
-        }
-        bool closed = within + run == granule || j + run == batch;
-        bool add = closed && j >= granule;
-        __global float *to = closed ? total : open;
-        UNROLL for (int r = 0; r < ROWS; r++) {
-            UNROLL for (int q = 0; q < COLS; q++) {
-                if (ROW(r) < O && COL(q) < I) {
-                    ulong at = (ulong)ROW(r) * I + COL(q);
-                    float sum = c[r][q];
-                    if (add)
-                        sum = total[at] + sum;
-                    to[at] = sum == 0.0f ? 0.0f : sum; // llvmpipe's chain from +0 is -0 where each product is -0
-                }
-            }
+    uint o0 = get_group_id(1) * TILE, i0 = get_group_id(0) * TILE, granule_at = get_group_id(2) * O;
+    uint2 run = find_granule(get_group_id(2), N, from, within, granule);
+    float c[ROWS][COLS];
+    UNROLL for (int r = 0; r < ROWS; r++) {
+        UNROLL for (int q = 0; q < COLS; q++) {
+            float before = 0.0f;
+            if (begun && get_group_id(2) == 0 && ROW(r) < O && COL(q) < I) // not clamped: `to` may be `open`
+                before = open[(ulong)ROW(r) * I + COL(q)];
+            c[r][q] = before;
         }
     }
-}
-
-/* The bias's gradient, by the same rule. One item an output, in groups of ITEMS. */
-__kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
-dense_backward_bias(const __global float *dy /* (N, O) */, __global float *total /* (O) */,
-                    __global float *open /* (O), unused if granule is 0 */,
-                    uint N, uint O, uint first, uint batch, uint granule)
-{
-    uint o = get_global_id(0);
-    if (o >= O)
-        return;
-    if (granule == 0) {
-        granule = batch;
-        open = total;
+    // n is the same for the whole group: the barriers are reached together.
+    for (uint n = run.x; n < run.y; n += STEP) {
+        fetch(a, dy, false, O, o0, O, n, run.y);
+        fetch(b, x, false, I, i0, I, n, run.y);
+        barrier(CLK_LOCAL_MEM_FENCE);
+        multiply(c, a, b);
+        barrier(CLK_LOCAL_MEM_FENCE);
     }
-    for (uint n = 0, run; n < N; n += run) {
-        uint j = first + n, within = j % granule;
-        run = min(N - n, granule - within);
-        float c = 0.0f;
-        if (within != 0)
-            c = open[o];
-        for (uint k = n; k < n + run; k++)
-            c = arith_chain(c, dy[(ulong)k * O + o]);
-        if (within + run < granule && j + run < batch)
-            open[o] = c;
-        else
-            total[o] = j < granule ? c : total[o] + c;
+    UNROLL for (int r = 0; r < ROWS; r++) {
+        UNROLL for (int q = 0; q < COLS; q++) {
+            if (ROW(r) < O && COL(q) < I) // llvmpipe's chain from +0 is -0 where each product is -0
+                to[(ulong)(granule_at + ROW(r)) * I + COL(q)] = c[r][q] == 0.0f ? 0.0f : c[r][q];
+        }
     }
 }

@@ -89,7 +89,7 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void dropout(
     UNROLL for (uint k = 0; k < 4; k++) { /* in quarters, so that where DRAWS is 1 words have fixed places, in registers */
         for (uint i = k * DRAWS; i < min(count, (k + 1) * DRAWS); i++) {
             const float kept = arith_flush(x[start + i] * scale);
-            y[start + i] = threshold && word[i] < threshold ? 0.0f : kept;
+            y[start + i] = threshold && word[DRAWS == 1 ? k : i] < threshold ? 0.0f : kept;
         }
     }
 }

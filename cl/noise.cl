@@ -41,14 +41,15 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void square_blocks(
 }
 
 /* out[at + r * blocks + b] = scale * the sum of squares of columns 256 b .. of row r of a matrix (rows, cols), the last block may be shorter. 16
- * work-items share a row's block. */
+ * work-items share a row's block. A group has ROWS rows of a block; groups are all in dimension 0, since GPUs take 65535 in another at most. */
 __kernel __attribute__((reqd_work_group_size(ROW_LANES, ROWS, 1))) void square_rows(
     __global const float *restrict x, __global float *restrict out, uint rows, uint cols, uint at, float scale)
 {
     __local float lane[ROWS][ROW_LANES];
-    const uint l = get_local_id(0), row = get_local_id(1), block = get_group_id(0), from = block * COLUMNS;
-    const bool real = get_global_id(1) < rows;
-    const size_t r = real ? get_global_id(1) : rows - 1;
+    const uint blocks = (cols + COLUMNS - 1) / COLUMNS, above = get_group_id(0) / blocks, block = get_group_id(0) - above * blocks;
+    const uint l = get_local_id(0), row = get_local_id(1), from = block * COLUMNS;
+    const bool real = above * ROWS + row < rows;
+    const size_t r = real ? above * ROWS + row : rows - 1;
     const uint end = from + min((uint)COLUMNS, cols - from);
     float sum = 0.0f;
     for (uint c = from + l; c < end; c += ROW_LANES) {
@@ -60,7 +61,7 @@ __kernel __attribute__((reqd_work_group_size(ROW_LANES, ROWS, 1))) void square_r
         barrier(CLK_LOCAL_MEM_FENCE);
         if (l < fold) lane[row][l] += lane[row][l + fold];
     }
-    if (real && l == 0) out[at + r * get_num_groups(0) + block] = scale * lane[row][0];
+    if (real && l == 0) out[at + r * blocks + block] = scale * lane[row][0];
 }
 
 INLINE vec flush_vec(vec c)

@@ -22,6 +22,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 COMMENT = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.S)
 
 SHARED_HEADERS = {"arith.h", "philox.h"}  # of cl/, which anyone may include
+KERNEL_HEADERS = {"wave.h"}  # of cl/, for kernels alone
 PURE_HEADERS = {"lab/noise.h"}  # statistics that include nothing of the product, for what train/ measures on its way
 FOLDERS = {
     "base": set(),
@@ -76,8 +77,10 @@ def check_include(root, path, name, system, include, internals):
     folder = reached_folder(root, path, include)
     if top == "include":
         return f"{name}: {include}: the public headers include <tassello/...> alone"
+    if include in KERNEL_HEADERS:
+        return None if top == "cl" else f"{name}: {include} is for kernels alone"
     if top == "cl":
-        return f"{name}: {include}: kernels include arith.h and philox.h alone"
+        return f"{name}: {include}: kernels include arith.h, philox.h and wave.h alone"
     if top == "tools" and folder not in ("tools", ""):
         return f"{name}: {include}: tools use the public headers alone"
     if top == "tests" and folder in FOLDERS:
@@ -155,7 +158,9 @@ PLANTS = [
     ("by a path upwards", ("src/base/a.c", '#include "../ops/op.h"\n'), "may not include"),
     ("train includes device", ("src/train/a.c", '#include "device/device.h"\n#include "arith.h"\n'), None),
     ("a tool's internals", ("tools/a.c", '#include "base/base.h"\n'), "public headers alone"),
-    ("a kernel's C", ("cl/a.cl", PRAGMA_LINE + '#include "base/base.h"\n'), "arith.h and philox.h alone"),
+    ("a kernel's C", ("cl/a.cl", PRAGMA_LINE + '#include "base/base.h"\n'), "kernels include arith.h, "),
+    ("a header of kernels", ("cl/a.cl", PRAGMA_LINE + '#include "wave.h"\n'), None),
+    ("a kernel's header in C", ("src/device/a.c", '#include "wave.h"\n'), "for kernels alone"),
     ("a header's internals", ("include/tassello/a.h", '#include "base/base.h"\n'), "<tassello/...> alone"),
     ("a test of two folders", ("tests/a.c", '#include "device/device.h"\n#include "data/data.h"\n'), "one folder"),
     ("a test of one folder", ("tests/a.c", '#include "device/device.h"\n#include "base/base.h"\n'), None),

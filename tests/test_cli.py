@@ -1171,7 +1171,7 @@ def _(t):
         expect((o["parts"]["data set"] > 0) is data and (o["parts"]["staging"] == 0) is data, f"{o}")
         expect(o["bytes_fixed"] < o["bytes_total"] <= o["bytes_fixed"] + 48 * o["bytes_per_example"], f"{o}")
         sizes = [1, 8, 32, 64, 128, *([240] if data else [256, 512, 1024, 4096])]
-        expect([row["batch"] for row in o["table"]] == sizes and o["largest_untiled"] == (240 if data else 65536), f"{o}")
+        expect([row["batch"] for row in o["table"]] == sizes and o["largest_untiled"] == (240 if data else 65520), f"{o}")
         for row in o["table"]:
             other = forecast(t, "--batch", str(row["batch"]), data=data)
             expect(all(other[key] == row[key] for key in ("tile", "tiles", "resident", "min_budget")), f"{row} {other}")
@@ -1482,9 +1482,9 @@ def _(t):
     o = one_object(t.run("devices", "--net", "lenet", "--json"))
     row = o["devices"][-1]
     expect(o["network"] == "lenet" and row["id"] == "reference", f"{o}")
-    expect(row["plan"] == {"batch": 256, "tile": 256, "tiles": 1, "largest_untiled": 65536}, f"{row}")
+    expect(row["plan"] == {"batch": 256, "tile": 256, "tiles": 1, "largest_untiled": 65520}, f"{row}")
     text = t.run("devices", "--net", "lenet")
-    expect(re.search(r"^  net        lenet: batches up to 65536 untiled; a batch of 256 takes 1 tile of 256$", text.out, re.M), "no plan", text)
+    expect(re.search(r"^  net        lenet: batches up to 65520 untiled; a batch of 256 takes 1 tile of 256$", text.out, re.M), "no plan", text)
     t.fails(1, ("'mpl'",), "devices", "--net", "mpl")
     expect("plan" not in one_object(t.run("devices", "--json"))["devices"][-1], "a plan without --net")
 

@@ -705,7 +705,7 @@ START_TEST(tile_follows_the_budget)
     expect_ok(make(&s, &p));
     ck_assert_uint_eq(p.tile, 17);
     plan_free(&p);
-    s.work.tile_most = s.work.batch = 1u << 20;
+    s.work.tile_most = s.work.batch = 16 * TILE_MOST;
     s.device.budget = UINT64_MAX;
     expect_ok(make(&s, &p));
     ck_assert_uint_eq(p.tile, TILE_MOST);

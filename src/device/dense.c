@@ -1,6 +1,6 @@
 /* Launches of the dense layer's products: cl/dense.cl on processors, cl/dense_gpu.cl elsewhere. Which one, and its blocks,
  * follow from the device's type and limits; the sums, and so the bits, are the same. */
-#include "device/opencl.h"
+#include "device/waves.h"
 
 enum { O, I, GRANULE };
 
@@ -108,17 +108,27 @@ typedef struct gpu_tile {
     uint32_t tile, items_x, items_y;
 } gpu_tile;
 
-static const gpu_tile gpu_tiles[] = {{64, 16, 16}, {32, 8, 8}, {32, 8, 4}, {16, 4, 4}};
-enum { GPU_TILES = sizeof gpu_tiles / sizeof *gpu_tiles };
+/* By size. Where groups may be large, those of the smallest tile are so too: a small layer has few other work-items. */
+static const gpu_tile gpu_tiles[] = {{64, 16, 16}, {32, 8, 8}, {16, 16, 16}, /* or, of smaller groups, */
+                                     {32, 8, 8},   {32, 8, 4}, {16, 4, 4}};
+enum { GPU_TILES = sizeof gpu_tiles / sizeof *gpu_tiles, GPU_LARGE = 3 };
 
-/* The tile for a matrix of sums (rows, cols): the largest that the device takes, or a smaller one where there would be too
- * few groups to fill its units. */
-static gpu_tile gpu_tile_of(const tas_device *device, uint32_t rows, uint32_t cols)
+/* The end of the list that the device takes. */
+static int gpu_tiles_end(const tas_device *device)
+{
+    return ((struct cl_device *)device->cl)->gpu_tile < GPU_LARGE ? GPU_LARGE : GPU_TILES;
+}
+
+/* The tile for `depth` matrices of sums (rows, cols): the largest that the device takes, or a smaller one where there would be
+ * too few groups to fill its units. */
+static gpu_tile gpu_tile_of(const tas_device *device, uint32_t rows, uint32_t cols, uint32_t depth)
 {
     int i = ((struct cl_device *)device->cl)->gpu_tile;
     if (device->variant >= 0) return gpu_tiles[i + device->variant];
     const size_t wanted = 2 * (size_t)device->info.compute_units;
-    while (i < GPU_TILES - 1 && cl_blocks(rows, gpu_tiles[i].tile) * cl_blocks(cols, gpu_tiles[i].tile) < wanted) i++;
+    while (i < gpu_tiles_end(device) - 1 &&
+           cl_blocks(rows, gpu_tiles[i].tile) * cl_blocks(cols, gpu_tiles[i].tile) * depth < wanted)
+        i++;
     return gpu_tiles[i];
 }
 
@@ -133,12 +143,11 @@ static tas_status gpu_kernel(tas_device *device, gpu_tile t, const char *name, c
  * says (pitfall 7), so the kernels are asked. */
 static tas_status gpu_tile_fits(tas_device *device, bool *fits)
 {
-    static const char *const names[] = {"dense_forward", "dense_backward_input", "dense_backward_weights",
-                                        "dense_backward_bias"};
+    static const char *const names[] = {"dense_forward", "dense_backward_input", "dense_backward_weights"};
     const struct cl_device *cl = device->cl;
     const gpu_tile t = gpu_tiles[cl->gpu_tile];
     *fits = t.items_x * t.items_y <= device->info.max_group;
-    for (int i = 0; i < 4 && *fits; i++) {
+    for (int i = 0; i < 3 && *fits; i++) {
         cl_kernel kernel;
         size_t most = 0;
         tas_status status = gpu_kernel(device, t, names[i], &kernel);
@@ -154,7 +163,7 @@ static tas_status gpu_tile_fits(tas_device *device, bool *fits)
 static tas_status gpu_choose_tile(tas_device *device)
 {
     struct cl_device *cl = device->cl;
-    for (cl->gpu_tile = 0; cl->gpu_tile < GPU_TILES - 1; cl->gpu_tile++) {
+    for (cl->gpu_tile = 0; cl->gpu_tile < GPU_TILES - 1; cl->gpu_tile += cl->gpu_tile ? 1 : GPU_LARGE) {
         bool fits;
         tas_status status = gpu_tile_fits(device, &fits);
         if (status || fits) return status;
@@ -162,59 +171,74 @@ static tas_status gpu_choose_tile(tas_device *device)
     return TAS_OK;
 }
 
-/* Tiles over a matrix of sums (rows, cols). */
-static cl_range gpu_range(gpu_tile t, uint32_t rows, uint32_t cols)
+/* Tiles over `depth` matrices of sums (rows, cols). */
+static cl_range gpu_range(gpu_tile t, uint32_t rows, uint32_t cols, uint32_t depth)
 {
-    return (cl_range){.global = {cl_blocks(cols, t.tile) * t.items_x, cl_blocks(rows, t.tile) * t.items_y, 1},
+    return (cl_range){.global = {cl_blocks(cols, t.tile) * t.items_x, cl_blocks(rows, t.tile) * t.items_y, depth},
                       .local = {t.items_x, t.items_y, 1}};
 }
 
 static tas_status gpu_forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const gpu_tile t = gpu_tile_of(device, a->n, a->size[O]);
+    const gpu_tile t = gpu_tile_of(device, a->n, a->size[O], 1);
     cl_kernel kernel;
     (void)scratch;
     tas_status status = gpu_kernel(device, t, "dense_forward", &kernel);
     if (status) return status;
     const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]),      A_MEM(&m[2]),     A_MEM(&m[3]),
                            A_U32(a->n),  A_U32(a->size[I]), A_U32(a->size[O])};
-    return cl_launch(device, kernel, gpu_range(t, a->n, a->size[O]), 7, args);
+    return cl_launch(device, kernel, gpu_range(t, a->n, a->size[O], 1), 7, args);
 }
 
 static tas_status gpu_backward_input(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const gpu_tile t = gpu_tile_of(device, a->n, a->size[I]);
+    const gpu_tile t = gpu_tile_of(device, a->n, a->size[I], 1);
     cl_kernel kernel;
     (void)scratch;
     tas_status status = gpu_kernel(device, t, "dense_backward_input", &kernel);
     if (status) return status;
     const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[I]), A_U32(a->size[O])};
-    return cl_launch(device, kernel, gpu_range(t, a->n, a->size[I]), 6, args);
+    return cl_launch(device, kernel, gpu_range(t, a->n, a->size[I], 1), 6, args);
+}
+
+static uint64_t weights_of(const op_args *a) { return (uint64_t)a->size[O] * a->size[I]; }
+
+static tas_status gpu_weights_wave(tas_device *device, const op_args *a, const mem *m, const cl_wave *w)
+{
+    const gpu_tile t = gpu_tile_of(device, a->size[O], a->size[I], w->granules);
+    cl_arg args[11] = {A_MEM(&m[1]), A_MEM(&m[0]),      A_MEM(w->open),   A_MEM(w->to),
+                       A_U32(a->n),  A_U32(a->size[I]), A_U32(a->size[O])};
+    cl_kernel kernel;
+    tas_status status = gpu_kernel(device, t, "dense_backward_weights", &kernel);
+    if (status) return status;
+    return cl_launch(device, kernel, gpu_range(t, a->size[O], a->size[I], w->granules), cl_put_wave(args, 7, w), args);
 }
 
 static tas_status gpu_backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const gpu_tile t = gpu_tile_of(device, a->size[O], a->size[I]);
-    cl_kernel kernel;
-    (void)scratch;
-    tas_status status = gpu_kernel(device, t, "dense_backward_weights", &kernel);
-    if (status) return status;
-    const cl_arg args[] = {A_MEM(&m[1]),    A_MEM(&m[0]),           A_MEM(&m[2]),      A_MEM(&m[3]),
-                           A_U32(a->n),     A_U32(a->size[I]),      A_U32(a->size[O]), A_U32(a->first),
-                           A_U32(a->batch), A_U32(a->size[GRANULE])};
-    return cl_launch(device, kernel, gpu_range(t, a->size[O], a->size[I]), 10, args);
+    const cl_sums sums = {weights_of(a), a->size[GRANULE], &m[2], &m[3]};
+    return cl_sum_examples(device, a, &sums, m, scratch, gpu_weights_wave);
+}
+
+static uint64_t gpu_weights_scratch(tas_device *device, const op_args *a)
+{
+    return cl_wave_scratch(device, a, weights_of(a), a->size[GRANULE]);
+}
+
+static tas_status gpu_bias_wave(tas_device *device, const op_args *a, const mem *m, const cl_wave *w)
+{
+    return cl_bias_wave(device, a, a->size[O], 1, m, w);
 }
 
 static tas_status gpu_backward_bias(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const gpu_tile t = gpu_tiles[((struct cl_device *)device->cl)->gpu_tile];
-    cl_kernel kernel;
-    (void)scratch;
-    tas_status status = gpu_kernel(device, t, "dense_backward_bias", &kernel);
-    if (status) return status;
-    const cl_arg args[] = {A_MEM(&m[0]),      A_MEM(&m[1]),    A_MEM(&m[2]),    A_U32(a->n),
-                           A_U32(a->size[O]), A_U32(a->first), A_U32(a->batch), A_U32(a->size[GRANULE])};
-    return cl_launch(device, kernel, cl_line(t.items_x * t.items_y, a->size[O]), 8, args);
+    const cl_sums sums = {a->size[O], a->size[GRANULE], &m[1], &m[2]};
+    return cl_sum_examples(device, a, &sums, m, scratch, gpu_bias_wave);
+}
+
+static uint64_t gpu_bias_scratch(tas_device *device, const op_args *a)
+{
+    return cl_wave_scratch(device, a, a->size[O], a->size[GRANULE]);
 }
 
 tas_status cl_override_dense(tas_device *device)
@@ -226,9 +250,10 @@ tas_status cl_override_dense(tas_device *device)
     device->launch[OP_DENSE_BACKWARD_WEIGHTS] = cl->cpu ? cpu_backward_weights : gpu_backward_weights;
     device->launch[OP_DENSE_BACKWARD_BIAS] = cl->cpu ? cpu_backward_bias : gpu_backward_bias;
     device->scratch[OP_DENSE_BACKWARD_INPUT] = cl->cpu ? cpu_input_scratch : NULL;
-    device->scratch[OP_DENSE_BACKWARD_WEIGHTS] = cl->cpu ? cpu_weights_scratch : NULL;
+    device->scratch[OP_DENSE_BACKWARD_WEIGHTS] = cl->cpu ? cpu_weights_scratch : gpu_weights_scratch;
+    device->scratch[OP_DENSE_BACKWARD_BIAS] = cl->cpu ? NULL : gpu_bias_scratch;
     tas_status status = cl->cpu ? TAS_OK : gpu_choose_tile(device);
-    for (int op = OP_DENSE_FORWARD; op <= OP_DENSE_BACKWARD_WEIGHTS; op++)
-        device->variants[op] = cl->cpu ? 0 : GPU_TILES - cl->gpu_tile;
+    for (int op = OP_DENSE_FORWARD; op <= OP_DENSE_BACKWARD_BIAS; op++)
+        device->variants[op] = cl->cpu ? 0 : gpu_tiles_end(device) - cl->gpu_tile;
     return status;
 }

@@ -37,7 +37,7 @@ static tas_status square_rows(tas_device *device, const op_args *a, const mem *m
     const cl_arg args[] = {A_MEM(&m[0]),      A_MEM(&m[1]),        A_U32(rows), A_U32(cols),
                            A_U32(a->size[2]), A_F32(a->scalar[0]), A_U32(panel)};
     const cl_range each = {.global = {cl_blocks(rows, cl_vector(device)), blocks, 1}, .local = {1, 1, 1}};
-    const cl_range some = {.global = {ROW_LANES * blocks, cl_blocks(rows, items) * items, 1},
+    const cl_range some = {.global = {cl_blocks(rows, items) * blocks * ROW_LANES, items, 1},
                            .local = {ROW_LANES, items, 1}};
     return run ? cl_launch(device, kernel, each, 7, args) : cl_launch(device, kernel, some, 6, args);
 }

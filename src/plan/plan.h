@@ -36,12 +36,12 @@ typedef enum plan_part {
 extern const char *const plan_part_names[PART_COUNT];
 
 enum {
-    RING = 1024,         /* steps whose losses the device keeps */
-    SUM_LEVELS = 4,      /* 256^4 examples */
-    NOISE_SUMS = 4,      /* of a step: parts and whole of dense layers, parts and whole of the others */
-    STAGES = 2,          /* tiles of a streamed set: one is filled while the other is used */
-    TILE_MOST = 1 << 16, /* examples: no device needs more at once to be busy */
-    TILE_ENOUGH = 48     /* examples: a larger tile is worth less than a set that lies on the device */
+    RING = 1024,       /* steps whose losses the device keeps */
+    SUM_LEVELS = 4,    /* 256^4 examples */
+    NOISE_SUMS = 4,    /* of a step: parts and whole of dense layers, parts and whole of the others */
+    STAGES = 2,        /* tiles of a streamed set: one is filled while the other is used */
+    TILE_MOST = 65520, /* examples: enough to be busy with; GPUs take 65535 groups in dimension 1 */
+    TILE_ENOUGH = 48   /* examples: a larger tile is worth less than a set that lies on the device */
 };
 
 typedef struct plan_device {

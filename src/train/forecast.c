@@ -39,8 +39,8 @@ static uint32_t largest_untiled(const tas_network *network, const plan_device *l
 {
     uint32_t most = TILE_MOST, good = 0; /* what a plan needs never falls with the batch */
     if (work->resident && work->resident < most) most = (uint32_t)work->resident;
-    for (uint32_t step = TILE_MOST; step; step /= 2)
-        if (good + step <= most && is_untiled(network, limits, *work, good + step)) good += step;
+    for (uint32_t step = 1u << 31; step; step /= 2)
+        if (step <= most - good && is_untiled(network, limits, *work, good + step)) good += step;
     return good;
 }
 
