@@ -530,6 +530,18 @@ def _(t, net):
           ("lazy", partial(t.give_up, net, rule(LAUNCH, first, -5, lazy=1, times=0), CODES[-5]))])
 
 
+@case("an evaluation whose launches are refused for ever ends with a message: eval, and train's", "pocl", "rusticl")
+def _(t, net):
+    folder, plain = t.place(), t.plain(net)
+    t.train_below(net, "--save", folder / "saved")
+    never = rule(LAUNCH, 1, -5, kernel="dense_forward", times=0)
+    result, counted = t.below("eval", folder / "saved", t.images, "--device", t.driver, fault=never, status=1)
+    result.says("tassello eval: ", CODES[-5])
+    expect(not any(counted["left"].values()) and not counted["current_bytes"], f"not released: {counted['left']}", result)
+    result, counted = t.train_below(net, fault=f"{never};after={plain.ends[-1]}", status=1)
+    result.says("tassello train: ", CODES[-5])
+
+
 # --------------------------------------------------------------------------------------------------------- the harness
 
 def absent(t):

@@ -58,7 +58,8 @@ static tas_status evaluate(tas_model *model, const tas_data *data, tas_score *sc
     float loss = 0, hits = 0;
     tas_status status;
     model->device->peak_bytes = model->device->used_bytes;
-    for (int failures = 0;; failures++) {
+    int at_one = 0;
+    for (bool again = true, told = false; again; told = true) {
         workspace w;
         bool cut;
         status = workspace_open(&w, model, &work, 0, &cut);
@@ -67,10 +68,8 @@ static tas_status evaluate(tas_model *model, const tas_data *data, tas_score *sc
         status = evaluate_in(&w, data, &loss, &hits);
         const uint32_t tile = w.plan.tile;
         workspace_close(&w);
-        if (status != TAS_NO_MEMORY && status != TAS_DEVICE_FAILED) break;
-        if (failures == (tile > 1 ? 10 : 3)) break; /* tiles of one example may have met a passing refusal */
-        if (!failures) note(model->context, "%s; the evaluation is begun again", model->context->error);
-        if (tile > 1) work.tile_most = tile / 2;
+        again = work_again(&work, status, tile, &at_one);
+        if (again && !told) note(model->context, "%s; the evaluation is begun again", model->context->error);
     }
     if (status) return status;
     *score = (tas_score){

@@ -135,18 +135,16 @@ static tas_status take(gradients *g)
 tas_status gradient_sum(gradients *g, const uint32_t *list, uint32_t n, float *sum, float *losses, double *norms)
 {
     tas_context *context = g->model->context;
-    for (int failures = 0;; failures++) {
+    for (int at_one = 0;;) {
         tas_status status = take(g);
         if (status) return status;
         status = attempt(g, list, n, sum, losses, norms);
         if (!status) return status;
         const uint32_t tile = g->w.plan.tile;
         give_back(g);
-        if (status != TAS_NO_MEMORY && status != TAS_DEVICE_FAILED) return status;
-        if (failures == (tile > 1 ? 10 : 3)) return status; /* tiles of one example may have met a passing refusal */
+        if (!work_again(&g->work, status, tile, &at_one)) return status;
         if (!g->told) note(context, "%s; the gradients of that batch are begun again", context->error);
         g->told = true;
-        if (tile > 1) g->work.tile_most = tile / 2;
     }
 }
 

@@ -80,6 +80,10 @@ tas_status workspace_cut(workspace *w, tas_model *model, const plan_work *work);
 tas_status workspace_renew(workspace *w, tas_model *model, const plan_work *work);
 void workspace_close(workspace *w);
 
+/* Whether work that changes nothing is begun again after that failure, which the device met with such a tile: in smaller ones, as *work then
+ * asks, and a few times more in tiles of one example, which may have met a passing refusal. *at_one counts these, from 0. */
+bool work_again(plan_work *work, tas_status status, uint32_t tile, int *at_one);
+
 /* Runs a list of calls for a tile of n examples, the first of which is `first` in the batch. */
 tas_status run_calls(workspace *w, const op_call *calls, int count, uint32_t n, uint32_t first, uint32_t batch);
 

@@ -186,6 +186,13 @@ void workspace_close(workspace *w)
     *w = (workspace){0};
 }
 
+bool work_again(plan_work *work, tas_status status, uint32_t tile, int *at_one)
+{
+    if (status != TAS_NO_MEMORY && status != TAS_DEVICE_FAILED) return false;
+    if (tile > 1) work->tile_most = tile / 2;
+    return tile > 1 || (*at_one)++ < STUCK_MOST;
+}
+
 tas_status run_calls(workspace *w, const op_call *calls, int count, uint32_t n, uint32_t first, uint32_t batch)
 {
     tas_status status = TAS_OK;
