@@ -397,6 +397,20 @@ def _(t, net):
          survivals(t, net, LAUNCH, plain.after(), -4, notes=(0, 1)))
 
 
+@case("two passing refusals leave tiles that are worth while, though most of the memory does not shrink")
+def _(t):
+    mlp = ("train", "mlp", t.images, "--device", t.driver, "--batch", BATCH, "--steps", STEPS, "--json")
+    t.below(*mlp, timeout=500)  # builds kernels
+    plain = Plain(*t.below(*mlp))
+    for n in some(plain.step(3)):
+        result, _ = t.below(*mlp, fault=rule(LAUNCH, n, -4, times=2))
+        done = one_object(result)
+        expect(done["weights_sha256"] == plain.sha256, "another digest", result)
+        expect(done["cuts"] >= 2 and done["tile"] >= 16, f"{done['cuts']} refusals, and a tile of {done['tile']} from then on", result)
+    result, _ = t.below(*mlp, fault=rule(LAUNCH, n, -4, times=0), status=1)
+    result.says("tassello train: ", CODES[-4])
+
+
 def budgets(t, net):
     """Less than the undisturbed run takes: by a byte, by half of what tiles can save, by nearly all of it."""
     most = t.plain(net).peak

@@ -102,7 +102,7 @@ static tas_status take_memory(workspace *w)
 /* A plan that needs clearly less than the one that was refused. The least is tried a few times: it may have been a passing refusal. */
 static tas_status plan_less(workspace *w, tas_model *model, const plan_work *work)
 {
-    plan_device limits = model_limits(model, w->plan.total / 4 * 3);
+    plan_device limits = model_limits(model, 0);
     const uint64_t refused = w->plan.total;
     char why[sizeof model->context->error];
     uint64_t least;
@@ -113,7 +113,8 @@ static tas_status plan_less(workspace *w, tas_model *model, const plan_work *wor
     if (!least || least >= refused)
         return fail(model->context, TAS_NO_MEMORY, "%s: refuses memory down to the smallest tiles: %.400s", limits.id,
                     why);
-    if (limits.budget < least) limits.budget = least;
+    limits.budget =
+        least + (refused - least) / 4 * 3; /* of what can become less: the rest is there whatever the tile */
     plan less;
     status = plan_make(model->network, &limits, work, &less);
     if (status) return status;
