@@ -138,7 +138,7 @@ class Faulty(Tool):
         """Ends with the digest of the undisturbed run, and so many notes."""
         plain = self.plain(net)
         result, counted = self.train_below(net, *arguments, fault=fault, **variables)
-        told = [line for line in result.err.splitlines() if "note: " in line and "note: building" not in line]
+        told = notes_of(result)
         done = one_object(result)
         expect(counted["faults"] > 0 or not fault, "the fault did not happen", result)
         expect(done["weights_sha256"] == plain.sha256, "another digest", result)
@@ -169,6 +169,10 @@ class Faulty(Tool):
         expect((folder / "saved").read_bytes() == saved, "the file of --save is another", result)
         expect(not leftovers(folder, "saved"), f"left behind: {leftovers(folder, 'saved')}", result)
         return result, counted
+
+
+def notes_of(result):
+    return [line for line in result.err.splitlines() if "note: " in line and "note: building" not in line]
 
 
 def each(tries):
@@ -393,8 +397,8 @@ def _(t, net):
 @case("the evaluation after the training: buffers and launches refused")
 def _(t, net):
     plain = t.plain(net)
-    each(survivals(t, net, "clCreateBuffer", plain.calls("clCreateBuffer", plain.trained), -4, notes=(0, 1)) +
-         survivals(t, net, LAUNCH, plain.after(), -4, notes=(0, 1)))
+    each(survivals(t, net, "clCreateBuffer", plain.calls("clCreateBuffer", plain.trained), -4) +
+         survivals(t, net, LAUNCH, plain.after(), -4))
 
 
 @case("two passing refusals leave tiles that are worth while, though most of the memory does not shrink")
@@ -409,6 +413,49 @@ def _(t):
         expect(done["cuts"] >= 2 and done["tile"] >= 16, f"{done['cuts']} refusals, and a tile of {done['tile']} from then on", result)
     result, _ = t.below(*mlp, fault=rule(LAUNCH, n, -4, times=0), status=1)
     result.says("tassello train: ", CODES[-4])
+
+
+@case("the parameters' buffer, fill and writes refused, or accepted and not done")
+def _(t, net):
+    plain = t.plain(net)
+    places = [(call, n) for call in ("clCreateBuffer", "clEnqueueFillBuffer", "clEnqueueWriteBuffer")
+              for n in plain.calls(call, 0, plain.workspace)]
+    expect(len(places) >= 4, f"{places}: not all of them are there")
+    survive_calls(t, net, places, -4)
+    survive_calls(t, net, [place for place in places if place[0] != "clCreateBuffer"], -5, lazy=1)
+
+
+@case("eval: each buffer, fill, transfer and launch refused once, or failing once", streams=False)
+def _(t, net):
+    saved, plain = t.place() / "saved", t.plain(net)
+    t.train_below(net, "--save", saved)
+    evaluate = ("eval", saved, t.images, "--device", t.driver, "--json")
+    _, undisturbed = t.below(*evaluate)
+
+    def survive(fault):
+        result, counted = t.below(*evaluate, fault=fault)
+        done = one_object(result)
+        expect(counted["faults"], "the fault did not happen", result)
+        expect(done["weights_sha256"] == plain.sha256 and done["accuracy"] == plain.json["accuracy"], "another result", result)
+        expect(len(notes_of(result)) == 1, f"{len(notes_of(result))} notes", result)
+        expect(not any(counted["left"].values()) and not counted["current_bytes"], f"not released: {counted['left']}", result)
+    calls = [(call, n) for call in ("clCreateBuffer", "clEnqueueFillBuffer", "clEnqueueWriteBuffer", LAUNCH, "clEnqueueReadBuffer")
+             for n in range(1, undisturbed["calls"][call] + 1)]
+    each([(place, partial(survive, rule(*place, -4))) for place in calls] +
+         [(("lazy", *place), partial(survive, rule(*place, -5, lazy=1))) for place in calls
+          if place[0] in ("clEnqueueFillBuffer", "clEnqueueWriteBuffer")])
+
+
+@case("however often memory is refused, in steps and in validations, it is said once")
+def _(t, net):
+    wanted = one_object(t.train_below(net, "--steps", 12, "--validation", 60)[0])
+    faults = "|".join(rule(LAUNCH, n, -4, kernel="dense_forward") for n in range(9, 129, 9))
+    result, counted = t.train_below(net, "--steps", 12, "--validation", 60, fault=faults)
+    done = one_object(result)
+    expect(counted["faults"] >= 5, f"{counted['faults']} faults", result)
+    expect(done["weights_sha256"] == wanted["weights_sha256"], "another digest", result)
+    expect(done["validation"] == wanted["validation"] and len(wanted["validation"]) > 1, "other validations", result)
+    expect(len(notes_of(result)) == 1, f"{len(notes_of(result))} notes", result)
 
 
 def budgets(t, net):

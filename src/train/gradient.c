@@ -134,7 +134,6 @@ static tas_status take(gradients *g)
 /* Nothing that stays is written: where a device refuses memory, or fails, it is begun again, as an evaluation is. */
 tas_status gradient_sum(gradients *g, const uint32_t *list, uint32_t n, float *sum, float *losses, double *norms)
 {
-    tas_context *context = g->model->context;
     for (int at_one = 0;;) {
         tas_status status = take(g);
         if (status) return status;
@@ -143,8 +142,7 @@ tas_status gradient_sum(gradients *g, const uint32_t *list, uint32_t n, float *s
         const uint32_t tile = g->w.plan.tile;
         give_back(g);
         if (!work_again(&g->work, status, tile, &at_one)) return status;
-        if (!g->told) note(context, "%s; the gradients of that batch are begun again", context->error);
-        g->told = true;
+        model_tell(g->model, "the gradients of that batch are begun again");
     }
 }
 

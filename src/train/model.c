@@ -60,7 +60,27 @@ static layout layout_of(const tas_model *model, const tensor *t)
     return (layout){t->dims[0], t->dims[1], device_panel(model->device, t->dims[0], t->dims[1])};
 }
 
-static tas_status write_parameter(tas_model *model, int index, const float *values)
+/* A device that breaks its word -------------------------------------------------------------------------------------- */
+
+enum { TRIES_MOST = 3 };
+
+void model_tell(tas_model *model, const char *goes_on)
+{
+    if (!model->told) note(model->context, "%s; %s", model->context->error, goes_on);
+    model->told = true;
+}
+
+bool model_asks_again(tas_model *model, tas_status status, int *tries)
+{
+    if (status != TAS_NO_MEMORY && status != TAS_DEVICE_FAILED) return false;
+    if (++*tries >= TRIES_MOST) return false;
+    model_tell(model, "it is asked again");
+    return true;
+}
+
+/* Parameters -------------------------------------------------------------------------------------------------------- */
+
+static tas_status write_once(tas_model *model, int index, const float *values)
 {
     const tensor *t = &model->network->tensors[index];
     const place *p = &model->places.tensor[index];
@@ -74,7 +94,19 @@ static tas_status write_parameter(tas_model *model, int index, const float *valu
     return status;
 }
 
-static tas_status read_parameter(tas_model *model, int index, float *values)
+/* It has come when this returns: what a driver leaves out shows at the next wait, where nobody would know of this any more. */
+static tas_status write_parameter(tas_model *model, int index, const float *values)
+{
+    tas_status status;
+    int tries = 0;
+    do {
+        status = write_once(model, index, values);
+        if (!status) status = model->device->driver->finish(model->device);
+    } while (model_asks_again(model, status, &tries));
+    return status;
+}
+
+static tas_status read_once(tas_model *model, int index, float *values)
 {
     const tensor *t = &model->network->tensors[index];
     const place *p = &model->places.tensor[index];
@@ -88,7 +120,16 @@ static tas_status read_parameter(tas_model *model, int index, float *values)
     return status;
 }
 
-static tas_status init_parameters(tas_model *model)
+static tas_status read_parameter(tas_model *model, int index, float *values)
+{
+    tas_status status;
+    int tries = 0;
+    do status = read_once(model, index, values);
+    while (model_asks_again(model, status, &tries));
+    return status;
+}
+
+static tas_status init_once(tas_model *model)
 {
     tas_status status = model->device->driver->zero(model->device, &model->parameters); /* pads and gaps hold 0 */
     for (int i = 0; i < model->network->parameter_count && !status; i++) {
@@ -96,9 +137,23 @@ static tas_status init_parameters(tas_model *model)
         float *values = malloc((size_t)model->network->tensors[index].elements * sizeof *values);
         if (!values) return fail(model->context, TAS_NO_MEMORY, "no memory for initial parameters");
         init_parameter(model->network, i, model->seed, values);
-        status = write_parameter(model, index, values);
+        status = write_once(model, index, values);
         free(values);
     }
+    return status ? status : model->device->driver->finish(model->device);
+}
+
+/* Memory, and what it holds at first; all of it anew where a command failed, since it shows only later that the zeros were not written. */
+static tas_status init_parameters(tas_model *model)
+{
+    const uint64_t bytes = model->places.bytes[PART_PARAMETERS];
+    tas_status status;
+    int tries = 0;
+    do {
+        device_release(model->device, &model->parameters);
+        status = device_alloc(model->device, bytes, &model->parameters);
+        if (!status) status = init_once(model);
+    } while (model_asks_again(model, status, &tries));
     return status;
 }
 
@@ -115,7 +170,6 @@ static tas_status open_model(tas_device *device, const tas_network *network, uin
     limits.budget = UINT64_MAX; /* these are the parameters alone: a run has its own plan */
     tas_status status = tas_network_parse(context, network->text, network->from, &model->network);
     if (!status) status = plan_with(model->network, &limits, &nothing, 1, false, &model->places);
-    if (!status) status = device_alloc(device, model->places.bytes[PART_PARAMETERS], &model->parameters);
     if (!status) status = init_parameters(model);
     if (status) {
         tas_model_close(&model);
@@ -244,8 +298,7 @@ static tas_status read_all(tas_model *model, float **values)
     if (!*values) return fail(model->context, TAS_NO_MEMORY, "no memory to read the parameters");
     tas_status status = TAS_OK;
     for (int i = 0; i < network->parameter_count && !status; i++) {
-        for (int try = 0; !try || (status && try < 3); try++) /* a device may refuse once what it can do */
-            status = read_parameter(model, network->parameters[i], *values + at);
+        status = read_parameter(model, network->parameters[i], *values + at);
         at += network->infos[i].elements;
     }
     if (status) {

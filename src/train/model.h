@@ -22,7 +22,14 @@ struct tas_model {
     mem parameters;       /* the whole part */
     plan places;          /* of the parameters alone */
     atomic_int cancelled; /* set by signal handlers and other threads */
+    bool told;            /* that its device broke its word */
 };
+
+/* Says, once a model, that its device broke its word: how, as the context's error has it, and what becomes of that. */
+void model_tell(tas_model *model, const char *goes_on);
+
+/* Whether what the device refused is asked for again, as it may refuse once what it can do: some times in all. *tries counts, from 0. */
+bool model_asks_again(tas_model *model, tas_status status, int *tries);
 
 typedef struct source {
     mem inputs, targets, order;
@@ -70,7 +77,7 @@ plan_work work_of(const tas_data *data, bool training, uint32_t batch, uint32_t 
 void work_measured(plan_work *work, const tas_network *network, uint64_t examples, uint32_t tile);
 
 /* Plans and takes memory; each part is touched, since drivers allocate lazily. Where the device refuses what it promised, smaller plans are
- * tried; *cut tells that it did. */
+ * tried; *cut tells that it did, as the log is told. */
 tas_status workspace_open(workspace *w, tas_model *model, const plan_work *work, uint64_t budget, bool *cut);
 
 /* Smaller tiles, after a refusal: gives back all that grows with the tile, and takes less. The sums over the batch, the optimiser's state

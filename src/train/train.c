@@ -40,7 +40,6 @@ typedef struct tas_run {
     } snapshot;
     int failures; /* since the run last came further */
     uint64_t furthest;
-    bool told;       /* that the device broke its word */
     uint64_t step;   /* done so far */
     double before;   /* seconds of earlier stretches */
     uint64_t peak;   /* bytes */
@@ -93,16 +92,10 @@ static tas_status check_options(const tas_model *model, const tas_data *data, co
 
 /* A device that breaks its word -------------------------------------------------------------------------------------- */
 
-static void tell_once(trainer *t, const char *goes_on)
-{
-    if (!t->told) note(t->model->context, "%s; %s", t->model->context->error, goes_on);
-    t->told = true;
-}
-
 /* After a refusal: smaller tiles, and the feed made ready again. TAS_NO_MEMORY where there are none. */
 static tas_status cut_tile(trainer *t)
 {
-    tell_once(t, "the run goes on, in smaller tiles where there are any, with the same bits");
+    model_tell(t->model, "the run goes on, in smaller tiles where there are any, with the same bits");
     for (;;) {
         t->result.cuts++;
         feed_close(&t->w);
@@ -155,7 +148,7 @@ static bool recover(trainer *t, tas_status *status)
 {
     while ((*status == TAS_DEVICE_FAILED || *status == TAS_NO_MEMORY) && t->snapshot.taken > 0 &&
            t->failures++ < FAILURES_MOST) {
-        tell_once(t, "the run goes on from its last snapshot, with the same bits");
+        model_tell(t->model, "the run goes on from its last snapshot, with the same bits");
         *status = restore(t);
         t->result.replays++;
         if (!*status) return true;
@@ -508,8 +501,10 @@ static tas_status check_weights(trainer *t)
     bool bad = false;
     char rates[RATES_TEXT];
     tas_status status = TAS_OK;
-    for (int i = 0; !i || (status && i < FAILURES_MOST); i++) /* nothing is changed by it */
+    int tries = 0;
+    do /* nothing is changed by it */
         status = is_bad(t, &t->w.part[PART_PARAMETERS], t->w.plan.bytes[PART_PARAMETERS] / sizeof(float), &bad);
+    while (model_asks_again(t->model, status, &tries));
     if (status || !bad) return status;
     t->result.bad_step = t->result.steps;
     snprintf(t->result.bad_tensor, sizeof t->result.bad_tensor, "the updated weights");
@@ -541,14 +536,15 @@ static tas_status prepare(trainer *t)
     if (!t->order) return fail(t->model->context, TAS_NO_MEMORY, "no memory for the order of %u examples", t->count);
     tas_status status = workspace_open(&t->w, t->model, &t->work, t->is.budget, &cut);
     if (status) return status;
-    if (cut) tell_once(t, "the run goes on, in smaller tiles where there are any, with the same bits");
     t->result.cuts += cut;
     t->w.seed = t->is.seed;
     const size_t bytes = (t->work.second ? 3 : 2) * (size_t)t->w.plan.bytes[PART_PARAMETERS];
     for (int i = 0; i < 2; i++)
         if (!(t->snapshot.values[i] = malloc(bytes)))
             return fail(t->model->context, TAS_NO_MEMORY, "no memory for a snapshot of %zu bytes", bytes);
-    for (int i = 0; !i || (status && i < FAILURES_MOST); i++) status = take_snapshot(t, 0);
+    int tries = 0;
+    do status = take_snapshot(t, 0);
+    while (model_asks_again(t->model, status, &tries));
     if (status) return status;
     status = feed_open(&t->w, t->data);
     if (status == TAS_NO_MEMORY) status = cut_tile(t);

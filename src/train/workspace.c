@@ -172,6 +172,8 @@ tas_status workspace_open(workspace *w, tas_model *model, const plan_work *work,
         *cut = true;
         status = workspace_renew(w, model, work);
     }
+    if (!status && *cut)
+        model_tell(model, "the work goes on, in smaller tiles where there are any, with the same bits");
     if (status) workspace_close(w);
     return status;
 }
