@@ -540,11 +540,71 @@ def _(t, net):
         expect(seen == plain, f"step {s} failed: {seen}, expected {plain}")
 
 
-@case("a device that is lost until a new context is made: replayed, or a message")
+def losses(t, net, places, **more):
+    """Runs that lose their context there, and with it all of its objects."""
+    return [((*place, code), partial(t.survive, net, rule(*place, code, lost=1), **more)) for place, code in places]
+
+
+@case("a context that is lost: the run goes on in a new one, says so once, and ends with the same bits", "pocl", "rusticl", streams=True)
 def _(t, net):
     plain = t.plain(net)
-    for fault in (rule(LAUNCH, plain.step(3)[2], -5, lost=1), rule("clEnqueueReadBuffer", 1, -36, lost=1)):
-        t.survive_or_give_up(net, fault, "CL_")
+    places = [((LAUNCH, n), -5) for s in ((1, 3, 6) if t.driver == "pocl" else (3,)) for n in some(plain.step(s))]
+    reads = plain.calls("clEnqueueReadBuffer", plain.places[plain.step(1)[0] - 2], plain.trained)
+    if t.driver == "pocl":
+        places += [(place, code) for code in (-5, -36, -9999) for place in (("clEnqueueReadBuffer", reads[0]), (LAUNCH, plain.step(4)[1]))]
+        places += [(place, -5) for place in plain.calls_of_step(3, "clFlush", "clEnqueueMarkerWithWaitList", "clWaitForEvents")]
+    each(losses(t, net, places))
+
+
+@case("a context that is lost under Adam, and twice")
+def _(t):
+    plain, net = t.plain("dense" + ADAM), "dense" + ADAM
+    each(losses(t, net, [((LAUNCH, plain.step(3)[2]), -5)]))
+    first, second = ";".join((rule(LAUNCH, 3, -5, kernel="dense_forward", lost=1), f"after={plain.step(3)[0]}")), ""
+    second = rule(LAUNCH, 3, -36, kernel=ADAMS, lost=1) + f";after={plain.step(6)[-1]}"
+    t.survive(net, f"{first}|{second}")
+
+
+@case("eval and the evaluation after a training: a context that is lost")
+def _(t, net):
+    saved, plain = t.place() / "saved", t.plain(net)
+    t.train_below(net, "--save", saved)
+    evaluate = ("eval", saved, t.images, "--device", t.driver, "--json")
+    _, undisturbed = t.below(*evaluate)
+
+    def survive(fault):
+        result, counted = t.below(*evaluate, fault=fault)
+        done = one_object(result)
+        expect(counted["faults"], "the fault did not happen", result)
+        expect(done["weights_sha256"] == plain.sha256 and done["accuracy"] == plain.json["accuracy"], "another result", result)
+        expect(len(notes_of(result)) == 1, f"{len(notes_of(result))} notes", result)
+        expect(not any(counted["left"].values()) and not counted["current_bytes"], f"not released: {counted['left']}", result)
+    each([((n, code), partial(survive, rule(LAUNCH, n, code, lost=1))) for code in (-5, -36)
+          for n in some(range(1, undisturbed["calls"][LAUNCH] + 1))] +
+         losses(t, net, [((LAUNCH, n), -5) for n in some(plain.after())]))
+
+
+@case("a context that is lost, and no other is to be had, or each is lost again: a message that is true")
+def _(t, net):
+    plain = t.plain(net)
+    lost = rule(LAUNCH, plain.step(3)[2], -5, lost=1)
+    again = rule(LAUNCH, 1, -5, kernel=UPDATE, times=0, lost=1) + f";after={plain.step(3)[2]}"
+    for fault in (f"{lost}|{rule('clCreateContext', 2, -6, times=0)}", again):
+        result, _ = t.give_up(net, fault, "CL_OUT_OF_")
+        expect("smallest tiles" not in result.err, "it was not for want of memory", result)
+
+
+@case("CLBlast: a context that is lost")
+def _(t, net):
+    fast = ("train", t.nets[net], t.images, "--device", t.driver, *RUN, "--arith", "fast")
+    result, counted = t.below(*fast, timeout=500)
+    wanted, kernels = one_object(result), counted["kernels"]
+    expect("bias_rows" in kernels, "CLBlast is not used", result)
+    after = len([name for name in counted["trace"][:len(counted["trace"]) - counted["trace"][::-1].index(UPDATE)] if not name.startswith("cl")])
+    result, counted = t.below(*fast, fault=rule(LAUNCH, 1, -5, lost=1) + f";after={after - 8}", timeout=500)
+    expect(counted["faults"] and len(notes_of(result)) == 2, f"{len(notes_of(result))} notes: one is of the self-test", result)
+    expect(one_object(result)["weights_sha256"] == wanted["weights_sha256"], "another digest", result)
+    expect(not any(counted["left"].values()), f"not released: {counted['left']}", result)
 
 
 @case("Adam, which keeps two states: launches and buffers refused, launches accepted but not run, garbage", "pocl", "rusticl")

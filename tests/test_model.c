@@ -196,6 +196,28 @@ static tas_status refusing_alloc(tas_device *d, uint64_t bytes, mem *out)
     return refuses() ? refuse() : refusing.driver->alloc(d, bytes, out);
 }
 
+static void begin_refusing(void)
+{
+    static device_driver driver;
+    driver = *device->driver;
+    refusing.driver = device->driver;
+    memcpy(refusing.launch, device->launch, sizeof refusing.launch);
+    driver.read = refusing_read;
+    driver.write = refusing_write;
+    driver.zero = refusing_zero;
+    driver.alloc = refusing_alloc;
+    device->driver = &driver;
+    for (int op = 0; op < OP_COUNT; op++) device->launch[op] = refusing_launch;
+}
+
+static void end_refusing(void)
+{
+    device->driver = refusing.driver;
+    memcpy(device->launch, refusing.launch, sizeof refusing.launch);
+    refusing.for_ever = false;
+    refusing.left = -1;
+}
+
 static int notes;
 
 static void count_note(void *user, const char *line)
@@ -222,16 +244,8 @@ START_TEST(models_and_predictions_outlive_refusals)
     static const tas_status ways[] = {TAS_NO_MEMORY, TAS_DEVICE_FAILED};
     float whole[COUNT * CLASSES], got[COUNT * CLASSES];
     const uint64_t used = device->used_bytes;
-    device_driver driver = *device->driver;
     expect_ok(predict_anew(whole));
-    refusing.driver = device->driver;
-    memcpy(refusing.launch, device->launch, sizeof refusing.launch);
-    driver.read = refusing_read;
-    driver.write = refusing_write;
-    driver.zero = refusing_zero;
-    driver.alloc = refusing_alloc;
-    device->driver = &driver;
-    for (int op = 0; op < OP_COUNT; op++) device->launch[op] = refusing_launch;
+    begin_refusing();
     tas_set_log(context, count_note, NULL);
     for (int way = 0; way < 2; way++) {
         int call = 1;
@@ -256,14 +270,44 @@ START_TEST(models_and_predictions_outlive_refusals)
         refusing.left = -1;
     }
     tas_set_log(context, NULL, NULL);
-    device->driver = refusing.driver;
-    memcpy(device->launch, refusing.launch, sizeof refusing.launch);
+    end_refusing();
 }
 END_TEST
 
 /* Checkpoints ------------------------------------------------------------------------------------------------------ */
 
 static char folder[] = "/tmp/tassello-model-XXXXXX", path[sizeof folder + 16];
+
+START_TEST(a_failed_run_leaves_its_snapshot)
+{
+    char before[65], after[65], whole[65], found[65];
+    tas_data *set = data_of(COUNT, INPUTS, sample_inputs, sample_labels, CLASSES, 0);
+    tas_model *model = model_of_text(sample_net, 3), *loaded = NULL;
+    tas_train_options is = sample_options(9, 40);
+    tas_score score;
+    expect_ok(tas_model_digest(model, before));
+    begin_refusing();
+    refusing.how = TAS_DEVICE_FAILED;
+    refusing.for_ever = true;
+    refusing.left = 400;
+    expect(tas_train(model, sample, &is, NULL), TAS_DEVICE_FAILED, "on purpose", "");
+    expect_ok(tas_model_digest(model, after)); /* from the host: nothing else works */
+    ck_assert_str_eq(after, before);           /* the first snapshot: there was no time for another */
+    expect_ok(tas_model_save(model, path));
+    expect(tas_evaluate(model, set, &score), TAS_DEVICE_FAILED, "on purpose", "");
+    end_refusing();
+    expect_ok(tas_evaluate(model, set, &score));
+    expect_ok(tas_model_load(device, path, &loaded));
+    expect_ok(tas_train(loaded, sample, &is, NULL));
+    expect_ok(tas_train(model, sample, &is, NULL));
+    expect_ok(tas_model_digest(loaded, whole));
+    expect_ok(tas_model_digest(model, found));
+    ck_assert_str_eq(found, whole);
+    tas_model_close(&loaded);
+    tas_model_close(&model);
+    tas_data_close(&set);
+}
+END_TEST
 
 START_TEST(saved_is_loaded)
 {
@@ -507,6 +551,7 @@ int main(void)
     tcase_add_test(tc, predictions_and_scores);
     tcase_add_test(tc, scores_of_more_than_a_window);
     tcase_add_test(tc, models_and_predictions_outlive_refusals);
+    tcase_add_test(tc, a_failed_run_leaves_its_snapshot);
     tcase_add_test(tc, saved_is_loaded);
     tcase_add_test(tc, name_is_kept);
     tcase_add_test(tc, training_is_kept);

@@ -56,19 +56,20 @@ static tas_status evaluate(tas_model *model, const tas_data *data, tas_score *sc
     const uint32_t all = (uint32_t)data->is.count;
     plan_work work = work_of(data, false, all, EVALUATE_MOST);
     float loss = 0, hits = 0;
-    int at_one = 0;
+    work_tries tries = {0};
     tas_status status = TAS_OK;
     model->device->peak_bytes = model->device->used_bytes;
+    model_keep(model);
     for (bool again = true; again;) {
         workspace w;
         bool cut;
         status = workspace_open(&w, model, &work, 0, &cut);
-        if (status) return status;
+        if (status && !cut) return status; /* a plan that cannot be */
+        const uint32_t tile = status ? 0 : w.plan.tile;
         w.evaluating = true;
-        status = evaluate_in(&w, data, &loss, &hits);
-        const uint32_t tile = w.plan.tile;
+        if (!status) status = evaluate_in(&w, data, &loss, &hits);
         workspace_close(&w);
-        again = work_again(&work, status, tile, &at_one);
+        again = work_again(model, &work, &tries, status, tile);
         if (again) model_tell(model, "the evaluation is begun again");
     }
     if (status) return status;
@@ -123,18 +124,19 @@ static tas_status predict(tas_model *model, const float *inputs, uint32_t count,
                                  .inputs = inputs};
     const tas_data data = {.context = model->context, .is = is, .name = "inputs"};
     plan_work work = work_of(&data, false, count, EVALUATE_MOST);
-    int at_one = 0;
+    work_tries tries = {0};
     tas_status status = TAS_OK;
+    model_keep(model);
     for (bool again = true; again;) {
         workspace w;
         bool cut;
         status = workspace_open(&w, model, &work, 0, &cut);
-        if (status) return status;
+        if (status && !cut) return status; /* a plan that cannot be */
+        const uint32_t tile = status ? 0 : w.plan.tile;
         w.evaluating = true;
-        status = predict_in(&w, &data, outputs);
-        const uint32_t tile = w.plan.tile;
+        if (!status) status = predict_in(&w, &data, outputs);
         workspace_close(&w);
-        again = work_again(&work, status, tile, &at_one);
+        again = work_again(model, &work, &tries, status, tile);
         if (again) model_tell(model, "the prediction is begun again");
     }
     return status;

@@ -130,6 +130,8 @@ static tas_status take_or_cut(workspace *w, tas_model *model, const plan_work *w
     while (status == TAS_NO_MEMORY) {
         *cut = true;
         release_memory(w, all);
+        if (w->device->driver->finish(w->device))
+            return TAS_DEVICE_FAILED; /* it is not memory that there is no more of */
         status = plan_less(w, model, work);
         if (status) break; /* there is none */
         status = take_memory(w);
@@ -155,12 +157,23 @@ tas_status workspace_renew(workspace *w, tas_model *model, const plan_work *work
     return take_or_cut(w, model, work, true, &cut);
 }
 
+tas_status workspace_revive(workspace *w, tas_model *model, const plan_work *work)
+{
+    bool cut;
+    feed_close(w);
+    release_memory(w, true);
+    tas_status status = model_renew(model);
+    w->part[PART_PARAMETERS] = model->parameters;
+    return status ? status : take_or_cut(w, model, work, true, &cut);
+}
+
 tas_status workspace_open(workspace *w, tas_model *model, const plan_work *work, uint64_t budget, bool *cut)
 {
     const plan_device limits = model_limits(model, budget);
     *w = (workspace){.device = model->device, .network = model->network};
     *cut = false;
-    tas_status status = plan_make(model->network, &limits, work, &w->plan);
+    tas_status status = model->gone ? model_revive(model) : TAS_OK;
+    if (!status) status = plan_make(model->network, &limits, work, &w->plan);
     if (status) return status;
     w->tensor = calloc((size_t)model->network->tensor_count, sizeof *w->tensor);
     w->spare = calloc((size_t)model->network->tensor_count, sizeof *w->spare);
@@ -189,11 +202,26 @@ void workspace_close(workspace *w)
     *w = (workspace){0};
 }
 
-bool work_again(plan_work *work, tas_status status, uint32_t tile, int *at_one)
+/* What the device answered first says more than that it could not be opened anew. */
+static bool revive(tas_model *model)
+{
+    char why[sizeof model->context->error];
+    memcpy(why, model->context->error, sizeof why);
+    const bool done = model->kept && !model_revive(model);
+    if (!done) memcpy(model->context->error, why, sizeof why);
+    return done;
+}
+
+bool work_again(tas_model *model, plan_work *work, work_tries *tries, tas_status status, uint32_t tile)
 {
     if (status != TAS_NO_MEMORY && status != TAS_DEVICE_FAILED) return false;
+    const bool lost = !tile || (status == TAS_DEVICE_FAILED && tries->failures++);
+    if (lost && !tries->renewed) {
+        tries->renewed = true;
+        if (revive(model)) return true;
+    }
     if (tile > 1) work->tile_most = tile / 2;
-    return tile > 1 || (*at_one)++ < STUCK_MOST;
+    return tile > 1 || (tile && tries->at_one++ < STUCK_MOST);
 }
 
 tas_status run_calls(workspace *w, const op_call *calls, int count, uint32_t n, uint32_t first, uint32_t batch)
