@@ -29,6 +29,8 @@ NETS = {
     "pocl": {"dense": "input 1x28x28\ndense 32\nrelu\ndense 10\n"},
     "rusticl": {"dense": "input 1x28x28\ndense 4\nrelu\ndense 10\n"},  # its fma is software
 }
+# For the case of its own that asks for it; few fma, for rusticl's sake.
+CONV = "input 1x28x28\nconv2d 4 5 stride 3\nrelu\nmax_pool 2\nconv2d 6 3 groups 2\nrelu\ndropout 0.25\nflatten\ndense 10\n"
 BATCH, STEPS = 64, 6  # 240 examples: 4 steps an epoch, the last of them with 48
 RUN = ("--batch", BATCH, "--steps", STEPS, "--json")
 UPDATE, ADAMS = "sgd", "adam"  # the kernels with which a step ends
@@ -98,6 +100,8 @@ class Faulty(Tool):
         for name, text in NETS[driver].items():
             self.nets[name] = self.root / f"{name}.net"
             self.nets[name].write_text(text)
+        self.files = {**self.nets, "conv": self.root / "conv.net"}
+        self.files["conv"].write_text(CONV)
 
     def below(self, *arguments, fault="", status=0, timeout=30, **variables):
         """The result, and what the layer counted; None where no loader asked it."""
@@ -115,7 +119,7 @@ class Faulty(Tool):
             more = {"GLOBAL": 2 * (self.plain(net.removesuffix(STREAMED)).peak - images), **more}  # no room for the set
         net = net.removesuffix(STREAMED)
         optimizer = ("--optimizer", "adamw", "--weight-decay", "0.1") if net.endswith(ADAM) else ()
-        result, counted = self.below("train", self.nets[net.removesuffix(ADAM)], self.images, "--device", self.driver, *RUN,
+        result, counted = self.below("train", self.files[net.removesuffix(ADAM)], self.images, "--device", self.driver, *RUN,
                                      *optimizer, *arguments, **more)
         expect(counted, "the layer was not asked", result)
         left = {key: count for key, count in counted["left"].items() if count}
@@ -538,6 +542,21 @@ def _(t, net):
     for s in (1, 3, 6):
         seen = steps(rule(LAUNCH, t.plain(net).step(s)[-1], -5, lazy=1))
         expect(seen == plain, f"step {s} failed: {seen}, expected {plain}")
+
+
+@case("convolutions in groups, pooling and dropout: launches and buffers refused, launches not run, a lost context; the peak", "pocl", "rusticl")
+def _(t):
+    net = "conv"
+    plain = t.plain(net)
+    told = plain.counted["peaks"][UPDATE]
+    expect(told == plain.peak, f"{told} bytes at most, told {plain.peak}")
+    kernels = set(plain.launches[n - 1] for n in plain.step(3))
+    expect(all(any(word in kernel for kernel in kernels) for word in ("conv", "pool", "dropout")), f"{kernels}: not all of them")
+    every, buffers = launches(t, net), plain.calls("clCreateBuffer", plain.workspace, plain.trained)
+    if t.driver == "rusticl":
+        every, buffers = some(every), buffers[-1:]
+    each(survivals(t, net, LAUNCH, every, -4) + survivals(t, net, "clCreateBuffer", buffers, -4) +
+         survivals(t, net, LAUNCH, every[::4], -5, lazy=1, spoil=1) + losses(t, net, [((LAUNCH, n), -5) for n in some(every)[-2:]]))
 
 
 def losses(t, net, places, **more):
