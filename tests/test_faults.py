@@ -255,6 +255,15 @@ def _(t, net):
     expect(len(plain.step(STEPS)) == len(plain.step(STEPS - 1)), "steps of unequal lengths: they are not where the test thinks")
 
 
+@case("a step of a set that lies on the device has launches alone: no wait, no transfer, no flush", "pocl", "rusticl")
+def _(t, net):
+    plain = t.plain(net)
+    for s in range(1, STEPS + 1):
+        inside = plain.trace[plain.places[plain.step(s)[0] - 1]:plain.places[plain.step(s)[-1] - 1] + 1]
+        others = [name for name in inside if name.startswith("cl")]
+        expect(len(inside) > 10 and not others, f"step {s}: {others} among {len(inside)} calls")
+
+
 @case("eval: nothing leaks, no event is made but for a stream", "pocl", "rusticl")
 def _(t, net):
     saved, plain = t.place() / "saved", t.plain(net)

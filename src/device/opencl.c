@@ -101,6 +101,7 @@ static tas_status join(tas_device *device, void **ticket)
     *ticket = NULL;
     cl_int error = clWaitForEvents(1, &event);
     clReleaseEvent(event);
+    if (is_profiled(device)) device->profile->waits++;
     return error ? cl_fail(device, error, "clWaitForEvents") : TAS_OK;
 }
 
