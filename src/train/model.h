@@ -41,8 +41,9 @@ tas_status model_write_parameter(tas_model *model, int index, const float *value
 tas_status model_read_parameter(tas_model *model, int index, float *values);
 
 /* A context that is lost takes all with it. keep: the host has the parameters, too, until they change (forget), if that goes well. lose: the
- * host alone has them, and these (as the device lays them out). renew: the device is opened anew, and has memory for them, which holds nothing;
- * all other memory must have been given back. revive: the same, and they are there again, from the host; gone where that fails. */
+ * host alone has them, and these (as the device lays them out). renew: the device is opened anew, where nobody
+ * else holds memory of it, and has memory for them, which holds nothing. revive: the same, and they are there again, from the host; gone where
+ * that fails. */
 void model_keep(tas_model *model);
 void model_forget(tas_model *model);
 void model_lose(tas_model *model, const char *values);

@@ -147,20 +147,26 @@ void model_keep(tas_model *model)
     if (status) model_forget(model);
 }
 
+/* With another model's memory in it the device stays as it is. */
 tas_status model_renew(tas_model *model)
 {
     device_release(model->device, &model->parameters);
-    tas_status status = device_renew(model->device);
+    tas_status status = model->device->pieces ? TAS_OK : device_renew(model->device);
     return status ? status : device_alloc(model->device, bytes_of(model), &model->parameters);
 }
 
 tas_status model_revive(tas_model *model)
 {
     if (!model->kept) return fail(model->context, TAS_DEVICE_FAILED, "the host does not have the parameters");
+    tas_status status;
+    int tries = 0;
     model->gone = true;
-    tas_status status = model_renew(model);
-    if (!status)
-        status = model->device->driver->write(model->device, &model->parameters, 0, model->kept, bytes_of(model), true);
+    do {
+        status = model_renew(model);
+        if (!status)
+            status =
+                model->device->driver->write(model->device, &model->parameters, 0, model->kept, bytes_of(model), true);
+    } while (model_asks_again(model, status, &tries));
     model->gone = status != TAS_OK;
     return status;
 }

@@ -1,12 +1,13 @@
 /* Training: the loop over epochs, the step over tiles, the update.
  *
  * Nothing inside a step waits for the device, where the set lies there. Where it is streamed the host waits, before it fills a stage again,
- * for the upload of two tiles before: so that it is never further ahead of the device than that. Losses go to a ring on the device, with the record of the first step that was
- * not finite; both are read at the end of a run of steps, as long as the device needs about a fifth of a second for.
+ * for the upload of two tiles before, and so is never further ahead than that. Losses go to a ring on the device, with the record of the
+ * first step that was not finite; both are read at the end of a run of steps, as long as the device needs about a fifth of a second for.
  *
  * A device may refuse memory at any command. What comes before the update writes nothing that a later step reads, so it is run again
  * in smaller tiles; the update itself is issued again. A failure that shows only at a wait leaves nothing on the device to be trusted:
- * the last snapshot is put back, and the steps since then are repeated. The contract makes both give the same bits. */
+ * the last snapshot is put back, and the steps since then are repeated; where that fails, too, in a context made anew. The contract makes all
+ * of it give the same bits. */
 #include "train/measure.h"
 #include "train/model.h"
 #include "train/schedule.h"
