@@ -10,7 +10,7 @@
  *     lazy=1         A command is accepted and not run, other calls work; the next clFinish, clWaitForEvents or blocking
  *                    transfer fails, `times` of them in a row (0: all). It happens to the nth call (times=0: and to all after it)
  *     spoil=1        a wait that fails leaves garbage in every buffer
- *     lost=1         from then on every call fails so (but clGetDeviceInfo), until a context is created
+ *     lost=1         from then on every call with an object of that context fails so; those of a context that is created later do not
  * TASSELLO_FAULT_BUDGET       bytes: a clCreateBuffer beyond them fails
  * TASSELLO_FAULT_LAZY_BUDGET  bytes: it succeeds, and so does each command until one is the first to touch a buffer beyond them
  * TASSELLO_FAULT_CODE         the error of both budgets (default -4)
@@ -52,9 +52,9 @@ static void *refuse(cl_int code, cl_int *error)
     return NULL;
 }
 
-static void *created(kind k, void *handle)
+static void *created(kind k, void *handle, const void *of)
 {
-    if (handle) fault_created(k, handle);
+    if (handle) fault_created(k, handle, of);
     return handle;
 }
 
@@ -78,34 +78,35 @@ static cl_context CL_API_CALL create_context(const cl_context_properties *proper
     bool skip;
     const cl_int answer = fault_judge(&(request){.call = CALL_clCreateContext}, &skip);
     if (answer) return refuse(answer, error);
-    return created(KIND_CONTEXT, next.clCreateContext(properties, count, devices, notify, user, error));
+    return created(KIND_CONTEXT, next.clCreateContext(properties, count, devices, notify, user, error), NULL);
 }
 
 static cl_command_queue CL_API_CALL create_queue(cl_context context, cl_device_id device,
                                                  cl_command_queue_properties properties, cl_int *error)
 {
     bool skip;
-    const cl_int answer = fault_judge(&(request){.call = CALL_clCreateCommandQueue}, &skip);
+    const cl_int answer = fault_judge(&(request){.call = CALL_clCreateCommandQueue, .of = context}, &skip);
     if (answer) return refuse(answer, error);
-    return created(KIND_QUEUE, next.clCreateCommandQueue(context, device, properties, error));
+    return created(KIND_QUEUE, next.clCreateCommandQueue(context, device, properties, error), context);
 }
 
 static cl_command_queue CL_API_CALL create_queue_with(cl_context context, cl_device_id device,
                                                       const cl_queue_properties *properties, cl_int *error)
 {
     bool skip;
-    const cl_int answer = fault_judge(&(request){.call = CALL_clCreateCommandQueueWithProperties}, &skip);
+    const cl_int answer =
+        fault_judge(&(request){.call = CALL_clCreateCommandQueueWithProperties, .of = context}, &skip);
     if (answer) return refuse(answer, error);
-    return created(KIND_QUEUE, next.clCreateCommandQueueWithProperties(context, device, properties, error));
+    return created(KIND_QUEUE, next.clCreateCommandQueueWithProperties(context, device, properties, error), context);
 }
 
 static cl_mem CL_API_CALL create_buffer(cl_context context, cl_mem_flags flags, size_t size, void *host, cl_int *error)
 {
     bool skip;
-    const cl_int answer = fault_judge(&(request){.call = CALL_clCreateBuffer, .creates = size}, &skip);
+    const cl_int answer = fault_judge(&(request){.call = CALL_clCreateBuffer, .of = context, .creates = size}, &skip);
     if (answer) return refuse(answer, error);
     cl_mem buffer = next.clCreateBuffer(context, flags, size, host, error);
-    if (buffer) fault_created_buffer(buffer, size);
+    if (buffer) fault_created_buffer(buffer, size, context);
     return buffer;
 }
 
@@ -113,7 +114,7 @@ static cl_mem CL_API_CALL create_sub_buffer(cl_mem whole, cl_mem_flags flags, cl
                                             const void *region, cl_int *error)
 {
     bool skip;
-    const cl_int answer = fault_judge(&(request){.call = CALL_clCreateSubBuffer}, &skip);
+    const cl_int answer = fault_judge(&(request){.call = CALL_clCreateSubBuffer, .of = whole}, &skip);
     if (answer) return refuse(answer, error);
     cl_mem part = next.clCreateSubBuffer(whole, flags, type, region, error);
     if (part) fault_created_part(part, whole);
@@ -124,9 +125,9 @@ static cl_program CL_API_CALL create_program(cl_context context, cl_uint count, 
                                              const size_t *lengths, cl_int *error)
 {
     bool skip;
-    const cl_int answer = fault_judge(&(request){.call = CALL_clCreateProgramWithSource}, &skip);
+    const cl_int answer = fault_judge(&(request){.call = CALL_clCreateProgramWithSource, .of = context}, &skip);
     if (answer) return refuse(answer, error);
-    return created(KIND_PROGRAM, next.clCreateProgramWithSource(context, count, texts, lengths, error));
+    return created(KIND_PROGRAM, next.clCreateProgramWithSource(context, count, texts, lengths, error), context);
 }
 
 static cl_program CL_API_CALL create_program_from(cl_context context, cl_uint count, const cl_device_id *devices,
@@ -134,17 +135,17 @@ static cl_program CL_API_CALL create_program_from(cl_context context, cl_uint co
                                                   cl_int *error)
 {
     bool skip;
-    const cl_int answer = fault_judge(&(request){.call = CALL_clCreateProgramWithBinary}, &skip);
+    const cl_int answer = fault_judge(&(request){.call = CALL_clCreateProgramWithBinary, .of = context}, &skip);
     if (answer) return refuse(answer, error);
     return created(KIND_PROGRAM,
-                   next.clCreateProgramWithBinary(context, count, devices, lengths, binaries, status, error));
+                   next.clCreateProgramWithBinary(context, count, devices, lengths, binaries, status, error), context);
 }
 
 static cl_int CL_API_CALL build_program(cl_program program, cl_uint count, const cl_device_id *devices,
                                         const char *options, void(CL_CALLBACK *notify)(cl_program, void *), void *user)
 {
     bool skip;
-    const cl_int answer = fault_judge(&(request){.call = CALL_clBuildProgram}, &skip);
+    const cl_int answer = fault_judge(&(request){.call = CALL_clBuildProgram, .of = program}, &skip);
     return answer ? answer : next.clBuildProgram(program, count, devices, options, notify, user);
 }
 
@@ -154,8 +155,8 @@ static cl_kernel CL_API_CALL create_kernel(cl_program program, const char *name,
     bool skip;
     cl_kernel kernel = next.clCreateKernel(program, name, error);
     if (!kernel) return NULL;
-    fault_created_kernel(kernel, name);
-    const cl_int answer = fault_judge(&(request){.call = CALL_clCreateKernel, .kernel = kernel}, &skip);
+    fault_created_kernel(kernel, name, program);
+    const cl_int answer = fault_judge(&(request){.call = CALL_clCreateKernel, .of = program, .kernel = kernel}, &skip);
     if (!answer) return kernel;
     release_Kernel(kernel);
     return refuse(answer, error);
@@ -165,7 +166,7 @@ static cl_int CL_API_CALL set_kernel_arg(cl_kernel kernel, cl_uint index, size_t
 {
     bool skip;
     void *handle = NULL;
-    cl_int answer = fault_judge(&(request){.call = CALL_clSetKernelArg, .kernel = kernel}, &skip);
+    cl_int answer = fault_judge(&(request){.call = CALL_clSetKernelArg, .of = kernel, .kernel = kernel}, &skip);
     if (!answer) answer = next.clSetKernelArg(kernel, index, size, value);
     if (answer) return answer;
     if (value && size == sizeof handle) memcpy(&handle, value, sizeof handle);
@@ -176,7 +177,7 @@ static cl_int CL_API_CALL set_kernel_arg(cl_kernel kernel, cl_uint index, size_t
 static cl_int enqueued(cl_int error, const request *q, size_t size, const cl_event *event)
 {
     if (error) return error;
-    fault_enqueued(q->call, q->kernel, size, event);
+    fault_enqueued(q, size, event);
     return CL_SUCCESS;
 }
 
@@ -211,7 +212,7 @@ static cl_int CL_API_CALL enqueue_kernel(cl_command_queue queue, cl_kernel kerne
                                          const cl_event *list, cl_event *event)
 {
     bool skip;
-    const request q = {.call = CALL_clEnqueueNDRangeKernel, .kernel = kernel, .command = true};
+    const request q = {.call = CALL_clEnqueueNDRangeKernel, .of = queue, .kernel = kernel, .command = true};
     const cl_int answer = fault_judge(&q, &skip);
     if (answer) return refuse_command(queue, &q, answer);
     if (skip) return skipped(queue, &q, count, list, event);
@@ -223,7 +224,8 @@ static cl_int CL_API_CALL enqueue_write(cl_command_queue queue, cl_mem to, cl_bo
                                         const void *from, cl_uint count, const cl_event *list, cl_event *event)
 {
     bool skip;
-    const request q = {.call = CALL_clEnqueueWriteBuffer, .touches = {to}, .waits = wait != CL_FALSE, .command = true};
+    const request q = {
+        .call = CALL_clEnqueueWriteBuffer, .of = queue, .touches = {to}, .waits = wait != CL_FALSE, .command = true};
     const cl_int answer = fault_judge(&q, &skip);
     if (answer) return refuse_command(queue, &q, answer);
     if (skip) return skipped(queue, &q, count, list, event);
@@ -235,7 +237,8 @@ static cl_int CL_API_CALL enqueue_read(cl_command_queue queue, cl_mem from, cl_b
                                        void *to, cl_uint count, const cl_event *list, cl_event *event)
 {
     bool skip;
-    const request q = {.call = CALL_clEnqueueReadBuffer, .touches = {from}, .waits = wait != CL_FALSE, .command = true};
+    const request q = {
+        .call = CALL_clEnqueueReadBuffer, .of = queue, .touches = {from}, .waits = wait != CL_FALSE, .command = true};
     const cl_int answer = fault_judge(&q, &skip);
     if (answer) return refuse_command(queue, &q, answer);
     if (skip) return skipped(queue, &q, count, list, event);
@@ -246,7 +249,7 @@ static cl_int CL_API_CALL enqueue_fill(cl_command_queue queue, cl_mem to, const 
                                        size_t offset, size_t size, cl_uint count, const cl_event *list, cl_event *event)
 {
     bool skip;
-    const request q = {.call = CALL_clEnqueueFillBuffer, .touches = {to}, .command = true};
+    const request q = {.call = CALL_clEnqueueFillBuffer, .of = queue, .touches = {to}, .command = true};
     const cl_int answer = fault_judge(&q, &skip);
     if (answer) return refuse_command(queue, &q, answer);
     if (skip) return skipped(queue, &q, count, list, event);
@@ -259,7 +262,7 @@ static cl_int CL_API_CALL enqueue_copy(cl_command_queue queue, cl_mem from, cl_m
                                        cl_event *event)
 {
     bool skip;
-    const request q = {.call = CALL_clEnqueueCopyBuffer, .touches = {from, to}, .command = true};
+    const request q = {.call = CALL_clEnqueueCopyBuffer, .of = queue, .touches = {from, to}, .command = true};
     const cl_int answer = fault_judge(&q, &skip);
     if (answer) return refuse_command(queue, &q, answer);
     if (skip) return skipped(queue, &q, count, list, event);
@@ -270,7 +273,7 @@ static cl_int CL_API_CALL enqueue_copy(cl_command_queue queue, cl_mem from, cl_m
 static cl_int CL_API_CALL enqueue_marker(cl_command_queue queue, cl_uint count, const cl_event *list, cl_event *event)
 {
     bool skip;
-    const request q = {.call = CALL_clEnqueueMarkerWithWaitList, .command = true};
+    const request q = {.call = CALL_clEnqueueMarkerWithWaitList, .of = queue, .command = true};
     const cl_int answer = fault_judge(&q, &skip);
     if (answer) return answer;
     if (skip) return skipped(queue, &q, count, list, event);
@@ -280,7 +283,7 @@ static cl_int CL_API_CALL enqueue_marker(cl_command_queue queue, cl_uint count, 
 static cl_int CL_API_CALL enqueue_barrier(cl_command_queue queue, cl_uint count, const cl_event *list, cl_event *event)
 {
     bool skip;
-    const request q = {.call = CALL_clEnqueueBarrierWithWaitList, .command = true};
+    const request q = {.call = CALL_clEnqueueBarrierWithWaitList, .of = queue, .command = true};
     const cl_int answer = fault_judge(&q, &skip);
     if (answer) return answer;
     if (skip) return skipped(queue, &q, count, list, event);
@@ -290,14 +293,14 @@ static cl_int CL_API_CALL enqueue_barrier(cl_command_queue queue, cl_uint count,
 static cl_int CL_API_CALL flush(cl_command_queue queue)
 {
     bool skip;
-    const cl_int answer = fault_judge(&(request){.call = CALL_clFlush, .command = true}, &skip);
+    const cl_int answer = fault_judge(&(request){.call = CALL_clFlush, .of = queue, .command = true}, &skip);
     return answer || skip ? answer : next.clFlush(queue);
 }
 
 static cl_int CL_API_CALL finish(cl_command_queue queue)
 {
     bool skip;
-    const request q = {.call = CALL_clFinish, .waits = true, .command = true};
+    const request q = {.call = CALL_clFinish, .of = queue, .waits = true, .command = true};
     const cl_int answer = fault_judge(&q, &skip);
     if (answer) return refuse_command(queue, &q, answer);
     return skip ? CL_SUCCESS : next.clFinish(queue);
@@ -306,7 +309,8 @@ static cl_int CL_API_CALL finish(cl_command_queue queue)
 static cl_int CL_API_CALL wait_for_events(cl_uint count, const cl_event *list)
 {
     bool skip;
-    const cl_int answer = fault_judge(&(request){.call = CALL_clWaitForEvents, .waits = true, .command = true}, &skip);
+    const cl_int answer = fault_judge(
+        &(request){.call = CALL_clWaitForEvents, .of = count ? list[0] : NULL, .waits = true, .command = true}, &skip);
     const cl_int error = skip ? CL_SUCCESS : next.clWaitForEvents(count, list);
     return answer ? answer : error;
 }

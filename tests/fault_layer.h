@@ -51,6 +51,7 @@ typedef enum kind { KIND_MEM, KIND_KERNEL, KIND_PROGRAM, KIND_QUEUE, KIND_CONTEX
 /* A call that is about to be made. */
 typedef struct request {
     call_id call;
+    const void *of;    /* an object of the context in which it is made; NULL: of none */
     cl_kernel kernel;  /* of a launch, clSetKernelArg, clCreateKernel */
     cl_mem touches[2]; /* by a command that is no launch */
     uint64_t creates;  /* bytes of a buffer */
@@ -73,18 +74,18 @@ cl_mem fault_spoil(int *at, uint64_t *size);
 /* What clGetDeviceInfo shall say; 0: the truth. */
 uint64_t fault_device_info(cl_device_info what);
 
-/* Objects, as they come and go. All take a handle that the driver gave. */
-void fault_created(kind k, void *handle);
-void fault_created_buffer(void *handle, uint64_t size);
+/* Objects, as they come and go. All take a handle that the driver gave; `of` is an object of the same context. */
+void fault_created(kind k, void *handle, const void *of);
+void fault_created_buffer(void *handle, uint64_t size, const void *of);
 void fault_created_part(void *handle, const void *whole);
-void fault_created_kernel(void *handle, const char *name);
+void fault_created_kernel(void *handle, const char *name, const void *of);
 void fault_retained(const void *handle);
 void fault_releasing(const void *handle); /* before the driver's call: after it, a new object may get that address */
 
-/* A kernel's argument: the value is taken for a buffer where it is the handle of one. */
+/* A kernel's argument: the value is taken for a buffer where it is the handle of one, which must be of the kernel's context. */
 void fault_set_argument(const void *kernel, cl_uint index, void *value);
 
 /* A command was taken by the driver: its kernel, or the bytes that it moves; its event. */
-void fault_enqueued(call_id call, const void *kernel, uint64_t size, const cl_event *event);
+void fault_enqueued(const request *q, uint64_t size, const cl_event *event);
 
 #endif

@@ -23,6 +23,7 @@ enum { OBJECTS = 8192, ARGUMENTS = 32, KERNEL_NAMES = 256, NAME_BYTES = 64, RULE
 typedef struct object {
     void *handle; /* NULL: a free row */
     kind kind;
+    int context;           /* which it belongs to: the n-th that was created */
     int references;        /* the program's */
     int parts;             /* sub-buffers, which keep their buffer alive */
     struct object *whole;  /* of a sub-buffer */
@@ -45,6 +46,7 @@ static rule rules[RULES];
 static int rule_count;
 static uint64_t budget, lazy_budget, max_alloc, global_bytes; /* 0: none */
 static cl_int budget_code = CL_MEM_OBJECT_ALLOCATION_FAILURE, lost_code;
+static int contexts, lost; /* created so far; those that are lost: the first, the second ... up to this */
 
 static object objects[OBJECTS];
 static int object_count; /* rows that were ever used */
@@ -167,12 +169,15 @@ static object *find(const void *handle)
     return NULL;
 }
 
-static object *add(kind k, void *handle)
+static object *add(kind k, void *handle, const void *of)
 {
+    const object *beside = find(of);
+    const int context = k == KIND_CONTEXT ? ++contexts : beside ? beside->context : 0;
+    if (!context) fault_die("an object of no context");
     for (int i = 0; i < OBJECTS; i++) {
         if (objects[i].handle) continue;
         if (i == object_count) object_count++;
-        objects[i] = (object){.handle = handle, .kind = k, .references = 1};
+        objects[i] = (object){.handle = handle, .kind = k, .context = context, .references = 1};
         alive[k]++;
         return &objects[i];
     }
@@ -247,6 +252,18 @@ static bool fires(rule *r, const request *q)
     return !r->times || seen - r->nth < (r->lazy ? 1 : r->times);
 }
 
+static int context_of(const request *q)
+{
+    const object *o = find(q->of);
+    return o ? o->context : 0;
+}
+
+static void lose(const request *q, cl_int code)
+{
+    if (context_of(q) > lost) lost = context_of(q);
+    lost_code = code;
+}
+
 static cl_int follow_rules(const request *q, bool *skip)
 {
     cl_int answer = CL_SUCCESS;
@@ -258,7 +275,7 @@ static cl_int follow_rules(const request *q, bool *skip)
             *skip = q->command;
             continue;
         }
-        if (rules[i].lost) lost_code = rules[i].code;
+        if (rules[i].lost) lose(q, rules[i].code);
         spoiling |= rules[i].spoil && q->waits;
         if (!answer) answer = rules[i].code;
     }
@@ -282,8 +299,7 @@ cl_int fault_judge(const request *q, bool *skip)
     const object *kernel = q->call == CALL_clEnqueueNDRangeKernel ? find(q->kernel) : NULL;
     *skip = false;
     call_counts[q->call]++;
-    if (q->call == CALL_clCreateContext) lost_code = CL_SUCCESS;
-    cl_int answer = q->call == CALL_clGetDeviceInfo ? CL_SUCCESS : lost_code;
+    cl_int answer = q->of && context_of(q) <= lost ? lost_code : CL_SUCCESS;
     if (!answer && q->waits) answer = collect_debt(); /* before a rule makes this call owe it */
     const cl_int rule_answer = follow_rules(q, skip);
     if (!answer) answer = rule_answer;
@@ -359,17 +375,17 @@ __attribute__((destructor)) static void at_exit(void)
 
 /* What happens to objects ------------------------------------------------------------------------------------------ */
 
-void fault_created(kind k, void *handle)
+void fault_created(kind k, void *handle, const void *of)
 {
     pthread_mutex_lock(&lock);
-    add(k, handle);
+    add(k, handle, of);
     pthread_mutex_unlock(&lock);
 }
 
-void fault_created_buffer(void *handle, uint64_t size)
+void fault_created_buffer(void *handle, uint64_t size, const void *of)
 {
     pthread_mutex_lock(&lock);
-    add(KIND_MEM, handle)->bytes = size;
+    add(KIND_MEM, handle, of)->bytes = size;
     buffers++;
     bytes += size;
     if (bytes > peak_bytes) peak_bytes = bytes;
@@ -380,17 +396,17 @@ void fault_created_buffer(void *handle, uint64_t size)
 void fault_created_part(void *handle, const void *whole)
 {
     pthread_mutex_lock(&lock);
-    object *o = add(KIND_MEM, handle);
+    object *o = add(KIND_MEM, handle, whole);
     o->whole = find(whole);
     if (!o->whole) fault_die("clCreateSubBuffer of a buffer that is none");
     o->whole->parts++;
     pthread_mutex_unlock(&lock);
 }
 
-void fault_created_kernel(void *handle, const char *name)
+void fault_created_kernel(void *handle, const char *name, const void *of)
 {
     pthread_mutex_lock(&lock);
-    add(KIND_KERNEL, handle)->name = find_name(name);
+    add(KIND_KERNEL, handle, of)->name = find_name(name);
     pthread_mutex_unlock(&lock);
 }
 
@@ -423,19 +439,21 @@ void fault_set_argument(const void *kernel, cl_uint index, void *value)
     pthread_mutex_lock(&lock);
     object *o = find(kernel);
     const object *buffer = find(value);
-    if (o) o->args[index] = buffer && buffer->kind == KIND_MEM ? value : NULL;
+    if (buffer && buffer->kind != KIND_MEM) buffer = NULL; /* a number that looks like a handle */
+    if (o && buffer && buffer->context != o->context) fault_die("a buffer of another context is given to a kernel");
+    if (o) o->args[index] = buffer ? value : NULL;
     pthread_mutex_unlock(&lock);
 }
 
-void fault_enqueued(call_id call, const void *kernel, uint64_t size, const cl_event *event)
+void fault_enqueued(const request *q, uint64_t size, const cl_event *event)
 {
     pthread_mutex_lock(&lock);
-    const object *o = find(kernel);
-    moved[call] += size;
+    const object *o = find(q->kernel);
+    moved[q->call] += size;
     if (event) {
-        add(KIND_EVENT, *event);
+        add(KIND_EVENT, *event, q->of);
         events++;
-        ++*(o ? &names[o->name].events : &call_events[call]);
+        ++*(o ? &names[o->name].events : &call_events[q->call]);
     }
     pthread_mutex_unlock(&lock);
 }

@@ -29,6 +29,8 @@ NETS = {
     "pocl": {"dense": "input 1x28x28\ndense 32\nrelu\ndense 10\n"},
     "rusticl": {"dense": "input 1x28x28\ndense 4\nrelu\ndense 10\n"},  # its fma is software
 }
+# For the case of its own that asks for it; few fma, for rusticl's sake.
+CONV = "input 1x28x28\nconv2d 4 5 stride 3\nrelu\nmax_pool 2\nconv2d 6 3 groups 2\nrelu\ndropout 0.25\nflatten\ndense 10\n"
 BATCH, STEPS = 64, 6  # 240 examples: 4 steps an epoch, the last of them with 48
 RUN = ("--batch", BATCH, "--steps", STEPS, "--json")
 UPDATE, ADAMS = "sgd", "adam"  # the kernels with which a step ends
@@ -98,6 +100,8 @@ class Faulty(Tool):
         for name, text in NETS[driver].items():
             self.nets[name] = self.root / f"{name}.net"
             self.nets[name].write_text(text)
+        self.files = {**self.nets, "conv": self.root / "conv.net"}
+        self.files["conv"].write_text(CONV)
 
     def below(self, *arguments, fault="", status=0, timeout=30, **variables):
         """The result, and what the layer counted; None where no loader asked it."""
@@ -115,7 +119,7 @@ class Faulty(Tool):
             more = {"GLOBAL": 2 * (self.plain(net.removesuffix(STREAMED)).peak - images), **more}  # no room for the set
         net = net.removesuffix(STREAMED)
         optimizer = ("--optimizer", "adamw", "--weight-decay", "0.1") if net.endswith(ADAM) else ()
-        result, counted = self.below("train", self.nets[net.removesuffix(ADAM)], self.images, "--device", self.driver, *RUN,
+        result, counted = self.below("train", self.files[net.removesuffix(ADAM)], self.images, "--device", self.driver, *RUN,
                                      *optimizer, *arguments, **more)
         expect(counted, "the layer was not asked", result)
         left = {key: count for key, count in counted["left"].items() if count}
@@ -138,7 +142,7 @@ class Faulty(Tool):
         """Ends with the digest of the undisturbed run, and so many notes."""
         plain = self.plain(net)
         result, counted = self.train_below(net, *arguments, fault=fault, **variables)
-        told = [line for line in result.err.splitlines() if "note: " in line and "note: building" not in line]
+        told = notes_of(result)
         done = one_object(result)
         expect(counted["faults"] > 0 or not fault, "the fault did not happen", result)
         expect(done["weights_sha256"] == plain.sha256, "another digest", result)
@@ -169,6 +173,10 @@ class Faulty(Tool):
         expect((folder / "saved").read_bytes() == saved, "the file of --save is another", result)
         expect(not leftovers(folder, "saved"), f"left behind: {leftovers(folder, 'saved')}", result)
         return result, counted
+
+
+def notes_of(result):
+    return [line for line in result.err.splitlines() if "note: " in line and "note: building" not in line]
 
 
 def each(tries):
@@ -245,6 +253,15 @@ def _(t, net):
     expect(plain.counted["peaks"][UPDATE] == plain.peak, f"{plain.counted['peaks'][UPDATE]} bytes at most, told {plain.peak}")
     expect(plain.counted["buffers"] and plain.counted["calls"][LAUNCH] == len(plain.launches), "not all was counted")
     expect(len(plain.step(STEPS)) == len(plain.step(STEPS - 1)), "steps of unequal lengths: they are not where the test thinks")
+
+
+@case("a step of a set that lies on the device has launches alone: no wait, no transfer, no flush", "pocl", "rusticl")
+def _(t, net):
+    plain = t.plain(net)
+    for s in range(1, STEPS + 1):
+        inside = plain.trace[plain.places[plain.step(s)[0] - 1]:plain.places[plain.step(s)[-1] - 1] + 1]
+        others = [name for name in inside if name.startswith("cl")]
+        expect(len(inside) > 10 and not others, f"step {s}: {others} among {len(inside)} calls")
 
 
 @case("eval: nothing leaks, no event is made but for a stream", "pocl", "rusticl")
@@ -393,8 +410,65 @@ def _(t, net):
 @case("the evaluation after the training: buffers and launches refused")
 def _(t, net):
     plain = t.plain(net)
-    each(survivals(t, net, "clCreateBuffer", plain.calls("clCreateBuffer", plain.trained), -4, notes=(0, 1)) +
-         survivals(t, net, LAUNCH, plain.after(), -4, notes=(0, 1)))
+    each(survivals(t, net, "clCreateBuffer", plain.calls("clCreateBuffer", plain.trained), -4) +
+         survivals(t, net, LAUNCH, plain.after(), -4))
+
+
+@case("two passing refusals leave tiles that are worth while, though most of the memory does not shrink")
+def _(t):
+    mlp = ("train", "mlp", t.images, "--device", t.driver, "--batch", BATCH, "--steps", STEPS, "--json")
+    t.below(*mlp, timeout=500)  # builds kernels
+    plain = Plain(*t.below(*mlp))
+    for n in some(plain.step(3)):
+        result, _ = t.below(*mlp, fault=rule(LAUNCH, n, -4, times=2))
+        done = one_object(result)
+        expect(done["weights_sha256"] == plain.sha256, "another digest", result)
+        expect(done["cuts"] >= 2 and done["tile"] >= 16, f"{done['cuts']} refusals, and a tile of {done['tile']} from then on", result)
+    result, _ = t.below(*mlp, fault=rule(LAUNCH, n, -4, times=0), status=1)
+    result.says("tassello train: ", CODES[-4])
+
+
+@case("the parameters' buffer, fill and writes refused, or accepted and not done")
+def _(t, net):
+    plain = t.plain(net)
+    places = [(call, n) for call in ("clCreateBuffer", "clEnqueueFillBuffer", "clEnqueueWriteBuffer")
+              for n in plain.calls(call, 0, plain.workspace)]
+    expect(len(places) >= 4, f"{places}: not all of them are there")
+    survive_calls(t, net, places, -4)
+    survive_calls(t, net, [place for place in places if place[0] != "clCreateBuffer"], -5, lazy=1)
+
+
+@case("eval: each buffer, fill, transfer and launch refused once, or failing once", streams=False)
+def _(t, net):
+    saved, plain = t.place() / "saved", t.plain(net)
+    t.train_below(net, "--save", saved)
+    evaluate = ("eval", saved, t.images, "--device", t.driver, "--json")
+    _, undisturbed = t.below(*evaluate)
+
+    def survive(fault):
+        result, counted = t.below(*evaluate, fault=fault)
+        done = one_object(result)
+        expect(counted["faults"], "the fault did not happen", result)
+        expect(done["weights_sha256"] == plain.sha256 and done["accuracy"] == plain.json["accuracy"], "another result", result)
+        expect(len(notes_of(result)) == 1, f"{len(notes_of(result))} notes", result)
+        expect(not any(counted["left"].values()) and not counted["current_bytes"], f"not released: {counted['left']}", result)
+    calls = [(call, n) for call in ("clCreateBuffer", "clEnqueueFillBuffer", "clEnqueueWriteBuffer", LAUNCH, "clEnqueueReadBuffer")
+             for n in range(1, undisturbed["calls"][call] + 1)]
+    each([(place, partial(survive, rule(*place, -4))) for place in calls] +
+         [(("lazy", *place), partial(survive, rule(*place, -5, lazy=1))) for place in calls
+          if place[0] in ("clEnqueueFillBuffer", "clEnqueueWriteBuffer")])
+
+
+@case("however often memory is refused, in steps and in validations, it is said once")
+def _(t, net):
+    wanted = one_object(t.train_below(net, "--steps", 12, "--validation", 60)[0])
+    faults = "|".join(rule(LAUNCH, n, -4, kernel="dense_forward") for n in range(9, 129, 9))
+    result, counted = t.train_below(net, "--steps", 12, "--validation", 60, fault=faults)
+    done = one_object(result)
+    expect(counted["faults"] >= 5, f"{counted['faults']} faults", result)
+    expect(done["weights_sha256"] == wanted["weights_sha256"], "another digest", result)
+    expect(done["validation"] == wanted["validation"] and len(wanted["validation"]) > 1, "other validations", result)
+    expect(len(notes_of(result)) == 1, f"{len(notes_of(result))} notes", result)
 
 
 def budgets(t, net):
@@ -479,11 +553,86 @@ def _(t, net):
         expect(seen == plain, f"step {s} failed: {seen}, expected {plain}")
 
 
-@case("a device that is lost until a new context is made: replayed, or a message")
+@case("convolutions in groups, pooling and dropout: launches and buffers refused, launches not run, a lost context; the peak", "pocl", "rusticl")
+def _(t):
+    net = "conv"
+    plain = t.plain(net)
+    told = plain.counted["peaks"][UPDATE]
+    expect(told == plain.peak, f"{told} bytes at most, told {plain.peak}")
+    kernels = set(plain.launches[n - 1] for n in plain.step(3))
+    expect(all(any(word in kernel for kernel in kernels) for word in ("conv", "pool", "dropout")), f"{kernels}: not all of them")
+    every, buffers = launches(t, net), plain.calls("clCreateBuffer", plain.workspace, plain.trained)
+    if t.driver == "rusticl":
+        every, buffers = some(every), buffers[-1:]
+    each(survivals(t, net, LAUNCH, every, -4) + survivals(t, net, "clCreateBuffer", buffers, -4) +
+         survivals(t, net, LAUNCH, every[::4], -5, lazy=1, spoil=1) + losses(t, net, [((LAUNCH, n), -5) for n in some(every)[-2:]]))
+
+
+def losses(t, net, places, **more):
+    """Runs that lose their context there, and with it all of its objects."""
+    return [((*place, code), partial(t.survive, net, rule(*place, code, lost=1), **more)) for place, code in places]
+
+
+@case("a context that is lost: the run goes on in a new one, says so once, and ends with the same bits", "pocl", "rusticl", streams=True)
 def _(t, net):
     plain = t.plain(net)
-    for fault in (rule(LAUNCH, plain.step(3)[2], -5, lost=1), rule("clEnqueueReadBuffer", 1, -36, lost=1)):
-        t.survive_or_give_up(net, fault, "CL_")
+    places = [((LAUNCH, n), -5) for s in ((1, 3, 6) if t.driver == "pocl" else (3,)) for n in some(plain.step(s))]
+    reads = plain.calls("clEnqueueReadBuffer", plain.places[plain.step(1)[0] - 2], plain.trained)
+    if t.driver == "pocl":
+        places += [(place, code) for code in (-5, -36, -9999) for place in (("clEnqueueReadBuffer", reads[0]), (LAUNCH, plain.step(4)[1]))]
+        places += [(place, -5) for place in plain.calls_of_step(3, "clFlush", "clEnqueueMarkerWithWaitList", "clWaitForEvents")]
+    each(losses(t, net, places))
+
+
+@case("a context that is lost under Adam, and twice")
+def _(t):
+    plain, net = t.plain("dense" + ADAM), "dense" + ADAM
+    each(losses(t, net, [((LAUNCH, plain.step(3)[2]), -5)]))
+    first, second = ";".join((rule(LAUNCH, 3, -5, kernel="dense_forward", lost=1), f"after={plain.step(3)[0]}")), ""
+    second = rule(LAUNCH, 3, -36, kernel=ADAMS, lost=1) + f";after={plain.step(6)[-1]}"
+    t.survive(net, f"{first}|{second}")
+
+
+@case("eval and the evaluation after a training: a context that is lost")
+def _(t, net):
+    saved, plain = t.place() / "saved", t.plain(net)
+    t.train_below(net, "--save", saved)
+    evaluate = ("eval", saved, t.images, "--device", t.driver, "--json")
+    _, undisturbed = t.below(*evaluate)
+
+    def survive(fault):
+        result, counted = t.below(*evaluate, fault=fault)
+        done = one_object(result)
+        expect(counted["faults"], "the fault did not happen", result)
+        expect(done["weights_sha256"] == plain.sha256 and done["accuracy"] == plain.json["accuracy"], "another result", result)
+        expect(len(notes_of(result)) == 1, f"{len(notes_of(result))} notes", result)
+        expect(not any(counted["left"].values()) and not counted["current_bytes"], f"not released: {counted['left']}", result)
+    each([((n, code), partial(survive, rule(LAUNCH, n, code, lost=1))) for code in (-5, -36)
+          for n in some(range(1, undisturbed["calls"][LAUNCH] + 1))] +
+         losses(t, net, [((LAUNCH, n), -5) for n in some(plain.after())]))
+
+
+@case("a context that is lost, and no other is to be had, or each is lost again: a message that is true")
+def _(t, net):
+    plain = t.plain(net)
+    lost = rule(LAUNCH, plain.step(3)[2], -5, lost=1)
+    again = rule(LAUNCH, 1, -5, kernel=UPDATE, times=0, lost=1) + f";after={plain.step(3)[2]}"
+    for fault in (f"{lost}|{rule('clCreateContext', 2, -6, times=0)}", again):
+        result, _ = t.give_up(net, fault, "CL_OUT_OF_")
+        expect("smallest tiles" not in result.err, "it was not for want of memory", result)
+
+
+@case("CLBlast: a context that is lost")
+def _(t, net):
+    fast = ("train", t.nets[net], t.images, "--device", t.driver, *RUN, "--arith", "fast")
+    result, counted = t.below(*fast, timeout=500)
+    wanted, kernels = one_object(result), counted["kernels"]
+    expect("bias_rows" in kernels, "CLBlast is not used", result)
+    after = len([name for name in counted["trace"][:len(counted["trace"]) - counted["trace"][::-1].index(UPDATE)] if not name.startswith("cl")])
+    result, counted = t.below(*fast, fault=rule(LAUNCH, 1, -5, lost=1) + f";after={after - 8}", timeout=500)
+    expect(counted["faults"] and len(notes_of(result)) == 2, f"{len(notes_of(result))} notes: one is of the self-test", result)
+    expect(one_object(result)["weights_sha256"] == wanted["weights_sha256"], "another digest", result)
+    expect(not any(counted["left"].values()), f"not released: {counted['left']}", result)
 
 
 @case("Adam, which keeps two states: launches and buffers refused, launches accepted but not run, garbage", "pocl", "rusticl")
@@ -528,6 +677,18 @@ def _(t, net):
     each([(place, partial(t.give_up, net, rule(*place, times=0), CODES[place[2]], "memory")) for place in places] +
          [("only the update", partial(t.give_up, net, rule(LAUNCH, 4, -5, kernel=UPDATE, times=0), CODES[-5], "memory")),
           ("lazy", partial(t.give_up, net, rule(LAUNCH, first, -5, lazy=1, times=0), CODES[-5]))])
+
+
+@case("an evaluation whose launches are refused for ever ends with a message: eval, and train's", "pocl", "rusticl")
+def _(t, net):
+    folder, plain = t.place(), t.plain(net)
+    t.train_below(net, "--save", folder / "saved")
+    never = rule(LAUNCH, 1, -5, kernel="dense_forward", times=0)
+    result, counted = t.below("eval", folder / "saved", t.images, "--device", t.driver, fault=never, status=1)
+    result.says("tassello eval: ", CODES[-5])
+    expect(not any(counted["left"].values()) and not counted["current_bytes"], f"not released: {counted['left']}", result)
+    result, counted = t.train_below(net, fault=f"{never};after={plain.ends[-1]}", status=1)
+    result.says("tassello train: ", CODES[-5])
 
 
 # --------------------------------------------------------------------------------------------------------- the harness

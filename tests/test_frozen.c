@@ -486,7 +486,7 @@ START_TEST(refusals_and_failures_are_got_over)
                "purpose");
         broken.for_ever = false;
         broken.left = -1;
-        ck_assert_uint_eq(device->used_bytes, used);
+        ck_assert_uint_le(device->used_bytes, used); /* the model's own; none once it is the host's alone */
         ck_assert_int_gt(call, 100);
     }
     device->driver = broken.driver;

@@ -1,8 +1,9 @@
 /* Models through the public API on the reference device: parameters, prediction, evaluation, checkpoints; and the program
  * around the library, whose floating-point state and locale are its own. */
-#include "train/safetensors.h" /* before check.h, which has a macro of the name fail */
+#include "train/model.h" /* before check.h, which has a macro of the name fail */
 
 #include "support.h"
+#include "train/safetensors.h"
 
 #include <fenv.h>
 #include <locale.h>
@@ -150,9 +151,163 @@ START_TEST(scores_of_more_than_a_window)
 }
 END_TEST
 
+/* A device that refuses or fails, once or for ever, at each of its commands in turn. */
+static struct {
+    const device_driver *driver;
+    op_launch launch[OP_COUNT];
+    int left; /* calls until one is refused; below 0: none is */
+    bool for_ever;
+    tas_status how;
+} refusing = {.left = -1};
+
+static bool refuses(void)
+{
+    if (refusing.left > 0) refusing.left--;
+    if (refusing.left) return false;
+    refusing.left = refusing.for_ever ? 0 : -1;
+    return true;
+}
+
+static tas_status refuse(void) { return (fail)(context, refusing.how, "refused on purpose"); }
+
+static tas_status refusing_launch(tas_device *d, const op_args *args, const mem *operand, const mem *scratch)
+{
+    return refuses() ? refuse() : refusing.launch[args->op](d, args, operand, scratch);
+}
+
+static tas_status refusing_read(tas_device *d, const mem *m, uint64_t offset, void *to, uint64_t bytes)
+{
+    return refuses() ? refuse() : refusing.driver->read(d, m, offset, to, bytes);
+}
+
+static tas_status refusing_write(tas_device *d, const mem *m, uint64_t offset, const void *from, uint64_t bytes,
+                                 bool wait)
+{
+    return refuses() ? refuse() : refusing.driver->write(d, m, offset, from, bytes, wait);
+}
+
+static tas_status refusing_zero(tas_device *d, const mem *m)
+{
+    return refuses() ? refuse() : refusing.driver->zero(d, m);
+}
+
+static tas_status refusing_alloc(tas_device *d, uint64_t bytes, mem *out)
+{
+    return refuses() ? refuse() : refusing.driver->alloc(d, bytes, out);
+}
+
+static void begin_refusing(void)
+{
+    static device_driver driver;
+    driver = *device->driver;
+    refusing.driver = device->driver;
+    memcpy(refusing.launch, device->launch, sizeof refusing.launch);
+    driver.read = refusing_read;
+    driver.write = refusing_write;
+    driver.zero = refusing_zero;
+    driver.alloc = refusing_alloc;
+    device->driver = &driver;
+    for (int op = 0; op < OP_COUNT; op++) device->launch[op] = refusing_launch;
+}
+
+static void end_refusing(void)
+{
+    device->driver = refusing.driver;
+    memcpy(device->launch, refusing.launch, sizeof refusing.launch);
+    refusing.for_ever = false;
+    refusing.left = -1;
+}
+
+static int notes;
+
+static void count_note(void *user, const char *line)
+{
+    (void)user;
+    notes += strstr(line, "refused on purpose") != NULL;
+}
+
+/* A new model's predictions. */
+static tas_status predict_anew(float *y)
+{
+    tas_model *model = NULL;
+    tas_network *network = NULL;
+    expect_ok(tas_network_parse(context, sample_net, "sample", &network));
+    tas_status status = tas_model_open(device, network, 3, &model);
+    if (!status) status = tas_predict(model, sample_inputs, COUNT, y);
+    tas_model_close(&model);
+    tas_network_close(&network);
+    return status;
+}
+
+START_TEST(models_and_predictions_outlive_refusals)
+{
+    static const tas_status ways[] = {TAS_NO_MEMORY, TAS_DEVICE_FAILED};
+    float whole[COUNT * CLASSES], got[COUNT * CLASSES];
+    const uint64_t used = device->used_bytes;
+    expect_ok(predict_anew(whole));
+    begin_refusing();
+    tas_set_log(context, count_note, NULL);
+    for (int way = 0; way < 2; way++) {
+        int call = 1;
+        refusing.how = ways[way];
+        for (bool refused = true; refused; call++) {
+            refusing.left = call;
+            memset(got, 0xff, sizeof got);
+            notes = 0;
+            expect_ok(predict_anew(got));
+            refused = refusing.left < 0;
+            ck_assert_mem_eq(got, whole, sizeof got);
+            ck_assert_int_eq(notes, refused);
+        }
+        ck_assert_int_gt(call, 12);
+        refusing.for_ever = true;
+        for (int first = 1; first < call - 1; first++) {
+            refusing.left = first;
+            expect(predict_anew(got), ways[way], "on purpose", "");
+            ck_assert_uint_eq(device->used_bytes, used);
+        }
+        refusing.for_ever = false;
+        refusing.left = -1;
+    }
+    tas_set_log(context, NULL, NULL);
+    end_refusing();
+}
+END_TEST
+
 /* Checkpoints ------------------------------------------------------------------------------------------------------ */
 
 static char folder[] = "/tmp/tassello-model-XXXXXX", path[sizeof folder + 16];
+
+START_TEST(a_failed_run_leaves_its_snapshot)
+{
+    char before[65], after[65], whole[65], found[65];
+    tas_data *set = data_of(COUNT, INPUTS, sample_inputs, sample_labels, CLASSES, 0);
+    tas_model *model = model_of_text(sample_net, 3), *loaded = NULL;
+    tas_train_options is = sample_options(9, 40);
+    tas_score score;
+    expect_ok(tas_model_digest(model, before));
+    begin_refusing();
+    refusing.how = TAS_DEVICE_FAILED;
+    refusing.for_ever = true;
+    refusing.left = 400;
+    expect(tas_train(model, sample, &is, NULL), TAS_DEVICE_FAILED, "on purpose", "");
+    expect_ok(tas_model_digest(model, after)); /* from the host: nothing else works */
+    ck_assert_str_eq(after, before);           /* the first snapshot: there was no time for another */
+    expect_ok(tas_model_save(model, path));
+    expect(tas_evaluate(model, set, &score), TAS_DEVICE_FAILED, "on purpose", "");
+    end_refusing();
+    expect_ok(tas_evaluate(model, set, &score));
+    expect_ok(tas_model_load(device, path, &loaded));
+    expect_ok(tas_train(loaded, sample, &is, NULL));
+    expect_ok(tas_train(model, sample, &is, NULL));
+    expect_ok(tas_model_digest(loaded, whole));
+    expect_ok(tas_model_digest(model, found));
+    ck_assert_str_eq(found, whole);
+    tas_model_close(&loaded);
+    tas_model_close(&model);
+    tas_data_close(&set);
+}
+END_TEST
 
 START_TEST(saved_is_loaded)
 {
@@ -395,6 +550,8 @@ int main(void)
     tcase_add_test(tc, parameters_by_name);
     tcase_add_test(tc, predictions_and_scores);
     tcase_add_test(tc, scores_of_more_than_a_window);
+    tcase_add_test(tc, models_and_predictions_outlive_refusals);
+    tcase_add_test(tc, a_failed_run_leaves_its_snapshot);
     tcase_add_test(tc, saved_is_loaded);
     tcase_add_test(tc, name_is_kept);
     tcase_add_test(tc, training_is_kept);

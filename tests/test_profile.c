@@ -311,6 +311,25 @@ START_TEST(a_streamed_training)
 }
 END_TEST
 
+START_TEST(a_wait_for_a_stream_is_counted)
+{
+    mem m;
+    void *ticket = NULL;
+    const char from[PIECE] = {0};
+    use(0);
+    expect_ok(tas_profile_start(device));
+    expect_ok(device_alloc(device, PIECE, &m));
+    expect_ok(device->driver->write_later(device, &m, from, PIECE, NULL, &ticket));
+    const uint64_t before = device->profile->waits;
+    expect_ok(device->driver->join(device, &ticket));
+    ck_assert_uint_eq(device->profile->waits, before + 1);
+    expect_ok(device->driver->join(device, &ticket)); /* nothing to wait for */
+    ck_assert_uint_eq(device->profile->waits, before + 1);
+    device_release(device, &m);
+    expect_ok(tas_profile_stop(device, NULL));
+}
+END_TEST
+
 START_TEST(what_is_between_is_left_out)
 {
     tas_profile *p;
@@ -517,6 +536,7 @@ int main(void)
     tcase_add_test(account, spans_of_the_device_are_added_up);
     tcase_add_loop_test(account, a_training, 0, 2);
     tcase_add_loop_test(account, a_streamed_training, 0, 2);
+    tcase_add_test(account, a_wait_for_a_stream_is_counted);
     tcase_add_loop_test(account, what_is_between_is_left_out, 0, 2);
     tcase_add_loop_test(account, mistakes_are_told, 0, 2);
     tcase_add_test(events, events_do_not_pile_up);

@@ -154,8 +154,10 @@ typedef struct tas_train_result {
 /* Trains with mini-batches. The optimiser's state, epochs and shuffles start anew with each call: two calls of one epoch are not one
  * call of two. Each epoch is shuffled anew from (seed, epoch). result may be NULL.
  * TAS_STOPPED after tas_cancel() or by the callback: the model holds the weights after the last step done.
- * A device that refuses memory gets smaller tiles, one that fails goes on from a snapshot: with a note, and the same bits. Where that is of
- * no use either (TAS_NO_MEMORY, TAS_DEVICE_FAILED), the model's parameters are not to be relied on.
+ * A device that refuses memory gets smaller tiles, one that fails goes on from a snapshot, where that does not help in a context made anew: with
+ * a note a model, and the same bits. Where all that is of no use (TAS_NO_MEMORY, TAS_DEVICE_FAILED), the model holds what the last snapshot
+ * has, some step's weights of the last few seconds, on the host: they can be read and saved; before the first snapshot, and where the host has
+ * no memory for them, they are not to be relied on.
  * TAS_NOT_FINITE: the model holds the weights before the bad step; where the very last update overflowed, it says so. */
 TAS_API tas_status tas_train(tas_model *model, const tas_data *data, const tas_train_options *options,
                              tas_train_result *result);

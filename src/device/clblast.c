@@ -443,13 +443,29 @@ tas_status cl_override_clblast(tas_device *device)
 
 /* CLBlast keeps programs, and with them their context, until its cache is cleared; left to the end of the process they are
  * released after their driver, which may crash. Another open device then builds its programs again, and no more. */
+static void clear_cache(void)
+{
+    pthread_mutex_lock(&one_at_a_time);
+    CLBlastClearCache();
+    pthread_mutex_unlock(&one_at_a_time);
+}
+
+/* What the self-test told of the device stays true of it. */
+tas_status cl_renew_providers(tas_device *device, tas_status (*renew)(tas_device *device))
+{
+    const state *s = ((struct cl_device *)device->cl)->providers;
+    if (s) clear_cache();
+    tas_status status = renew(device);
+    if (!status && s && s->used) status = clblast_set_row(device, choose_row(device));
+    if (!status && s && s->used) status = set_threshold(device);
+    return status;
+}
+
 void cl_close_providers(tas_device *device)
 {
     struct cl_device *cl = device->cl;
     if (!cl->providers) return;
-    pthread_mutex_lock(&one_at_a_time);
-    CLBlastClearCache();
-    pthread_mutex_unlock(&one_at_a_time);
+    clear_cache();
     free(cl->providers);
     cl->providers = NULL;
 }

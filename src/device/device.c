@@ -7,6 +7,7 @@ tas_status device_alloc(tas_device *device, uint64_t bytes, mem *out)
 {
     tas_status status = device->driver->alloc(device, bytes, out);
     if (status) return status;
+    device->pieces++;
     device->used_bytes += bytes;
     if (device->used_bytes > device->peak_bytes) device->peak_bytes = device->used_bytes;
     return TAS_OK;
@@ -15,9 +16,17 @@ tas_status device_alloc(tas_device *device, uint64_t bytes, mem *out)
 void device_release(tas_device *device, mem *m)
 {
     if (!m->host && !m->cl) return;
+    device->pieces--;
     device->used_bytes -= m->bytes;
     device->driver->release(device, m);
     *m = (mem){0};
+}
+
+tas_status device_renew(tas_device *device)
+{
+    if (!device->pieces) return device->driver->renew(device);
+    return fail(device->context, TAS_DEVICE_FAILED,
+                "%s: cannot be opened anew, since %d pieces of its memory are in use", device->info.id, device->pieces);
 }
 
 tas_status device_run(tas_device *device, const op_args *args, const mem *operand, const mem *scratch)

@@ -43,6 +43,9 @@ typedef struct device_driver {
     tas_status (*finish)(struct tas_device *device); /* waits for all that was queued */
     /* Finishes, and from then on times what it does, or no longer: that in any case (profile.h). */
     tas_status (*measure)(struct tas_device *device, bool on);
+    /* With all memory and tickets given back: makes anew what a failure may have left of no use (a lost context, its queues and kernels). Where
+     * it fails every command fails, until another call goes well. */
+    tas_status (*renew)(struct tas_device *device);
     void (*close)(struct tas_device *device);
 } device_driver;
 
@@ -60,6 +63,7 @@ struct tas_device {
     int variants[OP_COUNT];          /* forms that an operation takes by its size, all with the same bits; 0: one */
     int variant;                     /* the form that verify asks for; -1: by the size */
     uint64_t used_bytes, peak_bytes; /* the ledger */
+    int pieces;                      /* of memory, that are taken */
     struct profile *profile;         /* NULL: nobody asked for one (profile.h) */
     void *cl;                        /* struct cl_device (opencl.h), NULL on the reference */
 };
@@ -76,6 +80,9 @@ void device_describe_reference(tas_device_info *info);
 /* Takes memory, counted in the ledger; released with device_release(). */
 tas_status device_alloc(tas_device *device, uint64_t bytes, mem *out);
 void device_release(tas_device *device, mem *m);
+
+/* The driver's renew. Fails where memory is still taken, as it would be lost without its holder's knowledge. */
+tas_status device_renew(tas_device *device);
 
 /* Runs one operation. scratch has at least device_scratch() bytes, and may be NULL where that is 0. */
 tas_status device_run(tas_device *device, const op_args *args, const mem *operand, const mem *scratch);

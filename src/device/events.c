@@ -78,6 +78,13 @@ void cl_keep_stream(tas_device *device, cl_event event, uint64_t bytes)
     keep(device, event, (struct held){.row = profile_count(device->profile, "stream", bytes), .beside = true});
 }
 
+void cl_drop_events(struct cl_device *cl)
+{
+    for (int k = 0; cl->events && k < cl->events->count; k++) clReleaseEvent(cl->events->event[k]);
+    if (cl->events) cl->events->count = 0;
+    cl->late_error = CL_SUCCESS;
+}
+
 static tas_status finish_all(tas_device *device)
 {
     struct cl_device *cl = device->cl;

@@ -101,6 +101,7 @@ static tas_status join(tas_device *device, void **ticket)
     *ticket = NULL;
     cl_int error = clWaitForEvents(1, &event);
     clReleaseEvent(event);
+    if (is_profiled(device)) device->profile->waits++;
     return error ? cl_fail(device, error, "clWaitForEvents") : TAS_OK;
 }
 
@@ -159,16 +160,43 @@ static tas_status finish(tas_device *device)
     return error ? cl_fail(device, error, "clFinish") : end_wait(device);
 }
 
+static tas_status open_context(tas_device *device, const char *call)
+{
+    struct cl_device *cl = device->cl;
+    cl_int error;
+    const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)cl->platform, 0};
+    cl->context = clCreateContext(properties, 1, &cl->id, NULL, NULL, &error);
+    return error ? cl_fail(device, error, call) : cl_make_queue(device, cl->events != NULL, &cl->queue);
+}
+
+/* With all that belongs to it, but for buffers and CLBlast's programs. */
+static void close_context(struct cl_device *cl)
+{
+    cl_drop_events(cl);
+    cl_release_programs(cl);
+    if (cl->transfers) clReleaseCommandQueue(cl->transfers);
+    if (cl->queue) clReleaseCommandQueue(cl->queue);
+    if (cl->context) clReleaseContext(cl->context);
+    cl->transfers = cl->queue = NULL;
+    cl->context = NULL;
+}
+
+/* The old one goes first: what it still holds of the device's memory may be wanted. Kernels come back as they are asked for. */
+static tas_status renew_context(tas_device *device)
+{
+    close_context(device->cl);
+    return open_context(device, "clCreateContext, in place of one that failed");
+}
+
+static tas_status renew(tas_device *device) { return cl_renew_providers(device, renew_context); }
+
 static void close_device(tas_device *device)
 {
     struct cl_device *cl = device->cl;
     if (!cl) return;
     if (cl->queue) clFinish(cl->queue);
     cl_close_providers(device);
-    cl_release_programs(cl);
-    if (cl->transfers) clReleaseCommandQueue(cl->transfers);
-    if (cl->queue) clReleaseCommandQueue(cl->queue);
-    if (cl->context) clReleaseContext(cl->context);
+    close_context(cl);
     free(cl);
 }
 
@@ -187,6 +215,7 @@ static const device_driver driver = {
     .flush = flush,
     .finish = finish,
     .measure = cl_measure,
+    .renew = renew,
     .close = close_device,
 };
 
@@ -238,7 +267,6 @@ static tas_status choose_group(tas_device *device)
 
 tas_status device_open_opencl(tas_context *context, const tas_device_info *info, tas_arith arith, tas_device **out)
 {
-    cl_int error;
     *out = NULL;
     tas_device *device = calloc(1, sizeof *device);
     struct cl_device *cl = calloc(1, sizeof *cl);
@@ -252,13 +280,7 @@ tas_status device_open_opencl(tas_context *context, const tas_device_info *info,
 
     tas_status status = cl_find(context, info->long_id, &cl->platform, &cl->id);
     if (status) goto fail;
-    const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, (cl_context_properties)cl->platform, 0};
-    cl->context = clCreateContext(properties, 1, &cl->id, NULL, NULL, &error);
-    if (error) {
-        status = cl_fail(device, error, "clCreateContext");
-        goto fail;
-    }
-    status = cl_make_queue(device, false, &cl->queue);
+    status = open_context(device, "clCreateContext");
     if (status) goto fail;
     /* A processor whose driver has no vectors of its own runs work-items side by side, as a GPU does (llvmpipe). */
     cl->cpu = info->type == TAS_TYPE_CPU && info->vector_width >= 4;

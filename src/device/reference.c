@@ -114,6 +114,7 @@ static const device_driver driver = {
     .flush = reference_finish,
     .finish = reference_finish,
     .measure = reference_measure,
+    .renew = reference_finish,
     .close = reference_close,
 };
 

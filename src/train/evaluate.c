@@ -56,21 +56,21 @@ static tas_status evaluate(tas_model *model, const tas_data *data, tas_score *sc
     const uint32_t all = (uint32_t)data->is.count;
     plan_work work = work_of(data, false, all, EVALUATE_MOST);
     float loss = 0, hits = 0;
-    tas_status status;
+    work_tries tries = {0};
+    tas_status status = TAS_OK;
     model->device->peak_bytes = model->device->used_bytes;
-    for (int failures = 0;; failures++) {
+    model_keep(model);
+    for (bool again = true; again;) {
         workspace w;
         bool cut;
         status = workspace_open(&w, model, &work, 0, &cut);
-        if (status) return status;
+        if (status && !cut) return status; /* a plan that cannot be */
+        const uint32_t tile = status ? 0 : w.plan.tile;
         w.evaluating = true;
-        status = evaluate_in(&w, data, &loss, &hits);
-        const uint32_t tile = w.plan.tile;
+        if (!status) status = evaluate_in(&w, data, &loss, &hits);
         workspace_close(&w);
-        if (status != TAS_NO_MEMORY && status != TAS_DEVICE_FAILED) break;
-        if (failures == (tile > 1 ? 10 : 3)) break; /* tiles of one example may have met a passing refusal */
-        if (!failures) note(model->context, "%s; the evaluation is begun again", model->context->error);
-        if (tile > 1) work.tile_most = tile / 2;
+        again = work_again(model, &work, &tries, status, tile);
+        if (again) model_tell(model, "the evaluation is begun again");
     }
     if (status) return status;
     *score = (tas_score){
@@ -92,35 +92,53 @@ tas_status tas_evaluate(tas_model *model, const tas_data *data, tas_score *score
     return status;
 }
 
+static tas_status predict_in(workspace *w, const tas_data *data, float *outputs)
+{
+    const tas_network *network = w->network;
+    const device_driver *driver = w->device->driver;
+    const size_t count = data->is.count;
+    const float *inputs = data->is.inputs;
+    const uint64_t row = sizeof(float) * network->inputs, result = sizeof(float) * network->outputs;
+    tas_status status = TAS_OK;
+    for (size_t at = 0; at < count && !status; at += w->plan.tile) {
+        const uint32_t n = count - at < w->plan.tile ? (uint32_t)(count - at) : w->plan.tile;
+        status = driver->write(w->device, &w->source[0].inputs, 0, inputs + at * network->inputs, n * row, true);
+        if (!status) status = feed_gather(w, data, &w->source[0], true, 0, n);
+        if (!status)
+            status = run_calls(w, network->forward, network->forward_count - 1, n, 0, n); /* all but the loss */
+        if (!status)
+            status =
+                driver->read(w->device, &w->tensor[network->output], 0, outputs + at * network->outputs, n * result);
+    }
+    return status;
+}
+
+/* Begun again as an evaluation is. */
 static tas_status predict(tas_model *model, const float *inputs, uint32_t count, float *outputs)
 {
-    const tas_network *network = model->network;
     const tas_data_options is = {.size = sizeof is,
                                  .count = count,
-                                 .input_size = network->inputs,
+                                 .input_size = model->network->inputs,
                                  .input_type = TAS_INPUT_F32,
                                  .target_type = TAS_TARGET_LABEL,
                                  .inputs = inputs};
-    tas_data data = {.context = model->context, .is = is, .name = "inputs"};
+    const tas_data data = {.context = model->context, .is = is, .name = "inputs"};
     plan_work work = work_of(&data, false, count, EVALUATE_MOST);
-    workspace w;
-    bool cut;
-    tas_status status = workspace_open(&w, model, &work, 0, &cut);
-    const uint32_t tile = status ? 1 : w.plan.tile;
-    w.evaluating = true;
-    for (size_t at = 0; at < count && !status; at += tile) {
-        const uint32_t n = count - at < tile ? (uint32_t)(count - at) : tile;
-        const uint64_t row = sizeof(float) * network->inputs, result = sizeof(float) * network->outputs;
-        status =
-            w.device->driver->write(w.device, &w.source[0].inputs, 0, inputs + at * network->inputs, n * row, true);
-        if (!status) status = feed_gather(&w, &data, &w.source[0], true, 0, n);
-        if (!status)
-            status = run_calls(&w, network->forward, network->forward_count - 1, n, 0, n); /* all but the loss */
-        if (!status)
-            status = w.device->driver->read(w.device, &w.tensor[network->output], 0, outputs + at * network->outputs,
-                                            n * result);
+    work_tries tries = {0};
+    tas_status status = TAS_OK;
+    model_keep(model);
+    for (bool again = true; again;) {
+        workspace w;
+        bool cut;
+        status = workspace_open(&w, model, &work, 0, &cut);
+        if (status && !cut) return status; /* a plan that cannot be */
+        const uint32_t tile = status ? 0 : w.plan.tile;
+        w.evaluating = true;
+        if (!status) status = predict_in(&w, &data, outputs);
+        workspace_close(&w);
+        again = work_again(model, &work, &tries, status, tile);
+        if (again) model_tell(model, "the prediction is begun again");
     }
-    workspace_close(&w);
     return status;
 }
 

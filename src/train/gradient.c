@@ -119,34 +119,34 @@ static void give_back(gradients *g)
     g->fed = false;
 }
 
-static tas_status take(gradients *g)
+/* *tile: what it is at; 0 where the device did not give the memory. */
+static tas_status take(gradients *g, bool *broke, uint32_t *tile)
 {
-    bool cut;
-    if (g->w.device) return TAS_OK;
-    tas_status status = workspace_open(&g->w, g->model, &g->work, g->budget, &cut);
-    if (status)
-        give_back(g);
-    else
-        g->w.seed = g->seed;
+    *broke = false;
+    if (g->w.device) {
+        *tile = g->w.plan.tile;
+        return TAS_OK;
+    }
+    tas_status status = workspace_open(&g->w, g->model, &g->work, g->budget, broke);
+    *tile = status ? 0 : g->w.plan.tile;
+    g->w.seed = g->seed;
     return status;
 }
 
 /* Nothing that stays is written: where a device refuses memory, or fails, it is begun again, as an evaluation is. */
 tas_status gradient_sum(gradients *g, const uint32_t *list, uint32_t n, float *sum, float *losses, double *norms)
 {
-    tas_context *context = g->model->context;
-    for (int failures = 0;; failures++) {
-        tas_status status = take(g);
-        if (status) return status;
-        status = attempt(g, list, n, sum, losses, norms);
+    for (work_tries tries = {0};;) {
+        bool broke;
+        uint32_t tile;
+        tas_status status = take(g, &broke, &tile);
+        const bool taken = !status;
+        if (taken) status = attempt(g, list, n, sum, losses, norms);
         if (!status) return status;
-        const uint32_t tile = g->w.plan.tile;
         give_back(g);
-        if (status != TAS_NO_MEMORY && status != TAS_DEVICE_FAILED) return status;
-        if (failures == (tile > 1 ? 10 : 3)) return status; /* tiles of one example may have met a passing refusal */
-        if (!g->told) note(context, "%s; the gradients of that batch are begun again", context->error);
-        g->told = true;
-        if (tile > 1) g->work.tile_most = tile / 2;
+        if (!taken && !broke) return status; /* a plan that cannot be */
+        if (!work_again(g->model, &g->work, &tries, status, tile)) return status;
+        model_tell(g->model, "the gradients of that batch are begun again");
     }
 }
 
@@ -174,6 +174,7 @@ tas_status gradient_open(gradients *g, tas_model *model, const tas_data *data, u
     tas_status status = check_data(model->network, data);
     if (status) return status;
     g->work = work_of(data, true, batch_most, tile);
+    model_keep(model);
     status = gradient_sum(g, NULL, 0, NULL, NULL, NULL);
     if (status) return status;
     g->elements = g->w.plan.bytes[PART_GRADIENT] / sizeof(float);

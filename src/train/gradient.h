@@ -17,7 +17,6 @@ typedef struct gradients {
     uint64_t budget, seed;
     workspace w; /* all 0: not taken */
     bool fed;    /* the feed is open */
-    bool told;   /* that the device broke its word */
     float *rows; /* a dense layer's x and dy of a tile, for the examples' norms */
     uint64_t elements;
     gradient_slice *rest; /* the parameters that are not a dense layer's; gaps of the layout lie between them */

@@ -55,53 +55,6 @@ void work_measured(plan_work *work, const tas_network *network, uint64_t example
     if (!tile && work->noise.probe > work->tile_most) work->tile_most = work->noise.probe;
 }
 
-static layout layout_of(const tas_model *model, const tensor *t)
-{
-    return (layout){t->dims[0], t->dims[1], device_panel(model->device, t->dims[0], t->dims[1])};
-}
-
-static tas_status write_parameter(tas_model *model, int index, const float *values)
-{
-    const tensor *t = &model->network->tensors[index];
-    const place *p = &model->places.tensor[index];
-    const device_driver *driver = model->device->driver;
-    if (!t->panels) return driver->write(model->device, &model->parameters, p->offset, values, p->bytes, true);
-    float *packed = malloc((size_t)p->bytes);
-    if (!packed) return fail(model->context, TAS_NO_MEMORY, "%s: no memory to write it", t->name);
-    layout_pack(layout_of(model, t), values, packed);
-    tas_status status = driver->write(model->device, &model->parameters, p->offset, packed, p->bytes, true);
-    free(packed);
-    return status;
-}
-
-static tas_status read_parameter(tas_model *model, int index, float *values)
-{
-    const tensor *t = &model->network->tensors[index];
-    const place *p = &model->places.tensor[index];
-    const device_driver *driver = model->device->driver;
-    if (!t->panels) return driver->read(model->device, &model->parameters, p->offset, values, p->bytes);
-    float *packed = malloc((size_t)p->bytes);
-    if (!packed) return fail(model->context, TAS_NO_MEMORY, "%s: no memory to read it", t->name);
-    tas_status status = driver->read(model->device, &model->parameters, p->offset, packed, p->bytes);
-    if (!status) layout_unpack(layout_of(model, t), packed, values);
-    free(packed);
-    return status;
-}
-
-static tas_status init_parameters(tas_model *model)
-{
-    tas_status status = model->device->driver->zero(model->device, &model->parameters); /* pads and gaps hold 0 */
-    for (int i = 0; i < model->network->parameter_count && !status; i++) {
-        const int index = model->network->parameters[i];
-        float *values = malloc((size_t)model->network->tensors[index].elements * sizeof *values);
-        if (!values) return fail(model->context, TAS_NO_MEMORY, "no memory for initial parameters");
-        init_parameter(model->network, i, model->seed, values);
-        status = write_parameter(model, index, values);
-        free(values);
-    }
-    return status;
-}
-
 static tas_status open_model(tas_device *device, const tas_network *network, uint64_t seed, tas_model **out)
 {
     tas_context *context = device->context;
@@ -115,8 +68,7 @@ static tas_status open_model(tas_device *device, const tas_network *network, uin
     limits.budget = UINT64_MAX; /* these are the parameters alone: a run has its own plan */
     tas_status status = tas_network_parse(context, network->text, network->from, &model->network);
     if (!status) status = plan_with(model->network, &limits, &nothing, 1, false, &model->places);
-    if (!status) status = device_alloc(device, model->places.bytes[PART_PARAMETERS], &model->parameters);
-    if (!status) status = init_parameters(model);
+    if (!status) status = model_init(model);
     if (status) {
         tas_model_close(&model);
         return status;
@@ -139,6 +91,7 @@ void tas_model_close(tas_model **model)
     if (!model || !*model) return;
     device_release((*model)->device, &(*model)->parameters);
     plan_free(&(*model)->places);
+    free((*model)->kept);
     free((*model)->training);
     tas_network_close(&(*model)->network);
     free(*model);
@@ -200,7 +153,7 @@ tas_status tas_model_read(tas_model *model, const char *name, float *values, siz
     int index = 0;
     entry_begin(model->context, &saved);
     tas_status status = find_parameter(model, name, count, &index);
-    if (!status) status = read_parameter(model, index, values);
+    if (!status) status = model_read_parameter(model, index, values);
     entry_end(&saved);
     return status;
 }
@@ -218,7 +171,7 @@ static tas_status set_parameter(tas_model *model, int index, const float *values
             status =
                 fail(model->context, TAS_BAD_DATA, "%s: element %llu is not finite", t->name, (unsigned long long)i);
     }
-    if (!status) status = write_parameter(model, index, flushed);
+    if (!status) status = model_write_parameter(model, index, flushed);
     free(flushed);
     return status;
 }
@@ -244,8 +197,7 @@ static tas_status read_all(tas_model *model, float **values)
     if (!*values) return fail(model->context, TAS_NO_MEMORY, "no memory to read the parameters");
     tas_status status = TAS_OK;
     for (int i = 0; i < network->parameter_count && !status; i++) {
-        for (int try = 0; !try || (status && try < 3); try++) /* a device may refuse once what it can do */
-            status = read_parameter(model, network->parameters[i], *values + at);
+        status = model_read_parameter(model, network->parameters[i], *values + at);
         at += network->infos[i].elements;
     }
     if (status) {

@@ -22,7 +22,33 @@ struct tas_model {
     mem parameters;       /* the whole part */
     plan places;          /* of the parameters alone */
     atomic_int cancelled; /* set by signal handlers and other threads */
+    bool told;            /* that its device broke its word */
+    char *kept;           /* the parameters on the host, as the device lays them out; NULL: the device alone has them */
+    bool gone;            /* the device has lost them */
 };
+
+/* Says, once a model, that its device broke its word: how, as the context's error has it, and what becomes of that. */
+void model_tell(tas_model *model, const char *goes_on);
+
+/* Whether what the device refused is asked for again, as it may refuse once what it can do: some times in all. *tries counts, from 0. */
+bool model_asks_again(tas_model *model, tas_status status, int *tries);
+
+/* Takes the parameters' memory and fills it with those of the seed. */
+tas_status model_init(tas_model *model);
+
+/* Of the parameter that is tensor `index`, in canonical order. */
+tas_status model_write_parameter(tas_model *model, int index, const float *values);
+tas_status model_read_parameter(tas_model *model, int index, float *values);
+
+/* A context that is lost takes all with it. keep: the host has the parameters, too, until they change (forget), if that goes well. lose: the
+ * host alone has them, and these (as the device lays them out). renew: the device is opened anew, where nobody
+ * else holds memory of it, and has memory for them, which holds nothing. revive: the same, and they are there again, from the host; gone where
+ * that fails. */
+void model_keep(tas_model *model);
+void model_forget(tas_model *model);
+void model_lose(tas_model *model, const char *values);
+tas_status model_renew(tas_model *model);
+tas_status model_revive(tas_model *model);
 
 typedef struct source {
     mem inputs, targets, order;
@@ -70,7 +96,7 @@ plan_work work_of(const tas_data *data, bool training, uint32_t batch, uint32_t 
 void work_measured(plan_work *work, const tas_network *network, uint64_t examples, uint32_t tile);
 
 /* Plans and takes memory; each part is touched, since drivers allocate lazily. Where the device refuses what it promised, smaller plans are
- * tried; *cut tells that it did. */
+ * tried; *cut tells that it did, as the log is told. */
 tas_status workspace_open(workspace *w, tas_model *model, const plan_work *work, uint64_t budget, bool *cut);
 
 /* Smaller tiles, after a refusal: gives back all that grows with the tile, and takes less. The sums over the batch, the optimiser's state
@@ -78,7 +104,18 @@ tas_status workspace_open(workspace *w, tas_model *model, const plan_work *work,
 tas_status workspace_cut(workspace *w, tas_model *model, const plan_work *work);
 /* All of it anew, after a failure that left nothing on the device to be trusted. The model's parameters are the caller's to write. */
 tas_status workspace_renew(workspace *w, tas_model *model, const plan_work *work);
+/* The same in a device that was opened anew (model_renew). */
+tas_status workspace_revive(workspace *w, tas_model *model, const plan_work *work);
 void workspace_close(workspace *w);
+
+/* Whether work that changes nothing is begun again after that failure, which the device met with such a tile (0: it did not come to one): in
+ * smaller ones, as *work then asks, and a few times more in tiles of one example, which may have met a passing refusal. Once, where the device
+ * fails again or not even gives memory, on the device opened anew, if the host has the parameters (model_keep). */
+typedef struct work_tries {
+    int at_one, failures; /* {0} at first */
+    bool renewed;
+} work_tries;
+bool work_again(tas_model *model, plan_work *work, work_tries *tries, tas_status status, uint32_t tile);
 
 /* Runs a list of calls for a tile of n examples, the first of which is `first` in the batch. */
 tas_status run_calls(workspace *w, const op_call *calls, int count, uint32_t n, uint32_t first, uint32_t batch);

@@ -1,11 +1,13 @@
 /* Training: the loop over epochs, the step over tiles, the update.
  *
- * Nothing inside a step waits for the device. Losses go to a ring on the device, with the record of the first step that was
- * not finite; both are read at the end of a run of steps, as long as the device needs about a fifth of a second for.
+ * Nothing inside a step waits for the device, where the set lies there. Where it is streamed the host waits, before it fills a stage again,
+ * for the upload of two tiles before, and so is never further ahead than that. Losses go to a ring on the device, with the record of the
+ * first step that was not finite; both are read at the end of a run of steps, as long as the device needs about a fifth of a second for.
  *
  * A device may refuse memory at any command. What comes before the update writes nothing that a later step reads, so it is run again
  * in smaller tiles; the update itself is issued again. A failure that shows only at a wait leaves nothing on the device to be trusted:
- * the last snapshot is put back, and the steps since then are repeated. The contract makes both give the same bits. */
+ * the last snapshot is put back, and the steps since then are repeated; where that fails, too, in a context made anew. The contract makes all
+ * of it give the same bits. */
 #include "train/measure.h"
 #include "train/model.h"
 #include "train/schedule.h"
@@ -40,7 +42,6 @@ typedef struct tas_run {
     } snapshot;
     int failures; /* since the run last came further */
     uint64_t furthest;
-    bool told;       /* that the device broke its word */
     uint64_t step;   /* done so far */
     double before;   /* seconds of earlier stretches */
     uint64_t peak;   /* bytes */
@@ -93,16 +94,10 @@ static tas_status check_options(const tas_model *model, const tas_data *data, co
 
 /* A device that breaks its word -------------------------------------------------------------------------------------- */
 
-static void tell_once(trainer *t, const char *goes_on)
-{
-    if (!t->told) note(t->model->context, "%s; %s", t->model->context->error, goes_on);
-    t->told = true;
-}
-
 /* After a refusal: smaller tiles, and the feed made ready again. TAS_NO_MEMORY where there are none. */
 static tas_status cut_tile(trainer *t)
 {
-    tell_once(t, "the run goes on, in smaller tiles where there are any, with the same bits");
+    model_tell(t->model, "the run goes on, in smaller tiles where there are any, with the same bits");
     for (;;) {
         t->result.cuts++;
         feed_close(&t->w);
@@ -135,8 +130,9 @@ static tas_status take_snapshot(trainer *t, uint64_t step)
     return TAS_OK;
 }
 
-/* Puts the snapshot back into memory that is taken anew. The order of its epoch is written by the loop. */
-static tas_status restore(trainer *t)
+/* Puts the snapshot back into memory that is taken anew; where that was of no use, on the device opened anew. The order of its epoch is written
+ * by the loop. */
+static tas_status restore(trainer *t, bool anew)
 {
     workspace *w = &t->w;
     const device_driver *driver = w->device->driver;
@@ -144,19 +140,23 @@ static tas_status restore(trainer *t)
     const char *from = t->snapshot.values[0];
     driver->finish(w->device); /* what it answers is known */
     t->epoch = 0;
-    tas_status status = workspace_renew(w, t->model, &t->work);
+    tas_status status = anew ? workspace_revive(w, t->model, &t->work) : workspace_renew(w, t->model, &t->work);
     for (int k = 0; k < KEPT && w->plan.bytes[kept[k]] && !status; k++)
         status = driver->write(w->device, &w->part[kept[k]], 0, from + k * bytes, bytes, true);
     return status ? status : feed_open(w, t->data);
 }
 
-/* Whether a failure can be got over: the device's own, a few times in a row. The snapshot is then in place. */
+/* Not after an attempt to open the device anew that failed. */
+static bool has_parameters(const trainer *t) { return t->model->parameters.cl || t->model->parameters.host; }
+
+/* Whether a failure can be got over: the device's own, a few times in a row. The snapshot is then in place. The second time the context counts
+ * as lost. */
 static bool recover(trainer *t, tas_status *status)
 {
     while ((*status == TAS_DEVICE_FAILED || *status == TAS_NO_MEMORY) && t->snapshot.taken > 0 &&
            t->failures++ < FAILURES_MOST) {
-        tell_once(t, "the run goes on from its last snapshot, with the same bits");
-        *status = restore(t);
+        model_tell(t->model, "the run goes on from its last snapshot, with the same bits");
+        *status = restore(t, t->failures == 2 || !has_parameters(t));
         t->result.replays++;
         if (!*status) return true;
     }
@@ -494,7 +494,7 @@ static tas_status run_loop(trainer *t, uint64_t last)
 {
     tas_status status = TAS_OK;
     while (t->step < last && !status) {
-        if (t->model->cancelled) return TAS_STOPPED;
+        if (t->model->cancelled && t->step >= t->result.steps) return TAS_STOPPED; /* what was told of is done */
         status = run_some(t, &t->step, last);
         if (status && recover(t, &status)) t->step = t->snapshot.step;
     }
@@ -508,8 +508,10 @@ static tas_status check_weights(trainer *t)
     bool bad = false;
     char rates[RATES_TEXT];
     tas_status status = TAS_OK;
-    for (int i = 0; !i || (status && i < FAILURES_MOST); i++) /* nothing is changed by it */
+    int tries = 0;
+    do /* nothing is changed by it */
         status = is_bad(t, &t->w.part[PART_PARAMETERS], t->w.plan.bytes[PART_PARAMETERS] / sizeof(float), &bad);
+    while (model_asks_again(t->model, status, &tries));
     if (status || !bad) return status;
     t->result.bad_step = t->result.steps;
     snprintf(t->result.bad_tensor, sizeof t->result.bad_tensor, "the updated weights");
@@ -541,14 +543,16 @@ static tas_status prepare(trainer *t)
     if (!t->order) return fail(t->model->context, TAS_NO_MEMORY, "no memory for the order of %u examples", t->count);
     tas_status status = workspace_open(&t->w, t->model, &t->work, t->is.budget, &cut);
     if (status) return status;
-    if (cut) tell_once(t, "the run goes on, in smaller tiles where there are any, with the same bits");
     t->result.cuts += cut;
+    model_forget(t->model); /* they change */
     t->w.seed = t->is.seed;
     const size_t bytes = (t->work.second ? 3 : 2) * (size_t)t->w.plan.bytes[PART_PARAMETERS];
     for (int i = 0; i < 2; i++)
         if (!(t->snapshot.values[i] = malloc(bytes)))
             return fail(t->model->context, TAS_NO_MEMORY, "no memory for a snapshot of %zu bytes", bytes);
-    for (int i = 0; !i || (status && i < FAILURES_MOST); i++) status = take_snapshot(t, 0);
+    int tries = 0;
+    do status = take_snapshot(t, 0);
+    while (model_asks_again(t->model, status, &tries));
     if (status) return status;
     status = feed_open(&t->w, t->data);
     if (status == TAS_NO_MEMORY) status = cut_tile(t);
@@ -556,6 +560,13 @@ static tas_status prepare(trainer *t)
     if (!status) status = warm_up(t);
     if (status) recover(t, &status); /* what was not warmed up is built on its way */
     return status;
+}
+
+/* After a failure of the device's, what lies on it is not to be relied on. */
+static void abandon(trainer *t, tas_status status)
+{
+    if (t->snapshot.taken > 0 && (status == TAS_DEVICE_FAILED || status == TAS_NO_MEMORY))
+        model_lose(t->model, t->snapshot.values[0]);
 }
 
 static void close_run(trainer *t)
@@ -583,6 +594,7 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
     if (!status) status = prepare(t);
     if (!status) status = profile_resume(device);
     t->peak = device->peak_bytes;
+    abandon(t, status);
     if (!status)
         *out = t;
     else
@@ -598,6 +610,22 @@ static tas_noise noise_of(const trainer *t)
     return (tas_noise){.state = states[a.state], .value = a.value, .low = a.low, .high = a.high, .steps = a.steps};
 }
 
+/* Where the weights cannot be looked at, the steps since the last snapshot are repeated, as after any failure. */
+static tas_status run_and_check(trainer *t, uint64_t last)
+{
+    const tas_status status = run_loop(t, last);
+    if (status == TAS_STOPPED) t->model->cancelled = 0; /* obeyed */
+    if (status && status != TAS_STOPPED) return status;
+    const uint64_t done = t->step;
+    tas_status weights = check_weights(t);
+    while (weights && recover(t, &weights)) {
+        t->step = t->snapshot.step;
+        weights = run_loop(t, done);
+        if (!weights || weights == TAS_STOPPED) weights = check_weights(t);
+    }
+    return weights ? weights : status;
+}
+
 /* A stretch of a run, up to the step `last`. */
 static tas_status advance(trainer *t, uint64_t last)
 {
@@ -605,17 +633,13 @@ static tas_status advance(trainer *t, uint64_t last)
     device->peak_bytes = device->used_bytes;
     t->start = now_seconds();
     if (t->over) return fail(t->model->context, t->over, "this run has failed before and cannot go on; close it");
-    tas_status status = run_loop(t, last);
+    tas_status status = run_and_check(t, last);
     t->before = t->result.seconds;
-    if (status == TAS_STOPPED) t->model->cancelled = 0; /* obeyed */
-    if (!status || status == TAS_STOPPED) {
-        const tas_status weights = check_weights(t);
-        if (weights) status = weights;
-    }
     if (status == TAS_STOPPED)
         fail(t->model->context, status, "stopped after step %llu", (unsigned long long)t->result.steps);
     else
         t->over = status;
+    abandon(t, status);
     if (device->peak_bytes > t->peak) t->peak = device->peak_bytes;
     t->result.peak_bytes = t->peak;
     if (t->is.noise) t->result.noise = noise_of(t);

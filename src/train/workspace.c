@@ -102,7 +102,7 @@ static tas_status take_memory(workspace *w)
 /* A plan that needs clearly less than the one that was refused. The least is tried a few times: it may have been a passing refusal. */
 static tas_status plan_less(workspace *w, tas_model *model, const plan_work *work)
 {
-    plan_device limits = model_limits(model, w->plan.total / 4 * 3);
+    plan_device limits = model_limits(model, 0);
     const uint64_t refused = w->plan.total;
     char why[sizeof model->context->error];
     uint64_t least;
@@ -113,7 +113,8 @@ static tas_status plan_less(workspace *w, tas_model *model, const plan_work *wor
     if (!least || least >= refused)
         return fail(model->context, TAS_NO_MEMORY, "%s: refuses memory down to the smallest tiles: %.400s", limits.id,
                     why);
-    if (limits.budget < least) limits.budget = least;
+    limits.budget =
+        least + (refused - least) / 4 * 3; /* of what can become less: the rest is there whatever the tile */
     plan less;
     status = plan_make(model->network, &limits, work, &less);
     if (status) return status;
@@ -129,6 +130,8 @@ static tas_status take_or_cut(workspace *w, tas_model *model, const plan_work *w
     while (status == TAS_NO_MEMORY) {
         *cut = true;
         release_memory(w, all);
+        if (w->device->driver->finish(w->device))
+            return TAS_DEVICE_FAILED; /* it is not memory that there is no more of */
         status = plan_less(w, model, work);
         if (status) break; /* there is none */
         status = take_memory(w);
@@ -154,12 +157,23 @@ tas_status workspace_renew(workspace *w, tas_model *model, const plan_work *work
     return take_or_cut(w, model, work, true, &cut);
 }
 
+tas_status workspace_revive(workspace *w, tas_model *model, const plan_work *work)
+{
+    bool cut;
+    feed_close(w);
+    release_memory(w, true);
+    tas_status status = model_renew(model);
+    w->part[PART_PARAMETERS] = model->parameters;
+    return status ? status : take_or_cut(w, model, work, true, &cut);
+}
+
 tas_status workspace_open(workspace *w, tas_model *model, const plan_work *work, uint64_t budget, bool *cut)
 {
     const plan_device limits = model_limits(model, budget);
     *w = (workspace){.device = model->device, .network = model->network};
     *cut = false;
-    tas_status status = plan_make(model->network, &limits, work, &w->plan);
+    tas_status status = model->gone ? model_revive(model) : TAS_OK;
+    if (!status) status = plan_make(model->network, &limits, work, &w->plan);
     if (status) return status;
     w->tensor = calloc((size_t)model->network->tensor_count, sizeof *w->tensor);
     w->spare = calloc((size_t)model->network->tensor_count, sizeof *w->spare);
@@ -171,6 +185,8 @@ tas_status workspace_open(workspace *w, tas_model *model, const plan_work *work,
         *cut = true;
         status = workspace_renew(w, model, work);
     }
+    if (!status && *cut)
+        model_tell(model, "the work goes on, in smaller tiles where there are any, with the same bits");
     if (status) workspace_close(w);
     return status;
 }
@@ -184,6 +200,28 @@ void workspace_close(workspace *w)
     free(w->spare);
     plan_free(&w->plan);
     *w = (workspace){0};
+}
+
+/* What the device answered first says more than that it could not be opened anew. */
+static bool revive(tas_model *model)
+{
+    char why[sizeof model->context->error];
+    memcpy(why, model->context->error, sizeof why);
+    const bool done = model->kept && !model_revive(model);
+    if (!done) memcpy(model->context->error, why, sizeof why);
+    return done;
+}
+
+bool work_again(tas_model *model, plan_work *work, work_tries *tries, tas_status status, uint32_t tile)
+{
+    if (status != TAS_NO_MEMORY && status != TAS_DEVICE_FAILED) return false;
+    const bool lost = !tile || (status == TAS_DEVICE_FAILED && tries->failures++);
+    if (lost && !tries->renewed) {
+        tries->renewed = true;
+        if (revive(model)) return true;
+    }
+    if (tile > 1) work->tile_most = tile / 2;
+    return tile > 1 || (tile && tries->at_one++ < STUCK_MOST);
 }
 
 tas_status run_calls(workspace *w, const op_call *calls, int count, uint32_t n, uint32_t first, uint32_t batch)
