@@ -77,7 +77,7 @@ tas_status time_steps(lab *l)
             if (status == TAS_NOT_FINITE)
                 return fail(s->context, status,
                             "the loss is not finite at the first weights or close to them, whatever the rate; look at "
-                            "the data, and at the scale and std in the network's text");
+                            "the data, and at mean and std of the input in the network's text");
             if (status) return status;
         }
     for (int i = 0; i < s->count; i++) {
