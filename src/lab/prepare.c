@@ -318,7 +318,8 @@ tas_status lab_begin(lab *l, const tas_data *train)
     s->parameters = l->weight_count = weights_count(l->network);
     status = plan_memory(l);
     if (status || !s->is.state) return status;
-    char settings[2048];
+    char settings[2048], where[256];
+    snprintf(where, sizeof where, "%s (%s), %" PRIu64 " bytes to train in", s->device, s->device_name, l->train_bytes);
     status = describe_settings(l, settings, sizeof settings);
-    return status ? status : state_open(s->context, s->is.state, settings, &l->before, &l->state);
+    return status ? status : state_open(s->context, s->is.state, settings, where, &l->before, &l->state);
 }
