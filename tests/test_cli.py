@@ -1763,7 +1763,7 @@ def _(t):
 @case("sweep: a target that no batch reaches, and a time limit too short")
 def _(t):
     words = ("sweep", t.net, t.data, "--device", "reference", *SWEPT)
-    t.run(*words, "--target-loss", "0.0000001", "--epochs", "2", status=2).says("no batch reached", "the nearest was")
+    t.run(*words, "--target-loss", "0.0000001", "--epochs", "2", status=1).says("no batch reached", "the nearest was")
     t.run(*words, "--time", "0.001s", status=2).says("time limit", "too short")
 
 
@@ -1940,6 +1940,26 @@ def _(t):
 @case("pocl: train --profile", needs="pocl")
 def _(t):
     check_profile(t, "pocl", env=POCL)
+
+
+@case("pocl: a sweep begun on the reference goes on: its runs are kept, steps are timed again, and memory is not the reference's", needs="pocl")
+def _(t):
+    folder = t.place()
+    words = ("sweep", t.net, t.data, *SWEPT, "--state", folder / "s", "--json", folder / "j")
+    t.run(*words, "--device", "reference", env=POCL)
+    first, files = json.loads((folder / "j").read_text()), leftovers(folder / "s")
+    second = t.run(*words, "--device", "pocl", env=POCL)
+    again = json.loads((folder / "j").read_text())
+    expect(leftovers(folder / "s") == files, f"other runs: {leftovers(folder / 's')}", second)
+    expect(again["device"].startswith("pocl") and first["device"] == "reference", f"{again['device']}")
+
+    def of(o):
+        return sorted((r["batch"], r["lr"], r["seed"], r["search"], r["steps"] or 0, len(r["points"])) for r in o["runs"])
+    expect(of(again) == of(first), f"{of(first)}\n{of(again)}", second)
+    for old, new in zip(first["batches"], again["batches"]):
+        expect(new["step_s"] != old["step_s"] and new["lr"] == old["lr"] and new["steps"] == old["steps"], f"{old} {new}")
+        expect(old["memory_used"] and not new["memory_used"] and new["memory_elsewhere"], f"{new}")
+    second.says("another device or in another budget")
 
 
 @case("pocl: two of its devices: the short id is ambiguous, the long ones work", needs="pocl")

@@ -1,5 +1,6 @@
 /* The search for rates as a pure function, and sweeps of a small network on the reference device. */
 #include "lab/race.h" /* before check.h, which has a macro of the name fail */
+#include "lab/state.h"
 #include "lab/sweep.h"
 
 #include "support.h"
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The race ---------------------------------------------------------------------------------------------------------- */
@@ -76,15 +78,10 @@ static uint32_t labels[N];
 static tas_data *train, *test;
 static tas_network *net;
 
-static tas_data *open_set(int count, int classes)
+static tas_data *open_arrays(int count)
 {
     tas_data_options is;
     tas_data *out;
-    for (int i = 0; i < count; i++) {
-        labels[i] = random_below((uint32_t)classes);
-        for (int k = 0; k < WIDE; k++)
-            inputs[i * WIDE + k] = random_float(-1.5f, 1.5f) + (k == (int)labels[i] ? 1.5f : 0); /* they overlap */
-    }
     tas_data_options_init(&is);
     is.count = (uint64_t)count;
     is.input_size = WIDE;
@@ -94,6 +91,16 @@ static tas_data *open_set(int count, int classes)
     is.targets = labels;
     expect_ok(tas_data_open(context, &is, &out));
     return out;
+}
+
+static tas_data *open_set(int count, int classes)
+{
+    for (int i = 0; i < count; i++) {
+        labels[i] = random_below((uint32_t)classes);
+        for (int k = 0; k < WIDE; k++)
+            inputs[i * WIDE + k] = random_float(-1.5f, 1.5f) + (k == (int)labels[i] ? 1.5f : 0); /* they overlap */
+    }
+    return open_arrays(count);
 }
 
 static void open_all(void)
@@ -125,6 +132,22 @@ static tas_sweep_options small_options(const uint32_t *batches, int count)
     return is;
 }
 
+static const sweep_batch *batch_of(const tas_sweep *s, uint64_t batch)
+{
+    for (int i = 0; i < s->count; i++)
+        if (s->batch[i].batch == batch) return &s->batch[i];
+    ck_abort_msg("no such batch");
+    return NULL;
+}
+
+/* What a rate was chosen on says too much of it. */
+static void check_seeds(const tas_sweep *s)
+{
+    for (int i = 0; i < s->runs; i++)
+        for (int k = 0; k < s->runs; k++)
+            if (s->run[i].search && !s->run[k].search) ck_assert_uint_ne(s->run[i].seed, s->run[k].seed);
+}
+
 START_TEST(a_sweep_measures_and_recommends)
 {
     const uint32_t batches[] = {64, 8, 24}, sorted[] = {8, 24, 64};
@@ -140,6 +163,7 @@ START_TEST(a_sweep_measures_and_recommends)
     ck_assert(advice.batch == 8 || advice.batch == 24 || advice.batch == 64);
     ck_assert(advice.range_low <= advice.batch && advice.batch <= advice.range_high);
     ck_assert(advice.lr > 0 && advice.seconds > 0 && strlen(advice.reason) > 40);
+    check_seeds(s);
     for (int i = 0; i < 3; i++) {
         const sweep_batch *b = &s->batch[i];
         ck_assert(b->batch == sorted[i]);
@@ -260,15 +284,239 @@ START_TEST(a_sweep_without_time_left_tells_its_state)
     expect_ok(tas_sweep_run(device, net, train, test, &is, &s));
     ck_assert_int_eq(s->runs, runs);
     ck_assert(s->short_of_time && s->advice.row >= 0);
+    ck_assert_ptr_nonnull(strstr(s->left_out, "the test of B = "));
     for (int i = 0; i < 3; i++) {
+        char name[16];
         ck_assert_int_eq(s->batch[i].outcome, ROW_REACHED);
         ck_assert_str_eq(s->batch[i].why, "short of time: 2 of 3 seeds");
-        ck_assert(s->batch[i].test_loss > 0);
+        ck_assert(i == s->advice.row ? s->batch[i].test_loss > 0 : isnan(s->batch[i].test_loss));
+        snprintf(name, sizeof name, " %d", (int)s->batch[i].batch);
+        ck_assert_int_eq(strstr(s->left_out, name) != NULL, i != s->advice.row);
     }
     tas_sweep_close(&s);
     is.seconds = 0;
     expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
     ck_assert_int_eq(s->runs, runs + 3);
+    tas_sweep_close(&s);
+    remove_folder(folder);
+}
+END_TEST
+
+/* Timings change from session to session, and with them which batch comes next: what an earlier session ran serves in any order. Here each batch was
+ * swept alone, and then all of them without time for a run. */
+START_TEST(runs_serve_in_any_order)
+{
+    const uint32_t batches[] = {24, 8, 128, 64};
+    char folder[] = "/tmp/tassello-sweep-XXXXXX";
+    double lr[4];
+    int runs = 0;
+    tas_sweep_options is = small_options(batches, 1);
+    tas_sweep *s;
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    is.state = folder;
+    is.brief = 1;
+    is.target = 0.6;
+    for (int i = 0; i < 4; i++) {
+        is.batches = batches + i;
+        expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+        ck_assert_int_eq(s->batch[0].outcome, ROW_REACHED);
+        lr[i] = s->batch[0].lr;
+        runs += s->runs;
+        tas_sweep_close(&s);
+    }
+    is.batches = batches;
+    is.batch_count = 4;
+    is.seconds = 1e-3;
+    for (int again = 0; again < 2; again++) {
+        expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+        ck_assert_int_eq(s->runs, runs);
+        for (int i = 0; i < 4; i++) {
+            const sweep_batch *b = batch_of(s, batches[i]);
+            ck_assert_msg(b->lr == lr[i], "B = %u: %g, and %g alone: %s", batches[i], b->lr, lr[i], b->why);
+            ck_assert_int_eq(b->outcome, ROW_REACHED);
+        }
+        tas_sweep_close(&s);
+    }
+    remove_folder(folder);
+}
+END_TEST
+
+static sweep_run given_up_run(double give_up, uint64_t done, sweep_point *last)
+{
+    *last = (sweep_point){.examples = done};
+    return (sweep_run){.batch = 8,
+                       .seed = 1,
+                       .lr = 0.1,
+                       .search = true,
+                       .give_up = give_up,
+                       .start = 0.1,
+                       .outcome = ROW_UNDERTRAINED,
+                       .steps = NAN,
+                       .point = last,
+                       .points = 1};
+}
+
+static bool is_found(const state *s, const char *name, double give_up)
+{
+    sweep_run run;
+    if (!state_find(s, name, give_up, &run)) return false;
+    free(run.point);
+    return true;
+}
+
+/* A run that was given up tells nothing of later; one that was not, all. */
+static void check_stored(const state *s)
+{
+    ck_assert(is_found(s, "given up", 400) && is_found(s, "given up", 500));
+    ck_assert(!is_found(s, "given up", 600) && !is_found(s, "given up", INFINITY));
+    ck_assert(is_found(s, "to its end", INFINITY) && is_found(s, "never", INFINITY) && is_found(s, "never", 1));
+    ck_assert(is_found(s, "reached", 10) && is_found(s, "reached", INFINITY));
+    ck_assert(is_found(s, "diverged", 10) && is_found(s, "diverged", INFINITY));
+    ck_assert(!is_found(s, "another", 10));
+}
+
+static void save_runs(state *s)
+{
+    sweep_point last;
+    sweep_run run = given_up_run(500, 512, &last);
+    expect_ok(state_save(s, "given up", &run));
+    run.outcome = ROW_DIVERGED;
+    expect_ok(state_save(s, "diverged", &run));
+    run.outcome = ROW_REACHED;
+    run.steps = 64;
+    expect_ok(state_save(s, "reached", &run));
+    run = given_up_run(500, 480, &last);
+    expect_ok(state_save(s, "to its end", &run));
+    run = given_up_run(INFINITY, 480, &last);
+    expect_ok(state_save(s, "never", &run));
+}
+
+START_TEST(a_state_knows_when_a_run_was_given_up_and_where)
+{
+    char folder[] = "/tmp/tassello-sweep-XXXXXX", path[64];
+    double elapsed;
+    state *s;
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    expect_ok(state_open(context, folder, "a\n", "here", &elapsed, &s));
+    save_runs(s);
+    check_stored(s);
+    state_close(&s);
+    for (int there = 0; there < 2; there++) {
+        expect_ok(state_open(context, folder, "a\n", there ? "there" : "here", &elapsed, &s));
+        check_stored(s);
+        for (int i = 0; i < 5; i++) ck_assert_int_eq(state_run(s, i)->elsewhere, there);
+        ck_assert(state_run(s, 0)->start == 0.1 && state_run(s, 0)->give_up == 500 && !state_run(s, 5));
+        state_close(&s);
+    }
+    snprintf(path, sizeof path, "%s/sweep.json", folder);
+    FILE *file = fopen(path, "w");
+    ck_assert_ptr_nonnull(file);
+    fputs("{\"settings\": \"a\\n\", \"elapsed\": 1}", file);
+    fclose(file);
+    expect(state_open(context, folder, "a\n", "here", &elapsed, &s), TAS_BAD_FILE, "format 1", "format 2");
+    remove_folder(folder);
+}
+END_TEST
+
+typedef struct listener {
+    char notes[2048];
+    double forecast; /* the first */
+    bool stop;       /* once it is told */
+} listener;
+
+static int listen(void *user, const tas_sweep_progress *progress)
+{
+    listener *w = user;
+    const size_t used = strlen(w->notes);
+    if (progress->note) snprintf(w->notes + used, sizeof w->notes - used, "%s\n", progress->note);
+    if (isnan(w->forecast)) w->forecast = progress->left;
+    return w->stop && !isnan(w->forecast);
+}
+
+/* Memory is that of this device and this budget. */
+START_TEST(memory_is_not_taken_from_another_budget)
+{
+    const uint32_t batches[] = {8, 32};
+    char folder[] = "/tmp/tassello-sweep-XXXXXX";
+    tas_sweep_options is = small_options(batches, 2);
+    listener w = {.forecast = NAN};
+    tas_sweep *s;
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    is.state = folder;
+    is.brief = is.scale = 1;
+    is.target = 0.8;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+    for (int i = 0; i < 2; i++) ck_assert(s->batch[i].memory_used && !s->batch[i].memory_elsewhere);
+    tas_sweep_close(&s);
+    is.on_progress = listen;
+    is.user = &w;
+    is.budget = 1 << 20;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+    ck_assert_int_eq(s->runs, 4);
+    for (int i = 0; i < 2; i++) {
+        ck_assert(!s->batch[i].memory_used && s->batch[i].memory_elsewhere);
+        ck_assert(s->row[i].memory == (double)s->batch[i].memory_forecast);
+    }
+    ck_assert_ptr_nonnull(strstr(w.notes, "another device or in another budget"));
+    tas_sweep_close(&s);
+    is.seeds = 3; /* a run here tells */
+    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+    for (int i = 0; i < 2; i++) ck_assert_uint_eq(s->batch[i].memory_used, s->batch[i].memory_forecast);
+    tas_sweep_close(&s);
+    remove_folder(folder);
+}
+END_TEST
+
+/* A set that differs in one label, or in many inputs behind its beginning, is another. */
+START_TEST(a_state_is_of_its_whole_set)
+{
+    const uint32_t batches[] = {32};
+    char folder[] = "/tmp/tassello-sweep-XXXXXX";
+    tas_sweep_options is = small_options(batches, 1);
+    tas_sweep *s = NULL;
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    is.state = folder;
+    is.brief = is.scale = 1;
+    is.target = 0.8;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+    tas_sweep_close(&s);
+    for (int what = 0; what < 3; what++) {
+        tas_data_close(&train);
+        random_seed(7);
+        train = open_set(N, KINDS);
+        tas_data_close(&train);
+        if (what == 1) labels[N - 1] = (labels[N - 1] + 1) % KINDS;
+        for (int k = 500 * WIDE; k < N * WIDE && what == 2; k++) inputs[k] += 1;
+        train = open_arrays(N);
+        expect(tas_sweep_run(device, net, train, NULL, &is, &s), what ? TAS_BAD_ARGUMENT : TAS_OK,
+               what ? "holds another sweep: there 'data" : "", "");
+        tas_sweep_close(&s);
+    }
+    remove_folder(folder);
+}
+END_TEST
+
+/* Where time is left for no measurement, no batch was left out. */
+START_TEST(measurements_that_are_left_out_are_told_as_such)
+{
+    const uint32_t batches[] = {8, 32};
+    char folder[] = "/tmp/tassello-sweep-XXXXXX";
+    tas_sweep_options is = small_options(batches, 2);
+    tas_sweep *s;
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    is.state = folder;
+    is.scale = 1;
+    is.target = 0.8;
+    is.on_progress = stop_at_weights;
+    expect(tas_sweep_run(device, net, train, NULL, &is, &s), TAS_STOPPED, "stopped", "");
+    ck_assert_int_eq(s->runs, 4);
+    tas_sweep_close(&s);
+    is.on_progress = NULL;
+    is.seconds = 1e-3;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+    ck_assert_int_eq(s->runs, 4);
+    ck_assert(!s->short_of_time && !s->frozen[0].name);
+    ck_assert_ptr_nonnull(strstr(s->left_out, "gradients at frozen weights"));
     tas_sweep_close(&s);
     remove_folder(folder);
 }
@@ -386,20 +634,82 @@ START_TEST(a_target_out_of_reach_names_the_nearest)
     is.target = 1e-4;
     is.epochs = 2;
     is.scale = 1;
-    expect(tas_sweep_run(device, net, train, NULL, &is, &s), TAS_BAD_ARGUMENT, "no batch reached", "nearest was 0.");
+    expect(tas_sweep_run(device, net, train, NULL, &is, &s), TAS_NOT_REACHED, "no batch reached", "nearest was 0.");
     ck_assert_ptr_nonnull(s); /* what was seen can be reported all the same */
     ck_assert(s->nearest > 1e-4 && (s->nearest_batch == 8 || s->nearest_batch == 32));
     tas_sweep_close(&s);
 }
 END_TEST
 
-static const sweep_batch *batch_of(const tas_sweep *s, uint64_t batch)
+/* Once a whole search was in vain, others are short; and the forecast is corrected aloud. */
+START_TEST(a_target_out_of_reach_is_not_searched_for_everywhere)
 {
-    for (int i = 0; i < s->count; i++)
-        if (s->batch[i].batch == batch) return &s->batch[i];
-    ck_abort_msg("no such batch");
-    return NULL;
+    const uint32_t batches[] = {8, 24, 64, 128};
+    tas_sweep_options is = small_options(batches, 4);
+    listener w = {.forecast = NAN};
+    tas_sweep *s;
+    int whole = 0;
+    is.target = 1e-4;
+    is.on_progress = listen;
+    is.user = &w;
+    expect(tas_sweep_run(device, net, train, NULL, &is, &s), TAS_NOT_REACHED, "no batch reached", "nearest was 0.");
+    for (int i = 0; i < 4; i++) {
+        whole += s->batch[i].searches > 2;
+        ck_assert_int_ge(s->batch[i].searches, 1);
+        ck_assert_ptr_nonnull(strstr(s->batch[i].why, "did not reach the target"));
+    }
+    ck_assert_int_eq(whole, 1);
+    ck_assert_ptr_nonnull(strstr(w.notes, "forecast: about "));
+    ck_assert_msg(strstr(w.notes, "epochs did not come to the target") != NULL, "%s", w.notes);
+    tas_sweep_close(&s);
 }
+END_TEST
+
+static double forecast_of(tas_sweep_options *is)
+{
+    listener w = {.forecast = NAN, .stop = true};
+    tas_sweep *s = NULL;
+    is->on_progress = listen;
+    is->user = &w;
+    expect(tas_sweep_run(device, net, train, NULL, is, &s), TAS_STOPPED, "stopped", "");
+    ck_assert_ptr_null(s);
+    return w.forecast;
+}
+
+/* Each run counts for 0.1 s at least, which clocks do not hide. */
+START_TEST(a_target_that_is_to_be_made_is_in_the_forecast)
+{
+    const uint32_t batches[] = {16};
+    tas_sweep_options is = small_options(batches, 1);
+    is.brief = 1;
+    is.target = 0.6;
+    const double given = forecast_of(&is);
+    is.target = NAN;
+    ck_assert_double_gt(forecast_of(&is), given + 0.4);
+    is.on_progress = NULL;
+    is.seconds = 1;
+    refuse(&is, TAS_BAD_ARGUMENT, "too short: to make the target, the search for a rate, two runs of B = 16", "");
+}
+END_TEST
+
+/* The target is made at the rate that scaling gives that batch. */
+START_TEST(a_target_is_made_at_the_scaled_rate)
+{
+    const uint32_t batches[] = {32, 64};
+    tas_sweep_options is = small_options(batches, 2);
+    tas_sweep *s;
+    is.scale = is.brief = 1;
+    is.train.lr = 0.4f;
+    is.train.lr_scaling = TAS_SCALING_LINEAR;
+    is.train.base_batch = 256;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+    ck_assert_uint_eq(s->run[0].batch, 64);
+    ck_assert(s->run[0].search && s->run[0].lr == (double)0.1f);
+    ck_assert(batch_of(s, 64)->lr == (double)0.1f && batch_of(s, 32)->lr == (double)0.05f);
+    ck_assert_ptr_nonnull(strstr(s->target_words, "at lr 0.1"));
+    tas_sweep_close(&s);
+}
+END_TEST
 
 /* Linear scaling takes the rate of B = 400 far above what is stable; without scaling 400 has too few steps. */
 START_TEST(bad_batches_are_named)
@@ -456,8 +766,18 @@ START_TEST(a_batch_over_budget_is_named)
     ck_assert_int_eq(batch_of(s, 800)->outcome, ROW_OVER_BUDGET);
     ck_assert_ptr_nonnull(strstr(batch_of(s, 800)->why, "does not fit"));
     ck_assert_uint_eq(s->advice.batch, 8);
-    is.budget = batch_of(s, 800)->memory_forecast;
+    const uint64_t enough = batch_of(s, 800)->memory_forecast;
     tas_sweep_close(&s);
+    is.budget -= 256; /* that of the run before */
+    is.brief = 0;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s)); /* no time is spent on what has no figures */
+    for (int p = 0; p < FROZEN_POINTS; p++) {
+        ck_assert_ptr_nonnull(s->frozen[p].name);
+        ck_assert(s->frozen[p].batch[0].draws >= 30 && !s->frozen[p].batch[1].draws);
+    }
+    tas_sweep_close(&s);
+    is.brief = 1;
+    is.budget = enough;
     expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s)); /* what it named is enough */
     ck_assert_int_ne(batch_of(s, 800)->outcome, ROW_OVER_BUDGET);
     tas_sweep_close(&s);
@@ -487,6 +807,89 @@ START_TEST(a_time_limit_is_kept)
 }
 END_TEST
 
+/* Test examples without end: the training set's, over and over. */
+static int fill_again(void *user, const uint64_t *index, size_t n, void *to, void *targets)
+{
+    (void)user;
+    for (size_t k = 0; k < n; k++) {
+        const size_t from = (size_t)(index[k] % 300);
+        memcpy((float *)to + k * WIDE, inputs + from * WIDE, WIDE * sizeof(float));
+        memcpy((uint32_t *)targets + k, labels + from, sizeof *labels);
+    }
+    return 0;
+}
+
+static tas_data *open_large(uint64_t count)
+{
+    tas_data_options is;
+    tas_data *out;
+    tas_data_options_init(&is);
+    is.count = count;
+    is.input_size = WIDE;
+    is.input_type = TAS_INPUT_F32;
+    is.classes = KINDS;
+    is.fill = fill_again;
+    expect_ok(tas_data_open(context, &is, &out));
+    return out;
+}
+
+/* So many test examples as take about 1.5 s: eight batches' tests would take three times the limit. That time is kept for one of them is seen in
+ * how much of it is left when tests begin. */
+static int note_test(void *user, const tas_sweep_progress *progress)
+{
+    double *begun = user;
+    if (isnan(*begun) && strstr(progress->doing, ": tests")) *begun = progress->seconds;
+    return 0;
+}
+
+START_TEST(time_is_kept_for_a_test)
+{
+    const uint32_t batches[] = {4, 8, 16, 24, 32, 48, 64, 80};
+    const double wanted = 1.5, limit = 4;
+    tas_sweep_options is = small_options(batches, 8);
+    tas_sweep *s;
+    tas_model *model;
+    tas_score score;
+    double begun = NAN;
+    double took = INFINITY; /* the least of three: of a machine that is busy with others for a while */
+    tas_data *large = open_large(20000);
+    expect_ok(tas_model_open(device, net, 1, &model));
+    for (int i = 0; i < 3; i++) {
+        struct timespec a, b;
+        clock_gettime(CLOCK_MONOTONIC, &a);
+        expect_ok(tas_evaluate(model, large, &score));
+        clock_gettime(CLOCK_MONOTONIC, &b);
+        took = fmin(took, (double)(b.tv_sec - a.tv_sec) + 1e-9 * (double)(b.tv_nsec - a.tv_nsec));
+    }
+    tas_model_close(&model);
+    tas_data_close(&large);
+    large = open_large((uint64_t)(20000 * wanted / took));
+    is.scale = is.brief = 1;
+    is.target = 1e-4; /* each run goes to its end; all of them would take several times the limit */
+    is.epochs = 100;
+    is.seeds = 32;
+    is.seconds = limit;
+    is.on_progress = note_test;
+    is.user = &begun;
+    const tas_status status = tas_sweep_run(device, net, train, large, &is, &s);
+    if (!isnan(begun)) {
+        int tested = 0, trained = 0;
+        for (int i = 0; i < s->count; i++) {
+            tested += isfinite(s->batch[i].test_loss);
+            trained += s->batch[i].seeds > 0;
+        }
+        ck_assert_int_eq(status, TAS_NOT_REACHED);
+        ck_assert_msg(begun < limit - wanted / 3, "tests began at %g s", begun);
+        ck_assert_int_ge(tested, 1);
+        ck_assert_int_eq(tested < trained, strstr(s->left_out, "the test of B = ") != NULL);
+    } else { /* where the machine is busy with others no batch may get its runs */
+        ck_assert(status == TAS_BAD_ARGUMENT || status == TAS_NOT_REACHED);
+    }
+    tas_sweep_close(&s);
+    tas_data_close(&large);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sweep");
@@ -499,13 +902,22 @@ int main(void)
     tcase_add_test(all, a_sweep_goes_on_from_its_state);
     tcase_add_test(all, a_sweep_without_time_left_tells_its_state);
     tcase_add_test(all, looks_break_no_pairs);
+    tcase_add_test(all, runs_serve_in_any_order);
+    tcase_add_test(all, a_state_knows_when_a_run_was_given_up_and_where);
+    tcase_add_test(all, memory_is_not_taken_from_another_budget);
+    tcase_add_test(all, a_state_is_of_its_whole_set);
+    tcase_add_test(all, measurements_that_are_left_out_are_told_as_such);
     tcase_add_test(all, losses_without_classes);
     tcase_add_test(all, errors_say_what_is_wrong);
     tcase_add_test(all, one_class_is_refused);
     tcase_add_test(all, a_target_out_of_reach_names_the_nearest);
+    tcase_add_test(all, a_target_out_of_reach_is_not_searched_for_everywhere);
+    tcase_add_test(all, a_target_that_is_to_be_made_is_in_the_forecast);
+    tcase_add_test(all, a_target_is_made_at_the_scaled_rate);
     tcase_add_test(all, bad_batches_are_named);
     tcase_add_test(all, a_batch_over_budget_is_named);
     tcase_add_test(all, a_time_limit_is_kept);
+    tcase_add_test(all, time_is_kept_for_a_test);
     suite_add_tcase(suite, pure);
     suite_add_tcase(suite, all);
     return support_run(suite);

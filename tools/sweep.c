@@ -261,6 +261,10 @@ static int on_progress(void *user, const tas_sweep_progress *now)
                 r->s.sweep.seconds > 0 && now->seconds + now->left > r->s.sweep.seconds ? ", more than --time " : "",
                 r->s.sweep.seconds > 0 && now->seconds + now->left > r->s.sweep.seconds ? r->s.time : "");
     }
+    if (now->note) {
+        progress_end_line(&r->progress);
+        fprintf(stderr, "%s\n", now->note);
+    }
     const double limit = r->s.sweep.seconds > 0 ? r->s.sweep.seconds - now->seconds : INFINITY;
     progress_tell(&r->progress, now->doing, now->seconds, now->left > limit ? limit : now->left);
     return signals != 0;
@@ -323,7 +327,8 @@ const cli_command sweep_command = {
         "Trains a network at several batch sizes, each at its best learning rate, until a target is reached; tells "
         "what "
         "each took, and which batch to take on this device, and why.\n\n"
-        "Some examples are held out of the training set for validation; the test split is measured once, at the end. "
+        "Some examples are held out of the training set for validation; the test split is measured once, at the end, "
+        "and short of time for the recommended batch alone. "
         "The time is forecast first. Short of --time, the batches farthest from the best are left out. The first "
         "SIGINT or SIGTERM ends the sweep and tells what is known; the second quits at once.",
     .arguments = {ARGUMENT_NET(offsetof(sweep_settings, net)), ARGUMENT_DATA(offsetof(sweep_settings, data), false)},

@@ -22,6 +22,8 @@ typedef struct tas_sweep_progress {
     double seconds;    /* since the start */
     double left;       /* expected, were nothing left out for want of time; NaN: not known yet */
     int runs;          /* done */
+    const char *
+        note; /* a line that is worth keeping, such as a forecast that is corrected; NULL: none. Valid during the call */
 } tas_sweep_progress;
 
 /* Non-zero ends the sweep (TAS_STOPPED): what is done lies in the state folder. */
@@ -60,10 +62,11 @@ TAS_API void tas_sweep_options_init(tas_sweep_options *options);
 
 typedef struct tas_sweep tas_sweep;
 
-/* Sweeps. The test set (NULL: none) is evaluated once, at the end. *out, which is to be closed with tas_sweep_close(), is what is known: set after
- * TAS_OK, after TAS_STOPPED, and where no batch reached the target or time left none a run on a fresh seed; else NULL. Errors: TAS_BAD_ARGUMENT
- * for these two (the text names the nearest), for batches larger than the set and a time limit too short for one run (the text says how long
- * one takes); TAS_BAD_DATA for a set of one class alone; TAS_NOT_FINITE where no rate gave a finite step. */
+/* Sweeps. The test set (NULL: none) is evaluated at the end, once for each batch; short of time for the recommended batch alone. *out, which is to
+ * be closed with tas_sweep_close(), is what is known: set after TAS_OK, TAS_STOPPED and TAS_NOT_REACHED, else NULL. Errors: TAS_NOT_REACHED where
+ * no batch reached the target (the text names the nearest), or time left none a run on a fresh seed; TAS_BAD_ARGUMENT for batches larger than the
+ * set and a time limit too short for one run (the text says how long one takes); TAS_BAD_DATA for a set of one class alone; TAS_NOT_FINITE where no
+ * rate gave a finite step. */
 TAS_API tas_status tas_sweep_run(tas_device *device, const tas_network *network, const tas_data *train,
                                  const tas_data *test, const tas_sweep_options *options, tas_sweep **out);
 TAS_API void tas_sweep_close(tas_sweep **sweep);
@@ -83,7 +86,9 @@ typedef struct tas_swept {
     uint32_t batch;
     double lr;
     double examples_per_s;
-    uint64_t memory; /* bytes of device memory that training took; 0: it was not run */
+    uint64_t
+        memory; /* bytes of device memory that training took; 0: it was not run, or its runs are a state's, made on another
+                        device or in another budget */
     double steps, examples, epochs, seconds;
     double loss, accuracy; /* the best on the validation set, mean over the seeds; NaN: the loss has no classes */
     double test_loss, test_accuracy;

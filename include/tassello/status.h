@@ -27,7 +27,8 @@ typedef enum tas_status {
     TAS_NO_MEMORY,     /* of the host or of the device */
     TAS_NOT_FINITE,    /* the loss or a gradient is infinite or not a number; weights are those before that step */
     TAS_STOPPED,       /* cancelled, or the callback asked for the end */
-    TAS_MISMATCH       /* a verification found a difference */
+    TAS_MISMATCH,      /* a verification found a difference */
+    TAS_NOT_REACHED    /* work was done, and did not come to what was asked: no batch of a sweep reached the target */
 } tas_status;
 
 /* The code's name, such as "TAS_BAD_FILE"; never NULL. */

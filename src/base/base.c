@@ -125,6 +125,7 @@ const char *tas_status_name(tas_status status)
         [TAS_NOT_FINITE] = "TAS_NOT_FINITE",
         [TAS_STOPPED] = "TAS_STOPPED",
         [TAS_MISMATCH] = "TAS_MISMATCH",
+        [TAS_NOT_REACHED] = "TAS_NOT_REACHED",
     };
     return (unsigned)status < sizeof names / sizeof *names ? names[status] : "unknown status";
 }

@@ -365,8 +365,11 @@ void sweep_conclude(tas_sweep *s)
         find_steps(s, b, &runs);
         find_losses(s, b, &runs);
         find_noise(b, &runs);
-        for (int k = 0; k < runs.count; k++)
-            if (runs.run[k]->memory > b->memory_used) b->memory_used = runs.run[k]->memory;
+        for (int k = 0; k < runs.count; k++) {
+            const sweep_run *run = runs.run[k];
+            b->memory_elsewhere |= run->elsewhere;
+            if (!run->elsewhere && run->memory > b->memory_used) b->memory_used = run->memory;
+        }
     }
     find_levels(s);
     const sweep_batch *best = NULL;

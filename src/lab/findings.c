@@ -115,6 +115,24 @@ static void say_forecast(writer *w, const tas_sweep *sweep)
         say(w, " What was taken is off the forecast by at most %s %%.", number_word(100 * most).text);
 }
 
+/* Runs that a state holds of another device tell nothing of memory here. */
+static void say_elsewhere(writer *w, const tas_sweep *sweep)
+{
+    int planned = 0;
+    for (int i = 0; i < sweep->count; i++) {
+        const sweep_batch *b = &sweep->batch[i];
+        planned += b->memory_elsewhere && !b->memory_used && b->memory_forecast;
+    }
+    if (planned == 1)
+        say(w,
+            " The runs of one batch were made on another device or in another budget: its memory here is the plan's.");
+    else if (planned)
+        say(w,
+            " The runs of %d batches were made on another device or in another budget: their memory here is the "
+            "plan's.",
+            planned);
+}
+
 static void say_tiles(writer *w, const tas_sweep *sweep)
 {
     uint64_t first = 0;
@@ -147,6 +165,7 @@ void find_memory(const tas_sweep *sweep, finding *out)
     say_tiles(&w, sweep);
     list_outcome(&w, sweep, ROW_OVER_BUDGET, " Do not fit the budget: B =");
     say_forecast(&w, sweep);
+    say_elsewhere(&w, sweep);
 }
 
 /* Convergence ------------------------------------------------------------------------------------------------------- */

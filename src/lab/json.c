@@ -112,6 +112,7 @@ static json_t *batch_json(const tas_sweep *s, int i)
     put_count(out, "rounds", (uint64_t)b->rounds);
     put_count(out, "memory_forecast", b->memory_forecast);
     put_count(out, "memory_used", b->memory_used);
+    put(out, "memory_elsewhere", json_boolean(b->memory_elsewhere));
     put_count(out, "tile", b->tile);
     put_count(out, "tiles", b->tiles);
     put(out, "resident", json_boolean(b->resident));
@@ -234,7 +235,8 @@ static void put_protocol(json_t *out, const tas_sweep *s)
     put_text(out, "target_words", s->target_words);
     put_real(out, "forecast_s", s->forecast);
     put_real(out, "elapsed_s", s->elapsed);
-    put(out, "short_of_time", json_boolean(s->short_of_time));
+    put(out, "short_of_time", json_boolean(s->short_of_time || s->left_out[0]));
+    put_text(out, "left_out", s->left_out);
     put(out, "stopped", json_boolean(s->stopped));
 }
 

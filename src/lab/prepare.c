@@ -75,12 +75,13 @@ tas_status sweep_check(tas_context *context, const tas_sweep_options *is)
     return TAS_OK;
 }
 
+enum { PIECE = 4096, SPREAD = 1024 }; /* examples at once; examples whose inputs stand for all in a hash */
+
 /* Sets --------------------------------------------------------------------------------------------------------------- */
 
 /* A set of one class teaches nothing. */
 static tas_status check_classes(const tas_data *data)
 {
-    enum { PIECE = 4096 };
     if (data->is.target_type != TAS_TARGET_LABEL) return TAS_OK;
     uint32_t first = 0;
     unsigned char *inputs = malloc(PIECE * data_input_bytes(data));
@@ -175,7 +176,6 @@ static tas_status plan_batches(lab *l, int *fitting)
         is.budget = l->train_bytes;
         is.optimizer = s->is.train.optimizer;
         is.noise = 1;
-        is.optimizer = s->is.train.optimizer;
         tas_status status = tas_plan_make(l->device, l->network, l->rest, NULL, &is, &p);
         if (status == TAS_NO_MEMORY) {
             b->outcome = ROW_OVER_BUDGET;
@@ -231,6 +231,51 @@ static void fill_batches(tas_sweep *s)
     }
 }
 
+/* Targets lie in memory as a rule; where a callback makes them, they come with their inputs. */
+static tas_status hash_targets(const tas_data *data, struct sha256_ctx *sha)
+{
+    const tas_data *root = data->root ? data->root : data;
+    const size_t input = data_input_bytes(data), target = data_target_bytes(data);
+    const unsigned char *all = root->is.targets;
+    if (!root->is.fill) {
+        for (uint64_t k = 0; k < data->is.count; k++)
+            sha256_update(sha, target, all + (data->index ? data->index[k] : k) * target);
+        return TAS_OK;
+    }
+    unsigned char *some = malloc(PIECE * (input + target));
+    tas_status status = some ? TAS_OK : fail(data->context, TAS_NO_MEMORY, "no memory for examples");
+    for (uint64_t at = 0; at < data->is.count && !status; at += PIECE) {
+        const size_t n = data->is.count - at < PIECE ? (size_t)(data->is.count - at) : PIECE;
+        status = data_fetch(data, at, n, some, some + n * input);
+        if (!status) sha256_update(sha, n * target, some + n * input);
+    }
+    free(some);
+    return status;
+}
+
+static tas_status hash_inputs(const tas_data *data, struct sha256_ctx *sha)
+{
+    const size_t input = data_input_bytes(data), target = data_target_bytes(data);
+    const uint64_t apart = data->is.count > SPREAD ? data->is.count / SPREAD : 1;
+    unsigned char *one = malloc(input + target);
+    tas_status status = one ? TAS_OK : fail(data->context, TAS_NO_MEMORY, "no memory for an example");
+    for (uint64_t at = 0; at < data->is.count && !status; at += apart) {
+        status = data_fetch(data, at, 1, one, one + input);
+        if (!status) sha256_update(sha, input, one);
+    }
+    free(one);
+    return status;
+}
+
+/* The hash of what is trained on and of what is held out: each target, and inputs here and there. */
+static tas_status hash_sets(const lab *l, struct sha256_ctx *sha)
+{
+    tas_status status = hash_targets(l->rest, sha);
+    if (!status) status = hash_inputs(l->rest, sha);
+    if (!status) status = hash_targets(l->held, sha);
+    return status ? status : hash_inputs(l->held, sha);
+}
+
 /* What must agree for runs to be taken from a state: a line each. */
 static tas_status describe_settings(lab *l, char *text, size_t bytes)
 {
@@ -240,20 +285,14 @@ static tas_status describe_settings(lab *l, char *text, size_t bytes)
     uint8_t sum[SHA256_DIGEST_SIZE];
     char net[17], data[17];
     writer out = {text, bytes, 0};
-    const size_t n = s->examples < 256 ? (size_t)s->examples : 256, input = data_input_bytes(l->rest),
-                 target = data_target_bytes(l->rest);
-    unsigned char *some = malloc(n * (input + target));
-    if (!some) return fail(s->context, TAS_NO_MEMORY, "no memory for examples");
-    tas_status status = data_fetch(l->rest, 0, n, some, some + n * input);
     const char *net_text = tas_network_text(l->network);
     sha256_init(&sha);
     sha256_update(&sha, strlen(net_text), (const uint8_t *)net_text);
     sha256_digest(&sha, sizeof sum, sum);
     for (int i = 0; i < 8; i++) snprintf(net + 2 * i, 3, "%02x", sum[i]);
-    sha256_update(&sha, n * (input + target), some);
+    tas_status status = hash_sets(l, &sha);
     sha256_digest(&sha, sizeof sum, sum);
     for (int i = 0; i < 8; i++) snprintf(data + 2 * i, 3, "%02x", sum[i]);
-    free(some);
     say(&out, "network %s\ndata %s: %" PRIu64 " to train on, %" PRIu64 " held out\nseed %" PRIu64 "\n", net, data,
         s->examples, s->validation, s->is.seed);
     say(&out, "optimizer %d, beta %g %g, epsilon %g, momentum %g%s, weight decay %g\n", t->optimizer, (double)t->beta1,
@@ -279,7 +318,8 @@ tas_status lab_begin(lab *l, const tas_data *train)
     s->parameters = l->weight_count = weights_count(l->network);
     status = plan_memory(l);
     if (status || !s->is.state) return status;
-    char settings[2048];
+    char settings[2048], where[256];
+    snprintf(where, sizeof where, "%s (%s), %" PRIu64 " bytes to train in", s->device, s->device_name, l->train_bytes);
     status = describe_settings(l, settings, sizeof settings);
-    return status ? status : state_open(s->context, s->is.state, settings, &l->before, &l->state);
+    return status ? status : state_open(s->context, s->is.state, settings, where, &l->before, &l->state);
 }

@@ -8,6 +8,7 @@
 #include "train/model.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -28,16 +29,15 @@ static tas_status add_run(tas_sweep *s, const sweep_run *run)
     return TAS_OK;
 }
 
-/* What tells a run from all others of the sweep. */
+/* What tells a run from all others of the sweep; not when it is given up, which hangs on the runs before it: see state_find(). */
 static void name_run(const lab *l, const trial *t, char *name, size_t bytes)
 {
-    snprintf(
-        name, bytes, "B %" PRIu64 " lr %a seed %" PRIu64 " %s target %.17g most %.0f least %.0f look %.0f give up %.0f",
-        t->batch, t->lr, t->seed,
-        t->search      ? "search"
-        : t->to_target ? "to target"
-                       : "figures",
-        isfinite(l->sweep->target) ? l->sweep->target : 0, t->examples_most, t->examples_least, t->look_at, t->give_up);
+    snprintf(name, bytes, "B %" PRIu64 " lr %a seed %" PRIu64 " %s target %.17g most %.0f least %.0f look %.0f",
+             t->batch, t->lr, t->seed,
+             t->search      ? "search"
+             : t->to_target ? "to target"
+                            : "figures",
+             isfinite(l->sweep->target) ? l->sweep->target : 0, t->examples_most, t->examples_least, t->look_at);
 }
 
 static tas_status keep_weights(const lab *l, const char *run, const float *weights)
@@ -67,10 +67,10 @@ static bool recall_weights(const lab *l, const char *run, float *weights)
     return same;
 }
 
-static bool has_time(const lab *l, double seconds)
+static bool has_time(const lab *l, const sweep_batch *b, double seconds)
 {
     const double limit = l->sweep->is.seconds;
-    return !(limit > 0) || lab_seconds(l) + seconds + tail_seconds(l->sweep) < limit;
+    return !(limit > 0) || lab_seconds(l) + seconds + tail_seconds(l, b) < limit;
 }
 
 /* Whether the batch that asks may begin: where it is expected to end in time. It asks at the first run that the state does not hold, since those that
@@ -82,12 +82,38 @@ static bool may_begin(lab *l)
     l->asks = NULL;
     if (!b) return true;
     const int figures = figures_of(s, b);
-    const double wanted = search_seconds(s, b) + (l->asks_seeds - figures) * figure_seconds(s, b);
-    if (has_time(l, wanted)) return true;
+    const double wanted = batch_seconds(s, b, l->asks_seeds);
+    if (has_time(l, b, wanted)) return true;
     if (!figures)
         snprintf(b->why, sizeof b->why, "short of time: it was expected to take %s", seconds_word(wanted).text);
     l->late = true;
     return false;
+}
+
+/* The state's run; false: it has none, or not its weights. */
+static bool recall(lab *l, const char *name, double give_up, sweep_run *out, float *weights)
+{
+    if (!l->state || !state_find(l->state, name, give_up, out)) return false;
+    if (weights && !recall_weights(l, name, weights)) {
+        free(out->point);
+        return false;
+    }
+    if (out->elsewhere && !out->search && !l->told_elsewhere) {
+        l->told_elsewhere = true;
+        lab_note(l, "state: some runs were made on another device or in another budget; what memory they took is not "
+                    "counted here");
+    }
+    return true;
+}
+
+/* The first run that came to the target, or to its end without, tells how far that is. */
+static void take_measure(lab *l, const sweep_run *r)
+{
+    const bool vain = r->outcome == ROW_UNDERTRAINED && r->points &&
+                      (double)r->point[r->points - 1].examples >= examples_most(l->sweep);
+    if (l->corrected || !isfinite(l->sweep->target) || !(r->outcome == ROW_REACHED || vain)) return;
+    l->corrected = true;
+    lab_correct(l);
 }
 
 /* Runs a trial, or takes it from the state. */
@@ -97,10 +123,7 @@ static tas_status run(lab *l, const trial *t, sweep_run *out, float *weights)
     char name[256];
     tas_status status;
     name_run(l, t, name, sizeof name);
-    if (l->state && state_find(l->state, name, out)) {
-        if (!weights || recall_weights(l, name, weights)) return add_run(s, out);
-        free(out->point);
-    }
+    if (recall(l, name, t->give_up, out, weights)) return add_run(s, out);
     lab_forecast(l);
     if (!may_begin(l) || !lab_tell(l, true)) return TAS_STOPPED;
     status = trial_run(l, t, out, weights);
@@ -110,6 +133,7 @@ static tas_status run(lab *l, const trial *t, sweep_run *out, float *weights)
     if (!status && l->state && weights) status = keep_weights(l, name, weights);
     if (!status && l->state) status = state_save(l->state, name, out);
     if (!status && l->state) status = state_save_elapsed(l->state, lab_seconds(l));
+    if (!status) take_measure(l, out);
     return status;
 }
 
@@ -154,7 +178,8 @@ static tas_status confirm(lab *l, trial t, race *r)
     return TAS_OK;
 }
 
-/* Searches for the rate at which `t` gives least: the target's examples, or without a target what it ends at. */
+/* Searches for the rate at which `t` gives least: the target's examples, or without a target what it ends at. Where a whole search has found no
+ * rate that comes to the target, further batches try a few, and go on from one that does. */
 static tas_status search(lab *l, trial t, race *r)
 {
     const tas_sweep *s = l->sweep;
@@ -162,7 +187,9 @@ static tas_status search(lab *l, trial t, race *r)
     double give_up;
     t.search = t.to_target = true;
     t.seed = s->is.seed;
-    while (race_next(r, &t.lr, &give_up)) {
+    t.start = r->lr;
+    const int most = to_target && out_of_reach(s) ? RATES_FEW : RACE_MOST;
+    while ((r->best >= 0 || r->count < most) && race_next(r, &t.lr, &give_up)) {
         double value;
         bool diverged;
         t.lr = (double)(float)t.lr;
@@ -174,40 +201,6 @@ static tas_status search(lab *l, trial t, race *r)
     return r->best < 0 || !to_target ? TAS_OK : confirm(l, t, r);
 }
 
-/* The target: the validation loss that B = 64 reaches in one epoch. */
-tas_status make_target(lab *l, double lr, double *best_lr)
-{
-    tas_sweep *s = l->sweep;
-    race r;
-    const uint64_t batch = s->examples < 10 * BASE ? (s->examples + 9) / 10 : BASE;
-    trial t = {.batch = batch, .lr = lr, .give_up = INFINITY, .examples_most = (double)s->examples};
-    race_begin(&r, lr, 1.02, 1.1);
-    if (s->is.scale) {
-        sweep_run out;
-        t.search = t.to_target = true;
-        t.seed = s->is.seed;
-        snprintf(l->doing, sizeof l->doing, "makes the target at B = %" PRIu64, batch);
-        tas_status status = run(l, &t, &out, NULL);
-        if (status) return status;
-        r.count = 1, r.best = 0;
-        r.entry[0].value = out.outcome == ROW_DIVERGED ? INFINITY : out.race;
-    } else {
-        tas_status status = search(l, t, &r);
-        if (status) return status;
-    }
-    if (r.best < 0 || !isfinite(r.entry[r.best].value))
-        return fail(s->context, TAS_NOT_FINITE,
-                    "B = %" PRIu64 ": no rate near %g gave a finite loss after one epoch; look at the data and the "
-                    "network, or give another --lr",
-                    batch, lr);
-    *best_lr = race_lr(&r);
-    s->target = r.entry[r.best].value;
-    snprintf(s->target_words, sizeof s->target_words, "%s loss %s, what B = %" PRIu64 " reaches in one epoch at lr %s",
-             s->is.on_train ? "training" : "validation", number_word(s->target).text, batch,
-             number_word(*best_lr).text);
-    return TAS_OK;
-}
-
 static double scaled_rate(const tas_sweep *s, double lr, uint64_t batch)
 {
     const double k = (double)batch / (s->is.train.base_batch ? s->is.train.base_batch : BASE);
@@ -216,10 +209,65 @@ static double scaled_rate(const tas_sweep *s, double lr, uint64_t batch)
                                                         : lr;
 }
 
+/* One run, at the batch's own rate. */
+static tas_status run_scaled(lab *l, trial t, race *r)
+{
+    sweep_run out;
+    t.search = t.to_target = true;
+    t.seed = l->sweep->is.seed;
+    snprintf(l->doing, sizeof l->doing, "makes the target at B = %" PRIu64, t.batch);
+    const tas_status status = run(l, &t, &out, NULL);
+    if (status) return status;
+    r->count = 1, r->best = 0;
+    r->entry[0].value = out.outcome == ROW_DIVERGED ? INFINITY : out.race;
+    return TAS_OK;
+}
+
+/* The target: the validation loss that B = 64 reaches in one epoch. *best_lr: where searches begin; as it was where rates are scaled. */
+tas_status make_target(lab *l, double lr, double *best_lr)
+{
+    tas_sweep *s = l->sweep;
+    race r;
+    const uint64_t batch = target_batch(s);
+    trial t = {.batch = batch,
+               .lr = s->is.scale ? (double)(float)scaled_rate(s, lr, batch) : lr,
+               .give_up = INFINITY,
+               .examples_most = (double)s->examples};
+    race_begin(&r, t.lr, 1.02, 1.1);
+    tas_status status = s->is.scale ? run_scaled(l, t, &r) : search(l, t, &r);
+    if (status) return status;
+    if (r.best < 0 || !isfinite(r.entry[r.best].value))
+        return fail(s->context, TAS_NOT_FINITE,
+                    "B = %" PRIu64 ": no rate near %g gave a finite loss after one epoch; look at the data and the "
+                    "network, or give another --lr",
+                    batch, t.lr);
+    if (!s->is.scale) *best_lr = race_lr(&r);
+    s->target = r.entry[r.best].value;
+    snprintf(s->target_words, sizeof s->target_words, "%s loss %s, what B = %" PRIu64 " reaches in one epoch at lr %s",
+             s->is.on_train ? "training" : "validation", number_word(s->target).text, batch,
+             number_word(race_lr(&r)).text);
+    lab_correct(l);
+    return TAS_OK;
+}
+
+/* Where no run has come to the target: the rate, and the batch, of the run that came nearest. */
+static void nearest_in_vain(const tas_sweep *s, double *lr, double *batch)
+{
+    double least = INFINITY;
+    for (int i = 0; i < s->runs; i++) {
+        const sweep_run *r = &s->run[i];
+        if (r->target != s->target || r->outcome == ROW_DIVERGED || !(r->race < least)) continue;
+        least = r->race;
+        *lr = r->lr;
+        *batch = (double)r->batch;
+    }
+}
+
 /* Where a search begins: from the nearest batch whose rate is known, by eps_max / (1 + B_0 / B) with B_0 = 64. */
 static double guess_rate(const tas_sweep *s, double lr, uint64_t batch)
 {
     double known = BASE, nearest = INFINITY;
+    if (out_of_reach(s)) nearest_in_vain(s, &lr, &known);
     for (int i = 0; i < s->count; i++) {
         const double away = log_distance((double)s->batch[i].batch, (double)batch);
         if (!(s->batch[i].lr > 0) || !(away < nearest) || s->batch[i].outcome == ROW_DIVERGED) continue;
@@ -250,6 +298,25 @@ static void say_lost(const tas_sweep *s, sweep_batch *b, const race *r)
         snprintf(b->why, sizeof b->why, "diverged at each of %d rates", r->count);
 }
 
+/* The place in the state of a batch's first run to this target; INT_MAX: it has none there. */
+static int stored_place(const lab *l, uint64_t batch)
+{
+    const sweep_run *r;
+    for (int i = 0; l->state && (r = state_run(l->state, i)); i++)
+        if (r->batch == batch && r->target == l->sweep->target) return i;
+    return INT_MAX;
+}
+
+/* A search that the state holds some of goes on from where that began, whatever is known of other batches by now. */
+static double first_rate(const lab *l, double lr, uint64_t batch)
+{
+    const int turn = stored_place(l, batch);
+    const sweep_run *r;
+    for (int i = turn; turn < INT_MAX && (r = state_run(l->state, i)); i++)
+        if (r->batch == batch && r->target == l->sweep->target && r->start > 0) return r->start;
+    return guess_rate(l->sweep, lr, batch);
+}
+
 static tas_status find_rate(lab *l, sweep_batch *b, double lr)
 {
     const tas_sweep *s = l->sweep;
@@ -258,7 +325,7 @@ static tas_status find_rate(lab *l, sweep_batch *b, double lr)
         b->lr = b->lr_given > 0 ? b->lr_given : (double)(float)scaled_rate(s, lr, b->batch);
         return TAS_OK;
     }
-    race_begin(&r, guess_rate(s, lr, b->batch), 1.2, 1.5);
+    race_begin(&r, first_rate(l, lr, b->batch), 1.2, 1.5);
     tas_status status = search(l, (trial){.batch = b->batch, .examples_most = examples_most(s)}, &r);
     if (status) return status;
     b->searches = r.count;
@@ -328,15 +395,21 @@ static double best_batch(const tas_sweep *s)
     return best;
 }
 
-static int next_batch(const tas_sweep *s)
+/* Batches that the state holds runs of come first, in their order there: what a search gives hangs on what is known before it, and which batch is
+ * best hangs on timings, which are taken anew. */
+static int next_batch(const lab *l)
 {
+    const tas_sweep *s = l->sweep;
     const double best = best_batch(s);
-    int next = -1;
+    double least = INFINITY;
+    int next = -1, first = INT_MAX;
     for (int i = 0; i < s->count; i++) {
         const sweep_batch *b = &s->batch[i];
         if (!fits(b) || b->why[0] || figures_of(s, b)) continue;
-        if (next < 0 || log_distance((double)b->batch, best) < log_distance((double)s->batch[next].batch, best))
-            next = i;
+        const int turn = stored_place(l, b->batch);
+        const double away = log_distance((double)b->batch, best);
+        if (next >= 0 && (turn > first || (turn == first && !(away < least)))) continue;
+        next = i, first = turn, least = away;
     }
     return next;
 }
@@ -359,9 +432,10 @@ tas_status run_batches(lab *l, double lr)
 {
     tas_sweep *s = l->sweep;
     tas_status status = TAS_OK;
-    for (int i; !status && (i = next_batch(s)) >= 0;) {
-        l->reserve = tail_seconds(s);
+    for (int i; !status && (i = next_batch(l)) >= 0;) {
+        l->reserve = tail_seconds(l, &s->batch[i]);
         status = out_of_time(l, i, run_batch(l, i, lr));
+        if (!status) lab_correct(l);
     }
     for (int seeds = SEEDS_LEAST + 1; seeds <= s->is.seeds && !status; seeds++)
         for (int i = 0; i < s->count && !status; i++) {
@@ -369,6 +443,7 @@ tas_status run_batches(lab *l, double lr)
             if (!fits(b) || b->why[0] || figures_of(s, b) >= seeds) continue;
             l->asks = b;
             l->asks_seeds = seeds;
+            l->reserve = tail_seconds(l, b);
             status = out_of_time(l, i, run_figures(l, i, seeds));
         }
     l->asks = NULL;

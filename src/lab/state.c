@@ -14,11 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILE_MOST = 64 << 20 };
+enum { FILE_MOST = 64 << 20, FORMAT = 2 }; /* 1 had no format, and when a run is given up in its name */
 
 struct state {
     tas_context *context;
-    char *folder, *settings;
+    char *folder, *settings, *place;
     struct stored {
         char *name;
         sweep_run run;
@@ -124,7 +124,7 @@ static bool read_points(const json_t *in, sweep_run *run)
     return true;
 }
 
-static json_t *write_run(const char *name, const sweep_run *run)
+static json_t *write_run(const state *s, const char *name, const sweep_run *run)
 {
     json_t *out = json_object();
     json_object_set_new(out, "name", json_string(name));
@@ -132,6 +132,10 @@ static json_t *write_run(const char *name, const sweep_run *run)
     json_object_set_new(out, "seed", json_count(run->seed));
     json_object_set_new(out, "lr", json_known(run->lr));
     json_object_set_new(out, "search", json_boolean(run->search));
+    json_object_set_new(out, "give_up", json_known(run->give_up)); /* null: never */
+    json_object_set_new(out, "start", json_known(run->start));
+    json_object_set_new(out, "target", json_known(run->target));
+    json_object_set_new(out, "place", json_string(s->place));
     json_object_set_new(out, "outcome", json_count(run->outcome));
     json_object_set_new(out, "steps", json_known(run->steps));
     json_object_set_new(out, "seconds", json_known(run->seconds));
@@ -142,13 +146,19 @@ static json_t *write_run(const char *name, const sweep_run *run)
     return out;
 }
 
-static bool read_run(const json_t *in, sweep_run *run)
+static bool read_run(const state *s, const json_t *in, sweep_run *run)
 {
+    const char *place = json_string_value(json_object_get(in, "place"));
+    const json_t *give_up = json_object_get(in, "give_up");
     const uint64_t outcome = count_of(json_object_get(in, "outcome"));
     *run = (sweep_run){.batch = count_of(json_object_get(in, "batch")),
                        .seed = count_of(json_object_get(in, "seed")),
                        .lr = number_of(json_object_get(in, "lr")),
                        .search = json_is_true(json_object_get(in, "search")),
+                       .give_up = json_is_number(give_up) ? json_number_value(give_up) : INFINITY,
+                       .start = number_of(json_object_get(in, "start")),
+                       .target = number_of(json_object_get(in, "target")),
+                       .elsewhere = !place || strcmp(place, s->place) != 0,
                        .outcome = (row_outcome)outcome,
                        .steps = number_of(json_object_get(in, "steps")),
                        .seconds = number_of(json_object_get(in, "seconds")),
@@ -225,7 +235,7 @@ static tas_status read_stored(state *s, const char *file)
     tas_status status = read_file(s, file, "remove the file, and its run is made again", &in);
     if (status || !in) return status;
     const char *name = json_string_value(json_object_get(in, "name"));
-    if (name && read_run(in, &run))
+    if (name && read_run(s, in, &run))
         status = keep(s, name, &run);
     else
         status = fail(s->context, TAS_BAD_FILE, "%s/%s: no run of a sweep; remove the file, and it is made again",
@@ -294,7 +304,14 @@ static tas_status check_settings(state *s, double *elapsed, bool *begun)
     *begun = in;
     if (status || !in) return status;
     const char *settings = json_string_value(json_object_get(in, "settings"));
-    if (!settings) {
+    const uint64_t format = settings && !json_object_get(in, "format") ? 1 : count_of(json_object_get(in, "format"));
+    if (settings && format != FORMAT) {
+        status =
+            fail(s->context, TAS_BAD_FILE,
+                 "%s/sweep.json: of format %" PRIu64 ", from another version of tassello; this one knows format %d; "
+                 "name another folder",
+                 s->folder, format, FORMAT);
+    } else if (!settings) {
         status = fail(s->context, TAS_BAD_FILE, "%s/sweep.json: it has no settings; name another folder", s->folder);
     } else if (strcmp(settings, s->settings) != 0) {
         differing_line(settings, s->settings, there, here, sizeof there);
@@ -327,15 +344,18 @@ static tas_status begin_folder(state *s)
                 "%s: holds runs, but no sweep.json that tells of which sweep; name another folder", s->folder);
 }
 
-tas_status state_open(tas_context *context, const char *folder, const char *settings, double *elapsed, state **out)
+tas_status state_open(tas_context *context, const char *folder, const char *settings, const char *place,
+                      double *elapsed, state **out)
 {
     state *s = calloc(1, sizeof *s);
     *out = NULL;
     if (!s) return fail(context, TAS_NO_MEMORY, "no memory for the state of a sweep");
-    *s = (state){.context = context, .folder = strdup(folder), .settings = strdup(settings), .lock = -1};
+    *s = (state){
+        .context = context, .folder = strdup(folder), .settings = strdup(settings), .place = strdup(place), .lock = -1};
     tas_status status = TAS_OK;
     bool begun = false;
-    if (!s->folder || !s->settings) status = fail(context, TAS_NO_MEMORY, "no memory for the state of a sweep");
+    if (!s->folder || !s->settings || !s->place)
+        status = fail(context, TAS_NO_MEMORY, "no memory for the state of a sweep");
     if (!status && mkdir(folder, 0777) && errno != EEXIST)
         status = fail(context, TAS_BAD_FILE, "%s: the folder cannot be made: %s", folder, strerror(errno));
     if (!status) status = lock_folder(s);
@@ -360,15 +380,25 @@ void state_close(state **s)
     free((*s)->stored);
     free((*s)->folder);
     free((*s)->settings);
+    free((*s)->place);
     free(*s);
     *s = NULL;
 }
 
-bool state_find(const state *s, const char *name, sweep_run *out)
+/* A run that came to the target, fell apart or went to its end would have done so whenever it was to be given up. */
+static bool tells(const sweep_run *run, double give_up)
+{
+    const double done = run->points ? (double)run->point[run->points - 1].examples : 0;
+    return isfinite(run->steps) || run->outcome == ROW_DIVERGED || done <= run->give_up || run->give_up >= give_up;
+}
+
+const sweep_run *state_run(const state *s, int number) { return number < s->count ? &s->stored[number].run : NULL; }
+
+bool state_find(const state *s, const char *name, double give_up, sweep_run *out)
 {
     for (int i = 0; i < s->count; i++) {
         const sweep_run *run = &s->stored[i].run;
-        if (strcmp(s->stored[i].name, name) != 0) continue;
+        if (strcmp(s->stored[i].name, name) != 0 || !tells(run, give_up)) continue;
         *out = *run;
         out->point = malloc((size_t)(run->points ? run->points : 1) * sizeof *run->point);
         if (out->point && run->points) memcpy(out->point, run->point, (size_t)run->points * sizeof *run->point);
@@ -383,12 +413,13 @@ tas_status state_save(state *s, const char *name, const sweep_run *run)
     tas_status status = keep(s, name, run);
     if (status) return status;
     snprintf(file, sizeof file, "run-%04d.json", ++s->last);
-    return write_file(s, file, write_run(name, run));
+    return write_file(s, file, write_run(s, name, run));
 }
 
 tas_status state_save_elapsed(state *s, double elapsed)
 {
     json_t *out = json_object();
+    json_object_set_new(out, "format", json_count(FORMAT));
     json_object_set_new(out, "settings", json_string(s->settings));
     json_object_set_new(out, "elapsed", json_known(elapsed));
     return write_file(s, "sweep.json", out);

@@ -18,9 +18,11 @@ static tas_status work(lab *l)
     tas_sweep *s = l->sweep;
     double lr = (double)s->is.train.lr;
     tas_status status = time_steps(l);
+    if (!status) status = time_test(l);
     if (status) return status;
     lab_forecast(l);
     s->forecast = l->left;
+    l->told_total = lab_seconds(l) + l->left;
     status = check_time(l);
     if (status) return status;
     if (!lab_resumes(l, true)) return TAS_STOPPED;
@@ -31,8 +33,6 @@ static tas_status work(lab *l)
                  s->is.by_accuracy ? "accuracy" : "loss", number_word(s->target).text);
     if (!status) status = run_batches(l, lr);
     if (!status) status = lab_measure(l);
-    if (status == TAS_STOPPED && l->late && !l->stopped)
-        status = TAS_OK; /* what was measured is kept, and the test is short */
     return status ? status : lab_test(l);
 }
 
@@ -71,13 +71,14 @@ static tas_status end(lab *l, tas_status status)
                      figures_of(s, &s->batch[i]), s->is.seeds);
     s->elapsed = lab_seconds(l);
     sweep_conclude(s);
-    if (!status && s->short_of_time && !any_figures(s))
-        return fail(s->context, TAS_BAD_ARGUMENT,
+    if (!status && s->short_of_time && !any_figures(s) && !out_of_reach(s))
+        return fail(s->context, TAS_NOT_REACHED,
                     "a time limit of %s is too short: it left no batch a run on a fresh seed; give more time, fewer "
                     "--batches, or --brief",
                     seconds_word(s->is.seconds).text);
-    if (!status && !any_figure_reached(s) && s->nearest_batch && (any_figures(s) || !s->short_of_time))
-        return fail(s->context, TAS_BAD_ARGUMENT,
+    if (!status && !any_figure_reached(s) && s->nearest_batch &&
+        (any_figures(s) || !s->short_of_time || out_of_reach(s)))
+        return fail(s->context, TAS_NOT_REACHED,
                     "no batch reached %s; the nearest was %s (B = %" PRIu64
                     "); give a target beyond that, or more --epochs",
                     s->target_words, number_word(s->nearest).text, s->nearest_batch);

@@ -28,7 +28,11 @@ typedef struct sweep_point {
 typedef struct sweep_run {
     uint64_t batch, seed;
     double lr;
-    bool search; /* a run of the search for a rate: it may have been given up */
+    bool search;    /* a run of the search for a rate: it may have been given up */
+    double give_up; /* of a search: examples, after which a run without the target was lost */
+    double start;   /* of a search: the rate that it began with; 0: no search */
+    double target;  /* that it was to come to; 0: none yet, it makes the target */
+    bool elsewhere; /* from a state: run on another device or in another budget, so that its memory tells nothing */
     row_outcome outcome;
     double steps, seconds; /* to the target; NaN: not reached */
     double race;           /* of a search without a target: the value that it is judged by */
@@ -76,6 +80,7 @@ typedef struct sweep_batch {
     int rounds;
     double examples_per_s;
     uint64_t memory_forecast, memory_used;
+    bool memory_elsewhere; /* some runs were made on another device or in another budget: not in memory_used */
     uint32_t tile, tiles;
     int resident;
 
@@ -101,10 +106,11 @@ struct tas_sweep {
     char net[4096], data[4096], device[64], device_name[128];
     uint64_t examples, validation, test; /* of the sets */
     uint64_t parameters;
-    double target;            /* what is to be reached; made by the sweep where none was given */
-    char target_words[160];   /* "validation loss 0.412 (what B = 64 reaches in one epoch at lr 0.08)" */
-    double forecast, elapsed; /* seconds: said beforehand; taken, in all sessions */
-    bool stopped, short_of_time;
+    double target;               /* what is to be reached; made by the sweep where none was given */
+    char target_words[160];      /* "validation loss 0.412 (what B = 64 reaches in one epoch at lr 0.08)" */
+    double forecast, elapsed;    /* seconds: said beforehand; taken, in all sessions */
+    bool stopped, short_of_time; /* by the caller; batches or seeds were left out for want of time */
+    char left_out[256];          /* what else was left out for want of time, in words; "": nothing */
     int count;
     sweep_batch batch[SWEEP_BATCHES];
     double equal_loss, equal_epochs; /* where the gaps are compared */

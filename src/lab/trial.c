@@ -5,6 +5,8 @@
 #include "train/model.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,21 +16,40 @@ enum { HEALED = 200 }; /* steps: a high rate may raise the loss at first, and be
 
 double lab_seconds(const lab *l) { return l->before + now_seconds() - l->begun; }
 
+static void call_progress(lab *l, double seconds, const char *note)
+{
+    const tas_sweep *s = l->sweep;
+    const tas_sweep_progress p = {
+        .doing = l->doing, .seconds = seconds, .left = l->left, .runs = s->runs, .note = note};
+    entry_state ours;
+    l->told = seconds;
+    callback_begin(s->context, &ours);
+    if (s->is.on_progress(s->is.user, &p)) l->stopped = true;
+    callback_end(&ours);
+}
+
 bool lab_tell(lab *l, bool now)
 {
     const tas_sweep *s = l->sweep;
     const double seconds = lab_seconds(l);
     if (s->is.seconds > 0 && seconds > s->is.seconds - l->reserve) l->late = true;
     if (s->is.on_progress && (now || seconds - l->told >= 1)) {
-        const tas_sweep_progress p = {.doing = l->doing, .seconds = seconds, .left = l->left, .runs = s->runs};
-        entry_state ours;
-        l->left -= l->told > 0 && l->left > seconds - l->told ? seconds - l->told : 0;
-        l->told = seconds;
-        callback_begin(s->context, &ours);
-        if (s->is.on_progress(s->is.user, &p)) l->stopped = true;
-        callback_end(&ours);
+        const double before = l->told;
+        call_progress(l, seconds, NULL);
+        l->left -= before > 0 && l->left > seconds - before ? seconds - before : 0;
     }
     return !l->stopped && !l->late;
+}
+
+void lab_note(lab *l, const char *format, ...)
+{
+    char text[512];
+    va_list list;
+    if (!l->sweep->is.on_progress) return;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    call_progress(l, lab_seconds(l), text);
 }
 
 /* Weights ------------------------------------------------------------------------------------------------------------ */
@@ -271,6 +292,9 @@ tas_status trial_run(lab *l, const trial *t, sweep_run *out, float *weights)
                        .seed = t->seed,
                        .lr = t->lr,
                        .search = t->search,
+                       .give_up = t->give_up,
+                       .start = t->start,
+                       .target = isfinite(l->sweep->target) ? l->sweep->target : 0,
                        .outcome = ROW_UNDERTRAINED,
                        .steps = NAN,
                        .seconds = NAN,

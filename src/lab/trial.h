@@ -21,6 +21,10 @@ typedef struct lab {
     double told;          /* when progress was last told of */
     double left;          /* seconds that are expected yet */
     double reserve;       /* seconds before the limit at which runs end, for what comes after them */
+    double told_total;    /* the last forecast that was told, with what had gone by then */
+    bool corrected;       /* by a first run to the target, or to its end without */
+    bool told_elsewhere;  /* that runs of the state were made elsewhere */
+    double test_seconds;  /* of one evaluation of the test set */
     char doing[160];
     bool stopped, late;  /* by the caller; by the time limit */
     sweep_batch *asks;   /* begins with its next run that the state does not hold, if there is time; NULL: none does */
@@ -32,6 +36,7 @@ typedef struct trial {
     uint64_t batch, seed;
     double lr;
     bool search;
+    double start;         /* of a search: its first rate */
     double give_up;       /* examples, after which a run that has not reached the target is lost */
     double examples_most; /* of the run, which its schedule ends with */
     bool to_target;       /* ends there; else goes on to `examples_least` */
@@ -43,6 +48,9 @@ double lab_seconds(const lab *l); /* since the sweep's beginning, earlier sessio
 
 /* Tells of progress, about once a second or where `now`; false: stop. Sets stopped, and late where the time is up. */
 bool lab_tell(lab *l, bool now);
+
+/* Tells what is to be kept, a line; what the caller answers is seen at the next lab_tell(). */
+void lab_note(lab *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Runs a trial from its seed's own weights. out->point is malloc()ed. weights (may be NULL) get the model's at the end. A run that diverges is
  * TAS_OK; TAS_STOPPED: stopped or out of time, and *out is of no use. */
