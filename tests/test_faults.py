@@ -428,18 +428,8 @@ def _(t):
     result.says("tassello train: ", CODES[-4])
 
 
-@case("the parameters' buffer, fill and writes refused, or accepted and not done")
-def _(t, net):
-    plain = t.plain(net)
-    places = [(call, n) for call in ("clCreateBuffer", "clEnqueueFillBuffer", "clEnqueueWriteBuffer")
-              for n in plain.calls(call, 0, plain.workspace)]
-    expect(len(places) >= 4, f"{places}: not all of them are there")
-    survive_calls(t, net, places, -4)
-    survive_calls(t, net, [place for place in places if place[0] != "clCreateBuffer"], -5, lazy=1)
-
-
-@case("eval: each buffer, fill, transfer and launch refused once, or failing once", streams=False)
-def _(t, net):
+def evaluations(t, net):
+    """What evaluates the net's checkpoint under a fault, which must change nothing and be told once; what an undisturbed one counted."""
     saved, plain = t.place() / "saved", t.plain(net)
     t.train_below(net, "--save", saved)
     evaluate = ("eval", saved, t.images, "--device", t.driver, "--json")
@@ -452,6 +442,22 @@ def _(t, net):
         expect(done["weights_sha256"] == plain.sha256 and done["accuracy"] == plain.json["accuracy"], "another result", result)
         expect(len(notes_of(result)) == 1, f"{len(notes_of(result))} notes", result)
         expect(not any(counted["left"].values()) and not counted["current_bytes"], f"not released: {counted['left']}", result)
+    return survive, undisturbed
+
+
+@case("the parameters' buffer, fill and writes refused, or accepted and not done")
+def _(t, net):
+    plain = t.plain(net)
+    places = [(call, n) for call in ("clCreateBuffer", "clEnqueueFillBuffer", "clEnqueueWriteBuffer")
+              for n in plain.calls(call, 0, plain.workspace)]
+    expect(len(places) >= 4, f"{places}: not all of them are there")
+    survive_calls(t, net, places, -4)
+    survive_calls(t, net, [place for place in places if place[0] != "clCreateBuffer"], -5, lazy=1)
+
+
+@case("eval: each buffer, fill, transfer and launch refused once, or failing once")
+def _(t, net):
+    survive, undisturbed = evaluations(t, net)
     calls = [(call, n) for call in ("clCreateBuffer", "clEnqueueFillBuffer", "clEnqueueWriteBuffer", LAUNCH, "clEnqueueReadBuffer")
              for n in range(1, undisturbed["calls"][call] + 1)]
     each([(place, partial(survive, rule(*place, -4))) for place in calls] +
@@ -588,35 +594,24 @@ def _(t, net):
 def _(t):
     plain, net = t.plain("dense" + ADAM), "dense" + ADAM
     each(losses(t, net, [((LAUNCH, plain.step(3)[2]), -5)]))
-    first, second = ";".join((rule(LAUNCH, 3, -5, kernel="dense_forward", lost=1), f"after={plain.step(3)[0]}")), ""
-    second = rule(LAUNCH, 3, -36, kernel=ADAMS, lost=1) + f";after={plain.step(6)[-1]}"
+    first = rule(LAUNCH, 3, -5, kernel="dense_forward", after=plain.step(3)[0], lost=1)
+    second = rule(LAUNCH, 3, -36, kernel=ADAMS, after=plain.step(6)[-1], lost=1)
     t.survive(net, f"{first}|{second}")
 
 
 @case("eval and the evaluation after a training: a context that is lost")
 def _(t, net):
-    saved, plain = t.place() / "saved", t.plain(net)
-    t.train_below(net, "--save", saved)
-    evaluate = ("eval", saved, t.images, "--device", t.driver, "--json")
-    _, undisturbed = t.below(*evaluate)
-
-    def survive(fault):
-        result, counted = t.below(*evaluate, fault=fault)
-        done = one_object(result)
-        expect(counted["faults"], "the fault did not happen", result)
-        expect(done["weights_sha256"] == plain.sha256 and done["accuracy"] == plain.json["accuracy"], "another result", result)
-        expect(len(notes_of(result)) == 1, f"{len(notes_of(result))} notes", result)
-        expect(not any(counted["left"].values()) and not counted["current_bytes"], f"not released: {counted['left']}", result)
+    survive, undisturbed = evaluations(t, net)
     each([((n, code), partial(survive, rule(LAUNCH, n, code, lost=1))) for code in (-5, -36)
           for n in some(range(1, undisturbed["calls"][LAUNCH] + 1))] +
-         losses(t, net, [((LAUNCH, n), -5) for n in some(plain.after())]))
+         losses(t, net, [((LAUNCH, n), -5) for n in some(t.plain(net).after())]))
 
 
 @case("a context that is lost, and no other is to be had, or each is lost again: a message that is true")
 def _(t, net):
     plain = t.plain(net)
     lost = rule(LAUNCH, plain.step(3)[2], -5, lost=1)
-    again = rule(LAUNCH, 1, -5, kernel=UPDATE, times=0, lost=1) + f";after={plain.step(3)[2]}"
+    again = rule(LAUNCH, 1, -5, kernel=UPDATE, after=plain.step(3)[2], times=0, lost=1)
     for fault in (f"{lost}|{rule('clCreateContext', 2, -6, times=0)}", again):
         result, _ = t.give_up(net, fault, "CL_OUT_OF_")
         expect("smallest tiles" not in result.err, "it was not for want of memory", result)
@@ -628,8 +623,8 @@ def _(t, net):
     result, counted = t.below(*fast, timeout=500)
     wanted, kernels = one_object(result), counted["kernels"]
     expect("bias_rows" in kernels, "CLBlast is not used", result)
-    after = len([name for name in counted["trace"][:len(counted["trace"]) - counted["trace"][::-1].index(UPDATE)] if not name.startswith("cl")])
-    result, counted = t.below(*fast, fault=rule(LAUNCH, 1, -5, lost=1) + f";after={after - 8}", timeout=500)
+    after = Plain(result, counted).ends[-1]
+    result, counted = t.below(*fast, fault=rule(LAUNCH, 1, -5, after=after - 8, lost=1), timeout=500)
     expect(counted["faults"] and len(notes_of(result)) == 2, f"{len(notes_of(result))} notes: one is of the self-test", result)
     expect(one_object(result)["weights_sha256"] == wanted["weights_sha256"], "another digest", result)
     expect(not any(counted["left"].values()), f"not released: {counted['left']}", result)
