@@ -218,6 +218,7 @@ static void fill_unknown(tas_sweep *s)
     begin(s, sizes, SIZES);
     s->is.brief = 1;
     s->stopped = s->short_of_time = true;
+    snprintf(s->left_out, sizeof s->left_out, "the test at B = 4 & 16");
     for (int i = 0; i < s->count; i++) snprintf(s->batch[i].why, sizeof s->batch[i].why, "short of time");
     sweep_advised(s);
 }

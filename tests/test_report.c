@@ -290,6 +290,7 @@ START_TEST(the_recommendation_comes_first)
     ck_assert_ptr_nonnull(strstr(page, "<h1>Begin with batch 64"));
     ck_assert_ptr_nonnull(strstr(page, "The sweep was stopped before its end"));
     ck_assert_int_eq(count_of(page, ": short of time."), s->count);
+    ck_assert_ptr_nonnull(strstr(page, "Time was short: left out the test at B = 4 &amp; 16."));
     free(page);
     page = page_of("unreached");
     ck_assert_ptr_nonnull(strstr(page, "the nearest was 0.474, at B = 32"));

@@ -227,6 +227,13 @@ void report_unmeasured(const tas_sweep *sweep, buffer *page)
                      seconds_word(sweep->is.seconds).text);
         close_item(page);
     }
+    if (*sweep->left_out) {
+        open_item(page);
+        buffer_print(page, "Time was short: left out ");
+        buffer_escape(page, sweep->left_out);
+        buffer_print(page, ".");
+        close_item(page);
+    }
     if (sweep->nearest_batch && isfinite(sweep->nearest)) {
         bool reached = false;
         for (int i = 0; i < sweep->count; i++) reached |= sweep->batch[i].reached > 0;
