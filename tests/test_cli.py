@@ -1474,7 +1474,9 @@ def _(t):
     expect(child.returncode == 130, f"status {child.returncode}, expected 130", result)
     o = one_object(result)
     expect(o["weights_sha256"] == t.run("eval", folder / "s", t.data, "--device", "reference").digest() and o["interrupted"] is True, f"{o}")
-    expect([v["step"] for v in o["validation"]] == list(range(4, o["steps"] + 1, 4)), f"{o['steps']} steps: {o['validation'][-3:]}", result)
+    measured, epochs = [v["step"] for v in o["validation"]], list(range(4, o["steps"] + 1, 4))
+    cut = o["steps"] % 4 == 0 and measured == epochs[:-1]  # the signal came with an epoch's last step
+    expect(measured == epochs or cut, f"{o['steps']} steps: {o['validation'][-3:]}", result)
 
 
 @case("devices --net: the largest batch untiled, and the tile of 256")
