@@ -251,11 +251,11 @@ START_TEST(steps_are_as_each_example_says)
 {
     const uint32_t n = small ? 40 : 75;
     if (_i == 0) check_kind(0, n, 32, 8, 0, 24);
-    if (_i == 0) check_kind(0, 300, 256, 1, 0, 4);             /* and one of 44 */
-    if (_i == 1) check_kind(1, n, 32, 10, 0, small ? 10 : 60); /* ends with 11, or 8, in small groups */
-    if (_i == 2) check_kind(2, n, 33, 10, 0, small ? 20 : 30);
+    if (_i == 0) check_kind(0, 556, 256, 2, 0, 6);             /* the last of 44 */
+    if (_i == 1) check_kind(1, n, 32, 16, 0, small ? 16 : 96); /* ends with 11, or 8, in small groups */
+    if (_i == 2) check_kind(2, n, 33, 16, 0, small ? 32 : 48);
     if (_i == 3 && !small) check_kind(3, 65, 2, 128, 0, 1300);
-    if (_i == 4 && !small) check_kind(4, 40, 40, 10, 0, 20);
+    if (_i == 4 && !small) check_kind(4, 40, 40, 16, 0, 32);
     if (_i == 5 && !small) check_kind(5, 340, 300, 10, 0, 40); /* groups of 32; one of 40 */
 }
 END_TEST

@@ -2,10 +2,12 @@
 #include "plan/noise.h"
 
 enum {
-    GROUP_LEAST = 16,  /* examples: a whole panel on every device */
-    PROBE_PRICE = 16,  /* times its examples are trained on before the next one */
-    DENSE_SPACE = 256, /* examples from one measured step to the next: reading the gradient once more is then little */
-    GROUP_SPACE = 10   /* steps: a pass over groups costs about a third of a step */
+    GROUP_LEAST = 16,      /* examples: a whole panel on every device */
+    PROBE_PRICE = 16,      /* times its examples are trained on before the next one */
+    DENSE_SPACE = 256,     /* examples, and two steps, to the next one: reading the gradient once more is then little */
+    LARGE = 256,           /* examples of a batch */
+    GROUP_SPACE = 10,      /* steps: a pass over the groups of a large batch costs about a third of a step, */
+    GROUP_SPACE_SMALL = 16 /* and of a small one more, for its tiles are groups of 16 */
 };
 
 bool is_grouped(const tas_network *network, const op_call *call)
@@ -34,9 +36,10 @@ noise_plan noise_plan_of(const tas_network *network, uint32_t batch, uint64_t ex
         is.probe = examples && examples < NOISE_PROBE ? (uint32_t)examples : NOISE_PROBE;
         is.interval = (PROBE_PRICE * is.probe - 1) / batch + 1;
     } else if (is.grouped) {
-        is.interval = GROUP_SPACE;
-    } else if (batch < DENSE_SPACE) {
-        is.interval = (DENSE_SPACE - 1) / batch + 1;
+        is.interval = batch < LARGE ? GROUP_SPACE_SMALL : GROUP_SPACE;
+    } else {
+        const uint32_t apart = (DENSE_SPACE - 1) / batch + 1;
+        is.interval = apart > 2 ? apart : 2;
     }
     return is;
 }
