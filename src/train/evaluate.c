@@ -34,7 +34,8 @@ static tas_status read_total(workspace *w, const mem *levels, uint32_t count, fl
     return status ? status : w->device->driver->read(w->device, total, 0, out, sizeof *out);
 }
 
-static tas_status evaluate_in(workspace *w, const tas_data *data, float *loss, float *hits)
+/* sums: of losses, and of hits where there are classes. */
+static tas_status evaluate_in(workspace *w, const tas_data *data, float *sums)
 {
     const uint32_t all = (uint32_t)data->is.count;
     uint32_t *order = malloc(w->plan.tile * sizeof *order);
@@ -44,21 +45,20 @@ static tas_status evaluate_in(workspace *w, const tas_data *data, float *loss, f
         status = run_chunk(w, data, order, first, n);
     }
     if (!status) status = feed_settle(w);
-    if (!status) status = read_total(w, w->sum, all, loss);
-    if (!status && w->network->classes) status = read_total(w, w->hit_sum, all, hits);
+    if (!status) status = read_total(w, w->sum, all, &sums[0]);
+    if (!status && w->network->classes) status = read_total(w, w->hit_sum, all, &sums[1]);
     free(order);
     return status;
 }
 
-/* An evaluation changes nothing: where a device refuses memory, or fails once, it is begun again. */
-static tas_status evaluate(tas_model *model, const tas_data *data, tas_score *score)
+/* A pass over a set changes nothing: where a device refuses memory, or fails once, it is begun again. */
+static tas_status pass_over(tas_model *model, const tas_data *data,
+                            tas_status (*pass)(workspace *w, const tas_data *data, float *out), float *out,
+                            const char *goes_on)
 {
-    const uint32_t all = (uint32_t)data->is.count;
-    plan_work work = work_of(data, false, all, EVALUATE_MOST);
-    float loss = 0, hits = 0;
+    plan_work work = work_of(data, false, (uint32_t)data->is.count, EVALUATE_MOST);
     work_tries tries = {0};
     tas_status status = TAS_OK;
-    model->device->peak_bytes = model->device->used_bytes;
     model_keep(model);
     for (bool again = true; again;) {
         workspace w;
@@ -67,17 +67,26 @@ static tas_status evaluate(tas_model *model, const tas_data *data, tas_score *sc
         if (status && !cut) return status; /* a plan that cannot be */
         const uint32_t tile = status ? 0 : w.plan.tile;
         w.evaluating = true;
-        if (!status) status = evaluate_in(&w, data, &loss, &hits);
+        if (!status) status = pass(&w, data, out);
         workspace_close(&w);
         again = work_again(model, &work, &tries, status, tile);
-        if (again) model_tell(model, "the evaluation is begun again");
+        if (again) model_tell(model, goes_on);
     }
+    return status;
+}
+
+static tas_status evaluate(tas_model *model, const tas_data *data, tas_score *score)
+{
+    const uint32_t all = (uint32_t)data->is.count;
+    float sums[2] = {0, 0};
+    model->device->peak_bytes = model->device->used_bytes;
+    tas_status status = pass_over(model, data, evaluate_in, sums, "the evaluation is begun again");
     if (status) return status;
     *score = (tas_score){
-        .loss = (double)loss / all, .accuracy = -1, .examples = all, .peak_bytes = model->device->peak_bytes};
+        .loss = (double)sums[0] / all, .accuracy = -1, .examples = all, .peak_bytes = model->device->peak_bytes};
     if (model->network->classes) {
-        score->correct = (uint64_t)hits;
-        score->accuracy = (double)hits / all;
+        score->correct = (uint64_t)sums[1];
+        score->accuracy = (double)sums[1] / all;
     }
     return TAS_OK;
 }
@@ -113,7 +122,6 @@ static tas_status predict_in(workspace *w, const tas_data *data, float *outputs)
     return status;
 }
 
-/* Begun again as an evaluation is. */
 static tas_status predict(tas_model *model, const float *inputs, uint32_t count, float *outputs)
 {
     const tas_data_options is = {.size = sizeof is,
@@ -123,23 +131,7 @@ static tas_status predict(tas_model *model, const float *inputs, uint32_t count,
                                  .target_type = TAS_TARGET_LABEL,
                                  .inputs = inputs};
     const tas_data data = {.context = model->context, .is = is, .name = "inputs"};
-    plan_work work = work_of(&data, false, count, EVALUATE_MOST);
-    work_tries tries = {0};
-    tas_status status = TAS_OK;
-    model_keep(model);
-    for (bool again = true; again;) {
-        workspace w;
-        bool cut;
-        status = workspace_open(&w, model, &work, 0, &cut);
-        if (status && !cut) return status; /* a plan that cannot be */
-        const uint32_t tile = status ? 0 : w.plan.tile;
-        w.evaluating = true;
-        if (!status) status = predict_in(&w, &data, outputs);
-        workspace_close(&w);
-        again = work_again(model, &work, &tries, status, tile);
-        if (again) model_tell(model, "the prediction is begun again");
-    }
-    return status;
+    return pass_over(model, &data, predict_in, outputs, "the prediction is begun again");
 }
 
 tas_status tas_predict(tas_model *model, const float *inputs, size_t n, float *outputs)
