@@ -22,6 +22,8 @@ bool model_asks_again(tas_model *model, tas_status status, int *tries)
     return true;
 }
 
+static uint64_t bytes_of(const tas_model *model) { return model->places.bytes[PART_PARAMETERS]; }
+
 static layout layout_of(const tas_model *model, const tensor *t)
 {
     return (layout){t->dims[0], t->dims[1], device_panel(model->device, t->dims[0], t->dims[1])};
@@ -104,20 +106,17 @@ static tas_status init_once(tas_model *model)
 /* Memory, and what it holds at first; all of it anew where a command failed, since it shows only later that the zeros were not written. */
 tas_status model_init(tas_model *model)
 {
-    const uint64_t bytes = model->places.bytes[PART_PARAMETERS];
     tas_status status;
     int tries = 0;
     do {
         device_release(model->device, &model->parameters);
-        status = device_alloc(model->device, bytes, &model->parameters);
+        status = device_alloc(model->device, bytes_of(model), &model->parameters);
         if (!status) status = init_once(model);
     } while (model_asks_again(model, status, &tries));
     return status;
 }
 
 /* A context that is lost ------------------------------------------------------------------------------------------- */
-
-static uint64_t bytes_of(const tas_model *model) { return model->places.bytes[PART_PARAMETERS]; }
 
 void model_forget(tas_model *model)
 {
