@@ -27,7 +27,7 @@
 // lint gpu: -D TILE_ROWS=32 -D TILE_COLS=64 -D ITEMS_X=16 -D ITEMS_Y=4
 // lint gpu: -D TILE_ROWS=16 -D TILE_COLS=16 -D ITEMS_X=4 -D ITEMS_Y=4
 #include "arith.h"
-#include "wave.h"
+#include "granule_pass.h"
 
 #pragma OPENCL FP_CONTRACT OFF
 

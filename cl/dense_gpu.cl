@@ -18,7 +18,7 @@
 // lint gpu: -D TILE=16 -D ITEMS_X=16 -D ITEMS_Y=16
 // lint gpu: -D TILE=16 -D ITEMS_X=4 -D ITEMS_Y=4
 #include "arith.h"
-#include "wave.h"
+#include "granule_pass.h"
 
 #pragma OPENCL FP_CONTRACT OFF
 

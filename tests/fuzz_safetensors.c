@@ -1,6 +1,6 @@
 /* libFuzzer: any bytes as a safetensors file. */
-#include "train/digest.h"
-#include "train/safetensors.h"
+#include "base/digest.h"
+#include "model/safetensors.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>

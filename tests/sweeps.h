@@ -2,7 +2,7 @@
 #ifndef SWEEPS_H
 #define SWEEPS_H
 
-#include "lab/sweep.h"
+#include "lab/sweep/sweep.h"
 
 typedef struct sweep_fixture {
     const char *name; /* fit for a file's name */

@@ -1,5 +1,5 @@
 /* Names of devices and the choice among them: no driver is asked. */
-#include "device/choose.h"
+#include "device/select.h"
 
 #include <check.h>
 #include <stdlib.h>

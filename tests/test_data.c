@@ -1,5 +1,5 @@
 /* The data set: arrays and callbacks. */
-#include "data/data.h"
+#include "data/dataset.h"
 
 #include <check.h>
 #include <math.h>

@@ -1,6 +1,6 @@
 /* One driver's device against the C reference: the cases of verify, both kinds of product kernels, every vector width, and
  * whole trainings. TASSELLO_TEST_DEVICE is the id; TASSELLO_TEST_SIZE=small for simulators. */
-#include "device/opencl.h"
+#include "device/opencl/opencl.h"
 #include "verify/verify.h"
 
 #include "driver.h"

@@ -1,7 +1,7 @@
 /* What follows from a sweep's runs, by runs that were never run: figures that were planted come out again. */
-#include "lab/sweep.h"
+#include "lab/sweep/sweep.h"
 
-#include "lab/student.h"
+#include "stats/distributions.h"
 
 #include "support.h"
 

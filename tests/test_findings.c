@@ -1,7 +1,7 @@
 /* What is claimed and what was seen, by planted figures; the command; the JSON. Pure: nothing is run or drawn. */
 #include "base/base.h" /* before check.h, which has a macro of the name fail */
-#include "lab/findings.h"
-#include "lab/report.h"
+#include "lab/report/findings.h"
+#include "lab/report/report.h"
 
 #include "sweeps.h"
 

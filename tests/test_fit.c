@@ -1,9 +1,9 @@
 /* Quantiles against tables, and curves against curves that were planted. */
 #include "support.h"
 
-#include "lab/fit.h"
-#include "lab/student.h"
-#include "lab/words.h"
+#include "stats/fit.h"
+#include "stats/distributions.h"
+#include "base/format.h"
 
 #include <math.h>
 #include <stdio.h>

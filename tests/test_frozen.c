@@ -1,8 +1,8 @@
 /* What is measured at weights that stand still, against each example's gradient by central differences in double precision: exactly, for the
  * batches that were drawn and for all that could have been. And what late weights do. TASSELLO_TEST_DEVICE is the device, else the
  * reference. */
-#include "lab/sweep.h" /* before check.h, which has a macro of the name fail */
-#include "train/gradient.h"
+#include "lab/sweep/sweep.h" /* before check.h, which has a macro of the name fail */
+#include "train/gradients.h"
 
 #include "driver.h"
 

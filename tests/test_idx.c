@@ -1,5 +1,5 @@
 /* IDX files, and the data set of a folder of them. */
-#include "data/data.h"
+#include "data/dataset.h"
 
 #include <check.h>
 #include <dirent.h>

@@ -1,8 +1,8 @@
 /* The gradient noise scale that training measures: each step's figures against every example's own gradient, which are found one by one by
  * training on that example alone; the same figures and the same weights however a batch is cut, on whatever device, and where the
  * device breaks its word. TASSELLO_TEST_DEVICE is the device, else the reference; TASSELLO_TEST_SIZE=small for simulators. */
-#include "data/data.h" /* before check.h, which has a macro of the name fail */
-#include "train/measure.h"
+#include "data/dataset.h" /* before check.h, which has a macro of the name fail */
+#include "train/noise.h"
 
 #include "driver.h"
 

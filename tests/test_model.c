@@ -1,9 +1,9 @@
 /* Models through the public API on the reference device: parameters, prediction, evaluation, checkpoints; and the program
  * around the library, whose floating-point state and locale are its own. */
-#include "train/model.h" /* before check.h, which has a macro of the name fail */
+#include "model/model.h" /* before check.h, which has a macro of the name fail */
 
 #include "support.h"
-#include "train/safetensors.h"
+#include "model/safetensors.h"
 
 #include <fenv.h>
 #include <locale.h>

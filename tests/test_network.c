@@ -1,5 +1,5 @@
 /* The text description of networks: what is taken, what is refused and with which words, and the initial parameters. */
-#include "model/network.h" /* before check.h, which has a macro of the name fail */
+#include "network/network.h" /* before check.h, which has a macro of the name fail */
 
 #include "support.h"
 

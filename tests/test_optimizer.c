@@ -1,5 +1,5 @@
 /* Optimisers on the reference device: the update against the formulas and the papers in double precision, what is kept from step to step. */
-#include "train/model.h" /* before check.h, which has a macro of the name fail */
+#include "train/feed.h" /* before check.h, which has a macro of the name fail */
 
 #include "support.h"
 

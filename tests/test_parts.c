@@ -1,6 +1,6 @@
 /* Parts of data sets: which examples they have, and that they train to the bits of a set that has them as its own.
  * TASSELLO_TEST_DEVICE is the device that trains, else the reference. */
-#include "data/data.h" /* before check.h, which has a macro of the name fail */
+#include "data/dataset.h" /* before check.h, which has a macro of the name fail */
 
 #include "driver.h"
 

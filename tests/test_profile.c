@@ -1,7 +1,7 @@
 /* Profiles of one driver's device and of the reference: what they count and time, and that events, which exist only meanwhile,
  * come to their end whatever goes wrong. TASSELLO_TEST_DEVICE is the id. The calls below take the place of OpenCL's (the
  * linker's --wrap): they count, and fail or lie when told to. */
-#include "device/opencl.h"
+#include "device/opencl/opencl.h"
 #include "device/profile.h"
 
 #include "support.h"

@@ -1,6 +1,6 @@
 /* Kernels from source and from the cache on disk, on the device that TASSELLO_TEST_DEVICE names (an id; else the first). */
-#include "device/choose.h"
-#include "device/opencl.h"
+#include "device/select.h"
+#include "device/opencl/opencl.h"
 
 #include <check.h>
 #include <dirent.h>

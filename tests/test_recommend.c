@@ -1,8 +1,8 @@
 /* Recommendations: on a noisy quadratic whose truth is known, on planted bad batches, and at each bound. */
 #include "support.h"
 
-#include "lab/recommend.h"
-#include "lab/student.h"
+#include "lab/advice/recommend.h"
+#include "stats/distributions.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -4,8 +4,8 @@
  *
  * Without gnuplot in PATH all is skipped. */
 #include "base/base.h" /* before check.h, which has a macro of the name fail */
-#include "lab/gnuplot.h"
-#include "lab/report.h"
+#include "lab/report/gnuplot.h"
+#include "lab/report/report.h"
 
 #include "sweeps.h"
 

@@ -1,6 +1,6 @@
 /* The safetensors format, and the digest of weights. */
-#include "train/digest.h"
-#include "train/safetensors.h"
+#include "base/digest.h"
+#include "model/safetensors.h"
 
 #include <check.h>
 #include <inttypes.h>

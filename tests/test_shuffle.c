@@ -1,5 +1,5 @@
 /* The order of an epoch's examples. */
-#include "data/data.h" /* before check.h, which has a macro of the name fail */
+#include "data/dataset.h" /* before check.h, which has a macro of the name fail */
 
 #include <check.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* The search for rates as a pure function, and sweeps of a small network on the reference device. */
-#include "lab/race.h" /* before check.h, which has a macro of the name fail */
-#include "lab/state.h"
-#include "lab/sweep.h"
+#include "lab/sweep/rate_search.h" /* before check.h, which has a macro of the name fail */
+#include "lab/sweep/state.h"
+#include "lab/sweep/sweep.h"
 
 #include "support.h"
 

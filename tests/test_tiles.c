@@ -3,7 +3,7 @@
  * cut, else the reference; TASSELLO_TEST_SIZE=small for simulators. */
 #include "ops/window.h"
 #include "queues.h" /* before check.h, which has a macro of the name fail */
-#include "train/model.h"
+#include "train/feed.h"
 #include "train/update.h"
 
 #include "driver.h"

@@ -1,5 +1,5 @@
 /* Training through the public API on the reference device: data, tiles, the formulas, stopping, what is refused. */
-#include "data/data.h" /* before check.h, which has a macro of the name fail */
+#include "data/dataset.h" /* before check.h, which has a macro of the name fail */
 
 #include "support.h"
 

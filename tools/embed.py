@@ -3,7 +3,7 @@
 
     embed.py KERNELS.c NETWORKS.c FILE.cl ... FILE.net ...
 
-KERNELS.c has cl_sources[] of src/device/sources.h, one row a .cl file with its #include "x.h" pasted in; NETWORKS.c has
+KERNELS.c has cl_sources[] of src/device/opencl/sources.h, one row a .cl file with its #include "x.h" pasted in; NETWORKS.c has
 shipped_networks[], one row a .net file.
 
 The same files give the same output, in whatever order they are named. Texts become arrays of numbers, since C compilers
@@ -87,7 +87,7 @@ def main():
     made = "/* Made by tools/embed.py. */\n"
     kernels = [(f, "\n".join(paste(f, [])) + "\n") for f in files if f.suffix == ".cl"]
     networks = [(f, read(f)) for f in files if f.suffix == ".net"]
-    write(arguments.kernels, made + '#include "device/sources.h"\n', "const cl_source cl_sources[] = {", kernels)
+    write(arguments.kernels, made + '#include "device/opencl/sources.h"\n', "const cl_source cl_sources[] = {", kernels)
     declare = "extern const struct shipped_network {\n    const char *name, *text;\n} shipped_networks[];\n"
     write(arguments.networks, made + declare, "const struct shipped_network shipped_networks[] = {", networks)
 

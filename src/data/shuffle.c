@@ -1,6 +1,6 @@
 /* The order of an epoch: Fisher and Yates from the end, place i drawing from Philox block (seed, epoch, i). And which examples are
  * held out, or drawn to be measured. */
-#include "data/data.h"
+#include "data/dataset.h"
 
 #include "philox.h"
 

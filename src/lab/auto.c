@@ -7,8 +7,8 @@
 #include "lab/auto.h"
 
 #include "device/device.h"
-#include "lab/recommend.h"
-#include "lab/words.h"
+#include "lab/advice/recommend.h"
+#include "base/format.h"
 
 #include <tassello/lab.h>
 

@@ -16,7 +16,7 @@
 #ifndef PLAN_H
 #define PLAN_H
 
-#include "plan/noise.h"
+#include "plan/noise_schedule.h"
 
 typedef enum plan_part {
     PART_PARAMETERS,

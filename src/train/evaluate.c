@@ -1,6 +1,6 @@
 /* Evaluation over a data set, and prediction. The set passes through the device tile by tile; losses are summed by the contract's
  * blocks, so that the tile changes no bit. */
-#include "train/model.h"
+#include "train/feed.h"
 
 #include <stdlib.h>
 

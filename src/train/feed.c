@@ -1,6 +1,6 @@
 /* The feed: from the data set to the tile, which is gathered, normalised and cast on the device. The set lies there as it came, or
  * tiles of it pass through two stages: while the device works on one, the host fills the other and it is uploaded. */
-#include "train/model.h"
+#include "train/feed.h"
 
 #include <stdlib.h>
 #include <string.h>

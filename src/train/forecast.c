@@ -1,8 +1,24 @@
 /* The plan of a run, told before it: the same plans that training and evaluation make. */
-#include "train/model.h"
+#include "train/feed.h"
 #include "train/update.h"
 
 #include <tassello/plan.h>
+
+plan_work work_of(const tas_data *data, bool training, uint32_t batch, uint32_t tile)
+{
+    return (plan_work){.training = training,
+                       .batch = batch,
+                       .tile_most = tile ? tile : batch,
+                       .resident = training ? data->is.count : 0, /* an evaluation passes over its set once */
+                       .input_bytes = data_input_bytes(data),
+                       .target_bytes = data_target_bytes(data)};
+}
+
+void work_measured(plan_work *work, const tas_network *network, uint64_t examples, uint32_t tile)
+{
+    work->noise = noise_plan_of(network, work->batch, examples);
+    if (!tile && work->noise.probe > work->tile_most) work->tile_most = work->noise.probe;
+}
 
 void tas_plan_options_init(tas_plan_options *options)
 {

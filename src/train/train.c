@@ -8,8 +8,8 @@
  * in smaller tiles; the update itself is issued again. A failure that shows only at a wait leaves nothing on the device to be trusted:
  * the last snapshot is put back, and the steps since then are repeated; where that fails, too, in a context made anew. The contract makes all
  * of it give the same bits. */
-#include "train/measure.h"
-#include "train/model.h"
+#include "train/noise.h"
+#include "train/feed.h"
 #include "train/schedule.h"
 #include "train/update.h"
 

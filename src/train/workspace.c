@@ -1,5 +1,5 @@
 /* The memory of a run, and running lists of calls in it. */
-#include "train/model.h"
+#include "train/feed.h"
 
 #include <stdlib.h>
 #include <string.h>

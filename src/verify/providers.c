@@ -3,7 +3,7 @@
  * exact. */
 #include "verify/verify.h"
 
-#include "device/clblast.h"
+#include "device/opencl/launchers/clblast.h"
 
 #include <float.h>
 #include <math.h>

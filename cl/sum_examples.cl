@@ -1,0 +1,111 @@
+/* What all sums over examples share on GPUs: the gradients of biases, and adding what the granules of a wave came to.
+ *
+ * N examples of the tile, O outputs of P positions (those of a dense layer have one). dy (N, O, P).
+ *
+ * Options: GROUP, the work-items of a group: a multiple of OUTPUTS
+ */
+// lint: -D GROUP=64
+// lint: -D GROUP=16
+#include "arith.h"
+#include "granule_pass.h"
+
+#pragma OPENCL FP_CONTRACT OFF
+
+#define OUTPUTS 16 // of a group; each has a work-item that adds
+#define LOADS 8    // values that a work-item brings to local memory at once,
+#define STEP (LOADS * GROUP / OUTPUTS) // steps of the chains that these are
+#define AHEAD 8    // values on their way while a chain waits for the one before
+
+#define LINE __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL __attribute__((opencl_unroll_hint))
+
+// c + s[0] + s[1] + ...
+INLINE float add_row(float c, const __local float *s, uint count)
+{
+    uint k = 0;
+    for (; k + AHEAD <= count; k += AHEAD) {
+        float next[AHEAD];
+        UNROLL for (uint j = 0; j < AHEAD; j++)
+            next[j] = s[k + j];
+        UNROLL for (uint j = 0; j < AHEAD; j++)
+            c = arith_chain(c, next[j]);
+    }
+    for (; k < count; k++)
+        c = arith_chain(c, s[k]);
+    return c;
+}
+
+/* The sums of dy over the granules of a wave, raw: to[granule][O]. The first starts from `open` if it is begun.
+ *
+ * A group brings STEP steps of its chains at most: those of whole examples, or an even part of one's positions. Its outputs are
+ * neighbours, so that neighbouring work-items read neighbours. Work-groups: ceil(O / OUTPUTS), granules of the wave. */
+LINE backward_bias(const __global float *dy, const __global float *open /* (O) */, __global float *to, uint N, uint O, uint P,
+                   uint from, uint within, uint granule, uint begun)
+{
+    __local float steps[OUTPUTS][STEP + 1]; // longer rows, so that a column is not all in one bank
+    uint item = get_local_id(0), first = get_group_id(0) * OUTPUTS, r = get_group_id(1);
+    uint parts = (P + STEP - 1) / STEP, width = (P + parts - 1) / parts, examples = STEP / width;
+    uint2 run = find_granule(r, N, from, within, granule);
+    bool adds = item < OUTPUTS && first + item < O;
+    float c = 0.0f;
+    if (adds && begun && r == 0)
+        c = open[first + item]; // not clamped: `to` may be `open`
+    // What an item brings: step k of an output's chain, of those at hand, and its place in memory from the first of the group's.
+    uint k[LOADS], row[LOADS], at[LOADS];
+    UNROLL for (uint l = 0; l < LOADS; l++) {
+        uint above = (item + l * GROUP) / width, position = item + l * GROUP - above * width, example = above / OUTPUTS;
+        row[l] = above % OUTPUTS;
+        k[l] = first + row[l] < O ? example * width + position : UINT_MAX;
+        at[l] = (example * O + row[l]) * P + position;
+    }
+    // All bounds are the same for the whole group: the barriers are reached together.
+    for (uint n = run.x; n < run.y; n += examples) {
+        for (uint p = 0; p < P; p += width) {
+            const __global float *s = dy + ((size_t)n * O + first) * P + p;
+            uint count = min(examples, run.y - n) * min(width, P - p); // width is P where there are several examples
+            float value[LOADS];
+            UNROLL for (uint l = 0; l < LOADS; l++)
+                value[l] = s[k[l] < count ? at[l] : 0];
+            UNROLL for (uint l = 0; l < LOADS; l++) {
+                if (k[l] < count)
+                    steps[row[l]][k[l]] = value[l];
+            }
+            barrier(CLK_LOCAL_MEM_FENCE);
+            if (adds)
+                c = add_row(c, steps[item], count);
+            barrier(CLK_LOCAL_MEM_FENCE);
+        }
+    }
+    if (adds)
+        to[r * O + first + item] = c;
+}
+
+/* Adds the sums of a wave's `closed` granules in their order to the total, which they begin if `fresh`; one that is left open
+ * after them goes to `open`. A work-item a sum. */
+LINE add_granules(const __global float *part /* (granules, sums) */, __global float *total /* (sums) */,
+                  __global float *open /* (sums) */, uint sums, uint closed, uint fresh, uint left_open)
+{
+    uint i = get_global_id(0);
+    if (i >= sums)
+        return;
+    uint r = 0;
+    float sum = 0.0f;
+    if (closed && fresh)
+        sum = part[(size_t)r++ * sums + i];
+    else if (closed)
+        sum = total[i];
+    for (; r + AHEAD <= closed; r += AHEAD) {
+        float next[AHEAD];
+        UNROLL for (uint j = 0; j < AHEAD; j++)
+            next[j] = part[(size_t)(r + j) * sums + i];
+        UNROLL for (uint j = 0; j < AHEAD; j++)
+            sum = arith_chain(sum, next[j]);
+    }
+    for (; r < closed; r++)
+        sum = arith_chain(sum, part[(size_t)r * sums + i]);
+    if (closed)
+        total[i] = sum;
+    if (left_open)
+        open[i] = part[(size_t)closed * sums + i];
+}

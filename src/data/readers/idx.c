@@ -1,0 +1,238 @@
+/* IDX files, the format of MNIST and of the sets that followed it. All numbers are big-endian:
+ *
+ *     2 bytes    0
+ *     1 byte     the elements' type, 0x08: unsigned bytes
+ *     1 byte     the number of dimensions
+ *     4 bytes    each dimension
+ *     elements   row-major
+ *
+ * A header is believed only as far as the file bears it out: a plain file's size must be what the header says, before it
+ * is mapped or read, and what comes out of gzip is read into memory that grows with it. */
+#include "data/dataset.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+enum { DIMS_MOST = 4, CHUNK = 1 << 20 };
+
+typedef struct idx_file {
+    tas_context *context;
+    const char *path;
+    gzFile stream; /* reads plain files as they are */
+    int fd;        /* the stream's */
+    uint64_t size; /* on disk */
+} idx_file;
+
+/* The whole file is refused on any error, so what zlib says of the stream is asked once reading comes to its end. */
+static tas_status check_stream(const idx_file *file)
+{
+    int code = Z_OK;
+    const char *text = gzerror(file->stream, &code);
+    const char *behind = strstr(text, ">: "); /* "<fd:3>: incorrect data check" */
+    if (behind) text = behind + 3;
+    switch (code) {
+    case Z_OK:
+    case Z_STREAM_END: return TAS_OK;
+    case Z_ERRNO: return fail(file->context, TAS_BAD_FILE, "%s: cannot be read: %s", file->path, text);
+    case Z_MEM_ERROR: return fail(file->context, TAS_NO_MEMORY, "%s: no memory to read it", file->path);
+    default: return fail(file->context, TAS_BAD_DATA, "%s: damaged gzip data: %s", file->path, text);
+    }
+}
+
+/* Reads `want` bytes; *got is less where the file ends before, which is no error here. */
+static tas_status read_bytes(const idx_file *file, unsigned char *out, size_t want, size_t *got)
+{
+    *got = 0;
+    while (*got < want) {
+        const size_t left = want - *got;
+        const int n = gzread(file->stream, out + *got, left < CHUNK ? (unsigned)left : CHUNK);
+        if (n <= 0) return check_stream(file);
+        *got += (size_t)n;
+    }
+    return TAS_OK;
+}
+
+static uint32_t big_endian(const unsigned char *b)
+{
+    return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+
+/* "60000 x 28 x 28" */
+static const char *print_dims(const uint64_t *dims, int count, char text[DIMS_MOST * 24])
+{
+    size_t at = 0;
+    text[0] = 0;
+    for (int d = 0; d < count; d++)
+        at += (size_t)snprintf(text + at, DIMS_MOST * 24 - at, "%s%" PRIu64, d ? " x " : "", dims[d]);
+    return text;
+}
+
+static tas_status read_header(const idx_file *file, int count, uint64_t *dims, uint64_t *elements)
+{
+    unsigned char bytes[4 * DIMS_MOST];
+    char text[DIMS_MOST * 24];
+    size_t got = 0;
+    const uint32_t wanted = 0x0800u | (uint32_t)count;
+
+    tas_status status = read_bytes(file, bytes, 4, &got);
+    if (status) return status;
+    if (got < 4) return fail(file->context, TAS_BAD_DATA, "%s: ends within its magic number", file->path);
+    if (big_endian(bytes) != wanted)
+        return fail(file->context, TAS_BAD_DATA,
+                    "%s: magic number 0x%08" PRIx32 ", expected 0x%08" PRIx32 " (IDX, unsigned bytes, dimensions: %d)",
+                    file->path, big_endian(bytes), wanted, count);
+
+    status = read_bytes(file, bytes, 4 * (size_t)count, &got);
+    if (status) return status;
+    if (got < 4 * (size_t)count) return fail(file->context, TAS_BAD_DATA, "%s: ends within its header", file->path);
+    *elements = 1;
+    for (int d = 0; d < count; d++) {
+        dims[d] = big_endian(bytes + 4 * d);
+        if (dims[d] == 0)
+            return fail(file->context, TAS_BAD_DATA, "%s: dimension %d is 0, expected at least 1", file->path, d + 1);
+    }
+    for (int d = 0; d < count; d++)
+        if (!mul_size(*elements, dims[d], elements) || *elements > SIZE_MAX / 2)
+            return fail(file->context, TAS_BAD_DATA, "%s: %s elements are more than fit in memory", file->path,
+                        print_dims(dims, count, text));
+    return TAS_OK;
+}
+
+/* A plain file has exactly the bytes that its header asks for. Of gzip that is known only at its end. */
+static tas_status check_size(const idx_file *file, int count, const uint64_t *dims, uint64_t elements)
+{
+    char text[DIMS_MOST * 24];
+    const uint64_t expected = 4 + 4 * (uint64_t)count + elements;
+    if (!gzdirect(file->stream) || file->size == expected) return TAS_OK;
+    return fail(file->context, TAS_BAD_DATA, "%s: %s: %" PRIu64 " bytes, expected %" PRIu64 " for %s elements",
+                file->path, file->size < expected ? "truncated" : "trailing bytes", file->size, expected,
+                print_dims(dims, count, text));
+}
+
+static tas_status read_elements(const idx_file *file, size_t elements, unsigned char **bytes)
+{
+    size_t have = 0, room = 0, got = 0;
+    unsigned char past;
+    tas_status status;
+
+    while (have < elements) {
+        /* gzip: twice what has come so far, so that a header alone cannot ask for much memory */
+        room = gzdirect(file->stream) || room > elements / 2 ? elements : room ? 2 * room : CHUNK;
+        if (room > elements) room = elements;
+        unsigned char *grown = realloc(*bytes, room);
+        if (!grown) return fail(file->context, TAS_NO_MEMORY, "%s: no memory for %zu bytes", file->path, room);
+        *bytes = grown;
+        status = read_bytes(file, *bytes + have, room - have, &got);
+        if (status) return status;
+        have += got;
+        if (have < room)
+            return fail(file->context, TAS_BAD_DATA, "%s: truncated: %zu elements, expected %zu", file->path, have,
+                        elements);
+    }
+    /* gzip's checksum is looked at only when reading goes past the end */
+    status = read_bytes(file, &past, 1, &got);
+    if (status) return status;
+    if (got) return fail(file->context, TAS_BAD_DATA, "%s: trailing bytes behind %zu elements", file->path, elements);
+    return TAS_OK;
+}
+
+static tas_status open_file(idx_file *file)
+{
+    struct stat about;
+    /* without O_NONBLOCK a named pipe would wait for its other end */
+    const int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return fail(file->context, TAS_BAD_FILE, "%s: %s", file->path, strerror(errno));
+    if (fstat(fd, &about) || !S_ISREG(about.st_mode)) {
+        close(fd);
+        return fail(file->context, TAS_BAD_FILE, "%s: not a regular file", file->path);
+    }
+    file->fd = fd;
+    file->size = (uint64_t)about.st_size;
+    file->stream = gzdopen(fd, "rb");
+    if (!file->stream) {
+        close(fd);
+        return fail(file->context, TAS_NO_MEMORY, "%s: no memory to read it", file->path);
+    }
+    gzbuffer(file->stream, 128 * 1024);
+    return TAS_OK;
+}
+
+/* Only once the size has been checked. The descriptor is doubled, since the stream closes its own. False where the file
+ * cannot be mapped. */
+static bool map_elements(const idx_file *file, size_t elements, idx_elements *out)
+{
+    const size_t size = (size_t)file->size;
+    char *path = strdup(file->path);
+    const int fd = path ? fcntl(file->fd, F_DUPFD_CLOEXEC, 0) : -1;
+    /* private, though never written: some file systems map nothing else */
+    void *map = fd < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (map != MAP_FAILED) {
+        *out = (idx_elements){(unsigned char *)map + size - elements, map, size, fd, path};
+        return true;
+    }
+    note(file->context, "%s: cannot be mapped and is read whole: %s", file->path, strerror(errno));
+    if (fd >= 0) close(fd);
+    free(path);
+    return false;
+}
+
+tas_status idx_open(tas_context *context, const char *path, int dims_wanted, bool map, uint64_t *dims,
+                    idx_elements *out)
+{
+    idx_file file = {.context = context, .path = path};
+    uint64_t elements = 0;
+    *out = (idx_elements){0};
+    if (dims_wanted < 1 || dims_wanted > DIMS_MOST)
+        return fail(context, TAS_BAD_ARGUMENT, "%s: %d dimensions, expected 1 to %d", path, dims_wanted, DIMS_MOST);
+
+    tas_status status = open_file(&file);
+    if (status) return status;
+    status = read_header(&file, dims_wanted, dims, &elements);
+    if (!status) status = check_size(&file, dims_wanted, dims, elements);
+    if (!status && !(map && gzdirect(file.stream) && map_elements(&file, (size_t)elements, out)))
+        status = read_elements(&file, (size_t)elements, &out->bytes);
+    gzclose_r(file.stream);
+    if (status) idx_close(out);
+    return status;
+}
+
+tas_status idx_read(tas_context *context, const char *path, int dims_wanted, uint64_t *dims, unsigned char **bytes)
+{
+    idx_elements all;
+    const tas_status status = idx_open(context, path, dims_wanted, false, dims, &all);
+    *bytes = all.bytes;
+    return status;
+}
+
+void idx_close(idx_elements *elements)
+{
+    if (elements->map) {
+        munmap(elements->map, elements->size);
+        close(elements->fd);
+        free(elements->path);
+    } else {
+        free(elements->bytes);
+    }
+    *elements = (idx_elements){0};
+}
+
+tas_status idx_begin(tas_context *context, const idx_elements *elements, idx_way way)
+{
+    struct stat about;
+    if (!elements->map) return TAS_OK;
+    if (fstat(elements->fd, &about))
+        return fail(context, TAS_BAD_FILE, "%s: cannot be read: %s", elements->path, strerror(errno));
+    if ((uint64_t)about.st_size < elements->size)
+        return fail(context, TAS_BAD_DATA, "%s: truncated while in use: %" PRIu64 " bytes, expected %zu",
+                    elements->path, (uint64_t)about.st_size, elements->size);
+    /* at random, reading ahead would push out of memory what is wanted */
+    posix_madvise(elements->map, elements->size, way == IDX_AT_RANDOM ? POSIX_MADV_RANDOM : POSIX_MADV_SEQUENTIAL);
+    return TAS_OK;
+}

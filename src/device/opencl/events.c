@@ -1,0 +1,137 @@
+/* Commands' events, which drivers leak or run out of: none is made unless the device is profiled, and then a few thousand are
+ * held at most. */
+#include "device/opencl/opencl.h"
+#include "device/profile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { EVENTS_HELD = 4096 };
+
+/* In the order in which their commands were given. */
+struct cl_events {
+    int count;
+    cl_event event[EVENTS_HELD];
+    struct held {
+        int row;     /* of the profile */
+        bool beside; /* the launches: a stream's */
+    } held[EVENTS_HELD];
+};
+
+tas_status cl_make_queue(tas_device *device, bool timed, cl_command_queue *out)
+{
+    const struct cl_device *cl = device->cl;
+    cl_int error;
+    *out = clCreateCommandQueue(cl->context, cl->id, timed ? CL_QUEUE_PROFILING_ENABLE : 0, &error);
+    return error ? cl_fail(device, error, "clCreateCommandQueue") : TAS_OK;
+}
+
+/* 0 where the driver does not tell. */
+static uint64_t read_time(cl_event event, cl_profiling_info which)
+{
+    cl_ulong time = 0;
+    return clGetEventProfilingInfo(event, which, sizeof time, &time, NULL) ? 0 : time;
+}
+
+/* Reads and releases the oldest ones, whose commands have ended, or failed. */
+static void take_events(tas_device *device, int count)
+{
+    struct cl_events *e = ((struct cl_device *)device->cl)->events;
+    for (int k = 0; k < count; k++) {
+        const uint64_t start = read_time(e->event[k], CL_PROFILING_COMMAND_START);
+        const uint64_t end = read_time(e->event[k], CL_PROFILING_COMMAND_END);
+        profile_time(device->profile, e->held[k].row, start, end, e->held[k].beside);
+        clReleaseEvent(e->event[k]);
+    }
+    e->count -= count;
+    memmove(e->event, e->event + count, (size_t)e->count * sizeof *e->event);
+    memmove(e->held, e->held + count, (size_t)e->count * sizeof *e->held);
+}
+
+/* The younger half stays, so that the device has work meanwhile. What this wait says of a command that went wrong is kept for
+ * the caller's next wait: to fail here would be to say that the latest command was refused. */
+static void make_room(tas_device *device)
+{
+    struct cl_device *cl = device->cl;
+    cl_int error = clFlush(cl->queue);
+    if (!error) error = clWaitForEvents(EVENTS_HELD / 2, cl->events->event);
+    if (!cl->late_error) cl->late_error = error;
+    take_events(device, EVENTS_HELD / 2);
+}
+
+static void keep(tas_device *device, cl_event event, struct held held)
+{
+    struct cl_events *e = ((struct cl_device *)device->cl)->events;
+    if (e->count == EVENTS_HELD) make_room(device);
+    e->event[e->count] = event;
+    e->held[e->count++] = held;
+}
+
+void cl_keep_event(tas_device *device, cl_event event, const char *name, uint64_t bytes)
+{
+    keep(device, event, (struct held){.row = profile_count(device->profile, name, bytes)});
+}
+
+void cl_keep_stream(tas_device *device, cl_event event, uint64_t bytes)
+{
+    if (!is_profiled(device) || clRetainEvent(event)) return;
+    keep(device, event, (struct held){.row = profile_count(device->profile, "stream", bytes), .beside = true});
+}
+
+void cl_drop_events(struct cl_device *cl)
+{
+    for (int k = 0; cl->events && k < cl->events->count; k++) clReleaseEvent(cl->events->event[k]);
+    if (cl->events) cl->events->count = 0;
+    cl->late_error = CL_SUCCESS;
+}
+
+static tas_status finish_all(tas_device *device)
+{
+    struct cl_device *cl = device->cl;
+    tas_status status = device->driver->finish(device);
+    cl_int error = cl->transfers ? clFinish(cl->transfers) : CL_SUCCESS;
+    return status || !error ? status : cl_fail(device, error, "clFinish");
+}
+
+/* The queue for streams is made again by the next one. */
+static void set_queue(struct cl_device *cl, cl_command_queue queue)
+{
+    clReleaseCommandQueue(cl->queue);
+    cl->queue = queue;
+    if (cl->transfers) clReleaseCommandQueue(cl->transfers);
+    cl->transfers = NULL;
+}
+
+static tas_status begin(tas_device *device)
+{
+    struct cl_device *cl = device->cl;
+    cl_command_queue queue = NULL;
+    struct cl_events *events = malloc(sizeof *events);
+    if (!events) return fail(device->context, TAS_NO_MEMORY, "%s: no memory for events", device->info.id);
+    events->count = 0;
+    tas_status status = finish_all(device);
+    if (!status) status = cl_make_queue(device, true, &queue);
+    if (status) {
+        free(events);
+        return status;
+    }
+    set_queue(cl, queue);
+    cl->events = events;
+    return TAS_OK;
+}
+
+/* Where the driver gives no other queue the timed one stays: it does the same. */
+static tas_status end(tas_device *device)
+{
+    struct cl_device *cl = device->cl;
+    cl_int error;
+    tas_status status = finish_all(device);
+    take_events(device, cl->events->count);
+    free(cl->events);
+    cl->events = NULL;
+    cl_command_queue queue = clCreateCommandQueue(cl->context, cl->id, 0, &error);
+    if (!error) set_queue(cl, queue);
+    return status;
+}
+
+tas_status cl_measure(tas_device *device, bool on) { return on ? begin(device) : end(device); }

@@ -1,0 +1,369 @@
+/* Launches of convolutions on processors: cl/conv.cl, conv_weights.cl, conv_pack.cl. Those for GPUs are in conv_gpu.c. Which kernel
+ * runs, and its blocks, follow from sizes and the device's vectors; the sums, and so the bits, are the same. */
+#include "device/opencl/opencl.h"
+
+#include "ops/window.h"
+
+enum { GEOMETRY = WINDOW_GROUPS + 1, PACK_RUN = 64, WEIGHT_BLOCKS = 12, BIAS_OUTPUTS = 4 }; /* as in the kernels */
+
+static uint32_t outputs_of(const op_args *a) { return a->size[WINDOW_O] / a->size[WINDOW_GROUPS]; }
+static uint32_t channels_of(const op_args *a) { return a->size[WINDOW_C] / a->size[WINDOW_GROUPS]; }
+static uint32_t taps_of(const op_args *a) { return a->size[WINDOW_KH] * a->size[WINDOW_KW]; }
+static uint32_t positions_of(const op_args *a) { return a->size[WINDOW_OH] * a->size[WINDOW_OW]; }
+
+static int add_geometry(const op_args *a, cl_arg *args, int count)
+{
+    for (int i = 0; i < GEOMETRY; i++) args[count++] = A_U32(a->size[i]);
+    return count;
+}
+
+/* Vectors of 16 lanes fill a cache line. Of narrower ones two do, and bring more products a load: but one where that is
+ * enough, or where two would leave an eighth of all lanes empty that one does not. */
+static uint32_t lanes_for(tas_device *device, uint32_t tile)
+{
+    const uint32_t vec = cl_vector(device);
+    const uint64_t one = cl_blocks(tile, vec) * (uint64_t)vec, two = cl_blocks(tile, 2 * vec) * 2 * (uint64_t)vec;
+    if (tile == 1) return 1;
+    return vec == 16 || tile <= vec || (two - one) * 8 > two ? vec : 2 * vec;
+}
+
+/* The number in the list with which blocks of so many rows leave the fewest sums empty; `more` is what a block costs beside them. */
+static uint32_t best_block(const uint32_t *list, int length, uint32_t rows, uint32_t more)
+{
+    uint32_t best = list[0];
+    for (int i = 1; i < length; i++)
+        if (cl_blocks(rows, list[i]) * (list[i] + more) <= cl_blocks(rows, best) * (best + more)) best = list[i];
+    return best;
+}
+#define BEST_BLOCK(list, rows, more) best_block(list, (int)(sizeof(list) / sizeof *(list)), rows, more)
+
+/* Forward, and back to the input ----------------------------------------------------------------------------------------- */
+
+/* Rows of a block: as many as the registers take beside one value a vector, which are 32 where vectors have 16 lanes. Few
+ * numbers, since each is a kernel to build. */
+static uint32_t rows_for(const tas_device *device, const op_args *a, uint32_t rows)
+{
+    static const uint32_t many[] = {4, 8, 10, 12}, few[] = {4, 5, 6}, vectors[] = {1, 2, 4};
+    const uint32_t vec = cl_vector(device);
+    if (op_lanes(a) == 1) return vec * BEST_BLOCK(vectors, (uint32_t)cl_blocks(rows, vec), 1);
+    return vec == 16 || op_lanes(a) == vec ? BEST_BLOCK(many, rows, 1) : BEST_BLOCK(few, rows, 1);
+}
+
+/* How the weights lie in packed blocks: conv_pack_weights. */
+typedef struct packing {
+    uint32_t block, rows, depth, row_step, depth_step;
+} packing;
+
+static packing packing_of(const tas_device *device, const op_args *a)
+{
+    const uint32_t outputs = outputs_of(a), channels = channels_of(a), taps = taps_of(a);
+    if (a->op == OP_CONV_FORWARD)
+        return (packing){rows_for(device, a, outputs), outputs, channels, channels * taps, taps};
+    return (packing){rows_for(device, a, channels), channels, outputs, taps, channels * taps};
+}
+
+static uint64_t packed_scratch(tas_device *device, const op_args *a)
+{
+    const packing p = packing_of(device, a);
+    return cl_blocks(p.rows, p.block) * p.block * a->size[WINDOW_GROUPS] * p.depth * taps_of(a) * sizeof(float);
+}
+
+static tas_status get_kernel(tas_device *device, const op_args *a, const char *program, const char *name, uint32_t rows,
+                             cl_kernel *out)
+{
+    char options[64];
+    int n = snprintf(options, sizeof options, "-D VEC=%u -D LANES=%u", cl_vector(device), op_lanes(a));
+    if (rows) snprintf(options + n, sizeof options - (size_t)n, " -D ROWS=%u", rows);
+    return cl_get_kernel(device, program, name, options, out);
+}
+
+static tas_status pack_weights(tas_device *device, const op_args *a, const packing *p, const mem *w, const mem *scratch)
+{
+    const uint32_t taps = taps_of(a), run = 1 + 1024 / (taps * p->block);
+    cl_kernel kernel;
+    tas_status status = get_kernel(device, a, "conv_pack", "conv_pack_weights", 0, &kernel);
+    if (status) return status;
+    const cl_arg args[] = {A_MEM(w),    A_MEM(scratch),     A_U32(p->block),      A_U32(p->rows), A_U32(p->depth),
+                           A_U32(taps), A_U32(p->row_step), A_U32(p->depth_step), A_U32(run)};
+    cl_range range = cl_line(1, a->size[WINDOW_GROUPS] * cl_blocks(p->rows, p->block));
+    range.global[1] = cl_blocks(p->depth, run);
+    range.local[1] = 1;
+    return cl_launch(device, kernel, range, 9, args);
+}
+
+static tas_status forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    const packing p = packing_of(device, a);
+    cl_arg args[4 + GEOMETRY] = {A_MEM(&m[0]), A_MEM(scratch), A_MEM(&m[2]), A_MEM(&m[3])};
+    cl_kernel kernel;
+    tas_status status = get_kernel(device, a, "conv", "conv_forward", p.block, &kernel);
+    if (!status) status = pack_weights(device, a, &p, &m[1], scratch);
+    if (status) return status;
+    const cl_range range = {
+        .global = {a->size[WINDOW_GROUPS] * cl_blocks(p.rows, p.block), a->size[WINDOW_OH], op_padded(a) / op_lanes(a)},
+        .local = {1, 1, 1}};
+    return cl_launch(device, kernel, range, add_geometry(a, args, 4), args);
+}
+
+static tas_status backward_input(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    const packing p = packing_of(device, a);
+    cl_arg args[3 + GEOMETRY] = {A_MEM(&m[0]), A_MEM(scratch), A_MEM(&m[2])};
+    cl_kernel kernel;
+    tas_status status = get_kernel(device, a, "conv", "conv_backward_input", p.block, &kernel);
+    if (!status) status = pack_weights(device, a, &p, &m[1], scratch);
+    if (status) return status;
+    const cl_range range = {.global = {a->size[WINDOW_GROUPS] * cl_blocks(p.rows, p.block), a->size[WINDOW_H_IN],
+                                       op_padded(a) / op_lanes(a)},
+                            .local = {1, 1, 1}};
+    return cl_launch(device, kernel, range, add_geometry(a, args, 3), args);
+}
+
+/* To the weights ----------------------------------------------------------------------------------------------------------
+ * Whole granules run side by side in the lanes, where that fills them; what else there is of the tile runs one granule after
+ * the other, the lanes being outputs. Both add to the totals in the granules' order. */
+
+static const uint64_t packed_most = 4 << 20; /* bytes of x and dy that are packed at once, or one example or wave */
+
+typedef struct weights_way {
+    uint32_t vec, granule;
+    uint32_t cols, rows, spread_rows; /* blocks of sums: with granules in the lanes, and with outputs there */
+    uint32_t vectors;                 /* of the outputs of a group */
+    uint64_t x, dy, spread_dy;        /* elements an example */
+} weights_way;
+
+static weights_way way_of(const tas_device *device, const op_args *a)
+{
+    static const uint32_t cols[] = {5, 4, 3}, many[] = {2, 4, 5, 8}, spread[] = {2, 4};
+    weights_way w = {.vec = cl_vector(device), .granule = a->size[WINDOW_GRANULE]};
+    const uint32_t most = w.vec == 16 ? 25 : 12; /* sums that registers hold */
+    const uint32_t outputs = outputs_of(a), taps = a->size[WINDOW_KW] == 1 ? channels_of(a) : a->size[WINDOW_KW];
+    w.cols = BEST_BLOCK(cols, taps, 0);
+    int length = 1, spread_length = 1;
+    while (length < 4 && many[length] * w.cols <= most) length++;
+    while (spread_length < 2 && spread[spread_length] * w.cols <= most) spread_length++;
+    w.rows = best_block(many, length, outputs, 0);
+    w.vectors = (uint32_t)cl_blocks(outputs, w.vec);
+    w.spread_rows = best_block(spread, spread_length, w.vectors, 0);
+    w.x = window_in_elements(a);
+    w.dy = window_out_elements(a);
+    w.spread_dy = (uint64_t)a->size[WINDOW_GROUPS] * w.vectors * w.vec * positions_of(a);
+    return w;
+}
+
+static uint64_t at_most(uint64_t wanted, uint64_t bytes)
+{
+    const uint64_t fit = packed_most / bytes ? packed_most / bytes : 1;
+    return wanted < fit ? wanted : fit;
+}
+
+/* Examples that are packed at once for lanes of outputs, and waves for lanes of granules. */
+static uint64_t example_bytes(const weights_way *w) { return (w->x + w->spread_dy) * sizeof(float); }
+static uint64_t wave_bytes(const weights_way *w) { return w->vec * w->granule * (w->x + w->dy) * sizeof(float); }
+
+/* Where whole waves of granules run abreast, what is left for lanes of outputs comes in runs that are shorter than a wave. */
+static uint64_t spread_most(const weights_way *w, const op_args *a)
+{
+    const uint64_t wave = (uint64_t)w->vec * w->granule;
+    return at_most(wave && op_lanes(a) > 1 && wave < a->n ? wave : a->n, example_bytes(w));
+}
+
+static uint64_t weights_scratch(tas_device *device, const op_args *a)
+{
+    const weights_way w = way_of(device, a);
+    const uint64_t spread = spread_most(&w, a) * example_bytes(&w);
+    const uint64_t whole = w.granule > 1 ? a->n / w.granule : 0;
+    if (!whole) return spread;
+    const uint64_t waves = at_most(cl_blocks(whole, w.vec), wave_bytes(&w)) * wave_bytes(&w);
+    return spread > waves ? spread : waves;
+}
+
+/* How many of the whole granules that come next run side by side: full waves, and a last one where that costs less than going
+ * on with lanes of outputs, packing included. */
+static uint32_t granules_abreast(const weights_way *w, const op_args *a, uint32_t r)
+{
+    if (!w->granule || op_lanes(a) == 1 || (a->first + r) % w->granule) return 0;
+    const uint32_t whole = (a->n - r) / w->granule, rest = whole % w->vec;
+    const size_t abreast = cl_blocks(outputs_of(a), w->rows) * w->rows;
+    const size_t apart = rest * cl_blocks(w->vectors, w->spread_rows) * w->spread_rows;
+    return 4 * abreast < 5 * apart ? whole : whole - rest;
+}
+
+typedef struct weights_run {
+    bool spread;
+    const mem *x, *dy;
+    uint32_t dy_at;           /* place in its buffer, in floats */
+    uint32_t n, first, pitch; /* granules or examples; see cl/conv_weights.cl */
+} weights_run;
+
+/* Blocks of a work-item: many share what they load, but leave fewer items to the device's units. In steps of one position, of
+ * which bringing a row's dy costs about two. */
+static uint32_t blocks_of_item(const tas_device *device, size_t all, size_t row_blocks, uint32_t cols)
+{
+    const size_t units = device->info.compute_units ? device->info.compute_units : 1;
+    size_t best = 1, least = SIZE_MAX;
+    for (size_t count = 1; count <= WEIGHT_BLOCKS && count <= all; count++) {
+        const size_t cost = cl_blocks(cl_blocks(all, count) * row_blocks, units) * (count * cols + 2);
+        if (cost <= least) best = count, least = cost;
+    }
+    return (uint32_t)best;
+}
+
+static tas_status run_weights(tas_device *device, const op_args *a, const weights_way *w, const weights_run *r,
+                              const mem *m)
+{
+    /* dy of a strip: in the cache of level 2, which brings whole lines; of level 1 where a vector is but half of a line */
+    const uint32_t bytes = (r->pitch > w->vec ? 16 : 96) << 10;
+    const uint32_t rows = r->spread ? w->spread_rows : w->rows, channels = channels_of(a), kw = a->size[WINDOW_KW];
+    const size_t row_blocks = a->size[WINDOW_GROUPS] * cl_blocks(r->spread ? w->vectors : outputs_of(a), rows);
+    const size_t all =
+        a->size[WINDOW_KH] * (kw == 1 ? cl_blocks(channels, w->cols) : channels * cl_blocks(kw, w->cols));
+    const uint32_t count = blocks_of_item(device, all, row_blocks, w->cols);
+    const uint32_t near = bytes / (rows * 64), ow = a->size[WINDOW_OW];
+    const uint32_t lines = ow < near ? near / ow : 1, across = (uint32_t)cl_blocks(ow, cl_blocks(ow, near));
+    char options[80];
+    cl_kernel kernel;
+    snprintf(options, sizeof options, "-D VEC=%u -D ROWS=%u -D COLS=%u -D SPREAD=%d", w->vec, rows, w->cols, r->spread);
+    tas_status status = cl_get_kernel(device, "conv_weights", "conv_backward_weights", options, &kernel);
+    if (status) return status;
+    cl_arg args[5 + GEOMETRY + 8] = {A_MEM(r->x), A_MEM(r->dy), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(r->dy_at)};
+    const cl_arg more[] = {A_U32(w->granule), A_U32(r->n),  A_U32(r->first), A_U32(a->batch),
+                           A_U32(r->pitch),   A_U32(count), A_U32(lines),    A_U32(across)};
+    int n = add_geometry(a, args, 5);
+    for (int i = 0; i < 8; i++) args[n++] = more[i];
+    cl_range range = cl_line(1, cl_blocks(all, count));
+    range.global[1] = row_blocks;
+    range.local[1] = 1;
+    return cl_launch(device, kernel, range, n, args);
+}
+
+/* Packs `count` whole granules of one operand, from example r of the tile on. */
+static tas_status pack_granules(tas_device *device, const op_args *a, const weights_way *w, const mem *from,
+                                const mem *to, uint32_t at, uint64_t elements, uint32_t r, uint32_t count)
+{
+    cl_kernel kernel;
+    tas_status status = get_kernel(device, a, "conv_pack", "conv_pack_granules", 0, &kernel);
+    if (status) return status;
+    const cl_arg args[] = {A_MEM(from), A_MEM(to),         A_U32(at),   A_U32((uint32_t)elements),
+                           A_U32(r),    A_U32(w->granule), A_U32(count)};
+    cl_range range = cl_line(1, cl_blocks(elements, PACK_RUN));
+    range.global[1] = cl_blocks(count, w->vec);
+    range.local[1] = 1;
+    return cl_launch(device, kernel, range, 7, args);
+}
+
+/* `count` whole granules from example r on, side by side. */
+static tas_status run_abreast(tas_device *device, const op_args *a, const weights_way *w, uint32_t r, uint32_t count,
+                              const mem *m, const mem *scratch)
+{
+    const uint32_t number = (a->first + r) / w->granule;
+    if (w->granule == 1) /* r is 0: they lie in the lanes already */
+        return run_weights(device, a, w, &(weights_run){false, &m[0], &m[1], 0, count, number, op_lanes(a)}, m);
+    const uint32_t most = w->vec * (uint32_t)at_most(cl_blocks(count, w->vec), wave_bytes(w));
+    tas_status status = TAS_OK;
+    for (uint32_t done = 0, some; done < count && !status; done += some, r += some * w->granule) {
+        some = count - done < most ? count - done : most;
+        const uint32_t dy_at = (uint32_t)(cl_blocks(some, w->vec) * w->vec * w->granule * w->x);
+        status = pack_granules(device, a, w, &m[0], scratch, 0, w->x, r, some);
+        if (!status) status = pack_granules(device, a, w, &m[1], scratch, dy_at, w->dy, r, some);
+        const weights_run run = {false, scratch, scratch, dy_at, some, number + done, w->vec};
+        if (!status) status = run_weights(device, a, w, &run, m);
+    }
+    return status;
+}
+
+/* x of `count` examples from r on to rows, and dy to vectors of outputs behind them. */
+static tas_status pack_spread(tas_device *device, const op_args *a, const weights_way *w, uint32_t r, uint32_t count,
+                              uint32_t dy_at, const mem *m, const mem *scratch)
+{
+    const uint32_t lanes = op_lanes(a), panels = (r + count - 1) / lanes - r / lanes + 1;
+    cl_kernel rows, outputs;
+    tas_status status = get_kernel(device, a, "conv_pack", "conv_pack_rows", 0, &rows);
+    if (!status) status = get_kernel(device, a, "conv_pack", "conv_pack_outputs", 0, &outputs);
+    if (status) return status;
+    const cl_arg row_args[] = {A_MEM(&m[0]), A_MEM(scratch), A_U32((uint32_t)w->x), A_U32(r), A_U32(count)};
+    const cl_arg output_args[] = {A_MEM(&m[1]),
+                                  A_MEM(scratch),
+                                  A_U32(dy_at),
+                                  A_U32(a->size[WINDOW_O]),
+                                  A_U32(positions_of(a)),
+                                  A_U32(a->size[WINDOW_GROUPS]),
+                                  A_U32(r),
+                                  A_U32(count)};
+    const cl_range row_range = {.global = {cl_blocks(w->x, PACK_RUN), panels, 1}, .local = {1, 1, 1}};
+    const cl_range output_range = {
+        .global = {cl_blocks(positions_of(a), PACK_RUN), (size_t)a->size[WINDOW_GROUPS] * w->vectors, panels},
+        .local = {1, 1, 1}};
+    status = cl_launch(device, rows, row_range, 5, row_args);
+    if (!status) status = cl_launch(device, outputs, output_range, 8, output_args);
+    return status;
+}
+
+/* `count` examples from r on, granule after granule. */
+static tas_status run_spread(tas_device *device, const op_args *a, const weights_way *w, uint32_t r, uint32_t count,
+                             const mem *m, const mem *scratch)
+{
+    const uint32_t most = (uint32_t)spread_most(w, a);
+    tas_status status = TAS_OK;
+    for (uint32_t end = r + count, some; r < end && !status; r += some) {
+        some = end - r < most ? end - r : most;
+        const uint32_t dy_at = (uint32_t)(some * w->x);
+        status = pack_spread(device, a, w, r, some, dy_at, m, scratch);
+        const weights_run run = {true, scratch, scratch, dy_at, some, a->first + r, 1};
+        if (!status) status = run_weights(device, a, w, &run, m);
+    }
+    return status;
+}
+
+static tas_status backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    const weights_way w = way_of(device, a);
+    tas_status status = TAS_OK;
+    for (uint32_t r = 0, some; r < a->n && !status; r += some) {
+        const uint32_t within = w.granule ? (a->first + r) % w.granule : 0, abreast = granules_abreast(&w, a, r);
+        some = abreast ? abreast * w.granule : a->n - r;
+        if (abreast) {
+            status = run_abreast(device, a, &w, r, abreast, m, scratch);
+            continue;
+        }
+        if (within && w.granule - within < some) some = w.granule - within;
+        status = run_spread(device, a, &w, r, some, m, scratch);
+    }
+    return status;
+}
+
+static tas_status backward_bias(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    cl_kernel kernel;
+    (void)scratch;
+    tas_status status = get_kernel(device, a, "conv_pack", "conv_backward_bias", 0, &kernel);
+    if (status) return status;
+    const cl_arg args[] = {A_MEM(&m[0]),
+                           A_MEM(&m[1]),
+                           A_MEM(&m[2]),
+                           A_U32(a->n),
+                           A_U32(a->size[WINDOW_O]),
+                           A_U32(positions_of(a)),
+                           A_U32(a->first),
+                           A_U32(a->batch),
+                           A_U32(a->size[WINDOW_GRANULE])};
+    return cl_launch(device, kernel, cl_line(1, cl_blocks(a->size[WINDOW_O], BIAS_OUTPUTS)), 9, args);
+}
+
+void cl_override_conv(tas_device *device)
+{
+    const struct cl_device *cl = device->cl;
+    device->lanes = NULL;
+    if (!cl->cpu) {
+        cl_override_conv_gpu(device);
+        return;
+    }
+    device->lanes = lanes_for;
+    device->launch[OP_CONV_FORWARD] = forward;
+    device->launch[OP_CONV_BACKWARD_INPUT] = backward_input;
+    device->launch[OP_CONV_BACKWARD_WEIGHTS] = backward_weights;
+    device->launch[OP_CONV_BACKWARD_BIAS] = backward_bias;
+    device->scratch[OP_CONV_FORWARD] = device->scratch[OP_CONV_BACKWARD_INPUT] = packed_scratch;
+    device->scratch[OP_CONV_BACKWARD_WEIGHTS] = weights_scratch;
+    device->scratch[OP_CONV_BACKWARD_BIAS] = NULL;
+}

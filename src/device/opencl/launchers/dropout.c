@@ -1,0 +1,47 @@
+/* Launches of cl/dropout.cl. */
+#include "device/opencl/opencl.h"
+
+#include "philox.h"
+
+enum { E, LAYER, THRESHOLD };
+
+/* Philox blocks that a work-item draws: of whole panels of examples, and enough to keep vectors busy. */
+static uint32_t draws_of(tas_device *device, const op_args *a)
+{
+    const struct cl_device *cl = device->cl;
+    const uint32_t enough = 2 * cl_vector(device);
+    if (!cl->cpu) return 1;
+    return op_lanes(a) > enough ? op_lanes(a) : enough;
+}
+
+static tas_status dropout(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    const struct cl_device *cl = device->cl;
+    const uint32_t group = cl->cpu ? 1 : cl->group, draws = draws_of(device, a), span = 4 * draws / op_lanes(a);
+    char options[64];
+    cl_kernel kernel;
+    (void)scratch;
+    snprintf(options, sizeof options, "-D GROUP=%u -D LANES=%u -D DRAWS=%u", group, op_lanes(a), draws);
+    tas_status status = cl_get_kernel(device, "dropout", "dropout", options, &kernel);
+    if (status) return status;
+    const cl_arg args[] = {A_MEM(&m[0]),
+                           A_MEM(&m[1]),
+                           A_MEM(&m[2]),
+                           A_U32(a->n),
+                           A_U32(a->size[E]),
+                           A_U32(a->at),
+                           A_U32((uint32_t)a->seed),
+                           A_U32((uint32_t)(a->seed >> 32)),
+                           A_U32(PHILOX_DROPOUT | a->size[LAYER]),
+                           A_U32(a->epoch),
+                           A_U32(a->evaluating ? 0 : a->size[THRESHOLD]),
+                           A_F32(a->evaluating ? 1 : a->scalar[0])};
+    cl_range range = cl_line(group, (a->size[E] + span - 1) / span);
+    range.global[1] = op_padded(a) / op_lanes(a);
+    return cl_launch(device, kernel, range, sizeof args / sizeof *args, args);
+}
+
+void cl_override_dropout(tas_device *device)
+{
+    device->launch[OP_DROPOUT_FORWARD] = device->launch[OP_DROPOUT_BACKWARD] = dropout;
+}

@@ -1,0 +1,91 @@
+/* Launches of cl/pool.cl. */
+#include "device/opencl/opencl.h"
+#include "ops/window.h"
+
+enum { COUNT, RECIPROCAL };
+enum { POOL_RUN = 64, POOL_ARGS = 15 };
+
+static uint32_t run_of(const struct cl_device *cl) { return cl->cpu ? POOL_RUN : 1; }
+
+/* Runs a kernel over `items` work-items, and tells it of `count` elements. Means take two scalars more. */
+static tas_status pool(tas_device *device, const op_args *a, const mem *m, int operands, const char *name,
+                       uint32_t items, uint32_t count)
+{
+    static const int window[] = {WINDOW_H_IN, WINDOW_W_IN, WINDOW_OH, WINDOW_OW, WINDOW_KH,
+                                 WINDOW_KW,   WINDOW_SY,   WINDOW_SX, WINDOW_PY, WINDOW_PX};
+    const struct cl_device *cl = device->cl;
+    const uint32_t group = cl->cpu ? 1 : cl->group;
+    cl_arg args[POOL_ARGS];
+    char options[64];
+    cl_kernel kernel;
+    int k = 0;
+    snprintf(options, sizeof options, "-D GROUP=%u -D RUN=%u -D LANES=%u", group, run_of(cl), op_lanes(a));
+    tas_status status = cl_get_kernel(device, "pool", name, options, &kernel);
+    if (status) return status;
+    for (; k < operands; k++) args[k] = A_MEM(&m[k]);
+    args[k++] = A_U32(count);
+    if (a->op == OP_AVERAGE_POOL_FORWARD || a->op == OP_AVERAGE_POOL_BACKWARD) {
+        args[k++] = A_F32(a->scalar[COUNT]);
+        args[k++] = A_F32(a->scalar[RECIPROCAL]);
+    }
+    for (size_t w = 0; w < sizeof window / sizeof *window; w++) args[k++] = A_U32(a->size[window[w]]);
+    return cl_launch(device, kernel, cl_line(group, items), k, args);
+}
+
+/* Planes of examples and channels, each of LANES examples. */
+static uint32_t planes_of(const op_args *a) { return op_padded(a) / op_lanes(a) * a->size[WINDOW_C]; }
+
+static tas_status by_outputs(tas_device *device, const op_args *a, const mem *m, int operands, const char *name)
+{
+    const uint32_t count = planes_of(a) * a->size[WINDOW_OH] * a->size[WINDOW_OW], run = run_of(device->cl);
+    return pool(device, a, m, operands, name, count / run + (count % run != 0), count);
+}
+
+static tas_status by_inputs(tas_device *device, const op_args *a, const mem *m, int operands, const char *name)
+{
+    const uint32_t count = planes_of(a) * a->size[WINDOW_H_IN] * a->size[WINDOW_W_IN], run = run_of(device->cl);
+    return pool(device, a, m, operands, name, count / run + (count % run != 0), count);
+}
+
+static tas_status max_forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    (void)scratch;
+    return by_outputs(device, a, m, 2, "max_pool_forward");
+}
+
+/* Whether no input is in two windows. */
+static bool windows_are_apart(const op_args *a)
+{
+    return (a->size[WINDOW_OH] == 1 || a->size[WINDOW_SY] >= a->size[WINDOW_KH]) &&
+           (a->size[WINDOW_OW] == 1 || a->size[WINDOW_SX] >= a->size[WINDOW_KW]);
+}
+
+/* On GPUs by inputs, so that neighbours write neighbours; on processors each window is looked at once. */
+static tas_status max_backward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    const struct cl_device *cl = device->cl;
+    (void)scratch;
+    if (!cl->cpu) return by_inputs(device, a, m, 3, "max_pool_backward");
+    if (windows_are_apart(a)) return by_outputs(device, a, m, 3, "max_pool_backward_apart");
+    return pool(device, a, m, 3, "max_pool_backward_planes", planes_of(a), planes_of(a));
+}
+
+static tas_status average_forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    (void)scratch;
+    return by_outputs(device, a, m, 2, "average_pool_forward");
+}
+
+static tas_status average_backward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    (void)scratch;
+    return by_inputs(device, a, m, 2, "average_pool_backward");
+}
+
+void cl_override_pool(tas_device *device)
+{
+    device->launch[OP_MAX_POOL_FORWARD] = max_forward;
+    device->launch[OP_MAX_POOL_BACKWARD] = max_backward;
+    device->launch[OP_AVERAGE_POOL_FORWARD] = average_forward;
+    device->launch[OP_AVERAGE_POOL_BACKWARD] = average_backward;
+}

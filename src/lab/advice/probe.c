@@ -1,0 +1,126 @@
+/* What single runs say: the outcome of one, and the batch that a short probe recommends before any sweep. */
+#include "lab/advice/recommend.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The median of the last quarter, of at most its last 32: a single high loss is no divergence. */
+static double late_loss(const double *losses, size_t count)
+{
+    double last[32];
+    size_t n = (count + 3) / 4;
+    if (n > 32) n = 32;
+    memcpy(last, losses + count - n, n * sizeof *last);
+    qsort(last, n, sizeof *last, by_size);
+    return n % 2 ? last[n / 2] : 0.5 * (last[n / 2 - 1] + last[n / 2]);
+}
+
+row_outcome recommend_outcome(const double *losses, size_t count, double target, bool fits)
+{
+    double least = INFINITY;
+    if (!fits) return ROW_OVER_BUDGET;
+    if (!count) return ROW_NOT_MEASURED;
+    for (size_t i = 0; i < count; i++) {
+        if (!isfinite(losses[i])) return ROW_DIVERGED;
+        if (losses[i] <= target) return ROW_REACHED;
+        if (losses[i] < least) least = losses[i];
+    }
+    return count > 1 && late_loss(losses, count) > 0.5 * (least + losses[0]) ? ROW_DIVERGED : ROW_UNDERTRAINED;
+}
+
+/* The probe -------------------------------------------------------------------------------------------------------- */
+
+/* The time to a target at B, but for the factor S_min. */
+static double time_at(const recommend_probe *probe, double batch)
+{
+    return (1 + probe->noise.value / batch) * fit_seconds(&probe->time, batch);
+}
+
+/* Where a step takes as long whatever the batch, steps alone count: at 20 B_noise they are within 5 % of the fewest. */
+static double knee_of(const fit_time *time, double noise_scale)
+{
+    return time->each > 0 ? sqrt(time->fixed / time->each * noise_scale) : 20 * noise_scale;
+}
+
+static recommend_unknown why_not(const recommend_probe *probe)
+{
+    const noise_answer *n = &probe->noise;
+    if (probe->no_memory) return UNKNOWN_NO_MEMORY;
+    if (!probe->falls) return UNKNOWN_NOT_FALLING;
+    if (!probe->plain_sgd) return UNKNOWN_NOT_PLAIN_SGD;
+    if (probe->too_short) return UNKNOWN_TOO_SHORT;
+    if (probe->no_time) return UNKNOWN_NO_TIME;
+    if (n->state != NOISE_KNOWN || !isfinite(n->value) || !isfinite(n->high)) return UNKNOWN_NOISE_OPEN;
+    if (!(n->low > 0 && n->high <= 4 * n->low)) return UNKNOWN_NOISE_WIDE;
+    return probe->time.known && fit_seconds(&probe->time, 1) > 0 ? UNKNOWN_NOTHING : UNKNOWN_NOT_TIMED;
+}
+
+/* The bound that forbids a batch, DECIDED_SPEED where none does. Examples to the target are E_min (1 + B / B_noise). */
+static recommend_decision bound_at(const recommend_probe *probe, uint64_t batch)
+{
+    const recommend_limits *l = &probe->limits;
+    if (l->batch_most && batch > l->batch_most) return DECIDED_LIMIT;
+    if (batch > 1 && batch > limits_most(l)) return DECIDED_DATA;
+    if (batch > 1 && l->waste > 0 && 1 + (double)batch / probe->noise.value > l->waste) return DECIDED_WASTE;
+    if (probe->timed_most && batch > probe->timed_most) return DECIDED_TIMED;
+    return DECIDED_SPEED;
+}
+
+static recommend_side side_at(const recommend_probe *probe, uint64_t batch, uint64_t chosen)
+{
+    static const row_verdict verdicts[DECIDED_COUNT] = {[DECIDED_SPEED] = VERDICT_NOT_MEASURED,
+                                                        [DECIDED_LIMIT] = VERDICT_LIMIT,
+                                                        [DECIDED_DATA] = VERDICT_DATA,
+                                                        [DECIDED_WASTE] = VERDICT_WASTE,
+                                                        [DECIDED_TIMED] = VERDICT_NOT_MEASURED};
+    if (!batch) return (recommend_side){0, VERDICT_NOT_MEASURED, NAN, NAN};
+    const double noise_scale = probe->noise.value;
+    return (recommend_side){.batch = batch,
+                            .verdict = verdicts[bound_at(probe, batch)],
+                            .seconds = time_at(probe, (double)batch) / time_at(probe, (double)chosen),
+                            .examples = ((double)batch + noise_scale) / ((double)chosen + noise_scale)};
+}
+
+enum { PROBE_MOST = 1 << 20 }; /* examples: no larger batch is ever recommended unseen */
+
+static void fill_probed(const recommend_probe *probe, recommendation *out)
+{
+    const double wanted = log2(out->knee);
+    uint64_t batch = wanted < 0 ? 1 : wanted > 20 ? PROBE_MOST : (uint64_t)1 << lround(wanted);
+    for (; bound_at(probe, batch) != DECIDED_SPEED; batch /= 2) out->decided = bound_at(probe, batch);
+    const double best = time_at(probe, (double)batch);
+    out->batch = out->range_low = out->range_high = batch;
+    while (out->range_low > 1 && time_at(probe, (double)(out->range_low / 2)) <= 1.05 * best) out->range_low /= 2;
+    while (out->range_high < PROBE_MOST && bound_at(probe, out->range_high * 2) == DECIDED_SPEED &&
+           time_at(probe, (double)(out->range_high * 2)) <= 1.05 * best)
+        out->range_high *= 2;
+    out->lr = probe->lr * (1 + probe->noise.value / RECOMMEND_DEFAULT) / (1 + probe->noise.value / (double)batch);
+    out->half = side_at(probe, batch / 2, batch);
+    out->twice = side_at(probe, batch * 2, batch);
+}
+
+bool recommend_probed(const recommend_probe *probe, recommendation *out)
+{
+    memset(out, 0, sizeof *out);
+    if (!limits_usable(&probe->limits) || !(probe->lr > 0 && isfinite(probe->lr))) return false;
+    const recommend_input none = {.limits = probe->limits, .lr = probe->lr};
+    recommend_default(&none, why_not(probe), out); /* also fills in what a probe cannot know */
+    out->time = probe->time;
+    out->knee = NAN;
+    out->knee_high = INFINITY;
+    if (out->unknown) return true;
+    out->decided = DECIDED_SPEED;
+    out->sure = SURE_LITTLE; /* the noise scale stands in for the critical batch, from which it may be far */
+    out->knee = knee_of(&probe->time, probe->noise.value);
+    out->knee_low = knee_of(&probe->time, probe->noise.low);
+    out->knee_high = knee_of(&probe->time, probe->noise.high);
+    fill_probed(probe, out);
+    return true;
+}

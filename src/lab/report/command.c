@@ -1,0 +1,121 @@
+/* The command that trains as the sweep recommends. */
+#include "base/base.h"
+#include "lab/report/report.h"
+#include "lab/sweep/stages.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The shortest form that reads back as the same float. */
+static void add_float(buffer *out, const char *option, float value)
+{
+    char text[32];
+    for (int digits = 1; digits <= 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)value);
+        if (strtof(text, NULL) == value) break;
+    }
+    buffer_print(out, " %s %s", option, text);
+}
+
+static void add_optimizer(buffer *out, const tas_train_options *is, const tas_train_options *plain)
+{
+    static const char *const names[] = {[TAS_SGD] = "sgd", [TAS_ADAM] = "adam", [TAS_ADAMW] = "adamw"};
+    if (is->optimizer != TAS_SGD) {
+        buffer_print(out, " --optimizer %s", names[is->optimizer]);
+        if (is->beta1 != plain->beta1) add_float(out, "--beta1", is->beta1);
+        if (is->beta2 != plain->beta2) add_float(out, "--beta2", is->beta2);
+        if (is->epsilon != plain->epsilon) add_float(out, "--epsilon", is->epsilon);
+    } else {
+        if (is->momentum != plain->momentum) add_float(out, "--momentum", is->momentum);
+        if (is->nesterov) buffer_print(out, " --nesterov");
+    }
+    if (is->weight_decay != plain->weight_decay) add_float(out, "--weight-decay", is->weight_decay);
+}
+
+/* How long the command trains: `steps`, or where they are 0 `epochs`; 0: as it does without being told, which is one. */
+typedef struct course {
+    uint64_t steps, epochs, warmup;
+} course;
+
+/* Whole epochs, enough for the steps to the target. The length of the sweep's runs where the rate's course ends with the run, or its warm-up would
+ * not fit. A sweep's steps of warm-up and decay are those of a batch of base_batch, and a warm-up is cut to the run, as trial_options() does. */
+static course course_of(const tas_sweep *sweep)
+{
+    const recommendation *r = &sweep->advice;
+    const tas_train_options *is = &sweep->is.train;
+    const bool expected = isfinite(r->steps) && r->steps > 0 && sweep->examples;
+    const double epochs = expected ? ceil(r->steps * (double)r->batch / (double)sweep->examples) : sweep->is.epochs;
+    course c = {.epochs = epochs >= 1 ? (uint64_t)llround(epochs) : 0,
+                .warmup = (uint64_t)llround((double)is->warmup * (double)is->base_batch / (double)r->batch)};
+    if (!sweep->examples) return c;
+    const uint64_t own = trial_steps(sweep, r->batch, examples_most(sweep));
+    const uint64_t in_epochs = (c.epochs ? c.epochs : 1) * ((sweep->examples - 1) / r->batch + 1);
+    if (c.warmup > own) c.warmup = own;
+    if (is->schedule == TAS_SCHEDULE_COSINE || c.warmup > in_epochs) c.steps = own;
+    return c;
+}
+
+static void add_schedule(buffer *out, const tas_train_options *is, uint64_t batch, uint64_t warmup)
+{
+    static const char *const names[] = {
+        [TAS_SCHEDULE_CONSTANT] = "constant", [TAS_SCHEDULE_STEP] = "step", [TAS_SCHEDULE_COSINE] = "cosine"};
+    const double k = (double)is->base_batch / (double)batch;
+    if (warmup) buffer_print(out, " --warmup %" PRIu64, warmup); /* one of 0 steps cannot be asked for */
+    if (is->schedule == TAS_SCHEDULE_CONSTANT) return;
+    buffer_print(out, " --schedule %s", names[is->schedule]);
+    if (is->schedule == TAS_SCHEDULE_STEP) {
+        buffer_print(out, " --decay-steps %.0f", fmax(1, round((double)is->decay_steps * k)));
+        add_float(out, "--decay", is->decay);
+    } else if (is->lr_end != 0) {
+        add_float(out, "--lr-end", is->lr_end);
+    }
+}
+
+static void add_length(buffer *out, const course *c)
+{
+    if (c->steps)
+        buffer_print(out, " --steps %" PRIu64, c->steps);
+    else if (c->epochs)
+        buffer_print(out, " --epochs %" PRIu64, c->epochs);
+}
+
+void report_command(const tas_sweep *sweep, buffer *out)
+{
+    const recommendation *r = &sweep->advice;
+    const tas_train_options *is = &sweep->is.train;
+    const course c = course_of(sweep);
+    tas_train_options plain;
+    tas_train_options_init(&plain);
+    buffer_print(out, "tassello train ");
+    buffer_quote(out, *sweep->net ? sweep->net : "NET");
+    buffer_print(out, " ");
+    buffer_quote(out, *sweep->data ? sweep->data : "DATA");
+    buffer_print(out, " --batch %" PRIu64, r->batch);
+    if (r->lr > 0 && isfinite(r->lr)) add_float(out, "--lr", (float)r->lr);
+    add_optimizer(out, is, &plain);
+    add_schedule(out, is, r->batch, c.warmup);
+    add_length(out, &c);
+    if (sweep->is.seed != plain.seed)
+        buffer_print(out, " --seed %" PRIu64, sweep->is.seed); /* it draws what is held out */
+    if (sweep->is.examples) buffer_print(out, " --examples %" PRIu64, sweep->is.examples);
+    if (sweep->validation) buffer_print(out, " --validation %" PRIu64, sweep->validation);
+    if (sweep->is.budget) buffer_print(out, " --budget %" PRIu64, sweep->is.budget);
+    if (*sweep->device) {
+        buffer_print(out, " --device ");
+        buffer_quote(out, sweep->device);
+    }
+}
+
+char *tas_sweep_command(const tas_sweep *sweep)
+{
+    entry_state saved;
+    buffer out = {0};
+    entry_begin(sweep->context, &saved);
+    report_command(sweep, &out);
+    entry_end(&saved);
+    if (!out.failed) return out.text;
+    free(out.text);
+    return NULL;
+}

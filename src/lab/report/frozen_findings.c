@@ -1,0 +1,260 @@
+/* Claims about the gradient and the weights, held against what was measured at weights that stand still and late in the runs. */
+#include "lab/report/findings.h"
+
+#include "base/format.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+/* One of a batch's figures at frozen weights: what was measured, its standard error, what theory expects. */
+typedef struct figure {
+    double value, error, expected;
+} figure;
+
+static figure variance_of(const frozen_facts *f)
+{
+    return (figure){f->variance, f->variance_error, f->variance_expected};
+}
+
+static figure cosine_of(const frozen_facts *f) { return (figure){f->cosine, f->cosine_error, f->cosine_expected}; }
+
+/* A standard deviation's own standard error is s / sqrt(2 (n - 1)), near enough. */
+static figure loss_of(const frozen_facts *f)
+{
+    const double error = f->draws > 1 ? f->loss_spread / sqrt(2.0 * (f->draws - 1)) : NAN;
+    return (figure){f->loss_spread, error, f->loss_expected};
+}
+
+typedef struct measure {
+    const char *claim, *name; /* the name with a capital letter */
+    figure (*of)(const frozen_facts *);
+    int wanted; /* the sign of the change with the batch that is claimed */
+} measure;
+
+static const measure measures[] = {
+    {"A larger batch has less variance: its gradient is closer to that of the whole set.",
+     "The mean squared distance of a batch's gradient from the full one", variance_of, -1},
+    {"A larger batch estimates the gradient better: it points in a truer direction.",
+     "The cosine between a batch's gradient and the full one", cosine_of, +1},
+    {"A larger batch estimates the cost better.", "The standard deviation of a batch's loss", loss_of, -1},
+};
+
+/* Of the batches measured at a point, the smallest and the largest. */
+static bool ends_at(const tas_sweep *sweep, const frozen_point *point, const measure *m, int *small, int *large)
+{
+    *small = *large = -1;
+    for (int i = 0; i < sweep->count; i++) {
+        if (point->batch[i].draws < 2 || !isfinite(m->of(&point->batch[i]).value)) continue;
+        if (*small < 0 || sweep->batch[i].batch < sweep->batch[*small].batch) *small = i;
+        if (*large < 0 || sweep->batch[i].batch > sweep->batch[*large].batch) *large = i;
+    }
+    return *small >= 0 && *small != *large;
+}
+
+/* What the change with the batch is at one point, and says it. */
+static finding_verdict say_point(writer *w, const tas_sweep *sweep, const frozen_point *point, const measure *m,
+                                 int small, int large)
+{
+    const figure a = m->of(&point->batch[small]), b = m->of(&point->batch[large]);
+    const double change = b.value - a.value, reach = 1.96 * hypot(a.error, b.error);
+    say(w, " at the %s %s at B = %" PRIu64 " and %s at B = %" PRIu64, point->name, number_word(a.value).text,
+        sweep->batch[small].batch, number_word(b.value).text, sweep->batch[large].batch);
+    if (!isfinite(reach)) return FINDING_NOT_KNOWN;
+    if (fabs(change) <= reach) {
+        say(w, ", no difference seen (%s \u00b1 %s)", number_word(change).text, number_word(reach).text);
+        return FINDING_NO_DIFFERENCE;
+    }
+    return change * m->wanted > 0 ? FINDING_AGREES : FINDING_DISAGREES;
+}
+
+/* How far measured and expected lie apart over all points and batches. */
+static void say_theory(writer *w, const tas_sweep *sweep, const measure *m)
+{
+    double low = INFINITY, high = -INFINITY;
+    int off = 0, all = 0, draws = 0;
+    for (int p = 0; p < FROZEN_POINTS; p++)
+        for (int i = 0; i < sweep->count && sweep->frozen[p].name; i++) {
+            const frozen_facts *f = &sweep->frozen[p].batch[i];
+            const figure one = m->of(f);
+            if (f->draws < 2 || !isfinite(one.value) || !isfinite(one.expected) || !(one.expected > 0)) continue;
+            all++;
+            if (f->draws < draws || !draws) draws = f->draws;
+            low = fmin(low, one.value / one.expected);
+            high = fmax(high, one.value / one.expected);
+            if (isfinite(one.error) && fabs(one.value - one.expected) > 3 * one.error) off++;
+        }
+    if (!all) return;
+    say(w, " Of %d draws or more each, the figures are %s to %s times what theory expects", draws,
+        number_word(low).text, number_word(high).text);
+    if (off)
+        say(w, "; %d of %d are off by more than three standard errors.", off, all);
+    else
+        say(w, ", none off by more than three standard errors.");
+}
+
+static void find_frozen(const tas_sweep *sweep, const measure *m, finding *out)
+{
+    int counts[FINDING_VERDICTS] = {0}, points = 0, small, large;
+    *out = (finding){.claim = m->claim, .verdict = FINDING_NOT_KNOWN};
+    writer w = {.text = out->seen, .bytes = sizeof out->seen};
+    for (int p = 0; p < FROZEN_POINTS; p++) {
+        const frozen_point *point = &sweep->frozen[p];
+        if (!point->name || !ends_at(sweep, point, m, &small, &large)) continue;
+        if (points++)
+            say(&w, ";");
+        else
+            say(&w, "%s was,", m->name);
+        counts[say_point(&w, sweep, point, m, small, large)]++;
+    }
+    if (!points) {
+        say(&w, "It was not measured%s.", sweep->is.brief ? ": the sweep was asked to be brief" : "");
+        return;
+    }
+    say(&w, ".");
+    const int told = points - counts[FINDING_NOT_KNOWN];
+    for (finding_verdict v = FINDING_AGREES; v <= FINDING_DISAGREES; v++)
+        if (told && counts[v] == told) out->verdict = v;
+    if (told && out->verdict == FINDING_NOT_KNOWN)
+        out->verdict = counts[FINDING_AGREES] ? FINDING_PARTLY : FINDING_DISAGREES;
+    say_theory(&w, sweep, m);
+}
+
+void find_variance(const tas_sweep *sweep, finding *out) { find_frozen(sweep, &measures[0], out); }
+void find_gradient(const tas_sweep *sweep, finding *out) { find_frozen(sweep, &measures[1], out); }
+void find_cost(const tas_sweep *sweep, finding *out) { find_frozen(sweep, &measures[2], out); }
+
+/* The noise scale --------------------------------------------------------------------------------------------------- */
+
+static bool is_known(const noise_answer *n) { return n->state != NOISE_UNKNOWN && isfinite(n->low); }
+
+/* The first and the last window of a batch that say anything; false where they are not two. */
+static bool window_ends(const sweep_batch *b, int *first, int *last)
+{
+    *first = *last = -1;
+    for (int i = 0; i < b->noise_windows; i++) {
+        if (!is_known(&b->noise_window[i])) continue;
+        if (*first < 0) *first = i;
+        *last = i;
+    }
+    return *first < *last;
+}
+
+/* The batch whose course is told of: the recommended one, else the one with the most windows. */
+static int noise_row(const tas_sweep *sweep)
+{
+    int best = -1, most = 0, first, last;
+    const int row = sweep->advice.row;
+    if (row >= 0 && row < sweep->count && window_ends(&sweep->batch[row], &first, &last)) return row;
+    for (int i = 0; i < sweep->count; i++)
+        if (window_ends(&sweep->batch[i], &first, &last) && sweep->batch[i].noise_windows > most) {
+            best = i;
+            most = sweep->batch[i].noise_windows;
+        }
+    return best;
+}
+
+static void say_noise(writer *w, const noise_answer *n)
+{
+    char text[128];
+    noise_words(n, text, sizeof text);
+    say(w, "%s", text);
+}
+
+static void say_critical(writer *w, const tas_sweep *sweep, const sweep_batch *b)
+{
+    const fit_range *critical = &sweep->advice.curve.b_crit;
+    const bool plain = sweep->is.train.optimizer == TAS_SGD && !(sweep->is.train.momentum > 0);
+    if (is_known(&b->noise)) {
+        say(w, " From the start to the %s, at B = %" PRIu64 ", it was ",
+            b->outcome == ROW_REACHED ? "target" : "end of its runs", b->batch);
+        say_noise(w, &b->noise);
+        if (sweep->advice.curve.known && critical->state == FIT_KNOWN)
+            say(w, "; the critical batch that was fitted is %s", number_word(critical->value).text);
+        say(w, ".");
+    }
+    if (!plain)
+        say(w, " With momentum or Adam it is the noise of the gradient alone; which batch to take, the steps to the "
+               "target "
+               "tell.");
+}
+
+void find_noise(const tas_sweep *sweep, finding *out)
+{
+    *out =
+        (finding){.claim = "The gradient's noise scale, of which the useful batch is a matter, grows during training."};
+    writer w = {.text = out->seen, .bytes = sizeof out->seen};
+    const int row = noise_row(sweep);
+    int first, last;
+    if (row < 0) {
+        say(&w, "Fewer than two stretches of any run tell the noise scale.");
+        for (int i = 0; i < sweep->count; i++)
+            if (is_known(&sweep->batch[i].noise)) {
+                say_critical(&w, sweep, &sweep->batch[i]);
+                return;
+            }
+        return;
+    }
+    const sweep_batch *b = &sweep->batch[row];
+    window_ends(b, &first, &last);
+    const noise_answer *a = &b->noise_window[first], *z = &b->noise_window[last];
+    say(&w, "At B = %" PRIu64 " it was ", b->batch);
+    say_noise(&w, a);
+    say(&w, " up to example %s and ", number_word(b->noise_end[first]).text);
+    say_noise(&w, z);
+    say(&w, " up to example %s", number_word(b->noise_end[last]).text);
+    if (z->low > a->high)
+        out->verdict = FINDING_AGREES;
+    else if (z->high < a->low)
+        out->verdict = FINDING_DISAGREES;
+    else
+        out->verdict = FINDING_NO_DIFFERENCE;
+    say(&w, "%s.", out->verdict == FINDING_NO_DIFFERENCE ? ": no difference seen, for the intervals overlap" : "");
+    say_critical(&w, sweep, b);
+}
+
+/* The weights ------------------------------------------------------------------------------------------------------- */
+
+static bool fluctuates(const sweep_batch *b) { return mean_known(&b->fluctuation); }
+static bool is_spread(const sweep_batch *b) { return mean_known(&b->seed_spread); }
+
+static finding_verdict say_fall(writer *w, const sweep_batch *a, const sweep_batch *b, const sweep_mean *less,
+                                const sweep_mean *more)
+{
+    difference d;
+    say(w, "%s at B = %" PRIu64 " and %s at B = %" PRIu64, number_word(less->value).text, a->batch,
+        number_word(more->value).text, b->batch);
+    if (!compare_means(less, more, &d)) {
+        say(w, ", without an interval.");
+        return FINDING_NOT_KNOWN;
+    }
+    const bool seen = fabs(d.value) > d.reach;
+    say(w, seen ? " (a difference of %s \u00b1 %s)." : ": no difference seen (%s \u00b1 %s).",
+        number_word(d.value).text, number_word(d.reach).text);
+    return !seen ? FINDING_NO_DIFFERENCE : d.value < 0 ? FINDING_AGREES : FINDING_DISAGREES;
+}
+
+void find_weights(const tas_sweep *sweep, finding *out)
+{
+    *out = (finding){
+        .claim = "A larger batch has less variance: of the weights, too, late in training and from seed to seed."};
+    writer w = {.text = out->seen, .bytes = sizeof out->seen};
+    int small, large;
+    if (find_ends(sweep, fluctuates, &small, &large)) {
+        const sweep_batch *a = &sweep->batch[small], *b = &sweep->batch[large];
+        say(&w, "In short stretches from weights at the target, the weights fluctuate by ");
+        out->verdict = say_fall(&w, a, b, &a->fluctuation, &b->fluctuation);
+    } else {
+        say(&w, "The fluctuation of the weights was measured at fewer than two batches.");
+    }
+    if (find_ends(sweep, is_spread, &small, &large)) {
+        const sweep_batch *a = &sweep->batch[small], *b = &sweep->batch[large];
+        say(&w, " Stretches from those same weights, which differ in their shuffles alone, end apart by ");
+        const finding_verdict ends = say_fall(&w, a, b, &a->seed_spread, &b->seed_spread);
+        if (out->verdict == FINDING_NOT_KNOWN)
+            out->verdict = ends;
+        else if (ends != FINDING_NOT_KNOWN && ends != out->verdict)
+            out->verdict = FINDING_PARTLY;
+    }
+    if (*out->seen && out->verdict != FINDING_NOT_KNOWN)
+        say(&w, " (Squared distances, as shares of the weights' own square; each batch at its own learning rate.)");
+}

@@ -1,0 +1,315 @@
+/* gnuplot, run as a child process, and its pictures made fit for a page. */
+#include "lab/report/gnuplot.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static const double PATIENCE = 30; /* seconds; a plot takes about 0.05 */
+static const char what_to_do[] = "it draws the report's plots; on Debian: apt install gnuplot-nox";
+
+/* The child --------------------------------------------------------------------------------------------------------- */
+
+/* Our ends of what it reads, prints and complains on; -1: closed. */
+typedef struct child {
+    pid_t pid;
+    int in, out, complaints;
+} child;
+
+static void shut(int *fd)
+{
+    if (*fd >= 0) close(*fd);
+    *fd = -1;
+}
+
+/* The environment with the C locale, which also names no files: the caller frees the list alone. */
+static char **plain_environment(void)
+{
+    size_t count = 0;
+    while (environ[count]) count++;
+    char **list = calloc(count + 2, sizeof *list);
+    if (!list) return NULL;
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(environ[i], "LC_", 3) && strncmp(environ[i], "LANG", 4) && strncmp(environ[i], "GNU", 3))
+            list[used++] = environ[i];
+    list[used] = (char *)"LC_ALL=C.UTF-8"; /* where there is none it is C, and gnuplot warns of its degree sign */
+    return list;
+}
+
+/* A group of its own, so that a Ctrl-C for the program does not end it midway; signals as a shell would leave them. */
+static int spawn(child *c, const char *const *arguments, char **environment, const int ends[3])
+{
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    sigset_t none, defaults;
+    int error = posix_spawn_file_actions_init(&files);
+    if (error) return error;
+    error = posix_spawnattr_init(&attributes);
+    if (error) {
+        posix_spawn_file_actions_destroy(&files);
+        return error;
+    }
+    sigemptyset(&none);
+    sigemptyset(&defaults);
+    sigaddset(&defaults, SIGPIPE);
+    sigaddset(&defaults, SIGINT);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &defaults);
+    posix_spawnattr_setpgroup(&attributes, 0);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    for (int i = 0; i < 3 && !error; i++) error = posix_spawn_file_actions_adddup2(&files, ends[i], i);
+    if (!error) error = posix_spawnp(&c->pid, "gnuplot", &files, &attributes, (char *const *)arguments, environment);
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&files);
+    return error;
+}
+
+/* A descriptor that is one of the standard three (a host that closed its own) could not be handed on safely. */
+static bool move_up(int *fd)
+{
+    if (*fd > 2) return true;
+    const int moved = fcntl(*fd, F_DUPFD_CLOEXEC, 3);
+    close(*fd);
+    *fd = moved;
+    return moved >= 0;
+}
+
+/* Its input is a socket: a write to one that is gone fails, where a pipe's would raise SIGPIPE in the host program. */
+static int start(child *c, const char *const *arguments)
+{
+    int in[2] = {-1, -1}, out[2] = {-1, -1}, complaints[2] = {-1, -1};
+    int error = 0;
+    char **environment = plain_environment();
+    if (!environment) return ENOMEM;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in) || pipe2(out, O_CLOEXEC) || pipe2(complaints, O_CLOEXEC))
+        error = errno;
+    for (int i = 0; i < 2 && !error; i++)
+        if (!move_up(&in[i]) || !move_up(&out[i]) || !move_up(&complaints[i])) error = errno;
+    const int ends[3] = {in[1], out[1], complaints[1]};
+    if (!error) error = spawn(c, arguments, environment, ends);
+    free(environment);
+    shut(&in[1]);
+    shut(&out[1]);
+    shut(&complaints[1]);
+    if (error) {
+        shut(&in[0]);
+        shut(&out[0]);
+        shut(&complaints[0]);
+    }
+    c->in = in[0];
+    c->out = out[0];
+    c->complaints = complaints[0];
+    return error;
+}
+
+/* Takes what is there; closes at the end. */
+static void take(int *fd, buffer *into)
+{
+    char bytes[16384];
+    const ssize_t n = read(*fd, bytes, sizeof bytes);
+    if (n > 0)
+        buffer_add(into, bytes, (size_t)n);
+    else if (n == 0 || (errno != EINTR && errno != EAGAIN))
+        shut(fd);
+}
+
+static void give(int *fd, const char **text)
+{
+    const ssize_t n = send(*fd, *text, strlen(*text), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n > 0) *text += n;
+    if (!**text || (n < 0 && errno != EINTR && errno != EAGAIN)) shut(fd);
+}
+
+/* Feeds it and listens, until it has closed both of its ends. False: out of patience. */
+static bool converse(child *c, const char *script, buffer *out, buffer *complaints)
+{
+    const double end = now_seconds() + PATIENCE;
+    if (!*script) shut(&c->in);
+    while (c->out >= 0 || c->complaints >= 0) {
+        const double left = end - now_seconds();
+        if (left <= 0) return false;
+        struct pollfd polled[3] = {{.fd = c->in, .events = POLLOUT},
+                                   {.fd = c->out, .events = POLLIN},
+                                   {.fd = c->complaints, .events = POLLIN}};
+        if (poll(polled, 3, (int)(left * 1000) + 1) < 0 && errno != EINTR) return false;
+        if (c->in >= 0 && polled[0].revents) give(&c->in, &script);
+        if (c->out >= 0 && polled[1].revents) take(&c->out, out);
+        if (c->complaints >= 0 && polled[2].revents) take(&c->complaints, complaints);
+    }
+    return true;
+}
+
+/* True where it ended well; a host that lets the system reap its children is not told, and what was printed decides. */
+static bool finish(child *c, bool patient)
+{
+    int status = 0;
+    shut(&c->in);
+    shut(&c->out);
+    shut(&c->complaints);
+    if (!patient) kill(c->pid, SIGKILL);
+    pid_t ended;
+    do ended = waitpid(c->pid, &status, 0);
+    while (ended < 0 && errno == EINTR);
+    return patient && (ended < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 0));
+}
+
+/* The last line that says what is wrong, without gnuplot's picture of where in the script it is; warnings come before it. */
+static void one_line(const buffer *complaints, char *line, size_t bytes)
+{
+    const char *at = complaints->text ? complaints->text : "", *told = NULL;
+    for (const char *next = at; (next = strstr(next, "line ")); next++) told = next;
+    snprintf(line, bytes, "%s", told ? told : at + strspn(at, " \n^"));
+    line[strcspn(line, "\n")] = 0;
+}
+
+tas_status gnuplot_run(tas_context *context, const char *script, buffer *out)
+{
+    static const char *const ask[] = {"gnuplot", "--version", NULL}, *const draw[] = {"gnuplot", "-d", NULL};
+    child c = {0};
+    buffer complaints = {0};
+    char line[256];
+    const int error = start(&c, script ? draw : ask);
+    if (error == ENOENT) return fail(context, TAS_BAD_FILE, "gnuplot was not found in PATH; %s", what_to_do);
+    if (error) return fail(context, TAS_BAD_FILE, "gnuplot cannot be run: %s; %s", strerror(error), what_to_do);
+    const bool patient = converse(&c, script ? script : "", out, &complaints);
+    const bool well = finish(&c, patient);
+    one_line(&complaints, line, sizeof line);
+    free(complaints.text);
+    if (!patient) return fail(context, TAS_BAD_FILE, "gnuplot did not answer in %.0f s; %s", PATIENCE, what_to_do);
+    if (!well) return fail(context, TAS_BAD_FILE, "gnuplot failed%s%s", *line ? ": " : "", line);
+    if (out->failed) return fail(context, TAS_NO_MEMORY, "no memory for what gnuplot draws");
+    return TAS_OK;
+}
+
+/* Pictures ---------------------------------------------------------------------------------------------------------- */
+
+typedef struct span {
+    const char *text;
+    size_t bytes;
+} span;
+
+static bool is(span s, const char *word) { return s.bytes == strlen(word) && !strncmp(s.text, word, s.bytes); }
+
+static bool begins(span s, const char *word) { return s.bytes > strlen(word) && !strncmp(s.text, word, strlen(word)); }
+
+/* "black" and "rgb(  0,   0,   0)" */
+static bool is_black(span s)
+{
+    char tight[16];
+    size_t n = 0;
+    for (size_t i = 0; i < s.bytes && n < sizeof tight; i++)
+        if (s.text[i] != ' ') tight[n++] = s.text[i];
+    const span t = {tight, n};
+    return is(t, "black") || is(t, "rgb(0,0,0)") || is(t, "#000000");
+}
+
+static void add_attribute(buffer *page, span name, span value, const char *id)
+{
+    buffer_add(page, name.text, name.bytes);
+    buffer_print(page, "=\"");
+    if (is(name, "id") || is(name, "class"))
+        buffer_print(page, "%s-", id);
+    else if (is(name, "xlink:href") && begins(value, "#")) {
+        buffer_print(page, "#%s-", id);
+        value = (span){value.text + 1, value.bytes - 1};
+    } else if (begins(value, "url(#")) {
+        buffer_print(page, "url(#%s-", id);
+        value = (span){value.text + 5, value.bytes - 5};
+    } else if (is(name, "color") && is(value, "white")) { /* a halo about a mark, which dark paper would show */
+        value = (span){"transparent", strlen("transparent")};
+    } else if (is_black(value)) {
+        const char *own = is(name, "color") ? "inherit" : "currentColor";
+        value = (span){own, strlen(own)};
+    }
+    buffer_add(page, value.text, value.bytes);
+    buffer_print(page, "\"");
+}
+
+/* Copies what stands between a tag's name and its ">"; NULL where the tag is not well formed. */
+static const char *copy_attributes(buffer *page, const char *at, const char *id)
+{
+    for (;;) {
+        const size_t space = strspn(at, " \t\r\n");
+        at += space;
+        if (!*at || *at == '<') return NULL;
+        if (*at == '>' || *at == '/') return at;
+        span name = {at, strcspn(at, "= \t\r\n>/<")};
+        at += name.bytes;
+        at += strspn(at, " \t\r\n"); /* polygons have blanks about the sign */
+        if (!name.bytes || *at != '=') return NULL;
+        at += strspn(at + 1, " \t\r\n");
+        if (at[1] != '"' && at[1] != '\'') return NULL;
+        const char *end = strchr(at + 2, at[1]);
+        if (!end) return NULL;
+        buffer_print(page, " ");
+        add_attribute(page, name, (span){at + 2, (size_t)(end - at - 2)}, id);
+        at = end + 1;
+    }
+}
+
+static const char *copy_tag(buffer *page, const char *at, const char *id)
+{
+    const size_t name = 1 + (at[1] == '/') + strcspn(at + 1 + (at[1] == '/'), " \t\r\n/>");
+    buffer_add(page, at, name);
+    at = copy_attributes(page, at + name, id);
+    if (!at) return NULL;
+    const char *end = strchr(at, '>');
+    if (!end) return NULL;
+    buffer_add(page, at, (size_t)(end + 1 - at));
+    return end + 1;
+}
+
+/* Behind the head: the XML declaration, and gnuplot's own title and description. */
+static const char *body_of(const char *svg, const char **head)
+{
+    *head = strstr(svg, "<svg");
+    const char *close = *head ? strstr(*head, "</desc>") : NULL;
+    return close ? close + strlen("</desc>") : NULL;
+}
+
+bool svg_embed(buffer *page, const char *svg, const char *id, const char *title, const char *words)
+{
+    const char *head, *at = svg ? body_of(svg, &head) : NULL;
+    if (!at) return false;
+    const size_t start = page->bytes;
+    buffer_print(page, "<svg role=\"img\" aria-label=\"");
+    buffer_escape(page, words);
+    buffer_print(page, "\"");
+    if (!copy_attributes(page, head + strlen("<svg"), id)) goto broken;
+    buffer_print(page, ">\n<title>");
+    buffer_escape(page, title);
+    buffer_print(page, "</title>\n<desc>");
+    buffer_escape(page, words);
+    buffer_print(page, "</desc>\n");
+    while (*at) {
+        const size_t text = strcspn(at, "<");
+        const char *from = at;
+        at += text;
+        while (from < at && isspace((unsigned char)*from)) from++; /* between tags */
+        if (from < at) buffer_add(page, from, (size_t)(at - from));
+        if (!strncmp(at, "</svg>", 6)) {
+            buffer_print(page, "</svg>\n");
+            return true;
+        }
+        const char *comment = strncmp(at, "<!--", 4) ? NULL : strstr(at, "-->");
+        if (comment)
+            at = comment + 3;
+        else if (!*at || !(at = copy_tag(page, at, id)))
+            break;
+    }
+broken:
+    page->bytes = start;
+    if (page->text) page->text[start] = 0;
+    return false;
+}

@@ -1,0 +1,295 @@
+/* What each plot of the report shows. */
+#include "lab/report/report.h"
+
+#include "lab/report/findings.h"
+#include "stats/distributions.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+static const double MIB = 1048576;
+
+void report_order(const tas_sweep *sweep, int order[SWEEP_BATCHES])
+{
+    for (int i = 0; i < sweep->count; i++) {
+        int at = i;
+        for (; at > 0 && sweep->batch[order[at - 1]].batch > sweep->batch[i].batch; at--) order[at] = order[at - 1];
+        order[at] = i;
+    }
+}
+
+static void begin(plot *p, const char *id, const char *title, const char *y_label)
+{
+    p->id = id;
+    p->title = title;
+    p->x_label = "batch (examples)";
+    p->y_label = y_label;
+    p->batches = true;
+}
+
+/* A formula over the batches, eight points between two neighbours. */
+static void add_curve(const tas_sweep *sweep, plot_series *s, double (*value)(const void *of, double batch),
+                      const void *of)
+{
+    enum { PARTS = 8 };
+    int order[SWEEP_BATCHES];
+    report_order(sweep, order);
+    for (int i = 0; i < sweep->count; i++) {
+        const double here = (double)sweep->batch[order[i]].batch;
+        const double next = i + 1 < sweep->count ? (double)sweep->batch[order[i + 1]].batch : here;
+        if (!(here > 0)) continue;
+        plot_point(s, here, value(of, here), NAN, NAN);
+        for (int k = 1; k < PARTS && next > here; k++) {
+            const double x = here * pow(next / here, (double)k / PARTS);
+            plot_point(s, x, value(of, x), NAN, NAN);
+        }
+    }
+}
+
+/* The 95 % interval of a mean over seeds, by t; of a geometric one by logarithms. */
+static void add_mean(plot_series *s, uint64_t batch, const sweep_mean *m, bool geometric)
+{
+    if (!mean_known(m)) return;
+    const bool interval = m->seeds > 1 && isfinite(m->spread);
+    const double reach = interval ? student_95(m->seeds - 1) * m->spread / sqrt(m->seeds) : NAN;
+    if (geometric && !(m->value > 0)) return;
+    plot_point(s, (double)batch, m->value, geometric ? m->value * exp(-reach) : m->value - reach,
+               geometric ? m->value * exp(reach) : m->value + reach);
+}
+
+/* Speed and memory -------------------------------------------------------------------------------------------------- */
+
+static double speed_at(const void *time, double batch) { return batch / fit_seconds(time, batch); }
+
+void plot_speed(const tas_sweep *sweep, plot *out)
+{
+    begin(out, "speed", "Examples a second against the batch", "examples a second");
+    out->log_y = true;
+    plot_series *s = plot_add(out, PLOT_MARKS, 0, "measured");
+    for (int i = 0; i < sweep->count; i++)
+        if (sweep->batch[i].examples_per_s > 0)
+            plot_point(s, (double)sweep->batch[i].batch, sweep->batch[i].examples_per_s, NAN, NAN);
+    if (sweep->advice.time.known)
+        add_curve(sweep, plot_add(out, PLOT_CURVE, 1, "B / (a + b B)"), speed_at, &sweep->advice.time);
+}
+
+void plot_memory(const tas_sweep *sweep, plot *out)
+{
+    begin(out, "memory", "Device memory against the batch", "MiB of device memory");
+    out->zero = true;
+    plot_series *used = plot_add(out, PLOT_MARKS, 0, "used");
+    plot_series *forecast = plot_add(out, PLOT_MARKS, 1, "forecast");
+    out->apart = true;
+    for (int i = 0; i < sweep->count; i++) {
+        const sweep_batch *b = &sweep->batch[i];
+        if (b->memory_used) plot_point(used, (double)b->batch, (double)b->memory_used / MIB, NAN, NAN);
+        if (b->memory_forecast) plot_point(forecast, (double)b->batch, (double)b->memory_forecast / MIB, NAN, NAN);
+    }
+}
+
+/* At frozen weights ------------------------------------------------------------------------------------------------- */
+
+typedef struct frozen_view {
+    double (*value)(const frozen_facts *), (*error)(const frozen_facts *), (*expected)(const frozen_facts *);
+} frozen_view;
+
+static void add_frozen(const tas_sweep *sweep, const frozen_view *view, plot *out)
+{
+    for (int k = 0; k < FROZEN_POINTS; k++) {
+        const frozen_point *point = &sweep->frozen[k];
+        if (!point->name) continue;
+        plot_series *measured = plot_add(out, PLOT_MARKS, k, "%s", point->name);
+        plot_series *expected = plot_add(out, PLOT_CURVE, k, "%s, theory", point->name);
+        int order[SWEEP_BATCHES];
+        report_order(sweep, order);
+        for (int i = 0; i < sweep->count; i++) {
+            const frozen_facts *f = &point->batch[order[i]];
+            const double batch = (double)sweep->batch[order[i]].batch;
+            if (f->draws < 1) continue;
+            const double value = view->value(f), reach = 1.96 * view->error(f), theory = view->expected(f);
+            if (!out->log_y || value > 0) plot_point(measured, batch, value, value - reach, value + reach);
+            if (!out->log_y || theory > 0) plot_point(expected, batch, theory, NAN, NAN);
+        }
+    }
+    out->apart = true;
+}
+
+static double variance(const frozen_facts *f) { return f->variance; }
+static double variance_error(const frozen_facts *f) { return f->variance_error; }
+static double variance_expected(const frozen_facts *f) { return f->variance_expected; }
+
+void plot_variance(const tas_sweep *sweep, plot *out)
+{
+    static const frozen_view view = {variance, variance_error, variance_expected};
+    begin(out, "variance", "Variance of the gradient against the batch", "variance of the gradient");
+    out->log_y = true;
+    add_frozen(sweep, &view, out);
+}
+
+static double cosine(const frozen_facts *f) { return f->cosine; }
+static double cosine_error(const frozen_facts *f) { return f->cosine_error; }
+static double cosine_expected(const frozen_facts *f) { return f->cosine_expected; }
+
+void plot_cosine(const tas_sweep *sweep, plot *out)
+{
+    static const frozen_view view = {cosine, cosine_error, cosine_expected};
+    begin(out, "cosine", "Cosine to the full gradient against the batch", "cosine to the full gradient");
+    out->signs = true;
+    out->zero = true;
+    out->most = 1;
+    add_frozen(sweep, &view, out);
+}
+
+static double cost(const frozen_facts *f) { return f->loss_spread; }
+static double cost_error(const frozen_facts *f)
+{
+    return f->draws > 1 ? f->loss_spread / sqrt(2.0 * (f->draws - 1)) : NAN;
+}
+static double cost_expected(const frozen_facts *f) { return f->loss_expected; }
+
+void plot_cost(const tas_sweep *sweep, plot *out)
+{
+    static const frozen_view view = {cost, cost_error, cost_expected};
+    begin(out, "cost", "Standard deviation of the batch's loss", "standard deviation of the loss");
+    out->log_y = true;
+    add_frozen(sweep, &view, out);
+}
+
+/* The noise scale over training ------------------------------------------------------------------------------------- */
+
+static bool has_windows(const sweep_batch *b)
+{
+    for (int i = 0; i < b->noise_windows; i++)
+        if (b->noise_window[i].state != NOISE_UNKNOWN) return true;
+    return false;
+}
+
+static void add_windows(const sweep_batch *b, plot_series *s)
+{
+    for (int i = 0; i < b->noise_windows && i < NOISE_WINDOWS; i++) {
+        const noise_answer *n = &b->noise_window[i];
+        const double begun = i ? b->noise_end[i - 1] : 0;
+        if (n->state == NOISE_UNKNOWN) continue;
+        plot_point(s, 0.5 * (begun + b->noise_end[i]), n->value > 0 ? n->value : NAN, n->low, n->high);
+    }
+}
+
+/* Of many batches four, evenly apart: more could not be told from each other. */
+void plot_noise(const tas_sweep *sweep, plot *out)
+{
+    enum { SHOWN = 4 };
+    int order[SWEEP_BATCHES], known[SWEEP_BATCHES], count = 0;
+    begin(out, "noise", "Gradient noise scale over training", "noise scale (examples)");
+    out->x_label = "examples trained on";
+    out->batches = false;
+    out->log_y = true;
+    report_order(sweep, order);
+    for (int i = 0; i < sweep->count; i++)
+        if (has_windows(&sweep->batch[order[i]])) known[count++] = order[i];
+    const int shown = count < SHOWN ? count : SHOWN;
+    double least = INFINITY, most = 0;
+    for (int i = 0; i < count; i++) {
+        const sweep_batch *b = &sweep->batch[known[i]];
+        least = fmin(least, b->noise_end[b->noise_windows - 1]);
+        most = fmax(most, b->noise_end[b->noise_windows - 1]);
+    }
+    out->log_x = most > 3 * least; /* some were trained far longer than others */
+    for (int i = 0; i < shown; i++) {
+        const sweep_batch *b = &sweep->batch[known[shown > 1 ? i * (count - 1) / (shown - 1) : 0]];
+        add_windows(b, plot_add(out, PLOT_JOINED, i, "B = %" PRIu64, b->batch));
+    }
+}
+
+/* What depends on the batch: means over seeds ----------------------------------------------------------------------- */
+
+static void add_means(const tas_sweep *sweep, plot_series *s, const sweep_mean *(*of)(const sweep_batch *),
+                      bool geometric)
+{
+    for (int i = 0; i < sweep->count; i++) add_mean(s, sweep->batch[i].batch, of(&sweep->batch[i]), geometric);
+}
+
+#define MEAN(name)                                                                                                     \
+    static const sweep_mean *name(const sweep_batch *b) { return &b->name; }
+MEAN(steps)
+MEAN(examples)
+MEAN(seconds)
+MEAN(best_loss)
+MEAN(last_loss)
+MEAN(loss_equal_loss)
+MEAN(loss_equal_epochs)
+MEAN(loss_equal_steps)
+MEAN(gap_equal_loss)
+MEAN(gap_equal_epochs)
+MEAN(gap_equal_steps)
+MEAN(fluctuation)
+MEAN(seed_spread)
+#undef MEAN
+
+void plot_weights(const tas_sweep *sweep, plot *out)
+{
+    begin(out, "weights", "Fluctuation of the weights against the batch", "share of |w|\u00b2");
+    out->log_y = true;
+    out->apart = true;
+    add_means(sweep, plot_add(out, PLOT_MARKS, 0, "late in a run"), fluctuation, false);
+    add_means(sweep, plot_add(out, PLOT_MARKS, 1, "from seed to seed"), seed_spread, false);
+}
+
+static double steps_at(const void *curve, double batch) { return exp(fit_log_steps(curve, batch)); }
+static double examples_at(const void *curve, double batch) { return batch * steps_at(curve, batch); }
+
+/* The range and the batch that are recommended, where they come from these figures. */
+static void add_advice(const tas_sweep *sweep, plot *out)
+{
+    if (sweep->advice.decided == DECIDED_DEFAULT) return;
+    out->band_low = (double)sweep->advice.range_low;
+    out->band_high = (double)sweep->advice.range_high;
+    out->line = (double)sweep->advice.batch;
+}
+
+void plot_steps(const tas_sweep *sweep, plot *out)
+{
+    begin(out, "steps", "Steps and examples to the target against the batch", "to the target");
+    out->log_y = true;
+    add_means(sweep, plot_add(out, PLOT_MARKS, 0, "steps"), steps, true);
+    add_means(sweep, plot_add(out, PLOT_MARKS, 1, "examples"), examples, true);
+    if (!sweep->advice.curve.known) return;
+    add_curve(sweep, plot_add(out, PLOT_CURVE, 0, "fitted steps"), steps_at, &sweep->advice.curve);
+    add_curve(sweep, plot_add(out, PLOT_CURVE, 1, "fitted examples"), examples_at, &sweep->advice.curve);
+}
+
+void plot_loss(const tas_sweep *sweep, plot *out)
+{
+    begin(out, "loss", "Validation loss against the batch", "validation loss");
+    out->apart = true;
+    add_means(sweep, plot_add(out, PLOT_MARKS, 0, "best"), best_loss, false);
+    add_means(sweep, plot_add(out, PLOT_MARKS, 4, "last"), last_loss, false);
+    add_means(sweep, plot_add(out, PLOT_MARKS, 1, "at equal training loss"), loss_equal_loss, false);
+    add_means(sweep, plot_add(out, PLOT_MARKS, 2, "at equal epochs"), loss_equal_epochs, false);
+    add_means(sweep, plot_add(out, PLOT_MARKS, 3, "at equal steps"), loss_equal_steps, false);
+}
+
+void plot_gap(const tas_sweep *sweep, plot *out)
+{
+    begin(out, "gap", "Gap between validation and training loss", "validation less training loss");
+    out->apart = true;
+    out->zero = out->signs = true;
+    add_means(sweep, plot_add(out, PLOT_MARKS, 1, "at equal training loss"), gap_equal_loss, false);
+    add_means(sweep, plot_add(out, PLOT_MARKS, 2, "at equal epochs"), gap_equal_epochs, false);
+    add_means(sweep, plot_add(out, PLOT_MARKS, 3, "at equal steps"), gap_equal_steps, false);
+}
+
+static double seconds_at(const void *advice, double batch)
+{
+    const recommendation *r = advice;
+    return steps_at(&r->curve, batch) * fit_seconds(&r->time, batch);
+}
+
+void plot_time(const tas_sweep *sweep, plot *out)
+{
+    begin(out, "time", "Time to the target against the batch", "seconds to the target");
+    out->log_y = true;
+    add_means(sweep, plot_add(out, PLOT_MARKS, 0, "measured"), seconds, true);
+    if (sweep->advice.curve.known && sweep->advice.time.known)
+        add_curve(sweep, plot_add(out, PLOT_CURVE, 1, "fitted steps and step time"), seconds_at, &sweep->advice);
+    add_advice(sweep, out);
+}

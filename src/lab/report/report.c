@@ -1,0 +1,353 @@
+/* The report: one page, self-contained, without scripts. */
+#include "lab/report/report.h"
+
+#include "lab/report/findings.h"
+#include "lab/report/gnuplot.h"
+#include "base/format.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The first screen -------------------------------------------------------------------------------------------------- */
+
+static void open_card(buffer *page, const char *name) { buffer_print(page, "<div><dt>%s</dt><dd>", name); }
+static void close_card(buffer *page) { buffer_print(page, "</dd></div>\n"); }
+
+static void add_time(const recommendation *r, buffer *page)
+{
+    open_card(page, "Time to the target");
+    if (isfinite(r->seconds)) {
+        buffer_print(page, "<b>%s</b>", seconds_word(r->seconds).text);
+        if (isfinite(r->seconds_low) && isfinite(r->seconds_high))
+            buffer_print(page, " <span>%s to %s for the next seed (95&nbsp;%%)</span>",
+                         seconds_word(r->seconds_low).text, seconds_word(r->seconds_high).text);
+    } else {
+        buffer_print(page, "<b>not known</b>");
+    }
+    close_card(page);
+}
+
+static void add_decision(const tas_sweep *sweep, buffer *page)
+{
+    const recommendation *r = &sweep->advice;
+    open_card(page, "What decided");
+    buffer_print(page, "<b>%s</b>", decision_words(r->decided));
+    if (r->decider >= 0 && r->decider < sweep->count)
+        buffer_print(page, " <span>B = %" PRIu64 ": %s</span>", sweep->batch[r->decider].batch,
+                     verdict_words(r->verdicts[r->decider]));
+    else if (r->decided == DECIDED_SPEED && isfinite(r->knee))
+        buffer_print(page, " <span>time is least near B = %s</span>", number_word(r->knee).text);
+    close_card(page);
+}
+
+static void add_side(const char *name, const recommend_side *side, buffer *page)
+{
+    char head[64];
+    if (!side->batch) return;
+    snprintf(head, sizeof head, "%s, B = %" PRIu64, name, side->batch);
+    open_card(page, head);
+    if (isfinite(side->seconds)) buffer_print(page, "<b>%s&times;</b> the time, ", number_word(side->seconds).text);
+    if (isfinite(side->examples))
+        buffer_print(page, "%s&times; the examples", number_word(side->examples).text);
+    else if (side->verdict == VERDICT_KEPT || side->verdict == VERDICT_NOT_MEASURED)
+        buffer_print(page, "not known");
+    if (side->verdict != VERDICT_KEPT && (side->verdict != VERDICT_NOT_MEASURED || isfinite(side->examples)))
+        buffer_print(page, " <span>%s</span>", verdict_words(side->verdict));
+    close_card(page);
+}
+
+static void add_range(const recommendation *r, buffer *page)
+{
+    open_card(page, r->decided == DECIDED_DEFAULT ? "Range"
+                    : r->measure                  ? "As good, within 5&nbsp;%, of those measured"
+                                                  : "As good, within 5&nbsp;%");
+    if (r->range_low < r->range_high)
+        buffer_print(page, "<b>%" PRIu64 " to %" PRIu64 "</b>", r->range_low, r->range_high);
+    else
+        buffer_print(page, "<b>%" PRIu64 " alone</b>", r->batch);
+    close_card(page);
+}
+
+static void add_sureness(const recommendation *r, buffer *page)
+{
+    open_card(page, "How sure");
+    buffer_print(page, "<b>%s</b>", sure_words(r->sure));
+    if (r->chance > 0.99)
+        buffer_print(page, " <span>no other batch measured is more than 5&nbsp;%% better: chance above 0.99</span>");
+    else if (isfinite(r->chance))
+        buffer_print(page, " <span>no other batch measured is more than 5&nbsp;%% better: chance at least %.2f</span>",
+                     floor(r->chance * 100) / 100);
+    char more[128];
+    if (r->measure) buffer_print(page, " <span>%s</span>", measure_words(r, more, sizeof more));
+    close_card(page);
+}
+
+/* No option is broken behind its hyphens. */
+static void add_words(char *command, buffer *page)
+{
+    for (char *end; command; command = end) {
+        const bool option = *command == '-';
+        end = strchr(command, ' ');
+        if (end) *end++ = 0;
+        if (option) buffer_print(page, "<span>");
+        buffer_escape(page, command);
+        buffer_print(page, "%s%s", option ? "</span>" : "", end ? " " : "");
+    }
+}
+
+static void add_head(const tas_sweep *sweep, buffer *page)
+{
+    const recommendation *r = &sweep->advice;
+    buffer command = {0};
+    report_command(sweep, &command);
+    buffer_print(page, "<header>\n<p class=\"what\">Batch size sweep of <strong>");
+    buffer_escape(page, sweep->net);
+    buffer_print(page, "</strong> on <strong>");
+    buffer_escape(page, *sweep->data ? sweep->data : "arrays");
+    buffer_print(page, "</strong>, ");
+    buffer_escape(page, *sweep->device_name ? sweep->device_name : sweep->device);
+    buffer_print(page, "</p>\n<h1>%s batch %" PRIu64, r->decided == DECIDED_DEFAULT ? "Begin with" : "Take", r->batch);
+    if (r->lr > 0 && isfinite(r->lr)) buffer_print(page, ", learning rate %.3g", r->lr);
+    buffer_print(page, "</h1>\n<pre class=\"command\" tabindex=\"0\" aria-label=\"The command to copy\"><code>");
+    if (command.text && !command.failed) add_words(command.text, page);
+    page->failed |= command.failed;
+    buffer_print(page, "</code></pre>\n");
+    free(command.text);
+    if (*sweep->target_words) {
+        buffer_print(page, "<p class=\"target\">Target: ");
+        buffer_escape(page, sweep->target_words);
+        buffer_print(page, "</p>\n");
+    }
+    buffer_print(page, "</header>\n");
+}
+
+static void add_paragraph(const char *class, const char *text, buffer *page)
+{
+    buffer_print(page, "<p class=\"%s\">", class);
+    buffer_escape(page, text);
+    buffer_print(page, "</p>");
+}
+
+/* Folded, so that the table stays on the first screen. On paper nothing can be unfolded, and not each browser lets a style do it: there it stands
+ * a second time. */
+static void add_reason(const tas_sweep *sweep, buffer *page)
+{
+    if (!*sweep->reason) return;
+    if (sweep->advice.decided == DECIDED_DEFAULT) {
+        add_paragraph("reason", sweep->reason, page);
+    } else {
+        buffer_print(page, "<details><summary>The reason in full</summary>");
+        add_paragraph("reason", sweep->reason, page);
+        buffer_print(page, "</details>\n");
+        add_paragraph("paper", sweep->reason, page);
+    }
+    buffer_print(page, "\n");
+}
+
+static void add_advice(const tas_sweep *sweep, buffer *page)
+{
+    const recommendation *r = &sweep->advice;
+    buffer_print(page, "<section aria-label=\"The recommendation\">\n<dl class=\"cards\">\n");
+    add_time(r, page);
+    add_decision(sweep, page);
+    add_range(r, page);
+    add_side("Half", &r->half, page);
+    add_side("Double", &r->twice, page);
+    add_sureness(r, page);
+    buffer_print(page, "</dl>\n");
+    add_reason(sweep, page);
+    buffer_print(page, "</section>\n<section>\n<h2>The batches</h2>\n");
+    report_batches(sweep, page);
+    buffer_print(page, "</section>\n");
+}
+
+/* Claims and plots -------------------------------------------------------------------------------------------------- */
+
+typedef struct section {
+    const char *heading;
+    plot_fn fill;
+    find_fn find;
+    const char *none; /* why there is no plot, where there is none */
+} section;
+
+static const section sections[] = {
+    {"Speed", plot_speed, find_speed, "no batch was timed"},
+    {"Memory", plot_memory, find_memory, "no batch's memory is known"},
+    {"Variance of the gradient", plot_variance, find_variance, "it was not measured at any frozen weights"},
+    {"Precision of the gradient", plot_cosine, find_gradient, "it was not measured at any frozen weights"},
+    {"Precision of the cost", plot_cost, find_cost, "it was not measured at any frozen weights"},
+    {"Noise scale over training", plot_noise, find_noise, "no stretch of any run tells it"},
+    {"Fluctuation of the weights", plot_weights, find_weights, "it was not measured at any batch"},
+    {"Steps against examples", plot_steps, find_convergence, "no batch reached the target"},
+    {"Validation loss", plot_loss, find_loss, "no validation loss is known"},
+    {"Gap, and overfitting", plot_gap, find_overfitting, "no two losses are known at the same moment"},
+    {"Time to the target", plot_time, find_good_start, "no batch that reached the target was timed"},
+};
+enum { SECTIONS = sizeof sections / sizeof *sections };
+
+static void add_finding(const finding *f, buffer *page)
+{
+    static const char *const classes[FINDING_VERDICTS] = {[FINDING_NOT_KNOWN] = "unknown",
+                                                          [FINDING_AGREES] = "agrees",
+                                                          [FINDING_NO_DIFFERENCE] = "even",
+                                                          [FINDING_DISAGREES] = "disagrees",
+                                                          [FINDING_PARTLY] = "even"};
+    static const char *const signs[FINDING_VERDICTS] = {[FINDING_NOT_KNOWN] = "?",
+                                                        [FINDING_AGREES] = "&#10003;",
+                                                        [FINDING_NO_DIFFERENCE] = "&asymp;",
+                                                        [FINDING_DISAGREES] = "&#10007;",
+                                                        [FINDING_PARTLY] = "&frac12;"};
+    buffer_print(page, "<p><span class=\"claim\">It is commonly claimed: ");
+    buffer_escape(page, f->claim);
+    buffer_print(page, "</span> Seen here: ");
+    buffer_escape(page, f->seen);
+    buffer_print(page, " <span class=\"verdict %s\"><span aria-hidden=\"true\">%s</span> %s</span></p>\n",
+                 classes[f->verdict], signs[f->verdict], finding_words(f->verdict));
+}
+
+static tas_status add_picture(const tas_sweep *sweep, const plot *p, buffer *page)
+{
+    buffer script = {0}, svg = {0};
+    plot_script(p, &script);
+    tas_status status = script.failed ? fail(sweep->context, TAS_NO_MEMORY, "no memory for a plot")
+                                      : gnuplot_run(sweep->context, script.text, &svg);
+    buffer_print(page, "<figure>\n");
+    if (!status && !svg_embed(page, svg.text, p->id, p->title, p->title))
+        status = fail(sweep->context, TAS_BAD_FILE, "gnuplot drew no whole picture of \"%s\"", p->title);
+    buffer_print(page, "</figure>\n");
+    free(script.text);
+    free(svg.text);
+    return status;
+}
+
+static tas_status add_section(const tas_sweep *sweep, const section *s, plot *p, buffer *page)
+{
+    tas_status status = TAS_OK;
+    finding f;
+    memset(p, 0, sizeof *p);
+    s->fill(sweep, p);
+    s->find(sweep, &f);
+    buffer_print(page, "<section class=\"claimed\" id=\"%s\">\n<h3>%s</h3>\n", p->id, s->heading);
+    const bool measured = plot_measured(p) > 0;
+    if (measured)
+        status = add_picture(sweep, p, page);
+    else
+        buffer_print(page, "<p class=\"missing\">No plot: %s.</p>\n", s->none);
+    add_finding(&f, page);
+    if (measured) {
+        buffer_print(page,
+                     "<details><summary>The figures</summary>\n<div class=\"scroll\" tabindex=\"0\" "
+                     "role=\"region\" aria-label=\"The figures of %s\">\n",
+                     s->heading);
+        plot_table(p, page);
+        buffer_print(page, "</div></details>\n");
+    }
+    buffer_print(page, "</section>\n");
+    return status;
+}
+
+/* The page ---------------------------------------------------------------------------------------------------------- */
+
+static void add_date(buffer *page)
+{
+    char day[32];
+    const time_t now = time(NULL);
+    struct tm parts;
+    if (gmtime_r(&now, &parts) && strftime(day, sizeof day, "%Y-%m-%d", &parts))
+        buffer_print(page, "<footer>Written on %s by tassello sweep.</footer>\n", day);
+}
+
+tas_status report_page(const tas_sweep *sweep, buffer *page)
+{
+    tas_status status = TAS_OK;
+    plot *p = malloc(sizeof *p);
+    if (!p) return fail(sweep->context, TAS_NO_MEMORY, "no memory for the report");
+    buffer_print(page, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+                       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+                       "<meta name=\"color-scheme\" content=\"light dark\">\n<title>Batch size of ");
+    buffer_escape(page, sweep->net);
+    buffer_print(page, "</title>\n<style>\n%s</style>\n</head>\n<body>\n<main>\n", report_style);
+    add_head(sweep, page);
+    add_advice(sweep, page);
+    buffer_print(page, "<section>\n<h2>What is claimed, and what was seen</h2>\n<div class=\"plots\">\n");
+    for (int i = 0; i < SECTIONS && !status; i++) status = add_section(sweep, &sections[i], p, page);
+    buffer_print(page, "</div>\n</section>\n<section>\n<h2>What was not measured</h2>\n");
+    report_unmeasured(sweep, page);
+    buffer_print(page, "</section>\n<section>\n<h2>How it was measured</h2>\n");
+    report_protocol(sweep, page);
+    buffer_print(page, "</section>\n</main>\n");
+    add_date(page);
+    buffer_print(page, "</body>\n</html>\n");
+    free(p);
+    if (!status && page->failed) status = fail(sweep->context, TAS_NO_MEMORY, "no memory for the report");
+    return status;
+}
+
+tas_status tas_sweep_report(const tas_sweep *sweep, const char *file)
+{
+    entry_state saved;
+    file_writer out = {0};
+    buffer page = {0};
+    entry_begin(sweep->context, &saved);
+    tas_status status = file && *file ? file_begin(sweep->context, &out, file)
+                                      : fail(sweep->context, TAS_BAD_ARGUMENT, "the report has no file name");
+    if (!status) {
+        status = report_page(sweep, &page);
+        if (!status) {
+            fwrite(page.text, 1, page.bytes, out.stream); /* an error is seen when it is committed */
+            status = file_commit(sweep->context, &out);
+        } else {
+            file_abandon(&out);
+        }
+    }
+    free(page.text);
+    entry_end(&saved);
+    return status;
+}
+
+/* Before the work --------------------------------------------------------------------------------------------------- */
+
+static tas_status check_folder(tas_context *context, const char *file)
+{
+    struct stat about;
+    tas_status status = TAS_OK;
+    if (!stat(file, &about) && S_ISDIR(about.st_mode))
+        return fail(context, TAS_BAD_FILE, "%s: is a folder; the report is a file", file);
+    char *copy = strdup(file);
+    if (!copy) return fail(context, TAS_NO_MEMORY, "%s: no memory to write it", file);
+    const char *folder = dirname(copy);
+    if (stat(folder, &about))
+        status = fail(context, TAS_BAD_FILE, "%s: cannot be written: the folder %s: %s", file, folder, strerror(errno));
+    else if (!S_ISDIR(about.st_mode))
+        status = fail(context, TAS_BAD_FILE, "%s: cannot be written: %s is no folder", file, folder);
+    free(copy);
+    return status;
+}
+
+/* A file is begun and taken away again: that asks the system all at once about permission, room and read-only mounts. */
+tas_status tas_report_check(tas_context *context, const char *file)
+{
+    entry_state saved;
+    file_writer out = {0};
+    buffer version = {0};
+    entry_begin(context, &saved);
+    tas_status status =
+        file && *file ? check_folder(context, file) : fail(context, TAS_BAD_ARGUMENT, "the report has no file name");
+    if (!status) status = file_begin(context, &out, file);
+    if (!status) file_abandon(&out);
+    if (!status) status = gnuplot_run(context, NULL, &version);
+    if (!status && (!version.text || strncmp(version.text, "gnuplot ", 8)))
+        status = fail(context, TAS_BAD_FILE,
+                      "the gnuplot in PATH does not tell its version; on Debian: apt install "
+                      "gnuplot-nox");
+    free(version.text);
+    entry_end(&saved);
+    return status;
+}

@@ -1,0 +1,407 @@
+/* The report's table, what was not measured, and how the rest was. */
+#include "lab/report/report.h"
+
+#include "lab/report/findings.h"
+#include "base/format.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The table --------------------------------------------------------------------------------------------------------- */
+
+static void open_cell(buffer *page, const char *unit)
+{
+    buffer_print(page, *unit ? "<td data-unit=\"%s\">" : "<td>", unit);
+}
+
+static void add_number(buffer *page, double value)
+{
+    if (isfinite(value))
+        buffer_print(page, "<td>%s</td>", number_word(value).text);
+    else
+        buffer_print(page, "<td class=\"none\">&ndash;</td>");
+}
+
+/* The spread over seeds beside the mean: in percent of a geometric mean, else as it is. */
+static void add_mean(buffer *page, const sweep_mean *m, bool geometric, word (*in_words)(double))
+{
+    if (!mean_known(m)) {
+        add_number(page, NAN);
+        return;
+    }
+    open_cell(page, "");
+    buffer_print(page, "%s", in_words(m->value).text);
+    if (m->seeds > 1 && m->spread > 0 && isfinite(m->spread)) {
+        if (geometric)
+            buffer_print(page, " <small>&plusmn;%.0f&nbsp;%%</small>", 100 * expm1(m->spread));
+        else
+            buffer_print(page, " <small>&plusmn;%s</small>", number_word(m->spread).text);
+    }
+    buffer_print(page, "</td>");
+}
+
+static word whole_word(double value) { return number_word(value >= 100 ? round(value) : value); }
+
+static word accuracy_word(double value)
+{
+    word w;
+    snprintf(w.text, sizeof w.text, "%.4f", value);
+    return w;
+}
+
+static void add_noise(buffer *page, const noise_answer *n)
+{
+    char text[128];
+    if (n->state == NOISE_UNKNOWN || !isfinite(n->low)) {
+        add_number(page, NAN);
+        return;
+    }
+    noise_words(n, text, sizeof text);
+    open_cell(page, "");
+    buffer_escape(page, text);
+    buffer_print(page, "</td>");
+}
+
+static bool in_range(const tas_sweep *sweep, uint64_t batch)
+{
+    return batch >= sweep->advice.range_low && batch <= sweep->advice.range_high;
+}
+
+/* What became of a batch, in words that need no key. */
+static void add_verdict(buffer *page, const tas_sweep *sweep, int i)
+{
+    const recommendation *r = &sweep->advice;
+    const sweep_batch *b = &sweep->batch[i];
+    const bool known = r->decided != DECIDED_DEFAULT;
+    const double times = known && r->seconds > 0 ? r->row_seconds[i] / r->seconds : NAN;
+    buffer_print(page, "<td class=\"words\">");
+    if (b->batch == r->batch && known)
+        buffer_print(page, "<strong>recommended</strong>");
+    else if (r->verdicts[i] != VERDICT_KEPT)
+        buffer_escape(page, verdict_words(r->verdicts[i]));
+    else if (known && in_range(sweep, b->batch))
+        buffer_print(page, "as good (in the range)");
+    else if (isfinite(times))
+        buffer_print(page, "%s times as long", number_word(times).text);
+    else
+        buffer_print(page, "reached the target");
+    if (b->diverged && b->diverged < b->seeds)
+        buffer_print(page, "; %d of %d seeds diverged", b->diverged, b->seeds);
+    else if (b->reached && b->reached < b->seeds)
+        buffer_print(page, "; %d of %d seeds reached the target", b->reached, b->seeds);
+    buffer_print(page, "</td>");
+}
+
+static bool any_test(const tas_sweep *sweep)
+{
+    for (int i = 0; i < sweep->count; i++)
+        if (sweep->test && isfinite(sweep->batch[i].test_loss)) return true;
+    return false;
+}
+
+static bool any_accuracy(const tas_sweep *sweep)
+{
+    for (int i = 0; i < sweep->count; i++)
+        if (mean_known(&sweep->batch[i].best_accuracy)) return true;
+    return false;
+}
+
+static void add_heads(buffer *page, bool accuracy, bool test)
+{
+    static const char *const before[] = {"Batch", "Learning rate", "Examples/s",     "Memory, MiB",
+                                         "Steps", "Epochs",        "Time to target", "Validation loss"},
+                             *const after[] = {"Gap", "Noise scale", "Verdict"};
+    buffer_print(page, "<thead><tr>");
+    for (size_t i = 0; i < sizeof before / sizeof *before; i++)
+        buffer_print(page, "<th scope=\"col\">%s</th>", before[i]);
+    if (accuracy) buffer_print(page, "<th scope=\"col\">Accuracy</th>");
+    if (test) buffer_print(page, "<th scope=\"col\">Test loss</th>");
+    if (test && accuracy) buffer_print(page, "<th scope=\"col\">Test accuracy</th>");
+    for (size_t i = 0; i < sizeof after / sizeof *after; i++) buffer_print(page, "<th scope=\"col\">%s</th>", after[i]);
+    buffer_print(page, "</tr></thead>\n");
+}
+
+static void add_row(buffer *page, const tas_sweep *sweep, int i, bool accuracy, bool test)
+{
+    const sweep_batch *b = &sweep->batch[i];
+    const bool best = sweep->advice.decided != DECIDED_DEFAULT && b->batch == sweep->advice.batch;
+    const uint64_t memory = b->memory_used ? b->memory_used : b->memory_forecast;
+    buffer_print(page, "<tr%s><th scope=\"row\">%" PRIu64 "</th>", best ? " class=\"best\"" : "", b->batch);
+    add_number(page, b->lr > 0 ? b->lr : NAN);
+    add_number(page, b->examples_per_s > 0 ? b->examples_per_s : NAN);
+    add_number(page, memory ? (double)memory / 1048576 : NAN);
+    add_mean(page, &b->steps, true, whole_word);
+    add_mean(page, &b->epochs, true, number_word);
+    add_mean(page, &b->seconds, true, seconds_word);
+    add_mean(page, &b->best_loss, false, number_word);
+    if (accuracy) add_mean(page, &b->best_accuracy, false, accuracy_word);
+    if (test) add_number(page, b->test_loss);
+    if (test && accuracy) {
+        if (isfinite(b->test_accuracy))
+            buffer_print(page, "<td>%s</td>", accuracy_word(b->test_accuracy).text);
+        else
+            add_number(page, NAN);
+    }
+    add_mean(page, &b->gap_equal_loss, false, number_word);
+    add_noise(page, &b->noise);
+    add_verdict(page, sweep, i);
+    buffer_print(page, "</tr>\n");
+}
+
+void report_batches(const tas_sweep *sweep, buffer *page)
+{
+    const bool accuracy = any_accuracy(sweep), test = any_test(sweep);
+    int order[SWEEP_BATCHES];
+    report_order(sweep, order);
+    buffer_print(page, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"The batches\">\n"
+                       "<table class=\"batches\">\n");
+    add_heads(page, accuracy, test);
+    buffer_print(page, "<tbody>\n");
+    for (int i = 0; i < sweep->count; i++) add_row(page, sweep, order[i], accuracy, test);
+    buffer_print(page,
+                 "</tbody></table></div>\n<p class=\"key\">Steps, epochs and time are to the target, evaluation "
+                 "excluded; validation loss%s the best of a run; the gap is validation less training loss at "
+                 "equal training loss; means over fresh seeds, &plusmn; their standard deviation.</p>\n",
+                 accuracy ? " and accuracy are" : " is");
+}
+
+/* What is missing --------------------------------------------------------------------------------------------------- */
+
+static void open_item(buffer *page) { buffer_print(page, "<li>"); }
+static void close_item(buffer *page) { buffer_print(page, "</li>\n"); }
+
+static void add_item(buffer *page, const char *text)
+{
+    open_item(page);
+    buffer_escape(page, text);
+    close_item(page);
+}
+
+static void add_missing_batch(const tas_sweep *sweep, int i, buffer *page)
+{
+    static const char *const outcomes[] = {[ROW_NOT_MEASURED] = "was not measured",
+                                           [ROW_REACHED] = "",
+                                           [ROW_DIVERGED] = "diverged",
+                                           [ROW_UNDERTRAINED] = "did not reach the target",
+                                           [ROW_OVER_BUDGET] = "wants more memory than there is, and was not run"};
+    const sweep_batch *b = &sweep->batch[i];
+    const char *what = outcomes[b->outcome];
+    if (!*what && !*b->why && !b->lr_edge) return;
+    open_item(page);
+    buffer_print(page, "<strong>B = %" PRIu64 "</strong>%s%s", b->batch, *what ? " " : "", what);
+    if (*b->why) {
+        buffer_print(page, ": ");
+        buffer_escape(page, b->why);
+    }
+    buffer_print(page, ".");
+    if (b->lr_edge)
+        buffer_print(page,
+                     " The search for its rate ended at an end of the rates that it may try (%s): a better one "
+                     "may lie beyond.",
+                     number_word(b->lr).text);
+    close_item(page);
+}
+
+static void add_missing_points(const tas_sweep *sweep, buffer *page)
+{
+    int measured = 0;
+    for (int i = 0; i < FROZEN_POINTS; i++) measured += sweep->frozen[i].name != NULL;
+    if (measured == FROZEN_POINTS) return;
+    open_item(page);
+    buffer_print(page, "Gradients at frozen weights were measured at %d of %d points of training%s.", measured,
+                 (int)FROZEN_POINTS, sweep->is.brief ? ", as the sweep was asked to be brief" : "");
+    close_item(page);
+}
+
+void report_unmeasured(const tas_sweep *sweep, buffer *page)
+{
+    const size_t start = page->bytes;
+    buffer_print(page, "<ul>\n");
+    const size_t empty = page->bytes;
+    if (sweep->stopped) add_item(page, "The sweep was stopped before its end; from its state folder it can go on.");
+    if (sweep->short_of_time) {
+        open_item(page);
+        buffer_print(page, "Time was short (limit %s): the batches farthest from the best were left out first.",
+                     seconds_word(sweep->is.seconds).text);
+        close_item(page);
+    }
+    if (*sweep->left_out) {
+        open_item(page);
+        buffer_print(page, "Time was short: left out ");
+        buffer_escape(page, sweep->left_out);
+        buffer_print(page, ".");
+        close_item(page);
+    }
+    if (sweep->nearest_batch && isfinite(sweep->nearest)) {
+        bool reached = false;
+        for (int i = 0; i < sweep->count; i++) reached |= sweep->batch[i].reached > 0;
+        if (!reached) {
+            open_item(page);
+            buffer_print(page, "No batch reached the target; the nearest was %s, at B = %" PRIu64 ".",
+                         number_word(sweep->nearest).text, sweep->nearest_batch);
+            close_item(page);
+        }
+    }
+    int order[SWEEP_BATCHES];
+    report_order(sweep, order);
+    for (int i = 0; i < sweep->count; i++) add_missing_batch(sweep, order[i], page);
+    add_missing_points(sweep, page);
+    if (!any_test(sweep))
+        add_item(page, sweep->test ? "The test set was not evaluated."
+                                   : "There was no test set: all losses are of "
+                                     "training and validation examples.");
+    if (page->bytes == empty && !page->failed) {
+        page->bytes = start;
+        page->text[start] = 0;
+        buffer_print(page, "<p>All that was asked for was measured.</p>\n");
+        return;
+    }
+    buffer_print(page, "</ul>\n");
+}
+
+/* How it was measured ----------------------------------------------------------------------------------------------- */
+
+static void open_fact(buffer *page, const char *name) { buffer_print(page, "<div><dt>%s</dt><dd>", name); }
+static void close_fact(buffer *page) { buffer_print(page, "</dd></div>\n"); }
+
+static void add_fact(buffer *page, const char *name, const char *text)
+{
+    open_fact(page, name);
+    buffer_escape(page, text);
+    close_fact(page);
+}
+
+static void add_optimizer(const tas_sweep *sweep, buffer *page)
+{
+    static const char *const names[] = {[TAS_SGD] = "SGD", [TAS_ADAM] = "Adam", [TAS_ADAMW] = "AdamW"};
+    static const char *const courses[] = {[TAS_SCHEDULE_CONSTANT] = "constant rate",
+                                          [TAS_SCHEDULE_STEP] = "rate falling in steps",
+                                          [TAS_SCHEDULE_COSINE] = "rate falling as a cosine"};
+    const tas_train_options *is = &sweep->is.train;
+    open_fact(page, "Optimiser");
+    buffer_print(page, "%s", names[is->optimizer]);
+    if (is->optimizer == TAS_SGD && is->momentum > 0)
+        buffer_print(page, ", momentum %.4g%s", (double)is->momentum, is->nesterov ? " (Nesterov)" : "");
+    else if (is->optimizer == TAS_SGD)
+        buffer_print(page, ", no momentum");
+    if (is->weight_decay > 0) buffer_print(page, ", weight decay %.4g", (double)is->weight_decay);
+    buffer_print(page, ", %s", courses[is->schedule]);
+    if (is->warmup) buffer_print(page, ", warm-up %" PRIu64 " steps of B = %u", is->warmup, (unsigned)is->base_batch);
+    close_fact(page);
+}
+
+static void add_rates(const tas_sweep *sweep, buffer *page)
+{
+    static const char *const rules[] = {[TAS_SCALING_NONE] = "the same for each batch",
+                                        [TAS_SCALING_LINEAR] = "in proportion to the batch",
+                                        [TAS_SCALING_SQRT] = "in proportion to the batch's square root"};
+    const tas_train_options *is = &sweep->is.train;
+    open_fact(page, "Learning rates");
+    if (sweep->is.scale)
+        buffer_print(page, "no search: %s, %.4g at B = %u", rules[is->lr_scaling], (double)is->lr,
+                     (unsigned)is->base_batch);
+    else
+        buffer_print(page, "searched for each batch by racing, on seeds that enter no figure");
+    close_fact(page);
+}
+
+static void add_runs(const tas_sweep *sweep, buffer *page)
+{
+    int searches = 0;
+    for (int i = 0; i < sweep->runs; i++) searches += sweep->run[i].search;
+    open_fact(page, "Runs");
+    buffer_print(page, "%d for figures, on %d fresh seeds a batch; %d in searches", sweep->runs - searches,
+                 sweep->is.seeds, searches);
+    close_fact(page);
+}
+
+static void add_time(const tas_sweep *sweep, buffer *page)
+{
+    open_fact(page, "Time taken");
+    buffer_print(page, "%s", isfinite(sweep->elapsed) ? seconds_word(sweep->elapsed).text : "not known");
+    if (isfinite(sweep->forecast) && sweep->forecast > 0)
+        buffer_print(page, " (forecast %s)", seconds_word(sweep->forecast).text);
+    if (sweep->is.seconds > 0) buffer_print(page, ", limit %s", seconds_word(sweep->is.seconds).text);
+    close_fact(page);
+}
+
+static void add_sets(const tas_sweep *sweep, buffer *page)
+{
+    open_fact(page, "Data");
+    buffer_escape(page, *sweep->data ? sweep->data : "arrays");
+    buffer_print(page, ": %" PRIu64 " examples trained on", sweep->examples);
+    if (sweep->validation) buffer_print(page, ", %" PRIu64 " held out for validation", sweep->validation);
+    if (sweep->test) buffer_print(page, ", %" PRIu64 " to test, evaluated once at the end", sweep->test);
+    close_fact(page);
+}
+
+static void add_limits(const tas_sweep *sweep, buffer *page)
+{
+    const tas_sweep_options *is = &sweep->is;
+    if (!is->budget && !is->batch_most && !(is->waste > 0)) return;
+    open_fact(page, "Limits");
+    const char *comma = "";
+    if (is->budget) {
+        buffer_print(page, "%s MiB of device memory", number_word((double)is->budget / 1048576).text);
+        comma = ", ";
+    }
+    if (is->batch_most) {
+        buffer_print(page, "%sbatch at most %u", comma, (unsigned)is->batch_most);
+        comma = ", ";
+    }
+    if (is->waste > 0) buffer_print(page, "%sat most %s times the fewest examples", comma, number_word(is->waste).text);
+    close_fact(page);
+}
+
+static void add_network(const tas_sweep *sweep, buffer *page)
+{
+    open_fact(page, "Network");
+    buffer_escape(page, sweep->net);
+    buffer_print(page, ", %" PRIu64 " parameters", sweep->parameters);
+    close_fact(page);
+}
+
+static void add_device(const tas_sweep *sweep, buffer *page)
+{
+    open_fact(page, "Device");
+    buffer_escape(page, sweep->device);
+    if (*sweep->device_name) {
+        buffer_print(page, " (");
+        buffer_escape(page, sweep->device_name);
+        buffer_print(page, ")");
+    }
+    close_fact(page);
+}
+
+static void add_version(buffer *page)
+{
+    open_fact(page, "Version");
+    buffer_print(page, "Tassello %s, arithmetic contract %d, ", tas_version(), tas_contract());
+    buffer_escape(page, tas_build());
+    close_fact(page);
+}
+
+void report_protocol(const tas_sweep *sweep, buffer *page)
+{
+    static const char *const goals[] = {[TAS_GOAL_TIME] = "the least time to the target",
+                                        [TAS_GOAL_EXAMPLES] = "the fewest examples to the target",
+                                        [TAS_GOAL_ACCURACY] = "the lowest validation loss",
+                                        [TAS_GOAL_MEMORY] = "the least memory that reaches the target"};
+    buffer_print(page, "<dl class=\"facts\">\n");
+    add_network(sweep, page);
+    add_sets(sweep, page);
+    add_device(sweep, page);
+    if (*sweep->target_words) add_fact(page, "Target", sweep->target_words);
+    add_fact(page, "Goal", goals[sweep->is.goal]);
+    add_optimizer(sweep, page);
+    add_rates(sweep, page);
+    add_runs(sweep, page);
+    add_limits(sweep, page);
+    add_time(sweep, page);
+    add_fact(page, "Step times", "medians of rounds in which the batches took turns; training alone, no evaluation");
+    add_fact(page, "Intervals", "95 %; over seeds by Student's t, of the noise scale by Fieller");
+    add_version(page);
+    buffer_print(page, "</dl>\n");
+}

@@ -1,0 +1,386 @@
+/* What follows from a sweep's runs: each batch's figures, where the gaps are compared, the fits, the recommendation. Pure. */
+#include "stats/distributions.h"
+#include "lab/sweep/sweep.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { WINDOWS = 12 };
+
+/* The runs on fresh seeds at a batch's rate, by seed. */
+typedef struct figure_runs {
+    const sweep_run *run[SWEEP_SEEDS];
+    int count;
+} figure_runs;
+
+static figure_runs runs_of(const tas_sweep *s, const sweep_batch *b)
+{
+    figure_runs out = {.count = 0};
+    for (int i = 0; i < s->runs; i++) {
+        const sweep_run *r = &s->run[i];
+        if (r->search || r->batch != b->batch || r->lr != b->lr || out.count == SWEEP_SEEDS) continue;
+        int at = out.count++;
+        for (; at > 0 && out.run[at - 1]->seed > r->seed; at--) out.run[at] = out.run[at - 1];
+        out.run[at] = r;
+    }
+    return out;
+}
+
+/* Looks along a run ------------------------------------------------------------------------------------------------- */
+
+static bool whole(const sweep_point *p) { return isfinite(p->train_loss) && isfinite(p->loss); }
+
+/* The values at two neighbouring looks, weighed by where x lies between them. */
+static double between(double x, double x0, double x1, double y0, double y1)
+{
+    return x1 == x0 ? y1 : y0 + (x - x0) / (x1 - x0) * (y1 - y0);
+}
+
+double run_loss_at(const sweep_run *run, double level)
+{
+    const sweep_point *before = NULL;
+    for (int i = 0; i < run->points; i++) {
+        const sweep_point *p = &run->point[i];
+        if (!whole(p)) continue;
+        if (p->train_loss <= level)
+            return before ? between(level, before->train_loss, p->train_loss, before->loss, p->loss) : p->loss;
+        before = p;
+    }
+    return NAN;
+}
+
+static double gap_of(const sweep_point *p) { return p->loss - p->train_loss; }
+static double loss_of(const sweep_point *p) { return p->loss; }
+
+static double value_at(const sweep_run *run, double examples, uint64_t step, double (*of)(const sweep_point *))
+{
+    const sweep_point *before = NULL;
+    for (int i = 0; i < run->points; i++) {
+        const sweep_point *p = &run->point[i];
+        if (!whole(p)) continue;
+        const double at = step ? (double)step : examples, here = step ? (double)p->step : (double)p->examples;
+        if (here >= at)
+            return before ? between(at, step ? (double)before->step : (double)before->examples, here, of(before), of(p))
+                          : of(p);
+        before = p;
+    }
+    return NAN;
+}
+
+double run_gap_at(const sweep_run *run, double examples, uint64_t step)
+{
+    return value_at(run, examples, step, gap_of);
+}
+
+static double least_train_loss(const sweep_run *run)
+{
+    double least = NAN;
+    for (int i = 0; i < run->points; i++)
+        if (whole(&run->point[i])) least = fmin(least, run->point[i].train_loss);
+    return least;
+}
+
+static const sweep_point *last_point(const sweep_run *run)
+{
+    for (int i = run->points - 1; i >= 0; i--)
+        if (whole(&run->point[i])) return &run->point[i];
+    return NULL;
+}
+
+/* Means over seeds -------------------------------------------------------------------------------------------------- */
+
+static void add(sweep_mean *m, double x) /* until mean_end() spread holds the squares about the mean */
+{
+    if (!isfinite(x)) return;
+    const double from_mean = x - m->value;
+    m->seeds++;
+    m->value += from_mean / m->seeds;
+    m->spread += from_mean * (x - m->value);
+}
+
+static void mean_end(sweep_mean *m)
+{
+    m->spread = m->seeds > 1 ? sqrt(m->spread / (m->seeds - 1)) : NAN;
+    if (!m->seeds) m->value = NAN;
+}
+
+static void mean_end_log(sweep_mean *m)
+{
+    mean_end(m);
+    m->value = exp(m->value);
+}
+
+/* One batch --------------------------------------------------------------------------------------------------------- */
+
+static void find_outcome(sweep_batch *b, const figure_runs *runs)
+{
+    b->seeds = runs->count;
+    b->reached = b->diverged = 0;
+    for (int i = 0; i < runs->count; i++) {
+        b->reached += runs->run[i]->outcome == ROW_REACHED;
+        b->diverged += runs->run[i]->outcome == ROW_DIVERGED;
+    }
+    if (!runs->count) return; /* as the sweep has found it */
+    if (runs->count < 2) {    /* one seed is no figure: the sweep was cut off */
+        b->outcome = ROW_NOT_MEASURED;
+        return;
+    }
+    b->outcome = 2 * b->reached > runs->count    ? ROW_REACHED
+                 : 2 * b->diverged > runs->count ? ROW_DIVERGED
+                                                 : ROW_UNDERTRAINED;
+}
+
+static void find_steps(const tas_sweep *s, sweep_batch *b, const figure_runs *runs)
+{
+    b->steps = b->examples = b->epochs = b->seconds = (sweep_mean){0};
+    for (int i = 0; i < runs->count; i++) {
+        if (runs->run[i]->outcome != ROW_REACHED) continue;
+        const double steps = log(runs->run[i]->steps), examples = steps + log((double)b->batch);
+        add(&b->steps, steps);
+        add(&b->examples, examples);
+        add(&b->epochs, examples - log((double)s->examples));
+        if (b->step_seconds > 0) add(&b->seconds, steps + log(b->step_seconds));
+    }
+    mean_end_log(&b->steps);
+    mean_end_log(&b->examples);
+    mean_end_log(&b->epochs);
+    mean_end_log(&b->seconds);
+}
+
+static void find_losses(const tas_sweep *s, sweep_batch *b, const figure_runs *runs)
+{
+    b->best_loss = b->last_loss = b->best_accuracy = b->last_accuracy = b->epochs_to_best = (sweep_mean){0};
+    for (int i = 0; i < runs->count; i++) {
+        const sweep_run *r = runs->run[i];
+        const sweep_point *best = NULL, *last = last_point(r);
+        double accuracy = NAN;
+        for (int k = 0; k < r->points; k++) {
+            const sweep_point *p = &r->point[k];
+            if (!whole(p)) continue;
+            if (!best || p->loss < best->loss) best = p;
+            accuracy = fmax(accuracy, p->accuracy);
+        }
+        if (!best || r->outcome == ROW_DIVERGED) continue;
+        add(&b->best_loss, best->loss);
+        add(&b->last_loss, last->loss);
+        add(&b->best_accuracy, accuracy);
+        add(&b->last_accuracy, last->accuracy);
+        add(&b->epochs_to_best, (double)best->examples / (double)s->examples);
+    }
+    mean_end(&b->best_loss);
+    mean_end(&b->last_loss);
+    mean_end(&b->best_accuracy);
+    mean_end(&b->last_accuracy);
+    mean_end(&b->epochs_to_best);
+}
+
+static void find_noise(sweep_batch *b, const figure_runs *runs)
+{
+    noise all = {0}, window[WINDOWS] = {0};
+    uint64_t longest = 0;
+    for (int i = 0; i < runs->count; i++) {
+        const sweep_run *r = runs->run[i];
+        noise_merge(&all, &r->noise);
+        if (r->points && r->point[r->points - 1].examples > longest) longest = r->point[r->points - 1].examples;
+    }
+    b->noise = noise_result(&all);
+    b->noise_windows = longest ? WINDOWS : 0;
+    for (int i = 0; i < runs->count; i++) {
+        const sweep_run *r = runs->run[i];
+        for (int k = 1; k < r->points; k++) {
+            const double middle = 0.5 * (double)(r->point[k - 1].examples + r->point[k].examples);
+            int at = (int)(middle / (double)longest * WINDOWS);
+            if (at > WINDOWS - 1) at = WINDOWS - 1;
+            noise_merge(&window[at], &r->point[k].noise);
+        }
+    }
+    for (int w = 0; w < b->noise_windows; w++) {
+        b->noise_end[w] = (double)longest * (w + 1) / WINDOWS;
+        b->noise_window[w] = noise_result(&window[w]);
+    }
+}
+
+/* Gaps: where all batches can be compared --------------------------------------------------------------------------- */
+
+static void find_levels(tas_sweep *s)
+{
+    s->equal_loss = s->equal_epochs = NAN;
+    s->equal_steps = 0;
+    for (int i = 0; i < s->count; i++) {
+        const figure_runs runs = runs_of(s, &s->batch[i]);
+        for (int k = 0; k < runs.count; k++) {
+            const sweep_point *last = last_point(runs.run[k]);
+            if (runs.run[k]->outcome != ROW_REACHED || !last || !last->step) continue;
+            s->equal_loss = fmax(s->equal_loss, least_train_loss(runs.run[k]));
+            s->equal_epochs = fmin(s->equal_epochs, (double)last->examples / (double)s->examples);
+            if (!s->equal_steps || last->step < s->equal_steps) s->equal_steps = last->step;
+        }
+    }
+}
+
+static void find_gaps(const tas_sweep *s, sweep_batch *b)
+{
+    const figure_runs runs = runs_of(s, b);
+    const double examples = s->equal_epochs * (double)s->examples;
+    b->gap_equal_loss = b->gap_equal_epochs = b->gap_equal_steps = (sweep_mean){0};
+    b->loss_equal_loss = b->loss_equal_epochs = b->loss_equal_steps = (sweep_mean){0};
+    for (int i = 0; i < runs.count; i++) {
+        const sweep_run *r = runs.run[i];
+        if (r->outcome != ROW_REACHED) continue;
+        add(&b->gap_equal_loss, run_loss_at(r, s->equal_loss) - s->equal_loss);
+        add(&b->gap_equal_epochs, run_gap_at(r, examples, 0));
+        add(&b->gap_equal_steps, run_gap_at(r, 0, s->equal_steps));
+        add(&b->loss_equal_loss, run_loss_at(r, s->equal_loss));
+        add(&b->loss_equal_epochs, value_at(r, examples, 0, loss_of));
+        add(&b->loss_equal_steps, value_at(r, 0, s->equal_steps, loss_of));
+    }
+    sweep_mean *const means[] = {&b->gap_equal_loss,  &b->gap_equal_epochs,  &b->gap_equal_steps,
+                                 &b->loss_equal_loss, &b->loss_equal_epochs, &b->loss_equal_steps};
+    for (size_t i = 0; i < sizeof means / sizeof *means; i++) mean_end(means[i]);
+}
+
+/* The validation loss by which batches are compared: that at equal training loss, at the lowest which all runs came to. The lowest of a run would
+ * not do. Runs go on to equal epochs at least, at which a large batch is merely less trained (batch-size.md: 0.347 at B = 64 and 0.412 at 1024, with
+ * the same gap at equal training loss), so that the goal's own answer, the least time to the target, would be refused for how far its run went; and
+ * a brief sweep's runs end at the target, where all their lowest losses are the target. Where accuracy is the goal it is the lowest. */
+static double loss_to_compare(const tas_sweep *s, const sweep_run *r)
+{
+    double best = NAN;
+    if (s->is.goal != TAS_GOAL_ACCURACY) return run_loss_at(r, s->equal_loss);
+    for (int i = 0; i < r->points; i++)
+        if (whole(&r->point[i])) best = fmin(best, r->point[i].loss);
+    return best;
+}
+
+static double mean_loss(const tas_sweep *s, const sweep_batch *b)
+{
+    const figure_runs runs = runs_of(s, b);
+    sweep_mean m = {0};
+    for (int i = 0; i < runs.count; i++)
+        if (runs.run[i]->outcome == ROW_REACHED) add(&m, loss_to_compare(s, runs.run[i]));
+    mean_end(&m);
+    return m.value;
+}
+
+/* Against the best batch's, seed by seed. */
+static void compare_losses(const tas_sweep *s, sweep_batch *b, const sweep_batch *best)
+{
+    const figure_runs ours = runs_of(s, b), theirs = runs_of(s, best);
+    double x[SWEEP_SEEDS], y[SWEEP_SEEDS];
+    int seeds = 0;
+    b->worse_low = b->worse_high = 0;
+    if (b == best) return;
+    for (int i = 0; i < ours.count; i++)
+        for (int k = 0; k < theirs.count; k++) {
+            if (ours.run[i]->seed != theirs.run[k]->seed) continue;
+            x[seeds] = loss_to_compare(s, ours.run[i]);
+            y[seeds] = loss_to_compare(s, theirs.run[k]);
+            seeds += isfinite(x[seeds]) && isfinite(y[seeds]);
+        }
+    paired p;
+    b->worse_low = -INFINITY;
+    b->worse_high = INFINITY;
+    if (compare_paired(x, y, seeds, &p)) b->worse_low = p.low, b->worse_high = p.high;
+}
+
+/* The recommendation ------------------------------------------------------------------------------------------------ */
+
+static void fill_row(const tas_sweep *s, const sweep_batch *b, recommend_row *row)
+{
+    *row = (recommend_row){.batch = b->batch,
+                           .lr = b->lr,
+                           .outcome = b->outcome,
+                           .seconds = b->step_seconds,
+                           .log_steps = log(b->steps.value),
+                           .log_spread = b->steps.seeds > 1 ? b->steps.spread : 0,
+                           .seeds = b->steps.seeds,
+                           .loss = mean_loss(s, b),
+                           .worse_low = b->worse_low,
+                           .worse_high = b->worse_high,
+                           .memory = (double)(b->memory_used ? b->memory_used : b->memory_forecast)};
+}
+
+static double default_rate(const tas_sweep *s)
+{
+    for (int i = 0; i < s->count; i++)
+        if (s->batch[i].batch == RECOMMEND_DEFAULT && s->batch[i].lr > 0) return s->batch[i].lr;
+    return s->is.train.lr;
+}
+
+static void advise(tas_sweep *s)
+{
+    static const recommend_goal goals[] = {[TAS_GOAL_TIME] = GOAL_TIME,
+                                           [TAS_GOAL_EXAMPLES] = GOAL_EXAMPLES,
+                                           [TAS_GOAL_ACCURACY] = GOAL_ACCURACY,
+                                           [TAS_GOAL_MEMORY] = GOAL_MEMORY};
+    time_point times[SWEEP_BATCHES];
+    int timed = 0;
+    for (int i = 0; i < s->count; i++) {
+        fill_row(s, &s->batch[i], &s->row[i]);
+        if (s->batch[i].step_seconds > 0)
+            times[timed++] =
+                (time_point){(double)s->batch[i].batch, s->batch[i].step_seconds, (double)s->batch[i].rounds};
+    }
+    s->input =
+        (recommend_input){.rows = s->row,
+                          .count = s->count,
+                          .goal = goals[s->is.goal],
+                          .limits = {.waste = s->is.waste, .batch_most = s->is.batch_most, .examples = s->examples},
+                          .lr = default_rate(s)};
+    fit_step_time(times, timed, &s->input.time);
+    recommend(&s->input, &s->advice);
+    recommend_words(&s->input, &s->advice, s->reason, sizeof s->reason);
+}
+
+static void note_nearest(tas_sweep *s, const sweep_run *run, double x)
+{
+    if (!isfinite(x) || (s->nearest_batch && (s->is.by_accuracy ? x <= s->nearest : x >= s->nearest))) return;
+    s->nearest = x;
+    s->nearest_batch = run->batch;
+}
+
+/* Where no batch came to the target, the one that came nearest. Of runs of a search the end alone is known. */
+static void find_nearest(tas_sweep *s)
+{
+    s->nearest = NAN;
+    s->nearest_batch = 0;
+    for (int i = 0; i < s->runs; i++) {
+        const sweep_run *run = &s->run[i];
+        if (run->search) note_nearest(s, run, s->is.by_accuracy ? -run->race : run->race);
+        for (int k = 0; k < run->points; k++) {
+            const sweep_point *p = &run->point[k];
+            note_nearest(s, run,
+                         s->is.on_train ? (s->is.by_accuracy ? p->train_accuracy : p->train_loss)
+                                        : (s->is.by_accuracy ? p->accuracy : p->loss));
+        }
+    }
+}
+
+void sweep_conclude(tas_sweep *s)
+{
+    for (int i = 0; i < s->count; i++) {
+        sweep_batch *b = &s->batch[i];
+        const figure_runs runs = runs_of(s, b);
+        find_outcome(b, &runs);
+        find_steps(s, b, &runs);
+        find_losses(s, b, &runs);
+        find_noise(b, &runs);
+        for (int k = 0; k < runs.count; k++) {
+            const sweep_run *run = runs.run[k];
+            b->memory_elsewhere |= run->elsewhere;
+            if (!run->elsewhere && run->memory > b->memory_used) b->memory_used = run->memory;
+        }
+    }
+    find_levels(s);
+    const sweep_batch *best = NULL;
+    double least = INFINITY;
+    for (int i = 0; i < s->count; i++) {
+        const double loss = mean_loss(s, &s->batch[i]);
+        find_gaps(s, &s->batch[i]);
+        /* A row that cannot be taken, of one seed or of most that failed, is no measure for those that can. */
+        if (s->batch[i].outcome == ROW_REACHED && loss < least) least = loss, best = &s->batch[i];
+    }
+    for (int i = 0; i < s->count && best; i++) compare_losses(s, &s->batch[i], best);
+    find_nearest(s);
+    advise(s);
+}

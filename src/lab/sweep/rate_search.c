@@ -1,0 +1,97 @@
+#include "lab/sweep/rate_search.h"
+
+#include <math.h>
+
+void race_begin(race *r, double lr, double worse, double lost)
+{
+    *r = (race){.lr = lr, .worse = worse, .lost = lost, .best = -1};
+}
+
+static double rate_at(const race *r, int half) { return r->lr * exp2(0.5 * half); }
+
+double race_rate(const race *r, int entry) { return rate_at(r, r->entry[entry].half); }
+double race_lr(const race *r) { return r->best < 0 ? NAN : rate_at(r, r->entry[r->best].half); }
+
+static const struct race_entry *find(const race *r, int half)
+{
+    for (int i = 0; i < r->count; i++)
+        if (r->entry[i].half == half) return &r->entry[i];
+    return 0;
+}
+
+/* The rate next to those that were tried on that side; a whole step beyond the outermost. */
+static int beyond(const race *r, int side)
+{
+    int out = r->entry[r->best].half;
+    for (int i = 0; i < r->count; i++)
+        if ((r->entry[i].half - out) * side > 0) out = r->entry[i].half;
+    return out + 2 * side;
+}
+
+/* Whether enough was tried on that side of the best: one rate at which the run was lost, or two that are worse, or there is no more. */
+static bool closed(const race *r, int side)
+{
+    const struct race_entry *best = &r->entry[r->best];
+    int worse = 0;
+    if (beyond(r, side) > RACE_REACH || beyond(r, side) < -RACE_REACH) return true;
+    for (int i = 0; i < r->count; i++) {
+        const struct race_entry *e = &r->entry[i];
+        if ((e->half - best->half) * side < 1) continue;
+        if (e->value >= r->lost * best->value) return true;
+        worse += e->value > r->worse * best->value;
+    }
+    return worse >= 2;
+}
+
+/* Nothing has a value yet: by factors of 4 away from rates that diverged, or from those that are too slow. */
+static bool seek(const race *r, int *half)
+{
+    int least_diverged = RACE_REACH + 1, most_slow = -RACE_REACH - 1;
+    for (int i = 0; i < r->count; i++) {
+        const struct race_entry *e = &r->entry[i];
+        if (e->diverged && e->half < least_diverged) least_diverged = e->half;
+        if (!e->diverged && e->half > most_slow) most_slow = e->half;
+    }
+    if (!r->count)
+        *half = 0;
+    else if (most_slow < -RACE_REACH)
+        *half = least_diverged - 4;
+    else if (least_diverged > RACE_REACH)
+        *half = most_slow + 4;
+    else /* in the gap between the two */
+        *half = (most_slow + least_diverged) / 2;
+    return !find(r, *half);
+}
+
+bool race_next(race *r, double *lr, double *give_up)
+{
+    int half = 0;
+    bool more = false;
+    *give_up = r->best < 0 ? INFINITY : r->lost * r->entry[r->best].value;
+    if (r->count == RACE_MOST) {
+        r->edge = true;
+        return false;
+    }
+    if (r->best < 0) {
+        more = seek(r, &half);
+    } else {
+        for (int side = 1; side >= -1 && !more; side -= 2)
+            if (!closed(r, side)) half = beyond(r, side), more = true;
+        for (int side = 1; side >= -1 && !more; side -= 2)
+            if (!find(r, r->entry[r->best].half + side)) half = r->entry[r->best].half + side, more = true;
+    }
+    r->edge = r->best >= 0 && (r->entry[r->best].half >= RACE_REACH - 1 || r->entry[r->best].half <= 1 - RACE_REACH);
+    if (!more || half > RACE_REACH || half < -RACE_REACH) return false;
+    r->entry[r->count] = (struct race_entry){.half = half};
+    *lr = rate_at(r, half);
+    return true;
+}
+
+void race_tell(race *r, double value, bool diverged)
+{
+    struct race_entry *e = &r->entry[r->count];
+    e->value = isnan(value) ? INFINITY : value;
+    e->diverged = diverged;
+    if (isfinite(e->value) && (r->best < 0 || e->value < r->entry[r->best].value)) r->best = r->count;
+    r->count++;
+}

@@ -1,0 +1,33 @@
+/* The search for a rate: a walk over rates by factors of 2, refined to sqrt(2), in which a run that falls behind is given up. Pure: told what each
+ * run gave, it names the next. */
+#ifndef RATE_SEARCH_H
+#define RATE_SEARCH_H
+
+#include <stdbool.h>
+
+enum { RACE_MOST = 24, RACE_REACH = 24 }; /* runs; half steps (of sqrt(2)) from the first rate, either way */
+
+typedef struct race {
+    double lr;    /* the first */
+    double worse; /* a result of so many times the best is worse: 1.2 */
+    double lost;  /* at so many times the best a run is given up: 1.5 */
+    struct race_entry {
+        int half;     /* the rate is lr 2^(half / 2) */
+        double value; /* what is to be small: examples to the target; INFINITY: given up, not reached, diverged */
+        bool diverged;
+    } entry[RACE_MOST];
+    int count;
+    int best;  /* -1: no run has a value */
+    bool edge; /* the best is as far from the first rate as the search may go, or the runs were used up */
+} race;
+
+void race_begin(race *r, double lr, double worse, double lost);
+
+/* The next rate to try, and the value at which its run may be given up (INFINITY while nothing is known). False: the search is over. */
+bool race_next(race *r, double *lr, double *give_up);
+void race_tell(race *r, double value, bool diverged); /* of the rate that was named last */
+
+double race_rate(const race *r, int entry);
+double race_lr(const race *r); /* the best; NaN where no run had a value */
+
+#endif

@@ -1,0 +1,452 @@
+/* A sweep's runs: the search for rates, the target, figures on fresh seeds. */
+#include "lab/sweep/stages.h"
+
+#include "base/base.h"
+#include "lab/sweep/rate_search.h"
+#include "lab/sweep/state.h"
+#include "base/format.h"
+#include "train/feed.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+
+enum { BASE = 64, SECOND_SEED = 1000003 };       /* the batch that lr belongs to, and that makes the target */
+static const double CONFIRM = 1.2, EQUAL = 0.03; /* times the best; in log */
+
+/* Runs --------------------------------------------------------------------------------------------------------------- */
+
+static tas_status add_run(tas_sweep *s, const sweep_run *run)
+{
+    if (s->runs == s->runs_room) {
+        s->runs_room = s->runs_room ? 2 * s->runs_room : 64;
+        sweep_run *more = realloc(s->run, (size_t)s->runs_room * sizeof *more);
+        if (!more) return fail(s->context, TAS_NO_MEMORY, "no memory for the runs of a sweep");
+        s->run = more;
+    }
+    s->run[s->runs++] = *run;
+    return TAS_OK;
+}
+
+/* What tells a run from all others of the sweep; not when it is given up, which hangs on the runs before it: see state_find(). */
+static void name_run(const lab *l, const trial *t, char *name, size_t bytes)
+{
+    snprintf(name, bytes, "B %" PRIu64 " lr %a seed %" PRIu64 " %s target %.17g most %.0f least %.0f look %.0f",
+             t->batch, t->lr, t->seed,
+             t->search      ? "search"
+             : t->to_target ? "to target"
+                            : "figures",
+             isfinite(l->sweep->target) ? l->sweep->target : 0, t->examples_most, t->examples_least, t->look_at);
+}
+
+static tas_status keep_weights(const lab *l, const char *run, const float *weights)
+{
+    tas_model *model;
+    char *path = state_weights(l->state, run);
+    if (!path) return TAS_NO_MEMORY;
+    tas_status status = tas_model_open(l->device, l->network, 1, &model);
+    if (!status) status = weights_write(model, weights);
+    if (!status) status = tas_model_save(model, path);
+    tas_model_close(&model);
+    free(path);
+    return status;
+}
+
+static bool recall_weights(const lab *l, const char *run, float *weights)
+{
+    tas_model *model;
+    char *path = state_weights(l->state, run);
+    if (!path) return false;
+    tas_status status = tas_model_load(l->device, path, &model);
+    free(path);
+    if (status) return false;
+    bool same = weights_count(model->network) == l->weight_count;
+    if (same) same = !weights_read(model, weights);
+    tas_model_close(&model);
+    return same;
+}
+
+static bool has_time(const lab *l, const sweep_batch *b, double seconds)
+{
+    const double limit = l->sweep->is.seconds;
+    return !(limit > 0) || lab_seconds(l) + seconds + tail_seconds(l, b) < limit;
+}
+
+/* Whether the batch that asks may begin: where it is expected to end in time. It asks at the first run that the state does not hold, since those that
+ * it holds take no time. */
+static bool may_begin(lab *l)
+{
+    tas_sweep *s = l->sweep;
+    sweep_batch *b = l->asks;
+    l->asks = NULL;
+    if (!b) return true;
+    const int figures = figures_of(s, b);
+    const double wanted = batch_seconds(s, b, l->asks_seeds);
+    if (has_time(l, b, wanted)) return true;
+    if (!figures)
+        snprintf(b->why, sizeof b->why, "short of time: it was expected to take %s", seconds_word(wanted).text);
+    l->late = true;
+    return false;
+}
+
+/* The state's run; false: it has none, or not its weights. */
+static bool recall(lab *l, const char *name, double give_up, sweep_run *out, float *weights)
+{
+    if (!l->state || !state_find(l->state, name, give_up, out)) return false;
+    if (weights && !recall_weights(l, name, weights)) {
+        free(out->point);
+        return false;
+    }
+    if (out->elsewhere && !out->search && !l->told_elsewhere) {
+        l->told_elsewhere = true;
+        lab_note(l, "state: some runs were made on another device or in another budget; what memory they took is not "
+                    "counted here");
+    }
+    return true;
+}
+
+/* The first run that came to the target, or to its end without, tells how far that is. */
+static void take_measure(lab *l, const sweep_run *r)
+{
+    const bool vain = r->outcome == ROW_UNDERTRAINED && r->points &&
+                      (double)r->point[r->points - 1].examples >= examples_most(l->sweep);
+    if (l->corrected || !isfinite(l->sweep->target) || !(r->outcome == ROW_REACHED || vain)) return;
+    l->corrected = true;
+    lab_correct(l);
+}
+
+/* Runs a trial, or takes it from the state. */
+static tas_status run(lab *l, const trial *t, sweep_run *out, float *weights)
+{
+    tas_sweep *s = l->sweep;
+    char name[256];
+    tas_status status;
+    name_run(l, t, name, sizeof name);
+    if (recall(l, name, t->give_up, out, weights)) return add_run(s, out);
+    lab_forecast(l);
+    if (!may_begin(l) || !lab_tell(l, true)) return TAS_STOPPED;
+    status = trial_run(l, t, out, weights);
+    if (status == TAS_STOPPED && l->state) state_save_elapsed(l->state, lab_seconds(l));
+    if (status) return status;
+    status = add_run(s, out);
+    if (!status && l->state && weights) status = keep_weights(l, name, weights);
+    if (!status && l->state) status = state_save(l->state, name, out);
+    if (!status && l->state) status = state_save_elapsed(l->state, lab_seconds(l));
+    if (!status) take_measure(l, out);
+    return status;
+}
+
+/* A run of a search: what is to be small, INFINITY where it was lost or fell apart; *diverged tells which. */
+static tas_status try_rate(lab *l, const trial *t, double *value, bool *diverged)
+{
+    const tas_sweep *s = l->sweep;
+    sweep_run out;
+    snprintf(l->doing, sizeof l->doing, "B = %" PRIu64 ": looks for a rate, lr %s", t->batch, number_word(t->lr).text);
+    const tas_status status = run(l, t, &out, NULL);
+    if (status) return status;
+    *diverged = out.outcome == ROW_DIVERGED;
+    *value = *diverged ? INFINITY : isfinite(s->target) ? out.steps * (double)t->batch : out.race;
+    if (isnan(*value)) *value = INFINITY;
+    return TAS_OK;
+}
+
+/* One seed's best is often lucky: the rates that came near it are tried on a second seed, and the best mean (of logarithms) wins. Of rates that are
+ * as good as equal the lowest does: above the best the curve is steep, and seeds differ there. */
+static tas_status confirm(lab *l, trial t, race *r)
+{
+    const double near = CONFIRM * r->entry[r->best].value;
+    double mean[RACE_MOST], best = INFINITY;
+    t.seed = l->sweep->is.seed + SECOND_SEED;
+    t.give_up = isfinite(l->sweep->target) ? 2 * near : INFINITY;
+    for (int i = 0; i < r->count; i++) {
+        double value;
+        bool diverged;
+        mean[i] = INFINITY;
+        if (!(r->entry[i].value <= near)) continue;
+        t.lr = (double)(float)race_rate(r, i);
+        tas_status status = try_rate(l, &t, &value, &diverged);
+        if (status) return status;
+        mean[i] = 0.5 * (log(value) + log(r->entry[i].value));
+        if (mean[i] < best) best = mean[i];
+    }
+    int chosen = r->best; /* where no rate came through twice */
+    for (int i = 0; i < r->count && isfinite(best); i++)
+        if (mean[i] <= best + EQUAL && (mean[chosen] > best + EQUAL || r->entry[i].half < r->entry[chosen].half))
+            chosen = i;
+    r->best = chosen;
+    return TAS_OK;
+}
+
+/* Searches for the rate at which `t` gives least: the target's examples, or without a target what it ends at. Where a whole search has found no
+ * rate that comes to the target, further batches try a few, and go on from one that does. */
+static tas_status search(lab *l, trial t, race *r)
+{
+    const tas_sweep *s = l->sweep;
+    const bool to_target = isfinite(s->target);
+    double give_up;
+    t.search = t.to_target = true;
+    t.seed = s->is.seed;
+    t.start = r->lr;
+    const int most = to_target && out_of_reach(s) ? RATES_FEW : RACE_MOST;
+    while ((r->best >= 0 || r->count < most) && race_next(r, &t.lr, &give_up)) {
+        double value;
+        bool diverged;
+        t.lr = (double)(float)t.lr;
+        t.give_up = to_target ? fmin(give_up, any_reached(s) ? 4 * guess_examples(s, t.batch) : INFINITY) : INFINITY;
+        tas_status status = try_rate(l, &t, &value, &diverged);
+        if (status) return status;
+        race_tell(r, value, diverged);
+    }
+    return r->best < 0 || !to_target ? TAS_OK : confirm(l, t, r);
+}
+
+static double scaled_rate(const tas_sweep *s, double lr, uint64_t batch)
+{
+    const double k = (double)batch / (s->is.train.base_batch ? s->is.train.base_batch : BASE);
+    return s->is.train.lr_scaling == TAS_SCALING_LINEAR ? lr * k
+           : s->is.train.lr_scaling == TAS_SCALING_SQRT ? lr * sqrt(k)
+                                                        : lr;
+}
+
+/* One run, at the batch's own rate. */
+static tas_status run_scaled(lab *l, trial t, race *r)
+{
+    sweep_run out;
+    t.search = t.to_target = true;
+    t.seed = l->sweep->is.seed;
+    snprintf(l->doing, sizeof l->doing, "makes the target at B = %" PRIu64, t.batch);
+    const tas_status status = run(l, &t, &out, NULL);
+    if (status) return status;
+    r->count = 1, r->best = 0;
+    r->entry[0].value = out.outcome == ROW_DIVERGED ? INFINITY : out.race;
+    return TAS_OK;
+}
+
+/* The target: the validation loss that B = 64 reaches in one epoch. *best_lr: where searches begin; as it was where rates are scaled. */
+tas_status make_target(lab *l, double lr, double *best_lr)
+{
+    tas_sweep *s = l->sweep;
+    race r;
+    const uint64_t batch = target_batch(s);
+    trial t = {.batch = batch,
+               .lr = s->is.scale ? (double)(float)scaled_rate(s, lr, batch) : lr,
+               .give_up = INFINITY,
+               .examples_most = (double)s->examples};
+    race_begin(&r, t.lr, 1.02, 1.1);
+    tas_status status = s->is.scale ? run_scaled(l, t, &r) : search(l, t, &r);
+    if (status) return status;
+    if (r.best < 0 || !isfinite(r.entry[r.best].value))
+        return fail(s->context, TAS_NOT_FINITE,
+                    "B = %" PRIu64 ": no rate near %g gave a finite loss after one epoch; look at the data and the "
+                    "network, or give another --lr",
+                    batch, t.lr);
+    if (!s->is.scale) *best_lr = race_lr(&r);
+    s->target = r.entry[r.best].value;
+    snprintf(s->target_words, sizeof s->target_words, "%s loss %s, what B = %" PRIu64 " reaches in one epoch at lr %s",
+             s->is.on_train ? "training" : "validation", number_word(s->target).text, batch,
+             number_word(race_lr(&r)).text);
+    lab_correct(l);
+    return TAS_OK;
+}
+
+/* Where no run has come to the target: the rate, and the batch, of the run that came nearest. */
+static void nearest_in_vain(const tas_sweep *s, double *lr, double *batch)
+{
+    double least = INFINITY;
+    for (int i = 0; i < s->runs; i++) {
+        const sweep_run *r = &s->run[i];
+        if (r->target != s->target || r->outcome == ROW_DIVERGED || !(r->race < least)) continue;
+        least = r->race;
+        *lr = r->lr;
+        *batch = (double)r->batch;
+    }
+}
+
+/* Where a search begins: from the nearest batch whose rate is known, by eps_max / (1 + B_0 / B) with B_0 = 64. */
+static double guess_rate(const tas_sweep *s, double lr, uint64_t batch)
+{
+    double known = BASE, nearest = INFINITY;
+    if (out_of_reach(s)) nearest_in_vain(s, &lr, &known);
+    for (int i = 0; i < s->count; i++) {
+        const double away = log_distance((double)s->batch[i].batch, (double)batch);
+        if (!(s->batch[i].lr > 0) || !(away < nearest) || s->batch[i].outcome == ROW_DIVERGED) continue;
+        nearest = away;
+        known = (double)s->batch[i].batch;
+        lr = s->batch[i].lr;
+    }
+    return lr * (1 + BASE / known) / (1 + BASE / (double)batch);
+}
+
+/* One batch ---------------------------------------------------------------------------------------------------------- */
+
+/* No rate came to the target: each diverged, or some were given up as too slow. */
+static void say_lost(const tas_sweep *s, sweep_batch *b, const race *r)
+{
+    double most = 0;
+    bool slow = false;
+    for (int i = 0; i < r->count; i++) slow |= !r->entry[i].diverged;
+    for (int i = 0; i < s->runs; i++) {
+        const sweep_run *run = &s->run[i];
+        if (run->batch == b->batch && run->points) most = fmax(most, (double)run->point[run->points - 1].examples);
+    }
+    b->outcome = slow ? ROW_UNDERTRAINED : ROW_DIVERGED;
+    if (slow)
+        snprintf(b->why, sizeof b->why, "did not reach the target in %.3g epochs at any of %d rates",
+                 most / (double)s->examples, r->count);
+    else
+        snprintf(b->why, sizeof b->why, "diverged at each of %d rates", r->count);
+}
+
+/* The place in the state of a batch's first run to this target; INT_MAX: it has none there. */
+static int stored_place(const lab *l, uint64_t batch)
+{
+    const sweep_run *r;
+    for (int i = 0; l->state && (r = state_run(l->state, i)); i++)
+        if (r->batch == batch && r->target == l->sweep->target) return i;
+    return INT_MAX;
+}
+
+/* A search that the state holds some of goes on from where that began, whatever is known of other batches by now. */
+static double first_rate(const lab *l, double lr, uint64_t batch)
+{
+    const int turn = stored_place(l, batch);
+    const sweep_run *r;
+    for (int i = turn; turn < INT_MAX && (r = state_run(l->state, i)); i++)
+        if (r->batch == batch && r->target == l->sweep->target && r->start > 0) return r->start;
+    return guess_rate(l->sweep, lr, batch);
+}
+
+static tas_status find_rate(lab *l, sweep_batch *b, double lr)
+{
+    const tas_sweep *s = l->sweep;
+    race r;
+    if (s->is.scale || b->lr_given > 0) {
+        b->lr = b->lr_given > 0 ? b->lr_given : (double)(float)scaled_rate(s, lr, b->batch);
+        return TAS_OK;
+    }
+    race_begin(&r, first_rate(l, lr, b->batch), 1.2, 1.5);
+    tas_status status = search(l, (trial){.batch = b->batch, .examples_most = examples_most(s)}, &r);
+    if (status) return status;
+    b->searches = r.count;
+    b->lr_edge = r.edge;
+    if (r.best >= 0) {
+        b->lr = (double)(float)race_lr(&r);
+        return TAS_OK;
+    }
+    say_lost(s, b, &r);
+    return TAS_OK;
+}
+
+static double look_at(const tas_sweep *s, uint64_t batch)
+{
+    uint64_t most = 1;
+    if (s->is.brief) return 0;
+    for (int i = 0; i < s->count; i++)
+        if (fits(&s->batch[i]) && s->batch[i].batch > most) most = s->batch[i].batch;
+    return floor(examples_least(s) / (double)most) * (double)batch;
+}
+
+/* Runs on fresh seeds, up to `seeds` of them. */
+static tas_status run_figures(lab *l, int i, int seeds)
+{
+    tas_sweep *s = l->sweep;
+    sweep_batch *b = &s->batch[i];
+    for (int k = figures_of(s, b); k < seeds; k++) {
+        sweep_run out;
+        const trial t = {.batch = b->batch,
+                         .seed = s->is.seed + 1 + (uint64_t)k,
+                         .lr = b->lr,
+                         .give_up = INFINITY,
+                         .examples_most = examples_most(s),
+                         .to_target = s->is.brief,
+                         .examples_least = examples_least(s),
+                         .look_at = look_at(s, b->batch)};
+        if (!k && !l->weights[i] && !(l->weights[i] = malloc(l->weight_count * sizeof(float))))
+            return fail(s->context, TAS_NO_MEMORY, "no memory for weights");
+        snprintf(l->doing, sizeof l->doing, "B = %" PRIu64 ": trains at lr %s, seed %d of %d", b->batch,
+                 number_word(b->lr).text, k + 1, s->is.seeds);
+        tas_status status = run(l, &t, &out, k ? NULL : l->weights[i]);
+        if (status) return status;
+    }
+    return TAS_OK;
+}
+
+static tas_status run_batch(lab *l, int i, double lr)
+{
+    sweep_batch *b = &l->sweep->batch[i];
+    l->asks = b;
+    l->asks_seeds = SEEDS_LEAST;
+    tas_status status = find_rate(l, b, lr);
+    if (status || b->why[0]) return status;
+    return run_figures(l, i, SEEDS_LEAST);
+}
+
+/* The batch whose runs came to the target soonest; that nearest to 64 while none has. */
+static double best_batch(const tas_sweep *s)
+{
+    double best = BASE, least = INFINITY;
+    for (int i = 0; i < s->count; i++) {
+        const sweep_batch *b = &s->batch[i];
+        if (!figures_of(s, b)) continue;
+        const double seconds = guess_examples(s, b->batch) / (double)b->batch * b->step_seconds;
+        if (seconds < least) least = seconds, best = (double)b->batch;
+    }
+    return best;
+}
+
+/* Batches that the state holds runs of come first, in their order there: what a search gives hangs on what is known before it, and which batch is
+ * best hangs on timings, which are taken anew. */
+static int next_batch(const lab *l)
+{
+    const tas_sweep *s = l->sweep;
+    const double best = best_batch(s);
+    double least = INFINITY;
+    int next = -1, first = INT_MAX;
+    for (int i = 0; i < s->count; i++) {
+        const sweep_batch *b = &s->batch[i];
+        if (!fits(b) || b->why[0] || figures_of(s, b)) continue;
+        const int turn = stored_place(l, b->batch);
+        const double away = log_distance((double)b->batch, best);
+        if (next >= 0 && (turn > first || (turn == first && !(away < least)))) continue;
+        next = i, first = turn, least = away;
+    }
+    return next;
+}
+
+/* Runs end before the limit, so that what was run can be measured and tested. */
+static tas_status out_of_time(lab *l, int i, tas_status status)
+{
+    tas_sweep *s = l->sweep;
+    sweep_batch *b = &s->batch[i];
+    if (status != TAS_STOPPED || !l->late || l->stopped) return status;
+    l->late = false;
+    s->short_of_time = true;
+    if (!b->why[0] && !figures_of(s, b))
+        snprintf(b->why, sizeof b->why, "short of time: %s",
+                 b->lr > 0 ? "its first run was cut off" : "the search for its rate was cut off");
+    return TAS_OK;
+}
+
+tas_status run_batches(lab *l, double lr)
+{
+    tas_sweep *s = l->sweep;
+    tas_status status = TAS_OK;
+    for (int i; !status && (i = next_batch(l)) >= 0;) {
+        l->reserve = tail_seconds(l, &s->batch[i]);
+        status = out_of_time(l, i, run_batch(l, i, lr));
+        if (!status) lab_correct(l);
+    }
+    for (int seeds = SEEDS_LEAST + 1; seeds <= s->is.seeds && !status; seeds++)
+        for (int i = 0; i < s->count && !status; i++) {
+            sweep_batch *b = &s->batch[i];
+            if (!fits(b) || b->why[0] || figures_of(s, b) >= seeds) continue;
+            l->asks = b;
+            l->asks_seeds = seeds;
+            l->reserve = tail_seconds(l, b);
+            status = out_of_time(l, i, run_figures(l, i, seeds));
+        }
+    l->asks = NULL;
+    l->reserve = 0;
+    return status;
+}

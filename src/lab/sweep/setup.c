@@ -1,0 +1,325 @@
+/* Before a sweep's runs: what is asked, the sets, what fits, the state to go on from. */
+#include "lab/sweep/stages.h"
+
+#include "base/base.h"
+#include "data/dataset.h"
+#include "lab/sweep/state.h"
+#include "base/format.h"
+#include "train/feed.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <nettle/sha2.h>
+#include <tassello/plan.h>
+
+static const uint32_t default_batches[] = {1, 4, 16, 32, 64, 128, 256, 1024};
+
+void tas_sweep_options_init(tas_sweep_options *options)
+{
+    *options = (tas_sweep_options){.size = sizeof *options, .target = NAN, .seeds = 3, .seed = 1};
+    tas_train_options_init(&options->train);
+    options->train.lr = 0;
+}
+
+/* What is asked ------------------------------------------------------------------------------------------------------ */
+
+static tas_status check_batches(tas_context *context, const tas_sweep_options *is, uint64_t examples)
+{
+    if (is->batches && (is->batch_count < 1 || is->batch_count > SWEEP_BATCHES))
+        return fail(context, TAS_BAD_ARGUMENT, "%d batches: expected 1 to %d", is->batch_count, SWEEP_BATCHES);
+    for (int i = 0; is->batches && i < is->batch_count; i++) {
+        if (!is->batches[i]) return fail(context, TAS_BAD_ARGUMENT, "a batch of 0: expected at least 1 example");
+        if (is->batches[i] > examples)
+            return fail(context, TAS_BAD_ARGUMENT,
+                        "batch %u is larger than the %" PRIu64
+                        " examples that are trained on; leave it out, or take more examples",
+                        is->batches[i], examples);
+        for (int k = 0; k < i; k++)
+            if (is->batches[k] == is->batches[i])
+                return fail(context, TAS_BAD_ARGUMENT, "batch %u stands twice in the list", is->batches[i]);
+    }
+    return TAS_OK;
+}
+
+tas_status sweep_check(tas_context *context, const tas_sweep_options *is)
+{
+    if (is->size != sizeof *is || is->train.size != sizeof is->train)
+        return fail(context, TAS_BAD_ARGUMENT,
+                    "options of %zu bytes; this library knows %zu: use tas_sweep_options_init()", is->size, sizeof *is);
+    if (is->seeds < SEEDS_LEAST || is->seeds > SWEEP_SEEDS)
+        return fail(context, TAS_BAD_ARGUMENT, "%d seeds: expected 2 to %d", is->seeds, SWEEP_SEEDS);
+    if (!isnan(is->target) && !(is->target > 0 && is->target < (is->by_accuracy ? 1.0 : 1e6)))
+        return fail(context, TAS_BAD_ARGUMENT, "a target of %g: expected %s", is->target,
+                    is->by_accuracy ? "an accuracy between 0 and 1" : "a loss above 0");
+    if (is->rates && (!is->batches || isnan(is->target) || is->scale))
+        return fail(context, TAS_BAD_ARGUMENT,
+                    "rates, one a batch, want the batches and a target to be named, and no scaling");
+    for (int i = 0; is->rates && i < is->batch_count; i++)
+        if (!(is->rates[i] >= 0x1p-30f && is->rates[i] <= 1024))
+            return fail(context, TAS_BAD_ARGUMENT, "lr %g of batch %u: expected 1e-9 to 1024", (double)is->rates[i],
+                        is->batches[i]);
+    if (isnan(is->target) && is->by_accuracy)
+        return fail(context, TAS_BAD_ARGUMENT, "a target by accuracy has to be named");
+    if (!(is->epochs >= 0 && is->epochs <= 1e6))
+        return fail(context, TAS_BAD_ARGUMENT, "%g epochs: expected more than 0", is->epochs);
+    if (!(is->seconds >= 0)) return fail(context, TAS_BAD_ARGUMENT, "a time limit of %g s", is->seconds);
+    if (!(is->waste == 0 || (is->waste >= 1 && isfinite(is->waste))))
+        return fail(context, TAS_BAD_ARGUMENT, "waste %g: expected at least 1, the fewest examples possible",
+                    is->waste);
+    if (!(is->train.lr == 0 || (is->train.lr >= 0x1p-20f && is->train.lr <= 64)))
+        return fail(context, TAS_BAD_ARGUMENT, "lr %g: expected 1e-6 to 64", (double)is->train.lr);
+    if ((unsigned)is->goal > TAS_GOAL_MEMORY) return fail(context, TAS_BAD_ARGUMENT, "no such goal");
+    return TAS_OK;
+}
+
+enum { PIECE = 4096, SPREAD = 1024 }; /* examples at once; examples whose inputs stand for all in a hash */
+
+/* Sets --------------------------------------------------------------------------------------------------------------- */
+
+/* A set of one class teaches nothing. */
+static tas_status check_classes(const tas_data *data)
+{
+    if (data->is.target_type != TAS_TARGET_LABEL) return TAS_OK;
+    uint32_t first = 0;
+    unsigned char *inputs = malloc(PIECE * data_input_bytes(data));
+    uint32_t *labels = malloc(PIECE * sizeof *labels);
+    tas_status status = inputs && labels ? TAS_OK : fail(data->context, TAS_NO_MEMORY, "no memory for labels");
+    bool others = false;
+    for (uint64_t at = 0; at < data->is.count && !status && !others; at += PIECE) {
+        const size_t n = data->is.count - at < PIECE ? (size_t)(data->is.count - at) : PIECE;
+        status = data_fetch(data, at, n, inputs, labels);
+        if (!at) first = labels[0];
+        for (size_t i = 0; i < n && !status; i++) others |= labels[i] != first;
+    }
+    free(inputs);
+    free(labels);
+    if (status || others) return status;
+    return fail(data->context, TAS_BAD_DATA, "%s: all examples are of class %u; there is nothing to learn", data->name,
+                first);
+}
+
+static tas_status open_sets(lab *l, const tas_data *train)
+{
+    tas_sweep *s = l->sweep;
+    const tas_sweep_options *is = &s->is;
+    if (is->examples > train->is.count)
+        return fail(s->context, TAS_BAD_ARGUMENT, "%" PRIu64 " examples are wanted; %s has %" PRIu64, is->examples,
+                    train->name, train->is.count);
+    tas_status status = check_data(l->network, train);
+    if (!status && is->examples && is->examples < train->is.count)
+        status = tas_data_split(train, is->examples, is->seed, NULL, &l->part);
+    const tas_data *part = l->part ? l->part : train;
+    uint64_t held = is->validation ? is->validation : part->is.count / 10;
+    if (!is->validation && held > 5000) held = 5000;
+    if (!status && (!held || held >= part->is.count))
+        status = fail(s->context, TAS_BAD_ARGUMENT,
+                      "%" PRIu64 " examples of %" PRIu64 " cannot be held out for validation", held, part->is.count);
+    if (!status) status = tas_data_split(part, held, is->seed, &l->rest, &l->held);
+    if (status) return status;
+    s->examples = l->rest->is.count;
+    s->validation = held;
+    s->test = l->test ? l->test->is.count : 0;
+    status = tas_data_head(l->rest, s->examples < LOOK_MOST ? s->examples : LOOK_MOST, &l->train_look);
+    if (!status && held > LOOK_MOST) status = tas_data_head(l->held, LOOK_MOST, &l->look);
+    if (!status && held <= LOOK_MOST) l->look = l->held;
+    return status ? status : check_classes(l->rest);
+}
+
+void lab_end(lab *l)
+{
+    if (l->look != l->held) tas_data_close(&l->look);
+    tas_data_close(&l->train_look);
+    tas_data_close(&l->held);
+    tas_data_close(&l->rest);
+    tas_data_close(&l->part);
+}
+
+/* Memory ------------------------------------------------------------------------------------------------------------- */
+
+/* Looks are taken while a run is open: what they want is set aside, at most a quarter; where `tight` the least. */
+static tas_status share_memory(lab *l, bool tight)
+{
+    plan_device limits = device_limits(l->device);
+    const uint64_t all = l->sweep->is.budget ? l->sweep->is.budget : limits.budget;
+    const tas_data *most = l->held->is.count > l->train_look->is.count ? l->held : l->train_look;
+    const plan_work work = work_of(most, false, (uint32_t)most->is.count, EVALUATE_MOST);
+    uint64_t least = 0;
+    plan p;
+    tas_status status = plan_least(l->network, &limits, &work, &least);
+    if (status) return status;
+    limits.budget = all / 4 > least && !tight ? all / 4 : least;
+    status = plan_make(l->network, &limits, &work, &p);
+    if (status) return status;
+    l->look_bytes = p.total;
+    plan_free(&p);
+    if (l->look_bytes >= all)
+        return fail(l->sweep->context, TAS_NO_MEMORY,
+                    "a budget of %" PRIu64 " bytes is too small: evaluation alone wants %" PRIu64, all, l->look_bytes);
+    l->train_bytes = all - l->look_bytes;
+    return TAS_OK;
+}
+
+/* What each batch would take; *fitting of them fit. One that does not is not run. */
+static tas_status plan_batches(lab *l, int *fitting)
+{
+    tas_sweep *s = l->sweep;
+    *fitting = 0;
+    for (int i = 0; i < s->count; i++) {
+        sweep_batch *b = &s->batch[i];
+        tas_plan p;
+        tas_plan_options is;
+        tas_plan_options_init(&is);
+        is.batch = (uint32_t)b->batch;
+        is.budget = l->train_bytes;
+        is.optimizer = s->is.train.optimizer;
+        is.noise = 1;
+        tas_status status = tas_plan_make(l->device, l->network, l->rest, NULL, &is, &p);
+        if (status == TAS_NO_MEMORY) {
+            b->outcome = ROW_OVER_BUDGET;
+            b->memory_forecast = p.min_budget + l->look_bytes;
+            snprintf(b->why, sizeof b->why, "does not fit: the smallest budget that would do is %" PRIu64 " bytes",
+                     b->memory_forecast);
+            continue;
+        }
+        if (status) return status;
+        b->memory_forecast = p.bytes_total;
+        b->tile = p.tile;
+        b->tiles = p.tiles;
+        b->resident = p.resident;
+        b->outcome = ROW_NOT_MEASURED;
+        b->why[0] = 0;
+        ++*fitting;
+    }
+    return TAS_OK;
+}
+
+static tas_status plan_memory(lab *l)
+{
+    tas_sweep *s = l->sweep;
+    int fitting = 0;
+    tas_status status = TAS_OK;
+    for (int tight = 0; tight < 2 && !status && fitting < s->count; tight++) {
+        status = share_memory(l, tight);
+        if (!status) status = plan_batches(l, &fitting);
+    }
+    if (status || fitting) return status;
+    return fail(s->context, TAS_NO_MEMORY, "B = %" PRIu64 " %s", s->batch[0].batch, s->batch[0].why);
+}
+
+/* The beginning ------------------------------------------------------------------------------------------------------ */
+
+static void fill_batches(tas_sweep *s)
+{
+    const bool given = s->is.batches;
+    const int count = given ? s->is.batch_count : (int)(sizeof default_batches / sizeof *default_batches);
+    for (int i = 0; i < count; i++) {
+        const uint32_t batch = given ? s->is.batches[i] : default_batches[i];
+        if (!given && batch > 1 && batch > s->examples / 10) continue;
+        s->batch[s->count] = (sweep_batch){.batch = batch,
+                                           .lr_given = s->is.rates ? (double)s->is.rates[i] : 0,
+                                           .test_loss = NAN,
+                                           .test_accuracy = NAN};
+        int at = s->count++;
+        for (; at > 0 && s->batch[at - 1].batch > batch; at--) {
+            const sweep_batch swap = s->batch[at];
+            s->batch[at] = s->batch[at - 1];
+            s->batch[at - 1] = swap;
+        }
+    }
+}
+
+/* Targets lie in memory as a rule; where a callback makes them, they come with their inputs. */
+static tas_status hash_targets(const tas_data *data, struct sha256_ctx *sha)
+{
+    const tas_data *root = data->root ? data->root : data;
+    const size_t input = data_input_bytes(data), target = data_target_bytes(data);
+    const unsigned char *all = root->is.targets;
+    if (!root->is.fill) {
+        for (uint64_t k = 0; k < data->is.count; k++)
+            sha256_update(sha, target, all + (data->index ? data->index[k] : k) * target);
+        return TAS_OK;
+    }
+    unsigned char *some = malloc(PIECE * (input + target));
+    tas_status status = some ? TAS_OK : fail(data->context, TAS_NO_MEMORY, "no memory for examples");
+    for (uint64_t at = 0; at < data->is.count && !status; at += PIECE) {
+        const size_t n = data->is.count - at < PIECE ? (size_t)(data->is.count - at) : PIECE;
+        status = data_fetch(data, at, n, some, some + n * input);
+        if (!status) sha256_update(sha, n * target, some + n * input);
+    }
+    free(some);
+    return status;
+}
+
+static tas_status hash_inputs(const tas_data *data, struct sha256_ctx *sha)
+{
+    const size_t input = data_input_bytes(data), target = data_target_bytes(data);
+    const uint64_t apart = data->is.count > SPREAD ? data->is.count / SPREAD : 1;
+    unsigned char *one = malloc(input + target);
+    tas_status status = one ? TAS_OK : fail(data->context, TAS_NO_MEMORY, "no memory for an example");
+    for (uint64_t at = 0; at < data->is.count && !status; at += apart) {
+        status = data_fetch(data, at, 1, one, one + input);
+        if (!status) sha256_update(sha, input, one);
+    }
+    free(one);
+    return status;
+}
+
+/* The hash of what is trained on and of what is held out: each target, and inputs here and there. */
+static tas_status hash_sets(const lab *l, struct sha256_ctx *sha)
+{
+    tas_status status = hash_targets(l->rest, sha);
+    if (!status) status = hash_inputs(l->rest, sha);
+    if (!status) status = hash_targets(l->held, sha);
+    return status ? status : hash_inputs(l->held, sha);
+}
+
+/* What must agree for runs to be taken from a state: a line each. */
+static tas_status describe_settings(lab *l, char *text, size_t bytes)
+{
+    const tas_sweep *s = l->sweep;
+    const tas_train_options *t = &s->is.train;
+    struct sha256_ctx sha;
+    uint8_t sum[SHA256_DIGEST_SIZE];
+    char net[17], data[17];
+    writer out = {text, bytes, 0};
+    const char *net_text = tas_network_text(l->network);
+    sha256_init(&sha);
+    sha256_update(&sha, strlen(net_text), (const uint8_t *)net_text);
+    sha256_digest(&sha, sizeof sum, sum);
+    for (int i = 0; i < 8; i++) snprintf(net + 2 * i, 3, "%02x", sum[i]);
+    tas_status status = hash_sets(l, &sha);
+    sha256_digest(&sha, sizeof sum, sum);
+    for (int i = 0; i < 8; i++) snprintf(data + 2 * i, 3, "%02x", sum[i]);
+    say(&out, "network %s\ndata %s: %" PRIu64 " to train on, %" PRIu64 " held out\nseed %" PRIu64 "\n", net, data,
+        s->examples, s->validation, s->is.seed);
+    say(&out, "optimizer %d, beta %g %g, epsilon %g, momentum %g%s, weight decay %g\n", t->optimizer, (double)t->beta1,
+        (double)t->beta2, (double)t->epsilon, (double)t->momentum, t->nesterov ? " Nesterov" : "",
+        (double)t->weight_decay);
+    say(&out, "lr %g, %s, scaling %d from B = %u\n", (double)t->lr, s->is.scale ? "scaled" : "searched", t->lr_scaling,
+        t->base_batch);
+    say(&out, "schedule %d, warm-up %" PRIu64 ", decay %g every %" PRIu64 ", end %g\n", t->schedule, t->warmup,
+        (double)t->decay, t->decay_steps, (double)t->lr_end);
+    say(&out, "target %g, by %s of %s\n", s->is.target, s->is.by_accuracy ? "accuracy" : "loss",
+        s->is.on_train ? "training" : "validation");
+    return status;
+}
+
+tas_status lab_begin(lab *l, const tas_data *train)
+{
+    tas_sweep *s = l->sweep;
+    tas_status status = open_sets(l, train);
+    if (!status) status = check_batches(s->context, &s->is, s->examples);
+    if (status) return status;
+    fill_batches(s);
+    if (!s->is.train.lr) s->is.train.lr = s->is.train.optimizer == TAS_SGD ? 0.02f : 0.001f;
+    s->parameters = l->weight_count = weights_count(l->network);
+    status = plan_memory(l);
+    if (status || !s->is.state) return status;
+    char settings[2048], where[256];
+    snprintf(where, sizeof where, "%s (%s), %" PRIu64 " bytes to train in", s->device, s->device_name, l->train_bytes);
+    status = describe_settings(l, settings, sizeof settings);
+    return status ? status : state_open(s->context, s->is.state, settings, where, &l->before, &l->state);
+}

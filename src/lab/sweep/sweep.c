@@ -1,0 +1,182 @@
+/* The sweep: times steps, makes the target, searches each batch's rate, trains on fresh seeds, measures at frozen weights, tests, concludes. Batches
+ * are taken from the best known outward, so that those farthest from it are left out where time is short. */
+#include "lab/sweep/stages.h"
+
+#include "base/base.h"
+#include "data/dataset.h"
+#include "lab/sweep/state.h"
+#include "base/format.h"
+#include "train/feed.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static tas_status work(lab *l)
+{
+    tas_sweep *s = l->sweep;
+    double lr = (double)s->is.train.lr;
+    tas_status status = time_steps(l);
+    if (!status) status = time_test(l);
+    if (status) return status;
+    lab_forecast(l);
+    s->forecast = l->left;
+    l->told_total = lab_seconds(l) + l->left;
+    status = check_time(l);
+    if (status) return status;
+    if (!lab_resumes(l, true)) return TAS_STOPPED;
+    if (isnan(s->target))
+        status = make_target(l, lr, &lr);
+    else
+        snprintf(s->target_words, sizeof s->target_words, "%s %s %s", s->is.on_train ? "training" : "validation",
+                 s->is.by_accuracy ? "accuracy" : "loss", number_word(s->target).text);
+    if (!status) status = run_batches(l, lr);
+    if (!status) status = lab_measure(l);
+    return status ? status : lab_test(l);
+}
+
+static bool any_figure_reached(const tas_sweep *s)
+{
+    for (int i = 0; i < s->runs; i++)
+        if (!s->run[i].search && s->run[i].outcome == ROW_REACHED) return true;
+    return false;
+}
+
+static bool any_figures(const tas_sweep *s)
+{
+    for (int i = 0; i < s->count; i++)
+        if (figures_of(s, &s->batch[i])) return true;
+    return false;
+}
+
+/* Out of time is no failure: what is there is told. */
+static tas_status end(lab *l, tas_status status)
+{
+    tas_sweep *s = l->sweep;
+    if (status == TAS_STOPPED && l->late && !l->stopped) {
+        s->short_of_time = true;
+        status = s->runs
+                     ? TAS_OK
+                     : fail(s->context, TAS_BAD_ARGUMENT, "a time limit of %s is too short: it was over before any run",
+                            seconds_word(s->is.seconds).text);
+    }
+    if (status == TAS_STOPPED) {
+        s->stopped = true;
+        fail(s->context, status, "stopped after %d runs", s->runs);
+    }
+    for (int i = 0; i < s->count; i++)
+        if (s->short_of_time && fits(&s->batch[i]) && !s->batch[i].why[0] && figures_of(s, &s->batch[i]) < s->is.seeds)
+            snprintf(s->batch[i].why, sizeof s->batch[i].why, "short of time: %d of %d seeds",
+                     figures_of(s, &s->batch[i]), s->is.seeds);
+    s->elapsed = lab_seconds(l);
+    sweep_conclude(s);
+    if (!status && s->short_of_time && !any_figures(s) && !out_of_reach(s))
+        return fail(s->context, TAS_NOT_REACHED,
+                    "a time limit of %s is too short: it left no batch a run on a fresh seed; give more time, fewer "
+                    "--batches, or --brief",
+                    seconds_word(s->is.seconds).text);
+    if (!status && !any_figure_reached(s) && s->nearest_batch &&
+        (any_figures(s) || !s->short_of_time || out_of_reach(s)))
+        return fail(s->context, TAS_NOT_REACHED,
+                    "no batch reached %s; the nearest was %s (B = %" PRIu64
+                    "); give a target beyond that, or more --epochs",
+                    s->target_words, number_word(s->nearest).text, s->nearest_batch);
+    return status;
+}
+
+static char *copy_text(const char *text) { return text ? strdup(text) : NULL; }
+
+static tas_status own_options(tas_sweep *s, const tas_sweep_options *is)
+{
+    s->is = *is;
+    s->is.batches = NULL;
+    s->is.state = NULL;
+    s->target = is->target;
+    if (is->batches) {
+        uint32_t *batches = malloc((size_t)is->batch_count * sizeof *batches);
+        if (!batches) return fail(s->context, TAS_NO_MEMORY, "no memory for a sweep");
+        s->is.batches = memcpy(batches, is->batches, (size_t)is->batch_count * sizeof *batches);
+    }
+    if (is->state && !(s->is.state = copy_text(is->state)))
+        return fail(s->context, TAS_NO_MEMORY, "no memory for a sweep");
+    return TAS_OK;
+}
+
+static void name_things(tas_sweep *s, const tas_device *device, const tas_network *network, const tas_data *train)
+{
+    const tas_sweep_options *is = &s->is;
+    snprintf(s->net, sizeof s->net, "%s", is->net_name ? is->net_name : network->from);
+    snprintf(s->data, sizeof s->data, "%s", is->data_name ? is->data_name : train->name);
+    s->is.net_name = s->is.data_name = NULL; /* the caller's */
+    snprintf(s->device, sizeof s->device, "%s", device->info.id);
+    snprintf(s->device_name, sizeof s->device_name, "%s", device->info.name);
+}
+
+static tas_status sweep_run_all(tas_device *device, const tas_network *network, const tas_data *train,
+                                const tas_data *test_set, const tas_sweep_options *options, tas_sweep **out)
+{
+    tas_context *context = device->context;
+    tas_status status = sweep_check(context, options);
+    if (status) return status;
+    tas_sweep *s = calloc(1, sizeof *s);
+    if (!s) return fail(context, TAS_NO_MEMORY, "no memory for a sweep");
+    s->context = context;
+    lab l = {.sweep = s, .device = device, .network = network, .test = test_set, .begun = now_seconds(), .left = NAN};
+    status = own_options(s, options);
+    name_things(s, device, network, train);
+    if (!status) status = lab_begin(&l, train);
+    s->is.rates = NULL; /* the caller's; they stand in the batches */
+    if (!status) {
+        status = end(&l, work(&l));
+        if (s->runs || !status) *out = s;
+    }
+    if (!*out) tas_sweep_close(&s);
+    state_close(&l.state);
+    for (int i = 0; i < SWEEP_BATCHES; i++) free(l.weights[i]);
+    lab_end(&l);
+    return status;
+}
+
+tas_status tas_sweep_run(tas_device *device, const tas_network *network, const tas_data *train,
+                         const tas_data *test_set, const tas_sweep_options *options, tas_sweep **out)
+{
+    entry_state saved;
+    entry_begin(device->context, &saved);
+    *out = NULL;
+    const tas_status status = sweep_run_all(device, network, train, test_set, options, out);
+    entry_end(&saved);
+    return status;
+}
+
+void tas_sweep_close(tas_sweep **sweep)
+{
+    if (!sweep || !*sweep) return;
+    for (int i = 0; i < (*sweep)->runs; i++) free((*sweep)->run[i].point);
+    free((*sweep)->run);
+    free((void *)(uintptr_t)(*sweep)->is.batches);
+    free((void *)(uintptr_t)(*sweep)->is.state);
+    free(*sweep);
+    *sweep = NULL;
+}
+
+void tas_sweep_advice(const tas_sweep *s, tas_advice *out)
+{
+    const recommendation *r = &s->advice;
+    const fit_range *b = &r->curve.b_crit;
+    *out = (tas_advice){.batch = (uint32_t)r->batch,
+                        .range_low = (uint32_t)r->range_low,
+                        .range_high = (uint32_t)r->range_high,
+                        .lr = (float)r->lr,
+                        .seconds = r->seconds,
+                        .seconds_low = r->seconds_low,
+                        .seconds_high = r->seconds_high,
+                        .b_crit = NAN,
+                        .b_crit_low = 0,
+                        .b_crit_high = INFINITY,
+                        .reason = s->reason};
+    if (!r->curve.known) return;
+    if (b->state == FIT_KNOWN) out->b_crit = b->value;
+    if (b->state == FIT_KNOWN || b->state == FIT_AT_LEAST) out->b_crit_low = b->low;
+    if (b->state == FIT_KNOWN || b->state == FIT_AT_MOST) out->b_crit_high = b->high;
+}

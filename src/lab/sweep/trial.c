@@ -1,0 +1,320 @@
+#include "lab/sweep/trial.h"
+
+#include "base/base.h"
+#include "data/dataset.h"
+#include "train/feed.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Looks come after 4 % more examples each where the target is near; before that, and after it, seldom. */
+static const double NEXT_NEAR = 0.04, NEXT_FAR = 0.2, QUARTER = 0.25, IS_NEAR = 1.35;
+enum { HEALED = 200 }; /* steps: a high rate may raise the loss at first, and be the best all the same */
+
+double lab_seconds(const lab *l) { return l->before + now_seconds() - l->begun; }
+
+static void call_progress(lab *l, double seconds, const char *note)
+{
+    const tas_sweep *s = l->sweep;
+    const tas_sweep_progress p = {
+        .doing = l->doing, .seconds = seconds, .left = l->left, .runs = s->runs, .note = note};
+    entry_state ours;
+    l->told = seconds;
+    callback_begin(s->context, &ours);
+    if (s->is.on_progress(s->is.user, &p)) l->stopped = true;
+    callback_end(&ours);
+}
+
+bool lab_tell(lab *l, bool now)
+{
+    const tas_sweep *s = l->sweep;
+    const double seconds = lab_seconds(l);
+    if (s->is.seconds > 0 && seconds > s->is.seconds - l->reserve) l->late = true;
+    if (s->is.on_progress && (now || seconds - l->told >= 1)) {
+        const double before = l->told;
+        call_progress(l, seconds, NULL);
+        l->left -= before > 0 && l->left > seconds - before ? seconds - before : 0;
+    }
+    return !l->stopped && !l->late;
+}
+
+void lab_note(lab *l, const char *format, ...)
+{
+    char text[512];
+    va_list list;
+    if (!l->sweep->is.on_progress) return;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    call_progress(l, lab_seconds(l), text);
+}
+
+/* Weights ------------------------------------------------------------------------------------------------------------ */
+
+size_t weights_count(const tas_network *network)
+{
+    size_t all = 0;
+    const tas_tensor_info *t;
+    for (size_t i = 0; (t = tas_network_tensor(network, i)); i++) all += t->elements;
+    return all;
+}
+
+tas_status weights_read(tas_model *model, float *weights)
+{
+    const tas_tensor_info *t;
+    tas_status status = TAS_OK;
+    for (size_t i = 0; !status && (t = tas_network_tensor(model->network, i)); i++, weights += t->elements)
+        status = tas_model_read(model, t->name, weights, t->elements);
+    return status;
+}
+
+tas_status weights_write(tas_model *model, const float *weights)
+{
+    const tas_tensor_info *t;
+    tas_status status = TAS_OK;
+    for (size_t i = 0; !status && (t = tas_network_tensor(model->network, i)); i++, weights += t->elements)
+        status = tas_model_write(model, t->name, weights, t->elements);
+    return status;
+}
+
+/* One run ------------------------------------------------------------------------------------------------------------ */
+
+typedef struct runner {
+    lab *lab;
+    const trial *t;
+    sweep_run *out;
+    tas_model *model;
+    tas_run *run;
+    tas_train_result result;
+    noise noise;       /* since the last look */
+    double batch_loss; /* running mean of the batches' */
+    double *metric;    /* of each look at the target's own measure; an accuracy is negated */
+    int looks, room, points_room;
+} runner;
+
+static int on_step(void *user, const tas_step *step)
+{
+    runner *r = user;
+    const double share = step->batch > 64 ? 0.5 : step->batch / 128.0; /* a mean over about 128 examples at least */
+    if (isfinite(step->trace) && isfinite(step->square)) noise_take(&r->noise, step->trace, step->square);
+    r->batch_loss = step->step == 1 ? (double)step->loss : r->batch_loss + share * ((double)step->loss - r->batch_loss);
+    if (step->step % 16 && step->batch < 256) return 0;
+    return !lab_tell(r->lab, false);
+}
+
+/* Steps after which so many examples were trained on: the last batch of an epoch may be smaller. */
+uint64_t trial_steps(const tas_sweep *s, uint64_t batch, double examples)
+{
+    const double all = (double)s->examples, b = (double)batch, epochs = floor(examples / all);
+    const double steps = epochs * ceil(all / b) + ceil((examples - epochs * all) / b);
+    return steps < 1 ? 1 : (uint64_t)steps;
+}
+
+tas_train_options trial_options(const lab *l, const trial *t)
+{
+    const tas_sweep_options *s = &l->sweep->is;
+    tas_train_options is = s->train;
+    const double k = (double)is.base_batch / (double)t->batch;
+    is.batch = (uint32_t)t->batch;
+    is.lr = (float)t->lr;
+    is.lr_scaling = TAS_SCALING_NONE; /* t->lr is the batch's own */
+    is.seed = t->seed;
+    is.steps = trial_steps(l->sweep, t->batch, t->examples_most);
+    is.warmup = (uint64_t)llround((double)is.warmup * k);
+    if (is.warmup > is.steps) is.warmup = is.steps;
+    if (is.decay_steps) is.decay_steps = (uint64_t)fmax(1, round((double)is.decay_steps * k));
+    is.budget = l->train_bytes;
+    is.noise = !t->search;
+    is.ahead = 1;
+    is.on_step = NULL;
+    is.user = NULL;
+    return is;
+}
+
+static tas_status make_room(runner *r)
+{
+    if (r->out->points == r->points_room) {
+        r->points_room = r->points_room ? 2 * r->points_room : 64;
+        sweep_point *more = realloc(r->out->point, (size_t)r->points_room * sizeof *more);
+        if (!more) return fail(r->lab->sweep->context, TAS_NO_MEMORY, "no memory for the looks of a run");
+        r->out->point = more;
+    }
+    if (r->looks == r->room) {
+        r->room = r->room ? 2 * r->room : 64;
+        double *more = realloc(r->metric, (size_t)r->room * sizeof *more);
+        if (!more) return fail(r->lab->sweep->context, TAS_NO_MEMORY, "no memory for the looks of a run");
+        r->metric = more;
+    }
+    return TAS_OK;
+}
+
+static tas_status evaluate_on(runner *r, const tas_data *set, double *loss, double *accuracy)
+{
+    tas_score score;
+    tas_status status = tas_evaluate(r->model, set, &score);
+    if (status) return status;
+    *loss = score.loss;
+    *accuracy = score.accuracy < 0 ? NAN : score.accuracy; /* a loss without classes has none */
+    return TAS_OK;
+}
+
+/* The target's own measure alone, or with `all` both sets, the validation set to its end. */
+static tas_status look(runner *r, bool all)
+{
+    const lab *l = r->lab;
+    const tas_sweep_options *is = &l->sweep->is;
+    tas_status status = make_room(r);
+    if (status) return status;
+    sweep_point p = {.step = r->result.steps,
+                     .examples = r->result.examples,
+                     .seconds = r->result.seconds,
+                     .train_loss = NAN,
+                     .train_accuracy = NAN,
+                     .loss = NAN,
+                     .accuracy = NAN,
+                     .noise = r->noise};
+    double quick_loss = NAN, quick_accuracy = NAN;
+    if (all || is->on_train) status = evaluate_on(r, l->train_look, &p.train_loss, &p.train_accuracy);
+    if (!status && !is->on_train) status = evaluate_on(r, l->look, &quick_loss, &quick_accuracy);
+    if (!status && all) {
+        if (l->look == l->held && !is->on_train)
+            p.loss = quick_loss, p.accuracy = quick_accuracy;
+        else
+            status = evaluate_on(r, l->held, &p.loss, &p.accuracy);
+    }
+    if (status) return status;
+    /* The next step is compared with the last before the look: else a large batch, looked at after each of its first steps, had no pair of them. */
+    r->noise =
+        (noise){.last_trace = r->noise.last_trace, .last_square = r->noise.last_square, .follows = r->noise.follows};
+    r->out->point[r->out->points++] = p;
+    const double loss = is->on_train ? p.train_loss : quick_loss,
+                 hits = is->on_train ? p.train_accuracy : quick_accuracy;
+    r->metric[r->looks++] = is->by_accuracy ? -hits : loss;
+    return TAS_OK;
+}
+
+static double target_of(const tas_sweep *s) { return s->is.by_accuracy ? -s->target : s->target; }
+
+/* Steps to the next look, and whether it is one at everything. */
+static uint64_t next_look(const runner *r, bool *all)
+{
+    const trial *t = r->t;
+    const tas_sweep *s = r->lab->sweep;
+    const double done = (double)r->result.examples, batch = (double)t->batch, quarter = QUARTER * (double)s->examples;
+    const bool reached = r->out->outcome == ROW_REACHED, quick = !reached && isfinite(s->target);
+    const bool near = s->is.by_accuracy || !(r->batch_loss > IS_NEAR * s->target);
+    double next = INFINITY;
+    *all = false;
+    if (quick) next = done * (1 + (near ? NEXT_NEAR : NEXT_FAR)) + (done > 0 ? 0 : batch);
+    if (!t->search) {
+        const double whole = (floor(done / quarter * (1 + 1e-9)) + 1) * quarter;
+        if (whole <= next) next = whole, *all = true;
+        if (t->look_at > done + 0.5 && t->look_at <= next) next = t->look_at, *all = true;
+    }
+    if (next > t->examples_most) next = t->examples_most;
+    if (next >= t->examples_most) *all |= !t->search || !quick;
+    const double steps = ceil((next - done) / batch - 1e-9);
+    return steps < 1 ? 1 : (uint64_t)steps;
+}
+
+/* Whether a search is lost: behind the best so far, or far above where it began. */
+static bool is_lost(const runner *r)
+{
+    const double first = r->metric[0], last = r->metric[r->looks - 1];
+    if (!r->t->search || r->out->outcome == ROW_REACHED) return false;
+    if ((double)r->result.examples > r->t->give_up) return true;
+    return !r->lab->sweep->is.by_accuracy && r->result.steps >= HEALED && last > 1.5 * first;
+}
+
+static bool is_over(const runner *r)
+{
+    const trial *t = r->t;
+    const double done = (double)r->result.examples;
+    if (done >= t->examples_most || r->result.steps >= tas_run_steps(r->run)) return true;
+    return r->out->outcome == ROW_REACHED && (t->to_target || done >= t->examples_least);
+}
+
+static void judge(runner *r, bool diverged)
+{
+    const row_outcome outcome =
+        diverged ? ROW_DIVERGED
+                 : recommend_outcome(r->metric, (size_t)r->looks,
+                                     isfinite(r->lab->sweep->target) ? target_of(r->lab->sweep) : -INFINITY, true);
+    r->out->outcome = outcome;
+}
+
+/* After a look: whether it is the target's first crossing. */
+static bool note_crossing(runner *r)
+{
+    const tas_sweep *s = r->lab->sweep;
+    sweep_run *out = r->out;
+    if (out->outcome != ROW_REACHED) noise_merge(&out->noise, &out->point[out->points - 1].noise);
+    if (out->outcome == ROW_REACHED || !isfinite(s->target) || !(r->metric[r->looks - 1] <= target_of(s))) return false;
+    out->outcome = ROW_REACHED;
+    out->steps = (double)r->result.steps;
+    out->seconds = r->result.seconds;
+    return true;
+}
+
+static tas_status follow(runner *r)
+{
+    bool all = true;
+    tas_status status = look(r, !r->t->search);
+    while (!status) {
+        const uint64_t steps = next_look(r, &all);
+        status = tas_run_advance(r->run, steps, &r->result);
+        if (!status && !lab_tell(r->lab, false)) status = TAS_STOPPED;
+        if (status == TAS_NOT_FINITE) {
+            const bool reached = r->out->outcome == ROW_REACHED; /* and came apart afterwards */
+            if (!reached) judge(r, true);
+            return TAS_OK;
+        }
+        if (!status) status = look(r, all);
+        if (status) break;
+        if (note_crossing(r) && !all && !r->t->search) status = look(r, true);
+        if (status) break;
+        if (is_over(r) || is_lost(r)) {
+            if (r->out->outcome != ROW_REACHED) judge(r, false);
+            return TAS_OK;
+        }
+    }
+    return status;
+}
+
+tas_status trial_run(lab *l, const trial *t, sweep_run *out, float *weights)
+{
+    tas_train_options is = trial_options(l, t);
+    runner r = {.lab = l, .t = t, .out = out};
+    *out = (sweep_run){.batch = t->batch,
+                       .seed = t->seed,
+                       .lr = t->lr,
+                       .search = t->search,
+                       .give_up = t->give_up,
+                       .start = t->start,
+                       .target = isfinite(l->sweep->target) ? l->sweep->target : 0,
+                       .outcome = ROW_UNDERTRAINED,
+                       .steps = NAN,
+                       .seconds = NAN,
+                       .race = NAN};
+    is.on_step = on_step;
+    is.user = &r;
+    tas_status status = tas_model_open(l->device, l->network, t->seed, &r.model);
+    if (status) return status;
+    tas_model_set_budget(r.model, l->look_bytes);
+    status = tas_run_open(r.model, l->rest, &is, &r.run);
+    if (!status) status = follow(&r);
+    if (!status && weights) status = weights_read(r.model, weights);
+    out->memory = r.result.peak_bytes;
+    if (r.looks) out->race = r.metric[r.looks - 1];
+    tas_run_close(&r.run);
+    tas_model_close(&r.model);
+    free(r.metric);
+    if (!status) return TAS_OK;
+    free(out->point);
+    out->point = NULL;
+    out->points = 0;
+    return status;
+}

@@ -1,0 +1,58 @@
+/* A model on its device. */
+#ifndef MODEL_H
+#define MODEL_H
+
+#include "device/device.h"
+#include "network/network.h"
+#include "plan/plan.h"
+
+#include <tassello/model.h>
+
+#include <stdatomic.h>
+
+struct tas_model {
+    tas_context *context;
+    tas_device *device;
+    tas_network *network; /* its own */
+    uint64_t seed;
+    char *training;  /* what checkpoints say of how the weights came about; NULL: nothing */
+    uint64_t budget; /* of evaluation and prediction, and of training that has none of its own; 0: the device's */
+    plan_device limits;
+    mem parameters;       /* the whole part */
+    plan places;          /* of the parameters alone */
+    atomic_int cancelled; /* set by signal handlers and other threads */
+    bool told;            /* that its device broke its word */
+    char *kept;           /* the parameters on the host, as the device lays them out; NULL: the device alone has them */
+    bool gone;            /* the device has lost them */
+};
+
+/* Says, once a model, that its device broke its word: how, as the context's error has it, and what becomes of that. */
+void model_tell(tas_model *model, const char *goes_on);
+
+/* Whether what the device refused is asked for again, as it may refuse once what it can do: some times in all. *tries counts, from 0. */
+bool model_asks_again(tas_model *model, tas_status status, int *tries);
+
+/* Takes the parameters' memory and fills it with those of the seed. */
+tas_status model_init(tas_model *model);
+
+/* Of the parameter that is tensor `index`, in canonical order. */
+tas_status model_write_parameter(tas_model *model, int index, const float *values);
+tas_status model_read_parameter(tas_model *model, int index, float *values);
+
+/* A context that is lost takes all with it. keep: the host has the parameters, too, until they change (forget), if that goes well. lose: the
+ * host alone has them, and these (as the device lays them out). renew: the device is opened anew, where nobody
+ * else holds memory of it, and has memory for them, which holds nothing. revive: the same, and they are there again, from the host; gone where
+ * that fails. */
+void model_keep(tas_model *model);
+void model_forget(tas_model *model);
+void model_lose(tas_model *model, const char *values);
+tas_status model_renew(tas_model *model);
+tas_status model_revive(tas_model *model);
+
+/* What a device allows. */
+plan_device device_limits(tas_device *device);
+
+/* The same for a model, with a budget in place of its own (0: none). */
+plan_device model_limits(const tas_model *model, uint64_t budget);
+
+#endif

@@ -1,0 +1,314 @@
+/* The safetensors file format: reading and writing. A file that is read may hold anything: each number in it is held
+ * against the file before it is used. */
+#include "model/safetensors.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "the format is little-endian: convert the tensors' bytes here");
+_Static_assert(sizeof(float) == 4, "float must be binary32");
+
+#define METADATA "__metadata__"
+enum { LENGTH_BYTES = 8, HEADER_MOST = 100000000 }; /* the format's own limit */
+
+typedef struct entry_in_file {
+    safetensor is;
+    uint64_t begin, end; /* offsets of its bytes */
+} entry_in_file;
+
+struct safetensors {
+    tas_context *context; /* with path, for errors while it is read */
+    const char *path;
+    char *bytes;        /* the file; after reading, its data alone, which puts every tensor on its alignment */
+    uint64_t data_size; /* bytes behind the header */
+    json_t *header;     /* owns the names and texts */
+    entry_in_file *entries;
+    size_t count;
+};
+
+size_t safetensors_count(const safetensors *file) { return file->count; }
+const safetensor *safetensors_get(const safetensors *file, size_t place) { return &file->entries[place].is; }
+
+const safetensor *safetensors_find(const safetensors *file, const char *name)
+{
+    for (size_t i = 0; i < file->count; i++)
+        if (!strcmp(file->entries[i].is.name, name)) return &file->entries[i].is;
+    return NULL;
+}
+
+const char *safetensors_metadata(const safetensors *file, const char *key)
+{
+    return json_string_value(json_object_get(json_object_get(file->header, METADATA), key));
+}
+
+void safetensors_close(safetensors **file)
+{
+    if (!file || !*file) return;
+    json_decref((*file)->header);
+    free((*file)->entries);
+    free((*file)->bytes);
+    free(*file);
+    *file = NULL;
+}
+
+/* Bytes of a float32 tensor; false where they do not fit. */
+static bool tensor_bytes(const uint64_t *dims, size_t ndims, uint64_t *bytes)
+{
+    *bytes = sizeof(float);
+    for (size_t d = 0; d < ndims; d++)
+        if (!mul_size(*bytes, dims[d], bytes)) return false;
+    return true;
+}
+
+/* Reading --------------------------------------------------------------------------------------------------------- */
+
+static tas_status bad_tensor(const safetensors *file, const char *name, const char *what)
+{
+    return fail(file->context, TAS_BAD_DATA, "%s: tensor \"%.200s\": %s", file->path, name, what);
+}
+
+/* A JSON integer of at least 0. */
+static bool read_number(const json_t *value, uint64_t *number)
+{
+    if (!json_is_integer(value) || json_integer_value(value) < 0) return false;
+    *number = (uint64_t)json_integer_value(value);
+    return true;
+}
+
+static tas_status read_entry(const safetensors *file, const char *name, const json_t *about, entry_in_file *e)
+{
+    const json_t *dtype = json_object_get(about, "dtype"), *shape = json_object_get(about, "shape");
+    const json_t *offsets = json_object_get(about, "data_offsets");
+    uint64_t bytes;
+
+    if (!json_is_string(dtype) || !json_is_array(shape) || !json_is_array(offsets) || json_object_size(about) != 3)
+        return bad_tensor(file, name,
+                          "expected an object of a text \"dtype\", a list \"shape\" and a list \"data_offsets\"");
+    if (strcmp(json_string_value(dtype), "F32"))
+        return fail(file->context, TAS_BAD_DATA, "%s: tensor \"%.200s\": dtype \"%.20s\", expected \"F32\"", file->path,
+                    name, json_string_value(dtype));
+    e->is.ndims = json_array_size(shape);
+    if (e->is.ndims > SAFETENSORS_DIMS)
+        return fail(file->context, TAS_BAD_DATA, "%s: tensor \"%.200s\": %zu dimensions, expected at most %d",
+                    file->path, name, e->is.ndims, SAFETENSORS_DIMS);
+    for (size_t d = 0; d < e->is.ndims; d++)
+        if (!read_number(json_array_get(shape, d), &e->is.dims[d]))
+            return bad_tensor(file, name, "a dimension is not a number that counts, expected integers of at least 0");
+    if (json_array_size(offsets) != 2 || !read_number(json_array_get(offsets, 0), &e->begin) ||
+        !read_number(json_array_get(offsets, 1), &e->end))
+        return bad_tensor(file, name, "expected two integers of at least 0 in \"data_offsets\"");
+    if (e->begin > e->end || e->end > file->data_size)
+        return fail(file->context, TAS_BAD_DATA,
+                    "%s: tensor \"%.200s\": offsets %" PRIu64 " to %" PRIu64
+                    ", expected them in order and within the %" PRIu64 " bytes of data (truncated?)",
+                    file->path, name, e->begin, e->end, file->data_size);
+    if (!tensor_bytes(e->is.dims, e->is.ndims, &bytes))
+        return bad_tensor(file, name, "its dimensions' product wraps, expected it below 2^64 bytes");
+    if (e->end - e->begin != bytes)
+        return fail(file->context, TAS_BAD_DATA,
+                    "%s: tensor \"%.200s\": offsets %" PRIu64 " to %" PRIu64 ", expected %" PRIu64
+                    " bytes for its shape",
+                    file->path, name, e->begin, e->end, bytes);
+    e->is.name = name;
+    return TAS_OK;
+}
+
+static tas_status check_metadata(const safetensors *file, json_t *metadata)
+{
+    const char *key;
+    json_t *value;
+    if (!json_is_object(metadata))
+        return fail(file->context, TAS_BAD_DATA, "%s: " METADATA " is not an object, expected one of texts",
+                    file->path);
+    json_object_foreach(metadata, key, value) {
+        if (!json_is_string(value))
+            return fail(file->context, TAS_BAD_DATA, "%s: " METADATA ": \"%.200s\" is not a text, expected one",
+                        file->path, key);
+    }
+    return TAS_OK;
+}
+
+/* An empty tensor comes before the one that begins where it lies. */
+static int compare_entries(const void *a, const void *b)
+{
+    const entry_in_file *x = a, *y = b;
+    if (x->begin != y->begin) return x->begin < y->begin ? -1 : 1;
+    return (x->end > y->end) - (x->end < y->end);
+}
+
+/* Every byte of the data belongs to exactly one tensor. */
+static tas_status check_cover(safetensors *file)
+{
+    uint64_t at = 0;
+    qsort(file->entries, file->count, sizeof *file->entries, compare_entries);
+    for (size_t i = 0; i < file->count; i++) {
+        const entry_in_file *e = &file->entries[i];
+        if (e->begin != at)
+            return fail(file->context, TAS_BAD_DATA,
+                        "%s: tensor \"%.200s\" begins at %" PRIu64 ", expected %" PRIu64
+                        ", where the tensor before it ends: %s",
+                        file->path, e->is.name, e->begin, at, e->begin < at ? "they overlap" : "there is a hole");
+        at = e->end;
+    }
+    if (at != file->data_size)
+        return fail(file->context, TAS_BAD_DATA,
+                    "%s: %" PRIu64 " bytes of data, expected %" PRIu64 ", where the last tensor ends: trailing bytes",
+                    file->path, file->data_size, at);
+    return TAS_OK;
+}
+
+static tas_status read_entries(safetensors *file)
+{
+    const char *name;
+    json_t *about;
+    /* one more than there can be, so that a file without tensors asks for memory, too */
+    file->entries = calloc(json_object_size(file->header) + 1, sizeof *file->entries);
+    if (!file->entries) return fail(file->context, TAS_NO_MEMORY, "%s: no memory to read it", file->path);
+    json_object_foreach(file->header, name, about) {
+        tas_status status = strcmp(name, METADATA) ? read_entry(file, name, about, &file->entries[file->count++])
+                                                   : check_metadata(file, about);
+        if (status) return status;
+    }
+    return check_cover(file);
+}
+
+/* Parses the header of a file of so many bytes, and moves its data to the front. */
+static tas_status read_header(safetensors *file, size_t size)
+{
+    uint64_t length = 0;
+    json_error_t error;
+    if (size < LENGTH_BYTES)
+        return fail(file->context, TAS_BAD_DATA, "%s: %zu bytes, expected at least %d: not safetensors, or truncated",
+                    file->path, size, LENGTH_BYTES);
+    for (int i = LENGTH_BYTES - 1; i >= 0; i--) length = length << 8 | (unsigned char)file->bytes[i];
+    if (length > size - LENGTH_BYTES || length > HEADER_MOST)
+        return fail(file->context, TAS_BAD_DATA,
+                    "%s: a header of %" PRIu64 " bytes, expected at most %zu: not safetensors, or truncated",
+                    file->path, length, size - LENGTH_BYTES < HEADER_MOST ? size - LENGTH_BYTES : (size_t)HEADER_MOST);
+    if (length == 0 || file->bytes[LENGTH_BYTES] != '{')
+        return fail(file->context, TAS_BAD_DATA, "%s: expected a header that begins with {: not safetensors",
+                    file->path);
+    file->header = json_loadb(file->bytes + LENGTH_BYTES, (size_t)length, JSON_REJECT_DUPLICATES, &error);
+    if (!file->header)
+        return fail(file->context, TAS_BAD_DATA, "%s: header, byte %d: %s, expected JSON", file->path, error.position,
+                    error.text);
+    file->data_size = size - LENGTH_BYTES - length;
+    memmove(file->bytes, file->bytes + LENGTH_BYTES + length, (size_t)file->data_size);
+    return TAS_OK;
+}
+
+tas_status safetensors_read(tas_context *context, const char *path, safetensors **out)
+{
+    size_t size = 0;
+    safetensors *file = *out = calloc(1, sizeof *file);
+    if (!file) return fail(context, TAS_NO_MEMORY, "%s: no memory to read it", path);
+    file->context = context;
+    file->path = path;
+    tas_status status = file_read(context, path, SIZE_MAX / 2, &file->bytes, &size);
+    if (!status) status = read_header(file, size);
+    if (!status) status = read_entries(file);
+    if (status) {
+        safetensors_close(out);
+        return status;
+    }
+    for (size_t i = 0; i < file->count; i++) {
+        entry_in_file *e = &file->entries[i];
+        e->is.data = (const float *)(const void *)(file->bytes + e->begin); /* a multiple of 4, by check_cover() */
+    }
+    file->path = NULL; /* the caller's */
+    return TAS_OK;
+}
+
+/* Writing --------------------------------------------------------------------------------------------------------- */
+
+/* jansson answers NULL both to text that is not UTF-8 and to a lack of memory. */
+static tas_status cannot_write(tas_context *context, const file_writer *writer, const char *key)
+{
+    return fail(context, TAS_BAD_FILE, "%s: \"%.200s\" cannot be written: not UTF-8, not single, or no memory",
+                writer->path, key);
+}
+
+/* {"dtype": "F32", "shape": [...], "data_offsets": [begin, end]}, NULL where that fails. */
+static json_t *describe_tensor(const safetensor *tensor, uint64_t begin, uint64_t end)
+{
+    json_t *shape = json_array();
+    bool failed = !shape;
+    for (size_t d = 0; d < tensor->ndims; d++)
+        failed |= json_array_append_new(shape, json_integer((json_int_t)tensor->dims[d])) != 0;
+    if (!failed)
+        return json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F32", "shape", shape, "data_offsets", (json_int_t)begin,
+                         (json_int_t)end);
+    json_decref(shape);
+    return NULL;
+}
+
+static tas_status add_metadata(tas_context *context, const file_writer *writer, const safetensors_pair *pairs,
+                               size_t count, json_t *header)
+{
+    json_t *metadata = json_object();
+    if (json_object_set_new(header, METADATA, metadata)) return cannot_write(context, writer, METADATA);
+    for (size_t i = 0; i < count; i++)
+        if (json_object_get(metadata, pairs[i].key) ||
+            json_object_set_new(metadata, pairs[i].key, json_string(pairs[i].text)))
+            return cannot_write(context, writer, pairs[i].key);
+    return TAS_OK;
+}
+
+static tas_status add_tensors(tas_context *context, const file_writer *writer, const safetensor *tensors, size_t count,
+                              json_t *header)
+{
+    uint64_t begin = 0, bytes, end;
+    for (size_t i = 0; i < count; i++, begin = end) {
+        const safetensor *t = &tensors[i];
+        if (t->ndims > SAFETENSORS_DIMS || !tensor_bytes(t->dims, t->ndims, &bytes) || !add_size(begin, bytes, &end) ||
+            end > INT64_MAX)
+            return fail(context, TAS_BAD_ARGUMENT, "%s: tensor \"%.200s\" has too many dimensions or bytes",
+                        writer->path, t->name);
+        if (!strcmp(t->name, METADATA) || json_object_get(header, t->name) ||
+            json_object_set_new(header, t->name, describe_tensor(t, begin, end)))
+            return cannot_write(context, writer, t->name);
+    }
+    return TAS_OK;
+}
+
+/* Length, JSON, and spaces that put the data on a multiple of 8. */
+static tas_status write_header(tas_context *context, file_writer *writer, const json_t *header)
+{
+    unsigned char length[LENGTH_BYTES];
+    char *text = json_dumps(header, JSON_COMPACT);
+    if (!text) return fail(context, TAS_NO_MEMORY, "%s: no memory to write it", writer->path);
+    const size_t bytes = strlen(text), padded = (bytes + 7) / 8 * 8;
+    if (padded > HEADER_MOST) {
+        free(text);
+        return fail(context, TAS_BAD_ARGUMENT, "%s: a header of %zu bytes, the format takes at most %d", writer->path,
+                    padded, HEADER_MOST);
+    }
+    for (int i = 0; i < LENGTH_BYTES; i++) length[i] = (unsigned char)((uint64_t)padded >> 8 * i & 255);
+    fwrite(length, 1, sizeof length, writer->stream);
+    fprintf(writer->stream, "%s%*s", text, (int)(padded - bytes), "");
+    free(text);
+    return TAS_OK;
+}
+
+tas_status safetensors_write(tas_context *context, file_writer *writer, const safetensors_pair *pairs,
+                             size_t pair_count, const safetensor *tensors, size_t tensor_count)
+{
+    uint64_t bytes = 0;
+    json_t *header = json_object();
+    tas_status status = header ? TAS_OK : fail(context, TAS_NO_MEMORY, "%s: no memory to write it", writer->path);
+    if (!status && pair_count) status = add_metadata(context, writer, pairs, pair_count, header);
+    if (!status) status = add_tensors(context, writer, tensors, tensor_count, header);
+    if (!status) status = write_header(context, writer, header);
+    for (size_t i = 0; !status && i < tensor_count; i++) {
+        tensor_bytes(tensors[i].dims, tensors[i].ndims, &bytes);
+        fwrite(tensors[i].data, 1, (size_t)bytes, writer->stream);
+    }
+    json_decref(header);
+    if (!status && ferror(writer->stream))
+        status = fail(context, TAS_BAD_FILE, "%s: cannot be written: %s", writer->path, strerror(errno));
+    return status;
+}

@@ -1,0 +1,31 @@
+/* flatten: channels x height x width become one row. Nothing is computed; where the next layer wants rows, the lowering converts. */
+#include "network/layer.h"
+
+static tas_status infer(const line *text, layer *self)
+{
+    (void)text;
+    self->out = (shape){(uint32_t)shape_elements(self->in), 1, 1};
+    return TAS_OK;
+}
+
+static void lower(tas_network *network, layer *self)
+{
+    (void)network;
+    self->y = self->x;
+}
+
+static void lower_backward(tas_network *network, layer *self, bool wants_dx)
+{
+    (void)network;
+    (void)wants_dx;
+    self->dx = self->dy;
+}
+
+const layer_kind layer_flatten = {
+    .name = "flatten",
+    .usage = "flatten",
+    .elementwise = true,
+    .infer = infer,
+    .lower = lower,
+    .lower_backward = lower_backward,
+};

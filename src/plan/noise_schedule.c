@@ -1,0 +1,45 @@
+/* How training measures the gradient noise scale: see noise.h. */
+#include "plan/noise_schedule.h"
+
+enum {
+    GROUP_LEAST = 16,      /* examples: a whole panel on every device */
+    PROBE_PRICE = 16,      /* times its examples are trained on before the next one */
+    DENSE_SPACE = 256,     /* examples, and two steps, to the next one: reading the gradient once more is then little */
+    LARGE = 256,           /* examples of a batch */
+    GROUP_SPACE = 10,      /* steps: a pass over the groups of a large batch costs about a third of a step, */
+    GROUP_SPACE_SMALL = 16 /* and of a small one more, for its tiles are groups of 16 */
+};
+
+bool is_grouped(const tas_network *network, const op_call *call)
+{
+    if (call->args.op == OP_DENSE_BACKWARD_WEIGHTS || call->args.op == OP_DENSE_BACKWARD_BIAS) return false;
+    for (int o = 0; op_get(call->args.op)->operand[o].name; o++)
+        if (network->tensors[call->operand[o]].role == ROLE_GRADIENT) return true;
+    return false;
+}
+
+uint32_t noise_group(uint32_t batch)
+{
+    if (batch < 2 * GROUP_LEAST) return (batch + 3) / 4; /* a set that is smaller than a probe */
+    const uint32_t wanted = (batch - 1) / GROUPS_MOST + 1;
+    return (wanted + GROUP_LEAST - 1) / GROUP_LEAST * GROUP_LEAST;
+}
+
+noise_plan noise_plan_of(const tas_network *network, uint32_t batch, uint64_t examples)
+{
+    noise_plan is = {.interval = 1};
+    for (int c = 0; c < network->backward_count; c++) {
+        is.dense |= network->backward[c].args.op == OP_DENSE_BACKWARD_WEIGHTS;
+        is.grouped |= is_grouped(network, &network->backward[c]);
+    }
+    if (batch < (is.grouped ? 2 * GROUP_LEAST : 2)) {
+        is.probe = examples && examples < NOISE_PROBE ? (uint32_t)examples : NOISE_PROBE;
+        is.interval = (PROBE_PRICE * is.probe - 1) / batch + 1;
+    } else if (is.grouped) {
+        is.interval = batch < LARGE ? GROUP_SPACE_SMALL : GROUP_SPACE;
+    } else {
+        const uint32_t apart = (DENSE_SPACE - 1) / batch + 1;
+        is.interval = apart > 2 ? apart : 2;
+    }
+    return is;
+}
