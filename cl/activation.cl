@@ -1,7 +1,7 @@
 /* Activations, as in src/ops/activation.c. Built once a function: -D RELU, LEAKY, TANH, SIGMOID, GELU.
  * x, y, s, dy, dx are (N, E), count = N E; s is y (relu, tanh, sigmoid) or x (leaky, gelu).
- * GROUP work-items a group, each with RUN neighbours: 1 on GPUs, so that neighbours read neighbours; many on processors, whose
- * compilers vectorise the loop. */
+ * GROUP work-items a group, each with RUN neighbours: 1 on GPUs, so that neighbours read neighbours; many on
+ * processors, whose compilers vectorise the loop. */
 // lint: -D GROUP=64 -D RUN=1 -D RELU
 // lint: -D GROUP=64 -D RUN=1 -D LEAKY
 // lint: -D GROUP=64 -D RUN=1 -D TANH

@@ -1,16 +1,20 @@
 /* Arithmetic with the same bits everywhere: valid as OpenCL C 1.2 and as C11.
  *
- * Compilers' and vendors' / sqrt exp log tanh ... differ in the last bits. These use IEEE binary32 + - * and fma, comparisons, selections
- * and integers alone, each written so that a device that flushes denormals gives the bits of one that keeps them:
- *   - No product feeds a sum: where that is meant there is an fma. So a compiler that contracts finds nothing to contract.
+ * Compilers' and vendors' / sqrt exp log tanh ... differ in the last bits. These use IEEE binary32 + - * and fma,
+ * comparisons, selections and integers alone, each written so that a device that flushes denormals gives the bits of
+ * one that keeps them:
+ *   - No product feeds a sum: where that is meant there is an fma. So a compiler that contracts finds nothing to
+ *   contract.
  *   - No step gives a denormal, whatever the argument. Those from outside count as zero, by the bits of the exponent.
  *   - A result under 2^-126 in magnitude is +0. No function that computes gives -0.
- *   - A NaN that a function makes or passes on is 0x7fc00000; arith_flush, arith_flush_state and arith_mean leave NaN as it came.
+ *   - A NaN that a function makes or passes on is 0x7fc00000; arith_flush, arith_flush_state and arith_mean leave NaN
+ *   as it came.
  * No branches, tables or loops: loops over these functions vectorise.
  *
- * Errors are in units in the last place (ULP) of the exact result: the most seen over every float of magnitude in [2^-15, 2^8) (log [2^-3, 8),
- * sinpi and cospi [2^-15, 16)), and every 61st elsewhere. tests/test_arith.c holds them to bounds; with TASSELLO_LONG_TESTS it tries all 2^32.
- * Polynomials are minimax fits in the relative error of the function, coefficients rounded one by one. */
+ * Errors are in units in the last place (ULP) of the exact result: the most seen over every float of magnitude in
+ * [2^-15, 2^8) (log [2^-3, 8), sinpi and cospi [2^-15, 16)), and every 61st elsewhere. tests/test_arith.c holds them
+ * to bounds; with TASSELLO_LONG_TESTS it tries all 2^32. Polynomials are minimax fits in the relative error of the
+ * function, coefficients rounded one by one. */
 #ifndef ARITH_H
 #define ARITH_H
 
@@ -46,7 +50,8 @@ static inline float arith_float(arith_u32 bits)
     return is.f;
 }
 
-/* c ? a : b, for c of 0 or 1. As a mask, since gcc makes branches of a selection and then does not vectorise the loop around it. */
+/* c ? a : b, for c of 0 or 1. As a mask, since gcc makes branches of a selection and then does not vectorise the loop
+ * around it. */
 static inline arith_u32 arith_choose(int c, arith_u32 a, arith_u32 b) { return b ^ ((a ^ b) & (0u - (arith_u32)c)); }
 #endif
 
@@ -59,7 +64,8 @@ static inline float arith_select(int c, float a, float b) { return arith_float(a
 #define ARITH_ONE 0x3f800000u
 #define ARITH_FRACTION 0x007fffffu /* the bits under the exponent */
 
-/* ---- magnitude and kind, exact ------------------------------------------------------------------------------------------------- */
+/* ---- magnitude and kind, exact
+ * ------------------------------------------------------------------------------------------------- */
 
 static inline arith_u32 arith_magnitude(float x) { return arith_bits(x) & ~ARITH_SIGN; }
 static inline float arith_abs(float x) { return arith_float(arith_magnitude(x)); }
@@ -72,7 +78,8 @@ static inline int arith_is_zero(float x) { return arith_magnitude(x) <= ARITH_FR
 /* x, or +0 for 0, -0 and denormals. */
 static inline float arith_normal_or_zero(float x) { return arith_select(arith_is_zero(x), 0.0f, x); }
 
-/* x, or +0 where its magnitude is under 2^-40. NaN stays. What enters a product goes through this: products are then multiples of 2^-126. */
+/* x, or +0 where its magnitude is under 2^-40. NaN stays. What enters a product goes through this: products are then
+ * multiples of 2^-126. */
 static inline float arith_flush(float x) { return arith_select(arith_abs(x) < 0x1p-40f, 0.0f, x); }
 
 /* x, or +0 where its magnitude is under 2^-100. NaN stays. For the state of an optimiser. */
@@ -81,11 +88,13 @@ static inline float arith_flush_state(float x) { return arith_select(arith_abs(x
 /* x, or NaN where `from` is one. */
 static inline float arith_keep_nan(float from, float x) { return arith_select(arith_is_nan(from), arith_float(ARITH_NAN), x); }
 
-/* sum + x, where a loop carries the sum of single floats. The question whether it is NaN already, which then stays, is for compilers that take
- * such a loop for a reduction and change its order, though nothing allows it (Intel's runtime for processors, 2026.22): of this they do not. */
+/* sum + x, where a loop carries the sum of single floats. The question whether it is NaN already, which then stays, is
+ * for compilers that take such a loop for a reduction and change its order, though nothing allows it (Intel's runtime
+ * for processors, 2026.22): of this they do not. */
 static inline float arith_chain(float sum, float x) { return arith_select(arith_is_nan(sum), sum, sum + x); }
 
-/* ---- quotients and the square root, correctly rounded -------------------------------------------------------------------------- */
+/* ---- quotients and the square root, correctly rounded
+ * -------------------------------------------------------------------------- */
 
 /* 1/d for d in [2^-60, 2^60], within 0.51 ULP; exact at powers of two.
  * A line through the bits (error 0.0505), then Newton: e = 1 - d y, y += e y; 0.0505 -> 2.6e-3 -> 6.5e-6 -> 4e-11. */
@@ -97,12 +106,12 @@ static inline float arith_near_reciprocal(float d)
     return ARITH_FMA(ARITH_FMA(-d, y, 1.0f), y, y);
 }
 
-/* a / b, correctly rounded: the bits of IEEE's quotient wherever that is normal. Under 2^-126: +0. As IEEE: x/0 and inf/x are inf of
- * the sign that the operands' signs give (so 1/-0 is -inf), 0/0 and inf/inf NaN.
+/* a / b, correctly rounded: the bits of IEEE's quotient wherever that is normal. Under 2^-126: +0. As IEEE: x/0 and
+ * inf/x are inf of the sign that the operands' signs give (so 1/-0 is -inf), 0/0 and inf/inf NaN.
  *
- * For significands a, b with a/b in [1, 2): q is within one ULP, 2^-23, so r = a - b q is exact, and |r| > b 2^-24 says that the next
- * float is nearer. A quotient of floats is never midway between two floats. q is 1 at least, since a/b is, and a/b <= 2 - 2^-22
- * cannot round up to 2; nor can a quotient under 2^-126 round up to it. */
+ * For significands a, b with a/b in [1, 2): q is within one ULP, 2^-23, so r = a - b q is exact, and |r| > b 2^-24
+ * says that the next float is nearer. A quotient of floats is never midway between two floats. q is 1 at least, since
+ * a/b is, and a/b <= 2 - 2^-22 cannot round up to 2; nor can a quotient under 2^-126 round up to it. */
 static inline float arith_div(float a, float b)
 {
     const arith_u32 ua = arith_bits(a), ub = arith_bits(b), sign = (ua ^ ub) & ARITH_SIGN;
@@ -133,9 +142,10 @@ static inline float arith_div(float a, float b)
 
 /* sqrt(x), correctly rounded. 0, -0 and denormals: +0. Under 0: NaN.
  *
- * x = m 4^k with m in [1, 4). y is near 1/sqrt(m), by Newton: y += y (1/2 - m y^2 / 2); 0.0342 -> 1.8e-3 -> 4.7e-6 -> 4e-11. s is within
- * one ULP, 2^-23, so r = m - s^2 is exact and a multiple of 2^-46. sqrt(m) > s + 2^-24 means r > s 2^-23 + 2^-48, which for such
- * multiples is r > s 2^-23; sqrt(m) < s - 2^-24 means r < -s 2^-23 + 2^-48, which is r <= -s 2^-23. A root is never midway. */
+ * x = m 4^k with m in [1, 4). y is near 1/sqrt(m), by Newton: y += y (1/2 - m y^2 / 2); 0.0342 -> 1.8e-3 -> 4.7e-6 ->
+ * 4e-11. s is within one ULP, 2^-23, so r = m - s^2 is exact and a multiple of 2^-46. sqrt(m) > s + 2^-24 means r > s
+ * 2^-23 + 2^-48, which for such multiples is r > s 2^-23; sqrt(m) < s - 2^-24 means r < -s 2^-23 + 2^-48, which is r
+ * <= -s 2^-23. A root is never midway. */
 static inline float arith_sqrt(float x)
 {
     const arith_u32 u = arith_bits(x), even = ~u & 0x00800000u; /* the biased exponent is even: the true one odd, m in [2, 4) */
@@ -157,8 +167,8 @@ static inline float arith_sqrt(float x)
     return arith_float(is);
 }
 
-/* sqrt(x) for x in [2^-80, 2^120], within 0.51 ULP; 0 below, NaN stays. A third of the work of arith_sqrt, whose steps these are: y is off by
- * 4.7e-6, and the last line squares that. x - s^2 is a multiple of 2^-126. */
+/* sqrt(x) for x in [2^-80, 2^120], within 0.51 ULP; 0 below, NaN stays. A third of the work of arith_sqrt, whose steps
+ * these are: y is off by 4.7e-6, and the last line squares that. x - s^2 is a multiple of 2^-126. */
 static inline float arith_near_sqrt(float x)
 {
     const float h = 0.5f * x;
@@ -169,12 +179,13 @@ static inline float arith_near_sqrt(float x)
     return arith_select(x < 0x1p-80f, 0.0f, ARITH_FMA(ARITH_FMA(-s, s, x), 0.5f * y, s));
 }
 
-/* sum / n, correctly rounded, for n a whole number in [1, 2^24] and r = arith_div(1, n). sum is 0, or 2^-40 at least in magnitude,
- * or inf or NaN, which come back as they are.
+/* sum / n, correctly rounded, for n a whole number in [1, 2^24] and r = arith_div(1, n). sum is 0, or 2^-40 at least
+ * in magnitude, or inf or NaN, which come back as they are.
  *
- * sum r is off by up to 1.5 ULP: half of its own, and one from r's half. The first correction brings it within one ULP. The second is
- * Markstein's theorem (IBM J. Res. Dev. 34, 1990): q within one ULP and r the *correctly rounded* reciprocal give the correctly rounded
- * fma(sum - n q, r, q). The remainder is exact there, and 0 or above 2^-112; nothing overflows, since |q| <= |sum|. */
+ * sum r is off by up to 1.5 ULP: half of its own, and one from r's half. The first correction brings it within one
+ * ULP. The second is Markstein's theorem (IBM J. Res. Dev. 34, 1990): q within one ULP and r the *correctly rounded*
+ * reciprocal give the correctly rounded fma(sum - n q, r, q). The remainder is exact there, and 0 or above 2^-112;
+ * nothing overflows, since |q| <= |sum|. */
 static inline float arith_mean(float sum, float n, float r)
 {
     float q = sum * r;
@@ -183,7 +194,8 @@ static inline float arith_mean(float sum, float n, float r)
     return arith_select(arith_is_finite(sum), q, sum);
 }
 
-/* ---- exponential and logarithm -------------------------------------------------------------------------------------------------- */
+/* ---- exponential and logarithm
+ * -------------------------------------------------------------------------------------------------- */
 
 #define ARITH_SHIFT 0x1.8p+23f        /* x + SHIFT rounds x to a whole number, |x| < 2^22; its low bits are then the bits of SHIFT + x */
 #define ARITH_LOG2E 0x1.715476p+0f
@@ -193,7 +205,8 @@ static inline float arith_mean(float sum, float n, float r)
 /* For x in [-104, 89]: SHIFT + k, where k = x / ln 2 rounded. */
 static inline float arith_exp_shifted(float x) { return ARITH_FMA(x, ARITH_LOG2E, ARITH_SHIFT); }
 
-/* x - k ln 2, of magnitude 0.3467 at most. The first step is exact: both terms are multiples of 2^-24 (of 2^-25 where x < 1/2). */
+/* x - k ln 2, of magnitude 0.3467 at most. The first step is exact: both terms are multiples of 2^-24 (of 2^-25 where
+ * x < 1/2). */
 static inline float arith_exp_reduced(float x, float shifted)
 {
     const float k = shifted - ARITH_SHIFT;
@@ -228,7 +241,8 @@ static inline float arith_exp(float x)
 }
 
 /* ln x, within 0.88 ULP. -inf at 0, -0 and denormals, NaN under 0, inf at inf, +0 at 1.
- * x = 2^k m with m in [sqrt(1/2), sqrt(2)), f = m - 1, exact: ln x = k ln 2 + f + f^2 Q(f); the fit is good to 2^-27.8. */
+ * x = 2^k m with m in [sqrt(1/2), sqrt(2)), f = m - 1, exact: ln x = k ln 2 + f + f^2 Q(f); the fit is good to
+ * 2^-27.8. */
 static inline float arith_log(float x)
 {
     const arith_u32 u = arith_bits(x), root_half = 0x3f3504f3u, from = u + (ARITH_ONE - root_half);
@@ -253,10 +267,11 @@ static inline float arith_log(float x)
     return arith_select(arith_is_zero(x), arith_float(ARITH_SIGN | ARITH_INF), y);
 }
 
-/* ---- sigmoid and tanh ------------------------------------------------------------------------------------------------------------ */
+/* ---- sigmoid and tanh
+ * ------------------------------------------------------------------------------------------------------------ */
 
-/* 1 / (1 + e^-x) = e^x / (1 + e^x), within 2.83 ULP, by e^-|x|, which cannot overflow. +0 below -87.34, 1 above 16.64. The product is
- * normal: where e is under 2^-24, 1 + e is 1 and so is y. */
+/* 1 / (1 + e^-x) = e^x / (1 + e^x), within 2.83 ULP, by e^-|x|, which cannot overflow. +0 below -87.34, 1 above 16.64.
+ * The product is normal: where e is under 2^-24, 1 + e is 1 and so is y. */
 static inline float arith_sigmoid(float x)
 {
     const float e = arith_exp(-arith_abs(x));
@@ -283,12 +298,13 @@ static inline float arith_tanh(float x)
     return arith_keep_nan(x, arith_normal_or_zero(arith_select(n < 0.0f, -y, y)));
 }
 
-/* ---- the normal distribution and erf --------------------------------------------------------------------------------------------- */
+/* ---- the normal distribution and erf
+ * --------------------------------------------------------------------------------------------- */
 
 #define ARITH_GAUSS_END 15.0f /* e^(-15^2 / 2) is 2^-162: all below is +0 by then */
 
-/* c e^(-t^2 / 2) for t in [0, 15] and c in [2^-6, 1). -t^2 / 2 is taken as a float and its exact remainder, without which the error would
- * grow as t^2; t under 2^-20 counts as 0, so that the remainder is never denormal. */
+/* c e^(-t^2 / 2) for t in [0, 15] and c in [2^-6, 1). -t^2 / 2 is taken as a float and its exact remainder, without
+ * which the error would grow as t^2; t under 2^-20 counts as 0, so that the remainder is never denormal. */
 static inline float arith_gauss(float t, float c)
 {
     const float s = arith_select(t < 0x1p-20f, 0.0f, t), minus_half = -0.5f * s;
@@ -297,8 +313,9 @@ static inline float arith_gauss(float t, float c)
     return arith_exp_scaled(c * arith_exp_fraction(arith_exp_reduced(high, shifted) + low), shifted);
 }
 
-/* Phi(-t) for t in [0, 15]: e^(-t^2 / 2) P(u) / (t + 4), u = (t - 4) / (t + 4); the fit is good to 2^-25.7 on [0, 13.2]. A rational
- * change of variable, as Shepherd and Laframboise have it (Math. Comp. 36, 1981), makes one polynomial do for the whole tail. */
+/* Phi(-t) for t in [0, 15]: e^(-t^2 / 2) P(u) / (t + 4), u = (t - 4) / (t + 4); the fit is good to 2^-25.7 on [0,
+ * 13.2]. A rational change of variable, as Shepherd and Laframboise have it (Math. Comp. 36, 1981), makes one
+ * polynomial do for the whole tail. */
 static inline float arith_normal_tail(float t)
 {
     const float v = arith_near_reciprocal(t + 4.0f), u = (t - 4.0f) * v;
@@ -365,12 +382,14 @@ static inline float arith_erf(float x)
     return arith_keep_nan(x, arith_normal_or_zero(arith_select(n < 0.0f, -y, y)));
 }
 
-/* ---- circular functions ---------------------------------------------------------------------------------------------------------- */
+/* ---- circular functions
+ * ---------------------------------------------------------------------------------------------------------- */
 
 #define ARITH_PI 0x1.921fb6p+1f
 
-/* sin(pi (x + quarters / 2)) for |x| <= 2^20, NaN beyond. n = 2 x rounded, r = x - n/2, exact, |r| <= 1/4; by n + quarters it is
- * sin, cos, -sin, -cos of pi r: r (PI + c0 + r^2 P), good to 2^-28.1, and 1 + r^2 C(r^2), good to 2^-31. */
+/* sin(pi (x + quarters / 2)) for |x| <= 2^20, NaN beyond. n = 2 x rounded, r = x - n/2, exact, |r| <= 1/4; by n +
+ * quarters it is sin, cos, -sin, -cos of pi r: r (PI + c0 + r^2 P), good to 2^-28.1, and 1 + r^2 C(r^2), good to
+ * 2^-31. */
 static inline float arith_turn(float x, arith_u32 quarters)
 {
     const float a = arith_normal_or_zero(x);

@@ -17,8 +17,8 @@ typedef JOIN(float, VEC) vec;
 
 #define KERNEL __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
 
-/* c = c scale + shift, over and over, in CHAINS = 8 chains that do not depend on each other: enough to hide an fma's latency,
- * and few enough for the registers. What comes out is stored, so that no step can be left out. */
+/* c = c scale + shift, over and over, in CHAINS = 8 chains that do not depend on each other: enough to hide an fma's
+ * latency, and few enough for the registers. What comes out is stored, so that no step can be left out. */
 #define UNROLLED 8 /* steps of every chain in one turn */
 
 KERNEL fma_rate(__global float *restrict out, uint turns, float scale, float shift)

@@ -1,19 +1,22 @@
-/* Convolutions forward and back to their input, for processors. The kernels for GPUs are in conv_gpu.cl; both keep the same sums.
+/* Convolutions forward and back to their input, for processors. The kernels for GPUs are in conv_gpu.cl; both keep the
+ * same sums.
  *
  * C channels of H x W in, O outputs of OH x OW, G groups of CG = C / G and OG = O / G; src/ops/window.h has the rest.
- * Values of a tile lie in panels of LANES examples, x[N / LANES][C H W][LANES], so that vectors run over examples: the taps of a
- * position are then the same for every lane, and taps in the padding, strides and dilation cost nothing.
+ * Values of a tile lie in panels of LANES examples, x[N / LANES][C H W][LANES], so that vectors run over examples: the
+ * taps of a position are then the same for every lane, and taps in the padding, strides and dilation cost nothing.
  *
- * Every sum is one fma chain, so speed comes from many sums at once: ROWS outputs (or, on the way back, channels) of one position
- * for all lanes of a panel. A step takes the position's values, and one weight of each row: weights are packed for that, in blocks
- * of ROWS rows, [G][blocks][channels][taps][ROWS], by conv_pack.cl. With LANES 1 the vectors run over the rows of a block instead.
+ * Every sum is one fma chain, so speed comes from many sums at once: ROWS outputs (or, on the way back, channels) of
+ * one position for all lanes of a panel. A step takes the position's values, and one weight of each row: weights are
+ * packed for that, in blocks of ROWS rows, [G][blocks][channels][taps][ROWS], by conv_pack.cl. With LANES 1 the
+ * vectors run over the rows of a block instead.
  *
- * A work-item takes a block of rows (dimension 0), a line of positions (1) and a panel (2); those that follow each other share the
- * line's values, which the caches hold meanwhile.
+ * A work-item takes a block of rows (dimension 0), a line of positions (1) and a panel (2); those that follow each
+ * other share the line's values, which the caches hold meanwhile.
  *
  * Options: VEC    4, 8 or 16 floats: the device's native vector
  *          LANES  1, VEC or 2 VEC
- *          ROWS   such that all sums, a vector of values a VEC and one more fit in the registers; with LANES 1 in whole VECs
+ *          ROWS   such that all sums, a vector of values a VEC and one more fit in the registers; with LANES 1 in
+ *                 whole VECs
  */
 // lint: -D VEC=16 -D LANES=32 -D ROWS=10
 // lint: -D VEC=8 -D LANES=8 -D ROWS=8
@@ -53,8 +56,8 @@ typedef struct steps {
 // arith_flush of each lane.
 INLINE vec flush_vec(vec c) { return (as_ivec(c) & 0x7fffffff) < as_int(0x1p-40f) ? (vec)(0.0f) : c; }
 
-// c(s, lane) = fma(single s, vector lane, c(s, lane)) over channels, then the window's lines, then their taps. The loops ask at their
-// ends alone whether they go on: compilers then keep 16 registers' sums where they are.
+// c(s, lane) = fma(single s, vector lane, c(s, lane)) over channels, then the window's lines, then their taps. The
+// loops ask at their ends alone whether they go on: compilers then keep 16 registers' sums where they are.
 INLINE void chain(vec c[SINGLES][VECS], const __global float *values, const __global float *weights, steps channels, steps lines,
                   steps taps)
 {
@@ -179,8 +182,8 @@ KERNEL conv_forward(const __global float *x /* panels (C, H, W) */, const __glob
     }
 }
 
-/* dX. Lines and positions go backwards, as taps do: what a position needs anew then lies where prefetchers expect it, and half as
- * much time goes by. Work-items: G ceil(CG / ROWS), H, panels. */
+/* dX. Lines and positions go backwards, as taps do: what a position needs anew then lies where prefetchers expect it,
+ * and half as much time goes by. Work-items: G ceil(CG / ROWS), H, panels. */
 KERNEL conv_backward_input(const __global float *dy /* panels (O, OH, OW) */, const __global float *w /* packed */,
                            __global float *dx /* panels (C, H, W) */, WINDOW)
 {

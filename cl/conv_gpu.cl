@@ -1,11 +1,12 @@
 /* Convolutions, for GPUs. The kernels for processors are in conv.cl; both keep the same sums.
  *
- * N examples of the tile; C channels of H x W in, O of OH x OW out; KH x KW taps, SY and SX the strides, PY and PX the padding, DY and
- * DX the dilation (window.h); G groups. x, dx (N, C, H, W), y, dy (N, O, OH, OW), w and its gradient (O, C/G, KH, KW), all row-major.
+ * N examples of the tile; C channels of H x W in, O of OH x OW out; KH x KW taps, SY and SX the strides, PY and PX the
+ * padding, DY and DX the dilation (window.h); G groups. x, dx (N, C, H, W), y, dy (N, O, OH, OW), w and its gradient
+ * (O, C/G, KH, KW), all row-major.
  *
- * Each kernel is a product whose right side is gathered from planes piece by piece, never as a whole. A work-group computes a block
- * of TILE_ROWS x TILE_COLS sums. It brings STEP steps of both sides to local memory, where each of its ITEMS_X x ITEMS_Y items takes
- * what its own ROWS x COLS sums need. Every sum is one fma chain in canonical order.
+ * Each kernel is a product whose right side is gathered from planes piece by piece, never as a whole. A work-group
+ * computes a block of TILE_ROWS x TILE_COLS sums. It brings STEP steps of both sides to local memory, where each of
+ * its ITEMS_X x ITEMS_Y items takes what its own ROWS x COLS sums need. Every sum is one fma chain in canonical order.
  *
  *     kernel                 rows                 columns                   steps of the chain
  *     conv_forward           outputs of a group   positions (n, oy, ox)     (c, ky, kx)
@@ -14,13 +15,14 @@
  *
  * Dimension 2 of a launch counts the matrices of such blocks, from `depth` on: GPUs take 65535 groups there at most.
  *
- * A tap in the padding is skipped, for the other factor may be infinite. In local memory it is -0, which no operand is (rule 8), as
- * are columns and steps past the end. While the left side is finite an fma with it changes nothing, and none is guarded;
- * the first weight (or dy) that is not finite makes the group look at each.
+ * A tap in the padding is skipped, for the other factor may be infinite. In local memory it is -0, which no operand is
+ * (rule 8), as are columns and steps past the end. While the left side is finite an fma with it changes nothing, and
+ * none is guarded; the first weight (or dy) that is not finite makes the group look at each.
  *
  * Options: TILE_ROWS         a multiple of ITEMS_Y and of ITEMS / STEP
  *          TILE_COLS         a multiple of ITEMS_X, and a divisor of ITEMS
- *          ITEMS_X, ITEMS_Y  the work-group; ITEMS is their product, a multiple of STEP, and of TILE_COLS at most STEP times
+ *          ITEMS_X, ITEMS_Y  the work-group; ITEMS is their product, a multiple of STEP, and of TILE_COLS at most STEP
+ *                            times
  */
 // lint: -D TILE_ROWS=64 -D TILE_COLS=64 -D ITEMS_X=16 -D ITEMS_Y=16
 // lint: -D TILE_ROWS=4 -D TILE_COLS=64 -D ITEMS_X=64 -D ITEMS_Y=1
@@ -80,8 +82,8 @@ INLINE triple advance(triple t, triple by, uint Y, uint X)
     return t;
 }
 
-// What a column of the right side, or a step of it, adds to the place where the other begins: the row and the column in the plane
-// (unsigned numbers that wrap stand for negative ones), and the place in memory of both.
+// What a column of the right side, or a step of it, adds to the place where the other begins: the row and the column
+// in the plane (unsigned numbers that wrap stand for negative ones), and the place in memory of both.
 typedef struct offset {
     uint y, x, at;
 } offset;
@@ -104,7 +106,8 @@ INLINE float load_left(const __global float *s, bool is, uint at, __local uint *
     return is ? value : 0.0f;
 }
 
-// c(r, q) = fma(a(k, r), b(k, q), c(r, q)) for the STEP steps in local memory. `guarded` is a constant wherever this is inlined.
+// c(r, q) = fma(a(k, r), b(k, q), c(r, q)) for the STEP steps in local memory. `guarded` is a constant wherever this
+// is inlined.
 INLINE void multiply_steps(float c[ROWS][COLS], const left_side *a, const right_side *b, const bool guarded)
 {
     uint x = get_local_id(0), y = get_local_id(1);
@@ -141,8 +144,9 @@ INLINE offset find_step(triple t, bool is, uint dy, uint dx, uint H, uint W)
     return o;
 }
 
-/* c(row, position) += fma over k = (c, j, i) ascending of w[row w_row + c w_c + j w_j + i w_i] and the source's channel c at
- * `start` + (j dy, i dx), TY x TX taps of `channels` channels. `start` is of the position of column ITEM % TILE_COLS. */
+/* c(row, position) += fma over k = (c, j, i) ascending of w[row w_row + c w_c + j w_j + i w_i] and the source's
+ * channel c at `start` + (j dy, i dx), TY x TX taps of `channels` channels. `start` is of the position of column ITEM
+ * % TILE_COLS. */
 INLINE void gather(float c[ROWS][COLS], left_side *a, right_side *b, steps *step, __local uint *wild,
                    const __global float *w, uint rows, uint w_row, uint w_c, uint w_j, uint w_i,
                    const __global float *source, offset start, uint dy, uint dx, uint H, uint W, uint channels, uint TY, uint TX)
@@ -219,8 +223,8 @@ INLINE uint first_tap(uint taps, uint from, uint stride, uint dilation)
     return k < stride ? k : taps;
 }
 
-/* Inputs that lie strides apart are reached by the same taps, whose outputs are neighbours: one such class at a time, so that
- * no step is lost to a stride. SY/gcd(SY, DY) taps lie between two of a class, and DY/gcd(SY, DY) outputs.
+/* Inputs that lie strides apart are reached by the same taps, whose outputs are neighbours: one such class at a time,
+ * so that no step is lost to a stride. SY/gcd(SY, DY) taps lie between two of a class, and DY/gcd(SY, DY) outputs.
  * Work-groups: ceil(N ceil(H/SY) ceil(W/SX) / TILE_COLS), ceil(C/G / TILE_ROWS), G min(SY, H) min(SX, W). */
 KERNEL conv_backward_input(const __global float *dy, const __global float *w, __global float *dx, uint N, WINDOW,
                            uint gcd_y, uint gcd_x, uint depth)

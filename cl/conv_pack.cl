@@ -1,5 +1,5 @@
-/* What convolutions on processors pack before their products (conv.cl, conv_weights.cl), and the gradient of their bias.
- * Values of a tile lie in panels of LANES examples, x[N / LANES][elements][LANES].
+/* What convolutions on processors pack before their products (conv.cl, conv_weights.cl), and the gradient of their
+ * bias. Values of a tile lie in panels of LANES examples, x[N / LANES][elements][LANES].
  *
  * Options: VEC    4, 8 or 16 floats: the device's native vector
  *          LANES  1, VEC or 2 VEC
@@ -23,10 +23,10 @@ typedef JOIN(float, VEC) vec;
 // Elements of a panel that a work-item packs.
 #define RUN 64
 
-/* Weights in blocks of `block` rows, packed[G][ceil(rows / block)][depth][T][block], rows that are missing 0: forward, rows are
- * outputs and the depth is channels; on the way back it is the other way round. Rows, and places of the depth, are row_step and
- * depth_step floats apart; a group has row_step rows, or depth_step depth.
- * Work-items: G ceil(rows / block), ceil(depth / run). */
+/* Weights in blocks of `block` rows, packed[G][ceil(rows / block)][depth][T][block], rows that are missing 0: forward,
+ * rows are outputs and the depth is channels; on the way back it is the other way round. Rows, and places of the
+ * depth, are row_step and depth_step floats apart; a group has row_step rows, or depth_step depth. Work-items: G
+ * ceil(rows / block), ceil(depth / run). */
 KERNEL conv_pack_weights(const __global float *w /* (O, CG, T) */, __global float *packed, uint block, uint rows, uint depth, uint T,
                          uint row_step, uint depth_step, uint run)
 {
@@ -54,7 +54,8 @@ INLINE void transpose(float4 t[4])
     t[3] = (float4)(a.w, b.w, c.w, d.w);
 }
 
-// Four lanes' granules of a number of examples that is a multiple of 4: from n, n + granule, ... to four places of each step.
+// Four lanes' granules of a number of examples that is a multiple of 4: from n, n + granule, ... to four places of
+// each step.
 INLINE void deal_fours(const __global float *x, __global float *y, uint elements, uint n, uint granule, uint i)
 {
     for (uint s = 0; s < granule; s += 4) {
@@ -78,8 +79,9 @@ INLINE void deal_pairs(const __global float *x, __global float *y, uint elements
     vstore4((float4)(a.y, a.w, b.y, b.w), 0, y + ((size_t)elements + i) * VEC);
 }
 
-/* Waves of VEC granules, step after step: y[wave][granule][elements][VEC], from `count` whole granules of at least two examples that
- * begin with example `from` of the tile. Lanes past the last granule hold 0. Work-items: ceil(elements / RUN), waves. */
+/* Waves of VEC granules, step after step: y[wave][granule][elements][VEC], from `count` whole granules of at least two
+ * examples that begin with example `from` of the tile. Lanes past the last granule hold 0. Work-items: ceil(elements /
+ * RUN), waves. */
 KERNEL conv_pack_granules(const __global float *x, __global float *y, uint at, uint elements, uint from, uint granule, uint count)
 {
     const uint begin = get_global_id(0) * RUN, end = min(elements, begin + RUN), wave = get_global_id(1);
@@ -107,7 +109,8 @@ KERNEL conv_pack_granules(const __global float *x, __global float *y, uint at, u
     }
 }
 
-/* Rows y (count, elements) of the examples from .. from+count-1. Work-items: ceil(elements / RUN), panels from from / LANES on. */
+/* Rows y (count, elements) of the examples from .. from+count-1. Work-items: ceil(elements / RUN), panels from from /
+ * LANES on. */
 KERNEL conv_pack_rows(const __global float *x, __global float *y, uint elements, uint from, uint count)
 {
     const uint begin = get_global_id(0) * RUN, end = min(elements, begin + RUN), panel = from / LANES + get_global_id(1);
@@ -134,8 +137,8 @@ KERNEL conv_pack_rows(const __global float *x, __global float *y, uint elements,
     }
 }
 
-/* Vectors of outputs y[count][G][ceil(OG / VEC)][P][VEC] of the examples from .. from+count-1; lanes past the group's last output
- * hold 0. Work-items: ceil(P / RUN), G ceil(OG / VEC), panels from from / LANES on. */
+/* Vectors of outputs y[count][G][ceil(OG / VEC)][P][VEC] of the examples from .. from+count-1; lanes past the group's
+ * last output hold 0. Work-items: ceil(P / RUN), G ceil(OG / VEC), panels from from / LANES on. */
 KERNEL conv_pack_outputs(const __global float *dy, __global float *y, uint at, uint O, uint P, uint G, uint from, uint count)
 {
     const uint begin = get_global_id(0) * RUN, end = min(P, begin + RUN), panel = from / LANES + get_global_id(2);
@@ -200,8 +203,8 @@ INLINE void add_positions(float sum[OUTPUTS][LANES], const __global float *dy, u
 #endif
 }
 
-/* The bias's gradient: sums of dy over (example, oy, ox) by the rule of granules. An example's sum starts from that of the example
- * before in its granule, so lanes take turns: those that are the k-th of their granule run at once.
+/* The bias's gradient: sums of dy over (example, oy, ox) by the rule of granules. An example's sum starts from that of
+ * the example before in its granule, so lanes take turns: those that are the k-th of their granule run at once.
  * Work-items: ceil(O / OUTPUTS). */
 KERNEL conv_backward_bias(const __global float *dy /* panels (O, P) */, __global float *total /* (O) */,
                           __global float *open /* (O), or unused if granule is 0 */, uint N, uint O, uint P, uint first, uint batch,

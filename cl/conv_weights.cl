@@ -1,15 +1,15 @@
 /* A convolution's gradient to its weights, for processors: sums of dy x over (example, oy, ox) by the rule of granules.
  *
- * Letters and the layout of a tile are those of conv.cl; P = OH OW, K = CG KH KW. Two ways fill the lanes of a vector, and each is the
- * better one for some layers and batches:
- *   granules  SPREAD 0: each lane is a granule of its own, and its sums are added to the total, one lane after the other, when
- *             all are done. x and dy lie in panels, step after step of all granules of a wave.
- *   outputs   SPREAD 1: lanes are outputs, and a granule comes after the other. dy lies in vectors of outputs, x in rows, of which
- *             each number is spread over a vector.
+ * Letters and the layout of a tile are those of conv.cl; P = OH OW, K = CG KH KW. Two ways fill the lanes of a vector,
+ * and each is the better one for some layers and batches:
+ *   granules  SPREAD 0: each lane is a granule of its own, and its sums are added to the total, one lane after the
+ *             other, when all are done. x and dy lie in panels, step after step of all granules of a wave.
+ *   outputs   SPREAD 1: lanes are outputs, and a granule comes after the other. dy lies in vectors of outputs, x in
+ *             rows, of which each number is spread over a vector.
  *
- * A block of sums is ROWS outputs (or vectors of them) x COLS taps, neighbours in a line of the window, or channels where that line
- * is one tap. A work-item takes the outputs of one row of blocks, and a few blocks of it, and goes over the positions in strips: dy of
- * a strip stays in a near cache while every block adds its products.
+ * A block of sums is ROWS outputs (or vectors of them) x COLS taps, neighbours in a line of the window, or channels
+ * where that line is one tap. A work-item takes the outputs of one row of blocks, and a few blocks of it, and goes
+ * over the positions in strips: dy of a strip stays in a near cache while every block adds its products.
  *
  * Options: VEC     4, 8 or 16 floats: the device's native vector
  *          ROWS, COLS  such that ROWS COLS sums, COLS vectors of x and one of dy fit in the registers
@@ -36,8 +36,8 @@ typedef JOIN(float, VEC) vec;
 
 #define BLOCKS 12 // that a work-item has at most
 
-// A block's taps: where the first is in x for output (0, 0), in floats, which may be outside; the weights (of the first output), and
-// the outputs that each tap, all taps, any tap is inside for.
+// A block's taps: where the first is in x for output (0, 0), in floats, which may be outside; the weights (of the
+// first output), and the outputs that each tap, all taps, any tap is inside for.
 typedef struct block {
     long x;
     uint weight, cols;
@@ -177,7 +177,8 @@ INLINE void find_blocks(block *blocks, uint first, uint count, uint x_pitch, uin
 INLINE float positive_zero(float x) { return x == 0.0f ? 0.0f : x; }
 
 #if SPREAD
-// The lanes of a sum are outputs, K weights apart: `outputs` are left. Loads them, or stores them; `add`: adds them to what is there.
+// The lanes of a sum are outputs, K weights apart: `outputs` are left. Loads them, or stores them; `add`: adds them to
+// what is there.
 INLINE void load_outputs(vec sums[BLOCKS][ROWS][COLS], const block *blocks, uint count, const __global float *from, uint outputs,
                          uint K, uint weight_col)
 {
@@ -232,11 +233,11 @@ INLINE void clear(vec sums[BLOCKS][ROWS][COLS], uint count)
     }
 }
 
-/* SPREAD 0: N granules of `granule` examples, all of them whole, the first of which has number `first` in the batch; lane `lane` of
- * step s of wave v is example s of granule v VEC + lane. x and dy lie in panels of PITCH, either the tile's (granules of one example)
- * or those of conv_pack_granules. dy begins at dy_at.
- * SPREAD 1: N examples, the first of which has number `first` in the batch; x lies in rows (pitch 1), dy in vectors of outputs.
- * Work-items: ceil(blocks / count), G ceil(rows / ROWS), where rows are outputs of a group, or vectors of them. */
+/* SPREAD 0: N granules of `granule` examples, all of them whole, the first of which has number `first` in the batch;
+ * lane `lane` of step s of wave v is example s of granule v VEC + lane. x and dy lie in panels of PITCH, either the
+ * tile's (granules of one example) or those of conv_pack_granules. dy begins at dy_at. SPREAD 1: N examples, the first
+ * of which has number `first` in the batch; x lies in rows (pitch 1), dy in vectors of outputs. Work-items:
+ * ceil(blocks / count), G ceil(rows / ROWS), where rows are outputs of a group, or vectors of them. */
 KERNEL conv_backward_weights(const __global float *x, const __global float *dy, __global float *total /* (O, K) */,
                              __global float *open /* (O, K), or unused if granule is 0 */, uint dy_at, WINDOW, uint granule, uint N,
                              uint first, uint batch, uint pitch, uint count, uint lines, uint across)

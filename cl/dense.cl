@@ -1,14 +1,15 @@
-/* The matrix products of a dense layer, for processors. The kernels for GPUs are in dense_gpu.cl; both keep the same sums.
+/* The matrix products of a dense layer, for processors. The kernels for GPUs are in dense_gpu.cl; both keep the same
+ * sums.
  *
  * N examples of the tile, I inputs, O outputs.
- * X (N, I), Y (N, O), dY (N, O), dX (N, I) are plain row-major. Weights lie in panels of PANEL outputs, w[O/PANEL][I][PANEL],
- * so that one load brings the same input's weights of neighbouring outputs; the last panel's missing outputs hold 0.
- * Gradients of weights lie as the weights do.
+ * X (N, I), Y (N, O), dY (N, O), dX (N, I) are plain row-major. Weights lie in panels of PANEL outputs,
+ * w[O/PANEL][I][PANEL], so that one load brings the same input's weights of neighbouring outputs; the last panel's
+ * missing outputs hold 0. Gradients of weights lie as the weights do.
  *
- * Every sum is one fma chain with k ascending, so speed comes from many sums at once: a work-item (each is a work-group of
- * its own) keeps a block of ROWS x PANEL sums in registers, and each step takes ROWS single floats of one operand and PANEL
- * contiguous floats of the other. The chain is never cut, for the contract forbids it; a block's operands are streams that
- * the prefetchers follow, and blocks that follow each other share a panel.
+ * Every sum is one fma chain with k ascending, so speed comes from many sums at once: a work-item (each is a
+ * work-group of its own) keeps a block of ROWS x PANEL sums in registers, and each step takes ROWS single floats of
+ * one operand and PANEL contiguous floats of the other. The chain is never cut, for the contract forbids it; a block's
+ * operands are streams that the prefetchers follow, and blocks that follow each other share a panel.
  *
  * Options: VEC    4, 8 or 16 floats: the device's native vector
  *          PANEL  VEC, or a small multiple of it; VEC for layers with few outputs
@@ -37,7 +38,8 @@ typedef JOIN(float, VEC) vec;
 // Blocks that are visited before the next panel: their rows stay in the cache of level 2 meanwhile.
 #define CHUNK 4
 
-// The block of work-item `id` among blocks x panels: a chunk of blocks, then every panel, each with all blocks of the chunk.
+// The block of work-item `id` among blocks x panels: a chunk of blocks, then every panel, each with all blocks of the
+// chunk.
 INLINE uint2 find_block(uint id, uint blocks, uint panels)
 {
     uint chunk = id / (CHUNK * panels);
@@ -57,8 +59,9 @@ INLINE vec flush_vec(vec c)
 }
 
 // c(r, lane) = fma(a(r, k), b(k, lane), c(r, lane)) for k = 0 .. count-1, where b(k, lane) = b[k * PANEL + lane] and
-// a(r, k) = a[at[r] + k * a_step + k / PANEL * a_skip]. `rows`, `vecs` and `skips` are constants wherever this is inlined.
-// It is one loop even where `a` skips: with a loop around it, compilers run out of 16 registers and spill the sums.
+// a(r, k) = a[at[r] + k * a_step + k / PANEL * a_skip]. `rows`, `vecs` and `skips` are constants wherever this is
+// inlined. It is one loop even where `a` skips: with a loop around it, compilers run out of 16 registers and spill the
+// sums.
 INLINE void chain(vec c[ROWS][VECS], const int rows, const int vecs,
                   const __global float *a, const uint at[ROWS], ulong a_step, const bool skips, ulong a_skip,
                   const __global float *b, uint count)
@@ -234,9 +237,9 @@ INLINE void backward_weights_block(const int rows, const __global float *dyp, co
     }
 }
 
-/* dW = dYt X over examples first .. first+N-1 of a batch. The sum is taken by granules (0: the batch is one); a granule that
- * the tile leaves unfinished waits in `open`, unrounded by arith_flush as all partial sums are.
- * One work-item a block: ceil(I / ROWS) * ceil(O / PANEL) of them. */
+/* dW = dYt X over examples first .. first+N-1 of a batch. The sum is taken by granules (0: the batch is one); a
+ * granule that the tile leaves unfinished waits in `open`, unrounded by arith_flush as all partial sums are. One
+ * work-item a block: ceil(I / ROWS) * ceil(O / PANEL) of them. */
 KERNEL dense_backward_weights(const __global float *dyp /* dense_pack_columns of dY */, const __global float *x /* (N, I) */,
                               __global float *total /* panels */, __global float *open /* panels, or unused if granule is 0 */,
                               uint N, uint I, uint O, uint first, uint batch, uint granule)

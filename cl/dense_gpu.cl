@@ -1,13 +1,14 @@
 /* The matrix products of a dense layer, for GPUs. The kernels for processors are in dense.cl; both keep the same sums.
  *
- * N examples of the tile, I inputs, O outputs. X (N, I), Y (N, O), dY (N, O), dX (N, I), W and dW (O, I), all row-major.
+ * N examples of the tile, I inputs, O outputs. X (N, I), Y (N, O), dY (N, O), dX (N, I), W and dW (O, I), all
+ * row-major.
  *
- * A work-group computes a square of TILE x TILE sums. It brings STEP steps of both operands to local memory, where each of
- * its ITEMS_X x ITEMS_Y items takes what its own ROWS x COLS sums need. An item's sums lie ITEMS_X and ITEMS_Y apart, so that
- * neighbours read and write neighbours. Every sum is one fma chain with k ascending.
+ * A work-group computes a square of TILE x TILE sums. It brings STEP steps of both operands to local memory, where
+ * each of its ITEMS_X x ITEMS_Y items takes what its own ROWS x COLS sums need. An item's sums lie ITEMS_X and ITEMS_Y
+ * apart, so that neighbours read and write neighbours. Every sum is one fma chain with k ascending.
  *
- * Beyond the edge of a matrix, and beyond the last k, both operands are 0: fma(0, 0, c) is c. (Where llvmpipe left a -0 in
- * a chain it may become +0; what is stored has no -0 either way.)
+ * Beyond the edge of a matrix, and beyond the last k, both operands are 0: fma(0, 0, c) is c. (Where llvmpipe left a
+ * -0 in a chain it may become +0; what is stored has no -0 either way.)
  *
  * Options: TILE              a multiple of ITEMS_X and ITEMS_Y
  *          ITEMS_X, ITEMS_Y  the work-group
@@ -34,7 +35,8 @@
 // One operand's STEP steps; a row longer than TILE keeps transposed writes off a single bank.
 typedef __local float side[TILE + 1];
 
-// to[k][t] = s(t0 + t, k0 + k), or 0 where t0 + t >= T or k0 + k >= K; s(t, k) = s[t * K_row + k] if `along_k`, else s[k * T_row + t].
+// to[k][t] = s(t0 + t, k0 + k), or 0 where t0 + t >= T or k0 + k >= K; s(t, k) = s[t * K_row + k] if `along_k`, else
+// s[k * T_row + t].
 INLINE void fetch(side *to, const __global float *s, const bool along_k, uint row, uint t0, uint T, uint k0, uint K)
 {
     uint item = get_local_id(1) * ITEMS_X + get_local_id(0);
@@ -121,8 +123,8 @@ KERNEL dense_backward_input(const __global float *dy /* (N, O) */, const __globa
     }
 }
 
-/* dW = dYt X: the sums over the granules of a wave, raw: to[granule][O][I]. The first starts from `open` if it is begun.
- * Groups: ceil(I / TILE), ceil(O / TILE), granules of the wave. */
+/* dW = dYt X: the sums over the granules of a wave, raw: to[granule][O][I]. The first starts from `open` if it is
+ * begun. Groups: ceil(I / TILE), ceil(O / TILE), granules of the wave. */
 KERNEL dense_backward_weights(const __global float *dy /* (N, O) */, const __global float *x /* (N, I) */,
                               const __global float *open /* (O, I) */, __global float *to, uint N, uint I, uint O,
                               uint from, uint within, uint granule, uint begun)

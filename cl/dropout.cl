@@ -1,8 +1,9 @@
-/* Dropout, as in src/ops/dropout.c: y = word < threshold ? 0 : x scale, with a word drawn for each unit of each example.
+/* Dropout, as in src/ops/dropout.c: y = word < threshold ? 0 : x scale, with a word drawn for each unit of each
+ * example.
  *
- * E units an example; a Philox block is the words of four neighbouring units. x[panels][E][LANES]: LANES examples beside each
- * other. A work-item draws DRAWS blocks, VEC at once: draw d is of lane d % LANES and of the four units from 4 (d / LANES) on, of
- * its SPAN units. Dimension 1 is the panel. Forward x to y, backward dy to dx. */
+ * E units an example; a Philox block is the words of four neighbouring units. x[panels][E][LANES]: LANES examples
+ * beside each other. A work-item draws DRAWS blocks, VEC at once: draw d is of lane d % LANES and of the four units
+ * from 4 (d / LANES) on, of its SPAN units. Dimension 1 is the panel. Forward x to y, backward dy to dx. */
 // lint: -D GROUP=64 -D LANES=1 -D DRAWS=1
 // lint: -D GROUP=1 -D LANES=1 -D DRAWS=32
 // lint: -D GROUP=1 -D LANES=16 -D DRAWS=32
@@ -37,8 +38,8 @@ typedef JOIN(ulong, HALF) pairs;
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL __attribute__((opencl_unroll_hint))
 
-/* The high words of w m. Of vectors by the two words of each 64 bits, for which processors have an instruction: mul_hi is a long
- * way round with some compilers. */
+/* The high words of w m. Of vectors by the two words of each 64 bits, for which processors have an instruction: mul_hi
+ * is a long way round with some compilers. */
 INLINE words high_words(words w, uint m)
 {
 #if VEC == 1
@@ -64,7 +65,8 @@ INLINE void draw_blocks(words c[4], uint k0, uint k1)
     }
 }
 
-/* order[at + r] is the example in row r. Lanes past the last row n-1 do as that row does. threshold 0: nothing is drawn. */
+/* order[at + r] is the example in row r. Lanes past the last row n-1 do as that row does. threshold 0: nothing is
+ * drawn. */
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void dropout(
     __global const float *restrict x, __global const uint *restrict order, __global float *restrict y, uint n, uint elements,
     uint at, uint seed_low, uint seed_high, uint purpose, uint epoch, uint threshold, float scale)

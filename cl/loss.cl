@@ -1,7 +1,7 @@
 /* Losses and their gradients, as in src/ops/loss.c. N examples, C outputs.
  *
- * 16 work-items share a row: lane l takes outputs l, l + 16, ...; lanes fold 8, 4, 2, 1 in local memory. A group has ROWS
- * rows; those past the last work on the last one and store nothing, so that barriers stay uniform. */
+ * 16 work-items share a row: lane l takes outputs l, l + 16, ...; lanes fold 8, 4, 2, 1 in local memory. A group has
+ * ROWS rows; those past the last work on the last one and store nothing, so that barriers stay uniform. */
 // lint: -D ROWS=4
 #include "arith.h"
 
@@ -70,8 +70,8 @@ __kernel __attribute__((reqd_work_group_size(LANES, ROWS, 1))) void softmax_loss
     }
 }
 
-/* The same for processors: a row a work-item, its lanes side by side in vectors. Lanes past the last output add +0, which
- * changes no sum: none is negative. */
+/* The same for processors: a row a work-item, its lanes side by side in vectors. Lanes past the last output add +0,
+ * which changes no sum: none is negative. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void softmax_loss_row(
     __global const float *restrict logits, __global const uint *restrict labels, __global float *restrict losses,
     __global float *restrict hits, __global float *restrict gradient, uint n, uint classes, uint first)

@@ -1,9 +1,11 @@
 /* Random numbers without state: Philox4x32-10, valid as OpenCL C 1.2 and as C11.
  *
- * J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011. A block of four words is a
- * function of a key and a counter, so that no tiling, no order of work and no resume can change a draw:
+ * J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011. A block
+ * of four words is a function of a key and a counter, so that no tiling, no order of work and no resume can change a
+ * draw:
  *
- *     key = the seed;  counter = (purpose | layer, epoch, index of the example in the data set, unit / 4);  word = unit % 4 */
+ *     key = the seed;  counter = (purpose | layer, epoch, index of the example in the data set, unit / 4);  word =
+ *                      unit % 4 */
 #ifndef PHILOX_H
 #define PHILOX_H
 
@@ -25,8 +27,8 @@ typedef uint64_t philox_u64;
 
 typedef struct { arith_u32 v[4]; } philox_block;
 
-/* The block of a key and a counter. A round: the high and low words of two products, crossed over and mixed with the key; then the key is
- * stepped by a Weyl sequence (the golden ratio, sqrt(3) - 1). */
+/* The block of a key and a counter. A round: the high and low words of two products, crossed over and mixed with the
+ * key; then the key is stepped by a Weyl sequence (the golden ratio, sqrt(3) - 1). */
 static inline philox_block philox(philox_u64 key, arith_u32 c0, arith_u32 c1, arith_u32 c2, arith_u32 c3)
 {
     arith_u32 k0 = (arith_u32)key, k1 = (arith_u32)(key >> 32);
@@ -47,11 +49,12 @@ static inline philox_block philox(philox_u64 key, arith_u32 c0, arith_u32 c1, ar
     return block;
 }
 
-/* (u / 2^9 + 1/2) / 2^23, exact: one of 2^23 floats evenly spaced in (0, 1), from 2^-24 to 1 - 2^-24, with the mean 1/2. */
+/* (u / 2^9 + 1/2) / 2^23, exact: one of 2^23 floats evenly spaced in (0, 1), from 2^-24 to 1 - 2^-24, with the mean
+ * 1/2. */
 static inline float philox_unit(arith_u32 u) { return ARITH_FMA((float)(arith_i32)(u >> 9), 0x1p-23f, 0x1p-24f); }
 
-/* Two independent normal numbers of mean 0 and variance 1, of magnitude 5.77 at most. Box and Muller (Ann. Math. Stat. 29, 1958):
- * sqrt(-2 ln u) (cos 2 pi v, sin 2 pi v). */
+/* Two independent normal numbers of mean 0 and variance 1, of magnitude 5.77 at most. Box and Muller (Ann. Math. Stat.
+ * 29, 1958): sqrt(-2 ln u) (cos 2 pi v, sin 2 pi v). */
 static inline void philox_normal(arith_u32 u, arith_u32 v, float *first, float *second)
 {
     const float radius = arith_sqrt(-2.0f * arith_log(philox_unit(u)));

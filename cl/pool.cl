@@ -1,9 +1,9 @@
 /* Pooling over windows, as in src/ops/pool.c.
  *
- * P planes (examples x channels) of H x W inputs and OH x OW outputs. On processors LANES examples lie beside each other,
- * x[P][H][W][LANES], so that P is (panels of examples x channels), and every step takes them all; on GPUs LANES is 1.
- * Along one side, output o sees the inputs o stride - padding + k for the taps k = 0 .. taps-1, where they are inside.
- * Work-items take RUN neighbours each, of the outputs or of the inputs, through all planes. */
+ * P planes (examples x channels) of H x W inputs and OH x OW outputs. On processors LANES examples lie beside each
+ * other, x[P][H][W][LANES], so that P is (panels of examples x channels), and every step takes them all; on GPUs LANES
+ * is 1. Along one side, output o sees the inputs o stride - padding + k for the taps k = 0 .. taps-1, where they are
+ * inside. Work-items take RUN neighbours each, of the outputs or of the inputs, through all planes. */
 // lint: -D GROUP=64 -D RUN=1 -D LANES=1
 // lint: -D GROUP=1 -D RUN=64 -D LANES=8
 // lint: -D GROUP=1 -D RUN=64 -D LANES=32
@@ -127,7 +127,8 @@ KERNEL max_pool_forward(VALUES x, __global float *restrict y, uint count /* P OH
 }
 
 #if LANES == 1
-/* For GPUs, by inputs: an input is the first maximum of a window where it beats all before it and none after it beats it. */
+/* For GPUs, by inputs: an input is the first maximum of a window where it beats all before it and none after it beats
+ * it. */
 KERNEL max_pool_backward(VALUES x, VALUES dy, __global float *restrict dx, uint count /* P H W */, WINDOW)
 {
     const uint i = get_global_id(0);
@@ -152,7 +153,8 @@ KERNEL max_pool_backward(VALUES x, VALUES dy, __global float *restrict dx, uint 
 }
 #endif
 
-/* For processors, where windows do not overlap: by windows. Each writes its own inputs, and those up to the next window. */
+/* For processors, where windows do not overlap: by windows. Each writes its own inputs, and those up to the next
+ * window. */
 KERNEL max_pool_backward_apart(VALUES x, VALUES dy, __global float *restrict dx, uint count /* P OH OW */, WINDOW)
 {
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
@@ -203,8 +205,9 @@ KERNEL max_pool_backward_planes(VALUES x, VALUES dy, __global float *restrict dx
     for (uint j = 0; j < H * W * VECS; j++) store_vec(flush_vec(load_vec(j, dx)), j, dx);
 }
 
-/* Tap t adds to lane t % 16; lanes fold 8, 4, 2, 1, without those beyond the last tap, which would be 0. They lie in local memory
- * since private arrays with such an index would leave the registers of a GPU; no work-item sees another's. */
+/* Tap t adds to lane t % 16; lanes fold 8, 4, 2, 1, without those beyond the last tap, which would be 0. They lie in
+ * local memory since private arrays with such an index would leave the registers of a GPU; no work-item sees
+ * another's. */
 KERNEL average_pool_forward(VALUES x, __global float *restrict y, uint count /* P OH OW */, float taps, float reciprocal, WINDOW)
 {
     __local vec lanes[16][GROUP];

@@ -1,5 +1,6 @@
 /* Between rows (n, elements) and panels of LANES examples [n / LANES][elements][LANES], as in src/ops/hold.c.
- * On processors a work-item takes RUN elements of one panel; elsewhere LANES is 1 and both are a copy. Dimension 1 is the panel. */
+ * On processors a work-item takes RUN elements of one panel; elsewhere LANES is 1 and both are a copy. Dimension 1 is
+ * the panel. */
 // lint: -D GROUP=64 -D RUN=1 -D LANES=1
 // lint: -D GROUP=1 -D RUN=64 -D LANES=16
 #include "arith.h"

@@ -4,7 +4,8 @@
 
 #define LANES 256
 
-/* out[at + b] = the sum of block b of 256 elements: one a lane, lanes fold 128, 64, ..., 1. A group of GROUP work-items a block. */
+/* out[at + b] = the sum of block b of 256 elements: one a lane, lanes fold 128, 64, ..., 1. A group of GROUP
+ * work-items a block. */
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void sum_blocks(
     __global const float *restrict in, __global float *restrict out, uint count, uint at)
 {

@@ -38,8 +38,9 @@ INLINE float add_row(float c, const __local float *s, uint count)
 
 /* The sums of dy over the granules of a wave, raw: to[granule][O]. The first starts from `open` if it is begun.
  *
- * A group brings STEP steps of its chains at most: those of whole examples, or an even part of one's positions. Its outputs are
- * neighbours, so that neighbouring work-items read neighbours. Work-groups: ceil(O / OUTPUTS), granules of the wave. */
+ * A group brings STEP steps of its chains at most: those of whole examples, or an even part of one's positions. Its
+ * outputs are neighbours, so that neighbouring work-items read neighbours. Work-groups: ceil(O / OUTPUTS), granules of
+ * the wave. */
 LINE backward_bias(const __global float *dy, const __global float *open /* (O) */, __global float *to, uint N, uint O, uint P,
                    uint from, uint within, uint granule, uint begun)
 {
@@ -51,7 +52,8 @@ LINE backward_bias(const __global float *dy, const __global float *open /* (O) *
     float c = 0.0f;
     if (adds && begun && r == 0)
         c = open[first + item]; // not clamped: `to` may be `open`
-    // What an item brings: step k of an output's chain, of those at hand, and its place in memory from the first of the group's.
+    // What an item brings: step k of an output's chain, of those at hand, and its place in memory from the first of
+    // the group's.
     uint k[LOADS], row[LOADS], at[LOADS];
     UNROLL for (uint l = 0; l < LOADS; l++) {
         uint above = (item + l * GROUP) / width, position = item + l * GROUP - above * width, example = above / OUTPUTS;
@@ -81,8 +83,8 @@ LINE backward_bias(const __global float *dy, const __global float *open /* (O) *
         to[r * O + first + item] = c;
 }
 
-/* Adds the sums of a wave's `closed` granules in their order to the total, which they begin if `fresh`; one that is left open
- * after them goes to `open`. A work-item a sum. */
+/* Adds the sums of a wave's `closed` granules in their order to the total, which they begin if `fresh`; one that is
+ * left open after them goes to `open`. A work-item a sum. */
 LINE add_granules(const __global float *part /* (granules, sums) */, __global float *total /* (sums) */,
                   __global float *open /* (sums) */, uint sums, uint closed, uint fresh, uint left_open)
 {

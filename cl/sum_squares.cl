@@ -1,5 +1,5 @@
-/* Sums of squares, as in src/ops/noise.c. Of each there is a kernel for GPUs, in which neighbouring work-items are lanes, and one for
- * processors, where a work-item has all lanes of a block or row in vectors. */
+/* Sums of squares, as in src/ops/noise.c. Of each there is a kernel for GPUs, in which neighbouring work-items are
+ * lanes, and one for processors, where a work-item has all lanes of a block or row in vectors. */
 // lint: -D GROUP=64 -D ROWS=4 -D VEC=4
 // lint: -D GROUP=16 -D ROWS=1 -D VEC=8
 // lint: -D GROUP=64 -D ROWS=4 -D VEC=16
@@ -40,8 +40,9 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void square_blocks(
     if (item == 0) out[at + block] = scale * lane[0];
 }
 
-/* out[at + r * blocks + b] = scale * the sum of squares of columns 256 b .. of row r of a matrix (rows, cols), the last block may be shorter. 16
- * work-items share a row's block. A group has ROWS rows of a block; groups are all in dimension 0, since GPUs take 65535 in another at most. */
+/* out[at + r * blocks + b] = scale * the sum of squares of columns 256 b .. of row r of a matrix (rows, cols), the
+ * last block may be shorter. 16 work-items share a row's block. A group has ROWS rows of a block; groups are all in
+ * dimension 0, since GPUs take 65535 in another at most. */
 __kernel __attribute__((reqd_work_group_size(ROW_LANES, ROWS, 1))) void square_rows(
     __global const float *restrict x, __global float *restrict out, uint rows, uint cols, uint at, float scale)
 {
@@ -99,7 +100,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void square_blocks_run(
     out[at + block] = scale * lane[0];
 }
 
-/* The same for processors, of a matrix in panels: a work-item has VEC rows of a block, neighbours in memory, and one lane after the other. */
+/* The same for processors, of a matrix in panels: a work-item has VEC rows of a block, neighbours in memory, and one
+ * lane after the other. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void square_rows_run(
     __global const float *restrict x, __global float *restrict out, uint rows, uint cols, uint at, float scale, uint panel)
 {
@@ -121,8 +123,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void square_rows_run(
         out[at + (size_t)(first + r) * get_global_size(1) + block] = scale * lane[r];
 }
 
-/* norms[first + i] = (|x_i|^2 + 1) |dy_i|^2, or that is added. x (n, inputs), dy (n, outputs). 16 work-items share a row; those past the
- * last row work on it and store nothing, so that barriers stay uniform. */
+/* norms[first + i] = (|x_i|^2 + 1) |dy_i|^2, or that is added. x (n, inputs), dy (n, outputs). 16 work-items share a
+ * row; those past the last row work on it and store nothing, so that barriers stay uniform. */
 __kernel __attribute__((reqd_work_group_size(ROW_LANES, ROWS, 1))) void dense_norms(
     __global const float *restrict x, __global const float *restrict dy, __global float *restrict norms, uint n, uint inputs,
     uint outputs, uint first, uint added)

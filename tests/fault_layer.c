@@ -1,4 +1,5 @@
-/* A layer of OpenCL's loader (OPENCL_LAYERS=/path/to/it.so) that counts calls, and does wrong what it is told. Tests alone.
+/* A layer of OpenCL's loader (OPENCL_LAYERS=/path/to/it.so) that counts calls, and does wrong what it is told.
+ * Tests alone.
  *
  * TASSELLO_FAULT=RULE|RULE..., each of key=value, separated by ';':
  *     call=NAME      the call that fails; clEnqueue* is each whose name begins so
@@ -7,18 +8,24 @@
  *     after=K        counted once K kernels were accepted
  *     times=N        and so many in a row (default 1; 0: all that follow)
  *     code=E         with that error (default -5)
- *     lazy=1         A command is accepted and not run, other calls work; the next clFinish, clWaitForEvents or blocking
- *                    transfer fails, `times` of them in a row (0: all). It happens to the nth call (times=0: and to all after it)
+ *     lazy=1         A command is accepted and not run, other calls work; the next clFinish, clWaitForEvents or
+ *                    blocking
+ *                    transfer fails, `times` of them in a row (0: all). It happens to the nth call (times=0: and to
+ *                    all after it)
  *     spoil=1        a wait that fails leaves garbage in every buffer
- *     lost=1         from then on every call with an object of that context fails so; those of a context that is created later do not
+ *     lost=1         from then on every call with an object of that context fails so; those of a context that is
+ *                    created later do not
  * TASSELLO_FAULT_BUDGET       bytes: a clCreateBuffer beyond them fails
- * TASSELLO_FAULT_LAZY_BUDGET  bytes: it succeeds, and so does each command until one is the first to touch a buffer beyond them
+ * TASSELLO_FAULT_LAZY_BUDGET  bytes: it succeeds, and so does each command until one is the first to touch a buffer
+ *                             beyond them
  * TASSELLO_FAULT_CODE         the error of both budgets (default -4)
  * TASSELLO_FAULT_MAX_ALLOC, TASSELLO_FAULT_GLOBAL   what clGetDeviceInfo says of memory, in bytes
- * TASSELLO_FAULT_LOG          the file that gets what was counted, one JSON object, when the last context goes and at the exit
+ * TASSELLO_FAULT_LOG          the file that gets what was counted, one JSON object, when the last context goes and
+ *                             at the exit
  * TASSELLO_FAULT_TRACE=1      adds to it the calls in their order, as "sgd", "clFinish!-5" or, lazy, "sgd~"
  *
- * A call that would create or enqueue something and that is not known here ends the program (nothing goes uncounted), and so does
+ * A call that would create or enqueue something and that is not known here ends the program (nothing goes
+ * uncounted), and so does
  * a release too many. */
 #include "fault_layer.h"
 
@@ -315,7 +322,8 @@ static cl_int CL_API_CALL wait_for_events(cl_uint count, const cl_event *list)
     return answer ? answer : error;
 }
 
-/* What is not known here -------------------------------------------------------------------------------------------- */
+/* What is not known here --------------------------------------------------------------------------------------------
+ */
 
 #define UNKNOWN(TRAP)                                                                                                  \
     TRAP(clCreateContextFromType)                                                                                      \
@@ -350,7 +358,8 @@ static cl_int CL_API_CALL wait_for_events(cl_uint count, const cl_event *list)
 UNKNOWN(TRAP)
 #undef TRAP
 
-/* The loader's side ------------------------------------------------------------------------------------------------- */
+/* The loader's side -------------------------------------------------------------------------------------------------
+ */
 
 static void fill_table(void)
 {

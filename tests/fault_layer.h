@@ -68,7 +68,8 @@ _Noreturn void fault_die(const char *format, ...) __attribute__((format(printf, 
 /* Counts the call. An error: the answer. Else *skip: it shall seem to be done; or the driver shall do it. */
 cl_int fault_judge(const request *q, bool *skip);
 
-/* After a wait that failed with spoil=1: the next buffer that shall be overwritten, from *at (0 at first) on; NULL: no more. */
+/* After a wait that failed with spoil=1: the next buffer that shall be overwritten, from *at (0 at first) on; NULL: no
+ * more. */
 cl_mem fault_spoil(int *at, uint64_t *size);
 
 /* What clGetDeviceInfo shall say; 0: the truth. */
@@ -82,7 +83,8 @@ void fault_created_kernel(void *handle, const char *name, const void *of);
 void fault_retained(const void *handle);
 void fault_releasing(const void *handle); /* before the driver's call: after it, a new object may get that address */
 
-/* A kernel's argument: the value is taken for a buffer where it is the handle of one, which must be of the kernel's context. */
+/* A kernel's argument: the value is taken for a buffer where it is the handle of one, which must be of the kernel's
+ * context. */
 void fault_set_argument(const void *kernel, cl_uint index, void *value);
 
 /* A command was taken by the driver: its kernel, or the bytes that it moves; its event. */

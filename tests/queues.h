@@ -1,5 +1,5 @@
-/* A device whose commands wait in two queues, as OpenCL's do: the reference, made so that it carries them out as late, or as
- * early, as the contract of device_driver allows. What a run forgets to wait for then shows each time. */
+/* A device whose commands wait in two queues, as OpenCL's do: the reference, made so that it carries them out as late,
+ * or as early, as the contract of device_driver allows. What a run forgets to wait for then shows each time. */
 #ifndef QUEUES_H
 #define QUEUES_H
 

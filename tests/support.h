@@ -18,8 +18,8 @@ uint32_t random_below(uint32_t bound); /* 0 .. bound-1 */
 double random_unit(void);              /* [0, 1) */
 float random_float(float least, float most);
 
-/* n floats between bands of NaN: whole numbers from -most to most, or NaN where most is 0. unband() frees them, and fails
- * where a band was written to. */
+/* n floats between bands of NaN: whole numbers from -most to most, or NaN where most is 0. unband() frees them, and
+ * fails where a band was written to. */
 float *banded(size_t n, int most);
 void unband(float *values, size_t n);
 
@@ -90,11 +90,12 @@ typedef struct plain_net {
 
 void plain_add(plain_net *net, plain_kind kind, uint32_t units);
 
-/* Adds a convolution or a pool; its fields of groups, strides and dilations that are 0 become 1. False, and nothing is added, where
- * it does not fit. */
+/* Adds a convolution or a pool; its fields of groups, strides and dilations that are 0 become 1. False, and nothing is
+ * added, where it does not fit. */
 bool plain_add_window(plain_net *net, plain_layer layer);
 
-/* A network drawn at random: with planes, convolutions, pools and dropout where `spatial`. No layer has more than about `most` values. */
+/* A network drawn at random: with planes, convolutions, pools and dropout where `spatial`. No layer has more than about
+ * `most` values. */
 void plain_draw(plain_net *net, bool spatial, uint32_t most);
 plain_shape plain_shape_after(const plain_net *net, int layers);
 uint32_t plain_outputs(const plain_net *net);
@@ -105,8 +106,9 @@ void plain_text(const plain_net *net, char *text, size_t bytes);
 /* Philox4x32-10, from the paper. */
 void philox_again(uint64_t seed, const uint32_t counter[4], uint32_t out[4]);
 
-/* The outputs of one example, whose inputs are as the caller gives them (before mean and std). *kink, where not NULL, gets
- * smaller: the least distance of what enters relu or leaky from 0, and of a window's maximum from what is less than it. */
+/* The outputs of one example, whose inputs are as the caller gives them (before mean and std). *kink, where not NULL,
+ * gets smaller: the least distance of what enters relu or leaky from 0, and of a window's maximum from what is less
+ * than it. */
 void plain_forward(const plain_net *net, const double *parameters, const double *inputs, double *outputs, double *kink);
 
 /* The loss of one example from its outputs: softmax with a label, or mse with a target. */

@@ -47,7 +47,8 @@ static void begin(tas_sweep *s, const uint64_t *batches, int count)
     s->target = s->equal_loss = s->equal_epochs = s->nearest = s->forecast = NAN;
 }
 
-/* The recommendation ------------------------------------------------------------------------------------------------ */
+/* The recommendation ------------------------------------------------------------------------------------------------
+ */
 
 void sweep_advised(tas_sweep *s)
 {
@@ -75,7 +76,8 @@ void sweep_advised(tas_sweep *s)
     recommend_words(&s->input, &s->advice, s->reason, sizeof s->reason);
 }
 
-/* Plausible --------------------------------------------------------------------------------------------------------- */
+/* Plausible ---------------------------------------------------------------------------------------------------------
+ */
 
 static void fill_cost(sweep_batch *b)
 {
@@ -211,7 +213,8 @@ static void fill_plausible_of(tas_sweep *s, int count)
 
 static void fill_plausible(tas_sweep *s) { fill_plausible_of(s, SIZES); }
 
-/* Odd --------------------------------------------------------------------------------------------------------------- */
+/* Odd ---------------------------------------------------------------------------------------------------------------
+ */
 
 static void fill_unknown(tas_sweep *s)
 {

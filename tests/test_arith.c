@@ -1,7 +1,9 @@
-/* arith.h and philox.h against the C library in double precision and against the machine's own division and square root.
+/* arith.h and philox.h against the C library in double precision and against the machine's own division and square
+ * root.
  *
  * By default each function is tried on one float in 499, evenly over the exponents; with TASSELLO_LONG_TESTS in the
- * environment on all 2^32, which takes long (an hour or so where two cores are shared). The worst errors are printed. */
+ * environment on all 2^32, which takes long (an hour or so where two cores are shared). The worst errors are printed.
+ */
 #include "arith.h"
 #include "ops/clones.h"
 #include "philox.h"
@@ -230,8 +232,8 @@ static uint32_t invert(uint32_t odd)
     return inverse;
 }
 
-/* Quotients as near to the midway between two floats as they come: for an odd M of 25 bits, b of 24 and a small r, M b = a 2^25 + r says
- * that a 2^25 / b is M - r / b. So M is r / b modulo 2^25. */
+/* Quotients as near to the midway between two floats as they come: for an odd M of 25 bits, b of 24 and a small r, M b
+ * = a 2^25 + r says that a 2^25 / b is M - r / b. So M is r / b modulo 2^25. */
 START_TEST(quotients_near_midway)
 {
     const uint32_t mask = (1u << 25) - 1;
@@ -323,8 +325,8 @@ static CLONES void mean_over(const float *restrict sum, float n, float r, float 
     for (int i = 0; i < CHUNK; i++) is[i] = arith_mean(sum[i], n, r);
 }
 
-/* A sum whose mean is near the midway of two floats, as in quotients_near_midway, or any other. There the divisor is n's odd part of t
- * bits, and M odd = a 2^(t + 1) +- 1 has many solutions with a of 24 bits. */
+/* A sum whose mean is near the midway of two floats, as in quotients_near_midway, or any other. There the divisor is
+ * n's odd part of t bits, and M odd = a 2^(t + 1) +- 1 has many solutions with a of 24 bits. */
 static float draw_sum(uint32_t i, uint32_t n)
 {
     const philox_block b = philox(2, PHILOX_CASES, 0, n, i);
@@ -406,7 +408,8 @@ START_TEST(philox_units)
 }
 END_TEST
 
-/* Moments 1 to 4 are 0, 1, 0, 3, with variances 1, 2, 15, 96 over the count; the pair is uncorrelated. Five deviations. */
+/* Moments 1 to 4 are 0, 1, 0, 3, with variances 1, 2, 15, 96 over the count; the pair is uncorrelated. Five deviations.
+ */
 START_TEST(philox_normal_moments)
 {
     enum { PAIRS = 1 << 19 };

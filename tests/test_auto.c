@@ -228,7 +228,8 @@ static double seconds_now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Steps of about 20 ms in a run of hours, of whose 5 % a sixteenth is a minute: the probe ends at its limit, and not for the run's length. */
+/* Steps of about 20 ms in a run of hours, of whose 5 % a sixteenth is a minute: the probe ends at its limit, and not
+ * for the run's length. */
 START_TEST(a_limit_in_seconds)
 {
     tas_data *data = data_of(MOST, WIDTH, inputs, labels, KINDS, 0);

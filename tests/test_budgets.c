@@ -1,6 +1,6 @@
-/* Trainings of a length at which a difference would show, of the networks that ship and of one with dropout: the same digest with every
- * budget. What the reference did with all its memory is what is to come out. TASSELLO_TEST_DEVICE is the device, else the reference;
- * where fma is software, networks are narrow. */
+/* Trainings of a length at which a difference would show, of the networks that ship and of one with dropout: the same
+ * digest with every budget. What the reference did with all its memory is what is to come out. TASSELLO_TEST_DEVICE is
+ * the device, else the reference; where fma is software, networks are narrow. */
 #include "device/device.h" /* before check.h, which has a macro of the name fail */
 
 #include "driver.h"

@@ -1,5 +1,5 @@
-/* Pitfall 27: CLBlast computes wrong products for some rows of its tuning, and answers with status 0. Its self-test must
- * catch such a row; the other operations stay exact beside it. TASSELLO_TEST_DEVICE is the device's id. */
+/* Pitfall 27: CLBlast computes wrong products for some rows of its tuning, and answers with status 0. Its self-test
+ * must catch such a row; the other operations stay exact beside it. TASSELLO_TEST_DEVICE is the device's id. */
 #include "device/opencl/launchers/clblast.h"
 #include "verify/verify.h"
 

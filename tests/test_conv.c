@@ -1,5 +1,5 @@
-/* Convolution, pooling and dropout: the references against a second opinion. The rules are written out anew, as loops over all
- * taps, from the formulas; once in floats, for the order of a sum, and once in double precision. */
+/* Convolution, pooling and dropout: the references against a second opinion. The rules are written out anew, as loops
+ * over all taps, from the formulas; once in floats, for the order of a sum, and once in double precision. */
 #include "oracle.h"
 
 #include "ops/window.h"
@@ -51,8 +51,8 @@ static void sums_add(sums *s, size_t at, float a, float b)
     s->magnitudes[at] += fabs((double)a * b);
 }
 
-/* y[..] += x[..] w[..], dx[..] += dy[..] w[..] or dw[..] += dy[..] x[..]: the same products, for the tensor that is asked for. In
- * this order of loops each sum's products come as the contract orders them. x and y are one example's. */
+/* y[..] += x[..] w[..], dx[..] += dy[..] w[..] or dw[..] += dy[..] x[..]: the same products, for the tensor that is
+ * asked for. In this order of loops each sum's products come as the contract orders them. x and y are one example's. */
 typedef enum role { TO_Y, TO_X, TO_W } role;
 
 static void add_products(const window *v, role to, const float *x, const float *w, const float *y, sums *s)
@@ -107,8 +107,8 @@ static void check_products(const test_case *c)
     ck_assert_uint_eq(row->flops(&c->args), 2 * out_elements(&v) * chain_length(&v));
 }
 
-/* A case's sums over examples by the rule, example after example; total and open go in as they were before the tile. dy alone
- * where x is NULL: added, which fma(dy, 1, sum) is. True where the last example ended its granule. */
+/* A case's sums over examples by the rule, example after example; total and open go in as they were before the tile. dy
+ * alone where x is NULL: added, which fma(dy, 1, sum) is. True where the last example ended its granule. */
 static bool sums_by_rule(const op_args *a, const float *x, const float *dy, sums *total, sums *open, size_t count)
 {
     const window v = window_of(a);
@@ -474,7 +474,8 @@ static uint32_t count_equal(const float *a, const float *b)
 
 static float whole_mask[EXAMPLES * UNITS], other_mask[EXAMPLES * UNITS];
 
-/* The share of units that are kept is 1 - rate, within five standard deviations; of each example's and each unit's, within six. */
+/* The share of units that are kept is 1 - rate, within five standard deviations; of each example's and each unit's,
+ * within six. */
 START_TEST(masks_keep_their_share)
 {
     static const float rates[] = {0, 0.1f, 0.25f, 0.5f, 0.9f};
@@ -498,7 +499,8 @@ START_TEST(masks_keep_their_share)
 }
 END_TEST
 
-/* A mask belongs to the example: no tile, no place in the order changes it; another epoch, layer, seed or example does. */
+/* A mask belongs to the example: no tile, no place in the order changes it; another epoch, layer, seed or example does.
+ */
 START_TEST(masks_belong_to_examples)
 {
     uint32_t order[EXAMPLES], shifted[EXAMPLES];

@@ -1,5 +1,5 @@
-/* One driver's device against the C reference: the cases of verify, both kinds of product kernels, every vector width, and
- * whole trainings. TASSELLO_TEST_DEVICE is the id; TASSELLO_TEST_SIZE=small for simulators. */
+/* One driver's device against the C reference: the cases of verify, both kinds of product kernels, every vector width,
+ * and whole trainings. TASSELLO_TEST_DEVICE is the id; TASSELLO_TEST_SIZE=small for simulators. */
 #include "device/opencl/opencl.h"
 #include "verify/verify.h"
 
@@ -175,8 +175,8 @@ START_TEST(training_dead_units)
 }
 END_TEST
 
-/* The weights of the input that is always 0 halve every two steps, and the run ends as they reach 2^-135: without rule 8 a
- * device that flushes denormals ends with 0 there, and others do not. */
+/* The weights of the input that is always 0 halve every two steps, and the run ends as they reach 2^-135: without rule
+ * 8 a device that flushes denormals ends with 0 there, and others do not. */
 START_TEST(training_decay_to_nothing)
 {
     tas_train_options run;

@@ -109,7 +109,8 @@ START_TEST(watch_is_sticky)
 }
 END_TEST
 
-/* Numbers around 2^-40, denormals, and zeros of both signs, in every operation: what comes out is +0 or at least 2^-40. */
+/* Numbers around 2^-40, denormals, and zeros of both signs, in every operation: what comes out is +0 or at least 2^-40.
+ */
 START_TEST(nothing_tiny_comes_out)
 {
     static const float tiny[] = {

@@ -59,7 +59,8 @@ static sweep_point *add_look(sweep_run *r, uint64_t step, double train_loss, dou
     return p;
 }
 
-/* Steps to the target ----------------------------------------------------------------------------------------------- */
+/* Steps to the target -----------------------------------------------------------------------------------------------
+ */
 
 static const double S_MIN = 120, B_CRIT = 90, FIXED = 1e-3, EACH = 2e-5;
 
@@ -135,7 +136,8 @@ START_TEST(unequal_seeds_are_weighed)
 }
 END_TEST
 
-/* Outcomes ---------------------------------------------------------------------------------------------------------- */
+/* Outcomes ----------------------------------------------------------------------------------------------------------
+ */
 
 START_TEST(most_seeds_decide)
 {
@@ -173,7 +175,8 @@ START_TEST(most_seeds_decide)
 }
 END_TEST
 
-/* Losses and gaps --------------------------------------------------------------------------------------------------- */
+/* Losses and gaps ---------------------------------------------------------------------------------------------------
+ */
 
 /* Two runs of two batches; a look at the training set that is missing is passed over. */
 static void plant_gaps(void)
@@ -244,7 +247,8 @@ START_TEST(the_best_and_the_last_are_told_apart)
 }
 END_TEST
 
-/* Seeds that are hard are hard at both batches: paired, 0.1 is seen beside a spread of 0.5; runs are listed in any order. */
+/* Seeds that are hard are hard at both batches: paired, 0.1 is seen beside a spread of 0.5; runs are listed in any
+ * order. */
 START_TEST(losses_are_compared_seed_by_seed)
 {
     static const double hard[] = {0, 0.5, 1.0}, off[] = {0.09, 0.1, 0.11};
@@ -289,7 +293,8 @@ START_TEST(losses_are_compared_with_a_row_that_counts)
 }
 END_TEST
 
-/* Both go down the same curve, and the larger batch less far: in time to a target that is no fault; where the loss itself is the goal it is. */
+/* Both go down the same curve, and the larger batch less far: in time to a target that is no fault; where the loss
+ * itself is the goal it is. */
 START_TEST(less_trained_is_no_worse)
 {
     static const double train[] = {2, 1, 0.5, 0.25}, loss[] = {2.1, 1.2, 0.8, 0.7};
@@ -313,7 +318,8 @@ START_TEST(less_trained_is_no_worse)
 }
 END_TEST
 
-/* Noise ------------------------------------------------------------------------------------------------------------- */
+/* Noise -------------------------------------------------------------------------------------------------------------
+ */
 
 static void take_some(noise *n, int steps, double trace, double square)
 {
@@ -356,7 +362,8 @@ START_TEST(noise_is_joined_over_seeds)
 }
 END_TEST
 
-/* Nothing reached --------------------------------------------------------------------------------------------------- */
+/* Nothing reached ---------------------------------------------------------------------------------------------------
+ */
 
 START_TEST(the_nearest_is_named_where_none_reached)
 {

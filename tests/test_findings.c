@@ -27,7 +27,8 @@ static void expect_near(double found, double wanted, double share)
     ck_assert_msg(fabs(found - wanted) <= share * fabs(wanted), "%.12g, expected %.12g", found, wanted);
 }
 
-/* Verdicts ---------------------------------------------------------------------------------------------------------- */
+/* Verdicts ----------------------------------------------------------------------------------------------------------
+ */
 
 /* Figures at two batches: `change` 1 is what the claim says, -1 the contrary, 0 less than can be told apart. */
 typedef void (*plant_fn)(tas_sweep *s, int change);
@@ -301,7 +302,8 @@ START_TEST(a_batch_that_does_not_fit_is_named)
 }
 END_TEST
 
-/* The lowest loss of a run may be that of a batch which at equal training loss is worse: each figure says which it is. */
+/* The lowest loss of a run may be that of a batch which at equal training loss is worse: each figure says which it is.
+ */
 START_TEST(a_worse_loss_says_where)
 {
     tas_sweep *s = sweep_blank(own, two, 2);
@@ -353,7 +355,8 @@ START_TEST(speeds_differ_by_more_than_the_clock)
 }
 END_TEST
 
-/* The command ------------------------------------------------------------------------------------------------------- */
+/* The command -------------------------------------------------------------------------------------------------------
+ */
 
 /* What a shell makes of it: its words, each ended by a 0. */
 static size_t shell_words(const char *command, char *words, size_t bytes)
@@ -413,7 +416,8 @@ START_TEST(the_command_is_read_back)
 }
 END_TEST
 
-/* JSON -------------------------------------------------------------------------------------------------------------- */
+/* JSON --------------------------------------------------------------------------------------------------------------
+ */
 
 static json_t *json_of(const tas_sweep *s)
 {

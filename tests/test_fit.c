@@ -1,9 +1,9 @@
 /* Quantiles against tables, and curves against curves that were planted. */
 #include "support.h"
 
-#include "stats/fit.h"
-#include "stats/distributions.h"
 #include "base/format.h"
+#include "stats/distributions.h"
+#include "stats/fit.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
-/* Gradients of each layer and each loss against central differences of the loss in double precision. The gradient is seen
- * as a user sees it: one step with momentum 0 and a learning rate of 2^10 moves the weights by 2^10 times the mean gradient. */
+/* Gradients of each layer and each loss against central differences of the loss in double precision. The gradient is
+ * seen as a user sees it: one step with momentum 0 and a learning rate of 2^10 moves the weights by 2^10 times the mean
+ * gradient. */
 #include "support.h"
 
 #include <math.h>

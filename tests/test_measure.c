@@ -1,6 +1,7 @@
-/* The gradient noise scale that training measures: each step's figures against every example's own gradient, which are found one by one by
- * training on that example alone; the same figures and the same weights however a batch is cut, on whatever device, and where the
- * device breaks its word. TASSELLO_TEST_DEVICE is the device, else the reference; TASSELLO_TEST_SIZE=small for simulators. */
+/* The gradient noise scale that training measures: each step's figures against every example's own gradient, which are
+ * found one by one by training on that example alone; the same figures and the same weights however a batch is cut, on
+ * whatever device, and where the device breaks its word. TASSELLO_TEST_DEVICE is the device, else the reference;
+ * TASSELLO_TEST_SIZE=small for simulators. */
 #include "data/dataset.h" /* before check.h, which has a macro of the name fail */
 #include "train/noise.h"
 
@@ -109,7 +110,8 @@ static void close_bench(bench *b)
     free(b->x), free(b->labels), free(b->gradient), free(b->dense), free(b);
 }
 
-/* Runs --------------------------------------------------------------------------------------------------------------- */
+/* Runs ---------------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct outcome {
     char hex[65];
@@ -167,7 +169,8 @@ static void expect_same(const outcome *a, const outcome *b, const char *what)
                   y->value, y->low, y->high, (unsigned long long)x->steps, x->value, x->low, x->high);
 }
 
-/* Against each example's gradient ------------------------------------------------------------------------------------- */
+/* Against each example's gradient -------------------------------------------------------------------------------------
+ */
 
 /* The layers of one kind, for examples order[0 .. n-1] in groups of `size`. */
 static noise_groups group(const bench *b, const uint32_t *order, uint32_t n, uint32_t size, bool dense)
@@ -222,7 +225,8 @@ static void check_step(const bench *b, const outcome *o, uint64_t step, uint32_t
     free(order);
 }
 
-/* Batches from 1 to all of a set, with a ragged last one, steps that are not measured between, and more steps than the ring has. */
+/* Batches from 1 to all of a set, with a ragged last one, steps that are not measured between, and more steps than the
+ * ring has. */
 static void check_kind(int kind, uint32_t count, uint32_t batch, uint64_t interval, uint32_t probe, uint64_t steps)
 {
     bench *b = open_bench(kind, count);
@@ -294,7 +298,8 @@ START_TEST(a_full_batch_is_exact)
 }
 END_TEST
 
-/* No trace in the weights, and none of how it was done --------------------------------------------------------------- */
+/* No trace in the weights, and none of how it was done ---------------------------------------------------------------
+ */
 
 static const char with_dropout[] =
     "input 2x6x5\nconv2d 5 3 padding 1\nrelu\ndropout 0.2\nmax_pool 2\nconv2d 4 2\ntanh\n"
@@ -379,7 +384,8 @@ START_TEST(no_bit_depends_on_it)
 }
 END_TEST
 
-/* A device that breaks its word ---------------------------------------------------------------------------------------- */
+/* A device that breaks its word
+ * ---------------------------------------------------------------------------------------- */
 
 static struct {
     const device_driver *driver;
@@ -432,7 +438,8 @@ START_TEST(broken_words_change_no_figure)
 }
 END_TEST
 
-/* The groups ---------------------------------------------------------------------------------------------------------- */
+/* The groups ----------------------------------------------------------------------------------------------------------
+ */
 
 START_TEST(groups_of_any_batch)
 {
@@ -446,7 +453,8 @@ START_TEST(groups_of_any_batch)
 }
 END_TEST
 
-/* The program --------------------------------------------------------------------------------------------------------- */
+/* The program ---------------------------------------------------------------------------------------------------------
+ */
 
 static Suite *make_suite(const char *id)
 {

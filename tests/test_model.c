@@ -1,9 +1,9 @@
-/* Models through the public API on the reference device: parameters, prediction, evaluation, checkpoints; and the program
- * around the library, whose floating-point state and locale are its own. */
+/* Models through the public API on the reference device: parameters, prediction, evaluation, checkpoints; and the
+ * program around the library, whose floating-point state and locale are its own. */
 #include "model/model.h" /* before check.h, which has a macro of the name fail */
 
-#include "support.h"
 #include "model/safetensors.h"
+#include "support.h"
 
 #include <fenv.h>
 #include <locale.h>

@@ -396,7 +396,8 @@ START_TEST(granules)
 }
 END_TEST
 
-/* A granule goes by the positions of a convolution's outputs, whatever its stride; its weights alone count for one chain. */
+/* A granule goes by the positions of a convolution's outputs, whatever its stride; its weights alone count for one
+ * chain. */
 START_TEST(granules_of_convolutions)
 {
     tas_network *network = parse("input 64x17x8\nconv2d 2 2 stride 2\nconv2d 4 2\ndense 3\n");

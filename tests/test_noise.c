@@ -1,8 +1,8 @@
 /* The gradient noise scale: without bias by counting every draw, its interval by 2000 simulated trainings a case. */
 #include "support.h"
 
-#include "stats/noise_scale.h"
 #include "stats/distributions.h"
+#include "stats/noise_scale.h"
 
 #include <math.h>
 #include <stdio.h>

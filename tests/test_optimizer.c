@@ -1,4 +1,5 @@
-/* Optimisers on the reference device: the update against the formulas and the papers in double precision, what is kept from step to step. */
+/* Optimisers on the reference device: the update against the formulas and the papers in double precision, what is kept
+ * from step to step. */
 #include "train/feed.h" /* before check.h, which has a macro of the name fail */
 
 #include "support.h"
@@ -22,7 +23,8 @@ static const char *digest_of(const char *text, const tas_data *set, const tas_tr
     return hex[next];
 }
 
-/* Formulas ---------------------------------------------------------------------------------------------------------- */
+/* Formulas ----------------------------------------------------------------------------------------------------------
+ */
 
 /* One parameter's update t, 1 being the first, by the formulas of the header and of the papers that it names. */
 static void update_plainly(const tas_train_options *is, double t, double g, double *w, double *m, double *v)

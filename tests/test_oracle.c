@@ -1,5 +1,5 @@
-/* The references of all operations against a second opinion: double precision within the bounds of a float's roundings, or
- * the contract's rule written out a second time where bits are asked for. */
+/* The references of all operations against a second opinion: double precision within the bounds of a float's roundings,
+ * or the contract's rule written out a second time where bits are asked for. */
 #include "oracle.h"
 
 #include "ops/adam.h"
@@ -378,7 +378,8 @@ static void check_adam(const test_case *c)
         ck_assert(OUT(2)[i] == 0 ? !signbit(OUT(2)[i]) : fabsf(OUT(2)[i]) >= 0x1p-100f);
         ck_assert(OUT(3)[i] == 0 ? !signbit(OUT(3)[i]) : OUT(3)[i] >= 0x1p-80f);
 
-        /* from the state as it was stored, since the step has no bound in what came before it: m and v may be all rounding */
+        /* from the state as it was stored, since the step has no bound in what came before it: m and v may be all
+         * rounding */
         const double unbiased = (double)OUT(2)[i] * s[ADAM_UNBIAS1] / ADAM_ROOT;
         const double root = sqrt((double)OUT(3)[i] * s[ADAM_UNBIAS2] / ADAM_SCALE) + epsilon;
         const double step = s[ADAM_LR] * (unbiased / root + s[ADAM_DECOUPLED] * w);
@@ -390,7 +391,8 @@ static void check_adam(const test_case *c)
     }
 }
 
-/* A first step of many sizes, gradients down to the contract's least: the bias is undone, so that the step is lr g / (|g| + epsilon). */
+/* A first step of many sizes, gradients down to the contract's least: the bias is undone, so that the step is lr g /
+ * (|g| + epsilon). */
 START_TEST(first_steps_of_adam)
 {
     for (int e = -40; e <= 38; e++) {

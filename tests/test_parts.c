@@ -89,7 +89,8 @@ static void setup(void)
 
 /* Examples -------------------------------------------------------------------------------------------------------- */
 
-/* Which examples of the whole a part has; data_pick() says the same as data_fetch(), and nothing lies behind the end. */
+/* Which examples of the whole a part has; data_pick() says the same as data_fetch(), and nothing lies behind the end.
+ */
 static uint32_t places_of(const tas_data *part, uint32_t *place)
 {
     const uint32_t count = (uint32_t)tas_data_count(part);

@@ -8,7 +8,8 @@
 
 enum { SLICES_MOST = 600, DRAWN_BATCH = 48 };
 
-/* A made-up device. An odd one has panels by the matrix, lanes by the tile, and scratch that rises and falls with it. */
+/* A made-up device. An odd one has panels by the matrix, lanes by the tile, and scratch that rises and falls with it.
+ */
 typedef struct fake {
     bool odd;
     uint32_t panel, lanes;
@@ -100,7 +101,8 @@ static const char medium[] = "input 20\ndense 30\nrelu\ndense 9\ngelu\ndense 10\
 static const char pictures[] = "input 2x9x8\nconv2d 6 3 padding 1\nrelu\nmax_pool 2\ndropout 0.5\nconv2d 4 2\ntanh\n"
                                "global_avg_pool\ndense 5\nrelu\ndropout 0.25\ndense 3\n";
 
-/* What every plan must be -------------------------------------------------------------------------------------------- */
+/* What every plan must be --------------------------------------------------------------------------------------------
+ */
 
 typedef struct slices {
     const place *at[SLICES_MOST];
@@ -342,7 +344,8 @@ static void check_plan(const scene *s, const plan *p)
     ck_assert(order->part == first->part && order->offset == first->offset && order->bytes == first->bytes);
 }
 
-/* Drawn scenes ------------------------------------------------------------------------------------------------------- */
+/* Drawn scenes -------------------------------------------------------------------------------------------------------
+ */
 
 static void scene_draw(scene *s)
 {
@@ -406,7 +409,8 @@ static uint32_t largest_of(const scene *s, bool resident)
     return largest;
 }
 
-/* As many tiles, of one size, in whole panels where that can be. An evaluation goes through its set in chunks of whole blocks. */
+/* As many tiles, of one size, in whole panels where that can be. An evaluation goes through its set in chunks of whole
+ * blocks. */
 static uint32_t evened(const scene *s, uint32_t largest, bool resident)
 {
     const uint32_t blocks = (largest + 255) / 256 * 256;
@@ -475,7 +479,8 @@ START_TEST(tile_is_the_largest_that_fits)
 }
 END_TEST
 
-/* The least is the least of any tile and mode; with it there is a plan, with a byte less there is none, and the error says so. */
+/* The least is the least of any tile and mode; with it there is a plan, with a byte less there is none, and the error
+ * says so. */
 START_TEST(least_budget_is_the_least)
 {
     for (int round = 0; round < 200; round++) {
@@ -530,7 +535,8 @@ static void expect_same(const scene *s, const plan *a, const plan *b)
     }
 }
 
-/* A plan that was searched for is the one that plan_with() makes at once: nothing is left of the tiles that were tried. */
+/* A plan that was searched for is the one that plan_with() makes at once: nothing is left of the tiles that were tried.
+ */
 START_TEST(plans_do_not_depend_on_what_was_planned_before)
 {
     for (int round = 0; round < 100; round++) {
@@ -556,7 +562,8 @@ START_TEST(plans_do_not_depend_on_what_was_planned_before)
 }
 END_TEST
 
-/* Parts -------------------------------------------------------------------------------------------------------------- */
+/* Parts --------------------------------------------------------------------------------------------------------------
+ */
 
 /* So that an update is one launch over all. */
 START_TEST(gradients_and_state_lie_as_parameters_do)

@@ -1,6 +1,6 @@
-/* Profiles of one driver's device and of the reference: what they count and time, and that events, which exist only meanwhile,
- * come to their end whatever goes wrong. TASSELLO_TEST_DEVICE is the id. The calls below take the place of OpenCL's (the
- * linker's --wrap): they count, and fail or lie when told to. */
+/* Profiles of one driver's device and of the reference: what they count and time, and that events, which exist only
+ * meanwhile, come to their end whatever goes wrong. TASSELLO_TEST_DEVICE is the id. The calls below take the place of
+ * OpenCL's (the linker's --wrap): they count, and fail or lie when told to. */
 #include "device/opencl/opencl.h"
 #include "device/profile.h"
 
@@ -11,7 +11,8 @@
 
 enum { HELD_MOST = 4096, PIECE = 64 };
 
-/* OpenCL, watched ----------------------------------------------------------------------------------------------------- */
+/* OpenCL, watched -----------------------------------------------------------------------------------------------------
+ */
 
 typedef enum lie { TRUTH, ZERO, BACKWARDS, CENTURIES, THIRD_IS_ZERO } lie;
 
@@ -127,7 +128,8 @@ WRAP(cl_int, clReleaseCommandQueue, cl_command_queue queue)
     return __real_clReleaseCommandQueue(queue);
 }
 
-/* Fixtures ------------------------------------------------------------------------------------------------------------ */
+/* Fixtures ------------------------------------------------------------------------------------------------------------
+ */
 
 static tas_device *devices[2]; /* the driver's, and the reference */
 static tas_device_info info;
@@ -213,7 +215,8 @@ static void fill_often(int times)
     device_release(device, &m);
 }
 
-/* The account --------------------------------------------------------------------------------------------------------- */
+/* The account ---------------------------------------------------------------------------------------------------------
+ */
 
 START_TEST(spans_of_the_device_are_added_up)
 {
@@ -367,7 +370,8 @@ START_TEST(mistakes_are_told)
 }
 END_TEST
 
-/* Events -------------------------------------------------------------------------------------------------------------- */
+/* Events --------------------------------------------------------------------------------------------------------------
+ */
 
 START_TEST(events_do_not_pile_up)
 {

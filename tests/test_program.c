@@ -1,6 +1,7 @@
-/* Kernels from source and from the cache on disk, on the device that TASSELLO_TEST_DEVICE names (an id; else the first). */
-#include "device/select.h"
+/* Kernels from source and from the cache on disk, on the device that TASSELLO_TEST_DEVICE names (an id; else the
+ * first). */
 #include "device/opencl/opencl.h"
+#include "device/select.h"
 
 #include <check.h>
 #include <dirent.h>

@@ -1,4 +1,5 @@
-/* The report as a file: pages of sweeps that were never run are well formed and need nothing beside themselves; what fails leaves the earlier file.
+/* The report as a file: pages of sweeps that were never run are well formed and need nothing beside themselves; what
+ * fails leaves the earlier file.
  *
  *     test_report --write FOLDER     writes each page, for test_report.py
  *
@@ -21,7 +22,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A page is read once: tags nest, attributes are quoted, ids are met once, nothing points out of it ------------------- */
+/* A page is read once: tags nest, attributes are quoted, ids are met once, nothing points out of it -------------------
+ */
 
 enum { DEPTH = 64, NAMES = 8192, NAME = 96 };
 
@@ -184,7 +186,8 @@ static int count_of(const char *text, const char *word)
     return count;
 }
 
-/* Pages ------------------------------------------------------------------------------------------------------------- */
+/* Pages -------------------------------------------------------------------------------------------------------------
+ */
 
 static tas_context *own;
 static char folder[] = "/tmp/tassello-report-XXXXXX", file[64];
@@ -406,7 +409,8 @@ START_TEST(the_table_tells_spreads_alike)
 }
 END_TEST
 
-/* Files ------------------------------------------------------------------------------------------------------------- */
+/* Files -------------------------------------------------------------------------------------------------------------
+ */
 
 static void put_earlier(void)
 {
@@ -570,7 +574,8 @@ START_TEST(a_write_that_fails_leaves_the_earlier_file)
 }
 END_TEST
 
-/* ------------------------------------------------------------------------------------------------------------------- */
+/* -------------------------------------------------------------------------------------------------------------------
+ */
 
 static int write_pages(const char *where)
 {

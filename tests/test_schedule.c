@@ -26,7 +26,8 @@ static void check_lr(const tas_train_options *is, uint64_t step, uint64_t steps,
     ck_assert(lr == schedule_lr(is, step, steps));
 }
 
-/* By hand ----------------------------------------------------------------------------------------------------------- */
+/* By hand -----------------------------------------------------------------------------------------------------------
+ */
 
 START_TEST(constant_is_constant)
 {
@@ -116,7 +117,8 @@ START_TEST(cosine_falls_from_lr_to_lr_end)
 }
 END_TEST
 
-/* The sum over a run without warm-up: steps (lr + lr_end) / 2 + (lr - lr_end) / 2, as cosines of evenly spaced angles have it. */
+/* The sum over a run without warm-up: steps (lr + lr_end) / 2 + (lr - lr_end) / 2, as cosines of evenly spaced angles
+ * have it. */
 START_TEST(cosine_has_its_sum)
 {
     tas_train_options is = rates(TAS_SCHEDULE_COSINE, 0.3f);
@@ -127,7 +129,8 @@ START_TEST(cosine_has_its_sum)
 }
 END_TEST
 
-/* Against libm -------------------------------------------------------------------------------------------------------- */
+/* Against libm --------------------------------------------------------------------------------------------------------
+ */
 
 /* In units in the last place of what is right. */
 static double ulps(float found, double wanted)
@@ -201,7 +204,8 @@ START_TEST(rates_are_pinned)
 }
 END_TEST
 
-/* Scaling --------------------------------------------------------------------------------------------------------------- */
+/* Scaling
+ * --------------------------------------------------------------------------------------------------------------- */
 
 START_TEST(rates_scale)
 {
@@ -232,7 +236,8 @@ START_TEST(rates_scale)
 }
 END_TEST
 
-/* Checks ---------------------------------------------------------------------------------------------------------------- */
+/* Checks
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 static void refuse(tas_train_options is, const char *word, const char *other)
 {
@@ -301,7 +306,8 @@ START_TEST(the_caller_s_rounding_is_his_own)
 }
 END_TEST
 
-/* Training -------------------------------------------------------------------------------------------------------------- */
+/* Training
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static float told[64];
 

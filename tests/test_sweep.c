@@ -12,7 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The race ---------------------------------------------------------------------------------------------------------- */
+/* The race ----------------------------------------------------------------------------------------------------------
+ */
 
 /* A curve of examples against the rate, like those that are found: a slow side, a steep side, and a cliff. */
 static double examples_at(double lr, double best, double cliff, bool *diverged)
@@ -69,7 +70,8 @@ START_TEST(race_ends_where_nothing_works)
 }
 END_TEST
 
-/* Sweeps ------------------------------------------------------------------------------------------------------------ */
+/* Sweeps ------------------------------------------------------------------------------------------------------------
+ */
 
 enum { N = 900, WIDE = 5, KINDS = 3 };
 static const char net_text[] = "input 5\ndense 12\nrelu\ndense 3\nloss softmax\n";
@@ -195,7 +197,8 @@ START_TEST(a_sweep_measures_and_recommends)
 }
 END_TEST
 
-/* Stopped and gone on with --------------------------------------------------------------------------------------------- */
+/* Stopped and gone on with
+ * --------------------------------------------------------------------------------------------- */
 
 typedef struct stopper {
     int runs; /* stop once so many are done */
@@ -302,8 +305,8 @@ START_TEST(a_sweep_without_time_left_tells_its_state)
 }
 END_TEST
 
-/* Timings change from session to session, and with them which batch comes next: what an earlier session ran serves in any order. Here each batch was
- * swept alone, and then all of them without time for a run. */
+/* Timings change from session to session, and with them which batch comes next: what an earlier session ran serves in
+ * any order. Here each batch was swept alone, and then all of them without time for a run. */
 START_TEST(runs_serve_in_any_order)
 {
     const uint32_t batches[] = {24, 8, 128, 64};
@@ -522,7 +525,8 @@ START_TEST(measurements_that_are_left_out_are_told_as_such)
 }
 END_TEST
 
-/* A network without classes has no accuracy; and the training before the measurements is told of, and can be stopped. */
+/* A network without classes has no accuracy; and the training before the measurements is told of, and can be stopped.
+ */
 START_TEST(losses_without_classes)
 {
     const uint32_t batches[] = {8, 32};
@@ -546,7 +550,8 @@ START_TEST(losses_without_classes)
 }
 END_TEST
 
-/* Steps are compared across looks: at B = 64, whose first looks are a step apart, each step has a pair but the first. */
+/* Steps are compared across looks: at B = 64, whose first looks are a step apart, each step has a pair but the first.
+ */
 START_TEST(looks_break_no_pairs)
 {
     const uint32_t batches[] = {64};
@@ -568,7 +573,8 @@ START_TEST(looks_break_no_pairs)
 }
 END_TEST
 
-/* What is refused, and what is named ----------------------------------------------------------------------------------- */
+/* What is refused, and what is named
+ * ----------------------------------------------------------------------------------- */
 
 static void refuse(const tas_sweep_options *is, tas_status status, const char *word, const char *other)
 {
@@ -833,8 +839,8 @@ static tas_data *open_large(uint64_t count)
     return out;
 }
 
-/* So many test examples as take about 1.5 s: eight batches' tests would take three times the limit. That time is kept for one of them is seen in
- * how much of it is left when tests begin. */
+/* So many test examples as take about 1.5 s: eight batches' tests would take three times the limit. That time is kept
+ * for one of them is seen in how much of it is left when tests begin. */
 static int note_test(void *user, const tas_sweep_progress *progress)
 {
     double *begun = user;

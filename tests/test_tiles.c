@@ -1,6 +1,6 @@
-/* How a batch is cut leaves no trace: networks, sets, batches, budgets and tiles drawn at random end in the digest, the losses, the
- * scores and the predictions of a training that was not cut, which the reference did. TASSELLO_TEST_DEVICE is the device that is
- * cut, else the reference; TASSELLO_TEST_SIZE=small for simulators. */
+/* How a batch is cut leaves no trace: networks, sets, batches, budgets and tiles drawn at random end in the digest, the
+ * losses, the scores and the predictions of a training that was not cut, which the reference did. TASSELLO_TEST_DEVICE
+ * is the device that is cut, else the reference; TASSELLO_TEST_SIZE=small for simulators. */
 #include "ops/window.h"
 #include "queues.h" /* before check.h, which has a macro of the name fail */
 #include "train/feed.h"
@@ -43,7 +43,8 @@ static struct {
     int streamed, resident, untiled, tiled, uneven;
 } seen;
 
-/* Tasks ------------------------------------------------------------------------------------------------------------- */
+/* Tasks -------------------------------------------------------------------------------------------------------------
+ */
 
 static tas_data *open_set(const task *t, uint32_t count)
 {
@@ -167,7 +168,8 @@ static void run_task(const task *t, tas_device *on, uint64_t budget, uint32_t ti
     tas_model_close(&model);
 }
 
-/* With an evaluation behind it the forecast is of the larger of both, to the byte, where that keeps to what was forecast. */
+/* With an evaluation behind it the forecast is of the larger of both, to the byte, where that keeps to what was
+ * forecast. */
 static void check_evaluation(const task *t, const tas_plan_options *is, uint64_t trained)
 {
     tas_plan forecast;
@@ -227,7 +229,8 @@ static void check_cut(const task *t, const outcome *whole, uint64_t budget, uint
     free(o.outputs);
 }
 
-/* Cuts --------------------------------------------------------------------------------------------------------------- */
+/* Cuts ---------------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct cuts {
     uint64_t budget[CUTS_MOST];
@@ -255,7 +258,8 @@ static uint64_t bytes_of(const task *t, uint32_t tile, bool resident)
     return bytes;
 }
 
-/* That tile where the set lies on the device, and where it is streamed, if the budget for that is not enough for the other. */
+/* That tile where the set lies on the device, and where it is streamed, if the budget for that is not enough for the
+ * other. */
 static void add_tile(cuts *all, const task *t, uint32_t tile)
 {
     if (!tile || tile > t->is.batch) return;
@@ -263,7 +267,8 @@ static void add_tile(cuts *all, const task *t, uint32_t tile)
     add_cut(all, bytes_of(t, tile, false), tile);
 }
 
-/* The tiles where mistakes are to be expected: the smallest, those around each granule, half of the batch and all of it. */
+/* The tiles where mistakes are to be expected: the smallest, those around each granule, half of the batch and all of
+ * it. */
 static void list_tiles(cuts *all, const task *t)
 {
     static const uint32_t few[] = {1, 2, 3, 7};
@@ -333,7 +338,8 @@ static void check_task(task *t, bool tiles, int some)
     close_task(t);
 }
 
-/* Tests -------------------------------------------------------------------------------------------------------------- */
+/* Tests --------------------------------------------------------------------------------------------------------------
+ */
 
 /* Batches of one, of primes and of the whole set; the last one of an epoch may be of one example. */
 static task *draw_task(bool spatial, uint32_t most)
@@ -448,7 +454,8 @@ START_TEST(queues_in_any_order)
 }
 END_TEST
 
-/* The program --------------------------------------------------------------------------------------------------------- */
+/* The program ---------------------------------------------------------------------------------------------------------
+ */
 
 static Suite *make_suite(const char *id)
 {

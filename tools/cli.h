@@ -146,8 +146,8 @@ void cli_error(cli_state *cli, const char *format, ...) __attribute__((format(pr
 /* Prints the text of the context's last error; gives the exit status that belongs to `status`. */
 int cli_failed(cli_state *cli, tas_status status);
 
-/* The bytes that a budget means on a device; 0 where none is given. False, after saying why, where the driver does not tell
- * of what it is a share. */
+/* The bytes that a budget means on a device; 0 where none is given. False, after saying why, where the driver does not
+ * tell of what it is a share. */
 bool cli_budget(cli_state *cli, const cli_size *size, const tas_device_info *device, uint64_t *bytes);
 
 /* Whether a network can be trained or tested on a split of a data set; says why not. */
@@ -157,11 +157,12 @@ bool cli_check_fit(cli_state *cli, const tas_network *network, const char *net, 
 /* The same for a batch and the split to train on. */
 bool cli_check_batch(cli_state *cli, uint32_t batch, const tas_data *train, const char *folder);
 
-/* Finds out before the work, not after it, whether a file that an option names can be written: beside it, as the library
- * will do it. */
+/* Finds out before the work, not after it, whether a file that an option names can be written: beside it, as the
+ * library will do it. */
 bool cli_check_write(cli_state *cli, const char *option, const char *path);
 
-/* Whether path (NULL: no) is the file that NET is read from: neither a link nor another way to write its name hides that. */
+/* Whether path (NULL: no) is the file that NET is read from: neither a link nor another way to write its name hides
+ * that. */
 bool cli_is_network(const char *net, const char *path);
 
 /* Prints a network's layers with their shapes, and its parameters, for people. */

@@ -64,8 +64,8 @@ static void quit(int number)
     _exit(EXIT_INTERRUPTED);
 }
 
-/* A closed standard stream would be the next file that is opened, a checkpoint say. What takes its place cannot be used,
- * so that writing to it fails as writing to a closed one does. */
+/* A closed standard stream would be the next file that is opened, a checkpoint say. What takes its place cannot be
+ * used, so that writing to it fails as writing to a closed one does. */
 static void hold_streams(void)
 {
     while (1) {

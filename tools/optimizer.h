@@ -12,7 +12,8 @@ typedef struct optimizer_words {
     bool nesterov;
 } optimizer_words;
 
-/* Rows of a command's table. is(field): where a field of its tas_train_options stands; at: where its optimizer_words do. */
+/* Rows of a command's table. is(field): where a field of its tas_train_options stands; at: where its optimizer_words
+ * do. */
 /* clang-format off */
 #define OPTIONS_OPTIMIZER(is, at)                                                                                       \
     {.name = "optimizer", .metavar = "WORD", .type = TYPE_WORD, .words = OPTIMIZER_WORDS,                               \
@@ -35,7 +36,8 @@ typedef struct optimizer_words {
 /* Before parsing: what only belongs to one optimiser, and the rate, are set so that one that was given is known. */
 void optimizer_begin(tas_train_options *t);
 
-/* After it: takes the words, refuses what does not go together, with status 2, and puts defaults where nothing was given. */
+/* After it: takes the words, refuses what does not go together, with status 2, and puts defaults where nothing was
+ * given. */
 void optimizer_end(const cli_command *command, const optimizer_words *words, tas_train_options *t);
 
 /* "  momentum 0.9 (Nesterov)  weight decay 0", or "  adamw, betas 0.9 and 0.999, epsilon 1e-08  weight decay 0.01". */

@@ -26,7 +26,8 @@ typedef struct cli_sets {
 /* The examples that a share of `all` is, at least 1; 0 where none was given. */
 uint64_t sets_share(const cli_size *share, uint64_t all);
 
-/* Opens them, examples and validation being 0 where none were given. 0, or the exit status after saying what is wrong. */
+/* Opens them, examples and validation being 0 where none were given. 0, or the exit status after saying what is wrong.
+ */
 int sets_open(cli_sets *sets, cli_state *cli, const char *folder, uint64_t examples, const cli_size *validation,
               uint64_t seed);
 void sets_close(cli_sets *sets);

@@ -27,7 +27,8 @@ typedef struct session {
 
 static volatile sig_atomic_t signals, sweeping;
 
-/* The first ends the sweep within a step or so, or lets its files be written to their end; the second, or any before it, ends at once. */
+/* The first ends the sweep within a step or so, or lets its files be written to their end; the second, or any before
+ * it, ends at once. */
 static void on_signal(int number)
 {
     (void)number;

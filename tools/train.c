@@ -342,7 +342,8 @@ static json_t *describe_result(const session *r)
     return o;
 }
 
-/* "batch 64 lr 0.02  momentum 0.9 ...", for people and for the checkpoint; with these numbers the run can be repeated. */
+/* "batch 64 lr 0.02  momentum 0.9 ...", for people and for the checkpoint; with these numbers the run can be repeated.
+ */
 static void print_settings(const session *r, FILE *stream)
 {
     const tas_train_options *t = &r->s.train;

@@ -44,8 +44,8 @@ typedef struct tas_data_options {
 } tas_data_options;
 TAS_API void tas_data_options_init(tas_data_options *options);
 
-/* Opens a data set of arrays or of a callback. *out is closed with tas_data_close(). Labels are checked against classes,
- * floats against NaN and infinity. */
+/* Opens a data set of arrays or of a callback. *out is closed with tas_data_close(). Labels are checked against
+ * classes, floats against NaN and infinity. */
 TAS_API tas_status tas_data_open(tas_context *context, const tas_data_options *options, tas_data **out);
 
 /* Opens one split of a folder of IDX files: train-images-idx3-ubyte and train-labels-idx1-ubyte, or t10k-..., plain or
@@ -55,14 +55,16 @@ TAS_API tas_status tas_data_open(tas_context *context, const tas_data_options *o
 TAS_API tas_status tas_data_open_folder(tas_context *context, const char *folder, tas_split split, tas_data **out);
 TAS_API void tas_data_close(tas_data **data);
 
-/* Takes `count` of a set's examples as two sets, without copies: held_out has `count` of them, drawn from the seed, rest all others; each
- * keeps the whole's order. Together they are the whole. It must stay open until both are closed. count from 1 to all but one. Either of the
- * pointers may be NULL: that part is not wanted. A part trains to the bits of a set of its own: shuffles and dropout masks go by the place
- * in the part, classes are the whole's. A part can be split again, with the same seed too. */
+/* Takes `count` of a set's examples as two sets, without copies: held_out has `count` of them, drawn from the seed,
+ * rest all others; each keeps the whole's order. Together they are the whole. It must stay open until both are closed.
+ * count from 1 to all but one. Either of the pointers may be NULL: that part is not wanted. A part trains to the bits
+ * of a set of its own: shuffles and dropout masks go by the place in the part, classes are the whole's. A part can be
+ * split again, with the same seed too. */
 TAS_API tas_status tas_data_split(const tas_data *whole, uint64_t count, uint64_t seed, tas_data **rest,
                                   tas_data **held_out);
 
-/* The set's first `count` examples, without copies, as a set; it must stay open until *out is closed. count from 1 to all. */
+/* The set's first `count` examples, without copies, as a set; it must stay open until *out is closed. count from 1 to
+ * all. */
 TAS_API tas_status tas_data_head(const tas_data *whole, uint64_t count, tas_data **out);
 
 TAS_API uint64_t tas_data_count(const tas_data *data);

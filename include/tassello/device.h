@@ -55,13 +55,14 @@ TAS_API void tas_devices_free(tas_device_info *list);
 
 /* TAS_ARITH_EXACT keeps the contract. TAS_ARITH_FAST lets other providers (CLBlast) take the matrix products: results
  * are then right within a tolerance, and no longer the same bits from device to device. TAS_ARITH_UNTESTED is the exact
- * arithmetic without the self-test, for tas_verify() and tas_device_measure(), which must see what a bad device does. */
+ * arithmetic without the self-test, for tas_verify() and tas_device_measure(), which must see what a bad device does.
+ */
 typedef enum tas_arith { TAS_ARITH_EXACT = 0, TAS_ARITH_FAST, TAS_ARITH_UNTESTED } tas_arith;
 
 /* Opens the device with that id (short or long). id NULL: a GPU before a CPU, then the most global memory, then the id;
  * a device that fails its self-test is passed over with a note; with no driver the reference is opened, with a note.
- * The first opening of a device runs a self-test, whose result is remembered for that driver; TAS_MISMATCH where it fails.
- * *out is closed with tas_device_close(), after everything made from it. */
+ * The first opening of a device runs a self-test, whose result is remembered for that driver; TAS_MISMATCH where it
+ * fails. *out is closed with tas_device_close(), after everything made from it. */
 TAS_API tas_status tas_device_open(tas_context *context, const char *id, tas_arith arith, tas_device **out);
 TAS_API void tas_device_close(tas_device **device);
 

@@ -1,5 +1,6 @@
-/* The batch lab: what the batch size does to a network on a data set, and which one to take. A sweep trains at several batches, measures, and
- * recommends one; the probe does so in seconds, from the gradient noise scale. Formulas: McCandlish et al. 2018, arXiv 1812.06162. */
+/* The batch lab: what the batch size does to a network on a data set, and which one to take. A sweep trains at several
+ * batches, measures, and recommends one; the probe does so in seconds, from the gradient noise scale. Formulas:
+ * McCandlish et al. 2018, arXiv 1812.06162. */
 #ifndef TASSELLO_LAB_H
 #define TASSELLO_LAB_H
 
@@ -22,8 +23,8 @@ typedef struct tas_sweep_progress {
     double seconds;    /* since the start */
     double left;       /* expected, were nothing left out for want of time; NaN: not known yet */
     int runs;          /* done */
-    const char *
-        note; /* a line that is worth keeping, such as a forecast that is corrected; NULL: none. Valid during the call */
+    const char *note;  /* a line that is worth keeping, such as a forecast that is corrected; NULL: none. Valid during
+                          the call */
 } tas_sweep_progress;
 
 /* Non-zero ends the sweep (TAS_STOPPED): what is done lies in the state folder. */
@@ -34,14 +35,14 @@ typedef struct tas_sweep_options {
     const uint32_t
         *batches;    /* NULL: 1, 4, 16, 32, 64, 128, 256 and 1024, as far as they are at most a tenth of the set */
     int batch_count; /* at most 32 */
-    tas_train_options
-        train; /* optimizer, momentum, weight decay, schedule, warm-up (in steps of B = base_batch), lr: where the search begins, or
-                                what is scaled. lr 0: the optimizer's default. batch, epochs, steps, seed, budget, callback: not used */
-    const float *rates; /* one a batch, where they are known: no search. Wants batches and a target; NULL: none */
-    int scale;          /* non-zero: no search; rates by train.lr_scaling from train.lr */
-    int by_accuracy;    /* the target is an accuracy, else a loss */
-    double target;      /* NaN: the validation loss that B = 64 reaches in one epoch */
-    int on_train;       /* the target is of the training set's first 2048 examples, else of the validation set */
+    tas_train_options train; /* optimizer, momentum, weight decay, schedule, warm-up (in steps of B = base_batch), lr:
+                                where the search begins, or what is scaled. lr 0: the optimizer's default. batch,
+                                epochs, steps, seed, budget, callback: not used */
+    const float *rates;      /* one a batch, where they are known: no search. Wants batches and a target; NULL: none */
+    int scale;               /* non-zero: no search; rates by train.lr_scaling from train.lr */
+    int by_accuracy;         /* the target is an accuracy, else a loss */
+    double target;           /* NaN: the validation loss that B = 64 reaches in one epoch */
+    int on_train;            /* the target is of the training set's first 2048 examples, else of the validation set */
     tas_goal goal;
     double epochs;       /* most, of a run; 0: as many as the target wants, at most 20 */
     uint64_t examples;   /* trained on; 0: all */
@@ -62,10 +63,11 @@ TAS_API void tas_sweep_options_init(tas_sweep_options *options);
 
 typedef struct tas_sweep tas_sweep;
 
-/* Sweeps. The test set (NULL: none) is evaluated at the end, once for each batch; short of time for the recommended batch alone. *out, which is to
- * be closed with tas_sweep_close(), is what is known: set after TAS_OK, TAS_STOPPED and TAS_NOT_REACHED, else NULL. Errors: TAS_NOT_REACHED where
- * no batch reached the target (the text names the nearest), or time left none a run on a fresh seed; TAS_BAD_ARGUMENT for batches larger than the
- * set and a time limit too short for one run (the text says how long one takes); TAS_BAD_DATA for a set of one class alone; TAS_NOT_FINITE where no
+/* Sweeps. The test set (NULL: none) is evaluated at the end, once for each batch; short of time for the recommended
+ * batch alone. *out, which is to be closed with tas_sweep_close(), is what is known: set after TAS_OK, TAS_STOPPED and
+ * TAS_NOT_REACHED, else NULL. Errors: TAS_NOT_REACHED where no batch reached the target (the text names the nearest),
+ * or time left none a run on a fresh seed; TAS_BAD_ARGUMENT for batches larger than the set and a time limit too short
+ * for one run (the text says how long one takes); TAS_BAD_DATA for a set of one class alone; TAS_NOT_FINITE where no
  * rate gave a finite step. */
 TAS_API tas_status tas_sweep_run(tas_device *device, const tas_network *network, const tas_data *train,
                                  const tas_data *test, const tas_sweep_options *options, tas_sweep **out);
@@ -81,14 +83,14 @@ typedef struct tas_advice {
 } tas_advice;
 TAS_API void tas_sweep_advice(const tas_sweep *sweep, tas_advice *out);
 
-/* A batch of the sweep, in the order of size. NaN: not known. Figures to the target are geometric means over the seeds that reached it. */
+/* A batch of the sweep, in the order of size. NaN: not known. Figures to the target are geometric means over the seeds
+ * that reached it. */
 typedef struct tas_swept {
     uint32_t batch;
     double lr;
     double examples_per_s;
-    uint64_t
-        memory; /* bytes of device memory that training took; 0: it was not run, or its runs are a state's, made on another
-                        device or in another budget */
+    uint64_t memory; /* bytes of device memory that training took; 0: it was not run, or its runs are a state's, made on
+                        another device or in another budget */
     double steps, examples, epochs, seconds;
     double loss, accuracy; /* the best on the validation set, mean over the seeds; NaN: the loss has no classes */
     double test_loss, test_accuracy;
@@ -107,8 +109,8 @@ TAS_API char *tas_sweep_command(const tas_sweep *sweep);
 TAS_API const char *tas_sweep_target(const tas_sweep *sweep);
 TAS_API double tas_sweep_seconds(const tas_sweep *sweep);
 
-/* All of it, as JSON and as a report (one self-contained HTML file; its plots are drawn by gnuplot, which must be installed). Either replaces the
- * file as a whole, or leaves it. */
+/* All of it, as JSON and as a report (one self-contained HTML file; its plots are drawn by gnuplot, which must be
+ * installed). Either replaces the file as a whole, or leaves it. */
 TAS_API tas_status tas_sweep_json(const tas_sweep *sweep, const char *file);
 
 /* The same JSON, on one line; freed by the caller. NULL: no memory. */
@@ -118,13 +120,14 @@ TAS_API tas_status tas_sweep_report(const tas_sweep *sweep, const char *file);
 /* Whether a report can be written there, before hours of work: folder, permission, gnuplot. */
 TAS_API tas_status tas_report_check(tas_context *context, const char *file);
 
-/* Chooses batch and rate for a run that is about to begin, from a probe on weights of its own, which tells how long steps are, and the noise
- * scale. It takes at most 5 % of the time of the run's steps, or 30 s, whichever is less, and a first start. options->batch and options->lr are
- * written; options->lr, as given, belongs to a batch of 64, and so options->lr_scaling must be none. Why that batch: reason, in sentences.
- * Under momentum or Adam, where the noise scale stays open or is not known within a factor of 4, where the loss does not fall, where the run is
- * too short to be probed, or a probe's time too short for such steps, or where a probe does not fit the memory (the run may), it takes 64 and says
- * so; never more than a tenth of the set. What it finds depends on how fast the device is just then;
- * the run itself depends on options alone. */
+/* Chooses batch and rate for a run that is about to begin, from a probe on weights of its own, which tells how long
+ * steps are, and the noise scale. It takes at most 5 % of the time of the run's steps, or 30 s, whichever is less, and
+ * a first start. options->batch and options->lr are written; options->lr, as given, belongs to a batch of 64, and so
+ * options->lr_scaling must be none. Why that batch: reason, in sentences. Under momentum or Adam, where the noise scale
+ * stays open or is not known within a factor of 4, where the loss does not fall, where the run is too short to be
+ * probed, or a probe's time too short for such steps, or where a probe does not fit the memory (the run may), it takes
+ * 64 and says so; never more than a tenth of the set. What it finds depends on how fast the device is just then; the
+ * run itself depends on options alone. */
 TAS_API tas_status tas_auto_batch(tas_device *device, const tas_network *network, const tas_data *train,
                                   tas_train_options *options, char *reason, size_t reason_bytes);
 

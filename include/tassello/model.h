@@ -20,16 +20,18 @@ TAS_API tas_status tas_model_open(tas_device *device, const tas_network *network
 TAS_API tas_status tas_model_load(tas_device *device, const char *file, tas_model **out);
 TAS_API void tas_model_close(tas_model **model);
 
-/* Writes a checkpoint: to a temporary file beside it, made durable, then renamed. An earlier file survives a failure. */
+/* Writes a checkpoint: to a temporary file beside it, made durable, then renamed. An earlier file survives a failure.
+ */
 TAS_API tas_status tas_model_save(tas_model *model, const char *file);
 
-/* How the weights came about, in a line of UTF-8: what checkpoints carry of it (metadata "tassello.training"), and what a loaded model's
- * checkpoint did; "" where nothing is known. Set to NULL: nothing. The text is valid until it is set again or the model is closed. */
+/* How the weights came about, in a line of UTF-8: what checkpoints carry of it (metadata "tassello.training"), and what
+ * a loaded model's checkpoint did; "" where nothing is known. Set to NULL: nothing. The text is valid until it is set
+ * again or the model is closed. */
 TAS_API tas_status tas_model_set_training(tas_model *model, const char *text);
 TAS_API const char *tas_model_training(const tas_model *model);
 
-/* Bytes of device memory that evaluation and prediction may use, and training where its options have no budget: tiles are cut to fit.
- * 0: as much as the device allows. It changes no result. */
+/* Bytes of device memory that evaluation and prediction may use, and training where its options have no budget: tiles
+ * are cut to fit. 0: as much as the device allows. It changes no result. */
 TAS_API void tas_model_set_budget(tas_model *model, uint64_t bytes);
 
 /* The model's network. Valid until the model is closed. */
@@ -40,10 +42,12 @@ TAS_API const tas_network *tas_model_network(const tas_model *model);
 TAS_API tas_status tas_model_read(tas_model *model, const char *tensor, float *values, size_t count);
 TAS_API tas_status tas_model_write(tas_model *model, const char *tensor, const float *values, size_t count);
 
-/* SHA-256 over the parameters' float32 bits, little-endian, tensors in canonical order: 64 hexadecimal digits and a 0. */
+/* SHA-256 over the parameters' float32 bits, little-endian, tensors in canonical order: 64 hexadecimal digits and a 0.
+ */
 TAS_API tas_status tas_model_digest(tas_model *model, char hex[65]);
 
-/* Forward: inputs (n, inputs) as float32 (scaled like any float input), outputs (n, outputs): logits under loss softmax. */
+/* Forward: inputs (n, inputs) as float32 (scaled like any float input), outputs (n, outputs): logits under loss
+ * softmax. */
 TAS_API tas_status tas_predict(tas_model *model, const float *inputs, size_t n, float *outputs);
 
 /* What an evaluation saw. accuracy is -1 under a loss without classes. */
@@ -70,7 +74,8 @@ typedef struct tas_step {
         square; /* with `noise`: this step's estimates of tr(S) and of |G|^2, see tas_noise; NaN: not measured */
 } tas_step;
 
-/* Called after each step, in order. Non-zero ends training after that step (TAS_STOPPED), exactly where `ahead` is 0. */
+/* Called after each step, in order. Non-zero ends training after that step (TAS_STOPPED), exactly where `ahead` is 0.
+ */
 typedef int (*tas_step_fn)(void *user, const tas_step *step);
 
 typedef enum tas_optimizer {
@@ -86,7 +91,8 @@ typedef enum tas_schedule {
     TAS_SCHEDULE_COSINE /* lr_end + (lr - lr_end) (1 + cos(pi (s - warmup) / (steps - warmup))) / 2 */
 } tas_schedule;
 
-/* What becomes of lr, which belongs to a batch of base_batch, at another batch: lr k or lr sqrt(k), k = batch / base_batch. */
+/* What becomes of lr, which belongs to a batch of base_batch, at another batch: lr k or lr sqrt(k), k = batch /
+ * base_batch. */
 typedef enum tas_lr_scaling { TAS_SCALING_NONE = 0, TAS_SCALING_LINEAR, TAS_SCALING_SQRT } tas_lr_scaling;
 
 typedef struct tas_train_options {
@@ -120,13 +126,15 @@ typedef struct tas_train_options {
 } tas_train_options;
 TAS_API void tas_train_options_init(tas_train_options *options);
 
-/* The learning rate that a run of `steps` has at a step from 0 on: *lr. TAS_BAD_ARGUMENT where its options cannot be. Step `warmup` has lr as
- * it is scaled; step `steps` would come behind the last. A rate that has become less than 2^-60 is 0. */
+/* The learning rate that a run of `steps` has at a step from 0 on: *lr. TAS_BAD_ARGUMENT where its options cannot be.
+ * Step `warmup` has lr as it is scaled; step `steps` would come behind the last. A rate that has become less than 2^-60
+ * is 0. */
 TAS_API tas_status tas_train_lr(tas_context *context, const tas_train_options *options, uint64_t step, uint64_t steps,
                                 float *lr);
 
-/* The gradient noise scale tr(S) / |G|^2, in examples: S the covariance of one example's gradient, G the true gradient (McCandlish et al.
- * 2018, arXiv 1812.06162). A ratio of averages over the steps that were measured, with Fieller's 95 % interval. */
+/* The gradient noise scale tr(S) / |G|^2, in examples: S the covariance of one example's gradient, G the true gradient
+ * (McCandlish et al. 2018, arXiv 1812.06162). A ratio of averages over the steps that were measured, with Fieller's 95
+ * % interval. */
 typedef enum tas_noise_state { TAS_NOISE_UNKNOWN = 0, TAS_NOISE_AT_LEAST, TAS_NOISE_KNOWN } tas_noise_state;
 typedef struct tas_noise {
     tas_noise_state state; /* UNKNOWN: the interval holds everything; AT_LEAST: it has no upper end */
@@ -151,31 +159,32 @@ typedef struct tas_train_result {
     tas_noise noise;     /* where it was asked for */
 } tas_train_result;
 
-/* Trains with mini-batches. The optimiser's state, epochs and shuffles start anew with each call: two calls of one epoch are not one
- * call of two. Each epoch is shuffled anew from (seed, epoch). result may be NULL.
- * TAS_STOPPED after tas_cancel() or by the callback: the model holds the weights after the last step done.
- * A device that refuses memory gets smaller tiles, one that fails goes on from a snapshot, where that does not help in a context made anew: with
- * a note a model, and the same bits. Where all that is of no use (TAS_NO_MEMORY, TAS_DEVICE_FAILED), the model holds what the last snapshot
- * has, some step's weights of the last few seconds, on the host: they can be read and saved; before the first snapshot, and where the host has
- * no memory for them, they are not to be relied on.
- * TAS_NOT_FINITE: the model holds the weights before the bad step; where the very last update overflowed, it says so. */
+/* Trains with mini-batches. The optimiser's state, epochs and shuffles start anew with each call: two calls of one
+ * epoch are not one call of two. Each epoch is shuffled anew from (seed, epoch). result may be NULL. TAS_STOPPED after
+ * tas_cancel() or by the callback: the model holds the weights after the last step done. A device that refuses memory
+ * gets smaller tiles, one that fails goes on from a snapshot, where that does not help in a context made anew: with a
+ * note a model, and the same bits. Where all that is of no use (TAS_NO_MEMORY, TAS_DEVICE_FAILED), the model holds what
+ * the last snapshot has, some step's weights of the last few seconds, on the host: they can be read and saved; before
+ * the first snapshot, and where the host has no memory for them, they are not to be relied on. TAS_NOT_FINITE: the
+ * model holds the weights before the bad step; where the very last update overflowed, it says so. */
 TAS_API tas_status tas_train(tas_model *model, const tas_data *data, const tas_train_options *options,
                              tas_train_result *result);
 
-/* The same in stretches, between which the model can be evaluated, read and saved; momentum, shuffles and bits are those of one call. The run
- * keeps its memory until it is closed, which is before its model and its data; meanwhile the parameters must not be written. */
+/* The same in stretches, between which the model can be evaluated, read and saved; momentum, shuffles and bits are
+ * those of one call. The run keeps its memory until it is closed, which is before its model and its data; meanwhile the
+ * parameters must not be written. */
 typedef struct tas_run tas_run;
 TAS_API tas_status tas_run_open(tas_model *model, const tas_data *data, const tas_train_options *options,
                                 tas_run **out);
 
-/* Up to `steps` more steps, less where the run ends. *result (may be NULL) is of the run so far. After TAS_STOPPED it can go on; after any
- * other failure each call gives that failure again. */
+/* Up to `steps` more steps, less where the run ends. *result (may be NULL) is of the run so far. After TAS_STOPPED it
+ * can go on; after any other failure each call gives that failure again. */
 TAS_API tas_status tas_run_advance(tas_run *run, uint64_t steps, tas_train_result *result);
 TAS_API uint64_t tas_run_steps(const tas_run *run); /* of the whole run */
 TAS_API void tas_run_close(tas_run **run);
 
-/* Asks a training run on this model to stop after the step that is running, and those already given to the device. Async-signal-safe; may come from any thread.
- * A request outlives the call until a run has obeyed it. */
+/* Asks a training run on this model to stop after the step that is running, and those already given to the device.
+ * Async-signal-safe; may come from any thread. A request outlives the call until a run has obeyed it. */
 TAS_API void tas_cancel(tas_model *model);
 
 #ifdef __cplusplus

@@ -1,8 +1,8 @@
 /* Networks, described in text (UTF-8), one layer a line:
  *
  *     input 1x28x28 mean 0.2860 std 0.3530   # channels x height x width; pixels are (byte/255 - mean) / std
- *     conv2d 20 5                            # outputs, kernel (5 or 5x3); then any of: stride 2, padding 1, dilation 2,
- *                                            # groups 4, init he (default) or glorot
+ *     conv2d 20 5                            # outputs, kernel (5 or 5x3); then any of: stride 2, padding 1, dilation
+ *                                            # 2, groups 4, init he (default) or glorot
  *     relu                                   # or leaky 0.01, tanh, sigmoid, gelu
  *     max_pool 2                             # or avg_pool: kernel; stride (the kernel's size if not given), padding
  *     dropout 0.25                           # the share of values that become 0
@@ -52,9 +52,9 @@ typedef struct tas_layer_info {
 } tas_layer_info;
 TAS_API int tas_network_layer_info(const tas_network *network, size_t index, tas_layer_info *info);
 
-/* Parameters' tensors in canonical order, named "1.dense.weight" (outputs, inputs), "1.conv2d.weight" (outputs, inputs /
- * groups, kernel's height, width) and "1.dense.bias" (outputs); the number is the layer's place, the input line being 0.
- * NULL past the last. */
+/* Parameters' tensors in canonical order, named "1.dense.weight" (outputs, inputs), "1.conv2d.weight" (outputs, inputs
+ * / groups, kernel's height, width) and "1.dense.bias" (outputs); the number is the layer's place, the input line being
+ * 0. NULL past the last. */
 typedef struct tas_tensor_info {
     const char *name;
     size_t dims[4], ndims; /* those past ndims are 0 */

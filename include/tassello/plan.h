@@ -1,5 +1,5 @@
-/* Plans: what a training run would take of a device's memory, before anything is allocated. The forecast is exact: what tas_train()
- * reports as peak_bytes, where the device keeps its word. */
+/* Plans: what a training run would take of a device's memory, before anything is allocated. The forecast is exact: what
+ * tas_train() reports as peak_bytes, where the device keeps its word. */
 #ifndef TASSELLO_PLAN_H
 #define TASSELLO_PLAN_H
 
@@ -45,9 +45,9 @@ typedef struct tas_plan {
     tas_plan_part part[TAS_PLAN_PARTS];
 } tas_plan;
 
-/* Plans training on a device. train NULL: a set of bytes with labels, which is streamed. test, where not NULL, is evaluated
- * afterwards within the same memory. TAS_NO_MEMORY where the budget is too small: the text names the least, and
- * out->min_budget is set then, too. */
+/* Plans training on a device. train NULL: a set of bytes with labels, which is streamed. test, where not NULL, is
+ * evaluated afterwards within the same memory. TAS_NO_MEMORY where the budget is too small: the text names the least,
+ * and out->min_budget is set then, too. */
 TAS_API tas_status tas_plan_make(tas_device *device, const tas_network *network, const tas_data *train,
                                  const tas_data *test, const tas_plan_options *options, tas_plan *out);
 

@@ -8,8 +8,8 @@
 extern "C" {
 #endif
 
-/* One kernel, or one kind of transfer. Some launches have no time: CLBlast's products, whose kernels are its own, and those of
- * which a driver tells nothing, or nonsense. What they took is among the gaps. */
+/* One kernel, or one kind of transfer. Some launches have no time: CLBlast's products, whose kernels are its own, and
+ * those of which a driver tells nothing, or nonsense. What they took is among the gaps. */
 typedef struct tas_profile_row {
     const char *name;  /* "dense_forward", or "write", "read", "fill", "stream"; on the reference an operation's.
                           Never freed */
@@ -19,7 +19,8 @@ typedef struct tas_profile_row {
     uint64_t bytes;    /* that transfers moved; 0 for kernels */
 } tas_profile_row;
 
-/* What was seen. The seconds are the device's own; the start of each tas_train() is left out, as it is of its result. */
+/* What was seen. The seconds are the device's own; the start of each tas_train() is left out, as it is of its result.
+ */
 typedef struct tas_profile {
     double wall_seconds; /* from the first start to the last end */
     double busy_seconds; /* of them, those in which something ran */
@@ -30,12 +31,12 @@ typedef struct tas_profile {
     const tas_profile_row *rows; /* the longest first */
 } tas_profile;
 
-/* Has an open device time whatever it does from now on, until tas_profile_stop() or its closing. This changes no result. It
- * costs a little of the time that is measured. */
+/* Has an open device time whatever it does from now on, until tas_profile_stop() or its closing. This changes no
+ * result. It costs a little of the time that is measured. */
 TAS_API tas_status tas_profile_start(tas_device *device);
 
-/* Waits for the device and ends it, in any case. *out is what was seen, freed with tas_profile_free(), and NULL on failure;
- * out may be NULL. */
+/* Waits for the device and ends it, in any case. *out is what was seen, freed with tas_profile_free(), and NULL on
+ * failure; out may be NULL. */
 TAS_API tas_status tas_profile_stop(tas_device *device, tas_profile **out);
 TAS_API void tas_profile_free(tas_profile *profile);
 

@@ -36,7 +36,8 @@ typedef struct entry_state {
 void entry_begin(tas_context *context, entry_state *saved);
 void entry_end(const entry_state *saved);
 
-/* Around a callback: the program's own state is in force in it, and what the callback changes of that is kept for it. */
+/* Around a callback: the program's own state is in force in it, and what the callback changes of that is kept for it.
+ */
 void callback_begin(tas_context *context, entry_state *ours);
 void callback_end(const entry_state *ours);
 
@@ -65,8 +66,8 @@ tas_status file_begin(tas_context *context, file_writer *writer, const char *pat
 tas_status file_commit(tas_context *context, file_writer *writer);
 void file_abandon(file_writer *writer);
 
-/* The folder of what may be made again: $XDG_CACHE_HOME/tassello, else ~/.cache/tassello, made where it is missing. False
- * where neither can be used, or where others may write. */
+/* The folder of what may be made again: $XDG_CACHE_HOME/tassello, else ~/.cache/tassello, made where it is missing.
+ * False where neither can be used, or where others may write. */
 bool cache_folder(char *folder, size_t bytes);
 
 #endif

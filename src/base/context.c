@@ -129,4 +129,3 @@ const char *tas_status_name(tas_status status)
     };
     return (unsigned)status < sizeof names / sizeof *names ? names[status] : "unknown status";
 }
-

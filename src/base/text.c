@@ -1,8 +1,8 @@
 /* Text from outside. */
 #include "base.h"
 
-/* The Unicode Standard, table 3-7: the range of the second byte leaves out longer forms than needed, surrogates, and what
- * is above U+10FFFF. */
+/* The Unicode Standard, table 3-7: the range of the second byte leaves out longer forms than needed, surrogates, and
+ * what is above U+10FFFF. */
 static const struct utf8_row {
     unsigned char first, last; /* of the first byte */
     unsigned char least, most; /* of the second */

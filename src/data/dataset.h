@@ -35,7 +35,8 @@ tas_status idx_open(tas_context *context, const char *path, int dims_wanted, boo
                     idx_elements *out);
 void idx_close(idx_elements *elements);
 
-/* Before each use of the bytes: says which way they will be read, and fails where the mapped file is no longer whole. */
+/* Before each use of the bytes: says which way they will be read, and fails where the mapped file is no longer whole.
+ */
 typedef enum idx_way { IDX_IN_ORDER, IDX_AT_RANDOM } idx_way;
 tas_status idx_begin(tas_context *context, const idx_elements *elements, idx_way way);
 
@@ -51,11 +52,12 @@ size_t data_target_bytes(const tas_data *data);
 /* The order of an epoch: a permutation of 0..count-1 drawn from (seed, epoch) by Philox; epoch counts from 0. */
 void shuffle_order(uint64_t seed, uint32_t epoch, uint32_t *order, uint32_t count);
 
-/* Draws `take` of 0..count-1 from the seed by Philox, each set of them as likely as any other. Both lists rise; either may be NULL. */
+/* Draws `take` of 0..count-1 from the seed by Philox, each set of them as likely as any other. Both lists rise; either
+ * may be NULL. */
 void draw_split(uint64_t seed, uint32_t count, uint32_t take, uint32_t *taken, uint32_t *left);
 
-/* Draws `take` of 0..count-1 in a random order, without repetition, by Philox: draw number `which` of that size from the seed. They are the
- * first of `order`, whose other entries are those not drawn. */
+/* Draws `take` of 0..count-1 in a random order, without repetition, by Philox: draw number `which` of that size from
+ * the seed. They are the first of `order`, whose other entries are those not drawn. */
 void draw_batch(uint64_t seed, uint32_t which, uint32_t *order, uint32_t count, uint32_t take);
 
 #endif

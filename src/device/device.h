@@ -31,9 +31,10 @@ typedef struct device_driver {
     tas_status (*write)(struct tas_device *device, const mem *m, uint64_t offset, const void *from, uint64_t bytes,
                         bool wait);
     tas_status (*read)(struct tas_device *device, const mem *m, uint64_t offset, void *to, uint64_t bytes); /* waits */
-    /* Transfers beside the launches, for streams. write_later() begins once `after` (NULL: at once) has come, and from must stay
-     * until its ticket has; launches that follow await() wait for it on the device; mark() comes once all launches so far are
-     * done. join() waits on the host and takes the ticket back. Tickets are NULL where nothing has to be waited for. */
+    /* Transfers beside the launches, for streams. write_later() begins once `after` (NULL: at once) has come, and from
+     * must stay until its ticket has; launches that follow await() wait for it on the device; mark() comes once all
+     * launches so far are done. join() waits on the host and takes the ticket back. Tickets are NULL where nothing has
+     * to be waited for. */
     tas_status (*write_later)(struct tas_device *device, const mem *m, const void *from, uint64_t bytes, void *after,
                               void **ticket);
     tas_status (*await)(struct tas_device *device, void *ticket);
@@ -43,8 +44,8 @@ typedef struct device_driver {
     tas_status (*finish)(struct tas_device *device); /* waits for all that was queued */
     /* Finishes, and from then on times what it does, or no longer: that in any case (profile.h). */
     tas_status (*measure)(struct tas_device *device, bool on);
-    /* With all memory and tickets given back: makes anew what a failure may have left of no use (a lost context, its queues and kernels). Where
-     * it fails every command fails, until another call goes well. */
+    /* With all memory and tickets given back: makes anew what a failure may have left of no use (a lost context, its
+     * queues and kernels). Where it fails every command fails, until another call goes well. */
     tas_status (*renew)(struct tas_device *device);
     void (*close)(struct tas_device *device);
 } device_driver;

@@ -17,8 +17,9 @@ int profile_count(profile *p, const char *name, uint64_t bytes)
     return row;
 }
 
-/* Drivers tell 0, the same few nanoseconds for every command (rusticl of Mesa 22.3), or ends before starts. A command's time is
- * believed where it lies in the time since the host switched the profile on, generously: the two clocks need not agree. */
+/* Drivers tell 0, the same few nanoseconds for every command (rusticl of Mesa 22.3), or ends before starts. A command's
+ * time is believed where it lies in the time since the host switched the profile on, generously: the two clocks need
+ * not agree. */
 static bool is_plausible(const profile *p, uint64_t start, uint64_t end)
 {
     const double most = 1e9 * (2 * (now_seconds() - p->since) + 1);
@@ -26,8 +27,8 @@ static bool is_plausible(const profile *p, uint64_t start, uint64_t end)
     return start >= EARLIEST && end >= start && (double)(end - start) <= most && (double)away <= most;
 }
 
-/* Launches come in the order of their ends, as there is one queue for them. Where two overlap, what they share is counted
- * once. */
+/* Launches come in the order of their ends, as there is one queue for them. Where two overlap, what they share is
+ * counted once. */
 void profile_time(profile *p, int row, uint64_t start, uint64_t end, bool beside)
 {
     if (!is_plausible(p, start, end)) return;
@@ -51,7 +52,8 @@ void profile_end(tas_device *device, uint64_t begun, const char *name, uint64_t 
     profile_time(device->profile, profile_count(device->profile, name, bytes), begun, host_clock(), false);
 }
 
-/* On and off --------------------------------------------------------------------------------------------------------- */
+/* On and off ---------------------------------------------------------------------------------------------------------
+ */
 
 tas_status profile_pause(tas_device *device)
 {
@@ -80,7 +82,8 @@ void profile_close(tas_device *device)
     device->profile = NULL;
 }
 
-/* The public calls ---------------------------------------------------------------------------------------------------- */
+/* The public calls ----------------------------------------------------------------------------------------------------
+ */
 
 static int compare_rows(const void *a, const void *b)
 {

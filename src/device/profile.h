@@ -1,5 +1,5 @@
-/* The account of a device that is profiled. It is there from tas_profile_start() to tas_profile_stop(), and on while commands
- * are measured; all else need only ask is_profiled(). */
+/* The account of a device that is profiled. It is there from tas_profile_start() to tas_profile_stop(), and on while
+ * commands are measured; all else need only ask is_profiled(). */
 #ifndef PROFILE_H
 #define PROFILE_H
 
@@ -25,8 +25,8 @@ static inline bool is_profiled(const tas_device *device) { return device->profil
 /* Counts a launch that was accepted; gives its row. */
 int profile_count(profile *p, const char *name, uint64_t bytes);
 
-/* When it started and ended, in nanoseconds of the device's clock, which need not make sense; 0: not known. What ran beside the
- * launches (streams) is in its row alone, and neither busy time nor the end of a gap. */
+/* When it started and ended, in nanoseconds of the device's clock, which need not make sense; 0: not known. What ran
+ * beside the launches (streams) is in its row alone, and neither busy time nor the end of a gap. */
 void profile_time(profile *p, int row, uint64_t start, uint64_t end, bool beside);
 
 /* Around work that the host does for the device (the reference): begin gives what end wants to know. */

@@ -1,14 +1,15 @@
-/* The batch of a run that is about to begin, from a probe on weights of its own: a short training at a batch of 64, which gives the gradient
- * noise scale, then rounds of a few steps at several batches, which give the time of a step.
+/* The batch of a run that is about to begin, from a probe on weights of its own: a short training at a batch of 64,
+ * which gives the gradient noise scale, then rounds of a few steps at several batches, which give the time of a step.
  *
- * All of it has a share of the time that the run's steps would take at a batch of 64, but for the first start, which builds what the run needs,
- * too. The memory of each piece is given back before the next one begins, so that a probe never takes more than the run's budget.
+ * All of it has a share of the time that the run's steps would take at a batch of 64, but for the first start, which
+ * builds what the run needs, too. The memory of each piece is given back before the next one begins, so that a probe
+ * never takes more than the run's budget.
  */
 #include "lab/auto.h"
 
+#include "base/format.h"
 #include "device/device.h"
 #include "lab/advice/recommend.h"
-#include "base/format.h"
 
 #include <tassello/lab.h>
 
@@ -58,7 +59,8 @@ typedef struct probe {
     recommend_probe known;
 } probe;
 
-/* The training that measures the noise ------------------------------------------------------------------------------- */
+/* The training that measures the noise -------------------------------------------------------------------------------
+ */
 
 static int on_step(void *user, const tas_step *step)
 {
@@ -157,7 +159,8 @@ static tas_status measure_noise(probe *p)
     return status;
 }
 
-/* The time of a step ------------------------------------------------------------------------------------------------- */
+/* The time of a step -------------------------------------------------------------------------------------------------
+ */
 
 static double time_left(const probe *p) { return p->allowed - seconds_gone(p); }
 
@@ -188,8 +191,8 @@ static tas_status time_stretch(probe *p, tas_model *model, int which, double sec
     return status;
 }
 
-/* The first round: from the smallest batch on, as long as this round and two more will fit. A batch takes at most four times as long as one of a
- * quarter; how long one of 64 takes is known. */
+/* The first round: from the smallest batch on, as long as this round and two more will fit. A batch takes at most four
+ * times as long as one of a quarter; how long one of 64 takes is known. */
 static tas_status time_first(probe *p, tas_model *model, double slice, int *count)
 {
     const double begun = now_seconds();
@@ -251,7 +254,8 @@ static tas_status time_steps(probe *p)
     return status;
 }
 
-/* The answer --------------------------------------------------------------------------------------------------------- */
+/* The answer ---------------------------------------------------------------------------------------------------------
+ */
 
 static bool settles(const probe *p)
 {

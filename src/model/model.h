@@ -29,7 +29,8 @@ struct tas_model {
 /* Says, once a model, that its device broke its word: how, as the context's error has it, and what becomes of that. */
 void model_tell(tas_model *model, const char *goes_on);
 
-/* Whether what the device refused is asked for again, as it may refuse once what it can do: some times in all. *tries counts, from 0. */
+/* Whether what the device refused is asked for again, as it may refuse once what it can do: some times in all. *tries
+ * counts, from 0. */
 bool model_asks_again(tas_model *model, tas_status status, int *tries);
 
 /* Takes the parameters' memory and fills it with those of the seed. */
@@ -39,10 +40,10 @@ tas_status model_init(tas_model *model);
 tas_status model_write_parameter(tas_model *model, int index, const float *values);
 tas_status model_read_parameter(tas_model *model, int index, float *values);
 
-/* A context that is lost takes all with it. keep: the host has the parameters, too, until they change (forget), if that goes well. lose: the
- * host alone has them, and these (as the device lays them out). renew: the device is opened anew, where nobody
- * else holds memory of it, and has memory for them, which holds nothing. revive: the same, and they are there again, from the host; gone where
- * that fails. */
+/* A context that is lost takes all with it. keep: the host has the parameters, too, until they change (forget), if that
+ * goes well. lose: the host alone has them, and these (as the device lays them out). renew: the device is opened anew,
+ * where nobody else holds memory of it, and has memory for them, which holds nothing. revive: the same, and they are
+ * there again, from the host; gone where that fails. */
 void model_keep(tas_model *model);
 void model_forget(tas_model *model);
 void model_lose(tas_model *model, const char *values);

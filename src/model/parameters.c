@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A device that breaks its word -------------------------------------------------------------------------------------- */
+/* A device that breaks its word --------------------------------------------------------------------------------------
+ */
 
 enum { TRIES_MOST = 3 };
 
@@ -29,7 +30,8 @@ static layout layout_of(const tas_model *model, const tensor *t)
     return (layout){t->dims[0], t->dims[1], device_panel(model->device, t->dims[0], t->dims[1])};
 }
 
-/* Reading and writing ----------------------------------------------------------------------------------------------- */
+/* Reading and writing -----------------------------------------------------------------------------------------------
+ */
 
 static tas_status write_once(tas_model *model, int index, const float *values)
 {
@@ -45,7 +47,8 @@ static tas_status write_once(tas_model *model, int index, const float *values)
     return status;
 }
 
-/* It has come when this returns: what a driver leaves out shows at the next wait, where nobody would know of this any more. */
+/* It has come when this returns: what a driver leaves out shows at the next wait, where nobody would know of this any
+ * more. */
 tas_status model_write_parameter(tas_model *model, int index, const float *values)
 {
     tas_status status = model->gone ? model_revive(model) : TAS_OK;
@@ -103,7 +106,8 @@ static tas_status init_once(tas_model *model)
     return status ? status : model->device->driver->finish(model->device);
 }
 
-/* Memory, and what it holds at first; all of it anew where a command failed, since it shows only later that the zeros were not written. */
+/* Memory, and what it holds at first; all of it anew where a command failed, since it shows only later that the zeros
+ * were not written. */
 tas_status model_init(tas_model *model)
 {
     tas_status status;

@@ -1,4 +1,5 @@
-/* A kind of layer: how its line is read, its shapes inferred, its operations emitted. One file a kind, one row in layer.c. */
+/* A kind of layer: how its line is read, its shapes inferred, its operations emitted. One file a kind, one row in
+ * layer.c. */
 #ifndef LAYER_H
 #define LAYER_H
 

@@ -1,7 +1,7 @@
 /* A network: layers read from text, shapes inferred, and the list of operations that it is lowered to.
  *
- * Tensors that hold examples count their elements an example. Calls name tensors by their place in the table; sizes that
- * depend on the batch (n, first, batch) are filled in when a tile runs. */
+ * Tensors that hold examples count their elements an example. Calls name tensors by their place in the table; sizes
+ * that depend on the batch (n, first, batch) are filled in when a tile runs. */
 #ifndef NETWORK_H
 #define NETWORK_H
 

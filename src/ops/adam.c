@@ -1,19 +1,23 @@
-/* Adam (Kingma and Ba 2015, algorithm 1) and AdamW (Loshchilov and Hutter 2019, algorithm 2, its rate times lr), t = 1, 2, ...:
+/* Adam (Kingma and Ba 2015, algorithm 1) and AdamW (Loshchilov and Hutter 2019, algorithm 2, its rate times lr), t = 1,
+ * 2, ...:
  *
  *     g = sum / count + decay w      count: examples really in the batch. AdamW: decay 0
  *     m = beta1 m + (1 - beta1) g
  *     v = beta2 v + (1 - beta2) g^2
  *     w = w - lr (m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon) + decoupled w)      Adam: decoupled 0
  *
- * size[0] = elements; scalar[] as in adam.h. Nothing is done once the record is set: weights and state stay those before the bad step.
+ * size[0] = elements; scalar[] as in adam.h. Nothing is done once the record is set: weights and state stay those
+ * before the bad step.
  *
- * v is kept times 2^40, and is 0 or 2^-80 at least as it is kept: then no step of the root gives a denormal. g is 0 or 2^-40 at least (rule 8
- * of the contract), so that (1 - beta2) g^2 comes in with 2^-64 or more whatever beta2 < 1, and what becomes 0 one day is a root of 2^-60,
- * no more than the least epsilon. Without the scale, which costs nothing, being part of the scalars, gradients below 2^-35 would leave no
- * trace in v at the usual beta2. At the other end v / (1 - beta2^t) is out of range where g has been beyond 2^39: the weight becomes NaN,
- * which the next step finds, for m / inf would hold it still for ever, unseen.
+ * v is kept times 2^40, and is 0 or 2^-80 at least as it is kept: then no step of the root gives a denormal. g is 0 or
+ * 2^-40 at least (rule 8 of the contract), so that (1 - beta2) g^2 comes in with 2^-64 or more whatever beta2 < 1, and
+ * what becomes 0 one day is a root of 2^-60, no more than the least epsilon. Without the scale, which costs nothing,
+ * being part of the scalars, gradients below 2^-35 would leave no trace in v at the usual beta2. At the other end v /
+ * (1 - beta2^t) is out of range where g has been beyond 2^39: the weight becomes NaN, which the next step finds, for m
+ * / inf would hold it still for ever, unseen.
  *
- * Root and quotient are within 0.51 ULP, not correctly rounded: that takes twice as long, and they are no less the same everywhere. */
+ * Root and quotient are within 0.51 ULP, not correctly rounded: that takes twice as long, and they are no less the same
+ * everywhere. */
 #include "ops/adam.h"
 
 #include "ops/rows.h"

@@ -1,11 +1,13 @@
-/* Convolutions and their gradients, as cross-correlations. Each sum is one fma chain in the order of the weights' tensor, but for
- * the gradients of weights and biases, which are sums over (example, oy, ox) by the rule of granules (granule.h).
+/* Convolutions and their gradients, as cross-correlations. Each sum is one fma chain in the order of the weights'
+ * tensor, but for the gradients of weights and biases, which are sums over (example, oy, ox) by the rule of granules
+ * (granule.h).
  *
- * N examples in the tile; size[] is window.h's. G groups; CG = C / G channels and OG = O / G outputs of a group; T = KH KW taps;
- * K = CG T weights an output; Q = H W and P = OH OW positions.
- * x (N, C, Q), y (N, O, P), w (O, CG, T) = (O, K), b (O)
+ * N examples in the tile; size[] is window.h's. G groups; CG = C / G channels and OG = O / G outputs of a group; T = KH
+ * KW taps; K = CG T weights an output; Q = H W and P = OH OW positions. x (N, C, Q), y (N, O, P), w (O, CG, T) = (O,
+ * K), b (O)
  *
- * The loops run over the outputs or channels of a group innermost, since those sums are independent: tensors are transposed for it. */
+ * The loops run over the outputs or channels of a group innermost, since those sums are independent: tensors are
+ * transposed for it. */
 #include "ops/rows.h"
 
 #include "ops/granule.h"

@@ -102,8 +102,8 @@ static uint64_t backward_input_elements(const op_args *a, int operand)
     return dense_elements(a, like[operand]);
 }
 
-/* The sum over examples for `width` <= BLOCK neighbouring gradients: c[i] += d(r) x(r, i) by the rule of granules. x NULL
- * stands for ones, added and not multiplied. d and x point at the tile's first example. */
+/* The sum over examples for `width` <= BLOCK neighbouring gradients: c[i] += d(r) x(r, i) by the rule of granules. x
+ * NULL stands for ones, added and not multiplied. d and x point at the tile's first example. */
 static inline __attribute__((always_inline)) void sum_examples(const op_args *a, const float *d, uint32_t d_stride,
                                                                const float *x, uint32_t x_stride, uint32_t width,
                                                                float *total, float *open)

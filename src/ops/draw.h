@@ -1,4 +1,5 @@
-/* Random numbers of verification cases: a stream of Philox blocks, so that a case is known by (seed, operation, number). */
+/* Random numbers of verification cases: a stream of Philox blocks, so that a case is known by (seed, operation,
+ * number). */
 #ifndef DRAW_H
 #define DRAW_H
 

@@ -1,5 +1,6 @@
-/* Dropout: y = 0 with probability `rate`, else x / (1 - rate), and its gradient with the same mask; in an evaluation y = x.
- * The mask is a function of the example in the data set and the epoch, not of the tile (Srivastava et al. 2014; philox.h).
+/* Dropout: y = 0 with probability `rate`, else x / (1 - rate), and its gradient with the same mask; in an evaluation y
+ * = x. The mask is a function of the example in the data set and the epoch, not of the tile (Srivastava et al. 2014;
+ * philox.h).
  *
  * N examples in the tile; x, y (N, E); order (D): row r of the tile is example order[at + r] of the data set.
  * size[0] = E, size[1] = number of the layer, size[2] = rate 2^32, size[3] = D; scalar[0] = 1 / (1 - rate) */

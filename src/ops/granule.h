@@ -1,5 +1,6 @@
 /* The rule of sums over examples (design.md, 2.4): one chain over the batch, or chains over granules of examples, whose
- * sums are added in order. A tile holds parts of granules; what is not finished at its end goes on with the next tile. */
+ * sums are added in order. A tile holds parts of granules; what is not finished at its end goes on with the next tile.
+ */
 #ifndef GRANULE_H
 #define GRANULE_H
 

@@ -1,7 +1,8 @@
-/* Losses, one an example, with the gradient to the network's output. The gradient is that of the example's own loss: the
- * mean over the batch divides once, in the update.
+/* Losses, one an example, with the gradient to the network's output. The gradient is that of the example's own loss:
+ * the mean over the batch divides once, in the update.
  *
- * N examples, C outputs.  size[0] = C. Losses and hits have a place for each example of the batch; the tile's go to first.. */
+ * N examples, C outputs.  size[0] = C. Losses and hits have a place for each example of the batch; the tile's go to
+ * first.. */
 #include "ops/rows.h"
 
 #include "arith.h"

@@ -1,5 +1,6 @@
-/* The operations: what a network is lowered to. One row an operation, in the file of its name: its operands, their sizes,
- * its reference in C, and the cases that verify draws for it. A device overrides references with kernels (device/).
+/* The operations: what a network is lowered to. One row an operation, in the file of its name: its operands, their
+ * sizes, its reference in C, and the cases that verify draws for it. A device overrides references with kernels
+ * (device/).
  *
  * n      examples in the tile
  * first  place in the batch of the tile's first example
@@ -116,7 +117,8 @@ const op_row *op_get(op_id op);
 
 static inline uint32_t op_lanes(const op_args *a) { return a->lanes ? a->lanes : 1; }
 
-/* n rounded up to whole panels of examples. Lanes past n hold what does not matter, but is finite where what goes in is. */
+/* n rounded up to whole panels of examples. Lanes past n hold what does not matter, but is finite where what goes in
+ * is. */
 static inline uint32_t op_padded(const op_args *a) { return (a->n + op_lanes(a) - 1) / op_lanes(a) * op_lanes(a); }
 size_t type_bytes(op_type type);
 

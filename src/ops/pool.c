@@ -1,5 +1,5 @@
-/* Pooling: the first maximum of a window, or the mean of all its taps, and their gradients. The padding is never a maximum;
- * of a mean it counts as zeros.
+/* Pooling: the first maximum of a window, or the mean of all its taps, and their gradients. The padding is never a
+ * maximum; of a mean it counts as zeros.
  *
  * N examples in the tile; size[] is window.h's. Q = H W and P = OH OW positions; x (N, C, Q), y (N, C, P).
  * Of means: scalar[0] = KH KW, scalar[1] = 1 / that */

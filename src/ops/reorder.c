@@ -1,5 +1,5 @@
-/* From panels of examples to rows, and back, where one layer holds a tile otherwise than the next: in the canonical layout
- * both are copies.  size[0] = elements an example */
+/* From panels of examples to rows, and back, where one layer holds a tile otherwise than the next: in the canonical
+ * layout both are copies.  size[0] = elements an example */
 #include "ops/rows.h"
 
 #include <string.h>

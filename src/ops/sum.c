@@ -3,8 +3,8 @@
 
 #include "arith.h"
 
-/* sum_blocks: size[0] = elements, size[1] = at. out[at + b] = sum of block b of 256 elements: one a lane, lanes fold 128,
- * 64, ..., 1. Called again on its output until one is left. */
+/* sum_blocks: size[0] = elements, size[1] = at. out[at + b] = sum of block b of 256 elements: one a lane, lanes fold
+ * 128, 64, ..., 1. Called again on its output until one is left. */
 static bool count_shape(op_args *args, draw *d, int edge)
 {
     static const uint32_t edges[] = {1, 2, 31, 33, 255, 256, 257, 511, 513, 1000};
@@ -34,8 +34,8 @@ static void sum_blocks(const op_args *a, void *const *operand, void *scratch)
     }
 }
 
-/* record_loss: size[0] = step (1 is the first), size[1] = places in the ring; scalar[0] = examples. ring[step % places] =
- * sum / examples. record = {first bad step, what was bad} is set once: what = 1 is the loss. */
+/* record_loss: size[0] = step (1 is the first), size[1] = places in the ring; scalar[0] = examples. ring[step % places]
+ * = sum / examples. record = {first bad step, what was bad} is set once: what = 1 is the loss. */
 static bool record_shape(op_args *args, draw *d, int edge)
 {
     if (edge >= 3) return false;

@@ -1,11 +1,12 @@
-/* Sums of squares, of which the gradient noise scale is made (src/lab/noise.h). Figures alone come of them, no weight; their order is
- * fixed all the same, so that they are the same on every device. */
+/* Sums of squares, of which the gradient noise scale is made (src/lab/noise.h). Figures alone come of them, no weight;
+ * their order is fixed all the same, so that they are the same on every device. */
 #include "ops/rows.h"
 
 #include "arith.h"
 
-/* square_blocks: size[0] = elements, size[1] = at. out[at + b] = scalar[0] * the sum of squares of block b of 4096 elements: lane l of 256
- * takes l, l + 256, ..., lanes fold 128, 64, ..., 1. Gradients are raw sums, so they are flushed first. */
+/* square_blocks: size[0] = elements, size[1] = at. out[at + b] = scalar[0] * the sum of squares of block b of 4096
+ * elements: lane l of 256 takes l, l + 256, ..., lanes fold 128, 64, ..., 1. Gradients are raw sums, so they are
+ * flushed first. */
 static bool blocks_shape(op_args *args, draw *d, int edge)
 {
     static const uint32_t edges[] = {1, 2, 255, 256, 257, 4095, 4096, 4097, 8191, 8192, 8193};
@@ -54,9 +55,9 @@ CLONES static void square_blocks(const op_args *a, void *const *operand, void *s
     }
 }
 
-/* square_rows: the same of a matrix of parameters (R, C), row by row, so that the panels in which a device holds it make no difference.
- * size[0] = R, size[1] = C, size[2] = at. out[at + r * blocks + b] = scalar[0] * the sum of squares of the columns 256 b .. of row r: lane l
- * of 16 takes l, l + 16, ..., lanes fold 8, 4, 2, 1. */
+/* square_rows: the same of a matrix of parameters (R, C), row by row, so that the panels in which a device holds it
+ * make no difference. size[0] = R, size[1] = C, size[2] = at. out[at + r * blocks + b] = scalar[0] * the sum of squares
+ * of the columns 256 b .. of row r: lane l of 16 takes l, l + 16, ..., lanes fold 8, 4, 2, 1. */
 enum { R, C, AT };
 
 static bool rows_shape(op_args *args, draw *d, int edge)
@@ -99,8 +100,9 @@ CLONES static void square_rows(const op_args *a, void *const *operand, void *scr
         }
 }
 
-/* dense_norms: |g_i|^2 of each example's own gradient to a dense layer, weights and bias: norms[first + i] = (|x_i|^2 + 1) |dy_i|^2, where
- * size[2] is set added to what lies there.  N examples in the tile, x (N, I), dy (N, O); size[0] = I, size[1] = O. */
+/* dense_norms: |g_i|^2 of each example's own gradient to a dense layer, weights and bias: norms[first + i] = (|x_i|^2 +
+ * 1) |dy_i|^2, where size[2] is set added to what lies there.  N examples in the tile, x (N, I), dy (N, O); size[0] =
+ * I, size[1] = O. */
 enum { I, O, ADDED };
 
 static bool norms_shape(op_args *args, draw *d, int edge)

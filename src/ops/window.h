@@ -1,7 +1,7 @@
 /* A window that slides over planes: what conv.c and pool.c mean by size[].
  *
- * C channels of H x W in, O channels of OH x OW out. A window has KH x KW taps; at output (oy, ox) the tap (ky, kx) is at input
- * (oy SY + ky DY - PY, ox SX + kx DX - PX), which lies in the padding where it is outside 0 .. H-1, 0 .. W-1.
+ * C channels of H x W in, O channels of OH x OW out. A window has KH x KW taps; at output (oy, ox) the tap (ky, kx) is
+ * at input (oy SY + ky DY - PY, ox SX + kx DX - PX), which lies in the padding where it is outside 0 .. H-1, 0 .. W-1.
  * Pooling has O = C, DY = DX = 1, GROUPS = 1. */
 #ifndef WINDOW_H
 #define WINDOW_H

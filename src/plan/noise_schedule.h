@@ -1,9 +1,9 @@
-/* How training measures the gradient noise scale (lab/noise.h): a function of the network, the batch and the set alone, so that the plan can
- * count its memory, and no figure depends on the device.
+/* How training measures the gradient noise scale (lab/noise.h): a function of the network, the batch and the set alone,
+ * so that the plan can count its memory, and no figure depends on the device.
  *
- * A dense layer tells each example's own norm at the price of reading its operands; its groups are single examples. The sums of other
- * layers are run again for each group of examples, as if it were a batch. Where a batch holds too few groups, another one is drawn from
- * what comes next in the order, now and then, and measured in its place: a probe. */
+ * A dense layer tells each example's own norm at the price of reading its operands; its groups are single examples. The
+ * sums of other layers are run again for each group of examples, as if it were a batch. Where a batch holds too few
+ * groups, another one is drawn from what comes next in the order, now and then, and measured in its place: a probe. */
 #ifndef NOISE_SCHEDULE_H
 #define NOISE_SCHEDULE_H
 

@@ -10,8 +10,8 @@ const char *const plan_part_names[PART_COUNT] = {"parameters",    "gradient",   
                                                  "open granules", "activations", "batch",           "noise scale",
                                                  "scratch",       "staging",     "data set"};
 
-/* When a tensor is needed: from the call that writes it first to the last one that mentions it. Calls count from 1, forward
- * and then backward; 0 is the feed. */
+/* When a tensor is needed: from the call that writes it first to the last one that mentions it. Calls count from 1,
+ * forward and then backward; 0 is the feed. */
 typedef struct lifetime {
     int first, last; /* last < first: never */
 } lifetime;
@@ -29,7 +29,8 @@ typedef struct planner {
     plan *p;
 } planner;
 
-/* Lifetimes ---------------------------------------------------------------------------------------------------------- */
+/* Lifetimes ----------------------------------------------------------------------------------------------------------
+ */
 
 static void live(planner *of, const op_call *calls, int count, int from)
 {
@@ -59,7 +60,8 @@ static void find_lifetimes(planner *of)
     }
 }
 
-/* Places ------------------------------------------------------------------------------------------------------------- */
+/* Places -------------------------------------------------------------------------------------------------------------
+ */
 
 static uint64_t aligned(const planner *of, uint64_t bytes)
 {
@@ -282,10 +284,11 @@ static void plan_tile(planner *of, uint32_t tile, bool resident)
     for (int part = 0; part < PART_COUNT; part++) p->total += p->bytes[part];
 }
 
-/* The choice --------------------------------------------------------------------------------------------------------- */
+/* The choice ---------------------------------------------------------------------------------------------------------
+ */
 
-/* The most that a part may have: one allocation, and what kernels can count, which is elements in 32 bits (of the data set
- * they count examples). */
+/* The most that a part may have: one allocation, and what kernels can count, which is elements in 32 bits (of the data
+ * set they count examples). */
 static uint64_t most_bytes(const plan_device *device, int part)
 {
     const uint64_t counted = sizeof(float) * ((uint64_t)UINT32_MAX - 4096); /* and the end of its last run */
@@ -322,7 +325,8 @@ static uint64_t fixed_bytes(const planner *of)
            bytes[PART_NOISE] + bytes[PART_DATA];
 }
 
-/* The largest tile that fits, 0 for none. Pads make bytes jump, so each is tried, but for those whose widest values alone are too many. */
+/* The largest tile that fits, 0 for none. Pads make bytes jump, so each is tried, but for those whose widest values
+ * alone are too many. */
 static uint32_t largest_tile(planner *of, bool resident)
 {
     plan_tile(of, 1, resident);
@@ -335,8 +339,9 @@ static uint32_t largest_tile(planner *of, bool resident)
     return 0;
 }
 
-/* Whole panels of examples, since lanes that are not filled cost as much as those that are; then as many tiles, but of one size if
- * that can be: 256 + 256 examples rather than 300 + 212. An evaluation passes over its set chunk by chunk. */
+/* Whole panels of examples, since lanes that are not filled cost as much as those that are; then as many tiles, but of
+ * one size if that can be: 256 + 256 examples rather than 300 + 212. An evaluation passes over its set chunk by chunk.
+ */
 static uint32_t even_out(planner *of, uint32_t most, bool resident)
 {
     const uint32_t lanes = of->network->held ? of->device->lanes(of->device->self, most) : 1;

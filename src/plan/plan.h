@@ -1,14 +1,16 @@
-/* The plan: batch and budget to a tile size and a map of memory, before anything is allocated. Pure: it is told the device's
- * limits, and asks for the sizes of layouts and scratch through the functions that it is given.
+/* The plan: batch and budget to a tile size and a map of memory, before anything is allocated. Pure: it is told the
+ * device's limits, and asks for the sizes of layouts and scratch through the functions that it is given.
  *
  *     parameters  w of each tensor, as the device lays it out          one model
  *     gradient    sums over the batch, at the same offsets
  *     state       momentum, likewise
  *     second      Adam's mean of squares, likewise
  *     open        sums over open granules, of layers that have granules
- *     values      the tile's inputs, activations and their gradients   grow with the tile; places are shared by lifetime
+ *     values      the tile's inputs, activations and their gradients   grow with the tile; places are shared by
+ *                 lifetime
  *     batch       losses and hits of the batch's examples, their sums, the ring of losses, the record
- *     noise       where the noise scale is measured: a group's gradient, norms of examples, sums of squares, a ring of them
+ *     noise       where the noise scale is measured: a group's gradient, norms of examples, sums of squares, a ring of
+ *                 them
  *     scratch     the most that any one call wants                     grows with the tile
  *     staging     two tiles of the data set, where it is streamed      grows with the tile
  *     data        or else the whole set, its targets and the order of an epoch
@@ -97,16 +99,17 @@ uint64_t plan_parameter_bytes(const plan_device *device, const tensor *t);
 /* Sums of squares that a gradient is cut into (OP_SQUARE_ROWS, OP_SQUARE_BLOCKS). */
 uint32_t plan_squares(const tensor *t);
 
-/* Makes the plan: the largest tile that the budget allows, evened out over the batch; the set on the device where a tile of TILE_ENOUGH (or of
- * tile_most) still fits beside it. The error names the least budget. Freed with plan_free(). */
+/* Makes the plan: the largest tile that the budget allows, evened out over the batch; the set on the device where a
+ * tile of TILE_ENOUGH (or of tile_most) still fits beside it. The error names the least budget. Freed with plan_free().
+ */
 tas_status plan_make(const tas_network *network, const plan_device *device, const plan_work *work, plan *out);
 
 /* The plan with exactly that tile, whatever the budget; TAS_NO_MEMORY where a part is larger than the device gives. */
 tas_status plan_with(const tas_network *network, const plan_device *device, const plan_work *work, uint32_t tile,
                      bool resident, plan *out);
 
-/* The least budget with which plan_make() succeeds: over every tile, resident and streamed. 0: none would do, for a part is
- * larger than the device gives in one piece. */
+/* The least budget with which plan_make() succeeds: over every tile, resident and streamed. 0: none would do, for a
+ * part is larger than the device gives in one piece. */
 tas_status plan_least(const tas_network *network, const plan_device *device, const plan_work *work, uint64_t *bytes);
 void plan_free(plan *p);
 

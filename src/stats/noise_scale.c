@@ -1,8 +1,8 @@
 /* The gradient noise scale: see noise.h for the formulas. */
 #include "stats/noise_scale.h"
 
-#include "stats/distributions.h"
 #include "base/format.h"
+#include "stats/distributions.h"
 
 #include <math.h>
 #include <stdio.h>

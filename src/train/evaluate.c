@@ -1,5 +1,5 @@
-/* Evaluation over a data set, and prediction. The set passes through the device tile by tile; losses are summed by the contract's
- * blocks, so that the tile changes no bit. */
+/* Evaluation over a data set, and prediction. The set passes through the device tile by tile; losses are summed by the
+ * contract's blocks, so that the tile changes no bit. */
 #include "train/feed.h"
 
 #include <stdlib.h>

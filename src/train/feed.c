@@ -1,5 +1,6 @@
-/* The feed: from the data set to the tile, which is gathered, normalised and cast on the device. The set lies there as it came, or
- * tiles of it pass through two stages: while the device works on one, the host fills the other and it is uploaded. */
+/* The feed: from the data set to the tile, which is gathered, normalised and cast on the device. The set lies there as
+ * it came, or tiles of it pass through two stages: while the device works on one, the host fills the other and it is
+ * uploaded. */
 #include "train/feed.h"
 
 #include <stdlib.h>
@@ -125,7 +126,8 @@ tas_status feed_gather(workspace *w, const tas_data *data, const source *from, b
     return device_run(w->device, &args, one_hot, NULL);
 }
 
-/* Fills a stage on the host, once its last upload has come, and sends it off, once the device is done with the last tile there. */
+/* Fills a stage on the host, once its last upload has come, and sends it off, once the device is done with the last
+ * tile there. */
 static tas_status fill_stage(workspace *w, const tas_data *data, const uint32_t *order, uint32_t n, int s)
 {
     const device_driver *driver = w->device->driver;

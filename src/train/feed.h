@@ -11,7 +11,8 @@ tas_status check_data(const tas_network *network, const tas_data *data);
 tas_status feed_open(workspace *w, const tas_data *data);
 void feed_close(workspace *w); /* waits for uploads */
 
-/* Waits for the uploads under way and tells whether one failed: before anything that was computed from them is believed. */
+/* Waits for the uploads under way and tells whether one failed: before anything that was computed from them is
+ * believed. */
 tas_status feed_settle(workspace *w);
 
 /* A new order of all examples, on the device where the set is. */

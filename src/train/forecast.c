@@ -98,7 +98,8 @@ static tas_status plan_evaluation(const tas_network *network, plan_device limits
     return TAS_OK;
 }
 
-/* What a run leaves of the budget for the validation set, which is evaluated while the run is open and holds the parameters. */
+/* What a run leaves of the budget for the validation set, which is evaluated while the run is open and holds the
+ * parameters. */
 typedef struct share {
     uint64_t least;  /* beside the run, with the smallest tile */
     uint64_t budget; /* of the evaluation, parameters and all */

@@ -6,7 +6,8 @@
 
 enum { TILE_WANTED = 1024 }; /* examples: no tile needs more to be fast, and what is read of it lies on the host too */
 
-/* What a call of a dense layer's says of its examples: its outputs' gradients, its inputs (NO_TENSOR: ones), the parameter's gradient. */
+/* What a call of a dense layer's says of its examples: its outputs' gradients, its inputs (NO_TENSOR: ones), the
+ * parameter's gradient. */
 typedef struct dense_call {
     int x, dy, gradient;
 } dense_call;
@@ -27,7 +28,8 @@ static bool is_of_dense(const tas_network *network, int gradient)
     return false;
 }
 
-/* Norms ------------------------------------------------------------------------------------------------------------- */
+/* Norms -------------------------------------------------------------------------------------------------------------
+ */
 
 static double square_of(const float *row, uint64_t count)
 {
@@ -68,7 +70,8 @@ static tas_status take_rows(gradients *g)
                    : fail(g->model->context, TAS_NO_MEMORY, "no memory to read a tile of %u examples", g->w.plan.tile);
 }
 
-/* Sums -------------------------------------------------------------------------------------------------------------- */
+/* Sums --------------------------------------------------------------------------------------------------------------
+ */
 
 static tas_status run_backward(gradients *g, uint32_t n, uint32_t first, uint32_t batch, double *norms)
 {
@@ -150,7 +153,8 @@ tas_status gradient_sum(gradients *g, const uint32_t *list, uint32_t n, float *s
     }
 }
 
-/* Opening ----------------------------------------------------------------------------------------------------------- */
+/* Opening -----------------------------------------------------------------------------------------------------------
+ */
 
 static tas_status find_rest(gradients *g)
 {

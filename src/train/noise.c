@@ -18,7 +18,8 @@ uint32_t measure_tile(const workspace *w, const noise_plan *is, uint32_t first, 
     return left < w->plan.tile ? left : w->plan.tile;
 }
 
-/* Squares gradients, of the batch or of a group, of dense layers or of the others; to `at` in the list of sums, which goes on. */
+/* Squares gradients, of the batch or of a group, of dense layers or of the others; to `at` in the list of sums, which
+ * goes on. */
 static tas_status run_squares(workspace *w, const mem *tensors, bool grouped, float scale, uint32_t *at)
 {
     const tas_network *network = w->network;

@@ -1,9 +1,10 @@
-/* Measuring the gradient noise scale in a step (lab/noise.h has the formulas, plan/noise.h which steps, and in which groups). Everything
- * is queued with the step and read with its loss; nothing is written that a weight comes from.
+/* Measuring the gradient noise scale in a step (lab/noise.h has the formulas, plan/noise.h which steps, and in which
+ * groups). Everything is queued with the step and read with its loss; nothing is written that a weight comes from.
  *
  *     norms        |g_i|^2 of each example's gradient to all dense layers
  *     spare        the sums of a group's gradients to the other layers, and what is open of them
- *     squares      sums of squares of blocks or rows: of each group's gradient, divided by its examples; then of the batch's
+ *     squares      sums of squares of blocks or rows: of each group's gradient, divided by its examples; then of the
+ *                  batch's
  *     noise_ring   NOISE_SUMS figures a step */
 #ifndef NOISE_H
 #define NOISE_H
@@ -12,7 +13,8 @@
 
 #include "stats/noise_scale.h"
 
-/* Examples of the tile that begins with example `first` of a batch that is measured: no group has parts of two in one tile. */
+/* Examples of the tile that begins with example `first` of a batch that is measured: no group has parts of two in one
+ * tile. */
 uint32_t measure_tile(const workspace *w, const noise_plan *is, uint32_t first, uint32_t batch);
 
 /* Runs backward for such a tile, and takes what its operands tell while they are there. */

@@ -1,5 +1,5 @@
-/* Learning rates: scaled to the batch, then warmed up, then on their course. With the functions of arith.h, and products of doubles, which
- * IEEE rounds the same everywhere. */
+/* Learning rates: scaled to the batch, then warmed up, then on their course. With the functions of arith.h, and
+ * products of doubles, which IEEE rounds the same everywhere. */
 #include "train/schedule.h"
 
 #include "arith.h"
@@ -8,7 +8,8 @@
 
 static const float lr_most = 1e6f, lr_least = 0x1p-60f;
 
-/* Scaling ----------------------------------------------------------------------------------------------------------- */
+/* Scaling -----------------------------------------------------------------------------------------------------------
+ */
 
 /* k = batch / base_batch, correctly rounded; so is its root. */
 static float scaled(const tas_train_options *is, float lr)
@@ -64,7 +65,8 @@ tas_status schedule_check(tas_context *context, const tas_train_options *is, uin
     return status ? status : check_course(context, is);
 }
 
-/* The course -------------------------------------------------------------------------------------------------------- */
+/* The course --------------------------------------------------------------------------------------------------------
+ */
 
 double power_of(double base, uint64_t n)
 {
@@ -74,8 +76,9 @@ double power_of(double base, uint64_t n)
     return n ? 0 : power;
 }
 
-/* end + (lr - end) (1 + cos(pi t)) / 2 with t = done / all, as lr cos^2(pi t / 2) + end sin^2(pi t / 2): nothing cancels, and both ends
- * are exact. The cosine is taken as a sine from the other end, so that it keeps its bits near 0. Within 6 ULP. */
+/* end + (lr - end) (1 + cos(pi t)) / 2 with t = done / all, as lr cos^2(pi t / 2) + end sin^2(pi t / 2): nothing
+ * cancels, and both ends are exact. The cosine is taken as a sine from the other end, so that it keeps its bits near 0.
+ * Within 6 ULP. */
 static float cosine(float lr, float end, uint64_t done, uint64_t all)
 {
     if (done == all) return end;

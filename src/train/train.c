@@ -1,15 +1,16 @@
 /* Training: the loop over epochs, the step over tiles, the update.
  *
- * Nothing inside a step waits for the device, where the set lies there. Where it is streamed the host waits, before it fills a stage again,
- * for the upload of two tiles before, and so is never further ahead than that. Losses go to a ring on the device, with the record of the
- * first step that was not finite; both are read at the end of a run of steps, as long as the device needs about a fifth of a second for.
+ * Nothing inside a step waits for the device, where the set lies there. Where it is streamed the host waits, before it
+ * fills a stage again, for the upload of two tiles before, and so is never further ahead than that. Losses go to a ring
+ * on the device, with the record of the first step that was not finite; both are read at the end of a run of steps, as
+ * long as the device needs about a fifth of a second for.
  *
- * A device may refuse memory at any command. What comes before the update writes nothing that a later step reads, so it is run again
- * in smaller tiles; the update itself is issued again. A failure that shows only at a wait leaves nothing on the device to be trusted:
- * the last snapshot is put back, and the steps since then are repeated; where that fails, too, in a context made anew. The contract makes all
- * of it give the same bits. */
-#include "train/noise.h"
+ * A device may refuse memory at any command. What comes before the update writes nothing that a later step reads, so it
+ * is run again in smaller tiles; the update itself is issued again. A failure that shows only at a wait leaves nothing
+ * on the device to be trusted: the last snapshot is put back, and the steps since then are repeated; where that fails,
+ * too, in a context made anew. The contract makes all of it give the same bits. */
 #include "train/feed.h"
+#include "train/noise.h"
 #include "train/schedule.h"
 #include "train/update.h"
 
@@ -92,7 +93,8 @@ static tas_status check_options(const tas_model *model, const tas_data *data, co
     return status ? status : update_check(context, is);
 }
 
-/* A device that breaks its word -------------------------------------------------------------------------------------- */
+/* A device that breaks its word --------------------------------------------------------------------------------------
+ */
 
 /* After a refusal: smaller tiles, and the feed made ready again. TAS_NO_MEMORY where there are none. */
 static tas_status cut_tile(trainer *t)
@@ -130,8 +132,8 @@ static tas_status take_snapshot(trainer *t, uint64_t step)
     return TAS_OK;
 }
 
-/* Puts the snapshot back into memory that is taken anew; where that was of no use, on the device opened anew. The order of its epoch is written
- * by the loop. */
+/* Puts the snapshot back into memory that is taken anew; where that was of no use, on the device opened anew. The order
+ * of its epoch is written by the loop. */
 static tas_status restore(trainer *t, bool anew)
 {
     workspace *w = &t->w;
@@ -149,8 +151,8 @@ static tas_status restore(trainer *t, bool anew)
 /* Not after an attempt to open the device anew that failed. */
 static bool has_parameters(const trainer *t) { return t->model->parameters.cl || t->model->parameters.host; }
 
-/* Whether a failure can be got over: the device's own, a few times in a row. The snapshot is then in place. The second time the context counts
- * as lost. */
+/* Whether a failure can be got over: the device's own, a few times in a row. The snapshot is then in place. The second
+ * time the context counts as lost. */
 static bool recover(trainer *t, tas_status *status)
 {
     while ((*status == TAS_DEVICE_FAILED || *status == TAS_NO_MEMORY) && t->snapshot.taken > 0 &&
@@ -163,7 +165,8 @@ static bool recover(trainer *t, tas_status *status)
     return false;
 }
 
-/* One step ---------------------------------------------------------------------------------------------------------- */
+/* One step ----------------------------------------------------------------------------------------------------------
+ */
 
 /* Of a step, 1 being the first; 0, which updates nothing, is like it. */
 static float lr_of(const trainer *t, uint64_t step) { return schedule_lr(&t->is, step ? step - 1 : 0, t->steps); }
@@ -246,8 +249,8 @@ static tas_status run_list(trainer *t, const op_call *calls, int count, uint32_t
                  : run_calls(&t->w, calls, count, n, first, batch);
 }
 
-/* Sums losses and gradients over the batch that starts at entry `at` of the order, tile after tile. With found (which holds -1), slowly, up
- * to the first tensor that is not finite. */
+/* Sums losses and gradients over the batch that starts at entry `at` of the order, tile after tile. With found (which
+ * holds -1), slowly, up to the first tensor that is not finite. */
 static tas_status run_gradient(trainer *t, uint32_t at, uint32_t batch, int *found)
 {
     workspace *w = &t->w;
@@ -264,7 +267,8 @@ static tas_status run_gradient(trainer *t, uint32_t at, uint32_t batch, int *fou
     return status;
 }
 
-/* The same sums, and what they tell of the noise: of the step's batch, or of a probe, which the step's own sums then write over. */
+/* The same sums, and what they tell of the noise: of the step's batch, or of a probe, which the step's own sums then
+ * write over. */
 static tas_status run_measured(trainer *t, uint32_t step, uint32_t at, uint32_t batch)
 {
     workspace *w = &t->w;
@@ -316,7 +320,8 @@ static tas_status run_step(trainer *t, uint32_t step, uint32_t at, uint32_t batc
     return status;
 }
 
-/* What was not finite ----------------------------------------------------------------------------------------------- */
+/* What was not finite -----------------------------------------------------------------------------------------------
+ */
 
 /* Runs the gradient of a bad step again, slowly, and names the first tensor that is not finite. */
 static tas_status diagnose(trainer *t, uint32_t at, uint32_t batch)
@@ -331,7 +336,8 @@ static tas_status diagnose(trainer *t, uint32_t at, uint32_t batch)
     return status;
 }
 
-/* The loop ---------------------------------------------------------------------------------------------------------- */
+/* The loop ----------------------------------------------------------------------------------------------------------
+ */
 
 /* The entry of its epoch's order with which a step begins, 1 being the first step. */
 static uint32_t place_of(const trainer *t, uint64_t step)
@@ -502,7 +508,8 @@ static tas_status run_loop(trainer *t, uint64_t last)
     return status;
 }
 
-/* An update can overflow though loss and gradient were finite: the next step would show it, and after the last one this. */
+/* An update can overflow though loss and gradient were finite: the next step would show it, and after the last one
+ * this. */
 static tas_status check_weights(trainer *t)
 {
     bool bad = false;

@@ -1,11 +1,13 @@
-/* The update's scalars, with arith.h and with products and quotients of doubles, which IEEE rounds the same everywhere. */
+/* The update's scalars, with arith.h and with products and quotients of doubles, which IEEE rounds the same everywhere.
+ */
 #include "train/update.h"
 
 #include "arith.h"
 #include "ops/adam.h"
 #include "train/schedule.h"
 
-/* 2^-60 at least, as rates: products with them are then safe, and a root of v that became 0 was no more than epsilon. */
+/* 2^-60 at least, as rates: products with them are then safe, and a root of v that became 0 was no more than epsilon.
+ */
 static tas_status check_adam(tas_context *context, const tas_train_options *is)
 {
     const float betas[] = {is->beta1, is->beta2};
@@ -39,8 +41,8 @@ static void set_sgd(const tas_train_options *is, float lr, float count, op_args 
     for (int k = 0; k < 5; k++) args->scalar[k] = scalars[k];
 }
 
-/* 1 / (1 - beta^t), rounded from a double that is off by a factor of 1 + 2^-28 at most: beta^t is off by one of 1 + t 2^-53, which the
- * difference magnifies by beta^t / (1 - beta^t), at most 1 / (t (1 - beta)). */
+/* 1 / (1 - beta^t), rounded from a double that is off by a factor of 1 + 2^-28 at most: beta^t is off by one of 1 + t
+ * 2^-53, which the difference magnifies by beta^t / (1 - beta^t), at most 1 / (t (1 - beta)). */
 static float unbias(float beta, uint64_t t) { return (float)(1 / (1 - power_of((double)beta, t))); }
 
 static void set_adam(const tas_train_options *is, float lr, uint64_t t, float count, op_args *args)

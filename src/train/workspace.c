@@ -99,7 +99,8 @@ static tas_status take_memory(workspace *w)
     return status;
 }
 
-/* A plan that needs clearly less than the one that was refused. The least is tried a few times: it may have been a passing refusal. */
+/* A plan that needs clearly less than the one that was refused. The least is tried a few times: it may have been a
+ * passing refusal. */
 static tas_status plan_less(workspace *w, tas_model *model, const plan_work *work)
 {
     plan_device limits = model_limits(model, 0);

@@ -44,22 +44,24 @@ plan_work work_of(const tas_data *data, bool training, uint32_t batch, uint32_t 
 /* The noise scale is measured, too. examples and tile: of the set, and at most; 0 where there is none. */
 void work_measured(plan_work *work, const tas_network *network, uint64_t examples, uint32_t tile);
 
-/* Plans and takes memory; each part is touched, since drivers allocate lazily. Where the device refuses what it promised, smaller plans are
- * tried; *cut tells that it did, as the log is told. */
+/* Plans and takes memory; each part is touched, since drivers allocate lazily. Where the device refuses what it
+ * promised, smaller plans are tried; *cut tells that it did, as the log is told. */
 tas_status workspace_open(workspace *w, tas_model *model, const plan_work *work, uint64_t budget, bool *cut);
 
-/* Smaller tiles, after a refusal: gives back all that grows with the tile, and takes less. The sums over the batch, the optimiser's state
- * and the ring of losses stay. TAS_NO_MEMORY where there is no smaller plan. */
+/* Smaller tiles, after a refusal: gives back all that grows with the tile, and takes less. The sums over the batch, the
+ * optimiser's state and the ring of losses stay. TAS_NO_MEMORY where there is no smaller plan. */
 tas_status workspace_cut(workspace *w, tas_model *model, const plan_work *work);
-/* All of it anew, after a failure that left nothing on the device to be trusted. The model's parameters are the caller's to write. */
+/* All of it anew, after a failure that left nothing on the device to be trusted. The model's parameters are the
+ * caller's to write. */
 tas_status workspace_renew(workspace *w, tas_model *model, const plan_work *work);
 /* The same in a device that was opened anew (model_renew). */
 tas_status workspace_revive(workspace *w, tas_model *model, const plan_work *work);
 void workspace_close(workspace *w);
 
-/* Whether work that changes nothing is begun again after that failure, which the device met with such a tile (0: it did not come to one): in
- * smaller ones, as *work then asks, and a few times more in tiles of one example, which may have met a passing refusal. Once, where the device
- * fails again or not even gives memory, on the device opened anew, if the host has the parameters (model_keep). */
+/* Whether work that changes nothing is begun again after that failure, which the device met with such a tile (0: it did
+ * not come to one): in smaller ones, as *work then asks, and a few times more in tiles of one example, which may have
+ * met a passing refusal. Once, where the device fails again or not even gives memory, on the device opened anew, if the
+ * host has the parameters (model_keep). */
 typedef struct work_tries {
     int at_one, failures; /* {0} at first */
     bool renewed;

@@ -76,7 +76,8 @@ typedef struct banded {
     mem whole, slice;
 } banded;
 
-/* Pads of parameters hold 0. Lanes past the last example may hold anything: NaN here, so that none gets into a result. */
+/* Pads of parameters hold 0. Lanes past the last example may hold anything: NaN here, so that none gets into a result.
+ */
 static void pack_operand(layout matrix, op_hold hold, const float *canonical, float *packed)
 {
     layout_pack(matrix, canonical, packed);

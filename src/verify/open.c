@@ -1,8 +1,8 @@
 /* Opening a device: which one is meant, and the self-test that a device must pass before its first use. */
 #include "verify/verify.h"
 
-#include "device/select.h"
 #include "device/opencl/launchers/clblast.h"
+#include "device/select.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
-/* Holds a provider's dense products against a double-precision oracle. The bound of one element: u (4 + 2 sqrt K) S + FLT_MIN
- * with u = 2^-24, K the length of its sum, S the sum of the magnitudes of what is summed. Integer-valued products must be
- * exact. */
+/* Holds a provider's dense products against a double-precision oracle. The bound of one element: u (4 + 2 sqrt K) S +
+ * FLT_MIN with u = 2^-24, K the length of its sum, S the sum of the magnitudes of what is summed. Integer-valued
+ * products must be exact. */
 #include "verify/verify.h"
 
 #include "device/opencl/launchers/clblast.h"
@@ -53,8 +53,8 @@ static const struct product_test {
     {OP_DENSE_BACKWARD_WEIGHTS, 2, weights_element},
 };
 
-/* The error in units of the bound; NaN and infinity must match (0 or HUGE_VAL). Where finite values come near the end of
- * float's range, the order of the sum decides what comes out, and nothing is asked. */
+/* The error in units of the bound; NaN and infinity must match (0 or HUGE_VAL). Where finite values come near the end
+ * of float's range, the order of the sum decides what comes out, and nothing is asked. */
 static double error_of(element e, float got)
 {
     double sum = e.start ? *e.start : 0, size = isfinite(sum) ? fabs(sum) : 0;
@@ -127,8 +127,8 @@ static void make_integers(test_case *c, uint64_t seed)
     }
 }
 
-/* One drawn case, with its own values and with integers. Sums of weights' gradients are asked for a whole batch, and every
- * second time for a later tile that is added to the total: granules are not followed. */
+/* One drawn case, with its own values and with integers. Sums of weights' gradients are asked for a whole batch, and
+ * every second time for a later tile that is added to the total: granules are not followed. */
 static tas_status drawn_case(tas_device *fast, const struct product_test *t, uint64_t seed, uint32_t number,
                              tas_verify_row *row, char *text, size_t bytes)
 {
@@ -144,7 +144,8 @@ static tas_status drawn_case(tas_device *fast, const struct product_test *t, uin
     return status;
 }
 
-/* A shape beyond those that are drawn, for the provider's kernel for large products; filled with integers, or around 1. */
+/* A shape beyond those that are drawn, for the provider's kernel for large products; filled with integers, or around 1.
+ */
 static tas_status large_case(tas_device *fast, const struct product_test *t, uint64_t seed, uint32_t edge, int shape,
                              tas_verify_row *row, char *text, size_t bytes)
 {

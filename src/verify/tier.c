@@ -1,8 +1,9 @@
-/* What is remembered of devices: a line in a small file a device and driver, valid for these kernels and this contract. */
+/* What is remembered of devices: a line in a small file a device and driver, valid for these kernels and this contract.
+ */
 #include "verify/verify.h"
 
-#include "device/opencl/sources.h"
 #include "base/digest.h"
+#include "device/opencl/sources.h"
 
 #include <stdlib.h>
 #include <string.h>

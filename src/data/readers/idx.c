@@ -6,8 +6,8 @@
  *     4 bytes    each dimension
  *     elements   row-major
  *
- * A header is believed only as far as the file bears it out: a plain file's size must be what the header says, before it
- * is mapped or read, and what comes out of gzip is read into memory that grows with it. */
+ * A header is believed only as far as the file bears it out: a plain file's size must be what the header says, before
+ * it is mapped or read, and what comes out of gzip is read into memory that grows with it. */
 #include "data/dataset.h"
 
 #include <errno.h>

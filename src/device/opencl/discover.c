@@ -1,6 +1,6 @@
 /* What OpenCL devices there are, and what their drivers say of them. */
-#include "device/select.h"
 #include "device/opencl/opencl.h"
+#include "device/select.h"
 
 #include <stdarg.h>
 #include <stddef.h>

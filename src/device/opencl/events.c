@@ -1,5 +1,5 @@
-/* Commands' events, which drivers leak or run out of: none is made unless the device is profiled, and then a few thousand are
- * held at most. */
+/* Commands' events, which drivers leak or run out of: none is made unless the device is profiled, and then a few
+ * thousand are held at most. */
 #include "device/opencl/opencl.h"
 #include "device/profile.h"
 
@@ -48,8 +48,8 @@ static void take_events(tas_device *device, int count)
     memmove(e->held, e->held + count, (size_t)e->count * sizeof *e->held);
 }
 
-/* The younger half stays, so that the device has work meanwhile. What this wait says of a command that went wrong is kept for
- * the caller's next wait: to fail here would be to say that the latest command was refused. */
+/* The younger half stays, so that the device has work meanwhile. What this wait says of a command that went wrong is
+ * kept for the caller's next wait: to fail here would be to say that the latest command was refused. */
 static void make_room(tas_device *device)
 {
     struct cl_device *cl = device->cl;

@@ -181,7 +181,8 @@ static void close_context(struct cl_device *cl)
     cl->context = NULL;
 }
 
-/* The old one goes first: what it still holds of the device's memory may be wanted. Kernels come back as they are asked for. */
+/* The old one goes first: what it still holds of the device's memory may be wanted. Kernels come back as they are asked
+ * for. */
 static tas_status renew_context(tas_device *device)
 {
     close_context(device->cl);
@@ -245,8 +246,8 @@ static tas_status group_fits(tas_device *device, cl_kernel kernel, bool *fits)
     return TAS_OK;
 }
 
-/* A driver may report a limit on groups that a kernel does not have, or the other way round: so the kernels with barriers
- * are asked. */
+/* A driver may report a limit on groups that a kernel does not have, or the other way round: so the kernels with
+ * barriers are asked. */
 static tas_status choose_group(tas_device *device)
 {
     struct cl_device *cl = device->cl;

@@ -41,8 +41,8 @@ struct cl_device {
     bool slow_binaries; /* the driver takes too long to hand out a binary for that to be worth it */
     bool cache_all;     /* for tests: cache whatever it costs */
     void *providers;    /* CLBlast's state (clblast.c), NULL until asked for */
-    /* events.c: of commands that are timed, NULL unless the device is profiled; and what a wait for them told, with which the
-     * next wait fails. */
+    /* events.c: of commands that are timed, NULL unless the device is profiled; and what a wait for them told, with
+     * which the next wait fails. */
     struct cl_events *events;
     cl_int late_error;
 };
@@ -80,9 +80,9 @@ typedef struct cl_range {
 
 tas_status cl_launch(tas_device *device, cl_kernel kernel, cl_range range, int count, const cl_arg *args);
 
-/* events.c: commands are asked for an event while the device is profiled. cl_ask_event() is the last argument of an enqueue,
- * and where that is not NULL and the command was accepted, cl_keep_event() takes the event over. That of a stream stays its
- * caller's. */
+/* events.c: commands are asked for an event while the device is profiled. cl_ask_event() is the last argument of an
+ * enqueue, and where that is not NULL and the command was accepted, cl_keep_event() takes the event over. That of a
+ * stream stays its caller's. */
 static inline cl_event *cl_ask_event(const struct cl_device *cl, cl_event *event) { return cl->events ? event : NULL; }
 void cl_keep_event(tas_device *device, cl_event event, const char *name, uint64_t bytes);
 void cl_keep_stream(tas_device *device, cl_event event, uint64_t bytes);
@@ -99,8 +99,8 @@ static inline cl_range cl_line(size_t group, size_t items)
     return (cl_range){.global = {(items + group - 1) / group * group, 1, 1}, .local = {group, 1, 1}};
 }
 
-/* The launch of a kernel over single elements: -D GROUP work-items a group, each with -D RUN neighbours. Processors take long
- * runs, which compilers vectorise; elsewhere a run is 1, so that neighbours read neighbours. */
+/* The launch of a kernel over single elements: -D GROUP work-items a group, each with -D RUN neighbours. Processors
+ * take long runs, which compilers vectorise; elsewhere a run is 1, so that neighbours read neighbours. */
 enum { CPU_RUN = 1024 };
 static inline cl_range cl_elements(const struct cl_device *cl, size_t count)
 {

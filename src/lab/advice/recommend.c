@@ -285,14 +285,16 @@ static void find_decision(const work *w, int chosen, int best)
         out->decided = by_verdict[out->twice.verdict];
 }
 
-/* Whether half or twice the choice, which nobody measured, is expected to be better than the best row by more than 5 %. */
+/* Whether half or twice the choice, which nobody measured, is expected to be better than the best row by more than 5 %.
+ */
 static bool promises(const work *w, const recommend_side *side, int chosen, int best)
 {
     const double times = w->in->goal == GOAL_TIME ? side->seconds : w->in->goal == GOAL_EXAMPLES ? side->examples : NAN;
     return side->verdict == VERDICT_NOT_MEASURED && log(times) + w->cost[chosen] < w->cost[best] - NEAR;
 }
 
-/* What is to be measured yet: in a gap between the rows, or beyond the smallest or the largest that reached the target. */
+/* What is to be measured yet: in a gap between the rows, or beyond the smallest or the largest that reached the target.
+ */
 static void find_gap(const work *w, int chosen, int best)
 {
     recommendation *out = w->out;

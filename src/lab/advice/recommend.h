@@ -10,11 +10,11 @@
  *
  * A row that the goal would take may be refused: it did not converge or reach the target; it wants more memory than
  * allowed; it is above the user's limit, or above a tenth of the data set; it takes too many times the fewest
- * possible examples; its validation loss is worse than the best row's by 1 % at least, and beyond the paired interval over seeds. (Never
- * the gap between training and validation: that favours the row that is trained less. And, unless accuracy is the goal, not the lowest loss
- * of each run, which is against the row that is trained less: but the loss at equal training loss. See facts.c.) A refusal "decides" where it
- * costs 5 % or more. Figures should come from fresh seeds: those on which a rate was found the best of a grid
- * promise 3 to 9 % too much. */
+ * possible examples; its validation loss is worse than the best row's by 1 % at least, and beyond the paired interval
+ * over seeds. (Never the gap between training and validation: that favours the row that is trained less. And, unless
+ * accuracy is the goal, not the lowest loss of each run, which is against the row that is trained less: but the loss at
+ * equal training loss. See facts.c.) A refusal "decides" where it costs 5 % or more. Figures should come from fresh
+ * seeds: those on which a rate was found the best of a grid promise 3 to 9 % too much. */
 #ifndef RECOMMEND_H
 #define RECOMMEND_H
 
@@ -131,11 +131,11 @@ typedef struct recommend_side {
 
 typedef struct recommendation {
     uint64_t batch, range_low, range_high;
-    double lr; /* NaN: not known; of a default, that of 64 alone */
-    int row;   /* -1: it was not measured, but interpolated, or is the default */
-    uint64_t
-        measure; /* half or twice the batch, where it was not measured and is expected to be better by more than 5 %; 0 */
-    bool edge;   /* it lies beyond all that was measured: the curve goes on falling there */
+    double lr;        /* NaN: not known; of a default, that of 64 alone */
+    int row;          /* -1: it was not measured, but interpolated, or is the default */
+    uint64_t measure; /* half or twice the batch, where it was not measured and is expected to be better by more than 5
+                         %; 0 */
+    bool edge;        /* it lies beyond all that was measured: the curve goes on falling there */
     recommend_decision decided;
     int decider; /* the row whose refusal decided; -1: none */
     recommend_unknown unknown;

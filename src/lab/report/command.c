@@ -34,13 +34,15 @@ static void add_optimizer(buffer *out, const tas_train_options *is, const tas_tr
     if (is->weight_decay != plain->weight_decay) add_float(out, "--weight-decay", is->weight_decay);
 }
 
-/* How long the command trains: `steps`, or where they are 0 `epochs`; 0: as it does without being told, which is one. */
+/* How long the command trains: `steps`, or where they are 0 `epochs`; 0: as it does without being told, which is one.
+ */
 typedef struct course {
     uint64_t steps, epochs, warmup;
 } course;
 
-/* Whole epochs, enough for the steps to the target. The length of the sweep's runs where the rate's course ends with the run, or its warm-up would
- * not fit. A sweep's steps of warm-up and decay are those of a batch of base_batch, and a warm-up is cut to the run, as trial_options() does. */
+/* Whole epochs, enough for the steps to the target. The length of the sweep's runs where the rate's course ends with
+ * the run, or its warm-up would not fit. A sweep's steps of warm-up and decay are those of a batch of base_batch, and a
+ * warm-up is cut to the run, as trial_options() does. */
 static course course_of(const tas_sweep *sweep)
 {
     const recommendation *r = &sweep->advice;

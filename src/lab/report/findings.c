@@ -1,8 +1,9 @@
-/* Claims about speed, memory, convergence and loss, held against a sweep's figures; frozen_findings.c has those about the gradient. */
+/* Claims about speed, memory, convergence and loss, held against a sweep's figures; frozen_findings.c has those about
+ * the gradient. */
 #include "lab/report/findings.h"
 
-#include "stats/distributions.h"
 #include "base/format.h"
+#include "stats/distributions.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -58,7 +59,8 @@ static bool list_outcome(writer *w, const tas_sweep *sweep, row_outcome outcome,
     return found > 0;
 }
 
-/* Speed ------------------------------------------------------------------------------------------------------------- */
+/* Speed -------------------------------------------------------------------------------------------------------------
+ */
 
 static bool is_timed(const sweep_batch *b) { return above_0(b->examples_per_s); }
 
@@ -93,7 +95,8 @@ void find_speed(const tas_sweep *sweep, finding *out)
     say(&w, ".");
 }
 
-/* Memory ------------------------------------------------------------------------------------------------------------ */
+/* Memory ------------------------------------------------------------------------------------------------------------
+ */
 
 static uint64_t memory_of(const sweep_batch *b) { return b->memory_used ? b->memory_used : b->memory_forecast; }
 static bool has_memory(const sweep_batch *b) { return b->outcome != ROW_OVER_BUDGET && memory_of(b) > 0; }
@@ -168,7 +171,8 @@ void find_memory(const tas_sweep *sweep, finding *out)
     say_elsewhere(&w, sweep);
 }
 
-/* Convergence ------------------------------------------------------------------------------------------------------- */
+/* Convergence -------------------------------------------------------------------------------------------------------
+ */
 
 static bool has_reached(const sweep_batch *b)
 {
@@ -234,7 +238,8 @@ void find_convergence(const tas_sweep *sweep, finding *out)
     say_hyperbola(&w, &sweep->advice.curve);
 }
 
-/* Loss and gap ------------------------------------------------------------------------------------------------------ */
+/* Loss and gap ------------------------------------------------------------------------------------------------------
+ */
 
 static bool has_loss(const sweep_batch *b) { return mean_known(&b->best_loss); }
 static bool has_gap_at_loss(const sweep_batch *b) { return mean_known(&b->gap_equal_loss); }
@@ -309,7 +314,8 @@ void find_overfitting(const tas_sweep *sweep, finding *out)
     }
 }
 
-/* A good start ------------------------------------------------------------------------------------------------------ */
+/* A good start ------------------------------------------------------------------------------------------------------
+ */
 
 /* The least time to the target among the batches from low to high that reached it; NaN: none is known. */
 static double least_time(const tas_sweep *sweep, uint64_t low, uint64_t high, int *where)

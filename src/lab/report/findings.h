@@ -1,5 +1,6 @@
-/* What is commonly claimed about the batch size, and what a sweep saw of it: sentences made of figures. Pure. The claims are those that people
- * repeat; a claim that was not tested by the figures is "not known", and an interval that holds 0 is "no difference seen". */
+/* What is commonly claimed about the batch size, and what a sweep saw of it: sentences made of figures. Pure. The
+ * claims are those that people repeat; a claim that was not tested by the figures is "not known", and an interval that
+ * holds 0 is "no difference seen". */
 #ifndef FINDINGS_H
 #define FINDINGS_H
 
@@ -44,14 +45,15 @@ const char *finding_words(finding_verdict verdict);
 /* A mean of no seed is none, whatever stands in it. */
 static inline bool mean_known(const sweep_mean *m) { return m->seeds > 0 && isfinite(m->value); }
 
-/* b less a, two means over seeds, with the half of its 95 % interval (Welch's t, for seeds are not paired here). False where one is not known,
- * or has fewer than two seeds. */
+/* b less a, two means over seeds, with the half of its 95 % interval (Welch's t, for seeds are not paired here). False
+ * where one is not known, or has fewer than two seeds. */
 typedef struct difference {
     double value, reach;
 } difference;
 bool compare_means(const sweep_mean *a, const sweep_mean *b, difference *out);
 
-/* The smallest and the largest batch of which `knows` holds; false where there are fewer than two. Batches need not be in order. */
+/* The smallest and the largest batch of which `knows` holds; false where there are fewer than two. Batches need not be
+ * in order. */
 bool find_ends(const tas_sweep *sweep, bool (*knows)(const sweep_batch *), int *small, int *large);
 
 #endif

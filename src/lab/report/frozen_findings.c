@@ -1,4 +1,5 @@
-/* Claims about the gradient and the weights, held against what was measured at weights that stand still and late in the runs. */
+/* Claims about the gradient and the weights, held against what was measured at weights that stand still and late in the
+ * runs. */
 #include "lab/report/findings.h"
 
 #include "base/format.h"
@@ -123,7 +124,8 @@ void find_variance(const tas_sweep *sweep, finding *out) { find_frozen(sweep, &m
 void find_gradient(const tas_sweep *sweep, finding *out) { find_frozen(sweep, &measures[1], out); }
 void find_cost(const tas_sweep *sweep, finding *out) { find_frozen(sweep, &measures[2], out); }
 
-/* The noise scale --------------------------------------------------------------------------------------------------- */
+/* The noise scale ---------------------------------------------------------------------------------------------------
+ */
 
 static bool is_known(const noise_answer *n) { return n->state != NOISE_UNKNOWN && isfinite(n->low); }
 
@@ -212,7 +214,8 @@ void find_noise(const tas_sweep *sweep, finding *out)
     say_critical(&w, sweep, b);
 }
 
-/* The weights ------------------------------------------------------------------------------------------------------- */
+/* The weights -------------------------------------------------------------------------------------------------------
+ */
 
 static bool fluctuates(const sweep_batch *b) { return mean_known(&b->fluctuation); }
 static bool is_spread(const sweep_batch *b) { return mean_known(&b->seed_spread); }

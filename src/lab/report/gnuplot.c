@@ -18,7 +18,8 @@ extern char **environ;
 static const double PATIENCE = 30; /* seconds; a plot takes about 0.05 */
 static const char what_to_do[] = "it draws the report's plots; on Debian: apt install gnuplot-nox";
 
-/* The child --------------------------------------------------------------------------------------------------------- */
+/* The child ---------------------------------------------------------------------------------------------------------
+ */
 
 /* Our ends of what it reads, prints and complains on; -1: closed. */
 typedef struct child {
@@ -164,7 +165,8 @@ static bool finish(child *c, bool patient)
     return patient && (ended < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 0));
 }
 
-/* The last line that says what is wrong, without gnuplot's picture of where in the script it is; warnings come before it. */
+/* The last line that says what is wrong, without gnuplot's picture of where in the script it is; warnings come before
+ * it. */
 static void one_line(const buffer *complaints, char *line, size_t bytes)
 {
     const char *at = complaints->text ? complaints->text : "", *told = NULL;
@@ -192,7 +194,8 @@ tas_status gnuplot_run(tas_context *context, const char *script, buffer *out)
     return TAS_OK;
 }
 
-/* Pictures ---------------------------------------------------------------------------------------------------------- */
+/* Pictures ----------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct span {
     const char *text;

@@ -1,4 +1,5 @@
-/* Plots: scripts for gnuplot, and tables. gnuplot's own scales are not used: their labels collide, and have exponents. */
+/* Plots: scripts for gnuplot, and tables. gnuplot's own scales are not used: their labels collide, and have exponents.
+ */
 #include "lab/report/plot.h"
 
 #include "base/format.h"
@@ -10,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Okabe and Ito's colours that are told apart by those who see fewer, at a contrast of 3 or more on black and on white; and gnuplot's marks. */
+/* Okabe and Ito's colours that are told apart by those who see fewer, at a contrast of 3 or more on black and on white;
+ * and gnuplot's marks. */
 static const struct look {
     const char *colour;
     int mark;
@@ -52,7 +54,8 @@ int plot_measured(const plot *p)
     return points;
 }
 
-/* Scales ------------------------------------------------------------------------------------------------------------ */
+/* Scales ------------------------------------------------------------------------------------------------------------
+ */
 
 plot_label plot_number(double value)
 {
@@ -223,7 +226,8 @@ static void batch_tics(buffer *out, const plot *p, const scale *s)
     free(x);
 }
 
-/* The script -------------------------------------------------------------------------------------------------------- */
+/* The script --------------------------------------------------------------------------------------------------------
+ */
 
 static bool has_interval(const plot_series *s)
 {
@@ -327,7 +331,8 @@ void plot_script(const plot *p, buffer *out)
     buffer_print(out, "\n");
 }
 
-/* The table --------------------------------------------------------------------------------------------------------- */
+/* The table ---------------------------------------------------------------------------------------------------------
+ */
 
 static int find_x(const plot_series *s, double x)
 {

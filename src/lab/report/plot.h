@@ -8,7 +8,11 @@
 
 enum { PLOT_SERIES = 8, PLOT_POINTS = 512, PLOT_NAME = 64, PLOT_LOOKS = 5 };
 
-typedef enum plot_style { PLOT_MARKS, PLOT_CURVE, PLOT_JOINED } plot_style; /* measured; a formula's; measured, over time */
+typedef enum plot_style {
+    PLOT_MARKS,
+    PLOT_CURVE,
+    PLOT_JOINED
+} plot_style; /* measured; a formula's; measured, over time */
 
 typedef struct plot_series {
     char name[PLOT_NAME];
@@ -22,14 +26,14 @@ typedef struct plot_series {
 typedef struct plot {
     const char *id, *title; /* the id is a word */
     const char *x_label, *y_label;
-    bool batches;                 /* x is the batch, on a scale of powers of two; else it starts at 0 */
-    bool log_x;                   /* else, on a scale of powers of ten */
-    bool log_y, zero;             /* zero: the y axis reaches it */
-    bool signs;                   /* what is shown may be negative */
-    bool apart;                   /* marks of different series stand a little beside their batch, so that all are seen */
-    double most;                  /* y goes no further: 1 for a cosine; 0: as far as it wants */
-    double band_low, band_high;   /* of x, shaded; 0: none */
-    double line;                  /* of x, drawn; 0: none */
+    bool batches;               /* x is the batch, on a scale of powers of two; else it starts at 0 */
+    bool log_x;                 /* else, on a scale of powers of ten */
+    bool log_y, zero;           /* zero: the y axis reaches it */
+    bool signs;                 /* what is shown may be negative */
+    bool apart;                 /* marks of different series stand a little beside their batch, so that all are seen */
+    double most;                /* y goes no further: 1 for a cosine; 0: as far as it wants */
+    double band_low, band_high; /* of x, shaded; 0: none */
+    double line;                /* of x, drawn; 0: none */
     int count;
     plot_series series[PLOT_SERIES];
 } plot;
@@ -38,8 +42,8 @@ typedef struct plot {
 plot_series *plot_add(plot *p, plot_style style, int look, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Adds a point; one without a finite y (or above 0, on a logarithmic scale) is left out, but for "at least": low finite and high INFINITY.
- * low and high NaN: no interval. */
+/* Adds a point; one without a finite y (or above 0, on a logarithmic scale) is left out, but for "at least": low finite
+ * and high INFINITY. low and high NaN: no interval. */
 void plot_point(plot_series *s, double x, double y, double low, double high);
 
 /* Points in all that were measured: 0, and there is nothing to draw. */

@@ -57,7 +57,8 @@ static void add_mean(plot_series *s, uint64_t batch, const sweep_mean *m, bool g
                geometric ? m->value * exp(reach) : m->value + reach);
 }
 
-/* Speed and memory -------------------------------------------------------------------------------------------------- */
+/* Speed and memory --------------------------------------------------------------------------------------------------
+ */
 
 static double speed_at(const void *time, double batch) { return batch / fit_seconds(time, batch); }
 
@@ -87,7 +88,8 @@ void plot_memory(const tas_sweep *sweep, plot *out)
     }
 }
 
-/* At frozen weights ------------------------------------------------------------------------------------------------- */
+/* At frozen weights -------------------------------------------------------------------------------------------------
+ */
 
 typedef struct frozen_view {
     double (*value)(const frozen_facts *), (*error)(const frozen_facts *), (*expected)(const frozen_facts *);
@@ -155,7 +157,8 @@ void plot_cost(const tas_sweep *sweep, plot *out)
     add_frozen(sweep, &view, out);
 }
 
-/* The noise scale over training ------------------------------------------------------------------------------------- */
+/* The noise scale over training -------------------------------------------------------------------------------------
+ */
 
 static bool has_windows(const sweep_batch *b)
 {
@@ -200,7 +203,8 @@ void plot_noise(const tas_sweep *sweep, plot *out)
     }
 }
 
-/* What depends on the batch: means over seeds ----------------------------------------------------------------------- */
+/* What depends on the batch: means over seeds -----------------------------------------------------------------------
+ */
 
 static void add_means(const tas_sweep *sweep, plot_series *s, const sweep_mean *(*of)(const sweep_batch *),
                       bool geometric)

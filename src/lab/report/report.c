@@ -1,9 +1,9 @@
 /* The report: one page, self-contained, without scripts. */
 #include "lab/report/report.h"
 
+#include "base/format.h"
 #include "lab/report/findings.h"
 #include "lab/report/gnuplot.h"
-#include "base/format.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -15,7 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The first screen -------------------------------------------------------------------------------------------------- */
+/* The first screen --------------------------------------------------------------------------------------------------
+ */
 
 static void open_card(buffer *page, const char *name) { buffer_print(page, "<div><dt>%s</dt><dd>", name); }
 static void close_card(buffer *page) { buffer_print(page, "</dd></div>\n"); }
@@ -135,8 +136,8 @@ static void add_paragraph(const char *class, const char *text, buffer *page)
     buffer_print(page, "</p>");
 }
 
-/* Folded, so that the table stays on the first screen. On paper nothing can be unfolded, and not each browser lets a style do it: there it stands
- * a second time. */
+/* Folded, so that the table stays on the first screen. On paper nothing can be unfolded, and not each browser lets a
+ * style do it: there it stands a second time. */
 static void add_reason(const tas_sweep *sweep, buffer *page)
 {
     if (!*sweep->reason) return;
@@ -168,7 +169,8 @@ static void add_advice(const tas_sweep *sweep, buffer *page)
     buffer_print(page, "</section>\n");
 }
 
-/* Claims and plots -------------------------------------------------------------------------------------------------- */
+/* Claims and plots --------------------------------------------------------------------------------------------------
+ */
 
 typedef struct section {
     const char *heading;
@@ -253,7 +255,8 @@ static tas_status add_section(const tas_sweep *sweep, const section *s, plot *p,
     return status;
 }
 
-/* The page ---------------------------------------------------------------------------------------------------------- */
+/* The page ----------------------------------------------------------------------------------------------------------
+ */
 
 static void add_date(buffer *page)
 {
@@ -312,7 +315,8 @@ tas_status tas_sweep_report(const tas_sweep *sweep, const char *file)
     return status;
 }
 
-/* Before the work --------------------------------------------------------------------------------------------------- */
+/* Before the work ---------------------------------------------------------------------------------------------------
+ */
 
 static tas_status check_folder(tas_context *context, const char *file)
 {
@@ -331,7 +335,8 @@ static tas_status check_folder(tas_context *context, const char *file)
     return status;
 }
 
-/* A file is begun and taken away again: that asks the system all at once about permission, room and read-only mounts. */
+/* A file is begun and taken away again: that asks the system all at once about permission, room and read-only mounts.
+ */
 tas_status tas_report_check(tas_context *context, const char *file)
 {
     entry_state saved;

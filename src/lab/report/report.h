@@ -1,4 +1,5 @@
-/* A sweep as a page: what its parts give each other. report.c writes the page, report_plots.c fills the plots, findings.h has the sentences. */
+/* A sweep as a page: what its parts give each other. report.c writes the page, report_plots.c fills the plots,
+ * findings.h has the sentences. */
 #ifndef REPORT_H
 #define REPORT_H
 
@@ -26,9 +27,9 @@ void report_order(const tas_sweep *sweep, int order[SWEEP_BATCHES]);
 void report_command(const tas_sweep *sweep, buffer *out);
 
 /* report_table.c */
-void report_batches(const tas_sweep *sweep, buffer *page);   /* a row a batch */
+void report_batches(const tas_sweep *sweep, buffer *page);    /* a row a batch */
 void report_unmeasured(const tas_sweep *sweep, buffer *page); /* what is missing, and why */
-void report_protocol(const tas_sweep *sweep, buffer *page);  /* how it was measured */
+void report_protocol(const tas_sweep *sweep, buffer *page);   /* how it was measured */
 
 /* The whole page. */
 tas_status report_page(const tas_sweep *sweep, buffer *page);

@@ -1,15 +1,16 @@
 /* The report's table, what was not measured, and how the rest was. */
 #include "lab/report/report.h"
 
-#include "lab/report/findings.h"
 #include "base/format.h"
+#include "lab/report/findings.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* The table --------------------------------------------------------------------------------------------------------- */
+/* The table ---------------------------------------------------------------------------------------------------------
+ */
 
 static void open_cell(buffer *page, const char *unit)
 {
@@ -167,7 +168,8 @@ void report_batches(const tas_sweep *sweep, buffer *page)
                  accuracy ? " and accuracy are" : " is");
 }
 
-/* What is missing --------------------------------------------------------------------------------------------------- */
+/* What is missing ---------------------------------------------------------------------------------------------------
+ */
 
 static void open_item(buffer *page) { buffer_print(page, "<li>"); }
 static void close_item(buffer *page) { buffer_print(page, "</li>\n"); }
@@ -261,7 +263,8 @@ void report_unmeasured(const tas_sweep *sweep, buffer *page)
     buffer_print(page, "</ul>\n");
 }
 
-/* How it was measured ----------------------------------------------------------------------------------------------- */
+/* How it was measured -----------------------------------------------------------------------------------------------
+ */
 
 static void open_fact(buffer *page, const char *name) { buffer_print(page, "<div><dt>%s</dt><dd>", name); }
 static void close_fact(buffer *page) { buffer_print(page, "</dd></div>\n"); }

@@ -1,6 +1,7 @@
-/* What follows from a sweep's runs: each batch's figures, where the gaps are compared, the fits, the recommendation. Pure. */
-#include "stats/distributions.h"
+/* What follows from a sweep's runs: each batch's figures, where the gaps are compared, the fits, the recommendation.
+ * Pure. */
 #include "lab/sweep/sweep.h"
+#include "stats/distributions.h"
 
 #include <math.h>
 #include <string.h>
@@ -26,7 +27,8 @@ static figure_runs runs_of(const tas_sweep *s, const sweep_batch *b)
     return out;
 }
 
-/* Looks along a run ------------------------------------------------------------------------------------------------- */
+/* Looks along a run -------------------------------------------------------------------------------------------------
+ */
 
 static bool whole(const sweep_point *p) { return isfinite(p->train_loss) && isfinite(p->loss); }
 
@@ -87,7 +89,8 @@ static const sweep_point *last_point(const sweep_run *run)
     return NULL;
 }
 
-/* Means over seeds -------------------------------------------------------------------------------------------------- */
+/* Means over seeds --------------------------------------------------------------------------------------------------
+ */
 
 static void add(sweep_mean *m, double x) /* until mean_end() spread holds the squares about the mean */
 {
@@ -110,7 +113,8 @@ static void mean_end_log(sweep_mean *m)
     m->value = exp(m->value);
 }
 
-/* One batch --------------------------------------------------------------------------------------------------------- */
+/* One batch ---------------------------------------------------------------------------------------------------------
+ */
 
 static void find_outcome(sweep_batch *b, const figure_runs *runs)
 {
@@ -200,7 +204,8 @@ static void find_noise(sweep_batch *b, const figure_runs *runs)
     }
 }
 
-/* Gaps: where all batches can be compared --------------------------------------------------------------------------- */
+/* Gaps: where all batches can be compared ---------------------------------------------------------------------------
+ */
 
 static void find_levels(tas_sweep *s)
 {
@@ -239,10 +244,11 @@ static void find_gaps(const tas_sweep *s, sweep_batch *b)
     for (size_t i = 0; i < sizeof means / sizeof *means; i++) mean_end(means[i]);
 }
 
-/* The validation loss by which batches are compared: that at equal training loss, at the lowest which all runs came to. The lowest of a run would
- * not do. Runs go on to equal epochs at least, at which a large batch is merely less trained (batch-size.md: 0.347 at B = 64 and 0.412 at 1024, with
- * the same gap at equal training loss), so that the goal's own answer, the least time to the target, would be refused for how far its run went; and
- * a brief sweep's runs end at the target, where all their lowest losses are the target. Where accuracy is the goal it is the lowest. */
+/* The validation loss by which batches are compared: that at equal training loss, at the lowest which all runs came to.
+ * The lowest of a run would not do. Runs go on to equal epochs at least, at which a large batch is merely less trained
+ * (batch-size.md: 0.347 at B = 64 and 0.412 at 1024, with the same gap at equal training loss), so that the goal's own
+ * answer, the least time to the target, would be refused for how far its run went; and a brief sweep's runs end at the
+ * target, where all their lowest losses are the target. Where accuracy is the goal it is the lowest. */
 static double loss_to_compare(const tas_sweep *s, const sweep_run *r)
 {
     double best = NAN;
@@ -283,7 +289,8 @@ static void compare_losses(const tas_sweep *s, sweep_batch *b, const sweep_batch
     if (compare_paired(x, y, seeds, &p)) b->worse_low = p.low, b->worse_high = p.high;
 }
 
-/* The recommendation ------------------------------------------------------------------------------------------------ */
+/* The recommendation ------------------------------------------------------------------------------------------------
+ */
 
 static void fill_row(const tas_sweep *s, const sweep_batch *b, recommend_row *row)
 {

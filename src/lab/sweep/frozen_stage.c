@@ -128,7 +128,8 @@ static tas_status freeze(lab *l, const sweep_run *r, const uint64_t *steps, floa
     return status;
 }
 
-/* What is left out here is left out for all batches alike, or told by name: s->short_of_time is for batches and seeds. */
+/* What is left out here is left out for all batches alike, or told by name: s->short_of_time is for batches and seeds.
+ */
 static void leave_out(lab *l, const char *what)
 {
     writer out = {l->sweep->left_out, sizeof l->sweep->left_out, strlen(l->sweep->left_out)};
@@ -164,7 +165,8 @@ tas_status lab_measure(lab *l)
     return TAS_OK;
 }
 
-/* The test set ------------------------------------------------------------------------------------------------------- */
+/* The test set -------------------------------------------------------------------------------------------------------
+ */
 
 static tas_status test_batch(lab *l, tas_model *model, int i)
 {
@@ -211,7 +213,8 @@ static void say_untested(lab *l, const bool *untested)
     if (any) leave_out(l, text);
 }
 
-/* An evaluation cannot be cut off: what is recommended is tested in any case, which time is kept for, and others where there is time. */
+/* An evaluation cannot be cut off: what is recommended is tested in any case, which time is kept for, and others where
+ * there is time. */
 tas_status lab_test(lab *l)
 {
     tas_sweep *s = l->sweep;

@@ -1,6 +1,7 @@
-/* Variance and precision of a batch's gradient, measured at weights that stand still: batches of each size are drawn independently of each
- * other, each without replacement, and held against the gradient G of the whole set of N examples. A finite population, so that what is to be
- * expected is exact (Cochran, Sampling Techniques, 2.5), S and the variance of the losses with the divisor N - 1:
+/* Variance and precision of a batch's gradient, measured at weights that stand still: batches of each size are drawn
+ * independently of each other, each without replacement, and held against the gradient G of the whole set of N
+ * examples. A finite population, so that what is to be expected is exact (Cochran, Sampling Techniques, 2.5), S and the
+ * variance of the losses with the divisor N - 1:
  *
  *     E |g_B - G|^2      = tr(S) (1/B - 1/N)
  *     Var(loss of batch) = Var(loss of example) (1/B - 1/N)
@@ -62,7 +63,8 @@ static tas_status run(frozen *f, const uint32_t *list, uint32_t n, double *norms
     return f->on_progress(f->user, f->done / f->all) ? fail(f->context, TAS_STOPPED, "stopped") : TAS_OK;
 }
 
-/* The whole set ----------------------------------------------------------------------------------------------------- */
+/* The whole set -----------------------------------------------------------------------------------------------------
+ */
 
 /* What is summed over the set. */
 typedef struct set_sums {
@@ -132,7 +134,8 @@ static tas_status measure_whole(frozen *f, frozen_point *point)
     return TAS_OK;
 }
 
-/* Batches ----------------------------------------------------------------------------------------------------------- */
+/* Batches -----------------------------------------------------------------------------------------------------------
+ */
 
 /* |g - G|^2, and the cosine of the angle between them: 0 where one of them is. */
 static void compare(const frozen *f, uint32_t batch, double *distance, double *cosine)
@@ -186,7 +189,8 @@ static tas_status measure_batch(frozen *f, uint32_t batch, int draws, const froz
     return TAS_OK;
 }
 
-/* The whole --------------------------------------------------------------------------------------------------------- */
+/* The whole ---------------------------------------------------------------------------------------------------------
+ */
 
 static tas_status check(const tas_data *data, const uint32_t *batches, int count, int draws)
 {
@@ -229,7 +233,8 @@ static tas_status prepare(frozen *f, const uint32_t *batches, int count, int dra
     return TAS_OK;
 }
 
-/* The least memory that training at the largest of the batches takes does here, too: the set then comes in chunks of that size. */
+/* The least memory that training at the largest of the batches takes does here, too: the set then comes in chunks of
+ * that size. */
 static tas_status open_gradients(frozen *f, tas_model *model, const tas_data *data, uint32_t asked, uint64_t budget)
 {
     const uint32_t most = f->count < CHUNK ? f->count : CHUNK;

@@ -28,7 +28,8 @@ static int beyond(const race *r, int side)
     return out + 2 * side;
 }
 
-/* Whether enough was tried on that side of the best: one rate at which the run was lost, or two that are worse, or there is no more. */
+/* Whether enough was tried on that side of the best: one rate at which the run was lost, or two that are worse, or
+ * there is no more. */
 static bool closed(const race *r, int side)
 {
     const struct race_entry *best = &r->entry[r->best];

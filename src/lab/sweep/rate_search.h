@@ -1,5 +1,5 @@
-/* The search for a rate: a walk over rates by factors of 2, refined to sqrt(2), in which a run that falls behind is given up. Pure: told what each
- * run gave, it names the next. */
+/* The search for a rate: a walk over rates by factors of 2, refined to sqrt(2), in which a run that falls behind is
+ * given up. Pure: told what each run gave, it names the next. */
 #ifndef RATE_SEARCH_H
 #define RATE_SEARCH_H
 
@@ -23,7 +23,8 @@ typedef struct race {
 
 void race_begin(race *r, double lr, double worse, double lost);
 
-/* The next rate to try, and the value at which its run may be given up (INFINITY while nothing is known). False: the search is over. */
+/* The next rate to try, and the value at which its run may be given up (INFINITY while nothing is known). False: the
+ * search is over. */
 bool race_next(race *r, double *lr, double *give_up);
 void race_tell(race *r, double value, bool diverged); /* of the rate that was named last */
 

@@ -2,9 +2,9 @@
 #include "lab/sweep/stages.h"
 
 #include "base/base.h"
+#include "base/format.h"
 #include "lab/sweep/rate_search.h"
 #include "lab/sweep/state.h"
-#include "base/format.h"
 #include "train/feed.h"
 
 #include <inttypes.h>
@@ -15,7 +15,8 @@
 enum { BASE = 64, SECOND_SEED = 1000003 };       /* the batch that lr belongs to, and that makes the target */
 static const double CONFIRM = 1.2, EQUAL = 0.03; /* times the best; in log */
 
-/* Runs --------------------------------------------------------------------------------------------------------------- */
+/* Runs ---------------------------------------------------------------------------------------------------------------
+ */
 
 static tas_status add_run(tas_sweep *s, const sweep_run *run)
 {
@@ -29,7 +30,8 @@ static tas_status add_run(tas_sweep *s, const sweep_run *run)
     return TAS_OK;
 }
 
-/* What tells a run from all others of the sweep; not when it is given up, which hangs on the runs before it: see state_find(). */
+/* What tells a run from all others of the sweep; not when it is given up, which hangs on the runs before it: see
+ * state_find(). */
 static void name_run(const lab *l, const trial *t, char *name, size_t bytes)
 {
     snprintf(name, bytes, "B %" PRIu64 " lr %a seed %" PRIu64 " %s target %.17g most %.0f least %.0f look %.0f",
@@ -73,8 +75,8 @@ static bool has_time(const lab *l, const sweep_batch *b, double seconds)
     return !(limit > 0) || lab_seconds(l) + seconds + tail_seconds(l, b) < limit;
 }
 
-/* Whether the batch that asks may begin: where it is expected to end in time. It asks at the first run that the state does not hold, since those that
- * it holds take no time. */
+/* Whether the batch that asks may begin: where it is expected to end in time. It asks at the first run that the state
+ * does not hold, since those that it holds take no time. */
 static bool may_begin(lab *l)
 {
     tas_sweep *s = l->sweep;
@@ -151,8 +153,9 @@ static tas_status try_rate(lab *l, const trial *t, double *value, bool *diverged
     return TAS_OK;
 }
 
-/* One seed's best is often lucky: the rates that came near it are tried on a second seed, and the best mean (of logarithms) wins. Of rates that are
- * as good as equal the lowest does: above the best the curve is steep, and seeds differ there. */
+/* One seed's best is often lucky: the rates that came near it are tried on a second seed, and the best mean (of
+ * logarithms) wins. Of rates that are as good as equal the lowest does: above the best the curve is steep, and seeds
+ * differ there. */
 static tas_status confirm(lab *l, trial t, race *r)
 {
     const double near = CONFIRM * r->entry[r->best].value;
@@ -178,8 +181,8 @@ static tas_status confirm(lab *l, trial t, race *r)
     return TAS_OK;
 }
 
-/* Searches for the rate at which `t` gives least: the target's examples, or without a target what it ends at. Where a whole search has found no
- * rate that comes to the target, further batches try a few, and go on from one that does. */
+/* Searches for the rate at which `t` gives least: the target's examples, or without a target what it ends at. Where a
+ * whole search has found no rate that comes to the target, further batches try a few, and go on from one that does. */
 static tas_status search(lab *l, trial t, race *r)
 {
     const tas_sweep *s = l->sweep;
@@ -223,7 +226,8 @@ static tas_status run_scaled(lab *l, trial t, race *r)
     return TAS_OK;
 }
 
-/* The target: the validation loss that B = 64 reaches in one epoch. *best_lr: where searches begin; as it was where rates are scaled. */
+/* The target: the validation loss that B = 64 reaches in one epoch. *best_lr: where searches begin; as it was where
+ * rates are scaled. */
 tas_status make_target(lab *l, double lr, double *best_lr)
 {
     tas_sweep *s = l->sweep;
@@ -278,7 +282,8 @@ static double guess_rate(const tas_sweep *s, double lr, uint64_t batch)
     return lr * (1 + BASE / known) / (1 + BASE / (double)batch);
 }
 
-/* One batch ---------------------------------------------------------------------------------------------------------- */
+/* One batch ----------------------------------------------------------------------------------------------------------
+ */
 
 /* No rate came to the target: each diverged, or some were given up as too slow. */
 static void say_lost(const tas_sweep *s, sweep_batch *b, const race *r)
@@ -395,8 +400,8 @@ static double best_batch(const tas_sweep *s)
     return best;
 }
 
-/* Batches that the state holds runs of come first, in their order there: what a search gives hangs on what is known before it, and which batch is
- * best hangs on timings, which are taken anew. */
+/* Batches that the state holds runs of come first, in their order there: what a search gives hangs on what is known
+ * before it, and which batch is best hangs on timings, which are taken anew. */
 static int next_batch(const lab *l)
 {
     const tas_sweep *s = l->sweep;

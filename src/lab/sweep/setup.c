@@ -2,9 +2,9 @@
 #include "lab/sweep/stages.h"
 
 #include "base/base.h"
+#include "base/format.h"
 #include "data/dataset.h"
 #include "lab/sweep/state.h"
-#include "base/format.h"
 #include "train/feed.h"
 
 #include <inttypes.h>
@@ -24,7 +24,8 @@ void tas_sweep_options_init(tas_sweep_options *options)
     options->train.lr = 0;
 }
 
-/* What is asked ------------------------------------------------------------------------------------------------------ */
+/* What is asked ------------------------------------------------------------------------------------------------------
+ */
 
 static tas_status check_batches(tas_context *context, const tas_sweep_options *is, uint64_t examples)
 {
@@ -77,7 +78,8 @@ tas_status sweep_check(tas_context *context, const tas_sweep_options *is)
 
 enum { PIECE = 4096, SPREAD = 1024 }; /* examples at once; examples whose inputs stand for all in a hash */
 
-/* Sets --------------------------------------------------------------------------------------------------------------- */
+/* Sets ---------------------------------------------------------------------------------------------------------------
+ */
 
 /* A set of one class teaches nothing. */
 static tas_status check_classes(const tas_data *data)
@@ -137,7 +139,8 @@ void lab_end(lab *l)
     tas_data_close(&l->part);
 }
 
-/* Memory ------------------------------------------------------------------------------------------------------------- */
+/* Memory -------------------------------------------------------------------------------------------------------------
+ */
 
 /* Looks are taken while a run is open: what they want is set aside, at most a quarter; where `tight` the least. */
 static tas_status share_memory(lab *l, bool tight)
@@ -209,7 +212,8 @@ static tas_status plan_memory(lab *l)
     return fail(s->context, TAS_NO_MEMORY, "B = %" PRIu64 " %s", s->batch[0].batch, s->batch[0].why);
 }
 
-/* The beginning ------------------------------------------------------------------------------------------------------ */
+/* The beginning ------------------------------------------------------------------------------------------------------
+ */
 
 static void fill_batches(tas_sweep *s)
 {

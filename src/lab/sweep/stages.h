@@ -33,7 +33,8 @@ double guess_examples(const tas_sweep *s, uint64_t batch);
 double examples_least(const tas_sweep *s);
 double examples_most(const tas_sweep *s);
 double batch_seconds(const tas_sweep *s, const sweep_batch *b, int seeds); /* that it wants yet to have so many */
-/* What comes after the runs of batches with figures, and of `also` (NULL: of no other), and one evaluation of the test set. */
+/* What comes after the runs of batches with figures, and of `also` (NULL: of no other), and one evaluation of the test
+ * set. */
 double tail_seconds(const lab *l, const sweep_batch *also);
 double test_seconds(const lab *l, int batches);
 uint64_t target_batch(const tas_sweep *s);                /* at which the target is made, where none is given */

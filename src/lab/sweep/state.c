@@ -50,7 +50,8 @@ char *state_weights(const state *s, const char *run)
     return path_of(s, file);
 }
 
-/* Numbers: what is not known is null ---------------------------------------------------------------------------------- */
+/* Numbers: what is not known is null ----------------------------------------------------------------------------------
+ */
 
 static double number_of(const json_t *x) { return json_is_number(x) ? json_number_value(x) : NAN; }
 static uint64_t count_of(const json_t *x)
@@ -169,7 +170,8 @@ static bool read_run(const state *s, const json_t *in, sweep_run *run)
     return read_points(json_object_get(in, "points"), run);
 }
 
-/* Files -------------------------------------------------------------------------------------------------------------- */
+/* Files --------------------------------------------------------------------------------------------------------------
+ */
 
 static tas_status write_file(const state *s, const char *file, json_t *value)
 {

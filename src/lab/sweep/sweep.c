@@ -1,11 +1,12 @@
-/* The sweep: times steps, makes the target, searches each batch's rate, trains on fresh seeds, measures at frozen weights, tests, concludes. Batches
- * are taken from the best known outward, so that those farthest from it are left out where time is short. */
+/* The sweep: times steps, makes the target, searches each batch's rate, trains on fresh seeds, measures at frozen
+ * weights, tests, concludes. Batches are taken from the best known outward, so that those farthest from it are left out
+ * where time is short. */
 #include "lab/sweep/stages.h"
 
 #include "base/base.h"
+#include "base/format.h"
 #include "data/dataset.h"
 #include "lab/sweep/state.h"
-#include "base/format.h"
 #include "train/feed.h"
 
 #include <inttypes.h>

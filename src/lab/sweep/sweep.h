@@ -1,11 +1,12 @@
-/* A sweep: what was asked, what was run, what came of it. sweep.c runs it, race.c searches rates, state.c keeps runs in a folder, facts.c makes
- * a batch's figures of its runs, frozen.c measures gradients at weights that stand still, json.c and report.c tell. */
+/* A sweep: what was asked, what was run, what came of it. sweep.c runs it, race.c searches rates, state.c keeps runs in
+ * a folder, facts.c makes a batch's figures of its runs, frozen.c measures gradients at weights that stand still,
+ * json.c and report.c tell. */
 #ifndef SWEEP_H
 #define SWEEP_H
 
+#include "lab/advice/recommend.h"
 #include "stats/fit.h"
 #include "stats/noise_scale.h"
-#include "lab/advice/recommend.h"
 
 #include <tassello/lab.h>
 
@@ -126,8 +127,8 @@ struct tas_sweep {
     uint64_t nearest_batch; /* and where */
 };
 
-/* frozen.c: fills point->loss, trace, square and batch[0 .. count-1]: `draws` independent batches of each size. The model's weights are left
- * as they are. on_progress may be NULL; non-zero stops (TAS_STOPPED). */
+/* frozen.c: fills point->loss, trace, square and batch[0 .. count-1]: `draws` independent batches of each size. The
+ * model's weights are left as they are. on_progress may be NULL; non-zero stops (TAS_STOPPED). */
 tas_status frozen_measure(tas_model *model, const tas_data *data, const uint32_t *batches, int count, int draws,
                           uint64_t seed, uint64_t budget, int (*on_progress)(void *user, double share), void *user,
                           frozen_point *point);
@@ -139,17 +140,19 @@ typedef struct weights_facts {
     sweep_mean seed_spread; /* |end - mean end|^2 / |mean end|^2, by stretches - 1; NaN with one stretch */
 } weights_facts;
 
-/* fluctuate.c: `stretches` short runs from the model's weights, which are then put back; they differ in their shuffle's (and dropout's) seed alone.
- * Each trains on `examples`, at least for 16 steps, with the options' batch, rate and optimizer, without schedule or warm-up, its optimizer's state
- * from 0; 8 moments in its last half are looked at. Its steps, epochs and noise options are not used, its on_step is called. TAS_STOPPED
- * and TAS_NOT_FINITE as a run has them, the weights put back all the same; where a device failed for good they may not be. */
+/* fluctuate.c: `stretches` short runs from the model's weights, which are then put back; they differ in their shuffle's
+ * (and dropout's) seed alone. Each trains on `examples`, at least for 16 steps, with the options' batch, rate and
+ * optimizer, without schedule or warm-up, its optimizer's state from 0; 8 moments in its last half are looked at. Its
+ * steps, epochs and noise options are not used, its on_step is called. TAS_STOPPED and TAS_NOT_FINITE as a run has
+ * them, the weights put back all the same; where a device failed for good they may not be. */
 tas_status weights_fluctuate(tas_model *model, const tas_data *data, const tas_train_options *options,
                              uint64_t examples, int stretches, weights_facts *out);
 
 /* facts.c: all that follows from the runs: the batches' figures, the fits, the recommendation. Pure. */
 void sweep_conclude(tas_sweep *sweep);
 
-/* A run's validation loss where its training loss first came to `level`, between the two looks around that; NaN where it never did. */
+/* A run's validation loss where its training loss first came to `level`, between the two looks around that; NaN where
+ * it never did. */
 double run_loss_at(const sweep_run *run, double level);
 /* Its gap (validation less training loss) after so many examples, or where step is not 0 after that step, likewise. */
 double run_gap_at(const sweep_run *run, double examples, uint64_t step);

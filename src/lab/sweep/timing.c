@@ -2,8 +2,8 @@
 #include "lab/sweep/stages.h"
 
 #include "base/base.h"
-#include "data/dataset.h"
 #include "base/format.h"
+#include "data/dataset.h"
 #include "train/feed.h"
 
 #include <inttypes.h>
@@ -22,7 +22,8 @@ enum {
 static const double ROUND_SECONDS = 0.06, LOOKS_COST = 1.35; /* of a timing; looks, as a share of a run */
 static const double SLACK = 0.25; /* seconds from a step's end to the next look at the clock */
 
-/* Timing ------------------------------------------------------------------------------------------------------------- */
+/* Timing -------------------------------------------------------------------------------------------------------------
+ */
 
 bool fits(const sweep_batch *b) { return b->outcome != ROW_OVER_BUDGET; }
 
@@ -116,7 +117,8 @@ tas_status time_test(lab *l)
     return status;
 }
 
-/* Forecasts ---------------------------------------------------------------------------------------------------------- */
+/* Forecasts ----------------------------------------------------------------------------------------------------------
+ */
 
 double log_distance(double a, double b) { return fabs(log(a / b)); }
 
@@ -137,8 +139,8 @@ static double fewest_examples(const tas_sweep *s, uint64_t batch)
     return fewest;
 }
 
-/* The critical batch that the smallest and the largest batch so far speak for, E(B) = E_min (1 + B / B_crit), within factors of 8 of 64: seeds differ,
- * and small batches tell little of it. */
+/* The critical batch that the smallest and the largest batch so far speak for, E(B) = E_min (1 + B / B_crit), within
+ * factors of 8 of 64: seeds differ, and small batches tell little of it. */
 static double guess_critical(const tas_sweep *s)
 {
     uint64_t small = 0, large = 0;
@@ -174,8 +176,8 @@ bool out_of_reach(const tas_sweep *s)
     return false;
 }
 
-/* Examples to the target at a batch: as measured, else by that curve through the nearest that is, else as if B = 64 took one epoch, or what runs
- * have taken in vain. */
+/* Examples to the target at a batch: as measured, else by that curve through the nearest that is, else as if B = 64
+ * took one epoch, or what runs have taken in vain. */
 double guess_examples(const tas_sweep *s, uint64_t batch)
 {
     double known = BASE, examples = (double)s->examples, nearest = INFINITY;
@@ -350,7 +352,8 @@ void lab_correct(lab *l)
              s->is.seconds > 0 && total > s->is.seconds ? ", more than there is time for" : "", why);
 }
 
-/* What must fit, but for what earlier sessions have run: the target, where it is to be made, and the shortest batch; as may_begin() has it. */
+/* What must fit, but for what earlier sessions have run: the target, where it is to be made, and the shortest batch; as
+ * may_begin() has it. */
 tas_status check_time(lab *l)
 {
     const tas_sweep *s = l->sweep;

@@ -52,7 +52,8 @@ void lab_note(lab *l, const char *format, ...)
     call_progress(l, lab_seconds(l), text);
 }
 
-/* Weights ------------------------------------------------------------------------------------------------------------ */
+/* Weights ------------------------------------------------------------------------------------------------------------
+ */
 
 size_t weights_count(const tas_network *network)
 {
@@ -80,7 +81,8 @@ tas_status weights_write(tas_model *model, const float *weights)
     return status;
 }
 
-/* One run ------------------------------------------------------------------------------------------------------------ */
+/* One run ------------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct runner {
     lab *lab;
@@ -186,7 +188,8 @@ static tas_status look(runner *r, bool all)
             status = evaluate_on(r, l->held, &p.loss, &p.accuracy);
     }
     if (status) return status;
-    /* The next step is compared with the last before the look: else a large batch, looked at after each of its first steps, had no pair of them. */
+    /* The next step is compared with the last before the look: else a large batch, looked at after each of its first
+     * steps, had no pair of them. */
     r->noise =
         (noise){.last_trace = r->noise.last_trace, .last_square = r->noise.last_square, .follows = r->noise.follows};
     r->out->point[r->out->points++] = p;

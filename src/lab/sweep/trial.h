@@ -52,8 +52,8 @@ bool lab_tell(lab *l, bool now);
 /* Tells what is to be kept, a line; what the caller answers is seen at the next lab_tell(). */
 void lab_note(lab *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Runs a trial from its seed's own weights. out->point is malloc()ed. weights (may be NULL) get the model's at the end. A run that diverges is
- * TAS_OK; TAS_STOPPED: stopped or out of time, and *out is of no use. */
+/* Runs a trial from its seed's own weights. out->point is malloc()ed. weights (may be NULL) get the model's at the end.
+ * A run that diverges is TAS_OK; TAS_STOPPED: stopped or out of time, and *out is of no use. */
 tas_status trial_run(lab *l, const trial *t, sweep_run *out, float *weights);
 
 /* The steps of a run of so many examples. */

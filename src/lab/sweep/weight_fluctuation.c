@@ -1,5 +1,5 @@
-/* How much a batch size lets the weights fluctuate, and how far runs end from each other: short stretches from the same weights that differ in
- * the seed of their shuffles alone. */
+/* How much a batch size lets the weights fluctuate, and how far runs end from each other: short stretches from the same
+ * weights that differ in the seed of their shuffles alone. */
 #include "lab/sweep/sweep.h"
 #include "train/feed.h"
 
@@ -43,8 +43,8 @@ static tas_status put_back(const fluctuation *f)
     return status;
 }
 
-/* The mean of |w - mean w|^2 over the moments, by |mean w|^2. Distances are from the first moment's weights, which are near, so that little
- * cancels. */
+/* The mean of |w - mean w|^2 over the moments, by |mean w|^2. Distances are from the first moment's weights, which are
+ * near, so that little cancels. */
 static double close_moments(const fluctuation *f, double squares)
 {
     double shift = 0, weights = 0;
@@ -68,7 +68,8 @@ static double add_moment(fluctuation *f)
     return square;
 }
 
-/* Advances through the last half of the stretch, and looks at the weights at its moments, the last of which is its end. */
+/* Advances through the last half of the stretch, and looks at the weights at its moments, the last of which is its end.
+ */
 static tas_status run_moments(fluctuation *f, tas_run *run, uint64_t steps, double *out)
 {
     const uint64_t apart = steps / (2 * MOMENTS);

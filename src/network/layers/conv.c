@@ -1,5 +1,6 @@
-/* conv2d N K [stride S] [padding P] [dilation D] [groups G] [init he|glorot]: cross-correlation, as the field's convolution
- * is, W (N, C / groups, K, K), with zeros around each plane. K, S, P, D are one number, or height x width. */
+/* conv2d N K [stride S] [padding P] [dilation D] [groups G] [init he|glorot]: cross-correlation, as the field's
+ * convolution is, W (N, C / groups, K, K), with zeros around each plane. K, S, P, D are one number, or height x width.
+ */
 #include "network/layer.h"
 
 #include "ops/window.h"

@@ -1,5 +1,5 @@
-/* dense N [init he|glorot]: y = x W^T + b, W (N, inputs). He 2015: normal with variance 2 / fan_in. Glorot 2010: uniform
- * within sqrt(6 / (fan_in + fan_out)). Biases start at 0. */
+/* dense N [init he|glorot]: y = x W^T + b, W (N, inputs). He 2015: normal with variance 2 / fan_in. Glorot 2010:
+ * uniform within sqrt(6 / (fan_in + fan_out)). Biases start at 0. */
 #include "network/layer.h"
 
 static tas_status parse(line *text, layer *self)

@@ -1,4 +1,5 @@
-/* flatten: channels x height x width become one row. Nothing is computed; where the next layer wants rows, the lowering converts. */
+/* flatten: channels x height x width become one row. Nothing is computed; where the next layer wants rows, the lowering
+ * converts. */
 #include "network/layer.h"
 
 static tas_status infer(const line *text, layer *self)

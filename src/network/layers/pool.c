@@ -1,5 +1,5 @@
-/* max_pool K [stride S] [padding P], avg_pool K [...], global_avg_pool. The stride is the kernel's size where none is given.
- * A maximum leaves the padding out; a mean counts it as zeros. */
+/* max_pool K [stride S] [padding P], avg_pool K [...], global_avg_pool. The stride is the kernel's size where none is
+ * given. A maximum leaves the padding out; a mean counts it as zeros. */
 #include "network/layer.h"
 
 #include "arith.h"

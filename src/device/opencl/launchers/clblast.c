@@ -1,9 +1,9 @@
-/* Dense products by CLBlast, on a device opened with TAS_ARITH_FAST. Results are then right within a tolerance: CLBlast may
- * use mad, adds its sum to C at the end, and knows no granules; nor are results brought under rule 8 of the contract (0 or at
- * least 2^-40), so a device that keeps denormals may compute with them.
+/* Dense products by CLBlast, on a device opened with TAS_ARITH_FAST. Results are then right within a tolerance: CLBlast
+ * may use mad, adds its sum to C at the end, and knows no granules; nor are results brought under rule 8 of the
+ * contract (0 or at least 2^-40), so a device that keeps denormals may compute with them.
  *
- * CLBlast 1.5.3 computes wrong products under some of its own tuning rows, and says that all is well (CLBlast#533, #542). So
- * a row is set here, and CLBlast is not used unless integer-valued products come out exact.
+ * CLBlast 1.5.3 computes wrong products under some of its own tuning rows, and says that all is well (CLBlast#533,
+ * #542). So a row is set here, and CLBlast is not used unless integer-valued products come out exact.
  *
  * N examples in the tile, I inputs, O outputs.  size[0] = O, size[1] = I. Matrices are canonical, row-major. */
 #include "device/opencl/launchers/clblast.h"
@@ -82,7 +82,8 @@ static CLBlastStatusCode multiply(tas_device *device, product p, const mem *a, c
     return error;
 }
 
-/* Operations ---------------------------------------------------------------------------------------------------------- */
+/* Operations ----------------------------------------------------------------------------------------------------------
+ */
 
 static tas_status run_product(tas_device *device, product p, const mem *a, const mem *b, float beta, const mem *c,
                               const mem *scratch)
@@ -139,7 +140,8 @@ static uint64_t weights_scratch(tas_device *device, const op_args *a)
     return temporary_bytes(device, weights_product(a));
 }
 
-/* Parameters ---------------------------------------------------------------------------------------------------------- */
+/* Parameters ----------------------------------------------------------------------------------------------------------
+ */
 
 static tas_status override(tas_device *device, const char *kernel, size_t count, const char **names,
                            const size_t *values)
@@ -162,8 +164,8 @@ tas_status clblast_set_row(tas_device *device, const clblast_row *row)
     return override(device, "Xgemm", sizeof values / sizeof *values, names, values);
 }
 
-/* From which cube's edge Xgemm is used. On processors neither kernel is faster; a small edge lets the self-test be quick.
- * Elsewhere CLBlast's own figure stays. */
+/* From which cube's edge Xgemm is used. On processors neither kernel is faster; a small edge lets the self-test be
+ * quick. Elsewhere CLBlast's own figure stays. */
 static tas_status set_threshold(tas_device *device)
 {
     const struct cl_device *cl = device->cl;
@@ -210,10 +212,11 @@ uint32_t clblast_indirect_edge(tas_device *device)
     return 0;
 }
 
-/* Self-test ----------------------------------------------------------------------------------------------------------- */
+/* Self-test -----------------------------------------------------------------------------------------------------------
+ */
 
-/* Operands of rank two, A = a0 p0' + a1 p1' and B = q0 b0' + q1 b1' with factors from -2 to 2: each element of the product
- * is known from four sums over k, whatever the size, and no partial sum reaches 2^24. */
+/* Operands of rank two, A = a0 p0' + a1 p1' and B = q0 b0' + q1 b1' with factors from -2 to 2: each element of the
+ * product is known from four sums over k, whatever the size, and no partial sum reaches 2^24. */
 typedef struct factors {
     int8_t *a[2], *p[2], *q[2], *b[2];
 } factors;
@@ -350,7 +353,8 @@ static tas_status try_product(tas_device *device, product p, bool add, buffers *
     return TAS_OK;
 }
 
-/* One shape in the three forms that the launchers use. Only the second run of each is timed: kernels are built in the first. */
+/* One shape in the three forms that the launchers use. Only the second run of each is timed: kernels are built in the
+ * first. */
 static tas_status try_shape(tas_device *device, trial *t, const size_t shape[3], char *why, size_t bytes)
 {
     static const bool forms[][2] = {{false, true}, {false, false}, {true, false}};
@@ -401,7 +405,8 @@ tas_status clblast_self_test(tas_device *device, bool *right, char *why, size_t 
     return TAS_OK;
 }
 
-/* Opening and closing ------------------------------------------------------------------------------------------------- */
+/* Opening and closing -------------------------------------------------------------------------------------------------
+ */
 
 const char *clblast_unused(const tas_device *device)
 {
@@ -441,8 +446,8 @@ tas_status cl_override_clblast(tas_device *device)
     return TAS_OK;
 }
 
-/* CLBlast keeps programs, and with them their context, until its cache is cleared; left to the end of the process they are
- * released after their driver, which may crash. Another open device then builds its programs again, and no more. */
+/* CLBlast keeps programs, and with them their context, until its cache is cleared; left to the end of the process they
+ * are released after their driver, which may crash. Another open device then builds its programs again, and no more. */
 static void clear_cache(void)
 {
     pthread_mutex_lock(&one_at_a_time);

@@ -4,7 +4,8 @@
 
 #include "device/device.h"
 
-/* Parameters of CLBlast's kernel Xgemm; all must be given. M, N are the sizes of the product, K the length of its sums. */
+/* Parameters of CLBlast's kernel Xgemm; all must be given. M, N are the sizes of the product, K the length of its sums.
+ */
 typedef struct clblast_row {
     size_t gemmk;        /* the kernel: 0; 1 computes wrong products where mwg and nwg differ (CLBlast#533, #542) */
     size_t kreg;         /* of kernel 1 alone */

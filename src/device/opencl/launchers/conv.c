@@ -1,5 +1,6 @@
-/* Launches of convolutions on processors: cl/conv.cl, conv_weights.cl, conv_pack.cl. Those for GPUs are in conv_gpu.c. Which kernel
- * runs, and its blocks, follow from sizes and the device's vectors; the sums, and so the bits, are the same. */
+/* Launches of convolutions on processors: cl/conv.cl, conv_weights.cl, conv_pack.cl. Those for GPUs are in conv_gpu.c.
+ * Which kernel runs, and its blocks, follow from sizes and the device's vectors; the sums, and so the bits, are the
+ * same. */
 #include "device/opencl/opencl.h"
 
 #include "ops/window.h"
@@ -27,7 +28,8 @@ static uint32_t lanes_for(tas_device *device, uint32_t tile)
     return vec == 16 || tile <= vec || (two - one) * 8 > two ? vec : 2 * vec;
 }
 
-/* The number in the list with which blocks of so many rows leave the fewest sums empty; `more` is what a block costs beside them. */
+/* The number in the list with which blocks of so many rows leave the fewest sums empty; `more` is what a block costs
+ * beside them. */
 static uint32_t best_block(const uint32_t *list, int length, uint32_t rows, uint32_t more)
 {
     uint32_t best = list[0];
@@ -37,10 +39,11 @@ static uint32_t best_block(const uint32_t *list, int length, uint32_t rows, uint
 }
 #define BEST_BLOCK(list, rows, more) best_block(list, (int)(sizeof(list) / sizeof *(list)), rows, more)
 
-/* Forward, and back to the input ----------------------------------------------------------------------------------------- */
+/* Forward, and back to the input
+ * ----------------------------------------------------------------------------------------- */
 
-/* Rows of a block: as many as the registers take beside one value a vector, which are 32 where vectors have 16 lanes. Few
- * numbers, since each is a kernel to build. */
+/* Rows of a block: as many as the registers take beside one value a vector, which are 32 where vectors have 16 lanes.
+ * Few numbers, since each is a kernel to build. */
 static uint32_t rows_for(const tas_device *device, const op_args *a, uint32_t rows)
 {
     static const uint32_t many[] = {4, 8, 10, 12}, few[] = {4, 5, 6}, vectors[] = {1, 2, 4};
@@ -119,8 +122,9 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
     return cl_launch(device, kernel, range, add_geometry(a, args, 3), args);
 }
 
-/* To the weights ----------------------------------------------------------------------------------------------------------
- * Whole granules run side by side in the lanes, where that fills them; what else there is of the tile runs one granule after
+/* To the weights
+ * ---------------------------------------------------------------------------------------------------------- Whole
+ * granules run side by side in the lanes, where that fills them; what else there is of the tile runs one granule after
  * the other, the lanes being outputs. Both add to the totals in the granules' order. */
 
 static const uint64_t packed_most = 4 << 20; /* bytes of x and dy that are packed at once, or one example or wave */
@@ -161,7 +165,8 @@ static uint64_t at_most(uint64_t wanted, uint64_t bytes)
 static uint64_t example_bytes(const weights_way *w) { return (w->x + w->spread_dy) * sizeof(float); }
 static uint64_t wave_bytes(const weights_way *w) { return w->vec * w->granule * (w->x + w->dy) * sizeof(float); }
 
-/* Where whole waves of granules run abreast, what is left for lanes of outputs comes in runs that are shorter than a wave. */
+/* Where whole waves of granules run abreast, what is left for lanes of outputs comes in runs that are shorter than a
+ * wave. */
 static uint64_t spread_most(const weights_way *w, const op_args *a)
 {
     const uint64_t wave = (uint64_t)w->vec * w->granule;
@@ -178,8 +183,8 @@ static uint64_t weights_scratch(tas_device *device, const op_args *a)
     return spread > waves ? spread : waves;
 }
 
-/* How many of the whole granules that come next run side by side: full waves, and a last one where that costs less than going
- * on with lanes of outputs, packing included. */
+/* How many of the whole granules that come next run side by side: full waves, and a last one where that costs less than
+ * going on with lanes of outputs, packing included. */
 static uint32_t granules_abreast(const weights_way *w, const op_args *a, uint32_t r)
 {
     if (!w->granule || op_lanes(a) == 1 || (a->first + r) % w->granule) return 0;
@@ -196,8 +201,8 @@ typedef struct weights_run {
     uint32_t n, first, pitch; /* granules or examples; see cl/conv_weights.cl */
 } weights_run;
 
-/* Blocks of a work-item: many share what they load, but leave fewer items to the device's units. In steps of one position, of
- * which bringing a row's dy costs about two. */
+/* Blocks of a work-item: many share what they load, but leave fewer items to the device's units. In steps of one
+ * position, of which bringing a row's dy costs about two. */
 static uint32_t blocks_of_item(const tas_device *device, size_t all, size_t row_blocks, uint32_t cols)
 {
     const size_t units = device->info.compute_units ? device->info.compute_units : 1;
@@ -212,7 +217,8 @@ static uint32_t blocks_of_item(const tas_device *device, size_t all, size_t row_
 static tas_status run_weights(tas_device *device, const op_args *a, const weights_way *w, const weights_run *r,
                               const mem *m)
 {
-    /* dy of a strip: in the cache of level 2, which brings whole lines; of level 1 where a vector is but half of a line */
+    /* dy of a strip: in the cache of level 2, which brings whole lines; of level 1 where a vector is but half of a line
+     */
     const uint32_t bytes = (r->pitch > w->vec ? 16 : 96) << 10;
     const uint32_t rows = r->spread ? w->spread_rows : w->rows, channels = channels_of(a), kw = a->size[WINDOW_KW];
     const size_t row_blocks = a->size[WINDOW_GROUPS] * cl_blocks(r->spread ? w->vectors : outputs_of(a), rows);

@@ -3,7 +3,8 @@
 
 #include "ops/window.h"
 
-/* The blocks of sums that a work-group may compute, in the order of its items: what a device takes is an end of the list. */
+/* The blocks of sums that a work-group may compute, in the order of its items: what a device takes is an end of the
+ * list. */
 static const struct block {
     uint32_t rows, cols, items_x, items_y;
 } blocks[] = {{64, 64, 16, 16}, {32, 64, 16, 4}, {16, 64, 16, 4}, {4, 64, 64, 1}, {16, 32, 8, 4}, {16, 16, 4, 4}};
@@ -23,8 +24,9 @@ typedef struct product {
 
 static uint32_t items_of(struct block b) { return b.items_x * b.items_y; }
 
-/* What a product costs in blocks of this size, as a number to compare: all its items, or those that would keep the device busy,
- * each with its sums; for one fma there are its share of the reads from local memory and of what is brought there. */
+/* What a product costs in blocks of this size, as a number to compare: all its items, or those that would keep the
+ * device busy, each with its sums; for one fma there are its share of the reads from local memory and of what is
+ * brought there. */
 static double cost_of(const tas_device *device, struct block b, product p)
 {
     const double busy = (double)device->info.compute_units * ITEMS_A_UNIT;
@@ -45,8 +47,8 @@ static int choose_block(const tas_device *device, product p)
     return best;
 }
 
-/* The kernel, and the block that it is built for. What a kernel allows may be less than what the device says (pitfall 7), so it
- * is asked, and blocks that it does not take are left alone from then on. */
+/* The kernel, and the block that it is built for. What a kernel allows may be less than what the device says (pitfall
+ * 7), so it is asked, and blocks that it does not take are left alone from then on. */
 static tas_status get_kernel(tas_device *device, const char *name, product p, struct block *b, cl_kernel *out)
 {
     struct cl_device *cl = device->cl;
@@ -76,7 +78,8 @@ static int put_window(cl_arg *args, int count, const op_args *a)
     return count;
 }
 
-/* Builds the kernel and runs it over all matrices of sums, in launches of as many as a GPU takes; `args` have room for one more. */
+/* Builds the kernel and runs it over all matrices of sums, in launches of as many as a GPU takes; `args` have room for
+ * one more. */
 static tas_status launch_product(tas_device *device, const char *name, product p, int count, cl_arg *args)
 {
     const uint64_t most = device->variant > 0 && device->variant % 2 ? SHORT_DEPTH : DEPTH_MOST;
@@ -119,7 +122,8 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
     return launch_product(device, "conv_backward_input", p, count, args);
 }
 
-/* Sums over examples ------------------------------------------------------------------------------------------------ */
+/* Sums over examples ------------------------------------------------------------------------------------------------
+ */
 
 static tas_status weights_wave(tas_device *device, const op_args *a, const mem *m, const cl_wave *w)
 {

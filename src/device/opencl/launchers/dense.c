@@ -1,5 +1,5 @@
-/* Launches of the dense layer's products: cl/dense.cl on processors, cl/dense_gpu.cl elsewhere. Which one, and its blocks,
- * follow from the device's type and limits; the sums, and so the bits, are the same. */
+/* Launches of the dense layer's products: cl/dense.cl on processors, cl/dense_gpu.cl elsewhere. Which one, and its
+ * blocks, follow from the device's type and limits; the sums, and so the bits, are the same. */
 #include "device/opencl/launchers/sum_examples.h"
 
 enum { O, I, GRANULE };
@@ -17,8 +17,8 @@ static uint32_t cpu_panel(tas_device *device, uint32_t rows, uint32_t cols)
     return vec == 16 && rows <= 16 ? 16 : 2 * vec;
 }
 
-/* Rows of a block: sums, a row of weights and one value fill 16 registers; machines of 16 lanes have 32, but more than 8
- * rows lose where they lie 4096 bytes apart and share one set of an 8-way cache. */
+/* Rows of a block: sums, a row of weights and one value fill 16 registers; machines of 16 lanes have 32, but more than
+ * 8 rows lose where they lie 4096 bytes apart and share one set of an 8-way cache. */
 static uint32_t cpu_rows(const tas_device *device) { return cl_vector(device) == 16 ? 8 : 6; }
 
 static tas_status cpu_kernel(tas_device *device, const op_args *a, const char *name, cl_kernel *out)
@@ -119,8 +119,8 @@ static int gpu_tiles_end(const tas_device *device)
     return ((struct cl_device *)device->cl)->gpu_tile < GPU_LARGE ? GPU_LARGE : GPU_TILES;
 }
 
-/* The tile for `depth` matrices of sums (rows, cols): the largest that the device takes, or a smaller one where there would be
- * too few groups to fill its units. */
+/* The tile for `depth` matrices of sums (rows, cols): the largest that the device takes, or a smaller one where there
+ * would be too few groups to fill its units. */
 static gpu_tile gpu_tile_of(const tas_device *device, uint32_t rows, uint32_t cols, uint32_t depth)
 {
     int i = ((struct cl_device *)device->cl)->gpu_tile;

@@ -10,7 +10,8 @@ static tas_status hold(tas_device *device, const op_args *a, const mem *m, const
     cl_kernel kernel;
     (void)scratch;
     snprintf(options, sizeof options, "-D GROUP=%u -D RUN=%u -D LANES=%u", cl->cpu ? 1 : cl->group, run, op_lanes(a));
-    tas_status status = cl_get_kernel(device, "reorder", a->op == OP_TO_ROWS ? "to_rows" : "to_panels", options, &kernel);
+    tas_status status =
+        cl_get_kernel(device, "reorder", a->op == OP_TO_ROWS ? "to_rows" : "to_panels", options, &kernel);
     if (status) return status;
     const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]), A_U32(a->n), A_U32(a->size[0])};
     cl_range range = cl_line(cl->cpu ? 1 : cl->group, (a->size[0] + run - 1) / run);

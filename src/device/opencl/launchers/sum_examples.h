@@ -1,5 +1,5 @@
-/* Sums over the examples of a tile on GPUs, by the rule of granules (ops/granule.h). Granules run in waves: each granule of a wave
- * has its own sums in scratch, which are then added in order to the total. */
+/* Sums over the examples of a tile on GPUs, by the rule of granules (ops/granule.h). Granules run in waves: each
+ * granule of a wave has its own sums in scratch, which are then added in order to the total. */
 #ifndef SUM_EXAMPLES_H
 #define SUM_EXAMPLES_H
 
