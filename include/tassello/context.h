@@ -31,6 +31,10 @@ TAS_API const char *tas_build(void);
 /* The version of the arithmetic contract: it changes whenever the bits of any result may. */
 TAS_API int tas_contract(void);
 
+/* For "did you mean '...'?": the candidate that a misspelt word is nearest to, by edit distance, as a beginning or an
+ * abbreviation of it, whatever its case and its dashes; NULL if none is near. `candidates` ends with NULL. */
+TAS_API const char *tas_suggest(const char *word, const char *const *candidates);
+
 #ifdef __cplusplus
 }
 #endif
