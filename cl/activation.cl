@@ -14,7 +14,7 @@ static float forward(float x, float slope)
 #if defined(RELU)
     return arith_flush(x < 0.0f ? 0.0f : x); /* NaN stays: it is not below 0 */
 #elif defined(LEAKY)
-    return arith_flush(x < 0.0f ? slope * x : x);
+    return arith_flush(x > 0.0f ? x : slope * x);
 #elif defined(TANH)
     return arith_flush(arith_tanh(x));
 #elif defined(SIGMOID)
@@ -29,7 +29,7 @@ static float backward(float s, float dy, float slope)
 #if defined(RELU)
     return s == 0.0f ? 0.0f : dy;
 #elif defined(LEAKY)
-    return arith_flush(s < 0.0f ? slope * dy : dy);
+    return arith_flush(s > 0.0f ? dy : slope * dy);
 #elif defined(TANH)
     return arith_flush(dy * fma(-s, s, 1.0f));
 #elif defined(SIGMOID)

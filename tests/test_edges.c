@@ -172,6 +172,126 @@ START_TEST(nan_stays)
 }
 END_TEST
 
+/* What PyTorch 2 gives for the same (ATen: Activation.cpp, BinaryOpsKernel.cpp), the gradient for a dy of 1. Where it
+ * gives -0 the contract has 0. */
+START_TEST(activations_at_their_edges)
+{
+    static const struct {
+        op_id op; /* forward; backward is the next one */
+        float slope, x, y, dx;
+    } rows[] = {
+        {OP_RELU_FORWARD, 0, -INFINITY, 0, 0},
+        {OP_RELU_FORWARD, 0, -1, 0, 0},
+        {OP_RELU_FORWARD, 0, -0.0f, 0, 0},
+        {OP_RELU_FORWARD, 0, 0, 0, 0},
+        {OP_RELU_FORWARD, 0, TINY, TINY, 1},
+        {OP_RELU_FORWARD, 0, INFINITY, INFINITY, 1},
+        {OP_RELU_FORWARD, 0, NAN, NAN, 1},
+        {OP_LEAKY_FORWARD, 0.25f, -INFINITY, -INFINITY, 0.25f},
+        {OP_LEAKY_FORWARD, 0.25f, -1, -0.25f, 0.25f},
+        {OP_LEAKY_FORWARD, 0.25f, -0.0f, 0, 0.25f},
+        {OP_LEAKY_FORWARD, 0.25f, 0, 0, 0.25f},
+        {OP_LEAKY_FORWARD, 0.25f, TINY, TINY, 1},
+        {OP_LEAKY_FORWARD, 0.25f, INFINITY, INFINITY, 1},
+        {OP_LEAKY_FORWARD, 0.25f, NAN, NAN, 0.25f},
+        {OP_LEAKY_FORWARD, 0, -INFINITY, NAN, 0}, /* 0 times infinity, as there */
+        {OP_LEAKY_FORWARD, 0, -1, 0, 0},
+        {OP_LEAKY_FORWARD, 0, 0, 0, 0},
+        {OP_TANH_FORWARD, 0, -INFINITY, -1, 0},
+        {OP_TANH_FORWARD, 0, -0.0f, 0, 1},
+        {OP_TANH_FORWARD, 0, 0, 0, 1},
+        {OP_TANH_FORWARD, 0, INFINITY, 1, 0},
+        {OP_TANH_FORWARD, 0, NAN, NAN, NAN},
+        {OP_SIGMOID_FORWARD, 0, -INFINITY, 0, 0},
+        {OP_SIGMOID_FORWARD, 0, -0.0f, 0.5f, 0.25f},
+        {OP_SIGMOID_FORWARD, 0, 0, 0.5f, 0.25f},
+        {OP_SIGMOID_FORWARD, 0, INFINITY, 1, 0},
+        {OP_SIGMOID_FORWARD, 0, NAN, NAN, NAN},
+        {OP_GELU_FORWARD, 0, -INFINITY, NAN, NAN},
+        {OP_GELU_FORWARD, 0, -1e30f, 0, 0},
+        {OP_GELU_FORWARD, 0, -0.0f, 0, 0.5f},
+        {OP_GELU_FORWARD, 0, 0, 0, 0.5f},
+        {OP_GELU_FORWARD, 0, 1e30f, 1e30f, 1},
+        {OP_GELU_FORWARD, 0, INFINITY, INFINITY, NAN},
+        {OP_GELU_FORWARD, 0, NAN, NAN, NAN},
+    };
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+        const bool by_x = rows[k].op == OP_LEAKY_FORWARD || rows[k].op == OP_GELU_FORWARD;
+        float x = rows[k].x, y = 7, dy = 1, dx = 7;
+        op_args args = {.op = rows[k].op, .n = 1, .batch = 1, .size = {1}, .scalar = {rows[k].slope}};
+        run(&args, (void *[]){&x, &y});
+        args.op = (op_id)(rows[k].op + 1);
+        run(&args, (void *[]){by_x ? &x : &y, &dy, &dx});
+        ck_assert_msg(isnan(rows[k].y) ? isnan(y) : y == rows[k].y && !(y == 0 && signbit(y)), "%s(%g) is %g",
+                      op_get(rows[k].op)->name, (double)x, (double)y);
+        ck_assert_msg(isnan(rows[k].dx) ? isnan(dx) : dx == rows[k].dx && !(dx == 0 && signbit(dx)),
+                      "the gradient at %g of %s is %g", (double)x, op_get(rows[k].op)->name, (double)dx);
+    }
+}
+END_TEST
+
+/* A maximum leaves the padding out, and its gradient goes to the first of equals; a mean counts the padding as zeros
+ * (PyTorch's count_include_pad, its default). */
+START_TEST(pools_at_the_border)
+{
+    float x[9] = {-1, -2, -3, -4, -1, -6, -7, -8, -9}, y[4], dy[4] = {1, 2, 4, 8}, dx[9];
+    op_args args = {.op = OP_MAX_POOL_FORWARD,
+                    .n = 1,
+                    .batch = 1,
+                    .size = {1, 3, 3, 1, 2, 2, 3, 3, 2, 2, 1, 1, 1, 1, 1},
+                    .scalar = {9, 1.0f / 9}};
+    static const float highest[] = {-1, -1, -1, -1}, to_highest[] = {1, 0, 0, 0, 14, 0, 0, 0, 0};
+    run(&args, (void *[]){x, y});
+    ck_assert(!memcmp(y, highest, sizeof y));
+    args.op = OP_MAX_POOL_BACKWARD;
+    run(&args, (void *[]){x, dy, dx});
+    ck_assert(!memcmp(dx, to_highest, sizeof dx));
+    x[8] = NAN;
+    args.op = OP_MAX_POOL_FORWARD;
+    run(&args, (void *[]){x, y});
+    ck_assert(isnan(y[3]) && y[2] == -1);
+
+    for (int i = 0; i < 9; i++) x[i] = 9;
+    static const float means[] = {4, 4, 4, 4};
+    static const float spread[] = {9, 27, 18, 45, 135, 90, 36, 108, 72};
+    for (int i = 0; i < 4; i++) dy[i] *= 81;
+    args.op = OP_AVERAGE_POOL_FORWARD;
+    run(&args, (void *[]){x, y});
+    ck_assert(!memcmp(y, means, sizeof y));
+    args.op = OP_AVERAGE_POOL_BACKWARD;
+    run(&args, (void *[]){dy, dx});
+    ck_assert(!memcmp(dx, spread, sizeof dx));
+}
+END_TEST
+
+/* Inputs and first biases that are 0 make many values of exactly 0. */
+START_TEST(leaky_0_trains_as_relu)
+{
+    enum { EXAMPLES = 40, PIXELS = 25 };
+    static const char *const text[] = {"input 1x5x5\nconv2d 3 3 padding 1\nrelu\nmax_pool 2\ndense 4\n",
+                                       "input 1x5x5\nconv2d 3 3 padding 1\nleaky 0\nmax_pool 2\ndense 4\n",
+                                       "input 1x5x5\nconv2d 3 3 padding 1\nleaky 0.5\nmax_pool 2\ndense 4\n"};
+    static float inputs[EXAMPLES * PIXELS];
+    static uint32_t labels[EXAMPLES];
+    char digest[3][65];
+    for (int i = 0; i < EXAMPLES; i++) {
+        labels[i] = (uint32_t)i % 4;
+        inputs[i * PIXELS + 6 + labels[i]] = 1;
+    }
+    for (int k = 0; k < 3; k++) {
+        tas_data *data = data_of(EXAMPLES, PIXELS, inputs, labels, 4, 0);
+        tas_model *model = model_of_text(text[k], 3);
+        const tas_train_options options = sample_options(8, 10);
+        expect_ok(tas_train(model, data, &options, NULL));
+        expect_ok(tas_model_digest(model, digest[k]));
+        tas_model_close(&model);
+        tas_data_close(&data);
+    }
+    ck_assert_str_eq(digest[0], digest[1]);
+    ck_assert_str_ne(digest[0], digest[2]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("edges");
@@ -183,6 +303,9 @@ int main(void)
     tcase_add_test(tc, watch_is_sticky);
     tcase_add_test(tc, nothing_tiny_comes_out);
     tcase_add_test(tc, nan_stays);
+    tcase_add_test(tc, activations_at_their_edges);
+    tcase_add_test(tc, pools_at_the_border);
+    tcase_add_test(tc, leaky_0_trains_as_relu);
     suite_add_tcase(suite, tc);
     return support_run(suite);
 }

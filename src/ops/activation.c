@@ -33,8 +33,9 @@ static inline float relu_gradient(float y, float dy, float slope)
     return y == 0 ? 0 : dy;
 }
 
-static inline float leaky(float x, float slope) { return arith_flush(x < 0 ? slope * x : x); }
-static inline float leaky_gradient(float x, float dy, float slope) { return arith_flush(x < 0 ? slope * dy : dy); }
+/* At 0 the gradient is that below it, as relu's is. */
+static inline float leaky(float x, float slope) { return arith_flush(x > 0 ? x : slope * x); }
+static inline float leaky_gradient(float x, float dy, float slope) { return arith_flush(x > 0 ? dy : slope * dy); }
 
 /* y = tanh x, dx = dy (1 - y^2) */
 static inline float tanh_(float x, float slope)
