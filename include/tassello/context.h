@@ -28,6 +28,12 @@ TAS_API void tas_set_log(tas_context *context, tas_log_fn log, void *user);
 TAS_API const char *tas_version(void);
 TAS_API const char *tas_build(void);
 
+/* Makes text of unknown origin safe to print: a checkpoint's, a network's, a device's, a path. Control characters
+ * (terminal escapes, line breaks) and bytes that are not UTF-8 become \x1b, characters that hide or reorder text
+ * \u202e; escaping twice changes nothing. Writes at most `bytes` with the ending 0, cut before the first character that
+ * does not fit; 4 strlen(text) + 1 bytes always suffice. Returns out. tas_error() and the log's lines are escaped. */
+TAS_API char *tas_escape(const char *text, char *out, size_t bytes);
+
 /* The version of the arithmetic contract: it changes whenever the bits of any result may. */
 TAS_API int tas_contract(void);
 

@@ -1,73 +1,9 @@
-/* What every folder may use: the context, errors, the log, checked sizes, files, the floating-point state. */
+/* What every folder may use. */
 #ifndef BASE_H
 #define BASE_H
 
-#include <fenv.h>
-#include <locale.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <tassello/context.h>
-
-enum { MESSAGE_BYTES = 8192 }; /* a path is at most 4096, and what is wrong with it stands behind it */
-
-struct tas_context {
-    char error[MESSAGE_BYTES];
-    tas_log_fn log;
-    void *log_user;
-    locale_t c_locale;          /* numbers are read and printed in it, whatever the program's own */
-    struct entry_state *caller; /* the program's own state, while a call of it is running */
-};
-
-/* Sets the context's error text and returns status, so that `return fail(context, TAS_BAD_FILE, ...)` reads well. */
-tas_status fail(tas_context *context, tas_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-/* Hands one line to the log. */
-void note(tas_context *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* The caller's floating-point environment and locale are put away at each entry point and given back at its end: a host
- * program may have flush-to-zero on, another rounding mode, or a locale with a decimal comma. */
-typedef struct entry_state {
-    tas_context *context;
-    fenv_t fenv;
-    locale_t locale;
-} entry_state;
-void entry_begin(tas_context *context, entry_state *saved);
-void entry_end(const entry_state *saved);
-
-/* Around a callback: the program's own state is in force in it, and what the callback changes of that is kept for it.
- */
-void callback_begin(tas_context *context, entry_state *ours);
-void callback_end(const entry_state *ours);
-
-/* a * b and a + b into *out; false where they do not fit. */
-static inline bool mul_size(uint64_t a, uint64_t b, uint64_t *out) { return !__builtin_mul_overflow(a, b, out); }
-static inline bool add_size(uint64_t a, uint64_t b, uint64_t *out) { return !__builtin_add_overflow(a, b, out); }
-
-/* Seconds of a monotonic clock. */
-double now_seconds(void);
-
-/* text.c: bytes of the well-formed UTF-8 character that text begins with; 0 where there is none. */
-int utf8_character(const char *text);
-
-/* file.c ---------------------------------------------------------------------------------------------------------- */
-
-/* Reads a whole file, at most `most` bytes, into malloc()ed *data with a 0 behind its *bytes. */
-tas_status file_read(tas_context *context, const char *path, uint64_t most, char **data, size_t *bytes);
-
-/* Writes a file so that either all of it is there or the earlier one still is: begin makes a temporary file beside it,
- * commit makes it durable and renames it, abandon removes it. begin at the start of long work finds out early. */
-typedef struct file_writer {
-    FILE *stream;
-    char *path, *temporary;
-} file_writer;
-tas_status file_begin(tas_context *context, file_writer *writer, const char *path);
-tas_status file_commit(tas_context *context, file_writer *writer);
-void file_abandon(file_writer *writer);
-
-/* The folder of what may be made again: $XDG_CACHE_HOME/tassello, else ~/.cache/tassello, made where it is missing.
- * False where neither can be used, or where others may write. */
-bool cache_folder(char *folder, size_t bytes);
+#include "base/context.h"
+#include "base/file.h"
+#include "base/text.h"
 
 #endif

@@ -1,9 +1,11 @@
 /* Growing texts, and how text from outside gets into them. */
 #include "base/buffer.h"
 
-#include "base/base.h"
+#include "base/text.h"
 
 #include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

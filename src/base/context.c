@@ -1,5 +1,7 @@
 /* The context, errors, the log, the floating-point state at entry points. */
-#include "base.h"
+#include "base/context.h"
+
+#include "base/text.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -49,18 +51,26 @@ tas_status fail(tas_context *context, tas_status status, const char *format, ...
     va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    memcpy(context->error, text, sizeof text);
+    text_escape(text, "", context->error, sizeof context->error);
     return status;
+}
+
+void error_add_lines(tas_context *context, const char *lines)
+{
+    strncat(context->error, ":\n", sizeof context->error - strlen(context->error) - 1);
+    const size_t used = strlen(context->error);
+    text_escape(lines, "\n\t", context->error + used, sizeof context->error - used);
 }
 
 void note(tas_context *context, const char *format, ...)
 {
     if (!context->log) return;
     va_list list;
-    char line[MESSAGE_BYTES];
+    char text[MESSAGE_BYTES], line[MESSAGE_BYTES];
     va_start(list, format);
-    vsnprintf(line, sizeof line, format, list);
+    vsnprintf(text, sizeof text, format, list);
     va_end(list);
+    text_escape(text, "", line, sizeof line);
     entry_state ours;
     callback_begin(context, &ours);
     context->log(context->log_user, line);

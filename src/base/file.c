@@ -1,5 +1,5 @@
 /* Files: read whole, written atomically. */
-#include "base.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,11 @@
 /* Text from outside. */
-#include "base.h"
+#include "base/text.h"
+
+#include <tassello/context.h>
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 
 /* The Unicode Standard, table 3-7: the range of the second byte leaves out longer forms than needed, surrogates, and
  * what is above U+10FFFF. */
@@ -27,3 +33,49 @@ int utf8_character(const char *text)
     }
     return 0;
 }
+
+/* The character's number in Unicode; its first byte has the number of bytes as leading ones. */
+static uint32_t code_point(const unsigned char *at, int bytes)
+{
+    uint32_t code = bytes == 1 ? at[0] : at[0] & (0x7fu >> bytes);
+    for (int k = 1; k < bytes; k++) code = code << 6 | (at[k] & 0x3fu);
+    return code;
+}
+
+/* Controls of terminals (C0, DEL, C1), line and paragraph separators, and marks that change the direction of the text
+ * around them or that nobody sees. */
+static int is_unsafe(uint32_t code)
+{
+    static const struct {
+        uint32_t first, last;
+    } ranges[] = {{0x00, 0x1f},     {0x7f, 0x9f},     {0xad, 0xad},     {0x200b, 0x200f},
+                  {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xe0000, 0xe007f}};
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+        if (code >= ranges[i].first && code <= ranges[i].last) return 1;
+    return 0;
+}
+
+char *text_escape(const char *text, const char *keep, char *out, size_t bytes)
+{
+    size_t used = 0;
+    for (int length; *text; text += length) {
+        char piece[16];
+        const int found = utf8_character(text);
+        length = found ? found : 1;
+        const uint32_t code = code_point((const unsigned char *)text, length);
+        if (found && (!is_unsafe(code) || strchr(keep, *text)))
+            snprintf(piece, sizeof piece, "%.*s", length, text);
+        else if (!found || code < 0x80)
+            snprintf(piece, sizeof piece, "\\x%02x", (unsigned)(unsigned char)*text);
+        else
+            snprintf(piece, sizeof piece, code < 0x10000 ? "\\u%04x" : "\\U%08x", (unsigned)code);
+        const size_t size = strlen(piece);
+        if (used + size >= bytes) break;
+        memcpy(out + used, piece, size);
+        used += size;
+    }
+    if (bytes) out[used] = 0;
+    return out;
+}
+
+char *tas_escape(const char *text, char *out, size_t bytes) { return text_escape(text, "", out, bytes); }

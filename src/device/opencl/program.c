@@ -205,9 +205,10 @@ static tas_status build_failed(tas_device *device, cl_program built, cl_int erro
     clGetProgramBuildInfo(built, cl->id, CL_PROGRAM_BUILD_LOG, 0, NULL, &bytes);
     log = calloc(1, bytes + 1);
     if (log && clGetProgramBuildInfo(built, cl->id, CL_PROGRAM_BUILD_LOG, bytes, log, NULL)) *log = 0;
-    tas_status status = fail(device->context, TAS_DEVICE_FAILED, "%s: kernels of %s (%s) do not build: %s (%d)%s%.600s",
-                             device->info.id, program, options, cl_error_name(error), (int)error,
-                             log && *log ? ":\n" : "", log ? log : "");
+    tas_status status = fail(device->context, TAS_DEVICE_FAILED, "%s: kernels of %s (%s) do not build: %s (%d)",
+                             device->info.id, program, options, cl_error_name(error), (int)error);
+    if (log && bytes > 600) log[600] = 0;
+    if (log && *log) error_add_lines(device->context, log);
     free(log);
     return status;
 }

@@ -1,0 +1,55 @@
+/* The context, errors, the log, the floating-point state at entry points, checked sizes, a clock. */
+#ifndef CONTEXT_H
+#define CONTEXT_H
+
+#include <fenv.h>
+#include <locale.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <tassello/context.h>
+
+enum { MESSAGE_BYTES = 8192 }; /* a path is at most 4096, and what is wrong with it stands behind it */
+
+struct tas_context {
+    char error[MESSAGE_BYTES];
+    tas_log_fn log;
+    void *log_user;
+    locale_t c_locale;          /* numbers are read and printed in it, whatever the program's own */
+    struct entry_state *caller; /* the program's own state, while a call of it is running */
+};
+
+/* Sets the context's error text, escaped as text_escape() does, since names and texts of files are in it; returns
+ * status, so that `return fail(context, TAS_BAD_FILE, ...)` reads well. */
+tas_status fail(tas_context *context, tas_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Adds ":" and another program's output to the error text, line breaks and all: a compiler's messages. */
+void error_add_lines(tas_context *context, const char *lines);
+
+/* Hands one line to the log, escaped in the same way. */
+void note(tas_context *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The caller's floating-point environment and locale are put away at each entry point and given back at its end: a host
+ * program may have flush-to-zero on, another rounding mode, or a locale with a decimal comma. */
+typedef struct entry_state {
+    tas_context *context;
+    fenv_t fenv;
+    locale_t locale;
+} entry_state;
+void entry_begin(tas_context *context, entry_state *saved);
+void entry_end(const entry_state *saved);
+
+/* Around a callback: the program's own state is in force in it, and what the callback changes of that is kept for it.
+ */
+void callback_begin(tas_context *context, entry_state *ours);
+void callback_end(const entry_state *ours);
+
+/* a * b and a + b into *out; false where they do not fit. */
+static inline bool mul_size(uint64_t a, uint64_t b, uint64_t *out) { return !__builtin_mul_overflow(a, b, out); }
+static inline bool add_size(uint64_t a, uint64_t b, uint64_t *out) { return !__builtin_add_overflow(a, b, out); }
+
+/* Seconds of a monotonic clock. */
+double now_seconds(void);
+
+#endif

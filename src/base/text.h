@@ -1,0 +1,17 @@
+/* Text from outside: UTF-8, and what may be shown of it. */
+#ifndef TEXT_H
+#define TEXT_H
+
+#include <stddef.h>
+
+/* Bytes of the well-formed UTF-8 character that text begins with; 0 if there is none. */
+int utf8_character(const char *text);
+
+/* Writes text into out, of which `bytes` are there, with everything that a terminal or a log could take for a command
+ * replaced by its number: control characters and bytes that are not UTF-8 as \x1b, characters that reorder or hide
+ * text as \u202e. The characters in keep ("\n\t", "") stay as they are. A backslash stays, so that escaping twice
+ * changes nothing. Cut before the first character that does not fit; 4 strlen(text) + 1 bytes always suffice. Returns
+ * out. */
+char *text_escape(const char *text, const char *keep, char *out, size_t bytes);
+
+#endif
