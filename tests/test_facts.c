@@ -404,6 +404,30 @@ START_TEST(the_nearest_is_named_where_none_reached)
 }
 END_TEST
 
+/* Runs that no sweep makes: all of one seed, and points out of any order. */
+START_TEST(odd_runs_stay_within_bounds)
+{
+    sweep->is.seeds = 2;
+    for (int i = 0; i < 2; i++) {
+        sweep_batch *b = add_batch(10 << (2 * i), 1e-3);
+        for (int k = 0; k < 2 * SWEEP_SEEDS; k++) {
+            sweep_run *r = add_run(b, 5, ROW_REACHED, 20);
+            add_look(r, 0, 2, 3);
+            add_look(r, 1, 1.5, 2)->examples = UINT64_MAX;
+            noise_take(&r->point[1].noise, 50, 1);
+            add_look(r, 20, 1, 1 + i);
+        }
+    }
+    sweep_conclude(sweep);
+    for (int i = 0; i < 2; i++) {
+        const sweep_batch *b = &sweep->batch[i];
+        ck_assert_int_eq(b->seeds, 1); /* a seed counts once */
+        ck_assert_uint_eq(b->noise_window[11].steps, 1);
+        ck_assert_int_eq(b->outcome, ROW_NOT_MEASURED);
+    }
+}
+END_TEST
+
 START_TEST(a_sweep_without_runs_concludes)
 {
     sweep->examples = 10000;
@@ -437,6 +461,7 @@ int main(void)
     tcase_add_test(all, less_trained_is_no_worse);
     tcase_add_test(all, noise_is_joined_over_seeds);
     tcase_add_test(all, the_nearest_is_named_where_none_reached);
+    tcase_add_test(all, odd_runs_stay_within_bounds);
     tcase_add_test(all, a_sweep_without_runs_concludes);
     suite_add_tcase(suite, all);
     return support_run(suite);

@@ -1,6 +1,5 @@
 /* The search for rates as a pure function, and sweeps of a small network on the reference device. */
 #include "lab/sweep/rate_search.h" /* before check.h, which has a macro of the name fail */
-#include "lab/sweep/state.h"
 #include "lab/sweep/sweep.h"
 
 #include "support.h"
@@ -340,83 +339,6 @@ START_TEST(runs_serve_in_any_order)
         }
         tas_sweep_close(&s);
     }
-    remove_folder(folder);
-}
-END_TEST
-
-static sweep_run given_up_run(double give_up, uint64_t done, sweep_point *last)
-{
-    *last = (sweep_point){.examples = done};
-    return (sweep_run){.batch = 8,
-                       .seed = 1,
-                       .lr = 0.1,
-                       .search = true,
-                       .give_up = give_up,
-                       .start = 0.1,
-                       .outcome = ROW_UNDERTRAINED,
-                       .steps = NAN,
-                       .point = last,
-                       .points = 1};
-}
-
-static bool is_found(const state *s, const char *name, double give_up)
-{
-    sweep_run run;
-    if (!state_find(s, name, give_up, &run)) return false;
-    free(run.point);
-    return true;
-}
-
-/* A run that was given up tells nothing of later; one that was not, all. */
-static void check_stored(const state *s)
-{
-    ck_assert(is_found(s, "given up", 400) && is_found(s, "given up", 500));
-    ck_assert(!is_found(s, "given up", 600) && !is_found(s, "given up", INFINITY));
-    ck_assert(is_found(s, "to its end", INFINITY) && is_found(s, "never", INFINITY) && is_found(s, "never", 1));
-    ck_assert(is_found(s, "reached", 10) && is_found(s, "reached", INFINITY));
-    ck_assert(is_found(s, "diverged", 10) && is_found(s, "diverged", INFINITY));
-    ck_assert(!is_found(s, "another", 10));
-}
-
-static void save_runs(state *s)
-{
-    sweep_point last;
-    sweep_run run = given_up_run(500, 512, &last);
-    expect_ok(state_save(s, "given up", &run));
-    run.outcome = ROW_DIVERGED;
-    expect_ok(state_save(s, "diverged", &run));
-    run.outcome = ROW_REACHED;
-    run.steps = 64;
-    expect_ok(state_save(s, "reached", &run));
-    run = given_up_run(500, 480, &last);
-    expect_ok(state_save(s, "to its end", &run));
-    run = given_up_run(INFINITY, 480, &last);
-    expect_ok(state_save(s, "never", &run));
-}
-
-START_TEST(a_state_knows_when_a_run_was_given_up_and_where)
-{
-    char folder[] = "/tmp/tassello-sweep-XXXXXX", path[64];
-    double elapsed;
-    state *s;
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    expect_ok(state_open(context, folder, "a\n", "here", &elapsed, &s));
-    save_runs(s);
-    check_stored(s);
-    state_close(&s);
-    for (int there = 0; there < 2; there++) {
-        expect_ok(state_open(context, folder, "a\n", there ? "there" : "here", &elapsed, &s));
-        check_stored(s);
-        for (int i = 0; i < 5; i++) ck_assert_int_eq(state_run(s, i)->elsewhere, there);
-        ck_assert(state_run(s, 0)->start == 0.1 && state_run(s, 0)->give_up == 500 && !state_run(s, 5));
-        state_close(&s);
-    }
-    snprintf(path, sizeof path, "%s/sweep.json", folder);
-    FILE *file = fopen(path, "w");
-    ck_assert_ptr_nonnull(file);
-    fputs("{\"settings\": \"a\\n\", \"elapsed\": 1}", file);
-    fclose(file);
-    expect(state_open(context, folder, "a\n", "here", &elapsed, &s), TAS_BAD_FILE, "format 1", "format 2");
     remove_folder(folder);
 }
 END_TEST
@@ -909,7 +831,6 @@ int main(void)
     tcase_add_test(all, a_sweep_without_time_left_tells_its_state);
     tcase_add_test(all, looks_break_no_pairs);
     tcase_add_test(all, runs_serve_in_any_order);
-    tcase_add_test(all, a_state_knows_when_a_run_was_given_up_and_where);
     tcase_add_test(all, memory_is_not_taken_from_another_budget);
     tcase_add_test(all, a_state_is_of_its_whole_set);
     tcase_add_test(all, measurements_that_are_left_out_are_told_as_such);

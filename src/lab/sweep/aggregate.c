@@ -8,11 +8,18 @@
 
 enum { WINDOWS = 12 };
 
-/* The runs on fresh seeds at a batch's rate, by seed. */
+/* The runs on fresh seeds at a batch's rate, by seed, each seed once. */
 typedef struct figure_runs {
     const sweep_run *run[SWEEP_SEEDS];
     int count;
 } figure_runs;
+
+static const sweep_run *run_of_seed(const figure_runs *runs, uint64_t seed)
+{
+    for (int i = 0; i < runs->count; i++)
+        if (runs->run[i]->seed == seed) return runs->run[i];
+    return NULL;
+}
 
 static figure_runs runs_of(const tas_sweep *s, const sweep_batch *b)
 {
@@ -20,6 +27,7 @@ static figure_runs runs_of(const tas_sweep *s, const sweep_batch *b)
     for (int i = 0; i < s->runs; i++) {
         const sweep_run *r = &s->run[i];
         if (r->search || r->batch != b->batch || r->lr != b->lr || out.count == SWEEP_SEEDS) continue;
+        if (run_of_seed(&out, r->seed)) continue;
         int at = out.count++;
         for (; at > 0 && out.run[at - 1]->seed > r->seed; at--) out.run[at] = out.run[at - 1];
         out.run[at] = r;
@@ -178,6 +186,14 @@ static void find_losses(const tas_sweep *s, sweep_batch *b, const figure_runs *r
     mean_end(&b->epochs_to_best);
 }
 
+/* The window that so many examples lie in. */
+static int window_of(double examples, double longest)
+{
+    int w = 0;
+    while (w < WINDOWS - 1 && examples >= longest * (w + 1) / WINDOWS) w++;
+    return w;
+}
+
 static void find_noise(sweep_batch *b, const figure_runs *runs)
 {
     noise all = {0}, window[WINDOWS] = {0};
@@ -193,9 +209,7 @@ static void find_noise(sweep_batch *b, const figure_runs *runs)
         const sweep_run *r = runs->run[i];
         for (int k = 1; k < r->points; k++) {
             const double middle = 0.5 * (double)(r->point[k - 1].examples + r->point[k].examples);
-            int at = (int)(middle / (double)longest * WINDOWS);
-            if (at > WINDOWS - 1) at = WINDOWS - 1;
-            noise_merge(&window[at], &r->point[k].noise);
+            noise_merge(&window[window_of(middle, (double)longest)], &r->point[k].noise);
         }
     }
     for (int w = 0; w < b->noise_windows; w++) {
@@ -276,13 +290,13 @@ static void compare_losses(const tas_sweep *s, sweep_batch *b, const sweep_batch
     int seeds = 0;
     b->worse_low = b->worse_high = 0;
     if (b == best) return;
-    for (int i = 0; i < ours.count; i++)
-        for (int k = 0; k < theirs.count; k++) {
-            if (ours.run[i]->seed != theirs.run[k]->seed) continue;
-            x[seeds] = loss_to_compare(s, ours.run[i]);
-            y[seeds] = loss_to_compare(s, theirs.run[k]);
-            seeds += isfinite(x[seeds]) && isfinite(y[seeds]);
-        }
+    for (int i = 0; i < ours.count; i++) { /* at most one pair each */
+        const sweep_run *other = run_of_seed(&theirs, ours.run[i]->seed);
+        if (!other) continue;
+        x[seeds] = loss_to_compare(s, ours.run[i]);
+        y[seeds] = loss_to_compare(s, other);
+        seeds += isfinite(x[seeds]) && isfinite(y[seeds]);
+    }
     paired p;
     b->worse_low = -INFINITY;
     b->worse_high = INFINITY;

@@ -11,8 +11,9 @@
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { BASE = 64, SECOND_SEED = 1000003 };       /* the batch that lr belongs to, and that makes the target */
+enum { BASE = 64 };                              /* the batch that lr belongs to, and that makes the target */
 static const double CONFIRM = 1.2, EQUAL = 0.03; /* times the best; in log */
 
 /* Runs ---------------------------------------------------------------------------------------------------------------
@@ -30,22 +31,25 @@ static tas_status add_run(tas_sweep *s, const sweep_run *run)
     return TAS_OK;
 }
 
-/* What tells a run from all others of the sweep; not when it is given up, which hangs on the runs before it: see
- * state_find(). */
-static void name_run(const lab *l, const trial *t, char *name, size_t bytes)
+/* Not when it is given up, which depends on the runs before it: see state_find(). */
+static run_key key_of(const lab *l, const trial *t)
 {
-    snprintf(name, bytes, "B %" PRIu64 " lr %a seed %" PRIu64 " %s target %.17g most %.0f least %.0f look %.0f",
-             t->batch, t->lr, t->seed,
-             t->search      ? "search"
-             : t->to_target ? "to target"
-                            : "figures",
-             isfinite(l->sweep->target) ? l->sweep->target : 0, t->examples_most, t->examples_least, t->look_at);
+    return (run_key){.batch = t->batch,
+                     .seed = t->seed,
+                     .lr = t->lr,
+                     .kind = t->search      ? RUN_SEARCH
+                             : t->to_target ? RUN_TO_TARGET
+                                            : RUN_FIGURES,
+                     .target = isfinite(l->sweep->target) ? l->sweep->target : 0,
+                     .most = t->examples_most,
+                     .least = t->examples_least,
+                     .look = t->look_at};
 }
 
-static tas_status keep_weights(const lab *l, const char *run, const float *weights)
+static tas_status keep_weights(const lab *l, const run_key *key, const float *weights)
 {
     tas_model *model;
-    char *path = state_weights(l->state, run);
+    char *path = state_weights(l->state, key);
     if (!path) return TAS_NO_MEMORY;
     tas_status status = tas_model_open(l->device, l->network, 1, &model);
     if (!status) status = weights_write(model, weights);
@@ -55,15 +59,15 @@ static tas_status keep_weights(const lab *l, const char *run, const float *weigh
     return status;
 }
 
-static bool recall_weights(const lab *l, const char *run, float *weights)
+static bool recall_weights(const lab *l, const run_key *key, float *weights)
 {
     tas_model *model;
-    char *path = state_weights(l->state, run);
+    char *path = state_weights(l->state, key);
     if (!path) return false;
     tas_status status = tas_model_load(l->device, path, &model);
     free(path);
     if (status) return false;
-    bool same = weights_count(model->network) == l->weight_count;
+    bool same = !strcmp(tas_network_text(model->network), tas_network_text(l->network));
     if (same) same = !weights_read(model, weights);
     tas_model_close(&model);
     return same;
@@ -93,10 +97,10 @@ static bool may_begin(lab *l)
 }
 
 /* The state's run; false: it has none, or not its weights. */
-static bool recall(lab *l, const char *name, double give_up, sweep_run *out, float *weights)
+static bool recall(lab *l, const run_key *key, double give_up, sweep_run *out, float *weights)
 {
-    if (!l->state || !state_find(l->state, name, give_up, out)) return false;
-    if (weights && !recall_weights(l, name, weights)) {
+    if (!l->state || !state_find(l->state, key, give_up, out)) return false;
+    if (weights && !recall_weights(l, key, weights)) {
         free(out->point);
         return false;
     }
@@ -122,18 +126,20 @@ static void take_measure(lab *l, const sweep_run *r)
 static tas_status run(lab *l, const trial *t, sweep_run *out, float *weights)
 {
     tas_sweep *s = l->sweep;
-    char name[256];
+    const run_key key = key_of(l, t);
     tas_status status;
-    name_run(l, t, name, sizeof name);
-    if (recall(l, name, t->give_up, out, weights)) return add_run(s, out);
+    if (recall(l, &key, t->give_up, out, weights)) {
+        status = add_run(s, out);
+        return status || lab_resumes(l, false) ? status : TAS_STOPPED;
+    }
     lab_forecast(l);
     if (!may_begin(l) || !lab_tell(l, true)) return TAS_STOPPED;
     status = trial_run(l, t, out, weights);
     if (status == TAS_STOPPED && l->state) state_save_elapsed(l->state, lab_seconds(l));
     if (status) return status;
     status = add_run(s, out);
-    if (!status && l->state && weights) status = keep_weights(l, name, weights);
-    if (!status && l->state) status = state_save(l->state, name, out);
+    if (!status && l->state && weights) status = keep_weights(l, &key, weights);
+    if (!status && l->state) status = state_save(l->state, &key, out);
     if (!status && l->state) status = state_save_elapsed(l->state, lab_seconds(l));
     if (!status) take_measure(l, out);
     return status;
@@ -160,7 +166,7 @@ static tas_status confirm(lab *l, trial t, race *r)
 {
     const double near = CONFIRM * r->entry[r->best].value;
     double mean[RACE_MOST], best = INFINITY;
-    t.seed = l->sweep->is.seed + SECOND_SEED;
+    t.seed = l->sweep->is.seed + SWEEP_SECOND_SEED;
     t.give_up = isfinite(l->sweep->target) ? 2 * near : INFINITY;
     for (int i = 0; i < r->count; i++) {
         double value;
@@ -410,7 +416,7 @@ static int next_batch(const lab *l)
     int next = -1, first = INT_MAX;
     for (int i = 0; i < s->count; i++) {
         const sweep_batch *b = &s->batch[i];
-        if (!fits(b) || b->why[0] || figures_of(s, b)) continue;
+        if (!fits(b) || l->visited[i]) continue;
         const int turn = stored_place(l, b->batch);
         const double away = log_distance((double)b->batch, best);
         if (next >= 0 && (turn > first || (turn == first && !(away < least)))) continue;
@@ -438,6 +444,7 @@ tas_status run_batches(lab *l, double lr)
     tas_sweep *s = l->sweep;
     tas_status status = TAS_OK;
     for (int i; !status && (i = next_batch(l)) >= 0;) {
+        l->visited[i] = true;
         l->reserve = tail_seconds(l, &s->batch[i]);
         status = out_of_time(l, i, run_batch(l, i, lr));
         if (!status) lab_correct(l);

@@ -325,5 +325,15 @@ tas_status lab_begin(lab *l, const tas_data *train)
     char settings[2048], where[256];
     snprintf(where, sizeof where, "%s (%s), %" PRIu64 " bytes to train in", s->device, s->device_name, l->train_bytes);
     status = describe_settings(l, settings, sizeof settings);
-    return status ? status : state_open(s->context, s->is.state, settings, where, &l->before, &l->state);
+    const state_sweep sweep = {.settings = settings,
+                               .place = where,
+                               .limits = {.examples = s->examples,
+                                          .seed = s->is.seed,
+                                          .target = s->is.target,
+                                          .by_accuracy = s->is.by_accuracy,
+                                          .contract = tas_contract()}};
+    if (!status) status = state_open(s->context, s->is.state, &sweep, &l->before, &l->state);
+    if (!status && *state_ignored(l->state))
+        lab_note(l, "state: files are ignored and their runs repeated: %s", state_ignored(l->state));
+    return status;
 }

@@ -1,6 +1,7 @@
 #include "lab/sweep/state.h"
 
 #include "base/base.h"
+#include "base/format.h"
 #include "lab/sweep/json.h"
 
 #include <dirent.h>
@@ -14,18 +15,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILE_MOST = 64 << 20, FORMAT = 2 }; /* 1 had no format, and when a run is given up in its name */
+enum {
+    FILE_MOST = 64 << 20,
+    FORMAT = 2,          /* 1 had no format, and when a run is given up in its name */
+    NUMBER_MOST = 99999, /* of a run's file; no sweep makes as many */
+    ELAPSED_MOST = 1000000000
+};
 
 struct state {
     tas_context *context;
     char *folder, *settings, *place;
+    run_limits limits;
     struct stored {
-        char *name;
+        char name[RUN_NAME_BYTES];
         sweep_run run;
     } * stored;
     int count, room;
     int last; /* number of a run's file */
     int lock; /* the folder, open; -1: not yet */
+    char ignored[512];
+    int ignored_count;
 };
 
 /* A path in the folder, malloc()ed. */
@@ -41,133 +50,14 @@ static char *path_of(const state *s, const char *file)
 }
 
 /* The name's FNV-1a hash: a batch has other weights at another rate. */
-char *state_weights(const state *s, const char *run)
+char *state_weights(const state *s, const run_key *key)
 {
-    char file[64];
+    char name[RUN_NAME_BYTES], file[64];
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (; *run; run++) hash = (hash ^ (unsigned char)*run) * UINT64_C(0x100000001b3);
+    run_key_name(key, name, sizeof name);
+    for (const char *c = name; *c; c++) hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
     snprintf(file, sizeof file, "weights-%016" PRIx64 ".safetensors", hash);
     return path_of(s, file);
-}
-
-/* Numbers: what is not known is null ----------------------------------------------------------------------------------
- */
-
-static double number_of(const json_t *x) { return json_is_number(x) ? json_number_value(x) : NAN; }
-static uint64_t count_of(const json_t *x)
-{
-    return json_is_integer(x) && json_integer_value(x) >= 0 ? (uint64_t)json_integer_value(x) : 0;
-}
-
-static json_t *write_noise(const noise *n)
-{
-    if (!n->steps && !n->skipped) return json_null();
-    json_t *out = json_array();
-    json_array_append_new(out, json_count(n->steps));
-    json_array_append_new(out, json_count(n->skipped));
-    json_array_append_new(out, json_count(n->pairs));
-    const double numbers[] = {n->trace, n->square, n->last_trace, n->last_square, n->traces, n->products, n->squares};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) json_array_append_new(out, json_known(numbers[i]));
-    return out;
-}
-
-static noise read_noise(const json_t *in)
-{
-    if (!json_is_array(in) || json_array_size(in) != 10) return (noise){0};
-    double x[7];
-    for (size_t i = 0; i < 7; i++) x[i] = number_of(json_array_get(in, 3 + i));
-    return (noise){.steps = count_of(json_array_get(in, 0)),
-                   .skipped = count_of(json_array_get(in, 1)),
-                   .pairs = count_of(json_array_get(in, 2)),
-                   .trace = x[0],
-                   .square = x[1],
-                   .last_trace = x[2],
-                   .last_square = x[3],
-                   .traces = x[4],
-                   .products = x[5],
-                   .squares = x[6]};
-}
-
-static json_t *write_points(const sweep_run *run)
-{
-    json_t *out = json_array();
-    for (int i = 0; i < run->points; i++) {
-        const sweep_point *p = &run->point[i];
-        const double numbers[] = {p->seconds, p->train_loss, p->train_accuracy, p->loss, p->accuracy};
-        json_t *one = json_array();
-        json_array_append_new(one, json_count(p->step));
-        json_array_append_new(one, json_count(p->examples));
-        for (size_t k = 0; k < sizeof numbers / sizeof *numbers; k++)
-            json_array_append_new(one, json_known(numbers[k]));
-        json_array_append_new(one, write_noise(&p->noise));
-        json_array_append_new(out, one);
-    }
-    return out;
-}
-
-static bool read_points(const json_t *in, sweep_run *run)
-{
-    const size_t points = json_array_size(in);
-    run->point = calloc(points ? points : 1, sizeof *run->point);
-    if (!run->point) return false;
-    for (size_t i = 0; i < points; i++) {
-        const json_t *one = json_array_get(in, i);
-        run->point[i] = (sweep_point){.step = count_of(json_array_get(one, 0)),
-                                      .examples = count_of(json_array_get(one, 1)),
-                                      .seconds = number_of(json_array_get(one, 2)),
-                                      .train_loss = number_of(json_array_get(one, 3)),
-                                      .train_accuracy = number_of(json_array_get(one, 4)),
-                                      .loss = number_of(json_array_get(one, 5)),
-                                      .accuracy = number_of(json_array_get(one, 6)),
-                                      .noise = read_noise(json_array_get(one, 7))};
-    }
-    run->points = (int)points;
-    return true;
-}
-
-static json_t *write_run(const state *s, const char *name, const sweep_run *run)
-{
-    json_t *out = json_object();
-    json_object_set_new(out, "name", json_string(name));
-    json_object_set_new(out, "batch", json_count(run->batch));
-    json_object_set_new(out, "seed", json_count(run->seed));
-    json_object_set_new(out, "lr", json_known(run->lr));
-    json_object_set_new(out, "search", json_boolean(run->search));
-    json_object_set_new(out, "give_up", json_known(run->give_up)); /* null: never */
-    json_object_set_new(out, "start", json_known(run->start));
-    json_object_set_new(out, "target", json_known(run->target));
-    json_object_set_new(out, "place", json_string(s->place));
-    json_object_set_new(out, "outcome", json_count(run->outcome));
-    json_object_set_new(out, "steps", json_known(run->steps));
-    json_object_set_new(out, "seconds", json_known(run->seconds));
-    json_object_set_new(out, "race", json_known(run->race));
-    json_object_set_new(out, "memory", json_count(run->memory));
-    json_object_set_new(out, "noise", write_noise(&run->noise));
-    json_object_set_new(out, "points", write_points(run));
-    return out;
-}
-
-static bool read_run(const state *s, const json_t *in, sweep_run *run)
-{
-    const char *place = json_string_value(json_object_get(in, "place"));
-    const json_t *give_up = json_object_get(in, "give_up");
-    const uint64_t outcome = count_of(json_object_get(in, "outcome"));
-    *run = (sweep_run){.batch = count_of(json_object_get(in, "batch")),
-                       .seed = count_of(json_object_get(in, "seed")),
-                       .lr = number_of(json_object_get(in, "lr")),
-                       .search = json_is_true(json_object_get(in, "search")),
-                       .give_up = json_is_number(give_up) ? json_number_value(give_up) : INFINITY,
-                       .start = number_of(json_object_get(in, "start")),
-                       .target = number_of(json_object_get(in, "target")),
-                       .elsewhere = !place || strcmp(place, s->place) != 0,
-                       .outcome = (row_outcome)outcome,
-                       .steps = number_of(json_object_get(in, "steps")),
-                       .seconds = number_of(json_object_get(in, "seconds")),
-                       .race = number_of(json_object_get(in, "race")),
-                       .memory = count_of(json_object_get(in, "memory")),
-                       .noise = read_noise(json_object_get(in, "noise"))};
-    if (!run->batch || !(run->lr > 0) || outcome > ROW_OVER_BUDGET) return false;
-    return read_points(json_object_get(in, "points"), run);
 }
 
 /* Files --------------------------------------------------------------------------------------------------------------
@@ -175,45 +65,51 @@ static bool read_run(const state *s, const json_t *in, sweep_run *run)
 
 static tas_status write_file(const state *s, const char *file, json_t *value)
 {
-    file_writer writer;
+    file_writer to;
     char *path = path_of(s, file);
-    tas_status status = path && value ? file_begin(s->context, &writer, path) : TAS_NO_MEMORY;
-    if (!status && (json_dumpf(value, writer.stream, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) ||
-                    fputc('\n', writer.stream) == EOF)) {
+    tas_status status = path && value ? file_begin(s->context, &to, path) : TAS_NO_MEMORY;
+    if (!status &&
+        (json_dumpf(value, to.stream, JSON_INDENT(1) | JSON_REAL_PRECISION(17)) || fputc('\n', to.stream) == EOF)) {
         const int error = errno;
-        file_abandon(&writer);
+        file_abandon(&to);
         status = fail(s->context, TAS_BAD_FILE, "%s: cannot be written: %s", path, strerror(error));
     } else if (!status) {
-        status = file_commit(s->context, &writer);
+        status = file_commit(s->context, &to);
     }
     free(path);
     json_decref(value);
     return status;
 }
 
-/* *out NULL: there is no such file. `then`: what to do about one that is no JSON. */
-static tas_status read_file(const state *s, const char *file, const char *then, json_t **out)
+/* What is ignored is named as far as there is room, and counted. */
+static void ignore(state *s, const char *file, const char *why)
+{
+    writer out = {s->ignored, sizeof s->ignored - 32, strlen(s->ignored)};
+    if (s->ignored_count++ < 4) say(&out, "%s%s: %s", out.used ? "; " : "", file, why);
+}
+
+/* *out NULL: there is no such file, or it is no JSON, of which *error then tells. */
+static tas_status read_file(const state *s, const char *file, json_error_t *error, json_t **out)
 {
     char *path = path_of(s, file), *text = NULL;
     size_t bytes;
     struct stat is;
-    json_error_t error;
     tas_status status = TAS_OK;
     *out = NULL;
+    error->text[0] = 0;
     if (!path) return TAS_NO_MEMORY;
     if (stat(path, &is) && errno == ENOENT) {
         free(path);
         return TAS_OK;
     }
     status = file_read(s->context, path, FILE_MOST, &text, &bytes);
-    if (!status && !(*out = json_loadb(text, bytes, 0, &error)))
-        status = fail(s->context, TAS_BAD_FILE, "%s:%d: %s; %s", path, error.line, error.text, then);
+    if (!status) *out = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, error);
     free(text);
     free(path);
     return status;
 }
 
-static tas_status keep(state *s, const char *name, const sweep_run *run)
+static tas_status keep(state *s, const run_key *key, const sweep_run *run)
 {
     if (s->count == s->room) {
         s->room = s->room ? 2 * s->room : 32;
@@ -221,11 +117,12 @@ static tas_status keep(state *s, const char *name, const sweep_run *run)
         if (!more) return fail(s->context, TAS_NO_MEMORY, "no memory for the runs of a sweep");
         s->stored = more;
     }
-    s->stored[s->count] = (struct stored){strdup(name), *run};
-    s->stored[s->count].run.point = malloc((size_t)(run->points ? run->points : 1) * sizeof *run->point);
-    if (!s->stored[s->count].name || !s->stored[s->count].run.point)
-        return fail(s->context, TAS_NO_MEMORY, "no memory for the runs of a sweep");
-    if (run->points) memcpy(s->stored[s->count].run.point, run->point, (size_t)run->points * sizeof *run->point);
+    struct stored *stored = &s->stored[s->count];
+    stored->run = *run;
+    stored->run.point = malloc((size_t)(run->points ? run->points : 1) * sizeof *run->point);
+    if (!stored->run.point) return fail(s->context, TAS_NO_MEMORY, "no memory for the runs of a sweep");
+    if (run->points) memcpy(stored->run.point, run->point, (size_t)run->points * sizeof *run->point);
+    run_key_name(key, stored->name, sizeof stored->name);
     s->count++;
     return TAS_OK;
 }
@@ -233,18 +130,45 @@ static tas_status keep(state *s, const char *name, const sweep_run *run)
 static tas_status read_stored(state *s, const char *file)
 {
     json_t *in;
-    sweep_run run = {.point = NULL};
-    tas_status status = read_file(s, file, "remove the file, and its run is made again", &in);
-    if (status || !in) return status;
-    const char *name = json_string_value(json_object_get(in, "name"));
-    if (name && read_run(s, in, &run))
-        status = keep(s, name, &run);
-    else
-        status = fail(s->context, TAS_BAD_FILE, "%s/%s: no run of a sweep; remove the file, and it is made again",
-                      s->folder, file);
-    free(run.point);
+    json_error_t error;
+    run_key key;
+    sweep_run run;
+    char why[160];
+    tas_status status = read_file(s, file, &error, &in);
+    if (status) return status;
+    if (!in) {
+        snprintf(why, sizeof why, "line %d is not JSON", error.line);
+        ignore(s, file, why);
+    } else if (run_file_decode(in, &s->limits, s->place, &key, &run, why, sizeof why)) {
+        status = keep(s, &key, &run);
+        free(run.point);
+    } else {
+        ignore(s, file, why);
+    }
     json_decref(in);
     return status;
+}
+
+/* The number of a run's file; 0: it is none. */
+static int run_number(const char *file)
+{
+    if (strncmp(file, "run-", 4) != 0) return 0;
+    const size_t digits = strspn(file + 4, "0123456789");
+    if (digits < 1 || strcmp(file + 4 + digits, ".json") != 0) return 0;
+    const unsigned long number = digits < 9 ? strtoul(file + 4, NULL, 10) : NUMBER_MOST + 1;
+    return number > NUMBER_MOST ? NUMBER_MOST + 1 : (int)number;
+}
+
+static tas_status read_numbered(state *s, const char *file)
+{
+    const int number = run_number(file);
+    if (!number) return TAS_OK;
+    if (number > NUMBER_MOST) {
+        ignore(s, file, "its number is too large");
+        return TAS_OK;
+    }
+    if (number > s->last) s->last = number;
+    return read_stored(s, file);
 }
 
 /* What a process that was killed left of a file that it was writing: see file_begin(). */
@@ -265,15 +189,12 @@ static void remove_leftover(const state *s, const char *file)
 static tas_status read_runs(state *s)
 {
     struct dirent **list;
-    const int files = scandir(s->folder, &list, NULL, alphasort);
+    const int files = scandir(s->folder, &list, NULL, versionsort);
     tas_status status = TAS_OK;
     if (files < 0) return fail(s->context, TAS_BAD_FILE, "%s: cannot be read: %s", s->folder, strerror(errno));
     for (int i = 0; i < files; i++) {
-        int number = 0, end = 0;
         const char *file = list[i]->d_name;
-        const bool is_run = sscanf(file, "run-%d.json%n", &number, &end) == 1 && end && !file[end];
-        if (is_run && !status) status = read_stored(s, file);
-        if (is_run && number > s->last) s->last = number;
+        if (!status) status = read_numbered(s, file);
         if (is_leftover(file)) remove_leftover(s, file);
         free(list[i]);
     }
@@ -300,19 +221,23 @@ static void differing_line(const char *a, const char *b, char *line_a, char *lin
 static tas_status check_settings(state *s, double *elapsed, bool *begun)
 {
     json_t *in;
+    json_error_t error;
     char there[256], here[256];
-    tas_status status = read_file(s, "sweep.json", "name another folder", &in);
+    tas_status status = read_file(s, "sweep.json", &error, &in);
     *elapsed = 0;
     *begun = in;
+    if (!status && !in && error.text[0])
+        return fail(s->context, TAS_BAD_FILE, "%s/sweep.json:%d: %s; name another folder", s->folder, error.line,
+                    error.text);
     if (status || !in) return status;
     const char *settings = json_string_value(json_object_get(in, "settings"));
-    const uint64_t format = settings && !json_object_get(in, "format") ? 1 : count_of(json_object_get(in, "format"));
+    const json_int_t format = json_object_get(in, "format") ? json_integer_value(json_object_get(in, "format")) : 1;
     if (settings && format != FORMAT) {
-        status =
-            fail(s->context, TAS_BAD_FILE,
-                 "%s/sweep.json: of format %" PRIu64 ", from another version of tassello; this one knows format %d; "
-                 "name another folder",
-                 s->folder, format, FORMAT);
+        status = fail(s->context, TAS_BAD_FILE,
+                      "%s/sweep.json: of format %" JSON_INTEGER_FORMAT
+                      ", from another version of tassello; this one knows format %d; "
+                      "name another folder",
+                      s->folder, format, FORMAT);
     } else if (!settings) {
         status = fail(s->context, TAS_BAD_FILE, "%s/sweep.json: it has no settings; name another folder", s->folder);
     } else if (strcmp(settings, s->settings) != 0) {
@@ -321,8 +246,8 @@ static tas_status check_settings(state *s, double *elapsed, bool *begun)
                       "%s: holds another sweep: there '%s', here '%s'; name another folder, or give the same settings",
                       s->folder, there, here);
     } else {
-        const double seconds = number_of(json_object_get(in, "elapsed"));
-        *elapsed = seconds >= 0 ? seconds : 0;
+        const double seconds = json_number_value(json_object_get(in, "elapsed"));
+        *elapsed = seconds > 0 && seconds < ELAPSED_MOST ? seconds : 0;
     }
     json_decref(in);
     return status;
@@ -341,19 +266,28 @@ static tas_status lock_folder(state *s)
 /* Runs of which nothing says whose they are would pass for this sweep's. */
 static tas_status begin_folder(state *s)
 {
-    if (!s->count) return state_save_elapsed(s, 0);
+    if (!s->count && !s->ignored_count) return state_save_elapsed(s, 0);
     return fail(s->context, TAS_BAD_FILE,
                 "%s: holds runs, but no sweep.json that tells of which sweep; name another folder", s->folder);
 }
 
-tas_status state_open(tas_context *context, const char *folder, const char *settings, const char *place,
-                      double *elapsed, state **out)
+static void end_ignored(state *s)
+{
+    writer out = {s->ignored, sizeof s->ignored, strlen(s->ignored)};
+    if (s->ignored_count > 4) say(&out, "; and %d more", s->ignored_count - 4);
+}
+
+tas_status state_open(tas_context *context, const char *folder, const state_sweep *sweep, double *elapsed, state **out)
 {
     state *s = calloc(1, sizeof *s);
     *out = NULL;
     if (!s) return fail(context, TAS_NO_MEMORY, "no memory for the state of a sweep");
-    *s = (state){
-        .context = context, .folder = strdup(folder), .settings = strdup(settings), .place = strdup(place), .lock = -1};
+    *s = (state){.context = context,
+                 .folder = strdup(folder),
+                 .settings = strdup(sweep->settings),
+                 .place = strdup(sweep->place),
+                 .limits = sweep->limits,
+                 .lock = -1};
     tas_status status = TAS_OK;
     bool begun = false;
     if (!s->folder || !s->settings || !s->place)
@@ -364,6 +298,7 @@ tas_status state_open(tas_context *context, const char *folder, const char *sett
     if (!status) status = check_settings(s, elapsed, &begun);
     if (!status) status = read_runs(s);
     if (!status && !begun) status = begin_folder(s);
+    end_ignored(s);
     if (status)
         state_close(&s);
     else
@@ -374,10 +309,7 @@ tas_status state_open(tas_context *context, const char *folder, const char *sett
 void state_close(state **s)
 {
     if (!*s) return;
-    for (int i = 0; i < (*s)->count; i++) {
-        free((*s)->stored[i].name);
-        free((*s)->stored[i].run.point);
-    }
+    for (int i = 0; i < (*s)->count; i++) free((*s)->stored[i].run.point);
     if ((*s)->lock >= 0) close((*s)->lock);
     free((*s)->stored);
     free((*s)->folder);
@@ -396,8 +328,12 @@ static bool tells(const sweep_run *run, double give_up)
 
 const sweep_run *state_run(const state *s, int number) { return number < s->count ? &s->stored[number].run : NULL; }
 
-bool state_find(const state *s, const char *name, double give_up, sweep_run *out)
+const char *state_ignored(const state *s) { return s->ignored; }
+
+bool state_find(const state *s, const run_key *key, double give_up, sweep_run *out)
 {
+    char name[RUN_NAME_BYTES];
+    run_key_name(key, name, sizeof name);
     for (int i = 0; i < s->count; i++) {
         const sweep_run *run = &s->stored[i].run;
         if (strcmp(s->stored[i].name, name) != 0 || !tells(run, give_up)) continue;
@@ -409,13 +345,13 @@ bool state_find(const state *s, const char *name, double give_up, sweep_run *out
     return false;
 }
 
-tas_status state_save(state *s, const char *name, const sweep_run *run)
+tas_status state_save(state *s, const run_key *key, const sweep_run *run)
 {
     char file[32];
-    tas_status status = keep(s, name, run);
+    tas_status status = keep(s, key, run);
     if (status) return status;
     snprintf(file, sizeof file, "run-%04d.json", ++s->last);
-    return write_file(s, file, write_run(s, name, run));
+    return write_file(s, file, run_file_encode(key, run, s->place, s->limits.contract));
 }
 
 tas_status state_save_elapsed(state *s, double elapsed)

@@ -9,28 +9,37 @@
 #ifndef STATE_H
 #define STATE_H
 
-#include "lab/sweep/trial.h"
+#include "lab/sweep/run_file.h"
 
 typedef struct state state;
 
-/* Makes the folder where it is missing, and reads what lies there. The settings must agree: the error names the first
- * line that differs. place: the device and the memory that runs have there; those of the folder that had others are
- * marked. *elapsed: the seconds of earlier sessions. Closed with state_close(). */
-tas_status state_open(tas_context *context, const char *folder, const char *settings, const char *place,
-                      double *elapsed, state **out);
+/* The sweep that a folder is opened for. */
+typedef struct state_sweep {
+    const char *settings; /* one per line; those of the folder must agree */
+    const char
+        *place; /* the device and the memory that runs have here; those of the folder that had others are marked */
+    run_limits limits;
+} state_sweep;
+
+/* Makes the folder if it is missing, and reads it. Files of runs that do not fit the sweep are ignored: see
+ * state_ignored(). *elapsed: the seconds of earlier sessions. Closed with state_close(). */
+tas_status state_open(tas_context *context, const char *folder, const state_sweep *sweep, double *elapsed, state **out);
 void state_close(state **s);
 
-/* A run of that name that tells what one does which may go on for give_up examples: it was not given up earlier. When a
- * run is given up hangs on what was run before it, and is no part of its name. False: there is none. out->point is
+/* What was ignored and why, for people; "": nothing. Valid until the state is closed. */
+const char *state_ignored(const state *s);
+
+/* A run of that key that tells what one does which may go on for give_up examples: it was not given up earlier. When a
+ * run is given up depends on what was run before it, and is no part of its key. False: there is none. out->point is
  * malloc()ed. */
-bool state_find(const state *s, const char *name, double give_up, sweep_run *out);
+bool state_find(const state *s, const run_key *key, double give_up, sweep_run *out);
 
 /* The runs that the folder held, in their order; NULL past the last. */
 const sweep_run *state_run(const state *s, int number);
-tas_status state_save(state *s, const char *name, const sweep_run *run);
+tas_status state_save(state *s, const run_key *key, const sweep_run *run);
 tas_status state_save_elapsed(state *s, double elapsed);
 
-/* The path of the weights that a run of that name ended with, malloc()ed; NULL: no memory. */
-char *state_weights(const state *s, const char *run);
+/* The path of the weights that a run of that key ended with, malloc()ed; NULL: no memory. */
+char *state_weights(const state *s, const run_key *key);
 
 #endif

@@ -13,7 +13,8 @@
 enum {
     SWEEP_BATCHES = FIT_BATCHES,
     SWEEP_SEEDS = 32,
-    FROZEN_POINTS = 3, /* the start, the middle, the target */
+    SWEEP_SECOND_SEED = 1000003, /* above the sweep's own: of runs that confirm a rate */
+    FROZEN_POINTS = 3,           /* the start, the middle, the target */
     NOISE_WINDOWS = 24
 };
 

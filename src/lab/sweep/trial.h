@@ -17,14 +17,15 @@ typedef struct lab {
     uint64_t train_bytes, look_bytes; /* of device memory, of training and of evaluation beside it */
     float *weights[SWEEP_BATCHES];    /* at the end of the first figure run, for the test; NULL: there are none */
     size_t weight_count;
-    double begun, before; /* the clock's start; seconds of earlier sessions */
-    double told;          /* when progress was last told of */
-    double left;          /* seconds that are expected yet */
-    double reserve;       /* seconds before the limit at which runs end, for what comes after them */
-    double told_total;    /* the last forecast that was told, with what had gone by then */
-    bool corrected;       /* by a first run to the target, or to its end without */
-    bool told_elsewhere;  /* that runs of the state were made elsewhere */
-    double test_seconds;  /* of one evaluation of the test set */
+    bool visited[SWEEP_BATCHES]; /* batches whose turn has come: each has one */
+    double begun, before;        /* the clock's start; seconds of earlier sessions */
+    double told;                 /* when progress was last told of */
+    double left;                 /* seconds that are expected yet */
+    double reserve;              /* seconds before the limit at which runs end, for what comes after them */
+    double told_total;           /* the last forecast that was told, with what had gone by then */
+    bool corrected;              /* by a first run to the target, or to its end without */
+    bool told_elsewhere;         /* that runs of the state were made elsewhere */
+    double test_seconds;         /* of one evaluation of the test set */
     char doing[160];
     bool stopped, late;  /* by the caller; by the time limit */
     sweep_batch *asks;   /* begins with its next run that the state does not hold, if there is time; NULL: none does */
