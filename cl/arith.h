@@ -29,8 +29,13 @@ static inline arith_u32 arith_choose(int c, arith_u32 a, arith_u32 b) { return c
 #else
 #include <float.h>
 #include <stdint.h>
-#if defined(__FAST_MATH__) || FLT_EVAL_METHOD != 0
-#error "Tassello's bits need IEEE binary32 as written: no -ffast-math, no excess precision (on 32-bit x86: -msse2 -mfpmath=sse)"
+/* clang has macros for the first two alone: meson.build refuses the flags themselves as well. */
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || defined(__ASSOCIATIVE_MATH__) || \
+    defined(__RECIPROCAL_MATH__) || defined(__NO_SIGNED_ZEROS__)
+#error "Tassello's bits need IEEE binary32 as written: no -ffast-math, -funsafe-math-optimizations or any of their parts"
+#endif
+#if FLT_EVAL_METHOD != 0
+#error "Tassello's bits need IEEE binary32 as written: no excess precision (on 32-bit x86: -msse2 -mfpmath=sse)"
 #endif
 typedef uint32_t arith_u32;
 typedef int32_t arith_i32;

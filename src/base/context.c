@@ -8,13 +8,6 @@
 #include <string.h>
 #include <time.h>
 
-#ifdef __FAST_MATH__
-#error "Tassello's results are exact bits: build it without -ffast-math"
-#endif
-#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0
-#error "float expressions must be evaluated as float (on 32-bit x86: -msse2 -mfpmath=sse)"
-#endif
-
 tas_status tas_context_open(tas_context **out)
 {
     *out = calloc(1, sizeof **out);
