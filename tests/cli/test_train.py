@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The command as its users meet it: exit statuses, what stdout carries, and what stderr says of each mistake.
 
-    test_cli.py TASSELLO [WORD]...    the cases whose names hold a WORD; all without one
+    test_train.py TASSELLO [WORD]...    the cases whose names hold a WORD; all without one
 
 Most cases use --device reference and need no driver; those of PoCL are skipped where it is not. Data sets are made here.
 Prints `ok N - name` lines, and writes them to $CK_TAP_LOG_FILE_NAME, from which tests/tap and tests/tally.py count; what
