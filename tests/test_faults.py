@@ -5,7 +5,7 @@
 
 A training that is disturbed must end with the digest of the undisturbed one and say so in one note; where that cannot be, it
 must end with status 1 and a message, and leave the file of --save alone. Nothing may be leaked either way. Where a fault shall
-happen is read off the undisturbed run's calls. Prints and logs as cli/test_train.py does. Exit status 0; 1 where a case failed; 77
+happen is read off the undisturbed run's calls. Prints and logs as cli/common.py does. Exit status 0; 1 where a case failed; 77
 where the driver is not there.
 """
 import itertools
@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from cli.test_train import Skip, Tool, attempt, expect, leftovers, make_set, one_object
+from cli.common import Skip, Tool, attempt, expect, leftovers, make_set, one_object
 
 DRIVERS = {
     "pocl": {"OCL_ICD_VENDORS": "/etc/OpenCL/vendors/pocl.icd"},

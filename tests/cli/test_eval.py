@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""tassello eval: checkpoints that are damaged, missing, or do not fit."""
+import json
+import os
+import struct
+import sys
+
+from common import case, main, make_set, NET
+
+
+def safetensors(header, data=b""):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def edited(change):
+    """The checkpoint with its header and data changed."""
+    def apply(raw):
+        size = struct.unpack("<Q", raw[:8])[0]
+        header, data = json.loads(raw[8:8 + size]), bytearray(raw[8 + size:])
+        data = change(header, data) or data
+        return safetensors(header, bytes(data))
+    return apply
+
+
+def poke(value):
+    return lambda header, data: data.__setitem__(slice(40, 44), struct.pack("<f", value))
+
+
+CHECKPOINTS = [
+    ("empty", lambda raw: b"", ("not safetensors",)),
+    ("a text", lambda raw: NET.encode(), ("not safetensors",)),
+    ("a picture", lambda raw: b"\x89PNG\r\n\x1a\n" + bytes(5000), ("not safetensors",)),
+    ("truncated within the data", lambda raw: raw[:-100], ("truncated",)),
+    ("truncated within the header", lambda raw: raw[:60], ("truncated",)),
+    ("trailing bytes", lambda raw: raw + b"more", ("trailing bytes",)),
+    ("a header that is no JSON", lambda raw: safetensors(b"{]"), ("header", "JSON")),
+    ("a header of 2^63 bytes", lambda raw: struct.pack("<Q", 1 << 63) + raw[8:], ("not safetensors",)),
+    ("no network in it", edited(lambda h, d: h.pop("__metadata__") and None), ("no network", "tassello.network")),
+    ("a network that is wrong", edited(lambda h, d: h["__metadata__"].update({"tassello.network": "input 64\nfoo\n"})), (":2:", "'foo' is no layer")),
+    ("another network than its tensors", edited(lambda h, d: h["__metadata__"].update({"tassello.network": "input 64\ndense 9\n"})),
+     ("1.dense.weight", "shape")),
+    ("a tensor is missing", edited(lambda h, d: h.__setitem__("x", h.pop("3.dense.bias"))), ("lacks tensor 3.dense.bias",)),
+    ("NaN among the weights", edited(poke(float("nan"))), ("1.dense.", "not finite")),
+    ("infinity among the weights", edited(poke(float("inf"))), ("1.dense.", "not finite")),
+    ("weights of another type", edited(lambda h, d: h["3.dense.bias"].update(dtype="F16")), ("F16", "expected \"F32\"")),
+    ("tensors that overlap", edited(lambda h, d: h["3.dense.bias"].update(data_offsets=[0, 16])), ("overlap",)),
+]
+for _name, _change, _texts in CHECKPOINTS:
+    def bad_checkpoint(t, change=_change, texts=_texts):
+        path = t.checkpoint(t.place() / "c.safetensors")
+        path.write_bytes(change(path.read_bytes()))
+        t.fails(1, (str(path), *texts), "eval", path, t.data, "--device", "reference")
+    case(f"eval: {_name}: status 1, said with its path")(bad_checkpoint)
+
+
+@case("eval: a checkpoint that is not there, a folder, a pipe; data that do not fit or are not there")
+def _(t):
+    path = t.checkpoint(t.place() / "c")
+    t.fails(1, ("no such.st", "No such file"), "eval", "no such.st", t.data, "--device", "reference")
+    t.fails(1, (str(t.data), "not a regular file"), "eval", t.data, t.data, "--device", "reference")
+    t.fails(1, ("takes 64 values", "has 49"), "eval", path, make_set(t.place() / "d", size=7), "--device", "reference")
+    t.fails(1, ("has 4 outputs", "6 classes"), "eval", path, make_set(t.place() / "d", classes=6), "--device", "reference")
+    t.fails(1, ("/no/data", "No such file"), "eval", path, "/no/data", "--device", "reference")
+    pipe = t.place() / "pipe"
+    os.mkfifo(pipe)
+    t.fails(1, ("pipe", "not a regular file"), "eval", pipe, t.data, "--device", "reference", timeout=10)
+
+
+@case("eval: weights so large that the loss is not finite: said, status 1")
+def _(t):
+    path = t.checkpoint(t.place() / "c")
+    path.write_bytes(edited(lambda h, d: struct.pack("<f", 3e38) * (len(d) // 4))(path.read_bytes()))
+    t.run("eval", path, t.data, "--device", "reference", status=1).says("finite")
+
+
+if __name__ == "__main__":
+    sys.exit(main(__doc__))

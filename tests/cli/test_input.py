@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""NET and DATA that are damaged, missing, or do not fit each other."""
+import gzip
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+from common import case, expect, LAST, LAST_MSE, main, make_set, NET, one_object, Result
+
+
+def cut(name, size):
+    return lambda f: (f / name).write_bytes((f / name).read_bytes()[:size])
+
+
+def put(name, data):
+    return lambda f: (f / name).write_bytes(data)
+
+
+def zipped(damage):
+    def apply(f):
+        path = f / "train-images-idx3-ubyte"
+        data = gzip.compress(path.read_bytes(), 6)
+        path.unlink()
+        path.with_name(path.name + ".gz").write_bytes(damage(data))
+    return apply
+
+
+def replace_by_folder(name):
+    def apply(f):
+        (f / name).unlink()
+        (f / name).mkdir()
+    return apply
+
+
+IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+HEAD = struct.pack(">IIII", 0x0803, 240, 8, 8)
+DAMAGES = [
+    ("lacks a file", lambda f: (f / "t10k-labels-idx1-ubyte").unlink(), ("t10k-labels-idx1-ubyte", ".gz is there")),
+    ("is empty", lambda f: [p.unlink() for p in f.iterdir()], (IMAGES, ".gz is there")),
+    ("truncated images", cut(IMAGES, 5000), (IMAGES, "truncated", "5000 bytes, expected 15376")),
+    ("truncated by one byte", cut(IMAGES, 15375), ("truncated", "15375")),
+    ("cut within the header", cut(IMAGES, 9), (IMAGES, "ends within its header")),
+    ("cut within the magic number", cut(IMAGES, 3), (IMAGES, "magic")),
+    ("an empty file", cut(IMAGES, 0), (IMAGES, "magic")),
+    ("wrong magic", put(IMAGES, b"\0\0\x0d\3" + HEAD[4:] + bytes(15360)), (IMAGES, "magic number 0x00000d03", "expected 0x00000803")),
+    ("labels in place of images", lambda f: shutil.copy(f / LABELS, f / IMAGES), (IMAGES, "magic", "expected 0x00000803")),
+    ("label and image counts differ", put(LABELS, struct.pack(">II", 0x0801, 239) + bytes(239)), ("240 images", "239 labels")),
+    ("trailing garbage", lambda f: (f / IMAGES).open("ab").write(b"x"), (IMAGES, "trailing bytes", "15377")),
+    ("a dimension of 0", put(IMAGES, struct.pack(">IIII", 0x0803, 240, 0, 8)), (IMAGES, "dimension 2 is 0")),
+    ("no examples", put(IMAGES, struct.pack(">IIII", 0x0803, 0, 8, 8)), (IMAGES, "dimension 1 is 0")),
+    ("a header that promises the world", put(IMAGES, struct.pack(">IIII", 0x0803, *[0xffffffff] * 3)), (IMAGES, "fit in memory")),
+    ("a header that promises 4 GiB", put(IMAGES, struct.pack(">IIII", 0x0803, 1 << 16, 1 << 8, 1 << 8)), (IMAGES, "truncated")),
+    ("gzip: a header that promises 1 TiB", lambda f: zipped(lambda d: gzip.compress(struct.pack(">IIII", 0x803, 1 << 20, 1 << 10, 1 << 10)))(f),
+     ("truncated",)),
+    ("gzip: damaged within", zipped(lambda d: d[:400] + bytes([d[400] ^ 255, d[401] ^ 255]) + d[402:]), (".gz", "damaged gzip data")),
+    ("gzip: wrong checksum", zipped(lambda d: d[:-8] + bytes(4) + d[-4:]), (".gz", "damaged gzip data")),
+    ("gzip: truncated", zipped(lambda d: d[:len(d) // 2]), (".gz", "damaged gzip data")),
+    ("gzip: garbage behind", zipped(lambda d: gzip.compress(gzip.decompress(d) + b"x")), (".gz", "trailing bytes")),
+    ("gzip: not gzip at all", zipped(lambda d: b"<html>404 Not Found</html>"), (".gz", "magic number 0x3c68746d")),
+    ("a folder in place of a file", replace_by_folder(IMAGES), (IMAGES, "not a regular file")),
+    ("a link to nowhere", lambda f: ((f / IMAGES).unlink(), (f / IMAGES).symlink_to("/nowhere")), (IMAGES,)),
+    ("a named pipe in place of a file", lambda f: ((f / IMAGES).unlink(), os.mkfifo(f / IMAGES)), (IMAGES, "not a regular file")),
+    ("a device in place of a file", lambda f: ((f / IMAGES).unlink(), (f / IMAGES).symlink_to("/dev/zero")), (IMAGES, "not a regular file")),
+]
+for _name, _damage, _texts in DAMAGES:
+    def damaged(t, damage=_damage, texts=_texts):
+        folder = t.place() / "d"
+        shutil.copytree(t.data, folder)
+        damage(folder)
+        t.fails(1, (str(folder), *texts), "train", t.net, folder, "--device", "reference", timeout=20)
+    case(f"data: {_name}: status 1, said with its path")(damaged)
+
+
+@case("data: not there, not a folder, a folder without rights")
+def _(t):
+    t.fails(1, ("/no/such place", "No such file"), "train", t.net, "/no/such place", "--device", "reference")
+    t.fails(1, (str(t.net), "not a folder"), "train", t.net, t.net, "--device", "reference")
+    t.fails(1, ("No such file",), "train", t.net, "", "--device", "reference")
+    t.fails(1, ("No such file", "ended"), "train", t.net, "x/" * 400 + "ended", "--device", "reference")
+    t.fails(1, ("No such file",), "train", t.net, "x/" * 2040 + "ended", "--device", "reference")
+    t.fails(1, (), "train", t.net, "x" * 100000, "--device", "reference")
+
+
+@case("a batch larger than the data is found before the device is opened")
+def _(t):
+    t.fails(2, ("--batch 241", "240 examples"), "train", t.net, t.data, "--batch", "241", "--device", "none such")
+
+
+@case("data: a test split that does not fit is found before training")
+def _(t):
+    for files in (make_set(t.place() / "d", size=9), make_set(t.place() / "d", classes=5)):
+        data = t.place() / "d"
+        shutil.copytree(t.data, data)
+        for name in ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
+            shutil.copy(files / name, data / name)
+        result = t.run("train", t.net, data, "--device", "reference", "--batch", "16", status=1)
+        result.says("(test)")
+        expect("step " not in result.err, "it trained first", result)
+
+
+@case("data: 1 example, 1 class, 1x1 images")
+def _(t):
+    folder = t.place()
+    one = make_set(folder / "one", train=1, test=1, classes=1, size=1)
+    net = folder / "n"
+    net.write_text("input 1\ndense 1\n")
+    result = t.run("train", net, one, "--device", "reference", "--batch", "1", "--steps", "3")
+    expect(LAST.search(result.out)[1] == "1.0000" and LAST.search(result.out)[2] == "0.0000", "one class is always right", result)
+    t.run("train", net, one, "--device", "reference", status=2).says("batch 64", "1 examples")
+    net.write_text("input 1x1x1 mean 0.5 std 0.25\ndense 3\ntanh\ndense 2\nloss mse\n")
+    expect(LAST_MSE.search(t.run("train", net, one, "--device", "reference", "--batch", "1").out), "no result")
+
+
+NETWORKS = [
+    ("an unknown layer", b"input 1x8x8\n# a comment\nconv 3\ndense 4\n", (":3:", "'conv' is no layer", "dense")),
+    ("empty", b"", ("no layer", "input 1x28x28")),
+    ("only comments", b"# nothing\n\n", ("no layer",)),
+    ("no input first", b"dense 4\n", (":1:", "input")),
+    ("two inputs", b"input 64\ninput 64\ndense 4\n", (":2:", "second input")),
+    ("no parameters", b"input 64\nrelu\n", ("no layer has parameters",)),
+    ("dense without a number", b"input 64\ndense\n", (":2:", "expected a number of outputs")),
+    ("dense 0", b"input 64\ndense 0\n", (":2:", "'0'")),
+    ("dense -3", b"input 64\ndense -3\n", (":2:", "'-3'")),
+    ("dense 5x", b"input 64\ndense 5x\n", (":2:", "'5x'")),
+    ("dense of too many", b"input 64\ndense 99999999999999999999\n", (":2:",)),
+    ("more than 2^32 weights", b"input 64x64x64\ndense 16777216\n", (":2:", "more than 2^32")),
+    ("a word too many", b"input 64\ndense 4 relu\n", (":2:", "'relu' is not expected", "dense N")),
+    ("input of 4 sizes", b"input 1x2x3x4\ndense 4\n", (":1:", "1 to 3 sizes")),
+    ("input of 0", b"input 1x0x8\ndense 4\n", (":1:",)),
+    ("std 0", b"input 64 std 0\ndense 4\n", (":1:", "std")),
+    ("mean nan", b"input 64 mean nan\ndense 4\n", (":1:", "nan")),
+    ("leaky steep", b"input 64\ndense 4\nleaky steep\n", (":3:", "steep")),
+    ("loss before the end", b"input 64\nloss mse\ndense 4\n", ("must be the last",)),
+    ("an unknown loss", b"input 64\ndense 4\nloss hinge\n", (":3:", "'softmax' or 'mse'")),
+    ("an unknown init", b"input 64\ndense 4 init xavier\n", (":2:", "'he' or 'glorot'")),
+    ("a zero byte", b"input 64\ndense 4\0\n", ("zero byte",)),
+    ("a very long word", b"input 64\n" + b"x" * 100000 + b"\n", (":2:", "is no layer")),
+    ("a very long line of words", b"input 64\ndense 4 " + b"he " * 10000 + b"\n", (":2:",)),
+    ("larger than a network can be", b"#" * (2 << 20), ("expected at most",)),
+    ("5000 layers", b"input 64\n" + b"relu\n" * 5000 + b"dense 4\n", ("more than 4096 layers",)),
+    ("a picture", bytes(range(1, 256)), (":1:", "is no layer")),
+    ("does not fit the data: its input", b"input 1x28x28\ndense 4\n", ("takes 784 values", "has 64")),
+    ("does not fit the data: too few outputs", b"input 64\ndense 3\n", ("has 3 outputs", "4 classes")),
+    ("not UTF-8 (found before the work, as no checkpoint could hold it)", b"input 64 # gr\xfc\xdf\ndense 4\n", (":1:", "UTF-8")),
+]
+for _name, _text, _texts in NETWORKS:
+    def bad_network(t, text=_text, texts=_texts):
+        net = t.place() / "bad net"
+        net.write_bytes(text)
+        result = t.run("train", net, t.data, "--device", "reference", status=1).says(str(net), *texts)
+        expect("test " not in result.out.replace("to test", ""), "a result", result)
+        expect(len(result.err) < 2000 and result.err.count("\n") <= 2, "too many words", result)
+    case(f"network: {_name}: status 1, said with file and line")(bad_network)
+
+
+@case("network: not there, a folder, a pipe, a name that does not ship")
+def _(t):
+    t.fails(1, ("no net.txt", "No such file"), "train", "no net.txt", t.data)
+    t.fails(1, ("'mpl'", "neither a file nor a network that ships", "mlp"), "train", "mpl", t.data)
+    t.fails(1, (str(t.data), "not a regular file"), "train", t.data, t.data)
+    t.fails(1, ("/dev/stdin", "not a regular file"), "train", "/dev/stdin", t.data, stdin=subprocess.PIPE)
+    t.fails(1, (), "train", "", t.data)
+    pipe = t.place() / "pipe.net"
+    os.mkfifo(pipe)
+    t.fails(1, ("pipe.net", "not a regular file"), "train", pipe, t.data, timeout=10)
+
+
+@case("network: Windows line ends, no newline at the end, tabs, comments, a byte order mark; /dev/stdin from a file")
+def _(t):
+    net = t.place() / "n"
+    plain = t.train("--steps", "3").digest()
+    for text in (NET.replace("\n", "\r\n"), NET.rstrip("\n"), NET.replace(" ", "\t  ") + "\n\n", NET.replace("\n", " # x\n"), "# y\n" + NET,
+                 "\ufeff" + NET.replace("\n", " # \u00fc \u20ac \U0001f9f5\n")):
+        net.write_text(text, newline="", encoding="utf-8")
+        expect(t.train("--steps", "3", net=net).digest() == plain, f"{text!r}")
+    with net.open() as stream:
+        expect(t.train("--steps", "3", net="/dev/stdin", stdin=stream).digest() == plain, "/dev/stdin")
+
+
+@case("network: 300 layers train, are saved and evaluated")
+def _(t):
+    folder = t.place()
+    (folder / "deep").write_text("input 64\n" + "dense 8 init glorot\ntanh\n" * 150 + "dense 4\n")
+    trained = t.train("--steps", "2", "--save", folder / "s", net=folder / "deep")
+    expect(t.run("eval", folder / "s", t.data, "--device", "reference").digest() == trained.digest(), "another digest")
+
+
+@case("network: a path that is not UTF-8 can be trained, logged and saved")
+def _(t):
+    folder = os.fsencode(t.place())
+    shutil.copy(t.net, folder + b"/gr\xfc\xdf")
+    child = subprocess.run([t.program, "train", folder + b"/gr\xfc\xdf", str(t.data), "--device", "reference", "--steps", "2", "--json", "--save",
+                            folder + b"/s\xfc", "--log", folder + b"/l\xfc"], env=t.environment, capture_output=True, check=False)
+    result = Result(("train",), child.returncode, child.stdout, child.stderr, 0)
+    expect(child.returncode == 0 and os.path.exists(folder + b"/s\xfc"), "not saved", result)
+    one_object(result)
+    raw = Path(os.fsdecode(folder + b"/s\xfc")).read_bytes()
+    header = json.loads(raw[8:8 + struct.unpack("<Q", raw[:8])[0]])
+    expect(header["__metadata__"]["tassello.name"] == "gr??", f"{header['__metadata__']}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(__doc__))

@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""The manual page and the completion for bash."""
+import re
+import shutil
+import subprocess
+import sys
+
+from common import case, COMMANDS, expect, main, Skip
+
+
+@case("man page: renders without a warning, and names every option")
+def _(t):
+    page = t.place() / "tassello.1"
+    page.write_bytes(t.run("--man").raw)
+    tried = 0
+    for words in (["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", page], ["groff", "-man", "-ww", "-z", page], ["mandoc", "-T", "lint", page]):
+        if not shutil.which(words[0]):
+            continue
+        tried += 1
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        said = done.stderr + (done.stdout if words[0] == "mandoc" else "")
+        expect(not said.strip(), f"{words[0]}: {said.splitlines()[:5]}")
+    if not tried:
+        raise Skip("neither man nor groff nor mandoc")
+    text = page.read_text().replace("\\-", "-")
+    for name in COMMANDS:
+        for option in re.findall(r"--[a-z-]+", t.run(name, "--help").out):
+            if option not in ("--usage", "--help"):
+                expect(option in text, f"{option} of {name} is missing")
+
+
+COMPLETIONS = [
+    ("tassello tr", ["train"]),
+    ("tassello ", [*COMMANDS, "--help", "--version"]),
+    ("tassello inspect le", ["lenet"]),
+    ("tassello plan ml", ["mlp"]),
+    ("tassello plan mlp da", ["da ta"]),
+    ("tassello plan mlp --budget 1G da", ["da ta"]),
+    ("tassello plan mlp --b", ["--batch", "--budget"]),
+    ("tassello devices --net cn", ["cnn"]),
+    ("tassello train --dev", ["--device"]),
+    ("tassello train --device re", ["reference"]),
+    ("tassello train --arith ", ["exact", "fast"]),
+    ("tassello train ml", ["mlp"]),
+    ("tassello train mlp --save x da", ["da ta"]),
+    ("tassello eval no", ["not.a.folder"]),
+    ("tassello train mlp no", []),
+    ("tassello verify --al", ["--all"]),
+    ("tassello nothing ", []),
+    ("tassello train --batch ", ["auto"]),
+]
+
+
+@case("bash completion: sources silently and completes commands, options, devices, networks and files")
+def _(t):
+    if not shutil.which("bash"):
+        raise Skip("no bash")
+    folder = t.place()
+    (folder / "tassello.bash").write_bytes(t.run("--bash-completion").raw)
+    (folder / "da ta").mkdir()
+    (folder / "not.a.folder").write_text("")
+    (folder / "tassello").symlink_to(t.program)
+    env = {**t.environment, "PATH": f"{folder}:{t.environment['PATH']}"}
+    script = ("set -u; . ./tassello.bash; COMP_LINE=$1; read -r -a COMP_WORDS <<<\"$1\"; [[ $1 != *' ' ]] || COMP_WORDS+=('');"
+              "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _tassello; (( ! ${#COMPREPLY[@]} )) || printf '%s\\n' \"${COMPREPLY[@]}\"")
+    for line, wanted in COMPLETIONS:
+        done = subprocess.run(["bash", "--norc", "-c", script, "bash", line], cwd=folder, env=env, capture_output=True, text=True, check=False)
+        expect(done.returncode == 0 and not done.stderr, f"{line!r}: {done.stderr}")
+        expect(done.stdout.splitlines() == wanted, f"{line!r}: {done.stdout.splitlines()}, expected {wanted}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(__doc__))

@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Settings of train that are refused: exit status 2, and nothing is written."""
+import sys
+
+from common import case, expect, leftovers, main
+
+BAD_VALUES = [
+    (("--steps", "4", "--epochs", "2"), ("--epochs and --steps", "not both")),
+    (("--batch", "0"), ("--batch 0", "whole number from 1")),
+    (("--batch", "241"), ("241", "240 examples")),
+    (("--batch", "abc"), ("--batch abc",)),
+    (("--batch", "-4"), ("--batch -4",)),
+    (("--batch", "16.5"), ("--batch 16.5",)),
+    (("--batch", " 16"), ("--batch  16",)),
+    (("--batch", "0x10"), ("--batch 0x10",)),
+    (("--batch", "1e2"), ("--batch 1e2",)),
+    (("--batch", ""), ("--batch",)),
+    (("--batch", "4294967295"), ("4294967295", "240 examples")),
+    (("--batch", "4294967312"), ("--batch 4294967312", "to 4294967295")),
+    (("--batch", "99999999999999999999999"), ("--batch 99999999999999999999999",)),
+    (("--steps", "-1"), ("--steps -1",)),
+    (("--steps", "0"), ("--steps 0",)),
+    (("--steps", "18446744073709551617"), ("--steps 18446744073709551617",)),
+    (("--epochs", "0"), ("--epochs 0",)),
+    (("--epochs", "4294967296"), ("--epochs 4294967296",)),
+    (("--lr", "nan"), ("--lr nan", "finite number")),
+    (("--lr", "+nan"), ("--lr +nan", "finite number")),
+    (("--lr", "inf"), ("--lr inf", "finite number")),
+    (("--lr", "+inf"), ("--lr +inf", "finite number")),
+    (("--lr", "-1"), ("--lr -1", "0 or more")),
+    (("--lr", "1e39"), ("--lr 1e39", "finite number")),
+    (("--lr", "1e30"), ("lr 1e+30", "expected")),
+    (("--lr", "0,1"), ("--lr 0,1",)),
+    (("--lr", "0x1p-3"), ("--lr 0x1p-3",)),
+    (("--lr", "0.1x"), ("--lr 0.1x",)),
+    (("--lr", ""), ("--lr",)),
+    (("--momentum", "2"), ("--momentum 2", "below 1")),
+    (("--momentum", "1"), ("--momentum 1", "below 1")),
+    (("--momentum", "-0.5"), ("--momentum -0.5",)),
+    (("--momentum", "nan"), ("--momentum nan",)),
+    (("--weight-decay", "-1"), ("--weight-decay -1",)),
+    (("--nesterov", "--momentum", "0"), ("--nesterov", "momentum")),
+    (("--optimizer", "adagrad"), ("--optimizer adagrad", "sgd adam adamw")),
+    (("--optimizer", "adam", "--momentum", "0.9"), ("--momentum: expected --optimizer sgd",)),
+    (("--optimizer", "adamw", "--momentum", "0"), ("--momentum: expected --optimizer sgd",)),
+    (("--optimizer", "adam", "--nesterov"), ("--nesterov: expected --optimizer sgd",)),
+    (("--beta1", "0.9"), ("--beta1: expected --optimizer adam",)),
+    (("--beta2", "0.999", "--optimizer", "sgd"), ("--beta2: expected --optimizer adam",)),
+    (("--epsilon", "1e-8"), ("--epsilon: expected --optimizer adam",)),
+    (("--optimizer", "adam", "--beta1", "1"), ("--beta1 1", "below 1")),
+    (("--optimizer", "adam", "--beta2", "-0.1"), ("--beta2 -0.1", "below 1")),
+    (("--optimizer", "adam", "--beta2", "1e-30"), ("--beta2 1e-30", "1e-18 or more")),
+    (("--optimizer", "adam", "--epsilon", "0"), ("--epsilon 0", "1e-18 or more")),
+    (("--optimizer", "adam", "--epsilon", "1e-30"), ("--epsilon 1e-30", "1e-18 or more")),
+    (("--optimizer", "adam", "--epsilon", "1e7"), ("--epsilon 1e+07", "at most 1e6")),
+    (("--seed", "-1"), ("--seed -1",)),
+    (("--seed", "1e3"), ("--seed 1e3",)),
+    (("--seed", "18446744073709551616"), ("--seed 18446744073709551616",)),
+    (("--tile", "0"), ("--tile 0", "whole number from 1")),
+    (("--tile", "-1"), ("--tile -1",)),
+    (("--budget", ""), ("--budget",)),
+    (("--budget", "0"), ("--budget 0", "64M")),
+    (("--save", ""), ("--save",)),
+    (("--save", "x", "--log", "x"), ("--save and --log",)),
+]
+for _arguments, _texts in BAD_VALUES:
+    def bad_value(t, arguments=_arguments, texts=_texts):
+        folder = t.place()
+        result = t.run("train", t.net, t.data, "--device", "reference", *arguments, status=2, cwd=folder).says(*texts)
+        expect(not result.out.count("test "), "a result on stdout", result)
+        expect(not leftovers(folder), f"left behind: {leftovers(folder)}", result)
+    case(f"train {' '.join(_arguments)}: status 2")(bad_value)
+
+
+@case("train: what does not go together is wrong usage, and is found before the log is opened")
+def _(t):
+    log = t.place() / "log"
+    log.write_text("mine")
+    for texts, *arguments in (
+            (("--decay: expected --schedule step",), "--decay", "0.5"),
+            (("--decay: expected --schedule step",), "--decay", "0", "--schedule", "cosine"),
+            (("--decay-steps: expected --schedule step",), "--decay-steps", "5"),
+            (("--schedule step: expected --decay-steps",), "--schedule", "step"),
+            (("--lr-end: expected --schedule cosine",), "--lr-end", "0"),
+            (("--lr-end: expected --schedule cosine",), "--lr-end", "0.1", "--schedule", "step", "--decay-steps", "3"),
+            (("--base-batch: expected --lr-scaling",), "--base-batch", "32"),
+            (("--base-batch: expected --lr-scaling",), "--base-batch", "32", "--lr-scaling", "none"),
+            (("--schedule line: expected one of: constant step cosine",), "--schedule", "line"),
+            (("--lr-scaling x: expected one of",), "--lr-scaling", "x"),
+            (("--warmup 0",), "--warmup", "0"),
+            (("--decay-steps 0",), "--schedule", "step", "--decay-steps", "0"),
+            (("--base-batch 0",), "--lr-scaling", "sqrt", "--base-batch", "0"),
+            (("warmup 11", "10 steps"), "--warmup", "11"),
+            (("decay 0",), "--schedule", "step", "--decay-steps", "1", "--decay", "0"),
+            (("decay 1.5",), "--schedule", "step", "--decay-steps", "1", "--decay", "1.5"),
+            (("lr 900000", "linear scaling from a base batch of 1 to 16", "1.44e+07"), "--lr", "9e5", "--lr-scaling", "linear", "--base-batch", "1"),
+            (("--profile and --validation",), "--profile", "--validation", "5"),
+            (("--validation 0",), "--validation", "0"),
+            (("--validation 100%",), "--validation", "100%"),
+            (("--validation 0%",), "--validation", "0%"),
+            (("--validation 0.1",), "--validation", "0.1"),
+            (("--validation 1K",), "--validation", "1K"),
+            (("--validation x",), "--validation", "x"),
+            (("--validation", "240 examples to hold out", "less than the 240"), "--validation", "240"),
+            (("--validation", "99 examples to hold out", "less than the 50"), "--validation", "99", "--examples", "50"),
+            (("--examples 241", "240 examples"), "--examples", "241"),
+            (("--examples 0",), "--examples", "0"),
+            (("--batch 16", "10 examples"), "--batch", "16", "--examples", "10"),
+            (("--batch 16", "15 examples"), "--batch", "16", "--examples", "30", "--validation", "50%")):
+        t.fails(2, texts, "train", t.net, t.data, "--device", "reference", "--steps", "10", "--batch", "16", "--log", log, *arguments)
+    expect(log.read_text() == "mine", "the log was touched")
+
+
+if __name__ == "__main__":
+    sys.exit(main(__doc__))
