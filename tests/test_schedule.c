@@ -272,7 +272,7 @@ START_TEST(options_are_checked)
     REFUSE(cosine, (is.lr_scaling = TAS_SCALING_LINEAR, is.base_batch = 0), "base_batch 0", "2^24");
     REFUSE(cosine, (is.lr_scaling = TAS_SCALING_SQRT, is.base_batch = (1 << 24) + 1), "base_batch 16777217", "2^24");
     REFUSE(cosine, (is.lr_scaling = TAS_SCALING_LINEAR, is.base_batch = 1, is.batch = 50, is.lr = 1e5f),
-           "lr 100000: linear scaling from a base batch of 1 to 50", "makes it 5e+06");
+           "lr 100000: linear scaling from a base batch of 1 to 50", "makes it 5000000");
     REFUSE(cosine, (is.lr_scaling = TAS_SCALING_SQRT, is.base_batch = 1 << 24, is.batch = 1, is.lr_end = 1e-18f),
            "lr_end 1e-18: square root scaling from a base batch of 16777216 to 1", "makes it 2.");
 #undef REFUSE
@@ -291,6 +291,24 @@ START_TEST(options_are_checked)
     is.warmup = 10;
     check_lr(&is, 3, 10, 0);
     check_lr(&is, 10, 10, 0);
+}
+END_TEST
+
+START_TEST(names_are_those_of_the_command)
+{
+    static const char *const optimizers[] = {"sgd", "adam", "adamw"},
+                             *const schedules[] = {"constant", "step", "cosine"},
+                             *const scalings[] = {"none", "linear", "sqrt"};
+    for (int k = 0; k < 3; k++) {
+        ck_assert_str_eq(tas_optimizer_name((tas_optimizer)k), optimizers[k]);
+        ck_assert_str_eq(tas_schedule_name((tas_schedule)k), schedules[k]);
+        ck_assert_str_eq(tas_lr_scaling_name((tas_lr_scaling)k), scalings[k]);
+    }
+    for (int k = -1; k < 4; k += 4) {
+        ck_assert_ptr_null(tas_optimizer_name((tas_optimizer)k));
+        ck_assert_ptr_null(tas_schedule_name((tas_schedule)k));
+        ck_assert_ptr_null(tas_lr_scaling_name((tas_lr_scaling)k));
+    }
 }
 END_TEST
 
@@ -390,7 +408,7 @@ START_TEST(errors_name_the_step_s_rate)
     is.warmup = 50;
     expect(tas_train(model, sample, &is, &result), TAS_NOT_FINITE, "lr ", "");
     char text[64];
-    snprintf(text, sizeof text, "(lr %g,", (double)schedule_lr(&is, result.bad_step - 1, 60));
+    snprintf(text, sizeof text, "(lr %.6g", (double)schedule_lr(&is, result.bad_step - 1, 60));
     ck_assert_uint_lt(result.bad_step, 50);
     expect(TAS_NOT_FINITE, TAS_NOT_FINITE, text, "");
     tas_model_close(&model);
@@ -413,6 +431,7 @@ int main(void)
     tcase_add_test(tc, rates_are_pinned);
     tcase_add_test(tc, rates_scale);
     tcase_add_test(tc, options_are_checked);
+    tcase_add_test(tc, names_are_those_of_the_command);
     tcase_add_test(tc, the_caller_s_rounding_is_his_own);
     tcase_add_test(tc, updates_use_the_rate);
     tcase_add_test(tc, stretches_keep_the_course);

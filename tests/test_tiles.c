@@ -250,7 +250,7 @@ static uint64_t bytes_of(const task *t, uint32_t tile, bool resident)
 {
     const plan_device limits = device_limits(tested);
     plan_work work = work_of(t->set, true, t->is.batch, 0);
-    work.second = update_has_second(t->is.optimizer);
+    work.second = update_slots(t->is.optimizer) > 1;
     plan p;
     expect_ok(plan_with(t->network, &limits, &work, tile, resident, &p));
     const uint64_t bytes = p.total;

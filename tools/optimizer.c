@@ -1,8 +1,6 @@
 /* Checks and words of optimisers. */
 #include "optimizer.h"
 
-static const char *const names[] = {[TAS_SGD] = "sgd", [TAS_ADAM] = "adam", [TAS_ADAMW] = "adamw"};
-
 void optimizer_begin(tas_train_options *t) { t->lr = t->momentum = t->beta1 = t->beta2 = t->epsilon = -1; }
 
 /* Whether it was given; where not, it gets its default. */
@@ -29,7 +27,8 @@ void optimizer_end(const cli_command *command, const optimizer_words *words, tas
     tas_train_options_init(&defaults);
     was_given(&t->lr, sgd ? defaults.lr : 0.001f);
     if (was_given(&t->momentum, defaults.momentum) && !sgd)
-        cli_usage(command, "--momentum: expected --optimizer sgd with it, as %s has betas", names[t->optimizer]);
+        cli_usage(command, "--momentum: expected --optimizer sgd with it, as %s has betas",
+                  tas_optimizer_name(t->optimizer));
     if (t->nesterov && !sgd) cli_usage(command, "--nesterov: expected --optimizer sgd with it");
     if (t->nesterov && t->momentum == 0) cli_usage(command, "--nesterov: expected --momentum above 0");
     if (was_given(&t->beta1, defaults.beta1) && sgd)
@@ -50,15 +49,15 @@ void optimizer_print(const tas_train_options *t, FILE *stream)
     if (t->optimizer == TAS_SGD)
         fprintf(stream, "  momentum %g%s", (double)t->momentum, t->nesterov ? " (Nesterov)" : "");
     else
-        fprintf(stream, "  %s, betas %s and %s, epsilon %s", names[t->optimizer], cli_float(t->beta1, beta1),
-                cli_float(t->beta2, beta2), cli_float(t->epsilon, epsilon));
+        fprintf(stream, "  %s, betas %s and %s, epsilon %s", tas_optimizer_name(t->optimizer),
+                cli_float(t->beta1, beta1), cli_float(t->beta2, beta2), cli_float(t->epsilon, epsilon));
     fprintf(stream, "  weight decay %g", (double)t->weight_decay);
 }
 
 void optimizer_describe(const tas_train_options *t, json_t *o)
 {
     const bool sgd = t->optimizer == TAS_SGD;
-    json_object_set_new(o, "optimizer", json_string(names[t->optimizer]));
+    json_object_set_new(o, "optimizer", json_string(tas_optimizer_name(t->optimizer)));
     json_object_set_new(o, "momentum", sgd ? cli_json_float(t->momentum) : json_null());
     json_object_set_new(o, "nesterov", sgd ? json_boolean(t->nesterov) : json_null());
     json_object_set_new(o, "beta1", sgd ? json_null() : cli_json_float(t->beta1));

@@ -38,15 +38,11 @@ void schedule_print(const tas_train_options *t, float lr, FILE *stream)
 
 void schedule_describe(const tas_train_options *t, float lr, json_t *o)
 {
-    static const char *const schedules[] = {
-        [TAS_SCHEDULE_CONSTANT] = "constant", [TAS_SCHEDULE_STEP] = "step", [TAS_SCHEDULE_COSINE] = "cosine"};
-    static const char *const scalings[] = {
-        [TAS_SCALING_NONE] = "none", [TAS_SCALING_LINEAR] = "linear", [TAS_SCALING_SQRT] = "sqrt"};
     const bool step = t->schedule == TAS_SCHEDULE_STEP, cosine = t->schedule == TAS_SCHEDULE_COSINE;
-    json_object_set_new(o, "lr_scaling", json_string(scalings[t->lr_scaling]));
+    json_object_set_new(o, "lr_scaling", json_string(tas_lr_scaling_name(t->lr_scaling)));
     json_object_set_new(o, "base_batch", t->lr_scaling == TAS_SCALING_NONE ? json_null() : json_integer(t->base_batch));
     json_object_set_new(o, "lr_scaled", cli_json_float(lr));
-    json_object_set_new(o, "schedule", json_string(schedules[t->schedule]));
+    json_object_set_new(o, "schedule", json_string(tas_schedule_name(t->schedule)));
     json_object_set_new(o, "warmup", json_integer((json_int_t)t->warmup));
     json_object_set_new(o, "decay_steps", step ? json_integer((json_int_t)t->decay_steps) : json_null());
     json_object_set_new(o, "decay", step ? cli_json_float(t->decay) : json_null());

@@ -95,6 +95,12 @@ typedef enum tas_schedule {
  * base_batch. */
 typedef enum tas_lr_scaling { TAS_SCALING_NONE = 0, TAS_SCALING_LINEAR, TAS_SCALING_SQRT } tas_lr_scaling;
 
+/* Their names: "sgd", "adam", "adamw"; "constant", "step", "cosine"; "none", "linear", "sqrt". NULL for other values,
+ * so that a loop from 0 on finds all of them. */
+TAS_API const char *tas_optimizer_name(tas_optimizer optimizer);
+TAS_API const char *tas_schedule_name(tas_schedule schedule);
+TAS_API const char *tas_lr_scaling_name(tas_lr_scaling scaling);
+
 typedef struct tas_train_options {
     size_t size;        /* of this struct: set by tas_train_options_init() */
     uint32_t batch;     /* examples an update; 64 */

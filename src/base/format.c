@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* Three figures of a size from 0.001 to 10000, as it is once it is rounded: 0.9996 is 1.00. */
 static int decimals_of(double size)
@@ -38,6 +40,17 @@ word seconds_word(double seconds)
     while (seconds >= units[i].below && i < 4) i++;
     word w;
     snprintf(w.text, sizeof w.text, "%.20s %s", number_word(seconds / units[i].unit).text, units[i].name);
+    return w;
+}
+
+word float_word(float value)
+{
+    word w;
+    for (int digits = 1; digits <= 9; digits++) {
+        snprintf(w.text, sizeof w.text, "%.*g", digits, (double)value);
+        if (strtof(w.text, NULL) == value) break;
+    }
+    if (strstr(w.text, "e+") && fabsf(value) < 1e15f) snprintf(w.text, sizeof w.text, "%.0f", (double)value);
     return w;
 }
 

@@ -14,6 +14,9 @@ typedef struct word {
 word number_word(double value);    /* 119, 48.3, 0.531, 0.00941, 12400; 0; 2.1e-05 below 0.001 */
 word seconds_word(double seconds); /* 420 us, 12.3 ms, 48.3 s, 5.2 min, 1.4 h */
 
+/* The shortest form that reads back as the same float: 0.1, 100, 1000000; 1e-05 below 0.0001, 1e+15 from there on. */
+word float_word(float value);
+
 /* A text that is written piece by piece into a buffer, always ended by a 0, cut where the buffer ends. */
 typedef struct writer {
     char *text;

@@ -158,7 +158,7 @@ static tas_status make(tas_device *device, const tas_network *network, const tas
 {
     plan_device limits = device_limits(device), run = limits;
     plan_work work = train ? work_of(train, true, is->batch, is->tile) : work_without(network, is->batch, is->tile);
-    work.second = update_has_second(is->optimizer);
+    work.second = update_slots(is->optimizer) > 1;
     if (is->noise) work_measured(&work, network, train ? train->is.count : 0, is->tile);
     uint64_t least = 0, least_evaluation = 0, evaluation = 0;
     share validation = {0};

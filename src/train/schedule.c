@@ -1,74 +1,87 @@
-/* Learning rates: scaled to the batch, then warmed up, then on their course. With the functions of arith.h, and
+/* Learning rates: scaled to the batch, then the warm-up, then the schedule. Computed with the functions of arith.h and
  * products of doubles, which IEEE rounds the same everywhere. */
 #include "train/schedule.h"
 
 #include "arith.h"
+#include "base/format.h"
 
 #include <inttypes.h>
 
+#define LENGTH(rows) (sizeof(rows) / sizeof *(rows))
+
 static const float lr_most = 1e6f, lr_least = 0x1p-60f;
 
-/* Scaling -----------------------------------------------------------------------------------------------------------
- */
-
-/* k = batch / base_batch, correctly rounded; so is its root. */
-static float scaled(const tas_train_options *is, float lr)
-{
-    if (is->lr_scaling == TAS_SCALING_NONE) return lr;
-    const float k = arith_div((float)is->batch, (float)is->base_batch);
-    return lr * (is->lr_scaling == TAS_SCALING_SQRT ? arith_sqrt(k) : k);
-}
-
-tas_status check_rate(tas_context *context, const char *name, float value, float most)
+tas_status schedule_check_rate(tas_context *context, const char *name, float value, float most)
 {
     if (value == 0 || (value >= lr_least && value <= most)) return TAS_OK;
-    return fail(context, TAS_BAD_ARGUMENT, "%s %g: expected 0, or a number from 1e-18 to %g", name, (double)value,
-                (double)most);
+    return fail(context, TAS_BAD_ARGUMENT, "%s %s: expected 0, or a number from 1e-18 to %s", name,
+                float_word(value).text, float_word(most).text);
 }
 
-static tas_status check_scaled(tas_context *context, const tas_train_options *is, const char *name, float value)
-{
-    tas_status status = check_rate(context, name, value, lr_most);
-    const float lr = scaled(is, value);
-    if (status || lr == 0 || (lr >= lr_least && lr <= lr_most)) return status;
-    return fail(context, TAS_BAD_ARGUMENT,
-                "%s %g: %s scaling from a base batch of %" PRIu32 " to %" PRIu32
-                " makes it %g; expected 0, or a number from 1e-18 to %g",
-                name, (double)value, is->lr_scaling == TAS_SCALING_SQRT ? "square root" : "linear", is->base_batch,
-                is->batch, (double)lr, (double)lr_most);
-}
-
-static tas_status check_course(tas_context *context, const tas_train_options *is)
-{
-    switch (is->schedule) {
-    case TAS_SCHEDULE_CONSTANT: return TAS_OK;
-    case TAS_SCHEDULE_COSINE: return check_scaled(context, is, "lr_end", is->lr_end);
-    case TAS_SCHEDULE_STEP: break;
-    default: return fail(context, TAS_BAD_ARGUMENT, "schedule %d is not known", (int)is->schedule);
-    }
-    if (!is->decay_steps)
-        return fail(context, TAS_BAD_ARGUMENT, "decay_steps 0: the step schedule expects at least 1 step");
-    if (is->decay >= lr_least && is->decay <= 1) return TAS_OK;
-    return fail(context, TAS_BAD_ARGUMENT, "decay %g: expected a number from 1e-18 to 1", (double)is->decay);
-}
-
-tas_status schedule_check(tas_context *context, const tas_train_options *is, uint64_t steps)
-{
-    if (is->lr_scaling != TAS_SCALING_NONE && is->lr_scaling != TAS_SCALING_LINEAR &&
-        is->lr_scaling != TAS_SCALING_SQRT)
-        return fail(context, TAS_BAD_ARGUMENT, "lr_scaling %d is not known", (int)is->lr_scaling);
-    if (is->lr_scaling != TAS_SCALING_NONE && (!is->base_batch || is->base_batch > 1u << 24))
-        return fail(context, TAS_BAD_ARGUMENT, "base_batch %" PRIu32 ": expected 1 to 2^24 examples", is->base_batch);
-    if (is->warmup > steps)
-        return fail(context, TAS_BAD_ARGUMENT, "warmup %" PRIu64 ": the run has %" PRIu64 " steps", is->warmup, steps);
-    const tas_status status = check_scaled(context, is, "lr", is->lr);
-    return status ? status : check_course(context, is);
-}
-
-/* The course --------------------------------------------------------------------------------------------------------
+/* Scaling with the batch --------------------------------------------------------------------------------------------
  */
 
-double power_of(double base, uint64_t n)
+static float scale_linear(float k) { return k; }
+static float scale_sqrt(float k) { return arith_sqrt(k); }
+
+/* A scaling is one row: its name, its name in a sentence, what lr is multiplied with for k = batch / base batch. */
+static const struct scaling {
+    const char *name, *text;
+    float (*factor)(float k); /* NULL: lr stays */
+} scalings[] = {
+    [TAS_SCALING_NONE] = {"none", "no", NULL},
+    [TAS_SCALING_LINEAR] = {"linear", "linear", scale_linear},
+    [TAS_SCALING_SQRT] = {"sqrt", "square root", scale_sqrt},
+};
+
+const char *tas_lr_scaling_name(tas_lr_scaling which)
+{
+    return (unsigned)which < LENGTH(scalings) ? scalings[which].name : NULL;
+}
+
+/* k is correctly rounded, and so is its root. */
+static float scaled(const tas_train_options *options, float lr)
+{
+    const struct scaling *row = &scalings[options->lr_scaling];
+    if (!row->factor) return lr;
+    return lr * row->factor(arith_div((float)options->batch, (float)options->base_batch));
+}
+
+static tas_status check_scaling(tas_context *context, const tas_train_options *options)
+{
+    if (!tas_lr_scaling_name(options->lr_scaling))
+        return fail(context, TAS_BAD_ARGUMENT, "unknown lr_scaling %d", (int)options->lr_scaling);
+    if (!scalings[options->lr_scaling].factor || (options->base_batch && options->base_batch <= 1u << 24))
+        return TAS_OK;
+    return fail(context, TAS_BAD_ARGUMENT, "base_batch %" PRIu32 ": expected 1 to 2^24 examples", options->base_batch);
+}
+
+/* A rate is allowed before it is scaled and after. */
+static tas_status check_scaled(tas_context *context, const tas_train_options *options, const char *name, float value)
+{
+    tas_status status = schedule_check_rate(context, name, value, lr_most);
+    const float lr = scaled(options, value);
+    if (status || lr == 0 || (lr >= lr_least && lr <= lr_most)) return status;
+    return fail(context, TAS_BAD_ARGUMENT,
+                "%s %s: %s scaling from a base batch of %" PRIu32 " to %" PRIu32
+                " makes it %s; expected 0, or a number from 1e-18 to %s",
+                name, float_word(value).text, scalings[options->lr_scaling].text, options->base_batch, options->batch,
+                float_word(lr).text, float_word(lr_most).text);
+}
+
+/* Schedules ---------------------------------------------------------------------------------------------------------
+ */
+
+static tas_status check_step(tas_context *context, const tas_train_options *options)
+{
+    if (!options->decay_steps)
+        return fail(context, TAS_BAD_ARGUMENT, "decay_steps 0: the step schedule expects at least 1 step");
+    if (options->decay >= lr_least && options->decay <= 1) return TAS_OK;
+    return fail(context, TAS_BAD_ARGUMENT, "decay %s: expected a number from 1e-18 to 1",
+                float_word(options->decay).text);
+}
+
+double schedule_power(double base, uint64_t n)
 {
     double power = 1;
     for (; n && base >= 0x1p-200; n /= 2, base *= base)
@@ -76,35 +89,86 @@ double power_of(double base, uint64_t n)
     return n ? 0 : power;
 }
 
-/* end + (lr - end) (1 + cos(pi t)) / 2 with t = done / all, as lr cos^2(pi t / 2) + end sin^2(pi t / 2): nothing
+/* lr decay^floor(step / decay_steps) */
+static float step_wise(const tas_train_options *options, float lr, uint64_t step, uint64_t steps)
+{
+    (void)steps;
+    return (float)((double)lr * schedule_power((double)options->decay, step / options->decay_steps));
+}
+
+static tas_status check_cosine(tas_context *context, const tas_train_options *options)
+{
+    return check_scaled(context, options, "lr_end", options->lr_end);
+}
+
+/* end + (lr - end) (1 + cos(pi t)) / 2 with t = step / steps, as lr cos^2(pi t / 2) + end sin^2(pi t / 2): nothing
  * cancels, and both ends are exact. The cosine is taken as a sine from the other end, so that it keeps its bits near 0.
  * Within 6 ULP. */
-static float cosine(float lr, float end, uint64_t done, uint64_t all)
+static float cosine(const tas_train_options *options, float lr, uint64_t step, uint64_t steps)
 {
-    if (done == all) return end;
-    const float whole = (float)all, left = arith_div((float)(all - done), whole), gone = arith_div((float)done, whole);
-    const float c = arith_sinpi(0.5f * left), s = arith_sinpi(0.5f * gone);
+    const float end = scaled(options, options->lr_end);
+    if (step == steps) return end;
+    const float whole = (float)steps, left = arith_div((float)(steps - step), whole);
+    const float c = arith_sinpi(0.5f * left), s = arith_sinpi(0.5f * arith_div((float)step, whole));
     return __builtin_fmaf(lr, c * c, end * (s * s));
 }
 
-/* `step` counts from the end of the warm-up, and so does `steps`. */
-static float course(const tas_train_options *is, float lr, uint64_t step, uint64_t steps)
+/* A schedule is one row: its name, the check of its settings (NULL: it has none), and what becomes of lr (NULL: it
+ * stays). Its steps count from the end of the warm-up. */
+static const struct schedule {
+    const char *name;
+    tas_status (*check)(tas_context *context, const tas_train_options *options);
+    float (*lr)(const tas_train_options *options, float lr, uint64_t step, uint64_t steps);
+} schedules[] = {
+    [TAS_SCHEDULE_CONSTANT] = {"constant", NULL, NULL},
+    [TAS_SCHEDULE_STEP] = {"step", check_step, step_wise},
+    [TAS_SCHEDULE_COSINE] = {"cosine", check_cosine, cosine},
+};
+
+const char *tas_schedule_name(tas_schedule which)
 {
-    switch (is->schedule) {
-    case TAS_SCHEDULE_COSINE: return cosine(lr, scaled(is, is->lr_end), step, steps);
-    case TAS_SCHEDULE_STEP: return (float)((double)lr * power_of((double)is->decay, step / is->decay_steps));
-    default: return lr;
-    }
+    return (unsigned)which < LENGTH(schedules) ? schedules[which].name : NULL;
 }
 
-float schedule_lr(const tas_train_options *is, uint64_t step, uint64_t steps)
+tas_status schedule_check(tas_context *context, const tas_train_options *options, uint64_t steps)
 {
-    float lr = scaled(is, is->lr);
-    if (step < is->warmup)
-        lr *= arith_div((float)(step + 1), (float)is->warmup);
-    else
-        lr = course(is, lr, step - is->warmup, steps - is->warmup);
+    tas_status status = check_scaling(context, options);
+    if (status) return status;
+    if (options->warmup > steps)
+        return fail(context, TAS_BAD_ARGUMENT, "warmup %" PRIu64 ": the run has only %" PRIu64 " steps",
+                    options->warmup, steps);
+    status = check_scaled(context, options, "lr", options->lr);
+    if (status) return status;
+    if (!tas_schedule_name(options->schedule))
+        return fail(context, TAS_BAD_ARGUMENT, "unknown schedule %d", (int)options->schedule);
+    const struct schedule *row = &schedules[options->schedule];
+    return row->check ? row->check(context, options) : TAS_OK;
+}
+
+float schedule_lr(const tas_train_options *options, uint64_t step, uint64_t steps)
+{
+    const struct schedule *row = &schedules[options->schedule];
+    float lr = scaled(options, options->lr);
+    if (step < options->warmup)
+        lr *= arith_div((float)(step + 1), (float)options->warmup);
+    else if (row->lr)
+        lr = row->lr(options, lr, step - options->warmup, steps - options->warmup);
     return lr < lr_least ? 0 : lr;
+}
+
+static tas_status train_lr(tas_context *context, const tas_train_options *options, uint64_t step, uint64_t steps,
+                           float *lr)
+{
+    if (options->size != sizeof *options)
+        return fail(context, TAS_BAD_ARGUMENT,
+                    "options.size is %zu, expected %zu: initialize with "
+                    "tas_train_options_init()",
+                    options->size, sizeof *options);
+    if (step > steps)
+        return fail(context, TAS_BAD_ARGUMENT, "step %" PRIu64 ": the run has only %" PRIu64 " steps", step, steps);
+    const tas_status status = schedule_check(context, options, steps);
+    if (!status) *lr = schedule_lr(options, step, steps);
+    return status;
 }
 
 tas_status tas_train_lr(tas_context *context, const tas_train_options *options, uint64_t step, uint64_t steps,
@@ -112,15 +176,7 @@ tas_status tas_train_lr(tas_context *context, const tas_train_options *options, 
 {
     entry_state saved;
     entry_begin(context, &saved);
-    tas_status status = TAS_OK;
-    if (options->size != sizeof *options)
-        status = fail(context, TAS_BAD_ARGUMENT,
-                      "options of %zu bytes; this library knows %zu: use tas_train_options_init()", options->size,
-                      sizeof *options);
-    if (!status && step > steps)
-        status = fail(context, TAS_BAD_ARGUMENT, "step %" PRIu64 ": the run has %" PRIu64 " steps", step, steps);
-    if (!status) status = schedule_check(context, options, steps);
-    if (!status) *lr = schedule_lr(options, step, steps);
+    const tas_status status = train_lr(context, options, step, steps, lr);
     entry_end(&saved);
     return status;
 }

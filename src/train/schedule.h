@@ -6,18 +6,18 @@
 
 #include <tassello/model.h>
 
-/* 0, or a number from 2^-60 to most: products with it are then safe under rule 8 of the contract. */
-tas_status check_rate(tas_context *context, const char *name, float value, float most);
+/* A rate may be 0, or from 2^-60 to most: products with it are then safe under rule 8 of the contract. */
+tas_status schedule_check_rate(tas_context *context, const char *name, float value, float most);
 
-/* Checks all that the rate depends on, for a run of so many steps. */
-tas_status schedule_check(tas_context *context, const tas_train_options *is, uint64_t steps);
+/* Checks all that the learning rate depends on, for a run of so many steps. */
+tas_status schedule_check(tas_context *context, const tas_train_options *options, uint64_t steps);
 
-/* The rate of a step, 0 being the first, from options that were checked: 0, or 2^-60 at least. The same bits on every
- * host. At step `steps`, behind the last, it is where the cosine schedule ends. */
-float schedule_lr(const tas_train_options *is, uint64_t step, uint64_t steps);
+/* The learning rate of a step from 0 on, from options that were checked: 0, or at least 2^-60. The same bits on every
+ * host. At step `steps`, one behind the last, it is where the cosine schedule ends. */
+float schedule_lr(const tas_train_options *options, uint64_t step, uint64_t steps);
 
-/* base^n by squares, for base 0 or in [2^-60, 1], off by a factor of 1 + n 2^-53 at most. 0 where it would be under
+/* base^n by squaring, for base 0 or in [2^-60, 1]; its error is at most a factor of 1 + n 2^-53. 0 if it would be below
  * 2^-200. The same bits on every host. */
-double power_of(double base, uint64_t n);
+double schedule_power(double base, uint64_t n);
 
 #endif

@@ -14,6 +14,7 @@
 #include "train/schedule.h"
 #include "train/update.h"
 
+#include "base/format.h"
 #include "device/profile.h"
 
 #include <math.h>
@@ -351,17 +352,12 @@ static uint32_t batch_of(const trainer *t, uint64_t step)
     return left < t->is.batch ? left : t->is.batch;
 }
 
-/* "lr 0.1, momentum 0.9", of a step. */
-enum { RATES_TEXT = 128 };
+/* "lr 0.1, momentum 0.9": the settings of a step. */
+enum { RATES_TEXT = 32 + UPDATE_TEXT };
 static const char *print_rates(const trainer *t, uint64_t step, char text[RATES_TEXT])
 {
-    const tas_train_options *is = &t->is;
-    const double lr = (double)lr_of(t, step);
-    if (is->optimizer == TAS_SGD)
-        snprintf(text, RATES_TEXT, "lr %g, momentum %g", lr, (double)is->momentum);
-    else
-        snprintf(text, RATES_TEXT, "lr %g, betas %g and %g, epsilon %g", lr, (double)is->beta1, (double)is->beta2,
-                 (double)is->epsilon);
+    char settings[UPDATE_TEXT];
+    snprintf(text, RATES_TEXT, "lr %s, %s", float_word(lr_of(t, step)).text, update_print(&t->is, settings));
     return text;
 }
 
@@ -524,8 +520,9 @@ static tas_status check_weights(trainer *t)
     snprintf(t->result.bad_tensor, sizeof t->result.bad_tensor, "the updated weights");
     return fail(
         t->model->context, TAS_NOT_FINITE,
-        "step %llu: the updated weights are not finite (%s, weight decay %g) and are of no use; try a smaller lr",
-        (unsigned long long)t->result.steps, print_rates(t, t->result.steps, rates), (double)t->is.weight_decay);
+        "step %llu: the updated weights are not finite (%s, weight decay %s) and are of no use; try a smaller lr",
+        (unsigned long long)t->result.steps, print_rates(t, t->result.steps, rates),
+        float_word(t->is.weight_decay).text);
 }
 
 /* A step that updates nothing (the record is set): kernels are built and memory is touched before the clock starts. */
@@ -595,7 +592,7 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
     t->steps_an_epoch = (t->count + (uint64_t)t->is.batch - 1) / t->is.batch;
     t->steps = steps_of(&t->is, t->count);
     t->work = work_of(data, true, t->is.batch, t->is.tile);
-    t->work.second = update_has_second(t->is.optimizer);
+    t->work.second = update_slots(t->is.optimizer) > 1;
     if (t->is.noise) work_measured(&t->work, model->network, t->count, t->is.tile);
     tas_status status = profile_pause(device); /* where one is made: the start is not of interest */
     if (!status) status = prepare(t);

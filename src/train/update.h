@@ -1,4 +1,4 @@
-/* The update of a step: which operation, and with which scalars. */
+/* The update of a step: an optimizer's operation and its scalars. */
 #ifndef UPDATE_H
 #define UPDATE_H
 
@@ -7,13 +7,19 @@
 
 #include <tassello/model.h>
 
-tas_status update_check(tas_context *context, const tas_train_options *is);
+enum { UPDATE_TEXT = 128 };
 
-/* Whether the optimiser keeps a second value of each parameter. */
-bool update_has_second(tas_optimizer optimizer);
+/* Checks the optimizer and its settings. */
+tas_status update_check(tas_context *context, const tas_train_options *options);
 
-/* Of `elements` parameters, after a batch of so many examples, with this rate, at step t from 1 on. Operands: w, sum,
- * state, the second state where there is one, record. */
-op_args update_args(const tas_train_options *is, float lr, uint64_t t, uint32_t elements, uint32_t batch);
+/* Values that the optimizer keeps per parameter, beside the parameter itself. */
+int update_slots(tas_optimizer optimizer);
+
+/* "momentum 0.9", "betas 0.9 and 0.999, epsilon 1e-08": its settings, for a message. */
+const char *update_print(const tas_train_options *options, char text[UPDATE_TEXT]);
+
+/* The call that updates `elements` parameters with learning rate lr after a batch of `batch` examples, in step t (1 is
+ * the first). Operands: parameters, sum of gradients, the optimizer's slots, the record of what was not finite. */
+op_args update_args(const tas_train_options *options, float lr, uint64_t t, uint32_t elements, uint32_t batch);
 
 #endif

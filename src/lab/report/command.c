@@ -1,29 +1,22 @@
 /* The command that trains as the sweep recommends. */
 #include "base/base.h"
+#include "base/format.h"
 #include "lab/report/report.h"
 #include "lab/sweep/stages.h"
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-/* The shortest form that reads back as the same float. */
 static void add_float(buffer *out, const char *option, float value)
 {
-    char text[32];
-    for (int digits = 1; digits <= 9; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, (double)value);
-        if (strtof(text, NULL) == value) break;
-    }
-    buffer_print(out, " %s %s", option, text);
+    buffer_print(out, " %s %s", option, float_word(value).text);
 }
 
 static void add_optimizer(buffer *out, const tas_train_options *is, const tas_train_options *plain)
 {
-    static const char *const names[] = {[TAS_SGD] = "sgd", [TAS_ADAM] = "adam", [TAS_ADAMW] = "adamw"};
     if (is->optimizer != TAS_SGD) {
-        buffer_print(out, " --optimizer %s", names[is->optimizer]);
+        buffer_print(out, " --optimizer %s", tas_optimizer_name(is->optimizer));
         if (is->beta1 != plain->beta1) add_float(out, "--beta1", is->beta1);
         if (is->beta2 != plain->beta2) add_float(out, "--beta2", is->beta2);
         if (is->epsilon != plain->epsilon) add_float(out, "--epsilon", is->epsilon);
@@ -61,12 +54,10 @@ static course course_of(const tas_sweep *sweep)
 
 static void add_schedule(buffer *out, const tas_train_options *is, uint64_t batch, uint64_t warmup)
 {
-    static const char *const names[] = {
-        [TAS_SCHEDULE_CONSTANT] = "constant", [TAS_SCHEDULE_STEP] = "step", [TAS_SCHEDULE_COSINE] = "cosine"};
     const double k = (double)is->base_batch / (double)batch;
     if (warmup) buffer_print(out, " --warmup %" PRIu64, warmup); /* one of 0 steps cannot be asked for */
     if (is->schedule == TAS_SCHEDULE_CONSTANT) return;
-    buffer_print(out, " --schedule %s", names[is->schedule]);
+    buffer_print(out, " --schedule %s", tas_schedule_name(is->schedule));
     if (is->schedule == TAS_SCHEDULE_STEP) {
         buffer_print(out, " --decay-steps %.0f", fmax(1, round((double)is->decay_steps * k)));
         add_float(out, "--decay", is->decay);
