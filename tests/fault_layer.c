@@ -65,6 +65,21 @@ static void *created(kind k, void *handle, const void *of)
     return handle;
 }
 
+static cl_int CL_API_CALL get_platforms(cl_uint room, cl_platform_id *platforms, cl_uint *count)
+{
+    bool skip;
+    const cl_int answer = fault_judge(&(request){.call = CALL_clGetPlatformIDs}, &skip);
+    return answer ? answer : next.clGetPlatformIDs(room, platforms, count);
+}
+
+static cl_int CL_API_CALL get_devices(cl_platform_id platform, cl_device_type type, cl_uint room, cl_device_id *devices,
+                                      cl_uint *count)
+{
+    bool skip;
+    const cl_int answer = fault_judge(&(request){.call = CALL_clGetDeviceIDs}, &skip);
+    return answer ? answer : next.clGetDeviceIDs(platform, type, room, devices, count);
+}
+
 static cl_int CL_API_CALL get_device_info(cl_device_id device, cl_device_info what, size_t size, void *value,
                                           size_t *written)
 {
@@ -379,6 +394,8 @@ static void fill_table(void)
     ours.clReleaseKernel = release_Kernel;
     ours.clRetainEvent = retain_Event;
     ours.clReleaseEvent = release_Event;
+    ours.clGetPlatformIDs = get_platforms;
+    ours.clGetDeviceIDs = get_devices;
     ours.clGetDeviceInfo = get_device_info;
     ours.clCreateContext = create_context;
     ours.clCreateCommandQueue = create_queue;

@@ -17,6 +17,8 @@
 
 /* The calls that rules can name and that are counted; the trace has those that are told of. */
 #define CALLS(CALL)                                                                                                    \
+    CALL(clGetPlatformIDs, false)                                                                                      \
+    CALL(clGetDeviceIDs, false)                                                                                        \
     CALL(clGetDeviceInfo, false)                                                                                       \
     CALL(clCreateContext, true)                                                                                        \
     CALL(clCreateCommandQueue, true)                                                                                   \

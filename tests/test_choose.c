@@ -81,6 +81,9 @@ static const struct {
     {"  Some (TM)  Vendor's CL 2! ", "some-tm-vendor-s-cl-2", TAS_TYPE_GPU},
     {"Some", "some-cpu", TAS_TYPE_CPU},
     {"Some", "some-other", TAS_TYPE_OTHER},
+    {"Portable Computing Language", "pocl", TAS_TYPE_NONE},
+    {"Intel(R) OpenCL", "intel", TAS_TYPE_NONE},
+    {"Some", "some", TAS_TYPE_NONE},
     {"", "opencl", TAS_TYPE_GPU},
     {"\xc3\xbc\xc3\xbc", "opencl", TAS_TYPE_GPU},
     {"Reference", "opencl-reference", TAS_TYPE_GPU},
@@ -195,6 +198,26 @@ START_TEST(unknown)
 }
 END_TEST
 
+/* A platform without a device is never chosen, takes no device's name, and is what a name of such a device means. */
+START_TEST(platforms_without_devices)
+{
+    add("Intel(R) OpenCL", "Intel(R) OpenCL", TAS_TYPE_NONE, 0, "");
+    add("Portable Computing Language", "Portable Computing Language", TAS_TYPE_NONE, 0, "");
+    add("Portable Computing Language", "pthread", TAS_TYPE_CPU, 8, "");
+    add("NVIDIA CUDA", "NVIDIA CUDA", TAS_TYPE_NONE, 0, "");
+    name_all();
+    ck_assert_str_eq(list[2].id, "pocl");
+    expect_order(1, (const size_t[]){2});
+    expect_row("pocl", 2);
+    expect_row("intel", 0);
+    expect_row("intel-cpu", 0);
+    expect_row("nvidia@0000:65:00.0", 3);
+    expect_failure("nvidias", "there are: pocl, reference");
+    list[2].type = TAS_TYPE_NONE;
+    expect_order(1, (const size_t[]){4});
+}
+END_TEST
+
 START_TEST(preference)
 {
     add("Portable Computing Language", "pthread", TAS_TYPE_CPU, 64, "");
@@ -245,6 +268,7 @@ int main(void)
     tcase_add_test(tests, one_address);
     tcase_add_test(tests, long_names);
     tcase_add_test(tests, unknown);
+    tcase_add_test(tests, platforms_without_devices);
     tcase_add_test(tests, preference);
     tcase_add_loop_test(tests, any_order, 0, 3);
     tcase_add_test(tests, reference_alone);

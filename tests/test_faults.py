@@ -231,6 +231,21 @@ def _(t):
         t.below("devices", fault=fault, status=-signal.SIGABRT)[0].says("fault layer: ")
 
 
+@case("drivers that fail to list platforms or devices: a row with the error, and every message says why")
+def _(t):
+    for call, name in (("clGetPlatformIDs", "opencl"), ("clGetDeviceIDs", t.driver)):
+        fault = f"call={call};times=0;code=-6"
+        says = f"{call}: CL_OUT_OF_HOST_MEMORY"
+        rows = one_object(t.below("devices", "--json", fault=fault)[0])["devices"]
+        expect([(r["id"], r["type"]) for r in rows] == [(name, "none"), ("reference", "reference")], f"{rows}")
+        expect(says in rows[0]["note"], f"{rows}")
+        train = ("train", t.nets["dense"], t.images, *RUN)
+        t.below(*train, fault=fault)[0].says(f"{name}: {says}", "using the C reference")
+        t.below(*train, "--device", name, fault=fault, status=1)[0].says(f"{name} cannot be used: {says}")
+        result, _ = t.below("verify", "--all", "--cases", "0", fault=fault, status=1)
+        expect(says in result.out and "1 passed, 1 failed, 0 skipped" in result.out, "not failed", result)
+
+
 @case("a launch that the layer leaves out without a word changes the digest", "pocl", "rusticl")
 def _(t, net):
     plain = t.plain(net)

@@ -443,6 +443,7 @@ const char *cli_type_name(tas_device_type type)
         [TAS_TYPE_CPU] = "CPU",
         [TAS_TYPE_GPU] = "GPU",
         [TAS_TYPE_OTHER] = "other",
+        [TAS_TYPE_NONE] = "none",
     };
     return names[type];
 }

@@ -77,11 +77,13 @@ static tas_status open_session(session *r)
     tas_status status = r->s.net ? tas_network_open(context, r->s.net, &r->network) : TAS_OK;
     if (!status) status = tas_devices(context, &r->list, &r->count);
     if (status) return status;
-    for (size_t i = 0; r->s.measure && i < r->count; i++) measure(&r->cli, &r->list[i]);
+    for (size_t i = 0; r->s.measure && i < r->count; i++)
+        if (r->list[i].type != TAS_TYPE_NONE) measure(&r->cli, &r->list[i]);
     if (!r->s.net) return TAS_OK;
     r->plans = calloc(r->count, sizeof *r->plans);
     if (!r->plans) abort();
-    for (size_t i = 0; i < r->count; i++) plan(r, &r->list[i], &r->plans[i]);
+    for (size_t i = 0; i < r->count; i++)
+        if (r->list[i].type != TAS_TYPE_NONE) plan(r, &r->list[i], &r->plans[i]);
     return TAS_OK;
 }
 
@@ -156,7 +158,13 @@ static void print_plan(const session *r, const tas_plan *plan)
 static void print_details(const session *r, size_t i)
 {
     const tas_device_info *d = &r->list[i];
-    printf("\n%s\n  name       %s\n", d->id, d->name);
+    printf("\n%s\n", d->id);
+    if (d->type == TAS_TYPE_NONE) { /* not a device: why there is none */
+        printf("  platform   %s\n", d->platform);
+        print_note(d->note);
+        return;
+    }
+    printf("  name       %s\n", d->name);
     if (strcmp(d->id, d->long_id)) printf("  long id    %s\n", d->long_id);
     if (*d->vendor) printf("  vendor     %s\n", d->vendor);
     if (*d->platform) printf("  platform   %s\n", d->platform);
@@ -194,6 +202,11 @@ static void print_table(const session *r)
     printf("%-*s  %-*s  %5s  %10s  %-*s  %s\n", id, "id", type, "type", "units", "memory", tier, "tier", "name");
     for (size_t i = 0; i < r->count; i++) {
         const tas_device_info *d = &list[i];
+        if (d->type == TAS_TYPE_NONE) {
+            printf("%-*s  %-*s  %5s  %10s  %-*s  %.*s\n", id, d->id, type, cli_type_name(d->type), "-", "-", tier, "-",
+                   name, d->name);
+            continue;
+        }
         printf("%-*s  %-*s  %5u  %10s  %-*s  %.*s\n", id, d->id, type, cli_type_name(d->type), d->compute_units,
                d->global_bytes ? cli_bytes(d->global_bytes, memory) : "-", tier, cli_tier_name(d->tier), name, d->name);
     }
@@ -204,7 +217,7 @@ static void print_table(const session *r)
 
 static json_t *describe(const tas_device_info *d)
 {
-    static const char *const types[] = {"reference", "cpu", "gpu", "other"};
+    static const char *const types[] = {"reference", "cpu", "gpu", "other", "none"};
     static const char *const tiers[] = {"untested", "exact", "tolerance", "refused"};
     json_t *row = json_object();
     json_object_set_new(row, "id", cli_json_text(d->id));

@@ -18,7 +18,14 @@ typedef enum tas_tier {
     TAS_TIER_REFUSED    /* wrong */
 } tas_tier;
 
-typedef enum tas_device_type { TAS_TYPE_REFERENCE = 0, TAS_TYPE_CPU, TAS_TYPE_GPU, TAS_TYPE_OTHER } tas_device_type;
+/* TAS_TYPE_NONE is no device: a platform (a driver) that is installed and offers none, or fails to list them. */
+typedef enum tas_device_type {
+    TAS_TYPE_REFERENCE = 0,
+    TAS_TYPE_CPU,
+    TAS_TYPE_GPU,
+    TAS_TYPE_OTHER,
+    TAS_TYPE_NONE
+} tas_device_type;
 
 /* What a driver says of a device. A figure that it would not tell is 0, a text is "", and note says why. */
 typedef struct tas_device_info {

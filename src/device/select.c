@@ -29,6 +29,7 @@ static const char *const type_suffix[] = {
     [TAS_TYPE_CPU] = "-cpu",
     [TAS_TYPE_GPU] = "-gpu",
     [TAS_TYPE_OTHER] = "-other",
+    [TAS_TYPE_NONE] = "",
 };
 
 /* [a-z0-9-], with one '-' for whatever else stood between, at most 24. */
@@ -131,7 +132,10 @@ void device_name_all(tas_device_info *list, const char pci[][PCI_TEXT], size_t c
     for (size_t k = 0; k < count; k++) {
         const size_t length = strcspn(list[k].long_id, "@");
         bool alone = true;
-        for (size_t j = 0; j < count; j++) alone &= j == k || !is_short_of(list[k].long_id, length, list[j].long_id);
+        for (size_t j = 0; j < count; j++) {
+            if (list[j].type == TAS_TYPE_NONE && list[k].type != TAS_TYPE_NONE) continue; /* takes no device's name */
+            alone &= j == k || !is_short_of(list[k].long_id, length, list[j].long_id);
+        }
         if (!alone) snprintf(list[k].id, sizeof list[k].id, "%.*s", (int)sizeof list[k].id - 1, list[k].long_id);
     }
 }
@@ -143,7 +147,8 @@ static int type_rank(const tas_device_info *info)
     case TAS_TYPE_GPU: return 0;
     case TAS_TYPE_OTHER: return 1;
     case TAS_TYPE_CPU: return info->vector_width > 1 ? 2 : 3;
-    case TAS_TYPE_REFERENCE: break;
+    case TAS_TYPE_REFERENCE:
+    case TAS_TYPE_NONE: break;
     }
     return 4;
 }
@@ -162,7 +167,7 @@ static void order_all(const tas_device_info *list, size_t count, size_t *order, 
 {
     size_t n = 0;
     for (size_t k = 0; k < count; k++) {
-        if (list[k].type != TAS_TYPE_REFERENCE) order[n++] = k;
+        if (list[k].type != TAS_TYPE_REFERENCE && list[k].type != TAS_TYPE_NONE) order[n++] = k;
     }
     for (size_t k = 0; k < count && !n; k++) {
         if (list[k].type == TAS_TYPE_REFERENCE) order[n++] = k;
@@ -177,11 +182,19 @@ static void write_ids(const tas_device_info *list, size_t count, const char *sho
     size_t n = 0;
     *out = 0;
     for (size_t k = 0; k < count; k++) {
+        if (list[k].type == TAS_TYPE_NONE) continue;
         if (short_id && !is_short_of(short_id, strlen(short_id), list[k].long_id)) continue;
         int more = snprintf(out + n, bytes - n, "%s%s", n ? ", " : "", short_id ? list[k].long_id : list[k].id);
         if (more < 0 || n + (size_t)more >= bytes) break;
         n += (size_t)more;
     }
+}
+
+/* Whether id would be of a device of that platform, which offers none: its name goes on with a type or an address. */
+static bool is_of_platform(const char *id, const tas_device_info *row)
+{
+    const size_t length = strlen(row->id);
+    return row->type == TAS_TYPE_NONE && !strncmp(id, row->id, length) && (id[length] == '-' || id[length] == '@');
 }
 
 tas_status device_choose(tas_context *context, const char *id, const tas_device_info *list, size_t count, size_t *order,
@@ -206,6 +219,12 @@ tas_status device_choose(tas_context *context, const char *id, const tas_device_
     if (matches) {
         write_ids(list, count, id, ids, sizeof ids);
         return fail(context, TAS_NO_DEVICE, "more than one device is called %s; say which: %s", id, ids);
+    }
+    for (size_t k = 0; k < count; k++) {
+        if (!is_of_platform(id, &list[k])) continue;
+        order[0] = k;
+        *order_count = 1;
+        return TAS_OK;
     }
     write_ids(list, count, NULL, ids, sizeof ids);
     return fail(context, TAS_NO_DEVICE, "there is no device %.100s; there are: %s", id, ids);

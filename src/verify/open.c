@@ -77,6 +77,15 @@ static tas_status open_row(tas_context *context, const tas_device_info *info, ta
     return open_opencl(context, info, arith, out);
 }
 
+/* Why the reference is used although nobody asked for it; devices that failed were reported already. */
+static void note_fallback(tas_context *context, const tas_device_info *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (list[i].type == TAS_TYPE_NONE) note(context, "skipping %s: %s", list[i].id, list[i].note);
+    note(context, "%s: using the C reference, which is slow (one thread)",
+         count > 1 ? "no OpenCL device can be used" : "no OpenCL driver is installed");
+}
+
 static tas_status open_device(tas_context *context, const char *id, tas_arith arith, tas_device **out)
 {
     tas_device_info *list = NULL;
@@ -92,12 +101,11 @@ static tas_status open_device(tas_context *context, const char *id, tas_arith ar
     for (size_t i = 0; i < tries; i++) {
         status = open_row(context, &list[order[i]], arith, out);
         if (!status || id) goto end;
-        note(context, "%s is passed over: %s", list[order[i]].id, tas_error(context));
+        note(context, "skipping %s: %s", list[order[i]].id, tas_error(context));
     }
     status = device_open_reference(context, out);
 end:
-    if (!status && !id && !(*out)->cl)
-        note(context, "no OpenCL device can be used: the C reference does the work, on one thread");
+    if (!status && !id && !(*out)->cl) note_fallback(context, list, count);
     free(order);
     tas_devices_free(list);
     return status;

@@ -72,6 +72,23 @@ def _(t):
     t.fails(1, ("there is no device gpu", *ids), "train", t.net, t.data, "--device", "gpu", env=two)
 
 
+@case("pocl: without a cache folder of its own it has no device: its row and every message say why", needs="pocl")
+def _(t):
+    env = {**POCL, "POCL_CACHE_DIR": "/proc/nothing"}
+    rows = one_object(t.run("devices", "--json", env=env))["devices"]
+    expect([(r["id"], r["type"]) for r in rows] == [("pocl", "none"), ("reference", "reference")], f"{rows}")
+    expect("no usable device" in rows[0]["note"], f"{rows}")
+    hidden = {**env, "HOME": "/proc/nothing", "XDG_CACHE_HOME": ""}
+    for variables, remedy in ((env, "the driver's own"), (hidden, "check HOME,")):
+        result = t.run("devices", env=variables)
+        expect(remedy in result.out and "Portable Computing Language" in result.out, "no reason", result)
+    t.train("--steps", "1", device=None, env=env).says("pocl: no usable device", "using the C reference")
+    for name in ("pocl", "pocl-gpu", "pocl@12345678"):
+        t.fails(1, ("pocl", "no usable device"), "train", t.net, t.data, "--device", name, env=env)
+    result = t.run("verify", "--all", "--cases", "0", env=env)
+    expect("no usable device" in result.out and "1 passed, 0 failed, 1 skipped" in result.out, "not skipped", result)
+
+
 @case("pocl: a cache that cannot be written, or is full, or is no folder: it works all the same", needs="pocl")
 def _(t):
     folder = t.place()

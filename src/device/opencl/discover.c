@@ -18,11 +18,11 @@ enum {
     KHR_BUS = 0x410F,
 };
 
-/* One device found, beside its row in the list. */
+/* What was found beside each row of the list. */
 typedef struct found {
     cl_platform_id platform;
-    cl_device_id id;
-    bool usable;
+    cl_device_id id;   /* NULL: a platform without a device, or the reference */
+    tas_status status; /* of opening it, as far as its driver says; the row's note gives the reason */
 } found;
 
 typedef struct findings {
@@ -259,7 +259,6 @@ static void find_address(cl_device_id id, char out[PCI_TEXT])
 static void describe(cl_device_id id, const char *platform, tas_device_info *info, found *device)
 {
     memset(info, 0, sizeof *info);
-    device->usable = true;
     snprintf(info->platform, sizeof info->platform, "%s", platform);
     for (size_t k = 0; k < sizeof properties / sizeof *properties; k++) {
         const property *p = &properties[k];
@@ -273,7 +272,7 @@ static void describe(cl_device_id id, const char *platform, tas_device_info *inf
             add_note(info, "%s: %s", needs[k].name, cl_error_name(error));
         else if (!value) {
             add_note(info, "%s", needs[k].text);
-            device->usable = false;
+            device->status = TAS_NO_DEVICE;
         }
     }
 }
@@ -299,23 +298,44 @@ static bool grow(findings *f, size_t more)
     return list && device && pci;
 }
 
-/* All devices of one platform; one without any (Clover here) is no error. */
+/* A row for a platform that has no device to offer: without it nothing would show that its driver is installed. */
+static tas_status add_platform_row(tas_context *context, const char *name, cl_int error, const char *call, findings *f)
+{
+    char folder[512];
+    if (!grow(f, 1)) return fail(context, TAS_NO_MEMORY, "no memory to list the devices");
+    tas_device_info *info = &f->list[f->count];
+    *info = (tas_device_info){.type = TAS_TYPE_NONE};
+    snprintf(info->name, sizeof info->name, "%s", name);
+    snprintf(info->platform, sizeof info->platform, "%s", name);
+    if (error)
+        add_note(info, "%s: %s (%d)", call, cl_error_name(error), (int)error);
+    else if (!cache_folder(folder, sizeof folder))
+        add_note(info, "no usable device; some drivers need a writable cache folder: check HOME, XDG_CACHE_HOME");
+    else
+        add_note(info, "no usable device; check the hardware, access to it (/dev/dri), and the driver's own settings");
+    f->device[f->count] = (found){.status = error ? TAS_DEVICE_FAILED : TAS_NO_DEVICE};
+    f->pci[f->count][0] = 0;
+    f->count++;
+    return TAS_OK;
+}
+
+/* All devices of one platform, or a row that says why there is none. */
 static tas_status add_platform(tas_context *context, cl_platform_id platform, findings *f)
 {
     char raw[256] = "", name[128];
     cl_uint count = 0;
-    cl_int error = clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof raw - 1, raw, NULL);
-    clean_text(error ? "unnamed" : raw, name, sizeof name);
+    const cl_int name_error = clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof raw - 1, raw, NULL);
+    clean_text(name_error ? "unnamed" : raw, name, sizeof name);
 
-    error = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &count);
-    if (error == CL_DEVICE_NOT_FOUND || (!error && !count)) return TAS_OK;
+    cl_int error = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &count);
+    if (error == CL_DEVICE_NOT_FOUND || (!error && !count))
+        return add_platform_row(context, name, CL_SUCCESS, NULL, f);
     cl_device_id *ids = error ? NULL : calloc(count, sizeof *ids);
     if (!error && !ids) return fail(context, TAS_NO_MEMORY, "no memory to list %u devices of %s", count, name);
     if (!error) error = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, count, ids, NULL);
     if (error) {
-        note(context, "platform %s is passed over: clGetDeviceIDs: %s", name, cl_error_name(error));
         free(ids);
-        return TAS_OK;
+        return add_platform_row(context, name, error, "clGetDeviceIDs", f);
     }
     if (!grow(f, count)) {
         free(ids);
@@ -324,6 +344,7 @@ static tas_status add_platform(tas_context *context, cl_platform_id platform, fi
     for (cl_uint k = 0; k < count; k++, f->count++) {
         f->device[f->count] = (found){.platform = platform, .id = ids[k]};
         describe(ids[k], name, &f->list[f->count], &f->device[f->count]);
+        if (name_error) add_note(&f->list[f->count], "CL_PLATFORM_NAME: %s", cl_error_name(name_error));
         find_address(ids[k], f->pci[f->count]);
     }
     free(ids);
@@ -344,14 +365,14 @@ static tas_status find_all(tas_context *context, findings *f)
         if (!platforms) return fail(context, TAS_NO_MEMORY, "no memory to list %u platforms", count);
         error = clGetPlatformIDs(count, platforms, NULL);
     }
-    if (error && error != NO_PLATFORM) note(context, "no driver is used: clGetPlatformIDs: %s", cl_error_name(error));
+    if (error && error != NO_PLATFORM) status = add_platform_row(context, "OpenCL", error, "clGetPlatformIDs", f);
     for (cl_uint k = 0; !error && k < count && !status; k++) status = add_platform(context, platforms[k], f);
     free(platforms);
     if (status) return status;
 
     if (!grow(f, 1)) return fail(context, TAS_NO_MEMORY, "no memory to list the devices");
     device_describe_reference(&f->list[f->count]);
-    f->device[f->count] = (found){.usable = true};
+    f->device[f->count] = (found){0};
     f->pci[f->count][0] = 0;
     f->count++;
     device_name_all(f->list, (const char(*)[PCI_TEXT])f->pci, f->count);
@@ -382,18 +403,16 @@ tas_status cl_find(tas_context *context, const char *long_id, cl_platform_id *pl
     *id = NULL;
     tas_status status = find_all(context, &f);
     if (status) goto end;
-    status = TAS_NO_DEVICE;
-    for (size_t k = 0; k < f.count && status; k++) {
-        if (!f.device[k].id || strcmp(f.list[k].long_id, long_id)) continue;
-        if (!f.device[k].usable) {
-            fail(context, TAS_NO_DEVICE, "device %s cannot be used: %s", f.list[k].id, f.list[k].note);
-            goto end;
-        }
+    size_t k = 0;
+    while (k < f.count && (f.list[k].type == TAS_TYPE_REFERENCE || strcmp(f.list[k].long_id, long_id))) k++;
+    if (k == f.count) {
+        status = fail(context, TAS_NO_DEVICE, "device %s is no longer present", long_id);
+    } else if (f.device[k].status) {
+        status = fail(context, f.device[k].status, "%s cannot be used: %s", f.list[k].id, f.list[k].note);
+    } else {
         *platform = f.device[k].platform;
         *id = f.device[k].id;
-        status = TAS_OK;
     }
-    if (status) fail(context, status, "device %s is not there any more", long_id);
 end:
     free_findings(&f);
     return status;
