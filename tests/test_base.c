@@ -2,8 +2,10 @@
 #include "base/base.h"
 #include "support.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -106,7 +108,7 @@ static const struct {
     bool gzip;
     const char *what;
 } files[] = {
-    {BYTES(""), false, "empty"},
+    {BYTES(""), false, "an empty file"},
     {BYTES("# mine\n\n  input 1x28x28\ndense 10\n"), false, "a network's text"},
     {BYTES("\xef\xbb\xbfinput 4\r\n"), false, "a network's text"},
     {BYTES("inputs are\nof no kind\n"), false, "a text"},
@@ -143,16 +145,155 @@ END_TEST
 START_TEST(what_is_no_regular_file_is_described_unopened)
 {
     char inside[192];
-    ck_assert_str_eq(file_describe(path), "missing");
+    ck_assert_str_eq(file_describe(path), "no file");
     ck_assert_int_eq(mkfifo(path, 0600), 0);
     ck_assert_str_eq(file_describe(path), "a pipe"); /* which nobody writes: to open it would wait */
-    ck_assert_str_eq(file_describe("/dev/null"), "no regular file");
+    ck_assert_str_eq(file_describe("/dev/null"), "a device or a socket");
     ck_assert_str_eq(file_describe(folder), "a folder");
     snprintf(inside, sizeof inside, "%s/train-images-idx3-ubyte.gz", folder);
     write_bytes(inside, "", 0, false);
     ck_assert_str_eq(file_describe(folder), "a folder of IDX files (a data set)");
 }
 END_TEST
+
+/* Writing a file -------------------------------------------------------------------------------------------------- */
+
+static void put(const char *text, const char *to)
+{
+    FILE *file = fopen(to, "w");
+    ck_assert_ptr_nonnull(file);
+    fputs(text, file);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+/* The file's text is this; NULL: there is no such file. */
+static void expect_text(const char *file, const char *text)
+{
+    char *found = NULL;
+    size_t bytes;
+    if (!text) {
+        ck_assert_int_ne(access(file, F_OK), 0);
+        return;
+    }
+    expect_ok(file_read(context, file, 1000, &found, &bytes));
+    ck_assert_str_eq(found, text);
+    free(found);
+}
+
+static file_writer begin(void)
+{
+    file_writer writer;
+    expect_ok(file_begin(context, &writer, path));
+    fputs("mine", writer.stream);
+    return writer;
+}
+
+static int mode_of(const char *file)
+{
+    struct stat about;
+    ck_assert_int_eq(stat(file, &about), 0);
+    return about.st_mode & 07777;
+}
+
+START_TEST(a_file_that_is_replaced_keeps_its_mode)
+{
+    const mode_t mask = umask(027);
+    file_writer writer = begin();
+    expect_ok(file_commit(context, &writer));
+    ck_assert_int_eq(mode_of(path), 0640);
+    for (int mode = 0400; mode <= 0666; mode += 0266) {
+        ck_assert_int_eq(chmod(path, (mode_t)mode), 0);
+        writer = begin();
+        ck_assert_int_eq(mode_of(writer.temporary), mode); /* nobody else reads it meanwhile */
+        expect_ok(file_commit(context, &writer));
+        ck_assert_int_eq(mode_of(path), mode);
+    }
+    umask(mask);
+}
+END_TEST
+
+/* Something comes to be in the way, which nobody could know before. */
+START_TEST(what_cannot_take_its_name_is_kept_under_another)
+{
+    char other[160];
+    for (int i = 1; i <= 2; i++) {
+        file_writer writer = begin();
+        ck_assert_int_eq(mkdir(path, 0700), 0);
+        snprintf(other, sizeof other, i == 1 ? "%s.new" : "%s.new-2", path);
+        expect(file_commit(context, &writer), TAS_BAD_FILE, path, other);
+        expect_text(other, "mine");
+        ck_assert_int_eq(rmdir(path), 0);
+    }
+    expect_text(path, NULL);
+}
+END_TEST
+
+START_TEST(temporary_files_of_dead_writers_are_removed)
+{
+    char dead[160], text[192], others[160], user[160];
+    file_writer alive = begin(); /* a lock is the open file's, even within a process */
+    snprintf(dead, sizeof dead, "%s.tassello-1234567", path);
+    snprintf(others, sizeof others, "%s2.tassello-1234567", path);
+    snprintf(user, sizeof user, "%s.tassello-123456a", path);
+    snprintf(text, sizeof text, "%s.1234567", path);
+    put("", dead);
+    put("", others);
+    put("", user);
+    put("", text);
+    expect_ok(file_check(context, path));
+    expect_text(dead, NULL);
+    expect_text(alive.temporary, "");
+    expect_text(others, "");
+    expect_text(user, "");
+    expect_text(text, "");
+    expect_ok(file_commit(context, &alive));
+    expect_text(path, "mine");
+    file_remove_leftovers(folder, NULL);
+    expect_text(others, NULL);
+    expect_text(user, "");
+}
+END_TEST
+
+START_TEST(a_file_that_cannot_be_replaced_is_refused_at_the_beginning)
+{
+    file_writer writer;
+    ck_assert_int_eq(chmod(folder, 01777), 0);
+    put("old", path);
+    ck_assert_int_eq(chown(path, 12345, 12345), 0);
+    expect_ok(tas_file_check(context, path)); /* root may */
+    ck_assert_int_eq(seteuid(54321), 0);
+    expect(tas_file_check(context, path), TAS_BAD_FILE, path, "another user's");
+    expect(file_begin(context, &writer, path), TAS_BAD_FILE, path, "another user's");
+    ck_assert_int_eq(seteuid(0), 0);
+    expect_text(path, "old");
+    ck_assert_int_eq(chown(path, 54321, 0), 0);
+    ck_assert_int_eq(seteuid(54321), 0);
+    expect_ok(tas_file_check(context, path)); /* its owner may */
+    ck_assert_int_eq(seteuid(0), 0);
+}
+END_TEST
+
+START_TEST(a_file_with_another_mounted_over_it_is_refused_at_the_beginning)
+{
+    char other[160];
+    snprintf(other, sizeof other, "%s.other", path);
+    put("old", path);
+    put("other", other);
+    ck_assert_int_eq(mount(other, path, NULL, MS_BIND, NULL), 0);
+    const tas_status status = tas_file_check(context, path);
+    ck_assert_int_eq(umount(path), 0);
+    expect(status, TAS_BAD_FILE, path, "mounted");
+    expect_ok(tas_file_check(context, path));
+}
+END_TEST
+
+/* Whether this process may mount, in a space of its own, which ends with it. */
+static bool may_mount(void)
+{
+    if (geteuid() == 0 && !unshare(CLONE_NEWNS) && !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL)) return true;
+    printf("not tried: a file mounted over another (this process may not mount)\n");
+    return false;
+}
 
 int main(void)
 {
@@ -165,6 +306,14 @@ int main(void)
     tcase_add_checked_fixture(file, open_folder, close_folder);
     tcase_add_test(file, a_file_is_described_by_its_first_bytes);
     tcase_add_test(file, what_is_no_regular_file_is_described_unopened);
+    tcase_add_test(file, a_file_that_is_replaced_keeps_its_mode);
+    tcase_add_test(file, what_cannot_take_its_name_is_kept_under_another);
+    tcase_add_test(file, temporary_files_of_dead_writers_are_removed);
+    if (geteuid() == 0)
+        tcase_add_test(file, a_file_that_cannot_be_replaced_is_refused_at_the_beginning);
+    else
+        printf("not tried: other users' files (this is not root)\n");
+    if (may_mount()) tcase_add_test(file, a_file_with_another_mounted_over_it_is_refused_at_the_beginning);
     suite_add_tcase(suite, text);
     suite_add_tcase(suite, file);
     return support_run(suite);

@@ -334,29 +334,9 @@ bool cli_check_batch(cli_state *cli, uint32_t batch, const tas_data *train, cons
 
 bool cli_check_write(cli_state *cli, const char *option, const char *path)
 {
-    struct stat about;
-    if (!stat(path, &about) && !S_ISREG(about.st_mode)) {
-        cli_error(cli, "--%s %s: cannot be written: not a regular file", option, path);
-        return false;
-    }
-    char *end = realpath(path, NULL); /* where a link leads to; NULL: there is no file yet */
-    const char *file = end ? end : path;
-    char *temporary = malloc(strlen(file) + sizeof ".XXXXXX");
-    if (!temporary) {
-        cli_error(cli, "no memory");
-        free(end);
-        return false;
-    }
-    int fd = mkstemp(strcat(strcpy(temporary, file), ".XXXXXX"));
-    if (fd < 0)
-        cli_error(cli, "--%s %s: cannot be written: %s", option, path, strerror(errno));
-    else {
-        close(fd);
-        unlink(temporary);
-    }
-    free(temporary);
-    free(end);
-    return fd >= 0;
+    const tas_status status = tas_file_check(cli->context, path);
+    if (status) cli_error(cli, "--%s %s", option, tas_error(cli->context));
+    return !status;
 }
 
 bool cli_is_network(const char *net, const char *path)

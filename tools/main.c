@@ -79,6 +79,7 @@ int main(int argc, char **argv)
 {
     cli_catch(quit); /* train has something gentler */
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_IGN); /* a file at the limit of `ulimit -f` is an error that can be reported */
     hold_streams();
 
     int status = run(argc, argv);

@@ -34,6 +34,10 @@ TAS_API const char *tas_build(void);
  * does not fit; 4 strlen(text) + 1 bytes always suffice. Returns out. tas_error() and the log's lines are escaped. */
 TAS_API char *tas_escape(const char *text, char *out, size_t bytes);
 
+/* Whether the library could write a file at path, for before long work: TAS_BAD_FILE with the reason if it could not.
+ * Files are written whole under a temporary name beside theirs and then renamed. */
+TAS_API tas_status tas_file_check(tas_context *context, const char *path);
+
 /* The version of the arithmetic contract: it changes whenever the bits of any result may. */
 TAS_API int tas_contract(void);
 

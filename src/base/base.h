@@ -2,6 +2,7 @@
 #ifndef BASE_H
 #define BASE_H
 
+#include "base/cache.h"
 #include "base/context.h"
 #include "base/file.h"
 #include "base/text.h"

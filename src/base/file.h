@@ -7,8 +7,10 @@
 /* Reads a whole file, at most `most` bytes, into malloc()ed *data with a 0 behind its *bytes. */
 tas_status file_read(tas_context *context, const char *path, uint64_t most, char **data, size_t *bytes);
 
-/* Writes a file so that either all of it is there or the earlier one still is: begin makes a temporary file beside it,
- * commit makes it durable and renames it, abandon removes it. begin at the start of long work finds out early. */
+/* Writes a file so that either all of it is there or the earlier one still is: begin creates a temporary file beside it
+ * (NAME.tassello-1234567, locked as long as its writer lives) with the earlier one's mode, commit makes it durable and
+ * renames it, abandon removes it. If that rename is refused, commit fails, but what was written stays under a name of
+ * its own, which the error gives. begin refuses what it can tell that the rename would be refused for. */
 typedef struct file_writer {
     FILE *stream;
     char *path, *temporary;
@@ -17,13 +19,16 @@ tas_status file_begin(tas_context *context, file_writer *writer, const char *pat
 tas_status file_commit(tas_context *context, file_writer *writer);
 void file_abandon(file_writer *writer);
 
-/* The folder of what may be made again: $XDG_CACHE_HOME/tassello, else ~/.cache/tassello, made where it is missing.
- * False where neither can be used, or where others may write. */
-bool cache_folder(char *folder, size_t bytes);
+/* Whether file_begin() would succeed, for before long work. */
+tas_status file_check(tas_context *context, const char *path);
+
+/* Removes the temporary files that killed writers of folder/name left, or of any file in the folder if name is NULL.
+ * file_begin() does so for the name that it is given. */
+void file_remove_leftovers(const char *folder, const char *name);
 
 /* What a file seems to be, by its first bytes, as a message names it: "a CSV text", "a safetensors checkpoint", "an IDX
- * file (gzip)", "a network's text", "a folder of IDX files (a data set)", "a PNG image", "empty", "missing". A static
- * text, never NULL. Nothing but a regular file is opened. */
+ * file (gzip)", "a network's text", "a folder of IDX files (a data set)", "a PNG image", "an empty file", "no file". A
+ * static text, never NULL. Nothing but a regular file is opened. */
 const char *file_describe(const char *path);
 
 #endif

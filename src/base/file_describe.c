@@ -121,7 +121,7 @@ static const char *describe_text(const char *text)
 static const char *describe_head(const head *h, bool gzip)
 {
     const char *what = describe_magic(h);
-    if (!h->count) return gzip ? "an empty file (gzip)" : "empty";
+    if (!h->count) return gzip ? "an empty file (gzip)" : "an empty file";
     if (is_idx(h)) return gzip ? "an IDX file (gzip)" : "an IDX file";
     if (gzip) return h->count > 262 && !memcmp(h->bytes + 257, "ustar", 5) ? "a tar archive (gzip)" : "a gzip archive";
     if (!what) what = describe_zip(h);
@@ -147,16 +147,16 @@ const char *file_describe(const char *path)
 {
     head h = {.count = 0};
     struct stat about;
-    if (stat(path, &about)) return errno == ENOENT ? "missing" : "unreadable";
+    if (stat(path, &about)) return errno == ENOENT ? "no file" : "an unreadable file";
     if (S_ISDIR(about.st_mode)) return has_idx_files(path) ? "a folder of IDX files (a data set)" : "a folder";
     if (S_ISFIFO(about.st_mode)) return "a pipe";
-    if (!S_ISREG(about.st_mode)) return "no regular file";
+    if (!S_ISREG(about.st_mode)) return "a device or a socket";
     gzFile stream = gzopen(path, "rb"); /* which reads a plain file as it is */
-    if (!stream) return "unreadable";
+    if (!stream) return "an unreadable file";
     const int count = gzread(stream, h.bytes, HEAD_MOST);
     const bool gzip = !gzdirect(stream);
     gzclose_r(stream);
-    if (count < 0) return "unreadable";
+    if (count < 0) return "an unreadable file";
     h.count = (size_t)count;
     return describe_head(&h, gzip);
 }

@@ -340,13 +340,11 @@ static tas_status check_folder(tas_context *context, const char *file)
 tas_status tas_report_check(tas_context *context, const char *file)
 {
     entry_state saved;
-    file_writer out = {0};
     buffer version = {0};
     entry_begin(context, &saved);
     tas_status status =
         file && *file ? check_folder(context, file) : fail(context, TAS_BAD_ARGUMENT, "the report has no file name");
-    if (!status) status = file_begin(context, &out, file);
-    if (!status) file_abandon(&out);
+    if (!status) status = file_check(context, file);
     if (!status) status = gnuplot_run(context, NULL, &version);
     if (!status && (!version.text || strncmp(version.text, "gnuplot ", 8)))
         status = fail(context, TAS_BAD_FILE,

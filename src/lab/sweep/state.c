@@ -171,31 +171,16 @@ static tas_status read_numbered(state *s, const char *file)
     return read_stored(s, file);
 }
 
-/* What a process that was killed left of a file that it was writing: see file_begin(). */
-static bool is_leftover(const char *file)
-{
-    const char *end = strrchr(file, '.');
-    const bool ours = !strncmp(file, "run-", 4) || !strncmp(file, "weights-", 8) || !strncmp(file, "sweep.json.", 11);
-    return ours && end && strlen(end) == 8 && strspn(end + 1, "0123456789") == 7;
-}
-
-static void remove_leftover(const state *s, const char *file)
-{
-    char *path = path_of(s, file);
-    if (path) unlink(path);
-    free(path);
-}
-
 static tas_status read_runs(state *s)
 {
     struct dirent **list;
+    file_remove_leftovers(s->folder, NULL);
     const int files = scandir(s->folder, &list, NULL, versionsort);
     tas_status status = TAS_OK;
     if (files < 0) return fail(s->context, TAS_BAD_FILE, "%s: cannot be read: %s", s->folder, strerror(errno));
     for (int i = 0; i < files; i++) {
         const char *file = list[i]->d_name;
         if (!status) status = read_numbered(s, file);
-        if (is_leftover(file)) remove_leftover(s, file);
         free(list[i]);
     }
     free(list);
