@@ -69,10 +69,34 @@ def _(t):
 
 @case("--save beyond the limit of a file's size: the same")
 def _(t):
-    def limit():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
-    full_disk(t, t.place(), {"preexec_fn": limit, "restore_signals": False}).says("File too large")
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
+    full_disk(t, t.place(), {"preexec_fn": limit}).says("File too large")
+
+
+@case("--save: the file that is replaced keeps its mode, and what a killed run left of it goes")
+def _(t):
+    folder = t.place()
+    t.checkpoint(folder / "c").chmod(0o604)
+    (folder / "c.tassello-0123400").write_text("half a checkpoint")
+    t.checkpoint(folder / "c")
+    expect((folder / "c").stat().st_mode & 0o777 == 0o604, "another mode")
+    expect(leftovers(folder) == ["c"], f"{leftovers(folder)}")
+
+
+@case("--save onto a file with another mounted over it: status 1, before training")
+def _(t):
+    if os.geteuid() != 0:
+        raise Skip("only root may mount")
+    folder = t.place()
+    for name in ("c", "host"):
+        (folder / name).write_text(name)
+    if subprocess.run(["mount", "--bind", folder / "host", folder / "c"]).returncode:
+        raise Skip("this system does not let root mount")
+    try:
+        no_training(t.train("--save", folder / "c", status=1).says(f"--save {folder / 'c'}", "mounted"))
+    finally:
+        subprocess.run(["umount", folder / "c"], check=True)
+    expect(leftovers(folder) == ["c", "host"] and (folder / "c").read_text() == "c", f"{leftovers(folder)}")
 
 
 @case("--log to /dev/full: status 1 and a message, and --save is written all the same")

@@ -192,7 +192,7 @@ def _(t):
     folder = t.place()
     state, words = folder / "s", ("sweep", t.net, t.data, "--device", "reference", *SWEPT, "--state", folder / "s")
     t.run(*words)
-    (state / "run-0001.json.1234500").write_text("{")
+    (state / "run-0001.json.tassello-1234500").write_text("{")
     (state / "run-0001.json.old").write_text("{")
     t.run(*words)
     expect([n for n in leftovers(state) if n.startswith("run-0001.json.")] == ["run-0001.json.old"], f"{leftovers(state)}")
