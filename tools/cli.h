@@ -27,28 +27,42 @@ typedef enum cli_complete {
 typedef enum cli_type {
     TYPE_FLAG = 0, /* bool */
     TYPE_TEXT,     /* const char * */
-    TYPE_U32,      /* uint32_t, least to most; 0 for the one word in `words` where there is one, least being above 0 */
+    TYPE_U32,      /* uint32_t, least to most; 0 for the word `instead`, if there is one, least being above 0 */
     TYPE_U64,      /* uint64_t, least to most */
     TYPE_F32,      /* float, 0 or more, below `below` */
     TYPE_F64,      /* double, the same */
-    TYPE_WORD,     /* int, the word's place in `words` */
+    TYPE_WORD,     /* int: the number that `word` gives this word for */
     TYPE_SIZE,     /* cli_size */
     TYPE_SHARE     /* cli_size: a number, in its bytes, or a share below 100 % */
 } cli_type;
 
-/* Memory: bytes, or a share of what a device has; all 0 where none is given. */
+/* Memory: bytes, or a share of what a device has; all 0 if none is given. */
 typedef struct cli_size {
     uint64_t bytes;
     double percent; /* 0: bytes are meant */
 } cli_size;
 
+/* In --help and the man page options stand in groups, in this order; within a group as in the table. */
+typedef enum cli_group {
+    GROUP_TARGET = 0,
+    GROUP_DATA,
+    GROUP_BATCH,
+    GROUP_OPTIMIZER,
+    GROUP_SCHEDULE,
+    GROUP_OUTPUT,
+    GROUP_DEVICE,
+    GROUPS
+} cli_group;
+
 typedef struct cli_option {
     const char *name;    /* without its dashes; NULL ends the table */
     const char *metavar; /* NULL with TYPE_FLAG alone */
     const char *help;
+    cli_group group;
     cli_type type;
     cli_complete complete;
-    const char *words; /* of TYPE_WORD, with a space between; of TYPE_U32 */
+    const char *(*word)(int number); /* the words from number 0 on, then NULL */
+    const char *instead;             /* a word instead of a number: "auto" */
     uint64_t least, most;
     float below; /* 0: any finite number */
     size_t offset;
@@ -63,7 +77,7 @@ typedef struct cli_argument {
     size_t offset; /* of a const char * in the settings */
 } cli_argument;
 
-enum { ARGUMENTS_MOST = 4 };
+enum { ARGUMENTS_MOST = 4, EXAMPLES_MOST = 2, OPTIONS_MOST = 64, WORDS_MOST = 16 };
 
 typedef struct cli_command {
     const char *name;
@@ -71,55 +85,63 @@ typedef struct cli_command {
     const char *description; /* paragraphs, with an empty line between */
     cli_argument arguments[ARGUMENTS_MOST];
     const cli_option *options;
+    const char *examples[EXAMPLES_MOST];
     int (*run)(int argc, char **argv); /* gives the exit status */
 } cli_command;
 
 extern const cli_command devices_command, eval_command, inspect_command, plan_command, sweep_command, train_command,
     verify_command;
 
-/* --help, and the same settings, for each command that opens a device or prints JSON. */
+/* Options and arguments of more than one command. */
+/* clang-format off */
 #define OPTION_DEVICE(where)                                                                                           \
-    {                                                                                                                  \
-        .name = "device", .metavar = "ID", .type = TYPE_TEXT, .complete = COMPLETE_DEVICE, .offset = (where),          \
-        .help = "Use this device, as `tassello devices' lists them. Without it: a GPU before a CPU, then the most "    \
-                "memory; "                                                                                             \
-                "the reference where there is no driver."                                                              \
-    }
+    {.name = "device", .metavar = "ID", .group = GROUP_DEVICE, .type = TYPE_TEXT, .complete = COMPLETE_DEVICE,         \
+     .offset = (where),                                                                                                \
+     .help = "Use this device; 'tassello devices' lists them. Default: a GPU before a CPU, then the one with the "     \
+             "most memory; the reference if there is no driver."}
 #define OPTION_JSON(where)                                                                                             \
-    {                                                                                                                  \
-        .name = "json", .offset = (where), .help = "Print one JSON object on one line, and nothing else, on stdout."   \
-    }
-
+    {.name = "json", .group = GROUP_OUTPUT, .offset = (where),                                                         \
+     .help = "Print one JSON object on one line, and nothing else, on stdout."}
 #define OPTION_BUDGET(where)                                                                                           \
-    {                                                                                                                  \
-        .name = "budget", .metavar = "SIZE", .type = TYPE_SIZE, .offset = (where),                                     \
-        .help = "Device memory to use: bytes, or with K, M or G (powers of 1024), or a share of the device's, such "   \
-                "as 25%. It changes no result. Without it: 60% of a discrete device's memory, 50% of a shared one's."  \
-    }
+    {.name = "budget", .metavar = "SIZE", .group = GROUP_BATCH, .type = TYPE_SIZE, .offset = (where),                  \
+     .help = "Device memory to use: bytes, a number with K, M or G (powers of 1024), or a share of the device's "      \
+             "memory, such as 25%. Default: 60% for a discrete device, 50% for one that shares the host's memory. "    \
+             "Results do not depend on it."}
 #define OPTION_TILE(where)                                                                                             \
-    {                                                                                                                  \
-        .name = "tile", .metavar = "N", .type = TYPE_U32, .least = 1, .most = UINT32_MAX, .offset = (where),           \
-        .help = "Most examples of a batch that are on the device at once; for tests. It changes no result."            \
-    }
-
-/* The arguments of more than one command. */
+    {.name = "tile", .metavar = "N", .group = GROUP_BATCH, .type = TYPE_U32, .least = 1, .most = UINT32_MAX,           \
+     .offset = (where),                                                                                                \
+     .help = "Have at most N examples of a batch on the device at a time; for tests. Results do not depend on it."}
 #define ARGUMENT_NET(where)                                                                                            \
-    {                                                                                                                  \
-        .name = "NET", .complete = COMPLETE_NET, .offset = (where),                                                    \
-        .help = "a network's file, or the name of one that ships, such as `mlp'"                                       \
-    }
+    {.name = "NET", .complete = COMPLETE_NET, .offset = (where),                                                       \
+     .help = "file with a network's description (tassello-network(5)), - for stdin, or the name of a network that "    \
+             "ships: mlp, lenet, cnn"}
 #define ARGUMENT_DATA(where, or_not)                                                                                   \
-    {                                                                                                                  \
-        .name = "DATA", .complete = COMPLETE_FOLDER, .optional = (or_not), .offset = (where),                          \
-        .help = "a folder of IDX files, plain or .gz"                                                                  \
-    }
+    {.name = "DATA", .complete = COMPLETE_FOLDER, .optional = (or_not), .offset = (where),                             \
+     .help = "folder of IDX files, plain or .gz"}
+/* clang-format on */
 
 /* Reads options and arguments into settings. A mistake is reported with a hint at --help and ends with status 2;
  * --help ends with 0. */
 void cli_parse(const cli_command *command, int argc, char **argv, void *settings);
 
-/* The same end for what only the command itself can tell. */
+/* The same end for a mistake that only the command itself can find. */
 _Noreturn void cli_usage(const cli_command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The words that an option takes, ended by NULL; gives their count. */
+int cli_words(const cli_option *option, const char *words[WORDS_MOST]);
+
+/* Prints a command's help on stdout. */
+void cli_help(const cli_command *command);
+const char *cli_group_name(cli_group group);
+
+/* The group's next option after one (NULL: its first); NULL past the last. */
+const cli_option *cli_next_option(const cli_command *command, cli_group group, const cli_option *after);
+
+/* Columns of the terminal that a file descriptor is: as COLUMNS says, or the terminal itself; 80 if neither does. */
+int cli_columns(int fd);
+
+/* Prints text from `column` on, breaking lines at spaces before `width` and beginning them at `indent`. */
+void cli_print_wrapped(FILE *stream, const char *text, int column, int indent, int width);
 
 /* Strict readers, in the C locale whatever the program's is: all of text, no spaces, no overflow. */
 bool cli_read_u64(const char *text, uint64_t least, uint64_t most, uint64_t *out);
@@ -136,6 +158,9 @@ typedef struct cli_state {
 } cli_state;
 bool cli_open(cli_state *cli, const cli_command *command); /* reports a failure itself */
 void cli_close(cli_state *cli);
+
+/* Ends the program. Status 0 becomes 1 if stdout could not be written, which is reported. */
+_Noreturn void cli_exit(int status);
 
 /* Has SIGINT and SIGTERM call handler, except where the parent had them ignored, as nohup and shells' scripts do. */
 void cli_catch(void (*handler)(int));

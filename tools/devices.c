@@ -14,10 +14,12 @@ typedef struct settings {
 static const cli_option options[] = {
     OPTION_JSON(offsetof(settings, json)),
     {.name = "measure",
+     .group = GROUP_OUTPUT,
      .offset = offsetof(settings, measure),
      .help = "Test each device, and measure its fma rate and its copy bandwidth: some seconds a device."},
     {.name = "net",
      .metavar = "NET",
+     .group = GROUP_OUTPUT,
      .type = TYPE_TEXT,
      .complete = COMPLETE_NET,
      .offset = offsetof(settings, net),
@@ -300,5 +302,7 @@ const cli_command devices_command = {
                    "The tier says how far a device keeps the arithmetic contract, by test: exact (the same bits as the "
                    "reference), tolerance (close; for `--arith fast' alone), refused (wrong), or not tested yet.",
     .options = options,
+    .examples = {"tassello devices --measure",
+                 "tassello devices --net lenet"},
     .run = run,
 };

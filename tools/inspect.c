@@ -184,5 +184,7 @@ const cli_command inspect_command = {
                    .complete = COMPLETE_NET,
                    .offset = offsetof(settings, net)}},
     .options = options,
+    .examples = {"tassello inspect lenet",
+                 "tassello inspect mlp.safetensors --json"},
     .run = run,
 };

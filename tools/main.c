@@ -1,7 +1,6 @@
 /* The command `tassello`: finds the subcommand. One row and one file a subcommand. */
 #include "cli.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -12,11 +11,11 @@ static const cli_command *const commands[] = {&devices_command, &inspect_command
 
 static void print_usage(FILE *stream)
 {
-    fputs("Usage: tassello COMMAND [OPTION...]\n"
+    fputs("Usage: tassello COMMAND [OPTION]...\n\n"
           "Trains neural networks on any OpenCL device, with the same bits on each.\n\n",
           stream);
     for (const cli_command *const *c = commands; *c; c++) fprintf(stream, "  %-9s %s\n", (*c)->name, (*c)->summary);
-    fputs("\n  tassello COMMAND --help   a command's options\n"
+    fputs("\n  tassello help COMMAND     help on a command\n"
           "  tassello --version        versions of the library and of its arithmetic\n",
           stream);
 }
@@ -27,13 +26,37 @@ static int print_version(void)
     return 0;
 }
 
+static const cli_command *find_command(const char *name)
+{
+    for (const cli_command *const *c = commands; *c; c++)
+        if (!strcmp(name, (*c)->name)) return *c;
+    return NULL;
+}
+
 static int report_unknown(const char *name)
 {
-    fprintf(stderr, "tassello: no command `%s'; there are:", name);
-    for (const cli_command *const *c = commands; *c; c++)
-        fprintf(stderr, "%s %s", c == commands ? "" : ",", (*c)->name);
-    fputc('\n', stderr);
+    const char *names[sizeof commands / sizeof *commands] = {NULL};
+    char text[256];
+    for (int i = 0; commands[i]; i++) names[i] = commands[i]->name;
+    fprintf(stderr, "tassello: unknown command '%s'", tas_escape(name, text, sizeof text));
+    const char *meant = tas_suggest(name, names);
+    if (meant) fprintf(stderr, "; did you mean '%s'?", meant);
+    if (!meant)
+        for (int i = 0; names[i]; i++) fprintf(stderr, "%s%s", i ? ", " : "; the commands are ", names[i]);
+    fputs("\nTry 'tassello help'.\n", stderr);
     return EXIT_USAGE;
+}
+
+/* tassello help [COMMAND] */
+static int help(const char *name)
+{
+    const cli_command *command = name ? find_command(name) : NULL;
+    if (name && !command) return report_unknown(name);
+    if (command)
+        cli_help(command);
+    else
+        print_usage(stdout);
+    return 0;
 }
 
 static int run(int argc, char **argv)
@@ -43,13 +66,13 @@ static int run(int argc, char **argv)
         return EXIT_USAGE;
     }
     const char *name = argv[1];
-    for (const cli_command *const *c = commands; *c; c++)
-        if (!strcmp(name, (*c)->name)) return (*c)->run(argc - 1, argv + 1);
+    const cli_command *command = find_command(name);
+    if (command) return command->run(argc - 1, argv + 1);
 
     if (!strcmp(name, "--version") || !strcmp(name, "-V")) return print_version();
-    if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "-?"))
-        print_usage(stdout);
-    else if (!strcmp(name, "--man")) /* these two: for the build */
+    if (!strcmp(name, "help") || !strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "-?"))
+        return help(argv[2]);
+    if (!strcmp(name, "--man")) /* these two: for the build */
         print_man_page(commands);
     else if (!strcmp(name, "--bash-completion"))
         print_bash_completion(commands);
@@ -82,11 +105,5 @@ int main(int argc, char **argv)
     signal(SIGXFSZ, SIG_IGN); /* a file at the limit of `ulimit -f` is an error that can be reported */
     hold_streams();
 
-    int status = run(argc, argv);
-    bool failed = ferror(stdout);
-    if (fflush(stdout) || failed) {
-        fprintf(stderr, "tassello: standard output cannot be written: %s\n", strerror(errno));
-        if (!status) status = EXIT_FAILED;
-    }
-    return status;
+    cli_exit(run(argc, argv));
 }

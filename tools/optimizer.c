@@ -1,5 +1,7 @@
-/* Checks and words of optimisers. */
+/* The optimizer's options: what goes together, and how they are printed. */
 #include "optimizer.h"
+
+const char *optimizer_word(int number) { return tas_optimizer_name((tas_optimizer)number); }
 
 void optimizer_begin(tas_train_options *t) { t->lr = t->momentum = t->beta1 = t->beta2 = t->epsilon = -1; }
 

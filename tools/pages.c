@@ -37,19 +37,27 @@ static void print_roff(const char *text)
     putchar('\n');
 }
 
+static void print_option_name(const cli_option *o)
+{
+    printf("\\fB\\-\\-");
+    for (const char *c = o->name; *c; c++) printf(*c == '-' ? "\\-" : "%c", *c);
+    if (o->metavar)
+        printf("\\fR \\fI%s\\fR", o->metavar);
+    else
+        printf("\\fR");
+}
+
 static void print_synopsis(const cli_command *command)
 {
     printf(".B tassello %s\n", command->name);
     for (const cli_argument *a = command->arguments; a->name; a++)
         printf(a->optional ? "[\\fI%s\\fR]\n" : ".I %s\n", a->name);
-    for (const cli_option *o = command->options; o->name; o++) {
-        printf("[\\fB\\-\\-");
-        for (const char *c = o->name; *c; c++) printf(*c == '-' ? "\\-" : "%c", *c);
-        if (o->metavar)
-            printf("\\fR \\fI%s\\fR]\n", o->metavar);
-        else
-            printf("\\fR]\n");
-    }
+    for (cli_group group = 0; group < GROUPS; group++)
+        for (const cli_option *o = NULL; (o = cli_next_option(command, group, o));) {
+            putchar('[');
+            print_option_name(o);
+            printf("]\n");
+        }
     printf(".br\n");
 }
 
@@ -61,13 +69,18 @@ static void print_command(const cli_command *command)
         printf(".TP\n.I %s\n", a->name);
         print_roff(a->help);
     }
-    for (const cli_option *o = command->options; o->name; o++) {
-        printf(".TP\n.B \\-\\-");
-        for (const char *c = o->name; *c; c++) printf(*c == '-' ? "\\-" : "%c", *c);
-        if (o->metavar) printf("\\fR \\fI%s", o->metavar);
-        printf("\\fR\n");
-        print_roff(o->help);
+    for (cli_group group = 0; group < GROUPS; group++) {
+        if (cli_next_option(command, group, NULL)) printf(".PP\n%s:\n", cli_group_name(group));
+        for (const cli_option *o = NULL; (o = cli_next_option(command, group, o));) {
+            printf(".TP\n");
+            print_option_name(o);
+            putchar('\n');
+            print_roff(o->help);
+        }
     }
+    printf(".PP\nExamples:\n.PP\n.nf\n");
+    for (int i = 0; i < EXAMPLES_MOST && command->examples[i]; i++) print_roff(command->examples[i]);
+    printf(".fi\n");
 }
 
 static const char man_end[] =
@@ -80,16 +93,15 @@ static const char man_end[] =
     ".SH ENVIRONMENT\n"
     ".TP\n.B XDG_CACHE_HOME\nwhere built kernels, and what is known of devices, are kept (tassello/ below it)\n"
     ".TP\n.B OCL_ICD_VENDORS\nthe OpenCL loader's folder of drivers, or one driver\n"
-    ".SH EXAMPLES\n"
-    "Train the network that ships on Debian's Fashion\\-MNIST, keep the weights,\nand look at them again:\n"
+    ".SH FILES\n"
+    ".I DATA\nis a folder with four files, in the IDX format of MNIST, each plain or with .gz behind its name:\n"
     ".PP\n.nf\n"
-    "tassello train mlp /usr/share/datasets/fashion\\-mnist \\-\\-epochs 10 \\-\\-save mlp.safetensors\n"
-    "tassello eval mlp.safetensors /usr/share/datasets/fashion\\-mnist\n"
-    ".fi\n.PP\n"
-    "Find out which batch size to take, and why, within ten minutes:\n"
-    ".PP\n.nf\n"
-    "tassello sweep mlp /usr/share/datasets/fashion\\-mnist \\-\\-time 10m \\-\\-report mlp.html\n"
-    ".fi\n";
+    "train\\-images\\-idx3\\-ubyte    images to train on: count, height, width\n"
+    "train\\-labels\\-idx1\\-ubyte    their classes, numbered from 0\n"
+    "t10k\\-images\\-idx3\\-ubyte     images to test with\n"
+    "t10k\\-labels\\-idx1\\-ubyte     their classes\n"
+    ".fi\n"
+    ".SH SEE ALSO\n.BR tassello\\-network (5)\n";
 
 void print_man_page(const cli_command *const *commands)
 {
@@ -119,14 +131,23 @@ static const char *completion_action(cli_complete complete)
     return ":";
 }
 
+static void print_words(const char *const *words)
+{
+    printf("_tassello_words '");
+    for (int i = 0; words[i]; i++) printf("%s%s", i ? " " : "", words[i]);
+    printf("' ;;\n");
+}
+
 static void print_values(const cli_command *command)
 {
     for (const cli_option *o = command->options; o->name; o++) {
+        const char *words[WORDS_MOST];
         if (!o->metavar) continue;
-        if (o->words)
-            printf("        '%s --%s') _tassello_words '%s' ;;\n", command->name, o->name, o->words);
+        printf("        '%s --%s') ", command->name, o->name);
+        if (cli_words(o, words) == 0)
+            printf("%s ;;\n", completion_action(o->complete));
         else
-            printf("        '%s --%s') %s ;;\n", command->name, o->name, completion_action(o->complete));
+            print_words(words);
     }
 }
 
@@ -154,7 +175,11 @@ static const char completion_head[] =
     "    local command=${COMP_WORDS[1]} flags='' takes='' place=1 i\n"
     "    COMPREPLY=()\n"
     "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
-    "        _tassello_words \"$_tassello_commands --help --version\"\n"
+    "        _tassello_words \"$_tassello_commands help --help --version\"\n"
+    "        return\n"
+    "    fi\n"
+    "    if [ \"$command\" = help ]; then\n"
+    "        _tassello_words \"$_tassello_commands\"\n"
     "        return\n"
     "    fi\n"
     "    case $command in\n";

@@ -1,5 +1,9 @@
-/* Checks and words of schedules. */
+/* The schedule's options: what goes together, and how they are printed. */
 #include "schedule.h"
+
+const char *schedule_word(int number) { return tas_schedule_name((tas_schedule)number); }
+
+const char *schedule_scaling_word(int number) { return tas_lr_scaling_name((tas_lr_scaling)number); }
 
 void schedule_begin(tas_train_options *t)
 {

@@ -1,20 +1,49 @@
-/* The learning rate's course, as a command takes and tells it. */
+/* The learning rate schedule: its options, and how a command prints it. */
 #ifndef SCHEDULE_H
 #define SCHEDULE_H
 
 #include "cli.h"
 
-/* Before parsing: what only belongs to one schedule, or to scaling, is set so that one that was given is known. */
+/* The names of schedules and scalings, for a command's table. */
+const char *schedule_word(int number);
+const char *schedule_scaling_word(int number);
+
+/* Rows of a command's table. field(x): the offset of field x of its tas_train_options; at: of an int, the schedule;
+ * unit: what the steps of --warmup and --decay-steps are, if not the run's. */
+/* clang-format off */
+#define OPTIONS_SCHEDULE(field, at, unit)                                                                              \
+    {.name = "schedule", .metavar = "WORD", .group = GROUP_SCHEDULE, .type = TYPE_WORD, .word = schedule_word,         \
+     .offset = (at),                                                                                                   \
+     .help = "constant (default); step: multiply the rate by --decay every --decay-steps; cosine: lower it to "        \
+             "--lr-end over the run, along half a cosine wave."},                                                      \
+    {.name = "warmup", .metavar = "N", .group = GROUP_SCHEDULE, .type = TYPE_U64, .least = 1, .most = UINT32_MAX,      \
+     .offset = field(warmup),                                                                                          \
+     .help = "Raise the rate linearly over the first N steps; the schedule starts after them." unit},                  \
+    {.name = "decay-steps", .metavar = "N", .group = GROUP_SCHEDULE, .type = TYPE_U64, .least = 1,                     \
+     .most = UINT32_MAX, .offset = field(decay_steps),                                                                 \
+     .help = "Step schedule only: steps between two decays." unit},                                                    \
+    {.name = "decay", .metavar = "X", .group = GROUP_SCHEDULE, .type = TYPE_F32, .offset = field(decay),               \
+     .help = "Step schedule only: factor of a decay, at most 1 (default 0.1)."},                                       \
+    {.name = "lr-end", .metavar = "X", .group = GROUP_SCHEDULE, .type = TYPE_F32, .offset = field(lr_end),             \
+     .help = "Cosine schedule only: rate at the end of the run (default 0)."}
+#define OPTIONS_SCALING(field, at, text)                                                                               \
+    {.name = "lr-scaling", .metavar = "WORD", .group = GROUP_SCHEDULE, .type = TYPE_WORD,                              \
+     .word = schedule_scaling_word, .offset = (at), .help = text},                                                     \
+    {.name = "base-batch", .metavar = "N", .group = GROUP_SCHEDULE, .type = TYPE_U32, .least = 1, .most = 1 << 24,     \
+     .offset = field(base_batch), .help = "Batch that --lr is for, with --lr-scaling (default 64)."}
+/* clang-format on */
+
+/* Before parsing: marks what belongs to one schedule only, or to scaling, as not given. */
 void schedule_begin(tas_train_options *t);
 
-/* After it: refuses what does not go together, with status 2, and puts defaults where nothing was given. */
+/* After it: refuses with status 2 what does not go together, and sets defaults for what was not given. */
 void schedule_end(const cli_command *command, tas_train_options *t);
 
 /* " (0.16: linear scaling from a batch of 64)  warm-up 100  schedule cosine: to 0"; nothing for a constant rate. lr is
  * the scaled one. */
 void schedule_print(const tas_train_options *t, float lr, FILE *stream);
 
-/* Into the object o. What does not belong to the schedule is null. */
+/* Into the object o; what does not belong to the schedule is null. */
 void schedule_describe(const tas_train_options *t, float lr, json_t *o);
 
 #endif

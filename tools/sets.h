@@ -11,17 +11,15 @@ typedef struct cli_sets {
     tas_data *all, *part, *rest; /* the whole training set; --examples of it; what is left of that; NULL: not wanted */
 } cli_sets;
 
+/* clang-format off */
 #define OPTION_EXAMPLES(where)                                                                                         \
-    {                                                                                                                  \
-        .name = "examples", .metavar = "N", .type = TYPE_U64, .least = 1, .most = UINT32_MAX, .offset = (where),       \
-        .help = "Take so many of the training set's examples, drawn from the seed (default: all)."                     \
-    }
+    {.name = "examples", .metavar = "N", .group = GROUP_DATA, .type = TYPE_U64, .least = 1, .most = UINT32_MAX,        \
+     .offset = (where),                                                                                                \
+     .help = "Use N of the training examples, drawn at random with --seed (default: all)."}
 #define OPTION_VALIDATION(where, text)                                                                                 \
-    {                                                                                                                  \
-        .name = "validation", .metavar = "SHARE", .type = TYPE_SHARE, .offset = (where),                               \
-        .help = "Hold so many of the training set's examples out, drawn from the seed: a number, or a share such as "  \
-                "10%. " text                                                                                           \
-    }
+    {.name = "validation", .metavar = "SHARE", .group = GROUP_DATA, .type = TYPE_SHARE, .offset = (where),             \
+     .help = "Hold out training examples, drawn at random with --seed: a number, or a share such as 10%. " text}
+/* clang-format on */
 
 /* The examples that a share of `all` is, at least 1; 0 where none was given. */
 uint64_t sets_share(const cli_size *share, uint64_t all);

@@ -334,5 +334,7 @@ const cli_command sweep_command = {
         "SIGINT or SIGTERM ends the sweep and tells what is known; the second quits at once.",
     .arguments = {ARGUMENT_NET(offsetof(sweep_settings, net)), ARGUMENT_DATA(offsetof(sweep_settings, data), false)},
     .options = sweep_options,
+    .examples = {"tassello sweep mlp DATA --time 10m --report mlp.html",
+                 "tassello sweep lenet DATA --batches 16,64,256 --target-accuracy 0.9"},
     .run = run,
 };

@@ -1,12 +1,18 @@
 #!/usr/bin/env python3
 """The command line itself: help, version, and what is wrong usage."""
+import contextlib
+import fcntl
+import os
+import pty
 import re
+import struct
 import sys
+import termios
 
 from common import case, COMMANDS, expect, main
 
 
-@case("--help of the command and of each subcommand: stdout alone, status 0")
+@case("help of the command and of each subcommand, in each way to ask: stdout alone, status 0")
 def _(t):
     top = t.run("--help")
     for name in COMMANDS:
@@ -14,13 +20,76 @@ def _(t):
         result = t.run(name, "--help")
         expect(result.err == "" and result.out.startswith(f"Usage: tassello {name} "), "no help", result)
         expect(all(len(line) < 80 for line in result.out.splitlines()), "a line is too long", result)
-        t.run(name, "--usage")
+        expect(result.out.split("Examples:\n")[1].count(f"  tassello {name}") == 2, "not two examples", result)
+        for words in (("help", name), (name, "-h"), (name, "--device", "x", "--help") if "--device" in result.out else (name, "-?")):
+            expect(t.run(*words).out == result.out, f"{words}: another help")
+    expect(all(t.run(word).out == top.out for word in ("help", "-h")), "another help")
     for word in ("--batch=N", "--epochs=N", "--steps=N", "--lr=X", "--momentum=X", "--seed=N", "--save=FILE", "--log=FILE", "--json",
                  "--profile", "--device=ID", "--budget=SIZE", "--tile=N", "NET DATA"):
         expect(word in t.run("train", "--help").out, f"{word} is not in the help of train")
     expect("NET [DATA]\n" in t.run("plan", "--help").out, "plan does not say that DATA may be left out")
     expect("an fma is two" in t.run("inspect", "--help").out, "inspect does not say what a FLOP is")
-    expect("An earlier FILE is replaced" in " ".join(t.run("train", "--help").out.split()), "--save does not say that it replaces FILE")
+
+
+@case("train --help: options stand in groups, each once, the common ones first")
+def _(t):
+    out = t.run("train", "--help").out
+    groups = dict(re.findall(r"^(\w[\w ]+):\n((?:  .*\n)+)", out, re.M))
+    options = {name: re.findall(r"^  --([a-z0-9-]+)", text, re.M) for name, text in groups.items()}
+    expect(list(groups)[-1] == "Examples" and len(groups) == 7, f"{list(groups)}")
+    firsts = [names[0] for names in list(options.values())[:-1]]
+    expect(firsts == ["epochs", "batch", "lr", "schedule", "save", "device"], f"{firsts}")
+    expect("weight-decay" in options["Optimizer"] and "budget" in options["Batch and memory"], f"{options}")
+    found = re.findall(r"^  --([a-z0-9-]+)", out, re.M)
+    expect(len(found) == len(set(found)) == 30, f"{len(found)}: {found}")
+
+
+@case("help is as wide as COLUMNS, or the terminal, says")
+def _(t):
+    def widest(columns=None, rows=None):
+        ours, theirs = pty.openpty()
+        if rows:
+            fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, rows, 0, 0))
+        child = t.start("train", "--help", stdout=theirs, env={"COLUMNS": str(columns)} if columns else None)
+        os.close(theirs)
+        seen = b""
+        with contextlib.suppress(OSError):
+            while more := os.read(ours, 65536):
+                seen += more
+        os.close(ours)
+        expect(child.wait() == 0, "it failed")
+        lines = seen.decode().replace("\r", "").split("Examples:")[0].splitlines()[1:]
+        return max(map(len, lines))
+    for columns in (40, 60, 80, 100):
+        for found in (widest(columns=columns), widest(rows=columns)):
+            expect(columns - 10 < found < columns, f"{columns} columns: a line of {found}")
+    expect(widest(columns=300) < 100, "lines too long to read")
+
+
+SUGGESTIONS = [
+    (("trian",), "train"),
+    (("help", "swep"), "sweep"),
+    (("train", "--batchsize", "3"), "--batch"),
+    (("train", "--batch-size=3"), "--batch"),
+    (("train", "--learning-rate", "0.1"), "--lr"),
+    (("train", "--weigth-decay", "0.1"), "--weight-decay"),
+    (("sweep", "--target-los", "0.1"), None),  # a prefix of one option is that option
+    (("eval", "--jsn"), "--json"),
+    (("train", "mlp", "data", "--schedule", "cosin"), "cosine"),
+    (("train", "mlp", "data", "--optimizer", "adma"), "adam"),
+    (("sweep", "mlp", "data", "--goal", "accurcy"), "accuracy"),
+    (("train", "--nothing-like-it"), None),
+    (("quark",), None),
+]
+
+
+@case("a misspelt command, option or word is answered with what was probably meant")
+def _(t):
+    for words, meant in SUGGESTIONS:
+        result = t.run(*words, status=None)
+        found = re.search(r"did you mean '?([\w-]+)'?\?", result.err)
+        expect((found and found[1]) == meant, f"expected {meant}", result)
+        expect(result.status == 2 or words[1:2] == ("--target-los",), "another status", result)
 
 
 @case("--version names library, commit, compiler and contract")
@@ -31,7 +100,7 @@ def _(t):
 
 USAGE = [
     ("no subcommand", (), ("Usage: tassello COMMAND",)),
-    ("an unknown subcommand", ("trian",), ("trian", "devices, inspect, plan, train, sweep, eval, verify")),
+    ("an unknown subcommand", ("quark",), ("quark", "devices, inspect, plan, train, sweep, eval, verify")),
     ("an empty subcommand", ("",), ("devices, inspect, plan, train, sweep, eval, verify",)),
     ("an option before the subcommand", ("--json", "devices"), ("--json",)),
     ("an unknown option", ("train", "--bogus"), ("--bogus", "tassello train --help")),
@@ -47,10 +116,12 @@ USAGE = [
     ("devices takes no argument", ("devices", "pocl"), ("pocl", "one argument too many")),
     ("an option without its value", ("train", "mlp", "data", "--batch"), ("--batch",)),
     ("a value for a flag", ("devices", "--json=yes"), ("--json",)),
+    ("a beginning of several options", ("train", "--b", "3"), ("--batch", "--budget", "--beta1")),
+    ("a value for help", ("devices", "--help=yes"), ("--help",)),
     ("an empty --device", ("devices", "--device", ""), ("--device",)),
     ("verify --all --device", ("verify", "--all", "--device", "reference"), ("--all and --device",)),
     ("verify --cases abc", ("verify", "--cases", "abc"), ("--cases abc", "whole number")),
-    ("--arith quick names the words", ("train", "mlp", "data", "--arith", "quick"), ("--arith quick", "exact fast")),
+    ("--arith quick names the words", ("train", "mlp", "data", "--arith", "quick"), ("--arith quick", "exact", "fast")),
 ]
 for _name, _arguments, _texts in USAGE:
     def usage(t, arguments=_arguments, texts=_texts):

@@ -1,0 +1,38 @@
+/* Values of JSON. */
+#include "cli.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+json_t *cli_json_text(const char *text)
+{
+    json_t *value = json_string(text);
+    if (value) return value;
+    char *copy = strdup(text);
+    if (!copy) return json_null();
+    for (char *c = copy; *c; c++)
+        if ((unsigned char)*c >= 0x80) *c = '?';
+    value = json_string(copy);
+    free(copy);
+    return value ? value : json_null();
+}
+
+json_t *cli_json_real(double value) { return isfinite(value) ? json_real(value) : json_null(); }
+
+json_t *cli_json_float(float value)
+{
+    char text[FLOAT_TEXT];
+    double shortest;
+    return isfinite(value) && cli_read_f64(cli_float(value, text), &shortest) ? json_real(shortest) : json_null();
+}
+
+json_t *cli_json_budget(uint64_t bytes) { return bytes < UINT64_MAX ? json_integer((json_int_t)bytes) : json_null(); }
+
+bool cli_json_print(json_t *value, FILE *stream)
+{
+    bool done = !json_dumpf(value, stream, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
+    json_decref(value);
+    done &= fputc('\n', stream) != EOF;
+    return done;
+}

@@ -1,0 +1,97 @@
+/* What several commands print. */
+#include "cli.h"
+
+#include <math.h>
+#include <string.h>
+
+uint64_t cli_parameters(const tas_network *network)
+{
+    uint64_t sum = 0;
+    const tas_tensor_info *tensor;
+    for (size_t i = 0; (tensor = tas_network_tensor(network, i)); i++) sum += tensor->elements;
+    return sum;
+}
+
+void cli_print_network(const tas_network *network, const char *name)
+{
+    const char *line;
+    printf("network      %s\n", name);
+    for (size_t i = 0; (line = tas_network_layer(network, i)); i++) printf("             %s\n", line);
+    printf("parameters   %llu\n", (unsigned long long)cli_parameters(network));
+}
+
+void cli_print_peak(uint64_t bytes)
+{
+    char text[BYTES_TEXT];
+    printf("peak memory  %s (%llu bytes) on the device\n", cli_bytes(bytes, text), (unsigned long long)bytes);
+}
+
+void cli_print_score(const tas_score *score, const char *sha256)
+{
+    if (score->accuracy >= 0)
+        printf("test accuracy %.4f loss %.4f\n", score->accuracy, score->loss);
+    else
+        printf("test loss %.4f\n", score->loss);
+    printf("weights sha256 %s\n", sha256);
+}
+
+int cli_check_score(cli_state *cli, const tas_score *score)
+{
+    if (isfinite(score->loss)) return 0;
+    cli_error(cli, "the test loss is not finite: the weights are too large; a smaller learning rate may help");
+    return EXIT_FAILED;
+}
+
+const char *cli_bytes(uint64_t bytes, char text[BYTES_TEXT])
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    double value = (double)bytes;
+    int unit = 0;
+    for (; value >= 1024; unit++) value /= 1024;
+    bool whole = value == (double)(uint64_t)value;
+    snprintf(text, BYTES_TEXT, "%.*f %s", whole ? 0 : 1, value, units[unit]);
+    return text;
+}
+
+void cli_print_tiles(const tas_plan *plan, uint32_t batch)
+{
+    printf("tile %u of %u (%u tile%s), data set %s", plan->tile, batch, plan->tiles, plan->tiles == 1 ? "" : "s",
+           plan->resident ? "on the device" : "streamed");
+}
+
+const char *cli_tier_name(tas_tier tier)
+{
+    static const char *const names[] = {
+        [TAS_TIER_UNTESTED] = "not tested yet",
+        [TAS_TIER_EXACT] = "exact",
+        [TAS_TIER_TOLERANCE] = "tolerance",
+        [TAS_TIER_REFUSED] = "refused",
+    };
+    return names[tier];
+}
+
+const char *cli_type_name(tas_device_type type)
+{
+    static const char *const names[] = {
+        [TAS_TYPE_REFERENCE] = "reference",
+        [TAS_TYPE_CPU] = "CPU",
+        [TAS_TYPE_GPU] = "GPU",
+        [TAS_TYPE_OTHER] = "other",
+        [TAS_TYPE_NONE] = "none",
+    };
+    return names[type];
+}
+
+/* Digits enough to read as the same float; no exponent for numbers that people write without one. */
+const char *cli_float(float value, char text[FLOAT_TEXT])
+{
+    int digits = 1;
+    for (float back; digits < 9; digits++) {
+        snprintf(text, FLOAT_TEXT, "%.*e", digits - 1, (double)value);
+        if (cli_read_f32(text, &back) && back == value) break;
+    }
+    const double size = fabs((double)value);
+    const int whole = size >= 1 ? (int)log10(size) + 1 : 0;
+    snprintf(text, FLOAT_TEXT, "%.*g", whole > digits && whole <= 7 ? whole : digits, (double)value);
+    return text;
+}
