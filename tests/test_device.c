@@ -108,6 +108,19 @@ static uint32_t count_dead(tas_model *model, const float *x, uint32_t examples)
     return dead;
 }
 
+/* Trains on one device; the caller closes the model. */
+static tas_model *train_on(tas_device *side, tas_network *network, tas_data *data, const tas_train_options *run,
+                           char hex[65])
+{
+    tas_model *model;
+    tas_train_result result;
+    ck_assert_msg(!tas_model_open(side, network, 7, &model), "%s", tas_error(context));
+    ck_assert_msg(!tas_train(model, data, run, &result), "%s", tas_error(context));
+    ck_assert_msg(!tas_model_digest(model, hex), "%s", tas_error(context));
+    ck_assert_uint_gt(result.steps, 0);
+    return model;
+}
+
 /* A training of both devices on the same random data, whose first input is always 0, ends in the same digest. Gives the
  * number of dead units. */
 static uint32_t check_training(const char *text, uint32_t examples, const tas_train_options *run)
@@ -116,7 +129,6 @@ static uint32_t check_training(const char *text, uint32_t examples, const tas_tr
     tas_data *data;
     tas_data_options set;
     char hex[2][65];
-    uint32_t dead = 0;
     draw d = {.seed = 5, .mode = DRAW_SPARSE};
     ck_assert_msg(!tas_network_parse(context, text, "test", &network), "%s", tas_error(context));
     const size_t inputs = tas_network_inputs(network);
@@ -132,16 +144,11 @@ static uint32_t check_training(const char *text, uint32_t examples, const tas_tr
     set.inputs = x;
     set.targets = labels;
     ck_assert_msg(!tas_data_open(context, &set, &data), "%s", tas_error(context));
-    for (int side = 0; side < 2; side++) {
-        tas_model *model;
-        tas_train_result result;
-        ck_assert_msg(!tas_model_open(side ? device : reference, network, 7, &model), "%s", tas_error(context));
-        ck_assert_msg(!tas_train(model, data, run, &result), "%s", tas_error(context));
-        ck_assert_msg(!tas_model_digest(model, hex[side]), "%s", tas_error(context));
-        ck_assert_uint_gt(result.steps, 0);
-        dead = count_dead(model, x, examples);
-        tas_model_close(&model);
-    }
+    tas_model *model = train_on(reference, network, data, run, hex[0]);
+    tas_model_close(&model);
+    model = train_on(device, network, data, run, hex[1]);
+    const uint32_t dead = count_dead(model, x, examples);
+    tas_model_close(&model);
     ck_assert_str_eq(hex[0], hex[1]);
     tas_data_close(&data);
     tas_network_close(&network);
@@ -149,6 +156,52 @@ static uint32_t check_training(const char *text, uint32_t examples, const tas_tr
     free(labels);
     return dead;
 }
+
+/* The networks that ship, at batches with whose sizes convolutions are packed in several pieces; the last batch is
+ * smaller. Random pictures. */
+START_TEST(training_shipped_networks)
+{
+    static const struct {
+        const char *name;
+        uint32_t batch, examples;
+    } runs[] = {{"mlp", 300, 400}, {"cnn", 64, 101}, {"lenet", 512, 600}};
+    enum { PIXELS = 784, LABELS = 10 };
+    const uint32_t examples = runs[_i].examples;
+    tas_network *network;
+    tas_data *data;
+    tas_data_options set;
+    tas_train_options run;
+    char hex[2][65];
+    draw d = {.seed = 6};
+    if (tested_small || has_slow_fma()) return;
+    uint8_t *x = malloc(examples * PIXELS);
+    uint32_t *labels = malloc(examples * sizeof *labels);
+    for (size_t i = 0; i < examples * PIXELS; i++) x[i] = (uint8_t)(draw_below(&d, 3) ? draw_u32(&d) : 0);
+    for (uint32_t i = 0; i < examples; i++) labels[i] = draw_below(&d, LABELS);
+    tas_data_options_init(&set);
+    set.count = examples;
+    set.input_size = PIXELS;
+    set.input_type = TAS_INPUT_U8;
+    set.classes = LABELS;
+    set.inputs = x;
+    set.targets = labels;
+    tas_train_options_init(&run);
+    run.batch = runs[_i].batch;
+    run.steps = 2;
+    ck_assert_msg(!tas_network_open(context, runs[_i].name, &network), "%s", tas_error(context));
+    ck_assert_msg(!tas_data_open(context, &set, &data), "%s", tas_error(context));
+    for (int side = 0; side < 2; side++) {
+        tas_model *model = train_on(side ? device : reference, network, data, &run, hex[side]);
+        tas_model_close(&model);
+    }
+    ck_assert_msg(!strcmp(hex[0], hex[1]), "%s at %u: %s, the reference has %s", runs[_i].name, run.batch, hex[1],
+                  hex[0]);
+    tas_data_close(&data);
+    tas_network_close(&network);
+    free(x);
+    free(labels);
+}
+END_TEST
 
 /* A layer of one chain, a layer of granules, and a last batch that is smaller. */
 START_TEST(training_chain_and_granules)
@@ -201,6 +254,7 @@ static Suite *make_suite(const char *id)
     tcase_add_loop_test(operations, operation, 0, OP_COUNT);
     tcase_add_loop_test(kernels, product_kernels, 0, tested_small ? PRODUCTS : 5 * PRODUCTS);
     tcase_add_test(trainings, canonical_digest);
+    tcase_add_loop_test(trainings, training_shipped_networks, 0, 3);
     tcase_add_test(trainings, training_chain_and_granules);
     tcase_add_test(trainings, training_dead_units);
     tcase_add_test(trainings, training_decay_to_nothing);

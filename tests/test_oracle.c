@@ -199,7 +199,7 @@ static void check_activation_backward(const test_case *c)
         switch (c->args.op) {
         case OP_RELU_BACKWARD: want = s == 0 ? 0 : dy; break;
         case OP_LEAKY_BACKWARD:
-            want = s < 0 ? dy * c->args.scalar[0] : dy;
+            want = s <= 0 ? dy * c->args.scalar[0] : dy;
             bound = U * fabs(want);
             break;
         case OP_TANH_BACKWARD:

@@ -49,6 +49,12 @@ uint32_t device_panel(tas_device *device, uint32_t rows, uint32_t cols)
 
 uint32_t device_lanes(tas_device *device, uint32_t tile) { return device->lanes ? device->lanes(device, tile) : 1; }
 
+uint64_t device_limit(tas_device *device, uint64_t usual, uint64_t small)
+{
+    device->limited = true;
+    return device->small_limits ? device->small_limits * small : usual;
+}
+
 void device_close(tas_device **device)
 {
     if (!device || !*device) return;

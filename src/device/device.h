@@ -61,8 +61,11 @@ struct tas_device {
     uint32_t (*panel)(struct tas_device *device, uint32_t rows, uint32_t cols);
     /* Examples of a panel in which values of a tile lie between convolutions and the like (HOLD_EXAMPLES); NULL: 1. */
     uint32_t (*lanes)(struct tas_device *device, uint32_t tile);
-    int variants[OP_COUNT];          /* forms that an operation takes by its size, all with the same bits; 0: one */
-    int variant;                     /* the form that verify asks for; -1: by the size */
+    /* What verify asks for, so that small cases reach the code for large ones. The bits do not depend on it. */
+    int variants[OP_COUNT]; /* forms that an operation takes by its size; 0: one */
+    int variant;            /* the form to take; -1: by the size */
+    uint32_t small_limits;  /* 1, 2, ...: device_limit() gives so many times the small limit; 0: the usual one */
+    bool limited;           /* set by device_limit(): an operation has limits */
     uint64_t used_bytes, peak_bytes; /* the ledger */
     int pieces;                      /* of memory, that are taken */
     struct profile *profile;         /* NULL: nobody asked for one (profile.h) */
@@ -90,5 +93,8 @@ tas_status device_run(tas_device *device, const op_args *args, const mem *operan
 uint64_t device_scratch(tas_device *device, const op_args *args);
 uint32_t device_panel(tas_device *device, uint32_t rows, uint32_t cols);
 uint32_t device_lanes(tas_device *device, uint32_t tile);
+
+/* A limit by which a launcher cuts its work into pieces: `usual`, or in a case of verify a few times `small`. */
+uint64_t device_limit(tas_device *device, uint64_t usual, uint64_t small);
 
 #endif

@@ -39,7 +39,8 @@ static bool adam_shape(op_args *args, draw *d, int edge)
     static const float betas[] = {0.9f, 0.999f, 0.5f, 0, 0x1.fffffep-1f, 0.99f};
     static const float epsilons[] = {1e-8f, 1e-8f, 0x1p-60f, 1e-3f, 1};
     if (edge >= LENGTH(edges)) return false;
-    const uint32_t t = steps[draw_below(d, LENGTH(steps))], decay = draw_below(d, 3);
+    const bool tiny = d->mode == DRAW_TINY;
+    const uint32_t t = steps[draw_below(d, LENGTH(steps))], decay = (tiny ? d->number / DRAW_MODES : draw_u32(d)) % 3;
     const float beta1 = betas[draw_below(d, 2) ? 0 : draw_below(d, LENGTH(betas))];
     const float beta2 = betas[draw_below(d, 2) ? 1 : draw_below(d, LENGTH(betas))];
     float *s = args->scalar;
@@ -54,6 +55,7 @@ static bool adam_shape(op_args *args, draw *d, int edge)
     s[ADAM_EPSILON] = epsilons[draw_below(d, LENGTH(epsilons))] * ADAM_ROOT;
     s[ADAM_DECAY] = decay == 1 ? 0.01f : 0;
     s[ADAM_DECOUPLED] = decay == 2 ? 0.01f : 0;
+    if (tiny && decay == 2) s[ADAM_DECOUPLED] = 0x1.0008p+0f, s[ADAM_LR] = 1; /* see adam_fill_tiny() */
     s[ADAM_COUNT] = (float)(1 + draw_below(d, draw_below(d, 3) ? 3000 : 1));
     s[ADAM_RECIPROCAL] = arith_div(1, s[ADAM_COUNT]);
     return true;
@@ -61,13 +63,29 @@ static bool adam_shape(op_args *args, draw *d, int edge)
 
 static uint64_t adam_elements(const op_args *a, int operand) { return operand == 4 ? 2 : a->size[0]; }
 
+/* Where there is no gradient, decoupled w is halfway between two floats, and a ratio of 2^-100 decides which. */
+static void adam_fill_tiny(const op_args *a, int operand, float *x, draw *d)
+{
+    static const update_role roles[] = {UPDATE_WEIGHTS, UPDATE_GRADIENT, UPDATE_STATE};
+    if (operand < 3) fill_tiny_update(roles[operand], a->size[0], a->scalar[ADAM_COUNT], x, d);
+    for (uint32_t i = 0; i < a->size[0]; i++) {
+        const bool none = i % 3 == 0;
+        if (operand == 0 && none && a->scalar[ADAM_DECOUPLED] > 0) x[i] = 0x1.002p+0f;
+        if (operand == 3) x[i] = none ? 0x1p+52f : arith_abs(draw_scaled(d, -80, -38));
+    }
+}
+
 /* Gradients with zeros, and now and then nothing else; state as small as it may be, or 0 as before the first step. */
 static bool adam_fill(const op_args *a, int operand, void *data, draw *d)
 {
     float *x = data;
     if (operand == 4) {
-        ((uint32_t *)data)[0] = draw_below(d, 4) ? 0 : 5;
+        ((uint32_t *)data)[0] = draw_below(d, 4) || d->mode == DRAW_TINY ? 0 : 5;
         ((uint32_t *)data)[1] = 0;
+        return true;
+    }
+    if (d->mode == DRAW_TINY) {
+        adam_fill_tiny(a, operand, data, d);
         return true;
     }
     if (operand == 0) return false;

@@ -80,6 +80,10 @@ static const uint32_t edges[][GEOMETRY] = {
     {17, 17, 3, 5, 4, 3, 3, 1, 1, 0, 0, 1, 1, 1},
     {1, 21, 8, 17, 6, 3, 3, 1, 1, 1, 1, 1, 1, 1},
     {32, 15, 2, 31, 5, 1, 3, 1, 1, 0, 1, 1, 1, 1},
+    /* wide planes, and single examples */
+    {2, 2, 3, 230, 5, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+    {3, 1, 2, 401, 9, 1, 3, 1, 2, 0, 1, 1, 1, 1},
+    {1, 4, 6, 5, 17, 3, 3, 1, 1, 1, 1, 1, 1, 1},
 };
 
 #define PICK(d, list) (list)[draw_below(d, LENGTH(list))]
@@ -325,6 +329,13 @@ CLONES static void conv_backward_weights(const op_args *a, void *const *operand,
     }
 }
 
+/* A launcher that cuts a granule into pieces keeps the sum between them in `open`. */
+static bool backward_weights_undefined(const op_args *a, int operand)
+{
+    const uint32_t granule = a->size[WINDOW_GRANULE];
+    return operand == 3 && granule && !granule_is_open(a, granule);
+}
+
 /* total (O), open (O): sums of dy over the examples of the batch */
 CLONES static void conv_backward_bias(const op_args *a, void *const *operand, void *scratch)
 {
@@ -379,6 +390,7 @@ const op_row row_conv_backward_weights = {
     .flops = conv_flops,
     .reference = conv_backward_weights,
     .shape = conv_sum_shape,
+    .undefined = backward_weights_undefined,
 };
 
 const op_row row_conv_backward_bias = {

@@ -12,8 +12,7 @@ uint32_t draw_u32(draw *d)
 
 uint32_t draw_below(draw *d, uint32_t bound) { return (uint32_t)(((uint64_t)draw_u32(d) * bound) >> 32); }
 
-/* 1.m times 2^exponent, either sign */
-static float draw_scaled(draw *d, int least, int most)
+float draw_scaled(draw *d, int least, int most)
 {
     uint32_t u = draw_u32(d);
     uint32_t exponent = (uint32_t)(127 + least + (int)draw_below(d, (uint32_t)(most - least + 1)));
@@ -41,6 +40,9 @@ float draw_float(draw *d)
         case 5: return draw_scaled(d, 60, 127);
         default: return draw_scaled(d, -3, 1);
         }
+    case DRAW_TINY:
+        if (d->around_one) return draw_scaled(d, -3, 1);
+        return draw_below(d, 8) ? draw_scaled(d, d->least, -38) : 0;
     default: return draw_scaled(d, -3, 1);
     }
 }
@@ -54,6 +56,19 @@ uint32_t draw_size(draw *d, uint32_t most)
         if (size <= most) return size;
     }
     return 1 + draw_below(d, most);
+}
+
+void fill_tiny_update(update_role role, uint32_t elements, float examples, float *data, draw *d)
+{
+    for (uint32_t i = 0; i < elements; i++) {
+        const bool none = i % 3 == 0; /* no gradient */
+        const float tiny = draw_scaled(d, -43, -38);
+        switch (role) {
+        case UPDATE_WEIGHTS: data[i] = draw_scaled(d, -40, -20); break;
+        case UPDATE_GRADIENT: data[i] = none ? 0 : tiny * examples; break;
+        case UPDATE_STATE: data[i] = none ? draw_scaled(d, -100, -98) : tiny; break;
+        }
+    }
 }
 
 void fill_default(op_type type, uint64_t count, void *data, draw *d)

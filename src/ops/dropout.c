@@ -41,6 +41,7 @@ static uint64_t dropout_elements(const op_args *a, int operand)
 
 static bool dropout_fill(const op_args *a, int operand, void *data, draw *d)
 {
+    if (a->evaluating) d->least = -40; /* what comes in is then passed on, or flushed: both are right */
     if (operand != 1) return false;
     for (uint32_t i = 0; i < a->size[ORDER]; i++) ((uint32_t *)data)[i] = draw_u32(d);
     return true;
@@ -72,6 +73,7 @@ const op_row row_dropout_forward = {
     .reference = drop,
     .shape = dropout_shape,
     .fill = dropout_fill,
+    .flushes = true,
 };
 
 const op_row row_dropout_backward = {
@@ -83,4 +85,5 @@ const op_row row_dropout_backward = {
     .reference = drop,
     .shape = dropout_shape,
     .fill = dropout_fill,
+    .flushes = true,
 };

@@ -11,7 +11,8 @@ enum { E, SOURCE, ORDER, AT, DIRECT };
 
 static bool gather_shape(op_args *args, draw *d, int edge)
 {
-    static const uint32_t edges[][3] = {{1, 1, 1}, {3, 63, 5}, {7, 64, 7}, {2, 65, 33}, {13, 784, 13}, {64, 1, 64}};
+    static const uint32_t edges[][3] = {{1, 1, 1},   {3, 63, 5},   {7, 64, 7},    {2, 65, 33},   {13, 784, 13},
+                                        {64, 1, 64}, {2, 1025, 3}, {17, 3072, 9}, {1025, 1, 50}, {2050, 2, 7}};
     if (edge >= LENGTH(edges)) return false;
     args->n = edge >= 0 ? edges[edge][0] : draw_size(d, 64);
     args->size[E] = edge >= 0 ? edges[edge][1] : draw_size(d, 800);
@@ -21,6 +22,10 @@ static bool gather_shape(op_args *args, draw *d, int edge)
     args->size[DIRECT] = args->n <= args->size[SOURCE] && draw_below(d, 3) == 0;
     args->scalar[0] = 0.011107810773f;
     args->scalar[1] = -0.81022666f;
+    if (d->mode == DRAW_TINY) { /* bytes become tiny by the scale, floats that are tiny may become large */
+        args->scalar[0] = args->op == OP_GATHER_BYTES ? draw_scaled(d, -48, -42) : draw_scaled(d, -6, 6);
+        args->scalar[1] = draw_below(d, 2) ? 0 : draw_scaled(d, -40, -38);
+    }
     args->batch = args->n;
     return true;
 }
@@ -97,9 +102,10 @@ static void gather_labels(const op_args *a, void *const *operand, void *scratch)
 /* one_hot: size[0] = classes */
 static bool one_hot_shape(op_args *args, draw *d, int edge)
 {
-    if (edge >= 2) return false;
-    args->n = edge >= 0 ? 1 + 12 * (uint32_t)edge : draw_size(d, 64);
-    args->size[0] = edge >= 0 ? 1 + 16 * (uint32_t)edge : draw_size(d, 40);
+    static const uint32_t edges[][2] = {{1, 1}, {13, 17}, {64, 16}, {205, 10}};
+    if (edge >= LENGTH(edges)) return false;
+    args->n = edge >= 0 ? edges[edge][0] : draw_size(d, 64);
+    args->size[0] = edge >= 0 ? edges[edge][1] : draw_size(d, 40);
     args->batch = args->n;
     return true;
 }
@@ -143,6 +149,7 @@ const op_row row_gather_floats = {
     .reference = gather_floats,
     .shape = gather_shape,
     .fill = gather_fill,
+    .flushes = true,
 };
 
 const op_row row_gather_labels = {

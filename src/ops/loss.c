@@ -26,8 +26,17 @@ static uint64_t loss_elements(const op_args *a, int operand)
     return a->op == OP_SOFTMAX_LOSS ? softmax[operand] : squared[operand];
 }
 
-static bool label_fill(const op_args *a, int operand, void *data, draw *d)
+/* Labels; and for tiny probabilities one logit far above the others. */
+static bool softmax_fill(const op_args *a, int operand, void *data, draw *d)
 {
+    float *x = data;
+    if (operand == 0 && d->mode == DRAW_TINY) {
+        for (uint32_t r = 0; r < a->n; r++, x += a->size[0]) {
+            for (uint32_t j = 0; j < a->size[0]; j++) x[j] = -arith_abs(draw_scaled(d, 4, 4));
+            x[draw_below(d, a->size[0])] = draw_scaled(d, -1, 1);
+        }
+        return true;
+    }
     if (operand != 1) return false;
     for (uint32_t r = 0; r < a->n; r++) ((uint32_t *)data)[r] = draw_below(d, a->size[0]);
     return true;
@@ -101,7 +110,7 @@ const op_row row_softmax_loss = {
     .elements = loss_elements,
     .reference = softmax_loss,
     .shape = loss_shape,
-    .fill = label_fill,
+    .fill = softmax_fill,
 };
 
 const op_row row_squared_loss = {

@@ -111,6 +111,9 @@ typedef struct op_row {
     bool (*shape)(op_args *args, draw *random, int edge);
     /* Fills an input; NULL or false: as fill_default() does. */
     bool (*fill)(const op_args *args, int operand, void *data, draw *random);
+    bool flushes; /* values below 2^-40 that come in become 0, or do so once a sum of them is finished */
+    /* Whether an operand is left with anything, so that verify does not compare it; NULL: none is. */
+    bool (*undefined)(const op_args *args, int operand);
 } op_row;
 
 const op_row *op_get(op_id op);

@@ -207,6 +207,7 @@ const op_row row_max_pool_backward = {
     .elements = pool_elements,
     .scratch = pool_scratch,
     .reference = max_backward,
+    .flushes = true,
     .shape = pool_shape,
     .fill = max_fill,
 };
@@ -217,6 +218,7 @@ const op_row row_average_pool_forward = {
     .elements = pool_elements,
     .scratch = pool_scratch,
     .reference = average_forward,
+    .flushes = true,
     .shape = pool_shape,
 };
 
@@ -226,5 +228,6 @@ const op_row row_average_pool_backward = {
     .elements = pool_elements,
     .scratch = pool_scratch,
     .reference = average_backward,
+    .flushes = true,
     .shape = pool_shape,
 };

@@ -30,12 +30,17 @@ static uint64_t sgd_elements(const op_args *a, int operand) { return operand == 
 
 static bool sgd_fill(const op_args *a, int operand, void *data, draw *d)
 {
+    static const update_role roles[] = {UPDATE_WEIGHTS, UPDATE_GRADIENT, UPDATE_STATE};
+    if (operand < 3 && d->mode == DRAW_TINY) {
+        fill_tiny_update(roles[operand], a->size[0], a->scalar[COUNT], data, d);
+        return true;
+    }
     if (operand == 2 && d->mode == DRAW_EDGE) { /* state goes down to 2^-100 */
         for (uint32_t i = 0; i < a->size[0]; i++) ((float *)data)[i] = draw_float(d) * 0x1p-60f;
         return true;
     }
     if (operand != 3) return false;
-    ((uint32_t *)data)[0] = draw_below(d, 4) ? 0 : 5;
+    ((uint32_t *)data)[0] = draw_below(d, 4) || d->mode == DRAW_TINY ? 0 : 5;
     ((uint32_t *)data)[1] = 0;
     return true;
 }

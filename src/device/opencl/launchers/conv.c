@@ -82,7 +82,7 @@ static tas_status get_kernel(tas_device *device, const op_args *a, const char *p
 
 static tas_status pack_weights(tas_device *device, const op_args *a, const packing *p, const mem *w, const mem *scratch)
 {
-    const uint32_t taps = taps_of(a), run = 1 + 1024 / (taps * p->block);
+    const uint32_t taps = taps_of(a), run = 1 + (uint32_t)device_limit(device, 1024, 1) / (taps * p->block);
     cl_kernel kernel;
     tas_status status = get_kernel(device, a, "conv_pack", "conv_pack_weights", 0, &kernel);
     if (status) return status;
@@ -127,7 +127,10 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
  * granules run side by side in the lanes, where that fills them; what else there is of the tile runs one granule after
  * the other, the lanes being outputs. Both add to the totals in the granules' order. */
 
-static const uint64_t packed_most = 4 << 20; /* bytes of x and dy that are packed at once, or one example or wave */
+enum {
+    PACKED_MOST = 4 << 20, /* bytes of x and dy that are packed at once, or one example or wave */
+    SMALL_STRIP = 5, /* outputs of a strip in verify's cases: of narrow planes a few lines, of wide ones part of one */
+};
 
 typedef struct weights_way {
     uint32_t vec, granule;
@@ -155,9 +158,10 @@ static weights_way way_of(const tas_device *device, const op_args *a)
     return w;
 }
 
-static uint64_t at_most(uint64_t wanted, uint64_t bytes)
+/* Examples or waves of so many bytes each that are packed at once. */
+static uint64_t at_most(tas_device *device, uint64_t wanted, uint64_t bytes)
 {
-    const uint64_t fit = packed_most / bytes ? packed_most / bytes : 1;
+    const uint64_t fit = device_limit(device, PACKED_MOST / bytes ? PACKED_MOST / bytes : 1, 1);
     return wanted < fit ? wanted : fit;
 }
 
@@ -167,19 +171,19 @@ static uint64_t wave_bytes(const weights_way *w) { return w->vec * w->granule * 
 
 /* Where whole waves of granules run abreast, what is left for lanes of outputs comes in runs that are shorter than a
  * wave. */
-static uint64_t spread_most(const weights_way *w, const op_args *a)
+static uint64_t spread_most(tas_device *device, const weights_way *w, const op_args *a)
 {
     const uint64_t wave = (uint64_t)w->vec * w->granule;
-    return at_most(wave && op_lanes(a) > 1 && wave < a->n ? wave : a->n, example_bytes(w));
+    return at_most(device, wave && op_lanes(a) > 1 && wave < a->n ? wave : a->n, example_bytes(w));
 }
 
 static uint64_t weights_scratch(tas_device *device, const op_args *a)
 {
     const weights_way w = way_of(device, a);
-    const uint64_t spread = spread_most(&w, a) * example_bytes(&w);
+    const uint64_t spread = spread_most(device, &w, a) * example_bytes(&w);
     const uint64_t whole = w.granule > 1 ? a->n / w.granule : 0;
     if (!whole) return spread;
-    const uint64_t waves = at_most(cl_blocks(whole, w.vec), wave_bytes(&w)) * wave_bytes(&w);
+    const uint64_t waves = at_most(device, cl_blocks(whole, w.vec), wave_bytes(&w)) * wave_bytes(&w);
     return spread > waves ? spread : waves;
 }
 
@@ -203,9 +207,9 @@ typedef struct weights_run {
 
 /* Blocks of a work-item: many share what they load, but leave fewer items to the device's units. In steps of one
  * position, of which bringing a row's dy costs about two. */
-static uint32_t blocks_of_item(const tas_device *device, size_t all, size_t row_blocks, uint32_t cols)
+static uint32_t blocks_of_item(tas_device *device, size_t all, size_t row_blocks, uint32_t cols)
 {
-    const size_t units = device->info.compute_units ? device->info.compute_units : 1;
+    const size_t units = device_limit(device, device->info.compute_units ? device->info.compute_units : 1, 1);
     size_t best = 1, least = SIZE_MAX;
     for (size_t count = 1; count <= WEIGHT_BLOCKS && count <= all; count++) {
         const size_t cost = cl_blocks(cl_blocks(all, count) * row_blocks, units) * (count * cols + 2);
@@ -225,7 +229,7 @@ static tas_status run_weights(tas_device *device, const op_args *a, const weight
     const size_t all =
         a->size[WINDOW_KH] * (kw == 1 ? cl_blocks(channels, w->cols) : channels * cl_blocks(kw, w->cols));
     const uint32_t count = blocks_of_item(device, all, row_blocks, w->cols);
-    const uint32_t near = bytes / (rows * 64), ow = a->size[WINDOW_OW];
+    const uint32_t near = (uint32_t)device_limit(device, bytes / (rows * 64), SMALL_STRIP), ow = a->size[WINDOW_OW];
     const uint32_t lines = ow < near ? near / ow : 1, across = (uint32_t)cl_blocks(ow, cl_blocks(ow, near));
     char options[80];
     cl_kernel kernel;
@@ -265,7 +269,7 @@ static tas_status run_abreast(tas_device *device, const op_args *a, const weight
     const uint32_t number = (a->first + r) / w->granule;
     if (w->granule == 1) /* r is 0: they lie in the lanes already */
         return run_weights(device, a, w, &(weights_run){false, &m[0], &m[1], 0, count, number, op_lanes(a)}, m);
-    const uint32_t most = w->vec * (uint32_t)at_most(cl_blocks(count, w->vec), wave_bytes(w));
+    const uint32_t most = w->vec * (uint32_t)at_most(device, cl_blocks(count, w->vec), wave_bytes(w));
     tas_status status = TAS_OK;
     for (uint32_t done = 0, some; done < count && !status; done += some, r += some * w->granule) {
         some = count - done < most ? count - done : most;
@@ -309,7 +313,7 @@ static tas_status pack_spread(tas_device *device, const op_args *a, const weight
 static tas_status run_spread(tas_device *device, const op_args *a, const weights_way *w, uint32_t r, uint32_t count,
                              const mem *m, const mem *scratch)
 {
-    const uint32_t most = (uint32_t)spread_most(w, a);
+    const uint32_t most = (uint32_t)spread_most(device, w, a);
     tas_status status = TAS_OK;
     for (uint32_t end = r + count, some; r < end && !status; r += some) {
         some = end - r < most ? end - r : most;

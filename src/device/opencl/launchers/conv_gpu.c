@@ -11,8 +11,7 @@ static const struct block {
 enum { BLOCKS = sizeof blocks / sizeof *blocks };
 
 enum {
-    DEPTH_MOST = 65535, /* work-groups in dimension 2, of which GPUs take no more; */
-    SHORT_DEPTH = 3,    /* in every second form that verify asks for */
+    DEPTH_MOST = 65535, /* work-groups in dimension 2, of which GPUs take no more */
     WAVE = 64,          /* work-items that a GPU runs together, whether it has use for them or not */
     ITEMS_A_UNIT = 512, /* work-items that keep a unit busy */
 };
@@ -82,7 +81,7 @@ static int put_window(cl_arg *args, int count, const op_args *a)
  * one more. */
 static tas_status launch_product(tas_device *device, const char *name, product p, int count, cl_arg *args)
 {
-    const uint64_t most = device->variant > 0 && device->variant % 2 ? SHORT_DEPTH : DEPTH_MOST;
+    const uint64_t most = device_limit(device, DEPTH_MOST, 1);
     struct block b;
     cl_kernel kernel;
     tas_status status = get_kernel(device, name, p, &b, &kernel);

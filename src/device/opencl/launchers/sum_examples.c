@@ -3,7 +3,6 @@
 
 enum {
     SCRATCH_MOST = 16 << 20, /* bytes that the sums of a wave may take, if there is more than one granule */
-    SHORT_WAVE = 3,          /* granules of a wave in every second form that verify asks for */
     OUTPUTS = 16,            /* of a work-group, as in cl/sum_examples.cl */
 };
 
@@ -15,15 +14,15 @@ static tas_status get_kernel(tas_device *device, const char *name, cl_kernel *ou
 }
 
 /* The granules of a wave: no more than a tile may touch, whatever its place in the batch. */
-static uint32_t granules_most(const tas_device *device, const op_args *a, uint64_t count, uint32_t granule)
+static uint32_t granules_most(tas_device *device, const op_args *a, uint64_t count, uint32_t granule)
 {
     const uint64_t touched = cl_blocks((uint64_t)a->n + granule - 1, granule);
     const uint64_t room = SCRATCH_MOST / (count * sizeof(float));
-    const uint64_t most = device->variant > 0 && device->variant % 2 ? SHORT_WAVE : room ? room : 1;
+    const uint64_t most = device_limit(device, room ? room : 1, 1);
     return (uint32_t)(touched < most ? touched : most);
 }
 
-uint64_t cl_wave_scratch(const tas_device *device, const op_args *a, uint64_t count, uint32_t granule)
+uint64_t cl_wave_scratch(tas_device *device, const op_args *a, uint64_t count, uint32_t granule)
 {
     return granule ? granules_most(device, a, count, granule) * count * sizeof(float) : 0;
 }

@@ -25,7 +25,7 @@ typedef struct cl_wave {
 typedef tas_status (*cl_launch_wave)(tas_device *device, const op_args *a, const mem *m, const cl_wave *w);
 
 /* Bytes for the sums of a wave. */
-uint64_t cl_wave_scratch(const tas_device *device, const op_args *a, uint64_t count, uint32_t granule);
+uint64_t cl_wave_scratch(tas_device *device, const op_args *a, uint64_t count, uint32_t granule);
 
 tas_status cl_sum_examples(tas_device *device, const op_args *a, const cl_sums *s, const mem *m, const mem *scratch,
                            cl_launch_wave launch);
