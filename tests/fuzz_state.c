@@ -50,7 +50,7 @@ static void read_run(tas_sweep *s, const char *text, size_t bytes)
 static void check_advice(const tas_sweep *s)
 {
     tas_advice advice;
-    tas_swept row;
+    tas_sweep_row row;
     bool is_known = false;
     tas_sweep_advice(s, &advice);
     for (size_t i = 0; tas_sweep_batch(s, i, &row); i++) is_known |= row.batch == advice.batch;
@@ -67,13 +67,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     s->context = context;
     s->examples = EXAMPLES;
     s->target = limits.target;
-    tas_sweep_options_init(&s->is);
-    if (size) s->is.goal = (tas_goal)(input[size - 1] % 4);
+    tas_sweep_options_init(&s->options);
+    if (size) s->options.goal = (tas_goal)(input[size - 1] % 4);
     for (size_t at = 0, end; at < size; at = end + 1) {
         for (end = at; end < size && input[end]; end++) {}
         read_run(s, (const char *)input + at, end - at);
     }
-    sweep_conclude(s);
+    aggregate_runs(s);
     check_advice(s);
     char *text = tas_sweep_json_text(s);
     if (!text) abort();

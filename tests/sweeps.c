@@ -28,7 +28,7 @@ static void set_no_figure(sweep_batch *b)
     b->gap_equal_loss = b->gap_equal_epochs = b->gap_equal_steps = none;
     b->loss_equal_loss = b->loss_equal_epochs = b->loss_equal_steps = none;
     b->fluctuation = b->seed_spread = none;
-    b->noise = (noise_answer){.value = NAN, .high = INFINITY};
+    b->noise = (noise_scale_range){.value = NAN, .high = INFINITY};
     b->worse_low = -INFINITY;
     b->worse_high = INFINITY;
     b->test_loss = b->test_accuracy = NAN;
@@ -36,9 +36,9 @@ static void set_no_figure(sweep_batch *b)
 
 static void begin(tas_sweep *s, const uint64_t *batches, int count)
 {
-    tas_sweep_options_init(&s->is);
-    s->is.train.lr = 0.1f;
-    s->is.train.momentum = 0;
+    tas_sweep_options_init(&s->options);
+    s->options.train.lr = 0.1f;
+    s->options.train.momentum = 0;
     s->count = count;
     for (int i = 0; i < count; i++) {
         s->batch[i].batch = batches[i];
@@ -52,7 +52,7 @@ static void begin(tas_sweep *s, const uint64_t *batches, int count)
 
 void sweep_advised(tas_sweep *s)
 {
-    time_point times[SWEEP_BATCHES];
+    fit_time_point times[SWEEP_BATCHES];
     int timed = 0;
     for (int i = 0; i < s->count; i++) {
         const sweep_batch *b = &s->batch[i];
@@ -67,13 +67,13 @@ void sweep_advised(tas_sweep *s)
                                     .worse_low = b->worse_low,
                                     .worse_high = b->worse_high,
                                     .memory = (double)b->memory_used};
-        if (b->step_seconds > 0) times[timed++] = (time_point){(double)b->batch, b->step_seconds, 9};
+        if (b->step_seconds > 0) times[timed++] = (fit_time_point){(double)b->batch, b->step_seconds, 9};
     }
     s->input = (recommend_input){
         .rows = s->row, .count = s->count, .goal = GOAL_TIME, .limits.examples = s->examples, .lr = 0.1};
     fit_step_time(times, timed, &s->input.time);
     recommend(&s->input, &s->advice);
-    recommend_words(&s->input, &s->advice, s->reason, sizeof s->reason);
+    reason_write(&s->input, &s->advice, s->reason, sizeof s->reason);
 }
 
 /* Plausible ---------------------------------------------------------------------------------------------------------
@@ -93,15 +93,15 @@ static void fill_cost(sweep_batch *b)
 
 static void fill_noise(sweep_batch *b, double longest)
 {
-    b->noise = (noise_answer){NOISE_KNOWN, 82, 61, 118, 900};
+    b->noise = (noise_scale_range){NOISE_KNOWN, 82, 61, 118, 900};
     b->noise_windows = 12;
     for (int w = 0; w < b->noise_windows; w++) {
         const double value = 12 * pow(1.3, w) * wobble(w + (double)b->batch, 0.1);
         b->noise_end[w] = longest * (w + 1) / b->noise_windows;
-        b->noise_window[w] = (noise_answer){NOISE_KNOWN, value, value / 1.4, value * 1.6, 60};
+        b->noise_window[w] = (noise_scale_range){NOISE_KNOWN, value, value / 1.4, value * 1.6, 60};
     }
-    b->noise_window[10] = (noise_answer){NOISE_AT_LEAST, NAN, 90, INFINITY, 60};
-    b->noise_window[11] = (noise_answer){NOISE_UNKNOWN, NAN, 0, INFINITY, 0};
+    b->noise_window[10] = (noise_scale_range){NOISE_AT_LEAST, NAN, 90, INFINITY, 60};
+    b->noise_window[11] = (noise_scale_range){NOISE_UNKNOWN, NAN, 0, INFINITY, 0};
 }
 
 static void fill_runs(const tas_sweep *s, sweep_batch *b, int i)
@@ -145,7 +145,7 @@ static void fill_frozen(const tas_sweep *s, frozen_point *p, int at)
     p->trace = traces[at];
     p->square = squares[at];
     for (int i = 0; i < s->count; i++) {
-        frozen_facts *f = &p->batch[i];
+        frozen_figures *f = &p->batch[i];
         const double part = 1 / (double)s->batch[i].batch - 1 / (double)s->examples;
         f->draws = 30;
         f->variance_expected = p->trace * part;
@@ -170,7 +170,7 @@ static void fill_run_list(tas_sweep *s)
         run->outcome = r ? ROW_UNDERTRAINED : ROW_REACHED;
         run->steps = r ? NAN : 288;
         run->seconds = r ? NAN : 0.51;
-        run->race = NAN;
+        run->final_metric = NAN;
         run->point = calloc(3, sizeof *run->point);
         for (int k = 0; k < run->points; k++) {
             sweep_point *p = &run->point[k];
@@ -219,7 +219,7 @@ static void fill_plausible(tas_sweep *s) { fill_plausible_of(s, SIZES); }
 static void fill_unknown(tas_sweep *s)
 {
     begin(s, sizes, SIZES);
-    s->is.brief = 1;
+    s->options.brief = 1;
     s->stopped = s->short_of_time = true;
     snprintf(s->left_out, sizeof s->left_out, "the test at B = 4 & 16");
     for (int i = 0; i < s->count; i++) snprintf(s->batch[i].why, sizeof s->batch[i].why, "short of time");
@@ -246,11 +246,11 @@ static void fill_nan(tas_sweep *s)
         for (size_t k = 0; k < sizeof means / sizeof *means; k++) *means[k] = mean(NAN, NAN);
         b->lr = b->step_seconds = b->examples_per_s = b->worse_low = b->worse_high = NAN;
         b->test_loss = b->test_accuracy = NAN;
-        b->noise = (noise_answer){NOISE_KNOWN, NAN, NAN, NAN, 10};
+        b->noise = (noise_scale_range){NOISE_KNOWN, NAN, NAN, NAN, 10};
         for (int w = 0; w < b->noise_windows; w++) b->noise_window[w] = b->noise, b->noise_end[w] = NAN;
         for (int p = 0; p < FROZEN_POINTS; p++) {
-            frozen_facts *f = &s->frozen[p].batch[i];
-            set_nan(&f->variance, sizeof *f - offsetof(frozen_facts, variance));
+            frozen_figures *f = &s->frozen[p].batch[i];
+            set_nan(&f->variance, sizeof *f - offsetof(frozen_figures, variance));
         }
     }
     for (int p = 0; p < FROZEN_POINTS; p++) s->frozen[p].loss = s->frozen[p].trace = s->frozen[p].square = NAN;
@@ -286,13 +286,13 @@ static void fill_untested(tas_sweep *s)
     fill_plausible(s);
     s->test = 0;
     s->data[0] = 0;
-    s->is.train.optimizer = TAS_ADAMW;
-    s->is.train.weight_decay = 0.01f;
-    s->is.train.schedule = TAS_SCHEDULE_COSINE;
-    s->is.train.warmup = 100;
-    s->is.epochs = 4;
-    s->is.budget = 64 << 20;
-    s->is.waste = 3;
+    s->options.train.optimizer = TAS_ADAMW;
+    s->options.train.weight_decay = 0.01f;
+    s->options.train.schedule = TAS_SCHEDULE_COSINE;
+    s->options.train.warmup = 100;
+    s->options.epochs = 4;
+    s->options.budget = 64 << 20;
+    s->options.waste = 3;
     for (int i = 0; i < s->count; i++) {
         sweep_batch *b = &s->batch[i];
         b->test_loss = b->test_accuracy = NAN;

@@ -42,73 +42,74 @@ static void close_all(void)
 
 static tas_train_options plain(uint64_t steps)
 {
-    tas_train_options is;
-    tas_train_options_init(&is);
-    is.momentum = 0;
-    is.lr = 0.05f;
-    is.steps = steps;
-    return is;
+    tas_train_options options;
+    tas_train_options_init(&options);
+    options.momentum = 0;
+    options.lr = 0.05f;
+    options.steps = steps;
+    return options;
 }
 
-static tas_status choose(uint64_t count, tas_train_options *is)
+static tas_status choose(uint64_t count, tas_train_options *options)
 {
     tas_data *data = data_of(count, WIDTH, inputs, labels, KINDS, 0);
     const uint64_t used = device->used_bytes;
-    const tas_status status = tas_auto_batch(device, network, data, is, reason, sizeof reason);
+    const tas_status status = tas_auto_batch(device, network, data, options, reason, sizeof reason);
     ck_assert_uint_eq(device->used_bytes, used);
     tas_data_close(&data);
     return status;
 }
 
 /* The batch of the default, its rate, and a word of the reason. */
-static void refuses(uint64_t count, tas_train_options is, uint32_t batch, float lr, const char *word)
+static void refuses(uint64_t count, tas_train_options options, uint32_t batch, float lr, const char *word)
 {
-    expect_ok(choose(count, &is));
-    ck_assert_msg(is.batch == batch && is.lr == lr, "batch %u lr %g: %s", is.batch, (double)is.lr, reason);
+    expect_ok(choose(count, &options));
+    ck_assert_msg(options.batch == batch && options.lr == lr, "batch %u lr %g: %s", options.batch, (double)options.lr,
+                  reason);
     ck_assert_msg(strstr(reason, word) != NULL, "no '%s' in: %s", word, reason);
 }
 
 START_TEST(momentum_and_adam_are_not_probed)
 {
-    tas_train_options is = plain(1 << 30);
-    is.momentum = 0.5f;
-    refuses(MOST, is, 64, 0.05f, "with momentum or Adam");
-    is.momentum = 0;
-    is.optimizer = TAS_ADAMW;
-    refuses(MOST, is, 64, 0.05f, "with momentum or Adam");
+    tas_train_options options = plain(1 << 30);
+    options.momentum = 0.5f;
+    refuses(MOST, options, 64, 0.05f, "with momentum or Adam");
+    options.momentum = 0;
+    options.optimizer = TAS_ADAMW;
+    refuses(MOST, options, 64, 0.05f, "with momentum or Adam");
 }
 END_TEST
 
 START_TEST(a_small_set_moves_the_default)
 {
-    tas_train_options is = plain(1 << 30);
-    is.momentum = 0.5f;
-    refuses(650, is, 64, 0.05f, "Batch 64 with learning rate 0.05, ");
-    refuses(639, is, 32, 0.05f / 2, "scaled with the batch");
-    refuses(40, is, 4, 0.05f / 16, "scaled with the batch");
-    refuses(3, is, 1, 0.05f / 64, "scaled with the batch");
-    is.optimizer = TAS_ADAM;
-    refuses(160, is, 16, 0.05f / 2, "square root");
+    tas_train_options options = plain(1 << 30);
+    options.momentum = 0.5f;
+    refuses(650, options, 64, 0.05f, "Batch 64 with learning rate 0.05, ");
+    refuses(639, options, 32, 0.05f / 2, "scaled with the batch");
+    refuses(40, options, 4, 0.05f / 16, "scaled with the batch");
+    refuses(3, options, 1, 0.05f / 64, "scaled with the batch");
+    options.optimizer = TAS_ADAM;
+    refuses(160, options, 16, 0.05f / 2, "square root");
 }
 END_TEST
 
 START_TEST(a_short_run_is_not_probed)
 {
-    tas_train_options is = plain(479);
-    refuses(MOST, is, 64, 0.05f, "too short");
-    is.steps = 0;
-    is.epochs = 5; /* of 94 steps */
-    refuses(MOST, is, 64, 0.05f, "too short");
+    tas_train_options options = plain(479);
+    refuses(MOST, options, 64, 0.05f, "too short");
+    options.steps = 0;
+    options.epochs = 5; /* of 94 steps */
+    refuses(MOST, options, 64, 0.05f, "too short");
 }
 END_TEST
 
 START_TEST(a_loss_that_does_not_fall)
 {
-    tas_train_options is = plain(5000);
-    is.lr = 1e-9f;
-    refuses(MOST, is, 64, 1e-9f, "did not fall");
-    is.lr = 1e5f; /* overflows, or jumps about */
-    refuses(MOST, is, 64, 1e5f, "did not fall");
+    tas_train_options options = plain(5000);
+    options.lr = 1e-9f;
+    refuses(MOST, options, 64, 1e-9f, "did not fall");
+    options.lr = 1e5f; /* overflows, or jumps about */
+    refuses(MOST, options, 64, 1e5f, "did not fall");
 }
 END_TEST
 
@@ -116,32 +117,33 @@ START_TEST(a_noise_scale_that_is_not_known)
 {
     random_seed(5); /* the answer has the same bits each time; by chance another seed's scale is known */
     make_set(1, 1);
-    tas_train_options is = plain(600);
-    is.lr = 0.01f;
-    expect_ok(choose(MOST, &is));
-    ck_assert_msg(is.batch == 64 && is.lr == 0.01f, "batch %u: %s", is.batch, reason);
+    tas_train_options options = plain(600);
+    options.lr = 0.01f;
+    expect_ok(choose(MOST, &options));
+    ck_assert_msg(options.batch == 64 && options.lr == 0.01f, "batch %u: %s", options.batch, reason);
     ck_assert_msg(strstr(reason, "noise scale is not") || strstr(reason, "did not fall"), "%s", reason);
 }
 END_TEST
 
 /* What is chosen is a power of two, at most a tenth of the set, with the rate of McCandlish et al. */
-static void check_choice(const tas_train_options *is, uint64_t count)
+static void check_choice(const tas_train_options *options, uint64_t count)
 {
     char said[64];
-    snprintf(said, sizeof said, "Batch %u with learning rate %.3g, interpolated", is->batch, (double)is->lr);
+    snprintf(said, sizeof said, "Batch %u with learning rate %.3g, interpolated", options->batch, (double)options->lr);
     ck_assert_msg(strstr(reason, said) != NULL, "no '%s' in: %s", said, reason);
-    ck_assert(!(is->batch & (is->batch - 1)) && (is->batch <= count / 10));
-    ck_assert_msg(is->batch >= 64 ? is->lr >= 0.05f : is->lr < 0.05f, "lr %g: %s", (double)is->lr, reason);
-    ck_assert(is->lr <= 0.05f * (float)is->batch / 64 || is->batch < 64);
+    ck_assert(!(options->batch & (options->batch - 1)) && (options->batch <= count / 10));
+    ck_assert_msg(options->batch >= 64 ? options->lr >= 0.05f : options->lr < 0.05f, "lr %g: %s", (double)options->lr,
+                  reason);
+    ck_assert(options->lr <= 0.05f * (float)options->batch / 64 || options->batch < 64);
 }
 
 START_TEST(a_probe_that_knows)
 {
     static const uint64_t counts[] = {MOST, 700, 90};
     for (int i = 0; i < 3; i++) {
-        tas_train_options is = plain(200000);
-        expect_ok(choose(counts[i], &is));
-        check_choice(&is, counts[i]);
+        tas_train_options options = plain(200000);
+        expect_ok(choose(counts[i], &options));
+        check_choice(&options, counts[i]);
     }
 }
 END_TEST
@@ -150,24 +152,24 @@ END_TEST
 START_TEST(what_is_left_behind)
 {
     tas_data *data = data_of(MOST, WIDTH, inputs, labels, KINDS, 0);
-    tas_train_options is = plain(200000), before;
+    tas_train_options options = plain(200000), before;
     tas_train_result result;
     tas_plan plan;
     tas_plan_options plan_is;
     tas_model *model;
-    is.schedule = TAS_SCHEDULE_COSINE;
-    is.warmup = 7;
-    before = is;
-    expect_ok(tas_auto_batch(device, network, data, &is, reason, sizeof reason));
-    before.batch = is.batch;
-    before.lr = is.lr;
-    ck_assert_mem_eq(&is, &before, sizeof is);
-    is.steps = 20;
+    options.schedule = TAS_SCHEDULE_COSINE;
+    options.warmup = 7;
+    before = options;
+    expect_ok(tas_auto_batch(device, network, data, &options, reason, sizeof reason));
+    before.batch = options.batch;
+    before.lr = options.lr;
+    ck_assert_mem_eq(&options, &before, sizeof options);
+    options.steps = 20;
     tas_plan_options_init(&plan_is);
-    plan_is.batch = is.batch;
+    plan_is.batch = options.batch;
     expect_ok(tas_plan_make(device, network, data, NULL, &plan_is, &plan));
     expect_ok(tas_model_open(device, network, 1, &model));
-    expect_ok(tas_train(model, data, &is, &result));
+    expect_ok(tas_train(model, data, &options, &result));
     ck_assert_uint_eq(result.peak_bytes, plan.bytes_total);
     tas_model_close(&model);
     tas_data_close(&data);
@@ -178,22 +180,22 @@ END_TEST
 static uint64_t least_budget(const tas_data *data, int noise)
 {
     tas_plan plan;
-    tas_plan_options is;
-    tas_plan_options_init(&is);
-    is.batch = 64;
-    is.noise = noise;
-    expect_ok(tas_plan_make(device, network, data, NULL, &is, &plan));
+    tas_plan_options options;
+    tas_plan_options_init(&options);
+    options.batch = 64;
+    options.noise = noise;
+    expect_ok(tas_plan_make(device, network, data, NULL, &options, &plan));
     return plan.min_budget;
 }
 
 START_TEST(within_the_least_budget)
 {
     tas_data *data = data_of(MOST, WIDTH, inputs, labels, KINDS, 0);
-    tas_train_options is = plain(200000);
-    is.budget = least_budget(data, 1); /* the probe's batches of 256 and 1024 are cut into tiles */
-    expect_ok(tas_auto_batch(device, network, data, &is, reason, sizeof reason));
-    check_choice(&is, MOST);
-    ck_assert_msg(device->peak_bytes <= is.budget, "%llu bytes", (unsigned long long)device->peak_bytes);
+    tas_train_options options = plain(200000);
+    options.budget = least_budget(data, 1); /* the probe's batches of 256 and 1024 are cut into tiles */
+    expect_ok(tas_auto_batch(device, network, data, &options, reason, sizeof reason));
+    check_choice(&options, MOST);
+    ck_assert_msg(device->peak_bytes <= options.budget, "%llu bytes", (unsigned long long)device->peak_bytes);
     tas_data_close(&data);
 }
 END_TEST
@@ -202,20 +204,21 @@ END_TEST
 START_TEST(a_probe_that_does_not_fit)
 {
     tas_data *data = data_of(MOST, WIDTH, inputs, labels, KINDS, 0);
-    tas_train_options is = plain(200000);
+    tas_train_options options = plain(200000);
     tas_train_result result;
     tas_model *model;
-    is.budget = least_budget(data, 0);
-    ck_assert_uint_lt(is.budget, least_budget(data, 1));
-    expect_ok(tas_auto_batch(device, network, data, &is, reason, sizeof reason));
-    ck_assert_msg(is.batch == 64 && is.lr == 0.05f && strstr(reason, "more memory"), "batch %u: %s", is.batch, reason);
-    ck_assert_msg(device->peak_bytes <= is.budget, "%llu bytes", (unsigned long long)device->peak_bytes);
-    is.steps = 20;
+    options.budget = least_budget(data, 0);
+    ck_assert_uint_lt(options.budget, least_budget(data, 1));
+    expect_ok(tas_auto_batch(device, network, data, &options, reason, sizeof reason));
+    ck_assert_msg(options.batch == 64 && options.lr == 0.05f && strstr(reason, "more memory"), "batch %u: %s",
+                  options.batch, reason);
+    ck_assert_msg(device->peak_bytes <= options.budget, "%llu bytes", (unsigned long long)device->peak_bytes);
+    options.steps = 20;
     expect_ok(tas_model_open(device, network, 1, &model));
-    expect_ok(tas_train(model, data, &is, &result));
-    is.budget = 1; /* not the run either, as its own plan says */
-    expect_ok(tas_auto_batch(device, network, data, &is, reason, sizeof reason));
-    expect(tas_train(model, data, &is, &result), TAS_NO_MEMORY, "budget", "");
+    expect_ok(tas_train(model, data, &options, &result));
+    options.budget = 1; /* not the run either, as its own plan says */
+    expect_ok(tas_auto_batch(device, network, data, &options, reason, sizeof reason));
+    expect(tas_train(model, data, &options, &result), TAS_NO_MEMORY, "budget", "");
     tas_model_close(&model);
     tas_data_close(&data);
 }
@@ -233,15 +236,15 @@ static double seconds_now(void)
 START_TEST(a_limit_in_seconds)
 {
     tas_data *data = data_of(MOST, WIDTH, inputs, labels, KINDS, 0);
-    tas_train_options is = plain(2000000);
+    tas_train_options options = plain(2000000);
     tas_network *wide;
     expect_ok(tas_network_parse(context, "input 8\ndense 800\nrelu\ndense 800\nrelu\ndense 4\n", "wide", &wide));
     const double begun = seconds_now();
-    expect_ok(auto_choose(device, wide, data, 0.05, &is, reason, sizeof reason));
+    expect_ok(auto_choose(device, wide, data, 0.05, &options, reason, sizeof reason));
     const double taken = seconds_now() - begun;
     ck_assert_msg(taken < 15, "%g s: %s", taken, reason);
-    ck_assert_msg(is.batch == 64 && strstr(reason, "steps take so long") && !strstr(reason, "too short"),
-                  "batch %u: %s", is.batch, reason);
+    ck_assert_msg(options.batch == 64 && strstr(reason, "steps take so long") && !strstr(reason, "too short"),
+                  "batch %u: %s", options.batch, reason);
     tas_network_close(&wide);
     tas_data_close(&data);
 }
@@ -249,18 +252,18 @@ END_TEST
 
 START_TEST(what_cannot_be)
 {
-    tas_train_options is = plain(100);
-    is.size--;
-    expect(choose(MOST, &is), TAS_BAD_ARGUMENT, "tas_train_options_init", "");
-    is = plain(100);
-    is.lr_scaling = TAS_SCALING_SQRT;
-    expect(choose(MOST, &is), TAS_BAD_ARGUMENT, "scaling", "");
+    tas_train_options options = plain(100);
+    options.size--;
+    expect(choose(MOST, &options), TAS_BAD_ARGUMENT, "tas_train_options_init", "");
+    options = plain(100);
+    options.lr_scaling = TAS_SCALING_SQRT;
+    expect(choose(MOST, &options), TAS_BAD_ARGUMENT, "scaling", "");
     static const float rates[] = {0, -1, NAN, INFINITY};
     for (int i = 0; i < 4; i++) {
-        is = plain(100);
-        is.lr = rates[i];
-        expect(choose(MOST, &is), TAS_BAD_ARGUMENT, "lr", "above 0");
-        ck_assert_uint_eq(is.batch, 64);
+        options = plain(100);
+        options.lr = rates[i];
+        expect(choose(MOST, &options), TAS_BAD_ARGUMENT, "lr", "above 0");
+        ck_assert_uint_eq(options.batch, 64);
     }
 }
 END_TEST

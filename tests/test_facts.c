@@ -14,7 +14,7 @@ static tas_sweep *sweep;
 static void open_sweep(void)
 {
     sweep = calloc(1, sizeof *sweep);
-    tas_sweep_options_init(&sweep->is);
+    tas_sweep_options_init(&sweep->options);
     sweep->examples = 100;
     sweep->target = 0.5;
 }
@@ -46,7 +46,8 @@ static sweep_run *add_run(const sweep_batch *b, uint64_t seed, row_outcome outco
 {
     sweep->run = realloc(sweep->run, sizeof *sweep->run * (size_t)(sweep->runs + 1));
     sweep_run *r = &sweep->run[sweep->runs++];
-    *r = (sweep_run){.batch = b->batch, .seed = seed, .lr = b->lr, .outcome = outcome, .steps = steps, .race = NAN};
+    *r = (sweep_run){
+        .batch = b->batch, .seed = seed, .lr = b->lr, .outcome = outcome, .steps = steps, .final_metric = NAN};
     return r;
 }
 
@@ -83,7 +84,7 @@ static void plant_curve(void)
 START_TEST(planted_curves_come_out)
 {
     plant_curve();
-    sweep_conclude(sweep);
+    aggregate_runs(sweep);
     const fit_curve *c = &sweep->advice.curve;
     ck_assert(c->known && c->b_crit.state == FIT_KNOWN && c->s_min.state == FIT_KNOWN && c->e_min.state == FIT_KNOWN);
     expect_near(c->s_min.value, S_MIN, 1e-3);
@@ -122,7 +123,7 @@ START_TEST(unequal_seeds_are_weighed)
     sweep->batch[1].step_seconds = 0;
     for (int i = 0; i < sweep->runs; i++)
         if (sweep->run[i].batch == 64 && sweep->run[i].seed == 4) sweep->run[i].outcome = ROW_UNDERTRAINED;
-    sweep_conclude(sweep);
+    aggregate_runs(sweep);
     const sweep_batch *b = &sweep->batch[2];
     ck_assert_int_eq(b->seeds, 3);
     ck_assert_int_eq(b->reached, 2);
@@ -160,7 +161,7 @@ START_TEST(most_seeds_decide)
         b->outcome = ROW_OVER_BUDGET;
         for (int k = 0; k < cases[i].runs; k++) add_run(b, (uint64_t)k, cases[i].of[k], 100);
     }
-    sweep_conclude(sweep);
+    aggregate_runs(sweep);
     for (int i = 0; i < CASES; i++) {
         int reached = 0, diverged = 0;
         for (int k = 0; k < cases[i].runs; k++) {
@@ -200,7 +201,7 @@ START_TEST(gaps_are_taken_at_equal_moments)
 {
     plant_gaps();
     add_look(add_run(&sweep->batch[0], 3, ROW_UNDERTRAINED, NAN), 2, 1.9, 3); /* enters neither levels nor gaps */
-    sweep_conclude(sweep);
+    aggregate_runs(sweep);
     const sweep_batch *small = &sweep->batch[0], *large = &sweep->batch[1];
     /* where all have been: 0.6 in training loss; 200 examples of 100; 12 steps */
     expect_near(sweep->equal_loss, 0.6, 1e-12);
@@ -236,7 +237,7 @@ START_TEST(the_best_and_the_last_are_told_apart)
     }
     sweep_run *r = add_run(b, 3, ROW_DIVERGED, NAN); /* of no use */
     add_look(r, 1, 0.1, 0.1);
-    sweep_conclude(sweep);
+    aggregate_runs(sweep);
     expect_near(b->best_loss.value, 0.95, 1e-9);
     expect_near(b->best_loss.spread, 0.1 / sqrt(2), 1e-9);
     expect_near(b->last_loss.value, 1.5, 1e-9);
@@ -261,7 +262,7 @@ START_TEST(losses_are_compared_seed_by_seed)
             add_look(r, 20, 1, 1 + hard[seed] + (i == 1 ? off[seed] : 0));
         }
     sweep->run[8].seed = 77; /* the third batch shares but two with the best */
-    sweep_conclude(sweep);
+    aggregate_runs(sweep);
     const sweep_batch *best = &sweep->batch[0], *worse = &sweep->batch[1];
     const double reach = student_95(2) * 0.01 / sqrt(3);
     ck_assert(best->worse_low == 0 && best->worse_high == 0);
@@ -270,7 +271,7 @@ START_TEST(losses_are_compared_seed_by_seed)
     expect_near(sweep->row[1].loss, 1.6, 1e-9);
     ck_assert(sweep->batch[2].worse_low == 0 && sweep->batch[2].worse_high == 0); /* equal at two seeds */
     sweep->run[5].seed = 78;                                                      /* and now one: no interval */
-    sweep_conclude(sweep);
+    aggregate_runs(sweep);
     ck_assert(sweep->batch[2].worse_low == -INFINITY && sweep->batch[2].worse_high == INFINITY);
 }
 END_TEST
@@ -286,7 +287,7 @@ START_TEST(losses_are_compared_with_a_row_that_counts)
             add_look(r, 20, 1, 1 + 0.1 * i + 0.01 * (double)seed * i);
         }
     }
-    sweep_conclude(sweep);
+    aggregate_runs(sweep);
     ck_assert_int_eq(sweep->batch[0].outcome, ROW_NOT_MEASURED);
     ck_assert(sweep->batch[1].worse_low == 0 && sweep->batch[1].worse_high == 0);
     ck_assert(sweep->batch[2].worse_low > 0 && sweep->batch[2].worse_high < 0.2);
@@ -306,13 +307,13 @@ START_TEST(less_trained_is_no_worse)
         }
     }
     sweep->examples = 10000;
-    sweep_conclude(sweep);
+    aggregate_runs(sweep);
     expect_near(sweep->equal_loss, 0.5, 1e-9);
     ck_assert(sweep->batch[1].best_loss.value > sweep->batch[0].best_loss.value + 0.09);
     ck_assert_int_eq(sweep->advice.verdicts[1], VERDICT_KEPT);
     ck_assert_uint_eq(sweep->advice.batch, 40);
-    sweep->is.goal = TAS_GOAL_ACCURACY;
-    sweep_conclude(sweep);
+    sweep->options.goal = TAS_GOAL_ACCURACY;
+    aggregate_runs(sweep);
     ck_assert_int_eq(sweep->advice.verdicts[1], VERDICT_LOSS);
     ck_assert_uint_eq(sweep->advice.batch, 10);
 }
@@ -321,15 +322,15 @@ END_TEST
 /* Noise -------------------------------------------------------------------------------------------------------------
  */
 
-static void take_some(noise *n, int steps, double trace, double square)
+static void take_some(noise_scale *n, int steps, double trace, double square)
 {
     for (int i = 0; i < steps; i++)
-        noise_take(n, trace * (1 + 0.01 * random_float(-1, 1)), square * (1 + 0.01 * random_float(-1, 1)));
+        noise_scale_add(n, trace * (1 + 0.01 * random_float(-1, 1)), square * (1 + 0.01 * random_float(-1, 1)));
 }
 
 START_TEST(noise_is_joined_over_seeds)
 {
-    noise all = {0}, window[2] = {{0}, {0}};
+    noise_scale all = {0}, window[2] = {{0}, {0}};
     sweep_batch *b = add_batch(10, 1e-3);
     random_seed(3);
     for (uint64_t seed = 1; seed <= 2; seed++) {
@@ -337,16 +338,17 @@ START_TEST(noise_is_joined_over_seeds)
         for (int k = 0; k <= 24; k++) {
             sweep_point *p = add_look(r, 10 * (uint64_t)k, 1, 1);
             if (k) take_some(&p->noise, 10, 50.0 * (double)seed, k <= 2 ? 1 : 2); /* 24 stretches, two a window */
-            noise_merge(&r->noise, &p->noise);
-            if (k == 1 || k == 2) noise_merge(&window[0], &p->noise);
-            if (k > 22) noise_merge(&window[1], &p->noise);
+            noise_scale_merge(&r->noise, &p->noise);
+            if (k == 1 || k == 2) noise_scale_merge(&window[0], &p->noise);
+            if (k > 22) noise_scale_merge(&window[1], &p->noise);
         }
-        noise_merge(&all, &r->noise);
+        noise_scale_merge(&all, &r->noise);
     }
     add_run(b, 9, ROW_REACHED, 5)->search = true;
     take_some(&sweep->run[2].noise, 1000, 9e9, 1); /* of the search: not looked at */
-    sweep_conclude(sweep);
-    const noise_answer wanted = noise_result(&all), first = noise_result(&window[0]), last = noise_result(&window[1]);
+    aggregate_runs(sweep);
+    const noise_scale_range wanted = noise_scale_result(&all), first = noise_scale_result(&window[0]),
+                            last = noise_scale_result(&window[1]);
     ck_assert_int_eq(b->noise.state, NOISE_KNOWN);
     ck_assert_uint_eq(b->noise.steps, 2 * 240);
     expect_near(b->noise.value, wanted.value, 1e-12);
@@ -379,26 +381,26 @@ START_TEST(the_nearest_is_named_where_none_reached)
     }
     sweep_run *search = add_run(&sweep->batch[0], 5, ROW_UNDERTRAINED, NAN);
     search->search = true;
-    search->race = 0.85;
-    sweep_conclude(sweep);
+    search->final_metric = 0.85;
+    aggregate_runs(sweep);
     expect_near(sweep->nearest, 0.8, 1e-12);
     ck_assert_uint_eq(sweep->nearest_batch, 64);
     ck_assert_int_eq(sweep->advice.decided, DECIDED_DEFAULT);
     ck_assert_uint_eq(sweep->advice.batch, RECOMMEND_DEFAULT);
     ck_assert(isnan(sweep->equal_loss) && isnan(sweep->equal_epochs) && sweep->equal_steps == 0);
     ck_assert(!sweep->advice.curve.known && isnan(sweep->batch[0].steps.value));
-    sweep->is.on_train = 1;
-    search->race = 0.55; /* a search's end is known, though none of its looks */
-    sweep_conclude(sweep);
+    sweep->options.on_train = 1;
+    search->final_metric = 0.55; /* a search's end is known, though none of its looks */
+    aggregate_runs(sweep);
     expect_near(sweep->nearest, 0.55, 1e-12);
     ck_assert_uint_eq(sweep->nearest_batch, 16);
-    sweep->is.by_accuracy = 1;
-    search->race = NAN;
-    sweep_conclude(sweep);
+    sweep->options.by_accuracy = 1;
+    search->final_metric = NAN;
+    aggregate_runs(sweep);
     expect_near(sweep->nearest, 0.81, 1e-12);
     ck_assert_uint_eq(sweep->nearest_batch, 64);
-    sweep->is.on_train = 0;
-    sweep_conclude(sweep);
+    sweep->options.on_train = 0;
+    aggregate_runs(sweep);
     expect_near(sweep->nearest, 0.6, 1e-12);
     ck_assert_uint_eq(sweep->nearest_batch, 16);
 }
@@ -407,18 +409,18 @@ END_TEST
 /* Runs that no sweep makes: all of one seed, and points out of any order. */
 START_TEST(odd_runs_stay_within_bounds)
 {
-    sweep->is.seeds = 2;
+    sweep->options.seeds = 2;
     for (int i = 0; i < 2; i++) {
         sweep_batch *b = add_batch(10 << (2 * i), 1e-3);
         for (int k = 0; k < 2 * SWEEP_SEEDS; k++) {
             sweep_run *r = add_run(b, 5, ROW_REACHED, 20);
             add_look(r, 0, 2, 3);
             add_look(r, 1, 1.5, 2)->examples = UINT64_MAX;
-            noise_take(&r->point[1].noise, 50, 1);
+            noise_scale_add(&r->point[1].noise, 50, 1);
             add_look(r, 20, 1, 1 + i);
         }
     }
-    sweep_conclude(sweep);
+    aggregate_runs(sweep);
     for (int i = 0; i < 2; i++) {
         const sweep_batch *b = &sweep->batch[i];
         ck_assert_int_eq(b->seeds, 1); /* a seed counts once */
@@ -431,10 +433,10 @@ END_TEST
 START_TEST(a_sweep_without_runs_concludes)
 {
     sweep->examples = 10000;
-    sweep_conclude(sweep); /* not even a batch */
+    aggregate_runs(sweep); /* not even a batch */
     ck_assert_uint_eq(sweep->advice.batch, RECOMMEND_DEFAULT);
     for (int i = 0; i < 4; i++) add_batch(8 << i, 0)->outcome = ROW_NOT_MEASURED;
-    sweep_conclude(sweep);
+    aggregate_runs(sweep);
     ck_assert_uint_eq(sweep->advice.batch, RECOMMEND_DEFAULT);
     for (int i = 0; i < 4; i++) {
         const sweep_batch *b = &sweep->batch[i];

@@ -63,7 +63,7 @@ static void plant_point(frozen_point *p, const char *name, double small, double 
 {
     p->name = name;
     for (int i = 0; i < 2; i++) {
-        frozen_facts *f = &p->batch[i];
+        frozen_figures *f = &p->batch[i];
         f->draws = 30;
         f->variance = f->cosine = f->loss_spread = i == SMALL ? small : large;
         f->variance_error = f->cosine_error = error;
@@ -84,10 +84,10 @@ static void plant_noise(tas_sweep *s, int change)
     sweep_batch *b = &s->batch[SMALL];
     b->noise_windows = 3;
     for (int w = 0; w < 3; w++) b->noise_end[w] = 100 * (w + 1);
-    b->noise_window[0] = (noise_answer){NOISE_KNOWN, 50, 40, 60, 9};
+    b->noise_window[0] = (noise_scale_range){NOISE_KNOWN, 50, 40, 60, 9};
     const double value = 50 * pow(2, change);
-    b->noise_window[2] = (noise_answer){NOISE_KNOWN, value, 0.8 * value, 1.15 * value, 9};
-    if (change > 0) b->noise_window[2] = (noise_answer){NOISE_AT_LEAST, NAN, 61, INFINITY, 9};
+    b->noise_window[2] = (noise_scale_range){NOISE_KNOWN, value, 0.8 * value, 1.15 * value, 9};
+    if (change > 0) b->noise_window[2] = (noise_scale_range){NOISE_AT_LEAST, NAN, 61, INFINITY, 9};
 }
 
 static void plant_weights(tas_sweep *s, int change)
@@ -114,18 +114,18 @@ static const struct planted {
     plant_fn plant;
     const char *seen; /* where it agrees */
 } planted[] = {
-    {find_speed, plant_speed, "1000 examples a second at B = 16, 2040 at B = 256: 2.04 times"},
-    {find_memory, plant_memory, "4.00 MiB at B = 16, 8.00 MiB at B = 256: 17500 bytes more for each"},
-    {find_variance, plant_less, "at the start 1.00 at B = 16 and 0.300 at B = 256;"},
-    {find_gradient, plant_more, "at the start 1.00 at B = 16 and 3.00 at B = 256;"},
-    {find_cost, plant_less, "at the start 1.00 at B = 16 and 0.300 at B = 256;"},
-    {find_noise, plant_noise, "50.0 (40.0 to 60.0) up to example 100 and at least 61.0 up to example 300"},
-    {find_weights, plant_weights,
+    {findings_speed, plant_speed, "1000 examples a second at B = 16, 2040 at B = 256: 2.04 times"},
+    {findings_memory, plant_memory, "4.00 MiB at B = 16, 8.00 MiB at B = 256: 17500 bytes more for each"},
+    {frozen_findings_variance, plant_less, "at the start 1.00 at B = 16 and 0.300 at B = 256;"},
+    {frozen_findings_gradient, plant_more, "at the start 1.00 at B = 16 and 3.00 at B = 256;"},
+    {frozen_findings_cost, plant_less, "at the start 1.00 at B = 16 and 0.300 at B = 256;"},
+    {frozen_findings_noise, plant_noise, "50.0 (40.0 to 60.0) up to example 100 and at least 61.0 up to example 300"},
+    {frozen_findings_weights, plant_weights,
      "fluctuate by 1.00 at B = 16 and 0.510 at B = 256 (a difference of -0.490 \u00b1 0.227)"},
-    {find_convergence, plant_convergence,
+    {findings_convergence, plant_convergence,
      "B = 16 took 313 steps and 5000 examples, B = 256 took 39.0 steps and 10100 examples: 2.02 times"},
-    {find_loss, plant_loss, "1.00 at B = 16 and 1.51 at B = 256: a difference of 0.510 (\u00b1 0.227)"},
-    {find_overfitting, plant_gap, "1.00 at B = 16 and 1.51 at B = 256: a difference of 0.510 (\u00b1 0.227)"},
+    {findings_loss, plant_loss, "1.00 at B = 16 and 1.51 at B = 256: a difference of 0.510 (\u00b1 0.227)"},
+    {findings_overfitting, plant_gap, "1.00 at B = 16 and 1.51 at B = 256: a difference of 0.510 (\u00b1 0.227)"},
 };
 enum { PLANTED = sizeof planted / sizeof *planted };
 
@@ -142,8 +142,8 @@ static finding find_in(const struct planted *p, int change)
 
 static void expect_verdict(const finding *f, finding_verdict wanted, const char *words)
 {
-    ck_assert_msg(f->verdict == wanted, "\"%s\": %s, expected: %s; %s", f->claim, finding_words(f->verdict),
-                  finding_words(wanted), f->seen);
+    ck_assert_msg(f->verdict == wanted, "\"%s\": %s, expected: %s; %s", f->claim, findings_verdict(f->verdict),
+                  findings_verdict(wanted), f->seen);
     ck_assert_msg(strstr(f->seen, words), "\"%s\" is not in: %s", words, f->seen);
 }
 
@@ -179,21 +179,21 @@ START_TEST(means_differ_by_more_than_t)
     const sweep_mean a = {1, 0.1, 3}, b = {1.2, 0.1, 3}, exact = {1, 0, 2}, other = {1.001, 0, 2}, one = {3, NAN, 1},
                      unequal = {2, 0.3, 2};
     difference d;
-    ck_assert(compare_means(&a, &b, &d));
+    ck_assert(findings_compare(&a, &b, &d));
     expect_near(d.value, 0.2, 1e-9);
     expect_near(d.reach, 2.7764451 * 0.1 * sqrt(2.0 / 3), 1e-6);
-    ck_assert(compare_means(&exact, &other, &d) && d.reach == 0);
+    ck_assert(findings_compare(&exact, &other, &d) && d.reach == 0);
     expect_near(d.value, 0.001, 1e-9);
-    ck_assert(!compare_means(&a, &one, &d) && !compare_means(&one, &a, &d));
+    ck_assert(!findings_compare(&a, &one, &d) && !findings_compare(&one, &a, &d));
     /* Welch: v = 0.01 / 3 + 0.09 / 2, of v^2 / ((0.01 / 3)^2 / 2 + 0.045^2) = 1.15 degrees, whose t is 9.32 */
-    ck_assert(compare_means(&a, &unequal, &d));
+    ck_assert(findings_compare(&a, &unequal, &d));
     expect_near(d.reach, 9.32 * sqrt(0.01 / 3 + 0.045), 0.01);
 }
 END_TEST
 
 START_TEST(one_seed_has_no_interval)
 {
-    static const find_fn finds[] = {find_loss, find_overfitting, find_convergence, find_weights};
+    static const find_fn finds[] = {findings_loss, findings_overfitting, findings_convergence, frozen_findings_weights};
     static const plant_fn plants[] = {plant_loss, plant_gap, plant_convergence, plant_weights};
     static const char *const words[] = {"one seed", "one seed", "one seed", "without an interval"};
     for (int i = 0; i < 4; i++) {
@@ -216,18 +216,18 @@ START_TEST(points_that_differ_agree_in_part)
     finding f;
     plant_point(&s->frozen[0], "start", 1, 0.3, 0.05);
     plant_point(&s->frozen[1], "middle", 1, 1.02, 0.05);
-    find_variance(s, &f);
+    frozen_findings_variance(s, &f);
     expect_verdict(&f, FINDING_PARTLY,
                    "at the middle 1.00 at B = 16 and 1.02 at B = 256, no difference seen (0.0200 \u00b1 0.139)");
     plant_point(&s->frozen[0], "start", 1, 3, 0.05);
-    find_variance(s, &f);
+    frozen_findings_variance(s, &f);
     expect_verdict(&f, FINDING_DISAGREES, "");
     s->frozen[0].batch[SMALL].variance_expected = 0.8; /* four standard errors off */
-    find_variance(s, &f);
+    frozen_findings_variance(s, &f);
     expect_verdict(&f, FINDING_DISAGREES, "1.00 to 1.25 times what theory expects; 1 of 4 are off");
     plant_weights(s, 1);
     plant_means(s, -1, seed_spread_of, -1);
-    find_weights(s, &f);
+    frozen_findings_weights(s, &f);
     expect_verdict(&f, FINDING_PARTLY, "end apart by 1.00 at B = 16 and 1.51 at B = 256");
     sweep_freed(s);
 }
@@ -244,16 +244,16 @@ START_TEST(a_large_batch_that_diverges_agrees)
         s->batch[i].examples = (sweep_mean){5000, 0.1, 3};
         s->batch[i].steps = (sweep_mean){5000.0 / (double)batches[i], 0.1, 3};
     }
-    find_convergence(s, &f);
+    findings_convergence(s, &f);
     expect_verdict(&f, FINDING_AGREES, " Diverged: B = 256.");
     s->batch[2].outcome = ROW_REACHED; /* not where it is the small one */
     s->batch[2].examples = s->batch[1].examples;
     s->batch[2].steps = s->batch[1].steps;
     s->batch[0].outcome = ROW_DIVERGED;
-    find_convergence(s, &f);
+    findings_convergence(s, &f);
     expect_verdict(&f, FINDING_NO_DIFFERENCE, " Diverged: B = 16.");
     s->batch[1].outcome = s->batch[2].outcome = ROW_UNDERTRAINED;
-    find_convergence(s, &f);
+    findings_convergence(s, &f);
     expect_verdict(&f, FINDING_NOT_KNOWN,
                    "Did not reach the target in the examples that they were given: B = 64, 256.");
     sweep_freed(s);
@@ -266,22 +266,22 @@ START_TEST(a_good_start_is_within_5_percent)
     tas_sweep *s = sweep_blank(own, batches, 3);
     finding f;
     for (int i = 0; i < 3; i++) s->advice.row_seconds[i] = NAN, s->batch[i].outcome = ROW_REACHED;
-    find_good_start(s, &f);
+    findings_good_start(s, &f);
     expect_verdict(&f, FINDING_NOT_KNOWN, "not known for any batch");
     s->advice.row_seconds[2] = 2;
-    find_good_start(s, &f);
+    findings_good_start(s, &f);
     expect_verdict(&f, FINDING_NOT_KNOWN, "None of 32 to 128");
     s->advice.row_seconds[1] = 2.08;
-    find_good_start(s, &f);
+    findings_good_start(s, &f);
     expect_verdict(&f, FINDING_AGREES, "was B = 64, in 2.08 s: 1.04 times as long");
     s->advice.row_seconds[1] = 2.12;
-    find_good_start(s, &f);
+    findings_good_start(s, &f);
     expect_verdict(&f, FINDING_DISAGREES, "was B = 1024, expected in 2.00 s");
     s->advice.row_seconds[1] = 1;
-    find_good_start(s, &f);
+    findings_good_start(s, &f);
     expect_verdict(&f, FINDING_AGREES, "It is one of them");
     s->batch[1].outcome = ROW_OVER_BUDGET; /* expected by the curve alone: it was not run */
-    find_good_start(s, &f);
+    findings_good_start(s, &f);
     expect_verdict(&f, FINDING_NOT_KNOWN, "was B = 1024, expected in 2.00 s. None of 32 to 128");
     sweep_freed(s);
 }
@@ -295,7 +295,7 @@ START_TEST(a_batch_that_does_not_fit_is_named)
     finding f;
     for (int i = 0; i < 3; i++) s->batch[i].memory_forecast = (uint64_t)(4 - i) << 20;
     s->batch[2].outcome = ROW_OVER_BUDGET;
-    find_memory(s, &f);
+    findings_memory(s, &f);
     expect_verdict(&f, FINDING_DISAGREES, "4.00 MiB at B = 16, 3.00 MiB at B = 64");
     expect_verdict(&f, FINDING_DISAGREES, " Do not fit the budget: B = 1024.");
     sweep_freed(s);
@@ -311,11 +311,11 @@ START_TEST(a_worse_loss_says_where)
     plant_loss(s, 1);
     s->batch[SMALL].worse_low = 0.01;
     s->batch[SMALL].worse_high = 0.02;
-    find_loss(s, &f);
+    findings_loss(s, &f);
     expect_verdict(&f, FINDING_AGREES,
                    "was that of B = 16. At equal training loss B = 16 is worse than the best by 0.010");
-    s->is.goal = TAS_GOAL_ACCURACY; /* then it is the best loss itself */
-    find_loss(s, &f);
+    s->options.goal = TAS_GOAL_ACCURACY; /* then it is the best loss itself */
+    findings_loss(s, &f);
     expect_verdict(&f, FINDING_AGREES, "was that of B = 16. B = 16 is worse");
     sweep_freed(s);
 }
@@ -326,12 +326,12 @@ START_TEST(noise_says_up_to_where)
 {
     tas_sweep *s = sweep_blank(own, two, 2);
     finding f;
-    s->batch[SMALL].noise = (noise_answer){NOISE_KNOWN, 50, 40, 60, 9};
+    s->batch[SMALL].noise = (noise_scale_range){NOISE_KNOWN, 50, 40, 60, 9};
     s->batch[SMALL].outcome = ROW_UNDERTRAINED;
-    find_noise(s, &f);
+    frozen_findings_noise(s, &f);
     expect_verdict(&f, FINDING_NOT_KNOWN, "From the start to the end of its runs, at B = 16, it was 50.0");
     s->batch[SMALL].outcome = ROW_REACHED;
-    find_noise(s, &f);
+    frozen_findings_noise(s, &f);
     expect_verdict(&f, FINDING_NOT_KNOWN, "From the start to the target, at B = 16, it was 50.0");
     sweep_freed(s);
 }
@@ -344,10 +344,10 @@ START_TEST(speeds_differ_by_more_than_the_clock)
     finding f;
     s->batch[SMALL].examples_per_s = 1000;
     s->batch[LARGE].examples_per_s = 1060;
-    find_speed(s, &f);
+    findings_speed(s, &f);
     expect_verdict(&f, FINDING_AGREES, "1.06 times as many");
     s->advice.time = (fit_time){.known = true, .fixed = 1e-3, .each = 1e-5, .misfit = 0.04};
-    find_speed(s, &f);
+    findings_speed(s, &f);
     expect_verdict(&f, FINDING_NO_DIFFERENCE, "no difference seen (\u00b1 8 %)");
     expect_verdict(&f, FINDING_NO_DIFFERENCE,
                    "half of the highest speed, 100000 examples a second, is reached near B = 100");
@@ -394,17 +394,17 @@ START_TEST(the_command_is_read_back)
     const char *plain[] = {"tassello",   "train", odd_net,    odd_data, "--batch",  "128",      "--lr", "0.083",
                            "--momentum", "0",     "--epochs", "3",      "--device", "x\"><i>&", NULL};
     expect_words(s, plain);
-    s->is.train.momentum = 0.9f; /* the default */
-    s->is.train.nesterov = 1;
-    s->is.examples = 6000;
+    s->options.train.momentum = 0.9f; /* the default */
+    s->options.train.nesterov = 1;
+    s->options.examples = 6000;
     s->validation = 500;
-    s->is.budget = 1048576;
-    s->is.train.schedule = TAS_SCHEDULE_STEP;
-    s->is.train.decay_steps = 1000;
-    s->is.train.decay = 0.5f;
-    s->is.train.warmup = 300;
-    s->is.train.base_batch = 64;
-    s->is.epochs = 6.5;
+    s->options.budget = 1048576;
+    s->options.train.schedule = TAS_SCHEDULE_STEP;
+    s->options.train.decay_steps = 1000;
+    s->options.train.decay = 0.5f;
+    s->options.train.warmup = 300;
+    s->options.train.base_batch = 64;
+    s->options.epochs = 6.5;
     s->device[0] = 0;
     s->advice.lr = NAN;
     const char *long_one[] = {"tassello",   "train",        odd_net, odd_data,     "--batch", "128",

@@ -84,7 +84,7 @@ static void plant(fit_point *points, int count, double first, double ratio, int 
     for (int i = 0; i < count; i++) {
         const double batch = first * pow(ratio, i), off = lack * normal();
         for (int s = 0; s < seeds; s++) steps[s] = 137 * (1 + 65 / batch) * exp(off + spread * normal());
-        ck_assert(fit_summarise(batch, steps, seeds, &points[i]));
+        ck_assert(fit_summarize(batch, steps, seeds, &points[i]));
     }
 }
 
@@ -189,7 +189,7 @@ START_TEST(a_measured_curve)
     static const double data[][2] = {{4, 2245}, {16, 632}, {64, 297}, {256, 189}, {1024, 147}, {4096, 132}};
     fit_point points[6];
     fit_curve curve;
-    for (int i = 0; i < 6; i++) ck_assert(fit_summarise(data[i][0], &data[i][1], 1, &points[i]));
+    for (int i = 0; i < 6; i++) ck_assert(fit_summarize(data[i][0], &data[i][1], 1, &points[i]));
     ck_assert(fit_steps(points, 6, &curve));
     printf("fit: B_crit %.1f (%.1f to %.1f), S_min %.1f, E_min %.0f\n", curve.b_crit.value, curve.b_crit.low,
            curve.b_crit.high, curve.s_min.value, curve.e_min.value);
@@ -206,7 +206,7 @@ START_TEST(what_seeds_and_batches_say)
     fit_point p, points[12];
     fit_curve curve;
     double spread = 0, lack = 0, none = 0;
-    ck_assert(fit_summarise(8, steps, 3, &p));
+    ck_assert(fit_summarize(8, steps, 3, &p));
     ck_assert(near(p.log_steps, log(200), 1e-12) && near(p.log_spread, M_LN2, 1e-12) && p.seeds == 3 && p.batch == 8);
     for (int round = 0; round < 300; round++) {
         plant(points, 12, 2, 2, 3, 0.12, 0.2);
@@ -241,7 +241,7 @@ START_TEST(what_is_expected)
             double steps[3];
             truth[i] = log(137 * (1 + 65 / batch)) + 0.12 * sin(phase + i);
             for (int seed = 0; seed < 3; seed++) steps[seed] = exp(truth[i] + 0.12 * normal());
-            ck_assert(fit_summarise(batch, steps, 3, &points[i]));
+            ck_assert(fit_summarize(batch, steps, 3, &points[i]));
         }
         ck_assert(fit_steps(points, 12, &curve));
         for (int i = 0; i < 12; i++) {
@@ -289,9 +289,9 @@ START_TEST(points_that_are_refused)
     const double bad[][2] = {{1, 0}, {1, -3}, {2, NAN}, {1, INFINITY}};
     fit_point points[FIT_BATCHES + 1], p = {.batch = -7};
     fit_curve curve;
-    for (int i = 0; i < 4; i++) ck_assert(!fit_summarise(4, bad[i], 2, &p));
-    ck_assert(!fit_summarise(0, &bad[0][0], 1, &p) && !fit_summarise(NAN, &bad[0][0], 1, &p));
-    ck_assert(!fit_summarise(4, &bad[0][0], 0, &p) && p.batch == -7);
+    for (int i = 0; i < 4; i++) ck_assert(!fit_summarize(4, bad[i], 2, &p));
+    ck_assert(!fit_summarize(0, &bad[0][0], 1, &p) && !fit_summarize(NAN, &bad[0][0], 1, &p));
+    ck_assert(!fit_summarize(4, &bad[0][0], 0, &p) && p.batch == -7);
     for (int i = 0; i < 7; i++) {
         plant(points, 4, 4, 4, 2, 0.1, 0);
         if (i == 0) points[1].batch = NAN;
@@ -314,11 +314,11 @@ START_TEST(a_line_is_found)
 {
     static const double lines[][2] = {{4e-4, 2e-5}, {0, 3e-6}, {1e-3, 0}, {1e-7, 1e-2}};
     for (int l = 0; l < 4; l++) {
-        time_point points[13];
+        fit_time_point points[13];
         fit_time t;
         for (int i = 0; i < 13; i++) {
             const double batch = pow(2, i);
-            points[i] = (time_point){batch, lines[l][0] + lines[l][1] * batch, 1 + i % 5};
+            points[i] = (fit_time_point){batch, lines[l][0] + lines[l][1] * batch, 1 + i % 5};
         }
         ck_assert(fit_step_time(points, 13, &t) && t.known);
         ck_assert_msg(fabs(t.fixed - lines[l][0]) <= 1e-8 * lines[l][0] + 1e-12 &&
@@ -336,8 +336,8 @@ END_TEST
 /* Never below 0, and then the best that is not: against a search over all lines with one end at 0. */
 START_TEST(a_line_is_not_negative)
 {
-    time_point bent[4] = {{1, 1, 1}, {2, 3, 1}, {4, 9, 2}, {8, 20, 1}},
-               falling[3] = {{1, 3, 1}, {8, 2.5, 1}, {64, 2, 3}};
+    fit_time_point bent[4] = {{1, 1, 1}, {2, 3, 1}, {4, 9, 2}, {8, 20, 1}},
+                   falling[3] = {{1, 3, 1}, {8, 2.5, 1}, {64, 2, 3}};
     fit_time t;
     ck_assert(fit_step_time(bent, 4, &t));
     ck_assert(t.fixed == 0 && t.each > 1);
@@ -353,17 +353,17 @@ END_TEST
 
 START_TEST(times_that_are_refused)
 {
-    const time_point good[2] = {{1, 1, 1}, {2, 1.5, 1}};
+    const fit_time_point good[2] = {{1, 1, 1}, {2, 1.5, 1}};
     fit_time t;
     for (int i = 0; i < 9; i++) {
-        time_point p[2] = {good[0], good[1]};
+        fit_time_point p[2] = {good[0], good[1]};
         const double bad[] = {0, NAN, -1};
         if (i < 3) p[1].batch = bad[i];
         if (i >= 3 && i < 6) p[1].seconds = bad[i - 3];
         if (i >= 6) p[1].weight = bad[i - 6];
         ck_assert(!fit_step_time(p, 2, &t) && !t.known);
     }
-    const time_point same[2] = {{4, 1, 1}, {4, 1.5, 1}};
+    const fit_time_point same[2] = {{4, 1, 1}, {4, 1.5, 1}};
     ck_assert(!fit_step_time(same, 2, &t) && !fit_step_time(good, 1, &t) && !fit_step_time(good, 0, &t));
     ck_assert(fit_step_time(good, 2, &t) && near(t.fixed, 0.5, 1e-9) && near(t.each, 0.5, 1e-9));
 }

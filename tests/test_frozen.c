@@ -156,7 +156,7 @@ static void measure(tas_model *model, const tas_data *data, const uint32_t *batc
     char before[65], after[65];
     *out = (frozen_point){.name = "kept", .step = 3};
     expect_ok(tas_model_digest(model, before));
-    expect_ok(frozen_measure(model, data, batches, count, draws, seed, budget, NULL, NULL, out));
+    expect_ok(gradient_variance_measure(model, data, batches, count, draws, seed, budget, NULL, NULL, out));
     expect_ok(tas_model_digest(model, after));
     ck_assert_str_eq(before, after);
     ck_assert_str_eq(out->name, "kept");
@@ -168,7 +168,7 @@ static void measure(tas_model *model, const tas_data *data, const uint32_t *batc
 }
 
 /* What was measured is what these very batches give. */
-static void check_drawn(const problem *p, uint32_t batch, int draws, const frozen_facts *found)
+static void check_drawn(const problem *p, uint32_t batch, int draws, const frozen_figures *found)
 {
     double distance = 0, distances = 0, cosine = 0, cosines = 0, losses = 0;
     for (int d = 0; d < draws; d++) {
@@ -190,7 +190,7 @@ static void check_drawn(const problem *p, uint32_t batch, int draws, const froze
 }
 
 /* What is expected is the mean over all pairs. */
-static void check_pairs(const problem *p, const frozen_facts *found)
+static void check_pairs(const problem *p, const frozen_figures *found)
 {
     double distance = 0, loss = 0;
     const double pairs = SET * (SET - 1) / 2;
@@ -227,7 +227,7 @@ START_TEST(each_batch_by_brute_force)
     }
     check_pairs(p, &point.batch[1]);
 
-    const frozen_facts *all = &point.batch[3];
+    const frozen_figures *all = &point.batch[3];
     ck_assert(all->variance <= 1e-12 * trace && all->loss_spread <= 1e-6 * point.loss && all->cosine >= 1 - 1e-12);
     ck_assert(all->variance_expected == 0 && all->loss_expected == 0 && all->cosine_expected == 1);
     close_problem(p);
@@ -301,7 +301,7 @@ START_TEST(theory_holds)
     const double exact = exact_trace(model, m->data, 11);
     measure(model, m->data, batches, 5, draws, 11, 0, &point);
     for (int k = 0; k < 5; k++) {
-        const frozen_facts *f = &point.batch[k];
+        const frozen_figures *f = &point.batch[k];
         printf("B %3u: variance %.4g, expected %.4g +- %.2g; cosine %.4f, %.4f +- %.4f; loss %.4g, %.4g\n", batches[k],
                f->variance, f->variance_expected, f->variance_error, f->cosine, f->cosine_expected, f->cosine_error,
                f->loss_spread, f->loss_expected);
@@ -347,8 +347,8 @@ static void check_same(const frozen_point *a, const frozen_point *b, int count)
 {
     ck_assert(a->loss == b->loss && a->trace == b->trace && a->square == b->square);
     for (int k = 0; k < count; k++) {
-        const frozen_facts *x = &a->batch[k], *y = &b->batch[k];
-        ck_assert_mem_eq(&x->variance, &y->variance, sizeof *x - offsetof(frozen_facts, variance));
+        const frozen_figures *x = &a->batch[k], *y = &b->batch[k];
+        ck_assert_mem_eq(&x->variance, &y->variance, sizeof *x - offsetof(frozen_figures, variance));
     }
 }
 
@@ -356,7 +356,8 @@ static void check_same(const frozen_point *a, const frozen_point *b, int count)
 static uint64_t least_budget(tas_model *model, const tas_data *data)
 {
     frozen_point point;
-    expect(frozen_measure(model, data, NULL, 0, 2, 1, 1, NULL, NULL, &point), TAS_NO_MEMORY, "at least ", "");
+    expect(gradient_variance_measure(model, data, NULL, 0, 2, 1, 1, NULL, NULL, &point), TAS_NO_MEMORY, "at least ",
+           "");
     return strtoull(strstr(tas_error(context), "at least ") + 9, NULL, 10);
 }
 
@@ -383,9 +384,9 @@ START_TEST(tiles_leave_no_trace)
     expect(gradient_open(&(gradients){0}, model, m->data, MANY, least - 1, 2), TAS_NO_MEMORY, "at least", "");
 
     /* What training at the largest batch can do with is enough. */
-    tas_train_options is = sample_options(2, 1);
-    is.budget = 1;
-    expect(tas_train(model, m->data, &is, NULL), TAS_NO_MEMORY, "at least ", "");
+    tas_train_options options = sample_options(2, 1);
+    options.budget = 1;
+    expect(tas_train(model, m->data, &options, NULL), TAS_NO_MEMORY, "at least ", "");
     const uint64_t training = strtoull(strstr(tas_error(context), "at least ") + 9, NULL, 10);
     ck_assert_uint_lt(training, least);
     measure(model, m->data, batches, 1, 3, 2, training, &cut);
@@ -479,14 +480,14 @@ START_TEST(refusals_and_failures_are_got_over)
             broken.how = ways[way % 2];
             broken.left = call;
             got = (frozen_point){.name = NULL};
-            expect_ok(frozen_measure(p->model, p->data, batches, 2, 2, 2, budget, NULL, NULL, &got));
+            expect_ok(gradient_variance_measure(p->model, p->data, batches, 2, 2, 2, budget, NULL, NULL, &got));
             check_same(&whole, &got, 2);
             broke = broken.left < 0;
         }
         broken.left = call / 3;
         broken.for_ever = true;
-        expect(frozen_measure(p->model, p->data, batches, 2, 2, 2, budget, NULL, NULL, &got), ways[way % 2], "broken",
-               "purpose");
+        expect(gradient_variance_measure(p->model, p->data, batches, 2, 2, 2, budget, NULL, NULL, &got), ways[way % 2],
+               "broken", "purpose");
         broken.for_ever = false;
         broken.left = -1;
         ck_assert_uint_le(device->used_bytes, used); /* the model's own; none once it is the host's alone */
@@ -529,30 +530,31 @@ START_TEST(it_can_be_stopped)
     tas_model *model = model_of_text(sample_net, 3);
     frozen_point point;
     tas_data *slow = NULL;
-    tas_data_options is;
-    tas_data_options_init(&is);
-    is.count = 53;
-    is.input_size = INPUTS;
-    is.input_type = TAS_INPUT_F32;
-    is.classes = CLASSES;
-    is.fill = slow_fill;
-    is.user = m;
-    expect_ok(tas_data_open(context, &is, &slow));
+    tas_data_options options;
+    tas_data_options_init(&options);
+    options.count = 53;
+    options.input_size = INPUTS;
+    options.input_type = TAS_INPUT_F32;
+    options.classes = CLASSES;
+    options.fill = slow_fill;
+    options.user = m;
+    expect_ok(tas_data_open(context, &options, &slow));
     const uint64_t least = least_budget(model, slow);
     int stop = 1;
-    expect(frozen_measure(model, slow, batches, 1, 45, 1, least, stop_at_once, &stop, &point), TAS_STOPPED, "stopped",
-           "");
+    expect(gradient_variance_measure(model, slow, batches, 1, 45, 1, least, stop_at_once, &stop, &point), TAS_STOPPED,
+           "stopped", "");
     ck_assert_int_eq(calls, 1);
     ck_assert(last_share > 0 && last_share < 1);
     ck_assert_int_eq(point.batch[0].draws, 0);
     stop = 0;
-    expect_ok(frozen_measure(model, slow, batches, 1, 45, 1, least, stop_at_once, &stop, &point));
+    expect_ok(gradient_variance_measure(model, slow, batches, 1, 45, 1, least, stop_at_once, &stop, &point));
     ck_assert_int_gt(calls, 1);
     ck_assert(last_share > 0 && last_share <= 1);
 
     tas_cancel(model);
-    expect(frozen_measure(model, m->data, batches, 1, 2, 1, 0, NULL, NULL, &point), TAS_STOPPED, "stopped", "");
-    expect_ok(frozen_measure(model, m->data, batches, 1, 2, 1, 0, NULL, NULL, &point)); /* once is enough */
+    expect(gradient_variance_measure(model, m->data, batches, 1, 2, 1, 0, NULL, NULL, &point), TAS_STOPPED, "stopped",
+           "");
+    expect_ok(gradient_variance_measure(model, m->data, batches, 1, 2, 1, 0, NULL, NULL, &point)); /* once is enough */
     tas_data_close(&slow);
     tas_model_close(&model);
     close_many(m);
@@ -566,16 +568,20 @@ START_TEST(what_is_refused)
     tas_model *model = model_of_text(sample_net, 3);
     frozen_point point;
     const tas_status bad = TAS_BAD_ARGUMENT;
-    expect(frozen_measure(model, m->data, zero, 1, 3, 1, 0, NULL, NULL, &point), bad, "batch 0", "1 to 53");
-    expect(frozen_measure(model, m->data, large, 2, 3, 1, 0, NULL, NULL, &point), bad, "batch 54", "1 to 53");
-    expect(frozen_measure(model, m->data, good, 2, 1, 1, 0, NULL, NULL, &point), bad, "at least 2", "");
-    expect(frozen_measure(model, m->data, good, SWEEP_BATCHES + 1, 3, 1, 0, NULL, NULL, &point), bad, "at most", "");
-    expect(frozen_measure(model, one->data, good, 0, 3, 1, 0, NULL, NULL, &point), bad, "one example", "");
-    expect(frozen_measure(model, other->data, good, 2, 3, 1, 0, NULL, NULL, &point), TAS_BAD_NETWORK, "takes 6", "");
+    expect(gradient_variance_measure(model, m->data, zero, 1, 3, 1, 0, NULL, NULL, &point), bad, "batch 0", "1 to 53");
+    expect(gradient_variance_measure(model, m->data, large, 2, 3, 1, 0, NULL, NULL, &point), bad, "batch 54",
+           "1 to 53");
+    expect(gradient_variance_measure(model, m->data, good, 2, 1, 1, 0, NULL, NULL, &point), bad, "at least 2", "");
+    expect(gradient_variance_measure(model, m->data, good, SWEEP_BATCHES + 1, 3, 1, 0, NULL, NULL, &point), bad,
+           "at most", "");
+    expect(gradient_variance_measure(model, one->data, good, 0, 3, 1, 0, NULL, NULL, &point), bad, "one example", "");
+    expect(gradient_variance_measure(model, other->data, good, 2, 3, 1, 0, NULL, NULL, &point), TAS_BAD_NETWORK,
+           "takes 6", "");
     float *values = model_get(model);
     for (size_t k = 0; k < model_elements(model); k++) values[k] = k % 2 ? 3e38f : -3e38f;
     model_set(model, values);
-    expect(frozen_measure(model, m->data, good, 2, 3, 1, 0, NULL, NULL, &point), TAS_NOT_FINITE, "not finite", "");
+    expect(gradient_variance_measure(model, m->data, good, 2, 3, 1, 0, NULL, NULL, &point), TAS_NOT_FINITE,
+           "not finite", "");
     free(values);
     tas_model_close(&model);
     close_many(m), close_many(one), close_many(other);
@@ -595,7 +601,7 @@ START_TEST(examples_that_are_all_the_same)
     measure(model, same, batches, 2, 5, 1, 0, &point);
     ck_assert(point.trace >= 0 && point.trace <= 1e-5 * point.square);
     for (int k = 0; k < 2; k++) {
-        const frozen_facts *f = &point.batch[k];
+        const frozen_figures *f = &point.batch[k];
         ck_assert(f->variance <= 1e-10 * point.square && f->cosine >= 1 - 1e-6 && f->cosine_expected >= 1 - 1e-5);
         ck_assert(f->loss_spread <= 1e-6 * point.loss && f->loss_expected <= 1e-6 * point.loss);
     }
@@ -632,11 +638,11 @@ END_TEST
  */
 
 /* The weights after so many steps from where the model is; it is put back. */
-static float *train_to(tas_model *model, const tas_data *data, tas_train_options is, uint64_t steps)
+static float *train_to(tas_model *model, const tas_data *data, tas_train_options options, uint64_t steps)
 {
     float *before = model_get(model);
-    is.steps = steps;
-    expect_ok(tas_train(model, data, &is, NULL));
+    options.steps = steps;
+    expect_ok(tas_train(model, data, &options, NULL));
     float *after = model_get(model);
     model_set(model, before);
     free(before);
@@ -661,12 +667,12 @@ START_TEST(fluctuations_by_brute_force)
     enum { STRETCHES = 3, LATE = 8 };
     many *m = open_many(53, INPUTS);
     tas_model *model = model_of_text(sample_net, 3);
-    tas_train_options is = sample_options(4, 1);
-    is.warmup = 100; /* not heeded */
-    weights_facts found;
+    tas_train_options options = sample_options(4, 1);
+    options.warmup = 100; /* not heeded */
+    weight_fluctuation found;
     char before[65], after[65];
     expect_ok(tas_model_digest(model, before));
-    expect_ok(weights_fluctuate(model, m->data, &is, _i ? 130 : 9, STRETCHES, &found));
+    expect_ok(weight_fluctuation_measure(model, m->data, &options, _i ? 130 : 9, STRETCHES, &found));
     expect_ok(tas_model_digest(model, after));
     ck_assert_str_eq(before, after);
     const uint64_t steps = _i ? 33 : 16, apart = _i ? 2 : 1; /* 130 examples in batches of 4 */
@@ -675,10 +681,10 @@ START_TEST(fluctuations_by_brute_force)
     float *ends[STRETCHES], *late[LATE];
     double sum = 0;
     const size_t elements = model_elements(model);
-    is.warmup = 0;
+    options.warmup = 0;
     for (uint64_t s = 0; s < STRETCHES; s++) {
-        is.seed = 1 + ((s + 1) << 32);
-        for (uint64_t k = 0; k < LATE; k++) late[k] = train_to(model, m->data, is, steps - (LATE - 1 - k) * apart);
+        options.seed = 1 + ((s + 1) << 32);
+        for (uint64_t k = 0; k < LATE; k++) late[k] = train_to(model, m->data, options, steps - (LATE - 1 - k) * apart);
         sum += spread_of(late, LATE, LATE, elements);
         ends[s] = late[LATE - 1];
         for (int k = 0; k < LATE - 1; k++) free(late[k]);
@@ -702,27 +708,27 @@ START_TEST(fluctuations_end_well)
 {
     many *m = open_many(53, INPUTS);
     tas_model *model = model_of_text(sample_net, 3);
-    tas_train_options is = sample_options(4, 1);
-    weights_facts found;
+    tas_train_options options = sample_options(4, 1);
+    weight_fluctuation found;
     char before[65], after[65];
     expect_ok(tas_model_digest(model, before));
-    is.lr = 0;
-    expect_ok(weights_fluctuate(model, m->data, &is, 0, 1, &found));
+    options.lr = 0;
+    expect_ok(weight_fluctuation_measure(model, m->data, &options, 0, 1, &found));
     ck_assert(found.fluctuation.value == 0 && isnan(found.fluctuation.spread) && isnan(found.seed_spread.value));
-    expect_ok(weights_fluctuate(model, m->data, &is, 0, 2, &found));
+    expect_ok(weight_fluctuation_measure(model, m->data, &options, 0, 2, &found));
     ck_assert(found.fluctuation.value == 0 && found.fluctuation.spread == 0 && found.seed_spread.value == 0);
-    is.lr = 1e6f;
-    is.weight_decay = 1e6f;
-    expect(weights_fluctuate(model, m->data, &is, 400, 2, &found), TAS_NOT_FINITE, "not finite", "");
-    is.lr = 0.01f;
-    is.weight_decay = 0;
-    is.on_step = stop_at_20;
-    expect(weights_fluctuate(model, m->data, &is, 400, 2, &found), TAS_STOPPED, "stopped", "");
-    expect(weights_fluctuate(model, m->data, &is, 400, 0, &found), TAS_BAD_ARGUMENT, "at least 1", "");
-    is.batch = 54;
-    expect(weights_fluctuate(model, m->data, &is, 400, 2, &found), TAS_BAD_ARGUMENT, "54", "");
-    is.batch = 0;
-    expect(weights_fluctuate(model, m->data, &is, 400, 2, &found), TAS_BAD_ARGUMENT, "batch 0", "");
+    options.lr = 1e6f;
+    options.weight_decay = 1e6f;
+    expect(weight_fluctuation_measure(model, m->data, &options, 400, 2, &found), TAS_NOT_FINITE, "not finite", "");
+    options.lr = 0.01f;
+    options.weight_decay = 0;
+    options.on_step = stop_at_20;
+    expect(weight_fluctuation_measure(model, m->data, &options, 400, 2, &found), TAS_STOPPED, "stopped", "");
+    expect(weight_fluctuation_measure(model, m->data, &options, 400, 0, &found), TAS_BAD_ARGUMENT, "at least 1", "");
+    options.batch = 54;
+    expect(weight_fluctuation_measure(model, m->data, &options, 400, 2, &found), TAS_BAD_ARGUMENT, "54", "");
+    options.batch = 0;
+    expect(weight_fluctuation_measure(model, m->data, &options, 400, 2, &found), TAS_BAD_ARGUMENT, "batch 0", "");
     expect_ok(tas_model_digest(model, after));
     ck_assert_str_eq(before, after);
     tas_model_close(&model);

@@ -173,9 +173,9 @@ static void expect_same(const outcome *a, const outcome *b, const char *what)
  */
 
 /* The layers of one kind, for examples order[0 .. n-1] in groups of `size`. */
-static noise_groups group(const bench *b, const uint32_t *order, uint32_t n, uint32_t size, bool dense)
+static noise_scale_groups group(const bench *b, const uint32_t *order, uint32_t n, uint32_t size, bool dense)
 {
-    noise_groups out = {.count = (n + size - 1) / size};
+    noise_scale_groups out = {.count = (n + size - 1) / size};
     double *part = malloc(out.count * sizeof *part);
     for (uint64_t t = 0; t < out.count; t++) part[t] = 0;
     for (size_t k = 0; k < b->elements; k++) {
@@ -207,16 +207,16 @@ static void check_step(const bench *b, const outcome *o, uint64_t step, uint32_t
     const uint32_t begin = (uint32_t)((step - 1) % an_epoch * batch), left = b->count - begin;
     const uint32_t n = probe ? probe : left < batch ? left : batch, at = left < n ? b->count - n : begin;
     uint32_t *order = malloc(b->count * sizeof *order);
-    noise_groups layers[2];
+    noise_scale_groups layers[2];
     int count = 0;
     double trace, square;
     shuffle_order(seed, (uint32_t)epoch, order, b->count);
-    const noise_groups dense = group(b, order + at, n, 1, true);
-    const noise_groups other = group(b, order + at, n, noise_group(n), false);
+    const noise_scale_groups dense = group(b, order + at, n, 1, true);
+    const noise_scale_groups other = group(b, order + at, n, noise_group(n), false);
     if (dense.whole > 0) layers[count++] = dense;
     if (b->convolves) layers[count++] = other;
     const double found = o->trace[step - 1], found_square = o->square[step - 1];
-    if (!noise_estimate(layers, count, n, b->count, &trace, &square))
+    if (!noise_scale_estimate(layers, count, n, b->count, &trace, &square))
         ck_assert_msg(isnan(found) && isnan(found_square), "step %llu has figures", (unsigned long long)step);
     else if (!is_near(found, trace, trace + n * fabs(square)) ||
              !is_near(found_square, square, trace / n + fabs(square)))

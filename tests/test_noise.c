@@ -55,10 +55,11 @@ static double square_of(const double *v)
 
 /* The groups that a drawn batch falls into, as a layer of the first `split` numbers and one of the others: the
  * second has its own groups. */
-static void group(const counted *c, const int *drawn, const int *sizes, int count, int from, int to, noise_groups *out)
+static void group(const counted *c, const int *drawn, const int *sizes, int count, int from, int to,
+                  noise_scale_groups *out)
 {
     double whole[WIDTH] = {0};
-    *out = (noise_groups){.count = (uint64_t)count};
+    *out = (noise_scale_groups){.count = (uint64_t)count};
     for (int t = 0, at = 0; t < count; t++) {
         double sum[WIDTH] = {0};
         for (int i = 0; i < sizes[t]; i++, at++)
@@ -72,11 +73,11 @@ static void group(const counted *c, const int *drawn, const int *sizes, int coun
 static void count_draw(counted *c, const int *drawn, int batch, uint64_t examples)
 {
     static const int uneven[] = {1, 2, 1}, other[] = {3, 1};
-    noise_groups layers[2];
+    noise_scale_groups layers[2];
     double trace, square;
     group(c, drawn, uneven, 3, 0, 2, &layers[0]);
     group(c, drawn, other, 2, 2, WIDTH, &layers[1]);
-    ck_assert(noise_estimate(layers, 2, (uint64_t)batch, examples, &trace, &square));
+    ck_assert(noise_scale_estimate(layers, 2, (uint64_t)batch, examples, &trace, &square));
     c->trace += trace;
     c->square += square;
     c->draws++;
@@ -150,11 +151,11 @@ static double square_scale(const situation *s)
 
 /* One step's figures. The sum of the examples of a group is n G and normal noise: a normal example has one variance,
  * and of t5 it is the scales of the group's examples added up. G turns slowly through the numbers. */
-static noise_groups draw_step(const situation *s, int step, double trace, double square)
+static noise_scale_groups draw_step(const situation *s, int step, double trace, double square)
 {
     static double spread[NUMBERS], total;
     double whole[NUMBERS] = {0}, mean[NUMBERS] = {0};
-    noise_groups groups = {.count = GROUPS};
+    noise_scale_groups groups = {.count = GROUPS};
     for (; total == 0;) {
         for (int d = 0; d < NUMBERS; d++) total += 1.0 / (d + 1);
         for (int d = 0; d < NUMBERS; d++) spread[d] = sqrt(1.0 / (d + 1) / total);
@@ -177,16 +178,16 @@ static noise_groups draw_step(const situation *s, int step, double trace, double
     return groups;
 }
 
-static noise_answer simulate(const situation *s, double scale)
+static noise_scale_range simulate(const situation *s, double scale)
 {
-    noise n = {0};
+    noise_scale n = {0};
     for (int step = 0; step < STEPS; step++) {
         double trace, square;
         true_step(s, step, &trace, &square);
-        const noise_groups groups = draw_step(s, step, trace, square * scale);
-        if (!noise_add(&n, &groups, 1, BATCH, 0)) ck_abort();
+        const noise_scale_groups groups = draw_step(s, step, trace, square * scale);
+        if (!noise_scale_add_groups(&n, &groups, 1, BATCH, 0)) ck_abort();
     }
-    return noise_result(&n);
+    return noise_scale_result(&n);
 }
 
 static int by_size(const void *a, const void *b)
@@ -195,7 +196,7 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static double half_width(const noise_answer *a)
+static double half_width(const noise_scale_range *a)
 {
     return a->state == NOISE_KNOWN && a->low > 0 ? log(a->high / a->low) / 2 : INFINITY;
 }
@@ -212,7 +213,7 @@ START_TEST(the_interval_covers)
     const int runs = s.moving ? MORE : RUNS;
     int covered = 0, unbounded = 0, unknown = 0;
     for (int run = 0; run < runs; run++) {
-        const noise_answer a = simulate(&s, scale);
+        const noise_scale_range a = simulate(&s, scale);
         covered += a.low <= truth && truth <= a.high;
         unbounded += a.state != NOISE_KNOWN;
         unknown += a.state == NOISE_UNKNOWN;
@@ -234,16 +235,16 @@ END_TEST
 /* States ----------------------------------------------------------------------------------------------------------- */
 
 /* Groups whose estimates are these, of a batch of 4 in 2 groups. */
-static noise_groups groups_of(double trace, double square)
+static noise_scale_groups groups_of(double trace, double square)
 {
     const double whole = 4 * (4 * square + trace);
-    return (noise_groups){.parts = trace + whole / 4, .whole = whole, .count = 2};
+    return (noise_scale_groups){.parts = trace + whole / 4, .whole = whole, .count = 2};
 }
 
-static void add(noise *n, double trace, double square)
+static void add(noise_scale *n, double trace, double square)
 {
-    const noise_groups g = groups_of(trace, square);
-    ck_assert(noise_add(n, &g, 1, 4, 0));
+    const noise_scale_groups g = groups_of(trace, square);
+    ck_assert(noise_scale_add_groups(n, &g, 1, 4, 0));
 }
 
 static bool near(double a, double b) { return fabs(a - b) <= 1e-9 * (1 + fabs(b)); }
@@ -270,13 +271,13 @@ START_TEST(the_interval_is_fiellers)
     for (int round = 0; round < 600; round++) {
         const int count = 2 + (int)random_below(11);
         const double spread = exp(3 * random_unit() - 2), centre = 2 * random_unit() - 0.5;
-        noise n = {0};
+        noise_scale n = {0};
         for (int i = 0; i < count; i++) {
             steps[i][0] = 3 * (1 + 0.3 * spread * random_unit());
             steps[i][1] = fmax(centre + spread * (random_unit() - 0.5), -steps[i][0] / 4);
             add(&n, steps[i][0], steps[i][1]);
         }
-        const noise_answer a = noise_result(&n);
+        const noise_scale_range a = noise_scale_result(&n);
         seen[a.state]++;
         ck_assert_uint_eq(a.steps, (uint64_t)count);
         for (double b = 1e-3; b < 1e4; b *= 1.01) {
@@ -293,12 +294,12 @@ END_TEST
 
 START_TEST(a_ratio_of_means)
 {
-    noise n = {0};
+    noise_scale n = {0};
     add(&n, 6, 1);
-    ck_assert_int_eq(noise_result(&n).state, NOISE_UNKNOWN); /* one step has no spread */
-    ck_assert(near(noise_result(&n).value, 6));
+    ck_assert_int_eq(noise_scale_result(&n).state, NOISE_UNKNOWN); /* one step has no spread */
+    ck_assert(near(noise_scale_result(&n).value, 6));
     for (int i = 0; i < 200; i++) add(&n, i % 2 ? 7 : 5, i % 3 ? 0.2 : -0.1); /* a third of |G|^2 is negative */
-    const noise_answer a = noise_result(&n);
+    const noise_scale_range a = noise_scale_result(&n);
     ck_assert_int_eq(a.state, NOISE_KNOWN);
     ck_assert_msg(near(a.value, (6 + 200 * 6.0) / (1 + 133 * 0.2 - 67 * 0.1)), "%g", a.value);
 }
@@ -307,47 +308,47 @@ END_TEST
 START_TEST(what_is_not_known)
 {
     char text[64];
-    noise n = {0};
-    noise_answer a = noise_result(&n);
+    noise_scale n = {0};
+    noise_scale_range a = noise_scale_result(&n);
     ck_assert(a.state == NOISE_UNKNOWN && isnan(a.value) && a.low == 0 && isinf(a.high) && a.steps == 0);
     for (int i = 0; i < 50; i++) add(&n, 8 + i % 2, i % 2 ? -0.4 : 0.5); /* |G|^2 may be 0 */
-    a = noise_result(&n);
-    noise_words(&a, text, sizeof text);
+    a = noise_scale_result(&n);
+    reason_noise(&a, text, sizeof text);
     ck_assert_int_eq(a.state, NOISE_AT_LEAST);
     ck_assert(a.low > 30 && a.low < 45 && isinf(a.high));
     ck_assert_ptr_nonnull(strstr(text, "at least "));
     for (int i = 0; i < 500; i++) add(&n, 8 + i % 2, i % 2 ? -1.1 : -0.5); /* below 0: not an answer, and not clamped */
-    a = noise_result(&n);
-    noise_words(&a, text, sizeof text);
+    a = noise_scale_result(&n);
+    reason_noise(&a, text, sizeof text);
     ck_assert(a.state == NOISE_UNKNOWN && isnan(a.value));
     ck_assert_str_eq(text, "not known yet");
     ck_assert(n.square < -0.5);
-    a = (noise_answer){.state = NOISE_KNOWN, .value = 119.4, .low = 83.6, .high = 12345};
-    noise_words(&a, text, sizeof text);
+    a = (noise_scale_range){.state = NOISE_KNOWN, .value = 119.4, .low = 83.6, .high = 12345};
+    reason_noise(&a, text, sizeof text);
     ck_assert_str_eq(text, "119 (83.6 to 12300)");
 }
 END_TEST
 
 START_TEST(steps_that_do_not_count)
 {
-    const noise_groups good = groups_of(3, 1);
-    noise_groups bad[2] = {good, good};
-    noise n = {0};
+    const noise_scale_groups good = groups_of(3, 1);
+    noise_scale_groups bad[2] = {good, good};
+    noise_scale n = {0};
     double trace = -7, square = -7;
     bad[1].count = 1; /* one layer with one group */
-    ck_assert(!noise_add(&n, bad, 2, 4, 0));
-    bad[1] = (noise_groups){.parts = NAN, .whole = 1, .count = 2};
-    ck_assert(!noise_add(&n, bad, 2, 4, 0));
-    bad[1] = (noise_groups){.parts = 1, .whole = INFINITY, .count = 2};
-    ck_assert(!noise_add(&n, bad, 2, 4, 0));
-    bad[1] = (noise_groups){.parts = -1, .whole = 1, .count = 2};
-    ck_assert(!noise_estimate(bad, 2, 4, 0, &trace, &square));
-    ck_assert(!noise_add(&n, &good, 1, 1, 0)); /* more groups than examples */
-    ck_assert(!noise_add(&n, &good, 1, 0, 0));
-    ck_assert(!noise_add(&n, &good, 1, 4, 3)); /* more drawn than there are */
-    ck_assert(!noise_add(&n, &good, 0, 4, 0));
+    ck_assert(!noise_scale_add_groups(&n, bad, 2, 4, 0));
+    bad[1] = (noise_scale_groups){.parts = NAN, .whole = 1, .count = 2};
+    ck_assert(!noise_scale_add_groups(&n, bad, 2, 4, 0));
+    bad[1] = (noise_scale_groups){.parts = 1, .whole = INFINITY, .count = 2};
+    ck_assert(!noise_scale_add_groups(&n, bad, 2, 4, 0));
+    bad[1] = (noise_scale_groups){.parts = -1, .whole = 1, .count = 2};
+    ck_assert(!noise_scale_estimate(bad, 2, 4, 0, &trace, &square));
+    ck_assert(!noise_scale_add_groups(&n, &good, 1, 1, 0)); /* more groups than examples */
+    ck_assert(!noise_scale_add_groups(&n, &good, 1, 0, 0));
+    ck_assert(!noise_scale_add_groups(&n, &good, 1, 4, 3)); /* more drawn than there are */
+    ck_assert(!noise_scale_add_groups(&n, &good, 0, 4, 0));
     ck_assert(n.steps == 0 && n.skipped == 7 && trace == -7 && square == -7);
-    ck_assert(noise_add(&n, bad, 1, 4, 0));
+    ck_assert(noise_scale_add_groups(&n, bad, 1, 4, 0));
     ck_assert(near(n.trace, 3) && near(n.square, 1));
 }
 END_TEST
@@ -355,16 +356,16 @@ END_TEST
 /* Stretches that are joined know what one that ran through knows, but for the pairs across their ends. */
 START_TEST(stretches_join)
 {
-    noise through = {0}, first = {0}, second = {0}, empty = {0};
+    noise_scale through = {0}, first = {0}, second = {0}, empty = {0};
     for (int i = 0; i < 40; i++) {
         const double trace = 5 + 3 * random_unit(), square = random_unit();
         add(&through, trace, square);
         add(i < 15 ? &first : &second, trace, square);
     }
     empty.skipped = 2;
-    noise_merge(&first, &empty);
-    noise_merge(&empty, &first); /* into an empty one: a copy */
-    noise_merge(&empty, &second);
+    noise_scale_merge(&first, &empty);
+    noise_scale_merge(&empty, &first); /* into an empty one: a copy */
+    noise_scale_merge(&empty, &second);
     ck_assert(empty.steps == 40 && empty.pairs == 38 && through.pairs == 39 && empty.skipped == 4);
     ck_assert(near(empty.trace, through.trace) && near(empty.square, through.square));
     ck_assert(near(empty.traces, first.traces + second.traces) && near(empty.squares, first.squares + second.squares));

@@ -95,7 +95,7 @@ static recommend_row measure_row(const swept *s, int i, double seconds)
     fit_point point;
     double steps[SEEDS];
     for (int seed = 0; seed < SEEDS; seed++) steps[seed] = s->steps[i][random_below(POOL)];
-    ck_assert(fit_summarise(s->batch[i], steps, SEEDS, &point));
+    ck_assert(fit_summarize(s->batch[i], steps, SEEDS, &point));
     return (recommend_row){.batch = (uint64_t)s->batch[i],
                            .lr = s->lr[i],
                            .outcome = ROW_REACHED,
@@ -132,7 +132,7 @@ START_TEST(the_recommendation_is_near_the_best)
     sweep_all(&s);
     for (int k = 0; k < 4; k++) {
         double truth[BATCHES], best = INFINITY, worst = 1, mean = 0, chance = 0;
-        int within = 0, covered = 0, sure[SURE_COUNT] = {0}, right[SURE_COUNT] = {0};
+        int within = 0, covered = 0, sure[CONFIDENCE_COUNT] = {0}, right[CONFIDENCE_COUNT] = {0};
         for (int i = 0; i < s.count; i++) best = fmin(best, truth[i] = exp(s.truth[i]) * (fixed[k] + s.batch[i]));
         for (int round = 0; round < ROUNDS; round++) {
             recommend_row rows[BATCHES];
@@ -142,11 +142,11 @@ START_TEST(the_recommendation_is_near_the_best)
             ck_assert_int_ge(r.row, 0);
             const double ratio = truth[r.row] / best;
             mean += ratio / ROUNDS;
-            chance += r.chance / ROUNDS;
+            chance += r.probability / ROUNDS;
             worst = fmax(worst, ratio);
             within += ratio <= 1.05;
-            sure[r.sure]++;
-            right[r.sure] += ratio <= 1.05;
+            sure[r.confidence]++;
+            right[r.confidence] += ratio <= 1.05;
             const double next = s.steps[r.row][random_below(POOL)] * (fixed[k] + s.batch[r.row]);
             covered += r.seconds_low <= next && next <= r.seconds_high;
         }
@@ -182,7 +182,7 @@ START_TEST(bad_batches_are_named)
             const size_t count = (size_t)(steps <= most ? steps : most) + 1;
             rows[i] =
                 (recommend_row){.batch = (uint64_t)batch, .lr = lr, .seconds = 20 + batch, .seeds = 1, .loss = NAN};
-            rows[i].outcome = recommend_outcome(losses, count, TARGET, i != 5);
+            rows[i].outcome = outcome_of_run(losses, count, TARGET, i != 5);
             rows[i].log_steps = log(steps);
         }
         ck_assert(recommend(&(recommend_input){.rows = rows, .count = 6}, &r));
@@ -201,16 +201,16 @@ START_TEST(outcomes)
                  rises[] = {2.3, 1.1, 0.9, 1.8, 4, 9, 20, 60}, slow[] = {2.3, 2.2, 2.15, 2.1, 2.08, 2.05},
                  rough[] = {2.3, 1.5, 1.1, 0.9, 0.8, 0.75, 0.7, 5, 0.7, 0.68, 0.7, 0.66},
                  stuck[] = {2.3, 2.31, 2.29, 2.32, 2.33, 2.32, 2.35, 2.34};
-    ck_assert_int_eq(recommend_outcome(nan, 4, 0.5, true), ROW_DIVERGED);
-    ck_assert_int_eq(recommend_outcome(late_nan, 4, 0.5, true), ROW_REACHED);
-    ck_assert_int_eq(recommend_outcome(late_nan, 4, 0.4, true), ROW_REACHED);
-    ck_assert_int_eq(recommend_outcome(rises, 8, 0.5, true), ROW_DIVERGED);
-    ck_assert_int_eq(recommend_outcome(slow, 6, 0.5, true), ROW_UNDERTRAINED);
-    ck_assert_int_eq(recommend_outcome(rough, 12, 0.5, true), ROW_UNDERTRAINED);
-    ck_assert_int_eq(recommend_outcome(stuck, 8, 0.5, true), ROW_DIVERGED);
-    ck_assert_int_eq(recommend_outcome(slow, 1, 0.5, true), ROW_UNDERTRAINED);
-    ck_assert_int_eq(recommend_outcome(slow, 0, 0.5, true), ROW_NOT_MEASURED);
-    ck_assert_int_eq(recommend_outcome(late_nan, 4, 0.5, false), ROW_OVER_BUDGET);
+    ck_assert_int_eq(outcome_of_run(nan, 4, 0.5, true), ROW_DIVERGED);
+    ck_assert_int_eq(outcome_of_run(late_nan, 4, 0.5, true), ROW_REACHED);
+    ck_assert_int_eq(outcome_of_run(late_nan, 4, 0.4, true), ROW_REACHED);
+    ck_assert_int_eq(outcome_of_run(rises, 8, 0.5, true), ROW_DIVERGED);
+    ck_assert_int_eq(outcome_of_run(slow, 6, 0.5, true), ROW_UNDERTRAINED);
+    ck_assert_int_eq(outcome_of_run(rough, 12, 0.5, true), ROW_UNDERTRAINED);
+    ck_assert_int_eq(outcome_of_run(stuck, 8, 0.5, true), ROW_DIVERGED);
+    ck_assert_int_eq(outcome_of_run(slow, 1, 0.5, true), ROW_UNDERTRAINED);
+    ck_assert_int_eq(outcome_of_run(slow, 0, 0.5, true), ROW_NOT_MEASURED);
+    ck_assert_int_eq(outcome_of_run(late_nan, 4, 0.5, false), ROW_OVER_BUDGET);
 }
 END_TEST
 
@@ -253,7 +253,7 @@ static int row_of(uint64_t batch) { return __builtin_ctzll(batch); }
 static const recommendation *answer(planned *p, recommend_decision decided, uint64_t batch, const char *word)
 {
     ck_assert(recommend(&p->input, &p->r));
-    recommend_words(&p->input, &p->r, p->text, sizeof p->text);
+    reason_write(&p->input, &p->r, p->text, sizeof p->text);
     ck_assert_msg(p->r.decided == decided && p->r.batch == batch, "decided %d, batch %d: %s", p->r.decided,
                   (int)p->r.batch, p->text);
     ck_assert_msg(strstr(p->text, word) != NULL, "no '%s' in: %s", word, p->text);
@@ -278,7 +278,8 @@ START_TEST(speed_decides)
     ck_assert(r->half.batch == 16 && near(r->half.seconds, 182.25 / 157.625, 1e-3) && r->half.verdict == VERDICT_KEPT);
     ck_assert(r->twice.batch == 64 && near(r->twice.seconds, 169.3125 / 157.625, 1e-3) &&
               near(r->twice.examples, 129 / 97.0, 1e-3));
-    ck_assert(r->sure >= SURE_FAIRLY && r->chance > 0.6 && near(r->row_seconds[0], 137e-3 * 66 * 21, 1e-3));
+    ck_assert(r->confidence >= CONFIDENCE_MEDIUM && r->probability > 0.6 &&
+              near(r->row_seconds[0], 137e-3 * 66 * 21, 1e-3));
     plan_rows(&p, 24.6); /* B* between 32 and 64 */
     r = answer(&p, DECIDED_SPEED, 32, "32 to 64 are within 5 %");
     ck_assert(r->range_low == 32 && r->range_high == 64);
@@ -362,7 +363,7 @@ START_TEST(other_goals)
     p.rows[0].log_spread = 0.1;
     p.input.goal = GOAL_MEMORY; /* 1 MiB and 10 KiB an example */
     r = answer(&p, DECIDED_GOAL, 4, "least memory");
-    ck_assert(r->sure == SURE_WELL && isnan(r->chance));
+    ck_assert(r->confidence == CONFIDENCE_HIGH && isnan(r->probability));
     p.input.goal = GOAL_ACCURACY;
     for (int i = 0; i < ROWS; i++)
         p.rows[i].loss = 0.3 + 0.01 * abs(i - 3), p.rows[i].worse_low = 0.01 * abs(i - 3) - 0.015;
@@ -384,7 +385,8 @@ START_TEST(ends_of_the_sweep)
     plan_rows(&p, 2000);
     p.input.count = row_of(64) + 1;
     const recommendation *r = answer(&p, DECIDED_SPEED, 64, "measure further");
-    ck_assert(r->edge && r->sure <= SURE_FAIRLY && r->twice.verdict == VERDICT_NOT_MEASURED && r->twice.seconds < 0.8);
+    ck_assert(r->edge && r->confidence <= CONFIDENCE_MEDIUM && r->twice.verdict == VERDICT_NOT_MEASURED &&
+              r->twice.seconds < 0.8);
     p.input.limits.examples = 900;
     r = answer(&p, DECIDED_DATA, 64, "the size of the data set");
     ck_assert(!r->edge && r->decider == -1 && r->twice.verdict == VERDICT_DATA);
@@ -392,7 +394,7 @@ START_TEST(ends_of_the_sweep)
     for (int i = row_of(128); i < ROWS; i++) p.rows[i].outcome = ROW_NOT_MEASURED;
     p.rows[row_of(1024)].outcome = ROW_REACHED;
     ck_assert(recommend(&p.input, &p.r));
-    ck_assert(p.r.row == row_of(1024) && p.r.sure <= SURE_LITTLE);
+    ck_assert(p.r.row == row_of(1024) && p.r.confidence <= CONFIDENCE_LOW);
     ck_assert(near(p.r.row_seconds[row_of(256)], 137e-3 * (2000 + 65 + 256 + 130000 / 256.0), 0.01));
     plan_rows(&p, 0); /* steps cost nothing by themselves: the smallest batch, and no smaller one */
     r = answer(&p, DECIDED_SPEED, 1, "Batch 1 ");
@@ -413,7 +415,7 @@ START_TEST(a_gap_of_the_sweep)
     for (int i = 0; i < 5; i++) p.rows[i].log_spread = 0.01; /* each would be well known */
     p.rows[1].seconds *= 0.99;
     const recommendation *r = answer(&p, DECIDED_SPEED, 16, "measure 32 too");
-    ck_assert(r->measure == 32 && !r->edge && r->sure == SURE_FAIRLY && r->twice.seconds < 0.92);
+    ck_assert(r->measure == 32 && !r->edge && r->confidence == CONFIDENCE_MEDIUM && r->twice.seconds < 0.92);
     ck_assert_msg(strstr(p.text, "Of those measured, batches from 16 to 64") &&
                       strstr(p.text, "no other batch measured"),
                   "%s", p.text);
@@ -439,8 +441,8 @@ START_TEST(nothing_known)
     planned p = {.input = {.lr = 0.1}};
     p.input.rows = p.rows;
     const recommendation *r = answer(&p, DECIDED_DEFAULT, 64, "in a range of 32 to 128, since no batch was measured");
-    ck_assert(r->range_low == 32 && r->range_high == 128 && r->row == -1 && r->lr == 0.1 && r->sure == SURE_NOT &&
-              isnan(r->seconds));
+    ck_assert(r->range_low == 32 && r->range_high == 128 && r->row == -1 && r->lr == 0.1 &&
+              r->confidence == CONFIDENCE_NONE && isnan(r->seconds));
     ck_assert_int_eq(r->unknown, UNKNOWN_NO_ROWS);
     p.input.limits.examples = 500; /* a tenth is 50 */
     r = answer(&p, DECIDED_DEFAULT, 32, "Limits, or runs that failed");
@@ -501,7 +503,7 @@ START_TEST(times_that_are_missing)
     plan_rows(&p, 20);
     p.input.count = 1; /* one row alone: no curve, and no more than its own figures */
     const recommendation *r = answer(&p, DECIDED_SPEED, 1, "too little was measured to tell the speed knee");
-    ck_assert(!r->curve.known && r->sure == SURE_LITTLE && near(r->seconds, 137 * 66 * 21e-3, 1e-9) &&
+    ck_assert(!r->curve.known && r->confidence == CONFIDENCE_LOW && near(r->seconds, 137 * 66 * 21e-3, 1e-9) &&
               isnan(r->twice.seconds));
     for (int i = 0; i < ROWS; i++) p.rows[i].loss = NAN;
     p.input.goal = GOAL_ACCURACY;
@@ -535,46 +537,46 @@ START_TEST(words_are_cut)
     char text[40] = "full";
     plan_rows(&p, 20);
     ck_assert(recommend(&p.input, &p.r));
-    recommend_words(&p.input, &p.r, text, 0);
+    reason_write(&p.input, &p.r, text, 0);
     ck_assert_str_eq(text, "full");
-    recommend_words(&p.input, &p.r, text, sizeof text);
+    reason_write(&p.input, &p.r, text, sizeof text);
     ck_assert_uint_eq(strlen(text), sizeof text - 1);
-    for (int i = 0; i < VERDICT_COUNT; i++) ck_assert_ptr_nonnull(verdict_words((row_verdict)i));
-    for (int i = 0; i < DECIDED_COUNT; i++) ck_assert_ptr_nonnull(decision_words((recommend_decision)i));
-    for (int i = 0; i < SURE_COUNT; i++) ck_assert_ptr_nonnull(sure_words((recommend_sure)i));
+    for (int i = 0; i < VERDICT_COUNT; i++) ck_assert_ptr_nonnull(reason_verdict((row_verdict)i));
+    for (int i = 0; i < DECIDED_COUNT; i++) ck_assert_ptr_nonnull(reason_decision((recommend_decision)i));
+    for (int i = 0; i < CONFIDENCE_COUNT; i++) ck_assert_ptr_nonnull(reason_confidence((recommend_confidence)i));
 }
 END_TEST
 
 START_TEST(pairs_over_seeds)
 {
     const double a[] = {0.40, 0.42, 0.44}, b[] = {0.35, 0.38, 0.385}, bad[] = {1, NAN, 2};
-    paired p;
-    ck_assert(compare_paired(a, b, 3, &p)); /* 0.05, 0.04, 0.055: mean 0.04833, spread 0.007638, t 4.303 */
+    student_interval p;
+    ck_assert(student_paired(a, b, 3, &p)); /* 0.05, 0.04, 0.055: mean 0.04833, spread 0.007638, t 4.303 */
     ck_assert(near(p.mean, 0.0483333, 1e-5) && near(p.low, 0.0293602, 1e-4) && near(p.high, 0.0673065, 1e-4));
-    ck_assert(compare_paired(a, b, 1, &p) && isinf(p.low) && isinf(p.high) && near(p.mean, 0.05, 1e-9));
-    ck_assert(!compare_paired(a, bad, 3, &p) && !compare_paired(a, b, 0, &p));
+    ck_assert(student_paired(a, b, 1, &p) && isinf(p.low) && isinf(p.high) && near(p.mean, 0.05, 1e-9));
+    ck_assert(!student_paired(a, bad, 3, &p) && !student_paired(a, b, 0, &p));
 }
 END_TEST
 
 /* Before a sweep --------------------------------------------------------------------------------------------------- */
 
-static recommend_probe probe_of(double noise_scale, double width)
+static probe_facts probe_of(double scale, double width)
 {
-    return (recommend_probe){.noise = {NOISE_KNOWN, noise_scale, noise_scale / width, noise_scale * width, 100},
-                             .time = {.known = true, .fixed = 20e-3, .each = 1e-3},
-                             .plain_sgd = true,
-                             .falls = true,
-                             .lr = 0.1,
-                             .limits = {.examples = 60000}};
+    return (probe_facts){.noise = {NOISE_KNOWN, scale, scale / width, scale * width, 100},
+                         .time = {.known = true, .fixed = 20e-3, .each = 1e-3},
+                         .plain_sgd = true,
+                         .falls = true,
+                         .lr = 0.1,
+                         .limits = {.examples = 60000}};
 }
 
-static const recommendation *probed(const recommend_probe *probe, recommend_decision decided, uint64_t batch,
+static const recommendation *probed(const probe_facts *probe, recommend_decision decided, uint64_t batch,
                                     const char *word)
 {
     static recommendation r;
     char text[RECOMMEND_TEXT];
-    ck_assert(recommend_probed(probe, &r));
-    probe_words(probe, &r, text, sizeof text);
+    ck_assert(probe_recommend(probe, &r));
+    reason_write_probe(probe, &r, text, sizeof text);
     ck_assert_msg(r.decided == decided && r.batch == batch, "decided %d, batch %d: %s", r.decided, (int)r.batch, text);
     ck_assert_msg(strstr(text, word) != NULL, "no '%s' in: %s", word, text);
     ck_assert(r.row == -1 && r.range_low <= batch && batch <= r.range_high && isnan(r.seconds));
@@ -583,10 +585,10 @@ static const recommendation *probed(const recommend_probe *probe, recommend_deci
 
 START_TEST(a_probe_before_a_sweep)
 {
-    recommend_probe probe = probe_of(65, 1.3);
+    probe_facts probe = probe_of(65, 1.3);
     const recommendation *r = probed(&probe, DECIDED_SPEED, 32, "not measured");
     ck_assert(near(r->knee, sqrt(1300), 1e-9) && near(r->lr, 0.1 * (1 + 65 / 64.0) / (1 + 65 / 32.0), 1e-9) &&
-              r->sure == SURE_LITTLE);
+              r->confidence == CONFIDENCE_LOW);
     ck_assert(near(r->half.seconds, 182.25 / 157.625, 1e-9) && near(r->twice.examples, 129 / 97.0, 1e-9));
     probe.time.fixed = 2; /* B* is 361 */
     r = probed(&probe, DECIDED_SPEED, 256, "knee");
@@ -613,7 +615,7 @@ END_TEST
 
 START_TEST(a_probe_that_says_nothing)
 {
-    recommend_probe probe = probe_of(65, 1.3);
+    probe_facts probe = probe_of(65, 1.3);
     probe.noise.state = NOISE_AT_LEAST;
     probe.noise.high = INFINITY;
     ck_assert(probed(&probe, DECIDED_DEFAULT, 64, "not bounded")->lr == 0.1);
@@ -643,10 +645,10 @@ START_TEST(a_probe_that_says_nothing)
     ck_assert(probed(&probe, DECIDED_DEFAULT, 16, "")->range_high == 30);
     recommendation r;
     probe.lr = NAN;
-    ck_assert(!recommend_probed(&probe, &r));
+    ck_assert(!probe_recommend(&probe, &r));
     probe = probe_of(65, 1.3);
     probe.limits.waste = NAN;
-    ck_assert(!recommend_probed(&probe, &r));
+    ck_assert(!probe_recommend(&probe, &r));
 }
 END_TEST
 

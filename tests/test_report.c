@@ -332,20 +332,20 @@ static const char *option_of(const char *command, const char *name)
 /* What `train` makes of the command: its options pass, and the rate at a step is that of the sweep's runs. */
 static void expect_trains(tas_sweep *s, const char *word)
 {
-    tas_train_options is, swept = s->is.train;
+    tas_train_options options, swept = s->options.train;
     const uint64_t batch = s->advice.batch, an_epoch = (s->examples - 1) / batch + 1,
-                   all = (uint64_t)s->is.epochs * an_epoch;
+                   all = (uint64_t)s->options.epochs * an_epoch;
     char *command = tas_sweep_command(s);
     const char *steps = option_of(command, " --steps "), *epochs = option_of(command, " --epochs "),
                *warmup = option_of(command, " --warmup "), *decay = option_of(command, " --decay-steps ");
     ck_assert_msg(strstr(command, word) && !strstr(command, "--warmup 0"), "no '%s': %s", word, command);
-    tas_train_options_init(&is);
-    is.batch = (uint32_t)batch;
-    is.lr = swept.lr = (float)s->advice.lr;
-    is.schedule = swept.schedule;
-    is.decay = swept.decay;
-    if (warmup) is.warmup = strtoull(warmup, NULL, 10);
-    if (decay) is.decay_steps = strtoull(decay, NULL, 10);
+    tas_train_options_init(&options);
+    options.batch = (uint32_t)batch;
+    options.lr = swept.lr = (float)s->advice.lr;
+    options.schedule = swept.schedule;
+    options.decay = swept.decay;
+    if (warmup) options.warmup = strtoull(warmup, NULL, 10);
+    if (decay) options.decay_steps = strtoull(decay, NULL, 10);
     const uint64_t count = steps ? strtoull(steps, NULL, 10) : (epochs ? strtoull(epochs, NULL, 10) : 1) * an_epoch;
     const double k = (double)swept.base_batch / (double)batch; /* as trial_options() has it */
     swept.warmup = (uint64_t)llround((double)swept.warmup * k);
@@ -353,7 +353,7 @@ static void expect_trains(tas_sweep *s, const char *word)
     if (swept.decay_steps) swept.decay_steps = (uint64_t)fmax(1, round((double)swept.decay_steps * k));
     for (uint64_t step = 0; step < 2 * an_epoch && step < count; step++) {
         float found, wanted;
-        expect_own(tas_train_lr(own, &is, step, count, &found), TAS_OK, "", "");
+        expect_own(tas_train_lr(own, &options, step, count, &found), TAS_OK, "", "");
         expect_own(tas_train_lr(own, &swept, step, all, &wanted), TAS_OK, "", "");
         ck_assert_msg(found == wanted, "step %d: %g, in the sweep %g: %s", (int)step, (double)found, (double)wanted,
                       command);
@@ -365,8 +365,8 @@ static void expect_trains(tas_sweep *s, const char *word)
 START_TEST(the_command_trains_as_the_sweep_did)
 {
     tas_sweep *s = sweep_made(own, "plausible");
-    tas_train_options *t = &s->is.train;
-    s->is.epochs = 8;
+    tas_train_options *t = &s->options.train;
+    s->options.epochs = 8;
     expect_trains(s, " --epochs ");
     t->warmup = 5;
     expect_trains(s, " --warmup ");

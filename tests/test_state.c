@@ -82,7 +82,7 @@ static sweep_run figure_run(const run_key *key, sweep_point *point)
                      .outcome = ROW_REACHED,
                      .steps = 150,
                      .seconds = 0.3,
-                     .race = 0.375,
+                     .final_metric = 0.375,
                      .memory = 4096,
                      .point = point,
                      .points = 5};
@@ -94,9 +94,9 @@ static sweep_run figure_run(const run_key *key, sweep_point *point)
         p->accuracy = 0.2 * i;
         p->train_accuracy = i == 2 ? NAN : 0.2 * i;
         if (!i) continue;
-        noise_take(&p->noise, 50, 1);
-        noise_take(&p->noise, 55, 0.9 + 0.1 * i);
-        noise_merge(&run.noise, &p->noise);
+        noise_scale_add(&p->noise, 50, 1);
+        noise_scale_add(&p->noise, 55, 0.9 + 0.1 * i);
+        noise_scale_merge(&run.noise, &p->noise);
     }
     return run;
 }
@@ -328,7 +328,7 @@ static char *read_text(const char *file)
 }
 
 static const state_sweep here = {
-    .settings = "a\n", .place = "here", .limits = {.examples = 900, .seed = 1, .target = NAN, .contract = 1}};
+    .settings = "a\n", .environment = "here", .limits = {.examples = 900, .seed = 1, .target = NAN, .contract = 1}};
 
 static tas_status open_state(state **s)
 {
@@ -357,7 +357,7 @@ static sweep_run given_up_run(const run_key *key, double give_up, uint64_t step,
                        .outcome = ROW_UNDERTRAINED,
                        .steps = NAN,
                        .seconds = NAN,
-                       .race = 0.7,
+                       .final_metric = 0.7,
                        .point = last,
                        .points = 1};
 }
@@ -406,7 +406,7 @@ START_TEST(a_state_knows_when_a_run_was_given_up_and_where)
     state_close(&s);
     for (int there = 0; there < 2; there++) {
         state_sweep sweep = here;
-        if (there) sweep.place = "there";
+        if (there) sweep.environment = "there";
         expect_ok(state_open(context, folder, &sweep, &elapsed, &s));
         ck_assert_str_eq(state_ignored(s), "");
         check_stored(s);
@@ -542,17 +542,17 @@ static void close_folder(void)
 static tas_sweep_options small_options(void)
 {
     static const uint32_t batches[] = {8, 32};
-    tas_sweep_options is;
-    tas_sweep_options_init(&is);
-    is.batches = batches;
-    is.batch_count = 2;
-    is.train.momentum = 0;
-    is.train.lr = 0.1f;
-    is.target = 0.5;
-    is.seeds = 2;
-    is.brief = 1;
-    is.state = folder;
-    return is;
+    tas_sweep_options options;
+    tas_sweep_options_init(&options);
+    options.batches = batches;
+    options.batch_count = 2;
+    options.train.momentum = 0;
+    options.train.lr = 0.1f;
+    options.target = 0.5;
+    options.seeds = 2;
+    options.brief = 1;
+    options.state = folder;
+    return options;
 }
 
 static int count_files(void)
@@ -571,15 +571,15 @@ START_TEST(large_seeds_come_back)
 {
     static const uint64_t seeds[] = {INT64_MAX, UINT64_MAX - 3};
     for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
-        tas_sweep_options is = small_options();
+        tas_sweep_options options = small_options();
         tas_sweep *first, *again;
-        is.seed = seeds[i];
-        is.seeds = 6;
-        is.scale = 1;
-        expect_ok(tas_sweep_run(device, net, train, NULL, &is, &first));
+        options.seed = seeds[i];
+        options.seeds = 6;
+        options.scale = 1;
+        expect_ok(tas_sweep_run(device, net, train, NULL, &options, &first));
         ck_assert_int_eq(first->runs, 12);
         ck_assert_int_eq(count_files(), 12);
-        expect_ok(tas_sweep_run(device, net, train, NULL, &is, &again));
+        expect_ok(tas_sweep_run(device, net, train, NULL, &options, &again));
         ck_assert_int_eq(count_files(), 12);
         ck_assert_int_eq(again->runs, 12);
         for (int k = 0; k < 12; k++) ck_assert_uint_eq(again->run[k].seed, first->run[k].seed);
@@ -643,19 +643,19 @@ START_TEST(edited_states_are_noticed_and_mended)
         {"\"search\": false", "\"outcome\": 1", "\"outcome\": 4"},
         {"\"contract\"", "\"contract\": ", "\"contract\": 9"},
     };
-    tas_sweep_options is = small_options();
+    tas_sweep_options options = small_options();
     tas_sweep *whole, *again;
-    is.batch_count = 1; /* where a second one's search begins depends on timings */
-    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &whole));
+    options.batch_count = 1; /* where a second one's search begins depends on timings */
+    expect_ok(tas_sweep_run(device, net, train, NULL, &options, &whole));
     const int files = count_files();
     ck_assert_int_eq(files, whole->runs);
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
         listener w = {.calls = 0};
         const int edited = edit_files(changes[i][0], changes[i][1], changes[i][2]);
         ck_assert_msg(edited > 0, "nothing to edit: %s", changes[i][1]);
-        is.on_progress = listen;
-        is.user = &w;
-        expect_ok(tas_sweep_run(device, net, train, NULL, &is, &again));
+        options.on_progress = listen;
+        options.user = &w;
+        expect_ok(tas_sweep_run(device, net, train, NULL, &options, &again));
         ck_assert_msg(strstr(w.notes, "run-0") != NULL, "%s: '%s'", changes[i][2], w.notes);
         ck_assert_int_eq(again->runs, whole->runs);
         ck_assert(again->batch[0].lr == whole->batch[0].lr && again->batch[0].reached == 2);

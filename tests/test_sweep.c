@@ -23,15 +23,15 @@ static double examples_at(double lr, double best, double cliff, bool *diverged)
     return 1000 * exp(0.4 * x * x);
 }
 
-static int run_race(race *r, double first, double best, double cliff)
+static int run_race(rate_search *r, double first, double best, double cliff)
 {
     double lr, give_up;
-    race_begin(r, first, 1.2, 1.5);
-    while (race_next(r, &lr, &give_up)) {
+    rate_search_begin(r, first, 1.2, 1.5);
+    while (rate_search_next(r, &lr, &give_up)) {
         bool diverged;
         double value = examples_at(lr, best, cliff, &diverged);
         if (value > give_up) value = NAN; /* given up */
-        race_tell(r, value, diverged);
+        rate_search_record(r, value, diverged);
     }
     return r->count;
 }
@@ -40,12 +40,12 @@ START_TEST(race_finds_the_rate)
 {
     for (int i = 0; i < 400; i++) {
         const double best = 0.1, first = best * exp(random_float(-5, 5)), cliff = random_float(1.3f, 6);
-        race r;
+        rate_search r;
         const int runs = run_race(&r, first, best, cliff);
         ck_assert_int_ge(r.best, 0);
-        const double off = fabs(log(race_lr(&r) / best)) / log(2.0);
+        const double off = fabs(log(rate_search_best(&r) / best)) / log(2.0);
         const double room = cliff < sqrt(2) ? 1 : 0.5; /* half a step of the grid, but for a cliff within it */
-        ck_assert_msg(off <= room + 1e-6, "from %g: lr %g, cliff %g", first, race_lr(&r), cliff);
+        ck_assert_msg(off <= room + 1e-6, "from %g: lr %g, cliff %g", first, rate_search_best(&r), cliff);
         ck_assert(!r.edge);
         ck_assert_msg(runs <= 16, "%d runs from %g", runs, first);
         /* its neighbours at sqrt(2) were tried: the best is at no edge */
@@ -60,11 +60,11 @@ END_TEST
 
 START_TEST(race_ends_where_nothing_works)
 {
-    race r;
-    ck_assert_int_le(run_race(&r, 1, 1e9, 2), RACE_MOST); /* too slow everywhere */
+    rate_search r;
+    ck_assert_int_le(run_race(&r, 1, 1e9, 2), RATE_SEARCH_RUNS); /* too slow everywhere */
     ck_assert_int_lt(r.best, 0);
-    ck_assert(isnan(race_lr(&r)));
-    ck_assert_int_le(run_race(&r, 1, 1e-9, 2), RACE_MOST); /* diverges everywhere */
+    ck_assert(isnan(rate_search_best(&r)));
+    ck_assert_int_le(run_race(&r, 1, 1e-9, 2), RATE_SEARCH_RUNS); /* diverges everywhere */
     ck_assert_int_lt(r.best, 0);
 }
 END_TEST
@@ -81,16 +81,16 @@ static tas_network *net;
 
 static tas_data *open_arrays(int count)
 {
-    tas_data_options is;
+    tas_data_options options;
     tas_data *out;
-    tas_data_options_init(&is);
-    is.count = (uint64_t)count;
-    is.input_size = WIDE;
-    is.input_type = TAS_INPUT_F32;
-    is.classes = KINDS;
-    is.inputs = inputs;
-    is.targets = labels;
-    expect_ok(tas_data_open(context, &is, &out));
+    tas_data_options_init(&options);
+    options.count = (uint64_t)count;
+    options.input_size = WIDE;
+    options.input_type = TAS_INPUT_F32;
+    options.classes = KINDS;
+    options.inputs = inputs;
+    options.targets = labels;
+    expect_ok(tas_data_open(context, &options, &out));
     return out;
 }
 
@@ -123,14 +123,14 @@ static void close_all(void)
 
 static tas_sweep_options small_options(const uint32_t *batches, int count)
 {
-    tas_sweep_options is;
-    tas_sweep_options_init(&is);
-    is.batches = batches;
-    is.batch_count = count;
-    is.train.momentum = 0;
-    is.train.lr = 0.1f;
-    is.seeds = 2;
-    return is;
+    tas_sweep_options options;
+    tas_sweep_options_init(&options);
+    options.batches = batches;
+    options.batch_count = count;
+    options.train.momentum = 0;
+    options.train.lr = 0.1f;
+    options.seeds = 2;
+    return options;
 }
 
 static const sweep_batch *batch_of(const tas_sweep *s, uint64_t batch)
@@ -152,10 +152,10 @@ static void check_seeds(const tas_sweep *s)
 START_TEST(a_sweep_measures_and_recommends)
 {
     const uint32_t batches[] = {64, 8, 24}, sorted[] = {8, 24, 64};
-    tas_sweep_options is = small_options(batches, 3);
+    tas_sweep_options options = small_options(batches, 3);
     tas_sweep *s;
     tas_advice advice;
-    expect_ok(tas_sweep_run(device, net, train, test, &is, &s));
+    expect_ok(tas_sweep_run(device, net, train, test, &options, &s));
     tas_sweep_advice(s, &advice);
     ck_assert_int_eq(s->count, 3);
     ck_assert_uint_eq(s->validation, 90);
@@ -183,7 +183,7 @@ START_TEST(a_sweep_measures_and_recommends)
         if (b->batch == 64) ck_assert(b->noise.steps > 0); /* small batches are measured now and then */
         ck_assert(b->fluctuation.value > 0 && b->seed_spread.value > 0);
         for (int p = 0; p < FROZEN_POINTS; p++) {
-            const frozen_facts *f = &s->frozen[p].batch[i];
+            const frozen_figures *f = &s->frozen[p].batch[i];
             ck_assert_ptr_nonnull(s->frozen[p].name);
             ck_assert_int_ge(f->draws, 30);
             ck_assert_msg(fabs(f->variance - f->variance_expected) < 5 * f->variance_error, "%g, expected %g (%g)",
@@ -228,22 +228,22 @@ START_TEST(a_sweep_goes_on_from_its_state)
 {
     const uint32_t batches[] = {8, 32};
     char folder[] = "/tmp/tassello-sweep-XXXXXX";
-    tas_sweep_options is = small_options(batches, 2);
+    tas_sweep_options options = small_options(batches, 2);
     tas_sweep *whole, *parts = NULL;
-    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &whole));
+    expect_ok(tas_sweep_run(device, net, train, NULL, &options, &whole));
     ck_assert_ptr_nonnull(mkdtemp(folder));
-    is.state = folder;
-    is.on_progress = stop_after;
+    options.state = folder;
+    options.on_progress = stop_after;
     for (int stop = 3; stop <= 13; stop += 5) {
         stopper w = {.runs = stop};
-        is.user = &w;
-        expect(tas_sweep_run(device, net, train, NULL, &is, &parts), TAS_STOPPED, "stopped", "");
+        options.user = &w;
+        expect(tas_sweep_run(device, net, train, NULL, &options, &parts), TAS_STOPPED, "stopped", "");
         ck_assert_int_ge(parts->runs, stop);
         ck_assert_int_eq(parts->stopped, true);
         tas_sweep_close(&parts);
     }
-    is.on_progress = NULL;
-    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &parts));
+    options.on_progress = NULL;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &options, &parts));
     ck_assert_int_eq(parts->runs, whole->runs);
     ck_assert(parts->target == whole->target);
     for (int i = 0; i < parts->runs; i++) {
@@ -260,8 +260,8 @@ START_TEST(a_sweep_goes_on_from_its_state)
         }
     }
     tas_sweep_close(&parts);
-    is.train.momentum = 0.5f; /* another sweep: refused, and told why */
-    expect(tas_sweep_run(device, net, train, NULL, &is, &parts), TAS_BAD_ARGUMENT, "momentum 0,", "momentum 0.5");
+    options.train.momentum = 0.5f; /* another sweep: refused, and told why */
+    expect(tas_sweep_run(device, net, train, NULL, &options, &parts), TAS_BAD_ARGUMENT, "momentum 0,", "momentum 0.5");
     ck_assert_ptr_null(parts);
     remove_folder(folder);
     tas_sweep_close(&whole);
@@ -273,17 +273,17 @@ START_TEST(a_sweep_without_time_left_tells_its_state)
 {
     const uint32_t batches[] = {8, 32, 64};
     char folder[] = "/tmp/tassello-sweep-XXXXXX";
-    tas_sweep_options is = small_options(batches, 3);
+    tas_sweep_options options = small_options(batches, 3);
     tas_sweep *s;
     ck_assert_ptr_nonnull(mkdtemp(folder));
-    is.state = folder;
-    is.brief = 1;
-    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+    options.state = folder;
+    options.brief = 1;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &options, &s));
     const int runs = s->runs;
     tas_sweep_close(&s);
-    is.seconds = 1e-3;
-    is.seeds = 3;
-    expect_ok(tas_sweep_run(device, net, train, test, &is, &s));
+    options.seconds = 1e-3;
+    options.seeds = 3;
+    expect_ok(tas_sweep_run(device, net, train, test, &options, &s));
     ck_assert_int_eq(s->runs, runs);
     ck_assert(s->short_of_time && s->advice.row >= 0);
     ck_assert_ptr_nonnull(strstr(s->left_out, "the test of B = "));
@@ -296,8 +296,8 @@ START_TEST(a_sweep_without_time_left_tells_its_state)
         ck_assert_int_eq(strstr(s->left_out, name) != NULL, i != s->advice.row);
     }
     tas_sweep_close(&s);
-    is.seconds = 0;
-    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+    options.seconds = 0;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &options, &s));
     ck_assert_int_eq(s->runs, runs + 3);
     tas_sweep_close(&s);
     remove_folder(folder);
@@ -312,25 +312,25 @@ START_TEST(runs_serve_in_any_order)
     char folder[] = "/tmp/tassello-sweep-XXXXXX";
     double lr[4];
     int runs = 0;
-    tas_sweep_options is = small_options(batches, 1);
+    tas_sweep_options options = small_options(batches, 1);
     tas_sweep *s;
     ck_assert_ptr_nonnull(mkdtemp(folder));
-    is.state = folder;
-    is.brief = 1;
-    is.target = 0.6;
+    options.state = folder;
+    options.brief = 1;
+    options.target = 0.6;
     for (int i = 0; i < 4; i++) {
-        is.batches = batches + i;
-        expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+        options.batches = batches + i;
+        expect_ok(tas_sweep_run(device, net, train, NULL, &options, &s));
         ck_assert_int_eq(s->batch[0].outcome, ROW_REACHED);
         lr[i] = s->batch[0].lr;
         runs += s->runs;
         tas_sweep_close(&s);
     }
-    is.batches = batches;
-    is.batch_count = 4;
-    is.seconds = 1e-3;
+    options.batches = batches;
+    options.batch_count = 4;
+    options.seconds = 1e-3;
     for (int again = 0; again < 2; again++) {
-        expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+        expect_ok(tas_sweep_run(device, net, train, NULL, &options, &s));
         ck_assert_int_eq(s->runs, runs);
         for (int i = 0; i < 4; i++) {
             const sweep_batch *b = batch_of(s, batches[i]);
@@ -363,20 +363,20 @@ START_TEST(memory_is_not_taken_from_another_budget)
 {
     const uint32_t batches[] = {8, 32};
     char folder[] = "/tmp/tassello-sweep-XXXXXX";
-    tas_sweep_options is = small_options(batches, 2);
+    tas_sweep_options options = small_options(batches, 2);
     listener w = {.forecast = NAN};
     tas_sweep *s;
     ck_assert_ptr_nonnull(mkdtemp(folder));
-    is.state = folder;
-    is.brief = is.scale = 1;
-    is.target = 0.8;
-    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+    options.state = folder;
+    options.brief = options.scale = 1;
+    options.target = 0.8;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &options, &s));
     for (int i = 0; i < 2; i++) ck_assert(s->batch[i].memory_used && !s->batch[i].memory_elsewhere);
     tas_sweep_close(&s);
-    is.on_progress = listen;
-    is.user = &w;
-    is.budget = 1 << 20;
-    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+    options.on_progress = listen;
+    options.user = &w;
+    options.budget = 1 << 20;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &options, &s));
     ck_assert_int_eq(s->runs, 4);
     for (int i = 0; i < 2; i++) {
         ck_assert(!s->batch[i].memory_used && s->batch[i].memory_elsewhere);
@@ -384,8 +384,8 @@ START_TEST(memory_is_not_taken_from_another_budget)
     }
     ck_assert_ptr_nonnull(strstr(w.notes, "another device or in another budget"));
     tas_sweep_close(&s);
-    is.seeds = 3; /* a run here tells */
-    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+    options.seeds = 3; /* a run here tells */
+    expect_ok(tas_sweep_run(device, net, train, NULL, &options, &s));
     for (int i = 0; i < 2; i++) ck_assert_uint_eq(s->batch[i].memory_used, s->batch[i].memory_forecast);
     tas_sweep_close(&s);
     remove_folder(folder);
@@ -397,13 +397,13 @@ START_TEST(a_state_is_of_its_whole_set)
 {
     const uint32_t batches[] = {32};
     char folder[] = "/tmp/tassello-sweep-XXXXXX";
-    tas_sweep_options is = small_options(batches, 1);
+    tas_sweep_options options = small_options(batches, 1);
     tas_sweep *s = NULL;
     ck_assert_ptr_nonnull(mkdtemp(folder));
-    is.state = folder;
-    is.brief = is.scale = 1;
-    is.target = 0.8;
-    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+    options.state = folder;
+    options.brief = options.scale = 1;
+    options.target = 0.8;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &options, &s));
     tas_sweep_close(&s);
     for (int what = 0; what < 3; what++) {
         tas_data_close(&train);
@@ -413,7 +413,7 @@ START_TEST(a_state_is_of_its_whole_set)
         if (what == 1) labels[N - 1] = (labels[N - 1] + 1) % KINDS;
         for (int k = 500 * WIDE; k < N * WIDE && what == 2; k++) inputs[k] += 1;
         train = open_arrays(N);
-        expect(tas_sweep_run(device, net, train, NULL, &is, &s), what ? TAS_BAD_ARGUMENT : TAS_OK,
+        expect(tas_sweep_run(device, net, train, NULL, &options, &s), what ? TAS_BAD_ARGUMENT : TAS_OK,
                what ? "holds another sweep: there 'data" : "", "");
         tas_sweep_close(&s);
     }
@@ -426,19 +426,19 @@ START_TEST(measurements_that_are_left_out_are_told_as_such)
 {
     const uint32_t batches[] = {8, 32};
     char folder[] = "/tmp/tassello-sweep-XXXXXX";
-    tas_sweep_options is = small_options(batches, 2);
+    tas_sweep_options options = small_options(batches, 2);
     tas_sweep *s;
     ck_assert_ptr_nonnull(mkdtemp(folder));
-    is.state = folder;
-    is.scale = 1;
-    is.target = 0.8;
-    is.on_progress = stop_at_weights;
-    expect(tas_sweep_run(device, net, train, NULL, &is, &s), TAS_STOPPED, "stopped", "");
+    options.state = folder;
+    options.scale = 1;
+    options.target = 0.8;
+    options.on_progress = stop_at_weights;
+    expect(tas_sweep_run(device, net, train, NULL, &options, &s), TAS_STOPPED, "stopped", "");
     ck_assert_int_eq(s->runs, 4);
     tas_sweep_close(&s);
-    is.on_progress = NULL;
-    is.seconds = 1e-3;
-    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+    options.on_progress = NULL;
+    options.seconds = 1e-3;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &options, &s));
     ck_assert_int_eq(s->runs, 4);
     ck_assert(!s->short_of_time && !s->frozen[0].name);
     ck_assert_ptr_nonnull(strstr(s->left_out, "gradients at frozen weights"));
@@ -452,20 +452,20 @@ END_TEST
 START_TEST(losses_without_classes)
 {
     const uint32_t batches[] = {8, 32};
-    tas_sweep_options is = small_options(batches, 2);
+    tas_sweep_options options = small_options(batches, 2);
     tas_network *mse;
     tas_sweep *s;
-    is.scale = 1;
+    options.scale = 1;
     expect_ok(tas_network_parse(context, "input 5\ndense 12\nrelu\ndense 3\nloss mse\n", "mse", &mse));
-    expect_ok(tas_sweep_run(device, mse, train, test, &is, &s));
+    expect_ok(tas_sweep_run(device, mse, train, test, &options, &s));
     for (int i = 0; i < 2; i++) {
         const sweep_batch *b = &s->batch[i];
         ck_assert(b->outcome == ROW_REACHED && b->test_loss > 0 && isnan(b->test_accuracy));
         ck_assert(b->best_loss.seeds == 2 && !b->best_accuracy.seeds && !b->last_accuracy.seeds);
     }
     tas_sweep_close(&s);
-    is.on_progress = stop_at_weights;
-    expect(tas_sweep_run(device, mse, train, test, &is, &s), TAS_STOPPED, "stopped", "");
+    options.on_progress = stop_at_weights;
+    expect(tas_sweep_run(device, mse, train, test, &options, &s), TAS_STOPPED, "stopped", "");
     ck_assert_ptr_null(s->frozen[0].name);
     tas_sweep_close(&s);
     tas_network_close(&mse);
@@ -477,14 +477,14 @@ END_TEST
 START_TEST(looks_break_no_pairs)
 {
     const uint32_t batches[] = {64};
-    tas_sweep_options is = small_options(batches, 1);
+    tas_sweep_options options = small_options(batches, 1);
     tas_sweep *s;
-    is.scale = is.brief = is.on_train = 1;
-    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+    options.scale = options.brief = options.on_train = 1;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &options, &s));
     ck_assert_ptr_nonnull(strstr(s->target_words, "training loss"));
     int figures = 0;
     for (int i = 0; i < s->runs; i++) {
-        const noise *n = &s->run[i].noise;
+        const noise_scale *n = &s->run[i].noise;
         if (s->run[i].search) continue;
         figures++;
         ck_assert_uint_gt(n->steps, 1);
@@ -498,71 +498,72 @@ END_TEST
 /* What is refused, and what is named
  * ----------------------------------------------------------------------------------- */
 
-static void refuse(const tas_sweep_options *is, tas_status status, const char *word, const char *other)
+static void refuse(const tas_sweep_options *options, tas_status status, const char *word, const char *other)
 {
     tas_sweep *s = NULL;
-    expect(tas_sweep_run(device, net, train, NULL, is, &s), status, word, other);
+    expect(tas_sweep_run(device, net, train, NULL, options, &s), status, word, other);
     tas_sweep_close(&s);
 }
 
 START_TEST(errors_say_what_is_wrong)
 {
     const uint32_t batches[] = {8, 32}, large[] = {8, 811}, twice[] = {8, 8}, none[] = {0};
-    tas_sweep_options is = small_options(large, 2);
-    refuse(&is, TAS_BAD_ARGUMENT, "811", "810");
-    is = small_options(twice, 2);
-    refuse(&is, TAS_BAD_ARGUMENT, "8", "twice");
-    is = small_options(none, 1);
-    refuse(&is, TAS_BAD_ARGUMENT, "batch of 0", "");
-    is = small_options(batches, 2);
-    is.seeds = 1;
-    refuse(&is, TAS_BAD_ARGUMENT, "1 seeds", "2 to");
-    is = small_options(batches, 2);
-    is.seconds = 1e-3;
-    refuse(&is, TAS_BAD_ARGUMENT, "time limit", "too short");
-    is = small_options(batches, 2);
-    is.validation = N;
-    refuse(&is, TAS_BAD_ARGUMENT, "held out", "900");
-    is = small_options(batches, 2);
-    is.examples = N + 1;
-    refuse(&is, TAS_BAD_ARGUMENT, "901", "900");
-    is = small_options(batches, 2);
-    is.budget = 1000;
-    refuse(&is, TAS_NO_MEMORY, "budget", "1000");
-    is = small_options(batches, 2);
-    is.state = "/nowhere/at/all";
-    refuse(&is, TAS_BAD_FILE, "/nowhere/at/all", "cannot be made");
-    is = small_options(batches, 2);
-    is.by_accuracy = 1;
-    refuse(&is, TAS_BAD_ARGUMENT, "target", "accuracy");
-    is = small_options(batches, 2);
-    is.waste = INFINITY;
-    refuse(&is, TAS_BAD_ARGUMENT, "waste inf", "");
-    is = small_options(batches, 2);
-    is.rates = (const float[]){0.1f, 0.1f};
-    refuse(&is, TAS_BAD_ARGUMENT, "rates", "target");
+    tas_sweep_options options = small_options(large, 2);
+    refuse(&options, TAS_BAD_ARGUMENT, "811", "810");
+    options = small_options(twice, 2);
+    refuse(&options, TAS_BAD_ARGUMENT, "8", "twice");
+    options = small_options(none, 1);
+    refuse(&options, TAS_BAD_ARGUMENT, "batch of 0", "");
+    options = small_options(batches, 2);
+    options.seeds = 1;
+    refuse(&options, TAS_BAD_ARGUMENT, "1 seeds", "2 to");
+    options = small_options(batches, 2);
+    options.seconds = 1e-3;
+    refuse(&options, TAS_BAD_ARGUMENT, "time limit", "too short");
+    options = small_options(batches, 2);
+    options.validation = N;
+    refuse(&options, TAS_BAD_ARGUMENT, "held out", "900");
+    options = small_options(batches, 2);
+    options.examples = N + 1;
+    refuse(&options, TAS_BAD_ARGUMENT, "901", "900");
+    options = small_options(batches, 2);
+    options.budget = 1000;
+    refuse(&options, TAS_NO_MEMORY, "budget", "1000");
+    options = small_options(batches, 2);
+    options.state = "/nowhere/at/all";
+    refuse(&options, TAS_BAD_FILE, "/nowhere/at/all", "cannot be made");
+    options = small_options(batches, 2);
+    options.by_accuracy = 1;
+    refuse(&options, TAS_BAD_ARGUMENT, "target", "accuracy");
+    options = small_options(batches, 2);
+    options.waste = INFINITY;
+    refuse(&options, TAS_BAD_ARGUMENT, "waste inf", "");
+    options = small_options(batches, 2);
+    options.rates = (const float[]){0.1f, 0.1f};
+    refuse(&options, TAS_BAD_ARGUMENT, "rates", "target");
 }
 END_TEST
 
 START_TEST(one_class_is_refused)
 {
     const uint32_t batches[] = {8, 32};
-    const tas_sweep_options is = small_options(batches, 2);
+    const tas_sweep_options options = small_options(batches, 2);
     tas_data_close(&train);
     train = open_set(N, 1);
-    refuse(&is, TAS_BAD_DATA, "class 0", "nothing to learn");
+    refuse(&options, TAS_BAD_DATA, "class 0", "nothing to learn");
 }
 END_TEST
 
 START_TEST(a_target_out_of_reach_names_the_nearest)
 {
     const uint32_t batches[] = {8, 32};
-    tas_sweep_options is = small_options(batches, 2);
+    tas_sweep_options options = small_options(batches, 2);
     tas_sweep *s;
-    is.target = 1e-4;
-    is.epochs = 2;
-    is.scale = 1;
-    expect(tas_sweep_run(device, net, train, NULL, &is, &s), TAS_NOT_REACHED, "no batch reached", "nearest was 0.");
+    options.target = 1e-4;
+    options.epochs = 2;
+    options.scale = 1;
+    expect(tas_sweep_run(device, net, train, NULL, &options, &s), TAS_NOT_REACHED, "no batch reached",
+           "nearest was 0.");
     ck_assert_ptr_nonnull(s); /* what was seen can be reported all the same */
     ck_assert(s->nearest > 1e-4 && (s->nearest_batch == 8 || s->nearest_batch == 32));
     tas_sweep_close(&s);
@@ -573,14 +574,15 @@ END_TEST
 START_TEST(a_target_out_of_reach_is_not_searched_for_everywhere)
 {
     const uint32_t batches[] = {8, 24, 64, 128};
-    tas_sweep_options is = small_options(batches, 4);
+    tas_sweep_options options = small_options(batches, 4);
     listener w = {.forecast = NAN};
     tas_sweep *s;
     int whole = 0;
-    is.target = 1e-4;
-    is.on_progress = listen;
-    is.user = &w;
-    expect(tas_sweep_run(device, net, train, NULL, &is, &s), TAS_NOT_REACHED, "no batch reached", "nearest was 0.");
+    options.target = 1e-4;
+    options.on_progress = listen;
+    options.user = &w;
+    expect(tas_sweep_run(device, net, train, NULL, &options, &s), TAS_NOT_REACHED, "no batch reached",
+           "nearest was 0.");
     for (int i = 0; i < 4; i++) {
         whole += s->batch[i].searches > 2;
         ck_assert_int_ge(s->batch[i].searches, 1);
@@ -593,13 +595,13 @@ START_TEST(a_target_out_of_reach_is_not_searched_for_everywhere)
 }
 END_TEST
 
-static double forecast_of(tas_sweep_options *is)
+static double forecast_of(tas_sweep_options *options)
 {
     listener w = {.forecast = NAN, .stop = true};
     tas_sweep *s = NULL;
-    is->on_progress = listen;
-    is->user = &w;
-    expect(tas_sweep_run(device, net, train, NULL, is, &s), TAS_STOPPED, "stopped", "");
+    options->on_progress = listen;
+    options->user = &w;
+    expect(tas_sweep_run(device, net, train, NULL, options, &s), TAS_STOPPED, "stopped", "");
     ck_assert_ptr_null(s);
     return w.forecast;
 }
@@ -608,15 +610,15 @@ static double forecast_of(tas_sweep_options *is)
 START_TEST(a_target_that_is_to_be_made_is_in_the_forecast)
 {
     const uint32_t batches[] = {16};
-    tas_sweep_options is = small_options(batches, 1);
-    is.brief = 1;
-    is.target = 0.6;
-    const double given = forecast_of(&is);
-    is.target = NAN;
-    ck_assert_double_gt(forecast_of(&is), given + 0.4);
-    is.on_progress = NULL;
-    is.seconds = 1;
-    refuse(&is, TAS_BAD_ARGUMENT, "too short: to make the target, the search for a rate, two runs of B = 16", "");
+    tas_sweep_options options = small_options(batches, 1);
+    options.brief = 1;
+    options.target = 0.6;
+    const double given = forecast_of(&options);
+    options.target = NAN;
+    ck_assert_double_gt(forecast_of(&options), given + 0.4);
+    options.on_progress = NULL;
+    options.seconds = 1;
+    refuse(&options, TAS_BAD_ARGUMENT, "too short: to make the target, the search for a rate, two runs of B = 16", "");
 }
 END_TEST
 
@@ -624,13 +626,13 @@ END_TEST
 START_TEST(a_target_is_made_at_the_scaled_rate)
 {
     const uint32_t batches[] = {32, 64};
-    tas_sweep_options is = small_options(batches, 2);
+    tas_sweep_options options = small_options(batches, 2);
     tas_sweep *s;
-    is.scale = is.brief = 1;
-    is.train.lr = 0.4f;
-    is.train.lr_scaling = TAS_SCALING_LINEAR;
-    is.train.base_batch = 256;
-    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+    options.scale = options.brief = 1;
+    options.train.lr = 0.4f;
+    options.train.lr_scaling = TAS_SCALING_LINEAR;
+    options.train.base_batch = 256;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &options, &s));
     ck_assert_uint_eq(s->run[0].batch, 64);
     ck_assert(s->run[0].search && s->run[0].lr == (double)0.1f);
     ck_assert(batch_of(s, 64)->lr == (double)0.1f && batch_of(s, 32)->lr == (double)0.05f);
@@ -644,31 +646,31 @@ START_TEST(bad_batches_are_named)
 {
     const uint32_t batches[] = {8, 400};
     const float rates[] = {0.3f, 40};
-    tas_sweep_options is = small_options(batches, 2);
+    tas_sweep_options options = small_options(batches, 2);
     tas_sweep *s;
-    is.scale = 1;
-    is.target = 0.6;
-    is.epochs = 3;
-    is.train.lr = 0.4f;
-    is.train.base_batch = 8;
-    is.train.lr_scaling = TAS_SCALING_LINEAR;
-    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+    options.scale = 1;
+    options.target = 0.6;
+    options.epochs = 3;
+    options.train.lr = 0.4f;
+    options.train.base_batch = 8;
+    options.train.lr_scaling = TAS_SCALING_LINEAR;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &options, &s));
     ck_assert_int_eq(batch_of(s, 8)->outcome, ROW_REACHED);
     ck_assert_int_eq(batch_of(s, 400)->outcome, ROW_DIVERGED);
     ck_assert_uint_eq(s->advice.batch, 8);
     tas_sweep_close(&s);
 
-    is.train.lr_scaling = TAS_SCALING_NONE;
-    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+    options.train.lr_scaling = TAS_SCALING_NONE;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &options, &s));
     ck_assert_int_eq(batch_of(s, 8)->outcome, ROW_REACHED);
     ck_assert_int_eq(batch_of(s, 400)->outcome, ROW_UNDERTRAINED);
     ck_assert_uint_eq(s->advice.batch, 8);
     tas_sweep_close(&s);
 
-    is.train.lr_scaling = TAS_SCALING_NONE;
-    is.scale = 0; /* rates that are known: no search */
-    is.rates = rates;
-    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s));
+    options.train.lr_scaling = TAS_SCALING_NONE;
+    options.scale = 0; /* rates that are known: no search */
+    options.rates = rates;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &options, &s));
     ck_assert(batch_of(s, 8)->lr == (double)rates[0] && batch_of(s, 400)->lr == (double)rates[1]);
     ck_assert_int_eq(s->runs, 4);
     ck_assert_int_eq(batch_of(s, 400)->outcome, ROW_DIVERGED);
@@ -680,15 +682,15 @@ END_TEST
 START_TEST(a_batch_over_budget_is_named)
 {
     const uint32_t batches[] = {8, 800};
-    tas_sweep_options is = small_options(batches, 2);
+    tas_sweep_options options = small_options(batches, 2);
     tas_sweep *s = NULL;
-    is.scale = is.brief = 1;
-    is.target = 0.6;
-    is.train.lr = 0.4f;
-    for (is.budget = 4096; !s; is.budget += 256) {
-        const tas_status status = tas_sweep_run(device, net, train, NULL, &is, &s);
+    options.scale = options.brief = 1;
+    options.target = 0.6;
+    options.train.lr = 0.4f;
+    for (options.budget = 4096; !s; options.budget += 256) {
+        const tas_status status = tas_sweep_run(device, net, train, NULL, &options, &s);
         if (status) ck_assert_int_eq(status, TAS_NO_MEMORY);
-        ck_assert_uint_lt(is.budget, 1 << 20);
+        ck_assert_uint_lt(options.budget, 1 << 20);
     }
     ck_assert_int_eq(batch_of(s, 8)->outcome, ROW_REACHED);
     ck_assert_int_eq(batch_of(s, 800)->outcome, ROW_OVER_BUDGET);
@@ -696,17 +698,17 @@ START_TEST(a_batch_over_budget_is_named)
     ck_assert_uint_eq(s->advice.batch, 8);
     const uint64_t enough = batch_of(s, 800)->memory_forecast;
     tas_sweep_close(&s);
-    is.budget -= 256; /* that of the run before */
-    is.brief = 0;
-    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s)); /* no time is spent on what has no figures */
+    options.budget -= 256; /* that of the run before */
+    options.brief = 0;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &options, &s)); /* no time is spent on what has no figures */
     for (int p = 0; p < FROZEN_POINTS; p++) {
         ck_assert_ptr_nonnull(s->frozen[p].name);
         ck_assert(s->frozen[p].batch[0].draws >= 30 && !s->frozen[p].batch[1].draws);
     }
     tas_sweep_close(&s);
-    is.brief = 1;
-    is.budget = enough;
-    expect_ok(tas_sweep_run(device, net, train, NULL, &is, &s)); /* what it named is enough */
+    options.brief = 1;
+    options.budget = enough;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &options, &s)); /* what it named is enough */
     ck_assert_int_ne(batch_of(s, 800)->outcome, ROW_OVER_BUDGET);
     tas_sweep_close(&s);
 }
@@ -716,11 +718,11 @@ END_TEST
 START_TEST(a_time_limit_is_kept)
 {
     const uint32_t batches[] = {1, 8, 32, 64};
-    tas_sweep_options is = small_options(batches, 4);
+    tas_sweep_options options = small_options(batches, 4);
     tas_sweep *s = NULL;
-    is.seconds = 2.5;
-    is.epochs = 40;
-    const tas_status status = tas_sweep_run(device, net, train, NULL, &is, &s);
+    options.seconds = 2.5;
+    options.epochs = 40;
+    const tas_status status = tas_sweep_run(device, net, train, NULL, &options, &s);
     if (status == TAS_BAD_ARGUMENT) { /* a machine so slow that no run fits says so */
         tas_sweep_close(&s);
         return;
@@ -749,15 +751,15 @@ static int fill_again(void *user, const uint64_t *index, size_t n, void *to, voi
 
 static tas_data *open_large(uint64_t count)
 {
-    tas_data_options is;
+    tas_data_options options;
     tas_data *out;
-    tas_data_options_init(&is);
-    is.count = count;
-    is.input_size = WIDE;
-    is.input_type = TAS_INPUT_F32;
-    is.classes = KINDS;
-    is.fill = fill_again;
-    expect_ok(tas_data_open(context, &is, &out));
+    tas_data_options_init(&options);
+    options.count = count;
+    options.input_size = WIDE;
+    options.input_type = TAS_INPUT_F32;
+    options.classes = KINDS;
+    options.fill = fill_again;
+    expect_ok(tas_data_open(context, &options, &out));
     return out;
 }
 
@@ -774,7 +776,7 @@ START_TEST(time_is_kept_for_a_test)
 {
     const uint32_t batches[] = {4, 8, 16, 24, 32, 48, 64, 80};
     const double wanted = 1.5, limit = 4;
-    tas_sweep_options is = small_options(batches, 8);
+    tas_sweep_options options = small_options(batches, 8);
     tas_sweep *s;
     tas_model *model;
     tas_score score;
@@ -792,14 +794,14 @@ START_TEST(time_is_kept_for_a_test)
     tas_model_close(&model);
     tas_data_close(&large);
     large = open_large((uint64_t)(20000 * wanted / took));
-    is.scale = is.brief = 1;
-    is.target = 1e-4; /* each run goes to its end; all of them would take several times the limit */
-    is.epochs = 100;
-    is.seeds = 32;
-    is.seconds = limit;
-    is.on_progress = note_test;
-    is.user = &begun;
-    const tas_status status = tas_sweep_run(device, net, train, large, &is, &s);
+    options.scale = options.brief = 1;
+    options.target = 1e-4; /* each run goes to its end; all of them would take several times the limit */
+    options.epochs = 100;
+    options.seeds = 32;
+    options.seconds = limit;
+    options.on_progress = note_test;
+    options.user = &begun;
+    const tas_status status = tas_sweep_run(device, net, train, large, &options, &s);
     if (!isnan(begun)) {
         int tested = 0, trained = 0;
         for (int i = 0; i < s->count; i++) {

@@ -74,22 +74,22 @@ static bool check_outputs(session *r)
 
 static bool check_examples(session *r)
 {
-    tas_sweep_options *is = &r->s.sweep;
-    const uint64_t all = tas_data_count(r->train), of = is->examples ? is->examples : all;
-    is->validation = sets_share(&r->s.validation, of);
-    for (int i = 0; i < is->batch_count; i++)
-        if (is->batches[i] > of) {
-            cli_error(&r->cli, "--batches: %u is larger than the %llu examples of %s (train)", is->batches[i],
+    tas_sweep_options *options = &r->s.sweep;
+    const uint64_t all = tas_data_count(r->train), of = options->examples ? options->examples : all;
+    options->validation = sets_share(&r->s.validation, of);
+    for (int i = 0; i < options->batch_count; i++)
+        if (options->batches[i] > of) {
+            cli_error(&r->cli, "--batches: %u is larger than the %llu examples of %s (train)", options->batches[i],
                       (unsigned long long)of, r->s.data);
             return false;
         }
     if (of > all)
         cli_error(&r->cli, "--examples %llu: expected no more than the %llu examples of %s (train)",
                   (unsigned long long)of, (unsigned long long)all, r->s.data);
-    else if (is->validation >= of)
+    else if (options->validation >= of)
         cli_error(&r->cli, "--validation: %llu examples to hold out, expected less than the %llu of %s (train)",
-                  (unsigned long long)is->validation, (unsigned long long)of, r->s.data);
-    else if (!is->validation && of < 10)
+                  (unsigned long long)options->validation, (unsigned long long)of, r->s.data);
+    else if (!options->validation && of < 10)
         cli_error(&r->cli,
                   "%s (train): of %llu examples a tenth is none, and some have to be held out; expected 10 or more, or "
                   "--validation",
@@ -158,7 +158,7 @@ static const char *rate_cell(char text[CELL], double lr)
     return isfinite(lr) ? text : "-";
 }
 
-static void print_row(FILE *out, const tas_swept *b)
+static void print_row(FILE *out, const tas_sweep_row *b)
 {
     char text[8][CELL], bytes[BYTES_TEXT], seeds[CELL];
     snprintf(seeds, sizeof seeds, "%d/%d", b->reached, b->seeds);
@@ -186,7 +186,7 @@ static void print_result(const session *r)
 {
     FILE *out = r->text;
     char took[CELL];
-    tas_swept b;
+    tas_sweep_row b;
     tas_advice advice;
     if (*tas_sweep_target(r->sweep)) fprintf(out, "target       %s\n", tas_sweep_target(r->sweep));
     fprintf(out, "took         %s\n", seconds_cell(took, tas_sweep_seconds(r->sweep)));

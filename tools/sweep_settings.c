@@ -162,7 +162,7 @@ const cli_option sweep_options[] = {
 static void read_batches(sweep_settings *s)
 {
     if (!s->batches || !strcmp(s->batches, "auto")) return;
-    tas_sweep_options *is = &s->sweep;
+    tas_sweep_options *options = &s->sweep;
     for (const char *at = s->batches;; at++) {
         const size_t length = strcspn(at, ",");
         char word[16];
@@ -171,15 +171,15 @@ static void read_batches(sweep_settings *s)
         if (!cli_read_u64(word, 1, 1 << 24, &batch))
             cli_usage(&sweep_command, "--batches %s: expected whole numbers from 1 to %d with commas between, or auto",
                       s->batches, 1 << 24);
-        if (is->batch_count == SWEEP_BATCHES_MOST)
+        if (options->batch_count == SWEEP_BATCHES_MOST)
             cli_usage(&sweep_command, "--batches: expected at most %d of them", SWEEP_BATCHES_MOST);
-        for (int i = 0; i < is->batch_count; i++)
+        for (int i = 0; i < options->batch_count; i++)
             if (s->list[i] == batch) cli_usage(&sweep_command, "--batches: %s is there twice", word);
-        s->list[is->batch_count++] = (uint32_t)batch;
+        s->list[options->batch_count++] = (uint32_t)batch;
         at += length;
         if (!*at) break;
     }
-    is->batches = s->list;
+    options->batches = s->list;
 }
 
 /* "0.05,0.1,0.2": one a batch. */
@@ -228,7 +228,7 @@ static void read_time(sweep_settings *s)
 
 static void read_target(sweep_settings *s)
 {
-    tas_sweep_options *is = &s->sweep;
+    tas_sweep_options *options = &s->sweep;
     const bool by_loss = !isnan(s->target_loss), by_accuracy = !isnan(s->target_accuracy);
     if (by_loss && by_accuracy)
         cli_usage(&sweep_command, "--target-loss and --target-accuracy: expected one of them, not both");
@@ -238,9 +238,9 @@ static void read_target(sweep_settings *s)
         cli_usage(&sweep_command, "--target-accuracy %g: expected a share between 0 and 1", s->target_accuracy);
     if (!by_loss && !by_accuracy && s->target_on)
         cli_usage(&sweep_command, "--target-on train: expected --target-loss or --target-accuracy, too");
-    is->by_accuracy = by_accuracy;
-    is->target = by_accuracy ? s->target_accuracy : s->target_loss;
-    is->on_train = s->target_on;
+    options->by_accuracy = by_accuracy;
+    options->target = by_accuracy ? s->target_accuracy : s->target_loss;
+    options->on_train = s->target_on;
 }
 
 static bool find_folder(const char *file, struct stat *out)
@@ -290,28 +290,28 @@ static void read_training(sweep_settings *s)
 }
 
 /* -1: not given. */
-static void read_limits(tas_sweep_options *is)
+static void read_limits(tas_sweep_options *options)
 {
-    if (is->waste >= 0 && is->waste < 1)
-        cli_usage(&sweep_command, "--waste %g: expected at least 1, the fewest possible", is->waste);
-    if (is->epochs == 0) cli_usage(&sweep_command, "--epochs 0: expected more than 0");
-    if (is->epochs > 1e6) cli_usage(&sweep_command, "--epochs %g: expected at most 1e6", is->epochs);
-    if (is->waste < 0) is->waste = 0;
-    if (is->epochs < 0) is->epochs = 0;
+    if (options->waste >= 0 && options->waste < 1)
+        cli_usage(&sweep_command, "--waste %g: expected at least 1, the fewest possible", options->waste);
+    if (options->epochs == 0) cli_usage(&sweep_command, "--epochs 0: expected more than 0");
+    if (options->epochs > 1e6) cli_usage(&sweep_command, "--epochs %g: expected at most 1e6", options->epochs);
+    if (options->waste < 0) options->waste = 0;
+    if (options->epochs < 0) options->epochs = 0;
 }
 
 void sweep_read(sweep_settings *s, int argc, char **argv)
 {
-    tas_sweep_options *is = &s->sweep;
-    tas_sweep_options_init(is);
+    tas_sweep_options *options = &s->sweep;
+    tas_sweep_options_init(options);
     s->target_loss = s->target_accuracy = NAN;
     s->scaling = NO_WORD;
-    s->seeds = (uint32_t)is->seeds;
-    is->waste = is->epochs = -1;
-    optimizer_begin(&is->train);
-    schedule_begin(&is->train);
+    s->seeds = (uint32_t)options->seeds;
+    options->waste = options->epochs = -1;
+    optimizer_begin(&options->train);
+    schedule_begin(&options->train);
     cli_parse(&sweep_command, argc, argv, s);
-    read_limits(is);
+    read_limits(options);
     read_batches(s);
     read_time(s);
     read_target(s);
@@ -320,10 +320,10 @@ void sweep_read(sweep_settings *s, int argc, char **argv)
     check_files(s);
     if (s->brief && s->goal == TAS_GOAL_ACCURACY)
         cli_usage(&sweep_command, "--brief and --goal accuracy: expected one of them, as brief runs end at the target");
-    is->goal = (tas_goal)s->goal;
-    is->seeds = (int)s->seeds;
-    is->brief = s->brief;
-    is->state = s->state;
-    is->net_name = s->net;
-    is->data_name = s->data;
+    options->goal = (tas_goal)s->goal;
+    options->seeds = (int)s->seeds;
+    options->brief = s->brief;
+    options->state = s->state;
+    options->net_name = s->net;
+    options->data_name = s->data;
 }

@@ -85,7 +85,7 @@ TAS_API void tas_sweep_advice(const tas_sweep *sweep, tas_advice *out);
 
 /* A batch of the sweep, in the order of size. NaN: not known. Figures to the target are geometric means over the seeds
  * that reached it. */
-typedef struct tas_swept {
+typedef struct tas_sweep_row {
     uint32_t batch;
     double lr;
     double examples_per_s;
@@ -97,10 +97,10 @@ typedef struct tas_swept {
     int seeds, reached;  /* runs on fresh seeds; of these, that reached the target */
     const char *verdict; /* "kept", "diverged" ...: why it may be recommended, or not. Static */
     const char *why; /* where it was not measured, or not to its end; "" elsewhere. Valid until the sweep is closed */
-} tas_swept;
+} tas_sweep_row;
 
 /* Returns 0 past the last. */
-TAS_API int tas_sweep_batch(const tas_sweep *sweep, size_t index, tas_swept *out);
+TAS_API int tas_sweep_batch(const tas_sweep *sweep, size_t index, tas_sweep_row *out);
 
 /* The command that trains as the sweep recommends, for a shell; freed by the caller. NULL: no memory. */
 TAS_API char *tas_sweep_command(const tas_sweep *sweep);

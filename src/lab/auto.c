@@ -44,7 +44,7 @@ typedef struct probe {
     tas_device *device;
     const tas_network *network;
     const tas_data *data, *timed_on;
-    tas_train_options is; /* the run's, as the probe takes it */
+    tas_train_options options; /* the run's, as the probe takes it */
     uint64_t examples;
     double seconds_most; /* of all of it */
     double begun;        /* when the first start was over */
@@ -52,11 +52,11 @@ typedef struct probe {
     double step_seconds; /* at a batch of 64, or of all examples where they are fewer */
     double starting;     /* seconds of a start, the latest one's */
     bool resident;
-    noise noise;
+    noise_scale noise;
     float *loss; /* of each step of the training */
     uint64_t losses;
     timing timing[BATCHES];
-    recommend_probe known;
+    probe_facts known;
 } probe;
 
 /* The training that measures the noise -------------------------------------------------------------------------------
@@ -66,7 +66,7 @@ static int on_step(void *user, const tas_step *step)
 {
     probe *p = user;
     if (p->losses < STEPS_MOST) p->loss[p->losses++] = step->loss;
-    if (isfinite(step->trace) && isfinite(step->square)) noise_take(&p->noise, step->trace, step->square);
+    if (isfinite(step->trace) && isfinite(step->square)) noise_scale_add(&p->noise, step->trace, step->square);
     return 0;
 }
 
@@ -93,8 +93,8 @@ static bool falls(const float *loss, uint64_t count)
 /* The run's steps, were its batch 64; one that is given in steps has as many. */
 static double steps_of_run(const probe *p)
 {
-    const double an_epoch = ceil((double)p->examples / p->is.batch);
-    return p->is.steps ? (double)p->is.steps : (double)p->is.epochs * an_epoch;
+    const double an_epoch = ceil((double)p->examples / p->options.batch);
+    return p->options.steps ? (double)p->options.steps : (double)p->options.epochs * an_epoch;
 }
 
 static double seconds_gone(const probe *p) { return now_seconds() - p->begun; }
@@ -136,16 +136,16 @@ static tas_status train_within(probe *p, tas_run *run)
 /* A loss that is not finite is an answer: it did not fall. */
 static tas_status measure_noise(probe *p)
 {
-    tas_train_options is = p->is;
+    tas_train_options options = p->options;
     tas_model *model;
     tas_run *run = NULL;
-    is.noise = 1;
-    is.on_step = on_step;
-    is.user = p;
-    is.steps = STEPS_MOST;
-    tas_status status = tas_model_open(p->device, p->network, is.seed, &model);
+    options.noise = 1;
+    options.on_step = on_step;
+    options.user = p;
+    options.steps = STEPS_MOST;
+    tas_status status = tas_model_open(p->device, p->network, options.seed, &model);
     if (status) return status;
-    status = tas_run_open(model, p->data, &is, &run);
+    status = tas_run_open(model, p->data, &options, &run);
     p->begun = now_seconds(); /* what was built until here the run would have to build */
     if (!status) status = train_within(p, run);
     tas_run_close(&run);
@@ -155,7 +155,7 @@ static tas_status measure_noise(probe *p)
         status = TAS_OK;
     }
     p->known.falls = p->known.no_time || falls(p->loss, p->losses); /* of a few steps it is not asked */
-    p->known.noise = noise_result(&p->noise);
+    p->known.noise = noise_scale_result(&p->noise);
     return status;
 }
 
@@ -171,14 +171,14 @@ static double stretch_cost(const probe *p, double step, double slice) { return f
 static tas_status time_stretch(probe *p, tas_model *model, int which, double seconds)
 {
     timing *to = &p->timing[which];
-    tas_train_options is = p->is;
+    tas_train_options options = p->options;
     tas_train_result result = {0};
     tas_run *run;
     const double begun = now_seconds();
-    is.batch = batches[which];
-    is.steps = 1 + STRETCH_MOST;
-    is.lr = 0; /* the weights stay as they are: no loss can overflow */
-    tas_status status = tas_run_open(model, p->timed_on, &is, &run);
+    options.batch = batches[which];
+    options.steps = 1 + STRETCH_MOST;
+    options.lr = 0; /* the weights stay as they are: no loss can overflow */
+    tas_status status = tas_run_open(model, p->timed_on, &options, &run);
     if (status) return status;
     status = tas_run_advance(run, 1, &result);
     const double first = result.seconds, steps = seconds / (to->rounds ? to->seconds[0] : first);
@@ -237,17 +237,17 @@ static tas_status time_steps(probe *p)
 {
     tas_data *head = NULL;
     tas_model *model = NULL;
-    time_point points[BATCHES];
+    fit_time_point points[BATCHES];
     int count = 0;
     tas_status status = TAS_OK;
     if (p->resident && p->examples > HEAD) status = tas_data_head(p->data, HEAD, &head);
     p->timed_on = head ? head : p->data; /* a set that is streamed would lie on the device if it were short */
-    if (!status) status = tas_model_open(p->device, p->network, p->is.seed, &model);
+    if (!status) status = tas_model_open(p->device, p->network, p->options.seed, &model);
     if (!status) status = time_rounds(p, model, &count);
     for (int i = 0; i < count; i++)
-        points[i] = (time_point){.batch = batches[i],
-                                 .seconds = median(p->timing[i].seconds, p->timing[i].rounds),
-                                 .weight = p->timing[i].rounds};
+        points[i] = (fit_time_point){.batch = batches[i],
+                                     .seconds = median(p->timing[i].seconds, p->timing[i].rounds),
+                                     .weight = p->timing[i].rounds};
     if (!status && fit_step_time(points, count, &p->known.time)) p->known.timed_most = 4 * batches[count - 1];
     tas_model_close(&model);
     tas_data_close(&head);
@@ -259,18 +259,18 @@ static tas_status time_steps(probe *p)
 
 static bool settles(const probe *p)
 {
-    recommend_probe known = p->known; /* as if it were timed */
+    probe_facts known = p->known; /* as if it were timed */
     recommendation r;
     known.time = (fit_time){.known = true, .fixed = 1, .each = 1};
-    return recommend_probed(&known, &r) && r.decided != DECIDED_DEFAULT;
+    return probe_recommend(&known, &r) && r.decided != DECIDED_DEFAULT;
 }
 
 /* A probe of nothing, where the answer is known without one. */
 static tas_status probe_run(probe *p)
 {
-    recommend_probe *k = &p->known;
+    probe_facts *k = &p->known;
     k->falls = true;
-    k->plain_sgd = p->is.optimizer == TAS_SGD && p->is.momentum == 0;
+    k->plain_sgd = p->options.optimizer == TAS_SGD && p->options.momentum == 0;
     k->too_short = run_share * steps_of_run(p) < STEPS_LEAST;
     if (!k->plain_sgd || k->too_short) return TAS_OK;
     p->loss = malloc(STEPS_MOST * sizeof *p->loss);
@@ -287,24 +287,24 @@ static tas_status probe_run(probe *p)
 static double scaled_rate(const probe *p, uint64_t batch)
 {
     const double k = (double)batch / RECOMMEND_DEFAULT;
-    return (double)p->is.lr * (p->is.optimizer == TAS_SGD ? k : sqrt(k));
+    return (double)p->options.lr * (p->options.optimizer == TAS_SGD ? k : sqrt(k));
 }
 
 static tas_status conclude(const probe *p, tas_train_options *options, char *reason, size_t bytes)
 {
     recommendation r;
-    if (!recommend_probed(&p->known, &r))
+    if (!probe_recommend(&p->known, &r))
         return fail(p->device->context, TAS_BAD_ARGUMENT, "lr %g: a batch is chosen with a rate above 0 alone",
                     (double)options->lr);
     const bool scaled = isnan(r.lr);
     if (scaled) r.lr = scaled_rate(p, r.batch);
     options->batch = (uint32_t)r.batch;
     options->lr = (float)r.lr;
-    probe_words(&p->known, &r, reason, bytes);
+    reason_write_probe(&p->known, &r, reason, bytes);
     if (scaled && bytes) {
         writer out = {.text = reason, .bytes = bytes, .used = strlen(reason)};
         say(&out, " The rate is that of %d, scaled %s.", RECOMMEND_DEFAULT,
-            p->is.optimizer == TAS_SGD ? "with the batch" : "with the square root of the batch");
+            p->options.optimizer == TAS_SGD ? "with the batch" : "with the square root of the batch");
     }
     return TAS_OK;
 }
@@ -330,15 +330,15 @@ tas_status auto_choose(tas_device *device, const tas_network *network, const tas
     probe p = {.device = device,
                .network = network,
                .data = train,
-               .is = *options,
+               .options = *options,
                .seconds_most = seconds,
                .examples = tas_data_count(train)};
-    p.is.batch = p.examples < RECOMMEND_DEFAULT ? (uint32_t)p.examples : RECOMMEND_DEFAULT;
-    p.is.schedule = TAS_SCHEDULE_CONSTANT; /* what is asked for belongs to the rate itself */
-    p.is.warmup = 0;
-    p.is.ahead = 1;
-    p.is.on_step = NULL;
-    p.is.noise = 0;
+    p.options.batch = p.examples < RECOMMEND_DEFAULT ? (uint32_t)p.examples : RECOMMEND_DEFAULT;
+    p.options.schedule = TAS_SCHEDULE_CONSTANT; /* what is asked for belongs to the rate itself */
+    p.options.warmup = 0;
+    p.options.ahead = 1;
+    p.options.on_step = NULL;
+    p.options.noise = 0;
     p.known.lr = options->lr;
     p.known.limits.examples = p.examples;
     const tas_status status = choose(&p, options, reason, reason_bytes);

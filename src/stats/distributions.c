@@ -79,7 +79,7 @@ double fisher_tail(double f, double above, double below)
     return beta_part(below / 2, above / 2, below / whole, above * f / whole);
 }
 
-bool compare_paired(const double *a, const double *b, int seeds, paired *out)
+bool student_paired(const double *a, const double *b, int seeds, student_interval *out)
 {
     double mean = 0, squares = 0;
     for (int i = 0; i < seeds; i++) {
@@ -90,6 +90,6 @@ bool compare_paired(const double *a, const double *b, int seeds, paired *out)
     }
     if (seeds < 1) return false;
     const double reach = seeds > 1 ? student_95(seeds - 1) * sqrt(squares / (seeds - 1) / seeds) : INFINITY;
-    *out = (paired){mean, mean - reach, mean + reach};
+    *out = (student_interval){mean, mean - reach, mean + reach};
     return true;
 }

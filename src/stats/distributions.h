@@ -21,9 +21,9 @@ double normal_below(double z);
 /* The mean of a[i] - b[i] over seeds and its 95 % interval, by t: the same seeds at two batches. Without a spread
  * (fewer than two seeds) it reaches from -INFINITY to INFINITY. False where there is no seed, or a number is not
  * finite. */
-typedef struct paired {
+typedef struct student_interval {
     double mean, low, high;
-} paired;
-bool compare_paired(const double *a, const double *b, int seeds, paired *out);
+} student_interval;
+bool student_paired(const double *a, const double *b, int seeds, student_interval *out);
 
 #endif

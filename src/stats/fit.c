@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-bool fit_summarise(double batch, const double *steps, int seeds, fit_point *out)
+bool fit_summarize(double batch, const double *steps, int seeds, fit_point *out)
 {
     fit_point p = {.batch = batch};
     double squares = 0;
@@ -284,7 +284,7 @@ bool fit_steps(const fit_point *points, int count, fit_curve *out)
 
 double fit_seconds(const fit_time *time, double batch) { return time->fixed + time->each * batch; }
 
-static double time_misfit(const time_point *points, int count, double fixed, double each)
+static double time_misfit(const fit_time_point *points, int count, double fixed, double each)
 {
     double sum = 0, weights = 0;
     for (int i = 0; i < count; i++) {
@@ -295,7 +295,7 @@ static double time_misfit(const time_point *points, int count, double fixed, dou
     return sqrt(sum / weights);
 }
 
-bool fit_step_time(const time_point *points, int count, fit_time *out)
+bool fit_step_time(const fit_time_point *points, int count, fit_time *out)
 {
     /* Normal equations of a / t + b B / t = 1. */
     double aa = 0, ab = 0, bb = 0, a1 = 0, b1 = 0;

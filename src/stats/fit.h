@@ -39,7 +39,7 @@ typedef struct fit_point {
 } fit_point;
 
 /* A batch's point from each seed's steps; false where there is none, or one is not a number above 0. */
-bool fit_summarise(double batch, const double *steps, int seeds, fit_point *out);
+bool fit_summarize(double batch, const double *steps, int seeds, fit_point *out);
 
 typedef enum fit_state {
     FIT_UNKNOWN,  /* the interval has neither end */
@@ -81,11 +81,11 @@ double fit_expected(const fit_curve *curve, double batch);
 /* The standard error of the difference of what is expected at two batches. */
 double fit_difference_error(const fit_curve *curve, double batch, double other);
 
-typedef struct time_point {
+typedef struct fit_time_point {
     double batch;   /* examples */
     double seconds; /* of a step: the median of interleaved rounds */
     double weight;  /* how many rounds; relative to the other points */
-} time_point;
+} fit_time_point;
 
 typedef struct fit_time {
     bool known;
@@ -96,7 +96,7 @@ typedef struct fit_time {
 
 /* Fits t = a + b B with a, b >= 0 by weighted least squares of the relative residuals (a clock's noise is a share of
  * what it measures). False where there are fewer than two different batches, or a figure is not a number above 0. */
-bool fit_step_time(const time_point *points, int count, fit_time *out);
+bool fit_step_time(const fit_time_point *points, int count, fit_time *out);
 
 double fit_seconds(const fit_time *time, double batch);
 

@@ -7,14 +7,14 @@
 #include <math.h>
 #include <stdio.h>
 
-static bool usable(const noise_groups *g, uint64_t batch)
+static bool usable(const noise_scale_groups *g, uint64_t batch)
 {
     return g->count >= 2 && g->count <= batch && isfinite(g->parts) && isfinite(g->whole) && g->parts >= 0 &&
            g->whole >= 0;
 }
 
-bool noise_estimate(const noise_groups *layers, int count, uint64_t batch, uint64_t examples, double *trace,
-                    double *square)
+bool noise_scale_estimate(const noise_scale_groups *layers, int count, uint64_t batch, uint64_t examples, double *trace,
+                          double *square)
 {
     const double b = (double)batch, unseen = examples ? 1 - b / (double)examples : 1;
     double traces = 0, squares = 0;
@@ -31,7 +31,7 @@ bool noise_estimate(const noise_groups *layers, int count, uint64_t batch, uint6
     return true;
 }
 
-static void add_pair(noise *n, double trace, double square)
+static void add_pair(noise_scale *n, double trace, double square)
 {
     n->pairs++;
     n->traces += trace * trace;
@@ -39,7 +39,7 @@ static void add_pair(noise *n, double trace, double square)
     n->squares += square * square;
 }
 
-void noise_take(noise *n, double trace, double square)
+void noise_scale_add(noise_scale *n, double trace, double square)
 {
     n->steps++;
     n->trace += (trace - n->trace) / (double)n->steps;
@@ -50,18 +50,19 @@ void noise_take(noise *n, double trace, double square)
     n->follows = true;
 }
 
-bool noise_add(noise *n, const noise_groups *layers, int count, uint64_t batch, uint64_t examples)
+bool noise_scale_add_groups(noise_scale *n, const noise_scale_groups *layers, int count, uint64_t batch,
+                            uint64_t examples)
 {
     double trace, square;
-    const bool counts = noise_estimate(layers, count, batch, examples, &trace, &square);
+    const bool counts = noise_scale_estimate(layers, count, batch, examples, &trace, &square);
     if (counts)
-        noise_take(n, trace, square);
+        noise_scale_add(n, trace, square);
     else
         n->skipped++;
     return counts;
 }
 
-void noise_merge(noise *n, const noise *other)
+void noise_scale_merge(noise_scale *n, const noise_scale *other)
 {
     n->skipped += other->skipped;
     if (!other->steps) return;
@@ -88,9 +89,10 @@ static void find_roots(double a, double h, double c, double root, double *first,
 
 /* Fieller's set, cut to b >= 0. With a > 0 it is what lies between the roots. Else it is all but what lies between
  * them, and one of them is negative where tr(S) itself is known to be above 0 (c > 0): what remains is "at least". */
-noise_answer noise_result(const noise *n)
+noise_scale_range noise_scale_result(const noise_scale *n)
 {
-    noise_answer answer = {.value = n->square > 0 ? n->trace / n->square : NAN, .high = INFINITY, .steps = n->steps};
+    noise_scale_range answer = {
+        .value = n->square > 0 ? n->trace / n->square : NAN, .high = INFINITY, .steps = n->steps};
     double first, second;
     if (!n->pairs) return answer;
     /* A sum of m squared differences knows a variance as 2 m^2 / (3 m - 1) independent squares would (von Neumann). */
@@ -118,7 +120,7 @@ noise_answer noise_result(const noise *n)
     return answer;
 }
 
-void noise_words(const noise_answer *answer, char *text, size_t bytes)
+void reason_noise(const noise_scale_range *answer, char *text, size_t bytes)
 {
     if (answer->state == NOISE_KNOWN)
         snprintf(text, bytes, "%s (%s to %s)", number_word(answer->value).text, number_word(answer->low).text,

@@ -29,54 +29,55 @@
 #include <stdint.h>
 
 /* What one step says of one layer's gradient, or of the whole network's. */
-typedef struct noise_groups {
+typedef struct noise_scale_groups {
     double parts;   /* sum over the groups of |g_t|^2 / n_t */
     double whole;   /* |g|^2, g the sum over the batch, not its mean */
     uint64_t count; /* K */
-} noise_groups;
+} noise_scale_groups;
 
 /* All that is known so far: a plain struct, so that it can be copied, stored and gone on with. {0} is the start. */
-typedef struct noise {
+typedef struct noise_scale {
     uint64_t steps, skipped;          /* steps that count; steps with fewer than two groups, or not finite */
     uint64_t pairs;                   /* successive steps that were compared */
     double trace, square;             /* means over the steps */
     double last_trace, last_square;   /* of the last step that counts */
     bool follows;                     /* the next step may be compared with the last one */
     double traces, products, squares; /* sums over the pairs: squares of the two differences, and their product */
-} noise;
+} noise_scale;
 
 /* One step's estimates, summed over the layers. False, and nothing written, where a layer has fewer than two groups,
  * or where a figure is not finite or impossible. examples is N, 0 where the set is endless or drawn from with
  * replacement. */
-bool noise_estimate(const noise_groups *layers, int count, uint64_t batch, uint64_t examples, double *trace,
-                    double *square);
+bool noise_scale_estimate(const noise_scale_groups *layers, int count, uint64_t batch, uint64_t examples, double *trace,
+                          double *square);
 
 /* Takes in a step's estimates. */
-void noise_take(noise *n, double trace, double square);
+void noise_scale_add(noise_scale *n, double trace, double square);
 
 /* The same from its groups; false where it was skipped. */
-bool noise_add(noise *n, const noise_groups *layers, int count, uint64_t batch, uint64_t examples);
+bool noise_scale_add_groups(noise_scale *n, const noise_scale_groups *layers, int count, uint64_t batch,
+                            uint64_t examples);
 
 /* Joins another stretch of steps to n: a window's to the run's, another seed's. Its last step is not compared with
  * n's. */
-void noise_merge(noise *n, const noise *other);
+void noise_scale_merge(noise_scale *n, const noise_scale *other);
 
-typedef enum noise_state {
+typedef enum noise_scale_state {
     NOISE_UNKNOWN,  /* not known yet: the interval holds everything */
     NOISE_AT_LEAST, /* the interval has no upper end */
     NOISE_KNOWN
-} noise_state;
+} noise_scale_state;
 
-typedef struct noise_answer {
-    noise_state state;
+typedef struct noise_scale_range {
+    noise_scale_state state;
     double value;     /* mean trace / mean square; NaN while the mean square is not above 0 */
     double low, high; /* the 95 % interval within the possible, b >= 0; 0 and INFINITY where it has no such end */
     uint64_t steps;   /* that it stands on */
-} noise_answer;
+} noise_scale_range;
 
-noise_answer noise_result(const noise *n);
+noise_scale_range noise_scale_result(const noise_scale *n);
 
 /* "119 (84 to 162)", "at least 40", "not known yet". */
-void noise_words(const noise_answer *answer, char *text, size_t bytes);
+void reason_noise(const noise_scale_range *answer, char *text, size_t bytes);
 
 #endif

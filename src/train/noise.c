@@ -120,18 +120,19 @@ tas_status measure_sums(workspace *w, const noise_plan *is, uint32_t step, uint3
     return is->dense && !status ? sum_whole(w, false, step) : status;
 }
 
-bool measure_take(const noise_plan *is, const float figures[NOISE_SUMS], uint32_t batch, uint64_t examples, noise *run,
-                  double *trace, double *square)
+bool measure_take(const noise_plan *is, const float figures[NOISE_SUMS], uint32_t batch, uint64_t examples,
+                  noise_scale *run, double *trace, double *square)
 {
-    noise_groups layers[2];
+    noise_scale_groups layers[2];
     int count = 0;
     if (is->dense)
-        layers[count++] = (noise_groups){.parts = figures[DENSE_PARTS], .whole = figures[DENSE_WHOLE], .count = batch};
+        layers[count++] =
+            (noise_scale_groups){.parts = figures[DENSE_PARTS], .whole = figures[DENSE_WHOLE], .count = batch};
     if (is->grouped)
-        layers[count++] = (noise_groups){.parts = figures[GROUP_PARTS],
-                                         .whole = figures[GROUP_WHOLE],
-                                         .count = (batch - 1) / noise_group(batch) + 1};
-    if (!noise_estimate(layers, count, batch, examples, trace, square)) return false;
-    noise_take(run, *trace, *square);
+        layers[count++] = (noise_scale_groups){.parts = figures[GROUP_PARTS],
+                                               .whole = figures[GROUP_WHOLE],
+                                               .count = (batch - 1) / noise_group(batch) + 1};
+    if (!noise_scale_estimate(layers, count, batch, examples, trace, square)) return false;
+    noise_scale_add(run, *trace, *square);
     return true;
 }

@@ -24,7 +24,7 @@ tas_status measure_backward(workspace *w, const noise_plan *is, uint32_t n, uint
 tas_status measure_sums(workspace *w, const noise_plan *is, uint32_t step, uint32_t batch);
 
 /* A step's figures, from the ring: its estimates, and into the run's. False where it does not count. */
-bool measure_take(const noise_plan *is, const float figures[NOISE_SUMS], uint32_t batch, uint64_t examples, noise *run,
-                  double *trace, double *square);
+bool measure_take(const noise_plan *is, const float figures[NOISE_SUMS], uint32_t batch, uint64_t examples,
+                  noise_scale *run, double *trace, double *square);
 
 #endif

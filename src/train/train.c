@@ -34,7 +34,7 @@ typedef struct tas_run {
     uint64_t epoch; /* whose order lies in `order` and on the device, from 1; 0: none */
     double start;
     float ring[RING], figures[RING * NOISE_SUMS];
-    noise noise;
+    noise_scale noise;
     double step_seconds; /* the last run's */
     plan_work work;
     struct {
@@ -610,7 +610,7 @@ static tas_noise noise_of(const trainer *t)
 {
     static const tas_noise_state states[] = {
         [NOISE_UNKNOWN] = TAS_NOISE_UNKNOWN, [NOISE_AT_LEAST] = TAS_NOISE_AT_LEAST, [NOISE_KNOWN] = TAS_NOISE_KNOWN};
-    const noise_answer a = noise_result(&t->noise);
+    const noise_scale_range a = noise_scale_result(&t->noise);
     return (tas_noise){.state = states[a.state], .value = a.value, .low = a.low, .high = a.high, .steps = a.steps};
 }
 

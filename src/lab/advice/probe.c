@@ -22,7 +22,7 @@ static double late_loss(const double *losses, size_t count)
     return n % 2 ? last[n / 2] : 0.5 * (last[n / 2 - 1] + last[n / 2]);
 }
 
-row_outcome recommend_outcome(const double *losses, size_t count, double target, bool fits)
+row_outcome outcome_of_run(const double *losses, size_t count, double target, bool fits)
 {
     double least = INFINITY;
     if (!fits) return ROW_OVER_BUDGET;
@@ -38,20 +38,20 @@ row_outcome recommend_outcome(const double *losses, size_t count, double target,
 /* The probe -------------------------------------------------------------------------------------------------------- */
 
 /* The time to a target at B, but for the factor S_min. */
-static double time_at(const recommend_probe *probe, double batch)
+static double time_at(const probe_facts *probe, double batch)
 {
     return (1 + probe->noise.value / batch) * fit_seconds(&probe->time, batch);
 }
 
 /* Where a step takes as long whatever the batch, steps alone count: at 20 B_noise they are within 5 % of the fewest. */
-static double knee_of(const fit_time *time, double noise_scale)
+static double knee_of(const fit_time *time, double scale)
 {
-    return time->each > 0 ? sqrt(time->fixed / time->each * noise_scale) : 20 * noise_scale;
+    return time->each > 0 ? sqrt(time->fixed / time->each * scale) : 20 * scale;
 }
 
-static recommend_unknown why_not(const recommend_probe *probe)
+static recommend_unknown why_not(const probe_facts *probe)
 {
-    const noise_answer *n = &probe->noise;
+    const noise_scale_range *n = &probe->noise;
     if (probe->no_memory) return UNKNOWN_NO_MEMORY;
     if (!probe->falls) return UNKNOWN_NOT_FALLING;
     if (!probe->plain_sgd) return UNKNOWN_NOT_PLAIN_SGD;
@@ -63,17 +63,17 @@ static recommend_unknown why_not(const recommend_probe *probe)
 }
 
 /* The bound that forbids a batch, DECIDED_SPEED where none does. Examples to the target are E_min (1 + B / B_noise). */
-static recommend_decision bound_at(const recommend_probe *probe, uint64_t batch)
+static recommend_decision bound_at(const probe_facts *probe, uint64_t batch)
 {
     const recommend_limits *l = &probe->limits;
     if (l->batch_most && batch > l->batch_most) return DECIDED_LIMIT;
-    if (batch > 1 && batch > limits_most(l)) return DECIDED_DATA;
+    if (batch > 1 && batch > recommend_limits_batch(l)) return DECIDED_DATA;
     if (batch > 1 && l->waste > 0 && 1 + (double)batch / probe->noise.value > l->waste) return DECIDED_WASTE;
     if (probe->timed_most && batch > probe->timed_most) return DECIDED_TIMED;
     return DECIDED_SPEED;
 }
 
-static recommend_side side_at(const recommend_probe *probe, uint64_t batch, uint64_t chosen)
+static recommend_side side_at(const probe_facts *probe, uint64_t batch, uint64_t chosen)
 {
     static const row_verdict verdicts[DECIDED_COUNT] = {[DECIDED_SPEED] = VERDICT_NOT_MEASURED,
                                                         [DECIDED_LIMIT] = VERDICT_LIMIT,
@@ -81,16 +81,16 @@ static recommend_side side_at(const recommend_probe *probe, uint64_t batch, uint
                                                         [DECIDED_WASTE] = VERDICT_WASTE,
                                                         [DECIDED_TIMED] = VERDICT_NOT_MEASURED};
     if (!batch) return (recommend_side){0, VERDICT_NOT_MEASURED, NAN, NAN};
-    const double noise_scale = probe->noise.value;
+    const double scale = probe->noise.value;
     return (recommend_side){.batch = batch,
                             .verdict = verdicts[bound_at(probe, batch)],
                             .seconds = time_at(probe, (double)batch) / time_at(probe, (double)chosen),
-                            .examples = ((double)batch + noise_scale) / ((double)chosen + noise_scale)};
+                            .examples = ((double)batch + scale) / ((double)chosen + scale)};
 }
 
 enum { PROBE_MOST = 1 << 20 }; /* examples: no larger batch is ever recommended unseen */
 
-static void fill_probed(const recommend_probe *probe, recommendation *out)
+static void fill_probed(const probe_facts *probe, recommendation *out)
 {
     const double wanted = log2(out->knee);
     uint64_t batch = wanted < 0 ? 1 : wanted > 20 ? PROBE_MOST : (uint64_t)1 << lround(wanted);
@@ -106,10 +106,10 @@ static void fill_probed(const recommend_probe *probe, recommendation *out)
     out->twice = side_at(probe, batch * 2, batch);
 }
 
-bool recommend_probed(const recommend_probe *probe, recommendation *out)
+bool probe_recommend(const probe_facts *probe, recommendation *out)
 {
     memset(out, 0, sizeof *out);
-    if (!limits_usable(&probe->limits) || !(probe->lr > 0 && isfinite(probe->lr))) return false;
+    if (!recommend_limits_usable(&probe->limits) || !(probe->lr > 0 && isfinite(probe->lr))) return false;
     const recommend_input none = {.limits = probe->limits, .lr = probe->lr};
     recommend_default(&none, why_not(probe), out); /* also fills in what a probe cannot know */
     out->time = probe->time;
@@ -117,7 +117,7 @@ bool recommend_probed(const recommend_probe *probe, recommendation *out)
     out->knee_high = INFINITY;
     if (out->unknown) return true;
     out->decided = DECIDED_SPEED;
-    out->sure = SURE_LITTLE; /* the noise scale stands in for the critical batch, from which it may be far */
+    out->confidence = CONFIDENCE_LOW; /* the noise scale stands in for the critical batch, from which it may be far */
     out->knee = knee_of(&probe->time, probe->noise.value);
     out->knee_low = knee_of(&probe->time, probe->noise.low);
     out->knee_high = knee_of(&probe->time, probe->noise.high);

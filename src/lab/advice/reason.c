@@ -55,14 +55,16 @@ static const char *const unknowns[UNKNOWN_COUNT] = {
     [UNKNOWN_NO_MEMORY] = "a probe wants more memory than there is",
 };
 
-static const char *const sure[SURE_COUNT] = {
-    [SURE_NOT] = "not at all", [SURE_LITTLE] = "little", [SURE_FAIRLY] = "fairly", [SURE_WELL] = "well"};
+static const char *const sure[CONFIDENCE_COUNT] = {[CONFIDENCE_NONE] = "not at all",
+                                                   [CONFIDENCE_LOW] = "little",
+                                                   [CONFIDENCE_MEDIUM] = "fairly",
+                                                   [CONFIDENCE_HIGH] = "well"};
 
-const char *verdict_words(row_verdict verdict) { return verdicts[verdict]; }
-const char *decision_words(recommend_decision decision) { return decisions[decision]; }
-const char *sure_words(recommend_sure how) { return sure[how]; }
+const char *reason_verdict(row_verdict verdict) { return verdicts[verdict]; }
+const char *reason_decision(recommend_decision decision) { return decisions[decision]; }
+const char *reason_confidence(recommend_confidence how) { return sure[how]; }
 
-const char *measure_words(const recommendation *r, char *text, size_t bytes)
+const char *reason_measure(const recommendation *r, char *text, size_t bytes)
 {
     writer out = {.text = text, .bytes = bytes};
     if (bytes) text[0] = 0;
@@ -176,14 +178,14 @@ static void say_side(writer *out, const char *name, const recommend_side *side)
 
 static void say_sureness(writer *out, const recommendation *r)
 {
-    say(out, " How sure: %s", sure[r->sure]);
-    if (r->chance > 0.99)
+    say(out, " How sure: %s", sure[r->confidence]);
+    if (r->probability > 0.99)
         say(out, "; the chance that no other batch measured is better by more than 5 %% is above 0.99");
-    else if (!isnan(r->chance))
+    else if (!isnan(r->probability))
         say(out, "; the chance that no other batch measured is better by more than 5 %% is at least %.2f",
-            floor(r->chance * 100) / 100);
+            floor(r->probability * 100) / 100);
     char more[128];
-    if (r->measure) say(out, "; %s", measure_words(r, more, sizeof more));
+    if (r->measure) say(out, "; %s", reason_measure(r, more, sizeof more));
     say(out, ".");
 }
 
@@ -200,7 +202,7 @@ static void say_default(writer *out, const recommendation *r)
     if (r->batch != RECOMMEND_DEFAULT) say(out, " Limits, or runs that failed, move it from %d.", RECOMMEND_DEFAULT);
 }
 
-void recommend_words(const recommend_input *input, const recommendation *r, char *text, size_t bytes)
+void reason_write(const recommend_input *input, const recommendation *r, char *text, size_t bytes)
 {
     writer out = {.text = text, .bytes = bytes};
     if (bytes) text[0] = 0;
@@ -216,7 +218,7 @@ void recommend_words(const recommend_input *input, const recommendation *r, char
     say_sureness(&out, r);
 }
 
-void probe_words(const recommend_probe *probe, const recommendation *r, char *text, size_t bytes)
+void reason_write_probe(const probe_facts *probe, const recommendation *r, char *text, size_t bytes)
 {
     writer out = {.text = text, .bytes = bytes};
     if (bytes) text[0] = 0;

@@ -102,7 +102,7 @@ static void find_spread(work *w)
 static void fit_rows(work *w)
 {
     fit_point points[RECOMMEND_ROWS];
-    time_point times[RECOMMEND_ROWS];
+    fit_time_point times[RECOMMEND_ROWS];
     int count = 0, timed = 0;
     for (int i = 0; i < w->in->count; i++) {
         const recommend_row *row = &w->in->rows[i];
@@ -110,7 +110,7 @@ static void fit_rows(work *w)
         if (row->outcome == ROW_REACHED)
             points[count++] =
                 (fit_point){(double)row->batch, row->log_steps, row->seeds > 1 ? row->log_spread : 0, row->seeds};
-        if (row->seconds > 0) times[timed++] = (time_point){(double)row->batch, row->seconds, 1};
+        if (row->seconds > 0) times[timed++] = (fit_time_point){(double)row->batch, row->seconds, 1};
     }
     fit_steps(points, count, &w->out->curve);
     w->out->time = w->in->time;
@@ -333,7 +333,7 @@ static double find_chance(const work *w, int best)
     return !rival || isnan(chance) ? NAN : chance > 0 ? chance : 0;
 }
 
-static recommend_sure least_sure(recommend_sure a, recommend_sure b) { return a < b ? a : b; }
+static recommend_confidence least_sure(recommend_confidence a, recommend_confidence b) { return a < b ? a : b; }
 
 static void find_sureness(const work *w, int best)
 {
@@ -346,17 +346,21 @@ static void find_sureness(const work *w, int best)
         rival |= i != best && out->verdicts[i] == VERDICT_KEPT && !isnan(w->cost[i]);
         unknown_rival |= out->verdicts[i] == VERDICT_NOT_MEASURED && w->cost[i] < w->cost[best] - NEAR;
     }
-    out->chance = NAN;
-    out->sure =
-        goal == GOAL_MEMORY || !rival ? SURE_WELL : SURE_FAIRLY; /* a loss that is no worse is not the best for sure */
+    out->probability = NAN;
+    out->confidence = goal == GOAL_MEMORY || !rival
+                          ? CONFIDENCE_HIGH
+                          : CONFIDENCE_MEDIUM; /* a loss that is no worse is not the best for sure */
     if (goal == GOAL_TIME || goal == GOAL_EXAMPLES) {
-        out->chance = find_chance(w, best);
-        out->sure = !rival || out->chance >= 0.9 ? SURE_WELL : out->chance >= 0.6 ? SURE_FAIRLY : SURE_LITTLE;
-        if (!out->curve.known || unknown_rival) out->sure = least_sure(out->sure, SURE_LITTLE);
-        if (out->measure && out->sure > SURE_LITTLE) out->sure--;
+        out->probability = find_chance(w, best);
+        out->confidence = !rival || out->probability >= 0.9 ? CONFIDENCE_HIGH
+                          : out->probability >= 0.6         ? CONFIDENCE_MEDIUM
+                                                            : CONFIDENCE_LOW;
+        if (!out->curve.known || unknown_rival) out->confidence = least_sure(out->confidence, CONFIDENCE_LOW);
+        if (out->measure && out->confidence > CONFIDENCE_LOW) out->confidence--;
     }
-    if (runs < 2) out->sure = least_sure(out->sure, SURE_LITTLE);
-    if (isinf(w->freedom) && goal != GOAL_MEMORY) out->sure = least_sure(out->sure, SURE_FAIRLY); /* one seed a batch */
+    if (runs < 2) out->confidence = least_sure(out->confidence, CONFIDENCE_LOW);
+    if (isinf(w->freedom) && goal != GOAL_MEMORY)
+        out->confidence = least_sure(out->confidence, CONFIDENCE_MEDIUM); /* one seed a batch */
 }
 
 /* The answer ------------------------------------------------------------------------------------------------------- */
@@ -391,12 +395,12 @@ static void fill_choice(work *w, int chosen, int best)
     find_sureness(w, best);
 }
 
-bool limits_usable(const recommend_limits *l)
+bool recommend_limits_usable(const recommend_limits *l)
 {
     return not_below_0(l->memory) && not_below_0(l->waste) && (l->waste == 0 || l->waste >= 1);
 }
 
-uint64_t limits_most(const recommend_limits *limits)
+uint64_t recommend_limits_batch(const recommend_limits *limits)
 {
     const uint64_t most = limits->batch_most ? limits->batch_most : UINT64_MAX, tenth = limits->examples / 10;
     if (!limits->examples || most <= tenth) return most;
@@ -417,7 +421,7 @@ static bool row_forbids(const recommend_input *in, const recommendation *out, ui
 void recommend_default(const recommend_input *in, recommend_unknown unknown, recommendation *out)
 {
     static const uint64_t tries[] = {RECOMMEND_DEFAULT, 32, 128, 16, 8, 4, 2, 1};
-    const uint64_t most = limits_most(&in->limits);
+    const uint64_t most = recommend_limits_batch(&in->limits);
     const int count = sizeof tries / sizeof *tries;
     int k = 0;
     while (k < count - 1 && (tries[k] > most || row_forbids(in, out, tries[k]))) k++;
@@ -430,8 +434,8 @@ void recommend_default(const recommend_input *in, recommend_unknown unknown, rec
     out->lr = in->lr > 0 && out->batch == RECOMMEND_DEFAULT ? in->lr : NAN;
     out->decided = DECIDED_DEFAULT;
     out->unknown = unknown;
-    out->sure = SURE_NOT;
-    out->steps = out->seconds = out->seconds_low = out->seconds_high = out->chance = NAN;
+    out->confidence = CONFIDENCE_NONE;
+    out->steps = out->seconds = out->seconds_low = out->seconds_high = out->probability = NAN;
     out->half = (recommend_side){out->batch / 2, VERDICT_NOT_MEASURED, NAN, NAN};
     out->twice = (recommend_side){out->batch * 2, VERDICT_NOT_MEASURED, NAN, NAN};
 }
@@ -452,7 +456,7 @@ bool recommend(const recommend_input *input, recommendation *out)
     work w = {.in = input, .out = out};
     int best;
     memset(out, 0, sizeof *out);
-    if (input->count < 0 || input->count > RECOMMEND_ROWS || !limits_usable(&input->limits)) return false;
+    if (input->count < 0 || input->count > RECOMMEND_ROWS || !recommend_limits_usable(&input->limits)) return false;
     if ((int)input->goal < 0 || input->goal >= GOAL_COUNT) return false;
     for (int i = 0; i < input->count; i++)
         out->verdicts[i] = row_usable(&input->rows[i]) ? VERDICT_KEPT : VERDICT_UNUSABLE;

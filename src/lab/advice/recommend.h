@@ -43,7 +43,7 @@ typedef enum row_outcome {
  * first loss that is at most the target; DIVERGED where one is not finite before that, or where the run ends (the
  * median of its last quarter) having given back more than half of what it had gained; else UNDERTRAINED. `fits` is
  * the plan's answer. */
-row_outcome recommend_outcome(const double *losses, size_t count, double target, bool fits);
+row_outcome outcome_of_run(const double *losses, size_t count, double target, bool fits);
 
 typedef struct recommend_row {
     uint64_t batch;
@@ -120,7 +120,13 @@ typedef enum recommend_unknown {
     UNKNOWN_COUNT
 } recommend_unknown;
 
-typedef enum recommend_sure { SURE_NOT, SURE_LITTLE, SURE_FAIRLY, SURE_WELL, SURE_COUNT } recommend_sure;
+typedef enum recommend_confidence {
+    CONFIDENCE_NONE,
+    CONFIDENCE_LOW,
+    CONFIDENCE_MEDIUM,
+    CONFIDENCE_HIGH,
+    CONFIDENCE_COUNT
+} recommend_confidence;
 
 /* Half of the batch, or twice it. */
 typedef struct recommend_side {
@@ -143,9 +149,9 @@ typedef struct recommendation {
     double seconds_low, seconds_high; /* 95 % for the next seed: the spread over seeds, and the error of its mean */
     double knee, knee_low, knee_high; /* B*, from the interval of B_crit; NaN, or 0 and INFINITY, where not known */
     recommend_side half, twice;
-    recommend_sure sure;
+    recommend_confidence confidence;
     /* At least this: that no row that was kept is more than 5 % better than the best of them; NaN: not known. */
-    double chance;
+    double probability;
     fit_curve curve;
     fit_time time;
     row_verdict verdicts[RECOMMEND_ROWS];
@@ -157,8 +163,8 @@ typedef struct recommendation {
 bool recommend(const recommend_input *input, recommendation *out);
 
 /* probe.c: what a short probe knows, before any sweep: how long steps are, and the noise scale in B_crit's place. */
-typedef struct recommend_probe {
-    noise_answer noise;
+typedef struct probe_facts {
+    noise_scale_range noise;
     fit_time time;
     bool plain_sgd;      /* no momentum, no Adam */
     bool falls;          /* the loss fell during the probe */
@@ -168,24 +174,24 @@ typedef struct recommend_probe {
     uint64_t timed_most; /* no larger batch: how long its steps are is not known; 0: no such limit */
     double lr; /* for a batch of 64; that of B is lr (1 + B_noise / 64) / (1 + B_noise / B) (McCandlish et al. 2018) */
     recommend_limits limits; /* all but memory */
-} recommend_probe;
+} probe_facts;
 
 /* The power of two next to B* within the limits; or 64, with `unknown` set. False as above. */
-bool recommend_probed(const recommend_probe *probe, recommendation *out);
+bool probe_recommend(const probe_facts *probe, recommendation *out);
 
 /* For both: the limits make sense; the largest batch of the user's limit and of a tenth of the data set; and what is
  * taken where nothing is known, 64 or as near to it as the limits and the verdicts allow. */
-bool limits_usable(const recommend_limits *limits);
-uint64_t limits_most(const recommend_limits *limits);
+bool recommend_limits_usable(const recommend_limits *limits);
+uint64_t recommend_limits_batch(const recommend_limits *limits);
 void recommend_default(const recommend_input *input, recommend_unknown unknown, recommendation *out);
 
 /* reason.c: the recommendation in plain words, in sentences that a user reads; and what the enums are called. */
-void recommend_words(const recommend_input *input, const recommendation *r, char *text, size_t bytes);
-void probe_words(const recommend_probe *probe, const recommendation *r, char *text, size_t bytes);
-const char *verdict_words(row_verdict verdict);
-const char *decision_words(recommend_decision decision);
-const char *sure_words(recommend_sure sure);
+void reason_write(const recommend_input *input, const recommendation *r, char *text, size_t bytes);
+void reason_write_probe(const probe_facts *probe, const recommendation *r, char *text, size_t bytes);
+const char *reason_verdict(row_verdict verdict);
+const char *reason_decision(recommend_decision decision);
+const char *reason_confidence(recommend_confidence sure);
 /* What is to be measured yet, and why; "" where nothing is. Returns text. */
-const char *measure_words(const recommendation *r, char *text, size_t bytes);
+const char *reason_measure(const recommendation *r, char *text, size_t bytes);
 
 #endif

@@ -13,18 +13,18 @@ static void add_float(buffer *out, const char *option, float value)
     buffer_print(out, " %s %s", option, float_word(value).text);
 }
 
-static void add_optimizer(buffer *out, const tas_train_options *is, const tas_train_options *plain)
+static void add_optimizer(buffer *out, const tas_train_options *train, const tas_train_options *plain)
 {
-    if (is->optimizer != TAS_SGD) {
-        buffer_print(out, " --optimizer %s", tas_optimizer_name(is->optimizer));
-        if (is->beta1 != plain->beta1) add_float(out, "--beta1", is->beta1);
-        if (is->beta2 != plain->beta2) add_float(out, "--beta2", is->beta2);
-        if (is->epsilon != plain->epsilon) add_float(out, "--epsilon", is->epsilon);
+    if (train->optimizer != TAS_SGD) {
+        buffer_print(out, " --optimizer %s", tas_optimizer_name(train->optimizer));
+        if (train->beta1 != plain->beta1) add_float(out, "--beta1", train->beta1);
+        if (train->beta2 != plain->beta2) add_float(out, "--beta2", train->beta2);
+        if (train->epsilon != plain->epsilon) add_float(out, "--epsilon", train->epsilon);
     } else {
-        if (is->momentum != plain->momentum) add_float(out, "--momentum", is->momentum);
-        if (is->nesterov) buffer_print(out, " --nesterov");
+        if (train->momentum != plain->momentum) add_float(out, "--momentum", train->momentum);
+        if (train->nesterov) buffer_print(out, " --nesterov");
     }
-    if (is->weight_decay != plain->weight_decay) add_float(out, "--weight-decay", is->weight_decay);
+    if (train->weight_decay != plain->weight_decay) add_float(out, "--weight-decay", train->weight_decay);
 }
 
 /* How long the command trains: `steps`, or where they are 0 `epochs`; 0: as it does without being told, which is one.
@@ -39,30 +39,31 @@ typedef struct course {
 static course course_of(const tas_sweep *sweep)
 {
     const recommendation *r = &sweep->advice;
-    const tas_train_options *is = &sweep->is.train;
+    const tas_train_options *train = &sweep->options.train;
     const bool expected = isfinite(r->steps) && r->steps > 0 && sweep->examples;
-    const double epochs = expected ? ceil(r->steps * (double)r->batch / (double)sweep->examples) : sweep->is.epochs;
+    const double epochs =
+        expected ? ceil(r->steps * (double)r->batch / (double)sweep->examples) : sweep->options.epochs;
     course c = {.epochs = epochs >= 1 ? (uint64_t)llround(epochs) : 0,
-                .warmup = (uint64_t)llround((double)is->warmup * (double)is->base_batch / (double)r->batch)};
+                .warmup = (uint64_t)llround((double)train->warmup * (double)train->base_batch / (double)r->batch)};
     if (!sweep->examples) return c;
-    const uint64_t own = trial_steps(sweep, r->batch, examples_most(sweep));
+    const uint64_t own = trial_steps(sweep, r->batch, estimate_examples_most(sweep));
     const uint64_t in_epochs = (c.epochs ? c.epochs : 1) * ((sweep->examples - 1) / r->batch + 1);
     if (c.warmup > own) c.warmup = own;
-    if (is->schedule == TAS_SCHEDULE_COSINE || c.warmup > in_epochs) c.steps = own;
+    if (train->schedule == TAS_SCHEDULE_COSINE || c.warmup > in_epochs) c.steps = own;
     return c;
 }
 
-static void add_schedule(buffer *out, const tas_train_options *is, uint64_t batch, uint64_t warmup)
+static void add_schedule(buffer *out, const tas_train_options *train, uint64_t batch, uint64_t warmup)
 {
-    const double k = (double)is->base_batch / (double)batch;
+    const double k = (double)train->base_batch / (double)batch;
     if (warmup) buffer_print(out, " --warmup %" PRIu64, warmup); /* one of 0 steps cannot be asked for */
-    if (is->schedule == TAS_SCHEDULE_CONSTANT) return;
-    buffer_print(out, " --schedule %s", tas_schedule_name(is->schedule));
-    if (is->schedule == TAS_SCHEDULE_STEP) {
-        buffer_print(out, " --decay-steps %.0f", fmax(1, round((double)is->decay_steps * k)));
-        add_float(out, "--decay", is->decay);
-    } else if (is->lr_end != 0) {
-        add_float(out, "--lr-end", is->lr_end);
+    if (train->schedule == TAS_SCHEDULE_CONSTANT) return;
+    buffer_print(out, " --schedule %s", tas_schedule_name(train->schedule));
+    if (train->schedule == TAS_SCHEDULE_STEP) {
+        buffer_print(out, " --decay-steps %.0f", fmax(1, round((double)train->decay_steps * k)));
+        add_float(out, "--decay", train->decay);
+    } else if (train->lr_end != 0) {
+        add_float(out, "--lr-end", train->lr_end);
     }
 }
 
@@ -74,10 +75,10 @@ static void add_length(buffer *out, const course *c)
         buffer_print(out, " --epochs %" PRIu64, c->epochs);
 }
 
-void report_command(const tas_sweep *sweep, buffer *out)
+void command_write(const tas_sweep *sweep, buffer *out)
 {
     const recommendation *r = &sweep->advice;
-    const tas_train_options *is = &sweep->is.train;
+    const tas_train_options *train = &sweep->options.train;
     const course c = course_of(sweep);
     tas_train_options plain;
     tas_train_options_init(&plain);
@@ -87,14 +88,14 @@ void report_command(const tas_sweep *sweep, buffer *out)
     buffer_quote(out, *sweep->data ? sweep->data : "DATA");
     buffer_print(out, " --batch %" PRIu64, r->batch);
     if (r->lr > 0 && isfinite(r->lr)) add_float(out, "--lr", (float)r->lr);
-    add_optimizer(out, is, &plain);
-    add_schedule(out, is, r->batch, c.warmup);
+    add_optimizer(out, train, &plain);
+    add_schedule(out, train, r->batch, c.warmup);
     add_length(out, &c);
-    if (sweep->is.seed != plain.seed)
-        buffer_print(out, " --seed %" PRIu64, sweep->is.seed); /* it draws what is held out */
-    if (sweep->is.examples) buffer_print(out, " --examples %" PRIu64, sweep->is.examples);
+    if (sweep->options.seed != plain.seed)
+        buffer_print(out, " --seed %" PRIu64, sweep->options.seed); /* it draws what is held out */
+    if (sweep->options.examples) buffer_print(out, " --examples %" PRIu64, sweep->options.examples);
     if (sweep->validation) buffer_print(out, " --validation %" PRIu64, sweep->validation);
-    if (sweep->is.budget) buffer_print(out, " --budget %" PRIu64, sweep->is.budget);
+    if (sweep->options.budget) buffer_print(out, " --budget %" PRIu64, sweep->options.budget);
     if (*sweep->device) {
         buffer_print(out, " --device ");
         buffer_quote(out, sweep->device);
@@ -106,7 +107,7 @@ char *tas_sweep_command(const tas_sweep *sweep)
     entry_state saved;
     buffer out = {0};
     entry_begin(sweep->context, &saved);
-    report_command(sweep, &out);
+    command_write(sweep, &out);
     entry_end(&saved);
     if (!out.failed) return out.text;
     free(out.text);

@@ -17,7 +17,7 @@ static const char *const verdicts[FINDING_VERDICTS] = {
     [FINDING_PARTLY] = "agrees in part",
 };
 
-const char *finding_words(finding_verdict verdict) { return verdicts[verdict]; }
+const char *findings_verdict(finding_verdict verdict) { return verdicts[verdict]; }
 
 static writer begin(finding *out, const char *claim)
 {
@@ -25,9 +25,9 @@ static writer begin(finding *out, const char *claim)
     return (writer){.text = out->seen, .bytes = sizeof out->seen};
 }
 
-bool compare_means(const sweep_mean *a, const sweep_mean *b, difference *out)
+bool findings_compare(const sweep_mean *a, const sweep_mean *b, difference *out)
 {
-    if (!mean_known(a) || !mean_known(b) || a->seeds < 2 || b->seeds < 2) return false;
+    if (!sweep_mean_known(a) || !sweep_mean_known(b) || a->seeds < 2 || b->seeds < 2) return false;
     if (!(a->spread >= 0) || !(b->spread >= 0) || isinf(a->spread) || isinf(b->spread)) return false;
     const double va = a->spread * a->spread / a->seeds, vb = b->spread * b->spread / b->seeds, v = va + vb;
     out->value = b->value - a->value;
@@ -35,7 +35,7 @@ bool compare_means(const sweep_mean *a, const sweep_mean *b, difference *out)
     return isfinite(out->reach);
 }
 
-bool find_ends(const tas_sweep *sweep, bool (*knows)(const sweep_batch *), int *small, int *large)
+bool findings_ends(const tas_sweep *sweep, bool (*knows)(const sweep_batch *), int *small, int *large)
 {
     *small = *large = -1;
     for (int i = 0; i < sweep->count; i++) {
@@ -65,12 +65,12 @@ static bool list_outcome(writer *w, const tas_sweep *sweep, row_outcome outcome,
 static bool is_timed(const sweep_batch *b) { return above_0(b->examples_per_s); }
 
 /* A clock's noise is a share of what it measures: below 5 %, or twice what the line leaves over, nothing is seen. */
-void find_speed(const tas_sweep *sweep, finding *out)
+void findings_speed(const tas_sweep *sweep, finding *out)
 {
     writer w = begin(out, "A larger batch trains faster: more examples a second.");
     const fit_time *t = &sweep->advice.time;
     int small, large;
-    if (!find_ends(sweep, is_timed, &small, &large)) {
+    if (!findings_ends(sweep, is_timed, &small, &large)) {
         say(&w, "Fewer than two batches were timed.");
         return;
     }
@@ -146,11 +146,11 @@ static void say_tiles(writer *w, const tas_sweep *sweep)
             first);
 }
 
-void find_memory(const tas_sweep *sweep, finding *out)
+void findings_memory(const tas_sweep *sweep, finding *out)
 {
     writer w = begin(out, "A larger batch needs more memory.");
     int small, large;
-    if (!find_ends(sweep, has_memory, &small, &large)) {
+    if (!findings_ends(sweep, has_memory, &small, &large)) {
         say(&w, "The memory of fewer than two batches is known.");
         return;
     }
@@ -176,8 +176,8 @@ void find_memory(const tas_sweep *sweep, finding *out)
 
 static bool has_reached(const sweep_batch *b)
 {
-    return b->outcome == ROW_REACHED && mean_known(&b->examples) && b->examples.value > 0 && mean_known(&b->steps) &&
-           b->steps.value > 0;
+    return b->outcome == ROW_REACHED && sweep_mean_known(&b->examples) && b->examples.value > 0 &&
+           sweep_mean_known(&b->steps) && b->steps.value > 0;
 }
 
 static void say_hyperbola(writer *w, const fit_curve *c)
@@ -205,7 +205,7 @@ static void compare_examples(const sweep_batch *a, const sweep_batch *b, finding
     say(w, "To the target B = %" PRIu64 " took %s steps and %s examples, B = %" PRIu64 " took %s steps and %s examples",
         a->batch, number_word(round(a->steps.value)).text, number_word(a->examples.value).text, b->batch,
         number_word(round(b->steps.value)).text, number_word(b->examples.value).text);
-    if (!compare_means(&less, &more, &d)) {
+    if (!findings_compare(&less, &more, &d)) {
         say(w, ": %s times the examples, of one seed, which has no interval.", number_word(times).text);
     } else if (fabs(d.value) <= d.reach) {
         out->verdict = FINDING_NO_DIFFERENCE;
@@ -218,11 +218,11 @@ static void compare_examples(const sweep_batch *a, const sweep_batch *b, finding
     }
 }
 
-void find_convergence(const tas_sweep *sweep, finding *out)
+void findings_convergence(const tas_sweep *sweep, finding *out)
 {
     writer w = begin(out, "A larger batch can be hard to bring to converge: it wants more epochs, or diverges.");
     int small, large;
-    const bool two = find_ends(sweep, has_reached, &small, &large);
+    const bool two = findings_ends(sweep, has_reached, &small, &large);
     if (two)
         compare_examples(&sweep->batch[small], &sweep->batch[large], out, &w);
     else
@@ -241,10 +241,10 @@ void find_convergence(const tas_sweep *sweep, finding *out)
 /* Loss and gap ------------------------------------------------------------------------------------------------------
  */
 
-static bool has_loss(const sweep_batch *b) { return mean_known(&b->best_loss); }
-static bool has_gap_at_loss(const sweep_batch *b) { return mean_known(&b->gap_equal_loss); }
-static bool has_gap_at_epochs(const sweep_batch *b) { return mean_known(&b->gap_equal_epochs); }
-static bool has_gap_at_steps(const sweep_batch *b) { return mean_known(&b->gap_equal_steps); }
+static bool has_loss(const sweep_batch *b) { return sweep_mean_known(&b->best_loss); }
+static bool has_gap_at_loss(const sweep_batch *b) { return sweep_mean_known(&b->gap_equal_loss); }
+static bool has_gap_at_epochs(const sweep_batch *b) { return sweep_mean_known(&b->gap_equal_epochs); }
+static bool has_gap_at_steps(const sweep_batch *b) { return sweep_mean_known(&b->gap_equal_steps); }
 
 /* "0.050 at B = 64 and 0.062 at B = 1024: ..." and the verdict on "b is more". */
 static finding_verdict say_means(writer *w, const sweep_batch *a, const sweep_batch *b, const sweep_mean *less,
@@ -253,7 +253,7 @@ static finding_verdict say_means(writer *w, const sweep_batch *a, const sweep_ba
     difference d;
     say(w, "%s at B = %" PRIu64 " and %s at B = %" PRIu64, number_word(less->value).text, a->batch,
         number_word(more->value).text, b->batch);
-    if (!compare_means(less, more, &d)) {
+    if (!findings_compare(less, more, &d)) {
         say(w, " (of one seed, which has no interval).");
         return FINDING_NOT_KNOWN;
     }
@@ -265,16 +265,17 @@ static finding_verdict say_means(writer *w, const sweep_batch *a, const sweep_ba
     return d.value > 0 ? FINDING_AGREES : FINDING_DISAGREES;
 }
 
-void find_loss(const tas_sweep *sweep, finding *out)
+void findings_loss(const tas_sweep *sweep, finding *out)
 {
     writer w = begin(out, "A larger batch ends at a worse validation loss.");
     int small, large;
-    if (!find_ends(sweep, has_loss, &small, &large)) {
+    if (!findings_ends(sweep, has_loss, &small, &large)) {
         say(&w, "The validation loss of fewer than two batches is known.");
         return;
     }
     const sweep_batch *a = &sweep->batch[small], *b = &sweep->batch[large];
-    const char *const where = sweep->is.goal == TAS_GOAL_ACCURACY ? "" : "At equal training loss "; /* see facts.c */
+    const char *const where =
+        sweep->options.goal == TAS_GOAL_ACCURACY ? "" : "At equal training loss "; /* see facts.c */
     say(&w, "The best validation loss of a run was ");
     out->verdict = say_means(&w, a, b, &a->best_loss, &b->best_loss);
     int least = small;
@@ -289,24 +290,24 @@ void find_loss(const tas_sweep *sweep, finding *out)
                 number_word(sweep->batch[i].worse_low).text, number_word(sweep->batch[i].worse_high).text);
 }
 
-void find_overfitting(const tas_sweep *sweep, finding *out)
+void findings_overfitting(const tas_sweep *sweep, finding *out)
 {
     writer w = begin(out, "A larger batch can overfit: its gap between validation and training loss is wider.");
     int small, large;
-    if (find_ends(sweep, has_gap_at_loss, &small, &large)) {
+    if (findings_ends(sweep, has_gap_at_loss, &small, &large)) {
         const sweep_batch *a = &sweep->batch[small], *b = &sweep->batch[large];
         say(&w, "At equal training loss (%s), the fair comparison, the gap was ", number_word(sweep->equal_loss).text);
         out->verdict = say_means(&w, a, b, &a->gap_equal_loss, &b->gap_equal_loss);
     } else {
         say(&w, "Fewer than two batches were brought to the same training loss, where gaps can be compared.");
     }
-    if (find_ends(sweep, has_gap_at_epochs, &small, &large)) {
+    if (findings_ends(sweep, has_gap_at_epochs, &small, &large)) {
         const sweep_batch *a = &sweep->batch[small], *b = &sweep->batch[large];
         say(&w, " At equal epochs (%s), where a large batch is merely less trained, it was ",
             number_word(sweep->equal_epochs).text);
         say_means(&w, a, b, &a->gap_equal_epochs, &b->gap_equal_epochs);
     }
-    if (find_ends(sweep, has_gap_at_steps, &small, &large)) {
+    if (findings_ends(sweep, has_gap_at_steps, &small, &large)) {
         const sweep_batch *a = &sweep->batch[small], *b = &sweep->batch[large];
         say(&w, " At equal steps (%" PRIu64 "), where a large batch has seen more examples, it was ",
             sweep->equal_steps);
@@ -332,7 +333,7 @@ static double least_time(const tas_sweep *sweep, uint64_t low, uint64_t high, in
     return least;
 }
 
-void find_good_start(const tas_sweep *sweep, finding *out)
+void findings_good_start(const tas_sweep *sweep, finding *out)
 {
     writer w = begin(out, "32 to 128 is a good start; the best batch wants experiments.");
     int best = -1, start = -1;

@@ -27,33 +27,33 @@ typedef struct finding {
 
 typedef void (*find_fn)(const tas_sweep *sweep, finding *out);
 
-void find_speed(const tas_sweep *sweep, finding *out);
-void find_memory(const tas_sweep *sweep, finding *out);
-void find_variance(const tas_sweep *sweep, finding *out);
-void find_gradient(const tas_sweep *sweep, finding *out);
-void find_cost(const tas_sweep *sweep, finding *out);
-void find_noise(const tas_sweep *sweep, finding *out);
-void find_weights(const tas_sweep *sweep, finding *out);
-void find_convergence(const tas_sweep *sweep, finding *out);
-void find_loss(const tas_sweep *sweep, finding *out);
-void find_overfitting(const tas_sweep *sweep, finding *out);
-void find_good_start(const tas_sweep *sweep, finding *out);
+void findings_speed(const tas_sweep *sweep, finding *out);
+void findings_memory(const tas_sweep *sweep, finding *out);
+void frozen_findings_variance(const tas_sweep *sweep, finding *out);
+void frozen_findings_gradient(const tas_sweep *sweep, finding *out);
+void frozen_findings_cost(const tas_sweep *sweep, finding *out);
+void frozen_findings_noise(const tas_sweep *sweep, finding *out);
+void frozen_findings_weights(const tas_sweep *sweep, finding *out);
+void findings_convergence(const tas_sweep *sweep, finding *out);
+void findings_loss(const tas_sweep *sweep, finding *out);
+void findings_overfitting(const tas_sweep *sweep, finding *out);
+void findings_good_start(const tas_sweep *sweep, finding *out);
 
 /* "agrees with the claim", "no difference seen", ... */
-const char *finding_words(finding_verdict verdict);
+const char *findings_verdict(finding_verdict verdict);
 
 /* A mean of no seed is none, whatever stands in it. */
-static inline bool mean_known(const sweep_mean *m) { return m->seeds > 0 && isfinite(m->value); }
+static inline bool sweep_mean_known(const sweep_mean *m) { return m->seeds > 0 && isfinite(m->value); }
 
 /* b less a, two means over seeds, with the half of its 95 % interval (Welch's t, for seeds are not paired here). False
  * where one is not known, or has fewer than two seeds. */
 typedef struct difference {
     double value, reach;
 } difference;
-bool compare_means(const sweep_mean *a, const sweep_mean *b, difference *out);
+bool findings_compare(const sweep_mean *a, const sweep_mean *b, difference *out);
 
 /* The smallest and the largest batch of which `knows` holds; false where there are fewer than two. Batches need not be
  * in order. */
-bool find_ends(const tas_sweep *sweep, bool (*knows)(const sweep_batch *), int *small, int *large);
+bool findings_ends(const tas_sweep *sweep, bool (*knows)(const sweep_batch *), int *small, int *large);
 
 #endif

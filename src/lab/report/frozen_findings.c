@@ -12,15 +12,15 @@ typedef struct figure {
     double value, error, expected;
 } figure;
 
-static figure variance_of(const frozen_facts *f)
+static figure variance_of(const frozen_figures *f)
 {
     return (figure){f->variance, f->variance_error, f->variance_expected};
 }
 
-static figure cosine_of(const frozen_facts *f) { return (figure){f->cosine, f->cosine_error, f->cosine_expected}; }
+static figure cosine_of(const frozen_figures *f) { return (figure){f->cosine, f->cosine_error, f->cosine_expected}; }
 
 /* A standard deviation's own standard error is s / sqrt(2 (n - 1)), near enough. */
-static figure loss_of(const frozen_facts *f)
+static figure loss_of(const frozen_figures *f)
 {
     const double error = f->draws > 1 ? f->loss_spread / sqrt(2.0 * (f->draws - 1)) : NAN;
     return (figure){f->loss_spread, error, f->loss_expected};
@@ -28,7 +28,7 @@ static figure loss_of(const frozen_facts *f)
 
 typedef struct measure {
     const char *claim, *name; /* the name with a capital letter */
-    figure (*of)(const frozen_facts *);
+    figure (*of)(const frozen_figures *);
     int wanted; /* the sign of the change with the batch that is claimed */
 } measure;
 
@@ -75,7 +75,7 @@ static void say_theory(writer *w, const tas_sweep *sweep, const measure *m)
     int off = 0, all = 0, draws = 0;
     for (int p = 0; p < FROZEN_POINTS; p++)
         for (int i = 0; i < sweep->count && sweep->frozen[p].name; i++) {
-            const frozen_facts *f = &sweep->frozen[p].batch[i];
+            const frozen_figures *f = &sweep->frozen[p].batch[i];
             const figure one = m->of(f);
             if (f->draws < 2 || !isfinite(one.value) || !isfinite(one.expected) || !(one.expected > 0)) continue;
             all++;
@@ -108,7 +108,7 @@ static void find_frozen(const tas_sweep *sweep, const measure *m, finding *out)
         counts[say_point(&w, sweep, point, m, small, large)]++;
     }
     if (!points) {
-        say(&w, "It was not measured%s.", sweep->is.brief ? ": the sweep was asked to be brief" : "");
+        say(&w, "It was not measured%s.", sweep->options.brief ? ": the sweep was asked to be brief" : "");
         return;
     }
     say(&w, ".");
@@ -120,14 +120,14 @@ static void find_frozen(const tas_sweep *sweep, const measure *m, finding *out)
     say_theory(&w, sweep, m);
 }
 
-void find_variance(const tas_sweep *sweep, finding *out) { find_frozen(sweep, &measures[0], out); }
-void find_gradient(const tas_sweep *sweep, finding *out) { find_frozen(sweep, &measures[1], out); }
-void find_cost(const tas_sweep *sweep, finding *out) { find_frozen(sweep, &measures[2], out); }
+void frozen_findings_variance(const tas_sweep *sweep, finding *out) { find_frozen(sweep, &measures[0], out); }
+void frozen_findings_gradient(const tas_sweep *sweep, finding *out) { find_frozen(sweep, &measures[1], out); }
+void frozen_findings_cost(const tas_sweep *sweep, finding *out) { find_frozen(sweep, &measures[2], out); }
 
 /* The noise scale ---------------------------------------------------------------------------------------------------
  */
 
-static bool is_known(const noise_answer *n) { return n->state != NOISE_UNKNOWN && isfinite(n->low); }
+static bool is_known(const noise_scale_range *n) { return n->state != NOISE_UNKNOWN && isfinite(n->low); }
 
 /* The first and the last window of a batch that say anything; false where they are not two. */
 static bool window_ends(const sweep_batch *b, int *first, int *last)
@@ -155,17 +155,17 @@ static int noise_row(const tas_sweep *sweep)
     return best;
 }
 
-static void say_noise(writer *w, const noise_answer *n)
+static void say_noise(writer *w, const noise_scale_range *n)
 {
     char text[128];
-    noise_words(n, text, sizeof text);
+    reason_noise(n, text, sizeof text);
     say(w, "%s", text);
 }
 
 static void say_critical(writer *w, const tas_sweep *sweep, const sweep_batch *b)
 {
     const fit_range *critical = &sweep->advice.curve.b_crit;
-    const bool plain = sweep->is.train.optimizer == TAS_SGD && !(sweep->is.train.momentum > 0);
+    const bool plain = sweep->options.train.optimizer == TAS_SGD && !(sweep->options.train.momentum > 0);
     if (is_known(&b->noise)) {
         say(w, " From the start to the %s, at B = %" PRIu64 ", it was ",
             b->outcome == ROW_REACHED ? "target" : "end of its runs", b->batch);
@@ -180,7 +180,7 @@ static void say_critical(writer *w, const tas_sweep *sweep, const sweep_batch *b
                "tell.");
 }
 
-void find_noise(const tas_sweep *sweep, finding *out)
+void frozen_findings_noise(const tas_sweep *sweep, finding *out)
 {
     *out =
         (finding){.claim = "The gradient's noise scale, of which the useful batch is a matter, grows during training."};
@@ -198,7 +198,7 @@ void find_noise(const tas_sweep *sweep, finding *out)
     }
     const sweep_batch *b = &sweep->batch[row];
     window_ends(b, &first, &last);
-    const noise_answer *a = &b->noise_window[first], *z = &b->noise_window[last];
+    const noise_scale_range *a = &b->noise_window[first], *z = &b->noise_window[last];
     say(&w, "At B = %" PRIu64 " it was ", b->batch);
     say_noise(&w, a);
     say(&w, " up to example %s and ", number_word(b->noise_end[first]).text);
@@ -217,8 +217,8 @@ void find_noise(const tas_sweep *sweep, finding *out)
 /* The weights -------------------------------------------------------------------------------------------------------
  */
 
-static bool fluctuates(const sweep_batch *b) { return mean_known(&b->fluctuation); }
-static bool is_spread(const sweep_batch *b) { return mean_known(&b->seed_spread); }
+static bool fluctuates(const sweep_batch *b) { return sweep_mean_known(&b->fluctuation); }
+static bool is_spread(const sweep_batch *b) { return sweep_mean_known(&b->seed_spread); }
 
 static finding_verdict say_fall(writer *w, const sweep_batch *a, const sweep_batch *b, const sweep_mean *less,
                                 const sweep_mean *more)
@@ -226,7 +226,7 @@ static finding_verdict say_fall(writer *w, const sweep_batch *a, const sweep_bat
     difference d;
     say(w, "%s at B = %" PRIu64 " and %s at B = %" PRIu64, number_word(less->value).text, a->batch,
         number_word(more->value).text, b->batch);
-    if (!compare_means(less, more, &d)) {
+    if (!findings_compare(less, more, &d)) {
         say(w, ", without an interval.");
         return FINDING_NOT_KNOWN;
     }
@@ -236,20 +236,20 @@ static finding_verdict say_fall(writer *w, const sweep_batch *a, const sweep_bat
     return !seen ? FINDING_NO_DIFFERENCE : d.value < 0 ? FINDING_AGREES : FINDING_DISAGREES;
 }
 
-void find_weights(const tas_sweep *sweep, finding *out)
+void frozen_findings_weights(const tas_sweep *sweep, finding *out)
 {
     *out = (finding){
         .claim = "A larger batch has less variance: of the weights, too, late in training and from seed to seed."};
     writer w = {.text = out->seen, .bytes = sizeof out->seen};
     int small, large;
-    if (find_ends(sweep, fluctuates, &small, &large)) {
+    if (findings_ends(sweep, fluctuates, &small, &large)) {
         const sweep_batch *a = &sweep->batch[small], *b = &sweep->batch[large];
         say(&w, "In short stretches from weights at the target, the weights fluctuate by ");
         out->verdict = say_fall(&w, a, b, &a->fluctuation, &b->fluctuation);
     } else {
         say(&w, "The fluctuation of the weights was measured at fewer than two batches.");
     }
-    if (find_ends(sweep, is_spread, &small, &large)) {
+    if (findings_ends(sweep, is_spread, &small, &large)) {
         const sweep_batch *a = &sweep->batch[small], *b = &sweep->batch[large];
         say(&w, " Stretches from those same weights, which differ in their shuffles alone, end apart by ");
         const finding_verdict ends = say_fall(&w, a, b, &a->seed_spread, &b->seed_spread);

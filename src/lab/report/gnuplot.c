@@ -202,9 +202,12 @@ typedef struct span {
     size_t bytes;
 } span;
 
-static bool is(span s, const char *word) { return s.bytes == strlen(word) && !strncmp(s.text, word, s.bytes); }
+static bool span_is(span s, const char *word) { return s.bytes == strlen(word) && !strncmp(s.text, word, s.bytes); }
 
-static bool begins(span s, const char *word) { return s.bytes > strlen(word) && !strncmp(s.text, word, strlen(word)); }
+static bool span_begins(span s, const char *word)
+{
+    return s.bytes > strlen(word) && !strncmp(s.text, word, strlen(word));
+}
 
 /* "black" and "rgb(  0,   0,   0)" */
 static bool is_black(span s)
@@ -214,25 +217,26 @@ static bool is_black(span s)
     for (size_t i = 0; i < s.bytes && n < sizeof tight; i++)
         if (s.text[i] != ' ') tight[n++] = s.text[i];
     const span t = {tight, n};
-    return is(t, "black") || is(t, "rgb(0,0,0)") || is(t, "#000000");
+    return span_is(t, "black") || span_is(t, "rgb(0,0,0)") || span_is(t, "#000000");
 }
 
 static void add_attribute(buffer *page, span name, span value, const char *id)
 {
     buffer_add(page, name.text, name.bytes);
     buffer_print(page, "=\"");
-    if (is(name, "id") || is(name, "class"))
+    if (span_is(name, "id") || span_is(name, "class"))
         buffer_print(page, "%s-", id);
-    else if (is(name, "xlink:href") && begins(value, "#")) {
+    else if (span_is(name, "xlink:href") && span_begins(value, "#")) {
         buffer_print(page, "#%s-", id);
         value = (span){value.text + 1, value.bytes - 1};
-    } else if (begins(value, "url(#")) {
+    } else if (span_begins(value, "url(#")) {
         buffer_print(page, "url(#%s-", id);
         value = (span){value.text + 5, value.bytes - 5};
-    } else if (is(name, "color") && is(value, "white")) { /* a halo about a mark, which dark paper would show */
+    } else if (span_is(name, "color") &&
+               span_is(value, "white")) { /* a halo about a mark, which dark paper would show */
         value = (span){"transparent", strlen("transparent")};
     } else if (is_black(value)) {
-        const char *own = is(name, "color") ? "inherit" : "currentColor";
+        const char *own = span_is(name, "color") ? "inherit" : "currentColor";
         value = (span){own, strlen(own)};
     }
     buffer_add(page, value.text, value.bytes);
@@ -281,7 +285,7 @@ static const char *body_of(const char *svg, const char **head)
     return close ? close + strlen("</desc>") : NULL;
 }
 
-bool svg_embed(buffer *page, const char *svg, const char *id, const char *title, const char *words)
+bool gnuplot_embed(buffer *page, const char *svg, const char *id, const char *title, const char *words)
 {
     const char *head, *at = svg ? body_of(svg, &head) : NULL;
     if (!at) return false;

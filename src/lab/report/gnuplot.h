@@ -13,6 +13,6 @@ tas_status gnuplot_run(tas_context *context, const char *script, buffer *out);
 /* Puts gnuplot's picture into an HTML page: without the XML head, its ids and classes begin with `id`, black becomes
  * the text's own colour, and it has a title and a description for those who do not see it. False where it is no whole
  * picture. */
-bool svg_embed(buffer *page, const char *svg, const char *id, const char *title, const char *words);
+bool gnuplot_embed(buffer *page, const char *svg, const char *id, const char *title, const char *words);
 
 #endif

@@ -9,7 +9,7 @@
 
 static const double MIB = 1048576;
 
-void report_order(const tas_sweep *sweep, int order[SWEEP_BATCHES])
+void plots_order(const tas_sweep *sweep, int order[SWEEP_BATCHES])
 {
     for (int i = 0; i < sweep->count; i++) {
         int at = i;
@@ -33,7 +33,7 @@ static void add_curve(const tas_sweep *sweep, plot_series *s, double (*value)(co
 {
     enum { PARTS = 8 };
     int order[SWEEP_BATCHES];
-    report_order(sweep, order);
+    plots_order(sweep, order);
     for (int i = 0; i < sweep->count; i++) {
         const double here = (double)sweep->batch[order[i]].batch;
         const double next = i + 1 < sweep->count ? (double)sweep->batch[order[i + 1]].batch : here;
@@ -49,7 +49,7 @@ static void add_curve(const tas_sweep *sweep, plot_series *s, double (*value)(co
 /* The 95 % interval of a mean over seeds, by t; of a geometric one by logarithms. */
 static void add_mean(plot_series *s, uint64_t batch, const sweep_mean *m, bool geometric)
 {
-    if (!mean_known(m)) return;
+    if (!sweep_mean_known(m)) return;
     const bool interval = m->seeds > 1 && isfinite(m->spread);
     const double reach = interval ? student_95(m->seeds - 1) * m->spread / sqrt(m->seeds) : NAN;
     if (geometric && !(m->value > 0)) return;
@@ -62,7 +62,7 @@ static void add_mean(plot_series *s, uint64_t batch, const sweep_mean *m, bool g
 
 static double speed_at(const void *time, double batch) { return batch / fit_seconds(time, batch); }
 
-void plot_speed(const tas_sweep *sweep, plot *out)
+void plots_speed(const tas_sweep *sweep, plot *out)
 {
     begin(out, "speed", "Examples a second against the batch", "examples a second");
     out->log_y = true;
@@ -74,7 +74,7 @@ void plot_speed(const tas_sweep *sweep, plot *out)
         add_curve(sweep, plot_add(out, PLOT_CURVE, 1, "B / (a + b B)"), speed_at, &sweep->advice.time);
 }
 
-void plot_memory(const tas_sweep *sweep, plot *out)
+void plots_memory(const tas_sweep *sweep, plot *out)
 {
     begin(out, "memory", "Device memory against the batch", "MiB of device memory");
     out->zero = true;
@@ -92,7 +92,7 @@ void plot_memory(const tas_sweep *sweep, plot *out)
  */
 
 typedef struct frozen_view {
-    double (*value)(const frozen_facts *), (*error)(const frozen_facts *), (*expected)(const frozen_facts *);
+    double (*value)(const frozen_figures *), (*error)(const frozen_figures *), (*expected)(const frozen_figures *);
 } frozen_view;
 
 static void add_frozen(const tas_sweep *sweep, const frozen_view *view, plot *out)
@@ -103,9 +103,9 @@ static void add_frozen(const tas_sweep *sweep, const frozen_view *view, plot *ou
         plot_series *measured = plot_add(out, PLOT_MARKS, k, "%s", point->name);
         plot_series *expected = plot_add(out, PLOT_CURVE, k, "%s, theory", point->name);
         int order[SWEEP_BATCHES];
-        report_order(sweep, order);
+        plots_order(sweep, order);
         for (int i = 0; i < sweep->count; i++) {
-            const frozen_facts *f = &point->batch[order[i]];
+            const frozen_figures *f = &point->batch[order[i]];
             const double batch = (double)sweep->batch[order[i]].batch;
             if (f->draws < 1) continue;
             const double value = view->value(f), reach = 1.96 * view->error(f), theory = view->expected(f);
@@ -116,11 +116,11 @@ static void add_frozen(const tas_sweep *sweep, const frozen_view *view, plot *ou
     out->apart = true;
 }
 
-static double variance(const frozen_facts *f) { return f->variance; }
-static double variance_error(const frozen_facts *f) { return f->variance_error; }
-static double variance_expected(const frozen_facts *f) { return f->variance_expected; }
+static double variance(const frozen_figures *f) { return f->variance; }
+static double variance_error(const frozen_figures *f) { return f->variance_error; }
+static double variance_expected(const frozen_figures *f) { return f->variance_expected; }
 
-void plot_variance(const tas_sweep *sweep, plot *out)
+void plots_variance(const tas_sweep *sweep, plot *out)
 {
     static const frozen_view view = {variance, variance_error, variance_expected};
     begin(out, "variance", "Variance of the gradient against the batch", "variance of the gradient");
@@ -128,11 +128,11 @@ void plot_variance(const tas_sweep *sweep, plot *out)
     add_frozen(sweep, &view, out);
 }
 
-static double cosine(const frozen_facts *f) { return f->cosine; }
-static double cosine_error(const frozen_facts *f) { return f->cosine_error; }
-static double cosine_expected(const frozen_facts *f) { return f->cosine_expected; }
+static double cosine(const frozen_figures *f) { return f->cosine; }
+static double cosine_error(const frozen_figures *f) { return f->cosine_error; }
+static double cosine_expected(const frozen_figures *f) { return f->cosine_expected; }
 
-void plot_cosine(const tas_sweep *sweep, plot *out)
+void plots_cosine(const tas_sweep *sweep, plot *out)
 {
     static const frozen_view view = {cosine, cosine_error, cosine_expected};
     begin(out, "cosine", "Cosine to the full gradient against the batch", "cosine to the full gradient");
@@ -142,14 +142,14 @@ void plot_cosine(const tas_sweep *sweep, plot *out)
     add_frozen(sweep, &view, out);
 }
 
-static double cost(const frozen_facts *f) { return f->loss_spread; }
-static double cost_error(const frozen_facts *f)
+static double cost(const frozen_figures *f) { return f->loss_spread; }
+static double cost_error(const frozen_figures *f)
 {
     return f->draws > 1 ? f->loss_spread / sqrt(2.0 * (f->draws - 1)) : NAN;
 }
-static double cost_expected(const frozen_facts *f) { return f->loss_expected; }
+static double cost_expected(const frozen_figures *f) { return f->loss_expected; }
 
-void plot_cost(const tas_sweep *sweep, plot *out)
+void plots_cost(const tas_sweep *sweep, plot *out)
 {
     static const frozen_view view = {cost, cost_error, cost_expected};
     begin(out, "cost", "Standard deviation of the batch's loss", "standard deviation of the loss");
@@ -170,7 +170,7 @@ static bool has_windows(const sweep_batch *b)
 static void add_windows(const sweep_batch *b, plot_series *s)
 {
     for (int i = 0; i < b->noise_windows && i < NOISE_WINDOWS; i++) {
-        const noise_answer *n = &b->noise_window[i];
+        const noise_scale_range *n = &b->noise_window[i];
         const double begun = i ? b->noise_end[i - 1] : 0;
         if (n->state == NOISE_UNKNOWN) continue;
         plot_point(s, 0.5 * (begun + b->noise_end[i]), n->value > 0 ? n->value : NAN, n->low, n->high);
@@ -178,7 +178,7 @@ static void add_windows(const sweep_batch *b, plot_series *s)
 }
 
 /* Of many batches four, evenly apart: more could not be told from each other. */
-void plot_noise(const tas_sweep *sweep, plot *out)
+void plots_noise(const tas_sweep *sweep, plot *out)
 {
     enum { SHOWN = 4 };
     int order[SWEEP_BATCHES], known[SWEEP_BATCHES], count = 0;
@@ -186,7 +186,7 @@ void plot_noise(const tas_sweep *sweep, plot *out)
     out->x_label = "examples trained on";
     out->batches = false;
     out->log_y = true;
-    report_order(sweep, order);
+    plots_order(sweep, order);
     for (int i = 0; i < sweep->count; i++)
         if (has_windows(&sweep->batch[order[i]])) known[count++] = order[i];
     const int shown = count < SHOWN ? count : SHOWN;
@@ -229,7 +229,7 @@ MEAN(fluctuation)
 MEAN(seed_spread)
 #undef MEAN
 
-void plot_weights(const tas_sweep *sweep, plot *out)
+void plots_weights(const tas_sweep *sweep, plot *out)
 {
     begin(out, "weights", "Fluctuation of the weights against the batch", "share of |w|\u00b2");
     out->log_y = true;
@@ -250,7 +250,7 @@ static void add_advice(const tas_sweep *sweep, plot *out)
     out->line = (double)sweep->advice.batch;
 }
 
-void plot_steps(const tas_sweep *sweep, plot *out)
+void plots_steps(const tas_sweep *sweep, plot *out)
 {
     begin(out, "steps", "Steps and examples to the target against the batch", "to the target");
     out->log_y = true;
@@ -261,7 +261,7 @@ void plot_steps(const tas_sweep *sweep, plot *out)
     add_curve(sweep, plot_add(out, PLOT_CURVE, 1, "fitted examples"), examples_at, &sweep->advice.curve);
 }
 
-void plot_loss(const tas_sweep *sweep, plot *out)
+void plots_loss(const tas_sweep *sweep, plot *out)
 {
     begin(out, "loss", "Validation loss against the batch", "validation loss");
     out->apart = true;
@@ -272,7 +272,7 @@ void plot_loss(const tas_sweep *sweep, plot *out)
     add_means(sweep, plot_add(out, PLOT_MARKS, 3, "at equal steps"), loss_equal_steps, false);
 }
 
-void plot_gap(const tas_sweep *sweep, plot *out)
+void plots_gap(const tas_sweep *sweep, plot *out)
 {
     begin(out, "gap", "Gap between validation and training loss", "validation less training loss");
     out->apart = true;
@@ -288,7 +288,7 @@ static double seconds_at(const void *advice, double batch)
     return steps_at(&r->curve, batch) * fit_seconds(&r->time, batch);
 }
 
-void plot_time(const tas_sweep *sweep, plot *out)
+void plots_time(const tas_sweep *sweep, plot *out)
 {
     begin(out, "time", "Time to the target against the batch", "seconds to the target");
     out->log_y = true;

@@ -39,10 +39,10 @@ static void add_decision(const tas_sweep *sweep, buffer *page)
 {
     const recommendation *r = &sweep->advice;
     open_card(page, "What decided");
-    buffer_print(page, "<b>%s</b>", decision_words(r->decided));
+    buffer_print(page, "<b>%s</b>", reason_decision(r->decided));
     if (r->decider >= 0 && r->decider < sweep->count)
         buffer_print(page, " <span>B = %" PRIu64 ": %s</span>", sweep->batch[r->decider].batch,
-                     verdict_words(r->verdicts[r->decider]));
+                     reason_verdict(r->verdicts[r->decider]));
     else if (r->decided == DECIDED_SPEED && isfinite(r->knee))
         buffer_print(page, " <span>time is least near B = %s</span>", number_word(r->knee).text);
     close_card(page);
@@ -60,7 +60,7 @@ static void add_side(const char *name, const recommend_side *side, buffer *page)
     else if (side->verdict == VERDICT_KEPT || side->verdict == VERDICT_NOT_MEASURED)
         buffer_print(page, "not known");
     if (side->verdict != VERDICT_KEPT && (side->verdict != VERDICT_NOT_MEASURED || isfinite(side->examples)))
-        buffer_print(page, " <span>%s</span>", verdict_words(side->verdict));
+        buffer_print(page, " <span>%s</span>", reason_verdict(side->verdict));
     close_card(page);
 }
 
@@ -79,14 +79,14 @@ static void add_range(const recommendation *r, buffer *page)
 static void add_sureness(const recommendation *r, buffer *page)
 {
     open_card(page, "How sure");
-    buffer_print(page, "<b>%s</b>", sure_words(r->sure));
-    if (r->chance > 0.99)
+    buffer_print(page, "<b>%s</b>", reason_confidence(r->confidence));
+    if (r->probability > 0.99)
         buffer_print(page, " <span>no other batch measured is more than 5&nbsp;%% better: chance above 0.99</span>");
-    else if (isfinite(r->chance))
+    else if (isfinite(r->probability))
         buffer_print(page, " <span>no other batch measured is more than 5&nbsp;%% better: chance at least %.2f</span>",
-                     floor(r->chance * 100) / 100);
+                     floor(r->probability * 100) / 100);
     char more[128];
-    if (r->measure) buffer_print(page, " <span>%s</span>", measure_words(r, more, sizeof more));
+    if (r->measure) buffer_print(page, " <span>%s</span>", reason_measure(r, more, sizeof more));
     close_card(page);
 }
 
@@ -107,7 +107,7 @@ static void add_head(const tas_sweep *sweep, buffer *page)
 {
     const recommendation *r = &sweep->advice;
     buffer command = {0};
-    report_command(sweep, &command);
+    command_write(sweep, &command);
     buffer_print(page, "<header>\n<p class=\"what\">Batch size sweep of <strong>");
     buffer_escape(page, sweep->net);
     buffer_print(page, "</strong> on <strong>");
@@ -165,7 +165,7 @@ static void add_advice(const tas_sweep *sweep, buffer *page)
     buffer_print(page, "</dl>\n");
     add_reason(sweep, page);
     buffer_print(page, "</section>\n<section>\n<h2>The batches</h2>\n");
-    report_batches(sweep, page);
+    table_write(sweep, page);
     buffer_print(page, "</section>\n");
 }
 
@@ -180,17 +180,17 @@ typedef struct section {
 } section;
 
 static const section sections[] = {
-    {"Speed", plot_speed, find_speed, "no batch was timed"},
-    {"Memory", plot_memory, find_memory, "no batch's memory is known"},
-    {"Variance of the gradient", plot_variance, find_variance, "it was not measured at any frozen weights"},
-    {"Precision of the gradient", plot_cosine, find_gradient, "it was not measured at any frozen weights"},
-    {"Precision of the cost", plot_cost, find_cost, "it was not measured at any frozen weights"},
-    {"Noise scale over training", plot_noise, find_noise, "no stretch of any run tells it"},
-    {"Fluctuation of the weights", plot_weights, find_weights, "it was not measured at any batch"},
-    {"Steps against examples", plot_steps, find_convergence, "no batch reached the target"},
-    {"Validation loss", plot_loss, find_loss, "no validation loss is known"},
-    {"Gap, and overfitting", plot_gap, find_overfitting, "no two losses are known at the same moment"},
-    {"Time to the target", plot_time, find_good_start, "no batch that reached the target was timed"},
+    {"Speed", plots_speed, findings_speed, "no batch was timed"},
+    {"Memory", plots_memory, findings_memory, "no batch's memory is known"},
+    {"Variance of the gradient", plots_variance, frozen_findings_variance, "it was not measured at any frozen weights"},
+    {"Precision of the gradient", plots_cosine, frozen_findings_gradient, "it was not measured at any frozen weights"},
+    {"Precision of the cost", plots_cost, frozen_findings_cost, "it was not measured at any frozen weights"},
+    {"Noise scale over training", plots_noise, frozen_findings_noise, "no stretch of any run tells it"},
+    {"Fluctuation of the weights", plots_weights, frozen_findings_weights, "it was not measured at any batch"},
+    {"Steps against examples", plots_steps, findings_convergence, "no batch reached the target"},
+    {"Validation loss", plots_loss, findings_loss, "no validation loss is known"},
+    {"Gap, and overfitting", plots_gap, findings_overfitting, "no two losses are known at the same moment"},
+    {"Time to the target", plots_time, findings_good_start, "no batch that reached the target was timed"},
 };
 enum { SECTIONS = sizeof sections / sizeof *sections };
 
@@ -211,7 +211,7 @@ static void add_finding(const finding *f, buffer *page)
     buffer_print(page, "</span> Seen here: ");
     buffer_escape(page, f->seen);
     buffer_print(page, " <span class=\"verdict %s\"><span aria-hidden=\"true\">%s</span> %s</span></p>\n",
-                 classes[f->verdict], signs[f->verdict], finding_words(f->verdict));
+                 classes[f->verdict], signs[f->verdict], findings_verdict(f->verdict));
 }
 
 static tas_status add_picture(const tas_sweep *sweep, const plot *p, buffer *page)
@@ -221,7 +221,7 @@ static tas_status add_picture(const tas_sweep *sweep, const plot *p, buffer *pag
     tas_status status = script.failed ? fail(sweep->context, TAS_NO_MEMORY, "no memory for a plot")
                                       : gnuplot_run(sweep->context, script.text, &svg);
     buffer_print(page, "<figure>\n");
-    if (!status && !svg_embed(page, svg.text, p->id, p->title, p->title))
+    if (!status && !gnuplot_embed(page, svg.text, p->id, p->title, p->title))
         status = fail(sweep->context, TAS_BAD_FILE, "gnuplot drew no whole picture of \"%s\"", p->title);
     buffer_print(page, "</figure>\n");
     free(script.text);
@@ -276,15 +276,15 @@ tas_status report_page(const tas_sweep *sweep, buffer *page)
                        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
                        "<meta name=\"color-scheme\" content=\"light dark\">\n<title>Batch size of ");
     buffer_escape(page, sweep->net);
-    buffer_print(page, "</title>\n<style>\n%s</style>\n</head>\n<body>\n<main>\n", report_style);
+    buffer_print(page, "</title>\n<style>\n%s</style>\n</head>\n<body>\n<main>\n", style_sheet);
     add_head(sweep, page);
     add_advice(sweep, page);
     buffer_print(page, "<section>\n<h2>What is claimed, and what was seen</h2>\n<div class=\"plots\">\n");
     for (int i = 0; i < SECTIONS && !status; i++) status = add_section(sweep, &sections[i], p, page);
     buffer_print(page, "</div>\n</section>\n<section>\n<h2>What was not measured</h2>\n");
-    report_unmeasured(sweep, page);
+    protocol_unmeasured(sweep, page);
     buffer_print(page, "</section>\n<section>\n<h2>How it was measured</h2>\n");
-    report_protocol(sweep, page);
+    protocol_write(sweep, page);
     buffer_print(page, "</section>\n</main>\n");
     add_date(page);
     buffer_print(page, "</body>\n</html>\n");

@@ -8,32 +8,32 @@
 
 /* Each fills a plot that is {0}. A figure that is not known is left out; plot_measured() tells whether any was. */
 typedef void (*plot_fn)(const tas_sweep *sweep, plot *out);
-void plot_speed(const tas_sweep *sweep, plot *out);
-void plot_memory(const tas_sweep *sweep, plot *out);
-void plot_variance(const tas_sweep *sweep, plot *out);
-void plot_cosine(const tas_sweep *sweep, plot *out);
-void plot_cost(const tas_sweep *sweep, plot *out);
-void plot_noise(const tas_sweep *sweep, plot *out);
-void plot_weights(const tas_sweep *sweep, plot *out);
-void plot_steps(const tas_sweep *sweep, plot *out);
-void plot_loss(const tas_sweep *sweep, plot *out);
-void plot_gap(const tas_sweep *sweep, plot *out);
-void plot_time(const tas_sweep *sweep, plot *out);
+void plots_speed(const tas_sweep *sweep, plot *out);
+void plots_memory(const tas_sweep *sweep, plot *out);
+void plots_variance(const tas_sweep *sweep, plot *out);
+void plots_cosine(const tas_sweep *sweep, plot *out);
+void plots_cost(const tas_sweep *sweep, plot *out);
+void plots_noise(const tas_sweep *sweep, plot *out);
+void plots_weights(const tas_sweep *sweep, plot *out);
+void plots_steps(const tas_sweep *sweep, plot *out);
+void plots_loss(const tas_sweep *sweep, plot *out);
+void plots_gap(const tas_sweep *sweep, plot *out);
+void plots_time(const tas_sweep *sweep, plot *out);
 
 /* The batches in order of their size, as indices. */
-void report_order(const tas_sweep *sweep, int order[SWEEP_BATCHES]);
+void plots_order(const tas_sweep *sweep, int order[SWEEP_BATCHES]);
 
 /* report_command.c: the line that trains at the recommendation, for a shell. */
-void report_command(const tas_sweep *sweep, buffer *out);
+void command_write(const tas_sweep *sweep, buffer *out);
 
 /* report_table.c */
-void report_batches(const tas_sweep *sweep, buffer *page);    /* a row a batch */
-void report_unmeasured(const tas_sweep *sweep, buffer *page); /* what is missing, and why */
-void report_protocol(const tas_sweep *sweep, buffer *page);   /* how it was measured */
+void table_write(const tas_sweep *sweep, buffer *page);         /* a row a batch */
+void protocol_unmeasured(const tas_sweep *sweep, buffer *page); /* what is missing, and why */
+void protocol_write(const tas_sweep *sweep, buffer *page);      /* how it was measured */
 
 /* The whole page. */
 tas_status report_page(const tas_sweep *sweep, buffer *page);
 
-extern const char report_style[]; /* report_style.c: CSS */
+extern const char style_sheet[]; /* report_style.c: CSS */
 
 #endif

@@ -2,7 +2,7 @@
  * colours are fit for both. */
 #include "lab/report/report.h"
 
-const char report_style[] =
+const char style_sheet[] =
     ":root{color-scheme:light dark;--paper:#fff;--ink:#1b1f24;--faint:#59636e;--line:#d5dae0;--card:#f5f7f9;"
     "--mark:#0060a8;--good:#0a6b3b;--bad:#a8320a;--best:#e7f1fa}\n"
     "@media(prefers-color-scheme:dark){:root{--paper:#14171b;--ink:#e6e9ed;--faint:#a2abb5;--line:#343b44;"

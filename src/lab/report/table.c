@@ -28,7 +28,7 @@ static void add_number(buffer *page, double value)
 /* The spread over seeds beside the mean: in percent of a geometric mean, else as it is. */
 static void add_mean(buffer *page, const sweep_mean *m, bool geometric, word (*in_words)(double))
 {
-    if (!mean_known(m)) {
+    if (!sweep_mean_known(m)) {
         add_number(page, NAN);
         return;
     }
@@ -52,14 +52,14 @@ static word accuracy_word(double value)
     return w;
 }
 
-static void add_noise(buffer *page, const noise_answer *n)
+static void add_noise(buffer *page, const noise_scale_range *n)
 {
     char text[128];
     if (n->state == NOISE_UNKNOWN || !isfinite(n->low)) {
         add_number(page, NAN);
         return;
     }
-    noise_words(n, text, sizeof text);
+    reason_noise(n, text, sizeof text);
     open_cell(page, "");
     buffer_escape(page, text);
     buffer_print(page, "</td>");
@@ -81,7 +81,7 @@ static void add_verdict(buffer *page, const tas_sweep *sweep, int i)
     if (b->batch == r->batch && known)
         buffer_print(page, "<strong>recommended</strong>");
     else if (r->verdicts[i] != VERDICT_KEPT)
-        buffer_escape(page, verdict_words(r->verdicts[i]));
+        buffer_escape(page, reason_verdict(r->verdicts[i]));
     else if (known && in_range(sweep, b->batch))
         buffer_print(page, "as good (in the range)");
     else if (isfinite(times))
@@ -105,7 +105,7 @@ static bool any_test(const tas_sweep *sweep)
 static bool any_accuracy(const tas_sweep *sweep)
 {
     for (int i = 0; i < sweep->count; i++)
-        if (mean_known(&sweep->batch[i].best_accuracy)) return true;
+        if (sweep_mean_known(&sweep->batch[i].best_accuracy)) return true;
     return false;
 }
 
@@ -151,11 +151,11 @@ static void add_row(buffer *page, const tas_sweep *sweep, int i, bool accuracy, 
     buffer_print(page, "</tr>\n");
 }
 
-void report_batches(const tas_sweep *sweep, buffer *page)
+void table_write(const tas_sweep *sweep, buffer *page)
 {
     const bool accuracy = any_accuracy(sweep), test = any_test(sweep);
     int order[SWEEP_BATCHES];
-    report_order(sweep, order);
+    plots_order(sweep, order);
     buffer_print(page, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"The batches\">\n"
                        "<table class=\"batches\">\n");
     add_heads(page, accuracy, test);
@@ -213,11 +213,11 @@ static void add_missing_points(const tas_sweep *sweep, buffer *page)
     if (measured == FROZEN_POINTS) return;
     open_item(page);
     buffer_print(page, "Gradients at frozen weights were measured at %d of %d points of training%s.", measured,
-                 (int)FROZEN_POINTS, sweep->is.brief ? ", as the sweep was asked to be brief" : "");
+                 (int)FROZEN_POINTS, sweep->options.brief ? ", as the sweep was asked to be brief" : "");
     close_item(page);
 }
 
-void report_unmeasured(const tas_sweep *sweep, buffer *page)
+void protocol_unmeasured(const tas_sweep *sweep, buffer *page)
 {
     const size_t start = page->bytes;
     buffer_print(page, "<ul>\n");
@@ -226,7 +226,7 @@ void report_unmeasured(const tas_sweep *sweep, buffer *page)
     if (sweep->short_of_time) {
         open_item(page);
         buffer_print(page, "Time was short (limit %s): the batches farthest from the best were left out first.",
-                     seconds_word(sweep->is.seconds).text);
+                     seconds_word(sweep->options.seconds).text);
         close_item(page);
     }
     if (*sweep->left_out) {
@@ -247,7 +247,7 @@ void report_unmeasured(const tas_sweep *sweep, buffer *page)
         }
     }
     int order[SWEEP_BATCHES];
-    report_order(sweep, order);
+    plots_order(sweep, order);
     for (int i = 0; i < sweep->count; i++) add_missing_batch(sweep, order[i], page);
     add_missing_points(sweep, page);
     if (!any_test(sweep))
@@ -282,16 +282,17 @@ static void add_optimizer(const tas_sweep *sweep, buffer *page)
     static const char *const courses[] = {[TAS_SCHEDULE_CONSTANT] = "constant rate",
                                           [TAS_SCHEDULE_STEP] = "rate falling in steps",
                                           [TAS_SCHEDULE_COSINE] = "rate falling as a cosine"};
-    const tas_train_options *is = &sweep->is.train;
+    const tas_train_options *train = &sweep->options.train;
     open_fact(page, "Optimiser");
-    buffer_print(page, "%s", names[is->optimizer]);
-    if (is->optimizer == TAS_SGD && is->momentum > 0)
-        buffer_print(page, ", momentum %.4g%s", (double)is->momentum, is->nesterov ? " (Nesterov)" : "");
-    else if (is->optimizer == TAS_SGD)
+    buffer_print(page, "%s", names[train->optimizer]);
+    if (train->optimizer == TAS_SGD && train->momentum > 0)
+        buffer_print(page, ", momentum %.4g%s", (double)train->momentum, train->nesterov ? " (Nesterov)" : "");
+    else if (train->optimizer == TAS_SGD)
         buffer_print(page, ", no momentum");
-    if (is->weight_decay > 0) buffer_print(page, ", weight decay %.4g", (double)is->weight_decay);
-    buffer_print(page, ", %s", courses[is->schedule]);
-    if (is->warmup) buffer_print(page, ", warm-up %" PRIu64 " steps of B = %u", is->warmup, (unsigned)is->base_batch);
+    if (train->weight_decay > 0) buffer_print(page, ", weight decay %.4g", (double)train->weight_decay);
+    buffer_print(page, ", %s", courses[train->schedule]);
+    if (train->warmup)
+        buffer_print(page, ", warm-up %" PRIu64 " steps of B = %u", train->warmup, (unsigned)train->base_batch);
     close_fact(page);
 }
 
@@ -300,11 +301,11 @@ static void add_rates(const tas_sweep *sweep, buffer *page)
     static const char *const rules[] = {[TAS_SCALING_NONE] = "the same for each batch",
                                         [TAS_SCALING_LINEAR] = "in proportion to the batch",
                                         [TAS_SCALING_SQRT] = "in proportion to the batch's square root"};
-    const tas_train_options *is = &sweep->is.train;
+    const tas_train_options *train = &sweep->options.train;
     open_fact(page, "Learning rates");
-    if (sweep->is.scale)
-        buffer_print(page, "no search: %s, %.4g at B = %u", rules[is->lr_scaling], (double)is->lr,
-                     (unsigned)is->base_batch);
+    if (sweep->options.scale)
+        buffer_print(page, "no search: %s, %.4g at B = %u", rules[train->lr_scaling], (double)train->lr,
+                     (unsigned)train->base_batch);
     else
         buffer_print(page, "searched for each batch by racing, on seeds that enter no figure");
     close_fact(page);
@@ -316,7 +317,7 @@ static void add_runs(const tas_sweep *sweep, buffer *page)
     for (int i = 0; i < sweep->runs; i++) searches += sweep->run[i].search;
     open_fact(page, "Runs");
     buffer_print(page, "%d for figures, on %d fresh seeds a batch; %d in searches", sweep->runs - searches,
-                 sweep->is.seeds, searches);
+                 sweep->options.seeds, searches);
     close_fact(page);
 }
 
@@ -326,7 +327,7 @@ static void add_time(const tas_sweep *sweep, buffer *page)
     buffer_print(page, "%s", isfinite(sweep->elapsed) ? seconds_word(sweep->elapsed).text : "not known");
     if (isfinite(sweep->forecast) && sweep->forecast > 0)
         buffer_print(page, " (forecast %s)", seconds_word(sweep->forecast).text);
-    if (sweep->is.seconds > 0) buffer_print(page, ", limit %s", seconds_word(sweep->is.seconds).text);
+    if (sweep->options.seconds > 0) buffer_print(page, ", limit %s", seconds_word(sweep->options.seconds).text);
     close_fact(page);
 }
 
@@ -342,19 +343,20 @@ static void add_sets(const tas_sweep *sweep, buffer *page)
 
 static void add_limits(const tas_sweep *sweep, buffer *page)
 {
-    const tas_sweep_options *is = &sweep->is;
-    if (!is->budget && !is->batch_most && !(is->waste > 0)) return;
+    const tas_sweep_options *options = &sweep->options;
+    if (!options->budget && !options->batch_most && !(options->waste > 0)) return;
     open_fact(page, "Limits");
     const char *comma = "";
-    if (is->budget) {
-        buffer_print(page, "%s MiB of device memory", number_word((double)is->budget / 1048576).text);
+    if (options->budget) {
+        buffer_print(page, "%s MiB of device memory", number_word((double)options->budget / 1048576).text);
         comma = ", ";
     }
-    if (is->batch_most) {
-        buffer_print(page, "%sbatch at most %u", comma, (unsigned)is->batch_most);
+    if (options->batch_most) {
+        buffer_print(page, "%sbatch at most %u", comma, (unsigned)options->batch_most);
         comma = ", ";
     }
-    if (is->waste > 0) buffer_print(page, "%sat most %s times the fewest examples", comma, number_word(is->waste).text);
+    if (options->waste > 0)
+        buffer_print(page, "%sat most %s times the fewest examples", comma, number_word(options->waste).text);
     close_fact(page);
 }
 
@@ -386,7 +388,7 @@ static void add_version(buffer *page)
     close_fact(page);
 }
 
-void report_protocol(const tas_sweep *sweep, buffer *page)
+void protocol_write(const tas_sweep *sweep, buffer *page)
 {
     static const char *const goals[] = {[TAS_GOAL_TIME] = "the least time to the target",
                                         [TAS_GOAL_EXAMPLES] = "the fewest examples to the target",
@@ -397,7 +399,7 @@ void report_protocol(const tas_sweep *sweep, buffer *page)
     add_sets(sweep, page);
     add_device(sweep, page);
     if (*sweep->target_words) add_fact(page, "Target", sweep->target_words);
-    add_fact(page, "Goal", goals[sweep->is.goal]);
+    add_fact(page, "Goal", goals[sweep->options.goal]);
     add_optimizer(sweep, page);
     add_rates(sweep, page);
     add_runs(sweep, page);

@@ -46,7 +46,7 @@ static double between(double x, double x0, double x1, double y0, double y1)
     return x1 == x0 ? y1 : y0 + (x - x0) / (x1 - x0) * (y1 - y0);
 }
 
-double run_loss_at(const sweep_run *run, double level)
+double aggregate_loss_at(const sweep_run *run, double level)
 {
     const sweep_point *before = NULL;
     for (int i = 0; i < run->points; i++) {
@@ -77,7 +77,7 @@ static double value_at(const sweep_run *run, double examples, uint64_t step, dou
     return NAN;
 }
 
-double run_gap_at(const sweep_run *run, double examples, uint64_t step)
+double aggregate_gap_at(const sweep_run *run, double examples, uint64_t step)
 {
     return value_at(run, examples, step, gap_of);
 }
@@ -196,25 +196,25 @@ static int window_of(double examples, double longest)
 
 static void find_noise(sweep_batch *b, const figure_runs *runs)
 {
-    noise all = {0}, window[WINDOWS] = {0};
+    noise_scale all = {0}, window[WINDOWS] = {0};
     uint64_t longest = 0;
     for (int i = 0; i < runs->count; i++) {
         const sweep_run *r = runs->run[i];
-        noise_merge(&all, &r->noise);
+        noise_scale_merge(&all, &r->noise);
         if (r->points && r->point[r->points - 1].examples > longest) longest = r->point[r->points - 1].examples;
     }
-    b->noise = noise_result(&all);
+    b->noise = noise_scale_result(&all);
     b->noise_windows = longest ? WINDOWS : 0;
     for (int i = 0; i < runs->count; i++) {
         const sweep_run *r = runs->run[i];
         for (int k = 1; k < r->points; k++) {
             const double middle = 0.5 * (double)(r->point[k - 1].examples + r->point[k].examples);
-            noise_merge(&window[window_of(middle, (double)longest)], &r->point[k].noise);
+            noise_scale_merge(&window[window_of(middle, (double)longest)], &r->point[k].noise);
         }
     }
     for (int w = 0; w < b->noise_windows; w++) {
         b->noise_end[w] = (double)longest * (w + 1) / WINDOWS;
-        b->noise_window[w] = noise_result(&window[w]);
+        b->noise_window[w] = noise_scale_result(&window[w]);
     }
 }
 
@@ -246,10 +246,10 @@ static void find_gaps(const tas_sweep *s, sweep_batch *b)
     for (int i = 0; i < runs.count; i++) {
         const sweep_run *r = runs.run[i];
         if (r->outcome != ROW_REACHED) continue;
-        add(&b->gap_equal_loss, run_loss_at(r, s->equal_loss) - s->equal_loss);
-        add(&b->gap_equal_epochs, run_gap_at(r, examples, 0));
-        add(&b->gap_equal_steps, run_gap_at(r, 0, s->equal_steps));
-        add(&b->loss_equal_loss, run_loss_at(r, s->equal_loss));
+        add(&b->gap_equal_loss, aggregate_loss_at(r, s->equal_loss) - s->equal_loss);
+        add(&b->gap_equal_epochs, aggregate_gap_at(r, examples, 0));
+        add(&b->gap_equal_steps, aggregate_gap_at(r, 0, s->equal_steps));
+        add(&b->loss_equal_loss, aggregate_loss_at(r, s->equal_loss));
         add(&b->loss_equal_epochs, value_at(r, examples, 0, loss_of));
         add(&b->loss_equal_steps, value_at(r, 0, s->equal_steps, loss_of));
     }
@@ -266,7 +266,7 @@ static void find_gaps(const tas_sweep *s, sweep_batch *b)
 static double loss_to_compare(const tas_sweep *s, const sweep_run *r)
 {
     double best = NAN;
-    if (s->is.goal != TAS_GOAL_ACCURACY) return run_loss_at(r, s->equal_loss);
+    if (s->options.goal != TAS_GOAL_ACCURACY) return aggregate_loss_at(r, s->equal_loss);
     for (int i = 0; i < r->points; i++)
         if (whole(&r->point[i])) best = fmin(best, r->point[i].loss);
     return best;
@@ -297,10 +297,10 @@ static void compare_losses(const tas_sweep *s, sweep_batch *b, const sweep_batch
         y[seeds] = loss_to_compare(s, other);
         seeds += isfinite(x[seeds]) && isfinite(y[seeds]);
     }
-    paired p;
+    student_interval p;
     b->worse_low = -INFINITY;
     b->worse_high = INFINITY;
-    if (compare_paired(x, y, seeds, &p)) b->worse_low = p.low, b->worse_high = p.high;
+    if (student_paired(x, y, seeds, &p)) b->worse_low = p.low, b->worse_high = p.high;
 }
 
 /* The recommendation ------------------------------------------------------------------------------------------------
@@ -325,7 +325,7 @@ static double default_rate(const tas_sweep *s)
 {
     for (int i = 0; i < s->count; i++)
         if (s->batch[i].batch == RECOMMEND_DEFAULT && s->batch[i].lr > 0) return s->batch[i].lr;
-    return s->is.train.lr;
+    return s->options.train.lr;
 }
 
 static void advise(tas_sweep *s)
@@ -334,28 +334,28 @@ static void advise(tas_sweep *s)
                                            [TAS_GOAL_EXAMPLES] = GOAL_EXAMPLES,
                                            [TAS_GOAL_ACCURACY] = GOAL_ACCURACY,
                                            [TAS_GOAL_MEMORY] = GOAL_MEMORY};
-    time_point times[SWEEP_BATCHES];
+    fit_time_point times[SWEEP_BATCHES];
     int timed = 0;
     for (int i = 0; i < s->count; i++) {
         fill_row(s, &s->batch[i], &s->row[i]);
         if (s->batch[i].step_seconds > 0)
             times[timed++] =
-                (time_point){(double)s->batch[i].batch, s->batch[i].step_seconds, (double)s->batch[i].rounds};
+                (fit_time_point){(double)s->batch[i].batch, s->batch[i].step_seconds, (double)s->batch[i].rounds};
     }
-    s->input =
-        (recommend_input){.rows = s->row,
-                          .count = s->count,
-                          .goal = goals[s->is.goal],
-                          .limits = {.waste = s->is.waste, .batch_most = s->is.batch_most, .examples = s->examples},
-                          .lr = default_rate(s)};
+    s->input = (recommend_input){
+        .rows = s->row,
+        .count = s->count,
+        .goal = goals[s->options.goal],
+        .limits = {.waste = s->options.waste, .batch_most = s->options.batch_most, .examples = s->examples},
+        .lr = default_rate(s)};
     fit_step_time(times, timed, &s->input.time);
     recommend(&s->input, &s->advice);
-    recommend_words(&s->input, &s->advice, s->reason, sizeof s->reason);
+    reason_write(&s->input, &s->advice, s->reason, sizeof s->reason);
 }
 
 static void note_nearest(tas_sweep *s, const sweep_run *run, double x)
 {
-    if (!isfinite(x) || (s->nearest_batch && (s->is.by_accuracy ? x <= s->nearest : x >= s->nearest))) return;
+    if (!isfinite(x) || (s->nearest_batch && (s->options.by_accuracy ? x <= s->nearest : x >= s->nearest))) return;
     s->nearest = x;
     s->nearest_batch = run->batch;
 }
@@ -367,17 +367,17 @@ static void find_nearest(tas_sweep *s)
     s->nearest_batch = 0;
     for (int i = 0; i < s->runs; i++) {
         const sweep_run *run = &s->run[i];
-        if (run->search) note_nearest(s, run, s->is.by_accuracy ? -run->race : run->race);
+        if (run->search) note_nearest(s, run, s->options.by_accuracy ? -run->final_metric : run->final_metric);
         for (int k = 0; k < run->points; k++) {
             const sweep_point *p = &run->point[k];
             note_nearest(s, run,
-                         s->is.on_train ? (s->is.by_accuracy ? p->train_accuracy : p->train_loss)
-                                        : (s->is.by_accuracy ? p->accuracy : p->loss));
+                         s->options.on_train ? (s->options.by_accuracy ? p->train_accuracy : p->train_loss)
+                                             : (s->options.by_accuracy ? p->accuracy : p->loss));
         }
     }
 }
 
-void sweep_conclude(tas_sweep *s)
+void aggregate_runs(tas_sweep *s)
 {
     for (int i = 0; i < s->count; i++) {
         sweep_batch *b = &s->batch[i];

@@ -18,7 +18,7 @@ static const sweep_run *typical_run(const tas_sweep *s)
     for (int i = 0; i < s->runs; i++) {
         const sweep_run *r = &s->run[i];
         if (r->search || r->outcome != ROW_REACHED) continue;
-        if (!out || log_distance((double)r->batch, 64) < log_distance((double)out->batch, 64)) out = r;
+        if (!out || estimate_distance((double)r->batch, 64) < estimate_distance((double)out->batch, 64)) out = r;
     }
     return out;
 }
@@ -26,13 +26,13 @@ static const sweep_run *typical_run(const tas_sweep *s)
 static int tell_share(void *user, double share)
 {
     (void)share;
-    return !lab_tell(user, false);
+    return !lab_progress(user, false);
 }
 
 static int stop_step(void *user, const tas_step *step)
 {
     (void)step;
-    return !lab_tell(user, false);
+    return !lab_progress(user, false);
 }
 
 /* Trains again, up to a step of that run; the weights there. */
@@ -40,15 +40,15 @@ static tas_status weights_at(lab *l, const sweep_run *r, const uint64_t *steps, 
 {
     const tas_sweep *s = l->sweep;
     const trial t = {
-        .batch = r->batch, .seed = r->seed, .lr = r->lr, .search = true, .examples_most = examples_most(s)};
-    tas_train_options is = trial_options(l, &t);
-    is.on_step = stop_step;
-    is.user = l;
+        .batch = r->batch, .seed = r->seed, .lr = r->lr, .search = true, .examples_most = estimate_examples_most(s)};
+    tas_train_options options = trial_options(l, &t);
+    options.on_step = stop_step;
+    options.user = l;
     tas_model *model;
     tas_run *open = NULL;
     tas_status status = tas_model_open(l->device, l->network, r->seed, &model);
     if (status) return status;
-    status = tas_run_open(model, l->rest, &is, &open);
+    status = tas_run_open(model, l->rest, &options, &open);
     for (int i = 0; i < FROZEN_POINTS && !status; i++) {
         const uint64_t more = steps[i] - (i ? steps[i - 1] : 0);
         if (more) status = tas_run_advance(open, more, NULL);
@@ -65,17 +65,21 @@ static uint64_t stretch_examples(const tas_sweep *s) { return s->examples / 10 <
 static tas_status fluctuate(lab *l, tas_model *model, sweep_batch *b)
 {
     const tas_sweep *s = l->sweep;
-    const trial t = {
-        .batch = b->batch, .seed = s->is.seed, .lr = b->lr, .search = true, .examples_most = examples_most(s)};
-    weights_facts facts;
+    const trial t = {.batch = b->batch,
+                     .seed = s->options.seed,
+                     .lr = b->lr,
+                     .search = true,
+                     .examples_most = estimate_examples_most(s)};
+    weight_fluctuation facts;
     b->fluctuation.value = b->seed_spread.value = NAN;
-    if (!figures_of(s, b)) return TAS_OK;
-    tas_train_options is = trial_options(l, &t);
-    is.on_step = stop_step;
-    is.user = l;
+    if (!sweep_count_figures(s, b)) return TAS_OK;
+    tas_train_options options = trial_options(l, &t);
+    options.on_step = stop_step;
+    options.user = l;
     snprintf(l->doing, sizeof l->doing, "B = %" PRIu64 ": how weights fluctuate", b->batch);
-    if (!lab_tell(l, true)) return TAS_STOPPED;
-    const tas_status status = weights_fluctuate(model, l->rest, &is, stretch_examples(s), STRETCHES, &facts);
+    if (!lab_progress(l, true)) return TAS_STOPPED;
+    const tas_status status =
+        weight_fluctuation_measure(model, l->rest, &options, stretch_examples(s), STRETCHES, &facts);
     if (status) return status == TAS_NOT_FINITE ? TAS_OK : status;
     b->fluctuation = facts.fluctuation;
     b->seed_spread = facts.seed_spread;
@@ -89,15 +93,15 @@ static tas_status measure_point(lab *l, tas_model *model, frozen_point *point)
     uint32_t batches[SWEEP_BATCHES];
     int at[SWEEP_BATCHES], count = 0;
     for (int i = 0; i < s->count; i++) {
-        if (!figures_of(s, &s->batch[i])) continue;
+        if (!sweep_count_figures(s, &s->batch[i])) continue;
         batches[count] = (uint32_t)s->batch[i].batch;
         at[count++] = i;
     }
-    const tas_status status =
-        frozen_measure(model, l->rest, batches, count, FROZEN_DRAWS, s->is.seed, l->train_bytes, tell_share, l, point);
+    const tas_status status = gradient_variance_measure(model, l->rest, batches, count, FROZEN_DRAWS, s->options.seed,
+                                                        l->train_bytes, tell_share, l, point);
     for (int k = count - 1; k >= 0; k--) { /* from the last, since none moves down */
-        const frozen_facts facts = point->batch[k];
-        point->batch[k] = (frozen_facts){.draws = 0};
+        const frozen_figures facts = point->batch[k];
+        point->batch[k] = (frozen_figures){.draws = 0};
         point->batch[at[k]] = facts;
     }
     return status;
@@ -113,7 +117,7 @@ static tas_status freeze(lab *l, const sweep_run *r, const uint64_t *steps, floa
     tas_model_set_budget(model, l->train_bytes);
     for (int i = 0; i < FROZEN_POINTS && !status; i++) {
         snprintf(l->doing, sizeof l->doing, "measures gradients at the %s's weights", names[i]);
-        if (!lab_tell(l, true)) status = TAS_STOPPED;
+        if (!lab_progress(l, true)) status = TAS_STOPPED;
         if (!status) status = weights_write(model, weights[i]);
         if (!status) status = measure_point(l, model, &s->frozen[i]);
         if (status)
@@ -137,24 +141,24 @@ static void leave_out(lab *l, const char *what)
     lab_note(l, "short of time: left out %s", what);
 }
 
-tas_status lab_measure(lab *l)
+tas_status frozen_stage_run(lab *l)
 {
     tas_sweep *s = l->sweep;
     const sweep_run *r = typical_run(s);
     float *weights[FROZEN_POINTS] = {NULL};
     tas_status status = TAS_OK;
-    if (s->is.brief || !r) return TAS_OK;
-    if (s->is.seconds > 0 && lab_seconds(l) + tail_seconds(l, NULL) > s->is.seconds) {
+    if (s->options.brief || !r) return TAS_OK;
+    if (s->options.seconds > 0 && lab_seconds(l) + estimate_tail_seconds(l, NULL) > s->options.seconds) {
         leave_out(l, "gradients at frozen weights, and how weights fluctuate");
         return TAS_OK;
     }
-    l->reserve = test_seconds(l, 1);
+    l->reserve = estimate_test_seconds(l, 1);
     const uint64_t steps[FROZEN_POINTS] = {0, (uint64_t)(r->steps / 2), (uint64_t)r->steps};
     for (int i = 0; i < FROZEN_POINTS && !status; i++)
         if (!(weights[i] = malloc(l->weight_count * sizeof(float))))
             status = fail(s->context, TAS_NO_MEMORY, "no memory for weights");
     snprintf(l->doing, sizeof l->doing, "trains to the weights at which gradients are measured");
-    if (!status && !lab_tell(l, true)) status = TAS_STOPPED;
+    if (!status && !lab_progress(l, true)) status = TAS_STOPPED;
     if (!status) status = weights_at(l, r, steps, weights);
     if (!status) status = freeze(l, r, steps, weights);
     for (int i = 0; i < FROZEN_POINTS; i++) free(weights[i]);
@@ -173,7 +177,7 @@ static tas_status test_batch(lab *l, tas_model *model, int i)
     sweep_batch *b = &l->sweep->batch[i];
     tas_score score;
     snprintf(l->doing, sizeof l->doing, "B = %" PRIu64 ": tests", b->batch);
-    (void)lab_tell(l, true);
+    (void)lab_progress(l, true);
     if (l->stopped) return TAS_STOPPED;
     tas_status status = weights_write(model, l->weights[i]);
     if (status == TAS_BAD_DATA) return TAS_OK; /* weights of a run that diverged */
@@ -186,13 +190,16 @@ static tas_status test_batch(lab *l, tas_model *model, int i)
     return TAS_OK;
 }
 
-static bool is_tested(const lab *l, int i) { return l->weights[i] && figures_of(l->sweep, &l->sweep->batch[i]); }
+static bool is_tested(const lab *l, int i)
+{
+    return l->weights[i] && sweep_count_figures(l->sweep, &l->sweep->batch[i]);
+}
 
 /* The batch that is recommended; without one, the first that can be tested. -1: none can. */
 static int first_tested(lab *l)
 {
     tas_sweep *s = l->sweep;
-    sweep_conclude(s); /* for the advice; again at the end, when all is known */
+    aggregate_runs(s); /* for the advice; again at the end, when all is known */
     if (s->advice.row >= 0 && is_tested(l, s->advice.row)) return s->advice.row;
     for (int i = 0; i < s->count; i++)
         if (is_tested(l, i)) return i;
@@ -215,7 +222,7 @@ static void say_untested(lab *l, const bool *untested)
 
 /* An evaluation cannot be cut off: what is recommended is tested in any case, which time is kept for, and others where
  * there is time. */
-tas_status lab_test(lab *l)
+tas_status test_stage_run(lab *l)
 {
     tas_sweep *s = l->sweep;
     bool untested[SWEEP_BATCHES] = {false};
@@ -229,7 +236,7 @@ tas_status lab_test(lab *l)
     status = test_batch(l, model, first);
     for (int i = 0; i < s->count && !status; i++) {
         if (i == first || !is_tested(l, i)) continue;
-        untested[i] = s->is.seconds > 0 && lab_seconds(l) + test_seconds(l, 1) > s->is.seconds;
+        untested[i] = s->options.seconds > 0 && lab_seconds(l) + estimate_test_seconds(l, 1) > s->options.seconds;
         if (!untested[i]) status = test_batch(l, model, i);
     }
     if (!status) say_untested(l, untested);

@@ -34,7 +34,7 @@ typedef struct frozen {
     double loss_variance;
     int (*on_progress)(void *user, double share);
     void *user;
-    double done, all, told;
+    double done, all, reported_at;
 } frozen;
 
 /* A mean and how sure it is, of values that come one by one. */
@@ -58,8 +58,8 @@ static tas_status run(frozen *f, const uint32_t *list, uint32_t n, double *norms
     if (atomic_exchange(&f->g.model->cancelled, 0)) return fail(f->context, TAS_STOPPED, "stopped");
     tas_status status = gradient_sum(&f->g, list, n, f->sum, f->losses, norms);
     f->done += n + call_cost;
-    if (status || !f->on_progress || now_seconds() - f->told < 1) return status;
-    f->told = now_seconds();
+    if (status || !f->on_progress || now_seconds() - f->reported_at < 1) return status;
+    f->reported_at = now_seconds();
     return f->on_progress(f->user, f->done / f->all) ? fail(f->context, TAS_STOPPED, "stopped") : TAS_OK;
 }
 
@@ -68,7 +68,7 @@ static tas_status run(frozen *f, const uint32_t *list, uint32_t n, double *norms
 
 /* What is summed over the set. */
 typedef struct set_sums {
-    noise_groups dense, rest;
+    noise_scale_groups dense, rest;
     running losses;
 } set_sums;
 
@@ -124,8 +124,9 @@ static tas_status measure_whole(frozen *f, frozen_point *point)
     }
     if (status) return status;
     close_sum(f, &of);
-    const noise_groups groups[] = {of.dense, of.rest};
-    const bool known = noise_estimate(groups, f->g.rests ? 2 : 1, f->count, f->count, &point->trace, &point->square);
+    const noise_scale_groups groups[] = {of.dense, of.rest};
+    const bool known =
+        noise_scale_estimate(groups, f->g.rests ? 2 : 1, f->count, f->count, &point->trace, &point->square);
     if (!known || !isfinite(of.losses.mean))
         return fail(f->context, TAS_NOT_FINITE, "the gradient of %s is not finite at these weights", f->g.data->name);
     if (point->trace < 0) point->trace = 0; /* what rounding leaves where all examples are the same */
@@ -153,7 +154,7 @@ static void compare(const frozen *f, uint32_t batch, double *distance, double *c
     *cosine = *cosine > 1 ? 1 : *cosine < -1 ? -1 : *cosine;
 }
 
-static void expect_of(const frozen *f, uint32_t batch, const frozen_point *point, frozen_facts *out)
+static void expect_of(const frozen *f, uint32_t batch, const frozen_point *point, frozen_figures *out)
 {
     const double share = 1.0 / batch - 1.0 / f->count;
     out->variance_expected = point->trace * share;
@@ -161,7 +162,7 @@ static void expect_of(const frozen *f, uint32_t batch, const frozen_point *point
     out->cosine_expected = point->square > 0 ? 1 / sqrt(1 + point->trace / point->square * share) : NAN;
 }
 
-static tas_status measure_batch(frozen *f, uint32_t batch, int draws, const frozen_point *point, frozen_facts *out)
+static tas_status measure_batch(frozen *f, uint32_t batch, int draws, const frozen_point *point, frozen_figures *out)
 {
     running distances = {0}, cosines = {0};
     double losses = 0; /* sum of (batch's loss - the set's)^2 */
@@ -179,12 +180,12 @@ static tas_status measure_batch(frozen *f, uint32_t batch, int draws, const froz
     }
     if (!isfinite(distances.mean))
         return fail(f->context, TAS_NOT_FINITE, "the gradient of a batch of %u is not finite at these weights", batch);
-    *out = (frozen_facts){.draws = draws,
-                          .variance = distances.mean,
-                          .variance_error = standard_error(&distances),
-                          .cosine = cosines.mean,
-                          .cosine_error = standard_error(&cosines),
-                          .loss_spread = sqrt(losses / draws)};
+    *out = (frozen_figures){.draws = draws,
+                            .variance = distances.mean,
+                            .variance_error = standard_error(&distances),
+                            .cosine = cosines.mean,
+                            .cosine_error = standard_error(&cosines),
+                            .loss_spread = sqrt(losses / draws)};
     expect_of(f, batch, point, out);
     return TAS_OK;
 }
@@ -229,7 +230,7 @@ static tas_status prepare(frozen *f, const uint32_t *batches, int count, int dra
         return fail(f->context, TAS_NO_MEMORY, "no memory for gradients of %zu floats", elements);
     f->all = f->count + ceil((double)f->count / group_size(f)) * call_cost;
     for (int k = 0; k < count; k++) f->all += draws * (batches[k] + call_cost);
-    f->told = now_seconds();
+    f->reported_at = now_seconds();
     return TAS_OK;
 }
 
@@ -246,9 +247,9 @@ static tas_status open_gradients(frozen *f, tas_model *model, const tas_data *da
     return gradient_open(&f->g, model, data, asked, budget, f->seed);
 }
 
-tas_status frozen_measure(tas_model *model, const tas_data *data, const uint32_t *batches, int count, int draws,
-                          uint64_t seed, uint64_t budget, int (*on_progress)(void *user, double share), void *user,
-                          frozen_point *point)
+tas_status gradient_variance_measure(tas_model *model, const tas_data *data, const uint32_t *batches, int count,
+                                     int draws, uint64_t seed, uint64_t budget,
+                                     int (*on_progress)(void *user, double share), void *user, frozen_point *point)
 {
     frozen f = {.context = model->context,
                 .count = (uint32_t)data->is.count,
@@ -256,7 +257,7 @@ tas_status frozen_measure(tas_model *model, const tas_data *data, const uint32_t
                 .on_progress = on_progress,
                 .user = user};
     uint32_t largest = 0;
-    for (int k = 0; k < SWEEP_BATCHES; k++) point->batch[k] = (frozen_facts){.draws = 0};
+    for (int k = 0; k < SWEEP_BATCHES; k++) point->batch[k] = (frozen_figures){.draws = 0};
     tas_status status = check(data, batches, count, draws);
     if (status) return status;
     for (int k = 0; k < count; k++)

@@ -32,7 +32,7 @@ static json_t *mean_json(const sweep_mean *m)
     return out;
 }
 
-static json_t *noise_json(const noise_answer *n)
+static json_t *noise_json(const noise_scale_range *n)
 {
     static const char *const states[] = {
         [NOISE_UNKNOWN] = "not known yet", [NOISE_AT_LEAST] = "at least", [NOISE_KNOWN] = "known"};
@@ -64,7 +64,7 @@ static json_t *side_json(const recommend_side *side)
     put_count(out, "batch", side->batch);
     put_real(out, "times_the_seconds", side->seconds);
     put_real(out, "times_the_examples", side->examples);
-    put_text(out, "verdict", verdict_words(side->verdict));
+    put_text(out, "verdict", reason_verdict(side->verdict));
     return out;
 }
 
@@ -80,15 +80,15 @@ static json_t *advice_json(const tas_sweep *s)
     put_real(out, "seconds_low", r->seconds_low);
     put_real(out, "seconds_high", r->seconds_high);
     put_real(out, "steps", r->steps);
-    put_text(out, "decided", decision_words(r->decided));
+    put_text(out, "decided", reason_decision(r->decided));
     put_real(out, "knee", r->knee);
     put_real(out, "knee_low", r->knee_low);
     put_real(out, "knee_high", r->knee_high);
     put(out, "half", side_json(&r->half));
     put(out, "twice", side_json(&r->twice));
     put(out, "measure_too", r->measure ? json_count(r->measure) : json_null());
-    put_text(out, "sure", sure_words(r->sure));
-    put_real(out, "chance_best", r->chance);
+    put_text(out, "sure", reason_confidence(r->confidence));
+    put_real(out, "chance_best", r->probability);
     put_text(out, "reason", s->reason);
     return out;
 }
@@ -101,7 +101,7 @@ static json_t *batch_json(const tas_sweep *s, int i)
     put_real(out, "lr", b->lr > 0 ? b->lr : NAN);
     put(out, "lr_at_edge", json_boolean(b->lr_edge));
     put_text(out, "outcome", outcomes[b->outcome]);
-    put_text(out, "verdict", verdict_words(s->advice.verdicts[i]));
+    put_text(out, "verdict", reason_verdict(s->advice.verdicts[i]));
     put_text(out, "why", b->why);
     put_count(out, "seeds", (uint64_t)b->seeds);
     put_count(out, "reached", (uint64_t)b->reached);
@@ -161,7 +161,7 @@ static json_t *frozen_json(const tas_sweep *s, const frozen_point *p)
     put_real(out, "trace", p->trace);
     put_real(out, "square", p->square);
     for (int i = 0; i < s->count; i++) {
-        const frozen_facts *f = &p->batch[i];
+        const frozen_figures *f = &p->batch[i];
         json_t *one = json_object();
         if (!f->draws) {
             json_decref(one);
@@ -216,7 +216,6 @@ static void put_protocol(json_t *out, const tas_sweep *s)
                                         [TAS_GOAL_EXAMPLES] = "examples",
                                         [TAS_GOAL_ACCURACY] = "accuracy",
                                         [TAS_GOAL_MEMORY] = "memory"};
-    static const char *const optimizers[] = {[TAS_SGD] = "sgd", [TAS_ADAM] = "adam", [TAS_ADAMW] = "adamw"};
     put_text(out, "net", s->net);
     put_text(out, "data", s->data);
     put_text(out, "device", s->device);
@@ -225,12 +224,12 @@ static void put_protocol(json_t *out, const tas_sweep *s)
     put_count(out, "examples", s->examples);
     put_count(out, "validation", s->validation);
     put_count(out, "test", s->test);
-    put_text(out, "goal", goals[s->is.goal]);
-    put_text(out, "optimizer", optimizers[s->is.train.optimizer]);
-    put_real(out, "momentum", (double)s->is.train.momentum);
-    put_real(out, "weight_decay", (double)s->is.train.weight_decay);
-    put_count(out, "seed", s->is.seed);
-    put_count(out, "seeds", (uint64_t)s->is.seeds);
+    put_text(out, "goal", goals[s->options.goal]);
+    put_text(out, "optimizer", tas_optimizer_name(s->options.train.optimizer));
+    put_real(out, "momentum", (double)s->options.train.momentum);
+    put_real(out, "weight_decay", (double)s->options.train.weight_decay);
+    put_count(out, "seed", s->options.seed);
+    put_count(out, "seeds", (uint64_t)s->options.seeds);
     put_real(out, "target", s->target);
     put_text(out, "target_words", s->target_words);
     put_real(out, "forecast_s", s->forecast);

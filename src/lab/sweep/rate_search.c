@@ -2,17 +2,17 @@
 
 #include <math.h>
 
-void race_begin(race *r, double lr, double worse, double lost)
+void rate_search_begin(rate_search *r, double lr, double worse, double lost)
 {
-    *r = (race){.lr = lr, .worse = worse, .lost = lost, .best = -1};
+    *r = (rate_search){.lr = lr, .worse = worse, .lost = lost, .best = -1};
 }
 
-static double rate_at(const race *r, int half) { return r->lr * exp2(0.5 * half); }
+static double rate_at(const rate_search *r, int half) { return r->lr * exp2(0.5 * half); }
 
-double race_rate(const race *r, int entry) { return rate_at(r, r->entry[entry].half); }
-double race_lr(const race *r) { return r->best < 0 ? NAN : rate_at(r, r->entry[r->best].half); }
+double rate_search_rate(const rate_search *r, int entry) { return rate_at(r, r->entry[entry].half); }
+double rate_search_best(const rate_search *r) { return r->best < 0 ? NAN : rate_at(r, r->entry[r->best].half); }
 
-static const struct race_entry *find(const race *r, int half)
+static const struct rate_search_entry *find(const rate_search *r, int half)
 {
     for (int i = 0; i < r->count; i++)
         if (r->entry[i].half == half) return &r->entry[i];
@@ -20,7 +20,7 @@ static const struct race_entry *find(const race *r, int half)
 }
 
 /* The rate next to those that were tried on that side; a whole step beyond the outermost. */
-static int beyond(const race *r, int side)
+static int beyond(const rate_search *r, int side)
 {
     int out = r->entry[r->best].half;
     for (int i = 0; i < r->count; i++)
@@ -30,13 +30,13 @@ static int beyond(const race *r, int side)
 
 /* Whether enough was tried on that side of the best: one rate at which the run was lost, or two that are worse, or
  * there is no more. */
-static bool closed(const race *r, int side)
+static bool closed(const rate_search *r, int side)
 {
-    const struct race_entry *best = &r->entry[r->best];
+    const struct rate_search_entry *best = &r->entry[r->best];
     int worse = 0;
-    if (beyond(r, side) > RACE_REACH || beyond(r, side) < -RACE_REACH) return true;
+    if (beyond(r, side) > RATE_SEARCH_REACH || beyond(r, side) < -RATE_SEARCH_REACH) return true;
     for (int i = 0; i < r->count; i++) {
-        const struct race_entry *e = &r->entry[i];
+        const struct rate_search_entry *e = &r->entry[i];
         if ((e->half - best->half) * side < 1) continue;
         if (e->value >= r->lost * best->value) return true;
         worse += e->value > r->worse * best->value;
@@ -45,31 +45,31 @@ static bool closed(const race *r, int side)
 }
 
 /* Nothing has a value yet: by factors of 4 away from rates that diverged, or from those that are too slow. */
-static bool seek(const race *r, int *half)
+static bool seek(const rate_search *r, int *half)
 {
-    int least_diverged = RACE_REACH + 1, most_slow = -RACE_REACH - 1;
+    int least_diverged = RATE_SEARCH_REACH + 1, most_slow = -RATE_SEARCH_REACH - 1;
     for (int i = 0; i < r->count; i++) {
-        const struct race_entry *e = &r->entry[i];
+        const struct rate_search_entry *e = &r->entry[i];
         if (e->diverged && e->half < least_diverged) least_diverged = e->half;
         if (!e->diverged && e->half > most_slow) most_slow = e->half;
     }
     if (!r->count)
         *half = 0;
-    else if (most_slow < -RACE_REACH)
+    else if (most_slow < -RATE_SEARCH_REACH)
         *half = least_diverged - 4;
-    else if (least_diverged > RACE_REACH)
+    else if (least_diverged > RATE_SEARCH_REACH)
         *half = most_slow + 4;
     else /* in the gap between the two */
         *half = (most_slow + least_diverged) / 2;
     return !find(r, *half);
 }
 
-bool race_next(race *r, double *lr, double *give_up)
+bool rate_search_next(rate_search *r, double *lr, double *give_up)
 {
     int half = 0;
     bool more = false;
     *give_up = r->best < 0 ? INFINITY : r->lost * r->entry[r->best].value;
-    if (r->count == RACE_MOST) {
+    if (r->count == RATE_SEARCH_RUNS) {
         r->edge = true;
         return false;
     }
@@ -81,16 +81,17 @@ bool race_next(race *r, double *lr, double *give_up)
         for (int side = 1; side >= -1 && !more; side -= 2)
             if (!find(r, r->entry[r->best].half + side)) half = r->entry[r->best].half + side, more = true;
     }
-    r->edge = r->best >= 0 && (r->entry[r->best].half >= RACE_REACH - 1 || r->entry[r->best].half <= 1 - RACE_REACH);
-    if (!more || half > RACE_REACH || half < -RACE_REACH) return false;
-    r->entry[r->count] = (struct race_entry){.half = half};
+    r->edge = r->best >= 0 &&
+              (r->entry[r->best].half >= RATE_SEARCH_REACH - 1 || r->entry[r->best].half <= 1 - RATE_SEARCH_REACH);
+    if (!more || half > RATE_SEARCH_REACH || half < -RATE_SEARCH_REACH) return false;
+    r->entry[r->count] = (struct rate_search_entry){.half = half};
     *lr = rate_at(r, half);
     return true;
 }
 
-void race_tell(race *r, double value, bool diverged)
+void rate_search_record(rate_search *r, double value, bool diverged)
 {
-    struct race_entry *e = &r->entry[r->count];
+    struct rate_search_entry *e = &r->entry[r->count];
     e->value = isnan(value) ? INFINITY : value;
     e->diverged = diverged;
     if (isfinite(e->value) && (r->best < 0 || e->value < r->entry[r->best].value)) r->best = r->count;

@@ -5,30 +5,33 @@
 
 #include <stdbool.h>
 
-enum { RACE_MOST = 24, RACE_REACH = 24 }; /* runs; half steps (of sqrt(2)) from the first rate, either way */
+enum {
+    RATE_SEARCH_RUNS = 24,
+    RATE_SEARCH_REACH = 24
+}; /* runs; half steps (of sqrt(2)) from the first rate, either way */
 
-typedef struct race {
+typedef struct rate_search {
     double lr;    /* the first */
     double worse; /* a result of so many times the best is worse: 1.2 */
     double lost;  /* at so many times the best a run is given up: 1.5 */
-    struct race_entry {
+    struct rate_search_entry {
         int half;     /* the rate is lr 2^(half / 2) */
         double value; /* what is to be small: examples to the target; INFINITY: given up, not reached, diverged */
         bool diverged;
-    } entry[RACE_MOST];
+    } entry[RATE_SEARCH_RUNS];
     int count;
     int best;  /* -1: no run has a value */
     bool edge; /* the best is as far from the first rate as the search may go, or the runs were used up */
-} race;
+} rate_search;
 
-void race_begin(race *r, double lr, double worse, double lost);
+void rate_search_begin(rate_search *r, double lr, double worse, double lost);
 
 /* The next rate to try, and the value at which its run may be given up (INFINITY while nothing is known). False: the
  * search is over. */
-bool race_next(race *r, double *lr, double *give_up);
-void race_tell(race *r, double value, bool diverged); /* of the rate that was named last */
+bool rate_search_next(rate_search *r, double *lr, double *give_up);
+void rate_search_record(rate_search *r, double value, bool diverged); /* of the rate that was named last */
 
-double race_rate(const race *r, int entry);
-double race_lr(const race *r); /* the best; NaN where no run had a value */
+double rate_search_rate(const rate_search *r, int entry);
+double rate_search_best(const rate_search *r); /* the best; NaN where no run had a value */
 
 #endif

@@ -15,7 +15,7 @@ static const double LARGE = 1e300, WHOLE = 0x1p53; /* the largest counts that do
 /* Writing ------------------------------------------------------------------------------------------------------------
  */
 
-static json_t *encode_noise(const noise *n)
+static json_t *encode_noise(const noise_scale *n)
 {
     if (!n->steps && !n->skipped) return json_null();
     json_t *out = json_array();
@@ -62,7 +62,7 @@ json_t *run_file_encode(const run_key *key, const sweep_run *run, const char *pl
     json_object_set_new(out, "outcome", json_count(run->outcome));
     json_object_set_new(out, "steps", json_known(run->steps));
     json_object_set_new(out, "seconds", json_known(run->seconds));
-    json_object_set_new(out, "race", json_known(run->race));
+    json_object_set_new(out, "race", json_known(run->final_metric));
     json_object_set_new(out, "memory", json_count(run->memory));
     json_object_set_new(out, "noise", encode_noise(&run->noise));
     json_object_set_new(out, "points", encode_points(run));
@@ -118,9 +118,9 @@ static uint64_t read_count(const reader *r, const json_t *in, const char *what, 
     return x;
 }
 
-static noise read_noise(const reader *r, const json_t *in, uint64_t steps)
+static noise_scale read_noise(const reader *r, const json_t *in, uint64_t steps)
 {
-    noise n = {0};
+    noise_scale n = {0};
     if (json_is_null(in)) return n;
     require(r, json_is_array(in) && json_array_size(in) == 10, "noise", "has not 10 numbers");
     n.steps = read_count(r, json_array_get(in, 0), "noise", 0, steps);
@@ -222,7 +222,8 @@ static void check_outcome(const reader *r, const run_limits *limits, const sweep
     require(r, run->outcome == ROW_REACHED ? is_point : isnan(run->steps), "steps", "do not match the outcome");
     require(r, isnan(run->steps) == isnan(run->seconds), "seconds", "do not match the steps");
     require(r, run->outcome != ROW_REACHED || run->target > 0, "outcome", "needs a target");
-    require(r, isnan(run->race) || limits->by_accuracy == (run->race < 0) || run->race == 0, "race", "is out of range");
+    require(r, isnan(run->final_metric) || limits->by_accuracy == (run->final_metric < 0) || run->final_metric == 0,
+            "race", "is out of range");
 }
 
 static void read_numbers(const reader *r, const json_t *in, sweep_run *run)
@@ -238,7 +239,7 @@ static void read_numbers(const reader *r, const json_t *in, sweep_run *run)
     run->outcome = (row_outcome)read_count(r, json_object_get(in, "outcome"), "outcome", ROW_REACHED, ROW_UNDERTRAINED);
     run->steps = read_known(r, json_object_get(in, "steps"), "steps", 1, UINT32_MAX);
     run->seconds = read_known(r, json_object_get(in, "seconds"), "seconds", 0, LARGE);
-    run->race = read_known(r, json_object_get(in, "race"), "race", -1, LARGE);
+    run->final_metric = read_known(r, json_object_get(in, "race"), "race", -1, LARGE);
     run->memory = read_count(r, json_object_get(in, "memory"), "memory", 0, INT64_MAX);
     run->noise = read_noise(r, json_object_get(in, "noise"), UINT32_MAX);
 }

@@ -75,8 +75,8 @@ static bool recall_weights(const lab *l, const run_key *key, float *weights)
 
 static bool has_time(const lab *l, const sweep_batch *b, double seconds)
 {
-    const double limit = l->sweep->is.seconds;
-    return !(limit > 0) || lab_seconds(l) + seconds + tail_seconds(l, b) < limit;
+    const double limit = l->sweep->options.seconds;
+    return !(limit > 0) || lab_seconds(l) + seconds + estimate_tail_seconds(l, b) < limit;
 }
 
 /* Whether the batch that asks may begin: where it is expected to end in time. It asks at the first run that the state
@@ -84,11 +84,11 @@ static bool has_time(const lab *l, const sweep_batch *b, double seconds)
 static bool may_begin(lab *l)
 {
     tas_sweep *s = l->sweep;
-    sweep_batch *b = l->asks;
-    l->asks = NULL;
+    sweep_batch *b = l->waiting;
+    l->waiting = NULL;
     if (!b) return true;
-    const int figures = figures_of(s, b);
-    const double wanted = batch_seconds(s, b, l->asks_seeds);
+    const int figures = sweep_count_figures(s, b);
+    const double wanted = estimate_batch_seconds(s, b, l->waiting_seeds);
     if (has_time(l, b, wanted)) return true;
     if (!figures)
         snprintf(b->why, sizeof b->why, "short of time: it was expected to take %s", seconds_word(wanted).text);
@@ -104,8 +104,8 @@ static bool recall(lab *l, const run_key *key, double give_up, sweep_run *out, f
         free(out->point);
         return false;
     }
-    if (out->elsewhere && !out->search && !l->told_elsewhere) {
-        l->told_elsewhere = true;
+    if (out->elsewhere && !out->search && !l->noted_elsewhere) {
+        l->noted_elsewhere = true;
         lab_note(l, "state: some runs were made on another device or in another budget; what memory they took is not "
                     "counted here");
     }
@@ -116,10 +116,10 @@ static bool recall(lab *l, const run_key *key, double give_up, sweep_run *out, f
 static void take_measure(lab *l, const sweep_run *r)
 {
     const bool vain = r->outcome == ROW_UNDERTRAINED && r->points &&
-                      (double)r->point[r->points - 1].examples >= examples_most(l->sweep);
+                      (double)r->point[r->points - 1].examples >= estimate_examples_most(l->sweep);
     if (l->corrected || !isfinite(l->sweep->target) || !(r->outcome == ROW_REACHED || vain)) return;
     l->corrected = true;
-    lab_correct(l);
+    forecast_correct(l);
 }
 
 /* Runs a trial, or takes it from the state. */
@@ -130,10 +130,10 @@ static tas_status run(lab *l, const trial *t, sweep_run *out, float *weights)
     tas_status status;
     if (recall(l, &key, t->give_up, out, weights)) {
         status = add_run(s, out);
-        return status || lab_resumes(l, false) ? status : TAS_STOPPED;
+        return status || lab_progress_resumed(l, false) ? status : TAS_STOPPED;
     }
-    lab_forecast(l);
-    if (!may_begin(l) || !lab_tell(l, true)) return TAS_STOPPED;
+    forecast_update(l);
+    if (!may_begin(l) || !lab_progress(l, true)) return TAS_STOPPED;
     status = trial_run(l, t, out, weights);
     if (status == TAS_STOPPED && l->state) state_save_elapsed(l->state, lab_seconds(l));
     if (status) return status;
@@ -154,7 +154,7 @@ static tas_status try_rate(lab *l, const trial *t, double *value, bool *diverged
     const tas_status status = run(l, t, &out, NULL);
     if (status) return status;
     *diverged = out.outcome == ROW_DIVERGED;
-    *value = *diverged ? INFINITY : isfinite(s->target) ? out.steps * (double)t->batch : out.race;
+    *value = *diverged ? INFINITY : isfinite(s->target) ? out.steps * (double)t->batch : out.final_metric;
     if (isnan(*value)) *value = INFINITY;
     return TAS_OK;
 }
@@ -162,18 +162,18 @@ static tas_status try_rate(lab *l, const trial *t, double *value, bool *diverged
 /* One seed's best is often lucky: the rates that came near it are tried on a second seed, and the best mean (of
  * logarithms) wins. Of rates that are as good as equal the lowest does: above the best the curve is steep, and seeds
  * differ there. */
-static tas_status confirm(lab *l, trial t, race *r)
+static tas_status confirm(lab *l, trial t, rate_search *r)
 {
     const double near = CONFIRM * r->entry[r->best].value;
-    double mean[RACE_MOST], best = INFINITY;
-    t.seed = l->sweep->is.seed + SWEEP_SECOND_SEED;
+    double mean[RATE_SEARCH_RUNS], best = INFINITY;
+    t.seed = l->sweep->options.seed + SWEEP_SECOND_SEED;
     t.give_up = isfinite(l->sweep->target) ? 2 * near : INFINITY;
     for (int i = 0; i < r->count; i++) {
         double value;
         bool diverged;
         mean[i] = INFINITY;
         if (!(r->entry[i].value <= near)) continue;
-        t.lr = (double)(float)race_rate(r, i);
+        t.lr = (double)(float)rate_search_rate(r, i);
         tas_status status = try_rate(l, &t, &value, &diverged);
         if (status) return status;
         mean[i] = 0.5 * (log(value) + log(r->entry[i].value));
@@ -189,74 +189,75 @@ static tas_status confirm(lab *l, trial t, race *r)
 
 /* Searches for the rate at which `t` gives least: the target's examples, or without a target what it ends at. Where a
  * whole search has found no rate that comes to the target, further batches try a few, and go on from one that does. */
-static tas_status search(lab *l, trial t, race *r)
+static tas_status search(lab *l, trial t, rate_search *r)
 {
     const tas_sweep *s = l->sweep;
     const bool to_target = isfinite(s->target);
     double give_up;
     t.search = t.to_target = true;
-    t.seed = s->is.seed;
+    t.seed = s->options.seed;
     t.start = r->lr;
-    const int most = to_target && out_of_reach(s) ? RATES_FEW : RACE_MOST;
-    while ((r->best >= 0 || r->count < most) && race_next(r, &t.lr, &give_up)) {
+    const int most = to_target && estimate_out_of_reach(s) ? RATES_FEW : RATE_SEARCH_RUNS;
+    while ((r->best >= 0 || r->count < most) && rate_search_next(r, &t.lr, &give_up)) {
         double value;
         bool diverged;
         t.lr = (double)(float)t.lr;
-        t.give_up = to_target ? fmin(give_up, any_reached(s) ? 4 * guess_examples(s, t.batch) : INFINITY) : INFINITY;
+        t.give_up = to_target ? fmin(give_up, estimate_any_reached(s) ? 4 * estimate_examples(s, t.batch) : INFINITY)
+                              : INFINITY;
         tas_status status = try_rate(l, &t, &value, &diverged);
         if (status) return status;
-        race_tell(r, value, diverged);
+        rate_search_record(r, value, diverged);
     }
     return r->best < 0 || !to_target ? TAS_OK : confirm(l, t, r);
 }
 
 static double scaled_rate(const tas_sweep *s, double lr, uint64_t batch)
 {
-    const double k = (double)batch / (s->is.train.base_batch ? s->is.train.base_batch : BASE);
-    return s->is.train.lr_scaling == TAS_SCALING_LINEAR ? lr * k
-           : s->is.train.lr_scaling == TAS_SCALING_SQRT ? lr * sqrt(k)
-                                                        : lr;
+    const double k = (double)batch / (s->options.train.base_batch ? s->options.train.base_batch : BASE);
+    return s->options.train.lr_scaling == TAS_SCALING_LINEAR ? lr * k
+           : s->options.train.lr_scaling == TAS_SCALING_SQRT ? lr * sqrt(k)
+                                                             : lr;
 }
 
 /* One run, at the batch's own rate. */
-static tas_status run_scaled(lab *l, trial t, race *r)
+static tas_status run_scaled(lab *l, trial t, rate_search *r)
 {
     sweep_run out;
     t.search = t.to_target = true;
-    t.seed = l->sweep->is.seed;
+    t.seed = l->sweep->options.seed;
     snprintf(l->doing, sizeof l->doing, "makes the target at B = %" PRIu64, t.batch);
     const tas_status status = run(l, &t, &out, NULL);
     if (status) return status;
     r->count = 1, r->best = 0;
-    r->entry[0].value = out.outcome == ROW_DIVERGED ? INFINITY : out.race;
+    r->entry[0].value = out.outcome == ROW_DIVERGED ? INFINITY : out.final_metric;
     return TAS_OK;
 }
 
 /* The target: the validation loss that B = 64 reaches in one epoch. *best_lr: where searches begin; as it was where
  * rates are scaled. */
-tas_status make_target(lab *l, double lr, double *best_lr)
+tas_status search_target(lab *l, double lr, double *best_lr)
 {
     tas_sweep *s = l->sweep;
-    race r;
-    const uint64_t batch = target_batch(s);
+    rate_search r;
+    const uint64_t batch = estimate_target_batch(s);
     trial t = {.batch = batch,
-               .lr = s->is.scale ? (double)(float)scaled_rate(s, lr, batch) : lr,
+               .lr = s->options.scale ? (double)(float)scaled_rate(s, lr, batch) : lr,
                .give_up = INFINITY,
                .examples_most = (double)s->examples};
-    race_begin(&r, t.lr, 1.02, 1.1);
-    tas_status status = s->is.scale ? run_scaled(l, t, &r) : search(l, t, &r);
+    rate_search_begin(&r, t.lr, 1.02, 1.1);
+    tas_status status = s->options.scale ? run_scaled(l, t, &r) : search(l, t, &r);
     if (status) return status;
     if (r.best < 0 || !isfinite(r.entry[r.best].value))
         return fail(s->context, TAS_NOT_FINITE,
                     "B = %" PRIu64 ": no rate near %g gave a finite loss after one epoch; look at the data and the "
                     "network, or give another --lr",
                     batch, t.lr);
-    if (!s->is.scale) *best_lr = race_lr(&r);
+    if (!s->options.scale) *best_lr = rate_search_best(&r);
     s->target = r.entry[r.best].value;
     snprintf(s->target_words, sizeof s->target_words, "%s loss %s, what B = %" PRIu64 " reaches in one epoch at lr %s",
-             s->is.on_train ? "training" : "validation", number_word(s->target).text, batch,
-             number_word(race_lr(&r)).text);
-    lab_correct(l);
+             s->options.on_train ? "training" : "validation", number_word(s->target).text, batch,
+             number_word(rate_search_best(&r)).text);
+    forecast_correct(l);
     return TAS_OK;
 }
 
@@ -266,8 +267,8 @@ static void nearest_in_vain(const tas_sweep *s, double *lr, double *batch)
     double least = INFINITY;
     for (int i = 0; i < s->runs; i++) {
         const sweep_run *r = &s->run[i];
-        if (r->target != s->target || r->outcome == ROW_DIVERGED || !(r->race < least)) continue;
-        least = r->race;
+        if (r->target != s->target || r->outcome == ROW_DIVERGED || !(r->final_metric < least)) continue;
+        least = r->final_metric;
         *lr = r->lr;
         *batch = (double)r->batch;
     }
@@ -277,9 +278,9 @@ static void nearest_in_vain(const tas_sweep *s, double *lr, double *batch)
 static double guess_rate(const tas_sweep *s, double lr, uint64_t batch)
 {
     double known = BASE, nearest = INFINITY;
-    if (out_of_reach(s)) nearest_in_vain(s, &lr, &known);
+    if (estimate_out_of_reach(s)) nearest_in_vain(s, &lr, &known);
     for (int i = 0; i < s->count; i++) {
-        const double away = log_distance((double)s->batch[i].batch, (double)batch);
+        const double away = estimate_distance((double)s->batch[i].batch, (double)batch);
         if (!(s->batch[i].lr > 0) || !(away < nearest) || s->batch[i].outcome == ROW_DIVERGED) continue;
         nearest = away;
         known = (double)s->batch[i].batch;
@@ -292,7 +293,7 @@ static double guess_rate(const tas_sweep *s, double lr, uint64_t batch)
  */
 
 /* No rate came to the target: each diverged, or some were given up as too slow. */
-static void say_lost(const tas_sweep *s, sweep_batch *b, const race *r)
+static void say_lost(const tas_sweep *s, sweep_batch *b, const rate_search *r)
 {
     double most = 0;
     bool slow = false;
@@ -331,18 +332,18 @@ static double first_rate(const lab *l, double lr, uint64_t batch)
 static tas_status find_rate(lab *l, sweep_batch *b, double lr)
 {
     const tas_sweep *s = l->sweep;
-    race r;
-    if (s->is.scale || b->lr_given > 0) {
+    rate_search r;
+    if (s->options.scale || b->lr_given > 0) {
         b->lr = b->lr_given > 0 ? b->lr_given : (double)(float)scaled_rate(s, lr, b->batch);
         return TAS_OK;
     }
-    race_begin(&r, first_rate(l, lr, b->batch), 1.2, 1.5);
-    tas_status status = search(l, (trial){.batch = b->batch, .examples_most = examples_most(s)}, &r);
+    rate_search_begin(&r, first_rate(l, lr, b->batch), 1.2, 1.5);
+    tas_status status = search(l, (trial){.batch = b->batch, .examples_most = estimate_examples_most(s)}, &r);
     if (status) return status;
     b->searches = r.count;
     b->lr_edge = r.edge;
     if (r.best >= 0) {
-        b->lr = (double)(float)race_lr(&r);
+        b->lr = (double)(float)rate_search_best(&r);
         return TAS_OK;
     }
     say_lost(s, b, &r);
@@ -352,10 +353,10 @@ static tas_status find_rate(lab *l, sweep_batch *b, double lr)
 static double look_at(const tas_sweep *s, uint64_t batch)
 {
     uint64_t most = 1;
-    if (s->is.brief) return 0;
+    if (s->options.brief) return 0;
     for (int i = 0; i < s->count; i++)
-        if (fits(&s->batch[i]) && s->batch[i].batch > most) most = s->batch[i].batch;
-    return floor(examples_least(s) / (double)most) * (double)batch;
+        if (sweep_batch_fits(&s->batch[i]) && s->batch[i].batch > most) most = s->batch[i].batch;
+    return floor(estimate_examples_least(s) / (double)most) * (double)batch;
 }
 
 /* Runs on fresh seeds, up to `seeds` of them. */
@@ -363,20 +364,20 @@ static tas_status run_figures(lab *l, int i, int seeds)
 {
     tas_sweep *s = l->sweep;
     sweep_batch *b = &s->batch[i];
-    for (int k = figures_of(s, b); k < seeds; k++) {
+    for (int k = sweep_count_figures(s, b); k < seeds; k++) {
         sweep_run out;
         const trial t = {.batch = b->batch,
-                         .seed = s->is.seed + 1 + (uint64_t)k,
+                         .seed = s->options.seed + 1 + (uint64_t)k,
                          .lr = b->lr,
                          .give_up = INFINITY,
-                         .examples_most = examples_most(s),
-                         .to_target = s->is.brief,
-                         .examples_least = examples_least(s),
+                         .examples_most = estimate_examples_most(s),
+                         .to_target = s->options.brief,
+                         .examples_least = estimate_examples_least(s),
                          .look_at = look_at(s, b->batch)};
         if (!k && !l->weights[i] && !(l->weights[i] = malloc(l->weight_count * sizeof(float))))
             return fail(s->context, TAS_NO_MEMORY, "no memory for weights");
         snprintf(l->doing, sizeof l->doing, "B = %" PRIu64 ": trains at lr %s, seed %d of %d", b->batch,
-                 number_word(b->lr).text, k + 1, s->is.seeds);
+                 number_word(b->lr).text, k + 1, s->options.seeds);
         tas_status status = run(l, &t, &out, k ? NULL : l->weights[i]);
         if (status) return status;
     }
@@ -386,8 +387,8 @@ static tas_status run_figures(lab *l, int i, int seeds)
 static tas_status run_batch(lab *l, int i, double lr)
 {
     sweep_batch *b = &l->sweep->batch[i];
-    l->asks = b;
-    l->asks_seeds = SEEDS_LEAST;
+    l->waiting = b;
+    l->waiting_seeds = SEEDS_LEAST;
     tas_status status = find_rate(l, b, lr);
     if (status || b->why[0]) return status;
     return run_figures(l, i, SEEDS_LEAST);
@@ -399,8 +400,8 @@ static double best_batch(const tas_sweep *s)
     double best = BASE, least = INFINITY;
     for (int i = 0; i < s->count; i++) {
         const sweep_batch *b = &s->batch[i];
-        if (!figures_of(s, b)) continue;
-        const double seconds = guess_examples(s, b->batch) / (double)b->batch * b->step_seconds;
+        if (!sweep_count_figures(s, b)) continue;
+        const double seconds = estimate_examples(s, b->batch) / (double)b->batch * b->step_seconds;
         if (seconds < least) least = seconds, best = (double)b->batch;
     }
     return best;
@@ -416,9 +417,9 @@ static int next_batch(const lab *l)
     int next = -1, first = INT_MAX;
     for (int i = 0; i < s->count; i++) {
         const sweep_batch *b = &s->batch[i];
-        if (!fits(b) || l->visited[i]) continue;
+        if (!sweep_batch_fits(b) || l->visited[i]) continue;
         const int turn = stored_place(l, b->batch);
-        const double away = log_distance((double)b->batch, best);
+        const double away = estimate_distance((double)b->batch, best);
         if (next >= 0 && (turn > first || (turn == first && !(away < least)))) continue;
         next = i, first = turn, least = away;
     }
@@ -433,32 +434,32 @@ static tas_status out_of_time(lab *l, int i, tas_status status)
     if (status != TAS_STOPPED || !l->late || l->stopped) return status;
     l->late = false;
     s->short_of_time = true;
-    if (!b->why[0] && !figures_of(s, b))
+    if (!b->why[0] && !sweep_count_figures(s, b))
         snprintf(b->why, sizeof b->why, "short of time: %s",
                  b->lr > 0 ? "its first run was cut off" : "the search for its rate was cut off");
     return TAS_OK;
 }
 
-tas_status run_batches(lab *l, double lr)
+tas_status search_batches(lab *l, double lr)
 {
     tas_sweep *s = l->sweep;
     tas_status status = TAS_OK;
     for (int i; !status && (i = next_batch(l)) >= 0;) {
         l->visited[i] = true;
-        l->reserve = tail_seconds(l, &s->batch[i]);
+        l->reserve = estimate_tail_seconds(l, &s->batch[i]);
         status = out_of_time(l, i, run_batch(l, i, lr));
-        if (!status) lab_correct(l);
+        if (!status) forecast_correct(l);
     }
-    for (int seeds = SEEDS_LEAST + 1; seeds <= s->is.seeds && !status; seeds++)
+    for (int seeds = SEEDS_LEAST + 1; seeds <= s->options.seeds && !status; seeds++)
         for (int i = 0; i < s->count && !status; i++) {
             sweep_batch *b = &s->batch[i];
-            if (!fits(b) || b->why[0] || figures_of(s, b) >= seeds) continue;
-            l->asks = b;
-            l->asks_seeds = seeds;
-            l->reserve = tail_seconds(l, b);
+            if (!sweep_batch_fits(b) || b->why[0] || sweep_count_figures(s, b) >= seeds) continue;
+            l->waiting = b;
+            l->waiting_seeds = seeds;
+            l->reserve = estimate_tail_seconds(l, b);
             status = out_of_time(l, i, run_figures(l, i, seeds));
         }
-    l->asks = NULL;
+    l->waiting = NULL;
     l->reserve = 0;
     return status;
 }

@@ -27,52 +27,53 @@ void tas_sweep_options_init(tas_sweep_options *options)
 /* What is asked ------------------------------------------------------------------------------------------------------
  */
 
-static tas_status check_batches(tas_context *context, const tas_sweep_options *is, uint64_t examples)
+static tas_status check_batches(tas_context *context, const tas_sweep_options *options, uint64_t examples)
 {
-    if (is->batches && (is->batch_count < 1 || is->batch_count > SWEEP_BATCHES))
-        return fail(context, TAS_BAD_ARGUMENT, "%d batches: expected 1 to %d", is->batch_count, SWEEP_BATCHES);
-    for (int i = 0; is->batches && i < is->batch_count; i++) {
-        if (!is->batches[i]) return fail(context, TAS_BAD_ARGUMENT, "a batch of 0: expected at least 1 example");
-        if (is->batches[i] > examples)
+    if (options->batches && (options->batch_count < 1 || options->batch_count > SWEEP_BATCHES))
+        return fail(context, TAS_BAD_ARGUMENT, "%d batches: expected 1 to %d", options->batch_count, SWEEP_BATCHES);
+    for (int i = 0; options->batches && i < options->batch_count; i++) {
+        if (!options->batches[i]) return fail(context, TAS_BAD_ARGUMENT, "a batch of 0: expected at least 1 example");
+        if (options->batches[i] > examples)
             return fail(context, TAS_BAD_ARGUMENT,
                         "batch %u is larger than the %" PRIu64
                         " examples that are trained on; leave it out, or take more examples",
-                        is->batches[i], examples);
+                        options->batches[i], examples);
         for (int k = 0; k < i; k++)
-            if (is->batches[k] == is->batches[i])
-                return fail(context, TAS_BAD_ARGUMENT, "batch %u stands twice in the list", is->batches[i]);
+            if (options->batches[k] == options->batches[i])
+                return fail(context, TAS_BAD_ARGUMENT, "batch %u stands twice in the list", options->batches[i]);
     }
     return TAS_OK;
 }
 
-tas_status sweep_check(tas_context *context, const tas_sweep_options *is)
+tas_status setup_check(tas_context *context, const tas_sweep_options *options)
 {
-    if (is->size != sizeof *is || is->train.size != sizeof is->train)
+    if (options->size != sizeof *options || options->train.size != sizeof options->train)
         return fail(context, TAS_BAD_ARGUMENT,
-                    "options of %zu bytes; this library knows %zu: use tas_sweep_options_init()", is->size, sizeof *is);
-    if (is->seeds < SEEDS_LEAST || is->seeds > SWEEP_SEEDS)
-        return fail(context, TAS_BAD_ARGUMENT, "%d seeds: expected 2 to %d", is->seeds, SWEEP_SEEDS);
-    if (!isnan(is->target) && !(is->target > 0 && is->target < (is->by_accuracy ? 1.0 : 1e6)))
-        return fail(context, TAS_BAD_ARGUMENT, "a target of %g: expected %s", is->target,
-                    is->by_accuracy ? "an accuracy between 0 and 1" : "a loss above 0");
-    if (is->rates && (!is->batches || isnan(is->target) || is->scale))
+                    "options of %zu bytes; this library knows %zu: use tas_sweep_options_init()", options->size,
+                    sizeof *options);
+    if (options->seeds < SEEDS_LEAST || options->seeds > SWEEP_SEEDS)
+        return fail(context, TAS_BAD_ARGUMENT, "%d seeds: expected 2 to %d", options->seeds, SWEEP_SEEDS);
+    if (!isnan(options->target) && !(options->target > 0 && options->target < (options->by_accuracy ? 1.0 : 1e6)))
+        return fail(context, TAS_BAD_ARGUMENT, "a target of %g: expected %s", options->target,
+                    options->by_accuracy ? "an accuracy between 0 and 1" : "a loss above 0");
+    if (options->rates && (!options->batches || isnan(options->target) || options->scale))
         return fail(context, TAS_BAD_ARGUMENT,
                     "rates, one a batch, want the batches and a target to be named, and no scaling");
-    for (int i = 0; is->rates && i < is->batch_count; i++)
-        if (!(is->rates[i] >= 0x1p-30f && is->rates[i] <= 1024))
-            return fail(context, TAS_BAD_ARGUMENT, "lr %g of batch %u: expected 1e-9 to 1024", (double)is->rates[i],
-                        is->batches[i]);
-    if (isnan(is->target) && is->by_accuracy)
+    for (int i = 0; options->rates && i < options->batch_count; i++)
+        if (!(options->rates[i] >= 0x1p-30f && options->rates[i] <= 1024))
+            return fail(context, TAS_BAD_ARGUMENT, "lr %g of batch %u: expected 1e-9 to 1024",
+                        (double)options->rates[i], options->batches[i]);
+    if (isnan(options->target) && options->by_accuracy)
         return fail(context, TAS_BAD_ARGUMENT, "a target by accuracy has to be named");
-    if (!(is->epochs >= 0 && is->epochs <= 1e6))
-        return fail(context, TAS_BAD_ARGUMENT, "%g epochs: expected more than 0", is->epochs);
-    if (!(is->seconds >= 0)) return fail(context, TAS_BAD_ARGUMENT, "a time limit of %g s", is->seconds);
-    if (!(is->waste == 0 || (is->waste >= 1 && isfinite(is->waste))))
+    if (!(options->epochs >= 0 && options->epochs <= 1e6))
+        return fail(context, TAS_BAD_ARGUMENT, "%g epochs: expected more than 0", options->epochs);
+    if (!(options->seconds >= 0)) return fail(context, TAS_BAD_ARGUMENT, "a time limit of %g s", options->seconds);
+    if (!(options->waste == 0 || (options->waste >= 1 && isfinite(options->waste))))
         return fail(context, TAS_BAD_ARGUMENT, "waste %g: expected at least 1, the fewest examples possible",
-                    is->waste);
-    if (!(is->train.lr == 0 || (is->train.lr >= 0x1p-20f && is->train.lr <= 64)))
-        return fail(context, TAS_BAD_ARGUMENT, "lr %g: expected 1e-6 to 64", (double)is->train.lr);
-    if ((unsigned)is->goal > TAS_GOAL_MEMORY) return fail(context, TAS_BAD_ARGUMENT, "no such goal");
+                    options->waste);
+    if (!(options->train.lr == 0 || (options->train.lr >= 0x1p-20f && options->train.lr <= 64)))
+        return fail(context, TAS_BAD_ARGUMENT, "lr %g: expected 1e-6 to 64", (double)options->train.lr);
+    if ((unsigned)options->goal > TAS_GOAL_MEMORY) return fail(context, TAS_BAD_ARGUMENT, "no such goal");
     return TAS_OK;
 }
 
@@ -106,20 +107,20 @@ static tas_status check_classes(const tas_data *data)
 static tas_status open_sets(lab *l, const tas_data *train)
 {
     tas_sweep *s = l->sweep;
-    const tas_sweep_options *is = &s->is;
-    if (is->examples > train->is.count)
-        return fail(s->context, TAS_BAD_ARGUMENT, "%" PRIu64 " examples are wanted; %s has %" PRIu64, is->examples,
+    const tas_sweep_options *options = &s->options;
+    if (options->examples > train->is.count)
+        return fail(s->context, TAS_BAD_ARGUMENT, "%" PRIu64 " examples are wanted; %s has %" PRIu64, options->examples,
                     train->name, train->is.count);
     tas_status status = check_data(l->network, train);
-    if (!status && is->examples && is->examples < train->is.count)
-        status = tas_data_split(train, is->examples, is->seed, NULL, &l->part);
+    if (!status && options->examples && options->examples < train->is.count)
+        status = tas_data_split(train, options->examples, options->seed, NULL, &l->part);
     const tas_data *part = l->part ? l->part : train;
-    uint64_t held = is->validation ? is->validation : part->is.count / 10;
-    if (!is->validation && held > 5000) held = 5000;
+    uint64_t held = options->validation ? options->validation : part->is.count / 10;
+    if (!options->validation && held > 5000) held = 5000;
     if (!status && (!held || held >= part->is.count))
         status = fail(s->context, TAS_BAD_ARGUMENT,
                       "%" PRIu64 " examples of %" PRIu64 " cannot be held out for validation", held, part->is.count);
-    if (!status) status = tas_data_split(part, held, is->seed, &l->rest, &l->held);
+    if (!status) status = tas_data_split(part, held, options->seed, &l->rest, &l->held);
     if (status) return status;
     s->examples = l->rest->is.count;
     s->validation = held;
@@ -130,7 +131,7 @@ static tas_status open_sets(lab *l, const tas_data *train)
     return status ? status : check_classes(l->rest);
 }
 
-void lab_end(lab *l)
+void setup_end(lab *l)
 {
     if (l->look != l->held) tas_data_close(&l->look);
     tas_data_close(&l->train_look);
@@ -146,7 +147,7 @@ void lab_end(lab *l)
 static tas_status share_memory(lab *l, bool tight)
 {
     plan_device limits = device_limits(l->device);
-    const uint64_t all = l->sweep->is.budget ? l->sweep->is.budget : limits.budget;
+    const uint64_t all = l->sweep->options.budget ? l->sweep->options.budget : limits.budget;
     const tas_data *most = l->held->is.count > l->train_look->is.count ? l->held : l->train_look;
     const plan_work work = work_of(most, false, (uint32_t)most->is.count, EVALUATE_MOST);
     uint64_t least = 0;
@@ -173,13 +174,13 @@ static tas_status plan_batches(lab *l, int *fitting)
     for (int i = 0; i < s->count; i++) {
         sweep_batch *b = &s->batch[i];
         tas_plan p;
-        tas_plan_options is;
-        tas_plan_options_init(&is);
-        is.batch = (uint32_t)b->batch;
-        is.budget = l->train_bytes;
-        is.optimizer = s->is.train.optimizer;
-        is.noise = 1;
-        tas_status status = tas_plan_make(l->device, l->network, l->rest, NULL, &is, &p);
+        tas_plan_options plan_options;
+        tas_plan_options_init(&plan_options);
+        plan_options.batch = (uint32_t)b->batch;
+        plan_options.budget = l->train_bytes;
+        plan_options.optimizer = s->options.train.optimizer;
+        plan_options.noise = 1;
+        tas_status status = tas_plan_make(l->device, l->network, l->rest, NULL, &plan_options, &p);
         if (status == TAS_NO_MEMORY) {
             b->outcome = ROW_OVER_BUDGET;
             b->memory_forecast = p.min_budget + l->look_bytes;
@@ -217,13 +218,13 @@ static tas_status plan_memory(lab *l)
 
 static void fill_batches(tas_sweep *s)
 {
-    const bool given = s->is.batches;
-    const int count = given ? s->is.batch_count : (int)(sizeof default_batches / sizeof *default_batches);
+    const bool given = s->options.batches;
+    const int count = given ? s->options.batch_count : (int)(sizeof default_batches / sizeof *default_batches);
     for (int i = 0; i < count; i++) {
-        const uint32_t batch = given ? s->is.batches[i] : default_batches[i];
+        const uint32_t batch = given ? s->options.batches[i] : default_batches[i];
         if (!given && batch > 1 && batch > s->examples / 10) continue;
         s->batch[s->count] = (sweep_batch){.batch = batch,
-                                           .lr_given = s->is.rates ? (double)s->is.rates[i] : 0,
+                                           .lr_given = s->options.rates ? (double)s->options.rates[i] : 0,
                                            .test_loss = NAN,
                                            .test_accuracy = NAN};
         int at = s->count++;
@@ -284,7 +285,7 @@ static tas_status hash_sets(const lab *l, struct sha256_ctx *sha)
 static tas_status describe_settings(lab *l, char *text, size_t bytes)
 {
     const tas_sweep *s = l->sweep;
-    const tas_train_options *t = &s->is.train;
+    const tas_train_options *t = &s->options.train;
     struct sha256_ctx sha;
     uint8_t sum[SHA256_DIGEST_SIZE];
     char net[17], data[17];
@@ -298,41 +299,41 @@ static tas_status describe_settings(lab *l, char *text, size_t bytes)
     sha256_digest(&sha, sizeof sum, sum);
     for (int i = 0; i < 8; i++) snprintf(data + 2 * i, 3, "%02x", sum[i]);
     say(&out, "network %s\ndata %s: %" PRIu64 " to train on, %" PRIu64 " held out\nseed %" PRIu64 "\n", net, data,
-        s->examples, s->validation, s->is.seed);
+        s->examples, s->validation, s->options.seed);
     say(&out, "optimizer %d, beta %g %g, epsilon %g, momentum %g%s, weight decay %g\n", t->optimizer, (double)t->beta1,
         (double)t->beta2, (double)t->epsilon, (double)t->momentum, t->nesterov ? " Nesterov" : "",
         (double)t->weight_decay);
-    say(&out, "lr %g, %s, scaling %d from B = %u\n", (double)t->lr, s->is.scale ? "scaled" : "searched", t->lr_scaling,
-        t->base_batch);
+    say(&out, "lr %g, %s, scaling %d from B = %u\n", (double)t->lr, s->options.scale ? "scaled" : "searched",
+        t->lr_scaling, t->base_batch);
     say(&out, "schedule %d, warm-up %" PRIu64 ", decay %g every %" PRIu64 ", end %g\n", t->schedule, t->warmup,
         (double)t->decay, t->decay_steps, (double)t->lr_end);
-    say(&out, "target %g, by %s of %s\n", s->is.target, s->is.by_accuracy ? "accuracy" : "loss",
-        s->is.on_train ? "training" : "validation");
+    say(&out, "target %g, by %s of %s\n", s->options.target, s->options.by_accuracy ? "accuracy" : "loss",
+        s->options.on_train ? "training" : "validation");
     return status;
 }
 
-tas_status lab_begin(lab *l, const tas_data *train)
+tas_status setup_begin(lab *l, const tas_data *train)
 {
     tas_sweep *s = l->sweep;
     tas_status status = open_sets(l, train);
-    if (!status) status = check_batches(s->context, &s->is, s->examples);
+    if (!status) status = check_batches(s->context, &s->options, s->examples);
     if (status) return status;
     fill_batches(s);
-    if (!s->is.train.lr) s->is.train.lr = s->is.train.optimizer == TAS_SGD ? 0.02f : 0.001f;
+    if (!s->options.train.lr) s->options.train.lr = s->options.train.optimizer == TAS_SGD ? 0.02f : 0.001f;
     s->parameters = l->weight_count = weights_count(l->network);
     status = plan_memory(l);
-    if (status || !s->is.state) return status;
+    if (status || !s->options.state) return status;
     char settings[2048], where[256];
     snprintf(where, sizeof where, "%s (%s), %" PRIu64 " bytes to train in", s->device, s->device_name, l->train_bytes);
     status = describe_settings(l, settings, sizeof settings);
     const state_sweep sweep = {.settings = settings,
-                               .place = where,
+                               .environment = where,
                                .limits = {.examples = s->examples,
-                                          .seed = s->is.seed,
-                                          .target = s->is.target,
-                                          .by_accuracy = s->is.by_accuracy,
+                                          .seed = s->options.seed,
+                                          .target = s->options.target,
+                                          .by_accuracy = s->options.by_accuracy,
                                           .contract = tas_contract()}};
-    if (!status) status = state_open(s->context, s->is.state, &sweep, &l->before, &l->state);
+    if (!status) status = state_open(s->context, s->options.state, &sweep, &l->earlier_seconds, &l->state);
     if (!status && *state_ignored(l->state))
         lab_note(l, "state: files are ignored and their runs repeated: %s", state_ignored(l->state));
     return status;

@@ -24,7 +24,7 @@ enum {
 
 struct state {
     tas_context *context;
-    char *folder, *settings, *place;
+    char *folder, *settings, *environment;
     run_limits limits;
     struct stored {
         char name[RUN_NAME_BYTES];
@@ -93,12 +93,12 @@ static tas_status read_file(const state *s, const char *file, json_error_t *erro
 {
     char *path = path_of(s, file), *text = NULL;
     size_t bytes;
-    struct stat is;
+    struct stat about;
     tas_status status = TAS_OK;
     *out = NULL;
     error->text[0] = 0;
     if (!path) return TAS_NO_MEMORY;
-    if (stat(path, &is) && errno == ENOENT) {
+    if (stat(path, &about) && errno == ENOENT) {
         free(path);
         return TAS_OK;
     }
@@ -139,7 +139,7 @@ static tas_status read_stored(state *s, const char *file)
     if (!in) {
         snprintf(why, sizeof why, "line %d is not JSON", error.line);
         ignore(s, file, why);
-    } else if (run_file_decode(in, &s->limits, s->place, &key, &run, why, sizeof why)) {
+    } else if (run_file_decode(in, &s->limits, s->environment, &key, &run, why, sizeof why)) {
         status = keep(s, &key, &run);
         free(run.point);
     } else {
@@ -270,12 +270,12 @@ tas_status state_open(tas_context *context, const char *folder, const state_swee
     *s = (state){.context = context,
                  .folder = strdup(folder),
                  .settings = strdup(sweep->settings),
-                 .place = strdup(sweep->place),
+                 .environment = strdup(sweep->environment),
                  .limits = sweep->limits,
                  .lock = -1};
     tas_status status = TAS_OK;
     bool begun = false;
-    if (!s->folder || !s->settings || !s->place)
+    if (!s->folder || !s->settings || !s->environment)
         status = fail(context, TAS_NO_MEMORY, "no memory for the state of a sweep");
     if (!status && mkdir(folder, 0777) && errno != EEXIST)
         status = fail(context, TAS_BAD_FILE, "%s: the folder cannot be made: %s", folder, strerror(errno));
@@ -299,7 +299,7 @@ void state_close(state **s)
     free((*s)->stored);
     free((*s)->folder);
     free((*s)->settings);
-    free((*s)->place);
+    free((*s)->environment);
     free(*s);
     *s = NULL;
 }
@@ -336,7 +336,7 @@ tas_status state_save(state *s, const run_key *key, const sweep_run *run)
     tas_status status = keep(s, key, run);
     if (status) return status;
     snprintf(file, sizeof file, "run-%04d.json", ++s->last);
-    return write_file(s, file, run_file_encode(key, run, s->place, s->limits.contract));
+    return write_file(s, file, run_file_encode(key, run, s->environment, s->limits.contract));
 }
 
 tas_status state_save_elapsed(state *s, double elapsed)

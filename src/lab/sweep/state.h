@@ -16,8 +16,8 @@ typedef struct state state;
 /* The sweep that a folder is opened for. */
 typedef struct state_sweep {
     const char *settings; /* one per line; those of the folder must agree */
-    const char
-        *place; /* the device and the memory that runs have here; those of the folder that had others are marked */
+    const char *
+        environment; /* the device and the memory that runs have here; those of the folder that had others are marked */
     run_limits limits;
 } state_sweep;
 

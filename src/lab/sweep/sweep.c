@@ -17,24 +17,24 @@
 static tas_status work(lab *l)
 {
     tas_sweep *s = l->sweep;
-    double lr = (double)s->is.train.lr;
-    tas_status status = time_steps(l);
-    if (!status) status = time_test(l);
+    double lr = (double)s->options.train.lr;
+    tas_status status = timing_steps(l);
+    if (!status) status = timing_test(l);
     if (status) return status;
-    lab_forecast(l);
-    s->forecast = l->left;
-    l->told_total = lab_seconds(l) + l->left;
-    status = check_time(l);
+    forecast_update(l);
+    s->forecast = l->seconds_left;
+    l->reported_total = lab_seconds(l) + l->seconds_left;
+    status = forecast_check(l);
     if (status) return status;
-    if (!lab_resumes(l, true)) return TAS_STOPPED;
+    if (!lab_progress_resumed(l, true)) return TAS_STOPPED;
     if (isnan(s->target))
-        status = make_target(l, lr, &lr);
+        status = search_target(l, lr, &lr);
     else
-        snprintf(s->target_words, sizeof s->target_words, "%s %s %s", s->is.on_train ? "training" : "validation",
-                 s->is.by_accuracy ? "accuracy" : "loss", number_word(s->target).text);
-    if (!status) status = run_batches(l, lr);
-    if (!status) status = lab_measure(l);
-    return status ? status : lab_test(l);
+        snprintf(s->target_words, sizeof s->target_words, "%s %s %s", s->options.on_train ? "training" : "validation",
+                 s->options.by_accuracy ? "accuracy" : "loss", number_word(s->target).text);
+    if (!status) status = search_batches(l, lr);
+    if (!status) status = frozen_stage_run(l);
+    return status ? status : test_stage_run(l);
 }
 
 static bool any_figure_reached(const tas_sweep *s)
@@ -47,7 +47,7 @@ static bool any_figure_reached(const tas_sweep *s)
 static bool any_figures(const tas_sweep *s)
 {
     for (int i = 0; i < s->count; i++)
-        if (figures_of(s, &s->batch[i])) return true;
+        if (sweep_count_figures(s, &s->batch[i])) return true;
     return false;
 }
 
@@ -60,25 +60,26 @@ static tas_status end(lab *l, tas_status status)
         status = s->runs
                      ? TAS_OK
                      : fail(s->context, TAS_BAD_ARGUMENT, "a time limit of %s is too short: it was over before any run",
-                            seconds_word(s->is.seconds).text);
+                            seconds_word(s->options.seconds).text);
     }
     if (status == TAS_STOPPED) {
         s->stopped = true;
         fail(s->context, status, "stopped after %d runs", s->runs);
     }
     for (int i = 0; i < s->count; i++)
-        if (s->short_of_time && fits(&s->batch[i]) && !s->batch[i].why[0] && figures_of(s, &s->batch[i]) < s->is.seeds)
+        if (s->short_of_time && sweep_batch_fits(&s->batch[i]) && !s->batch[i].why[0] &&
+            sweep_count_figures(s, &s->batch[i]) < s->options.seeds)
             snprintf(s->batch[i].why, sizeof s->batch[i].why, "short of time: %d of %d seeds",
-                     figures_of(s, &s->batch[i]), s->is.seeds);
+                     sweep_count_figures(s, &s->batch[i]), s->options.seeds);
     s->elapsed = lab_seconds(l);
-    sweep_conclude(s);
-    if (!status && s->short_of_time && !any_figures(s) && !out_of_reach(s))
+    aggregate_runs(s);
+    if (!status && s->short_of_time && !any_figures(s) && !estimate_out_of_reach(s))
         return fail(s->context, TAS_NOT_REACHED,
                     "a time limit of %s is too short: it left no batch a run on a fresh seed; give more time, fewer "
                     "--batches, or --brief",
-                    seconds_word(s->is.seconds).text);
+                    seconds_word(s->options.seconds).text);
     if (!status && !any_figure_reached(s) && s->nearest_batch &&
-        (any_figures(s) || !s->short_of_time || out_of_reach(s)))
+        (any_figures(s) || !s->short_of_time || estimate_out_of_reach(s)))
         return fail(s->context, TAS_NOT_REACHED,
                     "no batch reached %s; the nearest was %s (B = %" PRIu64
                     "); give a target beyond that, or more --epochs",
@@ -88,28 +89,28 @@ static tas_status end(lab *l, tas_status status)
 
 static char *copy_text(const char *text) { return text ? strdup(text) : NULL; }
 
-static tas_status own_options(tas_sweep *s, const tas_sweep_options *is)
+static tas_status own_options(tas_sweep *s, const tas_sweep_options *options)
 {
-    s->is = *is;
-    s->is.batches = NULL;
-    s->is.state = NULL;
-    s->target = is->target;
-    if (is->batches) {
-        uint32_t *batches = malloc((size_t)is->batch_count * sizeof *batches);
+    s->options = *options;
+    s->options.batches = NULL;
+    s->options.state = NULL;
+    s->target = options->target;
+    if (options->batches) {
+        uint32_t *batches = malloc((size_t)options->batch_count * sizeof *batches);
         if (!batches) return fail(s->context, TAS_NO_MEMORY, "no memory for a sweep");
-        s->is.batches = memcpy(batches, is->batches, (size_t)is->batch_count * sizeof *batches);
+        s->options.batches = memcpy(batches, options->batches, (size_t)options->batch_count * sizeof *batches);
     }
-    if (is->state && !(s->is.state = copy_text(is->state)))
+    if (options->state && !(s->options.state = copy_text(options->state)))
         return fail(s->context, TAS_NO_MEMORY, "no memory for a sweep");
     return TAS_OK;
 }
 
 static void name_things(tas_sweep *s, const tas_device *device, const tas_network *network, const tas_data *train)
 {
-    const tas_sweep_options *is = &s->is;
-    snprintf(s->net, sizeof s->net, "%s", is->net_name ? is->net_name : network->from);
-    snprintf(s->data, sizeof s->data, "%s", is->data_name ? is->data_name : train->name);
-    s->is.net_name = s->is.data_name = NULL; /* the caller's */
+    const tas_sweep_options *options = &s->options;
+    snprintf(s->net, sizeof s->net, "%s", options->net_name ? options->net_name : network->from);
+    snprintf(s->data, sizeof s->data, "%s", options->data_name ? options->data_name : train->name);
+    s->options.net_name = s->options.data_name = NULL; /* the caller's */
     snprintf(s->device, sizeof s->device, "%s", device->info.id);
     snprintf(s->device_name, sizeof s->device_name, "%s", device->info.name);
 }
@@ -118,16 +119,21 @@ static tas_status sweep_run_all(tas_device *device, const tas_network *network, 
                                 const tas_data *test_set, const tas_sweep_options *options, tas_sweep **out)
 {
     tas_context *context = device->context;
-    tas_status status = sweep_check(context, options);
+    tas_status status = setup_check(context, options);
     if (status) return status;
     tas_sweep *s = calloc(1, sizeof *s);
     if (!s) return fail(context, TAS_NO_MEMORY, "no memory for a sweep");
     s->context = context;
-    lab l = {.sweep = s, .device = device, .network = network, .test = test_set, .begun = now_seconds(), .left = NAN};
+    lab l = {.sweep = s,
+             .device = device,
+             .network = network,
+             .test = test_set,
+             .started = now_seconds(),
+             .seconds_left = NAN};
     status = own_options(s, options);
     name_things(s, device, network, train);
-    if (!status) status = lab_begin(&l, train);
-    s->is.rates = NULL; /* the caller's; they stand in the batches */
+    if (!status) status = setup_begin(&l, train);
+    s->options.rates = NULL; /* the caller's; they stand in the batches */
     if (!status) {
         status = end(&l, work(&l));
         if (s->runs || !status) *out = s;
@@ -135,7 +141,7 @@ static tas_status sweep_run_all(tas_device *device, const tas_network *network, 
     if (!*out) tas_sweep_close(&s);
     state_close(&l.state);
     for (int i = 0; i < SWEEP_BATCHES; i++) free(l.weights[i]);
-    lab_end(&l);
+    setup_end(&l);
     return status;
 }
 
@@ -155,8 +161,8 @@ void tas_sweep_close(tas_sweep **sweep)
     if (!sweep || !*sweep) return;
     for (int i = 0; i < (*sweep)->runs; i++) free((*sweep)->run[i].point);
     free((*sweep)->run);
-    free((void *)(uintptr_t)(*sweep)->is.batches);
-    free((void *)(uintptr_t)(*sweep)->is.state);
+    free((void *)(uintptr_t)(*sweep)->options.batches);
+    free((void *)(uintptr_t)(*sweep)->options.state);
     free(*sweep);
     *sweep = NULL;
 }

@@ -23,7 +23,7 @@ typedef struct sweep_point {
     uint64_t step, examples;
     double seconds;                                    /* of training alone */
     double train_loss, train_accuracy, loss, accuracy; /* the last two: validation */
-    noise noise;                                       /* of the steps since the point before */
+    noise_scale noise;                                 /* of the steps since the point before */
 } sweep_point;
 
 /* One training run. */
@@ -37,29 +37,29 @@ typedef struct sweep_run {
     bool elsewhere; /* from a state: run on another device or in another budget, so that its memory tells nothing */
     row_outcome outcome;
     double steps, seconds; /* to the target; NaN: not reached */
-    double race;           /* of a search without a target: the value that it is judged by */
-    noise noise;           /* up to the target, or of the whole run */
+    double final_metric;   /* of a search without a target: the value that it is judged by */
+    noise_scale noise;     /* up to the target, or of the whole run */
     uint64_t memory;       /* bytes, the ledger's peak in training */
     sweep_point *point;
     int points;
 } sweep_run;
 
 /* At weights that stand still: batches drawn independently, against the gradient of the whole set. */
-typedef struct frozen_facts {
+typedef struct frozen_figures {
     int draws;                          /* 0: not measured */
     double variance, variance_expected; /* mean |g_B - G|^2, g_B the mean over the batch; tr(S) (1/B - 1/N) */
     double variance_error;              /* standard error of that mean */
     double cosine, cosine_expected;     /* mean; 1 / sqrt(1 + B_simple (1/B - 1/N)) */
     double cosine_error;
     double loss_spread, loss_expected; /* standard deviation of the batch's loss; the examples' own sqrt(1/B - 1/N) */
-} frozen_facts;
+} frozen_figures;
 
 typedef struct frozen_point {
     const char *name;     /* "start", "middle", "target"; NULL: not measured */
     uint64_t step;        /* of the run whose weights they are */
     double loss;          /* mean over the training set */
     double trace, square; /* tr(S) and |G|^2 of the whole set: exact for dense layers, else estimated from groups */
-    frozen_facts batch[SWEEP_BATCHES]; /* in the sweep's order */
+    frozen_figures batch[SWEEP_BATCHES]; /* in the sweep's order */
 } frozen_point;
 
 /* A mean over seeds, and its standard deviation (NaN with one seed). value NaN: not known. */
@@ -86,9 +86,9 @@ typedef struct sweep_batch {
     uint32_t tile, tiles;
     int resident;
 
-    noise_answer noise;              /* from the start to the target, all seeds */
+    noise_scale_range noise;         /* from the start to the target, all seeds */
     double noise_end[NOISE_WINDOWS]; /* over training: windows of examples, their ends; */
-    noise_answer noise_window[NOISE_WINDOWS];
+    noise_scale_range noise_window[NOISE_WINDOWS];
     int noise_windows;
 
     sweep_mean steps, examples, epochs, seconds; /* to the target: geometric means, the spread in log */
@@ -104,7 +104,7 @@ typedef struct sweep_batch {
 
 struct tas_sweep {
     tas_context *context;
-    tas_sweep_options is; /* strings and arrays are the sweep's own */
+    tas_sweep_options options; /* strings and arrays are the sweep's own */
     char net[4096], data[4096], device[64], device_name[128];
     uint64_t examples, validation, test; /* of the sets */
     uint64_t parameters;
@@ -130,32 +130,32 @@ struct tas_sweep {
 
 /* frozen.c: fills point->loss, trace, square and batch[0 .. count-1]: `draws` independent batches of each size. The
  * model's weights are left as they are. on_progress may be NULL; non-zero stops (TAS_STOPPED). */
-tas_status frozen_measure(tas_model *model, const tas_data *data, const uint32_t *batches, int count, int draws,
-                          uint64_t seed, uint64_t budget, int (*on_progress)(void *user, double share), void *user,
-                          frozen_point *point);
+tas_status gradient_variance_measure(tas_model *model, const tas_data *data, const uint32_t *batches, int count,
+                                     int draws, uint64_t seed, uint64_t budget,
+                                     int (*on_progress)(void *user, double share), void *user, frozen_point *point);
 
 /* How weights move under a batch size and a rate, late in training. Both without a unit. */
-typedef struct weights_facts {
+typedef struct weight_fluctuation {
     uint64_t steps;         /* of a stretch */
     sweep_mean fluctuation; /* mean over the moments of |w - mean w|^2 / |mean w|^2 */
     sweep_mean seed_spread; /* |end - mean end|^2 / |mean end|^2, by stretches - 1; NaN with one stretch */
-} weights_facts;
+} weight_fluctuation;
 
 /* fluctuate.c: `stretches` short runs from the model's weights, which are then put back; they differ in their shuffle's
  * (and dropout's) seed alone. Each trains on `examples`, at least for 16 steps, with the options' batch, rate and
  * optimizer, without schedule or warm-up, its optimizer's state from 0; 8 moments in its last half are looked at. Its
  * steps, epochs and noise options are not used, its on_step is called. TAS_STOPPED and TAS_NOT_FINITE as a run has
  * them, the weights put back all the same; where a device failed for good they may not be. */
-tas_status weights_fluctuate(tas_model *model, const tas_data *data, const tas_train_options *options,
-                             uint64_t examples, int stretches, weights_facts *out);
+tas_status weight_fluctuation_measure(tas_model *model, const tas_data *data, const tas_train_options *options,
+                                      uint64_t examples, int stretches, weight_fluctuation *out);
 
 /* facts.c: all that follows from the runs: the batches' figures, the fits, the recommendation. Pure. */
-void sweep_conclude(tas_sweep *sweep);
+void aggregate_runs(tas_sweep *sweep);
 
 /* A run's validation loss where its training loss first came to `level`, between the two looks around that; NaN where
  * it never did. */
-double run_loss_at(const sweep_run *run, double level);
+double aggregate_loss_at(const sweep_run *run, double level);
 /* Its gap (validation less training loss) after so many examples, or where step is not 0 after that step, likewise. */
-double run_gap_at(const sweep_run *run, double examples, uint64_t step);
+double aggregate_gap_at(const sweep_run *run, double examples, uint64_t step);
 
 #endif

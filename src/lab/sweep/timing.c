@@ -25,23 +25,23 @@ static const double SLACK = 0.25; /* seconds from a step's end to the next look 
 /* Timing -------------------------------------------------------------------------------------------------------------
  */
 
-bool fits(const sweep_batch *b) { return b->outcome != ROW_OVER_BUDGET; }
+bool sweep_batch_fits(const sweep_batch *b) { return b->outcome != ROW_OVER_BUDGET; }
 
 /* Seconds of one step in one round, with a short start that is not counted. */
 static tas_status time_round(lab *l, const sweep_batch *b, double *seconds)
 {
     const trial t = {.batch = b->batch,
-                     .seed = l->sweep->is.seed,
+                     .seed = l->sweep->options.seed,
                      .lr = 0x1p-20,
                      .search = true,
                      .examples_most = 1e6 * (double)b->batch};
-    tas_train_options is = trial_options(l, &t);
+    tas_train_options options = trial_options(l, &t);
     tas_train_result result = {.seconds = 0};
     tas_model *model;
     tas_run *run = NULL;
-    tas_status status = tas_model_open(l->device, l->network, is.seed, &model);
+    tas_status status = tas_model_open(l->device, l->network, options.seed, &model);
     if (status) return status;
-    status = tas_run_open(model, l->rest, &is, &run);
+    status = tas_run_open(model, l->rest, &options, &run);
     if (!status) status = tas_run_advance(run, 2, &result);
     double one = result.seconds / 2;
     if (!status) {
@@ -62,24 +62,24 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-bool lab_resumes(lab *l, bool now)
+bool lab_progress_resumed(lab *l, bool now)
 {
-    if (lab_tell(l, now)) return true;
-    if (l->stopped || !(l->before > 0)) return false;
+    if (lab_progress(l, now)) return true;
+    if (l->stopped || !(l->earlier_seconds > 0)) return false;
     l->late = false;
     return true;
 }
 
-tas_status time_steps(lab *l)
+tas_status timing_steps(lab *l)
 {
     tas_sweep *s = l->sweep;
     double seconds[SWEEP_BATCHES][ROUNDS];
-    const int rounds = s->is.seconds > 0 && s->is.seconds < 180 ? 3 : ROUNDS;
+    const int rounds = s->options.seconds > 0 && s->options.seconds < 180 ? 3 : ROUNDS;
     snprintf(l->doing, sizeof l->doing, "times steps");
     for (int round = 0; round < rounds; round++)
         for (int i = 0; i < s->count; i++) {
-            if (!lab_resumes(l, false)) return TAS_STOPPED;
-            if (!fits(&s->batch[i])) continue;
+            if (!lab_progress_resumed(l, false)) return TAS_STOPPED;
+            if (!sweep_batch_fits(&s->batch[i])) continue;
             tas_status status = time_round(l, &s->batch[i], &seconds[i][round]);
             if (status == TAS_NOT_FINITE)
                 return fail(s->context, status,
@@ -89,7 +89,7 @@ tas_status time_steps(lab *l)
         }
     for (int i = 0; i < s->count; i++) {
         sweep_batch *b = &s->batch[i];
-        if (!fits(b)) continue;
+        if (!sweep_batch_fits(b)) continue;
         qsort(seconds[i], (size_t)rounds, sizeof *seconds[i], by_size);
         b->step_seconds = seconds[i][rounds / 2];
         b->rounds = rounds;
@@ -99,18 +99,18 @@ tas_status time_steps(lab *l)
 }
 
 /* From the set of the looks, whose first evaluation builds kernels and is not counted. */
-tas_status time_test(lab *l)
+tas_status timing_test(lab *l)
 {
     tas_model *model;
     tas_score score;
     double begun = 0;
     if (!l->test) return TAS_OK;
-    tas_status status = tas_model_open(l->device, l->network, l->sweep->is.seed, &model);
+    tas_status status = tas_model_open(l->device, l->network, l->sweep->options.seed, &model);
     if (status) return status;
     tas_model_set_budget(model, l->train_bytes);
     for (int i = 0; i < 2 && !status; i++) {
         begun = now_seconds();
-        status = lab_resumes(l, false) ? tas_evaluate(model, l->look, &score) : TAS_STOPPED;
+        status = lab_progress_resumed(l, false) ? tas_evaluate(model, l->look, &score) : TAS_STOPPED;
     }
     l->test_seconds = (now_seconds() - begun) * (double)l->test->is.count / (double)l->look->is.count;
     tas_model_close(&model);
@@ -120,9 +120,9 @@ tas_status time_test(lab *l)
 /* Forecasts ----------------------------------------------------------------------------------------------------------
  */
 
-double log_distance(double a, double b) { return fabs(log(a / b)); }
+double estimate_distance(double a, double b) { return fabs(log(a / b)); }
 
-bool any_reached(const tas_sweep *s)
+bool estimate_any_reached(const tas_sweep *s)
 {
     for (int i = 0; i < s->runs; i++)
         if (isfinite(s->run[i].steps)) return true;
@@ -168,9 +168,9 @@ static double most_without(const tas_sweep *s)
     return most;
 }
 
-bool out_of_reach(const tas_sweep *s)
+bool estimate_out_of_reach(const tas_sweep *s)
 {
-    if (any_reached(s)) return false;
+    if (estimate_any_reached(s)) return false;
     for (int i = 0; i < s->count; i++)
         if (s->batch[i].searches && s->batch[i].outcome == ROW_UNDERTRAINED && !(s->batch[i].lr > 0)) return true;
     return false;
@@ -178,14 +178,14 @@ bool out_of_reach(const tas_sweep *s)
 
 /* Examples to the target at a batch: as measured, else by that curve through the nearest that is, else as if B = 64
  * took one epoch, or what runs have taken in vain. */
-double guess_examples(const tas_sweep *s, uint64_t batch)
+double estimate_examples(const tas_sweep *s, uint64_t batch)
 {
     double known = BASE, examples = (double)s->examples, nearest = INFINITY;
-    if (!any_reached(s)) examples = fmax(examples, most_without(s));
+    if (!estimate_any_reached(s)) examples = fmax(examples, most_without(s));
     const double critical = guess_critical(s);
     for (int i = 0; i < s->runs; i++) {
         const uint64_t other = s->run[i].batch;
-        const double away = log_distance((double)other, (double)batch);
+        const double away = estimate_distance((double)other, (double)batch);
         if (!isfinite(s->run[i].steps) || away >= nearest) continue;
         nearest = away;
         known = (double)other;
@@ -199,38 +199,38 @@ static double seconds_for(const sweep_batch *b, double examples)
     return b->step_seconds / (double)b->batch * examples * LOOKS_COST + 0.1;
 }
 
-double examples_least(const tas_sweep *s)
+double estimate_examples_least(const tas_sweep *s)
 {
-    if (s->is.brief) return 0;
-    return (s->is.epochs > 0 ? s->is.epochs : EPOCHS_LEAST) * (double)s->examples;
+    if (s->options.brief) return 0;
+    return (s->options.epochs > 0 ? s->options.epochs : EPOCHS_LEAST) * (double)s->examples;
 }
 
-double examples_most(const tas_sweep *s)
+double estimate_examples_most(const tas_sweep *s)
 {
-    return (s->is.epochs > 0 ? s->is.epochs : EPOCHS_MOST) * (double)s->examples;
+    return (s->options.epochs > 0 ? s->options.epochs : EPOCHS_MOST) * (double)s->examples;
 }
 
 static double figure_seconds(const tas_sweep *s, const sweep_batch *b)
 {
-    const double most = examples_most(s), target = fmin(guess_examples(s, b->batch), most);
-    return seconds_for(b, fmax(target, fmin(examples_least(s), most)));
+    const double most = estimate_examples_most(s), target = fmin(estimate_examples(s, b->batch), most);
+    return seconds_for(b, fmax(target, fmin(estimate_examples_least(s), most)));
 }
 
 static double search_seconds(const tas_sweep *s, const sweep_batch *b)
 {
-    if (s->is.scale || b->lr > 0 || b->lr_given > 0) return 0;
-    const int rates = out_of_reach(s) ? RATES_FEW : SEARCHES;
-    return rates * seconds_for(b, fmin(1.2 * guess_examples(s, b->batch), examples_most(s)));
+    if (s->options.scale || b->lr > 0 || b->lr_given > 0) return 0;
+    const int rates = estimate_out_of_reach(s) ? RATES_FEW : SEARCHES;
+    return rates * seconds_for(b, fmin(1.2 * estimate_examples(s, b->batch), estimate_examples_most(s)));
 }
 
-double batch_seconds(const tas_sweep *s, const sweep_batch *b, int seeds)
+double estimate_batch_seconds(const tas_sweep *s, const sweep_batch *b, int seeds)
 {
     const double search = search_seconds(s, b);
-    if (search > 0 && out_of_reach(s)) return search; /* and nothing after it */
-    return search + (seeds - figures_of(s, b)) * figure_seconds(s, b);
+    if (search > 0 && estimate_out_of_reach(s)) return search; /* and nothing after it */
+    return search + (seeds - sweep_count_figures(s, b)) * figure_seconds(s, b);
 }
 
-uint64_t target_batch(const tas_sweep *s) { return s->examples < 10 * BASE ? (s->examples + 9) / 10 : BASE; }
+uint64_t estimate_target_batch(const tas_sweep *s) { return s->examples < 10 * BASE ? (s->examples + 9) / 10 : BASE; }
 
 static const sweep_batch *nearest_timed(const tas_sweep *s, uint64_t batch)
 {
@@ -238,8 +238,8 @@ static const sweep_batch *nearest_timed(const tas_sweep *s, uint64_t batch)
     for (int i = 0; i < s->count; i++) {
         const sweep_batch *b = &s->batch[i];
         if (!(b->step_seconds > 0)) continue;
-        if (!nearest ||
-            log_distance((double)b->batch, (double)batch) < log_distance((double)nearest->batch, (double)batch))
+        if (!nearest || estimate_distance((double)b->batch, (double)batch) <
+                            estimate_distance((double)nearest->batch, (double)batch))
             nearest = b;
     }
     return nearest;
@@ -248,9 +248,9 @@ static const sweep_batch *nearest_timed(const tas_sweep *s, uint64_t batch)
 /* To make the target: an epoch at each rate that is tried. */
 static double target_seconds(const tas_sweep *s)
 {
-    const sweep_batch *b = nearest_timed(s, target_batch(s));
+    const sweep_batch *b = nearest_timed(s, estimate_target_batch(s));
     if (isfinite(s->target) || !b) return 0;
-    const int rates = s->is.scale ? 1 : TARGETS;
+    const int rates = s->options.scale ? 1 : TARGETS;
     return fmax(rates - s->runs, 1) * seconds_for(b, (double)s->examples);
 }
 
@@ -263,17 +263,19 @@ static double again_seconds(const tas_sweep *s, const bool *of)
     for (int i = 0; i < s->count; i++) {
         const sweep_batch *b = &s->batch[i];
         if (!of[i]) continue;
-        if (!nearest || log_distance((double)b->batch, BASE) < log_distance((double)nearest->batch, BASE)) nearest = b;
+        if (!nearest || estimate_distance((double)b->batch, BASE) < estimate_distance((double)nearest->batch, BASE))
+            nearest = b;
     }
     if (!nearest) return 0;
-    return nearest->step_seconds / (double)nearest->batch * fmin(guess_examples(s, nearest->batch), examples_most(s));
+    return nearest->step_seconds / (double)nearest->batch *
+           fmin(estimate_examples(s, nearest->batch), estimate_examples_most(s));
 }
 
 /* The measurements at frozen weights, of some of the batches. */
 static double measure_seconds(const tas_sweep *s, const bool *of)
 {
     double rate = 0, sum = 0, stretches = again_seconds(s, of);
-    if (s->is.brief) return 0;
+    if (s->options.brief) return 0;
     for (int i = 0; i < s->count; i++) {
         const sweep_batch *b = &s->batch[i];
         if (!of[i]) continue;
@@ -285,17 +287,17 @@ static double measure_seconds(const tas_sweep *s, const bool *of)
     return rate > 0 ? FROZEN_POINTS * (sum + (double)s->examples) / rate + stretches : 0;
 }
 
-double test_seconds(const lab *l, int batches) { return batches * l->test_seconds; }
+double estimate_test_seconds(const lab *l, int batches) { return batches * l->test_seconds; }
 
-double tail_seconds(const lab *l, const sweep_batch *also)
+double estimate_tail_seconds(const lab *l, const sweep_batch *also)
 {
     const tas_sweep *s = l->sweep;
     bool of[SWEEP_BATCHES];
-    for (int i = 0; i < s->count; i++) of[i] = &s->batch[i] == also || figures_of(s, &s->batch[i]);
-    return measure_seconds(s, of) + test_seconds(l, 1) + SLACK;
+    for (int i = 0; i < s->count; i++) of[i] = &s->batch[i] == also || sweep_count_figures(s, &s->batch[i]);
+    return measure_seconds(s, of) + estimate_test_seconds(l, 1) + SLACK;
 }
 
-int figures_of(const tas_sweep *s, const sweep_batch *b)
+int sweep_count_figures(const tas_sweep *s, const sweep_batch *b)
 {
     int count = 0;
     for (int i = 0; i < s->runs; i++)
@@ -303,7 +305,7 @@ int figures_of(const tas_sweep *s, const sweep_batch *b)
     return count;
 }
 
-void lab_forecast(lab *l)
+void forecast_update(lab *l)
 {
     tas_sweep *s = l->sweep;
     bool of[SWEEP_BATCHES];
@@ -311,12 +313,12 @@ void lab_forecast(lab *l)
     double left = target_seconds(s);
     for (int i = 0; i < s->count; i++) {
         const sweep_batch *b = &s->batch[i];
-        of[i] = fits(b) && !b->why[0];
+        of[i] = sweep_batch_fits(b) && !b->why[0];
         if (!of[i]) continue;
         tests++;
-        left += batch_seconds(s, b, s->is.seeds);
+        left += estimate_batch_seconds(s, b, s->options.seeds);
     }
-    l->left = left + test_seconds(l, tests) + (out_of_reach(s) ? 0 : measure_seconds(s, of));
+    l->seconds_left = left + estimate_test_seconds(l, tests) + (estimate_out_of_reach(s) ? 0 : measure_seconds(s, of));
 }
 
 /* Why the forecast is another: what the nearest of the runs to the target took, or what they took in vain. */
@@ -337,40 +339,42 @@ static void say_why(const tas_sweep *s, char *text, size_t bytes)
         snprintf(text, bytes, "the target is known");
 }
 
-void lab_correct(lab *l)
+void forecast_correct(lab *l)
 {
     const tas_sweep *s = l->sweep;
     char why[128];
-    lab_forecast(l);
-    const double now = lab_seconds(l), total = now + l->left;
-    if (l->left < 0.1 * total) return; /* it is too late for that */
-    if (!(l->told_total > 0) || (total < 1.3 * l->told_total + 1 && total > 0.6 * l->told_total - 1)) return;
-    l->told_total = total;
+    forecast_update(l);
+    const double now = lab_seconds(l), total = now + l->seconds_left;
+    if (l->seconds_left < 0.1 * total) return; /* it is too late for that */
+    if (!(l->reported_total > 0) || (total < 1.3 * l->reported_total + 1 && total > 0.6 * l->reported_total - 1))
+        return;
+    l->reported_total = total;
     say_why(s, why, sizeof why);
     lab_note(l, "forecast: about %s in all, %s of it yet to come%s: %s", seconds_word(total).text,
-             seconds_word(l->left).text,
-             s->is.seconds > 0 && total > s->is.seconds ? ", more than there is time for" : "", why);
+             seconds_word(l->seconds_left).text,
+             s->options.seconds > 0 && total > s->options.seconds ? ", more than there is time for" : "", why);
 }
 
 /* What must fit, but for what earlier sessions have run: the target, where it is to be made, and the shortest batch; as
  * may_begin() has it. */
-tas_status check_time(lab *l)
+tas_status forecast_check(lab *l)
 {
     const tas_sweep *s = l->sweep;
     const sweep_batch *shortest = NULL;
     double least = INFINITY;
     for (int i = 0; i < s->count; i++) {
         const sweep_batch *b = &s->batch[i];
-        if (!fits(b)) continue;
-        const double seconds = batch_seconds(s, b, SEEDS_LEAST) + tail_seconds(l, b);
+        if (!sweep_batch_fits(b)) continue;
+        const double seconds = estimate_batch_seconds(s, b, SEEDS_LEAST) + estimate_tail_seconds(l, b);
         if (seconds < least) least = seconds, shortest = b;
     }
     least += target_seconds(s);
-    if (!(s->is.seconds > 0) || l->before > 0 || lab_seconds(l) + least < s->is.seconds || !shortest) return TAS_OK;
+    if (!(s->options.seconds > 0) || l->earlier_seconds > 0 || lab_seconds(l) + least < s->options.seconds || !shortest)
+        return TAS_OK;
     return fail(s->context, TAS_BAD_ARGUMENT,
                 "a time limit of %s is too short: %s%stwo runs of B = %" PRIu64
                 ", the fastest, and what follows them are expected to take %s, and %s went by in timing steps",
-                seconds_word(s->is.seconds).text, isfinite(s->target) ? "" : "to make the target, ",
+                seconds_word(s->options.seconds).text, isfinite(s->target) ? "" : "to make the target, ",
                 search_seconds(s, shortest) > 0 ? "the search for a rate, " : "", shortest->batch,
                 seconds_word(least).text, seconds_word(lab_seconds(l)).text);
 }

@@ -14,29 +14,29 @@
 static const double NEXT_NEAR = 0.04, NEXT_FAR = 0.2, QUARTER = 0.25, IS_NEAR = 1.35;
 enum { HEALED = 200 }; /* steps: a high rate may raise the loss at first, and be the best all the same */
 
-double lab_seconds(const lab *l) { return l->before + now_seconds() - l->begun; }
+double lab_seconds(const lab *l) { return l->earlier_seconds + now_seconds() - l->started; }
 
 static void call_progress(lab *l, double seconds, const char *note)
 {
     const tas_sweep *s = l->sweep;
     const tas_sweep_progress p = {
-        .doing = l->doing, .seconds = seconds, .left = l->left, .runs = s->runs, .note = note};
+        .doing = l->doing, .seconds = seconds, .left = l->seconds_left, .runs = s->runs, .note = note};
     entry_state ours;
-    l->told = seconds;
+    l->reported_at = seconds;
     callback_begin(s->context, &ours);
-    if (s->is.on_progress(s->is.user, &p)) l->stopped = true;
+    if (s->options.on_progress(s->options.user, &p)) l->stopped = true;
     callback_end(&ours);
 }
 
-bool lab_tell(lab *l, bool now)
+bool lab_progress(lab *l, bool now)
 {
     const tas_sweep *s = l->sweep;
     const double seconds = lab_seconds(l);
-    if (s->is.seconds > 0 && seconds > s->is.seconds - l->reserve) l->late = true;
-    if (s->is.on_progress && (now || seconds - l->told >= 1)) {
-        const double before = l->told;
+    if (s->options.seconds > 0 && seconds > s->options.seconds - l->reserve) l->late = true;
+    if (s->options.on_progress && (now || seconds - l->reported_at >= 1)) {
+        const double before = l->reported_at;
         call_progress(l, seconds, NULL);
-        l->left -= before > 0 && l->left > seconds - before ? seconds - before : 0;
+        l->seconds_left -= before > 0 && l->seconds_left > seconds - before ? seconds - before : 0;
     }
     return !l->stopped && !l->late;
 }
@@ -45,7 +45,7 @@ void lab_note(lab *l, const char *format, ...)
 {
     char text[512];
     va_list list;
-    if (!l->sweep->is.on_progress) return;
+    if (!l->sweep->options.on_progress) return;
     va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
@@ -91,7 +91,7 @@ typedef struct runner {
     tas_model *model;
     tas_run *run;
     tas_train_result result;
-    noise noise;       /* since the last look */
+    noise_scale noise; /* since the last look */
     double batch_loss; /* running mean of the batches' */
     double *metric;    /* of each look at the target's own measure; an accuracy is negated */
     int looks, room, points_room;
@@ -101,10 +101,10 @@ static int on_step(void *user, const tas_step *step)
 {
     runner *r = user;
     const double share = step->batch > 64 ? 0.5 : step->batch / 128.0; /* a mean over about 128 examples at least */
-    if (isfinite(step->trace) && isfinite(step->square)) noise_take(&r->noise, step->trace, step->square);
+    if (isfinite(step->trace) && isfinite(step->square)) noise_scale_add(&r->noise, step->trace, step->square);
     r->batch_loss = step->step == 1 ? (double)step->loss : r->batch_loss + share * ((double)step->loss - r->batch_loss);
     if (step->step % 16 && step->batch < 256) return 0;
-    return !lab_tell(r->lab, false);
+    return !lab_progress(r->lab, false);
 }
 
 /* Steps after which so many examples were trained on: the last batch of an epoch may be smaller. */
@@ -117,23 +117,23 @@ uint64_t trial_steps(const tas_sweep *s, uint64_t batch, double examples)
 
 tas_train_options trial_options(const lab *l, const trial *t)
 {
-    const tas_sweep_options *s = &l->sweep->is;
-    tas_train_options is = s->train;
-    const double k = (double)is.base_batch / (double)t->batch;
-    is.batch = (uint32_t)t->batch;
-    is.lr = (float)t->lr;
-    is.lr_scaling = TAS_SCALING_NONE; /* t->lr is the batch's own */
-    is.seed = t->seed;
-    is.steps = trial_steps(l->sweep, t->batch, t->examples_most);
-    is.warmup = (uint64_t)llround((double)is.warmup * k);
-    if (is.warmup > is.steps) is.warmup = is.steps;
-    if (is.decay_steps) is.decay_steps = (uint64_t)fmax(1, round((double)is.decay_steps * k));
-    is.budget = l->train_bytes;
-    is.noise = !t->search;
-    is.ahead = 1;
-    is.on_step = NULL;
-    is.user = NULL;
-    return is;
+    const tas_sweep_options *s = &l->sweep->options;
+    tas_train_options options = s->train;
+    const double k = (double)options.base_batch / (double)t->batch;
+    options.batch = (uint32_t)t->batch;
+    options.lr = (float)t->lr;
+    options.lr_scaling = TAS_SCALING_NONE; /* t->lr is the batch's own */
+    options.seed = t->seed;
+    options.steps = trial_steps(l->sweep, t->batch, t->examples_most);
+    options.warmup = (uint64_t)llround((double)options.warmup * k);
+    if (options.warmup > options.steps) options.warmup = options.steps;
+    if (options.decay_steps) options.decay_steps = (uint64_t)fmax(1, round((double)options.decay_steps * k));
+    options.budget = l->train_bytes;
+    options.noise = !t->search;
+    options.ahead = 1;
+    options.on_step = NULL;
+    options.user = NULL;
+    return options;
 }
 
 static tas_status make_room(runner *r)
@@ -167,7 +167,7 @@ static tas_status evaluate_on(runner *r, const tas_data *set, double *loss, doub
 static tas_status look(runner *r, bool all)
 {
     const lab *l = r->lab;
-    const tas_sweep_options *is = &l->sweep->is;
+    const tas_sweep_options *options = &l->sweep->options;
     tas_status status = make_room(r);
     if (status) return status;
     sweep_point p = {.step = r->result.steps,
@@ -179,10 +179,10 @@ static tas_status look(runner *r, bool all)
                      .accuracy = NAN,
                      .noise = r->noise};
     double quick_loss = NAN, quick_accuracy = NAN;
-    if (all || is->on_train) status = evaluate_on(r, l->train_look, &p.train_loss, &p.train_accuracy);
-    if (!status && !is->on_train) status = evaluate_on(r, l->look, &quick_loss, &quick_accuracy);
+    if (all || options->on_train) status = evaluate_on(r, l->train_look, &p.train_loss, &p.train_accuracy);
+    if (!status && !options->on_train) status = evaluate_on(r, l->look, &quick_loss, &quick_accuracy);
     if (!status && all) {
-        if (l->look == l->held && !is->on_train)
+        if (l->look == l->held && !options->on_train)
             p.loss = quick_loss, p.accuracy = quick_accuracy;
         else
             status = evaluate_on(r, l->held, &p.loss, &p.accuracy);
@@ -190,16 +190,16 @@ static tas_status look(runner *r, bool all)
     if (status) return status;
     /* The next step is compared with the last before the look: else a large batch, looked at after each of its first
      * steps, had no pair of them. */
-    r->noise =
-        (noise){.last_trace = r->noise.last_trace, .last_square = r->noise.last_square, .follows = r->noise.follows};
+    r->noise = (noise_scale){
+        .last_trace = r->noise.last_trace, .last_square = r->noise.last_square, .follows = r->noise.follows};
     r->out->point[r->out->points++] = p;
-    const double loss = is->on_train ? p.train_loss : quick_loss,
-                 hits = is->on_train ? p.train_accuracy : quick_accuracy;
-    r->metric[r->looks++] = is->by_accuracy ? -hits : loss;
+    const double loss = options->on_train ? p.train_loss : quick_loss,
+                 hits = options->on_train ? p.train_accuracy : quick_accuracy;
+    r->metric[r->looks++] = options->by_accuracy ? -hits : loss;
     return TAS_OK;
 }
 
-static double target_of(const tas_sweep *s) { return s->is.by_accuracy ? -s->target : s->target; }
+static double target_of(const tas_sweep *s) { return s->options.by_accuracy ? -s->target : s->target; }
 
 /* Steps to the next look, and whether it is one at everything. */
 static uint64_t next_look(const runner *r, bool *all)
@@ -208,7 +208,7 @@ static uint64_t next_look(const runner *r, bool *all)
     const tas_sweep *s = r->lab->sweep;
     const double done = (double)r->result.examples, batch = (double)t->batch, quarter = QUARTER * (double)s->examples;
     const bool reached = r->out->outcome == ROW_REACHED, quick = !reached && isfinite(s->target);
-    const bool near = s->is.by_accuracy || !(r->batch_loss > IS_NEAR * s->target);
+    const bool near = s->options.by_accuracy || !(r->batch_loss > IS_NEAR * s->target);
     double next = INFINITY;
     *all = false;
     if (quick) next = done * (1 + (near ? NEXT_NEAR : NEXT_FAR)) + (done > 0 ? 0 : batch);
@@ -229,7 +229,7 @@ static bool is_lost(const runner *r)
     const double first = r->metric[0], last = r->metric[r->looks - 1];
     if (!r->t->search || r->out->outcome == ROW_REACHED) return false;
     if ((double)r->result.examples > r->t->give_up) return true;
-    return !r->lab->sweep->is.by_accuracy && r->result.steps >= HEALED && last > 1.5 * first;
+    return !r->lab->sweep->options.by_accuracy && r->result.steps >= HEALED && last > 1.5 * first;
 }
 
 static bool is_over(const runner *r)
@@ -244,8 +244,8 @@ static void judge(runner *r, bool diverged)
 {
     const row_outcome outcome =
         diverged ? ROW_DIVERGED
-                 : recommend_outcome(r->metric, (size_t)r->looks,
-                                     isfinite(r->lab->sweep->target) ? target_of(r->lab->sweep) : -INFINITY, true);
+                 : outcome_of_run(r->metric, (size_t)r->looks,
+                                  isfinite(r->lab->sweep->target) ? target_of(r->lab->sweep) : -INFINITY, true);
     r->out->outcome = outcome;
 }
 
@@ -254,7 +254,7 @@ static bool note_crossing(runner *r)
 {
     const tas_sweep *s = r->lab->sweep;
     sweep_run *out = r->out;
-    if (out->outcome != ROW_REACHED) noise_merge(&out->noise, &out->point[out->points - 1].noise);
+    if (out->outcome != ROW_REACHED) noise_scale_merge(&out->noise, &out->point[out->points - 1].noise);
     if (out->outcome == ROW_REACHED || !isfinite(s->target) || !(r->metric[r->looks - 1] <= target_of(s))) return false;
     out->outcome = ROW_REACHED;
     out->steps = (double)r->result.steps;
@@ -269,7 +269,7 @@ static tas_status follow(runner *r)
     while (!status) {
         const uint64_t steps = next_look(r, &all);
         status = tas_run_advance(r->run, steps, &r->result);
-        if (!status && !lab_tell(r->lab, false)) status = TAS_STOPPED;
+        if (!status && !lab_progress(r->lab, false)) status = TAS_STOPPED;
         if (status == TAS_NOT_FINITE) {
             const bool reached = r->out->outcome == ROW_REACHED; /* and came apart afterwards */
             if (!reached) judge(r, true);
@@ -289,7 +289,7 @@ static tas_status follow(runner *r)
 
 tas_status trial_run(lab *l, const trial *t, sweep_run *out, float *weights)
 {
-    tas_train_options is = trial_options(l, t);
+    tas_train_options options = trial_options(l, t);
     runner r = {.lab = l, .t = t, .out = out};
     *out = (sweep_run){.batch = t->batch,
                        .seed = t->seed,
@@ -301,17 +301,17 @@ tas_status trial_run(lab *l, const trial *t, sweep_run *out, float *weights)
                        .outcome = ROW_UNDERTRAINED,
                        .steps = NAN,
                        .seconds = NAN,
-                       .race = NAN};
-    is.on_step = on_step;
-    is.user = &r;
+                       .final_metric = NAN};
+    options.on_step = on_step;
+    options.user = &r;
     tas_status status = tas_model_open(l->device, l->network, t->seed, &r.model);
     if (status) return status;
     tas_model_set_budget(r.model, l->look_bytes);
-    status = tas_run_open(r.model, l->rest, &is, &r.run);
+    status = tas_run_open(r.model, l->rest, &options, &r.run);
     if (!status) status = follow(&r);
     if (!status && weights) status = weights_read(r.model, weights);
     out->memory = r.result.peak_bytes;
-    if (r.looks) out->race = r.metric[r.looks - 1];
+    if (r.looks) out->final_metric = r.metric[r.looks - 1];
     tas_run_close(&r.run);
     tas_model_close(&r.model);
     free(r.metric);

@@ -17,20 +17,20 @@ typedef struct lab {
     uint64_t train_bytes, look_bytes; /* of device memory, of training and of evaluation beside it */
     float *weights[SWEEP_BATCHES];    /* at the end of the first figure run, for the test; NULL: there are none */
     size_t weight_count;
-    bool visited[SWEEP_BATCHES]; /* batches whose turn has come: each has one */
-    double begun, before;        /* the clock's start; seconds of earlier sessions */
-    double told;                 /* when progress was last told of */
-    double left;                 /* seconds that are expected yet */
-    double reserve;              /* seconds before the limit at which runs end, for what comes after them */
-    double told_total;           /* the last forecast that was told, with what had gone by then */
-    bool corrected;              /* by a first run to the target, or to its end without */
-    bool told_elsewhere;         /* that runs of the state were made elsewhere */
-    double test_seconds;         /* of one evaluation of the test set */
+    bool visited[SWEEP_BATCHES];     /* batches whose turn has come: each has one */
+    double started, earlier_seconds; /* the clock's start; seconds of earlier sessions */
+    double reported_at;              /* when progress was last told of */
+    double seconds_left;             /* seconds that are expected yet */
+    double reserve;                  /* seconds before the limit at which runs end, for what comes after them */
+    double reported_total;           /* the last forecast that was told, with what had gone by then */
+    bool corrected;                  /* by a first run to the target, or to its end without */
+    bool noted_elsewhere;            /* that runs of the state were made elsewhere */
+    double test_seconds;             /* of one evaluation of the test set */
     char doing[160];
-    bool stopped, late;  /* by the caller; by the time limit */
-    sweep_batch *asks;   /* begins with its next run that the state does not hold, if there is time; NULL: none does */
-    int asks_seeds;      /* runs on fresh seeds that it is to have then */
-    struct state *state; /* NULL: none */
+    bool stopped, late;   /* by the caller; by the time limit */
+    sweep_batch *waiting; /* begins with its next run that the state does not hold, if there is time; NULL: none does */
+    int waiting_seeds;    /* runs on fresh seeds that it is to have then */
+    struct state *state;  /* NULL: none */
 } lab;
 
 typedef struct trial {
@@ -48,7 +48,7 @@ typedef struct trial {
 double lab_seconds(const lab *l); /* since the sweep's beginning, earlier sessions too */
 
 /* Tells of progress, about once a second or where `now`; false: stop. Sets stopped, and late where the time is up. */
-bool lab_tell(lab *l, bool now);
+bool lab_progress(lab *l, bool now);
 
 /* Tells what is to be kept, a line; what the caller answers is seen at the next lab_tell(). */
 void lab_note(lab *l, const char *format, ...) __attribute__((format(printf, 2, 3)));

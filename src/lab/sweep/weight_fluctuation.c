@@ -12,7 +12,7 @@ enum { STEPS_LEAST = 16, MOMENTS = 8, TRIES = 3 };
 typedef struct fluctuation {
     tas_model *model;
     const tas_data *data;
-    tas_train_options is;
+    tas_train_options options;
     int stretches;
     uint64_t elements; /* of the parameters as the device lays them out; its gaps hold 0 */
     float *start;      /* the model's own weights */
@@ -89,12 +89,12 @@ static tas_status run_moments(fluctuation *f, tas_run *run, uint64_t steps, doub
 static tas_status run_stretch(fluctuation *f, int number)
 {
     tas_run *run;
-    tas_train_options is = f->is;
-    is.seed += (uint64_t)(number + 1) << 32; /* no seed that a user's runs have */
+    tas_train_options options = f->options;
+    options.seed += (uint64_t)(number + 1) << 32; /* no seed that a user's runs have */
     tas_status status = put_back(f);
-    if (!status) status = tas_run_open(f->model, f->data, &is, &run);
+    if (!status) status = tas_run_open(f->model, f->data, &options, &run);
     if (status) return status;
-    status = run_moments(f, run, is.steps, &f->of[number]);
+    status = run_moments(f, run, options.steps, &f->of[number]);
     if (!status) memcpy(f->ends + (uint64_t)number * f->elements, f->now, (size_t)f->elements * sizeof *f->ends);
     tas_run_close(&run);
     return status;
@@ -153,7 +153,7 @@ static void finish(fluctuation *f)
     free(f->of);
 }
 
-static tas_status run_stretches(fluctuation *f, weights_facts *out)
+static tas_status run_stretches(fluctuation *f, weight_fluctuation *out)
 {
     tas_status status = TAS_OK;
     for (int s = 0; s < f->stretches && !status; s++) status = run_stretch(f, s);
@@ -167,23 +167,24 @@ static tas_status run_stretches(fluctuation *f, weights_facts *out)
     return TAS_OK;
 }
 
-tas_status weights_fluctuate(tas_model *model, const tas_data *data, const tas_train_options *options,
-                             uint64_t examples, int stretches, weights_facts *out)
+tas_status weight_fluctuation_measure(tas_model *model, const tas_data *data, const tas_train_options *options,
+                                      uint64_t examples, int stretches, weight_fluctuation *out)
 {
     fluctuation f = {.model = model,
                      .data = data,
-                     .is = *options,
+                     .options = *options,
                      .stretches = stretches,
                      .elements = model->parameters.bytes / sizeof(float)};
-    *out = (weights_facts){.steps = 0};
+    *out = (weight_fluctuation){.steps = 0};
     if (stretches < 1) return fail(model->context, TAS_BAD_ARGUMENT, "%d stretches: at least 1", stretches);
     if (!options->batch) return fail(model->context, TAS_BAD_ARGUMENT, "batch 0: expected at least 1 example");
-    f.is.steps = (examples + options->batch - 1) / options->batch;
-    if (f.is.steps < STEPS_LEAST) f.is.steps = STEPS_LEAST;
-    f.is.schedule = TAS_SCHEDULE_CONSTANT; /* the rate is the one at these weights, not the one at a run's beginning */
-    f.is.warmup = 0;
-    f.is.noise = 0;
-    out->steps = f.is.steps;
+    f.options.steps = (examples + options->batch - 1) / options->batch;
+    if (f.options.steps < STEPS_LEAST) f.options.steps = STEPS_LEAST;
+    f.options.schedule =
+        TAS_SCHEDULE_CONSTANT; /* the rate is the one at these weights, not the one at a run's beginning */
+    f.options.warmup = 0;
+    f.options.noise = 0;
+    out->steps = f.options.steps;
     tas_status status = take_memory(&f);
     if (!status) status = read_weights(&f, f.start);
     if (!status) status = run_stretches(&f, out);
