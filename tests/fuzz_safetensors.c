@@ -16,7 +16,10 @@ static void walk(const safetensors *file)
         const safetensor *t = safetensors_get(file, i);
         size_t elements = 1;
         for (size_t k = 0; k < t->ndims; k++) elements *= (size_t)t->dims[k];
-        digest_add(&d, t->data, elements);
+        float *values = malloc(elements * sizeof *values + 1);
+        if (!values || safetensors_read(file, t, values)) abort();
+        digest_add(&d, values, elements);
+        free(values);
         if (safetensors_find(file, t->name) != t) abort();
     }
     digest_end(&d, hex);
@@ -33,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     if (fd < 0 || write(fd, input, size) != (ssize_t)size || tas_context_open(&context)) abort();
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 
-    const tas_status status = safetensors_read(context, path, &file);
+    const tas_status status = safetensors_open(context, path, &file);
     if (!status)
         walk(file);
     else if (file || !*tas_error(context))

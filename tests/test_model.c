@@ -342,7 +342,7 @@ END_TEST
 static void expect_name(const char *name)
 {
     safetensors *file = NULL;
-    expect_ok(safetensors_read(context, path, &file));
+    expect_ok(safetensors_open(context, path, &file));
     ck_assert_str_eq(safetensors_metadata(file, "tassello.name"), name);
     safetensors_close(&file);
 }
@@ -419,18 +419,80 @@ START_TEST(refuses_checkpoints)
 {
     static const char text[] = "input 2\ndense 1\n", weight[] = "1.dense.weight";
     refuse_checkpoint(text, weight, 1, 2, 2, TAS_OK, "", "");
-    refuse_checkpoint(text, weight, 2, 1, 2, TAS_BAD_DATA, path, "another shape than its own network's (1 x 2)");
+    refuse_checkpoint(text, weight, 2, 1, 2, TAS_BAD_DATA, path, "(1 x 2)");
     refuse_checkpoint(text, weight, 2, 2, 2, TAS_BAD_DATA, weight, "shape");
     refuse_checkpoint(text, weight, 2, 0, 2, TAS_BAD_DATA, weight, "shape");
-    refuse_checkpoint(text, "weight", 1, 2, 2, TAS_BAD_DATA, path, "lacks tensor 1.dense.weight");
+    refuse_checkpoint(text, "weight", 1, 2, 2, TAS_BAD_DATA, path, "tensor 1.dense.weight");
     refuse_checkpoint(NULL, weight, 1, 2, 2, TAS_BAD_DATA, path, "no network");
     refuse_checkpoint("input 2\ndens 1\n", weight, 1, 2, 2, TAS_BAD_NETWORK, path, ":2: 'dens'");
     refuse_checkpoint(text, weight, 1, 2, NAN, TAS_BAD_DATA, path, "1.dense.weight: element 1 is not finite");
+    begin_refusing(); /* no memory is taken for what does not fit: the device is not asked for any */
+    refusing.how = TAS_DEVICE_FAILED;
+    refusing.for_ever = true;
+    refusing.left = 0;
+    refuse_checkpoint(text, weight, 1, 2, 2, TAS_DEVICE_FAILED, "on purpose", "");
+    refuse_checkpoint(text, weight, 2, 1, 2, TAS_BAD_DATA, weight, "shape");
+    refuse_checkpoint("input 784\ndense 4000000\n", weight, 2, 1, 2, TAS_BAD_DATA, weight, "(4000000 x 784)");
+    end_refusing();
     tas_model *model = NULL;
     ck_assert_int_eq(truncate(path, 20), 0);
     expect(tas_model_load(device, path, &model), TAS_BAD_DATA, path, "");
     unlink(path);
     expect(tas_model_load(device, path, &model), TAS_BAD_FILE, path, "No such file");
+}
+END_TEST
+
+static char logged[512];
+
+static void keep_note(void *user, const char *line)
+{
+    (void)user;
+    snprintf(logged, sizeof logged, "%s", line);
+}
+
+/* Another contract's weights are read, with a note; a file that names none says nothing of bits. */
+START_TEST(contract_is_noted)
+{
+    static const char *const theirs[] = {"999", "1\x1b[2J", NULL};
+    const float weight[2] = {1, 2}, bias[1] = {5};
+    const safetensor tensors[] = {{.name = "1.dense.weight", .dims = {1, 2}, .ndims = 2, .data = weight},
+                                  {.name = "1.dense.bias", .dims = {1}, .ndims = 1, .data = bias}};
+    char ours[16], key[] = "tassello.contract";
+    tas_model *model = NULL;
+    float got[2];
+    snprintf(ours, sizeof ours, "%d", tas_contract());
+    tas_set_log(context, keep_note, NULL);
+    for (int k = 0; k < 4; k++) {
+        const char *contract = k < 3 ? theirs[k] : ours;
+        const safetensors_pair pairs[] = {{"tassello.network", "input 2\ndense 1\n"}, {key, contract}};
+        file_writer writer;
+        logged[0] = 0;
+        expect_ok(file_begin(context, &writer, path));
+        expect_ok(safetensors_write(context, &writer, pairs, contract ? 2 : 1, tensors, 2));
+        expect_ok(file_commit(context, &writer));
+        expect_ok(tas_model_load(device, path, &model));
+        expect_ok(tas_model_read(model, "1.dense.weight", got, 2));
+        ck_assert_mem_eq(got, weight, sizeof got);
+        ck_assert_msg(k < 2 ? strstr(logged, path) && strstr(logged, k ? "1\\x1b[2J" : "999") && strstr(logged, ours)
+                            : !*logged,
+                      "\"%s\"", logged);
+        tas_model_close(&model);
+    }
+    tas_set_log(context, NULL, NULL);
+}
+END_TEST
+
+/* The network alone, of a checkpoint whose weights are there but may be anything. */
+START_TEST(network_is_loaded_without_weights)
+{
+    tas_network *network = NULL;
+    refuse_checkpoint("input 2\ndense 1\n", "1.dense.weight", 1, 2, NAN, TAS_BAD_DATA, path, "not finite");
+    expect_ok(tas_model_load_network(context, path, &network));
+    ck_assert_str_eq(tas_network_text(network), "input 2\ndense 1\n");
+    tas_network_close(&network);
+    refuse_checkpoint("input 2\ndense 1\n", "1.dense.weight", 2, 1, 2, TAS_BAD_DATA, path, "shape");
+    expect(tas_model_load_network(context, path, &network), TAS_BAD_DATA, path, "shape");
+    ck_assert_ptr_null(network);
 }
 END_TEST
 
@@ -556,6 +618,8 @@ int main(void)
     tcase_add_test(tc, name_is_kept);
     tcase_add_test(tc, training_is_kept);
     tcase_add_test(tc, refuses_checkpoints);
+    tcase_add_test(tc, contract_is_noted);
+    tcase_add_test(tc, network_is_loaded_without_weights);
     tcase_add_test(tc, floating_point_state_is_the_callers);
     tcase_add_test(tc, locale_is_the_callers);
     suite_add_tcase(suite, tc);

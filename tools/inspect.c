@@ -14,14 +14,10 @@ static const cli_option options[] = {
     {0},
 };
 
-/* What is opened: a network, or the model of a checkpoint on the reference, whose network it then is. */
 typedef struct session {
     cli_state cli;
     settings s;
     tas_network *network;
-    tas_device *device;
-    tas_model *model;
-    const tas_network *seen;
 } session;
 
 /* Whether path begins as safetensors does: the length of a header in JSON. No network's text has a zero byte. */
@@ -42,17 +38,8 @@ static bool is_checkpoint(const char *path)
 
 static tas_status open_network(session *r)
 {
-    tas_context *context = r->cli.context;
-    tas_status status;
-    if (is_checkpoint(r->s.net)) {
-        status = tas_device_open(context, "reference", TAS_ARITH_EXACT, &r->device);
-        if (!status) status = tas_model_load(r->device, r->s.net, &r->model);
-        if (!status) r->seen = tas_model_network(r->model);
-    } else {
-        status = tas_network_open(context, r->s.net, &r->network);
-        r->seen = r->network;
-    }
-    return status;
+    return is_checkpoint(r->s.net) ? tas_model_load_network(r->cli.context, r->s.net, &r->network)
+                                   : tas_network_open(r->cli.context, r->s.net, &r->network);
 }
 
 /* The sum over all layers of what a layer has. */
@@ -93,12 +80,12 @@ static void print_row(const char *place, const char *in, const char *out, const 
 static void print_table(const session *r)
 {
     char in[SHAPE_TEXT], out[SHAPE_TEXT], place[24], text[BYTES_TEXT];
-    tas_layer_info sum = add_up(r->seen), layer;
+    tas_layer_info sum = add_up(r->network), layer;
     sum.kind = "sum";
     printf("network      %s\n", r->s.net);
     printf("%2s  %-16s %12s %12s %12s %12s %15s %15s\n", "", "layer", "in", "out", "parameters", "bytes",
            "forward FLOPs", "training FLOPs");
-    for (size_t i = 0; tas_network_layer_info(r->seen, i, &layer); i++) {
+    for (size_t i = 0; tas_network_layer_info(r->network, i, &layer); i++) {
         snprintf(place, sizeof place, "%zu", i);
         print_row(place, print_shape(layer.in, in), print_shape(layer.out, out), &layer);
     }
@@ -131,9 +118,9 @@ static void describe_sizes(json_t *o, const tas_layer_info *layer)
 static void print_json(const session *r)
 {
     json_t *layers = json_array(), *o = json_object();
-    const tas_layer_info sum = add_up(r->seen);
+    const tas_layer_info sum = add_up(r->network);
     tas_layer_info layer;
-    for (size_t i = 0; tas_network_layer_info(r->seen, i, &layer); i++) {
+    for (size_t i = 0; tas_network_layer_info(r->network, i, &layer); i++) {
         json_t *row = json_object();
         json_object_set_new(row, "layer", cli_json_text(layer.kind));
         json_object_set_new(row, "in", describe_shape(layer.in));
@@ -163,8 +150,6 @@ static int run(int argc, char **argv)
         print_json(&r);
     else
         print_table(&r);
-    tas_model_close(&r.model);
-    tas_device_close(&r.device);
     tas_network_close(&r.network);
     cli_close(&r.cli);
     return result;

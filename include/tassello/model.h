@@ -16,8 +16,14 @@ typedef struct tas_model tas_model;
  * device. The network may be closed before. */
 TAS_API tas_status tas_model_open(tas_device *device, const tas_network *network, uint64_t seed, tas_model **out);
 
-/* Reads a checkpoint (safetensors, with the network in its metadata) onto a device. */
+/* Reads a checkpoint (safetensors, with the network in its metadata) onto a device. One that was written under another
+ * version of the arithmetic contract is read with a note: its weights are good, but what follows from them may differ in
+ * bits from what it was there. */
 TAS_API tas_status tas_model_load(tas_device *device, const char *file, tas_model **out);
+
+/* Reads the network of a checkpoint without the weights; their names, shapes and bytes are checked against it. *out is
+ * closed with tas_network_close(). */
+TAS_API tas_status tas_model_load_network(tas_context *context, const char *file, tas_network **out);
 TAS_API void tas_model_close(tas_model **model);
 
 /* Writes a checkpoint: to a temporary file beside it, made durable, then renamed. An earlier file survives a failure.

@@ -3,51 +3,63 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+tas_status file_open(tas_context *context, const char *path, int *fd, uint64_t *bytes)
+{
+    struct stat about;
+    /* without O_NONBLOCK a named pipe would wait for its other end */
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (*fd < 0) return fail(context, TAS_BAD_FILE, "%s: %s", path, strerror(errno));
+    if (fstat(*fd, &about) || !S_ISREG(about.st_mode)) {
+        close(*fd);
+        *fd = -1;
+        return fail(context, TAS_BAD_FILE, "%s: not a regular file, but %s", path, file_describe(path));
+    }
+    *bytes = (uint64_t)about.st_size;
+    return TAS_OK;
+}
+
+tas_status file_read_at(tas_context *context, const char *path, int fd, uint64_t at, void *out, size_t bytes)
+{
+    for (size_t done = 0; done < bytes;) {
+        const ssize_t count = pread(fd, (char *)out + done, bytes - done, (off_t)(at + done));
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return fail(context, TAS_BAD_FILE, "%s: cannot be read: %s", path, strerror(errno));
+        if (count == 0)
+            return fail(context, TAS_BAD_FILE, "%s: ends at byte %" PRIu64 ": truncated while it was read", path,
+                        at + done);
+        done += (size_t)count;
+    }
+    return TAS_OK;
+}
+
 tas_status file_read(tas_context *context, const char *path, uint64_t most, char **data, size_t *bytes)
 {
-    tas_status status = TAS_OK;
-    struct stat about;
-    char *text = NULL;
+    uint64_t size = 0;
+    int fd;
     *data = NULL;
     *bytes = 0;
-
-    /* without O_NONBLOCK a named pipe would wait for its other end */
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return fail(context, TAS_BAD_FILE, "%s: %s", path, strerror(errno));
-    if (fstat(fd, &about) || !S_ISREG(about.st_mode)) {
-        close(fd);
-        return fail(context, TAS_BAD_FILE, "%s: not a regular file", path);
+    tas_status status = file_open(context, path, &fd, &size);
+    if (status) return status;
+    char *text = size <= most ? malloc((size_t)size + 1) : NULL;
+    if (size > most)
+        status = fail(context, TAS_BAD_DATA, "%s: %" PRIu64 " bytes, expected at most %" PRIu64, path, size, most);
+    else if (!text)
+        status = fail(context, TAS_NO_MEMORY, "%s: no memory for its %" PRIu64 " bytes", path, size);
+    else
+        status = file_read_at(context, path, fd, 0, text, (size_t)size);
+    close(fd);
+    if (status) {
+        free(text);
+        return status;
     }
-    FILE *stream = fdopen(fd, "rb");
-    if (!stream) {
-        close(fd);
-        return fail(context, TAS_NO_MEMORY, "%s: no memory to read it", path);
-    }
-    if ((uint64_t)about.st_size > most) {
-        status = fail(context, TAS_BAD_DATA, "%s: %lld bytes, expected at most %llu", path, (long long)about.st_size,
-                      (unsigned long long)most);
-        goto end;
-    }
-    text = malloc((size_t)about.st_size + 1);
-    if (!text) {
-        status = fail(context, TAS_NO_MEMORY, "%s: no memory for its %lld bytes", path, (long long)about.st_size);
-        goto end;
-    }
-    *bytes = fread(text, 1, (size_t)about.st_size, stream);
-    if (ferror(stream) || *bytes != (size_t)about.st_size) {
-        status = fail(context, TAS_BAD_FILE, "%s: cannot be read: %s", path, strerror(errno));
-        goto end;
-    }
-    text[*bytes] = 0;
+    text[size] = 0;
     *data = text;
-    text = NULL;
-end:
-    free(text);
-    fclose(stream);
-    return status;
+    *bytes = (size_t)size;
+    return TAS_OK;
 }

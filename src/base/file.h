@@ -4,6 +4,12 @@
 
 #include "base/context.h"
 
+/* Opens a regular file for reading; *bytes is its size. */
+tas_status file_open(tas_context *context, const char *path, int *fd, uint64_t *bytes);
+
+/* Reads so many bytes from a place in an open file; one that ends before is an error. path is for messages. */
+tas_status file_read_at(tas_context *context, const char *path, int fd, uint64_t at, void *out, size_t bytes);
+
 /* Reads a whole file, at most `most` bytes, into malloc()ed *data with a 0 behind its *bytes. */
 tas_status file_read(tas_context *context, const char *path, uint64_t most, char **data, size_t *bytes);
 

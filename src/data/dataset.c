@@ -268,7 +268,9 @@ static tas_status find_file(tas_context *context, const char *folder, const char
 {
     struct stat about;
     if (stat(folder, &about)) return fail(context, TAS_BAD_FILE, "%s: %s", folder, strerror(errno));
-    if (!S_ISDIR(about.st_mode)) return fail(context, TAS_BAD_FILE, "%s: not a folder", folder);
+    if (!S_ISDIR(about.st_mode))
+        return fail(context, TAS_BAD_FILE, "%s: expected a folder of IDX files, found %s", folder,
+                    file_describe(folder));
     *path = malloc(strlen(folder) + strlen(name) + sizeof "/.gz");
     if (!*path) return fail(context, TAS_NO_MEMORY, "%s: no memory", folder);
     strcat(strcat(strcpy(*path, folder), "/"), name);

@@ -1,9 +1,7 @@
-/* A model: opening, reading and setting parameters, digest, checkpoints. */
+/* A model: opening, reading and setting parameters, digest. */
 #include "model/model.h"
 
-#include "arith.h"
 #include "base/digest.h"
-#include "model/safetensors.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -39,20 +37,22 @@ plan_device model_limits(const tas_model *model, uint64_t budget)
 
 void tas_model_set_budget(tas_model *model, uint64_t bytes) { model->budget = bytes; }
 
-static tas_status open_model(tas_device *device, const tas_network *network, uint64_t seed, tas_model **out)
+tas_status model_open(tas_device *device, tas_network *network, parameters_source source, void *user, tas_model **out)
 {
     tas_context *context = device->context;
     tas_model *model = calloc(1, sizeof *model);
     *out = NULL;
-    if (!model) return fail(context, TAS_NO_MEMORY, "no memory for a model");
-    *model = (tas_model){.context = context, .device = device, .seed = seed, .limits = device_limits(device)};
+    if (!model) {
+        tas_network_close(&network);
+        return fail(context, TAS_NO_MEMORY, "no memory for a model");
+    }
+    *model = (tas_model){.context = context, .device = device, .network = network, .limits = device_limits(device)};
 
     const plan_work nothing = {.batch = 1, .tile_most = 1};
     plan_device limits = model->limits;
     limits.budget = UINT64_MAX; /* these are the parameters alone: a run has its own plan */
-    tas_status status = tas_network_parse(context, network->text, network->from, &model->network);
-    if (!status) status = plan_with(model->network, &limits, &nothing, 1, false, &model->places);
-    if (!status) status = model_init(model);
+    tas_status status = plan_with(network, &limits, &nothing, 1, false, &model->places);
+    if (!status) status = parameters_fill(model, source, user);
     if (status) {
         tas_model_close(&model);
         return status;
@@ -61,11 +61,21 @@ static tas_status open_model(tas_device *device, const tas_network *network, uin
     return TAS_OK;
 }
 
+static tas_status draw_initial(void *user, const tas_model *model, int index, float *values)
+{
+    const uint64_t *seed = user;
+    init_parameter(model->network, index, *seed, values);
+    return TAS_OK;
+}
+
 tas_status tas_model_open(tas_device *device, const tas_network *network, uint64_t seed, tas_model **out)
 {
     entry_state saved;
+    tas_network *own = NULL;
+    *out = NULL;
     entry_begin(device->context, &saved);
-    tas_status status = open_model(device, network, seed, out);
+    tas_status status = tas_network_parse(device->context, network->text, network->from, &own);
+    if (!status) status = model_open(device, own, draw_initial, &seed, out);
     entry_end(&saved);
     return status;
 }
@@ -86,7 +96,7 @@ const tas_network *tas_model_network(const tas_model *model) { return model->net
 
 const char *tas_model_training(const tas_model *model) { return model->training ? model->training : ""; }
 
-static tas_status set_training(tas_model *model, const char *text)
+tas_status model_set_training(tas_model *model, const char *text)
 {
     char *copy = NULL;
     for (const char *at = text ? text : ""; *at; at += utf8_character(at))
@@ -103,7 +113,7 @@ tas_status tas_model_set_training(tas_model *model, const char *text)
 {
     entry_state saved;
     entry_begin(model->context, &saved);
-    const tas_status status = set_training(model, text);
+    const tas_status status = model_set_training(model, text);
     entry_end(&saved);
     return status;
 }
@@ -137,26 +147,20 @@ tas_status tas_model_read(tas_model *model, const char *name, float *values, siz
     int index = 0;
     entry_begin(model->context, &saved);
     tas_status status = find_parameter(model, name, count, &index);
-    if (!status) status = model_read_parameter(model, index, values);
+    if (!status) status = parameters_read(model, index, values);
     entry_end(&saved);
     return status;
 }
 
-/* Writes values that came from outside: finite, and brought under rule 8. */
 static tas_status set_parameter(tas_model *model, int index, const float *values)
 {
     const tensor *t = &model->network->tensors[index];
-    float *flushed = malloc((size_t)t->elements * sizeof *flushed);
-    if (!flushed) return fail(model->context, TAS_NO_MEMORY, "%s: no memory to set it", t->name);
-    tas_status status = TAS_OK;
-    for (uint64_t i = 0; i < t->elements && !status; i++) {
-        flushed[i] = arith_flush(values[i]);
-        if (!arith_is_finite(values[i]))
-            status =
-                fail(model->context, TAS_BAD_DATA, "%s: element %llu is not finite", t->name, (unsigned long long)i);
-    }
-    if (!status) status = model_write_parameter(model, index, flushed);
-    free(flushed);
+    float *own = malloc((size_t)t->elements * sizeof *own);
+    if (!own) return fail(model->context, TAS_NO_MEMORY, "%s: no memory to set it", t->name);
+    memcpy(own, values, (size_t)t->elements * sizeof *own);
+    tas_status status = parameters_admit(model, index, own);
+    if (!status) status = parameters_write(model, index, own);
+    free(own);
     return status;
 }
 
@@ -171,193 +175,29 @@ tas_status tas_model_write(tas_model *model, const char *name, const float *valu
     return status;
 }
 
-/* All parameters in canonical order and layout; freed by the caller. */
-static tas_status read_all(tas_model *model, float **values)
+static tas_status digest_parameters(tas_model *model, char hex[65])
 {
     const tas_network *network = model->network;
-    uint64_t elements = 0, at = 0;
-    for (int i = 0; i < network->parameter_count; i++) elements += network->infos[i].elements;
-    *values = malloc((size_t)elements * sizeof **values);
-    if (!*values) return fail(model->context, TAS_NO_MEMORY, "no memory to read the parameters");
     tas_status status = TAS_OK;
+    digest d;
+    digest_begin(&d);
     for (int i = 0; i < network->parameter_count && !status; i++) {
-        status = model_read_parameter(model, network->parameters[i], *values + at);
-        at += network->infos[i].elements;
+        const size_t elements = network->infos[i].elements;
+        float *values = malloc(elements * sizeof *values);
+        status = values ? parameters_read(model, network->parameters[i], values)
+                        : fail(model->context, TAS_NO_MEMORY, "%s: no memory to read it", network->infos[i].name);
+        if (!status) digest_add(&d, values, elements);
+        free(values);
     }
-    if (status) {
-        free(*values);
-        *values = NULL;
-    }
+    digest_end(&d, hex);
     return status;
 }
 
 tas_status tas_model_digest(tas_model *model, char hex[65])
 {
     entry_state saved;
-    float *values = NULL;
-    uint64_t elements = 0;
     entry_begin(model->context, &saved);
-    tas_status status = read_all(model, &values);
-    if (!status) {
-        digest d;
-        for (int i = 0; i < model->network->parameter_count; i++) elements += model->network->infos[i].elements;
-        digest_begin(&d);
-        digest_add(&d, values, (size_t)elements);
-        digest_end(&d, hex);
-    }
-    free(values);
-    entry_end(&saved);
-    return status;
-}
-
-/* Checkpoints -------------------------------------------------------------------------------------------------------
- */
-
-enum { NAME_MOST = 255 };
-
-/* What a checkpoint calls its network: the end of its path, with ? for each byte that is not UTF-8, which cannot be
- * stored. */
-static void network_name(const tas_network *network, char name[NAME_MOST + 1])
-{
-    const char *slash = strrchr(network->from, '/'), *at = slash ? slash + 1 : network->from;
-    size_t used = 0;
-    for (int bytes; *at; at += bytes) {
-        const int found = utf8_character(at);
-        bytes = found ? found : 1;
-        if (used + (size_t)bytes > NAME_MOST) break;
-        memcpy(name + used, found ? at : "?", (size_t)bytes);
-        used += (size_t)bytes;
-    }
-    name[used] = 0;
-}
-
-/* The network is called as the checkpoint says, so that saving it again keeps the name. */
-static tas_status rename_network(tas_network *network, const char *name)
-{
-    if (!name || !*name || strlen(name) > NAME_MOST) return TAS_OK;
-    char *copy = strdup(name);
-    if (!copy) return fail(network->context, TAS_NO_MEMORY, "no memory for a network's name");
-    free(network->from);
-    network->from = copy;
-    return TAS_OK;
-}
-
-static tas_status save_model(tas_model *model, const char *file)
-{
-    const tas_network *network = model->network;
-    const int count = network->parameter_count;
-    float *values = NULL;
-    uint64_t at = 0;
-    char contract[16], name[NAME_MOST + 1];
-    file_writer writer;
-    safetensor *tensors = calloc((size_t)count, sizeof *tensors);
-    if (!tensors) return fail(model->context, TAS_NO_MEMORY, "%s: no memory to write it", file);
-    tas_status status = read_all(model, &values);
-    if (status) goto end;
-    for (int i = 0; i < count; i++) {
-        const tas_tensor_info *info = &network->infos[i];
-        tensors[i] = (safetensor){.name = info->name, .ndims = info->ndims, .data = values + at};
-        for (size_t d = 0; d < info->ndims; d++) tensors[i].dims[d] = info->dims[d];
-        at += info->elements;
-    }
-    snprintf(contract, sizeof contract, "%d", tas_contract());
-    network_name(network, name);
-    const safetensors_pair metadata[] = {{"tassello.network", network->text},
-                                         {"tassello.name", name},
-                                         {"tassello.contract", contract},
-                                         {"tassello.training", model->training}};
-    const size_t pairs = sizeof metadata / sizeof *metadata - !model->training;
-    status = file_begin(model->context, &writer, file);
-    if (status) goto end;
-    status = safetensors_write(model->context, &writer, metadata, pairs, tensors, (size_t)count);
-    if (status)
-        file_abandon(&writer);
-    else
-        status = file_commit(model->context, &writer);
-end:
-    free(values);
-    free(tensors);
-    return status;
-}
-
-tas_status tas_model_save(tas_model *model, const char *file)
-{
-    entry_state saved;
-    entry_begin(model->context, &saved);
-    tas_status status = save_model(model, file);
-    entry_end(&saved);
-    return status;
-}
-
-/* What is wrong with the values is told with the file that they came from. */
-static tas_status set_loaded(tas_model *model, int index, const float *values, const char *path)
-{
-    tas_status status = set_parameter(model, index, values);
-    return status == TAS_BAD_DATA ? fail(model->context, status, "%s: %s", path, model->context->error) : status;
-}
-
-/* "20 x 1 x 5 x 5" */
-static const char *print_dims(const tas_tensor_info *info, char text[96])
-{
-    size_t at = 0;
-    for (size_t d = 0; d < info->ndims; d++)
-        at += (size_t)snprintf(text + at, 96 - at, "%s%zu", d ? " x " : "", info->dims[d]);
-    return text;
-}
-
-static bool same_shape(const safetensor *t, const tas_tensor_info *info)
-{
-    bool same = t->ndims == info->ndims;
-    for (size_t d = 0; d < info->ndims && same; d++) same = t->dims[d] == info->dims[d];
-    return same;
-}
-
-/* Each parameter must be there, with its shape. */
-static tas_status load_parameters(tas_model *model, const safetensors *file, const char *path)
-{
-    tas_status status = TAS_OK;
-    for (int i = 0; i < model->network->parameter_count && !status; i++) {
-        const tas_tensor_info *info = &model->network->infos[i];
-        const safetensor *t = safetensors_find(file, info->name);
-        char dims[96];
-        if (!t)
-            status = fail(model->context, TAS_BAD_DATA, "%s: lacks tensor %s of its own network", path, info->name);
-        else if (!same_shape(t, info))
-            status = fail(model->context, TAS_BAD_DATA, "%s: tensor %s has another shape than its own network's (%s)",
-                          path, info->name, print_dims(info, dims));
-        else
-            status = set_loaded(model, model->network->parameters[i], t->data, path);
-    }
-    return status;
-}
-
-static tas_status load_model(tas_device *device, const char *path, tas_model **out)
-{
-    safetensors *file = NULL;
-    tas_network *network = NULL;
-    *out = NULL;
-    tas_status status = safetensors_read(device->context, path, &file);
-    if (status) return status;
-    const char *text = safetensors_metadata(file, "tassello.network");
-    if (!text)
-        status = fail(device->context, TAS_BAD_DATA,
-                      "%s: no network in its metadata (tassello.network): not a checkpoint of Tassello", path);
-    if (!status) status = tas_network_parse(device->context, text, path, &network);
-    if (!status) status = rename_network(network, safetensors_metadata(file, "tassello.name"));
-    if (!status) status = open_model(device, network, 0, out);
-    if (!status) status = load_parameters(*out, file, path);
-    if (!status) status = set_training(*out, safetensors_metadata(file, "tassello.training"));
-    if (status) tas_model_close(out);
-    tas_network_close(&network);
-    safetensors_close(&file);
-    return status;
-}
-
-tas_status tas_model_load(tas_device *device, const char *file, tas_model **out)
-{
-    entry_state saved;
-    entry_begin(device->context, &saved);
-    tas_status status = load_model(device, file, out);
+    const tas_status status = digest_parameters(model, hex);
     entry_end(&saved);
     return status;
 }

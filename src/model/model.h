@@ -14,9 +14,8 @@ struct tas_model {
     tas_context *context;
     tas_device *device;
     tas_network *network; /* its own */
-    uint64_t seed;
-    char *training;  /* what checkpoints say of how the weights came about; NULL: nothing */
-    uint64_t budget; /* of evaluation and prediction, and of training that has none of its own; 0: the device's */
+    char *training;       /* what checkpoints say of how the weights came about; NULL: nothing */
+    uint64_t budget;      /* of evaluation and prediction, and of training that has none of its own; 0: the device's */
     plan_device limits;
     mem parameters;       /* the whole part */
     plan places;          /* of the parameters alone */
@@ -33,12 +32,25 @@ void model_tell(tas_model *model, const char *goes_on);
  * counts, from 0. */
 bool model_asks_again(tas_model *model, tas_status status, int *tries);
 
-/* Takes the parameters' memory and fills it with those of the seed. */
-tas_status model_init(tas_model *model);
+/* Gives the values of the parameter with this index among the parameters, in canonical layout. */
+typedef tas_status (*parameters_source)(void *user, const tas_model *model, int parameter, float *values);
 
-/* Of the parameter that is tensor `index`, in canonical order. */
-tas_status model_write_parameter(tas_model *model, int index, const float *values);
-tas_status model_read_parameter(tas_model *model, int index, float *values);
+/* Opens a model, whose parameters come from a source. The network is the model's from then on, even if this fails. */
+tas_status model_open(tas_device *device, tas_network *network, parameters_source source, void *user, tas_model **out);
+
+/* tas_model_set_training(), without being an entry point. */
+tas_status model_set_training(tas_model *model, const char *text);
+
+/* Allocates the parameters' memory on the device and fills it from a source. */
+tas_status parameters_fill(tas_model *model, parameters_source source, void *user);
+uint64_t parameters_bytes(const tas_model *model); /* of that memory */
+
+/* Brings values from outside under rule 8 of the contract; refuses infinity and NaN. index: of the tensor. */
+tas_status parameters_admit(const tas_model *model, int index, float *values);
+
+/* All values of the parameter that is tensor `index`, in canonical layout. */
+tas_status parameters_write(tas_model *model, int index, const float *values);
+tas_status parameters_read(tas_model *model, int index, float *values);
 
 /* A context that is lost takes all with it. keep: the host has the parameters, too, until they change (forget), if that
  * goes well. lose: the host alone has them, and these (as the device lays them out). renew: the device is opened anew,

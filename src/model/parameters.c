@@ -1,37 +1,18 @@
-/* A model's parameters, on its device and on the host; and a device that breaks its word about them. */
+/* A model's parameters: in the device's layout there, in the canonical one here. */
 #include "model/model.h"
 
+#include "arith.h"
+
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A device that breaks its word --------------------------------------------------------------------------------------
- */
-
-enum { TRIES_MOST = 3 };
-
-void model_tell(tas_model *model, const char *goes_on)
-{
-    if (!model->told) note(model->context, "%s; %s", model->context->error, goes_on);
-    model->told = true;
-}
-
-bool model_asks_again(tas_model *model, tas_status status, int *tries)
-{
-    if (status != TAS_NO_MEMORY && status != TAS_DEVICE_FAILED) return false;
-    if (++*tries >= TRIES_MOST) return false;
-    model_tell(model, "it is asked again");
-    return true;
-}
-
-static uint64_t bytes_of(const tas_model *model) { return model->places.bytes[PART_PARAMETERS]; }
+uint64_t parameters_bytes(const tas_model *model) { return model->places.bytes[PART_PARAMETERS]; }
 
 static layout layout_of(const tas_model *model, const tensor *t)
 {
     return (layout){t->dims[0], t->dims[1], device_panel(model->device, t->dims[0], t->dims[1])};
 }
-
-/* Reading and writing -----------------------------------------------------------------------------------------------
- */
 
 static tas_status write_once(tas_model *model, int index, const float *values)
 {
@@ -49,7 +30,7 @@ static tas_status write_once(tas_model *model, int index, const float *values)
 
 /* It has come when this returns: what a driver leaves out shows at the next wait, where nobody would know of this any
  * more. */
-tas_status model_write_parameter(tas_model *model, int index, const float *values)
+tas_status parameters_write(tas_model *model, int index, const float *values)
 {
     tas_status status = model->gone ? model_revive(model) : TAS_OK;
     int tries = 0;
@@ -83,7 +64,7 @@ static tas_status read_once(tas_model *model, int index, float *values)
     return status;
 }
 
-tas_status model_read_parameter(tas_model *model, int index, float *values)
+tas_status parameters_read(tas_model *model, int index, float *values)
 {
     tas_status status;
     int tries = 0;
@@ -92,84 +73,41 @@ tas_status model_read_parameter(tas_model *model, int index, float *values)
     return status;
 }
 
-static tas_status init_once(tas_model *model)
+tas_status parameters_admit(const tas_model *model, int index, float *values)
+{
+    const tensor *t = &model->network->tensors[index];
+    for (uint64_t i = 0; i < t->elements; i++) {
+        if (!arith_is_finite(values[i]))
+            return fail(model->context, TAS_BAD_DATA, "%s: element %" PRIu64 " is not finite", t->name, i);
+        values[i] = arith_flush(values[i]);
+    }
+    return TAS_OK;
+}
+
+static tas_status fill_once(tas_model *model, parameters_source source, void *user)
 {
     tas_status status = model->device->driver->zero(model->device, &model->parameters); /* pads and gaps hold 0 */
     for (int i = 0; i < model->network->parameter_count && !status; i++) {
         const int index = model->network->parameters[i];
-        float *values = malloc((size_t)model->network->tensors[index].elements * sizeof *values);
-        if (!values) return fail(model->context, TAS_NO_MEMORY, "no memory for initial parameters");
-        init_parameter(model->network, i, model->seed, values);
-        status = write_once(model, index, values);
+        const tensor *t = &model->network->tensors[index];
+        float *values = malloc((size_t)t->elements * sizeof *values);
+        if (!values) return fail(model->context, TAS_NO_MEMORY, "%s: no memory for its values", t->name);
+        status = source(user, model, i, values);
+        if (!status) status = write_once(model, index, values);
         free(values);
     }
     return status ? status : model->device->driver->finish(model->device);
 }
 
-/* Memory, and what it holds at first; all of it anew where a command failed, since it shows only later that the zeros
- * were not written. */
-tas_status model_init(tas_model *model)
+/* All of it anew if a command failed, since it shows only later that the zeros were not written. */
+tas_status parameters_fill(tas_model *model, parameters_source source, void *user)
 {
     tas_status status;
     int tries = 0;
     do {
         device_release(model->device, &model->parameters);
-        status = device_alloc(model->device, bytes_of(model), &model->parameters);
-        if (!status) status = init_once(model);
+        status = device_alloc(model->device, parameters_bytes(model), &model->parameters);
+        if (!status) status = fill_once(model, source, user);
     } while (model_asks_again(model, status, &tries));
-    return status;
-}
-
-/* A context that is lost ------------------------------------------------------------------------------------------- */
-
-void model_forget(tas_model *model)
-{
-    free(model->kept);
-    model->kept = NULL;
-}
-
-void model_lose(tas_model *model, const char *values)
-{
-    char *copy = malloc((size_t)bytes_of(model));
-    if (!copy) return;
-    memcpy(copy, values, (size_t)bytes_of(model));
-    model_forget(model);
-    model->kept = copy;
-    model->gone = true;
-}
-
-void model_keep(tas_model *model)
-{
-    if (model->kept || model->device->pieces > 1) return; /* with others' memory there, it would be of no use */
-    model->kept = malloc((size_t)bytes_of(model));
-    if (!model->kept) return;
-    tas_status status;
-    int tries = 0;
-    do status = model->device->driver->read(model->device, &model->parameters, 0, model->kept, bytes_of(model));
-    while (model_asks_again(model, status, &tries));
-    if (status) model_forget(model);
-}
-
-/* With another model's memory in it the device stays as it is. */
-tas_status model_renew(tas_model *model)
-{
-    device_release(model->device, &model->parameters);
-    tas_status status = model->device->pieces ? TAS_OK : device_renew(model->device);
-    return status ? status : device_alloc(model->device, bytes_of(model), &model->parameters);
-}
-
-tas_status model_revive(tas_model *model)
-{
-    if (!model->kept) return fail(model->context, TAS_DEVICE_FAILED, "the host does not have the parameters");
-    tas_status status;
-    int tries = 0;
-    model->gone = true;
-    do {
-        status = model_renew(model);
-        if (!status)
-            status =
-                model->device->driver->write(model->device, &model->parameters, 0, model->kept, bytes_of(model), true);
-    } while (model_asks_again(model, status, &tries));
-    model->gone = status != TAS_OK;
     return status;
 }

@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "the format is little-endian: convert the tensors' bytes here");
@@ -16,28 +17,33 @@ _Static_assert(sizeof(float) == 4, "float must be binary32");
 enum { LENGTH_BYTES = 8, HEADER_MOST = 100000000 }; /* the format's own limit */
 
 typedef struct entry_in_file {
-    safetensor is;
+    safetensor tensor;   /* first, so that its address is the entry's */
     uint64_t begin, end; /* offsets of its bytes */
 } entry_in_file;
 
 struct safetensors {
-    tas_context *context; /* with path, for errors while it is read */
-    const char *path;
-    char *bytes;        /* the file; after reading, its data alone, which puts every tensor on its alignment */
-    uint64_t data_size; /* bytes behind the header */
-    json_t *header;     /* owns the names and texts */
+    tas_context *context;
+    char *path;
+    int fd;
+    uint64_t data_begin, data_size; /* the bytes behind the header */
+    json_t *header;                 /* owns the names and texts */
     entry_in_file *entries;
     size_t count;
 };
 
 size_t safetensors_count(const safetensors *file) { return file->count; }
-const safetensor *safetensors_get(const safetensors *file, size_t place) { return &file->entries[place].is; }
+const safetensor *safetensors_get(const safetensors *file, size_t index) { return &file->entries[index].tensor; }
+
+static int compare_names(const void *a, const void *b)
+{
+    const entry_in_file *x = a, *y = b;
+    return strcmp(x->tensor.name, y->tensor.name);
+}
 
 const safetensor *safetensors_find(const safetensors *file, const char *name)
 {
-    for (size_t i = 0; i < file->count; i++)
-        if (!strcmp(file->entries[i].is.name, name)) return &file->entries[i].is;
-    return NULL;
+    const entry_in_file wanted = {.tensor.name = name};
+    return bsearch(&wanted, file->entries, file->count, sizeof wanted, compare_names);
 }
 
 const char *safetensors_metadata(const safetensors *file, const char *key)
@@ -50,7 +56,8 @@ void safetensors_close(safetensors **file)
     if (!file || !*file) return;
     json_decref((*file)->header);
     free((*file)->entries);
-    free((*file)->bytes);
+    free((*file)->path);
+    if ((*file)->fd >= 0) close((*file)->fd);
     free(*file);
     *file = NULL;
 }
@@ -91,12 +98,12 @@ static tas_status read_entry(const safetensors *file, const char *name, const js
     if (strcmp(json_string_value(dtype), "F32"))
         return fail(file->context, TAS_BAD_DATA, "%s: tensor \"%.200s\": dtype \"%.20s\", expected \"F32\"", file->path,
                     name, json_string_value(dtype));
-    e->is.ndims = json_array_size(shape);
-    if (e->is.ndims > SAFETENSORS_DIMS)
+    e->tensor.ndims = json_array_size(shape);
+    if (e->tensor.ndims > SAFETENSORS_DIMS)
         return fail(file->context, TAS_BAD_DATA, "%s: tensor \"%.200s\": %zu dimensions, expected at most %d",
-                    file->path, name, e->is.ndims, SAFETENSORS_DIMS);
-    for (size_t d = 0; d < e->is.ndims; d++)
-        if (!read_number(json_array_get(shape, d), &e->is.dims[d]))
+                    file->path, name, e->tensor.ndims, SAFETENSORS_DIMS);
+    for (size_t d = 0; d < e->tensor.ndims; d++)
+        if (!read_number(json_array_get(shape, d), &e->tensor.dims[d]))
             return bad_tensor(file, name, "a dimension is not a number that counts, expected integers of at least 0");
     if (json_array_size(offsets) != 2 || !read_number(json_array_get(offsets, 0), &e->begin) ||
         !read_number(json_array_get(offsets, 1), &e->end))
@@ -106,14 +113,14 @@ static tas_status read_entry(const safetensors *file, const char *name, const js
                     "%s: tensor \"%.200s\": offsets %" PRIu64 " to %" PRIu64
                     ", expected them in order and within the %" PRIu64 " bytes of data (truncated?)",
                     file->path, name, e->begin, e->end, file->data_size);
-    if (!tensor_bytes(e->is.dims, e->is.ndims, &bytes))
+    if (!tensor_bytes(e->tensor.dims, e->tensor.ndims, &bytes))
         return bad_tensor(file, name, "its dimensions' product wraps, expected it below 2^64 bytes");
     if (e->end - e->begin != bytes)
         return fail(file->context, TAS_BAD_DATA,
                     "%s: tensor \"%.200s\": offsets %" PRIu64 " to %" PRIu64 ", expected %" PRIu64
                     " bytes for its shape",
                     file->path, name, e->begin, e->end, bytes);
-    e->is.name = name;
+    e->tensor.name = name;
     return TAS_OK;
 }
 
@@ -151,7 +158,7 @@ static tas_status check_cover(safetensors *file)
             return fail(file->context, TAS_BAD_DATA,
                         "%s: tensor \"%.200s\" begins at %" PRIu64 ", expected %" PRIu64
                         ", where the tensor before it ends: %s",
-                        file->path, e->is.name, e->begin, at, e->begin < at ? "they overlap" : "there is a hole");
+                        file->path, e->tensor.name, e->begin, at, e->begin < at ? "they overlap" : "there is a hole");
         at = e->end;
     }
     if (at != file->data_size)
@@ -173,54 +180,69 @@ static tas_status read_entries(safetensors *file)
                                                    : check_metadata(file, about);
         if (status) return status;
     }
-    return check_cover(file);
+    tas_status status = check_cover(file);
+    qsort(file->entries, file->count, sizeof *file->entries, compare_names);
+    return status;
 }
 
-/* Parses the header of a file of so many bytes, and moves its data to the front. */
-static tas_status read_header(safetensors *file, size_t size)
+/* The bytes and the length of the header; what cannot be one is another kind of file. */
+static tas_status find_header(safetensors *file, uint64_t size, uint64_t *length)
+{
+    unsigned char head[LENGTH_BYTES + 1] = {0};
+    tas_status status =
+        size < sizeof head ? TAS_OK : file_read_at(file->context, file->path, file->fd, 0, head, sizeof head);
+    if (status) return status;
+    *length = 0;
+    for (int i = LENGTH_BYTES - 1; i >= 0; i--) *length = *length << 8 | head[i];
+    if (head[LENGTH_BYTES] != '{' || head[LENGTH_BYTES - 1] || *length == 0)
+        return fail(file->context, TAS_BAD_DATA, "%s: expected a safetensors checkpoint, found %s", file->path,
+                    file_describe(file->path));
+    const uint64_t most = size - LENGTH_BYTES < HEADER_MOST ? size - LENGTH_BYTES : HEADER_MOST;
+    if (*length > most)
+        return fail(file->context, TAS_BAD_DATA,
+                    "%s: a header of %" PRIu64 " bytes, expected at most %" PRIu64 ": truncated, or not safetensors",
+                    file->path, *length, most);
+    return TAS_OK;
+}
+
+static tas_status read_header(safetensors *file, uint64_t size)
 {
     uint64_t length = 0;
     json_error_t error;
-    if (size < LENGTH_BYTES)
-        return fail(file->context, TAS_BAD_DATA, "%s: %zu bytes, expected at least %d: not safetensors, or truncated",
-                    file->path, size, LENGTH_BYTES);
-    for (int i = LENGTH_BYTES - 1; i >= 0; i--) length = length << 8 | (unsigned char)file->bytes[i];
-    if (length > size - LENGTH_BYTES || length > HEADER_MOST)
-        return fail(file->context, TAS_BAD_DATA,
-                    "%s: a header of %" PRIu64 " bytes, expected at most %zu: not safetensors, or truncated",
-                    file->path, length, size - LENGTH_BYTES < HEADER_MOST ? size - LENGTH_BYTES : (size_t)HEADER_MOST);
-    if (length == 0 || file->bytes[LENGTH_BYTES] != '{')
-        return fail(file->context, TAS_BAD_DATA, "%s: expected a header that begins with {: not safetensors",
-                    file->path);
-    file->header = json_loadb(file->bytes + LENGTH_BYTES, (size_t)length, JSON_REJECT_DUPLICATES, &error);
-    if (!file->header)
-        return fail(file->context, TAS_BAD_DATA, "%s: header, byte %d: %s, expected JSON", file->path, error.position,
-                    error.text);
-    file->data_size = size - LENGTH_BYTES - length;
-    memmove(file->bytes, file->bytes + LENGTH_BYTES + length, (size_t)file->data_size);
-    return TAS_OK;
+    tas_status status = find_header(file, size, &length);
+    if (status) return status;
+    char *text = malloc((size_t)length);
+    if (!text) return fail(file->context, TAS_NO_MEMORY, "%s: no memory for its header", file->path);
+    status = file_read_at(file->context, file->path, file->fd, LENGTH_BYTES, text, (size_t)length);
+    if (!status) file->header = json_loadb(text, (size_t)length, JSON_REJECT_DUPLICATES, &error);
+    free(text);
+    if (!status && !file->header)
+        status = fail(file->context, TAS_BAD_DATA, "%s: header, byte %d: %s, expected JSON", file->path, error.position,
+                      error.text);
+    file->data_begin = LENGTH_BYTES + length;
+    file->data_size = size - file->data_begin;
+    return status;
 }
 
-tas_status safetensors_read(tas_context *context, const char *path, safetensors **out)
+tas_status safetensors_open(tas_context *context, const char *path, safetensors **out)
 {
-    size_t size = 0;
+    uint64_t size = 0;
     safetensors *file = *out = calloc(1, sizeof *file);
     if (!file) return fail(context, TAS_NO_MEMORY, "%s: no memory to read it", path);
-    file->context = context;
-    file->path = path;
-    tas_status status = file_read(context, path, SIZE_MAX / 2, &file->bytes, &size);
+    *file = (safetensors){.context = context, .path = strdup(path), .fd = -1};
+    tas_status status = file->path ? TAS_OK : fail(context, TAS_NO_MEMORY, "%s: no memory to read it", path);
+    if (!status) status = file_open(context, path, &file->fd, &size);
     if (!status) status = read_header(file, size);
     if (!status) status = read_entries(file);
-    if (status) {
-        safetensors_close(out);
-        return status;
-    }
-    for (size_t i = 0; i < file->count; i++) {
-        entry_in_file *e = &file->entries[i];
-        e->is.data = (const float *)(const void *)(file->bytes + e->begin); /* a multiple of 4, by check_cover() */
-    }
-    file->path = NULL; /* the caller's */
-    return TAS_OK;
+    if (status) safetensors_close(out);
+    return status;
+}
+
+tas_status safetensors_read(const safetensors *file, const safetensor *tensor, float *values)
+{
+    const entry_in_file *e = (const entry_in_file *)(const void *)tensor;
+    return file_read_at(file->context, file->path, file->fd, file->data_begin + e->begin, values,
+                        (size_t)(e->end - e->begin));
 }
 
 /* Writing --------------------------------------------------------------------------------------------------------- */

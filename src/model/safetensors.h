@@ -20,8 +20,8 @@ typedef struct safetensors_pair {
 typedef struct safetensor {
     const char *name;
     uint64_t dims[SAFETENSORS_DIMS];
-    size_t ndims; /* 0: a scalar */
-    const float *data;
+    size_t ndims;      /* 0: a scalar */
+    const float *data; /* to be written; NULL in a file that is read */
 } safetensor;
 
 /* Writes a whole file into an open writer, which the caller then commits or abandons. */
@@ -30,16 +30,20 @@ tas_status safetensors_write(tas_context *context, file_writer *writer, const sa
 
 typedef struct safetensors safetensors;
 
-/* Reads a whole file. *out is closed with safetensors_close(); what the calls below return lives until then. */
-tas_status safetensors_read(tas_context *context, const char *path, safetensors **out);
+/* Opens a file and reads its header, each number of which is checked against the file's size; memory is taken for the
+ * header alone. *out is closed with safetensors_close(); what the calls below return lives until then. */
+tas_status safetensors_open(tas_context *context, const char *path, safetensors **out);
 void safetensors_close(safetensors **file);
 
-/* Tensors in the order of their data. */
+/* Tensors in the order of their names. */
 size_t safetensors_count(const safetensors *file);
-const safetensor *safetensors_get(const safetensors *file, size_t place);
+const safetensor *safetensors_get(const safetensors *file, size_t index);
 
-/* By name and by key; NULL where there is none. */
+/* By name and by key; NULL if there is none. */
 const safetensor *safetensors_find(const safetensors *file, const char *name);
 const char *safetensors_metadata(const safetensors *file, const char *key);
+
+/* Reads all values of one of its tensors, row-major. */
+tas_status safetensors_read(const safetensors *file, const safetensor *tensor, float *values);
 
 #endif

@@ -78,7 +78,7 @@ for _name, _damage, _texts in DAMAGES:
 @case("data: not there, not a folder, a folder without rights")
 def _(t):
     t.fails(1, ("/no/such place", "No such file"), "train", t.net, "/no/such place", "--device", "reference")
-    t.fails(1, (str(t.net), "not a folder"), "train", t.net, t.net, "--device", "reference")
+    t.fails(1, (str(t.net), "expected a folder of IDX files", "a network's text"), "train", t.net, t.net, "--device", "reference")
     t.fails(1, ("No such file",), "train", t.net, "", "--device", "reference")
     t.fails(1, ("No such file", "ended"), "train", t.net, "x/" * 400 + "ended", "--device", "reference")
     t.fails(1, ("No such file",), "train", t.net, "x/" * 2040 + "ended", "--device", "reference")

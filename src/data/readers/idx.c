@@ -145,19 +145,11 @@ static tas_status read_elements(const idx_file *file, size_t elements, unsigned 
 
 static tas_status open_file(idx_file *file)
 {
-    struct stat about;
-    /* without O_NONBLOCK a named pipe would wait for its other end */
-    const int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return fail(file->context, TAS_BAD_FILE, "%s: %s", file->path, strerror(errno));
-    if (fstat(fd, &about) || !S_ISREG(about.st_mode)) {
-        close(fd);
-        return fail(file->context, TAS_BAD_FILE, "%s: not a regular file", file->path);
-    }
-    file->fd = fd;
-    file->size = (uint64_t)about.st_size;
-    file->stream = gzdopen(fd, "rb");
+    tas_status status = file_open(file->context, file->path, &file->fd, &file->size);
+    if (status) return status;
+    file->stream = gzdopen(file->fd, "rb");
     if (!file->stream) {
-        close(fd);
+        close(file->fd);
         return fail(file->context, TAS_NO_MEMORY, "%s: no memory to read it", file->path);
     }
     gzbuffer(file->stream, 128 * 1024);

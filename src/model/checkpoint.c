@@ -1,0 +1,226 @@
+/* Checkpoints: a model's parameters in a safetensors file, with its network in the metadata. A file that is read may
+ * hold anything: its names, shapes and size are checked against its network before memory is taken for weights. */
+#include "model/model.h"
+#include "model/safetensors.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define KEY_NETWORK "tassello.network"
+#define KEY_NAME "tassello.name"
+#define KEY_CONTRACT "tassello.contract"
+#define KEY_TRAINING "tassello.training"
+enum { NAME_MOST = 255 };
+
+/* Saving ---------------------------------------------------------------------------------------------------------- */
+
+/* What a checkpoint calls its network: the end of its path, with ? for each byte that is not UTF-8, which cannot be
+ * stored. */
+static void network_name(const tas_network *network, char name[NAME_MOST + 1])
+{
+    const char *slash = strrchr(network->from, '/'), *at = slash ? slash + 1 : network->from;
+    size_t used = 0;
+    for (int bytes; *at; at += bytes) {
+        const int found = utf8_character(at);
+        bytes = found ? found : 1;
+        if (used + (size_t)bytes > NAME_MOST) break;
+        memcpy(name + used, found ? at : "?", (size_t)bytes);
+        used += (size_t)bytes;
+    }
+    name[used] = 0;
+}
+
+/* Reads all parameters into one array, which is *values, and describes them as tensors of a file. */
+static tas_status read_parameters(tas_model *model, safetensor *tensors, float **values)
+{
+    const tas_network *network = model->network;
+    uint64_t elements = 0, at = 0;
+    for (int i = 0; i < network->parameter_count; i++) elements += network->infos[i].elements;
+    *values = malloc((size_t)elements * sizeof **values);
+    if (!*values) return fail(model->context, TAS_NO_MEMORY, "no memory to read the parameters");
+    for (int i = 0; i < network->parameter_count; i++) {
+        const tas_tensor_info *info = &network->infos[i];
+        const tas_status status = parameters_read(model, network->parameters[i], *values + at);
+        if (status) return status;
+        tensors[i] = (safetensor){.name = info->name, .ndims = info->ndims, .data = *values + at};
+        for (size_t d = 0; d < info->ndims; d++) tensors[i].dims[d] = info->dims[d];
+        at += info->elements;
+    }
+    return TAS_OK;
+}
+
+static tas_status write_checkpoint(const tas_model *model, const safetensor *tensors, const char *path)
+{
+    char contract[16], name[NAME_MOST + 1];
+    file_writer writer;
+    snprintf(contract, sizeof contract, "%d", tas_contract());
+    network_name(model->network, name);
+    const safetensors_pair metadata[] = {{KEY_NETWORK, model->network->text},
+                                         {KEY_NAME, name},
+                                         {KEY_CONTRACT, contract},
+                                         {KEY_TRAINING, model->training}};
+    const size_t pairs = sizeof metadata / sizeof *metadata - !model->training;
+    tas_status status = file_begin(model->context, &writer, path);
+    if (status) return status;
+    status =
+        safetensors_write(model->context, &writer, metadata, pairs, tensors, (size_t)model->network->parameter_count);
+    if (!status) return file_commit(model->context, &writer);
+    file_abandon(&writer);
+    return status;
+}
+
+tas_status tas_model_save(tas_model *model, const char *file)
+{
+    entry_state saved;
+    float *values = NULL;
+    entry_begin(model->context, &saved);
+    safetensor *tensors = calloc((size_t)model->network->parameter_count, sizeof *tensors);
+    tas_status status = tensors ? TAS_OK : fail(model->context, TAS_NO_MEMORY, "%s: no memory to write it", file);
+    if (!status) status = read_parameters(model, tensors, &values);
+    if (!status) status = write_checkpoint(model, tensors, file);
+    free(values);
+    free(tensors);
+    entry_end(&saved);
+    return status;
+}
+
+/* Loading --------------------------------------------------------------------------------------------------------- */
+
+typedef struct checkpoint {
+    tas_context *context;
+    const char *path;
+    safetensors *file;
+    tas_network *network;
+} checkpoint;
+
+/* The network is called as the checkpoint says, so that saving it again keeps the name. */
+static tas_status rename_network(tas_network *network, const char *name)
+{
+    if (!name || !*name || strlen(name) > NAME_MOST) return TAS_OK;
+    char *copy = strdup(name);
+    if (!copy) return fail(network->context, TAS_NO_MEMORY, "no memory for a network's name");
+    free(network->from);
+    network->from = copy;
+    return TAS_OK;
+}
+
+/* "20 x 1 x 5 x 5" */
+static const char *print_dims(const tas_tensor_info *info, char text[96])
+{
+    size_t at = 0;
+    for (size_t d = 0; d < info->ndims; d++)
+        at += (size_t)snprintf(text + at, 96 - at, "%s%zu", d ? " x " : "", info->dims[d]);
+    return text;
+}
+
+static bool same_shape(const safetensor *t, const tas_tensor_info *info)
+{
+    bool same = t->ndims == info->ndims;
+    for (size_t d = 0; d < info->ndims && same; d++) same = t->dims[d] == info->dims[d];
+    return same;
+}
+
+/* Each parameter must be there, with its shape; safetensors_open() has checked that the file has the bytes for it. */
+static tas_status check_tensors(const checkpoint *c)
+{
+    for (int i = 0; i < c->network->parameter_count; i++) {
+        const tas_tensor_info *info = &c->network->infos[i];
+        const safetensor *t = safetensors_find(c->file, info->name);
+        char dims[96];
+        if (!t)
+            return fail(c->context, TAS_BAD_DATA, "%s: tensor %s of its own network is missing", c->path, info->name);
+        if (!same_shape(t, info))
+            return fail(c->context, TAS_BAD_DATA, "%s: the shape of tensor %s differs from its own network's (%s)",
+                        c->path, info->name, print_dims(info, dims));
+    }
+    return TAS_OK;
+}
+
+/* Weights are good under any version of the arithmetic; only what claims equal bits is not. */
+static void note_contract(const checkpoint *c)
+{
+    char ours[16];
+    const char *its = safetensors_metadata(c->file, KEY_CONTRACT);
+    snprintf(ours, sizeof ours, "%d", tas_contract());
+    if (its && strcmp(its, ours) != 0)
+        note(
+            c->context,
+            "%s: written under version %.20s of the arithmetic contract, and this is version %s: its weights are read, "
+            "but evaluation and training may give other bits than they did there",
+            c->path, its, ours);
+}
+
+static void close_checkpoint(checkpoint *c)
+{
+    tas_network_close(&c->network);
+    safetensors_close(&c->file);
+}
+
+/* Reads all but the weights. */
+static tas_status open_checkpoint(tas_context *context, const char *path, checkpoint *c)
+{
+    *c = (checkpoint){.context = context, .path = path};
+    tas_status status = safetensors_open(context, path, &c->file);
+    if (status) return status;
+    const char *text = safetensors_metadata(c->file, KEY_NETWORK);
+    if (!text)
+        status = fail(context, TAS_BAD_DATA,
+                      "%s: no network in its metadata (" KEY_NETWORK "): not a checkpoint of Tassello", path);
+    if (!status) status = tas_network_parse(context, text, path, &c->network);
+    if (!status) status = rename_network(c->network, safetensors_metadata(c->file, KEY_NAME));
+    if (!status) status = check_tensors(c);
+    if (status) close_checkpoint(c);
+    return status;
+}
+
+/* What is wrong with the values is reported with the file that they came from. */
+static tas_status read_values(void *user, const tas_model *model, int parameter, float *values)
+{
+    const checkpoint *c = user;
+    const safetensor *t = safetensors_find(c->file, model->network->infos[parameter].name);
+    tas_status status = safetensors_read(c->file, t, values);
+    if (status) return status;
+    status = parameters_admit(model, model->network->parameters[parameter], values);
+    return status ? fail(c->context, status, "%s: %s", c->path, c->context->error) : TAS_OK;
+}
+
+static tas_status load_model(tas_device *device, const char *path, tas_model **out)
+{
+    checkpoint c;
+    *out = NULL;
+    tas_status status = open_checkpoint(device->context, path, &c);
+    if (status) return status;
+    note_contract(&c);
+    tas_network *network = c.network;
+    c.network = NULL; /* the model's */
+    status = model_open(device, network, read_values, &c, out);
+    if (!status) status = model_set_training(*out, safetensors_metadata(c.file, KEY_TRAINING));
+    if (status) tas_model_close(out);
+    close_checkpoint(&c);
+    return status;
+}
+
+tas_status tas_model_load(tas_device *device, const char *file, tas_model **out)
+{
+    entry_state saved;
+    entry_begin(device->context, &saved);
+    const tas_status status = load_model(device, file, out);
+    entry_end(&saved);
+    return status;
+}
+
+tas_status tas_model_load_network(tas_context *context, const char *file, tas_network **out)
+{
+    entry_state saved;
+    checkpoint c;
+    *out = NULL;
+    entry_begin(context, &saved);
+    const tas_status status = open_checkpoint(context, file, &c);
+    if (!status) {
+        *out = c.network;
+        c.network = NULL;
+        close_checkpoint(&c);
+    }
+    entry_end(&saved);
+    return status;
+}
