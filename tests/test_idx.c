@@ -339,7 +339,7 @@ START_TEST(folder_is_checked)
     refuse_folder(path_of("absent"), TAS_TRAIN, TAS_BAD_FILE, "absent", "No such file");
     refuse_folder(folder, (tas_split)2, TAS_BAD_ARGUMENT, "split 2", folder);
     write_plain("train-images-idx3-ubyte", images, IMAGES);
-    refuse_folder(path_of("train-images-idx3-ubyte"), TAS_TRAIN, TAS_BAD_FILE, "not a folder", "");
+    refuse_folder(path_of("train-images-idx3-ubyte"), TAS_TRAIN, TAS_BAD_FILE, "expected a folder of IDX files", "found an IDX file");
     write_plain("train-labels-idx1-ubyte", two, sizeof two);
     refuse_folder(folder, TAS_TRAIN, TAS_BAD_DATA, "3 images", "2 labels");
     write_plain("train-labels-idx1-ubyte", images, IMAGES);
