@@ -7,6 +7,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static void print_line(void *user, const char *line)
 {
@@ -243,6 +245,63 @@ START_TEST(training_decay_to_nothing)
 }
 END_TEST
 
+/* What a child of this process gets: errors from all that would reach the driver, and no wait for ever. */
+static bool fails_in_child(tas_run *run, tas_model *model, tas_device *opened)
+{
+    tas_device_info *list;
+    tas_device *other;
+    size_t count;
+    bool as_expected = tas_run_advance(run, 1, NULL) == TAS_DEVICE_FAILED && strstr(tas_error(context), "fork()");
+    as_expected &= tas_devices(context, &list, &count) == TAS_DEVICE_FAILED;
+    as_expected &= tas_device_open(context, opened->info.id, TAS_ARITH_EXACT, &other) == TAS_DEVICE_FAILED;
+    as_expected &= tas_device_open(context, "reference", TAS_ARITH_EXACT, &other) == TAS_OK;
+    tas_device_close(&other);
+    tas_run_close(&run);
+    tas_model_close(&model);
+    tas_device_close(&opened);
+    return as_expected;
+}
+
+START_TEST(child_of_a_process_that_uses_it)
+{
+    const float x[8] = {0};
+    const uint32_t labels[4] = {0, 1, 0, 1};
+    tas_network *network;
+    tas_data *data;
+    tas_data_options set;
+    tas_train_options options;
+    tas_model *model;
+    tas_run *run;
+    int status;
+    tas_data_options_init(&set);
+    set.count = 4;
+    set.input_size = set.classes = 2;
+    set.input_type = TAS_INPUT_F32;
+    set.inputs = x;
+    set.targets = labels;
+    tas_train_options_init(&options);
+    options.batch = 2;
+    options.steps = 3;
+    ck_assert_msg(!tas_network_parse(context, "input 2\ndense 2\n", "test", &network), "%s", tas_error(context));
+    ck_assert_msg(!tas_data_open(context, &set, &data), "%s", tas_error(context));
+    ck_assert_msg(!tas_model_open(device, network, 7, &model), "%s", tas_error(context));
+    ck_assert_msg(!tas_run_open(model, data, &options, &run), "%s", tas_error(context));
+    ck_assert_msg(!tas_run_advance(run, 1, NULL), "%s", tas_error(context));
+    const pid_t child = fork();
+    if (!child) {
+        alarm(60);
+        _exit(!fails_in_child(run, model, device));
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_msg(status == 0, "the child ended with %d", status);
+    ck_assert_msg(!tas_run_advance(run, 1, NULL), "%s", tas_error(context));
+    tas_run_close(&run);
+    tas_model_close(&model);
+    tas_data_close(&data);
+    tas_network_close(&network);
+}
+END_TEST
+
 static Suite *make_suite(const char *id)
 {
     Suite *suite = suite_create(id ? id : "reference");
@@ -258,6 +317,7 @@ static Suite *make_suite(const char *id)
     tcase_add_test(trainings, training_chain_and_granules);
     tcase_add_test(trainings, training_dead_units);
     tcase_add_test(trainings, training_decay_to_nothing);
+    if (id) tcase_add_test(trainings, child_of_a_process_that_uses_it);
     for (int i = 0; i < 3; i++) {
         tcase_set_timeout(all[i], 0);
         suite_add_tcase(suite, all[i]);

@@ -1,4 +1,5 @@
 /* What OpenCL devices there are, and what their drivers say of them. */
+#include "device/opencl/fork.h"
 #include "device/opencl/opencl.h"
 #include "device/select.h"
 
@@ -356,9 +357,11 @@ static tas_status find_all(tas_context *context, findings *f)
 {
     cl_platform_id *platforms = NULL;
     cl_uint count = 0;
-    tas_status status = TAS_OK;
 
     *f = (findings){0};
+    tas_status status = fork_check(context);
+    if (status) return status;
+    fork_watch();
     cl_int error = clGetPlatformIDs(0, NULL, &count);
     if (!error && count) {
         platforms = calloc(count, sizeof *platforms);

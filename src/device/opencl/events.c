@@ -1,5 +1,6 @@
 /* Commands' events, which drivers leak or run out of: none is made unless the device is profiled, and then a few
  * thousand are held at most. */
+#include "device/opencl/fork.h"
 #include "device/opencl/opencl.h"
 #include "device/profile.h"
 
@@ -134,4 +135,8 @@ static tas_status end(tas_device *device)
     return status;
 }
 
-tas_status cl_measure(tas_device *device, bool on) { return on ? begin(device) : end(device); }
+tas_status cl_measure(tas_device *device, bool on)
+{
+    if (fork_is_child()) return fork_check(device->context);
+    return on ? begin(device) : end(device);
+}

@@ -1,4 +1,5 @@
 /* Errors of calls, and launches of kernels. */
+#include "device/opencl/fork.h"
 #include "device/opencl/opencl.h"
 
 #include <string.h>
@@ -61,6 +62,7 @@ tas_status cl_launch(tas_device *device, cl_kernel kernel, cl_range range, int c
 {
     const struct cl_device *cl = device->cl;
     cl_uint dimensions = 1;
+    if (fork_is_child()) return fork_check(device->context);
     for (cl_uint k = 0; k < 3; k++) {
         if (k && !range.local[k]) range.global[k] = range.local[k] = 1; /* a dimension that was not given */
         if (!range.global[k]) return TAS_OK; /* nothing to do, which drivers take for an error */

@@ -1,4 +1,5 @@
 /* Opening an OpenCL device: context, one in-order queue, memory, and the table of launchers overridden with kernels. */
+#include "device/opencl/fork.h"
 #include "device/opencl/opencl.h"
 #include "device/profile.h"
 
@@ -7,6 +8,7 @@
 
 static tas_status alloc(tas_device *device, uint64_t bytes, mem *out)
 {
+    if (fork_is_child()) return fork_check(device->context);
     struct cl_device *cl = device->cl;
     cl_int error;
     *out = (mem){0};
@@ -22,11 +24,12 @@ static tas_status alloc(tas_device *device, uint64_t bytes, mem *out)
 static void release(tas_device *device, mem *m)
 {
     (void)device;
-    clReleaseMemObject(m->cl);
+    if (!fork_is_child()) clReleaseMemObject(m->cl);
 }
 
 static tas_status slice(tas_device *device, const mem *whole, uint64_t offset, uint64_t bytes, mem *out)
 {
+    if (fork_is_child()) return fork_check(device->context);
     cl_int error;
     cl_buffer_region region = {.origin = offset, .size = bytes ? bytes : 1};
     *out = (mem){0};
@@ -39,7 +42,7 @@ static tas_status slice(tas_device *device, const mem *whole, uint64_t offset, u
 static void release_slice(tas_device *device, mem *m)
 {
     (void)device;
-    if (m->cl) clReleaseMemObject(m->cl);
+    if (m->cl && !fork_is_child()) clReleaseMemObject(m->cl);
     *m = (mem){0};
 }
 
@@ -55,6 +58,7 @@ static tas_status end_wait(tas_device *device)
 
 static tas_status zero(tas_device *device, const mem *m)
 {
+    if (fork_is_child()) return fork_check(device->context);
     struct cl_device *cl = device->cl;
     const cl_uchar nought = 0;
     if (!m->bytes) return TAS_OK;
@@ -67,6 +71,7 @@ static tas_status zero(tas_device *device, const mem *m)
 
 static tas_status write(tas_device *device, const mem *m, uint64_t offset, const void *from, uint64_t bytes, bool wait)
 {
+    if (fork_is_child()) return fork_check(device->context);
     struct cl_device *cl = device->cl;
     if (!bytes) return TAS_OK;
     cl_event event, *asked = cl_ask_event(cl, &event);
@@ -78,6 +83,7 @@ static tas_status write(tas_device *device, const mem *m, uint64_t offset, const
 
 static tas_status read(tas_device *device, const mem *m, uint64_t offset, void *to, uint64_t bytes)
 {
+    if (fork_is_child()) return fork_check(device->context);
     struct cl_device *cl = device->cl;
     if (!bytes) return TAS_OK;
     cl_event event, *asked = cl_ask_event(cl, &event);
@@ -99,6 +105,7 @@ static tas_status join(tas_device *device, void **ticket)
     cl_event event = *ticket;
     if (!event) return TAS_OK;
     *ticket = NULL;
+    if (fork_is_child()) return fork_check(device->context);
     cl_int error = clWaitForEvents(1, &event);
     clReleaseEvent(event);
     if (is_profiled(device)) device->profile->waits++;
@@ -108,6 +115,7 @@ static tas_status join(tas_device *device, void **ticket)
 static tas_status write_later(tas_device *device, const mem *m, const void *from, uint64_t bytes, void *after,
                               void **ticket)
 {
+    if (fork_is_child()) return fork_check(device->context);
     struct cl_device *cl = device->cl;
     cl_event before[2], done = NULL;
     cl_uint count = 0;
@@ -127,6 +135,7 @@ static tas_status write_later(tas_device *device, const mem *m, const void *from
 
 static tas_status await(tas_device *device, void *ticket)
 {
+    if (fork_is_child()) return fork_check(device->context);
     struct cl_device *cl = device->cl;
     cl_event event = ticket;
     if (!event) return TAS_OK;
@@ -136,6 +145,7 @@ static tas_status await(tas_device *device, void *ticket)
 
 static tas_status mark(tas_device *device, void **ticket)
 {
+    if (fork_is_child()) return fork_check(device->context);
     struct cl_device *cl = device->cl;
     cl_event event = NULL;
     cl_int error = clEnqueueMarkerWithWaitList(cl->queue, 0, NULL, &event);
@@ -147,6 +157,7 @@ static tas_status mark(tas_device *device, void **ticket)
 
 static tas_status flush(tas_device *device)
 {
+    if (fork_is_child()) return fork_check(device->context);
     struct cl_device *cl = device->cl;
     cl_int error = clFlush(cl->queue);
     if (is_profiled(device)) device->profile->flushes++;
@@ -155,6 +166,7 @@ static tas_status flush(tas_device *device)
 
 static tas_status finish(tas_device *device)
 {
+    if (fork_is_child()) return fork_check(device->context);
     struct cl_device *cl = device->cl;
     cl_int error = clFinish(cl->queue);
     return error ? cl_fail(device, error, "clFinish") : end_wait(device);
@@ -185,6 +197,7 @@ static void close_context(struct cl_device *cl)
  * for. */
 static tas_status renew_context(tas_device *device)
 {
+    if (fork_is_child()) return fork_check(device->context);
     close_context(device->cl);
     return open_context(device, "clCreateContext, in place of one that failed");
 }
@@ -195,6 +208,12 @@ static void close_device(tas_device *device)
 {
     struct cl_device *cl = device->cl;
     if (!cl) return;
+    if (fork_is_child()) { /* what the driver has is left to it */
+        free(cl->events);
+        free(cl->providers);
+        free(cl);
+        return;
+    }
     if (cl->queue) clFinish(cl->queue);
     cl_close_providers(device);
     close_context(cl);

@@ -1,4 +1,5 @@
 /* Kernels: from the open device's table, else from the cache on disk, else built from source. */
+#include "device/opencl/fork.h"
 #include "device/opencl/opencl.h"
 
 #include <nettle/sha2.h>
@@ -344,6 +345,7 @@ tas_status cl_get_kernel(tas_device *device, const char *program, const char *na
     cl_kernel_entry *row = find_kernel(cl, program, name, options);
     *out = row ? row->kernel : NULL;
     if (row) return TAS_OK;
+    if (fork_is_child()) return fork_check(device->context);
     if (strlen(options) >= sizeof row->options || cl->kernel_count == KERNELS_MOST)
         return fail(device->context, TAS_DEVICE_FAILED, "%s: no room for kernel %s (%s)", device->info.id, name,
                     options);

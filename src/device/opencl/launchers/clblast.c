@@ -8,6 +8,7 @@
  * N examples in the tile, I inputs, O outputs.  size[0] = O, size[1] = I. Matrices are canonical, row-major. */
 #include "device/opencl/launchers/clblast.h"
 
+#include "device/opencl/fork.h"
 #include "device/opencl/opencl.h"
 #include "device/profile.h"
 
@@ -88,6 +89,7 @@ static CLBlastStatusCode multiply(tas_device *device, product p, const mem *a, c
 static tas_status run_product(tas_device *device, product p, const mem *a, const mem *b, float beta, const mem *c,
                               const mem *scratch)
 {
+    if (fork_is_child()) return fork_check(device->context);
     if (!is_indexable(p))
         return fail(device->context, TAS_DEVICE_FAILED, "%s: CLBlast cannot index a product of %zu x %zu x %zu",
                     device->info.id, p.m, p.n, p.k);
