@@ -162,6 +162,17 @@ plain_shape plain_shape_after(const plain_net *net, int layers)
     return s;
 }
 
+/* Whether the last layer gives values without planes, of which a window takes one at most. */
+static bool is_flat(const plain_net *net)
+{
+    for (int i = net->layers - 1; i >= 0; i--) {
+        const plain_kind kind = net->layer[i].kind;
+        if (kind == PLAIN_DENSE || kind == PLAIN_FLATTEN) return true;
+        if (kind < PLAIN_FLATTEN) return false;
+    }
+    return !net->in.channels;
+}
+
 bool plain_add_window(plain_net *net, plain_layer layer)
 {
     const plain_shape in = plain_shape_after(net, net->layers);
@@ -173,6 +184,7 @@ bool plain_add_window(plain_net *net, plain_layer layer)
     const plain_shape out = shape_out(&layer, in);
     if (net->layers == PLAIN_LAYERS || !values_of(out) || values_of(out) > PLAIN_WIDTH) return false;
     if (layer.kind == PLAIN_CONV && (in.channels % layer.groups || layer.units % layer.groups)) return false;
+    if (is_flat(net) && layer.kind != PLAIN_GLOBAL_POOL && (layer.kernel[0] != 1 || layer.kernel[1] != 1)) return false;
     net->layer[net->layers++] = layer;
     return true;
 }

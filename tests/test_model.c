@@ -424,7 +424,7 @@ START_TEST(refuses_checkpoints)
     refuse_checkpoint(text, weight, 2, 0, 2, TAS_BAD_DATA, weight, "shape");
     refuse_checkpoint(text, "weight", 1, 2, 2, TAS_BAD_DATA, path, "tensor 1.dense.weight");
     refuse_checkpoint(NULL, weight, 1, 2, 2, TAS_BAD_DATA, path, "no network");
-    refuse_checkpoint("input 2\ndens 1\n", weight, 1, 2, 2, TAS_BAD_NETWORK, path, ":2: 'dens'");
+    refuse_checkpoint("input 2\ndens 1\n", weight, 1, 2, 2, TAS_BAD_NETWORK, path, ":2: unknown layer 'dens'");
     refuse_checkpoint(text, weight, 1, 2, NAN, TAS_BAD_DATA, path, "1.dense.weight: element 1 is not finite");
     begin_refusing(); /* no memory is taken for what does not fit: the device is not asked for any */
     refusing.how = TAS_DEVICE_FAILED;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static tas_network *parse(const char *text)
@@ -123,6 +124,41 @@ START_TEST(shapes_and_layers)
 }
 END_TEST
 
+START_TEST(losses_and_layers_of_tensors)
+{
+    tas_network *network = parse("input 1x6x6\nconv2d 2 3\nrelu\ndense 2\nloss mse\n");
+    static const size_t layers[] = {1, 1, 3, 3};
+    for (size_t i = 0; i < 4; i++) ck_assert_uint_eq(tas_network_tensor(network, i)->layer, layers[i]);
+    ck_assert_int_eq(tas_network_loss(network), TAS_LOSS_MSE);
+    tas_network_close(&network);
+    network = parse(example);
+    ck_assert_int_eq(tas_network_loss(network), TAS_LOSS_SOFTMAX);
+    tas_network_close(&network);
+}
+END_TEST
+
+/* A row for each layer, whose usage and arguments are those of the parser. */
+START_TEST(the_language_is_that_of_the_parser)
+{
+    tas_layer_help help;
+    size_t rows = 0;
+    for (; tas_network_language(rows, &help); rows++) {
+        char text[64], usage[256];
+        ck_assert(help.text && strlen(help.text) > 10 && !strncmp(help.usage, help.layer, strlen(help.layer)));
+        ck_assert_uint_lt(strlen(help.usage), sizeof help.usage - 1);
+        for (size_t i = 0; i < help.arguments; i++)
+            ck_assert(strstr(help.usage, help.argument[i].usage) && strlen(help.argument[i].text) > 10);
+        if (!strcmp(help.layer, "input")) continue;
+        snprintf(text, sizeof text, "input 1x4x4\n%s 1 1 1\n", help.layer);
+        snprintf(usage, sizeof usage, "usage: %s", help.usage);
+        refuse(text, "net:2", usage);
+    }
+    ck_assert_uint_eq(rows, 14);
+    ck_assert(!tas_network_language(SIZE_MAX, &help));
+    ck_assert(strstr(tas_network_rules(), "\n\n"));
+}
+END_TEST
+
 static void check_shape(const tas_network *network, size_t place, size_t channels, size_t height, size_t width)
 {
     tas_layer_info info;
@@ -159,6 +195,30 @@ START_TEST(shapes_of_windows)
     network = parse("input 5x3x4\nglobal_avg_pool\ndense 2\n");
     check_shape(network, 1, 5, 1, 1);
     tas_network_close(&network);
+}
+END_TEST
+
+/* Two sizes are height x width wherever they stand; of one, an input has values without planes. */
+START_TEST(short_forms_of_shapes)
+{
+    tas_network *network = parse("input 28x20\nconv2d 20 5x3\nmax_pool 2x1\navg_pool 3x1 stride 1x2\ndense 10\n");
+    check_shape(network, 0, 1, 28, 20);
+    check_shape(network, 1, 20, 24, 18);
+    check_shape(network, 2, 20, 12, 18);
+    check_shape(network, 3, 20, 10, 9);
+    check_tensor(network, 0, "1.conv2d.weight", 20, 1);
+    tas_network_close(&network);
+    network = parse("input 1x28\nmax_pool 1x2\ndense 3\n"); /* a line of one channel */
+    check_shape(network, 1, 1, 1, 14);
+    tas_network_close(&network);
+    network = parse("input 784\nconv2d 20 1\nglobal_avg_pool\nconv2d 20 3 padding 1\ndense 10\n");
+    check_shape(network, 0, 784, 1, 1);
+    check_shape(network, 3, 20, 1, 1);
+    tas_network_close(&network);
+    refuse("input 784\nconv2d 20 5\ndense 10\n", "net:2", "needs planes");
+    refuse("input 784\nrelu\nconv2d 20 5 padding 2\ndense 10\n", "net:3", "784 values");
+    refuse("input 28x28\nflatten\nmax_pool 2 padding 1\ndense 10\n", "net:3", "needs planes");
+    refuse("input 28x28\ndense 9\navg_pool 3x1 padding 1x0\ndense 10\n", "net:3", "9 values");
 }
 END_TEST
 
@@ -210,10 +270,23 @@ START_TEST(refuses_with_file_line_and_words)
         {"input 4\n", "net", "dense"},
         {"input 4\nrelu\ntanh\n", "net", "dense"},
         {"input 4\nloss mse\n", "net", "dense"},
-        {"input 4\nconv 3\n", "net:2: 'conv'",
+        {"input 4\nconvolution 3\n", "net:2",
          "input, dense, conv2d, max_pool, avg_pool, global_avg_pool, flatten, dropout, relu, leaky, tanh, sigmoid, "
          "gelu, loss"},
         {"input 4\nDense 3\n", "net:2", "'Dense'"},
+        {"input 4\nDense 3\n", "net:2", "'dense'"},
+        {"input 4\nRelu\n", "net:2", "'relu'"},
+        {"input 1x4x4\nmaxpool 2\n", "net:2", "'max_pool'"},
+        {"input 1x4x4\nMaxPool2d 2\n", "net:2", "'max_pool'"},
+        {"input 1x4x4\nconv 2 3\n", "net:2", "'conv2d'"},
+        {"inptu 4\n", "net:1", "input"},
+        {"input 1x4x4\nconv2d 2 3 strid 2\n", "net:2", "'stride'"},
+        {"input 1x4x4\nconv2d 2 3 Padding 2\n", "net:2", "'padding'"},
+        {"input 1x4x4 sdt 2\nconv2d 2 3\n", "net:1", "'std'"},
+        {"input 4\ndense 3 relu\n", "net:2: 'relu'", "a line of its own"},
+        {"input 4 dense 3\n", "net:1: 'dense'", "a line of its own"},
+        {"input 1x4x4\nconv2d 2 3 stride 1 stride 1\n", "net:2", "a second 'stride'"},
+        {"input 4 mean 1 std 2 mean 1\n", "net:1", "a second 'mean'"},
         {"input 4\ndense\n", "net:2", "expected a number of outputs"},
         {"input 4\ndense # 3\n", "net:2", "expected a number of outputs"},
         {"input 4\ndense 0\n", "net:2", "'0'"},
@@ -226,12 +299,12 @@ START_TEST(refuses_with_file_line_and_words)
         {"input 4\ndense 99999999999999999999999\n", "net:2", "16777216"},
         {"input 4\ndense 3 init\n", "net:2", "he"},
         {"input 4\ndense 3 init xavier\n", "net:2", "glorot"},
-        {"input 4\ndense 3 4\n", "net:2: '4'", "dense N [init he|glorot]"},
-        {"input 4\ndense 3 init he init he\n", "net:2", "not expected"},
-        {"input 4\nrelu 3\ndense 2\n", "net:2: '3'", "not expected"},
+        {"input 4\ndense 3 4\n", "net:2: unexpected '4'", "dense N [init he|glorot]"},
+        {"input 4\ndense 3 init he init he\n", "net:2", "a second 'init'"},
+        {"input 4\nrelu 3\ndense 2\n", "net:2", "unexpected '3'"},
         {"input 4\nleaky x\ndense 2\n", "net:2", "slope"},
-        {"input 4\nleaky -0.1\ndense 2\n", "net:2", "between 0 and 1"},
-        {"input 4\nleaky 1.5\ndense 2\n", "net:2", "between 0 and 1"},
+        {"input 4\nleaky -0.1\ndense 2\n", "net:2", "from 0 to 1"},
+        {"input 4\nleaky 1.5\ndense 2\n", "net:2", "from 0 to 1"},
         {"input 4\nleaky nan\ndense 2\n", "net:2", "slope"},
         {"input 4\ndense 2\nloss\n", "net:3", "'softmax' or 'mse'"},
         {"input 4\ndense 2\nloss l1\n", "net:3", "'softmax' or 'mse'"},
@@ -241,28 +314,28 @@ START_TEST(refuses_with_file_line_and_words)
         {"input\ndense 2\n", "net:1", "1x28x28"},
         {"input 0\ndense 2\n", "net:1", "'0'"},
         {"input 1x0x28\ndense 2\n", "net:1", "'1x0x28'"},
-        {"input 1x2x3x4\ndense 2\n", "net:1", "1 to 3 sizes"},
-        {"input 1x2x3x4x5\ndense 2\n", "net:1", "1 to 3 sizes"},
+        {"input 1x2x3x4\ndense 2\n", "net:1", "such as 1x28x28"},
+        {"input 1x2x3x4x5\ndense 2\n", "net:1", "such as 1x28x28"},
         {"input 28x\ndense 2\n", "net:1", "'28x'"},
         {"input x28\ndense 2\n", "net:1", "'x28'"},
         {"input 28,28\ndense 2\n", "net:1", "'28,28'"},
         {"input -4\ndense 2\n", "net:1", "'-4'"},
         {"input 16777217\ndense 2\n", "net:1", "16777217"},
-        {"input 4 4\ndense 2\n", "net:1: '4'", "not expected"},
+        {"input 4 4\ndense 2\n", "net:1", "unexpected '4'"},
         {"input 4 std\ndense 2\n", "net:1", "standard deviation"},
-        {"input 4 std 0\ndense 2\n", "net:1", "between 1e-6 and 1e6"},
-        {"input 4 std -1\ndense 2\n", "net:1", "between 1e-6 and 1e6"},
-        {"input 4 std 1e9\ndense 2\n", "net:1", "between 1e-6 and 1e6"},
+        {"input 4 std 0\ndense 2\n", "net:1", "from 1e-6 to 1e6"},
+        {"input 4 std -1\ndense 2\n", "net:1", "from 1e-6 to 1e6"},
+        {"input 4 std 1e9\ndense 2\n", "net:1", "from 1e-6 to 1e6"},
         {"input 4 std inf\ndense 2\n", "net:1", "'inf'"},
         {"input 4 mean nan\ndense 2\n", "net:1", "'nan'"},
         {"input 4 mean 1e40\ndense 2\n", "net:1", "'1e40'"},
-        {"input 4 mean 1e7\ndense 2\n", "net:1", "-1e6 and 1e6"},
+        {"input 4 mean 1e7\ndense 2\n", "net:1", "from -1e6 to 1e6"},
         {"input 4 mean 0,5\ndense 2\n", "net:1", "'0,5'"},
         {"input 4 mean 1 deviation 2\ndense 2\n", "net:1", "'deviation'"},
-        {"input 4\nd\x01\n", "net:2", "is no layer"},
+        {"input 4\nd\x01\n", "net:2", "unknown layer 'd"},
         {"input 1x8x8\nrelu\nmax_pool 2\nflatten\n", "net", "no layer has parameters"},
         {"input 1x8x8\nconv2d\n", "net:2", "output channels"},
-        {"input 1x8x8\nconv2d 3\n", "net:2", "the kernel's size, such as 3 or 3x5"},
+        {"input 1x8x8\nconv2d 3\n", "net:2", "the kernel's size"},
         {"input 1x8x8\nconv2d 0 3\n", "net:2", "'0'"},
         {"input 1x8x8\nconv2d 3 0\n", "net:2", "the kernel's size"},
         {"input 1x8x8\nconv2d 3 3x\n", "net:2", "'3x'"},
@@ -282,18 +355,18 @@ START_TEST(refuses_with_file_line_and_words)
         {"input 6x8x8\nconv2d 4 3 groups 3\n", "net:2", "groups 3"},
         {"input 6x8x8\nconv2d 6 3 groups 0\n", "net:2", "groups"},
         {"input 1x8x8\nconv2d 3 3 init xavier\n", "net:2", "glorot"},
-        {"input 1x8x8\nconv2d 3 3 bias\n", "net:2: 'bias'", "not expected"},
-        {"input 1x8x8\nconv2d 3 3 stride 2 2\n", "net:2: '2'", "not expected"},
+        {"input 1x8x8\nconv2d 3 3 bias\n", "net:2", "unexpected 'bias'"},
+        {"input 1x8x8\nconv2d 3 3 stride 2 2\n", "net:2", "unexpected '2'"},
         {"input 1x8x8\nmax_pool\ndense 2\n", "net:2", "the window's size"},
         {"input 1x8x8\nmax_pool 9\ndense 2\n", "net:2", "does not fit planes of 8x8"},
         {"input 1x8x8\nmax_pool 3 padding 2\ndense 2\n", "net:2", "at most half of the window"},
         {"input 1x8x8\navg_pool 2x3 padding 1x2\ndense 2\n", "net:2", "at most half of the window"},
-        {"input 1x8x8\navg_pool 2 dilation 2\ndense 2\n", "net:2: 'dilation'", "not expected"},
-        {"input 1x8x8\nglobal_avg_pool 2\ndense 2\n", "net:2: '2'", "not expected"},
-        {"input 1x8x8\nflatten 1\ndense 2\n", "net:2: '1'", "not expected"},
+        {"input 1x8x8\navg_pool 2 dilation 2\ndense 2\n", "net:2", "unexpected 'dilation'"},
+        {"input 1x8x8\nglobal_avg_pool 2\ndense 2\n", "net:2", "unexpected '2'"},
+        {"input 1x8x8\nflatten 1\ndense 2\n", "net:2", "unexpected '1'"},
         {"input 4\ndropout\ndense 2\n", "net:2", "share of values to drop"},
-        {"input 4\ndropout 1\ndense 2\n", "net:2", "between 0 and 0.99"},
-        {"input 4\ndropout -0.1\ndense 2\n", "net:2", "between 0 and 0.99"},
+        {"input 4\ndropout 1\ndense 2\n", "net:2", "from 0 to 0.99"},
+        {"input 4\ndropout -0.1\ndense 2\n", "net:2", "from 0 to 0.99"},
         {"input 4\ndropout nan\ndense 2\n", "net:2", "share of values to drop"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) refuse(bad[i][0], bad[i][1], bad[i][2]);
@@ -348,7 +421,42 @@ START_TEST(long_texts)
     at[LINES * BYTES] = 0;
     refuse(text, "net:2", "77777");
     memset(text + 8, 'q', LINES * BYTES);
-    refuse(text, "net:2", "is no layer");
+    refuse(text, "net:2", "unknown layer");
+    free(text);
+}
+END_TEST
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* The longest text that is allowed, of each layer, takes no more than a moment: its time does not grow with the square
+ * of its length. And nothing longer is read, whoever wrote it. */
+START_TEST(long_texts_take_little_time)
+{
+    enum { LAYERS = 4090, BYTES = 1 << 20 };
+    static const char *const lines[] = {"dense 3\n", "conv2d 1 1\n", "relu\n", "dropout 0.5\n", "max_pool 1\n"};
+    char *text = malloc(BYTES + 100);
+    ck_assert_ptr_nonnull(text);
+    for (size_t k = 0; k < sizeof lines / sizeof *lines; k++) {
+        char *at = text + sprintf(text, "input 1x1x3\n");
+        for (int i = 0; i < LAYERS; i++) at += sprintf(at, "%s", lines[k]);
+        strcpy(at, "dense 3\n");
+        const double begin = seconds();
+        tas_network *network = parse(text);
+        tas_network_close(&network);
+        ck_assert_msg(seconds() - begin < 0.25, "%s: %.2f s", lines[k], seconds() - begin);
+    }
+    memset(text, '#', BYTES);
+    text[BYTES] = 0;
+    memcpy(text, "input 3\ndense 3\n", 16);
+    tas_network *network = parse(text);
+    tas_network_close(&network);
+    strcpy(text + BYTES, "#");
+    refuse(text, "net", "1048576 bytes");
     free(text);
 }
 END_TEST
@@ -361,7 +469,7 @@ START_TEST(files)
     tas_network *network = NULL;
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(write(fd, "input 4\ndense 2\nlos mse", 23), 23);
-    expect(tas_network_open(context, path, &network), TAS_BAD_NETWORK, path, ":3: 'los'");
+    expect(tas_network_open(context, path, &network), TAS_BAD_NETWORK, path, ":3: unknown layer 'los'");
     ck_assert_ptr_null(network);
     ck_assert_int_eq(ftruncate(fd, 16), 0);
     expect_ok(tas_network_open(context, path, &network));
@@ -369,11 +477,21 @@ START_TEST(files)
     tas_network_close(&network);
     ck_assert_int_eq(pwrite(fd, binary, sizeof binary, 0), (int)sizeof binary);
     expect(tas_network_open(context, path, &network), TAS_BAD_NETWORK, path, "zero byte");
+    ck_assert_int_eq(ftruncate(fd, 0), 0);
+    ck_assert_int_eq(pwrite(fd, "a,b,c\n1,2,3\n", 12, 0), 12);
+    expect(tas_network_open(context, path, &network), TAS_BAD_NETWORK, path, "a CSV text");
+    ck_assert_int_eq(pwrite(fd, "\0\0\x08\3\0\0\0\1", 8, 0), 8);
+    expect(tas_network_open(context, path, &network), TAS_BAD_NETWORK, path, "an IDX file");
+    ck_assert_int_eq(ftruncate(fd, 2 << 20), 0);
+    expect(tas_network_open(context, path, &network), TAS_BAD_DATA, path, "an IDX file");
+    ck_assert_int_eq(pwrite(fd, "\x40\0\0\0\0\0\0\0{\"a\"", 12, 0), 12);
+    expect(tas_network_open(context, path, &network), TAS_BAD_DATA, path, "a safetensors checkpoint");
     close(fd);
     unlink(path);
     expect(tas_network_open(context, path, &network), TAS_BAD_FILE, path, "No such file");
     expect(tas_network_open(context, "no-such-network", &network), TAS_BAD_FILE, "no-such-network", "mlp");
-    expect(tas_network_open(context, "/tmp/", &network), TAS_BAD_FILE, "/tmp", "");
+    expect(tas_network_open(context, "mpl", &network), TAS_BAD_FILE, "'mpl'", "did you mean 'mlp'");
+    expect(tas_network_open(context, "/tmp/", &network), TAS_BAD_FILE, "/tmp", "a folder");
     ck_assert_ptr_null(network);
 }
 END_TEST
@@ -564,13 +682,17 @@ int main(void)
     tcase_add_test(tc, summaries_tell_shapes_and_parameters);
     tcase_add_test(tc, spaces_comments_and_line_ends);
     tcase_add_test(tc, shapes_and_layers);
+    tcase_add_test(tc, losses_and_layers_of_tensors);
+    tcase_add_test(tc, the_language_is_that_of_the_parser);
     tcase_add_test(tc, shapes_of_windows);
+    tcase_add_test(tc, short_forms_of_shapes);
     tcase_add_test(tc, costs_of_layers);
     tcase_add_test(tc, shipped_networks_open_by_name);
     tcase_add_test(tc, refuses_with_file_line_and_words);
     tcase_add_test(tc, refuses_what_is_not_utf8);
     tcase_add_test(tc, refuses_sizes_that_overflow);
     tcase_add_test(tc, long_texts);
+    tcase_add_test(tc, long_texts_take_little_time);
     tcase_add_test(tc, files);
     tcase_add_test(tc, granules);
     tcase_add_test(tc, granules_of_convolutions);

@@ -38,6 +38,9 @@ TAS_API const char *tas_network_text(const tas_network *network);
 TAS_API size_t tas_network_inputs(const tas_network *network);
 TAS_API size_t tas_network_outputs(const tas_network *network);
 
+typedef enum tas_loss { TAS_LOSS_SOFTMAX, TAS_LOSS_MSE } tas_loss;
+TAS_API tas_loss tas_network_loss(const tas_network *network);
+
 /* A line for people for layer `index` (its text, output shape, parameters), NULL past the last. Valid until close. */
 TAS_API const char *tas_network_layer(const tas_network *network, size_t index);
 
@@ -59,8 +62,28 @@ typedef struct tas_tensor_info {
     const char *name;
     size_t dims[4], ndims; /* those past ndims are 0 */
     size_t elements;
+    size_t layer; /* its place: an index of tas_network_layer_info() */
 } tas_tensor_info;
 TAS_API const tas_tensor_info *tas_network_tensor(const tas_network *network, size_t index);
+
+/* The language, from the tables that the parser itself reads: a row per kind of layer. All texts are static. */
+typedef struct tas_layer_argument {
+    const char *usage; /* "stride S" */
+    const char *text;  /* what it means */
+} tas_layer_argument;
+typedef struct tas_layer_help {
+    const char *layer; /* "conv2d" */
+    const char *text;  /* what it computes */
+    char usage[160];   /* "conv2d N K [stride S] ..." */
+    size_t arguments;  /* how many there are in the next member */
+    tas_layer_argument argument[8];
+} tas_layer_help;
+
+/* Fills *help with row `index`; 0 past the last. */
+TAS_API int tas_network_language(size_t index, tas_layer_help *help);
+
+/* What holds for all of a text: lines, words, shapes, order. Paragraphs, with an empty line between them. */
+TAS_API const char *tas_network_rules(void);
 
 /* Names of the networks that ship; NULL past the last. */
 TAS_API const char *tas_network_shipped(size_t index);

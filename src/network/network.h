@@ -39,6 +39,7 @@ typedef struct tensor {
     uint32_t fan_in, fan_out;
     int gradient, open; /* of a parameter: where its gradient lies; open is NO_TENSOR where there is one chain */
     int parameter;      /* of a gradient: its parameter */
+    int layer;          /* of a parameter and its gradient: its layer's place */
 } tensor;
 
 typedef struct op_call {
@@ -47,7 +48,8 @@ typedef struct op_call {
 } op_call;
 
 typedef struct shape {
-    uint32_t channels, height, width; /* a flat one is n x 1 x 1 */
+    uint32_t channels, height, width;
+    bool flat; /* channels x 1 x 1, values without planes: of "input 784", dense and flatten */
 } shape;
 
 typedef struct layer layer;

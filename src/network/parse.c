@@ -1,295 +1,134 @@
-/* Reading a network's text, which is UTF-8: one layer a line, # starts a comment. */
-#include "network/layer.h"
+/* Reading a network's text, which is UTF-8: one layer per line, # begins a comment. */
+#include "network/parse.h"
 
-#include "arith.h"
+#include "network/layers/layer.h"
 
-#include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#define BYTE_ORDER_MARK "\xef\xbb\xbf" /* some editors put it in front */
-enum { TEXT_MOST = 1 << 20, LAYERS_MOST = 4096 };
+#define BYTE_ORDER_MARK "\xef\xbb\xbf" /* some editors write it first */
+enum { LAYERS_MOST = 4096, KINDS_MOST = 64 };
 
-struct shipped_network {
-    const char *name, *text;
-};
-extern const struct shipped_network shipped_networks[]; /* embedded by the build, ends with a NULL name */
-
-tas_status line_fail(const line *text, const char *format, ...)
-{
-    char what[512];
-    va_list list;
-    va_start(list, format);
-    vsnprintf(what, sizeof what, format, list);
-    va_end(list);
-    return fail(text->context, TAS_BAD_NETWORK, "%s:%d: %s", text->from, text->number, what);
-}
-
-tas_status line_pair(line *text, const char *what, uint32_t least, uint32_t most, uint32_t out[2])
-{
-    if (text->read >= text->count) return line_fail(text, "expected %s, such as 3 or 3x5", what);
-    const char *word = text->word[text->read++], *at = word;
-    unsigned long long value[2] = {0, 0};
-    int count = 0;
-    while (count < 2) {
-        char *end = NULL;
-        errno = 0;
-        value[count] = *at >= '0' && *at <= '9' ? strtoull(at, &end, 10) : UINT64_MAX;
-        if (!end || errno || value[count] < least || value[count] > most) break;
-        count++;
-        if (!*end) {
-            out[0] = (uint32_t)value[0];
-            out[1] = (uint32_t)value[count - 1]; /* one stands for both */
-            return TAS_OK;
-        }
-        if (*end != 'x') break;
-        at = end + 1;
-    }
-    return line_fail(text, "expected %s from %u to %u, as one number or as height x width (3x5), got '%.60s'", what,
-                     least, most, word);
-}
-
-tas_status line_init(line *text, init_rule *out)
-{
-    *out = INIT_HE;
-    if (!line_is(text, "init") || line_is(text, "he")) return TAS_OK;
-    if (!line_is(text, "glorot")) return line_fail(text, "expected 'he' or 'glorot' after 'init'");
-    *out = INIT_GLOROT;
-    return TAS_OK;
-}
-
-bool line_is(line *text, const char *word)
-{
-    if (text->read >= text->count || strcmp(text->word[text->read], word)) return false;
-    text->read++;
-    return true;
-}
-
-tas_status line_u32(line *text, const char *what, uint32_t least, uint32_t most, uint32_t *out)
-{
-    if (text->read >= text->count) return line_fail(text, "expected %s after '%s'", what, text->word[text->read - 1]);
-    const char *word = text->word[text->read++];
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(word, &end, 10);
-    if (*word < '0' || *word > '9' || *end || errno || value < least || value > most)
-        return line_fail(text, "expected %s, a whole number from %u to %u, got '%.60s'", what, least, most, word);
-    *out = (uint32_t)value;
-    return TAS_OK;
-}
-
-tas_status line_f32(line *text, const char *what, float *out)
-{
-    if (text->read >= text->count) return line_fail(text, "expected %s after '%s'", what, text->word[text->read - 1]);
-    const char *word = text->word[text->read++];
-    char *end;
-    float value = strtof(word, &end);
-    if (end == word || *end || !arith_is_finite(value))
-        return line_fail(text, "expected %s, a number, got '%.60s'", what, word);
-    *out = arith_flush(value);
-    return TAS_OK;
-}
-
-/* A checkpoint holds the text, and holds UTF-8 alone: comments are no exception. */
-static tas_status check_characters(const line *text, const char *at)
+/* A checkpoint holds the text, and holds nothing but UTF-8: comments are no exception. */
+static tas_status check_characters(const text_line *line, const char *at)
 {
     for (int bytes, column = 1; *at; at += bytes, column++)
         if (!(bytes = utf8_character(at)))
-            return line_fail(text, "character %d is not UTF-8; expected text in it", column);
+            return line_fail(line, "character %d is not UTF-8; expected a network's text", column);
     return TAS_OK;
 }
 
-/* Cuts one line in words, up to a comment. */
-static tas_status cut_line(line *text, char *at)
+/* Cuts one line into words, up to a comment. */
+static tas_status cut_line(text_line *line, char *at)
 {
-    char *comment = strchr(at, '#'), *keep = NULL;
+    char *comment = strchr(at, '#'), *rest = NULL;
     if (comment) *comment = 0;
-    text->count = 0;
-    text->read = 1;
-    for (char *word = strtok_r(at, " \t\r", &keep); word; word = strtok_r(NULL, " \t\r", &keep)) {
-        if (text->count == WORDS_MOST) return line_fail(text, "more than %d words", WORDS_MOST);
-        text->word[text->count++] = word;
+    line->count = 0;
+    for (char *word = strtok_r(at, " \t\r", &rest); word; word = strtok_r(NULL, " \t\r", &rest)) {
+        if (line->count == LINE_WORDS) return line_fail(line, "more than %d words", LINE_WORDS);
+        line->word[line->count++] = word;
     }
     return TAS_OK;
 }
 
-static tas_status unknown_layer(const line *text)
+static tas_status unknown_layer(const text_line *line)
 {
-    char names[256] = "";
-    for (int i = 0; layer_at(i); i++) {
-        if (i) strcat(names, ", ");
-        strcat(names, layer_at(i)->name);
+    const char *names[KINDS_MOST + 1] = {NULL};
+    char list[256] = "";
+    for (size_t i = 0; i < KINDS_MOST && layer_at(i); i++) {
+        names[i] = layer_at(i)->name;
+        const size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", names[i]);
     }
-    return line_fail(text, "'%.60s' is no layer; expected one of: %s", text->word[0], names);
+    const char *meant = tas_suggest(line->word[0], names);
+    if (meant) return line_fail(line, "unknown layer '%.60s'; did you mean '%s'?", line->word[0], meant);
+    return line_fail(line, "unknown layer '%.60s'; expected one of: %s", line->word[0], list);
 }
 
 /* Where layers may stand: the input first and once, the loss last and once. */
-static tas_status check_place(const line *text, const tas_network *network, const layer_kind *kind)
+static tas_status check_place(const text_line *line, const tas_network *network, const layer_kind *kind)
 {
     const layer *last = network->layer_count ? &network->layers[network->layer_count - 1] : NULL;
     if (!last && kind != &layer_input)
-        return line_fail(text, "expected the input's shape first, such as 'input 1x28x28'");
+        return line_fail(line, "expected the input's shape first, such as 'input 1x28x28'");
     if (last && kind == &layer_input)
-        return line_fail(text, "a second input; the first is in line %d", network->layers[0].line);
-    if (last && last->kind == &layer_loss) return line_fail(text, "the loss in line %d must be the last", last->line);
+        return line_fail(line, "a second input; the first is in line %d", network->layers[0].line);
+    if (last && last->kind == &layer_loss) return line_fail(line, "the loss in line %d must be the last", last->line);
     return TAS_OK;
 }
 
-static tas_status add_layer(tas_network *network, line *text, const layer_kind *kind)
+/* "dense 10 relu" */
+static tas_status check_one_layer(const text_line *line)
 {
-    tas_status status = check_place(text, network, kind);
-    if (status) return status;
-    if (network->layer_count == LAYERS_MOST) return line_fail(text, "more than %d layers", LAYERS_MOST);
-    layer *grown = realloc(network->layers, sizeof *grown * (size_t)(network->layer_count + 1));
-    if (!grown) return fail(text->context, TAS_NO_MEMORY, "%s: no memory for its layers", text->from);
-    network->layers = grown;
-    layer *self = &grown[network->layer_count];
-    *self =
-        (layer){.kind = kind, .line = text->number, .x = NO_TENSOR, .y = NO_TENSOR, .dx = NO_TENSOR, .dy = NO_TENSOR};
-    if (network->layer_count) self->in = grown[network->layer_count - 1].out;
-    self->out = self->in;
-    network->layer_count++;
+    for (int i = 1; i < line->count; i++)
+        if (layer_find(line->word[i]))
+            return line_fail(line, "'%s' is a layer; expected it in a line of its own", line->word[i]);
+    return TAS_OK;
+}
 
-    if (kind->parse) status = kind->parse(text, self);
-    if (!status && text->read < text->count)
-        status = line_fail(text, "'%.60s' is not expected; the line reads: %s", text->word[text->read], kind->usage);
-    if (!status && kind->infer) status = kind->infer(text, self);
-    if (!status && shape_elements(self->out) > UINT32_MAX) status = line_fail(text, "more than 2^32 values an example");
+/* Room for one more layer. It doubles, so that long texts take linear time. */
+static layer *add_layer(tas_network *network)
+{
+    const size_t used = (size_t)network->layer_count;
+    if ((used & (used - 1)) == 0) { /* a power of two, or 0: full */
+        layer *grown = realloc(network->layers, sizeof *grown * (used ? 2 * used : 1));
+        if (!grown) return NULL;
+        network->layers = grown;
+    }
+    network->layer_count++;
+    return &network->layers[used];
+}
+
+static tas_status parse_layer(tas_network *network, text_line *line, const layer_kind *kind)
+{
+    tas_status status = check_place(line, network, kind);
+    if (!status) status = check_one_layer(line);
+    if (status) return status;
+    if (network->layer_count == LAYERS_MOST) return line_fail(line, "more than %d layers", LAYERS_MOST);
+    layer *self = add_layer(network);
+    if (!self) return fail(line->context, TAS_NO_MEMORY, "%s: no memory for its layers", line->from);
+    *self =
+        (layer){.kind = kind, .line = line->number, .x = NO_TENSOR, .y = NO_TENSOR, .dx = NO_TENSOR, .dy = NO_TENSOR};
+    if (network->layer_count > 1) self->in = self[-1].out;
+    self->out = self->in;
+
+    line_usage(kind->name, kind->arguments, line->usage);
+    status = line_read(line, kind->arguments, self);
+    if (!status && kind->infer) status = kind->infer(line, self);
+    if (!status && shape_elements(self->out) > UINT32_MAX)
+        status = line_fail(line, "more than 2^32 values per example");
     return status;
 }
 
-static tas_status parse_text(tas_network *network, char *copy)
+/* A text without a loss has softmax. */
+static tas_status add_loss(tas_network *network, const text_line *last)
 {
-    char *keep = NULL;
-    line text = {.context = network->context, .from = network->from};
-    const size_t mark = strncmp(copy, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) ? 0 : strlen(BYTE_ORDER_MARK);
-    for (char *at = copy + mark; at; at = keep) {
-        text.number++;
-        keep = strchr(at, '\n');
-        if (keep) *keep++ = 0;
-        tas_status status = check_characters(&text, at);
-        if (!status) status = cut_line(&text, at);
-        if (!status && text.count) {
-            const layer_kind *kind = layer_find(text.word[0]);
-            status = kind ? add_layer(network, &text, kind) : unknown_layer(&text);
+    char name[] = "loss", softmax[] = "softmax";
+    text_line line = *last;
+    line.count = 2;
+    line.word[0] = name;
+    line.word[1] = softmax;
+    return parse_layer(network, &line, &layer_loss);
+}
+
+tas_status parse_text(tas_network *network, char *text)
+{
+    char *next = NULL;
+    text_line line = {.context = network->context, .from = network->from};
+    const size_t mark = strncmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) ? 0 : strlen(BYTE_ORDER_MARK);
+    for (char *at = text + mark; at; at = next) {
+        line.number++;
+        next = strchr(at, '\n');
+        if (next) *next++ = 0;
+        tas_status status = check_characters(&line, at);
+        if (!status) status = cut_line(&line, at);
+        if (!status && line.count) {
+            const layer_kind *kind = layer_find(line.word[0]);
+            status = kind ? parse_layer(network, &line, kind) : unknown_layer(&line);
         }
         if (status) return status;
     }
-    if (!network->layer_count) return line_fail(&text, "no layer; expected 'input 1x28x28' or the like first");
-    if (network->layers[network->layer_count - 1].kind != &layer_loss) { /* the default */
-        char loss[] = "loss", softmax[] = "softmax";
-        line standard = {.context = network->context,
-                         .from = network->from,
-                         .number = text.number,
-                         .count = 2,
-                         .read = 1,
-                         .word = {loss, softmax}};
-        return add_layer(network, &standard, &layer_loss);
-    }
-    return TAS_OK;
-}
-
-tas_status tas_network_parse(tas_context *context, const char *text, const char *from, tas_network **out)
-{
-    entry_state saved;
-    entry_begin(context, &saved);
-    tas_status status = TAS_OK;
-    char *copy = strdup(text);
-    tas_network *network = calloc(1, sizeof *network);
-    *out = NULL;
-    if (!network || !copy || !(network->text = strdup(text)) || !(network->from = strdup(from ? from : "network"))) {
-        status = fail(context, TAS_NO_MEMORY, "no memory for a network");
-        goto end;
-    }
-    network->context = context;
-    status = parse_text(network, copy);
-    if (!status) status = lower_network(network);
-    if (status) goto end;
-    *out = network;
-    network = NULL;
-end:
-    tas_network_close(&network);
-    free(copy);
-    entry_end(&saved);
-    return status;
-}
-
-tas_status tas_network_open(tas_context *context, const char *name_or_file, tas_network **out)
-{
-    *out = NULL;
-    for (int i = 0; shipped_networks[i].name; i++)
-        if (!strcmp(shipped_networks[i].name, name_or_file))
-            return tas_network_parse(context, shipped_networks[i].text, name_or_file, out);
-
-    char *text = NULL;
-    size_t bytes = 0;
-    tas_status status;
-    if (!strchr(name_or_file, '/') && !strchr(name_or_file, '.') && access(name_or_file, F_OK)) {
-        char names[256] = "";
-        for (int i = 0; shipped_networks[i].name && strlen(names) < 200; i++) {
-            if (i) strcat(names, ", ");
-            strcat(names, shipped_networks[i].name);
-        }
-        return fail(context, TAS_BAD_FILE, "'%s' is neither a file nor a network that ships (%s)", name_or_file, names);
-    }
-    status = file_read(context, name_or_file, TEXT_MOST, &text, &bytes);
-    if (!status && strlen(text) != bytes)
-        status = fail(context, TAS_BAD_NETWORK, "%s: a zero byte in it; expected text", name_or_file);
-    if (!status) status = tas_network_parse(context, text, name_or_file, out);
-    free(text);
-    return status;
-}
-
-const char *tas_network_shipped(size_t index)
-{
-    for (size_t i = 0; shipped_networks[i].name; i++)
-        if (i == index) return shipped_networks[i].name;
-    return NULL;
-}
-
-void tas_network_close(tas_network **network)
-{
-    if (!network || !*network) return;
-    tas_network *n = *network;
-    for (int i = 0; i < n->layer_count; i++) free(n->layers[i].summary);
-    free(n->layers);
-    free(n->tensors);
-    free(n->parameters);
-    free(n->infos);
-    free(n->forward);
-    free(n->backward);
-    free(n->text);
-    free(n->from);
-    free(n);
-    *network = NULL;
-}
-
-const char *tas_network_text(const tas_network *network) { return network->text; }
-size_t tas_network_inputs(const tas_network *network) { return network->inputs; }
-size_t tas_network_outputs(const tas_network *network) { return network->outputs; }
-
-const char *tas_network_layer(const tas_network *network, size_t index)
-{
-    return index < (size_t)network->layer_count ? network->layers[index].summary : NULL;
-}
-
-const tas_tensor_info *tas_network_tensor(const tas_network *network, size_t index)
-{
-    return index < (size_t)network->parameter_count ? &network->infos[index] : NULL;
-}
-
-int tas_network_layer_info(const tas_network *network, size_t index, tas_layer_info *info)
-{
-    if (index >= (size_t)network->layer_count) return 0;
-    const layer *self = &network->layers[index];
-    *info = (tas_layer_info){.kind = self->kind->name,
-                             .in = {self->in.channels, self->in.height, self->in.width},
-                             .out = {self->out.channels, self->out.height, self->out.width},
-                             .parameters = self->parameters,
-                             .value_bytes = sizeof(float) * shape_elements(self->out),
-                             .forward_flops = self->forward_flops,
-                             .train_flops = self->train_flops};
-    return 1;
+    if (!network->layer_count) return line_fail(&line, "no layers; expected the input's shape first (input 1x28x28)");
+    if (network->layers[network->layer_count - 1].kind == &layer_loss) return TAS_OK;
+    return add_loss(network, &line);
 }

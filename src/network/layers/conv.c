@@ -1,51 +1,27 @@
-/* conv2d N K [stride S] [padding P] [dilation D] [groups G] [init he|glorot]: cross-correlation, as the field's
- * convolution is, W (N, C / groups, K, K), with zeros around each plane. K, S, P, D are one number, or height x width.
- */
-#include "network/layer.h"
+/* conv2d: cross-correlation, as the field's convolution is, W (N, C / groups, K, K), with zeros around each plane. */
+#include "network/build.h"
 
 #include "ops/window.h"
 
-static tas_status parse(line *text, layer *self)
-{
-    tas_status status = line_u32(text, "a number of output channels", 1, 1u << 24, &self->units);
-    if (!status) status = line_pair(text, "the kernel's size", 1, 1u << 12, self->kernel);
-    self->stride[0] = self->stride[1] = self->dilation[0] = self->dilation[1] = self->groups = 1;
-    self->init = INIT_HE;
-    while (!status && text->read < text->count) {
-        if (line_is(text, "stride"))
-            status = line_pair(text, "the stride", 1, 1u << 12, self->stride);
-        else if (line_is(text, "padding"))
-            status = line_pair(text, "the padding", 0, 1u << 12, self->padding);
-        else if (line_is(text, "dilation"))
-            status = line_pair(text, "the dilation", 1, 1u << 12, self->dilation);
-        else if (line_is(text, "groups"))
-            status = line_u32(text, "a number of groups", 1, 1u << 24, &self->groups);
-        else {
-            const int before = text->read;
-            status = line_init(text, &self->init);
-            if (text->read == before) break;
-        }
-    }
-    return status;
-}
-
-static tas_status infer(const line *text, layer *self)
+static tas_status infer(const text_line *line, layer *self)
 {
     const shape in = self->in;
+    const tas_status status = layer_check_planes(line, self);
+    if (status) return status;
     const uint32_t height =
         window_out(in.height, self->kernel[0], self->stride[0], self->padding[0], self->dilation[0]);
     const uint32_t width = window_out(in.width, self->kernel[1], self->stride[1], self->padding[1], self->dilation[1]);
     if (!height || !width)
-        return line_fail(text, "a kernel of %ux%u (dilation %ux%u) does not fit planes of %ux%u with padding %ux%u",
+        return line_fail(line, "a kernel of %ux%u (dilation %ux%u) does not fit planes of %ux%u with padding %ux%u",
                          self->kernel[0], self->kernel[1], self->dilation[0], self->dilation[1], in.height, in.width,
                          self->padding[0], self->padding[1]);
     if (in.channels % self->groups || self->units % self->groups)
-        return line_fail(text, "groups %u: expected a divisor of %u channels in and %u out", self->groups, in.channels,
+        return line_fail(line, "groups %u: expected a divisor of %u channels in and %u out", self->groups, in.channels,
                          self->units);
     const uint64_t taps = (uint64_t)self->kernel[0] * self->kernel[1] * (in.channels / self->groups);
     if (taps > UINT32_MAX || taps * self->units > UINT32_MAX)
-        return line_fail(text, "%u x %llu weights: more than 2^32", self->units, (unsigned long long)taps);
-    self->out = (shape){self->units, height, width};
+        return line_fail(line, "%u x %llu weights: more than 2^32", self->units, (unsigned long long)taps);
+    self->out = (shape){.channels = self->units, .height = height, .width = width};
     return TAS_OK;
 }
 
@@ -66,24 +42,24 @@ static void lower(tas_network *network, layer *self)
     const uint32_t fan_in = (uint32_t)window_chain(&args);
     const uint64_t fan = (uint64_t)self->units / self->groups * self->kernel[0] * self->kernel[1];
     const uint32_t fan_out = fan > UINT32_MAX ? UINT32_MAX : (uint32_t)fan;
-    const parameter_is weight = {
+    const parameter_shape weight = {
         .what = "weight",
         .dims = {self->units, self->in.channels / self->groups, self->kernel[0], self->kernel[1]},
         .ndims = 4,
-        .init = self->init,
+        .init = (init_rule)self->init,
         .fan_in = fan_in,
         .fan_out = fan_out,
         .granule = args.size[WINDOW_GRANULE]};
-    const parameter_is bias = {.what = "bias",
-                               .dims = {self->units},
-                               .ndims = 1,
-                               .fan_in = fan_in,
-                               .fan_out = fan_out,
-                               .granule = args.size[WINDOW_GRANULE]};
-    self->weight = add_parameter(network, self, &weight);
-    self->bias = add_parameter(network, self, &bias);
-    self->y = add_value(network, self, true, shape_elements(self->out), "");
-    add_forward(network, (op_call){.args = args, .operand = {self->x, self->weight, self->bias, self->y}});
+    const parameter_shape bias = {.what = "bias",
+                                  .dims = {self->units},
+                                  .ndims = 1,
+                                  .fan_in = fan_in,
+                                  .fan_out = fan_out,
+                                  .granule = args.size[WINDOW_GRANULE]};
+    self->weight = build_parameter(network, self, &weight);
+    self->bias = build_parameter(network, self, &bias);
+    self->y = build_value(network, self, true, shape_elements(self->out), "");
+    build_forward(network, (op_call){.args = args, .operand = {self->x, self->weight, self->bias, self->y}});
 }
 
 static void lower_backward(tas_network *network, layer *self, bool wants_dx)
@@ -92,21 +68,86 @@ static void lower_backward(tas_network *network, layer *self, bool wants_dx)
     const int weight = w->gradient, weight_open = w->open == NO_TENSOR ? weight : w->open;
     const int bias = b->gradient, bias_open = b->open == NO_TENSOR ? bias : b->open;
     if (wants_dx) {
-        self->dx = add_value(network, self, true, shape_elements(self->in), ".dx");
-        add_backward(network, (op_call){.args = args_of(self, OP_CONV_BACKWARD_INPUT),
-                                        .operand = {self->dy, self->weight, self->dx}});
+        self->dx = build_value(network, self, true, shape_elements(self->in), ".dx");
+        build_backward(network, (op_call){.args = args_of(self, OP_CONV_BACKWARD_INPUT),
+                                          .operand = {self->dy, self->weight, self->dx}});
     }
-    add_backward(network, (op_call){.args = args_of(self, OP_CONV_BACKWARD_WEIGHTS),
-                                    .operand = {self->x, self->dy, weight, weight_open}});
-    add_backward(network,
-                 (op_call){.args = args_of(self, OP_CONV_BACKWARD_BIAS), .operand = {self->dy, bias, bias_open}});
+    build_backward(network, (op_call){.args = args_of(self, OP_CONV_BACKWARD_WEIGHTS),
+                                      .operand = {self->x, self->dy, weight, weight_open}});
+    build_backward(network,
+                   (op_call){.args = args_of(self, OP_CONV_BACKWARD_BIAS), .operand = {self->dy, bias, bias_open}});
 }
+
+static const line_argument arguments[] = {
+    {.usage = "N",
+     .what = "a number of output channels",
+     .text = "The number of output channels.",
+     .type = ARGUMENT_COUNT,
+     .offset = offsetof(layer, units),
+     .least = 1,
+     .most = 1 << 24},
+    {.usage = "K",
+     .what = "the kernel's size",
+     .text = "The kernel's size.",
+     .type = ARGUMENT_SIZES,
+     .offset = offsetof(layer, kernel),
+     .least = 1,
+     .most = 1 << 12},
+    {.usage = "stride S",
+     .what = "the stride",
+     .text = "Rows and columns from one output to the next; 1 by default.",
+     .type = ARGUMENT_SIZES,
+     .optional = true,
+     .offset = offsetof(layer, stride),
+     .least = 1,
+     .most = 1 << 12,
+     .initial = 1},
+    {.usage = "padding P",
+     .what = "the padding",
+     .text = "Rows and columns of zeros on each side of a plane; 0 by default.",
+     .type = ARGUMENT_SIZES,
+     .optional = true,
+     .offset = offsetof(layer, padding),
+     .least = 0,
+     .most = 1 << 12,
+     .initial = 0},
+    {.usage = "dilation D",
+     .what = "the dilation",
+     .text = "Rows and columns from one of the kernel's taps to the next; 1 by default.",
+     .type = ARGUMENT_SIZES,
+     .optional = true,
+     .offset = offsetof(layer, dilation),
+     .least = 1,
+     .most = 1 << 12,
+     .initial = 1},
+    {.usage = "groups G",
+     .what = "a number of groups",
+     .text = "Cuts the channels into G groups; an output sees the inputs of its own group. A divisor of the channels "
+             "in and out; 1 by default.",
+     .type = ARGUMENT_COUNT,
+     .optional = true,
+     .offset = offsetof(layer, groups),
+     .least = 1,
+     .most = 1 << 24,
+     .initial = 1},
+    {.usage = "init he|glorot",
+     .what = "'he' or 'glorot' after 'init'",
+     .text =
+         "The first weights: he (the default) draws from a normal distribution of variance 2 / inputs, glorot from a "
+         "uniform one within sqrt(6 / (inputs + outputs)). Biases begin at 0.",
+     .type = ARGUMENT_CHOICE,
+     .optional = true,
+     .offset = offsetof(layer, init),
+     .least = INIT_HE,
+     .initial = INIT_HE},
+    {0},
+};
 
 const layer_kind layer_conv2d = {
     .name = "conv2d",
-    .usage = "conv2d N K [stride S] [padding P] [dilation D] [groups G] [init he|glorot]",
+    .text = "A convolution over planes (cross-correlation, as in other libraries), with a bias per output channel.",
+    .arguments = arguments,
     .spatial = true,
-    .parse = parse,
     .infer = infer,
     .lower = lower,
     .lower_backward = lower_backward,

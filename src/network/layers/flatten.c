@@ -1,11 +1,11 @@
 /* flatten: channels x height x width become one row. Nothing is computed; where the next layer wants rows, the lowering
  * converts. */
-#include "network/layer.h"
+#include "network/build.h"
 
-static tas_status infer(const line *text, layer *self)
+static tas_status infer(const text_line *line, layer *self)
 {
-    (void)text;
-    self->out = (shape){(uint32_t)shape_elements(self->in), 1, 1};
+    (void)line;
+    self->out = (shape){(uint32_t)shape_elements(self->in), 1, 1, .flat = true};
     return TAS_OK;
 }
 
@@ -24,7 +24,7 @@ static void lower_backward(tas_network *network, layer *self, bool wants_dx)
 
 const layer_kind layer_flatten = {
     .name = "flatten",
-    .usage = "flatten",
+    .text = "Makes one row of all values, in the order channel, row, column. dense does so by itself.",
     .elementwise = true,
     .infer = infer,
     .lower = lower,

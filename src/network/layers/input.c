@@ -1,53 +1,15 @@
 /* input CxHxW [mean M] [std S]: x = (byte / 255 - M) / S, or (float - M) / S. */
-#include "network/layer.h"
+#include "network/build.h"
 
 #include "arith.h"
 
-#include <errno.h>
-#include <stdlib.h>
-
-/* "1x28x28" or "784" */
-static tas_status parse_shape(line *text, shape *out)
+/* One number has no planes. */
+static tas_status infer(const text_line *line, layer *self)
 {
-    if (text->read >= text->count) return line_fail(text, "expected a shape after 'input', such as 1x28x28");
-    uint32_t size[3] = {1, 1, 1};
-    int count = 0;
-    const char *word = text->word[text->read++], *at = word;
-    for (;; at++) {
-        char *end;
-        errno = 0;
-        unsigned long long value = *at >= '0' && *at <= '9' ? strtoull(at, &end, 10) : 0;
-        if (!value || errno || value > (1u << 24) || count == 3) break;
-        size[count++] = (uint32_t)value;
-        at = end;
-        if (!*at) {
-            *out = (shape){size[0], size[1], size[2]};
-            return TAS_OK;
-        }
-        if (*at != 'x') break;
-    }
-    return line_fail(text, "expected a shape of 1 to 3 sizes, such as 1x28x28 (channels x height x width), got '%.60s'",
-                     word);
-}
-
-static tas_status parse(line *text, layer *self)
-{
-    tas_status status = parse_shape(text, &self->out);
-    self->value = 0;
-    self->std = 1;
-    while (!status && text->read < text->count) {
-        if (line_is(text, "mean"))
-            status = line_f32(text, "the mean of the pixels", &self->value);
-        else if (line_is(text, "std"))
-            status = line_f32(text, "the standard deviation of the pixels", &self->std);
-        else
-            break;
-    }
-    if (!status && !(self->std > 1e-6f && self->std < 1e6f))
-        status = line_fail(text, "std must lie between 1e-6 and 1e6");
-    if (!status && !(self->value > -1e6f && self->value < 1e6f))
-        status = line_fail(text, "mean must lie between -1e6 and 1e6");
-    return status;
+    (void)line;
+    self->out.flat = !self->out.height;
+    if (self->out.flat) self->out.height = self->out.width = 1;
+    return TAS_OK;
 }
 
 static void lower(tas_network *network, layer *self)
@@ -55,14 +17,47 @@ static void lower(tas_network *network, layer *self)
     network->inputs = (uint32_t)shape_elements(self->out);
     network->scale_u8 = arith_div(1, 255 * self->std);
     network->scale_f32 = arith_div(1, self->std);
-    network->shift = arith_flush(arith_div(-self->value, self->std));
-    network->input = self->y = add_tensor(network, ROLE_INPUT, network->inputs, "input");
+    network->shift = arith_flush(arith_div(-self->mean, self->std));
+    network->input = self->y = build_tensor(network, ROLE_INPUT, network->inputs, "input");
     if (self->y >= 0) network->tensors[self->y].held = self->held;
 }
 
+static const line_argument arguments[] = {
+    {.usage = "CxHxW",
+     .what = "the shape of one example",
+     .text = "Channels x height x width. Two numbers are the height x width of one channel, one number is a count of "
+             "values without height and width, for networks of dense layers.",
+     .type = ARGUMENT_SHAPE,
+     .offset = offsetof(layer, out),
+     .least = 1,
+     .most = 1 << 24},
+    {.usage = "mean M",
+     .what = "the mean of the inputs",
+     .text = "Subtracted from each input; 0 by default.",
+     .type = ARGUMENT_NUMBER,
+     .optional = true,
+     .offset = offsetof(layer, mean),
+     .least = -1e6,
+     .most = 1e6,
+     .initial = 0},
+    {.usage = "std S",
+     .what = "the standard deviation of the inputs",
+     .text = "Divides what is left; 1 by default.",
+     .type = ARGUMENT_NUMBER,
+     .optional = true,
+     .offset = offsetof(layer, std),
+     .least = 1e-6,
+     .most = 1e6,
+     .initial = 1},
+    {0},
+};
+
 const layer_kind layer_input = {
     .name = "input",
-    .usage = "input CxHxW [mean M] [std S]",
-    .parse = parse,
+    .text =
+        "The shape of one example, and how its values are read: as (byte / 255 - M) / S, or as (x - M) / S if they are "
+        "floats.",
+    .arguments = arguments,
+    .infer = infer,
     .lower = lower,
 };

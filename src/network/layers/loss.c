@@ -1,14 +1,10 @@
 /* loss softmax | mse. Softmax cross-entropy wants labels; mse takes float targets, or labels as 1 at the class. */
-#include "network/layer.h"
+#include "network/build.h"
 
-static tas_status parse(line *text, layer *self)
+static tas_status infer(const text_line *line, layer *self)
 {
-    if (line_is(text, "softmax"))
-        self->op = OP_SOFTMAX_LOSS;
-    else if (line_is(text, "mse"))
-        self->op = OP_SQUARED_LOSS;
-    else
-        return line_fail(text, "expected 'softmax' or 'mse' after 'loss'");
+    (void)line;
+    self->op = self->loss == TAS_LOSS_SOFTMAX ? OP_SOFTMAX_LOSS : OP_SQUARED_LOSS;
     return TAS_OK;
 }
 
@@ -17,16 +13,16 @@ static void lower(tas_network *network, layer *self)
     network->outputs = (uint32_t)shape_elements(self->in);
     network->output = self->x;
     network->classes = self->op == OP_SOFTMAX_LOSS;
-    network->losses = add_tensor(network, ROLE_LOSS, 1, "loss");
-    network->hits = network->classes ? add_tensor(network, ROLE_HIT, 1, "hits") : NO_TENSOR;
-    network->label = add_tensor(network, ROLE_LABEL, 1, "label");
-    network->target = network->classes ? NO_TENSOR : add_tensor(network, ROLE_TARGET, network->outputs, "target");
-    self->dx = add_tensor(network, ROLE_VALUE, network->outputs, "loss.dx");
+    network->losses = build_tensor(network, ROLE_LOSS, 1, "loss");
+    network->hits = network->classes ? build_tensor(network, ROLE_HIT, 1, "hits") : NO_TENSOR;
+    network->label = build_tensor(network, ROLE_LABEL, 1, "label");
+    network->target = network->classes ? NO_TENSOR : build_tensor(network, ROLE_TARGET, network->outputs, "target");
+    self->dx = build_tensor(network, ROLE_VALUE, network->outputs, "loss.dx");
     op_call call = {.args = {.op = self->op, .size = {network->outputs}},
                     .operand = {self->x, network->label, network->losses, network->hits, self->dx}};
     if (!network->classes)
         call = (op_call){.args = call.args, .operand = {self->x, network->target, network->losses, self->dx}};
-    add_forward(network, call);
+    build_forward(network, call);
 }
 
 /* Its gradient comes with the loss itself. */
@@ -37,10 +33,25 @@ static void lower_backward(tas_network *network, layer *self, bool wants_dx)
     (void)wants_dx;
 }
 
+static const line_argument arguments[] = {
+    {.usage = "softmax|mse",
+     .what = "'softmax' or 'mse' after 'loss'",
+     .text = "softmax is the cross-entropy of classes: it needs labels, and at least as many outputs as classes. mse "
+             "is the "
+             "mean of the squared differences to targets; labels count as 1 at the class and 0 elsewhere.",
+     .type = ARGUMENT_CHOICE,
+     .offset = offsetof(layer, loss),
+     .least = TAS_LOSS_SOFTMAX},
+    {0},
+};
+
 const layer_kind layer_loss = {
     .name = "loss",
-    .usage = "loss softmax|mse",
-    .parse = parse,
+    .text =
+        "What training makes small: the mean over the examples of a batch. Always the last line; softmax if there is "
+        "none.",
+    .arguments = arguments,
+    .infer = infer,
     .lower = lower,
     .lower_backward = lower_backward,
 };

@@ -1,0 +1,26 @@
+/* The language of a network's text, as manuals print it, from the tables that the parser reads. */
+#include "network/layers/layer.h"
+
+#include <string.h>
+
+static const char rules[] =
+    "A network is a text in UTF-8 with one layer per line, in the order of the data. Words are separated by spaces or "
+    "tabs, # begins a comment, empty lines are ignored. The first layer is the input, the last is the loss; without a "
+    "loss the text ends with `loss softmax'. At least one layer has parameters (dense, conv2d).\n\n"
+    "Shapes are channels x height x width. If a size has two dimensions, it is written as height x width (5x3); one "
+    "number stands for both. Words in brackets may be left out; those with a name follow the others, in any order.\n\n"
+    "Parameters are named after the layer's place, the input being 0, and its kind: 1.conv2d.weight (outputs, inputs / "
+    "groups, kernel height, kernel width), 1.conv2d.bias (outputs), 3.dense.weight (outputs, inputs).";
+
+const char *tas_network_rules(void) { return rules; }
+
+int tas_network_language(size_t index, tas_layer_help *help)
+{
+    const layer_kind *kind = layer_at(index);
+    if (!kind) return 0;
+    *help = (tas_layer_help){.layer = kind->name, .text = kind->text};
+    line_usage(kind->name, kind->arguments, help->usage);
+    for (const line_argument *a = kind->arguments; a && a->usage; a++)
+        help->argument[help->arguments++] = (tas_layer_argument){.usage = a->usage, .text = a->text};
+    return 1;
+}

@@ -1,0 +1,29 @@
+/* The kinds of layers there are. */
+#include "network/layers/layer.h"
+
+#include <string.h>
+
+/* In the manual's order. */
+static const layer_kind *const kinds[] = {
+    &layer_input,   &layer_dense,   &layer_conv2d, &layer_max_pool, &layer_avg_pool, &layer_global_avg_pool,
+    &layer_flatten, &layer_dropout, &layer_relu,   &layer_leaky,    &layer_tanh,     &layer_sigmoid,
+    &layer_gelu,    &layer_loss,
+};
+
+const layer_kind *layer_at(size_t index) { return index < sizeof kinds / sizeof *kinds ? kinds[index] : NULL; }
+
+const layer_kind *layer_find(const char *name)
+{
+    for (size_t i = 0; layer_at(i); i++)
+        if (!strcmp(layer_at(i)->name, name)) return layer_at(i);
+    return NULL;
+}
+
+tas_status layer_check_planes(const text_line *line, const layer *self)
+{
+    if (!self->in.flat || (self->kernel[0] == 1 && self->kernel[1] == 1)) return TAS_OK;
+    return line_fail(line,
+                     "%s %ux%u needs planes, but its input is %u values without height and width; expected an input of "
+                     "channels x height x width (input 1x28x28), and no dense or flatten before it",
+                     self->kind->name, self->kernel[0], self->kernel[1], self->in.channels);
+}

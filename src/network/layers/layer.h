@@ -1,0 +1,57 @@
+/* A kind of layer: what its line looks like, its shapes, and the operations that it is lowered to. One file per
+ * subject, one row per kind in layer.c. */
+#ifndef LAYER_H
+#define LAYER_H
+
+#include "network/line.h"
+#include "network/network.h"
+
+struct layer {
+    const layer_kind *kind;
+    int line; /* in the text */
+    shape in, out;
+
+    /* Arguments. */
+    uint32_t units; /* dense, conv2d: outputs */
+    int init;       /* init_rule */
+    int loss;       /* tas_loss */
+    float mean, std, slope, rate;
+    uint32_t kernel[2], stride[2], padding[2], dilation[2], groups; /* conv2d and pools: (y, x) */
+
+    /* What it is lowered to. */
+    bool held;                                       /* its input comes in panels of examples */
+    op_id op;                                        /* activations and pools: the forward operation */
+    int x, y, dx, dy;                                /* tensors: input, output, and gradients to them */
+    int weight, bias;                                /* and parameters */
+    uint64_t parameters, forward_flops, train_flops; /* of products, per example */
+    char *summary;                                   /* for people */
+};
+
+struct layer_kind {
+    const char *name;
+    const char *text; /* for the manual: what it computes */
+    const line_argument *arguments;
+    tas_status (*infer)(const text_line *line, layer *self); /* self->in and the arguments are set; sets self->out */
+    bool spatial;                                     /* takes its input in panels of examples, if a device has them */
+    bool elementwise;                                 /* takes it as it comes */
+    void (*lower)(tas_network *network, layer *self); /* tensors, and calls forward */
+    void (*lower_backward)(tas_network *network, layer *self, bool wants_dx); /* dy is set; sets dx */
+};
+
+const layer_kind *layer_find(const char *name);
+const layer_kind *layer_at(size_t index); /* NULL past the last */
+
+/* For windows: an error if the input has no planes, and the window is larger than one value. */
+tas_status layer_check_planes(const text_line *line, const layer *self);
+
+extern const layer_kind layer_input, layer_dense, layer_conv2d, layer_max_pool, layer_avg_pool, layer_global_avg_pool,
+    layer_flatten, layer_dropout, layer_relu, layer_leaky, layer_tanh, layer_sigmoid, layer_gelu, layer_loss;
+
+/* Sizes are at most 2^24: if two of them pass 2^32, their product is returned, so that nothing wraps. */
+static inline uint64_t shape_elements(shape s)
+{
+    const uint64_t plane = (uint64_t)s.height * s.width;
+    return plane > UINT32_MAX ? plane : plane * s.channels;
+}
+
+#endif

@@ -1,0 +1,49 @@
+/* One line of a network's text: its words, and the arguments of a layer read from them by a table. */
+#ifndef LINE_H
+#define LINE_H
+
+#include "base/base.h"
+
+enum { LINE_WORDS = 24, LINE_ARGUMENTS = 8, LINE_USAGE = 160 };
+
+typedef struct text_line {
+    tas_context *context;
+    const char *from; /* the file's name, for errors */
+    int number;
+    int count;
+    char *word[LINE_WORDS];
+    int read; /* words read so far */
+    char usage[LINE_USAGE];
+} text_line;
+
+typedef enum argument_type {
+    ARGUMENT_COUNT,  /* uint32_t: a whole number */
+    ARGUMENT_SIZES,  /* uint32_t[2]: height x width, or one number for both */
+    ARGUMENT_SHAPE,  /* uint32_t[3]: channels x height x width; height x width of 1 channel; one number, then x 0 x 0 */
+    ARGUMENT_NUMBER, /* float */
+    ARGUMENT_CHOICE, /* int: which of the words after the name, counted from `least` */
+} argument_type;
+
+/* An argument is given by its place, as N in "dense N", or after its name, as S in "stride S"; the named ones come
+ * last, in any order. */
+typedef struct line_argument {
+    const char *usage; /* "N", "stride S", "init he|glorot" */
+    const char *what;  /* for errors: "the stride" */
+    const char *text;  /* for the manual */
+    argument_type type;
+    bool optional;
+    size_t offset; /* in the struct that line_read() fills */
+    double least, most;
+    double initial; /* if it is optional and left out */
+} line_argument;
+
+/* Writes "conv2d N K [stride S]". The list ends with a usage of NULL, or is NULL. */
+void line_usage(const char *name, const line_argument *arguments, char out[LINE_USAGE]);
+
+/* Reads all words after the first. An error names file, line, and what was expected. */
+tas_status line_read(text_line *line, const line_argument *arguments, void *out);
+
+/* Sets the error to "FILE:LINE: ...". */
+tas_status line_fail(const text_line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif
