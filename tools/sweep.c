@@ -101,9 +101,7 @@ static bool check_examples(session *r)
 
 static bool check_accuracy(session *r)
 {
-    const char *line, *last = "";
-    for (size_t i = 0; (line = tas_network_layer(r->network, i)); i++) last = line;
-    if (!r->s.sweep.by_accuracy || !strstr(last, "loss mse")) return true;
+    if (!r->s.sweep.by_accuracy || tas_network_loss(r->network) == TAS_LOSS_SOFTMAX) return true;
     cli_error(&r->cli, "--target-accuracy: %s has loss mse, and no accuracy; expected --target-loss", r->s.net);
     return false;
 }
