@@ -37,7 +37,7 @@ CHECKPOINTS = [
     ("a header that is no JSON", lambda raw: safetensors(b"{]"), ("header", "JSON")),
     ("a header of 2^63 bytes", lambda raw: struct.pack("<Q", 1 << 63) + raw[8:], ("expected a safetensors checkpoint",)),
     ("no network in it", edited(lambda h, d: h.pop("__metadata__") and None), ("no network", "tassello.network")),
-    ("a network that is wrong", edited(lambda h, d: h["__metadata__"].update({"tassello.network": "input 64\nfoo\n"})), (":2:", "'foo' is no layer")),
+    ("a network that is wrong", edited(lambda h, d: h["__metadata__"].update({"tassello.network": "input 64\nfoo\n"})), (":2:", "unknown layer 'foo'")),
     ("another network than its tensors", edited(lambda h, d: h["__metadata__"].update({"tassello.network": "input 64\ndense 9\n"})),
      ("1.dense.weight", "shape")),
     ("a tensor is missing", edited(lambda h, d: h.__setitem__("x", h.pop("3.dense.bias"))), ("tensor 3.dense.bias",)),

@@ -116,7 +116,7 @@ def _(t):
 
 
 NETWORKS = [
-    ("an unknown layer", b"input 1x8x8\n# a comment\nconv 3\ndense 4\n", (":3:", "'conv' is no layer", "dense")),
+    ("an unknown layer", b"input 1x8x8\n# a comment\nconv 3\ndense 4\n", (":3:", "unknown layer 'conv'", "'conv2d'")),
     ("empty", b"", ("no layer", "input 1x28x28")),
     ("only comments", b"# nothing\n\n", ("no layer",)),
     ("no input first", b"dense 4\n", (":1:", "input")),
@@ -128,8 +128,11 @@ NETWORKS = [
     ("dense 5x", b"input 64\ndense 5x\n", (":2:", "'5x'")),
     ("dense of too many", b"input 64\ndense 99999999999999999999\n", (":2:",)),
     ("more than 2^32 weights", b"input 64x64x64\ndense 16777216\n", (":2:", "more than 2^32")),
-    ("a word too many", b"input 64\ndense 4 relu\n", (":2:", "'relu' is not expected", "dense N")),
-    ("input of 4 sizes", b"input 1x2x3x4\ndense 4\n", (":1:", "1 to 3 sizes")),
+    ("a word too many", b"input 64\ndense 4 relu\n", (":2:", "'relu'", "a line of its own")),
+    ("two sizes are height x width", b"input 8x8\nconv2d 2 3\nmax_pool 2x1\nconv2d 2 4x7\ndense 4\n", (":4:", "4x7", "3x6")),
+    ("a window without planes", b"input 64\nconv2d 4 3 padding 1\ndense 4\n", (":2:", "needs planes")),
+    ("a misspelt word", b"input 1x8x8\nconv2d 4 3 paddign 1\ndense 4\n", (":2:", "'padding'")),
+    ("input of 4 sizes", b"input 1x2x3x4\ndense 4\n", (":1:", "1x2x3x4")),
     ("input of 0", b"input 1x0x8\ndense 4\n", (":1:",)),
     ("std 0", b"input 64 std 0\ndense 4\n", (":1:", "std")),
     ("mean nan", b"input 64 mean nan\ndense 4\n", (":1:", "nan")),
@@ -138,11 +141,11 @@ NETWORKS = [
     ("an unknown loss", b"input 64\ndense 4\nloss hinge\n", (":3:", "'softmax' or 'mse'")),
     ("an unknown init", b"input 64\ndense 4 init xavier\n", (":2:", "'he' or 'glorot'")),
     ("a zero byte", b"input 64\ndense 4\0\n", ("zero byte",)),
-    ("a very long word", b"input 64\n" + b"x" * 100000 + b"\n", (":2:", "is no layer")),
+    ("a very long word", b"input 64\n" + b"x" * 100000 + b"\n", (":2:", "unknown layer")),
     ("a very long line of words", b"input 64\ndense 4 " + b"he " * 10000 + b"\n", (":2:",)),
     ("larger than a network can be", b"#" * (2 << 20), ("expected at most",)),
     ("5000 layers", b"input 64\n" + b"relu\n" * 5000 + b"dense 4\n", ("more than 4096 layers",)),
-    ("a picture", bytes(range(1, 256)), (":1:", "is no layer")),
+    ("a picture", bytes(range(1, 256)), (":1:", "seems to be")),
     ("does not fit the data: its input", b"input 1x28x28\ndense 4\n", ("takes 784 values", "has 64")),
     ("does not fit the data: too few outputs", b"input 64\ndense 3\n", ("has 3 outputs", "4 classes")),
     ("not UTF-8 (found before the work, as no checkpoint could hold it)", b"input 64 # gr\xfc\xdf\ndense 4\n", (":1:", "UTF-8")),
@@ -160,7 +163,7 @@ for _name, _text, _texts in NETWORKS:
 @case("network: not there, a folder, a pipe, a name that does not ship")
 def _(t):
     t.fails(1, ("no net.txt", "No such file"), "train", "no net.txt", t.data)
-    t.fails(1, ("'mpl'", "neither a file nor a network that ships", "mlp"), "train", "mpl", t.data)
+    t.fails(1, ("'mpl'", "did you mean 'mlp'"), "train", "mpl", t.data)
     t.fails(1, (str(t.data), "not a regular file"), "train", t.data, t.data)
     t.fails(1, ("/dev/stdin", "not a regular file"), "train", "/dev/stdin", t.data, stdin=subprocess.PIPE)
     t.fails(1, (), "train", "", t.data)

@@ -51,12 +51,12 @@ def _(t):
     expect({**shown, "network": plain["network"]} == plain and plain["parameters"] == 556, f"{shown} {plain}")
     saved.write_bytes(saved.read_bytes()[:-1])
     t.fails(1, (str(saved), "truncated"), "inspect", saved)
-    t.fails(1, ("'mpl'", "neither a file nor a network that ships"), "inspect", "mpl")
+    t.fails(1, ("'mpl'", "did you mean 'mlp'"), "inspect", "mpl")
     t.fails(1, (str(t.data), "not a regular file"), "inspect", t.data)
     os.mkfifo(folder / "pipe")
     t.fails(1, ("pipe", "not a regular file"), "inspect", folder / "pipe", timeout=10)
     (folder / "n").write_text("input 64\nfoo\n")
-    t.fails(1, (":2:", "'foo' is no layer"), "inspect", folder / "n")
+    t.fails(1, (":2:", "unknown layer 'foo'"), "inspect", folder / "n")
 
 
 if __name__ == "__main__":
