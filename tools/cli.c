@@ -6,6 +6,9 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+enum { NETWORK_MOST = 1 << 20 }; /* as in the library */
 
 static void wipe_line(cli_state *cli)
 {
@@ -30,34 +33,102 @@ bool cli_open(cli_state *cli, const cli_command *command)
     return true;
 }
 
-void cli_catch(void (*handler)(int))
+void cli_catch(int number, void (*handler)(int))
 {
-    static const int numbers[] = {SIGINT, SIGTERM};
     struct sigaction now, action = {.sa_handler = handler, .sa_flags = SA_RESTART};
-    sigemptyset(&action.sa_mask);
-    for (int i = 0; i < 2; i++) sigaddset(&action.sa_mask, numbers[i]);
-    for (int i = 0; i < 2; i++)
-        if (!sigaction(numbers[i], NULL, &now) && now.sa_handler != SIG_IGN) sigaction(numbers[i], &action, NULL);
+    sigfillset(&action.sa_mask);
+    if (!sigaction(number, NULL, &now) && now.sa_handler != SIG_IGN) sigaction(number, &action, NULL);
+}
+
+void cli_catch_ends(void (*handler)(int))
+{
+    cli_catch(SIGINT, handler);
+    cli_catch(SIGTERM, handler);
+    cli_catch(SIGHUP, handler);
 }
 
 void cli_close(cli_state *cli) { tas_context_close(&cli->context); }
 
-void cli_error(cli_state *cli, const char *format, ...)
+/* Names and texts of files can be part of a message. */
+static void print_message(cli_state *cli, const char *who, const char *format, va_list list)
+{
+    char message[MESSAGE_BYTES], text[MESSAGE_BYTES];
+    vsnprintf(message, sizeof message, format, list);
+    wipe_line(cli);
+    fprintf(stderr, "tassello%s: %s\n", who, tas_escape(message, text, sizeof text));
+}
+
+void cli_note(cli_state *cli, const char *format, ...)
 {
     va_list list;
-    wipe_line(cli);
-    fprintf(stderr, "tassello %s: ", cli->command->name);
     va_start(list, format);
-    vfprintf(stderr, format, list);
+    print_message(cli, ": note", format, list);
     va_end(list);
-    fputc('\n', stderr);
+}
+
+void cli_error(cli_state *cli, const char *format, ...)
+{
+    char who[32];
+    va_list list;
+    snprintf(who, sizeof who, " %s", cli->command->name);
+    va_start(list, format);
+    print_message(cli, who, format, list);
+    va_end(list);
 }
 
 int cli_failed(cli_state *cli, tas_status status)
 {
-    const char *text = tas_error(cli->context);
-    cli_error(cli, "%s", *text ? text : tas_status_name(status));
+    const char *text = tas_error(cli->context); /* which is escaped, and may hold a compiler's lines */
+    wipe_line(cli);
+    fprintf(stderr, "tassello %s: %s\n", cli->command->name, *text ? text : tas_status_name(status));
     return status == TAS_BAD_ARGUMENT ? EXIT_USAGE : EXIT_FAILED;
+}
+
+static bool is_pipe(const char *path)
+{
+    struct stat about;
+    const char *name;
+    for (size_t i = 0; (name = tas_network_shipped(i)); i++)
+        if (!strcmp(name, path)) return false;
+    return !stat(path, &about) && (S_ISFIFO(about.st_mode) || S_ISSOCK(about.st_mode));
+}
+
+/* A stream cannot be read twice, and its size is not known before its end. */
+static int read_network(cli_state *cli, FILE *stream, const char *name, tas_network **out)
+{
+    char *text = malloc(NETWORK_MOST + 1);
+    int result = EXIT_FAILED;
+    if (!text) {
+        cli_error(cli, "no memory");
+        return result;
+    }
+    const size_t size = fread(text, 1, NETWORK_MOST + 1, stream);
+    if (ferror(stream))
+        cli_error(cli, "%s: cannot be read: %s", name, strerror(errno));
+    else if (size > NETWORK_MOST)
+        cli_error(cli, "%s: more than %d bytes; expected a network's text", name, NETWORK_MOST);
+    else if (memchr(text, 0, size))
+        cli_error(cli, "%s: contains a zero byte; expected a network's text", name);
+    else {
+        text[size] = 0;
+        const tas_status status = tas_network_parse(cli->context, text, name, out);
+        result = status ? cli_failed(cli, status) : 0;
+    }
+    free(text);
+    return result;
+}
+
+int cli_open_network(cli_state *cli, const char *net, tas_network **out)
+{
+    if (!strcmp(net, "-")) return read_network(cli, stdin, "stdin", out);
+    FILE *stream = is_pipe(net) ? fopen(net, "r") : NULL;
+    if (!stream) {
+        const tas_status status = tas_network_open(cli->context, net, out);
+        return status ? cli_failed(cli, status) : 0;
+    }
+    const int result = read_network(cli, stream, net, out);
+    fclose(stream);
+    return result;
 }
 
 bool cli_budget(cli_state *cli, const cli_size *size, const tas_device_info *device, uint64_t *bytes)

@@ -14,6 +14,8 @@
 /* Exit statuses. */
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_INTERRUPTED = 130 };
 
+enum { MESSAGE_BYTES = 8192 }; /* a path is at most 4096, and what is wrong with it stands behind it */
+
 /* What the shell offers for a value. */
 typedef enum cli_complete {
     COMPLETE_NOTHING = 0,
@@ -162,14 +164,23 @@ void cli_close(cli_state *cli);
 /* Ends the program. Status 0 becomes 1 if stdout could not be written, which is reported. */
 _Noreturn void cli_exit(int status);
 
-/* Has SIGINT and SIGTERM call handler, except where the parent had them ignored, as nohup and shells' scripts do. */
-void cli_catch(void (*handler)(int));
+/* Has a signal call handler, unless the parent had it ignored, as nohup and shells' scripts do. cli_catch_ends() does so
+ * for those that ask a program to end: SIGINT, SIGTERM, SIGHUP. */
+void cli_catch(int number, void (*handler)(int));
+void cli_catch_ends(void (*handler)(int));
 
-/* Prints `tassello train: ...` on stderr. */
+/* Prints "tassello: note: ..." on stderr. */
+void cli_note(cli_state *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Prints "tassello train: ..." on stderr. */
 void cli_error(cli_state *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Prints the text of the context's last error; gives the exit status that belongs to `status`. */
 int cli_failed(cli_state *cli, tas_status status);
+
+/* Opens NET: the name of a network that ships, a file, a pipe, or - for stdin. 0, or the exit status after reporting
+ * what is wrong. */
+int cli_open_network(cli_state *cli, const char *net, tas_network **out);
 
 /* The bytes that a budget means on a device; 0 where none is given. False, after saying why, where the driver does not
  * tell of what it is a share. */
@@ -220,8 +231,10 @@ json_t *cli_json_real(double value);
 json_t *cli_json_float(float value);
 json_t *cli_json_budget(uint64_t bytes);
 
-/* A float's shortest decimal form, which reads as the same float. */
+/* A number for people, of so many significant digits: "0.02", "100", "1230"; with an exponent only below 1e-5 and from
+ * 1e10 on. cli_float() gives as few digits as read as the same float. */
 enum { FLOAT_TEXT = 32 };
+const char *cli_figures(double value, int digits, char text[FLOAT_TEXT]);
 const char *cli_float(float value, char text[FLOAT_TEXT]);
 
 /* Prints value on one line and releases it. False where the stream failed. */

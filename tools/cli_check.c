@@ -42,5 +42,6 @@ bool cli_is_network(const char *net, const char *path)
     const char *name;
     for (size_t i = 0; (name = tas_network_shipped(i)); i++)
         if (!strcmp(name, net)) return false;
-    return path && !stat(net, &its) && !stat(path, &other) && its.st_dev == other.st_dev && its.st_ino == other.st_ino;
+    return path && strcmp(net, "-") && !stat(net, &its) && !stat(path, &other) && its.st_dev == other.st_dev &&
+           its.st_ino == other.st_ino;
 }

@@ -187,7 +187,7 @@ void cli_parse(const cli_command *command, int argc, char **argv, void *settings
 
 void cli_usage(const cli_command *command, const char *format, ...)
 {
-    char message[8192], text[8192];
+    char message[MESSAGE_BYTES], text[MESSAGE_BYTES];
     va_list list;
     va_start(list, format);
     vsnprintf(message, sizeof message, format, list);

@@ -2,6 +2,7 @@
 #include "cli.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 uint64_t cli_parameters(const tas_network *network)
@@ -73,25 +74,27 @@ const char *cli_tier_name(tas_tier tier)
 const char *cli_type_name(tas_device_type type)
 {
     static const char *const names[] = {
-        [TAS_TYPE_REFERENCE] = "reference",
-        [TAS_TYPE_CPU] = "CPU",
-        [TAS_TYPE_GPU] = "GPU",
-        [TAS_TYPE_OTHER] = "other",
-        [TAS_TYPE_NONE] = "none",
+        [TAS_TYPE_REFERENCE] = "reference", [TAS_TYPE_CPU] = "CPU",   [TAS_TYPE_GPU] = "GPU",
+        [TAS_TYPE_OTHER] = "other",         [TAS_TYPE_NONE] = "none",
     };
     return names[type];
 }
 
-/* Digits enough to read as the same float; no exponent for numbers that people write without one. */
+const char *cli_figures(double value, int digits, char text[FLOAT_TEXT])
+{
+    double rounded;
+    snprintf(text, FLOAT_TEXT, "%.*e", digits - 1, value);
+    const char *exponent = strchr(text, 'e');
+    const int power = exponent ? atoi(exponent + 1) : 0;
+    if (exponent && power >= -5 && power <= 9 && cli_read_f64(text, &rounded))
+        snprintf(text, FLOAT_TEXT, "%.*f", power < digits ? digits - 1 - power : 0, rounded);
+    return text;
+}
+
 const char *cli_float(float value, char text[FLOAT_TEXT])
 {
     int digits = 1;
-    for (float back; digits < 9; digits++) {
-        snprintf(text, FLOAT_TEXT, "%.*e", digits - 1, (double)value);
-        if (cli_read_f32(text, &back) && back == value) break;
-    }
-    const double size = fabs((double)value);
-    const int whole = size >= 1 ? (int)log10(size) + 1 : 0;
-    snprintf(text, FLOAT_TEXT, "%.*g", whole > digits && whole <= 7 ? whole : digits, (double)value);
-    return text;
+    for (float back; digits < 9; digits++)
+        if (cli_read_f32(cli_figures((double)value, digits, text), &back) && back == value) break;
+    return cli_figures((double)value, digits, text);
 }

@@ -302,7 +302,6 @@ const cli_command devices_command = {
                    "The tier says how far a device keeps the arithmetic contract, by test: exact (the same bits as the "
                    "reference), tolerance (close; for `--arith fast' alone), refused (wrong), or not tested yet.",
     .options = options,
-    .examples = {"tassello devices --measure",
-                 "tassello devices --net lenet"},
+    .examples = {"tassello devices --measure", "tassello devices --net lenet"},
     .run = run,
 };

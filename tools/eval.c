@@ -88,7 +88,6 @@ const cli_command eval_command = {
                    .offset = offsetof(settings, checkpoint)},
                   ARGUMENT_DATA(offsetof(settings, data), false)},
     .options = options,
-    .examples = {"tassello eval mlp.safetensors DATA",
-                 "tassello eval mlp.safetensors DATA --device reference --json"},
+    .examples = {"tassello eval mlp.safetensors DATA", "tassello eval mlp.safetensors DATA --device reference --json"},
     .run = run,
 };

@@ -169,7 +169,6 @@ const cli_command inspect_command = {
                    .complete = COMPLETE_NET,
                    .offset = offsetof(settings, net)}},
     .options = options,
-    .examples = {"tassello inspect lenet",
-                 "tassello inspect mlp.safetensors --json"},
+    .examples = {"tassello inspect lenet", "tassello inspect mlp.safetensors --json"},
     .run = run,
 };

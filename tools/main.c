@@ -100,7 +100,7 @@ static void hold_streams(void)
 
 int main(int argc, char **argv)
 {
-    cli_catch(quit); /* train has something gentler */
+    cli_catch_ends(quit); /* train and sweep have something gentler */
     signal(SIGPIPE, SIG_DFL);
     signal(SIGXFSZ, SIG_IGN); /* a file at the limit of `ulimit -f` is an error that can be reported */
     hold_streams();

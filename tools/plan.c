@@ -85,8 +85,8 @@ static int open_session(session *r)
 {
     tas_context *context = r->cli.context;
     const settings *s = &r->s;
-    tas_status status = tas_network_open(context, s->net, &r->network);
-    if (status) return cli_failed(&r->cli, status);
+    const int unread = cli_open_network(&r->cli, s->net, &r->network);
+    if (unread) return unread;
     if (s->data) {
         const int refused = sets_open(&r->sets, &r->cli, s->data, s->examples, &s->validation, 1);
         if (refused) return refused;
@@ -96,7 +96,7 @@ static int open_session(session *r)
         if (!cli_check_fit(&r->cli, r->network, s->net, r->test, s->data, "test")) return EXIT_FAILED;
         if (!cli_check_batch(&r->cli, s->plan.batch, r->train, s->data)) return EXIT_USAGE;
     }
-    status = tas_device_open(context, s->device, TAS_ARITH_EXACT, &r->device);
+    const tas_status status = tas_device_open(context, s->device, TAS_ARITH_EXACT, &r->device);
     if (status) return cli_failed(&r->cli, status);
     return cli_budget(&r->cli, &s->budget, tas_device_get_info(r->device), &r->s.plan.budget) ? 0 : EXIT_FAILED;
 }
@@ -245,7 +245,6 @@ const cli_command plan_command = {
         "a set of bytes that is streamed, without an evaluation.",
     .arguments = {ARGUMENT_NET(offsetof(settings, net)), ARGUMENT_DATA(offsetof(settings, data), true)},
     .options = options,
-    .examples = {"tassello plan lenet DATA --batch 512",
-                 "tassello plan lenet --batch 4096 --budget 64M"},
+    .examples = {"tassello plan lenet DATA --batch 512", "tassello plan lenet --batch 4096 --budget 64M"},
     .run = run,
 };

@@ -31,7 +31,7 @@ static volatile sig_atomic_t signals, sweeping;
  * it, ends at once. */
 static void on_signal(int number)
 {
-    (void)number;
+    if (signals && number == SIGHUP) return; /* a closing terminal may send it twice */
     if (signals || !sweeping) _exit(EXIT_INTERRUPTED);
     signals = 1;
 }
@@ -112,8 +112,9 @@ static int open_session(session *r)
     tas_context *context = r->cli.context;
     const sweep_settings *s = &r->s;
     if (!check_outputs(r)) return EXIT_FAILED;
-    tas_status status = tas_network_open(context, s->net, &r->network);
-    if (!status) status = tas_data_open_folder(context, s->data, TAS_TRAIN, &r->train);
+    const int failed = cli_open_network(&r->cli, s->net, &r->network);
+    if (failed) return failed;
+    tas_status status = tas_data_open_folder(context, s->data, TAS_TRAIN, &r->train);
     if (!status) status = tas_data_open_folder(context, s->data, TAS_TEST, &r->test);
     if (status) return cli_failed(&r->cli, status);
     if (!cli_check_fit(&r->cli, r->network, s->net, r->train, s->data, "train")) return EXIT_FAILED;
@@ -287,7 +288,7 @@ static int sweep(session *r)
     print_head(r);
     r->s.sweep.on_progress = on_progress;
     r->s.sweep.user = r;
-    cli_catch(on_signal);
+    cli_catch_ends(on_signal);
     sweeping = 1;
     const tas_status status = tas_sweep_run(r->device, r->network, r->train, r->test, &r->s.sweep, &r->sweep);
     progress_end_line(&r->progress);
@@ -329,7 +330,7 @@ const cli_command sweep_command = {
         "Some examples are held out of the training set for validation; the test split is measured once, at the end, "
         "and short of time for the recommended batch alone. "
         "The time is forecast first. Short of --time, the batches farthest from the best are left out. The first "
-        "SIGINT or SIGTERM ends the sweep and tells what is known; the second quits at once.",
+        "SIGINT, SIGTERM or SIGHUP ends the sweep and tells what is known; the second quits at once.",
     .arguments = {ARGUMENT_NET(offsetof(sweep_settings, net)), ARGUMENT_DATA(offsetof(sweep_settings, data), false)},
     .options = sweep_options,
     .examples = {"tassello sweep mlp DATA --time 10m --report mlp.html",

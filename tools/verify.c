@@ -322,7 +322,6 @@ const cli_command verify_command = {
         "short canonical training, whose digest must be the stated one. The status is 0 only if all holds.\n\n"
         "With --all, the last lines are one for each device, and their count.",
     .options = options,
-    .examples = {"tassello verify",
-                 "tassello verify --all --json verify.json"},
+    .examples = {"tassello verify", "tassello verify --all --json verify.json"},
     .run = run,
 };

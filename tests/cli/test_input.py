@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shlex
 import shutil
 import struct
 import subprocess
@@ -160,16 +161,13 @@ for _name, _text, _texts in NETWORKS:
     case(f"network: {_name}: status 1, said with file and line")(bad_network)
 
 
-@case("network: not there, a folder, a pipe, a name that does not ship")
+@case("network: not there, a folder, a device, a name that does not ship")
 def _(t):
     t.fails(1, ("no net.txt", "No such file"), "train", "no net.txt", t.data)
     t.fails(1, ("'mpl'", "did you mean 'mlp'"), "train", "mpl", t.data)
     t.fails(1, (str(t.data), "not a regular file"), "train", t.data, t.data)
-    t.fails(1, ("/dev/stdin", "not a regular file"), "train", "/dev/stdin", t.data, stdin=subprocess.PIPE)
+    t.fails(1, ("/dev/zero", "not a regular file"), "train", "/dev/zero", t.data)
     t.fails(1, (), "train", "", t.data)
-    pipe = t.place() / "pipe.net"
-    os.mkfifo(pipe)
-    t.fails(1, ("pipe.net", "not a regular file"), "train", pipe, t.data, timeout=10)
 
 
 @case("network: Windows line ends, no newline at the end, tabs, comments, a byte order mark; /dev/stdin from a file")
@@ -182,6 +180,31 @@ def _(t):
         expect(t.train("--steps", "3", net=net).digest() == plain, f"{text!r}")
     with net.open() as stream:
         expect(t.train("--steps", "3", net="/dev/stdin", stdin=stream).digest() == plain, "/dev/stdin")
+
+
+@case("network: from stdin as -, from /dev/stdin, a named pipe and a process substitution; mistakes in it have its name")
+def _(t):
+    plain = t.train("--steps", "3").digest()
+    rest = shlex.join(map(str, (t.data, "--device", "reference", "--batch", "16", "--lr", "0.05", "--steps", "3")))
+    pipe = t.place() / "pipe.net"
+    os.mkfifo(pipe)
+
+    def shell(command):
+        done = subprocess.run(["bash", "-c", command, "bash", t.program, str(t.net), str(pipe)], env=t.environment, capture_output=True, check=False,
+                              timeout=60)
+        return Result((command,), done.returncode, done.stdout, done.stderr, 0)
+    for command in (f'"$1" train - {rest} < "$2"', f'cat "$2" | "$1" train - {rest}', f'cat "$2" | "$1" train /dev/stdin {rest}',
+                    f'"$1" train <(cat "$2") {rest}', f'cat "$2" > "$3" & "$1" train "$3" {rest}'):
+        expect(shell(command).digest() == plain, "another digest", shell(command))
+    for net, name in (("-", "stdin"), ("/dev/stdin", "/dev/stdin")):
+        for text, told in ((b"input 64\nfoo\n", (f"{name}:2:", "foo")), (b"input 64\ndense 4\0", (name, "zero byte")),
+                           (b"", (name, "no layer")), (b"#" * (1 << 20) + b"#", (name, "1048576"))):
+            file = t.place() / "text"
+            file.write_bytes(text)
+            result = shell(f'cat "{file}" | "$1" train {net} {rest}').says(*told)
+            expect(result.status == 1 and result.out == "", "another end", result)
+    for command in ("inspect - --json", f"plan - {shlex.quote(str(t.data))} --device reference --json"):
+        expect(one_object(shell(f'cat "$2" | "$1" {command}'))["network"] == "-", f"{command}")
 
 
 @case("network: 300 layers train, are saved and evaluated")

@@ -5,7 +5,7 @@ import sys
 from common import case, expect, leftovers, main
 
 BAD_VALUES = [
-    (("--steps", "4", "--epochs", "2"), ("--epochs and --steps", "not both")),
+    (("--steps", "4", "--epochs", "2"), ("--epochs and --steps",)),
     (("--batch", "0"), ("--batch 0", "whole number from 1")),
     (("--batch", "241"), ("241", "240 examples")),
     (("--batch", "abc"), ("--batch abc",)),
@@ -109,6 +109,18 @@ def _(t):
             (("--batch 16", "15 examples"), "--batch", "16", "--examples", "30", "--validation", "50%")):
         t.fails(2, texts, "train", t.net, t.data, "--device", "reference", "--steps", "10", "--batch", "16", "--log", log, *arguments)
     expect(log.read_text() == "mine", "the log was touched")
+
+
+@case("train: what only the run itself finds wrong leaves the log as it was, too")
+def _(t):
+    folder = t.place()
+    log = folder / "log"
+    log.write_text("mine")
+    for texts, *arguments in ((("2^32 - 1",), "--steps", "4294967295"), (("weight decay",), "--weight-decay", "1e-30"),
+                              (("momentum",), "--momentum", "1e-30")):
+        for known in (log, folder / "none"):
+            t.fails(2, texts, "train", t.net, t.data, "--device", "reference", "--batch", "16", "--log", known, *arguments)
+    expect(log.read_text() == "mine" and leftovers(folder) == ["log"], f"the log was touched: {leftovers(folder)}")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,73 @@ def _(t):
     expect(o["interrupted"] is True and o["weights_sha256"] == digest and o["accuracy"] is None, f"{o}")
 
 
+@case("SIGHUP, even twice, as a closing terminal sends it: the same")
+def _(t):
+    interrupt(t, signal.SIGHUP)
+    folder = t.place()
+    child = begin_long(t, "--save", folder / "s")
+    for _ in range(5):
+        child.send_signal(signal.SIGHUP)
+        time.sleep(0.001)
+    out, err = child.communicate(timeout=30)
+    result = Result(("train",), child.returncode, out, err, 0)
+    expect(child.returncode == 130 and leftovers(folder) == ["s"], f"status {child.returncode}, {leftovers(folder)}", result)
+    result.says("interrupted after step", str(folder / "s"))
+
+
+@case("SIGHUP that the parent ignores, as nohup does, stays ignored")
+def _(t):
+    child = begin_long(t, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    for _ in range(2):
+        child.send_signal(signal.SIGHUP)
+        time.sleep(0.1)
+    expect(child.poll() is None, f"it ended with {child.returncode}")
+    child.send_signal(signal.SIGTERM)
+    child.communicate(timeout=30)
+    expect(child.returncode == 130, f"status {child.returncode}")
+
+
+@case("SIGUSR1 writes --save, and training goes on to the same weights; with --validation, too")
+def _(t):
+    for more in ((), ("--validation", "40", "--batch", "50")):
+        folder = t.place()
+        child = begin_long(t, "--save", folder / "s", "--log", folder / "l", *more)
+        seen = []
+        for _ in range(2):
+            child.send_signal(signal.SIGUSR1)
+            while b"SIGUSR1" not in (line := child.stderr.readline()):
+                expect(line, f"it ended with {child.wait()}")
+            seen.append(int(re.search(rb"after step (\d+)", line)[1]))
+            expect(str(folder / "s") in line.decode(), f"{line}")
+            evaluated = t.run("eval", folder / "s", t.data, "--device", "reference")
+        child.send_signal(signal.SIGTERM)
+        out, err = child.communicate(timeout=30)
+        result = Result(("train",), child.returncode, out, err, 0)
+        expect(child.returncode == 130 and 0 < seen[0] < seen[1], f"{seen}", result)
+        steps = [json.loads(line) for line in (folder / "l").read_text().splitlines()]
+        count = [line["step"] for line in steps if "step" in line]
+        expect(count == list(range(1, len(count) + 1)), "steps were left out, or done twice", result)
+        looks = [line["validation"]["step"] for line in steps if "validation" in line]
+        expect(looks == sorted(set(looks)), f"{looks}")
+        if seen[1] < 100000 and not more:
+            expect(t.train("--batch", "240", "--steps", seen[1]).digest() == evaluated.digest(), f"not the weights after step {seen[1]}")
+
+
+@case("SIGUSR1 without --save, or with a file that cannot be written: it is said, and training goes on")
+def _(t):
+    folder = t.place()
+    for arguments, text in (((), b"no --save"), (("--save", folder / "gone" / "s"), b"No such file")):
+        (folder / "gone").mkdir(exist_ok=True)
+        child = begin_long(t, *arguments)
+        (folder / "gone").rmdir()
+        child.send_signal(signal.SIGUSR1)
+        while text not in (line := child.stderr.readline()):
+            expect(line, f"it ended with {child.wait()}")
+        expect(child.poll() is None, "it ended")
+        child.kill()
+        child.communicate()
+
+
 @case("an interrupted run has the weights of a run of so many steps")
 def _(t):
     result, digest = interrupt(t, signal.SIGINT)

@@ -63,7 +63,7 @@ def _(t):
 def _(t):
     check_noise(t, "reference")
     expect("not known yet, 0 steps measured" in t.train("--steps", "3", "--noise").out, "figures of no step")
-    expect("tells nothing about which batch to take" in t.train("--steps", "3", "--noise", "--momentum", "0.9").out, "momentum is plain SGD")
+    expect("does not indicate the best batch" in t.train("--steps", "3", "--noise", "--momentum", "0.9").out, "momentum is plain SGD")
 
 
 @case("train: the defaults that the help states are those that are used")

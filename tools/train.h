@@ -1,0 +1,62 @@
+/* tassello train: what it is asked for, and all that a run has. */
+#ifndef TRAIN_H
+#define TRAIN_H
+
+#include "optimizer.h"
+#include "progress.h"
+#include "sets.h"
+#include "validation.h"
+
+typedef struct train_settings {
+    const char *net, *data, *device, *save, *log;
+    int arith;
+    bool json, noise, profile;
+    int schedule, lr_scaling;
+    optimizer_words optimizer;
+    uint64_t examples;
+    cli_size budget, validation;
+    tas_train_options train;
+} train_settings;
+
+typedef struct train_session {
+    cli_state cli;
+    train_settings settings;
+    progress progress;
+    tas_device *device;
+    tas_network *network;
+    cli_sets sets;
+    const tas_data *train, *test; /* of the sets */
+    uint64_t epoch_steps;
+    float lr; /* after scaling */
+    tas_model *model;
+    tas_run *run;
+    tas_plan plan;
+    bool chosen; /* a probe chose the batch and the rate, for this reason */
+    char reason[2048];
+    tas_train_result result;
+    tas_profile *profile; /* NULL: not asked for */
+    validation validation;
+    tas_score score;
+    bool scored, interrupted;
+    char sha256[65];
+} train_session;
+
+/* train_settings.c: the table of options; reads the command line into settings that are {0}, and ends with status 2 on
+ * what does not go together. */
+extern const cli_option train_settings_options[];
+void train_settings_read(train_settings *settings, int argc, char **argv);
+
+/* train_print.c: what a run prints before it, after it, and "batch 64 lr 0.02  momentum 0.9 ..." for the checkpoint:
+ * numbers with which the run can be repeated. */
+void train_print_head(const train_session *session);
+void train_print_result(const train_session *session);
+void train_print_settings(const train_session *session, FILE *stream);
+
+/* train_json.c: the log's first line, and the result. */
+json_t *train_json_run(const train_session *session);
+json_t *train_json_result(const train_session *session);
+
+/* The most device memory in use at a time: by training, by the evaluation, or by a validation. */
+uint64_t train_json_peak(const train_session *session);
+
+#endif

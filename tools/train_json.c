@@ -1,0 +1,123 @@
+/* A training's settings and result as JSON. */
+#include "schedule.h"
+#include "train.h"
+
+static json_t *describe_choice(const train_session *session)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "batch", json_integer(session->settings.train.batch));
+    json_object_set_new(o, "lr", cli_json_float(session->settings.train.lr));
+    json_object_set_new(o, "reason", cli_json_text(session->reason));
+    return o;
+}
+
+static json_t *describe_settings(const train_session *session)
+{
+    const tas_train_options *options = &session->settings.train;
+    json_t *o = json_object();
+    json_object_set_new(o, "network", cli_json_text(session->settings.net));
+    json_object_set_new(o, "parameters", json_integer((json_int_t)cli_parameters(session->network)));
+    json_object_set_new(o, "data", cli_json_text(session->settings.data));
+    json_object_set_new(o, "examples", json_integer((json_int_t)tas_data_count(session->train)));
+    json_object_set_new(
+        o, "held_out",
+        json_integer(session->sets.validation ? (json_int_t)tas_data_count(session->sets.validation) : 0));
+    json_object_set_new(o, "device", cli_json_text(tas_device_get_info(session->device)->id));
+    json_object_set_new(o, "arith", json_string(session->settings.arith == TAS_ARITH_FAST ? "fast" : "exact"));
+    json_object_set_new(o, "batch", json_integer(options->batch));
+    if (session->chosen) json_object_set_new(o, "auto", describe_choice(session));
+    json_object_set_new(o, "lr", cli_json_float(options->lr));
+    schedule_describe(options, session->lr, o);
+    optimizer_describe(options, o);
+    json_object_set_new(o, "seed", json_integer((json_int_t)options->seed));
+    json_object_set_new(o, "budget", cli_json_budget(session->plan.budget));
+    return o;
+}
+
+uint64_t train_json_peak(const train_session *session)
+{
+    const uint64_t most =
+        session->score.peak_bytes > session->result.peak_bytes ? session->score.peak_bytes : session->result.peak_bytes;
+    const uint64_t beside = validation_peak(&session->validation);
+    return beside > most ? beside : most;
+}
+
+static void describe_tiles(json_t *o, const train_session *session, uint32_t tile, int resident)
+{
+    const uint32_t batch = session->settings.train.batch;
+    json_object_set_new(o, "tile", json_integer(tile));
+    json_object_set_new(o, "tiles", json_integer(tile ? (batch - 1) / tile + 1 : 0));
+    json_object_set_new(o, "resident", json_boolean(resident));
+    json_object_set_new(o, "forecast_bytes", json_integer((json_int_t)session->plan.bytes_total));
+}
+
+json_t *train_json_run(const train_session *session)
+{
+    json_t *o = describe_settings(session);
+    if (session->settings.train.steps)
+        json_object_set_new(o, "steps", json_integer((json_int_t)session->settings.train.steps));
+    else
+        json_object_set_new(o, "epochs", json_integer((json_int_t)session->settings.train.epochs));
+    describe_tiles(o, session, session->plan.tile, session->plan.resident);
+    json_object_set_new(o, "version", json_string(tas_version()));
+    json_object_set_new(o, "contract", json_integer(tas_contract()));
+    return o;
+}
+
+static json_t *describe_noise(const tas_noise *noise)
+{
+    static const char *const states[] = {
+        [TAS_NOISE_UNKNOWN] = "not known yet", [TAS_NOISE_AT_LEAST] = "at least", [TAS_NOISE_KNOWN] = "known"};
+    json_t *o = json_object();
+    json_object_set_new(o, "state", json_string(states[noise->state]));
+    json_object_set_new(o, "value", cli_json_real(noise->value));
+    json_object_set_new(o, "low", noise->state == TAS_NOISE_UNKNOWN ? json_null() : cli_json_real(noise->low));
+    json_object_set_new(o, "high", cli_json_real(noise->high));
+    json_object_set_new(o, "steps", json_integer((json_int_t)noise->steps));
+    return o;
+}
+
+static json_t *describe_profile(const tas_profile *profile)
+{
+    json_t *o = json_object(), *rows = json_array();
+    json_object_set_new(o, "wall_s", cli_json_real(profile->wall_seconds));
+    json_object_set_new(o, "busy_s", cli_json_real(profile->busy_seconds));
+    json_object_set_new(o, "gap_s", cli_json_real(profile->gap_seconds));
+    json_object_set_new(o, "flushes", json_integer((json_int_t)profile->flushes));
+    json_object_set_new(o, "waits", json_integer((json_int_t)profile->waits));
+    for (const tas_profile_row *at = profile->rows; at < profile->rows + profile->count; at++) {
+        json_t *row = json_object();
+        json_object_set_new(row, "name", json_string(at->name));
+        json_object_set_new(row, "launches", json_integer((json_int_t)at->launches));
+        json_object_set_new(row, "timed", json_integer((json_int_t)at->timed));
+        json_object_set_new(row, "seconds", at->timed ? cli_json_real(at->seconds) : json_null());
+        json_object_set_new(row, "bytes", json_integer((json_int_t)at->bytes));
+        json_array_append_new(rows, row);
+    }
+    json_object_set_new(o, "rows", rows);
+    return o;
+}
+
+json_t *train_json_result(const train_session *session)
+{
+    const tas_train_result *result = &session->result;
+    json_t *o = describe_settings(session);
+    json_object_set_new(o, "steps", json_integer((json_int_t)result->steps));
+    json_object_set_new(o, "epochs", cli_json_real((double)result->examples / (double)tas_data_count(session->train)));
+    json_object_set_new(o, "seconds", cli_json_real(result->seconds));
+    json_object_set_new(o, "examples_per_s", cli_json_real(result->examples_per_s));
+    json_object_set_new(o, "peak_bytes", json_integer((json_int_t)train_json_peak(session)));
+    describe_tiles(o, session, result->tile, result->resident);
+    json_object_set_new(o, "cuts", json_integer(result->cuts));
+    json_object_set_new(o, "replays", json_integer(result->replays));
+    if (session->settings.noise) json_object_set_new(o, "noise", describe_noise(&result->noise));
+    if (session->profile) json_object_set_new(o, "profile", describe_profile(session->profile));
+    json_object_set_new(o, "interrupted", json_boolean(session->interrupted));
+    if (session->sets.validation) json_object_set_new(o, "validation", validation_describe_all(&session->validation));
+    json_object_set_new(o, "accuracy",
+                        session->scored && session->score.accuracy >= 0 ? cli_json_real(session->score.accuracy)
+                                                                        : json_null());
+    json_object_set_new(o, "loss", session->scored ? cli_json_real(session->score.loss) : json_null());
+    json_object_set_new(o, "weights_sha256", json_string(session->sha256));
+    return o;
+}

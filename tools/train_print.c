@@ -1,0 +1,121 @@
+/* A training's settings and result for people. */
+#include "schedule.h"
+#include "train.h"
+
+#include <string.h>
+
+void train_print_settings(const train_session *session, FILE *stream)
+{
+    const tas_train_options *options = &session->settings.train;
+    char lr[FLOAT_TEXT];
+    fprintf(stream, "batch %u lr %s%s", options->batch, cli_float(options->lr, lr), session->chosen ? " (auto)" : "");
+    schedule_print(options, session->lr, stream);
+    optimizer_print(options, stream);
+    fprintf(stream, "  seed %llu", (unsigned long long)options->seed);
+    if (session->sets.part) fprintf(stream, "  examples %llu", (unsigned long long)tas_data_count(session->sets.part));
+    if (session->sets.validation)
+        fprintf(stream, "  validation %llu", (unsigned long long)tas_data_count(session->sets.validation));
+}
+
+/* The first sentence of the reason; the whole of it is in the result as JSON. */
+static void print_choice(const char *reason)
+{
+    const char *end = strstr(reason, ". ");
+    printf("auto         %.*s\n", end ? (int)(end - reason) : (int)strlen(reason), reason);
+}
+
+void train_print_head(const train_session *session)
+{
+    const tas_device_info *device = tas_device_get_info(session->device);
+    char text[BYTES_TEXT];
+    printf("device       %s (%s)%s\n", device->id, device->name,
+           session->settings.arith == TAS_ARITH_FAST ? ", fast arithmetic" : "");
+    cli_print_network(session->network, session->settings.net);
+    printf("data         %llu examples to train, ", (unsigned long long)tas_data_count(session->train));
+    if (session->sets.validation)
+        printf("%llu held out, ", (unsigned long long)tas_data_count(session->sets.validation));
+    printf("%llu to test\nsettings     ", (unsigned long long)tas_data_count(session->test));
+    train_print_settings(session, stdout);
+    putchar('\n');
+    if (session->chosen) print_choice(session->reason);
+    printf("plan         ");
+    cli_print_tiles(&session->plan, session->settings.train.batch);
+    printf(", %s forecast\n", cli_bytes(session->plan.bytes_total, text));
+    fflush(stdout);
+}
+
+/* What was done about a device that failed. */
+static void print_recovery(const tas_train_result *result)
+{
+    if (!result->cuts && !result->replays) return;
+    printf("recovery     memory refused %d time%s, %d restart%s from a snapshot; tile %u at the end, data set %s\n",
+           result->cuts, result->cuts == 1 ? "" : "s", result->replays, result->replays == 1 ? "" : "s", result->tile,
+           result->resident ? "on the device" : "streamed");
+}
+
+static void print_row(const tas_profile_row *row, double wall)
+{
+    char bytes[BYTES_TEXT];
+    printf("             %-24s %10llu", row->name, (unsigned long long)row->launches);
+    if (row->timed)
+        printf(" %10.5f %7.1f %%", row->seconds, wall > 0 ? 100 * row->seconds / wall : 0);
+    else
+        printf(" %10s %9s", "not timed", "");
+    if (row->bytes) printf(" %10s", cli_bytes(row->bytes, bytes));
+    putchar('\n');
+}
+
+/* CLBlast's products, and launches whose times a driver does not give, are listed without a time. */
+static void print_profile(const tas_profile *profile)
+{
+    const double wall = profile->wall_seconds;
+    uint64_t untimed = 0;
+    printf("profile      %.3f s on the device: %.3f s busy, %.3f s (%.1f %%) idle; %llu flushes, %llu waits\n", wall,
+           profile->busy_seconds, profile->gap_seconds, wall > 0 ? 100 * profile->gap_seconds / wall : 0,
+           (unsigned long long)profile->flushes, (unsigned long long)profile->waits);
+    printf("             %-24s %10s %10s %9s %10s\n", "kernel", "launches", "seconds", "share", "bytes");
+    for (const tas_profile_row *row = profile->rows; row < profile->rows + profile->count; row++) {
+        print_row(row, wall);
+        untimed += row->launches - row->timed;
+    }
+    if (untimed)
+        printf("             %llu launch%s could not be timed%s\n", (unsigned long long)untimed,
+               untimed == 1 ? "" : "es", wall > 0 ? "; the time counts as idle" : "");
+}
+
+/* What it means depends on the optimizer: McCandlish et al. 2018 relate it to the critical batch of plain SGD. */
+static void print_noise(const tas_noise *noise, const tas_train_options *options)
+{
+    char value[FLOAT_TEXT], low[FLOAT_TEXT], high[FLOAT_TEXT];
+    printf("noise scale  ");
+    if (noise->state == TAS_NOISE_KNOWN)
+        printf("%s examples (%s to %s)", cli_figures(noise->value, 3, value), cli_figures(noise->low, 3, low),
+               cli_figures(noise->high, 3, high));
+    else if (noise->state == TAS_NOISE_AT_LEAST)
+        printf("at least %s examples", cli_figures(noise->low, 3, low));
+    else
+        printf("not known yet");
+    printf(", %llu step%s measured\n             ", (unsigned long long)noise->steps, noise->steps == 1 ? "" : "s");
+    if (options->optimizer == TAS_SGD && options->momentum == 0)
+        printf("of the gradient, over this run: for plain SGD an estimate of the critical batch, above which larger "
+               "batches save few steps\n");
+    else
+        printf("of the gradient, over this run: with momentum or Adam it does not indicate the best batch\n");
+}
+
+void train_print_result(const train_session *session)
+{
+    const tas_train_result *result = &session->result;
+    printf("steps        %llu in %.1f s (%.2f epochs)\n", (unsigned long long)result->steps, result->seconds,
+           (double)result->examples / (double)tas_data_count(session->train));
+    printf("rate         %.0f examples/s\n", result->examples_per_s);
+    print_recovery(result);
+    cli_print_peak(train_json_peak(session));
+    if (session->profile) print_profile(session->profile);
+    if (session->settings.noise) print_noise(&result->noise, &session->settings.train);
+    validation_print(&session->validation);
+    if (session->scored)
+        cli_print_score(&session->score, session->sha256);
+    else
+        printf("weights sha256 %s\n", session->sha256);
+}

@@ -1,0 +1,137 @@
+/* The options of tassello train, and what goes together. */
+#include "schedule.h"
+#include "train.h"
+
+#include <string.h>
+
+#define TRAIN(field) offsetof(train_settings, train.field)
+
+static const char *arith_word(int number)
+{
+    static const char *const words[] = {[TAS_ARITH_EXACT] = "exact", [TAS_ARITH_FAST] = "fast", NULL};
+    return words[number];
+}
+
+const cli_option train_settings_options[] = {
+    {.name = "epochs",
+     .metavar = "N",
+     .group = GROUP_DATA,
+     .type = TYPE_U64,
+     .least = 1,
+     .most = UINT32_MAX,
+     .offset = TRAIN(epochs),
+     .help = "Passes over the data (default 1)."},
+    {.name = "steps",
+     .metavar = "N",
+     .group = GROUP_DATA,
+     .type = TYPE_U64,
+     .least = 1,
+     .most = INT64_MAX,
+     .offset = TRAIN(steps),
+     .help = "Updates, instead of --epochs."},
+    OPTION_VALIDATION(offsetof(train_settings, validation),
+                      "They are evaluated after each epoch; the memory for that is "
+                      "part of the budget."),
+    OPTION_EXAMPLES(offsetof(train_settings, examples)),
+    {.name = "seed",
+     .metavar = "N",
+     .group = GROUP_DATA,
+     .type = TYPE_U64,
+     .most = INT64_MAX,
+     .offset = TRAIN(seed),
+     .help = "Seed of the initial weights, the shuffling and the drawing of examples (default 1)."},
+    {.name = "batch",
+     .metavar = "N",
+     .group = GROUP_BATCH,
+     .type = TYPE_U32,
+     .least = 1,
+     .most = UINT32_MAX,
+     .instead = "auto",
+     .offset = TRAIN(batch),
+     .help = "Examples per update (default 64). auto: let a short probe (at most 5% of the run or 30 s) choose the "
+             "batch size and scale --lr, which is then taken as the rate for a batch of 64. Falls back to 64 if the "
+             "probe is inconclusive. The choice is printed, so that the run can be reproduced."},
+    OPTION_BUDGET(offsetof(train_settings, budget)),
+    OPTION_TILE(TRAIN(tile)),
+    OPTION_LR(TRAIN, ""),
+    OPTIONS_OPTIMIZER(TRAIN, offsetof(train_settings, optimizer)),
+    OPTIONS_SCHEDULE(TRAIN, offsetof(train_settings, schedule), ""),
+    OPTIONS_SCALING(TRAIN, offsetof(train_settings, lr_scaling),
+                    "Treat --lr as the rate for --base-batch and scale it with the batch: by k (linear) or sqrt(k) "
+                    "(sqrt), where k = batch / base batch. none: do not scale (default). --lr-end is scaled too."),
+    {.name = "save",
+     .metavar = "FILE",
+     .group = GROUP_OUTPUT,
+     .type = TYPE_TEXT,
+     .complete = COMPLETE_FILE,
+     .offset = offsetof(train_settings, save),
+     .help = "Write a checkpoint (safetensors, with the network in it) at the end, and on SIGUSR1. An existing FILE is "
+             "replaced only when the new one is complete."},
+    {.name = "log",
+     .metavar = "FILE",
+     .group = GROUP_OUTPUT,
+     .type = TYPE_TEXT,
+     .complete = COMPLETE_FILE,
+     .offset = offsetof(train_settings, log),
+     .help = "Write JSON lines: the settings, one line per step, the result."},
+    OPTION_JSON(offsetof(train_settings, json)),
+    {.name = "noise",
+     .group = GROUP_OUTPUT,
+     .offset = offsetof(train_settings, noise),
+     .help = "Measure the gradient noise scale during training, at a cost of a few percent, and print it with its "
+             "95% interval. The weights do not change."},
+    {.name = "profile",
+     .group = GROUP_OUTPUT,
+     .offset = offsetof(train_settings, profile),
+     .help = "Profile training: time per kernel, bytes transferred and idle gaps. Start-up is excluded. The weights do "
+             "not change; the run is slightly slower."},
+    OPTION_DEVICE(offsetof(train_settings, device)),
+    {.name = "arith",
+     .metavar = "WORD",
+     .group = GROUP_DEVICE,
+     .type = TYPE_WORD,
+     .word = arith_word,
+     .offset = offsetof(train_settings, arith),
+     .help = "exact (default): the same bits on every device. fast: CLBlast may compute matrix products."},
+    {0},
+};
+
+/* Two options that exclude each other. */
+static void refuse_both(const char *one, const char *other, const char *why)
+{
+    cli_usage(&train_command, "--%s and --%s: expected only one of them%s%s", one, other, *why ? ", as " : "", why);
+}
+
+static void check_files(const train_settings *settings)
+{
+    const char *save = settings->save, *log = settings->log;
+    if (save && log && !strcmp(save, log)) cli_usage(&train_command, "--save and --log: expected two different files");
+    if (cli_is_network(settings->net, save))
+        cli_usage(&train_command, "--save %s: would replace the network NET", save);
+    if (cli_is_network(settings->net, log)) cli_usage(&train_command, "--log %s: would replace the network NET", log);
+}
+
+void train_settings_read(train_settings *settings, int argc, char **argv)
+{
+    tas_train_options *options = &settings->train;
+    tas_train_options_init(options);
+    const uint64_t epochs = options->epochs;
+    options->epochs = 0; /* not given */
+    optimizer_begin(options);
+    schedule_begin(options);
+    cli_parse(&train_command, argc, argv, settings);
+    optimizer_end(&train_command, &settings->optimizer, options);
+    options->schedule = (tas_schedule)settings->schedule;
+    options->lr_scaling = (tas_lr_scaling)settings->lr_scaling;
+    schedule_end(&train_command, options);
+    if (settings->profile && (settings->validation.bytes || settings->validation.percent > 0))
+        refuse_both("profile", "validation", "a profile is of training alone");
+    if (options->epochs && options->steps) refuse_both("epochs", "steps", "");
+    if (!options->batch && options->lr_scaling != TAS_SCALING_NONE)
+        refuse_both("batch auto", "lr-scaling", "auto sets the rate, too");
+    if (!options->batch && options->lr == 0) cli_usage(&train_command, "--batch auto: expected --lr above 0");
+    if (!options->epochs && !options->steps) options->epochs = epochs;
+    options->noise = settings->noise;
+    options->ahead = 1;
+    check_files(settings);
+}
