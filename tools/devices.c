@@ -76,8 +76,7 @@ static void plan(session *r, tas_device_info *info, tas_plan *out)
 static tas_status open_session(session *r)
 {
     tas_context *context = r->cli.context;
-    tas_status status = r->s.net ? tas_network_open(context, r->s.net, &r->network) : TAS_OK;
-    if (!status) status = tas_devices(context, &r->list, &r->count);
+    const tas_status status = tas_devices(context, &r->list, &r->count);
     if (status) return status;
     for (size_t i = 0; r->s.measure && i < r->count; i++)
         if (r->list[i].type != TAS_TYPE_NONE) measure(&r->cli, &r->list[i]);
@@ -281,13 +280,11 @@ static int run(int argc, char **argv)
 
     cli_parse(&devices_command, argc, argv, &r.s);
     if (!cli_open(&r.cli, &devices_command)) return EXIT_FAILED;
-    const tas_status status = open_session(&r);
-    if (status)
-        result = cli_failed(&r.cli, status);
-    else if (r.s.json)
-        print_json(&r);
-    else
-        print_table(&r);
+    if (r.s.net) result = cli_open_network(&r.cli, r.s.net, &r.network);
+    const tas_status status = result ? TAS_OK : open_session(&r);
+    if (status) result = cli_failed(&r.cli, status);
+    if (!result && r.s.json) print_json(&r);
+    if (!result && !r.s.json) print_table(&r);
     free(r.plans);
     tas_devices_free(r.list);
     tas_network_close(&r.network);

@@ -28,7 +28,7 @@ static bool is_checkpoint(const char *path)
     const char *name;
     for (size_t i = 0; (name = tas_network_shipped(i)); i++)
         if (!strcmp(name, path)) return false;
-    if (stat(path, &about) || !S_ISREG(about.st_mode)) return false; /* a pipe would wait */
+    if (stat(path, &about) || !S_ISREG(about.st_mode)) return false; /* a pipe can be read once */
     FILE *file = fopen(path, "rb");
     if (!file) return false;
     const bool whole = fread(head, sizeof head, 1, file) == 1;
@@ -36,10 +36,11 @@ static bool is_checkpoint(const char *path)
     return whole && !head[7] && head[8] == '{';
 }
 
-static tas_status open_network(session *r)
+static int open_network(session *r)
 {
-    return is_checkpoint(r->s.net) ? tas_model_load_network(r->cli.context, r->s.net, &r->network)
-                                   : tas_network_open(r->cli.context, r->s.net, &r->network);
+    if (!is_checkpoint(r->s.net)) return cli_open_network(&r->cli, r->s.net, &r->network);
+    const tas_status status = tas_model_load_network(r->cli.context, r->s.net, &r->network);
+    return status ? cli_failed(&r->cli, status) : 0;
 }
 
 /* The sum over all layers of what a layer has. */
@@ -140,16 +141,11 @@ static void print_json(const session *r)
 static int run(int argc, char **argv)
 {
     session r = {0};
-    int result = 0;
     cli_parse(&inspect_command, argc, argv, &r.s);
     if (!cli_open(&r.cli, &inspect_command)) return EXIT_FAILED;
-    const tas_status status = open_network(&r);
-    if (status)
-        result = cli_failed(&r.cli, status);
-    else if (r.s.json)
-        print_json(&r);
-    else
-        print_table(&r);
+    const int result = open_network(&r);
+    if (!result && r.s.json) print_json(&r);
+    if (!result && !r.s.json) print_table(&r);
     tas_network_close(&r.network);
     cli_close(&r.cli);
     return result;

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """tassello inspect."""
-import os
 import re
 import sys
 
@@ -53,8 +52,6 @@ def _(t):
     t.fails(1, (str(saved), "truncated"), "inspect", saved)
     t.fails(1, ("'mpl'", "did you mean 'mlp'"), "inspect", "mpl")
     t.fails(1, (str(t.data), "not a regular file"), "inspect", t.data)
-    os.mkfifo(folder / "pipe")
-    t.fails(1, ("pipe", "not a regular file"), "inspect", folder / "pipe", timeout=10)
     (folder / "n").write_text("input 64\nfoo\n")
     t.fails(1, (":2:", "unknown layer 'foo'"), "inspect", folder / "n")
 
