@@ -84,6 +84,12 @@ static const uint32_t edges[][GEOMETRY] = {
     {2, 2, 3, 230, 5, 3, 3, 1, 1, 1, 1, 1, 1, 1},
     {3, 1, 2, 401, 9, 1, 3, 1, 2, 0, 1, 1, 1, 1},
     {1, 4, 6, 5, 17, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+    /* many examples */
+    {97, 2, 3, 4, 5, 2, 2, 1, 1, 0, 0, 1, 1, 1},
+    {130, 3, 3, 3, 8, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+    {150, 1, 4, 5, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+    {171, 4, 2, 2, 6, 1, 1, 1, 1, 0, 0, 1, 1, 2},
+    {200, 2, 3, 2, 4, 2, 2, 1, 1, 1, 1, 1, 1, 1},
 };
 
 #define PICK(d, list) (list)[draw_below(d, LENGTH(list))]
@@ -143,9 +149,9 @@ static bool conv_shape(op_args *args, draw *d, int edge)
 /* A tile somewhere in a batch, for the sums over examples. */
 static bool conv_sum_shape(op_args *args, draw *d, int edge)
 {
-    static const uint32_t granules[] = {0, 1, 2, 4, 16};
+    static const uint32_t granules[] = {0, 1, 2, 4, 16}, many[] = {2, 4}; /* several vectors of granules */
     if (!conv_shape(args, d, edge)) return false;
-    args->size[WINDOW_GRANULE] = PICK(d, granules);
+    args->size[WINDOW_GRANULE] = args->n < 97 ? PICK(d, granules) : PICK(d, many);
     args->first = draw_below(d, 3) ? draw_below(d, 100) : 0;
     args->batch = args->first + args->n + (draw_below(d, 2) ? draw_below(d, 40) : 0);
     return true;

@@ -98,50 +98,93 @@ static void pack_operand(layout matrix, op_hold hold, const float *canonical, fl
         for (uint32_t i = 0; i < matrix.cols; i++) packed[layout_index(matrix, r, i)] = arith_float(guard_word);
 }
 
+/* Memory on the device that holds what host does. */
+static tas_status banded_write(tas_device *device, const unsigned char *host, banded *b)
+{
+    const device_driver *driver = device->driver;
+    tas_status status = device_alloc(device, b->whole_bytes, &b->whole);
+    if (!status) status = driver->write(device, &b->whole, 0, host, b->whole_bytes, true);
+    if (!status) status = driver->slice(device, &b->whole, b->band, b->bytes, &b->slice);
+    return status;
+}
+
+/* Sizes of the bands, and host memory that is full of guards. */
+static tas_status banded_alloc(tas_device *device, banded *b, unsigned char **host)
+{
+    b->band = device->info.align_bytes > 256 ? device->info.align_bytes : 256;
+    b->whole_bytes = b->band + b->bytes + b->band;
+    *host = malloc((size_t)b->whole_bytes);
+    if (!*host) return fail(device->context, TAS_NO_MEMORY, "no memory for a case");
+    fill_guard(*host, b->whole_bytes);
+    return TAS_OK;
+}
+
 static tas_status banded_open(tas_device *device, const test_case *c, int o, uint32_t lanes, banded *b)
 {
     const op_operand *operand = &op_get(c->args.op)->operand[o];
-    const device_driver *driver = device->driver;
+    unsigned char *host;
     const op_args *args = &c->args;
     *b = (banded){.bytes = c->elements[o] * type_bytes(operand->type), .panels = operand->hold != HOLD_ROWS};
     if (operand->hold == HOLD_PANELS)
         b->matrix = (layout){args->size[0], args->size[1], device_panel(device, args->size[0], args->size[1])};
     if (operand->hold == HOLD_EXAMPLES) b->matrix = (layout){args->n, (uint32_t)(c->elements[o] / args->n), lanes};
     if (b->panels) b->bytes = layout_elements(b->matrix) * sizeof(float);
-    b->band = device->info.align_bytes > 256 ? device->info.align_bytes : 256;
-    b->whole_bytes = b->band + b->bytes + b->band;
-    unsigned char *host = malloc((size_t)b->whole_bytes);
-    if (!host) return fail(device->context, TAS_NO_MEMORY, "no memory for a case");
-    fill_guard(host, b->whole_bytes);
+    tas_status status = banded_alloc(device, b, &host);
+    if (status) return status;
     if (b->panels && operand->access != ACCESS_OUT)
         pack_operand(b->matrix, operand->hold, c->before[o], (float *)(void *)(host + b->band));
     else if (!b->panels)
         memcpy(host + b->band, c->before[o], (size_t)b->bytes);
-    tas_status status = device_alloc(device, b->whole_bytes, &b->whole);
-    if (!status) status = driver->write(device, &b->whole, 0, host, b->whole_bytes, true);
-    if (!status) status = driver->slice(device, &b->whole, b->band, b->bytes, &b->slice);
+    status = banded_write(device, host, b);
     free(host);
     return status;
 }
 
-static tas_status banded_read(tas_device *device, const banded *b, const test_case *c, int o, void **got, bool *stray)
+/* Scratch is full of guards, so that what is read before it is written is NaN. */
+static tas_status banded_open_scratch(tas_device *device, uint64_t bytes, banded *b)
 {
-    const uint64_t bytes = c->elements[o] * type_bytes(op_get(c->args.op)->operand[o].type);
-    unsigned char *host = malloc((size_t)b->whole_bytes);
-    *got = malloc((size_t)bytes + 1);
-    if (!host || !*got) {
-        free(host);
-        return fail(device->context, TAS_NO_MEMORY, "no memory for a case");
-    }
-    tas_status status = device->driver->read(device, &b->whole, 0, host, b->whole_bytes);
-    if (!status) {
-        *stray |= !is_guard(host, 0, b->band) || !is_guard(host, b->band + b->bytes, b->whole_bytes);
-        if (b->panels)
-            layout_unpack(b->matrix, (const float *)(const void *)(host + b->band), *got);
-        else
-            memcpy(*got, host + b->band, (size_t)bytes);
-    }
+    unsigned char *host;
+    *b = (banded){.bytes = bytes};
+    if (!bytes) return TAS_OK;
+    tas_status status = banded_alloc(device, b, &host);
+    if (!status) status = banded_write(device, host, b);
     free(host);
+    return status;
+}
+
+static void banded_close(tas_device *device, banded *b)
+{
+    device->driver->release_slice(device, &b->slice);
+    device_release(device, &b->whole);
+}
+
+/* Reads the memory and looks at its bands; got, which may be NULL, takes `bytes` of what is between them. */
+static tas_status banded_read(tas_device *device, const banded *b, uint64_t bytes, void *got, bool *stray)
+{
+    unsigned char *host = malloc((size_t)b->whole_bytes + 1);
+    if (!host) return fail(device->context, TAS_NO_MEMORY, "no memory for a case");
+    tas_status status = b->bytes ? device->driver->read(device, &b->whole, 0, host, b->whole_bytes) : TAS_OK;
+    if (!status && b->bytes)
+        *stray |= !is_guard(host, 0, b->band) || !is_guard(host, b->band + b->bytes, b->whole_bytes);
+    if (!status && got && b->panels)
+        layout_unpack(b->matrix, (const float *)(const void *)(host + b->band), got);
+    else if (!status && got)
+        memcpy(got, host + b->band, (size_t)bytes);
+    free(host);
+    return status;
+}
+
+/* The results, one after the other, and whether anything was written outside them or scratch. */
+static tas_status read_results(tas_device *device, const test_case *c, const banded *operand, const banded *scratch,
+                               void **got, bool *stray)
+{
+    tas_status status = banded_read(device, scratch, 0, NULL, stray);
+    for (int o = 0; o < c->operands && !status; o++) {
+        const uint64_t bytes = c->elements[o] * type_bytes(op_get(c->args.op)->operand[o].type);
+        got[o] = malloc((size_t)bytes + 1);
+        if (!got[o]) return fail(device->context, TAS_NO_MEMORY, "no memory for a case");
+        status = banded_read(device, &operand[o], bytes, got[o], stray);
+    }
     return status;
 }
 
@@ -151,25 +194,20 @@ tas_status case_run(tas_device *device, const test_case *c, void **got, bool *st
     /* as many examples per panel as for this tile, or as for a large one */
     const bool large = (c->number + c->number / DRAW_MODES + (device->small_limits != 0)) % 2 == 0;
     args.lanes = device_lanes(device, large ? UINT32_MAX : args.n);
-    banded operand[OP_OPERANDS] = {0};
-    mem slices[OP_OPERANDS] = {0}, scratch = {0};
-    const uint64_t scratch_bytes = device_scratch(device, &args);
-    tas_status status = TAS_OK;
+    banded operand[OP_OPERANDS] = {0}, scratch;
+    mem slices[OP_OPERANDS] = {0};
+    tas_status status = banded_open_scratch(device, device_scratch(device, &args), &scratch);
     *stray = false;
     for (int o = 0; o < c->operands && !status; o++) {
         got[o] = NULL;
         status = banded_open(device, c, o, args.lanes, &operand[o]);
         slices[o] = operand[o].slice;
     }
-    if (!status && scratch_bytes) status = device_alloc(device, scratch_bytes, &scratch);
-    if (!status) status = device_run(device, &args, slices, &scratch);
+    if (!status) status = device_run(device, &args, slices, &scratch.slice);
     if (!status) status = device->driver->finish(device);
-    for (int o = 0; o < c->operands && !status; o++) status = banded_read(device, &operand[o], c, o, &got[o], stray);
-    for (int o = 0; o < c->operands; o++) {
-        device->driver->release_slice(device, &operand[o].slice);
-        device_release(device, &operand[o].whole);
-    }
-    device_release(device, &scratch);
+    if (!status) status = read_results(device, c, operand, &scratch, got, stray);
+    for (int o = 0; o < c->operands; o++) banded_close(device, &operand[o]);
+    banded_close(device, &scratch);
     return status;
 }
 
