@@ -55,19 +55,41 @@ void error_add_lines(tas_context *context, const char *lines)
     text_escape(lines, "\n\t", context->error + used, sizeof context->error - used);
 }
 
+static void hand_to_log(tas_context *context, const char *text)
+{
+    char line[MESSAGE_BYTES];
+    entry_state ours;
+    text_escape(text, "", line, sizeof line);
+    callback_begin(context, &ours);
+    context->log(context->log_user, line);
+    callback_end(&ours);
+}
+
 void note(tas_context *context, const char *format, ...)
 {
     if (!context->log) return;
     va_list list;
-    char text[MESSAGE_BYTES], line[MESSAGE_BYTES];
+    char text[MESSAGE_BYTES];
     va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    text_escape(text, "", line, sizeof line);
-    entry_state ours;
-    callback_begin(context, &ours);
-    context->log(context->log_user, line);
-    callback_end(&ours);
+    hand_to_log(context, text);
+}
+
+void note_once(tas_context *context, const char *format, ...)
+{
+    if (!context->log) return;
+    va_list list;
+    char text[MESSAGE_BYTES];
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+    for (const char *c = text; *c; c++) hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
+    for (int i = 0; i < context->notes && i < NOTES_KEPT; i++)
+        if (context->noted[i] == hash) return;
+    context->noted[context->notes++ % NOTES_KEPT] = hash;
+    hand_to_log(context, text);
 }
 
 void entry_begin(tas_context *context, entry_state *saved)

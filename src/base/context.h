@@ -10,7 +10,7 @@
 
 #include <tassello/context.h>
 
-enum { MESSAGE_BYTES = 8192 }; /* a path is at most 4096, and what is wrong with it stands behind it */
+enum { NOTES_KEPT = 8, MESSAGE_BYTES = 8192 }; /* a path is at most 4096, and what is wrong with it stands behind it */
 
 struct tas_context {
     char error[MESSAGE_BYTES];
@@ -18,6 +18,8 @@ struct tas_context {
     void *log_user;
     locale_t c_locale;          /* numbers are read and printed in it, whatever the program's own */
     struct entry_state *caller; /* the program's own state, while a call of it is running */
+    uint64_t noted[NOTES_KEPT]; /* the last lines of note_once(), hashed */
+    int notes;                  /* how many there were */
 };
 
 /* Sets the context's error text, escaped as text_escape() does, since names and texts of files are in it; returns
@@ -29,6 +31,9 @@ void error_add_lines(tas_context *context, const char *lines);
 
 /* Hands one line to the log, escaped in the same way. */
 void note(tas_context *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same, unless it was one of the last such lines: for what each run of many would repeat. */
+void note_once(tas_context *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The caller's floating-point environment and locale are put away at each entry point and given back at its end: a host
  * program may have flush-to-zero on, another rounding mode, or a locale with a decimal comma. */

@@ -94,8 +94,6 @@ static int call_fill(const tas_data *data, const uint64_t *index, size_t n, void
     return result;
 }
 
-static const tas_data *root_of(const tas_data *data) { return data->root ? data->root : data; }
-
 /* Which examples of a set are wanted: those of a list, or without one those from `first` on. */
 typedef struct choice {
     const tas_data *data;
@@ -113,7 +111,7 @@ static uint64_t place_in_root(const choice *of, size_t k)
 /* In pieces, so that the callback's indices need no memory that could fail. */
 static tas_status fetch_by_fill(const choice *of, size_t n, unsigned char *inputs, unsigned char *targets)
 {
-    const tas_data *root = root_of(of->data);
+    const tas_data *root = data_root(of->data);
     const bool listed = of->list || of->data->index;
     uint64_t index[FILL_MOST];
     for (size_t done = 0; done < n;) {
@@ -144,7 +142,7 @@ static void copy_rows(const choice *of, const void *array, size_t n, size_t byte
 
 static tas_status fetch(const choice *of, size_t n, void *inputs, void *targets)
 {
-    const tas_data *root = root_of(of->data);
+    const tas_data *root = data_root(of->data);
     if (root->is.fill) return fetch_by_fill(of, n, inputs, targets);
     tas_status status = idx_begin(root->context, &root->images, of->list ? IDX_AT_RANDOM : IDX_IN_ORDER);
     if (status) return status;
@@ -327,6 +325,8 @@ static tas_status open_folder(tas_context *context, const char *folder, tas_spli
     if (status) goto end;
     (*out)->images = pixels;
     (*out)->is.inputs = pixels.bytes;
+    (*out)->height = (uint32_t)images[1];
+    (*out)->width = (uint32_t)images[2];
     pixels = (idx_elements){0};
     status = widen_labels(*out, labels.bytes);
 end:
@@ -357,7 +357,7 @@ static tas_status create_part(const tas_data *whole, uint64_t count, const char 
     snprintf(name, sizeof name, "%s %" PRIu64 " of %.200s", which, count, whole->name);
     tas_status status = create_data(whole->context, &is, name, out);
     if (status) return status;
-    (*out)->root = root_of(whole);
+    (*out)->root = data_root(whole);
     (*out)->index = whole->index;
     return TAS_OK;
 }

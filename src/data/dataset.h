@@ -21,10 +21,14 @@ struct tas_data {
     char name[256];      /* for errors: the folder and split, "arrays" or "callback", and which part of that */
     void *own_inputs, *own_targets; /* freed at close */
     idx_elements images;            /* of a folder: what is.inputs points at */
+    uint32_t height, width;         /* of its images; else 0 */
     const tas_data *root;           /* of a part: the set that its examples come from, itself no part; else NULL */
     const uint32_t *index;          /* example k is the root's index[k]; NULL: the root's k */
     uint32_t *own_index;            /* freed at close */
 };
+
+/* The set that the examples of this one come from. */
+static inline const tas_data *data_root(const tas_data *data) { return data->root ? data->root : data; }
 
 /* Reads an IDX file, plain or gzip, of unsigned bytes with the given number of dimensions. Magic, dimensions and length
  * are held against each other before anything large is allocated. *bytes is malloc()ed. */

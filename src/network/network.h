@@ -71,6 +71,8 @@ typedef struct tas_network {
     int output;                                    /* logits or predictions */
     float scale_u8, scale_f32, shift;              /* of pixels */
     uint32_t inputs, outputs;
+    shape in;     /* of an example */
+    float mean;   /* that is taken from it */
     bool classes; /* the loss is over classes */
     bool held;    /* some tensor is held in panels of examples */
     bool failed;  /* while lowering: memory ended */

@@ -26,6 +26,26 @@ tas_status check_data(const tas_network *network, const tas_data *data)
     return TAS_OK;
 }
 
+void note_data(const tas_network *network, const tas_data *data)
+{
+    const tas_data *root = data_root(data);
+    const shape in = network->in;
+    const bool planes = in.height == root->height && in.width == root->width;
+    const bool stacked = in.height * in.channels == root->height && in.width == root->width;
+    if (root->is.target_type == TAS_TARGET_LABEL && root->is.classes < network->outputs)
+        note_once(network->context, "%s: %u outputs for the %u classes of %s: those above are never right",
+                  network->from, network->outputs, root->is.classes, root->name);
+    if (root->height && !in.flat && !planes && !stacked)
+        note_once(network->context,
+                  "%s: the input is %u channels of %u x %u, but the images of %s are %u x %u; 'input %ux%u' keeps them",
+                  network->from, in.channels, in.height, in.width, root->name, root->height, root->width, root->height,
+                  root->width);
+    if (root->is.input_type == TAS_INPUT_U8 && (network->mean > 1 || network->mean < 0))
+        note_once(network->context,
+                  "%s: the mean of %g is outside of 0 to 1, in which the pixels of %s lie (byte / 255)", network->from,
+                  (double)network->mean, root->name);
+}
+
 /* The whole set, through a few megabytes of the host. */
 static tas_status upload_set(workspace *w, const tas_data *data)
 {

@@ -203,6 +203,7 @@ tas_status tas_plan_make(tas_device *device, const tas_network *network, const t
         status = fail(context, TAS_BAD_ARGUMENT, "batch %u is larger than the data set: %s has %llu examples",
                       options->batch, train->name, (unsigned long long)train->is.count);
     if (!status && train) status = check_data(network, train);
+    if (!status && train) note_data(network, train);
     if (!status && test) status = check_data(network, test);
     if (!status && options->validation) status = check_data(network, options->validation);
     if (!status) status = make(device, network, train, test, options, out);

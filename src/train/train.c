@@ -660,6 +660,7 @@ tas_status tas_run_open(tas_model *model, const tas_data *data, const tas_train_
     *out = NULL;
     tas_status status = check_options(model, data, options);
     if (!status) status = check_data(model->network, data);
+    if (!status) note_data(model->network, data);
     if (!status) status = open_run(model, data, options, out);
     entry_end(&saved);
     return status;

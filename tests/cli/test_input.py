@@ -116,6 +116,20 @@ def _(t):
     expect(LAST_MSE.search(t.run("train", net, one, "--device", "reference", "--batch", "1").out), "no result")
 
 
+@case("network and data: what fits but was probably not meant is noted, once")
+def _(t):
+    net = t.place() / "net"
+    facts = ("6 outputs", "4 classes", "8 channels of 8 x 1", "'input 8x8'", "mean of 60")
+    net.write_text("input 8x8x1 mean 60 std 20\ndense 6\n")
+    for command in (("train", net, t.data, "--device", "reference", "--steps", "2"), ("plan", net, t.data)):
+        result = t.run(*command).says(*facts)
+        expect(result.err.count("6 outputs") == 1 and result.err.count("8 channels") == 1, "each once", result)
+    for text in ("input 8x8\ndense 4\n", "input 64\ndense 4\n", "input 1x8x8 mean 0.3 std 0.2\ndense 4\n", "input 2x4x8\ndense 4\n"):
+        net.write_text(text)
+        result = t.run("train", net, t.data, "--device", "reference", "--steps", "2")
+        expect("outputs" not in result.err and "channels" not in result.err and "mean" not in result.err, "a note", result)
+
+
 NETWORKS = [
     ("an unknown layer", b"input 1x8x8\n# a comment\nconv 3\ndense 4\n", (":3:", "unknown layer 'conv'", "'conv2d'")),
     ("empty", b"", ("no layer", "input 1x28x28")),

@@ -112,6 +112,7 @@ static tas_status open_sets(lab *l, const tas_data *train)
         return fail(s->context, TAS_BAD_ARGUMENT, "%" PRIu64 " examples are wanted; %s has %" PRIu64, options->examples,
                     train->name, train->is.count);
     tas_status status = check_data(l->network, train);
+    if (!status) note_data(l->network, train);
     if (!status && options->examples && options->examples < train->is.count)
         status = tas_data_split(train, options->examples, options->seed, NULL, &l->part);
     const tas_data *part = l->part ? l->part : train;

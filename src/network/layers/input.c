@@ -14,6 +14,8 @@ static tas_status infer(const text_line *line, layer *self)
 
 static void lower(tas_network *network, layer *self)
 {
+    network->in = self->out;
+    network->mean = self->mean;
     network->inputs = (uint32_t)shape_elements(self->out);
     network->scale_u8 = arith_div(1, 255 * self->std);
     network->scale_f32 = arith_div(1, self->std);
