@@ -6,9 +6,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-
-enum { NETWORK_MOST = 1 << 20 }; /* as in the library */
 
 static void wipe_line(cli_state *cli)
 {
@@ -82,53 +79,6 @@ int cli_failed(cli_state *cli, tas_status status)
     wipe_line(cli);
     fprintf(stderr, "tassello %s: %s\n", cli->command->name, *text ? text : tas_status_name(status));
     return status == TAS_BAD_ARGUMENT ? EXIT_USAGE : EXIT_FAILED;
-}
-
-static bool is_pipe(const char *path)
-{
-    struct stat about;
-    const char *name;
-    for (size_t i = 0; (name = tas_network_shipped(i)); i++)
-        if (!strcmp(name, path)) return false;
-    return !stat(path, &about) && (S_ISFIFO(about.st_mode) || S_ISSOCK(about.st_mode));
-}
-
-/* A stream cannot be read twice, and its size is not known before its end. */
-static int read_network(cli_state *cli, FILE *stream, const char *name, tas_network **out)
-{
-    char *text = malloc(NETWORK_MOST + 1);
-    int result = EXIT_FAILED;
-    if (!text) {
-        cli_error(cli, "no memory");
-        return result;
-    }
-    const size_t size = fread(text, 1, NETWORK_MOST + 1, stream);
-    if (ferror(stream))
-        cli_error(cli, "%s: cannot be read: %s", name, strerror(errno));
-    else if (size > NETWORK_MOST)
-        cli_error(cli, "%s: more than %d bytes; expected a network's text", name, NETWORK_MOST);
-    else if (memchr(text, 0, size))
-        cli_error(cli, "%s: contains a zero byte; expected a network's text", name);
-    else {
-        text[size] = 0;
-        const tas_status status = tas_network_parse(cli->context, text, name, out);
-        result = status ? cli_failed(cli, status) : 0;
-    }
-    free(text);
-    return result;
-}
-
-int cli_open_network(cli_state *cli, const char *net, tas_network **out)
-{
-    if (!strcmp(net, "-")) return read_network(cli, stdin, "stdin", out);
-    FILE *stream = is_pipe(net) ? fopen(net, "r") : NULL;
-    if (!stream) {
-        const tas_status status = tas_network_open(cli->context, net, out);
-        return status ? cli_failed(cli, status) : 0;
-    }
-    const int result = read_network(cli, stream, net, out);
-    fclose(stream);
-    return result;
 }
 
 bool cli_budget(cli_state *cli, const cli_size *size, const tas_device_info *device, uint64_t *bytes)

@@ -180,15 +180,15 @@ int cli_failed(cli_state *cli, tas_status status);
 
 /* Opens NET: the name of a network that ships, a file, a pipe, or - for stdin. 0, or the exit status after reporting
  * what is wrong. */
-int cli_open_network(cli_state *cli, const char *net, tas_network **out);
+int cli_network_open(cli_state *cli, const char *net, tas_network **out);
 
 /* The bytes that a budget means on a device; 0 where none is given. False, after saying why, where the driver does not
  * tell of what it is a share. */
 bool cli_budget(cli_state *cli, const cli_size *size, const tas_device_info *device, uint64_t *bytes);
 
-/* Whether a network can be trained or tested on a split of a data set; says why not. */
+/* Whether a network can be trained or tested on a split of a data set; reports why not. */
 bool cli_check_fit(cli_state *cli, const tas_network *network, const char *net, const tas_data *data,
-                   const char *folder, const char *split);
+                   const char *folder, tas_split split);
 
 /* The same for a batch and the split to train on. */
 bool cli_check_batch(cli_state *cli, uint32_t batch, const tas_data *train, const char *folder);
@@ -199,7 +199,10 @@ bool cli_check_write(cli_state *cli, const char *option, const char *path);
 
 /* Whether path (NULL: no) is the file that NET is read from: neither a link nor another way to write its name hides
  * that. */
-bool cli_is_network(const char *net, const char *path);
+bool cli_network_is_file(const char *net, const char *path);
+
+/* Whether NET is the file of a checkpoint. */
+bool cli_network_is_checkpoint(const char *net);
 
 /* Prints a network's layers with their shapes, and its parameters, for people. */
 void cli_print_network(const tas_network *network, const char *name);

@@ -280,7 +280,7 @@ static int run(int argc, char **argv)
 
     cli_parse(&devices_command, argc, argv, &r.s);
     if (!cli_open(&r.cli, &devices_command)) return EXIT_FAILED;
-    if (r.s.net) result = cli_open_network(&r.cli, r.s.net, &r.network);
+    if (r.s.net) result = cli_network_open(&r.cli, r.s.net, &r.network);
     const tas_status status = result ? TAS_OK : open_session(&r);
     if (status) result = cli_failed(&r.cli, status);
     if (!result && r.s.json) print_json(&r);

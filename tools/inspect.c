@@ -2,7 +2,6 @@
 #include "cli.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 typedef struct settings {
     const char *net;
@@ -20,25 +19,9 @@ typedef struct session {
     tas_network *network;
 } session;
 
-/* Whether path begins as safetensors does: the length of a header in JSON. No network's text has a zero byte. */
-static bool is_checkpoint(const char *path)
-{
-    char head[9] = "";
-    struct stat about;
-    const char *name;
-    for (size_t i = 0; (name = tas_network_shipped(i)); i++)
-        if (!strcmp(name, path)) return false;
-    if (stat(path, &about) || !S_ISREG(about.st_mode)) return false; /* a pipe can be read once */
-    FILE *file = fopen(path, "rb");
-    if (!file) return false;
-    const bool whole = fread(head, sizeof head, 1, file) == 1;
-    fclose(file);
-    return whole && !head[7] && head[8] == '{';
-}
-
 static int open_network(session *r)
 {
-    if (!is_checkpoint(r->s.net)) return cli_open_network(&r->cli, r->s.net, &r->network);
+    if (!cli_network_is_checkpoint(r->s.net)) return cli_network_open(&r->cli, r->s.net, &r->network);
     const tas_status status = tas_model_load_network(r->cli.context, r->s.net, &r->network);
     return status ? cli_failed(&r->cli, status) : 0;
 }

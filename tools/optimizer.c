@@ -47,13 +47,13 @@ void optimizer_end(const cli_command *command, const optimizer_words *words, tas
 
 void optimizer_print(const tas_train_options *t, FILE *stream)
 {
-    char beta1[FLOAT_TEXT], beta2[FLOAT_TEXT], epsilon[FLOAT_TEXT];
+    char text[FLOAT_TEXT], beta1[FLOAT_TEXT], beta2[FLOAT_TEXT], epsilon[FLOAT_TEXT];
     if (t->optimizer == TAS_SGD)
-        fprintf(stream, "  momentum %g%s", (double)t->momentum, t->nesterov ? " (Nesterov)" : "");
+        fprintf(stream, "  momentum %s%s", cli_float(t->momentum, text), t->nesterov ? " (Nesterov)" : "");
     else
         fprintf(stream, "  %s, betas %s and %s, epsilon %s", tas_optimizer_name(t->optimizer),
                 cli_float(t->beta1, beta1), cli_float(t->beta2, beta2), cli_float(t->epsilon, epsilon));
-    fprintf(stream, "  weight decay %g", (double)t->weight_decay);
+    fprintf(stream, "  weight decay %s", cli_float(t->weight_decay, text));
 }
 
 void optimizer_describe(const tas_train_options *t, json_t *o)

@@ -85,15 +85,15 @@ static int open_session(session *r)
 {
     tas_context *context = r->cli.context;
     const settings *s = &r->s;
-    const int unread = cli_open_network(&r->cli, s->net, &r->network);
+    const int unread = cli_network_open(&r->cli, s->net, &r->network);
     if (unread) return unread;
     if (s->data) {
         const int refused = sets_open(&r->sets, &r->cli, s->data, s->examples, &s->validation, 1);
         if (refused) return refused;
         r->train = r->sets.train;
         r->test = r->sets.test;
-        if (!cli_check_fit(&r->cli, r->network, s->net, r->train, s->data, "train")) return EXIT_FAILED;
-        if (!cli_check_fit(&r->cli, r->network, s->net, r->test, s->data, "test")) return EXIT_FAILED;
+        if (!cli_check_fit(&r->cli, r->network, s->net, r->train, s->data, TAS_TRAIN)) return EXIT_FAILED;
+        if (!cli_check_fit(&r->cli, r->network, s->net, r->test, s->data, TAS_TEST)) return EXIT_FAILED;
         if (!cli_check_batch(&r->cli, s->plan.batch, r->train, s->data)) return EXIT_USAGE;
     }
     const tas_status status = tas_device_open(context, s->device, TAS_ARITH_EXACT, &r->device);

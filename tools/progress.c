@@ -83,24 +83,52 @@ const char *progress_time(double seconds, char text[TIME_TEXT])
     return text;
 }
 
-static void show(progress *p)
+/* On a terminal a line is written over the last one, which works only if neither is wider than the terminal. */
+static void show_line(progress *p, const char *text)
+{
+    if (p->terminal)
+        fprintf(stderr, "\r\033[K%.*s", cli_columns(STDERR_FILENO) - 1, text);
+    else
+        fprintf(stderr, "%s\n", text);
+    p->cli->line_open = p->terminal;
+}
+
+enum { PART_STEP, PART_EPOCH, PART_LOSS, PART_NOISE, PART_RATE, PART_LEFT, PARTS, PART_TEXT = 64 };
+
+static void describe_step(const progress *p, char parts[PARTS][PART_TEXT])
 {
     const tas_step *step = &p->last;
-    const char *begin = p->terminal ? "\r\033[K" : "";
-    fprintf(stderr, "%sstep %llu/%llu  epoch %llu", begin, (unsigned long long)step->step,
-            (unsigned long long)step->steps, (unsigned long long)step->epoch);
-    if (p->epochs) fprintf(stderr, "/%llu", (unsigned long long)p->epochs);
-    fprintf(stderr, "  loss %.4f", p->epoch_loss / (double)p->epoch_examples);
+    char text[TIME_TEXT], total[32] = "";
+    memset(parts, 0, PARTS * PART_TEXT);
+    snprintf(parts[PART_STEP], PART_TEXT, "step %llu/%llu", (unsigned long long)step->step,
+             (unsigned long long)step->steps);
+    if (p->epochs) snprintf(total, sizeof total, "/%llu", (unsigned long long)p->epochs);
+    snprintf(parts[PART_EPOCH], PART_TEXT, "  epoch %llu%s", (unsigned long long)step->epoch, total);
+    snprintf(parts[PART_LOSS], PART_TEXT, "  loss %.4f", p->epoch_loss / (double)p->epoch_examples);
     if (p->measured >= MEASURED_LEAST && p->squares > 0)
-        fprintf(stderr, "  noise scale %.3g", p->traces > 0 ? p->traces / p->squares : 0);
-    if (step->seconds > 0) {
-        char left[TIME_TEXT];
-        progress_time((double)(step->steps - step->step) * step->seconds / (double)step->step, left);
-        fprintf(stderr, "  %.0f examples/s  %s left", (double)step->examples / step->seconds, left);
+        snprintf(parts[PART_NOISE], PART_TEXT, "  noise scale %s",
+                 cli_figures(p->traces > 0 ? p->traces / p->squares : 0, 3, text));
+    if (step->seconds <= 0) return;
+    snprintf(parts[PART_RATE], PART_TEXT, "  %.0f examples/s", (double)step->examples / step->seconds);
+    progress_time((double)(step->steps - step->step) * step->seconds / (double)step->step, text);
+    snprintf(parts[PART_LEFT], PART_TEXT, "  %s left", text);
+}
+
+/* What does not fit is left out: the rate first. */
+static void show(progress *p)
+{
+    static const int expendable[] = {PART_RATE, PART_NOISE, PART_EPOCH, PART_LEFT};
+    char parts[PARTS][PART_TEXT], line[PARTS * PART_TEXT] = "";
+    size_t length = 0, most = p->terminal ? (size_t)cli_columns(STDERR_FILENO) - 1 : sizeof line;
+    describe_step(p, parts);
+    for (int i = 0; i < PARTS; i++) length += strlen(parts[i]);
+    for (size_t i = 0; i < sizeof expendable / sizeof *expendable && length > most; i++) {
+        length -= strlen(parts[expendable[i]]);
+        parts[expendable[i]][0] = 0;
     }
-    if (!p->terminal) fputc('\n', stderr);
-    p->cli->line_open = p->terminal;
-    p->shown = step->seconds;
+    for (int i = 0; i < PARTS; i++) strcat(line, parts[i]);
+    show_line(p, line);
+    p->shown = p->last.seconds;
 }
 
 static bool is_due(const progress *p, const tas_step *next)
@@ -133,12 +161,12 @@ void progress_step(progress *p, const tas_step *step)
 
 void progress_tell(progress *p, const char *doing, double seconds, double left)
 {
-    char text[TIME_TEXT];
+    char text[TIME_TEXT], line[1024];
     if (p->shown > 0 && seconds - p->shown < (p->terminal ? terminal_period : plain_period)) return;
-    fprintf(stderr, "%s%s  %s", p->terminal ? "\r\033[K" : "", doing, progress_time(seconds, text));
-    if (!isnan(left)) fprintf(stderr, ", about %s left", progress_time(left, text));
-    if (!p->terminal) fputc('\n', stderr);
-    p->cli->line_open = p->terminal;
+    int length = snprintf(line, sizeof line, "%.900s  %s", doing, progress_time(seconds, text));
+    if (!isnan(left))
+        snprintf(line + length, sizeof line - (size_t)length, ", about %s left", progress_time(left, text));
+    show_line(p, line);
     p->shown = seconds;
 }
 

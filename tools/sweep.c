@@ -112,13 +112,13 @@ static int open_session(session *r)
     tas_context *context = r->cli.context;
     const sweep_settings *s = &r->s;
     if (!check_outputs(r)) return EXIT_FAILED;
-    const int failed = cli_open_network(&r->cli, s->net, &r->network);
+    const int failed = cli_network_open(&r->cli, s->net, &r->network);
     if (failed) return failed;
     tas_status status = tas_data_open_folder(context, s->data, TAS_TRAIN, &r->train);
     if (!status) status = tas_data_open_folder(context, s->data, TAS_TEST, &r->test);
     if (status) return cli_failed(&r->cli, status);
-    if (!cli_check_fit(&r->cli, r->network, s->net, r->train, s->data, "train")) return EXIT_FAILED;
-    if (!cli_check_fit(&r->cli, r->network, s->net, r->test, s->data, "test")) return EXIT_FAILED;
+    if (!cli_check_fit(&r->cli, r->network, s->net, r->train, s->data, TAS_TRAIN)) return EXIT_FAILED;
+    if (!cli_check_fit(&r->cli, r->network, s->net, r->test, s->data, TAS_TEST)) return EXIT_FAILED;
     if (!check_examples(r) || !check_accuracy(r)) return EXIT_USAGE;
     status = tas_device_open(context, s->device, TAS_ARITH_EXACT, &r->device);
     if (status) return cli_failed(&r->cli, status);

@@ -89,8 +89,8 @@ static int open_data(train_session *session)
     if (failed) return failed;
     session->train = session->sets.train;
     session->test = session->sets.test;
-    if (!cli_check_fit(&session->cli, session->network, settings->net, session->train, settings->data, "train") ||
-        !cli_check_fit(&session->cli, session->network, settings->net, session->test, settings->data, "test"))
+    if (!cli_check_fit(&session->cli, session->network, settings->net, session->train, settings->data, TAS_TRAIN) ||
+        !cli_check_fit(&session->cli, session->network, settings->net, session->test, settings->data, TAS_TEST))
         return EXIT_FAILED;
     return cli_check_batch(&session->cli, settings->train.batch, session->train, settings->data) ? 0 : EXIT_USAGE;
 }
@@ -132,7 +132,7 @@ static tas_status open_run(train_session *session)
 static int open_session(train_session *session)
 {
     const train_settings *settings = &session->settings;
-    int failed = cli_open_network(&session->cli, settings->net, &session->network);
+    int failed = cli_network_open(&session->cli, settings->net, &session->network);
     if (!failed) failed = open_data(session);
     if (failed) return failed;
     tas_status status =

@@ -106,9 +106,10 @@ static void check_files(const train_settings *settings)
 {
     const char *save = settings->save, *log = settings->log;
     if (save && log && !strcmp(save, log)) cli_usage(&train_command, "--save and --log: expected two different files");
-    if (cli_is_network(settings->net, save))
+    if (cli_network_is_file(settings->net, save))
         cli_usage(&train_command, "--save %s: would replace the network NET", save);
-    if (cli_is_network(settings->net, log)) cli_usage(&train_command, "--log %s: would replace the network NET", log);
+    if (cli_network_is_file(settings->net, log))
+        cli_usage(&train_command, "--log %s: would replace the network NET", log);
 }
 
 void train_settings_read(train_settings *settings, int argc, char **argv)

@@ -111,7 +111,7 @@ def _(t):
     net.write_text("input 1\ndense 1\n")
     result = t.run("train", net, one, "--device", "reference", "--batch", "1", "--steps", "3")
     expect(LAST.search(result.out)[1] == "1.0000" and LAST.search(result.out)[2] == "0.0000", "one class is always right", result)
-    t.run("train", net, one, "--device", "reference", status=2).says("batch 64", "1 examples")
+    t.run("train", net, one, "--device", "reference", status=2).says("batch 64", "1 example ")
     net.write_text("input 1x1x1 mean 0.5 std 0.25\ndense 3\ntanh\ndense 2\nloss mse\n")
     expect(LAST_MSE.search(t.run("train", net, one, "--device", "reference", "--batch", "1").out), "no result")
 
@@ -179,7 +179,8 @@ for _name, _text, _texts in NETWORKS:
 def _(t):
     t.fails(1, ("no net.txt", "No such file"), "train", "no net.txt", t.data)
     t.fails(1, ("'mpl'", "did you mean 'mlp'"), "train", "mpl", t.data)
-    t.fails(1, (str(t.data), "not a regular file"), "train", t.data, t.data)
+    t.fails(1, (str(t.data), "folder", "order"), "train", t.data, t.net)
+    t.fails(1, ("checkpoint", "tassello eval", "tassello inspect"), "train", t.checkpoint(t.place() / "c"), t.data)
     t.fails(1, ("/dev/zero", "not a regular file"), "train", "/dev/zero", t.data)
     t.fails(1, (), "train", "", t.data)
 

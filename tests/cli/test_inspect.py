@@ -51,7 +51,7 @@ def _(t):
     saved.write_bytes(saved.read_bytes()[:-1])
     t.fails(1, (str(saved), "truncated"), "inspect", saved)
     t.fails(1, ("'mpl'", "did you mean 'mlp'"), "inspect", "mpl")
-    t.fails(1, (str(t.data), "not a regular file"), "inspect", t.data)
+    t.fails(1, (str(t.data), "folder"), "inspect", t.data)
     (folder / "n").write_text("input 64\nfoo\n")
     t.fails(1, (":2:", "unknown layer 'foo'"), "inspect", folder / "n")
 

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """tassello train: its result, its log, its settings, and runs that fail."""
 import contextlib
+import fcntl
 import json
 import os
 import pty
 import re
 import resource
+import struct
 import sys
+import termios
 
 from checks import check_noise, check_profile, forecast
 from common import case, expect, LAST, LAST_MSE, leftovers, main, make_set, NET, one_object, Skip
@@ -172,19 +175,43 @@ def _(t):
         expect(result.digest() == plain, f"{env}", result)
 
 
-@case("train on a terminal: one line that is written over, with the time left")
+@case("train on a terminal: one line that is written over, with the time left; never as wide as the terminal")
 def _(t):
-    ours, theirs = pty.openpty()
-    child = t.start("train", t.net, t.data, "--device", "reference", "--epochs", "30", stderr=theirs)
-    os.close(theirs)
-    seen = b""
-    with contextlib.suppress(OSError):
-        while more := os.read(ours, 65536):
-            seen += more
-    out = child.communicate()[0].decode()
-    os.close(ours)
-    expect(child.returncode == 0 and LAST.search(out), f"status {child.returncode}, {out}")
-    expect(b"\r" in seen and b"left" in seen and seen.endswith(b"\n"), f"{seen[-300:]}")
+    for columns in (0, 30, 45, 60, 120):
+        ours, theirs = pty.openpty()
+        if columns:
+            fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        child = t.start("train", t.net, t.data, "--device", "reference", "--batch", "7", "--epochs", "300", stderr=theirs)
+        os.close(theirs)
+        seen = b""
+        with contextlib.suppress(OSError):
+            while more := os.read(ours, 65536):
+                seen += more
+        out = child.communicate()[0].decode()
+        os.close(ours)
+        expect(child.returncode == 0 and LAST.search(out), f"status {child.returncode}, {out}")
+        lines = seen.decode().strip("\r\n").split("\r\x1b[K")[1:]
+        expect(len(lines) > 1 and "\n" not in "".join(lines) and seen.endswith(b"\n"), f"{seen[-300:]}")
+        expect(max(map(len, lines)) < (columns or 80), f"{columns} columns: {max(lines, key=len)!r}")
+        for part, least in (("step 10500/10500", 30), (" left", 45), ("epoch 300/300", 60), ("examples/s", 80)):
+            expect((part in lines[-1]) == ((columns or 80) >= least), f"{part} in {columns} columns: {lines[-1]!r}")
+
+
+@case("train: a network with more outputs than there are classes trains, with a note")
+def _(t):
+    net = t.place() / "n"
+    net.write_text(NET.replace("dense 4", "dense 20"))
+    t.train("--steps", "2", net=net).says("20 outputs", "4 classes")
+    expect(t.train("--steps", "2").err.count("note") == 0, "a note for nothing")
+
+
+@case("train: numbers are printed as people write them")
+def _(t):
+    out = t.train("--steps", "1", "--lr", "100", "--weight-decay", "1000", "--momentum", "0.25").out
+    expect("lr 100  momentum 0.25  weight decay 1000  seed" in out, out)
+    out = t.train("--steps", "1", "--lr", "0.00002").out
+    expect("lr 0.00002  momentum 0.9  weight decay 0  seed" in out, out)
+
 
 
 @case("a loss that is no longer finite: status 1, the step and the tensor, --save not written")

@@ -1,0 +1,95 @@
+/* The argument NET: a network that ships, a file, a pipe, or stdin. */
+#include "cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { NETWORK_MOST = 1 << 20 }; /* as in the library */
+
+static bool is_shipped(const char *net)
+{
+    const char *name;
+    for (size_t i = 0; (name = tas_network_shipped(i)); i++)
+        if (!strcmp(name, net)) return true;
+    return false;
+}
+
+bool cli_network_is_file(const char *net, const char *path)
+{
+    struct stat its, other;
+    if (!path || !strcmp(net, "-") || is_shipped(net) || stat(net, &its) || stat(path, &other)) return false;
+    return its.st_dev == other.st_dev && its.st_ino == other.st_ino;
+}
+
+/* It begins as safetensors does: with the length of a header, then JSON. No network's text has a zero byte. */
+bool cli_network_is_checkpoint(const char *net)
+{
+    char head[9] = "";
+    struct stat about;
+    if (is_shipped(net) || stat(net, &about) || !S_ISREG(about.st_mode)) return false; /* a pipe can be read once */
+    FILE *file = fopen(net, "rb");
+    if (!file) return false;
+    const bool whole = fread(head, sizeof head, 1, file) == 1;
+    fclose(file);
+    return whole && !head[7] && head[8] == '{';
+}
+
+/* A stream cannot be read twice, and its size is not known before its end. */
+static int read_network(cli_state *cli, FILE *stream, const char *name, tas_network **out)
+{
+    char *text = malloc(NETWORK_MOST + 1);
+    int result = EXIT_FAILED;
+    if (!text) {
+        cli_error(cli, "no memory");
+        return result;
+    }
+    const size_t size = fread(text, 1, NETWORK_MOST + 1, stream);
+    if (ferror(stream))
+        cli_error(cli, "%s: cannot be read: %s", name, strerror(errno));
+    else if (size > NETWORK_MOST)
+        cli_error(cli, "%s: more than %d bytes; expected a network's text", name, NETWORK_MOST);
+    else if (memchr(text, 0, size))
+        cli_error(cli, "%s: contains a zero byte; expected a network's text", name);
+    else {
+        text[size] = 0;
+        const tas_status status = tas_network_parse(cli->context, text, name, out);
+        result = status ? cli_failed(cli, status) : 0;
+    }
+    free(text);
+    return result;
+}
+
+/* What NET is taken for by mistake, in words that name the commands. */
+static bool check_kind(cli_state *cli, const char *net, mode_t mode)
+{
+    if (S_ISDIR(mode))
+        cli_error(cli, "%s: a folder; expected a network's file%s", net,
+                  cli->command->arguments[1].name ? ". Are NET and DATA in the wrong order?" : "");
+    else if (cli_network_is_checkpoint(net))
+        cli_error(cli,
+                  "%s: a checkpoint; expected a network's text. 'tassello eval' evaluates a checkpoint, 'tassello "
+                  "inspect' shows its network",
+                  net);
+    else
+        return true;
+    return false;
+}
+
+int cli_network_open(cli_state *cli, const char *net, tas_network **out)
+{
+    struct stat about;
+    if (!strcmp(net, "-")) return read_network(cli, stdin, "stdin", out);
+    if (!is_shipped(net) && !stat(net, &about)) {
+        if (!check_kind(cli, net, about.st_mode)) return EXIT_FAILED;
+        FILE *pipe = S_ISFIFO(about.st_mode) ? fopen(net, "r") : NULL;
+        if (pipe) {
+            const int result = read_network(cli, pipe, net, out);
+            fclose(pipe);
+            return result;
+        }
+    }
+    const tas_status status = tas_network_open(cli->context, net, out);
+    return status ? cli_failed(cli, status) : 0;
+}
