@@ -1,5 +1,6 @@
 /* libFuzzer: any bytes as the run files of a sweep's state, one after the other with a 0 between them, up to the advice
  * that follows from them. */
+#include "lab/sweep/aggregate.h"
 #include "lab/sweep/run_file.h"
 
 #include <stdlib.h>

@@ -26,7 +26,7 @@ KERNEL_HEADERS = {"granule_pass.h"}  # of cl/, for kernels alone
 # What each folder of src/ may include beside itself. Everything below base/ and ops/ is named, nothing is implied.
 FOLDERS = {
     "base": set(),
-    "stats": {"base"},
+    "stats": set(),
     "ops": {"base"},
     "data": {"base"},
     "network": {"base", "ops"},

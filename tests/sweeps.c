@@ -1,5 +1,6 @@
 /* Sweeps by hand: eight batches with plausible figures, and what may be odd about them. */
 #include "sweeps.h"
+#include "lab/advice/reason.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -3,6 +3,7 @@
 
 #include "stats/distributions.h"
 
+#include "lab/sweep/aggregate.h"
 #include "support.h"
 
 #include <math.h>

@@ -5,6 +5,8 @@
 #include "train/gradients.h"
 
 #include "driver.h"
+#include "lab/sweep/gradient_variance.h"
+#include "lab/sweep/weight_fluctuation.h"
 
 #include <math.h>
 #include <stdio.h>

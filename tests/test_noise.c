@@ -1,6 +1,7 @@
 /* The gradient noise scale: without bias by counting every draw, its interval by 2000 simulated trainings a case. */
 #include "support.h"
 
+#include "lab/advice/reason.h"
 #include "stats/distributions.h"
 #include "stats/noise_scale.h"
 

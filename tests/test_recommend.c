@@ -1,6 +1,7 @@
 /* Recommendations: on a noisy quadratic whose truth is known, on planted bad batches, and at each bound. */
 #include "support.h"
 
+#include "lab/advice/reason.h"
 #include "lab/advice/recommend.h"
 #include "stats/distributions.h"
 

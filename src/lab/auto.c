@@ -9,7 +9,9 @@
 
 #include "base/format.h"
 #include "device/device.h"
-#include "lab/advice/recommend.h"
+#include "lab/advice/reason.h"
+#include "stats/median.h"
+#include "stats/running.h"
 
 #include <tassello/lab.h>
 
@@ -70,24 +72,17 @@ static int on_step(void *user, const tas_step *step)
     return 0;
 }
 
-static void find_mean(const float *values, uint64_t count, double *mean, double *error_squared)
-{
-    double sum = 0, squares = 0;
-    for (uint64_t i = 0; i < count; i++) sum += values[i];
-    *mean = sum / (double)count;
-    for (uint64_t i = 0; i < count; i++) squares += (values[i] - *mean) * (values[i] - *mean);
-    *error_squared = squares / (double)(count - 1) / (double)count;
-}
-
 /* Whether the last third of the losses lies below the first one by more than two standard errors: batches differ. */
 static bool falls(const float *loss, uint64_t count)
 {
-    double first, last, first_error, last_error;
     const uint64_t third = count / 3;
+    running first = {0}, last = {0};
     if (third < 2) return false;
-    find_mean(loss, third, &first, &first_error);
-    find_mean(loss + count - third, third, &last, &last_error);
-    return first - last > 2 * sqrt(first_error + last_error);
+    for (uint64_t i = 0; i < third; i++) {
+        running_add(&first, (double)loss[i]);
+        running_add(&last, (double)loss[count - third + i]);
+    }
+    return first.mean - last.mean > 2 * hypot(running_error(&first), running_error(&last));
 }
 
 /* The run's steps, were its batch 64; one that is given in steps has as many. */
@@ -221,18 +216,6 @@ static tas_status time_rounds(probe *p, tas_model *model, int *count)
     return status;
 }
 
-static int by_size(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, int count)
-{
-    qsort(values, (size_t)count, sizeof *values, by_size);
-    return count % 2 ? values[count / 2] : 0.5 * (values[count / 2 - 1] + values[count / 2]);
-}
-
 static tas_status time_steps(probe *p)
 {
     tas_data *head = NULL;
@@ -246,7 +229,7 @@ static tas_status time_steps(probe *p)
     if (!status) status = time_rounds(p, model, &count);
     for (int i = 0; i < count; i++)
         points[i] = (fit_time_point){.batch = batches[i],
-                                     .seconds = median(p->timing[i].seconds, p->timing[i].rounds),
+                                     .seconds = median_of(p->timing[i].seconds, (size_t)p->timing[i].rounds),
                                      .weight = p->timing[i].rounds};
     if (!status && fit_step_time(points, count, &p->known.time)) p->known.timed_most = 4 * batches[count - 1];
     tas_model_close(&model);

@@ -1,6 +1,8 @@
 /* Student's t and Fisher's F. */
 #include "stats/distributions.h"
 
+#include "stats/running.h"
+
 #include <math.h>
 
 static double keep_from_zero(double x) { return fabs(x) < 1e-300 ? 1e-300 : x; }
@@ -81,15 +83,13 @@ double fisher_tail(double f, double above, double below)
 
 bool student_paired(const double *a, const double *b, int seeds, student_interval *out)
 {
-    double mean = 0, squares = 0;
+    running r = {0};
     for (int i = 0; i < seeds; i++) {
-        const double moved = a[i] - b[i] - mean;
-        if (!isfinite(moved)) return false;
-        mean += moved / (i + 1);
-        squares += moved * (a[i] - b[i] - mean);
+        if (!isfinite(a[i] - b[i])) return false;
+        running_add(&r, a[i] - b[i]);
     }
     if (seeds < 1) return false;
-    const double reach = seeds > 1 ? student_95(seeds - 1) * sqrt(squares / (seeds - 1) / seeds) : INFINITY;
+    const double mean = r.mean, reach = seeds > 1 ? student_95(seeds - 1) * running_error(&r) : INFINITY;
     *out = (student_interval){mean, mean - reach, mean + reach};
     return true;
 }

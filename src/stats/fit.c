@@ -2,23 +2,20 @@
 #include "stats/fit.h"
 
 #include "stats/distributions.h"
+#include "stats/running.h"
 
 #include <math.h>
 #include <string.h>
 
 bool fit_summarize(double batch, const double *steps, int seeds, fit_point *out)
 {
-    fit_point p = {.batch = batch};
-    double squares = 0;
+    running logs = {0};
     if (!(batch > 0 && isfinite(batch)) || seeds < 1) return false;
     for (int i = 0; i < seeds; i++) {
         if (!(steps[i] > 0 && isfinite(steps[i]))) return false;
-        const double moved = log(steps[i]) - p.log_steps;
-        p.log_steps += moved / ++p.seeds;
-        squares += moved * (log(steps[i]) - p.log_steps);
+        running_add(&logs, log(steps[i]));
     }
-    p.log_spread = seeds > 1 ? sqrt(squares / (seeds - 1)) : 0;
-    *out = p;
+    *out = (fit_point){batch, logs.mean, seeds > 1 ? sqrt(running_variance(&logs)) : 0, seeds};
     return true;
 }
 

@@ -1,11 +1,9 @@
 /* The gradient noise scale: see noise.h for the formulas. */
 #include "stats/noise_scale.h"
 
-#include "base/format.h"
 #include "stats/distributions.h"
 
 #include <math.h>
-#include <stdio.h>
 
 static bool usable(const noise_scale_groups *g, uint64_t batch)
 {
@@ -118,15 +116,4 @@ noise_scale_range noise_scale_result(const noise_scale *n)
         answer.low = low;
     }
     return answer;
-}
-
-void reason_noise(const noise_scale_range *answer, char *text, size_t bytes)
-{
-    if (answer->state == NOISE_KNOWN)
-        snprintf(text, bytes, "%s (%s to %s)", number_word(answer->value).text, number_word(answer->low).text,
-                 number_word(answer->high).text);
-    else if (answer->state == NOISE_AT_LEAST)
-        snprintf(text, bytes, "at least %s", number_word(answer->low).text);
-    else
-        snprintf(text, bytes, "not known yet");
 }

@@ -77,7 +77,4 @@ typedef struct noise_scale_range {
 
 noise_scale_range noise_scale_result(const noise_scale *n);
 
-/* "119 (84 to 162)", "at least 40", "not known yet". */
-void reason_noise(const noise_scale_range *answer, char *text, size_t bytes);
-
 #endif

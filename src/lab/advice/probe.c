@@ -1,41 +1,7 @@
-/* What single runs say: the outcome of one, and the batch that a short probe recommends before any sweep. */
-#include "lab/advice/recommend.h"
+#include "lab/advice/probe.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
-
-static int by_size(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* The median of the last quarter, of at most its last 32: a single high loss is no divergence. */
-static double late_loss(const double *losses, size_t count)
-{
-    double last[32];
-    size_t n = (count + 3) / 4;
-    if (n > 32) n = 32;
-    memcpy(last, losses + count - n, n * sizeof *last);
-    qsort(last, n, sizeof *last, by_size);
-    return n % 2 ? last[n / 2] : 0.5 * (last[n / 2 - 1] + last[n / 2]);
-}
-
-row_outcome outcome_of_run(const double *losses, size_t count, double target, bool fits)
-{
-    double least = INFINITY;
-    if (!fits) return ROW_OVER_BUDGET;
-    if (!count) return ROW_NOT_MEASURED;
-    for (size_t i = 0; i < count; i++) {
-        if (!isfinite(losses[i])) return ROW_DIVERGED;
-        if (losses[i] <= target) return ROW_REACHED;
-        if (losses[i] < least) least = losses[i];
-    }
-    return count > 1 && late_loss(losses, count) > 0.5 * (least + losses[0]) ? ROW_DIVERGED : ROW_UNDERTRAINED;
-}
-
-/* The probe -------------------------------------------------------------------------------------------------------- */
 
 /* The time to a target at B, but for the factor S_min. */
 static double time_at(const probe_facts *probe, double batch)

@@ -1,10 +1,11 @@
 /* The recommendation in words. */
-#include "lab/advice/recommend.h"
+#include "lab/advice/reason.h"
 
 #include "base/format.h"
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 
 static const char *const verdicts[VERDICT_COUNT] = {
     [VERDICT_KEPT] = "kept",
@@ -236,4 +237,15 @@ void reason_write_probe(const probe_facts *probe, const recommendation *r, char 
     say_side(&out, "Half the batch", &r->half);
     say_side(&out, "Twice the batch", &r->twice);
     say_sureness(&out, r);
+}
+
+void reason_noise(const noise_scale_range *answer, char *text, size_t bytes)
+{
+    if (answer->state == NOISE_KNOWN)
+        snprintf(text, bytes, "%s (%s to %s)", number_word(answer->value).text, number_word(answer->low).text,
+                 number_word(answer->high).text);
+    else if (answer->state == NOISE_AT_LEAST)
+        snprintf(text, bytes, "at least %s", number_word(answer->low).text);
+    else
+        snprintf(text, bytes, "not known yet");
 }

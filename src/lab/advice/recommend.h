@@ -18,8 +18,8 @@
 #ifndef RECOMMEND_H
 #define RECOMMEND_H
 
+#include "lab/advice/outcome.h"
 #include "stats/fit.h"
-#include "stats/noise_scale.h"
 
 #include <stdint.h>
 
@@ -30,20 +30,6 @@ enum {
     RECOMMEND_DEFAULT_HIGH = 128,
     RECOMMEND_TEXT = 2048 /* bytes that the reason fits in */
 };
-
-typedef enum row_outcome {
-    ROW_NOT_MEASURED,
-    ROW_REACHED,
-    ROW_DIVERGED,
-    ROW_UNDERTRAINED, /* did not reach the target in the examples that it was given */
-    ROW_OVER_BUDGET   /* was not run: wants more memory than there is */
-} row_outcome;
-
-/* probe.c: what a run's losses say, in the order of the evaluations, losses[0] at the first weights: REACHED at the
- * first loss that is at most the target; DIVERGED where one is not finite before that, or where the run ends (the
- * median of its last quarter) having given back more than half of what it had gained; else UNDERTRAINED. `fits` is
- * the plan's answer. */
-row_outcome outcome_of_run(const double *losses, size_t count, double target, bool fits);
 
 typedef struct recommend_row {
     uint64_t batch;
@@ -162,36 +148,10 @@ typedef struct recommendation {
  * such goal. Rows with impossible figures are left out, and are VERDICT_UNUSABLE. */
 bool recommend(const recommend_input *input, recommendation *out);
 
-/* probe.c: what a short probe knows, before any sweep: how long steps are, and the noise scale in B_crit's place. */
-typedef struct probe_facts {
-    noise_scale_range noise;
-    fit_time time;
-    bool plain_sgd;      /* no momentum, no Adam */
-    bool falls;          /* the loss fell during the probe */
-    bool too_short;      /* the run: nothing was probed */
-    bool no_time;        /* to train for long enough, or to time steps at several batches */
-    bool no_memory;      /* for the probe */
-    uint64_t timed_most; /* no larger batch: how long its steps are is not known; 0: no such limit */
-    double lr; /* for a batch of 64; that of B is lr (1 + B_noise / 64) / (1 + B_noise / B) (McCandlish et al. 2018) */
-    recommend_limits limits; /* all but memory */
-} probe_facts;
-
-/* The power of two next to B* within the limits; or 64, with `unknown` set. False as above. */
-bool probe_recommend(const probe_facts *probe, recommendation *out);
-
 /* For both: the limits make sense; the largest batch of the user's limit and of a tenth of the data set; and what is
  * taken where nothing is known, 64 or as near to it as the limits and the verdicts allow. */
 bool recommend_limits_usable(const recommend_limits *limits);
 uint64_t recommend_limits_batch(const recommend_limits *limits);
 void recommend_default(const recommend_input *input, recommend_unknown unknown, recommendation *out);
-
-/* reason.c: the recommendation in plain words, in sentences that a user reads; and what the enums are called. */
-void reason_write(const recommend_input *input, const recommendation *r, char *text, size_t bytes);
-void reason_write_probe(const probe_facts *probe, const recommendation *r, char *text, size_t bytes);
-const char *reason_verdict(row_verdict verdict);
-const char *reason_decision(recommend_decision decision);
-const char *reason_confidence(recommend_confidence sure);
-/* What is to be measured yet, and why; "" where nothing is. Returns text. */
-const char *reason_measure(const recommendation *r, char *text, size_t bytes);
 
 #endif

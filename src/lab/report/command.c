@@ -2,7 +2,8 @@
 #include "base/base.h"
 #include "base/format.h"
 #include "lab/report/report.h"
-#include "lab/sweep/stages.h"
+#include "lab/sweep/estimate.h"
+#include "lab/sweep/trial.h"
 
 #include <inttypes.h>
 #include <math.h>

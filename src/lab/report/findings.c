@@ -3,6 +3,7 @@
 #include "lab/report/findings.h"
 
 #include "base/format.h"
+#include "lab/advice/reason.h"
 #include "stats/distributions.h"
 
 #include <inttypes.h>

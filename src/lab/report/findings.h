@@ -42,9 +42,6 @@ void findings_good_start(const tas_sweep *sweep, finding *out);
 /* "agrees with the claim", "no difference seen", ... */
 const char *findings_verdict(finding_verdict verdict);
 
-/* A mean of no seed is none, whatever stands in it. */
-static inline bool sweep_mean_known(const sweep_mean *m) { return m->seeds > 0 && isfinite(m->value); }
-
 /* b less a, two means over seeds, with the half of its 95 % interval (Welch's t, for seeds are not paired here). False
  * where one is not known, or has fewer than two seeds. */
 typedef struct difference {

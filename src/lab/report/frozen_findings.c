@@ -3,6 +3,7 @@
 #include "lab/report/findings.h"
 
 #include "base/format.h"
+#include "lab/advice/reason.h"
 
 #include <inttypes.h>
 #include <math.h>

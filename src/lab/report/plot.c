@@ -3,6 +3,7 @@
 #include "lab/report/plot.h"
 
 #include "base/format.h"
+#include "stats/median.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -189,12 +190,6 @@ static void add_tics(buffer *out, const scale *s)
         log_tics(out, s);
 }
 
-static int by_size(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Each x that was measured, once, in order; malloc()ed. */
 static double *measured_x(const plot *p, size_t *count)
 {
@@ -205,7 +200,7 @@ static double *measured_x(const plot *p, size_t *count)
     for (int i = 0; i < p->count; i++)
         if (p->series[i].style != PLOT_CURVE)
             for (int k = 0; k < p->series[i].count; k++) x[n++] = p->series[i].x[k];
-    qsort(x, n, sizeof *x, by_size);
+    qsort(x, n, sizeof *x, median_order);
     for (size_t i = 0; i < n; i++)
         if (!kept || x[i] != x[kept - 1]) x[kept++] = x[i];
     *count = kept;

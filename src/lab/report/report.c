@@ -2,6 +2,7 @@
 #include "lab/report/report.h"
 
 #include "base/format.h"
+#include "lab/advice/reason.h"
 #include "lab/report/findings.h"
 #include "lab/report/gnuplot.h"
 

@@ -2,6 +2,7 @@
 #include "lab/report/report.h"
 
 #include "base/format.h"
+#include "lab/advice/reason.h"
 #include "lab/report/findings.h"
 
 #include <inttypes.h>
@@ -95,7 +96,7 @@ static void add_verdict(buffer *page, const tas_sweep *sweep, int i)
     buffer_print(page, "</td>");
 }
 
-static bool any_test(const tas_sweep *sweep)
+bool table_any_test(const tas_sweep *sweep)
 {
     for (int i = 0; i < sweep->count; i++)
         if (sweep->test && isfinite(sweep->batch[i].test_loss)) return true;
@@ -153,7 +154,7 @@ static void add_row(buffer *page, const tas_sweep *sweep, int i, bool accuracy, 
 
 void table_write(const tas_sweep *sweep, buffer *page)
 {
-    const bool accuracy = any_accuracy(sweep), test = any_test(sweep);
+    const bool accuracy = any_accuracy(sweep), test = table_any_test(sweep);
     int order[SWEEP_BATCHES];
     plots_order(sweep, order);
     buffer_print(page, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"The batches\">\n"
@@ -166,247 +167,4 @@ void table_write(const tas_sweep *sweep, buffer *page)
                  "excluded; validation loss%s the best of a run; the gap is validation less training loss at "
                  "equal training loss; means over fresh seeds, &plusmn; their standard deviation.</p>\n",
                  accuracy ? " and accuracy are" : " is");
-}
-
-/* What is missing ---------------------------------------------------------------------------------------------------
- */
-
-static void open_item(buffer *page) { buffer_print(page, "<li>"); }
-static void close_item(buffer *page) { buffer_print(page, "</li>\n"); }
-
-static void add_item(buffer *page, const char *text)
-{
-    open_item(page);
-    buffer_escape(page, text);
-    close_item(page);
-}
-
-static void add_missing_batch(const tas_sweep *sweep, int i, buffer *page)
-{
-    static const char *const outcomes[] = {[ROW_NOT_MEASURED] = "was not measured",
-                                           [ROW_REACHED] = "",
-                                           [ROW_DIVERGED] = "diverged",
-                                           [ROW_UNDERTRAINED] = "did not reach the target",
-                                           [ROW_OVER_BUDGET] = "wants more memory than there is, and was not run"};
-    const sweep_batch *b = &sweep->batch[i];
-    const char *what = outcomes[b->outcome];
-    if (!*what && !*b->why && !b->lr_edge) return;
-    open_item(page);
-    buffer_print(page, "<strong>B = %" PRIu64 "</strong>%s%s", b->batch, *what ? " " : "", what);
-    if (*b->why) {
-        buffer_print(page, ": ");
-        buffer_escape(page, b->why);
-    }
-    buffer_print(page, ".");
-    if (b->lr_edge)
-        buffer_print(page,
-                     " The search for its rate ended at an end of the rates that it may try (%s): a better one "
-                     "may lie beyond.",
-                     number_word(b->lr).text);
-    close_item(page);
-}
-
-static void add_missing_points(const tas_sweep *sweep, buffer *page)
-{
-    int measured = 0;
-    for (int i = 0; i < FROZEN_POINTS; i++) measured += sweep->frozen[i].name != NULL;
-    if (measured == FROZEN_POINTS) return;
-    open_item(page);
-    buffer_print(page, "Gradients at frozen weights were measured at %d of %d points of training%s.", measured,
-                 (int)FROZEN_POINTS, sweep->options.brief ? ", as the sweep was asked to be brief" : "");
-    close_item(page);
-}
-
-void protocol_unmeasured(const tas_sweep *sweep, buffer *page)
-{
-    const size_t start = page->bytes;
-    buffer_print(page, "<ul>\n");
-    const size_t empty = page->bytes;
-    if (sweep->stopped) add_item(page, "The sweep was stopped before its end; from its state folder it can go on.");
-    if (sweep->short_of_time) {
-        open_item(page);
-        buffer_print(page, "Time was short (limit %s): the batches farthest from the best were left out first.",
-                     seconds_word(sweep->options.seconds).text);
-        close_item(page);
-    }
-    if (*sweep->left_out) {
-        open_item(page);
-        buffer_print(page, "Time was short: left out ");
-        buffer_escape(page, sweep->left_out);
-        buffer_print(page, ".");
-        close_item(page);
-    }
-    if (sweep->nearest_batch && isfinite(sweep->nearest)) {
-        bool reached = false;
-        for (int i = 0; i < sweep->count; i++) reached |= sweep->batch[i].reached > 0;
-        if (!reached) {
-            open_item(page);
-            buffer_print(page, "No batch reached the target; the nearest was %s, at B = %" PRIu64 ".",
-                         number_word(sweep->nearest).text, sweep->nearest_batch);
-            close_item(page);
-        }
-    }
-    int order[SWEEP_BATCHES];
-    plots_order(sweep, order);
-    for (int i = 0; i < sweep->count; i++) add_missing_batch(sweep, order[i], page);
-    add_missing_points(sweep, page);
-    if (!any_test(sweep))
-        add_item(page, sweep->test ? "The test set was not evaluated."
-                                   : "There was no test set: all losses are of "
-                                     "training and validation examples.");
-    if (page->bytes == empty && !page->failed) {
-        page->bytes = start;
-        page->text[start] = 0;
-        buffer_print(page, "<p>All that was asked for was measured.</p>\n");
-        return;
-    }
-    buffer_print(page, "</ul>\n");
-}
-
-/* How it was measured -----------------------------------------------------------------------------------------------
- */
-
-static void open_fact(buffer *page, const char *name) { buffer_print(page, "<div><dt>%s</dt><dd>", name); }
-static void close_fact(buffer *page) { buffer_print(page, "</dd></div>\n"); }
-
-static void add_fact(buffer *page, const char *name, const char *text)
-{
-    open_fact(page, name);
-    buffer_escape(page, text);
-    close_fact(page);
-}
-
-static void add_optimizer(const tas_sweep *sweep, buffer *page)
-{
-    static const char *const names[] = {[TAS_SGD] = "SGD", [TAS_ADAM] = "Adam", [TAS_ADAMW] = "AdamW"};
-    static const char *const courses[] = {[TAS_SCHEDULE_CONSTANT] = "constant rate",
-                                          [TAS_SCHEDULE_STEP] = "rate falling in steps",
-                                          [TAS_SCHEDULE_COSINE] = "rate falling as a cosine"};
-    const tas_train_options *train = &sweep->options.train;
-    open_fact(page, "Optimiser");
-    buffer_print(page, "%s", names[train->optimizer]);
-    if (train->optimizer == TAS_SGD && train->momentum > 0)
-        buffer_print(page, ", momentum %.4g%s", (double)train->momentum, train->nesterov ? " (Nesterov)" : "");
-    else if (train->optimizer == TAS_SGD)
-        buffer_print(page, ", no momentum");
-    if (train->weight_decay > 0) buffer_print(page, ", weight decay %.4g", (double)train->weight_decay);
-    buffer_print(page, ", %s", courses[train->schedule]);
-    if (train->warmup)
-        buffer_print(page, ", warm-up %" PRIu64 " steps of B = %u", train->warmup, (unsigned)train->base_batch);
-    close_fact(page);
-}
-
-static void add_rates(const tas_sweep *sweep, buffer *page)
-{
-    static const char *const rules[] = {[TAS_SCALING_NONE] = "the same for each batch",
-                                        [TAS_SCALING_LINEAR] = "in proportion to the batch",
-                                        [TAS_SCALING_SQRT] = "in proportion to the batch's square root"};
-    const tas_train_options *train = &sweep->options.train;
-    open_fact(page, "Learning rates");
-    if (sweep->options.scale)
-        buffer_print(page, "no search: %s, %.4g at B = %u", rules[train->lr_scaling], (double)train->lr,
-                     (unsigned)train->base_batch);
-    else
-        buffer_print(page, "searched for each batch by racing, on seeds that enter no figure");
-    close_fact(page);
-}
-
-static void add_runs(const tas_sweep *sweep, buffer *page)
-{
-    int searches = 0;
-    for (int i = 0; i < sweep->runs; i++) searches += sweep->run[i].search;
-    open_fact(page, "Runs");
-    buffer_print(page, "%d for figures, on %d fresh seeds a batch; %d in searches", sweep->runs - searches,
-                 sweep->options.seeds, searches);
-    close_fact(page);
-}
-
-static void add_time(const tas_sweep *sweep, buffer *page)
-{
-    open_fact(page, "Time taken");
-    buffer_print(page, "%s", isfinite(sweep->elapsed) ? seconds_word(sweep->elapsed).text : "not known");
-    if (isfinite(sweep->forecast) && sweep->forecast > 0)
-        buffer_print(page, " (forecast %s)", seconds_word(sweep->forecast).text);
-    if (sweep->options.seconds > 0) buffer_print(page, ", limit %s", seconds_word(sweep->options.seconds).text);
-    close_fact(page);
-}
-
-static void add_sets(const tas_sweep *sweep, buffer *page)
-{
-    open_fact(page, "Data");
-    buffer_escape(page, *sweep->data ? sweep->data : "arrays");
-    buffer_print(page, ": %" PRIu64 " examples trained on", sweep->examples);
-    if (sweep->validation) buffer_print(page, ", %" PRIu64 " held out for validation", sweep->validation);
-    if (sweep->test) buffer_print(page, ", %" PRIu64 " to test, evaluated once at the end", sweep->test);
-    close_fact(page);
-}
-
-static void add_limits(const tas_sweep *sweep, buffer *page)
-{
-    const tas_sweep_options *options = &sweep->options;
-    if (!options->budget && !options->batch_most && !(options->waste > 0)) return;
-    open_fact(page, "Limits");
-    const char *comma = "";
-    if (options->budget) {
-        buffer_print(page, "%s MiB of device memory", number_word((double)options->budget / 1048576).text);
-        comma = ", ";
-    }
-    if (options->batch_most) {
-        buffer_print(page, "%sbatch at most %u", comma, (unsigned)options->batch_most);
-        comma = ", ";
-    }
-    if (options->waste > 0)
-        buffer_print(page, "%sat most %s times the fewest examples", comma, number_word(options->waste).text);
-    close_fact(page);
-}
-
-static void add_network(const tas_sweep *sweep, buffer *page)
-{
-    open_fact(page, "Network");
-    buffer_escape(page, sweep->net);
-    buffer_print(page, ", %" PRIu64 " parameters", sweep->parameters);
-    close_fact(page);
-}
-
-static void add_device(const tas_sweep *sweep, buffer *page)
-{
-    open_fact(page, "Device");
-    buffer_escape(page, sweep->device);
-    if (*sweep->device_name) {
-        buffer_print(page, " (");
-        buffer_escape(page, sweep->device_name);
-        buffer_print(page, ")");
-    }
-    close_fact(page);
-}
-
-static void add_version(buffer *page)
-{
-    open_fact(page, "Version");
-    buffer_print(page, "Tassello %s, arithmetic contract %d, ", tas_version(), tas_contract());
-    buffer_escape(page, tas_build());
-    close_fact(page);
-}
-
-void protocol_write(const tas_sweep *sweep, buffer *page)
-{
-    static const char *const goals[] = {[TAS_GOAL_TIME] = "the least time to the target",
-                                        [TAS_GOAL_EXAMPLES] = "the fewest examples to the target",
-                                        [TAS_GOAL_ACCURACY] = "the lowest validation loss",
-                                        [TAS_GOAL_MEMORY] = "the least memory that reaches the target"};
-    buffer_print(page, "<dl class=\"facts\">\n");
-    add_network(sweep, page);
-    add_sets(sweep, page);
-    add_device(sweep, page);
-    if (*sweep->target_words) add_fact(page, "Target", sweep->target_words);
-    add_fact(page, "Goal", goals[sweep->options.goal]);
-    add_optimizer(sweep, page);
-    add_rates(sweep, page);
-    add_runs(sweep, page);
-    add_limits(sweep, page);
-    add_time(sweep, page);
-    add_fact(page, "Step times", "medians of rounds in which the batches took turns; training alone, no evaluation");
-    add_fact(page, "Intervals", "95 %; over seeds by Student's t, of the noise scale by Fieller");
-    add_version(page);
-    buffer_print(page, "</dl>\n");
 }

@@ -1,6 +1,6 @@
-/* What follows from a sweep's runs: each batch's figures, where the gaps are compared, the fits, the recommendation.
- * Pure. */
-#include "lab/sweep/sweep.h"
+#include "lab/sweep/aggregate.h"
+
+#include "lab/advice/reason.h"
 #include "stats/distributions.h"
 
 #include <math.h>
@@ -100,25 +100,16 @@ static const sweep_point *last_point(const sweep_run *run)
 /* Means over seeds --------------------------------------------------------------------------------------------------
  */
 
-static void add(sweep_mean *m, double x) /* until mean_end() spread holds the squares about the mean */
+static void add(running *r, double x)
 {
-    if (!isfinite(x)) return;
-    const double from_mean = x - m->value;
-    m->seeds++;
-    m->value += from_mean / m->seeds;
-    m->spread += from_mean * (x - m->value);
+    if (isfinite(x)) running_add(r, x);
 }
 
-static void mean_end(sweep_mean *m)
+static sweep_mean geometric_mean(const running *logs)
 {
-    m->spread = m->seeds > 1 ? sqrt(m->spread / (m->seeds - 1)) : NAN;
-    if (!m->seeds) m->value = NAN;
-}
-
-static void mean_end_log(sweep_mean *m)
-{
-    mean_end(m);
-    m->value = exp(m->value);
+    sweep_mean out = sweep_mean_of(logs);
+    out.value = exp(out.value);
+    return out;
 }
 
 /* One batch ---------------------------------------------------------------------------------------------------------
@@ -144,24 +135,24 @@ static void find_outcome(sweep_batch *b, const figure_runs *runs)
 
 static void find_steps(const tas_sweep *s, sweep_batch *b, const figure_runs *runs)
 {
-    b->steps = b->examples = b->epochs = b->seconds = (sweep_mean){0};
+    running steps = {0}, examples = {0}, epochs = {0}, seconds = {0};
     for (int i = 0; i < runs->count; i++) {
         if (runs->run[i]->outcome != ROW_REACHED) continue;
-        const double steps = log(runs->run[i]->steps), examples = steps + log((double)b->batch);
-        add(&b->steps, steps);
-        add(&b->examples, examples);
-        add(&b->epochs, examples - log((double)s->examples));
-        if (b->step_seconds > 0) add(&b->seconds, steps + log(b->step_seconds));
+        const double log_steps = log(runs->run[i]->steps), log_examples = log_steps + log((double)b->batch);
+        add(&steps, log_steps);
+        add(&examples, log_examples);
+        add(&epochs, log_examples - log((double)s->examples));
+        if (b->step_seconds > 0) add(&seconds, log_steps + log(b->step_seconds));
     }
-    mean_end_log(&b->steps);
-    mean_end_log(&b->examples);
-    mean_end_log(&b->epochs);
-    mean_end_log(&b->seconds);
+    b->steps = geometric_mean(&steps);
+    b->examples = geometric_mean(&examples);
+    b->epochs = geometric_mean(&epochs);
+    b->seconds = geometric_mean(&seconds);
 }
 
 static void find_losses(const tas_sweep *s, sweep_batch *b, const figure_runs *runs)
 {
-    b->best_loss = b->last_loss = b->best_accuracy = b->last_accuracy = b->epochs_to_best = (sweep_mean){0};
+    running best_loss = {0}, last_loss = {0}, best_accuracy = {0}, last_accuracy = {0}, epochs_to_best = {0};
     for (int i = 0; i < runs->count; i++) {
         const sweep_run *r = runs->run[i];
         const sweep_point *best = NULL, *last = last_point(r);
@@ -173,17 +164,17 @@ static void find_losses(const tas_sweep *s, sweep_batch *b, const figure_runs *r
             accuracy = fmax(accuracy, p->accuracy);
         }
         if (!best || r->outcome == ROW_DIVERGED) continue;
-        add(&b->best_loss, best->loss);
-        add(&b->last_loss, last->loss);
-        add(&b->best_accuracy, accuracy);
-        add(&b->last_accuracy, last->accuracy);
-        add(&b->epochs_to_best, (double)best->examples / (double)s->examples);
+        add(&best_loss, best->loss);
+        add(&last_loss, last->loss);
+        add(&best_accuracy, accuracy);
+        add(&last_accuracy, last->accuracy);
+        add(&epochs_to_best, (double)best->examples / (double)s->examples);
     }
-    mean_end(&b->best_loss);
-    mean_end(&b->last_loss);
-    mean_end(&b->best_accuracy);
-    mean_end(&b->last_accuracy);
-    mean_end(&b->epochs_to_best);
+    b->best_loss = sweep_mean_of(&best_loss);
+    b->last_loss = sweep_mean_of(&last_loss);
+    b->best_accuracy = sweep_mean_of(&best_accuracy);
+    b->last_accuracy = sweep_mean_of(&last_accuracy);
+    b->epochs_to_best = sweep_mean_of(&epochs_to_best);
 }
 
 /* The window that so many examples lie in. */
@@ -239,23 +230,26 @@ static void find_levels(tas_sweep *s)
 
 static void find_gaps(const tas_sweep *s, sweep_batch *b)
 {
+    enum { LOSS, EPOCHS, STEPS, MOMENTS };
     const figure_runs runs = runs_of(s, b);
     const double examples = s->equal_epochs * (double)s->examples;
-    b->gap_equal_loss = b->gap_equal_epochs = b->gap_equal_steps = (sweep_mean){0};
-    b->loss_equal_loss = b->loss_equal_epochs = b->loss_equal_steps = (sweep_mean){0};
+    running gap[MOMENTS] = {{0}}, loss[MOMENTS] = {{0}};
     for (int i = 0; i < runs.count; i++) {
         const sweep_run *r = runs.run[i];
         if (r->outcome != ROW_REACHED) continue;
-        add(&b->gap_equal_loss, aggregate_loss_at(r, s->equal_loss) - s->equal_loss);
-        add(&b->gap_equal_epochs, aggregate_gap_at(r, examples, 0));
-        add(&b->gap_equal_steps, aggregate_gap_at(r, 0, s->equal_steps));
-        add(&b->loss_equal_loss, aggregate_loss_at(r, s->equal_loss));
-        add(&b->loss_equal_epochs, value_at(r, examples, 0, loss_of));
-        add(&b->loss_equal_steps, value_at(r, 0, s->equal_steps, loss_of));
+        add(&gap[LOSS], aggregate_loss_at(r, s->equal_loss) - s->equal_loss);
+        add(&gap[EPOCHS], aggregate_gap_at(r, examples, 0));
+        add(&gap[STEPS], aggregate_gap_at(r, 0, s->equal_steps));
+        add(&loss[LOSS], aggregate_loss_at(r, s->equal_loss));
+        add(&loss[EPOCHS], value_at(r, examples, 0, loss_of));
+        add(&loss[STEPS], value_at(r, 0, s->equal_steps, loss_of));
     }
-    sweep_mean *const means[] = {&b->gap_equal_loss,  &b->gap_equal_epochs,  &b->gap_equal_steps,
-                                 &b->loss_equal_loss, &b->loss_equal_epochs, &b->loss_equal_steps};
-    for (size_t i = 0; i < sizeof means / sizeof *means; i++) mean_end(means[i]);
+    b->gap_equal_loss = sweep_mean_of(&gap[LOSS]);
+    b->gap_equal_epochs = sweep_mean_of(&gap[EPOCHS]);
+    b->gap_equal_steps = sweep_mean_of(&gap[STEPS]);
+    b->loss_equal_loss = sweep_mean_of(&loss[LOSS]);
+    b->loss_equal_epochs = sweep_mean_of(&loss[EPOCHS]);
+    b->loss_equal_steps = sweep_mean_of(&loss[STEPS]);
 }
 
 /* The validation loss by which batches are compared: that at equal training loss, at the lowest which all runs came to.
@@ -275,11 +269,10 @@ static double loss_to_compare(const tas_sweep *s, const sweep_run *r)
 static double mean_loss(const tas_sweep *s, const sweep_batch *b)
 {
     const figure_runs runs = runs_of(s, b);
-    sweep_mean m = {0};
+    running losses = {0};
     for (int i = 0; i < runs.count; i++)
-        if (runs.run[i]->outcome == ROW_REACHED) add(&m, loss_to_compare(s, runs.run[i]));
-    mean_end(&m);
-    return m.value;
+        if (runs.run[i]->outcome == ROW_REACHED) add(&losses, loss_to_compare(s, runs.run[i]));
+    return sweep_mean_of(&losses).value;
 }
 
 /* Against the best batch's, seed by seed. */

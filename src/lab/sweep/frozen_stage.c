@@ -1,8 +1,13 @@
 /* After a sweep's runs: gradients at frozen weights, how weights fluctuate, the test set. */
-#include "lab/sweep/stages.h"
+#include "lab/sweep/frozen_stage.h"
 
 #include "base/base.h"
 #include "base/format.h"
+#include "lab/sweep/estimate.h"
+#include "lab/sweep/gradient_variance.h"
+#include "lab/sweep/trial.h"
+#include "lab/sweep/weight_fluctuation.h"
+#include "lab/sweep/weights.h"
 #include "train/feed.h"
 
 #include <inttypes.h>
@@ -59,7 +64,10 @@ static tas_status weights_at(lab *l, const sweep_run *r, const uint64_t *steps, 
     return status;
 }
 
-static uint64_t stretch_examples(const tas_sweep *s) { return s->examples / 10 < STRETCH ? s->examples / 10 : STRETCH; }
+static uint64_t stretch_examples(const tas_sweep *s)
+{
+    return s->examples / 10 < FROZEN_STAGE_EXAMPLES ? s->examples / 10 : FROZEN_STAGE_EXAMPLES;
+}
 
 /* Short stretches from the target's weights, at the batch's own rate. One that diverges tells that by its absence. */
 static tas_status fluctuate(lab *l, tas_model *model, sweep_batch *b)
@@ -79,7 +87,7 @@ static tas_status fluctuate(lab *l, tas_model *model, sweep_batch *b)
     snprintf(l->doing, sizeof l->doing, "B = %" PRIu64 ": how weights fluctuate", b->batch);
     if (!lab_progress(l, true)) return TAS_STOPPED;
     const tas_status status =
-        weight_fluctuation_measure(model, l->rest, &options, stretch_examples(s), STRETCHES, &facts);
+        weight_fluctuation_measure(model, l->rest, &options, stretch_examples(s), FROZEN_STAGE_STRETCHES, &facts);
     if (status) return status == TAS_NOT_FINITE ? TAS_OK : status;
     b->fluctuation = facts.fluctuation;
     b->seed_spread = facts.seed_spread;
@@ -97,8 +105,8 @@ static tas_status measure_point(lab *l, tas_model *model, frozen_point *point)
         batches[count] = (uint32_t)s->batch[i].batch;
         at[count++] = i;
     }
-    const tas_status status = gradient_variance_measure(model, l->rest, batches, count, FROZEN_DRAWS, s->options.seed,
-                                                        l->train_bytes, tell_share, l, point);
+    const tas_status status = gradient_variance_measure(model, l->rest, batches, count, FROZEN_STAGE_DRAWS,
+                                                        s->options.seed, l->train_bytes, tell_share, l, point);
     for (int k = count - 1; k >= 0; k--) { /* from the last, since none moves down */
         const frozen_figures facts = point->batch[k];
         point->batch[k] = (frozen_figures){.draws = 0};
@@ -134,7 +142,7 @@ static tas_status freeze(lab *l, const sweep_run *r, const uint64_t *steps, floa
 
 /* What is left out here is left out for all batches alike, or told by name: s->short_of_time is for batches and seeds.
  */
-static void leave_out(lab *l, const char *what)
+void frozen_stage_leave_out(lab *l, const char *what)
 {
     writer out = {l->sweep->left_out, sizeof l->sweep->left_out, strlen(l->sweep->left_out)};
     say(&out, "%s%s", out.used ? "; " : "", what);
@@ -149,10 +157,10 @@ tas_status frozen_stage_run(lab *l)
     tas_status status = TAS_OK;
     if (s->options.brief || !r) return TAS_OK;
     if (s->options.seconds > 0 && lab_seconds(l) + estimate_tail_seconds(l, NULL) > s->options.seconds) {
-        leave_out(l, "gradients at frozen weights, and how weights fluctuate");
+        frozen_stage_leave_out(l, "gradients at frozen weights, and how weights fluctuate");
         return TAS_OK;
     }
-    l->reserve = estimate_test_seconds(l, 1);
+    l->reserve = l->test_seconds;
     const uint64_t steps[FROZEN_POINTS] = {0, (uint64_t)(r->steps / 2), (uint64_t)r->steps};
     for (int i = 0; i < FROZEN_POINTS && !status; i++)
         if (!(weights[i] = malloc(l->weight_count * sizeof(float))))
@@ -165,81 +173,6 @@ tas_status frozen_stage_run(lab *l)
     l->reserve = 0;
     if (status != TAS_STOPPED || !l->late || l->stopped) return status;
     l->late = false; /* what was measured is kept, and one test was reckoned with */
-    leave_out(l, "some of what is measured at frozen weights");
+    frozen_stage_leave_out(l, "some of what is measured at frozen weights");
     return TAS_OK;
-}
-
-/* The test set -------------------------------------------------------------------------------------------------------
- */
-
-static tas_status test_batch(lab *l, tas_model *model, int i)
-{
-    sweep_batch *b = &l->sweep->batch[i];
-    tas_score score;
-    snprintf(l->doing, sizeof l->doing, "B = %" PRIu64 ": tests", b->batch);
-    (void)lab_progress(l, true);
-    if (l->stopped) return TAS_STOPPED;
-    tas_status status = weights_write(model, l->weights[i]);
-    if (status == TAS_BAD_DATA) return TAS_OK; /* weights of a run that diverged */
-    const double begun = now_seconds();
-    if (!status) status = tas_evaluate(model, l->test, &score);
-    if (status) return status;
-    l->test_seconds = now_seconds() - begun;
-    b->test_loss = score.loss;
-    b->test_accuracy = score.accuracy < 0 ? NAN : score.accuracy; /* a loss without classes has none */
-    return TAS_OK;
-}
-
-static bool is_tested(const lab *l, int i)
-{
-    return l->weights[i] && sweep_count_figures(l->sweep, &l->sweep->batch[i]);
-}
-
-/* The batch that is recommended; without one, the first that can be tested. -1: none can. */
-static int first_tested(lab *l)
-{
-    tas_sweep *s = l->sweep;
-    aggregate_runs(s); /* for the advice; again at the end, when all is known */
-    if (s->advice.row >= 0 && is_tested(l, s->advice.row)) return s->advice.row;
-    for (int i = 0; i < s->count; i++)
-        if (is_tested(l, i)) return i;
-    return -1;
-}
-
-static void say_untested(lab *l, const bool *untested)
-{
-    char text[160];
-    writer out = {text, sizeof text, 0};
-    bool any = false;
-    say(&out, "the test of B =");
-    for (int i = 0; i < l->sweep->count; i++) {
-        if (!untested[i]) continue;
-        say(&out, "%s %" PRIu64, any ? "," : "", l->sweep->batch[i].batch);
-        any = true;
-    }
-    if (any) leave_out(l, text);
-}
-
-/* An evaluation cannot be cut off: what is recommended is tested in any case, which time is kept for, and others where
- * there is time. */
-tas_status test_stage_run(lab *l)
-{
-    tas_sweep *s = l->sweep;
-    bool untested[SWEEP_BATCHES] = {false};
-    tas_model *model;
-    if (!l->test) return TAS_OK;
-    const int first = first_tested(l);
-    if (first < 0) return TAS_OK;
-    tas_status status = tas_model_open(l->device, l->network, 1, &model);
-    if (status) return status;
-    tas_model_set_budget(model, l->train_bytes);
-    status = test_batch(l, model, first);
-    for (int i = 0; i < s->count && !status; i++) {
-        if (i == first || !is_tested(l, i)) continue;
-        untested[i] = s->options.seconds > 0 && lab_seconds(l) + estimate_test_seconds(l, 1) > s->options.seconds;
-        if (!untested[i]) status = test_batch(l, model, i);
-    }
-    if (!status) say_untested(l, untested);
-    tas_model_close(&model);
-    return status;
 }

@@ -7,7 +7,8 @@
  *     Var(loss of batch) = Var(loss of example) (1/B - 1/N)
  *
  * and nearly so for the cosine: 1 / sqrt(1 + tr(S) / |G|^2 (1/B - 1/N)). All sums on the host are doubles. */
-#include "lab/sweep/sweep.h"
+#include "lab/sweep/gradient_variance.h"
+
 #include "train/gradients.h"
 
 #include <math.h>
@@ -36,21 +37,6 @@ typedef struct frozen {
     void *user;
     double done, all, reported_at;
 } frozen;
-
-/* A mean and how sure it is, of values that come one by one. */
-typedef struct running {
-    int count;
-    double mean, squares; /* squares: sum of (value - mean)^2, by Welford (Technometrics 4, 1962) */
-} running;
-
-static void running_add(running *r, double value)
-{
-    const double before = value - r->mean;
-    r->mean += before / ++r->count;
-    r->squares += before * (value - r->mean);
-}
-
-static double standard_error(const running *r) { return sqrt(r->squares / (r->count - 1) / r->count); }
 
 /* One batch's sum, and the word to whoever waits. */
 static tas_status run(frozen *f, const uint32_t *list, uint32_t n, double *norms)
@@ -131,7 +117,7 @@ static tas_status measure_whole(frozen *f, frozen_point *point)
         return fail(f->context, TAS_NOT_FINITE, "the gradient of %s is not finite at these weights", f->g.data->name);
     if (point->trace < 0) point->trace = 0; /* what rounding leaves where all examples are the same */
     point->loss = of.losses.mean;
-    f->loss_variance = of.losses.squares / (f->count - 1);
+    f->loss_variance = running_variance(&of.losses);
     return TAS_OK;
 }
 
@@ -182,9 +168,9 @@ static tas_status measure_batch(frozen *f, uint32_t batch, int draws, const froz
         return fail(f->context, TAS_NOT_FINITE, "the gradient of a batch of %u is not finite at these weights", batch);
     *out = (frozen_figures){.draws = draws,
                             .variance = distances.mean,
-                            .variance_error = standard_error(&distances),
+                            .variance_error = running_error(&distances),
                             .cosine = cosines.mean,
-                            .cosine_error = standard_error(&cosines),
+                            .cosine_error = running_error(&cosines),
                             .loss_spread = sqrt(losses / draws)};
     expect_of(f, batch, point, out);
     return TAS_OK;

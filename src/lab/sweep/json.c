@@ -2,16 +2,11 @@
 #include "lab/sweep/json.h"
 
 #include "base/base.h"
+#include "lab/advice/reason.h"
 #include "lab/sweep/sweep.h"
 
 #include <errno.h>
 #include <string.h>
-
-static const char *const outcomes[] = {[ROW_NOT_MEASURED] = "not measured",
-                                       [ROW_REACHED] = "reached",
-                                       [ROW_DIVERGED] = "diverged",
-                                       [ROW_UNDERTRAINED] = "undertrained",
-                                       [ROW_OVER_BUDGET] = "over budget"};
 
 static void put(json_t *to, const char *name, json_t *value) { json_object_set_new(to, name, value); }
 static void put_real(json_t *to, const char *name, double x) { put(to, name, json_known(x)); }
@@ -100,7 +95,7 @@ static json_t *batch_json(const tas_sweep *s, int i)
     put_count(out, "batch", b->batch);
     put_real(out, "lr", b->lr > 0 ? b->lr : NAN);
     put(out, "lr_at_edge", json_boolean(b->lr_edge));
-    put_text(out, "outcome", outcomes[b->outcome]);
+    put_text(out, "outcome", outcome_name(b->outcome));
     put_text(out, "verdict", reason_verdict(s->advice.verdicts[i]));
     put_text(out, "why", b->why);
     put_count(out, "seeds", (uint64_t)b->seeds);
@@ -190,7 +185,7 @@ static json_t *run_json(const sweep_run *r)
     put_real(out, "lr", r->lr);
     put_count(out, "seed", r->seed);
     put(out, "search", json_boolean(r->search));
-    put_text(out, "outcome", outcomes[r->outcome]);
+    put_text(out, "outcome", outcome_name(r->outcome));
     put_real(out, "steps", r->steps);
     put_real(out, "seconds", r->seconds);
     put_count(out, "memory", r->memory);

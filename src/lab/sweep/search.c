@@ -1,10 +1,15 @@
 /* A sweep's runs: the search for rates, the target, figures on fresh seeds. */
-#include "lab/sweep/stages.h"
+#include "lab/sweep/search.h"
 
 #include "base/base.h"
 #include "base/format.h"
+#include "lab/sweep/estimate.h"
+#include "lab/sweep/forecast.h"
 #include "lab/sweep/rate_search.h"
+#include "lab/sweep/setup.h"
 #include "lab/sweep/state.h"
+#include "lab/sweep/trial.h"
+#include "lab/sweep/weights.h"
 #include "train/feed.h"
 
 #include <inttypes.h>
@@ -13,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BASE = 64 };                              /* the batch that lr belongs to, and that makes the target */
 static const double CONFIRM = 1.2, EQUAL = 0.03; /* times the best; in log */
 
 /* Runs ---------------------------------------------------------------------------------------------------------------
@@ -197,7 +201,7 @@ static tas_status search(lab *l, trial t, rate_search *r)
     t.search = t.to_target = true;
     t.seed = s->options.seed;
     t.start = r->lr;
-    const int most = to_target && estimate_out_of_reach(s) ? RATES_FEW : RATE_SEARCH_RUNS;
+    const int most = to_target && estimate_out_of_reach(s) ? ESTIMATE_RATES : RATE_SEARCH_RUNS;
     while ((r->best >= 0 || r->count < most) && rate_search_next(r, &t.lr, &give_up)) {
         double value;
         bool diverged;
@@ -213,7 +217,7 @@ static tas_status search(lab *l, trial t, rate_search *r)
 
 static double scaled_rate(const tas_sweep *s, double lr, uint64_t batch)
 {
-    const double k = (double)batch / (s->options.train.base_batch ? s->options.train.base_batch : BASE);
+    const double k = (double)batch / (s->options.train.base_batch ? s->options.train.base_batch : ESTIMATE_BASE);
     return s->options.train.lr_scaling == TAS_SCALING_LINEAR ? lr * k
            : s->options.train.lr_scaling == TAS_SCALING_SQRT ? lr * sqrt(k)
                                                              : lr;
@@ -277,7 +281,7 @@ static void nearest_in_vain(const tas_sweep *s, double *lr, double *batch)
 /* Where a search begins: from the nearest batch whose rate is known, by eps_max / (1 + B_0 / B) with B_0 = 64. */
 static double guess_rate(const tas_sweep *s, double lr, uint64_t batch)
 {
-    double known = BASE, nearest = INFINITY;
+    double known = ESTIMATE_BASE, nearest = INFINITY;
     if (estimate_out_of_reach(s)) nearest_in_vain(s, &lr, &known);
     for (int i = 0; i < s->count; i++) {
         const double away = estimate_distance((double)s->batch[i].batch, (double)batch);
@@ -286,7 +290,7 @@ static double guess_rate(const tas_sweep *s, double lr, uint64_t batch)
         known = (double)s->batch[i].batch;
         lr = s->batch[i].lr;
     }
-    return lr * (1 + BASE / known) / (1 + BASE / (double)batch);
+    return lr * (1 + ESTIMATE_BASE / known) / (1 + ESTIMATE_BASE / (double)batch);
 }
 
 /* One batch ----------------------------------------------------------------------------------------------------------
@@ -388,16 +392,16 @@ static tas_status run_batch(lab *l, int i, double lr)
 {
     sweep_batch *b = &l->sweep->batch[i];
     l->waiting = b;
-    l->waiting_seeds = SEEDS_LEAST;
+    l->waiting_seeds = SETUP_SEEDS_LEAST;
     tas_status status = find_rate(l, b, lr);
     if (status || b->why[0]) return status;
-    return run_figures(l, i, SEEDS_LEAST);
+    return run_figures(l, i, SETUP_SEEDS_LEAST);
 }
 
 /* The batch whose runs came to the target soonest; that nearest to 64 while none has. */
 static double best_batch(const tas_sweep *s)
 {
-    double best = BASE, least = INFINITY;
+    double best = ESTIMATE_BASE, least = INFINITY;
     for (int i = 0; i < s->count; i++) {
         const sweep_batch *b = &s->batch[i];
         if (!sweep_count_figures(s, b)) continue;
@@ -450,7 +454,7 @@ tas_status search_batches(lab *l, double lr)
         status = out_of_time(l, i, run_batch(l, i, lr));
         if (!status) forecast_correct(l);
     }
-    for (int seeds = SEEDS_LEAST + 1; seeds <= s->options.seeds && !status; seeds++)
+    for (int seeds = SETUP_SEEDS_LEAST + 1; seeds <= s->options.seeds && !status; seeds++)
         for (int i = 0; i < s->count && !status; i++) {
             sweep_batch *b = &s->batch[i];
             if (!sweep_batch_fits(b) || b->why[0] || sweep_count_figures(s, b) >= seeds) continue;

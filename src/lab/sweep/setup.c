@@ -1,10 +1,12 @@
 /* Before a sweep's runs: what is asked, the sets, what fits, the state to go on from. */
-#include "lab/sweep/stages.h"
+#include "lab/sweep/setup.h"
 
 #include "base/base.h"
 #include "base/format.h"
 #include "data/dataset.h"
 #include "lab/sweep/state.h"
+#include "lab/sweep/trial.h"
+#include "lab/sweep/weights.h"
 #include "train/feed.h"
 
 #include <inttypes.h>
@@ -51,7 +53,7 @@ tas_status setup_check(tas_context *context, const tas_sweep_options *options)
         return fail(context, TAS_BAD_ARGUMENT,
                     "options of %zu bytes; this library knows %zu: use tas_sweep_options_init()", options->size,
                     sizeof *options);
-    if (options->seeds < SEEDS_LEAST || options->seeds > SWEEP_SEEDS)
+    if (options->seeds < SETUP_SEEDS_LEAST || options->seeds > SWEEP_SEEDS)
         return fail(context, TAS_BAD_ARGUMENT, "%d seeds: expected 2 to %d", options->seeds, SWEEP_SEEDS);
     if (!isnan(options->target) && !(options->target > 0 && options->target < (options->by_accuracy ? 1.0 : 1e6)))
         return fail(context, TAS_BAD_ARGUMENT, "a target of %g: expected %s", options->target,

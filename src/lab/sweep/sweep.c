@@ -1,11 +1,20 @@
 /* The sweep: times steps, makes the target, searches each batch's rate, trains on fresh seeds, measures at frozen
  * weights, tests, concludes. Batches are taken from the best known outward, so that those farthest from it are left out
  * where time is short. */
-#include "lab/sweep/stages.h"
+#include "lab/sweep/estimate.h"
+#include "lab/sweep/forecast.h"
+#include "lab/sweep/frozen_stage.h"
+#include "lab/sweep/search.h"
+#include "lab/sweep/setup.h"
+#include "lab/sweep/test_stage.h"
+#include "lab/sweep/timing.h"
 
 #include "base/base.h"
 #include "base/format.h"
 #include "data/dataset.h"
+#include "lab/advice/reason.h"
+#include "lab/sweep/aggregate.h"
+#include "lab/sweep/lab.h"
 #include "lab/sweep/state.h"
 #include "train/feed.h"
 
@@ -35,6 +44,14 @@ static tas_status work(lab *l)
     if (!status) status = search_batches(l, lr);
     if (!status) status = frozen_stage_run(l);
     return status ? status : test_stage_run(l);
+}
+
+int sweep_count_figures(const tas_sweep *s, const sweep_batch *b)
+{
+    int count = 0;
+    for (int i = 0; i < s->runs; i++)
+        count += !s->run[i].search && s->run[i].batch == b->batch && s->run[i].lr == b->lr;
+    return count;
 }
 
 static bool any_figure_reached(const tas_sweep *s)
@@ -187,3 +204,33 @@ void tas_sweep_advice(const tas_sweep *s, tas_advice *out)
     if (b->state == FIT_KNOWN || b->state == FIT_AT_LEAST) out->b_crit_low = b->low;
     if (b->state == FIT_KNOWN || b->state == FIT_AT_MOST) out->b_crit_high = b->high;
 }
+
+/* A table of its own for other programs --------------------------------------------------------------------------- */
+
+static double known(const sweep_mean *m) { return m->seeds ? m->value : NAN; }
+
+int tas_sweep_batch(const tas_sweep *sweep, size_t index, tas_sweep_row *out)
+{
+    if (index >= (size_t)sweep->count) return 0;
+    const sweep_batch *b = &sweep->batch[index];
+    *out = (tas_sweep_row){.batch = (uint32_t)b->batch,
+                           .lr = b->lr > 0 ? b->lr : NAN,
+                           .examples_per_s = b->rounds ? b->examples_per_s : NAN,
+                           .memory = b->memory_used,
+                           .steps = known(&b->steps),
+                           .examples = known(&b->examples),
+                           .epochs = known(&b->epochs),
+                           .seconds = known(&b->seconds),
+                           .loss = known(&b->best_loss),
+                           .accuracy = known(&b->best_accuracy),
+                           .test_loss = b->test_loss,
+                           .test_accuracy = b->test_accuracy,
+                           .seeds = b->seeds,
+                           .reached = b->reached,
+                           .verdict = reason_verdict(sweep->advice.verdicts[index]),
+                           .why = b->why};
+    return 1;
+}
+
+const char *tas_sweep_target(const tas_sweep *sweep) { return sweep->target_words; }
+double tas_sweep_seconds(const tas_sweep *sweep) { return sweep->elapsed; }

@@ -7,6 +7,7 @@
 #include "lab/advice/recommend.h"
 #include "stats/fit.h"
 #include "stats/noise_scale.h"
+#include "stats/running.h"
 
 #include <tassello/lab.h>
 
@@ -128,34 +129,18 @@ struct tas_sweep {
     uint64_t nearest_batch; /* and where */
 };
 
-/* frozen.c: fills point->loss, trace, square and batch[0 .. count-1]: `draws` independent batches of each size. The
- * model's weights are left as they are. on_progress may be NULL; non-zero stops (TAS_STOPPED). */
-tas_status gradient_variance_measure(tas_model *model, const tas_data *data, const uint32_t *batches, int count,
-                                     int draws, uint64_t seed, uint64_t budget,
-                                     int (*on_progress)(void *user, double share), void *user, frozen_point *point);
+/* Whether the batch fits into the memory budget. */
+static inline bool sweep_batch_fits(const sweep_batch *b) { return b->outcome != ROW_OVER_BUDGET; }
 
-/* How weights move under a batch size and a rate, late in training. Both without a unit. */
-typedef struct weight_fluctuation {
-    uint64_t steps;         /* of a stretch */
-    sweep_mean fluctuation; /* mean over the moments of |w - mean w|^2 / |mean w|^2 */
-    sweep_mean seed_spread; /* |end - mean end|^2 / |mean end|^2, by stretches - 1; NaN with one stretch */
-} weight_fluctuation;
+/* Runs on fresh seeds at the batch's rate. */
+int sweep_count_figures(const tas_sweep *s, const sweep_batch *b);
 
-/* fluctuate.c: `stretches` short runs from the model's weights, which are then put back; they differ in their shuffle's
- * (and dropout's) seed alone. Each trains on `examples`, at least for 16 steps, with the options' batch, rate and
- * optimizer, without schedule or warm-up, its optimizer's state from 0; 8 moments in its last half are looked at. Its
- * steps, epochs and noise options are not used, its on_step is called. TAS_STOPPED and TAS_NOT_FINITE as a run has
- * them, the weights put back all the same; where a device failed for good they may not be. */
-tas_status weight_fluctuation_measure(tas_model *model, const tas_data *data, const tas_train_options *options,
-                                      uint64_t examples, int stretches, weight_fluctuation *out);
+/* Without values it is unknown, whatever the fields hold. */
+static inline bool sweep_mean_known(const sweep_mean *m) { return m->seeds > 0 && isfinite(m->value); }
 
-/* facts.c: all that follows from the runs: the batches' figures, the fits, the recommendation. Pure. */
-void aggregate_runs(tas_sweep *sweep);
-
-/* A run's validation loss where its training loss first came to `level`, between the two looks around that; NaN where
- * it never did. */
-double aggregate_loss_at(const sweep_run *run, double level);
-/* Its gap (validation less training loss) after so many examples, or where step is not 0 after that step, likewise. */
-double aggregate_gap_at(const sweep_run *run, double examples, uint64_t step);
+static inline sweep_mean sweep_mean_of(const running *values)
+{
+    return (sweep_mean){values->count ? values->mean : NAN, sqrt(running_variance(values)), (int)values->count};
+}
 
 #endif

@@ -2,10 +2,10 @@
 
 #include "base/base.h"
 #include "data/dataset.h"
+#include "lab/sweep/weights.h"
 #include "train/feed.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,73 +13,6 @@
 /* Looks come after 4 % more examples each where the target is near; before that, and after it, seldom. */
 static const double NEXT_NEAR = 0.04, NEXT_FAR = 0.2, QUARTER = 0.25, IS_NEAR = 1.35;
 enum { HEALED = 200 }; /* steps: a high rate may raise the loss at first, and be the best all the same */
-
-double lab_seconds(const lab *l) { return l->earlier_seconds + now_seconds() - l->started; }
-
-static void call_progress(lab *l, double seconds, const char *note)
-{
-    const tas_sweep *s = l->sweep;
-    const tas_sweep_progress p = {
-        .doing = l->doing, .seconds = seconds, .left = l->seconds_left, .runs = s->runs, .note = note};
-    entry_state ours;
-    l->reported_at = seconds;
-    callback_begin(s->context, &ours);
-    if (s->options.on_progress(s->options.user, &p)) l->stopped = true;
-    callback_end(&ours);
-}
-
-bool lab_progress(lab *l, bool now)
-{
-    const tas_sweep *s = l->sweep;
-    const double seconds = lab_seconds(l);
-    if (s->options.seconds > 0 && seconds > s->options.seconds - l->reserve) l->late = true;
-    if (s->options.on_progress && (now || seconds - l->reported_at >= 1)) {
-        const double before = l->reported_at;
-        call_progress(l, seconds, NULL);
-        l->seconds_left -= before > 0 && l->seconds_left > seconds - before ? seconds - before : 0;
-    }
-    return !l->stopped && !l->late;
-}
-
-void lab_note(lab *l, const char *format, ...)
-{
-    char text[512];
-    va_list list;
-    if (!l->sweep->options.on_progress) return;
-    va_start(list, format);
-    vsnprintf(text, sizeof text, format, list);
-    va_end(list);
-    call_progress(l, lab_seconds(l), text);
-}
-
-/* Weights ------------------------------------------------------------------------------------------------------------
- */
-
-size_t weights_count(const tas_network *network)
-{
-    size_t all = 0;
-    const tas_tensor_info *t;
-    for (size_t i = 0; (t = tas_network_tensor(network, i)); i++) all += t->elements;
-    return all;
-}
-
-tas_status weights_read(tas_model *model, float *weights)
-{
-    const tas_tensor_info *t;
-    tas_status status = TAS_OK;
-    for (size_t i = 0; !status && (t = tas_network_tensor(model->network, i)); i++, weights += t->elements)
-        status = tas_model_read(model, t->name, weights, t->elements);
-    return status;
-}
-
-tas_status weights_write(tas_model *model, const float *weights)
-{
-    const tas_tensor_info *t;
-    tas_status status = TAS_OK;
-    for (size_t i = 0; !status && (t = tas_network_tensor(model->network, i)); i++, weights += t->elements)
-        status = tas_model_write(model, t->name, weights, t->elements);
-    return status;
-}
 
 /* One run ------------------------------------------------------------------------------------------------------------
  */

@@ -1,6 +1,7 @@
 /* How much a batch size lets the weights fluctuate, and how far runs end from each other: short stretches from the same
  * weights that differ in the seed of their shuffles alone. */
-#include "lab/sweep/sweep.h"
+#include "lab/sweep/weight_fluctuation.h"
+
 #include "train/feed.h"
 
 #include <math.h>
@@ -102,11 +103,9 @@ static tas_status run_stretch(fluctuation *f, int number)
 
 static sweep_mean mean_of(const double *values, int count)
 {
-    double sum = 0, squares = 0;
-    for (int i = 0; i < count; i++) sum += values[i];
-    const double mean = sum / count;
-    for (int i = 0; i < count; i++) squares += (values[i] - mean) * (values[i] - mean);
-    return (sweep_mean){mean, count > 1 ? sqrt(squares / (count - 1)) : NAN, count};
+    running r = {0};
+    for (int i = 0; i < count; i++) running_add(&r, values[i]);
+    return sweep_mean_of(&r);
 }
 
 /* Each end's share of the unbiased variance: |end - mean end|^2 n / (n - 1), by |mean end|^2. */

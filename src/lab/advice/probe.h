@@ -1,0 +1,25 @@
+/* A batch recommended from a short probe, before any sweep: from the duration of steps, and the gradient noise scale in
+ * place of B_crit. Pure. */
+#ifndef PROBE_H
+#define PROBE_H
+
+#include "lab/advice/recommend.h"
+#include "stats/noise_scale.h"
+
+typedef struct probe_facts {
+    noise_scale_range noise;
+    fit_time time;
+    bool plain_sgd;      /* no momentum, no Adam */
+    bool falls;          /* the loss fell during the probe */
+    bool too_short;      /* the run is too short, and nothing was probed */
+    bool no_time;        /* to train for long enough, or to time steps at several batches */
+    bool no_memory;      /* for the probe */
+    uint64_t timed_most; /* larger batches are too far from those that were timed; 0: no limit */
+    double lr; /* for a batch of 64; that of B is lr (1 + B_noise / 64) / (1 + B_noise / B) (McCandlish et al. 2018) */
+    recommend_limits limits; /* all but memory */
+} probe_facts;
+
+/* The power of two nearest to B* within the limits; or 64, with `unknown` set. False as recommend(). */
+bool probe_recommend(const probe_facts *probe, recommendation *out);
+
+#endif
