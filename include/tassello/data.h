@@ -55,6 +55,9 @@ TAS_API tas_status tas_data_open(tas_context *context, const tas_data_options *o
 TAS_API tas_status tas_data_open_folder(tas_context *context, const char *folder, tas_split split, tas_data **out);
 TAS_API void tas_data_close(tas_data **data);
 
+/* The files of such a folder, for manuals: paragraphs with an empty line between them. */
+TAS_API const char *tas_data_rules(void);
+
 /* Takes `count` of a set's examples as two sets, without copies: held_out has `count` of them, drawn from the seed,
  * rest all others; each keeps the whole's order. Together they are the whole. It must stay open until both are closed.
  * count from 1 to all but one. Either of the pointers may be NULL: that part is not wanted. A part trains to the bits

@@ -8,6 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define TRAIN_IMAGES "train-images-idx3-ubyte"
+#define TRAIN_LABELS "train-labels-idx1-ubyte"
+#define TEST_IMAGES "t10k-images-idx3-ubyte"
+#define TEST_LABELS "t10k-labels-idx1-ubyte"
+
 enum { FILL_MOST = 1024 }; /* examples that a callback is asked for at once */
 
 uint64_t tas_data_count(const tas_data *data) { return data->is.count; }
@@ -299,10 +304,22 @@ static tas_status widen_labels(tas_data *data, const unsigned char *labels)
     return TAS_OK;
 }
 
+static const char rules[] =
+    "A data set is a folder of four IDX files, the format of MNIST: " TRAIN_IMAGES " and " TRAIN_LABELS
+    " for training, " TEST_IMAGES " and " TEST_LABELS
+    " for the test. Each may be compressed with gzip, its name then ending "
+    "in .gz.\n\n"
+    "An IDX file is a magic number, the sizes and the elements, row by row, all numbers being 4 bytes, the most "
+    "significant first. Images have the magic number 0x00000803 and the sizes count, height, width; labels have "
+    "0x00000801 "
+    "and the size count. The elements are unsigned bytes. The classes are 0 to the greatest label.";
+
+const char *tas_data_rules(void) { return rules; }
+
 static tas_status open_folder(tas_context *context, const char *folder, tas_split split, tas_data **out)
 {
-    static const char *const images_name[] = {"train-images-idx3-ubyte", "t10k-images-idx3-ubyte"};
-    static const char *const labels_name[] = {"train-labels-idx1-ubyte", "t10k-labels-idx1-ubyte"};
+    static const char *const images_name[] = {TRAIN_IMAGES, TEST_IMAGES};
+    static const char *const labels_name[] = {TRAIN_LABELS, TEST_LABELS};
     uint64_t images[3], count = 0; /* (count, height, width) */
     idx_elements pixels = {0}, labels = {0};
     char name[sizeof(*out)->name];
