@@ -68,6 +68,7 @@ struct tas_device {
     bool limited;           /* set by device_limit(): an operation has limits */
     uint64_t used_bytes, peak_bytes; /* the ledger */
     int pieces;                      /* of memory, that are taken */
+    bool reported;                   /* progress is reported by a caller: kernels are built without notes */
     struct profile *profile;         /* NULL: nobody asked for one (profile.h) */
     void *cl;                        /* struct cl_device (opencl.h), NULL on the reference */
 };

@@ -15,13 +15,25 @@ static bool is_provided(op_id op)
     return op == OP_DENSE_FORWARD || op == OP_DENSE_BACKWARD_INPUT || op == OP_DENSE_BACKWARD_WEIGHTS;
 }
 
+static const double first_report = 1, report_interval = 2; /* seconds */
+
+/* How far the self-test is, if it takes long: the first time, kernels are built. `next` is when to report. */
+static void report_progress(tas_device *device, int op, double *next)
+{
+    if (now_seconds() < *next) return;
+    note(device->context, "first use of %s: building and testing kernels: %s (%d of %d)", device->info.id,
+         op_get((op_id)op)->name, op + 1, OP_COUNT);
+    *next = now_seconds() + report_interval;
+}
+
 /* A few cases of each operation. *wrong names the first operation that failed, with what was seen. */
-static tas_status self_test(tas_device *device, char *wrong, size_t bytes)
+static tas_status self_test(tas_device *device, double next_report, char *wrong, size_t bytes)
 {
     wrong[0] = 0;
     for (int op = 0; op < OP_COUNT; op++) {
         char text[400];
         tas_verify_row row;
+        report_progress(device, op, &next_report);
         if (device->arith == TAS_ARITH_FAST && !clblast_unused(device) && is_provided((op_id)op)) continue;
         tas_status status =
             verify_operation(device, (op_id)op, 1, SELF_TEST_EDGES, SELF_TEST_CASES, &row, text, sizeof text);
@@ -46,6 +58,7 @@ tas_status tas_devices(tas_context *context, tas_device_info **list, size_t *cou
 static tas_status open_opencl(tas_context *context, const tas_device_info *info, tas_arith arith, tas_device **out)
 {
     char wrong[600];
+    const double next_report = now_seconds() + first_report;
     tas_status status = device_open_opencl(context, info, arith, out);
     if (status) return status;
     (*out)->info.tier = tier_recall(info);
@@ -57,7 +70,9 @@ static tas_status open_opencl(tas_context *context, const tas_device_info *info,
     }
 
     /* One that was refused is tested again: a library or driver that was mended may have the same version. */
-    status = self_test(*out, wrong, sizeof wrong);
+    (*out)->reported = true;
+    status = self_test(*out, next_report, wrong, sizeof wrong);
+    (*out)->reported = false;
     if (!status && wrong[0])
         status =
             fail(context, TAS_MISMATCH,

@@ -37,7 +37,8 @@ struct cl_device {
     cl_kernel_entry kernels[KERNELS_MOST];
     cl_program_entry programs[KERNELS_MOST];
     int kernel_count, program_count;
-    bool told_building; /* that kernels are built, and that it may take a while */
+    int build_count; /* programs that the compiler has built, and how long that took: see program.c */
+    double build_seconds;
     bool slow_binaries; /* the driver takes too long to hand out a binary for that to be worth it */
     bool cache_all;     /* for tests: cache whatever it costs */
     void *providers;    /* CLBlast's state (clblast.c), NULL until asked for */

@@ -10,8 +10,9 @@
 /* No flag that relaxes arithmetic: a program's own options are -D alone. */
 static const char common_options[] = "-cl-std=CL1.2";
 
-static const double slow_build = 3;      /* seconds from which a build is told of */
-static const double worth_caching = 0.1; /* and from which it is kept: a driver with a cache of its own is quicker */
+static const double worth_caching = 0.1; /* seconds of a build that is cached: with a cache of its own a driver is quicker */
+static const double real_build = 0.2;    /* of one that did not come from such a cache, */
+static const double quiet_builds = 1;    /* and of those together, after which each is reported before it begins */
 
 /* The cache ------------------------------------------------------------------------------------------------------- */
 
@@ -172,26 +173,25 @@ static char *make_container(cl_program program, const char *key, size_t *bytes)
     return data;
 }
 
-/* Writes the program into the cache; true where it is there now. A failure is silence: the next start builds again. */
-static bool store_program(tas_device *device, const cache_place *place, const char *key, cl_program program)
+/* Writes the program into the cache. A failure is silent: the next start builds again. */
+static void store_program(tas_device *device, const cache_place *place, const char *key, cl_program program)
 {
     char before[sizeof device->context->error];
     file_writer writer;
     size_t bytes;
-    if (!place->path) return false;
+    if (!place->path) return;
     char *data = make_container(program, key, &bytes);
-    if (!data) return false;
+    if (!data) return;
 
     memcpy(before, device->context->error, sizeof before);
-    bool done = !file_begin(device->context, &writer, place->path);
-    if (done && fwrite(data, 1, bytes, writer.stream) != bytes) {
-        file_abandon(&writer);
-        done = false;
+    if (!file_begin(device->context, &writer, place->path)) {
+        if (fwrite(data, 1, bytes, writer.stream) == bytes)
+            file_commit(device->context, &writer);
+        else
+            file_abandon(&writer);
     }
-    done = done && !file_commit(device->context, &writer);
     memcpy(device->context->error, before, sizeof before);
     free(data);
-    return done;
 }
 
 /* Building -------------------------------------------------------------------------------------------------------- */
@@ -232,18 +232,26 @@ static tas_status build_program(tas_device *device, const char *program, const c
     return TAS_OK;
 }
 
-/* Whether what took `seconds` to build is in the cache now. PoCL compiles every kernel once more when it is asked for a
+/* Caches what took `seconds` to build. PoCL compiles every kernel once more when it is asked for a
  * binary, and keeps its own cache anyway (dense: 1.2 s to build, 2.2 s to ask; from its cache 0.04 s): a driver that
  * takes its time over one binary is asked for no other. */
-static bool keep_program(tas_device *device, const cache_place *place, const char *key, cl_program program,
+static void keep_program(tas_device *device, const cache_place *place, const char *key, cl_program program,
                          double seconds)
 {
     struct cl_device *cl = device->cl;
-    if (!cl->cache_all && (seconds < worth_caching || cl->slow_binaries)) return false;
+    if (!cl->cache_all && (seconds < worth_caching || cl->slow_binaries)) return;
     const double begin = now_seconds();
-    const bool stored = store_program(device, place, key, program);
+    store_program(device, place, key, program);
     cl->slow_binaries = now_seconds() - begin > 0.5 * seconds;
-    return stored;
+}
+
+/* Only where builds take long, and nobody above reports how far the work is. */
+static void report_build(tas_device *device, const char *program)
+{
+    const struct cl_device *cl = device->cl;
+    if (cl->build_seconds > quiet_builds && !device->reported)
+        note(device->context, "building kernels for %s: %s (%d built so far, in %.0f s)", device->info.id, program,
+             cl->build_count, cl->build_seconds);
 }
 
 /* From the cache unless `fresh`, else from source and then into the cache. */
@@ -259,20 +267,17 @@ static tas_status get_built(tas_device *device, const char *program, const char 
     row->built = fresh ? NULL : load_program(device, &place, key, options);
     row->cached = row->built != NULL;
     if (row->cached) goto end;
-    if (!cl->told_building)
-        note(device->context, "building kernels for %s; the first time this may take a while", device->info.id);
-    cl->told_building = true;
+    report_build(device, program);
 
     double seconds = now_seconds();
     status = build_program(device, program, source, options, &row->built);
     if (status) goto end;
     seconds = now_seconds() - seconds;
-    const bool stored = keep_program(device, &place, key, row->built, seconds);
-    if (seconds > slow_build && stored)
-        note(device->context, "building kernels of %s for %s took %.1f s; they are cached in %s", program,
-             device->info.id, seconds, place.folder);
-    else if (seconds > slow_build)
-        note(device->context, "building kernels of %s for %s took %.1f s", program, device->info.id, seconds);
+    if (seconds > real_build) {
+        cl->build_count++;
+        cl->build_seconds += seconds;
+    }
+    keep_program(device, &place, key, row->built, seconds);
 end:
     free(place.path);
     free(key);
