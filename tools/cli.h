@@ -197,6 +197,10 @@ bool cli_check_batch(cli_state *cli, uint32_t batch, const tas_data *train, cons
  * library will do it. */
 bool cli_check_write(cli_state *cli, const char *option, const char *path);
 
+/* The same for a file, a device or a pipe that is opened as it is, after the work has begun: it is not opened yet, so
+ * that one there is left as it was if the work is refused. */
+bool cli_check_stream(cli_state *cli, const char *option, const char *path);
+
 /* Whether path (NULL: no) is the file that NET is read from: neither a link nor another way to write its name hides
  * that. */
 bool cli_network_is_file(const char *net, const char *path);

@@ -295,7 +295,9 @@ static int run(int argc, char **argv)
     train_settings_read(&session.settings, argc, argv);
     if (!cli_open(&session.cli, &train_command)) return EXIT_FAILED;
     cli_catch(SIGUSR1, on_save);
-    if (!session.settings.save || cli_check_write(&session.cli, "save", session.settings.save)) {
+    const char *save = session.settings.save, *log = session.settings.log;
+    if ((!save || cli_check_write(&session.cli, "save", save)) &&
+        (!log || cli_check_stream(&session.cli, "log", log))) {
         result = train(&session);
         if (!progress_close(&session.progress)) result = EXIT_FAILED;
     }

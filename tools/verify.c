@@ -278,10 +278,12 @@ static int verify_one_or_all(session *v)
     return v->count[FAILED] || !v->count[PASSED] ? EXIT_FAILED : 0;
 }
 
-static bool write_json(session *v, FILE *stream)
+static bool write_json(session *v)
 {
-    bool done = cli_json_print(describe_session(v), stream);
-    if (stream != stdout) done &= !fclose(stream);
+    const bool to_stdout = v->text == stderr;
+    FILE *stream = to_stdout ? stdout : fopen(v->s.json, "w");
+    bool done = stream && cli_json_print(describe_session(v), stream);
+    if (stream && !to_stdout) done &= !fclose(stream);
     if (!done) cli_error(&v->cli, "--json %s: cannot be written: %s", v->s.json, strerror(errno));
     return done;
 }
@@ -289,24 +291,18 @@ static bool write_json(session *v, FILE *stream)
 static int run(int argc, char **argv)
 {
     session v = {.text = stdout};
-    FILE *json = NULL;
     int result = EXIT_FAILED;
     tas_verify_options_init(&v.s.verify);
     cli_parse(&verify_command, argc, argv, &v.s);
-    if (v.s.all && v.s.device) cli_usage(&verify_command, "--all and --device: expected one of them, not both");
+    if (v.s.all && v.s.device) cli_usage(&verify_command, "--all and --device: expected only one of them");
     if (!cli_open(&v.cli, &verify_command)) return EXIT_FAILED;
 
-    if (v.s.json && !strcmp(v.s.json, "-")) {
-        json = stdout;
-        v.text = stderr;
-    } else if (v.s.json && !(json = fopen(v.s.json, "w"))) { /* before the work, not after it */
-        cli_error(&v.cli, "--json %s: cannot be written: %s", v.s.json, strerror(errno));
-        goto end;
-    }
+    if (v.s.json && !strcmp(v.s.json, "-")) v.text = stderr;
     v.devices = json_array();
-    result = verify_one_or_all(&v);
-    if (json && !write_json(&v, json)) result = EXIT_FAILED;
-end:
+    if (!v.s.json || v.text == stderr || cli_check_stream(&v.cli, "json", v.s.json)) {
+        result = verify_one_or_all(&v);
+        if (v.s.json && !write_json(&v)) result = EXIT_FAILED;
+    }
     json_decref(v.devices);
     free(v.runs);
     cli_close(&v.cli);
