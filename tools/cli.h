@@ -247,8 +247,10 @@ const char *cli_float(float value, char text[FLOAT_TEXT]);
 /* Prints value on one line and releases it. False where the stream failed. */
 bool cli_json_print(json_t *value, FILE *stream);
 
-/* pages.c: tassello(1) and the completion for bash, from the tables. `commands` ends with NULL. */
-void print_man_page(const cli_command *const *commands);
-void print_bash_completion(const cli_command *const *commands);
+/* manual.c: tassello(1) from the commands' tables, and tassello-network(5) from the layers'. completion.c: for bash.
+ * `commands` ends with NULL. */
+void manual_print(const cli_command *const *commands);
+void manual_print_network(void);
+void completion_print(const cli_command *const *commands);
 
 #endif

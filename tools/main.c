@@ -72,10 +72,12 @@ static int run(int argc, char **argv)
     if (!strcmp(name, "--version") || !strcmp(name, "-V")) return print_version();
     if (!strcmp(name, "help") || !strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "-?"))
         return help(argv[2]);
-    if (!strcmp(name, "--man")) /* these two: for the build */
-        print_man_page(commands);
+    if (!strcmp(name, "--man")) /* these three: for the build */
+        manual_print(commands);
+    else if (!strcmp(name, "--man-network"))
+        manual_print_network();
     else if (!strcmp(name, "--bash-completion"))
-        print_bash_completion(commands);
+        completion_print(commands);
     else
         return report_unknown(name);
     return 0;

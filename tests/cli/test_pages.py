@@ -5,13 +5,13 @@ import shutil
 import subprocess
 import sys
 
-from common import case, COMMANDS, expect, main, Skip
+from common import case, COMMANDS, expect, main, one_object, Skip
 
 
-@case("man page: renders without a warning, and names every option")
-def _(t):
-    page = t.place() / "tassello.1"
-    page.write_bytes(t.run("--man").raw)
+def check_page(t, name, text):
+    """The page's plain text; no tool at hand has a complaint."""
+    page = t.place() / name
+    page.write_bytes(text)
     tried = 0
     for words in (["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", page], ["groff", "-man", "-ww", "-z", page], ["mandoc", "-T", "lint", page]):
         if not shutil.which(words[0]):
@@ -22,11 +22,30 @@ def _(t):
         expect(not said.strip(), f"{words[0]}: {said.splitlines()[:5]}")
     if not tried:
         raise Skip("neither man nor groff nor mandoc")
-    text = page.read_text().replace("\\-", "-")
+    return page.read_text().replace("\\-", "-").replace("\\(aq", "'")
+
+
+@case("tassello(1): renders without a warning, names every option and the files of a data set")
+def _(t):
+    text = check_page(t, "tassello.1", t.run("--man").raw)
     for name in COMMANDS:
-        for option in re.findall(r"--[a-z-]+", t.run(name, "--help").out):
-            if option != "--help":
-                expect(option in text, f"{option} of {name} is missing")
+        for option in re.findall(r"--[a-z0-9-]+", t.run(name, "--help").out):
+            expect(option in text or option == "--help", f"{option} of {name} is missing")
+    for file in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
+        expect(file in text, f"{file} is missing")
+    expect("tassello-network (5)" in text, "the other page is not named")
+    for line in re.findall(r"^  (tassello .*)$", t.run("train", "--help").out, re.M):
+        expect(f"\n{line}\n" in text, f"{line!r} is missing, or broken")
+
+
+@case("tassello-network(5): renders without a warning, has every layer and what it says of padding")
+def _(t):
+    text = check_page(t, "tassello-network.5", t.run("--man-network").raw)
+    for name in ("mlp", "lenet", "cnn"):
+        for row in one_object(t.run("inspect", name, "--json"))["layers"]:
+            expect(re.search(rf"^\\fB{row['layer']}\\fR", text, re.M), f"{row['layer']} is missing")
+    for words in ("stride S", "init he|glorot", "count_include_pad", "CxHxW", "20c5-mp2-50c5-mp2-500-10"):
+        expect(words in text, f"{words} is missing")
 
 
 COMPLETIONS = [
