@@ -208,6 +208,10 @@ bool cli_network_is_file(const char *net, const char *path);
 /* Whether NET is the file of a checkpoint. */
 bool cli_network_is_checkpoint(const char *net);
 
+/* Text of unknown origin - a driver's, a file's, a path - as it may be printed: tas_escape(). Valid until the fourth call
+ * from here. */
+const char *cli_shown(const char *text);
+
 /* Prints a network's layers with their shapes, and its parameters, for people. */
 void cli_print_network(const tas_network *network, const char *name);
 uint64_t cli_parameters(const tas_network *network);

@@ -5,6 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *cli_shown(const char *text)
+{
+    enum { TEXTS = 4, TEXT_BYTES = 4096 };
+    static char texts[TEXTS][TEXT_BYTES];
+    static int next;
+    next = (next + 1) % TEXTS;
+    return tas_escape(text, texts[next], TEXT_BYTES);
+}
+
 uint64_t cli_parameters(const tas_network *network)
 {
     uint64_t sum = 0;
@@ -16,8 +25,8 @@ uint64_t cli_parameters(const tas_network *network)
 void cli_print_network(const tas_network *network, const char *name)
 {
     const char *line;
-    printf("network      %s\n", name);
-    for (size_t i = 0; (line = tas_network_layer(network, i)); i++) printf("             %s\n", line);
+    printf("network      %s\n", cli_shown(name));
+    for (size_t i = 0; (line = tas_network_layer(network, i)); i++) printf("             %s\n", cli_shown(line));
     printf("parameters   %llu\n", (unsigned long long)cli_parameters(network));
 }
 

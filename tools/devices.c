@@ -159,18 +159,19 @@ static void print_plan(const session *r, const tas_plan *plan)
 static void print_details(const session *r, size_t i)
 {
     const tas_device_info *d = &r->list[i];
-    printf("\n%s\n", d->id);
+    printf("\n%s\n", cli_shown(d->id));
     if (d->type == TAS_TYPE_NONE) { /* not a device: why there is none */
-        printf("  platform   %s\n", d->platform);
+        printf("  platform   %s\n", cli_shown(d->platform));
         print_note(d->note);
         return;
     }
-    printf("  name       %s\n", d->name);
-    if (strcmp(d->id, d->long_id)) printf("  long id    %s\n", d->long_id);
-    if (*d->vendor) printf("  vendor     %s\n", d->vendor);
-    if (*d->platform) printf("  platform   %s\n", d->platform);
+    printf("  name       %s\n", cli_shown(d->name));
+    if (strcmp(d->id, d->long_id)) printf("  long id    %s\n", cli_shown(d->long_id));
+    if (*d->vendor) printf("  vendor     %s\n", cli_shown(d->vendor));
+    if (*d->platform) printf("  platform   %s\n", cli_shown(d->platform));
     if (*d->driver || *d->version)
-        printf("  driver     %s%s%s\n", d->driver, *d->driver && *d->version ? ", " : "", d->version);
+        printf("  driver     %s%s%s\n", cli_shown(d->driver), *d->driver && *d->version ? ", " : "",
+               cli_shown(d->version));
     print_units(d);
     print_memory(d);
     print_features(d);

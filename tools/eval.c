@@ -60,9 +60,9 @@ static int run(int argc, char **argv)
         print_json(&s, tas_model_training(model), tas_device_get_info(device), &score, sha256);
     } else {
         const tas_device_info *d = tas_device_get_info(device);
-        printf("device       %s (%s)\n", d->id, d->name);
+        printf("device       %s (%s)\n", cli_shown(d->id), cli_shown(d->name));
         cli_print_network(tas_model_network(model), s.checkpoint);
-        if (*tas_model_training(model)) printf("trained      %s\n", tas_model_training(model));
+        if (*tas_model_training(model)) printf("trained      %s\n", cli_shown(tas_model_training(model)));
         printf("data         %llu examples to test\n", (unsigned long long)score.examples);
         cli_print_peak(score.peak_bytes);
         cli_print_score(&score, sha256);

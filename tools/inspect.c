@@ -66,7 +66,7 @@ static void print_table(const session *r)
     char in[SHAPE_TEXT], out[SHAPE_TEXT], place[24], text[BYTES_TEXT];
     tas_layer_info sum = add_up(r->network), layer;
     sum.kind = "sum";
-    printf("network      %s\n", r->s.net);
+    printf("network      %s\n", cli_shown(r->s.net));
     printf("%2s  %-16s %12s %12s %12s %12s %15s %15s\n", "", "layer", "in", "out", "parameters", "bytes",
            "forward FLOPs", "training FLOPs");
     for (size_t i = 0; tas_network_layer_info(r->network, i, &layer); i++) {

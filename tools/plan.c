@@ -114,7 +114,7 @@ static void print_head(const session *r)
 {
     const tas_device_info *d = tas_device_get_info(r->device);
     char text[BYTES_TEXT];
-    printf("device       %s (%s)\nnetwork      %s\n", d->id, d->name, r->s.net);
+    printf("device       %s (%s)\nnetwork      %s\n", cli_shown(d->id), cli_shown(d->name), cli_shown(r->s.net));
     if (r->train)
         print_data(r);
     else

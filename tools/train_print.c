@@ -28,7 +28,7 @@ void train_print_head(const train_session *session)
 {
     const tas_device_info *device = tas_device_get_info(session->device);
     char text[BYTES_TEXT];
-    printf("device       %s (%s)%s\n", device->id, device->name,
+    printf("device       %s (%s)%s\n", cli_shown(device->id), cli_shown(device->name),
            session->settings.arith == TAS_ARITH_FAST ? ", fast arithmetic" : "");
     cli_print_network(session->network, session->settings.net);
     printf("data         %llu examples to train, ", (unsigned long long)tas_data_count(session->train));

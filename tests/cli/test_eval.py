@@ -5,7 +5,7 @@ import os
 import struct
 import sys
 
-from common import case, main, make_set, NET
+from common import case, expect, main, make_set, NET
 
 
 def safetensors(header, data=b""):
@@ -52,6 +52,18 @@ for _name, _change, _texts in CHECKPOINTS:
         path.write_bytes(change(path.read_bytes()))
         t.fails(1, (str(path), *texts), "eval", path, t.data, "--device", "reference")
     case(f"eval: {_name}: status 1, said with its path")(bad_checkpoint)
+
+
+@case("eval: terminal escapes in a checkpoint, and in paths, are not printed raw")
+def _(t):
+    path = t.checkpoint(t.place() / "c\x1b]0;x\x07")
+    path.write_bytes(edited(lambda h, d: h["__metadata__"].update({"tassello.training": "batch \x1b[31m16"}))(path.read_bytes()))
+    result = t.run("eval", path, t.data, "--device", "reference")
+    expect("\x1b" not in result.out and "batch \\x1b[31m16" in result.out, "a raw escape", result)
+    for words in (("eval", str(path) + "x", t.data), ("inspect", str(path) + "x"), ("train", t.net, "\x1b[31m"), ("\x1b[31m",), ("train", "--\x1b[31m")):
+        result = t.run(*words, status=None)
+        expect(result.status != 0 and "\x1b" not in result.err and "\\x1b" in result.err, "a raw escape", result)
+    expect("\x1b" not in t.run("inspect", path).out, "a raw escape")
 
 
 @case("eval: a checkpoint that is not there, a folder, a pipe; data that do not fit or are not there")
