@@ -466,6 +466,7 @@ START_TEST(refusals_and_failures_are_got_over)
     measure(p->model, p->data, batches, 2, 2, 2, 0, &whole);
     const uint64_t least = least_budget(p->model, p->data), used = device->used_bytes;
     device_driver driver = *device->driver;
+    driver.never_fails = false;
     broken.driver = device->driver;
     memcpy(broken.launch, device->launch, sizeof broken.launch);
     driver.read = broken_read;

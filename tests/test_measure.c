@@ -416,6 +416,7 @@ START_TEST(broken_words_change_no_figure)
     is.ahead = 0;
     outcome *whole = run(b, reference, is), *o;
     device_driver driver = *reference->driver;
+    driver.never_fails = false;
     int cuts = 0, replays = 0;
     breaking.driver = reference->driver;
     breaking.launch = reference->launch[0];

@@ -200,6 +200,7 @@ static void begin_refusing(void)
 {
     static device_driver driver;
     driver = *device->driver;
+    driver.never_fails = false;
     refusing.driver = device->driver;
     memcpy(refusing.launch, device->launch, sizeof refusing.launch);
     driver.read = refusing_read;

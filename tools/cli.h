@@ -217,7 +217,7 @@ void cli_print_network(const tas_network *network, const char *name);
 uint64_t cli_parameters(const tas_network *network);
 
 /* "peak memory  50.9 MiB (53326464 bytes) on the device" */
-void cli_print_peak(uint64_t bytes);
+void cli_print_peak(const tas_device_info *device, uint64_t bytes, uint64_t host);
 
 /* The last lines of train and eval: `test accuracy A loss L`, or `test loss L`; then `weights sha256 HEX`. */
 void cli_print_score(const tas_score *score, const char *sha256);

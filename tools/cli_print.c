@@ -30,10 +30,12 @@ void cli_print_network(const tas_network *network, const char *name)
     printf("parameters   %llu\n", (unsigned long long)cli_parameters(network));
 }
 
-void cli_print_peak(uint64_t bytes)
+void cli_print_peak(const tas_device_info *device, uint64_t bytes, uint64_t host)
 {
-    char text[BYTES_TEXT];
-    printf("peak memory  %s (%llu bytes) on the device\n", cli_bytes(bytes, text), (unsigned long long)bytes);
+    char text[BYTES_TEXT], part[BYTES_TEXT];
+    printf("peak memory  %s (%llu bytes)", cli_bytes(bytes, text), (unsigned long long)bytes);
+    printf(device->shared_memory ? ", including %s of host memory\n" : " on the device, %s on the host\n",
+           cli_bytes(host, part));
 }
 
 void cli_print_score(const tas_score *score, const char *sha256)

@@ -26,6 +26,7 @@ static void print_json(const settings *s, const char *training, const tas_device
     json_object_set_new(o, "accuracy", score->accuracy >= 0 ? cli_json_real(score->accuracy) : json_null());
     json_object_set_new(o, "loss", cli_json_real(score->loss));
     json_object_set_new(o, "peak_bytes", json_integer((json_int_t)score->peak_bytes));
+    json_object_set_new(o, "host_bytes", json_integer((json_int_t)score->host_bytes));
     json_object_set_new(o, "weights_sha256", json_string(sha256));
     cli_json_print(o, stdout);
 }
@@ -64,7 +65,7 @@ static int run(int argc, char **argv)
         cli_print_network(tas_model_network(model), s.checkpoint);
         if (*tas_model_training(model)) printf("trained      %s\n", cli_shown(tas_model_training(model)));
         printf("data         %llu examples to test\n", (unsigned long long)score.examples);
-        cli_print_peak(score.peak_bytes);
+        cli_print_peak(d, score.peak_bytes, score.host_bytes);
         cli_print_score(&score, sha256);
     }
     if (!status) result = cli_check_score(&cli, &score);

@@ -189,6 +189,7 @@ static void print_json(const session *r)
     json_object_set_new(o, "tiles", json_integer(plan->tiles));
     json_object_set_new(o, "resident", json_boolean(plan->resident));
     json_object_set_new(o, "bytes_total", json_integer((json_int_t)plan->bytes_total));
+    json_object_set_new(o, "host_bytes", json_integer((json_int_t)plan->host_bytes));
     json_object_set_new(o, "bytes_fixed", json_integer((json_int_t)plan->bytes_fixed));
     json_object_set_new(o, "bytes_per_example", json_integer((json_int_t)plan->bytes_per_example));
     json_object_set_new(o, "min_budget", json_integer((json_int_t)plan->min_budget));

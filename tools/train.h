@@ -57,6 +57,6 @@ json_t *train_json_run(const train_session *session);
 json_t *train_json_result(const train_session *session);
 
 /* The most device memory in use at a time: by training, by the evaluation, or by a validation. */
-uint64_t train_json_peak(const train_session *session);
+uint64_t train_json_peak(const train_session *session, uint64_t *host);
 
 #endif

@@ -34,12 +34,14 @@ static json_t *describe_settings(const train_session *session)
     return o;
 }
 
-uint64_t train_json_peak(const train_session *session)
+uint64_t train_json_peak(const train_session *session, uint64_t *host)
 {
-    const uint64_t most =
-        session->score.peak_bytes > session->result.peak_bytes ? session->score.peak_bytes : session->result.peak_bytes;
-    const uint64_t beside = validation_peak(&session->validation);
-    return beside > most ? beside : most;
+    const tas_train_result *result = &session->result;
+    const tas_score *score = &session->score;
+    uint64_t peak = score->peak_bytes > result->peak_bytes ? score->peak_bytes : result->peak_bytes;
+    *host = score->host_bytes > result->host_bytes ? score->host_bytes : result->host_bytes;
+    validation_raise_peaks(&session->validation, &peak, host);
+    return peak;
 }
 
 static void describe_tiles(json_t *o, const train_session *session, uint32_t tile, int resident)
@@ -102,11 +104,14 @@ json_t *train_json_result(const train_session *session)
 {
     const tas_train_result *result = &session->result;
     json_t *o = describe_settings(session);
+    uint64_t host;
+    const uint64_t peak = train_json_peak(session, &host);
     json_object_set_new(o, "steps", json_integer((json_int_t)result->steps));
     json_object_set_new(o, "epochs", cli_json_real((double)result->examples / (double)tas_data_count(session->train)));
     json_object_set_new(o, "seconds", cli_json_real(result->seconds));
     json_object_set_new(o, "examples_per_s", cli_json_real(result->examples_per_s));
-    json_object_set_new(o, "peak_bytes", json_integer((json_int_t)train_json_peak(session)));
+    json_object_set_new(o, "peak_bytes", json_integer((json_int_t)peak));
+    json_object_set_new(o, "host_bytes", json_integer((json_int_t)host));
     describe_tiles(o, session, result->tile, result->resident);
     json_object_set_new(o, "cuts", json_integer(result->cuts));
     json_object_set_new(o, "replays", json_integer(result->replays));

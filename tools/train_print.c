@@ -106,11 +106,13 @@ static void print_noise(const tas_noise *noise, const tas_train_options *options
 void train_print_result(const train_session *session)
 {
     const tas_train_result *result = &session->result;
+    uint64_t host;
+    const uint64_t peak = train_json_peak(session, &host);
     printf("steps        %llu in %.1f s (%.2f epochs)\n", (unsigned long long)result->steps, result->seconds,
            (double)result->examples / (double)tas_data_count(session->train));
     printf("rate         %.0f examples/s\n", result->examples_per_s);
     print_recovery(result);
-    cli_print_peak(train_json_peak(session));
+    cli_print_peak(tas_device_get_info(session->device), peak, host);
     if (session->profile) print_profile(session->profile);
     if (session->settings.noise) print_noise(&result->noise, &session->settings.train);
     validation_print(&session->validation);

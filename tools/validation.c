@@ -20,12 +20,13 @@ void validation_free(validation *v)
     *v = (validation){0};
 }
 
-uint64_t validation_peak(const validation *v)
+void validation_raise_peaks(const validation *v, uint64_t *peak, uint64_t *host)
 {
-    uint64_t most = 0;
-    for (size_t i = 0; i < v->count; i++)
-        if (v->list[i].score.peak_bytes > most) most = v->list[i].score.peak_bytes;
-    return most;
+    for (size_t i = 0; i < v->count; i++) {
+        const tas_score *score = &v->list[i].score;
+        if (score->peak_bytes > *peak) *peak = score->peak_bytes;
+        if (score->host_bytes > *host) *host = score->host_bytes;
+    }
 }
 
 json_t *validation_describe(const validated *is)

@@ -19,8 +19,8 @@ typedef struct validation {
 tas_status validation_add(validation *v, tas_model *model, const tas_data *data, uint64_t step, double epochs);
 void validation_free(validation *v);
 
-/* The most device memory while one was made. */
-uint64_t validation_peak(const validation *v);
+/* Raises both to what the most demanding one took, of all that counts and of the host. */
+void validation_raise_peaks(const validation *v, uint64_t *peak, uint64_t *host);
 
 /* Of one, and of all. */
 json_t *validation_describe(const validated *is);

@@ -62,7 +62,8 @@ typedef struct tas_score {
     double accuracy;
     uint64_t examples;
     uint64_t correct;    /* exact up to 2^24 */
-    uint64_t peak_bytes; /* of device memory, in the evaluation */
+    uint64_t peak_bytes; /* of the evaluation, as that of tas_train_result */
+    uint64_t host_bytes; /* likewise */
 } tas_score;
 TAS_API tas_status tas_evaluate(tas_model *model, const tas_data *data, tas_score *score);
 
@@ -161,7 +162,8 @@ typedef struct tas_train_result {
     uint64_t examples;
     double seconds; /* training alone: no start, no evaluation */
     double examples_per_s;
-    uint64_t peak_bytes; /* of device memory */
+    uint64_t peak_bytes; /* of device memory; where the host's is the same, with host_bytes */
+    uint64_t host_bytes; /* of the host's: see tas_plan */
     uint32_t tile;       /* examples a tile, at the end */
     int resident;        /* the data set lay on the device; else it was streamed */
     int cuts, replays;   /* times that the device refused memory, or failed and the run went on from a snapshot */

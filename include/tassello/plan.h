@@ -38,6 +38,7 @@ typedef struct tas_plan {
     uint64_t train_budget;      /* of them, what tas_train_options are to have: all but what validation wants */
     uint64_t validation_budget; /* and what tas_model_set_budget() is to be given for it; 0: there is none */
     uint64_t bytes_total;       /* the sum of the parts */
+    uint64_t host_bytes;        /* of the host's memory */
     uint64_t bytes_fixed;       /* of that, what a tile of one example would take */
     uint64_t bytes_per_example; /* what each further example of the tile adds, on average, rounded up */
     uint64_t min_budget;        /* the least with which there is a plan for this batch: a byte less has none */

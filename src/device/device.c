@@ -3,13 +3,18 @@
 
 #include <stdlib.h>
 
+static void count_used(tas_device *device, uint64_t bytes)
+{
+    device->used_bytes += bytes;
+    if (device->used_bytes > device->peak_bytes) device->peak_bytes = device->used_bytes;
+}
+
 tas_status device_alloc(tas_device *device, uint64_t bytes, mem *out)
 {
     tas_status status = device->driver->alloc(device, bytes, out);
     if (status) return status;
     device->pieces++;
-    device->used_bytes += bytes;
-    if (device->used_bytes > device->peak_bytes) device->peak_bytes = device->used_bytes;
+    count_used(device, bytes);
     return TAS_OK;
 }
 
@@ -20,6 +25,34 @@ void device_release(tas_device *device, mem *m)
     device->used_bytes -= m->bytes;
     device->driver->release(device, m);
     *m = (mem){0};
+}
+
+tas_status device_alloc_host(tas_device *device, uint64_t bytes, host_mem *out)
+{
+    *out = (host_mem){0};
+    if (!bytes) return TAS_OK;
+    if (bytes <= SIZE_MAX) out->bytes = malloc((size_t)bytes);
+    if (!out->bytes)
+        return fail(device->context, TAS_NO_MEMORY, "no memory for %llu bytes on the host", (unsigned long long)bytes);
+    out->count = bytes;
+    device->host_bytes += bytes;
+    if (device->host_bytes > device->host_peak_bytes) device->host_peak_bytes = device->host_bytes;
+    if (device->info.shared_memory) count_used(device, bytes);
+    return TAS_OK;
+}
+
+void device_release_host(tas_device *device, host_mem *m)
+{
+    device->host_bytes -= m->count;
+    if (device->info.shared_memory) device->used_bytes -= m->count;
+    free(m->bytes);
+    *m = (host_mem){0};
+}
+
+void device_reset_peaks(tas_device *device)
+{
+    device->peak_bytes = device->used_bytes;
+    device->host_peak_bytes = device->host_bytes;
 }
 
 tas_status device_renew(tas_device *device)

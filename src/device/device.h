@@ -9,6 +9,12 @@
 
 #include <tassello/device.h>
 
+/* Host memory of which the ledger knows. */
+typedef struct host_mem {
+    char *bytes;
+    uint64_t count;
+} host_mem;
+
 /* A piece of device memory. host is set on the reference alone, cl (a cl_mem) on OpenCL devices alone. */
 typedef struct mem {
     char *host;
@@ -22,6 +28,7 @@ typedef uint64_t (*op_scratch)(struct tas_device *device, const op_args *args);
 
 /* What a kind of device does beside operations. Transfers are ordered with launches, in the order of the calls. */
 typedef struct device_driver {
+    bool never_fails; /* what alloc gave can be relied on, and so can what was launched */
     tas_status (*alloc)(struct tas_device *device, uint64_t bytes, mem *out);
     void (*release)(struct tas_device *device, mem *m);
     tas_status (*slice)(struct tas_device *device, const mem *whole, uint64_t offset, uint64_t bytes, mem *out);
@@ -66,7 +73,9 @@ struct tas_device {
     int variant;            /* the form to take; -1: by the size */
     uint32_t small_limits;  /* 1, 2, ...: device_limit() gives so many times the small limit; 0: the usual one */
     bool limited;           /* set by device_limit(): an operation has limits */
-    uint64_t used_bytes, peak_bytes; /* the ledger */
+    /* The ledger. A device that shares the host's memory counts what runs allocate there as used, too. */
+    uint64_t used_bytes, peak_bytes;
+    uint64_t host_bytes, host_peak_bytes;
     int pieces;                      /* of memory, that are taken */
     bool reported;                   /* progress is reported by a caller: kernels are built without notes */
     struct profile *profile;         /* NULL: nobody asked for one (profile.h) */
@@ -85,6 +94,13 @@ void device_describe_reference(tas_device_info *info);
 /* Takes memory, counted in the ledger; released with device_release(). */
 tas_status device_alloc(tas_device *device, uint64_t bytes, mem *out);
 void device_release(tas_device *device, mem *m);
+
+/* Host memory that a plan counts, likewise; released with device_release_host(). */
+tas_status device_alloc_host(tas_device *device, uint64_t bytes, host_mem *out);
+void device_release_host(tas_device *device, host_mem *m);
+
+/* The peaks are from now on those of what follows. */
+void device_reset_peaks(tas_device *device);
 
 /* The driver's renew. Fails where memory is still taken, as it would be lost without its holder's knowledge. */
 tas_status device_renew(tas_device *device);

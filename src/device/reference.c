@@ -100,6 +100,7 @@ static tas_status reference_measure(tas_device *device, bool on)
 static void reference_close(tas_device *device) { (void)device; }
 
 static const device_driver driver = {
+    .never_fails = true,
     .alloc = reference_alloc,
     .release = reference_release,
     .slice = reference_slice,

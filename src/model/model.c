@@ -17,6 +17,8 @@ plan_device device_limits(tas_device *device)
     const uint64_t budget = info->shared_memory ? info->global_bytes / 2 : info->global_bytes / 5 * 3;
     return (plan_device){
         .id = info->id,
+        .shared = info->shared_memory,
+        .snapshots = device->driver->never_fails ? 0 : info->shared_memory ? 1 : 2,
         .budget = budget ? budget : UINT64_MAX,
         .max_alloc = info->max_alloc_bytes ? info->max_alloc_bytes : UINT64_MAX,
         .align = info->align_bytes > 64 ? info->align_bytes : 64,
@@ -30,6 +32,7 @@ plan_device device_limits(tas_device *device)
 plan_device model_limits(const tas_model *model, uint64_t budget)
 {
     plan_device limits = model->limits;
+    limits.snapshots = device_limits(model->device).snapshots;
     if (!budget) budget = model->budget;
     if (budget) limits.budget = budget;
     return limits;
@@ -85,7 +88,7 @@ void tas_model_close(tas_model **model)
     if (!model || !*model) return;
     device_release((*model)->device, &(*model)->parameters);
     plan_free(&(*model)->places);
-    free((*model)->kept);
+    model_forget(*model);
     free((*model)->training);
     tas_network_close(&(*model)->network);
     free(*model);

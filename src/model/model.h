@@ -21,7 +21,7 @@ struct tas_model {
     plan places;          /* of the parameters alone */
     atomic_int cancelled; /* set by signal handlers and other threads */
     bool told;            /* that its device broke its word */
-    char *kept;           /* the parameters on the host, as the device lays them out; NULL: the device alone has them */
+    host_mem kept;        /* the parameters on the host, as the device lays them out; empty: the device alone has them */
     bool gone;            /* the device has lost them */
 };
 

@@ -47,7 +47,7 @@ tas_status parameters_write(tas_model *model, int index, const float *values)
 static tas_status read_bytes(tas_model *model, const place *p, void *to)
 {
     if (!model->gone) return model->device->driver->read(model->device, &model->parameters, p->offset, to, p->bytes);
-    memcpy(to, model->kept + p->offset, (size_t)p->bytes);
+    memcpy(to, model->kept.bytes + p->offset, (size_t)p->bytes);
     return TAS_OK;
 }
 

@@ -2,7 +2,6 @@
  * and the host's copy of them is put into a new one. */
 #include "model/model.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { TRIES_MOST = 3 };
@@ -23,15 +22,14 @@ bool model_asks_again(tas_model *model, tas_status status, int *tries)
 
 void model_forget(tas_model *model)
 {
-    free(model->kept);
-    model->kept = NULL;
+    device_release_host(model->device, &model->kept);
 }
 
 void model_lose(tas_model *model, const char *values)
 {
-    char *copy = malloc((size_t)parameters_bytes(model));
-    if (!copy) return;
-    memcpy(copy, values, (size_t)parameters_bytes(model));
+    host_mem copy;
+    if (device_alloc_host(model->device, parameters_bytes(model), &copy)) return;
+    memcpy(copy.bytes, values, (size_t)parameters_bytes(model));
     model_forget(model);
     model->kept = copy;
     model->gone = true;
@@ -39,12 +37,13 @@ void model_lose(tas_model *model, const char *values)
 
 void model_keep(tas_model *model)
 {
-    if (model->kept || model->device->pieces > 1) return; /* with others' memory there, it would be of no use */
-    model->kept = malloc((size_t)parameters_bytes(model));
-    if (!model->kept) return;
+    const device_driver *driver = model->device->driver;
+    if (model->kept.bytes || driver->never_fails) return;
+    if (model->device->pieces > 1) return; /* with others' memory there, it would be of no use */
+    if (device_alloc_host(model->device, parameters_bytes(model), &model->kept)) return;
     tas_status status;
     int tries = 0;
-    do status = model->device->driver->read(model->device, &model->parameters, 0, model->kept, parameters_bytes(model));
+    do status = driver->read(model->device, &model->parameters, 0, model->kept.bytes, parameters_bytes(model));
     while (model_asks_again(model, status, &tries));
     if (status) model_forget(model);
 }
@@ -59,14 +58,14 @@ tas_status model_renew(tas_model *model)
 
 tas_status model_revive(tas_model *model)
 {
-    if (!model->kept) return fail(model->context, TAS_DEVICE_FAILED, "the host does not have the parameters");
+    if (!model->kept.bytes) return fail(model->context, TAS_DEVICE_FAILED, "the host does not have the parameters");
     tas_status status;
     int tries = 0;
     model->gone = true;
     do {
         status = model_renew(model);
         if (!status)
-            status = model->device->driver->write(model->device, &model->parameters, 0, model->kept,
+            status = model->device->driver->write(model->device, &model->parameters, 0, model->kept.bytes,
                                                   parameters_bytes(model), true);
     } while (model_asks_again(model, status, &tries));
     model->gone = status != TAS_OK;

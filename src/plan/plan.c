@@ -254,6 +254,25 @@ static void place_source(planner *of, int part, uint64_t examples, plan_source *
     take(of, part, examples * sizeof(uint32_t), &out->order);
 }
 
+uint64_t plan_upload(uint64_t example_bytes, uint64_t count)
+{
+    const uint64_t fit = example_bytes > UPLOAD ? 1 : UPLOAD / example_bytes;
+    return fit < count ? fit : count;
+}
+
+static void plan_host(planner *of)
+{
+    const plan_work *work = of->work;
+    plan *p = of->p;
+    const uint64_t parameters = p->bytes[PART_PARAMETERS], example = work->input_bytes + work->target_bytes;
+    const uint64_t order = sizeof(uint32_t);
+    p->snapshot = parameters + p->bytes[PART_STATE] + p->bytes[PART_SECOND];
+    p->snapshots = work->copy == COPY_SNAPSHOT ? of->device->snapshots : 0;
+    p->host = p->snapshots * p->snapshot + (work->copy == COPY_PARAMETERS ? parameters : 0);
+    p->host += order * (work->order ? work->order : p->tile);
+    p->host += p->resident ? example * plan_upload(example, work->resident) : STAGES * p->tile * (example + order);
+}
+
 static void plan_tile(planner *of, uint32_t tile, bool resident)
 {
     plan *p = of->p;
@@ -280,7 +299,8 @@ static void plan_tile(planner *of, uint32_t tile, bool resident)
     else
         for (int s = 0; s < STAGES; s++) place_source(of, PART_STAGING, tile, &p->source[s]);
     p->tensor[of->network->order] = p->source[0].order;
-    p->total = 0;
+    plan_host(of);
+    p->total = of->device->shared ? p->host : 0;
     for (int part = 0; part < PART_COUNT; part++) p->total += p->bytes[part];
 }
 

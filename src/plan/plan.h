@@ -14,6 +14,12 @@
  *     scratch     the most that any one call wants                     grows with the tile
  *     staging     two tiles of the data set, where it is streamed      grows with the tile
  *     data        or else the whole set, its targets and the order of an epoch
+ *
+ * and of the host's, which counts towards the budget if the device shares it:
+ *
+ *     copy        parameters, state and second, as the last snapshot has them; in evaluation the parameters alone
+ *     order       of an epoch, or of a tile
+ *     stages      two tiles of the data set, or what it passes through on its way to the device
  */
 #ifndef PLAN_H
 #define PLAN_H
@@ -43,6 +49,7 @@ enum {
     NOISE_SUMS = 4,    /* of a step: parts and whole of dense layers, parts and whole of the others */
     STAGES = 2,        /* tiles of a streamed set: one is filled while the other is used */
     TILE_MOST = 65520, /* examples: enough to be busy with; GPUs take 65535 groups in dimension 1 */
+    UPLOAD = 1 << 18,  /* bytes of a set that pass through the host at once */
     TILE_ENOUGH = 48   /* examples: a larger tile is worth less than a set that lies on the device */
 };
 
@@ -51,11 +58,15 @@ typedef struct plan_device {
     uint64_t budget;    /* bytes in all */
     uint64_t max_alloc; /* bytes of one part */
     uint32_t align;     /* of a slice */
+    bool shared;        /* host memory counts towards the budget */
+    uint32_t snapshots; /* copies on the host of what a step leaves to the next one */
     void *self;
     uint32_t (*panel)(void *self, uint32_t rows, uint32_t cols);
     uint32_t (*lanes)(void *self, uint32_t tile);
     uint64_t (*scratch)(void *self, const op_args *args); /* of as many lanes, no less for more examples */
 } plan_device;
+
+typedef enum host_copy { COPY_NONE, COPY_PARAMETERS, COPY_SNAPSHOT } host_copy;
 
 typedef struct plan_work {
     bool training;
@@ -65,6 +76,8 @@ typedef struct plan_work {
     uint64_t input_bytes, target_bytes; /* of one example in the data set */
     noise_plan noise;                   /* {0}: it is not measured */
     bool second;                        /* the optimiser keeps a second value of each parameter */
+    uint64_t order;                     /* examples whose order the host holds; 0: those of a tile */
+    host_copy copy;                     /* what the host keeps in case the device fails */
 } plan_work;
 
 /* A slice of a part. */
@@ -84,7 +97,11 @@ typedef struct plan {
     bool resident;       /* the set lies in the data part, else it passes through the staging part */
     uint32_t
         chunk; /* examples whose losses and hits there is room for: the batch; in evaluation whole blocks of sums */
-    uint64_t bytes[PART_COUNT], total;
+    uint64_t bytes[PART_COUNT];
+    uint64_t host;     /* bytes of host memory */
+    uint32_t snapshots;
+    uint64_t snapshot; /* bytes of one; of the host's */
+    uint64_t total;    /* what counts towards the budget */
     place *tensor;                                            /* one a tensor of the network */
     place sum[SUM_LEVELS], hit_sum[SUM_LEVELS], ring, record; /* in the batch part */
     plan_source source[STAGES];                               /* resident: the first alone */
@@ -98,6 +115,9 @@ uint64_t plan_parameter_bytes(const plan_device *device, const tensor *t);
 
 /* Sums of squares that a gradient is cut into (OP_SQUARE_ROWS, OP_SQUARE_BLOCKS). */
 uint32_t plan_squares(const tensor *t);
+
+/* Examples that pass through the host at once when a set of so many is put on the device. */
+uint64_t plan_upload(uint64_t example_bytes, uint64_t count);
 
 /* Makes the plan: the largest tile that the budget allows, evened out over the batch; the set on the device where a
  * tile of TILE_ENOUGH (or of tile_most) still fits beside it. The error names the least budget. Freed with plan_free().

@@ -2,8 +2,6 @@
  * contract's blocks, so that the tile changes no bit. */
 #include "train/feed.h"
 
-#include <stdlib.h>
-
 /* The losses and hits of a chunk are summed block by block, from block `at` on. */
 static tas_status sum_chunk(workspace *w, uint32_t count, uint32_t at)
 {
@@ -38,16 +36,17 @@ static tas_status read_total(workspace *w, const mem *levels, uint32_t count, fl
 static tas_status evaluate_in(workspace *w, const tas_data *data, float *sums)
 {
     const uint32_t all = (uint32_t)data->is.count;
-    uint32_t *order = malloc(w->plan.tile * sizeof *order);
-    tas_status status = order ? feed_open(w, data) : fail(data->context, TAS_NO_MEMORY, "no memory for a tile's order");
+    host_mem order;
+    tas_status status = device_alloc_host(w->device, w->plan.tile * sizeof(uint32_t), &order);
+    if (!status) status = feed_open(w, data);
     for (uint32_t first = 0, n; first < all && !status; first += n) {
         n = all - first < w->plan.chunk ? all - first : w->plan.chunk;
-        status = run_chunk(w, data, order, first, n);
+        status = run_chunk(w, data, (uint32_t *)(void *)order.bytes, first, n);
     }
     if (!status) status = feed_settle(w);
     if (!status) status = read_total(w, w->sum, all, &sums[0]);
     if (!status && w->network->classes) status = read_total(w, w->hit_sum, all, &sums[1]);
-    free(order);
+    device_release_host(w->device, &order);
     return status;
 }
 
@@ -60,6 +59,7 @@ static tas_status pass_over(tas_model *model, const tas_data *data,
     work_tries tries = {0};
     tas_status status = TAS_OK;
     model_keep(model);
+    work.copy = model->kept.bytes ? COPY_PARAMETERS : COPY_NONE;
     for (bool again = true; again;) {
         workspace w;
         bool cut;
@@ -79,11 +79,14 @@ static tas_status evaluate(tas_model *model, const tas_data *data, tas_score *sc
 {
     const uint32_t all = (uint32_t)data->is.count;
     float sums[2] = {0, 0};
-    model->device->peak_bytes = model->device->used_bytes;
+    device_reset_peaks(model->device);
     tas_status status = pass_over(model, data, evaluate_in, sums, "the evaluation is begun again");
     if (status) return status;
-    *score = (tas_score){
-        .loss = (double)sums[0] / all, .accuracy = -1, .examples = all, .peak_bytes = model->device->peak_bytes};
+    *score = (tas_score){.loss = (double)sums[0] / all,
+                         .accuracy = -1,
+                         .examples = all,
+                         .peak_bytes = model->device->peak_bytes,
+                         .host_bytes = model->device->host_peak_bytes};
     if (model->network->classes) {
         score->correct = (uint64_t)sums[1];
         score->accuracy = (double)sums[1] / all;

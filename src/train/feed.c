@@ -46,39 +46,38 @@ void note_data(const tas_network *network, const tas_data *data)
                   (double)network->mean, root->name);
 }
 
-/* The whole set, through a few megabytes of the host. */
+/* The whole set, piece by piece. */
 static tas_status upload_set(workspace *w, const tas_data *data)
 {
     const device_driver *driver = w->device->driver;
     const size_t in = data_input_bytes(data), out = data_target_bytes(data);
-    const size_t host = 1u << 22, row = in + out;
-    const uint64_t count = data->is.count, fit = row > host ? 1 : host / row, chunk = fit < count ? fit : count;
-    char *inputs = malloc(in * (size_t)chunk), *targets = malloc(out * (size_t)chunk);
-    tas_status status =
-        inputs && targets ? TAS_OK : fail(data->context, TAS_NO_MEMORY, "%s: no memory to read it", data->name);
+    const uint64_t count = data->is.count, chunk = plan_upload(in + out, count);
+    host_mem piece;
+    tas_status status = device_alloc_host(w->device, (in + out) * chunk, &piece);
+    char *targets = piece.bytes, *inputs = piece.bytes + out * chunk;
     for (uint64_t at = 0; at < count && !status; at += chunk) {
         const uint64_t some = count - at < chunk ? count - at : chunk;
         status = data_fetch(data, at, (size_t)some, inputs, targets);
         if (!status) status = driver->write(w->device, &w->source[0].inputs, at * in, inputs, some * in, true);
         if (!status) status = driver->write(w->device, &w->source[0].targets, at * out, targets, some * out, true);
     }
-    free(inputs);
-    free(targets);
+    device_release_host(w->device, &piece);
     return status;
 }
 
 static tas_status open_stages(workspace *w, const tas_data *data)
 {
-    const size_t tile = w->plan.tile;
-    for (int s = 0; s < STAGES; s++) {
+    const uint64_t tile = w->plan.tile, in = data_input_bytes(data), out = data_target_bytes(data);
+    tas_status status = TAS_OK;
+    for (int s = 0; s < STAGES && !status; s++) {
         stage *of = &w->stage[s];
-        of->inputs = malloc(tile * data_input_bytes(data));
-        of->targets = malloc(tile * data_target_bytes(data));
-        of->order = malloc(tile * sizeof *of->order);
-        if (!of->inputs || !of->targets || !of->order)
-            return fail(data->context, TAS_NO_MEMORY, "%s: no memory for a tile of %zu examples", data->name, tile);
+        status = device_alloc_host(w->device, tile * (sizeof *of->order + in + out), &of->memory);
+        if (status) return status;
+        of->order = (uint32_t *)(void *)of->memory.bytes;
+        of->targets = (unsigned char *)(of->order + tile);
+        of->inputs = of->targets + tile * out;
     }
-    return TAS_OK;
+    return status;
 }
 
 tas_status feed_open(workspace *w, const tas_data *data)
@@ -103,9 +102,7 @@ void feed_close(workspace *w)
         stage *of = &w->stage[s];
         w->device->driver->join(w->device, &of->uploaded); /* reads from memory that is freed here */
         w->device->driver->join(w->device, &of->used);
-        free(of->inputs);
-        free(of->targets);
-        free(of->order);
+        device_release_host(w->device, &of->memory);
         *of = (stage){0};
     }
 }

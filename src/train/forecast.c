@@ -10,8 +10,15 @@ plan_work work_of(const tas_data *data, bool training, uint32_t batch, uint32_t 
                        .batch = batch,
                        .tile_most = tile ? tile : batch,
                        .resident = training ? data->is.count : 0, /* an evaluation passes over its set once */
+                       .copy = training ? COPY_SNAPSHOT : COPY_NONE,
+                       .order = training ? data->is.count : 0,
                        .input_bytes = data_input_bytes(data),
                        .target_bytes = data_target_bytes(data)};
+}
+
+void work_alone(plan_work *work, const tas_device *device)
+{
+    work->copy = device->driver->never_fails ? COPY_NONE : COPY_PARAMETERS;
 }
 
 void work_measured(plan_work *work, const tas_network *network, uint64_t examples, uint32_t tile)
@@ -60,21 +67,29 @@ static uint32_t largest_untiled(const tas_network *network, const plan_device *l
     return good;
 }
 
+/* Bytes that count towards the budget, and bytes of the host's memory. */
+typedef struct amount {
+    uint64_t counted, host;
+} amount;
+
 /* `beside` is what validation takes while the run is open. */
-static void describe(const plan *p, const plan *one, uint32_t batch, uint64_t beside, uint64_t evaluation,
+static void describe(const plan *p, const plan *one, uint32_t batch, amount beside, amount evaluation, bool shared,
                      tas_plan *out)
 {
     int count = 0;
     const uint64_t grown = p->total > one->total ? p->total - one->total : 0, more = p->tile - 1;
-    const uint64_t both = p->total + beside;
+    const amount both = {p->total + beside.counted, p->host + beside.host};
     for (int part = 0; part < PART_COUNT; part++)
         out->part[count++] = (tas_plan_part){plan_part_names[part], p->bytes[part]};
-    if (beside) out->part[count++] = (tas_plan_part){"validation", beside};
-    if (evaluation > both) out->part[count++] = (tas_plan_part){"evaluation", evaluation - both};
+    if (shared) out->part[count++] = (tas_plan_part){"host memory", p->host};
+    if (beside.counted) out->part[count++] = (tas_plan_part){"validation", beside.counted};
+    if (evaluation.counted > both.counted)
+        out->part[count++] = (tas_plan_part){"evaluation", evaluation.counted - both.counted};
     out->tile = p->tile < batch ? p->tile : batch; /* a probe's may be larger */
     out->tiles = (batch - 1) / out->tile + 1;
     out->resident = p->resident;
-    out->bytes_total = evaluation > both ? evaluation : both;
+    out->bytes_total = evaluation.counted > both.counted ? evaluation.counted : both.counted;
+    out->host_bytes = evaluation.host > both.host ? evaluation.host : both.host;
     out->bytes_per_example = more ? (grown + more - 1) / more : p->bytes[PART_VALUES] + p->bytes[PART_STAGING];
     out->bytes_fixed = out->bytes_total > grown ? out->bytes_total - grown : 0;
 }
@@ -85,15 +100,14 @@ static plan_work evaluation_of(const tas_data *data)
 }
 
 /* Bytes of the evaluation, which keeps to what training took wherever it can. */
-static tas_status plan_evaluation(const tas_network *network, plan_device limits, const tas_data *test, uint64_t train,
-                                  uint64_t least, uint64_t *bytes)
+static tas_status plan_evaluation(const tas_network *network, plan_device limits, const plan_work *work, uint64_t train,
+                                  uint64_t least, amount *out)
 {
-    const plan_work work = evaluation_of(test);
     plan p;
     limits.budget = train > least ? train : least;
-    tas_status status = plan_make(network, &limits, &work, &p);
+    tas_status status = plan_make(network, &limits, work, &p);
     if (status) return status;
-    *bytes = p.total;
+    *out = (amount){p.total, p.host};
     plan_free(&p);
     return TAS_OK;
 }
@@ -101,20 +115,20 @@ static tas_status plan_evaluation(const tas_network *network, plan_device limits
 /* What a run leaves of the budget for the validation set, which is evaluated while the run is open and holds the
  * parameters. */
 typedef struct share {
-    uint64_t least;  /* beside the run, with the smallest tile */
+    amount least;    /* beside the run, with the smallest tile */
     uint64_t budget; /* of the evaluation, parameters and all */
-    uint64_t beside; /* what it then takes beside the run */
+    amount beside;   /* what it then takes beside the run */
 } share;
 
 static tas_status plan_beside(const tas_network *network, plan_device limits, const plan_work *work, uint64_t budget,
-                              uint64_t *beside, uint64_t *parameters)
+                              amount *beside, uint64_t *parameters)
 {
     plan p;
     limits.budget = budget;
     tas_status status = plan_make(network, &limits, work, &p);
     if (status) return status;
     *parameters = p.bytes[PART_PARAMETERS];
-    *beside = p.total - *parameters;
+    *beside = (amount){p.total - *parameters, p.host};
     plan_free(&p);
     return TAS_OK;
 }
@@ -136,12 +150,11 @@ static tas_status share_budget(const tas_network *network, const plan_device *li
 
 /* Of a run that takes `run` bytes at least, and of the evaluation after it. 0: none would do. */
 static tas_status least_budget(const tas_network *network, const plan_device *limits, uint64_t run,
-                               const tas_data *test, uint64_t *evaluation, uint64_t *out)
+                               const plan_work *work, uint64_t *evaluation, uint64_t *out)
 {
     *out = run;
-    if (!test || !run) return TAS_OK;
-    const plan_work work = evaluation_of(test);
-    tas_status status = plan_least(network, limits, &work, evaluation);
+    if (!work->batch || !run) return TAS_OK;
+    tas_status status = plan_least(network, limits, work, evaluation);
     if (!*evaluation) *out = 0;
     if (*out && *evaluation > *out) *out = *evaluation;
     return status;
@@ -160,25 +173,32 @@ static tas_status make(tas_device *device, const tas_network *network, const tas
     plan_work work = train ? work_of(train, true, is->batch, is->tile) : work_without(network, is->batch, is->tile);
     work.second = update_slots(is->optimizer) > 1;
     if (is->noise) work_measured(&work, network, train ? train->is.count : 0, is->tile);
-    uint64_t least = 0, least_evaluation = 0, evaluation = 0;
+    uint64_t least = 0, least_evaluation = 0;
     share validation = {0};
+    plan_work evaluated = {0}; /* after the run */
+    amount evaluation = {0};
     plan p, one;
+    if (test) {
+        evaluated = evaluation_of(test);
+        work_alone(&evaluated, device);
+    }
     if (is->budget) limits.budget = is->budget;
     out->budget = limits.budget;
     tas_status status = plan_least(network, &limits, &work, &least);
     if (!status && is->validation) status = share_budget(network, &limits, is->validation, least, &validation);
-    if (!status && least) least += validation.least;
-    if (!status) status = least_budget(network, &limits, least, test, &least_evaluation, &out->min_budget);
+    if (!status && least) least += validation.least.counted;
+    if (!status) status = least_budget(network, &limits, least, &evaluated, &least_evaluation, &out->min_budget);
     if (status) return status;
     if (out->min_budget && limits.budget < out->min_budget) return too_small(&limits, device->context, out->min_budget);
-    out->train_budget = run.budget = limits.budget - validation.beside;
+    out->train_budget = run.budget = limits.budget - validation.beside.counted;
     out->validation_budget = validation.budget;
     status = plan_make(network, &run, &work, &p);
     if (status) return status;
     if (test)
-        status = plan_evaluation(network, limits, test, p.total + validation.beside, least_evaluation, &evaluation);
+        status = plan_evaluation(network, limits, &evaluated, p.total + validation.beside.counted, least_evaluation,
+                                 &evaluation);
     if (!status) status = plan_with(network, &run, &work, 1, p.resident, &one);
-    if (!status) describe(&p, &one, is->batch, validation.beside, evaluation, out);
+    if (!status) describe(&p, &one, is->batch, validation.beside, evaluation, limits.shared, out);
     if (!status) plan_free(&one);
     plan_free(&p);
     if (!status) out->largest_untiled = largest_untiled(network, &run, &work);

@@ -179,6 +179,8 @@ tas_status gradient_open(gradients *g, tas_model *model, const tas_data *data, u
     if (status) return status;
     g->work = work_of(data, true, batch_most, tile);
     model_keep(model);
+    g->work.copy = model->kept.bytes ? COPY_PARAMETERS : COPY_NONE;
+    g->work.order = 0;
     status = gradient_sum(g, NULL, 0, NULL, NULL, NULL);
     if (status) return status;
     g->elements = g->w.plan.bytes[PART_GRADIENT] / sizeof(float);

@@ -28,6 +28,7 @@ typedef struct tas_run {
     tas_train_options is;
     tas_train_result result;
     workspace w;
+    host_mem order_memory;
     uint32_t *order; /* of this epoch */
     uint32_t count;  /* examples of the set */
     uint64_t steps, steps_an_epoch;
@@ -38,20 +39,23 @@ typedef struct tas_run {
     double step_seconds; /* the last run's */
     plan_work work;
     struct {
-        char *values[2]; /* parameters, then state, as the device holds them: one that is whole, one to read into */
+        /* Parameters, then state, as the device holds them. Of two, one is whole while the other is read into; a single
+         * one is not whole until it has been read. */
+        host_mem copy[2];
+        bool whole;
         uint64_t step;
-        double taken; /* 0: there is none */
+        double time, seconds; /* when the last one was begun, and how long it took */
     } snapshot;
     int failures; /* since the run last came further */
     uint64_t furthest;
     uint64_t step;   /* done so far */
     double before;   /* seconds of earlier stretches */
-    uint64_t peak;   /* bytes */
+    uint64_t peak, host_peak; /* bytes */
     tas_status over; /* not TAS_OK: a failure after which the run cannot go on */
 } trainer;
 
 enum { FAILURES_MOST = 3 };
-static const double snapshot_seconds = 2;
+static const double snapshot_seconds = 2, snapshot_share = 0.02;
 
 void tas_train_options_init(tas_train_options *options)
 {
@@ -116,21 +120,57 @@ static tas_status cut_tile(trainer *t)
 enum { KEPT = 3 };
 static const plan_part kept[KEPT] = {PART_PARAMETERS, PART_STATE, PART_SECOND};
 
-static tas_status take_snapshot(trainer *t, uint64_t step)
+/* A read that was refused left the device as it was, and is issued again. */
+static tas_status read_part(trainer *t, plan_part part, char *to)
 {
     workspace *w = &t->w;
-    const device_driver *driver = w->device->driver;
-    const uint64_t bytes = w->plan.bytes[PART_PARAMETERS];
-    char *to = t->snapshot.values[1];
+    tas_status status;
+    int tries = 0;
+    do status = w->device->driver->read(w->device, &w->part[part], 0, to, w->plan.bytes[part]);
+    while (status == TAS_NO_MEMORY && model_asks_again(t->model, status, &tries));
+    return status;
+}
+
+/* There are two copies where the device has memory of its own: it may be lost while one is read, and the host has room.
+ * A device that shares the host's memory would have to do with smaller tiles, or without the data set, for a second one
+ * that is of use only if the device fails in that moment. One that never fails needs none. */
+static tas_status take_snapshot(trainer *t, uint64_t step)
+{
+    const uint64_t bytes = t->w.plan.bytes[PART_PARAMETERS];
+    const bool two = t->snapshot.copy[1].bytes != NULL;
+    const host_mem to = t->snapshot.copy[two];
     tas_status status = TAS_OK;
-    for (int k = 0; k < KEPT && w->plan.bytes[kept[k]] && !status; k++)
-        status = driver->read(w->device, &w->part[kept[k]], 0, to + k * bytes, bytes);
+    if (!to.bytes) return TAS_OK;
+    t->snapshot.time = now_seconds();
+    t->snapshot.whole &= two;
+    for (int k = 0; k < KEPT && t->w.plan.bytes[kept[k]] && !status; k++)
+        status = read_part(t, kept[k], to.bytes + k * bytes);
     if (status) return status;
-    t->snapshot.values[1] = t->snapshot.values[0];
-    t->snapshot.values[0] = to;
+    if (two) t->snapshot.copy[1] = t->snapshot.copy[0];
+    t->snapshot.copy[0] = to;
+    t->snapshot.whole = true;
     t->snapshot.step = step;
-    t->snapshot.taken = now_seconds();
+    t->snapshot.seconds = now_seconds() - t->snapshot.time;
     return TAS_OK;
+}
+
+/* Every two seconds, but less often if that would take a large share of the time. */
+static bool is_snapshot_due(const trainer *t)
+{
+    const double apart = t->snapshot.seconds / snapshot_share;
+    return now_seconds() - t->snapshot.time > (apart > snapshot_seconds ? apart : snapshot_seconds);
+}
+
+static tas_status open_snapshots(trainer *t)
+{
+    tas_status status = TAS_OK;
+    for (uint32_t i = 0; i < t->w.plan.snapshots && !status; i++)
+        status = device_alloc_host(t->model->device, t->w.plan.snapshot, &t->snapshot.copy[i]);
+    int tries = 0;
+    if (status) return status;
+    do status = take_snapshot(t, 0);
+    while (model_asks_again(t->model, status, &tries));
+    return status;
 }
 
 /* Puts the snapshot back into memory that is taken anew; where that was of no use, on the device opened anew. The order
@@ -140,7 +180,7 @@ static tas_status restore(trainer *t, bool anew)
     workspace *w = &t->w;
     const device_driver *driver = w->device->driver;
     const uint64_t bytes = w->plan.bytes[PART_PARAMETERS];
-    const char *from = t->snapshot.values[0];
+    const char *from = t->snapshot.copy[0].bytes;
     driver->finish(w->device); /* what it answers is known */
     t->epoch = 0;
     tas_status status = anew ? workspace_revive(w, t->model, &t->work) : workspace_renew(w, t->model, &t->work);
@@ -156,7 +196,7 @@ static bool has_parameters(const trainer *t) { return t->model->parameters.cl ||
  * time the context counts as lost. */
 static bool recover(trainer *t, tas_status *status)
 {
-    while ((*status == TAS_DEVICE_FAILED || *status == TAS_NO_MEMORY) && t->snapshot.taken > 0 &&
+    while ((*status == TAS_DEVICE_FAILED || *status == TAS_NO_MEMORY) && t->snapshot.whole &&
            t->failures++ < FAILURES_MOST) {
         model_tell(t->model, "the run goes on from its last snapshot, with the same bits");
         *status = restore(t, t->failures == 2 || !has_parameters(t));
@@ -489,7 +529,9 @@ static tas_status run_some(trainer *t, uint64_t *step, uint64_t last)
         t->failures = t->w.stuck = 0;
     }
     if (status) return status;
-    return now_seconds() - t->snapshot.taken > snapshot_seconds ? take_snapshot(t, *step) : TAS_OK;
+    if (!is_snapshot_due(t)) return TAS_OK;
+    status = take_snapshot(t, *step);
+    return status == TAS_NO_MEMORY ? TAS_OK : status; /* a refusal changes nothing: later, then */
 }
 
 static tas_status run_loop(trainer *t, uint64_t last)
@@ -543,20 +585,14 @@ static tas_status warm_up(trainer *t)
 static tas_status prepare(trainer *t)
 {
     bool cut;
-    t->order = malloc((size_t)t->count * sizeof *t->order);
-    if (!t->order) return fail(t->model->context, TAS_NO_MEMORY, "no memory for the order of %u examples", t->count);
-    tas_status status = workspace_open(&t->w, t->model, &t->work, t->is.budget, &cut);
+    tas_status status = device_alloc_host(t->model->device, t->count * sizeof *t->order, &t->order_memory);
+    t->order = (uint32_t *)(void *)t->order_memory.bytes;
+    if (!status) status = workspace_open(&t->w, t->model, &t->work, t->is.budget, &cut);
     if (status) return status;
     t->result.cuts += cut;
     model_forget(t->model); /* they change */
     t->w.seed = t->is.seed;
-    const size_t bytes = (t->work.second ? 3 : 2) * (size_t)t->w.plan.bytes[PART_PARAMETERS];
-    for (int i = 0; i < 2; i++)
-        if (!(t->snapshot.values[i] = malloc(bytes)))
-            return fail(t->model->context, TAS_NO_MEMORY, "no memory for a snapshot of %zu bytes", bytes);
-    int tries = 0;
-    do status = take_snapshot(t, 0);
-    while (model_asks_again(t->model, status, &tries));
+    status = open_snapshots(t);
     if (status) return status;
     status = feed_open(&t->w, t->data);
     if (status == TAS_NO_MEMORY) status = cut_tile(t);
@@ -569,16 +605,15 @@ static tas_status prepare(trainer *t)
 /* After a failure of the device's, what lies on it is not to be relied on. */
 static void abandon(trainer *t, tas_status status)
 {
-    if (t->snapshot.taken > 0 && (status == TAS_DEVICE_FAILED || status == TAS_NO_MEMORY))
-        model_lose(t->model, t->snapshot.values[0]);
+    if (t->snapshot.whole && (status == TAS_DEVICE_FAILED || status == TAS_NO_MEMORY))
+        model_lose(t->model, t->snapshot.copy[0].bytes);
 }
 
 static void close_run(trainer *t)
 {
     workspace_close(&t->w);
-    free(t->order);
-    free(t->snapshot.values[0]);
-    free(t->snapshot.values[1]);
+    device_release_host(t->model->device, &t->order_memory);
+    for (int i = 0; i < 2; i++) device_release_host(t->model->device, &t->snapshot.copy[i]);
     free(t);
 }
 
@@ -588,7 +623,7 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
     trainer *t = calloc(1, sizeof *t);
     if (!t) return fail(model->context, TAS_NO_MEMORY, "no memory for a run");
     *t = (trainer){.model = model, .data = data, .is = *options, .count = (uint32_t)data->is.count};
-    device->peak_bytes = device->used_bytes;
+    device_reset_peaks(device);
     t->steps_an_epoch = (t->count + (uint64_t)t->is.batch - 1) / t->is.batch;
     t->steps = steps_of(&t->is, t->count);
     t->work = work_of(data, true, t->is.batch, t->is.tile);
@@ -598,6 +633,7 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
     if (!status) status = prepare(t);
     if (!status) status = profile_resume(device);
     t->peak = device->peak_bytes;
+    t->host_peak = device->host_peak_bytes;
     abandon(t, status);
     if (!status)
         *out = t;
@@ -634,7 +670,7 @@ static tas_status run_and_check(trainer *t, uint64_t last)
 static tas_status advance(trainer *t, uint64_t last)
 {
     tas_device *device = t->model->device;
-    device->peak_bytes = device->used_bytes;
+    device_reset_peaks(device);
     t->start = now_seconds();
     if (t->over) return fail(t->model->context, t->over, "this run has failed before and cannot go on; close it");
     tas_status status = run_and_check(t, last);
@@ -645,7 +681,9 @@ static tas_status advance(trainer *t, uint64_t last)
         t->over = status;
     abandon(t, status);
     if (device->peak_bytes > t->peak) t->peak = device->peak_bytes;
+    if (device->host_peak_bytes > t->host_peak) t->host_peak = device->host_peak_bytes;
     t->result.peak_bytes = t->peak;
+    t->result.host_bytes = t->host_peak;
     if (t->is.noise) t->result.noise = noise_of(t);
     t->result.tile = t->w.plan.tile < t->is.batch ? t->w.plan.tile : t->is.batch; /* a probe's may be larger */
     t->result.resident = t->w.plan.resident;

@@ -208,7 +208,7 @@ static bool revive(tas_model *model)
 {
     char why[sizeof model->context->error];
     memcpy(why, model->context->error, sizeof why);
-    const bool done = model->kept && !model_revive(model);
+    const bool done = model->kept.bytes && !model_revive(model);
     if (!done) memcpy(model->context->error, why, sizeof why);
     return done;
 }

@@ -11,8 +11,9 @@ typedef struct source {
 
 /* A streamed set on the host: what a tile's upload reads, and what it waits for. */
 typedef struct stage {
-    unsigned char *inputs, *targets;
-    uint32_t *order;
+    host_mem memory;
+    uint32_t *order; /* in it, as what follows is */
+    unsigned char *targets, *inputs;
     void *uploaded, *used; /* tickets: the upload has come; the device needs the stage no more */
 } stage;
 
@@ -40,6 +41,9 @@ enum { EVALUATE_MOST = 512 }; /* examples a tile, of an evaluation */
 
 /* What a run over a set asks of a plan. */
 plan_work work_of(const tas_data *data, bool training, uint32_t batch, uint32_t tile);
+
+/* An evaluation or prediction while no run is open: the host keeps a copy of the parameters, if the device can fail. */
+void work_alone(plan_work *work, const tas_device *device);
 
 /* The noise scale is measured, too. examples and tile: of the set, and at most; 0 where there is none. */
 void work_measured(plan_work *work, const tas_network *network, uint64_t examples, uint32_t tile);
