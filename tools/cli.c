@@ -23,7 +23,7 @@ bool cli_open(cli_state *cli, const cli_command *command)
 {
     *cli = (cli_state){.command = command};
     if (tas_context_open(&cli->context)) {
-        cli_error(cli, "no memory");
+        cli_error(cli, "out of memory");
         return false;
     }
     tas_set_log(cli->context, print_note, cli);
@@ -86,8 +86,7 @@ bool cli_budget(cli_state *cli, const cli_size *size, const tas_device_info *dev
     *bytes = size->bytes;
     if (size->percent == 0) return true;
     if (!device->global_bytes) {
-        cli_error(cli, "--budget %g%%: %s does not tell how much memory it has; expected bytes", size->percent,
-                  device->id);
+        cli_error(cli, "--budget %g%%: %s does not report its memory size; expected bytes", size->percent, device->id);
         return false;
     }
     *bytes = (uint64_t)((double)device->global_bytes * size->percent / 100);

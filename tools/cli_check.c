@@ -23,9 +23,6 @@ bool cli_check_fit(cli_state *cli, const tas_network *network, const char *net, 
         cli_error(cli, "%s: has %zu outputs, but %s (%s) has %u classes", net, outputs, folder, name, classes);
         return false;
     }
-    if (split == TAS_TRAIN && classes && classes < outputs)
-        cli_note(cli, "%s has %zu outputs, but %s has %u class%s: the outputs beyond are not used", net, outputs,
-                 folder, classes, classes == 1 ? "" : "es");
     return true;
 }
 

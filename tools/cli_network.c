@@ -42,7 +42,7 @@ static int read_network(cli_state *cli, FILE *stream, const char *name, tas_netw
     char *text = malloc(NETWORK_MOST + 1);
     int result = EXIT_FAILED;
     if (!text) {
-        cli_error(cli, "no memory");
+        cli_error(cli, "out of memory");
         return result;
     }
     const size_t size = fread(text, 1, NETWORK_MOST + 1, stream);

@@ -138,7 +138,7 @@ static _Noreturn void refuse_option(const cli_command *command, const char *give
 static void add_argument(const cli_command *command, int *count, const char *text, char *settings)
 {
     const cli_argument *argument = &command->arguments[*count];
-    if (!argument->name) cli_usage(command, "%s: one argument too many", text);
+    if (!argument->name) cli_usage(command, "unexpected argument %s", text);
     *(const char **)(void *)(settings + argument->offset) = text;
     ++*count;
 }
@@ -170,12 +170,12 @@ void cli_parse(const cli_command *command, int argc, char **argv, void *settings
             cli_help(command);
             cli_exit(0);
         } else if (key == ':')
-            cli_usage(command, "--%s: expected %s behind it", command->options[optopt - KEY_FIRST].name,
+            cli_usage(command, "--%s requires a value (%s)", command->options[optopt - KEY_FIRST].name,
                       command->options[optopt - KEY_FIRST].metavar);
         else if (optopt >= KEY_FIRST)
-            cli_usage(command, "--%s: expected no value", command->options[optopt - KEY_FIRST].name);
+            cli_usage(command, "--%s takes no value", command->options[optopt - KEY_FIRST].name);
         else if (optopt == 'h')
-            cli_usage(command, "--help: expected no value");
+            cli_usage(command, "--help takes no value");
         else if (optopt)
             cli_usage(command, "unknown option -%c", optopt);
         else

@@ -93,23 +93,14 @@ static void print_command(const cli_command *command)
 
 static const char man_end[] =
     ".SH EXIT STATUS\n"
-    ".TP\n.B 0\ndone\n"
-    ".TP\n.B 1\nfailed: a device, data, a file that cannot be written,\n"
-    "a loss that is not finite, a difference found\n"
+    ".TP\n.B 0\nsuccess\n"
+    ".TP\n.B 1\nfailed: a device or data error, a file that cannot be written,\n"
+    "a loss that is not finite, a difference found by verify\n"
     ".TP\n.B 2\nwrong usage\n"
-    ".TP\n.B 130\ninterrupted by SIGINT or SIGTERM; the second one quits at once\n"
+    ".TP\n.B 130\ninterrupted by SIGINT, SIGTERM or SIGHUP; a second one quits at once\n"
     ".SH ENVIRONMENT\n"
-    ".TP\n.B XDG_CACHE_HOME\nwhere built kernels, and what is known of devices, are kept (tassello/ below it)\n"
-    ".TP\n.B OCL_ICD_VENDORS\nthe OpenCL loader's folder of drivers, or one driver\n"
-    ".SH FILES\n"
-    ".I DATA\nis a folder with four files, in the IDX format of MNIST, each plain or with .gz behind its name:\n"
-    ".PP\n.nf\n"
-    "train\\-images\\-idx3\\-ubyte    images to train on: count, height, width\n"
-    "train\\-labels\\-idx1\\-ubyte    their classes, numbered from 0\n"
-    "t10k\\-images\\-idx3\\-ubyte     images to test with\n"
-    "t10k\\-labels\\-idx1\\-ubyte     their classes\n"
-    ".fi\n"
-    ".SH SEE ALSO\n.BR tassello\\-network (5)\n";
+    ".TP\n.B XDG_CACHE_HOME\nparent of the cache folder tassello/, for built kernels and test results of devices\n"
+    ".TP\n.B OCL_ICD_VENDORS\nfolder of drivers, or one driver, for the OpenCL loader\n";
 
 void manual_print(const cli_command *const *commands)
 {
@@ -123,6 +114,9 @@ void manual_print(const cli_command *const *commands)
            "Results go to standard output, progress, notes and errors to standard error.\n.SH COMMANDS\n");
     for (const cli_command *const *c = commands; *c; c++) print_command(*c);
     fputs(man_end, stdout);
+    printf(".SH DATA SETS\n");
+    print_roff(tas_data_rules());
+    printf(".SH SEE ALSO\n.BR tassello\\-network (5)\n");
 }
 
 /* Layers with their arguments, from the parser's own tables. */

@@ -5,7 +5,7 @@ const char *optimizer_word(int number) { return tas_optimizer_name((tas_optimize
 
 void optimizer_begin(tas_train_options *t) { t->lr = t->momentum = t->beta1 = t->beta2 = t->epsilon = -1; }
 
-/* Whether it was given; where not, it gets its default. */
+/* Whether it was given; if not, it gets its default. */
 static bool was_given(float *value, float otherwise)
 {
     if (*value >= 0) return true;
@@ -13,7 +13,7 @@ static bool was_given(float *value, float otherwise)
     return false;
 }
 
-/* As the library wants it; said before anything is printed. */
+/* The library's bounds; checked before anything is printed. */
 static void check_least(const cli_command *command, const char *name, float value, bool or_none)
 {
     if (value >= 0x1p-60f || (or_none && value == 0)) return;
@@ -29,16 +29,13 @@ void optimizer_end(const cli_command *command, const optimizer_words *words, tas
     tas_train_options_init(&defaults);
     was_given(&t->lr, sgd ? defaults.lr : 0.001f);
     if (was_given(&t->momentum, defaults.momentum) && !sgd)
-        cli_usage(command, "--momentum: expected --optimizer sgd with it, as %s has betas",
-                  tas_optimizer_name(t->optimizer));
-    if (t->nesterov && !sgd) cli_usage(command, "--nesterov: expected --optimizer sgd with it");
-    if (t->nesterov && t->momentum == 0) cli_usage(command, "--nesterov: expected --momentum above 0");
-    if (was_given(&t->beta1, defaults.beta1) && sgd)
-        cli_usage(command, "--beta1: expected --optimizer adam or adamw with it");
-    if (was_given(&t->beta2, defaults.beta2) && sgd)
-        cli_usage(command, "--beta2: expected --optimizer adam or adamw with it");
+        cli_usage(command, "--momentum requires --optimizer sgd; %s has betas", tas_optimizer_name(t->optimizer));
+    if (t->nesterov && !sgd) cli_usage(command, "--nesterov requires --optimizer sgd");
+    if (t->nesterov && t->momentum == 0) cli_usage(command, "--nesterov requires --momentum above 0");
+    if (was_given(&t->beta1, defaults.beta1) && sgd) cli_usage(command, "--beta1 requires --optimizer adam or adamw");
+    if (was_given(&t->beta2, defaults.beta2) && sgd) cli_usage(command, "--beta2 requires --optimizer adam or adamw");
     if (was_given(&t->epsilon, defaults.epsilon) && sgd)
-        cli_usage(command, "--epsilon: expected --optimizer adam or adamw with it");
+        cli_usage(command, "--epsilon requires --optimizer adam or adamw");
     check_least(command, "beta1", t->beta1, true);
     check_least(command, "beta2", t->beta2, true);
     check_least(command, "epsilon", t->epsilon, false);

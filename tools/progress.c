@@ -9,7 +9,7 @@
 
 static const double terminal_period = 0.1, plain_period = 10, epoch_period = 1, flush_period = 0.5; /* seconds */
 
-enum { MEASURED_LEAST = 10 }; /* steps, before their noise scale is shown */
+enum { MEASURED_LEAST = 10 }; /* steps before the noise scale is shown */
 
 bool progress_open(progress *p, cli_state *cli, const char *log_name)
 {
@@ -22,10 +22,10 @@ bool progress_open(progress *p, cli_state *cli, const char *log_name)
     return p->log != NULL;
 }
 
-/* Gives the log up: training is worth more than its log. */
+/* Stops logging: training is worth more than its log. */
 static void fail_log(progress *p, int error)
 {
-    cli_error(p->cli, "--log %s: cannot be written: %s; the run goes on without it", p->log_name, strerror(error));
+    cli_error(p->cli, "--log %s: cannot be written: %s; training continues without it", p->log_name, strerror(error));
     fclose(p->log);
     p->log = NULL;
     p->log_failed = true;

@@ -16,12 +16,12 @@ void schedule_end(const cli_command *command, tas_train_options *t)
     const bool step = t->schedule == TAS_SCHEDULE_STEP, cosine = t->schedule == TAS_SCHEDULE_COSINE;
     tas_train_options defaults;
     tas_train_options_init(&defaults);
-    if (!step && t->decay >= 0) cli_usage(command, "--decay: expected --schedule step with it");
-    if (!step && t->decay_steps) cli_usage(command, "--decay-steps: expected --schedule step with it");
-    if (step && !t->decay_steps) cli_usage(command, "--schedule step: expected --decay-steps with it");
-    if (!cosine && t->lr_end >= 0) cli_usage(command, "--lr-end: expected --schedule cosine with it");
+    if (!step && t->decay >= 0) cli_usage(command, "--decay requires --schedule step");
+    if (!step && t->decay_steps) cli_usage(command, "--decay-steps requires --schedule step");
+    if (step && !t->decay_steps) cli_usage(command, "--schedule step requires --decay-steps");
+    if (!cosine && t->lr_end >= 0) cli_usage(command, "--lr-end requires --schedule cosine");
     if (t->lr_scaling == TAS_SCALING_NONE && t->base_batch)
-        cli_usage(command, "--base-batch: expected --lr-scaling linear or sqrt with it");
+        cli_usage(command, "--base-batch requires --lr-scaling linear or sqrt");
     if (t->decay < 0) t->decay = defaults.decay;
     if (t->lr_end < 0) t->lr_end = defaults.lr_end;
     if (!t->base_batch) t->base_batch = defaults.base_batch;

@@ -269,8 +269,9 @@ static void check_files(const sweep_settings *s)
     if (s->report && s->json && is_one_file(s->report, s->json))
         cli_usage(&sweep_command, "--report and --json: expected two files");
     if (cli_network_is_file(s->net, s->report))
-        cli_usage(&sweep_command, "--report %s: would replace the network NET", s->report);
-    if (cli_network_is_file(s->net, s->json)) cli_usage(&sweep_command, "--json %s: would replace the network NET", s->json);
+        cli_usage(&sweep_command, "--report %s: would overwrite the network NET", s->report);
+    if (cli_network_is_file(s->net, s->json))
+        cli_usage(&sweep_command, "--json %s: would overwrite the network NET", s->json);
 }
 
 /* What training shares with a sweep; the rate is searched where no scaling is given. */

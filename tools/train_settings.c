@@ -107,9 +107,9 @@ static void check_files(const train_settings *settings)
     const char *save = settings->save, *log = settings->log;
     if (save && log && !strcmp(save, log)) cli_usage(&train_command, "--save and --log: expected two different files");
     if (cli_network_is_file(settings->net, save))
-        cli_usage(&train_command, "--save %s: would replace the network NET", save);
+        cli_usage(&train_command, "--save %s: would overwrite the network NET", save);
     if (cli_network_is_file(settings->net, log))
-        cli_usage(&train_command, "--log %s: would replace the network NET", log);
+        cli_usage(&train_command, "--log %s: would overwrite the network NET", log);
 }
 
 void train_settings_read(train_settings *settings, int argc, char **argv)
@@ -126,11 +126,11 @@ void train_settings_read(train_settings *settings, int argc, char **argv)
     options->lr_scaling = (tas_lr_scaling)settings->lr_scaling;
     schedule_end(&train_command, options);
     if (settings->profile && (settings->validation.bytes || settings->validation.percent > 0))
-        refuse_both("profile", "validation", "a profile is of training alone");
+        refuse_both("profile", "validation", "a profile covers training alone");
     if (options->epochs && options->steps) refuse_both("epochs", "steps", "");
     if (!options->batch && options->lr_scaling != TAS_SCALING_NONE)
-        refuse_both("batch auto", "lr-scaling", "auto sets the rate, too");
-    if (!options->batch && options->lr == 0) cli_usage(&train_command, "--batch auto: expected --lr above 0");
+        refuse_both("batch auto", "lr-scaling", "auto sets the rate too");
+    if (!options->batch && options->lr == 0) cli_usage(&train_command, "--batch auto: requires --lr above 0");
     if (!options->epochs && !options->steps) options->epochs = epochs;
     options->noise = settings->noise;
     options->ahead = 1;

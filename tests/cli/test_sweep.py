@@ -90,7 +90,7 @@ def _(t):
     t.fails(1, ("--report", "gnuplot"), *where, "--report", folder / "r.html", env={"PATH": "/nonexistent"})
     t.fails(1, ("--state", "not a folder"), *where, "--state", folder / "file")
     t.fails(1, ("--state", "cannot be made"), *where, "--state", folder / "none" / "such")
-    t.fails(2, ("would replace the network",), *where, "--json", folder / "net")
+    t.fails(2, ("would overwrite the network",), *where, "--json", folder / "net")
     t.fails(1, ("there is no device none such",), *where, "--state", folder / "new")
     expect(leftovers(folder) == ["file", "net"] and (folder / "net").read_text() == NET, f"{leftovers(folder)}")
 

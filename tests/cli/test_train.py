@@ -201,7 +201,8 @@ def _(t):
 def _(t):
     net = t.place() / "n"
     net.write_text(NET.replace("dense 4", "dense 20"))
-    t.train("--steps", "2", net=net).says("20 outputs", "4 classes")
+    result = t.train("--steps", "2", net=net).says("20 outputs", "4 classes")
+    expect(result.err.count("note") == 1, "said more than once", result)
     expect(t.train("--steps", "2").err.count("note") == 0, "a note for nothing")
 
 
