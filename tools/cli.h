@@ -1,5 +1,5 @@
-/* What the subcommands share: one table of options from which parsing, --help, the man page and the completion come;
- * opening a context with its log; messages; JSON. */
+/* What the subcommands share: tables of options, from which parsing, --help, the manual and the completion are made; a
+ * context whose notes go to stderr; messages; checks; JSON. */
 #ifndef CLI_H
 #define CLI_H
 
@@ -182,8 +182,8 @@ int cli_failed(cli_state *cli, tas_status status);
  * what is wrong. */
 int cli_network_open(cli_state *cli, const char *net, tas_network **out);
 
-/* The bytes that a budget means on a device; 0 where none is given. False, after saying why, where the driver does not
- * tell of what it is a share. */
+/* The bytes that a budget means on a device; 0 if none is given. False, after reporting it, if the budget is a share and
+ * the driver does not report the device's memory. */
 bool cli_budget(cli_state *cli, const cli_size *size, const tas_device_info *device, uint64_t *bytes);
 
 /* Whether a network can be trained or tested on a split of a data set; reports why not. */
@@ -201,8 +201,7 @@ bool cli_check_write(cli_state *cli, const char *option, const char *path);
  * that one there is left as it was if the work is refused. */
 bool cli_check_stream(cli_state *cli, const char *option, const char *path);
 
-/* Whether path (NULL: no) is the file that NET is read from: neither a link nor another way to write its name hides
- * that. */
+/* Whether path (NULL: no) is the file that NET is read from, by any of its names or links. */
 bool cli_network_is_file(const char *net, const char *path);
 
 /* Whether NET is the file of a checkpoint. */
@@ -222,21 +221,21 @@ void cli_print_peak(const tas_device_info *device, uint64_t bytes, uint64_t host
 /* The last lines of train and eval: `test accuracy A loss L`, or `test loss L`; then `weights sha256 HEX`. */
 void cli_print_score(const tas_score *score, const char *sha256);
 
-/* Says so where the test loss is not finite; gives the exit status. */
+/* Reports a test loss that is not finite; gives the exit status. */
 int cli_check_score(cli_state *cli, const tas_score *score);
 
 /* "512 B", "12.5 MiB" into text. */
 enum { BYTES_TEXT = 32 };
 const char *cli_bytes(uint64_t bytes, char text[BYTES_TEXT]);
 
-/* "tile 64 of 512 (8 tiles), data set on the device", as train and plan tell it. */
+/* "tile 64 of 512 (8 tiles), data set on the device", for train and plan. */
 void cli_print_tiles(const tas_plan *plan, uint32_t batch);
 
 const char *cli_tier_name(tas_tier tier);
 const char *cli_type_name(tas_device_type type);
 
-/* JSON values: text with what is not UTF-8 replaced; numbers, null where they are not finite; a float by its shortest
- * decimal form; a budget, null where there is no limit. */
+/* JSON values: text with what is not UTF-8 replaced; a number, or null if it is not finite; a float by its shortest
+ * decimal form; a budget, or null if there is no limit. */
 json_t *cli_json_text(const char *text);
 json_t *cli_json_real(double value);
 json_t *cli_json_float(float value);
@@ -248,7 +247,7 @@ enum { FLOAT_TEXT = 32 };
 const char *cli_figures(double value, int digits, char text[FLOAT_TEXT]);
 const char *cli_float(float value, char text[FLOAT_TEXT]);
 
-/* Prints value on one line and releases it. False where the stream failed. */
+/* Prints value on one line and releases it. False if the stream failed. */
 bool cli_json_print(json_t *value, FILE *stream);
 
 /* manual.c: tassello(1) from the commands' tables, and tassello-network(5) from the layers'. completion.c: for bash.

@@ -159,7 +159,7 @@ void progress_step(progress *p, const tas_step *step)
     if (step->step == step->steps || epoch_shows) show(p);
 }
 
-void progress_tell(progress *p, const char *doing, double seconds, double left)
+void progress_work(progress *p, const char *doing, double seconds, double left)
 {
     char text[TIME_TEXT], line[1024];
     if (p->shown > 0 && seconds - p->shown < (p->terminal ? terminal_period : plain_period)) return;

@@ -1,4 +1,4 @@
-/* What is told of a run while it runs: a line on stderr, and the log of JSON lines. */
+/* What is shown of a run while it runs: a line on stderr, and the log of JSON lines. */
 #ifndef PROGRESS_H
 #define PROGRESS_H
 
@@ -6,44 +6,44 @@
 
 typedef struct progress {
     cli_state *cli;
-    bool terminal;         /* stderr is one: a line is rewritten; else plain lines now and then */
+    bool terminal;         /* stderr is one: a line is written over; else lines are printed now and then */
     uint64_t epochs;       /* 0: the run's length is in steps */
-    uint64_t epoch_steps;  /* steps an epoch */
+    uint64_t epoch_steps;  /* steps per epoch */
     double shown, flushed; /* seconds of the run at which the line was last shown, and the log flushed */
-    tas_step last;         /* the latest step; steps come in bursts, and a burst's last one tells its speed */
-    double validated;      /* seconds at which a line on the examples held out was last shown */
+    tas_step last;         /* the latest step; steps come in bursts, and only a burst's last one shows the speed */
+    double validated;      /* seconds at which a validation was last shown */
     double epoch_loss;     /* sum over the examples of the epoch so far, and their count */
     uint64_t epoch_examples;
     uint64_t measured; /* steps with figures of the noise scale, and the sums of these */
     double traces, squares;
-    FILE *log; /* NULL: none, or given up after an error */
+    FILE *log; /* NULL: none, or closed after an error */
     const char *log_name;
     bool log_failed;
 } progress;
 
-/* Opens the log where log_name is not NULL. False after reporting why it cannot be written. */
+/* Opens the log, if log_name is not NULL. False after reporting why it cannot be written. */
 bool progress_open(progress *p, cli_state *cli, const char *log_name);
 
-/* Writes {"key":value} as a line of the log, or releases value where there is no log. */
+/* Writes {"key":value} as a line of the log; without a log, only releases value. */
 void progress_log(progress *p, const char *key, json_t *value);
 
-/* Tells of one step; the callback of training. */
+/* Shows and logs one step. */
 void progress_step(progress *p, const tas_step *step);
 
-/* Tells of work that is no single training: what is done, since when, and the seconds left (NaN: not known). */
-void progress_tell(progress *p, const char *doing, double seconds, double left);
+/* Shows work other than one training: what is done, since when, and the seconds left (NaN: not known). */
+void progress_work(progress *p, const char *doing, double seconds, double left);
 
 /* "1:02:03" or "2:03" into text. */
 enum { TIME_TEXT = 32 };
 const char *progress_time(double seconds, char text[TIME_TEXT]);
 
-/* A line on the examples held out, after the steps told of so far; where epochs are short, not each time. */
+/* Shows the evaluation of the held-out examples after the latest step; if epochs are short, not each time. */
 void progress_validation(progress *p, const tas_score *score);
 
 /* Ends the line on the terminal, so that it stays. */
 void progress_end_line(progress *p);
 
-/* Closes the log. False where any of it could not be written, which has been reported by then. */
+/* Closes the log. False if any of it could not be written, which has been reported by then. */
 bool progress_close(progress *p);
 
 #endif

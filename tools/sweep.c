@@ -266,7 +266,7 @@ static int on_progress(void *user, const tas_sweep_progress *now)
         fprintf(stderr, "%s\n", now->note);
     }
     const double limit = r->s.sweep.seconds > 0 ? r->s.sweep.seconds - now->seconds : INFINITY;
-    progress_tell(&r->progress, now->doing, now->seconds, now->left > limit ? limit : now->left);
+    progress_work(&r->progress, now->doing, now->seconds, now->left > limit ? limit : now->left);
     return signals != 0;
 }
 

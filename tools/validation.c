@@ -1,4 +1,4 @@
-/* Measuring and telling of examples held out. */
+/* Evaluations of the held-out examples. */
 #include "validation.h"
 
 #include <stdlib.h>
@@ -29,13 +29,13 @@ void validation_raise_peaks(const validation *v, uint64_t *peak, uint64_t *host)
     }
 }
 
-json_t *validation_describe(const validated *is)
+json_t *validation_describe(const validated *one)
 {
     json_t *o = json_object();
-    json_object_set_new(o, "step", json_integer((json_int_t)is->step));
-    json_object_set_new(o, "epochs", cli_json_real(is->epochs));
-    json_object_set_new(o, "loss", cli_json_real(is->score.loss));
-    json_object_set_new(o, "accuracy", is->score.accuracy >= 0 ? cli_json_real(is->score.accuracy) : json_null());
+    json_object_set_new(o, "step", json_integer((json_int_t)one->step));
+    json_object_set_new(o, "epochs", cli_json_real(one->epochs));
+    json_object_set_new(o, "loss", cli_json_real(one->score.loss));
+    json_object_set_new(o, "accuracy", one->score.accuracy >= 0 ? cli_json_real(one->score.accuracy) : json_null());
     return o;
 }
 
@@ -56,6 +56,6 @@ void validation_print(const validation *v)
     if (last->score.accuracy >= 0) printf("accuracy %.4f ", last->score.accuracy);
     printf("loss %.4f", last->score.loss);
     if (best != last)
-        printf("; the least loss was %.4f, after step %llu", best->score.loss, (unsigned long long)best->step);
+        printf("; the lowest loss was %.4f, after step %llu", best->score.loss, (unsigned long long)best->step);
     putchar('\n');
 }

@@ -1,4 +1,4 @@
-/* What the examples held out of a training showed, epoch by epoch. */
+/* Evaluations of the held-out examples during training. */
 #ifndef VALIDATION_H
 #define VALIDATION_H
 
@@ -15,18 +15,18 @@ typedef struct validation {
     size_t count;
 } validation;
 
-/* Measures a model after a step, and keeps it as the list's last. */
+/* Evaluates a model after a step, and appends the result to the list. */
 tas_status validation_add(validation *v, tas_model *model, const tas_data *data, uint64_t step, double epochs);
 void validation_free(validation *v);
 
-/* Raises both to what the most demanding one took, of all that counts and of the host. */
+/* Raises both to what the most demanding evaluation needed, in all and of the host's memory. */
 void validation_raise_peaks(const validation *v, uint64_t *peak, uint64_t *host);
 
-/* Of one, and of all. */
-json_t *validation_describe(const validated *is);
+/* One evaluation, and all of them. */
+json_t *validation_describe(const validated *one);
 json_t *validation_describe_all(const validation *v);
 
-/* "validation   accuracy 0.8512 loss 0.4321; the least loss was 0.4298, after step 1688", where there is one. */
+/* "validation   accuracy 0.8512 loss 0.4321; the lowest loss was 0.4298, after step 1688", if there is any. */
 void validation_print(const validation *v);
 
 #endif
