@@ -56,7 +56,7 @@ void train_print_settings(const train_session *session, FILE *stream);
 json_t *train_json_run(const train_session *session);
 json_t *train_json_result(const train_session *session);
 
-/* The most device memory in use at a time: by training, by the evaluation, or by a validation. */
+/* The most memory in use at a time, by training, the evaluation or a validation; *host: the same of the host alone. */
 uint64_t train_json_peak(const train_session *session, uint64_t *host);
 
 #endif

@@ -46,22 +46,21 @@ void note_data(const tas_network *network, const tas_data *data)
                   (double)network->mean, root->name);
 }
 
-/* The whole set, piece by piece. */
+/* The whole set, piece by piece. The run keeps the memory of a piece, so that what it takes stays the same. */
 static tas_status upload_set(workspace *w, const tas_data *data)
 {
     const device_driver *driver = w->device->driver;
     const size_t in = data_input_bytes(data), out = data_target_bytes(data);
     const uint64_t count = data->is.count, chunk = plan_upload(in + out, count);
-    host_mem piece;
-    tas_status status = device_alloc_host(w->device, (in + out) * chunk, &piece);
-    char *targets = piece.bytes, *inputs = piece.bytes + out * chunk;
+    host_mem *piece = &w->stage[0].memory;
+    tas_status status = device_alloc_host(w->device, (in + out) * chunk, piece);
+    char *targets = piece->bytes, *inputs = piece->bytes + out * chunk;
     for (uint64_t at = 0; at < count && !status; at += chunk) {
         const uint64_t some = count - at < chunk ? count - at : chunk;
         status = data_fetch(data, at, (size_t)some, inputs, targets);
         if (!status) status = driver->write(w->device, &w->source[0].inputs, at * in, inputs, some * in, true);
         if (!status) status = driver->write(w->device, &w->source[0].targets, at * out, targets, some * out, true);
     }
-    device_release_host(w->device, &piece);
     return status;
 }
 
