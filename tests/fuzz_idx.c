@@ -1,5 +1,5 @@
 /* libFuzzer: any bytes as an IDX file. The first says how many dimensions are asked for. */
-#include "data/dataset.h"
+#include "data/readers/idx.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>

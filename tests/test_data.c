@@ -340,6 +340,65 @@ START_TEST(callback_fills_a_list)
 }
 END_TEST
 
+static char logged[256];
+static int log_lines;
+
+static void keep_line(void *user, const char *line)
+{
+    (void)user;
+    log_lines++;
+    snprintf(logged, sizeof logged, "%s", line);
+}
+
+/* Of example k the first input is tiny, the second is not. */
+static int fill_tiny(void *user, const uint64_t *index, size_t n, void *in, void *out)
+{
+    (void)user;
+    (void)index;
+    for (size_t k = 0; k < n; k++) {
+        ((float *)in)[2 * k] = -0x1p-41f;
+        ((float *)in)[2 * k + 1] = 1;
+        ((uint32_t *)out)[k] = 0;
+    }
+    return 0;
+}
+
+/* What the contract makes 0 is counted; what is 0, and what is just large enough, is not. */
+START_TEST(tiny_inputs_are_noted)
+{
+    static const float tiny[6] = {9e-13f, -1e-45f, 0, -0.0f, 0x1p-40f, -0x1.fffffep-41f}, large[6] = {0, 1, -0x1p-40f};
+    static const float goal[3] = {1e-20f, 1, 1};
+    tas_data *data = NULL;
+    tas_data_options o = arrays();
+    float in[4];
+    uint32_t out[2];
+    tas_set_log(context, keep_line, NULL);
+    o.inputs = tiny;
+    ck_assert_int_eq(tas_data_open(context, &o, &data), TAS_OK);
+    ck_assert_msg(strstr(logged, "arrays: 3 of 6 inputs") && strstr(logged, "2^-40"), "\"%s\"", logged);
+    ck_assert_int_eq(data_fetch(data, 0, 2, in, out), TAS_OK);
+    ck_assert_int_eq(log_lines, 1); /* once per set */
+    tas_data_close(&data);
+
+    o.inputs = large;
+    o.target_type = TAS_TARGET_F32;
+    o.target_size = 1;
+    o.targets = goal;
+    ck_assert_int_eq(tas_data_open(context, &o, &data), TAS_OK);
+    tas_data_close(&data);
+    ck_assert_int_eq(log_lines, 1);
+
+    o = arrays();
+    o.inputs = o.targets = NULL;
+    o.fill = fill_tiny;
+    ck_assert_int_eq(tas_data_open(context, &o, &data), TAS_OK);
+    for (int k = 0; k < 2; k++) ck_assert_int_eq(data_fetch(data, 0, 2, in, out), TAS_OK);
+    ck_assert_int_eq(log_lines, 2);
+    ck_assert_msg(strstr(logged, "callback: 2 of 4 inputs"), "\"%s\"", logged);
+    tas_data_close(&data);
+}
+END_TEST
+
 static Suite *create_suite(void)
 {
     Suite *suite = suite_create("data");
@@ -355,6 +414,7 @@ static Suite *create_suite(void)
     tcase_add_test(cases, arrays_are_picked_from);
     tcase_add_test(cases, callback_fills_by_index);
     tcase_add_test(cases, callback_fills_a_list);
+    tcase_add_test(cases, tiny_inputs_are_noted);
     return suite;
 }
 

@@ -2,6 +2,7 @@
  * precision: exactly, for the batches that were drawn and for all that could have been. And what late weights do.
  * TASSELLO_TEST_DEVICE is the device, else the reference. */
 #include "lab/sweep/sweep.h" /* before check.h, which has a macro of the name fail */
+#include "data/shuffle.h"
 #include "train/gradients.h"
 
 #include "driver.h"
@@ -175,7 +176,7 @@ static void check_drawn(const problem *p, uint32_t batch, int draws, const froze
     double distance = 0, distances = 0, cosine = 0, cosines = 0, losses = 0;
     for (int d = 0; d < draws; d++) {
         uint32_t order[SET];
-        draw_batch(SEED, (uint32_t)d, order, SET, batch);
+        shuffle_draw(SEED, (uint32_t)d, order, SET, batch);
         const seen s = look_at(p, order, batch);
         distance += s.distance / draws;
         distances += s.distance * s.distance;
@@ -623,7 +624,7 @@ START_TEST(each_batch_is_as_likely)
     uint32_t order[SET], counts[SET][SET] = {{0}};
     for (uint32_t d = 0; d < DRAWS; d++) {
         uint32_t seen_of = 0;
-        draw_batch(3, d, order, SET, 2);
+        shuffle_draw(3, d, order, SET, 2);
         for (uint32_t k = 0; k < SET; k++) seen_of |= 1u << order[k];
         ck_assert_uint_eq(seen_of, (1u << SET) - 1);
         counts[order[0]][order[1]]++;

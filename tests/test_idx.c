@@ -1,5 +1,6 @@
 /* IDX files, and the data set of a folder of them. */
 #include "data/dataset.h"
+#include "data/readers/idx.h"
 
 #include <check.h>
 #include <dirent.h>
@@ -125,15 +126,15 @@ static void accept(const char *name)
 static void accept_map(const char *name, bool mapped)
 {
     uint64_t dims[3] = {0};
-    idx_elements all;
+    data_elements all;
     ck_assert_msg(!idx_open(context, path_of(name), 3, true, dims, &all), "%s", tas_error(context));
     ck_assert(dims[0] == 3 && dims[1] == 2 && dims[2] == 2);
     ck_assert_int_eq(all.map != NULL, mapped);
-    for (int way = IDX_IN_ORDER; way <= IDX_AT_RANDOM; way++) {
-        ck_assert_int_eq(idx_begin(context, &all, (idx_way)way), TAS_OK);
+    for (int way = ELEMENTS_IN_ORDER; way <= ELEMENTS_AT_RANDOM; way++) {
+        ck_assert_int_eq(elements_begin(context, &all, (elements_order)way), TAS_OK);
         ck_assert_mem_eq(all.bytes, images + 16, 12);
     }
-    idx_close(&all);
+    elements_close(&all);
     ck_assert(!all.bytes && !all.map);
 }
 
@@ -141,7 +142,7 @@ static void refuse(const char *name, tas_status status, const char *word)
 {
     uint64_t dims[3];
     unsigned char *bytes = (unsigned char *)dims;
-    idx_elements all = {.bytes = bytes, .map = bytes};
+    data_elements all = {.bytes = bytes, .map = bytes};
     const int descriptors = count_descriptors();
     expect(idx_read(context, path_of(name), 3, dims, &bytes), status, name, word);
     ck_assert_ptr_null(bytes);
@@ -322,7 +323,10 @@ START_TEST(folder_opens)
         tas_data_close(&data);
         write_plain("train-images-idx3-ubyte", images, IMAGES);
     }
+    refuse_folder(folder, TAS_TEST, TAS_BAD_FILE, "no test set", "t10k-images-idx3-ubyte");
+    write_plain("t10k-labels-idx1-ubyte", "", 0);
     refuse_folder(folder, TAS_TEST, TAS_BAD_FILE, "t10k-images-idx3-ubyte ", "t10k-images-idx3-ubyte.gz");
+    remove(path_of("t10k-labels-idx1-ubyte"));
     write_plain("t10k-images-idx3-ubyte", images, IMAGES);
     refuse_folder(folder, TAS_TEST, TAS_BAD_FILE, "t10k-labels-idx1-ubyte ", "t10k-labels-idx1-ubyte.gz");
     const unsigned char single[11] = {0, 0, 8, 1, 0, 0, 0, 3};
@@ -339,7 +343,8 @@ START_TEST(folder_is_checked)
     refuse_folder(path_of("absent"), TAS_TRAIN, TAS_BAD_FILE, "absent", "No such file");
     refuse_folder(folder, (tas_split)2, TAS_BAD_ARGUMENT, "split 2", folder);
     write_plain("train-images-idx3-ubyte", images, IMAGES);
-    refuse_folder(path_of("train-images-idx3-ubyte"), TAS_TRAIN, TAS_BAD_FILE, "expected a folder of IDX files", "found an IDX file");
+    refuse_folder(path_of("train-images-idx3-ubyte"), TAS_TRAIN, TAS_BAD_FILE, "expected a folder of IDX files",
+                  "found an IDX file");
     write_plain("train-labels-idx1-ubyte", two, sizeof two);
     refuse_folder(folder, TAS_TRAIN, TAS_BAD_DATA, "3 images", "2 labels");
     write_plain("train-labels-idx1-ubyte", images, IMAGES);
@@ -371,7 +376,7 @@ static tas_data *open_train(bool mapped)
 {
     tas_data *data = NULL;
     ck_assert_msg(!tas_data_open_folder(context, folder, TAS_TRAIN, &data), "%s", tas_error(context));
-    ck_assert_int_eq(data->images.map != NULL, mapped);
+    ck_assert_int_eq(data->inputs.map != NULL, mapped);
     return data;
 }
 

@@ -3,6 +3,7 @@
  * whatever device, and where the device breaks its word. TASSELLO_TEST_DEVICE is the device, else the reference;
  * TASSELLO_TEST_SIZE=small for simulators. */
 #include "data/dataset.h" /* before check.h, which has a macro of the name fail */
+#include "data/shuffle.h"
 #include "train/noise.h"
 
 #include "driver.h"

@@ -1,6 +1,7 @@
 /* Optimisers on the reference device: the update against the formulas and the papers in double precision, what is kept
  * from step to step. */
 #include "train/feed.h" /* before check.h, which has a macro of the name fail */
+#include "data/shuffle.h"
 
 #include "support.h"
 

@@ -45,7 +45,7 @@ static tas_data *open_folder(void)
     write_idx("train-images-idx3-ubyte", images, sizeof images, pixels, sizeof pixels);
     write_idx("train-labels-idx1-ubyte", classes, sizeof classes, narrow, sizeof narrow);
     expect_ok(tas_data_open_folder(context, folder, TAS_TRAIN, &data));
-    ck_assert_ptr_nonnull(data->images.map);
+    ck_assert_ptr_nonnull(data->inputs.map);
     return data;
 }
 

@@ -1,5 +1,6 @@
 /* The order of an epoch's examples. */
 #include "data/dataset.h" /* before check.h, which has a macro of the name fail */
+#include "data/shuffle.h"
 
 #include <check.h>
 #include <string.h>
@@ -101,7 +102,7 @@ START_TEST(split_is_a_split)
 {
     static const uint32_t takes[] = {0, 1, 2, 30000, 59999, 60000};
     const uint32_t take = takes[_i];
-    draw_split(7, 60000, take, order, second);
+    shuffle_split(7, 60000, take, order, second);
     for (uint32_t i = 0, t = 0, l = 0; i < 60000; i++)
         if (t < take && order[t] == i)
             t++;
@@ -114,7 +115,7 @@ END_TEST
 START_TEST(split_is_pinned)
 {
     static const uint32_t first[8] = {92, 331, 406, 416, 445, 490, 635, 678};
-    draw_split(1, 60000, 1000, order, NULL);
+    shuffle_split(1, 60000, 1000, order, NULL);
     for (int i = 0; i < 8; i++) ck_assert_msg(order[i] == first[i], "place %d: %u, expected %u", i, order[i], first[i]);
 }
 END_TEST
@@ -124,7 +125,7 @@ START_TEST(split_is_even)
 {
     uint32_t seen[64] = {0}, found = 0;
     for (uint64_t seed = 0; seed < 20000; seed++) {
-        draw_split(seed, 6, 3, order, second);
+        shuffle_split(seed, 6, 3, order, second);
         seen[1u << order[0] | 1u << order[1] | 1u << order[2]]++;
     }
     for (int k = 0; k < 64; k++) {

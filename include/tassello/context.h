@@ -2,7 +2,8 @@
  * One thread at a time may use a context and what was made from it.
  *
  * fork(): drivers do not survive it. In a child of a process that has listed or opened OpenCL devices, every call that
- * would reach one fails with TAS_DEVICE_FAILED, and closing releases host memory only. The reference device works there.
+ * would reach one fails with TAS_DEVICE_FAILED, and closing releases host memory only. The reference device works
+ * there.
  */
 #ifndef TASSELLO_CONTEXT_H
 #define TASSELLO_CONTEXT_H

@@ -14,7 +14,7 @@ typedef enum tas_split { TAS_TRAIN = 0, TAS_TEST } tas_split;
 
 typedef enum tas_input_type {
     TAS_INPUT_U8 = 0, /* bytes, scaled by 1/255 and then by the network's mean and std */
-    TAS_INPUT_F32     /* float32, scaled by the network's mean and std */
+    TAS_INPUT_F32     /* float32, scaled by the network's mean and std; below 2^-40 in magnitude, before or after: 0 */
 } tas_input_type;
 
 typedef enum tas_target_type {
@@ -45,7 +45,11 @@ typedef struct tas_data_options {
 TAS_API void tas_data_options_init(tas_data_options *options);
 
 /* Opens a data set of arrays or of a callback. *out is closed with tas_data_close(). Labels are checked against
- * classes, floats against NaN and infinity. */
+ * classes, floats against NaN and infinity: arrays here, a callback's examples whenever they are read. TAS_BAD_DATA
+ * names the example.
+ *
+ * Float inputs below 2^-40 (9.1e-13) in magnitude are used as 0, as weights are, because of the arithmetic contract (no
+ * partial sum may be a denormal number). A note counts them; scale inputs of that size up. */
 TAS_API tas_status tas_data_open(tas_context *context, const tas_data_options *options, tas_data **out);
 
 /* Opens one split of a folder of IDX files: train-images-idx3-ubyte and train-labels-idx1-ubyte, or t10k-..., plain or

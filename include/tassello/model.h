@@ -17,8 +17,8 @@ typedef struct tas_model tas_model;
 TAS_API tas_status tas_model_open(tas_device *device, const tas_network *network, uint64_t seed, tas_model **out);
 
 /* Reads a checkpoint (safetensors, with the network in its metadata) onto a device. One that was written under another
- * version of the arithmetic contract is read with a note: its weights are good, but what follows from them may differ in
- * bits from what it was there. */
+ * version of the arithmetic contract is read with a note: its weights are good, but what follows from them may differ
+ * in bits from what it was there. */
 TAS_API tas_status tas_model_load(tas_device *device, const char *file, tas_model **out);
 
 /* Reads the network of a checkpoint without the weights; their names, shapes and bytes are checked against it. *out is
@@ -52,8 +52,8 @@ TAS_API tas_status tas_model_write(tas_model *model, const char *tensor, const f
  */
 TAS_API tas_status tas_model_digest(tas_model *model, char hex[65]);
 
-/* Forward: inputs (n, inputs) as float32 (scaled like any float input), outputs (n, outputs): logits under loss
- * softmax. */
+/* Forward: inputs (n, inputs) as float32 (scaled like any float input, and 0 if below 2^-40 in magnitude), outputs (n,
+ * outputs): logits under loss softmax. */
 TAS_API tas_status tas_predict(tas_model *model, const float *inputs, size_t n, float *outputs);
 
 /* What an evaluation saw. accuracy is -1 under a loss without classes. */

@@ -1,8 +1,10 @@
 /* The order of an epoch: Fisher and Yates from the end, place i drawing from Philox block (seed, epoch, i). And which
  * examples are held out, or drawn to be measured. */
-#include "data/dataset.h"
+#include "data/shuffle.h"
 
 #include "philox.h"
+
+#include <stdbool.h>
 
 /* 0 .. bound-1. A result has floor or ceil(2^64 / bound) of the 2^64 values of r, so that its probability is off
  * 1/bound by a factor of at most 1 + bound / 2^64, and a bound here is below 2^32: a bias under 2^-32, relative. No
@@ -27,7 +29,7 @@ void shuffle_order(uint64_t seed, uint32_t epoch, uint32_t *order, uint32_t coun
 
 /* Knuth's algorithm S (TAOCP 2, 3.4.2): example i is taken with probability (still to take) / (still to come). The
  * sizes are in the counter, so that a part of a part is drawn anew from the same seed. */
-void draw_split(uint64_t seed, uint32_t count, uint32_t take, uint32_t *taken, uint32_t *left)
+void shuffle_split(uint64_t seed, uint32_t count, uint32_t take, uint32_t *taken, uint32_t *left)
 {
     uint32_t wanted = take;
     for (uint32_t i = 0; i < count; i++) {
@@ -40,7 +42,7 @@ void draw_split(uint64_t seed, uint32_t count, uint32_t take, uint32_t *taken, u
 }
 
 /* Fisher and Yates from the start, as far as is wanted. */
-void draw_batch(uint64_t seed, uint32_t which, uint32_t *order, uint32_t count, uint32_t take)
+void shuffle_draw(uint64_t seed, uint32_t which, uint32_t *order, uint32_t count, uint32_t take)
 {
     for (uint32_t i = 0; i < count; i++) order[i] = i;
     for (uint32_t i = 0; i < take; i++) {

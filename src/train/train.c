@@ -15,6 +15,7 @@
 #include "train/update.h"
 
 #include "base/format.h"
+#include "data/shuffle.h"
 #include "device/profile.h"
 
 #include <math.h>

@@ -41,7 +41,7 @@ IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 HEAD = struct.pack(">IIII", 0x0803, 240, 8, 8)
 DAMAGES = [
     ("lacks a file", lambda f: (f / "t10k-labels-idx1-ubyte").unlink(), ("t10k-labels-idx1-ubyte", ".gz is there")),
-    ("is empty", lambda f: [p.unlink() for p in f.iterdir()], (IMAGES, ".gz is there")),
+    ("is empty", lambda f: [p.unlink() for p in f.iterdir()], ("no training set", IMAGES)),
     ("truncated images", cut(IMAGES, 5000), (IMAGES, "truncated", "5000 bytes, expected 15376")),
     ("truncated by one byte", cut(IMAGES, 15375), ("truncated", "15375")),
     ("cut within the header", cut(IMAGES, 9), (IMAGES, "ends within its header")),

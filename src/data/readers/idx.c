@@ -8,15 +8,11 @@
  *
  * A header is believed only as far as the file bears it out: a plain file's size must be what the header says, before
  * it is mapped or read, and what comes out of gzip is read into memory that grows with it. */
-#include "data/dataset.h"
+#include "data/readers/idx.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -156,31 +152,12 @@ static tas_status open_file(idx_file *file)
     return TAS_OK;
 }
 
-/* Only once the size has been checked. The descriptor is doubled, since the stream closes its own. False where the file
- * cannot be mapped. */
-static bool map_elements(const idx_file *file, size_t elements, idx_elements *out)
-{
-    const size_t size = (size_t)file->size;
-    char *path = strdup(file->path);
-    const int fd = path ? fcntl(file->fd, F_DUPFD_CLOEXEC, 0) : -1;
-    /* private, though never written: some file systems map nothing else */
-    void *map = fd < 0 ? MAP_FAILED : mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (map != MAP_FAILED) {
-        *out = (idx_elements){(unsigned char *)map + size - elements, map, size, fd, path};
-        return true;
-    }
-    note(file->context, "%s: cannot be mapped and is read whole: %s", file->path, strerror(errno));
-    if (fd >= 0) close(fd);
-    free(path);
-    return false;
-}
-
 tas_status idx_open(tas_context *context, const char *path, int dims_wanted, bool map, uint64_t *dims,
-                    idx_elements *out)
+                    data_elements *out)
 {
     idx_file file = {.context = context, .path = path};
     uint64_t elements = 0;
-    *out = (idx_elements){0};
+    *out = (data_elements){0};
     if (dims_wanted < 1 || dims_wanted > DIMS_MOST)
         return fail(context, TAS_BAD_ARGUMENT, "%s: %d dimensions, expected 1 to %d", path, dims_wanted, DIMS_MOST);
 
@@ -188,43 +165,18 @@ tas_status idx_open(tas_context *context, const char *path, int dims_wanted, boo
     if (status) return status;
     status = read_header(&file, dims_wanted, dims, &elements);
     if (!status) status = check_size(&file, dims_wanted, dims, elements);
-    if (!status && !(map && gzdirect(file.stream) && map_elements(&file, (size_t)elements, out)))
+    if (!status &&
+        !(map && gzdirect(file.stream) && elements_map(context, path, file.fd, file.size, (size_t)elements, out)))
         status = read_elements(&file, (size_t)elements, &out->bytes);
     gzclose_r(file.stream);
-    if (status) idx_close(out);
+    if (status) elements_close(out);
     return status;
 }
 
 tas_status idx_read(tas_context *context, const char *path, int dims_wanted, uint64_t *dims, unsigned char **bytes)
 {
-    idx_elements all;
+    data_elements all;
     const tas_status status = idx_open(context, path, dims_wanted, false, dims, &all);
     *bytes = all.bytes;
     return status;
-}
-
-void idx_close(idx_elements *elements)
-{
-    if (elements->map) {
-        munmap(elements->map, elements->size);
-        close(elements->fd);
-        free(elements->path);
-    } else {
-        free(elements->bytes);
-    }
-    *elements = (idx_elements){0};
-}
-
-tas_status idx_begin(tas_context *context, const idx_elements *elements, idx_way way)
-{
-    struct stat about;
-    if (!elements->map) return TAS_OK;
-    if (fstat(elements->fd, &about))
-        return fail(context, TAS_BAD_FILE, "%s: cannot be read: %s", elements->path, strerror(errno));
-    if ((uint64_t)about.st_size < elements->size)
-        return fail(context, TAS_BAD_DATA, "%s: truncated while in use: %" PRIu64 " bytes, expected %zu",
-                    elements->path, (uint64_t)about.st_size, elements->size);
-    /* at random, reading ahead would push out of memory what is wanted */
-    posix_madvise(elements->map, elements->size, way == IDX_AT_RANDOM ? POSIX_MADV_RANDOM : POSIX_MADV_SEQUENTIAL);
-    return TAS_OK;
 }

@@ -9,6 +9,7 @@
  * and nearly so for the cosine: 1 / sqrt(1 + tr(S) / |G|^2 (1/B - 1/N)). All sums on the host are doubles. */
 #include "lab/sweep/gradient_variance.h"
 
+#include "data/shuffle.h"
 #include "train/gradients.h"
 
 #include <math.h>
@@ -102,7 +103,7 @@ static tas_status measure_whole(frozen *f, frozen_point *point)
 {
     set_sums of = {.dense.count = f->count};
     tas_status status = TAS_OK;
-    draw_batch(f->seed, 0, f->list, f->count, f->count); /* sets may be sorted */
+    shuffle_draw(f->seed, 0, f->list, f->count, f->count); /* sets may be sorted */
     for (uint32_t at = 0, n; at < f->count && !status; at += n) {
         n = f->count - at < group_size(f) ? f->count - at : group_size(f);
         status = run(f, f->list + at, n, f->norms);
@@ -154,7 +155,7 @@ static tas_status measure_batch(frozen *f, uint32_t batch, int draws, const froz
     double losses = 0; /* sum of (batch's loss - the set's)^2 */
     for (int d = 0; d < draws; d++) {
         double distance, cosine, loss = 0;
-        draw_batch(f->seed, (uint32_t)d, f->list, f->count, batch);
+        shuffle_draw(f->seed, (uint32_t)d, f->list, f->count, batch);
         tas_status status = run(f, f->list, batch, NULL);
         if (status) return status;
         compare(f, batch, &distance, &cosine);
