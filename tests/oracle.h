@@ -64,7 +64,7 @@ static inline void each_case(op_id op, void (*check)(const test_case *))
         for (int o = 0; o < now.operands; o++) /* what is only read stays */
             if (op_get(op)->operand[o].access == ACCESS_IN)
                 ck_assert(
-                    !memcmp(now.before[o], now.after[o], now.elements[o] * type_bytes(op_get(op)->operand[o].type)));
+                    !memcmp(now.before[o], now.after[o], now.elements[o] * op_type_bytes(op_get(op)->operand[o].type)));
         if (now.mode != DRAW_WILD || exact_in_all(op)) {
             check(&now);
             looked++;

@@ -132,7 +132,7 @@ START_TEST(nothing_tiny_comes_out)
                 if (row->operand[o].type == TYPE_F32)
                     for (uint64_t i = 0; i < now.elements[o]; i++)
                         ((float *)now.before[o])[i] = access == ACCESS_OUT ? NAN : tiny[random_below(16)];
-                memcpy(now.after[o], now.before[o], now.elements[o] * type_bytes(row->operand[o].type));
+                memcpy(now.after[o], now.before[o], now.elements[o] * op_type_bytes(row->operand[o].type));
             }
             run(&now.args, now.after);
             for (int o = 0; o < now.operands; o++) {

@@ -2,6 +2,7 @@
 #include "network/lower.h"
 
 #include "network/build.h"
+#include "ops/reorder.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -53,7 +54,8 @@ static int convert(tas_network *network, const layer *self, int x, bool held, co
     if (x < 0 || network->tensors[x].held == held) return x;
     const uint32_t elements = (uint32_t)network->tensors[x].elements;
     const int y = build_value(network, self, held, elements, suffix);
-    const op_call call = {.args = {.op = held ? OP_TO_PANELS : OP_TO_ROWS, .size = {elements}}, .operand = {x, y}};
+    const op_call call = {.args = {.op = held ? OP_TO_PANELS : OP_TO_ROWS, .size = {[REORDER_ELEMENTS] = elements}},
+                          .operand = {x, y}};
     if (backward)
         build_backward(network, call);
     else

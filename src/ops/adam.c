@@ -6,8 +6,8 @@
  *     v = beta2 v + (1 - beta2) g^2
  *     w = w - lr (m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon) + decoupled w)      Adam: decoupled 0
  *
- * size[0] = elements; scalar[] as in adam.h. Nothing is done once the record is set: weights and state stay those
- * before the bad step.
+ * size[] and scalar[] as in adam.h. Once the record is set nothing is done: weights and state stay those before the bad
+ * step.
  *
  * v is kept times 2^40, and is 0 or 2^-80 at least as it is kept: then no step of the root gives a denormal. g is 0 or
  * 2^-40 at least (rule 8 of the contract), so that (1 - beta2) g^2 comes in with 2^-64 or more whatever beta2 < 1, and
@@ -44,7 +44,7 @@ static bool adam_shape(op_args *args, draw *d, int edge)
     const float beta1 = betas[draw_below(d, 2) ? 0 : draw_below(d, LENGTH(betas))];
     const float beta2 = betas[draw_below(d, 2) ? 1 : draw_below(d, LENGTH(betas))];
     float *s = args->scalar;
-    args->size[0] = edge >= 0 ? edges[edge] : 1 + draw_below(d, 3000);
+    args->size[ADAM_ELEMENTS] = edge >= 0 ? edges[edge] : 1 + draw_below(d, 3000);
     s[ADAM_LR] = draw_below(d, 8) ? 0.001f : 0x1p-60f;
     s[ADAM_BETA1] = beta1;
     s[ADAM_REST1] = 1 - beta1;
@@ -61,14 +61,14 @@ static bool adam_shape(op_args *args, draw *d, int edge)
     return true;
 }
 
-static uint64_t adam_elements(const op_args *a, int operand) { return operand == 4 ? 2 : a->size[0]; }
+static uint64_t adam_elements(const op_args *a, int operand) { return operand == 4 ? 2 : a->size[ADAM_ELEMENTS]; }
 
 /* Where there is no gradient, decoupled w is halfway between two floats, and a ratio of 2^-100 decides which. */
 static void adam_fill_tiny(const op_args *a, int operand, float *x, draw *d)
 {
     static const update_role roles[] = {UPDATE_WEIGHTS, UPDATE_GRADIENT, UPDATE_STATE};
-    if (operand < 3) fill_tiny_update(roles[operand], a->size[0], a->scalar[ADAM_COUNT], x, d);
-    for (uint32_t i = 0; i < a->size[0]; i++) {
+    if (operand < 3) fill_tiny_update(roles[operand], a->size[ADAM_ELEMENTS], a->scalar[ADAM_COUNT], x, d);
+    for (uint32_t i = 0; i < a->size[ADAM_ELEMENTS]; i++) {
         const bool none = i % 3 == 0;
         if (operand == 0 && none && a->scalar[ADAM_DECOUPLED] > 0) x[i] = 0x1.002p+0f;
         if (operand == 3) x[i] = none ? 0x1p+52f : arith_abs(draw_scaled(d, -80, -38));
@@ -91,7 +91,7 @@ static bool adam_fill(const op_args *a, int operand, void *data, draw *d)
     if (operand == 0) return false;
     const bool none = draw_below(d, 6) == 0, state = operand > 1;
     const float least = operand == 3 ? 0x1p-40f : 0x1p-60f;
-    for (uint32_t i = 0; i < a->size[0]; i++) {
+    for (uint32_t i = 0; i < a->size[ADAM_ELEMENTS]; i++) {
         const float value = draw_float(d);
         x[i] = none || i % 7 == 3 ? 0 : state && d->mode == DRAW_EDGE ? value * least : value;
         if (operand == 3 && d->mode == DRAW_WILD && i % 5 == 0)
@@ -113,7 +113,7 @@ CLONES static void adam(const op_args *a, void *const *operand, void *scratch)
     const float rest2 = s[ADAM_REST2], unbias1 = s[ADAM_UNBIAS1], unbias2 = s[ADAM_UNBIAS2];
     const float epsilon = s[ADAM_EPSILON], decay = s[ADAM_DECAY], decoupled = s[ADAM_DECOUPLED];
     const float count = s[ADAM_COUNT], reciprocal = s[ADAM_RECIPROCAL];
-    const uint32_t elements = a->size[0];
+    const uint32_t elements = a->size[ADAM_ELEMENTS];
     (void)scratch;
     if (record[0]) return;
     for (uint32_t i = 0; i < elements; i++) {

@@ -1,4 +1,4 @@
-/* What one call of adam is told: places in args.scalar[]. */
+/* Adam and AdamW: what one call is given. */
 #ifndef ADAM_H
 #define ADAM_H
 
@@ -6,6 +6,10 @@
 #define ADAM_SCALE 0x1p+40f
 #define ADAM_ROOT 0x1p+20f
 
+/* Places in args.size[]. */
+enum { ADAM_ELEMENTS };
+
+/* Places in args.scalar[]. */
 typedef enum adam_scalar {
     ADAM_LR,
     ADAM_BETA1,

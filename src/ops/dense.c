@@ -1,14 +1,14 @@
 /* Dense layers: y = x W^T + b and its gradients. Sums over examples are by the rule of granules, granule.h.
  *
- * N examples in the tile, I inputs, O outputs.  size[0] = O, size[1] = I, size[2] = granule (0: one chain)
- */
+ * N examples in the tile, I inputs, O outputs; size[] as in dense.h. */
+#include "ops/dense.h"
+
 #include "ops/rows.h"
 
 #include "ops/granule.h"
 
 #include "arith.h"
 
-enum { O, I, GRANULE };
 enum { BLOCK = 64 }; /* neighbouring sums that stay in registers */
 
 /* Shapes N, O, I: ones, primes, and both sides of every block that a kernel may have. */
@@ -21,8 +21,8 @@ static bool dense_shape(op_args *args, draw *d, int edge)
 {
     if (edge >= LENGTH(edges)) return false;
     args->n = edge >= 0 ? edges[edge][0] : draw_size(d, 70);
-    args->size[O] = edge >= 0 ? edges[edge][1] : draw_size(d, 70);
-    args->size[I] = edge >= 0 ? edges[edge][2] : draw_size(d, 130);
+    args->size[DENSE_OUTPUTS] = edge >= 0 ? edges[edge][1] : draw_size(d, 70);
+    args->size[DENSE_INPUTS] = edge >= 0 ? edges[edge][2] : draw_size(d, 130);
     args->batch = args->n;
     return true;
 }
@@ -32,7 +32,7 @@ static bool dense_sum_shape(op_args *args, draw *d, int edge)
 {
     static const uint32_t granules[] = {0, 1, 4, 16, 32, 256};
     if (!dense_shape(args, d, edge)) return false;
-    args->size[GRANULE] = granules[draw_below(d, LENGTH(granules))];
+    args->size[DENSE_GRANULE] = granules[draw_below(d, LENGTH(granules))];
     args->first = draw_below(d, 3) ? draw_below(d, 300) : 0;
     args->batch = args->first + args->n + (draw_below(d, 2) ? draw_below(d, 40) : 0);
     return true;
@@ -40,12 +40,13 @@ static bool dense_sum_shape(op_args *args, draw *d, int edge)
 
 static uint64_t dense_elements(const op_args *a, int operand)
 {
-    const uint64_t rows[] = {a->n, a->size[O], 1, a->n};
-    const uint64_t cols[] = {a->size[I], a->size[I], a->size[O], a->size[O]};
+    const uint64_t rows[] = {a->n, a->size[DENSE_OUTPUTS], 1, a->n};
+    const uint64_t cols[] = {a->size[DENSE_INPUTS], a->size[DENSE_INPUTS], a->size[DENSE_OUTPUTS],
+                             a->size[DENSE_OUTPUTS]};
     return rows[operand] * cols[operand];
 }
 
-static uint64_t dense_flops(const op_args *a) { return 2 * (uint64_t)a->size[O] * a->size[I]; }
+static uint64_t dense_flops(const op_args *a) { return 2 * (uint64_t)a->size[DENSE_OUTPUTS] * a->size[DENSE_INPUTS]; }
 
 /* y (N, O) = b (O), then fma over i ascending of x (N, I) w (O, I). w is transposed first, so that the compiler can
  * vectorise over o. */
@@ -53,7 +54,7 @@ CLONES static void forward(const op_args *a, void *const *operand, void *scratch
 {
     const float *restrict x = operand[0], *restrict w = operand[1], *restrict b = operand[2];
     float *restrict y = operand[3], *restrict wt = scratch; /* wt (I, O) */
-    const uint32_t outputs = a->size[O], inputs = a->size[I];
+    const uint32_t outputs = a->size[DENSE_OUTPUTS], inputs = a->size[DENSE_INPUTS];
 
     for (uint32_t o = 0; o < outputs; o++)
         for (uint32_t i = 0; i < inputs; i++) wt[(uint64_t)i * outputs + o] = w[(uint64_t)o * inputs + i];
@@ -75,14 +76,17 @@ CLONES static void forward(const op_args *a, void *const *operand, void *scratch
         }
 }
 
-static uint64_t forward_scratch(const op_args *a) { return (uint64_t)a->size[O] * a->size[I] * sizeof(float); }
+static uint64_t forward_scratch(const op_args *a)
+{
+    return (uint64_t)a->size[DENSE_OUTPUTS] * a->size[DENSE_INPUTS] * sizeof(float);
+}
 
 /* dx (N, I) = fma over o ascending of dy (N, O) w (O, I) */
 CLONES static void backward_input(const op_args *a, void *const *operand, void *scratch)
 {
     const float *restrict dy = operand[0], *restrict w = operand[1];
     float *restrict dx = operand[2];
-    const uint32_t outputs = a->size[O], inputs = a->size[I];
+    const uint32_t outputs = a->size[DENSE_OUTPUTS], inputs = a->size[DENSE_INPUTS];
     (void)scratch;
 
     for (uint32_t n = 0; n < a->n; n++) {
@@ -111,7 +115,7 @@ static inline __attribute__((always_inline)) void sum_examples(const op_args *a,
     float c[BLOCK] = {0};
 
     for (uint32_t r = 0; r < a->n;) {
-        const granule_part part = granule_from(a, a->size[GRANULE], r);
+        const granule_part part = granule_from(a, a->size[DENSE_GRANULE], r);
         for (uint32_t i = 0; i < width; i++) c[i] = granule_start(part, total + i, open + i);
         for (; r < part.stop; r++) {
             const float dr = d[(uint64_t)r * d_stride];
@@ -132,11 +136,12 @@ CLONES static void backward_weights(const op_args *a, void *const *operand, void
     const float *x = operand[0], *dy = operand[1];
     float *total = operand[2], *open = operand[3];
     (void)scratch;
-    for (uint32_t o = 0; o < a->size[O]; o++) {
-        const uint64_t row = (uint64_t)o * a->size[I];
-        for (uint32_t i = 0; i < a->size[I]; i += BLOCK)
-            sum_examples(a, dy + o, a->size[O], x + i, a->size[I], a->size[I] - i < BLOCK ? a->size[I] - i : BLOCK,
-                         total + row + i, open + row + i);
+    for (uint32_t o = 0; o < a->size[DENSE_OUTPUTS]; o++) {
+        const uint64_t row = (uint64_t)o * a->size[DENSE_INPUTS];
+        for (uint32_t i = 0; i < a->size[DENSE_INPUTS]; i += BLOCK)
+            sum_examples(a, dy + o, a->size[DENSE_OUTPUTS], x + i, a->size[DENSE_INPUTS],
+                         a->size[DENSE_INPUTS] - i < BLOCK ? a->size[DENSE_INPUTS] - i : BLOCK, total + row + i,
+                         open + row + i);
     }
 }
 
@@ -152,7 +157,8 @@ CLONES static void backward_bias(const op_args *a, void *const *operand, void *s
     const float *dy = operand[0];
     float *total = operand[1], *open = operand[2];
     (void)scratch;
-    for (uint32_t o = 0; o < a->size[O]; o++) sum_examples(a, dy + o, a->size[O], NULL, 0, 1, total + o, open + o);
+    for (uint32_t o = 0; o < a->size[DENSE_OUTPUTS]; o++)
+        sum_examples(a, dy + o, a->size[DENSE_OUTPUTS], NULL, 0, 1, total + o, open + o);
 }
 
 static uint64_t backward_bias_elements(const op_args *a, int operand)

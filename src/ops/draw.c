@@ -78,6 +78,6 @@ void fill_default(op_type type, uint64_t count, void *data, draw *d)
         for (uint64_t i = 0; i < count; i++) x[i] = draw_float(d);
     } else {
         unsigned char *bytes = data;
-        for (uint64_t i = 0; i < count * type_bytes(type); i++) bytes[i] = 0;
+        for (uint64_t i = 0; i < count * op_type_bytes(type); i++) bytes[i] = 0;
     }
 }

@@ -2,16 +2,16 @@
  * = x. The mask is a function of the example in the data set and the epoch, not of the tile (Srivastava et al. 2014;
  * philox.h).
  *
- * N examples in the tile; x, y (N, E); order (D): row r of the tile is example order[at + r] of the data set.
- * size[0] = E, size[1] = number of the layer, size[2] = rate 2^32, size[3] = D; scalar[0] = 1 / (1 - rate) */
+ * N examples in the tile of E values; x, y (N, E); row r of the tile is example order[at + r] of the data set. size[]
+ * and scalar[] as in dropout.h. */
+#include "ops/dropout.h"
+
 #include "ops/rows.h"
 
 #include "arith.h"
 #include "philox.h"
 
 #include <string.h>
-
-enum { E, LAYER, THRESHOLD, ORDER };
 
 static bool dropout_shape(op_args *args, draw *d, int edge)
 {
@@ -20,12 +20,13 @@ static bool dropout_shape(op_args *args, draw *d, int edge)
     static const uint32_t quarters[] = {0, 0x40000000u, 0x80000000u, 0xc0000000u};
     if (edge >= LENGTH(edges)) return false;
     args->n = edge >= 0 ? edges[edge][0] : draw_size(d, 70);
-    args->size[E] = edge >= 0 ? edges[edge][1] : draw_size(d, 300);
-    args->size[LAYER] = draw_below(d, 3) ? draw_below(d, 20) : draw_u32(d) >> 8;
-    args->size[THRESHOLD] = draw_below(d, 2) ? quarters[draw_below(d, LENGTH(quarters))] : draw_below(d, 0xf0000000u);
-    args->scalar[0] = arith_div(1, __builtin_fmaf(-(float)args->size[THRESHOLD], 0x1p-32f, 1));
+    args->size[DROPOUT_ELEMENTS] = edge >= 0 ? edges[edge][1] : draw_size(d, 300);
+    args->size[DROPOUT_LAYER] = draw_below(d, 3) ? draw_below(d, 20) : draw_u32(d) >> 8;
+    args->size[DROPOUT_THRESHOLD] =
+        draw_below(d, 2) ? quarters[draw_below(d, LENGTH(quarters))] : draw_below(d, 0xf0000000u);
+    args->scalar[DROPOUT_SCALE] = arith_div(1, __builtin_fmaf(-(float)args->size[DROPOUT_THRESHOLD], 0x1p-32f, 1));
     args->at = draw_below(d, 20);
-    args->size[ORDER] = args->at + args->n + draw_below(d, 3);
+    args->size[DROPOUT_ORDER] = args->at + args->n + draw_below(d, 3);
     args->epoch = draw_below(d, 2) ? draw_below(d, 100) : draw_u32(d);
     args->seed = (uint64_t)draw_u32(d) << 32;
     args->seed |= draw_u32(d);
@@ -36,14 +37,14 @@ static bool dropout_shape(op_args *args, draw *d, int edge)
 
 static uint64_t dropout_elements(const op_args *a, int operand)
 {
-    return operand == 1 ? a->size[ORDER] : (uint64_t)a->n * a->size[E];
+    return operand == 1 ? a->size[DROPOUT_ORDER] : (uint64_t)a->n * a->size[DROPOUT_ELEMENTS];
 }
 
 static bool dropout_fill(const op_args *a, int operand, void *data, draw *d)
 {
     if (a->evaluating) d->least = -40; /* what comes in is then passed on, or flushed: both are right */
     if (operand != 1) return false;
-    for (uint32_t i = 0; i < a->size[ORDER]; i++) ((uint32_t *)data)[i] = draw_u32(d);
+    for (uint32_t i = 0; i < a->size[DROPOUT_ORDER]; i++) ((uint32_t *)data)[i] = draw_u32(d);
     return true;
 }
 
@@ -52,15 +53,16 @@ CLONES static void drop(const op_args *a, void *const *operand, void *scratch)
     const float *restrict x = operand[0];
     const uint32_t *order = operand[1];
     float *restrict y = operand[2];
-    const uint32_t elements = a->size[E];
+    const uint32_t elements = a->size[DROPOUT_ELEMENTS];
     (void)scratch;
     if (a->evaluating) memcpy(y, x, (size_t)dropout_elements(a, 0) * sizeof *y);
     for (uint32_t r = 0; r < a->n && !a->evaluating; r++, x += elements, y += elements)
         for (uint32_t u = 0; u < elements; u += 4) {
-            const uint32_t layer = PHILOX_DROPOUT | a->size[LAYER], end = elements - u < 4 ? elements - u : 4;
+            const uint32_t layer = PHILOX_DROPOUT | a->size[DROPOUT_LAYER], end = elements - u < 4 ? elements - u : 4;
             const philox_block word = philox(a->seed, layer, a->epoch, order[a->at + r], u / 4);
             for (uint32_t k = 0; k < end; k++)
-                y[u + k] = word.v[k] < a->size[THRESHOLD] ? 0 : arith_flush(x[u + k] * a->scalar[0]);
+                y[u + k] =
+                    word.v[k] < a->size[DROPOUT_THRESHOLD] ? 0 : arith_flush(x[u + k] * a->scalar[DROPOUT_SCALE]);
         }
 }
 

@@ -1,13 +1,11 @@
 /* The feed: examples of a data set that lies on the device, gathered into a tile.
  *
- * size[0] = E elements an example, size[1] = examples in the source, size[2] = entries of order, size[3] = entry of the
- * tile's first example, size[4]: 0, or 1 where the source is the tile itself; scalar[0] = scale, scalar[1] = shift.
- * Row r of the tile is row order[size[3] + r] of the source, or row r. */
+ * size[] and scalar[] as in feed.h. Row r of the tile is row order[at + r] of the source, or row r if it is direct. */
+#include "ops/feed.h"
+
 #include "ops/rows.h"
 
 #include "arith.h"
-
-enum { E, SOURCE, ORDER, AT, DIRECT };
 
 static bool gather_shape(op_args *args, draw *d, int edge)
 {
@@ -15,16 +13,16 @@ static bool gather_shape(op_args *args, draw *d, int edge)
                                         {64, 1, 64}, {2, 1025, 3}, {17, 3072, 9}, {1025, 1, 50}, {2050, 2, 7}};
     if (edge >= LENGTH(edges)) return false;
     args->n = edge >= 0 ? edges[edge][0] : draw_size(d, 64);
-    args->size[E] = edge >= 0 ? edges[edge][1] : draw_size(d, 800);
-    args->size[SOURCE] = edge >= 0 ? edges[edge][2] : draw_size(d, 100);
-    args->size[AT] = draw_below(d, 20);
-    args->size[ORDER] = args->size[AT] + args->n + draw_below(d, 3);
-    args->size[DIRECT] = args->n <= args->size[SOURCE] && draw_below(d, 3) == 0;
-    args->scalar[0] = 0.011107810773f;
-    args->scalar[1] = -0.81022666f;
+    args->size[GATHER_ELEMENTS] = edge >= 0 ? edges[edge][1] : draw_size(d, 800);
+    args->size[GATHER_SOURCE] = edge >= 0 ? edges[edge][2] : draw_size(d, 100);
+    args->size[GATHER_AT] = draw_below(d, 20);
+    args->size[GATHER_ORDER] = args->size[GATHER_AT] + args->n + draw_below(d, 3);
+    args->size[GATHER_DIRECT] = args->n <= args->size[GATHER_SOURCE] && draw_below(d, 3) == 0;
+    args->scalar[GATHER_SCALE] = 0.011107810773f;
+    args->scalar[GATHER_SHIFT] = -0.81022666f;
     if (d->mode == DRAW_TINY) { /* bytes become tiny by the scale, floats that are tiny may become large */
-        args->scalar[0] = args->op == OP_GATHER_BYTES ? draw_scaled(d, -48, -42) : draw_scaled(d, -6, 6);
-        args->scalar[1] = draw_below(d, 2) ? 0 : draw_scaled(d, -40, -38);
+        args->scalar[GATHER_SCALE] = args->op == OP_GATHER_BYTES ? draw_scaled(d, -48, -42) : draw_scaled(d, -6, 6);
+        args->scalar[GATHER_SHIFT] = draw_below(d, 2) ? 0 : draw_scaled(d, -40, -38);
     }
     args->batch = args->n;
     return true;
@@ -33,20 +31,22 @@ static bool gather_shape(op_args *args, draw *d, int edge)
 static bool label_shape(op_args *args, draw *d, int edge)
 {
     bool some = gather_shape(args, d, edge);
-    args->size[E] = 1;
+    args->size[GATHER_ELEMENTS] = 1;
     return some;
 }
 
 static uint64_t gather_elements(const op_args *a, int operand)
 {
-    const uint64_t elements[] = {(uint64_t)a->size[SOURCE] * a->size[E], a->size[ORDER], (uint64_t)a->n * a->size[E]};
+    const uint64_t elements[] = {(uint64_t)a->size[GATHER_SOURCE] * a->size[GATHER_ELEMENTS], a->size[GATHER_ORDER],
+                                 (uint64_t)a->n * a->size[GATHER_ELEMENTS]};
     return elements[operand];
 }
 
 static bool gather_fill(const op_args *a, int operand, void *data, draw *d)
 {
     if (operand == 1)
-        for (uint32_t i = 0; i < a->size[ORDER]; i++) ((uint32_t *)data)[i] = draw_below(d, a->size[SOURCE]);
+        for (uint32_t i = 0; i < a->size[GATHER_ORDER]; i++)
+            ((uint32_t *)data)[i] = draw_below(d, a->size[GATHER_SOURCE]);
     else if (a->op == OP_GATHER_BYTES)
         for (uint64_t i = 0; i < gather_elements(a, 0); i++) ((uint8_t *)data)[i] = (uint8_t)draw_u32(d);
     else if (a->op == OP_GATHER_LABELS)
@@ -58,7 +58,7 @@ static bool gather_fill(const op_args *a, int operand, void *data, draw *d)
 
 static inline uint32_t row_of(const op_args *a, const uint32_t *order, uint32_t r)
 {
-    return a->size[DIRECT] ? r : order[a->size[AT] + r];
+    return a->size[GATHER_DIRECT] ? r : order[a->size[GATHER_AT] + r];
 }
 
 /* x (N, E) = source byte * scale + shift */
@@ -69,9 +69,10 @@ CLONES static void gather_bytes(const op_args *a, void *const *operand, void *sc
     float *restrict x = operand[2];
     (void)scratch;
     for (uint32_t r = 0; r < a->n; r++) {
-        const uint8_t *from = source + (uint64_t)row_of(a, order, r) * a->size[E];
-        for (uint32_t i = 0; i < a->size[E]; i++)
-            x[(uint64_t)r * a->size[E] + i] = arith_flush(__builtin_fmaf((float)from[i], a->scalar[0], a->scalar[1]));
+        const uint8_t *from = source + (uint64_t)row_of(a, order, r) * a->size[GATHER_ELEMENTS];
+        for (uint32_t i = 0; i < a->size[GATHER_ELEMENTS]; i++)
+            x[(uint64_t)r * a->size[GATHER_ELEMENTS] + i] =
+                arith_flush(__builtin_fmaf((float)from[i], a->scalar[GATHER_SCALE], a->scalar[GATHER_SHIFT]));
     }
 }
 
@@ -83,10 +84,10 @@ CLONES static void gather_floats(const op_args *a, void *const *operand, void *s
     float *restrict x = operand[2];
     (void)scratch;
     for (uint32_t r = 0; r < a->n; r++) {
-        const float *from = source + (uint64_t)row_of(a, order, r) * a->size[E];
-        for (uint32_t i = 0; i < a->size[E]; i++)
-            x[(uint64_t)r * a->size[E] + i] =
-                arith_flush(__builtin_fmaf(arith_flush(from[i]), a->scalar[0], a->scalar[1]));
+        const float *from = source + (uint64_t)row_of(a, order, r) * a->size[GATHER_ELEMENTS];
+        for (uint32_t i = 0; i < a->size[GATHER_ELEMENTS]; i++)
+            x[(uint64_t)r * a->size[GATHER_ELEMENTS] + i] =
+                arith_flush(__builtin_fmaf(arith_flush(from[i]), a->scalar[GATHER_SCALE], a->scalar[GATHER_SHIFT]));
     }
 }
 
@@ -99,23 +100,26 @@ static void gather_labels(const op_args *a, void *const *operand, void *scratch)
     for (uint32_t r = 0; r < a->n; r++) label[r] = source[row_of(a, order, r)];
 }
 
-/* one_hot: size[0] = classes */
+/* one_hot: 1 at the label, 0 elsewhere. */
 static bool one_hot_shape(op_args *args, draw *d, int edge)
 {
     static const uint32_t edges[][2] = {{1, 1}, {13, 17}, {64, 16}, {205, 10}};
     if (edge >= LENGTH(edges)) return false;
     args->n = edge >= 0 ? edges[edge][0] : draw_size(d, 64);
-    args->size[0] = edge >= 0 ? edges[edge][1] : draw_size(d, 40);
+    args->size[ONE_HOT_CLASSES] = edge >= 0 ? edges[edge][1] : draw_size(d, 40);
     args->batch = args->n;
     return true;
 }
 
-static uint64_t one_hot_elements(const op_args *a, int operand) { return operand ? (uint64_t)a->n * a->size[0] : a->n; }
+static uint64_t one_hot_elements(const op_args *a, int operand)
+{
+    return operand ? (uint64_t)a->n * a->size[ONE_HOT_CLASSES] : a->n;
+}
 
 static bool one_hot_fill(const op_args *a, int operand, void *data, draw *d)
 {
     if (operand) return false;
-    for (uint32_t r = 0; r < a->n; r++) ((uint32_t *)data)[r] = draw_below(d, a->size[0]);
+    for (uint32_t r = 0; r < a->n; r++) ((uint32_t *)data)[r] = draw_below(d, a->size[ONE_HOT_CLASSES]);
     return true;
 }
 
@@ -126,7 +130,8 @@ static void one_hot(const op_args *a, void *const *operand, void *scratch)
     float *target = operand[1];
     (void)scratch;
     for (uint32_t r = 0; r < a->n; r++)
-        for (uint32_t j = 0; j < a->size[0]; j++) target[(uint64_t)r * a->size[0] + j] = label[r] == j ? 1 : 0;
+        for (uint32_t j = 0; j < a->size[ONE_HOT_CLASSES]; j++)
+            target[(uint64_t)r * a->size[ONE_HOT_CLASSES] + j] = label[r] == j ? 1 : 0;
 }
 
 const op_row row_gather_bytes = {

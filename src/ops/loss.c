@@ -1,8 +1,10 @@
-/* Losses, one an example, with the gradient to the network's output. The gradient is that of the example's own loss:
+/* Losses, one per example, with the gradient to the network's output. The gradient is that of the example's own loss:
  * the mean over the batch divides once, in the update.
  *
- * N examples, C outputs.  size[0] = C. Losses and hits have a place for each example of the batch; the tile's go to
- * first.. */
+ * N examples, C outputs; size[] as in loss.h. Losses and hits have a place for each example of the batch; the tile's
+ * begin at `first`. */
+#include "ops/loss.h"
+
 #include "ops/rows.h"
 
 #include "arith.h"
@@ -13,7 +15,7 @@ static bool loss_shape(op_args *args, draw *d, int edge)
                                         {5, 17}, {2, 33}, {64, 10}, {65, 100}};
     if (edge >= LENGTH(edges)) return false;
     args->n = edge >= 0 ? edges[edge][0] : draw_size(d, 130);
-    args->size[0] = edge >= 0 ? edges[edge][1] : draw_size(d, 130);
+    args->size[LOSS_OUTPUTS] = edge >= 0 ? edges[edge][1] : draw_size(d, 130);
     args->first = draw_below(d, 2) ? draw_below(d, 50) : 0;
     args->batch = args->first + args->n + draw_below(d, 3);
     return true;
@@ -21,7 +23,7 @@ static bool loss_shape(op_args *args, draw *d, int edge)
 
 static uint64_t loss_elements(const op_args *a, int operand)
 {
-    const uint64_t all = (uint64_t)a->n * a->size[0];
+    const uint64_t all = (uint64_t)a->n * a->size[LOSS_OUTPUTS];
     const uint64_t softmax[] = {all, a->n, a->batch, a->batch, all}, squared[] = {all, all, a->batch, all};
     return a->op == OP_SOFTMAX_LOSS ? softmax[operand] : squared[operand];
 }
@@ -31,14 +33,14 @@ static bool softmax_fill(const op_args *a, int operand, void *data, draw *d)
 {
     float *x = data;
     if (operand == 0 && d->mode == DRAW_TINY) {
-        for (uint32_t r = 0; r < a->n; r++, x += a->size[0]) {
-            for (uint32_t j = 0; j < a->size[0]; j++) x[j] = -arith_abs(draw_scaled(d, 4, 4));
-            x[draw_below(d, a->size[0])] = draw_scaled(d, -1, 1);
+        for (uint32_t r = 0; r < a->n; r++, x += a->size[LOSS_OUTPUTS]) {
+            for (uint32_t j = 0; j < a->size[LOSS_OUTPUTS]; j++) x[j] = -arith_abs(draw_scaled(d, 4, 4));
+            x[draw_below(d, a->size[LOSS_OUTPUTS])] = draw_scaled(d, -1, 1);
         }
         return true;
     }
     if (operand != 1) return false;
-    for (uint32_t r = 0; r < a->n; r++) ((uint32_t *)data)[r] = draw_below(d, a->size[0]);
+    for (uint32_t r = 0; r < a->n; r++) ((uint32_t *)data)[r] = draw_below(d, a->size[LOSS_OUTPUTS]);
     return true;
 }
 
@@ -56,7 +58,7 @@ CLONES static void softmax_loss(const op_args *a, void *const *operand, void *sc
     const uint32_t *labels = operand[1];            /* (N) */
     float *losses = operand[2], *hits = operand[3]; /* (batch) */
     float *gradient = operand[4];                   /* (N, C) */
-    const uint32_t classes = a->size[0];
+    const uint32_t classes = a->size[LOSS_OUTPUTS];
     (void)scratch;
     for (uint32_t r = 0; r < a->n; r++) {
         const float *x = logits + (uint64_t)r * classes;
@@ -86,7 +88,7 @@ CLONES static void squared_loss(const op_args *a, void *const *operand, void *sc
 {
     const float *y = operand[0], *target = operand[1];  /* (N, C) */
     float *losses = operand[2], *gradient = operand[3]; /* (batch), (N, C) */
-    const uint32_t outputs = a->size[0];
+    const uint32_t outputs = a->size[LOSS_OUTPUTS];
     (void)scratch;
     for (uint32_t r = 0; r < a->n; r++) {
         float lane[ROW_LANES] = {0};

@@ -9,6 +9,8 @@
 #ifndef OP_H
 #define OP_H
 
+#include "ops/activation.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,16 +36,9 @@ typedef enum op_id {
     OP_DROPOUT_BACKWARD,
     OP_TO_ROWS, /* hold.c */
     OP_TO_PANELS,
-    OP_RELU_FORWARD, /* activation.c */
-    OP_RELU_BACKWARD,
-    OP_LEAKY_FORWARD,
-    OP_LEAKY_BACKWARD,
-    OP_TANH_FORWARD,
-    OP_TANH_BACKWARD,
-    OP_SIGMOID_FORWARD,
-    OP_SIGMOID_BACKWARD,
-    OP_GELU_FORWARD,
-    OP_GELU_BACKWARD,
+#define OP_IDS(UPPER, NAME, S, SLOPE, TEXT) OP_##UPPER##_FORWARD, OP_##UPPER##_BACKWARD,
+    ACTIVATIONS(OP_IDS) /* activation.c */
+#undef OP_IDS
     OP_SOFTMAX_LOSS, /* loss.c */
     OP_SQUARED_LOSS,
     OP_SUM_BLOCKS, /* sum.c */
@@ -84,10 +79,13 @@ typedef struct op_args {
 typedef enum op_type { TYPE_F32, TYPE_U32, TYPE_U8 } op_type;
 typedef enum op_access { ACCESS_IN, ACCESS_OUT, ACCESS_INOUT } op_access;
 
+/* Places in args.size[] of every operation with an operand in HOLD_PANELS: the size of that matrix. */
+enum { OP_MATRIX_ROWS, OP_MATRIX_COLS };
+
 /* How an operand lies on a device. The canonical layout, which the reference has, is row-major throughout. */
 typedef enum op_hold {
     HOLD_ROWS,    /* as the canonical one */
-    HOLD_PANELS,  /* a matrix (size[0], size[1]) of parameters, in the panels that the device wants: layout.h */
+    HOLD_PANELS,  /* a matrix of parameters, in the panels that the device wants: layout.h */
     HOLD_EXAMPLES /* (n, elements), in panels of args.lanes examples: the same layout, so that lanes are examples */
 } op_hold;
 
@@ -123,6 +121,6 @@ static inline uint32_t op_lanes(const op_args *a) { return a->lanes ? a->lanes :
 /* n rounded up to whole panels of examples. Lanes past n hold what does not matter, but is finite where what goes in
  * is. */
 static inline uint32_t op_padded(const op_args *a) { return (a->n + op_lanes(a) - 1) / op_lanes(a) * op_lanes(a); }
-size_t type_bytes(op_type type);
+static inline size_t op_type_bytes(op_type type) { return type == TYPE_U8 ? 1 : 4; }
 
 #endif

@@ -1,15 +1,14 @@
 /* Pooling: the first maximum of a window, or the mean of all its taps, and their gradients. The padding is never a
- * maximum; of a mean it counts as zeros.
+ * maximum; in a mean it counts as zeros.
  *
- * N examples in the tile; size[] is window.h's. Q = H W and P = OH OW positions; x (N, C, Q), y (N, C, P).
- * Of means: scalar[0] = KH KW, scalar[1] = 1 / that */
-#include "ops/rows.h"
+ * N examples in the tile; size[] and scalar[] as in pool.h. Q = H W and P = OH OW positions; x (N, C, Q), y (N, C, P).
+ */
+#include "ops/pool.h"
 
+#include "ops/rows.h"
 #include "ops/taps.h"
 
 #include "arith.h"
-
-enum { COUNT, RECIPROCAL };
 
 /* ---- cases ------------------------------------------------------------------------------------------------------- */
 
@@ -79,8 +78,8 @@ static bool pool_shape(op_args *args, draw *d, int edge)
         s[WINDOW_OW] = window_out(g[3], g[5], g[7], g[9], 1);
     } while (edge < 0 && (!window_out_elements(args) || args->n * window_in_elements(args) > TAPS ||
                           args->n * window_out_elements(args) * taps_most(args) > TAPS));
-    args->scalar[COUNT] = (float)taps_most(args);
-    args->scalar[RECIPROCAL] = arith_div(1, args->scalar[COUNT]);
+    args->scalar[POOL_COUNT] = (float)taps_most(args);
+    args->scalar[POOL_RECIPROCAL] = arith_div(1, args->scalar[POOL_COUNT]);
     return true;
 }
 
@@ -152,7 +151,7 @@ static void max_backward(const op_args *a, void *const *operand, void *scratch)
 
 static inline float mean(const op_args *a, float sum)
 {
-    return arith_flush(arith_mean(arith_flush(sum), a->scalar[COUNT], a->scalar[RECIPROCAL]));
+    return arith_flush(arith_mean(arith_flush(sum), a->scalar[POOL_COUNT], a->scalar[POOL_RECIPROCAL]));
 }
 
 /* y = mean of the window; tap t goes to lane t mod 16 */

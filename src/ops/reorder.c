@@ -1,5 +1,7 @@
-/* From panels of examples to rows, and back, where one layer holds a tile otherwise than the next: in the canonical
- * layout both are copies.  size[0] = elements an example */
+/* From panels of examples to rows, and back, if one layer has a tile in another layout than the next. In the canonical
+ * layout both are copies. size[] as in reorder.h. */
+#include "ops/reorder.h"
+
 #include "ops/rows.h"
 
 #include <string.h>
@@ -9,7 +11,7 @@ static bool hold_shape(op_args *args, draw *d, int edge)
     static const uint32_t edges[][2] = {{1, 1}, {2, 63}, {33, 5}, {31, 64}, {65, 7}, {16, 800}};
     if (edge >= LENGTH(edges)) return false;
     args->n = edge >= 0 ? edges[edge][0] : draw_size(d, 70);
-    args->size[0] = edge >= 0 ? edges[edge][1] : draw_size(d, 300);
+    args->size[REORDER_ELEMENTS] = edge >= 0 ? edges[edge][1] : draw_size(d, 300);
     args->batch = args->n;
     return true;
 }
@@ -17,7 +19,7 @@ static bool hold_shape(op_args *args, draw *d, int edge)
 static uint64_t hold_elements(const op_args *a, int operand)
 {
     (void)operand;
-    return (uint64_t)a->n * a->size[0];
+    return (uint64_t)a->n * a->size[REORDER_ELEMENTS];
 }
 
 static void copy(const op_args *a, void *const *operand, void *scratch)

@@ -12,9 +12,9 @@ extern const op_row row_conv_forward, row_conv_backward_input, row_conv_backward
 extern const op_row row_max_pool_forward, row_max_pool_backward, row_average_pool_forward, row_average_pool_backward;
 extern const op_row row_dropout_forward, row_dropout_backward;
 extern const op_row row_to_rows, row_to_panels;
-extern const op_row row_relu_forward, row_relu_backward, row_leaky_forward, row_leaky_backward;
-extern const op_row row_tanh_forward, row_tanh_backward, row_sigmoid_forward, row_sigmoid_backward;
-extern const op_row row_gelu_forward, row_gelu_backward;
+#define DECLARE(UPPER, NAME, S, SLOPE, TEXT) extern const op_row row_##NAME##_forward, row_##NAME##_backward;
+ACTIVATIONS(DECLARE)
+#undef DECLARE
 extern const op_row row_softmax_loss, row_squared_loss;
 extern const op_row row_sum_blocks, row_record_loss, row_check_finite;
 extern const op_row row_square_blocks, row_square_rows, row_dense_norms;

@@ -4,39 +4,39 @@
  *     v = momentum v + g
  *     w = w - lr v                   Nesterov: w - lr (g + momentum v)
  *
- * size[0] = elements, size[1] = Nesterov; scalar[] = lr, momentum, decay, count, 1 / count.
- * Nothing is done once the record is set: the weights stay those before the bad step. */
+ * size[] and scalar[] as in sgd.h. Once the record is set nothing is done: the weights stay those before the bad step.
+ */
+#include "ops/sgd.h"
+
 #include "ops/rows.h"
 
 #include "arith.h"
-
-enum { LR, MOMENTUM, DECAY, COUNT, RECIPROCAL };
 
 static bool sgd_shape(op_args *args, draw *d, int edge)
 {
     static const uint32_t edges[] = {1, 63, 64, 65, 1023, 1024, 1025};
     if (edge >= LENGTH(edges)) return false;
-    args->size[0] = edge >= 0 ? edges[edge] : 1 + draw_below(d, 3000);
-    args->size[1] = draw_below(d, 2);
-    args->scalar[LR] = 0.05f;
-    args->scalar[MOMENTUM] = draw_below(d, 4) ? 0.9f : 0;
-    args->scalar[DECAY] = draw_below(d, 2) ? 0.0005f : 0;
-    args->scalar[COUNT] = (float)(1 + draw_below(d, 3000));
-    args->scalar[RECIPROCAL] = arith_div(1, args->scalar[COUNT]);
+    args->size[SGD_ELEMENTS] = edge >= 0 ? edges[edge] : 1 + draw_below(d, 3000);
+    args->size[SGD_NESTEROV] = draw_below(d, 2);
+    args->scalar[SGD_LR] = 0.05f;
+    args->scalar[SGD_MOMENTUM] = draw_below(d, 4) ? 0.9f : 0;
+    args->scalar[SGD_DECAY] = draw_below(d, 2) ? 0.0005f : 0;
+    args->scalar[SGD_COUNT] = (float)(1 + draw_below(d, 3000));
+    args->scalar[SGD_RECIPROCAL] = arith_div(1, args->scalar[SGD_COUNT]);
     return true;
 }
 
-static uint64_t sgd_elements(const op_args *a, int operand) { return operand == 3 ? 2 : a->size[0]; }
+static uint64_t sgd_elements(const op_args *a, int operand) { return operand == 3 ? 2 : a->size[SGD_ELEMENTS]; }
 
 static bool sgd_fill(const op_args *a, int operand, void *data, draw *d)
 {
     static const update_role roles[] = {UPDATE_WEIGHTS, UPDATE_GRADIENT, UPDATE_STATE};
     if (operand < 3 && d->mode == DRAW_TINY) {
-        fill_tiny_update(roles[operand], a->size[0], a->scalar[COUNT], data, d);
+        fill_tiny_update(roles[operand], a->size[SGD_ELEMENTS], a->scalar[SGD_COUNT], data, d);
         return true;
     }
     if (operand == 2 && d->mode == DRAW_EDGE) { /* state goes down to 2^-100 */
-        for (uint32_t i = 0; i < a->size[0]; i++) ((float *)data)[i] = draw_float(d) * 0x1p-60f;
+        for (uint32_t i = 0; i < a->size[SGD_ELEMENTS]; i++) ((float *)data)[i] = draw_float(d) * 0x1p-60f;
         return true;
     }
     if (operand != 3) return false;
@@ -50,9 +50,9 @@ CLONES static void sgd(const op_args *a, void *const *operand, void *scratch)
     float *restrict w = operand[0], *restrict v = operand[2];
     const float *restrict sum = operand[1];
     const uint32_t *record = operand[3];
-    const float lr = a->scalar[LR], momentum = a->scalar[MOMENTUM], decay = a->scalar[DECAY];
-    const float count = a->scalar[COUNT], reciprocal = a->scalar[RECIPROCAL];
-    const uint32_t elements = a->size[0], nesterov = a->size[1];
+    const float lr = a->scalar[SGD_LR], momentum = a->scalar[SGD_MOMENTUM], decay = a->scalar[SGD_DECAY];
+    const float count = a->scalar[SGD_COUNT], reciprocal = a->scalar[SGD_RECIPROCAL];
+    const uint32_t elements = a->size[SGD_ELEMENTS], nesterov = a->size[SGD_NESTEROV];
     (void)scratch;
     if (record[0]) return;
     for (uint32_t i = 0; i < elements; i++) {

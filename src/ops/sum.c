@@ -1,23 +1,26 @@
 /* Sums over whole tensors, the loss of a step, and the watch for what is not finite. */
+#include "ops/sum.h"
+
 #include "ops/rows.h"
 
 #include "arith.h"
 
-/* sum_blocks: size[0] = elements, size[1] = at. out[at + b] = sum of block b of 256 elements: one a lane, lanes fold
- * 128, 64, ..., 1. Called again on its output until one is left. */
+/* sum_blocks: out[at + b] = sum of block b of 256 elements: one per lane, lanes fold 128, 64, ..., 1. Called again on
+ * its output until one is left. */
 static bool count_shape(op_args *args, draw *d, int edge)
 {
     static const uint32_t edges[] = {1, 2, 31, 33, 255, 256, 257, 511, 513, 1000};
     if (edge >= LENGTH(edges)) return false;
-    args->size[0] = edge >= 0 ? edges[edge] : draw_below(d, 3) ? draw_size(d, 300) : 1 + draw_below(d, 5000);
-    args->size[1] = 1 + draw_below(d, 100);
-    args->size[2] = 2;
+    args->size[SUM_ELEMENTS] = edge >= 0 ? edges[edge] : draw_below(d, 3) ? draw_size(d, 300) : 1 + draw_below(d, 5000);
+    args->size[SUM_AT] = 1 + draw_below(d, 100);
+    args->size[CHECK_WHAT] = BAD_GRADIENT;
     return true;
 }
 
 static uint64_t sum_elements(const op_args *a, int operand)
 {
-    return operand ? a->size[1] + ((uint64_t)a->size[0] + SUM_LANES - 1) / SUM_LANES : a->size[0];
+    return operand ? a->size[SUM_AT] + ((uint64_t)a->size[SUM_ELEMENTS] + SUM_LANES - 1) / SUM_LANES
+                   : a->size[SUM_ELEMENTS];
 }
 
 static void sum_blocks(const op_args *a, void *const *operand, void *scratch)
@@ -25,29 +28,29 @@ static void sum_blocks(const op_args *a, void *const *operand, void *scratch)
     const float *in = operand[0];
     float *out = operand[1];
     (void)scratch;
-    for (uint32_t b = 0; (uint64_t)b * SUM_LANES < a->size[0]; b++) {
+    for (uint32_t b = 0; (uint64_t)b * SUM_LANES < a->size[SUM_ELEMENTS]; b++) {
         float lane[SUM_LANES] = {0};
-        for (uint32_t l = 0; l < SUM_LANES && b * SUM_LANES + l < a->size[0]; l++) lane[l] = in[b * SUM_LANES + l];
+        for (uint32_t l = 0; l < SUM_LANES && b * SUM_LANES + l < a->size[SUM_ELEMENTS]; l++)
+            lane[l] = in[b * SUM_LANES + l];
         for (int half = SUM_LANES / 2; half; half /= 2)
             for (int l = 0; l < half; l++) lane[l] += lane[l + half];
-        out[a->size[1] + b] = lane[0];
+        out[a->size[SUM_AT] + b] = lane[0];
     }
 }
 
-/* record_loss: size[0] = step (1 is the first), size[1] = places in the ring; scalar[0] = examples. ring[step % places]
- * = sum / examples. record = {first bad step, what was bad} is set once: what = 1 is the loss. */
+/* record_loss: ring[step % places] = sum / examples. record = {first bad step, bad_what} is set once. */
 static bool record_shape(op_args *args, draw *d, int edge)
 {
     if (edge >= 3) return false;
-    args->size[0] = 1 + draw_below(d, 1000);
-    args->size[1] = 1 + draw_below(d, 50);
-    args->scalar[0] = (float)(1 + draw_below(d, 5000));
+    args->size[RECORD_STEP] = 1 + draw_below(d, 1000);
+    args->size[RECORD_PLACES] = 1 + draw_below(d, 50);
+    args->scalar[RECORD_EXAMPLES] = (float)(1 + draw_below(d, 5000));
     return true;
 }
 
 static uint64_t record_elements(const op_args *a, int operand)
 {
-    const uint64_t elements[] = {1, a->size[1], 2};
+    const uint64_t elements[] = {1, a->size[RECORD_PLACES], 2};
     return elements[operand];
 }
 
@@ -73,13 +76,13 @@ static void record_loss(const op_args *a, void *const *operand, void *scratch)
     float *ring = operand[1];
     uint32_t *record = operand[2];
     (void)scratch;
-    const float loss = arith_flush(arith_div(sum[0], a->scalar[0]));
-    ring[a->size[0] % a->size[1]] = loss;
-    if (!arith_is_finite(loss)) set_record(record, a->size[0], 1);
+    const float loss = arith_flush(arith_div(sum[0], a->scalar[RECORD_EXAMPLES]));
+    ring[a->size[RECORD_STEP] % a->size[RECORD_PLACES]] = loss;
+    if (!arith_is_finite(loss)) set_record(record, a->size[RECORD_STEP], BAD_LOSS);
 }
 
-/* check_finite: size[0] = elements, size[1] = step, size[2] = what */
-static uint64_t check_elements(const op_args *a, int operand) { return operand ? 2 : a->size[0]; }
+/* check_finite: sets the record if one of the elements is not finite. */
+static uint64_t check_elements(const op_args *a, int operand) { return operand ? 2 : a->size[CHECK_ELEMENTS]; }
 
 static bool check_fill(const op_args *a, int operand, void *data, draw *d)
 {
@@ -92,8 +95,8 @@ CLONES static void check_finite(const op_args *a, void *const *operand, void *sc
     const float *x = operand[0];
     uint32_t bad = 0;
     (void)scratch;
-    for (uint32_t i = 0; i < a->size[0]; i++) bad |= !arith_is_finite(x[i]);
-    if (bad) set_record(operand[1], a->size[1], a->size[2]);
+    for (uint32_t i = 0; i < a->size[CHECK_ELEMENTS]; i++) bad |= !arith_is_finite(x[i]);
+    if (bad) set_record(operand[1], a->size[CHECK_STEP], a->size[CHECK_WHAT]);
 }
 
 const op_row row_sum_blocks = {

@@ -1,25 +1,30 @@
-/* Sums of squares, of which the gradient noise scale is made (src/lab/noise.h). Figures alone come of them, no weight;
- * their order is fixed all the same, so that they are the same on every device. */
+/* Sums of squares, from which the gradient noise scale is computed (stats/noise_scale.h). No weight depends on them;
+ * their order is fixed all the same, so that reports are the same on every device. size[] and scalar[] as in
+ * sum_squares.h. */
+#include "ops/sum_squares.h"
+
 #include "ops/rows.h"
 
 #include "arith.h"
 
-/* square_blocks: size[0] = elements, size[1] = at. out[at + b] = scalar[0] * the sum of squares of block b of 4096
- * elements: lane l of 256 takes l, l + 256, ..., lanes fold 128, 64, ..., 1. Gradients are raw sums, so they are
- * flushed first. */
+/* square_blocks: out[at + b] = scale * the sum of squares of block b of 4096 elements: lane l of 256 sums l, l + 256,
+ * ..., lanes fold 128, 64, ..., 1. Gradients are raw sums, so they are flushed first. */
 static bool blocks_shape(op_args *args, draw *d, int edge)
 {
     static const uint32_t edges[] = {1, 2, 255, 256, 257, 4095, 4096, 4097, 8191, 8192, 8193};
     if (edge >= LENGTH(edges)) return false;
-    args->size[0] = edge >= 0 ? edges[edge] : draw_below(d, 3) ? draw_size(d, 300) : 1 + draw_below(d, 20000);
-    args->size[1] = draw_below(d, 2) ? draw_below(d, 100) : 0;
-    args->scalar[0] = arith_div(1, (float)(1 + draw_below(d, 100)));
+    args->size[SQUARES_ELEMENTS] = edge >= 0          ? edges[edge]
+                                   : draw_below(d, 3) ? draw_size(d, 300)
+                                                      : 1 + draw_below(d, 20000);
+    args->size[SQUARES_AT] = draw_below(d, 2) ? draw_below(d, 100) : 0;
+    args->scalar[SQUARES_SCALE] = arith_div(1, (float)(1 + draw_below(d, 100)));
     return true;
 }
 
 static uint64_t blocks_elements(const op_args *a, int operand)
 {
-    return operand ? a->size[1] + ((uint64_t)a->size[0] + SQUARE_BLOCK - 1) / SQUARE_BLOCK : a->size[0];
+    return operand ? a->size[SQUARES_AT] + ((uint64_t)a->size[SQUARES_ELEMENTS] + SQUARE_BLOCK - 1) / SQUARE_BLOCK
+                   : a->size[SQUARES_ELEMENTS];
 }
 
 /* Sums that are still raw may be smaller than what enters a product. */
@@ -33,15 +38,15 @@ static bool fill_raw(uint64_t elements, int operand, void *data, draw *d)
 
 static bool blocks_fill(const op_args *a, int operand, void *data, draw *d)
 {
-    return fill_raw(a->size[0], operand, data, d);
+    return fill_raw(a->size[SQUARES_ELEMENTS], operand, data, d);
 }
 
 CLONES static void square_blocks(const op_args *a, void *const *operand, void *scratch)
 {
     const float *x = operand[0];
-    float *out = (float *)operand[1] + a->size[1];
+    float *out = (float *)operand[1] + a->size[SQUARES_AT];
     (void)scratch;
-    for (uint32_t left = a->size[0], some; left; left -= some, x += some) {
+    for (uint32_t left = a->size[SQUARES_ELEMENTS], some; left; left -= some, x += some) {
         float lane[SUM_LANES] = {0};
         some = left < SQUARE_BLOCK ? left : SQUARE_BLOCK;
         for (uint32_t i = 0; i < some; i += SUM_LANES)
@@ -51,31 +56,30 @@ CLONES static void square_blocks(const op_args *a, void *const *operand, void *s
             }
         for (int half = SUM_LANES / 2; half; half /= 2)
             for (int l = 0; l < half; l++) lane[l] += lane[l + half];
-        *out++ = a->scalar[0] * lane[0];
+        *out++ = a->scalar[SQUARES_SCALE] * lane[0];
     }
 }
 
 /* square_rows: the same of a matrix of parameters (R, C), row by row, so that the panels in which a device holds it
- * make no difference. size[0] = R, size[1] = C, size[2] = at. out[at + r * blocks + b] = scalar[0] * the sum of squares
- * of the columns 256 b .. of row r: lane l of 16 takes l, l + 16, ..., lanes fold 8, 4, 2, 1. */
-enum { R, C, AT };
-
+ * make no difference. out[at + r * blocks + b] = scale * the sum of squares of the columns 256 b .. of row r: lane l of
+ * 16 sums l, l + 16, ..., lanes fold 8, 4, 2, 1. */
 static bool rows_shape(op_args *args, draw *d, int edge)
 {
     static const uint32_t edges[][2] = {{1, 1},    {1, 255},  {2, 256},  {3, 257},  {7, 15},   {8, 16},   {9, 17},
                                         {15, 511}, {16, 512}, {17, 513}, {31, 100}, {32, 784}, {33, 300}, {500, 3}};
     if (edge >= LENGTH(edges)) return false;
-    args->size[R] = edge >= 0 ? edges[edge][0] : draw_size(d, 100);
-    args->size[C] = edge >= 0 ? edges[edge][1] : draw_size(d, 600);
-    args->size[AT] = draw_below(d, 2) ? draw_below(d, 100) : 0;
-    args->scalar[0] = arith_div(1, (float)(1 + draw_below(d, 100)));
+    args->size[SQUARES_ROWS] = edge >= 0 ? edges[edge][0] : draw_size(d, 100);
+    args->size[SQUARES_COLS] = edge >= 0 ? edges[edge][1] : draw_size(d, 600);
+    args->size[SQUARES_ROWS_AT] = draw_below(d, 2) ? draw_below(d, 100) : 0;
+    args->scalar[SQUARES_SCALE] = arith_div(1, (float)(1 + draw_below(d, 100)));
     return true;
 }
 
 static uint64_t rows_elements(const op_args *a, int operand)
 {
-    return operand ? a->size[AT] + a->size[R] * (((uint64_t)a->size[C] - 1) / SQUARE_COLUMNS + 1)
-                   : (uint64_t)a->size[R] * a->size[C];
+    return operand ? a->size[SQUARES_ROWS_AT] +
+                         a->size[SQUARES_ROWS] * (((uint64_t)a->size[SQUARES_COLS] - 1) / SQUARE_COLUMNS + 1)
+                   : (uint64_t)a->size[SQUARES_ROWS] * a->size[SQUARES_COLS];
 }
 
 static bool rows_fill(const op_args *a, int operand, void *data, draw *d)
@@ -86,34 +90,31 @@ static bool rows_fill(const op_args *a, int operand, void *data, draw *d)
 CLONES static void square_rows(const op_args *a, void *const *operand, void *scratch)
 {
     const float *x = operand[0];
-    float *out = (float *)operand[1] + a->size[AT];
+    float *out = (float *)operand[1] + a->size[SQUARES_ROWS_AT];
     (void)scratch;
-    for (uint32_t r = 0; r < a->size[R]; r++)
-        for (uint32_t left = a->size[C], some; left; left -= some, x += some) {
+    for (uint32_t r = 0; r < a->size[SQUARES_ROWS]; r++)
+        for (uint32_t left = a->size[SQUARES_COLS], some; left; left -= some, x += some) {
             float lane[ROW_LANES] = {0};
             some = left < SQUARE_COLUMNS ? left : SQUARE_COLUMNS;
             for (uint32_t c = 0; c < some; c++) {
                 const float value = arith_flush(x[c]);
                 lane[c % ROW_LANES] = __builtin_fmaf(value, value, lane[c % ROW_LANES]);
             }
-            *out++ = a->scalar[0] * fold_row(lane);
+            *out++ = a->scalar[SQUARES_SCALE] * fold_row(lane);
         }
 }
 
 /* dense_norms: |g_i|^2 of each example's own gradient to a dense layer, weights and bias: norms[first + i] = (|x_i|^2 +
- * 1) |dy_i|^2, where size[2] is set added to what lies there.  N examples in the tile, x (N, I), dy (N, O); size[0] =
- * I, size[1] = O. */
-enum { I, O, ADDED };
-
+ * 1) |dy_i|^2, added to what is there if `added` is set. N examples in the tile, x (N, I), dy (N, O). */
 static bool norms_shape(op_args *args, draw *d, int edge)
 {
     static const uint32_t edges[][3] = {{1, 1, 1},    {1, 15, 2},  {2, 16, 15}, {3, 17, 16}, {5, 31, 17},
                                         {7, 784, 10}, {8, 32, 33}, {9, 64, 64}, {64, 3, 5},  {65, 33, 1}};
     if (edge >= LENGTH(edges)) return false;
     args->n = edge >= 0 ? edges[edge][0] : draw_size(d, 70);
-    args->size[I] = edge >= 0 ? edges[edge][1] : draw_size(d, 300);
-    args->size[O] = edge >= 0 ? edges[edge][2] : draw_size(d, 300);
-    args->size[ADDED] = draw_below(d, 2);
+    args->size[NORMS_INPUTS] = edge >= 0 ? edges[edge][1] : draw_size(d, 300);
+    args->size[NORMS_OUTPUTS] = edge >= 0 ? edges[edge][2] : draw_size(d, 300);
+    args->size[NORMS_ADDED] = draw_below(d, 2);
     args->first = draw_below(d, 2) ? draw_below(d, 50) : 0;
     args->batch = args->first + args->n + draw_below(d, 3);
     return true;
@@ -138,9 +139,10 @@ CLONES static void dense_norms(const op_args *a, void *const *operand, void *scr
     const float *x = operand[0], *dy = operand[1];
     float *norms = (float *)operand[2] + a->first;
     (void)scratch;
-    for (uint32_t i = 0; i < a->n; i++, x += a->size[I], dy += a->size[O]) {
-        const float before = a->size[ADDED] ? norms[i] : 0;
-        norms[i] = __builtin_fmaf(square_of(x, a->size[I]) + 1, square_of(dy, a->size[O]), before);
+    for (uint32_t i = 0; i < a->n; i++, x += a->size[NORMS_INPUTS], dy += a->size[NORMS_OUTPUTS]) {
+        const float before = a->size[NORMS_ADDED] ? norms[i] : 0;
+        norms[i] =
+            __builtin_fmaf(square_of(x, a->size[NORMS_INPUTS]) + 1, square_of(dy, a->size[NORMS_OUTPUTS]), before);
     }
 }
 

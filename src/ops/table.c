@@ -1,7 +1,5 @@
-/* The table of operations, and what all of them share. */
+/* The table of operations. */
 #include "ops/rows.h"
-
-#include "ops/layout.h"
 
 static const op_row *const rows[OP_COUNT] = {
     [OP_GATHER_BYTES] = &row_gather_bytes,
@@ -24,17 +22,11 @@ static const op_row *const rows[OP_COUNT] = {
     [OP_DROPOUT_BACKWARD] = &row_dropout_backward,
     [OP_TO_ROWS] = &row_to_rows,
     [OP_TO_PANELS] = &row_to_panels,
-    [OP_RELU_FORWARD] = &row_relu_forward,
-    [OP_RELU_BACKWARD] = &row_relu_backward,
-    [OP_LEAKY_FORWARD] = &row_leaky_forward,
-    [OP_LEAKY_BACKWARD] = &row_leaky_backward,
-    [OP_TANH_FORWARD] = &row_tanh_forward,
-    [OP_TANH_BACKWARD] = &row_tanh_backward,
-    [OP_SIGMOID_FORWARD] = &row_sigmoid_forward,
-    [OP_SIGMOID_BACKWARD] = &row_sigmoid_backward,
-    [OP_GELU_FORWARD] = &row_gelu_forward,
-    [OP_GELU_BACKWARD] = &row_gelu_backward,
-    [OP_SOFTMAX_LOSS] = &row_softmax_loss,
+#define ROWS(UPPER, NAME, S, SLOPE, TEXT)                                                                              \
+    [OP_##UPPER##_FORWARD] = &row_##NAME##_forward, [OP_##UPPER##_BACKWARD] = &row_##NAME##_backward,
+    ACTIVATIONS(ROWS)
+#undef ROWS
+        [OP_SOFTMAX_LOSS] = &row_softmax_loss,
     [OP_SQUARED_LOSS] = &row_squared_loss,
     [OP_SUM_BLOCKS] = &row_sum_blocks,
     [OP_RECORD_LOSS] = &row_record_loss,
@@ -47,18 +39,3 @@ static const op_row *const rows[OP_COUNT] = {
 };
 
 const op_row *op_get(op_id op) { return rows[op]; }
-
-size_t type_bytes(op_type type) { return type == TYPE_U8 ? 1 : 4; }
-
-void layout_pack(layout l, const float *canonical, float *packed)
-{
-    for (uint64_t i = 0; i < layout_elements(l); i++) packed[i] = 0;
-    for (uint32_t r = 0; r < l.rows; r++)
-        for (uint32_t c = 0; c < l.cols; c++) packed[layout_index(l, r, c)] = canonical[(uint64_t)r * l.cols + c];
-}
-
-void layout_unpack(layout l, const float *packed, float *canonical)
-{
-    for (uint32_t r = 0; r < l.rows; r++)
-        for (uint32_t c = 0; c < l.cols; c++) canonical[(uint64_t)r * l.cols + c] = packed[layout_index(l, r, c)];
-}

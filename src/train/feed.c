@@ -3,6 +3,8 @@
  * uploaded. */
 #include "train/feed.h"
 
+#include "ops/feed.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,12 +119,17 @@ tas_status feed_gather(workspace *w, const tas_data *data, const source *from, b
     const tas_network *network = w->network;
     const bool bytes = data->is.input_type == TAS_INPUT_U8, labels = data->is.target_type == TAS_TARGET_LABEL;
     const uint32_t order = (uint32_t)(from->order.bytes / sizeof(uint32_t));
-    op_args args = {.op = bytes ? OP_GATHER_BYTES : OP_GATHER_FLOATS,
-                    .n = n,
-                    .batch = n,
-                    .lanes = network->tensors[network->input].held ? w->lanes : 1,
-                    .size = {network->inputs, order, order, at, direct},
-                    .scalar = {bytes ? network->scale_u8 : network->scale_f32, network->shift}};
+    op_args args = {
+        .op = bytes ? OP_GATHER_BYTES : OP_GATHER_FLOATS,
+        .n = n,
+        .batch = n,
+        .lanes = network->tensors[network->input].held ? w->lanes : 1,
+        .size = {[GATHER_ELEMENTS] = network->inputs,
+                 [GATHER_SOURCE] = order,
+                 [GATHER_ORDER] = order,
+                 [GATHER_AT] = at,
+                 [GATHER_DIRECT] = direct},
+        .scalar = {[GATHER_SCALE] = bytes ? network->scale_u8 : network->scale_f32, [GATHER_SHIFT] = network->shift}};
     const mem inputs[] = {from->inputs, from->order, w->tensor[network->input]};
     tas_status status = device_run(w->device, &args, inputs, NULL);
     if (status) return status;
@@ -130,14 +137,14 @@ tas_status feed_gather(workspace *w, const tas_data *data, const source *from, b
     const int to = labels ? network->label : network->target;
     args.op = labels ? OP_GATHER_LABELS : OP_GATHER_FLOATS;
     args.lanes = 1;
-    args.size[0] = labels ? 1 : network->outputs;
-    args.scalar[0] = 1;
-    args.scalar[1] = 0;
+    args.size[GATHER_ELEMENTS] = labels ? 1 : network->outputs;
+    args.scalar[GATHER_SCALE] = 1;
+    args.scalar[GATHER_SHIFT] = 0;
     const mem targets[] = {from->targets, from->order, w->tensor[to]};
     status = device_run(w->device, &args, targets, NULL);
     if (status || !labels || network->classes) return status;
 
-    args = (op_args){.op = OP_ONE_HOT, .n = n, .batch = n, .size = {network->outputs}};
+    args = (op_args){.op = OP_ONE_HOT, .n = n, .batch = n, .size = {[ONE_HOT_CLASSES] = network->outputs}};
     const mem one_hot[] = {w->tensor[network->label], w->tensor[network->target]};
     return device_run(w->device, &args, one_hot, NULL);
 }

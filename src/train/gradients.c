@@ -1,6 +1,8 @@
 /* Gradients at weights that stand still, see gradient.h. */
 #include "train/gradients.h"
 
+#include "ops/dense.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,7 +47,8 @@ static tas_status add_norms(gradients *g, const op_call *call, uint32_t n, doubl
     const device_driver *driver = w->device->driver;
     dense_call of;
     if (!as_dense(call, &of)) return TAS_OK;
-    const uint64_t outputs = call->args.size[0], inputs = of.x == NO_TENSOR ? 0 : call->args.size[1];
+    const uint64_t outputs = call->args.size[DENSE_OUTPUTS];
+    const uint64_t inputs = of.x == NO_TENSOR ? 0 : call->args.size[DENSE_INPUTS];
     float *dy = g->rows, *x = g->rows + n * outputs; /* (n, outputs), (n, inputs) */
     tas_status status = driver->read(w->device, &w->tensor[of.dy], 0, dy, n * outputs * sizeof *dy);
     if (!status && inputs) status = driver->read(w->device, &w->tensor[of.x], 0, x, n * inputs * sizeof *x);
@@ -62,7 +65,7 @@ static tas_status take_rows(gradients *g)
     for (int c = 0; c < g->w.network->backward_count; c++) {
         const op_call *call = &g->w.network->backward[c];
         if (!as_dense(call, &of)) continue;
-        const uint64_t width = (uint64_t)call->args.size[0] + call->args.size[1];
+        const uint64_t width = (uint64_t)call->args.size[DENSE_OUTPUTS] + call->args.size[DENSE_INPUTS];
         if (width > widest) widest = width;
     }
     g->rows = malloc((size_t)(widest * g->w.plan.tile + 1) * sizeof *g->rows);

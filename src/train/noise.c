@@ -2,6 +2,8 @@
 #include "train/noise.h"
 
 #include "arith.h"
+#include "ops/dense.h"
+#include "ops/sum_squares.h"
 
 enum { DENSE_PARTS, DENSE_WHOLE, GROUP_PARTS, GROUP_WHOLE };
 
@@ -27,8 +29,14 @@ static tas_status run_squares(workspace *w, const mem *tensors, bool grouped, fl
     for (int i = 0; i < network->parameter_count && !status; i++) {
         const int gradient = network->tensors[network->parameters[i]].gradient;
         const tensor *t = &network->tensors[gradient];
-        op_args args = {.op = OP_SQUARE_BLOCKS, .size = {(uint32_t)t->elements, *at}, .scalar = {scale}};
-        if (t->panels) args = (op_args){.op = OP_SQUARE_ROWS, .size = {t->dims[0], t->dims[1], *at}, .scalar = {scale}};
+        op_args args = {.op = OP_SQUARE_BLOCKS,
+                        .size = {[SQUARES_ELEMENTS] = (uint32_t)t->elements, [SQUARES_AT] = *at},
+                        .scalar = {[SQUARES_SCALE] = scale}};
+        if (t->panels)
+            args =
+                (op_args){.op = OP_SQUARE_ROWS,
+                          .size = {[SQUARES_ROWS] = t->dims[0], [SQUARES_COLS] = t->dims[1], [SQUARES_ROWS_AT] = *at},
+                          .scalar = {[SQUARES_SCALE] = scale}};
         const mem operand[] = {tensors[gradient], w->squares};
         if ((w->plan.spare[gradient].part >= 0) != grouped) continue;
         status = device_run(w->device, &args, operand, NULL);
@@ -39,9 +47,12 @@ static tas_status run_squares(workspace *w, const mem *tensors, bool grouped, fl
 
 static tas_status run_norms(workspace *w, const op_call *call, bool added, uint32_t n, uint32_t first, uint32_t batch)
 {
-    const uint32_t outputs = call->args.size[0], inputs = call->args.size[1];
-    const op_args args = {
-        .op = OP_DENSE_NORMS, .n = n, .first = first, .batch = batch, .size = {inputs, outputs, added}};
+    const uint32_t outputs = call->args.size[DENSE_OUTPUTS], inputs = call->args.size[DENSE_INPUTS];
+    const op_args args = {.op = OP_DENSE_NORMS,
+                          .n = n,
+                          .first = first,
+                          .batch = batch,
+                          .size = {[NORMS_INPUTS] = inputs, [NORMS_OUTPUTS] = outputs, [NORMS_ADDED] = added}};
     const mem operand[] = {w->tensor[call->operand[0]], w->tensor[call->operand[1]], w->norms};
     return device_run(w->device, &args, operand, NULL);
 }

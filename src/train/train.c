@@ -17,6 +17,7 @@
 #include "base/format.h"
 #include "data/shuffle.h"
 #include "device/profile.h"
+#include "ops/sum.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -234,12 +235,16 @@ static tas_status run_watch(trainer *t, uint32_t step, uint32_t batch)
     tas_status status = run_block_sums(w, &w->tensor[w->network->losses], w->sum, batch, 0);
     if (!status) status = run_sum_levels(w, w->sum, (batch - 1) / SUM_LANES + 1, &total);
     if (status) return status;
-    const op_args record = {.op = OP_RECORD_LOSS, .size = {step, RING}, .scalar = {(float)batch}};
+    const op_args record = {.op = OP_RECORD_LOSS,
+                            .size = {[RECORD_STEP] = step, [RECORD_PLACES] = RING},
+                            .scalar = {[RECORD_EXAMPLES] = (float)batch}};
     const mem loss[] = {*total, w->ring, w->record};
     status = device_run(w->device, &record, loss, NULL);
     if (status) return status;
     const op_args check = {.op = OP_CHECK_FINITE,
-                           .size = {(uint32_t)(w->plan.bytes[PART_GRADIENT] / sizeof(float)), step, 2}};
+                           .size = {[CHECK_ELEMENTS] = (uint32_t)(w->plan.bytes[PART_GRADIENT] / sizeof(float)),
+                                    [CHECK_STEP] = step,
+                                    [CHECK_WHAT] = BAD_GRADIENT}};
     const mem gradient[] = {w->part[PART_GRADIENT], w->record};
     return device_run(w->device, &check, gradient, NULL);
 }
@@ -252,7 +257,8 @@ static tas_status is_bad(trainer *t, const mem *values, uint64_t elements, bool 
     uint32_t record[2];
     const device_driver *driver = w->device->driver;
     tas_status status = driver->write(w->device, &w->record, 0, clear, sizeof clear, true);
-    const op_args args = {.op = OP_CHECK_FINITE, .size = {(uint32_t)elements, 1, 1}};
+    const op_args args = {.op = OP_CHECK_FINITE,
+                          .size = {[CHECK_ELEMENTS] = (uint32_t)elements, [CHECK_STEP] = 1, [CHECK_WHAT] = BAD_LOSS}};
     const mem operand[] = {*values, w->record};
     if (!status) status = device_run(w->device, &args, operand, NULL);
     if (!status) status = driver->read(w->device, &w->record, 0, record, sizeof record);

@@ -5,6 +5,7 @@
 #include "arith.h"
 #include "base/format.h"
 #include "ops/adam.h"
+#include "ops/sgd.h"
 #include "train/schedule.h"
 
 /* An optimizer is one row below. */
@@ -32,11 +33,15 @@ static void print_sgd(const tas_train_options *options, char text[UPDATE_TEXT])
 
 static void set_sgd(const tas_train_options *options, float lr, uint64_t t, float count, op_args *args)
 {
-    const float scalars[] = {lr, options->momentum, options->weight_decay, count, arith_div(1, count)};
+    float *s = args->scalar;
     (void)t;
     args->op = OP_SGD;
-    args->size[1] = options->nesterov != 0;
-    for (int k = 0; k < 5; k++) args->scalar[k] = scalars[k];
+    args->size[SGD_NESTEROV] = options->nesterov != 0;
+    s[SGD_LR] = lr;
+    s[SGD_MOMENTUM] = options->momentum;
+    s[SGD_DECAY] = options->weight_decay;
+    s[SGD_COUNT] = count;
+    s[SGD_RECIPROCAL] = arith_div(1, count);
 }
 
 /* Adam and AdamW ----------------------------------------------------------------------------------------------------
@@ -123,7 +128,8 @@ const char *update_print(const tas_train_options *options, char text[UPDATE_TEXT
 
 op_args update_args(const tas_train_options *options, float lr, uint64_t t, uint32_t elements, uint32_t batch)
 {
-    op_args args = {.batch = batch, .size = {elements}};
+    _Static_assert((int)SGD_ELEMENTS == (int)ADAM_ELEMENTS, "one place for all optimizers");
+    op_args args = {.batch = batch, .size = {[SGD_ELEMENTS] = elements}};
     optimizers[options->optimizer].set(options, lr, t, (float)batch, &args);
     return args;
 }

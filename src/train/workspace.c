@@ -1,6 +1,8 @@
 /* The memory of a run, and running lists of calls in it. */
 #include "train/feed.h"
 
+#include "ops/sum.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -247,7 +249,7 @@ tas_status run_calls(workspace *w, const op_call *calls, int count, uint32_t n, 
 
 tas_status run_block_sums(workspace *w, const mem *values, const mem *levels, uint32_t count, uint32_t at)
 {
-    const op_args args = {.op = OP_SUM_BLOCKS, .size = {count, at}};
+    const op_args args = {.op = OP_SUM_BLOCKS, .size = {[SUM_ELEMENTS] = count, [SUM_AT] = at}};
     const mem operand[] = {*values, levels[0]};
     return device_run(w->device, &args, operand, NULL);
 }

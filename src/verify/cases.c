@@ -40,7 +40,7 @@ tas_status case_open(tas_context *context, op_id op, uint64_t seed, uint32_t num
 
     for (int o = 0; row->operand[o].name; o++) {
         const op_operand *operand = &row->operand[o];
-        const uint64_t elements = row->elements(&out->args, o), bytes = elements * type_bytes(operand->type);
+        const uint64_t elements = row->elements(&out->args, o), bytes = elements * op_type_bytes(operand->type);
         out->operands = o + 1;
         out->elements[o] = elements;
         d.around_one = o == large;
@@ -124,9 +124,10 @@ static tas_status banded_open(tas_device *device, const test_case *c, int o, uin
     const op_operand *operand = &op_get(c->args.op)->operand[o];
     unsigned char *host;
     const op_args *args = &c->args;
-    *b = (banded){.bytes = c->elements[o] * type_bytes(operand->type), .panels = operand->hold != HOLD_ROWS};
+    *b = (banded){.bytes = c->elements[o] * op_type_bytes(operand->type), .panels = operand->hold != HOLD_ROWS};
     if (operand->hold == HOLD_PANELS)
-        b->matrix = (layout){args->size[0], args->size[1], device_panel(device, args->size[0], args->size[1])};
+        b->matrix = (layout){args->size[OP_MATRIX_ROWS], args->size[OP_MATRIX_COLS],
+                             device_panel(device, args->size[OP_MATRIX_ROWS], args->size[OP_MATRIX_COLS])};
     if (operand->hold == HOLD_EXAMPLES) b->matrix = (layout){args->n, (uint32_t)(c->elements[o] / args->n), lanes};
     if (b->panels) b->bytes = layout_elements(b->matrix) * sizeof(float);
     tas_status status = banded_alloc(device, b, &host);
@@ -180,7 +181,7 @@ static tas_status read_results(tas_device *device, const test_case *c, const ban
 {
     tas_status status = banded_read(device, scratch, 0, NULL, stray);
     for (int o = 0; o < c->operands && !status; o++) {
-        const uint64_t bytes = c->elements[o] * type_bytes(op_get(c->args.op)->operand[o].type);
+        const uint64_t bytes = c->elements[o] * op_type_bytes(op_get(c->args.op)->operand[o].type);
         got[o] = malloc((size_t)bytes + 1);
         if (!got[o]) return fail(device->context, TAS_NO_MEMORY, "no memory for a case");
         status = banded_read(device, &operand[o], bytes, got[o], stray);

@@ -4,13 +4,13 @@
 #include "verify/verify.h"
 
 #include "device/opencl/launchers/clblast.h"
+#include "ops/dense.h"
 
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { O, I };
 enum { LARGE_SHAPES = 3, LARGE_ELEMENTS = 4096 };
 
 /* One element: start + sum over k of a[k a_step] b[k b_step], from one operand or none as the start. */
@@ -25,21 +25,21 @@ typedef element (*get_element)(const test_case *c, uint64_t i);
 static element forward_element(const test_case *c, uint64_t i)
 {
     const float *x = c->before[0], *w = c->before[1], *b = c->before[2];
-    const size_t outputs = c->args.size[O], inputs = c->args.size[I];
+    const size_t outputs = c->args.size[DENSE_OUTPUTS], inputs = c->args.size[DENSE_INPUTS];
     return (element){b + i % outputs, x + i / outputs * inputs, w + i % outputs * inputs, 1, 1, inputs};
 }
 
 static element input_element(const test_case *c, uint64_t i)
 {
     const float *dy = c->before[0], *w = c->before[1];
-    const size_t outputs = c->args.size[O], inputs = c->args.size[I];
+    const size_t outputs = c->args.size[DENSE_OUTPUTS], inputs = c->args.size[DENSE_INPUTS];
     return (element){NULL, dy + i / inputs * outputs, w + i % inputs, 1, inputs, outputs};
 }
 
 static element weights_element(const test_case *c, uint64_t i)
 {
     const float *x = c->before[0], *dy = c->before[1], *total = c->before[2];
-    const size_t outputs = c->args.size[O], inputs = c->args.size[I];
+    const size_t outputs = c->args.size[DENSE_OUTPUTS], inputs = c->args.size[DENSE_INPUTS];
     return (element){c->args.first ? total + i : NULL, dy + i / inputs, x + i % inputs, outputs, inputs, c->args.n};
 }
 
@@ -98,8 +98,9 @@ static void judge(const struct product_test *t, const test_case *c, const float 
         row->passed++;
     else if (!row->failed++)
         snprintf(text, bytes, "n=%u first=%u size=%u,%u: element %llu is %.9g, %s; seed %llu case %u", c->args.n,
-                 c->args.first, c->args.size[O], c->args.size[I], (unsigned long long)worst_at, (double)got[worst_at],
-                 exact ? "and is not the exact integer" : "outside its bound", (unsigned long long)seed, c->number);
+                 c->args.first, c->args.size[DENSE_OUTPUTS], c->args.size[DENSE_INPUTS], (unsigned long long)worst_at,
+                 (double)got[worst_at], exact ? "and is not the exact integer" : "outside its bound",
+                 (unsigned long long)seed, c->number);
 }
 
 static tas_status run_case(tas_device *fast, const struct product_test *t, const test_case *c, bool exact,
@@ -156,8 +157,8 @@ static tas_status large_case(tas_device *fast, const struct product_test *t, uin
     draw d = {.seed = seed, .operation = t->op, .number = UINT32_MAX - (uint32_t)shape};
     tas_status status = TAS_OK;
     c.args.n = c.args.batch = shapes[shape][0];
-    c.args.size[O] = shapes[shape][1];
-    c.args.size[I] = shapes[shape][2];
+    c.args.size[DENSE_OUTPUTS] = shapes[shape][1];
+    c.args.size[DENSE_INPUTS] = shapes[shape][2];
     for (int o = 0; is->operand[o].name; o++) {
         c.operands = o + 1;
         c.elements[o] = is->elements(&c.args, o);

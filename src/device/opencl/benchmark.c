@@ -1,6 +1,8 @@
 /* tas_device_measure(): the rate of fma and of copying, by running them. */
 #include "device/opencl/opencl.h"
 
+#include "ops/dense.h"
+
 enum {
     CHAINS = 8,
     UNROLLED = 8,
@@ -165,7 +167,8 @@ enum { SIDE = 256 };
 
 static tas_status go_reference_fma(const run *r, uint32_t turns)
 {
-    const op_args args = {.op = OP_DENSE_FORWARD, .n = SIDE, .batch = SIDE, .size = {SIDE, SIDE}};
+    const op_args args = {
+        .op = OP_DENSE_FORWARD, .n = SIDE, .batch = SIDE, .size = {[DENSE_OUTPUTS] = SIDE, [DENSE_INPUTS] = SIDE}};
     const uint64_t matrix = SIDE * SIDE * sizeof(float);
     const mem operand[] = {
         r->a, {.host = r->a.host + matrix}, {.host = r->a.host + 2 * matrix}, {.host = r->a.host + 3 * matrix}};
@@ -185,7 +188,8 @@ static tas_status go_reference_copy(const run *r, uint32_t turns)
 static tas_status measure_reference(tas_device *device, double *gflops, double *gbytes_s)
 {
     const device_driver *driver = device->driver;
-    const op_args args = {.op = OP_DENSE_FORWARD, .n = SIDE, .batch = SIDE, .size = {SIDE, SIDE}};
+    const op_args args = {
+        .op = OP_DENSE_FORWARD, .n = SIDE, .batch = SIDE, .size = {[DENSE_OUTPUTS] = SIDE, [DENSE_INPUTS] = SIDE}};
     run fma = {.device = device, .go = go_reference_fma, .work = 2.0 * SIDE * SIDE * SIDE};
     run copy = {.device = device, .go = go_reference_copy, .work = 2.0 * (64 << 20)};
     tas_status status = driver->alloc(device, 4 * SIDE * SIDE * sizeof(float), &fma.a);

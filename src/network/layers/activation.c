@@ -1,34 +1,27 @@
-/* Activations: one value at a time. */
+/* Activations: one value at a time, a kind of layer for each row of ops/activation.h. */
 #include "network/build.h"
 
 static void lower_activation(tas_network *network, layer *self, op_id op)
 {
     const uint32_t elements = (uint32_t)shape_elements(self->in);
-    self->op = op;
     self->y = build_value(network, self, self->held, elements, "");
-    build_forward(network, (op_call){.args = {.op = op, .size = {elements}, .scalar = {self->slope}},
+    build_forward(network, (op_call){.args = {.op = op,
+                                              .size = {[ACTIVATION_ELEMENTS] = elements},
+                                              .scalar = {[ACTIVATION_SLOPE] = self->slope}},
                                      .operand = {self->x, self->y}});
 }
 
-static void lower_relu(tas_network *network, layer *self) { lower_activation(network, self, OP_RELU_FORWARD); }
-static void lower_leaky(tas_network *network, layer *self) { lower_activation(network, self, OP_LEAKY_FORWARD); }
-static void lower_tanh(tas_network *network, layer *self) { lower_activation(network, self, OP_TANH_FORWARD); }
-static void lower_sigmoid(tas_network *network, layer *self) { lower_activation(network, self, OP_SIGMOID_FORWARD); }
-static void lower_gelu(tas_network *network, layer *self) { lower_activation(network, self, OP_GELU_FORWARD); }
-
-/* The gradients of leaky and gelu want x, the others y. */
-static void lower_backward(tas_network *network, layer *self, bool wants_dx)
+static void lower_gradient(tas_network *network, layer *self, op_id op, int saved)
 {
     const uint32_t elements = (uint32_t)shape_elements(self->in);
-    const op_id op = self->op + 1;
-    const bool wants_x = op == OP_LEAKY_BACKWARD || op == OP_GELU_BACKWARD;
-    if (!wants_dx) return;
     self->dx = build_value(network, self, self->held, elements, ".dx");
-    build_backward(network, (op_call){.args = {.op = op, .size = {elements}, .scalar = {self->slope}},
-                                      .operand = {wants_x ? self->x : self->y, self->dy, self->dx}});
+    build_backward(network, (op_call){.args = {.op = op,
+                                               .size = {[ACTIVATION_ELEMENTS] = elements},
+                                               .scalar = {[ACTIVATION_SLOPE] = self->slope}},
+                                      .operand = {saved, self->dy, self->dx}});
 }
 
-static const line_argument leaky_arguments[] = {
+static const line_argument slope[] = {
     {.usage = "SLOPE",
      .what = "the slope below 0",
      .text = "The factor below 0, from 0 to 1; 0.01 by default.",
@@ -41,15 +34,19 @@ static const line_argument leaky_arguments[] = {
     {0},
 };
 
-#define ACTIVATION(NAME, ARGUMENTS, TEXT)                                                                              \
+#define DEFINE(UPPER, NAME, S, SLOPE, TEXT)                                                                            \
+    static void lower_##NAME(tas_network *network, layer *self)                                                        \
+    {                                                                                                                  \
+        lower_activation(network, self, OP_##UPPER##_FORWARD);                                                         \
+    }                                                                                                                  \
+    static void lower_##NAME##_gradient(tas_network *network, layer *self, bool wants_dx)                              \
+    {                                                                                                                  \
+        if (wants_dx) lower_gradient(network, self, OP_##UPPER##_BACKWARD, self->S);                                   \
+    }                                                                                                                  \
     const layer_kind layer_##NAME = {.name = #NAME,                                                                    \
                                      .text = TEXT,                                                                     \
-                                     .arguments = ARGUMENTS,                                                           \
+                                     .arguments = (SLOPE) ? slope : NULL,                                              \
                                      .elementwise = true,                                                              \
                                      .lower = lower_##NAME,                                                            \
-                                     .lower_backward = lower_backward};
-ACTIVATION(relu, NULL, "The greater of x and 0.")
-ACTIVATION(leaky, leaky_arguments, "x above 0, SLOPE x elsewhere.")
-ACTIVATION(tanh, NULL, "The hyperbolic tangent of x.")
-ACTIVATION(sigmoid, NULL, "1 / (1 + e^-x).")
-ACTIVATION(gelu, NULL, "x P(x), P being the normal distribution function; the exact form, with erf.")
+                                     .lower_backward = lower_##NAME##_gradient};
+ACTIVATIONS(DEFINE)

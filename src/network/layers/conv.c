@@ -27,12 +27,8 @@ static tas_status infer(const text_line *line, layer *self)
 
 static op_args args_of(const layer *self, op_id op)
 {
-    const shape in = self->in, out = self->out;
-    op_args args = {.op = op,
-                    .size = {in.channels, in.height, in.width, out.channels, out.height, out.width, self->kernel[0],
-                             self->kernel[1], self->stride[0], self->stride[1], self->padding[0], self->padding[1],
-                             self->dilation[0], self->dilation[1], self->groups}};
-    args.size[WINDOW_GRANULE] = granule_of(window_weights(&args), out.height * out.width);
+    op_args args = layer_window_args(self, op);
+    args.size[WINDOW_GRANULE] = granule_of(window_weights(&args), self->out.height * self->out.width);
     return args;
 }
 

@@ -2,6 +2,8 @@
  * uniform within sqrt(6 / (fan_in + fan_out)). Biases start at 0. */
 #include "network/build.h"
 
+#include "ops/dense.h"
+
 static tas_status infer(const text_line *line, layer *self)
 {
     if (shape_elements(self->in) * self->units > UINT32_MAX)
@@ -28,8 +30,9 @@ static void lower(tas_network *network, layer *self)
     self->weight = build_parameter(network, self, &weight);
     self->bias = build_parameter(network, self, &bias);
     self->y = build_value(network, self, false, out, "");
-    build_forward(network, (op_call){.args = {.op = OP_DENSE_FORWARD, .size = {out, in}},
-                                     .operand = {self->x, self->weight, self->bias, self->y}});
+    build_forward(network,
+                  (op_call){.args = {.op = OP_DENSE_FORWARD, .size = {[DENSE_OUTPUTS] = out, [DENSE_INPUTS] = in}},
+                            .operand = {self->x, self->weight, self->bias, self->y}});
 }
 
 static void lower_backward(tas_network *network, layer *self, bool wants_dx)
@@ -38,15 +41,20 @@ static void lower_backward(tas_network *network, layer *self, bool wants_dx)
     const uint32_t granule = granule_of((uint64_t)in * out, 1);
     if (wants_dx) {
         self->dx = build_value(network, self, false, in, ".dx");
-        build_backward(network, (op_call){.args = {.op = OP_DENSE_BACKWARD_INPUT, .size = {out, in}},
+        build_backward(network, (op_call){.args = {.op = OP_DENSE_BACKWARD_INPUT,
+                                                   .size = {[DENSE_OUTPUTS] = out, [DENSE_INPUTS] = in}},
                                           .operand = {self->dy, self->weight, self->dx}});
     }
     const int weight = network->tensors[self->weight].gradient, bias = network->tensors[self->bias].gradient;
     const int weight_open = network->tensors[self->weight].open, bias_open = network->tensors[self->bias].open;
-    build_backward(network, (op_call){.args = {.op = OP_DENSE_BACKWARD_WEIGHTS, .size = {out, in, granule}},
-                                      .operand = {self->x, self->dy, weight, granule ? weight_open : weight}});
-    build_backward(network, (op_call){.args = {.op = OP_DENSE_BACKWARD_BIAS, .size = {out, in, granule}},
-                                      .operand = {self->dy, bias, granule ? bias_open : bias}});
+    build_backward(network,
+                   (op_call){.args = {.op = OP_DENSE_BACKWARD_WEIGHTS,
+                                      .size = {[DENSE_OUTPUTS] = out, [DENSE_INPUTS] = in, [DENSE_GRANULE] = granule}},
+                             .operand = {self->x, self->dy, weight, granule ? weight_open : weight}});
+    build_backward(network,
+                   (op_call){.args = {.op = OP_DENSE_BACKWARD_BIAS,
+                                      .size = {[DENSE_OUTPUTS] = out, [DENSE_INPUTS] = in, [DENSE_GRANULE] = granule}},
+                             .operand = {self->dy, bias, granule ? bias_open : bias}});
 }
 
 static const line_argument arguments[] = {

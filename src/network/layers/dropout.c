@@ -4,14 +4,16 @@
 #include "network/build.h"
 
 #include "arith.h"
+#include "ops/dropout.h"
 
 /* A word below the threshold drops: P 2^32, exact since P has 24 bits. */
 static op_args args_of(const tas_network *network, const layer *self, op_id op)
 {
     return (op_args){.op = op,
-                     .size = {(uint32_t)shape_elements(self->in), (uint32_t)(self - network->layers),
-                              (uint32_t)((double)self->rate * 0x1p32)},
-                     .scalar = {arith_div(1, 1 - self->rate)}};
+                     .size = {[DROPOUT_ELEMENTS] = (uint32_t)shape_elements(self->in),
+                              [DROPOUT_LAYER] = (uint32_t)(self - network->layers),
+                              [DROPOUT_THRESHOLD] = (uint32_t)((double)self->rate * 0x1p32)},
+                     .scalar = {[DROPOUT_SCALE] = arith_div(1, 1 - self->rate)}};
 }
 
 static void lower(tas_network *network, layer *self)

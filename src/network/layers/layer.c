@@ -1,13 +1,24 @@
 /* The kinds of layers there are. */
 #include "network/layers/layer.h"
 
+#include "ops/window.h"
+
 #include <string.h>
 
 /* In the manual's order. */
 static const layer_kind *const kinds[] = {
-    &layer_input,   &layer_dense,   &layer_conv2d, &layer_max_pool, &layer_avg_pool, &layer_global_avg_pool,
-    &layer_flatten, &layer_dropout, &layer_relu,   &layer_leaky,    &layer_tanh,     &layer_sigmoid,
-    &layer_gelu,    &layer_loss,
+    &layer_input,
+    &layer_dense,
+    &layer_conv2d,
+    &layer_max_pool,
+    &layer_avg_pool,
+    &layer_global_avg_pool,
+    &layer_flatten,
+    &layer_dropout,
+#define KIND(UPPER, NAME, S, SLOPE, TEXT) &layer_##NAME,
+    ACTIVATIONS(KIND)
+#undef KIND
+        & layer_loss,
 };
 
 const layer_kind *layer_at(size_t index) { return index < sizeof kinds / sizeof *kinds ? kinds[index] : NULL; }
@@ -26,4 +37,19 @@ tas_status layer_check_planes(const text_line *line, const layer *self)
                      "%s %ux%u needs planes, but its input is %u values without height and width; expected an input of "
                      "channels x height x width (input 1x28x28), and no dense or flatten before it",
                      self->kind->name, self->kernel[0], self->kernel[1], self->in.channels);
+}
+
+op_args layer_window_args(const layer *self, op_id op)
+{
+    op_args args = {.op = op};
+    uint32_t *size = args.size;
+    size[WINDOW_C] = self->in.channels, size[WINDOW_H_IN] = self->in.height, size[WINDOW_W_IN] = self->in.width;
+    size[WINDOW_O] = self->out.channels, size[WINDOW_OH] = self->out.height, size[WINDOW_OW] = self->out.width;
+    size[WINDOW_KH] = self->kernel[0], size[WINDOW_KW] = self->kernel[1];
+    size[WINDOW_SY] = self->stride[0], size[WINDOW_SX] = self->stride[1];
+    size[WINDOW_PY] = self->padding[0], size[WINDOW_PX] = self->padding[1];
+    size[WINDOW_DY] = self->dilation[0] ? self->dilation[0] : 1;
+    size[WINDOW_DX] = self->dilation[1] ? self->dilation[1] : 1;
+    size[WINDOW_GROUPS] = self->groups ? self->groups : 1;
+    return args;
 }

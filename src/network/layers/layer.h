@@ -20,7 +20,7 @@ struct layer {
 
     /* What it is lowered to. */
     bool held;                                       /* its input comes in panels of examples */
-    op_id op;                                        /* activations and pools: the forward operation */
+    op_id op;                                        /* pools and losses: the forward operation */
     int x, y, dx, dy;                                /* tensors: input, output, and gradients to them */
     int weight, bias;                                /* and parameters */
     uint64_t parameters, forward_flops, train_flops; /* of products, per example */
@@ -44,8 +44,14 @@ const layer_kind *layer_at(size_t index); /* NULL past the last */
 /* For windows: an error if the input has no planes, and the window is larger than one value. */
 tas_status layer_check_planes(const text_line *line, const layer *self);
 
+/* What conv.c and pool.c give to an operation over windows; dilation and groups of 0 are 1. */
+op_args layer_window_args(const layer *self, op_id op);
+
 extern const layer_kind layer_input, layer_dense, layer_conv2d, layer_max_pool, layer_avg_pool, layer_global_avg_pool,
-    layer_flatten, layer_dropout, layer_relu, layer_leaky, layer_tanh, layer_sigmoid, layer_gelu, layer_loss;
+    layer_flatten, layer_dropout, layer_loss;
+#define DECLARE(UPPER, NAME, S, SLOPE, TEXT) extern const layer_kind layer_##NAME;
+ACTIVATIONS(DECLARE)
+#undef DECLARE
 
 /* Sizes are at most 2^24: if two of them pass 2^32, their product is returned, so that nothing wraps. */
 static inline uint64_t shape_elements(shape s)

@@ -1,6 +1,8 @@
 /* loss softmax | mse. Softmax cross-entropy wants labels; mse takes float targets, or labels as 1 at the class. */
 #include "network/build.h"
 
+#include "ops/loss.h"
+
 static tas_status infer(const text_line *line, layer *self)
 {
     (void)line;
@@ -18,7 +20,7 @@ static void lower(tas_network *network, layer *self)
     network->label = build_tensor(network, ROLE_LABEL, 1, "label");
     network->target = network->classes ? NO_TENSOR : build_tensor(network, ROLE_TARGET, network->outputs, "target");
     self->dx = build_tensor(network, ROLE_VALUE, network->outputs, "loss.dx");
-    op_call call = {.args = {.op = self->op, .size = {network->outputs}},
+    op_call call = {.args = {.op = self->op, .size = {[LOSS_OUTPUTS] = network->outputs}},
                     .operand = {self->x, network->label, network->losses, network->hits, self->dx}};
     if (!network->classes)
         call = (op_call){.args = call.args, .operand = {self->x, network->target, network->losses, self->dx}};

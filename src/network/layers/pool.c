@@ -2,7 +2,7 @@
 #include "network/build.h"
 
 #include "arith.h"
-#include "ops/window.h"
+#include "ops/pool.h"
 
 static tas_status infer(const text_line *line, layer *self)
 {
@@ -34,13 +34,11 @@ static tas_status infer_global(const text_line *line, layer *self)
 
 static op_args args_of(const layer *self, op_id op)
 {
-    const shape in = self->in, out = self->out;
     const float count = (float)((uint64_t)self->kernel[0] * self->kernel[1]);
-    return (op_args){.op = op,
-                     .size = {in.channels, in.height, in.width, out.channels, out.height, out.width, self->kernel[0],
-                              self->kernel[1], self->stride[0], self->stride[1], self->padding[0], self->padding[1], 1,
-                              1, 1},
-                     .scalar = {count, arith_div(1, count)}};
+    op_args args = layer_window_args(self, op);
+    args.scalar[POOL_COUNT] = count;
+    args.scalar[POOL_RECIPROCAL] = arith_div(1, count);
+    return args;
 }
 
 static void lower_pool(tas_network *network, layer *self, op_id op)

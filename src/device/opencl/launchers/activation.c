@@ -1,36 +1,33 @@
 /* Launches of cl/activation.cl. */
 #include "device/opencl/opencl.h"
 
-/* The macro that builds a function's kernels. */
+/* The name of a function's kernels. */
 static const char *function_of(op_id op)
 {
     switch (op) {
-    case OP_RELU_FORWARD:
-    case OP_RELU_BACKWARD: return "RELU";
-    case OP_LEAKY_FORWARD:
-    case OP_LEAKY_BACKWARD: return "LEAKY";
-    case OP_TANH_FORWARD:
-    case OP_TANH_BACKWARD: return "TANH";
-    case OP_SIGMOID_FORWARD:
-    case OP_SIGMOID_BACKWARD: return "SIGMOID";
-    default: return "GELU";
+#define NAME_OF(UPPER, NAME, S, SLOPE, TEXT)                                                                           \
+    case OP_##UPPER##_FORWARD:                                                                                         \
+    case OP_##UPPER##_BACKWARD: return "activation_" #NAME;
+        ACTIVATIONS(NAME_OF)
+#undef NAME_OF
+    default: return NULL;
     }
 }
 
 static tas_status activate(tas_device *device, const op_args *a, const mem *m, const char *name, int operands)
 {
     const struct cl_device *cl = device->cl;
-    const uint32_t count = op_padded(a) * a->size[0];
+    const uint32_t count = op_padded(a) * a->size[ACTIVATION_ELEMENTS];
     char options[64];
     cl_kernel kernel;
-    snprintf(options, sizeof options, " -D %s", function_of(a->op));
+    snprintf(options, sizeof options, " -D FUNCTION=%s", function_of(a->op));
     tas_status status = cl_get_elements(device, "activation", name, options, &kernel);
     if (status) return status;
     cl_arg args[5];
     int n = 0;
     for (; n < operands; n++) args[n] = A_MEM(&m[n]);
     args[n++] = A_U32(count);
-    args[n++] = A_F32(a->scalar[0]);
+    args[n++] = A_F32(a->scalar[ACTIVATION_SLOPE]);
     return cl_launch(device, kernel, cl_elements(cl, count), n, args);
 }
 
@@ -48,12 +45,9 @@ static tas_status backward(tas_device *device, const op_args *a, const mem *m, c
 
 void cl_override_activation(tas_device *device)
 {
-    static const op_id forwards[] = {OP_RELU_FORWARD, OP_LEAKY_FORWARD, OP_TANH_FORWARD, OP_SIGMOID_FORWARD,
-                                     OP_GELU_FORWARD};
-    static const op_id backwards[] = {OP_RELU_BACKWARD, OP_LEAKY_BACKWARD, OP_TANH_BACKWARD, OP_SIGMOID_BACKWARD,
-                                      OP_GELU_BACKWARD};
-    for (int i = 0; i < 5; i++) {
-        device->launch[forwards[i]] = forward;
-        device->launch[backwards[i]] = backward;
-    }
+#define OVERRIDE(UPPER, NAME, S, SLOPE, TEXT)                                                                          \
+    device->launch[OP_##UPPER##_FORWARD] = forward;                                                                    \
+    device->launch[OP_##UPPER##_BACKWARD] = backward;
+    ACTIVATIONS(OVERRIDE)
+#undef OVERRIDE
 }

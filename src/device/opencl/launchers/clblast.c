@@ -11,13 +11,12 @@
 #include "device/opencl/fork.h"
 #include "device/opencl/opencl.h"
 #include "device/profile.h"
+#include "ops/dense.h"
 
 #include <clblast_c.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { O, I };
 
 enum {
     PRODUCTS_SECONDS = 10, /* that the self-test's products may take */
@@ -39,9 +38,18 @@ typedef struct product {
     size_t m, n, k;
 } product;
 
-static product forward_product(const op_args *a) { return (product){false, true, a->n, a->size[O], a->size[I]}; }
-static product input_product(const op_args *a) { return (product){false, false, a->n, a->size[I], a->size[O]}; }
-static product weights_product(const op_args *a) { return (product){true, false, a->size[O], a->size[I], a->n}; }
+static product forward_product(const op_args *a)
+{
+    return (product){false, true, a->n, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]};
+}
+static product input_product(const op_args *a)
+{
+    return (product){false, false, a->n, a->size[DENSE_INPUTS], a->size[DENSE_OUTPUTS]};
+}
+static product weights_product(const op_args *a)
+{
+    return (product){true, false, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS], a->n};
+}
 
 static CLBlastTranspose turned(bool is) { return is ? CLBlastTransposeYes : CLBlastTransposeNo; }
 static size_t a_stride(product p) { return p.a_turned ? p.m : p.k; }
@@ -113,7 +121,7 @@ static tas_status forward(tas_device *device, const op_args *a, const mem *m, co
     if (!is_indexable(p)) return run_product(device, p, &m[0], &m[1], 1, &m[3], scratch);
     tas_status status = cl_get_simple(device, "clblast", "bias_rows", &kernel);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(&m[2]), A_MEM(&m[3]), A_U32((uint32_t)count), A_U32(a->size[O])};
+    const cl_arg args[] = {A_MEM(&m[2]), A_MEM(&m[3]), A_U32((uint32_t)count), A_U32(a->size[DENSE_OUTPUTS])};
     status = cl_launch(device, kernel, cl_line(cl->group, (size_t)count), 4, args);
     return status ? status : run_product(device, p, &m[0], &m[1], 1, &m[3], scratch);
 }

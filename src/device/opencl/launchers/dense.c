@@ -2,7 +2,7 @@
  * blocks, follow from the device's type and limits; the sums, and so the bits, are the same. */
 #include "device/opencl/launchers/sum_examples.h"
 
-enum { O, I, GRANULE };
+#include "ops/dense.h"
 
 /* On processors ------------------------------------------------------------------------------------------------------
  * A work-item is a group of its own and computes ROWS x PANEL sums in registers. */
@@ -23,7 +23,7 @@ static uint32_t cpu_rows(const tas_device *device) { return cl_vector(device) ==
 
 static tas_status cpu_kernel(tas_device *device, const op_args *a, const char *name, cl_kernel *out)
 {
-    const uint32_t panel = cpu_panel(device, a->size[O], a->size[I]);
+    const uint32_t panel = cpu_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
     char options[64];
     snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u -D ROWS=%u", cl_vector(device), panel, cpu_rows(device));
     return cl_get_kernel(device, "dense", name, options, out);
@@ -31,74 +31,100 @@ static tas_status cpu_kernel(tas_device *device, const op_args *a, const char *n
 
 static tas_status cpu_forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const uint32_t panel = cpu_panel(device, a->size[O], a->size[I]);
+    const uint32_t panel = cpu_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
     cl_kernel kernel;
     (void)scratch;
     tas_status status = cpu_kernel(device, a, "dense_forward", &kernel);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]),      A_MEM(&m[2]),     A_MEM(&m[3]),
-                           A_U32(a->n),  A_U32(a->size[I]), A_U32(a->size[O])};
-    return cl_launch(device, kernel, cl_line(1, cl_blocks(a->n, cpu_rows(device)) * cl_blocks(a->size[O], panel)), 7,
-                     args);
+    const cl_arg args[] = {A_MEM(&m[0]),
+                           A_MEM(&m[1]),
+                           A_MEM(&m[2]),
+                           A_MEM(&m[3]),
+                           A_U32(a->n),
+                           A_U32(a->size[DENSE_INPUTS]),
+                           A_U32(a->size[DENSE_OUTPUTS])};
+    return cl_launch(device, kernel,
+                     cl_line(1, cl_blocks(a->n, cpu_rows(device)) * cl_blocks(a->size[DENSE_OUTPUTS], panel)), 7, args);
 }
 
 /* dY in panels of examples, transposed: the lanes of dense_backward_input are examples. */
 static uint64_t cpu_input_scratch(tas_device *device, const op_args *a)
 {
-    const uint32_t panel = cpu_panel(device, a->size[O], a->size[I]);
-    return cl_blocks(a->n, panel) * panel * (uint64_t)a->size[O] * sizeof(float);
+    const uint32_t panel = cpu_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
+    return cl_blocks(a->n, panel) * panel * (uint64_t)a->size[DENSE_OUTPUTS] * sizeof(float);
 }
 
 static tas_status cpu_backward_input(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const uint32_t panel = cpu_panel(device, a->size[O], a->size[I]);
+    const uint32_t panel = cpu_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
     cl_kernel pack, kernel;
     tas_status status = cpu_kernel(device, a, "dense_pack_rows", &pack);
     if (!status) status = cpu_kernel(device, a, "dense_backward_input", &kernel);
     if (status) return status;
-    const cl_arg packing[] = {A_MEM(&m[0]), A_MEM(scratch), A_U32(a->n), A_U32(a->size[O])};
-    status = cl_launch(device, pack, cl_line(1, cl_blocks(a->n, panel) * cl_blocks(a->size[O], panel)), 4, packing);
+    const cl_arg packing[] = {A_MEM(&m[0]), A_MEM(scratch), A_U32(a->n), A_U32(a->size[DENSE_OUTPUTS])};
+    status = cl_launch(device, pack, cl_line(1, cl_blocks(a->n, panel) * cl_blocks(a->size[DENSE_OUTPUTS], panel)), 4,
+                       packing);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(scratch), A_MEM(&m[1]),      A_MEM(&m[2]),
-                           A_U32(a->n),    A_U32(a->size[I]), A_U32(a->size[O])};
-    return cl_launch(device, kernel, cl_line(1, cl_blocks(a->size[I], cpu_rows(device)) * cl_blocks(a->n, panel)), 6,
-                     args);
+    const cl_arg args[] = {A_MEM(scratch),
+                           A_MEM(&m[1]),
+                           A_MEM(&m[2]),
+                           A_U32(a->n),
+                           A_U32(a->size[DENSE_INPUTS]),
+                           A_U32(a->size[DENSE_OUTPUTS])};
+    return cl_launch(device, kernel,
+                     cl_line(1, cl_blocks(a->size[DENSE_INPUTS], cpu_rows(device)) * cl_blocks(a->n, panel)), 6, args);
 }
 
 /* dY in panels of outputs */
 static uint64_t cpu_weights_scratch(tas_device *device, const op_args *a)
 {
-    const uint32_t panel = cpu_panel(device, a->size[O], a->size[I]);
-    return cl_blocks(a->size[O], panel) * panel * (uint64_t)a->n * sizeof(float);
+    const uint32_t panel = cpu_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
+    return cl_blocks(a->size[DENSE_OUTPUTS], panel) * panel * (uint64_t)a->n * sizeof(float);
 }
 
 static tas_status cpu_backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const uint32_t panel = cpu_panel(device, a->size[O], a->size[I]);
+    const uint32_t panel = cpu_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
     cl_kernel pack, kernel;
     tas_status status = cpu_kernel(device, a, "dense_pack_columns", &pack);
     if (!status) status = cpu_kernel(device, a, "dense_backward_weights", &kernel);
     if (status) return status;
-    const cl_arg packing[] = {A_MEM(&m[1]), A_MEM(scratch), A_U32(a->n), A_U32(a->size[O])};
-    status = cl_launch(device, pack, cl_line(1, cl_blocks(a->size[O], panel) * cl_blocks(a->n, PACK_ROWS)), 4, packing);
+    const cl_arg packing[] = {A_MEM(&m[1]), A_MEM(scratch), A_U32(a->n), A_U32(a->size[DENSE_OUTPUTS])};
+    status = cl_launch(device, pack, cl_line(1, cl_blocks(a->size[DENSE_OUTPUTS], panel) * cl_blocks(a->n, PACK_ROWS)),
+                       4, packing);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(scratch),  A_MEM(&m[0]),           A_MEM(&m[2]),      A_MEM(&m[3]),
-                           A_U32(a->n),     A_U32(a->size[I]),      A_U32(a->size[O]), A_U32(a->first),
-                           A_U32(a->batch), A_U32(a->size[GRANULE])};
-    return cl_launch(device, kernel, cl_line(1, cl_blocks(a->size[I], cpu_rows(device)) * cl_blocks(a->size[O], panel)),
-                     10, args);
+    const cl_arg args[] = {A_MEM(scratch),
+                           A_MEM(&m[0]),
+                           A_MEM(&m[2]),
+                           A_MEM(&m[3]),
+                           A_U32(a->n),
+                           A_U32(a->size[DENSE_INPUTS]),
+                           A_U32(a->size[DENSE_OUTPUTS]),
+                           A_U32(a->first),
+                           A_U32(a->batch),
+                           A_U32(a->size[DENSE_GRANULE])};
+    return cl_launch(
+        device, kernel,
+        cl_line(1, cl_blocks(a->size[DENSE_INPUTS], cpu_rows(device)) * cl_blocks(a->size[DENSE_OUTPUTS], panel)), 10,
+        args);
 }
 
 static tas_status cpu_backward_bias(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const uint32_t panel = cpu_panel(device, a->size[O], a->size[I]);
+    const uint32_t panel = cpu_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
     cl_kernel kernel;
     (void)scratch;
     tas_status status = cpu_kernel(device, a, "dense_backward_bias", &kernel);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(&m[0]),      A_MEM(&m[1]),    A_MEM(&m[2]),    A_U32(a->n),
-                           A_U32(a->size[O]), A_U32(a->first), A_U32(a->batch), A_U32(a->size[GRANULE])};
-    return cl_launch(device, kernel, cl_line(1, cl_blocks(a->size[O], panel)), 8, args);
+    const cl_arg args[] = {A_MEM(&m[0]),
+                           A_MEM(&m[1]),
+                           A_MEM(&m[2]),
+                           A_U32(a->n),
+                           A_U32(a->size[DENSE_OUTPUTS]),
+                           A_U32(a->first),
+                           A_U32(a->batch),
+                           A_U32(a->size[DENSE_GRANULE])};
+    return cl_launch(device, kernel, cl_line(1, cl_blocks(a->size[DENSE_OUTPUTS], panel)), 8, args);
 }
 
 /* On GPUs ------------------------------------------------------------------------------------------------------------
@@ -180,65 +206,81 @@ static cl_range gpu_range(gpu_tile t, uint32_t rows, uint32_t cols, uint32_t dep
 
 static tas_status gpu_forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const gpu_tile t = gpu_tile_of(device, a->n, a->size[O], 1);
+    const gpu_tile t = gpu_tile_of(device, a->n, a->size[DENSE_OUTPUTS], 1);
     cl_kernel kernel;
     (void)scratch;
     tas_status status = gpu_kernel(device, t, "dense_forward", &kernel);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]),      A_MEM(&m[2]),     A_MEM(&m[3]),
-                           A_U32(a->n),  A_U32(a->size[I]), A_U32(a->size[O])};
-    return cl_launch(device, kernel, gpu_range(t, a->n, a->size[O], 1), 7, args);
+    const cl_arg args[] = {A_MEM(&m[0]),
+                           A_MEM(&m[1]),
+                           A_MEM(&m[2]),
+                           A_MEM(&m[3]),
+                           A_U32(a->n),
+                           A_U32(a->size[DENSE_INPUTS]),
+                           A_U32(a->size[DENSE_OUTPUTS])};
+    return cl_launch(device, kernel, gpu_range(t, a->n, a->size[DENSE_OUTPUTS], 1), 7, args);
 }
 
 static tas_status gpu_backward_input(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const gpu_tile t = gpu_tile_of(device, a->n, a->size[I], 1);
+    const gpu_tile t = gpu_tile_of(device, a->n, a->size[DENSE_INPUTS], 1);
     cl_kernel kernel;
     (void)scratch;
     tas_status status = gpu_kernel(device, t, "dense_backward_input", &kernel);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[I]), A_U32(a->size[O])};
-    return cl_launch(device, kernel, gpu_range(t, a->n, a->size[I], 1), 6, args);
+    const cl_arg args[] = {A_MEM(&m[0]),
+                           A_MEM(&m[1]),
+                           A_MEM(&m[2]),
+                           A_U32(a->n),
+                           A_U32(a->size[DENSE_INPUTS]),
+                           A_U32(a->size[DENSE_OUTPUTS])};
+    return cl_launch(device, kernel, gpu_range(t, a->n, a->size[DENSE_INPUTS], 1), 6, args);
 }
 
-static uint64_t weights_of(const op_args *a) { return (uint64_t)a->size[O] * a->size[I]; }
+static uint64_t weights_of(const op_args *a) { return (uint64_t)a->size[DENSE_OUTPUTS] * a->size[DENSE_INPUTS]; }
 
 static tas_status gpu_weights_wave(tas_device *device, const op_args *a, const mem *m, const cl_wave *w)
 {
-    const gpu_tile t = gpu_tile_of(device, a->size[O], a->size[I], w->granules);
-    cl_arg args[11] = {A_MEM(&m[1]), A_MEM(&m[0]),      A_MEM(w->open),   A_MEM(w->to),
-                       A_U32(a->n),  A_U32(a->size[I]), A_U32(a->size[O])};
+    const gpu_tile t = gpu_tile_of(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS], w->granules);
+    cl_arg args[11] = {A_MEM(&m[1]),
+                       A_MEM(&m[0]),
+                       A_MEM(w->open),
+                       A_MEM(w->to),
+                       A_U32(a->n),
+                       A_U32(a->size[DENSE_INPUTS]),
+                       A_U32(a->size[DENSE_OUTPUTS])};
     cl_kernel kernel;
     tas_status status = gpu_kernel(device, t, "dense_backward_weights", &kernel);
     if (status) return status;
-    return cl_launch(device, kernel, gpu_range(t, a->size[O], a->size[I], w->granules), cl_put_wave(args, 7, w), args);
+    return cl_launch(device, kernel, gpu_range(t, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS], w->granules),
+                     cl_put_wave(args, 7, w), args);
 }
 
 static tas_status gpu_backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const cl_sums sums = {weights_of(a), a->size[GRANULE], &m[2], &m[3]};
+    const cl_sums sums = {weights_of(a), a->size[DENSE_GRANULE], &m[2], &m[3]};
     return cl_sum_examples(device, a, &sums, m, scratch, gpu_weights_wave);
 }
 
 static uint64_t gpu_weights_scratch(tas_device *device, const op_args *a)
 {
-    return cl_wave_scratch(device, a, weights_of(a), a->size[GRANULE]);
+    return cl_wave_scratch(device, a, weights_of(a), a->size[DENSE_GRANULE]);
 }
 
 static tas_status gpu_bias_wave(tas_device *device, const op_args *a, const mem *m, const cl_wave *w)
 {
-    return cl_bias_wave(device, a, a->size[O], 1, m, w);
+    return cl_bias_wave(device, a, a->size[DENSE_OUTPUTS], 1, m, w);
 }
 
 static tas_status gpu_backward_bias(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const cl_sums sums = {a->size[O], a->size[GRANULE], &m[1], &m[2]};
+    const cl_sums sums = {a->size[DENSE_OUTPUTS], a->size[DENSE_GRANULE], &m[1], &m[2]};
     return cl_sum_examples(device, a, &sums, m, scratch, gpu_bias_wave);
 }
 
 static uint64_t gpu_bias_scratch(tas_device *device, const op_args *a)
 {
-    return cl_wave_scratch(device, a, a->size[O], a->size[GRANULE]);
+    return cl_wave_scratch(device, a, a->size[DENSE_OUTPUTS], a->size[DENSE_GRANULE]);
 }
 
 tas_status cl_override_dense(tas_device *device)

@@ -1,9 +1,8 @@
 /* Launches of cl/dropout.cl. */
 #include "device/opencl/opencl.h"
 
+#include "ops/dropout.h"
 #include "philox.h"
-
-enum { E, LAYER, THRESHOLD };
 
 /* Philox blocks that a work-item draws: of whole panels of examples, and enough to keep vectors busy. */
 static uint32_t draws_of(tas_device *device, const op_args *a)
@@ -28,15 +27,15 @@ static tas_status dropout(tas_device *device, const op_args *a, const mem *m, co
                            A_MEM(&m[1]),
                            A_MEM(&m[2]),
                            A_U32(a->n),
-                           A_U32(a->size[E]),
+                           A_U32(a->size[DROPOUT_ELEMENTS]),
                            A_U32(a->at),
                            A_U32((uint32_t)a->seed),
                            A_U32((uint32_t)(a->seed >> 32)),
-                           A_U32(PHILOX_DROPOUT | a->size[LAYER]),
+                           A_U32(PHILOX_DROPOUT | a->size[DROPOUT_LAYER]),
                            A_U32(a->epoch),
-                           A_U32(a->evaluating ? 0 : a->size[THRESHOLD]),
-                           A_F32(a->evaluating ? 1 : a->scalar[0])};
-    cl_range range = cl_line(group, (a->size[E] + span - 1) / span);
+                           A_U32(a->evaluating ? 0 : a->size[DROPOUT_THRESHOLD]),
+                           A_F32(a->evaluating ? 1 : a->scalar[DROPOUT_SCALE])};
+    cl_range range = cl_line(group, (a->size[DROPOUT_ELEMENTS] + span - 1) / span);
     range.global[1] = op_padded(a) / op_lanes(a);
     return cl_launch(device, kernel, range, sizeof args / sizeof *args, args);
 }

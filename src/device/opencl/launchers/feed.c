@@ -1,7 +1,7 @@
 /* Launches of cl/feed.cl. */
 #include "device/opencl/opencl.h"
 
-enum { E, SOURCE, ORDER, AT, DIRECT };
+#include "ops/feed.h"
 
 static tas_status gather(tas_device *device, const op_args *a, const mem *m, const char *name)
 {
@@ -11,10 +11,16 @@ static tas_status gather(tas_device *device, const op_args *a, const mem *m, con
     snprintf(lanes, sizeof lanes, " -D LANES=%u", op_lanes(a));
     tas_status status = cl_get_elements(device, "feed", name, lanes, &kernel);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(&m[0]),      A_MEM(&m[1]),        A_MEM(&m[2]),
-                           A_U32(a->size[E]), A_U32(a->size[AT]),  A_U32(a->size[DIRECT]),
-                           A_U32(a->n),       A_F32(a->scalar[0]), A_F32(a->scalar[1])};
-    cl_range range = cl_elements(cl, a->size[E]);
+    const cl_arg args[] = {A_MEM(&m[0]),
+                           A_MEM(&m[1]),
+                           A_MEM(&m[2]),
+                           A_U32(a->size[GATHER_ELEMENTS]),
+                           A_U32(a->size[GATHER_AT]),
+                           A_U32(a->size[GATHER_DIRECT]),
+                           A_U32(a->n),
+                           A_F32(a->scalar[GATHER_SCALE]),
+                           A_F32(a->scalar[GATHER_SHIFT])};
+    cl_range range = cl_elements(cl, a->size[GATHER_ELEMENTS]);
     range.global[1] = op_padded(a) / op_lanes(a);
     return cl_launch(device, kernel, range, 9, args);
 }
@@ -38,20 +44,24 @@ static tas_status gather_labels(tas_device *device, const op_args *a, const mem 
     (void)scratch;
     tas_status status = cl_get_elements(device, "feed", "gather_labels", "", &kernel);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]),       A_MEM(&m[2]),
-                           A_U32(a->n),  A_U32(a->size[AT]), A_U32(a->size[DIRECT])};
+    const cl_arg args[] = {A_MEM(&m[0]),
+                           A_MEM(&m[1]),
+                           A_MEM(&m[2]),
+                           A_U32(a->n),
+                           A_U32(a->size[GATHER_AT]),
+                           A_U32(a->size[GATHER_DIRECT])};
     return cl_launch(device, kernel, cl_elements(cl, a->n), 6, args);
 }
 
 static tas_status one_hot(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const struct cl_device *cl = device->cl;
-    const uint32_t count = a->n * a->size[0];
+    const uint32_t count = a->n * a->size[ONE_HOT_CLASSES];
     cl_kernel kernel;
     (void)scratch;
     tas_status status = cl_get_elements(device, "feed", "one_hot", "", &kernel);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]), A_U32(count), A_U32(a->size[0])};
+    const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]), A_U32(count), A_U32(a->size[ONE_HOT_CLASSES])};
     return cl_launch(device, kernel, cl_elements(cl, count), 4, args);
 }
 

@@ -1,6 +1,8 @@
 /* Launches of cl/loss.cl: 16 lanes a row, as many rows a group as the device's group holds. */
 #include "device/opencl/opencl.h"
 
+#include "ops/loss.h"
+
 #include <string.h>
 
 static tas_status loss(tas_device *device, const op_args *a, const mem *m, const char *name, int operands)
@@ -16,7 +18,7 @@ static tas_status loss(tas_device *device, const op_args *a, const mem *m, const
     int n = 0;
     for (; n < operands; n++) args[n] = A_MEM(&m[n]);
     args[n++] = A_U32(a->n);
-    args[n++] = A_U32(a->size[0]);
+    args[n++] = A_U32(a->size[LOSS_OUTPUTS]);
     args[n++] = A_U32(a->first);
     if (!strcmp(name, "softmax_loss_row")) return cl_launch(device, kernel, cl_line(1, a->n), n, args);
     const cl_range range = {.global = {ROW_LANES, (a->n + rows - 1) / rows * rows, 1}, .local = {ROW_LANES, rows, 1}};

@@ -1,8 +1,7 @@
 /* Launches of cl/pool.cl. */
+#include "ops/pool.h"
 #include "device/opencl/opencl.h"
-#include "ops/window.h"
 
-enum { COUNT, RECIPROCAL };
 enum { POOL_RUN = 64, POOL_ARGS = 15 };
 
 static uint32_t run_of(const struct cl_device *cl) { return cl->cpu ? POOL_RUN : 1; }
@@ -25,8 +24,8 @@ static tas_status pool(tas_device *device, const op_args *a, const mem *m, int o
     for (; k < operands; k++) args[k] = A_MEM(&m[k]);
     args[k++] = A_U32(count);
     if (a->op == OP_AVERAGE_POOL_FORWARD || a->op == OP_AVERAGE_POOL_BACKWARD) {
-        args[k++] = A_F32(a->scalar[COUNT]);
-        args[k++] = A_F32(a->scalar[RECIPROCAL]);
+        args[k++] = A_F32(a->scalar[POOL_COUNT]);
+        args[k++] = A_F32(a->scalar[POOL_RECIPROCAL]);
     }
     for (size_t w = 0; w < sizeof window / sizeof *window; w++) args[k++] = A_U32(a->size[window[w]]);
     return cl_launch(device, kernel, cl_line(group, items), k, args);

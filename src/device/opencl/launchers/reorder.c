@@ -1,6 +1,8 @@
 /* Launches of cl/reorder.cl. */
 #include "device/opencl/opencl.h"
 
+#include "ops/reorder.h"
+
 static tas_status hold(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     enum { HOLD_RUN = 64 }; /* elements of a panel: they stay in the nearest cache while lanes go by */
@@ -13,8 +15,8 @@ static tas_status hold(tas_device *device, const op_args *a, const mem *m, const
     tas_status status =
         cl_get_kernel(device, "reorder", a->op == OP_TO_ROWS ? "to_rows" : "to_panels", options, &kernel);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]), A_U32(a->n), A_U32(a->size[0])};
-    cl_range range = cl_line(cl->cpu ? 1 : cl->group, (a->size[0] + run - 1) / run);
+    const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]), A_U32(a->n), A_U32(a->size[REORDER_ELEMENTS])};
+    cl_range range = cl_line(cl->cpu ? 1 : cl->group, (a->size[REORDER_ELEMENTS] + run - 1) / run);
     range.global[1] = op_padded(a) / op_lanes(a);
     return cl_launch(device, kernel, range, 4, args);
 }

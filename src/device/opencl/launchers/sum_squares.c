@@ -1,6 +1,8 @@
 /* Launches of cl/sum_squares.cl. */
 #include "device/opencl/opencl.h"
 
+#include "ops/sum_squares.h"
+
 static tas_status get_kernel(tas_device *device, const char *name, cl_kernel *out)
 {
     const struct cl_device *cl = device->cl;
@@ -13,12 +15,13 @@ static tas_status get_kernel(tas_device *device, const char *name, cl_kernel *ou
 static tas_status square_blocks(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const struct cl_device *cl = device->cl;
-    const size_t blocks = cl_blocks(a->size[0], SQUARE_BLOCK);
+    const size_t blocks = cl_blocks(a->size[SQUARES_ELEMENTS], SQUARE_BLOCK);
     cl_kernel kernel;
     (void)scratch;
     tas_status status = get_kernel(device, cl->cpu ? "square_blocks_run" : "square_blocks", &kernel);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]), A_U32(a->size[0]), A_U32(a->size[1]), A_F32(a->scalar[0])};
+    const cl_arg args[] = {A_MEM(&m[0]), A_MEM(&m[1]), A_U32(a->size[SQUARES_ELEMENTS]), A_U32(a->size[SQUARES_AT]),
+                           A_F32(a->scalar[SQUARES_SCALE])};
     const cl_range range = cl->cpu ? cl_line(1, blocks) : cl_line(cl->group, blocks * cl->group);
     return cl_launch(device, kernel, range, 5, args);
 }
@@ -26,7 +29,7 @@ static tas_status square_blocks(tas_device *device, const op_args *a, const mem 
 static tas_status square_rows(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const struct cl_device *cl = device->cl;
-    const uint32_t rows = a->size[0], cols = a->size[1], items = cl->group / ROW_LANES;
+    const uint32_t rows = a->size[SQUARES_ROWS], cols = a->size[SQUARES_COLS], items = cl->group / ROW_LANES;
     const size_t blocks = cl_blocks(cols, SQUARE_COLUMNS);
     cl_kernel kernel;
     (void)scratch;
@@ -34,8 +37,13 @@ static tas_status square_rows(tas_device *device, const op_args *a, const mem *m
     const bool run = cl->cpu && panel % cl_vector(device) == 0; /* CLBlast wants the canonical layout */
     tas_status status = get_kernel(device, run ? "square_rows_run" : "square_rows", &kernel);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(&m[0]),      A_MEM(&m[1]),        A_U32(rows), A_U32(cols),
-                           A_U32(a->size[2]), A_F32(a->scalar[0]), A_U32(panel)};
+    const cl_arg args[] = {A_MEM(&m[0]),
+                           A_MEM(&m[1]),
+                           A_U32(rows),
+                           A_U32(cols),
+                           A_U32(a->size[SQUARES_ROWS_AT]),
+                           A_F32(a->scalar[SQUARES_SCALE]),
+                           A_U32(panel)};
     const cl_range each = {.global = {cl_blocks(rows, cl_vector(device)), blocks, 1}, .local = {1, 1, 1}};
     const cl_range some = {.global = {cl_blocks(rows, items) * blocks * ROW_LANES, items, 1},
                            .local = {ROW_LANES, items, 1}};
@@ -50,8 +58,14 @@ static tas_status dense_norms(tas_device *device, const op_args *a, const mem *m
     (void)scratch;
     tas_status status = get_kernel(device, cl->cpu ? "dense_norms_row" : "dense_norms", &kernel);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(&m[0]),      A_MEM(&m[1]),      A_MEM(&m[2]),    A_U32(a->n),
-                           A_U32(a->size[0]), A_U32(a->size[1]), A_U32(a->first), A_U32(a->size[2])};
+    const cl_arg args[] = {A_MEM(&m[0]),
+                           A_MEM(&m[1]),
+                           A_MEM(&m[2]),
+                           A_U32(a->n),
+                           A_U32(a->size[NORMS_INPUTS]),
+                           A_U32(a->size[NORMS_OUTPUTS]),
+                           A_U32(a->first),
+                           A_U32(a->size[NORMS_ADDED])};
     if (cl->cpu) return cl_launch(device, kernel, cl_line(1, a->n), 8, args);
     const cl_range range = {.global = {ROW_LANES, (a->n + rows - 1) / rows * rows, 1}, .local = {ROW_LANES, rows, 1}};
     return cl_launch(device, kernel, range, 8, args);

@@ -1,0 +1,13 @@
+/* Dense layers: places in args.size[]. */
+#ifndef OPS_DENSE_H
+#define OPS_DENSE_H
+
+#include "ops/op.h"
+
+enum {
+    DENSE_OUTPUTS = OP_MATRIX_ROWS,
+    DENSE_INPUTS = OP_MATRIX_COLS,
+    DENSE_GRANULE, /* examples of a granule, of the sums over examples; 0: one chain */
+};
+
+#endif

@@ -1,0 +1,19 @@
+/* Gathering examples from a data set: places in args.size[]. */
+#ifndef OPS_FEED_H
+#define OPS_FEED_H
+
+enum {
+    GATHER_ELEMENTS, /* per example */
+    GATHER_SOURCE,   /* examples in the source */
+    GATHER_ORDER,    /* entries of the order */
+    GATHER_AT,       /* the entry of the tile's first example */
+    GATHER_DIRECT,   /* 1: the source is the tile itself, row by row; 0: by the order */
+};
+
+/* Places in args.scalar[]. */
+enum { GATHER_SCALE, GATHER_SHIFT };
+
+/* One-hot targets: places in args.size[]. */
+enum { ONE_HOT_CLASSES };
+
+#endif
