@@ -1,16 +1,16 @@
 /* Adam and AdamW, RUN parameters a work-item, as in src/ops/adam.c, which also says what the scalars are.
- * w, sum (of gradients over the batch), m and v (times 2^40) lie alike; nothing is done once the record is set. */
+ * w, sum (of gradients over the batch), m and v (times 2^40) lie alike; nothing is done once the first_bad is set. */
 // lint: -D GROUP=64 -D RUN=1
 // lint: -D GROUP=1 -D RUN=256
 #include "arith.h"
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void adam(
     __global float *restrict w, __global const float *restrict sum, __global float *restrict m, __global float *restrict v,
-    __global const uint *restrict record, uint count, float lr, float beta1, float rest1, float beta2, float rest2, float unbias1,
+    __global const uint *restrict first_bad, uint count, float lr, float beta1, float rest1, float beta2, float rest2, float unbias1,
     float unbias2, float epsilon, float decay, float decoupled, float examples, float reciprocal)
 {
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
-    if (record[0]) return;
+    if (first_bad[0]) return;
     for (uint i = from; i < to; i++) {
         const float mean = arith_flush(arith_mean(arith_flush(sum[i]), examples, reciprocal));
         const float g = arith_flush(fma(decay, w[i], mean));

@@ -252,9 +252,9 @@ KERNEL conv_backward_input(const __global float *dy, const __global float *w, __
     store(c, dx, channels, C, group * channels, positions, QY, QX, H, W, iy, ix, SY, SX);
 }
 
-/* The sums over the granules of a wave, raw: to[granule][O][C/G][KH][KW]. The first starts from `open` if it is begun.
- * Work-groups: ceil(C/G KH KW / TILE_COLS), ceil(O/G / TILE_ROWS), G granules of the wave. */
-KERNEL conv_backward_weights(const __global float *dy, const __global float *x, const __global float *open /* as w */,
+/* The sums over the granules of a pass, raw: to[granule][O][C/G][KH][KW]. The first starts from `partial` if it is begun.
+ * Work-groups: ceil(C/G KH KW / TILE_COLS), ceil(O/G / TILE_ROWS), G granules of the pass. */
+KERNEL conv_backward_weights(const __global float *dy, const __global float *x, const __global float *partial /* as w */,
                              __global float *to, uint N, WINDOW, uint from, uint within, uint granule, uint begun,
                              uint depth)
 {
@@ -269,8 +269,8 @@ KERNEL conv_backward_weights(const __global float *dy, const __global float *x, 
     UNROLL for (int r = 0; r < ROWS; r++) {
         UNROLL for (int q = 0; q < COLS; q++) {
             float before = 0.0f;
-            if (begun && r0 == 0 && ROW(r) < outputs && COL(q) < K) // not clamped: `to` may be `open`
-                before = open[(group * outputs + ROW(r)) * K + COL(q)];
+            if (begun && r0 == 0 && ROW(r) < outputs && COL(q) < K) // not clamped: `to` may be `partial`
+                before = partial[(group * outputs + ROW(r)) * K + COL(q)];
             c[r][q] = before;
         }
     }

@@ -79,15 +79,15 @@ INLINE void deal_pairs(const __global float *x, __global float *y, uint elements
     vstore4((float4)(a.y, a.w, b.y, b.w), 0, y + ((size_t)elements + i) * VEC);
 }
 
-/* Waves of VEC granules, step after step: y[wave][granule][elements][VEC], from `count` whole granules of at least two
+/* Passes of VEC granules, step after step: y[pass][granule][elements][VEC], from `count` whole granules of at least two
  * examples that begin with example `from` of the tile. Lanes past the last granule hold 0. Work-items: ceil(elements /
- * RUN), waves. */
+ * RUN), passes. */
 KERNEL conv_pack_granules(const __global float *x, __global float *y, uint at, uint elements, uint from, uint granule, uint count)
 {
-    const uint begin = get_global_id(0) * RUN, end = min(elements, begin + RUN), wave = get_global_id(1);
-    const uint lanes = min((uint)VEC, count - wave * VEC);
-    from += wave * VEC * granule;
-    y += at + (size_t)wave * granule * elements * VEC;
+    const uint begin = get_global_id(0) * RUN, end = min(elements, begin + RUN), pass = get_global_id(1);
+    const uint lanes = min((uint)VEC, count - pass * VEC);
+    from += pass * VEC * granule;
+    y += at + (size_t)pass * granule * elements * VEC;
     // four neighbours lie in one panel where granules begin at multiples of 4
     const uint by_fours = from % 4 + LANES % 4 == 0 && (granule == 2 || granule % 4 == 0) ? lanes / 4 * 4 : 0;
     for (uint i = begin; i < end; i++) {
@@ -207,7 +207,7 @@ INLINE void add_positions(float sum[OUTPUTS][LANES], const __global float *dy, u
  * the example before in its granule, so lanes take turns: those that are the k-th of their granule run at once.
  * Work-items: ceil(O / OUTPUTS). */
 KERNEL conv_backward_bias(const __global float *dy /* panels (O, P) */, __global float *total /* (O) */,
-                          __global float *open /* (O), or unused if granule is 0 */, uint N, uint O, uint P, uint first, uint batch,
+                          __global float *partial /* (O), or unused if granule is 0 */, uint N, uint O, uint P, uint first, uint batch,
                           uint granule)
 {
     const uint o0 = get_global_id(0) * OUTPUTS, outputs = min((uint)OUTPUTS, O - o0);
@@ -216,12 +216,12 @@ KERNEL conv_backward_bias(const __global float *dy /* panels (O, P) */, __global
     bool closed = false, any = false;
     if (granule == 0) {
         granule = batch;
-        open = total;
+        partial = total;
     }
     for (uint o = 0; o < OUTPUTS; o++) {
         at[o] = (size_t)min(o, outputs - 1) * P * LANES;
         sum[o] = total[o0 + min(o, outputs - 1)];
-        before[o] = open[o0 + min(o, outputs - 1)];
+        before[o] = partial[o0 + min(o, outputs - 1)];
     }
     for (uint n = 0; n < N; n += LANES) {
         const uint begin = (first + n) % granule, lanes = min((uint)LANES, N - n), end = begin + lanes;
@@ -261,7 +261,7 @@ KERNEL conv_backward_bias(const __global float *dy /* panels (O, P) */, __global
     }
     for (uint o = 0; o < outputs; o++) {
         if (!closed)
-            open[o0 + o] = before[o];
+            partial[o0 + o] = before[o];
         if (any)
             total[o0 + o] = sum[o];
     }

@@ -3,7 +3,7 @@
  * Letters and the layout of a tile are those of conv.cl; P = OH OW, K = CG KH KW. Two ways fill the lanes of a vector,
  * and each is the better one for some layers and batches:
  *   granules  SPREAD 0: each lane is a granule of its own, and its sums are added to the total, one lane after the
- *             other, when all are done. x and dy lie in panels, step after step of all granules of a wave.
+ *             other, when all are done. x and dy lie in panels, step after step of all granules of a pass.
  *   outputs   SPREAD 1: lanes are outputs, and a granule comes after the other. dy lies in vectors of outputs, x in
  *             rows, of which each number is spread over a vector.
  *
@@ -131,7 +131,7 @@ INLINE void add_strip(vec sums[ROWS][COLS], const block *b, apart a, const __glo
     }
 }
 
-// All products of one example, or of one step of a wave of granules: strip after strip.
+// All products of one example, or of one step of a pass of granules: strip after strip.
 INLINE void add_example(vec sums[BLOCKS][ROWS][COLS], const block *blocks, uint count, apart a, const __global float *x,
                         const __global float *dy, const size_t at_dy[ROWS], int OH, int OW, int lines, int across)
 {
@@ -234,12 +234,12 @@ INLINE void clear(vec sums[BLOCKS][ROWS][COLS], uint count)
 }
 
 /* SPREAD 0: N granules of `granule` examples, all of them whole, the first of which has number `first` in the batch;
- * lane `lane` of step s of wave v is example s of granule v VEC + lane. x and dy lie in panels of PITCH, either the
+ * lane `lane` of step s of pass v is example s of granule v VEC + lane. x and dy lie in panels of PITCH, either the
  * tile's (granules of one example) or those of conv_pack_granules. dy begins at dy_at. SPREAD 1: N examples, the first
  * of which has number `first` in the batch; x lies in rows (pitch 1), dy in vectors of outputs. Work-items:
  * ceil(blocks / count), G ceil(rows / ROWS), where rows are outputs of a group, or vectors of them. */
 KERNEL conv_backward_weights(const __global float *x, const __global float *dy, __global float *total /* (O, K) */,
-                             __global float *open /* (O, K), or unused if granule is 0 */, uint dy_at, WINDOW, uint granule, uint N,
+                             __global float *partial /* (O, K), or unused if granule is 0 */, uint dy_at, WINDOW, uint granule, uint N,
                              uint first, uint batch, uint pitch, uint count, uint lines, uint across)
 {
     const uint outputs = O / G, channels = C / G, K = channels * KH * KW, lanes = SPREAD ? VEC : 1;
@@ -263,21 +263,21 @@ KERNEL conv_backward_weights(const __global float *x, const __global float *dy, 
     total += ((size_t)group * outputs + r0 * lanes) * K;
 
 #if SPREAD
-    open += ((size_t)group * outputs + r0 * lanes) * K;
+    partial += ((size_t)group * outputs + r0 * lanes) * K;
     if (granule == 0) {
         granule = batch;
-        open = total;
+        partial = total;
     }
     for (uint n = 0, run; n < N; n += run) {
         const uint j = first + n, within = j % granule;
         run = min(N - n, granule - within);
         clear(sums, count);
         if (within)
-            load_outputs(sums, blocks, count, open, outputs - r0 * lanes, K, a.weight_col);
+            load_outputs(sums, blocks, count, partial, outputs - r0 * lanes, K, a.weight_col);
         for (uint s = n; s < n + run; s++)
             add_example(sums, blocks, count, a, x + s * x_example, dy + s * dy_example, at_dy, OH, OW, lines, across);
         const bool closed = within + run == granule || j + run == batch;
-        store_outputs(sums, blocks, count, closed ? total : open, outputs - r0 * lanes, K, a.weight_col, closed && j >= granule);
+        store_outputs(sums, blocks, count, closed ? total : partial, outputs - r0 * lanes, K, a.weight_col, closed && j >= granule);
     }
 #else
     for (uint n = 0; n < N; n += VEC) {

@@ -200,7 +200,7 @@ KERNEL dense_backward_input(const __global float *dyt /* dense_pack_rows of dY *
 
 // A chain that starts at +0 never ends at -0, but llvmpipe's does where each product is -0: hence the selection.
 INLINE void backward_weights_block(const int rows, const __global float *dyp, const __global float *x,
-                                   __global float *total, __global float *open, uint i0, uint N, uint I,
+                                   __global float *total, __global float *partial, uint i0, uint N, uint I,
                                    uint first, uint batch, uint granule)
 {
     uint at[ROWS];
@@ -215,7 +215,7 @@ INLINE void backward_weights_block(const int rows, const __global float *dyp, co
         vec c[ROWS][VECS];
         UNROLL for (int r = 0; r < rows; r++) {
             UNROLL for (int v = 0; v < VECS; v++)
-                c[r][v] = within == 0 ? (vec)(0.0f) : load_vec(v, open + at[r] * PANEL);
+                c[r][v] = within == 0 ? (vec)(0.0f) : load_vec(v, partial + at[r] * PANEL);
         }
         chain(c, rows, VECS, x, at, I, false, 0, dyp, run);
         x += (ulong)run * I;
@@ -223,7 +223,7 @@ INLINE void backward_weights_block(const int rows, const __global float *dyp, co
 
         bool closed = within + run == granule || j + run == batch;
         bool add = closed && j >= granule;
-        __global float *to = closed ? total : open;
+        __global float *to = closed ? total : partial;
         UNROLL for (int r = 0; r < rows; r++) {
             if ((uint)r < inputs) {
                 UNROLL for (int v = 0; v < VECS; v++) {
@@ -238,33 +238,33 @@ INLINE void backward_weights_block(const int rows, const __global float *dyp, co
 }
 
 /* dW = dYt X over examples first .. first+N-1 of a batch. The sum is taken by granules (0: the batch is one); a
- * granule that the tile leaves unfinished waits in `open`, unrounded by arith_flush as all partial sums are. One
+ * granule that the tile leaves unfinished waits in `partial`, unrounded by arith_flush as all partial sums are. One
  * work-item a block: ceil(I / ROWS) * ceil(O / PANEL) of them. */
 KERNEL dense_backward_weights(const __global float *dyp /* dense_pack_columns of dY */, const __global float *x /* (N, I) */,
-                              __global float *total /* panels */, __global float *open /* panels, or unused if granule is 0 */,
+                              __global float *total /* panels */, __global float *partial /* panels, or unused if granule is 0 */,
                               uint N, uint I, uint O, uint first, uint batch, uint granule)
 {
     if (granule == 0) {
         granule = batch;
-        open = total;
+        partial = total;
     }
     uint2 at = find_block(get_global_id(0), (I + ROWS - 1) / ROWS, (O + PANEL - 1) / PANEL);
     uint i0 = at.x * ROWS;
     ulong panel = (ulong)at.y * PANEL;
     dyp += panel * N;
     total += (panel * I + (ulong)i0 * PANEL);
-    open += (panel * I + (ulong)i0 * PANEL);
-    backward_weights_block(ROWS, dyp, x, total, open, i0, N, I, first, batch, granule);
+    partial += (panel * I + (ulong)i0 * PANEL);
+    backward_weights_block(ROWS, dyp, x, total, partial, i0, N, I, first, batch, granule);
 }
 
 /* The bias's gradient, by the same rule. One work-item PANEL outputs: ceil(O / PANEL) of them. */
 KERNEL dense_backward_bias(const __global float *dy /* (N, O) */, __global float *total /* (O) */,
-                           __global float *open /* (O), or unused if granule is 0 */,
+                           __global float *partial /* (O), or unused if granule is 0 */,
                            uint N, uint O, uint first, uint batch, uint granule)
 {
     if (granule == 0) {
         granule = batch;
-        open = total;
+        partial = total;
     }
     uint o0 = get_global_id(0) * PANEL, outputs = min((uint)PANEL, O - o0);
     dy += o0;
@@ -274,7 +274,7 @@ KERNEL dense_backward_bias(const __global float *dy /* (N, O) */, __global float
         run = min(N - n, granule - within);
         float c[PANEL];
         for (uint lane = 0; lane < PANEL; lane++) {
-            float before = open[o0 + min(lane, outputs - 1)];
+            float before = partial[o0 + min(lane, outputs - 1)];
             c[lane] = within == 0 ? 0.0f : before;
         }
         for (uint k = 0; k < run; k++, dy += O) {
@@ -289,7 +289,7 @@ KERNEL dense_backward_bias(const __global float *dy /* (N, O) */, __global float
         bool closed = within + run == granule || j + run == batch;
         for (uint lane = 0; lane < outputs; lane++) {
             if (!closed)
-                open[o0 + lane] = c[lane];
+                partial[o0 + lane] = c[lane];
             else
                 total[o0 + lane] = j < granule ? c[lane] : total[o0 + lane] + c[lane];
         }

@@ -123,10 +123,10 @@ KERNEL dense_backward_input(const __global float *dy /* (N, O) */, const __globa
     }
 }
 
-/* dW = dYt X: the sums over the granules of a wave, raw: to[granule][O][I]. The first starts from `open` if it is
- * begun. Groups: ceil(I / TILE), ceil(O / TILE), granules of the wave. */
+/* dW = dYt X: the sums over the granules of a pass, raw: to[granule][O][I]. The first starts from `partial` if it is
+ * begun. Groups: ceil(I / TILE), ceil(O / TILE), granules of the pass. */
 KERNEL dense_backward_weights(const __global float *dy /* (N, O) */, const __global float *x /* (N, I) */,
-                              const __global float *open /* (O, I) */, __global float *to, uint N, uint I, uint O,
+                              const __global float *partial /* (O, I) */, __global float *to, uint N, uint I, uint O,
                               uint from, uint within, uint granule, uint begun)
 {
     __local float a[STEP][TILE + 1], b[STEP][TILE + 1];
@@ -136,8 +136,8 @@ KERNEL dense_backward_weights(const __global float *dy /* (N, O) */, const __glo
     UNROLL for (int r = 0; r < ROWS; r++) {
         UNROLL for (int q = 0; q < COLS; q++) {
             float before = 0.0f;
-            if (begun && get_group_id(2) == 0 && ROW(r) < O && COL(q) < I) // not clamped: `to` may be `open`
-                before = open[(ulong)ROW(r) * I + COL(q)];
+            if (begun && get_group_id(2) == 0 && ROW(r) < O && COL(q) < I) // not clamped: `to` may be `partial`
+                before = partial[(ulong)ROW(r) * I + COL(q)];
             c[r][q] = before;
         }
     }

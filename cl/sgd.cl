@@ -1,15 +1,15 @@
 /* Mini-batch SGD with momentum, RUN parameters a work-item, as in src/ops/sgd.c.
- * w, sum (of gradients over the batch) and v lie alike; nothing is done once the record is set. */
+ * w, sum (of gradients over the batch) and v lie alike; nothing is done once the first_bad is set. */
 // lint: -D GROUP=64 -D RUN=1
 // lint: -D GROUP=1 -D RUN=256
 #include "arith.h"
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void sgd(
-    __global float *restrict w, __global const float *restrict sum, __global float *restrict v, __global const uint *restrict record,
+    __global float *restrict w, __global const float *restrict sum, __global float *restrict v, __global const uint *restrict first_bad,
     uint count, uint nesterov, float lr, float momentum, float decay, float examples, float reciprocal)
 {
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
-    if (record[0]) return;
+    if (first_bad[0]) return;
     for (uint i = from; i < to; i++) {
         const float mean = arith_flush(arith_mean(arith_flush(sum[i]), examples, reciprocal));
         const float g = arith_flush(fma(decay, w[i], mean));

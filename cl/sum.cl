@@ -23,27 +23,27 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void sum_blocks(
     if (item == 0) out[at + block] = lane[0];
 }
 
-/* record = {first bad step, what was bad}, set once. */
-static void set_record(volatile __global uint *record, uint step, uint what)
+/* first_bad = {first bad step, what was bad}, set once. */
+static void set_first_bad(volatile __global uint *first_bad, uint step, uint what)
 {
-    if (atomic_cmpxchg(&record[0], 0u, step) == 0u) record[1] = what;
+    if (atomic_cmpxchg(&first_bad[0], 0u, step) == 0u) first_bad[1] = what;
 }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void record_loss(
-    __global const float *restrict sum, __global float *restrict ring, volatile __global uint *restrict record, uint step,
+    __global const float *restrict sum, __global float *restrict ring, volatile __global uint *restrict first_bad, uint step,
     uint places, float examples)
 {
     const float loss = arith_flush(arith_div(sum[0], examples));
     ring[step % places] = loss;
-    if (!arith_is_finite(loss)) set_record(record, step, 1u);
+    if (!arith_is_finite(loss)) set_first_bad(first_bad, step, 1u);
 }
 
 /* Each work-item looks at RUN neighbours. The bits are looked at, which is a vector's work with no branch. */
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void check_finite(
-    __global const uint *restrict x, volatile __global uint *restrict record, uint count, uint step, uint what)
+    __global const uint *restrict x, volatile __global uint *restrict first_bad, uint count, uint step, uint what)
 {
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
     uint most = 0u;
     for (uint i = from; i < to; i++) most = max(most, x[i] & 0x7fffffffu);
-    if (most >= 0x7f800000u) set_record(record, step, what);
+    if (most >= 0x7f800000u) set_first_bad(first_bad, step, what);
 }

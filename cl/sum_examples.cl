@@ -1,4 +1,4 @@
-/* What all sums over examples share on GPUs: the gradients of biases, and adding what the granules of a wave came to.
+/* What all sums over examples share on GPUs: the gradients of biases, and adding what the granules of a pass came to.
  *
  * N examples of the tile, O outputs of P positions (those of a dense layer have one). dy (N, O, P).
  *
@@ -36,12 +36,12 @@ INLINE float add_row(float c, const __local float *s, uint count)
     return c;
 }
 
-/* The sums of dy over the granules of a wave, raw: to[granule][O]. The first starts from `open` if it is begun.
+/* The sums of dy over the granules of a pass, raw: to[granule][O]. The first starts from `partial` if it is begun.
  *
  * A group brings STEP steps of its chains at most: those of whole examples, or an even part of one's positions. Its
  * outputs are neighbours, so that neighbouring work-items read neighbours. Work-groups: ceil(O / OUTPUTS), granules of
- * the wave. */
-LINE backward_bias(const __global float *dy, const __global float *open /* (O) */, __global float *to, uint N, uint O, uint P,
+ * the pass. */
+LINE backward_bias(const __global float *dy, const __global float *partial /* (O) */, __global float *to, uint N, uint O, uint P,
                    uint from, uint within, uint granule, uint begun)
 {
     __local float steps[OUTPUTS][STEP + 1]; // longer rows, so that a column is not all in one bank
@@ -51,7 +51,7 @@ LINE backward_bias(const __global float *dy, const __global float *open /* (O) *
     bool adds = item < OUTPUTS && first + item < O;
     float c = 0.0f;
     if (adds && begun && r == 0)
-        c = open[first + item]; // not clamped: `to` may be `open`
+        c = partial[first + item]; // not clamped: `to` may be `partial`
     // What an item brings: step k of an output's chain, of those at hand, and its place in memory from the first of
     // the group's.
     uint k[LOADS], row[LOADS], at[LOADS];
@@ -83,10 +83,10 @@ LINE backward_bias(const __global float *dy, const __global float *open /* (O) *
         to[r * O + first + item] = c;
 }
 
-/* Adds the sums of a wave's `closed` granules in their order to the total, which they begin if `fresh`; one that is
- * left open after them goes to `open`. A work-item a sum. */
+/* Adds the sums of a pass's `closed` granules in their order to the total, which they begin if `fresh`; one that is
+ * left partial after them goes to `partial`. A work-item a sum. */
 LINE add_granules(const __global float *part /* (granules, sums) */, __global float *total /* (sums) */,
-                  __global float *open /* (sums) */, uint sums, uint closed, uint fresh, uint left_open)
+                  __global float *partial /* (sums) */, uint sums, uint closed, uint fresh, uint left_open)
 {
     uint i = get_global_id(0);
     if (i >= sums)
@@ -109,5 +109,5 @@ LINE add_granules(const __global float *part /* (granules, sums) */, __global fl
     if (closed)
         total[i] = sum;
     if (left_open)
-        open[i] = part[(size_t)closed * sums + i];
+        partial[i] = part[(size_t)closed * sums + i];
 }

@@ -33,14 +33,14 @@ static struct {
     op_launch launch;
     queue work, transfers;
     ticket *tickets;
-} is;
+} state;
 
 static ticket *new_ticket(void)
 {
     ticket *t = calloc(1, sizeof *t);
     ck_assert_ptr_nonnull(t);
-    t->before = is.tickets;
-    return is.tickets = t;
+    t->before = state.tickets;
+    return state.tickets = t;
 }
 
 /* Does the next command of a queue, if it is handed over and need not wait. */
@@ -51,10 +51,10 @@ static bool step(tas_device *on, queue *q)
     if (c->after && !c->after->done) return false;
     tas_status status = TAS_OK;
     switch (c->kind) {
-    case COMMAND_LAUNCH: status = is.launch(on, &c->args, c->operand, &c->scratch); break;
-    case COMMAND_ZERO: status = is.driver->zero(on, &c->m); break;
-    case COMMAND_WRITE: status = is.driver->write(on, &c->m, c->offset, c->from, c->bytes, true); break;
-    case COMMAND_READ: status = is.driver->read(on, &c->m, c->offset, c->to, c->bytes); break;
+    case COMMAND_LAUNCH: status = state.launch(on, &c->args, c->operand, &c->scratch); break;
+    case COMMAND_ZERO: status = state.driver->zero(on, &c->m); break;
+    case COMMAND_WRITE: status = state.driver->write(on, &c->m, c->offset, c->from, c->bytes, true); break;
+    case COMMAND_READ: status = state.driver->read(on, &c->m, c->offset, c->to, c->bytes); break;
     case COMMAND_EVENT: break;
     }
     ck_assert_int_eq(status, TAS_OK);
@@ -66,12 +66,12 @@ static bool step(tas_device *on, queue *q)
 /* What is done while nobody waits. */
 static void go_on(tas_device *on)
 {
-    if (is.order == QUEUES_WORK_FIRST)
-        while (step(on, &is.work)) {}
-    else if (is.order == QUEUES_TRANSFERS_FIRST)
-        while (step(on, &is.transfers)) {}
+    if (state.order == QUEUES_WORK_FIRST)
+        while (step(on, &state.work)) {}
+    else if (state.order == QUEUES_TRANSFERS_FIRST)
+        while (step(on, &state.transfers)) {}
     else
-        for (uint32_t k = random_below(4); k; k--) step(on, random_below(2) ? &is.work : &is.transfers);
+        for (uint32_t k = random_below(4); k; k--) step(on, random_below(2) ? &state.work : &state.transfers);
 }
 
 static tas_status add(tas_device *on, queue *q, command c)
@@ -91,9 +91,9 @@ static void hand_over(queue *q) { q->handed = q->count; }
 static void wait_for(tas_device *on, const ticket *t, const queue *q)
 {
     while (t ? !t->done : q->count > 0) {
-        const bool work = is.order == QUEUES_WORK_FIRST || (is.order == QUEUES_ANY && random_below(2));
-        const bool moved =
-            work ? step(on, &is.work) || step(on, &is.transfers) : step(on, &is.transfers) || step(on, &is.work);
+        const bool work = state.order == QUEUES_WORK_FIRST || (state.order == QUEUES_ANY && random_below(2));
+        const bool moved = work ? step(on, &state.work) || step(on, &state.transfers)
+                                : step(on, &state.transfers) || step(on, &state.work);
         if (!moved) ck_abort_msg("a queue waits for what was not handed to the device");
     }
 }
@@ -103,40 +103,40 @@ static void wait_for(tas_device *on, const ticket *t, const queue *q)
 
 static void drain(tas_device *on)
 {
-    hand_over(&is.work);
-    hand_over(&is.transfers);
-    wait_for(on, NULL, &is.work);
-    wait_for(on, NULL, &is.transfers);
+    hand_over(&state.work);
+    hand_over(&state.transfers);
+    wait_for(on, NULL, &state.work);
+    wait_for(on, NULL, &state.transfers);
 }
 
 /* OpenCL keeps memory that commands still want. */
 static void late_release(tas_device *on, mem *m)
 {
     drain(on);
-    is.driver->release(on, m);
+    state.driver->release(on, m);
 }
 
 static tas_status late_zero(tas_device *on, const mem *m)
 {
-    return add(on, &is.work, (command){.kind = COMMAND_ZERO, .m = *m});
+    return add(on, &state.work, (command){.kind = COMMAND_ZERO, .m = *m});
 }
 
 static tas_status late_finish(tas_device *on)
 {
-    hand_over(&is.work);
-    wait_for(on, NULL, &is.work);
+    hand_over(&state.work);
+    wait_for(on, NULL, &state.work);
     return TAS_OK;
 }
 
 static tas_status late_write(tas_device *on, const mem *m, uint64_t offset, const void *from, uint64_t bytes, bool wait)
 {
-    add(on, &is.work, (command){.kind = COMMAND_WRITE, .m = *m, .offset = offset, .from = from, .bytes = bytes});
+    add(on, &state.work, (command){.kind = COMMAND_WRITE, .m = *m, .offset = offset, .from = from, .bytes = bytes});
     return wait ? late_finish(on) : TAS_OK;
 }
 
 static tas_status late_read(tas_device *on, const mem *m, uint64_t offset, void *to, uint64_t bytes)
 {
-    add(on, &is.work, (command){.kind = COMMAND_READ, .m = *m, .offset = offset, .to = to, .bytes = bytes});
+    add(on, &state.work, (command){.kind = COMMAND_READ, .m = *m, .offset = offset, .to = to, .bytes = bytes});
     return late_finish(on);
 }
 
@@ -145,24 +145,24 @@ static tas_status late_write_later(tas_device *on, const mem *m, const void *fro
 {
     ticket *t = new_ticket();
     *to = t;
-    hand_over(&is.transfers);
-    add(on, &is.transfers,
+    hand_over(&state.transfers);
+    add(on, &state.transfers,
         (command){.kind = COMMAND_WRITE, .m = *m, .from = from, .bytes = bytes, .after = after, .gives = t});
-    hand_over(&is.transfers);
+    hand_over(&state.transfers);
     go_on(on);
     return TAS_OK;
 }
 
 static tas_status late_await(tas_device *on, void *after)
 {
-    return add(on, &is.work, (command){.kind = COMMAND_EVENT, .after = after});
+    return add(on, &state.work, (command){.kind = COMMAND_EVENT, .after = after});
 }
 
 static tas_status late_mark(tas_device *on, void **to)
 {
     ticket *t = new_ticket();
     *to = t;
-    return add(on, &is.work, (command){.kind = COMMAND_EVENT, .gives = t});
+    return add(on, &state.work, (command){.kind = COMMAND_EVENT, .gives = t});
 }
 
 static tas_status late_join(tas_device *on, void **of)
@@ -175,7 +175,7 @@ static tas_status late_join(tas_device *on, void **of)
 
 static tas_status late_flush(tas_device *on)
 {
-    hand_over(&is.work);
+    hand_over(&state.work);
     go_on(on);
     return TAS_OK;
 }
@@ -185,15 +185,15 @@ static tas_status late_launch(tas_device *on, const op_args *args, const mem *op
     command c = {.kind = COMMAND_LAUNCH, .args = *args};
     for (int o = 0; op_get(args->op)->operand[o].name; o++) c.operand[o] = operand[o];
     if (scratch) c.scratch = *scratch;
-    return add(on, &is.work, c);
+    return add(on, &state.work, c);
 }
 
 void queues_open(tas_device *on, queues_order order)
 {
     static device_driver late;
-    is.order = order;
-    is.driver = on->driver;
-    is.launch = on->launch[0];
+    state.order = order;
+    state.driver = on->driver;
+    state.launch = on->launch[0];
     late = *on->driver;
     late.release = late_release;
     late.zero = late_zero;
@@ -212,14 +212,14 @@ void queues_open(tas_device *on, queues_order order)
 void queues_close(tas_device *on)
 {
     drain(on);
-    on->driver = is.driver;
-    for (int op = 0; op < OP_COUNT; op++) on->launch[op] = is.launch;
-    free(is.work.list);
-    free(is.transfers.list);
-    is.work = is.transfers = (queue){0};
-    while (is.tickets) {
-        ticket *t = is.tickets;
-        is.tickets = t->before;
+    on->driver = state.driver;
+    for (int op = 0; op < OP_COUNT; op++) on->launch[op] = state.launch;
+    free(state.work.list);
+    free(state.transfers.list);
+    state.work = state.transfers = (queue){0};
+    while (state.tickets) {
+        ticket *t = state.tickets;
+        state.tickets = t->before;
         free(t);
     }
 }

@@ -95,12 +95,12 @@ void sample_close(void)
 
 tas_train_options sample_options(uint32_t batch, uint64_t steps)
 {
-    tas_train_options is;
-    tas_train_options_init(&is);
-    is.batch = batch;
-    is.steps = steps;
-    is.lr = 0.05f;
-    return is;
+    tas_train_options options;
+    tas_train_options_init(&options);
+    options.batch = batch;
+    options.steps = steps;
+    options.lr = 0.05f;
+    return options;
 }
 
 int support_run(Suite *suite)
@@ -503,16 +503,16 @@ tas_data *data_of(uint64_t count, size_t input_size, const float *inputs, const 
                   size_t target_size)
 {
     tas_data *data = NULL;
-    tas_data_options is;
-    tas_data_options_init(&is);
-    is.count = count;
-    is.input_size = input_size;
-    is.input_type = TAS_INPUT_F32;
-    is.target_type = classes ? TAS_TARGET_LABEL : TAS_TARGET_F32;
-    is.classes = classes;
-    is.target_size = target_size;
-    is.inputs = inputs;
-    is.targets = targets;
-    expect_ok(tas_data_open(context, &is, &data));
+    tas_data_options options;
+    tas_data_options_init(&options);
+    options.count = count;
+    options.input_size = input_size;
+    options.input_type = TAS_INPUT_F32;
+    options.target_type = classes ? TAS_TARGET_LABEL : TAS_TARGET_F32;
+    options.classes = classes;
+    options.target_size = target_size;
+    options.inputs = inputs;
+    options.targets = targets;
+    expect_ok(tas_data_open(context, &options, &data));
     return data;
 }

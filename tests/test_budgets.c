@@ -38,20 +38,20 @@ static uint32_t targets[EXAMPLES];
 static tas_data *make_set(void)
 {
     tas_data *set = NULL;
-    tas_data_options is;
+    tas_data_options options;
     for (uint32_t e = 0; e < EXAMPLES; e++) {
         targets[e] = random_below(CLASSES_MADE);
         for (uint32_t i = 0; i < SIDE * SIDE; i++)
             inputs[e][i] = (unsigned char)(random_below(128) + (i / SIDE == 2 * targets[e] + 4 ? 127 : 0));
     }
-    tas_data_options_init(&is);
-    is.count = EXAMPLES;
-    is.input_size = SIDE * SIDE;
-    is.input_type = TAS_INPUT_U8;
-    is.classes = CLASSES_MADE;
-    is.inputs = inputs;
-    is.targets = targets;
-    expect_ok(tas_data_open(context, &is, &set));
+    tas_data_options_init(&options);
+    options.count = EXAMPLES;
+    options.input_size = SIDE * SIDE;
+    options.input_type = TAS_INPUT_U8;
+    options.classes = CLASSES_MADE;
+    options.inputs = inputs;
+    options.targets = targets;
+    expect_ok(tas_data_open(context, &options, &set));
     return set;
 }
 
@@ -65,12 +65,12 @@ static tas_network *make_network(const budget_case *c)
 }
 
 /* The digest, and the peak of memory; 0 for no limit. */
-static uint64_t train(tas_device *on, const tas_network *network, const tas_data *set, const tas_train_options *is,
+static uint64_t train(tas_device *on, const tas_network *network, const tas_data *set, const tas_train_options *given,
                       uint64_t budget, char hex[65])
 {
     tas_model *model = NULL;
     tas_train_result result;
-    tas_train_options options = *is;
+    tas_train_options options = *given;
     options.budget = budget;
     expect_ok(tas_model_open(on, network, 7, &model));
     expect_ok(tas_train(model, set, &options, &result));
@@ -83,11 +83,11 @@ static uint64_t train(tas_device *on, const tas_network *network, const tas_data
 static tas_plan plan_of(const tas_network *network, const tas_data *set, uint32_t batch, uint64_t budget)
 {
     tas_plan out;
-    tas_plan_options is;
-    tas_plan_options_init(&is);
-    is.batch = batch;
-    is.budget = budget;
-    expect_ok(tas_plan_make(tested, network, set, NULL, &is, &out));
+    tas_plan_options options;
+    tas_plan_options_init(&options);
+    options.batch = batch;
+    options.budget = budget;
+    expect_ok(tas_plan_make(tested, network, set, NULL, &options, &out));
     return out;
 }
 
@@ -100,18 +100,18 @@ START_TEST(digests_do_not_depend_on_the_budget)
     int streamed = 0, resident = 0, tiled = 0;
     tas_network *network = make_network(c);
     tas_data *set = make_set();
-    tas_train_options is = sample_options(slow ? 16 : c->batch, slow ? 10 : c->steps);
-    is.lr = 0.01f;
-    train(reference, network, set, &is, 0, wanted);
-    const tas_plan all = plan_of(network, set, is.batch, 0);
+    tas_train_options options = sample_options(slow ? 16 : c->batch, slow ? 10 : c->steps);
+    options.lr = 0.01f;
+    train(reference, network, set, &options, 0, wanted);
+    const tas_plan all = plan_of(network, set, options.batch, 0);
     for (int k = 0; k < budgets; k++) {
         const uint64_t room = all.bytes_total - all.min_budget;
         const uint64_t budget = k == 0   ? all.min_budget
                                 : k == 1 ? all.min_budget + 1 + room / 16
                                 : k == 2 ? all.bytes_total
                                          : all.min_budget + random_u64() % (room + 1);
-        const tas_plan p = plan_of(network, set, is.batch, budget);
-        const uint64_t peak = train(tested, network, set, &is, budget, hex);
+        const tas_plan p = plan_of(network, set, options.batch, budget);
+        const uint64_t peak = train(tested, network, set, &options, budget, hex);
         ck_assert_msg(!strcmp(hex, wanted), "%s, budget %llu (tile %u): %s, not %s", c->text,
                       (unsigned long long)budget, p.tile, hex, wanted);
         ck_assert_uint_eq(peak, p.bytes_total);

@@ -44,7 +44,7 @@ END_TEST
 START_TEST(other_operations_stay_exact)
 {
     static const op_id ops[] = {OP_SQUARE_ROWS, OP_DENSE_BACKWARD_BIAS, OP_SGD, OP_ADAM};
-    ck_assert_uint_eq(device_panel(device, 33, 784), 1);
+    ck_assert_uint_eq(device_weight_panel(device, 33, 784), 1);
     for (int i = 0; i < 4; i++) {
         tas_verify_row row;
         char text[512] = "";

@@ -109,23 +109,23 @@ static void check_products(const test_case *c)
 
 /* A case's sums over examples by the rule, example after example; total and open go in as they were before the tile. dy
  * alone where x is NULL: added, which fma(dy, 1, sum) is. True where the last example ended its granule. */
-static bool sums_by_rule(const op_args *a, const float *x, const float *dy, sums *total, sums *open, size_t count)
+static bool sums_by_rule(const op_args *a, const float *x, const float *dy, sums *total, sums *partial, size_t count)
 {
     const window v = window_of(a);
     const uint32_t granule = a->size[WINDOW_GRANULE];
     const size_t plane = (size_t)(v.oh * v.ow);
     bool closed = false;
     for (uint32_t e = a->first; e < a->first + a->n; e++, dy += out_elements(&v), x += x ? in_elements(&v) : 0) {
-        sums *to = granule ? open : total;
+        sums *to = granule ? partial : total;
         for (size_t i = 0; (granule ? e % granule : e) == 0 && i < count; i++)
             to->chain[i] = 0, to->exact[i] = to->magnitudes[i] = 0;
         if (x) add_products(&v, TO_W, x, NULL, dy, to);
         for (size_t i = 0; !x && i < out_elements(&v); i++) sums_add(to, i / plane, dy[i], 1);
         closed = granule && ((e + 1) % granule == 0 || e + 1 == a->batch);
         for (size_t i = 0; closed && i < count; i++) {
-            total->chain[i] = e < granule ? open->chain[i] : total->chain[i] + open->chain[i];
-            total->exact[i] = (e < granule ? 0 : total->exact[i]) + open->exact[i];
-            total->magnitudes[i] = (e < granule ? 0 : total->magnitudes[i]) + open->magnitudes[i];
+            total->chain[i] = e < granule ? partial->chain[i] : total->chain[i] + partial->chain[i];
+            total->exact[i] = (e < granule ? 0 : total->exact[i]) + partial->exact[i];
+            total->magnitudes[i] = (e < granule ? 0 : total->magnitudes[i]) + partial->magnitudes[i];
         }
     }
     return closed;
@@ -136,17 +136,18 @@ static void check_sums(const test_case *c)
     const bool bias = c->args.op == OP_CONV_BACKWARD_BIAS;
     const int at = bias ? 1 : 2; /* of total; open is next */
     const size_t count = c->elements[at];
-    sums total = sums_open(count), open = sums_open(count);
+    sums total = sums_open(count), partial = sums_open(count);
     memcpy(total.chain, IN(at), count * sizeof(float));
-    memcpy(open.chain, IN(at + 1), count * sizeof(float));
-    const bool closed = sums_by_rule(&c->args, bias ? NULL : IN(0), IN(bias ? 0 : 1), &total, &open, count);
+    memcpy(partial.chain, IN(at + 1), count * sizeof(float));
+    const bool closed = sums_by_rule(&c->args, bias ? NULL : IN(0), IN(bias ? 0 : 1), &total, &partial, count);
     const bool goes_on = c->args.size[WINDOW_GRANULE] && !closed;
     for (size_t i = 0; i < count; i++) {
         check_exact(total.chain[i], OUT(at)[i], i);
-        check_exact(goes_on ? open.chain[i] : IN(at + 1)[i], OUT(at + 1)[i], i); /* where it means nothing it stays */
+        check_exact(goes_on ? partial.chain[i] : IN(at + 1)[i], OUT(at + 1)[i],
+                    i); /* where it means nothing it stays */
     }
     sums_close(&total);
-    sums_close(&open);
+    sums_close(&partial);
 }
 
 START_TEST(convolution)
@@ -167,14 +168,14 @@ static void check_whole(const test_case *c)
                  os = (size_t)v.o;
     float *x = banded(xs, 3), *y = banded(ys, 3), *w = banded(ws, 3), *b = banded(os, 3);
     float *dx = banded(xs, 0), *dw = banded(ws, 0), *db = banded(os, 0), *out = banded(ys, 0),
-          *open = banded(ws + os, 0);
+          *partial = banded(ws + os, 0);
     sums sx, sw = sums_open(ws), sy, sb = sums_open(os), unused = sums_open(ws + os);
 
     a.op = OP_CONV_FORWARD, run(&a, (void *[]){x, w, b, out});
     a.op = OP_CONV_BACKWARD_INPUT, run(&a, (void *[]){y, w, dx});
     a.first = 0, a.batch = a.n;
-    a.op = OP_CONV_BACKWARD_WEIGHTS, run(&a, (void *[]){x, y, dw, open});
-    a.op = OP_CONV_BACKWARD_BIAS, run(&a, (void *[]){y, db, open + ws});
+    a.op = OP_CONV_BACKWARD_WEIGHTS, run(&a, (void *[]){x, y, dw, partial});
+    a.op = OP_CONV_BACKWARD_BIAS, run(&a, (void *[]){y, db, partial + ws});
 
     where = "whole numbers";
     for (size_t n = 0; n < a.n; n++) {
@@ -191,14 +192,14 @@ static void check_whole(const test_case *c)
 
     sums_close(&sw), sums_close(&sb), sums_close(&unused);
     unband(x, xs), unband(y, ys), unband(w, ws), unband(b, os);
-    unband(dx, xs), unband(dw, ws), unband(db, os), unband(out, ys), unband(open, ws + os);
+    unband(dx, xs), unband(dw, ws), unband(db, os), unband(out, ys), unband(partial, ws + os);
 }
 
 START_TEST(whole_numbers) { each_case(OP_CONV_BACKWARD_WEIGHTS, check_whole); }
 END_TEST
 
 /* The sums over a batch in tiles of `tile` examples, or of random ones where it is 0. */
-static void sum_in_tiles(op_args a, uint32_t tile, float *x, float *dy, float *dw, float *db, float *open)
+static void sum_in_tiles(op_args a, uint32_t tile, float *x, float *dy, float *dw, float *db, float *partial)
 {
     const window v = window_of(&a);
     const size_t ws = (size_t)v.o * chain_length(&v);
@@ -207,8 +208,8 @@ static void sum_in_tiles(op_args a, uint32_t tile, float *x, float *dy, float *d
         const uint32_t rest = a.batch - a.first, wanted = tile ? tile : 1 + random_below(10);
         a.n = wanted < rest ? wanted : rest;
         float *const xt = x + a.first * in_elements(&v), *const dyt = dy + a.first * out_elements(&v);
-        a.op = OP_CONV_BACKWARD_WEIGHTS, run(&a, (void *[]){xt, dyt, dw, open});
-        a.op = OP_CONV_BACKWARD_BIAS, run(&a, (void *[]){dyt, db, open + ws});
+        a.op = OP_CONV_BACKWARD_WEIGHTS, run(&a, (void *[]){xt, dyt, dw, partial});
+        a.op = OP_CONV_BACKWARD_BIAS, run(&a, (void *[]){dyt, db, partial + ws});
     }
 }
 
@@ -219,13 +220,13 @@ static void check_tiles(const test_case *c)
     op_args a = c->args;
     const window v = window_of(&a);
     const size_t ws = (size_t)v.o * chain_length(&v), os = (size_t)v.o, positions = (size_t)(a.n * v.oh * v.ow);
-    float *whole = banded(ws + os, 0), *cut = banded(ws + os, 0), *open = banded(ws + os, 0);
+    float *whole = banded(ws + os, 0), *cut = banded(ws + os, 0), *partial = banded(ws + os, 0);
     float *x = c->before[0], *dy = c->before[1];
     a.size[WINDOW_GRANULE] = granules[now.number % 5];
-    sum_in_tiles(a, a.n, x, dy, whole, whole + ws, open);
+    sum_in_tiles(a, a.n, x, dy, whole, whole + ws, partial);
     for (int t = 0; t < 5; t++) {
-        for (size_t i = 0; i < ws + os; i++) cut[i] = open[i] = NAN;
-        sum_in_tiles(a, tiles[t], x, dy, cut, cut + ws, open);
+        for (size_t i = 0; i < ws + os; i++) cut[i] = partial[i] = NAN;
+        sum_in_tiles(a, tiles[t], x, dy, cut, cut + ws, partial);
         where = "a batch in tiles";
         for (size_t i = 0; i < ws + os; i++) check_exact(whole[i], cut[i], i);
     }
@@ -239,7 +240,7 @@ static void check_tiles(const test_case *c)
     for (size_t i = 0; i < os; i++)
         check_value(biases.exact[i], whole[ws + i], product_bound(positions, biases.magnitudes[i]), false, ws + i);
     sums_close(&weights), sums_close(&biases);
-    unband(whole, ws + os), unband(cut, ws + os), unband(open, ws + os);
+    unband(whole, ws + os), unband(cut, ws + os), unband(partial, ws + os);
 }
 
 START_TEST(tiles_leave_no_trace) { each_case(OP_CONV_BACKWARD_WEIGHTS, check_tiles); }
@@ -264,14 +265,14 @@ END_TEST
 START_TEST(padding_is_skipped)
 {
     float x[] = {2}, w[] = {NAN, NAN, NAN, NAN, 3, INFINITY, NAN, NAN, NAN}, b[] = {1}, y[1], dx[1], dy[] = {5};
-    float dw[9], open[9], many[9] = {NAN, NAN, NAN, NAN, 5, NAN, NAN, NAN, NAN};
+    float dw[9], partial[9], many[9] = {NAN, NAN, NAN, NAN, 5, NAN, NAN, NAN, NAN};
     op_args a = {.n = 1, .batch = 1, .size = {1, 1, 1, 1, 1, 1, 3, 3, 1, 1, 1, 1, 1, 1, 1}};
     where = "padding";
     a.op = OP_CONV_FORWARD, run(&a, (void *[]){x, w, b, y});
     check_exact(7, y[0], 0);
     a.op = OP_CONV_BACKWARD_INPUT, run(&a, (void *[]){dy, w, dx});
     check_exact(15, dx[0], 0);
-    a.op = OP_CONV_BACKWARD_WEIGHTS, run(&a, (void *[]){x, dy, dw, open});
+    a.op = OP_CONV_BACKWARD_WEIGHTS, run(&a, (void *[]){x, dy, dw, partial});
     for (int i = 0; i < 9; i++) check_exact(i == 4 ? 10 : 0, dw[i], (uint64_t)i);
 
     /* 1 x 1 with padding of one: outputs around the pixel see nothing but the bias */
@@ -280,7 +281,7 @@ START_TEST(padding_is_skipped)
     for (int i = 0; i < 9; i++) check_exact(i == 4 ? 7 : 1, dw[i], (uint64_t)i);
     one.op = OP_CONV_BACKWARD_INPUT, run(&one, (void *[]){many, w + 4, dx});
     check_exact(15, dx[0], 0);
-    one.op = OP_CONV_BACKWARD_WEIGHTS, run(&one, (void *[]){x, many, dw, open});
+    one.op = OP_CONV_BACKWARD_WEIGHTS, run(&one, (void *[]){x, many, dw, partial});
     check_exact(10, dw[0], 0);
 }
 END_TEST

@@ -68,7 +68,7 @@ START_TEST(arrays_are_copied_or_borrowed)
         ck_assert_int_eq(data_fetch(data, 1, 2, in, out), TAS_OK);
         ck_assert(in[0] == 2 && in[2] == 4 && in[3] == (borrow ? 77 : 5));
         ck_assert(out[0] == 2 && out[1] == 1);
-        ck_assert_ptr_eq(data->own_inputs == NULL ? data->is.inputs : mine, mine);
+        ck_assert_ptr_eq(data->own_inputs == NULL ? data->options.inputs : mine, mine);
         expect(data_fetch(data, 1, 3, in, out), TAS_BAD_ARGUMENT, "3 examples from 1", "there are 3");
         expect(data_fetch(data, UINT64_MAX, 2, in, out), TAS_BAD_ARGUMENT, "2 examples", "");
         expect(data_fetch(data, 1, SIZE_MAX, in, out), TAS_BAD_ARGUMENT, "from 1", "");

@@ -26,14 +26,14 @@ START_TEST(products_of_integers_are_exact)
         const uint32_t n = sizes[random_below(11)], o = sizes[random_below(11)], i = sizes[random_below(11)];
         const uint32_t granule = random_below(2) ? 16 : 0;
         float *x = banded(n * i, 100), *w = banded(o * i, 100), *b = banded(o, 100), *dy = banded(n * o, 100);
-        float *y = banded(n * o, 0), *dx = banded(n * i, 0), *total = banded(o * i, 0), *open = banded(o * i, 0);
+        float *y = banded(n * o, 0), *dx = banded(n * i, 0), *total = banded(o * i, 0), *partial = banded(o * i, 0);
         const op_args args = {.op = OP_DENSE_FORWARD, .n = n, .batch = n, .size = {o, i, granule}};
         op_args input = args, weights = args;
         input.op = OP_DENSE_BACKWARD_INPUT;
         weights.op = OP_DENSE_BACKWARD_WEIGHTS;
         run(&args, (void *[]){x, w, b, y});
         run(&input, (void *[]){dy, w, dx});
-        run(&weights, (void *[]){x, dy, total, open});
+        run(&weights, (void *[]){x, dy, total, partial});
         for (uint32_t r = 0; r < n; r++)
             for (uint32_t at = 0; at < o; at++) {
                 long sum = (long)b[at];
@@ -54,7 +54,7 @@ START_TEST(products_of_integers_are_exact)
             }
         }
         unband(x, n * i), unband(w, o * i), unband(b, o), unband(dy, n * o);
-        unband(y, n * o), unband(dx, n * i), unband(total, o * i), unband(open, o * i);
+        unband(y, n * o), unband(dx, n * i), unband(total, o * i), unband(partial, o * i);
     }
 }
 END_TEST
@@ -137,7 +137,7 @@ START_TEST(nothing_tiny_comes_out)
             run(&now.args, now.after);
             for (int o = 0; o < now.operands; o++) {
                 if (row->operand[o].type != TYPE_F32 || row->operand[o].access == ACCESS_IN ||
-                    row->operand[o].hold == HOLD_PANELS)
+                    row->operand[o].layout == LAYOUT_WEIGHT_PANELS)
                     continue;
                 const bool update = op == OP_SGD || op == OP_ADAM;
                 if (op == OP_DENSE_BACKWARD_BIAS || (update && ((uint32_t *)now.before[now.operands - 1])[0])) continue;

@@ -508,7 +508,7 @@ START_TEST(fashion_mnist_opens)
         ck_assert_uint_eq(tas_data_count(data), count[split]);
         ck_assert_uint_eq(tas_data_input_size(data), 28 * 28);
         ck_assert_uint_eq(tas_data_classes(data), 10);
-        for (uint64_t i = 0; i < count[split]; i++) of_class[((const uint32_t *)data->is.targets)[i]]++;
+        for (uint64_t i = 0; i < count[split]; i++) of_class[((const uint32_t *)data->options.targets)[i]]++;
         for (int c = 0; c < 10; c++) ck_assert_uint_eq(of_class[c], count[split] / 10);
         tas_data_close(&data);
     }

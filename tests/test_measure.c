@@ -49,16 +49,16 @@ typedef struct bench {
 static void find_gradient(bench *b, uint32_t example)
 {
     const float rate = 1024;
-    tas_train_options is = sample_options(1, 1);
-    is.lr = rate;
-    is.momentum = 0;
+    tas_train_options options = sample_options(1, 1);
+    options.lr = rate;
+    options.momentum = 0;
     tas_data *one = data_of(1, b->inputs, b->x + example * b->inputs, b->labels + example, 4, 0);
     tas_model *model = NULL;
     tas_network *network = NULL;
     expect_ok(tas_network_parse(context, b->text, "bench", &network));
     expect_ok(tas_model_open(reference, network, 3, &model));
     float *before = model_get(model);
-    expect_ok(tas_train(model, one, &is, NULL));
+    expect_ok(tas_train(model, one, &options, NULL));
     float *after = model_get(model);
     b->elements = model_elements(model);
     if (!b->gradient) b->gradient = malloc(b->count * b->elements * sizeof *b->gradient);
@@ -132,17 +132,17 @@ static int keep_step(void *user, const tas_step *step)
 }
 
 /* In one call, or in stretches. */
-static outcome *run_in(const bench *b, tas_device *on, tas_train_options is, uint64_t stretch)
+static outcome *run_in(const bench *b, tas_device *on, tas_train_options options, uint64_t stretch)
 {
     outcome *o = calloc(1, sizeof *o);
     tas_network *network = NULL;
     tas_model *model = NULL;
     tas_run *run = NULL;
-    is.on_step = keep_step;
-    is.user = o;
+    options.on_step = keep_step;
+    options.user = o;
     expect_ok(tas_network_parse(context, b->text, "bench", &network));
     expect_ok(tas_model_open(on, network, 3, &model));
-    expect_ok(tas_run_open(model, b->set, &is, &run));
+    expect_ok(tas_run_open(model, b->set, &options, &run));
     while (o->steps < tas_run_steps(run)) expect_ok(tas_run_advance(run, stretch, &o->result));
     tas_run_close(&run);
     expect_ok(tas_model_digest(model, o->hex));
@@ -151,7 +151,10 @@ static outcome *run_in(const bench *b, tas_device *on, tas_train_options is, uin
     return o;
 }
 
-static outcome *run(const bench *b, tas_device *on, tas_train_options is) { return run_in(b, on, is, UINT64_MAX); }
+static outcome *run(const bench *b, tas_device *on, tas_train_options options)
+{
+    return run_in(b, on, options, UINT64_MAX);
+}
 
 static bool same_double(double a, double b) { return a == b || (isnan(a) && isnan(b)); }
 
@@ -213,7 +216,7 @@ static void check_step(const bench *b, const outcome *o, uint64_t step, uint32_t
     double trace, square;
     shuffle_order(seed, (uint32_t)epoch, order, b->count);
     const noise_scale_groups dense = group(b, order + at, n, 1, true);
-    const noise_scale_groups other = group(b, order + at, n, noise_group(n), false);
+    const noise_scale_groups other = group(b, order + at, n, noise_schedule_group(n), false);
     if (dense.whole > 0) layers[count++] = dense;
     if (b->convolves) layers[count++] = other;
     const double found = o->trace[step - 1], found_square = o->square[step - 1];
@@ -233,18 +236,18 @@ static void check_kind(int kind, uint32_t count, uint32_t batch, uint64_t interv
     bench *b = open_bench(kind, count);
     uint64_t measured = 0;
     find_gradients(b);
-    tas_train_options is = sample_options(batch, steps);
-    is.lr = 0;
-    is.noise = 1;
-    is.seed = random_u64();
-    is.tile = random_below(2) ? 1 + random_below(batch) : 0;
-    is.ahead = random_below(2);
-    outcome *o = run(b, tested, is);
+    tas_train_options options = sample_options(batch, steps);
+    options.lr = 0;
+    options.noise = 1;
+    options.seed = random_u64();
+    options.tile = random_below(2) ? 1 + random_below(batch) : 0;
+    options.ahead = random_below(2);
+    outcome *o = run(b, tested, options);
     for (uint64_t s = 1; s <= steps; s++)
         if (s % interval)
             ck_assert(isnan(o->trace[s - 1]) && isnan(o->square[s - 1]));
         else
-            check_step(b, o, s, probe, batch, is.seed);
+            check_step(b, o, s, probe, batch, options.seed);
     for (uint64_t s = 0; s < steps; s++) measured += !isnan(o->trace[s]);
     ck_assert_uint_eq(o->result.noise.steps, measured);
     ck_assert_uint_gt(measured, 0);
@@ -288,10 +291,10 @@ START_TEST(a_full_batch_is_exact)
             trace += pow(b->gradient[e * b->elements + k] - mean, 2) / (b->count - 1);
         square += mean * mean;
     }
-    tas_train_options is = sample_options(60, 5);
-    is.noise = 1;
-    is.lr = 0;
-    outcome *o = run(b, tested, is);
+    tas_train_options options = sample_options(60, 5);
+    options.noise = 1;
+    options.lr = 0;
+    outcome *o = run(b, tested, options);
     ck_assert_msg(is_near(o->trace[4], trace, trace), "%g, expected %g", o->trace[4], trace);
     ck_assert_msg(is_near(o->square[4], square, square), "%g, expected %g", o->square[4], square);
     free(o);
@@ -308,36 +311,36 @@ static const char with_dropout[] =
 
 static tas_train_options random_options(const bench *b, uint32_t batch)
 {
-    tas_train_options is = sample_options(batch, 0);
-    is.epochs = 1 + random_below(3);
-    if (b->count / batch * is.epochs > 300) is.epochs = 300 / (b->count / batch) + 1;
-    is.lr = 0.01f;
-    is.momentum = random_below(2) ? 0.9f : 0;
-    is.nesterov = random_below(2);
-    is.weight_decay = random_below(2) ? 0.001f : 0;
-    is.seed = random_u64();
-    is.ahead = random_below(2);
-    return is;
+    tas_train_options options = sample_options(batch, 0);
+    options.epochs = 1 + random_below(3);
+    if (b->count / batch * options.epochs > 300) options.epochs = 300 / (b->count / batch) + 1;
+    options.lr = 0.01f;
+    options.momentum = random_below(2) ? 0.9f : 0;
+    options.nesterov = random_below(2);
+    options.weight_decay = random_below(2) ? 0.001f : 0;
+    options.seed = random_u64();
+    options.ahead = random_below(2);
+    return options;
 }
 
 /* What the plan says comes true. */
-static void check_plan(const bench *b, const tas_train_options *is, const tas_train_result *result)
+static void check_plan(const bench *b, const tas_train_options *options, const tas_train_result *result)
 {
     tas_network *network = NULL;
     tas_plan forecast;
     tas_plan_options of;
     tas_plan_options_init(&of);
-    of.batch = is->batch;
-    of.tile = is->tile;
-    of.budget = is->budget;
+    of.batch = options->batch;
+    of.tile = options->tile;
+    of.budget = options->budget;
     of.noise = 1;
     expect_ok(tas_network_parse(context, b->text, "bench", &network));
     expect_ok(tas_plan_make(tested, network, b->set, NULL, &of, &forecast));
     ck_assert_uint_eq(result->peak_bytes, forecast.bytes_total);
     ck_assert_uint_eq(result->tile, forecast.tile);
     ck_assert_int_eq(result->resident, forecast.resident);
-    if (is->budget) ck_assert_uint_le(result->peak_bytes, is->budget);
-    if (!is->budget) {
+    if (options->budget) ck_assert_uint_le(result->peak_bytes, options->budget);
+    if (!options->budget) {
         of.budget = forecast.min_budget - 1;
         expect(tas_plan_make(tested, network, b->set, NULL, &of, &forecast), TAS_NO_MEMORY, "smallest", "");
     }
@@ -365,19 +368,19 @@ START_TEST(no_bit_depends_on_it)
     bench *b = open_bench(_i < 5 ? 1 : 3, 131);
     if (_i < 5) b->text = with_dropout;
     const tas_train_options quiet = random_options(b, batch);
-    tas_train_options is = quiet;
-    is.noise = 1;
-    outcome *plain = run(b, reference, quiet), *first = run(b, reference, is), *o;
+    tas_train_options options = quiet;
+    options.noise = 1;
+    outcome *plain = run(b, reference, quiet), *first = run(b, reference, options), *o;
     ck_assert_str_eq(plain->hex, first->hex);
     ck_assert_uint_eq(plain->result.noise.steps, 0);
     for (uint64_t s = 0; s < plain->steps; s++) ck_assert(isnan(plain->trace[s]) && isnan(plain->square[s]));
     const uint64_t least = least_budget(b, batch);
     for (int cut = 0; cut < 5; cut++) {
-        is.tile = cut == 1 ? 1 + random_below(batch) : cut == 2 ? 1 + random_below(5) : 0;
-        is.budget = cut == 3 ? least : cut == 4 ? least + random_u64() % least : 0;
-        o = run_in(b, tested, is, cut ? 1 + random_below(100) : UINT64_MAX);
+        options.tile = cut == 1 ? 1 + random_below(batch) : cut == 2 ? 1 + random_below(5) : 0;
+        options.budget = cut == 3 ? least : cut == 4 ? least + random_u64() % least : 0;
+        o = run_in(b, tested, options, cut ? 1 + random_below(100) : UINT64_MAX);
         expect_same(first, o, "cut");
-        check_plan(b, &is, &o->result);
+        check_plan(b, &options, &o->result);
         free(o);
     }
     free(plain), free(first);
@@ -411,11 +414,11 @@ START_TEST(broken_words_change_no_figure)
     bench *b = open_bench(1, 131);
     b->text = with_dropout;
     const uint32_t batch = _i ? 3 : 40;
-    tas_train_options is = random_options(b, batch);
-    is.epochs = _i ? 4 : 8;
-    is.noise = 1;
-    is.ahead = 0;
-    outcome *whole = run(b, reference, is), *o;
+    tas_train_options options = random_options(b, batch);
+    options.epochs = _i ? 4 : 8;
+    options.noise = 1;
+    options.ahead = 0;
+    outcome *whole = run(b, reference, options), *o;
     device_driver driver = *reference->driver;
     driver.never_fails = false;
     int cuts = 0, replays = 0;
@@ -426,7 +429,7 @@ START_TEST(broken_words_change_no_figure)
         breaking.left = 200 + random_below(1500);
         for (int op = 0; op < OP_COUNT && round % 2; op++) reference->launch[op] = refuse_launch;
         if (round % 2 == 0) breaking.left = 20 + random_below(50), reference->driver = &driver;
-        o = run(b, reference, is);
+        o = run(b, reference, options);
         for (int op = 0; op < OP_COUNT; op++) reference->launch[op] = breaking.launch;
         reference->driver = breaking.driver;
         expect_same(whole, o, "broken word");
@@ -446,7 +449,7 @@ END_TEST
 START_TEST(groups_of_any_batch)
 {
     for (uint32_t batch = 1; batch < 5000; batch++) {
-        const uint32_t group = noise_group(batch), count = (batch - 1) / group + 1;
+        const uint32_t group = noise_schedule_group(batch), count = (batch - 1) / group + 1;
         ck_assert(group >= 1 && group <= batch && count <= GROUPS_MOST);
         ck_assert(batch < 2 || count >= 2);
         ck_assert(batch < 32 || group % 16 == 0);

@@ -122,18 +122,18 @@ START_TEST(scores_of_more_than_a_window)
 {
     tas_model *model = model_of_text("input 8200\ndense 2\n", 3);
     tas_data *set = NULL;
-    tas_data_options is;
+    tas_data_options options;
     tas_score score;
     float *x = malloc(LARGE_INPUTS * sizeof *x), y[2];
     double loss = 0;
     uint64_t hits = 0;
-    tas_data_options_init(&is);
-    is.count = LARGE_COUNT;
-    is.input_size = LARGE_INPUTS;
-    is.input_type = TAS_INPUT_F32;
-    is.classes = 2;
-    is.fill = fill_large;
-    expect_ok(tas_data_open(context, &is, &set));
+    tas_data_options_init(&options);
+    options.count = LARGE_COUNT;
+    options.input_size = LARGE_INPUTS;
+    options.input_type = TAS_INPUT_F32;
+    options.classes = 2;
+    options.fill = fill_large;
+    expect_ok(tas_data_open(context, &options, &set));
     expect_ok(tas_evaluate(model, set, &score));
     for (uint64_t e = 0; e < LARGE_COUNT; e++) {
         uint32_t label;
@@ -284,14 +284,14 @@ START_TEST(a_failed_run_leaves_its_snapshot)
     char before[65], after[65], whole[65], found[65];
     tas_data *set = data_of(COUNT, INPUTS, sample_inputs, sample_labels, CLASSES, 0);
     tas_model *model = model_of_text(sample_net, 3), *loaded = NULL;
-    tas_train_options is = sample_options(9, 40);
+    tas_train_options options = sample_options(9, 40);
     tas_score score;
     expect_ok(tas_model_digest(model, before));
     begin_refusing();
     refusing.how = TAS_DEVICE_FAILED;
     refusing.for_ever = true;
     refusing.left = 400;
-    expect(tas_train(model, sample, &is, NULL), TAS_DEVICE_FAILED, "on purpose", "");
+    expect(tas_train(model, sample, &options, NULL), TAS_DEVICE_FAILED, "on purpose", "");
     expect_ok(tas_model_digest(model, after)); /* from the host: nothing else works */
     ck_assert_str_eq(after, before);           /* the first snapshot: there was no time for another */
     expect_ok(tas_model_save(model, path));
@@ -299,8 +299,8 @@ START_TEST(a_failed_run_leaves_its_snapshot)
     end_refusing();
     expect_ok(tas_evaluate(model, set, &score));
     expect_ok(tas_model_load(device, path, &loaded));
-    expect_ok(tas_train(loaded, sample, &is, NULL));
-    expect_ok(tas_train(model, sample, &is, NULL));
+    expect_ok(tas_train(loaded, sample, &options, NULL));
+    expect_ok(tas_train(model, sample, &options, NULL));
     expect_ok(tas_model_digest(loaded, whole));
     expect_ok(tas_model_digest(model, found));
     ck_assert_str_eq(found, whole);
@@ -316,8 +316,8 @@ START_TEST(saved_is_loaded)
     float y[2][COUNT * CLASSES];
     tas_score score[2];
     tas_model *model = model_of_text(sample_net, 3), *loaded = NULL;
-    const tas_train_options is = sample_options(9, 11);
-    expect_ok(tas_train(model, sample, &is, NULL));
+    const tas_train_options options = sample_options(9, 11);
+    expect_ok(tas_train(model, sample, &options, NULL));
     expect_ok(tas_model_save(model, path));
     expect_ok(tas_model_load(device, path, &loaded));
     ck_assert_str_eq(tas_network_text(tas_model_network(loaded)), sample_net);
@@ -327,7 +327,7 @@ START_TEST(saved_is_loaded)
             expect_ok(tas_model_digest(which, hex[k]));
             expect_ok(tas_predict(which, sample_inputs, COUNT, y[k]));
             expect_ok(tas_evaluate(which, sample, &score[k]));
-            expect_ok(tas_train(which, sample, &is, NULL));
+            expect_ok(tas_train(which, sample, &options, NULL));
         }
         ck_assert_str_eq(hex[0], hex[1]);
         ck_assert_mem_eq(y[0], y[1], sizeof y[0]);
@@ -515,11 +515,11 @@ static void compute(char hex[65], float *y, tas_score *score, bool disturb)
 {
     tas_data *set = data_of(COUNT, INPUTS, sample_inputs, sample_labels, CLASSES, 0);
     tas_model *model = model_of_text(sample_net, 3), *loaded = NULL;
-    tas_train_options is = sample_options(9, 40);
+    tas_train_options options = sample_options(9, 40);
     int mode = fegetround(), seen = mode;
-    is.on_step = disturb ? leave_disturbed : NULL;
-    is.user = &seen;
-    expect_ok(tas_train(model, sample, &is, NULL));
+    options.on_step = disturb ? leave_disturbed : NULL;
+    options.user = &seen;
+    expect_ok(tas_train(model, sample, &options, NULL));
     ck_assert_int_eq(seen, mode);
     ck_assert_int_eq(fegetround(), disturb ? FE_UPWARD : mode); /* a callback's change is the program's */
     expect_ok(tas_model_save(model, path));

@@ -534,10 +534,10 @@ START_TEST(granules_of_convolutions)
     ck_assert_int_eq(seen, 6);
     tas_network_close(&network);
     network = parse("input 256x3x3\nconv2d 256 1\nconv2d 255 1\n");
-    ck_assert_int_eq(network->tensors[network->parameters[0]].open, NO_TENSOR);
-    ck_assert_int_eq(network->tensors[network->parameters[1]].open, NO_TENSOR);
-    ck_assert_int_ge(network->tensors[network->parameters[2]].open, 0);
-    ck_assert_int_ge(network->tensors[network->parameters[3]].open, 0);
+    ck_assert_int_eq(network->tensors[network->parameters[0]].partial, NO_TENSOR);
+    ck_assert_int_eq(network->tensors[network->parameters[1]].partial, NO_TENSOR);
+    ck_assert_int_ge(network->tensors[network->parameters[2]].partial, 0);
+    ck_assert_int_ge(network->tensors[network->parameters[3]].partial, 0);
     tas_network_close(&network);
 }
 END_TEST
@@ -546,10 +546,10 @@ END_TEST
 START_TEST(open_granules_are_of_small_layers)
 {
     tas_network *network = parse("input 256\ndense 256\ndense 255\n");
-    ck_assert_int_eq(network->tensors[network->parameters[0]].open, NO_TENSOR);
-    ck_assert_int_eq(network->tensors[network->parameters[1]].open, NO_TENSOR); /* a bias goes with its layer */
-    ck_assert_int_ge(network->tensors[network->parameters[2]].open, 0);
-    ck_assert_int_ge(network->tensors[network->parameters[3]].open, 0);
+    ck_assert_int_eq(network->tensors[network->parameters[0]].partial, NO_TENSOR);
+    ck_assert_int_eq(network->tensors[network->parameters[1]].partial, NO_TENSOR); /* a bias goes with its layer */
+    ck_assert_int_ge(network->tensors[network->parameters[2]].partial, 0);
+    ck_assert_int_ge(network->tensors[network->parameters[3]].partial, 0);
     tas_network_close(&network);
 }
 END_TEST

@@ -1,7 +1,7 @@
 /* Optimisers on the reference device: the update against the formulas and the papers in double precision, what is kept
  * from step to step. */
-#include "train/feed.h" /* before check.h, which has a macro of the name fail */
 #include "data/shuffle.h"
+#include "train/feed.h" /* before check.h, which has a macro of the name fail */
 
 #include "support.h"
 
@@ -11,14 +11,14 @@
 #include <unistd.h>
 
 /* Trains a network from its beginning. The digest is valid for the next few calls. */
-static const char *digest_of(const char *text, const tas_data *set, const tas_train_options *is,
+static const char *digest_of(const char *text, const tas_data *set, const tas_train_options *options,
                              tas_train_result *result)
 {
     static char hex[4][65];
     static int next;
     next = (next + 1) % 4;
     tas_model *model = model_of_text(text, 3);
-    expect_ok(tas_train(model, set, is, result));
+    expect_ok(tas_train(model, set, options, result));
     expect_ok(tas_model_digest(model, hex[next]));
     tas_model_close(&model);
     return hex[next];
@@ -28,26 +28,27 @@ static const char *digest_of(const char *text, const tas_data *set, const tas_tr
  */
 
 /* One parameter's update t, 1 being the first, by the formulas of the header and of the papers that it names. */
-static void update_plainly(const tas_train_options *is, double t, double g, double *w, double *m, double *v)
+static void update_plainly(const tas_train_options *options, double t, double g, double *w, double *m, double *v)
 {
-    const double beta1 = is->beta1, beta2 = is->beta2, decay = is->weight_decay;
-    if (is->optimizer != TAS_ADAMW) g += decay * *w;
-    if (is->optimizer == TAS_SGD) {
-        *m = (double)is->momentum * *m + g;
-        *w -= (double)is->lr * (is->nesterov ? g + (double)is->momentum * *m : *m);
+    const double beta1 = options->beta1, beta2 = options->beta2, decay = options->weight_decay;
+    if (options->optimizer != TAS_ADAMW) g += decay * *w;
+    if (options->optimizer == TAS_SGD) {
+        *m = (double)options->momentum * *m + g;
+        *w -= (double)options->lr * (options->nesterov ? g + (double)options->momentum * *m : *m);
         return;
     }
-    if (is->optimizer == TAS_ADAMW) *w -= (double)is->lr * decay * *w;
+    if (options->optimizer == TAS_ADAMW) *w -= (double)options->lr * decay * *w;
     *m = beta1 * *m + (1 - beta1) * g;
     *v = beta2 * *v + (1 - beta2) * g * g;
-    *w -= (double)is->lr * (*m / (1 - pow(beta1, t))) / (sqrt(*v / (1 - pow(beta2, t))) + (double)is->epsilon);
+    *w -=
+        (double)options->lr * (*m / (1 - pow(beta1, t))) / (sqrt(*v / (1 - pow(beta2, t))) + (double)options->epsilon);
 }
 
 /* y = W x + b under mse, trained in double precision. */
-static void check_linear(tas_train_options is)
+static void check_linear(tas_train_options options)
 {
-    const uint32_t batch = is.batch;
-    const uint64_t steps = is.steps;
+    const uint32_t batch = options.batch;
+    const uint64_t steps = options.steps;
     enum { OUT = 2, ROW = INPUTS + 1, ALL = OUT * ROW };
     static float targets[COUNT * OUT];
     double w[ALL], m[ALL] = {0}, v[ALL] = {0};
@@ -71,10 +72,10 @@ static void check_linear(tas_train_options is)
                 for (int i = 0; i < INPUTS; i++) g[o * INPUTS + i] += d * x[i];
                 g[OUT * INPUTS + o] += d;
             }
-        for (int k = 0; k < ALL; k++) update_plainly(&is, (double)step + 1, g[k], &w[k], &m[k], &v[k]);
+        for (int k = 0; k < ALL; k++) update_plainly(&options, (double)step + 1, g[k], &w[k], &m[k], &v[k]);
     }
-    is.seed = 5;
-    expect_ok(tas_train(model, set, &is, NULL));
+    options.seed = 5;
+    expect_ok(tas_train(model, set, &options, NULL));
     free(values);
     values = model_get(model);
     for (int k = 0; k < ALL; k++)
@@ -88,23 +89,23 @@ static void check_linear(tas_train_options is)
 
 static void check_sgd(uint32_t batch, uint64_t steps, float momentum, int nesterov, float decay)
 {
-    tas_train_options is = sample_options(batch, steps);
-    is.lr = 0.03f;
-    is.momentum = momentum;
-    is.nesterov = nesterov;
-    is.weight_decay = decay;
-    check_linear(is);
+    tas_train_options options = sample_options(batch, steps);
+    options.lr = 0.03f;
+    options.momentum = momentum;
+    options.nesterov = nesterov;
+    options.weight_decay = decay;
+    check_linear(options);
 }
 
 static void check_adam(uint32_t batch, uint64_t steps, float beta1, float beta2, float epsilon, float decay)
 {
-    tas_train_options is = sample_options(batch, steps);
-    is.lr = 0.003f;
-    is.beta1 = beta1;
-    is.beta2 = beta2;
-    is.epsilon = epsilon;
-    is.weight_decay = decay;
-    for (is.optimizer = TAS_ADAM; is.optimizer <= TAS_ADAMW; is.optimizer++) check_linear(is);
+    tas_train_options options = sample_options(batch, steps);
+    options.lr = 0.003f;
+    options.beta1 = beta1;
+    options.beta2 = beta2;
+    options.epsilon = epsilon;
+    options.weight_decay = decay;
+    for (options.optimizer = TAS_ADAM; options.optimizer <= TAS_ADAMW; options.optimizer++) check_linear(options);
 }
 
 /* Batches of 1, of all, with and without a smaller last one; over the ends of epochs, each shuffled anew. */
@@ -139,22 +140,22 @@ END_TEST
 /* With every optimiser its own weights, and nothing of SGD's reaches the others. */
 START_TEST(adam_takes_no_momentum)
 {
-    tas_train_options is = sample_options(9, 12);
-    is.weight_decay = 0.1f;
-    const char *sgd = digest_of(sample_net, sample, &is, NULL);
-    is.optimizer = TAS_ADAM;
-    const char *adam = digest_of(sample_net, sample, &is, NULL);
+    tas_train_options options = sample_options(9, 12);
+    options.weight_decay = 0.1f;
+    const char *sgd = digest_of(sample_net, sample, &options, NULL);
+    options.optimizer = TAS_ADAM;
+    const char *adam = digest_of(sample_net, sample, &options, NULL);
     ck_assert_str_ne(adam, sgd);
-    is.momentum = NAN;
-    is.nesterov = 1;
-    ck_assert_str_eq(digest_of(sample_net, sample, &is, NULL), adam);
-    is.optimizer = TAS_ADAMW;
-    const char *adamw = digest_of(sample_net, sample, &is, NULL);
+    options.momentum = NAN;
+    options.nesterov = 1;
+    ck_assert_str_eq(digest_of(sample_net, sample, &options, NULL), adam);
+    options.optimizer = TAS_ADAMW;
+    const char *adamw = digest_of(sample_net, sample, &options, NULL);
     ck_assert_str_ne(adamw, adam);
-    is.weight_decay = 0;
-    const char *none = digest_of(sample_net, sample, &is, NULL);
-    is.optimizer = TAS_ADAM;
-    ck_assert_str_eq(digest_of(sample_net, sample, &is, NULL), none);
+    options.weight_decay = 0;
+    const char *none = digest_of(sample_net, sample, &options, NULL);
+    options.optimizer = TAS_ADAM;
+    ck_assert_str_eq(digest_of(sample_net, sample, &options, NULL), none);
 }
 END_TEST
 
@@ -162,17 +163,17 @@ END_TEST
 START_TEST(squares_that_overflow_are_seen)
 {
     tas_model *model = model_of_text("input 6\ndense 4\n", 3);
-    tas_train_options is = sample_options(9, 1);
+    tas_train_options options = sample_options(9, 1);
     tas_train_result result;
-    is.optimizer = TAS_ADAM;
-    is.weight_decay = 1;
+    options.optimizer = TAS_ADAM;
+    options.weight_decay = 1;
     float large[24];
     for (int i = 0; i < 24; i++) large[i] = 0x1p39f;
     expect_ok(tas_model_write(model, "1.dense.weight", large, 24));
-    expect_ok(tas_train(model, sample, &is, &result)); /* 2^39 + a mean gradient under 2^39 ULP */
+    expect_ok(tas_train(model, sample, &options, &result)); /* 2^39 + a mean gradient under 2^39 ULP */
     for (int i = 0; i < 24; i++) large[i] = 0x1p40f;
     expect_ok(tas_model_write(model, "1.dense.weight", large, 24));
-    const tas_status status = tas_train(model, sample, &is, &result);
+    const tas_status status = tas_train(model, sample, &options, &result);
     expect(status, TAS_NOT_FINITE, "step 1: the updated weights are not finite", "betas 0.9 and 0.999");
     tas_model_close(&model);
 }
@@ -203,16 +204,16 @@ static int wait_then_break(void *user, const tas_step *step)
 START_TEST(goes_on_from_a_snapshot)
 {
     tas_train_result result;
-    tas_train_options is = sample_options(7, 20);
-    is.optimizer = (tas_optimizer)_i;
-    const char *whole = digest_of(sample_net, sample, &is, NULL);
+    tas_train_options options = sample_options(7, 20);
+    options.optimizer = (tas_optimizer)_i;
+    const char *whole = digest_of(sample_net, sample, &options, NULL);
     unbroken = device->driver;
     device_driver driver = *unbroken;
     driver.never_fails = false;
     driver.read = read_or_break;
     device->driver = &driver;
-    is.on_step = wait_then_break;
-    const char *broken = digest_of(sample_net, sample, &is, &result);
+    options.on_step = wait_then_break;
+    const char *broken = digest_of(sample_net, sample, &options, &result);
     device->driver = unbroken;
     ck_assert_str_eq(broken, whole);
     ck_assert_int_eq(result.replays, 1);

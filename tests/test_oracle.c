@@ -71,7 +71,7 @@ static void check_backward_input(const test_case *c)
 /* One gradient by the rule, example after example: total and open go in as they were before the tile. *closed: the open
  * granule ended with the tile's last example, so that open means nothing. x NULL: ones. */
 static void sum_by_rule(const op_args *a, const float *dy, const float *x, uint32_t o, uint32_t i, float *total,
-                        float *open, bool *closed)
+                        float *partial, bool *closed)
 {
     const uint32_t granule = a->size[2];
     *closed = false;
@@ -81,9 +81,9 @@ static void sum_by_rule(const op_args *a, const float *dy, const float *x, uint3
             *total = fmaf(d, xi, e == 0 ? 0 : *total);
             continue;
         }
-        *open = fmaf(d, xi, e % granule == 0 ? 0 : *open);
+        *partial = fmaf(d, xi, e % granule == 0 ? 0 : *partial);
         *closed = (e + 1) % granule == 0 || e + 1 == a->batch;
-        if (*closed) *total = e < granule ? *open : *total + *open;
+        if (*closed) *total = e < granule ? *partial : *total + *partial;
     }
 }
 
@@ -93,12 +93,12 @@ static void check_sums(const test_case *c)
     const int first = bias ? 1 : 2; /* of total; open is next */
     const uint32_t width = bias ? 1 : c->args.size[1];
     for (uint64_t at = 0; at < c->elements[first]; at++) {
-        float total = IN(first)[at], open = IN(first + 1)[at];
+        float total = IN(first)[at], partial = IN(first + 1)[at];
         bool closed;
         sum_by_rule(&c->args, IN(bias ? 0 : 1), bias ? NULL : IN(0), (uint32_t)(at / width), (uint32_t)(at % width),
-                    &total, &open, &closed);
+                    &total, &partial, &closed);
         check_exact(total, OUT(first)[at], at);
-        if (!closed && c->args.size[2]) check_exact(open, OUT(first + 1)[at], at);
+        if (!closed && c->args.size[2]) check_exact(partial, OUT(first + 1)[at], at);
     }
 }
 
@@ -144,10 +144,10 @@ START_TEST(tiles_leave_no_trace)
             check_value(want, sum[0][at], product_bound(batch, magnitudes), false, at);
         }
         for (uint32_t at = 0; at < o; at++) {
-            float total = NAN, open = NAN;
+            float total = NAN, partial = NAN;
             bool closed;
             const op_args all = {.n = batch, .batch = batch, .size = {o, i, granules[round % 4]}};
-            sum_by_rule(&all, dy, NULL, at, 0, &total, &open, &closed);
+            sum_by_rule(&all, dy, NULL, at, 0, &total, &partial, &closed);
             where = "biases of a cut batch";
             check_exact(total, sum[2][at], at);
             check_exact(total, sum[3][at], at);

@@ -51,23 +51,23 @@ static tas_data *open_folder(void)
 
 static tas_data_options shape_of(uint64_t count)
 {
-    tas_data_options is;
-    tas_data_options_init(&is);
-    is.count = count;
-    is.input_size = WIDTH;
-    is.classes = 5;
-    return is;
+    tas_data_options options;
+    tas_data_options_init(&options);
+    options.count = count;
+    options.input_size = WIDTH;
+    options.classes = 5;
+    return options;
 }
 
 /* The same set from arrays, from a callback, and from a mapped file. */
 static tas_data *open_whole(int kind)
 {
     tas_data *data = NULL;
-    tas_data_options is = shape_of(EXAMPLES);
+    tas_data_options options = shape_of(EXAMPLES);
     if (kind == 2) return open_folder();
-    if (kind == 1) is.fill = fill;
-    if (kind == 0) is.inputs = pixels, is.targets = labels;
-    expect_ok(tas_data_open(context, &is, &data));
+    if (kind == 1) options.fill = fill;
+    if (kind == 0) options.inputs = pixels, options.targets = labels;
+    expect_ok(tas_data_open(context, &options, &data));
     return data;
 }
 
@@ -259,9 +259,9 @@ START_TEST(errors_name_places_in_the_whole)
     unsigned char x[EXAMPLES][WIDTH];
     uint32_t label[EXAMPLES];
     tas_data *whole = NULL, *rest = NULL;
-    tas_data_options is = shape_of(EXAMPLES);
-    is.fill = refuse_100;
-    expect_ok(tas_data_open(context, &is, &whole));
+    tas_data_options options = shape_of(EXAMPLES);
+    options.fill = refuse_100;
+    expect_ok(tas_data_open(context, &options, &whole));
     for (uint64_t seed = 1; !rest; seed++) { /* one that leaves example 100 in */
         expect_ok(tas_data_split(whole, 1, seed, &rest, NULL));
         if (rest->index[99] != 100 && rest->index[100] != 100) tas_data_close(&rest);
@@ -270,9 +270,9 @@ START_TEST(errors_name_places_in_the_whole)
            "to 399");
     tas_data_close(&rest);
     labels[200] = 5;
-    is.fill = fill;
+    options.fill = fill;
     tas_data_close(&whole);
-    expect_ok(tas_data_open(context, &is, &whole));
+    expect_ok(tas_data_open(context, &options, &whole));
     expect_ok(tas_data_head(whole, 201, &rest));
     expect(data_fetch(rest, 150, 51, x, label), TAS_BAD_DATA, "callback: example 200: label 5", "");
     tas_data_close(&rest);
@@ -288,11 +288,11 @@ static tas_data *copy_of(const tas_data *part)
     static unsigned char x[EXAMPLES][WIDTH];
     static uint32_t label[EXAMPLES];
     tas_data *copy = NULL;
-    tas_data_options is = shape_of(tas_data_count(part));
-    expect_ok(data_fetch(part, 0, is.count, x, label));
-    is.inputs = x;
-    is.targets = label;
-    expect_ok(tas_data_open(context, &is, &copy));
+    tas_data_options options = shape_of(tas_data_count(part));
+    expect_ok(data_fetch(part, 0, options.count, x, label));
+    options.inputs = x;
+    options.targets = label;
+    expect_ok(tas_data_open(context, &options, &copy));
     return copy;
 }
 
@@ -305,21 +305,21 @@ typedef struct outcome {
 static outcome train(const tas_data *set, bool streamed)
 {
     outcome o = {.loss = 0};
-    tas_train_options is;
+    tas_train_options options;
     tas_train_result result;
     tas_score score;
     tas_model *model = model_of_text(net, 3);
-    tas_train_options_init(&is);
-    is.batch = 32;
-    is.epochs = 2;
-    is.budget = 1;
+    tas_train_options_init(&options);
+    options.batch = 32;
+    options.epochs = 2;
+    options.budget = 1;
     if (streamed) {
-        expect(tas_train(model, set, &is, NULL), TAS_NO_MEMORY, "at least", "");
-        is.budget = strtoull(strstr(tas_error(context), "at least ") + 9, NULL, 10);
+        expect(tas_train(model, set, &options, NULL), TAS_NO_MEMORY, "at least", "");
+        options.budget = strtoull(strstr(tas_error(context), "at least ") + 9, NULL, 10);
     } else {
-        is.budget = 0;
+        options.budget = 0;
     }
-    expect_ok(tas_train(model, set, &is, &result));
+    expect_ok(tas_train(model, set, &options, &result));
     ck_assert_int_eq(result.resident, !streamed);
     expect_ok(tas_model_digest(model, o.hex));
     expect_ok(tas_evaluate(model, set, &score));

@@ -33,18 +33,18 @@ static uint32_t fake_lanes(void *self, uint32_t tile)
 static uint64_t fake_scratch(void *self, const op_args *args)
 {
     const fake *f = self;
-    if (!args->n || args->batch < args->n || (args->lanes != 1 && args->lanes != fake_lanes(self, args->n)))
+    if (!args->n || args->batch < args->n || (args->panel_width != 1 && args->panel_width != fake_lanes(self, args->n)))
         ck_abort_msg("%s: sizes of a tile are known by then",
                      op_get(args->op)->name); /* each ck_assert costs a write */
     const uint64_t rows = f->odd ? mixed(args->n, (uint32_t)args->op) % 32 : args->n;
-    return f->scratch_a_row * rows * (1 + (uint64_t)args->op % 3) + 5 + (args->lanes > 1 ? 3 : 0);
+    return f->scratch_a_row * rows * (1 + (uint64_t)args->op % 3) + 5 + (args->panel_width > 1 ? 3 : 0);
 }
 
 typedef struct scene {
     tas_network *network;
     fake fake;
     plan_device device;
-    plan_work work;
+    plan_request request;
 } scene;
 
 static void scene_close(scene *s) { tas_network_close(&s->network); }
@@ -58,24 +58,25 @@ static void scene_open(scene *s, const char *text)
                               .max_alloc = UINT64_MAX,
                               .align = 128,
                               .self = &s->fake,
-                              .panel = fake_panel,
-                              .lanes = fake_lanes,
+                              .weight_panel = fake_panel,
+                              .batch_panel = fake_lanes,
                               .scratch = fake_scratch};
-    s->work = (plan_work){.training = true, .batch = 100, .tile_most = 100, .input_bytes = 4 * 20, .target_bytes = 4};
+    s->request =
+        (plan_request){.training = true, .batch = 100, .tile_most = 100, .input_bytes = 4 * 20, .target_bytes = 4};
     expect_ok(tas_network_parse(context, text, "net", &s->network));
 }
 
-static tas_status make(const scene *s, plan *p) { return plan_make(s->network, &s->device, &s->work, p); }
+static tas_status make(const scene *s, plan *p) { return plan_make(s->network, &s->device, &s->request, p); }
 
 /* Of a step, or of a probe where that has more. */
 static uint32_t examples_of(const scene *s)
 {
-    return s->work.noise.probe > s->work.batch ? s->work.noise.probe : s->work.batch;
+    return s->request.noise.probe > s->request.batch ? s->request.noise.probe : s->request.batch;
 }
 
 static uint32_t limit_of(const scene *s)
 {
-    const uint32_t most = s->work.tile_most < examples_of(s) ? s->work.tile_most : examples_of(s);
+    const uint32_t most = s->request.tile_most < examples_of(s) ? s->request.tile_most : examples_of(s);
     return most < TILE_MOST ? most : TILE_MOST;
 }
 
@@ -83,8 +84,8 @@ static uint32_t limit_of(const scene *s)
 static uint64_t total_of(const scene *s, uint32_t tile, bool resident)
 {
     plan p;
-    if (resident && !s->work.resident) return 0;
-    if (plan_with(s->network, &s->device, &s->work, tile, resident, &p)) return 0;
+    if (resident && !s->request.resident) return 0;
+    if (plan_with(s->network, &s->device, &s->request, tile, resident, &p)) return 0;
     if (p.tile != tile || p.resident != resident) ck_abort_msg("another plan than was asked for");
     const uint64_t total = p.total;
     plan_free(&p);
@@ -105,15 +106,15 @@ static const char pictures[] = "input 2x9x8\nconv2d 6 3 padding 1\nrelu\nmax_poo
  */
 
 typedef struct slices {
-    const place *at[SLICES_MOST];
+    const region *at[SLICES_MOST];
     int count;
 } slices;
 
 /* Of exactly so many bytes; of parameters, whose panels may have pads, of at least so many. */
-static void add_slice(slices *all, const place *p, uint64_t bytes)
+static void add_slice(slices *all, const region *p, uint64_t bytes)
 {
     if (p->part < 0) return;
-    const bool pads = p->part == PART_PARAMETERS || p->part == PART_GRADIENT || p->part == PART_OPEN;
+    const bool pads = p->part == PART_PARAMETERS || p->part == PART_GRADIENT || p->part == PART_PARTIAL;
     if (all->count == SLICES_MOST || p->bytes < bytes || (!pads && p->bytes > bytes))
         ck_abort_msg("%llu bytes of part %d, expected %llu", (unsigned long long)p->bytes, p->part,
                      (unsigned long long)bytes);
@@ -123,9 +124,11 @@ static void add_slice(slices *all, const place *p, uint64_t bytes)
 /* What a tensor needs, but for pads of panels of parameters. */
 static uint64_t bytes_of(const scene *s, const plan *p, const tensor *t)
 {
-    const uint64_t step = p->tile < s->work.batch ? p->tile : s->work.batch; /* less than a probe's tile */
-    const uint64_t tile_rows = t->held ? (p->tile + p->lanes - 1) / p->lanes * (uint64_t)p->lanes : p->tile;
-    const uint64_t step_rows = t->held ? (step + p->step_lanes - 1) / p->step_lanes * p->step_lanes : step;
+    const uint64_t step = p->tile < s->request.batch ? p->tile : s->request.batch; /* less than a probe's tile */
+    const uint64_t tile_rows =
+        t->batch_panels ? (p->tile + p->panel_width - 1) / p->panel_width * (uint64_t)p->panel_width : p->tile;
+    const uint64_t step_rows =
+        t->batch_panels ? (step + p->step_panel_width - 1) / p->step_panel_width * p->step_panel_width : step;
     const uint64_t rows = tile_rows > step_rows ? tile_rows : step_rows;
     switch (t->role) {
     case ROLE_INPUT:
@@ -133,24 +136,24 @@ static uint64_t bytes_of(const scene *s, const plan *p, const tensor *t)
     case ROLE_TARGET:
     case ROLE_LABEL: return rows * t->elements * 4;
     case ROLE_LOSS:
-    case ROLE_HIT: return 4 * (uint64_t)p->chunk;
+    case ROLE_CORRECT: return 4 * (uint64_t)p->chunk;
     case ROLE_ORDER: return 0;
-    default: return s->work.training || t->role == ROLE_PARAMETER ? t->elements * 4 : 0;
+    default: return s->request.training || t->role == ROLE_PARAMETER ? t->elements * 4 : 0;
     }
 }
 
 static void list_noise(const scene *s, const plan *p, slices *all)
 {
-    const uint64_t batch = s->work.batch, norms = batch < 64 ? 64 : batch;
+    const uint64_t batch = s->request.batch, norms = batch < 64 ? 64 : batch;
     uint64_t whole = 0, group = 0;
     for (int t = 0; t < s->network->tensor_count; t++) {
         const tensor *of = &s->network->tensors[t];
         const uint64_t sums =
-            of->panels ? of->dims[0] * (uint64_t)((of->dims[1] + 255) / 256) : (of->elements + 4095) / 4096;
+            of->weight_panels ? of->dims[0] * (uint64_t)((of->dims[1] + 255) / 256) : (of->elements + 4095) / 4096;
         if (of->role == ROLE_PARAMETER) whole += sums;
-        add_slice(all, &p->spare[t], of->elements * 4);
-        ck_assert(p->spare[t].part == -1 || of->role == ROLE_GRADIENT || of->role == ROLE_OPEN);
-        if (p->spare[t].part != -1 && of->role == ROLE_GRADIENT) group += sums;
+        add_slice(all, &p->group_gradients[t], of->elements * 4);
+        ck_assert(p->group_gradients[t].part == -1 || of->role == ROLE_GRADIENT || of->role == ROLE_PARTIAL);
+        if (p->group_gradients[t].part != -1 && of->role == ROLE_GRADIENT) group += sums;
     }
     ck_assert_uint_eq(p->group_squares, group);
     const uint64_t squares = 16 * group > whole ? 16 * group : whole;
@@ -163,8 +166,8 @@ static void list_noise(const scene *s, const plan *p, slices *all)
 
 static void list_slices(const scene *s, const plan *p, slices *all)
 {
-    const plan_work *work = &s->work;
-    if (work->noise.interval) list_noise(s, p, all);
+    const plan_request *request = &s->request;
+    if (request->noise.interval) list_noise(s, p, all);
     for (int t = 0; t < s->network->tensor_count; t++)
         if (t != s->network->order) /* which is a source's */
             add_slice(all, &p->tensor[t], bytes_of(s, p, &s->network->tensors[t]));
@@ -172,22 +175,22 @@ static void list_slices(const scene *s, const plan *p, slices *all)
     for (int level = 0; level < SUM_LEVELS; level++) {
         count = (count + 255) / 256;
         add_slice(all, &p->sum[level], count * 4);
-        add_slice(all, &p->hit_sum[level], count * 4);
+        add_slice(all, &p->correct_sum[level], count * 4);
     }
     add_slice(all, &p->ring, RING * 4);
-    add_slice(all, &p->record, 8);
-    const uint64_t examples = p->resident ? work->resident : p->tile;
+    add_slice(all, &p->first_bad, 8);
+    const uint64_t examples = p->resident ? request->resident : p->tile;
     for (int stage = 0; stage < STAGES; stage++) {
         const plan_source *from = &p->source[stage];
         const int part = p->resident ? (stage ? -1 : PART_DATA) : PART_STAGING;
         ck_assert(from->inputs.part == part && from->targets.part == part && from->order.part == part);
-        add_slice(all, &from->inputs, examples * work->input_bytes);
-        add_slice(all, &from->targets, examples * work->target_bytes);
+        add_slice(all, &from->inputs, examples * request->input_bytes);
+        add_slice(all, &from->targets, examples * request->target_bytes);
         add_slice(all, &from->order, examples * 4);
     }
 }
 
-static bool overlap(const place *x, const place *y)
+static bool overlap(const region *x, const region *y)
 {
     return x->part == y->part && x->offset < y->offset + y->bytes && y->offset < x->offset + x->bytes;
 }
@@ -199,7 +202,7 @@ static void check_slices(const scene *s, const plan *p)
     uint64_t ends[PART_COUNT] = {0};
     list_slices(s, p, &all);
     for (int a = 0; a < all.count; a++) {
-        const place *x = all.at[a];
+        const region *x = all.at[a];
         if (x->part >= PART_COUNT || x->offset % s->device.align || x->offset + x->bytes > p->bytes[x->part])
             ck_abort_msg("a slice at %llu of part %d", (unsigned long long)x->offset, x->part);
         if (x->offset + x->bytes > ends[x->part]) ends[x->part] = x->offset + x->bytes;
@@ -215,7 +218,7 @@ static void check_slices(const scene *s, const plan *p)
 static uint64_t needed_at_once(const scene *s, const plan *p)
 {
     const tas_network *network = s->network;
-    const int forward = network->forward_count, calls = forward + (s->work.training ? network->backward_count : 0);
+    const int forward = network->forward_count, calls = forward + (s->request.training ? network->backward_count : 0);
     uint64_t most = 0;
     for (int now = 0; now <= calls; now++) {
         uint64_t sum = 0;
@@ -246,7 +249,7 @@ typedef struct tape {
 
 static void tape_write(tape *of, int t)
 {
-    const place *at = &of->p->tensor[t];
+    const region *at = &of->p->tensor[t];
     if (at->part == PART_VALUES)
         for (int other = 0; other < of->s->network->tensor_count; other++)
             if (overlap(at, &of->p->tensor[other])) of->whole[other] = false;
@@ -284,7 +287,7 @@ static void check_lives(const scene *s, const plan *p)
     for (int f = 0; f < 3; f++)
         if (fed[f] != NO_TENSOR) tape_read(&of, fed[f], "the feed");
     tape_calls(&of, network->forward, network->forward_count);
-    if (s->work.training)
+    if (s->request.training)
         tape_calls(&of, network->backward, network->backward_count);
     else
         tape_read(&of, network->output, "a prediction");
@@ -294,7 +297,8 @@ static void check_lives(const scene *s, const plan *p)
 static bool call_held(const tas_network *network, const op_call *call)
 {
     bool held = false;
-    for (int o = 0; op_get(call->args.op)->operand[o].name; o++) held |= network->tensors[call->operand[o]].held;
+    for (int o = 0; op_get(call->args.op)->operand[o].name; o++)
+        held |= network->tensors[call->operand[o]].batch_panels;
     return held;
 }
 
@@ -302,13 +306,14 @@ static bool call_held(const tas_network *network, const op_call *call)
 static void check_calls(const scene *s, const plan *p)
 {
     uint64_t most = 0;
-    for (int list = 0; list < (s->work.training ? 4 : 2); list++) { /* of a tile, and of a step that has other lanes */
+    for (int list = 0; list < (s->request.training ? 4 : 2);
+         list++) { /* of a tile, and of a step that has other lanes */
         const op_call *calls = list / 2 ? s->network->backward : s->network->forward;
         for (int c = 0; c < (list / 2 ? s->network->backward_count : s->network->forward_count); c++) {
             op_args args = calls[c].args;
-            args.n = list % 2 && p->step_lanes != p->lanes ? s->work.batch : p->tile;
+            args.n = list % 2 && p->step_panel_width != p->panel_width ? s->request.batch : p->tile;
             args.batch = examples_of(s);
-            args.lanes = !call_held(s->network, &calls[c]) ? 1 : list % 2 ? p->step_lanes : p->lanes;
+            args.panel_width = !call_held(s->network, &calls[c]) ? 1 : list % 2 ? p->step_panel_width : p->panel_width;
             const uint64_t bytes = fake_scratch(s->device.self, &args);
             most = bytes > most ? bytes : most;
             for (int o = 0; op_get(args.op)->operand[o].name; o++)
@@ -320,7 +325,7 @@ static void check_calls(const scene *s, const plan *p)
 
 static void check_plan(const scene *s, const plan *p)
 {
-    const plan_work *work = &s->work;
+    const plan_request *request = &s->request;
     uint64_t sum = 0;
     check_slices(s, p);
     check_lives(s, p);
@@ -333,14 +338,14 @@ static void check_plan(const scene *s, const plan *p)
     ck_assert_uint_le(p->total, s->device.budget);
     ck_assert_uint_ge(p->tile, 1);
     ck_assert_uint_le(p->tile, limit_of(s));
-    ck_assert_uint_eq(p->lanes, s->network->held ? fake_lanes(s->device.self, p->tile) : 1);
-    ck_assert(!p->resident || work->resident);
+    ck_assert_uint_eq(p->panel_width, s->network->batch_panels ? fake_lanes(s->device.self, p->tile) : 1);
+    ck_assert(!p->resident || request->resident);
     ck_assert(!p->bytes[p->resident ? PART_STAGING : PART_DATA]);
-    if (work->training)
+    if (request->training)
         ck_assert_uint_eq(p->chunk, examples_of(s));
     else
-        ck_assert(p->chunk >= p->tile && (p->chunk == work->batch || p->chunk % 256 == 0));
-    const place *order = &p->tensor[s->network->order], *first = &p->source[0].order;
+        ck_assert(p->chunk >= p->tile && (p->chunk == request->batch || p->chunk % 256 == 0));
+    const region *order = &p->tensor[s->network->order], *first = &p->source[0].order;
     ck_assert(order->part == first->part && order->offset == first->offset && order->bytes == first->bytes);
 }
 
@@ -359,16 +364,16 @@ static void scene_draw(scene *s)
                      .lanes = 1u << random_below(5),
                      .scratch_a_row = random_below(3) * (uint64_t)random_below(500)};
     s->device.align = 1u << random_below(13);
-    s->work = (plan_work){.training = random_below(4) != 0,
-                          .batch = 1 + random_below(DRAWN_BATCH),
-                          .tile_most = 1 + random_below(2 * DRAWN_BATCH),
-                          .input_bytes = 1 + random_below(2000),
-                          .target_bytes = 4 * (1 + (uint64_t)random_below(10)),
-                          .second = random_below(2)};
-    if (!s->work.training) s->work.batch *= 1 + random_below(40);
-    if (s->work.training && random_below(2))
-        s->work.noise = noise_plan_of(s->network, s->work.batch, s->work.batch + random_below(100));
-    if (random_below(3)) s->work.resident = s->work.batch + random_below(random_below(2) ? 10 : 2000);
+    s->request = (plan_request){.training = random_below(4) != 0,
+                                .batch = 1 + random_below(DRAWN_BATCH),
+                                .tile_most = 1 + random_below(2 * DRAWN_BATCH),
+                                .input_bytes = 1 + random_below(2000),
+                                .target_bytes = 4 * (1 + (uint64_t)random_below(10)),
+                                .second = random_below(2)};
+    if (!s->request.training) s->request.batch *= 1 + random_below(40);
+    if (s->request.training && random_below(2))
+        s->request.noise = noise_schedule_for(s->network, s->request.batch, s->request.batch + random_below(100));
+    if (random_below(3)) s->request.resident = s->request.batch + random_below(random_below(2) ? 10 : 2000);
 }
 
 /* The least and the most bytes of any plan, and of its largest part, at that budget and max_alloc. */
@@ -379,11 +384,11 @@ typedef struct range {
 static range range_of(const scene *s)
 {
     range r = {.least = UINT64_MAX, .least_part = UINT64_MAX};
-    for (int resident = 0; resident <= (s->work.resident != 0); resident++)
+    for (int resident = 0; resident <= (s->request.resident != 0); resident++)
         for (uint32_t tile = 1; tile <= limit_of(s); tile++) {
             plan p;
             uint64_t largest = 0;
-            if (plan_with(s->network, &s->device, &s->work, tile, resident, &p)) continue;
+            if (plan_with(s->network, &s->device, &s->request, tile, resident, &p)) continue;
             for (int part = 0; part < PART_COUNT; part++) largest = p.bytes[part] > largest ? p.bytes[part] : largest;
             r.least = p.total < r.least ? p.total : r.least;
             r.most = p.total > r.most ? p.total : r.most;
@@ -414,8 +419,8 @@ static uint32_t largest_of(const scene *s, bool resident)
 static uint32_t evened(const scene *s, uint32_t largest, bool resident)
 {
     const uint32_t blocks = (largest + 255) / 256 * 256;
-    const uint32_t count = s->work.training || s->work.batch < blocks ? examples_of(s) : blocks;
-    const uint32_t lanes = s->network->held ? fake_lanes(s->device.self, largest) : 1;
+    const uint32_t count = s->request.training || s->request.batch < blocks ? examples_of(s) : blocks;
+    const uint32_t lanes = s->network->batch_panels ? fake_lanes(s->device.self, largest) : 1;
     if (largest < count && largest > lanes && fits(s, largest / lanes * lanes, resident))
         largest = largest / lanes * lanes; /* panels that are full */
     const uint32_t tiles = (count + largest - 1) / largest, even = (count + tiles - 1) / tiles;
@@ -441,8 +446,8 @@ START_TEST(drawn_plans_are_whole)
         scene s;
         plan p;
         scene_draw(&s);
-        const bool resident = s.work.resident && random_below(2);
-        expect_ok(plan_with(s.network, &s.device, &s.work, 1 + random_below(limit_of(&s)), resident, &p));
+        const bool resident = s.request.resident && random_below(2);
+        expect_ok(plan_with(s.network, &s.device, &s.request, 1 + random_below(limit_of(&s)), resident, &p));
         check_plan(&s, &p);
         ck_assert_uint_ge(p.bytes[PART_VALUES], needed_at_once(&s, &p));
         taken += p.bytes[PART_VALUES];
@@ -495,7 +500,7 @@ START_TEST(least_budget_is_the_least)
             all = range_of(&s);
         }
         s.device.budget = random_below(2) ? 0 : UINT64_MAX; /* which it does not ask for */
-        expect_ok(plan_least(s.network, &s.device, &s.work, &least));
+        expect_ok(plan_smallest_budget(s.network, &s.device, &s.request, &least));
         ck_assert_uint_eq(least, all.least);
         s.device.budget = least;
         expect_ok(make(&s, &p));
@@ -511,7 +516,7 @@ START_TEST(least_budget_is_the_least)
 }
 END_TEST
 
-static void expect_place(const place *a, const place *b)
+static void expect_place(const region *a, const region *b)
 {
     if (a->part != b->part || (a->part >= 0 && (a->offset != b->offset || a->bytes != b->bytes)))
         ck_abort_msg("places differ");
@@ -519,15 +524,16 @@ static void expect_place(const place *a, const place *b)
 
 static void expect_same(const scene *s, const plan *a, const plan *b)
 {
-    ck_assert(a->tile == b->tile && a->lanes == b->lanes && a->resident == b->resident && a->chunk == b->chunk);
+    ck_assert(a->tile == b->tile && a->panel_width == b->panel_width && a->resident == b->resident &&
+              a->chunk == b->chunk);
     ck_assert(!memcmp(a->bytes, b->bytes, sizeof a->bytes) && a->total == b->total);
     for (int t = 0; t < s->network->tensor_count; t++) expect_place(&a->tensor[t], &b->tensor[t]);
     for (int level = 0; level < SUM_LEVELS; level++) {
         expect_place(&a->sum[level], &b->sum[level]);
-        expect_place(&a->hit_sum[level], &b->hit_sum[level]);
+        expect_place(&a->correct_sum[level], &b->correct_sum[level]);
     }
     expect_place(&a->ring, &b->ring);
-    expect_place(&a->record, &b->record);
+    expect_place(&a->first_bad, &b->first_bad);
     for (int stage = 0; stage < STAGES; stage++) {
         expect_place(&a->source[stage].inputs, &b->source[stage].inputs);
         expect_place(&a->source[stage].targets, &b->source[stage].targets);
@@ -547,7 +553,7 @@ START_TEST(plans_do_not_depend_on_what_was_planned_before)
         const range all = range_of(&s);
         s.device.budget = between(all.least, all.most);
         expect_ok(make(&s, &searched));
-        expect_ok(plan_with(s.network, &s.device, &s.work, searched.tile, searched.resident, &direct));
+        expect_ok(plan_with(s.network, &s.device, &s.request, searched.tile, searched.resident, &direct));
         expect_ok(make(&other, &more));
         expect_ok(make(&s, &again));
         expect_same(&s, &searched, &direct);
@@ -577,11 +583,12 @@ START_TEST(gradients_and_state_lie_as_parameters_do)
     ck_assert_uint_eq(p.bytes[PART_SECOND], 0);
     for (int i = 0; i < s.network->parameter_count; i++) {
         const tensor *t = &s.network->tensors[s.network->parameters[i]];
-        const place *w = &p.tensor[s.network->parameters[i]], *g = &p.tensor[t->gradient], *open = &p.tensor[t->open];
+        const region *w = &p.tensor[s.network->parameters[i]], *g = &p.tensor[t->gradient],
+                     *partial = &p.tensor[t->partial];
         ck_assert_int_eq(w->part, PART_PARAMETERS);
         ck_assert_int_eq(g->part, PART_GRADIENT);
-        ck_assert_int_eq(open->part, PART_OPEN);
-        ck_assert(w->offset == g->offset && w->bytes == g->bytes && w->bytes == open->bytes);
+        ck_assert_int_eq(partial->part, PART_PARTIAL);
+        ck_assert(w->offset == g->offset && w->bytes == g->bytes && w->bytes == partial->bytes);
         const bool matrix = t->ndims == 2;
         const uint64_t rows = matrix ? (t->dims[0] + 7) / 8 * 8 : t->elements; /* pads of the last panel */
         ck_assert_uint_eq(w->bytes, rows * (matrix ? t->dims[1] : 1) * 4);
@@ -590,7 +597,7 @@ START_TEST(gradients_and_state_lie_as_parameters_do)
     const uint64_t bytes = p.bytes[PART_PARAMETERS], total = p.total;
     plan_free(&p);
     ck_assert_ptr_null(p.tensor);
-    s.work.second = true;
+    s.request.second = true;
     expect_ok(make(&s, &p));
     ck_assert_uint_eq(p.bytes[PART_SECOND], bytes);
     ck_assert_uint_eq(p.total, total + bytes);
@@ -607,7 +614,7 @@ START_TEST(one_chain_needs_no_open_granule)
         plan p;
         scene_open(&s, texts[i]);
         expect_ok(make(&s, &p));
-        ck_assert_uint_eq(p.bytes[PART_OPEN], 0);
+        ck_assert_uint_eq(p.bytes[PART_PARTIAL], 0);
         ck_assert_uint_gt(p.bytes[PART_GRADIENT], 0);
         plan_free(&p);
         scene_close(&s);
@@ -620,9 +627,9 @@ START_TEST(evaluation_plans_no_gradients)
     scene s;
     plan p;
     scene_open(&s, pictures);
-    s.work.training = false;
+    s.request.training = false;
     expect_ok(make(&s, &p));
-    ck_assert(!p.bytes[PART_GRADIENT] && !p.bytes[PART_STATE] && !p.bytes[PART_SECOND] && !p.bytes[PART_OPEN]);
+    ck_assert(!p.bytes[PART_GRADIENT] && !p.bytes[PART_STATE] && !p.bytes[PART_SECOND] && !p.bytes[PART_PARTIAL]);
     for (int i = 0; i < s.network->parameter_count; i++)
         ck_assert_int_eq(p.tensor[s.network->tensors[s.network->parameters[i]].gradient].part, -1);
     plan_free(&p);
@@ -639,13 +646,13 @@ START_TEST(values_share_places)
     plan p;
     for (int i = 0; i < DEPTH; i++) strcat(text, "dense 64\n");
     scene_open(&s, text);
-    s.work.batch = s.work.tile_most = TILE;
+    s.request.batch = s.request.tile_most = TILE;
     s.device.align = 4;
     expect_ok(make(&s, &p));
     ck_assert_uint_ge(p.bytes[PART_VALUES], (DEPTH + 1) * ROW * TILE);
     ck_assert_uint_le(p.bytes[PART_VALUES], (DEPTH + 2) * ROW * TILE + TILE * 4);
     plan_free(&p);
-    s.work.training = false;
+    s.request.training = false;
     expect_ok(make(&s, &p));
     ck_assert_uint_eq(p.bytes[PART_VALUES], 2 * ROW * TILE + TILE * 4);
     plan_free(&p);
@@ -659,11 +666,11 @@ START_TEST(evaluation_grows_by_its_sums_alone)
     scene s;
     plan small, large;
     scene_open(&s, medium);
-    s.work.training = false;
-    s.work.tile_most = 512;
-    s.work.batch = 10000;
+    s.request.training = false;
+    s.request.tile_most = 512;
+    s.request.batch = 10000;
     expect_ok(make(&s, &small));
-    s.work.batch = 1000000;
+    s.request.batch = 1000000;
     expect_ok(make(&s, &large));
     check_plan(&s, &large);
     ck_assert_uint_eq(small.chunk, 512);
@@ -671,12 +678,12 @@ START_TEST(evaluation_grows_by_its_sums_alone)
     ck_assert_uint_le(large.total - small.total, 2 * 4 * 1000000 / 250);
     plan_free(&small);
     plan_free(&large);
-    s.work.batch = 400; /* less than a chunk would be */
+    s.request.batch = 400; /* less than a chunk would be */
     expect_ok(make(&s, &small));
     ck_assert_uint_eq(small.chunk, 400);
     plan_free(&small);
-    s.work.batch = 10000;
-    s.work.tile_most = 511; /* which leaves one example of a chunk of 512, and halves one of 256 */
+    s.request.batch = 10000;
+    s.request.tile_most = 511; /* which leaves one example of a chunk of 512, and halves one of 256 */
     expect_ok(make(&s, &small));
     ck_assert_uint_eq(small.tile, 256);
     ck_assert_uint_eq(small.chunk, 256);
@@ -708,11 +715,11 @@ START_TEST(tile_follows_the_budget)
         plan_free(&p);
     }
     ck_assert_uint_eq(before, 100);
-    s.work.tile_most = 17;
+    s.request.tile_most = 17;
     expect_ok(make(&s, &p));
     ck_assert_uint_eq(p.tile, 17);
     plan_free(&p);
-    s.work.tile_most = s.work.batch = 16 * TILE_MOST;
+    s.request.tile_most = s.request.batch = 16 * TILE_MOST;
     s.device.budget = UINT64_MAX;
     expect_ok(make(&s, &p));
     ck_assert_uint_eq(p.tile, TILE_MOST);
@@ -752,8 +759,8 @@ START_TEST(resident_set)
         scene s;
         plan p;
         scene_open(&s, medium);
-        s.work.batch = s.work.tile_most = cases[i].batch;
-        s.work.resident = cases[i].set;
+        s.request.batch = s.request.tile_most = cases[i].batch;
+        s.request.resident = cases[i].set;
         s.device.budget = total_of(&s, cases[i].tile, true);
         expect_ok(make(&s, &p));
         ck_assert(p.resident);
@@ -782,8 +789,8 @@ START_TEST(small_sets_are_resident_with_the_least_budget)
     plan p;
     uint64_t least;
     scene_open(&s, medium);
-    s.work.batch = s.work.tile_most = s.work.resident = 1;
-    expect_ok(plan_least(s.network, &s.device, &s.work, &least));
+    s.request.batch = s.request.tile_most = s.request.resident = 1;
+    expect_ok(plan_smallest_budget(s.network, &s.device, &s.request, &least));
     s.device.budget = least;
     expect_ok(make(&s, &p));
     check_plan(&s, &p);
@@ -800,7 +807,7 @@ START_TEST(no_part_is_larger_than_one_allocation)
     uint64_t least;
     scene_open(&s, medium);
     s.fake.scratch_a_row = 10;
-    expect_ok(plan_with(s.network, &s.device, &s.work, 1, false, &one));
+    expect_ok(plan_with(s.network, &s.device, &s.request, 1, false, &one));
     for (uint64_t most = one.bytes[PART_BATCH]; most < 4 * one.bytes[PART_BATCH]; most += 501) {
         s.device.max_alloc = most;
         expect_ok(make(&s, &p));
@@ -810,13 +817,13 @@ START_TEST(no_part_is_larger_than_one_allocation)
     s.device.max_alloc = one.bytes[PART_BATCH] - 1; /* no tile helps against that */
     expect(make(&s, &p), TAS_NO_MEMORY, "fake", "batch");
     ck_assert_ptr_null(p.tensor);
-    expect(plan_with(s.network, &s.device, &s.work, 1, false, &p), TAS_NO_MEMORY, "fake", "batch");
+    expect(plan_with(s.network, &s.device, &s.request, 1, false, &p), TAS_NO_MEMORY, "fake", "batch");
     ck_assert_ptr_null(p.tensor);
-    expect_ok(plan_least(s.network, &s.device, &s.work, &least));
+    expect_ok(plan_smallest_budget(s.network, &s.device, &s.request, &least));
     ck_assert_uint_eq(least, 0);
     s.device.max_alloc = 1000000;
-    s.work.resident = 100000;
-    expect(plan_with(s.network, &s.device, &s.work, 1, true, &p), TAS_NO_MEMORY, "data set", "1000000");
+    s.request.resident = 100000;
+    expect(plan_with(s.network, &s.device, &s.request, 1, true, &p), TAS_NO_MEMORY, "data set", "1000000");
     s.device.max_alloc = 64;
     expect(make(&s, &p), TAS_NO_MEMORY, "parameters", "64");
     plan_free(&one);
@@ -830,9 +837,9 @@ START_TEST(large_numbers)
     scene s;
     plan p;
     scene_open(&s, "input 65536\ndense 59392\n");
-    s.work.batch = s.work.tile_most = 1u << 24;
-    s.work.resident = UINT32_MAX;
-    s.work.input_bytes = 4 * 65536;
+    s.request.batch = s.request.tile_most = 1u << 24;
+    s.request.resident = UINT32_MAX;
+    s.request.input_bytes = 4 * 65536;
     expect_ok(make(&s, &p));
     check_plan(&s, &p);
     ck_assert_uint_eq(p.bytes[PART_PARAMETERS], 59392ull * 65536 * 4 + 59392 * 4);

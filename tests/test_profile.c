@@ -200,8 +200,8 @@ static void check_profile(const tas_profile *p, bool timed)
 static void train_sample(uint64_t steps, char hex[65])
 {
     tas_model *model = model_of_text(sample_net, 3);
-    const tas_train_options is = sample_options(8, steps);
-    expect_ok(tas_train(model, sample, &is, NULL));
+    const tas_train_options options = sample_options(8, steps);
+    expect_ok(tas_train(model, sample, &options, NULL));
     expect_ok(tas_model_digest(model, hex));
     tas_model_close(&model);
 }
@@ -254,9 +254,9 @@ START_TEST(a_training)
     ck_assert_uint_eq(seen.made, 0);
     expect_ok(tas_profile_start(device));
     tas_model *model = model_of_text(sample_net, 3);
-    const tas_train_options is = sample_options(8, 9);
+    const tas_train_options options = sample_options(8, 9);
     const uint64_t before = seen.made;
-    expect_ok(tas_train(model, sample, &is, NULL));
+    expect_ok(tas_train(model, sample, &options, NULL));
     if (_i == 0) ck_assert_uint_gt(seen.made, before);
     expect_ok(tas_profile_stop(device, &p));
     expect_ok(tas_model_digest(model, profiled));
@@ -291,13 +291,13 @@ START_TEST(a_streamed_training)
     sample = data_of(MANY, INPUTS, inputs, labels, CLASSES, 0);
     train_sample(STEPS, plain);
     tas_model *model = model_of_text(sample_net, 3);
-    tas_train_options is = sample_options(8, STEPS);
-    is.budget = 1;
-    expect(tas_train(model, sample, &is, NULL), TAS_NO_MEMORY, "at least ", "");
-    is.budget = strtoull(strstr(tas_error(context), "at least ") + 9, NULL, 10);
+    tas_train_options options = sample_options(8, STEPS);
+    options.budget = 1;
+    expect(tas_train(model, sample, &options, NULL), TAS_NO_MEMORY, "at least ", "");
+    options.budget = strtoull(strstr(tas_error(context), "at least ") + 9, NULL, 10);
     begin();
     expect_ok(tas_profile_start(device));
-    expect_ok(tas_train(model, sample, &is, &result));
+    expect_ok(tas_train(model, sample, &options, &result));
     ck_assert(!result.resident);
     expect_ok(tas_profile_stop(device, &p));
     check_profile(p, _i || tells_times);
@@ -413,10 +413,10 @@ START_TEST(refused_commands)
     for (int n = 1; n < 60; n += 7) {
         use(0);
         tas_model *model = model_of_text(sample_net, 3);
-        const tas_train_options is = sample_options(8, 3);
+        const tas_train_options options = sample_options(8, 3);
         expect_ok(tas_profile_start(device));
         seen.refuse_enqueue = n;
-        tas_train(model, sample, &is, NULL); /* it may fail, or mend it */
+        tas_train(model, sample, &options, NULL); /* it may fail, or mend it */
         const bool refused = !seen.refuse_enqueue;
         seen.refuse_enqueue = 0;
         expect_ok(tas_profile_stop(device, &p));

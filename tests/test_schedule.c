@@ -10,20 +10,20 @@
 
 static tas_train_options rates(tas_schedule schedule, float lr)
 {
-    tas_train_options is;
-    tas_train_options_init(&is);
-    is.schedule = schedule;
-    is.lr = lr;
-    return is;
+    tas_train_options options;
+    tas_train_options_init(&options);
+    options.schedule = schedule;
+    options.lr = lr;
+    return options;
 }
 
-static void check_lr(const tas_train_options *is, uint64_t step, uint64_t steps, float wanted)
+static void check_lr(const tas_train_options *options, uint64_t step, uint64_t steps, float wanted)
 {
     float lr = NAN;
-    expect_ok(tas_train_lr(context, is, step, steps, &lr));
+    expect_ok(tas_train_lr(context, options, step, steps, &lr));
     ck_assert_msg(lr == wanted, "step %llu of %llu: %.9g, expected %.9g", (unsigned long long)step,
                   (unsigned long long)steps, (double)lr, (double)wanted);
-    ck_assert(lr == schedule_lr(is, step, steps));
+    ck_assert(lr == schedule_lr(options, step, steps));
 }
 
 /* By hand -----------------------------------------------------------------------------------------------------------
@@ -31,8 +31,8 @@ static void check_lr(const tas_train_options *is, uint64_t step, uint64_t steps,
 
 START_TEST(constant_is_constant)
 {
-    const tas_train_options is = rates(TAS_SCHEDULE_CONSTANT, 0.02f);
-    for (uint64_t s = 0; s < 5; s++) check_lr(&is, s, 4, 0.02f);
+    const tas_train_options options = rates(TAS_SCHEDULE_CONSTANT, 0.02f);
+    for (uint64_t s = 0; s < 5; s++) check_lr(&options, s, 4, 0.02f);
 }
 END_TEST
 
@@ -40,36 +40,36 @@ START_TEST(warmup_rises_in_a_line)
 {
     static const float constant[] = {0.125f, 0.25f, 0.375f, 0.5f, 0.5f, 0.5f};
     static const float halved[] = {0.125f, 0.25f, 0.375f, 0.5f, 0.5f, 0.5f, 0.25f, 0.25f, 0.125f};
-    tas_train_options is = rates(TAS_SCHEDULE_CONSTANT, 0.5f);
-    is.warmup = 4;
-    for (uint64_t s = 0; s < 6; s++) check_lr(&is, s, 6, constant[s]);
-    is.schedule = TAS_SCHEDULE_STEP; /* whose steps count from the end of the warm-up */
-    is.decay_steps = 2;
-    is.decay = 0.5f;
-    for (uint64_t s = 0; s < 9; s++) check_lr(&is, s, 9, halved[s]);
-    is.schedule = TAS_SCHEDULE_CONSTANT;
-    is.warmup = 6; /* all of the run */
-    is.lr = 3;
-    for (uint64_t s = 0; s < 6; s++) check_lr(&is, s, 6, 0.5f * (float)(s + 1));
+    tas_train_options options = rates(TAS_SCHEDULE_CONSTANT, 0.5f);
+    options.warmup = 4;
+    for (uint64_t s = 0; s < 6; s++) check_lr(&options, s, 6, constant[s]);
+    options.schedule = TAS_SCHEDULE_STEP; /* whose steps count from the end of the warm-up */
+    options.decay_steps = 2;
+    options.decay = 0.5f;
+    for (uint64_t s = 0; s < 9; s++) check_lr(&options, s, 9, halved[s]);
+    options.schedule = TAS_SCHEDULE_CONSTANT;
+    options.warmup = 6; /* all of the run */
+    options.lr = 3;
+    for (uint64_t s = 0; s < 6; s++) check_lr(&options, s, 6, 0.5f * (float)(s + 1));
 }
 END_TEST
 
 START_TEST(steps_fall)
 {
-    tas_train_options is = rates(TAS_SCHEDULE_STEP, 0.75f);
-    is.decay_steps = 3;
-    is.decay = 0.5f;
-    for (uint64_t s = 0; s < 30; s++) check_lr(&is, s, 30, 0.75f / (float)(1u << s / 3));
-    is.lr = 1;
-    is.decay_steps = 1;
-    check_lr(&is, 60, 70, 0x1p-60f);
-    check_lr(&is, 61, 70, 0); /* not tinier and tinier */
-    check_lr(&is, UINT32_MAX, UINT32_MAX, 0);
-    is.lr = 0.02f;
-    is.decay = 0.1f; /* the double products of the float next to 0.1, rounded once */
-    check_lr(&is, 3, 70, (float)(0.02f * ((double)0.1f * ((double)0.1f * (double)0.1f))));
-    is.decay = 1;
-    check_lr(&is, UINT32_MAX, UINT32_MAX, 0.02f);
+    tas_train_options options = rates(TAS_SCHEDULE_STEP, 0.75f);
+    options.decay_steps = 3;
+    options.decay = 0.5f;
+    for (uint64_t s = 0; s < 30; s++) check_lr(&options, s, 30, 0.75f / (float)(1u << s / 3));
+    options.lr = 1;
+    options.decay_steps = 1;
+    check_lr(&options, 60, 70, 0x1p-60f);
+    check_lr(&options, 61, 70, 0); /* not tinier and tinier */
+    check_lr(&options, UINT32_MAX, UINT32_MAX, 0);
+    options.lr = 0.02f;
+    options.decay = 0.1f; /* the double products of the float next to 0.1, rounded once */
+    check_lr(&options, 3, 70, (float)(0.02f * ((double)0.1f * ((double)0.1f * (double)0.1f))));
+    options.decay = 1;
+    check_lr(&options, UINT32_MAX, UINT32_MAX, 0.02f);
 }
 END_TEST
 
@@ -82,12 +82,12 @@ START_TEST(cosine_at_known_angles)
     } known[] = {{0, 1}, {4, 0.75}, {6, 0.5}, {8, 0.25}, {12, 0}};
     static const float ends[] = {0, 0.25f, 0.01f, 3};
     for (int e = 0; e < 4; e++) {
-        tas_train_options is = rates(TAS_SCHEDULE_COSINE, 1.3f);
-        is.lr_end = ends[e];
+        tas_train_options options = rates(TAS_SCHEDULE_COSINE, 1.3f);
+        options.lr_end = ends[e];
         for (int k = 0; k < 5; k++) {
             const double wanted = (double)ends[e] + (1.3f - (double)ends[e]) * known[k].part;
-            for (is.warmup = 0; is.warmup < 10; is.warmup += 9) {
-                const float lr = schedule_lr(&is, is.warmup + known[k].step, is.warmup + 12);
+            for (options.warmup = 0; options.warmup < 10; options.warmup += 9) {
+                const float lr = schedule_lr(&options, options.warmup + known[k].step, options.warmup + 12);
                 ck_assert_msg(fabs(lr - wanted) <= 4e-7 * wanted, "%g at %d: %.9g, expected %.9g", (double)ends[e],
                               (int)known[k].step, (double)lr, wanted);
             }
@@ -100,16 +100,16 @@ END_TEST
 START_TEST(cosine_falls_from_lr_to_lr_end)
 {
     for (int k = 0; k < 300; k++) {
-        tas_train_options is = rates(TAS_SCHEDULE_COSINE, random_float(1e-6f, 2));
-        is.lr_end = k % 3 ? is.lr * random_float(0, 1) : 0;
-        is.warmup = random_below(2) ? random_below(100) : 0;
-        const uint64_t steps = is.warmup + 1 + random_below(k % 2 ? 200 : 2000000000);
-        check_lr(&is, is.warmup, steps, is.lr);
-        check_lr(&is, steps, steps, is.lr_end);
-        float last = is.lr;
-        for (uint64_t s = is.warmup; s <= steps; s += 1 + (steps - is.warmup) / 200) {
-            const float lr = schedule_lr(&is, s, steps);
-            ck_assert_msg(lr <= last * 1.0000004f && lr >= is.lr_end * 0.9999996f, "step %llu: %.9g after %.9g",
+        tas_train_options options = rates(TAS_SCHEDULE_COSINE, random_float(1e-6f, 2));
+        options.lr_end = k % 3 ? options.lr * random_float(0, 1) : 0;
+        options.warmup = random_below(2) ? random_below(100) : 0;
+        const uint64_t steps = options.warmup + 1 + random_below(k % 2 ? 200 : 2000000000);
+        check_lr(&options, options.warmup, steps, options.lr);
+        check_lr(&options, steps, steps, options.lr_end);
+        float last = options.lr;
+        for (uint64_t s = options.warmup; s <= steps; s += 1 + (steps - options.warmup) / 200) {
+            const float lr = schedule_lr(&options, s, steps);
+            ck_assert_msg(lr <= last * 1.0000004f && lr >= options.lr_end * 0.9999996f, "step %llu: %.9g after %.9g",
                           (unsigned long long)s, (double)lr, (double)last);
             last = lr;
         }
@@ -121,10 +121,10 @@ END_TEST
  * have it. */
 START_TEST(cosine_has_its_sum)
 {
-    tas_train_options is = rates(TAS_SCHEDULE_COSINE, 0.3f);
-    is.lr_end = 0.05f;
+    tas_train_options options = rates(TAS_SCHEDULE_COSINE, 0.3f);
+    options.lr_end = 0.05f;
     double sum = 0;
-    for (uint64_t s = 0; s < 1000; s++) sum += (double)schedule_lr(&is, s, 1000);
+    for (uint64_t s = 0; s < 1000; s++) sum += (double)schedule_lr(&options, s, 1000);
     ck_assert_msg(fabs(sum - (500 * 0.35 + 0.125)) < 1e-5, "%.9g", sum);
 }
 END_TEST
@@ -141,15 +141,17 @@ static double ulps(float found, double wanted)
     return fabs(found - wanted) / ldexp(1, exponent - 24);
 }
 
-static double plain_lr(const tas_train_options *is, uint64_t step, uint64_t steps)
+static double plain_lr(const tas_train_options *options, uint64_t step, uint64_t steps)
 {
-    double lr = (double)is->lr, end = (double)is->lr_end, k = (double)is->batch / (double)is->base_batch;
-    if (is->lr_scaling == TAS_SCALING_SQRT) k = sqrt(k);
-    if (is->lr_scaling != TAS_SCALING_NONE) lr *= k, end *= k;
-    if (step < is->warmup) return lr * (double)(step + 1) / (double)is->warmup;
-    const double s = (double)(step - is->warmup), all = (double)(steps - is->warmup);
-    if (is->schedule == TAS_SCHEDULE_STEP) return lr * pow((double)is->decay, floor(s / (double)is->decay_steps));
-    if (is->schedule != TAS_SCHEDULE_COSINE) return lr;
+    double lr = (double)options->lr, end = (double)options->lr_end,
+           k = (double)options->batch / (double)options->base_batch;
+    if (options->lr_scaling == TAS_SCALING_SQRT) k = sqrt(k);
+    if (options->lr_scaling != TAS_SCALING_NONE) lr *= k, end *= k;
+    if (step < options->warmup) return lr * (double)(step + 1) / (double)options->warmup;
+    const double s = (double)(step - options->warmup), all = (double)(steps - options->warmup);
+    if (options->schedule == TAS_SCHEDULE_STEP)
+        return lr * pow((double)options->decay, floor(s / (double)options->decay_steps));
+    if (options->schedule != TAS_SCHEDULE_COSINE) return lr;
     const double half = sin(2 * atan(1) * (all - s) / all), other = sin(2 * atan(1) * s / all);
     return s == all ? end : lr * half * half + end * other * other;
 }
@@ -159,23 +161,24 @@ START_TEST(rates_are_within_a_few_ulp)
     static const double most[] = {4, 5, 9};
     double worst[3] = {0};
     for (int k = 0; k < 200000; k++) {
-        tas_train_options is = rates((tas_schedule)random_below(3), expf(random_float(-30, 5)));
-        is.lr_scaling = (tas_lr_scaling)random_below(3);
-        is.batch = 1 + random_below(1 + random_below(1u << 24));
-        is.base_batch = 1 + random_below(1 + random_below(1000));
-        is.lr_end = random_below(2) ? is.lr * random_float(0, 1) : 0;
+        tas_train_options options = rates((tas_schedule)random_below(3), expf(random_float(-30, 5)));
+        options.lr_scaling = (tas_lr_scaling)random_below(3);
+        options.batch = 1 + random_below(1 + random_below(1u << 24));
+        options.base_batch = 1 + random_below(1 + random_below(1000));
+        options.lr_end = random_below(2) ? options.lr * random_float(0, 1) : 0;
         const uint64_t steps = 1 + random_below(1 + random_below(UINT32_MAX - 1));
-        is.warmup = random_below(2) ? random_below((uint32_t)steps) : 0;
-        is.decay_steps = 1 + random_below(1 + (uint32_t)(steps - is.warmup) / 5);
-        is.decay = random_float(0.01f, 1);
-        if (schedule_check(context, &is, steps)) continue;
+        options.warmup = random_below(2) ? random_below((uint32_t)steps) : 0;
+        options.decay_steps = 1 + random_below(1 + (uint32_t)(steps - options.warmup) / 5);
+        options.decay = random_float(0.01f, 1);
+        if (schedule_check(context, &options, steps)) continue;
         uint64_t step = random_below(3) ? random_below((uint32_t)steps + 1) : steps - random_below(10) % (steps + 1);
-        if (random_below(5) == 0) step = is.warmup;
-        const double error = ulps(schedule_lr(&is, step, steps), plain_lr(&is, step, steps));
-        ck_assert_msg(error <= most[is.schedule], "schedule %d, step %llu of %llu: %.9g, expected %.9g, %g ULP off",
-                      is.schedule, (unsigned long long)step, (unsigned long long)steps,
-                      (double)schedule_lr(&is, step, steps), plain_lr(&is, step, steps), error);
-        if (error > worst[is.schedule]) worst[is.schedule] = error;
+        if (random_below(5) == 0) step = options.warmup;
+        const double error = ulps(schedule_lr(&options, step, steps), plain_lr(&options, step, steps));
+        ck_assert_msg(error <= most[options.schedule],
+                      "schedule %d, step %llu of %llu: %.9g, expected %.9g, %g ULP off", options.schedule,
+                      (unsigned long long)step, (unsigned long long)steps, (double)schedule_lr(&options, step, steps),
+                      plain_lr(&options, step, steps), error);
+        if (error > worst[options.schedule]) worst[options.schedule] = error;
     }
     printf("ULP: constant %.2f, step %.2f, cosine %.2f\n", worst[0], worst[1], worst[2]);
 }
@@ -184,17 +187,17 @@ END_TEST
 /* A change of these is a change of the contract: its version goes up. */
 START_TEST(rates_are_pinned)
 {
-    tas_train_options is = rates(TAS_SCHEDULE_COSINE, 0.02f);
-    is.warmup = 10;
-    is.lr_end = 0.001f;
-    is.lr_scaling = TAS_SCALING_SQRT;
-    is.batch = 200;
+    tas_train_options options = rates(TAS_SCHEDULE_COSINE, 0.02f);
+    options.warmup = 10;
+    options.lr_end = 0.001f;
+    options.lr_scaling = TAS_SCALING_SQRT;
+    options.batch = 200;
     uint32_t hash = 0;
     for (int schedule = 0; schedule < 3; schedule++) {
-        is.schedule = (tas_schedule)schedule;
-        is.decay_steps = 30;
+        options.schedule = (tas_schedule)schedule;
+        options.decay_steps = 30;
         for (uint64_t s = 0; s <= 500; s++) {
-            const float lr = schedule_lr(&is, s, 500);
+            const float lr = schedule_lr(&options, s, 500);
             uint32_t bits;
             memcpy(&bits, &lr, sizeof bits);
             hash = (hash ^ bits) * 0x01000193u;
@@ -211,27 +214,27 @@ START_TEST(rates_scale)
 {
     static const float linear[] = {0.25f, 0.5f, 1, 2}, root[] = {0.5f, 0.70710678f, 1, 1.41421356f};
     for (int k = 0; k < 4; k++) {
-        tas_train_options is = rates(TAS_SCHEDULE_CONSTANT, 0.02f);
-        is.batch = 16u << k;
-        check_lr(&is, 0, 9, 0.02f);
-        is.lr_scaling = TAS_SCALING_LINEAR;
-        check_lr(&is, 0, 9, 0.02f * linear[k]);
-        is.lr_scaling = TAS_SCALING_SQRT;
-        check_lr(&is, 0, 9, 0.02f * root[k]);
-        is.base_batch = is.batch;
-        check_lr(&is, 0, 9, 0.02f);
-        is.base_batch = 64;
-        is.warmup = 4; /* what is scaled is warmed up */
-        check_lr(&is, 1, 9, 0.02f * root[k] * 0.5f);
-        check_lr(&is, 4, 9, 0.02f * root[k]);
-        is.schedule = TAS_SCHEDULE_COSINE; /* and ends where lr_end scaled is */
-        is.lr_end = 0.001f;
-        check_lr(&is, 4, 9, 0.02f * root[k]);
-        check_lr(&is, 9, 9, 0.001f * root[k]);
-        is.schedule = TAS_SCHEDULE_STEP;
-        is.decay_steps = 2;
-        is.decay = 0.5f;
-        check_lr(&is, 8, 9, 0.02f * root[k] * 0.25f);
+        tas_train_options options = rates(TAS_SCHEDULE_CONSTANT, 0.02f);
+        options.batch = 16u << k;
+        check_lr(&options, 0, 9, 0.02f);
+        options.lr_scaling = TAS_SCALING_LINEAR;
+        check_lr(&options, 0, 9, 0.02f * linear[k]);
+        options.lr_scaling = TAS_SCALING_SQRT;
+        check_lr(&options, 0, 9, 0.02f * root[k]);
+        options.base_batch = options.batch;
+        check_lr(&options, 0, 9, 0.02f);
+        options.base_batch = 64;
+        options.warmup = 4; /* what is scaled is warmed up */
+        check_lr(&options, 1, 9, 0.02f * root[k] * 0.5f);
+        check_lr(&options, 4, 9, 0.02f * root[k]);
+        options.schedule = TAS_SCHEDULE_COSINE; /* and ends where lr_end scaled is */
+        options.lr_end = 0.001f;
+        check_lr(&options, 4, 9, 0.02f * root[k]);
+        check_lr(&options, 9, 9, 0.001f * root[k]);
+        options.schedule = TAS_SCHEDULE_STEP;
+        options.decay_steps = 2;
+        options.decay = 0.5f;
+        check_lr(&options, 8, 9, 0.02f * root[k] * 0.25f);
     }
 }
 END_TEST
@@ -239,15 +242,15 @@ END_TEST
 /* Checks
  * ---------------------------------------------------------------------------------------------------------------- */
 
-static void refuse(tas_train_options is, const char *word, const char *other)
+static void refuse(tas_train_options options, const char *word, const char *other)
 {
     float lr = 7;
-    expect(tas_train_lr(context, &is, 0, 10, &lr), TAS_BAD_ARGUMENT, word, other);
+    expect(tas_train_lr(context, &options, 0, 10, &lr), TAS_BAD_ARGUMENT, word, other);
     ck_assert(lr == 7);
     tas_model *model = model_of_text(sample_net, 3);
-    is.steps = 10;
-    is.batch = is.batch > COUNT ? COUNT : is.batch;
-    if (is.size == sizeof is) expect(tas_train(model, sample, &is, NULL), TAS_BAD_ARGUMENT, word, "");
+    options.steps = 10;
+    options.batch = options.batch > COUNT ? COUNT : options.batch;
+    if (options.size == sizeof options) expect(tas_train(model, sample, &options, NULL), TAS_BAD_ARGUMENT, word, "");
     tas_model_close(&model);
 }
 
@@ -256,41 +259,46 @@ START_TEST(options_are_checked)
     static const float wrong[] = {NAN, INFINITY, -INFINITY, -0.1f, 2e6f, 1e-19f};
     static const float wrong_decay[] = {NAN, INFINITY, -1, 0, 1.01f, 1e-19f};
     const tas_train_options good = rates(TAS_SCHEDULE_STEP, 0.1f), cosine = rates(TAS_SCHEDULE_COSINE, 0.1f);
-    tas_train_options is;
-#define REFUSE(from, change, word, other) is = from, change, refuse(is, word, other)
+    tas_train_options options;
+#define REFUSE(from, change, word, other) options = from, change, refuse(options, word, other)
     for (int k = 0; k < 6; k++) {
-        REFUSE(cosine, is.lr = wrong[k], "lr ", "expected 0, or a number from");
-        REFUSE(cosine, is.lr_end = wrong[k], "lr_end ", "expected 0, or a number from");
-        REFUSE(good, (is.decay_steps = 1, is.decay = wrong_decay[k]), "decay ", "expected a number from 1e-18 to 1");
+        REFUSE(cosine, options.lr = wrong[k], "lr ", "expected 0, or a number from");
+        REFUSE(cosine, options.lr_end = wrong[k], "lr_end ", "expected 0, or a number from");
+        REFUSE(good, (options.decay_steps = 1, options.decay = wrong_decay[k]), "decay ",
+               "expected a number from 1e-18 to 1");
     }
-    REFUSE(good, is.decay = 0.5f, "decay_steps 0", "");
-    REFUSE(good, is.size--, "tas_train_options_init()", "");
-    REFUSE(good, is.schedule = (tas_schedule)9, "schedule 9", "");
-    REFUSE(good, is.lr_scaling = (tas_lr_scaling)9, "lr_scaling 9", "");
-    REFUSE(cosine, is.warmup = 11, "warmup 11", "10 steps");
-    REFUSE(cosine, is.warmup = UINT64_MAX, "warmup 18446744073709551615", "10 steps");
-    REFUSE(cosine, (is.lr_scaling = TAS_SCALING_LINEAR, is.base_batch = 0), "base_batch 0", "2^24");
-    REFUSE(cosine, (is.lr_scaling = TAS_SCALING_SQRT, is.base_batch = (1 << 24) + 1), "base_batch 16777217", "2^24");
-    REFUSE(cosine, (is.lr_scaling = TAS_SCALING_LINEAR, is.base_batch = 1, is.batch = 50, is.lr = 1e5f),
+    REFUSE(good, options.decay = 0.5f, "decay_steps 0", "");
+    REFUSE(good, options.size--, "tas_train_options_init()", "");
+    REFUSE(good, options.schedule = (tas_schedule)9, "schedule 9", "");
+    REFUSE(good, options.lr_scaling = (tas_lr_scaling)9, "lr_scaling 9", "");
+    REFUSE(cosine, options.warmup = 11, "warmup 11", "10 steps");
+    REFUSE(cosine, options.warmup = UINT64_MAX, "warmup 18446744073709551615", "10 steps");
+    REFUSE(cosine, (options.lr_scaling = TAS_SCALING_LINEAR, options.base_batch = 0), "base_batch 0", "2^24");
+    REFUSE(cosine, (options.lr_scaling = TAS_SCALING_SQRT, options.base_batch = (1 << 24) + 1), "base_batch 16777217",
+           "2^24");
+    REFUSE(cosine,
+           (options.lr_scaling = TAS_SCALING_LINEAR, options.base_batch = 1, options.batch = 50, options.lr = 1e5f),
            "lr 100000: linear scaling from a base batch of 1 to 50", "makes it 5000000");
-    REFUSE(cosine, (is.lr_scaling = TAS_SCALING_SQRT, is.base_batch = 1 << 24, is.batch = 1, is.lr_end = 1e-18f),
+    REFUSE(cosine,
+           (options.lr_scaling = TAS_SCALING_SQRT, options.base_batch = 1 << 24, options.batch = 1,
+            options.lr_end = 1e-18f),
            "lr_end 1e-18: square root scaling from a base batch of 16777216 to 1", "makes it 2.");
 #undef REFUSE
     float lr;
-    is = good;
-    is.decay_steps = 1;
-    expect(tas_train_lr(context, &is, 11, 10, &lr), TAS_BAD_ARGUMENT, "step 11", "10 steps");
-    expect_ok(tas_train_lr(context, &is, 10, 10, &lr));
-    is = rates(TAS_SCHEDULE_CONSTANT, 0.1f); /* what is not used is not looked at */
-    is.decay = is.lr_end = NAN;
-    is.base_batch = 0;
-    is.warmup = 10;
-    check_lr(&is, 9, 10, 0.1f);
-    is = cosine;
-    is.lr = is.lr_end = 0;
-    is.warmup = 10;
-    check_lr(&is, 3, 10, 0);
-    check_lr(&is, 10, 10, 0);
+    options = good;
+    options.decay_steps = 1;
+    expect(tas_train_lr(context, &options, 11, 10, &lr), TAS_BAD_ARGUMENT, "step 11", "10 steps");
+    expect_ok(tas_train_lr(context, &options, 10, 10, &lr));
+    options = rates(TAS_SCHEDULE_CONSTANT, 0.1f); /* what is not used is not looked at */
+    options.decay = options.lr_end = NAN;
+    options.base_batch = 0;
+    options.warmup = 10;
+    check_lr(&options, 9, 10, 0.1f);
+    options = cosine;
+    options.lr = options.lr_end = 0;
+    options.warmup = 10;
+    check_lr(&options, 3, 10, 0);
+    check_lr(&options, 10, 10, 0);
 }
 END_TEST
 
@@ -314,13 +322,13 @@ END_TEST
 
 START_TEST(the_caller_s_rounding_is_his_own)
 {
-    const tas_train_options is = rates(TAS_SCHEDULE_COSINE, 0.1f);
+    const tas_train_options options = rates(TAS_SCHEDULE_COSINE, 0.1f);
     float up = 0;
     fesetround(FE_UPWARD);
-    expect_ok(tas_train_lr(context, &is, 3, 7, &up));
+    expect_ok(tas_train_lr(context, &options, 3, 7, &up));
     ck_assert_int_eq(fegetround(), FE_UPWARD);
     fesetround(FE_TONEAREST);
-    check_lr(&is, 3, 7, up);
+    check_lr(&options, 3, 7, up);
 }
 END_TEST
 
@@ -342,20 +350,20 @@ START_TEST(updates_use_the_rate)
     enum { STEPS = 17 };
     for (int schedule = 0; schedule < 3; schedule++) {
         tas_model *model = model_of_text(sample_net, 3), *other = model_of_text(sample_net, 3);
-        tas_train_options is = sample_options(COUNT, STEPS), one;
-        is.schedule = (tas_schedule)schedule;
-        is.momentum = 0;
-        is.warmup = 5;
-        is.decay_steps = 4;
-        is.lr_end = 0.01f;
-        is.lr_scaling = TAS_SCALING_LINEAR;
-        is.base_batch = 20;
-        is.on_step = keep_lr;
-        expect_ok(tas_train(model, sample, &is, NULL));
+        tas_train_options options = sample_options(COUNT, STEPS), one;
+        options.schedule = (tas_schedule)schedule;
+        options.momentum = 0;
+        options.warmup = 5;
+        options.decay_steps = 4;
+        options.lr_end = 0.01f;
+        options.lr_scaling = TAS_SCALING_LINEAR;
+        options.base_batch = 20;
+        options.on_step = keep_lr;
+        expect_ok(tas_train(model, sample, &options, NULL));
         one = sample_options(COUNT, 1);
         one.momentum = 0;
         for (uint64_t s = 0; s < STEPS; s++) {
-            one.lr = schedule_lr(&is, s, STEPS);
+            one.lr = schedule_lr(&options, s, STEPS);
             ck_assert(told[s] == one.lr && (schedule || s < 5 || one.lr == told[5]));
             expect_ok(tas_train(other, sample, &one, NULL));
         }
@@ -374,24 +382,24 @@ END_TEST
 START_TEST(stretches_keep_the_course)
 {
     char once[65], cut[65];
-    tas_train_options is = sample_options(10, 23);
-    is.schedule = TAS_SCHEDULE_COSINE;
-    is.warmup = 3;
+    tas_train_options options = sample_options(10, 23);
+    options.schedule = TAS_SCHEDULE_COSINE;
+    options.warmup = 3;
     tas_model *model = model_of_text(sample_net, 3);
-    expect_ok(tas_train(model, sample, &is, NULL));
+    expect_ok(tas_train(model, sample, &options, NULL));
     expect_ok(tas_model_digest(model, once));
     tas_model_close(&model);
     model = model_of_text(sample_net, 3);
     tas_run *run = NULL;
-    expect_ok(tas_run_open(model, sample, &is, &run));
+    expect_ok(tas_run_open(model, sample, &options, &run));
     for (uint64_t done = 0; done < 23; done += 5) expect_ok(tas_run_advance(run, 5, NULL));
     tas_run_close(&run);
     expect_ok(tas_model_digest(model, cut));
     ck_assert_str_eq(once, cut);
-    is.schedule = TAS_SCHEDULE_CONSTANT;
+    options.schedule = TAS_SCHEDULE_CONSTANT;
     tas_model_close(&model);
     model = model_of_text(sample_net, 3);
-    expect_ok(tas_train(model, sample, &is, NULL));
+    expect_ok(tas_train(model, sample, &options, NULL));
     expect_ok(tas_model_digest(model, cut));
     ck_assert_str_ne(once, cut);
     tas_model_close(&model);
@@ -403,12 +411,12 @@ START_TEST(errors_name_the_step_s_rate)
 {
     tas_train_result result;
     tas_model *model = model_of_text("input 6\ndense 4\nloss mse\n", 3);
-    tas_train_options is = sample_options(COUNT, 60);
-    is.lr = 1e6f;
-    is.warmup = 50;
-    expect(tas_train(model, sample, &is, &result), TAS_NOT_FINITE, "lr ", "");
+    tas_train_options options = sample_options(COUNT, 60);
+    options.lr = 1e6f;
+    options.warmup = 50;
+    expect(tas_train(model, sample, &options, &result), TAS_NOT_FINITE, "lr ", "");
     char text[64];
-    snprintf(text, sizeof text, "(lr %.6g", (double)schedule_lr(&is, result.bad_step - 1, 60));
+    snprintf(text, sizeof text, "(lr %.6g", (double)schedule_lr(&options, result.bad_step - 1, 60));
     ck_assert_uint_lt(result.bad_step, 50);
     expect(TAS_NOT_FINITE, TAS_NOT_FINITE, text, "");
     tas_model_close(&model);

@@ -26,7 +26,7 @@ typedef struct task {
     float *floats; /* inputs of predictions */
     tas_network *network;
     tas_data *set, *test;
-    tas_train_options is;
+    tas_train_options options;
 } task;
 
 typedef struct outcome {
@@ -49,18 +49,18 @@ static struct {
 static tas_data *open_set(const task *t, uint32_t count)
 {
     tas_data *data = NULL;
-    tas_data_options is;
+    tas_data_options options;
     const uint32_t outputs = plain_outputs(&t->net);
-    tas_data_options_init(&is);
-    is.count = count;
-    is.input_size = t->net.inputs;
-    is.input_type = t->bytes ? TAS_INPUT_U8 : TAS_INPUT_F32;
-    is.target_type = t->net.mse && t->is.seed % 2 ? TAS_TARGET_F32 : TAS_TARGET_LABEL;
-    is.classes = is.target_type == TAS_TARGET_LABEL ? outputs : 0;
-    is.target_size = is.target_type == TAS_TARGET_LABEL ? 0 : outputs;
-    is.inputs = t->inputs;
-    is.targets = t->targets;
-    expect_ok(tas_data_open(context, &is, &data));
+    tas_data_options_init(&options);
+    options.count = count;
+    options.input_size = t->net.inputs;
+    options.input_type = t->bytes ? TAS_INPUT_U8 : TAS_INPUT_F32;
+    options.target_type = t->net.mse && t->options.seed % 2 ? TAS_TARGET_F32 : TAS_TARGET_LABEL;
+    options.classes = options.target_type == TAS_TARGET_LABEL ? outputs : 0;
+    options.target_size = options.target_type == TAS_TARGET_LABEL ? 0 : outputs;
+    options.inputs = t->inputs;
+    options.targets = t->targets;
+    expect_ok(tas_data_open(context, &options, &data));
     return data;
 }
 
@@ -73,15 +73,15 @@ static task *open_task(const plain_net *net, uint32_t count, uint32_t batch, uin
     t->count = count;
     t->tests = 1 + random_below(count);
     t->bytes = random_below(2);
-    tas_train_options_init(&t->is);
-    t->is.seed = random_u64();
-    t->is.batch = batch;
-    t->is.steps = steps;
-    t->is.lr = 0x1p-12f; /* no network drawn may diverge */
-    t->is.momentum = random_below(3) ? 0.9f : 0;
-    t->is.nesterov = random_below(2);
-    t->is.weight_decay = random_below(2) ? 0.001f : 0;
-    t->is.optimizer = (tas_optimizer)random_below(3);
+    tas_train_options_init(&t->options);
+    t->options.seed = random_u64();
+    t->options.batch = batch;
+    t->options.steps = steps;
+    t->options.lr = 0x1p-12f; /* no network drawn may diverge */
+    t->options.momentum = random_below(3) ? 0.9f : 0;
+    t->options.nesterov = random_below(2);
+    t->options.weight_decay = random_below(2) ? 0.001f : 0;
+    t->options.optimizer = (tas_optimizer)random_below(3);
     t->inputs = malloc(values * sizeof(float));
     t->floats = malloc(values * sizeof(float));
     t->targets = malloc(count * outputs * sizeof(float));
@@ -93,7 +93,7 @@ static task *open_task(const plain_net *net, uint32_t count, uint32_t batch, uin
             ((float *)t->inputs)[k] = t->floats[k];
     }
     for (uint32_t k = 0; k < count * outputs; k++)
-        if (net->mse && t->is.seed % 2)
+        if (net->mse && t->options.seed % 2)
             ((float *)t->targets)[k] = random_float(-1, 1);
         else if (k < count)
             ((uint32_t *)t->targets)[k] = random_below(outputs);
@@ -155,14 +155,14 @@ static void look_at(const task *t, tas_model *model, bool cut, outcome *o)
 static void run_task(const task *t, tas_device *on, uint64_t budget, uint32_t tile, bool cut, outcome *o)
 {
     tas_model *model = NULL;
-    tas_train_options is = t->is;
+    tas_train_options options = t->options;
     *o = (outcome){.outputs = malloc(t->tests * plain_outputs(&t->net) * sizeof(float))};
-    is.budget = budget;
-    is.tile = tile;
-    is.on_step = keep_loss;
-    is.user = o;
+    options.budget = budget;
+    options.tile = tile;
+    options.on_step = keep_loss;
+    options.user = o;
     expect_ok(tas_model_open(on, t->network, 7, &model));
-    expect_ok(tas_train(model, t->set, &is, &o->result));
+    expect_ok(tas_train(model, t->set, &options, &o->result));
     expect_ok(tas_model_digest(model, o->hex));
     look_at(t, model, cut, o);
     tas_model_close(&model);
@@ -170,23 +170,23 @@ static void run_task(const task *t, tas_device *on, uint64_t budget, uint32_t ti
 
 /* With an evaluation behind it the forecast is of the larger of both, to the byte, where that keeps to what was
  * forecast. */
-static void check_evaluation(const task *t, const tas_plan_options *is, uint64_t trained)
+static void check_evaluation(const task *t, const tas_plan_options *options, uint64_t trained)
 {
     tas_plan forecast;
     tas_model *model = NULL;
     tas_score score;
-    const tas_status status = tas_plan_make(tested, t->network, t->set, t->test, is, &forecast);
+    const tas_status status = tas_plan_make(tested, t->network, t->set, t->test, options, &forecast);
     ck_assert_uint_gt(forecast.min_budget, 0);
     if (status) { /* the evaluation wants more than training, and more than there is */
         expect(status, TAS_NO_MEMORY, "", "");
-        ck_assert(is->budget && is->budget < forecast.min_budget);
+        ck_assert(options->budget && options->budget < forecast.min_budget);
         return;
     }
     expect_ok(tas_model_open(tested, t->network, 7, &model));
     tas_model_set_budget(model, forecast.bytes_total);
     expect_ok(tas_evaluate(model, t->test, &score));
     ck_assert_uint_eq(score.peak_bytes > trained ? score.peak_bytes : trained, forecast.bytes_total);
-    if (is->budget) ck_assert_uint_le(forecast.bytes_total, is->budget);
+    if (options->budget) ck_assert_uint_le(forecast.bytes_total, options->budget);
     tas_model_close(&model);
 }
 
@@ -195,13 +195,13 @@ static void check_cut(const task *t, const outcome *whole, uint64_t budget, uint
 {
     outcome o;
     tas_plan forecast;
-    tas_plan_options is;
-    tas_plan_options_init(&is);
-    is.batch = t->is.batch;
-    is.budget = budget;
-    is.tile = tile;
-    is.optimizer = t->is.optimizer;
-    expect_ok(tas_plan_make(tested, t->network, t->set, NULL, &is, &forecast));
+    tas_plan_options options;
+    tas_plan_options_init(&options);
+    options.batch = t->options.batch;
+    options.budget = budget;
+    options.tile = tile;
+    options.optimizer = t->options.optimizer;
+    expect_ok(tas_plan_make(tested, t->network, t->set, NULL, &options, &forecast));
     run_task(t, tested, budget, tile, true, &o);
     const bool same = !strcmp(o.hex, whole->hex) && !memcmp(o.losses, whole->losses, sizeof o.losses) &&
                       o.score.loss == whole->score.loss && o.score.correct == whole->score.correct &&
@@ -209,7 +209,7 @@ static void check_cut(const task *t, const outcome *whole, uint64_t budget, uint
     ck_assert_msg(
         same,
         "budget %llu, at most %u: tiles of %u, %s, of a batch of %u (%u examples, %u tested) differ in%s%s%s%s of\n%s",
-        (unsigned long long)budget, tile, o.result.tile, o.result.resident ? "resident" : "streamed", t->is.batch,
+        (unsigned long long)budget, tile, o.result.tile, o.result.resident ? "resident" : "streamed", t->options.batch,
         t->count, t->tests, strcmp(o.hex, whole->hex) ? " weights" : "",
         memcmp(o.losses, whole->losses, sizeof o.losses) ? " losses" : "",
         o.score.loss != whole->score.loss || o.score.correct != whole->score.correct ? " score" : "",
@@ -219,13 +219,13 @@ static void check_cut(const task *t, const outcome *whole, uint64_t budget, uint
     ck_assert_uint_eq(o.result.tile, forecast.tile);
     ck_assert_int_eq(o.result.resident, forecast.resident);
     ck_assert_int_eq(o.result.cuts + o.result.replays, 0);
-    ck_assert_uint_eq(forecast.tiles, (t->is.batch + forecast.tile - 1) / forecast.tile);
+    ck_assert_uint_eq(forecast.tiles, (t->options.batch + forecast.tile - 1) / forecast.tile);
     if (budget) ck_assert_uint_le(o.result.peak_bytes, budget);
     if (tile) ck_assert_uint_le(o.result.tile, tile);
-    check_evaluation(t, &is, o.result.peak_bytes);
+    check_evaluation(t, &options, o.result.peak_bytes);
     seen.streamed += !forecast.resident, seen.resident += forecast.resident;
     seen.untiled += forecast.tiles == 1, seen.tiled += forecast.tiles > 1,
-        seen.uneven += t->is.batch % forecast.tile > 0;
+        seen.uneven += t->options.batch % forecast.tile > 0;
     free(o.outputs);
 }
 
@@ -249,10 +249,10 @@ static void add_cut(cuts *all, uint64_t budget, uint32_t tile)
 static uint64_t bytes_of(const task *t, uint32_t tile, bool resident)
 {
     const plan_device limits = device_limits(tested);
-    plan_work work = work_of(t->set, true, t->is.batch, 0);
-    work.second = update_slots(t->is.optimizer) > 1;
+    plan_request request = plan_request_for(t->set, true, t->options.batch, 0);
+    request.second = update_slots(t->options.optimizer) > 1;
     plan p;
-    expect_ok(plan_with(t->network, &limits, &work, tile, resident, &p));
+    expect_ok(plan_with(t->network, &limits, &request, tile, resident, &p));
     const uint64_t bytes = p.total;
     plan_free(&p);
     return bytes;
@@ -262,7 +262,7 @@ static uint64_t bytes_of(const task *t, uint32_t tile, bool resident)
  * other. */
 static void add_tile(cuts *all, const task *t, uint32_t tile)
 {
-    if (!tile || tile > t->is.batch) return;
+    if (!tile || tile > t->options.batch) return;
     add_cut(all, 0, tile);
     add_cut(all, bytes_of(t, tile, false), tile);
 }
@@ -273,8 +273,8 @@ static void list_tiles(cuts *all, const task *t)
 {
     static const uint32_t few[] = {1, 2, 3, 7};
     for (int k = 0; k < 4; k++) add_tile(all, t, few[k]);
-    add_tile(all, t, t->is.batch / 2);
-    add_tile(all, t, t->is.batch);
+    add_tile(all, t, t->options.batch / 2);
+    add_tile(all, t, t->options.batch);
     for (int c = 0; c < t->network->backward_count; c++) {
         const op_args *args = &t->network->backward[c].args;
         const bool conv = args->op == OP_CONV_BACKWARD_BIAS, dense = args->op == OP_DENSE_BACKWARD_BIAS;
@@ -290,17 +290,17 @@ static void list_tiles(cuts *all, const task *t)
 static void list_budgets(cuts *all, const task *t, int some)
 {
     tas_plan forecast;
-    tas_plan_options is;
-    tas_plan_options_init(&is);
-    is.batch = t->is.batch;
-    is.optimizer = t->is.optimizer;
-    expect_ok(tas_plan_make(tested, t->network, t->set, NULL, &is, &forecast));
-    const uint64_t least = forecast.min_budget, resident = bytes_of(t, t->is.batch, true),
-                   streamed = bytes_of(t, t->is.batch, false), most = resident > streamed ? resident : streamed;
+    tas_plan_options options;
+    tas_plan_options_init(&options);
+    options.batch = t->options.batch;
+    options.optimizer = t->options.optimizer;
+    expect_ok(tas_plan_make(tested, t->network, t->set, NULL, &options, &forecast));
+    const uint64_t least = forecast.min_budget, resident = bytes_of(t, t->options.batch, true),
+                   streamed = bytes_of(t, t->options.batch, false), most = resident > streamed ? resident : streamed;
     add_cut(all, least, 0);
     for (int k = 0; k < some; k++) add_cut(all, least + random_u64() % (most - least + 1), 0);
-    is.budget = least - 1;
-    expect(tas_plan_make(tested, t->network, t->set, NULL, &is, &forecast), TAS_NO_MEMORY, "", "");
+    options.budget = least - 1;
+    expect(tas_plan_make(tested, t->network, t->set, NULL, &options, &forecast), TAS_NO_MEMORY, "", "");
     ck_assert_uint_eq(forecast.min_budget, least);
     add_cut(all, most, 0);
 }
@@ -311,11 +311,12 @@ static void check_scratch(const task *t)
     for (int list = 0; list < 2; list++)
         for (int c = 0; c < (list ? t->network->backward_count : t->network->forward_count); c++) {
             op_args args = list ? t->network->backward[c].args : t->network->forward[c].args;
-            const bool held = call_is_held(t->network, list ? &t->network->backward[c] : &t->network->forward[c]);
+            const bool held =
+                network_has_batch_panels(t->network, list ? &t->network->backward[c] : &t->network->forward[c]);
             uint64_t before = 0;
-            args.batch = t->is.batch;
-            args.lanes = held ? device_lanes(tested, t->is.batch) : 1;
-            for (args.n = 1; args.n <= t->is.batch; args.n++) {
+            args.batch = t->options.batch;
+            args.panel_width = held ? device_batch_panel(tested, t->options.batch) : 1;
+            for (args.n = 1; args.n <= t->options.batch; args.n++) {
                 const uint64_t bytes = device_scratch(tested, &args);
                 ck_assert_msg(bytes >= before, "%s: %llu bytes for %u examples, %llu for one less",
                               op_get(args.op)->name, (unsigned long long)bytes, args.n, (unsigned long long)before);
@@ -442,7 +443,7 @@ START_TEST(queues_in_any_order)
         outcome whole;
         cuts all = {.count = 0};
         run_task(t, reference, 0, 0, false, &whole);
-        add_tile(&all, t, 1 + random_below(t->is.batch));
+        add_tile(&all, t, 1 + random_below(t->options.batch));
         add_tile(&all, t, 1 + random_below(7));
         list_budgets(&all, t, 1);
         queues_open(tested, (queues_order)(round % QUEUES_ORDERS));

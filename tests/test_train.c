@@ -11,14 +11,14 @@
 #include <unistd.h>
 
 /* Trains a network from its beginning. The digest is valid for the next few calls. */
-static const char *digest_of(const char *text, const tas_data *set, const tas_train_options *is,
+static const char *digest_of(const char *text, const tas_data *set, const tas_train_options *options,
                              tas_train_result *result)
 {
     static char hex[4][65];
     static int next;
     next = (next + 1) % 4;
     tas_model *model = model_of_text(text, 3);
-    expect_ok(tas_train(model, set, is, result));
+    expect_ok(tas_train(model, set, options, result));
     expect_ok(tas_model_digest(model, hex[next]));
     tas_model_close(&model);
     return hex[next];
@@ -43,8 +43,8 @@ START_TEST(arrays_borrowed_and_callback_are_one)
     int calls = 0;
     tas_data *other = NULL;
     tas_data_options set;
-    const tas_train_options is = sample_options(8, 20);
-    const char *first = digest_of(sample_net, sample, &is, NULL);
+    const tas_train_options options = sample_options(8, 20);
+    const char *first = digest_of(sample_net, sample, &options, NULL);
     tas_data_options_init(&set);
     set.count = COUNT;
     set.input_size = INPUTS;
@@ -54,7 +54,7 @@ START_TEST(arrays_borrowed_and_callback_are_one)
     set.targets = sample_labels;
     set.borrow = 1;
     expect_ok(tas_data_open(context, &set, &other));
-    ck_assert_str_eq(digest_of(sample_net, other, &is, NULL), first);
+    ck_assert_str_eq(digest_of(sample_net, other, &options, NULL), first);
     tas_data_close(&other);
 
     set.inputs = set.targets = NULL;
@@ -62,12 +62,12 @@ START_TEST(arrays_borrowed_and_callback_are_one)
     set.fill = fill;
     set.user = &calls;
     expect_ok(tas_data_open(context, &set, &other));
-    ck_assert_str_eq(digest_of(sample_net, other, &is, NULL), first);
+    ck_assert_str_eq(digest_of(sample_net, other, &options, NULL), first);
     ck_assert_int_gt(calls, 0);
     calls = -1000; /* the callback fails */
     tas_model *model = model_of_text(sample_net, 3);
     tas_train_result result;
-    expect(tas_train(model, other, &is, &result), TAS_BAD_DATA, "callback", "1");
+    expect(tas_train(model, other, &options, &result), TAS_BAD_DATA, "callback", "1");
     ck_assert_uint_eq(result.steps, 0);
     tas_model_close(&model);
     tas_data_close(&other);
@@ -77,30 +77,30 @@ END_TEST
 /* Tiles ------------------------------------------------------------------------------------------------------------ */
 
 /* The least budget, as the error has it. */
-static uint64_t least_budget(const char *text, const tas_data *set, tas_train_options is)
+static uint64_t least_budget(const char *text, const tas_data *set, tas_train_options options)
 {
     tas_model *model = model_of_text(text, 3);
-    is.budget = 1;
-    expect(tas_train(model, set, &is, NULL), TAS_NO_MEMORY, "reference", "at least ");
+    options.budget = 1;
+    expect(tas_train(model, set, &options, NULL), TAS_NO_MEMORY, "reference", "at least ");
     const uint64_t least = strtoull(strstr(tas_error(context), "at least ") + 9, NULL, 10);
-    is.budget = least - 1;
-    expect(tas_train(model, set, &is, NULL), TAS_NO_MEMORY, "reference", "at least ");
+    options.budget = least - 1;
+    expect(tas_train(model, set, &options, NULL), TAS_NO_MEMORY, "reference", "at least ");
     tas_model_close(&model);
     return least;
 }
 
-static void check_budgets(const char *text, const tas_data *set, tas_train_options is, int budgets)
+static void check_budgets(const char *text, const tas_data *set, tas_train_options options, int budgets)
 {
     tas_train_result whole, cut;
     char first[65];
-    strcpy(first, digest_of(text, set, &is, &whole));
-    const uint64_t least = least_budget(text, set, is);
+    strcpy(first, digest_of(text, set, &options, &whole));
+    const uint64_t least = least_budget(text, set, options);
     for (int k = 0; k < budgets; k++) {
-        is.budget = k ? least + random_u64() % (whole.peak_bytes - least + 1) : least;
-        const char *hex = digest_of(text, set, &is, &cut);
+        options.budget = k ? least + random_u64() % (whole.peak_bytes - least + 1) : least;
+        const char *hex = digest_of(text, set, &options, &cut);
         ck_assert_msg(!strcmp(hex, first), "another digest with budget %llu, batch %u of\n%s",
-                      (unsigned long long)is.budget, is.batch, text);
-        ck_assert_uint_le(cut.peak_bytes, is.budget);
+                      (unsigned long long)options.budget, options.batch, text);
+        ck_assert_uint_le(cut.peak_bytes, options.budget);
         if (!k) ck_assert_uint_eq(cut.peak_bytes, least);
         ck_assert(cut.last_loss == whole.last_loss && cut.examples == whole.examples);
     }
@@ -123,10 +123,10 @@ START_TEST(tile_sizes_leave_no_trace)
         for (uint32_t k = 0; k < count * net.inputs; k++) x[k] = random_float(-1, 1);
         for (uint32_t k = 0; k < count; k++) label[k] = random_below(plain_outputs(&net));
         tas_data *set = data_of(count, net.inputs, x, label, plain_outputs(&net), 0);
-        tas_train_options is = sample_options(1 + random_below(count), 1 + random_below(9));
-        is.nesterov = random_below(2);
-        is.weight_decay = random_below(2) ? 0.001f : 0;
-        check_budgets(text, set, is, 3);
+        tas_train_options options = sample_options(1 + random_below(count), 1 + random_below(9));
+        options.nesterov = random_below(2);
+        options.weight_decay = random_below(2) ? 0.001f : 0;
+        check_budgets(text, set, options, 3);
         tas_data_close(&set);
         free(label), free(x);
     }
@@ -163,59 +163,59 @@ typedef struct watcher {
 
 static int watch(void *user, const tas_step *step)
 {
-    watcher *is = user;
-    const uint64_t an_epoch = (COUNT + is->batch - 1) / is->batch;
-    is->calls++;
-    is->examples += step->batch;
-    is->started = true;
-    ck_assert_uint_eq(step->step, is->calls);
+    watcher *options = user;
+    const uint64_t an_epoch = (COUNT + options->batch - 1) / options->batch;
+    options->calls++;
+    options->examples += step->batch;
+    options->started = true;
+    ck_assert_uint_eq(step->step, options->calls);
     ck_assert_uint_eq(step->epoch, (step->step - 1) / an_epoch + 1);
-    ck_assert_uint_eq(step->batch, step->step % an_epoch ? is->batch : COUNT - (an_epoch - 1) * is->batch);
-    ck_assert_uint_eq(step->examples, is->examples);
+    ck_assert_uint_eq(step->batch, step->step % an_epoch ? options->batch : COUNT - (an_epoch - 1) * options->batch);
+    ck_assert_uint_eq(step->examples, options->examples);
     ck_assert(step->lr == 0.05f && step->loss > 0);
-    ck_assert_msg(step->seconds >= is->seconds, "step %d: %g seconds after %g", (int)step->step, step->seconds,
-                  is->seconds);
-    is->seconds = step->seconds;
-    if (is->calls != is->stop_at) return 0;
-    if (is->cancel) tas_cancel(is->model);
-    return !is->cancel;
+    ck_assert_msg(step->seconds >= options->seconds, "step %d: %g seconds after %g", (int)step->step, step->seconds,
+                  options->seconds);
+    options->seconds = step->seconds;
+    if (options->calls != options->stop_at) return 0;
+    if (options->cancel) tas_cancel(options->model);
+    return !options->cancel;
 }
 
-static tas_status train_watched(tas_model *model, watcher *is, tas_train_options run, tas_train_result *result)
+static tas_status train_watched(tas_model *model, watcher *options, tas_train_options run, tas_train_result *result)
 {
-    is->model = model;
-    is->batch = run.batch;
+    options->model = model;
+    options->batch = run.batch;
     run.on_step = watch;
-    run.user = is;
+    run.user = options;
     return tas_train(model, sample, &run, result);
 }
 
 START_TEST(epochs_steps_and_results)
 {
-    tas_train_options is = sample_options(10, 0);
+    tas_train_options options = sample_options(10, 0);
     tas_train_result result;
-    is.epochs = 3;
-    const char *first = digest_of(sample_net, sample, &is, &result);
+    options.epochs = 3;
+    const char *first = digest_of(sample_net, sample, &options, &result);
     ck_assert_uint_eq(result.steps, 18);
     ck_assert_uint_eq(result.examples, 3 * COUNT);
     ck_assert(result.last_loss > 0 && result.seconds > 0 && result.examples_per_s > 0 && result.peak_bytes > 0 &&
               !result.bad_step);
-    is.steps = 18;
-    is.epochs = 999; /* does not count */
-    ck_assert_str_eq(digest_of(sample_net, sample, &is, NULL), first);
+    options.steps = 18;
+    options.epochs = 999; /* does not count */
+    ck_assert_str_eq(digest_of(sample_net, sample, &options, NULL), first);
     watcher w = {0};
     tas_model *model = model_of_text(sample_net, 3);
     char hex[65];
-    expect_ok(train_watched(model, &w, is, &result));
+    expect_ok(train_watched(model, &w, options, &result));
     expect_ok(tas_model_digest(model, hex));
     ck_assert_str_eq(hex, first);
     ck_assert_uint_eq(w.calls, 18);
     tas_model_close(&model);
-    is.steps = 17;
-    ck_assert_str_ne(digest_of(sample_net, sample, &is, NULL), first);
-    is.steps = 18;
-    is.seed = 2;
-    ck_assert_str_ne(digest_of(sample_net, sample, &is, NULL), first); /* another order */
+    options.steps = 17;
+    ck_assert_str_ne(digest_of(sample_net, sample, &options, NULL), first);
+    options.steps = 18;
+    options.seed = 2;
+    ck_assert_str_ne(digest_of(sample_net, sample, &options, NULL), first); /* another order */
 }
 END_TEST
 
@@ -225,8 +225,8 @@ END_TEST
 static void check_as_if(tas_model *model, uint64_t steps, uint32_t batch)
 {
     tas_model *fresh = model_of_text(sample_net, 3);
-    const tas_train_options is = sample_options(batch, steps);
-    if (steps) expect_ok(tas_train(fresh, sample, &is, NULL));
+    const tas_train_options options = sample_options(batch, steps);
+    if (steps) expect_ok(tas_train(fresh, sample, &options, NULL));
     float *a = model_get(model), *b = model_get(fresh);
     ck_assert(!memcmp(a, b, model_elements(model) * sizeof *a));
     free(a), free(b);
@@ -266,14 +266,14 @@ START_TEST(stretches_are_one_run)
     tas_score score;
     tas_train_result result;
     tas_run *run = NULL;
-    tas_train_options is = sample_options(7, 40);
-    is.optimizer = (tas_optimizer)_i;
-    const char *whole = digest_of(sample_net, sample, &is, NULL);
+    tas_train_options options = sample_options(7, 40);
+    options.optimizer = (tas_optimizer)_i;
+    const char *whole = digest_of(sample_net, sample, &options, NULL);
     int calls = 0;
-    is.on_step = stop_at_9;
-    is.user = &calls;
+    options.on_step = stop_at_9;
+    options.user = &calls;
     tas_model *model = model_of_text(sample_net, 3);
-    expect_ok(tas_run_open(model, sample, &is, &run));
+    expect_ok(tas_run_open(model, sample, &options, &run));
     ck_assert_uint_eq(tas_run_steps(run), 40);
     for (int i = 0; i < 40; i++) {
         const tas_status status = tas_run_advance(run, 5, &result);
@@ -294,11 +294,11 @@ END_TEST
 START_TEST(stops_late_when_ahead)
 {
     tas_train_result result;
-    tas_train_options is = sample_options(9, 4000);
+    tas_train_options options = sample_options(9, 4000);
     tas_model *model = model_of_text(sample_net, 3);
     watcher w = {.stop_at = 2};
-    is.ahead = 1;
-    expect(train_watched(model, &w, is, &result), TAS_STOPPED, "step", "");
+    options.ahead = 1;
+    expect(train_watched(model, &w, options, &result), TAS_STOPPED, "step", "");
     ck_assert(result.steps >= 2 && result.steps == w.calls && result.steps < 4000);
     check_as_if(model, result.steps, 9);
     tas_model_close(&model);
@@ -309,12 +309,12 @@ START_TEST(cancel_before_a_run_stops_that_run)
 {
     tas_model *model = model_of_text(sample_net, 3);
     tas_train_result result;
-    tas_train_options is = sample_options(9, 5);
+    tas_train_options options = sample_options(9, 5);
     tas_cancel(model);
-    expect(tas_train(model, sample, &is, &result), TAS_STOPPED, "step 0", "");
+    expect(tas_train(model, sample, &options, &result), TAS_STOPPED, "step 0", "");
     ck_assert_uint_eq(result.steps, 0);
     check_as_if(model, 0, 9);
-    expect_ok(tas_train(model, sample, &is, NULL));
+    expect_ok(tas_train(model, sample, &options, NULL));
     check_as_if(model, 5, 9);
     tas_model_close(&model);
 }
@@ -335,11 +335,11 @@ START_TEST(cancel_from_another_thread)
         tas_train_result result;
         pthread_t thread;
         tas_model *model = model_of_text(sample_net, 3);
-        tas_train_options is = sample_options(9, 100000000);
+        tas_train_options options = sample_options(9, 100000000);
         watcher w = {.model = model};
-        is.ahead = ahead;
+        options.ahead = ahead;
         ck_assert_int_eq(pthread_create(&thread, NULL, cancel_later, &w), 0);
-        expect(train_watched(model, &w, is, &result), TAS_STOPPED, "stopped after step", "");
+        expect(train_watched(model, &w, options, &result), TAS_STOPPED, "stopped after step", "");
         pthread_join(thread, NULL);
         ck_assert_uint_eq(w.calls, result.steps);
         check_as_if(model, result.steps, 9);
@@ -352,14 +352,14 @@ END_TEST
 START_TEST(an_overflowing_update_is_seen)
 {
     tas_model *model = model_of_text("input 6\ndense 4\n", 3);
-    tas_train_options is = sample_options(9, 1);
+    tas_train_options options = sample_options(9, 1);
     tas_train_result result;
-    is.lr = is.weight_decay = 1e6f;
+    options.lr = options.weight_decay = 1e6f;
     float *huge = malloc(24 * sizeof *huge);
     for (int i = 0; i < 24; i++) huge[i] = 0x1p100f;
-    is.momentum = 0;
+    options.momentum = 0;
     expect_ok(tas_model_write(model, "1.dense.weight", huge, 24));
-    const tas_status status = tas_train(model, sample, &is, &result);
+    const tas_status status = tas_train(model, sample, &options, &result);
     expect(status, TAS_NOT_FINITE, "step 1: the updated weights are not finite", "lr 1000000");
     free(huge);
     tas_model_close(&model);
@@ -375,13 +375,13 @@ START_TEST(not_finite_stops_before_the_bad_step)
         uint64_t bad = 0;
         for (int k = 0; k < 3; k++) { /* without a callback, with one and ahead, in sample_net tiles */
             tas_model *model = model_of_text(texts[net], 3);
-            tas_train_options is = sample_options(9, 500);
+            tas_train_options options = sample_options(9, 500);
             tas_train_result result;
             char text[128];
-            is.lr = 1e6f;
-            is.ahead = k == 1;
-            is.budget = k == 2 ? least_budget(texts[net], sample, is) : 0;
-            const tas_status status = tas_train(model, sample, &is, &result);
+            options.lr = 1e6f;
+            options.ahead = k == 1;
+            options.budget = k == 2 ? least_budget(texts[net], sample, options) : 0;
+            const tas_status status = tas_train(model, sample, &options, &result);
             snprintf(text, sizeof text, "step %llu: %s is not finite", (unsigned long long)result.bad_step,
                      result.bad_tensor);
             expect(status, TAS_NOT_FINITE, text, "lr 1000000");
@@ -396,8 +396,8 @@ START_TEST(not_finite_stops_before_the_bad_step)
             for (size_t e = 0; e < model_elements(model); e++) ck_assert(isfinite(values[e]));
             if (!k) { /* the model is that of so many steps */
                 tas_model *fresh = model_of_text(texts[net], 3);
-                is.steps = result.bad_step - 1;
-                expect_ok(tas_train(fresh, sample, &is, NULL));
+                options.steps = result.bad_step - 1;
+                expect_ok(tas_train(fresh, sample, &options, NULL));
                 kept = model_get(fresh);
                 bad = result.bad_step;
                 tas_model_close(&fresh);
@@ -414,11 +414,11 @@ END_TEST
 
 /* Refused ---------------------------------------------------------------------------------------------------------- */
 
-static void refuse_run(tas_train_options is, const char *word, const char *other)
+static void refuse_run(tas_train_options options, const char *word, const char *other)
 {
     tas_model *model = model_of_text(sample_net, 3);
     tas_train_result result;
-    expect(tas_train(model, sample, &is, &result), TAS_BAD_ARGUMENT, word, other);
+    expect(tas_train(model, sample, &options, &result), TAS_BAD_ARGUMENT, word, other);
     ck_assert_uint_eq(result.steps, 0);
     check_as_if(model, 0, 9);
     tas_model_close(&model);
@@ -477,8 +477,8 @@ static void refuse_data(const char *text, tas_data *set, const char *word, const
 {
     tas_model *model = model_of_text(text, 3);
     tas_score score;
-    const tas_train_options is = sample_options(1, 1);
-    expect(tas_train(model, set, &is, NULL), TAS_BAD_NETWORK, word, other);
+    const tas_train_options options = sample_options(1, 1);
+    expect(tas_train(model, set, &options, NULL), TAS_BAD_NETWORK, word, other);
     expect(tas_evaluate(model, set, &score), TAS_BAD_NETWORK, word, other);
     tas_model_close(&model);
     tas_data_close(&set);

@@ -62,13 +62,13 @@ static void measure(cli_state *cli, tas_device_info *info)
 static void plan(session *r, tas_device_info *info, tas_plan *out)
 {
     tas_device *device = NULL;
-    tas_plan_options is;
-    tas_plan_options_init(&is);
-    is.batch = PLANNED_BATCH;
+    tas_plan_options request;
+    tas_plan_options_init(&request);
+    request.batch = PLANNED_BATCH;
     tas_status status = tas_device_open(r->cli.context, info->long_id, TAS_ARITH_EXACT, &device);
     if (!status) info->tier = tas_device_get_info(device)->tier;
     if (status == TAS_MISMATCH) info->tier = TAS_TIER_REFUSED;
-    if (!status) status = tas_plan_make(device, r->network, NULL, NULL, &is, out);
+    if (!status) status = tas_plan_make(device, r->network, NULL, NULL, &request, out);
     if (status) snprintf(info->note, sizeof info->note, "%s", tas_error(r->cli.context));
     tas_device_close(&device);
 }

@@ -57,10 +57,10 @@ typedef struct session {
 
 static tas_status make_plan(session *r, uint32_t batch, tas_plan *out)
 {
-    tas_plan_options is = r->s.plan;
-    is.batch = batch;
-    is.validation = r->sets.validation;
-    return tas_plan_make(r->device, r->network, r->train, r->test, &is, out);
+    tas_plan_options request = r->s.plan;
+    request.batch = batch;
+    request.validation = r->sets.validation;
+    return tas_plan_make(r->device, r->network, r->train, r->test, &request, out);
 }
 
 static tas_status add_row(session *r, uint32_t batch)
@@ -160,11 +160,11 @@ static void print_rows(const session *r)
 
 /* ------------------------------------------------------------------------------------------------------------- JSON */
 
-static json_t *describe_row(const row *is)
+static json_t *describe_row(const row *entry)
 {
-    const tas_plan *plan = &is->plan;
+    const tas_plan *plan = &entry->plan;
     json_t *o = json_object();
-    json_object_set_new(o, "batch", json_integer(is->batch));
+    json_object_set_new(o, "batch", json_integer(entry->batch));
     json_object_set_new(o, "bytes", plan->tile ? json_integer((json_int_t)plan->bytes_total) : json_null());
     json_object_set_new(o, "tile", plan->tile ? json_integer(plan->tile) : json_null());
     json_object_set_new(o, "tiles", plan->tile ? json_integer(plan->tiles) : json_null());

@@ -7,18 +7,19 @@
 
 enum { FILL_MOST = 1024 }; /* examples that a callback is asked for at once */
 
-uint64_t tas_data_count(const tas_data *data) { return data->is.count; }
-size_t tas_data_input_size(const tas_data *data) { return data->is.input_size; }
-uint32_t tas_data_classes(const tas_data *data) { return data->is.classes; }
+uint64_t tas_data_count(const tas_data *data) { return data->options.count; }
+size_t tas_data_input_size(const tas_data *data) { return data->options.input_size; }
+uint32_t tas_data_classes(const tas_data *data) { return data->options.classes; }
 
 size_t data_input_bytes(const tas_data *data)
 {
-    return data->is.input_type == TAS_INPUT_F32 ? data->is.input_size * sizeof(float) : data->is.input_size;
+    return data->options.input_type == TAS_INPUT_F32 ? data->options.input_size * sizeof(float)
+                                                     : data->options.input_size;
 }
 
 size_t data_target_bytes(const tas_data *data)
 {
-    return data->is.target_type == TAS_TARGET_F32 ? data->is.target_size * sizeof(float) : sizeof(uint32_t);
+    return data->options.target_type == TAS_TARGET_F32 ? data->options.target_size * sizeof(float) : sizeof(uint32_t);
 }
 
 void tas_data_options_init(tas_data_options *options) { *options = (tas_data_options){.size = sizeof *options}; }
@@ -77,13 +78,14 @@ static uint64_t count_tiny(size_t count, const void *inputs)
 /* Noted once per set: of a callback, when the first ones come. */
 static void note_tiny(const tas_data *data, size_t n, const void *inputs)
 {
-    if (data->is.input_type != TAS_INPUT_F32 || data->has_noted_tiny) return;
-    const uint64_t tiny = count_tiny(n * data->is.input_size, inputs);
+    if (data->options.input_type != TAS_INPUT_F32 || data->has_noted_tiny) return;
+    const uint64_t tiny = count_tiny(n * data->options.input_size, inputs);
     if (!tiny) return;
     note(data->context,
          "%s: %" PRIu64 " of %" PRIu64 " inputs%s are smaller than 2^-40 (9.1e-13) and are used as 0; scale "
          "them up if they matter",
-         data->name, tiny, (uint64_t)n * data->is.input_size, data->is.fill ? " of the examples read so far" : "");
+         data->name, tiny, (uint64_t)n * data->options.input_size,
+         data->options.fill ? " of the examples read so far" : "");
     ((tas_data *)data)->has_noted_tiny = true; /* the one thing about a set that reading changes */
 }
 
@@ -92,10 +94,10 @@ static tas_status check_labels(const tas_data *data, const uint64_t *index, size
     for (size_t k = 0; k < n; k++) {
         uint32_t label;
         memcpy(&label, (const unsigned char *)labels + k * sizeof label, sizeof label);
-        if (label >= data->is.classes)
+        if (label >= data->options.classes)
             return fail(data->context, TAS_BAD_DATA,
                         "%s: example %" PRIu64 ": label %" PRIu32 ", expected less than %" PRIu32, data->name,
-                        place_of(index, k), label, data->is.classes);
+                        place_of(index, k), label, data->options.classes);
     }
     return TAS_OK;
 }
@@ -104,19 +106,19 @@ static tas_status check_examples(const tas_data *data, const uint64_t *index, si
                                  const void *targets)
 {
     tas_status status = TAS_OK;
-    if (data->is.input_type == TAS_INPUT_F32)
-        status = check_floats(data, "input", index, n, data->is.input_size, inputs);
+    if (data->options.input_type == TAS_INPUT_F32)
+        status = check_floats(data, "input", index, n, data->options.input_size, inputs);
     if (status) return status;
     note_tiny(data, n, inputs);
-    if (data->is.target_type == TAS_TARGET_LABEL) return check_labels(data, index, n, targets);
-    return check_floats(data, "target", index, n, data->is.target_size, targets);
+    if (data->options.target_type == TAS_TARGET_LABEL) return check_labels(data, index, n, targets);
+    return check_floats(data, "target", index, n, data->options.target_size, targets);
 }
 
 static int call_fill(const tas_data *data, const uint64_t *index, size_t n, void *inputs, void *targets)
 {
     entry_state ours;
     callback_begin(data->context, &ours);
-    const int result = data->is.fill(data->is.user, index, n, inputs, targets);
+    const int result = data->options.fill(data->options.user, index, n, inputs, targets);
     callback_end(&ours);
     return result;
 }
@@ -170,55 +172,55 @@ static void copy_rows(const choice *of, const void *array, size_t n, size_t byte
 static tas_status fetch(const choice *of, size_t n, void *inputs, void *targets)
 {
     const tas_data *root = data_root(of->data);
-    if (root->is.fill) return fetch_by_fill(of, n, inputs, targets);
+    if (root->options.fill) return fetch_by_fill(of, n, inputs, targets);
     tas_status status = elements_begin(root->context, &root->inputs, of->list ? ELEMENTS_AT_RANDOM : ELEMENTS_IN_ORDER);
     if (status) return status;
-    copy_rows(of, root->is.inputs, n, data_input_bytes(root), inputs);
-    copy_rows(of, root->is.targets, n, data_target_bytes(root), targets);
+    copy_rows(of, root->options.inputs, n, data_input_bytes(root), inputs);
+    copy_rows(of, root->options.targets, n, data_target_bytes(root), targets);
     return TAS_OK;
 }
 
 tas_status data_fetch(const tas_data *data, uint64_t first, size_t n, void *inputs, void *targets)
 {
-    if (first > data->is.count || n > data->is.count - first)
+    if (first > data->options.count || n > data->options.count - first)
         return fail(data->context, TAS_BAD_ARGUMENT, "%s: %zu examples from %" PRIu64 ", there are %" PRIu64,
-                    data->name, n, first, data->is.count);
+                    data->name, n, first, data->options.count);
     return fetch(&(choice){.data = data, .first = first}, n, inputs, targets);
 }
 
 tas_status data_pick(const tas_data *data, const uint32_t *index, size_t n, void *inputs, void *targets)
 {
     for (size_t k = 0; k < n; k++)
-        if (index[k] >= data->is.count)
+        if (index[k] >= data->options.count)
             return fail(data->context, TAS_BAD_ARGUMENT,
                         "%s: example %" PRIu32 " at place %zu of a list, there are %" PRIu64, data->name, index[k], k,
-                        data->is.count);
+                        data->options.count);
     return fetch(&(choice){.data = data, .list = index}, n, inputs, targets);
 }
 
 /* Arrays and callbacks -------------------------------------------------------------------------------------------- */
 
-static tas_status check_shape(tas_context *context, const tas_data_options *is)
+static tas_status check_shape(tas_context *context, const tas_data_options *options)
 {
     uint64_t inputs, targets, bytes;
-    if (is->count == 0 || is->count > UINT32_MAX)
-        return fail(context, TAS_BAD_ARGUMENT, "data: count %" PRIu64 ", expected 1 to %" PRIu32, is->count,
+    if (options->count == 0 || options->count > UINT32_MAX)
+        return fail(context, TAS_BAD_ARGUMENT, "data: count %" PRIu64 ", expected 1 to %" PRIu32, options->count,
                     UINT32_MAX);
-    if (is->input_size == 0) return fail(context, TAS_BAD_ARGUMENT, "data: input_size 0, expected at least 1");
-    if (is->input_type != TAS_INPUT_U8 && is->input_type != TAS_INPUT_F32)
-        return fail(context, TAS_BAD_ARGUMENT, "data: input_type %d is not known", (int)is->input_type);
-    if (is->target_type != TAS_TARGET_LABEL && is->target_type != TAS_TARGET_F32)
-        return fail(context, TAS_BAD_ARGUMENT, "data: target_type %d is not known", (int)is->target_type);
-    if (is->target_type == TAS_TARGET_LABEL && is->classes == 0)
+    if (options->input_size == 0) return fail(context, TAS_BAD_ARGUMENT, "data: input_size 0, expected at least 1");
+    if (options->input_type != TAS_INPUT_U8 && options->input_type != TAS_INPUT_F32)
+        return fail(context, TAS_BAD_ARGUMENT, "data: input_type %d is not known", (int)options->input_type);
+    if (options->target_type != TAS_TARGET_LABEL && options->target_type != TAS_TARGET_F32)
+        return fail(context, TAS_BAD_ARGUMENT, "data: target_type %d is not known", (int)options->target_type);
+    if (options->target_type == TAS_TARGET_LABEL && options->classes == 0)
         return fail(context, TAS_BAD_ARGUMENT, "data: classes 0, expected at least 1 with labels");
-    if (is->target_type == TAS_TARGET_F32 && is->target_size == 0)
+    if (options->target_type == TAS_TARGET_F32 && options->target_size == 0)
         return fail(context, TAS_BAD_ARGUMENT, "data: target_size 0, expected at least 1 with float targets");
-    const uint64_t target_size = is->target_type == TAS_TARGET_F32 ? is->target_size : 1;
-    if (!mul_size(is->input_size, sizeof(float), &inputs) || !mul_size(target_size, sizeof(float), &targets) ||
-        !add_size(inputs, targets, &bytes) || !mul_size(bytes, is->count, &bytes) || bytes > SIZE_MAX / 2)
+    const uint64_t target_size = options->target_type == TAS_TARGET_F32 ? options->target_size : 1;
+    if (!mul_size(options->input_size, sizeof(float), &inputs) || !mul_size(target_size, sizeof(float), &targets) ||
+        !add_size(inputs, targets, &bytes) || !mul_size(bytes, options->count, &bytes) || bytes > SIZE_MAX / 2)
         return fail(context, TAS_BAD_ARGUMENT,
                     "data: %" PRIu64 " examples of %zu inputs and %" PRIu64 " targets are more than fit in memory",
-                    is->count, is->input_size, target_size);
+                    options->count, options->input_size, target_size);
     return TAS_OK;
 }
 
@@ -250,11 +252,11 @@ tas_status dataset_create(tas_context *context, const tas_data_options *options,
     tas_data *data = calloc(1, sizeof *data);
     if (!data) return fail(context, TAS_NO_MEMORY, "%s: no memory", name);
     data->context = context;
-    data->is = *options;
+    data->options = *options;
     if (options->target_type == TAS_TARGET_LABEL)
-        data->is.target_size = 0;
+        data->options.target_size = 0;
     else
-        data->is.classes = 0;
+        data->options.classes = 0;
     snprintf(data->name, sizeof data->name, "%s", name);
     *out = data;
     return TAS_OK;
@@ -268,11 +270,11 @@ static tas_status open_data(tas_context *context, const tas_data_options *option
     if (status || options->fill) return status;
 
     tas_data *data = *out;
-    status = check_examples(data, NULL, (size_t)data->is.count, data->is.inputs, data->is.targets);
+    status = check_examples(data, NULL, (size_t)data->options.count, data->options.inputs, data->options.targets);
     if (status || options->borrow) return status;
-    status = own_array(data, &data->is.inputs, data->is.count * data_input_bytes(data), &data->own_inputs);
+    status = own_array(data, &data->options.inputs, data->options.count * data_input_bytes(data), &data->own_inputs);
     if (status) return status;
-    return own_array(data, &data->is.targets, data->is.count * data_target_bytes(data), &data->own_targets);
+    return own_array(data, &data->options.targets, data->options.count * data_target_bytes(data), &data->own_targets);
 }
 
 tas_status tas_data_open(tas_context *context, const tas_data_options *options, tas_data **out)

@@ -9,8 +9,8 @@
 
 struct tas_data {
     tas_context *context;
-    tas_data_options is; /* with fill NULL: inputs and targets point at the whole set */
-    char name[256];      /* for errors: the folder and split, "arrays" or "callback", and which part of that */
+    tas_data_options options; /* with fill NULL: inputs and targets point at the whole set */
+    char name[256];           /* for errors: the folder and split, "arrays" or "callback", and which part of that */
     void *own_inputs, *own_targets; /* freed at close */
     data_elements inputs;           /* of a folder: what is.inputs points at */
     uint32_t height, width;         /* of its images; else 0 */

@@ -55,9 +55,9 @@ void device_reset_peaks(tas_device *device)
     device->host_peak_bytes = device->host_bytes;
 }
 
-tas_status device_renew(tas_device *device)
+tas_status device_reopen(tas_device *device)
 {
-    if (!device->pieces) return device->driver->renew(device);
+    if (!device->pieces) return device->driver->reopen(device);
     return fail(device->context, TAS_DEVICE_FAILED,
                 "%s: cannot be opened anew, since %d pieces of its memory are in use", device->info.id, device->pieces);
 }
@@ -75,12 +75,15 @@ uint64_t device_scratch(tas_device *device, const op_args *args)
     return device->scratch[args->op] ? device->scratch[args->op](device, args) : 0;
 }
 
-uint32_t device_panel(tas_device *device, uint32_t rows, uint32_t cols)
+uint32_t device_weight_panel(tas_device *device, uint32_t rows, uint32_t cols)
 {
-    return device->panel ? device->panel(device, rows, cols) : 1;
+    return device->weight_panel ? device->weight_panel(device, rows, cols) : 1;
 }
 
-uint32_t device_lanes(tas_device *device, uint32_t tile) { return device->lanes ? device->lanes(device, tile) : 1; }
+uint32_t device_batch_panel(tas_device *device, uint32_t tile)
+{
+    return device->batch_panel ? device->batch_panel(device, tile) : 1;
+}
 
 uint64_t device_limit(tas_device *device, uint64_t usual, uint64_t small)
 {

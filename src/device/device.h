@@ -50,10 +50,10 @@ typedef struct device_driver {
     tas_status (*flush)(struct tas_device *device);  /* hands what was queued to the device */
     tas_status (*finish)(struct tas_device *device); /* waits for all that was queued */
     /* Finishes, and from then on times what it does, or no longer: that in any case (profile.h). */
-    tas_status (*measure)(struct tas_device *device, bool on);
+    tas_status (*set_profiling)(struct tas_device *device, bool on);
     /* With all memory and tickets given back: makes anew what a failure may have left of no use (a lost context, its
      * queues and kernels). Where it fails every command fails, until another call goes well. */
-    tas_status (*renew)(struct tas_device *device);
+    tas_status (*reopen)(struct tas_device *device);
     void (*close)(struct tas_device *device);
 } device_driver;
 
@@ -65,9 +65,10 @@ struct tas_device {
     op_launch launch[OP_COUNT];
     op_scratch scratch[OP_COUNT]; /* NULL: none */
     /* Width of the panels in which this device wants a matrix (rows, cols) of parameters; 1: canonical. */
-    uint32_t (*panel)(struct tas_device *device, uint32_t rows, uint32_t cols);
-    /* Examples of a panel in which values of a tile lie between convolutions and the like (HOLD_EXAMPLES); NULL: 1. */
-    uint32_t (*lanes)(struct tas_device *device, uint32_t tile);
+    uint32_t (*weight_panel)(struct tas_device *device, uint32_t rows, uint32_t cols);
+    /* Examples of a panel in which values of a tile lie between convolutions and the like (LAYOUT_BATCH_PANELS);
+     * NULL: 1. */
+    uint32_t (*batch_panel)(struct tas_device *device, uint32_t tile);
     /* What verify asks for, so that small cases reach the code for large ones. The bits do not depend on it. */
     int variants[OP_COUNT]; /* forms that an operation takes by its size; 0: one */
     int variant;            /* the form to take; -1: by the size */
@@ -76,10 +77,10 @@ struct tas_device {
     /* The ledger. A device that shares the host's memory counts what runs allocate there as used, too. */
     uint64_t used_bytes, peak_bytes;
     uint64_t host_bytes, host_peak_bytes;
-    int pieces;                      /* of memory, that are taken */
-    bool reported;                   /* progress is reported by a caller: kernels are built without notes */
-    struct profile *profile;         /* NULL: nobody asked for one (profile.h) */
-    void *cl;                        /* struct cl_device (opencl.h), NULL on the reference */
+    int pieces;              /* of memory, that are taken */
+    bool reported;           /* progress is reported by a caller: kernels are built without notes */
+    struct profile *profile; /* NULL: nobody asked for one (profile.h) */
+    void *cl;                /* struct cl_device (opencl.h), NULL on the reference */
 };
 
 /* All devices, the reference last, as tas_devices() gives them but for their tiers. */
@@ -103,13 +104,13 @@ void device_release_host(tas_device *device, host_mem *m);
 void device_reset_peaks(tas_device *device);
 
 /* The driver's renew. Fails where memory is still taken, as it would be lost without its holder's knowledge. */
-tas_status device_renew(tas_device *device);
+tas_status device_reopen(tas_device *device);
 
 /* Runs one operation. scratch has at least device_scratch() bytes, and may be NULL where that is 0. */
 tas_status device_run(tas_device *device, const op_args *args, const mem *operand, const mem *scratch);
 uint64_t device_scratch(tas_device *device, const op_args *args);
-uint32_t device_panel(tas_device *device, uint32_t rows, uint32_t cols);
-uint32_t device_lanes(tas_device *device, uint32_t tile);
+uint32_t device_weight_panel(tas_device *device, uint32_t rows, uint32_t cols);
+uint32_t device_batch_panel(tas_device *device, uint32_t tile);
 
 /* A limit by which a launcher cuts its work into pieces: `usual`, or in a case of verify a few times `small`. */
 uint64_t device_limit(tas_device *device, uint64_t usual, uint64_t small);

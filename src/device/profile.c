@@ -60,14 +60,14 @@ tas_status profile_pause(tas_device *device)
     profile *p = device->profile;
     if (!is_profiled(device)) return TAS_OK;
     p->on = false;
-    return device->driver->measure(device, false);
+    return device->driver->set_profiling(device, false);
 }
 
 tas_status profile_resume(tas_device *device)
 {
     profile *p = device->profile;
     if (!p || p->on) return TAS_OK;
-    tas_status status = device->driver->measure(device, true);
+    tas_status status = device->driver->set_profiling(device, true);
     if (status) return status;
     p->first = p->last = 0;
     p->since = now_seconds();

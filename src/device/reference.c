@@ -90,7 +90,7 @@ static tas_status reference_finish(tas_device *device)
     return TAS_OK;
 }
 
-static tas_status reference_measure(tas_device *device, bool on)
+static tas_status reference_set_profiling(tas_device *device, bool on)
 {
     (void)device;
     (void)on;
@@ -114,8 +114,8 @@ static const device_driver driver = {
     .join = reference_ticket,
     .flush = reference_finish,
     .finish = reference_finish,
-    .measure = reference_measure,
-    .renew = reference_finish,
+    .set_profiling = reference_set_profiling,
+    .reopen = reference_finish,
     .close = reference_close,
 };
 

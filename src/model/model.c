@@ -6,8 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint32_t panel_of(void *self, uint32_t rows, uint32_t cols) { return device_panel(self, rows, cols); }
-static uint32_t lanes_of(void *self, uint32_t tile) { return device_lanes(self, tile); }
+static uint32_t weight_panel_of(void *self, uint32_t rows, uint32_t cols)
+{
+    return device_weight_panel(self, rows, cols);
+}
+static uint32_t batch_panel_of(void *self, uint32_t tile) { return device_batch_panel(self, tile); }
 static uint64_t scratch_of(void *self, const op_args *args) { return device_scratch(self, args); }
 
 /* At most 60 % of a discrete device's memory, 50 % of a shared one: allocation is over-committed (pitfall 1). */
@@ -18,13 +21,15 @@ plan_device device_limits(tas_device *device)
     return (plan_device){
         .id = info->id,
         .shared = info->shared_memory,
-        .snapshots = device->driver->never_fails ? 0 : info->shared_memory ? 1 : 2,
+        .snapshots = device->driver->never_fails ? 0
+                     : info->shared_memory       ? 1
+                                                 : 2,
         .budget = budget ? budget : UINT64_MAX,
         .max_alloc = info->max_alloc_bytes ? info->max_alloc_bytes : UINT64_MAX,
         .align = info->align_bytes > 64 ? info->align_bytes : 64,
         .self = device,
-        .panel = panel_of,
-        .lanes = lanes_of,
+        .weight_panel = weight_panel_of,
+        .batch_panel = batch_panel_of,
         .scratch = scratch_of,
     };
 }
@@ -51,10 +56,10 @@ tas_status model_open(tas_device *device, tas_network *network, parameters_sourc
     }
     *model = (tas_model){.context = context, .device = device, .network = network, .limits = device_limits(device)};
 
-    const plan_work nothing = {.batch = 1, .tile_most = 1};
+    const plan_request nothing = {.batch = 1, .tile_most = 1};
     plan_device limits = model->limits;
     limits.budget = UINT64_MAX; /* these are the parameters alone: a run has its own plan */
-    tas_status status = plan_with(network, &limits, &nothing, 1, false, &model->places);
+    tas_status status = plan_with(network, &limits, &nothing, 1, false, &model->regions);
     if (!status) status = parameters_fill(model, source, user);
     if (status) {
         tas_model_close(&model);
@@ -87,8 +92,8 @@ void tas_model_close(tas_model **model)
 {
     if (!model || !*model) return;
     device_release((*model)->device, &(*model)->parameters);
-    plan_free(&(*model)->places);
-    model_forget(*model);
+    plan_free(&(*model)->regions);
+    model_drop_mirror(*model);
     free((*model)->training);
     tas_network_close(&(*model)->network);
     free(*model);

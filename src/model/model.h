@@ -18,19 +18,19 @@ struct tas_model {
     uint64_t budget;      /* of evaluation and prediction, and of training that has none of its own; 0: the device's */
     plan_device limits;
     mem parameters;       /* the whole part */
-    plan places;          /* of the parameters alone */
+    plan regions;         /* of the parameters alone */
     atomic_int cancelled; /* set by signal handlers and other threads */
-    bool told;            /* that its device broke its word */
-    host_mem kept;        /* the parameters on the host, as the device lays them out; empty: the device alone has them */
-    bool gone;            /* the device has lost them */
+    bool recovery_logged; /* that its device broke its word */
+    host_mem mirror; /* the parameters on the host, as the device lays them out; empty: the device alone has them */
+    bool lost;       /* the device has lost them */
 };
 
 /* Says, once a model, that its device broke its word: how, as the context's error has it, and what becomes of that. */
-void model_tell(tas_model *model, const char *goes_on);
+void model_log_recovery(tas_model *model, const char *goes_on);
 
 /* Whether what the device refused is asked for again, as it may refuse once what it can do: some times in all. *tries
  * counts, from 0. */
-bool model_asks_again(tas_model *model, tas_status status, int *tries);
+bool model_should_retry(tas_model *model, tas_status status, int *tries);
 
 /* Gives the values of the parameter with this index among the parameters, in canonical layout. */
 typedef tas_status (*parameters_source)(void *user, const tas_model *model, int parameter, float *values);
@@ -56,11 +56,11 @@ tas_status parameters_read(tas_model *model, int index, float *values);
  * goes well. lose: the host alone has them, and these (as the device lays them out). renew: the device is opened anew,
  * where nobody else holds memory of it, and has memory for them, which holds nothing. revive: the same, and they are
  * there again, from the host; gone where that fails. */
-void model_keep(tas_model *model);
-void model_forget(tas_model *model);
-void model_lose(tas_model *model, const char *values);
-tas_status model_renew(tas_model *model);
-tas_status model_revive(tas_model *model);
+void model_mirror(tas_model *model);
+void model_drop_mirror(tas_model *model);
+void model_mark_lost(tas_model *model, const char *values);
+tas_status model_reopen(tas_model *model);
+tas_status model_restore(tas_model *model);
 
 /* What a device allows. */
 plan_device device_limits(tas_device *device);

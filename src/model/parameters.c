@@ -7,19 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-uint64_t parameters_bytes(const tas_model *model) { return model->places.bytes[PART_PARAMETERS]; }
+uint64_t parameters_bytes(const tas_model *model) { return model->regions.bytes[PART_PARAMETERS]; }
 
 static layout layout_of(const tas_model *model, const tensor *t)
 {
-    return (layout){t->dims[0], t->dims[1], device_panel(model->device, t->dims[0], t->dims[1])};
+    return (layout){t->dims[0], t->dims[1], device_weight_panel(model->device, t->dims[0], t->dims[1])};
 }
 
 static tas_status write_once(tas_model *model, int index, const float *values)
 {
     const tensor *t = &model->network->tensors[index];
-    const place *p = &model->places.tensor[index];
+    const region *p = &model->regions.tensor[index];
     const device_driver *driver = model->device->driver;
-    if (!t->panels) return driver->write(model->device, &model->parameters, p->offset, values, p->bytes, true);
+    if (!t->weight_panels) return driver->write(model->device, &model->parameters, p->offset, values, p->bytes, true);
     float *packed = malloc((size_t)p->bytes);
     if (!packed) return fail(model->context, TAS_NO_MEMORY, "%s: no memory to write it", t->name);
     layout_pack(layout_of(model, t), values, packed);
@@ -32,30 +32,30 @@ static tas_status write_once(tas_model *model, int index, const float *values)
  * more. */
 tas_status parameters_write(tas_model *model, int index, const float *values)
 {
-    tas_status status = model->gone ? model_revive(model) : TAS_OK;
+    tas_status status = model->lost ? model_restore(model) : TAS_OK;
     int tries = 0;
     if (status) return status;
-    model_forget(model);
+    model_drop_mirror(model);
     do {
         status = write_once(model, index, values);
         if (!status) status = model->device->driver->finish(model->device);
-    } while (model_asks_again(model, status, &tries));
+    } while (model_should_retry(model, status, &tries));
     return status;
 }
 
 /* From the host, where the device has lost them. */
-static tas_status read_bytes(tas_model *model, const place *p, void *to)
+static tas_status read_bytes(tas_model *model, const region *p, void *to)
 {
-    if (!model->gone) return model->device->driver->read(model->device, &model->parameters, p->offset, to, p->bytes);
-    memcpy(to, model->kept.bytes + p->offset, (size_t)p->bytes);
+    if (!model->lost) return model->device->driver->read(model->device, &model->parameters, p->offset, to, p->bytes);
+    memcpy(to, model->mirror.bytes + p->offset, (size_t)p->bytes);
     return TAS_OK;
 }
 
 static tas_status read_once(tas_model *model, int index, float *values)
 {
     const tensor *t = &model->network->tensors[index];
-    const place *p = &model->places.tensor[index];
-    if (!t->panels) return read_bytes(model, p, values);
+    const region *p = &model->regions.tensor[index];
+    if (!t->weight_panels) return read_bytes(model, p, values);
     float *packed = malloc((size_t)p->bytes);
     if (!packed) return fail(model->context, TAS_NO_MEMORY, "%s: no memory to read it", t->name);
     tas_status status = read_bytes(model, p, packed);
@@ -69,7 +69,7 @@ tas_status parameters_read(tas_model *model, int index, float *values)
     tas_status status;
     int tries = 0;
     do status = read_once(model, index, values);
-    while (model_asks_again(model, status, &tries));
+    while (model_should_retry(model, status, &tries));
     return status;
 }
 
@@ -108,6 +108,6 @@ tas_status parameters_fill(tas_model *model, parameters_source source, void *use
         device_release(model->device, &model->parameters);
         status = device_alloc(model->device, parameters_bytes(model), &model->parameters);
         if (!status) status = fill_once(model, source, user);
-    } while (model_asks_again(model, status, &tries));
+    } while (model_should_retry(model, status, &tries));
     return status;
 }

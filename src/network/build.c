@@ -32,17 +32,17 @@ int build_tensor(tas_network *network, tensor_role role, uint64_t elements, cons
     va_end(list);
     t->role = role;
     t->elements = elements;
-    t->gradient = t->open = t->parameter = NO_TENSOR;
+    t->gradient = t->partial = t->parameter = NO_TENSOR;
     return network->tensor_count - 1;
 }
 
 static int place_of(const tas_network *network, const layer *self) { return (int)(self - network->layers); }
 
-int build_value(tas_network *network, const layer *self, bool held, uint64_t elements, const char *suffix)
+int build_value(tas_network *network, const layer *self, bool batch_panels, uint64_t elements, const char *suffix)
 {
     const int index =
         build_tensor(network, ROLE_VALUE, elements, "%d.%s%s", place_of(network, self), self->kind->name, suffix);
-    if (index >= 0) network->tensors[index].held = held;
+    if (index >= 0) network->tensors[index].batch_panels = batch_panels;
     return index;
 }
 
@@ -54,16 +54,16 @@ int build_parameter(tas_network *network, layer *self, const parameter_shape *p)
     for (int d = 0; d < p->ndims; d++) elements *= p->dims[d];
     const int index = build_tensor(network, ROLE_PARAMETER, elements, "%d.%s.%s", number, kind, p->what);
     const int gradient = build_tensor(network, ROLE_GRADIENT, elements, "%d.%s.%s.gradient", number, kind, p->what);
-    const int open =
-        p->granule ? build_tensor(network, ROLE_OPEN, elements, "%d.%s.%s.open", number, kind, p->what) : NO_TENSOR;
+    const int partial =
+        p->granule ? build_tensor(network, ROLE_PARTIAL, elements, "%d.%s.%s.open", number, kind, p->what) : NO_TENSOR;
     int *place = grow(network, (void **)&network->parameters, &network->parameter_count, sizeof *place);
-    if (index < 0 || gradient < 0 || (p->granule && open < 0) || !place) return NO_TENSOR;
+    if (index < 0 || gradient < 0 || (p->granule && partial < 0) || !place) return NO_TENSOR;
     *place = index;
     for (int t = index; t < network->tensor_count; t++) {
         tensor *of = &network->tensors[t];
         memcpy(of->dims, p->dims, sizeof of->dims);
         of->ndims = p->ndims;
-        of->panels = p->panels;
+        of->weight_panels = p->weight_panels;
         of->parameter = index;
         of->layer = number;
     }
@@ -72,7 +72,7 @@ int build_parameter(tas_network *network, layer *self, const parameter_shape *p)
     parameter->fan_in = p->fan_in;
     parameter->fan_out = p->fan_out;
     parameter->gradient = gradient;
-    parameter->open = open;
+    parameter->partial = partial;
     self->parameters += elements;
     return index;
 }

@@ -9,13 +9,13 @@ int build_tensor(tas_network *network, tensor_role role, uint64_t elements, cons
     __attribute__((format(printf, 4, 5)));
 
 /* A value of the layer's, or the gradient to one (".dx"). */
-int build_value(tas_network *network, const layer *self, bool held, uint64_t elements, const char *suffix);
+int build_value(tas_network *network, const layer *self, bool batch_panels, uint64_t elements, const char *suffix);
 
 typedef struct parameter_shape {
     const char *what; /* "weight" */
     uint32_t dims[PARAMETER_DIMS];
     int ndims;
-    bool panels;
+    bool weight_panels;
     init_rule init;
     uint32_t fan_in, fan_out, granule;
 } parameter_shape;

@@ -42,20 +42,21 @@ static void choose_layouts(tas_network *network)
 {
     for (int i = network->layer_count - 1; i >= 0; i--) {
         layer *self = &network->layers[i];
-        const bool next = i + 1 < network->layer_count && network->layers[i + 1].held;
-        self->held = self->kind->spatial || ((self->kind->elementwise || !i) && next);
-        network->held |= self->held;
+        const bool next = i + 1 < network->layer_count && network->layers[i + 1].batch_panels;
+        self->batch_panels = self->kind->spatial || ((self->kind->elementwise || !i) && next);
+        network->batch_panels |= self->batch_panels;
     }
 }
 
 /* x, or a copy of it that lies as `held` says. */
-static int convert(tas_network *network, const layer *self, int x, bool held, const char *suffix, bool backward)
+static int convert(tas_network *network, const layer *self, int x, bool batch_panels, const char *suffix, bool backward)
 {
-    if (x < 0 || network->tensors[x].held == held) return x;
+    if (x < 0 || network->tensors[x].batch_panels == batch_panels) return x;
     const uint32_t elements = (uint32_t)network->tensors[x].elements;
-    const int y = build_value(network, self, held, elements, suffix);
-    const op_call call = {.args = {.op = held ? OP_TO_PANELS : OP_TO_ROWS, .size = {[REORDER_ELEMENTS] = elements}},
-                          .operand = {x, y}};
+    const int y = build_value(network, self, batch_panels, elements, suffix);
+    const op_call call = {
+        .args = {.op = batch_panels ? OP_TO_PANELS : OP_TO_ROWS, .size = {[REORDER_ELEMENTS] = elements}},
+        .operand = {x, y}};
     if (backward)
         build_backward(network, call);
     else
@@ -75,14 +76,15 @@ tas_status lower_network(tas_network *network)
 {
     layer *layers = network->layers;
     const int count = network->layer_count;
-    network->input = network->label = network->target = network->losses = network->hits = network->output = NO_TENSOR;
+    network->input = network->label = network->target = network->losses = network->correct = network->output =
+        NO_TENSOR;
     network->order = build_tensor(network, ROLE_ORDER, 1, "order");
     choose_layouts(network);
 
     int first = count; /* the first layer with parameters: gradients go no further back */
     for (int i = 0; i < count && !network->failed; i++) {
         const int before = network->parameter_count, calls = network->forward_count;
-        if (i) layers[i].x = convert(network, &layers[i], layers[i - 1].y, layers[i].held, ".x", false);
+        if (i) layers[i].x = convert(network, &layers[i], layers[i - 1].y, layers[i].batch_panels, ".x", false);
         layers[i].kind->lower(network, &layers[i]);
         layers[i].forward_flops = layers[i].train_flops = count_flops(network->forward, calls, network->forward_count);
         if (network->parameter_count > before && i < first) first = i;
@@ -94,7 +96,7 @@ tas_status lower_network(tas_network *network)
         const int calls = network->backward_count;
         if (i < count - 1)
             layers[i].dy =
-                convert(network, &layers[i], layers[i + 1].dx, network->tensors[layers[i].y].held, ".dy", true);
+                convert(network, &layers[i], layers[i + 1].dx, network->tensors[layers[i].y].batch_panels, ".dy", true);
         layers[i].kind->lower_backward(network, &layers[i], i > first);
         layers[i].train_flops += count_flops(network->backward, calls, network->backward_count);
     }

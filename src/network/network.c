@@ -164,10 +164,10 @@ int tas_network_layer_info(const tas_network *network, size_t index, tas_layer_i
     return 1;
 }
 
-bool call_is_held(const tas_network *network, const op_call *call)
+bool network_has_batch_panels(const tas_network *network, const op_call *call)
 {
     for (int o = 0; op_get(call->args.op)->operand[o].name; o++)
-        if (network->tensors[call->operand[o]].held) return true;
+        if (network->tensors[call->operand[o]].batch_panels) return true;
     return false;
 }
 

@@ -19,10 +19,10 @@ typedef enum tensor_role {
     ROLE_TARGET,
     ROLE_VALUE, /* an activation or its gradient: (n, elements) */
     ROLE_LOSS,  /* one float an example of the whole batch */
-    ROLE_HIT,
+    ROLE_CORRECT,
     ROLE_PARAMETER, /* dims[], row-major; a dense weight's device layout may be panels */
     ROLE_GRADIENT,  /* the sum over the batch, beside its parameter */
-    ROLE_OPEN,      /* the sum over the open granule */
+    ROLE_PARTIAL,   /* the sum over the open granule */
 } tensor_role;
 
 typedef enum init_rule { INIT_ZERO, INIT_HE, INIT_GLOROT } init_rule;
@@ -30,16 +30,16 @@ typedef enum init_rule { INIT_ZERO, INIT_HE, INIT_GLOROT } init_rule;
 typedef struct tensor {
     char name[NAME_BYTES];
     tensor_role role;
-    uint64_t elements; /* of an example, or in all for parameters and their gradients */
-    bool held;         /* of an input or value: devices hold it in panels of examples (HOLD_EXAMPLES) */
-    bool panels;       /* of a parameter: devices hold it in panels of its rows (HOLD_PANELS) */
+    uint64_t elements;  /* of an example, or in all for parameters and their gradients */
+    bool batch_panels;  /* of an input or value: devices hold it in panels of examples (LAYOUT_BATCH_PANELS) */
+    bool weight_panels; /* of a parameter: devices hold it in panels of its rows (LAYOUT_WEIGHT_PANELS) */
     uint32_t dims[PARAMETER_DIMS];
     int ndims;
     init_rule init;
     uint32_t fan_in, fan_out;
-    int gradient, open; /* of a parameter: where its gradient lies; open is NO_TENSOR where there is one chain */
-    int parameter;      /* of a gradient: its parameter */
-    int layer;          /* of a parameter and its gradient: its layer's place */
+    int gradient, partial; /* of a parameter: where its gradient lies; open is NO_TENSOR where there is one chain */
+    int parameter;         /* of a gradient: its parameter */
+    int layer;             /* of a parameter and its gradient: its layer's place */
 } tensor;
 
 typedef struct op_call {
@@ -67,19 +67,19 @@ typedef struct tas_network {
     tas_tensor_info *infos;      /* one a parameter */
     op_call *forward, *backward; /* the loss ends forward */
     int forward_count, backward_count;
-    int input, order, label, target, losses, hits; /* NO_TENSOR where there is none */
-    int output;                                    /* logits or predictions */
-    float scale_u8, scale_f32, shift;              /* of pixels */
+    int input, order, label, target, losses, correct; /* NO_TENSOR where there is none */
+    int output;                                       /* logits or predictions */
+    float scale_u8, scale_f32, shift;                 /* of pixels */
     uint32_t inputs, outputs;
-    shape in;     /* of an example */
-    float mean;   /* that is taken from it */
-    bool classes; /* the loss is over classes */
-    bool held;    /* some tensor is held in panels of examples */
-    bool failed;  /* while lowering: memory ended */
+    shape in;          /* of an example */
+    float mean;        /* that is taken from it */
+    bool classes;      /* the loss is over classes */
+    bool batch_panels; /* some tensor is held in panels of examples */
+    bool failed;       /* while lowering: memory ended */
 } tas_network;
 
 /* Whether a call has an operand that lies in panels of examples. */
-bool call_is_held(const tas_network *network, const op_call *call);
+bool network_has_batch_panels(const tas_network *network, const op_call *call);
 
 /* Gradients of a matrix with at least this many weights are one chain over the batch (contract, rule 4). */
 enum { ONE_CHAIN_WEIGHTS = 1 << 16 };

@@ -59,7 +59,8 @@ static bool activation_fill(const op_args *a, int operand, void *data, draw *d)
     }                                                                                                                  \
     const op_row row_##NAME##_forward = {                                                                              \
         .name = #NAME "_forward",                                                                                      \
-        .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES}, {"y", TYPE_F32, ACCESS_OUT, HOLD_EXAMPLES}},            \
+        .operand = {{"x", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},                                                   \
+                    {"y", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},                                                 \
         .elements = activation_elements,                                                                               \
         .reference = NAME##_forward,                                                                                   \
         .shape = activation_shape,                                                                                     \
@@ -68,9 +69,9 @@ static bool activation_fill(const op_args *a, int operand, void *data, draw *d)
     };                                                                                                                 \
     const op_row row_##NAME##_backward = {                                                                             \
         .name = #NAME "_backward",                                                                                     \
-        .operand = {{#S, TYPE_F32, ACCESS_IN, HOLD_EXAMPLES},                                                          \
-                    {"dy", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES},                                                        \
-                    {"dx", TYPE_F32, ACCESS_OUT, HOLD_EXAMPLES}},                                                      \
+        .operand = {{#S, TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},                                                    \
+                    {"dy", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},                                                  \
+                    {"dx", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},                                                \
         .elements = activation_elements,                                                                               \
         .reference = NAME##_backward,                                                                                  \
         .shape = activation_shape,                                                                                     \

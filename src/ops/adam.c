@@ -107,7 +107,7 @@ CLONES static void adam(const op_args *a, void *const *operand, void *scratch)
 {
     float *restrict w = operand[0], *restrict m = operand[2], *restrict v = operand[3];
     const float *restrict sum = operand[1];
-    const uint32_t *record = operand[4];
+    const uint32_t *first_bad = operand[4];
     const float *s = a->scalar;
     const float lr = s[ADAM_LR], beta1 = s[ADAM_BETA1], rest1 = s[ADAM_REST1], beta2 = s[ADAM_BETA2];
     const float rest2 = s[ADAM_REST2], unbias1 = s[ADAM_UNBIAS1], unbias2 = s[ADAM_UNBIAS2];
@@ -115,7 +115,7 @@ CLONES static void adam(const op_args *a, void *const *operand, void *scratch)
     const float count = s[ADAM_COUNT], reciprocal = s[ADAM_RECIPROCAL];
     const uint32_t elements = a->size[ADAM_ELEMENTS];
     (void)scratch;
-    if (record[0]) return;
+    if (first_bad[0]) return;
     for (uint32_t i = 0; i < elements; i++) {
         const float mean = arith_flush(arith_mean(arith_flush(sum[i]), count, reciprocal));
         const float g = arith_flush(__builtin_fmaf(decay, w[i], mean));
@@ -133,11 +133,11 @@ CLONES static void adam(const op_args *a, void *const *operand, void *scratch)
 
 const op_row row_adam = {
     .name = "adam",
-    .operand = {{"w", TYPE_F32, ACCESS_INOUT, HOLD_ROWS},
-                {"sum", TYPE_F32, ACCESS_IN, HOLD_ROWS},
-                {"m", TYPE_F32, ACCESS_INOUT, HOLD_ROWS},
-                {"v", TYPE_F32, ACCESS_INOUT, HOLD_ROWS},
-                {"record", TYPE_U32, ACCESS_IN, HOLD_ROWS}},
+    .operand = {{"w", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
+                {"sum", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"m", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
+                {"v", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
+                {"record", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR}},
     .elements = adam_elements,
     .reference = adam,
     .shape = adam_shape,

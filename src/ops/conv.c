@@ -311,7 +311,7 @@ static inline __attribute__((always_inline)) void add_example(const op_args *a, 
 CLONES static void conv_backward_weights(const op_args *a, void *const *operand, void *scratch)
 {
     const float *x = operand[0], *dy = operand[1];
-    float *total = operand[2], *open = operand[3];
+    float *total = operand[2], *partial = operand[3];
     const letters l = letters_of(a);
     tap *const list = scratch;
     float *const sum = (float *)(void *)(list + l.t), *const dyt = sum + (uint64_t)l.o * l.k;
@@ -321,7 +321,7 @@ CLONES static void conv_backward_weights(const op_args *a, void *const *operand,
         for (uint32_t o = 0; o < l.o; o++)
             for (uint32_t k = 0; k < l.k; k++) {
                 const uint64_t at = (uint64_t)o * l.k + k;
-                sum[((uint64_t)(o / l.og) * l.k + k) * l.og + o % l.og] = granule_start(part, total + at, open + at);
+                sum[((uint64_t)(o / l.og) * l.k + k) * l.og + o % l.og] = granule_start(part, total + at, partial + at);
             }
         for (; r < part.stop; r++) {
             transpose(dy + (uint64_t)r * l.o * l.p, l.o, l.p, dyt);
@@ -330,7 +330,7 @@ CLONES static void conv_backward_weights(const op_args *a, void *const *operand,
         for (uint32_t o = 0; o < l.o; o++)
             for (uint32_t k = 0; k < l.k; k++) {
                 const uint64_t at = (uint64_t)o * l.k + k;
-                granule_keep(part, sum[((uint64_t)(o / l.og) * l.k + k) * l.og + o % l.og], total + at, open + at);
+                granule_keep(part, sum[((uint64_t)(o / l.og) * l.k + k) * l.og + o % l.og], total + at, partial + at);
             }
     }
 }
@@ -346,25 +346,25 @@ static bool backward_weights_undefined(const op_args *a, int operand)
 CLONES static void conv_backward_bias(const op_args *a, void *const *operand, void *scratch)
 {
     const float *dy = operand[0];
-    float *total = operand[1], *open = operand[2];
+    float *total = operand[1], *partial = operand[2];
     const letters l = letters_of(a);
     (void)scratch;
     for (uint32_t o = 0; o < l.o; o++)
         for (uint32_t r = 0; r < a->n;) {
             const granule_part part = granule_from(a, a->size[WINDOW_GRANULE], r);
-            float sum = granule_start(part, total + o, open + o);
+            float sum = granule_start(part, total + o, partial + o);
             for (; r < part.stop; r++)
                 for (uint32_t p = 0; p < l.p; p++) sum += dy[((uint64_t)r * l.o + o) * l.p + p];
-            granule_keep(part, sum, total + o, open + o);
+            granule_keep(part, sum, total + o, partial + o);
         }
 }
 
 const op_row row_conv_forward = {
     .name = "conv_forward",
-    .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES},
-                {"w", TYPE_F32, ACCESS_IN, HOLD_ROWS},
-                {"b", TYPE_F32, ACCESS_IN, HOLD_ROWS},
-                {"y", TYPE_F32, ACCESS_OUT, HOLD_EXAMPLES}},
+    .operand = {{"x", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},
+                {"w", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"b", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"y", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
     .elements = conv_elements,
     .scratch = conv_scratch,
     .flops = conv_flops,
@@ -375,9 +375,9 @@ const op_row row_conv_forward = {
 
 const op_row row_conv_backward_input = {
     .name = "conv_backward_input",
-    .operand = {{"dy", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES},
-                {"w", TYPE_F32, ACCESS_IN, HOLD_ROWS},
-                {"dx", TYPE_F32, ACCESS_OUT, HOLD_EXAMPLES}},
+    .operand = {{"dy", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},
+                {"w", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"dx", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
     .elements = backward_input_elements,
     .scratch = conv_scratch,
     .flops = conv_flops,
@@ -387,10 +387,10 @@ const op_row row_conv_backward_input = {
 
 const op_row row_conv_backward_weights = {
     .name = "conv_backward_weights",
-    .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES},
-                {"dy", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES},
-                {"total", TYPE_F32, ACCESS_INOUT, HOLD_ROWS},
-                {"open", TYPE_F32, ACCESS_INOUT, HOLD_ROWS}},
+    .operand = {{"x", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},
+                {"dy", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},
+                {"total", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
+                {"open", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},
     .elements = backward_weights_elements,
     .scratch = backward_weights_scratch,
     .flops = conv_flops,
@@ -401,9 +401,9 @@ const op_row row_conv_backward_weights = {
 
 const op_row row_conv_backward_bias = {
     .name = "conv_backward_bias",
-    .operand = {{"dy", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES},
-                {"total", TYPE_F32, ACCESS_INOUT, HOLD_ROWS},
-                {"open", TYPE_F32, ACCESS_INOUT, HOLD_ROWS}},
+    .operand = {{"dy", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},
+                {"total", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
+                {"open", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},
     .elements = backward_bias_elements,
     .reference = conv_backward_bias,
     .shape = conv_sum_shape,

@@ -110,13 +110,13 @@ static uint64_t backward_input_elements(const op_args *a, int operand)
  * NULL stands for ones, added and not multiplied. d and x point at the tile's first example. */
 static inline __attribute__((always_inline)) void sum_examples(const op_args *a, const float *d, uint32_t d_stride,
                                                                const float *x, uint32_t x_stride, uint32_t width,
-                                                               float *total, float *open)
+                                                               float *total, float *partial)
 {
     float c[BLOCK] = {0};
 
     for (uint32_t r = 0; r < a->n;) {
         const granule_part part = granule_from(a, a->size[DENSE_GRANULE], r);
-        for (uint32_t i = 0; i < width; i++) c[i] = granule_start(part, total + i, open + i);
+        for (uint32_t i = 0; i < width; i++) c[i] = granule_start(part, total + i, partial + i);
         for (; r < part.stop; r++) {
             const float dr = d[(uint64_t)r * d_stride];
             if (!x)
@@ -126,7 +126,7 @@ static inline __attribute__((always_inline)) void sum_examples(const op_args *a,
             else
                 for (uint32_t i = 0; i < width; i++) c[i] = __builtin_fmaf(dr, x[(uint64_t)r * x_stride + i], c[i]);
         }
-        for (uint32_t i = 0; i < width; i++) granule_keep(part, c[i], total + i, open + i);
+        for (uint32_t i = 0; i < width; i++) granule_keep(part, c[i], total + i, partial + i);
     }
 }
 
@@ -134,14 +134,14 @@ static inline __attribute__((always_inline)) void sum_examples(const op_args *a,
 CLONES static void backward_weights(const op_args *a, void *const *operand, void *scratch)
 {
     const float *x = operand[0], *dy = operand[1];
-    float *total = operand[2], *open = operand[3];
+    float *total = operand[2], *partial = operand[3];
     (void)scratch;
     for (uint32_t o = 0; o < a->size[DENSE_OUTPUTS]; o++) {
         const uint64_t row = (uint64_t)o * a->size[DENSE_INPUTS];
         for (uint32_t i = 0; i < a->size[DENSE_INPUTS]; i += BLOCK)
             sum_examples(a, dy + o, a->size[DENSE_OUTPUTS], x + i, a->size[DENSE_INPUTS],
                          a->size[DENSE_INPUTS] - i < BLOCK ? a->size[DENSE_INPUTS] - i : BLOCK, total + row + i,
-                         open + row + i);
+                         partial + row + i);
     }
 }
 
@@ -155,10 +155,10 @@ static uint64_t backward_weights_elements(const op_args *a, int operand)
 CLONES static void backward_bias(const op_args *a, void *const *operand, void *scratch)
 {
     const float *dy = operand[0];
-    float *total = operand[1], *open = operand[2];
+    float *total = operand[1], *partial = operand[2];
     (void)scratch;
     for (uint32_t o = 0; o < a->size[DENSE_OUTPUTS]; o++)
-        sum_examples(a, dy + o, a->size[DENSE_OUTPUTS], NULL, 0, 1, total + o, open + o);
+        sum_examples(a, dy + o, a->size[DENSE_OUTPUTS], NULL, 0, 1, total + o, partial + o);
 }
 
 static uint64_t backward_bias_elements(const op_args *a, int operand)
@@ -169,10 +169,10 @@ static uint64_t backward_bias_elements(const op_args *a, int operand)
 
 const op_row row_dense_forward = {
     .name = "dense_forward",
-    .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_ROWS},
-                {"w", TYPE_F32, ACCESS_IN, HOLD_PANELS},
-                {"b", TYPE_F32, ACCESS_IN, HOLD_ROWS},
-                {"y", TYPE_F32, ACCESS_OUT, HOLD_ROWS}},
+    .operand = {{"x", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"w", TYPE_F32, ACCESS_IN, LAYOUT_WEIGHT_PANELS},
+                {"b", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"y", TYPE_F32, ACCESS_OUT, LAYOUT_ROW_MAJOR}},
     .elements = dense_elements,
     .scratch = forward_scratch,
     .flops = dense_flops,
@@ -182,9 +182,9 @@ const op_row row_dense_forward = {
 
 const op_row row_dense_backward_input = {
     .name = "dense_backward_input",
-    .operand = {{"dy", TYPE_F32, ACCESS_IN, HOLD_ROWS},
-                {"w", TYPE_F32, ACCESS_IN, HOLD_PANELS},
-                {"dx", TYPE_F32, ACCESS_OUT, HOLD_ROWS}},
+    .operand = {{"dy", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"w", TYPE_F32, ACCESS_IN, LAYOUT_WEIGHT_PANELS},
+                {"dx", TYPE_F32, ACCESS_OUT, LAYOUT_ROW_MAJOR}},
     .elements = backward_input_elements,
     .flops = dense_flops,
     .reference = backward_input,
@@ -193,10 +193,10 @@ const op_row row_dense_backward_input = {
 
 const op_row row_dense_backward_weights = {
     .name = "dense_backward_weights",
-    .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_ROWS},
-                {"dy", TYPE_F32, ACCESS_IN, HOLD_ROWS},
-                {"total", TYPE_F32, ACCESS_INOUT, HOLD_PANELS},
-                {"open", TYPE_F32, ACCESS_INOUT, HOLD_PANELS}},
+    .operand = {{"x", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"dy", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"total", TYPE_F32, ACCESS_INOUT, LAYOUT_WEIGHT_PANELS},
+                {"open", TYPE_F32, ACCESS_INOUT, LAYOUT_WEIGHT_PANELS}},
     .elements = backward_weights_elements,
     .flops = dense_flops,
     .reference = backward_weights,
@@ -205,9 +205,9 @@ const op_row row_dense_backward_weights = {
 
 const op_row row_dense_backward_bias = {
     .name = "dense_backward_bias",
-    .operand = {{"dy", TYPE_F32, ACCESS_IN, HOLD_ROWS},
-                {"total", TYPE_F32, ACCESS_INOUT, HOLD_ROWS},
-                {"open", TYPE_F32, ACCESS_INOUT, HOLD_ROWS}},
+    .operand = {{"dy", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"total", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
+                {"open", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},
     .elements = backward_bias_elements,
     .reference = backward_bias,
     .shape = dense_sum_shape,

@@ -68,9 +68,9 @@ CLONES static void drop(const op_args *a, void *const *operand, void *scratch)
 
 const op_row row_dropout_forward = {
     .name = "dropout_forward",
-    .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES},
-                {"order", TYPE_U32, ACCESS_IN, HOLD_ROWS},
-                {"y", TYPE_F32, ACCESS_OUT, HOLD_EXAMPLES}},
+    .operand = {{"x", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},
+                {"order", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"y", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
     .elements = dropout_elements,
     .reference = drop,
     .shape = dropout_shape,
@@ -80,9 +80,9 @@ const op_row row_dropout_forward = {
 
 const op_row row_dropout_backward = {
     .name = "dropout_backward",
-    .operand = {{"dy", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES},
-                {"order", TYPE_U32, ACCESS_IN, HOLD_ROWS},
-                {"dx", TYPE_F32, ACCESS_OUT, HOLD_EXAMPLES}},
+    .operand = {{"dy", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},
+                {"order", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"dx", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
     .elements = dropout_elements,
     .reference = drop,
     .shape = dropout_shape,

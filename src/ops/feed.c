@@ -136,9 +136,9 @@ static void one_hot(const op_args *a, void *const *operand, void *scratch)
 
 const op_row row_gather_bytes = {
     .name = "gather_bytes",
-    .operand = {{"source", TYPE_U8, ACCESS_IN, HOLD_ROWS},
-                {"order", TYPE_U32, ACCESS_IN, HOLD_ROWS},
-                {"x", TYPE_F32, ACCESS_OUT, HOLD_EXAMPLES}},
+    .operand = {{"source", TYPE_U8, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"order", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"x", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
     .elements = gather_elements,
     .reference = gather_bytes,
     .shape = gather_shape,
@@ -147,9 +147,9 @@ const op_row row_gather_bytes = {
 
 const op_row row_gather_floats = {
     .name = "gather_floats",
-    .operand = {{"source", TYPE_F32, ACCESS_IN, HOLD_ROWS},
-                {"order", TYPE_U32, ACCESS_IN, HOLD_ROWS},
-                {"x", TYPE_F32, ACCESS_OUT, HOLD_EXAMPLES}},
+    .operand = {{"source", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"order", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"x", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
     .elements = gather_elements,
     .reference = gather_floats,
     .shape = gather_shape,
@@ -159,9 +159,9 @@ const op_row row_gather_floats = {
 
 const op_row row_gather_labels = {
     .name = "gather_labels",
-    .operand = {{"source", TYPE_U32, ACCESS_IN, HOLD_ROWS},
-                {"order", TYPE_U32, ACCESS_IN, HOLD_ROWS},
-                {"label", TYPE_U32, ACCESS_OUT, HOLD_ROWS}},
+    .operand = {{"source", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"order", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"label", TYPE_U32, ACCESS_OUT, LAYOUT_ROW_MAJOR}},
     .elements = gather_elements,
     .reference = gather_labels,
     .shape = label_shape,
@@ -170,7 +170,7 @@ const op_row row_gather_labels = {
 
 const op_row row_one_hot = {
     .name = "one_hot",
-    .operand = {{"label", TYPE_U32, ACCESS_IN, HOLD_ROWS}, {"target", TYPE_F32, ACCESS_OUT, HOLD_ROWS}},
+    .operand = {{"label", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR}, {"target", TYPE_F32, ACCESS_OUT, LAYOUT_ROW_MAJOR}},
     .elements = one_hot_elements,
     .reference = one_hot,
     .shape = one_hot_shape,

@@ -32,18 +32,18 @@ static inline bool granule_is_open(const op_args *a, uint32_t granule)
 }
 
 /* What the part's sum starts from. */
-static inline float granule_start(granule_part part, const float *total, const float *open)
+static inline float granule_start(granule_part part, const float *total, const float *partial)
 {
-    return part.begins ? 0 : part.chain ? *total : *open;
+    return part.begins ? 0 : part.chain ? *total : *partial;
 }
 
 /* Keeps the sum, raw. */
-static inline void granule_keep(granule_part part, float sum, float *total, float *open)
+static inline void granule_keep(granule_part part, float sum, float *total, float *partial)
 {
     if (part.chain)
         *total = sum;
     else if (!part.ends)
-        *open = sum;
+        *partial = sum;
     else
         *total = part.first ? sum : *total + sum;
 }

@@ -54,10 +54,10 @@ static inline bool beats(float xj, uint32_t j, float xl, uint32_t label)
 /* p = e^(x - max) / sum, loss = log sum - (x_label - max), d = p - [label] */
 CLONES static void softmax_loss(const op_args *a, void *const *operand, void *scratch)
 {
-    const float *logits = operand[0];               /* (N, C) */
-    const uint32_t *labels = operand[1];            /* (N) */
-    float *losses = operand[2], *hits = operand[3]; /* (batch) */
-    float *gradient = operand[4];                   /* (N, C) */
+    const float *logits = operand[0];                  /* (N, C) */
+    const uint32_t *labels = operand[1];               /* (N) */
+    float *losses = operand[2], *correct = operand[3]; /* (batch) */
+    float *gradient = operand[4];                      /* (N, C) */
     const uint32_t classes = a->size[LOSS_OUTPUTS];
     (void)scratch;
     for (uint32_t r = 0; r < a->n; r++) {
@@ -79,7 +79,7 @@ CLONES static void softmax_loss(const op_args *a, void *const *operand, void *sc
             g[j] = arith_flush(j == label ? p - 1 : p);
         }
         losses[a->first + r] = arith_flush(arith_log(sum) - (x[label] - max));
-        hits[a->first + r] = hit;
+        correct[a->first + r] = hit;
     }
 }
 
@@ -104,11 +104,11 @@ CLONES static void squared_loss(const op_args *a, void *const *operand, void *sc
 
 const op_row row_softmax_loss = {
     .name = "softmax_loss",
-    .operand = {{"logits", TYPE_F32, ACCESS_IN, HOLD_ROWS},
-                {"labels", TYPE_U32, ACCESS_IN, HOLD_ROWS},
-                {"losses", TYPE_F32, ACCESS_INOUT, HOLD_ROWS},
-                {"hits", TYPE_F32, ACCESS_INOUT, HOLD_ROWS},
-                {"gradient", TYPE_F32, ACCESS_OUT, HOLD_ROWS}},
+    .operand = {{"logits", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"labels", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"losses", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
+                {"hits", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
+                {"gradient", TYPE_F32, ACCESS_OUT, LAYOUT_ROW_MAJOR}},
     .elements = loss_elements,
     .reference = softmax_loss,
     .shape = loss_shape,
@@ -117,10 +117,10 @@ const op_row row_softmax_loss = {
 
 const op_row row_squared_loss = {
     .name = "squared_loss",
-    .operand = {{"y", TYPE_F32, ACCESS_IN, HOLD_ROWS},
-                {"target", TYPE_F32, ACCESS_IN, HOLD_ROWS},
-                {"losses", TYPE_F32, ACCESS_INOUT, HOLD_ROWS},
-                {"gradient", TYPE_F32, ACCESS_OUT, HOLD_ROWS}},
+    .operand = {{"y", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"target", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"losses", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
+                {"gradient", TYPE_F32, ACCESS_OUT, LAYOUT_ROW_MAJOR}},
     .elements = loss_elements,
     .reference = squared_loss,
     .shape = loss_shape,

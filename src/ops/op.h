@@ -67,9 +67,9 @@ enum {
 typedef struct op_args {
     op_id op;
     uint32_t n, first, batch;
-    uint32_t lanes;  /* examples of a panel, where operands lie so (HOLD_EXAMPLES); 0 or 1: as rows */
-    bool evaluating; /* dropout lets everything through */
-    uint32_t at;     /* place in the order of the tile's first example */
+    uint32_t panel_width; /* examples of a panel, where operands lie so (LAYOUT_BATCH_PANELS); 0 or 1: as rows */
+    bool evaluating;      /* dropout lets everything through */
+    uint32_t at;          /* place in the order of the tile's first example */
     uint32_t epoch;
     uint64_t seed;
     uint32_t size[OP_SIZES];
@@ -83,17 +83,18 @@ typedef enum op_access { ACCESS_IN, ACCESS_OUT, ACCESS_INOUT } op_access;
 enum { OP_MATRIX_ROWS, OP_MATRIX_COLS };
 
 /* How an operand lies on a device. The canonical layout, which the reference has, is row-major throughout. */
-typedef enum op_hold {
-    HOLD_ROWS,    /* as the canonical one */
-    HOLD_PANELS,  /* a matrix of parameters, in the panels that the device wants: layout.h */
-    HOLD_EXAMPLES /* (n, elements), in panels of args.lanes examples: the same layout, so that lanes are examples */
-} op_hold;
+typedef enum op_layout {
+    LAYOUT_ROW_MAJOR,     /* as the canonical one */
+    LAYOUT_WEIGHT_PANELS, /* a matrix of parameters, in the panels that the device wants: layout.h */
+    LAYOUT_BATCH_PANELS /* (n, elements), in panels of args.lanes examples: the same layout, so that lanes are examples
+                         */
+} op_layout;
 
 typedef struct op_operand {
     const char *name; /* NULL ends the list */
     op_type type;
     op_access access;
-    op_hold hold;
+    op_layout layout;
 } op_operand;
 
 typedef struct draw draw; /* random numbers of a case, draw.h */
@@ -116,11 +117,14 @@ typedef struct op_row {
 
 const op_row *op_get(op_id op);
 
-static inline uint32_t op_lanes(const op_args *a) { return a->lanes ? a->lanes : 1; }
+static inline uint32_t op_panel_width(const op_args *a) { return a->panel_width ? a->panel_width : 1; }
 
 /* n rounded up to whole panels of examples. Lanes past n hold what does not matter, but is finite where what goes in
  * is. */
-static inline uint32_t op_padded(const op_args *a) { return (a->n + op_lanes(a) - 1) / op_lanes(a) * op_lanes(a); }
+static inline uint32_t op_padded(const op_args *a)
+{
+    return (a->n + op_panel_width(a) - 1) / op_panel_width(a) * op_panel_width(a);
+}
 static inline size_t op_type_bytes(op_type type) { return type == TYPE_U8 ? 1 : 4; }
 
 #endif

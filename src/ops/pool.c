@@ -190,7 +190,7 @@ CLONES static void average_backward(const op_args *a, void *const *operand, void
 
 const op_row row_max_pool_forward = {
     .name = "max_pool_forward",
-    .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES}, {"y", TYPE_F32, ACCESS_OUT, HOLD_EXAMPLES}},
+    .operand = {{"x", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS}, {"y", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
     .elements = pool_elements,
     .scratch = pool_scratch,
     .reference = max_forward,
@@ -200,9 +200,9 @@ const op_row row_max_pool_forward = {
 
 const op_row row_max_pool_backward = {
     .name = "max_pool_backward",
-    .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES},
-                {"dy", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES},
-                {"dx", TYPE_F32, ACCESS_OUT, HOLD_EXAMPLES}},
+    .operand = {{"x", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},
+                {"dy", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},
+                {"dx", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
     .elements = pool_elements,
     .scratch = pool_scratch,
     .reference = max_backward,
@@ -213,7 +213,7 @@ const op_row row_max_pool_backward = {
 
 const op_row row_average_pool_forward = {
     .name = "average_pool_forward",
-    .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES}, {"y", TYPE_F32, ACCESS_OUT, HOLD_EXAMPLES}},
+    .operand = {{"x", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS}, {"y", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
     .elements = pool_elements,
     .scratch = pool_scratch,
     .reference = average_forward,
@@ -223,7 +223,7 @@ const op_row row_average_pool_forward = {
 
 const op_row row_average_pool_backward = {
     .name = "average_pool_backward",
-    .operand = {{"dy", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES}, {"dx", TYPE_F32, ACCESS_OUT, HOLD_EXAMPLES}},
+    .operand = {{"dy", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS}, {"dx", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
     .elements = pool_elements,
     .scratch = pool_scratch,
     .reference = average_backward,

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-static bool hold_shape(op_args *args, draw *d, int edge)
+static bool reorder_shape(op_args *args, draw *d, int edge)
 {
     static const uint32_t edges[][2] = {{1, 1}, {2, 63}, {33, 5}, {31, 64}, {65, 7}, {16, 800}};
     if (edge >= LENGTH(edges)) return false;
@@ -16,7 +16,7 @@ static bool hold_shape(op_args *args, draw *d, int edge)
     return true;
 }
 
-static uint64_t hold_elements(const op_args *a, int operand)
+static uint64_t reorder_elements(const op_args *a, int operand)
 {
     (void)operand;
     return (uint64_t)a->n * a->size[REORDER_ELEMENTS];
@@ -25,21 +25,21 @@ static uint64_t hold_elements(const op_args *a, int operand)
 static void copy(const op_args *a, void *const *operand, void *scratch)
 {
     (void)scratch;
-    memcpy(operand[1], operand[0], (size_t)hold_elements(a, 0) * sizeof(float));
+    memcpy(operand[1], operand[0], (size_t)reorder_elements(a, 0) * sizeof(float));
 }
 
 const op_row row_to_rows = {
     .name = "to_rows",
-    .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_EXAMPLES}, {"y", TYPE_F32, ACCESS_OUT, HOLD_ROWS}},
-    .elements = hold_elements,
+    .operand = {{"x", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS}, {"y", TYPE_F32, ACCESS_OUT, LAYOUT_ROW_MAJOR}},
+    .elements = reorder_elements,
     .reference = copy,
-    .shape = hold_shape,
+    .shape = reorder_shape,
 };
 
 const op_row row_to_panels = {
     .name = "to_panels",
-    .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_ROWS}, {"y", TYPE_F32, ACCESS_OUT, HOLD_EXAMPLES}},
-    .elements = hold_elements,
+    .operand = {{"x", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR}, {"y", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
+    .elements = reorder_elements,
     .reference = copy,
-    .shape = hold_shape,
+    .shape = reorder_shape,
 };

@@ -49,12 +49,12 @@ CLONES static void sgd(const op_args *a, void *const *operand, void *scratch)
 {
     float *restrict w = operand[0], *restrict v = operand[2];
     const float *restrict sum = operand[1];
-    const uint32_t *record = operand[3];
+    const uint32_t *first_bad = operand[3];
     const float lr = a->scalar[SGD_LR], momentum = a->scalar[SGD_MOMENTUM], decay = a->scalar[SGD_DECAY];
     const float count = a->scalar[SGD_COUNT], reciprocal = a->scalar[SGD_RECIPROCAL];
     const uint32_t elements = a->size[SGD_ELEMENTS], nesterov = a->size[SGD_NESTEROV];
     (void)scratch;
-    if (record[0]) return;
+    if (first_bad[0]) return;
     for (uint32_t i = 0; i < elements; i++) {
         const float mean = arith_flush(arith_mean(arith_flush(sum[i]), count, reciprocal));
         const float g = arith_flush(__builtin_fmaf(decay, w[i], mean));
@@ -67,10 +67,10 @@ CLONES static void sgd(const op_args *a, void *const *operand, void *scratch)
 
 const op_row row_sgd = {
     .name = "sgd",
-    .operand = {{"w", TYPE_F32, ACCESS_INOUT, HOLD_ROWS},
-                {"sum", TYPE_F32, ACCESS_IN, HOLD_ROWS},
-                {"v", TYPE_F32, ACCESS_INOUT, HOLD_ROWS},
-                {"record", TYPE_U32, ACCESS_IN, HOLD_ROWS}},
+    .operand = {{"w", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
+                {"sum", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"v", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
+                {"record", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR}},
     .elements = sgd_elements,
     .reference = sgd,
     .shape = sgd_shape,

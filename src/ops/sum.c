@@ -63,22 +63,22 @@ static bool record_fill(const op_args *a, int operand, void *data, draw *d)
     return true;
 }
 
-static inline void set_record(uint32_t *record, uint32_t step, uint32_t what)
+static inline void set_first_bad(uint32_t *first_bad, uint32_t step, uint32_t what)
 {
-    if (record[0]) return;
-    record[0] = step;
-    record[1] = what;
+    if (first_bad[0]) return;
+    first_bad[0] = step;
+    first_bad[1] = what;
 }
 
 static void record_loss(const op_args *a, void *const *operand, void *scratch)
 {
     const float *sum = operand[0];
     float *ring = operand[1];
-    uint32_t *record = operand[2];
+    uint32_t *first_bad = operand[2];
     (void)scratch;
     const float loss = arith_flush(arith_div(sum[0], a->scalar[RECORD_EXAMPLES]));
     ring[a->size[RECORD_STEP] % a->size[RECORD_PLACES]] = loss;
-    if (!arith_is_finite(loss)) set_record(record, a->size[RECORD_STEP], BAD_LOSS);
+    if (!arith_is_finite(loss)) set_first_bad(first_bad, a->size[RECORD_STEP], BAD_LOSS);
 }
 
 /* check_finite: sets the record if one of the elements is not finite. */
@@ -96,12 +96,12 @@ CLONES static void check_finite(const op_args *a, void *const *operand, void *sc
     uint32_t bad = 0;
     (void)scratch;
     for (uint32_t i = 0; i < a->size[CHECK_ELEMENTS]; i++) bad |= !arith_is_finite(x[i]);
-    if (bad) set_record(operand[1], a->size[CHECK_STEP], a->size[CHECK_WHAT]);
+    if (bad) set_first_bad(operand[1], a->size[CHECK_STEP], a->size[CHECK_WHAT]);
 }
 
 const op_row row_sum_blocks = {
     .name = "sum_blocks",
-    .operand = {{"in", TYPE_F32, ACCESS_IN, HOLD_ROWS}, {"out", TYPE_F32, ACCESS_INOUT, HOLD_ROWS}},
+    .operand = {{"in", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR}, {"out", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},
     .elements = sum_elements,
     .reference = sum_blocks,
     .shape = count_shape,
@@ -109,9 +109,9 @@ const op_row row_sum_blocks = {
 
 const op_row row_record_loss = {
     .name = "record_loss",
-    .operand = {{"sum", TYPE_F32, ACCESS_IN, HOLD_ROWS},
-                {"ring", TYPE_F32, ACCESS_INOUT, HOLD_ROWS},
-                {"record", TYPE_U32, ACCESS_INOUT, HOLD_ROWS}},
+    .operand = {{"sum", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"ring", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
+                {"record", TYPE_U32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},
     .elements = record_elements,
     .reference = record_loss,
     .shape = record_shape,
@@ -120,7 +120,7 @@ const op_row row_record_loss = {
 
 const op_row row_check_finite = {
     .name = "check_finite",
-    .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_ROWS}, {"record", TYPE_U32, ACCESS_INOUT, HOLD_ROWS}},
+    .operand = {{"x", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR}, {"record", TYPE_U32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},
     .elements = check_elements,
     .reference = check_finite,
     .shape = count_shape,

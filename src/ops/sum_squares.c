@@ -148,7 +148,7 @@ CLONES static void dense_norms(const op_args *a, void *const *operand, void *scr
 
 const op_row row_square_blocks = {
     .name = "square_blocks",
-    .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_ROWS}, {"out", TYPE_F32, ACCESS_INOUT, HOLD_ROWS}},
+    .operand = {{"x", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR}, {"out", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},
     .elements = blocks_elements,
     .reference = square_blocks,
     .shape = blocks_shape,
@@ -157,7 +157,7 @@ const op_row row_square_blocks = {
 
 const op_row row_square_rows = {
     .name = "square_rows",
-    .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_PANELS}, {"out", TYPE_F32, ACCESS_INOUT, HOLD_ROWS}},
+    .operand = {{"x", TYPE_F32, ACCESS_IN, LAYOUT_WEIGHT_PANELS}, {"out", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},
     .elements = rows_elements,
     .reference = square_rows,
     .shape = rows_shape,
@@ -166,9 +166,9 @@ const op_row row_square_rows = {
 
 const op_row row_dense_norms = {
     .name = "dense_norms",
-    .operand = {{"x", TYPE_F32, ACCESS_IN, HOLD_ROWS},
-                {"dy", TYPE_F32, ACCESS_IN, HOLD_ROWS},
-                {"norms", TYPE_F32, ACCESS_INOUT, HOLD_ROWS}},
+    .operand = {{"x", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"dy", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"norms", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},
     .elements = norms_elements,
     .reference = dense_norms,
     .shape = norms_shape,

@@ -18,28 +18,28 @@ bool is_grouped(const tas_network *network, const op_call *call)
     return false;
 }
 
-uint32_t noise_group(uint32_t batch)
+uint32_t noise_schedule_group(uint32_t batch)
 {
     if (batch < 2 * GROUP_LEAST) return (batch + 3) / 4; /* a set that is smaller than a probe */
     const uint32_t wanted = (batch - 1) / GROUPS_MOST + 1;
     return (wanted + GROUP_LEAST - 1) / GROUP_LEAST * GROUP_LEAST;
 }
 
-noise_plan noise_plan_of(const tas_network *network, uint32_t batch, uint64_t examples)
+noise_schedule noise_schedule_for(const tas_network *network, uint32_t batch, uint64_t examples)
 {
-    noise_plan is = {.interval = 1};
+    noise_schedule schedule = {.interval = 1};
     for (int c = 0; c < network->backward_count; c++) {
-        is.dense |= network->backward[c].args.op == OP_DENSE_BACKWARD_WEIGHTS;
-        is.grouped |= is_grouped(network, &network->backward[c]);
+        schedule.dense |= network->backward[c].args.op == OP_DENSE_BACKWARD_WEIGHTS;
+        schedule.grouped |= is_grouped(network, &network->backward[c]);
     }
-    if (batch < (is.grouped ? 2 * GROUP_LEAST : 2)) {
-        is.probe = examples && examples < NOISE_PROBE ? (uint32_t)examples : NOISE_PROBE;
-        is.interval = (PROBE_PRICE * is.probe - 1) / batch + 1;
-    } else if (is.grouped) {
-        is.interval = batch < LARGE ? GROUP_SPACE_SMALL : GROUP_SPACE;
+    if (batch < (schedule.grouped ? 2 * GROUP_LEAST : 2)) {
+        schedule.probe = examples && examples < NOISE_PROBE ? (uint32_t)examples : NOISE_PROBE;
+        schedule.interval = (PROBE_PRICE * schedule.probe - 1) / batch + 1;
+    } else if (schedule.grouped) {
+        schedule.interval = batch < LARGE ? GROUP_SPACE_SMALL : GROUP_SPACE;
     } else {
         const uint32_t apart = (DENSE_SPACE - 1) / batch + 1;
-        is.interval = apart > 2 ? apart : 2;
+        schedule.interval = apart > 2 ? apart : 2;
     }
-    return is;
+    return schedule;
 }

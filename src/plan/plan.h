@@ -31,7 +31,7 @@ typedef enum plan_part {
     PART_GRADIENT,
     PART_STATE,
     PART_SECOND,
-    PART_OPEN,
+    PART_PARTIAL,
     PART_VALUES,
     PART_BATCH,
     PART_NOISE,
@@ -61,53 +61,53 @@ typedef struct plan_device {
     bool shared;        /* host memory counts towards the budget */
     uint32_t snapshots; /* copies on the host of what a step leaves to the next one */
     void *self;
-    uint32_t (*panel)(void *self, uint32_t rows, uint32_t cols);
-    uint32_t (*lanes)(void *self, uint32_t tile);
+    uint32_t (*weight_panel)(void *self, uint32_t rows, uint32_t cols);
+    uint32_t (*batch_panel)(void *self, uint32_t tile);
     uint64_t (*scratch)(void *self, const op_args *args); /* of as many lanes, no less for more examples */
 } plan_device;
 
 typedef enum host_copy { COPY_NONE, COPY_PARAMETERS, COPY_SNAPSHOT } host_copy;
 
-typedef struct plan_work {
+typedef struct plan_request {
     bool training;
     uint32_t batch;                     /* or, in evaluation, the examples of the whole set */
     uint32_t tile_most;                 /* a tile larger than this is not wanted */
     uint64_t resident;                  /* examples of the set, where it may lie on the device; 0: it is streamed */
     uint64_t input_bytes, target_bytes; /* of one example in the data set */
-    noise_plan noise;                   /* {0}: it is not measured */
+    noise_schedule noise;               /* {0}: it is not measured */
     bool second;                        /* the optimiser keeps a second value of each parameter */
     uint64_t order;                     /* examples whose order the host holds; 0: those of a tile */
     host_copy copy;                     /* what the host keeps in case the device fails */
-} plan_work;
+} plan_request;
 
 /* A slice of a part. */
-typedef struct place {
+typedef struct region {
     int part; /* a plan_part; -1: not in this plan */
     uint64_t offset, bytes;
-} place;
+} region;
 
 typedef struct plan_source {
-    place inputs, targets, order; /* rows of the set, and which of them are meant */
+    region inputs, targets, order; /* rows of the set, and which of them are meant */
 } plan_source;
 
 typedef struct plan {
     uint32_t tile;
-    uint32_t lanes;      /* examples of a panel (HOLD_EXAMPLES) */
-    uint32_t step_lanes; /* the same in a step, whose batch may be smaller than the tile of a probe */
-    bool resident;       /* the set lies in the data part, else it passes through the staging part */
+    uint32_t panel_width;      /* examples of a panel (LAYOUT_BATCH_PANELS) */
+    uint32_t step_panel_width; /* the same in a step, whose batch may be smaller than the tile of a probe */
+    bool resident;             /* the set lies in the data part, else it passes through the staging part */
     uint32_t
         chunk; /* examples whose losses and hits there is room for: the batch; in evaluation whole blocks of sums */
     uint64_t bytes[PART_COUNT];
-    uint64_t host;     /* bytes of host memory */
+    uint64_t host; /* bytes of host memory */
     uint32_t snapshots;
-    uint64_t snapshot; /* bytes of one; of the host's */
-    uint64_t total;    /* what counts towards the budget */
-    place *tensor;                                            /* one a tensor of the network */
-    place sum[SUM_LEVELS], hit_sum[SUM_LEVELS], ring, record; /* in the batch part */
-    plan_source source[STAGES];                               /* resident: the first alone */
-    place *spare;                                            /* one a tensor: of groups' gradients, in the noise part */
-    place norms, squares, noise_sum[SUM_LEVELS], noise_ring; /* there, see train/measure.h */
-    uint32_t group_squares;                                  /* sums of squares of one group's gradients */
+    uint64_t snapshot;                                                /* bytes of one; of the host's */
+    uint64_t total;                                                   /* what counts towards the budget */
+    region *tensor;                                                   /* one a tensor of the network */
+    region sum[SUM_LEVELS], correct_sum[SUM_LEVELS], ring, first_bad; /* in the batch part */
+    plan_source source[STAGES];                                       /* resident: the first alone */
+    region *group_gradients; /* one a tensor: of groups' gradients, in the noise part */
+    region norms, squares, noise_sum[SUM_LEVELS], noise_ring; /* there, see train/measure.h */
+    uint32_t group_squares;                                   /* sums of squares of one group's gradients */
 } plan;
 
 /* Bytes of a parameter, or of what lies like it, on that device. */
@@ -122,15 +122,16 @@ uint64_t plan_upload(uint64_t example_bytes, uint64_t count);
 /* Makes the plan: the largest tile that the budget allows, evened out over the batch; the set on the device where a
  * tile of TILE_ENOUGH (or of tile_most) still fits beside it. The error names the least budget. Freed with plan_free().
  */
-tas_status plan_make(const tas_network *network, const plan_device *device, const plan_work *work, plan *out);
+tas_status plan_make(const tas_network *network, const plan_device *device, const plan_request *request, plan *out);
 
 /* The plan with exactly that tile, whatever the budget; TAS_NO_MEMORY where a part is larger than the device gives. */
-tas_status plan_with(const tas_network *network, const plan_device *device, const plan_work *work, uint32_t tile,
+tas_status plan_with(const tas_network *network, const plan_device *device, const plan_request *request, uint32_t tile,
                      bool resident, plan *out);
 
 /* The least budget with which plan_make() succeeds: over every tile, resident and streamed. 0: none would do, for a
  * part is larger than the device gives in one piece. */
-tas_status plan_least(const tas_network *network, const plan_device *device, const plan_work *work, uint64_t *bytes);
+tas_status plan_smallest_budget(const tas_network *network, const plan_device *device, const plan_request *request,
+                                uint64_t *bytes);
 void plan_free(plan *p);
 
 #endif

@@ -8,7 +8,7 @@ static tas_status sum_chunk(workspace *w, uint32_t count, uint32_t at)
     const tas_network *network = w->network;
     tas_status status = run_block_sums(w, &w->tensor[network->losses], w->sum, count, at);
     if (status || !network->classes) return status;
-    return run_block_sums(w, &w->tensor[network->hits], w->hit_sum, count, at);
+    return run_block_sums(w, &w->tensor[network->correct], w->correct_sum, count, at);
 }
 
 /* Runs forward over the examples of a chunk, of which the first is `first` in the set. */
@@ -35,7 +35,7 @@ static tas_status read_total(workspace *w, const mem *levels, uint32_t count, fl
 /* sums: of losses, and of hits where there are classes. */
 static tas_status evaluate_in(workspace *w, const tas_data *data, float *sums)
 {
-    const uint32_t all = (uint32_t)data->is.count;
+    const uint32_t all = (uint32_t)data->options.count;
     host_mem order;
     tas_status status = device_alloc_host(w->device, w->plan.tile * sizeof(uint32_t), &order);
     if (!status) status = feed_open(w, data);
@@ -45,7 +45,7 @@ static tas_status evaluate_in(workspace *w, const tas_data *data, float *sums)
     }
     if (!status) status = feed_settle(w);
     if (!status) status = read_total(w, w->sum, all, &sums[0]);
-    if (!status && w->network->classes) status = read_total(w, w->hit_sum, all, &sums[1]);
+    if (!status && w->network->classes) status = read_total(w, w->correct_sum, all, &sums[1]);
     device_release_host(w->device, &order);
     return status;
 }
@@ -55,29 +55,29 @@ static tas_status pass_over(tas_model *model, const tas_data *data,
                             tas_status (*pass)(workspace *w, const tas_data *data, float *out), float *out,
                             const char *goes_on)
 {
-    plan_work work = work_of(data, false, (uint32_t)data->is.count, EVALUATE_MOST);
-    work_tries tries = {0};
+    plan_request request = plan_request_for(data, false, (uint32_t)data->options.count, EVALUATE_MOST);
+    retries tries = {0};
     tas_status status = TAS_OK;
-    model_keep(model);
-    work.copy = model->kept.bytes ? COPY_PARAMETERS : COPY_NONE;
+    model_mirror(model);
+    request.copy = model->mirror.bytes ? COPY_PARAMETERS : COPY_NONE;
     for (bool again = true; again;) {
         workspace w;
-        bool cut;
-        status = workspace_open(&w, model, &work, 0, &cut);
-        if (status && !cut) return status; /* a plan that cannot be */
+        bool shrunk;
+        status = workspace_open(&w, model, &request, 0, &shrunk);
+        if (status && !shrunk) return status; /* a plan that cannot be */
         const uint32_t tile = status ? 0 : w.plan.tile;
         w.evaluating = true;
         if (!status) status = pass(&w, data, out);
         workspace_close(&w);
-        again = work_again(model, &work, &tries, status, tile);
-        if (again) model_tell(model, goes_on);
+        again = workspace_should_retry(model, &request, &tries, status, tile);
+        if (again) model_log_recovery(model, goes_on);
     }
     return status;
 }
 
 static tas_status evaluate(tas_model *model, const tas_data *data, tas_score *score)
 {
-    const uint32_t all = (uint32_t)data->is.count;
+    const uint32_t all = (uint32_t)data->options.count;
     float sums[2] = {0, 0};
     device_reset_peaks(model->device);
     tas_status status = pass_over(model, data, evaluate_in, sums, "the evaluation is begun again");
@@ -108,8 +108,8 @@ static tas_status predict_in(workspace *w, const tas_data *data, float *outputs)
 {
     const tas_network *network = w->network;
     const device_driver *driver = w->device->driver;
-    const size_t count = data->is.count;
-    const float *inputs = data->is.inputs;
+    const size_t count = data->options.count;
+    const float *inputs = data->options.inputs;
     const uint64_t row = sizeof(float) * network->inputs, result = sizeof(float) * network->outputs;
     tas_status status = TAS_OK;
     for (size_t at = 0; at < count && !status; at += w->plan.tile) {
@@ -127,13 +127,13 @@ static tas_status predict_in(workspace *w, const tas_data *data, float *outputs)
 
 static tas_status predict(tas_model *model, const float *inputs, uint32_t count, float *outputs)
 {
-    const tas_data_options is = {.size = sizeof is,
-                                 .count = count,
-                                 .input_size = model->network->inputs,
-                                 .input_type = TAS_INPUT_F32,
-                                 .target_type = TAS_TARGET_LABEL,
-                                 .inputs = inputs};
-    const tas_data data = {.context = model->context, .is = is, .name = "inputs"};
+    const tas_data_options options = {.size = sizeof options,
+                                      .count = count,
+                                      .input_size = model->network->inputs,
+                                      .input_type = TAS_INPUT_F32,
+                                      .target_type = TAS_TARGET_LABEL,
+                                      .inputs = inputs};
+    const tas_data data = {.context = model->context, .options = options, .name = "inputs"};
     return pass_over(model, &data, predict_in, outputs, "the prediction is begun again");
 }
 

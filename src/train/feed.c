@@ -10,21 +10,21 @@
 
 tas_status check_data(const tas_network *network, const tas_data *data)
 {
-    const tas_data_options *is = &data->is;
+    const tas_data_options *options = &data->options;
     tas_context *context = network->context;
-    if (is->input_size != network->inputs)
+    if (options->input_size != network->inputs)
         return fail(context, TAS_BAD_NETWORK, "%s: takes %u values an example, but %s has %zu", network->from,
-                    network->inputs, data->name, is->input_size);
-    if (is->target_type == TAS_TARGET_LABEL && is->classes > network->outputs)
+                    network->inputs, data->name, options->input_size);
+    if (options->target_type == TAS_TARGET_LABEL && options->classes > network->outputs)
         return fail(context, TAS_BAD_NETWORK, "%s: has %u outputs, but %s has %u classes", network->from,
-                    network->outputs, data->name, is->classes);
-    if (is->target_type == TAS_TARGET_F32 && network->classes)
+                    network->outputs, data->name, options->classes);
+    if (options->target_type == TAS_TARGET_F32 && network->classes)
         return fail(context, TAS_BAD_NETWORK,
                     "%s: loss softmax wants labels, but %s has float targets; expected 'loss mse'", network->from,
                     data->name);
-    if (is->target_type == TAS_TARGET_F32 && is->target_size != network->outputs)
+    if (options->target_type == TAS_TARGET_F32 && options->target_size != network->outputs)
         return fail(context, TAS_BAD_NETWORK, "%s: has %u outputs, but %s has %zu target values an example",
-                    network->from, network->outputs, data->name, is->target_size);
+                    network->from, network->outputs, data->name, options->target_size);
     return TAS_OK;
 }
 
@@ -34,15 +34,15 @@ void note_data(const tas_network *network, const tas_data *data)
     const shape in = network->in;
     const bool planes = in.height == root->height && in.width == root->width;
     const bool stacked = in.height * in.channels == root->height && in.width == root->width;
-    if (root->is.target_type == TAS_TARGET_LABEL && root->is.classes < network->outputs)
+    if (root->options.target_type == TAS_TARGET_LABEL && root->options.classes < network->outputs)
         note_once(network->context, "%s: %u outputs for the %u classes of %s: those above are never right",
-                  network->from, network->outputs, root->is.classes, root->name);
+                  network->from, network->outputs, root->options.classes, root->name);
     if (root->height && !in.flat && !planes && !stacked)
         note_once(network->context,
                   "%s: the input is %u channels of %u x %u, but the images of %s are %u x %u; 'input %ux%u' keeps them",
                   network->from, in.channels, in.height, in.width, root->name, root->height, root->width, root->height,
                   root->width);
-    if (root->is.input_type == TAS_INPUT_U8 && (network->mean > 1 || network->mean < 0))
+    if (root->options.input_type == TAS_INPUT_U8 && (network->mean > 1 || network->mean < 0))
         note_once(network->context,
                   "%s: the mean of %g is outside of 0 to 1, in which the pixels of %s lie (byte / 255)", network->from,
                   (double)network->mean, root->name);
@@ -53,7 +53,7 @@ static tas_status upload_set(workspace *w, const tas_data *data)
 {
     const device_driver *driver = w->device->driver;
     const size_t in = data_input_bytes(data), out = data_target_bytes(data);
-    const uint64_t count = data->is.count, chunk = plan_upload(in + out, count);
+    const uint64_t count = data->options.count, chunk = plan_upload(in + out, count);
     host_mem *piece = &w->stage[0].memory;
     tas_status status = device_alloc_host(w->device, (in + out) * chunk, piece);
     char *targets = piece->bytes, *inputs = piece->bytes + out * chunk;
@@ -117,13 +117,13 @@ tas_status feed_order(workspace *w, const uint32_t *order, uint32_t count)
 tas_status feed_gather(workspace *w, const tas_data *data, const source *from, bool direct, uint32_t at, uint32_t n)
 {
     const tas_network *network = w->network;
-    const bool bytes = data->is.input_type == TAS_INPUT_U8, labels = data->is.target_type == TAS_TARGET_LABEL;
+    const bool bytes = data->options.input_type == TAS_INPUT_U8, labels = data->options.target_type == TAS_TARGET_LABEL;
     const uint32_t order = (uint32_t)(from->order.bytes / sizeof(uint32_t));
     op_args args = {
         .op = bytes ? OP_GATHER_BYTES : OP_GATHER_FLOATS,
         .n = n,
         .batch = n,
-        .lanes = network->tensors[network->input].held ? w->lanes : 1,
+        .panel_width = network->tensors[network->input].batch_panels ? w->panel_width : 1,
         .size = {[GATHER_ELEMENTS] = network->inputs,
                  [GATHER_SOURCE] = order,
                  [GATHER_ORDER] = order,
@@ -136,7 +136,7 @@ tas_status feed_gather(workspace *w, const tas_data *data, const source *from, b
 
     const int to = labels ? network->label : network->target;
     args.op = labels ? OP_GATHER_LABELS : OP_GATHER_FLOATS;
-    args.lanes = 1;
+    args.panel_width = 1;
     args.size[GATHER_ELEMENTS] = labels ? 1 : network->outputs;
     args.scalar[GATHER_SCALE] = 1;
     args.scalar[GATHER_SHIFT] = 0;

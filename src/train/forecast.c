@@ -4,27 +4,27 @@
 
 #include <tassello/plan.h>
 
-plan_work work_of(const tas_data *data, bool training, uint32_t batch, uint32_t tile)
+plan_request plan_request_for(const tas_data *data, bool training, uint32_t batch, uint32_t tile)
 {
-    return (plan_work){.training = training,
-                       .batch = batch,
-                       .tile_most = tile ? tile : batch,
-                       .resident = training ? data->is.count : 0, /* an evaluation passes over its set once */
-                       .copy = training ? COPY_SNAPSHOT : COPY_NONE,
-                       .order = training ? data->is.count : 0,
-                       .input_bytes = data_input_bytes(data),
-                       .target_bytes = data_target_bytes(data)};
+    return (plan_request){.training = training,
+                          .batch = batch,
+                          .tile_most = tile ? tile : batch,
+                          .resident = training ? data->options.count : 0, /* an evaluation passes over its set once */
+                          .copy = training ? COPY_SNAPSHOT : COPY_NONE,
+                          .order = training ? data->options.count : 0,
+                          .input_bytes = data_input_bytes(data),
+                          .target_bytes = data_target_bytes(data)};
 }
 
-void work_alone(plan_work *work, const tas_device *device)
+void work_alone(plan_request *request, const tas_device *device)
 {
-    work->copy = device->driver->never_fails ? COPY_NONE : COPY_PARAMETERS;
+    request->copy = device->driver->never_fails ? COPY_NONE : COPY_PARAMETERS;
 }
 
-void work_measured(plan_work *work, const tas_network *network, uint64_t examples, uint32_t tile)
+void plan_request_noise(plan_request *request, const tas_network *network, uint64_t examples, uint32_t tile)
 {
-    work->noise = noise_plan_of(network, work->batch, examples);
-    if (!tile && work->noise.probe > work->tile_most) work->tile_most = work->noise.probe;
+    request->noise = noise_schedule_for(network, request->batch, examples);
+    if (!tile && request->noise.probe > request->tile_most) request->tile_most = request->noise.probe;
 }
 
 void tas_plan_options_init(tas_plan_options *options)
@@ -33,37 +33,37 @@ void tas_plan_options_init(tas_plan_options *options)
 }
 
 /* Of a set that is not there: bytes with labels. */
-static plan_work work_without(const tas_network *network, uint32_t batch, uint32_t tile)
+static plan_request request_without(const tas_network *network, uint32_t batch, uint32_t tile)
 {
-    return (plan_work){.training = true,
-                       .batch = batch,
-                       .tile_most = tile ? tile : batch,
-                       .input_bytes = network->inputs,
-                       .target_bytes =
-                           network->classes ? sizeof(uint32_t) : sizeof(float) * (uint64_t)network->outputs};
+    return (plan_request){.training = true,
+                          .batch = batch,
+                          .tile_most = tile ? tile : batch,
+                          .input_bytes = network->inputs,
+                          .target_bytes =
+                              network->classes ? sizeof(uint32_t) : sizeof(float) * (uint64_t)network->outputs};
 }
 
 /* Whether the whole batch fits in one tile. */
-static bool is_untiled(const tas_network *network, const plan_device *limits, plan_work work, uint32_t batch)
+static bool is_untiled(const tas_network *network, const plan_device *limits, plan_request request, uint32_t batch)
 {
     bool untiled = false;
-    work.batch = work.tile_most = batch;
-    work.noise.probe = 0; /* it comes in tiles where it must */
-    for (int resident = 0; resident <= (work.resident != 0) && !untiled; resident++) {
+    request.batch = request.tile_most = batch;
+    request.noise.probe = 0; /* it comes in tiles where it must */
+    for (int resident = 0; resident <= (request.resident != 0) && !untiled; resident++) {
         plan p;
-        if (plan_with(network, limits, &work, batch, resident, &p)) continue;
+        if (plan_with(network, limits, &request, batch, resident, &p)) continue;
         untiled = p.total <= limits->budget;
         plan_free(&p);
     }
     return untiled;
 }
 
-static uint32_t largest_untiled(const tas_network *network, const plan_device *limits, const plan_work *work)
+static uint32_t largest_untiled(const tas_network *network, const plan_device *limits, const plan_request *request)
 {
     uint32_t most = TILE_MOST, good = 0; /* what a plan needs never falls with the batch */
-    if (work->resident && work->resident < most) most = (uint32_t)work->resident;
+    if (request->resident && request->resident < most) most = (uint32_t)request->resident;
     for (uint32_t step = 1u << 31; step; step /= 2)
-        if (step <= most - good && is_untiled(network, limits, *work, good + step)) good += step;
+        if (step <= most - good && is_untiled(network, limits, *request, good + step)) good += step;
     return good;
 }
 
@@ -94,18 +94,18 @@ static void describe(const plan *p, const plan *one, uint32_t batch, amount besi
     out->bytes_fixed = out->bytes_total > grown ? out->bytes_total - grown : 0;
 }
 
-static plan_work evaluation_of(const tas_data *data)
+static plan_request evaluation_of(const tas_data *data)
 {
-    return work_of(data, false, (uint32_t)data->is.count, EVALUATE_MOST);
+    return plan_request_for(data, false, (uint32_t)data->options.count, EVALUATE_MOST);
 }
 
 /* Bytes of the evaluation, which keeps to what training took wherever it can. */
-static tas_status plan_evaluation(const tas_network *network, plan_device limits, const plan_work *work, uint64_t train,
-                                  uint64_t least, amount *out)
+static tas_status plan_evaluation(const tas_network *network, plan_device limits, const plan_request *request,
+                                  uint64_t train, uint64_t least, amount *out)
 {
     plan p;
     limits.budget = train > least ? train : least;
-    tas_status status = plan_make(network, &limits, work, &p);
+    tas_status status = plan_make(network, &limits, request, &p);
     if (status) return status;
     *out = (amount){p.total, p.host};
     plan_free(&p);
@@ -120,12 +120,12 @@ typedef struct share {
     amount beside;   /* what it then takes beside the run */
 } share;
 
-static tas_status plan_beside(const tas_network *network, plan_device limits, const plan_work *work, uint64_t budget,
-                              amount *beside, uint64_t *parameters)
+static tas_status plan_beside(const tas_network *network, plan_device limits, const plan_request *request,
+                              uint64_t budget, amount *beside, uint64_t *parameters)
 {
     plan p;
     limits.budget = budget;
-    tas_status status = plan_make(network, &limits, work, &p);
+    tas_status status = plan_make(network, &limits, request, &p);
     if (status) return status;
     *parameters = p.bytes[PART_PARAMETERS];
     *beside = (amount){p.total - *parameters, p.host};
@@ -137,24 +137,24 @@ static tas_status plan_beside(const tas_network *network, plan_device limits, co
 static tas_status share_budget(const tas_network *network, const plan_device *limits, const tas_data *data,
                                uint64_t least_run, share *out)
 {
-    const plan_work work = evaluation_of(data);
+    const plan_request request = evaluation_of(data);
     uint64_t least, parameters;
-    tas_status status = plan_least(network, limits, &work, &least);
-    if (!status) status = plan_beside(network, *limits, &work, least, &out->least, &parameters);
+    tas_status status = plan_smallest_budget(network, limits, &request, &least);
+    if (!status) status = plan_beside(network, *limits, &request, least, &out->least, &parameters);
     if (status) return status;
     const uint64_t left = limits->budget > least_run ? limits->budget - least_run + parameters : 0;
     out->budget = limits->budget / 4 < left ? limits->budget / 4 : left;
     if (out->budget < least) out->budget = least;
-    return plan_beside(network, *limits, &work, out->budget, &out->beside, &parameters);
+    return plan_beside(network, *limits, &request, out->budget, &out->beside, &parameters);
 }
 
 /* Of a run that takes `run` bytes at least, and of the evaluation after it. 0: none would do. */
 static tas_status least_budget(const tas_network *network, const plan_device *limits, uint64_t run,
-                               const plan_work *work, uint64_t *evaluation, uint64_t *out)
+                               const plan_request *request, uint64_t *evaluation, uint64_t *out)
 {
     *out = run;
-    if (!work->batch || !run) return TAS_OK;
-    tas_status status = plan_least(network, limits, work, evaluation);
+    if (!request->batch || !run) return TAS_OK;
+    tas_status status = plan_smallest_budget(network, limits, request, evaluation);
     if (!*evaluation) *out = 0;
     if (*out && *evaluation > *out) *out = *evaluation;
     return status;
@@ -167,41 +167,43 @@ static tas_status too_small(const plan_device *limits, tas_context *context, uin
 }
 
 static tas_status make(tas_device *device, const tas_network *network, const tas_data *train, const tas_data *test,
-                       const tas_plan_options *is, tas_plan *out)
+                       const tas_plan_options *options, tas_plan *out)
 {
     plan_device limits = device_limits(device), run = limits;
-    plan_work work = train ? work_of(train, true, is->batch, is->tile) : work_without(network, is->batch, is->tile);
-    work.second = update_slots(is->optimizer) > 1;
-    if (is->noise) work_measured(&work, network, train ? train->is.count : 0, is->tile);
+    plan_request request = train ? plan_request_for(train, true, options->batch, options->tile)
+                                 : request_without(network, options->batch, options->tile);
+    request.second = update_slots(options->optimizer) > 1;
+    if (options->noise) plan_request_noise(&request, network, train ? train->options.count : 0, options->tile);
     uint64_t least = 0, least_evaluation = 0;
     share validation = {0};
-    plan_work evaluated = {0}; /* after the run */
+    plan_request evaluated = {0}; /* after the run */
     amount evaluation = {0};
     plan p, one;
     if (test) {
         evaluated = evaluation_of(test);
         work_alone(&evaluated, device);
     }
-    if (is->budget) limits.budget = is->budget;
+    if (options->budget) limits.budget = options->budget;
     out->budget = limits.budget;
-    tas_status status = plan_least(network, &limits, &work, &least);
-    if (!status && is->validation) status = share_budget(network, &limits, is->validation, least, &validation);
+    tas_status status = plan_smallest_budget(network, &limits, &request, &least);
+    if (!status && options->validation)
+        status = share_budget(network, &limits, options->validation, least, &validation);
     if (!status && least) least += validation.least.counted;
     if (!status) status = least_budget(network, &limits, least, &evaluated, &least_evaluation, &out->min_budget);
     if (status) return status;
     if (out->min_budget && limits.budget < out->min_budget) return too_small(&limits, device->context, out->min_budget);
     out->train_budget = run.budget = limits.budget - validation.beside.counted;
     out->validation_budget = validation.budget;
-    status = plan_make(network, &run, &work, &p);
+    status = plan_make(network, &run, &request, &p);
     if (status) return status;
     if (test)
         status = plan_evaluation(network, limits, &evaluated, p.total + validation.beside.counted, least_evaluation,
                                  &evaluation);
-    if (!status) status = plan_with(network, &run, &work, 1, p.resident, &one);
-    if (!status) describe(&p, &one, is->batch, validation.beside, evaluation, limits.shared, out);
+    if (!status) status = plan_with(network, &run, &request, 1, p.resident, &one);
+    if (!status) describe(&p, &one, options->batch, validation.beside, evaluation, limits.shared, out);
     if (!status) plan_free(&one);
     plan_free(&p);
-    if (!status) out->largest_untiled = largest_untiled(network, &run, &work);
+    if (!status) out->largest_untiled = largest_untiled(network, &run, &request);
     return status;
 }
 
@@ -219,9 +221,9 @@ tas_status tas_plan_make(tas_device *device, const tas_network *network, const t
                  options->size, sizeof *options);
     else if (!options->batch || options->batch > 1u << 24)
         status = fail(context, TAS_BAD_ARGUMENT, "batch %u: expected 1 to 2^24 examples", options->batch);
-    else if (train && options->batch > train->is.count)
+    else if (train && options->batch > train->options.count)
         status = fail(context, TAS_BAD_ARGUMENT, "batch %u is larger than the data set: %s has %llu examples",
-                      options->batch, train->name, (unsigned long long)train->is.count);
+                      options->batch, train->name, (unsigned long long)train->options.count);
     if (!status && train) status = check_data(network, train);
     if (!status && train) note_data(network, train);
     if (!status && test) status = check_data(network, test);

@@ -133,7 +133,7 @@ static tas_status take(gradients *g, bool *broke, uint32_t *tile)
         *tile = g->w.plan.tile;
         return TAS_OK;
     }
-    tas_status status = workspace_open(&g->w, g->model, &g->work, g->budget, broke);
+    tas_status status = workspace_open(&g->w, g->model, &g->request, g->budget, broke);
     *tile = status ? 0 : g->w.plan.tile;
     g->w.seed = g->seed;
     return status;
@@ -142,7 +142,7 @@ static tas_status take(gradients *g, bool *broke, uint32_t *tile)
 /* Nothing that stays is written: where a device refuses memory, or fails, it is begun again, as an evaluation is. */
 tas_status gradient_sum(gradients *g, const uint32_t *list, uint32_t n, float *sum, float *losses, double *norms)
 {
-    for (work_tries tries = {0};;) {
+    for (retries tries = {0};;) {
         bool broke;
         uint32_t tile;
         tas_status status = take(g, &broke, &tile);
@@ -151,8 +151,8 @@ tas_status gradient_sum(gradients *g, const uint32_t *list, uint32_t n, float *s
         if (!status) return status;
         give_back(g);
         if (!taken && !broke) return status; /* a plan that cannot be */
-        if (!work_again(g->model, &g->work, &tries, status, tile)) return status;
-        model_tell(g->model, "the gradients of that batch are begun again");
+        if (!workspace_should_retry(g->model, &g->request, &tries, status, tile)) return status;
+        model_log_recovery(g->model, "the gradients of that batch are begun again");
     }
 }
 
@@ -166,7 +166,7 @@ static tas_status find_rest(gradients *g)
     if (!g->rest) return fail(g->model->context, TAS_NO_MEMORY, "no memory for a list of gradients");
     for (int i = 0; i < network->parameter_count; i++) {
         const int gradient = network->tensors[network->parameters[i]].gradient;
-        const place *p = &g->w.plan.tensor[gradient];
+        const region *p = &g->w.plan.tensor[gradient];
         if (is_of_dense(network, gradient)) continue;
         g->rest[g->rests++] = (gradient_slice){p->offset / sizeof(float), p->bytes / sizeof(float)};
     }
@@ -180,10 +180,10 @@ tas_status gradient_open(gradients *g, tas_model *model, const tas_data *data, u
     *g = (gradients){.model = model, .data = data, .budget = budget, .seed = seed};
     tas_status status = check_data(model->network, data);
     if (status) return status;
-    g->work = work_of(data, true, batch_most, tile);
-    model_keep(model);
-    g->work.copy = model->kept.bytes ? COPY_PARAMETERS : COPY_NONE;
-    g->work.order = 0;
+    g->request = plan_request_for(data, true, batch_most, tile);
+    model_mirror(model);
+    g->request.copy = model->mirror.bytes ? COPY_PARAMETERS : COPY_NONE;
+    g->request.order = 0;
     status = gradient_sum(g, NULL, 0, NULL, NULL, NULL);
     if (status) return status;
     g->elements = g->w.plan.bytes[PART_GRADIENT] / sizeof(float);

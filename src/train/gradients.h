@@ -14,7 +14,7 @@ typedef struct gradient_slice {
 typedef struct gradients {
     tas_model *model;
     const tas_data *data;
-    plan_work work;
+    plan_request request;
     uint64_t budget, seed;
     workspace w; /* all 0: not taken */
     bool fed;    /* the feed is open */

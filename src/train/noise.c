@@ -10,13 +10,13 @@ enum { DENSE_PARTS, DENSE_WHOLE, GROUP_PARTS, GROUP_WHOLE };
 /* The end of the group with that example. */
 static uint32_t group_end(uint32_t first, uint32_t batch)
 {
-    const uint32_t group = noise_group(batch), begin = first / group * group;
+    const uint32_t group = noise_schedule_group(batch), begin = first / group * group;
     return batch - begin < group ? batch : begin + group;
 }
 
-uint32_t measure_tile(const workspace *w, const noise_plan *is, uint32_t first, uint32_t batch)
+uint32_t noise_tile(const workspace *w, const noise_schedule *schedule, uint32_t first, uint32_t batch)
 {
-    const uint32_t left = (is->grouped ? group_end(first, batch) : batch) - first;
+    const uint32_t left = (schedule->grouped ? group_end(first, batch) : batch) - first;
     return left < w->plan.tile ? left : w->plan.tile;
 }
 
@@ -32,13 +32,13 @@ static tas_status run_squares(workspace *w, const mem *tensors, bool grouped, fl
         op_args args = {.op = OP_SQUARE_BLOCKS,
                         .size = {[SQUARES_ELEMENTS] = (uint32_t)t->elements, [SQUARES_AT] = *at},
                         .scalar = {[SQUARES_SCALE] = scale}};
-        if (t->panels)
+        if (t->weight_panels)
             args =
                 (op_args){.op = OP_SQUARE_ROWS,
                           .size = {[SQUARES_ROWS] = t->dims[0], [SQUARES_COLS] = t->dims[1], [SQUARES_ROWS_AT] = *at},
                           .scalar = {[SQUARES_SCALE] = scale}};
         const mem operand[] = {tensors[gradient], w->squares};
-        if ((w->plan.spare[gradient].part >= 0) != grouped) continue;
+        if ((w->plan.group_gradients[gradient].part >= 0) != grouped) continue;
         status = device_run(w->device, &args, operand, NULL);
         *at += plan_squares(t);
     }
@@ -61,23 +61,23 @@ static void swap_gradients(workspace *w)
 {
     for (int t = 0; t < w->network->tensor_count; t++) {
         const mem own = w->tensor[t];
-        if (w->plan.spare[t].part < 0) continue;
-        w->tensor[t] = w->spare[t];
-        w->spare[t] = own;
+        if (w->plan.group_gradients[t].part < 0) continue;
+        w->tensor[t] = w->group_gradients[t];
+        w->group_gradients[t] = own;
     }
 }
 
 /* The call again, for the tile as a part of its group alone. */
 static tas_status run_group(workspace *w, const op_call *call, uint32_t n, uint32_t first, uint32_t batch)
 {
-    const uint32_t begin = first / noise_group(batch) * noise_group(batch);
+    const uint32_t begin = first / noise_schedule_group(batch) * noise_schedule_group(batch);
     swap_gradients(w);
     const tas_status status = run_calls(w, call, 1, n, first - begin, group_end(first, batch) - begin);
     swap_gradients(w);
     return status;
 }
 
-tas_status measure_backward(workspace *w, const noise_plan *is, uint32_t n, uint32_t first, uint32_t batch)
+tas_status noise_backward(workspace *w, const noise_schedule *schedule, uint32_t n, uint32_t first, uint32_t batch)
 {
     const tas_network *network = w->network;
     tas_status status = TAS_OK;
@@ -91,11 +91,11 @@ tas_status measure_backward(workspace *w, const noise_plan *is, uint32_t n, uint
         }
         if (!status && is_grouped(network, call)) status = run_group(w, call, n, first, batch);
     }
-    const uint32_t end = group_end(first, batch), group = noise_group(batch);
-    if (status || !is->grouped || first + n < end) return status;
+    const uint32_t end = group_end(first, batch), group = noise_schedule_group(batch);
+    if (status || !schedule->grouped || first + n < end) return status;
     const uint32_t number = (end - 1) / group;
     uint32_t at = number * w->plan.group_squares;
-    return run_squares(w, w->spare, true, arith_div(1, (float)(end - number * group)), &at);
+    return run_squares(w, w->group_gradients, true, arith_div(1, (float)(end - number * group)), &at);
 }
 
 /* values, summed, to a place in the ring. */
@@ -119,30 +119,30 @@ static tas_status sum_whole(workspace *w, bool grouped, uint32_t step)
     return status ? status : sum_to_ring(w, &w->squares, squares, step, grouped ? GROUP_WHOLE : DENSE_WHOLE);
 }
 
-tas_status measure_sums(workspace *w, const noise_plan *is, uint32_t step, uint32_t batch)
+tas_status noise_sums(workspace *w, const noise_schedule *schedule, uint32_t step, uint32_t batch)
 {
-    const uint32_t groups = (batch - 1) / noise_group(batch) + 1;
+    const uint32_t groups = (batch - 1) / noise_schedule_group(batch) + 1;
     tas_status status = TAS_OK;
-    if (is->grouped) {
+    if (schedule->grouped) {
         status = sum_to_ring(w, &w->squares, groups * w->plan.group_squares, step, GROUP_PARTS);
         if (!status) status = sum_whole(w, true, step);
     }
-    if (is->dense && !status) status = sum_to_ring(w, &w->norms, batch, step, DENSE_PARTS);
-    return is->dense && !status ? sum_whole(w, false, step) : status;
+    if (schedule->dense && !status) status = sum_to_ring(w, &w->norms, batch, step, DENSE_PARTS);
+    return schedule->dense && !status ? sum_whole(w, false, step) : status;
 }
 
-bool measure_take(const noise_plan *is, const float figures[NOISE_SUMS], uint32_t batch, uint64_t examples,
-                  noise_scale *run, double *trace, double *square)
+bool noise_read(const noise_schedule *options, const float figures[NOISE_SUMS], uint32_t batch, uint64_t examples,
+                noise_scale *run, double *trace, double *square)
 {
     noise_scale_groups layers[2];
     int count = 0;
-    if (is->dense)
+    if (options->dense)
         layers[count++] =
             (noise_scale_groups){.parts = figures[DENSE_PARTS], .whole = figures[DENSE_WHOLE], .count = batch};
-    if (is->grouped)
+    if (options->grouped)
         layers[count++] = (noise_scale_groups){.parts = figures[GROUP_PARTS],
                                                .whole = figures[GROUP_WHOLE],
-                                               .count = (batch - 1) / noise_group(batch) + 1};
+                                               .count = (batch - 1) / noise_schedule_group(batch) + 1};
     if (!noise_scale_estimate(layers, count, batch, examples, trace, square)) return false;
     noise_scale_add(run, *trace, *square);
     return true;

@@ -27,7 +27,7 @@
 typedef struct tas_run {
     tas_model *model;
     const tas_data *data;
-    tas_train_options is;
+    tas_train_options options;
     tas_train_result result;
     workspace w;
     host_mem order_memory;
@@ -39,7 +39,7 @@ typedef struct tas_run {
     float ring[RING], figures[RING * NOISE_SUMS];
     noise_scale noise;
     double step_seconds; /* the last run's */
-    plan_work work;
+    plan_request request;
     struct {
         /* Parameters, then state, as the device holds them. Of two, one is whole while the other is read into; a single
          * one is not whole until it has been read. */
@@ -50,10 +50,10 @@ typedef struct tas_run {
     } snapshot;
     int failures; /* since the run last came further */
     uint64_t furthest;
-    uint64_t step;   /* done so far */
-    double before;   /* seconds of earlier stretches */
+    uint64_t step;            /* done so far */
+    double before;            /* seconds of earlier stretches */
     uint64_t peak, host_peak; /* bytes */
-    tas_status over; /* not TAS_OK: a failure after which the run cannot go on */
+    tas_status over;          /* not TAS_OK: a failure after which the run cannot go on */
 } trainer;
 
 enum { FAILURES_MOST = 3 };
@@ -74,43 +74,45 @@ void tas_train_options_init(tas_train_options *options)
                                    .base_batch = 64};
 }
 
-static uint64_t steps_of(const tas_train_options *is, uint64_t count)
+static uint64_t steps_of(const tas_train_options *options, uint64_t count)
 {
-    return is->steps ? is->steps : is->epochs * ((count - 1) / is->batch + 1);
+    return options->steps ? options->steps : options->epochs * ((count - 1) / options->batch + 1);
 }
 
-static tas_status check_options(const tas_model *model, const tas_data *data, const tas_train_options *is)
+static tas_status check_options(const tas_model *model, const tas_data *data, const tas_train_options *options)
 {
     tas_context *context = model->context;
-    if (is->size != sizeof *is)
+    if (options->size != sizeof *options)
         return fail(context, TAS_BAD_ARGUMENT,
-                    "options of %zu bytes; this library knows %zu: use tas_train_options_init()", is->size, sizeof *is);
-    if (!is->batch) return fail(context, TAS_BAD_ARGUMENT, "batch 0: expected at least 1 example");
-    if (is->batch > data->is.count)
-        return fail(context, TAS_BAD_ARGUMENT, "batch %u is larger than the data set: %s has %llu examples", is->batch,
-                    data->name, (unsigned long long)data->is.count);
-    if (is->batch > 1u << 24) return fail(context, TAS_BAD_ARGUMENT, "batch %u: at most 2^24 examples", is->batch);
+                    "options of %zu bytes; this library knows %zu: use tas_train_options_init()", options->size,
+                    sizeof *options);
+    if (!options->batch) return fail(context, TAS_BAD_ARGUMENT, "batch 0: expected at least 1 example");
+    if (options->batch > data->options.count)
+        return fail(context, TAS_BAD_ARGUMENT, "batch %u is larger than the data set: %s has %llu examples",
+                    options->batch, data->name, (unsigned long long)data->options.count);
+    if (options->batch > 1u << 24)
+        return fail(context, TAS_BAD_ARGUMENT, "batch %u: at most 2^24 examples", options->batch);
     uint64_t steps;
-    if (!mul_size(is->epochs, data->is.count, &steps))
-        return fail(context, TAS_BAD_ARGUMENT, "%llu epochs: too many", (unsigned long long)is->epochs);
-    if (!is->steps && !is->epochs) return fail(context, TAS_BAD_ARGUMENT, "no steps and no epochs to train");
-    if (steps_of(is, data->is.count) >= UINT32_MAX)
+    if (!mul_size(options->epochs, data->options.count, &steps))
+        return fail(context, TAS_BAD_ARGUMENT, "%llu epochs: too many", (unsigned long long)options->epochs);
+    if (!options->steps && !options->epochs) return fail(context, TAS_BAD_ARGUMENT, "no steps and no epochs to train");
+    if (steps_of(options, data->options.count) >= UINT32_MAX)
         return fail(context, TAS_BAD_ARGUMENT, "2^32 - 1 steps or more in one run");
-    tas_status status = schedule_check(context, is, steps_of(is, data->is.count));
-    return status ? status : update_check(context, is);
+    tas_status status = schedule_check(context, options, steps_of(options, data->options.count));
+    return status ? status : update_check(context, options);
 }
 
 /* A device that breaks its word --------------------------------------------------------------------------------------
  */
 
 /* After a refusal: smaller tiles, and the feed made ready again. TAS_NO_MEMORY where there are none. */
-static tas_status cut_tile(trainer *t)
+static tas_status shrink_tile(trainer *t)
 {
-    model_tell(t->model, "the run goes on, in smaller tiles where there are any, with the same bits");
+    model_log_recovery(t->model, "the run goes on, in smaller tiles where there are any, with the same bits");
     for (;;) {
         t->result.cuts++;
         feed_close(&t->w);
-        tas_status status = workspace_cut(&t->w, t->model, &t->work);
+        tas_status status = workspace_shrink(&t->w, t->model, &t->request);
         if (status) return status;
         status = feed_open(&t->w, t->data);
         if (!status && t->epoch) status = feed_order(&t->w, t->order, t->count); /* there is one */
@@ -119,8 +121,8 @@ static tas_status cut_tile(trainer *t)
 }
 
 /* What a step leaves to the next: all of one size, those that the optimiser does without at the end. */
-enum { KEPT = 3 };
-static const plan_part kept[KEPT] = {PART_PARAMETERS, PART_STATE, PART_SECOND};
+enum { SNAPSHOT_PARTS = 3 };
+static const plan_part snapshot_parts[SNAPSHOT_PARTS] = {PART_PARAMETERS, PART_STATE, PART_SECOND};
 
 /* A read that was refused left the device as it was, and is issued again. */
 static tas_status read_part(trainer *t, plan_part part, char *to)
@@ -129,14 +131,14 @@ static tas_status read_part(trainer *t, plan_part part, char *to)
     tas_status status;
     int tries = 0;
     do status = w->device->driver->read(w->device, &w->part[part], 0, to, w->plan.bytes[part]);
-    while (status == TAS_NO_MEMORY && model_asks_again(t->model, status, &tries));
+    while (status == TAS_NO_MEMORY && model_should_retry(t->model, status, &tries));
     return status;
 }
 
 /* There are two copies where the device has memory of its own: it may be lost while one is read, and the host has room.
  * A device that shares the host's memory would have to do with smaller tiles, or without the data set, for a second one
  * that is of use only if the device fails in that moment. One that never fails needs none. */
-static tas_status take_snapshot(trainer *t, uint64_t step)
+static tas_status read_snapshot(trainer *t, uint64_t step)
 {
     const uint64_t bytes = t->w.plan.bytes[PART_PARAMETERS];
     const bool two = t->snapshot.copy[1].bytes != NULL;
@@ -145,8 +147,8 @@ static tas_status take_snapshot(trainer *t, uint64_t step)
     if (!to.bytes) return TAS_OK;
     t->snapshot.time = now_seconds();
     t->snapshot.whole &= two;
-    for (int k = 0; k < KEPT && t->w.plan.bytes[kept[k]] && !status; k++)
-        status = read_part(t, kept[k], to.bytes + k * bytes);
+    for (int k = 0; k < SNAPSHOT_PARTS && t->w.plan.bytes[snapshot_parts[k]] && !status; k++)
+        status = read_part(t, snapshot_parts[k], to.bytes + k * bytes);
     if (status) return status;
     if (two) t->snapshot.copy[1] = t->snapshot.copy[0];
     t->snapshot.copy[0] = to;
@@ -170,8 +172,8 @@ static tas_status open_snapshots(trainer *t)
         status = device_alloc_host(t->model->device, t->w.plan.snapshot, &t->snapshot.copy[i]);
     int tries = 0;
     if (status) return status;
-    do status = take_snapshot(t, 0);
-    while (model_asks_again(t->model, status, &tries));
+    do status = read_snapshot(t, 0);
+    while (model_should_retry(t->model, status, &tries));
     return status;
 }
 
@@ -185,9 +187,10 @@ static tas_status restore(trainer *t, bool anew)
     const char *from = t->snapshot.copy[0].bytes;
     driver->finish(w->device); /* what it answers is known */
     t->epoch = 0;
-    tas_status status = anew ? workspace_revive(w, t->model, &t->work) : workspace_renew(w, t->model, &t->work);
-    for (int k = 0; k < KEPT && w->plan.bytes[kept[k]] && !status; k++)
-        status = driver->write(w->device, &w->part[kept[k]], 0, from + k * bytes, bytes, true);
+    tas_status status =
+        anew ? workspace_restore(w, t->model, &t->request) : workspace_reallocate(w, t->model, &t->request);
+    for (int k = 0; k < SNAPSHOT_PARTS && w->plan.bytes[snapshot_parts[k]] && !status; k++)
+        status = driver->write(w->device, &w->part[snapshot_parts[k]], 0, from + k * bytes, bytes, true);
     return status ? status : feed_open(w, t->data);
 }
 
@@ -200,7 +203,7 @@ static bool recover(trainer *t, tas_status *status)
 {
     while ((*status == TAS_DEVICE_FAILED || *status == TAS_NO_MEMORY) && t->snapshot.whole &&
            t->failures++ < FAILURES_MOST) {
-        model_tell(t->model, "the run goes on from its last snapshot, with the same bits");
+        model_log_recovery(t->model, "the run goes on from its last snapshot, with the same bits");
         *status = restore(t, t->failures == 2 || !has_parameters(t));
         t->result.replays++;
         if (!*status) return true;
@@ -212,18 +215,19 @@ static bool recover(trainer *t, tas_status *status)
  */
 
 /* Of a step, 1 being the first; 0, which updates nothing, is like it. */
-static float lr_of(const trainer *t, uint64_t step) { return schedule_lr(&t->is, step ? step - 1 : 0, t->steps); }
+static float lr_of(const trainer *t, uint64_t step) { return schedule_lr(&t->options, step ? step - 1 : 0, t->steps); }
 
 /* w, v <- the mean of the gradients' sums */
 static tas_status run_update(trainer *t, uint32_t step, uint32_t batch)
 {
     workspace *w = &t->w;
     const uint32_t elements = (uint32_t)(w->plan.bytes[PART_PARAMETERS] / sizeof(float));
-    const op_args args = update_args(&t->is, lr_of(t, step), step ? step : 1, elements, batch);
+    const op_args args = update_args(&t->options, lr_of(t, step), step ? step : 1, elements, batch);
     mem operand[OP_OPERANDS] = {w->part[PART_PARAMETERS], w->part[PART_GRADIENT]};
     int count = 2;
-    for (int k = 1; k < KEPT && w->plan.bytes[kept[k]]; k++) operand[count++] = w->part[kept[k]];
-    operand[count] = w->record;
+    for (int k = 1; k < SNAPSHOT_PARTS && w->plan.bytes[snapshot_parts[k]]; k++)
+        operand[count++] = w->part[snapshot_parts[k]];
+    operand[count] = w->first_bad;
     return device_run(w->device, &args, operand, NULL);
 }
 
@@ -238,14 +242,14 @@ static tas_status run_watch(trainer *t, uint32_t step, uint32_t batch)
     const op_args record = {.op = OP_RECORD_LOSS,
                             .size = {[RECORD_STEP] = step, [RECORD_PLACES] = RING},
                             .scalar = {[RECORD_EXAMPLES] = (float)batch}};
-    const mem loss[] = {*total, w->ring, w->record};
+    const mem loss[] = {*total, w->ring, w->first_bad};
     status = device_run(w->device, &record, loss, NULL);
     if (status) return status;
     const op_args check = {.op = OP_CHECK_FINITE,
                            .size = {[CHECK_ELEMENTS] = (uint32_t)(w->plan.bytes[PART_GRADIENT] / sizeof(float)),
                                     [CHECK_STEP] = step,
                                     [CHECK_WHAT] = BAD_GRADIENT}};
-    const mem gradient[] = {w->part[PART_GRADIENT], w->record};
+    const mem gradient[] = {w->part[PART_GRADIENT], w->first_bad};
     return device_run(w->device, &check, gradient, NULL);
 }
 
@@ -256,12 +260,12 @@ static tas_status is_bad(trainer *t, const mem *values, uint64_t elements, bool 
     const uint32_t clear[2] = {0, 0};
     uint32_t record[2];
     const device_driver *driver = w->device->driver;
-    tas_status status = driver->write(w->device, &w->record, 0, clear, sizeof clear, true);
+    tas_status status = driver->write(w->device, &w->first_bad, 0, clear, sizeof clear, true);
     const op_args args = {.op = OP_CHECK_FINITE,
                           .size = {[CHECK_ELEMENTS] = (uint32_t)elements, [CHECK_STEP] = 1, [CHECK_WHAT] = BAD_LOSS}};
-    const mem operand[] = {*values, w->record};
+    const mem operand[] = {*values, w->first_bad};
     if (!status) status = device_run(w->device, &args, operand, NULL);
-    if (!status) status = driver->read(w->device, &w->record, 0, record, sizeof record);
+    if (!status) status = driver->read(w->device, &w->first_bad, 0, record, sizeof record);
     *bad = !status && record[0];
     return status;
 }
@@ -271,7 +275,7 @@ static tas_status diagnose_calls(trainer *t, const op_call *calls, int count, ui
                                  uint32_t batch, int *found)
 {
     const tas_network *network = t->w.network;
-    const uint64_t lanes = t->w.lanes, padded = (n + lanes - 1) / lanes * lanes;
+    const uint64_t lanes = t->w.panel_width, padded = (n + lanes - 1) / lanes * lanes;
     tas_status status = TAS_OK;
     for (int c = 0; c < count && !status && *found < 0; c++) {
         const op_row *row = op_get(calls[c].args.op);
@@ -279,9 +283,9 @@ static tas_status diagnose_calls(trainer *t, const op_call *calls, int count, ui
         for (int o = 0; row->operand[o].name && !status && *found < 0; o++) {
             const tensor *out = &network->tensors[calls[c].operand[o]];
             bool bad = false;
-            if (row->operand[o].access == ACCESS_IN || out->role == ROLE_HIT || out->role == ROLE_OPEN) continue;
+            if (row->operand[o].access == ACCESS_IN || out->role == ROLE_CORRECT || out->role == ROLE_PARTIAL) continue;
             uint64_t elements = t->w.tensor[calls[c].operand[o]].bytes / sizeof(float); /* a gradient with its pads */
-            if (out->role == ROLE_VALUE) elements = (out->held ? padded : n) * out->elements;
+            if (out->role == ROLE_VALUE) elements = (out->batch_panels ? padded : n) * out->elements;
             if (out->role == ROLE_LOSS) elements = first + n; /* those behind are another batch's */
             status = is_bad(t, &t->w.tensor[calls[c].operand[o]], elements, &bad);
             if (bad) *found = calls[c].operand[o];
@@ -304,7 +308,7 @@ static tas_status run_gradient(trainer *t, uint32_t at, uint32_t batch, int *fou
     workspace *w = &t->w;
     const tas_network *network = w->network;
     tas_status status = TAS_OK;
-    w->lanes = w->plan.step_lanes;
+    w->panel_width = w->plan.step_panel_width;
     for (uint32_t first = 0; first < batch && !status && !(found && *found >= 0); first += w->plan.tile) {
         const uint32_t n = batch - first < w->plan.tile ? batch - first : w->plan.tile;
         status = feed_tile(w, t->data, t->order, at + first, n);
@@ -320,32 +324,32 @@ static tas_status run_gradient(trainer *t, uint32_t at, uint32_t batch, int *fou
 static tas_status run_measured(trainer *t, uint32_t step, uint32_t at, uint32_t batch)
 {
     workspace *w = &t->w;
-    const noise_plan *is = &t->work.noise;
+    const noise_schedule *options = &t->request.noise;
     tas_status status = TAS_OK;
-    w->lanes = is->probe ? w->plan.lanes : w->plan.step_lanes;
+    w->panel_width = options->probe ? w->plan.panel_width : w->plan.step_panel_width;
     for (uint32_t first = 0, n; first < batch && !status; first += n) {
-        n = measure_tile(w, is, first, batch);
+        n = noise_tile(w, options, first, batch);
         status = feed_tile(w, t->data, t->order, at + first, n);
         if (!status) status = run_calls(w, w->network->forward, w->network->forward_count, n, first, batch);
-        if (!status) status = measure_backward(w, is, n, first, batch);
+        if (!status) status = noise_backward(w, options, n, first, batch);
         if (!status) status = feed_done(w);
     }
-    return status ? status : measure_sums(w, is, step, batch);
+    return status ? status : noise_sums(w, options, step, batch);
 }
 
 /* Examples that are measured in a step; 0: it is not. Step 0, the first of the kernels, is. */
 static uint32_t measured_of(const trainer *t, uint64_t step, uint32_t batch)
 {
-    const noise_plan *is = &t->work.noise;
-    if (!is->interval || step % is->interval) return 0;
-    return is->probe ? is->probe : batch;
+    const noise_schedule *options = &t->request.noise;
+    if (!options->interval || step % options->interval) return 0;
+    return options->probe ? options->probe : batch;
 }
 
 /* A probe is what comes next in the order, or the end of it. */
 static tas_status run_to_update(trainer *t, uint32_t step, uint32_t at, uint32_t batch)
 {
     const uint32_t measured = measured_of(t, step, batch), last = t->count - measured;
-    const bool probes = t->work.noise.probe != 0;
+    const bool probes = t->request.noise.probe != 0;
     tas_status status = measured ? run_measured(t, step, at < last ? at : last, measured) : TAS_OK;
     if (!status && (!measured || probes)) status = run_gradient(t, at, batch, NULL);
     return status ? status : run_watch(t, step, batch);
@@ -356,13 +360,13 @@ static tas_status run_step(trainer *t, uint32_t step, uint32_t at, uint32_t batc
 {
     tas_status status = run_to_update(t, step, at, batch);
     while (status == TAS_NO_MEMORY) {
-        const tas_status cut = cut_tile(t);
+        const tas_status cut = shrink_tile(t);
         if (cut) return cut;
         status = run_to_update(t, step, at, batch);
     }
     if (status) return status;
     while ((status = run_update(t, step, batch)) == TAS_NO_MEMORY) {
-        const tas_status cut = cut_tile(t);
+        const tas_status cut = shrink_tile(t);
         if (cut) return cut;
     }
     return status;
@@ -390,13 +394,13 @@ static tas_status diagnose(trainer *t, uint32_t at, uint32_t batch)
 /* The entry of its epoch's order with which a step begins, 1 being the first step. */
 static uint32_t place_of(const trainer *t, uint64_t step)
 {
-    return (uint32_t)((step - 1) % t->steps_an_epoch * t->is.batch);
+    return (uint32_t)((step - 1) % t->steps_an_epoch * t->options.batch);
 }
 
 static uint32_t batch_of(const trainer *t, uint64_t step)
 {
     const uint32_t left = t->count - place_of(t, step);
-    return left < t->is.batch ? left : t->is.batch;
+    return left < t->options.batch ? left : t->options.batch;
 }
 
 /* "lr 0.1, momentum 0.9": the settings of a step. */
@@ -404,7 +408,7 @@ enum { RATES_TEXT = 32 + UPDATE_TEXT };
 static const char *print_rates(const trainer *t, uint64_t step, char text[RATES_TEXT])
 {
     char settings[UPDATE_TEXT];
-    snprintf(text, RATES_TEXT, "lr %s, %s", float_word(lr_of(t, step)).text, update_print(&t->is, settings));
+    snprintf(text, RATES_TEXT, "lr %s, %s", float_word(lr_of(t, step)).text, update_print(&t->options, settings));
     return text;
 }
 
@@ -424,7 +428,7 @@ static int call_step(trainer *t, const tas_step *done)
 {
     entry_state ours;
     callback_begin(t->model->context, &ours);
-    const int result = t->is.on_step(t->is.user, done);
+    const int result = t->options.on_step(t->options.user, done);
     callback_end(&ours);
     return result;
 }
@@ -432,7 +436,7 @@ static int call_step(trainer *t, const tas_step *done)
 /* Reads the figures of the noise scale, where a step up to `last` that was not told of was measured. */
 static tas_status read_figures(trainer *t, uint64_t last)
 {
-    const uint64_t interval = t->work.noise.interval;
+    const uint64_t interval = t->request.noise.interval;
     if (!interval || last / interval == t->result.steps / interval) return TAS_OK;
     return t->w.device->driver->read(t->w.device, &t->w.noise_ring, 0, t->figures, sizeof t->figures);
 }
@@ -442,8 +446,8 @@ static void take_figures(trainer *t, uint64_t step, tas_step *done)
     const uint32_t batch = measured_of(t, step, batch_of(t, step));
     done->trace = done->square = NAN;
     if (batch)
-        measure_take(&t->work.noise, &t->figures[step % RING * NOISE_SUMS], batch, t->count, &t->noise, &done->trace,
-                     &done->square);
+        noise_read(&t->request.noise, &t->figures[step % RING * NOISE_SUMS], batch, t->count, &t->noise, &done->trace,
+                   &done->square);
 }
 
 /* Reads what the steps up to `last` left on the device, and tells the callback of each. */
@@ -453,7 +457,7 @@ static tas_status collect(trainer *t, uint64_t last)
     uint32_t record[2];
     tas_status status = feed_settle(w);
     if (!status) status = w->device->driver->read(w->device, &w->ring, 0, t->ring, sizeof t->ring);
-    if (!status) status = w->device->driver->read(w->device, &w->record, 0, record, sizeof record);
+    if (!status) status = w->device->driver->read(w->device, &w->first_bad, 0, record, sizeof record);
     if (!status) status = read_figures(t, last);
     if (status) return status;
     const double seconds = t->before + now_seconds() - t->start;
@@ -476,7 +480,7 @@ static tas_status collect(trainer *t, uint64_t last)
                          .seconds = seconds,
                          .examples = t->result.examples};
         take_figures(t, step, &done);
-        if (t->is.on_step && call_step(t, &done)) status = TAS_STOPPED;
+        if (t->options.on_step && call_step(t, &done)) status = TAS_STOPPED;
     }
     return status;
 }
@@ -484,7 +488,7 @@ static tas_status collect(trainer *t, uint64_t last)
 static tas_status begin_epoch(trainer *t, uint64_t epoch)
 {
     t->w.epoch = (uint32_t)epoch;
-    shuffle_order(t->is.seed, (uint32_t)epoch, t->order, t->count);
+    shuffle_order(t->options.seed, (uint32_t)epoch, t->order, t->count);
     tas_status status = feed_order(&t->w, t->order, t->count);
     t->epoch = status ? 0 : epoch + 1;
     return status;
@@ -493,7 +497,7 @@ static tas_status begin_epoch(trainer *t, uint64_t epoch)
 /* Steps to give to the device before its losses are read: about a fifth of a second of them. */
 static uint64_t run_length(const trainer *t)
 {
-    if (!t->is.ahead && t->is.on_step) return 1;
+    if (!t->options.ahead && t->options.on_step) return 1;
     if (t->step_seconds <= 0) return 1;
     const double steps = 0.2 / t->step_seconds;
     return steps < 1 ? 1 : steps > RING - 1 ? RING - 1 : (uint64_t)steps;
@@ -537,7 +541,7 @@ static tas_status run_some(trainer *t, uint64_t *step, uint64_t last)
     }
     if (status) return status;
     if (!is_snapshot_due(t)) return TAS_OK;
-    status = take_snapshot(t, *step);
+    status = read_snapshot(t, *step);
     return status == TAS_NO_MEMORY ? TAS_OK : status; /* a refusal changes nothing: later, then */
 }
 
@@ -563,7 +567,7 @@ static tas_status check_weights(trainer *t)
     int tries = 0;
     do /* nothing is changed by it */
         status = is_bad(t, &t->w.part[PART_PARAMETERS], t->w.plan.bytes[PART_PARAMETERS] / sizeof(float), &bad);
-    while (model_asks_again(t->model, status, &tries));
+    while (model_should_retry(t->model, status, &tries));
     if (status || !bad) return status;
     t->result.bad_step = t->result.steps;
     snprintf(t->result.bad_tensor, sizeof t->result.bad_tensor, "the updated weights");
@@ -571,7 +575,7 @@ static tas_status check_weights(trainer *t)
         t->model->context, TAS_NOT_FINITE,
         "step %llu: the updated weights are not finite (%s, weight decay %s) and are of no use; try a smaller lr",
         (unsigned long long)t->result.steps, print_rates(t, t->result.steps, rates),
-        float_word(t->is.weight_decay).text);
+        float_word(t->options.weight_decay).text);
 }
 
 /* A step that updates nothing (the record is set): kernels are built and memory is touched before the clock starts. */
@@ -580,11 +584,12 @@ static tas_status warm_up(trainer *t)
     workspace *w = &t->w;
     const device_driver *driver = w->device->driver;
     const uint32_t set[2] = {UINT32_MAX, 0}, clear[2] = {0, 0};
-    tas_status status = driver->write(w->device, &w->record, 0, set, sizeof set, true);
+    tas_status status = driver->write(w->device, &w->first_bad, 0, set, sizeof set, true);
     if (!status) status = run_step(t, 0, 0, batch_of(t, 1));
-    if (!status && t->count % t->is.batch && t->steps >= t->steps_an_epoch) /* the last batch of an epoch is smaller */
-        status = run_step(t, 0, 0, t->count % t->is.batch);
-    if (!status) status = driver->write(w->device, &w->record, 0, clear, sizeof clear, true);
+    if (!status && t->count % t->options.batch &&
+        t->steps >= t->steps_an_epoch) /* the last batch of an epoch is smaller */
+        status = run_step(t, 0, 0, t->count % t->options.batch);
+    if (!status) status = driver->write(w->device, &w->first_bad, 0, clear, sizeof clear, true);
     return status;
 }
 
@@ -594,15 +599,15 @@ static tas_status prepare(trainer *t)
     bool cut;
     tas_status status = device_alloc_host(t->model->device, t->count * sizeof *t->order, &t->order_memory);
     t->order = (uint32_t *)(void *)t->order_memory.bytes;
-    if (!status) status = workspace_open(&t->w, t->model, &t->work, t->is.budget, &cut);
+    if (!status) status = workspace_open(&t->w, t->model, &t->request, t->options.budget, &cut);
     if (status) return status;
     t->result.cuts += cut;
-    model_forget(t->model); /* they change */
-    t->w.seed = t->is.seed;
+    model_drop_mirror(t->model); /* they change */
+    t->w.seed = t->options.seed;
     status = open_snapshots(t);
     if (status) return status;
     status = feed_open(&t->w, t->data);
-    if (status == TAS_NO_MEMORY) status = cut_tile(t);
+    if (status == TAS_NO_MEMORY) status = shrink_tile(t);
     if (!status) status = begin_epoch(t, 0);
     if (!status) status = warm_up(t);
     if (status) recover(t, &status); /* what was not warmed up is built on its way */
@@ -613,7 +618,7 @@ static tas_status prepare(trainer *t)
 static void abandon(trainer *t, tas_status status)
 {
     if (t->snapshot.whole && (status == TAS_DEVICE_FAILED || status == TAS_NO_MEMORY))
-        model_lose(t->model, t->snapshot.copy[0].bytes);
+        model_mark_lost(t->model, t->snapshot.copy[0].bytes);
 }
 
 static void close_run(trainer *t)
@@ -629,13 +634,13 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
     tas_device *device = model->device;
     trainer *t = calloc(1, sizeof *t);
     if (!t) return fail(model->context, TAS_NO_MEMORY, "no memory for a run");
-    *t = (trainer){.model = model, .data = data, .is = *options, .count = (uint32_t)data->is.count};
+    *t = (trainer){.model = model, .data = data, .options = *options, .count = (uint32_t)data->options.count};
     device_reset_peaks(device);
-    t->steps_an_epoch = (t->count + (uint64_t)t->is.batch - 1) / t->is.batch;
-    t->steps = steps_of(&t->is, t->count);
-    t->work = work_of(data, true, t->is.batch, t->is.tile);
-    t->work.second = update_slots(t->is.optimizer) > 1;
-    if (t->is.noise) work_measured(&t->work, model->network, t->count, t->is.tile);
+    t->steps_an_epoch = (t->count + (uint64_t)t->options.batch - 1) / t->options.batch;
+    t->steps = steps_of(&t->options, t->count);
+    t->request = plan_request_for(data, true, t->options.batch, t->options.tile);
+    t->request.second = update_slots(t->options.optimizer) > 1;
+    if (t->options.noise) plan_request_noise(&t->request, model->network, t->count, t->options.tile);
     tas_status status = profile_pause(device); /* where one is made: the start is not of interest */
     if (!status) status = prepare(t);
     if (!status) status = profile_resume(device);
@@ -691,8 +696,9 @@ static tas_status advance(trainer *t, uint64_t last)
     if (device->host_peak_bytes > t->host_peak) t->host_peak = device->host_peak_bytes;
     t->result.peak_bytes = t->peak;
     t->result.host_bytes = t->host_peak;
-    if (t->is.noise) t->result.noise = noise_of(t);
-    t->result.tile = t->w.plan.tile < t->is.batch ? t->w.plan.tile : t->is.batch; /* a probe's may be larger */
+    if (t->options.noise) t->result.noise = noise_of(t);
+    t->result.tile =
+        t->w.plan.tile < t->options.batch ? t->w.plan.tile : t->options.batch; /* a probe's may be larger */
     t->result.resident = t->w.plan.resident;
     t->result.examples_per_s = t->result.seconds > 0 ? (double)t->result.examples / t->result.seconds : 0;
     return status;

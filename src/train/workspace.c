@@ -9,17 +9,17 @@
 enum { STUCK_MOST = 3 };
 
 /* What does not depend on the tile: a cut leaves it as it is. */
-static bool is_fixed(int part) { return part <= PART_OPEN || part == PART_BATCH || part == PART_NOISE; }
+static bool is_fixed(int part) { return part <= PART_PARTIAL || part == PART_BATCH || part == PART_NOISE; }
 
 /* A place that is not in the plan stays an empty slice. */
-static tas_status slice_place(workspace *w, const place *p, mem *out)
+static tas_status slice_region(workspace *w, const region *p, mem *out)
 {
     if (p->part < 0) return TAS_OK;
     return w->device->driver->slice(w->device, &w->part[p->part], p->offset, p->bytes, out);
 }
 
 /* Takes the parts that are not there yet. */
-static tas_status take_parts(workspace *w)
+static tas_status alloc_parts(workspace *w)
 {
     tas_status status = TAS_OK;
     for (int part = PART_PARAMETERS + 1; part < PART_COUNT && !status; part++) {
@@ -34,31 +34,32 @@ static tas_status slice_noise(workspace *w)
 {
     const plan *p = &w->plan;
     tas_status status = TAS_OK;
-    for (int t = 0; t < w->network->tensor_count && !status; t++) status = slice_place(w, &p->spare[t], &w->spare[t]);
-    if (!status) status = slice_place(w, &p->norms, &w->norms);
-    if (!status) status = slice_place(w, &p->squares, &w->squares);
+    for (int t = 0; t < w->network->tensor_count && !status; t++)
+        status = slice_region(w, &p->group_gradients[t], &w->group_gradients[t]);
+    if (!status) status = slice_region(w, &p->norms, &w->norms);
+    if (!status) status = slice_region(w, &p->squares, &w->squares);
     for (int level = 0; level < SUM_LEVELS && !status; level++)
-        status = slice_place(w, &p->noise_sum[level], &w->noise_sum[level]);
-    return status ? status : slice_place(w, &p->noise_ring, &w->noise_ring);
+        status = slice_region(w, &p->noise_sum[level], &w->noise_sum[level]);
+    return status ? status : slice_region(w, &p->noise_ring, &w->noise_ring);
 }
 
-static tas_status take_slices(workspace *w)
+static tas_status alloc_slices(workspace *w)
 {
     const plan *p = &w->plan;
     tas_status status = slice_noise(w);
-    w->lanes = p->lanes;
+    w->panel_width = p->panel_width;
     for (int t = 0; t < w->network->tensor_count && !status; t++)
-        if (t != w->network->order) status = slice_place(w, &p->tensor[t], &w->tensor[t]); /* that is the feed's */
+        if (t != w->network->order) status = slice_region(w, &p->tensor[t], &w->tensor[t]); /* that is the feed's */
     for (int level = 0; level < SUM_LEVELS && !status; level++) {
-        status = slice_place(w, &p->sum[level], &w->sum[level]);
-        if (!status) status = slice_place(w, &p->hit_sum[level], &w->hit_sum[level]);
+        status = slice_region(w, &p->sum[level], &w->sum[level]);
+        if (!status) status = slice_region(w, &p->correct_sum[level], &w->correct_sum[level]);
     }
-    if (!status) status = slice_place(w, &p->ring, &w->ring);
-    if (!status) status = slice_place(w, &p->record, &w->record);
+    if (!status) status = slice_region(w, &p->ring, &w->ring);
+    if (!status) status = slice_region(w, &p->first_bad, &w->first_bad);
     for (int s = 0; s < STAGES && !status; s++) {
-        status = slice_place(w, &p->source[s].inputs, &w->source[s].inputs);
-        if (!status) status = slice_place(w, &p->source[s].targets, &w->source[s].targets);
-        if (!status) status = slice_place(w, &p->source[s].order, &w->source[s].order);
+        status = slice_region(w, &p->source[s].inputs, &w->source[s].inputs);
+        if (!status) status = slice_region(w, &p->source[s].targets, &w->source[s].targets);
+        if (!status) status = slice_region(w, &p->source[s].order, &w->source[s].order);
     }
     return status;
 }
@@ -69,15 +70,16 @@ static void release_slices(workspace *w)
     mem *const of_noise[] = {&w->norms, &w->squares, &w->noise_ring};
     if (w->tensor) w->tensor[w->network->order] = (mem){0};
     for (int t = 0; w->tensor && t < w->network->tensor_count; t++) driver->release_slice(w->device, &w->tensor[t]);
-    for (int t = 0; w->spare && t < w->network->tensor_count; t++) driver->release_slice(w->device, &w->spare[t]);
+    for (int t = 0; w->group_gradients && t < w->network->tensor_count; t++)
+        driver->release_slice(w->device, &w->group_gradients[t]);
     for (int i = 0; i < 3; i++) driver->release_slice(w->device, of_noise[i]);
     for (int level = 0; level < SUM_LEVELS; level++) {
         driver->release_slice(w->device, &w->noise_sum[level]);
         driver->release_slice(w->device, &w->sum[level]);
-        driver->release_slice(w->device, &w->hit_sum[level]);
+        driver->release_slice(w->device, &w->correct_sum[level]);
     }
     driver->release_slice(w->device, &w->ring);
-    driver->release_slice(w->device, &w->record);
+    driver->release_slice(w->device, &w->first_bad);
     for (int s = 0; s < STAGES; s++) {
         driver->release_slice(w->device, &w->source[s].inputs);
         driver->release_slice(w->device, &w->source[s].targets);
@@ -93,24 +95,24 @@ static void release_memory(workspace *w, bool all)
         if (all || !is_fixed(part)) device_release(w->device, &w->part[part]);
 }
 
-static tas_status take_memory(workspace *w)
+static tas_status alloc_memory(workspace *w)
 {
-    tas_status status = take_parts(w);
-    if (!status) status = take_slices(w);
+    tas_status status = alloc_parts(w);
+    if (!status) status = alloc_slices(w);
     if (!status) status = w->device->driver->finish(w->device);
     return status;
 }
 
 /* A plan that needs clearly less than the one that was refused. The least is tried a few times: it may have been a
  * passing refusal. */
-static tas_status plan_less(workspace *w, tas_model *model, const plan_work *work)
+static tas_status plan_less(workspace *w, tas_model *model, const plan_request *request)
 {
     plan_device limits = model_limits(model, 0);
     const uint64_t refused = w->plan.total;
     char why[sizeof model->context->error];
     uint64_t least;
     memcpy(why, model->context->error, sizeof why);
-    tas_status status = plan_least(model->network, &limits, work, &least);
+    tas_status status = plan_smallest_budget(model->network, &limits, request, &least);
     if (status) return status;
     if (least && least >= refused && w->stuck++ < STUCK_MOST) return TAS_OK;
     if (!least || least >= refused)
@@ -119,7 +121,7 @@ static tas_status plan_less(workspace *w, tas_model *model, const plan_work *wor
     limits.budget =
         least + (refused - least) / 4 * 3; /* of what can become less: the rest is there whatever the tile */
     plan less;
-    status = plan_make(model->network, &limits, work, &less);
+    status = plan_make(model->network, &limits, request, &less);
     if (status) return status;
     plan_free(&w->plan);
     w->plan = less;
@@ -127,69 +129,70 @@ static tas_status plan_less(workspace *w, tas_model *model, const plan_work *wor
 }
 
 /* Takes memory for the plan there is; where it is refused, for smaller ones. */
-static tas_status take_or_cut(workspace *w, tas_model *model, const plan_work *work, bool all, bool *cut)
+static tas_status alloc_or_shrink(workspace *w, tas_model *model, const plan_request *request, bool all, bool *shrunk)
 {
-    tas_status status = take_memory(w);
+    tas_status status = alloc_memory(w);
     while (status == TAS_NO_MEMORY) {
-        *cut = true;
+        *shrunk = true;
         release_memory(w, all);
         if (w->device->driver->finish(w->device))
             return TAS_DEVICE_FAILED; /* it is not memory that there is no more of */
-        status = plan_less(w, model, work);
+        status = plan_less(w, model, request);
         if (status) break; /* there is none */
-        status = take_memory(w);
+        status = alloc_memory(w);
     }
     return status;
 }
 
-tas_status workspace_cut(workspace *w, tas_model *model, const plan_work *work)
+tas_status workspace_shrink(workspace *w, tas_model *model, const plan_request *request)
 {
-    bool cut;
+    bool shrunk;
     tas_status status = w->device->driver->finish(w->device); /* so that what is given back is free */
     if (status) return TAS_DEVICE_FAILED;
     release_memory(w, false);
-    status = plan_less(w, model, work);
-    return status ? status : take_or_cut(w, model, work, false, &cut);
+    status = plan_less(w, model, request);
+    return status ? status : alloc_or_shrink(w, model, request, false, &shrunk);
 }
 
-tas_status workspace_renew(workspace *w, tas_model *model, const plan_work *work)
+tas_status workspace_reallocate(workspace *w, tas_model *model, const plan_request *request)
 {
-    bool cut;
+    bool shrunk;
     feed_close(w);
     release_memory(w, true);
-    return take_or_cut(w, model, work, true, &cut);
+    return alloc_or_shrink(w, model, request, true, &shrunk);
 }
 
-tas_status workspace_revive(workspace *w, tas_model *model, const plan_work *work)
+tas_status workspace_restore(workspace *w, tas_model *model, const plan_request *request)
 {
-    bool cut;
+    bool shrunk;
     feed_close(w);
     release_memory(w, true);
-    tas_status status = model_renew(model);
+    tas_status status = model_reopen(model);
     w->part[PART_PARAMETERS] = model->parameters;
-    return status ? status : take_or_cut(w, model, work, true, &cut);
+    return status ? status : alloc_or_shrink(w, model, request, true, &shrunk);
 }
 
-tas_status workspace_open(workspace *w, tas_model *model, const plan_work *work, uint64_t budget, bool *cut)
+tas_status workspace_open(workspace *w, tas_model *model, const plan_request *request, uint64_t budget, bool *shrunk)
 {
     const plan_device limits = model_limits(model, budget);
     *w = (workspace){.device = model->device, .network = model->network};
-    *cut = false;
-    tas_status status = model->gone ? model_revive(model) : TAS_OK;
-    if (!status) status = plan_make(model->network, &limits, work, &w->plan);
+    *shrunk = false;
+    tas_status status = model->lost ? model_restore(model) : TAS_OK;
+    if (!status) status = plan_make(model->network, &limits, request, &w->plan);
     if (status) return status;
     w->tensor = calloc((size_t)model->network->tensor_count, sizeof *w->tensor);
-    w->spare = calloc((size_t)model->network->tensor_count, sizeof *w->spare);
+    w->group_gradients = calloc((size_t)model->network->tensor_count, sizeof *w->group_gradients);
     w->part[PART_PARAMETERS] = model->parameters;
-    if (!w->tensor || !w->spare) status = fail(model->context, TAS_NO_MEMORY, "no memory for a list of tensors");
-    if (!status) status = take_or_cut(w, model, work, true, cut);
+    if (!w->tensor || !w->group_gradients)
+        status = fail(model->context, TAS_NO_MEMORY, "no memory for a list of tensors");
+    if (!status) status = alloc_or_shrink(w, model, request, true, shrunk);
     for (int tries = 0; status == TAS_DEVICE_FAILED && tries < STUCK_MOST;
          tries++) { /* what was accepted was not done */
-        *cut = true;
-        status = workspace_renew(w, model, work);
+        *shrunk = true;
+        status = workspace_reallocate(w, model, request);
     }
-    if (!status && *cut)
-        model_tell(model, "the work goes on, in smaller tiles where there are any, with the same bits");
+    if (!status && *shrunk)
+        model_log_recovery(model, "the work goes on, in smaller tiles where there are any, with the same bits");
     if (status) workspace_close(w);
     return status;
 }
@@ -200,7 +203,7 @@ void workspace_close(workspace *w)
     feed_close(w);
     release_memory(w, true);
     free(w->tensor);
-    free(w->spare);
+    free(w->group_gradients);
     plan_free(&w->plan);
     *w = (workspace){0};
 }
@@ -210,12 +213,12 @@ static bool revive(tas_model *model)
 {
     char why[sizeof model->context->error];
     memcpy(why, model->context->error, sizeof why);
-    const bool done = model->kept.bytes && !model_revive(model);
+    const bool done = model->mirror.bytes && !model_restore(model);
     if (!done) memcpy(model->context->error, why, sizeof why);
     return done;
 }
 
-bool work_again(tas_model *model, plan_work *work, work_tries *tries, tas_status status, uint32_t tile)
+bool workspace_should_retry(tas_model *model, plan_request *request, retries *tries, tas_status status, uint32_t tile)
 {
     if (status != TAS_NO_MEMORY && status != TAS_DEVICE_FAILED) return false;
     const bool lost = !tile || (status == TAS_DEVICE_FAILED && tries->failures++);
@@ -223,7 +226,7 @@ bool work_again(tas_model *model, plan_work *work, work_tries *tries, tas_status
         tries->renewed = true;
         if (revive(model)) return true;
     }
-    if (tile > 1) work->tile_most = tile / 2;
+    if (tile > 1) request->tile_most = tile / 2;
     return tile > 1 || (tile && tries->at_one++ < STUCK_MOST);
 }
 
@@ -236,7 +239,7 @@ tas_status run_calls(workspace *w, const op_call *calls, int count, uint32_t n, 
         args.n = n;
         args.first = first;
         args.batch = batch;
-        args.lanes = call_is_held(w->network, &calls[c]) ? w->lanes : 1;
+        args.panel_width = network_has_batch_panels(w->network, &calls[c]) ? w->panel_width : 1;
         args.evaluating = w->evaluating;
         args.at = w->at;
         args.epoch = w->epoch;

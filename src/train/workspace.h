@@ -24,10 +24,10 @@ typedef struct workspace {
     plan plan;
     mem part[PART_COUNT];
     mem *tensor;
-    mem sum[SUM_LEVELS], hit_sum[SUM_LEVELS], ring, record;
-    mem *spare; /* one a tensor: gradients of a group, see measure.h */
+    mem sum[SUM_LEVELS], correct_sum[SUM_LEVELS], ring, first_bad;
+    mem *group_gradients; /* one a tensor: gradients of a group, see measure.h */
     mem norms, squares, noise_sum[SUM_LEVELS], noise_ring;
-    uint32_t lanes; /* examples of a panel, in what runs now */
+    uint32_t panel_width; /* examples of a panel, in what runs now */
     source source[STAGES];
     stage stage[STAGES];
     uint32_t tiles_fed;
@@ -40,37 +40,37 @@ typedef struct workspace {
 enum { EVALUATE_MOST = 512 }; /* examples a tile, of an evaluation */
 
 /* What a run over a set asks of a plan. */
-plan_work work_of(const tas_data *data, bool training, uint32_t batch, uint32_t tile);
+plan_request plan_request_for(const tas_data *data, bool training, uint32_t batch, uint32_t tile);
 
 /* An evaluation or prediction while no run is open: the host keeps a copy of the parameters, if the device can fail. */
-void work_alone(plan_work *work, const tas_device *device);
+void work_alone(plan_request *request, const tas_device *device);
 
 /* The noise scale is measured, too. examples and tile: of the set, and at most; 0 where there is none. */
-void work_measured(plan_work *work, const tas_network *network, uint64_t examples, uint32_t tile);
+void plan_request_noise(plan_request *request, const tas_network *network, uint64_t examples, uint32_t tile);
 
 /* Plans and takes memory; each part is touched, since drivers allocate lazily. Where the device refuses what it
  * promised, smaller plans are tried; *cut tells that it did, as the log is told. */
-tas_status workspace_open(workspace *w, tas_model *model, const plan_work *work, uint64_t budget, bool *cut);
+tas_status workspace_open(workspace *w, tas_model *model, const plan_request *request, uint64_t budget, bool *shrunk);
 
 /* Smaller tiles, after a refusal: gives back all that grows with the tile, and takes less. The sums over the batch, the
  * optimiser's state and the ring of losses stay. TAS_NO_MEMORY where there is no smaller plan. */
-tas_status workspace_cut(workspace *w, tas_model *model, const plan_work *work);
+tas_status workspace_shrink(workspace *w, tas_model *model, const plan_request *request);
 /* All of it anew, after a failure that left nothing on the device to be trusted. The model's parameters are the
  * caller's to write. */
-tas_status workspace_renew(workspace *w, tas_model *model, const plan_work *work);
-/* The same in a device that was opened anew (model_renew). */
-tas_status workspace_revive(workspace *w, tas_model *model, const plan_work *work);
+tas_status workspace_reallocate(workspace *w, tas_model *model, const plan_request *request);
+/* The same in a device that was opened anew (model_reopen). */
+tas_status workspace_restore(workspace *w, tas_model *model, const plan_request *request);
 void workspace_close(workspace *w);
 
 /* Whether work that changes nothing is begun again after that failure, which the device met with such a tile (0: it did
  * not come to one): in smaller ones, as *work then asks, and a few times more in tiles of one example, which may have
  * met a passing refusal. Once, where the device fails again or not even gives memory, on the device opened anew, if the
- * host has the parameters (model_keep). */
-typedef struct work_tries {
+ * host has the parameters (model_mirror). */
+typedef struct retries {
     int at_one, failures; /* {0} at first */
     bool renewed;
-} work_tries;
-bool work_again(tas_model *model, plan_work *work, work_tries *tries, tas_status status, uint32_t tile);
+} retries;
+bool workspace_should_retry(tas_model *model, plan_request *request, retries *tries, tas_status status, uint32_t tile);
 
 /* Runs a list of calls for a tile of n examples, the first of which is `first` in the batch. */
 tas_status run_calls(workspace *w, const op_call *calls, int count, uint32_t n, uint32_t first, uint32_t batch);

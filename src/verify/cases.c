@@ -90,10 +90,10 @@ typedef struct banded {
 
 /* Pads of parameters hold 0. Lanes past the last example may hold anything: NaN here, so that none gets into a result.
  */
-static void pack_operand(layout matrix, op_hold hold, const float *canonical, float *packed)
+static void pack_operand(layout matrix, op_layout wanted, const float *canonical, float *packed)
 {
     layout_pack(matrix, canonical, packed);
-    if (hold != HOLD_EXAMPLES) return;
+    if (wanted != LAYOUT_BATCH_PANELS) return;
     for (uint32_t r = matrix.rows; r % matrix.panel; r++)
         for (uint32_t i = 0; i < matrix.cols; i++) packed[layout_index(matrix, r, i)] = arith_float(guard_word);
 }
@@ -124,16 +124,18 @@ static tas_status banded_open(tas_device *device, const test_case *c, int o, uin
     const op_operand *operand = &op_get(c->args.op)->operand[o];
     unsigned char *host;
     const op_args *args = &c->args;
-    *b = (banded){.bytes = c->elements[o] * op_type_bytes(operand->type), .panels = operand->hold != HOLD_ROWS};
-    if (operand->hold == HOLD_PANELS)
+    *b =
+        (banded){.bytes = c->elements[o] * op_type_bytes(operand->type), .panels = operand->layout != LAYOUT_ROW_MAJOR};
+    if (operand->layout == LAYOUT_WEIGHT_PANELS)
         b->matrix = (layout){args->size[OP_MATRIX_ROWS], args->size[OP_MATRIX_COLS],
-                             device_panel(device, args->size[OP_MATRIX_ROWS], args->size[OP_MATRIX_COLS])};
-    if (operand->hold == HOLD_EXAMPLES) b->matrix = (layout){args->n, (uint32_t)(c->elements[o] / args->n), lanes};
+                             device_weight_panel(device, args->size[OP_MATRIX_ROWS], args->size[OP_MATRIX_COLS])};
+    if (operand->layout == LAYOUT_BATCH_PANELS)
+        b->matrix = (layout){args->n, (uint32_t)(c->elements[o] / args->n), lanes};
     if (b->panels) b->bytes = layout_elements(b->matrix) * sizeof(float);
     tas_status status = banded_alloc(device, b, &host);
     if (status) return status;
     if (b->panels && operand->access != ACCESS_OUT)
-        pack_operand(b->matrix, operand->hold, c->before[o], (float *)(void *)(host + b->band));
+        pack_operand(b->matrix, operand->layout, c->before[o], (float *)(void *)(host + b->band));
     else if (!b->panels)
         memcpy(host + b->band, c->before[o], (size_t)b->bytes);
     status = banded_write(device, host, b);
@@ -194,14 +196,14 @@ tas_status case_run(tas_device *device, const test_case *c, void **got, bool *st
     op_args args = c->args;
     /* as many examples per panel as for this tile, or as for a large one */
     const bool large = (c->number + c->number / DRAW_MODES + (device->small_limits != 0)) % 2 == 0;
-    args.lanes = device_lanes(device, large ? UINT32_MAX : args.n);
+    args.panel_width = device_batch_panel(device, large ? UINT32_MAX : args.n);
     banded operand[OP_OPERANDS] = {0}, scratch;
     mem slices[OP_OPERANDS] = {0};
     tas_status status = banded_open_scratch(device, device_scratch(device, &args), &scratch);
     *stray = false;
     for (int o = 0; o < c->operands && !status; o++) {
         got[o] = NULL;
-        status = banded_open(device, c, o, args.lanes, &operand[o]);
+        status = banded_open(device, c, o, args.panel_width, &operand[o]);
         slices[o] = operand[o].slice;
     }
     if (!status) status = device_run(device, &args, slices, &scratch.slice);

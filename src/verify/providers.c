@@ -152,18 +152,18 @@ static tas_status large_case(tas_device *fast, const struct product_test *t, uin
 {
     const uint32_t shapes[LARGE_SHAPES][3] = {
         {edge, edge + 1, edge + 2}, {2 * edge, edge / 2 + 1, edge + 7}, {edge / 2, 2 * edge + 6, 257}};
-    const op_row *is = op_get(t->op);
+    const op_row *op = op_get(t->op);
     test_case c = {.args = {.op = t->op}, .number = UINT32_MAX};
     draw d = {.seed = seed, .operation = t->op, .number = UINT32_MAX - (uint32_t)shape};
     tas_status status = TAS_OK;
     c.args.n = c.args.batch = shapes[shape][0];
     c.args.size[DENSE_OUTPUTS] = shapes[shape][1];
     c.args.size[DENSE_INPUTS] = shapes[shape][2];
-    for (int o = 0; is->operand[o].name; o++) {
+    for (int o = 0; op->operand[o].name; o++) {
         c.operands = o + 1;
-        c.elements[o] = is->elements(&c.args, o);
+        c.elements[o] = op->elements(&c.args, o);
         c.before[o] = malloc((size_t)c.elements[o] * sizeof(float));
-        if (!c.before[o]) status = fail(fast->context, TAS_NO_MEMORY, "no memory for a case of %s", is->name);
+        if (!c.before[o]) status = fail(fast->context, TAS_NO_MEMORY, "no memory for a case of %s", op->name);
         if (!status) fill_default(TYPE_F32, c.elements[o], c.before[o], &d);
     }
     if (!status) status = run_case(fast, t, &c, false, seed, row, text, bytes);

@@ -24,14 +24,14 @@ void verify_report(tas_context *context, const tas_verify_row *row, tas_verify_f
     callback_end(&ours);
 }
 
-static tas_status verify_operations(tas_device *device, const tas_verify_options *is, tas_verify_fn on_row, void *user,
-                                    tas_verify_result *result)
+static tas_status verify_operations(tas_device *device, const tas_verify_options *options, tas_verify_fn on_row,
+                                    void *user, tas_verify_result *result)
 {
     for (int op = 0; op < OP_COUNT; op++) {
         char text[512];
         tas_verify_row row;
         tas_status status =
-            verify_operation(device, (op_id)op, is->seed, EDGE_CASES, is->cases, &row, text, sizeof text);
+            verify_operation(device, (op_id)op, options->seed, EDGE_CASES, options->cases, &row, text, sizeof text);
         if (status == TAS_NO_MEMORY) return status;
         if (status) { /* a device that fails in one operation may do others */
             row.failed++;
@@ -42,14 +42,14 @@ static tas_status verify_operations(tas_device *device, const tas_verify_options
     return TAS_OK;
 }
 
-static tas_status verify(tas_device *device, const tas_verify_options *is, tas_verify_fn on_row, void *user,
+static tas_status verify(tas_device *device, const tas_verify_options *options, tas_verify_fn on_row, void *user,
                          tas_verify_result *result)
 {
-    tas_status status = verify_operations(device, is, on_row, user, result);
+    tas_status status = verify_operations(device, options, on_row, user, result);
     const uint32_t failed = result->failed;
-    if (!status && is->providers && device->cl)
-        status = verify_providers(device, is->seed, is->cases, on_row, user, result);
-    if (!status && is->training) {
+    if (!status && options->providers && device->cl)
+        status = verify_providers(device, options->seed, options->cases, on_row, user, result);
+    if (!status && options->training) {
         const double start = now_seconds();
         char why[256] = "the digest differs";
         status = canonical_training(device, result->digest);
@@ -67,7 +67,7 @@ static tas_status verify(tas_device *device, const tas_verify_options *is, tas_v
         verify_report(device->context, &row, on_row, user, result);
     }
     if (status) return status;
-    const bool exact = !failed && (!is->training || result->digest_ok);
+    const bool exact = !failed && (!options->training || result->digest_ok);
     if (device->cl) {
         device->info.tier = exact ? TAS_TIER_EXACT : TAS_TIER_REFUSED;
         tier_remember(device->context, &device->info, device->info.tier);

@@ -76,7 +76,7 @@ static tas_status go_fma(const run *r, uint32_t turns)
     return cl_launch(r->device, r->kernel, r->range, 4, args);
 }
 
-static tas_status measure_fma(tas_device *device, double *gflops)
+static tas_status benchmark_fma(tas_device *device, double *gflops)
 {
     const struct cl_device *cl = device->cl;
     run r = {.device = device, .go = go_fma};
@@ -142,7 +142,7 @@ static tas_status copy_rates(run *r, uint32_t width, uint32_t group, double *gby
     return status;
 }
 
-static tas_status measure_copy(tas_device *device, double *gbytes_s)
+static tas_status benchmark_copy(tas_device *device, double *gbytes_s)
 {
     run r = {.device = device};
     uint32_t width, group;
@@ -185,7 +185,7 @@ static tas_status go_reference_copy(const run *r, uint32_t turns)
     return status;
 }
 
-static tas_status measure_reference(tas_device *device, double *gflops, double *gbytes_s)
+static tas_status benchmark_reference(tas_device *device, double *gflops, double *gbytes_s)
 {
     const device_driver *driver = device->driver;
     const op_args args = {
@@ -213,10 +213,10 @@ tas_status tas_device_measure(tas_device *device, tas_device_info *info)
     entry_begin(device->context, &saved);
     tas_status status;
     if (device->cl) {
-        status = measure_fma(device, &gflops);
-        if (!status) status = measure_copy(device, &gbytes_s);
+        status = benchmark_fma(device, &gflops);
+        if (!status) status = benchmark_copy(device, &gbytes_s);
     } else {
-        status = measure_reference(device, &gflops, &gbytes_s);
+        status = benchmark_reference(device, &gflops, &gbytes_s);
     }
     if (!status) {
         device->info.fma_gflops = gflops;

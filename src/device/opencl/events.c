@@ -135,7 +135,7 @@ static tas_status end(tas_device *device)
     return status;
 }
 
-tas_status cl_measure(tas_device *device, bool on)
+tas_status cl_set_profiling(tas_device *device, bool on)
 {
     if (fork_is_child()) return fork_check(device->context);
     return on ? begin(device) : end(device);

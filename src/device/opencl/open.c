@@ -202,7 +202,7 @@ static tas_status renew_context(tas_device *device)
     return open_context(device, "clCreateContext, in place of one that failed");
 }
 
-static tas_status renew(tas_device *device) { return cl_renew_providers(device, renew_context); }
+static tas_status renew(tas_device *device) { return cl_reopen_providers(device, renew_context); }
 
 static void close_device(tas_device *device)
 {
@@ -234,8 +234,8 @@ static const device_driver driver = {
     .join = join,
     .flush = flush,
     .finish = finish,
-    .measure = cl_measure,
-    .renew = renew,
+    .set_profiling = cl_set_profiling,
+    .reopen = renew,
     .close = close_device,
 };
 
@@ -314,10 +314,10 @@ tas_status device_open_opencl(tas_context *context, const tas_device_info *info,
     cl_override_activation(device);
     cl_override_pool(device);
     cl_override_dropout(device);
-    cl_override_hold(device);
+    cl_override_reorder(device);
     cl_override_loss(device);
     cl_override_sum(device);
-    cl_override_noise(device);
+    cl_override_sum_squares(device);
     cl_override_sgd(device);
     cl_override_adam(device);
     if (arith == TAS_ARITH_FAST) {

@@ -87,7 +87,7 @@ tas_status cl_launch(tas_device *device, cl_kernel kernel, cl_range range, int c
 static inline cl_event *cl_ask_event(const struct cl_device *cl, cl_event *event) { return cl->events ? event : NULL; }
 void cl_keep_event(tas_device *device, cl_event event, const char *name, uint64_t bytes);
 void cl_keep_stream(tas_device *device, cl_event event, uint64_t bytes);
-tas_status cl_measure(tas_device *device, bool on);
+tas_status cl_set_profiling(tas_device *device, bool on);
 void cl_drop_events(struct cl_device *cl); /* of a context that goes: their times are lost */
 tas_status cl_make_queue(tas_device *device, bool timed, cl_command_queue *out);
 
@@ -128,14 +128,14 @@ void cl_override_pool(tas_device *device);
 void cl_override_dropout(tas_device *device);
 void cl_override_conv(tas_device *device);
 void cl_override_conv_gpu(tas_device *device); /* those of conv.c, for GPUs */
-void cl_override_hold(tas_device *device);
+void cl_override_reorder(tas_device *device);
 void cl_override_sum(tas_device *device);
-void cl_override_noise(tas_device *device);
+void cl_override_sum_squares(tas_device *device);
 void cl_override_sgd(tas_device *device);
 void cl_override_adam(tas_device *device);
 tas_status cl_override_clblast(tas_device *device); /* TAS_ARITH_FAST: products by CLBlast, where its self-test holds */
 void cl_close_providers(tas_device *device);
-tas_status cl_renew_providers(tas_device *device,
-                              tas_status (*renew)(tas_device *device)); /* around the context's renewal */
+tas_status cl_reopen_providers(tas_device *device,
+                               tas_status (*renew)(tas_device *device)); /* around the context's renewal */
 
 #endif

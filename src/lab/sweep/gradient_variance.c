@@ -182,7 +182,7 @@ static tas_status measure_batch(frozen *f, uint32_t batch, int draws, const froz
 
 static tas_status check(const tas_data *data, const uint32_t *batches, int count, int draws)
 {
-    const uint64_t examples = data->is.count;
+    const uint64_t examples = data->options.count;
     if (count < 0 || count > SWEEP_BATCHES)
         return fail(data->context, TAS_BAD_ARGUMENT, "%d batch sizes: at most %d", count, SWEEP_BATCHES);
     if (draws < 2) return fail(data->context, TAS_BAD_ARGUMENT, "%d batches of each size: at least 2", draws);
@@ -239,7 +239,7 @@ tas_status gradient_variance_measure(tas_model *model, const tas_data *data, con
                                      int (*on_progress)(void *user, double share), void *user, frozen_point *point)
 {
     frozen f = {.context = model->context,
-                .count = (uint32_t)data->is.count,
+                .count = (uint32_t)data->options.count,
                 .seed = seed,
                 .on_progress = on_progress,
                 .user = user};

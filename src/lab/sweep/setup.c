@@ -87,14 +87,14 @@ enum { PIECE = 4096, SPREAD = 1024 }; /* examples at once; examples whose inputs
 /* A set of one class teaches nothing. */
 static tas_status check_classes(const tas_data *data)
 {
-    if (data->is.target_type != TAS_TARGET_LABEL) return TAS_OK;
+    if (data->options.target_type != TAS_TARGET_LABEL) return TAS_OK;
     uint32_t first = 0;
     unsigned char *inputs = malloc(PIECE * data_input_bytes(data));
     uint32_t *labels = malloc(PIECE * sizeof *labels);
     tas_status status = inputs && labels ? TAS_OK : fail(data->context, TAS_NO_MEMORY, "no memory for labels");
     bool others = false;
-    for (uint64_t at = 0; at < data->is.count && !status && !others; at += PIECE) {
-        const size_t n = data->is.count - at < PIECE ? (size_t)(data->is.count - at) : PIECE;
+    for (uint64_t at = 0; at < data->options.count && !status && !others; at += PIECE) {
+        const size_t n = data->options.count - at < PIECE ? (size_t)(data->options.count - at) : PIECE;
         status = data_fetch(data, at, n, inputs, labels);
         if (!at) first = labels[0];
         for (size_t i = 0; i < n && !status; i++) others |= labels[i] != first;
@@ -110,24 +110,25 @@ static tas_status open_sets(lab *l, const tas_data *train)
 {
     tas_sweep *s = l->sweep;
     const tas_sweep_options *options = &s->options;
-    if (options->examples > train->is.count)
+    if (options->examples > train->options.count)
         return fail(s->context, TAS_BAD_ARGUMENT, "%" PRIu64 " examples are wanted; %s has %" PRIu64, options->examples,
-                    train->name, train->is.count);
+                    train->name, train->options.count);
     tas_status status = check_data(l->network, train);
     if (!status) note_data(l->network, train);
-    if (!status && options->examples && options->examples < train->is.count)
+    if (!status && options->examples && options->examples < train->options.count)
         status = tas_data_split(train, options->examples, options->seed, NULL, &l->part);
     const tas_data *part = l->part ? l->part : train;
-    uint64_t held = options->validation ? options->validation : part->is.count / 10;
+    uint64_t held = options->validation ? options->validation : part->options.count / 10;
     if (!options->validation && held > 5000) held = 5000;
-    if (!status && (!held || held >= part->is.count))
-        status = fail(s->context, TAS_BAD_ARGUMENT,
-                      "%" PRIu64 " examples of %" PRIu64 " cannot be held out for validation", held, part->is.count);
+    if (!status && (!held || held >= part->options.count))
+        status =
+            fail(s->context, TAS_BAD_ARGUMENT, "%" PRIu64 " examples of %" PRIu64 " cannot be held out for validation",
+                 held, part->options.count);
     if (!status) status = tas_data_split(part, held, options->seed, &l->rest, &l->held);
     if (status) return status;
-    s->examples = l->rest->is.count;
+    s->examples = l->rest->options.count;
     s->validation = held;
-    s->test = l->test ? l->test->is.count : 0;
+    s->test = l->test ? l->test->options.count : 0;
     status = tas_data_head(l->rest, s->examples < LOOK_MOST ? s->examples : LOOK_MOST, &l->train_look);
     if (!status && held > LOOK_MOST) status = tas_data_head(l->held, LOOK_MOST, &l->look);
     if (!status && held <= LOOK_MOST) l->look = l->held;
@@ -151,11 +152,11 @@ static tas_status share_memory(lab *l, bool tight)
 {
     plan_device limits = device_limits(l->device);
     const uint64_t all = l->sweep->options.budget ? l->sweep->options.budget : limits.budget;
-    const tas_data *most = l->held->is.count > l->train_look->is.count ? l->held : l->train_look;
-    const plan_work work = work_of(most, false, (uint32_t)most->is.count, EVALUATE_MOST);
+    const tas_data *most = l->held->options.count > l->train_look->options.count ? l->held : l->train_look;
+    const plan_request work = plan_request_for(most, false, (uint32_t)most->options.count, EVALUATE_MOST);
     uint64_t least = 0;
     plan p;
-    tas_status status = plan_least(l->network, &limits, &work, &least);
+    tas_status status = plan_smallest_budget(l->network, &limits, &work, &least);
     if (status) return status;
     limits.budget = all / 4 > least && !tight ? all / 4 : least;
     status = plan_make(l->network, &limits, &work, &p);
@@ -244,16 +245,16 @@ static tas_status hash_targets(const tas_data *data, struct sha256_ctx *sha)
 {
     const tas_data *root = data->root ? data->root : data;
     const size_t input = data_input_bytes(data), target = data_target_bytes(data);
-    const unsigned char *all = root->is.targets;
-    if (!root->is.fill) {
-        for (uint64_t k = 0; k < data->is.count; k++)
+    const unsigned char *all = root->options.targets;
+    if (!root->options.fill) {
+        for (uint64_t k = 0; k < data->options.count; k++)
             sha256_update(sha, target, all + (data->index ? data->index[k] : k) * target);
         return TAS_OK;
     }
     unsigned char *some = malloc(PIECE * (input + target));
     tas_status status = some ? TAS_OK : fail(data->context, TAS_NO_MEMORY, "no memory for examples");
-    for (uint64_t at = 0; at < data->is.count && !status; at += PIECE) {
-        const size_t n = data->is.count - at < PIECE ? (size_t)(data->is.count - at) : PIECE;
+    for (uint64_t at = 0; at < data->options.count && !status; at += PIECE) {
+        const size_t n = data->options.count - at < PIECE ? (size_t)(data->options.count - at) : PIECE;
         status = data_fetch(data, at, n, some, some + n * input);
         if (!status) sha256_update(sha, n * target, some + n * input);
     }
@@ -264,10 +265,10 @@ static tas_status hash_targets(const tas_data *data, struct sha256_ctx *sha)
 static tas_status hash_inputs(const tas_data *data, struct sha256_ctx *sha)
 {
     const size_t input = data_input_bytes(data), target = data_target_bytes(data);
-    const uint64_t apart = data->is.count > SPREAD ? data->is.count / SPREAD : 1;
+    const uint64_t apart = data->options.count > SPREAD ? data->options.count / SPREAD : 1;
     unsigned char *one = malloc(input + target);
     tas_status status = one ? TAS_OK : fail(data->context, TAS_NO_MEMORY, "no memory for an example");
-    for (uint64_t at = 0; at < data->is.count && !status; at += apart) {
+    for (uint64_t at = 0; at < data->options.count && !status; at += apart) {
         status = data_fetch(data, at, 1, one, one + input);
         if (!status) sha256_update(sha, input, one);
     }

@@ -80,7 +80,7 @@ tas_status timing_test(lab *l)
         begun = now_seconds();
         status = lab_progress_resumed(l, false) ? tas_evaluate(model, l->look, &score) : TAS_STOPPED;
     }
-    l->test_seconds = (now_seconds() - begun) * (double)l->test->is.count / (double)l->look->is.count;
+    l->test_seconds = (now_seconds() - begun) * (double)l->test->options.count / (double)l->look->options.count;
     tas_model_close(&model);
     return status;
 }

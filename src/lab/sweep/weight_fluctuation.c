@@ -129,7 +129,7 @@ static sweep_mean compare_ends(fluctuation *f)
     return mean_of(f->of, n);
 }
 
-static tas_status take_memory(fluctuation *f)
+static tas_status alloc_memory(fluctuation *f)
 {
     const size_t elements = (size_t)f->elements;
     f->start = malloc(elements * sizeof *f->start);
@@ -184,7 +184,7 @@ tas_status weight_fluctuation_measure(tas_model *model, const tas_data *data, co
     f.options.warmup = 0;
     f.options.noise = 0;
     out->steps = f.options.steps;
-    tas_status status = take_memory(&f);
+    tas_status status = alloc_memory(&f);
     if (!status) status = read_weights(&f, f.start);
     if (!status) status = run_stretches(&f, out);
     finish(&f);

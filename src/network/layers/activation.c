@@ -4,7 +4,7 @@
 static void lower_activation(tas_network *network, layer *self, op_id op)
 {
     const uint32_t elements = (uint32_t)shape_elements(self->in);
-    self->y = build_value(network, self, self->held, elements, "");
+    self->y = build_value(network, self, self->batch_panels, elements, "");
     build_forward(network, (op_call){.args = {.op = op,
                                               .size = {[ACTIVATION_ELEMENTS] = elements},
                                               .scalar = {[ACTIVATION_SLOPE] = self->slope}},
@@ -14,7 +14,7 @@ static void lower_activation(tas_network *network, layer *self, op_id op)
 static void lower_gradient(tas_network *network, layer *self, op_id op, int saved)
 {
     const uint32_t elements = (uint32_t)shape_elements(self->in);
-    self->dx = build_value(network, self, self->held, elements, ".dx");
+    self->dx = build_value(network, self, self->batch_panels, elements, ".dx");
     build_backward(network, (op_call){.args = {.op = op,
                                                .size = {[ACTIVATION_ELEMENTS] = elements},
                                                .scalar = {[ACTIVATION_SLOPE] = self->slope}},

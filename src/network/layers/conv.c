@@ -61,8 +61,8 @@ static void lower(tas_network *network, layer *self)
 static void lower_backward(tas_network *network, layer *self, bool wants_dx)
 {
     const tensor *w = &network->tensors[self->weight], *b = &network->tensors[self->bias];
-    const int weight = w->gradient, weight_open = w->open == NO_TENSOR ? weight : w->open;
-    const int bias = b->gradient, bias_open = b->open == NO_TENSOR ? bias : b->open;
+    const int weight = w->gradient, weight_open = w->partial == NO_TENSOR ? weight : w->partial;
+    const int bias = b->gradient, bias_open = b->partial == NO_TENSOR ? bias : b->partial;
     if (wants_dx) {
         self->dx = build_value(network, self, true, shape_elements(self->in), ".dx");
         build_backward(network, (op_call){.args = args_of(self, OP_CONV_BACKWARD_INPUT),

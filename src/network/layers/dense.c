@@ -20,7 +20,7 @@ static void lower(tas_network *network, layer *self)
     const parameter_shape weight = {.what = "weight",
                                     .dims = {out, in},
                                     .ndims = 2,
-                                    .panels = true,
+                                    .weight_panels = true,
                                     .init = (init_rule)self->init,
                                     .fan_in = in,
                                     .fan_out = out,
@@ -46,7 +46,7 @@ static void lower_backward(tas_network *network, layer *self, bool wants_dx)
                                           .operand = {self->dy, self->weight, self->dx}});
     }
     const int weight = network->tensors[self->weight].gradient, bias = network->tensors[self->bias].gradient;
-    const int weight_open = network->tensors[self->weight].open, bias_open = network->tensors[self->bias].open;
+    const int weight_open = network->tensors[self->weight].partial, bias_open = network->tensors[self->bias].partial;
     build_backward(network,
                    (op_call){.args = {.op = OP_DENSE_BACKWARD_WEIGHTS,
                                       .size = {[DENSE_OUTPUTS] = out, [DENSE_INPUTS] = in, [DENSE_GRANULE] = granule}},

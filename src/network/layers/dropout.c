@@ -18,7 +18,7 @@ static op_args args_of(const tas_network *network, const layer *self, op_id op)
 
 static void lower(tas_network *network, layer *self)
 {
-    self->y = build_value(network, self, self->held, shape_elements(self->in), "");
+    self->y = build_value(network, self, self->batch_panels, shape_elements(self->in), "");
     build_forward(network, (op_call){.args = args_of(network, self, OP_DROPOUT_FORWARD),
                                      .operand = {self->x, network->order, self->y}});
 }
@@ -26,7 +26,7 @@ static void lower(tas_network *network, layer *self)
 static void lower_backward(tas_network *network, layer *self, bool wants_dx)
 {
     if (!wants_dx) return;
-    self->dx = build_value(network, self, self->held, shape_elements(self->in), ".dx");
+    self->dx = build_value(network, self, self->batch_panels, shape_elements(self->in), ".dx");
     build_backward(network, (op_call){.args = args_of(network, self, OP_DROPOUT_BACKWARD),
                                       .operand = {self->dy, network->order, self->dx}});
 }

@@ -21,7 +21,7 @@ static void lower(tas_network *network, layer *self)
     network->scale_f32 = arith_div(1, self->std);
     network->shift = arith_flush(arith_div(-self->mean, self->std));
     network->input = self->y = build_tensor(network, ROLE_INPUT, network->inputs, "input");
-    if (self->y >= 0) network->tensors[self->y].held = self->held;
+    if (self->y >= 0) network->tensors[self->y].batch_panels = self->batch_panels;
 }
 
 static const line_argument arguments[] = {

@@ -16,12 +16,12 @@ static void lower(tas_network *network, layer *self)
     network->output = self->x;
     network->classes = self->op == OP_SOFTMAX_LOSS;
     network->losses = build_tensor(network, ROLE_LOSS, 1, "loss");
-    network->hits = network->classes ? build_tensor(network, ROLE_HIT, 1, "hits") : NO_TENSOR;
+    network->correct = network->classes ? build_tensor(network, ROLE_CORRECT, 1, "hits") : NO_TENSOR;
     network->label = build_tensor(network, ROLE_LABEL, 1, "label");
     network->target = network->classes ? NO_TENSOR : build_tensor(network, ROLE_TARGET, network->outputs, "target");
     self->dx = build_tensor(network, ROLE_VALUE, network->outputs, "loss.dx");
     op_call call = {.args = {.op = self->op, .size = {[LOSS_OUTPUTS] = network->outputs}},
-                    .operand = {self->x, network->label, network->losses, network->hits, self->dx}};
+                    .operand = {self->x, network->label, network->losses, network->correct, self->dx}};
     if (!network->classes)
         call = (op_call){.args = call.args, .operand = {self->x, network->target, network->losses, self->dx}};
     build_forward(network, call);

@@ -446,7 +446,7 @@ tas_status cl_override_clblast(tas_device *device)
         return TAS_OK;
     }
     s->used = true;
-    device->panel = NULL; /* canonical */
+    device->weight_panel = NULL; /* canonical */
     device->launch[OP_DENSE_FORWARD] = forward;
     device->launch[OP_DENSE_BACKWARD_INPUT] = backward_input;
     device->launch[OP_DENSE_BACKWARD_WEIGHTS] = backward_weights;
@@ -466,7 +466,7 @@ static void clear_cache(void)
 }
 
 /* What the self-test told of the device stays true of it. */
-tas_status cl_renew_providers(tas_device *device, tas_status (*renew)(tas_device *device))
+tas_status cl_reopen_providers(tas_device *device, tas_status (*renew)(tas_device *device))
 {
     const state *s = ((struct cl_device *)device->cl)->providers;
     if (s) clear_cache();

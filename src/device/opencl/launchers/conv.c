@@ -20,7 +20,7 @@ static int add_geometry(const op_args *a, cl_arg *args, int count)
 
 /* Vectors of 16 lanes fill a cache line. Of narrower ones two do, and bring more products a load: but one where that is
  * enough, or where two would leave an eighth of all lanes empty that one does not. */
-static uint32_t lanes_for(tas_device *device, uint32_t tile)
+static uint32_t batch_panel_for(tas_device *device, uint32_t tile)
 {
     const uint32_t vec = cl_vector(device);
     const uint64_t one = cl_blocks(tile, vec) * (uint64_t)vec, two = cl_blocks(tile, 2 * vec) * 2 * (uint64_t)vec;
@@ -48,8 +48,8 @@ static uint32_t rows_for(const tas_device *device, const op_args *a, uint32_t ro
 {
     static const uint32_t many[] = {4, 8, 10, 12}, few[] = {4, 5, 6}, vectors[] = {1, 2, 4};
     const uint32_t vec = cl_vector(device);
-    if (op_lanes(a) == 1) return vec * BEST_BLOCK(vectors, (uint32_t)cl_blocks(rows, vec), 1);
-    return vec == 16 || op_lanes(a) == vec ? BEST_BLOCK(many, rows, 1) : BEST_BLOCK(few, rows, 1);
+    if (op_panel_width(a) == 1) return vec * BEST_BLOCK(vectors, (uint32_t)cl_blocks(rows, vec), 1);
+    return vec == 16 || op_panel_width(a) == vec ? BEST_BLOCK(many, rows, 1) : BEST_BLOCK(few, rows, 1);
 }
 
 /* How the weights lie in packed blocks: conv_pack_weights. */
@@ -75,7 +75,7 @@ static tas_status get_kernel(tas_device *device, const op_args *a, const char *p
                              cl_kernel *out)
 {
     char options[64];
-    int n = snprintf(options, sizeof options, "-D VEC=%u -D LANES=%u", cl_vector(device), op_lanes(a));
+    int n = snprintf(options, sizeof options, "-D VEC=%u -D LANES=%u", cl_vector(device), op_panel_width(a));
     if (rows) snprintf(options + n, sizeof options - (size_t)n, " -D ROWS=%u", rows);
     return cl_get_kernel(device, program, name, options, out);
 }
@@ -102,9 +102,9 @@ static tas_status forward(tas_device *device, const op_args *a, const mem *m, co
     tas_status status = get_kernel(device, a, "conv", "conv_forward", p.block, &kernel);
     if (!status) status = pack_weights(device, a, &p, &m[1], scratch);
     if (status) return status;
-    const cl_range range = {
-        .global = {a->size[WINDOW_GROUPS] * cl_blocks(p.rows, p.block), a->size[WINDOW_OH], op_padded(a) / op_lanes(a)},
-        .local = {1, 1, 1}};
+    const cl_range range = {.global = {a->size[WINDOW_GROUPS] * cl_blocks(p.rows, p.block), a->size[WINDOW_OH],
+                                       op_padded(a) / op_panel_width(a)},
+                            .local = {1, 1, 1}};
     return cl_launch(device, kernel, range, add_geometry(a, args, 4), args);
 }
 
@@ -117,7 +117,7 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
     if (!status) status = pack_weights(device, a, &p, &m[1], scratch);
     if (status) return status;
     const cl_range range = {.global = {a->size[WINDOW_GROUPS] * cl_blocks(p.rows, p.block), a->size[WINDOW_H_IN],
-                                       op_padded(a) / op_lanes(a)},
+                                       op_padded(a) / op_panel_width(a)},
                             .local = {1, 1, 1}};
     return cl_launch(device, kernel, range, add_geometry(a, args, 3), args);
 }
@@ -167,14 +167,14 @@ static uint64_t at_most(tas_device *device, uint64_t wanted, uint64_t bytes)
 
 /* Examples that are packed at once for lanes of outputs, and waves for lanes of granules. */
 static uint64_t example_bytes(const weights_way *w) { return (w->x + w->spread_dy) * sizeof(float); }
-static uint64_t wave_bytes(const weights_way *w) { return w->vec * w->granule * (w->x + w->dy) * sizeof(float); }
+static uint64_t pass_bytes(const weights_way *w) { return w->vec * w->granule * (w->x + w->dy) * sizeof(float); }
 
 /* Where whole waves of granules run abreast, what is left for lanes of outputs comes in runs that are shorter than a
  * wave. */
 static uint64_t spread_most(tas_device *device, const weights_way *w, const op_args *a)
 {
-    const uint64_t wave = (uint64_t)w->vec * w->granule;
-    return at_most(device, wave && op_lanes(a) > 1 && wave < a->n ? wave : a->n, example_bytes(w));
+    const uint64_t pass = (uint64_t)w->vec * w->granule;
+    return at_most(device, pass && op_panel_width(a) > 1 && pass < a->n ? pass : a->n, example_bytes(w));
 }
 
 static uint64_t weights_scratch(tas_device *device, const op_args *a)
@@ -183,15 +183,15 @@ static uint64_t weights_scratch(tas_device *device, const op_args *a)
     const uint64_t spread = spread_most(device, &w, a) * example_bytes(&w);
     const uint64_t whole = w.granule > 1 ? a->n / w.granule : 0;
     if (!whole) return spread;
-    const uint64_t waves = at_most(device, cl_blocks(whole, w.vec), wave_bytes(&w)) * wave_bytes(&w);
-    return spread > waves ? spread : waves;
+    const uint64_t passes = at_most(device, cl_blocks(whole, w.vec), pass_bytes(&w)) * pass_bytes(&w);
+    return spread > passes ? spread : passes;
 }
 
 /* How many of the whole granules that come next run side by side: full waves, and a last one where that costs less than
  * going on with lanes of outputs, packing included. */
 static uint32_t granules_abreast(const weights_way *w, const op_args *a, uint32_t r)
 {
-    if (!w->granule || op_lanes(a) == 1 || (a->first + r) % w->granule) return 0;
+    if (!w->granule || op_panel_width(a) == 1 || (a->first + r) % w->granule) return 0;
     const uint32_t whole = (a->n - r) / w->granule, rest = whole % w->vec;
     const size_t abreast = cl_blocks(outputs_of(a), w->rows) * w->rows;
     const size_t apart = rest * cl_blocks(w->vectors, w->spread_rows) * w->spread_rows;
@@ -268,8 +268,8 @@ static tas_status run_abreast(tas_device *device, const op_args *a, const weight
 {
     const uint32_t number = (a->first + r) / w->granule;
     if (w->granule == 1) /* r is 0: they lie in the lanes already */
-        return run_weights(device, a, w, &(weights_run){false, &m[0], &m[1], 0, count, number, op_lanes(a)}, m);
-    const uint32_t most = w->vec * (uint32_t)at_most(device, cl_blocks(count, w->vec), wave_bytes(w));
+        return run_weights(device, a, w, &(weights_run){false, &m[0], &m[1], 0, count, number, op_panel_width(a)}, m);
+    const uint32_t most = w->vec * (uint32_t)at_most(device, cl_blocks(count, w->vec), pass_bytes(w));
     tas_status status = TAS_OK;
     for (uint32_t done = 0, some; done < count && !status; done += some, r += some * w->granule) {
         some = count - done < most ? count - done : most;
@@ -286,7 +286,7 @@ static tas_status run_abreast(tas_device *device, const op_args *a, const weight
 static tas_status pack_spread(tas_device *device, const op_args *a, const weights_way *w, uint32_t r, uint32_t count,
                               uint32_t dy_at, const mem *m, const mem *scratch)
 {
-    const uint32_t lanes = op_lanes(a), panels = (r + count - 1) / lanes - r / lanes + 1;
+    const uint32_t lanes = op_panel_width(a), panels = (r + count - 1) / lanes - r / lanes + 1;
     cl_kernel rows, outputs;
     tas_status status = get_kernel(device, a, "conv_pack", "conv_pack_rows", 0, &rows);
     if (!status) status = get_kernel(device, a, "conv_pack", "conv_pack_outputs", 0, &outputs);
@@ -363,12 +363,12 @@ static tas_status backward_bias(tas_device *device, const op_args *a, const mem 
 void cl_override_conv(tas_device *device)
 {
     const struct cl_device *cl = device->cl;
-    device->lanes = NULL;
+    device->batch_panel = NULL;
     if (!cl->cpu) {
         cl_override_conv_gpu(device);
         return;
     }
-    device->lanes = lanes_for;
+    device->batch_panel = batch_panel_for;
     device->launch[OP_CONV_FORWARD] = forward;
     device->launch[OP_CONV_BACKWARD_INPUT] = backward_input;
     device->launch[OP_CONV_BACKWARD_WEIGHTS] = backward_weights;

@@ -12,7 +12,7 @@ enum { BLOCKS = sizeof blocks / sizeof *blocks };
 
 enum {
     DEPTH_MOST = 65535, /* work-groups in dimension 2, of which GPUs take no more */
-    WAVE = 64,          /* work-items that a GPU runs together, whether it has use for them or not */
+    PASS = 64,          /* work-items that a GPU runs together, whether it has use for them or not */
     ITEMS_A_UNIT = 512, /* work-items that keep a unit busy */
 };
 
@@ -30,7 +30,7 @@ static double cost_of(const tas_device *device, struct block b, product p)
 {
     const double busy = (double)device->info.compute_units * ITEMS_A_UNIT;
     const double groups = (double)(cl_blocks(p.rows, b.rows) * cl_blocks(p.cols, b.cols) * p.depth);
-    const double items = groups * (items_of(b) > WAVE ? items_of(b) : WAVE);
+    const double items = groups * (items_of(b) > PASS ? items_of(b) : PASS);
     const double reads = (double)b.items_y / b.rows + (double)b.items_x / b.cols;
     const double fetches = 7.0 / b.cols + 12.0 / b.rows; /* the right side is found by more steps: see load_right() */
     return (items > busy ? items : busy) * b.rows * b.cols / items_of(b) * (1 + reads + fetches);
@@ -124,39 +124,39 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
 /* Sums over examples ------------------------------------------------------------------------------------------------
  */
 
-static tas_status weights_wave(tas_device *device, const op_args *a, const mem *m, const cl_wave *w)
+static tas_status weights_pass(tas_device *device, const op_args *a, const mem *m, const granule_pass *w)
 {
     const uint32_t groups = a->size[WINDOW_GROUPS];
     const product p = {a->size[WINDOW_O] / groups, window_chain(a), (uint64_t)groups * w->granules};
-    cl_arg args[ARGS_MOST] = {A_MEM(&m[1]), A_MEM(&m[0]), A_MEM(w->open), A_MEM(w->to)};
-    return launch_product(device, "conv_backward_weights", p, cl_put_wave(args, put_window(args, 4, a), w), args);
+    cl_arg args[ARGS_MOST] = {A_MEM(&m[1]), A_MEM(&m[0]), A_MEM(w->partial), A_MEM(w->to)};
+    return launch_product(device, "conv_backward_weights", p, sum_examples_put(args, put_window(args, 4, a), w), args);
 }
 
 static tas_status backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const cl_sums sums = {window_weights(a), a->size[WINDOW_GRANULE], &m[2], &m[3]};
-    return cl_sum_examples(device, a, &sums, m, scratch, weights_wave);
+    return cl_sum_examples(device, a, &sums, m, scratch, weights_pass);
 }
 
-static tas_status bias_wave(tas_device *device, const op_args *a, const mem *m, const cl_wave *w)
+static tas_status bias_pass(tas_device *device, const op_args *a, const mem *m, const granule_pass *w)
 {
-    return cl_bias_wave(device, a, a->size[WINDOW_O], a->size[WINDOW_OH] * a->size[WINDOW_OW], m, w);
+    return sum_examples_bias(device, a, a->size[WINDOW_O], a->size[WINDOW_OH] * a->size[WINDOW_OW], m, w);
 }
 
 static tas_status backward_bias(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const cl_sums sums = {a->size[WINDOW_O], a->size[WINDOW_GRANULE], &m[1], &m[2]};
-    return cl_sum_examples(device, a, &sums, m, scratch, bias_wave);
+    return cl_sum_examples(device, a, &sums, m, scratch, bias_pass);
 }
 
 static uint64_t weights_scratch(tas_device *device, const op_args *a)
 {
-    return cl_wave_scratch(device, a, window_weights(a), a->size[WINDOW_GRANULE]);
+    return sum_examples_scratch(device, a, window_weights(a), a->size[WINDOW_GRANULE]);
 }
 
 static uint64_t bias_scratch(tas_device *device, const op_args *a)
 {
-    return cl_wave_scratch(device, a, a->size[WINDOW_O], a->size[WINDOW_GRANULE]);
+    return sum_examples_scratch(device, a, a->size[WINDOW_O], a->size[WINDOW_GRANULE]);
 }
 
 void cl_override_conv_gpu(tas_device *device)

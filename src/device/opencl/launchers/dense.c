@@ -239,12 +239,12 @@ static tas_status gpu_backward_input(tas_device *device, const op_args *a, const
 
 static uint64_t weights_of(const op_args *a) { return (uint64_t)a->size[DENSE_OUTPUTS] * a->size[DENSE_INPUTS]; }
 
-static tas_status gpu_weights_wave(tas_device *device, const op_args *a, const mem *m, const cl_wave *w)
+static tas_status gpu_weights_pass(tas_device *device, const op_args *a, const mem *m, const granule_pass *w)
 {
     const gpu_tile t = gpu_tile_of(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS], w->granules);
     cl_arg args[11] = {A_MEM(&m[1]),
                        A_MEM(&m[0]),
-                       A_MEM(w->open),
+                       A_MEM(w->partial),
                        A_MEM(w->to),
                        A_U32(a->n),
                        A_U32(a->size[DENSE_INPUTS]),
@@ -253,40 +253,40 @@ static tas_status gpu_weights_wave(tas_device *device, const op_args *a, const m
     tas_status status = gpu_kernel(device, t, "dense_backward_weights", &kernel);
     if (status) return status;
     return cl_launch(device, kernel, gpu_range(t, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS], w->granules),
-                     cl_put_wave(args, 7, w), args);
+                     sum_examples_put(args, 7, w), args);
 }
 
 static tas_status gpu_backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const cl_sums sums = {weights_of(a), a->size[DENSE_GRANULE], &m[2], &m[3]};
-    return cl_sum_examples(device, a, &sums, m, scratch, gpu_weights_wave);
+    return cl_sum_examples(device, a, &sums, m, scratch, gpu_weights_pass);
 }
 
 static uint64_t gpu_weights_scratch(tas_device *device, const op_args *a)
 {
-    return cl_wave_scratch(device, a, weights_of(a), a->size[DENSE_GRANULE]);
+    return sum_examples_scratch(device, a, weights_of(a), a->size[DENSE_GRANULE]);
 }
 
-static tas_status gpu_bias_wave(tas_device *device, const op_args *a, const mem *m, const cl_wave *w)
+static tas_status gpu_bias_pass(tas_device *device, const op_args *a, const mem *m, const granule_pass *w)
 {
-    return cl_bias_wave(device, a, a->size[DENSE_OUTPUTS], 1, m, w);
+    return sum_examples_bias(device, a, a->size[DENSE_OUTPUTS], 1, m, w);
 }
 
 static tas_status gpu_backward_bias(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const cl_sums sums = {a->size[DENSE_OUTPUTS], a->size[DENSE_GRANULE], &m[1], &m[2]};
-    return cl_sum_examples(device, a, &sums, m, scratch, gpu_bias_wave);
+    return cl_sum_examples(device, a, &sums, m, scratch, gpu_bias_pass);
 }
 
 static uint64_t gpu_bias_scratch(tas_device *device, const op_args *a)
 {
-    return cl_wave_scratch(device, a, a->size[DENSE_OUTPUTS], a->size[DENSE_GRANULE]);
+    return sum_examples_scratch(device, a, a->size[DENSE_OUTPUTS], a->size[DENSE_GRANULE]);
 }
 
 tas_status cl_override_dense(tas_device *device)
 {
     const struct cl_device *cl = device->cl;
-    device->panel = cl->cpu ? cpu_panel : NULL;
+    device->weight_panel = cl->cpu ? cpu_panel : NULL;
     device->launch[OP_DENSE_FORWARD] = cl->cpu ? cpu_forward : gpu_forward;
     device->launch[OP_DENSE_BACKWARD_INPUT] = cl->cpu ? cpu_backward_input : gpu_backward_input;
     device->launch[OP_DENSE_BACKWARD_WEIGHTS] = cl->cpu ? cpu_backward_weights : gpu_backward_weights;

@@ -10,17 +10,17 @@ static uint32_t draws_of(tas_device *device, const op_args *a)
     const struct cl_device *cl = device->cl;
     const uint32_t enough = 2 * cl_vector(device);
     if (!cl->cpu) return 1;
-    return op_lanes(a) > enough ? op_lanes(a) : enough;
+    return op_panel_width(a) > enough ? op_panel_width(a) : enough;
 }
 
 static tas_status dropout(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const struct cl_device *cl = device->cl;
-    const uint32_t group = cl->cpu ? 1 : cl->group, draws = draws_of(device, a), span = 4 * draws / op_lanes(a);
+    const uint32_t group = cl->cpu ? 1 : cl->group, draws = draws_of(device, a), span = 4 * draws / op_panel_width(a);
     char options[64];
     cl_kernel kernel;
     (void)scratch;
-    snprintf(options, sizeof options, "-D GROUP=%u -D LANES=%u -D DRAWS=%u", group, op_lanes(a), draws);
+    snprintf(options, sizeof options, "-D GROUP=%u -D LANES=%u -D DRAWS=%u", group, op_panel_width(a), draws);
     tas_status status = cl_get_kernel(device, "dropout", "dropout", options, &kernel);
     if (status) return status;
     const cl_arg args[] = {A_MEM(&m[0]),
@@ -36,7 +36,7 @@ static tas_status dropout(tas_device *device, const op_args *a, const mem *m, co
                            A_U32(a->evaluating ? 0 : a->size[DROPOUT_THRESHOLD]),
                            A_F32(a->evaluating ? 1 : a->scalar[DROPOUT_SCALE])};
     cl_range range = cl_line(group, (a->size[DROPOUT_ELEMENTS] + span - 1) / span);
-    range.global[1] = op_padded(a) / op_lanes(a);
+    range.global[1] = op_padded(a) / op_panel_width(a);
     return cl_launch(device, kernel, range, sizeof args / sizeof *args, args);
 }
 

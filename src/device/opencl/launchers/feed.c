@@ -8,7 +8,7 @@ static tas_status gather(tas_device *device, const op_args *a, const mem *m, con
     const struct cl_device *cl = device->cl;
     char lanes[32];
     cl_kernel kernel;
-    snprintf(lanes, sizeof lanes, " -D LANES=%u", op_lanes(a));
+    snprintf(lanes, sizeof lanes, " -D LANES=%u", op_panel_width(a));
     tas_status status = cl_get_elements(device, "feed", name, lanes, &kernel);
     if (status) return status;
     const cl_arg args[] = {A_MEM(&m[0]),
@@ -21,7 +21,7 @@ static tas_status gather(tas_device *device, const op_args *a, const mem *m, con
                            A_F32(a->scalar[GATHER_SCALE]),
                            A_F32(a->scalar[GATHER_SHIFT])};
     cl_range range = cl_elements(cl, a->size[GATHER_ELEMENTS]);
-    range.global[1] = op_padded(a) / op_lanes(a);
+    range.global[1] = op_padded(a) / op_panel_width(a);
     return cl_launch(device, kernel, range, 9, args);
 }
 

@@ -18,7 +18,7 @@ static tas_status pool(tas_device *device, const op_args *a, const mem *m, int o
     char options[64];
     cl_kernel kernel;
     int k = 0;
-    snprintf(options, sizeof options, "-D GROUP=%u -D RUN=%u -D LANES=%u", group, run_of(cl), op_lanes(a));
+    snprintf(options, sizeof options, "-D GROUP=%u -D RUN=%u -D LANES=%u", group, run_of(cl), op_panel_width(a));
     tas_status status = cl_get_kernel(device, "pool", name, options, &kernel);
     if (status) return status;
     for (; k < operands; k++) args[k] = A_MEM(&m[k]);
@@ -32,7 +32,7 @@ static tas_status pool(tas_device *device, const op_args *a, const mem *m, int o
 }
 
 /* Planes of examples and channels, each of LANES examples. */
-static uint32_t planes_of(const op_args *a) { return op_padded(a) / op_lanes(a) * a->size[WINDOW_C]; }
+static uint32_t planes_of(const op_args *a) { return op_padded(a) / op_panel_width(a) * a->size[WINDOW_C]; }
 
 static tas_status by_outputs(tas_device *device, const op_args *a, const mem *m, int operands, const char *name)
 {

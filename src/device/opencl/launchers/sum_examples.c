@@ -2,7 +2,7 @@
 #include "device/opencl/launchers/sum_examples.h"
 
 enum {
-    SCRATCH_MOST = 16 << 20, /* bytes that the sums of a wave may take, if there is more than one granule */
+    SCRATCH_MOST = 16 << 20, /* bytes that the sums of a pass may take, if there is more than one granule */
     OUTPUTS = 16,            /* of a work-group, as in cl/sum_examples.cl */
 };
 
@@ -13,7 +13,7 @@ static tas_status get_kernel(tas_device *device, const char *name, cl_kernel *ou
     return cl_get_kernel(device, "sum_examples", name, options, out);
 }
 
-/* The granules of a wave: no more than a tile may touch, whatever its place in the batch. */
+/* The granules of a pass: no more than a tile may touch, whatever its place in the batch. */
 static uint32_t granules_most(tas_device *device, const op_args *a, uint64_t count, uint32_t granule)
 {
     const uint64_t touched = cl_blocks((uint64_t)a->n + granule - 1, granule);
@@ -22,12 +22,13 @@ static uint32_t granules_most(tas_device *device, const op_args *a, uint64_t cou
     return (uint32_t)(touched < most ? touched : most);
 }
 
-uint64_t cl_wave_scratch(tas_device *device, const op_args *a, uint64_t count, uint32_t granule)
+uint64_t sum_examples_scratch(tas_device *device, const op_args *a, uint64_t count, uint32_t granule)
 {
     return granule ? granules_most(device, a, count, granule) * count * sizeof(float) : 0;
 }
 
-static tas_status add_granules(tas_device *device, const op_args *a, const cl_sums *s, const cl_wave *w, bool left_open)
+static tas_status add_granules(tas_device *device, const op_args *a, const cl_sums *s, const granule_pass *w,
+                               bool left_open)
 {
     const struct cl_device *cl = device->cl;
     cl_kernel kernel;
@@ -35,7 +36,7 @@ static tas_status add_granules(tas_device *device, const op_args *a, const cl_su
     if (status) return status;
     const cl_arg args[] = {A_MEM(w->to),
                            A_MEM(s->total),
-                           A_MEM(s->open),
+                           A_MEM(s->partial),
                            A_U32((uint32_t)s->count),
                            A_U32(w->granules - left_open),
                            A_U32(a->first + w->from == w->within), /* the batch begins here */
@@ -44,16 +45,16 @@ static tas_status add_granules(tas_device *device, const op_args *a, const cl_su
 }
 
 tas_status cl_sum_examples(tas_device *device, const op_args *a, const cl_sums *s, const mem *m, const mem *scratch,
-                           cl_launch_wave launch)
+                           launch_granule_pass launch)
 {
     const uint32_t granule = s->granule;
     if (!granule) { /* one chain, which goes on in the total */
-        const cl_wave all = {0, 0, a->n, 1, a->first > 0, s->total, s->total};
+        const granule_pass all = {0, 0, a->n, 1, a->first > 0, s->total, s->total};
         return launch(device, a, m, &all);
     }
     const uint32_t most = granules_most(device, a, s->count, granule);
     for (uint32_t from = 0; from < a->n;) {
-        cl_wave w = {.from = from, .granule = granule, .open = s->open, .to = scratch};
+        granule_pass w = {.from = from, .granule = granule, .partial = s->partial, .to = scratch};
         w.within = (a->first + from) % granule;
         w.begun = w.within > 0;
         const uint64_t left = cl_blocks((uint64_t)w.within + a->n - from, granule);
@@ -68,7 +69,7 @@ tas_status cl_sum_examples(tas_device *device, const op_args *a, const cl_sums *
     return TAS_OK;
 }
 
-int cl_put_wave(cl_arg *args, int count, const cl_wave *w)
+int sum_examples_put(cl_arg *args, int count, const granule_pass *w)
 {
     args[count++] = A_U32(w->from);
     args[count++] = A_U32(w->within);
@@ -77,15 +78,15 @@ int cl_put_wave(cl_arg *args, int count, const cl_wave *w)
     return count;
 }
 
-tas_status cl_bias_wave(tas_device *device, const op_args *a, uint32_t outputs, uint32_t positions, const mem *m,
-                        const cl_wave *w)
+tas_status sum_examples_bias(tas_device *device, const op_args *a, uint32_t outputs, uint32_t positions, const mem *m,
+                             const granule_pass *w)
 {
     const struct cl_device *cl = device->cl;
-    cl_arg args[10] = {A_MEM(&m[0]), A_MEM(w->open), A_MEM(w->to), A_U32(a->n), A_U32(outputs), A_U32(positions)};
+    cl_arg args[10] = {A_MEM(&m[0]), A_MEM(w->partial), A_MEM(w->to), A_U32(a->n), A_U32(outputs), A_U32(positions)};
     const cl_range range = {.global = {cl_blocks(outputs, OUTPUTS) * cl->group, w->granules, 1},
                             .local = {cl->group, 1, 1}};
     cl_kernel kernel;
     tas_status status = get_kernel(device, "backward_bias", &kernel);
     if (status) return status;
-    return cl_launch(device, kernel, range, cl_put_wave(args, 6, w), args);
+    return cl_launch(device, kernel, range, sum_examples_put(args, 6, w), args);
 }

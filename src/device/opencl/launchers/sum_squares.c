@@ -33,7 +33,7 @@ static tas_status square_rows(tas_device *device, const op_args *a, const mem *m
     const size_t blocks = cl_blocks(cols, SQUARE_COLUMNS);
     cl_kernel kernel;
     (void)scratch;
-    const uint32_t panel = device_panel(device, rows, cols);
+    const uint32_t panel = device_weight_panel(device, rows, cols);
     const bool run = cl->cpu && panel % cl_vector(device) == 0; /* CLBlast wants the canonical layout */
     tas_status status = get_kernel(device, run ? "square_rows_run" : "square_rows", &kernel);
     if (status) return status;
@@ -71,7 +71,7 @@ static tas_status dense_norms(tas_device *device, const op_args *a, const mem *m
     return cl_launch(device, kernel, range, 8, args);
 }
 
-void cl_override_noise(tas_device *device)
+void cl_override_sum_squares(tas_device *device)
 {
     device->launch[OP_SQUARE_BLOCKS] = square_blocks;
     device->launch[OP_SQUARE_ROWS] = square_rows;
