@@ -500,17 +500,17 @@ END_TEST
 
 START_TEST(granules)
 {
-    ck_assert_uint_eq(granule_of(65536, 1), 0);
-    ck_assert_uint_eq(granule_of(1ull << 40, 784), 0);
-    ck_assert_uint_eq(granule_of(65535, 1), 256);
-    ck_assert_uint_eq(granule_of(1, 1), 256);
-    ck_assert_uint_eq(granule_of(1, 2), 128);
-    ck_assert_uint_eq(granule_of(1, 3), 128); /* 64 of 3 are too few */
-    ck_assert_uint_eq(granule_of(1, 127), 4);
-    ck_assert_uint_eq(granule_of(1, 128), 2);
-    ck_assert_uint_eq(granule_of(1, 255), 2);
-    ck_assert_uint_eq(granule_of(1, 256), 1);
-    ck_assert_uint_eq(granule_of(1, UINT32_MAX), 1);
+    ck_assert_uint_eq(network_granule(65536, 1), 0);
+    ck_assert_uint_eq(network_granule(1ull << 40, 784), 0);
+    ck_assert_uint_eq(network_granule(65535, 1), 256);
+    ck_assert_uint_eq(network_granule(1, 1), 256);
+    ck_assert_uint_eq(network_granule(1, 2), 128);
+    ck_assert_uint_eq(network_granule(1, 3), 128); /* 64 of 3 are too few */
+    ck_assert_uint_eq(network_granule(1, 127), 4);
+    ck_assert_uint_eq(network_granule(1, 128), 2);
+    ck_assert_uint_eq(network_granule(1, 255), 2);
+    ck_assert_uint_eq(network_granule(1, 256), 1);
+    ck_assert_uint_eq(network_granule(1, UINT32_MAX), 1);
 }
 END_TEST
 
@@ -585,9 +585,9 @@ START_TEST(initial_values_are_those_of_the_definition)
     for (int s = 0; s < 3; s++) {
         tas_network *network = parse("input 30\ndense 21\ndense 10 init glorot\n");
         float he[630], biases[21], glorot[210];
-        init_parameter(network, 0, seeds[s], he);
-        init_parameter(network, 1, seeds[s], biases);
-        init_parameter(network, 2, seeds[s], glorot);
+        network_init_parameter(network, 0, seeds[s], he);
+        network_init_parameter(network, 1, seeds[s], biases);
+        network_init_parameter(network, 2, seeds[s], glorot);
         for (uint32_t i = 0; i < 630; i++)
             ck_assert_double_eq_tol(he[i], init_again(seeds[s], 0, i, true, 30, 21), 1e-6);
         for (uint32_t i = 0; i < 210; i++)
@@ -603,8 +603,8 @@ START_TEST(initial_values_of_convolutions)
 {
     tas_network *network = parse("input 6x9x9\nconv2d 4 3x5 groups 2\nconv2d 6 2 groups 2 init glorot\n");
     float he[4 * 3 * 15], glorot[6 * 2 * 4];
-    init_parameter(network, 0, 99, he);
-    init_parameter(network, 2, 99, glorot);
+    network_init_parameter(network, 0, 99, he);
+    network_init_parameter(network, 2, 99, glorot);
     for (uint32_t i = 0; i < 180; i++) ck_assert_double_eq_tol(he[i], init_again(99, 0, i, true, 45, 30), 1e-6);
     for (uint32_t i = 0; i < 48; i++) ck_assert_double_eq_tol(glorot[i], init_again(99, 2, i, false, 8, 12), 1e-7);
     tas_network_close(&network);
@@ -620,13 +620,13 @@ START_TEST(initial_bits_are_pinned)
                                       0xbe67f826, 0xbe6e8a8a, 0x3dde5e83, 0x3dec1f09};
     tas_network *network = parse("input 30\ndense 21\ndense 10 init glorot\n");
     float values[630];
-    init_parameter(network, 0, 7, values);
+    network_init_parameter(network, 0, 7, values);
     for (int i = 0; i < 8; i++) {
         uint32_t bits;
         memcpy(&bits, &values[i], sizeof bits);
         ck_assert_msg(bits == he[i], "he %d: %#010x", i, bits);
     }
-    init_parameter(network, 2, 7, values);
+    network_init_parameter(network, 2, 7, values);
     for (int i = 0; i < 8; i++) {
         uint32_t bits;
         memcpy(&bits, &values[i], sizeof bits);
@@ -643,8 +643,8 @@ START_TEST(initial_statistics)
     float *values = malloc(ALL * sizeof *values), *other = malloc(ALL * sizeof *other);
     const double bound = sqrt(6.0 / (IN + OUT));
     double sum = 0, squares = 0, fourth = 0, most = 0;
-    init_parameter(network, 0, 3, values);
-    init_parameter(network, 0, 4, other);
+    network_init_parameter(network, 0, 3, values);
+    network_init_parameter(network, 0, 4, other);
     uint32_t equal = 0;
     for (int i = 0; i < ALL; i++) {
         sum += values[i];
@@ -657,7 +657,7 @@ START_TEST(initial_statistics)
     ck_assert_double_eq_tol(sum / ALL, 0, 4 * sqrt(2.0 / IN / ALL));
     ck_assert_double_eq_tol(variance, 2.0 / IN, 0.03 * 2.0 / IN);
     ck_assert_double_eq_tol(fourth / ALL / variance / variance, 3, 0.15); /* as a normal distribution has it */
-    init_parameter(network, 2, 3, values);
+    network_init_parameter(network, 2, 3, values);
     sum = squares = 0;
     for (int i = 0; i < ALL; i++) {
         if (fabs(values[i]) > most) most = fabs(values[i]);

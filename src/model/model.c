@@ -72,7 +72,7 @@ tas_status model_open(tas_device *device, tas_network *network, parameters_sourc
 static tas_status draw_initial(void *user, const tas_model *model, int index, float *values)
 {
     const uint64_t *seed = user;
-    init_parameter(model->network, index, *seed, values);
+    network_init_parameter(model->network, index, *seed, values);
     return TAS_OK;
 }
 

@@ -171,7 +171,7 @@ bool network_has_batch_panels(const tas_network *network, const op_call *call)
     return false;
 }
 
-uint32_t granule_of(uint64_t weights, uint32_t positions)
+uint32_t network_granule(uint64_t weights, uint32_t positions)
 {
     uint32_t e = 1;
     if (weights >= ONE_CHAIN_WEIGHTS) return 0;
@@ -179,7 +179,7 @@ uint32_t granule_of(uint64_t weights, uint32_t positions)
     return e;
 }
 
-void init_parameter(const tas_network *network, int parameter, uint64_t seed, float *values)
+void network_init_parameter(const tas_network *network, int parameter, uint64_t seed, float *values)
 {
     const tensor *t = &network->tensors[network->parameters[parameter]];
     const float he = arith_sqrt(arith_div(2, (float)t->fan_in));

@@ -85,9 +85,9 @@ bool network_has_batch_panels(const tas_network *network, const op_call *call);
 enum { ONE_CHAIN_WEIGHTS = 1 << 16 };
 
 /* The granule of a layer with that many weights and `positions` an example: 0 for one chain. */
-uint32_t granule_of(uint64_t weights, uint32_t positions);
+uint32_t network_granule(uint64_t weights, uint32_t positions);
 
 /* Initial values of a parameter in canonical order, from the seed and its place in the network. */
-void init_parameter(const tas_network *network, int parameter, uint64_t seed, float *values);
+void network_init_parameter(const tas_network *network, int parameter, uint64_t seed, float *values);
 
 #endif

@@ -39,9 +39,9 @@ static const line_argument slope[] = {
     {                                                                                                                  \
         lower_activation(network, self, OP_##UPPER##_FORWARD);                                                         \
     }                                                                                                                  \
-    static void lower_##NAME##_gradient(tas_network *network, layer *self, bool wants_dx)                              \
+    static void lower_##NAME##_gradient(tas_network *network, layer *self, bool needs_dx)                              \
     {                                                                                                                  \
-        if (wants_dx) lower_gradient(network, self, OP_##UPPER##_BACKWARD, self->S);                                   \
+        if (needs_dx) lower_gradient(network, self, OP_##UPPER##_BACKWARD, self->S);                                   \
     }                                                                                                                  \
     const layer_kind layer_##NAME = {.name = #NAME,                                                                    \
                                      .text = TEXT,                                                                     \

@@ -28,7 +28,7 @@ static tas_status infer(const text_line *line, layer *self)
 static op_args args_of(const layer *self, op_id op)
 {
     op_args args = layer_window_args(self, op);
-    args.size[WINDOW_GRANULE] = granule_of(window_weights(&args), self->out.height * self->out.width);
+    args.size[WINDOW_GRANULE] = network_granule(window_weights(&args), self->out.height * self->out.width);
     return args;
 }
 
@@ -58,12 +58,12 @@ static void lower(tas_network *network, layer *self)
     build_forward(network, (op_call){.args = args, .operand = {self->x, self->weight, self->bias, self->y}});
 }
 
-static void lower_backward(tas_network *network, layer *self, bool wants_dx)
+static void lower_backward(tas_network *network, layer *self, bool needs_dx)
 {
     const tensor *w = &network->tensors[self->weight], *b = &network->tensors[self->bias];
     const int weight = w->gradient, weight_open = w->partial == NO_TENSOR ? weight : w->partial;
     const int bias = b->gradient, bias_open = b->partial == NO_TENSOR ? bias : b->partial;
-    if (wants_dx) {
+    if (needs_dx) {
         self->dx = build_value(network, self, true, shape_elements(self->in), ".dx");
         build_backward(network, (op_call){.args = args_of(self, OP_CONV_BACKWARD_INPUT),
                                           .operand = {self->dy, self->weight, self->dx}});

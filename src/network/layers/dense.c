@@ -16,7 +16,7 @@ static tas_status infer(const text_line *line, layer *self)
 static void lower(tas_network *network, layer *self)
 {
     const uint32_t in = (uint32_t)shape_elements(self->in), out = self->units;
-    const uint32_t granule = granule_of((uint64_t)in * out, 1);
+    const uint32_t granule = network_granule((uint64_t)in * out, 1);
     const parameter_shape weight = {.what = "weight",
                                     .dims = {out, in},
                                     .ndims = 2,
@@ -35,11 +35,11 @@ static void lower(tas_network *network, layer *self)
                             .operand = {self->x, self->weight, self->bias, self->y}});
 }
 
-static void lower_backward(tas_network *network, layer *self, bool wants_dx)
+static void lower_backward(tas_network *network, layer *self, bool needs_dx)
 {
     const uint32_t in = (uint32_t)shape_elements(self->in), out = self->units;
-    const uint32_t granule = granule_of((uint64_t)in * out, 1);
-    if (wants_dx) {
+    const uint32_t granule = network_granule((uint64_t)in * out, 1);
+    if (needs_dx) {
         self->dx = build_value(network, self, false, in, ".dx");
         build_backward(network, (op_call){.args = {.op = OP_DENSE_BACKWARD_INPUT,
                                                    .size = {[DENSE_OUTPUTS] = out, [DENSE_INPUTS] = in}},

@@ -23,9 +23,9 @@ static void lower(tas_network *network, layer *self)
                                      .operand = {self->x, network->order, self->y}});
 }
 
-static void lower_backward(tas_network *network, layer *self, bool wants_dx)
+static void lower_backward(tas_network *network, layer *self, bool needs_dx)
 {
-    if (!wants_dx) return;
+    if (!needs_dx) return;
     self->dx = build_value(network, self, self->batch_panels, shape_elements(self->in), ".dx");
     build_backward(network, (op_call){.args = args_of(network, self, OP_DROPOUT_BACKWARD),
                                       .operand = {self->dy, network->order, self->dx}});

@@ -15,10 +15,10 @@ static void lower(tas_network *network, layer *self)
     self->y = self->x;
 }
 
-static void lower_backward(tas_network *network, layer *self, bool wants_dx)
+static void lower_backward(tas_network *network, layer *self, bool needs_dx)
 {
     (void)network;
-    (void)wants_dx;
+    (void)needs_dx;
     self->dx = self->dy;
 }
 

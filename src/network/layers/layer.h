@@ -35,7 +35,7 @@ struct layer_kind {
     bool spatial;                                     /* takes its input in panels of examples, if a device has them */
     bool elementwise;                                 /* takes it as it comes */
     void (*lower)(tas_network *network, layer *self); /* tensors, and calls forward */
-    void (*lower_backward)(tas_network *network, layer *self, bool wants_dx); /* dy is set; sets dx */
+    void (*lower_backward)(tas_network *network, layer *self, bool needs_dx); /* dy is set; sets dx */
 };
 
 const layer_kind *layer_find(const char *name);

@@ -28,11 +28,11 @@ static void lower(tas_network *network, layer *self)
 }
 
 /* Its gradient comes with the loss itself. */
-static void lower_backward(tas_network *network, layer *self, bool wants_dx)
+static void lower_backward(tas_network *network, layer *self, bool needs_dx)
 {
     (void)network;
     (void)self;
-    (void)wants_dx;
+    (void)needs_dx;
 }
 
 static const line_argument arguments[] = {
