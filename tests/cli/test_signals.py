@@ -19,6 +19,15 @@ def begin_long(t, *arguments, **more):
     raise AssertionError(f"it ended: {child.wait()}")
 
 
+def read_until(child, text):
+    """The first line on stderr with that text; progress comes every 10 s at least."""
+    end = time.monotonic() + 60
+    while text not in (line := child.stderr.readline()):
+        expect(line, f"it ended with {child.wait()}")
+        expect(time.monotonic() < end, f"no line with {text}")
+    return line.decode()
+
+
 def interrupt(t, number, *arguments):
     folder = t.place()
     child = begin_long(t, "--save", folder / "s", "--log", folder / "l", *arguments)
@@ -82,10 +91,9 @@ def _(t):
         seen = []
         for _ in range(2):
             child.send_signal(signal.SIGUSR1)
-            while b"SIGUSR1" not in (line := child.stderr.readline()):
-                expect(line, f"it ended with {child.wait()}")
-            seen.append(int(re.search(rb"after step (\d+)", line)[1]))
-            expect(str(folder / "s") in line.decode(), f"{line}")
+            line = read_until(child, b"SIGUSR1")
+            seen.append(int(re.search(r"after step (\d+)", line)[1]))
+            expect(str(folder / "s") in line, line)
             evaluated = t.run("eval", folder / "s", t.data, "--device", "reference")
         child.send_signal(signal.SIGTERM)
         out, err = child.communicate(timeout=30)
@@ -108,8 +116,7 @@ def _(t):
         child = begin_long(t, *arguments)
         (folder / "gone").rmdir()
         child.send_signal(signal.SIGUSR1)
-        while text not in (line := child.stderr.readline()):
-            expect(line, f"it ended with {child.wait()}")
+        read_until(child, text)
         expect(child.poll() is None, "it ended")
         child.kill()
         child.communicate()
