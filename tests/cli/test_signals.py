@@ -23,7 +23,8 @@ def read_until(child, text):
     """The first line on stderr with that text; progress comes every 10 s at least."""
     end = time.monotonic() + 60
     while text not in (line := child.stderr.readline()):
-        expect(line, f"it ended with {child.wait()}")
+        if not line:
+            raise AssertionError(f"it ended with {child.wait()}")
         expect(time.monotonic() < end, f"no line with {text}")
     return line.decode()
 
