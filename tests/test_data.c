@@ -63,15 +63,15 @@ START_TEST(arrays_are_copied_or_borrowed)
         ck_assert_uint_eq(tas_data_count(data), 3);
         ck_assert_uint_eq(tas_data_input_size(data), 2);
         ck_assert_uint_eq(tas_data_classes(data), 3);
-        ck_assert_uint_eq(data_input_bytes(data), 8);
-        ck_assert_uint_eq(data_target_bytes(data), 4);
-        ck_assert_int_eq(data_fetch(data, 1, 2, in, out), TAS_OK);
+        ck_assert_uint_eq(dataset_input_bytes(data), 8);
+        ck_assert_uint_eq(dataset_target_bytes(data), 4);
+        ck_assert_int_eq(dataset_fetch(data, 1, 2, in, out), TAS_OK);
         ck_assert(in[0] == 2 && in[2] == 4 && in[3] == (borrow ? 77 : 5));
         ck_assert(out[0] == 2 && out[1] == 1);
         ck_assert_ptr_eq(data->own_inputs == NULL ? data->options.inputs : mine, mine);
-        expect(data_fetch(data, 1, 3, in, out), TAS_BAD_ARGUMENT, "3 examples from 1", "there are 3");
-        expect(data_fetch(data, UINT64_MAX, 2, in, out), TAS_BAD_ARGUMENT, "2 examples", "");
-        expect(data_fetch(data, 1, SIZE_MAX, in, out), TAS_BAD_ARGUMENT, "from 1", "");
+        expect(dataset_fetch(data, 1, 3, in, out), TAS_BAD_ARGUMENT, "3 examples from 1", "there are 3");
+        expect(dataset_fetch(data, UINT64_MAX, 2, in, out), TAS_BAD_ARGUMENT, "2 examples", "");
+        expect(dataset_fetch(data, 1, SIZE_MAX, in, out), TAS_BAD_ARGUMENT, "from 1", "");
         tas_data_close(&data);
         ck_assert_ptr_null(data);
         tas_data_close(&data);
@@ -92,8 +92,8 @@ START_TEST(arrays_of_bytes_and_float_targets)
     o.targets = goals;
     ck_assert_msg(!tas_data_open(context, &o, &data), "%s", tas_error(context));
     ck_assert_uint_eq(tas_data_classes(data), 0);
-    ck_assert_uint_eq(data_input_bytes(data), 2);
-    ck_assert_int_eq(data_fetch(data, 1, 2, in, out), TAS_OK);
+    ck_assert_uint_eq(dataset_input_bytes(data), 2);
+    ck_assert_int_eq(dataset_fetch(data, 1, 2, in, out), TAS_OK);
     ck_assert_mem_eq(in, pixels + 2, 4);
     ck_assert(out[0] == 11 && out[1] == 12);
     tas_data_close(&data);
@@ -184,16 +184,16 @@ END_TEST
 
 enum { ROW = 4096 }; /* bytes of inputs and of targets, at most */
 
-/* Each example of the list as data_fetch() has it, in the list's order, and nothing behind the last. */
+/* Each example of the list as dataset_fetch() has it, in the list's order, and nothing behind the last. */
 static void check_pick(const tas_data *data, const uint32_t *list, size_t n)
 {
-    const size_t in = data_input_bytes(data), out = data_target_bytes(data);
+    const size_t in = dataset_input_bytes(data), out = dataset_target_bytes(data);
     unsigned char *x = malloc(n * in + 1), *y = malloc(n * out + 1), row[ROW], target[ROW];
     ck_assert(in <= ROW && out <= ROW);
     x[n * in] = y[n * out] = 0xa5;
-    ck_assert_msg(!data_pick(data, list, n, x, y), "%s", tas_error(context));
+    ck_assert_msg(!dataset_pick(data, list, n, x, y), "%s", tas_error(context));
     for (size_t k = 0; k < n; k++) {
-        ck_assert_int_eq(data_fetch(data, list[k], 1, row, target), TAS_OK);
+        ck_assert_int_eq(dataset_fetch(data, list[k], 1, row, target), TAS_OK);
         ck_assert_msg(!memcmp(x + k * in, row, in) && !memcmp(y + k * out, target, out), "place %zu", k);
     }
     ck_assert(x[n * in] == 0xa5 && y[n * out] == 0xa5);
@@ -209,9 +209,9 @@ static void check_lists_of_three(const tas_data *data)
     check_pick(data, list, 7);
     check_pick(data, list + 4, 1);
     check_pick(data, list, 0);
-    expect(data_pick(data, wrong, 4, x, y), TAS_BAD_ARGUMENT, data->name,
+    expect(dataset_pick(data, wrong, 4, x, y), TAS_BAD_ARGUMENT, data->name,
            "example 3 at place 2 of a list, there are 3");
-    expect(data_pick(data, wrong + 3, 1, x, y), TAS_BAD_ARGUMENT, "example 4294967295 at place 0", "there are 3");
+    expect(dataset_pick(data, wrong + 3, 1, x, y), TAS_BAD_ARGUMENT, "example 4294967295 at place 0", "there are 3");
     ck_assert(x[0] == 1 && y[0] == 1); /* nothing is written */
 }
 
@@ -283,19 +283,19 @@ START_TEST(callback_fills_by_index)
     float *x = malloc(N * 2 * sizeof *x);
     uint32_t *label = malloc(N * sizeof *label);
     tas_data *data = open_callback(&plan, FIRST + N);
-    ck_assert_int_eq(data_fetch(data, FIRST, N, x, label), TAS_OK);
+    ck_assert_int_eq(dataset_fetch(data, FIRST, N, x, label), TAS_OK);
     ck_assert_int_eq(fegetround(), FE_TONEAREST);
     for (uint32_t k = 0; k < N; k++) {
         const uint32_t index = FIRST + k;
         ck_assert(x[2 * k] == (float)index && x[2 * k + 1] == -1 && label[k] == index % 10);
     }
     plan.nan_at = 6400;
-    expect(data_fetch(data, FIRST, N, x, label), TAS_BAD_DATA, "callback: example 6400: input 1 is nan", "");
+    expect(dataset_fetch(data, FIRST, N, x, label), TAS_BAD_DATA, "callback: example 6400: input 1 is nan", "");
     plan.label_at = 3000;
-    expect(data_fetch(data, FIRST, N, x, label), TAS_BAD_DATA,
+    expect(dataset_fetch(data, FIRST, N, x, label), TAS_BAD_DATA,
            "callback: example 3000: label 10, expected less than 10", "");
     plan.stop_at = 1501;
-    expect(data_fetch(data, FIRST, N, x, label), TAS_BAD_DATA, "callback: returned 5", "1500");
+    expect(dataset_fetch(data, FIRST, N, x, label), TAS_BAD_DATA, "callback: returned 5", "1500");
     tas_data_close(&data);
     free(x);
     free(label);
@@ -313,23 +313,23 @@ START_TEST(callback_fills_a_list)
     list[9] = list[8];
     check_pick(data, list, N);
     plan.calls = plan.most = 0;
-    ck_assert_int_eq(data_pick(data, list, N, x, label), TAS_OK);
+    ck_assert_int_eq(dataset_pick(data, list, N, x, label), TAS_OK);
     ck_assert_int_eq(fegetround(), FE_TONEAREST);
     ck_assert(plan.calls == 3 && plan.most == 1024); /* in pieces, in the list's order */
     for (uint32_t k = 0; k < N; k++) ck_assert(x[2 * k] == (float)list[k] && label[k] == list[k] % 10);
 
     list[N - 1] = COUNT; /* known before anyone is called */
-    expect(data_pick(data, list, N, x, label), TAS_BAD_ARGUMENT, "callback: example 3001 at place 2499", "are 3001");
+    expect(dataset_pick(data, list, N, x, label), TAS_BAD_ARGUMENT, "callback: example 3001 at place 2499", "are 3001");
     ck_assert_uint_eq(plan.calls, 3);
     list[N - 1] = 0;
     plan.nan_at = list[1025];
-    expect(data_pick(data, list, N, x, label), TAS_BAD_DATA, "callback: example 1920: input 1 is nan", "");
+    expect(dataset_pick(data, list, N, x, label), TAS_BAD_DATA, "callback: example 1920: input 1 is nan", "");
     plan.label_at = list[1023];
-    expect(data_pick(data, list, N, x, label), TAS_BAD_DATA, "callback: example 1521: label 10, expected less than 10",
-           "");
+    expect(dataset_pick(data, list, N, x, label), TAS_BAD_DATA,
+           "callback: example 1521: label 10, expected less than 10", "");
     plan.stop_at = list[1];
-    expect(data_pick(data, list, N, x, label), TAS_BAD_DATA, "callback: returned 5 for a list of examples, 0 to 1521",
-           "");
+    expect(dataset_pick(data, list, N, x, label), TAS_BAD_DATA,
+           "callback: returned 5 for a list of examples, 0 to 1521", "");
     tas_data_close(&data);
     data = open_callback(&plan, 1);
     check_pick(data, (const uint32_t[]){0, 0}, 2);
@@ -376,7 +376,7 @@ START_TEST(tiny_inputs_are_noted)
     o.inputs = tiny;
     ck_assert_int_eq(tas_data_open(context, &o, &data), TAS_OK);
     ck_assert_msg(strstr(logged, "arrays: 3 of 6 inputs") && strstr(logged, "2^-40"), "\"%s\"", logged);
-    ck_assert_int_eq(data_fetch(data, 0, 2, in, out), TAS_OK);
+    ck_assert_int_eq(dataset_fetch(data, 0, 2, in, out), TAS_OK);
     ck_assert_int_eq(log_lines, 1); /* once per set */
     tas_data_close(&data);
 
@@ -392,7 +392,7 @@ START_TEST(tiny_inputs_are_noted)
     o.inputs = o.targets = NULL;
     o.fill = fill_tiny;
     ck_assert_int_eq(tas_data_open(context, &o, &data), TAS_OK);
-    for (int k = 0; k < 2; k++) ck_assert_int_eq(data_fetch(data, 0, 2, in, out), TAS_OK);
+    for (int k = 0; k < 2; k++) ck_assert_int_eq(dataset_fetch(data, 0, 2, in, out), TAS_OK);
     ck_assert_int_eq(log_lines, 2);
     ck_assert_msg(strstr(logged, "callback: 2 of 4 inputs"), "\"%s\"", logged);
     tas_data_close(&data);

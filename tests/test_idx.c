@@ -317,7 +317,7 @@ START_TEST(folder_opens)
         ck_assert_uint_eq(tas_data_count(data), 3);
         ck_assert_uint_eq(tas_data_input_size(data), 4);
         ck_assert_uint_eq(tas_data_classes(data), 5);
-        ck_assert_int_eq(data_fetch(data, 2, 1, in, out), TAS_OK);
+        ck_assert_int_eq(dataset_fetch(data, 2, 1, in, out), TAS_OK);
         ck_assert(in[0] == 8 && in[3] == (both ? 255 : 99) && out[0] == 4);
         ck_assert_ptr_nonnull(strstr(data->name, "train"));
         tas_data_close(&data);
@@ -398,10 +398,10 @@ START_TEST(folder_maps_plain_images)
         ck_assert_int_eq(remove(path_of("train-images-idx3-ubyte")), -gz); /* what is mapped stays */
         ck_assert(tas_data_count(data) == COUNT && tas_data_input_size(data) == SIZE && tas_data_classes(data) == 10);
         memset(in, 1, COUNT * SIZE);
-        ck_assert_int_eq(data_fetch(data, 0, COUNT, in, out), TAS_OK);
+        ck_assert_int_eq(dataset_fetch(data, 0, COUNT, in, out), TAS_OK);
         ck_assert(!memcmp(in, all + 16, COUNT * SIZE));
         for (uint32_t k = 0; k < COUNT; k++) ck_assert_uint_eq(out[k], k % 10);
-        ck_assert_int_eq(data_pick(data, list, 6, in, out), TAS_OK);
+        ck_assert_int_eq(dataset_pick(data, list, 6, in, out), TAS_OK);
         for (int k = 0; k < 6; k++)
             ck_assert(!memcmp(in + k * SIZE, all + 16 + list[k] * SIZE, SIZE) && out[k] == list[k] % 10);
         tas_data_close(&data);
@@ -423,11 +423,11 @@ START_TEST(folder_may_be_larger_than_memory)
     write_set(COUNT, 1 << 10, 1 << 10, SIZE);
     damage("train-images-idx3-ubyte", -1);
     tas_data *data = open_train(true);
-    ck_assert_int_eq(data_pick(data, list, 3, in, out), TAS_OK);
+    ck_assert_int_eq(dataset_pick(data, list, 3, in, out), TAS_OK);
     ck_assert(in[SIZE - 2] == 0 && in[SIZE - 1] == 255 && in[SIZE + 1000] == (1000 * 1000 >> 5 & 255) &&
               in[2 * SIZE] == 0);
     ck_assert(out[0] == 5 && out[1] == 0 && out[2] == 8);
-    ck_assert_int_eq(data_fetch(data, COUNT - 2, 2, in, out), TAS_OK);
+    ck_assert_int_eq(dataset_fetch(data, COUNT - 2, 2, in, out), TAS_OK);
     ck_assert(in[2 * SIZE - 1] == 255 && out[1] == 5);
     tas_data_close(&data);
     free(in);
@@ -442,12 +442,13 @@ START_TEST(folder_of_one_example)
     damage("train-images-idx3-ubyte", -1);
     tas_data *data = open_train(true);
     ck_assert_uint_eq(tas_data_count(data), 1);
-    ck_assert_int_eq(data_fetch(data, 0, 1, in, out), TAS_OK);
+    ck_assert_int_eq(dataset_fetch(data, 0, 1, in, out), TAS_OK);
     ck_assert(in[0] == 255 && out[0] == 0);
     in[0] = in[1] = 0;
-    ck_assert_int_eq(data_pick(data, (const uint32_t[]){0, 0}, 2, in, out), TAS_OK);
+    ck_assert_int_eq(dataset_pick(data, (const uint32_t[]){0, 0}, 2, in, out), TAS_OK);
     ck_assert(in[0] == 255 && in[1] == 255 && out[1] == 0);
-    expect(data_pick(data, (const uint32_t[]){1}, 1, in, out), TAS_BAD_ARGUMENT, "(train): example 1", "there are 1");
+    expect(dataset_pick(data, (const uint32_t[]){1}, 1, in, out), TAS_BAD_ARGUMENT, "(train): example 1",
+           "there are 1");
     tas_data_close(&data);
 }
 END_TEST
@@ -465,15 +466,15 @@ START_TEST(folder_may_shrink_while_open)
         char bytes[64];
         write_set(COUNT, 64, 64, COUNT * SIZE);
         tas_data *data = open_train(true);
-        ck_assert_int_eq(data_pick(data, list, 2, in, out), TAS_OK);
+        ck_assert_int_eq(dataset_pick(data, list, 2, in, out), TAS_OK);
         ck_assert(in[SIZE + 1] == 0 && in[SIZE + 100] == (100 * 100 >> 5 & 255) && out[0] == 9 && out[1] == 0);
         shorten(name, cuts[c]);
         snprintf(bytes, sizeof bytes, "%ld bytes, expected %d", WHOLE - cuts[c], WHOLE);
-        expect(data_fetch(data, 99, 1, in, out), TAS_BAD_DATA, path_of(name), bytes);
-        expect(data_pick(data, list, 2, in, out), TAS_BAD_DATA, path_of(name), bytes);
-        expect(data_pick(data, list + 1, 1, in, out), TAS_BAD_DATA, path_of(name), "truncated while in use");
+        expect(dataset_fetch(data, 99, 1, in, out), TAS_BAD_DATA, path_of(name), bytes);
+        expect(dataset_pick(data, list, 2, in, out), TAS_BAD_DATA, path_of(name), bytes);
+        expect(dataset_pick(data, list + 1, 1, in, out), TAS_BAD_DATA, path_of(name), "truncated while in use");
         ck_assert_int_eq(truncate(path_of(name), WHOLE + 5), 0); /* longer does no harm */
-        ck_assert_int_eq(data_pick(data, list, 2, in, out), TAS_OK);
+        ck_assert_int_eq(dataset_pick(data, list, 2, in, out), TAS_OK);
         tas_data_close(&data);
     }
     free(in);

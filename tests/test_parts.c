@@ -89,25 +89,26 @@ static void setup(void)
 
 /* Examples -------------------------------------------------------------------------------------------------------- */
 
-/* Which examples of the whole a part has; data_pick() says the same as data_fetch(), and nothing lies behind the end.
+/* Which examples of the whole a part has; dataset_pick() says the same as dataset_fetch(), and nothing lies behind the
+ * end.
  */
 static uint32_t places_of(const tas_data *part, uint32_t *place)
 {
     const uint32_t count = (uint32_t)tas_data_count(part);
     unsigned char x[EXAMPLES][WIDTH], y[WIDTH];
     uint32_t label[EXAMPLES], one;
-    expect_ok(data_fetch(part, 0, count, x, label));
+    expect_ok(dataset_fetch(part, 0, count, x, label));
     for (uint32_t k = 0; k < count; k++) {
         place[k] = x[k][0] | (uint32_t)x[k][1] << 8;
         ck_assert_uint_lt(place[k], EXAMPLES);
         ck_assert(!memcmp(x[k], pixels[place[k]], WIDTH) && label[k] == labels[place[k]]);
-        expect_ok(data_pick(part, &k, 1, y, &one));
+        expect_ok(dataset_pick(part, &k, 1, y, &one));
         ck_assert(!memcmp(y, x[k], WIDTH) && one == label[k]);
-        expect_ok(data_fetch(part, k, 1, y, &one));
+        expect_ok(dataset_fetch(part, k, 1, y, &one));
         ck_assert(!memcmp(y, x[k], WIDTH) && one == label[k]);
     }
-    expect(data_fetch(part, 1, count, x, label), TAS_BAD_ARGUMENT, "there are", part->name);
-    expect(data_pick(part, &count, 1, x, label), TAS_BAD_ARGUMENT, "there are", part->name);
+    expect(dataset_fetch(part, 1, count, x, label), TAS_BAD_ARGUMENT, "there are", part->name);
+    expect(dataset_pick(part, &count, 1, x, label), TAS_BAD_ARGUMENT, "there are", part->name);
     ck_assert(tas_data_classes(part) == 5 && tas_data_input_size(part) == WIDTH);
     return count;
 }
@@ -266,7 +267,7 @@ START_TEST(errors_name_places_in_the_whole)
         expect_ok(tas_data_split(whole, 1, seed, &rest, NULL));
         if (rest->index[99] != 100 && rest->index[100] != 100) tas_data_close(&rest);
     }
-    expect(data_fetch(rest, 0, EXAMPLES - 1, x, label), TAS_BAD_DATA, "callback: returned 3 for a list of examples",
+    expect(dataset_fetch(rest, 0, EXAMPLES - 1, x, label), TAS_BAD_DATA, "callback: returned 3 for a list of examples",
            "to 399");
     tas_data_close(&rest);
     labels[200] = 5;
@@ -274,7 +275,7 @@ START_TEST(errors_name_places_in_the_whole)
     tas_data_close(&whole);
     expect_ok(tas_data_open(context, &options, &whole));
     expect_ok(tas_data_head(whole, 201, &rest));
-    expect(data_fetch(rest, 150, 51, x, label), TAS_BAD_DATA, "callback: example 200: label 5", "");
+    expect(dataset_fetch(rest, 150, 51, x, label), TAS_BAD_DATA, "callback: example 200: label 5", "");
     tas_data_close(&rest);
     tas_data_close(&whole);
 }
@@ -289,7 +290,7 @@ static tas_data *copy_of(const tas_data *part)
     static uint32_t label[EXAMPLES];
     tas_data *copy = NULL;
     tas_data_options options = shape_of(tas_data_count(part));
-    expect_ok(data_fetch(part, 0, options.count, x, label));
+    expect_ok(dataset_fetch(part, 0, options.count, x, label));
     options.inputs = x;
     options.targets = label;
     expect_ok(tas_data_open(context, &options, &copy));

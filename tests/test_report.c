@@ -166,7 +166,7 @@ static int check_page(const char *page)
         else if (*r.at == '>')
             broken(&r, "a > in a text");
         else {
-            const int length = utf8_character(r.at);
+            const int length = text_character_bytes(r.at);
             if (*r.at == '&') check_entity(&r);
             if (!length) broken(&r, "no UTF-8");
             r.at += length;

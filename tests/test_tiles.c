@@ -248,7 +248,7 @@ static void add_cut(cuts *all, uint64_t budget, uint32_t tile)
 /* Bytes of the plan with just that tile. */
 static uint64_t bytes_of(const task *t, uint32_t tile, bool resident)
 {
-    const plan_device limits = device_limits(tested);
+    const plan_device limits = model_device_limits(tested);
     plan_request request = plan_request_for(t->set, true, t->options.batch, 0);
     request.second = update_slots(t->options.optimizer) > 1;
     plan p;

@@ -1,10 +1,15 @@
 /* A context owns the log, the caches and the text of the last error. There are no globals: two contexts share nothing.
- * One thread at a time may use a context and what was made from it.
+ * Only one thread at a time may use a context and what was opened with it.
+ *
+ * Every call that can fail returns a tas_status; on failure an output such as *out is NULL and tas_error() has the
+ * text.
  *
  * fork(): drivers do not survive it. In a child of a process that has listed or opened OpenCL devices, every call that
- * would reach one fails with TAS_DEVICE_FAILED, and closing releases host memory only. The reference device works
+ * would reach one fails with TAS_DEVICE_FAILED, and closing releases only host memory. The reference device works
  * there.
- */
+ *
+ * Signals: the library changes no signal's disposition. Writing a file beyond the process's size limit (ulimit -f)
+ * raises SIGXFSZ, which ends the process unless it is ignored; if it is, the call fails with TAS_BAD_FILE. */
 #ifndef TASSELLO_CONTEXT_H
 #define TASSELLO_CONTEXT_H
 
@@ -16,34 +21,44 @@ extern "C" {
 
 typedef struct tas_context tas_context;
 
-/* Opens a context. On success *out is the caller's, to be closed with tas_context_close(); else *out is NULL. */
+/* Opens a context, which is closed with tas_context_close(). TAS_NO_MEMORY is the only error. */
 TAS_API tas_status tas_context_open(tas_context **out);
 
-/* Closes *context and sets it to NULL; NULL and *NULL are taken. Everything made from it must have been closed. */
+/* Closes *context and sets it to NULL; does nothing if context or *context is NULL. Everything opened with it must have
+ * been closed before. */
 TAS_API void tas_context_close(tas_context **context);
 
-/* The text of the last failed call on this context, "" where there was none. Valid until the next call. */
+/* The text of the last failed call's error, "" if none has failed. Valid until the next call on this context. */
 TAS_API const char *tas_error(const tas_context *context);
 
-/* Notes (a slow kernel build, a device passed over), one line each without a newline. NULL: silence, the default. */
+/* Receives notes (a slow kernel build, a device that was skipped): one line each, without a newline, valid during the
+ * call. It must not call the library with the same context. */
 typedef void (*tas_log_fn)(void *user, const char *line);
+
+/* Sets the function that receives notes; NULL, the default, drops them. */
 TAS_API void tas_set_log(tas_context *context, tas_log_fn log, void *user);
 
-/* "0.1.0"; with commit and compiler in tas_build(). */
+/* The library's version, such as "0.1.0". */
 TAS_API const char *tas_version(void);
+
+/* The commit and the compiler that the library was built from and with. */
 TAS_API const char *tas_build(void);
 
-/* Makes text of unknown origin safe to print: a checkpoint's, a network's, a device's, a path. Control characters
- * (terminal escapes, line breaks) and bytes that are not UTF-8 become \x1b, characters that hide or reorder text
- * \u202e; escaping twice changes nothing. Writes at most `bytes` with the ending 0, cut before the first character that
- * does not fit; 4 strlen(text) + 1 bytes always suffice. Returns out. tas_error() and the log's lines are escaped. */
+/* Makes text of unknown origin safe to print: from a checkpoint, a network, a driver, a path. Control characters
+ * (terminal escapes, line breaks) and bytes that are not UTF-8 are written as \x1b, characters that hide or reorder
+ * text as \u202e. Escaping twice changes nothing. Writes at most `bytes` bytes, including the final 0, and stops before
+ * the first character that does not fit; 4 strlen(text) + 1 bytes always suffice. Returns out.
+ *
+ * The texts of tas_error() and of notes are escaped already. */
 TAS_API char *tas_escape(const char *text, char *out, size_t bytes);
 
-/* Whether the library could write a file at path, for before long work: TAS_BAD_FILE with the reason if it could not.
- * Files are written whole under a temporary name beside theirs and then renamed. */
+/* Checks before long work that a file could be written at path; TAS_BAD_FILE gives the reason if not.
+ *
+ * The library writes files under a temporary name in the same folder, then renames them: an earlier file survives a
+ * failure, and its mode is kept. If the rename is refused after all, the error names the file that was written. */
 TAS_API tas_status tas_file_check(tas_context *context, const char *path);
 
-/* The version of the arithmetic contract: it changes whenever the bits of any result may. */
+/* The version of the arithmetic contract: it changes whenever the bits of any result can. */
 TAS_API int tas_contract(void);
 
 /* For "did you mean '...'?": the candidate that a misspelt word is nearest to, by edit distance, as a beginning or an

@@ -1,4 +1,4 @@
-/* Status codes and how text about an error is had. */
+/* Status codes. */
 #ifndef TASSELLO_STATUS_H
 #define TASSELLO_STATUS_H
 
@@ -15,20 +15,42 @@ extern "C" {
 #define TAS_API
 #endif
 
-/* What a fallible call returns. tas_error() of the context has the text. */
+/* What a call that can fail returns. tas_error() of the context has the text. */
 typedef enum tas_status {
     TAS_OK = 0,
-    TAS_BAD_ARGUMENT,  /* a value that the call does not take: batch 0, lr NaN, an unknown tensor's name */
-    TAS_BAD_FILE,      /* a file that cannot be opened, read or written */
-    TAS_BAD_DATA,      /* a data set or checkpoint whose content is wrong */
-    TAS_BAD_NETWORK,   /* a network's text that is wrong, or that does not fit the data */
-    TAS_NO_DEVICE,     /* no such device, or more than one of that name */
-    TAS_DEVICE_FAILED, /* a driver answered with an error */
-    TAS_NO_MEMORY,     /* of the host or of the device */
-    TAS_NOT_FINITE,    /* the loss or a gradient is infinite or not a number; weights are those before that step */
-    TAS_STOPPED,       /* cancelled, or the callback asked for the end */
-    TAS_MISMATCH,      /* a verification found a difference */
-    TAS_NOT_REACHED    /* work was done, and did not come to what was asked: no batch of a sweep reached the target */
+
+    /* A value outside the range of an argument or option (batch 0, lr NaN), or an unknown name. */
+    TAS_BAD_ARGUMENT,
+
+    /* A file cannot be opened, read or written. */
+    TAS_BAD_FILE,
+
+    /* The content of a data set or checkpoint is wrong. */
+    TAS_BAD_DATA,
+
+    /* A network's text is wrong or does not fit the data. */
+    TAS_BAD_NETWORK,
+
+    /* No device has this name, or more than one. */
+    TAS_NO_DEVICE,
+
+    /* A driver reported an error. */
+    TAS_DEVICE_FAILED,
+
+    /* The host or the device is out of memory. */
+    TAS_NO_MEMORY,
+
+    /* The loss or a gradient is infinite or NaN. The weights are those before that step. */
+    TAS_NOT_FINITE,
+
+    /* The run was canceled, or its callback ended it. */
+    TAS_STOPPED,
+
+    /* A verification found a difference. */
+    TAS_MISMATCH,
+
+    /* The work was done without reaching its goal: no batch of a sweep reached the target. */
+    TAS_NOT_REACHED
 } tas_status;
 
 /* The code's name, such as "TAS_BAD_FILE"; never NULL. */

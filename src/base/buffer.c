@@ -55,7 +55,7 @@ void buffer_escape(buffer *out, const char *text)
         ['&'] = "&amp;", ['<'] = "&lt;", ['>'] = "&gt;", ['"'] = "&quot;", ['\''] = "&#39;"};
     while (*text) {
         const unsigned char c = (unsigned char)*text;
-        const int length = utf8_character(text);
+        const int length = text_character_bytes(text);
         const bool control = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f;
         if (!length || control)
             buffer_print(out, "&#xfffd;");

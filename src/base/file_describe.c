@@ -74,7 +74,7 @@ static bool is_text(const head *h)
 {
     const char *at = (const char *)h->bytes, *end = at + h->count;
     for (int bytes; at < end; at += bytes) {
-        bytes = utf8_character(at);
+        bytes = text_character_bytes(at);
         if (!bytes) return h->count == HEAD_MOST && end - at < 4;
         if (!*at || ((unsigned char)*at < 0x20 && !strchr("\t\n\r\f", *at))) return false;
     }

@@ -19,7 +19,7 @@ static const struct utf8_row {
     {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
 };
 
-int utf8_character(const char *text)
+int text_character_bytes(const char *text)
 {
     const unsigned char *at = (const unsigned char *)text;
     for (size_t i = 0; i < sizeof utf8_rows / sizeof *utf8_rows; i++) {
@@ -60,7 +60,7 @@ char *text_escape(const char *text, const char *keep, char *out, size_t bytes)
     size_t used = 0;
     for (int length; *text; text += length) {
         char piece[16];
-        const int found = utf8_character(text);
+        const int found = text_character_bytes(text);
         length = found ? found : 1;
         const uint32_t code = code_point((const unsigned char *)text, length);
         if (found && (!is_unsafe(code) || strchr(keep, *text)))

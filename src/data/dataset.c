@@ -11,13 +11,13 @@ uint64_t tas_data_count(const tas_data *data) { return data->options.count; }
 size_t tas_data_input_size(const tas_data *data) { return data->options.input_size; }
 uint32_t tas_data_classes(const tas_data *data) { return data->options.classes; }
 
-size_t data_input_bytes(const tas_data *data)
+size_t dataset_input_bytes(const tas_data *data)
 {
     return data->options.input_type == TAS_INPUT_F32 ? data->options.input_size * sizeof(float)
                                                      : data->options.input_size;
 }
 
-size_t data_target_bytes(const tas_data *data)
+size_t dataset_target_bytes(const tas_data *data)
 {
     return data->options.target_type == TAS_TARGET_F32 ? data->options.target_size * sizeof(float) : sizeof(uint32_t);
 }
@@ -140,7 +140,7 @@ static uint64_t place_in_root(const choice *of, size_t k)
 /* In pieces, so that the callback's indices need no memory that could fail. */
 static tas_status fetch_by_fill(const choice *of, size_t n, unsigned char *inputs, unsigned char *targets)
 {
-    const tas_data *root = data_root(of->data);
+    const tas_data *root = dataset_root(of->data);
     const bool listed = of->list || of->data->index;
     uint64_t index[FILL_MOST];
     for (size_t done = 0; done < n;) {
@@ -152,8 +152,8 @@ static tas_status fetch_by_fill(const choice *of, size_t n, unsigned char *input
                         result, listed ? "a list of examples," : "examples", index[0], index[piece - 1]);
         tas_status status = check_examples(root, index, piece, inputs, targets);
         if (status) return status;
-        inputs += piece * data_input_bytes(root);
-        targets += piece * data_target_bytes(root);
+        inputs += piece * dataset_input_bytes(root);
+        targets += piece * dataset_target_bytes(root);
         done += piece;
     }
     return TAS_OK;
@@ -171,16 +171,16 @@ static void copy_rows(const choice *of, const void *array, size_t n, size_t byte
 
 static tas_status fetch(const choice *of, size_t n, void *inputs, void *targets)
 {
-    const tas_data *root = data_root(of->data);
+    const tas_data *root = dataset_root(of->data);
     if (root->options.fill) return fetch_by_fill(of, n, inputs, targets);
     tas_status status = elements_begin(root->context, &root->inputs, of->list ? ELEMENTS_AT_RANDOM : ELEMENTS_IN_ORDER);
     if (status) return status;
-    copy_rows(of, root->options.inputs, n, data_input_bytes(root), inputs);
-    copy_rows(of, root->options.targets, n, data_target_bytes(root), targets);
+    copy_rows(of, root->options.inputs, n, dataset_input_bytes(root), inputs);
+    copy_rows(of, root->options.targets, n, dataset_target_bytes(root), targets);
     return TAS_OK;
 }
 
-tas_status data_fetch(const tas_data *data, uint64_t first, size_t n, void *inputs, void *targets)
+tas_status dataset_fetch(const tas_data *data, uint64_t first, size_t n, void *inputs, void *targets)
 {
     if (first > data->options.count || n > data->options.count - first)
         return fail(data->context, TAS_BAD_ARGUMENT, "%s: %zu examples from %" PRIu64 ", there are %" PRIu64,
@@ -188,7 +188,7 @@ tas_status data_fetch(const tas_data *data, uint64_t first, size_t n, void *inpu
     return fetch(&(choice){.data = data, .first = first}, n, inputs, targets);
 }
 
-tas_status data_pick(const tas_data *data, const uint32_t *index, size_t n, void *inputs, void *targets)
+tas_status dataset_pick(const tas_data *data, const uint32_t *index, size_t n, void *inputs, void *targets)
 {
     for (size_t k = 0; k < n; k++)
         if (index[k] >= data->options.count)
@@ -272,9 +272,10 @@ static tas_status open_data(tas_context *context, const tas_data_options *option
     tas_data *data = *out;
     status = check_examples(data, NULL, (size_t)data->options.count, data->options.inputs, data->options.targets);
     if (status || options->borrow) return status;
-    status = own_array(data, &data->options.inputs, data->options.count * data_input_bytes(data), &data->own_inputs);
+    status = own_array(data, &data->options.inputs, data->options.count * dataset_input_bytes(data), &data->own_inputs);
     if (status) return status;
-    return own_array(data, &data->options.targets, data->options.count * data_target_bytes(data), &data->own_targets);
+    return own_array(data, &data->options.targets, data->options.count * dataset_target_bytes(data),
+                     &data->own_targets);
 }
 
 tas_status tas_data_open(tas_context *context, const tas_data_options *options, tas_data **out)

@@ -24,15 +24,15 @@ struct tas_data {
 tas_status dataset_create(tas_context *context, const tas_data_options *options, const char *name, tas_data **out);
 
 /* The set that a part's examples come from; a set that is no part is its own. */
-static inline const tas_data *data_root(const tas_data *data) { return data->root ? data->root : data; }
+static inline const tas_data *dataset_root(const tas_data *data) { return data->root ? data->root : data; }
 
 /* Examples first .. first+n-1 of the set, in its own order, into inputs (n, input_size) and targets; from the arrays or
  * the callback. */
-tas_status data_fetch(const tas_data *data, uint64_t first, size_t n, void *inputs, void *targets);
+tas_status dataset_fetch(const tas_data *data, uint64_t first, size_t n, void *inputs, void *targets);
 
 /* The same for the examples of a list, in its order; one may stand in it more than once. */
-tas_status data_pick(const tas_data *data, const uint32_t *index, size_t n, void *inputs, void *targets);
-size_t data_input_bytes(const tas_data *data); /* of one example */
-size_t data_target_bytes(const tas_data *data);
+tas_status dataset_pick(const tas_data *data, const uint32_t *index, size_t n, void *inputs, void *targets);
+size_t dataset_input_bytes(const tas_data *data); /* of one example */
+size_t dataset_target_bytes(const tas_data *data);
 
 #endif

@@ -14,7 +14,7 @@ static tas_status create_part(const tas_data *whole, uint64_t count, const char 
     snprintf(name, sizeof name, "%s %" PRIu64 " of %.200s", which, count, whole->name);
     tas_status status = dataset_create(whole->context, &options, name, out);
     if (status) return status;
-    (*out)->root = data_root(whole);
+    (*out)->root = dataset_root(whole);
     (*out)->index = whole->index;
     return TAS_OK;
 }

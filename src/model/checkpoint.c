@@ -21,7 +21,7 @@ static void network_name(const tas_network *network, char name[NAME_MOST + 1])
     const char *slash = strrchr(network->from, '/'), *at = slash ? slash + 1 : network->from;
     size_t used = 0;
     for (int bytes; *at; at += bytes) {
-        const int found = utf8_character(at);
+        const int found = text_character_bytes(at);
         bytes = found ? found : 1;
         if (used + (size_t)bytes > NAME_MOST) break;
         memcpy(name + used, found ? at : "?", (size_t)bytes);

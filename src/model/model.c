@@ -14,7 +14,7 @@ static uint32_t batch_panel_of(void *self, uint32_t tile) { return device_batch_
 static uint64_t scratch_of(void *self, const op_args *args) { return device_scratch(self, args); }
 
 /* At most 60 % of a discrete device's memory, 50 % of a shared one: allocation is over-committed (pitfall 1). */
-plan_device device_limits(tas_device *device)
+plan_device model_device_limits(tas_device *device)
 {
     const tas_device_info *info = &device->info; /* a limit of 0 is one that the driver would not tell */
     const uint64_t budget = info->shared_memory ? info->global_bytes / 2 : info->global_bytes / 5 * 3;
@@ -37,7 +37,7 @@ plan_device device_limits(tas_device *device)
 plan_device model_limits(const tas_model *model, uint64_t budget)
 {
     plan_device limits = model->limits;
-    limits.snapshots = device_limits(model->device).snapshots;
+    limits.snapshots = model_device_limits(model->device).snapshots;
     if (!budget) budget = model->budget;
     if (budget) limits.budget = budget;
     return limits;
@@ -54,7 +54,8 @@ tas_status model_open(tas_device *device, tas_network *network, parameters_sourc
         tas_network_close(&network);
         return fail(context, TAS_NO_MEMORY, "no memory for a model");
     }
-    *model = (tas_model){.context = context, .device = device, .network = network, .limits = device_limits(device)};
+    *model =
+        (tas_model){.context = context, .device = device, .network = network, .limits = model_device_limits(device)};
 
     const plan_request nothing = {.batch = 1, .tile_most = 1};
     plan_device limits = model->limits;
@@ -107,8 +108,8 @@ const char *tas_model_training(const tas_model *model) { return model->training 
 tas_status model_set_training(tas_model *model, const char *text)
 {
     char *copy = NULL;
-    for (const char *at = text ? text : ""; *at; at += utf8_character(at))
-        if (!utf8_character(at))
+    for (const char *at = text ? text : ""; *at; at += text_character_bytes(at))
+        if (!text_character_bytes(at))
             return fail(model->context, TAS_BAD_ARGUMENT, "how a model was trained: expected a text in UTF-8");
     if (text && *text && !(copy = strdup(text)))
         return fail(model->context, TAS_NO_MEMORY, "no memory for how a model was trained");

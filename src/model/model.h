@@ -20,16 +20,15 @@ struct tas_model {
     mem parameters;       /* the whole part */
     plan regions;         /* of the parameters alone */
     atomic_int cancelled; /* set by signal handlers and other threads */
-    bool recovery_logged; /* that its device broke its word */
-    host_mem mirror; /* the parameters on the host, as the device lays them out; empty: the device alone has them */
+    bool recovery_logged;
+    host_mem mirror; /* the parameters on the host, as the device lays them out; empty: only the device has them */
     bool lost;       /* the device has lost them */
 };
 
-/* Says, once a model, that its device broke its word: how, as the context's error has it, and what becomes of that. */
+/* Notes, once per model, that its device failed: how, as the context's error has it, and how it goes on. */
 void model_log_recovery(tas_model *model, const char *goes_on);
 
-/* Whether what the device refused is asked for again, as it may refuse once what it can do: some times in all. *tries
- * counts, from 0. */
+/* Whether to try again what the device refused, as it may refuse once what it can do. *tries counts, from 0. */
 bool model_should_retry(tas_model *model, tas_status status, int *tries);
 
 /* Gives the values of the parameter with this index among the parameters, in canonical layout. */
@@ -52,20 +51,20 @@ tas_status parameters_admit(const tas_model *model, int index, float *values);
 tas_status parameters_write(tas_model *model, int index, const float *values);
 tas_status parameters_read(tas_model *model, int index, float *values);
 
-/* A context that is lost takes all with it. keep: the host has the parameters, too, until they change (forget), if that
- * goes well. lose: the host alone has them, and these (as the device lays them out). renew: the device is opened anew,
- * where nobody else holds memory of it, and has memory for them, which holds nothing. revive: the same, and they are
- * there again, from the host; gone where that fails. */
+/* A lost context takes all memory in it with it. mirror: the host gets a copy of the parameters, which is valid until
+ * they change (drop_mirror), if that goes well. mark_lost: only the host has them, and these, in the device's layout.
+ * reopen: the device is opened anew, if nobody else holds memory of it, with memory for them that holds nothing yet.
+ * restore: the same, and the mirror is written to it; lost if that fails. */
 void model_mirror(tas_model *model);
 void model_drop_mirror(tas_model *model);
 void model_mark_lost(tas_model *model, const char *values);
 tas_status model_reopen(tas_model *model);
 tas_status model_restore(tas_model *model);
 
-/* What a device allows. */
-plan_device device_limits(tas_device *device);
+/* What a device allows, at most: 60 % of a discrete device's memory, 50 % of a shared one's. */
+plan_device model_device_limits(tas_device *device);
 
-/* The same for a model, with a budget in place of its own (0: none). */
+/* The same for a model; budget replaces its own, unless it is 0. */
 plan_device model_limits(const tas_model *model, uint64_t budget);
 
 #endif

@@ -1,5 +1,5 @@
-/* A device that fails a model: what it refused is asked for again; if its context is lost, so are the parameters in it,
- * and the host's copy of them is put into a new one. */
+/* A device that fails: what it refused is tried again; if its context is lost, so are the parameters in it, and the
+ * host's copy of them is written to a new one. */
 #include "model/model.h"
 
 #include <string.h>
@@ -16,7 +16,7 @@ bool model_should_retry(tas_model *model, tas_status status, int *tries)
 {
     if (status != TAS_NO_MEMORY && status != TAS_DEVICE_FAILED) return false;
     if (++*tries >= TRIES_MOST) return false;
-    model_log_recovery(model, "it is asked again");
+    model_log_recovery(model, "it is tried again");
     return true;
 }
 

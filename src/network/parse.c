@@ -13,7 +13,7 @@ enum { LAYERS_MOST = 4096, KINDS_MOST = 64 };
 static tas_status check_characters(const text_line *line, const char *at)
 {
     for (int bytes, column = 1; *at; at += bytes, column++)
-        if (!(bytes = utf8_character(at)))
+        if (!(bytes = text_character_bytes(at)))
             return line_fail(line, "character %d is not UTF-8; expected a network's text", column);
     return TAS_OK;
 }

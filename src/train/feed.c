@@ -30,7 +30,7 @@ tas_status check_data(const tas_network *network, const tas_data *data)
 
 void note_data(const tas_network *network, const tas_data *data)
 {
-    const tas_data *root = data_root(data);
+    const tas_data *root = dataset_root(data);
     const shape in = network->in;
     const bool planes = in.height == root->height && in.width == root->width;
     const bool stacked = in.height * in.channels == root->height && in.width == root->width;
@@ -52,14 +52,14 @@ void note_data(const tas_network *network, const tas_data *data)
 static tas_status upload_set(workspace *w, const tas_data *data)
 {
     const device_driver *driver = w->device->driver;
-    const size_t in = data_input_bytes(data), out = data_target_bytes(data);
+    const size_t in = dataset_input_bytes(data), out = dataset_target_bytes(data);
     const uint64_t count = data->options.count, chunk = plan_upload(in + out, count);
     host_mem *piece = &w->stage[0].memory;
     tas_status status = device_alloc_host(w->device, (in + out) * chunk, piece);
     char *targets = piece->bytes, *inputs = piece->bytes + out * chunk;
     for (uint64_t at = 0; at < count && !status; at += chunk) {
         const uint64_t some = count - at < chunk ? count - at : chunk;
-        status = data_fetch(data, at, (size_t)some, inputs, targets);
+        status = dataset_fetch(data, at, (size_t)some, inputs, targets);
         if (!status) status = driver->write(w->device, &w->source[0].inputs, at * in, inputs, some * in, true);
         if (!status) status = driver->write(w->device, &w->source[0].targets, at * out, targets, some * out, true);
     }
@@ -68,7 +68,7 @@ static tas_status upload_set(workspace *w, const tas_data *data)
 
 static tas_status open_stages(workspace *w, const tas_data *data)
 {
-    const uint64_t tile = w->plan.tile, in = data_input_bytes(data), out = data_target_bytes(data);
+    const uint64_t tile = w->plan.tile, in = dataset_input_bytes(data), out = dataset_target_bytes(data);
     tas_status status = TAS_OK;
     for (int s = 0; s < STAGES && !status; s++) {
         stage *of = &w->stage[s];
@@ -154,11 +154,11 @@ tas_status feed_gather(workspace *w, const tas_data *data, const source *from, b
 static tas_status fill_stage(workspace *w, const tas_data *data, const uint32_t *order, uint32_t n, int s)
 {
     const device_driver *driver = w->device->driver;
-    const size_t in = data_input_bytes(data), out = data_target_bytes(data);
+    const size_t in = dataset_input_bytes(data), out = dataset_target_bytes(data);
     stage *of = &w->stage[s];
     const source *to = &w->source[s];
     tas_status status = driver->join(w->device, &of->uploaded);
-    if (!status) status = data_pick(data, order, n, of->inputs, of->targets);
+    if (!status) status = dataset_pick(data, order, n, of->inputs, of->targets);
     memcpy(of->order, order, n * sizeof *order);
     if (!status) status = driver->write_later(w->device, &to->inputs, of->inputs, n * in, of->used, &of->uploaded);
     if (!status) status = driver->write_later(w->device, &to->targets, of->targets, n * out, of->used, &of->uploaded);

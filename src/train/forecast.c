@@ -12,8 +12,8 @@ plan_request plan_request_for(const tas_data *data, bool training, uint32_t batc
                           .resident = training ? data->options.count : 0, /* an evaluation passes over its set once */
                           .copy = training ? COPY_SNAPSHOT : COPY_NONE,
                           .order = training ? data->options.count : 0,
-                          .input_bytes = data_input_bytes(data),
-                          .target_bytes = data_target_bytes(data)};
+                          .input_bytes = dataset_input_bytes(data),
+                          .target_bytes = dataset_target_bytes(data)};
 }
 
 void work_alone(plan_request *request, const tas_device *device)
@@ -169,7 +169,7 @@ static tas_status too_small(const plan_device *limits, tas_context *context, uin
 static tas_status make(tas_device *device, const tas_network *network, const tas_data *train, const tas_data *test,
                        const tas_plan_options *options, tas_plan *out)
 {
-    plan_device limits = device_limits(device), run = limits;
+    plan_device limits = model_device_limits(device), run = limits;
     plan_request request = train ? plan_request_for(train, true, options->batch, options->tile)
                                  : request_without(network, options->batch, options->tile);
     request.second = update_slots(options->optimizer) > 1;

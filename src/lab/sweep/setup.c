@@ -89,13 +89,13 @@ static tas_status check_classes(const tas_data *data)
 {
     if (data->options.target_type != TAS_TARGET_LABEL) return TAS_OK;
     uint32_t first = 0;
-    unsigned char *inputs = malloc(PIECE * data_input_bytes(data));
+    unsigned char *inputs = malloc(PIECE * dataset_input_bytes(data));
     uint32_t *labels = malloc(PIECE * sizeof *labels);
     tas_status status = inputs && labels ? TAS_OK : fail(data->context, TAS_NO_MEMORY, "no memory for labels");
     bool others = false;
     for (uint64_t at = 0; at < data->options.count && !status && !others; at += PIECE) {
         const size_t n = data->options.count - at < PIECE ? (size_t)(data->options.count - at) : PIECE;
-        status = data_fetch(data, at, n, inputs, labels);
+        status = dataset_fetch(data, at, n, inputs, labels);
         if (!at) first = labels[0];
         for (size_t i = 0; i < n && !status; i++) others |= labels[i] != first;
     }
@@ -150,7 +150,7 @@ void setup_end(lab *l)
 /* Looks are taken while a run is open: what they want is set aside, at most a quarter; where `tight` the least. */
 static tas_status share_memory(lab *l, bool tight)
 {
-    plan_device limits = device_limits(l->device);
+    plan_device limits = model_device_limits(l->device);
     const uint64_t all = l->sweep->options.budget ? l->sweep->options.budget : limits.budget;
     const tas_data *most = l->held->options.count > l->train_look->options.count ? l->held : l->train_look;
     const plan_request work = plan_request_for(most, false, (uint32_t)most->options.count, EVALUATE_MOST);
@@ -244,7 +244,7 @@ static void fill_batches(tas_sweep *s)
 static tas_status hash_targets(const tas_data *data, struct sha256_ctx *sha)
 {
     const tas_data *root = data->root ? data->root : data;
-    const size_t input = data_input_bytes(data), target = data_target_bytes(data);
+    const size_t input = dataset_input_bytes(data), target = dataset_target_bytes(data);
     const unsigned char *all = root->options.targets;
     if (!root->options.fill) {
         for (uint64_t k = 0; k < data->options.count; k++)
@@ -255,7 +255,7 @@ static tas_status hash_targets(const tas_data *data, struct sha256_ctx *sha)
     tas_status status = some ? TAS_OK : fail(data->context, TAS_NO_MEMORY, "no memory for examples");
     for (uint64_t at = 0; at < data->options.count && !status; at += PIECE) {
         const size_t n = data->options.count - at < PIECE ? (size_t)(data->options.count - at) : PIECE;
-        status = data_fetch(data, at, n, some, some + n * input);
+        status = dataset_fetch(data, at, n, some, some + n * input);
         if (!status) sha256_update(sha, n * target, some + n * input);
     }
     free(some);
@@ -264,12 +264,12 @@ static tas_status hash_targets(const tas_data *data, struct sha256_ctx *sha)
 
 static tas_status hash_inputs(const tas_data *data, struct sha256_ctx *sha)
 {
-    const size_t input = data_input_bytes(data), target = data_target_bytes(data);
+    const size_t input = dataset_input_bytes(data), target = dataset_target_bytes(data);
     const uint64_t apart = data->options.count > SPREAD ? data->options.count / SPREAD : 1;
     unsigned char *one = malloc(input + target);
     tas_status status = one ? TAS_OK : fail(data->context, TAS_NO_MEMORY, "no memory for an example");
     for (uint64_t at = 0; at < data->options.count && !status; at += apart) {
-        status = data_fetch(data, at, 1, one, one + input);
+        status = dataset_fetch(data, at, 1, one, one + input);
         if (!status) sha256_update(sha, input, one);
     }
     free(one);
