@@ -6,6 +6,7 @@ A kernel file that needs options names each set of them in a comment at its top,
 
 Each lint that compiles kernels does so once a line; a file without such a line is compiled without options.
 """
+
 import re
 import shlex
 import shutil
@@ -41,8 +42,21 @@ def find_clang():
 
 
 def compile_kernel(clang, path, options, *arguments):
-    command = [clang, "-x", "cl", "-cl-std=CL1.2", "-target", "spir64", "-Xclang", "-finclude-default-header",
-               f"-I{ROOT / 'cl'}", f"-I{path.parent}", *options, *arguments, str(path)]
+    command = [
+        clang,
+        "-x",
+        "cl",
+        "-cl-std=CL1.2",
+        "-target",
+        "spir64",
+        "-Xclang",
+        "-finclude-default-header",
+        f"-I{ROOT / 'cl'}",
+        f"-I{path.parent}",
+        *options,
+        *arguments,
+        str(path),
+    ]
     return subprocess.run(command, capture_output=True, text=True)
 
 
@@ -64,7 +78,8 @@ def report(problems, what):
 
 
 def check_plants(plants, find):
-    """The self-test. A plant is (name, text, wrong): find(text) must report what contains `wrong`, or nothing if it is None."""
+    """The self-test. A plant is (name, text, wrong): find(text) must report what contains `wrong`, or nothing if it is
+    None."""
     missed = []
     for name, text, wrong in plants:
         problems = find(text)

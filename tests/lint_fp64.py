@@ -3,6 +3,7 @@
 
 --self-test looks for planted mistakes alone; without it they come first.
 """
+
 import sys
 import tempfile
 from pathlib import Path
@@ -19,8 +20,10 @@ PLANTS = [
 
 
 def check_kernel(clang, path):
-    done = [(options, compile_kernel(clang, path, options, "-Xclang", "-cl-ext=-cl_khr_fp64", "-Werror", "-fsyntax-only"))
-            for options in option_sets(path)]
+    done = [
+        (options, compile_kernel(clang, path, options, "-Xclang", "-cl-ext=-cl_khr_fp64", "-Werror", "-fsyntax-only"))
+        for options in option_sets(path)
+    ]
     return [explain_failure(path, options, d) for options, d in done if d.returncode]
 
 

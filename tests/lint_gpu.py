@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """No kernel that GPUs run keeps anything in private memory: no register is spilled there, no array is indexed there.
 
-Compiles kernels for chips of vendors whose devices are not here, by clang 15 and its libclc, and reads what the assembler is told.
-Kernels whose groups are a single work-item are for processors, and let be; so are sets of options that make groups so.
-A file's further sets, for this lint alone, are in lines `// lint gpu: -D ...`.
---self-test looks for planted mistakes alone; without it they come first.
+Compiles kernels for chips of vendors whose devices are not here, by clang 15 and its libclc, and reads what the
+assembler is told. Kernels whose groups are a single work-item are for processors, and let be; so are sets of options
+that make groups so. A file's further sets, for this lint alone, are in lines `// lint gpu: -D ...`. --self-test looks
+for planted mistakes alone; without it they come first.
 """
+
 import os
 import re
 import shutil
@@ -25,8 +26,11 @@ def read_amd(text):
     """Of each kernel its name, its group, and its bytes of private memory, from the notes at the end."""
     for note in re.split(r"\n  - (?=\.)", text.partition("amdhsa.kernels:")[2])[1:]:
         group = re.search(r"\.reqd_workgroup_size:((?:\n +- \d+)+)", note)
-        yield (re.search(r"^    \.name: +(\S+)", note, re.M)[1], group[1].split()[1::2] if group else [],
-               int(re.search(r"\.private_segment_fixed_size: (\d+)", note)[1]))
+        yield (
+            re.search(r"^    \.name: +(\S+)", note, re.M)[1],
+            group[1].split()[1::2] if group else [],
+            int(re.search(r"\.private_segment_fixed_size: (\d+)", note)[1]),
+        )
 
 
 def read_nvidia(text):
@@ -38,8 +42,15 @@ def read_nvidia(text):
 
 AMD = "amdgcn-amd-amdhsa", "amdgcn--amdhsa.bc", read_amd
 NVIDIA = "nvptx64-nvidia-nvcl", "nvptx64--nvidiacl.bc", read_nvidia
-CHIPS = [("gfx1030", AMD, ["-mcpu=gfx1030"]), ("gfx1100", AMD, ["-mcpu=gfx1100"]),
-         ("sm_75", NVIDIA, ["-Xclang", "-target-cpu", "-Xclang", "sm_75", "-Xclang", "-target-feature", "-Xclang", "+ptx72"])]
+CHIPS = [
+    ("gfx1030", AMD, ["-mcpu=gfx1030"]),
+    ("gfx1100", AMD, ["-mcpu=gfx1100"]),
+    (
+        "sm_75",
+        NVIDIA,
+        ["-Xclang", "-target-cpu", "-Xclang", "sm_75", "-Xclang", "-target-feature", "-Xclang", "+ptx72"],
+    ),
+]
 
 
 def is_for_gpus(options):
@@ -56,8 +67,29 @@ def gpu_sets(path):
 def compile_for(chip, path, options):
     """The problem that keeps it from being compiled, or None; and what read() says of its kernels."""
     name, (target, library, read), arguments = chip
-    command = [CLANG, "-x", "cl", "-cl-std=CL1.2", "-O3", "-Xclang", "-finclude-default-header", "-nogpulib", "-target", target, *arguments,
-               "-Xclang", "-mlink-builtin-bitcode", "-Xclang", str(LIBRARIES / library), f"-I{ROOT / 'cl'}", *options, "-S", "-o", "-", str(path)]
+    command = [
+        CLANG,
+        "-x",
+        "cl",
+        "-cl-std=CL1.2",
+        "-O3",
+        "-Xclang",
+        "-finclude-default-header",
+        "-nogpulib",
+        "-target",
+        target,
+        *arguments,
+        "-Xclang",
+        "-mlink-builtin-bitcode",
+        "-Xclang",
+        str(LIBRARIES / library),
+        f"-I{ROOT / 'cl'}",
+        *options,
+        "-S",
+        "-o",
+        "-",
+        str(path),
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         return explain_failure(path, options, done), []
@@ -71,8 +103,11 @@ def check_set(path, options):
         problem, found = compile_for(chip, path, options)
         problems += [problem] if problem else []
         single |= {kernel for kernel, group, _size in found if group == ["1", "1", "1"]}
-        problems += [f"{path.name} {' '.join(options)}: {chip[0]}: {kernel} keeps {size} bytes in private memory"
-                     for kernel, _group, size in found if size and kernel not in single]
+        problems += [
+            f"{path.name} {' '.join(options)}: {chip[0]}: {kernel} keeps {size} bytes in private memory"
+            for kernel, _group, size in found
+            if size and kernel not in single
+        ]
     return problems
 
 
@@ -87,7 +122,10 @@ def plant_kernel(name, body, wrong, group="64"):
     return name, head + "{\n" + body + "\n}\n", wrong
 
 
-ARRAY = "float p[600]; for (uint i = 0; i < 600; i++) p[i] = x[i]; for (uint i = 0; i < n; i++) p[n * i % 600] = p[i]; x[0] = p[n % 600];"
+ARRAY = (
+    "float p[600]; for (uint i = 0; i < 600; i++) p[i] = x[i]; "
+    "for (uint i = 0; i < n; i++) p[n * i % 600] = p[i]; x[0] = p[n % 600];"
+)
 SUMS = """float c[300];
 __attribute__((opencl_unroll_hint)) for (int i = 0; i < 300; i++) c[i] = x[i];
 for (uint k = 0; k < n; k++) {

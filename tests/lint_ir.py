@@ -3,9 +3,10 @@
 
 Reads clang's IR of each kernel and of each reference. A pragma against contraction is only a request, so none may be
 possible: no fmul may have an fadd or fsub as its user, directly or through negation, selection, loops, vectors, private
-arrays or functions, which are inlined here. Kernels may call fma and the functions of work-items and integers, no others.
---self-test looks for planted mistakes alone; without it they come first.
+arrays or functions, which are inlined here. Kernels may call fma and the functions of work-items and integers, no
+others. --self-test looks for planted mistakes alone; without it they come first.
 """
+
 import re
 import subprocess
 import sys
@@ -22,8 +23,18 @@ CALLEE = re.compile(r'@"?([\w.$-]+)"?\(')
 DEBUG = re.compile(r", !dbg !(\d+)")
 FLAGS = re.compile(r"^ (?:\w+ )*?(fast|nnan|ninf|nsz|arcp|contract|afn|reassoc)\b")
 
-PASS_ON = {"fneg", "phi", "select", "extractelement", "insertelement", "shufflevector", "bitcast", "freeze", "extractvalue",
-           "insertvalue"}
+PASS_ON = {
+    "fneg",
+    "phi",
+    "select",
+    "extractelement",
+    "insertelement",
+    "shufflevector",
+    "bitcast",
+    "freeze",
+    "extractvalue",
+    "insertvalue",
+}
 POINTERS = {"getelementptr", "bitcast", "addrspacecast", "phi", "select"}
 ARITHMETIC = {"fadd", "fsub", "fmul", "fdiv", "frem", "fneg", "fcmp", "call", "phi", "select"}
 
@@ -35,14 +46,23 @@ ALLOWED_CALLS = re.compile(
     r"|_Z3fma(?:f|Dv\d+_f)\w*"
     r"|_Z\d+v(?:load|store)\d+\w*"
     r"|_Z\d+(?:as|convert)_\w+"
-    rf"|_Z\d+(?:min|max|mul_hi|mad_hi|mul24|mad24|clamp|abs|clz|popcount|rotate|add_sat|sub_sat|select|any|all){INTEGERS}"
-    r"|_Z\d+atomic_\w+)$")
+    r"|_Z\d+(?:min|max|mul_hi|mad_hi|mul24|mad24|clamp|abs|clz|popcount|rotate|add_sat|sub_sat|select|any|all)"
+    rf"{INTEGERS}"
+    r"|_Z\d+atomic_\w+)$"
+)
 ALLOWED_INTRINSICS = re.compile(
-    r"^llvm\.(?:fma|fabs|copysign|lifetime|dbg|assume|expect|mem(?:cpy|set|move)|[us](?:min|max)|abs|ct[lt]z|ctpop|bswap|bitreverse"
-    r"|fsh[lr]|[us](?:add|sub|mul)\.(?:with\.overflow|sat)|experimental\.noalias|vector\.reduce\.(?:add|and|or|xor|[us]m)|is\.constant"
-    r"|objectsize|va_|stack(?:save|restore)|trap|masked|x86)\b")
-MATH = re.compile(r"^(?:(?:a?(?:sin|cos|tan)|atan2|exp|log|pow|cbrt|hypot|erf|lgamma|tgamma|ceil|floor|round|trunc|rint|nearbyint|fmod"
-                  r"|remainder|fdim|fmin|fmax|sqrt|ldexp|scalbn|scalbln|frexp|modf|nextafter|expm1|exp2|exp10|log1p|log2|log10|logb)[hp]?h?[fl]?)$")
+    r"^llvm\.(?:fma|fabs|copysign|lifetime|dbg|assume|expect|mem(?:cpy|set|move)|[us](?:min|max)|abs|ct[lt]z|ctpop"
+    r"|bswap|bitreverse"
+    r"|fsh[lr]|[us](?:add|sub|mul)\.(?:with\.overflow|sat)|experimental\.noalias"
+    r"|vector\.reduce\.(?:add|and|or|xor|[us]m)|is\.constant"
+    r"|objectsize|va_|stack(?:save|restore)|trap|masked|x86)\b"
+)
+MATH = re.compile(
+    r"^(?:(?:a?(?:sin|cos|tan)|atan2|exp|log|pow|cbrt|hypot|erf|lgamma|tgamma|ceil|floor|round|trunc|rint"
+    r"|nearbyint|fmod"
+    r"|remainder|fdim|fmin|fmax|sqrt|ldexp|scalbn|scalbln|frexp|modf|nextafter|expm1|exp2|exp10|log1p"
+    r"|log2|log10|logb)[hp]?h?[fl]?)$"
+)
 
 
 class Places:
@@ -96,7 +116,11 @@ def spread(start, rows):
                 memory |= bases.get(operands[1], set())
             elif op == "load" and operands and bases.get(operands[0], set()) & memory:
                 reached.add(result)
-            elif result and (op in PASS_ON or "@llvm.fabs" in rest or "@llvm.copysign" in rest) and reached.intersection(operands):
+            elif (
+                result
+                and (op in PASS_ON or "@llvm.fabs" in rest or "@llvm.copysign" in rest)
+                and reached.intersection(operands)
+            ):
                 reached.add(result)
         grew = len(reached) + len(memory) > before
     return reached
@@ -111,8 +135,14 @@ def find_reductions(rows):
         reached, grew = {result}, True
         while grew:
             before = len(reached)
-            reached |= {r for r, o, used, *_ in rows if o in ("phi", "select") and reached.intersection(used)
-                        or o == "fadd" and (reached - asked).intersection(used)}
+            reached |= {
+                r
+                for r, o, used, *_ in rows
+                if o in ("phi", "select")
+                and reached.intersection(used)
+                or o == "fadd"
+                and (reached - asked).intersection(used)
+            }
             grew = len(reached) > before
         added = [line for r, o, _used, _rest, line in rows if o == "fadd" and r in reached]
         if added and reached.intersection(operands):
@@ -153,11 +183,17 @@ def check_ir(ir, kernel):
     for function, rows in functions:
         problems += check_calls(function, rows, places, kernel, own)
         for line in find_reductions(rows) if kernel else ():
-            problems.append(f"{places.find(line)}: {function}: a loop sums single floats, which a compiler may reorder: write arith_chain")
+            problems.append(
+                f"{places.find(line)}: {function}: a loop sums single floats, which a compiler may reorder: "
+                "write arith_chain"
+            )
         reached = spread({result for result, op, *_ in rows if op == "fmul"}, rows)
         for _result, op, operands, _rest, line in rows:
             if op in ("fadd", "fsub") and reached.intersection(operands):
-                problems.append(f"{places.find(line)}: {function}: a product feeds this {op}: write fma, or keep it apart by integers")
+                problems.append(
+                    f"{places.find(line)}: {function}: a product feeds this {op}: "
+                    "write fma, or keep it apart by integers"
+                )
     return problems
 
 
@@ -173,8 +209,18 @@ def check_kernel(clang, path):
 
 
 def check_reference(clang, path):
-    command = [clang, "-std=c11", "-D_GNU_SOURCE", *INLINE, *(f"-I{ROOT / d}" for d in ("include", "src", "cl")), "-emit-llvm", "-S",
-               "-o", "-", str(path)]
+    command = [
+        clang,
+        "-std=c11",
+        "-D_GNU_SOURCE",
+        *INLINE,
+        *(f"-I{ROOT / d}" for d in ("include", "src", "cl")),
+        "-emit-llvm",
+        "-S",
+        "-o",
+        "-",
+        str(path),
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         return [f"{path.name}: does not compile:\n{done.stderr.strip()}"]
@@ -182,7 +228,11 @@ def check_reference(clang, path):
 
 
 def plant_kernel(body, wrong=None, before=""):
-    return body, f"{before}\n__kernel void k(__global float *x, float a, float b, float c, uint n)\n{{\n{body}\n}}\n", wrong
+    return (
+        body,
+        f"{before}\n__kernel void k(__global float *x, float a, float b, float c, uint n)\n{{\n{body}\n}}\n",
+        wrong,
+    )
 
 
 SUM, CALL, CHAIN = "a product feeds", "calls ", "write arith_chain"
@@ -196,11 +246,17 @@ PLANTS = [
     plant_kernel("float p = 1; for (uint i = 0; i < n; i++) p *= a; x[0] = p + b;", SUM),
     plant_kernel("float p[9]; for (int i = 0; i < 9; i++) p[i] = x[i] * a; x[0] = p[n % 9] + b;", SUM),
     plant_kernel("x[0] = f(a, b) + c;", SUM, "float f(float a, float b);\nfloat f(float a, float b) { return a * b; }"),
-    plant_kernel("f(x, a * b, c); f(x, a, b);", SUM,
-                 "void f(__global float *x, float p, float c);\n"
-                 "void f(__global float *x, float p, float c) { for (int i = 0; i < 99; i++) x[i] = p + x[i] + c; }"),
-    plant_kernel("x[0] = f(a, b) + c;", "not inlined",
-                 "float f(float a, float b);\n__attribute__((noinline)) float f(float a, float b) { return a * b; }"),
+    plant_kernel(
+        "f(x, a * b, c); f(x, a, b);",
+        SUM,
+        "void f(__global float *x, float p, float c);\n"
+        "void f(__global float *x, float p, float c) { for (int i = 0; i < 99; i++) x[i] = p + x[i] + c; }",
+    ),
+    plant_kernel(
+        "x[0] = f(a, b) + c;",
+        "not inlined",
+        "float f(float a, float b);\n__attribute__((noinline)) float f(float a, float b) { return a * b; }",
+    ),
     plant_kernel("x[0] = exp(a);", CALL),
     plant_kernel("x[0] = native_exp(a);", CALL),
     plant_kernel("x[0] = fmin(a, b);", CALL),
@@ -217,7 +273,9 @@ PLANTS = [
     plant_kernel("float s = a; for (uint i = 0; i < n; i++) s = x[i] > b ? s + x[i + 1] + c : s; x[0] = s;", CHAIN),
     plant_kernel("x[0] = fma(a, b, c);"),
     plant_kernel("float s = 0; for (uint i = 0; i < n; i++) s = fma(x[i], a, s); x[0] = s;"),
-    plant_kernel("float s = a; for (uint i = 0; i < n; i++) s = arith_chain(s, x[i]); x[0] = s;", before='#include "arith.h"'),
+    plant_kernel(
+        "float s = a; for (uint i = 0; i < n; i++) s = arith_chain(s, x[i]); x[0] = s;", before='#include "arith.h"'
+    ),
     plant_kernel("float4 s = a; for (uint i = 0; i < n; i++) s = s + vload4(i, x); vstore4(s, 0, x);"),
     plant_kernel("vstore8(fma((float8)(a), vload8(0, x), vload8(1, x)), 0, x);"),
     plant_kernel("x[0] = (a + b) * c;"),
@@ -248,8 +306,10 @@ def self_test(clang):
         reference = Path(folder) / "plant.c"
 
         def find_reference(text):
-            reference.write_text(f"#include <math.h>\nfloat f(float a, float b, float c);\n"
-                                 f"float f(float a, float b, float c) {{ return {text}; }}\n")
+            reference.write_text(
+                f"#include <math.h>\nfloat f(float a, float b, float c);\n"
+                f"float f(float a, float b, float c) {{ return {text}; }}\n"
+            )
             return check_reference(clang, reference)
 
         missed += check_plants(((text, text, wrong) for text, wrong in REFERENCES), find_reference)

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """No number that reaches a weight comes from libm, whose bits differ by version (rule 3 of the contract).
 
-    lint_libm.py FOLDER ...   looks with nm -u at the objects of the library below each folder (Meson's libNAME.a.p, ...)
+    lint_libm.py FOLDER ...   looks with nm -u at the objects of the library below each folder (Meson's libNAME.a.p,
+    ...)
 
-Of libm only fmaf, which is exact, and the functions of the floating-point state are allowed. verify/ and lab/ state errors
-and statistics, and no weight comes from them. --self-test looks for planted mistakes alone; without it they come first.
+Of libm only fmaf, which is exact, and the functions of the floating-point state are allowed. verify/ and lab/ state
+errors and statistics, and no weight comes from them. --self-test looks for planted mistakes alone; without it they
+come first.
 """
+
 import os
 import re
 import shutil
@@ -41,8 +44,14 @@ def check_object(path, forbidden):
     return [f"{path.name}: uses {name} of libm" for name in used if name in forbidden]
 
 
-PLANTS = [("expf", "return expf(a);", "expf"), ("sqrt", "return (float)sqrt(a);", "sqrt"), ("powf", "return powf(a, b);", "powf"),
-          ("fminf", "return fminf(a, b);", "fminf"), ("fmaf", "return fmaf(a, b, a);", None), ("a sum", "return a + b;", None)]
+PLANTS = [
+    ("expf", "return expf(a);", "expf"),
+    ("sqrt", "return (float)sqrt(a);", "sqrt"),
+    ("powf", "return powf(a, b);", "powf"),
+    ("fminf", "return fminf(a, b);", "fminf"),
+    ("fmaf", "return fmaf(a, b, a);", None),
+    ("a sum", "return a + b;", None),
+]
 
 
 def self_test(forbidden):
@@ -50,7 +59,9 @@ def self_test(forbidden):
         source, target = Path(folder) / "plant.c", Path(folder) / "plant.o"
 
         def find(text):
-            source.write_text(f"#include <math.h>\nfloat f(float a, float b);\nfloat f(float a, float b) {{ (void)b; {text} }}\n")
+            source.write_text(
+                f"#include <math.h>\nfloat f(float a, float b);\nfloat f(float a, float b) {{ (void)b; {text} }}\n"
+            )
             run(COMPILER, "-O0", "-fno-builtin", "-c", str(source), "-o", str(target))
             return check_object(target, forbidden)
 
@@ -62,7 +73,9 @@ def main():
     problems = self_test(forbidden)
     if "--self-test" in sys.argv[1:]:
         return report(problems, "self-test of lint_libm")
-    found = {(path, m[1]) for folder in sys.argv[1:] for path in Path(folder).rglob("*.o") if (m := OBJECT.match(str(path)))}
+    found = {
+        (path, m[1]) for folder in sys.argv[1:] for path in Path(folder).rglob("*.o") if (m := OBJECT.match(str(path)))
+    }
     for folder in ("ops", "network", "train"):  # a renamed build folder must not make this lint silent
         if not any(f == folder for _path, f in found):
             problems.append(f"no object of src/{folder}/ below {' '.join(sys.argv[1:]) or '(no folder named)'}")

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """The rules that can be read off the sources' text.
 
-- cl/ and src/ops/: no fmin, fmax, clamp, native_*, half_*, mad (rules 1 and 3 of the contract); each kernel turns contraction off
+- cl/ and src/ops/: no fmin, fmax, clamp, native_*, half_*, mad (rules 1 and 3 of the contract); each kernel turns
+  contraction off
 - includes go only where the table of folders allows (CONTRIBUTING.md)
 - sources are ASCII; nothing in the product names the folder of notes beside the repository
 - a file of more than 600 lines is told of, and is no failure
 
 --self-test looks for planted mistakes alone; without it they come first.
 """
+
 import re
 import sys
 import tempfile
@@ -71,7 +73,9 @@ def check_include(root, path, name, system, include, internals):
     top, *rest = path.relative_to(root).parts
     if system:
         ours = include.startswith("tassello/")
-        return f"{name}: the public headers include each other alone, as <tassello/...>" if top == "cl" and ours else None
+        return (
+            f"{name}: the public headers include each other alone, as <tassello/...>" if top == "cl" and ours else None
+        )
     if include in SHARED_HEADERS and top not in ("include", "tools"):
         return None
     folder = reached_folder(root, path, include)
@@ -114,9 +118,17 @@ def check_text(name, text):
 
 
 def sources(root):
-    for folder, patterns in (("include", ["*.h"]), ("cl", ["*.cl", "*.h"]), ("src", ["*.c", "*.h"]), ("tests", ["*"]), ("tools", ["*"])):
+    for folder, patterns in (
+        ("include", ["*.h"]),
+        ("cl", ["*.cl", "*.h"]),
+        ("src", ["*.c", "*.h"]),
+        ("tests", ["*"]),
+        ("tools", ["*"]),
+    ):
         for pattern in patterns:
-            yield from (p for p in sorted((root / folder).rglob(pattern)) if p.is_file() and "__pycache__" not in p.parts)
+            yield from (
+                p for p in sorted((root / folder).rglob(pattern)) if p.is_file() and "__pycache__" not in p.parts
+            )
     yield from (p for p in (root / "meson.build", root / "meson_options.txt") if p.exists())
 
 
@@ -154,7 +166,11 @@ PLANTS = [
     ("fmin in a comment", ("cl/a.cl", PRAGMA_LINE + "/* not\n fmin(a, b) */\n"), None),
     ("no pragma", ("cl/a.cl", "x = 1;\n"), "FP_CONTRACT"),
     ("ops includes device", ("src/ops/a.c", '#include "device/device.h"\n'), "ops/ may not include device/"),
-    ("device includes network", ("src/device/a.c", '#include "network/network.h"\n'), "device/ may not include network/"),
+    (
+        "device includes network",
+        ("src/device/a.c", '#include "network/network.h"\n'),
+        "device/ may not include network/",
+    ),
     ("by a path upwards", ("src/base/a.c", '#include "../ops/op.h"\n'), "may not include"),
     ("train includes device", ("src/train/a.c", '#include "device/device.h"\n#include "arith.h"\n'), None),
     ("a tool's internals", ("tools/a.c", '#include "base/base.h"\n'), "public headers alone"),

@@ -6,6 +6,7 @@
 A program of Check counts with its tests, any other as one. What was skipped is named with its reason. A word that is
 expected (a driver) must be in the name or the suites of a test that ran, and of none that was skipped.
 """
+
 import argparse
 import json
 import re

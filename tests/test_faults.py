@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Drivers that refuse, lie and fail: what the fault layer (fault_layer.c) counts, and whether a training survives what it does.
+"""Drivers that refuse, lie and fail: what the fault layer (fault_layer.c) counts, and whether a training survives what
+it does.
 
     test_faults.py TASSELLO LAYER DRIVER [WORD]...    the cases of DRIVER whose names hold a WORD; all without one
 
-A training that is disturbed must end with the digest of the undisturbed one and say so in one note; where that cannot be, it
-must end with status 1 and a message, and leave the file of --save alone. Nothing may be leaked either way. Where a fault shall
-happen is read off the undisturbed run's calls. Prints and logs as cli/common.py does. Exit status 0; 1 where a case failed; 77
-where the driver is not there.
+A training that is disturbed must end with the digest of the undisturbed one and say so in one note; where that cannot
+be, it must end with status 1 and a message, and leave the file of --save alone. Nothing may be leaked either way.
+Where a fault shall happen is read off the undisturbed run's calls. Prints and logs as cli/common.py does. Exit status
+0; 1 where a case failed; 77 where the driver is not there.
 """
+
 import itertools
 import json
 import os
@@ -30,28 +32,38 @@ NETS = {
     "rusticl": {"dense": "input 1x28x28\ndense 4\nrelu\ndense 10\n"},  # its fma is software
 }
 # For the case of its own that asks for it; few fma, for rusticl's sake.
-CONV = "input 1x28x28\nconv2d 4 5 stride 3\nrelu\nmax_pool 2\nconv2d 6 3 groups 2\nrelu\ndropout 0.25\nflatten\ndense 10\n"
+CONV = (
+    "input 1x28x28\nconv2d 4 5 stride 3\nrelu\nmax_pool 2\nconv2d 6 3 groups 2\nrelu\ndropout 0.25\nflatten\ndense 10\n"
+)
 BATCH, STEPS = 64, 6  # 240 examples: 4 steps an epoch, the last of them with 48
 RUN = ("--batch", BATCH, "--steps", STEPS, "--json")
 UPDATE, ADAMS = "sgd", "adam"  # the kernels with which a step ends
 ADAM = ", Adam"  # of a net: trained by it
 STREAMED = ", streamed"  # of a net: with so little memory that the set does not stay on the device
 LAUNCH = "clEnqueueNDRangeKernel"
-CODES = {-4: "CL_MEM_OBJECT_ALLOCATION_FAILURE", -5: "CL_OUT_OF_RESOURCES", -6: "CL_OUT_OF_HOST_MEMORY",
-         -11: "CL_BUILD_PROGRAM_FAILURE"}
+CODES = {
+    -4: "CL_MEM_OBJECT_ALLOCATION_FAILURE",
+    -5: "CL_OUT_OF_RESOURCES",
+    -6: "CL_OUT_OF_HOST_MEMORY",
+    -11: "CL_BUILD_PROGRAM_FAILURE",
+}
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 CASES = []
 
 
 def case(name, *drivers, streams=False):
-    """A case of these drivers (of PoCL without any); once for each of their nets, if it takes one, and each streamed."""
+    """A case of these drivers (of PoCL without any); once for each of their nets, if it takes one, and each
+    streamed."""
+
     def add(function):
         CASES.append((name, function, drivers or ("pocl",), streams))
         return function
+
     return add
 
 
 # ------------------------------------------------------------------------------------------------------- running it
+
 
 def device_bytes(told):
     """What of the peak the layer sees: these devices share the host's memory, which counts as well."""
@@ -77,7 +89,7 @@ class Plain:
     def step(self, s):
         """The launches of step s; 0: of all that comes before step 1."""
         before = len(self.ends) - STEPS * self.updates
-        ends = [0, self.ends[before - 1] if before else 0, *self.ends[before + self.updates - 1::self.updates]]
+        ends = [0, self.ends[before - 1] if before else 0, *self.ends[before + self.updates - 1 :: self.updates]]
         return range(ends[s] + 1, ends[s + 1] + 1)
 
     def calls_of_step(self, s, *names):
@@ -112,8 +124,14 @@ class Faulty(Tool):
     def below(self, *arguments, fault="", status=0, timeout=30, **variables):
         """The result, and what the layer counted; None where no loader asked it."""
         log = self.root / f"counted {next(self.numbers)}"
-        env = {**DRIVERS[self.driver], "OPENCL_LAYERS": self.layer, "TASSELLO_FAULT": fault, "TASSELLO_FAULT_LOG": str(log),
-               "TASSELLO_FAULT_TRACE": "1", **{f"TASSELLO_FAULT_{key}": str(value) for key, value in variables.items()}}
+        env = {
+            **DRIVERS[self.driver],
+            "OPENCL_LAYERS": self.layer,
+            "TASSELLO_FAULT": fault,
+            "TASSELLO_FAULT_LOG": str(log),
+            "TASSELLO_FAULT_TRACE": "1",
+            **{f"TASSELLO_FAULT_{key}": str(value) for key, value in variables.items()},
+        }
         result = self.run(*arguments, status=status, env=env, timeout=timeout)
         counted = json.loads(log.read_text()) if log.exists() else None
         log.unlink(missing_ok=True)
@@ -125,17 +143,31 @@ class Faulty(Tool):
             more = {"GLOBAL": 2 * (self.plain(net.removesuffix(STREAMED)).told - images), **more}  # no room for the set
         net = net.removesuffix(STREAMED)
         optimizer = ("--optimizer", "adamw", "--weight-decay", "0.1") if net.endswith(ADAM) else ()
-        result, counted = self.below("train", self.files[net.removesuffix(ADAM)], self.images, "--device", self.driver, *RUN,
-                                     *optimizer, *arguments, **more)
+        result, counted = self.below(
+            "train",
+            self.files[net.removesuffix(ADAM)],
+            self.images,
+            "--device",
+            self.driver,
+            *RUN,
+            *optimizer,
+            *arguments,
+            **more,
+        )
         expect(counted, "the layer was not asked", result)
         left = {key: count for key, count in counted["left"].items() if count}
-        expect(not left and not counted["current_bytes"], f"not released: {left}, {counted['current_bytes']} bytes", result)
+        expect(
+            not left and not counted["current_bytes"], f"not released: {left}, {counted['current_bytes']} bytes", result
+        )
         return result, counted
 
     def plain(self, net):
         """The undisturbed run, made once. How many launches an update has is seen from a run that is a step shorter."""
         with self.lock:
-            expect(net not in self.known or self.known[net], "the undisturbed run failed: see the first case that asked for it")
+            expect(
+                net not in self.known or self.known[net],
+                "the undisturbed run failed: see the first case that asked for it",
+            )
             if net not in self.known:
                 self.known[net] = None
                 self.train_below(net, timeout=500)  # builds kernels and tests the device
@@ -204,8 +236,13 @@ def rule(call, nth=1, code=-5, **more):
 def survivals(t, net, call, places, code, notes=(1,), **more):
     """A run for each place, where that call goes wrong: what each() takes."""
     names = t.plain(net).launches if call == LAUNCH else None
-    return [(f"{call} {n}{f' ({names[n - 1]})' if names else ''}",
-             partial(t.survive, net, rule(call, n, code, **more), notes=notes)) for n in places]
+    return [
+        (
+            f"{call} {n}{f' ({names[n - 1]})' if names else ''}",
+            partial(t.survive, net, rule(call, n, code, **more), notes=notes),
+        )
+        for n in places
+    ]
 
 
 def survive_calls(t, net, places, code, **more):
@@ -230,6 +267,7 @@ def launches(t, net):
 
 
 # ---------------------------------------------------------------------------------------------------------- counting
+
 
 @case("the layer ends a program when it does not know what is meant")
 def _(t):
@@ -271,16 +309,22 @@ def _(t, net):
     plain = t.plain(net)  # which looks for leaks
     expect(not unexpected_events(plain.counted), f"events of {unexpected_events(plain.counted)}")
     expect(not plain.calls("clEnqueueMarkerWithWaitList", 0, plain.trained), "a set that fits is streamed")
-    expect(plain.counted["peaks"][UPDATE] == plain.peak, f"{plain.counted['peaks'][UPDATE]} bytes at most, told {plain.peak}")
+    expect(
+        plain.counted["peaks"][UPDATE] == plain.peak,
+        f"{plain.counted['peaks'][UPDATE]} bytes at most, told {plain.peak}",
+    )
     expect(plain.counted["buffers"] and plain.counted["calls"][LAUNCH] == len(plain.launches), "not all was counted")
-    expect(len(plain.step(STEPS)) == len(plain.step(STEPS - 1)), "steps of unequal lengths: they are not where the test thinks")
+    expect(
+        len(plain.step(STEPS)) == len(plain.step(STEPS - 1)),
+        "steps of unequal lengths: they are not where the test thinks",
+    )
 
 
 @case("a step of a set that lies on the device has launches alone: no wait, no transfer, no flush", "pocl", "rusticl")
 def _(t, net):
     plain = t.plain(net)
     for s in range(1, STEPS + 1):
-        inside = plain.trace[plain.places[plain.step(s)[0] - 1]:plain.places[plain.step(s)[-1] - 1] + 1]
+        inside = plain.trace[plain.places[plain.step(s)[0] - 1] : plain.places[plain.step(s)[-1] - 1] + 1]
         others = [name for name in inside if name.startswith("cl")]
         expect(len(inside) > 10 and not others, f"step {s}: {others} among {len(inside)} calls")
 
@@ -291,7 +335,9 @@ def _(t, net):
     t.train_below(net, "--save", saved)
     result, counted = t.below("eval", saved, t.images, "--device", t.driver, "--json")
     expect(one_object(result)["weights_sha256"] == plain.sha256, "another digest", result)
-    expect(not any(counted["left"].values()) and not counted["current_bytes"], f"not released: {counted['left']}", result)
+    expect(
+        not any(counted["left"].values()) and not counted["current_bytes"], f"not released: {counted['left']}", result
+    )
     expect(not unexpected_events(counted), f"events of {unexpected_events(counted)}", result)
 
 
@@ -299,7 +345,9 @@ def _(t, net):
 def _(t):
     result, counted = t.below("verify", "--device", t.driver, "--cases", "1", timeout=500)
     ours = {name for name in unexpected_events(counted) if name[0].islower()}
-    expect(not any(counted["left"].values()) and not counted["current_bytes"], f"not released: {counted['left']}", result)
+    expect(
+        not any(counted["left"].values()) and not counted["current_bytes"], f"not released: {counted['left']}", result
+    )
     expect(not ours, f"events: {ours}", result)
 
 
@@ -308,18 +356,30 @@ def _(t):
     if not FASHION.exists():
         raise Skip(f"no {FASHION}")
     for batch in (1, 64, 500, 3000):
-        result, counted = t.below("train", "mlp", FASHION, "--device", t.driver, "--batch", batch, "--steps", "1", "--json", timeout=500)
+        result, counted = t.below(
+            "train", "mlp", FASHION, "--device", t.driver, "--batch", batch, "--steps", "1", "--json", timeout=500
+        )
         told = device_bytes(one_object(result))
-        expect(counted["peaks"][UPDATE] == told, f"batch {batch}: {counted['peaks'][UPDATE]} bytes at most, told {told}", result)
+        expect(
+            counted["peaks"][UPDATE] == told,
+            f"batch {batch}: {counted['peaks'][UPDATE]} bytes at most, told {told}",
+            result,
+        )
         expect(not any(counted["left"].values()), f"batch {batch}: not released: {counted['left']}", result)
 
 
-@case("train on a set that is streamed: nothing leaks, launches make no event, the peak is the one that it tells", "pocl", "rusticl")
+@case(
+    "train on a set that is streamed: nothing leaks, launches make no event, the peak is the one that it tells",
+    "pocl",
+    "rusticl",
+)
 def _(t):
     for net in t.nets:
         plain, streamed = t.plain(net), t.plain(net + STREAMED)
         expect("clEnqueueMarkerWithWaitList" in streamed.trace, "the set was not streamed")
-        expect(streamed.sha256 == plain.sha256 and streamed.json["accuracy"] == plain.json["accuracy"], "another result")
+        expect(
+            streamed.sha256 == plain.sha256 and streamed.json["accuracy"] == plain.json["accuracy"], "another result"
+        )
         seen = streamed.counted["peaks"][UPDATE]
         expect(seen == streamed.peak < plain.peak, f"{seen} bytes at most, told {streamed.peak}")
         expect(not unexpected_events(streamed.counted), f"events of {unexpected_events(streamed.counted)}")
@@ -327,11 +387,14 @@ def _(t):
 
 # ------------------------------------------------------------------------------------- limits that a device tells of
 
+
 @case("a device that gives no piece as large as a part: smaller tiles, the same digest", "pocl", "rusticl")
 def _(t, net):
     most = t.plain(net).counted["largest_bytes"] - 1
     result, counted = t.survive(net, MAX_ALLOC=most, notes=(0,))
-    expect(counted["largest_bytes"] <= most, f"a buffer of {counted['largest_bytes']} bytes, with at most {most}", result)
+    expect(
+        counted["largest_bytes"] <= most, f"a buffer of {counted['largest_bytes']} bytes, with at most {most}", result
+    )
 
 
 @case("a device with little memory: smaller tiles, the same digest")
@@ -349,12 +412,14 @@ def _(t, net):
 
 # ----------------------------------------------------------------------------------------------- refusals, told at once
 
+
 def one_code_will_do(t, code):
     if t.sanitized and code != -4:
         raise Skip("the same memory as with -4, which is enough for a sanitizer")
 
 
 for _code in (-4, -5, -6):
+
     @case(f"each launch of a step refused once with {_code}", streams=_code == -4)
     def _(t, net, code=_code):
         one_code_will_do(t, code)
@@ -387,14 +452,21 @@ def _(t, net):
 @case("each first touch and each transfer of the training refused")
 def _(t, net):
     plain = t.plain(net)
-    each([one for call in ("clEnqueueFillBuffer", "clEnqueueWriteBuffer")
-          for one in survivals(t, net, call, plain.calls(call, plain.workspace, plain.trained), -4)])
+    each(
+        [
+            one
+            for call in ("clEnqueueFillBuffer", "clEnqueueWriteBuffer")
+            for one in survivals(t, net, call, plain.calls(call, plain.workspace, plain.trained), -4)
+        ]
+    )
 
 
 @case("each upload, marker and barrier of a streamed step refused, accepted and not done, or never accepted")
 def _(t):
     for net in (name + STREAMED for name in t.nets):
-        places = t.plain(net).calls_of_step(3, "clEnqueueWriteBuffer", "clEnqueueMarkerWithWaitList", "clEnqueueBarrierWithWaitList")
+        places = t.plain(net).calls_of_step(
+            3, "clEnqueueWriteBuffer", "clEnqueueMarkerWithWaitList", "clEnqueueBarrierWithWaitList"
+        )
         expect(len(places) >= 5, "the set is not streamed")
         survive_calls(t, net, places, -4)
         survive_calls(t, net, places, -5, lazy=1)
@@ -414,25 +486,39 @@ def _(t):
 @case("sub-buffers, kernels and arguments refused")
 def _(t, net):
     plain = t.plain(net)
-    each(survivals(t, net, "clCreateSubBuffer", (1, 10, 20), -6) +
-         survivals(t, net, "clCreateKernel", [plain.counted["calls"]["clCreateKernel"] // 2], -6, notes=(0, 1)) +
-         survivals(t, net, "clSetKernelArg", (1, 5, 20, 40), -6, after=plain.step(3)[0] - 1))
+    each(
+        survivals(t, net, "clCreateSubBuffer", (1, 10, 20), -6)
+        + survivals(t, net, "clCreateKernel", [plain.counted["calls"]["clCreateKernel"] // 2], -6, notes=(0, 1))
+        + survivals(t, net, "clSetKernelArg", (1, 5, 20, 40), -6, after=plain.step(3)[0] - 1)
+    )
 
 
 @case("several refusals: in a row, and far apart")
 def _(t, net):
     plain = t.plain(net)
     middle, later = plain.step(3)[4], plain.step(5)[-1]
-    each([(f"{times} in a row at {n}", partial(t.survive, net, rule(LAUNCH, n, -4, times=times), notes=(1, 2, 3)))
-          for times in (2, 3) for n in (middle, plain.step(3)[-1])] +
-         [("far apart", partial(t.survive, net, rule(LAUNCH, middle, -4) + "|" + rule(LAUNCH, later, -5), notes=(1, 2)))])
+    each(
+        [
+            (f"{times} in a row at {n}", partial(t.survive, net, rule(LAUNCH, n, -4, times=times), notes=(1, 2, 3)))
+            for times in (2, 3)
+            for n in (middle, plain.step(3)[-1])
+        ]
+        + [
+            (
+                "far apart",
+                partial(t.survive, net, rule(LAUNCH, middle, -4) + "|" + rule(LAUNCH, later, -5), notes=(1, 2)),
+            )
+        ]
+    )
 
 
 @case("the evaluation after the training: buffers and launches refused")
 def _(t, net):
     plain = t.plain(net)
-    each(survivals(t, net, "clCreateBuffer", plain.calls("clCreateBuffer", plain.trained), -4) +
-         survivals(t, net, LAUNCH, plain.after(), -4))
+    each(
+        survivals(t, net, "clCreateBuffer", plain.calls("clCreateBuffer", plain.trained), -4)
+        + survivals(t, net, LAUNCH, plain.after(), -4)
+    )
 
 
 @case("two passing refusals leave tiles that are worth while, though most of the memory does not shrink")
@@ -444,13 +530,18 @@ def _(t):
         result, _ = t.below(*mlp, fault=rule(LAUNCH, n, -4, times=2))
         done = one_object(result)
         expect(done["weights_sha256"] == plain.sha256, "another digest", result)
-        expect(done["cuts"] >= 2 and done["tile"] >= 16, f"{done['cuts']} refusals, and a tile of {done['tile']} from then on", result)
+        expect(
+            done["cuts"] >= 2 and done["tile"] >= 16,
+            f"{done['cuts']} refusals, and a tile of {done['tile']} from then on",
+            result,
+        )
     result, _ = t.below(*mlp, fault=rule(LAUNCH, n, -4, times=0), status=1)
     result.says("tassello train: ", CODES[-4])
 
 
 def evaluations(t, net):
-    """What evaluates the net's checkpoint under a fault, which must change nothing and be told once; what an undisturbed one counted."""
+    """What evaluates the net's checkpoint under a fault, which must change nothing and be told once; what an
+    undisturbed one counted."""
     saved, plain = t.place() / "saved", t.plain(net)
     t.train_below(net, "--save", saved)
     evaluate = ("eval", saved, t.images, "--device", t.driver, "--json")
@@ -460,17 +551,29 @@ def evaluations(t, net):
         result, counted = t.below(*evaluate, fault=fault)
         done = one_object(result)
         expect(counted["faults"], "the fault did not happen", result)
-        expect(done["weights_sha256"] == plain.sha256 and done["accuracy"] == plain.json["accuracy"], "another result", result)
+        expect(
+            done["weights_sha256"] == plain.sha256 and done["accuracy"] == plain.json["accuracy"],
+            "another result",
+            result,
+        )
         expect(len(notes_of(result)) == 1, f"{len(notes_of(result))} notes", result)
-        expect(not any(counted["left"].values()) and not counted["current_bytes"], f"not released: {counted['left']}", result)
+        expect(
+            not any(counted["left"].values()) and not counted["current_bytes"],
+            f"not released: {counted['left']}",
+            result,
+        )
+
     return survive, undisturbed
 
 
 @case("the parameters' buffer, fill and writes refused, or accepted and not done")
 def _(t, net):
     plain = t.plain(net)
-    places = [(call, n) for call in ("clCreateBuffer", "clEnqueueFillBuffer", "clEnqueueWriteBuffer")
-              for n in plain.calls(call, 0, plain.workspace)]
+    places = [
+        (call, n)
+        for call in ("clCreateBuffer", "clEnqueueFillBuffer", "clEnqueueWriteBuffer")
+        for n in plain.calls(call, 0, plain.workspace)
+    ]
     expect(len(places) >= 4, f"{places}: not all of them are there")
     survive_calls(t, net, places, -4)
     survive_calls(t, net, [place for place in places if place[0] != "clCreateBuffer"], -5, lazy=1)
@@ -479,11 +582,19 @@ def _(t, net):
 @case("eval: each buffer, fill, transfer and launch refused once, or failing once")
 def _(t, net):
     survive, undisturbed = evaluations(t, net)
-    calls = [(call, n) for call in ("clCreateBuffer", "clEnqueueFillBuffer", "clEnqueueWriteBuffer", LAUNCH, "clEnqueueReadBuffer")
-             for n in range(1, undisturbed["calls"][call] + 1)]
-    each([(place, partial(survive, rule(*place, -4))) for place in calls] +
-         [(("lazy", *place), partial(survive, rule(*place, -5, lazy=1))) for place in calls
-          if place[0] in ("clEnqueueFillBuffer", "clEnqueueWriteBuffer")])
+    calls = [
+        (call, n)
+        for call in ("clCreateBuffer", "clEnqueueFillBuffer", "clEnqueueWriteBuffer", LAUNCH, "clEnqueueReadBuffer")
+        for n in range(1, undisturbed["calls"][call] + 1)
+    ]
+    each(
+        [(place, partial(survive, rule(*place, -4))) for place in calls]
+        + [
+            (("lazy", *place), partial(survive, rule(*place, -5, lazy=1)))
+            for place in calls
+            if place[0] in ("clEnqueueFillBuffer", "clEnqueueWriteBuffer")
+        ]
+    )
 
 
 @case("however often memory is refused, in steps and in validations, it is said once")
@@ -510,22 +621,34 @@ def _(t, net):
     def within(most):
         result, counted = t.survive(net, BUDGET=most)
         expect(counted["faults"] and counted["peak_bytes"] <= most, f"{counted['peak_bytes']} bytes, of {most}", result)
+
     each([(label, partial(within, most)) for label, most in budgets(t, net).items()])
 
 
 @case("less memory than the device says: refused when buffers are first used", "pocl", "rusticl")
 def _(t, net):
-    each([(f"{label}, {code}", partial(t.survive, net, LAZY_BUDGET=most, CODE=code))
-          for label, most in budgets(t, net).items() for code in ((-4, -5) if t.driver == "pocl" else (-4,))])
+    each(
+        [
+            (f"{label}, {code}", partial(t.survive, net, LAZY_BUDGET=most, CODE=code))
+            for label, most in budgets(t, net).items()
+            for code in ((-4, -5) if t.driver == "pocl" else (-4,))
+        ]
+    )
 
 
 @case("far less memory than the device says: a message")
 def _(t, net):
     most = t.plain(net).peak // 8
-    each([(key, partial(t.give_up, net, "", "memory", "bytes", CODES[-4], **{key: most})) for key in ("BUDGET", "LAZY_BUDGET")])
+    each(
+        [
+            (key, partial(t.give_up, net, "", "memory", "bytes", CODES[-4], **{key: most}))
+            for key in ("BUDGET", "LAZY_BUDGET")
+        ]
+    )
 
 
 # ------------------------------------------------------------------------------------- failures that show at a wait
+
 
 @case("each launch of a step accepted but not run, which the next wait tells")
 def _(t, net):
@@ -542,16 +665,30 @@ def _(t, net):
 @case("launches and transfers before the first step accepted but not run")
 def _(t, net):
     plain = t.plain(net)
-    each(survivals(t, net, LAUNCH, some(plain.step(0)), -5, lazy=1) +
-         [one for call in ("clEnqueueFillBuffer", "clEnqueueWriteBuffer")
-          for one in survivals(t, net, call, plain.calls(call, plain.workspace, plain.trained), -5, lazy=1)])
+    each(
+        survivals(t, net, LAUNCH, some(plain.step(0)), -5, lazy=1)
+        + [
+            one
+            for call in ("clEnqueueFillBuffer", "clEnqueueWriteBuffer")
+            for one in survivals(t, net, call, plain.calls(call, plain.workspace, plain.trained), -5, lazy=1)
+        ]
+    )
 
 
 @case("a wait that fails and leaves garbage in every buffer", "pocl", "rusticl", streams=True)
 def _(t, net):
     plain = t.plain(net)
-    each(survivals(t, net, LAUNCH, [plain.step(s)[2] for s in (1, 3, 5, 6)], -5, lazy=1, spoil=1) +
-         survivals(t, net, "clEnqueueReadBuffer", plain.calls("clEnqueueReadBuffer", plain.places[0], plain.trained)[:4], -5, spoil=1))
+    each(
+        survivals(t, net, LAUNCH, [plain.step(s)[2] for s in (1, 3, 5, 6)], -5, lazy=1, spoil=1)
+        + survivals(
+            t,
+            net,
+            "clEnqueueReadBuffer",
+            plain.calls("clEnqueueReadBuffer", plain.places[0], plain.trained)[:4],
+            -5,
+            spoil=1,
+        )
+    )
 
 
 @case("a wait that fails twice")
@@ -562,8 +699,13 @@ def _(t, net):
 @case("clFinish, a blocking read, clFlush: each fails once")
 def _(t, net):
     plain = t.plain(net)
-    each([one for call in ("clFinish", "clEnqueueReadBuffer", "clFlush")  # how many depends on the time that steps take
-          for one in survivals(t, net, call, plain.calls(call, plain.workspace, plain.trained)[:4], -5, notes=(0, 1))])
+    each(
+        [
+            one
+            for call in ("clFinish", "clEnqueueReadBuffer", "clFlush")  # how many depends on the time that steps take
+            for one in survivals(t, net, call, plain.calls(call, plain.workspace, plain.trained)[:4], -5, notes=(0, 1))
+        ]
+    )
 
 
 @case("the log of a run that was replayed has each step once, with the same losses")
@@ -573,6 +715,7 @@ def _(t, net):
         t.survive(net, *arguments, "--log", log, **more)
         lines = [json.loads(line) for line in log.read_text().splitlines()]
         return [(line["step"], line["epoch"], line["batch"], line["loss"]) for line in lines if "step" in line]
+
     plain = steps("", notes=(0,))
     expect([step for step, *_ in plain] == list(range(1, STEPS + 1)), f"{plain}")
     for s in (1, 3, 6):
@@ -580,19 +723,31 @@ def _(t, net):
         expect(seen == plain, f"step {s} failed: {seen}, expected {plain}")
 
 
-@case("convolutions in groups, pooling and dropout: launches and buffers refused, launches not run, a lost context; the peak", "pocl", "rusticl")
+@case(
+    "convolutions in groups, pooling and dropout: launches and buffers refused, launches not run, a lost context; "
+    "the peak",
+    "pocl",
+    "rusticl",
+)
 def _(t):
     net = "conv"
     plain = t.plain(net)
     told = plain.counted["peaks"][UPDATE]
     expect(told == plain.peak, f"{told} bytes at most, told {plain.peak}")
     kernels = set(plain.launches[n - 1] for n in plain.step(3))
-    expect(all(any(word in kernel for kernel in kernels) for word in ("conv", "pool", "dropout")), f"{kernels}: not all of them")
+    expect(
+        all(any(word in kernel for kernel in kernels) for word in ("conv", "pool", "dropout")),
+        f"{kernels}: not all of them",
+    )
     every, buffers = launches(t, net), plain.calls("clCreateBuffer", plain.workspace, plain.trained)
     if t.driver == "rusticl":
         every, buffers = some(every), buffers[-1:]
-    each(survivals(t, net, LAUNCH, every, -4) + survivals(t, net, "clCreateBuffer", buffers, -4) +
-         survivals(t, net, LAUNCH, every[::4], -5, lazy=1, spoil=1) + losses(t, net, [((LAUNCH, n), -5) for n in some(every)[-2:]]))
+    each(
+        survivals(t, net, LAUNCH, every, -4)
+        + survivals(t, net, "clCreateBuffer", buffers, -4)
+        + survivals(t, net, LAUNCH, every[::4], -5, lazy=1, spoil=1)
+        + losses(t, net, [((LAUNCH, n), -5) for n in some(every)[-2:]])
+    )
 
 
 def losses(t, net, places, **more):
@@ -600,14 +755,25 @@ def losses(t, net, places, **more):
     return [((*place, code), partial(t.survive, net, rule(*place, code, lost=1), **more)) for place, code in places]
 
 
-@case("a context that is lost: the run goes on in a new one, says so once, and ends with the same bits", "pocl", "rusticl", streams=True)
+@case(
+    "a context that is lost: the run goes on in a new one, says so once, and ends with the same bits",
+    "pocl",
+    "rusticl",
+    streams=True,
+)
 def _(t, net):
     plain = t.plain(net)
     places = [((LAUNCH, n), -5) for s in ((1, 3, 6) if t.driver == "pocl" else (3,)) for n in some(plain.step(s))]
     reads = plain.calls("clEnqueueReadBuffer", plain.places[plain.step(1)[0] - 2], plain.trained)
     if t.driver == "pocl":
-        places += [(place, code) for code in (-5, -36, -9999) for place in (("clEnqueueReadBuffer", reads[0]), (LAUNCH, plain.step(4)[1]))]
-        places += [(place, -5) for place in plain.calls_of_step(3, "clFlush", "clEnqueueMarkerWithWaitList", "clWaitForEvents")]
+        places += [
+            (place, code)
+            for code in (-5, -36, -9999)
+            for place in (("clEnqueueReadBuffer", reads[0]), (LAUNCH, plain.step(4)[1]))
+        ]
+        places += [
+            (place, -5) for place in plain.calls_of_step(3, "clFlush", "clEnqueueMarkerWithWaitList", "clWaitForEvents")
+        ]
     each(losses(t, net, places))
 
 
@@ -623,9 +789,14 @@ def _(t):
 @case("eval and the evaluation after a training: a context that is lost")
 def _(t, net):
     survive, undisturbed = evaluations(t, net)
-    each([((n, code), partial(survive, rule(LAUNCH, n, code, lost=1))) for code in (-5, -36)
-          for n in some(range(1, undisturbed["calls"][LAUNCH] + 1))] +
-         losses(t, net, [((LAUNCH, n), -5) for n in some(t.plain(net).after())]))
+    each(
+        [
+            ((n, code), partial(survive, rule(LAUNCH, n, code, lost=1)))
+            for code in (-5, -36)
+            for n in some(range(1, undisturbed["calls"][LAUNCH] + 1))
+        ]
+        + losses(t, net, [((LAUNCH, n), -5) for n in some(t.plain(net).after())])
+    )
 
 
 @case("a context that is lost, and no other is to be had, or each is lost again: a message that is true")
@@ -646,12 +817,20 @@ def _(t, net):
     expect("bias_rows" in kernels, "CLBlast is not used", result)
     after = Plain(result, counted).ends[-1]
     result, counted = t.below(*fast, fault=rule(LAUNCH, 1, -5, after=after - 8, lost=1), timeout=500)
-    expect(counted["faults"] and len(notes_of(result)) == 2, f"{len(notes_of(result))} notes: one is of the self-test", result)
+    expect(
+        counted["faults"] and len(notes_of(result)) == 2,
+        f"{len(notes_of(result))} notes: one is of the self-test",
+        result,
+    )
     expect(one_object(result)["weights_sha256"] == wanted["weights_sha256"], "another digest", result)
     expect(not any(counted["left"].values()), f"not released: {counted['left']}", result)
 
 
-@case("Adam, which keeps two states: launches and buffers refused, launches accepted but not run, garbage", "pocl", "rusticl")
+@case(
+    "Adam, which keeps two states: launches and buffers refused, launches accepted but not run, garbage",
+    "pocl",
+    "rusticl",
+)
 def _(t):
     net = "dense" + ADAM
     plain = t.plain(net)
@@ -660,21 +839,34 @@ def _(t):
     expect(told == plain.peak > t.plain("dense").peak, f"{told} bytes at most, told {plain.peak}")
     places = launches(t, net) if t.driver == "pocl" else some(plain.step(3))
     buffers = plain.calls("clCreateBuffer", plain.workspace, plain.trained)
-    each(survivals(t, net, LAUNCH, places, -4) + survivals(t, net, LAUNCH, places, -5, lazy=1, spoil=1) +
-         survivals(t, net, "clCreateBuffer", buffers if t.driver == "pocl" else buffers[-1:], -4) +
-         survivals(t, net, LAUNCH, [plain.step(s)[-1] for s in (1, 5, 6)], -5, lazy=1))
+    each(
+        survivals(t, net, LAUNCH, places, -4)
+        + survivals(t, net, LAUNCH, places, -5, lazy=1, spoil=1)
+        + survivals(t, net, "clCreateBuffer", buffers if t.driver == "pocl" else buffers[-1:], -4)
+        + survivals(t, net, LAUNCH, [plain.step(s)[-1] for s in (1, 5, 6)], -5, lazy=1)
+    )
 
 
 # --------------------------------------------------------------------------------------------- what cannot be survived
+
 
 @case("an error that is no want of memory: a message, and the file of --save stays")
 def _(t, net):
     plain = t.plain(net)
     places = [(LAUNCH, n) for n in some(plain.step(3))]
-    for call in ("clCreateBuffer", "clEnqueueFillBuffer", "clEnqueueWriteBuffer", "clEnqueueReadBuffer", "clFinish", "clFlush"):
+    for call in (
+        "clCreateBuffer",
+        "clEnqueueFillBuffer",
+        "clEnqueueWriteBuffer",
+        "clEnqueueReadBuffer",
+        "clFinish",
+        "clFlush",
+    ):
         places.append((call, plain.calls(call, plain.workspace, plain.trained)[0]))
-    each([(place, partial(t.survive_or_give_up, net, rule(*place, -11), CODES[-11])) for place in places] +
-         [(("for ever", *place), partial(t.give_up, net, rule(*place, -11, times=0), CODES[-11])) for place in places])
+    each(
+        [(place, partial(t.survive_or_give_up, net, rule(*place, -11), CODES[-11])) for place in places]
+        + [(("for ever", *place), partial(t.give_up, net, rule(*place, -11, times=0), CODES[-11])) for place in places]
+    )
 
 
 @case("some error that is no want of memory: a message", "rusticl")
@@ -687,12 +879,25 @@ def _(t, net):
     plain = t.plain(net)
     first, *_, last = plain.step(3)
     places = [(LAUNCH, first, code) for code in (-4, -5, -6)] + [(LAUNCH, last, -5), (LAUNCH, 1, -4)]
-    for call, code in (("clCreateBuffer", -4), ("clEnqueueFillBuffer", -4), ("clEnqueueWriteBuffer", -5), ("clFinish", -5),
-                       ("clEnqueueReadBuffer", -5), ("clFlush", -5)):
+    for call, code in (
+        ("clCreateBuffer", -4),
+        ("clEnqueueFillBuffer", -4),
+        ("clEnqueueWriteBuffer", -5),
+        ("clFinish", -5),
+        ("clEnqueueReadBuffer", -5),
+        ("clFlush", -5),
+    ):
         places.append((call, plain.calls(call, plain.workspace, plain.trained)[0], code))
-    each([(place, partial(t.give_up, net, rule(*place, times=0), CODES[place[2]], "memory")) for place in places] +
-         [("only the update", partial(t.give_up, net, rule(LAUNCH, 4, -5, kernel=UPDATE, times=0), CODES[-5], "memory")),
-          ("lazy", partial(t.give_up, net, rule(LAUNCH, first, -5, lazy=1, times=0), CODES[-5]))])
+    each(
+        [(place, partial(t.give_up, net, rule(*place, times=0), CODES[place[2]], "memory")) for place in places]
+        + [
+            (
+                "only the update",
+                partial(t.give_up, net, rule(LAUNCH, 4, -5, kernel=UPDATE, times=0), CODES[-5], "memory"),
+            ),
+            ("lazy", partial(t.give_up, net, rule(LAUNCH, first, -5, lazy=1, times=0), CODES[-5])),
+        ]
+    )
 
 
 @case("an evaluation whose launches are refused for ever ends with a message: eval, and train's", "pocl", "rusticl")
@@ -702,12 +907,15 @@ def _(t, net):
     never = rule(LAUNCH, 1, -5, kernel="dense_forward", times=0)
     result, counted = t.below("eval", folder / "saved", t.images, "--device", t.driver, fault=never, status=1)
     result.says("tassello eval: ", CODES[-5])
-    expect(not any(counted["left"].values()) and not counted["current_bytes"], f"not released: {counted['left']}", result)
+    expect(
+        not any(counted["left"].values()) and not counted["current_bytes"], f"not released: {counted['left']}", result
+    )
     result, counted = t.train_below(net, fault=f"{never};after={plain.ends[-1]}", status=1)
     result.says("tassello train: ", CODES[-5])
 
 
 # --------------------------------------------------------------------------------------------------------- the harness
+
 
 def absent(t):
     """Why nothing can be tested here; None where it can."""
@@ -729,7 +937,7 @@ def run_cases(t, words):
         if function.__code__.co_argcount == 1:
             chosen.append((name, function))
             continue
-        nets = [net + kind for net in t.nets for kind in ("", STREAMED)[:1 + streams]]
+        nets = [net + kind for net in t.nets for kind in ("", STREAMED)[: 1 + streams]]
         chosen += [(f"{net}: {name}", lambda t, f=function, n=net: f(t, n)) for net in nets]
     failed = 0
     with open(os.environ.get("CK_TAP_LOG_FILE_NAME", os.devnull), "w") as log, ThreadPoolExecutor(3) as pool:

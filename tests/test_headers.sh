@@ -22,7 +22,8 @@ try_all() {
     local compiler=$1 language=$2 standard=$3 header
     command -v "$compiler" >/dev/null || { echo "$compiler is not here"; return; }
     for header in "${headers[@]}"; do
-        try "$compiler" -x "$language" "-std=$standard" "${warnings[@]}" -I "$folder" -include "$header" -include "$header" \
+        try "$compiler" -x "$language" "-std=$standard" "${warnings[@]}" -I "$folder" \
+            -include "$header" -include "$header" \
             -fsyntax-only /dev/null
     done
 }

@@ -1,6 +1,7 @@
 #!/bin/bash
-# README.md's C program, as it stands there, against the library as it is installed and as it lies in the build folder, and the
-# installed command; none of them with help from LD_LIBRARY_PATH. And the canonical digest that README.md states.
+# README.md's C program, as it stands there, against the library as it is installed and as it lies in the build folder,
+# and the installed command; none of them with help from LD_LIBRARY_PATH. And the canonical digest that README.md
+# states.
 #     test_readme.sh SOURCE_ROOT BUILD_ROOT
 set -euo pipefail
 root=$1 build=$2
@@ -22,10 +23,13 @@ check_xor() {
     "$work/$name" | tee "$work/$name.out"
     diff <(tail -4 "$work/$name.out") <(printf '0 xor 0 = 0\n0 xor 1 = 1\n1 xor 0 = 1\n1 xor 1 = 0\n')
 }
+export PKG_CONFIG_PATH
+PKG_CONFIG_PATH=$(dirname "$pc")
 # shellcheck disable=SC2046
-check_xor installed $(PKG_CONFIG_PATH=$(dirname "$pc") pkg-config --define-variable=prefix="$prefix" --cflags --libs tassello)
+check_xor installed $(pkg-config --define-variable=prefix="$prefix" --cflags --libs tassello)
+PKG_CONFIG_PATH=$build/meson-uninstalled
 # shellcheck disable=SC2046
-check_xor uninstalled $(PKG_CONFIG_PATH=$build/meson-uninstalled pkg-config --cflags --libs tassello)
+check_xor uninstalled $(pkg-config --cflags --libs tassello)
 "$prefix/bin/tassello" --version
 for page in man1/tassello.1 man5/tassello-network.5; do
     [ -s "$prefix/share/man/$page" ] || { echo "$page is not installed"; exit 1; }

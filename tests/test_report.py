@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""The report as a browser shows it: on a desk, on a phone, in the dark, on paper. Skipped (77) without Chromium or gnuplot.
+"""The report as a browser shows it: on a desk, on a phone, in the dark, on paper. Skipped (77) without Chromium or
+gnuplot.
 
     test_report.py TEST_REPORT [FOLDER]    TEST_REPORT: the program of test_report.c, which writes the pages
                                            FOLDER: where pages and pictures are kept; a temporary one without it
 
-One browser is spoken to through a pipe (Chrome DevTools Protocol). A page must ask for nothing beside itself, complain of
-nothing, scroll sideways nowhere, and show its plots' words whole, apart from each other and readable on either ground.
-Prints `ok N - name` lines, and writes them to $CK_TAP_LOG_FILE_NAME.
+One browser is spoken to through a pipe (Chrome DevTools Protocol). A page must ask for nothing beside itself, complain
+of nothing, scroll sideways nowhere, and show its plots' words whole, apart from each other and readable on either
+ground. Prints `ok N - name` lines, and writes them to $CK_TAP_LOG_FILE_NAME.
 """
+
 import base64
 import fcntl
 import json
@@ -28,8 +30,8 @@ VIEWS = (("desktop", 1280, 900, "light"), ("phone", 360, 740, "light"), ("dark",
 LOOK = r"""
 (() => {
   const wrong = [], page = document.documentElement, wide = page.clientWidth; // innerWidth grows on a phone
-  const say = (what, node) => wrong.push(what + (node ? ": " + (node.textContent || node.nodeName).trim().slice(0, 60) : ""));
-  const light = (colour) => {
+  const say = (what, node) => wrong.push(what + (node ? ": " + (node.textContent || node.nodeName).trim().slice(0, 60)
+  : "")); const light = (colour) => {
     const parts = colour.match(/[\d.]+/g).slice(0, 3).map((v) => {
       v /= 255;
       return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
@@ -60,9 +62,9 @@ LOOK = r"""
   }
   const pictures = [...document.querySelectorAll("svg")];
   for (const svg of pictures) {
-    const frame = svg.getBoundingClientRect(), texts = [...svg.querySelectorAll("text")].filter((t) => t.textContent.trim());
-    const name = svg.getAttribute("aria-label");
-    if (svg.getAttribute("role") !== "img" || !name || !svg.querySelector("title") || !svg.querySelector("desc"))
+    const frame = svg.getBoundingClientRect(), texts = [...svg.querySelectorAll("text")].filter((t) =>
+    t.textContent.trim()); const name = svg.getAttribute("aria-label"); if (svg.getAttribute("role") !== "img" || !name
+    || !svg.querySelector("title") || !svg.querySelector("desc"))
       say("a picture without words", svg.closest("section"));
     if (frame.width < Math.min(300, wide - 60) || frame.height < 150) say(name + ": a small picture");
     if (texts.length < 5) say(name + ": few words");
@@ -74,7 +76,8 @@ LOOK = r"""
       for (let k = 0; k < i; k++) {
         const b = boxes[k], x = Math.min(a.right, b.right) - Math.max(a.left, b.left),
               y = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
-        if (x > 1 && y > 0.35 * Math.min(a.height, b.height)) say(name + ": over '" + texts[k].textContent.trim() + "'", t);
+        if (x > 1 && y > 0.35 * Math.min(a.height, b.height)) say(name + ": over '" + texts[k].textContent.trim() +
+        "'", t);
       }
       const fill = getComputedStyle(t).fill;
       if (contrast(fill, ground) < 4.5) say(name + ": hard to read, " + fill, t);
@@ -96,13 +99,30 @@ class Browser:
         theirs, self.send = os.pipe()
         self.receive, answers = os.pipe()
         theirs, answers = (fcntl.fcntl(end, fcntl.F_DUPFD, 20) for end in (theirs, answers))
-        words = [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-                 "--disable-background-networking", "--disable-extensions", "--hide-scrollbars",
-                 "--remote-debugging-pipe", f"--user-data-dir={home}/profile", "about:blank"]
+        words = [
+            program,
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-extensions",
+            "--hide-scrollbars",
+            "--remote-debugging-pipe",
+            f"--user-data-dir={home}/profile",
+            "about:blank",
+        ]
         self.log = open(f"{home}/chromium.log", "wb")
-        self.child = subprocess.Popen(["bash", "-c", f'exec "$@" 3<&{theirs} 4>&{answers}', "bash", *words],
-                                      pass_fds=(theirs, answers), stdin=subprocess.DEVNULL, stdout=self.log,
-                                      stderr=self.log, env={**os.environ, "HOME": home}, start_new_session=True)
+        self.child = subprocess.Popen(
+            ["bash", "-c", f'exec "$@" 3<&{theirs} 4>&{answers}', "bash", *words],
+            pass_fds=(theirs, answers),
+            stdin=subprocess.DEVNULL,
+            stdout=self.log,
+            stderr=self.log,
+            env={**os.environ, "HOME": home},
+            start_new_session=True,
+        )
         os.close(theirs)
         os.close(answers)
         os.set_blocking(self.receive, False)
@@ -155,10 +175,12 @@ class Browser:
 
     def show(self, page, width, height, scheme, media="screen"):
         """What was complained of, and the page's own findings."""
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
-                  mobile=width < 600)
-        self.call("Emulation.setEmulatedMedia", media=media,
-                  features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+        )
+        self.call(
+            "Emulation.setEmulatedMedia", media=media, features=[{"name": "prefers-color-scheme", "value": scheme}]
+        )
         self.events.clear()
         self.call("Page.navigate", url=page.as_uri())
         self.wait("Page.loadEventFired")
@@ -177,8 +199,12 @@ class Browser:
         return found
 
     def take_picture(self, file, width, height):
-        answer = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True,
-                           clip={"x": 0, "y": 0, "width": width, "height": height, "scale": 1})
+        answer = self.call(
+            "Page.captureScreenshot",
+            format="png",
+            captureBeyondViewport=True,
+            clip={"x": 0, "y": 0, "width": width, "height": height, "scale": 1},
+        )
         file.write_bytes(base64.b64decode(answer["data"]))
 
     def print_page(self, file):
@@ -210,7 +236,7 @@ def check(browser, page, view, folder, kept):
         wrong.append(f"{found['pictures']} plots, expected 11")
     if page.stem == "plausible" and ("The reason in full" not in found["text"] or REASON in found["text"]):
         wrong.append("the reason is not folded")
-    if page.stem == "names" and "a<b>&\"c'\" $(exit 3).net" not in found["text"]:
+    if page.stem == "names" and 'a<b>&"c\'" $(exit 3).net' not in found["text"]:
         wrong.append("the network's name is not shown as it is")
     if page.stem == "names" and "<script>alert(1)</script>" not in found["text"]:
         wrong.append("the data set's name is not shown as it is")

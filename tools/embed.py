@@ -3,12 +3,13 @@
 
     embed.py KERNELS.c NETWORKS.c FILE.cl ... FILE.net ...
 
-KERNELS.c has cl_sources[] of src/device/opencl/sources.h, one row a .cl file with its #include "x.h" pasted in; NETWORKS.c has
-shipped_networks[], one row a .net file.
+KERNELS.c has cl_sources[] of src/device/opencl/sources.h, one row a .cl file with its #include "x.h" pasted in;
+NETWORKS.c has shipped_networks[], one row a .net file.
 
 The same files give the same output, in whatever order they are named. Texts become arrays of numbers, since C compilers
 need not take string literals of more than 4095 characters.
 """
+
 import argparse
 import re
 import sys

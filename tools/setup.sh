@@ -65,7 +65,8 @@ need_data() {
 
 # The size of what would be installed, in apt's own words. Root is not needed for that.
 print_size() {
-    LC_ALL=C apt-get -o Debug::NoLocking=1 --assume-no install --no-install-recommends "${missing_packages[@]}" 2>/dev/null |
+    LC_ALL=C apt-get -o Debug::NoLocking=1 --assume-no install --no-install-recommends \
+        "${missing_packages[@]}" 2>/dev/null |
         grep -E '^(Need to get|After this operation)' || true
 }
 
@@ -82,7 +83,8 @@ install_missing() {
     fi
     if [ "$(id -u)" -ne 0 ]; then
         if ! command -v sudo >/dev/null; then
-            printf 'Missing: %s\nRun this as root, then %s again:\n  %s\n' "${missing_packages[*]}" "$0" "${install[*]}" >&2
+            printf 'Missing: %s\nRun this as root, then %s again:\n  %s\n' \
+                "${missing_packages[*]}" "$0" "${install[*]}" >&2
             exit 1
         fi
         as_root=(sudo)
