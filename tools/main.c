@@ -16,7 +16,10 @@ static void print_usage(FILE *stream)
           stream);
     for (const cli_command *const *c = commands; *c; c++) fprintf(stream, "  %-9s %s\n", (*c)->name, (*c)->summary);
     fputs("\n  tassello help COMMAND     help on a command\n"
-          "  tassello --version        versions of the library and of its arithmetic\n",
+          "  tassello --version        versions of the library and of its arithmetic\n"
+          "\nExamples:\n"
+          "  tassello train mlp DATA --epochs 10 --save mlp.safetensors\n"
+          "  tassello sweep mlp DATA --time 10m\n",
           stream);
 }
 
