@@ -135,8 +135,8 @@ tas_status schedule_check(tas_context *context, const tas_train_options *options
     tas_status status = check_scaling(context, options);
     if (status) return status;
     if (options->warmup > steps)
-        return fail(context, TAS_BAD_ARGUMENT, "warmup %" PRIu64 ": the run has only %" PRIu64 " steps",
-                    options->warmup, steps);
+        return fail(context, TAS_BAD_ARGUMENT, "warmup %" PRIu64 ": the run has only %" PRIu64 " step%s",
+                    options->warmup, steps, steps == 1 ? "" : "s");
     status = check_scaled(context, options, "lr", options->lr);
     if (status) return status;
     if (!tas_schedule_name(options->schedule))
@@ -165,7 +165,8 @@ static tas_status train_lr(tas_context *context, const tas_train_options *option
                     "tas_train_options_init()",
                     options->size, sizeof *options);
     if (step > steps)
-        return fail(context, TAS_BAD_ARGUMENT, "step %" PRIu64 ": the run has only %" PRIu64 " steps", step, steps);
+        return fail(context, TAS_BAD_ARGUMENT, "step %" PRIu64 ": the run has only %" PRIu64 " step%s", step, steps,
+                    steps == 1 ? "" : "s");
     const tas_status status = schedule_check(context, options, steps);
     if (!status) *lr = schedule_lr(options, step, steps);
     return status;

@@ -91,6 +91,7 @@ def _(t):
             (("--decay-steps 0",), "--schedule", "step", "--decay-steps", "0"),
             (("--base-batch 0",), "--lr-scaling", "sqrt", "--base-batch", "0"),
             (("warmup 11", "10 steps"), "--warmup", "11"),
+            (("warmup 2", "1 step\n"), "--warmup", "2", "--steps", "1"),
             (("decay 0",), "--schedule", "step", "--decay-steps", "1", "--decay", "0"),
             (("decay 1.5",), "--schedule", "step", "--decay-steps", "1", "--decay", "1.5"),
             (("lr 900000", "1 to 16", "14400000"), "--lr", "9e5", "--lr-scaling", "linear", "--base-batch", "1"),
