@@ -116,7 +116,7 @@ extern const cli_command devices_command, eval_command, inspect_command, plan_co
 #define ARGUMENT_NET(where)                                                                                            \
     {.name = "NET", .complete = COMPLETE_NET, .offset = (where),                                                       \
      .help = "file with a network's description (tassello-network(5)), - for stdin, or the name of a network that "    \
-             "ships: mlp, lenet, cnn"}
+             "ships, such as mlp"}
 #define ARGUMENT_DATA(where, or_not)                                                                                   \
     {.name = "DATA", .complete = COMPLETE_FOLDER, .optional = (or_not), .offset = (where),                             \
      .help = "folder of IDX files, plain or .gz"}

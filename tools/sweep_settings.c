@@ -108,12 +108,12 @@ const cli_option sweep_options[] = {
      .type = TYPE_TEXT,
      .offset = offsetof(sweep_settings, rates),
      .help = "Search no rate, but take these, one for each of --batches, such as 0.05,0.1,0.2. Wants a target."},
-    OPTIONS_SCALING(TRAIN, offsetof(sweep_settings, scaling),
-                    "Do not search the rates: use --lr as the rate for --base-batch and scale it with the batch, by k "
-                    "(linear) or sqrt(k) (sqrt), where k = batch / base batch. none: the same rate for all batches."),
     OPTIONS_OPTIMIZER(TRAIN, offsetof(sweep_settings, optimizer)),
     OPTIONS_SCHEDULE(TRAIN, offsetof(sweep_settings, schedule),
                      " N is for a batch of 64 (or --base-batch); for other batches it is as many examples."),
+    OPTIONS_SCALING(TRAIN, offsetof(sweep_settings, scaling),
+                    "Do not search the rates: use --lr as the rate for --base-batch and scale it with the batch, by k "
+                    "(linear) or sqrt(k) (sqrt), where k = batch / base batch. none: the same rate for all batches."),
     {.name = "seed",
      .group = GROUP_DATA,
      .metavar = "N",
