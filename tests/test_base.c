@@ -1,5 +1,7 @@
 /* Text from outside, and files: what one seems to be, and how one is written. */
-#include "base/base.h"
+#include "base/context.h"
+#include "base/file.h"
+#include "base/text.h"
 #include "support.h"
 
 #include <sched.h>

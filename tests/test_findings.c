@@ -1,5 +1,5 @@
 /* What is claimed and what was seen, by planted figures; the command; the JSON. Pure: nothing is run or drawn. */
-#include "base/base.h" /* before check.h, which has a macro of the name fail */
+#include "base/context.h" /* before check.h, which has a macro of the name fail */
 #include "lab/report/findings.h"
 #include "lab/report/report.h"
 

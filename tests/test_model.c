@@ -2,6 +2,7 @@
  * program around the library, whose floating-point state and locale are its own. */
 #include "model/model.h" /* before check.h, which has a macro of the name fail */
 
+#include "base/file.h"
 #include "model/safetensors.h"
 #include "support.h"
 

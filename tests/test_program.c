@@ -3,6 +3,8 @@
 #include "device/opencl/opencl.h"
 #include "device/select.h"
 
+#include "base/file.h"
+
 #include <check.h>
 #include <dirent.h>
 #include <stdlib.h>

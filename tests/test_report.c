@@ -4,7 +4,8 @@
  *     test_report --write FOLDER     writes each page, for test_report.py
  *
  * Without gnuplot in PATH all is skipped. */
-#include "base/base.h" /* before check.h, which has a macro of the name fail */
+#include "base/context.h"
+#include "base/text.h" /* before check.h, which has a macro of the name fail */
 #include "lab/report/gnuplot.h"
 #include "lab/report/report.h"
 

@@ -1,5 +1,6 @@
 /* The safetensors format, and the digest of weights. */
 #include "base/digest.h"
+#include "base/file.h"
 #include "model/safetensors.h"
 
 #include <check.h>

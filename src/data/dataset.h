@@ -2,7 +2,7 @@
 #ifndef DATASET_H
 #define DATASET_H
 
-#include "base/base.h"
+#include "base/context.h"
 #include "data/elements.h"
 
 #include <tassello/data.h>

@@ -2,7 +2,7 @@
 #ifndef ELEMENTS_H
 #define ELEMENTS_H
 
-#include "base/base.h"
+#include "base/context.h"
 
 /* All 0: none. */
 typedef struct data_elements {

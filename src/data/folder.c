@@ -2,6 +2,8 @@
 #include "data/dataset.h"
 #include "data/readers/reader.h"
 
+#include "base/file.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #ifndef DEVICE_H
 #define DEVICE_H
 
-#include "base/base.h"
+#include "base/context.h"
 #include "ops/layout.h"
 #include "ops/op.h"
 

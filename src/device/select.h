@@ -2,7 +2,7 @@
 #ifndef SELECT_H
 #define SELECT_H
 
-#include "base/base.h"
+#include "base/context.h"
 
 #include <tassello/device.h>
 

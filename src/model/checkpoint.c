@@ -3,6 +3,9 @@
 #include "model/model.h"
 #include "model/safetensors.h"
 
+#include "base/file.h"
+#include "base/text.h"
+
 #include <stdlib.h>
 #include <string.h>
 

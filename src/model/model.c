@@ -2,6 +2,7 @@
 #include "model/model.h"
 
 #include "base/digest.h"
+#include "base/text.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,6 +2,8 @@
  * against the file before it is used. */
 #include "model/safetensors.h"
 
+#include "base/file.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>

@@ -9,7 +9,8 @@
 #ifndef SAFETENSORS_H
 #define SAFETENSORS_H
 
-#include "base/base.h"
+#include "base/context.h"
+#include "base/file.h"
 
 enum { SAFETENSORS_DIMS = 8 }; /* most dimensions of a tensor */
 

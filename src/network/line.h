@@ -2,7 +2,7 @@
 #ifndef LINE_H
 #define LINE_H
 
-#include "base/base.h"
+#include "base/context.h"
 
 enum { LINE_WORDS = 24, LINE_ARGUMENTS = 8, LINE_USAGE = 160 };
 

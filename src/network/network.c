@@ -2,6 +2,7 @@
 #include "network/network.h"
 
 #include "arith.h"
+#include "base/file.h"
 #include "network/layers/layer.h"
 #include "network/lower.h"
 #include "network/parse.h"

@@ -5,7 +5,7 @@
 #ifndef NETWORK_H
 #define NETWORK_H
 
-#include "base/base.h"
+#include "base/context.h"
 #include "ops/op.h"
 
 #include <tassello/network.h>

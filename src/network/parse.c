@@ -1,6 +1,7 @@
 /* Reading a network's text, which is UTF-8: one layer per line, # begins a comment. */
 #include "network/parse.h"
 
+#include "base/text.h"
 #include "network/layers/layer.h"
 
 #include <stdlib.h>

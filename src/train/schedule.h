@@ -2,7 +2,7 @@
 #ifndef SCHEDULE_H
 #define SCHEDULE_H
 
-#include "base/base.h"
+#include "base/context.h"
 
 #include <tassello/model.h>
 

@@ -2,7 +2,7 @@
 #ifndef UPDATE_H
 #define UPDATE_H
 
-#include "base/base.h"
+#include "base/context.h"
 #include "ops/op.h"
 
 #include <tassello/model.h>

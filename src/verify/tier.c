@@ -2,7 +2,9 @@
  */
 #include "verify/verify.h"
 
+#include "base/cache.h"
 #include "base/digest.h"
+#include "base/file.h"
 #include "device/opencl/sources.h"
 
 #include <stdlib.h>

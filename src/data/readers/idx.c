@@ -10,6 +10,8 @@
  * it is mapped or read, and what comes out of gzip is read into memory that grows with it. */
 #include "data/readers/idx.h"
 
+#include "base/file.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

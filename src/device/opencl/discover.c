@@ -3,6 +3,8 @@
 #include "device/opencl/opencl.h"
 #include "device/select.h"
 
+#include "base/cache.h"
+
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -329,8 +331,7 @@ static tas_status add_platform(tas_context *context, cl_platform_id platform, fi
     clean_text(name_error ? "unnamed" : raw, name, sizeof name);
 
     cl_int error = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, NULL, &count);
-    if (error == CL_DEVICE_NOT_FOUND || (!error && !count))
-        return add_platform_row(context, name, CL_SUCCESS, NULL, f);
+    if (error == CL_DEVICE_NOT_FOUND || (!error && !count)) return add_platform_row(context, name, CL_SUCCESS, NULL, f);
     cl_device_id *ids = error ? NULL : calloc(count, sizeof *ids);
     if (!error && !ids) return fail(context, TAS_NO_MEMORY, "no memory to list %u devices of %s", count, name);
     if (!error) error = clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, count, ids, NULL);

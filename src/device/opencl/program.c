@@ -2,6 +2,9 @@
 #include "device/opencl/fork.h"
 #include "device/opencl/opencl.h"
 
+#include "base/cache.h"
+#include "base/file.h"
+
 #include <nettle/sha2.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +13,10 @@
 /* No flag that relaxes arithmetic: a program's own options are -D alone. */
 static const char common_options[] = "-cl-std=CL1.2";
 
-static const double worth_caching = 0.1; /* seconds of a build that is cached: with a cache of its own a driver is quicker */
-static const double real_build = 0.2;    /* of one that did not come from such a cache, */
-static const double quiet_builds = 1;    /* and of those together, after which each is reported before it begins */
+static const double worth_caching =
+    0.1; /* seconds of a build that is cached: with a cache of its own a driver is quicker */
+static const double real_build = 0.2; /* of one that did not come from such a cache, */
+static const double quiet_builds = 1; /* and of those together, after which each is reported before it begins */
 
 /* The cache ------------------------------------------------------------------------------------------------------- */
 

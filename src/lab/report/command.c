@@ -1,5 +1,5 @@
 /* The command that trains as the sweep recommends. */
-#include "base/base.h"
+#include "base/context.h"
 #include "base/format.h"
 #include "lab/report/report.h"
 #include "lab/sweep/estimate.h"

@@ -2,8 +2,8 @@
 #ifndef GNUPLOT_H
 #define GNUPLOT_H
 
-#include "base/base.h"
 #include "base/buffer.h"
+#include "base/context.h"
 
 /* Runs gnuplot from PATH, without a shell and without the user's settings. script NULL: asks for its version. What it
  * prints goes behind *out. TAS_BAD_FILE where it is not found, fails, or takes longer than half a minute: the text says

@@ -1,6 +1,7 @@
 /* The report: one page, self-contained, without scripts. */
 #include "lab/report/report.h"
 
+#include "base/file.h"
 #include "base/format.h"
 #include "lab/advice/reason.h"
 #include "lab/report/findings.h"

@@ -1,6 +1,6 @@
 #include "lab/sweep/forecast.h"
 
-#include "base/base.h"
+#include "base/context.h"
 #include "base/format.h"
 #include "lab/sweep/estimate.h"
 #include "lab/sweep/setup.h"

@@ -1,7 +1,7 @@
 /* After a sweep's runs: gradients at frozen weights, how weights fluctuate, the test set. */
 #include "lab/sweep/frozen_stage.h"
 
-#include "base/base.h"
+#include "base/context.h"
 #include "base/format.h"
 #include "lab/sweep/estimate.h"
 #include "lab/sweep/gradient_variance.h"

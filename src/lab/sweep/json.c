@@ -1,7 +1,8 @@
 /* A sweep as JSON. Names carry their unit; what is not known is null. */
 #include "lab/sweep/json.h"
 
-#include "base/base.h"
+#include "base/context.h"
+#include "base/file.h"
 #include "lab/advice/reason.h"
 #include "lab/sweep/sweep.h"
 

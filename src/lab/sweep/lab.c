@@ -1,6 +1,6 @@
 #include "lab/sweep/lab.h"
 
-#include "base/base.h"
+#include "base/context.h"
 
 #include <stdarg.h>
 #include <stdio.h>

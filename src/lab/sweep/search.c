@@ -1,7 +1,7 @@
 /* A sweep's runs: the search for rates, the target, figures on fresh seeds. */
 #include "lab/sweep/search.h"
 
-#include "base/base.h"
+#include "base/context.h"
 #include "base/format.h"
 #include "lab/sweep/estimate.h"
 #include "lab/sweep/forecast.h"

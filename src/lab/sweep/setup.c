@@ -1,7 +1,7 @@
 /* Before a sweep's runs: what is asked, the sets, what fits, the state to go on from. */
 #include "lab/sweep/setup.h"
 
-#include "base/base.h"
+#include "base/context.h"
 #include "base/format.h"
 #include "data/dataset.h"
 #include "lab/sweep/state.h"

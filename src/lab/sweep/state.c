@@ -1,6 +1,7 @@
 #include "lab/sweep/state.h"
 
-#include "base/base.h"
+#include "base/context.h"
+#include "base/file.h"
 #include "base/format.h"
 #include "lab/sweep/json.h"
 

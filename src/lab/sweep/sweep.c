@@ -9,7 +9,7 @@
 #include "lab/sweep/test_stage.h"
 #include "lab/sweep/timing.h"
 
-#include "base/base.h"
+#include "base/context.h"
 #include "base/format.h"
 #include "data/dataset.h"
 #include "lab/advice/reason.h"

@@ -1,6 +1,6 @@
 #include "lab/sweep/test_stage.h"
 
-#include "base/base.h"
+#include "base/context.h"
 #include "base/format.h"
 #include "lab/sweep/aggregate.h"
 #include "lab/sweep/frozen_stage.h"

@@ -1,6 +1,6 @@
 #include "lab/sweep/timing.h"
 
-#include "base/base.h"
+#include "base/context.h"
 #include "data/dataset.h"
 #include "lab/sweep/trial.h"
 #include "stats/median.h"

@@ -1,6 +1,6 @@
 #include "lab/sweep/trial.h"
 
-#include "base/base.h"
+#include "base/context.h"
 #include "data/dataset.h"
 #include "lab/sweep/weights.h"
 #include "train/feed.h"
