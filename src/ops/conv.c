@@ -152,7 +152,7 @@ static bool conv_sum_shape(op_args *args, draw *d, int edge)
     static const uint32_t granules[] = {0, 1, 2, 4, 16}, many[] = {2, 4}; /* several vectors of granules */
     if (!conv_shape(args, d, edge)) return false;
     args->size[WINDOW_GRANULE] = args->n < 97 ? PICK(d, granules) : PICK(d, many);
-    args->first = draw_below(d, 3) ? draw_below(d, 100) : 0;
+    args->first = draw_below(d, 3) && (args->n < 97 || edge % 2 == 0) ? draw_below(d, 100) : 0;
     args->batch = args->first + args->n + (draw_below(d, 2) ? draw_below(d, 40) : 0);
     return true;
 }
