@@ -20,7 +20,7 @@ static bool sgd_shape(op_args *args, draw *d, int edge)
     args->size[SGD_NESTEROV] = draw_below(d, 2);
     args->scalar[SGD_LR] = 0.05f;
     args->scalar[SGD_MOMENTUM] = draw_below(d, 4) ? 0.9f : 0;
-    args->scalar[SGD_DECAY] = draw_below(d, 2) ? 0.0005f : 0;
+    args->scalar[SGD_DECAY] = draw_below(d, 2) || d->mode == DRAW_TINY ? 0.0005f : 0;
     args->scalar[SGD_COUNT] = (float)(1 + draw_below(d, 3000));
     args->scalar[SGD_RECIPROCAL] = arith_div(1, args->scalar[SGD_COUNT]);
     return true;
