@@ -40,9 +40,10 @@ static bool adam_shape(op_args *args, draw *d, int edge)
     static const float epsilons[] = {1e-8f, 1e-8f, 0x1p-60f, 1e-3f, 1};
     if (edge >= LENGTH(edges)) return false;
     const bool tiny = d->mode == DRAW_TINY;
-    const uint32_t t = steps[draw_below(d, LENGTH(steps))], decay = (tiny ? d->number / DRAW_MODES : draw_u32(d)) % 3;
-    const float beta1 = betas[draw_below(d, 2) ? 0 : draw_below(d, LENGTH(betas))];
-    const float beta2 = betas[draw_below(d, 2) ? 1 : draw_below(d, LENGTH(betas))];
+    const uint32_t t = steps[draw_below(d, LENGTH(steps))];
+    const uint32_t decay = tiny ? 1 + d->number / DRAW_MODES % 2 : draw_below(d, 3);
+    const float beta1 = betas[tiny || draw_below(d, 2) ? 0 : draw_below(d, LENGTH(betas))];
+    const float beta2 = betas[tiny || draw_below(d, 2) ? 1 : draw_below(d, LENGTH(betas))];
     float *s = args->scalar;
     args->size[ADAM_ELEMENTS] = edge >= 0 ? edges[edge] : 1 + draw_below(d, 3000);
     s[ADAM_LR] = draw_below(d, 8) ? 0.001f : 0x1p-60f;
