@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* "dense 500                 -> 500          392500 parameters" */
+/* " 1  dense                     500  392500 parameters" */
 static void summarize(tas_network *network, layer *self)
 {
     char text[160], out[48];
@@ -37,7 +37,8 @@ static void fill_infos(tas_network *network)
     }
 }
 
-/* How each layer's input lies: spatial layers want panels of examples, elementwise ones take what comes next in. */
+/* The layout of each layer's input: spatial layers need panels of examples, elementwise ones use what the next layer
+ * needs. */
 static void choose_layouts(tas_network *network)
 {
     for (int i = network->layer_count - 1; i >= 0; i--) {
@@ -48,7 +49,7 @@ static void choose_layouts(tas_network *network)
     }
 }
 
-/* x, or a copy of it that lies as `held` says. */
+/* x, or a copy of it in the other layout. */
 static int convert(tas_network *network, const layer *self, int x, bool batch_panels, const char *suffix, bool backward)
 {
     if (x < 0 || network->tensors[x].batch_panels == batch_panels) return x;

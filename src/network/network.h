@@ -1,7 +1,7 @@
-/* A network: layers read from text, shapes inferred, and the list of operations that it is lowered to.
+/* A network: layers read from a text, their shapes, and the list of operations that it is lowered to.
  *
- * Tensors that hold examples count their elements an example. Calls name tensors by their place in the table; sizes
- * that depend on the batch (n, first, batch) are filled in when a tile runs. */
+ * Tensors of examples count their elements per example. Calls refer to tensors by their index in the table; sizes that
+ * depend on the batch (n, first, batch) are filled in when a tile runs. */
 #ifndef NETWORK_H
 #define NETWORK_H
 
@@ -13,16 +13,16 @@
 enum { NAME_BYTES = 64, NO_TENSOR = -1, PARAMETER_DIMS = 4 };
 
 typedef enum tensor_role {
-    ROLE_INPUT, /* the tile's inputs, normalised: (n, elements) */
+    ROLE_INPUT, /* the tile's inputs, normalized: (n, elements) */
     ROLE_ORDER, /* the order of the examples, in which the tile's are entries at .. at+n-1 */
     ROLE_LABEL, /* its labels (n), or float targets (n, elements) */
     ROLE_TARGET,
     ROLE_VALUE, /* an activation or its gradient: (n, elements) */
-    ROLE_LOSS,  /* one float an example of the whole batch */
+    ROLE_LOSS,  /* one float per example of the whole batch */
     ROLE_CORRECT,
     ROLE_PARAMETER, /* dims[], row-major; a dense weight's device layout may be panels */
     ROLE_GRADIENT,  /* the sum over the batch, beside its parameter */
-    ROLE_PARTIAL,   /* the sum over the open granule */
+    ROLE_PARTIAL,   /* the sum over the unfinished granule */
 } tensor_role;
 
 typedef enum init_rule { INIT_ZERO, INIT_HE, INIT_GLOROT } init_rule;
@@ -30,14 +30,14 @@ typedef enum init_rule { INIT_ZERO, INIT_HE, INIT_GLOROT } init_rule;
 typedef struct tensor {
     char name[NAME_BYTES];
     tensor_role role;
-    uint64_t elements;  /* of an example, or in all for parameters and their gradients */
-    bool batch_panels;  /* of an input or value: devices hold it in panels of examples (LAYOUT_BATCH_PANELS) */
-    bool weight_panels; /* of a parameter: devices hold it in panels of its rows (LAYOUT_WEIGHT_PANELS) */
+    uint64_t elements;  /* per example; of parameters and their gradients in all */
+    bool batch_panels;  /* inputs and values: in panels of examples on a device (LAYOUT_BATCH_PANELS) */
+    bool weight_panels; /* parameters: in panels of rows on a device (LAYOUT_WEIGHT_PANELS) */
     uint32_t dims[PARAMETER_DIMS];
     int ndims;
     init_rule init;
     uint32_t fan_in, fan_out;
-    int gradient, partial; /* of a parameter: where its gradient lies; open is NO_TENSOR where there is one chain */
+    int gradient, partial; /* of a parameter: its gradient; partial is NO_TENSOR if there is one chain */
     int parameter;         /* of a gradient: its parameter */
     int layer;             /* of a parameter and its gradient: its layer's place */
 } tensor;
@@ -64,18 +64,18 @@ typedef struct tas_network {
     int tensor_count;
     int *parameters; /* tensors, in canonical order */
     int parameter_count;
-    tas_tensor_info *infos;      /* one a parameter */
+    tas_tensor_info *infos;      /* one per parameter */
     op_call *forward, *backward; /* the loss ends forward */
     int forward_count, backward_count;
-    int input, order, label, target, losses, correct; /* NO_TENSOR where there is none */
+    int input, order, label, target, losses, correct; /* NO_TENSOR if there is none */
     int output;                                       /* logits or predictions */
     float scale_u8, scale_f32, shift;                 /* of pixels */
     uint32_t inputs, outputs;
     shape in;          /* of an example */
-    float mean;        /* that is taken from it */
+    float mean;        /* subtracted from it */
     bool classes;      /* the loss is over classes */
-    bool batch_panels; /* some tensor is held in panels of examples */
-    bool failed;       /* while lowering: memory ended */
+    bool batch_panels; /* some tensor is in panels of examples */
+    bool failed;       /* while lowering: memory ran out */
 } tas_network;
 
 /* Whether a call has an operand that lies in panels of examples. */
@@ -84,7 +84,7 @@ bool network_has_batch_panels(const tas_network *network, const op_call *call);
 /* Gradients of a matrix with at least this many weights are one chain over the batch (contract, rule 4). */
 enum { ONE_CHAIN_WEIGHTS = 1 << 16 };
 
-/* The granule of a layer with that many weights and `positions` an example: 0 for one chain. */
+/* The granule of a layer with that many weights, and positions per example; 0: one chain. */
 uint32_t network_granule(uint64_t weights, uint32_t positions);
 
 /* Initial values of a parameter in canonical order, from the seed and its place in the network. */

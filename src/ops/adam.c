@@ -11,13 +11,13 @@
  *
  * v is kept times 2^40, and is 0 or 2^-80 at least as it is kept: then no step of the root gives a denormal. g is 0 or
  * 2^-40 at least (rule 8 of the contract), so that (1 - beta2) g^2 comes in with 2^-64 or more whatever beta2 < 1, and
- * what becomes 0 one day is a root of 2^-60, no more than the least epsilon. Without the scale, which costs nothing,
- * being part of the scalars, gradients below 2^-35 would leave no trace in v at the usual beta2. At the other end v /
- * (1 - beta2^t) is out of range where g has been beyond 2^39: the weight becomes NaN, which the next step finds, for m
- * / inf would hold it still for ever, unseen.
+ * what becomes 0 in the end has a root of 2^-60, no more than the smallest epsilon. Without the scale gradients below
+ * 2^-35 would leave no trace in v at the usual beta2; it costs nothing, since it is part of the scalars. At the other
+ * end v / (1 - beta2^t) overflows if g was beyond 2^39. The weight then becomes NaN, which the next step reports: m /
+ * inf would keep it unchanged for ever, unnoticed.
  *
- * Root and quotient are within 0.51 ULP, not correctly rounded: that takes twice as long, and they are no less the same
- * everywhere. */
+ * Root and quotient are within 0.51 ULP, not correctly rounded: that would take twice as long, and the bits are the
+ * same everywhere either way. */
 #include "ops/adam.h"
 
 #include "ops/rows.h"
@@ -68,7 +68,7 @@ static uint64_t adam_elements(const op_args *a, int operand) { return operand ==
 static void adam_fill_tiny(const op_args *a, int operand, float *x, draw *d)
 {
     static const update_role roles[] = {UPDATE_WEIGHTS, UPDATE_GRADIENT, UPDATE_STATE};
-    if (operand < 3) fill_tiny_update(roles[operand], a->size[ADAM_ELEMENTS], a->scalar[ADAM_COUNT], x, d);
+    if (operand < 3) draw_fill_update(roles[operand], a->size[ADAM_ELEMENTS], a->scalar[ADAM_COUNT], x, d);
     for (uint32_t i = 0; i < a->size[ADAM_ELEMENTS]; i++) {
         const bool none = i % 3 == 0;
         if (operand == 0 && none && a->scalar[ADAM_DECOUPLED] > 0) x[i] = 0x1.002p+0f;

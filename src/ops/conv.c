@@ -2,9 +2,9 @@
  * tensor, but for the gradients of weights and biases, which are sums over (example, oy, ox) by the rule of granules
  * (granule.h).
  *
- * N examples in the tile; size[] is window.h's. G groups; CG = C / G channels and OG = O / G outputs of a group; T = KH
- * KW taps; K = CG T weights an output; Q = H W and P = OH OW positions. x (N, C, Q), y (N, O, P), w (O, CG, T) = (O,
- * K), b (O)
+ * N examples in the tile; size[] as in window.h. G groups; CG = C / G channels and OG = O / G outputs of a group; T =
+ * KH KW taps; K = CG T weights per output; Q = H W and P = OH OW positions. x (N, C, Q), y (N, O, P), w (O, CG, T) =
+ * (O, K), b (O)
  *
  * The loops run over the outputs or channels of a group innermost, since those sums are independent: tensors are
  * transposed for it. */
@@ -38,7 +38,7 @@ static const uint32_t edges[][GEOMETRY] = {
     /* 5 x 5 */
     {17, 5, 9, 8, 6, 5, 5, 1, 1, 0, 0, 1, 1, 1},
     {2, 10, 9, 9, 19, 5, 5, 1, 1, 2, 2, 1, 1, 1},
-    /* strides, some with a rest */
+    /* strides, some with a remainder */
     {31, 6, 8, 8, 11, 3, 3, 2, 2, 1, 1, 1, 1, 1},
     {2, 3, 8, 7, 4, 3, 3, 2, 2, 0, 0, 1, 1, 1},
     {8, 4, 12, 10, 9, 5, 5, 2, 2, 2, 2, 1, 1, 1},
@@ -307,7 +307,7 @@ static inline __attribute__((always_inline)) void add_example(const op_args *a, 
     }
 }
 
-/* total (O, K), open (O, K): sums of dy x over the examples of the batch */
+/* total (O, K), partial (O, K): sums of dy x over the examples of the batch */
 CLONES static void conv_backward_weights(const op_args *a, void *const *operand, void *scratch)
 {
     const float *x = operand[0], *dy = operand[1];
@@ -335,14 +335,14 @@ CLONES static void conv_backward_weights(const op_args *a, void *const *operand,
     }
 }
 
-/* A launcher that cuts a granule into pieces keeps the sum between them in `open`. */
+/* A launcher that cuts a granule into pieces keeps the sum between them in `partial`. */
 static bool backward_weights_undefined(const op_args *a, int operand)
 {
     const uint32_t granule = a->size[WINDOW_GRANULE];
     return operand == 3 && granule && !granule_is_open(a, granule);
 }
 
-/* total (O), open (O): sums of dy over the examples of the batch */
+/* total (O), partial (O): sums of dy over the examples of the batch */
 CLONES static void conv_backward_bias(const op_args *a, void *const *operand, void *scratch)
 {
     const float *dy = operand[0];

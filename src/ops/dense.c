@@ -9,7 +9,7 @@
 
 #include "arith.h"
 
-enum { BLOCK = 64 }; /* neighbouring sums that stay in registers */
+enum { BLOCK = 64 }; /* neighboring sums that stay in registers */
 
 /* Shapes N, O, I: ones, primes, and both sides of every block that a kernel may have. */
 static const uint32_t edges[][3] = {
@@ -49,7 +49,7 @@ static uint64_t dense_elements(const op_args *a, int operand)
 static uint64_t dense_flops(const op_args *a) { return 2 * (uint64_t)a->size[DENSE_OUTPUTS] * a->size[DENSE_INPUTS]; }
 
 /* y (N, O) = b (O), then fma over i ascending of x (N, I) w (O, I). w is transposed first, so that the compiler can
- * vectorise over o. */
+ * vectorize over o. */
 CLONES static void forward(const op_args *a, void *const *operand, void *scratch)
 {
     const float *restrict x = operand[0], *restrict w = operand[1], *restrict b = operand[2];
@@ -106,7 +106,7 @@ static uint64_t backward_input_elements(const op_args *a, int operand)
     return dense_elements(a, like[operand]);
 }
 
-/* The sum over examples for `width` <= BLOCK neighbouring gradients: c[i] += d(r) x(r, i) by the rule of granules. x
+/* The sum over examples for `width` <= BLOCK neighboring gradients: c[i] += d(r) x(r, i) by the rule of granules. x
  * NULL stands for ones, added and not multiplied. d and x point at the tile's first example. */
 static inline __attribute__((always_inline)) void sum_examples(const op_args *a, const float *d, uint32_t d_stride,
                                                                const float *x, uint32_t x_stride, uint32_t width,
@@ -130,7 +130,7 @@ static inline __attribute__((always_inline)) void sum_examples(const op_args *a,
     }
 }
 
-/* total (O, I), open (O, I): sums of dy (N, O) x (N, I) over the examples of the batch */
+/* total (O, I), partial (O, I): sums of dy (N, O) x (N, I) over the examples of the batch */
 CLONES static void backward_weights(const op_args *a, void *const *operand, void *scratch)
 {
     const float *x = operand[0], *dy = operand[1];
@@ -151,7 +151,7 @@ static uint64_t backward_weights_elements(const op_args *a, int operand)
     return dense_elements(a, like[operand]);
 }
 
-/* total (O), open (O): sums of dy (N, O) over the examples of the batch */
+/* total (O), partial (O): sums of dy (N, O) over the examples of the batch */
 CLONES static void backward_bias(const op_args *a, void *const *operand, void *scratch)
 {
     const float *dy = operand[0];

@@ -58,7 +58,7 @@ uint32_t draw_size(draw *d, uint32_t most)
     return 1 + draw_below(d, most);
 }
 
-void fill_tiny_update(update_role role, uint32_t elements, float examples, float *data, draw *d)
+void draw_fill_update(update_role role, uint32_t elements, float examples, float *data, draw *d)
 {
     for (uint32_t i = 0; i < elements; i++) {
         const bool none = i % 3 == 0; /* no gradient */
@@ -71,7 +71,7 @@ void fill_tiny_update(update_role role, uint32_t elements, float examples, float
     }
 }
 
-void fill_default(op_type type, uint64_t count, void *data, draw *d)
+void draw_fill(op_type type, uint64_t count, void *data, draw *d)
 {
     if (type == TYPE_F32) {
         float *x = data;

@@ -42,7 +42,7 @@ static uint64_t dropout_elements(const op_args *a, int operand)
 
 static bool dropout_fill(const op_args *a, int operand, void *data, draw *d)
 {
-    if (a->evaluating) d->least = -40; /* what comes in is then passed on, or flushed: both are right */
+    if (a->evaluating) d->least = -40; /* values may then pass as they are, or flushed: both are right */
     if (operand != 1) return false;
     for (uint32_t i = 0; i < a->size[DROPOUT_ORDER]; i++) ((uint32_t *)data)[i] = draw_u32(d);
     return true;

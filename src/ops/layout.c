@@ -1,4 +1,4 @@
-/* How a matrix of parameters lies in memory. */
+/* Into panels and back. */
 #include "ops/layout.h"
 
 void layout_pack(layout l, const float *canonical, float *packed)

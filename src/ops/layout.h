@@ -1,7 +1,7 @@
-/* How a matrix of parameters lies in memory. Canonical is row-major (rows, cols); a device may want panels of `panel`
- * rows, so that vectors run over rows: element (r, c) is at ((r / panel) * cols + c) * panel + r % panel. The rows that
- * fill up the last panel hold 0. A panel of 1 is canonical. Gradients and optimiser state lie as their parameters do.
- */
+/* The layout of a matrix of parameters. Canonical is row-major (rows, cols); a device may use panels of `panel` rows,
+ * so that vectors run over rows: element (r, c) is at ((r / panel) * cols + c) * panel + r % panel. The rows that fill
+ * up the last panel are 0. A panel of 1 is canonical. Gradients and optimizer state have the layout of their
+ * parameters. */
 #ifndef LAYOUT_H
 #define LAYOUT_H
 

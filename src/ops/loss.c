@@ -1,7 +1,7 @@
 /* Losses, one per example, with the gradient to the network's output. The gradient is that of the example's own loss:
  * the mean over the batch divides once, in the update.
  *
- * N examples, C outputs; size[] as in loss.h. Losses and hits have a place for each example of the batch; the tile's
+ * N examples, C outputs; size[] as in loss.h. Losses and correct have a place for each example of the batch; the tile's
  * begin at `first`. */
 #include "ops/loss.h"
 

@@ -1,6 +1,5 @@
-/* The operations: what a network is lowered to. One row an operation, in the file of its name: its operands, their
- * sizes, its reference in C, and the cases that verify draws for it. A device overrides references with kernels
- * (device/).
+/* The operations that a network is lowered to. Each has a row in the file of its subject: its operands, their sizes,
+ * its reference in C, and the cases that verify draws for it. A device overrides references with kernels (device/).
  *
  * n      examples in the tile
  * first  place in the batch of the tile's first example
@@ -34,7 +33,7 @@ typedef enum op_id {
     OP_AVERAGE_POOL_BACKWARD,
     OP_DROPOUT_FORWARD, /* dropout.c */
     OP_DROPOUT_BACKWARD,
-    OP_TO_ROWS, /* hold.c */
+    OP_TO_ROWS, /* reorder.c */
     OP_TO_PANELS,
 #define OP_IDS(UPPER, NAME, S, SLOPE, TEXT) OP_##UPPER##_FORWARD, OP_##UPPER##_BACKWARD,
     ACTIVATIONS(OP_IDS) /* activation.c */
@@ -44,7 +43,7 @@ typedef enum op_id {
     OP_SUM_BLOCKS, /* sum.c */
     OP_RECORD_LOSS,
     OP_CHECK_FINITE,
-    OP_SQUARE_BLOCKS, /* noise.c */
+    OP_SQUARE_BLOCKS, /* sum_squares.c */
     OP_SQUARE_ROWS,
     OP_DENSE_NORMS,
     OP_SGD,  /* sgd.c */
@@ -60,15 +59,16 @@ enum {
     SUM_LANES = 256,      /* of a sum over a tensor; also the block, and the granule of losses */
     SQUARE_BLOCK = 4096,  /* elements of a block of a sum of squares over a tensor, */
     SQUARE_COLUMNS = 256, /* and over a row of a matrix */
-    GRANULE_LEAST = 256,  /* examples x positions that a granule has at least */
+    GRANULE_LEAST = 256,  /* examples x positions of a granule, at least */
 };
 
-/* What one call of an operation is told beside its operands. The row says what size[] and scalar[] mean. */
+/* What a call of an operation gets beside its operands. The header of its subject (dense.h, ...) names the places in
+ * size[] and scalar[]. */
 typedef struct op_args {
     op_id op;
     uint32_t n, first, batch;
-    uint32_t panel_width; /* examples of a panel, where operands lie so (LAYOUT_BATCH_PANELS); 0 or 1: as rows */
-    bool evaluating;      /* dropout lets everything through */
+    uint32_t panel_width; /* examples of a panel (LAYOUT_BATCH_PANELS); 0 or 1: rows */
+    bool evaluating;      /* dropout passes all values unchanged */
     uint32_t at;          /* place in the order of the tile's first example */
     uint32_t epoch;
     uint64_t seed;
@@ -79,15 +79,14 @@ typedef struct op_args {
 typedef enum op_type { TYPE_F32, TYPE_U32, TYPE_U8 } op_type;
 typedef enum op_access { ACCESS_IN, ACCESS_OUT, ACCESS_INOUT } op_access;
 
-/* Places in args.size[] of every operation with an operand in HOLD_PANELS: the size of that matrix. */
+/* Places in args.size[] of every operation with an operand in LAYOUT_WEIGHT_PANELS: the size of that matrix. */
 enum { OP_MATRIX_ROWS, OP_MATRIX_COLS };
 
-/* How an operand lies on a device. The canonical layout, which the reference has, is row-major throughout. */
+/* How an operand is laid out on a device. The canonical layout, which the reference uses, is row-major throughout. */
 typedef enum op_layout {
-    LAYOUT_ROW_MAJOR,     /* as the canonical one */
-    LAYOUT_WEIGHT_PANELS, /* a matrix of parameters, in the panels that the device wants: layout.h */
-    LAYOUT_BATCH_PANELS /* (n, elements), in panels of args.lanes examples: the same layout, so that lanes are examples
-                         */
+    LAYOUT_ROW_MAJOR,
+    LAYOUT_WEIGHT_PANELS, /* a matrix of parameters, in panels as wide as the device needs (layout.h) */
+    LAYOUT_BATCH_PANELS   /* (n, elements), in panels of args.panel_width examples, so that vectors run over examples */
 } op_layout;
 
 typedef struct op_operand {
@@ -103,12 +102,12 @@ typedef struct op_row {
     const char *name;
     op_operand operand[OP_OPERANDS + 1];
     uint64_t (*elements)(const op_args *args, int operand); /* of the canonical layout */
-    uint64_t (*scratch)(const op_args *args);               /* bytes that the reference wants; NULL: none */
-    uint64_t (*flops)(const op_args *args);                 /* of products, an example; an fma is two; NULL: none */
+    uint64_t (*scratch)(const op_args *args);               /* bytes that the reference needs; NULL: none */
+    uint64_t (*flops)(const op_args *args);                 /* of products, per example; an fma is two; NULL: none */
     void (*reference)(const op_args *args, void *const *operand, void *scratch);
-    /* Cases: shape `edge` of the edge shapes, or a random one where edge is negative; false past the last edge. */
+    /* Cases: shape `edge` of the edge shapes, or a random one if edge is negative; false past the last edge. */
     bool (*shape)(op_args *args, draw *random, int edge);
-    /* Fills an input; NULL or false: as fill_default() does. */
+    /* Fills an input; NULL or false: as draw_fill() does. */
     bool (*fill)(const op_args *args, int operand, void *data, draw *random);
     bool flushes; /* values below 2^-40 that come in become 0, or do so once a sum of them is finished */
     /* Whether an operand is left with anything, so that verify does not compare it; NULL: none is. */
@@ -119,8 +118,8 @@ const op_row *op_get(op_id op);
 
 static inline uint32_t op_panel_width(const op_args *a) { return a->panel_width ? a->panel_width : 1; }
 
-/* n rounded up to whole panels of examples. Lanes past n hold what does not matter, but is finite where what goes in
- * is. */
+/* n rounded up to whole panels of examples. What is in a panel past n does not matter, but is finite if the inputs
+ * are. */
 static inline uint32_t op_padded(const op_args *a)
 {
     return (a->n + op_panel_width(a) - 1) / op_panel_width(a) * op_panel_width(a);

@@ -20,7 +20,7 @@ static const uint32_t edges[][GEOMETRY] = {
     {1, 1, 1, 1, 1, 1, 1, 1, 0, 0},
     {2, 20, 24, 24, 2, 2, 2, 2, 0, 0},
     {3, 50, 8, 8, 2, 2, 2, 2, 0, 0},
-    /* a rest, or gaps between the windows */
+    /* a remainder, or gaps between the windows */
     {16, 5, 7, 7, 2, 2, 2, 2, 0, 0},
     {7, 3, 9, 8, 3, 3, 3, 3, 0, 0},
     {8, 7, 10, 11, 2, 3, 3, 4, 0, 0},
@@ -83,7 +83,7 @@ static bool pool_shape(op_args *args, draw *d, int edge)
     return true;
 }
 
-/* Maxima are looked for among few values, so that ties are frequent, and NaN in every second case. */
+/* Few distinct values, so that ties are frequent; NaN in every second case. */
 static bool max_fill(const op_args *a, int operand, void *data, draw *d)
 {
     float *x = data, values[4];

@@ -32,7 +32,7 @@ static bool sgd_fill(const op_args *a, int operand, void *data, draw *d)
 {
     static const update_role roles[] = {UPDATE_WEIGHTS, UPDATE_GRADIENT, UPDATE_STATE};
     if (operand < 3 && d->mode == DRAW_TINY) {
-        fill_tiny_update(roles[operand], a->size[SGD_ELEMENTS], a->scalar[SGD_COUNT], data, d);
+        draw_fill_update(roles[operand], a->size[SGD_ELEMENTS], a->scalar[SGD_COUNT], data, d);
         return true;
     }
     if (operand == 2 && d->mode == DRAW_EDGE) { /* state goes down to 2^-100 */

@@ -1,4 +1,4 @@
-/* Which taps of a window reach what: the padding is left out here, once for convolutions and pooling. */
+/* The taps of a window that are inside the plane, for convolutions and pooling. */
 #ifndef TAPS_H
 #define TAPS_H
 
@@ -11,7 +11,7 @@ typedef struct tap {
 
 static inline uint32_t taps_most(const op_args *a) { return a->size[WINDOW_KH] * a->size[WINDOW_KW]; }
 
-/* The taps of output (oy, ox) that are inside the input's plane, in order; answers how many. */
+/* The taps of output (oy, ox) that are inside the input's plane, in order; returns how many. */
 static inline uint32_t taps_of_output(const op_args *a, uint32_t oy, uint32_t ox, tap *list)
 {
     const uint32_t *s = a->size;
@@ -34,7 +34,7 @@ static inline int64_t tap_output(uint32_t i, uint32_t k, uint32_t stride, uint32
     return from < 0 || from % stride || from / stride >= outputs ? -1 : from / stride;
 }
 
-/* The taps that join input (y, x) to an output, in order; answers how many. */
+/* The taps that join input (y, x) to an output, in order; returns how many. */
 static inline uint32_t taps_of_input(const op_args *a, uint32_t y, uint32_t x, tap *list)
 {
     const uint32_t *s = a->size;

@@ -1,7 +1,7 @@
-/* A window that slides over planes: what conv.c and pool.c mean by size[].
+/* A window that slides over planes: size[] of conv.c and pool.c.
  *
  * C channels of H x W in, O channels of OH x OW out. A window has KH x KW taps; at output (oy, ox) the tap (ky, kx) is
- * at input (oy SY + ky DY - PY, ox SX + kx DX - PX), which lies in the padding where it is outside 0 .. H-1, 0 .. W-1.
+ * at input (oy SY + ky DY - PY, ox SX + kx DX - PX), which is in the padding if it is outside 0 .. H-1, 0 .. W-1.
  * Pooling has O = C, DY = DX = 1, GROUPS = 1. */
 #ifndef WINDOW_H
 #define WINDOW_H
@@ -23,11 +23,11 @@ enum {
     WINDOW_PX,
     WINDOW_DY,
     WINDOW_DX,
-    WINDOW_GROUPS,  /* output channels o of group g see the input channels of group g alone */
+    WINDOW_GROUPS,  /* output channels o of group g see only the input channels of group g */
     WINDOW_GRANULE, /* examples of a granule, of the sums over examples; 0: one chain */
 };
 
-/* The outputs along one side, or 0 where the window does not fit. */
+/* The outputs along one side; 0 if the window does not fit. */
 static inline uint32_t window_out(uint64_t in, uint32_t taps, uint32_t stride, uint32_t padding, uint32_t dilation)
 {
     const uint64_t padded = in + 2 * (uint64_t)padding, span = (uint64_t)dilation * (taps - 1) + 1;

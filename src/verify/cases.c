@@ -53,7 +53,7 @@ tas_status case_open(tas_context *context, op_id op, uint64_t seed, uint32_t num
         if (operand->access == ACCESS_OUT)
             fill_guard(out->before[o], bytes); /* every element must be written */
         else if (!row->fill || !row->fill(&out->args, o, out->before[o], &d))
-            fill_default(operand->type, elements, out->before[o], &d);
+            draw_fill(operand->type, elements, out->before[o], &d);
         memcpy(out->after[o], out->before[o], (size_t)bytes);
     }
     void *scratch = row->scratch ? malloc((size_t)row->scratch(&out->args) + 1) : NULL;

@@ -164,7 +164,7 @@ static tas_status large_case(tas_device *fast, const struct product_test *t, uin
         c.elements[o] = op->elements(&c.args, o);
         c.before[o] = malloc((size_t)c.elements[o] * sizeof(float));
         if (!c.before[o]) status = fail(fast->context, TAS_NO_MEMORY, "no memory for a case of %s", op->name);
-        if (!status) fill_default(TYPE_F32, c.elements[o], c.before[o], &d);
+        if (!status) draw_fill(TYPE_F32, c.elements[o], c.before[o], &d);
     }
     if (!status) status = run_case(fast, t, &c, false, seed, row, text, bytes);
     if (!status) make_integers(&c, seed);

@@ -1,5 +1,5 @@
-/* dropout P: while training, each value is 0 with probability P, else divided by 1 - P (Srivastava et al. 2014,
- * "inverted"); an evaluation lets everything through. The mask is a function of seed, layer, epoch, example and unit
+/* dropout P: in training each value is 0 with probability P, else divided by 1 - P (Srivastava et al. 2014,
+ * "inverted"); in an evaluation values pass unchanged. The mask is a function of seed, layer, epoch, example and unit
  * (contract, rule 5). */
 #include "network/build.h"
 

@@ -1,4 +1,4 @@
-/* flatten: channels x height x width become one row. Nothing is computed; where the next layer wants rows, the lowering
+/* flatten: channels x height x width become one row. Nothing is computed; if the next layer needs rows, lower.c
  * converts. */
 #include "network/build.h"
 

@@ -19,7 +19,7 @@ struct layer {
     uint32_t kernel[2], stride[2], padding[2], dilation[2], groups; /* conv2d and pools: (y, x) */
 
     /* What it is lowered to. */
-    bool batch_panels;                               /* its input comes in panels of examples */
+    bool batch_panels;                               /* its input is in panels of examples */
     op_id op;                                        /* pools and losses: the forward operation */
     int x, y, dx, dy;                                /* tensors: input, output, and gradients to them */
     int weight, bias;                                /* and parameters */

@@ -1,4 +1,4 @@
-/* loss softmax | mse. Softmax cross-entropy wants labels; mse takes float targets, or labels as 1 at the class. */
+/* loss softmax | mse. Softmax cross-entropy needs labels; mse uses float targets, or labels as 1 at the class. */
 #include "network/build.h"
 
 #include "ops/loss.h"

@@ -1,4 +1,4 @@
-/* max_pool, avg_pool, global_avg_pool. A maximum leaves the padding out; a mean counts it as zeros. */
+/* max_pool, avg_pool, global_avg_pool. A maximum ignores the padding, a mean counts it as zeros. */
 #include "network/build.h"
 
 #include "arith.h"
