@@ -122,6 +122,14 @@ void expect(tas_status found, tas_status wanted, const char *word, const char *o
                   "\"%s\" lacks \"%s\" or \"%s\"", tas_error(context), word, other);
 }
 
+uint64_t smallest_budget(void)
+{
+    static const char words[] = "smallest sufficient budget is ";
+    const char *at = strstr(tas_error(context), words);
+    ck_assert_msg(at, "%s", tas_error(context));
+    return strtoull(at + sizeof words - 1, NULL, 10);
+}
+
 /* Networks in double precision ------------------------------------------------------------------------------------- */
 
 static const char *const names[] = {"dense",   "conv2d", "max_pool", "avg_pool", "global_avg_pool", "flatten",

@@ -121,14 +121,6 @@ static int keep_loss(void *user, const tas_step *step)
     return 0;
 }
 
-/* The least budget, as an error has it. */
-static uint64_t least_told(void)
-{
-    const char *at = strstr(tas_error(context), "at least ");
-    ck_assert_msg(at, "%s", tas_error(context));
-    return strtoull(at + 9, NULL, 10);
-}
-
 /* Budgets of what comes after training: of evaluation and of prediction, from the least up. */
 static void look_at(const task *t, tas_model *model, bool cut, outcome *o)
 {
@@ -136,17 +128,17 @@ static void look_at(const task *t, tas_model *model, bool cut, outcome *o)
     tas_score none;
     if (cut) {
         tas_model_set_budget(model, 1);
-        expect(tas_evaluate(model, t->test, &none), TAS_NO_MEMORY, "at least", "");
-        least = least_told();
+        expect(tas_evaluate(model, t->test, &none), TAS_NO_MEMORY, "budget", "");
+        least = smallest_budget();
         tas_model_set_budget(model, least - 1);
-        expect(tas_evaluate(model, t->test, &none), TAS_NO_MEMORY, "at least", "");
+        expect(tas_evaluate(model, t->test, &none), TAS_NO_MEMORY, "budget", "");
         tas_model_set_budget(model, least + (random_below(3) ? random_u64() % least : 0));
     }
     expect_ok(tas_evaluate(model, t->test, &o->score));
     if (cut) {
         tas_model_set_budget(model, 1);
-        expect(tas_predict(model, t->floats, t->tests, o->outputs), TAS_NO_MEMORY, "at least", "");
-        least = least_told();
+        expect(tas_predict(model, t->floats, t->tests, o->outputs), TAS_NO_MEMORY, "budget", "");
+        least = smallest_budget();
         tas_model_set_budget(model, least + (random_below(3) ? random_u64() % least : 0));
     }
     expect_ok(tas_predict(model, t->floats, t->tests, o->outputs));
@@ -250,7 +242,7 @@ static uint64_t bytes_of(const task *t, uint32_t tile, bool resident)
 {
     const plan_device limits = model_device_limits(tested);
     plan_request request = plan_request_for(t->set, true, t->options.batch, 0);
-    request.second = update_slots(t->options.optimizer) > 1;
+    request.slots = update_slots(t->options.optimizer);
     plan p;
     expect_ok(plan_with(t->network, &limits, &request, tile, resident, &p));
     const uint64_t bytes = p.total;

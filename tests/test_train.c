@@ -81,10 +81,10 @@ static uint64_t least_budget(const char *text, const tas_data *set, tas_train_op
 {
     tas_model *model = model_of_text(text, 3);
     options.budget = 1;
-    expect(tas_train(model, set, &options, NULL), TAS_NO_MEMORY, "reference", "at least ");
-    const uint64_t least = strtoull(strstr(tas_error(context), "at least ") + 9, NULL, 10);
+    expect(tas_train(model, set, &options, NULL), TAS_NO_MEMORY, "reference", "budget");
+    const uint64_t least = smallest_budget();
     options.budget = least - 1;
-    expect(tas_train(model, set, &options, NULL), TAS_NO_MEMORY, "reference", "at least ");
+    expect(tas_train(model, set, &options, NULL), TAS_NO_MEMORY, "reference", "budget");
     tas_model_close(&model);
     return least;
 }

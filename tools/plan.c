@@ -68,7 +68,7 @@ static tas_status add_row(session *r, uint32_t batch)
     row *next = &r->rows[r->row_count++];
     next->batch = batch;
     const tas_status status = make_plan(r, batch, &next->plan);
-    return status == TAS_NO_MEMORY ? TAS_OK : status; /* min_budget tells what would do */
+    return status == TAS_NO_MEMORY ? TAS_OK : status; /* its min_budget is known */
 }
 
 static tas_status make_rows(session *r)

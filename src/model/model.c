@@ -58,7 +58,7 @@ tas_status model_open(tas_device *device, tas_network *network, parameters_sourc
     *model =
         (tas_model){.context = context, .device = device, .network = network, .limits = model_device_limits(device)};
 
-    const plan_request nothing = {.batch = 1, .tile_most = 1};
+    const plan_request nothing = {.batch = 1, .max_tile = 1};
     plan_device limits = model->limits;
     limits.budget = UINT64_MAX; /* these are the parameters alone: a run has its own plan */
     tas_status status = plan_with(network, &limits, &nothing, 1, false, &model->regions);

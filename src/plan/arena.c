@@ -1,8 +1,8 @@
 /* Packing an arena.
  *
  * To find the lowest offset, the blocks that are placed are walked in the order of their offsets, which would take time
- * in proportion to the square of their number. A tree over the times avoids that for nearly all blocks of deep networks.
- * Its nodes keep, of the time in their span that has most of it,
+ * in proportion to the square of their number. A tree over the times avoids that for nearly all blocks of deep
+ * networks. Its nodes keep, of the time in their span that has most of it,
  *
  *     used    the bytes of the blocks placed there
  *     top     the end of the highest one
@@ -86,7 +86,8 @@ static span tree_look(const span *tree, size_t node, int from, int to, const are
     if (b->last < from || to < b->first) return (span){0};
     if (b->first <= from && to <= b->last) return *s;
     const int middle = from + (to - from) / 2;
-    const span low = tree_look(tree, 2 * node, from, middle, b), high = tree_look(tree, 2 * node + 1, middle + 1, to, b);
+    const span low = tree_look(tree, 2 * node, from, middle, b),
+               high = tree_look(tree, 2 * node + 1, middle + 1, to, b);
     return (span){.used = larger(low.used, high.used) + s->used_throughout,
                   .top = larger(larger(low.top, high.top), s->top_throughout)};
 }

@@ -1,4 +1,5 @@
-/* An arena: blocks of memory that are needed for a while each, packed so that those needed at the same time lie apart. */
+/* An arena: blocks of memory that are needed for a while each, packed so that those needed at the same time lie apart.
+ */
 #ifndef ARENA_H
 #define ARENA_H
 

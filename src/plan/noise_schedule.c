@@ -10,7 +10,7 @@ enum {
     GROUP_SPACE_SMALL = 16 /* and of a small one more, for its tiles are groups of 16 */
 };
 
-bool is_grouped(const tas_network *network, const op_call *call)
+bool noise_schedule_is_grouped(const tas_network *network, const op_call *call)
 {
     if (call->args.op == OP_DENSE_BACKWARD_WEIGHTS || call->args.op == OP_DENSE_BACKWARD_BIAS) return false;
     for (int o = 0; op_get(call->args.op)->operand[o].name; o++)
@@ -30,7 +30,7 @@ noise_schedule noise_schedule_for(const tas_network *network, uint32_t batch, ui
     noise_schedule schedule = {.interval = 1};
     for (int c = 0; c < network->backward_count; c++) {
         schedule.dense |= network->backward[c].args.op == OP_DENSE_BACKWARD_WEIGHTS;
-        schedule.grouped |= is_grouped(network, &network->backward[c]);
+        schedule.grouped |= noise_schedule_is_grouped(network, &network->backward[c]);
     }
     if (batch < (schedule.grouped ? 2 * GROUP_LEAST : 2)) {
         schedule.probe = examples && examples < NOISE_PROBE ? (uint32_t)examples : NOISE_PROBE;

@@ -28,6 +28,6 @@ noise_schedule noise_schedule_for(const tas_network *network, uint32_t batch, ui
 uint32_t noise_schedule_group(uint32_t batch);
 
 /* Whether the call sums over examples what only groups tell. */
-bool is_grouped(const tas_network *network, const op_call *call);
+bool noise_schedule_is_grouped(const tas_network *network, const op_call *call);
 
 #endif

@@ -30,7 +30,7 @@ typedef enum plan_part {
     PART_PARAMETERS,
     PART_GRADIENT,
     PART_STATE,
-    PART_SECOND,
+    PART_STATE_2,
     PART_PARTIAL,
     PART_VALUES,
     PART_BATCH,
@@ -44,13 +44,13 @@ typedef enum plan_part {
 extern const char *const plan_part_names[PART_COUNT];
 
 enum {
-    RING = 1024,       /* steps whose losses the device keeps */
-    SUM_LEVELS = 4,    /* 256^4 examples */
-    NOISE_SUMS = 4,    /* of a step: parts and whole of dense layers, parts and whole of the others */
-    STAGES = 2,        /* tiles of a streamed set: one is filled while the other is used */
-    TILE_MOST = 65520, /* examples: enough to be busy with; GPUs take 65535 groups in dimension 1 */
-    UPLOAD = 1 << 18,  /* bytes of a set that pass through the host at once */
-    TILE_ENOUGH = 48   /* examples: a larger tile is worth less than a set that lies on the device */
+    RING = 1024,      /* steps whose losses the device keeps */
+    SUM_LEVELS = 4,   /* 256^4 examples */
+    NOISE_SUMS = 4,   /* of a step: parts and whole of dense layers, parts and whole of the others */
+    STAGES = 2,       /* tiles of a streamed set: one is filled while the other is used */
+    MAX_TILE = 65520, /* examples: enough to be busy with; GPUs take 65535 groups in dimension 1 */
+    UPLOAD = 1 << 18, /* bytes of a set that pass through the host at once */
+    USEFUL_TILE = 48  /* examples: a larger tile is worth less than a set that lies on the device */
 };
 
 typedef struct plan_device {
@@ -71,11 +71,11 @@ typedef enum host_copy { COPY_NONE, COPY_PARAMETERS, COPY_SNAPSHOT } host_copy;
 typedef struct plan_request {
     bool training;
     uint32_t batch;                     /* or, in evaluation, the examples of the whole set */
-    uint32_t tile_most;                 /* a tile larger than this is not wanted */
+    uint32_t max_tile;                  /* a tile larger than this is not wanted */
     uint64_t resident;                  /* examples of the set, where it may lie on the device; 0: it is streamed */
     uint64_t input_bytes, target_bytes; /* of one example in the data set */
     noise_schedule noise;               /* {0}: it is not measured */
-    bool second;                        /* the optimiser keeps a second value of each parameter */
+    int slots;                          /* values that the optimizer keeps per parameter: 0 to 2 */
     uint64_t order;                     /* examples whose order the host holds; 0: those of a tile */
     host_copy copy;                     /* what the host keeps in case the device fails */
 } plan_request;
@@ -120,7 +120,7 @@ uint32_t plan_squares(const tensor *t);
 uint64_t plan_upload(uint64_t example_bytes, uint64_t count);
 
 /* Makes the plan: the largest tile that the budget allows, evened out over the batch; the set on the device where a
- * tile of TILE_ENOUGH (or of tile_most) still fits beside it. The error names the least budget. Freed with plan_free().
+ * tile of USEFUL_TILE (or of max_tile) still fits beside it. The error names the least budget. Freed with plan_free().
  */
 tas_status plan_make(const tas_network *network, const plan_device *device, const plan_request *request, plan *out);
 
@@ -132,6 +132,13 @@ tas_status plan_with(const tas_network *network, const plan_device *device, cons
  * part is larger than the device gives in one piece. */
 tas_status plan_smallest_budget(const tas_network *network, const plan_device *device, const plan_request *request,
                                 uint64_t *bytes);
+
+/* The largest batch that fits in one tile; 0: none. */
+tas_status plan_largest_untiled(const tas_network *network, const plan_device *device, const plan_request *request,
+                                uint32_t *batch);
+
+/* The error of a budget that is too small. */
+tas_status plan_too_small(tas_context *context, const plan_device *device, uint64_t smallest);
 void plan_free(plan *p);
 
 #endif

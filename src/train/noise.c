@@ -89,7 +89,7 @@ tas_status noise_backward(workspace *w, const noise_schedule *schedule, uint32_t
             status = run_norms(w, call, added, n, first, batch);
             added = true;
         }
-        if (!status && is_grouped(network, call)) status = run_group(w, call, n, first, batch);
+        if (!status && noise_schedule_is_grouped(network, call)) status = run_group(w, call, n, first, batch);
     }
     const uint32_t end = group_end(first, batch), group = noise_schedule_group(batch);
     if (status || !schedule->grouped || first + n < end) return status;

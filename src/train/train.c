@@ -122,7 +122,7 @@ static tas_status shrink_tile(trainer *t)
 
 /* What a step leaves to the next: all of one size, those that the optimiser does without at the end. */
 enum { SNAPSHOT_PARTS = 3 };
-static const plan_part snapshot_parts[SNAPSHOT_PARTS] = {PART_PARAMETERS, PART_STATE, PART_SECOND};
+static const plan_part snapshot_parts[SNAPSHOT_PARTS] = {PART_PARAMETERS, PART_STATE, PART_STATE_2};
 
 /* A read that was refused left the device as it was, and is issued again. */
 static tas_status read_part(trainer *t, plan_part part, char *to)
@@ -639,7 +639,7 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
     t->steps_an_epoch = (t->count + (uint64_t)t->options.batch - 1) / t->options.batch;
     t->steps = steps_of(&t->options, t->count);
     t->request = plan_request_for(data, true, t->options.batch, t->options.tile);
-    t->request.second = update_slots(t->options.optimizer) > 1;
+    t->request.slots = update_slots(t->options.optimizer);
     if (t->options.noise) plan_request_noise(&t->request, model->network, t->count, t->options.tile);
     tas_status status = profile_pause(device); /* where one is made: the start is not of interest */
     if (!status) status = prepare(t);

@@ -226,7 +226,7 @@ bool workspace_should_retry(tas_model *model, plan_request *request, retries *tr
         tries->renewed = true;
         if (revive(model)) return true;
     }
-    if (tile > 1) request->tile_most = tile / 2;
+    if (tile > 1) request->max_tile = tile / 2;
     return tile > 1 || (tile && tries->at_one++ < STUCK_MOST);
 }
 

@@ -42,9 +42,6 @@ enum { EVALUATE_MOST = 512 }; /* examples a tile, of an evaluation */
 /* What a run over a set asks of a plan. */
 plan_request plan_request_for(const tas_data *data, bool training, uint32_t batch, uint32_t tile);
 
-/* An evaluation or prediction while no run is open: the host keeps a copy of the parameters, if the device can fail. */
-void work_alone(plan_request *request, const tas_device *device);
-
 /* The noise scale is measured, too. examples and tile: of the set, and at most; 0 where there is none. */
 void plan_request_noise(plan_request *request, const tas_network *network, uint64_t examples, uint32_t tile);
 

@@ -43,7 +43,7 @@ def _(t):
     words = ("eval", path, t.data, "--device", "reference", "--json")
     plain = one_object(t.run(*words))
     del plain["peak_bytes"], plain["host_bytes"]
-    least = int(re.search(r"at least (\d+)", t.fails(1, ("1 bytes",), *words, "--budget", "1").err)[1])
+    least = int(re.search(r"sufficient budget is (\d+)", t.fails(1, ("1 bytes",), *words, "--budget", "1").err)[1])
     t.fails(1, (f" {least}",), *words, "--budget", str(least - 1))
     for budget in (str(least), str(least + 3000), "1%", "100%"):
         o = one_object(t.run(*words, "--budget", budget))

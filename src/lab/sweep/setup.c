@@ -188,7 +188,7 @@ static tas_status plan_batches(lab *l, int *fitting)
         if (status == TAS_NO_MEMORY) {
             b->outcome = ROW_OVER_BUDGET;
             b->memory_forecast = p.min_budget + l->look_bytes;
-            snprintf(b->why, sizeof b->why, "does not fit: the smallest budget that would do is %" PRIu64 " bytes",
+            snprintf(b->why, sizeof b->why, "does not fit: the smallest sufficient budget is %" PRIu64 " bytes",
                      b->memory_forecast);
             continue;
         }
