@@ -48,8 +48,7 @@ static void begin(tas_sweep *s, const uint64_t *batches, int count)
     s->target = s->equal_loss = s->equal_epochs = s->nearest = s->forecast = NAN;
 }
 
-/* The recommendation ------------------------------------------------------------------------------------------------
- */
+/* The recommendation ----------------------------------------------------------------------------------------------- */
 
 void sweep_advised(tas_sweep *s)
 {
@@ -71,14 +70,13 @@ void sweep_advised(tas_sweep *s)
         if (b->step_seconds > 0) times[timed++] = (fit_time_point){(double)b->batch, b->step_seconds, 9};
     }
     s->input = (recommend_input){
-        .rows = s->row, .count = s->count, .goal = GOAL_TIME, .limits.examples = s->examples, .lr = 0.1};
+        .rows = s->row, .count = s->count, .goal = TAS_GOAL_TIME, .limits.examples = s->examples, .lr = 0.1};
     fit_step_time(times, timed, &s->input.time);
     recommend(&s->input, &s->advice);
     reason_write(&s->input, &s->advice, s->reason, sizeof s->reason);
 }
 
-/* Plausible ---------------------------------------------------------------------------------------------------------
- */
+/* Plausible -------------------------------------------------------------------------------------------------------- */
 
 static void fill_cost(sweep_batch *b)
 {
@@ -214,8 +212,7 @@ static void fill_plausible_of(tas_sweep *s, int count)
 
 static void fill_plausible(tas_sweep *s) { fill_plausible_of(s, SIZES); }
 
-/* Odd ---------------------------------------------------------------------------------------------------------------
- */
+/* Odd -------------------------------------------------------------------------------------------------------------- */
 
 static void fill_unknown(tas_sweep *s)
 {

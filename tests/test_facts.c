@@ -61,8 +61,7 @@ static sweep_point *add_look(sweep_run *r, uint64_t step, double train_loss, dou
     return p;
 }
 
-/* Steps to the target -----------------------------------------------------------------------------------------------
- */
+/* Steps to the target ---------------------------------------------------------------------------------------------- */
 
 static const double S_MIN = 120, B_CRIT = 90, FIXED = 1e-3, EACH = 2e-5;
 
@@ -138,8 +137,7 @@ START_TEST(unequal_seeds_are_weighed)
 }
 END_TEST
 
-/* Outcomes ----------------------------------------------------------------------------------------------------------
- */
+/* Outcomes --------------------------------------------------------------------------------------------------------- */
 
 START_TEST(most_seeds_decide)
 {
@@ -177,8 +175,7 @@ START_TEST(most_seeds_decide)
 }
 END_TEST
 
-/* Losses and gaps ---------------------------------------------------------------------------------------------------
- */
+/* Losses and gaps -------------------------------------------------------------------------------------------------- */
 
 /* Two runs of two batches; a look at the training set that is missing is passed over. */
 static void plant_gaps(void)
@@ -320,8 +317,7 @@ START_TEST(less_trained_is_no_worse)
 }
 END_TEST
 
-/* Noise -------------------------------------------------------------------------------------------------------------
- */
+/* Noise ------------------------------------------------------------------------------------------------------------ */
 
 static void take_some(noise_scale *n, int steps, double trace, double square)
 {
@@ -365,8 +361,7 @@ START_TEST(noise_is_joined_over_seeds)
 }
 END_TEST
 
-/* Nothing reached ---------------------------------------------------------------------------------------------------
- */
+/* Nothing reached -------------------------------------------------------------------------------------------------- */
 
 START_TEST(the_nearest_is_named_where_none_reached)
 {

@@ -237,8 +237,7 @@ START_TEST(each_batch_by_brute_force)
 }
 END_TEST
 
-/* Larger sets -------------------------------------------------------------------------------------------------------
- */
+/* Larger sets ------------------------------------------------------------------------------------------------------ */
 
 static const char spatial_net[] =
     "input 2x4x3\nconv2d 3 2 padding 1\ntanh\navg_pool 2\nflatten\ndense 5\ntanh\ndense 4\n";
@@ -343,8 +342,7 @@ START_TEST(the_trace_has_no_bias)
 }
 END_TEST
 
-/* Tiles -------------------------------------------------------------------------------------------------------------
- */
+/* Tiles ------------------------------------------------------------------------------------------------------------ */
 
 static void check_same(const frozen_point *a, const frozen_point *b, int count)
 {
@@ -407,8 +405,7 @@ START_TEST(tiles_leave_no_trace)
 }
 END_TEST
 
-/* Devices that break their word -------------------------------------------------------------------------------------
- */
+/* Devices that break their word ------------------------------------------------------------------------------------ */
 
 static struct {
     const device_driver *driver;
@@ -502,8 +499,7 @@ START_TEST(refusals_and_failures_are_got_over)
 }
 END_TEST
 
-/* What is refused, and stopping -------------------------------------------------------------------------------------
- */
+/* What is refused, and stopping ------------------------------------------------------------------------------------ */
 
 static int calls;
 static double last_share;
@@ -614,8 +610,7 @@ START_TEST(examples_that_are_all_the_same)
 }
 END_TEST
 
-/* Draws -------------------------------------------------------------------------------------------------------------
- */
+/* Draws ------------------------------------------------------------------------------------------------------------ */
 
 START_TEST(each_batch_is_as_likely)
 {
@@ -637,8 +632,7 @@ START_TEST(each_batch_is_as_likely)
 }
 END_TEST
 
-/* Weights that fluctuate ---------------------------------------------------------------------------------------------
- */
+/* Weights that fluctuate ------------------------------------------------------------------------------------------- */
 
 /* The weights after so many steps from where the model is; it is put back. */
 static float *train_to(tas_model *model, const tas_data *data, tas_train_options options, uint64_t steps)
@@ -739,8 +733,7 @@ START_TEST(fluctuations_end_well)
 }
 END_TEST
 
-/* The program -------------------------------------------------------------------------------------------------------
- */
+/* The program ------------------------------------------------------------------------------------------------------ */
 
 static Suite *make_suite(const char *id)
 {

@@ -1,4 +1,4 @@
-/* tassello sweep: the sweep, its table and what it recommends. */
+/* tassello sweep: runs the sweep, prints its table and the recommendation. */
 #include "progress.h"
 #include "sets.h"
 #include "sweep_settings.h"
@@ -15,8 +15,8 @@ typedef struct session {
     cli_state cli;
     sweep_settings s;
     progress progress;
-    bool forecast; /* that it was told */
-    FILE *text;    /* for people: stdout, or stderr where that carries JSON */
+    bool forecast; /* it was printed */
+    FILE *text;    /* for people: stdout, or stderr if stdout carries JSON */
     tas_device *device;
     tas_network *network;
     tas_data *train, *test;
@@ -27,8 +27,8 @@ typedef struct session {
 
 static volatile sig_atomic_t signals, sweeping;
 
-/* The first ends the sweep within a step or so, or lets its files be written to their end; the second, or any before
- * it, ends at once. */
+/* The first signal ends the sweep within a step or so, or lets its files be completed. A second one, or one that comes
+ * before the sweep, ends the command at once. */
 static void on_signal(int number)
 {
     if (signals && number == SIGHUP) return; /* a closing terminal may send it twice */
@@ -38,7 +38,7 @@ static void on_signal(int number)
 
 /* ------------------------------------------------------------------------------------------------- before the work */
 
-/* The folder is made by the library, once what is to lie in it is known. */
+/* The library creates the folder later, when it has something to put there. */
 static bool check_state(session *r)
 {
     const char *path = r->s.state;
@@ -57,7 +57,7 @@ static bool check_state(session *r)
         return false;
     }
     if (!mkdir(path, 0777)) return !rmdir(path);
-    cli_error(&r->cli, "--state %s: cannot be made: %s", path, strerror(errno));
+    cli_error(&r->cli, "--state %s: cannot be created: %s", path, strerror(errno));
     return false;
 }
 
@@ -87,13 +87,13 @@ static bool check_examples(session *r)
         cli_error(&r->cli, "--examples %llu: expected no more than the %llu examples of %s (train)",
                   (unsigned long long)of, (unsigned long long)all, r->s.data);
     else if (options->validation >= of)
-        cli_error(&r->cli, "--validation: %llu examples to hold out, expected less than the %llu of %s (train)",
+        cli_error(&r->cli, "--validation: %llu examples to hold out, expected fewer than the %llu of %s (train)",
                   (unsigned long long)options->validation, (unsigned long long)of, r->s.data);
     else if (!options->validation && of < 10)
-        cli_error(&r->cli,
-                  "%s (train): of %llu examples a tenth is none, and some have to be held out; expected 10 or more, or "
-                  "--validation",
-                  r->s.data, (unsigned long long)of);
+        cli_error(
+            &r->cli,
+            "%s (train): with %llu examples, a tenth for validation is none; expected 10 or more, or --validation",
+            r->s.data, (unsigned long long)of);
     else
         return true;
     return false;
@@ -102,11 +102,12 @@ static bool check_examples(session *r)
 static bool check_accuracy(session *r)
 {
     if (!r->s.sweep.by_accuracy || tas_network_loss(r->network) == TAS_LOSS_SOFTMAX) return true;
-    cli_error(&r->cli, "--target-accuracy: %s has loss mse, and no accuracy; expected --target-loss", r->s.net);
+    cli_error(&r->cli, "--target-accuracy: the loss of %s is mse, which has no accuracy; expected --target-loss",
+              r->s.net);
     return false;
 }
 
-/* What can be wrong with files is found before kernels are built. */
+/* Problems with files are found before kernels are built. */
 static int open_session(session *r)
 {
     tas_context *context = r->cli.context;
@@ -130,7 +131,7 @@ static int open_session(session *r)
 
 enum { CELL = 24 };
 
-/* A number of at most `digits` behind the point, "-" where there is none. */
+/* With at most `digits` decimals; "-" if the number is not known. */
 static const char *cell(char text[CELL], double value, int digits)
 {
     snprintf(text, CELL, "%.*f", digits, value);
@@ -150,7 +151,7 @@ static const char *seconds_cell(char text[CELL], double seconds)
     return isfinite(seconds) ? text : "-";
 }
 
-/* Rates that were searched are known to a factor; three figures do. */
+/* Three figures: a search gives the rate only within a factor. */
 static const char *rate_cell(char text[CELL], double lr)
 {
     snprintf(text, CELL, "%.3g", lr);
@@ -168,7 +169,7 @@ static void print_row(FILE *out, const tas_sweep_row *b)
             *b->why ? b->why : b->verdict);
 }
 
-/* Words, broken at spaces, behind a label. */
+/* A label, then words wrapped at spaces. */
 static void print_wrapped(FILE *out, const char *label, const char *text)
 {
     enum { INDENT = 13, COLUMNS = 100 };
@@ -197,7 +198,7 @@ static void print_result(const session *r)
     char *command = tas_sweep_command(r->sweep);
     if (command) fprintf(out, "command      %s\n", command);
     free(command);
-    fflush(out); /* a second signal, while files are written, takes nothing of it */
+    fflush(out); /* complete even if a second signal comes while files are written */
 }
 
 static bool print_json(session *r)
@@ -239,13 +240,12 @@ static bool write_outputs(session *r)
     return done;
 }
 
-static void tell_interrupted(session *r)
+static void report_interrupted(session *r)
 {
     if (r->s.state)
-        cli_error(&r->cli, "interrupted; the runs that are done are in %s: the same command goes on from there",
-                  r->s.state);
+        cli_error(&r->cli, "interrupted; completed runs are in %s: the same command resumes from there", r->s.state);
     else
-        cli_error(&r->cli, "interrupted; with --state DIR the next sweep would go on from here");
+        cli_error(&r->cli, "interrupted; with --state DIR the next sweep could resume from here");
 }
 
 /* --------------------------------------------------------------------------------------------------------- the work */
@@ -270,6 +270,20 @@ static int on_progress(void *user, const tas_sweep_progress *now)
     return signals != 0;
 }
 
+/* Errors of the library name no option. */
+static void print_hint(session *r, tas_status status)
+{
+    const double limit = r->s.sweep.seconds;
+    if (status == TAS_NOT_REACHED && limit > 0 && tas_sweep_seconds(r->sweep) >= 0.5 * limit)
+        cli_note(&r->cli, "try a longer --time, fewer --batches, --brief, or a target that is easier to reach");
+    else if (status == TAS_NOT_REACHED)
+        cli_note(&r->cli, "try a target that is easier to reach, or more --epochs");
+    else if (status == TAS_NOT_FINITE)
+        cli_note(&r->cli, "try another --lr");
+    else if (status == TAS_BAD_ARGUMENT && limit > 0)
+        cli_note(&r->cli, "try a longer --time, fewer --batches, or --brief");
+}
+
 static void print_head(const session *r)
 {
     const tas_device_info *d = tas_device_get_info(r->device);
@@ -280,7 +294,7 @@ static void print_head(const session *r)
     fflush(r->text);
 }
 
-/* What is known is told, whatever ended the sweep. */
+/* However the sweep ended, the results so far are printed. */
 static int sweep(session *r)
 {
     int result = open_session(r);
@@ -293,9 +307,10 @@ static int sweep(session *r)
     const tas_status status = tas_sweep_run(r->device, r->network, r->train, r->test, &r->s.sweep, &r->sweep);
     progress_end_line(&r->progress);
     if (status == TAS_STOPPED)
-        tell_interrupted(r);
+        report_interrupted(r);
     else if (status)
         result = cli_failed(&r->cli, status);
+    print_hint(r, status);
     if (!r->sweep) return result;
     print_result(r);
     if (!write_outputs(r)) result = EXIT_FAILED;
@@ -322,15 +337,14 @@ static int run(int argc, char **argv)
 
 const cli_command sweep_command = {
     .name = "sweep",
-    .summary = "compare batch sizes, and recommend one",
+    .summary = "compare batch sizes and recommend one",
     .description =
-        "Trains a network at several batch sizes, each at its best learning rate, until a target is reached; tells "
-        "what "
-        "each took, and which batch to take on this device, and why.\n\n"
-        "Some examples are held out of the training set for validation; the test split is measured once, at the end, "
-        "and short of time for the recommended batch alone. "
-        "The time is forecast first. Short of --time, the batches farthest from the best are left out. The first "
-        "SIGINT, SIGTERM or SIGHUP ends the sweep and tells what is known; the second quits at once.",
+        "Trains a network at several batch sizes, each at its best learning rate, until it reaches a target. Prints "
+        "what each batch size took, which one to use on this device, and why.\n\n"
+        "Some examples are held out of the training set for validation. The test set is evaluated once, at the end; if "
+        "time is short, for the recommended batch only. A forecast of the time is printed first. If --time does not "
+        "suffice, the batches farthest from the best one are left out. The first SIGINT, SIGTERM or SIGHUP ends the "
+        "sweep and prints the results so far; the second quits at once.",
     .arguments = {ARGUMENT_NET(offsetof(sweep_settings, net)), ARGUMENT_DATA(offsetof(sweep_settings, data), false)},
     .options = sweep_options,
     .examples = {"tassello sweep mlp DATA --time 10m --report mlp.html",

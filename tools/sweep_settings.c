@@ -20,15 +20,7 @@ static const char *target_word(int number)
     return words[number];
 }
 
-static const char *goal_word(int number)
-{
-    static const char *const words[] = {[TAS_GOAL_TIME] = "time",
-                                        [TAS_GOAL_EXAMPLES] = "examples",
-                                        [TAS_GOAL_ACCURACY] = "accuracy",
-                                        [TAS_GOAL_MEMORY] = "memory",
-                                        NULL};
-    return words[number];
-}
+static const char *goal_word(int number) { return tas_goal_name((tas_goal)number); }
 
 const cli_option sweep_options[] = {
     {.name = "batches",
@@ -36,15 +28,15 @@ const cli_option sweep_options[] = {
      .metavar = "LIST",
      .type = TYPE_TEXT,
      .offset = offsetof(sweep_settings, batches),
-     .help = "The batches to compare, such as 16,64,256; auto (the default): 1, 4, 16, 32, 64, 128, 256 and 1024, as "
-             "far as "
-             "they are at most a tenth of the examples."},
+     .help =
+         "The batch sizes to compare, such as 16,64,256. auto (the default): those of 1, 4, 16, 32, 64, 128, 256 and "
+         "1024 that are at most a tenth of the examples."},
     {.name = "target-loss",
      .group = GROUP_TARGET,
      .metavar = "X",
      .type = TYPE_F64,
      .offset = offsetof(sweep_settings, target_loss),
-     .help = "The loss to reach. Without a target: the validation loss that a batch of 64 reaches in one epoch."},
+     .help = "The loss to reach (default: the validation loss that a batch of 64 reaches in one epoch)."},
     {.name = "target-accuracy",
      .group = GROUP_TARGET,
      .metavar = "X",
@@ -57,16 +49,18 @@ const cli_option sweep_options[] = {
      .type = TYPE_WORD,
      .word = target_word,
      .offset = offsetof(sweep_settings, target_on),
-     .help = "The examples that the target is measured on: validation (the default), which are held out, or train, the "
-             "first 2048 that are trained on."},
+     .help =
+         "The examples on which the target is measured: validation (the default), which are held out, or train, the "
+         "first 2048 training examples."},
     {.name = "goal",
      .group = GROUP_TARGET,
      .metavar = "WORD",
      .type = TYPE_WORD,
      .word = goal_word,
      .offset = offsetof(sweep_settings, goal),
-     .help = "What to recommend by: time to the target (the default), examples to the target, accuracy (the best "
-             "validation loss), or memory."},
+     .help =
+         "What the recommendation optimizes: time to the target (the default), examples to the target, accuracy (the "
+         "best validation loss), or memory."},
     {.name = "batch-most",
      .group = GROUP_TARGET,
      .metavar = "N",
@@ -80,15 +74,15 @@ const cli_option sweep_options[] = {
      .metavar = "X",
      .type = TYPE_F64,
      .offset = SWEEP(waste),
-     .help = "Recommend no batch that takes more than X times the fewest possible examples to the target."},
+     .help = "Recommend no batch that needs more than X times the fewest possible examples to reach the target."},
     {.name = "epochs",
      .group = GROUP_DATA,
      .metavar = "X",
      .type = TYPE_F64,
      .offset = SWEEP(epochs),
-     .help = "Passes over the examples, at most, of a run. Without it: as many as the target wants, at most 20."},
+     .help = "Maximum length of a run, in passes over the examples (default: as many as the target needs, up to 20)."},
     OPTION_EXAMPLES(SWEEP(examples)),
-    OPTION_VALIDATION(offsetof(sweep_settings, validation), "Without it a tenth, at most 5000."),
+    OPTION_VALIDATION(offsetof(sweep_settings, validation), "Default: a tenth, at most 5000."),
     {.name = "seeds",
      .group = GROUP_DATA,
      .metavar = "N",
@@ -96,18 +90,20 @@ const cli_option sweep_options[] = {
      .least = 2,
      .most = 32,
      .offset = offsetof(sweep_settings, seeds),
-     .help = "Runs at each batch's rate, from fresh seeds, that the figures come from (default 3)."},
+     .help = "Runs per batch, at its learning rate and each with a fresh seed, from which all figures are computed "
+             "(default 3)."},
     OPTION_LR(TRAIN, ": where the search starts, or what is scaled"),
     {.name = "lr-grid",
      .group = GROUP_OPTIMIZER,
      .offset = offsetof(sweep_settings, grid),
-     .help = "Search each batch's own learning rate, by factors of 2 and then of the root of 2 (the default)."},
+     .help = "Search the best learning rate of each batch, by factors of 2 and then of the square root of 2 (the "
+             "default)."},
     {.name = "rates",
      .group = GROUP_OPTIMIZER,
      .metavar = "LIST",
      .type = TYPE_TEXT,
      .offset = offsetof(sweep_settings, rates),
-     .help = "Search no rate, but take these, one for each of --batches, such as 0.05,0.1,0.2. Wants a target."},
+     .help = "Do not search the rates: use these, one for each of --batches, such as 0.05,0.1,0.2. Requires a target."},
     OPTIONS_OPTIMIZER(TRAIN, offsetof(sweep_settings, optimizer)),
     OPTIONS_SCHEDULE(TRAIN, offsetof(sweep_settings, schedule),
                      " N is for a batch of 64 (or --base-batch); for other batches it is as many examples."),
@@ -120,39 +116,40 @@ const cli_option sweep_options[] = {
      .type = TYPE_U64,
      .most = INT64_MAX,
      .offset = SWEEP(seed),
-     .help = "The seed that all others come from (default 1)."},
+     .help = "Seed from which all others are derived (default 1)."},
     {.name = "brief",
      .group = GROUP_DATA,
      .offset = offsetof(sweep_settings, brief),
-     .help = "End each run at the target, and measure nothing beside: no overfitting, no variance of the gradient."},
+     .help = "End each run at the target and measure nothing else: no overfitting, no variance of the gradient."},
     {.name = "time",
      .group = GROUP_DATA,
      .metavar = "TIME",
      .type = TYPE_TEXT,
      .offset = offsetof(sweep_settings, time),
-     .help = "The time to keep to, such as 90s, 10m or 2h. What it does not allow is left out, which is said."},
+     .help = "Time limit, such as 90s, 10m or 2h. What does not fit is left out, and the result lists it."},
     {.name = "state",
      .group = GROUP_OUTPUT,
      .metavar = "DIR",
      .type = TYPE_TEXT,
      .complete = COMPLETE_FOLDER,
      .offset = offsetof(sweep_settings, state),
-     .help = "Keep each run in this folder, which is made where it is missing. The same command goes on from there, on "
-             "another device, too."},
+     .help =
+         "Keep each run in this folder, which is created if missing. The same command then resumes from it, also on "
+         "another device."},
     {.name = "report",
      .group = GROUP_OUTPUT,
      .metavar = "FILE",
      .type = TYPE_TEXT,
      .complete = COMPLETE_FILE,
      .offset = offsetof(sweep_settings, report),
-     .help = "Write a report, one HTML file with its plots, which gnuplot draws."},
+     .help = "Write a report: one HTML file with plots. Requires gnuplot."},
     {.name = "json",
      .group = GROUP_OUTPUT,
      .metavar = "FILE",
      .type = TYPE_TEXT,
      .complete = COMPLETE_FILE,
      .offset = offsetof(sweep_settings, json),
-     .help = "Write all figures as one JSON object; - is stdout, and what stands there else goes to stderr."},
+     .help = "Write all figures as one JSON object. -: to stdout; the text for people then goes to stderr."},
     OPTION_DEVICE(offsetof(sweep_settings, device)),
     OPTION_BUDGET(offsetof(sweep_settings, budget)),
     {0},
@@ -169,12 +166,12 @@ static void read_batches(sweep_settings *s)
         uint64_t batch;
         snprintf(word, sizeof word, "%.*s", length < sizeof word ? (int)length : 0, at);
         if (!cli_read_u64(word, 1, 1 << 24, &batch))
-            cli_usage(&sweep_command, "--batches %s: expected whole numbers from 1 to %d with commas between, or auto",
+            cli_usage(&sweep_command, "--batches %s: expected whole numbers from 1 to %d separated by commas, or auto",
                       s->batches, 1 << 24);
         if (options->batch_count == SWEEP_BATCHES_MOST)
-            cli_usage(&sweep_command, "--batches: expected at most %d of them", SWEEP_BATCHES_MOST);
+            cli_usage(&sweep_command, "--batches: expected at most %d", SWEEP_BATCHES_MOST);
         for (int i = 0; i < options->batch_count; i++)
-            if (s->list[i] == batch) cli_usage(&sweep_command, "--batches: %s is there twice", word);
+            if (s->list[i] == batch) cli_usage(&sweep_command, "--batches: %s is listed twice", word);
         s->list[options->batch_count++] = (uint32_t)batch;
         at += length;
         if (!*at) break;
@@ -182,28 +179,29 @@ static void read_batches(sweep_settings *s)
     options->batches = s->list;
 }
 
-/* "0.05,0.1,0.2": one a batch. */
+/* "0.05,0.1,0.2": one per batch. */
 static void read_rates(sweep_settings *s)
 {
     const int batches = s->sweep.batch_count;
     int count = 1;
     if (!s->rates) return;
     if (s->grid || s->scaling != NO_WORD || s->sweep.train.lr >= 0)
-        cli_usage(&sweep_command, "--rates and --%s: expected one of them, not both",
+        cli_usage(&sweep_command, "--rates and --%s: expected only one of them",
                   s->grid                 ? "lr-grid"
                   : s->scaling != NO_WORD ? "lr-scaling"
                                           : "lr");
-    if (isnan(s->sweep.target)) cli_usage(&sweep_command, "--rates: expected --target-loss or --target-accuracy, too");
+    if (isnan(s->sweep.target)) cli_usage(&sweep_command, "--rates: also requires --target-loss or --target-accuracy");
     for (const char *at = s->rates; *at; at++) count += *at == ',';
+    if (!batches) cli_usage(&sweep_command, "--rates: also requires --batches");
     if (count != batches)
-        cli_usage(&sweep_command, "--rates: expected as many as --batches: %d, not %d", batches, count);
+        cli_usage(&sweep_command, "--rates: expected one for each of the %d --batches, found %d", batches, count);
     const char *at = s->rates;
     for (int i = 0; i < batches; i++, at += strcspn(at, ",") + 1) {
         char word[32];
         const size_t length = strcspn(at, ",");
         snprintf(word, sizeof word, "%.*s", length < sizeof word ? (int)length : 0, at);
         if (!cli_read_f32(word, &s->rate_list[i]) || !(s->rate_list[i] > 0))
-            cli_usage(&sweep_command, "--rates %s: expected numbers above 0 with commas between", s->rates);
+            cli_usage(&sweep_command, "--rates %s: expected numbers above 0 separated by commas", s->rates);
         if (!(s->rate_list[i] >= 0x1p-30f && s->rate_list[i] <= 1024)) /* the library's bounds */
             cli_usage(&sweep_command, "--rates: %s: expected rates from 1e-9 to 1024", word);
     }
@@ -231,13 +229,13 @@ static void read_target(sweep_settings *s)
     tas_sweep_options *options = &s->sweep;
     const bool by_loss = !isnan(s->target_loss), by_accuracy = !isnan(s->target_accuracy);
     if (by_loss && by_accuracy)
-        cli_usage(&sweep_command, "--target-loss and --target-accuracy: expected one of them, not both");
+        cli_usage(&sweep_command, "--target-loss and --target-accuracy: expected only one of them");
     if (by_loss && !(s->target_loss > 0 && s->target_loss < 1e6))
         cli_usage(&sweep_command, "--target-loss %g: expected a loss above 0 and below 1e6", s->target_loss);
     if (by_accuracy && !(s->target_accuracy > 0 && s->target_accuracy < 1))
-        cli_usage(&sweep_command, "--target-accuracy %g: expected a share between 0 and 1", s->target_accuracy);
+        cli_usage(&sweep_command, "--target-accuracy %g: expected a fraction between 0 and 1", s->target_accuracy);
     if (!by_loss && !by_accuracy && s->target_on)
-        cli_usage(&sweep_command, "--target-on train: expected --target-loss or --target-accuracy, too");
+        cli_usage(&sweep_command, "--target-on train: also requires --target-loss or --target-accuracy");
     options->by_accuracy = by_accuracy;
     options->target = by_accuracy ? s->target_accuracy : s->target_loss;
     options->on_train = s->target_on;
@@ -252,7 +250,7 @@ static bool find_folder(const char *file, struct stat *out)
     return found;
 }
 
-/* By their folders and names, as neither need be there yet. */
+/* By folder and name, since neither need exist yet. */
 static bool is_one_file(const char *a, const char *b)
 {
     struct stat of_a, of_b;
@@ -261,25 +259,25 @@ static bool is_one_file(const char *a, const char *b)
     return find_folder(a, &of_a) && find_folder(b, &of_b) && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
 }
 
-/* Two files that are one, or the network. */
+/* Outputs that are one file, or would replace the network. */
 static void check_files(const sweep_settings *s)
 {
     if (s->report && !strcmp(s->report, "-"))
-        cli_usage(&sweep_command, "--report -: expected a file; only --json goes to stdout");
+        cli_usage(&sweep_command, "--report -: expected a file; only --json can go to stdout");
     if (s->report && s->json && is_one_file(s->report, s->json))
-        cli_usage(&sweep_command, "--report and --json: expected two files");
+        cli_usage(&sweep_command, "--report and --json: expected two different files");
     if (cli_network_is_file(s->net, s->report))
         cli_usage(&sweep_command, "--report %s: would overwrite the network NET", s->report);
     if (cli_network_is_file(s->net, s->json))
         cli_usage(&sweep_command, "--json %s: would overwrite the network NET", s->json);
 }
 
-/* What training shares with a sweep; the rate is searched where no scaling is given. */
+/* What sweep and train have in common. Without scaling the rate is searched. */
 static void read_training(sweep_settings *s)
 {
     tas_train_options *t = &s->sweep.train;
     if (s->grid && s->scaling != NO_WORD)
-        cli_usage(&sweep_command, "--lr-grid and --lr-scaling: expected one of them, not both");
+        cli_usage(&sweep_command, "--lr-grid and --lr-scaling: expected only one of them");
     s->sweep.scale = s->scaling != NO_WORD;
     t->lr_scaling = s->sweep.scale ? (tas_lr_scaling)s->scaling : TAS_SCALING_NONE;
     t->schedule = (tas_schedule)s->schedule;
@@ -294,7 +292,7 @@ static void read_training(sweep_settings *s)
 static void read_limits(tas_sweep_options *options)
 {
     if (options->waste >= 0 && options->waste < 1)
-        cli_usage(&sweep_command, "--waste %g: expected at least 1, the fewest possible", options->waste);
+        cli_usage(&sweep_command, "--waste %g: expected at least 1 (the fewest examples possible)", options->waste);
     if (options->epochs == 0) cli_usage(&sweep_command, "--epochs 0: expected more than 0");
     if (options->epochs > 1e6) cli_usage(&sweep_command, "--epochs %g: expected at most 1e6", options->epochs);
     if (options->waste < 0) options->waste = 0;
@@ -320,7 +318,8 @@ void sweep_read(sweep_settings *s, int argc, char **argv)
     read_training(s);
     check_files(s);
     if (s->brief && s->goal == TAS_GOAL_ACCURACY)
-        cli_usage(&sweep_command, "--brief and --goal accuracy: expected one of them, as brief runs end at the target");
+        cli_usage(&sweep_command,
+                  "--brief and --goal accuracy: expected only one of them, since brief runs end at the target");
     options->goal = (tas_goal)s->goal;
     options->seeds = (int)s->seeds;
     options->brief = s->brief;

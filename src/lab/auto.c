@@ -1,10 +1,10 @@
-/* The batch of a run that is about to begin, from a probe on weights of its own: a short training at a batch of 64,
- * which gives the gradient noise scale, then rounds of a few steps at several batches, which give the time of a step.
+/* The batch of a run that is about to begin, from a probe on weights of its own: first a short training at a batch of
+ * 64, which gives the gradient noise scale; then rounds of a few steps at several batches, which give the duration of a
+ * step.
  *
- * All of it has a share of the time that the run's steps would take at a batch of 64, but for the first start, which
- * builds what the run needs, too. The memory of each piece is given back before the next one begins, so that a probe
- * never takes more than the run's budget.
- */
+ * Except for the first start, which builds what the run needs anyway, all of it takes a share of the time that the
+ * run's steps would take at a batch of 64. Memory is released between the parts, so that a probe never needs more than
+ * the run's budget. */
 #include "lab/auto.h"
 
 #include "base/format.h"
@@ -20,19 +20,19 @@
 #include <string.h>
 
 enum {
-    STEPS_LEAST = 24,     /* of a batch of 64: with fewer nothing can be said */
+    STEPS_LEAST = 24,     /* at a batch of 64: fewer are inconclusive */
     STEPS_MOST = 1 << 16, /* of the training that measures the noise */
-    STEPS_FIRST = 2,      /* one by one: how long a step is, they tell */
+    STEPS_FIRST = 2,      /* one by one, to learn how long a step takes */
     BATCHES_LEAST = 3,    /* to be timed */
     ROUNDS_LEAST = 3,
     ROUNDS_MOST = 9,
-    STRETCH_MOST = 256, /* steps that are timed in one piece */
-    HEAD = 4096         /* examples, of a set that lies on the device, that steps are timed on */
+    STRETCH_MOST = 256, /* steps timed in one piece */
+    HEAD = 4096         /* examples on which steps are timed, if the set is on the device */
 };
 static const double run_share = 0.05, seconds_most = 30, noise_share = 0.6;
-static const double piece_seconds = 1;      /* of the training, after which the time is looked at */
-static const double stretch_seconds = 0.05; /* longer than that a piece need not be */
-static const double told_from = 2;          /* seconds from which on a user wants to know what he waits for */
+static const double piece_seconds = 1;      /* of training, between readings of the clock */
+static const double stretch_seconds = 0.05; /* no piece need be longer */
+static const double told_from = 2;          /* seconds from which the user is told what takes time */
 
 static const uint32_t batches[] = {4, 16, 64, 256, 1024};
 enum { BATCHES = sizeof batches / sizeof *batches };
@@ -61,8 +61,7 @@ typedef struct probe {
     probe_facts known;
 } probe;
 
-/* The training that measures the noise -------------------------------------------------------------------------------
- */
+/* The training that measures the noise ----------------------------------------------------------------------------- */
 
 static int on_step(void *user, const tas_step *step)
 {
@@ -72,7 +71,7 @@ static int on_step(void *user, const tas_step *step)
     return 0;
 }
 
-/* Whether the last third of the losses lies below the first one by more than two standard errors: batches differ. */
+/* Whether the last third of the losses is below the first by more than two standard errors. */
 static bool falls(const float *loss, uint64_t count)
 {
     const uint64_t third = count / 3;
@@ -85,7 +84,7 @@ static bool falls(const float *loss, uint64_t count)
     return first.mean - last.mean > 2 * hypot(running_error(&first), running_error(&last));
 }
 
-/* The run's steps, were its batch 64; one that is given in steps has as many. */
+/* The steps of the run at a batch of 64; if it is given in steps, that many. */
 static double steps_of_run(const probe *p)
 {
     const double an_epoch = ceil((double)p->examples / p->options.batch);
@@ -94,7 +93,7 @@ static double steps_of_run(const probe *p)
 
 static double seconds_gone(const probe *p) { return now_seconds() - p->begun; }
 
-/* The steps until the time is looked at again: about a second of them, and not more than the time that is left. */
+/* Steps until the clock is read again: about a second of them, and not more than the remaining time. */
 static uint64_t piece_of(const tas_train_result *so_far, uint64_t left, double seconds)
 {
     if (so_far->steps < STEPS_FIRST) return 1;
@@ -106,10 +105,11 @@ static void tell_limit(const probe *p, const tas_train_result *so_far)
 {
     const double expected = so_far->seconds / (double)so_far->steps * run_share * steps_of_run(p);
     if (expected > told_from)
-        note(p->device->context, "probes for a batch: %s at most", seconds_word(fmin(p->seconds_most, expected)).text);
+        note(p->device->context, "probing for a batch size: at most %s",
+             seconds_word(fmin(p->seconds_most, expected)).text);
 }
 
-/* As many steps as their share of the run's, unless the time is up before. */
+/* As many steps as their share of the run's, unless the time is up first. */
 static tas_status train_within(probe *p, tas_run *run)
 {
     const double share = noise_share * run_share * steps_of_run(p), seconds = noise_share * p->seconds_most;
@@ -141,7 +141,7 @@ static tas_status measure_noise(probe *p)
     tas_status status = tas_model_open(p->device, p->network, options.seed, &model);
     if (status) return status;
     status = tas_run_open(model, p->data, &options, &run);
-    p->begun = now_seconds(); /* what was built until here the run would have to build */
+    p->begun = now_seconds(); /* the run needs what was built before */
     if (!status) status = train_within(p, run);
     tas_run_close(&run);
     tas_model_close(&model);
@@ -149,20 +149,19 @@ static tas_status measure_noise(probe *p)
         p->losses = 0;
         status = TAS_OK;
     }
-    p->known.falls = p->known.no_time || falls(p->loss, p->losses); /* of a few steps it is not asked */
+    p->known.falls = p->known.no_time || falls(p->loss, p->losses); /* not decided from a few steps */
     p->known.noise = noise_scale_result(&p->noise);
     return status;
 }
 
-/* The time of a step -------------------------------------------------------------------------------------------------
- */
+/* The time of a step ----------------------------------------------------------------------------------------------- */
 
 static double time_left(const probe *p) { return p->allowed - seconds_gone(p); }
 
-/* What time_stretch() takes, of steps of so many seconds. */
+/* Seconds that time_stretch() takes for such steps. */
 static double stretch_cost(const probe *p, double step, double slice) { return fmax(slice, step) + step + p->starting; }
 
-/* A step's time at a batch, of a stretch that takes about `seconds`; the step before it is not timed. */
+/* The duration of a step at a batch, from a stretch of about `seconds`; the step before it is not timed. */
 static tas_status time_stretch(probe *p, tas_model *model, int which, double seconds)
 {
     timing *to = &p->timing[which];
@@ -172,7 +171,7 @@ static tas_status time_stretch(probe *p, tas_model *model, int which, double sec
     const double begun = now_seconds();
     options.batch = batches[which];
     options.steps = 1 + STRETCH_MOST;
-    options.lr = 0; /* the weights stay as they are: no loss can overflow */
+    options.lr = 0; /* the weights do not change, so that no loss can overflow */
     tas_status status = tas_run_open(model, p->timed_on, &options, &run);
     if (status) return status;
     status = tas_run_advance(run, 1, &result);
@@ -186,8 +185,8 @@ static tas_status time_stretch(probe *p, tas_model *model, int which, double sec
     return status;
 }
 
-/* The first round: from the smallest batch on, as long as this round and two more will fit. A batch takes at most four
- * times as long as one of a quarter; how long one of 64 takes is known. */
+/* The first round: from the smallest batch on, as long as this round and two more fit. A batch takes at most four times
+ * as long as one of a quarter; the duration at 64 is known. */
 static tas_status time_first(probe *p, tas_model *model, double slice, int *count)
 {
     const double begun = now_seconds();
@@ -198,13 +197,13 @@ static tas_status time_first(probe *p, tas_model *model, double slice, int *coun
         const double whole = stretch_cost(p, step, slice), earlier = now_seconds() - begun;
         if (ROUNDS_LEAST * whole + (ROUNDS_LEAST - 1) * earlier > time_left(p)) break;
         status = time_stretch(p, model, i, slice);
-        if (!p->timing[i].rounds) break; /* a clock too coarse */
+        if (!p->timing[i].rounds) break; /* the clock is too coarse */
     }
     p->known.no_time = *count < BATCHES_LEAST && *count < BATCHES && batches[*count] <= p->examples;
     return status;
 }
 
-/* Batches in rounds, so that a clock that drifts meets each alike. */
+/* In rounds, so that a drifting clock affects all batches alike. */
 static tas_status time_rounds(probe *p, tas_model *model, int *count)
 {
     const double slice = fmin(stretch_seconds, time_left(p) / (4 * ROUNDS_LEAST * BATCHES));
@@ -224,7 +223,7 @@ static tas_status time_steps(probe *p)
     int count = 0;
     tas_status status = TAS_OK;
     if (p->resident && p->examples > HEAD) status = tas_data_head(p->data, HEAD, &head);
-    p->timed_on = head ? head : p->data; /* a set that is streamed would lie on the device if it were short */
+    p->timed_on = head ? head : p->data; /* a short set would not be streamed as the whole set is */
     if (!status) status = tas_model_open(p->device, p->network, p->options.seed, &model);
     if (!status) status = time_rounds(p, model, &count);
     for (int i = 0; i < count; i++)
@@ -237,8 +236,7 @@ static tas_status time_steps(probe *p)
     return status;
 }
 
-/* The answer ---------------------------------------------------------------------------------------------------------
- */
+/* The answer ------------------------------------------------------------------------------------------------------- */
 
 static bool settles(const probe *p)
 {
@@ -248,7 +246,7 @@ static bool settles(const probe *p)
     return probe_recommend(&known, &r) && r.decided != DECIDED_DEFAULT;
 }
 
-/* A probe of nothing, where the answer is known without one. */
+/* Measures nothing if the answer is known without. */
 static tas_status probe_run(probe *p)
 {
     probe_facts *k = &p->known;
@@ -262,11 +260,11 @@ static tas_status probe_run(probe *p)
     if (!status && settles(p)) status = time_steps(p);
     free(p->loss);
     if (status != TAS_NO_MEMORY) return status;
-    k->no_memory = true; /* a probe takes more than the run, which may well fit */
+    k->no_memory = true; /* the run itself may fit */
     return TAS_OK;
 }
 
-/* The rate at a batch that no probe stands behind. */
+/* The rate at a batch that was not found by a probe. */
 static double scaled_rate(const probe *p, uint64_t batch)
 {
     const double k = (double)batch / RECOMMEND_DEFAULT;
@@ -277,7 +275,7 @@ static tas_status conclude(const probe *p, tas_train_options *options, char *rea
 {
     recommendation r;
     if (!probe_recommend(&p->known, &r))
-        return fail(p->device->context, TAS_BAD_ARGUMENT, "lr %g: a batch is chosen with a rate above 0 alone",
+        return fail(p->device->context, TAS_BAD_ARGUMENT, "lr %g: expected a rate above 0 to choose a batch with",
                     (double)options->lr);
     const bool scaled = isnan(r.lr);
     if (scaled) r.lr = scaled_rate(p, r.batch);
@@ -286,7 +284,7 @@ static tas_status conclude(const probe *p, tas_train_options *options, char *rea
     reason_write_probe(&p->known, &r, reason, bytes);
     if (scaled && bytes) {
         writer out = {.text = reason, .bytes = bytes, .used = strlen(reason)};
-        say(&out, " The rate is that of %d, scaled %s.", RECOMMEND_DEFAULT,
+        say(&out, " The learning rate for a batch of %d is scaled %s.", RECOMMEND_DEFAULT,
             p->options.optimizer == TAS_SGD ? "with the batch" : "with the square root of the batch");
     }
     return TAS_OK;
@@ -297,10 +295,11 @@ static tas_status choose(probe *p, tas_train_options *options, char *reason, siz
     tas_context *context = p->device->context;
     if (options->size != sizeof *options)
         return fail(context, TAS_BAD_ARGUMENT,
-                    "options of %zu bytes; this library knows %zu: use tas_train_options_init()", options->size,
+                    "options.size is %zu, expected %zu: initialize with tas_train_options_init()", options->size,
                     sizeof *options);
     if (options->lr_scaling != TAS_SCALING_NONE)
-        return fail(context, TAS_BAD_ARGUMENT, "where a batch is chosen, its rate is, too: no scaling goes with it");
+        return fail(context, TAS_BAD_ARGUMENT,
+                    "choosing a batch also chooses its rate: expected no scaling of the rate");
     const tas_status status = probe_run(p);
     return status ? status : conclude(p, options, reason, bytes);
 }
@@ -317,7 +316,7 @@ tas_status auto_choose(tas_device *device, const tas_network *network, const tas
                .seconds_most = seconds,
                .examples = tas_data_count(train)};
     p.options.batch = p.examples < RECOMMEND_DEFAULT ? (uint32_t)p.examples : RECOMMEND_DEFAULT;
-    p.options.schedule = TAS_SCHEDULE_CONSTANT; /* what is asked for belongs to the rate itself */
+    p.options.schedule = TAS_SCHEDULE_CONSTANT; /* the schedule of the run is relative to its rate */
     p.options.warmup = 0;
     p.options.ahead = 1;
     p.options.on_step = NULL;

@@ -1,4 +1,4 @@
-/* tas_auto_batch(), with the seconds that its probe may take at most, a first start excluded. */
+/* tas_auto_batch() with a limit to the seconds of its probe, a first start excluded. */
 #ifndef AUTO_H
 #define AUTO_H
 

@@ -1,4 +1,3 @@
-/* Student's t and Fisher's F. */
 #include "stats/distributions.h"
 
 #include "stats/running.h"
@@ -28,11 +27,11 @@ static double beta_fraction(double a, double b, double x)
 
 static double log_gamma(double x)
 {
-    int sign; /* lgamma() would write to a global */
+    int sign; /* lgamma() writes to a global */
     return lgamma_r(x, &sign);
 }
 
-/* The regularised incomplete beta function I_x(a, b); y = 1 - x is given too, since it may be too small for 1 - x. */
+/* The regularized incomplete beta function I_x(a, b); y = 1 - x is passed too, since it may be too small to compute. */
 static double beta_part(double a, double b, double x, double y)
 {
     if (x <= 0) return 0;
@@ -44,7 +43,7 @@ static double beta_part(double a, double b, double x, double y)
 
 double normal_below(double z) { return 0.5 * erfc(-z * M_SQRT1_2); }
 
-/* P(T > t) for t >= 0. Beyond 1e7 degrees the normal distribution is nearer than the logarithms of gamma are. */
+/* P(T > t) for t >= 0. Beyond 1e7 degrees the normal distribution is more accurate than the logarithms of gamma. */
 static double student_tail(double t, double freedom)
 {
     if (freedom > 1e7) return normal_below(-t);

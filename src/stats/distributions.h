@@ -1,26 +1,25 @@
-/* Student's t and Fisher's F, by the incomplete beta function: what intervals need of them. Degrees of freedom may
- * be any positive number, INFINITY included. */
+/* Student's t, Fisher's F and the normal distribution, as far as intervals need them. Degrees of freedom may be any
+ * positive number, including INFINITY. */
 #ifndef DISTRIBUTIONS_H
 #define DISTRIBUTIONS_H
 
 #include <stdbool.h>
 
-/* The t that a variable of `freedom` degrees stays under with probability p; NaN where p is not in (0, 1) or freedom
- * not above 0. Within 1e-9 of the truth, relatively, up to 1e6 degrees. */
+/* The t below which a variable with `freedom` degrees stays with probability p; NaN if p is not in (0, 1) or freedom is
+ * not positive. Relative error below 1e-9 up to 1e6 degrees. */
 double student_quantile(double p, double freedom);
 
-/* That of 95 % intervals: P(-t < T < t) = 0.95. */
+/* For 95 % intervals: P(-t < T < t) = 0.95. */
 double student_95(double freedom);
 
-/* P(F > f), `above` and `below` being the degrees of freedom of the fraction's two parts. */
+/* P(F > f) with `above` and `below` degrees of freedom of numerator and denominator. */
 double fisher_tail(double f, double above, double below);
 
-/* P(Z < z) of a normal variable with mean 0 and variance 1. */
+/* P(Z < z) of a standard normal variable. */
 double normal_below(double z);
 
-/* The mean of a[i] - b[i] over seeds and its 95 % interval, by t: the same seeds at two batches. Without a spread
- * (fewer than two seeds) it reaches from -INFINITY to INFINITY. False where there is no seed, or a number is not
- * finite. */
+/* The mean of a[i] - b[i] over seeds and its 95 % interval, by Student's t. With fewer than two seeds the interval
+ * reaches from -INFINITY to INFINITY. False if there is no seed, or a number is not finite. */
 typedef struct student_interval {
     double mean, low, high;
 } student_interval;

@@ -1,4 +1,3 @@
-/* Curves through what a sweep measured: see fit.h for the formulas. */
 #include "stats/fit.h"
 
 #include "stats/distributions.h"
@@ -52,7 +51,7 @@ static spot spot_at(const problem *p, double v)
     return s;
 }
 
-/* Beyond the ends of the search the curve is one arm alone to within 1e-5. */
+/* Beyond the ends of the search the curve is a single arm to within 1e-5. */
 static const double BEYOND = 11.5;
 enum { GRID = 400 };
 static double grid_v(const problem *p, int i) { return p->first + (p->last - p->first) * i / GRID; }
@@ -86,8 +85,8 @@ static spot find_best(const problem *p)
     return a.rss < b.rss ? a : b;
 }
 
-/* The end of the interval on one side, searched from far off, so that no part of the set is left outside. *open: the
- * set goes on to where the search ends. */
+/* The end of the interval on one side, searched from far away, so that no part of the set is missed. *open: the set
+ * reaches the end of the search. */
 static double find_end(const problem *p, const spot *best, double allowed, bool upwards, bool *open)
 {
     int i = upwards ? GRID : 0;
@@ -120,9 +119,9 @@ static fit_range range_of(double value, double low, bool no_low, double high, bo
                        .high = no_high ? INFINITY : exp(high)};
 }
 
-/* The interval of B_crit; and with it those of S_min and E_min, which are the ends of the same set of (u, v) along u
- * and along u + v: at each v the set holds the u within sqrt((allowed - more) / seeds) of the best. Where B_crit has
- * no end above, S_min has none below; where it has none below, E_min has none. */
+/* The interval of B_crit, and those of S_min and E_min: the ends of the same set of (u, v) along u and along u + v. At
+ * each v the set contains the u within sqrt((allowed - more) / seeds) of the best. If B_crit has no upper bound, S_min
+ * has no lower one; if it has no lower bound, E_min has none. */
 static void find_ranges(const problem *p, const spot *best, double allowed, fit_curve *out)
 {
     bool no_low, no_high;
@@ -161,8 +160,7 @@ static bool pose(const fit_point *points, int count, problem *out)
     return p.batches >= FIT_LEAST;
 }
 
-/* What residuals and seeds say of the errors: fills the curve's spread, freedom and lack, and returns s^2 with its
- * degrees. */
+/* Sets the curve's spread, freedom and lack from residuals and seeds. Returns s^2 and its degrees of freedom. */
 static double find_error(const problem *p, double rss, double *freedom, fit_curve *out)
 {
     double within = 0;
@@ -220,7 +218,7 @@ static void find_smooth(const problem *p, fit_curve *c)
     c->count = p->count;
     memcpy(c->x, p->x, sizeof c->x);
     for (int i = 0; i < c->count; i++) {
-        /* A little more than the seeds' error, so that the factor exists where they have none. */
+        /* Slightly more than the error of the seeds, so that the factor exists even if that is 0. */
         const double error = c->spread * c->spread / p->points[i].seeds + 1e-6 * lack_squared(c);
         for (int j = 0; j <= i; j++) {
             double sum = lack_squared(c) * correlation(c->x[i], c->x[j]) + (i == j ? error : 0);
@@ -312,7 +310,7 @@ bool fit_step_time(const fit_time_point *points, int count, fit_time *out)
     if (!two) return false;
     const double whole = aa * bb - ab * ab;
     double fixed = (a1 * bb - b1 * ab) / whole, each = (b1 * aa - a1 * ab) / whole;
-    if (!(fixed >= 0 && each >= 0)) { /* then the least is on an edge: one of them is 0 */
+    if (!(fixed >= 0 && each >= 0)) { /* then the minimum is on an edge: one of them is 0 */
         const bool through_zero = time_misfit(points, count, 0, b1 / bb) <= time_misfit(points, count, a1 / aa, 0);
         fixed = through_zero ? 0 : a1 / aa;
         each = through_zero ? b1 / bb : 0;

@@ -1,4 +1,3 @@
-/* The gradient noise scale: see noise.h for the formulas. */
 #include "stats/noise_scale.h"
 
 #include "stats/distributions.h"
@@ -85,15 +84,17 @@ static void find_roots(double a, double h, double c, double root, double *first,
     *second = q / a;
 }
 
-/* Fieller's set, cut to b >= 0. With a > 0 it is what lies between the roots. Else it is all but what lies between
- * them, and one of them is negative where tr(S) itself is known to be above 0 (c > 0): what remains is "at least". */
+/* Fieller's set, restricted to b >= 0. With a > 0 it lies between the roots. Otherwise it is everything except what
+ * lies between them, and one of them is negative if tr(S) itself is known to be positive (c > 0): what remains is "at
+ * least". */
 noise_scale_range noise_scale_result(const noise_scale *n)
 {
     noise_scale_range answer = {
         .value = n->square > 0 ? n->trace / n->square : NAN, .high = INFINITY, .steps = n->steps};
     double first, second;
     if (!n->pairs) return answer;
-    /* A sum of m squared differences knows a variance as 2 m^2 / (3 m - 1) independent squares would (von Neumann). */
+    /* A sum of m squared differences estimates a variance as 2 m^2 / (3 m - 1) independent squares would (von Neumann).
+     */
     const double m = (double)n->pairs, t = student_95(2 * m * m / (3 * m - 1));
     const double scale = t * t / (2 * m * (double)n->steps);
     const double vt = n->traces * scale, vp = n->products * scale, vs = n->squares * scale;

@@ -3,13 +3,13 @@
 #include <math.h>
 #include <string.h>
 
-/* The time to a target at B, but for the factor S_min. */
+/* The time to a target at B, without the factor S_min. */
 static double time_at(const probe_facts *probe, double batch)
 {
     return (1 + probe->noise.value / batch) * fit_seconds(&probe->time, batch);
 }
 
-/* Where a step takes as long whatever the batch, steps alone count: at 20 B_noise they are within 5 % of the fewest. */
+/* If a step takes the same time at any batch, only steps count: at 20 B_noise they are within 5 % of the fewest. */
 static double knee_of(const fit_time *time, double scale)
 {
     return time->each > 0 ? sqrt(time->fixed / time->each * scale) : 20 * scale;
@@ -28,7 +28,7 @@ static recommend_unknown why_not(const probe_facts *probe)
     return probe->time.known && fit_seconds(&probe->time, 1) > 0 ? UNKNOWN_NOTHING : UNKNOWN_NOT_TIMED;
 }
 
-/* The bound that forbids a batch, DECIDED_SPEED where none does. Examples to the target are E_min (1 + B / B_noise). */
+/* The bound that forbids a batch, or DECIDED_SPEED. Examples to the target are E_min (1 + B / B_noise). */
 static recommend_decision bound_at(const probe_facts *probe, uint64_t batch)
 {
     const recommend_limits *l = &probe->limits;
@@ -54,7 +54,7 @@ static recommend_side side_at(const probe_facts *probe, uint64_t batch, uint64_t
                             .examples = ((double)batch + scale) / ((double)chosen + scale)};
 }
 
-enum { PROBE_MOST = 1 << 20 }; /* examples: no larger batch is ever recommended unseen */
+enum { PROBE_MOST = 1 << 20 }; /* no larger batch is recommended without measuring it */
 
 static void fill_probed(const probe_facts *probe, recommendation *out)
 {
@@ -77,13 +77,13 @@ bool probe_recommend(const probe_facts *probe, recommendation *out)
     memset(out, 0, sizeof *out);
     if (!recommend_limits_usable(&probe->limits) || !(probe->lr > 0 && isfinite(probe->lr))) return false;
     const recommend_input none = {.limits = probe->limits, .lr = probe->lr};
-    recommend_default(&none, why_not(probe), out); /* also fills in what a probe cannot know */
+    recommend_default(&none, why_not(probe), out); /* and what a probe cannot know */
     out->time = probe->time;
     out->knee = NAN;
     out->knee_high = INFINITY;
     if (out->unknown) return true;
     out->decided = DECIDED_SPEED;
-    out->confidence = CONFIDENCE_LOW; /* the noise scale stands in for the critical batch, from which it may be far */
+    out->confidence = CONFIDENCE_LOW; /* the noise scale only approximates the critical batch */
     out->knee = knee_of(&probe->time, probe->noise.value);
     out->knee_low = knee_of(&probe->time, probe->noise.low);
     out->knee_high = knee_of(&probe->time, probe->noise.high);

@@ -1,4 +1,3 @@
-/* The recommendation in words. */
 #include "lab/advice/reason.h"
 
 #include "base/format.h"
@@ -10,69 +9,67 @@
 static const char *const verdicts[VERDICT_COUNT] = {
     [VERDICT_KEPT] = "kept",
     [VERDICT_NOT_MEASURED] = "not measured",
-    [VERDICT_UNUSABLE] = "figures that cannot be",
+    [VERDICT_UNUSABLE] = "has impossible figures",
     [VERDICT_DIVERGED] = "diverged",
     [VERDICT_UNDERTRAINED] = "did not reach the target",
-    [VERDICT_MEMORY] = "over the memory allowed",
-    [VERDICT_LIMIT] = "above the limit that was set",
-    [VERDICT_DATA] = "above a tenth of the data set",
-    [VERDICT_WASTE] = "takes too many examples",
+    [VERDICT_MEMORY] = "needs too much memory",
+    [VERDICT_LIMIT] = "exceeds the batch limit",
+    [VERDICT_DATA] = "exceeds a tenth of the data set",
+    [VERDICT_WASTE] = "needs too many examples",
     [VERDICT_LOSS] = "has a worse validation loss",
 };
 
 static const char *const decisions[DECIDED_COUNT] = {
-    [DECIDED_DEFAULT] = "nothing: too little is known",
-    [DECIDED_SPEED] = "the speed knee",
+    [DECIDED_DEFAULT] = "none, too little is known",
+    [DECIDED_SPEED] = "the time to the target",
     [DECIDED_GOAL] = "the goal itself",
     [DECIDED_CONVERGENCE] = "which batches reached the target",
     [DECIDED_MEMORY] = "memory",
-    [DECIDED_LIMIT] = "the limit that was set on the batch",
+    [DECIDED_LIMIT] = "the limit on the batch",
     [DECIDED_DATA] = "the size of the data set",
     [DECIDED_WASTE] = "the limit on the examples to the target",
     [DECIDED_LOSS] = "the validation loss",
     [DECIDED_TIMED] = "which batches were timed",
 };
 
-static const char *const goals[GOAL_COUNT] = {
-    [GOAL_TIME] = "fastest to the target",
-    [GOAL_EXAMPLES] = "fewest examples to the target",
-    [GOAL_ACCURACY] = "lowest validation loss",
-    [GOAL_MEMORY] = "least memory",
+static const char *const goals[RECOMMEND_GOALS] = {
+    [TAS_GOAL_TIME] = "the time to the target",
+    [TAS_GOAL_EXAMPLES] = "the fewest examples to the target",
+    [TAS_GOAL_ACCURACY] = "the lowest validation loss",
+    [TAS_GOAL_MEMORY] = "the least memory",
 };
 
 static const char *const unknowns[UNKNOWN_COUNT] = {
     [UNKNOWN_NOTHING] = "",
     [UNKNOWN_NO_ROWS] = "no batch was measured",
-    [UNKNOWN_NONE_REACHED] = "no batch that was measured reached the target",
-    [UNKNOWN_ALL_REFUSED] = "each batch that reached the target is beyond a limit",
-    [UNKNOWN_NOT_TIMED] = "what the goal asks for was not measured",
-    [UNKNOWN_NOISE_OPEN] = "the gradient noise scale is not bounded yet",
+    [UNKNOWN_NONE_REACHED] = "no measured batch reached the target",
+    [UNKNOWN_ALL_REFUSED] = "every batch that reached the target exceeds a limit",
+    [UNKNOWN_NOT_TIMED] = "the goal's measure is not known for any batch",
+    [UNKNOWN_NOISE_OPEN] = "the gradient noise scale has no upper bound yet",
     [UNKNOWN_NOISE_WIDE] = "the gradient noise scale is not known within a factor of 4",
     [UNKNOWN_NOT_PLAIN_SGD] =
-        "with momentum or Adam the gradient noise scale does not tell the best batch; a sweep does",
+        "with momentum or Adam the gradient noise scale does not predict the best batch (a sweep does)",
     [UNKNOWN_NOT_FALLING] = "the loss did not fall at this learning rate",
-    [UNKNOWN_TOO_SHORT] = "the run is too short to be probed",
-    [UNKNOWN_NO_TIME] = "steps take so long that the time of a probe was over before it could compare batches",
-    [UNKNOWN_NO_MEMORY] = "a probe wants more memory than there is",
+    [UNKNOWN_TOO_SHORT] = "the run is too short for a probe",
+    [UNKNOWN_NO_TIME] = "steps take too long for a probe to compare batches in its time",
+    [UNKNOWN_NO_MEMORY] = "a probe needs more memory than there is",
 };
 
-static const char *const sure[CONFIDENCE_COUNT] = {[CONFIDENCE_NONE] = "not at all",
-                                                   [CONFIDENCE_LOW] = "little",
-                                                   [CONFIDENCE_MEDIUM] = "fairly",
-                                                   [CONFIDENCE_HIGH] = "well"};
+static const char *const confidences[CONFIDENCE_COUNT] = {
+    [CONFIDENCE_NONE] = "none", [CONFIDENCE_LOW] = "low", [CONFIDENCE_MEDIUM] = "medium", [CONFIDENCE_HIGH] = "high"};
 
 const char *reason_verdict(row_verdict verdict) { return verdicts[verdict]; }
 const char *reason_decision(recommend_decision decision) { return decisions[decision]; }
-const char *reason_confidence(recommend_confidence how) { return sure[how]; }
+const char *reason_confidence(recommend_confidence confidence) { return confidences[confidence]; }
 
 const char *reason_measure(const recommendation *r, char *text, size_t bytes)
 {
     writer out = {.text = text, .bytes = bytes};
     if (bytes) text[0] = 0;
     if (r->edge)
-        say(&out, "the best lies at the end of what was measured: measure further, %" PRIu64 " too", r->measure);
+        say(&out, "the best batch is at the end of the range: also measure %" PRIu64, r->measure);
     else if (r->measure)
-        say(&out, "measure %" PRIu64 " too, which is expected to be better by more than 5 %%", r->measure);
+        say(&out, "also measure %" PRIu64 ", expected to be more than 5 %% better", r->measure);
     return text;
 }
 
@@ -85,9 +82,9 @@ static void say_choice(writer *out, const recommend_input *in, const recommendat
 {
     say(out, "Batch %" PRIu64, r->batch);
     say_rate(out, r->lr);
-    if (in->goal != GOAL_TIME) say(out, " (goal: %s)", goals[in->goal]);
+    if (in->goal != TAS_GOAL_TIME) say(out, " (goal: %s)", goals[in->goal]);
     if (isfinite(r->seconds))
-        say(out, " is expected to reach the target in %s (%s to %s for the next seed) and %s steps.",
+        say(out, " is expected to reach the target in %s (%s to %s with the next seed), in %s steps.",
             seconds_word(r->seconds).text, seconds_word(r->seconds_low).text, seconds_word(r->seconds_high).text,
             number_word(round(r->steps)).text);
     else
@@ -96,17 +93,17 @@ static void say_choice(writer *out, const recommend_input *in, const recommendat
 
 static void say_range(writer *out, const recommend_input *in, const recommendation *r)
 {
-    static const char *const as_good[GOAL_COUNT] = {
-        [GOAL_TIME] = "are within 5 % of the best time.",
-        [GOAL_EXAMPLES] = "are within 5 % of the fewest examples, and this is the fastest of them.",
-        [GOAL_ACCURACY] = "show no difference in validation loss.",
-        [GOAL_MEMORY] = "are within 5 % of the least memory, and this is the fastest of them.",
+    static const char *const as_good[RECOMMEND_GOALS] = {
+        [TAS_GOAL_TIME] = "are within 5 % of the best time.",
+        [TAS_GOAL_EXAMPLES] = "are within 5 % of the fewest examples; this one is the fastest of them.",
+        [TAS_GOAL_ACCURACY] = "show no difference in validation loss.",
+        [TAS_GOAL_MEMORY] = "are within 5 % of the least memory; this one is the fastest of them.",
     };
     if (r->range_low < r->range_high)
-        say(out, " %s from %" PRIu64 " to %" PRIu64 " %s", r->measure ? "Of those measured, batches" : "Batches",
-            r->range_low, r->range_high, as_good[in->goal]);
+        say(out, " %s from %" PRIu64 " to %" PRIu64 " %s", r->measure ? "Measured batches" : "Batches", r->range_low,
+            r->range_high, as_good[in->goal]);
     else
-        say(out, " Of the batches measured none next to it is as good.");
+        say(out, " No measured batch next to it is as good.");
 }
 
 /* "65.0 (59.6 to 70.9)", or the end that is known. */
@@ -125,67 +122,66 @@ static void say_knee(writer *out, const recommendation *r, const char *scale, do
     const fit_time *t = &r->time;
     if (!t->known || isnan(r->knee)) return;
     if (t->each == 0) {
-        say(out, " A step takes %s whatever the batch, so that steps alone count.", seconds_word(t->fixed).text);
+        say(out, " A step takes %s at any batch size, so only the number of steps counts.",
+            seconds_word(t->fixed).text);
         return;
     }
-    say(out, " A step takes %s and %s more for each example, and the %s is ", seconds_word(t->fixed).text,
+    say(out, " A step takes %s plus %s per example, and the %s is ", seconds_word(t->fixed).text,
         seconds_word(t->each).text, scale);
     say_interval(out, low, value, high);
     if (r->knee_high < 1) {
         say(out, ": the smallest batch is the fastest.");
         return;
     }
-    say(out, ": time is least near a batch of ");
+    say(out, ": the time is shortest near a batch of ");
     say_interval(out, r->knee_low, r->knee, r->knee_high);
     say(out, ".");
 }
 
 static void say_decision(writer *out, const recommend_input *in, const recommendation *r)
 {
+    say(out, " Deciding factor: %s", r->decided == DECIDED_GOAL ? goals[in->goal] : decisions[r->decided]);
     if (r->decided == DECIDED_SPEED && isnan(r->knee)) /* fewer than three batches, or times of one */
-        say(out, " What decided: the expected time to the target; too little was measured to tell the speed knee.");
-    else
-        say(out, " What decided: %s.", r->decided == DECIDED_GOAL ? goals[in->goal] : decisions[r->decided]);
+        say(out, "; too little was measured to fit a curve");
+    say(out, ".");
     if (r->decider >= 0) {
         const recommend_row *row = &in->rows[r->decider];
-        const row_verdict v = r->verdicts[r->decider];
-        const bool place = v == VERDICT_MEMORY || v == VERDICT_LIMIT || v == VERDICT_DATA;
-        say(out, " Batch %" PRIu64 "%s %s", row->batch, place ? " is" : "", verdicts[v]);
+        say(out, " Batch %" PRIu64 " %s", row->batch, verdicts[r->verdicts[r->decider]]);
         if (r->decided == DECIDED_LOSS && isfinite(row->worse_low) && isfinite(row->worse_high))
             say(out, " (by %s to %s%s)", number_word(row->worse_low).text, number_word(row->worse_high).text,
-                in->goal == GOAL_ACCURACY ? "" : ", at equal training loss");
+                in->goal == TAS_GOAL_ACCURACY ? "" : ", at equal training loss");
         say(out, ".");
     }
     const fit_range *b = &r->curve.b_crit;
-    if (in->goal == GOAL_TIME && r->curve.known) say_knee(out, r, "critical batch", b->low, b->value, b->high);
+    if (in->goal == TAS_GOAL_TIME && r->curve.known) say_knee(out, r, "critical batch", b->low, b->value, b->high);
 }
 
 static void say_side(writer *out, const char *name, const recommend_side *side)
 {
     if (!side->batch) return;
-    say(out, " %s, %" PRIu64 ",", name, side->batch);
+    say(out, " %s the batch (%" PRIu64 ")", name, side->batch);
     if (side->verdict == VERDICT_DIVERGED || side->verdict == VERDICT_UNDERTRAINED)
         say(out, " %s", verdicts[side->verdict]);
     else if (isfinite(side->seconds))
-        say(out, " would take %s times as long and %s times the examples", number_word(side->seconds).text,
+        say(out, " takes %s times the time and %s times the examples", number_word(side->seconds).text,
             number_word(side->examples).text);
     else if (isfinite(side->examples))
-        say(out, " would take %s times the examples, in a time that is not known", number_word(side->examples).text);
+        say(out, " takes %s times the examples, in an unknown time", number_word(side->examples).text);
     else
         say(out, " was not measured");
     if (isfinite(side->examples) && side->verdict != VERDICT_KEPT) say(out, " (%s)", verdicts[side->verdict]);
     say(out, ".");
 }
 
-static void say_sureness(writer *out, const recommendation *r)
+static void say_confidence(writer *out, const recommendation *r)
 {
-    say(out, " How sure: %s", sure[r->confidence]);
-    if (r->probability > 0.99)
-        say(out, "; the chance that no other batch measured is better by more than 5 %% is above 0.99");
-    else if (!isnan(r->probability))
-        say(out, "; the chance that no other batch measured is better by more than 5 %% is at least %.2f",
-            floor(r->probability * 100) / 100);
     char more[128];
+    say(out, " Confidence: %s", confidences[r->confidence]);
+    if (r->probability > 0.99)
+        say(out, " (probability above 0.99 that no other measured batch is more than 5 %% better)");
+    else if (!isnan(r->probability))
+        say(out, " (probability at least %.2f that no other measured batch is more than 5 %% better)",
+            floor(r->probability * 100) / 100);
     if (r->measure) say(out, "; %s", reason_measure(r, more, sizeof more));
     say(out, ".");
 }
@@ -196,11 +192,10 @@ static void say_default(writer *out, const recommendation *r)
     say_rate(out, r->lr);
     if (r->range_low < r->range_high) say(out, ", in a range of %" PRIu64 " to %" PRIu64, r->range_low, r->range_high);
     say(out,
-        ", since %s. 32 to 128 is a good start for most networks: enough examples to keep a device busy, few enough "
-        "for "
-        "many updates an epoch.",
+        ", because %s. 32 to 128 is a good start for most networks: large enough to keep a device busy, small enough "
+        "for many updates per epoch.",
         unknowns[r->unknown]);
-    if (r->batch != RECOMMEND_DEFAULT) say(out, " Limits, or runs that failed, move it from %d.", RECOMMEND_DEFAULT);
+    if (r->batch != RECOMMEND_DEFAULT) say(out, " Limits or failed runs rule out %d.", RECOMMEND_DEFAULT);
 }
 
 void reason_write(const recommend_input *input, const recommendation *r, char *text, size_t bytes)
@@ -214,9 +209,9 @@ void reason_write(const recommend_input *input, const recommendation *r, char *t
     say_choice(&out, input, r);
     say_range(&out, input, r);
     say_decision(&out, input, r);
-    say_side(&out, "Half the batch", &r->half);
-    say_side(&out, "Twice the batch", &r->twice);
-    say_sureness(&out, r);
+    say_side(&out, "Half", &r->half);
+    say_side(&out, "Twice", &r->twice);
+    say_confidence(&out, r);
 }
 
 void reason_write_probe(const probe_facts *probe, const recommendation *r, char *text, size_t bytes)
@@ -229,14 +224,14 @@ void reason_write_probe(const probe_facts *probe, const recommendation *r, char 
     }
     say(&out, "Batch %" PRIu64, r->batch);
     say_rate(&out, r->lr);
-    say(&out, ", interpolated from a probe and not measured.");
+    say(&out, ", interpolated from a probe, not measured.");
     if (r->range_low < r->range_high)
         say(&out, " From %" PRIu64 " to %" PRIu64 " the time should be within 5 %%.", r->range_low, r->range_high);
-    say(&out, " What decided: %s.", decisions[r->decided]);
+    say(&out, " Deciding factor: %s.", decisions[r->decided]);
     say_knee(&out, r, "gradient noise scale", probe->noise.low, probe->noise.value, probe->noise.high);
-    say_side(&out, "Half the batch", &r->half);
-    say_side(&out, "Twice the batch", &r->twice);
-    say_sureness(&out, r);
+    say_side(&out, "Half", &r->half);
+    say_side(&out, "Twice", &r->twice);
+    say_confidence(&out, r);
 }
 
 void reason_noise(const noise_scale_range *answer, char *text, size_t bytes)

@@ -1,4 +1,4 @@
-/* The recommendation: see recommend.h for what it weighs. */
+/* See recommend.h for the rules. */
 #include "lab/advice/recommend.h"
 
 #include "stats/distributions.h"
@@ -6,10 +6,11 @@
 #include <math.h>
 #include <string.h>
 
-static const double NEAR = 0.04879016416943205; /* log 1.05: what the optimum's flatness makes equal */
-static const double LOSS_MATTERS = 0.01; /* of the best loss: many rows are compared, and less is worth no time */
+static const double NEAR = 0.04879016416943205; /* log 1.05: the optimum is flat, and such differences count as equal */
+static const double LOSS_MATTERS =
+    0.01; /* of the best loss: with many rows some differ by chance, and less is not worth time */
 
-/* Rows as they are weighed. Costs are in the goal's measure: logarithms, but for the loss. */
+/* Rows with their costs, which are in the measure of the goal: logarithms, except for the loss. */
 typedef struct work {
     const recommend_input *in;
     recommendation *out;
@@ -62,8 +63,8 @@ static row_verdict judge_row(const work *w, int i)
     return judge_batch(&w->in->limits, row->batch, w->log_steps[i] + log((double)row->batch), w->fewest);
 }
 
-/* Losses are held against the best of the rows that are left. The intervals are about the best row of all: where
- * that one is refused for another reason, half the wider of the two rows' intervals has to do. */
+/* Losses are compared with the best of the remaining rows. The intervals are about the best row of all: if that one was
+ * refused for another reason, half of the wider of the two rows' intervals is used. */
 static void judge_losses(work *w)
 {
     const recommend_row *rows = w->in->rows;
@@ -117,7 +118,7 @@ static void fit_rows(work *w)
     if (!w->out->time.known) fit_step_time(times, timed, &w->out->time);
 }
 
-/* The steps of each row, as the curve expects them, and so its time. Without a curve its own mean has to do. */
+/* The steps of each row as expected by the curve, and its time. Without a curve, its own mean is used. */
 static void weigh_rows(work *w)
 {
     const fit_curve *curve = &w->out->curve;
@@ -148,9 +149,9 @@ static double cost_of(const work *w, int i)
 {
     const recommend_row *row = &w->in->rows[i];
     switch (w->in->goal) {
-    case GOAL_EXAMPLES: return w->log_steps[i] + log((double)row->batch);
-    case GOAL_ACCURACY: return row->outcome == ROW_REACHED ? row->loss : NAN;
-    case GOAL_MEMORY: return row->memory > 0 ? log(row->memory) : NAN;
+    case TAS_GOAL_EXAMPLES: return w->log_steps[i] + log((double)row->batch);
+    case TAS_GOAL_ACCURACY: return row->outcome == ROW_REACHED ? row->loss : NAN;
+    case TAS_GOAL_MEMORY: return row->memory > 0 ? log(row->memory) : NAN;
     default: return w->log_time[i];
     }
 }
@@ -161,7 +162,7 @@ static void find_knee(recommendation *out)
     out->knee = NAN;
     out->knee_high = INFINITY;
     if (!out->time.known || !out->curve.known || out->curve.b_crit.state == FIT_UNKNOWN) return;
-    if (a == 0 || b == 0) { /* no time but that of the examples, or none of theirs */
+    if (a == 0 || b == 0) { /* all time is fixed, or all is per example */
         out->knee = out->knee_low = out->knee_high = a == 0 ? 0 : INFINITY;
         return;
     }
@@ -182,11 +183,10 @@ static void sort_rows(work *w)
 
 /* The choice ------------------------------------------------------------------------------------------------------- */
 
-/* Costs that count as equal to the best; a loss does where it was kept at all. */
-static double near(const work *w) { return w->in->goal == GOAL_ACCURACY ? INFINITY : NEAR; }
+/* Costs that count as equal to the best; a loss that was kept always does. */
+static double near(const work *w) { return w->in->goal == TAS_GOAL_ACCURACY ? INFINITY : NEAR; }
 
-/* The row with the least cost. Where the goal leaves several as good as equal, that is the fastest of them: little
- * memory and few examples are no reason for the slowest of all. */
+/* The row with the least cost. If the goal leaves several that are practically equal, the fastest of them. */
 static int choose(const work *w, int *best)
 {
     *best = -1;
@@ -196,8 +196,8 @@ static int choose(const work *w, int *best)
             *best = i;
     }
     int chosen = *best;
-    for (int k = 0; k < w->in->count && *best >= 0 && (w->in->goal == GOAL_EXAMPLES || w->in->goal == GOAL_MEMORY);
-         k++) {
+    for (int k = 0;
+         k < w->in->count && *best >= 0 && (w->in->goal == TAS_GOAL_EXAMPLES || w->in->goal == TAS_GOAL_MEMORY); k++) {
         const int i = w->order[k];
         if (w->out->verdicts[i] == VERDICT_KEPT && w->cost[i] <= w->cost[*best] + NEAR &&
             w->log_time[i] < w->log_time[chosen])
@@ -206,8 +206,8 @@ static int choose(const work *w, int *best)
     return chosen;
 }
 
-/* The batches around the choice whose costs are as good as equal, up to the first row that is not; rows that nobody
- * measured are no bar. */
+/* The batches around the choice whose costs are practically equal, up to the first row that is not; rows that were not
+ * measured are skipped. */
 static uint64_t find_range(const work *w, int chosen, int best, int step)
 {
     uint64_t end = w->in->rows[chosen].batch;
@@ -257,8 +257,8 @@ static double distance(const work *w, int a, int b)
     return fabs(log((double)w->in->rows[a].batch / (double)w->in->rows[b].batch));
 }
 
-/* What decided: of the refused rows that would have been better by 5 % or more the one whose batch is nearest to the
- * choice. Where there is no such row, the choice may still be the largest one and its double be forbidden. */
+/* What decided: the refused row nearest to the choice that would have been better by 5 % or more. If there is none, the
+ * choice may still be the largest row, with its double forbidden. */
 static void find_decision(const work *w, int chosen, int best)
 {
     static const recommend_decision by_verdict[VERDICT_COUNT] = {
@@ -271,8 +271,8 @@ static void find_decision(const work *w, int chosen, int best)
         [VERDICT_LOSS] = DECIDED_LOSS,
     };
     recommendation *out = w->out;
-    const bool speed = w->in->goal == GOAL_TIME;
-    const double margin = w->in->goal == GOAL_ACCURACY ? 0 : NEAR;
+    const bool speed = w->in->goal == TAS_GOAL_TIME;
+    const double margin = w->in->goal == TAS_GOAL_ACCURACY ? 0 : NEAR;
     out->decider = -1;
     out->decided = speed ? DECIDED_SPEED : DECIDED_GOAL;
     for (int i = 0; i < w->in->count; i++)
@@ -285,16 +285,16 @@ static void find_decision(const work *w, int chosen, int best)
         out->decided = by_verdict[out->twice.verdict];
 }
 
-/* Whether half or twice the choice, which nobody measured, is expected to be better than the best row by more than 5 %.
- */
+/* Whether half or twice the choice, not measured, is expected to be more than 5 % better than the best row. */
 static bool promises(const work *w, const recommend_side *side, int chosen, int best)
 {
-    const double times = w->in->goal == GOAL_TIME ? side->seconds : w->in->goal == GOAL_EXAMPLES ? side->examples : NAN;
+    const double times = w->in->goal == TAS_GOAL_TIME       ? side->seconds
+                         : w->in->goal == TAS_GOAL_EXAMPLES ? side->examples
+                                                            : NAN;
     return side->verdict == VERDICT_NOT_MEASURED && log(times) + w->cost[chosen] < w->cost[best] - NEAR;
 }
 
-/* What is to be measured yet: in a gap between the rows, or beyond the smallest or the largest that reached the target.
- */
+/* Which batch to measure next: in a gap between the rows, or beyond the smallest or largest that reached the target. */
 static void find_gap(const work *w, int chosen, int best)
 {
     recommendation *out = w->out;
@@ -309,7 +309,8 @@ static void find_gap(const work *w, int chosen, int best)
     out->edge = (half && !smaller) || (twice && !larger);
 }
 
-/* How sure --------------------------------------------------------------------------------------------------------- */
+/* Confidence ---------------------------------------------------------------------------------------------------------
+ */
 
 static double difference_error(const work *w, int a, int b)
 {
@@ -318,27 +319,27 @@ static double difference_error(const work *w, int a, int b)
     return w->spread * sqrt(1.0 / rows[a].seeds + 1.0 / rows[b].seeds);
 }
 
-/* At least the probability that no row that was kept is better than the best by more than 5 %: 1 - the sum of those
- * that each is. */
-static double find_chance(const work *w, int best)
+/* A lower bound of the probability that no other kept row is more than 5 % better than the best: 1 minus the sum of the
+ * probabilities that one is. */
+static double find_probability(const work *w, int best)
 {
-    double chance = 1;
+    double probability = 1;
     bool rival = false;
     for (int i = 0; i < w->in->count; i++) {
         if (i == best || w->out->verdicts[i] != VERDICT_KEPT || isnan(w->cost[i])) continue;
         const double error = difference_error(w, i, best), margin = w->cost[i] + NEAR - w->cost[best];
         rival = true;
-        chance -= error > 0 ? normal_below(-margin / error) : margin < 0;
+        probability -= error > 0 ? normal_below(-margin / error) : margin < 0;
     }
-    return !rival || isnan(chance) ? NAN : chance > 0 ? chance : 0;
+    return !rival || isnan(probability) ? NAN : probability > 0 ? probability : 0;
 }
 
-static recommend_confidence least_sure(recommend_confidence a, recommend_confidence b) { return a < b ? a : b; }
+static recommend_confidence lower(recommend_confidence a, recommend_confidence b) { return a < b ? a : b; }
 
-static void find_sureness(const work *w, int best)
+static void find_confidence(const work *w, int best)
 {
     recommendation *out = w->out;
-    const recommend_goal goal = w->in->goal;
+    const tas_goal goal = w->in->goal;
     bool rival = false, unknown_rival = false;
     int runs = 0;
     for (int i = 0; i < w->in->count; i++) {
@@ -347,26 +348,26 @@ static void find_sureness(const work *w, int best)
         unknown_rival |= out->verdicts[i] == VERDICT_NOT_MEASURED && w->cost[i] < w->cost[best] - NEAR;
     }
     out->probability = NAN;
-    out->confidence = goal == GOAL_MEMORY || !rival
+    out->confidence = goal == TAS_GOAL_MEMORY || !rival
                           ? CONFIDENCE_HIGH
-                          : CONFIDENCE_MEDIUM; /* a loss that is no worse is not the best for sure */
-    if (goal == GOAL_TIME || goal == GOAL_EXAMPLES) {
-        out->probability = find_chance(w, best);
+                          : CONFIDENCE_MEDIUM; /* a loss that is not worse need not be the best */
+    if (goal == TAS_GOAL_TIME || goal == TAS_GOAL_EXAMPLES) {
+        out->probability = find_probability(w, best);
         out->confidence = !rival || out->probability >= 0.9 ? CONFIDENCE_HIGH
                           : out->probability >= 0.6         ? CONFIDENCE_MEDIUM
                                                             : CONFIDENCE_LOW;
-        if (!out->curve.known || unknown_rival) out->confidence = least_sure(out->confidence, CONFIDENCE_LOW);
+        if (!out->curve.known || unknown_rival) out->confidence = lower(out->confidence, CONFIDENCE_LOW);
         if (out->measure && out->confidence > CONFIDENCE_LOW) out->confidence--;
     }
-    if (runs < 2) out->confidence = least_sure(out->confidence, CONFIDENCE_LOW);
-    if (isinf(w->freedom) && goal != GOAL_MEMORY)
-        out->confidence = least_sure(out->confidence, CONFIDENCE_MEDIUM); /* one seed a batch */
+    if (runs < 2) out->confidence = lower(out->confidence, CONFIDENCE_LOW);
+    if (isinf(w->freedom) && goal != TAS_GOAL_MEMORY)
+        out->confidence = lower(out->confidence, CONFIDENCE_MEDIUM); /* one seed a batch */
 }
 
 /* The answer ------------------------------------------------------------------------------------------------------- */
 
-/* How far the next seed may be from the mean, in log. Rows need not scatter alike, and few seeds know little of
- * their own spread: that of all rows counts as four further degrees of freedom beside them (after Smyth 2004). */
+/* How far the next seed may be from the mean, in log. Rows need not scatter equally, and a few seeds say little about
+ * their own spread: that of all rows counts as four additional degrees of freedom (after Smyth 2004). */
 static double next_seed(const work *w, const recommend_row *row)
 {
     const double prior = w->freedom < 4 ? w->freedom : 4, own = row->seeds - 1;
@@ -392,7 +393,7 @@ static void fill_choice(work *w, int chosen, int best)
     find_side(w, chosen, row->batch * 2, &out->twice);
     find_decision(w, chosen, best);
     find_gap(w, chosen, best);
-    find_sureness(w, best);
+    find_confidence(w, best);
 }
 
 bool recommend_limits_usable(const recommend_limits *l)
@@ -407,7 +408,7 @@ uint64_t recommend_limits_batch(const recommend_limits *limits)
     return tenth ? tenth : 1;
 }
 
-/* A row forbids a batch that diverged; and one for memory that has no fewer examples than a row that wants too much. */
+/* A row forbids its own batch if it diverged, and all batches from its own on if it needs too much memory. */
 static bool row_forbids(const recommend_input *in, const recommendation *out, uint64_t batch)
 {
     for (int i = 0; i < in->count; i++) {
@@ -417,7 +418,6 @@ static bool row_forbids(const recommend_input *in, const recommendation *out, ui
     return false;
 }
 
-/* What is taken where nothing is known: 64 of 32 to 128, or as near to it as the limits and the rows allow. */
 void recommend_default(const recommend_input *in, recommend_unknown unknown, recommendation *out)
 {
     static const uint64_t tries[] = {RECOMMEND_DEFAULT, 32, 128, 16, 8, 4, 2, 1};
@@ -457,7 +457,7 @@ bool recommend(const recommend_input *input, recommendation *out)
     int best;
     memset(out, 0, sizeof *out);
     if (input->count < 0 || input->count > RECOMMEND_ROWS || !recommend_limits_usable(&input->limits)) return false;
-    if ((int)input->goal < 0 || input->goal >= GOAL_COUNT) return false;
+    if ((unsigned)input->goal >= RECOMMEND_GOALS) return false;
     for (int i = 0; i < input->count; i++)
         out->verdicts[i] = row_usable(&input->rows[i]) ? VERDICT_KEPT : VERDICT_UNUSABLE;
     sort_rows(&w);

@@ -1,41 +1,45 @@
-/* Which batch to take, and why. Pure, as noise.h is: rows of measurements in, a recommendation out.
+/* Which batch to use, and why. Pure: measurements in, a recommendation out.
  *
  * With S = S_min (1 + B_crit / B) steps to the target, each of a + b B seconds, the time is
  *
- *     T(B) = S_min (a + b B_crit + b B + a B_crit / B),   least at B* = sqrt(a B_crit / b), the speed knee
+ *     T(B) = S_min (a + b B_crit + b B + a B_crit / B),   smallest at B* = sqrt(a B_crit / b), the speed knee
  *
- * and the optimum is flat: so the answer is a range (within 5 % of the best) and one batch in it, which was
- * measured. Each row's steps are those that fit.h expects, curve and smooth part: its own mean alone, of three
- * seeds, would be 7 % off. Its step's time is its own, else the line's.
+ * and the optimum is flat. The answer is therefore a range (within 5 % of the best) and one measured batch in it. The
+ * steps of each row are those that fit.h expects, curve and smooth part together: its own mean alone, over three seeds,
+ * would be 7 % off. The duration of its step is its own, or the line's if it was not timed.
  *
- * A row that the goal would take may be refused: it did not converge or reach the target; it wants more memory than
- * allowed; it is above the user's limit, or above a tenth of the data set; it takes too many times the fewest
- * possible examples; its validation loss is worse than the best row's by 1 % at least, and beyond the paired interval
- * over seeds. (Never the gap between training and validation: that favours the row that is trained less. And, unless
- * accuracy is the goal, not the lowest loss of each run, which is against the row that is trained less: but the loss at
- * equal training loss. See facts.c.) A refusal "decides" where it costs 5 % or more. Figures should come from fresh
- * seeds: those on which a rate was found the best of a grid promise 3 to 9 % too much. */
+ * A row that the goal would choose may be refused: because it diverged or did not reach the target; because it needs
+ * more memory than allowed; because it is above the user's limit, or above a tenth of the data set; because it needs
+ * too many times the fewest possible examples; or because its validation loss is worse than the best row's by at least
+ * 1 %, and beyond the paired interval over seeds. (Never because of the gap between training and validation loss, which
+ * favors the row that is trained less; and, unless accuracy is the goal, not because of the lowest loss of each run,
+ * which disfavors the row that is trained less, but because of the loss at equal training loss: see aggregate.c.) A
+ * refusal "decides" if it costs 5 % or more. Figures should come from fresh seeds: those on which a rate was found the
+ * best of a grid promise 3 to 9 % too much. */
 #ifndef RECOMMEND_H
 #define RECOMMEND_H
 
 #include "lab/advice/outcome.h"
 #include "stats/fit.h"
 
+#include <tassello/lab.h>
+
 #include <stdint.h>
 
 enum {
     RECOMMEND_ROWS = FIT_BATCHES,
-    RECOMMEND_DEFAULT = 64, /* where nothing is known: in the middle of 32 to 128, which is a good start for most */
+    RECOMMEND_DEFAULT = 64, /* if nothing is known: in the middle of 32 to 128 */
     RECOMMEND_DEFAULT_LOW = 32,
     RECOMMEND_DEFAULT_HIGH = 128,
-    RECOMMEND_TEXT = 2048 /* bytes that the reason fits in */
+    RECOMMEND_GOALS = TAS_GOAL_MEMORY + 1,
+    RECOMMEND_TEXT = 2048 /* bytes, enough for the reason */
 };
 
 typedef struct recommend_row {
     uint64_t batch;
     double lr;
     row_outcome outcome;
-    double seconds;               /* of a step, evaluation excluded; 0: not timed, and the line a + b B stands in */
+    double seconds;               /* of a step, without evaluation; 0: not timed, the line a + b B is used */
     double log_steps, log_spread; /* to the target, as in fit_point; of ROW_REACHED alone */
     int seeds;
     double loss; /* validation loss, mean over seeds: where rows can be compared, see facts.c; NaN: not measured */
@@ -43,23 +47,21 @@ typedef struct recommend_row {
     double memory;                /* bytes; 0: not known */
 } recommend_row;
 
-typedef enum recommend_goal { GOAL_TIME, GOAL_EXAMPLES, GOAL_ACCURACY, GOAL_MEMORY, GOAL_COUNT } recommend_goal;
-
-/* 0: no such limit, or not known. */
+/* 0: no limit, or not known. */
 typedef struct recommend_limits {
     double memory;       /* bytes */
-    double waste;        /* most examples to the target, as a multiple of E_min */
-    uint64_t batch_most; /* the user's own */
+    double waste;        /* examples to the target, at most, as a multiple of E_min */
+    uint64_t batch_most; /* by the user */
     uint64_t examples;   /* N of the training set: no batch above N / 10 */
 } recommend_limits;
 
 typedef struct recommend_input {
     const recommend_row *rows;
     int count;
-    recommend_goal goal;
+    tas_goal goal;
     recommend_limits limits;
-    fit_time time; /* where not known it is fitted to the rows that were timed */
-    double lr;     /* for a batch of 64, where nothing better is known; 0: none */
+    fit_time time; /* if not known, it is fitted to the rows that were timed */
+    double lr;     /* for a batch of 64, if nothing better is known; 0: none */
 } recommend_input;
 
 typedef enum row_verdict {
@@ -86,7 +88,7 @@ typedef enum recommend_decision {
     DECIDED_DATA,
     DECIDED_WASTE,
     DECIDED_LOSS,
-    DECIDED_TIMED, /* of a probe: larger batches are too far from those that were timed */
+    DECIDED_TIMED, /* probe only: larger batches are too far from those that were timed */
     DECIDED_COUNT
 } recommend_decision;
 
@@ -98,11 +100,11 @@ typedef enum recommend_unknown {
     UNKNOWN_NOT_TIMED,     /* or, by goal: no loss, no memory */
     UNKNOWN_NOISE_OPEN,    /* the noise scale has no upper end yet */
     UNKNOWN_NOISE_WIDE,    /* or its interval is wider than a factor of 4 */
-    UNKNOWN_NOT_PLAIN_SGD, /* under momentum or Adam the noise scale is no critical batch */
+    UNKNOWN_NOT_PLAIN_SGD, /* with momentum or Adam the noise scale is not the critical batch */
     UNKNOWN_NOT_FALLING,   /* the loss does not fall at that rate */
     UNKNOWN_TOO_SHORT,     /* the run is too short for a probe */
-    UNKNOWN_NO_TIME,       /* a probe's time was over before it knew enough: steps are long */
-    UNKNOWN_NO_MEMORY,     /* a probe wants more memory than there is */
+    UNKNOWN_NO_TIME,       /* steps take too long for a probe */
+    UNKNOWN_NO_MEMORY,     /* a probe needs more memory than there is */
     UNKNOWN_COUNT
 } recommend_unknown;
 
@@ -125,8 +127,7 @@ typedef struct recommendation {
     uint64_t batch, range_low, range_high;
     double lr;        /* NaN: not known; of a default, that of 64 alone */
     int row;          /* -1: it was not measured, but interpolated, or is the default */
-    uint64_t measure; /* half or twice the batch, where it was not measured and is expected to be better by more than 5
-                         %; 0 */
+    uint64_t measure; /* half or twice the batch, if not measured and expected to be better by 5 %; 0 */
     bool edge;        /* it lies beyond all that was measured: the curve goes on falling there */
     recommend_decision decided;
     int decider; /* the row whose refusal decided; -1: none */
@@ -136,7 +137,7 @@ typedef struct recommendation {
     double knee, knee_low, knee_high; /* B*, from the interval of B_crit; NaN, or 0 and INFINITY, where not known */
     recommend_side half, twice;
     recommend_confidence confidence;
-    /* At least this: that no row that was kept is more than 5 % better than the best of them; NaN: not known. */
+    /* A lower bound of the probability that no other kept row is more than 5 % better than the best; NaN: not known. */
     double probability;
     fit_curve curve;
     fit_time time;
@@ -144,12 +145,12 @@ typedef struct recommendation {
     double row_seconds[RECOMMEND_ROWS]; /* to the target, expected; NaN: not known */
 } recommendation;
 
-/* False where there is nothing to answer to: more than RECOMMEND_ROWS rows, a limit that is no number or below 0, no
- * such goal. Rows with impossible figures are left out, and are VERDICT_UNUSABLE. */
+/* False for more than RECOMMEND_ROWS rows, a limit that is negative or not a number, or an unknown goal. Rows with
+ * impossible figures are ignored, and are VERDICT_UNUSABLE. */
 bool recommend(const recommend_input *input, recommendation *out);
 
-/* For both: the limits make sense; the largest batch of the user's limit and of a tenth of the data set; and what is
- * taken where nothing is known, 64 or as near to it as the limits and the verdicts allow. */
+/* For probe.c as well: whether the limits make sense; the largest batch they allow; and the choice if nothing is known,
+ * 64 or as near to it as the limits and the verdicts allow. */
 bool recommend_limits_usable(const recommend_limits *limits);
 uint64_t recommend_limits_batch(const recommend_limits *limits);
 void recommend_default(const recommend_input *input, recommend_unknown unknown, recommendation *out);

@@ -1,4 +1,4 @@
-/* The command that trains as the sweep recommends. */
+/* The command that trains as the sweep recommends. The only place in the library that spells options of the command. */
 #include "base/context.h"
 #include "base/format.h"
 #include "lab/report/report.h"
@@ -28,15 +28,14 @@ static void add_optimizer(buffer *out, const tas_train_options *train, const tas
     if (train->weight_decay != plain->weight_decay) add_float(out, "--weight-decay", train->weight_decay);
 }
 
-/* How long the command trains: `steps`, or where they are 0 `epochs`; 0: as it does without being told, which is one.
- */
+/* How long the command trains: steps, or epochs if steps is 0; both 0: the default, one epoch. */
 typedef struct course {
     uint64_t steps, epochs, warmup;
 } course;
 
-/* Whole epochs, enough for the steps to the target. The length of the sweep's runs where the rate's course ends with
- * the run, or its warm-up would not fit. A sweep's steps of warm-up and decay are those of a batch of base_batch, and a
- * warm-up is cut to the run, as trial_options() does. */
+/* Whole epochs, enough for the steps to the target; or the length of the sweep's runs if the schedule ends with the
+ * run, or if the warm-up would not fit. Warm-up and decay of a sweep are in steps of a batch of base_batch, and a
+ * warm-up is cut to the run, as in trial_options(). */
 static course course_of(const tas_sweep *sweep)
 {
     const recommendation *r = &sweep->advice;
@@ -93,7 +92,7 @@ void command_write(const tas_sweep *sweep, buffer *out)
     add_schedule(out, train, r->batch, c.warmup);
     add_length(out, &c);
     if (sweep->options.seed != plain.seed)
-        buffer_print(out, " --seed %" PRIu64, sweep->options.seed); /* it draws what is held out */
+        buffer_print(out, " --seed %" PRIu64, sweep->options.seed); /* it selects what is held out */
     if (sweep->options.examples) buffer_print(out, " --examples %" PRIu64, sweep->options.examples);
     if (sweep->validation) buffer_print(out, " --validation %" PRIu64, sweep->validation);
     if (sweep->options.budget) buffer_print(out, " --budget %" PRIu64, sweep->options.budget);

@@ -1,5 +1,4 @@
-/* Claims about speed, memory, convergence and loss, held against a sweep's figures; frozen_findings.c has those about
- * the gradient. */
+/* Claims about speed, memory, convergence and loss; frozen_findings.c has those about the gradient. */
 #include "lab/report/findings.h"
 
 #include "base/format.h"
@@ -60,15 +59,15 @@ static bool list_outcome(writer *w, const tas_sweep *sweep, row_outcome outcome,
     return found > 0;
 }
 
-/* Speed -------------------------------------------------------------------------------------------------------------
- */
+/* Speed ------------------------------------------------------------------------------------------------------------ */
 
 static bool is_timed(const sweep_batch *b) { return above_0(b->examples_per_s); }
 
-/* A clock's noise is a share of what it measures: below 5 %, or twice what the line leaves over, nothing is seen. */
+/* A clock's noise is a fraction of what it measures: differences below 5 %, or below twice the misfit of the line, do
+ * not count. */
 void findings_speed(const tas_sweep *sweep, finding *out)
 {
-    writer w = begin(out, "A larger batch trains faster: more examples a second.");
+    writer w = begin(out, "A larger batch trains faster (more examples per second).");
     const fit_time *t = &sweep->advice.time;
     int small, large;
     if (!findings_ends(sweep, is_timed, &small, &large)) {
@@ -77,8 +76,8 @@ void findings_speed(const tas_sweep *sweep, finding *out)
     }
     const sweep_batch *a = &sweep->batch[small], *b = &sweep->batch[large];
     const double times = b->examples_per_s / a->examples_per_s;
-    const double least = t->known && 2 * t->misfit > 0.05 ? 2 * t->misfit : 0.05; /* what a clock tells apart */
-    say(&w, "%s examples a second at B = %" PRIu64 ", %s at B = %" PRIu64, number_word(a->examples_per_s).text,
+    const double least = t->known && 2 * t->misfit > 0.05 ? 2 * t->misfit : 0.05; /* that a clock can resolve */
+    say(&w, "%s examples per second at B = %" PRIu64 ", %s at B = %" PRIu64, number_word(a->examples_per_s).text,
         a->batch, number_word(b->examples_per_s).text, b->batch);
     if (fabs(log(times)) <= least) {
         out->verdict = FINDING_NO_DIFFERENCE;
@@ -88,16 +87,14 @@ void findings_speed(const tas_sweep *sweep, finding *out)
         say(&w, ": %s times as many.", number_word(times).text);
     }
     if (!t->known) return;
-    say(&w, " A step takes about %s, and %s more for each example", seconds_word(t->fixed).text,
-        seconds_word(t->each).text);
+    say(&w, " A step takes about %s plus %s per example", seconds_word(t->fixed).text, seconds_word(t->each).text);
     if (t->each > 0)
-        say(&w, ": half of the highest speed, %s examples a second, is reached near B = %s",
+        say(&w, ": half of the maximum speed of %s examples per second is reached near B = %s",
             number_word(1 / t->each).text, number_word(t->fixed / t->each).text);
     say(&w, ".");
 }
 
-/* Memory ------------------------------------------------------------------------------------------------------------
- */
+/* Memory ----------------------------------------------------------------------------------------------------------- */
 
 static uint64_t memory_of(const sweep_batch *b) { return b->memory_used ? b->memory_used : b->memory_forecast; }
 static bool has_memory(const sweep_batch *b) { return b->outcome != ROW_OVER_BUDGET && memory_of(b) > 0; }
@@ -114,12 +111,12 @@ static void say_forecast(writer *w, const tas_sweep *sweep)
         most = fmax(most, fabs((double)b->memory_used / (double)b->memory_forecast - 1));
     }
     if (both && most == 0)
-        say(w, " What was forecast is what was taken, to the byte.");
+        say(w, " The forecast was exact to the byte.");
     else if (both)
-        say(w, " What was taken is off the forecast by at most %s %%.", number_word(100 * most).text);
+        say(w, " The forecast was off by at most %s %%.", number_word(100 * most).text);
 }
 
-/* Runs that a state holds of another device tell nothing of memory here. */
+/* Runs from a state that were made on another device say nothing about memory here. */
 static void say_elsewhere(writer *w, const tas_sweep *sweep)
 {
     int planned = 0;
@@ -128,12 +125,12 @@ static void say_elsewhere(writer *w, const tas_sweep *sweep)
         planned += b->memory_elsewhere && !b->memory_used && b->memory_forecast;
     }
     if (planned == 1)
-        say(w,
-            " The runs of one batch were made on another device or in another budget: its memory here is the plan's.");
+        say(w, " The runs of one batch were made on another device or with another budget: its memory is the planned "
+               "one.");
     else if (planned)
         say(w,
-            " The runs of %d batches were made on another device or in another budget: their memory here is the "
-            "plan's.",
+            " The runs of %d batches were made on another device or with another budget: their memory is the planned "
+            "one.",
             planned);
 }
 
@@ -143,7 +140,9 @@ static void say_tiles(writer *w, const tas_sweep *sweep)
     for (int i = 0; i < sweep->count; i++)
         if (sweep->batch[i].tiles > 1 && (!first || sweep->batch[i].batch < first)) first = sweep->batch[i].batch;
     if (first)
-        say(w, " From B = %" PRIu64 " on, a batch is cut into tiles that fit the budget, which changes no result.",
+        say(w,
+            " From B = %" PRIu64
+            " on, batches are split into tiles that fit the budget, which does not change results.",
             first);
 }
 
@@ -163,17 +162,16 @@ void findings_memory(const tas_sweep *sweep, finding *out)
     if (more == less)
         say(&w, ": no difference (\u00b1 0 bytes).");
     else
-        say(&w, ": %s bytes %s for each further example.",
+        say(&w, ": %s bytes %s for each additional example.",
             number_word(fabs((double)more - (double)less) / (double)(b->batch - a->batch)).text,
             more > less ? "more" : "less");
     say_tiles(&w, sweep);
-    list_outcome(&w, sweep, ROW_OVER_BUDGET, " Do not fit the budget: B =");
+    list_outcome(&w, sweep, ROW_OVER_BUDGET, " Over the budget: B =");
     say_forecast(&w, sweep);
     say_elsewhere(&w, sweep);
 }
 
-/* Convergence -------------------------------------------------------------------------------------------------------
- */
+/* Convergence ------------------------------------------------------------------------------------------------------ */
 
 static bool has_reached(const sweep_batch *b)
 {
@@ -185,8 +183,8 @@ static void say_hyperbola(writer *w, const fit_curve *c)
 {
     if (!c->known || c->b_crit.state == FIT_UNKNOWN) return;
     const fit_range *r = &c->b_crit;
-    say(w,
-        " By the fitted curve, batches beyond the critical batch pay with examples, those below it with steps; it is ");
+    say(w, " By the fitted curve, batches above the critical batch cost more examples, batches below it more steps. It "
+           "is ");
     if (r->state == FIT_AT_LEAST)
         say(w, "at least %s.", number_word(r->low).text);
     else if (r->state == FIT_AT_MOST)
@@ -203,11 +201,12 @@ static void compare_examples(const sweep_batch *a, const sweep_batch *b, finding
     less.value = log(less.value);
     more.value = log(more.value);
     const double times = exp(more.value - less.value);
-    say(w, "To the target B = %" PRIu64 " took %s steps and %s examples, B = %" PRIu64 " took %s steps and %s examples",
+    say(w,
+        "To the target, B = %" PRIu64 " took %s steps and %s examples, B = %" PRIu64 " took %s steps and %s examples",
         a->batch, number_word(round(a->steps.value)).text, number_word(a->examples.value).text, b->batch,
         number_word(round(b->steps.value)).text, number_word(b->examples.value).text);
     if (!findings_compare(&less, &more, &d)) {
-        say(w, ": %s times the examples, of one seed, which has no interval.", number_word(times).text);
+        say(w, ": %s times the examples, from one seed, without an interval.", number_word(times).text);
     } else if (fabs(d.value) <= d.reach) {
         out->verdict = FINDING_NO_DIFFERENCE;
         say(w, ": no difference seen in examples (\u00b1 %s %%).", number_word(100 * expm1(d.reach)).text);
@@ -221,7 +220,7 @@ static void compare_examples(const sweep_batch *a, const sweep_batch *b, finding
 
 void findings_convergence(const tas_sweep *sweep, finding *out)
 {
-    writer w = begin(out, "A larger batch can be hard to bring to converge: it wants more epochs, or diverges.");
+    writer w = begin(out, "A larger batch is harder to train: it needs more epochs, or diverges.");
     int small, large;
     const bool two = findings_ends(sweep, has_reached, &small, &large);
     if (two)
@@ -235,12 +234,11 @@ void findings_convergence(const tas_sweep *sweep, finding *out)
         if (sweep->batch[i].outcome == ROW_DIVERGED && last && sweep->batch[i].batch > last)
             out->verdict = FINDING_AGREES;
     list_outcome(&w, sweep, ROW_DIVERGED, " Diverged: B =");
-    list_outcome(&w, sweep, ROW_UNDERTRAINED, " Did not reach the target in the examples that they were given: B =");
+    list_outcome(&w, sweep, ROW_UNDERTRAINED, " Did not reach the target: B =");
     say_hyperbola(&w, &sweep->advice.curve);
 }
 
-/* Loss and gap ------------------------------------------------------------------------------------------------------
- */
+/* Loss and gap ----------------------------------------------------------------------------------------------------- */
 
 static bool has_loss(const sweep_batch *b) { return sweep_mean_known(&b->best_loss); }
 static bool has_gap_at_loss(const sweep_batch *b) { return sweep_mean_known(&b->gap_equal_loss); }
@@ -255,7 +253,7 @@ static finding_verdict say_means(writer *w, const sweep_batch *a, const sweep_ba
     say(w, "%s at B = %" PRIu64 " and %s at B = %" PRIu64, number_word(less->value).text, a->batch,
         number_word(more->value).text, b->batch);
     if (!findings_compare(less, more, &d)) {
-        say(w, " (of one seed, which has no interval).");
+        say(w, " (from one seed, without an interval).");
         return FINDING_NOT_KNOWN;
     }
     if (fabs(d.value) <= d.reach) {
@@ -276,15 +274,15 @@ void findings_loss(const tas_sweep *sweep, finding *out)
     }
     const sweep_batch *a = &sweep->batch[small], *b = &sweep->batch[large];
     const char *const where =
-        sweep->options.goal == TAS_GOAL_ACCURACY ? "" : "At equal training loss "; /* see facts.c */
+        sweep->options.goal == TAS_GOAL_ACCURACY ? "" : "At equal training loss "; /* see aggregate.c */
     say(&w, "The best validation loss of a run was ");
     out->verdict = say_means(&w, a, b, &a->best_loss, &b->best_loss);
     int least = small;
     for (int i = 0; i < sweep->count; i++)
         if (has_loss(&sweep->batch[i]) && sweep->batch[i].best_loss.value < sweep->batch[least].best_loss.value)
             least = i;
-    say(&w, " The lowest of all, %s, was that of B = %" PRIu64 ".",
-        number_word(sweep->batch[least].best_loss.value).text, sweep->batch[least].batch);
+    say(&w, " The lowest, %s, was that of B = %" PRIu64 ".", number_word(sweep->batch[least].best_loss.value).text,
+        sweep->batch[least].batch);
     for (int i = 0; i < sweep->count; i++)
         if (sweep->batch[i].worse_low > 0 && isfinite(sweep->batch[i].worse_high) && has_loss(&sweep->batch[i]))
             say(&w, " %sB = %" PRIu64 " is worse than the best by %s to %s.", where, sweep->batch[i].batch,
@@ -293,31 +291,30 @@ void findings_loss(const tas_sweep *sweep, finding *out)
 
 void findings_overfitting(const tas_sweep *sweep, finding *out)
 {
-    writer w = begin(out, "A larger batch can overfit: its gap between validation and training loss is wider.");
+    writer w = begin(out, "A larger batch overfits: its gap between validation and training loss is wider.");
     int small, large;
     if (findings_ends(sweep, has_gap_at_loss, &small, &large)) {
         const sweep_batch *a = &sweep->batch[small], *b = &sweep->batch[large];
         say(&w, "At equal training loss (%s), the fair comparison, the gap was ", number_word(sweep->equal_loss).text);
         out->verdict = say_means(&w, a, b, &a->gap_equal_loss, &b->gap_equal_loss);
     } else {
-        say(&w, "Fewer than two batches were brought to the same training loss, where gaps can be compared.");
+        say(&w, "Fewer than two batches reached the same training loss, at which gaps can be compared.");
     }
     if (findings_ends(sweep, has_gap_at_epochs, &small, &large)) {
         const sweep_batch *a = &sweep->batch[small], *b = &sweep->batch[large];
-        say(&w, " At equal epochs (%s), where a large batch is merely less trained, it was ",
+        say(&w, " After equal epochs (%s), when a large batch is merely less trained, it was ",
             number_word(sweep->equal_epochs).text);
         say_means(&w, a, b, &a->gap_equal_epochs, &b->gap_equal_epochs);
     }
     if (findings_ends(sweep, has_gap_at_steps, &small, &large)) {
         const sweep_batch *a = &sweep->batch[small], *b = &sweep->batch[large];
-        say(&w, " At equal steps (%" PRIu64 "), where a large batch has seen more examples, it was ",
+        say(&w, " After equal steps (%" PRIu64 "), when a large batch has seen more examples, it was ",
             sweep->equal_steps);
         say_means(&w, a, b, &a->gap_equal_steps, &b->gap_equal_steps);
     }
 }
 
-/* A good start ------------------------------------------------------------------------------------------------------
- */
+/* A good start ----------------------------------------------------------------------------------------------------- */
 
 /* The least time to the target among the batches from low to high that reached it; NaN: none is known. */
 static double least_time(const tas_sweep *sweep, uint64_t low, uint64_t high, int *where)
@@ -336,7 +333,7 @@ static double least_time(const tas_sweep *sweep, uint64_t low, uint64_t high, in
 
 void findings_good_start(const tas_sweep *sweep, finding *out)
 {
-    writer w = begin(out, "32 to 128 is a good start; the best batch wants experiments.");
+    writer w = begin(out, "32 to 128 is a good start; finding the best batch takes experiments.");
     int best = -1, start = -1;
     const double least = least_time(sweep, 1, UINT64_MAX, &best);
     const double within = least_time(sweep, RECOMMEND_DEFAULT_LOW, RECOMMEND_DEFAULT_HIGH, &start);
@@ -347,13 +344,13 @@ void findings_good_start(const tas_sweep *sweep, finding *out)
     say(&w, "The fastest to the target was B = %" PRIu64 ", expected in %s.", sweep->batch[best].batch,
         seconds_word(least).text);
     if (start < 0) {
-        say(&w, " None of 32 to 128 has a time to the target.");
+        say(&w, " No batch from 32 to 128 has a time to the target.");
         return;
     }
     if (start == best)
-        say(&w, " It is one of them.");
+        say(&w, " It is in that range.");
     else
-        say(&w, " The fastest of 32 to 128 was B = %" PRIu64 ", in %s: %s times as long.", sweep->batch[start].batch,
+        say(&w, " The fastest from 32 to 128 was B = %" PRIu64 ", in %s: %s times as long.", sweep->batch[start].batch,
             seconds_word(within).text, number_word(within / least).text);
     out->verdict = within <= 1.05 * least ? FINDING_AGREES : FINDING_DISAGREES;
 }

@@ -1,5 +1,4 @@
-/* Claims about the gradient and the weights, held against what was measured at weights that stand still and late in the
- * runs. */
+/* Claims about the gradient and the weights, from measurements at frozen weights and late in the runs. */
 #include "lab/report/findings.h"
 
 #include "base/format.h"
@@ -36,12 +35,12 @@ typedef struct measure {
 static const measure measures[] = {
     {"A larger batch has less variance: its gradient is closer to that of the whole set.",
      "The mean squared distance of a batch's gradient from the full one", variance_of, -1},
-    {"A larger batch estimates the gradient better: it points in a truer direction.",
+    {"A larger batch estimates the direction of the gradient better.",
      "The cosine between a batch's gradient and the full one", cosine_of, +1},
-    {"A larger batch estimates the cost better.", "The standard deviation of a batch's loss", loss_of, -1},
+    {"A larger batch estimates the loss better.", "The standard deviation of a batch's loss", loss_of, -1},
 };
 
-/* Of the batches measured at a point, the smallest and the largest. */
+/* The smallest and the largest batch measured at a point. */
 static bool ends_at(const tas_sweep *sweep, const frozen_point *point, const measure *m, int *small, int *large)
 {
     *small = *large = -1;
@@ -53,7 +52,7 @@ static bool ends_at(const tas_sweep *sweep, const frozen_point *point, const mea
     return *small >= 0 && *small != *large;
 }
 
-/* What the change with the batch is at one point, and says it. */
+/* How the figure changes with the batch at one point. */
 static finding_verdict say_point(writer *w, const tas_sweep *sweep, const frozen_point *point, const measure *m,
                                  int small, int large)
 {
@@ -69,7 +68,7 @@ static finding_verdict say_point(writer *w, const tas_sweep *sweep, const frozen
     return change * m->wanted > 0 ? FINDING_AGREES : FINDING_DISAGREES;
 }
 
-/* How far measured and expected lie apart over all points and batches. */
+/* The ratio of measured to expected over all points and batches. */
 static void say_theory(writer *w, const tas_sweep *sweep, const measure *m)
 {
     double low = INFINITY, high = -INFINITY;
@@ -86,12 +85,12 @@ static void say_theory(writer *w, const tas_sweep *sweep, const measure *m)
             if (isfinite(one.error) && fabs(one.value - one.expected) > 3 * one.error) off++;
         }
     if (!all) return;
-    say(w, " Of %d draws or more each, the figures are %s to %s times what theory expects", draws,
+    say(w, " With %d or more draws each, the figures are %s to %s times the theoretical ones", draws,
         number_word(low).text, number_word(high).text);
     if (off)
-        say(w, "; %d of %d are off by more than three standard errors.", off, all);
+        say(w, "; %d of %d differ by more than three standard errors.", off, all);
     else
-        say(w, ", none off by more than three standard errors.");
+        say(w, "; none differs by more than three standard errors.");
 }
 
 static void find_frozen(const tas_sweep *sweep, const measure *m, finding *out)
@@ -109,7 +108,7 @@ static void find_frozen(const tas_sweep *sweep, const measure *m, finding *out)
         counts[say_point(&w, sweep, point, m, small, large)]++;
     }
     if (!points) {
-        say(&w, "It was not measured%s.", sweep->options.brief ? ": the sweep was asked to be brief" : "");
+        say(&w, "Not measured%s.", sweep->options.brief ? ": the sweep was brief" : "");
         return;
     }
     say(&w, ".");
@@ -125,12 +124,11 @@ void frozen_findings_variance(const tas_sweep *sweep, finding *out) { find_froze
 void frozen_findings_gradient(const tas_sweep *sweep, finding *out) { find_frozen(sweep, &measures[1], out); }
 void frozen_findings_cost(const tas_sweep *sweep, finding *out) { find_frozen(sweep, &measures[2], out); }
 
-/* The noise scale ---------------------------------------------------------------------------------------------------
- */
+/* The noise scale -------------------------------------------------------------------------------------------------- */
 
 static bool is_known(const noise_scale_range *n) { return n->state != NOISE_UNKNOWN && isfinite(n->low); }
 
-/* The first and the last window of a batch that say anything; false where they are not two. */
+/* The first and the last window of a batch with a known noise scale; false if there are not two. */
 static bool window_ends(const sweep_batch *b, int *first, int *last)
 {
     *first = *last = -1;
@@ -142,7 +140,7 @@ static bool window_ends(const sweep_batch *b, int *first, int *last)
     return *first < *last;
 }
 
-/* The batch whose course is told of: the recommended one, else the one with the most windows. */
+/* The batch to describe: the recommended one, otherwise the one with the most windows. */
 static int noise_row(const tas_sweep *sweep)
 {
     int best = -1, most = 0, first, last;
@@ -172,24 +170,22 @@ static void say_critical(writer *w, const tas_sweep *sweep, const sweep_batch *b
             b->outcome == ROW_REACHED ? "target" : "end of its runs", b->batch);
         say_noise(w, &b->noise);
         if (sweep->advice.curve.known && critical->state == FIT_KNOWN)
-            say(w, "; the critical batch that was fitted is %s", number_word(critical->value).text);
+            say(w, "; the fitted critical batch is %s", number_word(critical->value).text);
         say(w, ".");
     }
     if (!plain)
-        say(w, " With momentum or Adam it is the noise of the gradient alone; which batch to take, the steps to the "
-               "target "
-               "tell.");
+        say(w, " With momentum or Adam it describes the gradient only; the best batch follows from the steps to the "
+               "target.");
 }
 
 void frozen_findings_noise(const tas_sweep *sweep, finding *out)
 {
-    *out =
-        (finding){.claim = "The gradient's noise scale, of which the useful batch is a matter, grows during training."};
+    *out = (finding){.claim = "The gradient noise scale, which sets the useful batch size, grows during training."};
     writer w = {.text = out->seen, .bytes = sizeof out->seen};
     const int row = noise_row(sweep);
     int first, last;
     if (row < 0) {
-        say(&w, "Fewer than two stretches of any run tell the noise scale.");
+        say(&w, "The noise scale is known for fewer than two stretches of any run.");
         for (int i = 0; i < sweep->count; i++)
             if (is_known(&sweep->batch[i].noise)) {
                 say_critical(&w, sweep, &sweep->batch[i]);
@@ -211,12 +207,11 @@ void frozen_findings_noise(const tas_sweep *sweep, finding *out)
         out->verdict = FINDING_DISAGREES;
     else
         out->verdict = FINDING_NO_DIFFERENCE;
-    say(&w, "%s.", out->verdict == FINDING_NO_DIFFERENCE ? ": no difference seen, for the intervals overlap" : "");
+    say(&w, "%s.", out->verdict == FINDING_NO_DIFFERENCE ? ": no difference seen, since the intervals overlap" : "");
     say_critical(&w, sweep, b);
 }
 
-/* The weights -------------------------------------------------------------------------------------------------------
- */
+/* The weights ------------------------------------------------------------------------------------------------------ */
 
 static bool fluctuates(const sweep_batch *b) { return sweep_mean_known(&b->fluctuation); }
 static bool is_spread(const sweep_batch *b) { return sweep_mean_known(&b->seed_spread); }
@@ -239,20 +234,20 @@ static finding_verdict say_fall(writer *w, const sweep_batch *a, const sweep_bat
 
 void frozen_findings_weights(const tas_sweep *sweep, finding *out)
 {
-    *out = (finding){
-        .claim = "A larger batch has less variance: of the weights, too, late in training and from seed to seed."};
+    *out =
+        (finding){.claim = "A larger batch has less variance, also of the weights late in training and between seeds."};
     writer w = {.text = out->seen, .bytes = sizeof out->seen};
     int small, large;
     if (findings_ends(sweep, fluctuates, &small, &large)) {
         const sweep_batch *a = &sweep->batch[small], *b = &sweep->batch[large];
-        say(&w, "In short stretches from weights at the target, the weights fluctuate by ");
+        say(&w, "In short stretches from the weights at the target, the weights fluctuate by ");
         out->verdict = say_fall(&w, a, b, &a->fluctuation, &b->fluctuation);
     } else {
         say(&w, "The fluctuation of the weights was measured at fewer than two batches.");
     }
     if (findings_ends(sweep, is_spread, &small, &large)) {
         const sweep_batch *a = &sweep->batch[small], *b = &sweep->batch[large];
-        say(&w, " Stretches from those same weights, which differ in their shuffles alone, end apart by ");
+        say(&w, " Stretches from the same weights that differ only in the shuffle end at a distance of ");
         const finding_verdict ends = say_fall(&w, a, b, &a->seed_spread, &b->seed_spread);
         if (out->verdict == FINDING_NOT_KNOWN)
             out->verdict = ends;
@@ -260,5 +255,6 @@ void frozen_findings_weights(const tas_sweep *sweep, finding *out)
             out->verdict = FINDING_PARTLY;
     }
     if (*out->seen && out->verdict != FINDING_NOT_KNOWN)
-        say(&w, " (Squared distances, as shares of the weights' own square; each batch at its own learning rate.)");
+        say(&w,
+            " (Squared distances relative to the squared norm of the weights; each batch at its own learning rate.)");
 }

@@ -16,10 +16,9 @@
 extern char **environ;
 
 static const double PATIENCE = 30; /* seconds; a plot takes about 0.05 */
-static const char what_to_do[] = "it draws the report's plots; on Debian: apt install gnuplot-nox";
+static const char what_to_do[] = "the report's plots require it; on Debian: apt install gnuplot-nox";
 
-/* The child ---------------------------------------------------------------------------------------------------------
- */
+/* The child -------------------------------------------------------------------------------------------------------- */
 
 /* Our ends of what it reads, prints and complains on; -1: closed. */
 typedef struct child {
@@ -114,7 +113,7 @@ static int start(child *c, const char *const *arguments)
     return error;
 }
 
-/* Takes what is there; closes at the end. */
+/* Reads what is available; closes at the end. */
 static void take(int *fd, buffer *into)
 {
     char bytes[16384];
@@ -188,14 +187,13 @@ tas_status gnuplot_run(tas_context *context, const char *script, buffer *out)
     const bool well = finish(&c, patient);
     one_line(&complaints, line, sizeof line);
     free(complaints.text);
-    if (!patient) return fail(context, TAS_BAD_FILE, "gnuplot did not answer in %.0f s; %s", PATIENCE, what_to_do);
+    if (!patient) return fail(context, TAS_BAD_FILE, "gnuplot did not answer within %.0f s; %s", PATIENCE, what_to_do);
     if (!well) return fail(context, TAS_BAD_FILE, "gnuplot failed%s%s", *line ? ": " : "", line);
-    if (out->failed) return fail(context, TAS_NO_MEMORY, "no memory for what gnuplot draws");
+    if (out->failed) return fail(context, TAS_NO_MEMORY, "no memory for the output of gnuplot");
     return TAS_OK;
 }
 
-/* Pictures ----------------------------------------------------------------------------------------------------------
- */
+/* Pictures --------------------------------------------------------------------------------------------------------- */
 
 typedef struct span {
     const char *text;

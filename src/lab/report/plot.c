@@ -1,5 +1,4 @@
-/* Plots: scripts for gnuplot, and tables. gnuplot's own scales are not used: their labels collide, and have exponents.
- */
+/* gnuplot's own scales are not used: their labels collide and have exponents. */
 #include "lab/report/plot.h"
 
 #include "base/format.h"
@@ -12,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Okabe and Ito's colours that are told apart by those who see fewer, at a contrast of 3 or more on black and on white;
- * and gnuplot's marks. */
+/* Okabe and Ito's colors, which people with color blindness can tell apart, with a contrast of at least 3 on black and
+ * on white; and gnuplot's marks. */
 static const struct look {
-    const char *colour;
+    const char *color;
     int mark;
     double size;
 } looks[] = {
@@ -55,8 +54,7 @@ int plot_measured(const plot *p)
     return points;
 }
 
-/* Scales ------------------------------------------------------------------------------------------------------------
- */
+/* Scales ----------------------------------------------------------------------------------------------------------- */
 
 plot_label plot_number(double value)
 {
@@ -87,7 +85,7 @@ static void widen(scale *s, double value)
     if (!(value <= s->high)) s->high = value;
 }
 
-/* Of an error bar that reaches below 0, or far below all else, a logarithmic scale shows a part. */
+/* A logarithmic scale shows only part of an error bar that reaches below 0, or far below everything else. */
 static void widen_bar(scale *s, double y, double end)
 {
     if (!s->log || (end > y / 30 && end < y * 30)) widen(s, end);
@@ -164,7 +162,7 @@ static void linear_tics(buffer *out, const scale *s)
     if (first) add_tic(out, &first, s->low);
 }
 
-/* Powers of ten, thinned out; 1, 2 and 5 times them where there are few. How many there are; out NULL: only that. */
+/* Powers of ten, or some of them; also 2 and 5 times them if there are few. Returns their number; out may be NULL. */
 static int log_tics(buffer *out, const scale *s)
 {
     static const double parts[] = {1, 2, 5};
@@ -190,7 +188,7 @@ static void add_tics(buffer *out, const scale *s)
         log_tics(out, s);
 }
 
-/* Each x that was measured, once, in order; malloc()ed. */
+/* Each measured x once, in ascending order; malloc()ed. */
 static double *measured_x(const plot *p, size_t *count)
 {
     double *x = malloc(sizeof *x * PLOT_SERIES * PLOT_POINTS);
@@ -207,7 +205,7 @@ static double *measured_x(const plot *p, size_t *count)
     return x;
 }
 
-/* A label at each batch, as far as they have room; the first always. */
+/* A label at each batch that has room; always at the first. */
 static void batch_tics(buffer *out, const plot *p, const scale *s)
 {
     size_t count;
@@ -221,8 +219,7 @@ static void batch_tics(buffer *out, const plot *p, const scale *s)
     free(x);
 }
 
-/* The script --------------------------------------------------------------------------------------------------------
- */
+/* The script ------------------------------------------------------------------------------------------------------- */
 
 static bool has_interval(const plot_series *s)
 {
@@ -231,7 +228,7 @@ static bool has_interval(const plot_series *s)
     return false;
 }
 
-/* x y low high, clipped to the scale where an end is missing or beyond it. */
+/* x y low high, clipped to the scale. */
 static void add_data(buffer *out, const plot *p, int index, const scale *y)
 {
     const plot_series *s = &p->series[index];
@@ -255,14 +252,14 @@ static void add_series(buffer *out, const plot_series *s, int index, bool *first
     buffer_print(out, "%s", *first ? "plot " : ", \\\n  ");
     *first = false;
     if (s->style == PLOT_CURVE) {
-        buffer_print(out, "$d%d using 1:2 with lines dt 2 lw 1.4 lc rgb '%s' title '%s'", index, look->colour, s->name);
+        buffer_print(out, "$d%d using 1:2 with lines dt 2 lw 1.4 lc rgb '%s' title '%s'", index, look->color, s->name);
         return;
     }
     if (has_interval(s))
         buffer_print(out, "$d%d using 1:3:(0):($4-$3) with vectors nohead lw 1.2 lc rgb '%s' notitle, \\\n  ", index,
-                     look->colour); /* yerrorbars put white below each mark */
+                     look->color); /* yerrorbars put white below each mark */
     buffer_print(out, "$d%d using 1:2 with %s pt %d ps %.2f lc rgb '%s' title '%s'", index,
-                 s->style == PLOT_JOINED ? "linespoints" : "points", look->mark, look->size, look->colour, s->name);
+                 s->style == PLOT_JOINED ? "linespoints" : "points", look->mark, look->size, look->color, s->name);
 }
 
 static void add_axes(buffer *out, const plot *p, const scale *x, const scale *y)
@@ -295,7 +292,7 @@ static void add_marks(buffer *out, const plot *p, const scale *y)
         buffer_print(out, "set arrow 2 from graph 0, first 0 to graph 1, first 0 nohead lw 1 lc rgb '#808080'\n");
 }
 
-/* Names stand below the plot, in as many columns as gnuplot finds room for: the picture grows with their rows. */
+/* gnuplot puts the names below the plot, in as many columns as fit: the picture grows with their rows. */
 static int key_height(const plot *p)
 {
     size_t longest = 1, names = 0;
@@ -326,8 +323,7 @@ void plot_script(const plot *p, buffer *out)
     buffer_print(out, "\n");
 }
 
-/* The table ---------------------------------------------------------------------------------------------------------
- */
+/* The table -------------------------------------------------------------------------------------------------------- */
 
 static int find_x(const plot_series *s, double x)
 {

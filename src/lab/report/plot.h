@@ -1,4 +1,4 @@
-/* A plot as data: what gnuplot draws of it, and the same figures as a table. Pure. */
+/* A plot as data: a script for gnuplot, and the same figures as a table. Pure. */
 #ifndef PLOT_H
 #define PLOT_H
 
@@ -17,7 +17,7 @@ typedef enum plot_style {
 typedef struct plot_series {
     char name[PLOT_NAME];
     plot_style style;
-    int look; /* colour and mark: a formula has those of what it is about */
+    int look; /* color and mark: a formula has those of what it is about */
     int count;
     double x[PLOT_POINTS], y[PLOT_POINTS];
     double low[PLOT_POINTS], high[PLOT_POINTS]; /* NaN: no interval; high INFINITY: it has no such end */
@@ -38,21 +38,21 @@ typedef struct plot {
     plot_series series[PLOT_SERIES];
 } plot;
 
-/* The next series, empty; NULL where there is no more room. */
+/* A new, empty series; NULL if there is no more room. */
 plot_series *plot_add(plot *p, plot_style style, int look, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Adds a point; one without a finite y (or above 0, on a logarithmic scale) is left out, but for "at least": low finite
- * and high INFINITY. low and high NaN: no interval. */
+/* Adds a point. Points without a finite y (positive, on a logarithmic scale) are left out, except "at least": low
+ * finite and high INFINITY. low and high NaN: no interval. */
 void plot_point(plot_series *s, double x, double y, double low, double high);
 
-/* Points in all that were measured: 0, and there is nothing to draw. */
+/* The number of measured points; with 0 there is nothing to draw. */
 int plot_measured(const plot *p);
 
 /* gnuplot's script, which prints an SVG. */
 void plot_script(const plot *p, buffer *out);
 
-/* The figures as rows of an HTML table, a row for each x that was measured. */
+/* The figures as an HTML table, one row for each measured x. */
 void plot_table(const plot *p, buffer *page);
 
 /* A number as a scale shows it: 20k, 1.5M, 0.05, 1e-5. */

@@ -27,7 +27,7 @@ static void begin(plot *p, const char *id, const char *title, const char *y_labe
     p->batches = true;
 }
 
-/* A formula over the batches, eight points between two neighbours. */
+/* A formula over the batches, with eight points between neighbors. */
 static void add_curve(const tas_sweep *sweep, plot_series *s, double (*value)(const void *of, double batch),
                       const void *of)
 {
@@ -57,14 +57,13 @@ static void add_mean(plot_series *s, uint64_t batch, const sweep_mean *m, bool g
                geometric ? m->value * exp(reach) : m->value + reach);
 }
 
-/* Speed and memory --------------------------------------------------------------------------------------------------
- */
+/* Speed and memory ------------------------------------------------------------------------------------------------- */
 
 static double speed_at(const void *time, double batch) { return batch / fit_seconds(time, batch); }
 
 void plots_speed(const tas_sweep *sweep, plot *out)
 {
-    begin(out, "speed", "Examples a second against the batch", "examples a second");
+    begin(out, "speed", "Examples per second by batch size", "examples per second");
     out->log_y = true;
     plot_series *s = plot_add(out, PLOT_MARKS, 0, "measured");
     for (int i = 0; i < sweep->count; i++)
@@ -76,7 +75,7 @@ void plots_speed(const tas_sweep *sweep, plot *out)
 
 void plots_memory(const tas_sweep *sweep, plot *out)
 {
-    begin(out, "memory", "Device memory against the batch", "MiB of device memory");
+    begin(out, "memory", "Device memory by batch size", "MiB of device memory");
     out->zero = true;
     plot_series *used = plot_add(out, PLOT_MARKS, 0, "used");
     plot_series *forecast = plot_add(out, PLOT_MARKS, 1, "forecast");
@@ -88,8 +87,7 @@ void plots_memory(const tas_sweep *sweep, plot *out)
     }
 }
 
-/* At frozen weights -------------------------------------------------------------------------------------------------
- */
+/* At frozen weights ------------------------------------------------------------------------------------------------ */
 
 typedef struct frozen_view {
     double (*value)(const frozen_figures *), (*error)(const frozen_figures *), (*expected)(const frozen_figures *);
@@ -123,7 +121,7 @@ static double variance_expected(const frozen_figures *f) { return f->variance_ex
 void plots_variance(const tas_sweep *sweep, plot *out)
 {
     static const frozen_view view = {variance, variance_error, variance_expected};
-    begin(out, "variance", "Variance of the gradient against the batch", "variance of the gradient");
+    begin(out, "variance", "Variance of the gradient by batch size", "variance of the gradient");
     out->log_y = true;
     add_frozen(sweep, &view, out);
 }
@@ -135,7 +133,7 @@ static double cosine_expected(const frozen_figures *f) { return f->cosine_expect
 void plots_cosine(const tas_sweep *sweep, plot *out)
 {
     static const frozen_view view = {cosine, cosine_error, cosine_expected};
-    begin(out, "cosine", "Cosine to the full gradient against the batch", "cosine to the full gradient");
+    begin(out, "cosine", "Cosine to the full gradient by batch size", "cosine to the full gradient");
     out->signs = true;
     out->zero = true;
     out->most = 1;
@@ -157,8 +155,7 @@ void plots_cost(const tas_sweep *sweep, plot *out)
     add_frozen(sweep, &view, out);
 }
 
-/* The noise scale over training -------------------------------------------------------------------------------------
- */
+/* The noise scale over training ------------------------------------------------------------------------------------ */
 
 static bool has_windows(const sweep_batch *b)
 {
@@ -177,13 +174,13 @@ static void add_windows(const sweep_batch *b, plot_series *s)
     }
 }
 
-/* Of many batches four, evenly apart: more could not be told from each other. */
+/* At most four batches, evenly spaced: more could not be told apart. */
 void plots_noise(const tas_sweep *sweep, plot *out)
 {
     enum { SHOWN = 4 };
     int order[SWEEP_BATCHES], known[SWEEP_BATCHES], count = 0;
     begin(out, "noise", "Gradient noise scale over training", "noise scale (examples)");
-    out->x_label = "examples trained on";
+    out->x_label = "training examples";
     out->batches = false;
     out->log_y = true;
     plots_order(sweep, order);
@@ -203,8 +200,7 @@ void plots_noise(const tas_sweep *sweep, plot *out)
     }
 }
 
-/* What depends on the batch: means over seeds -----------------------------------------------------------------------
- */
+/* What depends on the batch: means over seeds ---------------------------------------------------------------------- */
 
 static void add_means(const tas_sweep *sweep, plot_series *s, const sweep_mean *(*of)(const sweep_batch *),
                       bool geometric)
@@ -231,17 +227,17 @@ MEAN(seed_spread)
 
 void plots_weights(const tas_sweep *sweep, plot *out)
 {
-    begin(out, "weights", "Fluctuation of the weights against the batch", "share of |w|\u00b2");
+    begin(out, "weights", "Fluctuation of the weights by batch size", "relative to |w|\u00b2");
     out->log_y = true;
     out->apart = true;
     add_means(sweep, plot_add(out, PLOT_MARKS, 0, "late in a run"), fluctuation, false);
-    add_means(sweep, plot_add(out, PLOT_MARKS, 1, "from seed to seed"), seed_spread, false);
+    add_means(sweep, plot_add(out, PLOT_MARKS, 1, "between seeds"), seed_spread, false);
 }
 
 static double steps_at(const void *curve, double batch) { return exp(fit_log_steps(curve, batch)); }
 static double examples_at(const void *curve, double batch) { return batch * steps_at(curve, batch); }
 
-/* The range and the batch that are recommended, where they come from these figures. */
+/* The recommended range and batch, if they come from these figures. */
 static void add_advice(const tas_sweep *sweep, plot *out)
 {
     if (sweep->advice.decided == DECIDED_DEFAULT) return;
@@ -252,7 +248,7 @@ static void add_advice(const tas_sweep *sweep, plot *out)
 
 void plots_steps(const tas_sweep *sweep, plot *out)
 {
-    begin(out, "steps", "Steps and examples to the target against the batch", "to the target");
+    begin(out, "steps", "Steps and examples to the target by batch size", "to the target");
     out->log_y = true;
     add_means(sweep, plot_add(out, PLOT_MARKS, 0, "steps"), steps, true);
     add_means(sweep, plot_add(out, PLOT_MARKS, 1, "examples"), examples, true);
@@ -263,7 +259,7 @@ void plots_steps(const tas_sweep *sweep, plot *out)
 
 void plots_loss(const tas_sweep *sweep, plot *out)
 {
-    begin(out, "loss", "Validation loss against the batch", "validation loss");
+    begin(out, "loss", "Validation loss by batch size", "validation loss");
     out->apart = true;
     add_means(sweep, plot_add(out, PLOT_MARKS, 0, "best"), best_loss, false);
     add_means(sweep, plot_add(out, PLOT_MARKS, 4, "last"), last_loss, false);
@@ -274,7 +270,7 @@ void plots_loss(const tas_sweep *sweep, plot *out)
 
 void plots_gap(const tas_sweep *sweep, plot *out)
 {
-    begin(out, "gap", "Gap between validation and training loss", "validation less training loss");
+    begin(out, "gap", "Gap between validation and training loss", "validation minus training loss");
     out->apart = true;
     out->zero = out->signs = true;
     add_means(sweep, plot_add(out, PLOT_MARKS, 1, "at equal training loss"), gap_equal_loss, false);
@@ -290,7 +286,7 @@ static double seconds_at(const void *advice, double batch)
 
 void plots_time(const tas_sweep *sweep, plot *out)
 {
-    begin(out, "time", "Time to the target against the batch", "seconds to the target");
+    begin(out, "time", "Time to the target by batch size", "seconds to the target");
     out->log_y = true;
     add_means(sweep, plot_add(out, PLOT_MARKS, 0, "measured"), seconds, true);
     if (sweep->advice.curve.known && sweep->advice.time.known)

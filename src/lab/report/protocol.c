@@ -7,8 +7,7 @@
 #include <inttypes.h>
 #include <math.h>
 
-/* What is missing ---------------------------------------------------------------------------------------------------
- */
+/* What is missing -------------------------------------------------------------------------------------------------- */
 
 static void open_item(buffer *page) { buffer_print(page, "<li>"); }
 static void close_item(buffer *page) { buffer_print(page, "</li>\n"); }
@@ -26,7 +25,7 @@ static void add_missing_batch(const tas_sweep *sweep, int i, buffer *page)
                                            [ROW_REACHED] = "",
                                            [ROW_DIVERGED] = "diverged",
                                            [ROW_UNDERTRAINED] = "did not reach the target",
-                                           [ROW_OVER_BUDGET] = "wants more memory than there is, and was not run"};
+                                           [ROW_OVER_BUDGET] = "needs more memory than there is, and was not run"};
     const sweep_batch *b = &sweep->batch[i];
     const char *what = outcomes[b->outcome];
     if (!*what && !*b->why && !b->lr_edge) return;
@@ -39,8 +38,7 @@ static void add_missing_batch(const tas_sweep *sweep, int i, buffer *page)
     buffer_print(page, ".");
     if (b->lr_edge)
         buffer_print(page,
-                     " The search for its rate ended at an end of the rates that it may try (%s): a better one "
-                     "may lie beyond.",
+                     " The search for its rate ended at the limit of its range (%s): a better rate may lie beyond.",
                      number_word(b->lr).text);
     close_item(page);
 }
@@ -52,7 +50,7 @@ static void add_missing_points(const tas_sweep *sweep, buffer *page)
     if (measured == FROZEN_POINTS) return;
     open_item(page);
     buffer_print(page, "Gradients at frozen weights were measured at %d of %d points of training%s.", measured,
-                 (int)FROZEN_POINTS, sweep->options.brief ? ", as the sweep was asked to be brief" : "");
+                 (int)FROZEN_POINTS, sweep->options.brief ? ", since the sweep was brief" : "");
     close_item(page);
 }
 
@@ -61,7 +59,7 @@ void protocol_unmeasured(const tas_sweep *sweep, buffer *page)
     const size_t start = page->bytes;
     buffer_print(page, "<ul>\n");
     const size_t empty = page->bytes;
-    if (sweep->stopped) add_item(page, "The sweep was stopped before its end; from its state folder it can go on.");
+    if (sweep->stopped) add_item(page, "The sweep was stopped early; it can resume from its state folder.");
     if (sweep->short_of_time) {
         open_item(page);
         buffer_print(page, "Time was short (limit %s): the batches farthest from the best were left out first.",
@@ -91,19 +89,17 @@ void protocol_unmeasured(const tas_sweep *sweep, buffer *page)
     add_missing_points(sweep, page);
     if (!table_any_test(sweep))
         add_item(page, sweep->test ? "The test set was not evaluated."
-                                   : "There was no test set: all losses are of "
-                                     "training and validation examples.");
+                                   : "There was no test set: all losses are of training and validation examples.");
     if (page->bytes == empty && !page->failed) {
         page->bytes = start;
         page->text[start] = 0;
-        buffer_print(page, "<p>All that was asked for was measured.</p>\n");
+        buffer_print(page, "<p>Everything that was requested was measured.</p>\n");
         return;
     }
     buffer_print(page, "</ul>\n");
 }
 
-/* How it was measured -----------------------------------------------------------------------------------------------
- */
+/* How it was measured ---------------------------------------------------------------------------------------------- */
 
 static void open_fact(buffer *page, const char *name) { buffer_print(page, "<div><dt>%s</dt><dd>", name); }
 static void close_fact(buffer *page) { buffer_print(page, "</dd></div>\n"); }
@@ -119,10 +115,10 @@ static void add_optimizer(const tas_sweep *sweep, buffer *page)
 {
     static const char *const names[] = {[TAS_SGD] = "SGD", [TAS_ADAM] = "Adam", [TAS_ADAMW] = "AdamW"};
     static const char *const courses[] = {[TAS_SCHEDULE_CONSTANT] = "constant rate",
-                                          [TAS_SCHEDULE_STEP] = "rate falling in steps",
-                                          [TAS_SCHEDULE_COSINE] = "rate falling as a cosine"};
+                                          [TAS_SCHEDULE_STEP] = "rate decaying in steps",
+                                          [TAS_SCHEDULE_COSINE] = "cosine decay of the rate"};
     const tas_train_options *train = &sweep->options.train;
-    open_fact(page, "Optimiser");
+    open_fact(page, "Optimizer");
     buffer_print(page, "%s", names[train->optimizer]);
     if (train->optimizer == TAS_SGD && train->momentum > 0)
         buffer_print(page, ", momentum %.4g%s", (double)train->momentum, train->nesterov ? " (Nesterov)" : "");
@@ -146,7 +142,7 @@ static void add_rates(const tas_sweep *sweep, buffer *page)
         buffer_print(page, "no search: %s, %.4g at B = %u", rules[train->lr_scaling], (double)train->lr,
                      (unsigned)train->base_batch);
     else
-        buffer_print(page, "searched for each batch by racing, on seeds that enter no figure");
+        buffer_print(page, "searched for each batch, on seeds that are not used for the figures");
     close_fact(page);
 }
 
@@ -155,7 +151,7 @@ static void add_runs(const tas_sweep *sweep, buffer *page)
     int searches = 0;
     for (int i = 0; i < sweep->runs; i++) searches += sweep->run[i].search;
     open_fact(page, "Runs");
-    buffer_print(page, "%d for figures, on %d fresh seeds a batch; %d in searches", sweep->runs - searches,
+    buffer_print(page, "%d for the figures, on %d fresh seeds per batch; %d for searches", sweep->runs - searches,
                  sweep->options.seeds, searches);
     close_fact(page);
 }
@@ -174,9 +170,9 @@ static void add_sets(const tas_sweep *sweep, buffer *page)
 {
     open_fact(page, "Data");
     buffer_escape(page, *sweep->data ? sweep->data : "arrays");
-    buffer_print(page, ": %" PRIu64 " examples trained on", sweep->examples);
+    buffer_print(page, ": %" PRIu64 " training examples", sweep->examples);
     if (sweep->validation) buffer_print(page, ", %" PRIu64 " held out for validation", sweep->validation);
-    if (sweep->test) buffer_print(page, ", %" PRIu64 " to test, evaluated once at the end", sweep->test);
+    if (sweep->test) buffer_print(page, ", %" PRIu64 " test examples, evaluated once at the end", sweep->test);
     close_fact(page);
 }
 
@@ -244,8 +240,8 @@ void protocol_write(const tas_sweep *sweep, buffer *page)
     add_runs(sweep, page);
     add_limits(sweep, page);
     add_time(sweep, page);
-    add_fact(page, "Step times", "medians of rounds in which the batches took turns; training alone, no evaluation");
-    add_fact(page, "Intervals", "95 %; over seeds by Student's t, of the noise scale by Fieller");
+    add_fact(page, "Step times", "medians over interleaved rounds; training only, without evaluation");
+    add_fact(page, "Intervals", "95 %: Student's t over seeds, Fieller's method for the noise scale");
     add_version(page);
     buffer_print(page, "</dl>\n");
 }

@@ -1,4 +1,4 @@
-/* The report: one page, self-contained, without scripts. */
+/* The report: one self-contained page without scripts. */
 #include "lab/report/report.h"
 
 #include "base/file.h"
@@ -17,8 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The first screen --------------------------------------------------------------------------------------------------
- */
+/* The first screen ------------------------------------------------------------------------------------------------- */
 
 static void open_card(buffer *page, const char *name) { buffer_print(page, "<div><dt>%s</dt><dd>", name); }
 static void close_card(buffer *page) { buffer_print(page, "</dd></div>\n"); }
@@ -29,7 +28,7 @@ static void add_time(const recommendation *r, buffer *page)
     if (isfinite(r->seconds)) {
         buffer_print(page, "<b>%s</b>", seconds_word(r->seconds).text);
         if (isfinite(r->seconds_low) && isfinite(r->seconds_high))
-            buffer_print(page, " <span>%s to %s for the next seed (95&nbsp;%%)</span>",
+            buffer_print(page, " <span>%s to %s with the next seed (95&nbsp;%%)</span>",
                          seconds_word(r->seconds_low).text, seconds_word(r->seconds_high).text);
     } else {
         buffer_print(page, "<b>not known</b>");
@@ -40,13 +39,13 @@ static void add_time(const recommendation *r, buffer *page)
 static void add_decision(const tas_sweep *sweep, buffer *page)
 {
     const recommendation *r = &sweep->advice;
-    open_card(page, "What decided");
+    open_card(page, "Deciding factor");
     buffer_print(page, "<b>%s</b>", reason_decision(r->decided));
     if (r->decider >= 0 && r->decider < sweep->count)
         buffer_print(page, " <span>B = %" PRIu64 ": %s</span>", sweep->batch[r->decider].batch,
                      reason_verdict(r->verdicts[r->decider]));
     else if (r->decided == DECIDED_SPEED && isfinite(r->knee))
-        buffer_print(page, " <span>time is least near B = %s</span>", number_word(r->knee).text);
+        buffer_print(page, " <span>the time is shortest near B = %s</span>", number_word(r->knee).text);
     close_card(page);
 }
 
@@ -69,30 +68,32 @@ static void add_side(const char *name, const recommend_side *side, buffer *page)
 static void add_range(const recommendation *r, buffer *page)
 {
     open_card(page, r->decided == DECIDED_DEFAULT ? "Range"
-                    : r->measure                  ? "As good, within 5&nbsp;%, of those measured"
-                                                  : "As good, within 5&nbsp;%");
+                    : r->measure                  ? "Within 5&nbsp;% of the best, of those measured"
+                                                  : "Within 5&nbsp;% of the best");
     if (r->range_low < r->range_high)
         buffer_print(page, "<b>%" PRIu64 " to %" PRIu64 "</b>", r->range_low, r->range_high);
     else
-        buffer_print(page, "<b>%" PRIu64 " alone</b>", r->batch);
+        buffer_print(page, "<b>only %" PRIu64 "</b>", r->batch);
     close_card(page);
 }
 
 static void add_sureness(const recommendation *r, buffer *page)
 {
-    open_card(page, "How sure");
+    open_card(page, "Confidence");
     buffer_print(page, "<b>%s</b>", reason_confidence(r->confidence));
     if (r->probability > 0.99)
-        buffer_print(page, " <span>no other batch measured is more than 5&nbsp;%% better: chance above 0.99</span>");
+        buffer_print(page,
+                     " <span>probability above 0.99 that no other measured batch is more than 5&nbsp;%% better</span>");
     else if (isfinite(r->probability))
-        buffer_print(page, " <span>no other batch measured is more than 5&nbsp;%% better: chance at least %.2f</span>",
-                     floor(r->probability * 100) / 100);
+        buffer_print(
+            page, " <span>probability at least %.2f that no other measured batch is more than 5&nbsp;%% better</span>",
+            floor(r->probability * 100) / 100);
     char more[128];
     if (r->measure) buffer_print(page, " <span>%s</span>", reason_measure(r, more, sizeof more));
     close_card(page);
 }
 
-/* No option is broken behind its hyphens. */
+/* Lines do not break within an option. */
 static void add_words(char *command, buffer *page)
 {
     for (char *end; command; command = end) {
@@ -116,7 +117,7 @@ static void add_head(const tas_sweep *sweep, buffer *page)
     buffer_escape(page, *sweep->data ? sweep->data : "arrays");
     buffer_print(page, "</strong>, ");
     buffer_escape(page, *sweep->device_name ? sweep->device_name : sweep->device);
-    buffer_print(page, "</p>\n<h1>%s batch %" PRIu64, r->decided == DECIDED_DEFAULT ? "Begin with" : "Take", r->batch);
+    buffer_print(page, "</p>\n<h1>%s batch %" PRIu64, r->decided == DECIDED_DEFAULT ? "Start with" : "Use", r->batch);
     if (r->lr > 0 && isfinite(r->lr)) buffer_print(page, ", learning rate %.3g", r->lr);
     buffer_print(page, "</h1>\n<pre class=\"command\" tabindex=\"0\" aria-label=\"The command to copy\"><code>");
     if (command.text && !command.failed) add_words(command.text, page);
@@ -138,15 +139,15 @@ static void add_paragraph(const char *class, const char *text, buffer *page)
     buffer_print(page, "</p>");
 }
 
-/* Folded, so that the table stays on the first screen. On paper nothing can be unfolded, and not each browser lets a
- * style do it: there it stands a second time. */
+/* Collapsed, so that the table stays on the first screen. On paper nothing can be expanded, and not every browser lets
+ * a style do it: so it is repeated there. */
 static void add_reason(const tas_sweep *sweep, buffer *page)
 {
     if (!*sweep->reason) return;
     if (sweep->advice.decided == DECIDED_DEFAULT) {
         add_paragraph("reason", sweep->reason, page);
     } else {
-        buffer_print(page, "<details><summary>The reason in full</summary>");
+        buffer_print(page, "<details><summary>The full reason</summary>");
         add_paragraph("reason", sweep->reason, page);
         buffer_print(page, "</details>\n");
         add_paragraph("paper", sweep->reason, page);
@@ -171,27 +172,26 @@ static void add_advice(const tas_sweep *sweep, buffer *page)
     buffer_print(page, "</section>\n");
 }
 
-/* Claims and plots --------------------------------------------------------------------------------------------------
- */
+/* Claims and plots ------------------------------------------------------------------------------------------------- */
 
 typedef struct section {
     const char *heading;
     plot_fn fill;
     find_fn find;
-    const char *none; /* why there is no plot, where there is none */
+    const char *none; /* why, if there is no plot */
 } section;
 
 static const section sections[] = {
     {"Speed", plots_speed, findings_speed, "no batch was timed"},
-    {"Memory", plots_memory, findings_memory, "no batch's memory is known"},
-    {"Variance of the gradient", plots_variance, frozen_findings_variance, "it was not measured at any frozen weights"},
-    {"Precision of the gradient", plots_cosine, frozen_findings_gradient, "it was not measured at any frozen weights"},
-    {"Precision of the cost", plots_cost, frozen_findings_cost, "it was not measured at any frozen weights"},
-    {"Noise scale over training", plots_noise, frozen_findings_noise, "no stretch of any run tells it"},
-    {"Fluctuation of the weights", plots_weights, frozen_findings_weights, "it was not measured at any batch"},
-    {"Steps against examples", plots_steps, findings_convergence, "no batch reached the target"},
+    {"Memory", plots_memory, findings_memory, "no memory figures"},
+    {"Variance of the gradient", plots_variance, frozen_findings_variance, "not measured at frozen weights"},
+    {"Precision of the gradient", plots_cosine, frozen_findings_gradient, "not measured at frozen weights"},
+    {"Precision of the loss", plots_cost, frozen_findings_cost, "not measured at frozen weights"},
+    {"Noise scale over training", plots_noise, frozen_findings_noise, "not known for any part of a run"},
+    {"Fluctuation of the weights", plots_weights, frozen_findings_weights, "not measured at any batch"},
+    {"Steps and examples", plots_steps, findings_convergence, "no batch reached the target"},
     {"Validation loss", plots_loss, findings_loss, "no validation loss is known"},
-    {"Gap, and overfitting", plots_gap, findings_overfitting, "no two losses are known at the same moment"},
+    {"Gap and overfitting", plots_gap, findings_overfitting, "training and validation loss are never both known"},
     {"Time to the target", plots_time, findings_good_start, "no batch that reached the target was timed"},
 };
 enum { SECTIONS = sizeof sections / sizeof *sections };
@@ -208,9 +208,9 @@ static void add_finding(const finding *f, buffer *page)
                                                         [FINDING_NO_DIFFERENCE] = "&asymp;",
                                                         [FINDING_DISAGREES] = "&#10007;",
                                                         [FINDING_PARTLY] = "&frac12;"};
-    buffer_print(page, "<p><span class=\"claim\">It is commonly claimed: ");
+    buffer_print(page, "<p><span class=\"claim\">Claim: ");
     buffer_escape(page, f->claim);
-    buffer_print(page, "</span> Seen here: ");
+    buffer_print(page, "</span> Measured: ");
     buffer_escape(page, f->seen);
     buffer_print(page, " <span class=\"verdict %s\"><span aria-hidden=\"true\">%s</span> %s</span></p>\n",
                  classes[f->verdict], signs[f->verdict], findings_verdict(f->verdict));
@@ -224,7 +224,7 @@ static tas_status add_picture(const tas_sweep *sweep, const plot *p, buffer *pag
                                       : gnuplot_run(sweep->context, script.text, &svg);
     buffer_print(page, "<figure>\n");
     if (!status && !gnuplot_embed(page, svg.text, p->id, p->title, p->title))
-        status = fail(sweep->context, TAS_BAD_FILE, "gnuplot drew no whole picture of \"%s\"", p->title);
+        status = fail(sweep->context, TAS_BAD_FILE, "gnuplot drew no complete picture of \"%s\"", p->title);
     buffer_print(page, "</figure>\n");
     free(script.text);
     free(svg.text);
@@ -257,8 +257,7 @@ static tas_status add_section(const tas_sweep *sweep, const section *s, plot *p,
     return status;
 }
 
-/* The page ----------------------------------------------------------------------------------------------------------
- */
+/* The page --------------------------------------------------------------------------------------------------------- */
 
 static void add_date(buffer *page)
 {
@@ -281,9 +280,9 @@ tas_status report_page(const tas_sweep *sweep, buffer *page)
     buffer_print(page, "</title>\n<style>\n%s</style>\n</head>\n<body>\n<main>\n", style_sheet);
     add_head(sweep, page);
     add_advice(sweep, page);
-    buffer_print(page, "<section>\n<h2>What is claimed, and what was seen</h2>\n<div class=\"plots\">\n");
+    buffer_print(page, "<section>\n<h2>Common claims, and what was measured</h2>\n<div class=\"plots\">\n");
     for (int i = 0; i < SECTIONS && !status; i++) status = add_section(sweep, &sections[i], p, page);
-    buffer_print(page, "</div>\n</section>\n<section>\n<h2>What was not measured</h2>\n");
+    buffer_print(page, "</div>\n</section>\n<section>\n<h2>Not measured</h2>\n");
     protocol_unmeasured(sweep, page);
     buffer_print(page, "</section>\n<section>\n<h2>How it was measured</h2>\n");
     protocol_write(sweep, page);
@@ -317,28 +316,26 @@ tas_status tas_sweep_report(const tas_sweep *sweep, const char *file)
     return status;
 }
 
-/* Before the work ---------------------------------------------------------------------------------------------------
- */
+/* Before the work -------------------------------------------------------------------------------------------------- */
 
 static tas_status check_folder(tas_context *context, const char *file)
 {
     struct stat about;
     tas_status status = TAS_OK;
     if (!stat(file, &about) && S_ISDIR(about.st_mode))
-        return fail(context, TAS_BAD_FILE, "%s: is a folder; the report is a file", file);
+        return fail(context, TAS_BAD_FILE, "%s: is a folder; expected a file", file);
     char *copy = strdup(file);
     if (!copy) return fail(context, TAS_NO_MEMORY, "%s: no memory to write it", file);
     const char *folder = dirname(copy);
     if (stat(folder, &about))
         status = fail(context, TAS_BAD_FILE, "%s: cannot be written: the folder %s: %s", file, folder, strerror(errno));
     else if (!S_ISDIR(about.st_mode))
-        status = fail(context, TAS_BAD_FILE, "%s: cannot be written: %s is no folder", file, folder);
+        status = fail(context, TAS_BAD_FILE, "%s: cannot be written: %s is not a folder", file, folder);
     free(copy);
     return status;
 }
 
-/* A file is begun and taken away again: that asks the system all at once about permission, room and read-only mounts.
- */
+/* Starts a file and removes it again: this checks permission, space and read-only mounts at once. */
 tas_status tas_report_check(tas_context *context, const char *file)
 {
     entry_state saved;
@@ -350,8 +347,7 @@ tas_status tas_report_check(tas_context *context, const char *file)
     if (!status) status = gnuplot_run(context, NULL, &version);
     if (!status && (!version.text || strncmp(version.text, "gnuplot ", 8)))
         status = fail(context, TAS_BAD_FILE,
-                      "the gnuplot in PATH does not tell its version; on Debian: apt install "
-                      "gnuplot-nox");
+                      "gnuplot in PATH does not print its version; on Debian: apt install gnuplot-nox");
     free(version.text);
     entry_end(&saved);
     return status;

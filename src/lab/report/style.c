@@ -1,5 +1,5 @@
-/* How the report looks: on a phone, in dark mode, on paper. Plots take their black from the text's colour; their other
- * colours are fit for both. */
+/* How the report looks: on a phone, in dark mode, on paper. Plots take their black from the text's color; their other
+ * colors are fit for both. */
 #include "lab/report/report.h"
 
 const char style_sheet[] =

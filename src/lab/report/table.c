@@ -1,4 +1,4 @@
-/* The report's table, what was not measured, and how the rest was. */
+/* The report's table of batches. */
 #include "lab/report/report.h"
 
 #include "base/format.h"
@@ -10,8 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The table ---------------------------------------------------------------------------------------------------------
- */
+/* The table -------------------------------------------------------------------------------------------------------- */
 
 static void open_cell(buffer *page, const char *unit)
 {
@@ -26,7 +25,7 @@ static void add_number(buffer *page, double value)
         buffer_print(page, "<td class=\"none\">&ndash;</td>");
 }
 
-/* The spread over seeds beside the mean: in percent of a geometric mean, else as it is. */
+/* The mean, with the spread over seeds: in percent for a geometric mean. */
 static void add_mean(buffer *page, const sweep_mean *m, bool geometric, word (*in_words)(double))
 {
     if (!sweep_mean_known(m)) {
@@ -71,7 +70,7 @@ static bool in_range(const tas_sweep *sweep, uint64_t batch)
     return batch >= sweep->advice.range_low && batch <= sweep->advice.range_high;
 }
 
-/* What became of a batch, in words that need no key. */
+/* The verdict on a batch. */
 static void add_verdict(buffer *page, const tas_sweep *sweep, int i)
 {
     const recommendation *r = &sweep->advice;
@@ -84,9 +83,9 @@ static void add_verdict(buffer *page, const tas_sweep *sweep, int i)
     else if (r->verdicts[i] != VERDICT_KEPT)
         buffer_escape(page, reason_verdict(r->verdicts[i]));
     else if (known && in_range(sweep, b->batch))
-        buffer_print(page, "as good (in the range)");
+        buffer_print(page, "within 5&nbsp;%% of the best");
     else if (isfinite(times))
-        buffer_print(page, "%s times as long", number_word(times).text);
+        buffer_print(page, "%s times the time", number_word(times).text);
     else
         buffer_print(page, "reached the target");
     if (b->diverged && b->diverged < b->seeds)
@@ -162,9 +161,10 @@ void table_write(const tas_sweep *sweep, buffer *page)
     add_heads(page, accuracy, test);
     buffer_print(page, "<tbody>\n");
     for (int i = 0; i < sweep->count; i++) add_row(page, sweep, order[i], accuracy, test);
-    buffer_print(page,
-                 "</tbody></table></div>\n<p class=\"key\">Steps, epochs and time are to the target, evaluation "
-                 "excluded; validation loss%s the best of a run; the gap is validation less training loss at "
-                 "equal training loss; means over fresh seeds, &plusmn; their standard deviation.</p>\n",
-                 accuracy ? " and accuracy are" : " is");
+    buffer_print(
+        page,
+        "</tbody></table></div>\n<p class=\"key\">Steps, epochs and time are to the target, without evaluation. "
+        "Validation loss%s the best of a run. The gap is validation loss minus training loss, at equal training "
+        "loss. All are means over fresh seeds &plusmn; standard deviation.</p>\n",
+        accuracy ? " and accuracy are" : " is");
 }

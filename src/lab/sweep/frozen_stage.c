@@ -1,4 +1,3 @@
-/* After a sweep's runs: gradients at frozen weights, how weights fluctuate, the test set. */
 #include "lab/sweep/frozen_stage.h"
 
 #include "base/context.h"
@@ -16,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The reached batch nearest to 64, and its first figure run: whose weights are frozen. */
+/* The first run on a fresh seed that reached the target, of the batch nearest to 64: its weights are frozen. */
 static const sweep_run *typical_run(const tas_sweep *s)
 {
     const sweep_run *out = NULL;
@@ -28,26 +27,26 @@ static const sweep_run *typical_run(const tas_sweep *s)
     return out;
 }
 
-static int tell_share(void *user, double share)
+static int on_share(void *user, double share)
 {
     (void)share;
     return !lab_progress(user, false);
 }
 
-static int stop_step(void *user, const tas_step *step)
+static int on_step(void *user, const tas_step *step)
 {
     (void)step;
     return !lab_progress(user, false);
 }
 
-/* Trains again, up to a step of that run; the weights there. */
+/* Repeats that run and reads the weights after some of its steps. */
 static tas_status weights_at(lab *l, const sweep_run *r, const uint64_t *steps, float **weights)
 {
     const tas_sweep *s = l->sweep;
     const trial t = {
         .batch = r->batch, .seed = r->seed, .lr = r->lr, .search = true, .examples_most = estimate_examples_most(s)};
     tas_train_options options = trial_options(l, &t);
-    options.on_step = stop_step;
+    options.on_step = on_step;
     options.user = l;
     tas_model *model;
     tas_run *open = NULL;
@@ -69,7 +68,7 @@ static uint64_t stretch_examples(const tas_sweep *s)
     return s->examples / 10 < FROZEN_STAGE_EXAMPLES ? s->examples / 10 : FROZEN_STAGE_EXAMPLES;
 }
 
-/* Short stretches from the target's weights, at the batch's own rate. One that diverges tells that by its absence. */
+/* Short stretches from the weights at the target, at the batch's own rate. If one diverges, there is no figure. */
 static tas_status fluctuate(lab *l, tas_model *model, sweep_batch *b)
 {
     const tas_sweep *s = l->sweep;
@@ -82,9 +81,9 @@ static tas_status fluctuate(lab *l, tas_model *model, sweep_batch *b)
     b->fluctuation.value = b->seed_spread.value = NAN;
     if (!sweep_count_figures(s, b)) return TAS_OK;
     tas_train_options options = trial_options(l, &t);
-    options.on_step = stop_step;
+    options.on_step = on_step;
     options.user = l;
-    snprintf(l->doing, sizeof l->doing, "B = %" PRIu64 ": how weights fluctuate", b->batch);
+    snprintf(l->doing, sizeof l->doing, "B = %" PRIu64 ": measuring the fluctuation of weights", b->batch);
     if (!lab_progress(l, true)) return TAS_STOPPED;
     const tas_status status =
         weight_fluctuation_measure(model, l->rest, &options, stretch_examples(s), FROZEN_STAGE_STRETCHES, &facts);
@@ -94,7 +93,7 @@ static tas_status fluctuate(lab *l, tas_model *model, sweep_batch *b)
     return TAS_OK;
 }
 
-/* Batches without figures cost time and are told of nowhere. Figures are put in the sweep's order. */
+/* Only batches with runs on fresh seeds: others are reported nowhere. Figures are stored in the order of the sweep. */
 static tas_status measure_point(lab *l, tas_model *model, frozen_point *point)
 {
     const tas_sweep *s = l->sweep;
@@ -106,8 +105,8 @@ static tas_status measure_point(lab *l, tas_model *model, frozen_point *point)
         at[count++] = i;
     }
     const tas_status status = gradient_variance_measure(model, l->rest, batches, count, FROZEN_STAGE_DRAWS,
-                                                        s->options.seed, l->train_bytes, tell_share, l, point);
-    for (int k = count - 1; k >= 0; k--) { /* from the last, since none moves down */
+                                                        s->options.seed, l->train_bytes, on_share, l, point);
+    for (int k = count - 1; k >= 0; k--) { /* from the last, since figures only move up */
         const frozen_figures facts = point->batch[k];
         point->batch[k] = (frozen_figures){.draws = 0};
         point->batch[at[k]] = facts;
@@ -124,7 +123,7 @@ static tas_status freeze(lab *l, const sweep_run *r, const uint64_t *steps, floa
     if (status) return status;
     tas_model_set_budget(model, l->train_bytes);
     for (int i = 0; i < FROZEN_POINTS && !status; i++) {
-        snprintf(l->doing, sizeof l->doing, "measures gradients at the %s's weights", names[i]);
+        snprintf(l->doing, sizeof l->doing, "measuring gradients at the weights of the %s", names[i]);
         if (!lab_progress(l, true)) status = TAS_STOPPED;
         if (!status) status = weights_write(model, weights[i]);
         if (!status) status = measure_point(l, model, &s->frozen[i]);
@@ -140,8 +139,6 @@ static tas_status freeze(lab *l, const sweep_run *r, const uint64_t *steps, floa
     return status;
 }
 
-/* What is left out here is left out for all batches alike, or told by name: s->short_of_time is for batches and seeds.
- */
 void frozen_stage_leave_out(lab *l, const char *what)
 {
     writer out = {l->sweep->left_out, sizeof l->sweep->left_out, strlen(l->sweep->left_out)};
@@ -157,7 +154,7 @@ tas_status frozen_stage_run(lab *l)
     tas_status status = TAS_OK;
     if (s->options.brief || !r) return TAS_OK;
     if (s->options.seconds > 0 && lab_seconds(l) + estimate_tail_seconds(l, NULL) > s->options.seconds) {
-        frozen_stage_leave_out(l, "gradients at frozen weights, and how weights fluctuate");
+        frozen_stage_leave_out(l, "gradients at frozen weights, and the fluctuation of weights");
         return TAS_OK;
     }
     l->reserve = l->test_seconds;
@@ -165,14 +162,14 @@ tas_status frozen_stage_run(lab *l)
     for (int i = 0; i < FROZEN_POINTS && !status; i++)
         if (!(weights[i] = malloc(l->weight_count * sizeof(float))))
             status = fail(s->context, TAS_NO_MEMORY, "no memory for weights");
-    snprintf(l->doing, sizeof l->doing, "trains to the weights at which gradients are measured");
+    snprintf(l->doing, sizeof l->doing, "training to the weights at which gradients are measured");
     if (!status && !lab_progress(l, true)) status = TAS_STOPPED;
     if (!status) status = weights_at(l, r, steps, weights);
     if (!status) status = freeze(l, r, steps, weights);
     for (int i = 0; i < FROZEN_POINTS; i++) free(weights[i]);
     l->reserve = 0;
     if (status != TAS_STOPPED || !l->late || l->stopped) return status;
-    l->late = false; /* what was measured is kept, and one test was reckoned with */
-    frozen_stage_leave_out(l, "some of what is measured at frozen weights");
+    l->late = false; /* what was measured is kept, and there is time for one test */
+    frozen_stage_leave_out(l, "some of the measurements at frozen weights");
     return TAS_OK;
 }

@@ -1,12 +1,11 @@
-/* Variance and precision of a batch's gradient, measured at weights that stand still: batches of each size are drawn
- * independently of each other, each without replacement, and held against the gradient G of the whole set of N
- * examples. A finite population, so that what is to be expected is exact (Cochran, Sampling Techniques, 2.5), S and the
- * variance of the losses with the divisor N - 1:
+/* Batches of each size are drawn independently of each other, each without replacement, and compared with the gradient
+ * G of the whole set of N examples. The population is finite, so that the expected values are exact (Cochran, Sampling
+ * Techniques, 2.5), with the divisor N - 1 in S and in the variance of the losses:
  *
  *     E |g_B - G|^2      = tr(S) (1/B - 1/N)
  *     Var(loss of batch) = Var(loss of example) (1/B - 1/N)
  *
- * and nearly so for the cosine: 1 / sqrt(1 + tr(S) / |G|^2 (1/B - 1/N)). All sums on the host are doubles. */
+ * and approximately 1 / sqrt(1 + tr(S) / |G|^2 (1/B - 1/N)) for the cosine. All sums on the host are doubles. */
 #include "lab/sweep/gradient_variance.h"
 
 #include "data/shuffle.h"
@@ -16,11 +15,11 @@
 #include <stdlib.h>
 
 enum {
-    CHUNK = 1024,      /* examples of the set at once, where memory allows; */
-    GROUP_MOST = 64,   /* of a group, where the trace comes from groups; */
-    GROUPS_WANTED = 32 /* of a small set, so many groups at least */
+    CHUNK = 1024,      /* examples of the set at once, if memory allows */
+    GROUP_MOST = 64,   /* examples of a group, if the trace comes from groups */
+    GROUPS_WANTED = 32 /* at least, for a small set */
 };
-static const double call_cost = 64; /* of a batch beside its examples, in examples: of what is told as progress alone */
+static const double call_cost = 64; /* overhead of a batch in examples, for progress reports */
 
 typedef struct frozen {
     gradients g;
@@ -39,7 +38,7 @@ typedef struct frozen {
     double done, all, reported_at;
 } frozen;
 
-/* One batch's sum, and the word to whoever waits. */
+/* The sum over one batch; reports progress. */
 static tas_status run(frozen *f, const uint32_t *list, uint32_t n, double *norms)
 {
     if (atomic_exchange(&f->g.model->cancelled, 0)) return fail(f->context, TAS_STOPPED, "stopped");
@@ -50,10 +49,9 @@ static tas_status run(frozen *f, const uint32_t *list, uint32_t n, double *norms
     return f->on_progress(f->user, f->done / f->all) ? fail(f->context, TAS_STOPPED, "stopped") : TAS_OK;
 }
 
-/* The whole set -----------------------------------------------------------------------------------------------------
- */
+/* The whole set ---------------------------------------------------------------------------------------------------- */
 
-/* What is summed over the set. */
+/* Sums over the set. */
 typedef struct set_sums {
     noise_scale_groups dense, rest;
     running losses;
@@ -86,7 +84,7 @@ static void add_group(frozen *f, uint32_t n, set_sums *of)
     of->rest.count++;
 }
 
-/* From the sum over the set to G, and what each kind of layers has of the sum's square. */
+/* Turns the sum over the set into G, and splits its square by kind of layer. */
 static void close_sum(frozen *f, set_sums *of)
 {
     double all = 0;
@@ -116,14 +114,13 @@ static tas_status measure_whole(frozen *f, frozen_point *point)
         noise_scale_estimate(groups, f->g.rests ? 2 : 1, f->count, f->count, &point->trace, &point->square);
     if (!known || !isfinite(of.losses.mean))
         return fail(f->context, TAS_NOT_FINITE, "the gradient of %s is not finite at these weights", f->g.data->name);
-    if (point->trace < 0) point->trace = 0; /* what rounding leaves where all examples are the same */
+    if (point->trace < 0) point->trace = 0; /* rounding, if all examples are equal */
     point->loss = of.losses.mean;
     f->loss_variance = running_variance(&of.losses);
     return TAS_OK;
 }
 
-/* Batches -----------------------------------------------------------------------------------------------------------
- */
+/* Batches ---------------------------------------------------------------------------------------------------------- */
 
 /* |g - G|^2, and the cosine of the angle between them: 0 where one of them is. */
 static void compare(const frozen *f, uint32_t batch, double *distance, double *cosine)
@@ -177,16 +174,15 @@ static tas_status measure_batch(frozen *f, uint32_t batch, int draws, const froz
     return TAS_OK;
 }
 
-/* The whole ---------------------------------------------------------------------------------------------------------
- */
+/* The whole -------------------------------------------------------------------------------------------------------- */
 
 static tas_status check(const tas_data *data, const uint32_t *batches, int count, int draws)
 {
     const uint64_t examples = data->options.count;
     if (count < 0 || count > SWEEP_BATCHES)
-        return fail(data->context, TAS_BAD_ARGUMENT, "%d batch sizes: at most %d", count, SWEEP_BATCHES);
-    if (draws < 2) return fail(data->context, TAS_BAD_ARGUMENT, "%d batches of each size: at least 2", draws);
-    if (examples < 2) return fail(data->context, TAS_BAD_ARGUMENT, "%s: one example has no spread", data->name);
+        return fail(data->context, TAS_BAD_ARGUMENT, "%d batch sizes: expected at most %d", count, SWEEP_BATCHES);
+    if (draws < 2) return fail(data->context, TAS_BAD_ARGUMENT, "%d batches of each size: expected at least 2", draws);
+    if (examples < 2) return fail(data->context, TAS_BAD_ARGUMENT, "%s: expected at least 2 examples", data->name);
     for (int k = 0; k < count; k++)
         if (!batches[k] || batches[k] > examples)
             return fail(data->context, TAS_BAD_ARGUMENT, "batch %u: expected 1 to %llu, the examples of %s", batches[k],
@@ -204,7 +200,7 @@ static void finish(frozen *f)
     free(f->list);
 }
 
-/* Memory on the host, and what is to be done, for the word about progress. */
+/* Host memory, and the total work for progress reports. */
 static tas_status prepare(frozen *f, const uint32_t *batches, int count, int draws, uint32_t largest)
 {
     const size_t elements = (size_t)f->g.elements;
@@ -221,8 +217,7 @@ static tas_status prepare(frozen *f, const uint32_t *batches, int count, int dra
     return TAS_OK;
 }
 
-/* The least memory that training at the largest of the batches takes does here, too: the set then comes in chunks of
- * that size. */
+/* The memory in which training at the largest batch works must suffice: then the set comes in chunks of that size. */
 static tas_status open_gradients(frozen *f, tas_model *model, const tas_data *data, uint32_t asked, uint64_t budget)
 {
     const uint32_t most = f->count < CHUNK ? f->count : CHUNK;

@@ -208,10 +208,6 @@ static json_t *run_json(const sweep_run *r)
 
 static void put_protocol(json_t *out, const tas_sweep *s)
 {
-    static const char *const goals[] = {[TAS_GOAL_TIME] = "time",
-                                        [TAS_GOAL_EXAMPLES] = "examples",
-                                        [TAS_GOAL_ACCURACY] = "accuracy",
-                                        [TAS_GOAL_MEMORY] = "memory"};
     put_text(out, "net", s->net);
     put_text(out, "data", s->data);
     put_text(out, "device", s->device);
@@ -220,7 +216,7 @@ static void put_protocol(json_t *out, const tas_sweep *s)
     put_count(out, "examples", s->examples);
     put_count(out, "validation", s->validation);
     put_count(out, "test", s->test);
-    put_text(out, "goal", goals[s->options.goal]);
+    put_text(out, "goal", tas_goal_name(s->options.goal));
     put_text(out, "optimizer", tas_optimizer_name(s->options.train.optimizer));
     put_real(out, "momentum", (double)s->options.train.momentum);
     put_real(out, "weight_decay", (double)s->options.train.weight_decay);

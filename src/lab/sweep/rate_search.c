@@ -19,7 +19,7 @@ static const struct rate_search_entry *find(const rate_search *r, int half)
     return 0;
 }
 
-/* The rate next to those that were tried on that side; a whole step beyond the outermost. */
+/* The next rate on that side: one step beyond the outermost tried. */
 static int beyond(const rate_search *r, int side)
 {
     int out = r->entry[r->best].half;
@@ -28,8 +28,8 @@ static int beyond(const rate_search *r, int side)
     return out + 2 * side;
 }
 
-/* Whether enough was tried on that side of the best: one rate at which the run was lost, or two that are worse, or
- * there is no more. */
+/* Whether enough was tried on that side of the best: one rate at which the run was given up, or two that are worse, or
+ * there are no more. */
 static bool closed(const rate_search *r, int side)
 {
     const struct rate_search_entry *best = &r->entry[r->best];
@@ -44,7 +44,7 @@ static bool closed(const rate_search *r, int side)
     return worse >= 2;
 }
 
-/* Nothing has a value yet: by factors of 4 away from rates that diverged, or from those that are too slow. */
+/* While no run has a value: by factors of 4 away from rates that diverged, or that are too slow. */
 static bool seek(const rate_search *r, int *half)
 {
     int least_diverged = RATE_SEARCH_REACH + 1, most_slow = -RATE_SEARCH_REACH - 1;

@@ -1,5 +1,5 @@
-/* The search for a rate: a walk over rates by factors of 2, refined to sqrt(2), in which a run that falls behind is
- * given up. Pure: told what each run gave, it names the next. */
+/* The search for a rate: by factors of 2, refined to sqrt(2); runs that fall behind are given up. Pure: it is told the
+ * result of each run and names the next rate. */
 #ifndef RATE_SEARCH_H
 #define RATE_SEARCH_H
 
@@ -12,26 +12,26 @@ enum {
 
 typedef struct rate_search {
     double lr;    /* the first */
-    double worse; /* a result of so many times the best is worse: 1.2 */
+    double worse; /* results above so many times the best count as worse: 1.2 */
     double lost;  /* at so many times the best a run is given up: 1.5 */
     struct rate_search_entry {
         int half;     /* the rate is lr 2^(half / 2) */
-        double value; /* what is to be small: examples to the target; INFINITY: given up, not reached, diverged */
+        double value; /* to be minimized: examples to the target; INFINITY: given up, not reached, diverged */
         bool diverged;
     } entry[RATE_SEARCH_RUNS];
     int count;
     int best;  /* -1: no run has a value */
-    bool edge; /* the best is as far from the first rate as the search may go, or the runs were used up */
+    bool edge; /* the best is at the limit of the search, or the search ran out of runs */
 } rate_search;
 
 void rate_search_begin(rate_search *r, double lr, double worse, double lost);
 
 /* The next rate to try, and the value at which its run may be given up (INFINITY while nothing is known). False: the
- * search is over. */
+ * search is complete. */
 bool rate_search_next(rate_search *r, double *lr, double *give_up);
-void rate_search_record(rate_search *r, double value, bool diverged); /* of the rate that was named last */
+void rate_search_record(rate_search *r, double value, bool diverged); /* of the last rate named */
 
 double rate_search_rate(const rate_search *r, int entry);
-double rate_search_best(const rate_search *r); /* the best; NaN where no run had a value */
+double rate_search_best(const rate_search *r); /* NaN if no run had a value */
 
 #endif

@@ -12,8 +12,7 @@
 /* Loss and accuracy have values of this size; sums of squares of gradients too. */
 static const double LARGE = 1e300, WHOLE = 0x1p53; /* the largest counts that doubles hold exactly */
 
-/* Writing ------------------------------------------------------------------------------------------------------------
- */
+/* Writing ---------------------------------------------------------------------------------------------------------- */
 
 static json_t *encode_noise(const noise_scale *n)
 {
@@ -69,8 +68,7 @@ json_t *run_file_encode(const run_key *key, const sweep_run *run, const char *pl
     return out;
 }
 
-/* Reading ------------------------------------------------------------------------------------------------------------
- */
+/* Reading ---------------------------------------------------------------------------------------------------------- */
 
 /* Keeps the first thing that does not fit. */
 typedef struct reader {

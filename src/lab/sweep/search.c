@@ -1,4 +1,3 @@
-/* A sweep's runs: the search for rates, the target, figures on fresh seeds. */
 #include "lab/sweep/search.h"
 
 #include "base/context.h"
@@ -20,8 +19,7 @@
 
 static const double CONFIRM = 1.2, EQUAL = 0.03; /* times the best; in log */
 
-/* Runs ---------------------------------------------------------------------------------------------------------------
- */
+/* Runs ------------------------------------------------------------------------------------------------------------- */
 
 static tas_status add_run(tas_sweep *s, const sweep_run *run)
 {
@@ -35,7 +33,7 @@ static tas_status add_run(tas_sweep *s, const sweep_run *run)
     return TAS_OK;
 }
 
-/* Not when it is given up, which depends on the runs before it: see state_find(). */
+/* Without the point at which it is given up, which depends on earlier runs: see state_find(). */
 static run_key key_of(const lab *l, const trial *t)
 {
     return (run_key){.batch = t->batch,
@@ -83,8 +81,8 @@ static bool has_time(const lab *l, const sweep_batch *b, double seconds)
     return !(limit > 0) || lab_seconds(l) + seconds + estimate_tail_seconds(l, b) < limit;
 }
 
-/* Whether the batch that asks may begin: where it is expected to end in time. It asks at the first run that the state
- * does not hold, since those that it holds take no time. */
+/* Whether the waiting batch is expected to end in time. Checked at its first run that is not in the state, since runs
+ * that are take no time. */
 static bool may_begin(lab *l)
 {
     tas_sweep *s = l->sweep;
@@ -94,13 +92,12 @@ static bool may_begin(lab *l)
     const int figures = sweep_count_figures(s, b);
     const double wanted = estimate_batch_seconds(s, b, l->waiting_seeds);
     if (has_time(l, b, wanted)) return true;
-    if (!figures)
-        snprintf(b->why, sizeof b->why, "short of time: it was expected to take %s", seconds_word(wanted).text);
+    if (!figures) snprintf(b->why, sizeof b->why, "short of time: expected to take %s", seconds_word(wanted).text);
     l->late = true;
     return false;
 }
 
-/* The state's run; false: it has none, or not its weights. */
+/* The run from the state; false if it has none, or lacks its weights. */
 static bool recall(lab *l, const run_key *key, double give_up, sweep_run *out, float *weights)
 {
     if (!l->state || !state_find(l->state, key, give_up, out)) return false;
@@ -110,13 +107,13 @@ static bool recall(lab *l, const run_key *key, double give_up, sweep_run *out, f
     }
     if (out->elsewhere && !out->search && !l->noted_elsewhere) {
         l->noted_elsewhere = true;
-        lab_note(l, "state: some runs were made on another device or in another budget; what memory they took is not "
-                    "counted here");
+        lab_note(l,
+                 "state: some runs were made on another device or with another budget; their memory is not used here");
     }
     return true;
 }
 
-/* The first run that came to the target, or to its end without, tells how far that is. */
+/* The first run that reaches the target, or ends without it, shows how far the target is. */
 static void take_measure(lab *l, const sweep_run *r)
 {
     const bool vain = r->outcome == ROW_UNDERTRAINED && r->points &&
@@ -126,7 +123,7 @@ static void take_measure(lab *l, const sweep_run *r)
     forecast_correct(l);
 }
 
-/* Runs a trial, or takes it from the state. */
+/* Runs a trial, or reads it from the state. */
 static tas_status run(lab *l, const trial *t, sweep_run *out, float *weights)
 {
     tas_sweep *s = l->sweep;
@@ -149,12 +146,13 @@ static tas_status run(lab *l, const trial *t, sweep_run *out, float *weights)
     return status;
 }
 
-/* A run of a search: what is to be small, INFINITY where it was lost or fell apart; *diverged tells which. */
+/* A run of a search. *value is to be minimized; INFINITY if the run was given up or diverged. */
 static tas_status try_rate(lab *l, const trial *t, double *value, bool *diverged)
 {
     const tas_sweep *s = l->sweep;
     sweep_run out;
-    snprintf(l->doing, sizeof l->doing, "B = %" PRIu64 ": looks for a rate, lr %s", t->batch, number_word(t->lr).text);
+    snprintf(l->doing, sizeof l->doing, "B = %" PRIu64 ": searching for a rate, lr %s", t->batch,
+             number_word(t->lr).text);
     const tas_status status = run(l, t, &out, NULL);
     if (status) return status;
     *diverged = out.outcome == ROW_DIVERGED;
@@ -163,9 +161,9 @@ static tas_status try_rate(lab *l, const trial *t, double *value, bool *diverged
     return TAS_OK;
 }
 
-/* One seed's best is often lucky: the rates that came near it are tried on a second seed, and the best mean (of
- * logarithms) wins. Of rates that are as good as equal the lowest does: above the best the curve is steep, and seeds
- * differ there. */
+/* The best rate on one seed is often lucky. The rates that came near it are tried on a second seed, and the best mean
+ * of logarithms wins. Among rates that are practically equal the lowest wins: above the best rate the curve is steep,
+ * and seeds differ there. */
 static tas_status confirm(lab *l, trial t, rate_search *r)
 {
     const double near = CONFIRM * r->entry[r->best].value;
@@ -183,7 +181,7 @@ static tas_status confirm(lab *l, trial t, rate_search *r)
         mean[i] = 0.5 * (log(value) + log(r->entry[i].value));
         if (mean[i] < best) best = mean[i];
     }
-    int chosen = r->best; /* where no rate came through twice */
+    int chosen = r->best; /* if no rate succeeded twice */
     for (int i = 0; i < r->count && isfinite(best); i++)
         if (mean[i] <= best + EQUAL && (mean[chosen] > best + EQUAL || r->entry[i].half < r->entry[chosen].half))
             chosen = i;
@@ -191,8 +189,8 @@ static tas_status confirm(lab *l, trial t, rate_search *r)
     return TAS_OK;
 }
 
-/* Searches for the rate at which `t` gives least: the target's examples, or without a target what it ends at. Where a
- * whole search has found no rate that comes to the target, further batches try a few, and go on from one that does. */
+/* Searches for the best rate for `t`: fewest examples to the target or, without a target, the best final metric. Once a
+ * whole search has found no rate that reaches the target, further batches try only a few, unless one of these does. */
 static tas_status search(lab *l, trial t, rate_search *r)
 {
     const tas_sweep *s = l->sweep;
@@ -223,13 +221,13 @@ static double scaled_rate(const tas_sweep *s, double lr, uint64_t batch)
                                                              : lr;
 }
 
-/* One run, at the batch's own rate. */
+/* One run at the scaled rate. */
 static tas_status run_scaled(lab *l, trial t, rate_search *r)
 {
     sweep_run out;
     t.search = t.to_target = true;
     t.seed = l->sweep->options.seed;
-    snprintf(l->doing, sizeof l->doing, "makes the target at B = %" PRIu64, t.batch);
+    snprintf(l->doing, sizeof l->doing, "making the target at B = %" PRIu64, t.batch);
     const tas_status status = run(l, &t, &out, NULL);
     if (status) return status;
     r->count = 1, r->best = 0;
@@ -237,8 +235,6 @@ static tas_status run_scaled(lab *l, trial t, rate_search *r)
     return TAS_OK;
 }
 
-/* The target: the validation loss that B = 64 reaches in one epoch. *best_lr: where searches begin; as it was where
- * rates are scaled. */
 tas_status search_target(lab *l, double lr, double *best_lr)
 {
     tas_sweep *s = l->sweep;
@@ -253,8 +249,9 @@ tas_status search_target(lab *l, double lr, double *best_lr)
     if (status) return status;
     if (r.best < 0 || !isfinite(r.entry[r.best].value))
         return fail(s->context, TAS_NOT_FINITE,
-                    "B = %" PRIu64 ": no rate near %g gave a finite loss after one epoch; look at the data and the "
-                    "network, or give another --lr",
+                    "B = %" PRIu64
+                    ": no learning rate near %g gave a finite loss after one epoch; check the data and the "
+                    "network",
                     batch, t.lr);
     if (!s->options.scale) *best_lr = rate_search_best(&r);
     s->target = r.entry[r.best].value;
@@ -265,8 +262,8 @@ tas_status search_target(lab *l, double lr, double *best_lr)
     return TAS_OK;
 }
 
-/* Where no run has come to the target: the rate, and the batch, of the run that came nearest. */
-static void nearest_in_vain(const tas_sweep *s, double *lr, double *batch)
+/* If no run has reached the target: rate and batch of the run that came nearest. */
+static void nearest_so_far(const tas_sweep *s, double *lr, double *batch)
 {
     double least = INFINITY;
     for (int i = 0; i < s->runs; i++) {
@@ -278,11 +275,11 @@ static void nearest_in_vain(const tas_sweep *s, double *lr, double *batch)
     }
 }
 
-/* Where a search begins: from the nearest batch whose rate is known, by eps_max / (1 + B_0 / B) with B_0 = 64. */
+/* Where a search starts: at the rate of the nearest batch that has one, by eps_max / (1 + B_0 / B) with B_0 = 64. */
 static double guess_rate(const tas_sweep *s, double lr, uint64_t batch)
 {
     double known = ESTIMATE_BASE, nearest = INFINITY;
-    if (estimate_out_of_reach(s)) nearest_in_vain(s, &lr, &known);
+    if (estimate_out_of_reach(s)) nearest_so_far(s, &lr, &known);
     for (int i = 0; i < s->count; i++) {
         const double away = estimate_distance((double)s->batch[i].batch, (double)batch);
         if (!(s->batch[i].lr > 0) || !(away < nearest) || s->batch[i].outcome == ROW_DIVERGED) continue;
@@ -293,11 +290,10 @@ static double guess_rate(const tas_sweep *s, double lr, uint64_t batch)
     return lr * (1 + ESTIMATE_BASE / known) / (1 + ESTIMATE_BASE / (double)batch);
 }
 
-/* One batch ----------------------------------------------------------------------------------------------------------
- */
+/* One batch -------------------------------------------------------------------------------------------------------- */
 
-/* No rate came to the target: each diverged, or some were given up as too slow. */
-static void say_lost(const tas_sweep *s, sweep_batch *b, const rate_search *r)
+/* No rate reached the target: all diverged, or some were given up as too slow. */
+static void explain_lost(const tas_sweep *s, sweep_batch *b, const rate_search *r)
 {
     double most = 0;
     bool slow = false;
@@ -311,11 +307,11 @@ static void say_lost(const tas_sweep *s, sweep_batch *b, const rate_search *r)
         snprintf(b->why, sizeof b->why, "did not reach the target in %.3g epochs at any of %d rates",
                  most / (double)s->examples, r->count);
     else
-        snprintf(b->why, sizeof b->why, "diverged at each of %d rates", r->count);
+        snprintf(b->why, sizeof b->why, "diverged at all of %d rates", r->count);
 }
 
-/* The place in the state of a batch's first run to this target; INT_MAX: it has none there. */
-static int stored_place(const lab *l, uint64_t batch)
+/* The index of a batch's first run to this target in the state; INT_MAX: none. */
+static int stored_index(const lab *l, uint64_t batch)
 {
     const sweep_run *r;
     for (int i = 0; l->state && (r = state_run(l->state, i)); i++)
@@ -323,10 +319,10 @@ static int stored_place(const lab *l, uint64_t batch)
     return INT_MAX;
 }
 
-/* A search that the state holds some of goes on from where that began, whatever is known of other batches by now. */
+/* A search of which the state has some runs starts where it started then, whatever is known of other batches now. */
 static double first_rate(const lab *l, double lr, uint64_t batch)
 {
-    const int turn = stored_place(l, batch);
+    const int turn = stored_index(l, batch);
     const sweep_run *r;
     for (int i = turn; turn < INT_MAX && (r = state_run(l->state, i)); i++)
         if (r->batch == batch && r->target == l->sweep->target && r->start > 0) return r->start;
@@ -350,7 +346,7 @@ static tas_status find_rate(lab *l, sweep_batch *b, double lr)
         b->lr = (double)(float)rate_search_best(&r);
         return TAS_OK;
     }
-    say_lost(s, b, &r);
+    explain_lost(s, b, &r);
     return TAS_OK;
 }
 
@@ -363,7 +359,7 @@ static double look_at(const tas_sweep *s, uint64_t batch)
     return floor(estimate_examples_least(s) / (double)most) * (double)batch;
 }
 
-/* Runs on fresh seeds, up to `seeds` of them. */
+/* Runs on fresh seeds, until the batch has `seeds`. */
 static tas_status run_figures(lab *l, int i, int seeds)
 {
     tas_sweep *s = l->sweep;
@@ -380,7 +376,7 @@ static tas_status run_figures(lab *l, int i, int seeds)
                          .look_at = look_at(s, b->batch)};
         if (!k && !l->weights[i] && !(l->weights[i] = malloc(l->weight_count * sizeof(float))))
             return fail(s->context, TAS_NO_MEMORY, "no memory for weights");
-        snprintf(l->doing, sizeof l->doing, "B = %" PRIu64 ": trains at lr %s, seed %d of %d", b->batch,
+        snprintf(l->doing, sizeof l->doing, "B = %" PRIu64 ": training at lr %s, seed %d of %d", b->batch,
                  number_word(b->lr).text, k + 1, s->options.seeds);
         tas_status status = run(l, &t, &out, k ? NULL : l->weights[i]);
         if (status) return status;
@@ -398,7 +394,7 @@ static tas_status run_batch(lab *l, int i, double lr)
     return run_figures(l, i, SETUP_SEEDS_LEAST);
 }
 
-/* The batch whose runs came to the target soonest; that nearest to 64 while none has. */
+/* The batch that reaches the target in the least time; 64 while none has. */
 static double best_batch(const tas_sweep *s)
 {
     double best = ESTIMATE_BASE, least = INFINITY;
@@ -411,8 +407,8 @@ static double best_batch(const tas_sweep *s)
     return best;
 }
 
-/* Batches that the state holds runs of come first, in their order there: what a search gives hangs on what is known
- * before it, and which batch is best hangs on timings, which are taken anew. */
+/* Batches with runs in the state come first, in the order of these runs: what a search finds depends on what is known
+ * before it, and which batch is best depends on timings, which are new in each session. */
 static int next_batch(const lab *l)
 {
     const tas_sweep *s = l->sweep;
@@ -422,7 +418,7 @@ static int next_batch(const lab *l)
     for (int i = 0; i < s->count; i++) {
         const sweep_batch *b = &s->batch[i];
         if (!sweep_batch_fits(b) || l->visited[i]) continue;
-        const int turn = stored_place(l, b->batch);
+        const int turn = stored_index(l, b->batch);
         const double away = estimate_distance((double)b->batch, best);
         if (next >= 0 && (turn > first || (turn == first && !(away < least)))) continue;
         next = i, first = turn, least = away;
@@ -430,7 +426,7 @@ static int next_batch(const lab *l)
     return next;
 }
 
-/* Runs end before the limit, so that what was run can be measured and tested. */
+/* Runs end before the limit, so that there is time for measurements and the test. */
 static tas_status out_of_time(lab *l, int i, tas_status status)
 {
     tas_sweep *s = l->sweep;

@@ -1,4 +1,3 @@
-/* Before a sweep's runs: what is asked, the sets, what fits, the state to go on from. */
 #include "lab/sweep/setup.h"
 
 #include "base/context.h"
@@ -26,8 +25,16 @@ void tas_sweep_options_init(tas_sweep_options *options)
     options->train.lr = 0;
 }
 
-/* What is asked ------------------------------------------------------------------------------------------------------
- */
+const char *tas_goal_name(tas_goal goal)
+{
+    static const char *const names[] = {[TAS_GOAL_TIME] = "time",
+                                        [TAS_GOAL_EXAMPLES] = "examples",
+                                        [TAS_GOAL_ACCURACY] = "accuracy",
+                                        [TAS_GOAL_MEMORY] = "memory"};
+    return (unsigned)goal < sizeof names / sizeof *names ? names[goal] : NULL;
+}
+
+/* Options ---------------------------------------------------------------------------------------------------------- */
 
 static tas_status check_batches(tas_context *context, const tas_sweep_options *options, uint64_t examples)
 {
@@ -37,12 +44,11 @@ static tas_status check_batches(tas_context *context, const tas_sweep_options *o
         if (!options->batches[i]) return fail(context, TAS_BAD_ARGUMENT, "a batch of 0: expected at least 1 example");
         if (options->batches[i] > examples)
             return fail(context, TAS_BAD_ARGUMENT,
-                        "batch %u is larger than the %" PRIu64
-                        " examples that are trained on; leave it out, or take more examples",
+                        "batch %u is larger than the %" PRIu64 " training examples; leave it out, or use more examples",
                         options->batches[i], examples);
         for (int k = 0; k < i; k++)
             if (options->batches[k] == options->batches[i])
-                return fail(context, TAS_BAD_ARGUMENT, "batch %u stands twice in the list", options->batches[i]);
+                return fail(context, TAS_BAD_ARGUMENT, "batch %u is listed twice", options->batches[i]);
     }
     return TAS_OK;
 }
@@ -51,7 +57,7 @@ tas_status setup_check(tas_context *context, const tas_sweep_options *options)
 {
     if (options->size != sizeof *options || options->train.size != sizeof options->train)
         return fail(context, TAS_BAD_ARGUMENT,
-                    "options of %zu bytes; this library knows %zu: use tas_sweep_options_init()", options->size,
+                    "options.size is %zu, expected %zu: initialize with tas_sweep_options_init()", options->size,
                     sizeof *options);
     if (options->seeds < SETUP_SEEDS_LEAST || options->seeds > SWEEP_SEEDS)
         return fail(context, TAS_BAD_ARGUMENT, "%d seeds: expected 2 to %d", options->seeds, SWEEP_SEEDS);
@@ -60,31 +66,31 @@ tas_status setup_check(tas_context *context, const tas_sweep_options *options)
                     options->by_accuracy ? "an accuracy between 0 and 1" : "a loss above 0");
     if (options->rates && (!options->batches || isnan(options->target) || options->scale))
         return fail(context, TAS_BAD_ARGUMENT,
-                    "rates, one a batch, want the batches and a target to be named, and no scaling");
+                    "given rates, one per batch, require batches and a target, and no scaling");
     for (int i = 0; options->rates && i < options->batch_count; i++)
         if (!(options->rates[i] >= 0x1p-30f && options->rates[i] <= 1024))
             return fail(context, TAS_BAD_ARGUMENT, "lr %g of batch %u: expected 1e-9 to 1024",
                         (double)options->rates[i], options->batches[i]);
     if (isnan(options->target) && options->by_accuracy)
-        return fail(context, TAS_BAD_ARGUMENT, "a target by accuracy has to be named");
+        return fail(context, TAS_BAD_ARGUMENT, "an accuracy as target has no default: expected a target");
     if (!(options->epochs >= 0 && options->epochs <= 1e6))
-        return fail(context, TAS_BAD_ARGUMENT, "%g epochs: expected more than 0", options->epochs);
-    if (!(options->seconds >= 0)) return fail(context, TAS_BAD_ARGUMENT, "a time limit of %g s", options->seconds);
+        return fail(context, TAS_BAD_ARGUMENT, "%g epochs: expected at least 0 and at most 1e6", options->epochs);
+    if (!(options->seconds >= 0))
+        return fail(context, TAS_BAD_ARGUMENT, "time limit %g s: expected at least 0", options->seconds);
     if (!(options->waste == 0 || (options->waste >= 1 && isfinite(options->waste))))
-        return fail(context, TAS_BAD_ARGUMENT, "waste %g: expected at least 1, the fewest examples possible",
+        return fail(context, TAS_BAD_ARGUMENT, "waste %g: expected at least 1 (the fewest examples possible)",
                     options->waste);
     if (!(options->train.lr == 0 || (options->train.lr >= 0x1p-20f && options->train.lr <= 64)))
         return fail(context, TAS_BAD_ARGUMENT, "lr %g: expected 1e-6 to 64", (double)options->train.lr);
-    if ((unsigned)options->goal > TAS_GOAL_MEMORY) return fail(context, TAS_BAD_ARGUMENT, "no such goal");
+    if ((unsigned)options->goal > TAS_GOAL_MEMORY)
+        return fail(context, TAS_BAD_ARGUMENT, "unknown goal %d", (int)options->goal);
     return TAS_OK;
 }
 
-enum { PIECE = 4096, SPREAD = 1024 }; /* examples at once; examples whose inputs stand for all in a hash */
+enum { PIECE = 4096, SPREAD = 1024 }; /* examples at once; examples whose inputs enter the hash of a set */
 
-/* Sets ---------------------------------------------------------------------------------------------------------------
- */
+/* Sets ------------------------------------------------------------------------------------------------------------- */
 
-/* A set of one class teaches nothing. */
 static tas_status check_classes(const tas_data *data)
 {
     if (data->options.target_type != TAS_TARGET_LABEL) return TAS_OK;
@@ -102,7 +108,7 @@ static tas_status check_classes(const tas_data *data)
     free(inputs);
     free(labels);
     if (status || others) return status;
-    return fail(data->context, TAS_BAD_DATA, "%s: all examples are of class %u; there is nothing to learn", data->name,
+    return fail(data->context, TAS_BAD_DATA, "%s: all examples are of class %u: there is nothing to learn", data->name,
                 first);
 }
 
@@ -111,8 +117,8 @@ static tas_status open_sets(lab *l, const tas_data *train)
     tas_sweep *s = l->sweep;
     const tas_sweep_options *options = &s->options;
     if (options->examples > train->options.count)
-        return fail(s->context, TAS_BAD_ARGUMENT, "%" PRIu64 " examples are wanted; %s has %" PRIu64, options->examples,
-                    train->name, train->options.count);
+        return fail(s->context, TAS_BAD_ARGUMENT, "%" PRIu64 " examples requested, but %s has %" PRIu64,
+                    options->examples, train->name, train->options.count);
     tas_status status = check_data(l->network, train);
     if (!status) note_data(l->network, train);
     if (!status && options->examples && options->examples < train->options.count)
@@ -121,9 +127,8 @@ static tas_status open_sets(lab *l, const tas_data *train)
     uint64_t held = options->validation ? options->validation : part->options.count / 10;
     if (!options->validation && held > 5000) held = 5000;
     if (!status && (!held || held >= part->options.count))
-        status =
-            fail(s->context, TAS_BAD_ARGUMENT, "%" PRIu64 " examples of %" PRIu64 " cannot be held out for validation",
-                 held, part->options.count);
+        status = fail(s->context, TAS_BAD_ARGUMENT,
+                      "%" PRIu64 " of %" PRIu64 " examples cannot be held out for validation", held, part->options.count);
     if (!status) status = tas_data_split(part, held, options->seed, &l->rest, &l->held);
     if (status) return status;
     s->examples = l->rest->options.count;
@@ -144,10 +149,9 @@ void setup_end(lab *l)
     tas_data_close(&l->part);
 }
 
-/* Memory -------------------------------------------------------------------------------------------------------------
- */
+/* Memory ----------------------------------------------------------------------------------------------------------- */
 
-/* Looks are taken while a run is open: what they want is set aside, at most a quarter; where `tight` the least. */
+/* Evaluations happen while a run is open: their memory is set aside, at most a quarter, or the minimum if `tight`. */
 static tas_status share_memory(lab *l, bool tight)
 {
     plan_device limits = model_device_limits(l->device);
@@ -165,12 +169,12 @@ static tas_status share_memory(lab *l, bool tight)
     plan_free(&p);
     if (l->look_bytes >= all)
         return fail(l->sweep->context, TAS_NO_MEMORY,
-                    "a budget of %" PRIu64 " bytes is too small: evaluation alone wants %" PRIu64, all, l->look_bytes);
+                    "a budget of %" PRIu64 " bytes is too small: evaluation alone needs %" PRIu64, all, l->look_bytes);
     l->train_bytes = all - l->look_bytes;
     return TAS_OK;
 }
 
-/* What each batch would take; *fitting of them fit. One that does not is not run. */
+/* Plans each batch; *fitting of them fit. Those that do not are not run. */
 static tas_status plan_batches(lab *l, int *fitting)
 {
     tas_sweep *s = l->sweep;
@@ -217,8 +221,7 @@ static tas_status plan_memory(lab *l)
     return fail(s->context, TAS_NO_MEMORY, "B = %" PRIu64 " %s", s->batch[0].batch, s->batch[0].why);
 }
 
-/* The beginning ------------------------------------------------------------------------------------------------------
- */
+/* The beginning ---------------------------------------------------------------------------------------------------- */
 
 static void fill_batches(tas_sweep *s)
 {
@@ -240,7 +243,7 @@ static void fill_batches(tas_sweep *s)
     }
 }
 
-/* Targets lie in memory as a rule; where a callback makes them, they come with their inputs. */
+/* Usually targets are in memory; if a callback makes them, they come with their inputs. */
 static tas_status hash_targets(const tas_data *data, struct sha256_ctx *sha)
 {
     const tas_data *root = data->root ? data->root : data;
@@ -276,7 +279,7 @@ static tas_status hash_inputs(const tas_data *data, struct sha256_ctx *sha)
     return status;
 }
 
-/* The hash of what is trained on and of what is held out: each target, and inputs here and there. */
+/* The hash of training and validation examples: all targets, and the inputs of some. */
 static tas_status hash_sets(const lab *l, struct sha256_ctx *sha)
 {
     tas_status status = hash_targets(l->rest, sha);
@@ -285,7 +288,7 @@ static tas_status hash_sets(const lab *l, struct sha256_ctx *sha)
     return status ? status : hash_inputs(l->held, sha);
 }
 
-/* What must agree for runs to be taken from a state: a line each. */
+/* What must agree so that runs of a state can be used, one line each. */
 static tas_status describe_settings(lab *l, char *text, size_t bytes)
 {
     const tas_sweep *s = l->sweep;
@@ -304,13 +307,13 @@ static tas_status describe_settings(lab *l, char *text, size_t bytes)
     for (int i = 0; i < 8; i++) snprintf(data + 2 * i, 3, "%02x", sum[i]);
     say(&out, "network %s\ndata %s: %" PRIu64 " to train on, %" PRIu64 " held out\nseed %" PRIu64 "\n", net, data,
         s->examples, s->validation, s->options.seed);
-    say(&out, "optimizer %d, beta %g %g, epsilon %g, momentum %g%s, weight decay %g\n", t->optimizer, (double)t->beta1,
-        (double)t->beta2, (double)t->epsilon, (double)t->momentum, t->nesterov ? " Nesterov" : "",
-        (double)t->weight_decay);
-    say(&out, "lr %g, %s, scaling %d from B = %u\n", (double)t->lr, s->options.scale ? "scaled" : "searched",
-        t->lr_scaling, t->base_batch);
-    say(&out, "schedule %d, warm-up %" PRIu64 ", decay %g every %" PRIu64 ", end %g\n", t->schedule, t->warmup,
-        (double)t->decay, t->decay_steps, (double)t->lr_end);
+    say(&out, "optimizer %s, beta %g %g, epsilon %g, momentum %g%s, weight decay %g\n",
+        tas_optimizer_name(t->optimizer), (double)t->beta1, (double)t->beta2, (double)t->epsilon, (double)t->momentum,
+        t->nesterov ? " Nesterov" : "", (double)t->weight_decay);
+    say(&out, "lr %g, %s, scaling %s from B = %u\n", (double)t->lr, s->options.scale ? "scaled" : "searched",
+        tas_lr_scaling_name(t->lr_scaling), t->base_batch);
+    say(&out, "schedule %s, warm-up %" PRIu64 ", decay %g every %" PRIu64 ", end %g\n", tas_schedule_name(t->schedule),
+        t->warmup, (double)t->decay, t->decay_steps, (double)t->lr_end);
     say(&out, "target %g, by %s of %s\n", s->options.target, s->options.by_accuracy ? "accuracy" : "loss",
         s->options.on_train ? "training" : "validation");
     return status;
@@ -339,6 +342,6 @@ tas_status setup_begin(lab *l, const tas_data *train)
                                           .contract = tas_contract()}};
     if (!status) status = state_open(s->context, s->options.state, &sweep, &l->earlier_seconds, &l->state);
     if (!status && *state_ignored(l->state))
-        lab_note(l, "state: files are ignored and their runs repeated: %s", state_ignored(l->state));
+        lab_note(l, "state: some files are ignored and their runs repeated: %s", state_ignored(l->state));
     return status;
 }

@@ -50,7 +50,7 @@ static char *path_of(const state *s, const char *file)
     return path;
 }
 
-/* The name's FNV-1a hash: a batch has other weights at another rate. */
+/* By the name's FNV-1a hash. */
 char *state_weights(const state *s, const run_key *key)
 {
     char name[RUN_NAME_BYTES], file[64];
@@ -61,8 +61,7 @@ char *state_weights(const state *s, const run_key *key)
     return path_of(s, file);
 }
 
-/* Files --------------------------------------------------------------------------------------------------------------
- */
+/* Files ------------------------------------------------------------------------------------------------------------ */
 
 static tas_status write_file(const state *s, const char *file, json_t *value)
 {
@@ -82,14 +81,14 @@ static tas_status write_file(const state *s, const char *file, json_t *value)
     return status;
 }
 
-/* What is ignored is named as far as there is room, and counted. */
+/* The first few are listed, the others counted. */
 static void ignore(state *s, const char *file, const char *why)
 {
     writer out = {s->ignored, sizeof s->ignored - 32, strlen(s->ignored)};
     if (s->ignored_count++ < 4) say(&out, "%s%s: %s", out.used ? "; " : "", file, why);
 }
 
-/* *out NULL: there is no such file, or it is no JSON, of which *error then tells. */
+/* *out NULL: there is no such file, or it is not JSON, as *error then says. */
 static tas_status read_file(const state *s, const char *file, json_error_t *error, json_t **out)
 {
     char *path = path_of(s, file), *text = NULL;
@@ -150,7 +149,7 @@ static tas_status read_stored(state *s, const char *file)
     return status;
 }
 
-/* The number of a run's file; 0: it is none. */
+/* The number of a run's file; 0: it is not one. */
 static int run_number(const char *file)
 {
     if (strncmp(file, "run-", 4) != 0) return 0;
@@ -213,7 +212,7 @@ static tas_status check_settings(state *s, double *elapsed, bool *begun)
     *elapsed = 0;
     *begun = in;
     if (!status && !in && error.text[0])
-        return fail(s->context, TAS_BAD_FILE, "%s/sweep.json:%d: %s; name another folder", s->folder, error.line,
+        return fail(s->context, TAS_BAD_FILE, "%s/sweep.json:%d: %s; use another folder", s->folder, error.line,
                     error.text);
     if (status || !in) return status;
     const char *settings = json_string_value(json_object_get(in, "settings"));
@@ -222,14 +221,14 @@ static tas_status check_settings(state *s, double *elapsed, bool *begun)
         status = fail(s->context, TAS_BAD_FILE,
                       "%s/sweep.json: of format %" JSON_INTEGER_FORMAT
                       ", from another version of tassello; this one knows format %d; "
-                      "name another folder",
+                      "use another folder",
                       s->folder, format, FORMAT);
     } else if (!settings) {
-        status = fail(s->context, TAS_BAD_FILE, "%s/sweep.json: it has no settings; name another folder", s->folder);
+        status = fail(s->context, TAS_BAD_FILE, "%s/sweep.json: has no settings; use another folder", s->folder);
     } else if (strcmp(settings, s->settings) != 0) {
         differing_line(settings, s->settings, there, here, sizeof there);
         status = fail(s->context, TAS_BAD_ARGUMENT,
-                      "%s: holds another sweep: there '%s', here '%s'; name another folder, or give the same settings",
+                      "%s: belongs to another sweep: there '%s', here '%s'; use another folder, or the same settings",
                       s->folder, there, here);
     } else {
         const double seconds = json_number_value(json_object_get(in, "elapsed"));
@@ -239,22 +238,22 @@ static tas_status check_settings(state *s, double *elapsed, bool *begun)
     return status;
 }
 
-/* Two sweeps in one folder would number their runs alike. The lock ends with the process, however that ends. */
+/* Two sweeps in one folder would number their runs alike. The lock ends with the process. */
 static tas_status lock_folder(state *s)
 {
     s->lock = open(s->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (s->lock < 0) return fail(s->context, TAS_BAD_FILE, "%s: cannot be read: %s", s->folder, strerror(errno));
     if (!flock(s->lock, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK) return TAS_OK; /* some file systems have no locks */
-    return fail(s->context, TAS_BAD_FILE,
-                "%s: another sweep is at work there; wait until it has ended, or name another folder", s->folder);
+    return fail(s->context, TAS_BAD_FILE, "%s: in use by another sweep; wait until it ends, or use another folder",
+                s->folder);
 }
 
-/* Runs of which nothing says whose they are would pass for this sweep's. */
+/* Runs of an unknown sweep must not be used for this one. */
 static tas_status begin_folder(state *s)
 {
     if (!s->count && !s->ignored_count) return state_save_elapsed(s, 0);
-    return fail(s->context, TAS_BAD_FILE,
-                "%s: holds runs, but no sweep.json that tells of which sweep; name another folder", s->folder);
+    return fail(s->context, TAS_BAD_FILE, "%s: has runs, but no sweep.json with their settings; use another folder",
+                s->folder);
 }
 
 static void end_ignored(state *s)
@@ -279,7 +278,7 @@ tas_status state_open(tas_context *context, const char *folder, const state_swee
     if (!s->folder || !s->settings || !s->environment)
         status = fail(context, TAS_NO_MEMORY, "no memory for the state of a sweep");
     if (!status && mkdir(folder, 0777) && errno != EEXIST)
-        status = fail(context, TAS_BAD_FILE, "%s: the folder cannot be made: %s", folder, strerror(errno));
+        status = fail(context, TAS_BAD_FILE, "%s: the folder cannot be created: %s", folder, strerror(errno));
     if (!status) status = lock_folder(s);
     if (!status) status = check_settings(s, elapsed, &begun);
     if (!status) status = read_runs(s);
@@ -305,8 +304,8 @@ void state_close(state **s)
     *s = NULL;
 }
 
-/* A run that came to the target, fell apart or went to its end would have done so whenever it was to be given up. */
-static bool tells(const sweep_run *run, double give_up)
+/* A run that reached the target, diverged or went to its end would have done so anyway. */
+static bool is_conclusive(const sweep_run *run, double give_up)
 {
     const double done = run->points ? (double)run->point[run->points - 1].examples : 0;
     return isfinite(run->steps) || run->outcome == ROW_DIVERGED || done <= run->give_up || run->give_up >= give_up;
@@ -322,7 +321,7 @@ bool state_find(const state *s, const run_key *key, double give_up, sweep_run *o
     run_key_name(key, name, sizeof name);
     for (int i = 0; i < s->count; i++) {
         const sweep_run *run = &s->stored[i].run;
-        if (strcmp(s->stored[i].name, name) != 0 || !tells(run, give_up)) continue;
+        if (strcmp(s->stored[i].name, name) != 0 || !is_conclusive(run, give_up)) continue;
         *out = *run;
         out->point = malloc((size_t)(run->points ? run->points : 1) * sizeof *run->point);
         if (out->point && run->points) memcpy(out->point, run->point, (size_t)run->points * sizeof *run->point);

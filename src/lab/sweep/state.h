@@ -1,8 +1,8 @@
-/* A sweep's folder: each run that is done, the weights that are wanted later, what the sweep is of. A sweep that is
- * begun again takes from it what it would run, by name; so it goes on where it was stopped, on whatever device.
+/* A sweep's folder: each completed run, weights that are needed later, and the settings of the sweep. A sweep that is
+ * started again reads from it what it would run, by the key of the run; so it resumes where it stopped, on any device.
  *
- *     sweep.json             the format, the settings, a line each; seconds spent so far
- *     run-0001.json ...      one run each, under its name: batch, rate, seed, where it ends; and where it was run
+ *     sweep.json             the format, the settings (one per line), the seconds spent so far
+ *     run-0001.json ...      one run each, with its name, its figures, and the device it was run on
  *     weights-(16 digits).safetensors
  *                            the weights at the end of a batch's first run on a fresh seed, by a hash of the run's
  *                            name */
@@ -29,12 +29,12 @@ void state_close(state **s);
 /* What was ignored and why, for people; "": nothing. Valid until the state is closed. */
 const char *state_ignored(const state *s);
 
-/* A run of that key that tells what one does which may go on for give_up examples: it was not given up earlier. When a
- * run is given up depends on what was run before it, and is no part of its key. False: there is none. out->point is
+/* A run with that key which is as good as one that may continue for give_up examples: it was not given up earlier. When
+ * a run is given up depends on the runs before it and is not part of its key. False if there is none. out->point is
  * malloc()ed. */
 bool state_find(const state *s, const run_key *key, double give_up, sweep_run *out);
 
-/* The runs that the folder held, in their order; NULL past the last. */
+/* The runs in the folder, in their order; NULL after the last. */
 const sweep_run *state_run(const state *s, int number);
 tas_status state_save(state *s, const run_key *key, const sweep_run *run);
 tas_status state_save_elapsed(state *s, double elapsed);

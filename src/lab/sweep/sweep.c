@@ -1,6 +1,6 @@
-/* The sweep: times steps, makes the target, searches each batch's rate, trains on fresh seeds, measures at frozen
- * weights, tests, concludes. Batches are taken from the best known outward, so that those farthest from it are left out
- * where time is short. */
+/* The sweep: times steps, makes the target, searches the rate of each batch, trains on fresh seeds, measures at frozen
+ * weights, tests, concludes. It starts with the batch expected to be best and moves outward, so that the batches left
+ * out for lack of time are those farthest from it. */
 #include "lab/sweep/estimate.h"
 #include "lab/sweep/forecast.h"
 #include "lab/sweep/frozen_stage.h"
@@ -68,16 +68,15 @@ static bool any_figures(const tas_sweep *s)
     return false;
 }
 
-/* Out of time is no failure: what is there is told. */
+/* Running out of time is not a failure: the result is what there is. */
 static tas_status end(lab *l, tas_status status)
 {
     tas_sweep *s = l->sweep;
     if (status == TAS_STOPPED && l->late && !l->stopped) {
         s->short_of_time = true;
-        status = s->runs
-                     ? TAS_OK
-                     : fail(s->context, TAS_BAD_ARGUMENT, "a time limit of %s is too short: it was over before any run",
-                            seconds_word(s->options.seconds).text);
+        status = s->runs ? TAS_OK
+                         : fail(s->context, TAS_BAD_ARGUMENT, "a time limit of %s is too short: no run was completed",
+                                seconds_word(s->options.seconds).text);
     }
     if (status == TAS_STOPPED) {
         s->stopped = true;
@@ -91,15 +90,11 @@ static tas_status end(lab *l, tas_status status)
     s->elapsed = lab_seconds(l);
     aggregate_runs(s);
     if (!status && s->short_of_time && !any_figures(s) && !estimate_out_of_reach(s))
-        return fail(s->context, TAS_NOT_REACHED,
-                    "a time limit of %s is too short: it left no batch a run on a fresh seed; give more time, fewer "
-                    "--batches, or --brief",
+        return fail(s->context, TAS_NOT_REACHED, "a time limit of %s is too short: no batch got a run on a fresh seed",
                     seconds_word(s->options.seconds).text);
     if (!status && !any_figure_reached(s) && s->nearest_batch &&
         (any_figures(s) || !s->short_of_time || estimate_out_of_reach(s)))
-        return fail(s->context, TAS_NOT_REACHED,
-                    "no batch reached %s; the nearest was %s (B = %" PRIu64
-                    "); give a target beyond that, or more --epochs",
+        return fail(s->context, TAS_NOT_REACHED, "no batch reached %s; the nearest was %s (B = %" PRIu64 ")",
                     s->target_words, number_word(s->nearest).text, s->nearest_batch);
     return status;
 }
@@ -205,7 +200,7 @@ void tas_sweep_advice(const tas_sweep *s, tas_advice *out)
     if (b->state == FIT_KNOWN || b->state == FIT_AT_MOST) out->b_crit_high = b->high;
 }
 
-/* A table of its own for other programs --------------------------------------------------------------------------- */
+/* Results ---------------------------------------------------------------------------------------------------------- */
 
 static double known(const sweep_mean *m) { return m->seeds ? m->value : NAN; }
 

@@ -14,11 +14,11 @@ static tas_status test_batch(lab *l, tas_model *model, int i)
 {
     sweep_batch *b = &l->sweep->batch[i];
     tas_score score;
-    snprintf(l->doing, sizeof l->doing, "B = %" PRIu64 ": tests", b->batch);
+    snprintf(l->doing, sizeof l->doing, "B = %" PRIu64 ": testing", b->batch);
     (void)lab_progress(l, true);
     if (l->stopped) return TAS_STOPPED;
     tas_status status = weights_write(model, l->weights[i]);
-    if (status == TAS_BAD_DATA) return TAS_OK; /* weights of a run that diverged */
+    if (status == TAS_BAD_DATA) return TAS_OK; /* the run diverged */
     const double begun = now_seconds();
     if (!status) status = tas_evaluate(model, l->test, &score);
     if (status) return status;
@@ -33,18 +33,18 @@ static bool is_tested(const lab *l, int i)
     return l->weights[i] && sweep_count_figures(l->sweep, &l->sweep->batch[i]);
 }
 
-/* The batch that is recommended; without one, the first that can be tested. -1: none can. */
+/* The recommended batch if it can be tested, otherwise the first that can; -1: none. */
 static int first_tested(lab *l)
 {
     tas_sweep *s = l->sweep;
-    aggregate_runs(s); /* for the advice; again at the end, when all is known */
+    aggregate_runs(s); /* for the recommendation; it is called again at the end */
     if (s->advice.row >= 0 && is_tested(l, s->advice.row)) return s->advice.row;
     for (int i = 0; i < s->count; i++)
         if (is_tested(l, i)) return i;
     return -1;
 }
 
-static void say_untested(lab *l, const bool *untested)
+static void report_untested(lab *l, const bool *untested)
 {
     char text[160];
     writer out = {text, sizeof text, 0};
@@ -58,8 +58,8 @@ static void say_untested(lab *l, const bool *untested)
     if (any) frozen_stage_leave_out(l, text);
 }
 
-/* An evaluation cannot be cut off: what is recommended is tested in any case, which time is kept for, and others where
- * there is time. */
+/* An evaluation cannot be interrupted. Time is reserved for one, that of the recommended batch; others follow as time
+ * allows. */
 tas_status test_stage_run(lab *l)
 {
     tas_sweep *s = l->sweep;
@@ -77,7 +77,7 @@ tas_status test_stage_run(lab *l)
         untested[i] = s->options.seconds > 0 && lab_seconds(l) + l->test_seconds > s->options.seconds;
         if (!untested[i]) status = test_batch(l, model, i);
     }
-    if (!status) say_untested(l, untested);
+    if (!status) report_untested(l, untested);
     tas_model_close(&model);
     return status;
 }

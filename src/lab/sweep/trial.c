@@ -10,12 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Looks come after 4 % more examples each where the target is near; before that, and after it, seldom. */
+/* Near the target, evaluations are 4 % more examples apart; before and after it they are rarer. */
 static const double NEXT_NEAR = 0.04, NEXT_FAR = 0.2, QUARTER = 0.25, IS_NEAR = 1.35;
-enum { HEALED = 200 }; /* steps: a high rate may raise the loss at first, and be the best all the same */
+enum { HEALED = 200 }; /* steps: a high rate may raise the loss at first and still be the best */
 
-/* One run ------------------------------------------------------------------------------------------------------------
- */
+/* One run ---------------------------------------------------------------------------------------------------------- */
 
 typedef struct runner {
     lab *lab;
@@ -96,7 +95,7 @@ static tas_status evaluate_on(runner *r, const tas_data *set, double *loss, doub
     return TAS_OK;
 }
 
-/* The target's own measure alone, or with `all` both sets, the validation set to its end. */
+/* Evaluates the target's measure, or with `all` everything on both sets, and the whole validation set. */
 static tas_status look(runner *r, bool all)
 {
     const lab *l = r->lab;
@@ -121,20 +120,20 @@ static tas_status look(runner *r, bool all)
             status = evaluate_on(r, l->held, &p.loss, &p.accuracy);
     }
     if (status) return status;
-    /* The next step is compared with the last before the look: else a large batch, looked at after each of its first
-     * steps, had no pair of them. */
+    /* Steps are compared in pairs across evaluations: otherwise a large batch, evaluated after each of its first steps,
+     * would have no pairs. */
     r->noise = (noise_scale){
         .last_trace = r->noise.last_trace, .last_square = r->noise.last_square, .follows = r->noise.follows};
     r->out->point[r->out->points++] = p;
     const double loss = options->on_train ? p.train_loss : quick_loss,
-                 hits = options->on_train ? p.train_accuracy : quick_accuracy;
-    r->metric[r->looks++] = options->by_accuracy ? -hits : loss;
+                 accuracy = options->on_train ? p.train_accuracy : quick_accuracy;
+    r->metric[r->looks++] = options->by_accuracy ? -accuracy : loss;
     return TAS_OK;
 }
 
 static double target_of(const tas_sweep *s) { return s->options.by_accuracy ? -s->target : s->target; }
 
-/* Steps to the next look, and whether it is one at everything. */
+/* Steps to the next evaluation, and whether it is one of everything. */
 static uint64_t next_look(const runner *r, bool *all)
 {
     const trial *t = r->t;
@@ -156,8 +155,8 @@ static uint64_t next_look(const runner *r, bool *all)
     return steps < 1 ? 1 : (uint64_t)steps;
 }
 
-/* Whether a search is lost: behind the best so far, or far above where it began. */
-static bool is_lost(const runner *r)
+/* Whether a search can be given up: behind the best so far, or far above its start. */
+static bool should_give_up(const runner *r)
 {
     const double first = r->metric[0], last = r->metric[r->looks - 1];
     if (!r->t->search || r->out->outcome == ROW_REACHED) return false;
@@ -182,7 +181,7 @@ static void judge(runner *r, bool diverged)
     r->out->outcome = outcome;
 }
 
-/* After a look: whether it is the target's first crossing. */
+/* After an evaluation: whether the target was reached just now. */
 static bool note_crossing(runner *r)
 {
     const tas_sweep *s = r->lab->sweep;
@@ -204,7 +203,7 @@ static tas_status follow(runner *r)
         status = tas_run_advance(r->run, steps, &r->result);
         if (!status && !lab_progress(r->lab, false)) status = TAS_STOPPED;
         if (status == TAS_NOT_FINITE) {
-            const bool reached = r->out->outcome == ROW_REACHED; /* and came apart afterwards */
+            const bool reached = r->out->outcome == ROW_REACHED; /* and diverged afterwards */
             if (!reached) judge(r, true);
             return TAS_OK;
         }
@@ -212,7 +211,7 @@ static tas_status follow(runner *r)
         if (status) break;
         if (note_crossing(r) && !all && !r->t->search) status = look(r, true);
         if (status) break;
-        if (is_over(r) || is_lost(r)) {
+        if (is_over(r) || should_give_up(r)) {
             if (r->out->outcome != ROW_REACHED) judge(r, false);
             return TAS_OK;
         }

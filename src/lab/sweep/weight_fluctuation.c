@@ -1,5 +1,3 @@
-/* How much a batch size lets the weights fluctuate, and how far runs end from each other: short stretches from the same
- * weights that differ in the seed of their shuffles alone. */
 #include "lab/sweep/weight_fluctuation.h"
 
 #include "train/feed.h"
@@ -24,7 +22,7 @@ typedef struct fluctuation {
     double *of;    /* (stretches) a figure of each */
 } fluctuation;
 
-/* A device may refuse once what it can do. */
+/* Retried, since a device may fail once. */
 static tas_status read_weights(const fluctuation *f, float *to)
 {
     const tas_model *model = f->model;
@@ -34,7 +32,7 @@ static tas_status read_weights(const fluctuation *f, float *to)
     return status;
 }
 
-static tas_status put_back(const fluctuation *f)
+static tas_status restore(const fluctuation *f)
 {
     const tas_model *model = f->model;
     tas_status status = TAS_OK;
@@ -44,8 +42,8 @@ static tas_status put_back(const fluctuation *f)
     return status;
 }
 
-/* The mean of |w - mean w|^2 over the moments, by |mean w|^2. Distances are from the first moment's weights, which are
- * near, so that little cancels. */
+/* The mean of |w - mean w|^2 over the moments, by |mean w|^2. Distances are taken from the weights at the first moment,
+ * which are near, so that little cancels. */
 static double close_moments(const fluctuation *f, double squares)
 {
     double shift = 0, weights = 0;
@@ -69,8 +67,7 @@ static double add_moment(fluctuation *f)
     return square;
 }
 
-/* Advances through the last half of the stretch, and looks at the weights at its moments, the last of which is its end.
- */
+/* Trains the stretch, and reads the weights at the moments of its second half; the last moment is its end. */
 static tas_status run_moments(fluctuation *f, tas_run *run, uint64_t steps, double *out)
 {
     const uint64_t apart = steps / (2 * MOMENTS);
@@ -91,8 +88,8 @@ static tas_status run_stretch(fluctuation *f, int number)
 {
     tas_run *run;
     tas_train_options options = f->options;
-    options.seed += (uint64_t)(number + 1) << 32; /* no seed that a user's runs have */
-    tas_status status = put_back(f);
+    options.seed += (uint64_t)(number + 1) << 32; /* not a seed of the user's runs */
+    tas_status status = restore(f);
     if (!status) status = tas_run_open(f->model, f->data, &options, &run);
     if (status) return status;
     status = run_moments(f, run, options.steps, &f->of[number]);
@@ -158,7 +155,7 @@ static tas_status run_stretches(fluctuation *f, weight_fluctuation *out)
     for (int s = 0; s < f->stretches && !status; s++) status = run_stretch(f, s);
     char error[sizeof f->model->context->error];
     memcpy(error, f->model->context->error, sizeof error);
-    const tas_status back = put_back(f);
+    const tas_status back = restore(f);
     if (status) memcpy(f->model->context->error, error, sizeof error);
     if (status || back) return status ? status : back;
     out->fluctuation = mean_of(f->of, f->stretches);
@@ -175,12 +172,11 @@ tas_status weight_fluctuation_measure(tas_model *model, const tas_data *data, co
                      .stretches = stretches,
                      .elements = model->parameters.bytes / sizeof(float)};
     *out = (weight_fluctuation){.steps = 0};
-    if (stretches < 1) return fail(model->context, TAS_BAD_ARGUMENT, "%d stretches: at least 1", stretches);
+    if (stretches < 1) return fail(model->context, TAS_BAD_ARGUMENT, "%d stretches: expected at least 1", stretches);
     if (!options->batch) return fail(model->context, TAS_BAD_ARGUMENT, "batch 0: expected at least 1 example");
     f.options.steps = (examples + options->batch - 1) / options->batch;
     if (f.options.steps < STEPS_LEAST) f.options.steps = STEPS_LEAST;
-    f.options.schedule =
-        TAS_SCHEDULE_CONSTANT; /* the rate is the one at these weights, not the one at a run's beginning */
+    f.options.schedule = TAS_SCHEDULE_CONSTANT; /* the rate belongs to these weights, not to the start of a run */
     f.options.warmup = 0;
     f.options.noise = 0;
     out->steps = f.options.steps;
