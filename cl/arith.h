@@ -1,17 +1,16 @@
 /* Arithmetic with the same bits everywhere: valid as OpenCL C 1.2 and as C11.
  *
- * Compilers' and vendors' / sqrt exp log tanh ... differ in the last bits. These use IEEE binary32 + - * and fma,
- * comparisons, selections and integers alone, each written so that a device that flushes denormals gives the bits of
- * one that keeps them:
- *   - No product feeds a sum: where that is meant there is an fma. So a compiler that contracts finds nothing to
- *   contract.
- *   - No step gives a denormal, whatever the argument. Those from outside count as zero, by the bits of the exponent.
- *   - A result under 2^-126 in magnitude is +0. No function that computes gives -0.
- *   - A NaN that a function makes or passes on is 0x7fc00000; arith_flush, arith_flush_state and arith_mean leave NaN
- *   as it came.
- * No branches, tables or loops: loops over these functions vectorise.
+ * The / sqrt exp log tanh ... of compilers and vendors differ in the last bits. These functions use only IEEE binary32
+ * + - * and fma, comparisons, selections and integers, and give the same bits on devices that flush denormals and on
+ * those that keep them:
+ *   - No product feeds a sum; if both are meant, it is an fma. A compiler that contracts finds nothing to contract.
+ *   - No step gives a denormal, whatever the argument. Denormal arguments count as zero, by the bits of the exponent.
+ *   - A result below 2^-126 in magnitude is +0. No function that computes returns -0.
+ *   - A NaN that a function makes or passes on is 0x7fc00000; arith_flush, arith_flush_state and arith_mean return NaN
+ *     unchanged.
+ * There are no branches, tables or loops, so that loops over these functions vectorize.
  *
- * Errors are in units in the last place (ULP) of the exact result: the most seen over every float of magnitude in
+ * Errors are in units in the last place (ULP) of the exact result: the largest seen over every float of magnitude in
  * [2^-15, 2^8) (log [2^-3, 8), sinpi and cospi [2^-15, 16)), and every 61st elsewhere. tests/test_arith.c holds them
  * to bounds; with TASSELLO_LONG_TESTS it tries all 2^32. Polynomials are minimax fits in the relative error of the
  * function, coefficients rounded one by one. */
@@ -30,9 +29,9 @@ static inline arith_u32 arith_choose(int c, arith_u32 a, arith_u32 b) { return c
 #include <float.h>
 #include <stdint.h>
 /* clang has macros for the first two alone: meson.build refuses the flags themselves as well. */
-#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || defined(__ASSOCIATIVE_MATH__) || \
-    defined(__RECIPROCAL_MATH__) || defined(__NO_SIGNED_ZEROS__)
-#error "Tassello's bits need IEEE binary32 as written: no -ffast-math, -funsafe-math-optimizations or any of their parts"
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) ||                               \
+    defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__) || defined(__NO_SIGNED_ZEROS__)
+#error "Tassello's bits need IEEE binary32 as written: no -ffast-math, -funsafe-math-optimizations or parts of them"
 #endif
 #if FLT_EVAL_METHOD != 0
 #error "Tassello's bits need IEEE binary32 as written: no excess precision (on 32-bit x86: -msse2 -mfpmath=sse)"
@@ -41,36 +40,44 @@ typedef uint32_t arith_u32;
 typedef int32_t arith_i32;
 #define ARITH_FMA(a, b, c) __builtin_fmaf(a, b, c)
 
-/* The 32 bits of a float. */
+/* The bits of a float. */
 static inline arith_u32 arith_bits(float x)
 {
-    union { float f; arith_u32 u; } is = {x};
-    return is.u;
+    union {
+        float f;
+        arith_u32 u;
+    } pun = {x};
+    return pun.u;
 }
 
 /* The float of 32 bits. */
 static inline float arith_float(arith_u32 bits)
 {
-    union { arith_u32 u; float f; } is = {bits};
-    return is.f;
+    union {
+        arith_u32 u;
+        float f;
+    } pun = {bits};
+    return pun.f;
 }
 
-/* c ? a : b, for c of 0 or 1. As a mask, since gcc makes branches of a selection and then does not vectorise the loop
+/* c ? a : b, for c of 0 or 1. A mask, since gcc turns a selection into branches and then does not vectorize the loop
  * around it. */
 static inline arith_u32 arith_choose(int c, arith_u32 a, arith_u32 b) { return b ^ ((a ^ b) & (0u - (arith_u32)c)); }
 #endif
 
-/* c ? a : b, where both are ready. */
-static inline float arith_select(int c, float a, float b) { return arith_float(arith_choose(c, arith_bits(a), arith_bits(b))); }
+/* c ? a : b; both are evaluated. */
+static inline float arith_select(int c, float a, float b)
+{
+    return arith_float(arith_choose(c, arith_bits(a), arith_bits(b)));
+}
 
 #define ARITH_SIGN 0x80000000u
 #define ARITH_INF 0x7f800000u
 #define ARITH_NAN 0x7fc00000u
 #define ARITH_ONE 0x3f800000u
-#define ARITH_FRACTION 0x007fffffu /* the bits under the exponent */
+#define ARITH_FRACTION 0x007fffffu /* the bits below the exponent */
 
-/* ---- magnitude and kind, exact
- * ------------------------------------------------------------------------------------------------- */
+/* ---- magnitude and kind, exact ----------------------------------------------------------------------------------- */
 
 static inline arith_u32 arith_magnitude(float x) { return arith_bits(x) & ~ARITH_SIGN; }
 static inline float arith_abs(float x) { return arith_float(arith_magnitude(x)); }
@@ -83,23 +90,25 @@ static inline int arith_is_zero(float x) { return arith_magnitude(x) <= ARITH_FR
 /* x, or +0 for 0, -0 and denormals. */
 static inline float arith_normal_or_zero(float x) { return arith_select(arith_is_zero(x), 0.0f, x); }
 
-/* x, or +0 where its magnitude is under 2^-40. NaN stays. What enters a product goes through this: products are then
+/* x, or +0 if its magnitude is below 2^-40. NaN stays. Whatever enters a product passes through this: products are then
  * multiples of 2^-126. */
 static inline float arith_flush(float x) { return arith_select(arith_abs(x) < 0x1p-40f, 0.0f, x); }
 
-/* x, or +0 where its magnitude is under 2^-100. NaN stays. For the state of an optimiser. */
+/* x, or +0 if its magnitude is below 2^-100. NaN stays. For the state of an optimizer. */
 static inline float arith_flush_state(float x) { return arith_select(arith_abs(x) < 0x1p-100f, 0.0f, x); }
 
-/* x, or NaN where `from` is one. */
-static inline float arith_keep_nan(float from, float x) { return arith_select(arith_is_nan(from), arith_float(ARITH_NAN), x); }
+/* x, or NaN if `from` is one. */
+static inline float arith_keep_nan(float from, float x)
+{
+    return arith_select(arith_is_nan(from), arith_float(ARITH_NAN), x);
+}
 
-/* sum + x, where a loop carries the sum of single floats. The question whether it is NaN already, which then stays, is
- * for compilers that take such a loop for a reduction and change its order, though nothing allows it (Intel's runtime
- * for processors, 2026.22): of this they do not. */
+/* sum + x, for a sum of single floats that a loop carries. The test for NaN, which then stays, keeps compilers from
+ * treating the loop as a reduction and changing its order, as Intel's runtime for processors (2026.22) does although
+ * nothing allows it. */
 static inline float arith_chain(float sum, float x) { return arith_select(arith_is_nan(sum), sum, sum + x); }
 
-/* ---- quotients and the square root, correctly rounded
- * -------------------------------------------------------------------------- */
+/* ---- quotients and the square root, correctly rounded ------------------------------------------------------------ */
 
 /* 1/d for d in [2^-60, 2^60], within 0.51 ULP; exact at powers of two.
  * A line through the bits (error 0.0505), then Newton: e = 1 - d y, y += e y; 0.0505 -> 2.6e-3 -> 6.5e-6 -> 4e-11. */
@@ -121,7 +130,7 @@ static inline float arith_div(float a, float b)
 {
     const arith_u32 ua = arith_bits(a), ub = arith_bits(b), sign = (ua ^ ub) & ARITH_SIGN;
     const arith_u32 fa = ua & ARITH_FRACTION, fb = ub & ARITH_FRACTION;
-    const arith_u32 below = (arith_u32)(fa < fb); /* a's significand under b's: twice it, and one off the exponent */
+    const arith_u32 below = (arith_u32)(fa < fb); /* then a's significand is doubled, and the exponent is one less */
     const float ma = arith_float((ARITH_ONE + (below << 23)) | fa), mb = arith_float(ARITH_ONE | fb);
 
     const float y = arith_near_reciprocal(mb);
@@ -131,18 +140,18 @@ static inline float arith_div(float a, float b)
     const arith_u32 rounded = arith_bits(q) + (arith_u32)(r > half_ulp) - (arith_u32)(r < -half_ulp);
 
     const arith_i32 exponent = (arith_i32)(ua >> 23 & 255u) - (arith_i32)(ub >> 23 & 255u) - (arith_i32)below + 127;
-    arith_u32 is = (arith_u32)exponent << 23 | (rounded & ARITH_FRACTION);
-    is = arith_choose(exponent > 254, ARITH_INF, is);
-    is = arith_choose(exponent < 1, 0u, is);
+    arith_u32 bits = (arith_u32)exponent << 23 | (rounded & ARITH_FRACTION);
+    bits = arith_choose(exponent > 254, ARITH_INF, bits);
+    bits = arith_choose(exponent < 1, 0u, bits);
 
     const arith_u32 na = ua & ~ARITH_SIGN, nb = ub & ~ARITH_SIGN;
     const int a_zero = na <= ARITH_FRACTION, b_zero = nb <= ARITH_FRACTION;
     const int a_inf = na == ARITH_INF, b_inf = nb == ARITH_INF;
-    is = arith_choose(a_zero | b_inf, 0u, is);
-    is = arith_choose(a_inf | b_zero, ARITH_INF, is);
-    is = arith_choose(is == 0u, 0u, is | sign);
-    is = arith_choose((na > ARITH_INF) | (nb > ARITH_INF) | (a_zero & b_zero) | (a_inf & b_inf), ARITH_NAN, is);
-    return arith_float(is);
+    bits = arith_choose(a_zero | b_inf, 0u, bits);
+    bits = arith_choose(a_inf | b_zero, ARITH_INF, bits);
+    bits = arith_choose(bits == 0u, 0u, bits | sign);
+    bits = arith_choose((na > ARITH_INF) | (nb > ARITH_INF) | (a_zero & b_zero) | (a_inf & b_inf), ARITH_NAN, bits);
+    return arith_float(bits);
 }
 
 /* sqrt(x), correctly rounded. 0, -0 and denormals: +0. Under 0: NaN.
@@ -153,7 +162,8 @@ static inline float arith_div(float a, float b)
  * <= -s 2^-23. A root is never midway. */
 static inline float arith_sqrt(float x)
 {
-    const arith_u32 u = arith_bits(x), even = ~u & 0x00800000u; /* the biased exponent is even: the true one odd, m in [2, 4) */
+    const arith_u32 u = arith_bits(x);
+    const arith_u32 even = ~u & 0x00800000u; /* the biased exponent is even, the true one odd: m in [2, 4) */
     const float m = arith_float((ARITH_ONE + even) | (u & ARITH_FRACTION)), h = 0.5f * m;
 
     float y = arith_float(0x5f376400u - (arith_bits(m) >> 1));
@@ -165,11 +175,11 @@ static inline float arith_sqrt(float x)
     const float r = ARITH_FMA(-s, s, m), ulp = s * 0x1p-23f;
     const arith_u32 rounded = arith_bits(s) + (arith_u32)(r > ulp) - (arith_u32)(r <= -ulp);
 
-    arith_u32 is = (((u >> 23) + 127u) >> 1) << 23 | (rounded & ARITH_FRACTION);
-    is = arith_choose(u > ARITH_INF, ARITH_NAN, is); /* the sign bit is set, or NaN */
-    is = arith_choose(u == ARITH_INF, ARITH_INF, is);
-    is = arith_choose(arith_is_zero(x), 0u, is);
-    return arith_float(is);
+    arith_u32 bits = (((u >> 23) + 127u) >> 1) << 23 | (rounded & ARITH_FRACTION);
+    bits = arith_choose(u > ARITH_INF, ARITH_NAN, bits); /* the sign bit is set, or NaN */
+    bits = arith_choose(u == ARITH_INF, ARITH_INF, bits);
+    bits = arith_choose(arith_is_zero(x), 0u, bits);
+    return arith_float(bits);
 }
 
 /* sqrt(x) for x in [2^-80, 2^120], within 0.51 ULP; 0 below, NaN stays. A third of the work of arith_sqrt, whose steps
@@ -199,12 +209,12 @@ static inline float arith_mean(float sum, float n, float r)
     return arith_select(arith_is_finite(sum), q, sum);
 }
 
-/* ---- exponential and logarithm
- * -------------------------------------------------------------------------------------------------- */
+/* ---- exponential and logarithm ----------------------------------------------------------------------------------- */
 
-#define ARITH_SHIFT 0x1.8p+23f        /* x + SHIFT rounds x to a whole number, |x| < 2^22; its low bits are then the bits of SHIFT + x */
+/* x + SHIFT rounds x to a whole number, |x| < 2^22, which is then in the low bits of the sum. */
+#define ARITH_SHIFT 0x1.8p+23f
 #define ARITH_LOG2E 0x1.715476p+0f
-#define ARITH_LN2 0x1.62e430p-1f      /* ln 2 = LN2 + LN2_LOW to 2^-54 */
+#define ARITH_LN2 0x1.62e430p-1f /* ln 2 = LN2 + LN2_LOW to 2^-54 */
 #define ARITH_LN2_LOW (-0x1.05c610p-29f)
 
 /* For x in [-104, 89]: SHIFT + k, where k = x / ln 2 rounded. */
@@ -232,8 +242,9 @@ static inline float arith_exp_fraction(float r)
 /* y 2^k for y in [2^-7, 2) and k in [-151, 128]; inf from 2^128, +0 under 2^-126. */
 static inline float arith_exp_scaled(float y, float shifted)
 {
-    const arith_i32 is = (arith_i32)(arith_bits(y) + (arith_bits(shifted) << 23));
-    return arith_float(arith_choose(is < 0x00800000, 0u, arith_choose(is > 0x7f800000, ARITH_INF, (arith_u32)is)));
+    const arith_i32 bits = (arith_i32)(arith_bits(y) + (arith_bits(shifted) << 23));
+    const arith_u32 finite = arith_choose(bits > 0x7f800000, ARITH_INF, (arith_u32)bits);
+    return arith_float(arith_choose(bits < 0x00800000, 0u, finite));
 }
 
 /* e^x, within 1.02 ULP. +0 where that is under 2^-126, inf where it is over FLT_MAX; 1 at 0. */
@@ -272,8 +283,7 @@ static inline float arith_log(float x)
     return arith_select(arith_is_zero(x), arith_float(ARITH_SIGN | ARITH_INF), y);
 }
 
-/* ---- sigmoid and tanh
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- sigmoid and tanh -------------------------------------------------------------------------------------------- */
 
 /* 1 / (1 + e^-x) = e^x / (1 + e^x), within 2.83 ULP, by e^-|x|, which cannot overflow. +0 below -87.34, 1 above 16.64.
  * The product is normal: where e is under 2^-24, 1 + e is 1 and so is y. */
@@ -303,8 +313,7 @@ static inline float arith_tanh(float x)
     return arith_keep_nan(x, arith_normal_or_zero(arith_select(n < 0.0f, -y, y)));
 }
 
-/* ---- the normal distribution and erf
- * --------------------------------------------------------------------------------------------- */
+/* ---- the normal distribution and erf ----------------------------------------------------------------------------- */
 
 #define ARITH_GAUSS_END 15.0f /* e^(-15^2 / 2) is 2^-162: all below is +0 by then */
 
@@ -381,14 +390,14 @@ static inline float arith_erf(float x)
     q = ARITH_FMA(q, z, 0x1.06eba8p-3f);
     const float inner = ARITH_FMA(a, q, a);
 
-    const float outer = ARITH_FMA(-2.0f, arith_normal_tail(arith_gauss_clamped(0x1.6a09e6p+0f * arith_gauss_clamped(a))), 1.0f);
+    const float outer =
+        ARITH_FMA(-2.0f, arith_normal_tail(arith_gauss_clamped(0x1.6a09e6p+0f * arith_gauss_clamped(a))), 1.0f);
 
     const float y = arith_select(a < 0.8f, inner, outer);
     return arith_keep_nan(x, arith_normal_or_zero(arith_select(n < 0.0f, -y, y)));
 }
 
-/* ---- circular functions
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- circular functions ------------------------------------------------------------------------------------------ */
 
 #define ARITH_PI 0x1.921fb6p+1f
 

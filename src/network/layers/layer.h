@@ -31,11 +31,14 @@ struct layer_kind {
     const char *name;
     const char *text; /* for the manual: what it computes */
     const line_argument *arguments;
-    tas_status (*infer)(const text_line *line, layer *self); /* self->in and the arguments are set; sets self->out */
-    bool spatial;                                     /* takes its input in panels of examples, if a device has them */
-    bool elementwise;                                 /* takes it as it comes */
-    void (*lower)(tas_network *network, layer *self); /* tensors, and calls forward */
-    void (*lower_backward)(tas_network *network, layer *self, bool needs_dx); /* dy is set; sets dx */
+    /* self->in and the arguments are set; sets self->out. NULL: out is in. */
+    tas_status (*infer)(const text_line *line, layer *self);
+    /* The layout of its input: panels of examples, if a device has them; either; or else rows. */
+    bool spatial, elementwise;
+    /* Adds tensors, and calls to forward; sets y. */
+    void (*lower)(tas_network *network, layer *self);
+    /* dy is set; adds calls to backward, and sets dx if it is needed. */
+    void (*lower_backward)(tas_network *network, layer *self, bool needs_dx);
 };
 
 const layer_kind *layer_find(const char *name);
