@@ -398,8 +398,8 @@ START_TEST(numbers_in_words)
                 {8.8e6, "8800000", "2444 h"},
                 {INFINITY, "inf", "inf h"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        ck_assert_str_eq(number_word(rows[i].value).text, rows[i].number);
-        ck_assert_str_eq(seconds_word(rows[i].value).text, rows[i].seconds);
+        ck_assert_str_eq(format_number(rows[i].value).text, rows[i].number);
+        ck_assert_str_eq(format_seconds(rows[i].value).text, rows[i].seconds);
     }
     static const struct {
         float value;
@@ -408,12 +408,12 @@ START_TEST(numbers_in_words)
                   {0.1f, "0.1"},    {1e-4f, "0.0001"}, {1e-5f, "1e-05"},           {-20, "-20"},
                   {1e15f, "1e+15"}, {NAN, "nan"},      {0x1.8p33f, "12884901888"}, {INFINITY, "inf"}};
     for (size_t i = 0; i < sizeof floats / sizeof *floats; i++)
-        ck_assert_str_eq(float_word(floats[i].value).text, floats[i].text);
+        ck_assert_str_eq(format_float(floats[i].value).text, floats[i].text);
     char text[8];
-    writer out = {.text = text, .bytes = sizeof text};
-    say(&out, "%d, ", 12);
-    say(&out, "%s", "3456789");
-    say(&out, "more");
+    text_buffer out = {.text = text, .bytes = sizeof text};
+    format_add(&out, "%d, ", 12);
+    format_add(&out, "%s", "3456789");
+    format_add(&out, "more");
     ck_assert_str_eq(text, "12, 345");
 }
 END_TEST

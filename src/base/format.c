@@ -16,9 +16,9 @@ static int decimals_of(double size)
     return decimals;
 }
 
-word number_word(double value)
+formatted format_number(double value)
 {
-    word w;
+    formatted w;
     const double size = fabs(value);
     if (size < 0.001 || !(size < 1e15)) /* 0, and what no unit was made for */
         snprintf(w.text, sizeof w.text, "%.3g", value);
@@ -30,7 +30,7 @@ word number_word(double value)
     return w;
 }
 
-word seconds_word(double seconds)
+formatted format_seconds(double seconds)
 {
     static const struct {
         double below, unit;
@@ -38,14 +38,14 @@ word seconds_word(double seconds)
     } units[] = {{1e-3, 1e-6, "us"}, {1, 1e-3, "ms"}, {120, 1, "s"}, {7200, 60, "min"}, {INFINITY, 3600, "h"}};
     int i = 0;
     while (seconds >= units[i].below && i < 4) i++;
-    word w;
-    snprintf(w.text, sizeof w.text, "%.20s %s", number_word(seconds / units[i].unit).text, units[i].name);
+    formatted w;
+    snprintf(w.text, sizeof w.text, "%.20s %s", format_number(seconds / units[i].unit).text, units[i].name);
     return w;
 }
 
-word float_word(float value)
+formatted format_float(float value)
 {
-    word w;
+    formatted w;
     for (int digits = 1; digits <= 9; digits++) {
         snprintf(w.text, sizeof w.text, "%.*g", digits, (double)value);
         if (strtof(w.text, NULL) == value) break;
@@ -54,7 +54,7 @@ word float_word(float value)
     return w;
 }
 
-void say(writer *out, const char *format, ...)
+void format_add(text_buffer *out, const char *format, ...)
 {
     if (out->used >= out->bytes) return;
     va_list arguments;

@@ -106,7 +106,7 @@ static void tell_limit(const probe *p, const tas_train_result *so_far)
     const double expected = so_far->seconds / (double)so_far->steps * run_share * steps_of_run(p);
     if (expected > told_from)
         note(p->device->context, "probing for a batch size: at most %s",
-             seconds_word(fmin(p->seconds_most, expected)).text);
+             format_seconds(fmin(p->seconds_most, expected)).text);
 }
 
 /* As many steps as their share of the run's, unless the time is up first. */
@@ -283,9 +283,9 @@ static tas_status conclude(const probe *p, tas_train_options *options, char *rea
     options->lr = (float)r.lr;
     reason_write_probe(&p->known, &r, reason, bytes);
     if (scaled && bytes) {
-        writer out = {.text = reason, .bytes = bytes, .used = strlen(reason)};
-        say(&out, " The learning rate for a batch of %d is scaled %s.", RECOMMEND_DEFAULT,
-            p->options.optimizer == TAS_SGD ? "with the batch" : "with the square root of the batch");
+        text_buffer out = {.text = reason, .bytes = bytes, .used = strlen(reason)};
+        format_add(&out, " The learning rate for a batch of %d is scaled %s.", RECOMMEND_DEFAULT,
+                   p->options.optimizer == TAS_SGD ? "with the batch" : "with the square root of the batch");
     }
     return TAS_OK;
 }

@@ -408,7 +408,7 @@ enum { RATES_TEXT = 32 + UPDATE_TEXT };
 static const char *print_rates(const trainer *t, uint64_t step, char text[RATES_TEXT])
 {
     char settings[UPDATE_TEXT];
-    snprintf(text, RATES_TEXT, "lr %s, %s", float_word(lr_of(t, step)).text, update_print(&t->options, settings));
+    snprintf(text, RATES_TEXT, "lr %s, %s", format_float(lr_of(t, step)).text, update_print(&t->options, settings));
     return text;
 }
 
@@ -575,7 +575,7 @@ static tas_status check_weights(trainer *t)
         t->model->context, TAS_NOT_FINITE,
         "step %llu: the updated weights are not finite (%s, weight decay %s) and are of no use; try a smaller lr",
         (unsigned long long)t->result.steps, print_rates(t, t->result.steps, rates),
-        float_word(t->options.weight_decay).text);
+        format_float(t->options.weight_decay).text);
 }
 
 /* A step that updates nothing (the record is set): kernels are built and memory is touched before the clock starts. */

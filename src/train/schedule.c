@@ -15,7 +15,7 @@ tas_status schedule_check_rate(tas_context *context, const char *name, float val
 {
     if (value == 0 || (value >= lr_least && value <= most)) return TAS_OK;
     return fail(context, TAS_BAD_ARGUMENT, "%s %s: expected 0, or a number from 1e-18 to %s", name,
-                float_word(value).text, float_word(most).text);
+                format_float(value).text, format_float(most).text);
 }
 
 /* Scaling with the batch --------------------------------------------------------------------------------------------
@@ -65,8 +65,8 @@ static tas_status check_scaled(tas_context *context, const tas_train_options *op
     return fail(context, TAS_BAD_ARGUMENT,
                 "%s %s: %s scaling from a base batch of %" PRIu32 " to %" PRIu32
                 " makes it %s; expected 0, or a number from 1e-18 to %s",
-                name, float_word(value).text, scalings[options->lr_scaling].text, options->base_batch, options->batch,
-                float_word(lr).text, float_word(lr_most).text);
+                name, format_float(value).text, scalings[options->lr_scaling].text, options->base_batch, options->batch,
+                format_float(lr).text, format_float(lr_most).text);
 }
 
 /* Schedules ---------------------------------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ static tas_status check_step(tas_context *context, const tas_train_options *opti
         return fail(context, TAS_BAD_ARGUMENT, "decay_steps 0: the step schedule expects at least 1 step");
     if (options->decay >= lr_least && options->decay <= 1) return TAS_OK;
     return fail(context, TAS_BAD_ARGUMENT, "decay %s: expected a number from 1e-18 to 1",
-                float_word(options->decay).text);
+                format_float(options->decay).text);
 }
 
 double schedule_power(double base, uint64_t n)

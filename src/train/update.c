@@ -28,7 +28,7 @@ static tas_status check_sgd(tas_context *context, const tas_train_options *optio
 
 static void print_sgd(const tas_train_options *options, char text[UPDATE_TEXT])
 {
-    snprintf(text, UPDATE_TEXT, "momentum %s", float_word(options->momentum).text);
+    snprintf(text, UPDATE_TEXT, "momentum %s", format_float(options->momentum).text);
 }
 
 static void set_sgd(const tas_train_options *options, float lr, uint64_t t, float count, op_args *args)
@@ -54,16 +54,16 @@ static tas_status check_adam(tas_context *context, const tas_train_options *opti
     for (int k = 0; k < 2; k++)
         if (betas[k] != 0 && !(betas[k] >= 0x1p-60f && betas[k] < 1))
             return fail(context, TAS_BAD_ARGUMENT, "beta%d %s: expected 0, or a number from 1e-18 to below 1", k + 1,
-                        float_word(betas[k]).text);
+                        format_float(betas[k]).text);
     if (options->epsilon >= 0x1p-60f && options->epsilon <= 1e6f) return TAS_OK;
     return fail(context, TAS_BAD_ARGUMENT, "epsilon %s: expected a number from 1e-18 to 1000000",
-                float_word(options->epsilon).text);
+                format_float(options->epsilon).text);
 }
 
 static void print_adam(const tas_train_options *options, char text[UPDATE_TEXT])
 {
-    snprintf(text, UPDATE_TEXT, "betas %s and %s, epsilon %s", float_word(options->beta1).text,
-             float_word(options->beta2).text, float_word(options->epsilon).text);
+    snprintf(text, UPDATE_TEXT, "betas %s and %s, epsilon %s", format_float(options->beta1).text,
+             format_float(options->beta2).text, format_float(options->epsilon).text);
 }
 
 /* 1 / (1 - beta^t), rounded from a double whose error is at most a factor of 1 + 2^-28: that of beta^t is at most

@@ -64,34 +64,34 @@ const char *reason_confidence(recommend_confidence confidence) { return confiden
 
 const char *reason_measure(const recommendation *r, char *text, size_t bytes)
 {
-    writer out = {.text = text, .bytes = bytes};
+    text_buffer out = {.text = text, .bytes = bytes};
     if (bytes) text[0] = 0;
     if (r->edge)
-        say(&out, "the best batch is at the end of the range: also measure %" PRIu64, r->measure);
+        format_add(&out, "the best batch is at the end of the range: also measure %" PRIu64, r->measure);
     else if (r->measure)
-        say(&out, "also measure %" PRIu64 ", expected to be more than 5 %% better", r->measure);
+        format_add(&out, "also measure %" PRIu64 ", expected to be more than 5 %% better", r->measure);
     return text;
 }
 
-static void say_rate(writer *out, double lr)
+static void say_rate(text_buffer *out, double lr)
 {
-    if (lr > 0) say(out, " with learning rate %.3g", lr);
+    if (lr > 0) format_add(out, " with learning rate %.3g", lr);
 }
 
-static void say_choice(writer *out, const recommend_input *in, const recommendation *r)
+static void say_choice(text_buffer *out, const recommend_input *in, const recommendation *r)
 {
-    say(out, "Batch %" PRIu64, r->batch);
+    format_add(out, "Batch %" PRIu64, r->batch);
     say_rate(out, r->lr);
-    if (in->goal != TAS_GOAL_TIME) say(out, " (goal: %s)", goals[in->goal]);
+    if (in->goal != TAS_GOAL_TIME) format_add(out, " (goal: %s)", goals[in->goal]);
     if (isfinite(r->seconds))
-        say(out, " is expected to reach the target in %s (%s to %s with the next seed), in %s steps.",
-            seconds_word(r->seconds).text, seconds_word(r->seconds_low).text, seconds_word(r->seconds_high).text,
-            number_word(round(r->steps)).text);
+        format_add(out, " is expected to reach the target in %s (%s to %s with the next seed), in %s steps.",
+                   format_seconds(r->seconds).text, format_seconds(r->seconds_low).text,
+                   format_seconds(r->seconds_high).text, format_number(round(r->steps)).text);
     else
-        say(out, " is expected to reach the target in %s steps.", number_word(round(r->steps)).text);
+        format_add(out, " is expected to reach the target in %s steps.", format_number(round(r->steps)).text);
 }
 
-static void say_range(writer *out, const recommend_input *in, const recommendation *r)
+static void say_range(text_buffer *out, const recommend_input *in, const recommendation *r)
 {
     static const char *const as_good[RECOMMEND_GOALS] = {
         [TAS_GOAL_TIME] = "are within 5 % of the best time.",
@@ -100,107 +100,110 @@ static void say_range(writer *out, const recommend_input *in, const recommendati
         [TAS_GOAL_MEMORY] = "are within 5 % of the least memory; this one is the fastest of them.",
     };
     if (r->range_low < r->range_high)
-        say(out, " %s from %" PRIu64 " to %" PRIu64 " %s", r->measure ? "Measured batches" : "Batches", r->range_low,
-            r->range_high, as_good[in->goal]);
+        format_add(out, " %s from %" PRIu64 " to %" PRIu64 " %s", r->measure ? "Measured batches" : "Batches",
+                   r->range_low, r->range_high, as_good[in->goal]);
     else
-        say(out, " No measured batch next to it is as good.");
+        format_add(out, " No measured batch next to it is as good.");
 }
 
 /* "65.0 (59.6 to 70.9)", or the end that is known. */
-static void say_interval(writer *out, double low, double value, double high)
+static void say_interval(text_buffer *out, double low, double value, double high)
 {
     if (low > 0 && isfinite(high))
-        say(out, "%s (%s to %s)", number_word(value).text, number_word(low).text, number_word(high).text);
+        format_add(out, "%s (%s to %s)", format_number(value).text, format_number(low).text, format_number(high).text);
     else if (low > 0)
-        say(out, "at least %s", number_word(low).text);
+        format_add(out, "at least %s", format_number(low).text);
     else
-        say(out, "at most %s", number_word(high).text);
+        format_add(out, "at most %s", format_number(high).text);
 }
 
-static void say_knee(writer *out, const recommendation *r, const char *scale, double low, double value, double high)
+static void say_knee(text_buffer *out, const recommendation *r, const char *scale, double low, double value,
+                     double high)
 {
     const fit_time *t = &r->time;
     if (!t->known || isnan(r->knee)) return;
     if (t->each == 0) {
-        say(out, " A step takes %s at any batch size, so only the number of steps counts.",
-            seconds_word(t->fixed).text);
+        format_add(out, " A step takes %s at any batch size, so only the number of steps counts.",
+                   format_seconds(t->fixed).text);
         return;
     }
-    say(out, " A step takes %s plus %s per example, and the %s is ", seconds_word(t->fixed).text,
-        seconds_word(t->each).text, scale);
+    format_add(out, " A step takes %s plus %s per example, and the %s is ", format_seconds(t->fixed).text,
+               format_seconds(t->each).text, scale);
     say_interval(out, low, value, high);
     if (r->knee_high < 1) {
-        say(out, ": the smallest batch is the fastest.");
+        format_add(out, ": the smallest batch is the fastest.");
         return;
     }
-    say(out, ": the time is shortest near a batch of ");
+    format_add(out, ": the time is shortest near a batch of ");
     say_interval(out, r->knee_low, r->knee, r->knee_high);
-    say(out, ".");
+    format_add(out, ".");
 }
 
-static void say_decision(writer *out, const recommend_input *in, const recommendation *r)
+static void say_decision(text_buffer *out, const recommend_input *in, const recommendation *r)
 {
-    say(out, " Deciding factor: %s", r->decided == DECIDED_GOAL ? goals[in->goal] : decisions[r->decided]);
+    format_add(out, " Deciding factor: %s", r->decided == DECIDED_GOAL ? goals[in->goal] : decisions[r->decided]);
     if (r->decided == DECIDED_SPEED && isnan(r->knee)) /* fewer than three batches, or times of one */
-        say(out, "; too little was measured to fit a curve");
-    say(out, ".");
+        format_add(out, "; too little was measured to fit a curve");
+    format_add(out, ".");
     if (r->decider >= 0) {
         const recommend_row *row = &in->rows[r->decider];
-        say(out, " Batch %" PRIu64 " %s", row->batch, verdicts[r->verdicts[r->decider]]);
+        format_add(out, " Batch %" PRIu64 " %s", row->batch, verdicts[r->verdicts[r->decider]]);
         if (r->decided == DECIDED_LOSS && isfinite(row->worse_low) && isfinite(row->worse_high))
-            say(out, " (by %s to %s%s)", number_word(row->worse_low).text, number_word(row->worse_high).text,
-                in->goal == TAS_GOAL_ACCURACY ? "" : ", at equal training loss");
-        say(out, ".");
+            format_add(out, " (by %s to %s%s)", format_number(row->worse_low).text, format_number(row->worse_high).text,
+                       in->goal == TAS_GOAL_ACCURACY ? "" : ", at equal training loss");
+        format_add(out, ".");
     }
     const fit_range *b = &r->curve.b_crit;
     if (in->goal == TAS_GOAL_TIME && r->curve.known) say_knee(out, r, "critical batch", b->low, b->value, b->high);
 }
 
-static void say_side(writer *out, const char *name, const recommend_side *side)
+static void say_side(text_buffer *out, const char *name, const recommend_side *side)
 {
     if (!side->batch) return;
-    say(out, " %s the batch (%" PRIu64 ")", name, side->batch);
+    format_add(out, " %s the batch (%" PRIu64 ")", name, side->batch);
     if (side->verdict == VERDICT_DIVERGED || side->verdict == VERDICT_UNDERTRAINED)
-        say(out, " %s", verdicts[side->verdict]);
+        format_add(out, " %s", verdicts[side->verdict]);
     else if (isfinite(side->seconds))
-        say(out, " takes %s times the time and %s times the examples", number_word(side->seconds).text,
-            number_word(side->examples).text);
+        format_add(out, " takes %s times the time and %s times the examples", format_number(side->seconds).text,
+                   format_number(side->examples).text);
     else if (isfinite(side->examples))
-        say(out, " takes %s times the examples, in an unknown time", number_word(side->examples).text);
+        format_add(out, " takes %s times the examples, in an unknown time", format_number(side->examples).text);
     else
-        say(out, " was not measured");
-    if (isfinite(side->examples) && side->verdict != VERDICT_KEPT) say(out, " (%s)", verdicts[side->verdict]);
-    say(out, ".");
+        format_add(out, " was not measured");
+    if (isfinite(side->examples) && side->verdict != VERDICT_KEPT) format_add(out, " (%s)", verdicts[side->verdict]);
+    format_add(out, ".");
 }
 
-static void say_confidence(writer *out, const recommendation *r)
+static void say_confidence(text_buffer *out, const recommendation *r)
 {
     char more[128];
-    say(out, " Confidence: %s", confidences[r->confidence]);
+    format_add(out, " Confidence: %s", confidences[r->confidence]);
     if (r->probability > 0.99)
-        say(out, " (probability above 0.99 that no other measured batch is more than 5 %% better)");
+        format_add(out, " (probability above 0.99 that no other measured batch is more than 5 %% better)");
     else if (!isnan(r->probability))
-        say(out, " (probability at least %.2f that no other measured batch is more than 5 %% better)",
-            floor(r->probability * 100) / 100);
-    if (r->measure) say(out, "; %s", reason_measure(r, more, sizeof more));
-    say(out, ".");
+        format_add(out, " (probability at least %.2f that no other measured batch is more than 5 %% better)",
+                   floor(r->probability * 100) / 100);
+    if (r->measure) format_add(out, "; %s", reason_measure(r, more, sizeof more));
+    format_add(out, ".");
 }
 
-static void say_default(writer *out, const recommendation *r)
+static void say_default(text_buffer *out, const recommendation *r)
 {
-    say(out, "Batch %" PRIu64, r->batch);
+    format_add(out, "Batch %" PRIu64, r->batch);
     say_rate(out, r->lr);
-    if (r->range_low < r->range_high) say(out, ", in a range of %" PRIu64 " to %" PRIu64, r->range_low, r->range_high);
-    say(out,
+    if (r->range_low < r->range_high)
+        format_add(out, ", in a range of %" PRIu64 " to %" PRIu64, r->range_low, r->range_high);
+    format_add(
+        out,
         ", because %s. 32 to 128 is a good start for most networks: large enough to keep a device busy, small enough "
         "for many updates per epoch.",
         unknowns[r->unknown]);
-    if (r->batch != RECOMMEND_DEFAULT) say(out, " Limits or failed runs rule out %d.", RECOMMEND_DEFAULT);
+    if (r->batch != RECOMMEND_DEFAULT) format_add(out, " Limits or failed runs rule out %d.", RECOMMEND_DEFAULT);
 }
 
 void reason_write(const recommend_input *input, const recommendation *r, char *text, size_t bytes)
 {
-    writer out = {.text = text, .bytes = bytes};
+    text_buffer out = {.text = text, .bytes = bytes};
     if (bytes) text[0] = 0;
     if (r->decided == DECIDED_DEFAULT) {
         say_default(&out, r);
@@ -216,18 +219,19 @@ void reason_write(const recommend_input *input, const recommendation *r, char *t
 
 void reason_write_probe(const probe_facts *probe, const recommendation *r, char *text, size_t bytes)
 {
-    writer out = {.text = text, .bytes = bytes};
+    text_buffer out = {.text = text, .bytes = bytes};
     if (bytes) text[0] = 0;
     if (r->decided == DECIDED_DEFAULT) {
         say_default(&out, r);
         return;
     }
-    say(&out, "Batch %" PRIu64, r->batch);
+    format_add(&out, "Batch %" PRIu64, r->batch);
     say_rate(&out, r->lr);
-    say(&out, ", interpolated from a probe, not measured.");
+    format_add(&out, ", interpolated from a probe, not measured.");
     if (r->range_low < r->range_high)
-        say(&out, " From %" PRIu64 " to %" PRIu64 " the time should be within 5 %%.", r->range_low, r->range_high);
-    say(&out, " Deciding factor: %s.", decisions[r->decided]);
+        format_add(&out, " From %" PRIu64 " to %" PRIu64 " the time should be within 5 %%.", r->range_low,
+                   r->range_high);
+    format_add(&out, " Deciding factor: %s.", decisions[r->decided]);
     say_knee(&out, r, "gradient noise scale", probe->noise.low, probe->noise.value, probe->noise.high);
     say_side(&out, "Half", &r->half);
     say_side(&out, "Twice", &r->twice);
@@ -237,10 +241,10 @@ void reason_write_probe(const probe_facts *probe, const recommendation *r, char 
 void reason_noise(const noise_scale_range *answer, char *text, size_t bytes)
 {
     if (answer->state == NOISE_KNOWN)
-        snprintf(text, bytes, "%s (%s to %s)", number_word(answer->value).text, number_word(answer->low).text,
-                 number_word(answer->high).text);
+        snprintf(text, bytes, "%s (%s to %s)", format_number(answer->value).text, format_number(answer->low).text,
+                 format_number(answer->high).text);
     else if (answer->state == NOISE_AT_LEAST)
-        snprintf(text, bytes, "at least %s", number_word(answer->low).text);
+        snprintf(text, bytes, "at least %s", format_number(answer->low).text);
     else
         snprintf(text, bytes, "not known yet");
 }

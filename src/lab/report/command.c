@@ -11,7 +11,7 @@
 
 static void add_float(buffer *out, const char *option, float value)
 {
-    buffer_print(out, " %s %s", option, float_word(value).text);
+    buffer_print(out, " %s %s", option, format_float(value).text);
 }
 
 static void add_optimizer(buffer *out, const tas_train_options *train, const tas_train_options *plain)

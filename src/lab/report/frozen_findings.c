@@ -53,23 +53,23 @@ static bool ends_at(const tas_sweep *sweep, const frozen_point *point, const mea
 }
 
 /* How the figure changes with the batch at one point. */
-static finding_verdict say_point(writer *w, const tas_sweep *sweep, const frozen_point *point, const measure *m,
+static finding_verdict say_point(text_buffer *w, const tas_sweep *sweep, const frozen_point *point, const measure *m,
                                  int small, int large)
 {
     const figure a = m->of(&point->batch[small]), b = m->of(&point->batch[large]);
     const double change = b.value - a.value, reach = 1.96 * hypot(a.error, b.error);
-    say(w, " at the %s %s at B = %" PRIu64 " and %s at B = %" PRIu64, point->name, number_word(a.value).text,
-        sweep->batch[small].batch, number_word(b.value).text, sweep->batch[large].batch);
+    format_add(w, " at the %s %s at B = %" PRIu64 " and %s at B = %" PRIu64, point->name, format_number(a.value).text,
+               sweep->batch[small].batch, format_number(b.value).text, sweep->batch[large].batch);
     if (!isfinite(reach)) return FINDING_NOT_KNOWN;
     if (fabs(change) <= reach) {
-        say(w, ", no difference seen (%s \u00b1 %s)", number_word(change).text, number_word(reach).text);
+        format_add(w, ", no difference seen (%s \u00b1 %s)", format_number(change).text, format_number(reach).text);
         return FINDING_NO_DIFFERENCE;
     }
     return change * m->wanted > 0 ? FINDING_AGREES : FINDING_DISAGREES;
 }
 
 /* The ratio of measured to expected over all points and batches. */
-static void say_theory(writer *w, const tas_sweep *sweep, const measure *m)
+static void say_theory(text_buffer *w, const tas_sweep *sweep, const measure *m)
 {
     double low = INFINITY, high = -INFINITY;
     int off = 0, all = 0, draws = 0;
@@ -85,33 +85,33 @@ static void say_theory(writer *w, const tas_sweep *sweep, const measure *m)
             if (isfinite(one.error) && fabs(one.value - one.expected) > 3 * one.error) off++;
         }
     if (!all) return;
-    say(w, " With %d or more draws each, the figures are %s to %s times the theoretical ones", draws,
-        number_word(low).text, number_word(high).text);
+    format_add(w, " With %d or more draws each, the figures are %s to %s times the theoretical ones", draws,
+               format_number(low).text, format_number(high).text);
     if (off)
-        say(w, "; %d of %d differ by more than three standard errors.", off, all);
+        format_add(w, "; %d of %d differ by more than three standard errors.", off, all);
     else
-        say(w, "; none differs by more than three standard errors.");
+        format_add(w, "; none differs by more than three standard errors.");
 }
 
 static void find_frozen(const tas_sweep *sweep, const measure *m, finding *out)
 {
     int counts[FINDING_VERDICTS] = {0}, points = 0, small, large;
     *out = (finding){.claim = m->claim, .verdict = FINDING_NOT_KNOWN};
-    writer w = {.text = out->seen, .bytes = sizeof out->seen};
+    text_buffer w = {.text = out->seen, .bytes = sizeof out->seen};
     for (int p = 0; p < FROZEN_POINTS; p++) {
         const frozen_point *point = &sweep->frozen[p];
         if (!point->name || !ends_at(sweep, point, m, &small, &large)) continue;
         if (points++)
-            say(&w, ";");
+            format_add(&w, ";");
         else
-            say(&w, "%s was,", m->name);
+            format_add(&w, "%s was,", m->name);
         counts[say_point(&w, sweep, point, m, small, large)]++;
     }
     if (!points) {
-        say(&w, "Not measured%s.", sweep->options.brief ? ": the sweep was brief" : "");
+        format_add(&w, "Not measured%s.", sweep->options.brief ? ": the sweep was brief" : "");
         return;
     }
-    say(&w, ".");
+    format_add(&w, ".");
     const int told = points - counts[FINDING_NOT_KNOWN];
     for (finding_verdict v = FINDING_AGREES; v <= FINDING_DISAGREES; v++)
         if (told && counts[v] == told) out->verdict = v;
@@ -154,38 +154,39 @@ static int noise_row(const tas_sweep *sweep)
     return best;
 }
 
-static void say_noise(writer *w, const noise_scale_range *n)
+static void say_noise(text_buffer *w, const noise_scale_range *n)
 {
     char text[128];
     reason_noise(n, text, sizeof text);
-    say(w, "%s", text);
+    format_add(w, "%s", text);
 }
 
-static void say_critical(writer *w, const tas_sweep *sweep, const sweep_batch *b)
+static void say_critical(text_buffer *w, const tas_sweep *sweep, const sweep_batch *b)
 {
     const fit_range *critical = &sweep->advice.curve.b_crit;
     const bool plain = sweep->options.train.optimizer == TAS_SGD && !(sweep->options.train.momentum > 0);
     if (is_known(&b->noise)) {
-        say(w, " From the start to the %s, at B = %" PRIu64 ", it was ",
-            b->outcome == ROW_REACHED ? "target" : "end of its runs", b->batch);
+        format_add(w, " From the start to the %s, at B = %" PRIu64 ", it was ",
+                   b->outcome == ROW_REACHED ? "target" : "end of its runs", b->batch);
         say_noise(w, &b->noise);
         if (sweep->advice.curve.known && critical->state == FIT_KNOWN)
-            say(w, "; the fitted critical batch is %s", number_word(critical->value).text);
-        say(w, ".");
+            format_add(w, "; the fitted critical batch is %s", format_number(critical->value).text);
+        format_add(w, ".");
     }
     if (!plain)
-        say(w, " With momentum or Adam it describes the gradient only; the best batch follows from the steps to the "
+        format_add(
+            w, " With momentum or Adam it describes the gradient only; the best batch follows from the steps to the "
                "target.");
 }
 
 void frozen_findings_noise(const tas_sweep *sweep, finding *out)
 {
     *out = (finding){.claim = "The gradient noise scale, which sets the useful batch size, grows during training."};
-    writer w = {.text = out->seen, .bytes = sizeof out->seen};
+    text_buffer w = {.text = out->seen, .bytes = sizeof out->seen};
     const int row = noise_row(sweep);
     int first, last;
     if (row < 0) {
-        say(&w, "The noise scale is known for fewer than two stretches of any run.");
+        format_add(&w, "The noise scale is known for fewer than two stretches of any run.");
         for (int i = 0; i < sweep->count; i++)
             if (is_known(&sweep->batch[i].noise)) {
                 say_critical(&w, sweep, &sweep->batch[i]);
@@ -196,18 +197,19 @@ void frozen_findings_noise(const tas_sweep *sweep, finding *out)
     const sweep_batch *b = &sweep->batch[row];
     window_ends(b, &first, &last);
     const noise_scale_range *a = &b->noise_window[first], *z = &b->noise_window[last];
-    say(&w, "At B = %" PRIu64 " it was ", b->batch);
+    format_add(&w, "At B = %" PRIu64 " it was ", b->batch);
     say_noise(&w, a);
-    say(&w, " up to example %s and ", number_word(b->noise_end[first]).text);
+    format_add(&w, " up to example %s and ", format_number(b->noise_end[first]).text);
     say_noise(&w, z);
-    say(&w, " up to example %s", number_word(b->noise_end[last]).text);
+    format_add(&w, " up to example %s", format_number(b->noise_end[last]).text);
     if (z->low > a->high)
         out->verdict = FINDING_AGREES;
     else if (z->high < a->low)
         out->verdict = FINDING_DISAGREES;
     else
         out->verdict = FINDING_NO_DIFFERENCE;
-    say(&w, "%s.", out->verdict == FINDING_NO_DIFFERENCE ? ": no difference seen, since the intervals overlap" : "");
+    format_add(&w, "%s.",
+               out->verdict == FINDING_NO_DIFFERENCE ? ": no difference seen, since the intervals overlap" : "");
     say_critical(&w, sweep, b);
 }
 
@@ -216,19 +218,19 @@ void frozen_findings_noise(const tas_sweep *sweep, finding *out)
 static bool fluctuates(const sweep_batch *b) { return sweep_mean_known(&b->fluctuation); }
 static bool is_spread(const sweep_batch *b) { return sweep_mean_known(&b->seed_spread); }
 
-static finding_verdict say_fall(writer *w, const sweep_batch *a, const sweep_batch *b, const sweep_mean *less,
+static finding_verdict say_fall(text_buffer *w, const sweep_batch *a, const sweep_batch *b, const sweep_mean *less,
                                 const sweep_mean *more)
 {
     difference d;
-    say(w, "%s at B = %" PRIu64 " and %s at B = %" PRIu64, number_word(less->value).text, a->batch,
-        number_word(more->value).text, b->batch);
+    format_add(w, "%s at B = %" PRIu64 " and %s at B = %" PRIu64, format_number(less->value).text, a->batch,
+               format_number(more->value).text, b->batch);
     if (!findings_compare(less, more, &d)) {
-        say(w, ", without an interval.");
+        format_add(w, ", without an interval.");
         return FINDING_NOT_KNOWN;
     }
     const bool seen = fabs(d.value) > d.reach;
-    say(w, seen ? " (a difference of %s \u00b1 %s)." : ": no difference seen (%s \u00b1 %s).",
-        number_word(d.value).text, number_word(d.reach).text);
+    format_add(w, seen ? " (a difference of %s \u00b1 %s)." : ": no difference seen (%s \u00b1 %s).",
+               format_number(d.value).text, format_number(d.reach).text);
     return !seen ? FINDING_NO_DIFFERENCE : d.value < 0 ? FINDING_AGREES : FINDING_DISAGREES;
 }
 
@@ -236,18 +238,18 @@ void frozen_findings_weights(const tas_sweep *sweep, finding *out)
 {
     *out =
         (finding){.claim = "A larger batch has less variance, also of the weights late in training and between seeds."};
-    writer w = {.text = out->seen, .bytes = sizeof out->seen};
+    text_buffer w = {.text = out->seen, .bytes = sizeof out->seen};
     int small, large;
     if (findings_ends(sweep, fluctuates, &small, &large)) {
         const sweep_batch *a = &sweep->batch[small], *b = &sweep->batch[large];
-        say(&w, "In short stretches from the weights at the target, the weights fluctuate by ");
+        format_add(&w, "In short stretches from the weights at the target, the weights fluctuate by ");
         out->verdict = say_fall(&w, a, b, &a->fluctuation, &b->fluctuation);
     } else {
-        say(&w, "The fluctuation of the weights was measured at fewer than two batches.");
+        format_add(&w, "The fluctuation of the weights was measured at fewer than two batches.");
     }
     if (findings_ends(sweep, is_spread, &small, &large)) {
         const sweep_batch *a = &sweep->batch[small], *b = &sweep->batch[large];
-        say(&w, " Stretches from the same weights that differ only in the shuffle end at a distance of ");
+        format_add(&w, " Stretches from the same weights that differ only in the shuffle end at a distance of ");
         const finding_verdict ends = say_fall(&w, a, b, &a->seed_spread, &b->seed_spread);
         if (out->verdict == FINDING_NOT_KNOWN)
             out->verdict = ends;
@@ -255,6 +257,7 @@ void frozen_findings_weights(const tas_sweep *sweep, finding *out)
             out->verdict = FINDING_PARTLY;
     }
     if (*out->seen && out->verdict != FINDING_NOT_KNOWN)
-        say(&w,
+        format_add(
+            &w,
             " (Squared distances relative to the squared norm of the weights; each batch at its own learning rate.)");
 }

@@ -338,14 +338,14 @@ static void add_cell(buffer *page, const plot_series *s, double x)
     if (i < 0)
         buffer_print(page, "<td>&ndash;</td>");
     else if (isnan(s->y[i]))
-        buffer_print(page, "<td>at least %s</td>", number_word(s->low[i]).text);
+        buffer_print(page, "<td>at least %s</td>", format_number(s->low[i]).text);
     else if (isnan(s->low[i]) || isnan(s->high[i]))
-        buffer_print(page, "<td>%s</td>", number_word(s->y[i]).text);
+        buffer_print(page, "<td>%s</td>", format_number(s->y[i]).text);
     else if (isinf(s->high[i]))
-        buffer_print(page, "<td>%s (at least %s)</td>", number_word(s->y[i]).text, number_word(s->low[i]).text);
+        buffer_print(page, "<td>%s (at least %s)</td>", format_number(s->y[i]).text, format_number(s->low[i]).text);
     else
-        buffer_print(page, "<td>%s (%s to %s)</td>", number_word(s->y[i]).text, number_word(s->low[i]).text,
-                     number_word(s->high[i]).text);
+        buffer_print(page, "<td>%s (%s to %s)</td>", format_number(s->y[i]).text, format_number(s->low[i]).text,
+                     format_number(s->high[i]).text);
 }
 
 void plot_table(const plot *p, buffer *page)

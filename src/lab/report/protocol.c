@@ -39,7 +39,7 @@ static void add_missing_batch(const tas_sweep *sweep, int i, buffer *page)
     if (b->lr_edge)
         buffer_print(page,
                      " The search for its rate ended at the limit of its range (%s): a better rate may lie beyond.",
-                     number_word(b->lr).text);
+                     format_number(b->lr).text);
     close_item(page);
 }
 
@@ -63,7 +63,7 @@ void protocol_unmeasured(const tas_sweep *sweep, buffer *page)
     if (sweep->short_of_time) {
         open_item(page);
         buffer_print(page, "Time was short (limit %s): the batches farthest from the best were left out first.",
-                     seconds_word(sweep->options.seconds).text);
+                     format_seconds(sweep->options.seconds).text);
         close_item(page);
     }
     if (*sweep->left_out) {
@@ -79,7 +79,7 @@ void protocol_unmeasured(const tas_sweep *sweep, buffer *page)
         if (!reached) {
             open_item(page);
             buffer_print(page, "No batch reached the target; the nearest was %s, at B = %" PRIu64 ".",
-                         number_word(sweep->nearest).text, sweep->nearest_batch);
+                         format_number(sweep->nearest).text, sweep->nearest_batch);
             close_item(page);
         }
     }
@@ -159,10 +159,10 @@ static void add_runs(const tas_sweep *sweep, buffer *page)
 static void add_time(const tas_sweep *sweep, buffer *page)
 {
     open_fact(page, "Time taken");
-    buffer_print(page, "%s", isfinite(sweep->elapsed) ? seconds_word(sweep->elapsed).text : "not known");
+    buffer_print(page, "%s", isfinite(sweep->elapsed) ? format_seconds(sweep->elapsed).text : "not known");
     if (isfinite(sweep->forecast) && sweep->forecast > 0)
-        buffer_print(page, " (forecast %s)", seconds_word(sweep->forecast).text);
-    if (sweep->options.seconds > 0) buffer_print(page, ", limit %s", seconds_word(sweep->options.seconds).text);
+        buffer_print(page, " (forecast %s)", format_seconds(sweep->forecast).text);
+    if (sweep->options.seconds > 0) buffer_print(page, ", limit %s", format_seconds(sweep->options.seconds).text);
     close_fact(page);
 }
 
@@ -183,7 +183,7 @@ static void add_limits(const tas_sweep *sweep, buffer *page)
     open_fact(page, "Limits");
     const char *comma = "";
     if (options->budget) {
-        buffer_print(page, "%s MiB of device memory", number_word((double)options->budget / 1048576).text);
+        buffer_print(page, "%s MiB of device memory", format_number((double)options->budget / 1048576).text);
         comma = ", ";
     }
     if (options->batch_most) {
@@ -191,7 +191,7 @@ static void add_limits(const tas_sweep *sweep, buffer *page)
         comma = ", ";
     }
     if (options->waste > 0)
-        buffer_print(page, "%sat most %s times the fewest examples", comma, number_word(options->waste).text);
+        buffer_print(page, "%sat most %s times the fewest examples", comma, format_number(options->waste).text);
     close_fact(page);
 }
 

@@ -26,10 +26,10 @@ static void add_time(const recommendation *r, buffer *page)
 {
     open_card(page, "Time to the target");
     if (isfinite(r->seconds)) {
-        buffer_print(page, "<b>%s</b>", seconds_word(r->seconds).text);
+        buffer_print(page, "<b>%s</b>", format_seconds(r->seconds).text);
         if (isfinite(r->seconds_low) && isfinite(r->seconds_high))
             buffer_print(page, " <span>%s to %s with the next seed (95&nbsp;%%)</span>",
-                         seconds_word(r->seconds_low).text, seconds_word(r->seconds_high).text);
+                         format_seconds(r->seconds_low).text, format_seconds(r->seconds_high).text);
     } else {
         buffer_print(page, "<b>not known</b>");
     }
@@ -45,7 +45,7 @@ static void add_decision(const tas_sweep *sweep, buffer *page)
         buffer_print(page, " <span>B = %" PRIu64 ": %s</span>", sweep->batch[r->decider].batch,
                      reason_verdict(r->verdicts[r->decider]));
     else if (r->decided == DECIDED_SPEED && isfinite(r->knee))
-        buffer_print(page, " <span>the time is shortest near B = %s</span>", number_word(r->knee).text);
+        buffer_print(page, " <span>the time is shortest near B = %s</span>", format_number(r->knee).text);
     close_card(page);
 }
 
@@ -55,9 +55,9 @@ static void add_side(const char *name, const recommend_side *side, buffer *page)
     if (!side->batch) return;
     snprintf(head, sizeof head, "%s, B = %" PRIu64, name, side->batch);
     open_card(page, head);
-    if (isfinite(side->seconds)) buffer_print(page, "<b>%s&times;</b> the time, ", number_word(side->seconds).text);
+    if (isfinite(side->seconds)) buffer_print(page, "<b>%s&times;</b> the time, ", format_number(side->seconds).text);
     if (isfinite(side->examples))
-        buffer_print(page, "%s&times; the examples", number_word(side->examples).text);
+        buffer_print(page, "%s&times; the examples", format_number(side->examples).text);
     else if (side->verdict == VERDICT_KEPT || side->verdict == VERDICT_NOT_MEASURED)
         buffer_print(page, "not known");
     if (side->verdict != VERDICT_KEPT && (side->verdict != VERDICT_NOT_MEASURED || isfinite(side->examples)))

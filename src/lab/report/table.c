@@ -20,13 +20,13 @@ static void open_cell(buffer *page, const char *unit)
 static void add_number(buffer *page, double value)
 {
     if (isfinite(value))
-        buffer_print(page, "<td>%s</td>", number_word(value).text);
+        buffer_print(page, "<td>%s</td>", format_number(value).text);
     else
         buffer_print(page, "<td class=\"none\">&ndash;</td>");
 }
 
 /* The mean, with the spread over seeds: in percent for a geometric mean. */
-static void add_mean(buffer *page, const sweep_mean *m, bool geometric, word (*in_words)(double))
+static void add_mean(buffer *page, const sweep_mean *m, bool geometric, formatted (*in_words)(double))
 {
     if (!sweep_mean_known(m)) {
         add_number(page, NAN);
@@ -38,16 +38,16 @@ static void add_mean(buffer *page, const sweep_mean *m, bool geometric, word (*i
         if (geometric)
             buffer_print(page, " <small>&plusmn;%.0f&nbsp;%%</small>", 100 * expm1(m->spread));
         else
-            buffer_print(page, " <small>&plusmn;%s</small>", number_word(m->spread).text);
+            buffer_print(page, " <small>&plusmn;%s</small>", format_number(m->spread).text);
     }
     buffer_print(page, "</td>");
 }
 
-static word whole_word(double value) { return number_word(value >= 100 ? round(value) : value); }
+static formatted whole_word(double value) { return format_number(value >= 100 ? round(value) : value); }
 
-static word accuracy_word(double value)
+static formatted accuracy_word(double value)
 {
-    word w;
+    formatted w;
     snprintf(w.text, sizeof w.text, "%.4f", value);
     return w;
 }
@@ -85,7 +85,7 @@ static void add_verdict(buffer *page, const tas_sweep *sweep, int i)
     else if (known && in_range(sweep, b->batch))
         buffer_print(page, "within 5&nbsp;%% of the best");
     else if (isfinite(times))
-        buffer_print(page, "%s times the time", number_word(times).text);
+        buffer_print(page, "%s times the time", format_number(times).text);
     else
         buffer_print(page, "reached the target");
     if (b->diverged && b->diverged < b->seeds)
@@ -134,9 +134,9 @@ static void add_row(buffer *page, const tas_sweep *sweep, int i, bool accuracy, 
     add_number(page, b->examples_per_s > 0 ? b->examples_per_s : NAN);
     add_number(page, memory ? (double)memory / 1048576 : NAN);
     add_mean(page, &b->steps, true, whole_word);
-    add_mean(page, &b->epochs, true, number_word);
-    add_mean(page, &b->seconds, true, seconds_word);
-    add_mean(page, &b->best_loss, false, number_word);
+    add_mean(page, &b->epochs, true, format_number);
+    add_mean(page, &b->seconds, true, format_seconds);
+    add_mean(page, &b->best_loss, false, format_number);
     if (accuracy) add_mean(page, &b->best_accuracy, false, accuracy_word);
     if (test) add_number(page, b->test_loss);
     if (test && accuracy) {
@@ -145,7 +145,7 @@ static void add_row(buffer *page, const tas_sweep *sweep, int i, bool accuracy, 
         else
             add_number(page, NAN);
     }
-    add_mean(page, &b->gap_equal_loss, false, number_word);
+    add_mean(page, &b->gap_equal_loss, false, format_number);
     add_noise(page, &b->noise);
     add_verdict(page, sweep, i);
     buffer_print(page, "</tr>\n");

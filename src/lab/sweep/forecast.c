@@ -36,9 +36,9 @@ static void say_why(const tas_sweep *s, char *text, size_t bytes)
             best = &s->batch[i];
     if (best)
         snprintf(text, bytes, "B = %" PRIu64 " reached the target in %s epochs", best->batch,
-                 number_word(estimate_fewest(s, best->batch) / epochs).text);
+                 format_number(estimate_fewest(s, best->batch) / epochs).text);
     else if (vain > 0)
-        snprintf(text, bytes, "the target was not reached in %s epochs", number_word(vain / epochs).text);
+        snprintf(text, bytes, "the target was not reached in %s epochs", format_number(vain / epochs).text);
     else
         snprintf(text, bytes, "the target is known");
 }
@@ -54,8 +54,8 @@ void forecast_correct(lab *l)
         return;
     l->reported_total = total;
     say_why(s, why, sizeof why);
-    lab_note(l, "forecast: about %s in total, %s of it remaining%s: %s", seconds_word(total).text,
-             seconds_word(l->seconds_left).text,
+    lab_note(l, "forecast: about %s in total, %s of it remaining%s: %s", format_seconds(total).text,
+             format_seconds(l->seconds_left).text,
              s->options.seconds > 0 && total > s->options.seconds ? ", more than the time limit allows" : "", why);
 }
 
@@ -77,7 +77,7 @@ tas_status forecast_check(lab *l)
     return fail(s->context, TAS_BAD_ARGUMENT,
                 "a time limit of %s is too short: %s%stwo runs of B = %" PRIu64
                 ", the fastest batch, and what follows are expected to take %s, after %s of timing steps",
-                seconds_word(s->options.seconds).text, isfinite(s->target) ? "" : "making the target, ",
+                format_seconds(s->options.seconds).text, isfinite(s->target) ? "" : "making the target, ",
                 estimate_search_seconds(s, shortest) > 0 ? "the search for a rate, " : "", shortest->batch,
-                seconds_word(least).text, seconds_word(lab_seconds(l)).text);
+                format_seconds(least).text, format_seconds(lab_seconds(l)).text);
 }

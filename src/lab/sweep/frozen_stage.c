@@ -141,8 +141,8 @@ static tas_status freeze(lab *l, const sweep_run *r, const uint64_t *steps, floa
 
 void frozen_stage_leave_out(lab *l, const char *what)
 {
-    writer out = {l->sweep->left_out, sizeof l->sweep->left_out, strlen(l->sweep->left_out)};
-    say(&out, "%s%s", out.used ? "; " : "", what);
+    text_buffer out = {l->sweep->left_out, sizeof l->sweep->left_out, strlen(l->sweep->left_out)};
+    format_add(&out, "%s%s", out.used ? "; " : "", what);
     lab_note(l, "short of time: left out %s", what);
 }
 

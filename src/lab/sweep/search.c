@@ -92,7 +92,7 @@ static bool may_begin(lab *l)
     const int figures = sweep_count_figures(s, b);
     const double wanted = estimate_batch_seconds(s, b, l->waiting_seeds);
     if (has_time(l, b, wanted)) return true;
-    if (!figures) snprintf(b->why, sizeof b->why, "short of time: expected to take %s", seconds_word(wanted).text);
+    if (!figures) snprintf(b->why, sizeof b->why, "short of time: expected to take %s", format_seconds(wanted).text);
     l->late = true;
     return false;
 }
@@ -152,7 +152,7 @@ static tas_status try_rate(lab *l, const trial *t, double *value, bool *diverged
     const tas_sweep *s = l->sweep;
     sweep_run out;
     snprintf(l->doing, sizeof l->doing, "B = %" PRIu64 ": searching for a rate, lr %s", t->batch,
-             number_word(t->lr).text);
+             format_number(t->lr).text);
     const tas_status status = run(l, t, &out, NULL);
     if (status) return status;
     *diverged = out.outcome == ROW_DIVERGED;
@@ -256,8 +256,8 @@ tas_status search_target(lab *l, double lr, double *best_lr)
     if (!s->options.scale) *best_lr = rate_search_best(&r);
     s->target = r.entry[r.best].value;
     snprintf(s->target_words, sizeof s->target_words, "%s loss %s, what B = %" PRIu64 " reaches in one epoch at lr %s",
-             s->options.on_train ? "training" : "validation", number_word(s->target).text, batch,
-             number_word(rate_search_best(&r)).text);
+             s->options.on_train ? "training" : "validation", format_number(s->target).text, batch,
+             format_number(rate_search_best(&r)).text);
     forecast_correct(l);
     return TAS_OK;
 }
@@ -377,7 +377,7 @@ static tas_status run_figures(lab *l, int i, int seeds)
         if (!k && !l->weights[i] && !(l->weights[i] = malloc(l->weight_count * sizeof(float))))
             return fail(s->context, TAS_NO_MEMORY, "no memory for weights");
         snprintf(l->doing, sizeof l->doing, "B = %" PRIu64 ": training at lr %s, seed %d of %d", b->batch,
-                 number_word(b->lr).text, k + 1, s->options.seeds);
+                 format_number(b->lr).text, k + 1, s->options.seeds);
         tas_status status = run(l, &t, &out, k ? NULL : l->weights[i]);
         if (status) return status;
     }

@@ -127,8 +127,9 @@ static tas_status open_sets(lab *l, const tas_data *train)
     uint64_t held = options->validation ? options->validation : part->options.count / 10;
     if (!options->validation && held > 5000) held = 5000;
     if (!status && (!held || held >= part->options.count))
-        status = fail(s->context, TAS_BAD_ARGUMENT,
-                      "%" PRIu64 " of %" PRIu64 " examples cannot be held out for validation", held, part->options.count);
+        status =
+            fail(s->context, TAS_BAD_ARGUMENT, "%" PRIu64 " of %" PRIu64 " examples cannot be held out for validation",
+                 held, part->options.count);
     if (!status) status = tas_data_split(part, held, options->seed, &l->rest, &l->held);
     if (status) return status;
     s->examples = l->rest->options.count;
@@ -296,7 +297,7 @@ static tas_status describe_settings(lab *l, char *text, size_t bytes)
     struct sha256_ctx sha;
     uint8_t sum[SHA256_DIGEST_SIZE];
     char net[17], data[17];
-    writer out = {text, bytes, 0};
+    text_buffer out = {text, bytes, 0};
     const char *net_text = tas_network_text(l->network);
     sha256_init(&sha);
     sha256_update(&sha, strlen(net_text), (const uint8_t *)net_text);
@@ -305,17 +306,17 @@ static tas_status describe_settings(lab *l, char *text, size_t bytes)
     tas_status status = hash_sets(l, &sha);
     sha256_digest(&sha, sizeof sum, sum);
     for (int i = 0; i < 8; i++) snprintf(data + 2 * i, 3, "%02x", sum[i]);
-    say(&out, "network %s\ndata %s: %" PRIu64 " to train on, %" PRIu64 " held out\nseed %" PRIu64 "\n", net, data,
-        s->examples, s->validation, s->options.seed);
-    say(&out, "optimizer %s, beta %g %g, epsilon %g, momentum %g%s, weight decay %g\n",
-        tas_optimizer_name(t->optimizer), (double)t->beta1, (double)t->beta2, (double)t->epsilon, (double)t->momentum,
-        t->nesterov ? " Nesterov" : "", (double)t->weight_decay);
-    say(&out, "lr %g, %s, scaling %s from B = %u\n", (double)t->lr, s->options.scale ? "scaled" : "searched",
-        tas_lr_scaling_name(t->lr_scaling), t->base_batch);
-    say(&out, "schedule %s, warm-up %" PRIu64 ", decay %g every %" PRIu64 ", end %g\n", tas_schedule_name(t->schedule),
-        t->warmup, (double)t->decay, t->decay_steps, (double)t->lr_end);
-    say(&out, "target %g, by %s of %s\n", s->options.target, s->options.by_accuracy ? "accuracy" : "loss",
-        s->options.on_train ? "training" : "validation");
+    format_add(&out, "network %s\ndata %s: %" PRIu64 " to train on, %" PRIu64 " held out\nseed %" PRIu64 "\n", net,
+               data, s->examples, s->validation, s->options.seed);
+    format_add(&out, "optimizer %s, beta %g %g, epsilon %g, momentum %g%s, weight decay %g\n",
+               tas_optimizer_name(t->optimizer), (double)t->beta1, (double)t->beta2, (double)t->epsilon,
+               (double)t->momentum, t->nesterov ? " Nesterov" : "", (double)t->weight_decay);
+    format_add(&out, "lr %g, %s, scaling %s from B = %u\n", (double)t->lr, s->options.scale ? "scaled" : "searched",
+               tas_lr_scaling_name(t->lr_scaling), t->base_batch);
+    format_add(&out, "schedule %s, warm-up %" PRIu64 ", decay %g every %" PRIu64 ", end %g\n",
+               tas_schedule_name(t->schedule), t->warmup, (double)t->decay, t->decay_steps, (double)t->lr_end);
+    format_add(&out, "target %g, by %s of %s\n", s->options.target, s->options.by_accuracy ? "accuracy" : "loss",
+               s->options.on_train ? "training" : "validation");
     return status;
 }
 

@@ -84,8 +84,8 @@ static tas_status write_file(const state *s, const char *file, json_t *value)
 /* The first few are listed, the others counted. */
 static void ignore(state *s, const char *file, const char *why)
 {
-    writer out = {s->ignored, sizeof s->ignored - 32, strlen(s->ignored)};
-    if (s->ignored_count++ < 4) say(&out, "%s%s: %s", out.used ? "; " : "", file, why);
+    text_buffer out = {s->ignored, sizeof s->ignored - 32, strlen(s->ignored)};
+    if (s->ignored_count++ < 4) format_add(&out, "%s%s: %s", out.used ? "; " : "", file, why);
 }
 
 /* *out NULL: there is no such file, or it is not JSON, as *error then says. */
@@ -258,8 +258,8 @@ static tas_status begin_folder(state *s)
 
 static void end_ignored(state *s)
 {
-    writer out = {s->ignored, sizeof s->ignored, strlen(s->ignored)};
-    if (s->ignored_count > 4) say(&out, "; and %d more", s->ignored_count - 4);
+    text_buffer out = {s->ignored, sizeof s->ignored, strlen(s->ignored)};
+    if (s->ignored_count > 4) format_add(&out, "; and %d more", s->ignored_count - 4);
 }
 
 tas_status state_open(tas_context *context, const char *folder, const state_sweep *sweep, double *elapsed, state **out)

@@ -40,7 +40,7 @@ static tas_status work(lab *l)
         status = search_target(l, lr, &lr);
     else
         snprintf(s->target_words, sizeof s->target_words, "%s %s %s", s->options.on_train ? "training" : "validation",
-                 s->options.by_accuracy ? "accuracy" : "loss", number_word(s->target).text);
+                 s->options.by_accuracy ? "accuracy" : "loss", format_number(s->target).text);
     if (!status) status = search_batches(l, lr);
     if (!status) status = frozen_stage_run(l);
     return status ? status : test_stage_run(l);
@@ -76,7 +76,7 @@ static tas_status end(lab *l, tas_status status)
         s->short_of_time = true;
         status = s->runs ? TAS_OK
                          : fail(s->context, TAS_BAD_ARGUMENT, "a time limit of %s is too short: no run was completed",
-                                seconds_word(s->options.seconds).text);
+                                format_seconds(s->options.seconds).text);
     }
     if (status == TAS_STOPPED) {
         s->stopped = true;
@@ -91,11 +91,11 @@ static tas_status end(lab *l, tas_status status)
     aggregate_runs(s);
     if (!status && s->short_of_time && !any_figures(s) && !estimate_out_of_reach(s))
         return fail(s->context, TAS_NOT_REACHED, "a time limit of %s is too short: no batch got a run on a fresh seed",
-                    seconds_word(s->options.seconds).text);
+                    format_seconds(s->options.seconds).text);
     if (!status && !any_figure_reached(s) && s->nearest_batch &&
         (any_figures(s) || !s->short_of_time || estimate_out_of_reach(s)))
         return fail(s->context, TAS_NOT_REACHED, "no batch reached %s; the nearest was %s (B = %" PRIu64 ")",
-                    s->target_words, number_word(s->nearest).text, s->nearest_batch);
+                    s->target_words, format_number(s->nearest).text, s->nearest_batch);
     return status;
 }
 

@@ -47,12 +47,12 @@ static int first_tested(lab *l)
 static void report_untested(lab *l, const bool *untested)
 {
     char text[160];
-    writer out = {text, sizeof text, 0};
+    text_buffer out = {text, sizeof text, 0};
     bool any = false;
-    say(&out, "the test of B =");
+    format_add(&out, "the test of B =");
     for (int i = 0; i < l->sweep->count; i++) {
         if (!untested[i]) continue;
-        say(&out, "%s %" PRIu64, any ? "," : "", l->sweep->batch[i].batch);
+        format_add(&out, "%s %" PRIu64, any ? "," : "", l->sweep->batch[i].batch);
         any = true;
     }
     if (any) frozen_stage_leave_out(l, text);
