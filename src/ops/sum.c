@@ -84,10 +84,18 @@ static void record_loss(const op_args *a, void *const *operand, void *scratch)
 /* check_finite: sets the record if one of the elements is not finite. */
 static uint64_t check_elements(const op_args *a, int operand) { return operand ? 2 : a->size[CHECK_ELEMENTS]; }
 
+/* A single value that is not finite is found wherever it is. */
 static bool check_fill(const op_args *a, int operand, void *data, draw *d)
 {
+    const uint32_t count = a->size[CHECK_ELEMENTS];
+    float *x = data;
     if (operand == 1) return record_fill(a, 2, data, d);
-    return false;
+    if (d->mode == DRAW_WILD) return false;
+    for (uint32_t i = 0; i < count; i++) x[i] = draw_float(d);
+    const uint32_t places[] = {0, count - 1, count, draw_below(d, count)}; /* of the only bad one; count: there is none */
+    const uint32_t place = places[draw_below(d, LENGTH(places))];
+    if (place < count) x[place] = draw_below(d, 2) ? arith_float(ARITH_NAN) : arith_float(0xff800000u);
+    return true;
 }
 
 CLONES static void check_finite(const op_args *a, void *const *operand, void *scratch)
