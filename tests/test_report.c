@@ -23,6 +23,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 /* A page is read once: tags nest, attributes are quoted, ids are met once, nothing points out of it ---------------- */
 
 enum { DEPTH = 64, NAMES = 8192, NAME = 96 };
@@ -546,9 +548,36 @@ START_TEST(reports_go_nowhere_but_to_files)
     tas_sweep *s = earlier_and_sweep();
     snprintf(path, sizeof path, "%s/missing/report.html", folder);
     expect_own(tas_sweep_report(s, path), TAS_BAD_FILE, path, "cannot be written");
-    expect_own(tas_sweep_report(s, folder), TAS_BAD_FILE, folder, "not a regular file");
     expect_own(tas_sweep_report(s, "/proc/report.html"), TAS_BAD_FILE, "/proc/report.html", "cannot be written");
     expect_own(tas_sweep_report(s, ""), TAS_BAD_ARGUMENT, "no file name", "");
+    expect_earlier();
+    sweep_freed(s);
+}
+END_TEST
+
+/* Its name is taken by what cannot be replaced: after hours of work nothing is lost. */
+START_TEST(what_cannot_take_its_name_goes_beside_it)
+{
+    char path[128], other[160];
+    tas_sweep *s = earlier_and_sweep();
+    snprintf(path, sizeof path, "%s/taken", folder);
+    ck_assert_int_eq(mkdir(path, 0777), 0);
+    snprintf(other, sizeof other, "%s.new", path);
+    expect_own(tas_sweep_json(s, path), TAS_BAD_FILE, "not a regular file", other);
+    json_t *in = json_load_file(other, 0, NULL);
+    ck_assert_int_eq((int)json_array_size(json_object_get(in, "batches")), s->count);
+    json_decref(in);
+    snprintf(other, sizeof other, "%s.new-2", path);
+    expect_own(tas_sweep_report(s, path), TAS_BAD_FILE, "not a regular file", other);
+    FILE *page = fopen(other, "r");
+    char first[16] = "";
+    ck_assert_ptr_nonnull(page);
+    ck_assert_ptr_nonnull(fgets(first, sizeof first, page));
+    ck_assert_str_eq(first, "<!DOCTYPE html>");
+    fclose(page);
+    ck_assert(!unlink(other) && !rmdir(path));
+    snprintf(other, sizeof other, "%s.new", path);
+    ck_assert(!unlink(other));
     expect_earlier();
     sweep_freed(s);
 }
@@ -617,6 +646,7 @@ int main(int argc, char **argv)
     tcase_add_test(files, scripts_may_be_long);
     tcase_add_test(files, places_are_checked);
     tcase_add_test(files, reports_go_nowhere_but_to_files);
+    tcase_add_test(files, what_cannot_take_its_name_goes_beside_it);
     tcase_add_test(files, a_write_that_fails_leaves_the_earlier_file);
     suite_add_tcase(suite, pages);
     suite_add_tcase(suite, files);

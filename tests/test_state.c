@@ -478,6 +478,16 @@ START_TEST(damaged_files_are_ignored)
 }
 END_TEST
 
+/* Terminals would take it for a command. */
+START_TEST(settings_are_shown_without_escapes)
+{
+    state *s;
+    write_text("sweep.json", "{\"format\": 2, \"settings\": \"\\u001b]0;gone\\u0007\\n\", \"elapsed\": 1}");
+    expect(open_state(&s), TAS_BAD_ARGUMENT, "\\x1b]0;gone\\x07", "");
+    ck_assert_ptr_null(strchr(tas_error(context), '\x1b'));
+}
+END_TEST
+
 START_TEST(seconds_of_earlier_sessions_are_checked)
 {
     static const char *const seconds[] = {"-1", "1e300", "null", "\"1\"", "[]"};
@@ -681,6 +691,7 @@ int main(void)
     tcase_add_test(folders, a_state_knows_when_a_run_was_given_up_and_where);
     tcase_add_test(folders, numbers_of_files_have_a_limit);
     tcase_add_test(folders, damaged_files_are_ignored);
+    tcase_add_test(folders, settings_are_shown_without_escapes);
     tcase_add_test(folders, seconds_of_earlier_sessions_are_checked);
     tcase_add_checked_fixture(sweeps, open_all, close_all);
     tcase_set_timeout(sweeps, 120);

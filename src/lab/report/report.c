@@ -6,6 +6,7 @@
 #include "lab/advice/reason.h"
 #include "lab/report/findings.h"
 #include "lab/report/gnuplot.h"
+#include "lab/sweep/output.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -297,20 +298,11 @@ tas_status report_page(const tas_sweep *sweep, buffer *page)
 tas_status tas_sweep_report(const tas_sweep *sweep, const char *file)
 {
     entry_state saved;
-    file_writer out = {0};
     buffer page = {0};
     entry_begin(sweep->context, &saved);
-    tas_status status = file && *file ? file_begin(sweep->context, &out, file)
+    tas_status status = file && *file ? report_page(sweep, &page)
                                       : fail(sweep->context, TAS_BAD_ARGUMENT, "the report has no file name");
-    if (!status) {
-        status = report_page(sweep, &page);
-        if (!status) {
-            fwrite(page.text, 1, page.bytes, out.stream); /* an error is seen when it is committed */
-            status = file_commit(sweep->context, &out);
-        } else {
-            file_abandon(&out);
-        }
-    }
+    if (!status) status = output_write(sweep->context, file, page.text, page.bytes);
     free(page.text);
     entry_end(&saved);
     return status;

@@ -1,13 +1,13 @@
 /* A sweep as JSON. Names carry their unit; what is not known is null. */
 #include "lab/sweep/json.h"
 
+#include "base/buffer.h"
 #include "base/context.h"
-#include "base/file.h"
 #include "lab/advice/reason.h"
+#include "lab/sweep/output.h"
 #include "lab/sweep/sweep.h"
 
-#include <errno.h>
-#include <string.h>
+#include <stdlib.h>
 
 static void put(json_t *to, const char *name, json_t *value) { json_object_set_new(to, name, value); }
 static void put_real(json_t *to, const char *name, double x) { put(to, name, json_known(x)); }
@@ -258,19 +258,15 @@ static json_t *sweep_json(const tas_sweep *s)
 tas_status tas_sweep_json(const tas_sweep *sweep, const char *file)
 {
     entry_state saved;
-    file_writer writer;
     entry_begin(sweep->context, &saved);
     json_t *value = sweep_json(sweep);
-    tas_status status =
-        value ? file_begin(sweep->context, &writer, file) : fail(sweep->context, TAS_NO_MEMORY, "no memory for JSON");
-    if (!status && (json_dumpf(value, writer.stream, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) ||
-                    fputc('\n', writer.stream) == EOF)) {
-        const int error = errno;
-        file_abandon(&writer);
-        status = fail(sweep->context, TAS_BAD_FILE, "%s: cannot be written: %s", file, strerror(error));
-    } else if (!status) {
-        status = file_commit(sweep->context, &writer);
-    }
+    char *text = value ? json_dumps(value, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
+    buffer out = {.failed = !text};
+    if (text) buffer_print(&out, "%s\n", text);
+    const tas_status status = out.failed ? fail(sweep->context, TAS_NO_MEMORY, "no memory for JSON")
+                                         : output_write(sweep->context, file, out.text, out.bytes);
+    free(out.text);
+    free(text);
     json_decref(value);
     entry_end(&saved);
     return status;

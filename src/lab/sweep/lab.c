@@ -1,6 +1,7 @@
 #include "lab/sweep/lab.h"
 
 #include "base/context.h"
+#include "base/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -42,11 +43,11 @@ bool lab_progress_resumed(lab *l, bool now)
 
 void lab_note(lab *l, const char *format, ...)
 {
-    char text[512];
+    char text[1024], shown[1024];
     va_list list;
     if (!l->sweep->options.on_progress) return;
     va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    call_progress(l, lab_seconds(l), text);
+    call_progress(l, lab_seconds(l), text_escape(text, "", shown, sizeof shown));
 }
