@@ -164,8 +164,8 @@ void cli_close(cli_state *cli);
 /* Ends the program. Status 0 becomes 1 if stdout could not be written, which is reported. */
 _Noreturn void cli_exit(int status);
 
-/* Has a signal call handler, unless the parent had it ignored, as nohup and shells' scripts do. cli_catch_ends() does so
- * for those that ask a program to end: SIGINT, SIGTERM, SIGHUP. */
+/* Has a signal call handler, unless the parent had it ignored, as nohup and shells' scripts do. cli_catch_ends() does
+ * so for those that ask a program to end: SIGINT, SIGTERM, SIGHUP. */
 void cli_catch(int number, void (*handler)(int));
 void cli_catch_ends(void (*handler)(int));
 
@@ -182,8 +182,8 @@ int cli_failed(cli_state *cli, tas_status status);
  * what is wrong. */
 int cli_network_open(cli_state *cli, const char *net, tas_network **out);
 
-/* The bytes that a budget means on a device; 0 if none is given. False, after reporting it, if the budget is a share and
- * the driver does not report the device's memory. */
+/* The bytes that a budget means on a device; 0 if none is given. False, after reporting it, if the budget is a share
+ * and the driver does not report the device's memory. */
 bool cli_budget(cli_state *cli, const cli_size *size, const tas_device_info *device, uint64_t *bytes);
 
 /* Whether a network can be trained or tested on a split of a data set; reports why not. */
@@ -207,8 +207,8 @@ bool cli_network_is_file(const char *net, const char *path);
 /* Whether NET is the file of a checkpoint. */
 bool cli_network_is_checkpoint(const char *net);
 
-/* Text of unknown origin - a driver's, a file's, a path - as it may be printed: tas_escape(). Valid until the fourth call
- * from here. */
+/* Text of unknown origin - a driver's, a file's, a path - as it may be printed: tas_escape(). Valid until the fourth
+ * call from here. */
 const char *cli_shown(const char *text);
 
 /* Prints a network's layers with their shapes, and its parameters, for people. */

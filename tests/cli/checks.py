@@ -14,9 +14,10 @@ def check_profile(t, device, **more):
     result = t.train("--steps", "20", "--profile", device=device, **more)
     expect(result.digest() == plain.digest(), "another digest", result)
     expect("profile" not in plain.out, "a profile that nobody asked for", plain)
-    table = re.search(r"^peak memory .*\nprofile +\d+\.\d+ s on the device: .*\n +kernel +launches +seconds +share +bytes\n((?: .*\n)+)test accuracy",
-                      result.out, re.M)
-    expect(table and re.search(r"^ +sgd +20 +\d+\.\d+ +\d+\.\d %$", table[1], re.M), "no table, or in another place", result)
+    table = re.search(r"^peak memory .*\nprofile +\d+\.\d+ s on the device: .*\n"
+                      r" +kernel +launches +seconds +share +bytes\n((?: .*\n)+)test accuracy", result.out, re.M)
+    expect(table and re.search(r"^ +sgd +20 +\d+\.\d+ +\d+\.\d %$", table[1], re.M), "no table, or in another place",
+           result)
     o = one_object(t.train("--steps", "20", "--profile", "--json", device=device, **more))
     p = o["profile"]
     rows = {r["name"]: r for r in p["rows"]}
@@ -36,19 +37,23 @@ def check_noise(t, device, **more):
     result = t.train(*run, "--noise", device=device, **more)
     expect(result.digest() == plain.digest(), "another digest", result)
     expect("noise" not in plain.out, "noise that nobody asked for", plain)
-    line = r"^peak memory .*\nnoise scale  (?:[\d.e+]+ examples \([\d.e+]+ to [\d.e+]+\)|at least [\d.e+]+ examples|not known yet), 6 steps measured\n +of the gradient.*\ntest "
+    line = (r"^peak memory .*\nnoise scale  (?:[\d.e+]+ examples \([\d.e+]+ to [\d.e+]+\)|at least [\d.e+]+ examples|"
+            r"not known yet), 6 steps measured\n +of the gradient.*\ntest ")
     found = re.search(line, result.out, re.M)
     expect(found and "plain SGD" in found[0], "no line, or in another place", result)
     o = one_object(t.train(*run, "--noise", "--json", "--log", log, device=device, **more))
     n = o["noise"]
     expect(set(n) == {"state", "value", "low", "high", "steps"} and n["steps"] == 6, f"{n}")
     expect(n["state"] != "known" or n["low"] <= n["value"] <= n["high"], f"{n}")
-    expect(o["peak_bytes"] == o["forecast_bytes"] > one_object(t.train(*run, "--json", device=device, **more))["peak_bytes"], f"{o}")
-    expect(forecast(t, "--batch", "16", "--noise", device=device, **more)["bytes_total"] == o["peak_bytes"], "not as planned")
+    expect(o["peak_bytes"] == o["forecast_bytes"] > one_object(t.train(*run, "--json", device=device,
+                                                                       **more))["peak_bytes"], f"{o}")
+    expect(forecast(t, "--batch", "16", "--noise", device=device, **more)["bytes_total"] == o["peak_bytes"],
+           "not as planned")
     steps = [json.loads(text) for text in log.read_text().splitlines()[1:-1]]
     expect([s["step"] for s in steps if "trace" in s and "square" in s] == [16, 32, 48, 64, 80, 96], f"{steps}")
     traces, squares = (sum(s.get(key, 0) for s in steps) for key in ("trace", "square"))
-    expect(n["value"] is None if squares <= 0 else abs(n["value"] - traces / squares) < 1e-6 * abs(n["value"]), f"{n}, {traces / squares}")
+    expect(n["value"] is None if squares <= 0 else abs(n["value"] - traces / squares) < 1e-6 * abs(n["value"]),
+           f"{n}, {traces / squares}")
     return o
 
 
@@ -78,7 +83,8 @@ def sweep_budgets(t, net, data, device, env, count):
         seen.add((plan["tile"], plan["resident"]))
         digests.add((o["weights_sha256"], o["loss"], o["accuracy"]))
     expect(len(digests) == 1, f"the results differ with the budget: {digests}")
-    expect({resident for _, resident in seen} == {True, False} and len(seen) > 3, f"not each kind of plan was seen: {seen}")
+    expect({resident for _, resident in seen} == {True, False} and len(seen) > 3,
+           f"not each kind of plan was seen: {seen}")
     return least, digests.pop()[0]
 
 

@@ -2,9 +2,9 @@
 
     test_NAME.py TASSELLO [WORD]...    runs the cases whose names contain a WORD; all of them without one
 
-Most cases use --device reference and need no driver; those that need PoCL are skipped without it. Data sets are made here.
-Prints `ok N - name` lines, and writes them to $CK_TAP_LOG_FILE_NAME, from which tests/tap and tests/tally.py count; what
-was skipped is named on stdout and not counted. Exit status 0, or 1 if a case failed.
+Most cases use --device reference and need no driver; those that need PoCL are skipped without it. Data sets are made
+here. Prints `ok N - name` lines, and writes them to $CK_TAP_LOG_FILE_NAME, from which tests/tap and tests/tally.py
+count; what was skipped is named on stdout and not counted. Exit status 0, or 1 if a case failed.
 """
 import gzip
 import json
@@ -25,7 +25,8 @@ from pathlib import Path
 POCL_ICD = "/etc/OpenCL/vendors/pocl.icd"
 LAST = re.compile(r"^test accuracy (\d\.\d{4}) loss (\d+\.\d{4})\nweights sha256 ([0-9a-f]{64})\n\Z", re.M)
 LAST_MSE = re.compile(r"^test loss (\d+\.\d{4})\nweights sha256 ([0-9a-f]{64})\n\Z", re.M)
-CRASH = re.compile(r"Sanitizer|runtime error:|Segmentation|stack smashing|free\(\)|malloc\(\)|Assertion|terminate called")
+CRASH = re.compile(r"Sanitizer|runtime error:|Segmentation|stack smashing|free\(\)|malloc\(\)|Assertion|"
+                   r"terminate called")
 COMMANDS = ("devices", "inspect", "plan", "train", "sweep", "eval", "verify")
 NET = "input 1x8x8\ndense 8\nrelu\ndense 4\n"
 CASES = []
@@ -78,7 +79,8 @@ class Tool:
         cache = os.environ.get("XDG_CACHE_HOME") or str(self.root / "cache")
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "LANG", "POCL_", "CK_"))}
         self.environment.update(
-            OCL_ICD_VENDORS="/nonexistent", XDG_CACHE_HOME=cache, HOME=str(self.root), TERM="xterm", POCL_CACHE_DIR=cache + "/pocl/kcache")
+            OCL_ICD_VENDORS="/nonexistent", XDG_CACHE_HOME=cache, HOME=str(self.root), TERM="xterm",
+            POCL_CACHE_DIR=cache + "/pocl/kcache")
         os.makedirs(cache + "/pocl/kcache", exist_ok=True)  # where PoCL itself looks: the suites in C share it
         self.data = make_set(self.root / "data set")
         self.children = []
@@ -91,7 +93,8 @@ class Tool:
 
     def start(self, *arguments, env=None, **more):
         child = subprocess.Popen([self.program, *map(str, arguments)], env={**self.environment, **(env or {})},
-                                 **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more})
+                                 **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
+                                    **more})
         self.children.append(child)
         return child
 
@@ -136,7 +139,8 @@ class Tool:
 
 
 def write_idx(path, dims, payload, magic=None):
-    head = struct.pack(">I", 0x0800 | len(dims) if magic is None else magic) + b"".join(struct.pack(">I", d) for d in dims)
+    head = struct.pack(">I",
+                       0x0800 | len(dims) if magic is None else magic) + b"".join(struct.pack(">I", d) for d in dims)
     if path.suffix == ".gz":
         path.write_bytes(gzip.compress(head + payload, 1))
     else:
@@ -213,5 +217,6 @@ def main(about):
     finally:
         log.close()
         t.end()
-    print(f"# {len(chosen) - failed - skipped} passed, {failed} failed, {skipped} skipped, in {time.monotonic() - begin:.1f} s")
+    passed, seconds = len(chosen) - failed - skipped, time.monotonic() - begin
+    print(f"# {passed} passed, {failed} failed, {skipped} skipped, in {seconds:.1f} s")
     return 1 if failed else 0

@@ -10,7 +10,7 @@ AUTO = re.compile(r"^settings +batch (\d+) lr (\S+) \(auto\)  momentum.*\nauto +
 
 
 def repeat_auto(t, *arguments):
-    """What --batch auto prints can be given, and leads to the same weights; log, object and checkpoint tell of it, too."""
+    """What --batch auto prints can be given, and leads to the same weights; log, object and checkpoint have it too."""
     folder = t.place()
     words = ("train", t.net, t.data, "--device", "reference", *arguments)
     first = t.run(*words, "--batch", "auto", "--save", folder / "s", "--log", folder / "l")
@@ -18,7 +18,8 @@ def repeat_auto(t, *arguments):
     expect(found, "no batch is told of", first)
     batch, lr, reason = found.groups()
     again = t.run(*words, "--batch", batch, "--lr", lr, "--json")
-    expect(one_object(again)["weights_sha256"] == first.digest() and "auto" not in one_object(again), "another digest", first)
+    expect(one_object(again)["weights_sha256"] == first.digest() and "auto" not in one_object(again), "another digest",
+           first)
     lines = [json.loads(line) for line in (folder / "l").read_text().splitlines()]
     for o in (lines[0]["run"], lines[-1]["result"]):
         expect(o["auto"]["batch"] == o["batch"] == int(batch) and o["auto"]["lr"] == float(lr), f"{o}", first)
@@ -38,7 +39,8 @@ def _(t):
 @case("train --batch auto with plain SGD: a probe, at most a tenth of the set")
 def _(t):
     batch, lr, reason = repeat_auto(t, "--lr", "0.05", "--epochs", "400", "--momentum", "0")
-    expect(1 <= batch <= 24 and 0 < lr <= 0.05 and f"Batch {batch} with learning rate" in reason, f"{batch} {lr} {reason}")
+    expect(1 <= batch <= 24 and 0 < lr <= 0.05 and f"Batch {batch} with learning rate" in reason,
+           f"{batch} {lr} {reason}")
 
 
 @case("train --batch auto with what does not go with it")

@@ -21,9 +21,11 @@ def _(t):
 
 @case("--budget: what is no size is wrong usage, in each command that takes one")
 def _(t):
-    for text in ("0", "00", "-1", "-64M", "+1M", "64m", "64MB", "64MiB", "1T", "M", "%", "0%", "0.0%", "0M", "0.0001K", "101%", "100.1%",
-                 "-5%", "5%%", "1e3", "1e3M", "0x10", "0x10M", "1.5", "1.", ".", ".M", "1..5G", "1.2.3M", "1,5G", " 64M",
-                 "64M ", "64 M", "nan", "nan%", "inf", "infM", "9223372036854775808", "8589934592G", "9" * 400 + "G", "9" * 30, "a" * 5000):
+    for text in ("0", "00", "-1", "-64M", "+1M", "64m", "64MB", "64MiB", "1T", "M", "%", "0%", "0.0%", "0M", "0.0001K",
+                 "101%", "100.1%",
+                 "-5%", "5%%", "1e3", "1e3M", "0x10", "0x10M", "1.5", "1.", ".", ".M", "1..5G", "1.2.3M", "1,5G",
+                 " 64M", "64M ", "64 M", "nan", "nan%", "inf", "infM", "9223372036854775808", "8589934592G",
+                 "9" * 400 + "G", "9" * 30, "a" * 5000):
         for words in (("train", t.net, t.data), ("plan", t.net), ("eval", "c", t.data)):
             t.fails(2, (f"--budget {text}: expected bytes", "64M", "--help"), *words, "--budget", text)
 for _net, _count in (("mlp", 6), ("lenet", 4)):
@@ -33,7 +35,8 @@ for _net, _count in (("mlp", 6), ("lenet", 4)):
         too_small(t, net, data, "reference", None, least)
         for tile in ("1", "7"):
             o = one_object(t.train("--batch", "24", "--steps", "2", "--tile", tile, "--json", net=net, data=data))
-            expect(o["tile"] <= int(tile) and o["weights_sha256"] == digest and o["peak_bytes"] == o["forecast_bytes"], f"{o}")
+            expect(o["tile"] <= int(tile) and o["weights_sha256"] == digest and o["peak_bytes"] == o["forecast_bytes"],
+                   f"{o}")
     case(f"--budget, {_net} on the reference: forecast and peak agree, the bits stay, the least is the least")(budgets)
 
 

@@ -18,7 +18,8 @@ def _(t):
 def _(t):
     rows = one_object(t.run("devices", "--json"))["devices"]
     expect([r["id"] for r in rows] == ["reference"], f"rows {rows}")
-    for key in ("long_id", "name", "vendor", "driver", "type", "compute_units", "clock_mhz", "global_bytes", "local_bytes",
+    for key in ("long_id", "name", "vendor", "driver", "type", "compute_units", "clock_mhz", "global_bytes",
+                "local_bytes",
                 "max_alloc_bytes", "align_bytes", "fma", "denormals", "fp16", "fp64", "tier", "note"):
         expect(key in rows[0], f"{key} is missing")
 
@@ -41,7 +42,8 @@ def _(t):
 @case("an unknown device names those there are")
 def _(t):
     t.fails(1, ("there is no device gpu0", "there are: reference"), "train", t.net, t.data, "--device", "gpu0")
-    t.fails(1, ("there is no device gpu0", "there are: reference"), "eval", t.checkpoint(t.place() / "c"), t.data, "--device", "gpu0")
+    t.fails(1, ("there is no device gpu0", "there are: reference"), "eval", t.checkpoint(t.place() / "c"), t.data,
+            "--device", "gpu0")
     t.fails(1, ("there is no device gpu0", "there are: reference"), "verify", "--device", "gpu0")
     t.fails(1, ("there is no device",), "train", t.net, t.data, "--device", "x" * 5000)
 
@@ -60,7 +62,8 @@ def _(t):
     expect(o["network"] == "lenet" and row["id"] == "reference", f"{o}")
     expect(row["plan"] == {"batch": 256, "tile": 256, "tiles": 1, "largest_untiled": 65520}, f"{row}")
     text = t.run("devices", "--net", "lenet")
-    expect(re.search(r"^  net        lenet: batches up to 65520 untiled; a batch of 256 takes 1 tile of 256$", text.out, re.M), "no plan", text)
+    expect(re.search(r"^  net        lenet: batches up to 65520 untiled; a batch of 256 takes 1 tile of 256$", text.out,
+                     re.M), "no plan", text)
     t.fails(1, ("'mpl'",), "devices", "--net", "mpl")
     expect("plan" not in one_object(t.run("devices", "--json"))["devices"][-1], "a plan without --net")
 

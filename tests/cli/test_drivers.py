@@ -17,13 +17,15 @@ def _(t):
         plain = t.train(*run).digest()
         least = forecast(t, "--batch", "16", "--optimizer", optimizer, device="pocl", env=POCL)["min_budget"]
         for more in ((), ("--tile", "3"), ("--budget", str(least))):
-            expect(t.train(*run, *more, device="pocl", env=POCL).digest() == plain, f"another digest with {optimizer} {more}")
+            expect(t.train(*run, *more, device="pocl", env=POCL).digest() == plain,
+                   f"another digest with {optimizer} {more}")
         t.train(*run, "--budget", str(least - 1), device="pocl", env=POCL, status=1).says(str(least))
 
 
 @case("pocl: trains to the reference's bits", needs="pocl")
 def _(t):
-    expect(t.train("--steps", "20", device="pocl", env=POCL).digest() == t.train("--steps", "20").digest(), "digests differ")
+    expect(t.train("--steps", "20", device="pocl", env=POCL).digest() == t.train("--steps", "20").digest(),
+           "digests differ")
     result = t.train("--steps", "20", device=None, env=POCL)
     expect("device       pocl" in result.out, "not chosen by itself", result)
 
@@ -38,7 +40,8 @@ def _(t):
     check_profile(t, "pocl", env=POCL)
 
 
-@case("pocl: a sweep begun on the reference goes on: its runs are kept, steps are timed again, and memory is not the reference's", needs="pocl")
+@case("pocl: a sweep begun on the reference goes on: runs are kept, steps timed again, memory is not the reference's",
+      needs="pocl")
 def _(t):
     folder = t.place()
     words = ("sweep", t.net, t.data, *SWEPT, "--state", folder / "s", "--json", folder / "j")
@@ -50,10 +53,12 @@ def _(t):
     expect(again["device"].startswith("pocl") and first["device"] == "reference", f"{again['device']}")
 
     def of(o):
-        return sorted((r["batch"], r["lr"], r["seed"], r["search"], r["steps"] or 0, len(r["points"])) for r in o["runs"])
+        return sorted((r["batch"], r["lr"], r["seed"], r["search"], r["steps"] or 0, len(r["points"]))
+                      for r in o["runs"])
     expect(of(again) == of(first), f"{of(first)}\n{of(again)}", second)
     for old, new in zip(first["batches"], again["batches"]):
-        expect(new["step_s"] != old["step_s"] and new["lr"] == old["lr"] and new["steps"] == old["steps"], f"{old} {new}")
+        expect(new["step_s"] != old["step_s"] and new["lr"] == old["lr"] and new["steps"] == old["steps"],
+               f"{old} {new}")
         expect(old["memory_used"] and not new["memory_used"] and new["memory_elsewhere"], f"{new}")
     second.says("another device or in another budget")
 
@@ -108,7 +113,8 @@ def _(t):
     draw = random.Random(2)
     for path in (cache / "tassello").iterdir():
         data = path.read_bytes()
-        path.write_bytes(draw.choice((b"", data[:len(data) // 2], draw.randbytes(len(data)), data + b"x", b"refused\n")))
+        path.write_bytes(draw.choice((b"", data[:len(data) // 2], draw.randbytes(len(data)), data + b"x",
+                                      b"refused\n")))
     result = t.train("--steps", "3", device="pocl", env=env)
     expect(result.digest() == plain, "another digest", result)
 
@@ -116,18 +122,21 @@ def _(t):
 @case("pocl: two trainings at once with one fresh cache", needs="pocl")
 def _(t):
     cache = t.place()
-    children = [t.start("train", t.net, t.data, "--device", "pocl", "--batch", "16", "--lr", "0.05", "--steps", "3", env={**POCL, "XDG_CACHE_HOME": str(cache)})
+    children = [t.start("train", t.net, t.data, "--device", "pocl", "--batch", "16", "--lr", "0.05", "--steps", "3",
+                        env={**POCL, "XDG_CACHE_HOME": str(cache)})
                 for _ in range(2)]
     ends = [(c.communicate(timeout=300), c.returncode) for c in children]
     expect(all(status == 0 for _, status in ends), f"{ends}")
     expect({LAST.search(out.decode())[3] for (out, _), _ in ends} == {t.train("--steps", "3").digest()}, f"{ends}")
-    expect(not [p.name for p in cache.rglob("*.??????") if re.search(r"\.\w{6}$", p.name)], f"left behind: {list(cache.rglob('*'))}")
+    expect(not [p.name for p in cache.rglob("*.??????") if re.search(r"\.\w{6}$", p.name)],
+           f"left behind: {list(cache.rglob('*'))}")
 
 
 @case("pocl: SIGINT", needs="pocl")
 def _(t):
     folder = t.place()
-    child = t.start("train", t.net, t.data, "--device", "pocl", "--batch", "240", "--epochs", "100000000", "--save", folder / "s", env=POCL)
+    child = t.start("train", t.net, t.data, "--device", "pocl", "--batch", "240", "--epochs", "100000000", "--save",
+                    folder / "s", env=POCL)
     for line in child.stderr:
         if line.startswith(b"step "):
             break
@@ -144,9 +153,12 @@ for _net in ("mlp", "lenet"):
         plain = t.train("--batch", "24", "--steps", "2", net=net, data=data).digest()
         expect(digest == plain, "another digest than the reference's")
         for tile in ("1", "7"):
-            o = one_object(t.train("--batch", "24", "--steps", "2", "--tile", tile, "--json", net=net, data=data, device="pocl", env=POCL))
-            expect(o["tile"] <= int(tile) and o["weights_sha256"] == digest and o["peak_bytes"] == o["forecast_bytes"], f"{o}")
-    case(f"pocl: --budget, {_net}: forecast and peak agree, the bits are the reference's, the least is the least", needs="pocl")(pocl_budgets)
+            o = one_object(t.train("--batch", "24", "--steps", "2", "--tile", tile, "--json", net=net, data=data,
+                                   device="pocl", env=POCL))
+            expect(o["tile"] <= int(tile) and o["weights_sha256"] == digest and o["peak_bytes"] == o["forecast_bytes"],
+                   f"{o}")
+    case(f"pocl: --budget, {_net}: forecast and peak agree, the bits are the reference's, the least is the least",
+         needs="pocl")(pocl_budgets)
 
 
 @case("pocl: devices --net opens it", needs="pocl")

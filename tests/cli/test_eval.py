@@ -35,15 +35,19 @@ CHECKPOINTS = [
     ("truncated within the header", lambda raw: raw[:60], ("truncated",)),
     ("trailing bytes", lambda raw: raw + b"more", ("trailing bytes",)),
     ("a header that is no JSON", lambda raw: safetensors(b"{]"), ("header", "JSON")),
-    ("a header of 2^63 bytes", lambda raw: struct.pack("<Q", 1 << 63) + raw[8:], ("expected a safetensors checkpoint",)),
+    ("a header of 2^63 bytes", lambda raw: struct.pack("<Q", 1 << 63) + raw[8:],
+     ("expected a safetensors checkpoint",)),
     ("no network in it", edited(lambda h, d: h.pop("__metadata__") and None), ("no network", "tassello.network")),
-    ("a network that is wrong", edited(lambda h, d: h["__metadata__"].update({"tassello.network": "input 64\nfoo\n"})), (":2:", "unknown layer 'foo'")),
-    ("another network than its tensors", edited(lambda h, d: h["__metadata__"].update({"tassello.network": "input 64\ndense 9\n"})),
+    ("a network that is wrong", edited(lambda h, d: h["__metadata__"].update({"tassello.network": "input 64\nfoo\n"})),
+     (":2:", "unknown layer 'foo'")),
+    ("another network than its tensors",
+     edited(lambda h, d: h["__metadata__"].update({"tassello.network": "input 64\ndense 9\n"})),
      ("1.dense.weight", "shape")),
     ("a tensor is missing", edited(lambda h, d: h.__setitem__("x", h.pop("3.dense.bias"))), ("tensor 3.dense.bias",)),
     ("NaN among the weights", edited(poke(float("nan"))), ("1.dense.", "not finite")),
     ("infinity among the weights", edited(poke(float("inf"))), ("1.dense.", "not finite")),
-    ("weights of another type", edited(lambda h, d: h["3.dense.bias"].update(dtype="F16")), ("F16", "expected \"F32\"")),
+    ("weights of another type", edited(lambda h, d: h["3.dense.bias"].update(dtype="F16")),
+     ("F16", "expected \"F32\"")),
     ("tensors that overlap", edited(lambda h, d: h["3.dense.bias"].update(data_offsets=[0, 16])), ("overlap",)),
 ]
 for _name, _change, _texts in CHECKPOINTS:
@@ -57,10 +61,12 @@ for _name, _change, _texts in CHECKPOINTS:
 @case("eval: terminal escapes in a checkpoint, and in paths, are not printed raw")
 def _(t):
     path = t.checkpoint(t.place() / "c\x1b]0;x\x07")
-    path.write_bytes(edited(lambda h, d: h["__metadata__"].update({"tassello.training": "batch \x1b[31m16"}))(path.read_bytes()))
+    change = edited(lambda h, d: h["__metadata__"].update({"tassello.training": "batch \x1b[31m16"}))
+    path.write_bytes(change(path.read_bytes()))
     result = t.run("eval", path, t.data, "--device", "reference")
     expect("\x1b" not in result.out and "batch \\x1b[31m16" in result.out, "a raw escape", result)
-    for words in (("eval", str(path) + "x", t.data), ("inspect", str(path) + "x"), ("train", t.net, "\x1b[31m"), ("\x1b[31m",), ("train", "--\x1b[31m")):
+    for words in (("eval", str(path) + "x", t.data), ("inspect", str(path) + "x"), ("train", t.net, "\x1b[31m"),
+                  ("\x1b[31m",), ("train", "--\x1b[31m")):
         result = t.run(*words, status=None)
         expect(result.status != 0 and "\x1b" not in result.err and "\\x1b" in result.err, "a raw escape", result)
     expect("\x1b" not in t.run("inspect", path).out, "a raw escape")
@@ -72,7 +78,8 @@ def _(t):
     t.fails(1, ("no such.st", "No such file"), "eval", "no such.st", t.data, "--device", "reference")
     t.fails(1, (str(t.data), "not a regular file"), "eval", t.data, t.data, "--device", "reference")
     t.fails(1, ("takes 64 values", "has 49"), "eval", path, make_set(t.place() / "d", size=7), "--device", "reference")
-    t.fails(1, ("has 4 outputs", "6 classes"), "eval", path, make_set(t.place() / "d", classes=6), "--device", "reference")
+    t.fails(1, ("has 4 outputs", "6 classes"), "eval", path, make_set(t.place() / "d", classes=6), "--device",
+            "reference")
     t.fails(1, ("/no/data", "No such file"), "eval", path, "/no/data", "--device", "reference")
     pipe = t.place() / "pipe"
     os.mkfifo(pipe)

@@ -47,25 +47,34 @@ DAMAGES = [
     ("cut within the header", cut(IMAGES, 9), (IMAGES, "ends within its header")),
     ("cut within the magic number", cut(IMAGES, 3), (IMAGES, "magic")),
     ("an empty file", cut(IMAGES, 0), (IMAGES, "magic")),
-    ("wrong magic", put(IMAGES, b"\0\0\x0d\3" + HEAD[4:] + bytes(15360)), (IMAGES, "magic number 0x00000d03", "expected 0x00000803")),
-    ("labels in place of images", lambda f: shutil.copy(f / LABELS, f / IMAGES), (IMAGES, "magic", "expected 0x00000803")),
-    ("label and image counts differ", put(LABELS, struct.pack(">II", 0x0801, 239) + bytes(239)), ("240 images", "239 labels")),
+    ("wrong magic", put(IMAGES, b"\0\0\x0d\3" + HEAD[4:] + bytes(15360)),
+     (IMAGES, "magic number 0x00000d03", "expected 0x00000803")),
+    ("labels in place of images", lambda f: shutil.copy(f / LABELS, f / IMAGES),
+     (IMAGES, "magic", "expected 0x00000803")),
+    ("label and image counts differ", put(LABELS, struct.pack(">II", 0x0801, 239) + bytes(239)),
+     ("240 images", "239 labels")),
     ("trailing garbage", lambda f: (f / IMAGES).open("ab").write(b"x"), (IMAGES, "trailing bytes", "15377")),
     ("a dimension of 0", put(IMAGES, struct.pack(">IIII", 0x0803, 240, 0, 8)), (IMAGES, "dimension 2 is 0")),
     ("no examples", put(IMAGES, struct.pack(">IIII", 0x0803, 0, 8, 8)), (IMAGES, "dimension 1 is 0")),
-    ("a header that promises the world", put(IMAGES, struct.pack(">IIII", 0x0803, *[0xffffffff] * 3)), (IMAGES, "fit in memory")),
-    ("a header that promises 4 GiB", put(IMAGES, struct.pack(">IIII", 0x0803, 1 << 16, 1 << 8, 1 << 8)), (IMAGES, "truncated")),
-    ("gzip: a header that promises 1 TiB", lambda f: zipped(lambda d: gzip.compress(struct.pack(">IIII", 0x803, 1 << 20, 1 << 10, 1 << 10)))(f),
+    ("a header that promises the world", put(IMAGES, struct.pack(">IIII", 0x0803, *[0xffffffff] * 3)),
+     (IMAGES, "fit in memory")),
+    ("a header that promises 4 GiB", put(IMAGES, struct.pack(">IIII", 0x0803, 1 << 16, 1 << 8, 1 << 8)),
+     (IMAGES, "truncated")),
+    ("gzip: a header that promises 1 TiB",
+     lambda f: zipped(lambda d: gzip.compress(struct.pack(">IIII", 0x803, 1 << 20, 1 << 10, 1 << 10)))(f),
      ("truncated",)),
-    ("gzip: damaged within", zipped(lambda d: d[:400] + bytes([d[400] ^ 255, d[401] ^ 255]) + d[402:]), (".gz", "damaged gzip data")),
+    ("gzip: damaged within", zipped(lambda d: d[:400] + bytes([d[400] ^ 255, d[401] ^ 255]) + d[402:]),
+     (".gz", "damaged gzip data")),
     ("gzip: wrong checksum", zipped(lambda d: d[:-8] + bytes(4) + d[-4:]), (".gz", "damaged gzip data")),
     ("gzip: truncated", zipped(lambda d: d[:len(d) // 2]), (".gz", "damaged gzip data")),
     ("gzip: garbage behind", zipped(lambda d: gzip.compress(gzip.decompress(d) + b"x")), (".gz", "trailing bytes")),
     ("gzip: not gzip at all", zipped(lambda d: b"<html>404 Not Found</html>"), (".gz", "magic number 0x3c68746d")),
     ("a folder in place of a file", replace_by_folder(IMAGES), (IMAGES, "not a regular file")),
     ("a link to nowhere", lambda f: ((f / IMAGES).unlink(), (f / IMAGES).symlink_to("/nowhere")), (IMAGES,)),
-    ("a named pipe in place of a file", lambda f: ((f / IMAGES).unlink(), os.mkfifo(f / IMAGES)), (IMAGES, "not a regular file")),
-    ("a device in place of a file", lambda f: ((f / IMAGES).unlink(), (f / IMAGES).symlink_to("/dev/zero")), (IMAGES, "not a regular file")),
+    ("a named pipe in place of a file", lambda f: ((f / IMAGES).unlink(), os.mkfifo(f / IMAGES)),
+     (IMAGES, "not a regular file")),
+    ("a device in place of a file", lambda f: ((f / IMAGES).unlink(), (f / IMAGES).symlink_to("/dev/zero")),
+     (IMAGES, "not a regular file")),
 ]
 for _name, _damage, _texts in DAMAGES:
     def damaged(t, damage=_damage, texts=_texts):
@@ -79,7 +88,8 @@ for _name, _damage, _texts in DAMAGES:
 @case("data: not there, not a folder, a folder without rights")
 def _(t):
     t.fails(1, ("/no/such place", "No such file"), "train", t.net, "/no/such place", "--device", "reference")
-    t.fails(1, (str(t.net), "expected a folder of IDX files", "a network's text"), "train", t.net, t.net, "--device", "reference")
+    t.fails(1, (str(t.net), "expected a folder of IDX files", "a network's text"), "train", t.net, t.net, "--device",
+            "reference")
     t.fails(1, ("No such file",), "train", t.net, "", "--device", "reference")
     t.fails(1, ("No such file", "ended"), "train", t.net, "x/" * 400 + "ended", "--device", "reference")
     t.fails(1, ("No such file",), "train", t.net, "x/" * 2040 + "ended", "--device", "reference")
@@ -110,7 +120,8 @@ def _(t):
     net = folder / "n"
     net.write_text("input 1\ndense 1\n")
     result = t.run("train", net, one, "--device", "reference", "--batch", "1", "--steps", "3")
-    expect(LAST.search(result.out)[1] == "1.0000" and LAST.search(result.out)[2] == "0.0000", "one class is always right", result)
+    expect(LAST.search(result.out)[1] == "1.0000" and LAST.search(result.out)[2] == "0.0000",
+           "one class is always right", result)
     t.run("train", net, one, "--device", "reference", status=2).says("batch 64", "1 example ")
     net.write_text("input 1x1x1 mean 0.5 std 0.25\ndense 3\ntanh\ndense 2\nloss mse\n")
     expect(LAST_MSE.search(t.run("train", net, one, "--device", "reference", "--batch", "1").out), "no result")
@@ -124,10 +135,12 @@ def _(t):
     for command in (("train", net, t.data, "--device", "reference", "--steps", "2"), ("plan", net, t.data)):
         result = t.run(*command).says(*facts)
         expect(result.err.count("6 outputs") == 1 and result.err.count("8 channels") == 1, "each once", result)
-    for text in ("input 8x8\ndense 4\n", "input 64\ndense 4\n", "input 1x8x8 mean 0.3 std 0.2\ndense 4\n", "input 2x4x8\ndense 4\n"):
+    for text in ("input 8x8\ndense 4\n", "input 64\ndense 4\n", "input 1x8x8 mean 0.3 std 0.2\ndense 4\n",
+                 "input 2x4x8\ndense 4\n"):
         net.write_text(text)
         result = t.run("train", net, t.data, "--device", "reference", "--steps", "2")
-        expect("outputs" not in result.err and "channels" not in result.err and "mean" not in result.err, "a note", result)
+        expect("outputs" not in result.err and "channels" not in result.err and "mean" not in result.err, "a note",
+               result)
 
 
 NETWORKS = [
@@ -144,7 +157,8 @@ NETWORKS = [
     ("dense of too many", b"input 64\ndense 99999999999999999999\n", (":2:",)),
     ("more than 2^32 weights", b"input 64x64x64\ndense 16777216\n", (":2:", "more than 2^32")),
     ("a word too many", b"input 64\ndense 4 relu\n", (":2:", "'relu'", "a line of its own")),
-    ("two sizes are height x width", b"input 8x8\nconv2d 2 3\nmax_pool 2x1\nconv2d 2 4x7\ndense 4\n", (":4:", "4x7", "3x6")),
+    ("two sizes are height x width", b"input 8x8\nconv2d 2 3\nmax_pool 2x1\nconv2d 2 4x7\ndense 4\n",
+     (":4:", "4x7", "3x6")),
     ("a window without planes", b"input 64\nconv2d 4 3 padding 1\ndense 4\n", (":2:", "needs planes")),
     ("a misspelt word", b"input 1x8x8\nconv2d 4 3 paddign 1\ndense 4\n", (":2:", "'padding'")),
     ("input of 4 sizes", b"input 1x2x3x4\ndense 4\n", (":1:", "1x2x3x4")),
@@ -163,7 +177,8 @@ NETWORKS = [
     ("a picture", bytes(range(1, 256)), (":1:", "seems to be")),
     ("does not fit the data: its input", b"input 1x28x28\ndense 4\n", ("takes 784 values", "has 64")),
     ("does not fit the data: too few outputs", b"input 64\ndense 3\n", ("has 3 outputs", "4 classes")),
-    ("not UTF-8 (found before the work, as no checkpoint could hold it)", b"input 64 # gr\xfc\xdf\ndense 4\n", (":1:", "UTF-8")),
+    ("not UTF-8 (found before the work, as no checkpoint could hold it)", b"input 64 # gr\xfc\xdf\ndense 4\n",
+     (":1:", "UTF-8")),
 ]
 for _name, _text, _texts in NETWORKS:
     def bad_network(t, text=_text, texts=_texts):
@@ -189,7 +204,8 @@ def _(t):
 def _(t):
     net = t.place() / "n"
     plain = t.train("--steps", "3").digest()
-    for text in (NET.replace("\n", "\r\n"), NET.rstrip("\n"), NET.replace(" ", "\t  ") + "\n\n", NET.replace("\n", " # x\n"), "# y\n" + NET,
+    for text in (NET.replace("\n", "\r\n"), NET.rstrip("\n"), NET.replace(" ", "\t  ") + "\n\n",
+                 NET.replace("\n", " # x\n"), "# y\n" + NET,
                  "\ufeff" + NET.replace("\n", " # \u00fc \u20ac \U0001f9f5\n")):
         net.write_text(text, newline="", encoding="utf-8")
         expect(t.train("--steps", "3", net=net).digest() == plain, f"{text!r}")
@@ -197,7 +213,7 @@ def _(t):
         expect(t.train("--steps", "3", net="/dev/stdin", stdin=stream).digest() == plain, "/dev/stdin")
 
 
-@case("network: from stdin as -, from /dev/stdin, a named pipe and a process substitution; mistakes in it have its name")
+@case("network: from stdin as -, from /dev/stdin, a named pipe, a process substitution; mistakes have its name")
 def _(t):
     plain = t.train("--steps", "3").digest()
     rest = shlex.join(map(str, (t.data, "--device", "reference", "--batch", "16", "--lr", "0.05", "--steps", "3")))
@@ -205,10 +221,12 @@ def _(t):
     os.mkfifo(pipe)
 
     def shell(command):
-        done = subprocess.run(["bash", "-c", command, "bash", t.program, str(t.net), str(pipe)], env=t.environment, capture_output=True, check=False,
+        done = subprocess.run(["bash", "-c", command, "bash", t.program, str(t.net), str(pipe)], env=t.environment,
+                              capture_output=True, check=False,
                               timeout=60)
         return Result((command,), done.returncode, done.stdout, done.stderr, 0)
-    for command in (f'"$1" train - {rest} < "$2"', f'cat "$2" | "$1" train - {rest}', f'cat "$2" | "$1" train /dev/stdin {rest}',
+    for command in (f'"$1" train - {rest} < "$2"', f'cat "$2" | "$1" train - {rest}',
+                    f'cat "$2" | "$1" train /dev/stdin {rest}',
                     f'"$1" train <(cat "$2") {rest}', f'cat "$2" > "$3" & "$1" train "$3" {rest}'):
         expect(shell(command).digest() == plain, "another digest", shell(command))
     for net, name in (("-", "stdin"), ("/dev/stdin", "/dev/stdin")):
@@ -234,8 +252,10 @@ def _(t):
 def _(t):
     folder = os.fsencode(t.place())
     shutil.copy(t.net, folder + b"/gr\xfc\xdf")
-    child = subprocess.run([t.program, "train", folder + b"/gr\xfc\xdf", str(t.data), "--device", "reference", "--steps", "2", "--json", "--save",
-                            folder + b"/s\xfc", "--log", folder + b"/l\xfc"], env=t.environment, capture_output=True, check=False)
+    child = subprocess.run([t.program, "train", folder + b"/gr\xfc\xdf", str(t.data), "--device", "reference",
+                            "--steps", "2", "--json", "--save",
+                            folder + b"/s\xfc", "--log", folder + b"/l\xfc"], env=t.environment, capture_output=True,
+                            check=False)
     result = Result(("train",), child.returncode, child.stdout, child.stderr, 0)
     expect(child.returncode == 0 and os.path.exists(folder + b"/s\xfc"), "not saved", result)
     one_object(result)

@@ -13,7 +13,8 @@ from common import case, CRASH, expect, LAST, leftovers, main, NET, Skip
 @contextlib.contextmanager
 def mounted(folder, *options):
     folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", ",".join(options), "none", folder], capture_output=True, check=False) \
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", ",".join(options), "none", folder], capture_output=True,
+                          check=False) \
         if os.geteuid() == 0 else None
     if not done or done.returncode:
         raise Skip("no right to mount a tmpfs")
@@ -102,8 +103,10 @@ def _(t):
 @case("--log to /dev/full: status 1 and a message, and --save is written all the same")
 def _(t):
     folder = t.place()
-    result = t.train("--epochs", "2", "--log", "/dev/full", "--save", folder / "s", status=1).says("--log /dev/full", "No space left")
-    expect(result.digest() == t.run("eval", folder / "s", t.data, "--device", "reference").digest(), "another digest", result)
+    result = t.train("--epochs", "2", "--log", "/dev/full", "--save", folder / "s", status=1).says("--log /dev/full",
+                                                                                                   "No space left")
+    expect(result.digest() == t.run("eval", folder / "s", t.data, "--device", "reference").digest(), "another digest",
+           result)
     expect(result.err.count("--log /dev/full") == 1, "said more than once", result)
 
 
@@ -133,7 +136,8 @@ def _(t):
     (folder / "hard").hardlink_to(net)
     for name in ("net", "./net", "link", "hard"):
         for option in ("--save", "--log"):
-            t.fails(2, (f"{option} {name}", "NET"), "train", net, t.data, "--device", "reference", option, name, cwd=folder)
+            t.fails(2, (f"{option} {name}", "NET"), "train", net, t.data, "--device", "reference", option, name,
+                    cwd=folder)
     expect(net.read_text() == NET and leftovers(folder) == ["hard", "link", "net"], f"{leftovers(folder)}")
     (folder / "mlp").write_text("not the network that ships")
     t.fails(1, ("takes 784 values",), "train", "mlp", t.data, "--device", "reference", "--save", "mlp", cwd=folder)
@@ -141,9 +145,11 @@ def _(t):
 
 @case("stdout to /dev/full: status 1 and a message")
 def _(t):
-    for words in (("train", t.net, t.data, "--device", "reference", "--batch", "16", "--json"), ("devices",), ("devices", "--json"),
+    for words in (("train", t.net, t.data, "--device", "reference", "--batch", "16", "--json"), ("devices",),
+                  ("devices", "--json"),
                   ("inspect", "mlp"), ("inspect", "mlp", "--json"), ("plan", "mlp", "--device", "reference"),
-                  ("--version",), ("--help",), ("verify", "--device", "reference", "--cases", "0", "--json", "-"), ("--man",)):
+                  ("--version",), ("--help",), ("verify", "--device", "reference", "--cases", "0", "--json", "-"),
+                  ("--man",)):
         with open("/dev/full", "w") as full:
             t.run(*words, status=1, stdout=full).says("standard output cannot be written", "No space left")
 
@@ -151,7 +157,8 @@ def _(t):
 @case("closed stdin, stdout, stderr: no file takes their place")
 def _(t):
     folder = t.place()
-    words = ("train", t.net, t.data, "--device", "reference", "--steps", "3", "--log", folder / "l", "--save", folder / "s")
+    words = ("train", t.net, t.data, "--device", "reference", "--steps", "3", "--log", folder / "l", "--save",
+             folder / "s")
     t.run(*words, preexec_fn=lambda: os.closerange(0, 3), status=None)
     t.run(*words, preexec_fn=lambda: os.close(1), status=1).says("standard output cannot be written")
     for line in (folder / "l").read_text().splitlines():
@@ -177,7 +184,8 @@ def _(t):
 @case("two trainings into one --save file at once leave one whole checkpoint")
 def _(t):
     folder = t.place()
-    children = [t.start("train", t.net, t.data, "--device", "reference", "--batch", "16", "--steps", "9", "--seed", s, "--save", folder / "s")
+    children = [t.start("train", t.net, t.data, "--device", "reference", "--batch", "16", "--steps", "9", "--seed", s,
+                        "--save", folder / "s")
                 for s in (1, 2, 3)]
     digests = [LAST.search(c.communicate(timeout=60)[0].decode())[3] for c in children]
     expect(t.run("eval", folder / "s", t.data, "--device", "reference").digest() in digests, "a mixture")
@@ -192,7 +200,8 @@ def _(t):
     (folder / "there" / "file").touch()
     t.train("--steps", "1", "--save", folder / "link")
     expect((folder / "link").is_symlink(), "the link is one no more")
-    expect(leftovers(folder / "there") == ["file"] and (folder / "there" / "file").stat().st_size > 100, f"{leftovers(folder)}")
+    expect(leftovers(folder / "there") == ["file"] and (folder / "there" / "file").stat().st_size > 100,
+           f"{leftovers(folder)}")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ def check_page(t, name, text):
     page = t.place() / name
     page.write_bytes(text)
     tried = 0
-    for words in (["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", page], ["groff", "-man", "-ww", "-z", page], ["mandoc", "-T", "lint", page]):
+    for words in (["man", "--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z", page],
+                  ["groff", "-man", "-ww", "-z", page], ["mandoc", "-T", "lint", page]):
         if not shutil.which(words[0]):
             continue
         tried += 1
@@ -31,7 +32,8 @@ def _(t):
     for name in COMMANDS:
         for option in re.findall(r"--[a-z0-9-]+", t.run(name, "--help").out):
             expect(option in text or option == "--help", f"{option} of {name} is missing")
-    for file in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
+    for file in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
+                 "t10k-labels-idx1-ubyte"):
         expect(file in text, f"{file} is missing")
     expect("tassello-network (5)" in text, "the other page is not named")
     for line in re.findall(r"^  (tassello .*)$", t.run("train", "--help").out, re.M):
@@ -81,10 +83,12 @@ def _(t):
     (folder / "not.a.folder").write_text("")
     (folder / "tassello").symlink_to(t.program)
     env = {**t.environment, "PATH": f"{folder}:{t.environment['PATH']}"}
-    script = ("set -u; . ./tassello.bash; COMP_LINE=$1; read -r -a COMP_WORDS <<<\"$1\"; [[ $1 != *' ' ]] || COMP_WORDS+=('');"
-              "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _tassello; (( ! ${#COMPREPLY[@]} )) || printf '%s\\n' \"${COMPREPLY[@]}\"")
+    script = ("set -u; . ./tassello.bash; COMP_LINE=$1; read -r -a COMP_WORDS <<<\"$1\";"
+              "[[ $1 != *' ' ]] || COMP_WORDS+=(''); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _tassello;"
+              "(( ! ${#COMPREPLY[@]} )) || printf '%s\\n' \"${COMPREPLY[@]}\"")
     for line, wanted in COMPLETIONS:
-        done = subprocess.run(["bash", "--norc", "-c", script, "bash", line], cwd=folder, env=env, capture_output=True, text=True, check=False)
+        done = subprocess.run(["bash", "--norc", "-c", script, "bash", line], cwd=folder, env=env, capture_output=True,
+                              text=True, check=False)
         expect(done.returncode == 0 and not done.stderr, f"{line!r}: {done.stderr}")
         expect(done.stdout.splitlines() == wanted, f"{line!r}: {done.stdout.splitlines()}, expected {wanted}")
 

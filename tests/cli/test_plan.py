@@ -11,19 +11,22 @@ from common import case, expect, main, one_object
 def _(t):
     for data in (True, False):
         o = forecast(t, "--batch", "48", data=data)
-        expect(sum(o["parts"].values()) == o["bytes_total"] and o["min_budget"] <= o["bytes_total"] <= o["budget"], f"{o}")
+        expect(sum(o["parts"].values()) == o["bytes_total"] and o["min_budget"] <= o["bytes_total"] <= o["budget"],
+               f"{o}")
         expect(o["batch"] == o["tile"] == 48 and o["tiles"] == 1 and o["resident"] is data, f"{o}")
         expect((o["parts"]["data set"] > 0) is data and (o["parts"]["staging"] == 0) is data, f"{o}")
         expect(o["bytes_fixed"] < o["bytes_total"] <= o["bytes_fixed"] + 48 * o["bytes_per_example"], f"{o}")
         sizes = [1, 8, 32, 64, 128, *([240] if data else [256, 512, 1024, 4096])]
-        expect([row["batch"] for row in o["table"]] == sizes and o["largest_untiled"] == (240 if data else 65520), f"{o}")
+        expect([row["batch"] for row in o["table"]] == sizes and o["largest_untiled"] == (240 if data else 65520),
+               f"{o}")
         for row in o["table"]:
             other = forecast(t, "--batch", str(row["batch"]), data=data)
             expect(all(other[key] == row[key] for key in ("tile", "tiles", "resident", "min_budget")), f"{row} {other}")
             expect(other["bytes_total"] == row["bytes"], f"{row} {other}")
     text = t.run("plan", t.net, t.data, "--device", "reference", "--batch", "48").out
     total = forecast(t, "--batch", "48")["bytes_total"]
-    for line in (r"^plan         tile 48 of 48 \(1 tile\), data set on the device$", rf"^memory       .* \({total} bytes\)$",
+    for line in (r"^plan         tile 48 of 48 \(1 tile\), data set on the device$",
+                 rf"^memory       .* \({total} bytes\)$",
                  r"^ +parameters +.*\d %", r"^ +240 .*  240 +1  on the device +\d+$"):
         expect(re.search(line, text, re.M), f"no {line} in {text}")
     expect("none given" in t.run("plan", t.net, "--device", "reference").out, "it does not say that no data are given")
@@ -35,11 +38,13 @@ def _(t):
     o = forecast(t, "--batch", "32", "--budget", str(least))
     expect(o["bytes_total"] == o["budget"] == least and o["tiles"] > 1 and not o["resident"], f"{o}")
     last = o["table"][-1]
-    expect(last["batch"] == 240 and last["tile"] is None and last["bytes"] is None and last["min_budget"] > least, f"{last}")
+    expect(last["batch"] == 240 and last["tile"] is None and last["bytes"] is None and last["min_budget"] > least,
+           f"{last}")
     text = t.run("plan", t.net, t.data, "--device", "reference", "--budget", str(least), "--batch", "32")
     expect(re.search(r"^ +240 +none +- +- +- +\d+$", text.out, re.M), "the text does not show it", text)
     for flag in ((), ("--json",)):
-        t.fails(1, ("budget", str(least)), "plan", t.net, t.data, "--device", "reference", "--batch", "32", "--budget", str(least - 1), *flag)
+        t.fails(1, ("budget", str(least)), "plan", t.net, t.data, "--device", "reference", "--batch", "32", "--budget",
+                str(least - 1), *flag)
     o = forecast(t, "--batch", "32", "--tile", "7")
     expect(o["tile"] <= 7 and o["tiles"] == -(-32 // o["tile"]), f"{o}")
 
@@ -54,7 +59,7 @@ def _(t):
     t.fails(2, ("batch 16777217",), "plan", t.net, "--batch", "16777217", "--device", "reference")
 
 
-@case("plan --validation: the least budget does, a byte less does not; training takes what it forecasts, and ends in the same weights")
+@case("plan --validation: the smallest budget suffices, a byte less does not; training needs what it forecasts")
 def _(t):
     flags = ("--validation", "100", "--examples", "200", "--batch", "32")
     free, plain = forecast(t, *flags), forecast(t, "--examples", "100", "--batch", "32")
@@ -68,11 +73,13 @@ def _(t):
         digests.add((o["weights_sha256"], *(v["loss"] for v in o["validation"])))
     expect(len(digests) == 1, f"{digests}")
     for command in ("plan", "train"):
-        t.fails(1, ("budget", str(least)), command, t.net, t.data, "--device", "reference", *flags, "--budget", str(least - 1))
+        t.fails(1, ("budget", str(least)), command, t.net, t.data, "--device", "reference", *flags, "--budget",
+                str(least - 1))
     t.fails(2, ("expected DATA",), "plan", t.net, "--validation", "5", "--device", "reference")
     t.fails(2, ("expected DATA",), "plan", t.net, "--examples", "5", "--device", "reference")
     text = t.run("plan", t.net, t.data, "--device", "reference", *flags).out
-    expect("100 examples to train, 100 held out, 80 to test" in text and re.search(r"^ +validation +\d", text, re.M), text)
+    expect("100 examples to train, 100 held out, 80 to test" in text and re.search(r"^ +validation +\d", text, re.M),
+           text)
 
 
 if __name__ == "__main__":

@@ -108,7 +108,8 @@ def _(t):
             (("--examples 0",), "--examples", "0"),
             (("--batch 16", "10 examples"), "--batch", "16", "--examples", "10"),
             (("--batch 16", "15 examples"), "--batch", "16", "--examples", "30", "--validation", "50%")):
-        t.fails(2, texts, "train", t.net, t.data, "--device", "reference", "--steps", "10", "--batch", "16", "--log", log, *arguments)
+        t.fails(2, texts, "train", t.net, t.data, "--device", "reference", "--steps", "10", "--batch", "16", "--log",
+                log, *arguments)
     expect(log.read_text() == "mine", "the log was touched")
 
 
@@ -120,7 +121,8 @@ def _(t):
     for texts, *arguments in ((("2^32 - 1",), "--steps", "4294967295"), (("weight decay",), "--weight-decay", "1e-30"),
                               (("momentum",), "--momentum", "1e-30")):
         for known in (log, folder / "none"):
-            t.fails(2, texts, "train", t.net, t.data, "--device", "reference", "--batch", "16", "--log", known, *arguments)
+            t.fails(2, texts, "train", t.net, t.data, "--device", "reference", "--batch", "16", "--log", known,
+                    *arguments)
     expect(log.read_text() == "mine" and leftovers(folder) == ["log"], f"the log was touched: {leftovers(folder)}")
 
 

@@ -12,7 +12,8 @@ from common import case, expect, leftovers, main, make_set, one_object, Result, 
 
 def begin_long(t, *arguments, **more):
     """A training that does not end, after its first line of progress."""
-    child = t.start("train", t.net, t.data, "--device", "reference", "--batch", "240", "--lr", "0.05", "--epochs", "1000000000", *arguments, **more)
+    child = t.start("train", t.net, t.data, "--device", "reference", "--batch", "240", "--lr", "0.05", "--epochs",
+                    "1000000000", *arguments, **more)
     for line in child.stderr:
         if line.startswith(b"step "):
             return child
@@ -40,7 +41,8 @@ def interrupt(t, number, *arguments):
     expect(leftovers(folder) == ["l", "s"], f"{leftovers(folder)}", result)
     lines = [json.loads(line) for line in (folder / "l").read_text().splitlines()]
     steps = int(re.search(r"interrupted after step (\d+)", result.err)[1])
-    expect(lines[-1]["result"]["interrupted"] and lines[-1]["result"]["steps"] == steps == lines[-2]["step"], f"{lines[-2:]}", result)
+    expect(lines[-1]["result"]["interrupted"] and lines[-1]["result"]["steps"] == steps == lines[-2]["step"],
+           f"{lines[-2:]}", result)
     digest = t.run("eval", folder / "s", t.data, "--device", "reference").digest()
     return result, digest
 
@@ -68,7 +70,8 @@ def _(t):
         time.sleep(0.001)
     out, err = child.communicate(timeout=30)
     result = Result(("train",), child.returncode, out, err, 0)
-    expect(child.returncode == 130 and leftovers(folder) == ["s"], f"status {child.returncode}, {leftovers(folder)}", result)
+    expect(child.returncode == 130 and leftovers(folder) == ["s"], f"status {child.returncode}, {leftovers(folder)}",
+           result)
     result.says("interrupted after step", str(folder / "s"))
 
 
@@ -106,7 +109,8 @@ def _(t):
         looks = [line["validation"]["step"] for line in steps if "validation" in line]
         expect(looks == sorted(set(looks)), f"{looks}")
         if seen[1] < 100000 and not more:
-            expect(t.train("--batch", "240", "--steps", seen[1]).digest() == evaluated.digest(), f"not the weights after step {seen[1]}")
+            expect(t.train("--batch", "240", "--steps", seen[1]).digest() == evaluated.digest(),
+                   f"not the weights after step {seen[1]}")
 
 
 @case("SIGUSR1 without --save, or with a file that cannot be written: it is said, and training goes on")
@@ -148,7 +152,8 @@ def _(t):
 def _(t):
     folder = t.place()
     (folder / "large").write_text("input 64\ndense 3000\nrelu\ndense 3000\nrelu\ndense 3000\nrelu\ndense 4\n")
-    child = t.start("train", folder / "large", t.data, "--device", "reference", "--batch", "240", "--save", folder / "s")
+    child = t.start("train", folder / "large", t.data, "--device", "reference", "--batch", "240", "--save",
+                    folder / "s")
     while line := child.stdout.readline():  # the head is printed when training begins
         if line.startswith(b"settings"):
             break
@@ -169,7 +174,8 @@ def _(t):
     folder = t.place()
     (folder / "large").write_text("input 64\ndense 3000\nrelu\ndense 3000\nrelu\ndense 4\n")
     data = make_set(folder / "d", test=6000)
-    child = t.start("train", folder / "large", data, "--device", "reference", "--batch", "1", "--steps", "1", "--save", folder / "s")
+    child = t.start("train", folder / "large", data, "--device", "reference", "--batch", "1", "--steps", "1", "--save",
+                    folder / "s")
     for line in child.stderr:
         if line.startswith(b"step 1/1"):
             break
@@ -180,7 +186,8 @@ def _(t):
     child.send_signal(signal.SIGINT)
     begin = time.monotonic()
     err = child.communicate(timeout=30)[1].decode()
-    expect(child.returncode == 130 and time.monotonic() - begin < 1, f"status {child.returncode}, {time.monotonic() - begin:.1f} s: {err}")
+    expect(child.returncode == 130 and time.monotonic() - begin < 1,
+           f"status {child.returncode}, {time.monotonic() - begin:.1f} s: {err}")
     expect(leftovers(folder, "large", "d") == ["s"], f"{leftovers(folder)}")
 
 
@@ -204,7 +211,8 @@ def _(t):
     result = Result(("train", "..."), child.returncode, out, err, 0)
     expect(child.returncode == 130, f"status {child.returncode}, expected 130", result)
     o = one_object(result)
-    expect(o["weights_sha256"] == t.run("eval", folder / "s", t.data, "--device", "reference").digest() and o["interrupted"] is True, f"{o}")
+    expect(o["weights_sha256"] == t.run("eval", folder / "s", t.data, "--device", "reference").digest()
+           and o["interrupted"] is True, f"{o}")
     measured, epochs = [v["step"] for v in o["validation"]], list(range(4, o["steps"] + 1, 4))
     cut = o["steps"] % 4 == 0 and measured == epochs[:-1]  # the signal came with an epoch's last step
     expect(measured == epochs or cut, f"{o['steps']} steps: {o['validation'][-3:]}", result)

@@ -106,13 +106,16 @@ def table(result):
 def _(t):
     folder = t.place()
     report = ("--report", folder / "r.html") if shutil.which("gnuplot") else ()
-    result = t.run("sweep", t.net, t.data, "--device", "reference", *SWEPT, "--json", folder / "j", "--state", folder / "s", *report)
+    result = t.run("sweep", t.net, t.data, "--device", "reference", *SWEPT, "--json", folder / "j", "--state",
+                   folder / "s", *report)
     rows, batch = table(result)
     expect(list(rows) == [4, 16] and batch in rows, f"{rows}", result)
     expect(re.search(r"^forecast: about \d+:\d\d", result.err, re.M), "no forecast", result)
-    expect(f"json         {folder / 'j'}\n" in result.out and leftovers(folder, "r.html") == ["j", "s"], "not told where", result)
+    expect(f"json         {folder / 'j'}\n" in result.out and leftovers(folder, "r.html") == ["j", "s"],
+           "not told where", result)
     if report:
-        expect(f"report       {folder / 'r.html'}\n" in result.out and "<html" in (folder / "r.html").read_text(), "no report", result)
+        expect(f"report       {folder / 'r.html'}\n" in result.out and "<html" in (folder / "r.html").read_text(),
+               "no report", result)
     o = json.loads((folder / "j").read_text())
     expect([row["batch"] for row in o["batches"]] == [4, 16] and "b_crit" in o, f"{list(o)}")
     command = re.search(r"^command +tassello (train .+)$", result.out, re.M)
@@ -120,12 +123,14 @@ def _(t):
     trained = t.run(*shlex.split(command[1]))
     expect(LAST.search(trained.out), "the command does not train", trained)
     again = t.run("sweep", t.net, t.data, "--device", "reference", *SWEPT, "--state", folder / "s")
-    expect(table(again)[0][4][1] == rows[4][1] and again.seconds < result.seconds + 1, "not taken from the state", again)
+    expect(table(again)[0][4][1] == rows[4][1] and again.seconds < result.seconds + 1, "not taken from the state",
+           again)
 
 
 @case("sweep: the command has the sweep's seed, and the course of its runs")
 def _(t):
-    words = ("sweep", t.net, t.data, "--device", "reference", *SWEPT, "--seed", "5", "--schedule", "cosine", "--epochs", "2.5")
+    words = ("sweep", t.net, t.data, "--device", "reference", *SWEPT, "--seed", "5", "--schedule", "cosine", "--epochs",
+             "2.5")
     result = t.run(*words, "--batches", "16", "--target-loss", "1.3", "--rates", "0.05")
     command = re.search(r"^command +tassello (train .+)$", result.out, re.M)[1]
     trained = t.run(*shlex.split(command))
@@ -139,7 +144,8 @@ def _(t):
 
 @case("sweep: the command's warm-up fits its run")
 def _(t):
-    words = ("sweep", t.net, t.data, "--device", "reference", *SWEPT, "--epochs", "8", "--batches", "16", "--target-loss", "1.3",
+    words = ("sweep", t.net, t.data, "--device", "reference", *SWEPT, "--epochs", "8", "--batches", "16",
+             "--target-loss", "1.3",
              "--rates", "0.05")
     for warmup, option in (("3000", "--steps"), ("1", "--warmup 4")):
         result = t.run(*words, "--warmup", warmup)
@@ -177,17 +183,19 @@ def _(t):
 @case("sweep: a set of one class teaches nothing")
 def _(t):
     data = make_set(t.place() / "d", classes=1)
-    t.run("sweep", t.net, data, "--device", "reference", *SWEPT, status=1).says("all examples are of class 0", "nothing to learn")
+    t.run("sweep", t.net, data, "--device", "reference", *SWEPT, status=1).says("all examples are of class 0",
+                                                                                "nothing to learn")
 
 
 @case("sweep: an accuracy is no target under loss mse")
 def _(t):
     net = t.place() / "net"
     net.write_text(NET + "loss mse\n")
-    t.fails(2, ("--target-accuracy", "mse", "--target-loss"), "sweep", net, t.data, "--device", "none such", "--target-accuracy", "0.5")
+    t.fails(2, ("--target-accuracy", "mse", "--target-loss"), "sweep", net, t.data, "--device", "none such",
+            "--target-accuracy", "0.5")
 
 
-@case("sweep --state: a folder in use, or of nobody knows which sweep is refused; a damaged run is repeated; what a killed one left goes")
+@case("sweep --state: a folder in use, or of an unknown sweep, is refused; a damaged run is repeated; leftovers go")
 def _(t):
     folder = t.place()
     state, words = folder / "s", ("sweep", t.net, t.data, "--device", "reference", *SWEPT, "--state", folder / "s")
@@ -195,7 +203,8 @@ def _(t):
     (state / "run-0001.json.tassello-1234500").write_text("{")
     (state / "run-0001.json.old").write_text("{")
     t.run(*words)
-    expect([n for n in leftovers(state) if n.startswith("run-0001.json.")] == ["run-0001.json.old"], f"{leftovers(state)}")
+    expect([n for n in leftovers(state) if n.startswith("run-0001.json.")] == ["run-0001.json.old"],
+           f"{leftovers(state)}")
     handle = os.open(state, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
     t.run(*words, status=1).says(str(state), "in use")
@@ -218,7 +227,8 @@ def _(t):
 @case("sweep --state: test figures are those of the batch's own rate, whatever other rate was run there")
 def _(t):
     folder = t.place()
-    words = ("sweep", t.net, t.data, "--device", "reference", "--batches", "16", "--target-loss", "0.7", "--epochs", "20", "--seeds", "2", "--brief",
+    words = ("sweep", t.net, t.data, "--device", "reference", "--batches", "16", "--target-loss", "0.7", "--epochs",
+             "20", "--seeds", "2", "--brief",
              "--state", folder / "s", "--json", folder / "j")
     losses = []
     for rate in ("0.1", "0.02", "0.1"):
@@ -230,7 +240,8 @@ def _(t):
 @case("sweep and SIGINT: status 130, what is known is told, and the state goes on")
 def _(t):
     folder = t.place()
-    words = ("sweep", t.net, t.data, "--device", "reference", "--batches", "1,2,4,8,16", "--target-loss", "0.02", "--epochs", "200", "--state",
+    words = ("sweep", t.net, t.data, "--device", "reference", "--batches", "1,2,4,8,16", "--target-loss", "0.02",
+             "--epochs", "200", "--state",
              folder / "s")
     child = t.start(*words)
     begin = time.monotonic()
@@ -252,9 +263,11 @@ def _(t):
     folder = t.place()
     drawn, slow = folder / "drawn", folder / "bin" / "gnuplot"
     slow.parent.mkdir()
-    slow.write_text(f'#!/bin/sh\n[ "$1" = --version ] || {{ : > "{drawn}"; sleep 0.5; }}\nexec {shutil.which("gnuplot")} "$@"\n')
+    slow.write_text(f'#!/bin/sh\n[ "$1" = --version ] || {{ : > "{drawn}"; sleep 0.5; }}\n'
+                    f'exec {shutil.which("gnuplot")} "$@"\n')
     slow.chmod(0o755)
-    words = ("sweep", t.net, t.data, "--device", "reference", *SWEPT, "--report", folder / "r.html", "--json", folder / "j")
+    words = ("sweep", t.net, t.data, "--device", "reference", *SWEPT, "--report", folder / "r.html", "--json",
+             folder / "j")
     child = t.start(*words, env={"PATH": f"{slow.parent}:{os.environ['PATH']}"})
     begin = time.monotonic()
     while not drawn.exists() and time.monotonic() - begin < 60:

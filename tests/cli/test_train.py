@@ -66,21 +66,24 @@ def _(t):
 def _(t):
     check_noise(t, "reference")
     expect("not known yet, 0 steps measured" in t.train("--steps", "3", "--noise").out, "figures of no step")
-    expect("does not indicate the best batch" in t.train("--steps", "3", "--noise", "--momentum", "0.9").out, "momentum is plain SGD")
+    expect("does not indicate the best batch" in t.train("--steps", "3", "--noise", "--momentum", "0.9").out,
+           "momentum is plain SGD")
 
 
 @case("train: the defaults that the help states are those that are used")
 def _(t):
     used = one_object(t.run("train", t.net, t.data, "--device", "reference", "--json"))
-    stated = dict(re.findall(r"--([a-z-]+)=\w+ (?:(?!--)[^(])*?\(default\s+([0-9.]+)[;)]", t.run("train", "--help").out))
+    stated = dict(re.findall(r"--([a-z-]+)=\w+ (?:(?!--)[^(])*?\(default\s+([0-9.]+)[;)]",
+                             t.run("train", "--help").out))
     for name in ("batch", "epochs", "lr", "momentum", "seed", "weight-decay"):
-        expect(float(stated[name]) == used[name.replace("-", "_")], f"--{name}: {stated[name]}, but {used[name.replace('-', '_')]} is used")
+        expect(float(stated[name]) == used[name.replace("-", "_")],
+               f"--{name}: {stated[name]}, but {used[name.replace('-', '_')]} is used")
 
 
 ADAM = ("momentum", "nesterov", "beta1", "beta2", "epsilon", "weight_decay")
 
 
-@case("train --optimizer: its settings in the line, the object, the log and the checkpoint; defaults; memory as planned")
+@case("train --optimizer: settings in the line, the object, the log and the checkpoint; defaults; memory as planned")
 def _(t):
     def told(*arguments):
         o = one_object(t.run("train", t.net, t.data, "--device", "reference", "--steps", "9", "--json", *arguments))
@@ -90,7 +93,8 @@ def _(t):
     expect(told("--optimizer", "sgd")[3]["weights_sha256"] == sgd["weights_sha256"], "sgd is not the default")
     name, lr, settings, adam = told("--optimizer", "adam")
     expect((name, lr, settings) == ("adam", 0.001, [None, None, 0.9, 0.999, 1e-8, 0]), f"{adam}")
-    name, lr, settings, adamw = told("--optimizer", "adamw", "--beta1", "0.8", "--beta2", "0", "--epsilon", "1e-3", "--weight-decay", "0.1", "--lr", "0.02")
+    name, lr, settings, adamw = told("--optimizer", "adamw", "--beta1", "0.8", "--beta2", "0", "--epsilon", "1e-3",
+                                     "--weight-decay", "0.1", "--lr", "0.02")
     expect((name, lr, settings) == ("adamw", 0.02, [None, None, 0.8, 0, 1e-3, 0.1]), f"{adamw}")
     given = told("--optimizer", "adam", "--lr", "0.001", "--beta1", "0.9", "--beta2", "0.999", "--epsilon", "1e-8")[3]
     expect(given["weights_sha256"] == adam["weights_sha256"] != adamw["weights_sha256"], "digests")
@@ -99,10 +103,13 @@ def _(t):
         expect(o["peak_bytes"] == o["forecast_bytes"] == plan["bytes_total"], f"{o} {plan}")
         expect(plan["parts"]["second state"] == (plan["parts"]["optimiser state"] if o is not sgd else 0), f"{plan}")
     folder = t.place()
-    out = t.train("--steps", "9", "--optimizer", "adamw", "--weight-decay", "0.1", "--save", folder / "c", "--log", folder / "log").out
+    out = t.train("--steps", "9", "--optimizer", "adamw", "--weight-decay", "0.1", "--save", folder / "c", "--log",
+                  folder / "log").out
     settings = re.search(r"^settings     (.*)$", out, re.M)[1]
-    expect("  adamw, betas 0.9 and 0.999, epsilon 1e-08  weight decay 0.1  seed" in settings and "momentum" not in settings, settings)
-    expect(one_object(t.run("eval", folder / "c", t.data, "--device", "reference", "--json"))["training"] == settings, "the checkpoint says otherwise")
+    expect("  adamw, betas 0.9 and 0.999, epsilon 1e-08  weight decay 0.1  seed" in settings
+           and "momentum" not in settings, settings)
+    expect(one_object(t.run("eval", folder / "c", t.data, "--device", "reference", "--json"))["training"] == settings,
+           "the checkpoint says otherwise")
     log = [json.loads(line) for line in (folder / "log").read_text().splitlines()]
     expect(log[0]["run"]["optimizer"] == log[-1]["result"]["optimizer"] == "adamw", f"{log[0]}")
 
@@ -125,7 +132,8 @@ def _(t):
 def _(t):
     digests = {t.train("--batch", b, "--steps", "2").digest() for b in ("240", "1", "7", "239")}
     expect(len(digests) == 4, f"{digests}")
-    expect(t.train("--lr", "0", "--steps", "1").digest() == t.train("--lr", "0", "--steps", "9").digest(), "lr 0 moves weights")
+    expect(t.train("--lr", "0", "--steps", "1").digest() == t.train("--lr", "0", "--steps", "9").digest(),
+           "lr 0 moves weights")
 
 
 @case("train --log: JSON lines, the run first, a line a step, the result last")
@@ -138,7 +146,8 @@ def _(t):
     expect(lines[-1]["result"]["weights_sha256"] == result.digest(), "another digest", result)
     for key in ("budget", "tile", "tiles", "resident", "forecast_bytes"):
         expect(lines[0]["run"][key] == lines[-1]["result"][key], f"{key}: {lines[0]} {lines[-1]}")
-    expect(all(isinstance(line["loss"], float) and line["lr"] == 0.05 for line in lines[1:-1]), "a step lacks its figures")
+    expect(all(isinstance(line["loss"], float) and line["lr"] == 0.05 for line in lines[1:-1]),
+           "a step lacks its figures")
 
 
 @case("train --save, then eval: the same figures; the file is as umask has it, and nothing else is left")
@@ -168,9 +177,11 @@ def _(t):
     (folder / "net").symlink_to(t.net)
     plain = t.train("--steps", "5").digest()
     for net, data in (("net", "link"), ("./net", "link/"), ("../" + folder.name + "/net", "./link/.")):
-        expect(t.run("train", net, data, "--device", "reference", "--batch", "16", "--lr", "0.05", "--steps", "5", cwd=folder).digest() == plain,
+        expect(t.run("train", net, data, "--device", "reference", "--batch", "16", "--lr", "0.05", "--steps", "5",
+                     cwd=folder).digest() == plain,
                f"{net} {data}")
-    for env in ({"LC_ALL": "de_DE.UTF-8"}, {"LC_ALL": "tr_TR.UTF-8"}, {"HOME": "/proc"}, {"HOME": ""}, {"XDG_CACHE_HOME": "relative"}):
+    for env in ({"LC_ALL": "de_DE.UTF-8"}, {"LC_ALL": "tr_TR.UTF-8"}, {"HOME": "/proc"}, {"HOME": ""},
+                {"XDG_CACHE_HOME": "relative"}):
         result = t.train("--steps", "5", "--lr", "0.05", env=env)
         expect(result.digest() == plain, f"{env}", result)
 
@@ -181,7 +192,8 @@ def _(t):
         ours, theirs = pty.openpty()
         if columns:
             fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        child = t.start("train", t.net, t.data, "--device", "reference", "--batch", "7", "--epochs", "300", stderr=theirs)
+        child = t.start("train", t.net, t.data, "--device", "reference", "--batch", "7", "--epochs", "300",
+                        stderr=theirs)
         os.close(theirs)
         seen = b""
         with contextlib.suppress(OSError):
@@ -232,7 +244,8 @@ def _(t):
     last = json.loads((folder / "l").read_text().splitlines()[-1])["result"]
     expect(str(last["bad_step"]) == found[1] and last["bad_tensor"] in result.err, f"{last}", result)
     again = t.train(*settings, net=folder / "n", status=1)
-    expect(again.err.split("tassello train:")[1] == result.err.split("tassello train:")[1], "another step or tensor", again)
+    expect(again.err.split("tassello train:")[1] == result.err.split("tassello train:")[1], "another step or tensor",
+           again)
 
 
 @case("a run that ends just before or after its loss is lost never prints nan with status 0")
@@ -249,7 +262,8 @@ def _(t):
             ends.add("whole")
         else:
             ends.add("test" if "test loss" in result.out else "step")
-            expect(result.status == 1 and save.exists() == ("test loss" in result.out), "not saved, or saved what is no result", result)
+            expect(result.status == 1 and save.exists() == ("test loss" in result.out),
+                   "not saved, or saved what is no result", result)
             result.says("finite")
     expect(ends == {"whole", "test", "step"}, f"not each way to end was seen: {ends}")
 
@@ -294,32 +308,40 @@ def near(found, wanted):
     return len(found) == len(wanted) and all(abs(f - w) <= 1e-6 * abs(w) for f, w in zip(found, wanted))
 
 
-@case("train --schedule, --warmup, --lr-scaling: each step's rate, the settings, the object and the checkpoint tell of them")
+@case("train --schedule, --warmup, --lr-scaling: each step's rate; the settings, the object and the checkpoint")
 def _(t):
     found, run = rates(t)
-    expect(found == [0.05] * 20 and run["schedule"] == "constant" and run["lr_scaled"] == run["lr"] == 0.05, f"{found} {run}")
-    expect(all(run[key] is None for key in ("base_batch", "decay_steps", "decay", "lr_end")) and run["warmup"] == 0, f"{run}")
+    expect(found == [0.05] * 20 and run["schedule"] == "constant" and run["lr_scaled"] == run["lr"] == 0.05,
+           f"{found} {run}")
+    expect(all(run[key] is None for key in ("base_batch", "decay_steps", "decay", "lr_end")) and run["warmup"] == 0,
+           f"{run}")
     found, run = rates(t, "--warmup", "5")
     expect(near(found, [0.01, 0.02, 0.03, 0.04] + [0.05] * 16) and run["warmup"] == 5, f"{found}")
     found, run = rates(t, "--schedule", "step", "--decay-steps", "6", "--decay", "0.5", "--warmup", "2", "--lr", "0.08")
     expect(near(found, [0.04, 0.08] + [0.08] * 6 + [0.04] * 6 + [0.02] * 6), f"{found}")
-    expect(run["schedule"] == "step" and run["decay_steps"] == 6 and run["decay"] == 0.5 and run["lr_end"] is None, f"{run}")
+    expect(run["schedule"] == "step" and run["decay_steps"] == 6 and run["decay"] == 0.5 and run["lr_end"] is None,
+           f"{run}")
     found, run = rates(t, "--schedule", "step", "--decay-steps", "15")
     expect(near(found, [0.05] * 15 + [0.005] * 5), f"the decay's default: {found}")
     found, run = rates(t, "--schedule", "cosine", "--lr-end", "0.01", "--lr", "0.05")
-    expect(near([found[0], found[5], found[10], found[15]], [0.05, 0.03 + 0.02 * 0.5 ** 0.5, 0.03, 0.03 - 0.02 * 0.5 ** 0.5]), f"{found}")
+    expect(near([found[0], found[5], found[10], found[15]],
+                [0.05, 0.03 + 0.02 * 0.5 ** 0.5, 0.03, 0.03 - 0.02 * 0.5 ** 0.5]), f"{found}")
     expect(all(a > b > 0.01 for a, b in zip(found, found[1:])) and run["lr_end"] == 0.01, f"{found} {run}")
     found, run = rates(t, "--lr-scaling", "linear")
-    expect(near(found, [0.0125] * 20) and run["lr"] == 0.05 and run["lr_scaled"] == 0.0125 and run["base_batch"] == 64, f"{found} {run}")
+    expect(near(found, [0.0125] * 20) and run["lr"] == 0.05 and run["lr_scaled"] == 0.0125 and run["base_batch"] == 64,
+           f"{found} {run}")
     found, run = rates(t, "--lr-scaling", "sqrt", "--base-batch", "4", "--schedule", "cosine", "--lr-end", "0.05")
     expect(near(found, [0.1] * 20) and run["lr_scaling"] == "sqrt" and run["base_batch"] == 4, f"{found} {run}")
 
     folder = t.place()
-    arguments = ("--steps", "20", "--lr-scaling", "linear", "--base-batch", "8", "--warmup", "3", "--schedule", "step", "--decay-steps", "9")
+    arguments = ("--steps", "20", "--lr-scaling", "linear", "--base-batch", "8", "--warmup", "3", "--schedule", "step",
+                 "--decay-steps", "9")
     out = t.train(*arguments, "--save", folder / "c").out
     settings = re.search(r"^settings     (.*)$", out, re.M)[1]
-    expect(settings.startswith("batch 16 lr 0.05 (0.1: linear scaling from a batch of 8)  warm-up 3  schedule step: times 0.1 every 9  momentum"), settings)
-    expect(one_object(t.run("eval", folder / "c", t.data, "--device", "reference", "--json"))["training"] == settings, "the checkpoint says otherwise")
+    expect(settings.startswith("batch 16 lr 0.05 (0.1: linear scaling from a batch of 8)  warm-up 3  "
+                               "schedule step: times 0.1 every 9  momentum"), settings)
+    expect(one_object(t.run("eval", folder / "c", t.data, "--device", "reference", "--json"))["training"] == settings,
+           "the checkpoint says otherwise")
     out = t.train("--steps", "1", "--schedule", "cosine").out
     expect("  schedule cosine: to 0  momentum" in out, out)
     expect("schedule" not in t.train("--steps", "1").out, "a schedule that nobody asked for")
@@ -342,7 +364,8 @@ def _(t):
     o = one_object(t.train(*flags, "--json"))
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     expect(o["examples"] == 180 and o["held_out"] == 60 and o["steps"] == 48 and o["epochs"] == 4, f"{o}")
-    expect([v["step"] for v in o["validation"]] == [12, 24, 36, 48] and [v["epochs"] for v in o["validation"]] == [1, 2, 3, 4], f"{o}")
+    expect([v["step"] for v in o["validation"]] == [12, 24, 36, 48]
+           and [v["epochs"] for v in o["validation"]] == [1, 2, 3, 4], f"{o}")
     expect([line["validation"] for line in lines if "validation" in line] == o["validation"], f"{lines}")
     expect(list(lines[13]) == ["validation"] and lines[14]["step"] == 13, f"{lines[12:15]}")
     expect(o["validation"][-1]["loss"] < o["validation"][0]["loss"], f"it does not learn: {o}")
@@ -352,23 +375,28 @@ def _(t):
     last = o["validation"][-1]
     expect(result.digest() == o["weights_sha256"], "another digest", result)
     result.says(f"step 48/48  validation accuracy {last['accuracy']:.4f} loss {last['loss']:.4f}\n")
-    expect(f"\nvalidation   accuracy {last['accuracy']:.4f} loss {last['loss']:.4f}" in result.out, "not at the end", result)
-    expect("180 examples to train, 60 held out, 80 to test" in result.out and "seed 1  validation 60\n" in result.out, "not told", result)
+    expect(f"\nvalidation   accuracy {last['accuracy']:.4f} loss {last['loss']:.4f}" in result.out, "not at the end",
+           result)
+    expect("180 examples to train, 60 held out, 80 to test" in result.out and "seed 1  validation 60\n" in result.out,
+           "not told", result)
     o = one_object(t.train("--steps", "13", "--validation", "61", "--json"))
-    expect(o["examples"] == 179 and [v["step"] for v in o["validation"]] == [12, 13], f"the end of a run within an epoch: {o}")
+    expect(o["examples"] == 179 and [v["step"] for v in o["validation"]] == [12, 13],
+           f"the end of a run within an epoch: {o}")
     net = folder / "mse"
     net.write_text(NET + "loss mse\n")
     o = one_object(t.train("--steps", "5", "--validation", "9", "--json", net=net))
     expect(o["validation"][0]["accuracy"] is None and o["validation"][0]["loss"] > 0, f"{o}")
     expect("\nvalidation   loss " in t.train("--steps", "5", "--validation", "9", net=net).out, "no line under mse")
-    for o in (one_object(t.train("--steps", "5", "--json")), one_object(t.train("--steps", "5", "--examples", "240", "--json"))):
+    for o in (one_object(t.train("--steps", "5", "--json")),
+              one_object(t.train("--steps", "5", "--examples", "240", "--json"))):
         expect("validation" not in o and o["held_out"] == 0 and o["examples"] == 240, f"{o}")
 
 
 @case("train --examples: so many, drawn from the seed; with --validation, which is taken from them")
 def _(t):
     digests = [t.train("--steps", "9", *more).digest() for more in (
-        ("--examples", "100"), ("--examples", "100"), ("--examples", "101"), ("--examples", "100", "--seed", "2"), ("--examples", "240"), ())]
+        ("--examples", "100"), ("--examples", "100"), ("--examples", "101"), ("--examples", "100", "--seed", "2"),
+        ("--examples", "240"), ())]
     expect(digests[0] == digests[1] and len(set(digests[:4])) == 3 and digests[4] == digests[5], f"{digests}")
     o = one_object(t.train("--steps", "9", "--examples", "100", "--validation", "30", "--json"))
     expect(o["examples"] == 70 and o["held_out"] == 30, f"{o}")

@@ -21,10 +21,12 @@ def _(t):
         expect(result.err == "" and result.out.startswith(f"Usage: tassello {name} "), "no help", result)
         expect(all(len(line) < 80 for line in result.out.splitlines()), "a line is too long", result)
         expect(result.out.split("Examples:\n")[1].count(f"  tassello {name}") == 2, "not two examples", result)
-        for words in (("help", name), (name, "-h"), (name, "--device", "x", "--help") if "--device" in result.out else (name, "-?")):
+        for words in (("help", name), (name, "-h"),
+                      (name, "--device", "x", "--help") if "--device" in result.out else (name, "-?")):
             expect(t.run(*words).out == result.out, f"{words}: another help")
     expect(all(t.run(word).out == top.out for word in ("help", "-h")), "another help")
-    for word in ("--batch=N", "--epochs=N", "--steps=N", "--lr=X", "--momentum=X", "--seed=N", "--save=FILE", "--log=FILE", "--json",
+    for word in ("--batch=N", "--epochs=N", "--steps=N", "--lr=X", "--momentum=X", "--seed=N", "--save=FILE",
+                 "--log=FILE", "--json",
                  "--profile", "--device=ID", "--budget=SIZE", "--tile=N", "NET DATA"):
         expect(word in t.run("train", "--help").out, f"{word} is not in the help of train")
     expect("NET [DATA]\n" in t.run("plan", "--help").out, "plan does not say that DATA may be left out")
@@ -94,7 +96,8 @@ def _(t):
 
 @case("--version names library, commit, compiler and contract")
 def _(t):
-    expect(re.search(r"^tassello \d+\.\d+\.\d+\ncommit \S+, built by .+\narithmetic contract \d+\n\Z", t.run("--version").out),
+    expect(re.search(r"^tassello \d+\.\d+\.\d+\ncommit \S+, built by .+\narithmetic contract \d+\n\Z",
+                     t.run("--version").out),
            "not the version", t.run("--version"))
 
 

@@ -33,7 +33,8 @@ def _(t):
 
 @case("verify: the digest does not depend on --seed and --cases")
 def _(t):
-    digests = {re.search(r"^digest (\w{64})$", t.run("verify", "--device", "reference", "--cases", c, "--seed", s, status=None).out, re.M)[1]
+    digests = {re.search(r"^digest (\w{64})$",
+                         t.run("verify", "--device", "reference", "--cases", c, "--seed", s, status=None).out, re.M)[1]
                for c, s in ((0, 1), (2, 99))}
     expect(len(digests) == 1, f"{digests}")
 
