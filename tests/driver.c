@@ -21,7 +21,7 @@ static tas_device *open_tested(const char *id, tas_status *status)
     size_t count = 0, found = 0;
     *status = tas_devices(context, &list, &count);
     while (found < count && strcmp(list[found].id, id)) found++;
-    if (!*status && found < count) *status = device_open_opencl(context, &list[found], TAS_ARITH_EXACT, &out);
+    if (!*status && found < count) *status = open_opencl(context, &list[found], TAS_ARITH_EXACT, &out);
     tas_devices_free(list);
     return out;
 }
@@ -50,7 +50,7 @@ int driver_run(Suite *(*make)(const char *id))
 {
     const char *id = getenv("TASSELLO_TEST_DEVICE"), *size = getenv("TASSELLO_TEST_SIZE");
     tas_status status = TAS_OK;
-    if (tas_context_open(&context) || device_open_reference(context, &reference)) return 1;
+    if (tas_context_open(&context) || reference_open(context, &reference)) return 1;
     tested = id ? open_tested(id, &status) : reference;
     if (status) {
         fprintf(stderr, "%s\n", tas_error(context));

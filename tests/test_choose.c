@@ -37,12 +37,12 @@ static void add(const char *platform, const char *name, tas_device_type type, ui
 static void name_all(void)
 {
     add("Tassello", "C reference", TAS_TYPE_REFERENCE, 8, "");
-    device_name_all(list, (const char(*)[PCI_TEXT])pci, count);
+    select_name_all(list, (const char(*)[PCI_TEXT])pci, count);
 }
 
 static void expect_order(size_t n, const size_t *expected)
 {
-    ck_assert_int_eq(device_choose(context, NULL, list, count, order, &chosen), TAS_OK);
+    ck_assert_int_eq(select_device(context, NULL, list, count, order, &chosen), TAS_OK);
     ck_assert_uint_eq(chosen, n);
     for (size_t k = 0; k < n; k++)
         ck_assert_msg(order[k] == expected[k], "place %zu: row %zu, expected %zu", k, order[k], expected[k]);
@@ -50,14 +50,14 @@ static void expect_order(size_t n, const size_t *expected)
 
 static void expect_row(const char *id, size_t row)
 {
-    ck_assert_msg(!device_choose(context, id, list, count, order, &chosen), "%s: %s", id, tas_error(context));
+    ck_assert_msg(!select_device(context, id, list, count, order, &chosen), "%s: %s", id, tas_error(context));
     ck_assert_uint_eq(chosen, 1);
     ck_assert_msg(order[0] == row, "%s: row %zu, expected %zu", id, order[0], row);
 }
 
 static void expect_failure(const char *id, const char *part)
 {
-    ck_assert_int_eq(device_choose(context, id, list, count, order, &chosen), TAS_NO_DEVICE);
+    ck_assert_int_eq(select_device(context, id, list, count, order, &chosen), TAS_NO_DEVICE);
     ck_assert_uint_eq(chosen, 0);
     ck_assert_msg(strstr(tas_error(context), part) != NULL, "'%s' is not in: %s", part, tas_error(context));
 }
@@ -93,7 +93,7 @@ static const struct {
 START_TEST(short_ids)
 {
     char id[64];
-    device_short_id(names[_i].platform, names[_i].type, id, sizeof id);
+    select_short_id(names[_i].platform, names[_i].type, id, sizeof id);
     ck_assert_str_eq(id, names[_i].id);
 }
 END_TEST
@@ -238,7 +238,7 @@ START_TEST(any_order)
     static const char *const platforms[] = {"Some", "AMD Accelerated", "NVIDIA CUDA"};
     for (int k = 0; k < 3; k++) add(platforms[(k + _i) % 3], "Card", TAS_TYPE_GPU, 8, "");
     name_all();
-    ck_assert_int_eq(device_choose(context, NULL, list, count, order, &chosen), TAS_OK);
+    ck_assert_int_eq(select_device(context, NULL, list, count, order, &chosen), TAS_OK);
     ck_assert_uint_eq(chosen, 3);
     ck_assert_str_eq(list[order[0]].id, "amd");
     ck_assert_str_eq(list[order[1]].id, "nvidia");
@@ -252,7 +252,7 @@ START_TEST(reference_alone)
     expect_order(1, (const size_t[]){0});
     expect_row("reference", 0);
     expect_failure("pocl", "there are: reference");
-    ck_assert_int_eq(device_choose(context, NULL, list, 0, order, &chosen), TAS_NO_DEVICE);
+    ck_assert_int_eq(select_device(context, NULL, list, 0, order, &chosen), TAS_NO_DEVICE);
 }
 END_TEST
 

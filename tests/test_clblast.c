@@ -60,7 +60,7 @@ START_TEST(catches_a_bad_row)
     bool right = false;
     char why[256] = "";
     ck_assert_msg(!clblast_set_row(device, &rows[_i]), "%s", tas_error(context));
-    ck_assert(!clblast_self_test(device, &right, why, sizeof why));
+    ck_assert(!clblast_selftest(device, &right, why, sizeof why));
     ck_assert_msg(right == (rows[_i].mwg == rows[_i].nwg), "row %d: %s", _i, right ? "all products right" : why);
 }
 END_TEST
@@ -70,13 +70,13 @@ int main(void)
     const char *id = getenv("TASSELLO_TEST_DEVICE");
     tas_device_info *list;
     size_t count, found = 0;
-    if (tas_context_open(&context) || device_list(context, &list, &count)) return 1;
+    if (tas_context_open(&context) || discover_list(context, &list, &count)) return 1;
     while (found < count && (!id || strcmp(list[found].id, id))) found++;
     if (!id || found == count || !strcmp(id, "reference")) {
         printf("skipped: no device %s\n", id ? id : "named by TASSELLO_TEST_DEVICE");
         return 77;
     }
-    if (device_open_opencl(context, &list[found], TAS_ARITH_FAST, &device)) {
+    if (open_opencl(context, &list[found], TAS_ARITH_FAST, &device)) {
         fprintf(stderr, "%s\n", tas_error(context));
         return 1;
     }

@@ -1,5 +1,6 @@
 /* One driver's device against the C reference: the cases of verify, both kinds of product kernels, every vector width,
  * and whole trainings. TASSELLO_TEST_DEVICE is the id; TASSELLO_TEST_SIZE=small for simulators. */
+#include "device/opencl/launchers/launchers.h"
 #include "device/opencl/opencl.h"
 #include "verify/verify.h"
 
@@ -44,11 +45,7 @@ static const op_id products[] = {OP_DENSE_FORWARD,         OP_DENSE_BACKWARD_INP
                                  OP_DROPOUT_FORWARD,       OP_DROPOUT_BACKWARD};
 enum { PRODUCTS = sizeof products / sizeof *products };
 
-static void override_products(void)
-{
-    ck_assert_msg(!cl_override_dense(device), "%s", tas_error(context));
-    cl_override_conv(device);
-}
+static void override_products(void) { ck_assert_msg(!launchers_install(device), "%s", tas_error(context)); }
 
 /* Kernels for processors and for GPUs, with small groups and large, whatever the device is. */
 START_TEST(product_kernels)
@@ -58,7 +55,7 @@ START_TEST(product_kernels)
         uint32_t width;
         uint64_t group;
     } variants[] = {{true, 4, 0}, {true, 8, 0}, {true, 16, 0}, {false, 1, 16}, {false, 1, 256}};
-    struct cl_device *cl = device->cl;
+    opencl_device *cl = device->cl;
     const bool cpu = cl->cpu;
     const uint32_t width = device->info.vector_width;
     const uint64_t group = device->info.max_group;

@@ -54,7 +54,7 @@ WRAP(cl_int, clEnqueueWriteBuffer, cl_command_queue q, cl_mem m, cl_bool b, size
      cl_uint n, const cl_event *w, cl_event *event)
 {
     if (is_due(&seen.refuse_enqueue)) return CL_OUT_OF_RESOURCES;
-    const bool streams = q == ((struct cl_device *)device->cl)->transfers;
+    const bool streams = q == ((opencl_device *)device->cl)->transfers;
     seen.tickets += streams;
     return made(__real_clEnqueueWriteBuffer(q, m, b, o, bytes, p, n, w, event), event,
                 streams && !is_profiled(device) ? 0 : bytes);
@@ -495,9 +495,9 @@ START_TEST(a_device_that_is_closed_meanwhile)
 {
     begin();
     if (_i)
-        expect_ok(device_open_reference(context, &device));
+        expect_ok(reference_open(context, &device));
     else
-        expect_ok(device_open_opencl(context, &info, TAS_ARITH_UNTESTED, &device));
+        expect_ok(open_opencl(context, &info, TAS_ARITH_UNTESTED, &device));
     expect_ok(tas_profile_start(device));
     fill_often(5);
     tas_device_close(&device);
@@ -528,8 +528,7 @@ int main(void)
         return 77;
     }
     tells_times = strcmp(id, "rusticl") != 0;
-    if (device_open_opencl(context, &info, TAS_ARITH_EXACT, &devices[0]) ||
-        device_open_reference(context, &devices[1])) {
+    if (open_opencl(context, &info, TAS_ARITH_EXACT, &devices[0]) || reference_open(context, &devices[1])) {
         fprintf(stderr, "%s\n", tas_error(context));
         return 1;
     }

@@ -1,6 +1,9 @@
 /* Kernels from source and from the cache on disk, on the device that TASSELLO_TEST_DEVICE names (an id; else the
  * first). */
-#include "device/opencl/opencl.h"
+#include "device/opencl/discover.h"
+#include "device/opencl/errors.h"
+#include "device/opencl/launch.h"
+#include "device/opencl/sources.h"
 #include "device/select.h"
 
 #include "base/file.h"
@@ -18,8 +21,9 @@ const cl_source cl_sources[] = {
      "#define ADD 1\n"
      "#endif\n"
      "__kernel __attribute__((reqd_work_group_size(4, 1, 1))) void tiny(__global uint *y, __global const uint *x,\n"
-     "                                                                  uint a, float f, __local uint *l)\n"
+     "                                                                  uint a, float f)\n"
      "{\n"
+     "    __local uint l[4];\n"
      "    uint k = get_global_id(0);\n"
      "    l[get_local_id(0)] = a + (uint)f + ADD;\n"
      "    barrier(CLK_LOCAL_MEM_FENCE);\n"
@@ -48,22 +52,22 @@ static void keep_note(void *user, const char *line)
     strncat(noted, line, sizeof noted - strlen(noted) - 1);
 }
 
-static void open_device(tas_device *device, struct cl_device *cl)
+static void open_device(tas_device *device, opencl_device *cl)
 {
     cl_int error;
     memset(cl, 0, sizeof *cl);
     *device = (tas_device){.context = context, .info = info, .cl = cl};
     cl->cache_all = true;
-    ck_assert_msg(!cl_find(context, info.long_id, &cl->platform, &cl->id), "%s", tas_error(context));
+    ck_assert_msg(!discover_find(context, info.long_id, &cl->platform, &cl->id), "%s", tas_error(context));
     cl->context = clCreateContext(NULL, 1, &cl->id, NULL, NULL, &error);
     ck_assert_int_eq(error, CL_SUCCESS);
     cl->queue = clCreateCommandQueue(cl->context, cl->id, 0, &error);
     ck_assert_int_eq(error, CL_SUCCESS);
 }
 
-static void close_device(struct cl_device *cl)
+static void close_device(opencl_device *cl)
 {
-    cl_release_programs(cl);
+    program_release_all(cl);
     ck_assert_int_eq(clReleaseCommandQueue(cl->queue), CL_SUCCESS);
     ck_assert_int_eq(clReleaseContext(cl->context), CL_SUCCESS);
 }
@@ -71,7 +75,7 @@ static void close_device(struct cl_device *cl)
 /* Runs the kernel, and holds every element against what it must be. */
 static void run_tiny(tas_device *device, cl_kernel kernel, uint32_t add, bool with_x)
 {
-    const struct cl_device *cl = device->cl;
+    const opencl_device *cl = device->cl;
     cl_int error;
     uint32_t x[ITEMS], y[ITEMS + 1];
     for (uint32_t k = 0; k < ITEMS; k++) x[k] = 100 * k;
@@ -81,9 +85,8 @@ static void run_tiny(tas_device *device, cl_kernel kernel, uint32_t add, bool wi
     ck_assert_int_eq(error, CL_SUCCESS);
     from.cl = clCreateBuffer(cl->context, CL_MEM_COPY_HOST_PTR, sizeof x, x, &error);
     ck_assert_int_eq(error, CL_SUCCESS);
-    const cl_arg args[] = {
-        A_MEM(&to), A_MEM(with_x ? &from : &none), A_U32(7), A_F32(20.0f), {.kind = ARG_LOCAL, .local = 16}};
-    ck_assert_msg(!cl_launch(device, kernel, cl_line(4, ITEMS), 5, args), "%s", tas_error(context));
+    const launch_args args = ARGS(A_MEM(&to), A_MEM(with_x ? &from : &none), A_U32(7), A_F32(20.0f));
+    ck_assert_msg(!launch_kernel(device, kernel, launch_line(4, ITEMS), &args), "%s", tas_error(context));
     ck_assert_int_eq(clEnqueueReadBuffer(cl->queue, to.cl, CL_TRUE, 0, sizeof y, y, 0, NULL, NULL), CL_SUCCESS);
     for (uint32_t k = 0; k < ITEMS; k++) ck_assert_uint_eq(y[k], 27 + add + (with_x ? x[k] : 0));
     ck_assert_uint_eq(y[ITEMS], 0xAAAAAAAA);
@@ -94,12 +97,12 @@ static void run_tiny(tas_device *device, cl_kernel kernel, uint32_t add, bool wi
 /* Opens the device anew, gets the kernel, runs it; whether it came from the cache. */
 static bool once(const char *options, uint32_t add)
 {
-    struct cl_device cl;
+    opencl_device cl;
     tas_device device;
     cl_kernel kernel, again;
     open_device(&device, &cl);
-    ck_assert_msg(!cl_get_kernel(&device, "tiny", "tiny", options, &kernel), "%s", tas_error(context));
-    ck_assert_int_eq(cl_get_kernel(&device, "tiny", "tiny", options, &again), TAS_OK);
+    ck_assert_msg(!program_get_kernel(&device, "tiny", "tiny", options, &kernel), "%s", tas_error(context));
+    ck_assert_int_eq(program_get_kernel(&device, "tiny", "tiny", options, &again), TAS_OK);
     ck_assert_ptr_eq(kernel, again);
     ck_assert_int_eq(cl.program_count, 1);
     ck_assert_str_eq(tas_error(context), "");
@@ -135,7 +138,7 @@ static bool remove_all(void)
 /* Whether the driver gives a binary at all, asked apart from the code that is tested. */
 static bool gives_binaries(void)
 {
-    struct cl_device cl;
+    opencl_device cl;
     tas_device device;
     size_t bytes = 0;
     open_device(&device, &cl);
@@ -189,7 +192,7 @@ END_TEST
  * nothing if somebody else reports the progress. */
 START_TEST(long_builds_are_reported)
 {
-    struct cl_device cl;
+    opencl_device cl;
     tas_device device;
     cl_kernel kernel;
     for (int turn = 0; turn < 3; turn++) { /* built, cached, built silently */
@@ -197,7 +200,7 @@ START_TEST(long_builds_are_reported)
         cl.build_count = 34;
         cl.build_seconds = 5;
         device.reported = turn == 2;
-        ck_assert_int_eq(cl_get_kernel(&device, "tiny", "tiny", turn < 2 ? "" : "-D ADD=2", &kernel), TAS_OK);
+        ck_assert_int_eq(program_get_kernel(&device, "tiny", "tiny", turn < 2 ? "" : "-D ADD=2", &kernel), TAS_OK);
         const bool reported = strstr(noted, "tiny") && strstr(noted, info.id) && strstr(noted, "34");
         ck_assert_int_eq(reported, !turn || (turn == 1 && !keeps));
         *noted = 0;
@@ -209,13 +212,13 @@ END_TEST
 /* A binary that costs more than a build is not asked for. */
 START_TEST(slow_binaries)
 {
-    struct cl_device cl;
+    opencl_device cl;
     tas_device device;
     cl_kernel kernel;
     open_device(&device, &cl);
     cl.cache_all = false;
     cl.slow_binaries = true;
-    ck_assert_int_eq(cl_get_kernel(&device, "tiny", "tiny", "", &kernel), TAS_OK);
+    ck_assert_int_eq(program_get_kernel(&device, "tiny", "tiny", "", &kernel), TAS_OK);
     ck_assert_int_eq(count_files(NULL, 0), 0);
     run_tiny(&device, kernel, 1, true);
     close_device(&cl);
@@ -236,17 +239,17 @@ END_TEST
 
 START_TEST(one_program_for_all_its_kernels)
 {
-    struct cl_device cl;
+    opencl_device cl;
     tas_device device;
     cl_kernel tiny, plane, other;
     char text[8] = "tiny"; /* equal text at another address */
     open_device(&device, &cl);
-    ck_assert_int_eq(cl_get_kernel(&device, "tiny", "tiny", "", &tiny), TAS_OK);
-    ck_assert_int_eq(cl_get_kernel(&device, "tiny", "plane", "", &plane), TAS_OK);
-    ck_assert_int_eq(cl_get_kernel(&device, text, text, NULL, &other), TAS_OK);
+    ck_assert_int_eq(program_get_kernel(&device, "tiny", "tiny", "", &tiny), TAS_OK);
+    ck_assert_int_eq(program_get_kernel(&device, "tiny", "plane", "", &plane), TAS_OK);
+    ck_assert_int_eq(program_get_kernel(&device, text, text, NULL, &other), TAS_OK);
     ck_assert_ptr_eq(tiny, other);
     ck_assert_int_eq(cl.program_count, 1);
-    ck_assert_int_eq(cl_get_kernel(&device, "tiny", "tiny", "-D ADD=3", &other), TAS_OK);
+    ck_assert_int_eq(program_get_kernel(&device, "tiny", "tiny", "-D ADD=3", &other), TAS_OK);
     ck_assert_ptr_ne(tiny, other);
     ck_assert_int_eq(cl.program_count, 2);
     run_tiny(&device, other, 3, true);
@@ -405,24 +408,24 @@ END_TEST
 
 START_TEST(errors_tell)
 {
-    struct cl_device cl;
+    opencl_device cl;
     tas_device device;
     cl_kernel kernel;
     char endless[400];
     open_device(&device, &cl);
-    ck_assert_int_eq(cl_get_kernel(&device, "wrong", "wrong", "-D SOME=1", &kernel), TAS_DEVICE_FAILED);
+    ck_assert_int_eq(program_get_kernel(&device, "wrong", "wrong", "-D SOME=1", &kernel), TAS_DEVICE_FAILED);
     ck_assert_ptr_null(kernel);
     ck_assert_ptr_nonnull(strstr(tas_error(context), "no_such_thing"));
     ck_assert_ptr_nonnull(strstr(tas_error(context), "-D SOME=1"));
     ck_assert_ptr_nonnull(strstr(tas_error(context), info.id));
-    ck_assert_int_eq(cl_get_kernel(&device, "tiny", "none", "", &kernel), TAS_DEVICE_FAILED);
+    ck_assert_int_eq(program_get_kernel(&device, "tiny", "none", "", &kernel), TAS_DEVICE_FAILED);
     ck_assert_ptr_nonnull(strstr(tas_error(context), "none"));
-    ck_assert_int_eq(cl_get_kernel(&device, "no-file", "none", "", &kernel), TAS_DEVICE_FAILED);
+    ck_assert_int_eq(program_get_kernel(&device, "no-file", "none", "", &kernel), TAS_DEVICE_FAILED);
     ck_assert_ptr_nonnull(strstr(tas_error(context), "no-file"));
     memset(endless, 'x', sizeof endless - 1);
     endless[sizeof endless - 1] = 0;
-    ck_assert_int_eq(cl_get_kernel(&device, "tiny", "tiny", endless, &kernel), TAS_DEVICE_FAILED);
-    ck_assert_int_eq(cl_get_kernel(&device, "tiny", "tiny", "", &kernel), TAS_OK);
+    ck_assert_int_eq(program_get_kernel(&device, "tiny", "tiny", endless, &kernel), TAS_DEVICE_FAILED);
+    ck_assert_int_eq(program_get_kernel(&device, "tiny", "tiny", "", &kernel), TAS_OK);
     run_tiny(&device, kernel, 1, true); /* the device is as good as before */
     close_device(&cl);
 }
@@ -430,34 +433,34 @@ END_TEST
 
 START_TEST(launches)
 {
-    struct cl_device cl;
+    opencl_device cl;
     tas_device device;
     cl_kernel tiny, plane;
     cl_int error;
     uint32_t y[24];
     open_device(&device, &cl);
-    ck_assert_int_eq(cl_get_kernel(&device, "tiny", "tiny", "", &tiny), TAS_OK);
-    ck_assert_int_eq(cl_get_kernel(&device, "tiny", "plane", "", &plane), TAS_OK);
+    ck_assert_int_eq(program_get_kernel(&device, "tiny", "tiny", "", &tiny), TAS_OK);
+    ck_assert_int_eq(program_get_kernel(&device, "tiny", "plane", "", &plane), TAS_OK);
     run_tiny(&device, tiny, 1, false); /* a buffer that is not there */
 
     mem to = {.bytes = sizeof y};
     to.cl = clCreateBuffer(cl.context, CL_MEM_READ_WRITE, sizeof y, NULL, &error);
     ck_assert_int_eq(error, CL_SUCCESS);
-    const cl_arg args[] = {A_MEM(&to)};
-    const cl_range range = {.global = {6, 4}, .local = {2, 2}}, wide = {.global = {6, 4, 1}, .local = {2, 2, 1}};
-    const cl_range empty = {.global = {6, 0}, .local = {2, 2}}, line = {.global = {0, 1, 1}, .local = {2, 2, 1}};
-    const cl_range odd = {.global = {6, 3, 1}, .local = {2, 2, 1}};
+    const launch_args args = ARGS(A_MEM(&to)), more = ARGS(A_MEM(&to), A_U32(1));
+    const launch_range range = {.global = {6, 4}, .local = {2, 2}}, wide = {.global = {6, 4, 1}, .local = {2, 2, 1}};
+    const launch_range empty = {.global = {6, 0}, .local = {2, 2}}, line = {.global = {0, 1, 1}, .local = {2, 2, 1}};
+    const launch_range odd = {.global = {6, 3, 1}, .local = {2, 2, 1}};
     for (int turn = 0; turn < 2; turn++) {
-        ck_assert_msg(!cl_launch(&device, plane, turn ? wide : range, 1, args), "%s", tas_error(context));
+        ck_assert_msg(!launch_kernel(&device, plane, turn ? wide : range, &args), "%s", tas_error(context));
         ck_assert_int_eq(clEnqueueReadBuffer(cl.queue, to.cl, CL_TRUE, 0, sizeof y, y, 0, NULL, NULL), CL_SUCCESS);
         for (uint32_t k = 0; k < 24; k++) ck_assert_uint_eq(y[k], k / 6 * 10 + k % 6);
     }
-    ck_assert_int_eq(cl_launch(&device, plane, empty, 1, args), TAS_OK);
-    ck_assert_int_eq(cl_launch(&device, plane, line, 1, args), TAS_OK);
+    ck_assert_int_eq(launch_kernel(&device, plane, empty, &args), TAS_OK);
+    ck_assert_int_eq(launch_kernel(&device, plane, line, &args), TAS_OK);
     ck_assert_str_eq(tas_error(context), "");
-    ck_assert_int_eq(cl_launch(&device, plane, odd, 1, args), TAS_DEVICE_FAILED);
+    ck_assert_int_eq(launch_kernel(&device, plane, odd, &args), TAS_DEVICE_FAILED);
     ck_assert_ptr_nonnull(strstr(tas_error(context), "plane"));
-    ck_assert_int_eq(cl_launch(&device, plane, range, 2, (cl_arg[]){A_MEM(&to), A_U32(1)}), TAS_DEVICE_FAILED);
+    ck_assert_int_eq(launch_kernel(&device, plane, range, &more), TAS_DEVICE_FAILED);
     ck_assert_ptr_nonnull(strstr(tas_error(context), "argument 1"));
     ck_assert_int_eq(clFinish(cl.queue), CL_SUCCESS);
     clReleaseMemObject(to.cl);
@@ -468,16 +471,16 @@ END_TEST
 START_TEST(error_classes)
 {
     tas_device device = {.context = context, .info = info};
-    ck_assert_int_eq(cl_fail(&device, CL_MEM_OBJECT_ALLOCATION_FAILURE, "clFinish"), TAS_NO_MEMORY);
-    ck_assert_int_eq(cl_fail(&device, CL_OUT_OF_RESOURCES, "clEnqueueNDRangeKernel of x"), TAS_NO_MEMORY);
-    ck_assert_int_eq(cl_fail(&device, CL_OUT_OF_RESOURCES, "clFinish"), TAS_DEVICE_FAILED);
-    ck_assert_int_eq(cl_fail(&device, CL_INVALID_VALUE, "clCreateBuffer"), TAS_DEVICE_FAILED);
+    ck_assert_int_eq(error_fail(&device, CL_MEM_OBJECT_ALLOCATION_FAILURE, "clFinish"), TAS_NO_MEMORY);
+    ck_assert_int_eq(error_fail(&device, CL_OUT_OF_RESOURCES, "clEnqueueNDRangeKernel of x"), TAS_NO_MEMORY);
+    ck_assert_int_eq(error_fail(&device, CL_OUT_OF_RESOURCES, "clFinish"), TAS_DEVICE_FAILED);
+    ck_assert_int_eq(error_fail(&device, CL_INVALID_VALUE, "clCreateBuffer"), TAS_DEVICE_FAILED);
     ck_assert_ptr_nonnull(strstr(tas_error(context), "clCreateBuffer: CL_INVALID_VALUE (-30)"));
-    ck_assert_str_eq(cl_error_name(-12345), "an unknown error");
+    ck_assert_str_eq(error_name(-12345), "an unknown error");
     cl_platform_id platform;
     cl_device_id id;
-    ck_assert_int_eq(cl_find(context, "reference", &platform, &id), TAS_NO_DEVICE);
-    ck_assert_int_eq(cl_find(context, "none", &platform, &id), TAS_NO_DEVICE);
+    ck_assert_int_eq(discover_find(context, "reference", &platform, &id), TAS_NO_DEVICE);
+    ck_assert_int_eq(discover_find(context, "none", &platform, &id), TAS_NO_DEVICE);
 }
 END_TEST
 
@@ -487,7 +490,8 @@ static bool choose_device(void)
     tas_device_info *list;
     size_t count, order[64], chosen;
     const char *id = getenv("TASSELLO_TEST_DEVICE");
-    if (device_list(context, &list, &count) || count > 64 || device_choose(context, id, list, count, order, &chosen)) {
+    if (discover_list(context, &list, &count) || count > 64 ||
+        select_device(context, id, list, count, order, &chosen)) {
         printf("skipped: %s\n", tas_error(context));
         return false;
     }

@@ -50,7 +50,7 @@ static void measure(cli_state *cli, tas_device_info *info)
         status = tas_device_open(cli->context, info->long_id, TAS_ARITH_UNTESTED, &device);
     if (!status) {
         seen = *tas_device_get_info(device);
-        status = tas_device_measure(device, &seen);
+        status = tas_device_benchmark(device, &seen);
     }
     if (status)
         snprintf(info->note, sizeof info->note, "%s", tas_error(cli->context));

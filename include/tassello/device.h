@@ -50,7 +50,7 @@ typedef struct tas_device_info {
     int fp16, fp64;
     int shared_memory; /* host and device share their memory */
     tas_tier tier;
-    double fma_gflops;    /* measured by tas_device_measure(), else 0 */
+    double fma_gflops;    /* measured by tas_device_benchmark(), else 0 */
     double copy_gbytes_s; /* likewise: bytes read plus bytes written, 10^9 a second */
     char note[256];
 } tas_device_info;
@@ -62,7 +62,7 @@ TAS_API void tas_devices_free(tas_device_info *list);
 
 /* TAS_ARITH_EXACT keeps the contract. TAS_ARITH_FAST lets other providers (CLBlast) take the matrix products: results
  * are then right within a tolerance, and no longer the same bits from device to device. TAS_ARITH_UNTESTED is the exact
- * arithmetic without the self-test, for tas_verify() and tas_device_measure(), which must see what a bad device does.
+ * arithmetic without the self-test, for tas_verify() and tas_device_benchmark(), which must see what a bad device does.
  */
 typedef enum tas_arith { TAS_ARITH_EXACT = 0, TAS_ARITH_FAST, TAS_ARITH_UNTESTED } tas_arith;
 
@@ -77,7 +77,7 @@ TAS_API void tas_device_close(tas_device **device);
 TAS_API const tas_device_info *tas_device_get_info(const tas_device *device);
 
 /* Measures fma rate and copy bandwidth, into *info. About a second. */
-TAS_API tas_status tas_device_measure(tas_device *device, tas_device_info *info);
+TAS_API tas_status tas_device_benchmark(tas_device *device, tas_device_info *info);
 
 #ifdef __cplusplus
 }

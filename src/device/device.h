@@ -80,17 +80,17 @@ struct tas_device {
     int pieces;              /* of memory, that are taken */
     bool reported;           /* progress is reported by a caller: kernels are built without notes */
     struct profile *profile; /* NULL: nobody asked for one (profile.h) */
-    void *cl;                /* struct cl_device (opencl.h), NULL on the reference */
+    void *cl;                /* opencl_device (opencl.h), NULL on the reference */
 };
 
 /* All devices, the reference last, as tas_devices() gives them but for their tiers. */
-tas_status device_list(tas_context *context, tas_device_info **list, size_t *count);
+tas_status discover_list(tas_context *context, tas_device_info **list, size_t *count);
 
 /* Opens exactly that device, untested: see verify/open.c for what the public call adds. */
-tas_status device_open_reference(tas_context *context, tas_device **out);
-tas_status device_open_opencl(tas_context *context, const tas_device_info *info, tas_arith arith, tas_device **out);
+tas_status reference_open(tas_context *context, tas_device **out);
+tas_status open_opencl(tas_context *context, const tas_device_info *info, tas_arith arith, tas_device **out);
 void device_close(tas_device **device);
-void device_describe_reference(tas_device_info *info);
+void reference_describe(tas_device_info *info);
 
 /* Takes memory, counted in the ledger; released with device_release(). */
 tas_status device_alloc(tas_device *device, uint64_t bytes, mem *out);

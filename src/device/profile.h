@@ -7,7 +7,7 @@
 
 #include <tassello/profile.h>
 
-enum { PROFILE_ROWS = 160 }; /* more names than there are: KERNELS_MOST (opencl.h), or operations, and transfers */
+enum { PROFILE_ROWS = 160 }; /* more names than there are: OPENCL_KERNELS (opencl.h), or operations, and transfers */
 
 typedef struct profile {
     bool on;

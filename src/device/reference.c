@@ -144,7 +144,7 @@ static const char *reference_name(void)
     return "C reference, one thread";
 }
 
-void device_describe_reference(tas_device_info *info)
+void reference_describe(tas_device_info *info)
 {
     const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     *info = (tas_device_info){
@@ -170,12 +170,12 @@ void device_describe_reference(tas_device_info *info)
     snprintf(info->version, sizeof info->version, "contract %d", tas_contract());
 }
 
-tas_status device_open_reference(tas_context *context, tas_device **out)
+tas_status reference_open(tas_context *context, tas_device **out)
 {
     *out = calloc(1, sizeof **out);
     if (!*out) return fail(context, TAS_NO_MEMORY, "reference: no memory to open it");
     tas_device *device = *out;
-    device_describe_reference(&device->info);
+    reference_describe(&device->info);
     device->context = context;
     device->driver = &driver;
     for (int op = 0; op < OP_COUNT; op++) {

@@ -25,11 +25,8 @@ static const struct {
 };
 
 static const char *const type_suffix[] = {
-    [TAS_TYPE_REFERENCE] = "",
-    [TAS_TYPE_CPU] = "-cpu",
-    [TAS_TYPE_GPU] = "-gpu",
-    [TAS_TYPE_OTHER] = "-other",
-    [TAS_TYPE_NONE] = "",
+    [TAS_TYPE_REFERENCE] = "",   [TAS_TYPE_CPU] = "-cpu", [TAS_TYPE_GPU] = "-gpu",
+    [TAS_TYPE_OTHER] = "-other", [TAS_TYPE_NONE] = "",
 };
 
 /* [a-z0-9-], with one '-' for whatever else stood between, at most 24. */
@@ -48,7 +45,7 @@ static void plain_name(const char *text, char out[25])
     out[n] = 0;
 }
 
-void device_short_id(const char *platform, tas_device_type type, char *id, size_t bytes)
+void select_short_id(const char *platform, tas_device_type type, char *id, size_t bytes)
 {
     char plain[25];
     const char *name = plain;
@@ -101,7 +98,7 @@ static bool is_short_of(const char *id, size_t length, const char *long_id)
     return strcspn(long_id, "@") == length && !memcmp(id, long_id, length);
 }
 
-void device_name_all(tas_device_info *list, const char pci[][PCI_TEXT], size_t count)
+void select_name_all(tas_device_info *list, const char pci[][PCI_TEXT], size_t count)
 {
     char mine[sizeof list->long_id], other[sizeof list->long_id];
 
@@ -109,7 +106,7 @@ void device_name_all(tas_device_info *list, const char pci[][PCI_TEXT], size_t c
         if (list[k].type == TAS_TYPE_REFERENCE)
             strcpy(list[k].id, "reference");
         else
-            device_short_id(list[k].platform, list[k].type, list[k].id, sizeof list[k].id - PCI_TEXT - 8);
+            select_short_id(list[k].platform, list[k].type, list[k].id, sizeof list[k].id - PCI_TEXT - 8);
     }
     for (size_t k = 0; k < count; k++) {
         unsigned place = 1;
@@ -197,7 +194,7 @@ static bool is_of_platform(const char *id, const tas_device_info *row)
     return row->type == TAS_TYPE_NONE && !strncmp(id, row->id, length) && (id[length] == '-' || id[length] == '@');
 }
 
-tas_status device_choose(tas_context *context, const char *id, const tas_device_info *list, size_t count, size_t *order,
+tas_status select_device(tas_context *context, const char *id, const tas_device_info *list, size_t count, size_t *order,
                          size_t *order_count)
 {
     char ids[800];

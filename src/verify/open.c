@@ -49,17 +49,17 @@ tas_status tas_devices(tas_context *context, tas_device_info **list, size_t *cou
 {
     entry_state saved;
     entry_begin(context, &saved);
-    tas_status status = device_list(context, list, count);
+    tas_status status = discover_list(context, list, count);
     for (size_t i = 0; i < *count; i++) (*list)[i].tier = tier_recall(&(*list)[i]);
     entry_end(&saved);
     return status;
 }
 
-static tas_status open_opencl(tas_context *context, const tas_device_info *info, tas_arith arith, tas_device **out)
+static tas_status open_tested(tas_context *context, const tas_device_info *info, tas_arith arith, tas_device **out)
 {
     char wrong[600];
     const double next_report = now_seconds() + first_report;
-    tas_status status = device_open_opencl(context, info, arith, out);
+    tas_status status = open_opencl(context, info, arith, out);
     if (status) return status;
     (*out)->info.tier = tier_recall(info);
     const bool fast = arith == TAS_ARITH_FAST && !clblast_unused(*out);
@@ -88,8 +88,8 @@ static tas_status open_opencl(tas_context *context, const tas_device_info *info,
 
 static tas_status open_row(tas_context *context, const tas_device_info *info, tas_arith arith, tas_device **out)
 {
-    if (info->type == TAS_TYPE_REFERENCE) return device_open_reference(context, out);
-    return open_opencl(context, info, arith, out);
+    if (info->type == TAS_TYPE_REFERENCE) return reference_open(context, out);
+    return open_tested(context, info, arith, out);
 }
 
 /* Why the reference is used although nobody asked for it; devices that failed were reported already. */
@@ -105,11 +105,11 @@ static tas_status open_device(tas_context *context, const char *id, tas_arith ar
 {
     tas_device_info *list = NULL;
     size_t count = 0, tries = 0, *order = NULL;
-    if (id && !strcmp(id, "reference")) return device_open_reference(context, out); /* no driver is asked */
-    tas_status status = device_list(context, &list, &count);
+    if (id && !strcmp(id, "reference")) return reference_open(context, out); /* no driver is asked */
+    tas_status status = discover_list(context, &list, &count);
     if (status) return status;
     order = malloc(count * sizeof *order);
-    status = order ? device_choose(context, id, list, count, order, &tries)
+    status = order ? select_device(context, id, list, count, order, &tries)
                    : fail(context, TAS_NO_MEMORY, "no memory for a list of devices");
     if (status) goto end;
 
@@ -118,7 +118,7 @@ static tas_status open_device(tas_context *context, const char *id, tas_arith ar
         if (!status || id) goto end;
         note(context, "skipping %s: %s", list[order[i]].id, tas_error(context));
     }
-    status = device_open_reference(context, out);
+    status = reference_open(context, out);
 end:
     if (!status && !id && !(*out)->cl) note_fallback(context, list, count);
     free(order);

@@ -195,7 +195,7 @@ tas_status verify_providers(tas_device *device, uint64_t seed, uint32_t cases, t
 {
     tas_device *fast = NULL;
     const double start = now_seconds();
-    tas_status status = device_open_opencl(device->context, &device->info, TAS_ARITH_FAST, &fast);
+    tas_status status = open_opencl(device->context, &device->info, TAS_ARITH_FAST, &fast);
     if (status) return status;
     const char *unused = clblast_unused(fast);
     if (unused) {

@@ -1,5 +1,6 @@
-/* tas_device_measure(): the rate of fma and of copying, by running them. */
-#include "device/opencl/opencl.h"
+/* tas_device_benchmark(): the rate of fma and of copying, by running them. */
+#include "device/opencl/errors.h"
+#include "device/opencl/launch.h"
 
 #include "ops/dense.h"
 
@@ -21,7 +22,7 @@ struct run {
     double work; /* of one turn: operations, or bytes */
     mem a, b;
     cl_kernel kernel;
-    cl_range range;
+    launch_range range;
     uint32_t vectors;
 };
 
@@ -62,30 +63,31 @@ static tas_status best_rate(const run *r, double *rate)
 
 static tas_status get_kernel(tas_device *device, const char *name, uint32_t *width, uint32_t *group, cl_kernel *out)
 {
-    const struct cl_device *cl = device->cl;
+    const opencl_device *cl = device->cl;
     char options[64];
-    *width = cl->cpu ? cl_vector(device) : 1; /* else the driver makes vectors of neighbouring work-items */
+    *width = cl->cpu ? opencl_vector_width(device) : 1; /* else the driver makes vectors of neighbouring work-items */
     *group = cl->cpu ? 1 : cl->group;
     snprintf(options, sizeof options, "-D GROUP=%u -D VEC=%u", *group, *width);
-    return cl_get_kernel(device, "benchmark", name, options, out);
+    return program_get_kernel(device, "benchmark", name, options, out);
 }
 
 static tas_status go_fma(const run *r, uint32_t turns)
 {
-    const cl_arg args[] = {A_MEM(&r->a), A_U32(turns), A_F32(0.75f), A_F32(0.5f)}; /* goes to 2, whatever the start */
-    return cl_launch(r->device, r->kernel, r->range, 4, args);
+    const launch_args args =
+        ARGS(A_MEM(&r->a), A_U32(turns), A_F32(0.75f), A_F32(0.5f)); /* goes to 2, whatever the start */
+    return launch_kernel(r->device, r->kernel, r->range, &args);
 }
 
 static tas_status benchmark_fma(tas_device *device, double *gflops)
 {
-    const struct cl_device *cl = device->cl;
+    const opencl_device *cl = device->cl;
     run r = {.device = device, .go = go_fma};
     uint32_t width, group;
     tas_status status = get_kernel(device, "fma_rate", &width, &group, &r.kernel);
     if (status) return status;
     const uint32_t units = device->info.compute_units ? device->info.compute_units : 1;
     const uint32_t items = cl->cpu ? 4 * units * group : 32 * units * group; /* on GPUs, enough to fill every unit */
-    r.range = cl_line(group, items);
+    r.range = launch_line(group, items);
     r.work = 2.0 * CHAINS * UNROLLED * (double)width * items;
     status = device->driver->alloc(device, (uint64_t)items * width * sizeof(float), &r.a); /* not of the ledger */
     if (status) return status;
@@ -96,25 +98,25 @@ static tas_status benchmark_fma(tas_device *device, double *gflops)
 
 static tas_status go_copy_kernel(const run *r, uint32_t turns)
 {
-    const cl_arg args[] = {A_MEM(&r->a), A_MEM(&r->b), A_U32(r->vectors)};
+    const launch_args args = ARGS(A_MEM(&r->a), A_MEM(&r->b), A_U32(r->vectors));
     tas_status status = TAS_OK;
-    for (uint32_t i = 0; i < turns && !status; i++) status = cl_launch(r->device, r->kernel, r->range, 3, args);
+    for (uint32_t i = 0; i < turns && !status; i++) status = launch_kernel(r->device, r->kernel, r->range, &args);
     return status;
 }
 
 static tas_status go_copy_command(const run *r, uint32_t turns)
 {
-    const struct cl_device *cl = r->device->cl;
+    const opencl_device *cl = r->device->cl;
     cl_int error = CL_SUCCESS;
     for (uint32_t i = 0; i < turns && !error; i++)
         error = clEnqueueCopyBuffer(cl->queue, r->a.cl, r->b.cl, 0, 0, r->a.bytes, 0, NULL, NULL);
-    return error ? cl_fail(r->device, error, "clEnqueueCopyBuffer") : TAS_OK;
+    return error ? error_fail(r->device, error, "clEnqueueCopyBuffer") : TAS_OK;
 }
 
 static void set_part(run *r, uint32_t width, uint32_t group, uint32_t vectors)
 {
     r->vectors = vectors;
-    r->range = cl_line(group, (vectors + RUN - 1) / RUN);
+    r->range = launch_line(group, (vectors + RUN - 1) / RUN);
     r->work = 2.0 * sizeof(float) * width * vectors;
     r->go = go_copy_kernel;
 }
@@ -206,7 +208,7 @@ static tas_status benchmark_reference(tas_device *device, double *gflops, double
     return status;
 }
 
-tas_status tas_device_measure(tas_device *device, tas_device_info *info)
+tas_status tas_device_benchmark(tas_device *device, tas_device_info *info)
 {
     entry_state saved;
     double gflops = 0, gbytes_s = 0;

@@ -1,6 +1,8 @@
 /* What OpenCL devices there are, and what their drivers say of them. */
+#include "device/opencl/discover.h"
+
+#include "device/opencl/errors.h"
 #include "device/opencl/fork.h"
-#include "device/opencl/opencl.h"
 #include "device/select.h"
 
 #include "base/cache.h"
@@ -266,13 +268,13 @@ static void describe(cl_device_id id, const char *platform, tas_device_info *inf
     for (size_t k = 0; k < sizeof properties / sizeof *properties; k++) {
         const property *p = &properties[k];
         cl_int error = p->put(p, id, info);
-        if (error) add_note(info, "%s: %s", p->name, cl_error_name(error));
+        if (error) add_note(info, "%s: %s", p->name, error_name(error));
     }
     for (size_t k = 0; k < sizeof needs / sizeof *needs; k++) {
         cl_ulong value;
         cl_int error = get_number(id, needs[k].query, &value);
         if (error)
-            add_note(info, "%s: %s", needs[k].name, cl_error_name(error));
+            add_note(info, "%s: %s", needs[k].name, error_name(error));
         else if (!value) {
             add_note(info, "%s", needs[k].text);
             device->status = TAS_NO_DEVICE;
@@ -311,7 +313,7 @@ static tas_status add_platform_row(tas_context *context, const char *name, cl_in
     snprintf(info->name, sizeof info->name, "%s", name);
     snprintf(info->platform, sizeof info->platform, "%s", name);
     if (error)
-        add_note(info, "%s: %s (%d)", call, cl_error_name(error), (int)error);
+        add_note(info, "%s: %s (%d)", call, error_name(error), (int)error);
     else if (!cache_folder(folder, sizeof folder))
         add_note(info, "no usable device; some drivers need a writable cache folder: check HOME, XDG_CACHE_HOME");
     else
@@ -346,7 +348,7 @@ static tas_status add_platform(tas_context *context, cl_platform_id platform, fi
     for (cl_uint k = 0; k < count; k++, f->count++) {
         f->device[f->count] = (found){.platform = platform, .id = ids[k]};
         describe(ids[k], name, &f->list[f->count], &f->device[f->count]);
-        if (name_error) add_note(&f->list[f->count], "CL_PLATFORM_NAME: %s", cl_error_name(name_error));
+        if (name_error) add_note(&f->list[f->count], "CL_PLATFORM_NAME: %s", error_name(name_error));
         find_address(ids[k], f->pci[f->count]);
     }
     free(ids);
@@ -375,15 +377,15 @@ static tas_status find_all(tas_context *context, findings *f)
     if (status) return status;
 
     if (!grow(f, 1)) return fail(context, TAS_NO_MEMORY, "no memory to list the devices");
-    device_describe_reference(&f->list[f->count]);
+    reference_describe(&f->list[f->count]);
     f->device[f->count] = (found){0};
     f->pci[f->count][0] = 0;
     f->count++;
-    device_name_all(f->list, (const char(*)[PCI_TEXT])f->pci, f->count);
+    select_name_all(f->list, (const char(*)[PCI_TEXT])f->pci, f->count);
     return TAS_OK;
 }
 
-tas_status device_list(tas_context *context, tas_device_info **list, size_t *count)
+tas_status discover_list(tas_context *context, tas_device_info **list, size_t *count)
 {
     findings f;
     *list = NULL;
@@ -400,7 +402,7 @@ tas_status device_list(tas_context *context, tas_device_info **list, size_t *cou
 
 void tas_devices_free(tas_device_info *list) { free(list); }
 
-tas_status cl_find(tas_context *context, const char *long_id, cl_platform_id *platform, cl_device_id *id)
+tas_status discover_find(tas_context *context, const char *long_id, cl_platform_id *platform, cl_device_id *id)
 {
     findings f;
     *platform = NULL;

@@ -1,7 +1,9 @@
 /* Commands' events, which drivers leak or run out of: none is made unless the device is profiled, and then a few
  * thousand are held at most. */
+#include "device/opencl/events.h"
+
+#include "device/opencl/errors.h"
 #include "device/opencl/fork.h"
-#include "device/opencl/opencl.h"
 #include "device/profile.h"
 
 #include <stdlib.h>
@@ -10,7 +12,7 @@
 enum { EVENTS_HELD = 4096 };
 
 /* In the order in which their commands were given. */
-struct cl_events {
+struct timed_events {
     int count;
     cl_event event[EVENTS_HELD];
     struct held {
@@ -19,12 +21,12 @@ struct cl_events {
     } held[EVENTS_HELD];
 };
 
-tas_status cl_make_queue(tas_device *device, bool timed, cl_command_queue *out)
+tas_status events_make_queue(tas_device *device, bool timed, cl_command_queue *out)
 {
-    const struct cl_device *cl = device->cl;
+    const opencl_device *cl = device->cl;
     cl_int error;
     *out = clCreateCommandQueue(cl->context, cl->id, timed ? CL_QUEUE_PROFILING_ENABLE : 0, &error);
-    return error ? cl_fail(device, error, "clCreateCommandQueue") : TAS_OK;
+    return error ? error_fail(device, error, "clCreateCommandQueue") : TAS_OK;
 }
 
 /* 0 where the driver does not tell. */
@@ -37,7 +39,7 @@ static uint64_t read_time(cl_event event, cl_profiling_info which)
 /* Reads and releases the oldest ones, whose commands have ended, or failed. */
 static void take_events(tas_device *device, int count)
 {
-    struct cl_events *e = ((struct cl_device *)device->cl)->events;
+    struct timed_events *e = ((opencl_device *)device->cl)->events;
     for (int k = 0; k < count; k++) {
         const uint64_t start = read_time(e->event[k], CL_PROFILING_COMMAND_START);
         const uint64_t end = read_time(e->event[k], CL_PROFILING_COMMAND_END);
@@ -53,7 +55,7 @@ static void take_events(tas_device *device, int count)
  * kept for the caller's next wait: to fail here would be to say that the latest command was refused. */
 static void make_room(tas_device *device)
 {
-    struct cl_device *cl = device->cl;
+    opencl_device *cl = device->cl;
     cl_int error = clFlush(cl->queue);
     if (!error) error = clWaitForEvents(EVENTS_HELD / 2, cl->events->event);
     if (!cl->late_error) cl->late_error = error;
@@ -62,24 +64,24 @@ static void make_room(tas_device *device)
 
 static void keep(tas_device *device, cl_event event, struct held held)
 {
-    struct cl_events *e = ((struct cl_device *)device->cl)->events;
+    struct timed_events *e = ((opencl_device *)device->cl)->events;
     if (e->count == EVENTS_HELD) make_room(device);
     e->event[e->count] = event;
     e->held[e->count++] = held;
 }
 
-void cl_keep_event(tas_device *device, cl_event event, const char *name, uint64_t bytes)
+void events_keep(tas_device *device, cl_event event, const char *name, uint64_t bytes)
 {
     keep(device, event, (struct held){.row = profile_count(device->profile, name, bytes)});
 }
 
-void cl_keep_stream(tas_device *device, cl_event event, uint64_t bytes)
+void events_keep_stream(tas_device *device, cl_event event, uint64_t bytes)
 {
     if (!is_profiled(device) || clRetainEvent(event)) return;
     keep(device, event, (struct held){.row = profile_count(device->profile, "stream", bytes), .beside = true});
 }
 
-void cl_drop_events(struct cl_device *cl)
+void events_drop(opencl_device *cl)
 {
     for (int k = 0; cl->events && k < cl->events->count; k++) clReleaseEvent(cl->events->event[k]);
     if (cl->events) cl->events->count = 0;
@@ -88,14 +90,14 @@ void cl_drop_events(struct cl_device *cl)
 
 static tas_status finish_all(tas_device *device)
 {
-    struct cl_device *cl = device->cl;
+    opencl_device *cl = device->cl;
     tas_status status = device->driver->finish(device);
     cl_int error = cl->transfers ? clFinish(cl->transfers) : CL_SUCCESS;
-    return status || !error ? status : cl_fail(device, error, "clFinish");
+    return status || !error ? status : error_fail(device, error, "clFinish");
 }
 
 /* The queue for streams is made again by the next one. */
-static void set_queue(struct cl_device *cl, cl_command_queue queue)
+static void set_queue(opencl_device *cl, cl_command_queue queue)
 {
     clReleaseCommandQueue(cl->queue);
     cl->queue = queue;
@@ -105,13 +107,13 @@ static void set_queue(struct cl_device *cl, cl_command_queue queue)
 
 static tas_status begin(tas_device *device)
 {
-    struct cl_device *cl = device->cl;
+    opencl_device *cl = device->cl;
     cl_command_queue queue = NULL;
-    struct cl_events *events = malloc(sizeof *events);
+    struct timed_events *events = malloc(sizeof *events);
     if (!events) return fail(device->context, TAS_NO_MEMORY, "%s: no memory for events", device->info.id);
     events->count = 0;
     tas_status status = finish_all(device);
-    if (!status) status = cl_make_queue(device, true, &queue);
+    if (!status) status = events_make_queue(device, true, &queue);
     if (status) {
         free(events);
         return status;
@@ -124,7 +126,7 @@ static tas_status begin(tas_device *device)
 /* Where the driver gives no other queue the timed one stays: it does the same. */
 static tas_status end(tas_device *device)
 {
-    struct cl_device *cl = device->cl;
+    opencl_device *cl = device->cl;
     cl_int error;
     tas_status status = finish_all(device);
     take_events(device, cl->events->count);
@@ -135,7 +137,7 @@ static tas_status end(tas_device *device)
     return status;
 }
 
-tas_status cl_set_profiling(tas_device *device, bool on)
+tas_status events_set_profiling(tas_device *device, bool on)
 {
     if (fork_is_child()) return fork_check(device->context);
     return on ? begin(device) : end(device);

@@ -1,53 +1,46 @@
 /* Launches of cl/activation.cl. */
-#include "device/opencl/opencl.h"
+#include "device/opencl/launch.h"
+#include "device/opencl/launchers/launchers.h"
 
-/* The name of a function's kernels. */
-static const char *function_of(op_id op)
-{
-    switch (op) {
-#define NAME_OF(UPPER, NAME, S, SLOPE, TEXT)                                                                           \
-    case OP_##UPPER##_FORWARD:                                                                                         \
-    case OP_##UPPER##_BACKWARD: return "activation_" #NAME;
-        ACTIVATIONS(NAME_OF)
-#undef NAME_OF
-    default: return NULL;
-    }
-}
+/* The functions for which the program is built. */
+static const char *const functions[OP_COUNT] = {
+#define FUNCTIONS(UPPER, NAME, S, SLOPE, TEXT)                                                                         \
+    [OP_##UPPER##_FORWARD] = "activation_" #NAME, [OP_##UPPER##_BACKWARD] = "activation_" #NAME,
+    ACTIVATIONS(FUNCTIONS)
+#undef FUNCTIONS
+};
 
-static tas_status activate(tas_device *device, const op_args *a, const mem *m, const char *name, int operands)
+static tas_status activate(tas_device *device, const op_args *a, const char *name, launch_args *args)
 {
-    const struct cl_device *cl = device->cl;
     const uint32_t count = op_padded(a) * a->size[ACTIVATION_ELEMENTS];
     char options[64];
     cl_kernel kernel;
-    snprintf(options, sizeof options, " -D FUNCTION=%s", function_of(a->op));
-    tas_status status = cl_get_elements(device, "activation", name, options, &kernel);
+    snprintf(options, sizeof options, " -D FUNCTION=%s", functions[a->op]);
+    tas_status status = program_get_elementwise(device, "activation", name, options, &kernel);
     if (status) return status;
-    cl_arg args[5];
-    int n = 0;
-    for (; n < operands; n++) args[n] = A_MEM(&m[n]);
-    args[n++] = A_U32(count);
-    args[n++] = A_F32(a->scalar[ACTIVATION_SLOPE]);
-    return cl_launch(device, kernel, cl_elements(cl, count), n, args);
+    launch_add(args, A_U32(count));
+    launch_add(args, A_F32(a->scalar[ACTIVATION_SLOPE]));
+    return launch_kernel(device, kernel, launch_elements(device->cl, count), args);
 }
 
 static tas_status forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
+    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]));
     (void)scratch;
-    return activate(device, a, m, "activation_forward", 2);
+    return activate(device, a, "activation_forward", &args);
 }
 
 static tas_status backward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
+    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]));
     (void)scratch;
-    return activate(device, a, m, "activation_backward", 3);
+    return activate(device, a, "activation_backward", &args);
 }
 
-void cl_override_activation(tas_device *device)
-{
-#define OVERRIDE(UPPER, NAME, S, SLOPE, TEXT)                                                                          \
-    device->launch[OP_##UPPER##_FORWARD] = forward;                                                                    \
-    device->launch[OP_##UPPER##_BACKWARD] = backward;
-    ACTIVATIONS(OVERRIDE)
-#undef OVERRIDE
-}
+const launcher activation_launchers[] = {
+#define ROWS(UPPER, NAME, S, SLOPE, TEXT)                                                                              \
+    {OP_##UPPER##_FORWARD, forward, NULL}, {OP_##UPPER##_BACKWARD, backward, NULL},
+    ACTIVATIONS(ROWS)
+#undef ROWS
+        {0},
+};

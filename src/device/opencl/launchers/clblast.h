@@ -21,14 +21,35 @@ typedef struct clblast_row {
 /* Sets the row for this device, in the whole process: CLBlast keeps one row a device. */
 tas_status clblast_set_row(tas_device *device, const clblast_row *row);
 
-/* Integer-valued products that must be exact, by every form and kernel that the launchers use. *right says whether they
- * were; why (bytes) says what was not, or that it took too long. Fails for want of the host's memory alone. */
-tas_status clblast_self_test(tas_device *device, bool *right, char *why, size_t bytes);
+/* C (m, n) = A B + beta C, sums of length k. A turned lies as (k, m), B turned as (n, k). */
+typedef struct clblast_product {
+    bool a_turned, b_turned;
+    size_t m, n, k;
+} clblast_product;
 
-/* Why CLBlast does not do this device's products: NULL where it does. */
-const char *clblast_unused(const tas_device *device);
+/* Bytes that CLBlast needs beside the operands. If it does not report them: 0, and the call itself then fails. */
+uint64_t clblast_temporary_bytes(tas_device *device, clblast_product p);
 
-/* An odd edge from which a cube is given to Xgemm; smaller products go to XgemmDirect. 0: no cube below 4096. */
+/* Enqueues a product; answers CLBlast's status, 0 for success. beta is 0, and C is only written; or 1, and the sums are
+ * added to it. temporary may be NULL or empty: CLBlast then allocates what it needs. */
+int clblast_multiply(tas_device *device, clblast_product p, const mem *a, const mem *b, float beta, const mem *c,
+                     const mem *temporary);
+
+/* An odd edge from which a cube is computed by Xgemm; smaller products are by XgemmDirect. 0: no cube below 4096. */
 uint32_t clblast_indirect_edge(tas_device *device);
+
+/* Integer-valued products that must be exact, by every form and kernel that the launchers use. *right reports whether
+ * they were; why (bytes) what was not, or that it took too long. Fails only if host memory runs out. */
+tas_status clblast_selftest(tas_device *device, bool *right, char *why, size_t bytes);
+
+/* Overrides the dense layer's products if the self-test passes; else it leaves a note. */
+tas_status clblast_open(tas_device *device);
+void clblast_close(tas_device *device);
+
+/* Around the renewal of the device's context, by `reopen`. Does no more than that on a device without CLBlast. */
+tas_status clblast_reopen(tas_device *device, tas_status (*reopen)(tas_device *device));
+
+/* Why CLBlast does not compute this device's products; NULL if it does. */
+const char *clblast_unused(const tas_device *device);
 
 #endif

@@ -1,29 +1,29 @@
 /* Launches of convolutions on processors: cl/conv.cl, conv_weights.cl, conv_pack.cl. Those for GPUs are in conv_gpu.c.
  * Which kernel runs, and its blocks, follow from sizes and the device's vectors; the sums, and so the bits, are the
  * same. */
-#include "device/opencl/opencl.h"
+#include "device/opencl/launch.h"
+#include "device/opencl/launchers/launchers.h"
 
 #include "ops/window.h"
 
-enum { GEOMETRY = WINDOW_GROUPS + 1, PACK_RUN = 64, WEIGHT_BLOCKS = 12, BIAS_OUTPUTS = 4 }; /* as in the kernels */
+enum { PACK_RUN = 64, WEIGHT_BLOCKS = 12, BIAS_OUTPUTS = 4 }; /* as in the kernels */
 
 static uint32_t outputs_of(const op_args *a) { return a->size[WINDOW_O] / a->size[WINDOW_GROUPS]; }
 static uint32_t channels_of(const op_args *a) { return a->size[WINDOW_C] / a->size[WINDOW_GROUPS]; }
 static uint32_t taps_of(const op_args *a) { return a->size[WINDOW_KH] * a->size[WINDOW_KW]; }
 static uint32_t positions_of(const op_args *a) { return a->size[WINDOW_OH] * a->size[WINDOW_OW]; }
 
-static int add_geometry(const op_args *a, cl_arg *args, int count)
+static void add_geometry(launch_args *args, const op_args *a)
 {
-    for (int i = 0; i < GEOMETRY; i++) args[count++] = A_U32(a->size[i]);
-    return count;
+    for (int i = 0; i <= WINDOW_GROUPS; i++) launch_add(args, A_U32(a->size[i]));
 }
 
 /* Vectors of 16 lanes fill a cache line. Of narrower ones two do, and bring more products a load: but one where that is
  * enough, or where two would leave an eighth of all lanes empty that one does not. */
-static uint32_t batch_panel_for(tas_device *device, uint32_t tile)
+uint32_t conv_batch_panel(tas_device *device, uint32_t tile)
 {
-    const uint32_t vec = cl_vector(device);
-    const uint64_t one = cl_blocks(tile, vec) * (uint64_t)vec, two = cl_blocks(tile, 2 * vec) * 2 * (uint64_t)vec;
+    const uint32_t vec = opencl_vector_width(device);
+    const uint64_t one = block_count(tile, vec) * (uint64_t)vec, two = block_count(tile, 2 * vec) * 2 * (uint64_t)vec;
     if (tile == 1) return 1;
     return vec == 16 || tile <= vec || (two - one) * 8 > two ? vec : 2 * vec;
 }
@@ -34,7 +34,7 @@ static uint32_t best_block(const uint32_t *list, int length, uint32_t rows, uint
 {
     uint32_t best = list[0];
     for (int i = 1; i < length; i++)
-        if (cl_blocks(rows, list[i]) * (list[i] + more) <= cl_blocks(rows, best) * (best + more)) best = list[i];
+        if (block_count(rows, list[i]) * (list[i] + more) <= block_count(rows, best) * (best + more)) best = list[i];
     return best;
 }
 #define BEST_BLOCK(list, rows, more) best_block(list, (int)(sizeof(list) / sizeof *(list)), rows, more)
@@ -47,8 +47,8 @@ static uint32_t best_block(const uint32_t *list, int length, uint32_t rows, uint
 static uint32_t rows_for(const tas_device *device, const op_args *a, uint32_t rows)
 {
     static const uint32_t many[] = {4, 8, 10, 12}, few[] = {4, 5, 6}, vectors[] = {1, 2, 4};
-    const uint32_t vec = cl_vector(device);
-    if (op_panel_width(a) == 1) return vec * BEST_BLOCK(vectors, (uint32_t)cl_blocks(rows, vec), 1);
+    const uint32_t vec = opencl_vector_width(device);
+    if (op_panel_width(a) == 1) return vec * BEST_BLOCK(vectors, (uint32_t)block_count(rows, vec), 1);
     return vec == 16 || op_panel_width(a) == vec ? BEST_BLOCK(many, rows, 1) : BEST_BLOCK(few, rows, 1);
 }
 
@@ -68,16 +68,16 @@ static packing packing_of(const tas_device *device, const op_args *a)
 static uint64_t packed_scratch(tas_device *device, const op_args *a)
 {
     const packing p = packing_of(device, a);
-    return cl_blocks(p.rows, p.block) * p.block * a->size[WINDOW_GROUPS] * p.depth * taps_of(a) * sizeof(float);
+    return block_count(p.rows, p.block) * p.block * a->size[WINDOW_GROUPS] * p.depth * taps_of(a) * sizeof(float);
 }
 
 static tas_status get_kernel(tas_device *device, const op_args *a, const char *program, const char *name, uint32_t rows,
                              cl_kernel *out)
 {
     char options[64];
-    int n = snprintf(options, sizeof options, "-D VEC=%u -D LANES=%u", cl_vector(device), op_panel_width(a));
+    int n = snprintf(options, sizeof options, "-D VEC=%u -D LANES=%u", opencl_vector_width(device), op_panel_width(a));
     if (rows) snprintf(options + n, sizeof options - (size_t)n, " -D ROWS=%u", rows);
-    return cl_get_kernel(device, program, name, options, out);
+    return program_get_kernel(device, program, name, options, out);
 }
 
 static tas_status pack_weights(tas_device *device, const op_args *a, const packing *p, const mem *w, const mem *scratch)
@@ -86,40 +86,42 @@ static tas_status pack_weights(tas_device *device, const op_args *a, const packi
     cl_kernel kernel;
     tas_status status = get_kernel(device, a, "conv_pack", "conv_pack_weights", 0, &kernel);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(w),    A_MEM(scratch),     A_U32(p->block),      A_U32(p->rows), A_U32(p->depth),
-                           A_U32(taps), A_U32(p->row_step), A_U32(p->depth_step), A_U32(run)};
-    cl_range range = cl_line(1, a->size[WINDOW_GROUPS] * cl_blocks(p->rows, p->block));
-    range.global[1] = cl_blocks(p->depth, run);
+    const launch_args args = ARGS(A_MEM(w), A_MEM(scratch), A_U32(p->block), A_U32(p->rows), A_U32(p->depth),
+                                  A_U32(taps), A_U32(p->row_step), A_U32(p->depth_step), A_U32(run));
+    launch_range range = launch_line(1, a->size[WINDOW_GROUPS] * block_count(p->rows, p->block));
+    range.global[1] = block_count(p->depth, run);
     range.local[1] = 1;
-    return cl_launch(device, kernel, range, 9, args);
+    return launch_kernel(device, kernel, range, &args);
 }
 
 static tas_status forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const packing p = packing_of(device, a);
-    cl_arg args[4 + GEOMETRY] = {A_MEM(&m[0]), A_MEM(scratch), A_MEM(&m[2]), A_MEM(&m[3])};
+    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(scratch), A_MEM(&m[2]), A_MEM(&m[3]));
     cl_kernel kernel;
     tas_status status = get_kernel(device, a, "conv", "conv_forward", p.block, &kernel);
     if (!status) status = pack_weights(device, a, &p, &m[1], scratch);
     if (status) return status;
-    const cl_range range = {.global = {a->size[WINDOW_GROUPS] * cl_blocks(p.rows, p.block), a->size[WINDOW_OH],
-                                       op_padded(a) / op_panel_width(a)},
-                            .local = {1, 1, 1}};
-    return cl_launch(device, kernel, range, add_geometry(a, args, 4), args);
+    const launch_range range = {.global = {a->size[WINDOW_GROUPS] * block_count(p.rows, p.block), a->size[WINDOW_OH],
+                                           op_padded(a) / op_panel_width(a)},
+                                .local = {1, 1, 1}};
+    add_geometry(&args, a);
+    return launch_kernel(device, kernel, range, &args);
 }
 
 static tas_status backward_input(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const packing p = packing_of(device, a);
-    cl_arg args[3 + GEOMETRY] = {A_MEM(&m[0]), A_MEM(scratch), A_MEM(&m[2])};
+    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(scratch), A_MEM(&m[2]));
     cl_kernel kernel;
     tas_status status = get_kernel(device, a, "conv", "conv_backward_input", p.block, &kernel);
     if (!status) status = pack_weights(device, a, &p, &m[1], scratch);
     if (status) return status;
-    const cl_range range = {.global = {a->size[WINDOW_GROUPS] * cl_blocks(p.rows, p.block), a->size[WINDOW_H_IN],
-                                       op_padded(a) / op_panel_width(a)},
-                            .local = {1, 1, 1}};
-    return cl_launch(device, kernel, range, add_geometry(a, args, 3), args);
+    const launch_range range = {.global = {a->size[WINDOW_GROUPS] * block_count(p.rows, p.block), a->size[WINDOW_H_IN],
+                                           op_padded(a) / op_panel_width(a)},
+                                .local = {1, 1, 1}};
+    add_geometry(&args, a);
+    return launch_kernel(device, kernel, range, &args);
 }
 
 /* To the weights
@@ -142,7 +144,7 @@ typedef struct weights_way {
 static weights_way way_of(const tas_device *device, const op_args *a)
 {
     static const uint32_t cols[] = {5, 4, 3}, many[] = {2, 4, 5, 8}, spread[] = {2, 4};
-    weights_way w = {.vec = cl_vector(device), .granule = a->size[WINDOW_GRANULE]};
+    weights_way w = {.vec = opencl_vector_width(device), .granule = a->size[WINDOW_GRANULE]};
     const uint32_t most = w.vec == 16 ? 25 : 12; /* sums that registers hold */
     const uint32_t outputs = outputs_of(a), taps = a->size[WINDOW_KW] == 1 ? channels_of(a) : a->size[WINDOW_KW];
     w.cols = BEST_BLOCK(cols, taps, 0);
@@ -150,7 +152,7 @@ static weights_way way_of(const tas_device *device, const op_args *a)
     while (length < 4 && many[length] * w.cols <= most) length++;
     while (spread_length < 2 && spread[spread_length] * w.cols <= most) spread_length++;
     w.rows = best_block(many, length, outputs, 0);
-    w.vectors = (uint32_t)cl_blocks(outputs, w.vec);
+    w.vectors = (uint32_t)block_count(outputs, w.vec);
     w.spread_rows = best_block(spread, spread_length, w.vectors, 0);
     w.x = window_in_elements(a);
     w.dy = window_out_elements(a);
@@ -183,7 +185,7 @@ static uint64_t weights_scratch(tas_device *device, const op_args *a)
     const uint64_t spread = spread_most(device, &w, a) * example_bytes(&w);
     const uint64_t whole = w.granule > 1 ? a->n / w.granule : 0;
     if (!whole) return spread;
-    const uint64_t passes = at_most(device, cl_blocks(whole, w.vec), pass_bytes(&w)) * pass_bytes(&w);
+    const uint64_t passes = at_most(device, block_count(whole, w.vec), pass_bytes(&w)) * pass_bytes(&w);
     return spread > passes ? spread : passes;
 }
 
@@ -193,8 +195,8 @@ static uint32_t granules_abreast(const weights_way *w, const op_args *a, uint32_
 {
     if (!w->granule || op_panel_width(a) == 1 || (a->first + r) % w->granule) return 0;
     const uint32_t whole = (a->n - r) / w->granule, rest = whole % w->vec;
-    const size_t abreast = cl_blocks(outputs_of(a), w->rows) * w->rows;
-    const size_t apart = rest * cl_blocks(w->vectors, w->spread_rows) * w->spread_rows;
+    const size_t abreast = block_count(outputs_of(a), w->rows) * w->rows;
+    const size_t apart = rest * block_count(w->vectors, w->spread_rows) * w->spread_rows;
     return 4 * abreast < 5 * apart ? whole : whole - rest;
 }
 
@@ -212,7 +214,7 @@ static uint32_t blocks_of_item(tas_device *device, size_t all, size_t row_blocks
     const size_t units = device_limit(device, device->info.compute_units ? device->info.compute_units : 1, 1);
     size_t best = 1, least = SIZE_MAX;
     for (size_t count = 1; count <= WEIGHT_BLOCKS && count <= all; count++) {
-        const size_t cost = cl_blocks(cl_blocks(all, count) * row_blocks, units) * (count * cols + 2);
+        const size_t cost = block_count(block_count(all, count) * row_blocks, units) * (count * cols + 2);
         if (cost <= least) best = count, least = cost;
     }
     return (uint32_t)best;
@@ -225,26 +227,26 @@ static tas_status run_weights(tas_device *device, const op_args *a, const weight
      */
     const uint32_t bytes = (r->pitch > w->vec ? 16 : 96) << 10;
     const uint32_t rows = r->spread ? w->spread_rows : w->rows, channels = channels_of(a), kw = a->size[WINDOW_KW];
-    const size_t row_blocks = a->size[WINDOW_GROUPS] * cl_blocks(r->spread ? w->vectors : outputs_of(a), rows);
+    const size_t row_blocks = a->size[WINDOW_GROUPS] * block_count(r->spread ? w->vectors : outputs_of(a), rows);
     const size_t all =
-        a->size[WINDOW_KH] * (kw == 1 ? cl_blocks(channels, w->cols) : channels * cl_blocks(kw, w->cols));
+        a->size[WINDOW_KH] * (kw == 1 ? block_count(channels, w->cols) : channels * block_count(kw, w->cols));
     const uint32_t count = blocks_of_item(device, all, row_blocks, w->cols);
     const uint32_t near = (uint32_t)device_limit(device, bytes / (rows * 64), SMALL_STRIP), ow = a->size[WINDOW_OW];
-    const uint32_t lines = ow < near ? near / ow : 1, across = (uint32_t)cl_blocks(ow, cl_blocks(ow, near));
+    const uint32_t lines = ow < near ? near / ow : 1, across = (uint32_t)block_count(ow, block_count(ow, near));
     char options[80];
     cl_kernel kernel;
     snprintf(options, sizeof options, "-D VEC=%u -D ROWS=%u -D COLS=%u -D SPREAD=%d", w->vec, rows, w->cols, r->spread);
-    tas_status status = cl_get_kernel(device, "conv_weights", "conv_backward_weights", options, &kernel);
+    tas_status status = program_get_kernel(device, "conv_weights", "conv_backward_weights", options, &kernel);
     if (status) return status;
-    cl_arg args[5 + GEOMETRY + 8] = {A_MEM(r->x), A_MEM(r->dy), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(r->dy_at)};
-    const cl_arg more[] = {A_U32(w->granule), A_U32(r->n),  A_U32(r->first), A_U32(a->batch),
-                           A_U32(r->pitch),   A_U32(count), A_U32(lines),    A_U32(across)};
-    int n = add_geometry(a, args, 5);
-    for (int i = 0; i < 8; i++) args[n++] = more[i];
-    cl_range range = cl_line(1, cl_blocks(all, count));
+    launch_args args = ARGS(A_MEM(r->x), A_MEM(r->dy), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(r->dy_at));
+    const launch_arg more[] = {A_U32(w->granule), A_U32(r->n),  A_U32(r->first), A_U32(a->batch),
+                               A_U32(r->pitch),   A_U32(count), A_U32(lines),    A_U32(across)};
+    add_geometry(&args, a);
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++) launch_add(&args, more[i]);
+    launch_range range = launch_line(1, block_count(all, count));
     range.global[1] = row_blocks;
     range.local[1] = 1;
-    return cl_launch(device, kernel, range, n, args);
+    return launch_kernel(device, kernel, range, &args);
 }
 
 /* Packs `count` whole granules of one operand, from example r of the tile on. */
@@ -254,12 +256,12 @@ static tas_status pack_granules(tas_device *device, const op_args *a, const weig
     cl_kernel kernel;
     tas_status status = get_kernel(device, a, "conv_pack", "conv_pack_granules", 0, &kernel);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(from), A_MEM(to),         A_U32(at),   A_U32((uint32_t)elements),
-                           A_U32(r),    A_U32(w->granule), A_U32(count)};
-    cl_range range = cl_line(1, cl_blocks(elements, PACK_RUN));
-    range.global[1] = cl_blocks(count, w->vec);
+    const launch_args args =
+        ARGS(A_MEM(from), A_MEM(to), A_U32(at), A_U32((uint32_t)elements), A_U32(r), A_U32(w->granule), A_U32(count));
+    launch_range range = launch_line(1, block_count(elements, PACK_RUN));
+    range.global[1] = block_count(count, w->vec);
     range.local[1] = 1;
-    return cl_launch(device, kernel, range, 7, args);
+    return launch_kernel(device, kernel, range, &args);
 }
 
 /* `count` whole granules from example r on, side by side. */
@@ -269,11 +271,11 @@ static tas_status run_abreast(tas_device *device, const op_args *a, const weight
     const uint32_t number = (a->first + r) / w->granule;
     if (w->granule == 1) /* r is 0: they lie in the lanes already */
         return run_weights(device, a, w, &(weights_run){false, &m[0], &m[1], 0, count, number, op_panel_width(a)}, m);
-    const uint32_t most = w->vec * (uint32_t)at_most(device, cl_blocks(count, w->vec), pass_bytes(w));
+    const uint32_t most = w->vec * (uint32_t)at_most(device, block_count(count, w->vec), pass_bytes(w));
     tas_status status = TAS_OK;
     for (uint32_t done = 0, some; done < count && !status; done += some, r += some * w->granule) {
         some = count - done < most ? count - done : most;
-        const uint32_t dy_at = (uint32_t)(cl_blocks(some, w->vec) * w->vec * w->granule * w->x);
+        const uint32_t dy_at = (uint32_t)(block_count(some, w->vec) * w->vec * w->granule * w->x);
         status = pack_granules(device, a, w, &m[0], scratch, 0, w->x, r, some);
         if (!status) status = pack_granules(device, a, w, &m[1], scratch, dy_at, w->dy, r, some);
         const weights_run run = {false, scratch, scratch, dy_at, some, number + done, w->vec};
@@ -291,21 +293,15 @@ static tas_status pack_spread(tas_device *device, const op_args *a, const weight
     tas_status status = get_kernel(device, a, "conv_pack", "conv_pack_rows", 0, &rows);
     if (!status) status = get_kernel(device, a, "conv_pack", "conv_pack_outputs", 0, &outputs);
     if (status) return status;
-    const cl_arg row_args[] = {A_MEM(&m[0]), A_MEM(scratch), A_U32((uint32_t)w->x), A_U32(r), A_U32(count)};
-    const cl_arg output_args[] = {A_MEM(&m[1]),
-                                  A_MEM(scratch),
-                                  A_U32(dy_at),
-                                  A_U32(a->size[WINDOW_O]),
-                                  A_U32(positions_of(a)),
-                                  A_U32(a->size[WINDOW_GROUPS]),
-                                  A_U32(r),
-                                  A_U32(count)};
-    const cl_range row_range = {.global = {cl_blocks(w->x, PACK_RUN), panels, 1}, .local = {1, 1, 1}};
-    const cl_range output_range = {
-        .global = {cl_blocks(positions_of(a), PACK_RUN), (size_t)a->size[WINDOW_GROUPS] * w->vectors, panels},
+    const launch_args row_args = ARGS(A_MEM(&m[0]), A_MEM(scratch), A_U32((uint32_t)w->x), A_U32(r), A_U32(count));
+    const launch_args output_args = ARGS(A_MEM(&m[1]), A_MEM(scratch), A_U32(dy_at), A_U32(a->size[WINDOW_O]),
+                                         A_U32(positions_of(a)), A_U32(a->size[WINDOW_GROUPS]), A_U32(r), A_U32(count));
+    const launch_range row_range = {.global = {block_count(w->x, PACK_RUN), panels, 1}, .local = {1, 1, 1}};
+    const launch_range output_range = {
+        .global = {block_count(positions_of(a), PACK_RUN), (size_t)a->size[WINDOW_GROUPS] * w->vectors, panels},
         .local = {1, 1, 1}};
-    status = cl_launch(device, rows, row_range, 5, row_args);
-    if (!status) status = cl_launch(device, outputs, output_range, 8, output_args);
+    status = launch_kernel(device, rows, row_range, &row_args);
+    if (!status) status = launch_kernel(device, outputs, output_range, &output_args);
     return status;
 }
 
@@ -348,32 +344,16 @@ static tas_status backward_bias(tas_device *device, const op_args *a, const mem 
     (void)scratch;
     tas_status status = get_kernel(device, a, "conv_pack", "conv_backward_bias", 0, &kernel);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(&m[0]),
-                           A_MEM(&m[1]),
-                           A_MEM(&m[2]),
-                           A_U32(a->n),
-                           A_U32(a->size[WINDOW_O]),
-                           A_U32(positions_of(a)),
-                           A_U32(a->first),
-                           A_U32(a->batch),
-                           A_U32(a->size[WINDOW_GRANULE])};
-    return cl_launch(device, kernel, cl_line(1, cl_blocks(a->size[WINDOW_O], BIAS_OUTPUTS)), 9, args);
+    const launch_args args =
+        ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[WINDOW_O]), A_U32(positions_of(a)),
+             A_U32(a->first), A_U32(a->batch), A_U32(a->size[WINDOW_GRANULE]));
+    return launch_kernel(device, kernel, launch_line(1, block_count(a->size[WINDOW_O], BIAS_OUTPUTS)), &args);
 }
 
-void cl_override_conv(tas_device *device)
-{
-    const struct cl_device *cl = device->cl;
-    device->batch_panel = NULL;
-    if (!cl->cpu) {
-        cl_override_conv_gpu(device);
-        return;
-    }
-    device->batch_panel = batch_panel_for;
-    device->launch[OP_CONV_FORWARD] = forward;
-    device->launch[OP_CONV_BACKWARD_INPUT] = backward_input;
-    device->launch[OP_CONV_BACKWARD_WEIGHTS] = backward_weights;
-    device->launch[OP_CONV_BACKWARD_BIAS] = backward_bias;
-    device->scratch[OP_CONV_FORWARD] = device->scratch[OP_CONV_BACKWARD_INPUT] = packed_scratch;
-    device->scratch[OP_CONV_BACKWARD_WEIGHTS] = weights_scratch;
-    device->scratch[OP_CONV_BACKWARD_BIAS] = NULL;
-}
+const launcher conv_launchers[] = {
+    {OP_CONV_FORWARD, forward, packed_scratch},
+    {OP_CONV_BACKWARD_INPUT, backward_input, packed_scratch},
+    {OP_CONV_BACKWARD_WEIGHTS, backward_weights, weights_scratch},
+    {OP_CONV_BACKWARD_BIAS, backward_bias, NULL},
+    {0},
+};

@@ -1,18 +1,21 @@
 /* Launches of cl/conv_gpu.cl: convolutions, for GPUs. Values lie as rows there (LANES is 1). */
+#include "device/opencl/launchers/launchers.h"
 #include "device/opencl/launchers/sum_examples.h"
 
 #include "ops/window.h"
 
 /* The blocks of sums that a work-group may compute, in the order of its items: what a device takes is an end of the
  * list. */
-static const struct block {
+typedef struct block {
     uint32_t rows, cols, items_x, items_y;
-} blocks[] = {{64, 64, 16, 16}, {32, 64, 16, 4}, {16, 64, 16, 4}, {4, 64, 64, 1}, {16, 32, 8, 4}, {16, 16, 4, 4}};
+} block;
+static const block blocks[] = {{64, 64, 16, 16}, {32, 64, 16, 4}, {16, 64, 16, 4},
+                               {4, 64, 64, 1},   {16, 32, 8, 4},  {16, 16, 4, 4}};
 enum { BLOCKS = sizeof blocks / sizeof *blocks };
 
 enum {
     DEPTH_MOST = 65535, /* work-groups in dimension 2, of which GPUs take no more */
-    PASS = 64,          /* work-items that a GPU runs together, whether it has use for them or not */
+    WAVE = 64,          /* work-items that a GPU runs together, whether it has use for them or not */
     ITEMS_A_UNIT = 512, /* work-items that keep a unit busy */
 };
 
@@ -21,16 +24,16 @@ typedef struct product {
     uint64_t rows, cols, depth;
 } product;
 
-static uint32_t items_of(struct block b) { return b.items_x * b.items_y; }
+static uint32_t items_of(block b) { return b.items_x * b.items_y; }
 
 /* What a product costs in blocks of this size, as a number to compare: all its items, or those that would keep the
  * device busy, each with its sums; for one fma there are its share of the reads from local memory and of what is
  * brought there. */
-static double cost_of(const tas_device *device, struct block b, product p)
+static double cost_of(const tas_device *device, block b, product p)
 {
     const double busy = (double)device->info.compute_units * ITEMS_A_UNIT;
-    const double groups = (double)(cl_blocks(p.rows, b.rows) * cl_blocks(p.cols, b.cols) * p.depth);
-    const double items = groups * (items_of(b) > PASS ? items_of(b) : PASS);
+    const double groups = (double)(block_count(p.rows, b.rows) * block_count(p.cols, b.cols) * p.depth);
+    const double items = groups * (items_of(b) > WAVE ? items_of(b) : WAVE);
     const double reads = (double)b.items_y / b.rows + (double)b.items_x / b.cols;
     const double fetches = 7.0 / b.cols + 12.0 / b.rows; /* the right side is found by more steps: see load_right() */
     return (items > busy ? items : busy) * b.rows * b.cols / items_of(b) * (1 + reads + fetches);
@@ -38,7 +41,7 @@ static double cost_of(const tas_device *device, struct block b, product p)
 
 static int choose_block(const tas_device *device, product p)
 {
-    const int first = ((struct cl_device *)device->cl)->conv_block;
+    const int first = ((opencl_device *)device->cl)->conv_block;
     int best = first;
     if (device->variant >= 0) return first + device->variant < BLOCKS ? first + device->variant : BLOCKS - 1;
     for (int i = first + 1; i < BLOCKS; i++)
@@ -46,51 +49,48 @@ static int choose_block(const tas_device *device, product p)
     return best;
 }
 
-/* The kernel, and the block that it is built for. What a kernel allows may be less than what the device says (pitfall
- * 7), so it is asked, and blocks that it does not take are left alone from then on. */
-static tas_status get_kernel(tas_device *device, const char *name, product p, struct block *b, cl_kernel *out)
+/* The kernel, and the block that it is built for. A kernel may allow less than the device does, so it is asked, and
+ * blocks that it cannot run are not used from then on. */
+static tas_status get_kernel(tas_device *device, const char *name, product p, block *b, cl_kernel *out)
 {
-    struct cl_device *cl = device->cl;
+    opencl_device *cl = device->cl;
     for (;;) {
         const int i = choose_block(device, p);
         char options[80];
-        size_t most = 0;
+        bool fits = true;
         *b = blocks[i];
         snprintf(options, sizeof options, "-D TILE_ROWS=%u -D TILE_COLS=%u -D ITEMS_X=%u -D ITEMS_Y=%u", b->rows,
                  b->cols, b->items_x, b->items_y);
-        tas_status status = cl_get_kernel(device, "conv_gpu", name, options, out);
-        if (status || i == BLOCKS - 1) return status;
-        cl_int error = clGetKernelWorkGroupInfo(*out, cl->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof most, &most, NULL);
-        if (error) return cl_fail(device, error, "clGetKernelWorkGroupInfo");
-        if (items_of(*b) <= most) return TAS_OK;
-        while (cl->conv_block < BLOCKS - 1 && items_of(blocks[cl->conv_block]) > most) cl->conv_block++;
+        tas_status status = program_get_kernel(device, "conv_gpu", name, options, out);
+        if (!status && i < BLOCKS - 1) status = program_check_group(device, *out, items_of(*b), &fits);
+        if (status || fits) return status;
+        while (cl->conv_block < BLOCKS - 1 && items_of(blocks[cl->conv_block]) >= items_of(*b)) cl->conv_block++;
     }
 }
 
-enum { ARGS_MOST = 28 };
-
-/* The examples and the geometry, as WINDOW in the kernels; answers how many arguments there are now. */
-static int put_window(cl_arg *args, int count, const op_args *a)
+/* The examples and the geometry, as WINDOW in the kernels. */
+static void add_window(launch_args *args, const op_args *a)
 {
-    args[count++] = A_U32(a->n);
-    for (int i = 0; i < WINDOW_GRANULE; i++) args[count++] = A_U32(a->size[i]);
-    return count;
+    launch_add(args, A_U32(a->n));
+    for (int i = 0; i < WINDOW_GRANULE; i++) launch_add(args, A_U32(a->size[i]));
 }
 
-/* Builds the kernel and runs it over all matrices of sums, in launches of as many as a GPU takes; `args` have room for
- * one more. */
-static tas_status launch_product(tas_device *device, const char *name, product p, int count, cl_arg *args)
+/* Builds the kernel and runs it over all matrices of sums, in launches of as many as a GPU accepts; the first matrix of
+ * a launch is the kernel's last argument. */
+static tas_status launch_product(tas_device *device, const char *name, product p, const launch_args *args)
 {
     const uint64_t most = device_limit(device, DEPTH_MOST, 1);
-    struct block b;
+    block b;
     cl_kernel kernel;
     tas_status status = get_kernel(device, name, p, &b, &kernel);
     for (uint64_t depth = 0; depth < p.depth && !status; depth += most) {
-        const cl_range range = {.global = {cl_blocks(p.cols, b.cols) * b.items_x, cl_blocks(p.rows, b.rows) * b.items_y,
-                                           p.depth - depth < most ? p.depth - depth : most},
-                                .local = {b.items_x, b.items_y, 1}};
-        args[count] = A_U32((uint32_t)depth);
-        status = cl_launch(device, kernel, range, count + 1, args);
+        const uint64_t matrices = p.depth - depth < most ? p.depth - depth : most;
+        const launch_range range = {
+            .global = {block_count(p.cols, b.cols) * b.items_x, block_count(p.rows, b.rows) * b.items_y, matrices},
+            .local = {b.items_x, b.items_y, 1}};
+        launch_args all = *args;
+        launch_add(&all, A_U32((uint32_t)depth));
+        status = launch_kernel(device, kernel, range, &all);
     }
     return status;
 }
@@ -99,9 +99,10 @@ static tas_status forward(tas_device *device, const op_args *a, const mem *m, co
 {
     const uint32_t *s = a->size, groups = s[WINDOW_GROUPS];
     const product p = {s[WINDOW_O] / groups, (uint64_t)a->n * s[WINDOW_OH] * s[WINDOW_OW], groups};
-    cl_arg args[ARGS_MOST] = {A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3])};
+    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3]));
     (void)scratch;
-    return launch_product(device, "conv_forward", p, put_window(args, 4, a), args);
+    add_window(&args, a);
+    return launch_product(device, "conv_forward", p, &args);
 }
 
 static uint32_t gcd(uint32_t a, uint32_t b) { return b ? gcd(b, a % b) : a; }
@@ -110,43 +111,45 @@ static uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
 static tas_status backward_input(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const uint32_t *s = a->size, groups = s[WINDOW_GROUPS], h = s[WINDOW_H_IN], w = s[WINDOW_W_IN];
-    const uint64_t positions = a->n * cl_blocks(h, s[WINDOW_SY]) * cl_blocks(w, s[WINDOW_SX]);
+    const uint64_t positions = a->n * block_count(h, s[WINDOW_SY]) * block_count(w, s[WINDOW_SX]);
     const product p = {s[WINDOW_C] / groups, positions,
                        (uint64_t)groups * least(s[WINDOW_SY], h) * least(s[WINDOW_SX], w)};
-    cl_arg args[ARGS_MOST] = {A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2])};
-    int count = put_window(args, 3, a);
+    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]));
     (void)scratch;
-    args[count++] = A_U32(gcd(s[WINDOW_SY], s[WINDOW_DY]));
-    args[count++] = A_U32(gcd(s[WINDOW_SX], s[WINDOW_DX]));
-    return launch_product(device, "conv_backward_input", p, count, args);
+    add_window(&args, a);
+    launch_add(&args, A_U32(gcd(s[WINDOW_SY], s[WINDOW_DY])));
+    launch_add(&args, A_U32(gcd(s[WINDOW_SX], s[WINDOW_DX])));
+    return launch_product(device, "conv_backward_input", p, &args);
 }
 
 /* Sums over examples ------------------------------------------------------------------------------------------------
  */
 
-static tas_status weights_pass(tas_device *device, const op_args *a, const mem *m, const granule_pass *w)
+static tas_status weights_pass(tas_device *device, const op_args *a, const mem *m, const granule_pass *g)
 {
     const uint32_t groups = a->size[WINDOW_GROUPS];
-    const product p = {a->size[WINDOW_O] / groups, window_chain(a), (uint64_t)groups * w->granules};
-    cl_arg args[ARGS_MOST] = {A_MEM(&m[1]), A_MEM(&m[0]), A_MEM(w->partial), A_MEM(w->to)};
-    return launch_product(device, "conv_backward_weights", p, sum_examples_put(args, put_window(args, 4, a), w), args);
+    const product p = {a->size[WINDOW_O] / groups, window_chain(a), (uint64_t)groups * g->granules};
+    launch_args args = ARGS(A_MEM(&m[1]), A_MEM(&m[0]), A_MEM(g->partial), A_MEM(g->to));
+    add_window(&args, a);
+    sum_examples_add_pass(&args, g);
+    return launch_product(device, "conv_backward_weights", p, &args);
 }
 
 static tas_status backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const cl_sums sums = {window_weights(a), a->size[WINDOW_GRANULE], &m[2], &m[3]};
-    return cl_sum_examples(device, a, &sums, m, scratch, weights_pass);
+    const example_sums sums = {window_weights(a), a->size[WINDOW_GRANULE], &m[2], &m[3]};
+    return sum_examples_run(device, a, &sums, m, scratch, weights_pass);
 }
 
-static tas_status bias_pass(tas_device *device, const op_args *a, const mem *m, const granule_pass *w)
+static tas_status bias_pass(tas_device *device, const op_args *a, const mem *m, const granule_pass *g)
 {
-    return sum_examples_bias(device, a, a->size[WINDOW_O], a->size[WINDOW_OH] * a->size[WINDOW_OW], m, w);
+    return sum_examples_bias(device, a, a->size[WINDOW_O], a->size[WINDOW_OH] * a->size[WINDOW_OW], m, g);
 }
 
 static tas_status backward_bias(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const cl_sums sums = {a->size[WINDOW_O], a->size[WINDOW_GRANULE], &m[1], &m[2]};
-    return cl_sum_examples(device, a, &sums, m, scratch, bias_pass);
+    const example_sums sums = {a->size[WINDOW_O], a->size[WINDOW_GRANULE], &m[1], &m[2]};
+    return sum_examples_run(device, a, &sums, m, scratch, bias_pass);
 }
 
 static uint64_t weights_scratch(tas_device *device, const op_args *a)
@@ -159,22 +162,18 @@ static uint64_t bias_scratch(tas_device *device, const op_args *a)
     return sum_examples_scratch(device, a, a->size[WINDOW_O], a->size[WINDOW_GRANULE]);
 }
 
-void cl_override_conv_gpu(tas_device *device)
+void conv_gpu_choose_blocks(tas_device *device)
 {
-    static const struct {
-        op_id op;
-        op_launch launch;
-        op_scratch scratch;
-    } rows[] = {{OP_CONV_FORWARD, forward, NULL},
-                {OP_CONV_BACKWARD_INPUT, backward_input, NULL},
-                {OP_CONV_BACKWARD_WEIGHTS, backward_weights, weights_scratch},
-                {OP_CONV_BACKWARD_BIAS, backward_bias, bias_scratch}};
-    struct cl_device *cl = device->cl;
+    opencl_device *cl = device->cl;
     cl->conv_block = 0;
     while (cl->conv_block < BLOCKS - 1 && items_of(blocks[cl->conv_block]) > device->info.max_group) cl->conv_block++;
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        device->launch[rows[i].op] = rows[i].launch;
-        device->scratch[rows[i].op] = rows[i].scratch;
-        device->variants[rows[i].op] = BLOCKS - cl->conv_block;
-    }
+    for (int op = OP_CONV_FORWARD; op <= OP_CONV_BACKWARD_BIAS; op++) device->variants[op] = BLOCKS - cl->conv_block;
 }
+
+const launcher conv_gpu_launchers[] = {
+    {OP_CONV_FORWARD, forward, NULL},
+    {OP_CONV_BACKWARD_INPUT, backward_input, NULL},
+    {OP_CONV_BACKWARD_WEIGHTS, backward_weights, weights_scratch},
+    {OP_CONV_BACKWARD_BIAS, backward_bias, bias_scratch},
+    {0},
+};

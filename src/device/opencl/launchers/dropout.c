@@ -1,46 +1,42 @@
 /* Launches of cl/dropout.cl. */
-#include "device/opencl/opencl.h"
+#include "device/opencl/launch.h"
+#include "device/opencl/launchers/launchers.h"
 
 #include "ops/dropout.h"
+
 #include "philox.h"
 
 /* Philox blocks that a work-item draws: of whole panels of examples, and enough to keep vectors busy. */
 static uint32_t draws_of(tas_device *device, const op_args *a)
 {
-    const struct cl_device *cl = device->cl;
-    const uint32_t enough = 2 * cl_vector(device);
+    const opencl_device *cl = device->cl;
+    const uint32_t enough = 2 * opencl_vector_width(device);
     if (!cl->cpu) return 1;
     return op_panel_width(a) > enough ? op_panel_width(a) : enough;
 }
 
 static tas_status dropout(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const struct cl_device *cl = device->cl;
+    const opencl_device *cl = device->cl;
     const uint32_t group = cl->cpu ? 1 : cl->group, draws = draws_of(device, a), span = 4 * draws / op_panel_width(a);
     char options[64];
     cl_kernel kernel;
     (void)scratch;
     snprintf(options, sizeof options, "-D GROUP=%u -D LANES=%u -D DRAWS=%u", group, op_panel_width(a), draws);
-    tas_status status = cl_get_kernel(device, "dropout", "dropout", options, &kernel);
+    tas_status status = program_get_kernel(device, "dropout", "dropout", options, &kernel);
     if (status) return status;
-    const cl_arg args[] = {A_MEM(&m[0]),
-                           A_MEM(&m[1]),
-                           A_MEM(&m[2]),
-                           A_U32(a->n),
-                           A_U32(a->size[DROPOUT_ELEMENTS]),
-                           A_U32(a->at),
-                           A_U32((uint32_t)a->seed),
-                           A_U32((uint32_t)(a->seed >> 32)),
-                           A_U32(PHILOX_DROPOUT | a->size[DROPOUT_LAYER]),
-                           A_U32(a->epoch),
-                           A_U32(a->evaluating ? 0 : a->size[DROPOUT_THRESHOLD]),
-                           A_F32(a->evaluating ? 1 : a->scalar[DROPOUT_SCALE])};
-    cl_range range = cl_line(group, (a->size[DROPOUT_ELEMENTS] + span - 1) / span);
+    const launch_args args =
+        ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[DROPOUT_ELEMENTS]), A_U32(a->at),
+             A_U32((uint32_t)a->seed), A_U32((uint32_t)(a->seed >> 32)), A_U32(PHILOX_DROPOUT | a->size[DROPOUT_LAYER]),
+             A_U32(a->epoch), A_U32(a->evaluating ? 0 : a->size[DROPOUT_THRESHOLD]),
+             A_F32(a->evaluating ? 1 : a->scalar[DROPOUT_SCALE]));
+    launch_range range = launch_line(group, (a->size[DROPOUT_ELEMENTS] + span - 1) / span);
     range.global[1] = op_padded(a) / op_panel_width(a);
-    return cl_launch(device, kernel, range, sizeof args / sizeof *args, args);
+    return launch_kernel(device, kernel, range, &args);
 }
 
-void cl_override_dropout(tas_device *device)
-{
-    device->launch[OP_DROPOUT_FORWARD] = device->launch[OP_DROPOUT_BACKWARD] = dropout;
-}
+const launcher dropout_launchers[] = {
+    {OP_DROPOUT_FORWARD, dropout, NULL},
+    {OP_DROPOUT_BACKWARD, dropout, NULL},
+    {0},
+};

@@ -1,45 +1,45 @@
-/* Launches of cl/loss.cl: 16 lanes a row, as many rows a group as the device's group holds. */
-#include "device/opencl/opencl.h"
+/* Launches of cl/loss.cl: 16 work-items per row, as many rows per group as the device's group holds. */
+#include "device/opencl/launch.h"
+#include "device/opencl/launchers/launchers.h"
 
 #include "ops/loss.h"
 
-#include <string.h>
-
-static tas_status loss(tas_device *device, const op_args *a, const mem *m, const char *name, int operands)
+static tas_status get_kernel(tas_device *device, const char *name, cl_kernel *out)
 {
-    const struct cl_device *cl = device->cl;
-    const uint32_t rows = cl->group / ROW_LANES;
+    const opencl_device *cl = device->cl;
     char options[32];
-    cl_kernel kernel;
-    snprintf(options, sizeof options, "-D ROWS=%u", rows);
-    tas_status status = cl_get_kernel(device, "loss", name, options, &kernel);
-    if (status) return status;
-    cl_arg args[8];
-    int n = 0;
-    for (; n < operands; n++) args[n] = A_MEM(&m[n]);
-    args[n++] = A_U32(a->n);
-    args[n++] = A_U32(a->size[LOSS_OUTPUTS]);
-    args[n++] = A_U32(a->first);
-    if (!strcmp(name, "softmax_loss_row")) return cl_launch(device, kernel, cl_line(1, a->n), n, args);
-    const cl_range range = {.global = {ROW_LANES, (a->n + rows - 1) / rows * rows, 1}, .local = {ROW_LANES, rows, 1}};
-    return cl_launch(device, kernel, range, n, args);
+    snprintf(options, sizeof options, "-D ROWS=%u", cl->group / ROW_LANES);
+    return program_get_kernel(device, "loss", name, options, out);
 }
 
-/* On processors a work-item takes a whole row. */
+static launch_range rows_range(const tas_device *device, const op_args *a)
+{
+    const uint32_t rows = ((const opencl_device *)device->cl)->group / ROW_LANES;
+    return (launch_range){.global = {ROW_LANES, block_count(a->n, rows) * rows, 1}, .local = {ROW_LANES, rows, 1}};
+}
+
+/* On processors one work-item computes a whole row. */
 static tas_status softmax_loss(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
+    const opencl_device *cl = device->cl;
+    cl_kernel kernel;
     (void)scratch;
-    return loss(device, a, m, ((const struct cl_device *)device->cl)->cpu ? "softmax_loss_row" : "softmax_loss", 5);
+    tas_status status = get_kernel(device, cl->cpu ? "softmax_loss_row" : "softmax_loss", &kernel);
+    if (status) return status;
+    const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3]), A_MEM(&m[4]), A_U32(a->n),
+                                  A_U32(a->size[LOSS_OUTPUTS]), A_U32(a->first));
+    return launch_kernel(device, kernel, cl->cpu ? launch_line(1, a->n) : rows_range(device, a), &args);
 }
 
 static tas_status squared_loss(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
+    cl_kernel kernel;
     (void)scratch;
-    return loss(device, a, m, "squared_loss", 4);
+    tas_status status = get_kernel(device, "squared_loss", &kernel);
+    if (status) return status;
+    const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(a->n),
+                                  A_U32(a->size[LOSS_OUTPUTS]), A_U32(a->first));
+    return launch_kernel(device, kernel, rows_range(device, a), &args);
 }
 
-void cl_override_loss(tas_device *device)
-{
-    device->launch[OP_SOFTMAX_LOSS] = softmax_loss;
-    device->launch[OP_SQUARED_LOSS] = squared_loss;
-}
+const launcher loss_launchers[] = {{OP_SOFTMAX_LOSS, softmax_loss, NULL}, {OP_SQUARED_LOSS, squared_loss, NULL}, {0}};

@@ -1,10 +1,12 @@
 /* Launches of cl/pool.cl. */
+#include "device/opencl/launch.h"
+#include "device/opencl/launchers/launchers.h"
+
 #include "ops/pool.h"
-#include "device/opencl/opencl.h"
 
-enum { POOL_RUN = 64, POOL_ARGS = 15 };
+enum { POOL_RUN = 64 };
 
-static uint32_t run_of(const struct cl_device *cl) { return cl->cpu ? POOL_RUN : 1; }
+static uint32_t run_of(const opencl_device *cl) { return cl->cpu ? POOL_RUN : 1; }
 
 /* Runs a kernel over `items` work-items, and tells it of `count` elements. Means take two scalars more. */
 static tas_status pool(tas_device *device, const op_args *a, const mem *m, int operands, const char *name,
@@ -12,23 +14,22 @@ static tas_status pool(tas_device *device, const op_args *a, const mem *m, int o
 {
     static const int window[] = {WINDOW_H_IN, WINDOW_W_IN, WINDOW_OH, WINDOW_OW, WINDOW_KH,
                                  WINDOW_KW,   WINDOW_SY,   WINDOW_SX, WINDOW_PY, WINDOW_PX};
-    const struct cl_device *cl = device->cl;
+    const opencl_device *cl = device->cl;
     const uint32_t group = cl->cpu ? 1 : cl->group;
-    cl_arg args[POOL_ARGS];
+    launch_args args = {0};
     char options[64];
     cl_kernel kernel;
-    int k = 0;
     snprintf(options, sizeof options, "-D GROUP=%u -D RUN=%u -D LANES=%u", group, run_of(cl), op_panel_width(a));
-    tas_status status = cl_get_kernel(device, "pool", name, options, &kernel);
+    tas_status status = program_get_kernel(device, "pool", name, options, &kernel);
     if (status) return status;
-    for (; k < operands; k++) args[k] = A_MEM(&m[k]);
-    args[k++] = A_U32(count);
+    for (int k = 0; k < operands; k++) launch_add(&args, A_MEM(&m[k]));
+    launch_add(&args, A_U32(count));
     if (a->op == OP_AVERAGE_POOL_FORWARD || a->op == OP_AVERAGE_POOL_BACKWARD) {
-        args[k++] = A_F32(a->scalar[POOL_COUNT]);
-        args[k++] = A_F32(a->scalar[POOL_RECIPROCAL]);
+        launch_add(&args, A_F32(a->scalar[POOL_COUNT]));
+        launch_add(&args, A_F32(a->scalar[POOL_RECIPROCAL]));
     }
-    for (size_t w = 0; w < sizeof window / sizeof *window; w++) args[k++] = A_U32(a->size[window[w]]);
-    return cl_launch(device, kernel, cl_line(group, items), k, args);
+    for (size_t w = 0; w < sizeof window / sizeof *window; w++) launch_add(&args, A_U32(a->size[window[w]]));
+    return launch_kernel(device, kernel, launch_line(group, items), &args);
 }
 
 /* Planes of examples and channels, each of LANES examples. */
@@ -62,7 +63,7 @@ static bool windows_are_apart(const op_args *a)
 /* On GPUs by inputs, so that neighbours write neighbours; on processors each window is looked at once. */
 static tas_status max_backward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    const struct cl_device *cl = device->cl;
+    const opencl_device *cl = device->cl;
     (void)scratch;
     if (!cl->cpu) return by_inputs(device, a, m, 3, "max_pool_backward");
     if (windows_are_apart(a)) return by_outputs(device, a, m, 3, "max_pool_backward_apart");
@@ -81,10 +82,10 @@ static tas_status average_backward(tas_device *device, const op_args *a, const m
     return by_inputs(device, a, m, 2, "average_pool_backward");
 }
 
-void cl_override_pool(tas_device *device)
-{
-    device->launch[OP_MAX_POOL_FORWARD] = max_forward;
-    device->launch[OP_MAX_POOL_BACKWARD] = max_backward;
-    device->launch[OP_AVERAGE_POOL_FORWARD] = average_forward;
-    device->launch[OP_AVERAGE_POOL_BACKWARD] = average_backward;
-}
+const launcher pool_launchers[] = {
+    {OP_MAX_POOL_FORWARD, max_forward, NULL},
+    {OP_MAX_POOL_BACKWARD, max_backward, NULL},
+    {OP_AVERAGE_POOL_FORWARD, average_forward, NULL},
+    {OP_AVERAGE_POOL_BACKWARD, average_backward, NULL},
+    {0},
+};

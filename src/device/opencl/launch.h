@@ -1,0 +1,65 @@
+/* Launches of kernels: arguments, ranges, and the kernels themselves. What a launcher of an operation includes. */
+#ifndef LAUNCH_H
+#define LAUNCH_H
+
+#include "device/opencl/program.h"
+
+typedef struct launch_arg {
+    enum { ARG_MEM, ARG_U32, ARG_F32 } kind;
+    union {
+        const mem *m;
+        uint32_t u;
+        float f;
+    } value;
+} launch_arg;
+#define A_MEM(x) ((launch_arg){.kind = ARG_MEM, .value.m = (x)})
+#define A_U32(x) ((launch_arg){.kind = ARG_U32, .value.u = (x)})
+#define A_F32(x) ((launch_arg){.kind = ARG_F32, .value.f = (x)})
+
+enum { LAUNCH_ARGS = 32 }; /* more than any kernel has */
+
+/* The arguments of a launch, in the kernel's order. */
+typedef struct launch_args {
+    int count;
+    launch_arg arg[LAUNCH_ARGS];
+} launch_args;
+
+/* Counts what it is given: ARGS(A_MEM(&m[0]), A_U32(n)). More may be added. */
+#define ARGS(...)                                                                                                      \
+    ((launch_args){.count = (int)(sizeof((launch_arg[]){__VA_ARGS__}) / sizeof(launch_arg)), .arg = {__VA_ARGS__}})
+
+static inline void launch_add(launch_args *args, launch_arg arg) { args->arg[args->count++] = arg; }
+
+/* Work-items and work-groups in each dimension. A local size of 0 in dimensions 1 and 2 stands for one work-item there.
+ */
+typedef struct launch_range {
+    size_t global[3], local[3];
+} launch_range;
+
+/* Sets the arguments and enqueues the kernel. A range without work-items does nothing. */
+tas_status launch_kernel(tas_device *device, cl_kernel kernel, launch_range range, const launch_args *args);
+
+/* The number of blocks of `block` things that cover `size`. */
+static inline uint64_t block_count(uint64_t size, uint64_t block) { return (size + block - 1) / block; }
+
+/* `items` work-items in one dimension, rounded up to whole groups. */
+static inline launch_range launch_line(size_t group, size_t items)
+{
+    return (launch_range){.global = {block_count(items, group) * group, 1, 1}, .local = {group, 1, 1}};
+}
+
+/* Groups of one work-item, in three dimensions. */
+static inline launch_range launch_single(size_t x, size_t y, size_t z)
+{
+    return (launch_range){.global = {x, y, z}, .local = {1, 1, 1}};
+}
+
+/* The range of a kernel over single elements: -D GROUP work-items in a group, each with -D RUN neighbors. Processors
+ * get long runs, which compilers vectorize; elsewhere a run is 1, so that neighbors read neighbors. */
+enum { LAUNCH_CPU_RUN = 1024 };
+static inline launch_range launch_elements(const opencl_device *cl, size_t count)
+{
+    return cl->cpu ? launch_line(1, block_count(count, LAUNCH_CPU_RUN)) : launch_line(cl->group, count);
+}
+
+#endif

@@ -1,0 +1,42 @@
+/* Which launchers a device gets. */
+#include "device/opencl/launchers/launchers.h"
+
+#include "device/opencl/opencl.h"
+
+static const struct {
+    const launcher *cpu, *gpu;
+} lists[] = {
+    {activation_launchers, activation_launchers},
+    {adam_launchers, adam_launchers},
+    {conv_launchers, conv_gpu_launchers},
+    {dense_launchers, dense_gpu_launchers},
+    {dropout_launchers, dropout_launchers},
+    {feed_launchers, feed_launchers},
+    {loss_launchers, loss_launchers},
+    {pool_launchers, pool_launchers},
+    {reorder_launchers, reorder_launchers},
+    {sgd_launchers, sgd_launchers},
+    {sum_launchers, sum_launchers},
+    {sum_squares_launchers, sum_squares_launchers},
+};
+
+void launchers_override(tas_device *device, const launcher *rows)
+{
+    for (; rows->launch; rows++) {
+        device->launch[rows->op] = rows->launch;
+        device->scratch[rows->op] = rows->scratch;
+        device->variants[rows->op] = 0;
+    }
+}
+
+tas_status launchers_install(tas_device *device)
+{
+    const opencl_device *cl = device->cl;
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        launchers_override(device, cl->cpu ? lists[i].cpu : lists[i].gpu);
+    device->weight_panel = cl->cpu ? dense_weight_panel : NULL;
+    device->batch_panel = cl->cpu ? conv_batch_panel : NULL;
+    if (cl->cpu) return TAS_OK;
+    conv_gpu_choose_blocks(device);
+    return dense_gpu_choose_blocks(device);
+}

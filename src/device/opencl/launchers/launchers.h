@@ -1,0 +1,41 @@
+/* The launchers of all operations: one file per subject, as in cl/. */
+#ifndef LAUNCHERS_H
+#define LAUNCHERS_H
+
+#include "device/device.h"
+
+/* What a file of launchers offers, ended by a row without a launch. */
+typedef struct launcher {
+    op_id op;
+    op_launch launch;
+    op_scratch scratch; /* NULL: none */
+} launcher;
+
+extern const launcher activation_launchers[];
+extern const launcher adam_launchers[];
+extern const launcher conv_launchers[], conv_gpu_launchers[]; /* for processors, and for GPUs */
+extern const launcher dense_launchers[], dense_gpu_launchers[];
+extern const launcher dropout_launchers[];
+extern const launcher feed_launchers[];
+extern const launcher loss_launchers[];
+extern const launcher pool_launchers[];
+extern const launcher reorder_launchers[];
+extern const launcher sgd_launchers[];
+extern const launcher sum_launchers[];
+extern const launcher sum_squares_launchers[];
+
+/* Layouts that the launchers for processors expect: see tas_device. */
+uint32_t dense_weight_panel(tas_device *device, uint32_t rows, uint32_t cols);
+uint32_t conv_batch_panel(tas_device *device, uint32_t tile);
+
+/* Choose the blocks of sums that a GPU can run, and count the variants. */
+tas_status dense_gpu_choose_blocks(tas_device *device);
+void conv_gpu_choose_blocks(tas_device *device);
+
+/* Fills the device's table for its kind. */
+tas_status launchers_install(tas_device *device);
+
+/* Overrides the rows of a list. */
+void launchers_override(tas_device *device, const launcher *rows);
+
+#endif

@@ -1,0 +1,26 @@
+/* Kernels of an open device. */
+#ifndef PROGRAM_H
+#define PROGRAM_H
+
+#include "device/opencl/opencl.h"
+
+/* The kernel `name` of cl/<program>.cl built with `options` (such as "-D PANEL=32", or NULL): from the open device's
+ * table, else from the cache on disk, else from the compiler. *out belongs to the device. Fails with the compiler's
+ * log, with *out NULL. */
+tas_status program_get_kernel(tas_device *device, const char *program, const char *name, const char *options,
+                              cl_kernel *out);
+
+/* A kernel that is built with -D GROUP (the device's group) and -D RUN=1. */
+tas_status program_get_grouped(tas_device *device, const char *program, const char *name, cl_kernel *out);
+
+/* A kernel over single elements, for a launch over launch_elements(); `more` are further options, "" or " -D ...". */
+tas_status program_get_elementwise(tas_device *device, const char *program, const char *name, const char *more,
+                                   cl_kernel *out);
+
+/* *fits becomes false if the driver runs the kernel only in groups smaller than `group` work-items, which may be less
+ * than the device's limit. */
+tas_status program_check_group(tas_device *device, cl_kernel kernel, size_t group, bool *fits);
+
+void program_release_all(opencl_device *cl);
+
+#endif
