@@ -39,6 +39,7 @@ typedef struct opencl_device {
     int kernel_count, program_count;
     int build_count; /* programs that the compiler has built, and how long that took */
     double build_seconds;
+    double next_report; /* the earliest time of the next note on a build */
     bool slow_binaries; /* the driver takes too long to return a binary for caching to pay off */
     bool cache_all;     /* for tests: cache whatever it costs */
     /* clblast.c: NULL unless the device was opened with TAS_ARITH_FAST */

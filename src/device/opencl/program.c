@@ -13,8 +13,9 @@
 static const char common_options[] = "-cl-std=CL1.2";
 
 /* Seconds: of a build that is cached on disk (a driver with a cache of its own is quicker), of one that cannot have
- * come from a driver's cache, and of all such builds together, after which the next ones are reported. */
-static const double worth_caching = 0.1, real_build = 0.2, quiet_builds = 1;
+ * come from a driver's cache, and of all such builds together, after which
+ * the next ones are reported, at this interval. */
+static const double worth_caching = 0.1, real_build = 0.2, quiet_builds = 1, report_interval = 4;
 
 /* Building -------------------------------------------------------------------------------------------------------- */
 
@@ -66,13 +67,15 @@ static void keep_program(tas_device *device, const char *path, const char *key, 
     cl->slow_binaries = now_seconds() - begin > 0.5 * seconds;
 }
 
-/* Only where builds take long, and nobody above reports how far the work is. */
+/* Only if builds take long, at intervals, and if no caller reports how far the work is. */
 static void report_build(tas_device *device, const char *program)
 {
-    const opencl_device *cl = device->cl;
-    if (cl->build_seconds > quiet_builds && !device->reported)
-        note(device->context, "building kernels for %s: %s (%d built so far, in %.0f s)", device->info.id, program,
-             cl->build_count, cl->build_seconds);
+    opencl_device *cl = device->cl;
+    const double now = now_seconds();
+    if (cl->build_seconds < quiet_builds || now < cl->next_report || device->reported) return;
+    note(device->context, "building kernels for %s: %s (%d built so far, in %.0f s)", device->info.id, program,
+         cl->build_count, cl->build_seconds);
+    cl->next_report = now + report_interval;
 }
 
 /* From the cache unless `fresh`, else from source and then into the cache. */
