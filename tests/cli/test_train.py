@@ -101,7 +101,7 @@ def _(t):
     for o in (sgd, adam, adamw):
         plan = forecast(t, "--optimizer", o["optimizer"])
         expect(o["peak_bytes"] == o["forecast_bytes"] == plan["bytes_total"], f"{o} {plan}")
-        expect(plan["parts"]["second state"] == (plan["parts"]["optimiser state"] if o is not sgd else 0), f"{plan}")
+        expect(plan["parts"]["second state"] == (plan["parts"]["optimizer state"] if o is not sgd else 0), f"{plan}")
     folder = t.place()
     out = t.train("--steps", "9", "--optimizer", "adamw", "--weight-decay", "0.1", "--save", folder / "c", "--log",
                   folder / "log").out
