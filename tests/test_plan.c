@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { SLICES_MOST = 600, DRAWN_BATCH = 48 };
 
@@ -323,6 +324,20 @@ static void check_calls(const scene *s, const plan *p)
     ck_assert_uint_eq(p->bytes[PART_SCRATCH], most);
 }
 
+/* The copies in case of a failure, the order, and what examples pass through on their way to the device. */
+static uint64_t host_bytes(const scene *s, const plan *p)
+{
+    const plan_request *request = &s->request;
+    const uint64_t parameters = p->bytes[PART_PARAMETERS], row = request->input_bytes + request->target_bytes;
+    uint64_t piece = row < 1 << 18 ? (1 << 18) / row * row : row, bytes = 0;
+    if (piece > row * request->resident) piece = row * request->resident;
+    if (request->copy == COPY_PARAMETERS) bytes += parameters;
+    if (request->copy == COPY_SNAPSHOT)
+        bytes += s->device.snapshots * (parameters + p->bytes[PART_STATE] + p->bytes[PART_STATE_2]);
+    bytes += 4 * (request->order ? request->order : p->tile);
+    return bytes + (p->resident ? piece : 2 * p->tile * (row + 4));
+}
+
 static void check_plan(const scene *s, const plan *p)
 {
     const plan_request *request = &s->request;
@@ -334,7 +349,8 @@ static void check_plan(const scene *s, const plan *p)
         sum += p->bytes[part];
         ck_assert_uint_le(p->bytes[part], s->device.max_alloc);
     }
-    ck_assert_uint_eq(sum, p->total);
+    ck_assert_uint_eq(p->host, host_bytes(s, p));
+    ck_assert_uint_eq(sum + (s->device.shared ? p->host : 0), p->total);
     ck_assert_uint_le(p->total, s->device.budget);
     ck_assert_uint_ge(p->tile, 1);
     ck_assert_uint_le(p->tile, limit_of(s));
@@ -364,12 +380,16 @@ static void scene_draw(scene *s)
                      .lanes = 1u << random_below(5),
                      .scratch_a_row = random_below(3) * (uint64_t)random_below(500)};
     s->device.align = 1u << random_below(13);
+    s->device.shared = random_below(2);
+    s->device.snapshots = random_below(3);
     s->request = (plan_request){.training = random_below(4) != 0,
                                 .batch = 1 + random_below(DRAWN_BATCH),
                                 .max_tile = 1 + random_below(2 * DRAWN_BATCH),
                                 .input_bytes = 1 + random_below(2000),
                                 .target_bytes = 4 * (1 + (uint64_t)random_below(10)),
-                                .slots = (int)random_below(3)};
+                                .slots = (int)random_below(3),
+                                .order = random_below(2) * (uint64_t)random_below(5000),
+                                .copy = (host_copy)random_below(3)};
     if (!s->request.training) s->request.batch *= 1 + random_below(40);
     if (s->request.training && random_below(2))
         s->request.noise = noise_schedule_for(s->network, s->request.batch, s->request.batch + random_below(100));
@@ -854,6 +874,66 @@ START_TEST(large_numbers)
 }
 END_TEST
 
+/* Whatever the budget: as if each batch had been tried. */
+START_TEST(largest_untiled_batch)
+{
+    for (int round = 0; round < 60; round++) {
+        scene s;
+        uint32_t found, expected = 0;
+        scene_draw(&s);
+        s.fake.odd = false; /* a larger batch then takes no less */
+        s.request.training = true;
+        s.request.batch = s.request.max_tile = DRAWN_BATCH;
+        s.request.noise.probe = 0;
+        const range all = range_of(&s);
+        s.device.budget = between(all.least, all.most + 1000);
+        if (s.request.resident) s.request.resident += DRAWN_BATCH;
+        for (uint32_t batch = 1; batch <= 4 * DRAWN_BATCH; batch++) {
+            s.request.batch = s.request.max_tile = batch;
+            if (s.request.resident && batch > s.request.resident) break;
+            if (fits(&s, batch, false) || fits(&s, batch, true)) expected = batch;
+        }
+        s.request.batch = 1 + random_below(DRAWN_BATCH); /* which does not matter */
+        expect_ok(plan_largest_untiled(s.network, &s.device, &s.request, &found));
+        ck_assert(expected < 4 * DRAWN_BATCH ? found == expected : found >= expected);
+        scene_close(&s);
+    }
+}
+END_TEST
+
+/* 801 layers and every batch of `plan`'s table: with lifetimes, packing or the search over tiles in time that grows
+ * with the square of the depth, it takes minutes. */
+START_TEST(deep_networks_are_planned_at_once)
+{
+    enum { DEPTH = 400 };
+    static const uint32_t batches[] = {1, 8, 64, 512, 4096, 60000};
+    static char text[DEPTH * 16 + 40] = "input 1x28x28\n";
+    char *at = text + strlen(text);
+    scene s;
+    const clock_t begin = clock();
+    for (int i = 0; i < DEPTH; i++) at += sprintf(at, "dense 16\nrelu\n");
+    scene_open(&s, text);
+    s.request.input_bytes = 784;
+    s.request.resident = 60000;
+    s.request.noise = noise_schedule_for(s.network, 64, 60000);
+    for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
+        plan p;
+        uint64_t smallest;
+        uint32_t untiled;
+        s.request.batch = s.request.max_tile = batches[i];
+        s.device.budget = 80 << 20;
+        expect_ok(make(&s, &p));
+        expect_ok(plan_smallest_budget(s.network, &s.device, &s.request, &smallest));
+        expect_ok(plan_largest_untiled(s.network, &s.device, &s.request, &untiled));
+        ck_assert(smallest < p.total && untiled >= p.tile);
+        plan_free(&p);
+    }
+    const double seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
+    ck_assert_msg(seconds < 2, "%g s", seconds);
+    scene_close(&s);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("plan");
@@ -875,6 +955,8 @@ int main(void)
     tcase_add_test(tc, small_sets_are_resident_with_the_least_budget);
     tcase_add_test(tc, no_part_is_larger_than_one_allocation);
     tcase_add_test(tc, large_numbers);
+    tcase_add_test(tc, largest_untiled_batch);
+    tcase_add_test(tc, deep_networks_are_planned_at_once);
     suite_add_tcase(suite, tc);
     return support_run(suite);
 }

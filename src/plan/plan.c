@@ -26,12 +26,17 @@ static int oversized(const planner *pl)
 
 static bool within(const planner *pl, uint64_t bytes) { return pl->plan->total <= bytes && oversized(pl) < 0; }
 
-/* Whether the plan with that tile takes no more than so many bytes. It is packed only if its lower bound does not. */
-static bool fits(planner *pl, uint32_t tile, bool resident, uint64_t bytes)
+/* Whether the lower bound of the plan with that tile takes no more than so many bytes. */
+static bool may_fit(planner *pl, uint32_t tile, bool resident, uint64_t bytes)
 {
     if (resident && !pl->request.resident) return false;
     planner_outline(pl, tile, resident);
-    if (!within(pl, bytes)) return false;
+    return within(pl, bytes);
+}
+
+static bool fits(planner *pl, uint32_t tile, bool resident, uint64_t bytes)
+{
+    if (!may_fit(pl, tile, resident, bytes)) return false;
     planner_pack(pl);
     return within(pl, bytes);
 }
@@ -160,6 +165,20 @@ tas_status plan_smallest_budget(const tas_network *network, const plan_device *d
     return status;
 }
 
+/* The largest batch up to the limit that fits in one tile, as `test` says; what it needs does not fall with the batch.
+ */
+static uint32_t largest_untiled(planner *pl, uint32_t limit, bool (*test)(planner *, uint32_t, bool, uint64_t))
+{
+    uint32_t batch = 0;
+    for (uint32_t step = 1u << 31; step; step /= 2) {
+        if (step > limit - batch) continue;
+        const uint32_t wanted = batch + step;
+        planner_set_batch(pl, wanted);
+        if (test(pl, wanted, false, pl->device->budget) || test(pl, wanted, true, pl->device->budget)) batch = wanted;
+    }
+    return batch;
+}
+
 tas_status plan_largest_untiled(const tas_network *network, const plan_device *device, const plan_request *request,
                                 uint32_t *batch)
 {
@@ -167,13 +186,12 @@ tas_status plan_largest_untiled(const tas_network *network, const plan_device *d
     plan p;
     tas_status status = planner_open(&pl, network, device, request, &p);
     uint32_t limit = MAX_TILE;
-    *batch = 0; /* what a plan needs never falls with the batch */
     if (request->resident && request->resident < limit) limit = (uint32_t)request->resident;
-    for (uint32_t step = 1u << 31; step && !status; step /= 2) {
-        if (step > limit - *batch) continue;
-        const uint32_t wanted = *batch + step;
-        planner_set_batch(&pl, wanted);
-        if (fits(&pl, wanted, false, device->budget) || fits(&pl, wanted, true, device->budget)) *batch = wanted;
+    *batch = status ? 0 : largest_untiled(&pl, limit, may_fit);
+    if (*batch) {
+        planner_set_batch(&pl, *batch);
+        const bool resident = fits(&pl, *batch, true, device->budget);
+        if (!resident && !fits(&pl, *batch, false, device->budget)) *batch = largest_untiled(&pl, *batch - 1, fits);
     }
     planner_close(&pl);
     plan_free(&p);
