@@ -129,22 +129,12 @@ static void print_features(const tas_device_info *d)
     putchar('\n');
 }
 
-/* A note may be longer than a line: broken between words. */
+/* A note may be longer than a line. */
 static void print_note(const char *text)
 {
-    const int width = COLUMNS - 14;
-    const char *label = "note";
-    while (*text) {
-        int length = (int)strlen(text), end = length;
-        if (length > width) {
-            for (end = width; end > 0 && text[end] != ' '; end--) {}
-            if (!end) end = width;
-        }
-        printf("  %-10s %.*s\n", label, end, text);
-        text += end;
-        while (*text == ' ') text++;
-        label = "";
-    }
+    if (!*text) return;
+    printf("  %-10s ", "note");
+    cli_print_wrapped(stdout, cli_shown(text), 13, 13, COLUMNS);
 }
 
 static void print_plan(const session *r, const tas_plan *plan)

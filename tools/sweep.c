@@ -169,19 +169,6 @@ static void print_row(FILE *out, const tas_sweep_row *b)
             *b->why ? b->why : b->verdict);
 }
 
-/* A label, then words wrapped at spaces. */
-static void print_wrapped(FILE *out, const char *label, const char *text)
-{
-    enum { INDENT = 13, COLUMNS = 100 };
-    int column = fprintf(out, "%-*s", INDENT, label);
-    for (size_t length; *text; text += length + strspn(text + length, " ")) {
-        length = strcspn(text, " ");
-        if (column > INDENT && column + (int)length >= COLUMNS) column = fprintf(out, "\n%*s", INDENT, "") - 1;
-        column += fprintf(out, "%s%.*s", column > INDENT ? " " : "", (int)length, text);
-    }
-    fputc('\n', out);
-}
-
 static void print_result(const session *r)
 {
     FILE *out = r->text;
@@ -194,7 +181,8 @@ static void print_result(const session *r)
             "steps", "epochs", "time", "loss", "accuracy", "seeds", "verdict");
     for (size_t i = 0; tas_sweep_batch(r->sweep, i, &b); i++) print_row(out, &b);
     tas_sweep_advice(r->sweep, &advice);
-    print_wrapped(out, "advice", advice.reason);
+    fprintf(out, "advice       ");
+    cli_print_wrapped(out, advice.reason, 13, 13, 100);
     char *command = tas_sweep_command(r->sweep);
     if (command) fprintf(out, "command      %s\n", command);
     free(command);
