@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static const struct {
     const char *name;
@@ -35,7 +36,7 @@ typedef struct object {
 
 typedef struct rule {
     char call[NAME_BYTES], kernel[NAME_BYTES];
-    uint64_t nth, after, times;
+    uint64_t nth, after, times, pause;
     cl_int code;
     bool prefix, lazy, lost, spoil;
     uint64_t seen, owed; /* matching calls so far; waits that are still to fail */
@@ -118,6 +119,8 @@ static void set_key(rule *r, const char *key, const char *value)
         r->lost = read_number(key, value) != 0;
     else if (!strcmp(key, "spoil"))
         r->spoil = read_number(key, value) != 0;
+    else if (!strcmp(key, "pause"))
+        r->pause = (uint64_t)read_number(key, value);
     else
         fault_die("TASSELLO_FAULT: %s is no key", key);
 }
@@ -272,6 +275,11 @@ static cl_int follow_rules(const request *q, bool *skip)
     cl_int answer = CL_SUCCESS;
     for (int i = 0; i < rule_count; i++) {
         if (!fires(&rules[i], q)) continue;
+        if (rules[i].pause) {
+            const struct timespec time = {(time_t)(rules[i].pause / 1000), (long)(rules[i].pause % 1000) * 1000000};
+            nanosleep(&time, NULL);
+            continue;
+        }
         if (rules[i].lazy) {
             faults++;
             rules[i].owed = rules[i].times ? rules[i].times : UINT64_MAX;

@@ -207,7 +207,7 @@ class Faulty(Tool):
         expect(counted["faults"] > 0 or not fault, "the fault did not happen", result)
         expect(result.out == "", "stdout is not empty", result)
         expect(errors and any(text in errors[0] for text in texts), f"no error that says one of {texts}", result)
-        expect(len(errors) == 1 or (len(errors) == 2 and "--save" in errors[1]), f"{len(errors)} errors", result)
+        expect(len(errors) == 1 or (len(errors) == 2 and f"{folder / 'saved'}: not written" in errors[1]), f"{errors}", result)
         expect((folder / "saved").read_bytes() == saved, "the file of --save is another", result)
         expect(not leftovers(folder, "saved"), f"left behind: {leftovers(folder, 'saved')}", result)
         return result, counted
@@ -898,6 +898,21 @@ def _(t, net):
             ("lazy", partial(t.give_up, net, rule(LAUNCH, first, -5, lazy=1, times=0), CODES[-5])),
         ]
     )
+
+
+@case("a device that fails for good, after a snapshot: --save has that step's weights", "pocl", "rusticl")
+def _(t, net):
+    plain, folder = t.plain(net), t.place()
+    wanted = one_object(t.train_below(net, "--steps", 4)[0])["weights_sha256"]
+    fault = (rule(LAUNCH, plain.step(4)[-1], 0, pause=2200) + "|" +  # a snapshot is due behind it
+             rule(LAUNCH, 1, -5, after=plain.step(5)[0], times=0))
+    result, _ = t.train_below(net, "--save", folder / "saved", "--log", folder / "log", fault=fault, status=1)
+    result.says(CODES[-5], str(folder / "saved"), "step 4")
+    expect(result.out == "", "stdout is not empty", result)
+    last = json.loads((folder / "log").read_text().splitlines()[-1])
+    expect(last["result"]["weights_step"] == 4, f"{last}", result)
+    saved = one_object(t.below("eval", folder / "saved", t.images, "--device", "reference", "--json")[0])
+    expect(saved["weights_sha256"] == wanted and "step 4 " in saved["training"], f"{saved}")
 
 
 @case("an evaluation whose launches are refused for ever ends with a message: eval, and train's", "pocl", "rusticl")

@@ -1,5 +1,5 @@
 /* Training through the public API on the reference device: data, tiles, the formulas, stopping, what is refused. */
-#include "data/dataset.h" /* before check.h, which has a macro of the name fail */
+#include "device/device.h" /* before check.h, which has a macro of the name fail */
 
 #include "support.h"
 
@@ -245,6 +245,7 @@ START_TEST(stops_exactly)
             expect(train_watched(model, &w, sample_options(9, 13), &result), TAS_STOPPED, text, "");
             ck_assert_uint_eq(w.calls, stop);
             ck_assert_uint_eq(result.steps, stop);
+            ck_assert_uint_eq(result.weights_step, stop);
             check_as_if(model, stop, 9);
             w = (watcher){0}; /* the next run knows nothing of it */
             expect_ok(train_watched(model, &w, sample_options(9, 2), &result));
@@ -348,21 +349,185 @@ START_TEST(cancel_from_another_thread)
 }
 END_TEST
 
-/* Loss and gradient of the only step are finite, and the update is not: no later step can show it. */
+/* Loss and gradient of the first step are finite, and the update is not, which the last step's weights show, or the
+ * next step's loss: the model has its weights from before. */
 START_TEST(an_overflowing_update_is_seen)
 {
     tas_model *model = model_of_text("input 6\ndense 4\n", 3);
-    tas_train_options options = sample_options(9, 1);
+    tas_train_options options = sample_options(9, (uint64_t)_i);
     tas_train_result result;
     options.lr = options.weight_decay = 1e6f;
-    float *huge = malloc(24 * sizeof *huge);
+    float *huge = malloc(24 * sizeof *huge), after[24];
     for (int i = 0; i < 24; i++) huge[i] = 0x1p100f;
     options.momentum = 0;
     expect_ok(tas_model_write(model, "1.dense.weight", huge, 24));
     const tas_status status = tas_train(model, sample, &options, &result);
     expect(status, TAS_NOT_FINITE, "step 1: the updated weights are not finite", "lr 1000000");
+    expect(status, TAS_NOT_FINITE, "weights of step 0", "");
+    ck_assert_uint_eq(result.bad_step, 1);
+    ck_assert_uint_eq(result.weights_step, 0);
+    expect_ok(tas_model_read(model, "1.dense.weight", after, 24));
+    ck_assert_mem_eq(after, huge, sizeof after);
     free(huge);
     tas_model_close(&model);
+}
+END_TEST
+
+/* A device whose reads fail for good after step 7; a snapshot is due after step 5. */
+static struct {
+    const device_driver *driver;
+    bool broken;
+} failing;
+
+static tas_status fail_read(tas_device *on, const mem *m, uint64_t offset, void *to, uint64_t bytes)
+{
+    return failing.broken ? TAS_DEVICE_FAILED : failing.driver->read(on, m, offset, to, bytes);
+}
+
+static int wait_then_fail(void *user, const tas_step *step)
+{
+    (void)user;
+    if (step->step == 5) usleep(2100000);
+    failing.broken = step->step >= 7;
+    return 0;
+}
+
+static int wait_at_5(void *user, const tas_step *step)
+{
+    (void)user;
+    if (step->step == 5) usleep(2100000);
+    return 0;
+}
+
+START_TEST(a_failed_device_leaves_the_last_snapshot)
+{
+    char hex[65], again[65];
+    tas_train_result result;
+    tas_train_options is = sample_options(9, 20);
+    tas_model *model = model_of_text(sample_net, 3);
+    device_driver driver = *device->driver;
+    failing.driver = device->driver;
+    failing.broken = false;
+    driver.read = fail_read;
+    device->driver = &driver;
+    is.on_step = wait_then_fail;
+    ck_assert_int_eq(tas_train(model, sample, &is, &result), TAS_DEVICE_FAILED);
+    ck_assert_uint_eq(result.steps, 7);
+    ck_assert_uint_eq(result.weights_step, 5);
+    expect_ok(tas_model_digest(model, hex)); /* from the host: the device fails */
+    device->driver = failing.driver;
+    check_as_if(model, 5, 9);
+    expect_ok(tas_model_digest(model, again));
+    ck_assert_str_eq(hex, again);
+    tas_model_close(&model);
+}
+END_TEST
+
+/* Only weights that are finite are kept: the schedule is harmless up to step 5, and the decay of weights of a dead unit
+ * then makes them overflow without a trace in the loss. */
+START_TEST(an_overflow_leaves_the_last_snapshot)
+{
+    tas_train_result result;
+    tas_train_options is = sample_options(COUNT, 12);
+    tas_model *model = model_of_text("input 6\ndense 5\nsigmoid\ndense 4\n", 3);
+    float large[30];
+    for (int i = 0; i < 30; i++) large[i] = 0x1p90f * (i % 2 ? 1 : -1);
+    expect_ok(tas_model_write(model, "1.dense.weight", large, 30));
+    is.momentum = 0;
+    is.lr = 100;
+    is.weight_decay = 1; /* the weights become -99 times themselves with each step */
+    is.on_step = wait_at_5;
+    expect(tas_train(model, sample, &is, &result), TAS_NOT_FINITE, "the updated weights are not finite", "step 5");
+    ck_assert_uint_eq(result.weights_step, 5);
+    ck_assert_uint_gt(result.bad_step, 5);
+    expect_ok(tas_model_read(model, "1.dense.weight", large, 30));
+    for (int i = 0; i < 30; i++) ck_assert(isfinite(large[i]) && fabsf(large[i]) > 0x1p100f);
+    tas_model_close(&model);
+}
+END_TEST
+
+/* One run ---------------------------------------------------------------------------------------------------------- */
+
+START_TEST(a_second_run_is_refused)
+{
+    tas_run *run = NULL, *second = NULL;
+    tas_train_result result;
+    const tas_train_options is = sample_options(9, 10);
+    tas_model *model = model_of_text(sample_net, 3), *other = model_of_text(sample_net, 3);
+    expect_ok(tas_run_open(model, sample, &is, &run));
+    expect_ok(tas_run_advance(run, 4, NULL));
+    expect(tas_run_open(model, sample, &is, &second), TAS_BAD_ARGUMENT, "run", "close");
+    ck_assert_ptr_null(second);
+    expect(tas_train(model, sample, &is, &result), TAS_BAD_ARGUMENT, "run", "close");
+    expect_ok(tas_train(other, sample, &is, NULL)); /* another model's */
+    expect_ok(tas_run_advance(run, 6, &result));
+    ck_assert_uint_eq(result.weights_step, 10);
+    check_as_if(model, 10, 9);
+    tas_run_close(&run);
+    expect_ok(tas_run_open(model, sample, &is, &second)); /* the first one is closed */
+    tas_run_close(&second);
+    tas_model_close(&other);
+    tas_model_close(&model);
+}
+END_TEST
+
+START_TEST(an_open_run_keeps_its_weights)
+{
+    tas_run *run = NULL;
+    const tas_train_options is = sample_options(9, 10);
+    tas_model *model = model_of_text(sample_net, 3);
+    const tas_tensor_info *info = tas_network_tensor(tas_model_network(model), 0);
+    float *weight = calloc(info->elements, sizeof *weight);
+    expect_ok(tas_run_open(model, sample, &is, &run));
+    expect(tas_model_write(model, info->name, weight, info->elements), TAS_BAD_ARGUMENT, info->name, "run is open");
+    check_as_if(model, 0, 9);
+    tas_run_close(&run);
+    expect_ok(tas_model_write(model, info->name, weight, info->elements));
+    free(weight);
+    tas_model_close(&model);
+}
+END_TEST
+
+/* Between its steps, a run's model can be looked at; the run cannot be advanced from within. */
+typedef struct looker {
+    tas_model *model;
+    tas_run *run;
+    char hex[4][65];
+} looker;
+
+static int look(void *user, const tas_step *step)
+{
+    looker *l = user;
+    tas_score score;
+    float outputs[COUNT * CLASSES];
+    if (step->step > 3) return 0;
+    expect_ok(tas_model_digest(l->model, l->hex[step->step]));
+    expect_ok(tas_evaluate(l->model, sample, &score));
+    expect_ok(tas_predict(l->model, sample_inputs, COUNT, outputs));
+    expect(tas_run_advance(l->run, 1, NULL), TAS_BAD_ARGUMENT, "callback", "");
+    return 0;
+}
+
+START_TEST(callbacks_can_look_at_the_model)
+{
+    tas_train_options is = sample_options(9, 10);
+    tas_train_result plain, result;
+    const char *whole = digest_of(sample_net, sample, &is, &plain);
+    looker l = {.model = model_of_text(sample_net, 3)};
+    is.on_step = look;
+    is.user = &l;
+    expect_ok(tas_run_open(l.model, sample, &is, &l.run));
+    expect_ok(tas_run_advance(l.run, 10, &result));
+    tas_run_close(&l.run);
+    ck_assert_uint_ge(result.peak_bytes, plain.peak_bytes);
+    expect_ok(tas_model_digest(l.model, l.hex[0]));
+    ck_assert_str_eq(l.hex[0], whole);
+    is.on_step = NULL;
+    for (uint64_t step = 1; step <= 3; step++) {
+        is.steps = step;
+        ck_assert_str_eq(l.hex[step], digest_of(sample_net, sample, &is, NULL));
+    }
+    tas_model_close(&l.model);
 }
 END_TEST
 
@@ -387,6 +552,7 @@ START_TEST(not_finite_stops_before_the_bad_step)
             expect(status, TAS_NOT_FINITE, text, "lr 1000000");
             ck_assert_uint_gt(result.bad_step, 1);
             ck_assert_uint_eq(result.steps, result.bad_step - 1);
+            ck_assert_uint_eq(result.weights_step, result.steps);
             ck_assert(isfinite(result.last_loss));
             const tas_network *network = tas_model_network(model);
             bool known = !strcmp(result.bad_tensor, "loss");
@@ -441,8 +607,8 @@ static void refuse_run(tas_train_options options, const char *word, const char *
 
 START_TEST(refuses_options)
 {
-    REFUSE(size, 8, "options of 8 bytes", "tas_train_options_init");
-    REFUSE(size, 0, "options of 0 bytes", "tas_train_options_init");
+    REFUSE(size, 8, "options.size is 8", "tas_train_options_init");
+    REFUSE(size, 0, "options.size is 0", "tas_train_options_init");
     REFUSE(batch, 0, "batch 0", "at least 1");
     REFUSE(batch, COUNT + 1, "batch 54", "53 examples");
     REFUSE(lr, NAN, "lr nan", "expected");
@@ -469,7 +635,7 @@ START_TEST(refuses_options)
     REFUSE(weight_decay, NAN, "weight decay nan", "expected");
     tas_train_options none = sample_options(9, 0);
     none.epochs = 0;
-    refuse_run(none, "no steps", "no epochs");
+    refuse_run(none, "steps 0", "epochs 0");
 }
 END_TEST
 
@@ -511,7 +677,12 @@ int main(void)
     tcase_add_test(tc, stops_late_when_ahead);
     tcase_add_test(tc, cancel_before_a_run_stops_that_run);
     tcase_add_test(tc, cancel_from_another_thread);
-    tcase_add_test(tc, an_overflowing_update_is_seen);
+    tcase_add_loop_test(tc, an_overflowing_update_is_seen, 1, 4);
+    tcase_add_test(tc, a_failed_device_leaves_the_last_snapshot);
+    tcase_add_test(tc, an_overflow_leaves_the_last_snapshot);
+    tcase_add_test(tc, a_second_run_is_refused);
+    tcase_add_test(tc, an_open_run_keeps_its_weights);
+    tcase_add_test(tc, callbacks_can_look_at_the_model);
     tcase_add_test(tc, not_finite_stops_before_the_bad_step);
     tcase_add_test(tc, refuses_options);
     tcase_add_test(tc, refuses_data_that_do_not_fit);

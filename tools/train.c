@@ -95,14 +95,15 @@ static int open_data(train_session *session)
     return cli_check_batch(&session->cli, settings->train.batch, session->train, settings->data) ? 0 : EXIT_USAGE;
 }
 
-/* What the checkpoint tells about its weights. */
-static tas_status describe_training(train_session *session)
+/* What the checkpoint tells about its weights; step: of a run that failed, else 0. */
+static tas_status describe_training(train_session *session, uint64_t step)
 {
     char *text = NULL;
     size_t size;
     FILE *stream = open_memstream(&text, &size);
     if (!stream) return TAS_NO_MEMORY;
     train_print_settings(session, stream);
+    if (step) fprintf(stream, "  step %llu of a run that failed", (unsigned long long)step);
     const tas_status status = fclose(stream) ? TAS_NO_MEMORY : tas_model_set_training(session->model, text);
     free(text);
     return status;
@@ -121,7 +122,7 @@ static tas_status open_run(train_session *session)
     options->on_step = on_step;
     options->user = session;
     tas_status status = tas_model_open(session->device, session->network, options->seed, &session->model);
-    if (!status) status = describe_training(session);
+    if (!status) status = describe_training(session, 0);
     if (status) return status;
     tas_model_set_budget(session->model, session->plan.bytes_total);
     return tas_run_open(session->model, session->train, options, &session->run);
@@ -204,29 +205,49 @@ static tas_status train_all(train_session *session)
         if (!status && session->sets.validation && *done > before && (*done % epoch == 0 || *done == steps))
             status = validate(session);
     }
-    tas_run_close(&session->run);
-    tas_model_set_budget(session->model, session->plan.bytes_total);
     return status;
 }
 
 /* ------------------------------------------------------------------------------------------------------------ the end
  */
 
-/* A run that failed on its way reports what became of the weights. */
+static void close_run(train_session *session)
+{
+    tas_run_close(&session->run);
+    tas_model_set_budget(session->model, session->plan.bytes_total);
+}
+
+static void save_after_failure(train_session *session)
+{
+    const char *save = session->settings.save;
+    const uint64_t step = session->result.weights_step;
+    if (!save) return;
+    if (!step)
+        cli_error(&session->cli, "--save %s: not written, as there are no good weights of a finished step", save);
+    else if (describe_training(session, step) || tas_model_save(session->model, save))
+        cli_failed(&session->cli, TAS_BAD_FILE);
+    else
+        cli_error(&session->cli, "--save %s: written with the last good weights, those of step %llu", save,
+                  (unsigned long long)step);
+}
+
+/* After a run that failed on its way. If a validation failed, the run finds out what the device still has. */
 static int report_failure(train_session *session, tas_status status)
 {
-    const tas_train_result *result = &session->result;
-    const char *save = session->settings.save;
+    tas_train_result *result = &session->result;
     json_t *o = json_object();
     const int failed = cli_failed(&session->cli, status);
+    tas_run_advance(session->run, 0, result);
+    close_run(session);
+    save_after_failure(session);
     if (status == TAS_NOT_FINITE) {
         json_object_set_new(o, "bad_step", json_integer((json_int_t)result->bad_step));
         json_object_set_new(o, "bad_tensor", cli_json_text(result->bad_tensor));
     }
     json_object_set_new(o, "error", json_string(tas_status_name(status)));
     json_object_set_new(o, "steps", json_integer((json_int_t)result->steps));
+    json_object_set_new(o, "weights_step", json_integer((json_int_t)result->weights_step));
     progress_log(&session->progress, "result", o);
-    if (save) cli_error(&session->cli, "--save %s: not written, because the run failed", save);
     return failed;
 }
 
@@ -285,6 +306,7 @@ static int train(train_session *session)
     if (status && !session->interrupted) return report_failure(session, status);
     if (settings->profile && (status = tas_profile_stop(session->device, &session->profile)))
         return report_failure(session, status);
+    close_run(session);
     return finish(session);
 }
 

@@ -1,4 +1,7 @@
-/* A model: a network's parameters on a device. Training, evaluation, prediction, checkpoints. */
+/* A model: a network's parameters on a device. Training, evaluation, prediction, checkpoints.
+ *
+ * Functions that return tas_status leave the reason of a failure in tas_error() of the model's context. A model is used
+ * by one thread at a time; only tas_cancel() may be called from others. */
 #ifndef TASSELLO_MODEL_H
 #define TASSELLO_MODEL_H
 
@@ -12,39 +15,44 @@ extern "C" {
 
 typedef struct tas_model tas_model;
 
-/* Puts a network's parameters on a device, initialised from the seed. *out is closed with tas_model_close(), before its
- * device. The network may be closed before. */
+/* Puts a network's parameters on a device, initialized from the seed. *out is closed with tas_model_close(), before its
+ * device. The network may be closed earlier. TAS_NO_MEMORY if the device has no room for the parameters. */
 TAS_API tas_status tas_model_open(tas_device *device, const tas_network *network, uint64_t seed, tas_model **out);
 
-/* Reads a checkpoint (safetensors, with the network in its metadata) onto a device. One that was written under another
- * version of the arithmetic contract is read with a note: its weights are good, but what follows from them may differ
- * in bits from what it was there. */
+/* Reads a checkpoint (safetensors, with the network in its metadata) onto a device; *out is closed with
+ * tas_model_close(). One that was written under another version of the arithmetic contract is read with a note: its
+ * weights are good, but what follows from them may differ in bits from what it was there. TAS_BAD_FILE if the file
+ * cannot be read, TAS_BAD_DATA if it is not a checkpoint or its tensors do not fit its network. */
 TAS_API tas_status tas_model_load(tas_device *device, const char *file, tas_model **out);
 
 /* Reads the network of a checkpoint without the weights; their names, shapes and bytes are checked against it. *out is
  * closed with tas_network_close(). */
 TAS_API tas_status tas_model_load_network(tas_context *context, const char *file, tas_network **out);
+
+/* Frees a model and sets *model to NULL; it may be NULL already. Runs on it must have been closed. */
 TAS_API void tas_model_close(tas_model **model);
 
 /* Writes a checkpoint: to a temporary file beside it, made durable, then renamed. An earlier file survives a failure.
  */
 TAS_API tas_status tas_model_save(tas_model *model, const char *file);
 
-/* How the weights came about, in a line of UTF-8: what checkpoints carry of it (metadata "tassello.training"), and what
- * a loaded model's checkpoint did; "" where nothing is known. Set to NULL: nothing. The text is valid until it is set
- * again or the model is closed. */
+/* How the weights came about, one line of UTF-8 that checkpoints carry (metadata "tassello.training") and that loading
+ * restores; "" if nothing is known. NULL removes it. The text returned is valid until it is set again or the model is
+ * closed. TAS_BAD_ARGUMENT if it is not UTF-8. */
 TAS_API tas_status tas_model_set_training(tas_model *model, const char *text);
 TAS_API const char *tas_model_training(const tas_model *model);
 
-/* Bytes of device memory that evaluation and prediction may use, and training where its options have no budget: tiles
- * are cut to fit. 0: as much as the device allows. It changes no result. */
+/* Bytes of device memory that evaluation and prediction may use, and training if its options have no budget: tiles are
+ * made to fit. 0 (the default): as much as the device allows. It changes no result. */
 TAS_API void tas_model_set_budget(tas_model *model, uint64_t bytes);
 
 /* The model's network. Valid until the model is closed. */
 TAS_API const tas_network *tas_model_network(const tas_model *model);
 
-/* Reads or sets a parameter by its canonical name, in its canonical layout, row-major; count must be its elements.
- * Values set are brought under the contract (magnitudes below 2^-40 become 0); NaN and infinity are refused. */
+/* Reads or sets a parameter by its canonical name, row-major in its canonical shape. count must be the number of its
+ * elements (TAS_BAD_ARGUMENT otherwise). Values that are set are brought under the contract (magnitudes below 2^-40
+ * become 0); NaN and infinity are refused (TAS_BAD_DATA). Nothing can be set while a training run is open
+ * (TAS_BAD_ARGUMENT). */
 TAS_API tas_status tas_model_read(tas_model *model, const char *tensor, float *values, size_t count);
 TAS_API tas_status tas_model_write(tas_model *model, const char *tensor, const float *values, size_t count);
 
@@ -52,54 +60,75 @@ TAS_API tas_status tas_model_write(tas_model *model, const char *tensor, const f
  */
 TAS_API tas_status tas_model_digest(tas_model *model, char hex[65]);
 
-/* Forward: inputs (n, inputs) as float32 (scaled like any float input, and 0 if below 2^-40 in magnitude), outputs (n,
- * outputs): logits under loss softmax. */
+/* Runs the network forward without its loss. inputs: (n, inputs) float32, scaled by the network's mean and std, and 0
+ * if below 2^-40 in magnitude; outputs: (n, outputs), logits if the loss is softmax. n may be 0; at most 2^32 - 1.
+ * TAS_NO_MEMORY if the budget is too small: the error names the smallest that is sufficient. */
 TAS_API tas_status tas_predict(tas_model *model, const float *inputs, size_t n, float *outputs);
 
-/* What an evaluation saw. accuracy is -1 under a loss without classes. */
+/* The result of an evaluation. */
 typedef struct tas_score {
-    double loss; /* mean over the examples */
+    /* Mean over the examples. */
+    double loss;
+    /* Share of the examples whose largest output is that of their class; -1 if the network's loss has no classes. */
     double accuracy;
     uint64_t examples;
-    uint64_t correct;    /* exact up to 2^24 */
-    uint64_t peak_bytes; /* of the evaluation, as that of tas_train_result */
-    uint64_t host_bytes; /* likewise */
+    /* Exact up to 2^24. */
+    uint64_t correct;
+    /* As in tas_train_result, of the evaluation. */
+    uint64_t peak_bytes, host_bytes;
 } tas_score;
+
+/* Evaluates the model on a data set. TAS_BAD_NETWORK if the set does not fit the network; TAS_NO_MEMORY as
+ * tas_predict(). */
 TAS_API tas_status tas_evaluate(tas_model *model, const tas_data *data, tas_score *score);
+
+/* Training ---------------------------------------------------------------------------------------------------------
+ */
 
 /* One step that is done. */
 typedef struct tas_step {
-    uint64_t step;  /* 1 is the first */
-    uint64_t steps; /* of the whole run */
-    uint64_t epoch; /* 1 is the first */
-    uint32_t batch; /* examples in this step */
+    /* From 1 on, of `steps` in the whole run. */
+    uint64_t step, steps;
+    /* From 1 on. */
+    uint64_t epoch;
+    /* Examples in this step. */
+    uint32_t batch;
     float lr;
-    float loss;        /* mean over this batch, before the update */
-    double seconds;    /* since the start of training */
-    uint64_t examples; /* trained on so far */
-    double trace,
-        square; /* with `noise`: this step's estimates of tr(S) and of |G|^2, see tas_noise; NaN: not measured */
+    /* Mean over the batch, before the update. */
+    float loss;
+    /* Since the start of training. */
+    double seconds;
+    /* Trained on so far. */
+    uint64_t examples;
+    /* With options.noise: this step's estimates of tr(S) and |G|^2, see tas_noise; NaN if it was not measured. */
+    double trace, square;
 } tas_step;
 
-/* Called after each step, in order. Non-zero ends training after that step (TAS_STOPPED), exactly where `ahead` is 0.
- */
+/* Called after each step, in order. Non-zero ends training after that step with TAS_STOPPED. With `ahead` 0, that is
+ * exact, and the model has the weights after that step: it can be read, saved, evaluated and used for prediction here.
+ * With `ahead` 1, later steps may be done already. The run cannot be advanced or closed here. */
 typedef int (*tas_step_fn)(void *user, const tas_step *step);
 
 typedef enum tas_optimizer {
-    TAS_SGD = 0, /* v = momentum v + g, w = w - lr v */
-    TAS_ADAM,    /* Kingma and Ba 2015 (arXiv 1412.6980), algorithm 1; weight decay is added to the gradient */
-    TAS_ADAMW    /* Loshchilov and Hutter 2019 (arXiv 1711.05101): w = w - lr weight_decay w beside it */
+    /* v = momentum v + g, w = w - lr v */
+    TAS_SGD = 0,
+    /* Kingma and Ba 2015 (arXiv 1412.6980), algorithm 1; weight decay is added to the gradient. */
+    TAS_ADAM,
+    /* Loshchilov and Hutter 2019 (arXiv 1711.05101): Adam with w = w - lr weight_decay w beside it. */
+    TAS_ADAMW
 } tas_optimizer;
 
-/* The learning rate's course, s being the step from 0 on and `warmup` steps, in which it rises in a line, before it. */
+/* The learning rate of step s, counted from 0. It rises linearly in the first `warmup` steps: lr (s + 1) / warmup. */
 typedef enum tas_schedule {
     TAS_SCHEDULE_CONSTANT = 0,
-    TAS_SCHEDULE_STEP,  /* lr decay^floor((s - warmup) / decay_steps) */
-    TAS_SCHEDULE_COSINE /* lr_end + (lr - lr_end) (1 + cos(pi (s - warmup) / (steps - warmup))) / 2 */
+    /* lr decay^floor((s - warmup) / decay_steps) */
+    TAS_SCHEDULE_STEP,
+    /* lr_end + (lr - lr_end) (1 + cos(pi (s - warmup) / (steps - warmup))) / 2 */
+    TAS_SCHEDULE_COSINE
 } tas_schedule;
 
-/* What becomes of lr, which belongs to a batch of base_batch, at another batch: lr k or lr sqrt(k), k = batch /
- * base_batch. */
+/* If lr is the rate for a batch of base_batch, the rate for another batch, k = batch / base_batch: lr, lr k or
+ * lr sqrt(k). */
 typedef enum tas_lr_scaling { TAS_SCALING_NONE = 0, TAS_SCALING_LINEAR, TAS_SCALING_SQRT } tas_lr_scaling;
 
 /* Their names: "sgd", "adam", "adamw"; "constant", "step", "cosine"; "none", "linear", "sqrt". NULL for other values,
@@ -108,97 +137,152 @@ TAS_API const char *tas_optimizer_name(tas_optimizer optimizer);
 TAS_API const char *tas_schedule_name(tas_schedule schedule);
 TAS_API const char *tas_lr_scaling_name(tas_lr_scaling scaling);
 
+/* Defaults stand in parentheses. */
 typedef struct tas_train_options {
-    size_t size;        /* of this struct: set by tas_train_options_init() */
-    uint32_t batch;     /* examples an update; 64 */
-    uint64_t epochs;    /* 1; used where steps is 0 */
-    uint64_t steps;     /* 0: by epochs */
-    float lr;           /* 0.02 */
-    float momentum;     /* 0.9; v = momentum v + g, w = w - lr v. Adam and AdamW ignore it */
-    int nesterov;       /* w = w - lr (g + momentum v). They ignore it */
-    float weight_decay; /* g + weight_decay w, for every parameter; with TAS_ADAMW beside the gradient; 0 */
+    /* sizeof of this struct: set by tas_train_options_init(). */
+    size_t size;
+    /* Examples whose mean gradient makes one update (64): at most those of the data set, and 2^24. */
+    uint32_t batch;
+    /* The length of the run: steps, or if they are 0 (the default) epochs (1). */
+    uint64_t epochs, steps;
+    /* Learning rate (0.02; usual for Adam and AdamW: 0.001): 0, or from 1e-18 to 1000000. */
+    float lr;
+    /* SGD only (0.9): 0, or from 1e-18 to 1. */
+    float momentum;
+    /* SGD only: non-zero for Nesterov's form, w = w - lr (g + momentum v). */
+    int nesterov;
+    /* For every parameter, biases too (0): 0, or from 1e-18 to 1000000. Added to the gradient as weight_decay w, except
+     * with AdamW. */
+    float weight_decay;
+    /* (TAS_SGD) */
     tas_optimizer optimizer;
-    float beta1, beta2; /* of Adam and AdamW: 0.9, 0.999; 0, or from 1e-18 to below 1 */
-    float epsilon;      /* of them: 1e-8; from 1e-18 to 1e6. Their usual lr is 0.001 */
+    /* Adam and AdamW only (0.9 and 0.999): 0, or from 1e-18 to below 1. */
+    float beta1, beta2;
+    /* Adam and AdamW only (1e-8): from 1e-18 to 1000000. */
+    float epsilon;
+    /* (TAS_SCHEDULE_CONSTANT) */
     tas_schedule schedule;
-    uint64_t warmup;      /* steps: lr (s + 1) / warmup for s below it; 0 */
-    uint64_t decay_steps; /* of the step schedule; no default */
-    float decay;          /* 0.1 */
-    float lr_end;         /* of the cosine schedule; 0. Scaled as lr is */
+    /* Steps (0): at most those of the run. */
+    uint64_t warmup;
+    /* Step schedule only, which needs it: at least 1. */
+    uint64_t decay_steps;
+    /* Step schedule only (0.1): from 1e-18 to 1. */
+    float decay;
+    /* Cosine schedule only (0): as lr, and scaled as lr is. */
+    float lr_end;
+    /* (TAS_SCALING_NONE) */
     tas_lr_scaling lr_scaling;
-    uint32_t base_batch; /* 64 */
-    int noise;           /* non-zero: measure the gradient noise scale. No trained bit changes */
-    uint64_t seed;       /* of the shuffles; 1 */
-    uint64_t budget;     /* bytes of device memory to use; 0: 60 % of a discrete device's, 50 % of a shared one's */
-    uint32_t tile;       /* most examples on the device at once; 0: as the budget allows. It changes no result */
+    /* Linear and square root scaling only (64): from 1 to 2^24. */
+    uint32_t base_batch;
+    /* Non-zero: measure the gradient noise scale. It changes no bit of the weights. */
+    int noise;
+    /* Of the shuffles and of dropout (1). */
+    uint64_t seed;
+    /* Bytes of memory that may be used, see tas_plan; 0 (the default): the model's budget, or else 60 % of a discrete
+     * device's memory and 50 % of a shared one's. It changes no result. */
+    uint64_t budget;
+    /* Examples on the device at once, at most; 0 (the default): as the budget allows. It changes no result. */
+    uint32_t tile;
+    /* May be NULL. */
     tas_step_fn on_step;
     void *user;
-    int ahead; /* 0: wait for each step before on_step is called. 1: keep the device busy, on_step is called late (by at
-                  most about a fifth of a second of steps), and steps already given to the device are still done and
-                  told of after it returned non-zero */
+    /* 0 (the default): wait for each step before on_step is called. 1: keep the device busy; on_step is called late, by
+     * at most about a fifth of a second of steps, and the steps already given to the device are still done and reported
+     * after it has returned non-zero. */
+    int ahead;
 } tas_train_options;
 TAS_API void tas_train_options_init(tas_train_options *options);
 
-/* The learning rate that a run of `steps` has at a step from 0 on: *lr. TAS_BAD_ARGUMENT where its options cannot be.
- * Step `warmup` has lr as it is scaled; step `steps` would come behind the last. A rate that has become less than 2^-60
- * is 0. */
+/* The learning rate of a step from 0 on in a run of `steps` steps: *lr. Step `warmup` has lr as it is scaled; `steps`
+ * is one behind the last. A rate that would be below 2^-60 is 0. TAS_BAD_ARGUMENT, with the reason, for options that a
+ * run of that length would refuse. */
 TAS_API tas_status tas_train_lr(tas_context *context, const tas_train_options *options, uint64_t step, uint64_t steps,
                                 float *lr);
 
-/* The gradient noise scale tr(S) / |G|^2, in examples: S the covariance of one example's gradient, G the true gradient
- * (McCandlish et al. 2018, arXiv 1812.06162). A ratio of averages over the steps that were measured, with Fieller's 95
- * % interval. */
+/* What is known of the gradient noise scale: nothing, its interval has no upper end, or both ends. */
 typedef enum tas_noise_state { TAS_NOISE_UNKNOWN = 0, TAS_NOISE_AT_LEAST, TAS_NOISE_KNOWN } tas_noise_state;
+
+/* The gradient noise scale tr(S) / |G|^2, in examples: S the covariance of one example's gradient, G the true gradient
+ * (McCandlish et al. 2018, arXiv 1812.06162). A ratio of averages over the steps that were measured, with Fieller's
+ * 95 % interval. */
 typedef struct tas_noise {
-    tas_noise_state state; /* UNKNOWN: the interval holds everything; AT_LEAST: it has no upper end */
-    double value;          /* NaN where the average of |G|^2 is not above 0 */
+    tas_noise_state state;
+    /* NaN if the average of |G|^2 is not above 0. */
+    double value;
     double low, high;
-    uint64_t steps; /* that were measured */
+    /* That were measured. */
+    uint64_t steps;
 } tas_noise;
 
-/* What a run did. Filled as far as known when training fails or is stopped, too. */
+/* What a run did. Filled in as far as known if training fails or is stopped, too. */
 typedef struct tas_train_result {
+    /* Done and reported. */
     uint64_t steps;
     uint64_t examples;
-    double seconds; /* training alone: no start, no evaluation */
+    /* Training alone: start-up and evaluation are excluded. */
+    double seconds;
     double examples_per_s;
-    uint64_t peak_bytes; /* of device memory; where the host's is the same, with host_bytes */
-    uint64_t host_bytes; /* of the host's: see tas_plan */
-    uint32_t tile;       /* examples a tile, at the end */
-    int resident;        /* the data set lay on the device; else it was streamed */
-    int cuts, replays;   /* times that the device refused memory, or failed and the run went on from a snapshot */
+    /* Bytes of device memory in use at most; host_bytes are among them if the device shares the host's memory. */
+    uint64_t peak_bytes;
+    /* Bytes of host memory in use at most, of those that a plan counts: see tas_plan. */
+    uint64_t host_bytes;
+    /* Examples per tile, at the end. */
+    uint32_t tile;
+    /* Non-zero: the data set lay on the device; else it was streamed. */
+    int resident;
+    /* Times that the device refused memory and tiles became smaller. */
+    int cuts;
+    /* Times that the device failed and the run resumed from a snapshot. */
+    int replays;
     float last_loss;
-    uint64_t bad_step;   /* with TAS_NOT_FINITE: the first such step, else 0 */
-    char bad_tensor[64]; /* and the first tensor in it */
-    tas_noise noise;     /* where it was asked for */
+    /* The step whose weights the model has: `steps`, or less after a failure; 0: those before the run. */
+    uint64_t weights_step;
+    /* TAS_NOT_FINITE only: the first step in which something was not finite, and the first such tensor. */
+    uint64_t bad_step;
+    char bad_tensor[64];
+    /* If options.noise asked for it. */
+    tas_noise noise;
 } tas_train_result;
 
-/* Trains with mini-batches. The optimiser's state, epochs and shuffles start anew with each call: two calls of one
- * epoch are not one call of two. Each epoch is shuffled anew from (seed, epoch). result may be NULL. TAS_STOPPED after
- * tas_cancel() or by the callback: the model holds the weights after the last step done. A device that refuses memory
- * gets smaller tiles, one that fails goes on from a snapshot, where that does not help in a context made anew: with a
- * note a model, and the same bits. Where all that is of no use (TAS_NO_MEMORY, TAS_DEVICE_FAILED), the model holds what
- * the last snapshot has, some step's weights of the last few seconds, on the host: they can be read and saved; before
- * the first snapshot, and where the host has no memory for them, they are not to be relied on. TAS_NOT_FINITE: the
- * model holds the weights before the bad step; where the very last update overflowed, it says so. */
+/* Trains with mini-batches. The optimizer's state, epochs and shuffles start anew with each call: two calls of one
+ * epoch are not one call of two. Each epoch is shuffled from (seed, epoch). result may be NULL.
+ *
+ * If the device refuses memory, training goes on in smaller tiles; if it fails, from the last snapshot, which is taken
+ * every few seconds, if need be in a context opened anew. Each is noted in the log, once per model; the bits are the
+ * same.
+ *
+ * TAS_BAD_ARGUMENT: options, or a run is open on this model. TAS_BAD_NETWORK: the data set does not fit the network.
+ * Other failures come on the way; result.weights_step is then the step whose weights the model has:
+ *     TAS_STOPPED                          on_step, or tas_cancel(): the last step done
+ *     TAS_BAD_DATA                         the last step whose examples could be read
+ *     TAS_NOT_FINITE                       the step before result.bad_step; if that step's update itself made the
+ *                                          weights overflow, the last snapshot's
+ *     TAS_NO_MEMORY, TAS_DEVICE_FAILED     the last snapshot's, which the host holds: they can be read and saved. The
+ *                                          first is taken before step 1; if that fails, the weights cannot be relied on
+ */
 TAS_API tas_status tas_train(tas_model *model, const tas_data *data, const tas_train_options *options,
                              tas_train_result *result);
 
-/* The same in stretches, between which the model can be evaluated, read and saved; momentum, shuffles and bits are
- * those of one call. The run keeps its memory until it is closed, which is before its model and its data; meanwhile the
- * parameters must not be written. */
+/* The same in stretches; momentum, shuffles and bits are those of one call. Between stretches the model can be read,
+ * saved, evaluated and used for prediction; it has the weights of the last step done. Its parameters cannot be set, and
+ * a second run on it is refused (TAS_BAD_ARGUMENT). The run keeps its memory until tas_run_close(), which comes before
+ * its model and its data set are closed. */
 typedef struct tas_run tas_run;
 TAS_API tas_status tas_run_open(tas_model *model, const tas_data *data, const tas_train_options *options,
                                 tas_run **out);
 
-/* Up to `steps` more steps, less where the run ends. *result (may be NULL) is of the run so far. After TAS_STOPPED it
- * can go on; after any other failure each call gives that failure again. */
+/* Trains up to `steps` more steps, fewer if the run ends. *result (may be NULL) is that of the run so far. After
+ * TAS_STOPPED the run can go on; after any other failure each call fails likewise. */
 TAS_API tas_status tas_run_advance(tas_run *run, uint64_t steps, tas_train_result *result);
-TAS_API uint64_t tas_run_steps(const tas_run *run); /* of the whole run */
+
+/* Steps of the whole run. */
+TAS_API uint64_t tas_run_steps(const tas_run *run);
+
+/* Frees a run and sets *run to NULL; it may be NULL already. The model keeps its weights. */
 TAS_API void tas_run_close(tas_run **run);
 
-/* Asks a training run on this model to stop after the step that is running, and those already given to the device.
- * Async-signal-safe; may come from any thread. A request outlives the call until a run has obeyed it. */
+/* Asks a training run on this model to stop after the step that is running and those already given to the device.
+ * Async-signal-safe; may come from any thread. A request stays until a run has obeyed it. */
 TAS_API void tas_cancel(tas_model *model);
 
 #ifdef __cplusplus

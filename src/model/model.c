@@ -22,9 +22,7 @@ plan_device model_device_limits(tas_device *device)
     return (plan_device){
         .id = info->id,
         .shared = info->shared_memory,
-        .snapshots = device->driver->never_fails ? 0
-                     : info->shared_memory       ? 1
-                                                 : 2,
+        .snapshots = info->shared_memory ? 1 : 2,
         .budget = budget ? budget : UINT64_MAX,
         .max_alloc = info->max_alloc_bytes ? info->max_alloc_bytes : UINT64_MAX,
         .align = info->align_bytes > 64 ? info->align_bytes : 64,
@@ -38,7 +36,6 @@ plan_device model_device_limits(tas_device *device)
 plan_device model_limits(const tas_model *model, uint64_t budget)
 {
     plan_device limits = model->limits;
-    limits.snapshots = model_device_limits(model->device).snapshots;
     if (!budget) budget = model->budget;
     if (budget) limits.budget = budget;
     return limits;
@@ -180,6 +177,8 @@ tas_status tas_model_write(tas_model *model, const char *name, const float *valu
     int index = 0;
     entry_begin(model->context, &saved);
     tas_status status = find_parameter(model, name, count, &index);
+    if (!status && model->run)
+        status = fail(model->context, TAS_BAD_ARGUMENT, "%s: cannot be set while a training run is open", name);
     if (!status) status = set_parameter(model, index, values);
     entry_end(&saved);
     return status;

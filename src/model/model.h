@@ -10,6 +10,8 @@
 
 #include <stdatomic.h>
 
+struct tas_run;
+
 struct tas_model {
     tas_context *context;
     tas_device *device;
@@ -17,6 +19,7 @@ struct tas_model {
     char *training;       /* what checkpoints say of how the weights came about; NULL: nothing */
     uint64_t budget;      /* of evaluation and prediction, and of training that has none of its own; 0: the device's */
     plan_device limits;
+    struct tas_run *run;  /* the training run that is open on it; NULL: none */
     mem parameters;       /* the whole part */
     plan regions;         /* of the parameters alone */
     atomic_int cancelled; /* set by signal handlers and other threads */
@@ -57,7 +60,7 @@ tas_status parameters_read(tas_model *model, int index, float *values);
  * restore: the same, and the mirror is written to it; lost if that fails. */
 void model_mirror(tas_model *model);
 void model_drop_mirror(tas_model *model);
-void model_mark_lost(tas_model *model, const char *values);
+void model_mark_lost(tas_model *model, host_mem *values); /* which are the model's from now on */
 tas_status model_reopen(tas_model *model);
 tas_status model_restore(tas_model *model);
 

@@ -2,8 +2,6 @@
  * host's copy of them is written to a new one. */
 #include "model/model.h"
 
-#include <string.h>
-
 enum { TRIES_MOST = 3 };
 
 void model_log_recovery(tas_model *model, const char *goes_on)
@@ -22,14 +20,12 @@ bool model_should_retry(tas_model *model, tas_status status, int *tries)
 
 void model_drop_mirror(tas_model *model) { device_release_host(model->device, &model->mirror); }
 
-void model_mark_lost(tas_model *model, const char *values)
+void model_mark_lost(tas_model *model, host_mem *values)
 {
-    host_mem copy;
-    if (device_alloc_host(model->device, parameters_bytes(model), &copy)) return;
-    memcpy(copy.bytes, values, (size_t)parameters_bytes(model));
     model_drop_mirror(model);
-    model->mirror = copy;
+    model->mirror = *values;
     model->lost = true;
+    *values = (host_mem){0};
 }
 
 void model_mirror(tas_model *model)

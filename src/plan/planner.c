@@ -180,17 +180,20 @@ static void add_groups(planner *pl)
     }
 }
 
-/* As much for every batch up to a probe's examples, so that what a plan needs does not fall with the batch. */
+/* As much for every batch up to a probe's examples, so that what a plan needs does not fall with the batch. The norms
+ * of examples can be requested alone. */
 static void add_noise(planner *pl)
 {
     const tas_network *network = pl->network;
+    const noise_schedule *noise = &pl->request.noise;
     plan *p = pl->plan;
     uint64_t norms = pl->request.batch > NOISE_PROBE ? pl->request.batch : NOISE_PROBE, squares = 0;
+    if (noise->interval || noise->dense) add_region(pl, PART_NOISE, norms * sizeof(float), &p->norms);
+    if (!noise->interval) return;
     add_groups(pl);
     for (int i = 0; i < network->parameter_count; i++)
         squares += plan_squares(&network->tensors[network->parameters[i]]);
     if (GROUPS_MOST * (uint64_t)p->group_squares > squares) squares = GROUPS_MOST * (uint64_t)p->group_squares;
-    add_region(pl, PART_NOISE, norms * sizeof(float), &p->norms);
     add_region(pl, PART_NOISE, squares * sizeof(float), &p->squares);
     uint64_t count = norms > squares ? norms : squares;
     for (int level = 0; level < SUM_LEVELS; level++) {
@@ -209,7 +212,7 @@ static void add_fixed(planner *pl)
     p->group_squares = 0;
     for (int level = 0; level < SUM_LEVELS; level++) p->noise_sum[level].part = -1;
     add_parameters(pl);
-    if (pl->request.noise.interval) add_noise(pl);
+    add_noise(pl);
     pl->packed = 0;
 }
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-tas_status check_data(const tas_network *network, const tas_data *data)
+tas_status feed_check(const tas_network *network, const tas_data *data)
 {
     const tas_data_options *options = &data->options;
     tas_context *context = network->context;
@@ -28,7 +28,7 @@ tas_status check_data(const tas_network *network, const tas_data *data)
     return TAS_OK;
 }
 
-void note_data(const tas_network *network, const tas_data *data)
+void feed_note(const tas_network *network, const tas_data *data)
 {
     const tas_data *root = dataset_root(data);
     const shape in = network->in;

@@ -5,11 +5,11 @@
 #include "train/workspace.h"
 
 /* Checks that a data set fits the network: sizes, classes, kind of targets. */
-tas_status check_data(const tas_network *network, const tas_data *data);
+tas_status feed_check(const tas_network *network, const tas_data *data);
 
 /* Notes what fits but was probably not meant, once per network and set. For training, not for evaluation: a test split
  * need not hold all classes. */
-void note_data(const tas_network *network, const tas_data *data);
+void feed_note(const tas_network *network, const tas_data *data);
 
 /* Makes ready for a set: uploads it where the plan holds it on the device, else takes the host's side of the stages. */
 tas_status feed_open(workspace *w, const tas_data *data);

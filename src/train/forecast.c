@@ -208,10 +208,10 @@ tas_status tas_plan_make(tas_device *device, const tas_network *network, const t
     else if (train && options->batch > train->options.count)
         status = fail(context, TAS_BAD_ARGUMENT, "batch %u is larger than the data set: %s has %llu examples",
                       options->batch, train->name, (unsigned long long)train->options.count);
-    if (!status && train) status = check_data(network, train);
-    if (!status && train) note_data(network, train);
-    if (!status && test) status = check_data(network, test);
-    if (!status && options->validation) status = check_data(network, options->validation);
+    if (!status && train) status = feed_check(network, train);
+    if (!status && train) feed_note(network, train);
+    if (!status && test) status = feed_check(network, test);
+    if (!status && options->validation) status = feed_check(network, options->validation);
     if (!status) status = forecast_run(device, network, train, test, options, out);
     entry_end(&saved);
     return status;

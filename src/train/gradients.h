@@ -4,7 +4,7 @@
 #ifndef GRADIENTS_H
 #define GRADIENTS_H
 
-#include "train/feed.h"
+#include "train/workspace.h"
 
 /* A run of places in the gradient, in floats. */
 typedef struct gradient_slice {
@@ -18,7 +18,6 @@ typedef struct gradients {
     uint64_t budget, seed;
     workspace w; /* all 0: not taken */
     bool fed;    /* the feed is open */
-    float *rows; /* a dense layer's x and dy of a tile, for the examples' norms */
     uint64_t elements;
     gradient_slice *rest; /* the parameters that are not a dense layer's; gaps of the layout lie between them */
     int rests;
@@ -37,6 +36,6 @@ void gradient_close(gradients *g);
  *     norms   (n) each one's squared norm over the parameters of dense layers, which needs no gradient of its own:
  *             |x|^2 |dy|^2 for the weights, |dy|^2 for the bias; NULL: not wanted
  * Waits. Where the device refuses memory or fails it is begun again, in smaller tiles. */
-tas_status gradient_sum(gradients *g, const uint32_t *list, uint32_t n, float *sum, float *losses, double *norms);
+tas_status gradient_sum(gradients *g, const uint32_t *list, uint32_t n, float *sum, float *losses, float *norms);
 
 #endif

@@ -1,4 +1,4 @@
-/* Measuring the gradient noise scale in a step: see measure.h. */
+/* Measuring the gradient noise scale in a step: see noise.h. */
 #include "train/noise.h"
 
 #include "arith.h"
@@ -7,21 +7,22 @@
 
 enum { DENSE_PARTS, DENSE_WHOLE, GROUP_PARTS, GROUP_WHOLE };
 
-/* The end of the group with that example. */
-static uint32_t group_end(uint32_t first, uint32_t batch)
+/* The measurement of one batch. */
+typedef struct measurement {
+    workspace *w;
+    const noise_schedule *schedule;
+    uint32_t batch, group; /* examples of the batch, and of each of its groups but the last */
+    bool added;            /* some layer's norms of this tile's examples */
+} measurement;
+
+uint32_t noise_examples(const noise_schedule *schedule, uint64_t step, uint32_t batch)
 {
-    const uint32_t group = noise_schedule_group(batch), begin = first / group * group;
-    return batch - begin < group ? batch : begin + group;
+    if (!schedule->interval || step % schedule->interval) return 0;
+    return schedule->probe ? schedule->probe : batch;
 }
 
-uint32_t noise_tile(const workspace *w, const noise_schedule *schedule, uint32_t first, uint32_t batch)
-{
-    const uint32_t left = (schedule->grouped ? group_end(first, batch) : batch) - first;
-    return left < w->plan.tile ? left : w->plan.tile;
-}
-
-/* Squares gradients, of the batch or of a group, of dense layers or of the others; to `at` in the list of sums, which
- * goes on. */
+/* Squares of gradients: of the batch or of a group, of dense layers or of the others; into the list of sums from *at
+ * on. */
 static tas_status run_squares(workspace *w, const mem *tensors, bool grouped, float scale, uint32_t *at)
 {
     const tas_network *network = w->network;
@@ -45,15 +46,17 @@ static tas_status run_squares(workspace *w, const mem *tensors, bool grouped, fl
     return status;
 }
 
-static tas_status run_norms(workspace *w, const op_call *call, bool added, uint32_t n, uint32_t first, uint32_t batch)
+tas_status noise_norms(workspace *w, const op_call *call, uint32_t n, uint32_t first, uint32_t batch, bool *added)
 {
+    if (call->args.op != OP_DENSE_BACKWARD_WEIGHTS) return TAS_OK;
     const uint32_t outputs = call->args.size[DENSE_OUTPUTS], inputs = call->args.size[DENSE_INPUTS];
     const op_args args = {.op = OP_DENSE_NORMS,
                           .n = n,
                           .first = first,
                           .batch = batch,
-                          .size = {[NORMS_INPUTS] = inputs, [NORMS_OUTPUTS] = outputs, [NORMS_ADDED] = added}};
+                          .size = {[NORMS_INPUTS] = inputs, [NORMS_OUTPUTS] = outputs, [NORMS_ADDED] = *added}};
     const mem operand[] = {w->tensor[call->operand[0]], w->tensor[call->operand[1]], w->norms};
+    *added = true;
     return device_run(w->device, &args, operand, NULL);
 }
 
@@ -67,38 +70,44 @@ static void swap_gradients(workspace *w)
     }
 }
 
-/* The call again, for the tile as a part of its group alone. */
-static tas_status run_group(workspace *w, const op_call *call, uint32_t n, uint32_t first, uint32_t batch)
+/* Examples of the group that example `first` is in, and its first. */
+static uint32_t group_at(const measurement *m, uint32_t first, uint32_t *begin)
 {
-    const uint32_t begin = first / noise_schedule_group(batch) * noise_schedule_group(batch);
-    swap_gradients(w);
-    const tas_status status = run_calls(w, call, 1, n, first - begin, group_end(first, batch) - begin);
-    swap_gradients(w);
+    *begin = first / m->group * m->group;
+    return m->batch - *begin < m->group ? m->batch - *begin : m->group;
+}
+
+/* The call again, for the tile as a part of its group alone. */
+static tas_status run_group(const measurement *m, const op_call *call, uint32_t n, uint32_t first)
+{
+    uint32_t begin;
+    const uint32_t examples = group_at(m, first, &begin);
+    swap_gradients(m->w);
+    const tas_status status = run_calls(m->w, call, 1, n, first - begin, examples);
+    swap_gradients(m->w);
     return status;
 }
 
-tas_status noise_backward(workspace *w, const noise_schedule *schedule, uint32_t n, uint32_t first, uint32_t batch)
+static tas_status after_call(void *self, const op_call *call, uint32_t n, uint32_t first)
 {
-    const tas_network *network = w->network;
-    tas_status status = TAS_OK;
-    bool added = false;
-    for (int c = 0; c < network->backward_count && !status; c++) {
-        const op_call *call = &network->backward[c];
-        status = run_calls(w, call, 1, n, first, batch);
-        if (!status && call->args.op == OP_DENSE_BACKWARD_WEIGHTS) {
-            status = run_norms(w, call, added, n, first, batch);
-            added = true;
-        }
-        if (!status && noise_schedule_is_grouped(network, call)) status = run_group(w, call, n, first, batch);
-    }
-    const uint32_t end = group_end(first, batch), group = noise_schedule_group(batch);
-    if (status || !schedule->grouped || first + n < end) return status;
-    const uint32_t number = (end - 1) / group;
-    uint32_t at = number * w->plan.group_squares;
-    return run_squares(w, w->group_gradients, true, arith_div(1, (float)(end - number * group)), &at);
+    measurement *m = self;
+    const tas_status status = noise_norms(m->w, call, n, first, m->batch, &m->added);
+    return status || !noise_schedule_is_grouped(m->w->network, call) ? status : run_group(m, call, n, first);
 }
 
-/* values, summed, to a place in the ring. */
+/* The squares of a group's gradient, when the tile ends the group. */
+static tas_status after_tile(void *self, uint32_t n, uint32_t first)
+{
+    measurement *m = self;
+    uint32_t begin;
+    const uint32_t examples = group_at(m, first, &begin);
+    m->added = false;
+    if (!m->schedule->grouped || first + n < begin + examples) return TAS_OK;
+    uint32_t at = begin / m->group * m->w->plan.group_squares;
+    return run_squares(m->w, m->w->group_gradients, true, arith_div(1, (float)examples), &at);
+}
+
+/* The sum of values, to its place in the ring. */
 static tas_status sum_to_ring(workspace *w, const mem *values, uint32_t count, uint32_t step, int figure)
 {
     tas_status status = TAS_OK;
@@ -119,27 +128,37 @@ static tas_status sum_whole(workspace *w, bool grouped, uint32_t step)
     return status ? status : sum_to_ring(w, &w->squares, squares, step, grouped ? GROUP_WHOLE : DENSE_WHOLE);
 }
 
-tas_status noise_sums(workspace *w, const noise_schedule *schedule, uint32_t step, uint32_t batch)
+/* The figures of the step, from the whole batch's gradient, the norms and the squares of the groups. */
+static tas_status sum_figures(const measurement *m, uint32_t step)
 {
-    const uint32_t groups = (batch - 1) / noise_schedule_group(batch) + 1;
+    workspace *w = m->w;
     tas_status status = TAS_OK;
-    if (schedule->grouped) {
+    if (m->schedule->grouped) {
+        const uint32_t groups = (m->batch - 1) / m->group + 1;
         status = sum_to_ring(w, &w->squares, groups * w->plan.group_squares, step, GROUP_PARTS);
         if (!status) status = sum_whole(w, true, step);
     }
-    if (schedule->dense && !status) status = sum_to_ring(w, &w->norms, batch, step, DENSE_PARTS);
-    return schedule->dense && !status ? sum_whole(w, false, step) : status;
+    if (m->schedule->dense && !status) status = sum_to_ring(w, &w->norms, m->batch, step, DENSE_PARTS);
+    return m->schedule->dense && !status ? sum_whole(w, false, step) : status;
 }
 
-bool noise_read(const noise_schedule *options, const float figures[NOISE_SUMS], uint32_t batch, uint64_t examples,
-                noise_scale *run, double *trace, double *square)
+tas_status noise_measure(workspace *w, const noise_schedule *schedule, const step_batch *batch, uint32_t step)
+{
+    measurement m = {.w = w, .schedule = schedule, .batch = batch->count, .group = noise_schedule_group(batch->count)};
+    const step_observer observer = {&m, schedule->grouped ? m.group : 0, after_call, after_tile};
+    const tas_status status = step_gradient(w, batch, &observer);
+    return status ? status : sum_figures(&m, step);
+}
+
+bool noise_add_step(const noise_schedule *schedule, const float figures[NOISE_SUMS], uint32_t batch, uint64_t examples,
+                    noise_scale *run, double *trace, double *square)
 {
     noise_scale_groups layers[2];
     int count = 0;
-    if (options->dense)
+    if (schedule->dense)
         layers[count++] =
             (noise_scale_groups){.parts = figures[DENSE_PARTS], .whole = figures[DENSE_WHOLE], .count = batch};
-    if (options->grouped)
+    if (schedule->grouped)
         layers[count++] = (noise_scale_groups){.parts = figures[GROUP_PARTS],
                                                .whole = figures[GROUP_WHOLE],
                                                .count = (batch - 1) / noise_schedule_group(batch) + 1};

@@ -1,31 +1,34 @@
-/* Measuring the gradient noise scale in a step (stats/noise_scale.h has the formulas, plan/noise_schedule.h which
- * steps, and in which groups). Everything is queued with the step and read with its loss; nothing is written that a
- * weight comes from.
+/* Measuring the gradient noise scale in a step (stats/noise_scale.h has the formulas, plan/noise_schedule.h which steps
+ * and which groups). Everything is queued with the step and read with its loss; nothing is written that a weight
+ * depends on.
  *
  *     norms        |g_i|^2 of each example's gradient to all dense layers
- *     spare        the sums of a group's gradients to the other layers, and what is open of them
+ *     spare        the sums of one group's gradients to the other layers, and their open granules
  *     squares      sums of squares of blocks or rows: of each group's gradient, divided by its examples; then of the
  *                  batch's
- *     noise_ring   NOISE_SUMS figures a step */
+ *     noise_ring   NOISE_SUMS figures per step */
 #ifndef NOISE_H
 #define NOISE_H
 
-#include "train/feed.h"
+#include "train/step.h"
 
 #include "stats/noise_scale.h"
 
-/* Examples of the tile that begins with example `first` of a batch that is measured: no group has parts of two in one
- * tile. */
-uint32_t noise_tile(const workspace *w, const noise_schedule *schedule, uint32_t first, uint32_t batch);
+/* Examples that are measured with a step of `batch` examples; 0: it is not measured. Step 0, the first of the kernels,
+ * is measured. */
+uint32_t noise_examples(const noise_schedule *schedule, uint64_t step, uint32_t batch);
 
-/* Runs backward for such a tile, and takes what its operands tell while they are there. */
-tas_status noise_backward(workspace *w, const noise_schedule *schedule, uint32_t n, uint32_t first, uint32_t batch);
+/* Computes the gradient of the measured batch as step_gradient() does, and the figures of the step. */
+tas_status noise_measure(workspace *w, const noise_schedule *schedule, const step_batch *batch, uint32_t step);
 
-/* Once the batch's gradient is whole: the figures of the step. */
-tas_status noise_sums(workspace *w, const noise_schedule *schedule, uint32_t step, uint32_t batch);
+/* After a call of a dense layer's weight gradient: the squared norm of each of the tile's examples' own gradients to
+ * that layer, weights and bias, into w->norms; other calls leave it. *added: whether a layer before has put its norms
+ * there, to which these are added; false before each tile's first call. */
+tas_status noise_norms(workspace *w, const op_call *call, uint32_t n, uint32_t first, uint32_t batch, bool *added);
 
-/* A step's figures, from the ring: its estimates, and into the run's. False where it does not count. */
-bool noise_read(const noise_schedule *options, const float figures[NOISE_SUMS], uint32_t batch, uint64_t examples,
-                noise_scale *run, double *trace, double *square);
+/* A measured step's figures, as the ring has them: its estimates *trace and *square, which are also added to those of
+ * the run. False if the step does not count. batch: the examples measured; examples: those of the data set. */
+bool noise_add_step(const noise_schedule *schedule, const float figures[NOISE_SUMS], uint32_t batch, uint64_t examples,
+                    noise_scale *run, double *trace, double *square);
 
 #endif

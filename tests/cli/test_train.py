@@ -228,21 +228,26 @@ def _(t):
 
 
 
-@case("a loss that is no longer finite: status 1, the step and the tensor, --save not written")
+@case("a loss that is no longer finite: status 1, the step and the tensor; --save has the last good weights")
 def _(t):
     folder = t.place()
-    old = t.checkpoint(folder / "s")
-    before = old.read_bytes()
+    save = t.checkpoint(folder / "s")
     (folder / "n").write_text(NET.replace("relu", "dense 8") + "loss mse\n")
-    settings = ("--lr", "1e5", "--epochs", "9")
-    result = t.train(*settings, "--save", old, "--log", folder / "l", net=folder / "n", status=1)
+    settings = ("--lr", "1e4", "--epochs", "9")
+    result = t.train(*settings, "--save", save, "--log", folder / "l", net=folder / "n", status=1)
     found = re.search(r"step (\d+)\D.*?(\d+\.\w+[.\w]*)", result.err.split("tassello train:")[1])
-    expect(found, "no step and tensor", result)
-    result.says("not finite", "not written")
+    expect(found and int(found[1]) > 1, "no step and tensor", result)
+    last = int(found[1]) - 1
+    result.says("not finite", "lr 10000", f"--save {save}", f"step {last}")
     expect(not LAST.search(result.out) and "sha256" not in result.out, "a result", result)
-    expect(old.read_bytes() == before and leftovers(folder) == ["l", "n", "s"], "--save was touched", result)
-    last = json.loads((folder / "l").read_text().splitlines()[-1])["result"]
-    expect(str(last["bad_step"]) == found[1] and last["bad_tensor"] in result.err, f"{last}", result)
+    expect(leftovers(folder) == ["l", "n", "s"], f"{leftovers(folder)}", result)
+    logged = json.loads((folder / "l").read_text().splitlines()[-1])["result"]
+    expect(str(logged["bad_step"]) == found[1] and logged["bad_tensor"] in result.err, f"{logged}", result)
+    expect(logged["weights_step"] == last, f"{logged}", result)
+    shorter = one_object(t.train("--lr", "1e4", "--steps", last, "--json", net=folder / "n", status=None))
+    loaded = one_object(t.run("eval", save, t.data, "--device", "reference", "--json", status=None))
+    expect(loaded["weights_sha256"] == shorter["weights_sha256"], "other weights")
+    expect(f"step {last} " in loaded["training"], f"{loaded}")
     again = t.train(*settings, net=folder / "n", status=1)
     expect(again.err.split("tassello train:")[1] == result.err.split("tassello train:")[1], "another step or tensor",
            again)
@@ -262,8 +267,8 @@ def _(t):
             ends.add("whole")
         else:
             ends.add("test" if "test loss" in result.out else "step")
-            expect(result.status == 1 and save.exists() == ("test loss" in result.out),
-                   "not saved, or saved what is no result", result)
+            saved = "test loss" in result.out or "written with" in result.err
+            expect(result.status == 1 and save.exists() == saved, "not saved, or saved what is no result", result)
             result.says("finite")
     expect(ends == {"whole", "test", "step"}, f"not each way to end was seen: {ends}")
 

@@ -30,7 +30,7 @@ typedef struct frozen {
     double *mean;   /* (elements) G */
     float *sum;     /* (elements) of a batch */
     float *losses;  /* (largest batch) */
-    double *norms;  /* (chunk) */
+    float *norms;   /* (chunk) */
     uint32_t *list; /* (N) */
     double loss_variance;
     int (*on_progress)(void *user, double share);
@@ -39,7 +39,7 @@ typedef struct frozen {
 } frozen;
 
 /* The sum over one batch; reports progress. */
-static tas_status run(frozen *f, const uint32_t *list, uint32_t n, double *norms)
+static tas_status run(frozen *f, const uint32_t *list, uint32_t n, float *norms)
 {
     if (atomic_exchange(&f->g.model->cancelled, 0)) return fail(f->context, TAS_STOPPED, "stopped");
     tas_status status = gradient_sum(&f->g, list, n, f->sum, f->losses, norms);
@@ -77,7 +77,7 @@ static void add_group(frozen *f, uint32_t n, set_sums *of)
 {
     for (uint64_t k = 0; k < f->g.elements; k++) f->mean[k] += (double)f->sum[k];
     for (uint32_t k = 0; k < n; k++) {
-        of->dense.parts += f->norms[k];
+        of->dense.parts += (double)f->norms[k];
         running_add(&of->losses, (double)f->losses[k]);
     }
     of->rest.parts += rest_of_sum(f) / n;

@@ -119,8 +119,8 @@ static tas_status open_sets(lab *l, const tas_data *train)
     if (options->examples > train->options.count)
         return fail(s->context, TAS_BAD_ARGUMENT, "%" PRIu64 " examples requested, but %s has %" PRIu64,
                     options->examples, train->name, train->options.count);
-    tas_status status = check_data(l->network, train);
-    if (!status) note_data(l->network, train);
+    tas_status status = feed_check(l->network, train);
+    if (!status) feed_note(l->network, train);
     if (!status && options->examples && options->examples < train->options.count)
         status = tas_data_split(train, options->examples, options->seed, NULL, &l->part);
     const tas_data *part = l->part ? l->part : train;

@@ -1,0 +1,50 @@
+/* A training run that is open: its settings, its memory, how far it is. */
+#ifndef RUN_H
+#define RUN_H
+
+#include "train/workspace.h"
+
+#include "stats/noise_scale.h"
+
+struct tas_run {
+    tas_model *model;
+    const tas_data *data;
+    tas_train_options options;
+    tas_train_result result; /* result.steps: those whose losses were read, and reported to the callback */
+    workspace w;
+    plan_request request;
+    uint32_t count; /* examples of the set */
+    uint64_t steps, epoch_steps;
+    uint64_t step; /* those done, of which a failure may undo some */
+    host_mem order_memory;
+    uint32_t *order;                              /* in it */
+    uint64_t epoch;                               /* whose order lies in `order` and on the device, from 1; 0: none */
+    float ring[RING], figures[RING * NOISE_SUMS]; /* as read from the device */
+    noise_scale noise;
+    double start, before;     /* of this stretch, and seconds of earlier ones */
+    double step_seconds;      /* of one step, the last time they were read */
+    uint64_t peak, host_peak; /* bytes */
+    bool advancing;           /* tas_run_advance() is running */
+    bool weights_bad;         /* the parameters are not finite */
+    tas_status over;          /* not TAS_OK: the failure after which the run cannot go on */
+    struct {
+        host_mem copy[2]; /* the parts that a step leaves, as the device holds them; the second may be missing */
+        bool whole;       /* the first one can be restored */
+        uint64_t step;
+        double time, seconds; /* when the last one was begun, and how long it took */
+    } snapshot;
+    int failures; /* since the run last got further than `furthest` */
+    uint64_t furthest;
+};
+
+/* A step: its batch is examples order[at .. at+count-1]. */
+typedef struct run_step {
+    uint32_t number; /* the low 32 bits, 1 being the first; 0: it updates nothing */
+    uint32_t at, count;
+} run_step;
+run_step run_step_at(const tas_run *run, uint64_t step);
+
+/* The learning rate of a step, 1 being the first. */
+float run_lr(const tas_run *run, uint64_t step);
+
+#endif

@@ -1,0 +1,80 @@
+/* One step of mini-batch training:
+ *
+ *     for each tile of the batch
+ *         feed it; forward; backward      adds to the sums of losses and gradients
+ *     watch                               records the first step whose sums are not finite
+ *     update                              w <- w - ..., unless a step was recorded
+ *
+ * Nothing in it waits for the device, except that a streamed data set is fed at most two tiles ahead (feed.h). */
+#include "train/step.h"
+
+#include "ops/sum.h"
+#include "train/feed.h"
+
+/* Examples of the tile that begins with example `first` of the batch. */
+static uint32_t tile_at(const workspace *w, const step_batch *batch, const step_observer *observer, uint32_t first)
+{
+    const uint32_t group = observer ? observer->group : 0;
+    uint32_t left = batch->count - first;
+    if (group && group - first % group < left) left = group - first % group;
+    return left < w->plan.tile ? left : w->plan.tile;
+}
+
+static tas_status run_list(workspace *w, const op_call *calls, int count, const step_batch *batch, uint32_t n,
+                           uint32_t first, const step_observer *observer)
+{
+    tas_status status = TAS_OK;
+    if (!observer) return run_calls(w, calls, count, n, first, batch->count);
+    for (int c = 0; c < count && !status; c++) {
+        status = run_calls(w, &calls[c], 1, n, first, batch->count);
+        if (!status) status = observer->after_call(observer->self, &calls[c], n, first);
+    }
+    return status;
+}
+
+tas_status step_gradient(workspace *w, const step_batch *batch, const step_observer *observer)
+{
+    const tas_network *network = w->network;
+    tas_status status = TAS_OK;
+    w->panel_width = batch->panel_width;
+    for (uint32_t first = 0, n; first < batch->count && !status; first += n) {
+        n = tile_at(w, batch, observer, first);
+        status = feed_tile(w, batch->data, batch->order, batch->at + first, n);
+        if (!status) status = run_list(w, network->forward, network->forward_count, batch, n, first, observer);
+        if (!status) status = run_list(w, network->backward, network->backward_count, batch, n, first, observer);
+        if (!status && observer && observer->after_tile) status = observer->after_tile(observer->self, n, first);
+        if (!status) status = feed_done(w);
+    }
+    return status;
+}
+
+tas_status step_watch(workspace *w, uint32_t number, uint32_t examples)
+{
+    const mem *total;
+    tas_status status = run_block_sums(w, &w->tensor[w->network->losses], w->sum, examples, 0);
+    if (!status) status = run_sum_levels(w, w->sum, (examples - 1) / SUM_LANES + 1, &total);
+    if (status) return status;
+    const op_args record = {.op = OP_RECORD_LOSS,
+                            .size = {[RECORD_STEP] = number, [RECORD_PLACES] = RING},
+                            .scalar = {[RECORD_EXAMPLES] = (float)examples}};
+    const mem loss[] = {*total, w->ring, w->first_bad};
+    status = device_run(w->device, &record, loss, NULL);
+    if (status) return status;
+    const op_args check = {.op = OP_CHECK_FINITE,
+                           .size = {[CHECK_ELEMENTS] = (uint32_t)(w->plan.bytes[PART_GRADIENT] / sizeof(float)),
+                                    [CHECK_STEP] = number,
+                                    [CHECK_WHAT] = BAD_GRADIENT}};
+    const mem gradient[] = {w->part[PART_GRADIENT], w->first_bad};
+    return device_run(w->device, &check, gradient, NULL);
+}
+
+const plan_part step_parts[STEP_PARTS] = {PART_PARAMETERS, PART_STATE, PART_STATE_2};
+
+tas_status step_update(workspace *w, const op_args *args)
+{
+    mem operand[OP_OPERANDS] = {w->part[PART_PARAMETERS], w->part[PART_GRADIENT]};
+    int count = 2;
+    for (int k = 1; k < STEP_PARTS && w->plan.bytes[step_parts[k]]; k++) operand[count++] = w->part[step_parts[k]];
+    operand[count] = w->first_bad;
+    return device_run(w->device, args, operand, NULL);
+}
