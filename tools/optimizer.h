@@ -41,16 +41,16 @@ typedef struct optimizer_words {
 /* clang-format on */
 
 /* Before parsing: marks the rate, and what belongs to one optimizer only, as not given. */
-void optimizer_begin(tas_train_options *t);
+void optimizer_begin(tas_train_options *options);
 
 /* After it: stores the words, refuses with status 2 what does not go together, and sets defaults for what was not
  * given. */
-void optimizer_end(const cli_command *command, const optimizer_words *words, tas_train_options *t);
+void optimizer_end(const cli_command *command, const optimizer_words *words, tas_train_options *options);
 
 /* "  momentum 0.9 (Nesterov)  weight decay 0", or "  adamw, betas 0.9 and 0.999, epsilon 1e-08  weight decay 0.01". */
-void optimizer_print(const tas_train_options *t, FILE *stream);
+void optimizer_print(const tas_train_options *options, FILE *stream);
 
 /* Into the object o; what does not belong to the optimizer is null. */
-void optimizer_describe(const tas_train_options *t, json_t *o);
+void optimizer_describe(const tas_train_options *options, json_t *o);
 
 #endif

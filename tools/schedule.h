@@ -34,16 +34,16 @@ const char *schedule_scaling_word(int number);
 /* clang-format on */
 
 /* Before parsing: marks what belongs to one schedule only, or to scaling, as not given. */
-void schedule_begin(tas_train_options *t);
+void schedule_begin(tas_train_options *options);
 
 /* After it: refuses with status 2 what does not go together, and sets defaults for what was not given. */
-void schedule_end(const cli_command *command, tas_train_options *t);
+void schedule_end(const cli_command *command, tas_train_options *options);
 
 /* " (0.16: linear scaling from a batch of 64)  warm-up 100  schedule cosine: to 0"; nothing for a constant rate. lr is
  * the scaled one. */
-void schedule_print(const tas_train_options *t, float lr, FILE *stream);
+void schedule_print(const tas_train_options *options, float lr, FILE *stream);
 
 /* Into the object o; what does not belong to the schedule is null. */
-void schedule_describe(const tas_train_options *t, float lr, json_t *o);
+void schedule_describe(const tas_train_options *options, float lr, json_t *o);
 
 #endif
