@@ -134,6 +134,16 @@ START_TEST(losses_and_layers_of_tensors)
     network = parse(example);
     ck_assert_int_eq(tas_network_loss(network), TAS_LOSS_SOFTMAX);
     tas_network_close(&network);
+    int losses = 0;
+    for (; tas_loss_name((tas_loss)losses); losses++) {
+        char text[64];
+        snprintf(text, sizeof text, "input 4\ndense 2\nloss %s\n", tas_loss_name((tas_loss)losses));
+        network = parse(text);
+        ck_assert_int_eq((int)tas_network_loss(network), losses);
+        ck_assert(strstr(tas_network_layer(network, 2), tas_loss_name((tas_loss)losses)));
+        tas_network_close(&network);
+    }
+    ck_assert_int_eq(losses, TAS_LOSS_MSE + 1);
 }
 END_TEST
 
@@ -308,6 +318,8 @@ START_TEST(refuses_with_file_line_and_words)
         {"input 4\nleaky nan\ndense 2\n", "net:2", "slope"},
         {"input 4\ndense 2\nloss\n", "net:3", "'softmax' or 'mse'"},
         {"input 4\ndense 2\nloss l1\n", "net:3", "'softmax' or 'mse'"},
+        {"input 4\ndense 2\nloss SoftMax\n", "net:3", "did you mean 'softmax'"},
+        {"input 4\ndense 2 init glorto\n", "net:2", "did you mean 'glorot'"},
         {"input 4\ndense 2\nloss mse\nrelu\n", "net:4", "line 3"},
         {"input 4\ndense 2\nloss mse\nloss mse\n", "net:4", "line 3"},
         {"input 4\ndense 2\n\ninput 4\n", "net:4", "second input"},
@@ -486,6 +498,10 @@ START_TEST(files)
     expect(tas_network_open(context, path, &network), TAS_BAD_DATA, path, "an IDX file");
     ck_assert_int_eq(pwrite(fd, "\x40\0\0\0\0\0\0\0{\"a\"", 12, 0), 12);
     expect(tas_network_open(context, path, &network), TAS_BAD_DATA, path, "a safetensors checkpoint");
+    ck_assert_int_eq(ftruncate(fd, 0), 0);
+    ck_assert_int_eq(pwrite(fd, "Input 4\ndense 2\n", 16, 0), 16);
+    expect(tas_network_open(context, path, &network), TAS_BAD_NETWORK, path, "did you mean 'input'?");
+    ck_assert_msg(!strstr(tas_error(context), "seems to be"), "%s", tas_error(context));
     close(fd);
     unlink(path);
     expect(tas_network_open(context, path, &network), TAS_BAD_FILE, path, "No such file");

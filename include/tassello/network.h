@@ -40,6 +40,9 @@ TAS_API size_t tas_network_outputs(const tas_network *network);
 typedef enum tas_loss { TAS_LOSS_SOFTMAX, TAS_LOSS_MSE } tas_loss;
 TAS_API tas_loss tas_network_loss(const tas_network *network);
 
+/* "softmax", "mse"; NULL if there is no such loss. */
+TAS_API const char *tas_loss_name(tas_loss loss);
+
 /* Layer `index` as a line for people: kind, output shape, parameters. NULL past the last. Valid until close. */
 TAS_API const char *tas_network_layer(const tas_network *network, size_t index);
 

@@ -128,6 +128,19 @@ static const char *print_bound(double bound, char out[BOUND_TEXT])
     return out;
 }
 
+static tas_status fail_choice(const text_line *line, const line_argument *a, const char *word, const char *got)
+{
+    char list[LINE_USAGE], *rest = NULL;
+    const char *names[LINE_WORDS + 1] = {NULL}, *behind_name = strrchr(a->usage, ' ');
+    snprintf(list, sizeof list, "%s", behind_name ? behind_name + 1 : a->usage);
+    int count = 0;
+    for (char *name = strtok_r(list, "|", &rest); name && count < LINE_WORDS; name = strtok_r(NULL, "|", &rest))
+        names[count++] = name;
+    const char *meant = word ? tas_suggest(word, names) : NULL;
+    if (meant) return line_fail(line, "expected %s, %s; did you mean '%s'?", a->what, got, meant);
+    return line_fail(line, "expected %s, %s; usage: %s", a->what, got, line->usage);
+}
+
 static tas_status fail_value(const text_line *line, const line_argument *a, const char *word)
 {
     char got[96] = "the line ends", least[BOUND_TEXT], most[BOUND_TEXT];
@@ -149,7 +162,7 @@ static tas_status fail_value(const text_line *line, const line_argument *a, cons
                          print_bound(a->least, least), print_bound(a->most, most), got, line->usage);
     case ARGUMENT_CHOICE: break;
     }
-    return line_fail(line, "expected %s, %s; usage: %s", a->what, got, line->usage);
+    return fail_choice(line, a, word, got);
 }
 
 static tas_status fail_word(const text_line *line, const char *word, const line_argument *arguments)

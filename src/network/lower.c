@@ -10,15 +10,16 @@
 /* " 1  dense                     500  392500 parameters" */
 static void summarize(tas_network *network, layer *self)
 {
-    char text[160], out[48];
+    char text[160], out[48], kind[48];
+    const bool is_loss = self->kind == &layer_loss;
     const int place = (int)(self - network->layers);
     if (self->out.height == 1 && self->out.width == 1)
         snprintf(out, sizeof out, "%u", self->out.channels);
     else
         snprintf(out, sizeof out, "%ux%ux%u", self->out.channels, self->out.height, self->out.width);
-    const char *detail = self->kind == &layer_loss ? (network->classes ? " softmax" : " mse") : "";
-    int n = snprintf(text, sizeof text, "%2d  %s%-*s %12s", place, self->kind->name, 16 - (int)strlen(self->kind->name),
-                     detail, out);
+    snprintf(kind, sizeof kind, "%s%s%s", self->kind->name, is_loss ? " " : "",
+             is_loss ? tas_loss_name(tas_network_loss(network)) : "");
+    int n = snprintf(text, sizeof text, "%2d  %-16s %12s", place, kind, out);
     if (self->parameters)
         snprintf(text + n, sizeof text - (size_t)n, "  %llu parameters", (unsigned long long)self->parameters);
     self->summary = strdup(text);

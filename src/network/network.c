@@ -37,7 +37,7 @@ static tas_status open_text(tas_context *context, const char *text, const char *
     return status;
 }
 
-/* *out has the layers before the one that an error is in. */
+/* *out is what was read up to an error. */
 static tas_status open_network(tas_context *context, const char *text, const char *from, tas_network **out)
 {
     *out = calloc(1, sizeof **out);
@@ -55,7 +55,7 @@ tas_status tas_network_parse(tas_context *context, const char *text, const char 
     return status;
 }
 
-/* A file that fails before its first layer is probably no network at all. */
+/* A file without a line that looks like a layer is probably no network at all. */
 static tas_status describe_failure(tas_context *context, const char *path, tas_status status)
 {
     struct stat about;
@@ -73,7 +73,7 @@ static tas_status open_file(tas_context *context, const char *path, tas_network 
         status = fail(context, TAS_BAD_NETWORK, "%s: a zero byte at %zu", path, strlen(text));
     if (!status) status = open_network(context, text, path, out);
     free(text);
-    if (status && (!*out || !(*out)->layer_count)) status = describe_failure(context, path, status);
+    if (status && (!*out || !(*out)->plausible)) status = describe_failure(context, path, status);
     if (status) tas_network_close(out);
     return status;
 }

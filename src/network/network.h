@@ -75,6 +75,7 @@ typedef struct tas_network {
     float mean;        /* subtracted from it */
     bool classes;      /* the loss is over classes */
     bool batch_panels; /* some tensor is in panels of examples */
+    bool plausible;    /* while parsing: a line began with a layer's name, or nearly */
     bool failed;       /* while lowering: memory ran out */
 } tas_network;
 

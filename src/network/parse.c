@@ -32,7 +32,7 @@ static tas_status cut_line(text_line *line, char *at)
     return TAS_OK;
 }
 
-static tas_status unknown_layer(const text_line *line)
+static tas_status unknown_layer(tas_network *network, const text_line *line)
 {
     const char *names[KINDS_MOST + 1] = {NULL};
     char list[256] = "";
@@ -42,6 +42,7 @@ static tas_status unknown_layer(const text_line *line)
         snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", names[i]);
     }
     const char *meant = tas_suggest(line->word[0], names);
+    network->plausible |= meant != NULL;
     if (meant) return line_fail(line, "unknown layer '%.60s'; did you mean '%s'?", line->word[0], meant);
     return line_fail(line, "unknown layer '%.60s'; expected one of: %s", line->word[0], list);
 }
@@ -125,7 +126,8 @@ tas_status parse_text(tas_network *network, char *text)
         if (!status) status = cut_line(&line, at);
         if (!status && line.count) {
             const layer_kind *kind = layer_find(line.word[0]);
-            status = kind ? parse_layer(network, &line, kind) : unknown_layer(&line);
+            network->plausible |= kind != NULL;
+            status = kind ? parse_layer(network, &line, kind) : unknown_layer(network, &line);
         }
         if (status) return status;
     }

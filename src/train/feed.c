@@ -19,9 +19,8 @@ tas_status feed_check(const tas_network *network, const tas_data *data)
         return fail(context, TAS_BAD_NETWORK, "%s: has %u outputs, but %s has %u classes", network->from,
                     network->outputs, data->name, options->classes);
     if (options->target_type == TAS_TARGET_F32 && network->classes)
-        return fail(context, TAS_BAD_NETWORK,
-                    "%s: loss softmax wants labels, but %s has float targets; expected 'loss mse'", network->from,
-                    data->name);
+        return fail(context, TAS_BAD_NETWORK, "%s: loss %s needs labels, but %s has float targets; expected 'loss %s'",
+                    network->from, tas_loss_name(TAS_LOSS_SOFTMAX), data->name, tas_loss_name(TAS_LOSS_MSE));
     if (options->target_type == TAS_TARGET_F32 && options->target_size != network->outputs)
         return fail(context, TAS_BAD_NETWORK, "%s: has %u outputs, but %s has %zu target values an example",
                     network->from, network->outputs, data->name, options->target_size);

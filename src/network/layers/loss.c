@@ -35,6 +35,16 @@ static void lower_backward(tas_network *network, layer *self, bool needs_dx)
     (void)needs_dx;
 }
 
+/* As in the usage below. */
+const char *tas_loss_name(tas_loss loss)
+{
+    switch (loss) {
+    case TAS_LOSS_SOFTMAX: return "softmax";
+    case TAS_LOSS_MSE: return "mse";
+    }
+    return NULL;
+}
+
 static const line_argument arguments[] = {
     {.usage = "softmax|mse",
      .what = "'softmax' or 'mse' after 'loss'",
