@@ -118,9 +118,9 @@ static void print_head(const session *r)
     if (r->train)
         print_data(r);
     else
-        printf("data         none given: planned for a streamed set, and no evaluation\n");
+        printf("data         none given: a streamed set of bytes, no evaluation\n");
     if (r->plan.budget == UINT64_MAX)
-        printf("budget       none: the device does not tell how much memory it has\n");
+        printf("budget       none: the device does not report how much memory it has\n");
     else
         printf("budget       %s (%llu bytes)\n", cli_bytes(r->plan.budget, text), (unsigned long long)r->plan.budget);
     printf("plan         ");
@@ -128,7 +128,7 @@ static void print_head(const session *r)
     putchar('\n');
 }
 
-static void print_map(const tas_plan *plan)
+static void print_map(const tas_plan *plan, const tas_device_info *device)
 {
     char text[BYTES_TEXT];
     printf("memory       %s (%llu bytes)\n", cli_bytes(plan->bytes_total, text), (unsigned long long)plan->bytes_total);
@@ -136,16 +136,19 @@ static void print_map(const tas_plan *plan)
         if (part->bytes)
             printf("             %-16s %10s %5.1f %%  (%llu bytes)\n", part->name, cli_bytes(part->bytes, text),
                    100 * (double)part->bytes / (double)plan->bytes_total, (unsigned long long)part->bytes);
-    printf("an example   %s (%llu bytes) more for each in the tile\n", cli_bytes(plan->bytes_per_example, text),
+    if (!device->shared_memory)
+        printf("host memory  %s (%llu bytes), beside the budget\n", cli_bytes(plan->host_bytes, text),
+               (unsigned long long)plan->host_bytes);
+    printf("per example  %s (%llu bytes) for each further one in a tile\n", cli_bytes(plan->bytes_per_example, text),
            (unsigned long long)plan->bytes_per_example);
     printf("untiled      batches up to %u\n", plan->largest_untiled);
-    printf("least budget %s (%llu bytes)\n", cli_bytes(plan->min_budget, text), (unsigned long long)plan->min_budget);
+    printf("min budget   %s (%llu bytes)\n", cli_bytes(plan->min_budget, text), (unsigned long long)plan->min_budget);
 }
 
 static void print_rows(const session *r)
 {
     char text[BYTES_TEXT];
-    printf("%7s  %10s  %6s  %6s  %-13s  %s\n", "batch", "memory", "tile", "tiles", "data set", "least budget");
+    printf("%7s  %10s  %6s  %6s  %-13s  %s\n", "batch", "memory", "tile", "tiles", "data set", "min budget");
     for (int i = 0; i < r->row_count; i++) {
         const tas_plan *plan = &r->rows[i].plan;
         printf("%7u  ", r->rows[i].batch);
@@ -212,7 +215,7 @@ static int plan(session *r)
         print_json(r);
     } else {
         print_head(r);
-        print_map(&r->plan);
+        print_map(&r->plan, tas_device_get_info(r->device));
         print_rows(r);
     }
     return 0;
@@ -238,12 +241,14 @@ static int run(int argc, char **argv)
 
 const cli_command plan_command = {
     .name = "plan",
-    .summary = "forecast the device memory and the tiles of a training",
+    .summary = "forecast the memory that training needs",
     .description =
-        "Tells what `tassello train' would take of a device's memory, to the byte, and into how many tiles it would "
-        "cut a batch; nothing is allocated. Then a table of what other batches would take within the same budget.\n\n"
-        "With DATA the forecast is that of training on it and of the evaluation that follows. Without, it is that of "
-        "a set of bytes that is streamed, without an evaluation.",
+        "Prints how much memory `tassello train' would allocate, to the byte, and into how many tiles it would cut a "
+        "batch, without allocating any. A table shows the same for other batch sizes within the same budget.\n\n"
+        "With DATA, the forecast covers training on it and the evaluation that follows. Without DATA, it covers "
+        "training on a streamed set of bytes.\n\n"
+        "The host keeps a snapshot of the parameters and of the optimizer's state, in case the device fails. Host "
+        "memory counts towards the budget if the device shares it.",
     .arguments = {ARGUMENT_NET(offsetof(settings, net)), ARGUMENT_DATA(offsetof(settings, data), true)},
     .options = options,
     .examples = {"tassello plan lenet DATA --batch 512", "tassello plan lenet --batch 4096 --budget 64M"},

@@ -1,5 +1,5 @@
-/* Plans: what a training run would take of a device's memory, before anything is allocated. The forecast is exact: what
- * tas_train() reports as peak_bytes, where the device keeps its word. */
+/* Plans: the memory that a training run needs, before anything is allocated. The forecast is exact: it equals what
+ * tas_train() reports as peak_bytes and host_bytes, unless the device fails. */
 #ifndef TASSELLO_PLAN_H
 #define TASSELLO_PLAN_H
 
@@ -13,42 +13,63 @@ extern "C" {
 #endif
 
 typedef struct tas_plan_options {
-    size_t size;             /* of this struct: set by tas_plan_options_init() */
-    uint32_t batch;          /* examples an update; 64 */
-    uint64_t budget;         /* bytes of device memory to use; 0: 60 % of a discrete device's, 50 % of a shared one's */
-    uint32_t tile;           /* most examples on the device at once; 0: as the budget allows */
-    tas_optimizer optimizer; /* TAS_SGD; the others keep more of each parameter */
-    int noise;               /* non-zero: of a training that measures the gradient noise scale */
-    const tas_data *validation; /* NULL, or what is evaluated while the run is open, beside its memory */
+    /* Of this struct: set by tas_plan_options_init(). */
+    size_t size;
+    /* Examples per update; 64. */
+    uint32_t batch;
+    /* Bytes of memory to use; 0: 60 % of a discrete device's, 50 % of one that shares the host's. */
+    uint64_t budget;
+    /* The largest number of examples on the device at once; 0: as many as the budget allows. */
+    uint32_t tile;
+    /* TAS_SGD; the others keep two values per parameter instead of one. */
+    tas_optimizer optimizer;
+    /* Non-zero: the run measures the gradient noise scale. */
+    int noise;
+    /* Evaluated while the run is open, in memory of its own; NULL: nothing is. */
+    const tas_data *validation;
 } tas_plan_options;
 TAS_API void tas_plan_options_init(tas_plan_options *options);
 
 typedef struct tas_plan_part {
-    const char *name; /* static; NULL ends the list */
+    /* Static; NULL ends the list. */
+    const char *name;
     uint64_t bytes;
 } tas_plan_part;
 
 enum { TAS_PLAN_PARTS = 16 };
 
 typedef struct tas_plan {
-    uint32_t tile;              /* examples that are on the device at once */
-    uint32_t tiles;             /* a batch */
-    int resident;               /* the data set lies on the device; else it is streamed */
-    uint64_t budget;            /* bytes that it was made for */
-    uint64_t train_budget;      /* of them, what tas_train_options are to have: all but what validation wants */
-    uint64_t validation_budget; /* and what tas_model_set_budget() is to be given for it; 0: there is none */
-    uint64_t bytes_total;       /* the sum of the parts */
-    uint64_t host_bytes;        /* of the host's memory */
-    uint64_t bytes_fixed;       /* of that, what a tile of one example would take */
-    uint64_t bytes_per_example; /* what each further example of the tile adds, on average, rounded up */
-    uint64_t min_budget;        /* the least with which there is a plan for this batch: a byte less has none */
-    uint32_t largest_untiled;   /* the largest batch that fits in one tile; 0: none */
+    /* Examples that are on the device at once, and how many tiles make a batch. */
+    uint32_t tile, tiles;
+    /* Non-zero: the whole data set is on the device; else it is streamed. */
+    int resident;
+    /* The budget of this plan, in bytes. */
+    uint64_t budget;
+    /* The part of it for tas_train_options: all but what validation needs. */
+    uint64_t train_budget;
+    /* The part of it for tas_model_set_budget() during validation; 0: there is none. */
+    uint64_t validation_budget;
+    /* What counts towards the budget: the sum of the parts. On a device that shares the host's memory it includes
+     * host_bytes. */
+    uint64_t bytes_total;
+    /* Host memory: a snapshot of the parameters and of the optimizer's state (two if the device has memory of its own,
+     * none if it cannot fail), the order of the examples, and what the data set passes through. The data set itself is
+     * not counted. */
+    uint64_t host_bytes;
+    /* Of bytes_total, what a tile of one example would need. */
+    uint64_t bytes_fixed;
+    /* What each further example in the tile adds, on average, rounded up. */
+    uint64_t bytes_per_example;
+    /* The smallest sufficient budget for this batch. */
+    uint64_t min_budget;
+    /* The largest batch that fits in one tile; 0: none. */
+    uint32_t largest_untiled;
     tas_plan_part part[TAS_PLAN_PARTS];
 } tas_plan;
 
-/* Plans training on a device. train NULL: a set of bytes with labels, which is streamed. test, where not NULL, is
- * evaluated afterwards within the same memory. TAS_NO_MEMORY where the budget is too small: the text names the least,
- * and out->min_budget is set then, too. */
+/* Plans training on a device. train NULL: a set of bytes with labels, which is streamed. test, unless NULL, is
+ * evaluated afterwards within the same memory. TAS_NO_MEMORY if the budget is too small: the error names the smallest
+ * sufficient one, which out->min_budget then has, too. */
 TAS_API tas_status tas_plan_make(tas_device *device, const tas_network *network, const tas_data *train,
                                  const tas_data *test, const tas_plan_options *options, tas_plan *out);
 

@@ -13,6 +13,7 @@ def _(t):
         o = forecast(t, "--batch", "48", data=data)
         expect(sum(o["parts"].values()) == o["bytes_total"] and o["min_budget"] <= o["bytes_total"] <= o["budget"],
                f"{o}")
+        expect(o["parts"]["host memory"] == o["host_bytes"] > 0, f"{o}")
         expect(o["batch"] == o["tile"] == 48 and o["tiles"] == 1 and o["resident"] is data, f"{o}")
         expect((o["parts"]["data set"] > 0) is data and (o["parts"]["staging"] == 0) is data, f"{o}")
         expect(o["bytes_fixed"] < o["bytes_total"] <= o["bytes_fixed"] + 48 * o["bytes_per_example"], f"{o}")
@@ -27,7 +28,7 @@ def _(t):
     total = forecast(t, "--batch", "48")["bytes_total"]
     for line in (r"^plan         tile 48 of 48 \(1 tile\), data set on the device$",
                  rf"^memory       .* \({total} bytes\)$",
-                 r"^ +parameters +.*\d %", r"^ +240 .*  240 +1  on the device +\d+$"):
+                 r"^ +parameters +.*\d %", r"^ +host memory +.*\d %", r"^ +240 .*  240 +1  on the device +\d+$"):
         expect(re.search(line, text, re.M), f"no {line} in {text}")
     expect("none given" in t.run("plan", t.net, "--device", "reference").out, "it does not say that no data are given")
 
