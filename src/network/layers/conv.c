@@ -118,24 +118,15 @@ static const line_argument arguments[] = {
      .initial = 1},
     {.usage = "groups G",
      .what = "a number of groups",
-     .text = "Cuts the channels into G groups; an output sees the inputs of its own group. A divisor of the channels "
-             "in and out; 1 by default.",
+     .text = "Splits the channels into G groups; an output is computed only from the inputs of its own group. G "
+             "divides the channels in and out; 1 by default.",
      .type = ARGUMENT_COUNT,
      .optional = true,
      .offset = offsetof(layer, groups),
      .least = 1,
      .most = 1 << 24,
      .initial = 1},
-    {.usage = "init he|glorot",
-     .what = "'he' or 'glorot' after 'init'",
-     .text =
-         "The first weights: he (the default) draws from a normal distribution of variance 2 / inputs, glorot from a "
-         "uniform one within sqrt(6 / (inputs + outputs)). Biases begin at 0.",
-     .type = ARGUMENT_CHOICE,
-     .optional = true,
-     .offset = offsetof(layer, init),
-     .least = INIT_HE,
-     .initial = INIT_HE},
+    LAYER_INIT_ARGUMENT,
     {0},
 };
 

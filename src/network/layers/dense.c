@@ -65,24 +65,14 @@ static const line_argument arguments[] = {
      .offset = offsetof(layer, units),
      .least = 1,
      .most = 1 << 24},
-    {.usage = "init he|glorot",
-     .what = "'he' or 'glorot' after 'init'",
-     .text =
-         "The first weights: he (the default) draws from a normal distribution of variance 2 / inputs, glorot from a "
-         "uniform one within sqrt(6 / (inputs + outputs)). Biases begin at 0.",
-     .type = ARGUMENT_CHOICE,
-     .optional = true,
-     .offset = offsetof(layer, init),
-     .least = INIT_HE,
-     .initial = INIT_HE},
+    LAYER_INIT_ARGUMENT,
     {0},
 };
 
 const layer_kind layer_dense = {
     .name = "dense",
-    .text =
-        "A fully connected layer: each output is a bias and a weighted sum of all inputs, which are taken in the order "
-        "channel, row, column.",
+    .text = "A fully connected layer: each output is a bias plus a weighted sum of all inputs, which are taken in the "
+            "order channel, row, column.",
     .arguments = arguments,
     .infer = infer,
     .lower = lower,

@@ -44,9 +44,8 @@ static const line_argument arguments[] = {
 
 const layer_kind layer_dropout = {
     .name = "dropout",
-    .text = "In training each value becomes 0 with probability P and is otherwise divided by 1 - P. In an evaluation "
-            "values "
-            "pass unchanged.",
+    .text = "In training each value becomes 0 with probability P and is otherwise divided by 1 - P. In evaluation "
+            "values pass unchanged.",
     .arguments = arguments,
     .elementwise = true,
     .lower = lower,

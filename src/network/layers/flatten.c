@@ -24,7 +24,7 @@ static void lower_backward(tas_network *network, layer *self, bool needs_dx)
 
 const layer_kind layer_flatten = {
     .name = "flatten",
-    .text = "Makes one row of all values, in the order channel, row, column. dense does so by itself.",
+    .text = "All values become one row, in the order channel, row, column. dense does this by itself.",
     .elementwise = true,
     .infer = infer,
     .lower = lower,

@@ -27,7 +27,7 @@ static void lower(tas_network *network, layer *self)
 static const line_argument arguments[] = {
     {.usage = "CxHxW",
      .what = "the shape of one example",
-     .text = "Channels x height x width. Two numbers are the height x width of one channel, one number is a count of "
+     .text = "Channels x height x width. Two numbers are the height x width of one channel. One number is a count of "
              "values without height and width, for networks of dense layers.",
      .type = ARGUMENT_SHAPE,
      .offset = offsetof(layer, out),
@@ -35,7 +35,7 @@ static const line_argument arguments[] = {
      .most = 1 << 24},
     {.usage = "mean M",
      .what = "the mean of the inputs",
-     .text = "Subtracted from each input; 0 by default.",
+     .text = "Subtracted from each value; 0 by default.",
      .type = ARGUMENT_NUMBER,
      .optional = true,
      .offset = offsetof(layer, mean),
@@ -44,7 +44,7 @@ static const line_argument arguments[] = {
      .initial = 0},
     {.usage = "std S",
      .what = "the standard deviation of the inputs",
-     .text = "Divides what is left; 1 by default.",
+     .text = "Each value is then divided by S; 1 by default.",
      .type = ARGUMENT_NUMBER,
      .optional = true,
      .offset = offsetof(layer, std),
@@ -56,9 +56,8 @@ static const line_argument arguments[] = {
 
 const layer_kind layer_input = {
     .name = "input",
-    .text =
-        "The shape of one example, and how its values are read: as (byte / 255 - M) / S, or as (x - M) / S if they are "
-        "floats.",
+    .text = "The shape of one example, and how its values are scaled: (byte / 255 - M) / S, or (x - M) / S if they are "
+            "floats.",
     .arguments = arguments,
     .infer = infer,
     .lower = lower,

@@ -41,6 +41,16 @@ struct layer_kind {
     void (*lower_backward)(tas_network *network, layer *self, bool needs_dx);
 };
 
+/* An argument of dense and conv2d. */
+#define LAYER_INIT_ARGUMENT                                                                                            \
+    {                                                                                                                  \
+        .usage = "init he|glorot", .what = "'he' or 'glorot' after 'init'",                                            \
+        .text = "How the weights are initialized: he (the default) draws from a normal distribution of variance "      \
+                "2 / inputs, glorot from a uniform one within sqrt(6 / (inputs + outputs)). Biases start at 0.",       \
+        .type = ARGUMENT_CHOICE, .optional = true, .offset = offsetof(layer, init), .least = INIT_HE,                  \
+        .initial = INIT_HE                                                                                             \
+    }
+
 const layer_kind *layer_find(const char *name);
 const layer_kind *layer_at(size_t index); /* NULL past the last */
 

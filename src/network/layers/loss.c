@@ -48,9 +48,9 @@ const char *tas_loss_name(tas_loss loss)
 static const line_argument arguments[] = {
     {.usage = "softmax|mse",
      .what = "'softmax' or 'mse' after 'loss'",
-     .text = "softmax is the cross-entropy of classes: it needs labels, and at least as many outputs as classes. mse "
-             "is the "
-             "mean of the squared differences to targets; labels count as 1 at the class and 0 elsewhere.",
+     .text =
+         "softmax is the cross-entropy of classes: it needs labels, and at least as many outputs as classes. mse is "
+         "the mean squared difference to the targets; with labels, the target is 1 at the class and 0 elsewhere.",
      .type = ARGUMENT_CHOICE,
      .offset = offsetof(layer, loss),
      .least = TAS_LOSS_SOFTMAX},
@@ -59,9 +59,8 @@ static const line_argument arguments[] = {
 
 const layer_kind layer_loss = {
     .name = "loss",
-    .text =
-        "What training makes small: the mean over the examples of a batch. Always the last line; softmax if there is "
-        "none.",
+    .text = "What training minimizes: the mean over the examples of a batch. Always the last line; softmax if there is "
+            "none.",
     .arguments = arguments,
     .infer = infer,
     .lower = lower,
