@@ -2,7 +2,7 @@
 #ifndef ORACLE_H
 #define ORACLE_H
 
-#include "verify/verify.h" /* before check.h, which has a macro of the name fail */
+#include "verify/cases.h" /* before check.h, which has a macro of the name fail */
 
 #include "support.h"
 

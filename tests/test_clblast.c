@@ -1,7 +1,7 @@
 /* Pitfall 27: CLBlast computes wrong products for some rows of its tuning, and answers with status 0. Its self-test
  * must catch such a row; the other operations stay exact beside it. TASSELLO_TEST_DEVICE is the device's id. */
 #include "device/opencl/launchers/clblast.h"
-#include "verify/verify.h"
+#include "verify/cases.h"
 
 #include <tassello/tassello.h>
 
@@ -48,7 +48,7 @@ START_TEST(other_operations_stay_exact)
     for (int i = 0; i < 4; i++) {
         tas_verify_row row;
         char text[512] = "";
-        ck_assert_msg(!verify_operation(device, ops[i], 1, EDGE_CASES, 20, &row, text, sizeof text), "%s",
+        ck_assert_msg(!cases_verify(device, ops[i], 1, EDGE_CASES, 20, &row, text, sizeof text), "%s",
                       tas_error(context));
         ck_assert_msg(!row.failed, "%s: %s", row.operation, text);
     }

@@ -2,7 +2,8 @@
  * and whole trainings. TASSELLO_TEST_DEVICE is the id; TASSELLO_TEST_SIZE=small for simulators. */
 #include "device/opencl/launchers/launchers.h"
 #include "device/opencl/opencl.h"
-#include "verify/verify.h"
+#include "verify/cases.h"
+#include "verify/training.h"
 
 #include "driver.h"
 
@@ -28,7 +29,7 @@ static void check_operation(op_id op, uint32_t cases)
 {
     tas_verify_row row;
     char text[512];
-    tas_status status = verify_operation(device, op, 3, edge_count(), cases, &row, text, sizeof text);
+    tas_status status = cases_verify(device, op, 3, edge_count(), cases, &row, text, sizeof text);
     ck_assert_msg(!status, "%s: %s", op_get(op)->name, tas_error(context));
     ck_assert_msg(!row.failed, "%s: %s", op_get(op)->name, text);
     ck_assert_uint_gt(row.passed, 0);
@@ -79,7 +80,7 @@ START_TEST(canonical_digest)
 {
     char hex[65];
     if (tested_small) return;
-    ck_assert_msg(!canonical_training(device, hex), "%s", tas_error(context));
+    ck_assert_msg(!training_digest(device, hex), "%s", tas_error(context));
     ck_assert_str_eq(hex, tas_canonical_digest());
 }
 END_TEST

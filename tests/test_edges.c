@@ -1,6 +1,6 @@
 /* The references of operations where values are at their edges: whole numbers, ties, infinities and NaN, and what the
  * contract flushes to 0. */
-#include "verify/verify.h" /* before check.h, which has a macro of the name fail */
+#include "verify/cases.h" /* before check.h, which has a macro of the name fail */
 
 #include "support.h"
 

@@ -86,7 +86,7 @@ struct tas_device {
 /* All devices, the reference last, as tas_devices() gives them but for their tiers. */
 tas_status discover_list(tas_context *context, tas_device_info **list, size_t *count);
 
-/* Opens exactly that device, untested: see verify/open.c for what the public call adds. */
+/* Opens exactly that device, untested: see verify/open_device.c for what the public call adds. */
 tas_status reference_open(tas_context *context, tas_device **out);
 tas_status open_opencl(tas_context *context, const tas_device_info *info, tas_arith arith, tas_device **out);
 void device_close(tas_device **device);

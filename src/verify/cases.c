@@ -1,5 +1,5 @@
 /* Cases: drawing one, running it by the reference and on a device, comparing bits. */
-#include "verify/verify.h"
+#include "verify/cases.h"
 
 #include "arith.h"
 
@@ -310,8 +310,8 @@ static tas_status count_case(tas_device *device, op_id op, uint64_t seed, uint32
     return TAS_OK;
 }
 
-tas_status verify_operation(tas_device *device, op_id op, uint64_t seed, uint32_t edges, uint32_t cases,
-                            tas_verify_row *row, char *text, size_t bytes)
+tas_status cases_verify(tas_device *device, op_id op, uint64_t seed, uint32_t edges, uint32_t cases,
+                        tas_verify_row *row, char *text, size_t bytes)
 {
     const double start = now_seconds();
     tas_status status = TAS_OK;

@@ -1,10 +1,11 @@
 /* Holds a provider's dense products against a double-precision oracle. The bound of one element: u (4 + 2 sqrt K) S +
  * FLT_MIN with u = 2^-24, K the length of its sum, S the sum of the magnitudes of what is summed. Integer-valued
  * products must be exact. */
-#include "verify/verify.h"
+#include "verify/providers.h"
 
 #include "device/opencl/launchers/clblast.h"
 #include "ops/dense.h"
+#include "verify/cases.h"
 
 #include <float.h>
 #include <math.h>
@@ -190,8 +191,7 @@ static tas_status verify_product(tas_device *fast, const struct product_test *t,
     return status;
 }
 
-tas_status verify_providers(tas_device *device, uint64_t seed, uint32_t cases, tas_verify_fn on_row, void *user,
-                            tas_verify_result *result)
+tas_status providers_verify(tas_device *device, uint64_t seed, uint32_t cases, const report *to)
 {
     tas_device *fast = NULL;
     const double start = now_seconds();
@@ -204,7 +204,7 @@ tas_status verify_providers(tas_device *device, uint64_t seed, uint32_t cases, t
                                     .skipped = 1,
                                     .text = unused,
                                     .seconds = now_seconds() - start};
-        verify_report(device->context, &row, on_row, user, result);
+        report_row(to, &row);
     }
     const uint32_t edge = unused ? 0 : clblast_indirect_edge(fast);
     for (size_t i = 0; i < sizeof tests / sizeof *tests && !unused && !status; i++) {
@@ -217,7 +217,7 @@ tas_status verify_providers(tas_device *device, uint64_t seed, uint32_t cases, t
             row.text = tas_error(device->context);
             status = TAS_OK;
         }
-        verify_report(device->context, &row, on_row, user, result);
+        report_row(to, &row);
     }
     device_close(&fast);
     return status;

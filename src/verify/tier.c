@@ -1,6 +1,6 @@
 /* What is remembered of devices: a line in a small file a device and driver, valid for these kernels and this contract.
  */
-#include "verify/verify.h"
+#include "verify/tier.h"
 
 #include "base/cache.h"
 #include "base/digest.h"

@@ -1,11 +1,12 @@
 /* The canonical training: small enough for a software fma, with every kind of operation in it. Its data are drawn by
  * Philox, so that it needs no file; 210 examples in batches of 40 leave a last batch of 10. */
-#include "verify/verify.h"
+#include "verify/training.h"
 
 #include "arith.h"
 #include "philox.h"
 
 #include <tassello/model.h>
+#include <tassello/verify.h>
 
 static const char text[] = "input 1x7x7 mean 0.5 std 0.25\n"
                            "conv2d 6 3 padding 1\n"
@@ -43,7 +44,7 @@ static int fill(void *user, const uint64_t *index, size_t n, void *inputs, void 
     return 0;
 }
 
-tas_status canonical_training(tas_device *device, char hex[65])
+tas_status training_digest(tas_device *device, char hex[65])
 {
     tas_context *context = device->context;
     tas_network *network = NULL;

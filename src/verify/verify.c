@@ -1,5 +1,9 @@
 /* tas_verify(): every operation, the providers, the canonical training; and the tier that a device earns by it. */
-#include "verify/verify.h"
+#include "verify/cases.h"
+#include "verify/providers.h"
+#include "verify/report.h"
+#include "verify/tier.h"
+#include "verify/training.h"
 
 #include <string.h>
 
@@ -8,74 +12,59 @@ void tas_verify_options_init(tas_verify_options *options)
     *options = (tas_verify_options){.size = sizeof *options, .seed = 1, .cases = 20, .providers = 1, .training = 1};
 }
 
-void verify_report(tas_context *context, const tas_verify_row *row, tas_verify_fn on_row, void *user,
-                   tas_verify_result *result)
-{
-    if (row->skipped)
-        result->skipped++;
-    else if (row->failed)
-        result->failed++;
-    else
-        result->passed++;
-    if (!on_row) return;
-    entry_state ours;
-    callback_begin(context, &ours);
-    on_row(user, row);
-    callback_end(&ours);
-}
-
-static tas_status verify_operations(tas_device *device, const tas_verify_options *options, tas_verify_fn on_row,
-                                    void *user, tas_verify_result *result)
+static tas_status verify_operations(tas_device *device, const tas_verify_options *options, const report *to)
 {
     for (int op = 0; op < OP_COUNT; op++) {
         char text[512];
         tas_verify_row row;
         tas_status status =
-            verify_operation(device, (op_id)op, options->seed, EDGE_CASES, options->cases, &row, text, sizeof text);
+            cases_verify(device, (op_id)op, options->seed, EDGE_CASES, options->cases, &row, text, sizeof text);
         if (status == TAS_NO_MEMORY) return status;
-        if (status) { /* a device that fails in one operation may do others */
+        if (status) { /* a device that fails in one operation may pass others */
             row.failed++;
             row.text = tas_error(device->context);
         }
-        verify_report(device->context, &row, on_row, user, result);
+        report_row(to, &row);
     }
     return TAS_OK;
 }
 
-static tas_status verify(tas_device *device, const tas_verify_options *options, tas_verify_fn on_row, void *user,
-                         tas_verify_result *result)
+static tas_status verify_training(tas_device *device, const report *to)
 {
-    tas_status status = verify_operations(device, options, on_row, user, result);
-    const uint32_t failed = result->failed;
+    tas_verify_result *result = to->result;
+    const double start = now_seconds();
+    char why[256] = "the digest differs";
+    const tas_status status = training_digest(device, result->digest);
+    if (status == TAS_NO_MEMORY) return status;
+    if (status) snprintf(why, sizeof why, "%s", tas_error(device->context)); /* results too wrong to train with */
+    result->digest_ok = !strcmp(result->digest, tas_canonical_digest());
+    const tas_verify_row row = {.operation = "canonical training",
+                                .provider = "kernel",
+                                .passed = result->digest_ok != 0,
+                                .failed = !result->digest_ok,
+                                .seconds = now_seconds() - start,
+                                .text = result->digest_ok ? "" : why};
+    report_row(to, &row);
+    return TAS_OK;
+}
+
+static tas_status verify(tas_device *device, const tas_verify_options *options, const report *to)
+{
+    const tas_verify_result *result = to->result;
+    tas_status status = verify_operations(device, options, to);
+    const uint32_t failed = result->failed; /* a provider's failures do not count against the device */
     if (!status && options->providers && device->cl)
-        status = verify_providers(device, options->seed, options->cases, on_row, user, result);
-    if (!status && options->training) {
-        const double start = now_seconds();
-        char why[256] = "the digest differs";
-        status = canonical_training(device, result->digest);
-        if (status == TAS_NO_MEMORY) return status;
-        if (status)
-            snprintf(why, sizeof why, "%s", tas_error(device->context)); /* results so wrong that it cannot train */
-        status = TAS_OK;
-        result->digest_ok = !strcmp(result->digest, tas_canonical_digest());
-        const tas_verify_row row = {.operation = "canonical training",
-                                    .provider = "kernel",
-                                    .passed = result->digest_ok != 0,
-                                    .failed = !result->digest_ok,
-                                    .seconds = now_seconds() - start,
-                                    .text = result->digest_ok ? "" : why};
-        verify_report(device->context, &row, on_row, user, result);
-    }
+        status = providers_verify(device, options->seed, options->cases, to);
+    if (!status && options->training) status = verify_training(device, to);
     if (status) return status;
     const bool exact = !failed && (!options->training || result->digest_ok);
     if (device->cl) {
         device->info.tier = exact ? TAS_TIER_EXACT : TAS_TIER_REFUSED;
         tier_remember(device->context, &device->info, device->info.tier);
     }
-    if (result->failed)
-        return fail(device->context, TAS_MISMATCH, "%s: %u of %u rows failed", device->info.id, result->failed,
-                    result->failed + result->passed);
-    return TAS_OK;
+    if (!result->failed) return TAS_OK;
+    return fail(device->context, TAS_MISMATCH, "%s: %u of %u rows failed", device->info.id, result->failed,
+                result->failed + result->passed);
 }
 
 tas_status tas_verify(tas_device *device, const tas_verify_options *options, tas_verify_fn on_row, void *user,
@@ -89,14 +78,14 @@ tas_status tas_verify(tas_device *device, const tas_verify_options *options, tas
     tas_status status;
     if (options->size != sizeof *options)
         status = fail(device->context, TAS_BAD_ARGUMENT,
-                      "options of %zu bytes; this library knows %zu: use tas_verify_options_init()", options->size,
+                      "options.size is %zu, expected %zu: initialize with tas_verify_options_init()", options->size,
                       sizeof *options);
     else if (device->arith == TAS_ARITH_FAST)
-        status =
-            fail(device->context, TAS_BAD_ARGUMENT,
-                 "%s: opened with TAS_ARITH_FAST; verify wants TAS_ARITH_EXACT or TAS_ARITH_UNTESTED", device->info.id);
+        status = fail(device->context, TAS_BAD_ARGUMENT,
+                      "%s: opened with TAS_ARITH_FAST; tas_verify() needs TAS_ARITH_EXACT or TAS_ARITH_UNTESTED",
+                      device->info.id);
     else
-        status = verify(device, options, on_row, user, result);
+        status = verify(device, options, &(report){device->context, on_row, user, result});
     entry_end(&saved);
     return status;
 }

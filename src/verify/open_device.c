@@ -1,8 +1,8 @@
 /* Opening a device: which one is meant, and the self-test that a device must pass before its first use. */
-#include "verify/verify.h"
-
 #include "device/opencl/launchers/clblast.h"
 #include "device/select.h"
+#include "verify/cases.h"
+#include "verify/tier.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +36,7 @@ static tas_status self_test(tas_device *device, double next_report, char *wrong,
         report_progress(device, op, &next_report);
         if (device->arith == TAS_ARITH_FAST && !clblast_unused(device) && is_provided((op_id)op)) continue;
         tas_status status =
-            verify_operation(device, (op_id)op, 1, SELF_TEST_EDGES, SELF_TEST_CASES, &row, text, sizeof text);
+            cases_verify(device, (op_id)op, 1, SELF_TEST_EDGES, SELF_TEST_CASES, &row, text, sizeof text);
         if (status) return status;
         if (!row.failed) continue;
         snprintf(wrong, bytes, "%s: %s", row.operation, text);

@@ -1,0 +1,18 @@
+/* Rows: counted, and handed to the caller. */
+#include "verify/report.h"
+
+void report_row(const report *to, const tas_verify_row *row)
+{
+    tas_verify_result *result = to->result;
+    if (row->skipped)
+        result->skipped++;
+    else if (row->failed)
+        result->failed++;
+    else
+        result->passed++;
+    if (!to->on_row) return;
+    entry_state ours;
+    callback_begin(to->context, &ours);
+    to->on_row(to->user, row);
+    callback_end(&ours);
+}
