@@ -4,6 +4,8 @@
 #include "lab/advice/reason.h"
 #include "lab/advice/recommend.h"
 #include "stats/distributions.h"
+#include "stats/fit.h"
+#include "stats/running.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -12,6 +14,14 @@
 
 static double normal(void) { return sqrt(-2 * log(1 - random_unit())) * cos(2 * M_PI * random_unit()); }
 static bool near(double a, double b, double share) { return fabs(a - b) <= share * fabs(b); }
+
+/* A batch's point from the steps of each seed. */
+static fit_point summarize(double batch, const double *steps, int seeds)
+{
+    running logs = {0};
+    for (int i = 0; i < seeds; i++) running_add(&logs, log(steps[i]));
+    return (fit_point){batch, logs.mean, seeds > 1 ? sqrt(running_variance(&logs)) : 0, seeds};
+}
 
 /* A noisy quadratic ------------------------------------------------------------------------------------------------ */
 
@@ -96,7 +106,7 @@ static recommend_row measure_row(const swept *s, int i, double seconds)
     fit_point point;
     double steps[SEEDS];
     for (int seed = 0; seed < SEEDS; seed++) steps[seed] = s->steps[i][random_below(POOL)];
-    ck_assert(fit_summarize(s->batch[i], steps, SEEDS, &point));
+    point = summarize(s->batch[i], steps, SEEDS);
     return (recommend_row){.batch = (uint64_t)s->batch[i],
                            .lr = s->lr[i],
                            .outcome = ROW_REACHED,

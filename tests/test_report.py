@@ -234,7 +234,7 @@ def check(browser, page, view, folder, kept):
             wrong.append("the picture is empty")
     if page.stem in ("plausible", "names", "diverged", "untested", "one") and found["pictures"] != 11:
         wrong.append(f"{found['pictures']} plots, expected 11")
-    if page.stem == "plausible" and ("The reason in full" not in found["text"] or REASON in found["text"]):
+    if page.stem == "plausible" and ("The full reason" not in found["text"] or REASON in found["text"]):
         wrong.append("the reason is not folded")
     if page.stem == "names" and 'a<b>&"c\'" $(exit 3).net' not in found["text"]:
         wrong.append("the network's name is not shown as it is")
@@ -248,7 +248,7 @@ def check_paper(browser, page, folder):
     file = folder / f"{page.stem}.pdf"
     found = browser.show(page, 718, 1047, "dark", "print")
     wrong = [one for one in found["wrong"] if "wide" in one or "edge" in one or "the ground" in one]
-    if found["text"].count(REASON) != 1 or "The reason in full" in found["text"]:
+    if found["text"].count(REASON) != 1 or "The full reason" in found["text"]:
         wrong.append("the reason is folded away, or stands there twice")
     browser.print_page(file)
     sheets = file.read_bytes().count(b"/Type /Page\n")

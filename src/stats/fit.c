@@ -1,22 +1,9 @@
 #include "stats/fit.h"
 
 #include "stats/distributions.h"
-#include "stats/running.h"
 
 #include <math.h>
 #include <string.h>
-
-bool fit_summarize(double batch, const double *steps, int seeds, fit_point *out)
-{
-    running logs = {0};
-    if (!(batch > 0 && isfinite(batch)) || seeds < 1) return false;
-    for (int i = 0; i < seeds; i++) {
-        if (!(steps[i] > 0 && isfinite(steps[i]))) return false;
-        running_add(&logs, log(steps[i]));
-    }
-    *out = (fit_point){batch, logs.mean, seeds > 1 ? sqrt(running_variance(&logs)) : 0, seeds};
-    return true;
-}
 
 /* Steps against batch ---------------------------------------------------------------------------------------------- */
 

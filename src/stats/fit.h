@@ -38,9 +38,6 @@ typedef struct fit_point {
     int seeds;
 } fit_point;
 
-/* A batch's point from the steps of each seed; false if there is none, or one is not positive. */
-bool fit_summarize(double batch, const double *steps, int seeds, fit_point *out);
-
 typedef enum fit_state {
     FIT_UNKNOWN,  /* the interval has no bound */
     FIT_AT_LEAST, /* value and high are meaningless */

@@ -186,16 +186,15 @@ static void say_hyperbola(text_buffer *w, const fit_curve *c)
 {
     if (!c->known || c->b_crit.state == FIT_UNKNOWN) return;
     const fit_range *r = &c->b_crit;
-    format_add(
-        w, " By the fitted curve, batches above the critical batch cost more examples, batches below it more steps. It "
-           "is ");
+    format_add(w, " By the fitted curve, the critical batch is ");
     if (r->state == FIT_AT_LEAST)
-        format_add(w, "at least %s.", format_number(r->low).text);
+        format_add(w, "at least %s", format_number(r->low).text);
     else if (r->state == FIT_AT_MOST)
-        format_add(w, "at most %s.", format_number(r->high).text);
+        format_add(w, "at most %s", format_number(r->high).text);
     else
-        format_add(w, "%s (%s to %s).", format_number(r->value).text, format_number(r->low).text,
+        format_add(w, "%s (%s to %s)", format_number(r->value).text, format_number(r->low).text,
                    format_number(r->high).text);
+    format_add(w, ": batches above it cost more examples, batches below it more steps.");
 }
 
 /* Examples are compared as logarithms, as their means over seeds are geometric. */

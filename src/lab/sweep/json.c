@@ -83,8 +83,8 @@ static json_t *advice_json(const tas_sweep *s)
     put(out, "half", side_json(&r->half));
     put(out, "twice", side_json(&r->twice));
     put(out, "measure_too", r->measure ? json_count(r->measure) : json_null());
-    put_text(out, "sure", reason_confidence(r->confidence));
-    put_real(out, "chance_best", r->probability);
+    put_text(out, "confidence", reason_confidence(r->confidence));
+    put_real(out, "probability_best", r->probability);
     put_text(out, "reason", s->reason);
     return out;
 }
