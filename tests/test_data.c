@@ -116,9 +116,9 @@ START_TEST(options_are_checked)
     REFUSE(o.count = 0, "count 0");
     REFUSE(o.count = 1ull << 32, "count 4294967296");
     REFUSE(o.input_size = 0, "input_size");
-    REFUSE(o.input_size = SIZE_MAX / 4 + 2, "more than fit");                      /* 4 bytes each wrap to 4 */
-    REFUSE((o.input_size = (1ull << 32) - 1, o.count = 1 << 30), "more than fit"); /* with the label 2^34, wraps to 0 */
-    REFUSE((o.input_size = 1ull << 61, o.count = 1), "more than fit");             /* wraps nowhere */
+    REFUSE(o.input_size = SIZE_MAX / 4 + 2, "fit in memory");                      /* 4 bytes each wrap to 4 */
+    REFUSE((o.input_size = (1ull << 32) - 1, o.count = 1 << 30), "fit in memory"); /* with the label 2^34, wraps to 0 */
+    REFUSE((o.input_size = 1ull << 61, o.count = 1), "fit in memory");             /* wraps nowhere */
     REFUSE(o.input_type = (tas_input_type)7, "input_type 7");
     REFUSE(o.target_type = (tas_target_type)7, "target_type 7");
     REFUSE(o.classes = 0, "classes");

@@ -315,8 +315,8 @@ static outcome train(const tas_data *set, bool streamed)
     options.epochs = 2;
     options.budget = 1;
     if (streamed) {
-        expect(tas_train(model, set, &options, NULL), TAS_NO_MEMORY, "at least", "");
-        options.budget = strtoull(strstr(tas_error(context), "at least ") + 9, NULL, 10);
+        expect(tas_train(model, set, &options, NULL), TAS_NO_MEMORY, "budget is ", "");
+        options.budget = strtoull(strstr(tas_error(context), "budget is ") + 10, NULL, 10);
     } else {
         options.budget = 0;
     }

@@ -31,6 +31,37 @@ static void print_json(const settings *s, const char *training, const tas_device
     cli_json_print(o, stdout);
 }
 
+static void print_text(const settings *s, const tas_model *model, const tas_device_info *device, const tas_score *score,
+                       const char *sha256)
+{
+    printf("device       %s (%s)\n", cli_shown(device->id), cli_shown(device->name));
+    cli_print_network(tas_model_network(model), s->checkpoint);
+    if (*tas_model_training(model)) printf("trained      %s\n", cli_shown(tas_model_training(model)));
+    printf("data         %llu examples to test\n", (unsigned long long)score->examples);
+    cli_print_peak(device, score->peak_bytes, score->host_bytes);
+    cli_print_score(score, sha256);
+}
+
+/* Everything between opening and closing. The exit status. */
+static int evaluate(cli_state *cli, const settings *s, const tas_data *data, tas_device *device, tas_model **model)
+{
+    const tas_device_info *info = tas_device_get_info(device);
+    tas_score score;
+    char sha256[65];
+    uint64_t budget;
+    if (!cli_budget(cli, &s->budget, info, &budget)) return EXIT_FAILED;
+    tas_status status = tas_model_load(device, s->checkpoint, model);
+    if (!status) tas_model_set_budget(*model, budget);
+    if (!status) status = tas_evaluate(*model, data, &score);
+    if (!status) status = tas_model_digest(*model, sha256);
+    if (status) return cli_failed(cli, status);
+    if (s->json)
+        print_json(s, tas_model_training(*model), info, &score, sha256);
+    else
+        print_text(s, *model, info, &score, sha256);
+    return cli_check_score(cli, &score);
+}
+
 static int run(int argc, char **argv)
 {
     settings s = {0};
@@ -38,38 +69,11 @@ static int run(int argc, char **argv)
     tas_data *data = NULL;
     tas_device *device = NULL;
     tas_model *model = NULL;
-    tas_score score;
-    char sha256[65];
-    uint64_t budget;
-    int result = 0;
-
     cli_parse(&eval_command, argc, argv, &s);
     if (!cli_open(&cli, &eval_command)) return EXIT_FAILED;
     tas_status status = tas_data_open_folder(cli.context, s.data, TAS_TEST, &data);
     if (!status) status = tas_device_open(cli.context, s.device, TAS_ARITH_EXACT, &device);
-    if (!status && !cli_budget(&cli, &s.budget, tas_device_get_info(device), &budget)) {
-        result = EXIT_FAILED;
-        goto end;
-    }
-    if (!status) status = tas_model_load(device, s.checkpoint, &model);
-    if (!status) tas_model_set_budget(model, budget);
-    if (!status) status = tas_evaluate(model, data, &score);
-    if (!status) status = tas_model_digest(model, sha256);
-    if (status) {
-        result = cli_failed(&cli, status);
-    } else if (s.json) {
-        print_json(&s, tas_model_training(model), tas_device_get_info(device), &score, sha256);
-    } else {
-        const tas_device_info *d = tas_device_get_info(device);
-        printf("device       %s (%s)\n", cli_shown(d->id), cli_shown(d->name));
-        cli_print_network(tas_model_network(model), s.checkpoint);
-        if (*tas_model_training(model)) printf("trained      %s\n", cli_shown(tas_model_training(model)));
-        printf("data         %llu examples to test\n", (unsigned long long)score.examples);
-        cli_print_peak(d, score.peak_bytes, score.host_bytes);
-        cli_print_score(&score, sha256);
-    }
-    if (!status) result = cli_check_score(&cli, &score);
-end:
+    const int result = status ? cli_failed(&cli, status) : evaluate(&cli, &s, data, device, &model);
     tas_model_close(&model);
     tas_device_close(&device);
     tas_data_close(&data);

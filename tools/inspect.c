@@ -1,4 +1,4 @@
-/* tassello inspect: what a network is, layer by layer. */
+/* tassello inspect: a network, layer by layer. */
 #include "cli.h"
 
 #include <string.h>
@@ -26,7 +26,7 @@ static int open_network(session *r)
     return status ? cli_failed(&r->cli, status) : 0;
 }
 
-/* The sum over all layers of what a layer has. */
+/* The sum over all layers. */
 static tas_layer_info add_up(const tas_network *network)
 {
     tas_layer_info sum = {0}, layer;
@@ -45,7 +45,7 @@ enum { SHAPE_TEXT = 72 };
 
 static const char *print_shape(const size_t shape[3], char text[SHAPE_TEXT])
 {
-    if (!shape[0]) /* what comes into the input */
+    if (!shape[0]) /* the input layer has none */
         snprintf(text, SHAPE_TEXT, "-");
     else if (shape[1] == 1 && shape[2] == 1)
         snprintf(text, SHAPE_TEXT, "%zu", shape[0]);
@@ -76,7 +76,7 @@ static void print_table(const session *r)
     print_row("", "", "", &sum);
     printf("parameters   %llu, %s\n", (unsigned long long)sum.parameters,
            cli_bytes(sum.parameters * sizeof(float), text));
-    printf("an example   %s of values, %.6g MFLOPs forward, %.6g in training\n", cli_bytes(sum.value_bytes, text),
+    printf("per example  %s of values, %.6g MFLOPs forward, %.6g in training\n", cli_bytes(sum.value_bytes, text),
            (double)sum.forward_flops / 1e6, (double)sum.train_flops / 1e6);
 }
 
@@ -140,9 +140,9 @@ const cli_command inspect_command = {
     .description =
         "Shows a network layer by layer: its shapes (channels x height x width), its parameters, and for one example "
         "the bytes of its output and the floating-point operations forward and in training.\n\n"
-        "FLOPs are those of matrix products and convolutions alone, where an fma is two, and taps that fall in "
-        "the padding are counted. Training is forward, the gradient of the weights and, where a layer before it has "
-        "parameters, that of the inputs.",
+        "FLOPs are those of matrix products and convolutions only; an fma counts as two, and taps in the padding are "
+        "counted. Training includes forward, the gradient of the weights and, if an earlier layer has parameters, the "
+        "gradient of the inputs.",
     .arguments = {{.name = "NET",
                    .help = "a network's file, the name of one that ships, such as `mlp', or a checkpoint",
                    .complete = COMPLETE_NET,

@@ -8,7 +8,7 @@ uint64_t sets_share(const cli_size *share, uint64_t all)
     return count ? count : 1;
 }
 
-static int take_examples(cli_sets *sets, cli_state *cli, const char *folder, uint64_t count, uint64_t seed)
+static int draw_examples(cli_sets *sets, cli_state *cli, const char *folder, uint64_t count, uint64_t seed)
 {
     const uint64_t all = tas_data_count(sets->train);
     if (!count || count == all) return 0;
@@ -27,7 +27,7 @@ static int hold_out(cli_sets *sets, cli_state *cli, const char *folder, const cl
     const uint64_t all = tas_data_count(sets->train), count = sets_share(share, all);
     if (!count) return 0;
     if (count >= all) {
-        cli_error(cli, "--validation: %llu examples to hold out, expected less than the %llu of %s (train)",
+        cli_error(cli, "--validation: cannot hold out %llu examples; expected fewer than the %llu of %s (train)",
                   (unsigned long long)count, (unsigned long long)all, folder);
         return EXIT_USAGE;
     }
@@ -43,7 +43,7 @@ int sets_open(cli_sets *sets, cli_state *cli, const char *folder, uint64_t examp
     if (!status) status = tas_data_open_folder(cli->context, folder, TAS_TEST, &sets->test);
     if (status) return cli_failed(cli, status);
     sets->train = sets->all;
-    const int failed = take_examples(sets, cli, folder, examples, seed);
+    const int failed = draw_examples(sets, cli, folder, examples, seed);
     return failed ? failed : hold_out(sets, cli, folder, validation, seed);
 }
 

@@ -21,11 +21,10 @@ typedef struct cli_sets {
      .help = "Hold out training examples, drawn at random with --seed: a number, or a share such as 10%. " text}
 /* clang-format on */
 
-/* The examples that a share of `all` is, at least 1; 0 where none was given. */
+/* The number of examples that a share of `all` is, at least 1; 0 if no share was given. */
 uint64_t sets_share(const cli_size *share, uint64_t all);
 
-/* Opens them, examples and validation being 0 where none were given. 0, or the exit status after saying what is wrong.
- */
+/* Opens the sets; examples and validation are 0 if not given. Returns 0, or the exit status after printing an error. */
 int sets_open(cli_sets *sets, cli_state *cli, const char *folder, uint64_t examples, const cli_size *validation,
               uint64_t seed);
 void sets_close(cli_sets *sets);

@@ -1,4 +1,4 @@
-/* Growing texts, and how text from outside gets into them. */
+/* Growing texts. */
 #include "base/buffer.h"
 
 #include "base/text.h"

@@ -1,4 +1,4 @@
-/* A text that grows: pages, scripts, what a program printed. {0} is the start; free() its text at the end. */
+/* A text that grows: pages, scripts, a program's output. Starts as {0}; its text is freed with free(). */
 #ifndef BUFFER_H
 #define BUFFER_H
 
@@ -6,18 +6,18 @@
 #include <stddef.h>
 
 typedef struct buffer {
-    char *text; /* ended by a 0; NULL while nothing is in it */
+    char *text; /* ends with a 0; NULL while it is empty */
     size_t bytes, room;
-    bool failed; /* there was no memory: all that came later is missing */
+    bool failed; /* out of memory: everything added later is missing */
 } buffer;
 
 void buffer_add(buffer *out, const char *bytes, size_t count);
 void buffer_print(buffer *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* As HTML's text or an attribute's value: markup escaped, malformed UTF-8 and control characters replaced. */
+/* Adds text for use in HTML or in an attribute: escapes markup, replaces malformed UTF-8 and control characters. */
 void buffer_escape(buffer *out, const char *text);
 
-/* As one word of a POSIX shell. */
+/* Adds text as one word of a POSIX shell. */
 void buffer_quote(buffer *out, const char *word);
 
 #endif

@@ -10,14 +10,14 @@
 
 #include <tassello/context.h>
 
-enum { NOTES_KEPT = 8, MESSAGE_BYTES = 8192 }; /* a path is at most 4096, and what is wrong with it stands behind it */
+enum { NOTES_KEPT = 8, MESSAGE_BYTES = 8192 }; /* a path has at most 4096, followed by what is wrong with it */
 
 struct tas_context {
     char error[MESSAGE_BYTES];
     tas_log_fn log;
     void *log_user;
-    locale_t c_locale;          /* numbers are read and printed in it, whatever the program's own */
-    struct entry_state *caller; /* the program's own state, while a call of it is running */
+    locale_t c_locale;          /* for reading and printing numbers, whatever the program uses */
+    struct entry_state *caller; /* the program's own state during a call, else NULL */
     uint64_t noted[NOTES_KEPT]; /* the last lines of note_once(), hashed */
     int notes;                  /* how many there were */
 };
@@ -29,14 +29,14 @@ tas_status fail(tas_context *context, tas_status status, const char *format, ...
 /* Adds ":" and another program's output to the error text, line breaks and all: a compiler's messages. */
 void error_add_lines(tas_context *context, const char *lines);
 
-/* Hands one line to the log, escaped in the same way. */
+/* Writes one line to the log, escaped in the same way. */
 void note(tas_context *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The same, unless it was one of the last such lines: for what each run of many would repeat. */
 void note_once(tas_context *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The caller's floating-point environment and locale are put away at each entry point and given back at its end: a host
- * program may have flush-to-zero on, another rounding mode, or a locale with a decimal comma. */
+/* Each entry point saves the caller's floating-point environment and locale, sets the library's and restores them at
+ * its end: a host program may use flush-to-zero, another rounding mode, or a locale with a decimal comma. */
 typedef struct entry_state {
     tas_context *context;
     fenv_t fenv;
@@ -45,12 +45,11 @@ typedef struct entry_state {
 void entry_begin(tas_context *context, entry_state *saved);
 void entry_end(const entry_state *saved);
 
-/* Around a callback: the program's own state is in force in it, and what the callback changes of that is kept for it.
- */
+/* Around a callback: it runs in the caller's own state, and what it changes of that stays changed for the caller. */
 void callback_begin(tas_context *context, entry_state *ours);
 void callback_end(const entry_state *ours);
 
-/* a * b and a + b into *out; false where they do not fit. */
+/* *out = a * b and a + b; false if they overflow. */
 static inline bool mul_size(uint64_t a, uint64_t b, uint64_t *out) { return !__builtin_mul_overflow(a, b, out); }
 static inline bool add_size(uint64_t a, uint64_t b, uint64_t *out) { return !__builtin_add_overflow(a, b, out); }
 

@@ -7,16 +7,16 @@
 /* Opens a regular file for reading; *bytes is its size. */
 tas_status file_open(tas_context *context, const char *path, int *fd, uint64_t *bytes);
 
-/* Reads so many bytes from a place in an open file; one that ends before is an error. path is for messages. */
+/* Reads `bytes` bytes from offset `at` of an open file; it is an error if the file ends before. path is for errors. */
 tas_status file_read_at(tas_context *context, const char *path, int fd, uint64_t at, void *out, size_t bytes);
 
-/* Reads a whole file, at most `most` bytes, into malloc()ed *data with a 0 behind its *bytes. */
+/* Reads a whole file of at most `most` bytes into *data, which the caller frees, with a 0 after its *bytes. */
 tas_status file_read(tas_context *context, const char *path, uint64_t most, char **data, size_t *bytes);
 
 /* Writes a file so that either all of it is there or the earlier one still is: begin creates a temporary file beside it
  * (NAME.tassello-1234567, locked as long as its writer lives) with the earlier one's mode, commit makes it durable and
  * renames it, abandon removes it. If that rename is refused, commit fails, but what was written stays under a name of
- * its own, which the error gives. begin refuses what it can tell that the rename would be refused for. */
+ * its own, which the error gives. begin fails if it can tell that the rename would. */
 typedef struct file_writer {
     FILE *stream;
     char *path, *temporary;

@@ -33,7 +33,7 @@ static bool is_temporary(const char *file, const char *name)
     return !name || (strlen(name) == length - end && !strncmp(file, name, length - end));
 }
 
-/* A living writer holds the exclusive lock; a dead one's was released with it. Others' files are left to them. */
+/* A living writer holds the exclusive lock; a dead one's was released. Other users' files are not touched. */
 static void remove_leftover(int folder, const char *file)
 {
     struct stat opened, named;
@@ -83,8 +83,8 @@ static bool is_mounted(const char *path, const char *folder)
 #endif
 }
 
-/* Why rename() would refuse to replace an existing file, as far as can be told before; NULL: nothing is known. There is
- * no rename that tries it and cannot lose the file. */
+/* Why rename() would refuse to replace an existing file, as far as this can be known before; NULL: no reason is known.
+ * A trial rename could lose the file. */
 static const char *find_obstacle(const char *path, const struct stat *file)
 {
     struct stat about;
@@ -108,7 +108,8 @@ static void clean_up(const char *path)
     free(copy);
 }
 
-/* A new file under a name that nobody else has. It may be taken for a leftover before it is locked: then another. */
+/* Creates a file with an unused name. Before it is locked, another process may remove it as a leftover: then it tries
+ * the next name. */
 static int create_temporary(file_writer *writer)
 {
     struct stat about;
@@ -159,7 +160,7 @@ tas_status file_begin(tas_context *context, file_writer *writer, const char *pat
     clean_up(writer->path);
     const int fd = create_like(writer, exists ? &old : NULL);
     if (fd < 0) {
-        writer->temporary[0] = 0; /* there is none to remove */
+        writer->temporary[0] = 0; /* nothing to remove */
         return begin_failed(context, writer, path, strerror(errno));
     }
     writer->stream = fdopen(fd, "wb");
@@ -216,8 +217,8 @@ static void sync_folder(const char *path)
     free(folder);
 }
 
-/* What was written gets a name of its own, NAME.new or NAME.new-2, which is reserved by an empty file; it keeps its
- * temporary name if that fails, too. It is whole, so that it is worth more than the tidiness of a folder. */
+/* Renames what was written to NAME.new, NAME.new-2, ..., which an empty file reserves. If that fails, it keeps its
+ * temporary name. */
 static tas_status keep_written(tas_context *context, file_writer *writer, int error)
 {
     char *name = malloc(strlen(writer->path) + sizeof ".new-100");
@@ -236,7 +237,7 @@ static tas_status keep_written(tas_context *context, file_writer *writer, int er
     return status;
 }
 
-/* The stream, and the lock with it, is closed behind the rename. */
+/* The stream, and with it the lock, is closed after the rename. */
 tas_status file_commit(tas_context *context, file_writer *writer)
 {
     tas_status status = TAS_OK;

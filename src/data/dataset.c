@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILL_MOST = 1024 }; /* examples that a callback is asked for at once */
+enum { FILL_MOST = 1024 }; /* examples per call of a callback */
 
 uint64_t tas_data_count(const tas_data *data) { return data->options.count; }
 size_t tas_data_input_size(const tas_data *data) { return data->options.input_size; }
@@ -37,10 +37,10 @@ void tas_data_close(tas_data **data)
 
 /* Content --------------------------------------------------------------------------------------------------------- */
 
-/* index[k] is the place in the data set of the k-th example; NULL: k. */
+/* index[k] is the index in the data set of the k-th example; NULL: k. */
 static uint64_t place_of(const uint64_t *index, size_t k) { return index ? index[k] : k; }
 
-/* The bits of the k-th float of an array: no compiler's view of NaN and no alignment of the caller's matters. */
+/* The bits of the k-th float of an array, whatever its alignment. */
 static uint32_t bits_at(const void *values, uint64_t k)
 {
     uint32_t bits;
@@ -63,7 +63,7 @@ static tas_status check_floats(const tas_data *data, const char *what, const uin
     return TAS_OK;
 }
 
-/* Inputs that rule 8 of the contract makes 0: they are not 0, and below 2^-40 in magnitude. */
+/* The number of inputs that rule 8 of the contract makes 0: not 0, but below 2^-40 in magnitude. */
 static uint64_t count_tiny(size_t count, const void *inputs)
 {
     const uint32_t least = (127u - 40) << 23; /* 2^-40 */
@@ -75,7 +75,7 @@ static uint64_t count_tiny(size_t count, const void *inputs)
     return tiny;
 }
 
-/* Noted once per set: of a callback, when the first ones come. */
+/* Once per set: for a callback, with the first examples that have any. */
 static void note_tiny(const tas_data *data, size_t n, const void *inputs)
 {
     if (data->options.input_type != TAS_INPUT_F32 || data->has_noted_tiny) return;
@@ -123,21 +123,21 @@ static int call_fill(const tas_data *data, const uint64_t *index, size_t n, void
     return result;
 }
 
-/* Which examples of a set are wanted: those of a list, or without one those from `first` on. */
+/* A selection of a set's examples: a list of indices, or without one those from `first` on. */
 typedef struct choice {
     const tas_data *data;
     const uint32_t *list;
     uint64_t first;
 } choice;
 
-/* The place of the k-th of them in the set that they come from. */
+/* The index of the k-th of them in the set that they come from. */
 static uint64_t place_in_root(const choice *of, size_t k)
 {
     const uint64_t at = of->list ? of->list[k] : of->first + k;
     return of->data->index ? of->data->index[at] : at;
 }
 
-/* In pieces, so that the callback's indices need no memory that could fail. */
+/* In pieces, so that the indices fit on the stack. */
 static tas_status fetch_by_fill(const choice *of, size_t n, unsigned char *inputs, unsigned char *targets)
 {
     const tas_data *root = dataset_root(of->data);
@@ -208,9 +208,9 @@ static tas_status check_shape(tas_context *context, const tas_data_options *opti
                     UINT32_MAX);
     if (options->input_size == 0) return fail(context, TAS_BAD_ARGUMENT, "data: input_size 0, expected at least 1");
     if (options->input_type != TAS_INPUT_U8 && options->input_type != TAS_INPUT_F32)
-        return fail(context, TAS_BAD_ARGUMENT, "data: input_type %d is not known", (int)options->input_type);
+        return fail(context, TAS_BAD_ARGUMENT, "data: unknown input_type %d", (int)options->input_type);
     if (options->target_type != TAS_TARGET_LABEL && options->target_type != TAS_TARGET_F32)
-        return fail(context, TAS_BAD_ARGUMENT, "data: target_type %d is not known", (int)options->target_type);
+        return fail(context, TAS_BAD_ARGUMENT, "data: unknown target_type %d", (int)options->target_type);
     if (options->target_type == TAS_TARGET_LABEL && options->classes == 0)
         return fail(context, TAS_BAD_ARGUMENT, "data: classes 0, expected at least 1 with labels");
     if (options->target_type == TAS_TARGET_F32 && options->target_size == 0)
@@ -219,7 +219,7 @@ static tas_status check_shape(tas_context *context, const tas_data_options *opti
     if (!mul_size(options->input_size, sizeof(float), &inputs) || !mul_size(target_size, sizeof(float), &targets) ||
         !add_size(inputs, targets, &bytes) || !mul_size(bytes, options->count, &bytes) || bytes > SIZE_MAX / 2)
         return fail(context, TAS_BAD_ARGUMENT,
-                    "data: %" PRIu64 " examples of %zu inputs and %" PRIu64 " targets are more than fit in memory",
+                    "data: %" PRIu64 " examples of %zu inputs and %" PRIu64 " targets do not fit in memory",
                     options->count, options->input_size, target_size);
     return TAS_OK;
 }
@@ -227,8 +227,9 @@ static tas_status check_shape(tas_context *context, const tas_data_options *opti
 static tas_status check_options(tas_context *context, const tas_data_options *options)
 {
     if (options->size != sizeof *options)
-        return fail(context, TAS_BAD_ARGUMENT, "data: options of %zu bytes, expected %zu: use tas_data_options_init()",
-                    options->size, sizeof *options);
+        return fail(context, TAS_BAD_ARGUMENT,
+                    "data: options.size is %zu, expected %zu: initialize with tas_data_options_init()", options->size,
+                    sizeof *options);
     if (options->fill && (options->inputs || options->targets))
         return fail(context, TAS_BAD_ARGUMENT, "data: both arrays and fill, expected one of the two");
     if (!options->fill && (!options->inputs || !options->targets))

@@ -9,10 +9,10 @@
 
 struct tas_data {
     tas_context *context;
-    tas_data_options options; /* with fill NULL: inputs and targets point at the whole set */
-    char name[256];           /* for errors: the folder and split, "arrays" or "callback", and which part of that */
+    tas_data_options options;       /* with fill NULL: inputs and targets point at the whole set */
+    char name[256];                 /* for errors: the folder and split, "arrays" or "callback", and which part of it */
     void *own_inputs, *own_targets; /* freed at close */
-    data_elements inputs;           /* of a folder: what is.inputs points at */
+    data_elements inputs;           /* of a folder: what options.inputs points at */
     uint32_t height, width;         /* of its images; else 0 */
     const tas_data *root;           /* of a part: the set that its examples come from, itself no part; else NULL */
     const uint32_t *index;          /* example k is the root's index[k]; NULL: the root's k */
@@ -20,7 +20,8 @@ struct tas_data {
     bool has_noted_tiny;            /* that some inputs are used as 0 */
 };
 
-/* A new set, which is closed with tas_data_close(): its inputs and targets are the options'. name is for errors. */
+/* Creates a set, which is closed with tas_data_close(). The arrays of the options are not copied. name is for errors.
+ */
 tas_status dataset_create(tas_context *context, const tas_data_options *options, const char *name, tas_data **out);
 
 /* The set that a part's examples come from; a set that is no part is its own. */
@@ -30,7 +31,7 @@ static inline const tas_data *dataset_root(const tas_data *data) { return data->
  * the callback. */
 tas_status dataset_fetch(const tas_data *data, uint64_t first, size_t n, void *inputs, void *targets);
 
-/* The same for the examples of a list, in its order; one may stand in it more than once. */
+/* The same for a list of indices, in its order, which may repeat examples. */
 tas_status dataset_pick(const tas_data *data, const uint32_t *index, size_t n, void *inputs, void *targets);
 size_t dataset_input_bytes(const tas_data *data); /* of one example */
 size_t dataset_target_bytes(const tas_data *data);

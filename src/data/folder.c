@@ -19,7 +19,7 @@ static tas_status find_reader(tas_context *context, const char *folder, tas_spli
     struct stat about;
     char expected[512] = "";
     if (split != TAS_TRAIN && split != TAS_TEST)
-        return fail(context, TAS_BAD_ARGUMENT, "%s: split %d is not known", folder, (int)split);
+        return fail(context, TAS_BAD_ARGUMENT, "%s: unknown split %d", folder, (int)split);
     if (stat(folder, &about)) return fail(context, TAS_BAD_FILE, "%s: %s", folder, strerror(errno));
     if (!S_ISDIR(about.st_mode))
         return fail(context, TAS_BAD_FILE, "%s: expected a folder of IDX files, found %s", folder,

@@ -1,5 +1,5 @@
-/* The order of an epoch: Fisher and Yates from the end, place i drawing from Philox block (seed, epoch, i). And which
- * examples are held out, or drawn to be measured. */
+/* The order of an epoch: Fisher and Yates from the end, where entry i draws from Philox block (seed, epoch, i). And
+ * which examples are held out, or drawn to be measured. */
 #include "data/shuffle.h"
 
 #include "philox.h"
@@ -8,7 +8,7 @@
 
 /* 0 .. bound-1. A result has floor or ceil(2^64 / bound) of the 2^64 values of r, so that its probability is off
  * 1/bound by a factor of at most 1 + bound / 2^64, and a bound here is below 2^32: a bias under 2^-32, relative. No
- * rejection, so that a draw costs the same always and needs no second block. */
+ * rejection, so that every draw costs the same and needs no second block. */
 static uint32_t draw_below(const uint64_t r, uint64_t bound)
 {
     __extension__ typedef unsigned __int128 wide;
@@ -41,7 +41,7 @@ void shuffle_split(uint64_t seed, uint32_t count, uint32_t take, uint32_t *taken
     }
 }
 
-/* Fisher and Yates from the start, as far as is wanted. */
+/* Fisher and Yates from the start, for the first `take` entries. */
 void shuffle_draw(uint64_t seed, uint32_t which, uint32_t *order, uint32_t count, uint32_t take)
 {
     for (uint32_t i = 0; i < count; i++) order[i] = i;

@@ -7,8 +7,8 @@
 /* The order of an epoch: a permutation of 0..count-1 drawn from (seed, epoch) by Philox; epoch counts from 0. */
 void shuffle_order(uint64_t seed, uint32_t epoch, uint32_t *order, uint32_t count);
 
-/* Draws `take` of 0..count-1 from the seed by Philox, each set of them as likely as any other. Both lists rise; either
- * may be NULL. */
+/* Draws `take` of 0..count-1 from the seed by Philox, each set of them as likely as any other. Both lists are
+ * ascending; either may be NULL. */
 void shuffle_split(uint64_t seed, uint32_t count, uint32_t take, uint32_t *taken, uint32_t *left);
 
 /* Draws `take` of 0..count-1 in a random order, without repetition, by Philox: draw number `which` of that size from

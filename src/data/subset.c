@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* A part of a set with that many examples: until it is given a list, the first ones. `which` is for errors. */
+/* A part of a set: its first `count` examples, until it gets a list. `which` is for errors. */
 static tas_status create_part(const tas_data *whole, uint64_t count, const char *which, tas_data **out)
 {
     char name[sizeof whole->name];
@@ -28,7 +28,7 @@ static tas_status create_listed(const tas_data *whole, uint64_t count, const cha
     return fail(whole->context, TAS_NO_MEMORY, "%s: no memory for a list of %" PRIu64 " examples", whole->name, count);
 }
 
-/* From places in the whole to places in the set that its examples come from. */
+/* Turns indices in the whole into indices in the set that its examples come from. */
 static void resolve(const tas_data *whole, tas_data *part)
 {
     if (!whole->index) return;
@@ -40,8 +40,8 @@ static tas_status split(const tas_data *whole, uint64_t count, uint64_t seed, ta
     tas_status status = TAS_OK;
     if (count == 0 || count >= whole->options.count)
         return fail(whole->context, TAS_BAD_ARGUMENT,
-                    "%s: %" PRIu64 " examples to hold out, expected 1 to all but one of %" PRIu64, whole->name, count,
-                    whole->options.count);
+                    "%s: cannot hold out %" PRIu64 " examples; expected 1 to all but one of %" PRIu64, whole->name,
+                    count, whole->options.count);
     if (rest) status = create_listed(whole, whole->options.count - count, "the other", rest);
     if (!status && held_out) status = create_listed(whole, count, "the drawn", held_out);
     if (status) return status;

@@ -139,18 +139,17 @@ static tas_status check_tensors(const checkpoint *c)
     return TAS_OK;
 }
 
-/* Weights are good under any version of the arithmetic; only what claims equal bits is not. */
+/* Weights are usable under any version of the contract; only a claim of equal bits is not. */
 static void note_contract(const checkpoint *c)
 {
     char ours[16];
     const char *its = safetensors_metadata(c->file, KEY_CONTRACT);
     snprintf(ours, sizeof ours, "%d", tas_contract());
     if (its && strcmp(its, ours) != 0)
-        note(
-            c->context,
-            "%s: written under version %.20s of the arithmetic contract, and this is version %s: its weights are read, "
-            "but evaluation and training may give other bits than they did there",
-            c->path, its, ours);
+        note(c->context,
+             "%s: written under version %.20s of the arithmetic contract, but this is version %s: the weights are "
+             "usable, but results may differ in bits from those of that version",
+             c->path, its, ours);
 }
 
 static void close_checkpoint(checkpoint *c)
@@ -176,7 +175,7 @@ static tas_status open_checkpoint(tas_context *context, const char *path, checkp
     return status;
 }
 
-/* What is wrong with the values is reported with the file that they came from. */
+/* An error in the values names the file that they came from. */
 static tas_status read_values(void *user, const tas_model *model, int parameter, float *values)
 {
     const checkpoint *c = user;

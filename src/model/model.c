@@ -14,10 +14,10 @@ static uint32_t weight_panel_of(void *self, uint32_t rows, uint32_t cols)
 static uint32_t batch_panel_of(void *self, uint32_t tile) { return device_batch_panel(self, tile); }
 static uint64_t scratch_of(void *self, const op_args *args) { return device_scratch(self, args); }
 
-/* At most 60 % of a discrete device's memory, 50 % of a shared one: allocation is over-committed (pitfall 1). */
+/* Not all of the memory, because drivers allocate lazily and over-commit. */
 plan_device model_device_limits(tas_device *device)
 {
-    const tas_device_info *info = &device->info; /* a limit of 0 is one that the driver would not tell */
+    const tas_device_info *info = &device->info; /* 0: the driver does not report this limit */
     const uint64_t budget = info->shared_memory ? info->global_bytes / 2 : info->global_bytes / 5 * 3;
     return (plan_device){
         .id = info->id,
@@ -57,7 +57,7 @@ tas_status model_open(tas_device *device, tas_network *network, parameters_sourc
 
     const plan_request nothing = {.batch = 1, .max_tile = 1};
     plan_device limits = model->limits;
-    limits.budget = UINT64_MAX; /* these are the parameters alone: a run has its own plan */
+    limits.budget = UINT64_MAX; /* this plan has only the parameters: a run has its own */
     tas_status status = plan_with(network, &limits, &nothing, 1, false, &model->regions);
     if (!status) status = parameters_fill(model, source, user);
     if (status) {
@@ -128,7 +128,7 @@ tas_status tas_model_set_training(tas_model *model, const char *text)
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "tas_cancel() must be safe in a signal handler");
 void tas_cancel(tas_model *model) { atomic_store(&model->cancelled, 1); }
 
-/* A parameter by name; the error names those there are. */
+/* A parameter by name; the error lists their names. */
 static tas_status find_parameter(tas_model *model, const char *name, size_t count, int *index)
 {
     const tas_network *network = model->network;
@@ -137,7 +137,7 @@ static tas_status find_parameter(tas_model *model, const char *name, size_t coun
         const tas_tensor_info *info = &network->infos[i];
         if (!strcmp(info->name, name)) {
             if (info->elements != count)
-                return fail(model->context, TAS_BAD_ARGUMENT, "%s: has %zu elements, not %zu", name, info->elements,
+                return fail(model->context, TAS_BAD_ARGUMENT, "%s has %zu elements, not %zu", name, info->elements,
                             count);
             *index = network->parameters[i];
             return TAS_OK;
@@ -145,7 +145,7 @@ static tas_status find_parameter(tas_model *model, const char *name, size_t coun
         const size_t used = strlen(names);
         snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", info->name);
     }
-    return fail(model->context, TAS_BAD_ARGUMENT, "'%s' is no parameter of this network; there are: %s", name, names);
+    return fail(model->context, TAS_BAD_ARGUMENT, "unknown parameter '%s'; this network has: %s", name, names);
 }
 
 tas_status tas_model_read(tas_model *model, const char *name, float *values, size_t count)

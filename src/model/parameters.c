@@ -1,4 +1,5 @@
-/* A model's parameters: in the device's layout there, in the canonical one here. */
+/* A model's parameters: filling, reading and writing them. The device has a layout of its own; callers see the
+ * canonical one. */
 #include "model/model.h"
 
 #include "arith.h"
@@ -28,8 +29,7 @@ static tas_status write_once(tas_model *model, int index, const float *values)
     return status;
 }
 
-/* It has come when this returns: what a driver leaves out shows at the next wait, where nobody would know of this any
- * more. */
+/* Waits: a driver reports a lost write only at the next wait, where nothing would tell which one it was. */
 tas_status parameters_write(tas_model *model, int index, const float *values)
 {
     tas_status status = model->lost ? model_restore(model) : TAS_OK;
@@ -43,7 +43,7 @@ tas_status parameters_write(tas_model *model, int index, const float *values)
     return status;
 }
 
-/* From the host, where the device has lost them. */
+/* From the mirror if the device has lost them. */
 static tas_status read_bytes(tas_model *model, const region *p, void *to)
 {
     if (!model->lost) return model->device->driver->read(model->device, &model->parameters, p->offset, to, p->bytes);
@@ -99,7 +99,7 @@ static tas_status fill_once(tas_model *model, parameters_source source, void *us
     return status ? status : model->device->driver->finish(model->device);
 }
 
-/* All of it anew if a command failed, since it shows only later that the zeros were not written. */
+/* Starts again if a command failed, because a failure to write the zeros may be reported only later. */
 tas_status parameters_fill(tas_model *model, parameters_source source, void *user)
 {
     tas_status status;

@@ -32,7 +32,7 @@ void model_mirror(tas_model *model)
 {
     const device_driver *driver = model->device->driver;
     if (model->mirror.bytes || driver->never_fails) return;
-    if (model->device->pieces > 1) return; /* with others' memory there, it would be of no use */
+    if (model->device->pieces > 1) return; /* the device could not be reopened: others hold memory of it */
     if (device_alloc_host(model->device, parameters_bytes(model), &model->mirror)) return;
     tas_status status;
     int tries = 0;
@@ -41,7 +41,7 @@ void model_mirror(tas_model *model)
     if (status) model_drop_mirror(model);
 }
 
-/* With another model's memory in it the device stays as it is. */
+/* The device is reopened only if no other model holds memory of it. */
 tas_status model_reopen(tas_model *model)
 {
     device_release(model->device, &model->parameters);

@@ -1,5 +1,5 @@
-/* The safetensors file format: reading and writing. A file that is read may hold anything: each number in it is held
- * against the file before it is used. */
+/* The safetensors file format: reading and writing. A file may contain anything: each number is checked against the
+ * file before it is used. */
 #include "model/safetensors.h"
 
 #include "base/file.h"
@@ -64,7 +64,7 @@ void safetensors_close(safetensors **file)
     *file = NULL;
 }
 
-/* Bytes of a float32 tensor; false where they do not fit. */
+/* Bytes of a float32 tensor; false if they overflow. */
 static bool tensor_bytes(const uint64_t *dims, size_t ndims, uint64_t *bytes)
 {
     *bytes = sizeof(float);
@@ -95,8 +95,8 @@ static tas_status read_entry(const safetensors *file, const char *name, const js
     uint64_t bytes;
 
     if (!json_is_string(dtype) || !json_is_array(shape) || !json_is_array(offsets) || json_object_size(about) != 3)
-        return bad_tensor(file, name,
-                          "expected an object of a text \"dtype\", a list \"shape\" and a list \"data_offsets\"");
+        return bad_tensor(
+            file, name, "expected an object with a string \"dtype\", an array \"shape\" and an array \"data_offsets\"");
     if (strcmp(json_string_value(dtype), "F32"))
         return fail(file->context, TAS_BAD_DATA, "%s: tensor \"%.200s\": dtype \"%.20s\", expected \"F32\"", file->path,
                     name, json_string_value(dtype));
@@ -106,17 +106,17 @@ static tas_status read_entry(const safetensors *file, const char *name, const js
                     file->path, name, e->tensor.ndims, SAFETENSORS_DIMS);
     for (size_t d = 0; d < e->tensor.ndims; d++)
         if (!read_number(json_array_get(shape, d), &e->tensor.dims[d]))
-            return bad_tensor(file, name, "a dimension is not a number that counts, expected integers of at least 0");
+            return bad_tensor(file, name, "a dimension is not an integer of at least 0");
     if (json_array_size(offsets) != 2 || !read_number(json_array_get(offsets, 0), &e->begin) ||
         !read_number(json_array_get(offsets, 1), &e->end))
         return bad_tensor(file, name, "expected two integers of at least 0 in \"data_offsets\"");
     if (e->begin > e->end || e->end > file->data_size)
         return fail(file->context, TAS_BAD_DATA,
                     "%s: tensor \"%.200s\": offsets %" PRIu64 " to %" PRIu64
-                    ", expected them in order and within the %" PRIu64 " bytes of data (truncated?)",
+                    ", expected them in order and within the %" PRIu64 " bytes of data; is the file truncated?",
                     file->path, name, e->begin, e->end, file->data_size);
     if (!tensor_bytes(e->tensor.dims, e->tensor.ndims, &bytes))
-        return bad_tensor(file, name, "its dimensions' product wraps, expected it below 2^64 bytes");
+        return bad_tensor(file, name, "the product of its dimensions is not below 2^64 bytes");
     if (e->end - e->begin != bytes)
         return fail(file->context, TAS_BAD_DATA,
                     "%s: tensor \"%.200s\": offsets %" PRIu64 " to %" PRIu64 ", expected %" PRIu64
@@ -131,12 +131,10 @@ static tas_status check_metadata(const safetensors *file, json_t *metadata)
     const char *key;
     json_t *value;
     if (!json_is_object(metadata))
-        return fail(file->context, TAS_BAD_DATA, "%s: " METADATA " is not an object, expected one of texts",
-                    file->path);
+        return fail(file->context, TAS_BAD_DATA, "%s: " METADATA " is not an object", file->path);
     json_object_foreach(metadata, key, value) {
         if (!json_is_string(value))
-            return fail(file->context, TAS_BAD_DATA, "%s: " METADATA ": \"%.200s\" is not a text, expected one",
-                        file->path, key);
+            return fail(file->context, TAS_BAD_DATA, "%s: " METADATA ": \"%.200s\" is not a string", file->path, key);
     }
     return TAS_OK;
 }
@@ -174,7 +172,7 @@ static tas_status read_entries(safetensors *file)
 {
     const char *name;
     json_t *about;
-    /* one more than there can be, so that a file without tensors asks for memory, too */
+    /* one more than needed: calloc(0) may return NULL */
     file->entries = calloc(json_object_size(file->header) + 1, sizeof *file->entries);
     if (!file->entries) return fail(file->context, TAS_NO_MEMORY, "%s: no memory to read it", file->path);
     json_object_foreach(file->header, name, about) {
@@ -249,14 +247,14 @@ tas_status safetensors_read(const safetensors *file, const safetensor *tensor, f
 
 /* Writing --------------------------------------------------------------------------------------------------------- */
 
-/* jansson answers NULL both to text that is not UTF-8 and to a lack of memory. */
+/* jansson returns NULL both for text that is not UTF-8 and if memory runs out. */
 static tas_status cannot_write(tas_context *context, const file_writer *writer, const char *key)
 {
-    return fail(context, TAS_BAD_FILE, "%s: \"%.200s\" cannot be written: not UTF-8, not single, or no memory",
+    return fail(context, TAS_BAD_FILE, "%s: \"%.200s\" cannot be written: not UTF-8, used twice, or out of memory",
                 writer->path, key);
 }
 
-/* {"dtype": "F32", "shape": [...], "data_offsets": [begin, end]}, NULL where that fails. */
+/* {"dtype": "F32", "shape": [...], "data_offsets": [begin, end]}; NULL if that fails. */
 static json_t *describe_tensor(const safetensor *tensor, uint64_t begin, uint64_t end)
 {
     json_t *shape = json_array();
@@ -299,7 +297,7 @@ static tas_status add_tensors(tas_context *context, const file_writer *writer, c
     return TAS_OK;
 }
 
-/* Length, JSON, and spaces that put the data on a multiple of 8. */
+/* Length, JSON, and spaces that align the data to a multiple of 8. */
 static tas_status write_header(tas_context *context, file_writer *writer, const json_t *header)
 {
     unsigned char length[LENGTH_BYTES];
@@ -308,7 +306,7 @@ static tas_status write_header(tas_context *context, file_writer *writer, const 
     const size_t bytes = strlen(text), padded = (bytes + 7) / 8 * 8;
     if (padded > HEADER_MOST) {
         free(text);
-        return fail(context, TAS_BAD_ARGUMENT, "%s: a header of %zu bytes, the format takes at most %d", writer->path,
+        return fail(context, TAS_BAD_ARGUMENT, "%s: a header of %zu bytes, the format allows at most %d", writer->path,
                     padded, HEADER_MOST);
     }
     for (int i = 0; i < LENGTH_BYTES; i++) length[i] = (unsigned char)((uint64_t)padded >> 8 * i & 255);

@@ -6,8 +6,8 @@
  *     4 bytes    each dimension
  *     elements   row-major
  *
- * A header is believed only as far as the file bears it out: a plain file's size must be what the header says, before
- * it is mapped or read, and what comes out of gzip is read into memory that grows with it. */
+ * A header is checked before memory is allocated for what it says: a plain file must have exactly that size, and the
+ * memory for gzip's output grows with the output. */
 #include "data/readers/idx.h"
 
 #include "base/file.h"
@@ -28,7 +28,7 @@ typedef struct idx_file {
     uint64_t size; /* on disk */
 } idx_file;
 
-/* The whole file is refused on any error, so what zlib says of the stream is asked once reading comes to its end. */
+/* Any error refuses the whole file, so that the stream's state is checked only where reading ends. */
 static tas_status check_stream(const idx_file *file)
 {
     int code = Z_OK;
@@ -44,7 +44,7 @@ static tas_status check_stream(const idx_file *file)
     }
 }
 
-/* Reads `want` bytes; *got is less where the file ends before, which is no error here. */
+/* Reads `want` bytes; *got is less if the file ends before, which is not an error here. */
 static tas_status read_bytes(const idx_file *file, unsigned char *out, size_t want, size_t *got)
 {
     *got = 0;
@@ -84,8 +84,9 @@ static tas_status read_header(const idx_file *file, int count, uint64_t *dims, u
     if (got < 4) return fail(file->context, TAS_BAD_DATA, "%s: ends within its magic number", file->path);
     if (big_endian(bytes) != wanted)
         return fail(file->context, TAS_BAD_DATA,
-                    "%s: magic number 0x%08" PRIx32 ", expected 0x%08" PRIx32 " (IDX, unsigned bytes, dimensions: %d)",
-                    file->path, big_endian(bytes), wanted, count);
+                    "%s: magic number 0x%08" PRIx32 ", expected 0x%08" PRIx32
+                    " (IDX, unsigned bytes, dimensions: %d); the file seems to be %s",
+                    file->path, big_endian(bytes), wanted, count, file_describe(file->path));
 
     status = read_bytes(file, bytes, 4 * (size_t)count, &got);
     if (status) return status;
@@ -98,12 +99,12 @@ static tas_status read_header(const idx_file *file, int count, uint64_t *dims, u
     }
     for (int d = 0; d < count; d++)
         if (!mul_size(*elements, dims[d], elements) || *elements > SIZE_MAX / 2)
-            return fail(file->context, TAS_BAD_DATA, "%s: %s elements are more than fit in memory", file->path,
+            return fail(file->context, TAS_BAD_DATA, "%s: %s elements do not fit in memory", file->path,
                         print_dims(dims, count, text));
     return TAS_OK;
 }
 
-/* A plain file has exactly the bytes that its header asks for. Of gzip that is known only at its end. */
+/* A plain file has exactly the size that its header implies. For gzip that is known only at its end. */
 static tas_status check_size(const idx_file *file, int count, const uint64_t *dims, uint64_t elements)
 {
     char text[DIMS_MOST * 24];
@@ -121,7 +122,7 @@ static tas_status read_elements(const idx_file *file, size_t elements, unsigned 
     tas_status status;
 
     while (have < elements) {
-        /* gzip: twice what has come so far, so that a header alone cannot ask for much memory */
+        /* gzip: twice what has been read so far, so that a header alone cannot claim much memory */
         room = gzdirect(file->stream) || room > elements / 2 ? elements : room ? 2 * room : CHUNK;
         if (room > elements) room = elements;
         unsigned char *grown = realloc(*bytes, room);
@@ -134,10 +135,10 @@ static tas_status read_elements(const idx_file *file, size_t elements, unsigned 
             return fail(file->context, TAS_BAD_DATA, "%s: truncated: %zu elements, expected %zu", file->path, have,
                         elements);
     }
-    /* gzip's checksum is looked at only when reading goes past the end */
+    /* gzip's checksum is checked only by reading past the end */
     status = read_bytes(file, &past, 1, &got);
     if (status) return status;
-    if (got) return fail(file->context, TAS_BAD_DATA, "%s: trailing bytes behind %zu elements", file->path, elements);
+    if (got) return fail(file->context, TAS_BAD_DATA, "%s: trailing bytes after %zu elements", file->path, elements);
     return TAS_OK;
 }
 
