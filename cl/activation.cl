@@ -22,7 +22,8 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void activation_forw
 }
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void activation_backward(
-    __global const float *restrict s, __global const float *restrict dy, __global float *restrict dx, uint count, float slope)
+    __global const float *restrict s, __global const float *restrict dy, __global float *restrict dx, uint count,
+    float slope)
 {
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
     for (uint i = from; i < to; i++) dx[i] = backward(s[i], dy[i], slope);

@@ -5,9 +5,10 @@
 #include "arith.h"
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void adam(
-    __global float *restrict w, __global const float *restrict sum, __global float *restrict m, __global float *restrict v,
-    __global const uint *restrict first_bad, uint count, float lr, float beta1, float rest1, float beta2, float rest2, float unbias1,
-    float unbias2, float epsilon, float decay, float decoupled, float examples, float reciprocal)
+    __global float *restrict w, __global const float *restrict sum, __global float *restrict m,
+    __global float *restrict v, __global const uint *restrict first_bad, uint count, float lr, float beta1, float rest1,
+    float beta2, float rest2, float unbias1, float unbias2, float epsilon, float decay, float decoupled, float examples,
+    float reciprocal)
 {
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
     if (first_bad[0]) return;

@@ -2,25 +2,25 @@
  * same sums.
  *
  * C channels of H x W in, O outputs of OH x OW, G groups of CG = C / G and OG = O / G; src/ops/window.h has the rest.
- * Values of a tile lie in panels of LANES examples, x[N / LANES][C H W][LANES], so that vectors run over examples: the
+ * Values of a tile lie in panels of PANEL examples, x[N / PANEL][C H W][PANEL], so that vectors run over examples: the
  * taps of a position are then the same for every lane, and taps in the padding, strides and dilation cost nothing.
  *
  * Every sum is one fma chain, so speed comes from many sums at once: ROWS outputs (or, on the way back, channels) of
  * one position for all lanes of a panel. A step takes the position's values, and one weight of each row: weights are
- * packed for that, in blocks of ROWS rows, [G][blocks][channels][taps][ROWS], by conv_pack.cl. With LANES 1 the
+ * packed for that, in blocks of ROWS rows, [G][blocks][channels][taps][ROWS], by conv_pack.cl. With PANEL 1 the
  * vectors run over the rows of a block instead.
  *
  * A work-item takes a block of rows (dimension 0), a line of positions (1) and a panel (2); those that follow each
  * other share the line's values, which the caches hold meanwhile.
  *
  * Options: VEC    4, 8 or 16 floats: the device's native vector
- *          LANES  1, VEC or 2 VEC
- *          ROWS   such that all sums, a vector of values a VEC and one more fit in the registers; with LANES 1 in
+ *          PANEL  1, VEC or 2 VEC
+ *          ROWS   such that all sums, a vector of values a VEC and one more fit in the registers; with PANEL 1 in
  *                 whole VECs
  */
-// lint: -D VEC=16 -D LANES=32 -D ROWS=10
-// lint: -D VEC=8 -D LANES=8 -D ROWS=8
-// lint: -D VEC=4 -D LANES=1 -D ROWS=8
+// lint: -D VEC=16 -D PANEL=32 -D ROWS=10
+// lint: -D VEC=8 -D PANEL=8 -D ROWS=8
+// lint: -D VEC=4 -D PANEL=1 -D ROWS=8
 #include "arith.h"
 
 #pragma OPENCL FP_CONTRACT OFF
@@ -36,12 +36,13 @@ typedef JOIN(float, VEC) vec;
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL __attribute__((opencl_unroll_hint))
 
-#define WINDOW                                                                                                          \
-    uint C, uint H, uint W, uint O, uint OH, uint OW, uint KH, uint KW, uint SY, uint SX, uint PY, uint PX, uint DY, uint DX, uint G
+#define WINDOW                                                                                                        \
+    uint C, uint H, uint W, uint O, uint OH, uint OW, uint KH, uint KW, uint SY, uint SX, uint PY, uint PX, uint DY,   \
+        uint DX, uint G
 
-#if LANES > 1
+#if PANEL > 1
 #define SINGLES ROWS /* weights */
-#define VECS (LANES / VEC)
+#define VECS (PANEL / VEC)
 #else
 #define SINGLES 1 /* value */
 #define VECS (ROWS / VEC)
@@ -58,8 +59,8 @@ INLINE vec flush_vec(vec c) { return (as_ivec(c) & 0x7fffffff) < as_int(0x1p-40f
 
 // c(s, lane) = fma(single s, vector lane, c(s, lane)) over channels, then the window's lines, then their taps. The
 // loops ask at their ends alone whether they go on: compilers then keep 16 registers' sums where they are.
-INLINE void chain(vec c[SINGLES][VECS], const __global float *values, const __global float *weights, steps channels, steps lines,
-                  steps taps)
+INLINE void chain(vec c[SINGLES][VECS], const __global float *values, const __global float *weights, steps channels,
+                  steps lines, steps taps)
 {
     if (lines.count == 0 || taps.count == 0)
         return;
@@ -72,7 +73,7 @@ INLINE void chain(vec c[SINGLES][VECS], const __global float *values, const __gl
             uint i = taps.count;
             __attribute__((opencl_unroll_hint(1)))
             do {
-                const __global float *vectors = LANES > 1 ? value : weight, *singles = LANES > 1 ? weight : value;
+                const __global float *vectors = PANEL > 1 ? value : weight, *singles = PANEL > 1 ? weight : value;
                 vec b[VECS];
                 UNROLL for (int v = 0; v < VECS; v++)
                     b[v] = load_vec(v, vectors);
@@ -94,11 +95,11 @@ INLINE void chain(vec c[SINGLES][VECS], const __global float *values, const __gl
 // The finished sums to y, whose rows are `apart` positions apart; `rows` are left.
 INLINE void store(const vec c[SINGLES][VECS], __global float *y, uint rows, uint apart)
 {
-#if LANES > 1
+#if PANEL > 1
     UNROLL for (int r = 0; r < ROWS; r++) {
         if ((uint)r < rows) {
             UNROLL for (int v = 0; v < VECS; v++)
-                store_vec(flush_vec(c[r][v]), v, y + (size_t)r * apart * LANES);
+                store_vec(flush_vec(c[r][v]), v, y + (size_t)r * apart * PANEL);
         }
     }
 #else
@@ -148,18 +149,19 @@ KERNEL conv_forward(const __global float *x /* panels (C, H, W) */, const __glob
                     const __global float *bias /* (O) */, __global float *y /* panels (O, OH, OW) */, WINDOW)
 {
     const uint outputs = O / G, channels = C / G, blocks = (outputs + ROWS - 1) / ROWS, block = get_global_id(0);
-    const uint group = block / blocks, o0 = (block - group * blocks) * ROWS, oy = get_global_id(1), panel = get_global_id(2);
+    const uint group = block / blocks, o0 = (block - group * blocks) * ROWS, oy = get_global_id(1);
+    const uint panel = get_global_id(2);
     const int y0 = (int)(oy * SY) - (int)PY;
     const run lines = taps_inside(y0, H, KH, DY);
-    x += ((size_t)panel * C + group * channels) * H * W * LANES;
-    y += (((size_t)panel * O + group * outputs + o0) * OH + oy) * OW * LANES;
+    x += ((size_t)panel * C + group * channels) * H * W * PANEL;
+    y += (((size_t)panel * O + group * outputs + o0) * OH + oy) * OW * PANEL;
     w += ((size_t)block * channels * KH + lines.first) * KW * ROWS;
     bias += group * outputs + o0;
 
     vec start[SINGLES][VECS];
     UNROLL for (int s = 0; s < SINGLES; s++) {
         UNROLL for (int v = 0; v < VECS; v++) {
-#if LANES > 1
+#if PANEL > 1
             start[s][v] = bias[min((uint)s, outputs - 1 - o0)];
 #else
             UNROLL for (int lane = 0; lane < VEC; lane++)
@@ -176,9 +178,9 @@ KERNEL conv_forward(const __global float *x /* panels (C, H, W) */, const __glob
             UNROLL for (int v = 0; v < VECS; v++)
                 c[s][v] = start[s][v];
         }
-        chain(c, x + at * LANES, w + taps.first * ROWS, (steps){channels, (long)H * W * LANES, (long)KH * KW * ROWS},
-              (steps){lines.count, (long)DY * W * LANES, (long)KW * ROWS}, (steps){taps.count, (long)DX * LANES, ROWS});
-        store(c, y + ox * LANES, outputs - o0, OH * OW);
+        chain(c, x + at * PANEL, w + taps.first * ROWS, (steps){channels, (long)H * W * PANEL, (long)KH * KW * ROWS},
+              (steps){lines.count, (long)DY * W * PANEL, (long)KW * ROWS}, (steps){taps.count, (long)DX * PANEL, ROWS});
+        store(c, y + ox * PANEL, outputs - o0, OH * OW);
     }
 }
 
@@ -188,11 +190,12 @@ KERNEL conv_backward_input(const __global float *dy /* panels (O, OH, OW) */, co
                            __global float *dx /* panels (C, H, W) */, WINDOW)
 {
     const uint outputs = O / G, channels = C / G, blocks = (channels + ROWS - 1) / ROWS, block = get_global_id(0);
-    const uint group = block / blocks, c0 = (block - group * blocks) * ROWS, iy = H - 1 - get_global_id(1), panel = get_global_id(2);
+    const uint group = block / blocks, c0 = (block - group * blocks) * ROWS, iy = H - 1 - get_global_id(1);
+    const uint panel = get_global_id(2);
     const run lines = taps_reaching(iy + PY, OH, KH, DY, SY);
     const uint oy = (iy + PY - lines.first * DY) / SY;
-    dy += ((size_t)panel * O + group * outputs) * OH * OW * LANES;
-    dx += (((size_t)panel * C + group * channels + c0) * H + iy) * W * LANES;
+    dy += ((size_t)panel * O + group * outputs) * OH * OW * PANEL;
+    dx += (((size_t)panel * C + group * channels + c0) * H + iy) * W * PANEL;
     w += ((size_t)block * outputs * KH + lines.first) * KW * ROWS;
 
     for (uint ix = W; ix-- > 0;) {
@@ -203,10 +206,10 @@ KERNEL conv_backward_input(const __global float *dy /* panels (O, OH, OW) */, co
             UNROLL for (int v = 0; v < VECS; v++)
                 c[s][v] = (vec)(0.0f);
         }
-        chain(c, dy + ((size_t)oy * OW + ox) * LANES, w + taps.first * ROWS,
-              (steps){outputs, (long)OH * OW * LANES, (long)KH * KW * ROWS},
-              (steps){lines.count, lines.places * (long)OW * LANES, lines.taps * (long)KW * ROWS},
-              (steps){taps.count, taps.places * (long)LANES, taps.taps * (long)ROWS});
-        store(c, dx + ix * LANES, channels - c0, H * W);
+        chain(c, dy + ((size_t)oy * OW + ox) * PANEL, w + taps.first * ROWS,
+              (steps){outputs, (long)OH * OW * PANEL, (long)KH * KW * ROWS},
+              (steps){lines.count, lines.places * (long)OW * PANEL, lines.taps * (long)KW * ROWS},
+              (steps){taps.count, taps.places * (long)PANEL, taps.taps * (long)ROWS});
+        store(c, dx + ix * PANEL, channels - c0, H * W);
     }
 }

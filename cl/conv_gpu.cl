@@ -5,7 +5,7 @@
  * (O, C/G, KH, KW), all row-major.
  *
  * Each kernel is a product whose right side is gathered from planes piece by piece, never as a whole. A work-group
- * computes a block of TILE_ROWS x TILE_COLS sums. It brings STEP steps of both sides to local memory, where each of
+ * computes a block of BLOCK_ROWS x BLOCK_COLS sums. It brings STEP steps of both sides to local memory, where each of
  * its ITEMS_X x ITEMS_Y items takes what its own ROWS x COLS sums need. Every sum is one fma chain in canonical order.
  *
  *     kernel                 rows                 columns                   steps of the chain
@@ -19,15 +19,15 @@
  * (rule 8), as are columns and steps past the end. While the left side is finite an fma with it changes nothing, and
  * none is guarded; the first weight (or dy) that is not finite makes the group look at each.
  *
- * Options: TILE_ROWS         a multiple of ITEMS_Y and of ITEMS / STEP
- *          TILE_COLS         a multiple of ITEMS_X, and a divisor of ITEMS
- *          ITEMS_X, ITEMS_Y  the work-group; ITEMS is their product, a multiple of STEP, and of TILE_COLS at most STEP
+ * Options: BLOCK_ROWS         a multiple of ITEMS_Y and of ITEMS / STEP
+ *          BLOCK_COLS         a multiple of ITEMS_X, and a divisor of ITEMS
+ *          ITEMS_X, ITEMS_Y  the work-group; ITEMS is their product, a multiple of STEP, and of BLOCK_COLS at most STEP
  *                            times
  */
-// lint: -D TILE_ROWS=64 -D TILE_COLS=64 -D ITEMS_X=16 -D ITEMS_Y=16
-// lint: -D TILE_ROWS=4 -D TILE_COLS=64 -D ITEMS_X=64 -D ITEMS_Y=1
-// lint gpu: -D TILE_ROWS=32 -D TILE_COLS=64 -D ITEMS_X=16 -D ITEMS_Y=4
-// lint gpu: -D TILE_ROWS=16 -D TILE_COLS=16 -D ITEMS_X=4 -D ITEMS_Y=4
+// lint: -D BLOCK_ROWS=64 -D BLOCK_COLS=64 -D ITEMS_X=16 -D ITEMS_Y=16
+// lint: -D BLOCK_ROWS=4 -D BLOCK_COLS=64 -D ITEMS_X=64 -D ITEMS_Y=1
+// lint gpu: -D BLOCK_ROWS=32 -D BLOCK_COLS=64 -D ITEMS_X=16 -D ITEMS_Y=4
+// lint gpu: -D BLOCK_ROWS=16 -D BLOCK_COLS=16 -D ITEMS_X=4 -D ITEMS_Y=4
 #include "arith.h"
 #include "granule_pass.h"
 
@@ -35,8 +35,8 @@
 
 #define STEP 16
 #define ITEMS (ITEMS_X * ITEMS_Y)
-#define ROWS (TILE_ROWS / ITEMS_Y)
-#define COLS (TILE_COLS / ITEMS_X)
+#define ROWS (BLOCK_ROWS / ITEMS_Y)
+#define COLS (BLOCK_COLS / ITEMS_X)
 #define SKIPPED 0x80000000u
 #define FAR 0x40000000u // a row past every plane, also with another such row added
 
@@ -45,17 +45,18 @@
 #define UNROLL __attribute__((opencl_unroll_hint))
 
 // The geometry, in the order of window.h.
-#define WINDOW \
-    uint C, uint H, uint W, uint O, uint OH, uint OW, uint KH, uint KW, uint SY, uint SX, uint PY, uint PX, uint DY, uint DX, uint G
+#define WINDOW                                                                                                        \
+    uint C, uint H, uint W, uint O, uint OH, uint OW, uint KH, uint KW, uint SY, uint SX, uint PY, uint PX, uint DY,   \
+        uint DX, uint G
 
-// The STEP steps of a block's sides; a row longer than the tile keeps transposed writes off a single bank.
-typedef __local float left_side[TILE_ROWS + 1];
-typedef __local float right_side[TILE_COLS + 1];
+// The STEP steps of a block's sides; a row longer than the block keeps transposed writes off a single bank.
+typedef __local float left_side[BLOCK_ROWS + 1];
+typedef __local float right_side[BLOCK_COLS + 1];
 
 #define ITEM ((uint)get_local_id(1) * ITEMS_X + (uint)get_local_id(0))
 // The row and the column of an item's sum: they lie ITEMS_Y and ITEMS_X apart, so that neighbours write neighbours.
-#define ROW(r) ((uint)get_group_id(1) * TILE_ROWS + (uint)get_local_id(1) + (uint)(r) * ITEMS_Y)
-#define COL(q) ((uint)get_group_id(0) * TILE_COLS + (uint)get_local_id(0) + (uint)(q) * ITEMS_X)
+#define ROW(r) ((uint)get_group_id(1) * BLOCK_ROWS + (uint)get_local_id(1) + (uint)(r) * ITEMS_Y)
+#define COL(q) ((uint)get_group_id(0) * BLOCK_COLS + (uint)get_local_id(0) + (uint)(q) * ITEMS_X)
 
 // (c Y + y) X + x: a step of a chain, or a position.
 typedef struct triple {
@@ -146,12 +147,13 @@ INLINE offset find_step(triple t, bool is, uint dy, uint dx, uint H, uint W)
 
 /* c(row, position) += fma over k = (c, j, i) ascending of w[row w_row + c w_c + j w_j + i w_i] and the source's
  * channel c at `start` + (j dy, i dx), TY x TX taps of `channels` channels. `start` is of the position of column ITEM
- * % TILE_COLS. */
+ * % BLOCK_COLS. */
 INLINE void gather(float c[ROWS][COLS], left_side *a, right_side *b, steps *step, __local uint *wild,
                    const __global float *w, uint rows, uint w_row, uint w_c, uint w_j, uint w_i,
-                   const __global float *source, offset start, uint dy, uint dx, uint H, uint W, uint channels, uint TY, uint TX)
+                   const __global float *source, offset start, uint dy, uint dx, uint H, uint W, uint channels, uint TY,
+                   uint TX)
 {
-    uint item = ITEM, row = get_group_id(1) * TILE_ROWS + item / STEP, K = channels * TY * TX;
+    uint item = ITEM, row = get_group_id(1) * BLOCK_ROWS + item / STEP, K = channels * TY * TX;
     TY = max(TY, 1u);
     TX = max(TX, 1u);
     triple t = split(item % STEP, TY, TX), by = split(STEP, TY, TX);
@@ -162,12 +164,13 @@ INLINE void gather(float c[ROWS][COLS], left_side *a, right_side *b, steps *step
     barrier(CLK_LOCAL_MEM_FENCE);
     for (uint k = 0, now = 0; k < K; k += STEP, now ^= 1) {
         uint from = t.c * w_c + t.y * w_j + t.x * w_i;
-        UNROLL for (uint r = 0; r < TILE_ROWS; r += ITEMS / STEP) {
+        UNROLL for (uint r = 0; r < BLOCK_ROWS; r += ITEMS / STEP) {
             bool is = row + r < rows && k + item % STEP < K;
             a[item % STEP][item / STEP + r] = load_left(w, is, (row + r) * w_row + from, wild);
         }
-        UNROLL for (uint j = 0; j < STEP; j += ITEMS / TILE_COLS)
-            b[item / TILE_COLS + j][item % TILE_COLS] = load_right(source, start, step[now][item / TILE_COLS + j], H, W);
+        UNROLL for (uint j = 0; j < STEP; j += ITEMS / BLOCK_COLS)
+            b[item / BLOCK_COLS + j][item % BLOCK_COLS] =
+                load_right(source, start, step[now][item / BLOCK_COLS + j], H, W);
         t = advance(t, by, TY, TX);
         if (item < STEP) // those of the next round, which all read after the barriers
             step[now ^ 1][item] = find_step(t, k + STEP + item < K, dy, dx, H, W);
@@ -179,8 +182,8 @@ INLINE void gather(float c[ROWS][COLS], left_side *a, right_side *b, steps *step
 
 /* The finished sums to channels from .. from+rows-1 of y (N, channels, H, W): position (n, v, u) of the N QY QX is at
  * (y0 + v sy, x0 + u sx). */
-INLINE void store(float c[ROWS][COLS], __global float *y, uint rows, uint channels, uint from, uint positions, uint QY, uint QX,
-                  uint H, uint W, uint y0, uint x0, uint sy, uint sx)
+INLINE void store(float c[ROWS][COLS], __global float *y, uint rows, uint channels, uint from, uint positions, uint QY,
+                  uint QX, uint H, uint W, uint y0, uint x0, uint sy, uint sx)
 {
     UNROLL for (int q = 0; q < COLS; q++) {
         triple p = split(COL(q), QY, QX);
@@ -192,15 +195,15 @@ INLINE void store(float c[ROWS][COLS], __global float *y, uint rows, uint channe
     }
 }
 
-/* Work-groups: ceil(N OH OW / TILE_COLS), ceil(O/G / TILE_ROWS), G. */
-KERNEL conv_forward(const __global float *x, const __global float *w, const __global float *bias /* (O) */, __global float *y,
-                    uint N, WINDOW, uint depth)
+/* Work-groups: ceil(N OH OW / BLOCK_COLS), ceil(O/G / BLOCK_ROWS), G. */
+KERNEL conv_forward(const __global float *x, const __global float *w, const __global float *bias /* (O) */,
+                    __global float *y, uint N, WINDOW, uint depth)
 {
-    __local float a[STEP][TILE_ROWS + 1], b[STEP][TILE_COLS + 1];
+    __local float a[STEP][BLOCK_ROWS + 1], b[STEP][BLOCK_COLS + 1];
     __local offset step[2][STEP];
     __local uint wild;
     uint outputs = O / G, channels = C / G, group = depth + get_group_id(2), positions = N * OH * OW;
-    uint column = get_group_id(0) * TILE_COLS + ITEM % TILE_COLS, K = channels * KH * KW;
+    uint column = get_group_id(0) * BLOCK_COLS + ITEM % BLOCK_COLS, K = channels * KH * KW;
     triple p = split(column, OH, OW);
     uint y0 = p.y * SY - PY, x0 = p.x * SX - PX;
     offset start = {column < positions ? y0 : FAR, x0, ((p.c * C + group * channels) * H + y0) * W + x0};
@@ -210,7 +213,8 @@ KERNEL conv_forward(const __global float *x, const __global float *w, const __gl
         UNROLL for (int q = 0; q < COLS; q++)
             c[r][q] = start;
     }
-    gather(c, a, b, step, &wild, w + (size_t)group * outputs * K, outputs, K, KH * KW, KW, 1, x, start, DY, DX, H, W, channels, KH, KW);
+    gather(c, a, b, step, &wild, w + (size_t)group * outputs * K, outputs, K, KH * KW, KW, 1, x, start, DY, DX, H, W,
+           channels, KH, KW);
     store(c, y, outputs, O, group * outputs, positions, OH, OW, OH, OW, 0, 0, 1, 1);
 }
 
@@ -225,11 +229,11 @@ INLINE uint first_tap(uint taps, uint from, uint stride, uint dilation)
 
 /* Inputs that lie strides apart are reached by the same taps, whose outputs are neighbours: one such class at a time,
  * so that no step is lost to a stride. SY/gcd(SY, DY) taps lie between two of a class, and DY/gcd(SY, DY) outputs.
- * Work-groups: ceil(N ceil(H/SY) ceil(W/SX) / TILE_COLS), ceil(C/G / TILE_ROWS), G min(SY, H) min(SX, W). */
+ * Work-groups: ceil(N ceil(H/SY) ceil(W/SX) / BLOCK_COLS), ceil(C/G / BLOCK_ROWS), G min(SY, H) min(SX, W). */
 KERNEL conv_backward_input(const __global float *dy, const __global float *w, __global float *dx, uint N, WINDOW,
                            uint gcd_y, uint gcd_x, uint depth)
 {
-    __local float a[STEP][TILE_ROWS + 1], b[STEP][TILE_COLS + 1];
+    __local float a[STEP][BLOCK_ROWS + 1], b[STEP][BLOCK_COLS + 1];
     __local offset step[2][STEP];
     __local uint wild;
     uint matrix = depth + get_group_id(2), group = matrix % G, residue = matrix / G;
@@ -238,7 +242,7 @@ KERNEL conv_backward_input(const __global float *dy, const __global float *w, __
     uint QY = (H - iy + SY - 1) / SY, QX = (W - ix + SX - 1) / SX, positions = N * QY * QX;
     uint ky = first_tap(KH, iy + PY, SY, DY), TY = (KH - ky + SY / gcd_y - 1) / (SY / gcd_y);
     uint kx = first_tap(KW, ix + PX, SX, DX), TX = (KW - kx + SX / gcd_x - 1) / (SX / gcd_x);
-    uint column = get_group_id(0) * TILE_COLS + ITEM % TILE_COLS, K = channels * KH * KW;
+    uint column = get_group_id(0) * BLOCK_COLS + ITEM % BLOCK_COLS, K = channels * KH * KW;
     triple p = split(column, QY, QX);
     uint y0 = p.y + (uint)((int)(iy + PY - ky * DY) / (int)SY), x0 = p.x + (uint)((int)(ix + PX - kx * DX) / (int)SX);
     offset start = {column < positions ? y0 : FAR, x0, ((p.c * O + group * outputs) * OH + y0) * OW + x0};
@@ -247,23 +251,24 @@ KERNEL conv_backward_input(const __global float *dy, const __global float *w, __
         UNROLL for (int q = 0; q < COLS; q++)
             c[r][q] = 0.0f;
     }
-    gather(c, a, b, step, &wild, w + (size_t)group * outputs * K + ky * KW + kx, channels, KH * KW, K, SY / gcd_y * KW, SX / gcd_x,
-           dy, start, -(DY / gcd_y), -(DX / gcd_x), OH, OW, outputs, TY, TX);
+    gather(c, a, b, step, &wild, w + (size_t)group * outputs * K + ky * KW + kx, channels, KH * KW, K, SY / gcd_y * KW,
+           SX / gcd_x, dy, start, -(DY / gcd_y), -(DX / gcd_x), OH, OW, outputs, TY, TX);
     store(c, dx, channels, C, group * channels, positions, QY, QX, H, W, iy, ix, SY, SX);
 }
 
-/* The sums over the granules of a pass, raw: to[granule][O][C/G][KH][KW]. The first starts from `partial` if it is begun.
- * Work-groups: ceil(C/G KH KW / TILE_COLS), ceil(O/G / TILE_ROWS), G granules of the pass. */
-KERNEL conv_backward_weights(const __global float *dy, const __global float *x, const __global float *partial /* as w */,
-                             __global float *to, uint N, WINDOW, uint from, uint within, uint granule, uint begun,
-                             uint depth)
+/* The sums over the granules of a pass, raw: to[granule][O][C/G][KH][KW]. The first continues from `partial` if it is
+ * begun.
+ * Work-groups: ceil(C/G KH KW / BLOCK_COLS), ceil(O/G / BLOCK_ROWS), G granules of the pass. */
+KERNEL conv_backward_weights(const __global float *dy, const __global float *x,
+                             const __global float *partial /* as w */, __global float *to, uint N, WINDOW, uint from,
+                             uint within, uint granule, uint begun, uint depth)
 {
-    __local float a[STEP][TILE_ROWS + 1], b[STEP][TILE_COLS + 1];
-    __local offset tap[TILE_COLS];
+    __local float a[STEP][BLOCK_ROWS + 1], b[STEP][BLOCK_COLS + 1];
+    __local offset tap[BLOCK_COLS];
     __local uint wild;
     uint matrix = depth + get_group_id(2), group = matrix % G, r0 = matrix / G;
     uint outputs = O / G, channels = C / G, K = channels * KH * KW;
-    uint item = ITEM, row = get_group_id(1) * TILE_ROWS + item / STEP, column = get_group_id(0) * TILE_COLS;
+    uint item = ITEM, row = get_group_id(1) * BLOCK_ROWS + item / STEP, column = get_group_id(0) * BLOCK_COLS;
     uint2 run = find_granule(r0, N, from, within, granule) * OH * OW;
     float c[ROWS][COLS];
     UNROLL for (int r = 0; r < ROWS; r++) {
@@ -274,7 +279,7 @@ KERNEL conv_backward_weights(const __global float *dy, const __global float *x, 
             c[r][q] = before;
         }
     }
-    if (item < TILE_COLS) {
+    if (item < BLOCK_COLS) {
         triple t = split(column + item, KH, KW);
         uint y = t.y * DY - PY, x0 = t.x * DX - PX;
         offset o = {column + item < K ? y : FAR, x0, ((group * channels + t.c) * H + y) * W + x0};
@@ -288,9 +293,9 @@ KERNEL conv_backward_weights(const __global float *dy, const __global float *x, 
         bool is = step + item % STEP < run.y;
         uint y0 = p.y * SY, x0 = p.x * SX, at = (p.c * O + group * outputs + row) * OH * OW + p.y * OW + p.x;
         offset start = {is ? y0 : FAR, x0, (p.c * C * H + y0) * W + x0};
-        UNROLL for (uint r = 0; r < TILE_ROWS; r += ITEMS / STEP)
+        UNROLL for (uint r = 0; r < BLOCK_ROWS; r += ITEMS / STEP)
             a[item % STEP][item / STEP + r] = load_left(dy, is && row + r < outputs, at + r * OH * OW, &wild);
-        UNROLL for (uint q = 0; q < TILE_COLS; q += ITEMS / STEP)
+        UNROLL for (uint q = 0; q < BLOCK_COLS; q += ITEMS / STEP)
             b[item % STEP][item / STEP + q] = load_right(x, start, tap[item / STEP + q], H, W);
         p = advance(p, by, OH, OW);
         barrier(CLK_LOCAL_MEM_FENCE);

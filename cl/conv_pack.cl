@@ -1,11 +1,11 @@
 /* What convolutions on processors pack before their products (conv.cl, conv_weights.cl), and the gradient of their
- * bias. Values of a tile lie in panels of LANES examples, x[N / LANES][elements][LANES].
+ * bias. Values of a tile lie in panels of PANEL examples, x[N / PANEL][elements][PANEL].
  *
  * Options: VEC    4, 8 or 16 floats: the device's native vector
- *          LANES  1, VEC or 2 VEC
+ *          PANEL  1, VEC or 2 VEC
  */
-// lint: -D VEC=16 -D LANES=32
-// lint: -D VEC=4 -D LANES=1
+// lint: -D VEC=16 -D PANEL=32
+// lint: -D VEC=4 -D PANEL=1
 #include "arith.h"
 
 #pragma OPENCL FP_CONTRACT OFF
@@ -27,11 +27,12 @@ typedef JOIN(float, VEC) vec;
  * rows are outputs and the depth is channels; on the way back it is the other way round. Rows, and places of the
  * depth, are row_step and depth_step floats apart; a group has row_step rows, or depth_step depth. Work-items: G
  * ceil(rows / block), ceil(depth / run). */
-KERNEL conv_pack_weights(const __global float *w /* (O, CG, T) */, __global float *packed, uint block, uint rows, uint depth, uint T,
-                         uint row_step, uint depth_step, uint run)
+KERNEL conv_pack_weights(const __global float *w /* (O, CG, T) */, __global float *packed, uint block, uint rows,
+                         uint depth, uint T, uint row_step, uint depth_step, uint run)
 {
     const uint blocks = (rows + block - 1) / block, group = get_global_id(0) / blocks;
-    const uint r0 = (get_global_id(0) - group * blocks) * block, from = get_global_id(1) * run, to = min(depth, from + run);
+    const uint r0 = (get_global_id(0) - group * blocks) * block;
+    const uint from = get_global_id(1) * run, to = min(depth, from + run);
     w += (size_t)group * rows * depth * T + (size_t)r0 * row_step;
     packed += ((size_t)get_global_id(0) * depth + from) * T * block;
     for (uint k = from; k < to; k++) {
@@ -62,7 +63,7 @@ INLINE void deal_fours(const __global float *x, __global float *y, uint elements
         float4 t[4];
         UNROLL for (int j = 0; j < 4; j++) {
             const uint from = n + j * granule + s;
-            t[j] = vload4(0, x + ((size_t)(from / LANES) * elements + i) * LANES + from % LANES);
+            t[j] = vload4(0, x + ((size_t)(from / PANEL) * elements + i) * PANEL + from % PANEL);
         }
         transpose(t);
         UNROLL for (int j = 0; j < 4; j++)
@@ -73,8 +74,8 @@ INLINE void deal_fours(const __global float *x, __global float *y, uint elements
 // The same of granules of two examples.
 INLINE void deal_pairs(const __global float *x, __global float *y, uint elements, uint n, uint i)
 {
-    const float4 a = vload4(0, x + ((size_t)(n / LANES) * elements + i) * LANES + n % LANES);
-    const float4 b = vload4(0, x + ((size_t)((n + 4) / LANES) * elements + i) * LANES + (n + 4) % LANES);
+    const float4 a = vload4(0, x + ((size_t)(n / PANEL) * elements + i) * PANEL + n % PANEL);
+    const float4 b = vload4(0, x + ((size_t)((n + 4) / PANEL) * elements + i) * PANEL + (n + 4) % PANEL);
     vstore4((float4)(a.x, a.z, b.x, b.z), 0, y + (size_t)i * VEC);
     vstore4((float4)(a.y, a.w, b.y, b.w), 0, y + ((size_t)elements + i) * VEC);
 }
@@ -82,14 +83,15 @@ INLINE void deal_pairs(const __global float *x, __global float *y, uint elements
 /* Passes of VEC granules, step after step: y[pass][granule][elements][VEC], from `count` whole granules of at least two
  * examples that begin with example `from` of the tile. Lanes past the last granule hold 0. Work-items: ceil(elements /
  * RUN), passes. */
-KERNEL conv_pack_granules(const __global float *x, __global float *y, uint at, uint elements, uint from, uint granule, uint count)
+KERNEL conv_pack_granules(const __global float *x, __global float *y, uint at, uint elements, uint from, uint granule,
+                          uint count)
 {
     const uint begin = get_global_id(0) * RUN, end = min(elements, begin + RUN), pass = get_global_id(1);
     const uint lanes = min((uint)VEC, count - pass * VEC);
     from += pass * VEC * granule;
     y += at + (size_t)pass * granule * elements * VEC;
     // four neighbours lie in one panel where granules begin at multiples of 4
-    const uint by_fours = from % 4 + LANES % 4 == 0 && (granule == 2 || granule % 4 == 0) ? lanes / 4 * 4 : 0;
+    const uint by_fours = from % 4 + PANEL % 4 == 0 && (granule == 2 || granule % 4 == 0) ? lanes / 4 * 4 : 0;
     for (uint i = begin; i < end; i++) {
         for (uint lane = 0; lane < by_fours; lane += 4) {
             if (granule == 2)
@@ -102,7 +104,7 @@ KERNEL conv_pack_granules(const __global float *x, __global float *y, uint at, u
         for (uint lane = by_fours; lane < VEC; lane++) {
             const uint n = from + min(lane, lanes - 1) * granule + s;
             for (uint i = begin; i < end; i++) {
-                const float value = x[((size_t)(n / LANES) * elements + i) * LANES + n % LANES];
+                const float value = x[((size_t)(n / PANEL) * elements + i) * PANEL + n % PANEL];
                 y[((size_t)s * elements + i) * VEC + lane] = lane < lanes ? value : 0.0f;
             }
         }
@@ -110,46 +112,49 @@ KERNEL conv_pack_granules(const __global float *x, __global float *y, uint at, u
 }
 
 /* Rows y (count, elements) of the examples from .. from+count-1. Work-items: ceil(elements / RUN), panels from from /
- * LANES on. */
+ * PANEL on. */
 KERNEL conv_pack_rows(const __global float *x, __global float *y, uint elements, uint from, uint count)
 {
-    const uint begin = get_global_id(0) * RUN, end = min(elements, begin + RUN), panel = from / LANES + get_global_id(1);
-    const uint first = max(from, panel * LANES), last = min(from + count, (panel + 1) * LANES);
-    x += (size_t)panel * elements * LANES;
+    const uint begin = get_global_id(0) * RUN, end = min(elements, begin + RUN);
+    const uint panel = from / PANEL + get_global_id(1);
+    const uint first = max(from, panel * PANEL), last = min(from + count, (panel + 1) * PANEL);
+    x += (size_t)panel * elements * PANEL;
     for (uint n = first; n < last;) {
-        const __global float *lanes = x + n % LANES;
+        const __global float *lanes = x + n % PANEL;
         __global float *rows = y + (size_t)(n - from) * elements;
         const uint some = last - n >= 4 ? 4 : 1;
         uint i = begin;
         for (; some == 4 && i + 4 <= end; i += 4) {
             float4 t[4];
             UNROLL for (int j = 0; j < 4; j++)
-                t[j] = vload4(0, lanes + (size_t)(i + j) * LANES);
+                t[j] = vload4(0, lanes + (size_t)(i + j) * PANEL);
             transpose(t);
             UNROLL for (int j = 0; j < 4; j++)
                 vstore4(t[j], 0, rows + (size_t)j * elements + i);
         }
         for (; i < end; i++) {
             for (uint j = 0; j < some; j++)
-                rows[(size_t)j * elements + i] = lanes[(size_t)i * LANES + j];
+                rows[(size_t)j * elements + i] = lanes[(size_t)i * PANEL + j];
         }
         n += some;
     }
 }
 
 /* Vectors of outputs y[count][G][ceil(OG / VEC)][P][VEC] of the examples from .. from+count-1; lanes past the group's
- * last output hold 0. Work-items: ceil(P / RUN), G ceil(OG / VEC), panels from from / LANES on. */
-KERNEL conv_pack_outputs(const __global float *dy, __global float *y, uint at, uint O, uint P, uint G, uint from, uint count)
+ * last output hold 0. Work-items: ceil(P / RUN), G ceil(OG / VEC), panels from from / PANEL on. */
+KERNEL conv_pack_outputs(const __global float *dy, __global float *y, uint at, uint O, uint P, uint G, uint from,
+                         uint count)
 {
-    const uint begin = get_global_id(0) * RUN, end = min(P, begin + RUN), panel = from / LANES + get_global_id(2);
-    const uint first = max(from, panel * LANES), last = min(from + count, (panel + 1) * LANES);
-    const uint outputs = O / G, vectors = (outputs + VEC - 1) / VEC, vector = get_global_id(1), group = vector / vectors;
+    const uint begin = get_global_id(0) * RUN, end = min(P, begin + RUN), panel = from / PANEL + get_global_id(2);
+    const uint first = max(from, panel * PANEL), last = min(from + count, (panel + 1) * PANEL);
+    const uint outputs = O / G, vectors = (outputs + VEC - 1) / VEC;
+    const uint vector = get_global_id(1), group = vector / vectors;
     const uint o0 = (vector - group * vectors) * VEC, left = min((uint)VEC, outputs - o0);
-    dy += ((size_t)panel * O + group * outputs + o0) * P * LANES;
+    dy += ((size_t)panel * O + group * outputs + o0) * P * PANEL;
     y += at + (size_t)vector * P * VEC;
     const size_t example = (size_t)G * vectors * P * VEC;
     for (uint n = first; n < last;) {
-        const __global float *lanes = dy + n % LANES;
+        const __global float *lanes = dy + n % PANEL;
         __global float *to = y + (n - from) * example;
         const uint some = last - n >= 4 ? 4 : 1;
         for (uint p = begin; p < end; p++) {
@@ -157,14 +162,14 @@ KERNEL conv_pack_outputs(const __global float *dy, __global float *y, uint at, u
             for (; some == 4 && o + 4 <= left; o += 4) {
                 float4 t[4];
                 UNROLL for (int j = 0; j < 4; j++)
-                    t[j] = vload4(0, lanes + ((size_t)(o + j) * P + p) * LANES);
+                    t[j] = vload4(0, lanes + ((size_t)(o + j) * P + p) * PANEL);
                 transpose(t);
                 UNROLL for (int j = 0; j < 4; j++)
                     vstore4(t[j], 0, to + j * example + (size_t)p * VEC + o);
             }
             for (; o < VEC; o++) {
                 for (uint j = 0; j < some; j++) {
-                    const float value = lanes[((size_t)min(o, left - 1) * P + p) * LANES + j];
+                    const float value = lanes[((size_t)min(o, left - 1) * P + p) * PANEL + j];
                     to[j * example + (size_t)p * VEC + o] = o < left ? value : 0.0f;
                 }
             }
@@ -177,22 +182,22 @@ KERNEL conv_pack_outputs(const __global float *dy, __global float *y, uint at, u
 #define OUTPUTS 4
 
 // sum(output, lane) += dy(position, lane) over all positions, in order.
-INLINE void add_positions(float sum[OUTPUTS][LANES], const __global float *dy, uint P, const size_t at[OUTPUTS])
+INLINE void add_positions(float sum[OUTPUTS][PANEL], const __global float *dy, uint P, const size_t at[OUTPUTS])
 {
-#if LANES > 1
-    vec c[OUTPUTS][LANES / VEC];
+#if PANEL > 1
+    vec c[OUTPUTS][PANEL / VEC];
     UNROLL for (int o = 0; o < OUTPUTS; o++) {
-        UNROLL for (int v = 0; v < LANES / VEC; v++)
+        UNROLL for (int v = 0; v < PANEL / VEC; v++)
             c[o][v] = load_vec(v, sum[o]);
     }
-    for (uint p = 0; p < P; p++, dy += LANES) {
+    for (uint p = 0; p < P; p++, dy += PANEL) {
         UNROLL for (int o = 0; o < OUTPUTS; o++) {
-            UNROLL for (int v = 0; v < LANES / VEC; v++)
+            UNROLL for (int v = 0; v < PANEL / VEC; v++)
                 c[o][v] = c[o][v] + load_vec(v, dy + at[o]);
         }
     }
     UNROLL for (int o = 0; o < OUTPUTS; o++) {
-        UNROLL for (int v = 0; v < LANES / VEC; v++)
+        UNROLL for (int v = 0; v < PANEL / VEC; v++)
             store_vec(c[o][v], v, sum[o]);
     }
 #else
@@ -207,8 +212,8 @@ INLINE void add_positions(float sum[OUTPUTS][LANES], const __global float *dy, u
  * the example before in its granule, so lanes take turns: those that are the k-th of their granule run at once.
  * Work-items: ceil(O / OUTPUTS). */
 KERNEL conv_backward_bias(const __global float *dy /* panels (O, P) */, __global float *total /* (O) */,
-                          __global float *partial /* (O), or unused if granule is 0 */, uint N, uint O, uint P, uint first, uint batch,
-                          uint granule)
+                          __global float *partial /* (O), or unused if granule is 0 */, uint N, uint O, uint P,
+                          uint first, uint batch, uint granule)
 {
     const uint o0 = get_global_id(0) * OUTPUTS, outputs = min((uint)OUTPUTS, O - o0);
     float sum[OUTPUTS], before[OUTPUTS]; // of the granules before, and of the examples before in this one
@@ -219,15 +224,15 @@ KERNEL conv_backward_bias(const __global float *dy /* panels (O, P) */, __global
         partial = total;
     }
     for (uint o = 0; o < OUTPUTS; o++) {
-        at[o] = (size_t)min(o, outputs - 1) * P * LANES;
+        at[o] = (size_t)min(o, outputs - 1) * P * PANEL;
         sum[o] = total[o0 + min(o, outputs - 1)];
         before[o] = partial[o0 + min(o, outputs - 1)];
     }
-    for (uint n = 0; n < N; n += LANES) {
-        const uint begin = (first + n) % granule, lanes = min((uint)LANES, N - n), end = begin + lanes;
-        uint within[LANES];
-        float c[OUTPUTS][LANES], next[OUTPUTS][LANES];
-        for (uint lane = 0, k = begin; lane < LANES; lane++) {
+    for (uint n = 0; n < N; n += PANEL) {
+        const uint begin = (first + n) % granule, lanes = min((uint)PANEL, N - n), end = begin + lanes;
+        uint within[PANEL];
+        float c[OUTPUTS][PANEL], next[OUTPUTS][PANEL];
+        for (uint lane = 0, k = begin; lane < PANEL; lane++) {
             within[lane] = k;
             k = k + 1 == granule ? 0 : k + 1;
             for (uint o = 0; o < OUTPUTS; o++)
@@ -239,12 +244,12 @@ KERNEL conv_backward_bias(const __global float *dy /* panels (O, P) */, __global
             const uint k = turn < wrapped ? turn : begin + turn - wrapped;
             for (uint o = 0; o < OUTPUTS; o++) {
                 next[o][0] = k == 0 ? 0.0f : before[o];
-                for (uint lane = 1; lane < LANES; lane++)
+                for (uint lane = 1; lane < PANEL; lane++)
                     next[o][lane] = k == 0 ? 0.0f : c[o][lane - 1];
             }
-            add_positions(next, dy + ((size_t)n * O + (size_t)o0 * LANES) * P, P, at);
+            add_positions(next, dy + ((size_t)n * O + (size_t)o0 * PANEL) * P, P, at);
             for (uint o = 0; o < OUTPUTS; o++) {
-                for (uint lane = 0; lane < LANES; lane++)
+                for (uint lane = 0; lane < PANEL; lane++)
                     c[o][lane] = within[lane] == k ? next[o][lane] : c[o][lane];
             }
         }

@@ -31,8 +31,9 @@ typedef JOIN(float, VEC) vec;
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL __attribute__((opencl_unroll_hint))
 
-#define WINDOW                                                                                                          \
-    uint C, uint H, uint W, uint O, uint OH, uint OW, uint KH, uint KW, uint SY, uint SX, uint PY, uint PX, uint DY, uint DX, uint G
+#define WINDOW                                                                                                        \
+    uint C, uint H, uint W, uint O, uint OH, uint OW, uint KH, uint KW, uint SY, uint SX, uint PY, uint PX, uint DY,   \
+        uint DX, uint G
 
 #define BLOCKS 12 // that a work-item has at most
 
@@ -89,8 +90,8 @@ INLINE void add_inside(vec c[ROWS][COLS], const __global float *x, const __globa
 }
 
 // The same for the outputs from .. to-1, where each column is asked whether it is inside.
-INLINE void add_edge(vec c[ROWS][COLS], const block *b, const __global float *x, const __global float *dy, const long at_x[COLS],
-                     const size_t at_dy[ROWS], long x_step, uint dy_step, int from, int to)
+INLINE void add_edge(vec c[ROWS][COLS], const block *b, const __global float *x, const __global float *dy,
+                     const long at_x[COLS], const size_t at_dy[ROWS], long x_step, uint dy_step, int from, int to)
 {
     __attribute__((opencl_unroll_hint(1)))
     for (int i = from; i < to; i++) {
@@ -109,7 +110,8 @@ INLINE void add_strip(vec sums[ROWS][COLS], const block *b, apart a, const __glo
                       const size_t at_dy[ROWS], int OW, int y0, int x0, int lines, int across)
 {
     const int from = max(x0, b->any_from), to = min(x0 + across, b->any_to);
-    const int all_from = min(max(b->all_from, from), max(from, to)), all_to = min(max(b->all_to, all_from), max(all_from, to));
+    const int all_from = min(max(b->all_from, from), max(from, to));
+    const int all_to = min(max(b->all_to, all_from), max(all_from, to));
     const int y_to = min(y0 + lines, b->y_to);
     vec c[ROWS][COLS];
     long at_x[COLS];
@@ -144,8 +146,8 @@ INLINE void add_example(vec sums[BLOCKS][ROWS][COLS], const block *blocks, uint 
 }
 
 // The blocks of a group are numbered over channels (or COLS of them), lines of the window, and COLS taps of a line.
-INLINE void find_blocks(block *blocks, uint first, uint count, uint x_pitch, uint channels, uint H, uint W, uint OH, uint OW,
-                        uint KH, uint KW, uint SY, uint SX, uint PY, uint PX, uint DY, uint DX)
+INLINE void find_blocks(block *blocks, uint first, uint count, uint x_pitch, uint channels, uint H, uint W, uint OH,
+                        uint OW, uint KH, uint KW, uint SY, uint SX, uint PY, uint PX, uint DY, uint DX)
 {
     const uint by_channel = KW == 1, across = by_channel ? 1 : (KW + COLS - 1) / COLS;
     for (uint k = 0; k < count; k++) {
@@ -179,8 +181,8 @@ INLINE float positive_zero(float x) { return x == 0.0f ? 0.0f : x; }
 #if SPREAD
 // The lanes of a sum are outputs, K weights apart: `outputs` are left. Loads them, or stores them; `add`: adds them to
 // what is there.
-INLINE void load_outputs(vec sums[BLOCKS][ROWS][COLS], const block *blocks, uint count, const __global float *from, uint outputs,
-                         uint K, uint weight_col)
+INLINE void load_outputs(vec sums[BLOCKS][ROWS][COLS], const block *blocks, uint count, const __global float *from,
+                         uint outputs, uint K, uint weight_col)
 {
     for (uint k = 0; k < count; k++) {
         for (uint t = 0; t < blocks[k].cols; t++) {
@@ -190,8 +192,8 @@ INLINE void load_outputs(vec sums[BLOCKS][ROWS][COLS], const block *blocks, uint
     }
 }
 
-INLINE void store_outputs(vec sums[BLOCKS][ROWS][COLS], const block *blocks, uint count, __global float *to, uint outputs, uint K,
-                          uint weight_col, bool add)
+INLINE void store_outputs(vec sums[BLOCKS][ROWS][COLS], const block *blocks, uint count, __global float *to,
+                          uint outputs, uint K, uint weight_col, bool add)
 {
     for (uint k = 0; k < count; k++) {
         for (uint o = 0; o < min(outputs, (uint)(ROWS * VEC)); o++) {
@@ -205,8 +207,8 @@ INLINE void store_outputs(vec sums[BLOCKS][ROWS][COLS], const block *blocks, uin
 }
 #else
 // Of each sum, the lanes of the granules in their order, to the total of `rows` outputs K weights apart.
-INLINE void add_granules(vec sums[BLOCKS][ROWS][COLS], const block *blocks, uint count, __global float *total, uint rows, uint K,
-                         uint weight_col, uint lanes, bool fresh)
+INLINE void add_granules(vec sums[BLOCKS][ROWS][COLS], const block *blocks, uint count, __global float *total,
+                         uint rows, uint K, uint weight_col, uint lanes, bool fresh)
 {
     for (uint k = 0; k < count; k++) {
         for (uint r = 0; r < rows; r++) {
@@ -239,8 +241,9 @@ INLINE void clear(vec sums[BLOCKS][ROWS][COLS], uint count)
  * of which has number `first` in the batch; x lies in rows (pitch 1), dy in vectors of outputs. Work-items:
  * ceil(blocks / count), G ceil(rows / ROWS), where rows are outputs of a group, or vectors of them. */
 KERNEL conv_backward_weights(const __global float *x, const __global float *dy, __global float *total /* (O, K) */,
-                             __global float *partial /* (O, K), or unused if granule is 0 */, uint dy_at, WINDOW, uint granule, uint N,
-                             uint first, uint batch, uint pitch, uint count, uint lines, uint across)
+                             __global float *partial /* (O, K), or unused if granule is 0 */, uint dy_at, WINDOW,
+                             uint granule, uint N, uint first, uint batch, uint pitch, uint count, uint lines,
+                             uint across)
 {
     const uint outputs = O / G, channels = C / G, K = channels * KH * KW, lanes = SPREAD ? VEC : 1;
     const uint rows = (outputs + lanes - 1) / lanes, row_blocks = (rows + ROWS - 1) / ROWS;
@@ -277,17 +280,19 @@ KERNEL conv_backward_weights(const __global float *x, const __global float *dy, 
         for (uint s = n; s < n + run; s++)
             add_example(sums, blocks, count, a, x + s * x_example, dy + s * dy_example, at_dy, OH, OW, lines, across);
         const bool closed = within + run == granule || j + run == batch;
-        store_outputs(sums, blocks, count, closed ? total : partial, outputs - r0 * lanes, K, a.weight_col, closed && j >= granule);
+        store_outputs(sums, blocks, count, closed ? total : partial, outputs - r0 * lanes, K, a.weight_col,
+                      closed && j >= granule);
     }
 #else
     for (uint n = 0; n < N; n += VEC) {
         clear(sums, count);
         for (uint s = 0; s < granule; s++) {
             const uint step = n / VEC * granule + s, panel = step * VEC / pitch, lane = step * VEC - panel * pitch;
-            add_example(sums, blocks, count, a, x + panel * x_example + lane, dy + panel * dy_example + lane, at_dy, OH, OW, lines,
-                        across);
+            add_example(sums, blocks, count, a, x + panel * x_example + lane, dy + panel * dy_example + lane, at_dy, OH,
+                        OW, lines, across);
         }
-        add_granules(sums, blocks, count, total, min((uint)ROWS, rows - r0), K, a.weight_col, min((uint)VEC, N - n), first + n == 0);
+        add_granules(sums, blocks, count, total, min((uint)ROWS, rows - r0), K, a.weight_col, min((uint)VEC, N - n),
+                     first + n == 0);
     }
 #endif
 }

@@ -240,9 +240,10 @@ INLINE void backward_weights_block(const int rows, const __global float *dyp, co
 /* dW = dYt X over examples first .. first+N-1 of a batch. The sum is taken by granules (0: the batch is one); a
  * granule that the tile leaves unfinished waits in `partial`, unrounded by arith_flush as all partial sums are. One
  * work-item a block: ceil(I / ROWS) * ceil(O / PANEL) of them. */
-KERNEL dense_backward_weights(const __global float *dyp /* dense_pack_columns of dY */, const __global float *x /* (N, I) */,
-                              __global float *total /* panels */, __global float *partial /* panels, or unused if granule is 0 */,
-                              uint N, uint I, uint O, uint first, uint batch, uint granule)
+KERNEL dense_backward_weights(const __global float *dyp /* dense_pack_columns of dY */,
+                              const __global float *x /* (N, I) */, __global float *total /* panels */,
+                              __global float *partial /* panels, or unused if granule is 0 */, uint N, uint I, uint O,
+                              uint first, uint batch, uint granule)
 {
     if (granule == 0) {
         granule = batch;

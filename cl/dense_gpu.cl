@@ -3,21 +3,21 @@
  * N examples of the tile, I inputs, O outputs. X (N, I), Y (N, O), dY (N, O), dX (N, I), W and dW (O, I), all
  * row-major.
  *
- * A work-group computes a square of TILE x TILE sums. It brings STEP steps of both operands to local memory, where
+ * A work-group computes a square of BLOCK x BLOCK sums. It brings STEP steps of both operands to local memory, where
  * each of its ITEMS_X x ITEMS_Y items takes what its own ROWS x COLS sums need. An item's sums lie ITEMS_X and ITEMS_Y
  * apart, so that neighbours read and write neighbours. Every sum is one fma chain with k ascending.
  *
  * Beyond the edge of a matrix, and beyond the last k, both operands are 0: fma(0, 0, c) is c. (Where llvmpipe left a
  * -0 in a chain it may become +0; what is stored has no -0 either way.)
  *
- * Options: TILE              a multiple of ITEMS_X and ITEMS_Y
+ * Options: BLOCK              a multiple of ITEMS_X and ITEMS_Y
  *          ITEMS_X, ITEMS_Y  the work-group
  */
-// lint: -D TILE=64 -D ITEMS_X=16 -D ITEMS_Y=16
-// lint: -D TILE=32 -D ITEMS_X=8 -D ITEMS_Y=4
-// lint gpu: -D TILE=32 -D ITEMS_X=8 -D ITEMS_Y=8
-// lint gpu: -D TILE=16 -D ITEMS_X=16 -D ITEMS_Y=16
-// lint gpu: -D TILE=16 -D ITEMS_X=4 -D ITEMS_Y=4
+// lint: -D BLOCK=64 -D ITEMS_X=16 -D ITEMS_Y=16
+// lint: -D BLOCK=32 -D ITEMS_X=8 -D ITEMS_Y=4
+// lint gpu: -D BLOCK=32 -D ITEMS_X=8 -D ITEMS_Y=8
+// lint gpu: -D BLOCK=16 -D ITEMS_X=16 -D ITEMS_Y=16
+// lint gpu: -D BLOCK=16 -D ITEMS_X=4 -D ITEMS_Y=4
 #include "arith.h"
 #include "granule_pass.h"
 
@@ -25,24 +25,24 @@
 
 #define STEP 16
 #define ITEMS (ITEMS_X * ITEMS_Y)
-#define ROWS (TILE / ITEMS_Y)
-#define COLS (TILE / ITEMS_X)
+#define ROWS (BLOCK / ITEMS_Y)
+#define COLS (BLOCK / ITEMS_X)
 
 #define KERNEL __kernel __attribute__((reqd_work_group_size(ITEMS_X, ITEMS_Y, 1))) void
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL __attribute__((opencl_unroll_hint))
 
-// One operand's STEP steps; a row longer than TILE keeps transposed writes off a single bank.
-typedef __local float side[TILE + 1];
+// One operand's STEP steps; a row longer than BLOCK keeps transposed writes off a single bank.
+typedef __local float side[BLOCK + 1];
 
 // to[k][t] = s(t0 + t, k0 + k), or 0 where t0 + t >= T or k0 + k >= K; s(t, k) = s[t * K_row + k] if `along_k`, else
 // s[k * T_row + t].
 INLINE void fetch(side *to, const __global float *s, const bool along_k, uint row, uint t0, uint T, uint k0, uint K)
 {
     uint item = get_local_id(1) * ITEMS_X + get_local_id(0);
-    for (uint e = item; e < TILE * STEP; e += ITEMS) {
-        uint t = along_k ? e / STEP : e % TILE;
-        uint k = along_k ? e % STEP : e / TILE;
+    for (uint e = item; e < BLOCK * STEP; e += ITEMS) {
+        uint t = along_k ? e / STEP : e % BLOCK;
+        uint k = along_k ? e % STEP : e / BLOCK;
         ulong st = min(t0 + t, T - 1), sk = min(k0 + k, K - 1);
         float value = along_k ? s[st * row + sk] : s[sk * row + st];
         to[k][t] = t0 + t < T && k0 + k < K ? value : 0.0f;
@@ -67,15 +67,15 @@ INLINE void multiply(float c[ROWS][COLS], const side *a, const side *b)
 }
 
 // The row and the column of an item's sum.
-#define ROW(r) ((uint)get_group_id(1) * TILE + (uint)get_local_id(1) + (uint)(r) * ITEMS_Y)
-#define COL(q) ((uint)get_group_id(0) * TILE + (uint)get_local_id(0) + (uint)(q) * ITEMS_X)
+#define ROW(r) ((uint)get_group_id(1) * BLOCK + (uint)get_local_id(1) + (uint)(r) * ITEMS_Y)
+#define COL(q) ((uint)get_group_id(0) * BLOCK + (uint)get_local_id(0) + (uint)(q) * ITEMS_X)
 
-/* Y = X Wt + b. Groups: ceil(O / TILE), ceil(N / TILE). */
+/* Y = X Wt + b. Groups: ceil(O / BLOCK), ceil(N / BLOCK). */
 KERNEL dense_forward(const __global float *x /* (N, I) */, const __global float *w /* (O, I) */,
                      const __global float *bias /* (O) */, __global float *y /* (N, O) */, uint N, uint I, uint O)
 {
-    __local float a[STEP][TILE + 1], b[STEP][TILE + 1];
-    uint n0 = get_group_id(1) * TILE, o0 = get_group_id(0) * TILE;
+    __local float a[STEP][BLOCK + 1], b[STEP][BLOCK + 1];
+    uint n0 = get_group_id(1) * BLOCK, o0 = get_group_id(0) * BLOCK;
     float c[ROWS][COLS];
     UNROLL for (int q = 0; q < COLS; q++) {
         float start = bias[min(COL(q), O - 1)];
@@ -97,12 +97,12 @@ KERNEL dense_forward(const __global float *x /* (N, I) */, const __global float 
     }
 }
 
-/* dX = dY W. Groups: ceil(I / TILE), ceil(N / TILE). */
+/* dX = dY W. Groups: ceil(I / BLOCK), ceil(N / BLOCK). */
 KERNEL dense_backward_input(const __global float *dy /* (N, O) */, const __global float *w /* (O, I) */,
                             __global float *dx /* (N, I) */, uint N, uint I, uint O)
 {
-    __local float a[STEP][TILE + 1], b[STEP][TILE + 1];
-    uint n0 = get_group_id(1) * TILE, i0 = get_group_id(0) * TILE;
+    __local float a[STEP][BLOCK + 1], b[STEP][BLOCK + 1];
+    uint n0 = get_group_id(1) * BLOCK, i0 = get_group_id(0) * BLOCK;
     float c[ROWS][COLS];
     UNROLL for (int r = 0; r < ROWS; r++) {
         UNROLL for (int q = 0; q < COLS; q++)
@@ -124,13 +124,13 @@ KERNEL dense_backward_input(const __global float *dy /* (N, O) */, const __globa
 }
 
 /* dW = dYt X: the sums over the granules of a pass, raw: to[granule][O][I]. The first starts from `partial` if it is
- * begun. Groups: ceil(I / TILE), ceil(O / TILE), granules of the pass. */
+ * begun. Groups: ceil(I / BLOCK), ceil(O / BLOCK), granules of the pass. */
 KERNEL dense_backward_weights(const __global float *dy /* (N, O) */, const __global float *x /* (N, I) */,
                               const __global float *partial /* (O, I) */, __global float *to, uint N, uint I, uint O,
                               uint from, uint within, uint granule, uint begun)
 {
-    __local float a[STEP][TILE + 1], b[STEP][TILE + 1];
-    uint o0 = get_group_id(1) * TILE, i0 = get_group_id(0) * TILE, granule_at = get_group_id(2) * O;
+    __local float a[STEP][BLOCK + 1], b[STEP][BLOCK + 1];
+    uint o0 = get_group_id(1) * BLOCK, i0 = get_group_id(0) * BLOCK, granule_at = get_group_id(2) * O;
     uint2 run = find_granule(get_group_id(2), N, from, within, granule);
     float c[ROWS][COLS];
     UNROLL for (int r = 0; r < ROWS; r++) {

@@ -1,20 +1,20 @@
 /* Dropout, as in src/ops/dropout.c: y = word < threshold ? 0 : x scale, with a word drawn for each unit of each
  * example.
  *
- * E units an example; a Philox block is the words of four neighbouring units. x[panels][E][LANES]: LANES examples
- * beside each other. A work-item draws DRAWS blocks, VEC at once: draw d is of lane d % LANES and of the four units
- * from 4 (d / LANES) on, of its SPAN units. Dimension 1 is the panel. Forward x to y, backward dy to dx. */
-// lint: -D GROUP=64 -D LANES=1 -D DRAWS=1
-// lint: -D GROUP=1 -D LANES=1 -D DRAWS=32
-// lint: -D GROUP=1 -D LANES=16 -D DRAWS=32
-// lint: -D GROUP=1 -D LANES=8 -D DRAWS=16
-// lint: -D GROUP=1 -D LANES=4 -D DRAWS=8
+ * E units an example; a Philox block is the words of four neighbouring units. x[panels][E][PANEL]: PANEL examples
+ * beside each other. A work-item draws DRAWS blocks, VEC at once: draw d is of lane d % PANEL and of the four units
+ * from 4 (d / PANEL) on, of its SPAN units. Dimension 1 is the panel. Forward x to y, backward dy to dx. */
+// lint: -D GROUP=64 -D PANEL=1 -D DRAWS=1
+// lint: -D GROUP=1 -D PANEL=1 -D DRAWS=32
+// lint: -D GROUP=1 -D PANEL=16 -D DRAWS=32
+// lint: -D GROUP=1 -D PANEL=8 -D DRAWS=16
+// lint: -D GROUP=1 -D PANEL=4 -D DRAWS=8
 #include "arith.h"
 #include "philox.h"
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
-#define MOST (LANES > 1 ? LANES : DRAWS)
+#define MOST (PANEL > 1 ? PANEL : DRAWS)
 #if DRAWS == 1
 #define VEC 1
 typedef uint words;
@@ -34,7 +34,7 @@ typedef JOIN(ulong, HALF) pairs;
 #define as_words JOIN(as_uint, VEC)
 #define as_pairs JOIN(as_ulong, HALF)
 #endif
-#define SPAN (4 * DRAWS / LANES) /* units of a work-item */
+#define SPAN (4 * DRAWS / PANEL) /* units of a work-item */
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL __attribute__((opencl_unroll_hint))
 
@@ -68,27 +68,28 @@ INLINE void draw_blocks(words c[4], uint k0, uint k1)
 /* order[at + r] is the example in row r. Lanes past the last row n-1 do as that row does. threshold 0: nothing is
  * drawn. */
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void dropout(
-    __global const float *restrict x, __global const uint *restrict order, __global float *restrict y, uint n, uint elements,
-    uint at, uint seed_low, uint seed_high, uint purpose, uint epoch, uint threshold, float scale)
+    __global const float *restrict x, __global const uint *restrict order, __global float *restrict y, uint n,
+    uint elements, uint at, uint seed_low, uint seed_high, uint purpose, uint epoch, uint threshold, float scale)
 {
-    const uint unit = get_global_id(0) * SPAN, row = get_global_id(1) * LANES;
+    const uint unit = get_global_id(0) * SPAN, row = get_global_id(1) * PANEL;
     if (unit >= elements) return;
-    const size_t start = (size_t)row * elements + (size_t)unit * LANES;
-    const uint count = min((uint)SPAN, elements - unit) * LANES;
-    uint word[4 * DRAWS]; /* of unit u of the span and lane l: word[u LANES + l] */
+    const size_t start = (size_t)row * elements + (size_t)unit * PANEL;
+    const uint count = min((uint)SPAN, elements - unit) * PANEL;
+    uint word[4 * DRAWS]; /* of unit u of the span and lane l: word[u PANEL + l] */
     for (uint from = 0; from < DRAWS && threshold; from += VEC) {
         words c[4] = {purpose, epoch, 0, 0};
         UNROLL for (uint d = 0; d < VEC; d++) {
-            ((uint *)&c[2])[d] = order[at + min(row + (from + d) % LANES, n - 1)];
-            ((uint *)&c[3])[d] = unit / 4 + (from + d) / LANES;
+            ((uint *)&c[2])[d] = order[at + min(row + (from + d) % PANEL, n - 1)];
+            ((uint *)&c[3])[d] = unit / 4 + (from + d) / PANEL;
         }
         draw_blocks(c, seed_low, seed_high);
         for (uint k = 0; k < 4; k++) {
             for (uint d = 0; d < VEC; d++)
-                word[(4 * ((from + d) / LANES) + k) * LANES + (from + d) % LANES] = ((uint *)&c[k])[d];
+                word[(4 * ((from + d) / PANEL) + k) * PANEL + (from + d) % PANEL] = ((uint *)&c[k])[d];
         }
     }
-    UNROLL for (uint k = 0; k < 4; k++) { /* in quarters, so that where DRAWS is 1 words have fixed places, in registers */
+    /* in quarters, so that with DRAWS 1 the words have fixed places, in registers */
+    UNROLL for (uint k = 0; k < 4; k++) {
         for (uint i = k * DRAWS; i < min(count, (k + 1) * DRAWS); i++) {
             const float kept = arith_flush(x[start + i] * scale);
             y[start + i] = threshold && word[DRAWS == 1 ? k : i] < threshold ? 0.0f : kept;

@@ -99,7 +99,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void softmax_loss_row(
     for (uint at = 0; at < classes; at += LANES) {
         float p[LANES];
         for (uint l = 0; l < LANES; l++) p[l] = arith_div(arith_exp(x[min(at + l, classes - 1)] - max), sum);
-        for (uint l = 0; l < min((uint)LANES, classes - at); l++) d[at + l] = arith_flush(at + l == label ? p[l] - 1.0f : p[l]);
+        for (uint l = 0; l < min((uint)LANES, classes - at); l++)
+            d[at + l] = arith_flush(at + l == label ? p[l] - 1.0f : p[l]);
     }
     losses[first + r] = arith_flush(arith_log(sum) - (xl - max));
     hits[first + r] = lost ? 0.0f : 1.0f;

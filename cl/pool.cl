@@ -1,24 +1,24 @@
 /* Pooling over windows, as in src/ops/pool.c.
  *
- * P planes (examples x channels) of H x W inputs and OH x OW outputs. On processors LANES examples lie beside each
- * other, x[P][H][W][LANES], so that P is (panels of examples x channels), and every step takes them all; on GPUs LANES
+ * P planes (examples x channels) of H x W inputs and OH x OW outputs. On processors PANEL examples lie beside each
+ * other, x[P][H][W][PANEL], so that P is (panels of examples x channels), and every step takes them all; on GPUs PANEL
  * is 1. Along one side, output o sees the inputs o stride - padding + k for the taps k = 0 .. taps-1, where they are
  * inside. Work-items take RUN neighbours each, of the outputs or of the inputs, through all planes. */
-// lint: -D GROUP=64 -D RUN=1 -D LANES=1
-// lint: -D GROUP=1 -D RUN=64 -D LANES=8
-// lint: -D GROUP=1 -D RUN=64 -D LANES=32
+// lint: -D GROUP=64 -D RUN=1 -D PANEL=1
+// lint: -D GROUP=1 -D RUN=64 -D PANEL=8
+// lint: -D GROUP=1 -D RUN=64 -D PANEL=32
 #include "arith.h"
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
-#if LANES > 16
+#if PANEL > 16
 #define VEC 16
 #else
-#define VEC LANES
+#define VEC PANEL
 #endif
-#define VECS (LANES / VEC)
+#define VECS (PANEL / VEC)
 
-#if LANES == 1
+#if PANEL == 1
 typedef float vec;
 typedef int choice; /* 0 or 1; of vectors 0 or -1 a lane */
 typedef uint index;
@@ -97,13 +97,13 @@ INLINE void find_best(VALUES x, uint W, span rows, span cols, vec best[VECS], in
 {
     const uint first = rows.first * W + cols.first;
     EACH_VECTOR {
-        best[v] = load_vec(v, x + (size_t)first * LANES);
+        best[v] = load_vec(v, x + (size_t)first * PANEL);
         where[v] = first;
     }
     for (uint y = rows.first; y < rows.end; y++) {
         for (uint at = y * W + cols.first; at < y * W + cols.end; at++) {
             EACH_VECTOR {
-                const vec value = load_vec(v, x + (size_t)at * LANES);
+                const vec value = load_vec(v, x + (size_t)at * PANEL);
                 const choice wins = beats(value, best[v]);
                 best[v] = wins ? value : best[v];
                 where[v] = wins ? (index)at : where[v];
@@ -120,13 +120,13 @@ KERNEL max_pool_forward(VALUES x, __global float *restrict y, uint count /* P OH
         const span rows = inputs_of(at.y, H, KH, SY, PY), cols = inputs_of(at.x, W, KW, SX, PX);
         vec best[VECS];
         index where[VECS];
-        find_best(x + (size_t)at.plane * H * W * LANES, W, rows, cols, best, where);
-        EACH_VECTOR store_vec(best[v], v, y + (size_t)i * LANES);
+        find_best(x + (size_t)at.plane * H * W * PANEL, W, rows, cols, best, where);
+        EACH_VECTOR store_vec(best[v], v, y + (size_t)i * PANEL);
         at = next_place(at, OH, OW);
     }
 }
 
-#if LANES == 1
+#if PANEL == 1
 /* For GPUs, by inputs: an input is the first maximum of a window where it beats all before it and none after it beats
  * it. */
 KERNEL max_pool_backward(VALUES x, VALUES dy, __global float *restrict dx, uint count /* P H W */, WINDOW)
@@ -163,14 +163,14 @@ KERNEL max_pool_backward_apart(VALUES x, VALUES dy, __global float *restrict dx,
         const span rows = inputs_of(at.y, H, KH, SY, PY), cols = inputs_of(at.x, W, KW, SX, PX);
         const span down = {at.y ? rows.first : 0u, at.y + 1 < OH ? (at.y + 1) * SY - PY : H};
         const span along = {at.x ? cols.first : 0u, at.x + 1 < OW ? (at.x + 1) * SX - PX : W};
-        const size_t plane = (size_t)at.plane * H * W * LANES;
+        const size_t plane = (size_t)at.plane * H * W * PANEL;
         vec best[VECS], d[VECS];
         index where[VECS];
         find_best(x + plane, W, rows, cols, best, where);
-        EACH_VECTOR d[v] = flush_vec(load_vec(v, dy + (size_t)i * LANES));
+        EACH_VECTOR d[v] = flush_vec(load_vec(v, dy + (size_t)i * PANEL));
         for (uint y = down.first; y < down.end; y++) {
             for (uint j = y * W + along.first; j < y * W + along.end; j++)
-                EACH_VECTOR store_vec(where[v] == (index)j ? d[v] : (vec)0.0f, v, dx + plane + (size_t)j * LANES);
+                EACH_VECTOR store_vec(where[v] == (index)j ? d[v] : (vec)0.0f, v, dx + plane + (size_t)j * PANEL);
         }
         at = next_place(at, OH, OW);
     }
@@ -181,9 +181,9 @@ KERNEL max_pool_backward_planes(VALUES x, VALUES dy, __global float *restrict dx
 {
     const uint plane = get_global_id(0);
     if (plane >= planes) return;
-    x += (size_t)plane * H * W * LANES;
-    dy += (size_t)plane * OH * OW * LANES;
-    dx += (size_t)plane * H * W * LANES;
+    x += (size_t)plane * H * W * PANEL;
+    dy += (size_t)plane * OH * OW * PANEL;
+    dx += (size_t)plane * H * W * PANEL;
     for (uint j = 0; j < H * W * VECS; j++) store_vec((vec)0.0f, j, dx);
     place at = {0u, 0u, 0u};
     for (uint i = 0; i < OH * OW; i++) {
@@ -194,9 +194,9 @@ KERNEL max_pool_backward_planes(VALUES x, VALUES dy, __global float *restrict dx
         for (uint y = rows.first; y < rows.end; y++) {
             for (uint j = y * W + cols.first; j < y * W + cols.end; j++) {
                 EACH_VECTOR {
-                    __global float *to = dx + (size_t)j * LANES;
+                    __global float *to = dx + (size_t)j * PANEL;
                     const vec sum = load_vec(v, to);
-                    store_vec(where[v] == (index)j ? sum + load_vec(v, dy + (size_t)i * LANES) : sum, v, to);
+                    store_vec(where[v] == (index)j ? sum + load_vec(v, dy + (size_t)i * PANEL) : sum, v, to);
                 }
             }
         }
@@ -208,7 +208,8 @@ KERNEL max_pool_backward_planes(VALUES x, VALUES dy, __global float *restrict dx
 /* Tap t adds to lane t % 16; lanes fold 8, 4, 2, 1, without those beyond the last tap, which would be 0. They lie in
  * local memory since private arrays with such an index would leave the registers of a GPU; no work-item sees
  * another's. */
-KERNEL average_pool_forward(VALUES x, __global float *restrict y, uint count /* P OH OW */, float taps, float reciprocal, WINDOW)
+KERNEL average_pool_forward(VALUES x, __global float *restrict y, uint count /* P OH OW */, float taps,
+                            float reciprocal, WINDOW)
 {
     __local vec lanes[16][GROUP];
     const uint item = get_local_id(0), used = min(KH * KW, 16u);
@@ -220,19 +221,21 @@ KERNEL average_pool_forward(VALUES x, __global float *restrict y, uint count /* 
         EACH_VECTOR {
             for (uint l = 0; l < used; l++) lanes[l][item] = 0.0f;
             for (uint iy = rows.first; iy < rows.end; iy++) {
-                VALUES row = x + (((size_t)at.plane * H + iy) * W + cols.first) * LANES;
+                VALUES row = x + (((size_t)at.plane * H + iy) * W + cols.first) * PANEL;
                 const uint t = first + (iy - rows.first) * KW;
-                for (uint k = 0; k < cols.end - cols.first; k++) lanes[(t + k) % 16][item] += load_vec(k * VECS + v, row);
+                for (uint k = 0; k < cols.end - cols.first; k++)
+                    lanes[(t + k) % 16][item] += load_vec(k * VECS + v, row);
             }
             for (uint fold = 8; fold > 0; fold /= 2)
                 for (uint l = 0; l < fold && l + fold < used; l++) lanes[l][item] += lanes[l + fold][item];
-            store_vec(mean_vec(lanes[0][item], taps, reciprocal), v, y + (size_t)i * LANES);
+            store_vec(mean_vec(lanes[0][item], taps, reciprocal), v, y + (size_t)i * PANEL);
         }
         at = next_place(at, OH, OW);
     }
 }
 
-KERNEL average_pool_backward(VALUES dy, __global float *restrict dx, uint count /* P H W */, float taps, float reciprocal, WINDOW)
+KERNEL average_pool_backward(VALUES dy, __global float *restrict dx, uint count /* P H W */, float taps,
+                             float reciprocal, WINDOW)
 {
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
     place at = find_place(from, H, W);
@@ -243,11 +246,11 @@ KERNEL average_pool_backward(VALUES dy, __global float *restrict dx, uint count 
         EACH_VECTOR sum[v] = 0.0f;
         for (uint oy = down.first; oy < down.end; oy++) {
             for (uint ox = along.first; ox < along.end; ox++) {
-                const size_t from_output = (((size_t)at.plane * OH + oy) * OW + ox) * LANES;
+                const size_t from_output = (((size_t)at.plane * OH + oy) * OW + ox) * PANEL;
                 EACH_VECTOR sum[v] = chain(sum[v], load_vec(v, dy + from_output));
             }
         }
-        EACH_VECTOR store_vec(mean_vec(sum[v], taps, reciprocal), v, dx + (size_t)i * LANES);
+        EACH_VECTOR store_vec(mean_vec(sum[v], taps, reciprocal), v, dx + (size_t)i * PANEL);
         at = next_place(at, H, W);
         if (at.x == 0) down = outputs_of(at.y, OH, KH, SY, PY);
     }

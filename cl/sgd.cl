@@ -5,8 +5,9 @@
 #include "arith.h"
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void sgd(
-    __global float *restrict w, __global const float *restrict sum, __global float *restrict v, __global const uint *restrict first_bad,
-    uint count, uint nesterov, float lr, float momentum, float decay, float examples, float reciprocal)
+    __global float *restrict w, __global const float *restrict sum, __global float *restrict v,
+    __global const uint *restrict first_bad, uint count, uint nesterov, float lr, float momentum, float decay,
+    float examples, float reciprocal)
 {
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
     if (first_bad[0]) return;

@@ -30,8 +30,8 @@ static void set_first_bad(volatile __global uint *first_bad, uint step, uint wha
 }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void record_loss(
-    __global const float *restrict sum, __global float *restrict ring, volatile __global uint *restrict first_bad, uint step,
-    uint places, float examples)
+    __global const float *restrict sum, __global float *restrict ring, volatile __global uint *restrict first_bad,
+    uint step, uint places, float examples)
 {
     const float loss = arith_flush(arith_div(sum[0], examples));
     ring[step % places] = loss;

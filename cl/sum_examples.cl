@@ -41,8 +41,8 @@ INLINE float add_row(float c, const __local float *s, uint count)
  * A group brings STEP steps of its chains at most: those of whole examples, or an even part of one's positions. Its
  * outputs are neighbours, so that neighbouring work-items read neighbours. Work-groups: ceil(O / OUTPUTS), granules of
  * the pass. */
-LINE backward_bias(const __global float *dy, const __global float *partial /* (O) */, __global float *to, uint N, uint O, uint P,
-                   uint from, uint within, uint granule, uint begun)
+LINE backward_bias(const __global float *dy, const __global float *partial /* (O) */, __global float *to, uint N,
+                   uint O, uint P, uint from, uint within, uint granule, uint begun)
 {
     __local float steps[OUTPUTS][STEP + 1]; // longer rows, so that a column is not all in one bank
     uint item = get_local_id(0), first = get_group_id(0) * OUTPUTS, r = get_group_id(1);

@@ -47,7 +47,8 @@ __kernel __attribute__((reqd_work_group_size(ROW_LANES, ROWS, 1))) void square_r
     __global const float *restrict x, __global float *restrict out, uint rows, uint cols, uint at, float scale)
 {
     __local float lane[ROWS][ROW_LANES];
-    const uint blocks = (cols + COLUMNS - 1) / COLUMNS, above = get_group_id(0) / blocks, block = get_group_id(0) - above * blocks;
+    const uint blocks = (cols + COLUMNS - 1) / COLUMNS, above = get_group_id(0) / blocks;
+    const uint block = get_group_id(0) - above * blocks;
     const uint l = get_local_id(0), row = get_local_id(1), from = block * COLUMNS;
     const bool real = above * ROWS + row < rows;
     const size_t r = real ? above * ROWS + row : rows - 1;
@@ -103,7 +104,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void square_blocks_run(
 /* The same for processors, of a matrix in panels: a work-item has VEC rows of a block, neighbours in memory, and one
  * lane after the other. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void square_rows_run(
-    __global const float *restrict x, __global float *restrict out, uint rows, uint cols, uint at, float scale, uint panel)
+    __global const float *restrict x, __global float *restrict out, uint rows, uint cols, uint at, float scale,
+    uint panel)
 {
     const uint first = get_global_id(0) * VEC, block = get_global_id(1), from = block * COLUMNS;
     const uint some = min((uint)COLUMNS, cols - from);
@@ -126,8 +128,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void square_rows_run(
 /* norms[first + i] = (|x_i|^2 + 1) |dy_i|^2, or that is added. x (n, inputs), dy (n, outputs). 16 work-items share a
  * row; those past the last row work on it and store nothing, so that barriers stay uniform. */
 __kernel __attribute__((reqd_work_group_size(ROW_LANES, ROWS, 1))) void dense_norms(
-    __global const float *restrict x, __global const float *restrict dy, __global float *restrict norms, uint n, uint inputs,
-    uint outputs, uint first, uint added)
+    __global const float *restrict x, __global const float *restrict dy, __global float *restrict norms, uint n,
+    uint inputs, uint outputs, uint first, uint added)
 {
     __local float of_x[ROWS][ROW_LANES], of_dy[ROWS][ROW_LANES];
     const uint l = get_local_id(0), row = get_local_id(1);
@@ -168,8 +170,8 @@ INLINE float square_of(__global const float *x, uint count)
 
 /* The same for processors: a work-item a row, its lanes one vector. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void dense_norms_row(
-    __global const float *restrict x, __global const float *restrict dy, __global float *restrict norms, uint n, uint inputs,
-    uint outputs, uint first, uint added)
+    __global const float *restrict x, __global const float *restrict dy, __global float *restrict norms, uint n,
+    uint inputs, uint outputs, uint first, uint added)
 {
     const size_t r = get_global_id(0);
     const float of_x = square_of(x + r * inputs, inputs), of_dy = square_of(dy + r * outputs, outputs);

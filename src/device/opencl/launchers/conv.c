@@ -75,7 +75,7 @@ static tas_status get_kernel(tas_device *device, const op_args *a, const char *p
                              cl_kernel *out)
 {
     char options[64];
-    int n = snprintf(options, sizeof options, "-D VEC=%u -D LANES=%u", opencl_vector_width(device), op_panel_width(a));
+    int n = snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u", opencl_vector_width(device), op_panel_width(a));
     if (rows) snprintf(options + n, sizeof options - (size_t)n, " -D ROWS=%u", rows);
     return program_get_kernel(device, program, name, options, out);
 }

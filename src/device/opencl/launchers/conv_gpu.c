@@ -1,4 +1,4 @@
-/* Launches of cl/conv_gpu.cl: convolutions, for GPUs. Values lie as rows there (LANES is 1). */
+/* Launches of cl/conv_gpu.cl: convolutions, for GPUs. Values lie as rows there (PANEL is 1). */
 #include "device/opencl/launchers/launchers.h"
 #include "device/opencl/launchers/sum_examples.h"
 
@@ -59,7 +59,7 @@ static tas_status get_kernel(tas_device *device, const char *name, product p, bl
         char options[80];
         bool fits = true;
         *b = blocks[i];
-        snprintf(options, sizeof options, "-D TILE_ROWS=%u -D TILE_COLS=%u -D ITEMS_X=%u -D ITEMS_Y=%u", b->rows,
+        snprintf(options, sizeof options, "-D BLOCK_ROWS=%u -D BLOCK_COLS=%u -D ITEMS_X=%u -D ITEMS_Y=%u", b->rows,
                  b->cols, b->items_x, b->items_y);
         tas_status status = program_get_kernel(device, "conv_gpu", name, options, out);
         if (!status && i < BLOCKS - 1) status = program_check_group(device, *out, items_of(*b), &fits);

@@ -37,7 +37,7 @@ static block choose_block(const tas_device *device, uint32_t rows, uint32_t cols
 static tas_status get_kernel(tas_device *device, block b, const char *name, cl_kernel *out)
 {
     char options[64];
-    snprintf(options, sizeof options, "-D TILE=%u -D ITEMS_X=%u -D ITEMS_Y=%u", b.edge, b.items_x, b.items_y);
+    snprintf(options, sizeof options, "-D BLOCK=%u -D ITEMS_X=%u -D ITEMS_Y=%u", b.edge, b.items_x, b.items_y);
     return program_get_kernel(device, "dense_gpu", name, options, out);
 }
 

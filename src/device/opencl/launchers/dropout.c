@@ -22,7 +22,7 @@ static tas_status dropout(tas_device *device, const op_args *a, const mem *m, co
     char options[64];
     cl_kernel kernel;
     (void)scratch;
-    snprintf(options, sizeof options, "-D GROUP=%u -D LANES=%u -D DRAWS=%u", group, op_panel_width(a), draws);
+    snprintf(options, sizeof options, "-D GROUP=%u -D PANEL=%u -D DRAWS=%u", group, op_panel_width(a), draws);
     tas_status status = program_get_kernel(device, "dropout", "dropout", options, &kernel);
     if (status) return status;
     const launch_args args =

@@ -9,7 +9,7 @@ static tas_status gather(tas_device *device, const op_args *a, const mem *m, con
     const opencl_device *cl = device->cl;
     char lanes[32];
     cl_kernel kernel;
-    snprintf(lanes, sizeof lanes, " -D LANES=%u", op_panel_width(a));
+    snprintf(lanes, sizeof lanes, " -D PANEL=%u", op_panel_width(a));
     tas_status status = program_get_elementwise(device, "feed", name, lanes, &kernel);
     if (status) return status;
     const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->size[GATHER_ELEMENTS]),

@@ -19,7 +19,7 @@ static tas_status pool(tas_device *device, const op_args *a, const mem *m, int o
     launch_args args = {0};
     char options[64];
     cl_kernel kernel;
-    snprintf(options, sizeof options, "-D GROUP=%u -D RUN=%u -D LANES=%u", group, run_of(cl), op_panel_width(a));
+    snprintf(options, sizeof options, "-D GROUP=%u -D RUN=%u -D PANEL=%u", group, run_of(cl), op_panel_width(a));
     tas_status status = program_get_kernel(device, "pool", name, options, &kernel);
     if (status) return status;
     for (int k = 0; k < operands; k++) launch_add(&args, A_MEM(&m[k]));
@@ -32,7 +32,7 @@ static tas_status pool(tas_device *device, const op_args *a, const mem *m, int o
     return launch_kernel(device, kernel, launch_line(group, items), &args);
 }
 
-/* Planes of examples and channels, each of LANES examples. */
+/* Planes of examples and channels, each of PANEL examples. */
 static uint32_t planes_of(const op_args *a) { return op_padded(a) / op_panel_width(a) * a->size[WINDOW_C]; }
 
 static tas_status by_outputs(tas_device *device, const op_args *a, const mem *m, int operands, const char *name)

@@ -12,7 +12,7 @@ static tas_status reorder(tas_device *device, const op_args *a, const mem *m, co
     char options[64];
     cl_kernel kernel;
     (void)scratch;
-    snprintf(options, sizeof options, "-D GROUP=%u -D RUN=%u -D LANES=%u", cl->cpu ? 1 : cl->group, run,
+    snprintf(options, sizeof options, "-D GROUP=%u -D RUN=%u -D PANEL=%u", cl->cpu ? 1 : cl->group, run,
              op_panel_width(a));
     tas_status status =
         program_get_kernel(device, "reorder", a->op == OP_TO_ROWS ? "to_rows" : "to_panels", options, &kernel);
