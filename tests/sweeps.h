@@ -15,7 +15,7 @@ extern const int sweep_fixture_count;
 /* Names with markup, quotes, and bytes that are no UTF-8. */
 extern const char odd_net[], odd_data[], odd_words[];
 
-/* calloc()ed and filled; of `name`, or NULL where there is none. */
+/* calloc()ed and filled; of `name`, or NULL if there is none. */
 tas_sweep *sweep_made(tas_context *context, const char *name);
 void sweep_freed(tas_sweep *sweep);
 

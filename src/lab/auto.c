@@ -32,7 +32,7 @@ enum {
 static const double run_share = 0.05, seconds_most = 30, noise_share = 0.6;
 static const double piece_seconds = 1;      /* of training, between readings of the clock */
 static const double stretch_seconds = 0.05; /* no piece need be longer */
-static const double told_from = 2;          /* seconds from which the user is told what takes time */
+static const double report_from = 2;        /* seconds from which the user is told what takes time */
 
 static const uint32_t batches[] = {4, 16, 64, 256, 1024};
 enum { BATCHES = sizeof batches / sizeof *batches };
@@ -51,7 +51,7 @@ typedef struct probe {
     double seconds_most; /* of all of it */
     double begun;        /* when the first start was over */
     double allowed;      /* seconds, from then on */
-    double step_seconds; /* at a batch of 64, or of all examples where they are fewer */
+    double step_seconds; /* at a batch of 64, or of all examples if there are fewer */
     double starting;     /* seconds of a start, the latest one's */
     bool resident;
     noise_scale noise;
@@ -104,7 +104,7 @@ static uint64_t piece_of(const tas_train_result *so_far, uint64_t left, double s
 static void tell_limit(const probe *p, const tas_train_result *so_far)
 {
     const double expected = so_far->seconds / (double)so_far->steps * run_share * steps_of_run(p);
-    if (expected > told_from)
+    if (expected > report_from)
         note(p->device->context, "probing for a batch size: at most %s",
              format_seconds(fmin(p->seconds_most, expected)).text);
 }

@@ -7,7 +7,7 @@
 static double keep_from_zero(double x) { return fabs(x) < 1e-300 ? 1e-300 : x; }
 
 /* The continued fraction of the incomplete beta function (Abramowitz and Stegun 26.5.8), by Lentz's method. It
- * settles in about sqrt(max(a, b)) rounds where x < (a + 1) / (a + b + 2). */
+ * settles in about sqrt(max(a, b)) rounds if x < (a + 1) / (a + b + 2). */
 static double beta_fraction(double a, double b, double x)
 {
     double c = 1, d = 1 / keep_from_zero(1 - (a + b) * x / (a + 1)), h = d;

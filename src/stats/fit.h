@@ -57,9 +57,9 @@ typedef struct fit_curve {
     bool known; /* at least three batches; otherwise all below is 0 or FIT_UNKNOWN */
     fit_range s_min, e_min, b_crit;
     double log_s_min, log_b_crit; /* of the curve that fits best, whether or not its parts are determined */
-    double log_b_crit_error;      /* standard error, by the curvature at the best; INFINITY where it is flat */
-    double spread;                /* over seeds, in log; FIT_SEED_SPREAD where no batch has two seeds */
-    double freedom;               /* of spread; INFINITY where it is assumed */
+    double log_b_crit_error;      /* standard error, by the curvature at the best; INFINITY if it is flat */
+    double spread;                /* over seeds, in log; FIT_SEED_SPREAD if no batch has two seeds */
+    double freedom;               /* of spread; INFINITY if it is assumed */
     double lack;                  /* standard deviation of batches about the curve that seeds do not explain, in log */
     /* The smooth part: log B of the points; C^-1 times their residuals, with C their covariance, errors included; and
      * the Cholesky factor of C. */

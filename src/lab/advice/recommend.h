@@ -42,7 +42,7 @@ typedef struct recommend_row {
     double seconds;               /* of a step, without evaluation; 0: not timed, the line a + b B is used */
     double log_steps, log_spread; /* to the target, as in fit_point; of ROW_REACHED alone */
     int seeds;
-    double loss; /* validation loss, mean over seeds: where rows can be compared, see facts.c; NaN: not measured */
+    double loss; /* validation loss at which rows are compared, mean over seeds: see aggregate.c; NaN: not measured */
     double worse_low, worse_high; /* this less the loss of the row with the best, by compare_paired(); 0 for that row */
     double memory;                /* bytes; 0: not known */
 } recommend_row;
@@ -134,7 +134,7 @@ typedef struct recommendation {
     recommend_unknown unknown;
     double steps, seconds;            /* to the target, expected; NaN: not known */
     double seconds_low, seconds_high; /* 95 % for the next seed: the spread over seeds, and the error of its mean */
-    double knee, knee_low, knee_high; /* B*, from the interval of B_crit; NaN, or 0 and INFINITY, where not known */
+    double knee, knee_low, knee_high; /* B*, from the interval of B_crit; NaN, or 0 and INFINITY: not known */
     recommend_side half, twice;
     recommend_confidence confidence;
     /* A lower bound of the probability that no other kept row is more than 5 % better than the best; NaN: not known. */

@@ -112,10 +112,10 @@ static void find_frozen(const tas_sweep *sweep, const measure *m, finding *out)
         return;
     }
     format_add(&w, ".");
-    const int told = points - counts[FINDING_NOT_KNOWN];
+    const int known = points - counts[FINDING_NOT_KNOWN];
     for (finding_verdict v = FINDING_AGREES; v <= FINDING_DISAGREES; v++)
-        if (told && counts[v] == told) out->verdict = v;
-    if (told && out->verdict == FINDING_NOT_KNOWN)
+        if (known && counts[v] == known) out->verdict = v;
+    if (known && out->verdict == FINDING_NOT_KNOWN)
         out->verdict = counts[FINDING_AGREES] ? FINDING_PARTLY : FINDING_DISAGREES;
     say_theory(&w, sweep, m);
 }

@@ -20,7 +20,7 @@ static const char what_to_do[] = "the report's plots require it; on Debian: apt 
 
 /* The child -------------------------------------------------------------------------------------------------------- */
 
-/* Our ends of what it reads, prints and complains on; -1: closed. */
+/* Our ends of its input, output and error output; -1: closed. */
 typedef struct child {
     pid_t pid;
     int in, out, complaints;
@@ -32,7 +32,7 @@ static void shut(int *fd)
     *fd = -1;
 }
 
-/* The environment with the C locale, which also names no files: the caller frees the list alone. */
+/* The environment with the C locale and without settings of gnuplot; the caller frees only the list. */
 static char **plain_environment(void)
 {
     size_t count = 0;
@@ -43,7 +43,7 @@ static char **plain_environment(void)
     for (size_t i = 0; i < count; i++)
         if (strncmp(environ[i], "LC_", 3) && strncmp(environ[i], "LANG", 4) && strncmp(environ[i], "GNU", 3))
             list[used++] = environ[i];
-    list[used] = (char *)"LC_ALL=C.UTF-8"; /* where there is none it is C, and gnuplot warns of its degree sign */
+    list[used] = (char *)"LC_ALL=C.UTF-8"; /* if missing, C is used, and gnuplot warns about its degree sign */
     return list;
 }
 
@@ -85,7 +85,8 @@ static bool move_up(int *fd)
     return moved >= 0;
 }
 
-/* Its input is a socket: a write to one that is gone fails, where a pipe's would raise SIGPIPE in the host program. */
+/* Its input is a socket: if the child is gone, a write fails without the SIGPIPE that a pipe would raise in the host.
+ */
 static int start(child *c, const char *const *arguments)
 {
     int in[2] = {-1, -1}, out[2] = {-1, -1}, complaints[2] = {-1, -1};
@@ -131,7 +132,7 @@ static void give(int *fd, const char **text)
     if (!**text || (n < 0 && errno != EINTR && errno != EAGAIN)) shut(fd);
 }
 
-/* Feeds it and listens, until it has closed both of its ends. False: out of patience. */
+/* Feeds it and reads, until it has closed both outputs. False: it took too long. */
 static bool converse(child *c, const char *script, buffer *out, buffer *complaints)
 {
     const double end = now_seconds() + PATIENCE;
@@ -150,7 +151,8 @@ static bool converse(child *c, const char *script, buffer *out, buffer *complain
     return true;
 }
 
-/* True where it ended well; a host that lets the system reap its children is not told, and what was printed decides. */
+/* True if it succeeded. In a host that lets the system reap its children the status is unknown: then the output
+ * decides. */
 static bool finish(child *c, bool patient)
 {
     int status = 0;
@@ -164,13 +166,12 @@ static bool finish(child *c, bool patient)
     return patient && (ended < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 0));
 }
 
-/* The last line that says what is wrong, without gnuplot's picture of where in the script it is; warnings come before
- * it. */
+/* The last error message, without gnuplot's picture of its place in the script; warnings come before it. */
 static void one_line(const buffer *complaints, char *line, size_t bytes)
 {
-    const char *at = complaints->text ? complaints->text : "", *told = NULL;
-    for (const char *next = at; (next = strstr(next, "line ")); next++) told = next;
-    snprintf(line, bytes, "%s", told ? told : at + strspn(at, " \n^"));
+    const char *at = complaints->text ? complaints->text : "", *last = NULL;
+    for (const char *next = at; (next = strstr(next, "line ")); next++) last = next;
+    snprintf(line, bytes, "%s", last ? last : at + strspn(at, " \n^"));
     line[strcspn(line, "\n")] = 0;
 }
 
@@ -241,7 +242,7 @@ static void add_attribute(buffer *page, span name, span value, const char *id)
     buffer_print(page, "\"");
 }
 
-/* Copies what stands between a tag's name and its ">"; NULL where the tag is not well formed. */
+/* Copies the attributes of a tag, up to its ">"; NULL if the tag is not well formed. */
 static const char *copy_attributes(buffer *page, const char *at, const char *id)
 {
     for (;;) {
@@ -275,7 +276,7 @@ static const char *copy_tag(buffer *page, const char *at, const char *id)
     return end + 1;
 }
 
-/* Behind the head: the XML declaration, and gnuplot's own title and description. */
+/* After the header: the XML declaration, and gnuplot's own title and description. */
 static const char *body_of(const char *svg, const char **head)
 {
     *head = strstr(svg, "<svg");

@@ -31,7 +31,7 @@ typedef struct plot {
     bool log_y, zero;           /* zero: the y axis reaches it */
     bool signs;                 /* what is shown may be negative */
     bool apart;                 /* marks of different series stand a little beside their batch, so that all are seen */
-    double most;                /* y goes no further: 1 for a cosine; 0: as far as it wants */
+    double most;                /* upper limit of y: 1 for a cosine; 0: none */
     double band_low, band_high; /* of x, shaded; 0: none */
     double line;                /* of x, drawn; 0: none */
     int count;

@@ -122,7 +122,7 @@ static tas_status measure_whole(frozen *f, frozen_point *point)
 
 /* Batches ---------------------------------------------------------------------------------------------------------- */
 
-/* |g - G|^2, and the cosine of the angle between them: 0 where one of them is. */
+/* |g - G|^2, and the cosine of the angle between them: 0 if one of them is 0. */
 static void compare(const frozen *f, uint32_t batch, double *distance, double *cosine)
 {
     double product = 0, ours = 0, theirs = 0;
