@@ -23,6 +23,7 @@ SUBJECTS = {
     "device/opencl": ("cl",),
     "network/layers": ("layer",),
     "ops": ("op", "row"),
+    "plan": ("plan",),
 }
 EXTERNAL, STATIC = "TDRB", "tdrb"
 SYMBOL = re.compile(r"^[0-9a-f]+ (\w) ([A-Za-z_]\w*)((?:\.\w+)*)$")

@@ -241,7 +241,7 @@ static void add_cut(cuts *all, uint64_t budget, uint32_t tile)
 static uint64_t bytes_of(const task *t, uint32_t tile, bool resident)
 {
     const plan_device limits = model_device_limits(tested);
-    plan_request request = plan_request_for(t->set, true, t->options.batch, 0);
+    plan_request request = forecast_request(t->set, true, t->options.batch, 0);
     request.slots = update_slots(t->options.optimizer);
     plan p;
     expect_ok(plan_with(t->network, &limits, &request, tile, resident, &p));

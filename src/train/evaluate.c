@@ -6,9 +6,9 @@
 static tas_status sum_chunk(workspace *w, uint32_t count, uint32_t at)
 {
     const tas_network *network = w->network;
-    tas_status status = run_block_sums(w, &w->tensor[network->losses], w->sum, count, at);
+    tas_status status = workspace_sum_blocks(w, &w->tensor[network->losses], w->sum, count, at);
     if (status || !network->classes) return status;
-    return run_block_sums(w, &w->tensor[network->correct], w->correct_sum, count, at);
+    return workspace_sum_blocks(w, &w->tensor[network->correct], w->correct_sum, count, at);
 }
 
 /* Runs forward over the examples of a chunk, of which the first is `first` in the set. */
@@ -19,7 +19,7 @@ static tas_status run_chunk(workspace *w, const tas_data *data, uint32_t *order,
         const uint32_t n = count - at < w->plan.tile ? count - at : w->plan.tile;
         for (uint32_t i = 0; i < n; i++) order[i] = first + at + i;
         status = feed_tile(w, data, order, 0, n);
-        if (!status) status = run_calls(w, w->network->forward, w->network->forward_count, n, at, w->plan.chunk);
+        if (!status) status = workspace_run(w, w->network->forward, w->network->forward_count, n, at, w->plan.chunk);
         if (!status) status = feed_done(w);
     }
     return status ? status : sum_chunk(w, count, first / SUM_LANES);
@@ -28,7 +28,7 @@ static tas_status run_chunk(workspace *w, const tas_data *data, uint32_t *order,
 static tas_status read_total(workspace *w, const mem *levels, uint32_t count, float *out)
 {
     const mem *total;
-    tas_status status = run_sum_levels(w, levels, (count - 1) / SUM_LANES + 1, &total);
+    tas_status status = workspace_sum_levels(w, levels, (count - 1) / SUM_LANES + 1, &total);
     return status ? status : w->device->driver->read(w->device, total, 0, out, sizeof *out);
 }
 
@@ -55,8 +55,8 @@ static tas_status pass_over(tas_model *model, const tas_data *data,
                             tas_status (*pass)(workspace *w, const tas_data *data, float *out), float *out,
                             const char *goes_on)
 {
-    plan_request request = plan_request_for(data, false, (uint32_t)data->options.count, EVALUATE_MOST);
-    retries tries = {0};
+    plan_request request = forecast_request(data, false, (uint32_t)data->options.count, EVALUATE_MOST);
+    workspace_retries tries = {0};
     tas_status status = TAS_OK;
     model_mirror(model);
     request.copy = model->mirror.bytes ? COPY_PARAMETERS : COPY_NONE;
@@ -118,7 +118,7 @@ static tas_status predict_in(workspace *w, const tas_data *data, float *outputs)
         status = driver->write(w->device, &w->source[0].inputs, 0, inputs + at * network->inputs, n * row, true);
         if (!status) status = feed_gather(w, data, &w->source[0], true, 0, n);
         if (!status)
-            status = run_calls(w, network->forward, network->forward_count - 1, n, 0, n); /* all but the loss */
+            status = workspace_run(w, network->forward, network->forward_count - 1, n, 0, n); /* all but the loss */
         if (!status)
             status =
                 driver->read(w->device, &w->tensor[network->output], 0, outputs + at * network->outputs, n * result);

@@ -4,7 +4,7 @@
 
 #include <tassello/plan.h>
 
-plan_request plan_request_for(const tas_data *data, bool training, uint32_t batch, uint32_t tile)
+plan_request forecast_request(const tas_data *data, bool training, uint32_t batch, uint32_t tile)
 {
     return (plan_request){.training = training,
                           .batch = batch,
@@ -16,7 +16,7 @@ plan_request plan_request_for(const tas_data *data, bool training, uint32_t batc
                           .target_bytes = dataset_target_bytes(data)};
 }
 
-void plan_request_noise(plan_request *request, const tas_network *network, uint64_t examples, uint32_t tile)
+void forecast_request_noise(plan_request *request, const tas_network *network, uint64_t examples, uint32_t tile)
 {
     request->noise = noise_schedule_for(network, request->batch, examples);
     if (!tile && request->noise.probe > request->max_tile) request->max_tile = request->noise.probe;
@@ -67,7 +67,7 @@ static amount larger(amount a, amount b)
 
 static plan_request evaluation_request(const tas_data *data)
 {
-    return plan_request_for(data, false, (uint32_t)data->options.count, EVALUATE_MOST);
+    return forecast_request(data, false, (uint32_t)data->options.count, EVALUATE_MOST);
 }
 
 /* What an evaluation takes with that budget, and what its parameters are of that. */
@@ -181,10 +181,10 @@ static tas_status forecast_run(tas_device *device, const tas_network *network, c
                                const tas_data *test, const tas_plan_options *options, tas_plan *out)
 {
     forecast f = {.network = network, .options = options, .limits = model_device_limits(device)};
-    f.run = train ? plan_request_for(train, true, options->batch, options->tile)
+    f.run = train ? forecast_request(train, true, options->batch, options->tile)
                   : request_without(network, options->batch, options->tile);
     f.run.slots = update_slots(options->optimizer);
-    if (options->noise) plan_request_noise(&f.run, network, train ? train->options.count : 0, options->tile);
+    if (options->noise) forecast_request_noise(&f.run, network, train ? train->options.count : 0, options->tile);
     if (test) f.evaluation = evaluation_request(test);
     if (test) f.evaluation.copy = device->driver->never_fails ? COPY_NONE : COPY_PARAMETERS;
     if (options->budget) f.limits.budget = options->budget;

@@ -84,7 +84,7 @@ static tas_status take(gradients *g, bool *broke, uint32_t *tile)
 /* Nothing that stays is written: where a device refuses memory, or fails, it is begun again, as an evaluation is. */
 tas_status gradient_sum(gradients *g, const uint32_t *list, uint32_t n, float *sum, float *losses, float *norms)
 {
-    for (retries tries = {0};;) {
+    for (workspace_retries tries = {0};;) {
         bool broke;
         uint32_t tile;
         tas_status status = take(g, &broke, &tile);
@@ -134,7 +134,7 @@ tas_status gradient_open(gradients *g, tas_model *model, const tas_data *data, u
     *g = (gradients){.model = model, .data = data, .budget = budget, .seed = seed};
     tas_status status = feed_check(model->network, data);
     if (status) return status;
-    g->request = plan_request_for(data, true, batch_most, tile);
+    g->request = forecast_request(data, true, batch_most, tile);
     g->request.noise.dense = noise_schedule_for(model->network, batch_most, 0).dense;
     model_mirror(model);
     g->request.copy = model->mirror.bytes ? COPY_PARAMETERS : COPY_NONE;

@@ -83,7 +83,7 @@ static tas_status run_group(const measurement *m, const op_call *call, uint32_t 
     uint32_t begin;
     const uint32_t examples = group_at(m, first, &begin);
     swap_gradients(m->w);
-    const tas_status status = run_calls(m->w, call, 1, n, first - begin, examples);
+    const tas_status status = workspace_run(m->w, call, 1, n, first - begin, examples);
     swap_gradients(m->w);
     return status;
 }
@@ -112,12 +112,12 @@ static tas_status sum_to_ring(workspace *w, const mem *values, uint32_t count, u
 {
     tas_status status = TAS_OK;
     for (const mem *level = w->noise_sum; count > SUM_LANES && !status; level++) {
-        status = run_block_sums(w, values, level, count, 0);
+        status = workspace_sum_blocks(w, values, level, count, 0);
         values = level;
         count = (count - 1) / SUM_LANES + 1;
     }
     return status ? status
-                  : run_block_sums(w, values, &w->noise_ring, count, step % RING * NOISE_SUMS + (uint32_t)figure);
+                  : workspace_sum_blocks(w, values, &w->noise_ring, count, step % RING * NOISE_SUMS + (uint32_t)figure);
 }
 
 /* |g|^2 of the batch's gradient to the dense layers, or to the others. */

@@ -290,9 +290,9 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
     device_reset_peaks(device);
     run->epoch_steps = (run->count - 1) / options->batch + 1;
     run->steps = options_steps(options, run->count);
-    run->request = plan_request_for(data, true, options->batch, options->tile);
+    run->request = forecast_request(data, true, options->batch, options->tile);
     run->request.slots = update_slots(options->optimizer);
-    if (options->noise) plan_request_noise(&run->request, model->network, run->count, options->tile);
+    if (options->noise) forecast_request_noise(&run->request, model->network, run->count, options->tile);
     tas_status status = profile_pause(device); /* if one is made: the start is not of interest */
     if (!status) status = prepare(run);
     if (!status) status = profile_resume(device);

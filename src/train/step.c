@@ -24,9 +24,9 @@ static tas_status run_list(workspace *w, const op_call *calls, int count, const 
                            uint32_t first, const step_observer *observer)
 {
     tas_status status = TAS_OK;
-    if (!observer) return run_calls(w, calls, count, n, first, batch->count);
+    if (!observer) return workspace_run(w, calls, count, n, first, batch->count);
     for (int c = 0; c < count && !status; c++) {
-        status = run_calls(w, &calls[c], 1, n, first, batch->count);
+        status = workspace_run(w, &calls[c], 1, n, first, batch->count);
         if (!status) status = observer->after_call(observer->self, &calls[c], n, first);
     }
     return status;
@@ -51,8 +51,8 @@ tas_status step_gradient(workspace *w, const step_batch *batch, const step_obser
 tas_status step_watch(workspace *w, uint32_t number, uint32_t examples)
 {
     const mem *total;
-    tas_status status = run_block_sums(w, &w->tensor[w->network->losses], w->sum, examples, 0);
-    if (!status) status = run_sum_levels(w, w->sum, (examples - 1) / SUM_LANES + 1, &total);
+    tas_status status = workspace_sum_blocks(w, &w->tensor[w->network->losses], w->sum, examples, 0);
+    if (!status) status = workspace_sum_levels(w, w->sum, (examples - 1) / SUM_LANES + 1, &total);
     if (status) return status;
     const op_args record = {.op = OP_RECORD_LOSS,
                             .size = {[RECORD_STEP] = number, [RECORD_PLACES] = RING},

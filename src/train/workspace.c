@@ -6,19 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STUCK_MOST = 3 };
+enum { MAX_TRIES = 3 };
 
-/* What does not depend on the tile: a cut leaves it as it is. */
+/* What does not depend on the tile: it stays when the tile becomes smaller. */
 static bool is_fixed(int part) { return part <= PART_PARTIAL || part == PART_BATCH || part == PART_NOISE; }
 
-/* A place that is not in the plan stays an empty slice. */
+/* A region that is not in the plan stays an empty slice. */
 static tas_status slice_region(workspace *w, const region *p, mem *out)
 {
     if (p->part < 0) return TAS_OK;
     return w->device->driver->slice(w->device, &w->part[p->part], p->offset, p->bytes, out);
 }
 
-/* Takes the parts that are not there yet. */
+/* Allocates the parts that are not there yet, and touches them: drivers may allocate when memory is first used. */
 static tas_status alloc_parts(workspace *w)
 {
     tas_status status = TAS_OK;
@@ -43,13 +43,13 @@ static tas_status slice_noise(workspace *w)
     return status ? status : slice_region(w, &p->noise_ring, &w->noise_ring);
 }
 
-static tas_status alloc_slices(workspace *w)
+static tas_status make_slices(workspace *w)
 {
     const plan *p = &w->plan;
     tas_status status = slice_noise(w);
     w->panel_width = p->panel_width;
     for (int t = 0; t < w->network->tensor_count && !status; t++)
-        if (t != w->network->order) status = slice_region(w, &p->tensor[t], &w->tensor[t]); /* that is the feed's */
+        if (t != w->network->order) status = slice_region(w, &p->tensor[t], &w->tensor[t]); /* which the feed sets */
     for (int level = 0; level < SUM_LEVELS && !status; level++) {
         status = slice_region(w, &p->sum[level], &w->sum[level]);
         if (!status) status = slice_region(w, &p->correct_sum[level], &w->correct_sum[level]);
@@ -87,7 +87,7 @@ static void release_slices(workspace *w)
     }
 }
 
-/* Everything, or what grows with the tile. */
+/* Everything, or only what grows with the tile. */
 static void release_memory(workspace *w, bool all)
 {
     release_slices(w);
@@ -98,28 +98,27 @@ static void release_memory(workspace *w, bool all)
 static tas_status alloc_memory(workspace *w)
 {
     tas_status status = alloc_parts(w);
-    if (!status) status = alloc_slices(w);
+    if (!status) status = make_slices(w);
     if (!status) status = w->device->driver->finish(w->device);
     return status;
 }
 
-/* A plan that needs clearly less than the one that was refused. The least is tried a few times: it may have been a
- * passing refusal. */
-static tas_status plan_less(workspace *w, tas_model *model, const plan_request *request)
+/* A plan that needs clearly less than the one that was refused. The smallest is retried a few times, as the refusal may
+ * have been temporary. */
+static tas_status shrink_plan(workspace *w, tas_model *model, const plan_request *request)
 {
     plan_device limits = model_limits(model, 0);
     const uint64_t refused = w->plan.total;
     char why[sizeof model->context->error];
-    uint64_t least;
+    uint64_t smallest;
     memcpy(why, model->context->error, sizeof why);
-    tas_status status = plan_smallest_budget(model->network, &limits, request, &least);
+    tas_status status = plan_smallest_budget(model->network, &limits, request, &smallest);
     if (status) return status;
-    if (least && least >= refused && w->stuck++ < STUCK_MOST) return TAS_OK;
-    if (!least || least >= refused)
-        return fail(model->context, TAS_NO_MEMORY, "%s: refuses memory down to the smallest tiles: %.400s", limits.id,
-                    why);
-    limits.budget =
-        least + (refused - least) / 4 * 3; /* of what can become less: the rest is there whatever the tile */
+    if (smallest && smallest >= refused && w->stuck++ < MAX_TRIES) return TAS_OK;
+    if (!smallest || smallest >= refused)
+        return fail(model->context, TAS_NO_MEMORY, "%s: memory is refused even for the smallest tiles: %.400s",
+                    limits.id, why);
+    limits.budget = smallest + (refused - smallest) / 4 * 3; /* only what depends on the tile can become smaller */
     plan less;
     status = plan_make(model->network, &limits, request, &less);
     if (status) return status;
@@ -128,17 +127,16 @@ static tas_status plan_less(workspace *w, tas_model *model, const plan_request *
     return TAS_OK;
 }
 
-/* Takes memory for the plan there is; where it is refused, for smaller ones. */
+/* Allocates memory for the plan; if it is refused, for smaller ones. */
 static tas_status alloc_or_shrink(workspace *w, tas_model *model, const plan_request *request, bool all, bool *shrunk)
 {
     tas_status status = alloc_memory(w);
     while (status == TAS_NO_MEMORY) {
         *shrunk = true;
         release_memory(w, all);
-        if (w->device->driver->finish(w->device))
-            return TAS_DEVICE_FAILED; /* it is not memory that there is no more of */
-        status = plan_less(w, model, request);
-        if (status) break; /* there is none */
+        if (w->device->driver->finish(w->device)) return TAS_DEVICE_FAILED; /* the cause is not a lack of memory */
+        status = shrink_plan(w, model, request);
+        if (status) break;
         status = alloc_memory(w);
     }
     return status;
@@ -147,10 +145,10 @@ static tas_status alloc_or_shrink(workspace *w, tas_model *model, const plan_req
 tas_status workspace_shrink(workspace *w, tas_model *model, const plan_request *request)
 {
     bool shrunk;
-    tas_status status = w->device->driver->finish(w->device); /* so that what is given back is free */
+    tas_status status = w->device->driver->finish(w->device); /* so that released memory is free */
     if (status) return TAS_DEVICE_FAILED;
     release_memory(w, false);
-    status = plan_less(w, model, request);
+    status = shrink_plan(w, model, request);
     return status ? status : alloc_or_shrink(w, model, request, false, &shrunk);
 }
 
@@ -186,13 +184,13 @@ tas_status workspace_open(workspace *w, tas_model *model, const plan_request *re
     if (!w->tensor || !w->group_gradients)
         status = fail(model->context, TAS_NO_MEMORY, "no memory for a list of tensors");
     if (!status) status = alloc_or_shrink(w, model, request, true, shrunk);
-    for (int tries = 0; status == TAS_DEVICE_FAILED && tries < STUCK_MOST;
-         tries++) { /* what was accepted was not done */
+    /* a command that was accepted failed */
+    for (int tries = 0; status == TAS_DEVICE_FAILED && tries < MAX_TRIES; tries++) {
         *shrunk = true;
         status = workspace_reallocate(w, model, request);
     }
     if (!status && *shrunk)
-        model_log_recovery(model, "the work goes on, in smaller tiles where there are any, with the same bits");
+        model_log_recovery(model, "continuing in smaller tiles if possible; the result is the same");
     if (status) workspace_close(w);
     return status;
 }
@@ -208,8 +206,8 @@ void workspace_close(workspace *w)
     *w = (workspace){0};
 }
 
-/* What the device answered first says more than that it could not be opened anew. */
-static bool revive(tas_model *model)
+/* If it cannot be restored, the error stays the first one: it says more. */
+static bool restore_model(tas_model *model)
 {
     char why[sizeof model->context->error];
     memcpy(why, model->context->error, sizeof why);
@@ -218,19 +216,20 @@ static bool revive(tas_model *model)
     return done;
 }
 
-bool workspace_should_retry(tas_model *model, plan_request *request, retries *tries, tas_status status, uint32_t tile)
+bool workspace_should_retry(tas_model *model, plan_request *request, workspace_retries *tries, tas_status status,
+                            uint32_t tile)
 {
     if (status != TAS_NO_MEMORY && status != TAS_DEVICE_FAILED) return false;
     const bool lost = !tile || (status == TAS_DEVICE_FAILED && tries->failures++);
-    if (lost && !tries->renewed) {
-        tries->renewed = true;
-        if (revive(model)) return true;
+    if (lost && !tries->restored) {
+        tries->restored = true;
+        if (restore_model(model)) return true;
     }
     if (tile > 1) request->max_tile = tile / 2;
-    return tile > 1 || (tile && tries->at_one++ < STUCK_MOST);
+    return tile > 1 || (tile && tries->at_one++ < MAX_TRIES);
 }
 
-tas_status run_calls(workspace *w, const op_call *calls, int count, uint32_t n, uint32_t first, uint32_t batch)
+tas_status workspace_run(workspace *w, const op_call *calls, int count, uint32_t n, uint32_t first, uint32_t batch)
 {
     tas_status status = TAS_OK;
     for (int c = 0; c < count && !status; c++) {
@@ -250,18 +249,18 @@ tas_status run_calls(workspace *w, const op_call *calls, int count, uint32_t n, 
     return status;
 }
 
-tas_status run_block_sums(workspace *w, const mem *values, const mem *levels, uint32_t count, uint32_t at)
+tas_status workspace_sum_blocks(workspace *w, const mem *values, const mem *levels, uint32_t count, uint32_t at)
 {
     const op_args args = {.op = OP_SUM_BLOCKS, .size = {[SUM_ELEMENTS] = count, [SUM_AT] = at}};
     const mem operand[] = {*values, levels[0]};
     return device_run(w->device, &args, operand, NULL);
 }
 
-tas_status run_sum_levels(workspace *w, const mem *levels, uint32_t count, const mem **total)
+tas_status workspace_sum_levels(workspace *w, const mem *levels, uint32_t count, const mem **total)
 {
     tas_status status = TAS_OK;
     for (*total = levels; count > 1 && !status; levels++) {
-        status = run_block_sums(w, levels, levels + 1, count, 0);
+        status = workspace_sum_blocks(w, levels, levels + 1, count, 0);
         count = (count + SUM_LANES - 1) / SUM_LANES;
         *total = levels + 1;
     }

@@ -9,7 +9,7 @@ typedef struct source {
     mem inputs, targets, order;
 } source;
 
-/* A streamed set on the host: what a tile's upload reads, and what it waits for. */
+/* Host memory for a tile of a streamed set: what its upload reads, and what it waits for. */
 typedef struct stage {
     host_mem memory;
     uint32_t *order; /* in it, as what follows is */
@@ -17,7 +17,7 @@ typedef struct stage {
     void *uploaded, *used; /* tickets: the upload has come; the device needs the stage no more */
 } stage;
 
-/* The memory of a run: parts that a plan asked for, and a slice a tensor. Parameters are the model's. */
+/* The memory of a run: the parts of its plan, and a slice per tensor. The parameters belong to the model. */
 typedef struct workspace {
     tas_device *device;
     const tas_network *network;
@@ -37,45 +37,50 @@ typedef struct workspace {
     uint64_t seed;
 } workspace;
 
-enum { EVALUATE_MOST = 512 }; /* examples a tile, of an evaluation */
+/* Examples per tile in an evaluation, at most. */
+enum { EVALUATE_MOST = 512 };
 
-/* What a run over a set asks of a plan. */
-plan_request plan_request_for(const tas_data *data, bool training, uint32_t batch, uint32_t tile);
+/* What a run over a data set asks of a plan. */
+plan_request forecast_request(const tas_data *data, bool training, uint32_t batch, uint32_t tile);
 
-/* The noise scale is measured, too. examples and tile: of the set, and at most; 0 where there is none. */
-void plan_request_noise(plan_request *request, const tas_network *network, uint64_t examples, uint32_t tile);
+/* The run measures the noise scale as well. examples: those of the set; tile: the largest that is wanted; 0 if there is
+ * no such number. */
+void forecast_request_noise(plan_request *request, const tas_network *network, uint64_t examples, uint32_t tile);
 
-/* Plans and takes memory; each part is touched, since drivers allocate lazily. Where the device refuses what it
- * promised, smaller plans are tried; *cut tells that it did, as the log is told. */
+/* Makes a plan and allocates its memory. If the device refuses memory that it reported to have, smaller plans are
+ * tried, a note is logged, and *shrunk is set. */
 tas_status workspace_open(workspace *w, tas_model *model, const plan_request *request, uint64_t budget, bool *shrunk);
 
-/* Smaller tiles, after a refusal: gives back all that grows with the tile, and takes less. The sums over the batch, the
- * optimiser's state and the ring of losses stay. TAS_NO_MEMORY where there is no smaller plan. */
+/* After a refusal: releases all that grows with the tile and allocates less. The sums over the batch, the optimizer's
+ * state and the ring of losses stay. TAS_NO_MEMORY if there is no smaller plan. */
 tas_status workspace_shrink(workspace *w, tas_model *model, const plan_request *request);
-/* All of it anew, after a failure that left nothing on the device to be trusted. The model's parameters are the
- * caller's to write. */
+
+/* Allocates everything again, after a failure that left nothing reliable on the device. The caller writes the model's
+ * parameters. */
 tas_status workspace_reallocate(workspace *w, tas_model *model, const plan_request *request);
-/* The same in a device that was opened anew (model_reopen). */
+
+/* The same on a device that is opened again (model_reopen). */
 tas_status workspace_restore(workspace *w, tas_model *model, const plan_request *request);
 void workspace_close(workspace *w);
 
-/* Whether work that changes nothing is begun again after that failure, which the device met with such a tile (0: it did
- * not come to one): in smaller ones, as *work then asks, and a few times more in tiles of one example, which may have
- * met a passing refusal. Once, where the device fails again or not even gives memory, on the device opened anew, if the
- * host has the parameters (model_mirror). */
-typedef struct retries {
+/* Whether to begin again after that failure, in work that changes nothing. tile: the one of the failed attempt, 0 if it
+ * did not get that far. The request then asks for smaller tiles; tiles of one example are retried a few times, as the
+ * refusal may have been temporary. If the device fails again, or refuses all memory, the model is restored from the
+ * host once, if the host has the parameters (model_mirror). */
+typedef struct workspace_retries {
     int at_one, failures; /* {0} at first */
-    bool renewed;
-} retries;
-bool workspace_should_retry(tas_model *model, plan_request *request, retries *tries, tas_status status, uint32_t tile);
+    bool restored;
+} workspace_retries;
+bool workspace_should_retry(tas_model *model, plan_request *request, workspace_retries *tries, tas_status status,
+                            uint32_t tile);
 
-/* Runs a list of calls for a tile of n examples, the first of which is `first` in the batch. */
-tas_status run_calls(workspace *w, const op_call *calls, int count, uint32_t n, uint32_t first, uint32_t batch);
+/* Runs a list of calls for a tile of n examples; the first of them is number `first` of the batch. */
+tas_status workspace_run(workspace *w, const op_call *calls, int count, uint32_t n, uint32_t first, uint32_t batch);
 
-/* Sums count floats into the first of the slices, from block `at` on, by the contract's blocks. */
-tas_status run_block_sums(workspace *w, const mem *values, const mem *levels, uint32_t count, uint32_t at);
+/* Sums `count` floats by the contract's blocks into the first of the levels, from block `at` on. */
+tas_status workspace_sum_blocks(workspace *w, const mem *values, const mem *levels, uint32_t count, uint32_t at);
 
-/* Sums the count sums that lie in the first of the slices; *total is the slice with the one that is left. */
-tas_status run_sum_levels(workspace *w, const mem *levels, uint32_t count, const mem **total);
+/* Sums the `count` sums in the first of the levels; *total is the slice that holds the last one. */
+tas_status workspace_sum_levels(workspace *w, const mem *levels, uint32_t count, const mem **total);
 
 #endif

@@ -158,7 +158,7 @@ static tas_status share_memory(lab *l, bool tight)
     plan_device limits = model_device_limits(l->device);
     const uint64_t all = l->sweep->options.budget ? l->sweep->options.budget : limits.budget;
     const tas_data *most = l->held->options.count > l->train_look->options.count ? l->held : l->train_look;
-    const plan_request work = plan_request_for(most, false, (uint32_t)most->options.count, EVALUATE_MOST);
+    const plan_request work = forecast_request(most, false, (uint32_t)most->options.count, EVALUATE_MOST);
     uint64_t least = 0;
     plan p;
     tas_status status = plan_smallest_budget(l->network, &limits, &work, &least);
