@@ -293,8 +293,8 @@ START_TEST(a_streamed_training)
     tas_model *model = model_of_text(sample_net, 3);
     tas_train_options options = sample_options(8, STEPS);
     options.budget = 1;
-    expect(tas_train(model, sample, &options, NULL), TAS_NO_MEMORY, "at least ", "");
-    options.budget = strtoull(strstr(tas_error(context), "at least ") + 9, NULL, 10);
+    expect(tas_train(model, sample, &options, NULL), TAS_NO_MEMORY, "smallest sufficient budget is ", "");
+    options.budget = strtoull(strstr(tas_error(context), "budget is ") + 10, NULL, 10);
     begin();
     expect_ok(tas_profile_start(device));
     expect_ok(tas_train(model, sample, &options, &result));

@@ -656,7 +656,7 @@ START_TEST(refuses_data_that_do_not_fit)
     const uint32_t label[2] = {0};
     refuse_data(sample_net, data_of(2, 5, x, label, 4, 0), "takes 6 values", "has 5");
     refuse_data(sample_net, data_of(2, 6, x, label, 5, 0), "4 outputs", "5 classes");
-    refuse_data(sample_net, data_of(2, 6, x, x, 0, 4), "loss softmax wants labels", "loss mse");
+    refuse_data(sample_net, data_of(2, 6, x, x, 0, 4), "float targets", "loss mse");
     refuse_data("input 6\ndense 3\nloss mse\n", data_of(2, 6, x, x, 0, 2), "3 outputs", "2 target values");
     refuse_data("input 6\ndense 3\nloss mse\n", data_of(2, 6, x, label, 4, 0), "3 outputs", "4 classes");
 }
