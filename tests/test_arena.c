@@ -29,8 +29,7 @@ static uint64_t pack_slowly(arena_block *block, int count)
             moved = false;
             for (int k = 0; k < i; k++) {
                 const arena_block *other = &block[order[k]];
-                const bool apart =
-                    b->offset >= other->offset + other->bytes || other->offset >= b->offset + b->bytes;
+                const bool apart = b->offset >= other->offset + other->bytes || other->offset >= b->offset + b->bytes;
                 if (apart || !overlap_in_time(b, other)) continue;
                 b->offset = other->offset + other->bytes;
                 moved = true;
@@ -99,7 +98,8 @@ START_TEST(deep_networks_are_packed_at_once)
     ck_assert(arena_open(&a, 2 * DEPTH, 2 * DEPTH));
     for (int i = 0; i < DEPTH; i++) {
         a.block[i] = (arena_block){.first = i, .last = 2 * DEPTH - 1 - i, .bytes = 64};
-        a.block[DEPTH + i] = (arena_block){.first = 2 * DEPTH - 1 - i, .last = 2 * DEPTH - 1 - (i ? i - 1 : 0), .bytes = 64};
+        a.block[DEPTH + i] =
+            (arena_block){.first = 2 * DEPTH - 1 - i, .last = 2 * DEPTH - 1 - (i ? i - 1 : 0), .bytes = 64};
     }
     ck_assert_uint_eq(arena_pack(&a), arena_fullest(&a));
     ck_assert_double_le((double)(clock() - begin) / CLOCKS_PER_SEC, 10);

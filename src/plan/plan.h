@@ -1,25 +1,23 @@
-/* The plan: batch and budget to a tile size and a map of memory, before anything is allocated. Pure: it is told the
- * device's limits, and asks for the sizes of layouts and scratch through the functions that it is given.
+/* The plan: from batch and budget to a tile and a map of memory, before anything is allocated. Pure: the device's
+ * limits are numbers, and sizes of layouts and scratch come from functions that it is given.
  *
- *     parameters  w of each tensor, as the device lays it out          one model
- *     gradient    sums over the batch, at the same offsets
- *     state       momentum, likewise
- *     second      Adam's mean of squares, likewise
- *     open        sums over open granules, of layers that have granules
- *     values      the tile's inputs, activations and their gradients   grow with the tile; places are shared by
- *                 lifetime
- *     batch       losses and hits of the batch's examples, their sums, the ring of losses, the record
- *     noise       where the noise scale is measured: a group's gradient, norms of examples, sums of squares, a ring of
- *                 them
- *     scratch     the most that any one call wants                     grows with the tile
- *     staging     two tiles of the data set, where it is streamed      grows with the tile
- *     data        or else the whole set, its targets and the order of an epoch
+ *     parameters    w of each tensor, as the device lays it out           one model
+ *     gradient      sums over the batch, at the same offsets
+ *     state         momentum, likewise
+ *     second state  Adam's mean of squares, likewise
+ *     partial sums  sums over granules that are not complete, of layers that have granules
+ *     values        the tile's inputs, activations and their gradients    grow with the tile; values that are not
+ * needed at the same time share memory batch         losses and correct answers of the batch's examples, their sums,
+ * the ring of losses, the first bad step noise         if the noise scale is measured: a group's gradient, norms of
+ * examples, sums of squares and a ring of them scratch       the most that any single call needs grows with the tile
+ *     staging       two tiles of the data set, if it is streamed          grows with the tile
+ *     data          or else the whole set, its targets and the order of an epoch
  *
- * and of the host's, which counts towards the budget if the device shares it:
+ * and of the host's memory, which counts towards the budget if the device shares it:
  *
- *     copy        parameters, state and second, as the last snapshot has them; in evaluation the parameters alone
- *     order       of an epoch, or of a tile
- *     stages      two tiles of the data set, or what it passes through on its way to the device
+ *     copy          parameters and state, as the last snapshot has them; in evaluation the parameters alone
+ *     order         of an epoch, or of a tile
+ *     stages        two tiles of the data set, or the piece of it that is on its way to the device
  */
 #ifndef PLAN_H
 #define PLAN_H
@@ -46,90 +44,96 @@ extern const char *const plan_part_names[PART_COUNT];
 enum {
     RING = 1024,      /* steps whose losses the device keeps */
     SUM_LEVELS = 4,   /* 256^4 examples */
-    NOISE_SUMS = 4,   /* of a step: parts and whole of dense layers, parts and whole of the others */
+    NOISE_SUMS = 4,   /* per step: parts and whole of dense layers, parts and whole of the others */
     STAGES = 2,       /* tiles of a streamed set: one is filled while the other is used */
-    MAX_TILE = 65520, /* examples: enough to be busy with; GPUs take 65535 groups in dimension 1 */
+    MAX_TILE = 65520, /* examples: enough to keep a device busy; GPUs allow 65535 groups in dimension 1 */
     UPLOAD = 1 << 18, /* bytes of a set that pass through the host at once */
-    USEFUL_TILE = 48  /* examples: a larger tile is worth less than a set that lies on the device */
+    USEFUL_TILE = 48  /* examples: a larger tile is worth less than a data set on the device */
 };
 
 typedef struct plan_device {
     const char *id;
-    uint64_t budget;    /* bytes in all */
+    uint64_t budget;    /* bytes in total */
     uint64_t max_alloc; /* bytes of one part */
-    uint32_t align;     /* of a slice */
+    uint32_t align;     /* of a region */
     bool shared;        /* host memory counts towards the budget */
-    uint32_t snapshots; /* copies on the host of what a step leaves to the next one */
+    uint32_t snapshots; /* copies on the host of what one step leaves to the next */
     void *self;
     uint32_t (*weight_panel)(void *self, uint32_t rows, uint32_t cols);
     uint32_t (*batch_panel)(void *self, uint32_t tile);
-    uint64_t (*scratch)(void *self, const op_args *args); /* of as many lanes, no less for more examples */
+    uint64_t (*scratch)(void *self, const op_args *args); /* bytes */
 } plan_device;
 
+/* What the host keeps in case the device fails. */
 typedef enum host_copy { COPY_NONE, COPY_PARAMETERS, COPY_SNAPSHOT } host_copy;
 
 typedef struct plan_request {
     bool training;
-    uint32_t batch;                     /* or, in evaluation, the examples of the whole set */
-    uint32_t max_tile;                  /* a tile larger than this is not wanted */
-    uint64_t resident;                  /* examples of the set, where it may lie on the device; 0: it is streamed */
-    uint64_t input_bytes, target_bytes; /* of one example in the data set */
+    uint32_t batch;                     /* in evaluation the examples of the whole set */
+    uint32_t max_tile;                  /* the largest tile that is wanted */
+    uint64_t resident;                  /* examples of a set that may be put on the device; 0: it is streamed */
+    uint64_t input_bytes, target_bytes; /* per example of the data set */
     noise_schedule noise;               /* {0}: it is not measured */
     int slots;                          /* values that the optimizer keeps per parameter: 0 to 2 */
     uint64_t order;                     /* examples whose order the host holds; 0: those of a tile */
-    host_copy copy;                     /* what the host keeps in case the device fails */
+    host_copy copy;
 } plan_request;
 
-/* A slice of a part. */
+/* A piece of a part. */
 typedef struct region {
     int part; /* a plan_part; -1: not in this plan */
     uint64_t offset, bytes;
 } region;
 
+/* Rows of the set, and which of them are meant. */
 typedef struct plan_source {
-    region inputs, targets, order; /* rows of the set, and which of them are meant */
+    region inputs, targets, order;
 } plan_source;
 
 typedef struct plan {
     uint32_t tile;
-    uint32_t panel_width;      /* examples of a panel (LAYOUT_BATCH_PANELS) */
+    uint32_t panel_width;      /* examples per panel (LAYOUT_BATCH_PANELS) */
     uint32_t step_panel_width; /* the same in a step, whose batch may be smaller than the tile of a probe */
-    bool resident;             /* the set lies in the data part, else it passes through the staging part */
-    uint32_t
-        chunk; /* examples whose losses and hits there is room for: the batch; in evaluation whole blocks of sums */
+    bool resident;             /* the set is in the data part, else it passes through the staging part */
+    /* Examples for whose losses there is room: the batch; in evaluation whole blocks of sums. */
+    uint32_t chunk;
+
     uint64_t bytes[PART_COUNT];
-    uint64_t host; /* bytes of host memory */
-    uint32_t snapshots;
-    uint64_t snapshot;                                                /* bytes of one; of the host's */
-    uint64_t total;                                                   /* what counts towards the budget */
-    region *tensor;                                                   /* one a tensor of the network */
+    uint64_t host;      /* bytes of host memory, */
+    uint64_t snapshot;  /* of which one snapshot takes so many; */
+    uint32_t snapshots; /* how many there are */
+    uint64_t total;     /* what counts towards the budget */
+
+    region *tensor;                                                   /* one per tensor of the network */
     region sum[SUM_LEVELS], correct_sum[SUM_LEVELS], ring, first_bad; /* in the batch part */
-    plan_source source[STAGES];                                       /* resident: the first alone */
-    region *group_gradients; /* one a tensor: of groups' gradients, in the noise part */
-    region norms, squares, noise_sum[SUM_LEVELS], noise_ring; /* there, see train/measure.h */
-    uint32_t group_squares;                                   /* sums of squares of one group's gradients */
+    plan_source source[STAGES];                                       /* resident: only the first */
+
+    /* In the noise part (train/noise.h): one per tensor, and how many sums of squares a group's gradients make. */
+    region *group_gradients;
+    region norms, squares, noise_sum[SUM_LEVELS], noise_ring;
+    uint32_t group_squares;
 } plan;
 
-/* Bytes of a parameter, or of what lies like it, on that device. */
+/* Bytes of a parameter on that device, and of its gradient and state. */
 uint64_t plan_parameter_bytes(const plan_device *device, const tensor *t);
 
-/* Sums of squares that a gradient is cut into (OP_SQUARE_ROWS, OP_SQUARE_BLOCKS). */
+/* Sums of squares into which a gradient is cut (OP_SQUARE_ROWS, OP_SQUARE_BLOCKS). */
 uint32_t plan_squares(const tensor *t);
 
 /* Examples that pass through the host at once when a set of so many is put on the device. */
 uint64_t plan_upload(uint64_t example_bytes, uint64_t count);
 
-/* Makes the plan: the largest tile that the budget allows, evened out over the batch; the set on the device where a
- * tile of USEFUL_TILE (or of max_tile) still fits beside it. The error names the least budget. Freed with plan_free().
- */
+/* Makes the plan: the largest tile that the budget allows, evened out over the batch, and the set on the device if a
+ * tile of USEFUL_TILE (or of max_tile) still fits beside it. If there is none, the error names the smallest sufficient
+ * budget. Freed with plan_free(). */
 tas_status plan_make(const tas_network *network, const plan_device *device, const plan_request *request, plan *out);
 
-/* The plan with exactly that tile, whatever the budget; TAS_NO_MEMORY where a part is larger than the device gives. */
+/* The plan with exactly that tile, whatever the budget; TAS_NO_MEMORY if a part is larger than one allocation. */
 tas_status plan_with(const tas_network *network, const plan_device *device, const plan_request *request, uint32_t tile,
                      bool resident, plan *out);
 
-/* The least budget with which plan_make() succeeds: over every tile, resident and streamed. 0: none would do, for a
- * part is larger than the device gives in one piece. */
+/* The smallest budget with which plan_make() succeeds: the minimum over every tile, resident and streamed. 0: none is
+ * sufficient, as a part is larger than one allocation. */
 tas_status plan_smallest_budget(const tas_network *network, const plan_device *device, const plan_request *request,
                                 uint64_t *bytes);
 
