@@ -1,4 +1,5 @@
-/* tassello verify: every operation of a device against the C reference, bit for bit; the canonical training. */
+/* tassello verify: compares every operation of a device with the C reference, bit for bit; then the canonical training.
+ */
 #include "cli.h"
 
 #include <errno.h>
@@ -16,7 +17,7 @@ static const cli_option options[] = {
     {.name = "all",
      .group = GROUP_DEVICE,
      .offset = offsetof(settings, all),
-     .help = "Verify every device, and the reference, one after the other."},
+     .help = "Verify every device in turn, the reference included."},
     {.name = "seed",
      .group = GROUP_DATA,
      .metavar = "N",
@@ -30,14 +31,14 @@ static const cli_option options[] = {
      .type = TYPE_U32,
      .most = 1000000,
      .offset = offsetof(settings, verify.cases),
-     .help = "Random cases an operation, beside the edge shapes (default 20)."},
+     .help = "Random cases per operation, in addition to the edge shapes (default 20)."},
     {.name = "json",
      .group = GROUP_OUTPUT,
      .metavar = "FILE",
      .type = TYPE_TEXT,
      .complete = COMPLETE_FILE,
      .offset = offsetof(settings, json),
-     .help = "Write what was seen as one JSON object; - is stdout, which then carries nothing else."},
+     .help = "Write the results as one JSON object; - is stdout, which then carries nothing else."},
     {0},
 };
 
@@ -45,7 +46,7 @@ typedef enum verdict { PASSED = 0, FAILED, SKIPPED } verdict;
 static const char *const verdicts[] = {[PASSED] = "passed", [FAILED] = "failed", [SKIPPED] = "skipped"};
 static const char *const shown_verdicts[] = {[PASSED] = "ok", [FAILED] = "FAILED", [SKIPPED] = "skipped"};
 
-/* A provider's row is kept for later, so that those held to a tolerance stand apart from the exact ones. */
+/* A provider's row, kept until the end, so that rows with a tolerance are printed apart from the exact ones. */
 typedef struct apart {
     char operation[64], provider[32], text[512];
     verdict verdict;
@@ -55,7 +56,7 @@ typedef struct apart {
 
 typedef struct device_run {
     char id[64], name[128];
-    char why[1024]; /* of a device that failed or was skipped as a whole */
+    char why[1024]; /* why the device failed or was skipped as a whole */
     verdict verdict;
     tas_verify_result result;
 } device_run;
@@ -130,11 +131,12 @@ static void on_row(void *user, const tas_verify_row *row)
 
 static void print_apart(session *v)
 {
-    if (v->apart_count) fprintf(v->text, "  providers under --arith fast, held to a bound and not to bits:\n");
+    if (v->apart_count)
+        fprintf(v->text, "  providers used with --arith fast (compared with a bound, not bit for bit):\n");
     for (size_t i = 0; i < v->apart_count; i++) {
         const apart *a = &v->apart[i];
         char tail[64] = "";
-        if (a->verdict != SKIPPED) snprintf(tail, sizeof tail, "  worst %.3f of its bound", a->worst_error);
+        if (a->verdict != SKIPPED) snprintf(tail, sizeof tail, "  largest error %.3f of the bound", a->worst_error);
         print_row(v, a->verdict, a->operation, a->provider, a->passed, a->failed, a->seconds, tail, a->text);
     }
     free(v->apart);
@@ -149,9 +151,9 @@ static void print_digest(const session *v, const tas_verify_result *result)
     if (!*result->digest) return;
     fprintf(v->text, "digest %s\n", result->digest);
     if (result->digest_ok)
-        fprintf(v->text, "the digest is the stated one\n");
+        fprintf(v->text, "the digest is the expected one\n");
     else
-        fprintf(v->text, "the digest DIFFERS from the stated one, %s\n", tas_canonical_digest());
+        fprintf(v->text, "the digest DIFFERS: expected %s\n", tas_canonical_digest());
 }
 
 static json_t *describe_device(session *v, const device_run *run)
@@ -171,7 +173,7 @@ static json_t *describe_device(session *v, const device_run *run)
     return o;
 }
 
-/* A device that is not available, or has no compiler, is skipped; one that fails in any other way has failed. */
+/* A device that is not available or has no compiler is skipped; any other failure counts as failed. */
 static void verify_device(session *v, const char *id, device_run *run)
 {
     tas_device *device = NULL;
@@ -186,7 +188,7 @@ static void verify_device(session *v, const char *id, device_run *run)
         const tas_device_info *info = tas_device_get_info(device);
         memcpy(run->id, info->id, sizeof run->id);
         memcpy(run->name, info->name, sizeof run->name);
-        fprintf(v->text, "%s (%s), seed %llu, %u random cases an operation\n", info->id, info->name,
+        fprintf(v->text, "%s (%s), seed %llu, %u random cases per operation\n", info->id, info->name,
                 (unsigned long long)v->s.verify.seed, v->s.verify.cases);
         fflush(v->text);
         status = tas_verify(device, &v->s.verify, on_row, v, &run->result);
@@ -228,7 +230,7 @@ static tas_status verify_all(session *v)
 static void print_total(const session *v)
 {
     const device_run *one = &v->runs[0];
-    if (!v->s.all && one->verdict == SKIPPED) return; /* it could not be opened, which was said */
+    if (!v->s.all && one->verdict == SKIPPED) return; /* it could not be opened; the error was printed */
     if (!v->s.all) {
         fprintf(v->text, "%u passed, %u failed, %u skipped\n", one->result.passed,
                 one->result.failed + (!one->result.failed && one->verdict == FAILED), one->result.skipped);
@@ -274,7 +276,7 @@ static int verify_one_or_all(session *v)
         verify_device(v, v->s.device, v->runs);
     }
     print_total(v);
-    /* a device that was asked for by name, and could not be opened, has not passed */
+    /* a device that was named but could not be opened has not passed */
     return v->count[FAILED] || !v->count[PASSED] ? EXIT_FAILED : 0;
 }
 
@@ -311,12 +313,13 @@ static int run(int argc, char **argv)
 
 const cli_command verify_command = {
     .name = "verify",
-    .summary = "hold a device against the C reference, bit for bit",
-    .description =
-        "Runs each operation on random and edge shapes, on a device and by its reference in C, and compares the bits; "
-        "then a "
-        "short canonical training, whose digest must be the stated one. The status is 0 only if all holds.\n\n"
-        "With --all, the last lines are one for each device, and their count.",
+    .summary = "compare a device with the C reference, bit for bit",
+    .description = "Runs each operation on random and edge shapes, on the device and by its reference in C, and "
+                   "compares the results "
+                   "bit for bit. Then runs a short canonical training, whose digest must be the expected one. Exits "
+                   "with 0 only if "
+                   "everything matches.\n\n"
+                   "With --all, the last lines are one per device, and their count.",
     .options = options,
     .examples = {"tassello verify", "tassello verify --all --json verify.json"},
     .run = run,

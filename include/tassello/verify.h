@@ -1,4 +1,4 @@
-/* Verification: every operation of a device against the C reference, bit for bit; and the canonical training. */
+/* Verification: compares every operation of a device with the C reference, bit for bit; then the canonical training. */
 #ifndef TASSELLO_VERIFY_H
 #define TASSELLO_VERIFY_H
 
@@ -9,35 +9,46 @@ extern "C" {
 #endif
 
 typedef struct tas_verify_options {
-    size_t size;    /* of this struct: set by tas_verify_options_init() */
-    uint64_t seed;  /* of shapes and values; 1 */
-    uint32_t cases; /* random cases an operation, beside the edge shapes; 20 */
-    int providers;  /* non-zero: hold CLBlast against its bound, too; 1 */
-    int training;   /* non-zero: the canonical training and its digest; 1 */
+    /* Of this struct; set by tas_verify_options_init(). */
+    size_t size;
+    /* Of shapes and values (default 1). */
+    uint64_t seed;
+    /* Random cases per operation, in addition to the edge shapes (default 20). */
+    uint32_t cases;
+    /* Non-zero (the default): compare CLBlast's products with their bound, too. */
+    int providers;
+    /* Non-zero (the default): run the canonical training and compare its digest. */
+    int training;
 } tas_verify_options;
 TAS_API void tas_verify_options_init(tas_verify_options *options);
 
 /* One row: an operation on a device. Strings are valid during the call. */
 typedef struct tas_verify_row {
     const char *operation;
-    const char *provider; /* "kernel", "clblast" */
+    /* "kernel" or "clblast". */
+    const char *provider;
+    /* Cases. */
     uint32_t passed, failed;
     double seconds;
-    double worst_error; /* of a provider held to a tolerance: in units of its bound, 1 being the bound; else 0 */
-    const char *text;   /* of the first failure (shape, element, both values, seed), or why it was skipped; else "" */
+    /* Of a provider with a tolerance: the largest error as a fraction of its bound. Otherwise 0. */
+    double worst_error;
+    /* The first failure (shape, element, both values, seed), or why the row was skipped; otherwise "". */
+    const char *text;
     int skipped;
 } tas_verify_row;
 typedef void (*tas_verify_fn)(void *user, const tas_verify_row *row);
 
-/* What was seen. digest is that of the canonical training, "" where it was not run. */
 typedef struct tas_verify_result {
-    uint32_t passed, failed, skipped; /* rows */
+    /* Rows. */
+    uint32_t passed, failed, skipped;
+    /* Of the canonical training; "" if it was not run. */
     char digest[65];
-    int digest_ok; /* equal to tas_canonical_digest() */
+    /* Whether that is tas_canonical_digest(). */
+    int digest_ok;
 } tas_verify_result;
 
-/* Returns TAS_MISMATCH where a row failed or the digest differs. on_row may be NULL. The device's tier is set by what
- * was seen, and remembered for its driver. */
+/* Returns TAS_MISMATCH if a row failed or the digest differs. on_row may be NULL. Sets the device's tier by the result
+ * and remembers it for its driver. */
 TAS_API tas_status tas_verify(tas_device *device, const tas_verify_options *options, tas_verify_fn on_row, void *user,
                               tas_verify_result *result);
 

@@ -1,4 +1,4 @@
-/* Cases: drawing one, running it by the reference and on a device, comparing bits. */
+/* Cases: draws one, runs it by the reference and on a device, and compares the bits. */
 #include "verify/cases.h"
 
 #include "arith.h"
@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const uint32_t guard_word = 0x7fc0dead; /* a NaN, which spreads if it is read */
+static const uint32_t guard_word = 0x7fc0dead; /* a NaN, which shows in the results if it is read */
 
 static void fill_guard(void *data, uint64_t bytes)
 {
@@ -20,7 +20,8 @@ static bool is_guard(const unsigned char *data, uint64_t from, uint64_t to)
     return true;
 }
 
-/* The operand that DRAW_TINY draws around 1: the first that brings in floats, the second, or none, as of one alone. */
+/* The operand that DRAW_TINY draws around 1: by turns the first input of floats, the second, or none (-1). None if
+ * there is only one. */
 static int large_operand(const op_row *row, uint32_t turn)
 {
     int found[OP_OPERANDS], count = 0;
@@ -98,7 +99,7 @@ static void pack_operand(layout matrix, op_layout wanted, const float *canonical
         for (uint32_t i = 0; i < matrix.cols; i++) packed[layout_index(matrix, r, i)] = arith_float(guard_word);
 }
 
-/* Memory on the device that holds what host does. */
+/* Copies host to new memory on the device. */
 static tas_status banded_write(tas_device *device, const unsigned char *host, banded *b)
 {
     const device_driver *driver = device->driver;
@@ -108,7 +109,7 @@ static tas_status banded_write(tas_device *device, const unsigned char *host, ba
     return status;
 }
 
-/* Sizes of the bands, and host memory that is full of guards. */
+/* Sets the sizes of the bands, and gives host memory full of guards. */
 static tas_status banded_alloc(tas_device *device, banded *b, unsigned char **host)
 {
     b->band = device->info.align_bytes > 256 ? device->info.align_bytes : 256;
@@ -161,7 +162,7 @@ static void banded_close(tas_device *device, banded *b)
     device_release(device, &b->whole);
 }
 
-/* Reads the memory and looks at its bands; got, which may be NULL, takes `bytes` of what is between them. */
+/* Reads the memory and checks its bands; `bytes` of what lies between them go to got, unless that is NULL. */
 static tas_status banded_read(tas_device *device, const banded *b, uint64_t bytes, void *got, bool *stray)
 {
     unsigned char *host = malloc((size_t)b->whole_bytes + 1);
@@ -177,7 +178,7 @@ static tas_status banded_read(tas_device *device, const banded *b, uint64_t byte
     return status;
 }
 
-/* The results, one after the other, and whether anything was written outside them or scratch. */
+/* Reads the results, and checks that nothing was written outside them or scratch. */
 static tas_status read_results(tas_device *device, const test_case *c, const banded *operand, const banded *scratch,
                                void **got, bool *stray)
 {
@@ -272,7 +273,8 @@ static tas_status compare_case(tas_device *device, const test_case *c, uint64_t 
     return status;
 }
 
-/* Runs one case; if its launcher has limits, once more with small ones, which cut a case as a large layer is cut. */
+/* Runs one case. If its launcher has limits, runs it again with small ones, so that it is cut into pieces as a large
+ * layer is. */
 static tas_status verify_case(tas_device *device, op_id op, uint64_t seed, uint32_t number, bool *equal, char *text,
                               size_t bytes)
 {
@@ -292,7 +294,7 @@ static tas_status verify_case(tas_device *device, op_id op, uint64_t seed, uint3
     return status;
 }
 
-/* Runs one case and counts it; text keeps what the first failure was. */
+/* Runs one case and counts it; text keeps the first failure. */
 static tas_status count_case(tas_device *device, op_id op, uint64_t seed, uint32_t number, tas_verify_row *row,
                              char *text, size_t bytes)
 {

@@ -1,4 +1,4 @@
-/* Opening a device: which one is meant, and the self-test that a device must pass before its first use. */
+/* Opens a device: finds the one that an id names, and tests it before its first use. */
 #include "device/opencl/launchers/clblast.h"
 #include "device/select.h"
 #include "verify/cases.h"
@@ -9,7 +9,7 @@
 
 enum { SELF_TEST_EDGES = 10, SELF_TEST_CASES = 10 }; /* each mode of values in each form of the products' kernels */
 
-/* Products that CLBlast takes, which passed a test of their own. */
+/* Products that CLBlast computes; it passed a test of its own. */
 static bool is_provided(op_id op)
 {
     return op == OP_DENSE_FORWARD || op == OP_DENSE_BACKWARD_INPUT || op == OP_DENSE_BACKWARD_WEIGHTS;
@@ -26,7 +26,7 @@ static void report_progress(tas_device *device, int op, double *next)
     *next = now_seconds() + report_interval;
 }
 
-/* A few cases of each operation. *wrong names the first operation that failed, with what was seen. */
+/* A few cases of each operation. wrong describes the first failure, or is "". */
 static tas_status self_test(tas_device *device, double next_report, char *wrong, size_t bytes)
 {
     wrong[0] = 0;
@@ -69,18 +69,17 @@ static tas_status open_tested(tas_context *context, const tas_device_info *info,
         return TAS_OK;
     }
 
-    /* One that was refused is tested again: a library or driver that was mended may have the same version. */
+    /* A refused device is tested again: a library or driver may have been fixed without a new version. */
     (*out)->reported = true;
     status = self_test(*out, next_report, wrong, sizeof wrong);
     (*out)->reported = false;
     if (!status && wrong[0])
-        status =
-            fail(context, TAS_MISMATCH,
-                 "%s: refused by its self-test, since its results are not those of the reference: %s", info->id, wrong);
+        status = fail(context, TAS_MISMATCH, "%s: failed its self-test: its results differ from the reference: %s",
+                      info->id, wrong);
     if (!status) (*out)->info.tier = fast ? TAS_TIER_TOLERANCE : TAS_TIER_EXACT;
     if (wrong[0])
         tier_remember(context, info, TAS_TIER_REFUSED);
-    else if (!status && !fast) /* with CLBlast in use, the device's own products were not tested */
+    else if (!status && !fast) /* with CLBlast the device's own products were not tested */
         tier_remember(context, info, TAS_TIER_EXACT);
     if (status) device_close(out);
     return status;
@@ -92,7 +91,7 @@ static tas_status open_row(tas_context *context, const tas_device_info *info, ta
     return open_tested(context, info, arith, out);
 }
 
-/* Why the reference is used although nobody asked for it; devices that failed were reported already. */
+/* Reports why the reference is used although nobody asked for it. Devices that failed were reported already. */
 static void note_fallback(tas_context *context, const tas_device_info *list, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -105,7 +104,7 @@ static tas_status open_device(tas_context *context, const char *id, tas_arith ar
 {
     tas_device_info *list = NULL;
     size_t count = 0, tries = 0, *order = NULL;
-    if (id && !strcmp(id, "reference")) return reference_open(context, out); /* no driver is asked */
+    if (id && !strcmp(id, "reference")) return reference_open(context, out); /* without loading any driver */
     tas_status status = discover_list(context, &list, &count);
     if (status) return status;
     order = malloc(count * sizeof *order);

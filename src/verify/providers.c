@@ -1,5 +1,5 @@
-/* Holds a provider's dense products against a double-precision oracle. The bound of one element: u (4 + 2 sqrt K) S +
- * FLT_MIN with u = 2^-24, K the length of its sum, S the sum of the magnitudes of what is summed. Integer-valued
+/* Compares a provider's dense products with an oracle in double precision. The bound of one element: u (4 + 2 sqrt K) S
+ * + FLT_MIN with u = 2^-24, K the length of its sum, S the sum of the magnitudes of what is summed. Integer-valued
  * products must be exact. */
 #include "verify/providers.h"
 
@@ -78,7 +78,7 @@ static bool is_exact(element e, float got)
     return got == sum;
 }
 
-/* Holds the result against the oracle: every element, or LARGE_ELEMENTS of them spread over all. */
+/* Compares the result with the oracle: every element, or of a large one LARGE_ELEMENTS, evenly spread. */
 static void judge(const struct product_test *t, const test_case *c, const float *got, bool exact, uint64_t seed,
                   tas_verify_row *row, char *text, size_t bytes)
 {
@@ -129,8 +129,8 @@ static void make_integers(test_case *c, uint64_t seed)
     }
 }
 
-/* One drawn case, with its own values and with integers. Sums of weights' gradients are asked for a whole batch, and
- * every second time for a later tile that is added to the total: granules are not followed. */
+/* One drawn case, with its own values and with integers. Gradients of weights are summed over a whole batch, or every
+ * second time over a later tile that is added to the total: granules are ignored. */
 static tas_status drawn_case(tas_device *fast, const struct product_test *t, uint64_t seed, uint32_t number,
                              tas_verify_row *row, char *text, size_t bytes)
 {
@@ -146,8 +146,8 @@ static tas_status drawn_case(tas_device *fast, const struct product_test *t, uin
     return status;
 }
 
-/* A shape beyond those that are drawn, for the provider's kernel for large products; filled with integers, or around 1.
- */
+/* A larger shape than those that are drawn, for the provider's kernel for large products; filled with values around 1,
+ * then with integers. */
 static tas_status large_case(tas_device *fast, const struct product_test *t, uint64_t seed, uint32_t edge, int shape,
                              tas_verify_row *row, char *text, size_t bytes)
 {
@@ -212,7 +212,7 @@ tas_status providers_verify(tas_device *device, uint64_t seed, uint32_t cases, c
         tas_verify_row row;
         status = verify_product(fast, &tests[i], seed, cases, edge, &row, text, sizeof text);
         if (status == TAS_NO_MEMORY) break;
-        if (status) { /* it may fail in one operation and do others */
+        if (status) { /* it may fail in one operation and pass others */
             row.failed++;
             row.text = tas_error(device->context);
             status = TAS_OK;

@@ -1,4 +1,4 @@
-/* Providers whose results are held to a bound and not to bits. */
+/* Providers whose results are compared with a bound, not bit for bit. */
 #ifndef PROVIDERS_H
 #define PROVIDERS_H
 

@@ -1,5 +1,4 @@
-/* What is remembered of devices: a line in a small file a device and driver, valid for these kernels and this contract.
- */
+/* Tiers of devices: a small file per device and driver in the cache, valid for these kernels and this contract. */
 #include "verify/tier.h"
 
 #include "base/cache.h"
@@ -16,7 +15,7 @@ static const char *const words[] = {[TAS_TIER_UNTESTED] = "untested",
                                     [TAS_TIER_TOLERANCE] = "tolerance",
                                     [TAS_TIER_REFUSED] = "refused"};
 
-/* The file's path, named by all that the tier depends on; false where there is no cache. */
+/* The file's path; its name is a digest of all that the tier depends on. False if there is no cache. */
 static bool find_path(const tas_device_info *info, char *path, size_t bytes)
 {
     char folder[512], hex[65];
@@ -54,7 +53,7 @@ void tier_remember(tas_context *context, const tas_device_info *info, tas_tier t
     char path[640], error[sizeof context->error];
     file_writer writer;
     if (!find_path(info, path, sizeof path)) return;
-    memcpy(error, context->error, sizeof error); /* not remembering is no error, and must hide none */
+    memcpy(error, context->error, sizeof error); /* failing to remember is no error, and must not replace one */
     if (!file_begin(context, &writer, path)) {
         fprintf(writer.stream, "%s\n%s\n", words[tier], info->long_id);
         file_commit(context, &writer);

@@ -1,4 +1,4 @@
-/* The canonical training: small enough for a software fma, with every kind of operation in it. Its data are drawn by
+/* The canonical training: every kind of operation, but small enough for an fma in software. Its data are drawn by
  * Philox, so that it needs no file; 210 examples in batches of 40 leave a last batch of 10. */
 #include "verify/training.h"
 
