@@ -199,7 +199,8 @@ class Faulty(Tool):
             self.give_up(net, fault, *texts)
 
     def give_up(self, net, fault="", *texts, **variables):
-        """Ends with status 1 and a message that has one of these texts; an earlier checkpoint stays."""
+        """Ends with status 1 and a message that has one of these texts; an earlier checkpoint stays, unless the run had a
+        snapshot of some step (on a slow machine)."""
         folder = self.place()
         saved = self.checkpoint(folder / "saved").read_bytes()
         result, counted = self.train_below(net, "--save", folder / "saved", fault=fault, status=1, **variables)
@@ -207,8 +208,10 @@ class Faulty(Tool):
         expect(counted["faults"] > 0 or not fault, "the fault did not happen", result)
         expect(result.out == "", "stdout is not empty", result)
         expect(errors and any(text in errors[0] for text in texts), f"no error that says one of {texts}", result)
-        expect(len(errors) == 1 or (len(errors) == 2 and f"{folder / 'saved'}: not written" in errors[1]), f"{errors}", result)
-        expect((folder / "saved").read_bytes() == saved, "the file of --save is another", result)
+        if not any("written with the last good weights" in line for line in errors):
+            expect((folder / "saved").read_bytes() == saved, "the file of --save is another", result)
+            expect(len(errors) == 1 or f"{folder / 'saved'}: not written" in errors[1], f"{errors}", result)
+        expect(len(errors) <= 2, f"{errors}", result)
         expect(not leftovers(folder, "saved"), f"left behind: {leftovers(folder, 'saved')}", result)
         return result, counted
 

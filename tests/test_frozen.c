@@ -271,12 +271,12 @@ static double exact_trace(tas_model *model, const tas_data *data, uint64_t seed)
 {
     gradients g;
     const uint32_t count = (uint32_t)tas_data_count(data);
-    expect_ok(gradient_open(&g, model, data, 1, 0, seed));
+    expect_ok(gradients_open(&g, model, data, 1, 0, seed));
     float *sum = malloc(g.elements * sizeof *sum), loss, norm;
     double *total = calloc(g.elements, sizeof *total), squares = 0, square = 0;
     for (uint32_t e = 0; e < count; e++) {
         double all = 0, rest = 0;
-        expect_ok(gradient_sum(&g, &e, 1, sum, &loss, &norm));
+        expect_ok(gradients_sum(&g, &e, 1, sum, &loss, &norm));
         for (uint64_t k = 0; k < g.elements; k++) {
             all += (double)sum[k] * sum[k];
             total[k] += sum[k];
@@ -289,7 +289,7 @@ static double exact_trace(tas_model *model, const tas_data *data, uint64_t seed)
     }
     for (uint64_t k = 0; k < g.elements; k++) square += total[k] * total[k];
     free(sum), free(total);
-    gradient_close(&g);
+    gradients_close(&g);
     return (squares - square / count) / (count - 1);
 }
 
@@ -372,16 +372,16 @@ START_TEST(tiles_leave_no_trace)
     const uint64_t least = least_budget(model, m->data);
     for (uint64_t budget = least; budget < 12 * least; budget += 1 + budget / 8) {
         gradients g;
-        expect_ok(gradient_open(&g, model, m->data, MANY, budget, 2));
+        expect_ok(gradients_open(&g, model, m->data, MANY, budget, 2));
         streamed += !g.w.plan.resident;
         resident += g.w.plan.resident && g.w.plan.tile < MANY;
         ck_assert_uint_le(g.w.plan.total, budget);
-        gradient_close(&g);
+        gradients_close(&g);
         measure(model, m->data, batches, 2, 3, 2, budget, &cut);
         check_same(&whole, &cut, 2);
     }
     ck_assert(streamed && resident);
-    expect(gradient_open(&(gradients){0}, model, m->data, MANY, least - 1, 2), TAS_NO_MEMORY, "budget", "");
+    expect(gradients_open(&(gradients){0}, model, m->data, MANY, least - 1, 2), TAS_NO_MEMORY, "budget", "");
 
     /* What training at the largest batch can do with is enough, though it be less than for the whole set at once. */
     tas_train_options options = sample_options(2, 1);

@@ -52,9 +52,8 @@ typedef struct tas_plan {
     /* What counts towards the budget: the sum of the parts. On a device that shares the host's memory it includes
      * host_bytes. */
     uint64_t bytes_total;
-    /* Host memory: a snapshot of the parameters and of the optimizer's state (two if the device has memory of its own,
-     * none if it cannot fail), the order of the examples, and what the data set passes through. The data set itself is
-     * not counted. */
+    /* Host memory: a snapshot of the parameters and of the optimizer's state (two if the device has memory of its own),
+     * the order of the examples, and what the data set passes through. The data set itself is not counted. */
     uint64_t host_bytes;
     /* Of bytes_total, what a tile of one example would need. */
     uint64_t bytes_fixed;

@@ -82,7 +82,7 @@ static tas_status take(gradients *g, bool *broke, uint32_t *tile)
 }
 
 /* Nothing that stays is written: where a device refuses memory, or fails, it is begun again, as an evaluation is. */
-tas_status gradient_sum(gradients *g, const uint32_t *list, uint32_t n, float *sum, float *losses, float *norms)
+tas_status gradients_sum(gradients *g, const uint32_t *list, uint32_t n, float *sum, float *losses, float *norms)
 {
     for (workspace_retries tries = {0};;) {
         bool broke;
@@ -127,8 +127,8 @@ static tas_status find_rest(gradients *g)
     return TAS_OK;
 }
 
-tas_status gradient_open(gradients *g, tas_model *model, const tas_data *data, uint32_t batch_most, uint64_t budget,
-                         uint64_t seed)
+tas_status gradients_open(gradients *g, tas_model *model, const tas_data *data, uint32_t batch_most, uint64_t budget,
+                          uint64_t seed)
 {
     const uint32_t tile = batch_most < TILE_WANTED ? batch_most : TILE_WANTED;
     *g = (gradients){.model = model, .data = data, .budget = budget, .seed = seed};
@@ -139,13 +139,13 @@ tas_status gradient_open(gradients *g, tas_model *model, const tas_data *data, u
     model_mirror(model);
     g->request.copy = model->mirror.bytes ? COPY_PARAMETERS : COPY_NONE;
     g->request.order = 0;
-    status = gradient_sum(g, NULL, 0, NULL, NULL, NULL);
+    status = gradients_sum(g, NULL, 0, NULL, NULL, NULL);
     if (status) return status;
     g->elements = g->w.plan.bytes[PART_GRADIENT] / sizeof(float);
     return find_rest(g);
 }
 
-void gradient_close(gradients *g)
+void gradients_close(gradients *g)
 {
     give_back(g);
     free(g->rest);

@@ -42,7 +42,7 @@ typedef struct frozen {
 static tas_status run(frozen *f, const uint32_t *list, uint32_t n, float *norms)
 {
     if (atomic_exchange(&f->g.model->cancelled, 0)) return fail(f->context, TAS_STOPPED, "stopped");
-    tas_status status = gradient_sum(&f->g, list, n, f->sum, f->losses, norms);
+    tas_status status = gradients_sum(&f->g, list, n, f->sum, f->losses, norms);
     f->done += n + call_cost;
     if (status || !f->on_progress || now_seconds() - f->reported_at < 1) return status;
     f->reported_at = now_seconds();
@@ -192,7 +192,7 @@ static tas_status check(const tas_data *data, const uint32_t *batches, int count
 
 static void finish(frozen *f)
 {
-    gradient_close(&f->g);
+    gradients_close(&f->g);
     free(f->mean);
     free(f->sum);
     free(f->losses);
@@ -222,11 +222,11 @@ static tas_status open_gradients(frozen *f, tas_model *model, const tas_data *da
 {
     const uint32_t most = f->count < CHUNK ? f->count : CHUNK;
     f->chunk = most;
-    tas_status status = gradient_open(&f->g, model, data, asked > most ? asked : most, budget, f->seed);
+    tas_status status = gradients_open(&f->g, model, data, asked > most ? asked : most, budget, f->seed);
     if (status != TAS_NO_MEMORY || !asked || asked >= most) return status;
-    gradient_close(&f->g);
+    gradients_close(&f->g);
     f->chunk = asked;
-    return gradient_open(&f->g, model, data, asked, budget, f->seed);
+    return gradients_open(&f->g, model, data, asked, budget, f->seed);
 }
 
 tas_status gradient_variance_measure(tas_model *model, const tas_data *data, const uint32_t *batches, int count,

@@ -463,7 +463,7 @@ END_TEST
 
 static Suite *make_suite(const char *id)
 {
-    Suite *suite = suite_create("measure");
+    Suite *suite = suite_create("step_noise");
     TCase *tc = tcase_create(id ? id : "reference");
     small = tested_small || (id && tested->info.vector_width < 4); /* or where fma is software */
     tcase_set_timeout(tc, id ? 0 : 120);
