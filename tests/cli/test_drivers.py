@@ -60,7 +60,7 @@ def _(t):
         expect(new["step_s"] != old["step_s"] and new["lr"] == old["lr"] and new["steps"] == old["steps"],
                f"{old} {new}")
         expect(old["memory_used"] and not new["memory_used"] and new["memory_elsewhere"], f"{new}")
-    second.says("another device or in another budget")
+    second.says("another device", "budget")
 
 
 @case("pocl: two of its devices: the short id is ambiguous, the long ones work", needs="pocl")
