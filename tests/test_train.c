@@ -392,10 +392,10 @@ static int wait_then_fail(void *user, const tas_step *step)
     return 0;
 }
 
-static int wait_at_5(void *user, const tas_step *step)
+static int wait_twice(void *user, const tas_step *step)
 {
     (void)user;
-    if (step->step == 5) usleep(2100000);
+    if (step->step == 5 || step->step == 9) usleep(2100000);
     return 0;
 }
 
@@ -403,15 +403,15 @@ START_TEST(a_failed_device_leaves_the_last_snapshot)
 {
     char hex[65], again[65];
     tas_train_result result;
-    tas_train_options is = sample_options(9, 20);
+    tas_train_options options = sample_options(9, 20);
     tas_model *model = model_of_text(sample_net, 3);
     device_driver driver = *device->driver;
     failing.driver = device->driver;
     failing.broken = false;
     driver.read = fail_read;
     device->driver = &driver;
-    is.on_step = wait_then_fail;
-    ck_assert_int_eq(tas_train(model, sample, &is, &result), TAS_DEVICE_FAILED);
+    options.on_step = wait_then_fail;
+    ck_assert_int_eq(tas_train(model, sample, &options, &result), TAS_DEVICE_FAILED);
     ck_assert_uint_eq(result.steps, 7);
     ck_assert_uint_eq(result.weights_step, 5);
     expect_ok(tas_model_digest(model, hex)); /* from the host: the device fails */
@@ -423,21 +423,21 @@ START_TEST(a_failed_device_leaves_the_last_snapshot)
 }
 END_TEST
 
-/* Only weights that are finite are kept: the schedule is harmless up to step 5, and the decay of weights of a dead unit
- * then makes them overflow without a trace in the loss. */
+/* Only weights that are finite are kept: those of saturated units grow with each step, and overflow after step 5
+ * without a trace in the loss, before the next snapshot is due. */
 START_TEST(an_overflow_leaves_the_last_snapshot)
 {
     tas_train_result result;
-    tas_train_options is = sample_options(COUNT, 12);
+    tas_train_options options = sample_options(COUNT, 12);
     tas_model *model = model_of_text("input 6\ndense 5\nsigmoid\ndense 4\n", 3);
     float large[30];
     for (int i = 0; i < 30; i++) large[i] = 0x1p90f * (i % 2 ? 1 : -1);
     expect_ok(tas_model_write(model, "1.dense.weight", large, 30));
-    is.momentum = 0;
-    is.lr = 100;
-    is.weight_decay = 1; /* the weights become -99 times themselves with each step */
-    is.on_step = wait_at_5;
-    expect(tas_train(model, sample, &is, &result), TAS_NOT_FINITE, "the updated weights are not finite", "step 5");
+    options.momentum = 0;
+    options.lr = 100;
+    options.weight_decay = 1; /* the weights become -99 times themselves with each step */
+    options.on_step = wait_twice;
+    expect(tas_train(model, sample, &options, &result), TAS_NOT_FINITE, "the updated weights are not finite", "step 5");
     ck_assert_uint_eq(result.weights_step, 5);
     ck_assert_uint_gt(result.bad_step, 5);
     expect_ok(tas_model_read(model, "1.dense.weight", large, 30));
@@ -452,19 +452,19 @@ START_TEST(a_second_run_is_refused)
 {
     tas_run *run = NULL, *second = NULL;
     tas_train_result result;
-    const tas_train_options is = sample_options(9, 10);
+    const tas_train_options options = sample_options(9, 10);
     tas_model *model = model_of_text(sample_net, 3), *other = model_of_text(sample_net, 3);
-    expect_ok(tas_run_open(model, sample, &is, &run));
+    expect_ok(tas_run_open(model, sample, &options, &run));
     expect_ok(tas_run_advance(run, 4, NULL));
-    expect(tas_run_open(model, sample, &is, &second), TAS_BAD_ARGUMENT, "run", "close");
+    expect(tas_run_open(model, sample, &options, &second), TAS_BAD_ARGUMENT, "run", "close");
     ck_assert_ptr_null(second);
-    expect(tas_train(model, sample, &is, &result), TAS_BAD_ARGUMENT, "run", "close");
-    expect_ok(tas_train(other, sample, &is, NULL)); /* another model's */
+    expect(tas_train(model, sample, &options, &result), TAS_BAD_ARGUMENT, "run", "close");
+    expect_ok(tas_train(other, sample, &options, NULL)); /* another model's */
     expect_ok(tas_run_advance(run, 6, &result));
     ck_assert_uint_eq(result.weights_step, 10);
     check_as_if(model, 10, 9);
     tas_run_close(&run);
-    expect_ok(tas_run_open(model, sample, &is, &second)); /* the first one is closed */
+    expect_ok(tas_run_open(model, sample, &options, &second)); /* the first one is closed */
     tas_run_close(&second);
     tas_model_close(&other);
     tas_model_close(&model);
@@ -474,11 +474,11 @@ END_TEST
 START_TEST(an_open_run_keeps_its_weights)
 {
     tas_run *run = NULL;
-    const tas_train_options is = sample_options(9, 10);
+    const tas_train_options options = sample_options(9, 10);
     tas_model *model = model_of_text(sample_net, 3);
     const tas_tensor_info *info = tas_network_tensor(tas_model_network(model), 0);
     float *weight = calloc(info->elements, sizeof *weight);
-    expect_ok(tas_run_open(model, sample, &is, &run));
+    expect_ok(tas_run_open(model, sample, &options, &run));
     expect(tas_model_write(model, info->name, weight, info->elements), TAS_BAD_ARGUMENT, info->name, "run is open");
     check_as_if(model, 0, 9);
     tas_run_close(&run);
@@ -510,22 +510,22 @@ static int look(void *user, const tas_step *step)
 
 START_TEST(callbacks_can_look_at_the_model)
 {
-    tas_train_options is = sample_options(9, 10);
+    tas_train_options options = sample_options(9, 10);
     tas_train_result plain, result;
-    const char *whole = digest_of(sample_net, sample, &is, &plain);
+    const char *whole = digest_of(sample_net, sample, &options, &plain);
     looker l = {.model = model_of_text(sample_net, 3)};
-    is.on_step = look;
-    is.user = &l;
-    expect_ok(tas_run_open(l.model, sample, &is, &l.run));
+    options.on_step = look;
+    options.user = &l;
+    expect_ok(tas_run_open(l.model, sample, &options, &l.run));
     expect_ok(tas_run_advance(l.run, 10, &result));
     tas_run_close(&l.run);
     ck_assert_uint_ge(result.peak_bytes, plain.peak_bytes);
     expect_ok(tas_model_digest(l.model, l.hex[0]));
     ck_assert_str_eq(l.hex[0], whole);
-    is.on_step = NULL;
+    options.on_step = NULL;
     for (uint64_t step = 1; step <= 3; step++) {
-        is.steps = step;
-        ck_assert_str_eq(l.hex[step], digest_of(sample_net, sample, &is, NULL));
+        options.steps = step;
+        ck_assert_str_eq(l.hex[step], digest_of(sample_net, sample, &options, NULL));
     }
     tas_model_close(&l.model);
 }

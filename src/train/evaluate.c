@@ -1,8 +1,8 @@
-/* Evaluation over a data set, and prediction. The set passes through the device tile by tile; losses are summed by the
+/* Evaluation on a data set, and prediction. The set passes through the device tile by tile; losses are summed by the
  * contract's blocks, so that the tile changes no bit. */
 #include "train/feed.h"
 
-/* The losses and hits of a chunk are summed block by block, from block `at` on. */
+/* Sums the losses and the correct examples of a chunk block by block, from block `at` on. */
 static tas_status sum_chunk(workspace *w, uint32_t count, uint32_t at)
 {
     const tas_network *network = w->network;
@@ -32,7 +32,7 @@ static tas_status read_total(workspace *w, const mem *levels, uint32_t count, fl
     return status ? status : w->device->driver->read(w->device, total, 0, out, sizeof *out);
 }
 
-/* sums: of losses, and of hits where there are classes. */
+/* sums: of the losses, and of the correct examples if there are classes. */
 static tas_status evaluate_in(workspace *w, const tas_data *data, float *sums)
 {
     const uint32_t all = (uint32_t)data->options.count;
@@ -50,10 +50,10 @@ static tas_status evaluate_in(workspace *w, const tas_data *data, float *sums)
     return status;
 }
 
-/* A pass over a set changes nothing: where a device refuses memory, or fails once, it is begun again. */
+/* A pass over a set changes nothing: if a device refuses memory or fails, it is repeated. message: for the log. */
 static tas_status pass_over(tas_model *model, const tas_data *data,
                             tas_status (*pass)(workspace *w, const tas_data *data, float *out), float *out,
-                            const char *goes_on)
+                            const char *message)
 {
     plan_request request = forecast_request(data, false, (uint32_t)data->options.count, EVALUATE_MOST);
     workspace_retries tries = {0};
@@ -70,7 +70,7 @@ static tas_status pass_over(tas_model *model, const tas_data *data,
         if (!status) status = pass(&w, data, out);
         workspace_close(&w);
         again = workspace_should_retry(model, &request, &tries, status, tile);
-        if (again) model_log_recovery(model, goes_on);
+        if (again) model_log_recovery(model, message);
     }
     return status;
 }
@@ -135,7 +135,7 @@ static tas_status predict(tas_model *model, const float *inputs, uint32_t count,
                                       .target_type = TAS_TARGET_LABEL,
                                       .inputs = inputs};
     const tas_data data = {.context = model->context, .options = options, .name = "inputs"};
-    return pass_over(model, &data, predict_in, outputs, "the prediction is begun again");
+    return pass_over(model, &data, predict_in, outputs, "the prediction is repeated");
 }
 
 tas_status tas_predict(tas_model *model, const float *inputs, size_t n, float *outputs)

@@ -1,6 +1,6 @@
-/* The feed: from the data set to the tile, which is gathered, normalised and cast on the device. The set lies there as
- * it came, or tiles of it pass through two stages: while the device works on one, the host fills the other and it is
- * uploaded. */
+/* The feed: from the data set to the tile, which is gathered, normalized and cast on the device. The set lies there as
+ * it came, or its tiles pass through two stages: while the device works on one, the host fills and uploads the other.
+ */
 #include "train/feed.h"
 
 #include "ops/feed.h"
@@ -13,7 +13,7 @@ tas_status feed_check(const tas_network *network, const tas_data *data)
     const tas_data_options *options = &data->options;
     tas_context *context = network->context;
     if (options->input_size != network->inputs)
-        return fail(context, TAS_BAD_NETWORK, "%s: takes %u values an example, but %s has %zu", network->from,
+        return fail(context, TAS_BAD_NETWORK, "%s: takes %u values per example, but %s has %zu", network->from,
                     network->inputs, data->name, options->input_size);
     if (options->target_type == TAS_TARGET_LABEL && options->classes > network->outputs)
         return fail(context, TAS_BAD_NETWORK, "%s: has %u outputs, but %s has %u classes", network->from,
@@ -22,7 +22,7 @@ tas_status feed_check(const tas_network *network, const tas_data *data)
         return fail(context, TAS_BAD_NETWORK, "%s: loss %s needs labels, but %s has float targets; expected 'loss %s'",
                     network->from, tas_loss_name(TAS_LOSS_SOFTMAX), data->name, tas_loss_name(TAS_LOSS_MSE));
     if (options->target_type == TAS_TARGET_F32 && options->target_size != network->outputs)
-        return fail(context, TAS_BAD_NETWORK, "%s: has %u outputs, but %s has %zu target values an example",
+        return fail(context, TAS_BAD_NETWORK, "%s: has %u outputs, but %s has %zu target values per example",
                     network->from, network->outputs, data->name, options->target_size);
     return TAS_OK;
 }
@@ -47,7 +47,7 @@ void feed_note(const tas_network *network, const tas_data *data)
                   (double)network->mean, root->name);
 }
 
-/* The whole set, piece by piece. The run keeps the memory of a piece, so that what it takes stays the same. */
+/* Uploads the whole set, piece by piece. The run keeps the memory of a piece, so that its use of memory is constant. */
 static tas_status upload_set(workspace *w, const tas_data *data)
 {
     const device_driver *driver = w->device->driver;

@@ -11,22 +11,23 @@ tas_status feed_check(const tas_network *network, const tas_data *data);
  * need not hold all classes. */
 void feed_note(const tas_network *network, const tas_data *data);
 
-/* Makes ready for a set: uploads it where the plan holds it on the device, else takes the host's side of the stages. */
+/* Uploads the set if the plan keeps it on the device, or else allocates the host's side of the stages. */
 tas_status feed_open(workspace *w, const tas_data *data);
-void feed_close(workspace *w); /* waits for uploads */
 
-/* Waits for the uploads under way and tells whether one failed: before anything that was computed from them is
- * believed. */
+/* Waits for uploads, and releases the host's memory. */
+void feed_close(workspace *w);
+
+/* Waits for the uploads under way; fails if one has failed. Comes before anything computed from them is trusted. */
 tas_status feed_settle(workspace *w);
 
-/* A new order of all examples, on the device where the set is. */
+/* Sets the order of all `count` examples: if the set is on the device, the order is, too. */
 tas_status feed_order(workspace *w, const uint32_t *order, uint32_t count);
 
-/* Gathers, normalises and casts the tile of n examples order[at .. at+n-1]; after its calls, feed_done(). */
+/* Gathers, normalizes and casts the tile of n examples order[at .. at+n-1]. feed_done() comes after its calls. */
 tas_status feed_tile(workspace *w, const tas_data *data, const uint32_t *order, uint32_t at, uint32_t n);
 tas_status feed_done(workspace *w);
 
-/* The gather alone, from a source on the device: rows order[at ..], or rows 0 .. n-1 where direct. */
+/* The gather alone, from a source on the device: rows order[at ..], or rows 0 .. n-1 if `direct`. */
 tas_status feed_gather(workspace *w, const tas_data *data, const source *from, bool direct, uint32_t at, uint32_t n);
 
 #endif

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TILE_WANTED = 1024 }; /* examples: no tile needs more to be fast */
+enum { MAX_TILE_WANTED = 1024 }; /* examples: no tile needs more to be fast */
 
 /* Sums --------------------------------------------------------------------------------------------------------------
  */
@@ -44,13 +44,13 @@ static tas_status run_batch(gradients *g, const uint32_t *list, uint32_t n, bool
     return status ? status : feed_settle(w);
 }
 
-/* n = 0: makes ready, and no more. */
+/* n = 0: only opens the feed. */
 static tas_status attempt(gradients *g, const uint32_t *list, uint32_t n, float *sum, float *losses, float *norms)
 {
     workspace *w = &g->w;
     const device_driver *driver = w->device->driver;
     tas_status status = g->fed ? TAS_OK : feed_open(w, g->data);
-    g->fed = true; /* or given back, where it failed */
+    g->fed = true; /* if it failed, all is released */
     if (status || !n) return status;
     const bool dense = norms && g->request.noise.dense;
     if (norms) memset(norms, 0, n * sizeof *norms);
@@ -61,47 +61,47 @@ static tas_status attempt(gradients *g, const uint32_t *list, uint32_t n, float 
     return status;
 }
 
-static void give_back(gradients *g)
+static void release(gradients *g)
 {
     workspace_close(&g->w);
     g->fed = false;
 }
 
-/* *tile: what it is at; 0 where the device did not give the memory. */
-static tas_status take(gradients *g, bool *broke, uint32_t *tile)
+/* *tile: the plan's; 0 if the device did not provide the memory. *shrunk: whether it refused some. */
+static tas_status open_workspace(gradients *g, bool *shrunk, uint32_t *tile)
 {
-    *broke = false;
+    *shrunk = false;
     if (g->w.device) {
         *tile = g->w.plan.tile;
         return TAS_OK;
     }
-    tas_status status = workspace_open(&g->w, g->model, &g->request, g->budget, broke);
+    tas_status status = workspace_open(&g->w, g->model, &g->request, g->budget, shrunk);
     *tile = status ? 0 : g->w.plan.tile;
     g->w.seed = g->seed;
     return status;
 }
 
-/* Nothing that stays is written: where a device refuses memory, or fails, it is begun again, as an evaluation is. */
+/* It changes nothing: if the device refuses memory or fails, it is repeated, as an evaluation is. */
 tas_status gradients_sum(gradients *g, const uint32_t *list, uint32_t n, float *sum, float *losses, float *norms)
 {
     for (workspace_retries tries = {0};;) {
-        bool broke;
+        bool shrunk;
         uint32_t tile;
-        tas_status status = take(g, &broke, &tile);
-        const bool taken = !status;
-        if (taken) status = attempt(g, list, n, sum, losses, norms);
+        tas_status status = open_workspace(g, &shrunk, &tile);
+        const bool opened = !status;
+        if (opened) status = attempt(g, list, n, sum, losses, norms);
         if (!status) return status;
-        give_back(g);
-        if (!taken && !broke) return status; /* a plan that cannot be */
+        release(g);
+        if (!opened && !shrunk) return status; /* a plan that cannot be */
         if (!workspace_should_retry(g->model, &g->request, &tries, status, tile)) return status;
-        model_log_recovery(g->model, "the gradients of that batch are begun again");
+        model_log_recovery(g->model, "the gradients of that batch are computed again");
     }
 }
 
 /* Opening -----------------------------------------------------------------------------------------------------------
  */
 
-/* Whether a gradient is one of a layer whose examples' norms are not to be had: not dense. */
+/* Whether a gradient belongs to a layer that is not dense: its examples' norms are not known. */
 static bool is_rest(const tas_network *network, int gradient)
 {
     bool found = false;
@@ -127,15 +127,15 @@ static tas_status find_rest(gradients *g)
     return TAS_OK;
 }
 
-tas_status gradients_open(gradients *g, tas_model *model, const tas_data *data, uint32_t batch_most, uint64_t budget,
+tas_status gradients_open(gradients *g, tas_model *model, const tas_data *data, uint32_t max_batch, uint64_t budget,
                           uint64_t seed)
 {
-    const uint32_t tile = batch_most < TILE_WANTED ? batch_most : TILE_WANTED;
+    const uint32_t tile = max_batch < MAX_TILE_WANTED ? max_batch : MAX_TILE_WANTED;
     *g = (gradients){.model = model, .data = data, .budget = budget, .seed = seed};
     tas_status status = feed_check(model->network, data);
     if (status) return status;
-    g->request = forecast_request(data, true, batch_most, tile);
-    g->request.noise.dense = noise_schedule_for(model->network, batch_most, 0).dense;
+    g->request = forecast_request(data, true, max_batch, tile);
+    g->request.noise.dense = noise_schedule_for(model->network, max_batch, 0).dense;
     model_mirror(model);
     g->request.copy = model->mirror.bytes ? COPY_PARAMETERS : COPY_NONE;
     g->request.order = 0;
@@ -147,7 +147,7 @@ tas_status gradients_open(gradients *g, tas_model *model, const tas_data *data, 
 
 void gradients_close(gradients *g)
 {
-    give_back(g);
+    release(g);
     free(g->rest);
     *g = (gradients){0};
 }

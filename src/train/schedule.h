@@ -13,7 +13,7 @@ tas_status schedule_check_rate(tas_context *context, const char *name, float val
 tas_status schedule_check(tas_context *context, const tas_train_options *options, uint64_t steps);
 
 /* The learning rate of a step from 0 on, from options that were checked: 0, or at least 2^-60. The same bits on every
- * host. At step `steps`, one behind the last, it is where the cosine schedule ends. */
+ * host. At step `steps`, one behind the last, it is the cosine schedule's end. */
 float schedule_lr(const tas_train_options *options, uint64_t step, uint64_t steps);
 
 /* base^n by squaring, for base 0 or in [2^-60, 1]; its error is at most a factor of 1 + n 2^-53. 0 if it would be below
