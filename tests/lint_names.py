@@ -3,8 +3,8 @@
 
     lint_names.py BUILD_FOLDER
 
-- An external name begins with its file's subject: the file's name (or its singular), or one of the words that SUBJECTS
-  gives its folder. Public names begin with tas_.
+- An external name begins with its file's subject: the file's name or its first word, its folder's name, the singular of
+  either, or one of the words that SUBJECTS gives. Public names begin with tas_.
 - No name is static in one file and external in another.
 
 --self-test looks for planted mistakes alone; without it they come first.
@@ -17,13 +17,13 @@ from pathlib import Path
 
 from lint_common import check_plants, report
 
-# Words that a folder's names may begin with beside the file's own.
+# Words that the names of a file or a folder may begin with beside the file's own.
 SUBJECTS = {
-    "base/context": ("fail", "note", "entry", "callback", "error"),  # said on every page: short words read best
+    "base/context": ("fail", "note", "entry", "callback", "error", "now"),  # on every page: short words read best
     "device/opencl": ("cl",),
     "network/layers": ("layer",),
     "ops": ("op", "row"),
-    "plan": ("plan",),
+    "stats/distributions": ("student", "fisher", "normal"),
 }
 EXTERNAL, STATIC = "TDRB", "tdrb"
 SYMBOL = re.compile(r"^[0-9a-f]+ (\w) ([A-Za-z_]\w*)((?:\.\w+)*)$")
@@ -55,8 +55,8 @@ def read_symbols(text, sources):
 
 
 def subjects_of(source):
-    stem = source.rsplit("/", 1)[-1]
-    words = [stem, re.sub(r"ies$", "y", stem), stem.rstrip("s")]
+    *folders, stem = source.split("/")
+    words = [stem, stem.split("_")[0], stem.rstrip("s")] + [folders[-1], folders[-1].rstrip("s")]
     for place, more in SUBJECTS.items():
         if source == place or source.startswith(place + "/"):
             words += more
@@ -84,6 +84,8 @@ PLANTS = [
     ("a name of its own", "src_lab_sweep_state.c.o:\n0 T load\n", "does not begin"),
     ("the file's", "src_lab_sweep_state.c.o:\n0 T state_load\n", None),
     ("the singular", "src_train_gradients.c.o:\n0 T gradient_open\n", None),
+    ("the first word", "src_base_file_writer.c.o:\n0 T file_begin\n", None),
+    ("the folder's name", "src_train_gradients.c.o:\n0 T train_open\n", None),
     ("a public one", "src_lab_sweep_state.c.o:\n0 T tas_load\n", None),
     ("a static one", "src_lab_sweep_state.c.o:\n0 t load.constprop.0\n", None),
     ("the folder's", "src_device_opencl_events.c.o:\n0 T cl_keep\n", None),
@@ -103,6 +105,7 @@ def main():
         "train_gradients": "train/gradients",
         "device_opencl_events": "device/opencl/events",
         "base_file": "base/file",
+        "base_file_writer": "base/file_writer",
         "ops_gather": "ops/gather",
     }
     problems = check_plants(PLANTS, lambda text: check_symbols(read_symbols(text, planted)))
@@ -114,7 +117,8 @@ def main():
         text = subprocess.run(["nm", "--defined-only", str(library)], capture_output=True, text=True, check=True).stdout
         symbols += read_symbols(text, sources)
     if len({source for source, _kind, _name in symbols}) < len(sources) // 2:
-        problems.append(f"objects of {len(sources)} sources were expected below {' '.join(sys.argv[1:]) or '(no folder)'}")
+        folders = " ".join(sys.argv[1:]) or "(no folder)"
+        problems.append(f"objects of {len(sources)} sources were expected below {folders}")
     return report(problems + check_symbols(symbols), f"names in {len(libraries)} libraries")
 
 

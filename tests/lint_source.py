@@ -4,6 +4,7 @@
 - cl/ and src/ops/: no fmin, fmax, clamp, native_*, half_*, mad (rules 1 and 3 of the contract); each kernel turns
   contraction off
 - includes go only where the table of folders allows (CONTRIBUTING.md)
+- no line is wider than 120 columns, but for tables and programs' output in documents
 - sources are ASCII; nothing in the product names the folder of notes beside the repository
 - a file of more than 600 lines is told of, and is no failure
 
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from lint_common import ROOT, check_plants, report
 
-LONG = 600
+LONG, WIDTH = 600, 120
 FORBIDDEN = re.compile(r"\b(fminf?|fmaxf?|clamp|mad|native_\w+|half_\w+|fast_(?:length|distance|normalize))\s*\(")
 PRAGMA = re.compile(r"^\s*#\s*pragma\s+OPENCL\s+FP_CONTRACT\s+OFF\b", re.M)
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
@@ -109,7 +110,10 @@ def check_includes(root, path, name, text):
 
 def check_text(name, text):
     problems = []
+    prose = name.endswith(".md")
     for number, line in enumerate(text.split("\n"), 1):
+        if len(line) > WIDTH and not (prose and line.startswith(("|", "    "))):  # tables, and what programs print
+            problems.append(f"{name}:{number}: {len(line)} columns; {WIDTH} are the most")
         if not line.isascii():
             problems.append(f"{name}:{number}: not ASCII: {next(c for c in line if not c.isascii())!r}")
         if "../sh" "ared" in line or "/work/sh" "ared" in line:
@@ -129,7 +133,9 @@ def sources(root):
             yield from (
                 p for p in sorted((root / folder).rglob(pattern)) if p.is_file() and "__pycache__" not in p.parts
             )
-    yield from (p for p in (root / "meson.build", root / "meson_options.txt") if p.exists())
+    for name in ("meson.build", "meson_options.txt", "README.md", "CONTRIBUTING.md"):
+        yield from (p for p in (root / name,) if p.exists())
+    yield from sorted((root / "doc").glob("*.md"))
 
 
 def check_tree(root):
@@ -180,6 +186,9 @@ PLANTS = [
     ("a header's internals", ("include/tassello/a.h", '#include "base/context.h"\n'), "<tassello/...> alone"),
     ("a test of two folders", ("tests/a.c", '#include "device/device.h"\n#include "data/data.h"\n'), "one folder"),
     ("a test of one folder", ("tests/a.c", '#include "device/device.h"\n#include "base/context.h"\n'), None),
+    ("a wide line", ("src/ops/a.c", "/* " + "x" * 120 + " */\n"), "columns"),
+    ("a wide sentence", ("README.md", "x" * 121 + "\n"), "columns"),
+    ("a wide table", ("README.md", "| " + "x" * 121 + " |\n"), None),
     ("not ASCII", ("src/ops/a.c", "/* \u00b2 */\n"), "not ASCII"),
     ("outside", ("tools/a", "cat ../sh" "ared/x\n"), "outside the repository"),
 ]
@@ -189,7 +198,7 @@ def self_test():
     def find(plant):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / plant[0]
-            path.parent.mkdir(parents=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(plant[1])
             return check_tree(Path(folder))
 

@@ -15,8 +15,10 @@ static tas_device *device;
 /* Kernel 1 is wrong where mwg and nwg differ (CLBlast#533, #542). */
 // clang-format off
 static const clblast_row rows[] = {
-    {.gemmk = 1, .kreg = 4, .kwg = 1, .kwi = 1, .mdima = 4, .mdimc = 4, .mwg = 16, .ndimb = 4, .ndimc = 4, .nwg = 16, .vwm = 4, .vwn = 4},
-    {.gemmk = 1, .kreg = 4, .kwg = 1, .kwi = 1, .mdima = 4, .mdimc = 4, .mwg = 16, .ndimb = 4, .ndimc = 4, .nwg = 32, .vwm = 4, .vwn = 4},
+    {.gemmk = 1, .kreg = 4, .kwg = 1, .kwi = 1, .mdima = 4, .mdimc = 4,
+     .mwg = 16, .ndimb = 4, .ndimc = 4, .nwg = 16, .vwm = 4, .vwn = 4},
+    {.gemmk = 1, .kreg = 4, .kwg = 1, .kwi = 1, .mdima = 4, .mdimc = 4,
+     .mwg = 16, .ndimb = 4, .ndimc = 4, .nwg = 32, .vwm = 4, .vwn = 4},
 };
 // clang-format on
 

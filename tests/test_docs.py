@@ -53,7 +53,8 @@ def check_links():
 
 def check_folders():
     problems, table = [], {}
-    for folder, uses in re.findall(r"^\| `src/(\w+)/` \|.*\| ([^|]*) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.M):
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    for folder, uses in re.findall(r"^\| `src/(\w+)/` \|.*\| ([^|]*) \|$", text, re.M):
         table[folder] = set() if uses == "nothing" else set(uses.split(", "))
     for folder in sorted(set(table) | set(FOLDERS)):
         if table.get(folder) != FOLDERS.get(folder):
@@ -71,7 +72,8 @@ def check_networks(build):
             text = re.sub(r"^    ", "", block, flags=re.M).strip()
             if not text.startswith("input "):
                 continue
-            done = subprocess.run([build / "tools" / "tassello", "inspect", "-"], input=text, capture_output=True, text=True)
+            command = [build / "tools" / "tassello", "inspect", "-"]
+            done = subprocess.run(command, input=text, capture_output=True, text=True)
             if done.returncode:
                 problems.append(f"{path.relative_to(ROOT)}: {done.stderr.strip()}")
     return problems

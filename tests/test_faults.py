@@ -199,8 +199,8 @@ class Faulty(Tool):
             self.give_up(net, fault, *texts)
 
     def give_up(self, net, fault="", *texts, **variables):
-        """Ends with status 1 and a message that has one of these texts; an earlier checkpoint stays, unless the run had a
-        snapshot of some step (on a slow machine)."""
+        """Ends with status 1 and a message that has one of these texts; an earlier checkpoint stays, unless the run
+        had a snapshot of some step (on a slow machine)."""
         folder = self.place()
         saved = self.checkpoint(folder / "saved").read_bytes()
         result, counted = self.train_below(net, "--save", folder / "saved", fault=fault, status=1, **variables)

@@ -573,7 +573,8 @@ START_TEST(what_is_refused)
     expect(gradient_variance_measure(model, m->data, good, 2, 1, 1, 0, NULL, NULL, &point), bad, "at least 2", "");
     expect(gradient_variance_measure(model, m->data, good, SWEEP_BATCHES + 1, 3, 1, 0, NULL, NULL, &point), bad,
            "at most", "");
-    expect(gradient_variance_measure(model, one->data, good, 0, 3, 1, 0, NULL, NULL, &point), bad, "expected at least 2 examples", "");
+    expect(gradient_variance_measure(model, one->data, good, 0, 3, 1, 0, NULL, NULL, &point), bad,
+           "expected at least 2 examples", "");
     expect(gradient_variance_measure(model, other->data, good, 2, 3, 1, 0, NULL, NULL, &point), TAS_BAD_NETWORK,
            "takes 6", "");
     float *values = model_get(model);

@@ -92,7 +92,8 @@ static bool check_fill(const op_args *a, int operand, void *data, draw *d)
     if (operand == 1) return record_fill(a, 2, data, d);
     if (d->mode == DRAW_WILD) return false;
     for (uint32_t i = 0; i < count; i++) x[i] = draw_float(d);
-    const uint32_t places[] = {0, count - 1, count, draw_below(d, count)}; /* of the only bad one; count: there is none */
+    /* Of the only bad one; count: there is none. */
+    const uint32_t places[] = {0, count - 1, count, draw_below(d, count)};
     const uint32_t place = places[draw_below(d, LENGTH(places))];
     if (place < count) x[place] = draw_below(d, 2) ? arith_float(ARITH_NAN) : arith_float(0xff800000u);
     return true;

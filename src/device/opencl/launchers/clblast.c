@@ -178,7 +178,8 @@ static tas_status set_threshold(tas_device *device)
 /* Best first. Kernel 0 in each; processors have nothing to win from local memory, and lose by barriers. */
 // clang-format off
 static const clblast_row cpu_row =
-    {.kreg = 1, .kwg = 32, .kwi = 2, .mdima = 8, .mdimc = 8, .mwg = 32, .ndimb = 8, .ndimc = 8, .nwg = 64, .vwm = 4, .vwn = 4};
+    {.kreg = 1, .kwg = 32, .kwi = 2, .mdima = 8, .mdimc = 8,
+     .mwg = 32, .ndimb = 8, .ndimc = 8, .nwg = 64, .vwm = 4, .vwn = 4};
 static const clblast_row gpu_rows[] = {
     {.kreg = 1, .kwg = 32, .kwi = 2, .mdima = 16, .mdimc = 16, .mwg = 64, .ndimb = 8, .ndimc = 8, .nwg = 64,
      .sa = 1, .sb = 1, .vwm = 4, .vwn = 4},
@@ -186,7 +187,8 @@ static const clblast_row gpu_rows[] = {
      .sa = 1, .sb = 1, .vwm = 4, .vwn = 4},
 };
 static const clblast_row least_row =
-    {.kreg = 1, .kwg = 16, .kwi = 2, .mdima = 4, .mdimc = 4, .mwg = 16, .ndimb = 4, .ndimc = 4, .nwg = 16, .vwm = 4, .vwn = 4};
+    {.kreg = 1, .kwg = 16, .kwi = 2, .mdima = 4, .mdimc = 4,
+     .mwg = 16, .ndimb = 4, .ndimc = 4, .nwg = 16, .vwm = 4, .vwn = 4};
 // clang-format on
 
 static bool row_fits(const tas_device *device, const clblast_row *row)
