@@ -18,12 +18,15 @@ enum { RANDOM_CASES = 40 };
 
 static const char *where; /* the operation that is looked at */
 static test_case now;
+static uint64_t flushed_results, flushed_to_zero; /* of the operation's cases */
 
 /* got is within bound of want. A flushed result may be 0 where want is hardly 2^-40, and is never less than that. */
 static inline void check_value(double want, float got, double bound, bool flushed, uint64_t element)
 {
     bool good = fabs(got - want) <= bound + 0x1p-126;
     if (flushed) {
+        flushed_results++;
+        flushed_to_zero += got == 0 && want != 0 && fabs(want) < TINY;
         if (got == 0 && !signbit(got) && fabs(want) < TINY + bound) good = true;
         if (got != 0 && fabsf(got) < TINY) good = false;
         if (got == 0 && signbit(got)) good = false;
@@ -47,12 +50,14 @@ static inline bool exact_in_all(op_id op)
     return op == OP_CHECK_FINITE || op == OP_RECORD_LOSS || op == OP_SUM_BLOCKS || op == OP_MAX_POOL_FORWARD;
 }
 
-/* Runs a check over the edge shapes and random cases of an operation, but for the wild ones. */
+/* Runs a check over the edge shapes and random cases of an operation, except the wild ones. If it flushes its results,
+ * one at least must need it: otherwise verify would pass a kernel that does not. */
 static inline void each_case(op_id op, void (*check)(const test_case *))
 {
     const uint64_t seed = test_seed();
     uint32_t looked = 0;
     where = op_get(op)->name;
+    flushed_results = flushed_to_zero = 0;
     for (uint32_t number = 0; number < EDGE_CASES + RANDOM_CASES; number++) {
         const tas_status status = case_open(context, op, seed, number, &now);
         if (status == TAS_STOPPED && number < EDGE_CASES) {
@@ -72,6 +77,8 @@ static inline void each_case(op_id op, void (*check)(const test_case *))
         case_close(&now);
     }
     ck_assert_uint_gt(looked, 2);
+    ck_assert_msg(!flushed_results || flushed_to_zero, "%s: no result of %llu is small enough to flush", where,
+                  (unsigned long long)flushed_results);
 }
 
 /* The operands of a case, before and after. */

@@ -563,6 +563,7 @@ START_TEST(cases_are_small_and_varied)
 {
     const uint64_t seed = test_seed();
     uint64_t strides = 0, dilations = 0, groups = 0, examples = 0, open_ends = 0, random = 0;
+    uint64_t vectors = 0, wide = 0;
     for (uint32_t number = 0; number < EDGE_CASES + 300; number++) {
         if (case_open(context, OP_CONV_BACKWARD_WEIGHTS, seed, number, &now) == TAS_STOPPED) continue;
         const window v = window_of(&now.args);
@@ -578,6 +579,8 @@ START_TEST(cases_are_small_and_varied)
         groups += v.groups > 1;
         examples += now.args.n > 16;
         open_ends += granule > 1 && end % granule && end < now.args.batch;
+        vectors += granule > 1 && now.args.first == 0 && now.args.n / granule >= 2 * 16; /* of granules, of 16 lanes */
+        wide += v.ow >= 200;
         random += number >= EDGE_CASES;
         case_close(&now);
     }
@@ -587,6 +590,8 @@ START_TEST(cases_are_small_and_varied)
     ck_assert_uint_ge(groups, 50);
     ck_assert_uint_ge(examples, 50);
     ck_assert_uint_ge(open_ends, 20);
+    ck_assert_uint_ge(vectors, 2);
+    ck_assert_uint_ge(wide, 2);
 }
 END_TEST
 
