@@ -1,26 +1,25 @@
 /* Names of devices and the choice among them: no driver is asked. */
 #include "device/select.h"
 
+#include "support.h"
+
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MOST = 8 };
 
-static tas_context *context;
 static tas_device_info list[MOST];
 static char pci[MOST][PCI_TEXT];
 static size_t count, order[MOST], chosen;
 
 static void setup(void)
 {
-    ck_assert_int_eq(tas_context_open(&context), TAS_OK);
+    support_open();
     memset(list, 0, sizeof list);
     memset(pci, 0, sizeof pci);
     count = 0;
 }
-
-static void teardown(void) { tas_context_close(&context); }
 
 static void add(const char *platform, const char *name, tas_device_type type, uint64_t gigabytes, const char *address)
 {
@@ -260,7 +259,7 @@ int main(void)
 {
     Suite *suite = suite_create("choose");
     TCase *tests = tcase_create("choose");
-    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_checked_fixture(tests, setup, support_close);
     tcase_add_loop_test(tests, short_ids, 0, sizeof names / sizeof *names);
     tcase_add_test(tests, alone);
     tcase_add_test(tests, two_cards);

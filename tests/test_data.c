@@ -1,24 +1,12 @@
 /* The data set: arrays and callbacks. */
 #include "data/dataset.h"
 
+#include "support.h"
+
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static tas_context *context;
-
-static void setup(void) { ck_assert_int_eq(tas_context_open(&context), TAS_OK); }
-static void teardown(void) { tas_context_close(&context); }
-
-/* The last call failed so, and its text has each of the words. */
-static void expect(tas_status found, tas_status status, const char *word, const char *other)
-{
-    ck_assert_msg(found == status, "%s, expected %s: %s", tas_status_name(found), tas_status_name(status),
-                  tas_error(context));
-    ck_assert_msg(strstr(tas_error(context), word) && strstr(tas_error(context), other),
-                  "\"%s\" lacks \"%s\" or \"%s\"", tas_error(context), word, other);
-}
 
 /* Arrays ---------------------------------------------------------------------------------------------------------- */
 
@@ -304,12 +292,12 @@ END_TEST
 
 START_TEST(callback_fills_a_list)
 {
-    enum { N = 2500, COUNT = 3001 };
+    enum { N = 2500, EXAMPLES = 3001 };
     fill_plan plan = {UINT64_MAX, UINT64_MAX, UINT64_MAX, 0, 0};
     float *x = malloc(N * 2 * sizeof *x);
     uint32_t *label = malloc(N * sizeof *label), *list = malloc(N * sizeof *list);
-    tas_data *data = open_callback(&plan, COUNT);
-    for (uint32_t k = 0; k < N; k++) list[k] = 1700 * k % COUNT;
+    tas_data *data = open_callback(&plan, EXAMPLES);
+    for (uint32_t k = 0; k < N; k++) list[k] = 1700 * k % EXAMPLES;
     list[9] = list[8];
     check_pick(data, list, N);
     plan.calls = plan.most = 0;
@@ -318,7 +306,7 @@ START_TEST(callback_fills_a_list)
     ck_assert(plan.calls == 3 && plan.most == 1024); /* in pieces, in the list's order */
     for (uint32_t k = 0; k < N; k++) ck_assert(x[2 * k] == (float)list[k] && label[k] == list[k] % 10);
 
-    list[N - 1] = COUNT; /* known before anyone is called */
+    list[N - 1] = EXAMPLES; /* known before anyone is called */
     expect(dataset_pick(data, list, N, x, label), TAS_BAD_ARGUMENT, "callback: example 3001 at place 2499", "are 3001");
     ck_assert_uint_eq(plan.calls, 3);
     list[N - 1] = 0;
@@ -403,7 +391,7 @@ static Suite *create_suite(void)
 {
     Suite *suite = suite_create("data");
     TCase *cases = tcase_create("data");
-    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_checked_fixture(cases, support_open, support_close);
     tcase_set_timeout(cases, 60);
     suite_add_tcase(suite, cases);
     tcase_add_test(cases, arrays_are_copied_or_borrowed);

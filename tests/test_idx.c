@@ -2,6 +2,8 @@
 #include "data/dataset.h"
 #include "data/readers/idx.h"
 
+#include "support.h"
+
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
@@ -16,7 +18,6 @@
 #define FASHION "/usr/share/datasets/fashion-mnist"
 
 static char folder[] = "/tmp/tassello-idx-XXXXXX";
-static tas_context *context;
 
 /* The folder of this run ------------------------------------------------------------------------------------------ */
 
@@ -38,10 +39,8 @@ static void clear_folder(void)
 static void setup(void)
 {
     clear_folder();
-    ck_assert_int_eq(tas_context_open(&context), TAS_OK);
+    support_open();
 }
-
-static void teardown(void) { tas_context_close(&context); }
 
 static void write_plain(const char *name, const void *bytes, size_t n)
 {
@@ -76,15 +75,6 @@ static void shorten(const char *name, long bytes)
     struct stat about;
     ck_assert_int_eq(stat(path_of(name), &about), 0);
     ck_assert_int_eq(truncate(path_of(name), about.st_size - bytes), 0);
-}
-
-/* The last call failed so, and its text has each of the words. */
-static void expect(tas_status found, tas_status status, const char *word, const char *other)
-{
-    ck_assert_msg(found == status, "%s, expected %s: %s", tas_status_name(found), tas_status_name(status),
-                  tas_error(context));
-    ck_assert_msg(strstr(tas_error(context), word) && strstr(tas_error(context), other),
-                  "\"%s\" lacks \"%s\" or \"%s\"", tas_error(context), word, other);
 }
 
 /* In the C library's stead: a file system that maps no files. */
@@ -383,24 +373,25 @@ static tas_data *open_train(bool mapped)
 /* The same set plain and as gzip. */
 START_TEST(folder_maps_plain_images)
 {
-    enum { COUNT = 1000, SIZE = 30 * 20 };
+    enum { EXAMPLES = 1000, SIZE = 30 * 20 };
     static const uint32_t list[] = {999, 0, 500, 500, 1, 999};
-    unsigned char *all = malloc(16 + COUNT * SIZE), *in = malloc(COUNT * SIZE);
-    uint32_t *out = malloc(COUNT * sizeof *out);
+    unsigned char *all = malloc(16 + EXAMPLES * SIZE), *in = malloc(EXAMPLES * SIZE);
+    uint32_t *out = malloc(EXAMPLES * sizeof *out);
     const int descriptors = count_descriptors();
-    write_set(COUNT, 30, 20, COUNT * SIZE);
+    write_set(EXAMPLES, 30, 20, EXAMPLES * SIZE);
     FILE *f = fopen(path_of("train-images-idx3-ubyte"), "rb");
-    ck_assert_uint_eq(fread(all, 1, 16 + COUNT * SIZE, f), 16 + COUNT * SIZE);
+    ck_assert_uint_eq(fread(all, 1, 16 + EXAMPLES * SIZE, f), 16 + EXAMPLES * SIZE);
     fclose(f);
-    write_gz("train-images-idx3-ubyte.gz", all, 16 + COUNT * SIZE);
+    write_gz("train-images-idx3-ubyte.gz", all, 16 + EXAMPLES * SIZE);
     for (int gz = 0; gz < 2; gz++) {
         tas_data *data = open_train(!gz);
         ck_assert_int_eq(remove(path_of("train-images-idx3-ubyte")), -gz); /* what is mapped stays */
-        ck_assert(tas_data_count(data) == COUNT && tas_data_input_size(data) == SIZE && tas_data_classes(data) == 10);
-        memset(in, 1, COUNT * SIZE);
-        ck_assert_int_eq(dataset_fetch(data, 0, COUNT, in, out), TAS_OK);
-        ck_assert(!memcmp(in, all + 16, COUNT * SIZE));
-        for (uint32_t k = 0; k < COUNT; k++) ck_assert_uint_eq(out[k], k % 10);
+        ck_assert(tas_data_count(data) == EXAMPLES && tas_data_input_size(data) == SIZE &&
+                  tas_data_classes(data) == 10);
+        memset(in, 1, EXAMPLES * SIZE);
+        ck_assert_int_eq(dataset_fetch(data, 0, EXAMPLES, in, out), TAS_OK);
+        ck_assert(!memcmp(in, all + 16, EXAMPLES * SIZE));
+        for (uint32_t k = 0; k < EXAMPLES; k++) ck_assert_uint_eq(out[k], k % 10);
         ck_assert_int_eq(dataset_pick(data, list, 6, in, out), TAS_OK);
         for (int k = 0; k < 6; k++)
             ck_assert(!memcmp(in + k * SIZE, all + 16 + list[k] * SIZE, SIZE) && out[k] == list[k] % 10);
@@ -416,18 +407,18 @@ END_TEST
 /* 64 GiB, most of them a hole in the file. */
 START_TEST(folder_may_be_larger_than_memory)
 {
-    enum { COUNT = 1 << 16, SIZE = 1 << 20 };
-    static const uint32_t list[] = {COUNT - 1, 0, COUNT / 2};
+    enum { EXAMPLES = 1 << 16, SIZE = 1 << 20 };
+    static const uint32_t list[] = {EXAMPLES - 1, 0, EXAMPLES / 2};
     unsigned char *in = malloc(3 * (size_t)SIZE);
     uint32_t out[3];
-    write_set(COUNT, 1 << 10, 1 << 10, SIZE);
+    write_set(EXAMPLES, 1 << 10, 1 << 10, SIZE);
     damage("train-images-idx3-ubyte", -1);
     tas_data *data = open_train(true);
     ck_assert_int_eq(dataset_pick(data, list, 3, in, out), TAS_OK);
     ck_assert(in[SIZE - 2] == 0 && in[SIZE - 1] == 255 && in[SIZE + 1000] == (1000 * 1000 >> 5 & 255) &&
               in[2 * SIZE] == 0);
     ck_assert(out[0] == 5 && out[1] == 0 && out[2] == 8);
-    ck_assert_int_eq(dataset_fetch(data, COUNT - 2, 2, in, out), TAS_OK);
+    ck_assert_int_eq(dataset_fetch(data, EXAMPLES - 2, 2, in, out), TAS_OK);
     ck_assert(in[2 * SIZE - 1] == 255 && out[1] == 5);
     tas_data_close(&data);
     free(in);
@@ -456,7 +447,7 @@ END_TEST
 /* 100 pages, so that a look behind the end would be SIGBUS. */
 START_TEST(folder_may_shrink_while_open)
 {
-    enum { COUNT = 100, SIZE = 4096, WHOLE = 16 + COUNT * SIZE };
+    enum { EXAMPLES = 100, SIZE = 4096, WHOLE = 16 + EXAMPLES * SIZE };
     static const long cuts[] = {1, SIZE, 50 * SIZE, WHOLE};
     static const uint32_t list[] = {99, 0};
     unsigned char *in = malloc(2 * SIZE);
@@ -464,7 +455,7 @@ START_TEST(folder_may_shrink_while_open)
     const char *name = "train-images-idx3-ubyte";
     for (int c = 0; c < 4; c++) {
         char bytes[64];
-        write_set(COUNT, 64, 64, COUNT * SIZE);
+        write_set(EXAMPLES, 64, 64, EXAMPLES * SIZE);
         tas_data *data = open_train(true);
         ck_assert_int_eq(dataset_pick(data, list, 2, in, out), TAS_OK);
         ck_assert(in[SIZE + 1] == 0 && in[SIZE + 100] == (100 * 100 >> 5 & 255) && out[0] == 9 && out[1] == 0);
@@ -519,7 +510,7 @@ END_TEST
 static TCase *add_case(Suite *suite, const char *name)
 {
     TCase *cases = tcase_create(name);
-    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_checked_fixture(cases, setup, support_close);
     tcase_set_timeout(cases, 60);
     suite_add_tcase(suite, cases);
     return cases;

@@ -3,6 +3,8 @@
 #include "base/file.h"
 #include "model/safetensors.h"
 
+#include "support.h"
+
 #include <check.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -10,22 +12,11 @@
 #include <unistd.h>
 
 static char folder[] = "/tmp/tassello-safetensors-XXXXXX", path[sizeof folder + 16];
-static tas_context *context;
 
 static void setup(void)
 {
     unlink(path);
-    ck_assert_int_eq(tas_context_open(&context), TAS_OK);
-}
-
-static void teardown(void) { tas_context_close(&context); }
-
-static void expect(tas_status found, tas_status status, const char *word)
-{
-    ck_assert_msg(found == status, "%s, expected %s: %s", tas_status_name(found), tas_status_name(status),
-                  tas_error(context));
-    ck_assert_msg(strstr(tas_error(context), path) && strstr(tas_error(context), word), "\"%s\" lacks \"%s\" or \"%s\"",
-                  tas_error(context), path, word);
+    support_open();
 }
 
 /* A file of a length, a header as it is given, and bytes of data. */
@@ -47,7 +38,7 @@ static void write_text(const char *header, size_t data_bytes)
 static void refuse(tas_status status, const char *word)
 {
     safetensors *file = (safetensors *)&context;
-    expect(safetensors_open(context, path, &file), status, word);
+    expect(safetensors_open(context, path, &file), status, path, word);
     ck_assert_ptr_null(file);
 }
 
@@ -61,14 +52,14 @@ static safetensors *read_good(void)
 /* Writing and reading --------------------------------------------------------------------------------------------- */
 
 static const float numbers[6] = {1, -2, 0.5f, 3e-39f, 1e30f, -0.0f}, lone = 42;
-static const safetensor sample[] = {
+static const safetensor tensors[] = {
     {.name = "layer1.weight", .dims = {2, 3}, .ndims = 2, .data = numbers},
     {.name = "scalar", .ndims = 0, .data = &lone},
     {.name = "empty", .dims = {4, 0, 2}, .ndims = 3, .data = numbers},
     {.name = "a \"b\" \xc3\xa8", .dims = {3}, .ndims = 1, .data = numbers + 3},
 };
 static const safetensors_pair pairs[] = {{"network", "input 1x2x3\ndense 5\n"}, {"quotes", "\"\\\t"}, {"empty", ""}};
-enum { SAMPLES = sizeof sample / sizeof *sample, PAIRS = sizeof pairs / sizeof *pairs };
+enum { SAMPLES = sizeof tensors / sizeof *tensors, PAIRS = sizeof pairs / sizeof *pairs };
 
 static tas_status write_file(const safetensors_pair *p, size_t pair_count, const safetensor *t, size_t count)
 {
@@ -82,24 +73,24 @@ static tas_status write_file(const safetensors_pair *p, size_t pair_count, const
 
 START_TEST(round_trip)
 {
-    ck_assert_msg(!write_file(pairs, PAIRS, sample, SAMPLES), "%s", tas_error(context));
+    ck_assert_msg(!write_file(pairs, PAIRS, tensors, SAMPLES), "%s", tas_error(context));
     float values[6];
     safetensors *file = read_good();
     ck_assert_uint_eq(safetensors_count(file), SAMPLES);
     for (size_t i = 1; i < SAMPLES; i++)
         ck_assert_int_lt(strcmp(safetensors_get(file, i - 1)->name, safetensors_get(file, i)->name), 0);
     for (int i = 0; i < SAMPLES; i++) {
-        const safetensor *t = safetensors_find(file, sample[i].name);
+        const safetensor *t = safetensors_find(file, tensors[i].name);
         uint64_t elements = 1;
         ck_assert_ptr_nonnull(t);
-        ck_assert_str_eq(t->name, sample[i].name);
-        ck_assert_uint_eq(t->ndims, sample[i].ndims);
+        ck_assert_str_eq(t->name, tensors[i].name);
+        ck_assert_uint_eq(t->ndims, tensors[i].ndims);
         for (size_t d = 0; d < t->ndims; d++) {
-            ck_assert_uint_eq(t->dims[d], sample[i].dims[d]);
+            ck_assert_uint_eq(t->dims[d], tensors[i].dims[d]);
             elements *= t->dims[d];
         }
         ck_assert_int_eq(safetensors_read(file, t, values), TAS_OK);
-        ck_assert_mem_eq(values, sample[i].data, elements * sizeof(float));
+        ck_assert_mem_eq(values, tensors[i].data, elements * sizeof(float));
     }
     for (int i = 0; i < PAIRS; i++) ck_assert_str_eq(safetensors_metadata(file, pairs[i].key), pairs[i].text);
     ck_assert_ptr_null(safetensors_find(file, "__metadata__"));
@@ -147,19 +138,19 @@ END_TEST
 START_TEST(writer_checks)
 {
     const safetensors_pair twice[] = {{"key", "1"}, {"key", "2"}}, latin[] = {{"key", "\xe8"}};
-    safetensor same[2] = {sample[0], sample[0]};
-    expect(write_file(twice, 2, NULL, 0), TAS_BAD_FILE, "\"key\"");
-    expect(write_file(latin, 1, NULL, 0), TAS_BAD_FILE, "UTF-8");
-    expect(write_file(NULL, 0, same, 2), TAS_BAD_FILE, "\"layer1.weight\"");
+    safetensor same[2] = {tensors[0], tensors[0]};
+    expect(write_file(twice, 2, NULL, 0), TAS_BAD_FILE, path, "\"key\"");
+    expect(write_file(latin, 1, NULL, 0), TAS_BAD_FILE, path, "UTF-8");
+    expect(write_file(NULL, 0, same, 2), TAS_BAD_FILE, path, "\"layer1.weight\"");
     same[0].name = "__metadata__";
-    expect(write_file(NULL, 0, same, 1), TAS_BAD_FILE, "__metadata__");
+    expect(write_file(NULL, 0, same, 1), TAS_BAD_FILE, path, "__metadata__");
     same[0].name = "\xff";
-    expect(write_file(NULL, 0, same, 1), TAS_BAD_FILE, "UTF-8");
+    expect(write_file(NULL, 0, same, 1), TAS_BAD_FILE, path, "UTF-8");
     same[1].dims[0] = UINT64_MAX;
-    expect(write_file(NULL, 0, same + 1, 1), TAS_BAD_ARGUMENT, "too many");
+    expect(write_file(NULL, 0, same + 1, 1), TAS_BAD_ARGUMENT, path, "too many");
     same[1].dims[0] = 2;
     same[1].ndims = SAFETENSORS_DIMS + 1; /* the product is 0 */
-    expect(write_file(NULL, 0, same + 1, 1), TAS_BAD_ARGUMENT, "too many");
+    expect(write_file(NULL, 0, same + 1, 1), TAS_BAD_ARGUMENT, path, "too many");
     ck_assert_int_ne(access(path, F_OK), 0);
 }
 END_TEST
@@ -174,7 +165,7 @@ START_TEST(writer_sees_a_full_disk)
     if (access("/dev/full", W_OK)) return;
     ck_assert_int_eq(file_begin(context, &writer, path), TAS_OK);
     writer.stream = freopen("/dev/full", "wb", writer.stream);
-    expect(safetensors_write(context, &writer, NULL, 0, &large, 1), TAS_BAD_FILE, "No space left");
+    expect(safetensors_write(context, &writer, NULL, 0, &large, 1), TAS_BAD_FILE, path, "No space left");
     file_abandon(&writer);
     free(zeros);
 }
@@ -282,7 +273,7 @@ START_TEST(unusual_is_read)
     ck_assert_int_eq(safetensors_read(file, safetensors_find(file, "b"), &value), TAS_OK);
     ck_assert_mem_eq(&value, "\4\5\6\7", 4);
     ck_assert_int_eq(truncate(path, 40), 0); /* while it is open */
-    expect(safetensors_read(file, safetensors_find(file, "b"), &value), TAS_BAD_FILE, "truncated");
+    expect(safetensors_read(file, safetensors_find(file, "b"), &value), TAS_BAD_FILE, path, "truncated");
     safetensors_close(&file);
 }
 END_TEST
@@ -313,7 +304,7 @@ END_TEST
 static TCase *add_case(Suite *suite, const char *name)
 {
     TCase *cases = tcase_create(name);
-    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_checked_fixture(cases, setup, support_close);
     suite_add_tcase(suite, cases);
     return cases;
 }
