@@ -34,6 +34,8 @@ START_TEST(parameters_by_name)
     expect(tas_model_read(model, "1.dense.bias", got, 6), TAS_BAD_ARGUMENT, "2 elements", "6");
     expect(tas_model_read(model, "1.dense", got, 6), TAS_BAD_ARGUMENT, "'1.dense'", "1.dense.weight, 1.dense.bias");
     expect(tas_model_read(model, "", got, 6), TAS_BAD_ARGUMENT, "''", "1.dense.weight");
+    expect(tas_model_read(model, "1.dense.wieght", got, 6), TAS_BAD_ARGUMENT, "'1.dense.wieght'",
+           "did you mean '1.dense.weight'");
     expect_ok(tas_model_read(model, "1.dense.weight", got, 6));
     ck_assert_mem_eq(got, wanted, sizeof got); /* as before what failed */
     tas_model_close(&model);

@@ -128,24 +128,35 @@ tas_status tas_model_set_training(tas_model *model, const char *text)
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "tas_cancel() must be safe in a signal handler");
 void tas_cancel(tas_model *model) { atomic_store(&model->cancelled, 1); }
 
-/* A parameter by name; the error lists their names. */
-static tas_status find_parameter(tas_model *model, const char *name, size_t count, int *index)
+/* Fails with the nearest name, and the list of all. */
+static tas_status unknown_parameter(const tas_model *model, const char *name)
 {
     const tas_network *network = model->network;
-    char names[512] = "";
+    const char **known = calloc((size_t)network->parameter_count + 1, sizeof *known);
+    char names[512] = "", hint[128] = "";
+    if (!known) return fail(model->context, TAS_NO_MEMORY, "no memory to look up a parameter");
+    for (int i = 0; i < network->parameter_count; i++) {
+        const size_t used = strlen(names);
+        known[i] = network->infos[i].name;
+        snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", known[i]);
+    }
+    const char *nearest = tas_suggest(name, known);
+    if (nearest) snprintf(hint, sizeof hint, " (did you mean '%s'?)", nearest);
+    free(known);
+    return fail(model->context, TAS_BAD_ARGUMENT, "unknown parameter '%s'%s; this network has: %s", name, hint, names);
+}
+
+static tas_status find_parameter(const tas_model *model, const char *name, size_t count, int *index)
+{
+    const tas_network *network = model->network;
     for (int i = 0; i < network->parameter_count; i++) {
         const tas_tensor_info *info = &network->infos[i];
-        if (!strcmp(info->name, name)) {
-            if (info->elements != count)
-                return fail(model->context, TAS_BAD_ARGUMENT, "%s has %zu elements, not %zu", name, info->elements,
-                            count);
-            *index = network->parameters[i];
-            return TAS_OK;
-        }
-        const size_t used = strlen(names);
-        snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", info->name);
+        if (strcmp(info->name, name) != 0) continue;
+        *index = network->parameters[i];
+        if (info->elements == count) return TAS_OK;
+        return fail(model->context, TAS_BAD_ARGUMENT, "%s has %zu elements, not %zu", name, info->elements, count);
     }
-    return fail(model->context, TAS_BAD_ARGUMENT, "unknown parameter '%s'; this network has: %s", name, names);
+    return unknown_parameter(model, name);
 }
 
 tas_status tas_model_read(tas_model *model, const char *name, float *values, size_t count)
