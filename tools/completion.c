@@ -91,7 +91,7 @@ static const char completion_arguments[] = "        esac\n"
 void completion_print(const cli_command *const *commands)
 {
     const char *net;
-    printf("# Completion of tassello for bash; made by `tassello --bash-completion`. -*- shell-script -*-\n");
+    printf("# Completion of tassello for bash; made by 'tassello --bash-completion'. -*- shell-script -*-\n");
     printf("# shellcheck shell=bash\n_tassello_commands='");
     for (const cli_command *const *c = commands; *c; c++) printf("%s%s", c == commands ? "" : " ", (*c)->name);
     printf("'\n_tassello_nets='");

@@ -288,7 +288,7 @@ const cli_command devices_command = {
     .summary = "list the OpenCL devices, and the reference",
     .description = "Lists every OpenCL device of every platform, and the reference in C that every machine has.\n\n"
                    "The tier says how far a device keeps the arithmetic contract, by test: exact (the same bits as the "
-                   "reference), tolerance (close; for `--arith fast' alone), refused (wrong), or not tested yet.",
+                   "reference), tolerance (close; for '--arith fast' alone), refused (wrong), or not tested yet.",
     .options = options,
     .examples = {"tassello devices --measure", "tassello devices --net lenet"},
     .run = run,

@@ -88,7 +88,7 @@ const cli_command eval_command = {
         "Measures the network of a checkpoint on the test split of a data set: the same figures, with the same bits, "
         "as the training that wrote it.",
     .arguments = {{.name = "CHECKPOINT",
-                   .help = "a file that `tassello train --save' wrote",
+                   .help = "a file that 'tassello train --save' wrote",
                    .complete = COMPLETE_FILE,
                    .offset = offsetof(settings, checkpoint)},
                   ARGUMENT_DATA(offsetof(settings, data), false)},

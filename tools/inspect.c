@@ -144,7 +144,7 @@ const cli_command inspect_command = {
         "counted. Training includes forward, the gradient of the weights and, if an earlier layer has parameters, the "
         "gradient of the inputs.",
     .arguments = {{.name = "NET",
-                   .help = "a network's file, the name of one that ships, such as `mlp', or a checkpoint",
+                   .help = "a network's file, the name of one that ships, such as 'mlp', or a checkpoint",
                    .complete = COMPLETE_NET,
                    .offset = offsetof(settings, net)}},
     .options = options,

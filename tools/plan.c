@@ -243,7 +243,7 @@ const cli_command plan_command = {
     .name = "plan",
     .summary = "forecast the memory that training needs",
     .description =
-        "Prints how much memory `tassello train' would allocate, to the byte, and into how many tiles it would cut a "
+        "Prints how much memory 'tassello train' would allocate, to the byte, and into how many tiles it would cut a "
         "batch, without allocating any. A table shows the same for other batch sizes within the same budget.\n\n"
         "With DATA, the forecast covers training on it and the evaluation that follows. Without DATA, it covers "
         "training on a streamed set of bytes.\n\n"

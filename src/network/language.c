@@ -6,7 +6,7 @@
 static const char rules[] =
     "A network is a text in UTF-8 with one layer per line, in the order of the data. Words are separated by spaces or "
     "tabs, # begins a comment, empty lines are ignored. The first layer is the input, the last is the loss; without a "
-    "loss the text ends with `loss softmax'. At least one layer has parameters (dense, conv2d).\n\n"
+    "loss the text ends with 'loss softmax'. At least one layer has parameters (dense, conv2d).\n\n"
     "Shapes are channels x height x width. If a size has two dimensions, it is written as height x width (5x3); one "
     "number stands for both. Arguments in brackets are optional; named ones follow the others, in any order.\n\n"
     "Parameters are named after the layer's place, the input being 0, and its kind: 1.conv2d.weight (outputs, inputs / "

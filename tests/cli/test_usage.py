@@ -30,7 +30,7 @@ def _(t):
                  "--profile", "--device=ID", "--budget=SIZE", "--tile=N", "NET DATA"):
         expect(word in t.run("train", "--help").out, f"{word} is not in the help of train")
     expect("NET [DATA]\n" in t.run("plan", "--help").out, "plan does not say that DATA may be left out")
-    expect("an fma is two" in t.run("inspect", "--help").out, "inspect does not say what a FLOP is")
+    expect("fma counts as two" in t.run("inspect", "--help").out, "inspect does not say what a FLOP is")
 
 
 @case("train --help: options stand in groups, each once, the common ones first")
