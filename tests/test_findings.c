@@ -15,10 +15,6 @@
 
 #include <jansson.h>
 
-static tas_context *own;
-static void open_own(void) { ck_assert_int_eq(tas_context_open(&own), TAS_OK); }
-static void close_own(void) { tas_context_close(&own); }
-
 static const uint64_t two[] = {256, 16}; /* the larger first: what is smaller is found by size */
 enum { LARGE, SMALL };
 
@@ -131,7 +127,7 @@ enum { PLANTED = sizeof planted / sizeof *planted };
 static finding find_in(const struct planted *p, int change)
 {
     finding f;
-    tas_sweep *s = sweep_blank(own, two, 2);
+    tas_sweep *s = sweep_blank(context, two, 2);
     p->plant(s, change);
     p->find(s, &f);
     sweep_freed(s);
@@ -160,7 +156,7 @@ START_TEST(verdicts_follow_the_figures)
         f = find_in(p, 0);
         expect_verdict(&f, FINDING_NO_DIFFERENCE, "no difference seen");
     }
-    tas_sweep *s = sweep_blank(own, two, 2);
+    tas_sweep *s = sweep_blank(context, two, 2);
     p->find(s, &f);
     expect_verdict(&f, FINDING_NOT_KNOWN, "");
     ck_assert(*f.seen);
@@ -196,7 +192,7 @@ START_TEST(one_seed_has_no_interval)
     static const plant_fn plants[] = {plant_loss, plant_gap, plant_convergence, plant_weights};
     static const char *const words[] = {"one seed", "one seed", "one seed", "without an interval"};
     for (int i = 0; i < 4; i++) {
-        tas_sweep *s = sweep_blank(own, two, 2);
+        tas_sweep *s = sweep_blank(context, two, 2);
         finding f;
         plants[i](s, 1);
         sweep_batch *b = &s->batch[LARGE];
@@ -211,7 +207,7 @@ END_TEST
 
 START_TEST(points_that_differ_agree_in_part)
 {
-    tas_sweep *s = sweep_blank(own, two, 2);
+    tas_sweep *s = sweep_blank(context, two, 2);
     finding f;
     plant_point(&s->frozen[0], "start", 1, 0.3, 0.05);
     plant_point(&s->frozen[1], "middle", 1, 1.02, 0.05);
@@ -235,7 +231,7 @@ END_TEST
 START_TEST(a_large_batch_that_diverges_agrees)
 {
     static const uint64_t batches[] = {16, 64, 256};
-    tas_sweep *s = sweep_blank(own, batches, 3);
+    tas_sweep *s = sweep_blank(context, batches, 3);
     finding f;
     s->batch[0].outcome = s->batch[1].outcome = ROW_REACHED;
     s->batch[2].outcome = ROW_DIVERGED;
@@ -261,7 +257,7 @@ END_TEST
 START_TEST(a_good_start_is_within_5_percent)
 {
     static const uint64_t batches[] = {16, 64, 1024};
-    tas_sweep *s = sweep_blank(own, batches, 3);
+    tas_sweep *s = sweep_blank(context, batches, 3);
     finding f;
     for (int i = 0; i < 3; i++) s->advice.row_seconds[i] = NAN, s->batch[i].outcome = ROW_REACHED;
     findings_good_start(s, &f);
@@ -289,7 +285,7 @@ END_TEST
 START_TEST(a_batch_that_does_not_fit_is_named)
 {
     static const uint64_t batches[] = {16, 64, 1024};
-    tas_sweep *s = sweep_blank(own, batches, 3);
+    tas_sweep *s = sweep_blank(context, batches, 3);
     finding f;
     for (int i = 0; i < 3; i++) s->batch[i].memory_forecast = (uint64_t)(4 - i) << 20;
     s->batch[2].outcome = ROW_OVER_BUDGET;
@@ -304,7 +300,7 @@ END_TEST
  */
 START_TEST(a_worse_loss_says_where)
 {
-    tas_sweep *s = sweep_blank(own, two, 2);
+    tas_sweep *s = sweep_blank(context, two, 2);
     finding f;
     plant_loss(s, 1);
     s->batch[SMALL].worse_low = 0.01;
@@ -322,7 +318,7 @@ END_TEST
 /* The noise scale of a batch that did not come to the target is that of its whole runs. */
 START_TEST(noise_says_up_to_where)
 {
-    tas_sweep *s = sweep_blank(own, two, 2);
+    tas_sweep *s = sweep_blank(context, two, 2);
     finding f;
     s->batch[SMALL].noise = (noise_scale_range){NOISE_KNOWN, 50, 40, 60, 9};
     s->batch[SMALL].outcome = ROW_UNDERTRAINED;
@@ -338,7 +334,7 @@ END_TEST
 /* A clock tells 5 % apart, or twice what the line leaves over. */
 START_TEST(speeds_differ_by_more_than_the_clock)
 {
-    tas_sweep *s = sweep_blank(own, two, 2);
+    tas_sweep *s = sweep_blank(context, two, 2);
     finding f;
     s->batch[SMALL].examples_per_s = 1000;
     s->batch[LARGE].examples_per_s = 1060;
@@ -382,7 +378,7 @@ static void expect_words(const tas_sweep *s, const char *const *wanted)
 
 START_TEST(the_command_is_read_back)
 {
-    tas_sweep *s = sweep_made(own, "names");
+    tas_sweep *s = sweep_made(context, "names");
     s->advice.batch = 128;
     s->advice.lr = (double)0.083f;
     s->advice.steps = 1000;
@@ -454,7 +450,7 @@ static void expect_null(json_t *value, const char *path)
 
 START_TEST(json_has_all_figures)
 {
-    tas_sweep *s = sweep_made(own, "plausible");
+    tas_sweep *s = sweep_made(context, "plausible");
     json_t *value = json_of(s);
     const fit_curve *c = &s->advice.curve;
     ck_assert_int_eq(c->b_crit.state, FIT_KNOWN);
@@ -510,7 +506,7 @@ START_TEST(json_knows_what_it_does_not_know)
                                        "equal_loss"};
     static const char *const names[] = {"unknown", "nan"};
     for (int k = 0; k < 2; k++) {
-        tas_sweep *s = sweep_made(own, names[k]);
+        tas_sweep *s = sweep_made(context, names[k]);
         json_t *value = json_of(s);
         for (size_t i = 0; i < sizeof none / sizeof *none; i++)
             if (k == 0 || strcmp(none[i], "step_fixed_s")) expect_null(value, none[i]);
@@ -518,7 +514,7 @@ START_TEST(json_knows_what_it_does_not_know)
         json_decref(value);
         sweep_freed(s);
     }
-    tas_sweep *s = sweep_made(own, "plausible");
+    tas_sweep *s = sweep_made(context, "plausible");
     s->advice.curve.b_crit = (fit_range){FIT_AT_LEAST, 70, 50, INFINITY};
     json_t *value = json_of(s);
     expect_null(value, "b_crit");
@@ -543,7 +539,7 @@ END_TEST
 
 START_TEST(json_holds_any_name_and_any_sweep)
 {
-    tas_sweep *s = sweep_made(own, "names");
+    tas_sweep *s = sweep_made(context, "names");
     json_t *value = json_of(s);
     ck_assert_str_eq(json_string_value(at_path(value, "net")), odd_net);
     expect_null(value, "data"); /* no UTF-8 */
@@ -551,7 +547,7 @@ START_TEST(json_holds_any_name_and_any_sweep)
     sweep_freed(s);
     for (int i = 0; i < sweep_fixture_count; i++) {
         char file[] = "/tmp/tassello-json-XXXXXX";
-        s = sweep_made(own, sweep_fixtures[i].name);
+        s = sweep_made(context, sweep_fixtures[i].name);
         ck_assert_int_ge(mkstemp(file), 0);
         ck_assert_int_eq(tas_sweep_json(s, file), TAS_OK);
         json_t *of_file = json_load_file(file, JSON_REJECT_DUPLICATES, NULL);
@@ -569,8 +565,8 @@ int main(void)
 {
     Suite *suite = suite_create("findings");
     TCase *found = tcase_create("findings"), *told = tcase_create("command and JSON");
-    tcase_add_checked_fixture(found, open_own, close_own);
-    tcase_add_checked_fixture(told, open_own, close_own);
+    tcase_add_checked_fixture(found, support_open, support_close);
+    tcase_add_checked_fixture(told, support_open, support_close);
     tcase_add_loop_test(found, verdicts_follow_the_figures, 0, PLANTED);
     tcase_add_test(found, speeds_differ_by_more_than_the_clock);
     tcase_add_test(found, means_differ_by_more_than_t);

@@ -190,37 +190,29 @@ static int count_of(const char *text, const char *word)
 
 /* Pages ------------------------------------------------------------------------------------------------------------ */
 
-static tas_context *own;
 static char folder[] = "/tmp/tassello-report-XXXXXX", file[64];
 
-static void open_own(void)
+static void open_folder(void)
 {
-    ck_assert_int_eq(tas_context_open(&own), TAS_OK);
+    support_open();
     ck_assert_ptr_nonnull(mkdtemp(folder));
     snprintf(file, sizeof file, "%s/report.html", folder);
 }
 
-static void close_own(void)
+static void close_folder(void)
 {
     char command[128];
     snprintf(command, sizeof command, "PATH=/bin:/usr/bin; chmod -R u+w %s; rm -rf %s", folder, folder);
     ck_assert_int_eq(system(command), 0);
     strcpy(folder + strlen(folder) - 6, "XXXXXX");
-    tas_context_close(&own);
-}
-
-/* context is support's, of which nothing else is wanted here. */
-static void expect_own(tas_status found, tas_status wanted, const char *word, const char *other)
-{
-    context = own;
-    expect(found, wanted, word, other);
+    support_close();
 }
 
 static char *page_of(const char *name)
 {
     buffer page = {0};
-    tas_sweep *s = sweep_made(own, name);
-    expect_own(report_page(s, &page), TAS_OK, "", "");
+    tas_sweep *s = sweep_made(context, name);
+    expect(report_page(s, &page), TAS_OK, "", "");
     sweep_freed(s);
     return page.text;
 }
@@ -274,7 +266,7 @@ static char *command_of(const char *page)
 START_TEST(the_recommendation_comes_first)
 {
     char *page = page_of("plausible"), head[128];
-    tas_sweep *s = sweep_made(own, "plausible");
+    tas_sweep *s = sweep_made(context, "plausible");
     const char *cards = strstr(page, "<dl class=\"cards\">"), *plots = strstr(page, "<svg");
     ck_assert(s->advice.decided != DECIDED_DEFAULT && cards && plots && cards < plots);
     snprintf(head, sizeof head, "batch %d, learning rate ", (int)s->advice.batch);
@@ -310,11 +302,11 @@ END_TEST
 START_TEST(a_gap_is_on_the_first_screen)
 {
     buffer page = {0};
-    tas_sweep *s = sweep_made(own, "plausible");
+    tas_sweep *s = sweep_made(context, "plausible");
     s->advice.measure = s->advice.twice.batch = 2 * s->advice.batch;
     s->advice.twice.verdict = VERDICT_NOT_MEASURED;
     s->advice.twice.seconds = 0.845;
-    expect_own(report_page(s, &page), TAS_OK, "", "");
+    expect(report_page(s, &page), TAS_OK, "", "");
     ck_assert_ptr_nonnull(strstr(page.text, "measure 128"));
     ck_assert_ptr_nonnull(strstr(page.text, "0.845&times;</b> the time, "));
     ck_assert_ptr_nonnull(strstr(page.text, " <span>not measured</span>"));
@@ -354,8 +346,8 @@ static void expect_trains(tas_sweep *s, const char *word)
     if (swept.decay_steps) swept.decay_steps = (uint64_t)fmax(1, round((double)swept.decay_steps * k));
     for (uint64_t step = 0; step < 2 * an_epoch && step < count; step++) {
         float found, wanted;
-        expect_own(tas_train_lr(own, &options, step, count, &found), TAS_OK, "", "");
-        expect_own(tas_train_lr(own, &swept, step, all, &wanted), TAS_OK, "", "");
+        expect(tas_train_lr(context, &options, step, count, &found), TAS_OK, "", "");
+        expect(tas_train_lr(context, &swept, step, all, &wanted), TAS_OK, "", "");
         ck_assert_msg(found == wanted, "step %d: %g, in the sweep %g: %s", (int)step, (double)found, (double)wanted,
                       command);
     }
@@ -365,7 +357,7 @@ static void expect_trains(tas_sweep *s, const char *word)
 /* The target is reached in about an epoch, of 8. */
 START_TEST(the_command_trains_as_the_sweep_did)
 {
-    tas_sweep *s = sweep_made(own, "plausible");
+    tas_sweep *s = sweep_made(context, "plausible");
     tas_train_options *t = &s->options.train;
     s->options.epochs = 8;
     expect_trains(s, " --epochs ");
@@ -436,15 +428,15 @@ static void expect_earlier(void)
 static tas_sweep *earlier_and_sweep(void)
 {
     put_earlier();
-    return sweep_made(own, "plausible");
+    return sweep_made(context, "plausible");
 }
 
 START_TEST(a_report_is_a_file)
 {
     tas_sweep *s = earlier_and_sweep();
-    expect_own(tas_report_check(own, file), TAS_OK, "", "");
+    expect(tas_report_check(context, file), TAS_OK, "", "");
     expect_earlier();
-    expect_own(tas_sweep_report(s, file), TAS_OK, "", "");
+    expect(tas_sweep_report(s, file), TAS_OK, "", "");
     static char text[4 << 20];
     FILE *in = fopen(file, "r");
     const size_t bytes = fread(text, 1, sizeof text - 1, in);
@@ -459,11 +451,11 @@ START_TEST(without_gnuplot_the_file_stands)
 {
     tas_sweep *s = earlier_and_sweep();
     setenv("PATH", "/nowhere", 1);
-    expect_own(tas_report_check(own, file), TAS_BAD_FILE, "gnuplot was not found in PATH", "apt install gnuplot-nox");
-    expect_own(tas_sweep_report(s, file), TAS_BAD_FILE, "gnuplot was not found in PATH", "apt install gnuplot-nox");
+    expect(tas_report_check(context, file), TAS_BAD_FILE, "gnuplot was not found in PATH", "apt install gnuplot-nox");
+    expect(tas_sweep_report(s, file), TAS_BAD_FILE, "gnuplot was not found in PATH", "apt install gnuplot-nox");
     expect_earlier();
     ck_assert_int_eq(unlink(file), 0);
-    expect_own(tas_sweep_report(s, file), TAS_BAD_FILE, "gnuplot was not found", "");
+    expect(tas_sweep_report(s, file), TAS_BAD_FILE, "gnuplot was not found", "");
     ck_assert_int_ne(access(file, F_OK), 0);
     sweep_freed(s);
 }
@@ -488,14 +480,14 @@ START_TEST(a_broken_gnuplot_is_told_of)
 {
     tas_sweep *s = earlier_and_sweep();
     put_gnuplot("cat >/dev/null; echo 'line 3: no such terminal' >&2; exit 1");
-    expect_own(tas_sweep_report(s, file), TAS_BAD_FILE, "gnuplot failed", "no such terminal");
+    expect(tas_sweep_report(s, file), TAS_BAD_FILE, "gnuplot failed", "no such terminal");
     put_gnuplot("cat >/dev/null; echo '<svg viewBox=\"0 0 1 1\"><desc></desc><g>'");
-    expect_own(tas_sweep_report(s, file), TAS_BAD_FILE, "no complete picture", "Examples per second");
+    expect(tas_sweep_report(s, file), TAS_BAD_FILE, "no complete picture", "Examples per second");
     put_gnuplot("exit 0"); /* without having read the script: no SIGPIPE */
-    expect_own(tas_sweep_report(s, file), TAS_BAD_FILE, "no complete picture", "");
-    expect_own(tas_report_check(own, file), TAS_BAD_FILE, "version", "apt install");
+    expect(tas_sweep_report(s, file), TAS_BAD_FILE, "no complete picture", "");
+    expect(tas_report_check(context, file), TAS_BAD_FILE, "version", "apt install");
     put_gnuplot("kill -9 $$");
-    expect_own(tas_sweep_report(s, file), TAS_BAD_FILE, "gnuplot failed", "");
+    expect(tas_sweep_report(s, file), TAS_BAD_FILE, "gnuplot failed", "");
     expect_earlier();
     sweep_freed(s);
 }
@@ -510,10 +502,10 @@ START_TEST(scripts_may_be_long)
     memset(script, '#', LONG);
     script[LONG] = 0;
     put_gnuplot("exit 0"); /* reads nothing */
-    expect_own(gnuplot_run(own, script, &out), TAS_OK, "", "");
+    expect(gnuplot_run(context, script, &out), TAS_OK, "", "");
     ck_assert_uint_eq(out.bytes, 0);
     put_gnuplot("cat");
-    expect_own(gnuplot_run(own, script, &out), TAS_OK, "", "");
+    expect(gnuplot_run(context, script, &out), TAS_OK, "", "");
     ck_assert_uint_eq(out.bytes, LONG);
     ck_assert_str_eq(out.text, script);
     free(out.text);
@@ -525,17 +517,17 @@ START_TEST(places_are_checked)
 {
     char path[128];
     snprintf(path, sizeof path, "%s/missing/report.html", folder);
-    expect_own(tas_report_check(own, path), TAS_BAD_FILE, path, "the folder");
-    expect_own(tas_report_check(own, folder), TAS_BAD_FILE, folder, "is a folder");
-    expect_own(tas_report_check(own, "/proc/report.html"), TAS_BAD_FILE, "/proc/report.html", "cannot be written");
+    expect(tas_report_check(context, path), TAS_BAD_FILE, path, "the folder");
+    expect(tas_report_check(context, folder), TAS_BAD_FILE, folder, "is a folder");
+    expect(tas_report_check(context, "/proc/report.html"), TAS_BAD_FILE, "/proc/report.html", "cannot be written");
     put_earlier();
     snprintf(path, sizeof path, "%s/below.html", file);
-    expect_own(tas_report_check(own, path), TAS_BAD_FILE, file, "not a folder");
-    expect_own(tas_report_check(own, ""), TAS_BAD_ARGUMENT, "no file name", "");
-    expect_own(tas_report_check(own, NULL), TAS_BAD_ARGUMENT, "no file name", "");
+    expect(tas_report_check(context, path), TAS_BAD_FILE, file, "not a folder");
+    expect(tas_report_check(context, ""), TAS_BAD_ARGUMENT, "no file name", "");
+    expect(tas_report_check(context, NULL), TAS_BAD_ARGUMENT, "no file name", "");
     if (geteuid()) { /* the superuser may write all the same */
         ck_assert_int_eq(chmod(folder, 0555), 0);
-        expect_own(tas_report_check(own, file), TAS_BAD_FILE, file, "cannot be written");
+        expect(tas_report_check(context, file), TAS_BAD_FILE, file, "cannot be written");
         ck_assert_int_eq(chmod(folder, 0755), 0);
     }
     expect_earlier();
@@ -547,9 +539,9 @@ START_TEST(reports_go_nowhere_but_to_files)
     char path[128];
     tas_sweep *s = earlier_and_sweep();
     snprintf(path, sizeof path, "%s/missing/report.html", folder);
-    expect_own(tas_sweep_report(s, path), TAS_BAD_FILE, path, "cannot be written");
-    expect_own(tas_sweep_report(s, "/proc/report.html"), TAS_BAD_FILE, "/proc/report.html", "cannot be written");
-    expect_own(tas_sweep_report(s, ""), TAS_BAD_ARGUMENT, "no file name", "");
+    expect(tas_sweep_report(s, path), TAS_BAD_FILE, path, "cannot be written");
+    expect(tas_sweep_report(s, "/proc/report.html"), TAS_BAD_FILE, "/proc/report.html", "cannot be written");
+    expect(tas_sweep_report(s, ""), TAS_BAD_ARGUMENT, "no file name", "");
     expect_earlier();
     sweep_freed(s);
 }
@@ -563,12 +555,12 @@ START_TEST(what_cannot_take_its_name_goes_beside_it)
     snprintf(path, sizeof path, "%s/taken", folder);
     ck_assert_int_eq(mkdir(path, 0777), 0);
     snprintf(other, sizeof other, "%s.new", path);
-    expect_own(tas_sweep_json(s, path), TAS_BAD_FILE, "not a regular file", other);
+    expect(tas_sweep_json(s, path), TAS_BAD_FILE, "not a regular file", other);
     json_t *in = json_load_file(other, 0, NULL);
     ck_assert_int_eq((int)json_array_size(json_object_get(in, "batches")), s->count);
     json_decref(in);
     snprintf(other, sizeof other, "%s.new-2", path);
-    expect_own(tas_sweep_report(s, path), TAS_BAD_FILE, "not a regular file", other);
+    expect(tas_sweep_report(s, path), TAS_BAD_FILE, "not a regular file", other);
     FILE *page = fopen(other, "r");
     char first[16] = "";
     ck_assert_ptr_nonnull(page);
@@ -592,10 +584,10 @@ START_TEST(a_write_that_fails_leaves_the_earlier_file)
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &least), 0);
     const tas_status page = tas_sweep_report(s, file);
     char said[256];
-    snprintf(said, sizeof said, "%s", tas_error(own));
+    snprintf(said, sizeof said, "%s", tas_error(context));
     const tas_status json = tas_sweep_json(s, file);
     ck_assert_msg(page == TAS_BAD_FILE && strstr(said, file), "%d: %s", page, said);
-    ck_assert_msg(json == TAS_BAD_FILE && strstr(tas_error(own), file), "%d: %s", json, tas_error(own));
+    ck_assert_msg(json == TAS_BAD_FILE && strstr(tas_error(context), file), "%d: %s", json, tas_error(context));
     expect_earlier();
     sweep_freed(s);
 }
@@ -606,18 +598,18 @@ END_TEST
 
 static int write_pages(const char *where)
 {
-    if (tas_context_open(&own)) return 1;
+    support_open();
     for (int i = 0; i < sweep_fixture_count; i++) {
         char name[4096];
         snprintf(name, sizeof name, "%s/%s.html", where, sweep_fixtures[i].name);
-        tas_sweep *s = sweep_made(own, sweep_fixtures[i].name);
+        tas_sweep *s = sweep_made(context, sweep_fixtures[i].name);
         const tas_status status = tas_sweep_report(s, name);
         sweep_freed(s);
         if (!status) continue;
-        fprintf(stderr, "%s\n", tas_error(own));
+        fprintf(stderr, "%s\n", tas_error(context));
         return 1;
     }
-    tas_context_close(&own);
+    support_close();
     return 0;
 }
 
@@ -630,8 +622,8 @@ int main(int argc, char **argv)
     if (argc == 3 && !strcmp(argv[1], "--write")) return write_pages(argv[2]);
     Suite *suite = suite_create("report");
     TCase *pages = tcase_create("pages"), *files = tcase_create("files");
-    tcase_add_checked_fixture(pages, open_own, close_own);
-    tcase_add_checked_fixture(files, open_own, close_own);
+    tcase_add_checked_fixture(pages, open_folder, close_folder);
+    tcase_add_checked_fixture(files, open_folder, close_folder);
     tcase_set_timeout(pages, 60);
     tcase_set_timeout(files, 60);
     tcase_add_loop_test(pages, pages_are_well_formed, 0, sweep_fixture_count);
