@@ -262,14 +262,12 @@ static int on_progress(void *user, const tas_sweep_progress *now)
 static void print_hint(session *r, tas_status status)
 {
     const double limit = r->s.sweep.seconds;
-    if (status == TAS_NOT_REACHED && limit > 0 && tas_sweep_seconds(r->sweep) >= 0.5 * limit)
+    if (status == TAS_NOT_REACHED && limit > 0 && r->sweep && tas_sweep_seconds(r->sweep) >= 0.5 * limit)
         cli_note(&r->cli, "try a longer --time, fewer --batches, --brief, or a target that is easier to reach");
     else if (status == TAS_NOT_REACHED)
         cli_note(&r->cli, "try a target that is easier to reach, or more --epochs");
     else if (status == TAS_NOT_FINITE)
         cli_note(&r->cli, "try another --lr");
-    else if (status == TAS_BAD_ARGUMENT && limit > 0)
-        cli_note(&r->cli, "try a longer --time, fewer --batches, or --brief");
 }
 
 static void print_head(const session *r)

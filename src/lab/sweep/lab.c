@@ -45,9 +45,11 @@ void lab_note(lab *l, const char *format, ...)
 {
     char text[1024], shown[1024];
     va_list list;
-    if (!l->sweep->options.on_progress) return;
     va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    call_progress(l, lab_seconds(l), text_escape(text, "", shown, sizeof shown));
+    if (!l->sweep->options.on_progress)
+        note(l->sweep->context, "%s", text);
+    else
+        call_progress(l, lab_seconds(l), text_escape(text, "", shown, sizeof shown));
 }

@@ -39,7 +39,8 @@ bool lab_progress(lab *l, bool now);
 /* The same while reading runs from a state: these are used even if earlier sessions took up all the time. */
 bool lab_progress_resumed(lab *l, bool now);
 
-/* Reports one line that is worth keeping. A request to stop takes effect at the next lab_progress(). */
+/* Reports one line that is worth keeping, or logs it if nobody listens. A request to stop takes effect at the next
+ * lab_progress(). */
 void lab_note(lab *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif
