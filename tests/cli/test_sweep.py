@@ -164,7 +164,8 @@ def _(t):
 @case("sweep: a target that no batch reaches, and a time limit too short")
 def _(t):
     words = ("sweep", t.net, t.data, "--device", "reference", *SWEPT)
-    t.run(*words, "--target-loss", "0.0000001", "--epochs", "2", status=1).says("no batch reached", "the nearest was", "--epochs")
+    t.run(*words, "--target-loss", "0.0000001", "--epochs", "2", status=1).says(
+        "no batch reached", "the nearest was", "--epochs")
     t.run(*words, "--time", "0.001s", status=2).says("time limit", "too short")
 
 
