@@ -126,17 +126,12 @@ static int create_temporary(file_writer *writer)
     return -1;
 }
 
-/* With the mode of the file that it replaces; root keeps its owner, too. */
-static int create_like(file_writer *writer, const struct stat *old)
+/* Gives the file the mode of the one that it replaces, and as root its owner. Some file systems have neither. */
+static void copy_mode(int fd, const struct stat *old)
 {
-    const int fd = create_temporary(writer);
-    if (fd < 0 || !old) return fd;
-    if ((geteuid() != 0 || !fchown(fd, old->st_uid, old->st_gid)) && !fchmod(fd, old->st_mode & 0777)) return fd;
-    const int error = errno;
-    close(fd);
-    unlink(writer->temporary);
-    errno = error;
-    return -1;
+    int failed = geteuid() == 0 ? fchown(fd, old->st_uid, old->st_gid) : 0;
+    failed |= fchmod(fd, old->st_mode & 0777);
+    (void)failed; /* what is written is worth more than its mode */
 }
 
 static tas_status begin_failed(tas_context *context, file_writer *writer, const char *path, const char *why)
@@ -158,11 +153,12 @@ tas_status file_begin(tas_context *context, file_writer *writer, const char *pat
     const char *obstacle = exists ? find_obstacle(writer->path, &old) : NULL;
     if (obstacle) return begin_failed(context, writer, path, obstacle);
     clean_up(writer->path);
-    const int fd = create_like(writer, exists ? &old : NULL);
+    const int fd = create_temporary(writer);
     if (fd < 0) {
         writer->temporary[0] = 0; /* nothing to remove */
         return begin_failed(context, writer, path, strerror(errno));
     }
+    if (exists) copy_mode(fd, &old);
     writer->stream = fdopen(fd, "wb");
     if (!writer->stream) {
         close(fd);
