@@ -95,15 +95,15 @@ static int open_data(train_session *session)
     return cli_check_batch(&session->cli, settings->train.batch, session->train, settings->data) ? 0 : EXIT_USAGE;
 }
 
-/* What the checkpoint tells about its weights; step: of a run that failed, else 0. */
-static tas_status describe_training(train_session *session, uint64_t step)
+/* What the checkpoint tells about its weights; of a whole run `what` is NULL, else "is running", "failed". */
+static tas_status describe_training(train_session *session, uint64_t step, const char *what)
 {
     char *text = NULL;
     size_t size;
     FILE *stream = open_memstream(&text, &size);
     if (!stream) return TAS_NO_MEMORY;
     train_print_settings(session, stream);
-    if (step) fprintf(stream, "  step %llu of a run that failed", (unsigned long long)step);
+    if (what) fprintf(stream, "  step %llu of a run that %s", (unsigned long long)step, what);
     const tas_status status = fclose(stream) ? TAS_NO_MEMORY : tas_model_set_training(session->model, text);
     free(text);
     return status;
@@ -122,7 +122,7 @@ static tas_status open_run(train_session *session)
     options->on_step = on_step;
     options->user = session;
     tas_status status = tas_model_open(session->device, session->network, options->seed, &session->model);
-    if (!status) status = describe_training(session, 0);
+    if (!status) status = describe_training(session, 0, NULL);
     if (status) return status;
     tas_model_set_budget(session->model, session->plan.bytes_total);
     return tas_run_open(session->model, session->train, options, &session->run);
@@ -185,10 +185,11 @@ static void save_between_steps(train_session *session)
         cli_note(&session->cli, "SIGUSR1 after step %llu: there is no --save FILE to write", steps);
     else if (!steps)
         cli_note(&session->cli, "SIGUSR1 before the first step: nothing to write yet");
-    else if (tas_model_save(session->model, file))
+    else if (describe_training(session, steps, "is running") || tas_model_save(session->model, file))
         cli_failed(&session->cli, TAS_BAD_FILE);
     else
         cli_note(&session->cli, "SIGUSR1: the weights after step %llu are in %s", steps, file);
+    describe_training(session, 0, NULL);
 }
 
 /* In one stretch, or with an evaluation of the held-out examples after each epoch and at the end. */
@@ -224,7 +225,7 @@ static void save_after_failure(train_session *session)
     if (!save) return;
     if (!step)
         cli_error(&session->cli, "--save %s: not written, as there are no good weights of a finished step", save);
-    else if (describe_training(session, step) || tas_model_save(session->model, save))
+    else if (describe_training(session, step, "failed") || tas_model_save(session->model, save))
         cli_failed(&session->cli, TAS_BAD_FILE);
     else
         cli_error(&session->cli, "--save %s: written with the last good weights, those of step %llu", save,
@@ -265,7 +266,9 @@ static int evaluate(train_session *session)
 static int finish(train_session *session)
 {
     const char *save = session->settings.save;
-    tas_status status = save ? tas_model_save(session->model, save) : TAS_OK;
+    tas_status status = TAS_OK;
+    if (session->interrupted) status = describe_training(session, session->result.steps, "was interrupted");
+    if (!status && save) status = tas_model_save(session->model, save);
     int result = status ? cli_failed(&session->cli, status) : 0;
     fflush(NULL); /* from here on, a signal ends at once: the evaluation can take long */
     running = NULL;

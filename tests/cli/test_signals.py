@@ -43,8 +43,9 @@ def interrupt(t, number, *arguments):
     steps = int(re.search(r"interrupted after step (\d+)", result.err)[1])
     expect(lines[-1]["result"]["interrupted"] and lines[-1]["result"]["steps"] == steps == lines[-2]["step"],
            f"{lines[-2:]}", result)
-    digest = t.run("eval", folder / "s", t.data, "--device", "reference").digest()
-    return result, digest
+    evaluated = t.run("eval", folder / "s", t.data, "--device", "reference")
+    expect(f"  step {steps} of a run that" in evaluated.out, "the checkpoint does not say which step", evaluated)
+    return result, evaluated.digest()
 
 
 @case("SIGINT: the step is finished, --save is written and can be evaluated, status 130")
@@ -99,6 +100,8 @@ def _(t):
             seen.append(int(re.search(r"after step (\d+)", line)[1]))
             expect(str(folder / "s") in line, line)
             evaluated = t.run("eval", folder / "s", t.data, "--device", "reference")
+            expect(f"  step {seen[-1]} of a run that" in evaluated.out, "the checkpoint does not say which step",
+                   evaluated)
         child.send_signal(signal.SIGTERM)
         out, err = child.communicate(timeout=30)
         result = Result(("train",), child.returncode, out, err, 0)
