@@ -247,7 +247,7 @@ static inline float arith_exp_scaled(float y, float shifted)
     return arith_float(arith_choose(bits < 0x00800000, 0u, finite));
 }
 
-/* e^x, within 1.02 ULP. +0 where that is under 2^-126, inf where it is over FLT_MAX; 1 at 0. */
+/* e^x, within 1.02 ULP. +0 if that is under 2^-126, inf if it is over FLT_MAX; 1 at 0. */
 static inline float arith_exp(float x)
 {
     float c = arith_select(x > 89.0f, 89.0f, arith_flush(x));

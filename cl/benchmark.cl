@@ -43,7 +43,7 @@ KERNEL fma_rate(__global float *restrict out, uint turns, float scale, float shi
     store_vec(c0 + c1 + c2 + c3 + c4 + c5 + c6 + c7, id, out);
 }
 
-/* A work-item copies RUN vectors, which neighbouring work-items interleave. */
+/* A work-item copies RUN vectors, which neighboring work-items interleave. */
 #define RUN 8
 
 KERNEL copy_rate(__global const float *restrict from, __global float *restrict to, uint vectors)

@@ -54,7 +54,7 @@ typedef __local float left_side[BLOCK_ROWS + 1];
 typedef __local float right_side[BLOCK_COLS + 1];
 
 #define ITEM ((uint)get_local_id(1) * ITEMS_X + (uint)get_local_id(0))
-// The row and the column of an item's sum: they lie ITEMS_Y and ITEMS_X apart, so that neighbours write neighbours.
+// The row and the column of an item's sum: they lie ITEMS_Y and ITEMS_X apart, so that neighbors write neighbors.
 #define ROW(r) ((uint)get_group_id(1) * BLOCK_ROWS + (uint)get_local_id(1) + (uint)(r) * ITEMS_Y)
 #define COL(q) ((uint)get_group_id(0) * BLOCK_COLS + (uint)get_local_id(0) + (uint)(q) * ITEMS_X)
 
@@ -227,7 +227,7 @@ INLINE uint first_tap(uint taps, uint from, uint stride, uint dilation)
     return k < stride ? k : taps;
 }
 
-/* Inputs that lie strides apart are reached by the same taps, whose outputs are neighbours: one such class at a time,
+/* Inputs that lie strides apart are reached by the same taps, whose outputs are neighbors: one such class at a time,
  * so that no step is lost to a stride. SY/gcd(SY, DY) taps lie between two of a class, and DY/gcd(SY, DY) outputs.
  * Work-groups: ceil(N ceil(H/SY) ceil(W/SX) / BLOCK_COLS), ceil(C/G / BLOCK_ROWS), G min(SY, H) min(SX, W). */
 KERNEL conv_backward_input(const __global float *dy, const __global float *w, __global float *dx, uint N, WINDOW,

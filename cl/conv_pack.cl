@@ -90,7 +90,7 @@ KERNEL conv_pack_granules(const __global float *x, __global float *y, uint at, u
     const uint lanes = min((uint)VEC, count - pass * VEC);
     from += pass * VEC * granule;
     y += at + (size_t)pass * granule * elements * VEC;
-    // four neighbours lie in one panel where granules begin at multiples of 4
+    // four neighbors lie in one panel where granules begin at multiples of 4
     const uint by_fours = from % 4 + PANEL % 4 == 0 && (granule == 2 || granule % 4 == 0) ? lanes / 4 * 4 : 0;
     for (uint i = begin; i < end; i++) {
         for (uint lane = 0; lane < by_fours; lane += 4) {

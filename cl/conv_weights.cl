@@ -7,7 +7,7 @@
  *   outputs   SPREAD 1: lanes are outputs, and a granule comes after the other. dy lies in vectors of outputs, x in
  *             rows, of which each number is spread over a vector.
  *
- * A block of sums is ROWS outputs (or vectors of them) x COLS taps, neighbours in a line of the window, or channels
+ * A block of sums is ROWS outputs (or vectors of them) x COLS taps, neighbors in a line of the window, or channels
  * where that line is one tap. A work-item takes the outputs of one row of blocks, and a few blocks of it, and goes
  * over the positions in strips: dy of a strip stays in a near cache while every block adds its products.
  *

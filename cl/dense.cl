@@ -3,7 +3,7 @@
  *
  * N examples of the tile, I inputs, O outputs.
  * X (N, I), Y (N, O), dY (N, O), dX (N, I) are plain row-major. Weights lie in panels of PANEL outputs,
- * w[O/PANEL][I][PANEL], so that one load brings the same input's weights of neighbouring outputs; the last panel's
+ * w[O/PANEL][I][PANEL], so that one load brings the same input's weights of neighboring outputs; the last panel's
  * missing outputs hold 0. Gradients of weights lie as the weights do.
  *
  * Every sum is one fma chain with k ascending, so speed comes from many sums at once: a work-item (each is a

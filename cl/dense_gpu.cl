@@ -5,7 +5,7 @@
  *
  * A work-group computes a square of BLOCK x BLOCK sums. It brings STEP steps of both operands to local memory, where
  * each of its ITEMS_X x ITEMS_Y items takes what its own ROWS x COLS sums need. An item's sums lie ITEMS_X and ITEMS_Y
- * apart, so that neighbours read and write neighbours. Every sum is one fma chain with k ascending.
+ * apart, so that neighbors read and write neighbors. Every sum is one fma chain with k ascending.
  *
  * Beyond the edge of a matrix, and beyond the last k, both operands are 0: fma(0, 0, c) is c. (Where llvmpipe left a
  * -0 in a chain it may become +0; what is stored has no -0 either way.)

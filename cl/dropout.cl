@@ -1,7 +1,7 @@
 /* Dropout, as in src/ops/dropout.c: y = word < threshold ? 0 : x scale, with a word drawn for each unit of each
  * example.
  *
- * E units an example; a Philox block is the words of four neighbouring units. x[panels][E][PANEL]: PANEL examples
+ * E units an example; a Philox block is the words of four neighboring units. x[panels][E][PANEL]: PANEL examples
  * beside each other. A work-item draws DRAWS blocks, VEC at once: draw d is of lane d % PANEL and of the four units
  * from 4 (d / PANEL) on, of its SPAN units. Dimension 1 is the panel. Forward x to y, backward dy to dx. */
 // lint: -D GROUP=64 -D PANEL=1 -D DRAWS=1

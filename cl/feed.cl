@@ -1,6 +1,6 @@
 /* The feed: rows of a data set on the device, gathered into a tile, as in src/ops/feed.c.
  * E elements an example; row r of the tile is row order[at + r] of the source, or row r where `direct` is 1.
- * Work-items take RUN neighbours of an example each; dimension 1 is r, or the panel of PANEL examples where x lies in
+ * Work-items take RUN neighbors of an example each; dimension 1 is r, or the panel of PANEL examples where x lies in
  * panels. */
 // lint: -D GROUP=64 -D RUN=1 -D PANEL=1
 // lint: -D GROUP=1 -D RUN=256 -D PANEL=1

@@ -3,7 +3,7 @@
  * P planes (examples x channels) of H x W inputs and OH x OW outputs. On processors PANEL examples lie beside each
  * other, x[P][H][W][PANEL], so that P is (panels of examples x channels), and every step takes them all; on GPUs PANEL
  * is 1. Along one side, output o sees the inputs o stride - padding + k for the taps k = 0 .. taps-1, where they are
- * inside. Work-items take RUN neighbours each, of the outputs or of the inputs, through all planes. */
+ * inside. Work-items take RUN neighbors each, of the outputs or of the inputs, through all planes. */
 // lint: -D GROUP=64 -D RUN=1 -D PANEL=1
 // lint: -D GROUP=1 -D RUN=64 -D PANEL=8
 // lint: -D GROUP=1 -D RUN=64 -D PANEL=32

@@ -38,7 +38,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void record_loss(
     if (!arith_is_finite(loss)) set_first_bad(first_bad, step, 1u);
 }
 
-/* Each work-item looks at RUN neighbours. The bits are looked at, which is a vector's work with no branch. */
+/* Each work-item looks at RUN neighbors. The bits are looked at, which is a vector's work with no branch. */
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void check_finite(
     __global const uint *restrict x, volatile __global uint *restrict first_bad, uint count, uint step, uint what)
 {

@@ -39,7 +39,7 @@ INLINE float add_row(float c, const __local float *s, uint count)
 /* The sums of dy over the granules of a pass, raw: to[granule][O]. The first starts from `partial` if it is begun.
  *
  * A group brings STEP steps of its chains at most: those of whole examples, or an even part of one's positions. Its
- * outputs are neighbours, so that neighbouring work-items read neighbours. Work-groups: ceil(O / OUTPUTS), granules of
+ * outputs are neighbors, so that neighboring work-items read neighbors. Work-groups: ceil(O / OUTPUTS), granules of
  * the pass. */
 LINE backward_bias(const __global float *dy, const __global float *partial /* (O) */, __global float *to, uint N,
                    uint O, uint P, uint from, uint within, uint granule, uint begun)

@@ -1,4 +1,4 @@
-/* Sums of squares, as in src/ops/noise.c. Of each there is a kernel for GPUs, in which neighbouring work-items are
+/* Sums of squares, as in src/ops/noise.c. Of each there is a kernel for GPUs, in which neighboring work-items are
  * lanes, and one for processors, where a work-item has all lanes of a block or row in vectors. */
 // lint: -D GROUP=64 -D ROWS=4 -D VEC=4
 // lint: -D GROUP=16 -D ROWS=1 -D VEC=8
@@ -101,7 +101,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void square_blocks_run(
     out[at + block] = scale * lane[0];
 }
 
-/* The same for processors, of a matrix in panels: a work-item has VEC rows of a block, neighbours in memory, and one
+/* The same for processors, of a matrix in panels: a work-item has VEC rows of a block, neighbors in memory, and one
  * lane after the other. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void square_rows_run(
     __global const float *restrict x, __global float *restrict out, uint rows, uint cols, uint at, float scale,

@@ -13,7 +13,7 @@ bool tested_small;
 
 void seed_anew(void) { random_seed(test_seed()); }
 
-/* NULL where there is none of that name; *status is then TAS_OK. */
+/* NULL if there is none of that name; *status is then TAS_OK. */
 static tas_device *open_tested(const char *id, tas_status *status)
 {
     tas_device *out = NULL;

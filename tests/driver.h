@@ -9,7 +9,7 @@ extern tas_device *tested, *reference; /* the same one without a name */
 extern bool tested_small;              /* as little as TASSELLO_TEST_SIZE=small wants */
 
 /* The suite's main(): opens both devices and the context, runs what `make` makes for the device (id NULL: the
- * reference), and answers with the exit status; 77, skipped, where there is no such device. */
+ * reference), and answers with the exit status; 77, skipped, if there is no such device. */
 int driver_run(Suite *(*make)(const char *id));
 
 /* For a checked fixture: each test draws from the seed. */

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The calls that rules can name and that are counted; the trace has those that are told of. */
+/* The calls that rules can name and that are counted; the trace has those that are reported. */
 #define CALLS(CALL)                                                                                                    \
     CALL(clGetPlatformIDs, false)                                                                                      \
     CALL(clGetDeviceIDs, false)                                                                                        \
@@ -85,7 +85,7 @@ void fault_created_kernel(void *handle, const char *name, const void *of);
 void fault_retained(const void *handle);
 void fault_releasing(const void *handle); /* before the driver's call: after it, a new object may get that address */
 
-/* A kernel's argument: the value is taken for a buffer where it is the handle of one, which must be of the kernel's
+/* A kernel's argument: the value is taken for a buffer if it is the handle of one, which must be of the kernel's
  * context. */
 void fault_set_argument(const void *kernel, cl_uint index, void *value);
 

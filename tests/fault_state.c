@@ -249,7 +249,7 @@ static bool matches(const rule *r, const request *q)
     return !*r->kernel || (kernel && !strcmp(names[kernel->name].text, r->kernel));
 }
 
-/* Counts a call that the rule names; true where it is one of those that fail. */
+/* Counts a call that the rule names; true if it is one of those that fail. */
 static bool fires(rule *r, const request *q)
 {
     if (!matches(r, q)) return false;

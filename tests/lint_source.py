@@ -6,7 +6,7 @@
 - includes go only where the table of folders allows (CONTRIBUTING.md)
 - no line is wider than 120 columns, but for tables and programs' output in documents
 - sources are ASCII; nothing in the product names the folder of notes beside the repository
-- a file of more than 600 lines is told of, and is no failure
+- a file of more than 600 lines is noted, and is not a failure
 
 --self-test looks for planted mistakes alone; without it they come first.
 """

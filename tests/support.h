@@ -94,7 +94,7 @@ typedef struct plain_net {
 void plain_add(plain_net *net, plain_kind kind, uint32_t units);
 
 /* Adds a convolution or a pool; its fields of groups, strides and dilations that are 0 become 1. False, and nothing is
- * added, where it does not fit. */
+ * added, if it does not fit. */
 bool plain_add_window(plain_net *net, plain_layer layer);
 
 /* A network drawn at random: with planes, convolutions, pools and dropout where `spatial`. No layer has more than about

@@ -190,7 +190,7 @@ static struct {
     int count;
 } pairs;
 
-/* x, or 0 of its sign where it is denormal. */
+/* x, or 0 of its sign if it is denormal. */
 static float signed_zero(float x) { return arith_is_zero(x) ? arith_float(arith_bits(x) & ARITH_SIGN) : x; }
 
 static void check_quotients(void)

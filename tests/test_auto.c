@@ -15,7 +15,7 @@ static uint32_t labels[MOST];
 static tas_network *network;
 static char reason[4096];
 
-/* One centre a class, and noise about it; a share of the labels is drawn. */
+/* One center a class, and noise about it; a share of the labels is drawn. */
 static void make_set(double noise, double wrong)
 {
     for (int i = 0; i < MOST; i++) {
@@ -243,8 +243,8 @@ START_TEST(a_limit_in_seconds)
     expect_ok(auto_choose(device, wide, data, 0.05, &options, reason, sizeof reason));
     const double taken = seconds_now() - begun;
     ck_assert_msg(taken < 15, "%g s: %s", taken, reason);
-    ck_assert_msg(options.batch == 64 && strstr(reason, "steps take") && !strstr(reason, "too short"),
-                  "batch %u: %s", options.batch, reason);
+    ck_assert_msg(options.batch == 64 && strstr(reason, "steps take") && !strstr(reason, "too short"), "batch %u: %s",
+                  options.batch, reason);
     tas_network_close(&wide);
     tas_data_close(&data);
 }

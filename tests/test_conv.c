@@ -198,7 +198,7 @@ static void check_whole(const test_case *c)
 START_TEST(whole_numbers) { each_case(OP_CONV_BACKWARD_WEIGHTS, check_whole); }
 END_TEST
 
-/* The sums over a batch in tiles of `tile` examples, or of random ones where it is 0. */
+/* The sums over a batch in tiles of `tile` examples, or of random ones if it is 0. */
 static void sum_in_tiles(op_args a, uint32_t tile, float *x, float *dy, float *dw, float *db, float *partial)
 {
     const window v = window_of(&a);
@@ -445,7 +445,7 @@ END_TEST
 
 enum { EXAMPLES = 64, UNITS = 301 };
 
-/* 1 where a unit is kept, 0 where it is dropped: ones, by a scale of 1. */
+/* 1 if a unit is kept, 0 if it is dropped: ones, by a scale of 1. */
 static void mask(op_args a, uint32_t *order, float *out)
 {
     float *ones = malloc(sizeof(float) * a.n * UNITS);

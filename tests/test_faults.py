@@ -600,7 +600,7 @@ def _(t, net):
     )
 
 
-@case("however often memory is refused, in steps and in validations, it is said once")
+@case("however often memory is refused, in steps and in validations, it is reported once")
 def _(t, net):
     wanted = one_object(t.train_below(net, "--steps", 12, "--validation", 60)[0])
     faults = "|".join(rule(LAUNCH, n, -4, kernel="dense_forward") for n in range(9, 129, 9))
@@ -936,7 +936,7 @@ def _(t, net):
 
 
 def absent(t):
-    """Why nothing can be tested here; None where it can."""
+    """Why nothing can be tested here; None if it can."""
     icd = DRIVERS[t.driver]["OCL_ICD_VENDORS"]
     if not os.path.exists(icd):
         return f"no {icd}"

@@ -241,7 +241,7 @@ START_TEST(a_large_batch_that_diverges_agrees)
     }
     findings_convergence(s, &f);
     expect_verdict(&f, FINDING_AGREES, " Diverged: B = 256.");
-    s->batch[2].outcome = ROW_REACHED; /* not where it is the small one */
+    s->batch[2].outcome = ROW_REACHED; /* not if it is the small one */
     s->batch[2].examples = s->batch[1].examples;
     s->batch[2].steps = s->batch[1].steps;
     s->batch[0].outcome = ROW_DIVERGED;
@@ -281,7 +281,7 @@ START_TEST(a_good_start_is_within_5_percent)
 }
 END_TEST
 
-/* A batch that does not fit has no memory to be compared: what is known of it is a budget that would do. */
+/* A batch that does not fit has no memory to be compared: what is known of it is a sufficient budget. */
 START_TEST(a_batch_that_does_not_fit_is_named)
 {
     static const uint64_t batches[] = {16, 64, 1024};
@@ -422,7 +422,7 @@ static json_t *json_of(const tas_sweep *s)
     return value;
 }
 
-/* "batches/3/steps/mean"; fails where there is no such key. */
+/* "batches/3/steps/mean"; fails if there is no such key. */
 static json_t *at_path(json_t *value, const char *path)
 {
     char part[64];
@@ -439,7 +439,7 @@ static json_t *at_path(json_t *value, const char *path)
 static double number_at(json_t *value, const char *path)
 {
     json_t *found = at_path(value, path);
-    ck_assert_msg(json_is_number(found), "%s is no number", path);
+    ck_assert_msg(json_is_number(found), "%s is not a number", path);
     return json_number_value(found);
 }
 

@@ -234,7 +234,7 @@ START_TEST(what_seeds_and_batches_say)
 }
 END_TEST
 
-/* Batches off the curve in a way that neighbours share: what is expected is nearer to the truth than the curve or
+/* Batches off the curve in a way that neighbors share: what is expected is nearer to the truth than the curve or
  * the batch's own mean is, and its errors are as large as it says. */
 START_TEST(what_is_expected)
 {

@@ -510,7 +510,7 @@ static int stop_at_once(void *user, double share)
     return *(int *)user;
 }
 
-/* Takes its time, so that progress is told of. */
+/* Takes its time, so that progress is reported. */
 static int slow_fill(void *user, const uint64_t *index, size_t n, void *in, void *targets)
 {
     const many *m = user;

@@ -29,7 +29,7 @@ static double normal(void)
     return x * r;
 }
 
-/* The square of an example's scale: an example's noise is t5 with variance 1 where it is normal noise times that
+/* The square of an example's scale: an example's noise is t5 with variance 1 if it is normal noise times that
  * scale. */
 static double t5_scale(void)
 {
@@ -271,11 +271,11 @@ START_TEST(the_interval_is_fiellers)
     random_seed(test_seed() + 100);
     for (int round = 0; round < 600; round++) {
         const int count = 2 + (int)random_below(11);
-        const double spread = exp(3 * random_unit() - 2), centre = 2 * random_unit() - 0.5;
+        const double spread = exp(3 * random_unit() - 2), center = 2 * random_unit() - 0.5;
         noise_scale n = {0};
         for (int i = 0; i < count; i++) {
             steps[i][0] = 3 * (1 + 0.3 * spread * random_unit());
-            steps[i][1] = fmax(centre + spread * (random_unit() - 0.5), -steps[i][0] / 4);
+            steps[i][1] = fmax(center + spread * (random_unit() - 0.5), -steps[i][0] / 4);
             add(&n, steps[i][0], steps[i][1]);
         }
         const noise_scale_range a = noise_scale_result(&n);

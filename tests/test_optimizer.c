@@ -137,7 +137,7 @@ START_TEST(steps_are_those_of_the_papers)
 }
 END_TEST
 
-/* With every optimiser its own weights, and nothing of SGD's reaches the others. */
+/* With every optimizer its own weights, and nothing of SGD's reaches the others. */
 START_TEST(adam_takes_no_momentum)
 {
     tas_train_options options = sample_options(9, 12);
@@ -200,7 +200,7 @@ static int wait_then_break(void *user, const tas_step *step)
     return 0;
 }
 
-/* What the optimiser keeps comes back with the weights, from a snapshot on the way. */
+/* What the optimizer keeps comes back with the weights, from a snapshot on the way. */
 START_TEST(goes_on_from_a_snapshot)
 {
     tas_train_result result;

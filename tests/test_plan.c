@@ -81,7 +81,7 @@ static uint32_t limit_of(const scene *s)
     return most < MAX_TILE ? most : MAX_TILE;
 }
 
-/* Bytes of the plan with that tile; 0 where there is none, for a part is too large. */
+/* Bytes of the plan with that tile; 0 if there is none, since a part is too large. */
 static uint64_t total_of(const scene *s, uint32_t tile, bool resident)
 {
     plan p;
@@ -714,7 +714,7 @@ END_TEST
 
 /* Budgets ---------------------------------------------------------------------------------------------------------- */
 
-/* From the least budget up, the tile never gets smaller, and is more than half of the largest that fits. */
+/* From the smallest budget up, the tile never gets smaller, and is more than half of the largest that fits. */
 START_TEST(tile_follows_the_budget)
 {
     scene s;

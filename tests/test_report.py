@@ -24,15 +24,15 @@ from pathlib import Path
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE = 60
 REASON = "is expected to reach the target in"  # of its first sentence
-# name, width, height, colour scheme
+# name, width, height, color scheme
 VIEWS = (("desktop", 1280, 900, "light"), ("phone", 360, 740, "light"), ("dark", 1280, 900, "dark"))
 
 LOOK = r"""
 (() => {
   const wrong = [], page = document.documentElement, wide = page.clientWidth; // innerWidth grows on a phone
   const say = (what, node) => wrong.push(what + (node ? ": " + (node.textContent || node.nodeName).trim().slice(0, 60)
-  : "")); const light = (colour) => {
-    const parts = colour.match(/[\d.]+/g).slice(0, 3).map((v) => {
+  : "")); const light = (color) => {
+    const parts = color.match(/[\d.]+/g).slice(0, 3).map((v) => {
       v /= 255;
       return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
     });
@@ -55,8 +55,8 @@ LOOK = r"""
     const own = getComputedStyle(node);
     let under = node, back = ground;
     for (; under; under = under.parentElement) {
-      const colour = getComputedStyle(under).backgroundColor;
-      if (!/, 0\)$/.test(colour)) { back = colour; break; }
+      const color = getComputedStyle(under).backgroundColor;
+      if (!/, 0\)$/.test(color)) { back = color; break; }
     }
     if (contrast(own.color, back) < 4.5) say("hard to read, " + own.color + " on " + back, node);
   }

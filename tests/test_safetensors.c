@@ -255,7 +255,7 @@ START_TEST(wrong_lengths_are_refused)
     refuse(TAS_BAD_DATA, "truncated");
     write_raw(UINT64_MAX, good, length, 4);
     refuse(TAS_BAD_DATA, "expected a safetensors checkpoint");
-    write_raw(0x6320656e75727469, "is text\n", 8, 0); /* "itrune c", which is no number */
+    write_raw(0x6320656e75727469, "is text\n", 8, 0); /* "itrune c", which is not a number */
     refuse(TAS_BAD_DATA, "found a text");
     write_raw(length - 1, good, length, 4);
     refuse(TAS_BAD_DATA, "expected JSON");

@@ -344,7 +344,7 @@ static int keep_lr(void *user, const tas_step *step)
     return 0;
 }
 
-/* The weights of a run on a schedule are those of runs of a step each, with its rate, where there is no momentum. */
+/* The weights of a run on a schedule are those of runs of one step each, with its rate, if there is no momentum. */
 START_TEST(updates_use_the_rate)
 {
     enum { STEPS = 17 };

@@ -1,6 +1,6 @@
 /* The gradient noise scale that training measures: each step's figures against every example's own gradient, which are
  * found one by one by training on that example alone; the same figures and the same weights however a batch is cut, on
- * whatever device, and where the device breaks its word. TASSELLO_TEST_DEVICE is the device, else the reference;
+ * whatever device, and if the device fails. TASSELLO_TEST_DEVICE is the device, else the reference;
  * TASSELLO_TEST_SIZE=small for simulators. */
 #include "data/dataset.h" /* before check.h, which has a macro of the name fail */
 #include "data/shuffle.h"
@@ -388,7 +388,7 @@ START_TEST(no_bit_depends_on_it)
 }
 END_TEST
 
-/* A device that breaks its word
+/* A device that fails
  * ---------------------------------------------------------------------------------------- */
 
 static struct {

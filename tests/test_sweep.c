@@ -47,7 +47,7 @@ START_TEST(race_finds_the_rate)
         ck_assert_msg(off <= room + 1e-6, "from %g: lr %g, cliff %g", first, rate_search_best(&r), cliff);
         ck_assert(!r.edge);
         ck_assert_msg(runs <= 16, "%d runs from %g", runs, first);
-        /* its neighbours at sqrt(2) were tried: the best is at no edge */
+        /* its neighbors at sqrt(2) were tried: the best is at no edge */
         for (int side = -1; side <= 1; side += 2) {
             bool tried = false;
             for (int k = 0; k < r.count; k++) tried |= r.entry[k].half == r.entry[r.best].half + side;
@@ -445,7 +445,7 @@ START_TEST(measurements_that_are_left_out_are_told_as_such)
 }
 END_TEST
 
-/* A network without classes has no accuracy; and the training before the measurements is told of, and can be stopped.
+/* A network without classes has no accuracy; and the training before the measurements is reported, and can be stopped.
  */
 START_TEST(losses_without_classes)
 {

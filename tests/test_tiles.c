@@ -250,7 +250,7 @@ static uint64_t bytes_of(const task *t, uint32_t tile, bool resident)
     return bytes;
 }
 
-/* That tile where the set lies on the device, and where it is streamed, if the budget for that is not enough for the
+/* That tile if the set lies on the device, and if it is streamed, if the budget for that is not enough for the
  * other. */
 static void add_tile(cuts *all, const task *t, uint32_t tile)
 {

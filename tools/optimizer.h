@@ -7,7 +7,7 @@
 /* The optimizers' names, for a command's table. */
 const char *optimizer_word(int number);
 
-/* What is no number: read into the command's own settings. */
+/* What is not a number: read into the command's own settings. */
 typedef struct optimizer_words {
     int optimizer; /* a tas_optimizer */
     bool nesterov;

@@ -1,4 +1,4 @@
-# What has to be there, and how it is installed where it is not. Sourced by quickstart and test.
+# What has to be there, and how it is installed if it is missing. Sourced by quickstart and test.
 # shellcheck shell=bash
 #
 # Capabilities are looked for, not distributions: with all of them present there is no apt, no sudo and no network.

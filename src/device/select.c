@@ -202,7 +202,7 @@ tas_status select_device(tas_context *context, const char *id, const tas_device_
     if (!id) {
         order_all(list, count, order, order_count);
         if (*order_count) return TAS_OK;
-        return fail(context, TAS_NO_DEVICE, "there is no device");
+        return fail(context, TAS_NO_DEVICE, "no device found");
     }
     size_t matches = 0;
     for (size_t k = 0; k < count; k++) {
@@ -224,5 +224,5 @@ tas_status select_device(tas_context *context, const char *id, const tas_device_
         return TAS_OK;
     }
     write_ids(list, count, NULL, ids, sizeof ids);
-    return fail(context, TAS_NO_DEVICE, "there is no device %.100s; there are: %s", id, ids);
+    return fail(context, TAS_NO_DEVICE, "no device %.100s; there are: %s", id, ids);
 }

@@ -12,7 +12,7 @@ enum { PCI_TEXT = 24 };
  */
 void select_short_id(const char *platform, tas_device_type type, char *id, size_t bytes);
 
-/* Gives count rows their ids, from platform, name and type; pci[k] is the address of row k, "" where it is not known.
+/* Gives count rows their ids, from platform, name and type; pci[k] is the address of row k, "" if it is unknown.
  * A long id is always id@address or id@hash-of-name and unique. A short id that two would share becomes the long one.
  */
 void select_name_all(tas_device_info *list, const char pci[][PCI_TEXT], size_t count);

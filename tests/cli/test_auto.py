@@ -15,7 +15,7 @@ def repeat_auto(t, *arguments):
     words = ("train", t.net, t.data, "--device", "reference", *arguments)
     first = t.run(*words, "--batch", "auto", "--save", folder / "s", "--log", folder / "l")
     found = AUTO.search(first.out)
-    expect(found, "no batch is told of", first)
+    expect(found, "no batch is named", first)
     batch, lr, reason = found.groups()
     again = t.run(*words, "--batch", batch, "--lr", lr, "--json")
     expect(one_object(again)["weights_sha256"] == first.digest() and "auto" not in one_object(again), "another digest",

@@ -56,7 +56,7 @@ def _(t):
         expect("%" in budget or peak <= int(budget), f"--budget {budget}: {peak} bytes")
 
 
-@case("an evaluation that needs more than training does is in the forecast, in the least budget and in the peak")
+@case("an evaluation that needs more than training does is in the forecast, in the smallest budget and in the peak")
 def _(t):
     folder = t.place()
     (folder / "n").write_text("input 1\ndense 1\n")

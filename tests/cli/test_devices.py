@@ -41,11 +41,11 @@ def _(t):
 
 @case("an unknown device names those there are")
 def _(t):
-    t.fails(1, ("there is no device gpu0", "there are: reference"), "train", t.net, t.data, "--device", "gpu0")
-    t.fails(1, ("there is no device gpu0", "there are: reference"), "eval", t.checkpoint(t.place() / "c"), t.data,
+    t.fails(1, ("no device gpu0", "there are: reference"), "train", t.net, t.data, "--device", "gpu0")
+    t.fails(1, ("no device gpu0", "there are: reference"), "eval", t.checkpoint(t.place() / "c"), t.data,
             "--device", "gpu0")
-    t.fails(1, ("there is no device gpu0", "there are: reference"), "verify", "--device", "gpu0")
-    t.fails(1, ("there is no device",), "train", t.net, t.data, "--device", "x" * 5000)
+    t.fails(1, ("no device gpu0", "there are: reference"), "verify", "--device", "gpu0")
+    t.fails(1, ("no device",), "train", t.net, t.data, "--device", "x" * 5000)
 
 
 @case("no driver at all: the reference trains, which stderr says")

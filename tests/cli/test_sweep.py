@@ -91,7 +91,7 @@ def _(t):
     t.fails(1, ("--state", "not a folder"), *where, "--state", folder / "file")
     t.fails(1, ("--state", "cannot be created"), *where, "--state", folder / "none" / "such")
     t.fails(2, ("would overwrite the network",), *where, "--json", folder / "net")
-    t.fails(1, ("there is no device none such",), *where, "--state", folder / "new")
+    t.fails(1, ("no device none such",), *where, "--state", folder / "new")
     expect(leftovers(folder) == ["file", "net"] and (folder / "net").read_text() == NET, f"{leftovers(folder)}")
 
 
@@ -222,7 +222,7 @@ def _(t):
     run.write_text(run.read_text()[:100])
     t.run(*words).says("run-0001.json:")
     run.unlink()
-    expect("run-0001.json" not in t.run(*words).err, "a file that is gone is told of")
+    expect("run-0001.json" not in t.run(*words).err, "a file that is gone is mentioned")
 
 
 @case("sweep --state: test figures are those of the batch's own rate, whatever other rate was run there")

@@ -65,7 +65,7 @@ static tas_status get_kernel(tas_device *device, const char *name, uint32_t *wid
 {
     const opencl_device *cl = device->cl;
     char options[64];
-    *width = cl->cpu ? opencl_vector_width(device) : 1; /* else the driver makes vectors of neighbouring work-items */
+    *width = cl->cpu ? opencl_vector_width(device) : 1; /* else the driver makes vectors of neighboring work-items */
     *group = cl->cpu ? 1 : cl->group;
     snprintf(options, sizeof options, "-D GROUP=%u -D VEC=%u", *group, *width);
     return program_get_kernel(device, "benchmark", name, options, out);

@@ -127,7 +127,7 @@ static kernel_row *find_kernel(opencl_device *cl, const char *program, const cha
     return NULL;
 }
 
-/* The built program, whose row is made where there is none yet. */
+/* The built program; adds its row if it has none yet. */
 static tas_status get_program(tas_device *device, const char *program, const char *options, bool fresh,
                               program_row **out)
 {

@@ -27,7 +27,7 @@ struct clblast_state {
     char why[400]; /* not */
 };
 
-/* CLBlast's caches belong to the process, so calls from several contexts' threads are serialised. */
+/* CLBlast's caches belong to the process, so calls from several contexts' threads are serialized. */
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 
 static clblast_product forward_product(const op_args *a)
@@ -267,7 +267,7 @@ static void clear_cache(void)
     pthread_mutex_unlock(&one_at_a_time);
 }
 
-/* What the self-test told of the device stays true of it. */
+/* What the self-test found holds for as long as the device exists. */
 tas_status clblast_reopen(tas_device *device, tas_status (*reopen)(tas_device *device))
 {
     const struct clblast_state *s = ((opencl_device *)device->cl)->clblast;

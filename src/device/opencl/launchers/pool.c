@@ -60,7 +60,7 @@ static bool windows_are_apart(const op_args *a)
            (a->size[WINDOW_OW] == 1 || a->size[WINDOW_SX] >= a->size[WINDOW_KW]);
 }
 
-/* On GPUs by inputs, so that neighbours write neighbours; on processors each window is looked at once. */
+/* On GPUs by inputs, so that neighbors write neighbors; on processors each window is looked at once. */
 static tas_status max_backward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const opencl_device *cl = device->cl;
