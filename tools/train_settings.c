@@ -65,8 +65,8 @@ const cli_option train_settings_options[] = {
      .type = TYPE_TEXT,
      .complete = COMPLETE_FILE,
      .offset = offsetof(train_settings, save),
-     .help = "Write a checkpoint (safetensors, with the network in it) at the end, and on SIGUSR1. An existing FILE is "
-             "replaced only when the new one is complete."},
+     .help = "Write a checkpoint (safetensors, with the network in it) at the end, on SIGUSR1, and with the last good "
+             "weights if training fails. An existing FILE is replaced only when the new one is complete."},
     {.name = "log",
      .metavar = "FILE",
      .group = GROUP_OUTPUT,

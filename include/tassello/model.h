@@ -235,7 +235,8 @@ typedef struct tas_train_result {
     /* Times that the device failed and the run resumed from a snapshot. */
     int replays;
     float last_loss;
-    /* The step whose weights the model has: `steps`, or less after a failure; 0: those before the run. */
+    /* The step whose weights the model has: `steps`, or less after a failure; 0: those before the run, or none that can
+     * be relied on. */
     uint64_t weights_step;
     /* TAS_NOT_FINITE only: the first step in which something was not finite, and the first such tensor. */
     uint64_t bad_step;

@@ -165,8 +165,9 @@ void recovery_progress(tas_run *run)
 void recovery_end(tas_run *run, tas_status status)
 {
     const bool lost = status == TAS_DEVICE_FAILED || status == TAS_NO_MEMORY;
-    if (!(lost || run->weights_bad) || !run->snapshot.whole) return;
-    run->step = run->snapshot.step;
+    if (!lost && !run->weights_bad) return;
+    run->step = run->snapshot.whole ? run->snapshot.step : 0;
+    if (!run->snapshot.whole) return; /* it was lost while it was read */
     if (!lost && write_weights(run)) return;
     model_mark_lost(run->model, &run->snapshot.copy[0]);
     run->snapshot.whole = false;

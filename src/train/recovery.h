@@ -31,7 +31,7 @@ bool recovery_resume(tas_run *run, tas_status *status);
 void recovery_progress(tas_run *run);
 
 /* At the end of a run that failed: if what lies on the device is not to be trusted, or not finite, the model has the
- * weights of the last snapshot, and run->step is its step. */
+ * weights of the last snapshot, and run->step is its step; 0 if there is none. */
 void recovery_end(tas_run *run, tas_status status);
 
 #endif
