@@ -47,12 +47,12 @@ static const char *const verdicts[] = {[PASSED] = "passed", [FAILED] = "failed",
 static const char *const shown_verdicts[] = {[PASSED] = "ok", [FAILED] = "FAILED", [SKIPPED] = "skipped"};
 
 /* A provider's row, kept until the end, so that rows with a tolerance are printed apart from the exact ones. */
-typedef struct apart {
+typedef struct provider_row {
     char operation[64], provider[32], text[512];
     verdict verdict;
     uint32_t passed, failed;
     double seconds, worst_error;
-} apart;
+} provider_row;
 
 typedef struct device_run {
     char id[64], name[128];
@@ -66,8 +66,8 @@ typedef struct session {
     settings s;
     FILE *text; /* rows for people: stdout, or stderr where JSON goes to stdout */
     json_t *devices, *rows;
-    apart *apart;
-    size_t apart_count;
+    provider_row *provider_rows;
+    size_t provider_row_count;
     uint32_t count[3]; /* devices by verdict */
     device_run *runs;
     size_t run_count;
@@ -100,17 +100,17 @@ static json_t *describe_row(const tas_verify_row *row)
     return o;
 }
 
-static void keep_apart(session *v, const tas_verify_row *row)
+static void keep_provider_row(session *v, const tas_verify_row *row)
 {
-    apart *more = realloc(v->apart, (v->apart_count + 1) * sizeof *more);
+    provider_row *more = realloc(v->provider_rows, (v->provider_row_count + 1) * sizeof *more);
     if (!more) abort();
-    v->apart = more;
-    apart *a = &v->apart[v->apart_count++];
-    *a = (apart){.verdict = judge(row),
-                 .passed = row->passed,
-                 .failed = row->failed,
-                 .seconds = row->seconds,
-                 .worst_error = row->worst_error};
+    v->provider_rows = more;
+    provider_row *a = &v->provider_rows[v->provider_row_count++];
+    *a = (provider_row){.verdict = judge(row),
+                        .passed = row->passed,
+                        .failed = row->failed,
+                        .seconds = row->seconds,
+                        .worst_error = row->worst_error};
     snprintf(a->operation, sizeof a->operation, "%s", row->operation);
     snprintf(a->provider, sizeof a->provider, "%s", row->provider);
     snprintf(a->text, sizeof a->text, "%s", row->text ? row->text : "");
@@ -121,7 +121,7 @@ static void on_row(void *user, const tas_verify_row *row)
     session *v = user;
     json_array_append_new(v->rows, describe_row(row));
     if (strcmp(row->provider, "kernel") && strcmp(row->provider, "reference")) {
-        keep_apart(v, row);
+        keep_provider_row(v, row);
         return;
     }
     print_row(v, judge(row), row->operation, row->provider, row->passed, row->failed, row->seconds, "",
@@ -129,19 +129,19 @@ static void on_row(void *user, const tas_verify_row *row)
     fflush(v->text);
 }
 
-static void print_apart(session *v)
+static void print_provider_rows(session *v)
 {
-    if (v->apart_count)
+    if (v->provider_row_count)
         fprintf(v->text, "  providers used with --arith fast (compared with a bound, not bit for bit):\n");
-    for (size_t i = 0; i < v->apart_count; i++) {
-        const apart *a = &v->apart[i];
+    for (size_t i = 0; i < v->provider_row_count; i++) {
+        const provider_row *a = &v->provider_rows[i];
         char tail[64] = "";
         if (a->verdict != SKIPPED) snprintf(tail, sizeof tail, "  largest error %.3f of the bound", a->worst_error);
         print_row(v, a->verdict, a->operation, a->provider, a->passed, a->failed, a->seconds, tail, a->text);
     }
-    free(v->apart);
-    v->apart = NULL;
-    v->apart_count = 0;
+    free(v->provider_rows);
+    v->provider_rows = NULL;
+    v->provider_row_count = 0;
 }
 
 /* --------------------------------------------------------------------------------------------------------- a device */
@@ -194,7 +194,7 @@ static void verify_device(session *v, const char *id, device_run *run)
         status = tas_verify(device, &v->s.verify, on_row, v, &run->result);
         run->verdict =
             status || run->result.failed || (v->s.verify.training && !run->result.digest_ok) ? FAILED : PASSED;
-        print_apart(v);
+        print_provider_rows(v);
     }
     if (status) {
         snprintf(run->why, sizeof run->why, "%s", tas_error(v->cli.context));

@@ -120,7 +120,7 @@ static tas_status banded_alloc(tas_device *device, banded *b, unsigned char **ho
     return TAS_OK;
 }
 
-static tas_status banded_open(tas_device *device, const test_case *c, int o, uint32_t lanes, banded *b)
+static tas_status banded_open(tas_device *device, const test_case *c, int o, uint32_t panel_width, banded *b)
 {
     const op_operand *operand = &op_get(c->args.op)->operand[o];
     unsigned char *host;
@@ -131,7 +131,7 @@ static tas_status banded_open(tas_device *device, const test_case *c, int o, uin
         b->matrix = (layout){args->size[OP_MATRIX_ROWS], args->size[OP_MATRIX_COLS],
                              device_weight_panel(device, args->size[OP_MATRIX_ROWS], args->size[OP_MATRIX_COLS])};
     if (operand->layout == LAYOUT_BATCH_PANELS)
-        b->matrix = (layout){args->n, (uint32_t)(c->elements[o] / args->n), lanes};
+        b->matrix = (layout){args->n, (uint32_t)(c->elements[o] / args->n), panel_width};
     if (b->panels) b->bytes = layout_elements(b->matrix) * sizeof(float);
     tas_status status = banded_alloc(device, b, &host);
     if (status) return status;
