@@ -9,7 +9,7 @@ extern "C" {
 #endif
 
 /* One kernel, or one kind of transfer. Some launches have no time: CLBlast's products, whose kernels are its own, and
- * those of which a driver tells nothing, or nonsense. What they took is among the gaps. */
+ * those for which a driver reports nothing, or nonsense. Their time is counted as gaps. */
 typedef struct tas_profile_row {
     const char *name;  /* "dense_forward", or "write", "read", "fill", "stream"; on the reference an operation's.
                           Never freed */

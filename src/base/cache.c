@@ -12,7 +12,7 @@ static bool make_folders(char *path)
 {
     for (char *at = path + 1; (at = strchr(at, '/')); at++) {
         *at = 0;
-        mkdir(path, 0700); /* most are there; the last one tells */
+        mkdir(path, 0700); /* most exist; the last one decides */
         *at = '/';
     }
     struct stat about;

@@ -48,7 +48,8 @@ static const char *describe_magic(const head *h)
     return NULL;
 }
 
-/* Of a ZIP archive the first entry's name tells; it begins at byte 30, and the 2 bytes at 26 are its length. */
+/* A ZIP archive is recognized by its first entry's name, which begins at byte 30, and the 2 bytes at 26 are its length.
+ */
 static const char *describe_zip(const head *h)
 {
     if (h->count < 30 || memcmp(h->bytes, "PK\3\4", 4)) return NULL;

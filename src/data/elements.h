@@ -18,8 +18,8 @@ typedef struct data_elements {
 bool elements_map(tas_context *context, const char *path, int fd, uint64_t size, size_t count, data_elements *out);
 void elements_close(data_elements *all);
 
-/* Before each use of the bytes: tells the system the order in which they will be read, and fails if the mapped file
- * has been truncated. */
+/* Before each use of the bytes: announces to the system the order in which they will be read, and fails if the mapped
+ * file has been truncated. */
 typedef enum elements_order { ELEMENTS_IN_ORDER, ELEMENTS_AT_RANDOM } elements_order;
 tas_status elements_begin(tas_context *context, const data_elements *all, elements_order order);
 

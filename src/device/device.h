@@ -64,7 +64,7 @@ struct tas_device {
     const device_driver *driver;
     op_launch launch[OP_COUNT];
     op_scratch scratch[OP_COUNT]; /* NULL: none */
-    /* Width of the panels in which this device wants a matrix (rows, cols) of parameters; 1: canonical. */
+    /* Width of the panels in which this device keeps a matrix (rows, cols) of parameters; 1: canonical. */
     uint32_t (*weight_panel)(struct tas_device *device, uint32_t rows, uint32_t cols);
     /* Examples of a panel in which values of a tile lie between convolutions and the like (LAYOUT_BATCH_PANELS);
      * NULL: 1. */

@@ -29,7 +29,7 @@ int profile_count(profile *p, const char *name, uint64_t bytes);
  * beside the launches (streams) is in its row alone, and neither busy time nor the end of a gap. */
 void profile_time(profile *p, int row, uint64_t start, uint64_t end, bool beside);
 
-/* Around work that the host does for the device (the reference): begin gives what end wants to know. */
+/* Around work that the host does for the device (the reference): begin gives what end needs. */
 uint64_t profile_begin(const tas_device *device);
 void profile_end(tas_device *device, uint64_t begun, const char *name, uint64_t bytes);
 

@@ -130,7 +130,7 @@ static cl_int put_value(const property *p, cl_device_id id, tas_device_info *inf
     return error;
 }
 
-static cl_int put_bytes(const property *p, cl_device_id id, tas_device_info *info) /* told in bits */
+static cl_int put_bytes(const property *p, cl_device_id id, tas_device_info *info) /* reported in bits */
 {
     cl_ulong value;
     cl_int error = get_number(id, p->query, &value);

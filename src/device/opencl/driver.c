@@ -50,7 +50,7 @@ static void release_slice(tas_device *device, mem *m)
     *m = (mem){0};
 }
 
-/* After a wait that went well; one of the profile's own may have told what this one did not. */
+/* After a wait that went well; one of the profile's own may have met an error that this one did not. */
 static tas_status end_wait(tas_device *device)
 {
     opencl_device *cl = device->cl;

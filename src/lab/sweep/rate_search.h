@@ -1,4 +1,4 @@
-/* The search for a rate: by factors of 2, refined to sqrt(2); runs that fall behind are given up. Pure: it is told the
+/* The search for a rate: by factors of 2, refined to sqrt(2); runs that fall behind are stopped. Pure: it is given the
  * result of each run and names the next rate. */
 #ifndef RATE_SEARCH_H
 #define RATE_SEARCH_H

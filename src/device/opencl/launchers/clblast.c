@@ -55,7 +55,7 @@ static bool is_indexable(clblast_product p)
     return mk < most && kn < most && mn < most;
 }
 
-/* Bytes that CLBlast wants beside the operands. Where it would not tell: 0, and the call itself then fails. */
+/* Bytes that CLBlast needs beside the operands. If it does not report them: 0, and the call itself then fails. */
 uint64_t clblast_temporary_bytes(tas_device *device, clblast_product p)
 {
     opencl_device *cl = device->cl;

@@ -8,7 +8,7 @@ enum { POOL_RUN = 64 };
 
 static uint32_t run_of(const opencl_device *cl) { return cl->cpu ? POOL_RUN : 1; }
 
-/* Runs a kernel over `items` work-items, and tells it of `count` elements. Means take two scalars more. */
+/* Runs a kernel over `items` work-items, for `count` elements. Means take two scalars more. */
 static tas_status pool(tas_device *device, const op_args *a, const mem *m, int operands, const char *name,
                        uint32_t items, uint32_t count)
 {
