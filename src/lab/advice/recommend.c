@@ -309,8 +309,7 @@ static void find_gap(const work *w, int chosen, int best)
     out->edge = (half && !smaller) || (twice && !larger);
 }
 
-/* Confidence ---------------------------------------------------------------------------------------------------------
- */
+/* Confidence ------------------------------------------------------------------------------------------------------- */
 
 static double difference_error(const work *w, int a, int b)
 {

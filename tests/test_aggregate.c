@@ -446,8 +446,8 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("facts");
-    TCase *all = tcase_create("facts");
+    Suite *suite = suite_create("aggregate");
+    TCase *all = tcase_create("aggregate");
     tcase_add_checked_fixture(all, open_sweep, close_sweep);
     tcase_add_test(all, planted_curves_come_out);
     tcase_add_test(all, unequal_seeds_are_weighed);
