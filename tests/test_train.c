@@ -395,7 +395,7 @@ static int wait_then_fail(void *user, const tas_step *step)
 static int wait_twice(void *user, const tas_step *step)
 {
     (void)user;
-    if (step->step == 5 || step->step == 9) usleep(2100000);
+    if (step->step == 5 || step->step == 6) usleep(2100000);
     return 0;
 }
 
