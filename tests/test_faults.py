@@ -907,7 +907,7 @@ def _(t, net):
 def _(t, net):
     plain, folder = t.plain(net), t.place()
     wanted = one_object(t.train_below(net, "--steps", 4)[0])["weights_sha256"]
-    fault = (rule(LAUNCH, plain.step(4)[-1], 0, pause=2200) + "|" +  # a snapshot is due behind it
+    fault = (rule(LAUNCH, plain.step(4)[-1], 0, pause=3000) + "|" +  # a snapshot is due behind it
              rule(LAUNCH, 1, -5, after=plain.step(5)[0], times=0))
     result, _ = t.train_below(net, "--save", folder / "saved", "--log", folder / "log", fault=fault, status=1)
     result.says(CODES[-5], str(folder / "saved"), "step 4")

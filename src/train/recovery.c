@@ -84,6 +84,7 @@ tas_status recovery_open(tas_run *run)
     if (status) return status;
     do status = read_snapshot(run);
     while (model_should_retry(run->model, status, &tries));
+    run->snapshot.seconds = 0; /* most of it was waiting for what the workspace had queued */
     return status;
 }
 
