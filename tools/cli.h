@@ -231,8 +231,6 @@ const char *cli_bytes(uint64_t bytes, char text[BYTES_TEXT]);
 /* "tile 64 of 512 (8 tiles), data set on the device", for train and plan. */
 void cli_print_tiles(const tas_plan *plan, uint32_t batch);
 
-const char *cli_tier_name(tas_tier tier);
-const char *cli_type_name(tas_device_type type);
 
 /* JSON values: text with what is not UTF-8 replaced; a number, or null if it is not finite; a float by its shortest
  * decimal form; a budget, or null if there is no limit. */

@@ -71,26 +71,6 @@ void cli_print_tiles(const tas_plan *plan, uint32_t batch)
            plan->resident ? "on the device" : "streamed");
 }
 
-const char *cli_tier_name(tas_tier tier)
-{
-    static const char *const names[] = {
-        [TAS_TIER_UNTESTED] = "not tested yet",
-        [TAS_TIER_EXACT] = "exact",
-        [TAS_TIER_TOLERANCE] = "tolerance",
-        [TAS_TIER_REFUSED] = "refused",
-    };
-    return names[tier];
-}
-
-const char *cli_type_name(tas_device_type type)
-{
-    static const char *const names[] = {
-        [TAS_TYPE_REFERENCE] = "reference", [TAS_TYPE_CPU] = "CPU",   [TAS_TYPE_GPU] = "GPU",
-        [TAS_TYPE_OTHER] = "other",         [TAS_TYPE_NONE] = "none",
-    };
-    return names[type];
-}
-
 const char *cli_figures(double value, int digits, char text[FLOAT_TEXT])
 {
     double rounded;

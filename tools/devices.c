@@ -165,7 +165,7 @@ static void print_details(const session *r, size_t i)
     print_units(d);
     print_memory(d);
     print_features(d);
-    printf("  tier       %s\n", cli_tier_name(d->tier));
+    printf("  tier       %s\n", tas_tier_name(d->tier));
     if (d->fma_gflops > 0)
         printf("  measured   %.1f GFLOP/s in fma, %.1f GB/s read and written in copies\n", d->fma_gflops,
                d->copy_gbytes_s);
@@ -186,8 +186,8 @@ static void print_table(const session *r)
     int id = 2, type = 4, tier = 4;
     for (size_t i = 0; i < r->count; i++) {
         id = widest(id, list[i].id);
-        type = widest(type, cli_type_name(list[i].type));
-        tier = widest(tier, cli_tier_name(list[i].tier));
+        type = widest(type, tas_device_type_name(list[i].type));
+        tier = widest(tier, tas_tier_name(list[i].tier));
     }
     int name = COLUMNS - (id + 2 + type + 2 + 5 + 2 + 10 + 2 + tier + 2);
     if (name < 12) name = 12;
@@ -195,12 +195,12 @@ static void print_table(const session *r)
     for (size_t i = 0; i < r->count; i++) {
         const tas_device_info *d = &list[i];
         if (d->type == TAS_TYPE_NONE) {
-            printf("%-*s  %-*s  %5s  %10s  %-*s  %.*s\n", id, d->id, type, cli_type_name(d->type), "-", "-", tier, "-",
+            printf("%-*s  %-*s  %5s  %10s  %-*s  %.*s\n", id, d->id, type, tas_device_type_name(d->type), "-", "-", tier, "-",
                    name, d->name);
             continue;
         }
-        printf("%-*s  %-*s  %5u  %10s  %-*s  %.*s\n", id, d->id, type, cli_type_name(d->type), d->compute_units,
-               d->global_bytes ? cli_bytes(d->global_bytes, memory) : "-", tier, cli_tier_name(d->tier), name, d->name);
+        printf("%-*s  %-*s  %5u  %10s  %-*s  %.*s\n", id, d->id, type, tas_device_type_name(d->type), d->compute_units,
+               d->global_bytes ? cli_bytes(d->global_bytes, memory) : "-", tier, tas_tier_name(d->tier), name, d->name);
     }
     for (size_t i = 0; i < r->count; i++) print_details(r, i);
 }
@@ -209,8 +209,6 @@ static void print_table(const session *r)
 
 static json_t *describe(const tas_device_info *d)
 {
-    static const char *const types[] = {"reference", "cpu", "gpu", "other", "none"};
-    static const char *const tiers[] = {"untested", "exact", "tolerance", "refused"};
     json_t *row = json_object();
     json_object_set_new(row, "id", cli_json_text(d->id));
     json_object_set_new(row, "long_id", cli_json_text(d->long_id));
@@ -219,7 +217,7 @@ static json_t *describe(const tas_device_info *d)
     json_object_set_new(row, "platform", cli_json_text(d->platform));
     json_object_set_new(row, "driver", cli_json_text(d->driver));
     json_object_set_new(row, "version", cli_json_text(d->version));
-    json_object_set_new(row, "type", json_string(types[d->type]));
+    json_object_set_new(row, "type", json_string(tas_device_type_name(d->type)));
     json_object_set_new(row, "compute_units", json_integer(d->compute_units));
     json_object_set_new(row, "clock_mhz", json_integer(d->clock_mhz));
     json_object_set_new(row, "vector_width", json_integer(d->vector_width));
@@ -233,7 +231,7 @@ static json_t *describe(const tas_device_info *d)
     json_object_set_new(row, "fp16", json_boolean(d->fp16));
     json_object_set_new(row, "fp64", json_boolean(d->fp64));
     json_object_set_new(row, "shared_memory", json_boolean(d->shared_memory));
-    json_object_set_new(row, "tier", json_string(tiers[d->tier]));
+    json_object_set_new(row, "tier", json_string(tas_tier_name(d->tier)));
     json_object_set_new(row, "fma_gflops", cli_json_real(d->fma_gflops));
     json_object_set_new(row, "copy_gbytes_s", cli_json_real(d->copy_gbytes_s));
     json_object_set_new(row, "note", cli_json_text(d->note));

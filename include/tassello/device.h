@@ -1,4 +1,4 @@
-/* Devices: what is there, and opening one. The C reference is a device too, with the id "reference". */
+/* Devices: listing and opening them. The C reference is a device too, with the id "reference". */
 #ifndef TASSELLO_DEVICE_H
 #define TASSELLO_DEVICE_H
 
@@ -10,73 +10,110 @@ extern "C" {
 
 typedef struct tas_device tas_device;
 
-/* How far a device keeps the arithmetic contract. Earned by test, never by name. */
+/* How far a device keeps the arithmetic contract, as found by tests. */
 typedef enum tas_tier {
     TAS_TIER_UNTESTED = 0,
-    TAS_TIER_EXACT,     /* every case had the bits of the C reference */
-    TAS_TIER_TOLERANCE, /* close, but not equal: an open device whose products CLBlast takes (TAS_ARITH_FAST) */
-    TAS_TIER_REFUSED    /* wrong */
+    /* Every case had the bits of the C reference. */
+    TAS_TIER_EXACT,
+    /* Close, but not equal: a device opened with TAS_ARITH_FAST whose products CLBlast computes. */
+    TAS_TIER_TOLERANCE,
+    /* Wrong. */
+    TAS_TIER_REFUSED
 } tas_tier;
 
-/* TAS_TYPE_NONE is no device: a platform (a driver) that is installed and offers none, or fails to list them. */
+/* "untested", "exact", "tolerance", "refused". A static string. */
+TAS_API const char *tas_tier_name(tas_tier tier);
+
 typedef enum tas_device_type {
     TAS_TYPE_REFERENCE = 0,
     TAS_TYPE_CPU,
     TAS_TYPE_GPU,
     TAS_TYPE_OTHER,
+    /* Not a device: a platform (an installed driver) that has no device to offer, or fails to list them. */
     TAS_TYPE_NONE
 } tas_device_type;
 
-/* What a driver says of a device. A figure that it would not tell is 0, a text is "", and note says why. */
+/* "reference", "cpu", "gpu", "other", "none". A static string. */
+TAS_API const char *tas_device_type_name(tas_device_type type);
+
+/* What a driver reports about a device. If a query fails, its number is 0 or its text "", and `note` gives the error. */
 typedef struct tas_device_info {
-    char id[64];      /* stable and short: "pocl", "rusticl", "intel-cpu"; "reference" */
-    char long_id[96]; /* unique whatever else is plugged in: "nvidia@0000:65:00.0" */
+    /* Short and stable: "pocl", "rusticl", "intel-cpu", "reference". */
+    char id[64];
+    /* Unique, and independent of other devices: "nvidia@0000:65:00.0". */
+    char long_id[96];
     char name[128];
     char vendor[128];
     char platform[128];
-    char driver[128];  /* driver version */
-    char version[128]; /* OpenCL version of the device */
+    /* Version of the driver, and OpenCL version of the device. */
+    char driver[128];
+    char version[128];
     tas_device_type type;
     uint32_t compute_units;
     uint32_t clock_mhz;
-    uint32_t vector_width; /* native, float32 */
+    /* Native vector width, in 32-bit floats. */
+    uint32_t vector_width;
+    /* Memory in bytes: global, local, and the largest single allocation. */
     uint64_t global_bytes;
     uint64_t local_bytes;
-    uint64_t max_alloc_bytes; /* largest single allocation */
-    uint64_t max_group;       /* largest work-group */
-    uint32_t align_bytes;     /* alignment of a sub-buffer's origin */
-    int fma;                  /* fast fma stated */
-    int denormals;            /* float32 denormals kept, as stated */
+    uint64_t max_alloc_bytes;
+    /* The largest work-group, in work-items. */
+    uint64_t max_group;
+    /* Alignment of a sub-buffer's origin. */
+    uint32_t align_bytes;
+    /* 1 if the device reports a fast fma; float32 denormals; half and double precision. */
+    int fma;
+    int denormals;
     int fp16, fp64;
-    int shared_memory; /* host and device share their memory */
+    /* 1 if host and device share their memory. */
+    int shared_memory;
     tas_tier tier;
-    double fma_gflops;    /* measured by tas_device_benchmark(), else 0 */
-    double copy_gbytes_s; /* likewise: bytes read plus bytes written, 10^9 a second */
+    /* Set by tas_device_benchmark(), else 0: 10^9 operations per second, an fma counting as two, and 10^9 bytes per
+     * second, read plus written. */
+    double fma_gflops;
+    double copy_gbytes_s;
+    /* Problems with this device, and for TAS_TYPE_NONE why the platform has none; else "". */
     char note[256];
 } tas_device_info;
 
-/* Lists every device of every platform, and the reference last. *list has *count rows and is freed with
- * tas_devices_free(). No driver at all is no error: the reference is always there. */
+/* Lists every device of every platform, a row of TAS_TYPE_NONE for each platform without one, and the reference last.
+ * *list has *count rows and is freed with tas_devices_free(). The lack of drivers is not an error: the reference is
+ * always listed. TAS_NO_MEMORY; TAS_DEVICE_FAILED in a child of a process that has used OpenCL (see context.h). */
 TAS_API tas_status tas_devices(tas_context *context, tas_device_info **list, size_t *count);
+
+/* Frees a list of tas_devices(); NULL is accepted. */
 TAS_API void tas_devices_free(tas_device_info *list);
 
-/* TAS_ARITH_EXACT keeps the contract. TAS_ARITH_FAST lets other providers (CLBlast) take the matrix products: results
- * are then right within a tolerance, and no longer the same bits from device to device. TAS_ARITH_UNTESTED is the exact
- * arithmetic without the self-test, for tas_verify() and tas_device_benchmark(), which must see what a bad device does.
- */
-typedef enum tas_arith { TAS_ARITH_EXACT = 0, TAS_ARITH_FAST, TAS_ARITH_UNTESTED } tas_arith;
+typedef enum tas_arith {
+    /* Keeps the arithmetic contract. */
+    TAS_ARITH_EXACT = 0,
+    /* Lets other providers (CLBlast) compute matrix products: results are right within a tolerance, but not the same
+     * bits on every device. */
+    TAS_ARITH_FAST,
+    /* TAS_ARITH_EXACT without the self-test, for tas_verify() and tas_device_benchmark() on devices that fail it. */
+    TAS_ARITH_UNTESTED
+} tas_arith;
 
-/* Opens the device with that id (short or long). id NULL: a GPU before a CPU, then the most global memory, then the id;
- * a device that fails its self-test is passed over with a note; with no driver the reference is opened, with a note.
- * The first opening of a device runs a self-test, whose result is remembered for that driver; TAS_MISMATCH where it
- * fails. *out is closed with tas_device_close(), after everything made from it. */
+/* Opens the device with that id, short or long. If id is NULL: the first usable one, GPUs before CPUs, then by global
+ * memory, then by id. Devices that cannot be used are skipped with a note; if none is left, the reference is opened,
+ * with notes that give the reasons.
+ *
+ * The first use of a device runs a self-test, whose result is remembered for that device, driver and version of the
+ * library. It builds all kernels, which can take a minute: notes report the progress.
+ *
+ * On success *out is closed with tas_device_close(), after everything made from it; else it is NULL. TAS_NO_DEVICE: no
+ * such device, or it cannot be used; TAS_MISMATCH: it fails its self-test; TAS_DEVICE_FAILED: its driver fails;
+ * TAS_NO_MEMORY; TAS_BAD_ARGUMENT. */
 TAS_API tas_status tas_device_open(tas_context *context, const char *id, tas_arith arith, tas_device **out);
+
+/* Closes *device and sets it to NULL; NULL and *NULL are accepted. */
 TAS_API void tas_device_close(tas_device **device);
 
-/* What is known of an open device. Valid until it is closed. */
+/* What is known about an open device. Valid until it is closed. */
 TAS_API const tas_device_info *tas_device_get_info(const tas_device *device);
 
-/* Measures fma rate and copy bandwidth, into *info. About a second. */
+/* Measures the fma rate and the copy bandwidth, in about a second. *info becomes the device's information with both
+ * figures; it is unchanged on failure. */
 TAS_API tas_status tas_device_benchmark(tas_device *device, tas_device_info *info);
 
 #ifdef __cplusplus

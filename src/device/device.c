@@ -59,7 +59,7 @@ tas_status device_reopen(tas_device *device)
 {
     if (!device->pieces) return device->driver->reopen(device);
     return fail(device->context, TAS_DEVICE_FAILED,
-                "%s: cannot be opened anew, since %d pieces of its memory are in use", device->info.id, device->pieces);
+                "%s: cannot be reopened while %d pieces of its memory are in use", device->info.id, device->pieces);
 }
 
 tas_status device_run(tas_device *device, const op_args *args, const mem *operand, const mem *scratch)
@@ -98,6 +98,25 @@ void device_close(tas_device **device)
     (*device)->driver->close(*device);
     free(*device);
     *device = NULL;
+}
+
+const char *tas_tier_name(tas_tier tier)
+{
+    static const char *const names[] = {[TAS_TIER_UNTESTED] = "untested",
+                                        [TAS_TIER_EXACT] = "exact",
+                                        [TAS_TIER_TOLERANCE] = "tolerance",
+                                        [TAS_TIER_REFUSED] = "refused"};
+    return (unsigned)tier < sizeof names / sizeof *names ? names[tier] : "unknown";
+}
+
+const char *tas_device_type_name(tas_device_type type)
+{
+    static const char *const names[] = {[TAS_TYPE_REFERENCE] = "reference",
+                                        [TAS_TYPE_CPU] = "cpu",
+                                        [TAS_TYPE_GPU] = "gpu",
+                                        [TAS_TYPE_OTHER] = "other",
+                                        [TAS_TYPE_NONE] = "none"};
+    return (unsigned)type < sizeof names / sizeof *names ? names[type] : "unknown";
 }
 
 const tas_device_info *tas_device_get_info(const tas_device *device) { return &device->info; }

@@ -1,5 +1,4 @@
-/* The account of a device that is profiled. It is there from tas_profile_start() to tas_profile_stop(), and on while
- * commands are measured; all else need only ask is_profiled(). */
+/* The profile of a device. It exists from tas_profile_start() to tas_profile_stop(), and is on while commands are timed. */
 #ifndef PROFILE_H
 #define PROFILE_H
 
@@ -7,37 +6,38 @@
 
 #include <tassello/profile.h>
 
-enum { PROFILE_ROWS = 160 }; /* more names than there are: OPENCL_KERNELS (opencl.h), or operations, and transfers */
+enum { PROFILE_ROWS = 160 }; /* more than the names of kernels, or operations, and transfers */
 
 typedef struct profile {
     bool on;
-    double since;         /* when it was last switched on, on the host's clock */
-    uint64_t first, last; /* start and end since then, on the device's clock; last 0: nothing was timed yet */
-    uint64_t wall, busy;  /* nanoseconds, of all stretches */
+    double since;         /* when it was last switched on, by the host's clock */
+    uint64_t first, last; /* start and end since then, by the device's clock; last is 0 until something was timed */
+    uint64_t wall, busy;  /* nanoseconds, over all stretches in which it was on */
     uint64_t flushes, waits;
     int count;
-    tas_profile_row row[PROFILE_ROWS]; /* names are static texts; seconds are kept in time */
+    tas_profile_row row[PROFILE_ROWS]; /* names are static strings; seconds are kept in time */
     uint64_t time[PROFILE_ROWS];       /* nanoseconds */
 } profile;
 
 static inline bool is_profiled(const tas_device *device) { return device->profile && device->profile->on; }
 
-/* Counts a launch that was accepted; gives its row. */
+/* Counts a launch that was accepted, and returns its row. */
 int profile_count(profile *p, const char *name, uint64_t bytes);
 
-/* When it started and ended, in nanoseconds of the device's clock, which need not make sense; 0: not known. What ran
- * beside the launches (streams) is in its row alone, and neither busy time nor the end of a gap. */
+/* Adds the time of a launch: its start and end in nanoseconds of the device's clock. 0 means unknown, and implausible
+ * times are ignored. What ran beside the launches (streams) counts only in its row: it is neither busy time nor the end
+ * of a gap. */
 void profile_time(profile *p, int row, uint64_t start, uint64_t end, bool beside);
 
-/* Around work that the host does for the device (the reference): begin gives what end needs. */
+/* Around work that the host does for the device (the reference): begin's result is an argument of end. */
 uint64_t profile_begin(const tas_device *device);
 void profile_end(tas_device *device, uint64_t begun, const char *name, uint64_t bytes);
 
-/* Leaves out what comes between them. Nothing where the device is not profiled. */
+/* Exclude what comes between them. They do nothing if the device is not profiled. */
 tas_status profile_pause(tas_device *device);
 tas_status profile_resume(tas_device *device);
 
-/* Drops the account, whatever its state. */
+/* Drops the profile, whatever its state. */
 void profile_close(tas_device *device);
 
 #endif

@@ -10,11 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const words[] = {[TAS_TIER_UNTESTED] = "untested",
-                                    [TAS_TIER_EXACT] = "exact",
-                                    [TAS_TIER_TOLERANCE] = "tolerance",
-                                    [TAS_TIER_REFUSED] = "refused"};
-
 /* The file's path; its name is a digest of all that the tier depends on. False if there is no cache. */
 static bool find_path(const tas_device_info *info, char *path, size_t bytes)
 {
@@ -44,7 +39,7 @@ tas_tier tier_recall(const tas_device_info *info)
     if (fscanf(stream, "%15s", word) != 1) word[0] = 0;
     fclose(stream);
     for (int tier = TAS_TIER_EXACT; tier <= TAS_TIER_REFUSED; tier++)
-        if (!strcmp(word, words[tier])) return (tas_tier)tier;
+        if (!strcmp(word, tas_tier_name((tas_tier)tier))) return (tas_tier)tier;
     return TAS_TIER_UNTESTED;
 }
 
@@ -55,7 +50,7 @@ void tier_remember(tas_context *context, const tas_device_info *info, tas_tier t
     if (!find_path(info, path, sizeof path)) return;
     memcpy(error, context->error, sizeof error); /* failing to remember is no error, and must not replace one */
     if (!file_begin(context, &writer, path)) {
-        fprintf(writer.stream, "%s\n%s\n", words[tier], info->long_id);
+        fprintf(writer.stream, "%s\n%s\n", tas_tier_name(tier), info->long_id);
         file_commit(context, &writer);
     }
     memcpy(context->error, error, sizeof error);

@@ -1,14 +1,13 @@
-/* What verify and the tests may ask of CLBlast on a device that was opened with TAS_ARITH_FAST. */
+/* CLBlast's products, on devices opened with TAS_ARITH_FAST. */
 #ifndef CLBLAST_H
 #define CLBLAST_H
 
 #include "device/device.h"
 
-/* Parameters of CLBlast's kernel Xgemm; all must be given. M, N are the sizes of the product, K the length of its sums.
- */
+/* Parameters of CLBlast's kernel Xgemm; all are required. M, N are the sizes of the product, K the length of its sums. */
 typedef struct clblast_row {
-    size_t gemmk;        /* the kernel: 0; 1 computes wrong products where mwg and nwg differ (CLBlast#533, #542) */
-    size_t kreg;         /* of kernel 1 alone */
+    size_t gemmk;        /* the kernel: 0; 1 computes wrong products if mwg and nwg differ (CLBlast#533, #542) */
+    size_t kreg;         /* kernel 1 only */
     size_t kwg, kwi;     /* block of K, and how far its loop is unrolled */
     size_t mdima, mdimc; /* work-items in M: for loads of A, for sums */
     size_t mwg;          /* block of M */
@@ -18,7 +17,7 @@ typedef struct clblast_row {
     size_t vwm, vwn;   /* vectors */
 } clblast_row;
 
-/* Sets the row for this device, in the whole process: CLBlast keeps one row a device. */
+/* Sets the row for this device, in the whole process: CLBlast keeps one row per device. */
 tas_status clblast_set_row(tas_device *device, const clblast_row *row);
 
 /* C (m, n) = A B + beta C, sums of length k. A turned lies as (k, m), B turned as (n, k). */
@@ -46,7 +45,7 @@ tas_status clblast_selftest(tas_device *device, bool *right, char *why, size_t b
 tas_status clblast_open(tas_device *device);
 void clblast_close(tas_device *device);
 
-/* Around the renewal of the device's context, by `reopen`. Does no more than that on a device without CLBlast. */
+/* Reopens the device's context by calling `reopen`, and on a device with CLBlast restores its settings. */
 tas_status clblast_reopen(tas_device *device, tas_status (*reopen)(tas_device *device));
 
 /* Why CLBlast does not compute this device's products; NULL if it does. */
