@@ -355,10 +355,10 @@ START_TEST(mistakes_are_told)
 {
     tas_profile *p = (tas_profile *)&p;
     use(_i);
-    expect(tas_profile_stop(device, &p), TAS_BAD_ARGUMENT, "not profiled", "");
+    expect(tas_profile_stop(device, &p), TAS_BAD_ARGUMENT, "not being profiled", "");
     ck_assert_ptr_null(p);
     expect_ok(tas_profile_start(device));
-    expect(tas_profile_start(device), TAS_BAD_ARGUMENT, "profiled already", "");
+    expect(tas_profile_start(device), TAS_BAD_ARGUMENT, "already being profiled", "");
     fill_often(1);
     expect_ok(tas_profile_stop(device, NULL));
     ck_assert_uint_eq(seen.released, seen.made);

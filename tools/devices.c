@@ -1,4 +1,4 @@
-/* tassello devices: what is there, and what Tassello knows of it. */
+/* tassello devices: lists the devices, and what is known about them. */
 #include "cli.h"
 
 #include <stdlib.h>
@@ -16,21 +16,21 @@ static const cli_option options[] = {
     {.name = "measure",
      .group = GROUP_OUTPUT,
      .offset = offsetof(settings, measure),
-     .help = "Test each device, and measure its fma rate and its copy bandwidth: some seconds a device."},
+     .help = "Test each device, and measure its fma rate and copy bandwidth (a few seconds per device)."},
     {.name = "net",
      .metavar = "NET",
      .group = GROUP_OUTPUT,
      .type = TYPE_TEXT,
      .complete = COMPLETE_NET,
      .offset = offsetof(settings, net),
-     .help = "Test each device, and tell the largest batch in which NET could be trained on it in one tile, and the "
-             "tile of a batch of 256; of a set that is streamed, within the default budget."},
+     .help = "Test each device, and print the largest batch that NET can use on it in one tile, and the tile for a "
+             "batch of 256. Both assume the default budget and a data set that is streamed."},
     {0},
 };
 
 enum { PLANNED_BATCH = 256 };
 
-/* What there is. plans is NULL without --net; a plan without a tile: that device has none. */
+/* plans is NULL without --net; a plan without a tile stands for a device without one. */
 typedef struct session {
     cli_state cli;
     settings s;
@@ -40,13 +40,13 @@ typedef struct session {
     size_t count;
 } session;
 
-/* A device's own troubles end up on its row and stop nothing. */
+/* If a device fails, its row gets the error, and the others follow. */
 static void measure(cli_state *cli, tas_device_info *info)
 {
     tas_device *device = NULL;
     tas_device_info seen;
     tas_status status = tas_device_open(cli->context, info->long_id, TAS_ARITH_EXACT, &device);
-    if (status == TAS_MISMATCH) /* refused, and measured all the same */
+    if (status == TAS_MISMATCH) /* measured even if its results are wrong */
         status = tas_device_open(cli->context, info->long_id, TAS_ARITH_UNTESTED, &device);
     if (!status) {
         seen = *tas_device_get_info(device);
@@ -90,13 +90,13 @@ static tas_status open_session(session *r)
 
 /* ------------------------------------------------------------------------------------------------------- for people */
 
-/* Figures that a driver would not tell are 0, and left out. */
+/* Numbers that the driver does not report are 0, and left out. */
 static void print_units(const tas_device_info *d)
 {
     if (!d->compute_units && !d->clock_mhz && !d->vector_width && !d->max_group) return;
     printf("  units      %u", d->compute_units);
     if (d->clock_mhz) printf(" at %u MHz", d->clock_mhz);
-    if (d->vector_width) printf(", %u float%s a vector", d->vector_width, d->vector_width == 1 ? "" : "s");
+    if (d->vector_width) printf(", %u float%s per vector", d->vector_width, d->vector_width == 1 ? "" : "s");
     if (d->max_group) printf(", groups of up to %llu", (unsigned long long)d->max_group);
     putchar('\n');
 }
@@ -104,11 +104,11 @@ static void print_units(const tas_device_info *d)
 static void print_memory(const tas_device_info *d)
 {
     char text[BYTES_TEXT];
-    printf("  memory     %s", d->global_bytes ? cli_bytes(d->global_bytes, text) : "not told");
+    printf("  memory     %s", d->global_bytes ? cli_bytes(d->global_bytes, text) : "unknown");
     if (d->max_alloc_bytes) printf(", at most %s in one piece", cli_bytes(d->max_alloc_bytes, text));
     if (d->local_bytes) printf(", %s local", cli_bytes(d->local_bytes, text));
     if (d->shared_memory) printf(", shared with the host");
-    if (d->align_bytes) printf("\n             buffers begin at multiples of %u bytes", d->align_bytes);
+    if (d->align_bytes) printf("\n             buffers start at multiples of %u bytes", d->align_bytes);
     putchar('\n');
 }
 
@@ -150,7 +150,7 @@ static void print_details(const session *r, size_t i)
 {
     const tas_device_info *d = &r->list[i];
     printf("\n%s\n", cli_shown(d->id));
-    if (d->type == TAS_TYPE_NONE) { /* not a device: why there is none */
+    if (d->type == TAS_TYPE_NONE) { /* no device, and the reason */
         printf("  platform   %s\n", cli_shown(d->platform));
         print_note(d->note);
         return;
@@ -167,7 +167,7 @@ static void print_details(const session *r, size_t i)
     print_features(d);
     printf("  tier       %s\n", tas_tier_name(d->tier));
     if (d->fma_gflops > 0)
-        printf("  measured   %.1f GFLOP/s in fma, %.1f GB/s read and written in copies\n", d->fma_gflops,
+        printf("  measured   %.1f GFLOP/s in fma, %.1f GB/s copied (read plus written)\n", d->fma_gflops,
                d->copy_gbytes_s);
     if (r->plans) print_plan(r, &r->plans[i]);
     print_note(d->note);
@@ -195,8 +195,8 @@ static void print_table(const session *r)
     for (size_t i = 0; i < r->count; i++) {
         const tas_device_info *d = &list[i];
         if (d->type == TAS_TYPE_NONE) {
-            printf("%-*s  %-*s  %5s  %10s  %-*s  %.*s\n", id, d->id, type, tas_device_type_name(d->type), "-", "-", tier, "-",
-                   name, d->name);
+            printf("%-*s  %-*s  %5s  %10s  %-*s  %.*s\n", id, d->id, type, tas_device_type_name(d->type), "-", "-",
+                   tier, "-", name, d->name);
             continue;
         }
         printf("%-*s  %-*s  %5u  %10s  %-*s  %.*s\n", id, d->id, type, tas_device_type_name(d->type), d->compute_units,
@@ -284,9 +284,11 @@ static int run(int argc, char **argv)
 const cli_command devices_command = {
     .name = "devices",
     .summary = "list the OpenCL devices, and the reference",
-    .description = "Lists every OpenCL device of every platform, and the reference in C that every machine has.\n\n"
-                   "The tier says how far a device keeps the arithmetic contract, by test: exact (the same bits as the "
-                   "reference), tolerance (close; for '--arith fast' alone), refused (wrong), or not tested yet.",
+    .description =
+        "Lists every OpenCL device of every platform, the platforms without a device (with the reason), and the C "
+        "reference, which every machine has.\n\n"
+        "The tier is the result of tests: exact (the same bits as the reference), tolerance (close; only with "
+        "'--arith fast'), refused (wrong), or untested.",
     .options = options,
     .examples = {"tassello devices --measure", "tassello devices --net lenet"},
     .run = run,

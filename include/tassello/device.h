@@ -36,7 +36,8 @@ typedef enum tas_device_type {
 /* "reference", "cpu", "gpu", "other", "none". A static string. */
 TAS_API const char *tas_device_type_name(tas_device_type type);
 
-/* What a driver reports about a device. If a query fails, its number is 0 or its text "", and `note` gives the error. */
+/* What a driver reports about a device. If a query fails, its number is 0 or its text "", and `note` gives the error.
+ */
 typedef struct tas_device_info {
     /* Short and stable: "pocl", "rusticl", "intel-cpu", "reference". */
     char id[64];

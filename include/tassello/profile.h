@@ -11,7 +11,8 @@ extern "C" {
 /* One kernel, or one kind of transfer. Some launches have no time: CLBlast's products, whose kernels are its own, and
  * those for which the driver reports none, or an implausible one. Their time counts as gaps. */
 typedef struct tas_profile_row {
-    /* "dense_forward", or "write", "read", "fill", "stream"; on the reference the name of an operation. A static string. */
+    /* "dense_forward", or "write", "read", "fill", "stream"; on the reference the name of an operation. A static
+     * string. */
     const char *name;
     /* Launches that the device accepted, and those of them whose time is known. */
     uint64_t launches;
@@ -41,8 +42,8 @@ typedef struct tas_profile {
  * becomes a little slower. TAS_BAD_ARGUMENT if the device is being profiled; TAS_NO_MEMORY; TAS_DEVICE_FAILED. */
 TAS_API tas_status tas_profile_start(tas_device *device);
 
-/* Waits for the device and ends its profile, on failure too. On success *out is freed with tas_profile_free(); else it is
- * NULL. out may be NULL. TAS_BAD_ARGUMENT if the device is not being profiled; TAS_NO_MEMORY; TAS_DEVICE_FAILED. */
+/* Waits for the device and ends its profile, on failure too. On success *out is freed with tas_profile_free(); else it
+ * is NULL. out may be NULL. TAS_BAD_ARGUMENT if the device is not being profiled; TAS_NO_MEMORY; TAS_DEVICE_FAILED. */
 TAS_API tas_status tas_profile_stop(tas_device *device, tas_profile **out);
 
 /* Frees a profile; NULL is accepted. */

@@ -58,8 +58,8 @@ void device_reset_peaks(tas_device *device)
 tas_status device_reopen(tas_device *device)
 {
     if (!device->pieces) return device->driver->reopen(device);
-    return fail(device->context, TAS_DEVICE_FAILED,
-                "%s: cannot be reopened while %d pieces of its memory are in use", device->info.id, device->pieces);
+    return fail(device->context, TAS_DEVICE_FAILED, "%s: cannot be reopened while %d pieces of its memory are in use",
+                device->info.id, device->pieces);
 }
 
 tas_status device_run(tas_device *device, const op_args *args, const mem *operand, const mem *scratch)

@@ -50,8 +50,8 @@ typedef struct device_driver {
     tas_status (*finish)(struct tas_device *device); /* waits for all that was queued */
     /* Finishes, and begins to time commands (profile.h), or ends it, on failure too. */
     tas_status (*set_profiling)(struct tas_device *device, bool on);
-    /* Replaces what a failure may have made unusable: a lost context, its queues and kernels. All memory and tickets must
-     * have been released. After a failure every command fails, until another call succeeds. */
+    /* Replaces what a failure may have made unusable: a lost context, its queues and kernels. All memory and tickets
+     * must have been released. After a failure every command fails, until another call succeeds. */
     tas_status (*reopen)(struct tas_device *device);
     void (*close)(struct tas_device *device);
 } device_driver;
@@ -84,7 +84,7 @@ struct tas_device {
 /* The list of tas_devices(), without tiers. */
 tas_status discover_list(tas_context *context, tas_device_info **list, size_t *count);
 
-/* Opens exactly that device, untested: see verify/open_device.c for what the public call adds. */
+/* Open exactly that device, without the self-test of tas_device_open(). Closed with device_close(). */
 tas_status reference_open(tas_context *context, tas_device **out);
 tas_status open_opencl(tas_context *context, const tas_device_info *info, tas_arith arith, tas_device **out);
 void device_close(tas_device **device);

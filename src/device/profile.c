@@ -1,10 +1,10 @@
-/* What a device's time goes to: the account, and the public calls that open and close it. */
+/* Profiles: the account of a device's time, and the public calls that open and close it. */
 #include "device/profile.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { EARLIEST = 1000 }; /* nanoseconds that a device's clock has run before it does its first command */
+enum { EARLIEST = 1000 }; /* nanoseconds that a device's clock has run before its first command */
 
 int profile_count(profile *p, const char *name, uint64_t bytes)
 {
@@ -17,9 +17,9 @@ int profile_count(profile *p, const char *name, uint64_t bytes)
     return row;
 }
 
-/* Drivers tell 0, the same few nanoseconds for every command (rusticl of Mesa 22.3), or ends before starts. A command's
- * time is believed where it lies in the time since the host switched the profile on, generously: the two clocks need
- * not agree. */
+/* Some drivers report 0, the same few nanoseconds for every command (rusticl of Mesa 22.3), or ends before starts.
+ * A time is accepted if it lies within the time since profiling was switched on, with a wide margin: the two clocks
+ * need not agree. */
 static bool is_plausible(const profile *p, uint64_t start, uint64_t end)
 {
     const double most = 1e9 * (2 * (now_seconds() - p->since) + 1);
@@ -27,7 +27,7 @@ static bool is_plausible(const profile *p, uint64_t start, uint64_t end)
     return start >= EARLIEST && end >= start && (double)(end - start) <= most && (double)away <= most;
 }
 
-/* Launches come in the order of their ends, as there is one queue for them. Where two overlap, what they share is
+/* Launches come in the order of their ends, as there is one queue for them. If two overlap, what they share is
  * counted once. */
 void profile_time(profile *p, int row, uint64_t start, uint64_t end, bool beside)
 {
@@ -52,8 +52,7 @@ void profile_end(tas_device *device, uint64_t begun, const char *name, uint64_t 
     profile_time(device->profile, profile_count(device->profile, name, bytes), begun, host_clock(), false);
 }
 
-/* On and off ---------------------------------------------------------------------------------------------------------
- */
+/* ---- On and off ---- */
 
 tas_status profile_pause(tas_device *device)
 {
@@ -82,8 +81,7 @@ void profile_close(tas_device *device)
     device->profile = NULL;
 }
 
-/* The public calls ----------------------------------------------------------------------------------------------------
- */
+/* ---- The public calls ---- */
 
 static int compare_rows(const void *a, const void *b)
 {
@@ -114,7 +112,8 @@ static tas_profile *make_result(const profile *p)
 
 static tas_status start(tas_device *device)
 {
-    if (device->profile) return fail(device->context, TAS_BAD_ARGUMENT, "%s is profiled already", device->info.id);
+    if (device->profile)
+        return fail(device->context, TAS_BAD_ARGUMENT, "%s is already being profiled", device->info.id);
     device->profile = calloc(1, sizeof *device->profile);
     if (!device->profile) return fail(device->context, TAS_NO_MEMORY, "%s: no memory for its profile", device->info.id);
     tas_status status = profile_resume(device);
@@ -125,7 +124,8 @@ static tas_status start(tas_device *device)
 static tas_status stop(tas_device *device, tas_profile **out)
 {
     if (!device->profile)
-        return fail(device->context, TAS_BAD_ARGUMENT, "%s is not profiled: see tas_profile_start()", device->info.id);
+        return fail(device->context, TAS_BAD_ARGUMENT, "%s is not being profiled: see tas_profile_start()",
+                    device->info.id);
     tas_status status = profile_pause(device);
     if (!status && out && !(*out = make_result(device->profile)))
         status = fail(device->context, TAS_NO_MEMORY, "%s: no memory for its profile", device->info.id);

@@ -1,4 +1,5 @@
-/* The profile of a device. It exists from tas_profile_start() to tas_profile_stop(), and is on while commands are timed. */
+/* The profile of a device. It exists from tas_profile_start() to tas_profile_stop(), and is on while commands are
+ * timed. */
 #ifndef PROFILE_H
 #define PROFILE_H
 

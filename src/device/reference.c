@@ -135,7 +135,7 @@ static uint64_t reference_scratch(tas_device *device, const op_args *args)
     return op_get(args->op)->scratch ? op_get(args->op)->scratch(args) : 0;
 }
 
-/* What it computes with: the machine's fma, where a clone of the loops has it (ops/clones.h). */
+/* How it computes: with the machine's fma, if a clone of the loops uses it (ops/clones.h). */
 static const char *reference_name(void)
 {
 #if defined(__x86_64__) && defined(__linux__)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Names alone: nothing here decides how a device is treated. A platform's usual type goes without its suffix. */
+/* Only names: nothing here decides how a device is used. A platform's usual type has no suffix. */
 enum { NO_USUAL = -1, ANY_TYPE = -2 };
 static const struct {
     const char *platform; /* is part of the platform's own name */
@@ -29,7 +29,7 @@ static const char *const type_suffix[] = {
     [TAS_TYPE_OTHER] = "-other", [TAS_TYPE_NONE] = "",
 };
 
-/* [a-z0-9-], with one '-' for whatever else stood between, at most 24. */
+/* Reduces text to [a-z0-9-], with one '-' for any run of other characters, at most 24 characters. */
 static void plain_name(const char *text, char out[25])
 {
     size_t n = 0;
@@ -65,7 +65,7 @@ void select_short_id(const char *platform, tas_device_type type, char *id, size_
     snprintf(id, bytes, "%s%s", name, usual == ANY_TYPE || usual == (int)type ? "" : type_suffix[type]);
 }
 
-/* FNV-1a: it only has to tell apart the devices of one machine. */
+/* FNV-1a: it only has to distinguish the devices of one machine. */
 static uint32_t hash_text(const char *text)
 {
     uint32_t h = 2166136261u;
@@ -73,7 +73,7 @@ static uint32_t hash_text(const char *text)
     return h;
 }
 
-/* Whether row a comes before row b among rows of one long id: by what the driver says, and only then by its order. */
+/* Whether row a comes before row b among rows with the same long id: by what the driver reports, then by position. */
 static bool comes_before(const tas_device_info *list, size_t a, size_t b)
 {
     const tas_device_info *x = &list[a], *y = &list[b];
@@ -92,7 +92,7 @@ static void write_long_id(const tas_device_info *info, const char *pci, char *ou
         snprintf(out, bytes, "%s@%08x", info->id, hash_text(info->name));
 }
 
-/* What stands before the '@' of a long id: the short id that a device would have alone. */
+/* Whether id is the part of a long id before its '@': the short id of a device if no other shares it. */
 static bool is_short_of(const char *id, size_t length, const char *long_id)
 {
     return strcspn(long_id, "@") == length && !memcmp(id, long_id, length);
@@ -120,7 +120,8 @@ void select_name_all(tas_device_info *list, const char pci[][PCI_TEXT], size_t c
             write_long_id(&list[j], pci[j], other, sizeof other);
             if (!strcmp(mine, other) && comes_before(list, j, k)) place++;
         }
-        /* Equal cards without an address, or one card twice: the first keeps its name, the others get ".2", ".3". */
+        /* Identical cards without an address, or one card listed twice: the first keeps its name, the others get
+         * ".2", ".3". */
         if (place == 1)
             snprintf(list[k].long_id, sizeof list[k].long_id, "%s", mine);
         else
@@ -130,14 +131,16 @@ void select_name_all(tas_device_info *list, const char pci[][PCI_TEXT], size_t c
         const size_t length = strcspn(list[k].long_id, "@");
         bool alone = true;
         for (size_t j = 0; j < count; j++) {
-            if (list[j].type == TAS_TYPE_NONE && list[k].type != TAS_TYPE_NONE) continue; /* takes no device's name */
+            if (list[j].type == TAS_TYPE_NONE && list[k].type != TAS_TYPE_NONE)
+                continue; /* does not compete with
+                           * devices for a name */
             alone &= j == k || !is_short_of(list[k].long_id, length, list[j].long_id);
         }
         if (!alone) snprintf(list[k].id, sizeof list[k].id, "%.*s", (int)sizeof list[k].id - 1, list[k].long_id);
     }
 }
 
-/* Smaller is tried earlier. */
+/* Smaller ranks are tried first. */
 static int type_rank(const tas_device_info *info)
 {
     switch (info->type) {
@@ -173,7 +176,7 @@ static void order_all(const tas_device_info *list, size_t count, size_t *order, 
     *order_count = n;
 }
 
-/* The ids of rows, with commas between: all ids, or the long ids of those whose short one it is. */
+/* The ids of devices, separated by commas: all of them, or the long ids of those that share a short one. */
 static void write_ids(const tas_device_info *list, size_t count, const char *short_id, char *out, size_t bytes)
 {
     size_t n = 0;
@@ -187,7 +190,8 @@ static void write_ids(const tas_device_info *list, size_t count, const char *sho
     }
 }
 
-/* Whether id would be of a device of that platform, which offers none: its name goes on with a type or an address. */
+/* Whether id would belong to a device of that platform, which offers none: the row's id, followed by a type or an
+ * address. */
 static bool is_of_platform(const char *id, const tas_device_info *row)
 {
     const size_t length = strlen(row->id);
@@ -202,7 +206,7 @@ tas_status select_device(tas_context *context, const char *id, const tas_device_
     if (!id) {
         order_all(list, count, order, order_count);
         if (*order_count) return TAS_OK;
-        return fail(context, TAS_NO_DEVICE, "no device found");
+        return fail(context, TAS_NO_DEVICE, "no device");
     }
     size_t matches = 0;
     for (size_t k = 0; k < count; k++) {
@@ -215,7 +219,7 @@ tas_status select_device(tas_context *context, const char *id, const tas_device_
     }
     if (matches) {
         write_ids(list, count, id, ids, sizeof ids);
-        return fail(context, TAS_NO_DEVICE, "more than one device is called %s; say which: %s", id, ids);
+        return fail(context, TAS_NO_DEVICE, "more than one device is named %s: choose one of %s", id, ids);
     }
     for (size_t k = 0; k < count; k++) {
         if (!is_of_platform(id, &list[k])) continue;
@@ -224,5 +228,5 @@ tas_status select_device(tas_context *context, const char *id, const tas_device_
         return TAS_OK;
     }
     write_ids(list, count, NULL, ids, sizeof ids);
-    return fail(context, TAS_NO_DEVICE, "no device %.100s; there are: %s", id, ids);
+    return fail(context, TAS_NO_DEVICE, "no device %.100s; available: %s", id, ids);
 }

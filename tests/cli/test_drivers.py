@@ -66,8 +66,8 @@ def _(t):
 @case("pocl: two of its devices: the short id is ambiguous, the long ones work", needs="pocl")
 def _(t):
     two = {**POCL, "POCL_DEVICES": "pthread pthread"}
-    result = t.fails(1, ("more than one device is called pocl",), "train", t.net, t.data, "--device", "pocl", env=two)
-    ids = re.search(r"say which: (.*)", result.err)[1].split(", ")
+    result = t.fails(1, ("more than one device is named pocl",), "train", t.net, t.data, "--device", "pocl", env=two)
+    ids = re.search(r"choose one of (.*)", result.err)[1].split(", ")
     expect(len(set(ids)) == 2 and all(i.startswith("pocl@") for i in ids), f"{ids}")
     rows = one_object(t.run("devices", "--json", env=two))["devices"]
     expect([r["id"] for r in rows] == [*ids, "reference"], f"{rows}")

@@ -35,8 +35,8 @@ static tas_status time_run(const run *r, uint32_t turns, double *seconds)
     return status;
 }
 
-/* Work a second, in units of 10^9: warms up, makes the run long enough, takes the best of five, and stops early on a
- * device that is slow. */
+/* Work per second, in units of 10^9. Warms up, makes the run long enough and takes the best of five; stops early on
+ * a slow device. */
 static tas_status best_rate(const run *r, double *rate)
 {
     const double start = now_seconds();
@@ -58,8 +58,7 @@ static tas_status best_rate(const run *r, double *rate)
     return status;
 }
 
-/* OpenCL
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- OpenCL ---- */
 
 static tas_status get_kernel(tas_device *device, const char *name, uint32_t *width, uint32_t *group, cl_kernel *out)
 {
@@ -121,8 +120,8 @@ static void set_part(run *r, uint32_t width, uint32_t group, uint32_t vectors)
     r->go = go_copy_kernel;
 }
 
-/* The better of a kernel and the driver's own command. Where a small part shows that the kernel would take long
- * (simulators), the command alone. */
+/* The better of a kernel and the driver's own command. If a small part shows that the kernel would take long
+ * (simulators), only the command. */
 static tas_status copy_rates(run *r, uint32_t width, uint32_t group, double *gbytes_s)
 {
     enum { PARTS = 1024 };
@@ -162,8 +161,7 @@ static tas_status benchmark_copy(tas_device *device, double *gbytes_s)
     return status;
 }
 
-/* The reference: its own forward product, and a copy of the host's memory
- * ---------------------------------------------- */
+/* ---- The reference: its own forward product, and a copy of the host's memory ---- */
 
 enum { SIDE = 256 };
 

@@ -9,11 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A bad binary aborts drivers, so none is handed over that is not what was written for exactly this key:
+/* Drivers abort on a bad binary, so a binary is only used if it is exactly what was written for this key:
  *
- *     "TASKRN1\n" | bytes of key, u64 | key | bytes of binary, u64 | binary | SHA-256 of all before
+ * "TASKRN1\n" | bytes of key, u64 | key | bytes of binary, u64 | binary | SHA-256 of all before
  *
- * in a file named by the SHA-256 of the key. Numbers are little-endian. Any doubt means to build again. */
+ * in a file named by the SHA-256 of the key. Numbers are little-endian. In any doubt the program is built again. */
 static const char magic[8] = "TASKRN1\n";
 static const uint64_t file_most = 256u << 20;
 enum { HEAD = sizeof magic + 8, DIGEST = SHA256_DIGEST_SIZE };
@@ -38,8 +38,8 @@ static uint64_t get_u64(const char *from)
     return value;
 }
 
-/* The line of /proc/cpuinfo that starts with `word`: a home folder may be shared by processors with other instructions,
- * and a driver's name for them need not differ. */
+/* The line of /proc/cpuinfo that starts with `word`: a home folder may be shared by processors with different
+ * instructions, for which a driver may have the same name. */
 static void write_cpu_line(FILE *stream, const char *word)
 {
     char *line = NULL;
@@ -134,7 +134,7 @@ cl_program binary_load(tas_device *device, const char *path, const char *key, co
     return program;
 }
 
-/* The container with the program's binary in it, malloc()ed; NULL where the driver gives none. */
+/* The container with the program's binary, malloc()ed; NULL if the driver returns none. */
 static char *make_container(cl_program program, const char *key, size_t *bytes)
 {
     const size_t key_bytes = strlen(key);

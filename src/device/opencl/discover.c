@@ -1,4 +1,4 @@
-/* What OpenCL devices there are, and what their drivers say of them. */
+/* Lists the OpenCL devices and what their drivers report about them. */
 #include "device/opencl/discover.h"
 
 #include "device/opencl/errors.h"
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Of extensions that <CL/cl.h> alone does not bring. */
+/* Constants of extensions, which <CL/cl.h> does not define. */
 enum {
     NO_PLATFORM = -1001, /* CL_PLATFORM_NOT_FOUND_KHR */
     AMD_TOPOLOGY = 0x4037,
@@ -27,7 +27,7 @@ enum {
 typedef struct found {
     cl_platform_id platform;
     cl_device_id id;   /* NULL: a platform without a device, or the reference */
-    tas_status status; /* of opening it, as far as its driver says; the row's note gives the reason */
+    tas_status status; /* of opening it, as far as the driver reports; the row's note gives the reason */
 } found;
 
 typedef struct findings {
@@ -37,7 +37,7 @@ typedef struct findings {
     size_t count;
 } findings;
 
-/* One property: what is asked, how the answer is put down, and where. */
+/* One property: the query, how its answer is stored, and the field. */
 typedef struct property {
     const char *name;
     cl_device_info query;
@@ -52,7 +52,7 @@ static void add_note(tas_device_info *info, const char *format, ...)
 {
     va_list list;
     size_t n = strlen(info->note);
-    if (n + 16 > sizeof info->note) return; /* it says enough */
+    if (n + 16 > sizeof info->note) return; /* it is long enough */
     if (n) n += (size_t)snprintf(info->note + n, sizeof info->note - n, "; ");
     va_start(list, format);
     vsnprintf(info->note + n, sizeof info->note - n, format, list);
@@ -197,7 +197,7 @@ static const property properties[] = {
     {QUERY(CL_DEVICE_HOST_UNIFIED_MEMORY), put_bit, AT(shared_memory), .bit = CL_TRUE},
 };
 
-/* What a device must have to be of use. */
+/* What a device must have to be usable. */
 static const struct {
     const char *name;
     cl_device_info query;
@@ -208,7 +208,7 @@ static const struct {
     {QUERY(CL_DEVICE_ENDIAN_LITTLE), "not little-endian"},
 };
 
-/* Three ways to ask where on the PCI bus a device is, each valid with one extension alone. */
+/* Three queries for a device's PCI address, each valid with one extension only. */
 static bool pci_khr(cl_device_id id, char *out)
 {
     struct {
@@ -223,7 +223,7 @@ static bool pci_nvidia(cl_device_id id, char *out)
 {
     cl_ulong bus, slot, domain;
     if (get_number(id, NV_BUS, &bus) || get_number(id, NV_SLOT, &slot)) return false;
-    if (get_number(id, NV_DOMAIN, &domain)) domain = 0; /* older drivers do not tell */
+    if (get_number(id, NV_DOMAIN, &domain)) domain = 0; /* older drivers do not report it */
     snprintf(out, PCI_TEXT, "%04x:%02x:%02x.%x", (unsigned)domain, (unsigned)bus & 255, (unsigned)slot >> 3 & 31,
              (unsigned)slot & 7);
     return true;
@@ -260,7 +260,7 @@ static void find_address(cl_device_id id, char out[PCI_TEXT])
     free(words);
 }
 
-/* Fills the row of one device. Whatever fails leaves a note and stops nothing. */
+/* Fills the row of one device. A query that fails leaves a note. */
 static void describe(cl_device_id id, const char *platform, tas_device_info *info, found *device)
 {
     memset(info, 0, sizeof *info);
@@ -290,7 +290,7 @@ static void free_findings(findings *f)
     *f = (findings){0};
 }
 
-/* Room for `more` rows; what is there stays. */
+/* Makes room for `more` rows. */
 static bool grow(findings *f, size_t more)
 {
     const size_t room = f->count + more;

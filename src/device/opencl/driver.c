@@ -17,8 +17,9 @@ static tas_status alloc(tas_device *device, uint64_t bytes, mem *out)
     cl_int error;
     *out = (mem){0};
     if (device->info.max_alloc_bytes && bytes > device->info.max_alloc_bytes)
-        return fail(device->context, TAS_NO_MEMORY, "%s: %llu bytes in one piece, of which it gives at most %llu",
-                    device->info.id, (unsigned long long)bytes, (unsigned long long)device->info.max_alloc_bytes);
+        return fail(device->context, TAS_NO_MEMORY,
+                    "%s: an allocation of %llu bytes exceeds the device's limit of %llu", device->info.id,
+                    (unsigned long long)bytes, (unsigned long long)device->info.max_alloc_bytes);
     cl_mem buffer = clCreateBuffer(cl->context, CL_MEM_READ_WRITE, bytes ? bytes : 1, NULL, &error);
     if (error) return error_fail(device, error, "clCreateBuffer");
     *out = (mem){.cl = buffer, .bytes = bytes};
@@ -50,7 +51,7 @@ static void release_slice(tas_device *device, mem *m)
     *m = (mem){0};
 }
 
-/* After a wait that went well; one of the profile's own may have met an error that this one did not. */
+/* After a wait that succeeded. A wait of the profile may have returned an error that this one did not. */
 static tas_status end_wait(tas_device *device)
 {
     opencl_device *cl = device->cl;
@@ -97,7 +98,7 @@ static tas_status read(tas_device *device, const mem *m, uint64_t offset, void *
     return end_wait(device);
 }
 
-/* The queue for streams, made when the first one asks. */
+/* The queue for streams, created for the first one. */
 static tas_status get_transfers(tas_device *device)
 {
     opencl_device *cl = device->cl;
@@ -126,7 +127,7 @@ static tas_status write_later(tas_device *device, const mem *m, const void *from
     tas_status status = get_transfers(device);
     if (status || !bytes) return status;
     if (after) before[count++] = after;
-    if (*ticket) before[count++] = *ticket; /* so that the new one fails where the earlier one did */
+    if (*ticket) before[count++] = *ticket; /* so that the new one fails if the earlier one did */
     cl_int error =
         clEnqueueWriteBuffer(cl->transfers, m->cl, CL_FALSE, 0, bytes, from, count, count ? before : NULL, &done);
     if (error) return error_fail(device, error, "clEnqueueWriteBuffer");
@@ -185,7 +186,7 @@ tas_status driver_open_context(tas_device *device, const char *call)
     return error ? error_fail(device, error, call) : events_make_queue(device, cl->events != NULL, &cl->queue);
 }
 
-/* With all that belongs to it, but for buffers and CLBlast's programs. */
+/* With all that belongs to it, except buffers and CLBlast's programs. */
 static void close_context(opencl_device *cl)
 {
     events_drop(cl);
@@ -197,13 +198,12 @@ static void close_context(opencl_device *cl)
     cl->context = NULL;
 }
 
-/* The old one goes first: what it still holds of the device's memory may be wanted. Kernels come back as they are asked
- * for. */
+/* The old context is closed first: the device may need its memory. Kernels are built again when they are needed. */
 static tas_status reopen_context(tas_device *device)
 {
     if (fork_is_child()) return fork_check(device->context);
     close_context(device->cl);
-    return driver_open_context(device, "clCreateContext, in place of one that failed");
+    return driver_open_context(device, "clCreateContext, to replace one that failed");
 }
 
 static tas_status reopen(tas_device *device) { return clblast_reopen(device, reopen_context); }
@@ -212,7 +212,7 @@ static void close_device(tas_device *device)
 {
     opencl_device *cl = device->cl;
     if (!cl) return;
-    if (fork_is_child()) { /* what the driver has is left to it */
+    if (fork_is_child()) { /* only host memory: the driver must not be called */
         free(cl->events);
         free(cl->clblast);
         free(cl);

@@ -83,8 +83,9 @@ const char *error_name(cl_int error)
     return "an unknown error";
 }
 
-/* Classed, since drivers answer the same trouble with different codes. CL_OUT_OF_RESOURCES is how many refuse memory,
- * which they take only when a command is accepted; at a wait it may as well be a kernel that went wrong. */
+/* Grouped, since drivers report the same problem with different codes. Many report a lack of memory, which they
+ * only allocate when a command is accepted, as CL_OUT_OF_RESOURCES; returned by a wait, that may as well be a
+ * kernel that failed. */
 static bool is_memory_error(cl_int error, const char *call)
 {
     switch (error) {

@@ -1,5 +1,5 @@
-/* Commands' events, which drivers leak or run out of: none is made unless the device is profiled, and then a few
- * thousand are held at most. */
+/* Events of commands. Drivers leak them or run out of them: none is created unless the device is profiled, and then
+ * at most a few thousand exist. */
 #include "device/opencl/events.h"
 
 #include "device/opencl/errors.h"
@@ -11,7 +11,7 @@
 
 enum { EVENTS_HELD = 4096 };
 
-/* In the order in which their commands were given. */
+/* In the order of their commands. */
 struct timed_events {
     int count;
     cl_event event[EVENTS_HELD];
@@ -29,14 +29,14 @@ tas_status events_make_queue(tas_device *device, bool timed, cl_command_queue *o
     return error ? error_fail(device, error, "clCreateCommandQueue") : TAS_OK;
 }
 
-/* 0 where the driver does not tell. */
+/* 0 if the driver does not report it. */
 static uint64_t read_time(cl_event event, cl_profiling_info which)
 {
     cl_ulong time = 0;
     return clGetEventProfilingInfo(event, which, sizeof time, &time, NULL) ? 0 : time;
 }
 
-/* Reads and releases the oldest ones, whose commands have ended, or failed. */
+/* Reads and releases the oldest events, whose commands have ended or failed. */
 static void take_events(tas_device *device, int count)
 {
     struct timed_events *e = ((opencl_device *)device->cl)->events;
@@ -51,8 +51,8 @@ static void take_events(tas_device *device, int count)
     memmove(e->held, e->held + count, (size_t)e->count * sizeof *e->held);
 }
 
-/* The younger half stays, so that the device has work meanwhile. What this wait says of a command that went wrong is
- * kept for the caller's next wait: to fail here would be to say that the latest command was refused. */
+/* Waits for the older half only, so that the device has work meanwhile. An error that the wait returns is kept for
+ * the caller's next wait: to fail here would mean that the latest command was refused. */
 static void make_room(tas_device *device)
 {
     opencl_device *cl = device->cl;
@@ -96,7 +96,7 @@ static tas_status finish_all(tas_device *device)
     return status || !error ? status : error_fail(device, error, "clFinish");
 }
 
-/* The queue for streams is made again by the next one. */
+/* The queue for streams is created again by the next one. */
 static void set_queue(opencl_device *cl, cl_command_queue queue)
 {
     clReleaseCommandQueue(cl->queue);
@@ -123,7 +123,7 @@ static tas_status begin(tas_device *device)
     return TAS_OK;
 }
 
-/* Where the driver gives no other queue the timed one stays: it does the same. */
+/* If the driver creates no other queue, the timed one stays: it does the same. */
 static tas_status end(tas_device *device)
 {
     opencl_device *cl = device->cl;

@@ -1,5 +1,5 @@
-/* Drivers' threads do not survive fork(): a child that goes on with what its parent opened waits for ever. So what
- * would reach a driver there fails, or does nothing where it would only release. */
+/* Drivers' threads do not survive fork(): a child that continues to use what its parent opened hangs. There,
+ * functions that would call a driver fail, and those that would only release something do nothing. */
 #ifndef FORK_H
 #define FORK_H
 

@@ -18,7 +18,7 @@ static cl_int set_argument(cl_kernel kernel, cl_uint index, const launch_arg *a)
     return CL_INVALID_ARG_VALUE;
 }
 
-/* argument is its place, or negative where the launch itself failed. */
+/* argument is its position, or negative if the launch itself failed. */
 static tas_status launch_failed(tas_device *device, cl_kernel kernel, cl_int error, int argument, const launch_range *r)
 {
     char name[64] = "a kernel", call[256];
@@ -31,7 +31,7 @@ static tas_status launch_failed(tas_device *device, cl_kernel kernel, cl_int err
     return error_fail(device, error, call);
 }
 
-/* As the device's table has it. */
+/* A kernel's name in the device's table. */
 static const char *kernel_name(const opencl_device *cl, cl_kernel kernel)
 {
     for (int k = 0; k < cl->kernel_count; k++)
@@ -45,8 +45,8 @@ tas_status launch_kernel(tas_device *device, cl_kernel kernel, launch_range rang
     cl_uint dimensions = 1;
     if (fork_is_child()) return fork_check(device->context);
     for (cl_uint k = 0; k < 3; k++) {
-        if (k && !range.local[k]) range.global[k] = range.local[k] = 1; /* a dimension that was not given */
-        if (!range.global[k]) return TAS_OK; /* nothing to do, which drivers take for an error */
+        if (k && !range.local[k]) range.global[k] = range.local[k] = 1; /* a dimension that was not set */
+        if (!range.global[k]) return TAS_OK; /* nothing to do, which drivers report as an error */
         if (range.global[k] > 1 || range.local[k] > 1) dimensions = k + 1;
     }
     for (int k = 0; k < args->count; k++) {

@@ -24,7 +24,7 @@ typedef struct launch_args {
     launch_arg arg[LAUNCH_ARGS];
 } launch_args;
 
-/* Counts what it is given: ARGS(A_MEM(&m[0]), A_U32(n)). More may be added. */
+/* Counts its arguments: ARGS(A_MEM(&m[0]), A_U32(n)). launch_add() appends more. */
 #define ARGS(...)                                                                                                      \
     ((launch_args){.count = (int)(sizeof((launch_arg[]){__VA_ARGS__}) / sizeof(launch_arg)), .arg = {__VA_ARGS__}})
 

@@ -7,8 +7,8 @@
 
 #include <stdlib.h>
 
-/* A driver may report a limit on groups that a kernel does not have, or the other way round: so the kernels with
- * barriers are asked. */
+/* The limit on groups that a driver reports may be wrong for a kernel in either direction, so the kernels with
+ * barriers are queried. */
 static tas_status choose_group(tas_device *device)
 {
     opencl_device *cl = device->cl;
@@ -44,7 +44,7 @@ tas_status open_opencl(tas_context *context, const tas_device_info *info, tas_ar
     if (status) goto fail;
     status = driver_open_context(device, "clCreateContext");
     if (status) goto fail;
-    /* A processor whose driver has no vectors of its own runs work-items side by side, as a GPU does (llvmpipe). */
+    /* On a processor whose driver reports no vectors, work-items run side by side, as on a GPU (llvmpipe). */
     cl->cpu = info->type == TAS_TYPE_CPU && info->vector_width >= 4;
     status = choose_group(device);
     if (status) goto fail;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* No flag that relaxes arithmetic: a program's own options are -D alone. */
+/* No flag that relaxes arithmetic: programs add only -D options. */
 static const char common_options[] = "-cl-std=CL1.2";
 
 /* Seconds: of a build that is cached on disk (a driver with a cache of its own is quicker), of one that cannot have
@@ -17,9 +17,9 @@ static const char common_options[] = "-cl-std=CL1.2";
  * the next ones are reported, at this interval. */
 static const double worth_caching = 0.1, real_build = 0.2, quiet_builds = 1, report_interval = 4;
 
-/* Building -------------------------------------------------------------------------------------------------------- */
+/* ---- Building ---- */
 
-/* Fails with what the compiler said, cut short. */
+/* Fails with the beginning of the compiler's log. */
 static tas_status build_failed(tas_device *device, cl_program built, cl_int error, const char *program,
                                const char *options)
 {
@@ -55,9 +55,9 @@ static tas_status build_program(tas_device *device, const char *program, const c
     return TAS_OK;
 }
 
-/* Caches what took `seconds` to build. PoCL compiles every kernel once more when it is asked for a
- * binary, and keeps its own cache anyway (dense: 1.2 s to build, 2.2 s to ask; from its cache 0.04 s): a driver that
- * takes its time over one binary is asked for no other. */
+/* Caches a program that took `seconds` to build. PoCL compiles every kernel again for a binary, and has its own
+ * cache (dense: 1.2 s to build, 2.2 s for the binary; from PoCL's cache 0.04 s): a driver that is slow to return
+ * one binary is not asked for others. */
 static void keep_program(tas_device *device, const char *path, const char *key, cl_program program, double seconds)
 {
     opencl_device *cl = device->cl;
@@ -106,7 +106,7 @@ end:
     return status;
 }
 
-/* The open device's tables ---------------------------------------------------------------------------------------- */
+/* ---- The open device's tables ---- */
 
 static const char *find_source(const char *program)
 {
@@ -127,7 +127,7 @@ static kernel_row *find_kernel(opencl_device *cl, const char *program, const cha
     return NULL;
 }
 
-/* The built program; adds its row if it has none yet. */
+/* The built program; adds its row if there is none. */
 static tas_status get_program(tas_device *device, const char *program, const char *options, bool fresh,
                               program_row **out)
 {
@@ -144,8 +144,7 @@ static tas_status get_program(tas_device *device, const char *program, const cha
 
     program_row made = {.program = program};
     const char *source = find_source(program);
-    if (!source)
-        return fail(device->context, TAS_DEVICE_FAILED, "%s: there are no kernels called %s", device->info.id, program);
+    if (!source) return fail(device->context, TAS_DEVICE_FAILED, "%s: no kernels named %s", device->info.id, program);
     if (!row && cl->program_count == OPENCL_KERNELS)
         return fail(device->context, TAS_DEVICE_FAILED, "%s: no room for another program (%s)", device->info.id,
                     program);
@@ -181,7 +180,7 @@ tas_status program_get_kernel(tas_device *device, const char *program, const cha
     tas_status status = get_program(device, program, options, false, &from);
     if (status) return status;
     cl_kernel kernel = clCreateKernel(from->built, name, &error);
-    if (error && from->cached) { /* a driver took the binary, and cannot use it */
+    if (error && from->cached) { /* the driver accepted the binary, but cannot use it */
         status = get_program(device, program, options, true, &from);
         if (status) return status;
         kernel = clCreateKernel(from->built, name, &error);

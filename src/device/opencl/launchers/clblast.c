@@ -1,11 +1,11 @@
-/* Dense products by CLBlast, on a device opened with TAS_ARITH_FAST. Results are then right within a tolerance: CLBlast
- * may use mad, adds its sum to C at the end, and knows no granules; nor are results brought under rule 8 of the
+/* Dense products by CLBlast, on a device opened with TAS_ARITH_FAST. Results are then right within a tolerance:
+ * CLBlast may use mad, adds its sum to C at the end, and has no granules. Results are not flushed by rule 8 of the
  * contract (0 or at least 2^-40), so a device that keeps denormals may compute with them.
  *
- * CLBlast 1.5.3 computes wrong products under some of its own tuning rows, and says that all is well (CLBlast#533,
- * #542). So a row is set here, and CLBlast is not used unless integer-valued products come out exact.
+ * CLBlast 1.5.3 computes wrong products for some of its own tuning rows, and returns success (CLBlast#533, #542).
+ * So a row is set here, and CLBlast is only used if integer-valued products are exact.
  *
- * N examples in the tile, I inputs, O outputs.  size[0] = O, size[1] = I. Matrices are canonical, row-major. */
+ * Matrices are canonical, row-major. */
 #include "device/opencl/launchers/clblast.h"
 
 #include "device/opencl/errors.h"
@@ -27,7 +27,7 @@ struct clblast_state {
     char why[400]; /* not */
 };
 
-/* CLBlast's caches belong to the process, so calls from several contexts' threads are serialized. */
+/* CLBlast's caches belong to the process, so calls from the threads of several contexts are serialized. */
 static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 
 static clblast_product forward_product(const op_args *a)
@@ -55,7 +55,7 @@ static bool is_indexable(clblast_product p)
     return mk < most && kn < most && mn < most;
 }
 
-/* Bytes that CLBlast needs beside the operands. If it does not report them: 0, and the call itself then fails. */
+/* Bytes that CLBlast wants beside the operands. Where it would not tell: 0, and the call itself then fails. */
 uint64_t clblast_temporary_bytes(tas_device *device, clblast_product p)
 {
     opencl_device *cl = device->cl;
@@ -73,7 +73,8 @@ int clblast_multiply(tas_device *device, clblast_product p, const mem *a, const 
                      const mem *temporary)
 {
     opencl_device *cl = device->cl;
-    cl_mem space = temporary && temporary->bytes ? temporary->cl : NULL; /* NULL: it makes its own, if it wants any */
+    cl_mem space = temporary && temporary->bytes ? temporary->cl : NULL; /* NULL: CLBlast allocates its own, if it
+                                                                          * needs any */
     pthread_mutex_lock(&one_at_a_time);
     CLBlastStatusCode error = CLBlastSgemmWithTempBuffer(CLBlastLayoutRowMajor, turned(p.a_turned), turned(p.b_turned),
                                                          p.m, p.n, p.k, 1.0f, a->cl, 0, a_stride(p), b->cl, 0,
@@ -82,8 +83,7 @@ int clblast_multiply(tas_device *device, clblast_product p, const mem *a, const 
     return error;
 }
 
-/* Operations ----------------------------------------------------------------------------------------------------------
- */
+/* ---- Operations ---- */
 
 static tas_status run_product(tas_device *device, clblast_product p, const mem *a, const mem *b, float beta,
                               const mem *c, const mem *scratch)
@@ -93,7 +93,7 @@ static tas_status run_product(tas_device *device, clblast_product p, const mem *
         return fail(device->context, TAS_DEVICE_FAILED, "%s: CLBlast cannot index a product of %zu x %zu x %zu",
                     device->info.id, p.m, p.n, p.k);
     CLBlastStatusCode error = clblast_multiply(device, p, a, b, beta, c, scratch);
-    /* the event that it would give is of its last kernel alone, so its time stays unknown */
+    /* the event that CLBlast returns is that of its last kernel only, so the time stays unknown */
     if (!error && is_profiled(device)) profile_count(device->profile, "clblast", 0);
     if (!error) return TAS_OK;
     char call[128];
@@ -122,7 +122,7 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
     return run_product(device, input_product(a), &m[0], &m[1], 0, &m[2], scratch);
 }
 
-/* All goes to the total; m[3], the open granules, is left alone. */
+/* Everything is added to the total; m[3], the partial sums, is not used. */
 static tas_status backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     return run_product(device, weights_product(a), &m[1], &m[0], a->first ? 1 : 0, &m[2], scratch);
@@ -141,8 +141,7 @@ static uint64_t weights_scratch(tas_device *device, const op_args *a)
     return clblast_temporary_bytes(device, weights_product(a));
 }
 
-/* Parameters ----------------------------------------------------------------------------------------------------------
- */
+/* ---- Parameters ---- */
 
 static tas_status override(tas_device *device, const char *kernel, size_t count, const char **names,
                            const size_t *values)
@@ -165,8 +164,8 @@ tas_status clblast_set_row(tas_device *device, const clblast_row *row)
     return override(device, "Xgemm", sizeof values / sizeof *values, names, values);
 }
 
-/* From which cube's edge Xgemm is used. On processors neither kernel is faster; a small edge lets the self-test be
- * quick. Elsewhere CLBlast's own figure stays. */
+/* The edge of a cube from which Xgemm is used. On processors neither kernel is faster, and a small edge makes the
+ * self-test quick. On other devices CLBlast's own value stays. */
 static tas_status set_threshold(tas_device *device)
 {
     const opencl_device *cl = device->cl;
@@ -175,7 +174,7 @@ static tas_status set_threshold(tas_device *device)
     return cl->cpu ? override(device, "GemmRoutine", 1, &name, &edge) : TAS_OK;
 }
 
-/* Best first. Kernel 0 in each; processors have nothing to win from local memory, and lose by barriers. */
+/* Best first. Kernel 0 in each; processors do not gain from local memory, and barriers cost them time. */
 // clang-format off
 static const clblast_row cpu_row =
     {.kreg = 1, .kwg = 32, .kwi = 2, .mdima = 8, .mdimc = 8,
@@ -215,8 +214,7 @@ uint32_t clblast_indirect_edge(tas_device *device)
     return 0;
 }
 
-/* Opening and closing -------------------------------------------------------------------------------------------------
- */
+/* ---- Opening and closing ---- */
 
 const char *clblast_unused(const tas_device *device)
 {
@@ -240,7 +238,7 @@ tas_status clblast_open(tas_device *device)
     if (!s) return fail(device->context, TAS_NO_MEMORY, "%s: no memory for CLBlast", device->info.id);
 
     note(device->context,
-         "%s: building CLBlast's kernels and testing them; this may take several seconds, and up to minutes at first",
+         "%s: building and testing CLBlast's kernels, which takes several seconds, and the first time up to minutes",
          device->info.id);
     tas_status status = clblast_set_row(device, choose_row(device));
     if (!status) status = set_threshold(device);
@@ -258,8 +256,8 @@ tas_status clblast_open(tas_device *device)
     return TAS_OK;
 }
 
-/* CLBlast keeps programs, and with them their context, until its cache is cleared; left to the end of the process they
- * are released after their driver, which may crash. Another open device then builds its programs again, and no more. */
+/* CLBlast keeps programs, and with them their context, until its cache is cleared; at the end of the process they
+ * would be released after their driver, which may crash. Another open device then only builds its programs again. */
 static void clear_cache(void)
 {
     pthread_mutex_lock(&one_at_a_time);
@@ -267,7 +265,7 @@ static void clear_cache(void)
     pthread_mutex_unlock(&one_at_a_time);
 }
 
-/* What the self-test found holds for as long as the device exists. */
+/* The result of the self-test stays valid. */
 tas_status clblast_reopen(tas_device *device, tas_status (*reopen)(tas_device *device))
 {
     const struct clblast_state *s = ((opencl_device *)device->cl)->clblast;

@@ -4,7 +4,8 @@
 
 #include "device/device.h"
 
-/* Parameters of CLBlast's kernel Xgemm; all are required. M, N are the sizes of the product, K the length of its sums. */
+/* Parameters of CLBlast's kernel Xgemm; all are required. M, N are the sizes of the product, K the length of its sums.
+ */
 typedef struct clblast_row {
     size_t gemmk;        /* the kernel: 0; 1 computes wrong products if mwg and nwg differ (CLBlast#533, #542) */
     size_t kreg;         /* kernel 1 only */

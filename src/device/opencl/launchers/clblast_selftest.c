@@ -22,8 +22,8 @@ typedef struct factors {
 typedef struct trial {
     uint32_t random;
     double start;    /* of it all */
-    double products; /* seconds of products alone */
-    double rate;     /* best so far, fma a second */
+    double products; /* seconds of products only */
+    double rate;     /* best so far, fma per second */
 } trial;
 
 static int8_t draw_factor(trial *t)
@@ -58,7 +58,7 @@ static float c_before(size_t i, size_t j) { return (float)((int)((7 * i + 3 * j)
 
 enum { BAND = 64 }; /* elements behind C, which must stay */
 
-/* Bytes behind each buffer: under a wrong row kernels write there, which on a processor is the program's own heap. */
+/* Bytes behind each buffer: with a wrong row kernels write there, which on a processor is the program's own heap. */
 static uint64_t slack_bytes(clblast_product p)
 {
     const uint64_t most = 16 << 20, block = 256;
@@ -66,7 +66,7 @@ static uint64_t slack_bytes(clblast_product p)
     return 4 * elements * sizeof(float) < most ? 4 * elements * sizeof(float) : most;
 }
 
-/* Elements of C that are wrong, and stray writes. */
+/* The number of elements of C that are wrong, and of stray writes. */
 static size_t count_wrong(const factors *f, clblast_product p, bool add, const float *c)
 {
     int sum[2][2] = {{0}};
@@ -120,7 +120,7 @@ static void buffers_close(tas_device *device, buffers *b)
     if (b->temporary.cl) device->driver->release(device, &b->temporary);
 }
 
-/* One product, with C full of NaN or, where add, of integers. Says in why what was wrong; "" where nothing was. */
+/* One product, with C full of NaN or, if `add`, of integers. why gets what was wrong, or "". */
 static tas_status try_product(tas_device *device, clblast_product p, bool add, buffers *b, double *seconds, char *why,
                               size_t bytes)
 {

@@ -1,6 +1,6 @@
-/* Launches of convolutions on processors: cl/conv.cl, conv_weights.cl, conv_pack.cl. Those for GPUs are in conv_gpu.c.
- * Which kernel runs, and its blocks, follow from sizes and the device's vectors; the sums, and so the bits, are the
- * same. */
+/* Launches of convolutions on processors: cl/conv.cl, conv_weights.cl, conv_pack.cl. Those for GPUs are in
+ * conv_gpu.c. The kernel and its blocks depend on sizes and on the device's vectors; the sums, and so the bits, do
+ * not. */
 #include "device/opencl/launch.h"
 #include "device/opencl/launchers/launchers.h"
 
@@ -18,8 +18,8 @@ static void add_geometry(launch_args *args, const op_args *a)
     for (int i = 0; i <= WINDOW_GROUPS; i++) launch_add(args, A_U32(a->size[i]));
 }
 
-/* Vectors of 16 lanes fill a cache line. Of narrower ones two do, and bring more products a load: but one where that is
- * enough, or where two would leave an eighth of all lanes empty that one does not. */
+/* A vector of 16 floats fills a cache line. Narrower ones are used in pairs, which compute more products per load,
+ * except if one is enough, or if a pair would leave an eighth of all lanes empty that one does not. */
 uint32_t conv_batch_panel(tas_device *device, uint32_t tile)
 {
     const uint32_t vec = opencl_vector_width(device);
@@ -28,8 +28,7 @@ uint32_t conv_batch_panel(tas_device *device, uint32_t tile)
     return vec == 16 || tile <= vec || (two - one) * 8 > two ? vec : 2 * vec;
 }
 
-/* The number in the list with which blocks of so many rows leave the fewest sums empty; `more` is what a block costs
- * beside them. */
+/* The block size in the list that leaves the fewest sums empty; `more` is the cost of a block besides its rows. */
 static uint32_t best_block(const uint32_t *list, int length, uint32_t rows, uint32_t more)
 {
     uint32_t best = list[0];
@@ -39,11 +38,10 @@ static uint32_t best_block(const uint32_t *list, int length, uint32_t rows, uint
 }
 #define BEST_BLOCK(list, rows, more) best_block(list, (int)(sizeof(list) / sizeof *(list)), rows, more)
 
-/* Forward, and back to the input
- * ----------------------------------------------------------------------------------------- */
+/* ---- Forward, and back to the input ---- */
 
-/* Rows of a block: as many as the registers take beside one value a vector, which are 32 where vectors have 16 lanes.
- * Few numbers, since each is a kernel to build. */
+/* Rows of a block: as many as fit the registers beside one value per vector; there are 32 registers if vectors have
+ * 16 floats. The list is short, since each size is a kernel to build. */
 static uint32_t rows_for(const tas_device *device, const op_args *a, uint32_t rows)
 {
     static const uint32_t many[] = {4, 8, 10, 12}, few[] = {4, 5, 6}, vectors[] = {1, 2, 4};
@@ -52,7 +50,7 @@ static uint32_t rows_for(const tas_device *device, const op_args *a, uint32_t ro
     return vec == 16 || op_panel_width(a) == vec ? BEST_BLOCK(many, rows, 1) : BEST_BLOCK(few, rows, 1);
 }
 
-/* How the weights lie in packed blocks: conv_pack_weights. */
+/* The layout of weights in packed blocks: conv_pack_weights. */
 typedef struct packing {
     uint32_t block, rows, depth, row_step, depth_step;
 } packing;
@@ -124,13 +122,13 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
     return launch_kernel(device, kernel, range, &args);
 }
 
-/* To the weights
- * ---------------------------------------------------------------------------------------------------------- Whole
- * granules run side by side in the lanes, where that fills them; what else there is of the tile runs one granule after
- * the other, the lanes being outputs. Both add to the totals in the granules' order. */
+/* ---- To the weights ---- */
+
+/* Whole granules run side by side in the lanes, if they fill them. The rest of the tile runs one granule after the
+ * other, with outputs in the lanes. Both add to the totals in the granules' order. */
 
 enum {
-    PACKED_MOST = 4 << 20, /* bytes of x and dy that are packed at once, or one example or wave */
+    PACKED_MOST = 4 << 20, /* bytes of x and dy that are packed at once, or one example or pass */
     SMALL_STRIP = 5, /* outputs of a strip in verify's cases: of narrow planes a few lines, of wide ones part of one */
 };
 
@@ -138,7 +136,7 @@ typedef struct weights_way {
     uint32_t vec, granule;
     uint32_t cols, rows, spread_rows; /* blocks of sums: with granules in the lanes, and with outputs there */
     uint32_t vectors;                 /* of the outputs of a group */
-    uint64_t x, dy, spread_dy;        /* elements an example */
+    uint64_t x, dy, spread_dy;        /* elements per example */
 } weights_way;
 
 static weights_way way_of(const tas_device *device, const op_args *a)
@@ -160,19 +158,18 @@ static weights_way way_of(const tas_device *device, const op_args *a)
     return w;
 }
 
-/* Examples or waves of so many bytes each that are packed at once. */
+/* The number of examples, or of passes, of so many bytes each that are packed at once. */
 static uint64_t at_most(tas_device *device, uint64_t wanted, uint64_t bytes)
 {
     const uint64_t fit = device_limit(device, PACKED_MOST / bytes ? PACKED_MOST / bytes : 1, 1);
     return wanted < fit ? wanted : fit;
 }
 
-/* Examples that are packed at once for lanes of outputs, and waves for lanes of granules. */
+/* Bytes of an example packed for lanes of outputs, and of a pass packed for lanes of granules. */
 static uint64_t example_bytes(const weights_way *w) { return (w->x + w->spread_dy) * sizeof(float); }
 static uint64_t pass_bytes(const weights_way *w) { return w->vec * w->granule * (w->x + w->dy) * sizeof(float); }
 
-/* Where whole waves of granules run abreast, what is left for lanes of outputs comes in runs that are shorter than a
- * wave. */
+/* If whole passes of granules run abreast, the runs that are left for lanes of outputs are shorter than a pass. */
 static uint64_t spread_most(tas_device *device, const weights_way *w, const op_args *a)
 {
     const uint64_t pass = (uint64_t)w->vec * w->granule;
@@ -189,8 +186,8 @@ static uint64_t weights_scratch(tas_device *device, const op_args *a)
     return spread > passes ? spread : passes;
 }
 
-/* How many of the whole granules that come next run side by side: full waves, and a last one where that costs less than
- * going on with lanes of outputs, packing included. */
+/* How many of the next whole granules run side by side: full passes, and a last one if that costs less than
+ * continuing with lanes of outputs, packing included. */
 static uint32_t granules_abreast(const weights_way *w, const op_args *a, uint32_t r)
 {
     if (!w->granule || op_panel_width(a) == 1 || (a->first + r) % w->granule) return 0;
@@ -207,8 +204,8 @@ typedef struct weights_run {
     uint32_t n, first, pitch; /* granules or examples; see cl/conv_weights.cl */
 } weights_run;
 
-/* Blocks of a work-item: many share what they load, but leave fewer items to the device's units. In steps of one
- * position, of which bringing a row's dy costs about two. */
+/* Blocks per work-item: many share what they load, but leave fewer work-items to the device's units. Measured in
+ * steps of one position; loading a row's dy costs about two. */
 static uint32_t blocks_of_item(tas_device *device, size_t all, size_t row_blocks, uint32_t cols)
 {
     const size_t units = device_limit(device, device->info.compute_units ? device->info.compute_units : 1, 1);
@@ -223,8 +220,7 @@ static uint32_t blocks_of_item(tas_device *device, size_t all, size_t row_blocks
 static tas_status run_weights(tas_device *device, const op_args *a, const weights_way *w, const weights_run *r,
                               const mem *m)
 {
-    /* dy of a strip: in the cache of level 2, which brings whole lines; of level 1 where a vector is but half of a line
-     */
+    /* dy of a strip fits the level 2 cache, which loads whole lines, or level 1 if a vector is only half a line */
     const uint32_t bytes = (r->pitch > w->vec ? 16 : 96) << 10;
     const uint32_t rows = r->spread ? w->spread_rows : w->rows, channels = channels_of(a), kw = a->size[WINDOW_KW];
     const size_t row_blocks = a->size[WINDOW_GROUPS] * block_count(r->spread ? w->vectors : outputs_of(a), rows);
@@ -269,7 +265,7 @@ static tas_status run_abreast(tas_device *device, const op_args *a, const weight
                               const mem *m, const mem *scratch)
 {
     const uint32_t number = (a->first + r) / w->granule;
-    if (w->granule == 1) /* r is 0: they lie in the lanes already */
+    if (w->granule == 1) /* r is 0, and the panels already have them in the lanes */
         return run_weights(device, a, w, &(weights_run){false, &m[0], &m[1], 0, count, number, op_panel_width(a)}, m);
     const uint32_t most = w->vec * (uint32_t)at_most(device, block_count(count, w->vec), pass_bytes(w));
     tas_status status = TAS_OK;
@@ -284,7 +280,7 @@ static tas_status run_abreast(tas_device *device, const op_args *a, const weight
     return status;
 }
 
-/* x of `count` examples from r on to rows, and dy to vectors of outputs behind them. */
+/* Packs x of `count` examples from r on into rows, and dy into vectors of outputs behind them. */
 static tas_status pack_spread(tas_device *device, const op_args *a, const weights_way *w, uint32_t r, uint32_t count,
                               uint32_t dy_at, const mem *m, const mem *scratch)
 {

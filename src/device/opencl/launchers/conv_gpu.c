@@ -1,10 +1,10 @@
-/* Launches of cl/conv_gpu.cl: convolutions, for GPUs. Values lie as rows there (PANEL is 1). */
+/* Launches of cl/conv_gpu.cl: convolutions on GPUs. Values are stored as rows (a panel is one example). */
 #include "device/opencl/launchers/launchers.h"
 #include "device/opencl/launchers/sum_examples.h"
 
 #include "ops/window.h"
 
-/* The blocks of sums that a work-group may compute, in the order of its items: what a device takes is an end of the
+/* The blocks of sums that a work-group can compute, by the number of its work-items: a device uses an end of the
  * list. */
 typedef struct block {
     uint32_t rows, cols, items_x, items_y;
@@ -14,28 +14,29 @@ static const block blocks[] = {{64, 64, 16, 16}, {32, 64, 16, 4}, {16, 64, 16, 4
 enum { BLOCKS = sizeof blocks / sizeof *blocks };
 
 enum {
-    DEPTH_MOST = 65535, /* work-groups in dimension 2, of which GPUs take no more */
-    WAVE = 64,          /* work-items that a GPU runs together, whether it has use for them or not */
-    ITEMS_A_UNIT = 512, /* work-items that keep a unit busy */
+    DEPTH_MOST = 65535,   /* work-groups in dimension 2, the most that GPUs accept */
+    GPU_ITEMS = 64,       /* work-items that a GPU runs together, used or not */
+    ITEMS_PER_UNIT = 512, /* work-items that keep a unit busy */
 };
 
-/* What a launch computes: `depth` matrices of rows x cols sums. */
+/* The sums of a launch: `depth` matrices of rows x cols. */
 typedef struct product {
     uint64_t rows, cols, depth;
 } product;
 
 static uint32_t items_of(block b) { return b.items_x * b.items_y; }
 
-/* What a product costs in blocks of this size, as a number to compare: all its items, or those that would keep the
- * device busy, each with its sums; for one fma there are its share of the reads from local memory and of what is
- * brought there. */
+/* The cost of a product in blocks of this size, for comparison: all its work-items, or as many as keep the device
+ * busy, each with its sums. The cost of an fma includes its share of the reads from local memory and of the loads
+ * into it. */
 static double cost_of(const tas_device *device, block b, product p)
 {
-    const double busy = (double)device->info.compute_units * ITEMS_A_UNIT;
+    const double busy = (double)device->info.compute_units * ITEMS_PER_UNIT;
     const double groups = (double)(block_count(p.rows, b.rows) * block_count(p.cols, b.cols) * p.depth);
-    const double items = groups * (items_of(b) > WAVE ? items_of(b) : WAVE);
+    const double items = groups * (items_of(b) > GPU_ITEMS ? items_of(b) : GPU_ITEMS);
     const double reads = (double)b.items_y / b.rows + (double)b.items_x / b.cols;
-    const double fetches = 7.0 / b.cols + 12.0 / b.rows; /* the right side is found by more steps: see load_right() */
+    const double fetches = 7.0 / b.cols + 12.0 / b.rows; /* finding the right side takes more steps: see
+                                                          * load_right() */
     return (items > busy ? items : busy) * b.rows * b.cols / items_of(b) * (1 + reads + fetches);
 }
 
@@ -122,8 +123,7 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
     return launch_product(device, "conv_backward_input", p, &args);
 }
 
-/* Sums over examples ------------------------------------------------------------------------------------------------
- */
+/* ---- Sums over examples ---- */
 
 static tas_status weights_pass(tas_device *device, const op_args *a, const mem *m, const granule_pass *g)
 {

@@ -7,7 +7,7 @@
 
 enum { PACK_ROWS = 32 }; /* rows of dY that one work-item of dense_pack_columns packs */
 
-/* Two vectors; one of 16 lanes where a layer has no more outputs than that. */
+/* Two vectors; one of 16 floats if a layer has no more outputs than that. */
 uint32_t dense_weight_panel(tas_device *device, uint32_t rows, uint32_t cols)
 {
     const uint32_t vec = opencl_vector_width(device);
@@ -15,8 +15,8 @@ uint32_t dense_weight_panel(tas_device *device, uint32_t rows, uint32_t cols)
     return vec == 16 && rows <= 16 ? 16 : 2 * vec;
 }
 
-/* Rows of a block: sums, a row of weights and one value fill 16 registers; machines of 16 lanes have 32, but more than
- * 8 rows lose where they lie 4096 bytes apart and share one set of an 8-way cache. */
+/* Rows of a block. Sums, a row of weights and one value fill 16 registers. Machines with 16 floats per vector have
+ * 32, but more than 8 rows are slower if they are 4096 bytes apart and share one set of an 8-way cache. */
 static uint32_t rows_of_block(const tas_device *device) { return opencl_vector_width(device) == 16 ? 8 : 6; }
 
 static tas_status get_kernel(tas_device *device, const op_args *a, const char *name, cl_kernel *out)

@@ -6,7 +6,7 @@
 
 #include "philox.h"
 
-/* Philox blocks that a work-item draws: of whole panels of examples, and enough to keep vectors busy. */
+/* Philox blocks per work-item: those of whole panels of examples, and enough to fill vectors. */
 static uint32_t draws_of(tas_device *device, const op_args *a)
 {
     const opencl_device *cl = device->cl;

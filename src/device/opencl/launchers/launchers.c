@@ -1,4 +1,4 @@
-/* Which launchers a device gets. */
+/* The choice of launchers for a device. */
 #include "device/opencl/launchers/launchers.h"
 
 #include "device/opencl/opencl.h"

@@ -4,7 +4,7 @@
 
 #include "device/device.h"
 
-/* What a file of launchers offers, ended by a row without a launch. */
+/* A row of a file's launchers; the list ends with a row without a launch. */
 typedef struct launcher {
     op_id op;
     op_launch launch;

@@ -8,7 +8,7 @@ enum { POOL_RUN = 64 };
 
 static uint32_t run_of(const opencl_device *cl) { return cl->cpu ? POOL_RUN : 1; }
 
-/* Runs a kernel over `items` work-items, for `count` elements. Means take two scalars more. */
+/* Runs a kernel over `items` work-items and `count` elements. Averages have two more scalars. */
 static tas_status pool(tas_device *device, const op_args *a, const mem *m, int operands, const char *name,
                        uint32_t items, uint32_t count)
 {
@@ -32,7 +32,7 @@ static tas_status pool(tas_device *device, const op_args *a, const mem *m, int o
     return launch_kernel(device, kernel, launch_line(group, items), &args);
 }
 
-/* Planes of examples and channels, each of PANEL examples. */
+/* Planes of examples and channels, each of a panel of examples. */
 static uint32_t planes_of(const op_args *a) { return op_padded(a) / op_panel_width(a) * a->size[WINDOW_C]; }
 
 static tas_status by_outputs(tas_device *device, const op_args *a, const mem *m, int operands, const char *name)
@@ -60,7 +60,7 @@ static bool windows_are_apart(const op_args *a)
            (a->size[WINDOW_OW] == 1 || a->size[WINDOW_SX] >= a->size[WINDOW_KW]);
 }
 
-/* On GPUs by inputs, so that neighbors write neighbors; on processors each window is looked at once. */
+/* On GPUs by inputs, so that neighbors write neighbors; on processors each window is read once. */
 static tas_status max_backward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const opencl_device *cl = device->cl;

@@ -6,7 +6,7 @@
 
 static tas_status reorder(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    enum { REORDER_RUN = 64 }; /* elements of a panel: they stay in the nearest cache while lanes go by */
+    enum { REORDER_RUN = 64 }; /* elements of a panel: they stay in the level 1 cache from one example to the next */
     const opencl_device *cl = device->cl;
     const uint32_t run = cl->cpu ? REORDER_RUN : 1;
     char options[64];

@@ -35,7 +35,7 @@ static tas_status square_rows(tas_device *device, const op_args *a, const mem *m
     cl_kernel kernel;
     (void)scratch;
     const uint32_t panel = device_weight_panel(device, rows, cols);
-    const bool run = cl->cpu && panel % opencl_vector_width(device) == 0; /* CLBlast wants the canonical layout */
+    const bool run = cl->cpu && panel % opencl_vector_width(device) == 0; /* CLBlast uses the canonical layout */
     tas_status status = get_kernel(device, run ? "square_rows_run" : "square_rows", &kernel);
     if (status) return status;
     launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_U32(rows), A_U32(cols), A_U32(a->size[SQUARES_ROWS_AT]),
