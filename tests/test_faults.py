@@ -907,8 +907,9 @@ def _(t, net):
 def _(t, net):
     plain, folder = t.plain(net), t.place()
     wanted = one_object(t.train_below(net, "--steps", 4)[0])["weights_sha256"]
-    fault = (rule(LAUNCH, plain.step(4)[-1], 0, pause=3000) + "|" +  # a snapshot is due behind it
-             rule(LAUNCH, 1, -5, after=plain.step(5)[0], times=0))
+    update = plain.ends.index(plain.step(4)[-1]) + 1
+    fault = (rule(LAUNCH, update, 0, kernel=plain.update, pause=3000) + "|" +  # a snapshot is due behind it
+             rule(LAUNCH, update + 1, -5, kernel=plain.update, times=0))
     result, _ = t.train_below(net, "--save", folder / "saved", "--log", folder / "log", fault=fault, status=1)
     result.says(CODES[-5], str(folder / "saved"), "step 4")
     expect(result.out == "", "stdout is not empty", result)
