@@ -338,8 +338,7 @@ static cl_int CL_API_CALL wait_for_events(cl_uint count, const cl_event *list)
     return answer ? answer : error;
 }
 
-/* What is not known here --------------------------------------------------------------------------------------------
- */
+/* What is not known here ------------------------------------------------------------------------------------------ */
 
 #define UNKNOWN(TRAP)                                                                                                  \
     TRAP(clCreateContextFromType)                                                                                      \
@@ -374,8 +373,7 @@ static cl_int CL_API_CALL wait_for_events(cl_uint count, const cl_event *list)
 UNKNOWN(TRAP)
 #undef TRAP
 
-/* The loader's side -------------------------------------------------------------------------------------------------
- */
+/* The loader's side ----------------------------------------------------------------------------------------------- */
 
 static void fill_table(void)
 {

@@ -79,8 +79,7 @@ void fault_die(const char *format, ...)
     abort();
 }
 
-/* What it is told ---------------------------------------------------------------------------------------------------
- */
+/* What it is told ------------------------------------------------------------------------------------------------- */
 
 static int64_t read_number(const char *name, const char *text)
 {
@@ -164,8 +163,7 @@ void fault_begin(void)
     if (text) budget_code = (cl_int)read_number("TASSELLO_FAULT_CODE", text);
 }
 
-/* What it knows of objects ------------------------------------------------------------------------------------------
- */
+/* What it knows of objects ---------------------------------------------------------------------------------------- */
 
 static object *find(const void *handle)
 {
@@ -227,8 +225,7 @@ static bool back(const void *handle)
     return true;
 }
 
-/* What it answers ---------------------------------------------------------------------------------------------------
- */
+/* What it answers ------------------------------------------------------------------------------------------------- */
 
 /* The error of a wait that an earlier command owes. */
 static cl_int collect_debt(void)
@@ -331,8 +328,7 @@ cl_int fault_judge(const request *q, bool *skip)
     return answer;
 }
 
-/* What it counted ---------------------------------------------------------------------------------------------------
- */
+/* What it counted ------------------------------------------------------------------------------------------------- */
 
 static void write_count(FILE *stream, bool first, const char *name, uint64_t count)
 {

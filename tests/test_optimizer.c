@@ -24,8 +24,7 @@ static const char *digest_of(const char *text, const tas_data *set, const tas_tr
     return hex[next];
 }
 
-/* Formulas ----------------------------------------------------------------------------------------------------------
- */
+/* Formulas -------------------------------------------------------------------------------------------------------- */
 
 /* One parameter's update t, 1 being the first, by the formulas of the header and of the papers that it names. */
 static void update_plainly(const tas_train_options *options, double t, double g, double *w, double *m, double *v)

@@ -103,8 +103,7 @@ static const char medium[] = "input 20\ndense 30\nrelu\ndense 9\ngelu\ndense 10\
 static const char pictures[] = "input 2x9x8\nconv2d 6 3 padding 1\nrelu\nmax_pool 2\ndropout 0.5\nconv2d 4 2\ntanh\n"
                                "global_avg_pool\ndense 5\nrelu\ndropout 0.25\ndense 3\n";
 
-/* What every plan must be --------------------------------------------------------------------------------------------
- */
+/* What every plan must be ----------------------------------------------------------------------------------------- */
 
 typedef struct slices {
     const region *at[SLICES_MOST];
@@ -365,8 +364,7 @@ static void check_plan(const scene *s, const plan *p)
     ck_assert(order->part == first->part && order->offset == first->offset && order->bytes == first->bytes);
 }
 
-/* Drawn scenes -------------------------------------------------------------------------------------------------------
- */
+/* Drawn scenes ---------------------------------------------------------------------------------------------------- */
 
 static void scene_draw(scene *s)
 {
@@ -588,8 +586,7 @@ START_TEST(plans_do_not_depend_on_what_was_planned_before)
 }
 END_TEST
 
-/* Parts --------------------------------------------------------------------------------------------------------------
- */
+/* Parts ----------------------------------------------------------------------------------------------------------- */
 
 /* So that an update is one launch over all. */
 START_TEST(gradients_and_state_lie_as_parameters_do)

@@ -26,8 +26,7 @@ static void check_lr(const tas_train_options *options, uint64_t step, uint64_t s
     ck_assert(lr == schedule_lr(options, step, steps));
 }
 
-/* By hand -----------------------------------------------------------------------------------------------------------
- */
+/* By hand --------------------------------------------------------------------------------------------------------- */
 
 START_TEST(constant_is_constant)
 {
@@ -129,8 +128,7 @@ START_TEST(cosine_has_its_sum)
 }
 END_TEST
 
-/* Against libm --------------------------------------------------------------------------------------------------------
- */
+/* Against libm ---------------------------------------------------------------------------------------------------- */
 
 /* In units in the last place of what is right. */
 static double ulps(float found, double wanted)

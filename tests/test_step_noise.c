@@ -111,8 +111,7 @@ static void close_bench(bench *b)
     free(b->x), free(b->labels), free(b->gradient), free(b->dense), free(b);
 }
 
-/* Runs ---------------------------------------------------------------------------------------------------------------
- */
+/* Runs ------------------------------------------------------------------------------------------------------------ */
 
 typedef struct outcome {
     char hex[65];
@@ -173,8 +172,7 @@ static void expect_same(const outcome *a, const outcome *b, const char *what)
                   y->value, y->low, y->high, (unsigned long long)x->steps, x->value, x->low, x->high);
 }
 
-/* Against each example's gradient -------------------------------------------------------------------------------------
- */
+/* Against each example's gradient --------------------------------------------------------------------------------- */
 
 /* The layers of one kind, for examples order[0 .. n-1] in groups of `size`. */
 static noise_scale_groups group(const bench *b, const uint32_t *order, uint32_t n, uint32_t size, bool dense)
@@ -302,8 +300,7 @@ START_TEST(a_full_batch_is_exact)
 }
 END_TEST
 
-/* No trace in the weights, and none of how it was done ---------------------------------------------------------------
- */
+/* No trace in the weights, and none of how it was done ------------------------------------------------------------ */
 
 static const char with_dropout[] =
     "input 2x6x5\nconv2d 5 3 padding 1\nrelu\ndropout 0.2\nmax_pool 2\nconv2d 4 2\ntanh\n"
@@ -443,8 +440,7 @@ START_TEST(broken_words_change_no_figure)
 }
 END_TEST
 
-/* The groups ----------------------------------------------------------------------------------------------------------
- */
+/* The groups ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(groups_of_any_batch)
 {
@@ -458,8 +454,7 @@ START_TEST(groups_of_any_batch)
 }
 END_TEST
 
-/* The program ---------------------------------------------------------------------------------------------------------
- */
+/* The program ----------------------------------------------------------------------------------------------------- */
 
 static Suite *make_suite(const char *id)
 {

@@ -43,8 +43,7 @@ static struct {
     int streamed, resident, untiled, tiled, uneven;
 } seen;
 
-/* Tasks -------------------------------------------------------------------------------------------------------------
- */
+/* Tasks ----------------------------------------------------------------------------------------------------------- */
 
 static tas_data *open_set(const task *t, uint32_t count)
 {
@@ -221,8 +220,7 @@ static void check_cut(const task *t, const outcome *whole, uint64_t budget, uint
     free(o.outputs);
 }
 
-/* Cuts ---------------------------------------------------------------------------------------------------------------
- */
+/* Cuts ------------------------------------------------------------------------------------------------------------ */
 
 typedef struct cuts {
     uint64_t budget[CUTS_MOST];
@@ -331,8 +329,7 @@ static void check_task(task *t, bool tiles, int some)
     close_task(t);
 }
 
-/* Tests --------------------------------------------------------------------------------------------------------------
- */
+/* Tests ----------------------------------------------------------------------------------------------------------- */
 
 /* Batches of one, of primes and of the whole set; the last one of an epoch may be of one example. */
 static task *draw_task(bool spatial, uint32_t most)
@@ -447,8 +444,7 @@ START_TEST(queues_in_any_order)
 }
 END_TEST
 
-/* The program ---------------------------------------------------------------------------------------------------------
- */
+/* The program ----------------------------------------------------------------------------------------------------- */
 
 static Suite *make_suite(const char *id)
 {

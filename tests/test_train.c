@@ -24,8 +24,7 @@ static const char *digest_of(const char *text, const tas_data *set, const tas_tr
     return hex[next];
 }
 
-/* Where data come from ----------------------------------------------------------------------------------------------
- */
+/* Where data come from -------------------------------------------------------------------------------------------- */
 
 static int fill(void *user, const uint64_t *index, size_t n, void *in, void *targets)
 {

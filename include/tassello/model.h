@@ -82,8 +82,7 @@ typedef struct tas_score {
  * tas_predict(). */
 TAS_API tas_status tas_evaluate(tas_model *model, const tas_data *data, tas_score *score);
 
-/* Training ---------------------------------------------------------------------------------------------------------
- */
+/* Training -------------------------------------------------------------------------------------------------------- */
 
 /* One step that is done. */
 typedef struct tas_step {

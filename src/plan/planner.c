@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Values -------------------------------------------------------------------------------------------------------------
- */
+/* Values ---------------------------------------------------------------------------------------------------------- */
 
 /* When a tensor is needed: from the call that writes it first to the last one that mentions it. Calls count from 1,
  * forward and then backward; 0 is the feed. */
@@ -118,8 +117,7 @@ void planner_pack(planner *pl)
     pl->packed_bytes = bytes;
 }
 
-/* What the tile does not change ---------------------------------------------------------------------------------------
- */
+/* What the tile does not change ----------------------------------------------------------------------------------- */
 
 /* Adds a region to a part. Regions start aligned, so that a device can make sub-buffers of them. */
 static void add_region(planner *pl, int part, uint64_t bytes, region *out)
@@ -216,8 +214,7 @@ static void add_fixed(planner *pl)
     pl->packed = 0;
 }
 
-/* What it changes -----------------------------------------------------------------------------------------------------
- */
+/* What it changes ------------------------------------------------------------------------------------------------- */
 
 static int compare_calls(const void *a, const void *b)
 {
@@ -355,8 +352,7 @@ planner_bound planner_bounds(planner *pl, bool resident)
     return bound;
 }
 
-/* Opening -------------------------------------------------------------------------------------------------------------
- */
+/* Opening --------------------------------------------------------------------------------------------------------- */
 
 tas_status planner_open(planner *pl, const tas_network *network, const plan_device *device, const plan_request *request,
                         plan *p)

@@ -9,8 +9,7 @@
 
 enum { MAX_TILE_WANTED = 1024 }; /* examples: no tile needs more to be fast */
 
-/* Sums --------------------------------------------------------------------------------------------------------------
- */
+/* Sums ------------------------------------------------------------------------------------------------------------ */
 
 /* Watches for the norms of a batch's examples. */
 typedef struct norms_watch {
@@ -98,8 +97,7 @@ tas_status gradients_sum(gradients *g, const uint32_t *list, uint32_t n, float *
     }
 }
 
-/* Opening -----------------------------------------------------------------------------------------------------------
- */
+/* Opening --------------------------------------------------------------------------------------------------------- */
 
 /* Whether a gradient belongs to a layer that is not dense: its examples' norms are not known. */
 static bool is_rest(const tas_network *network, int gradient)

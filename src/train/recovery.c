@@ -10,8 +10,7 @@
 enum { FAILURES_MOST = 3 };
 static const double snapshot_seconds = 2, snapshot_share = 0.02;
 
-/* Smaller tiles -----------------------------------------------------------------------------------------------------
- */
+/* Smaller tiles --------------------------------------------------------------------------------------------------- */
 
 tas_status recovery_shrink(tas_run *run)
 {
@@ -38,8 +37,7 @@ tas_status recovery_repeat(tas_run *run, recovery_part part, const run_step *ste
     return status;
 }
 
-/* Snapshots ---------------------------------------------------------------------------------------------------------
- */
+/* Snapshots ------------------------------------------------------------------------------------------------------- */
 
 /* A read that was refused left the device as it was, and is issued again. */
 static tas_status read_part(tas_run *run, plan_part part, char *to)

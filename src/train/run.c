@@ -27,8 +27,7 @@ run_step run_step_at(const tas_run *run, uint64_t step)
 
 float run_lr(const tas_run *run, uint64_t step) { return schedule_lr(&run->options, step - 1, run->steps); }
 
-/* One step ----------------------------------------------------------------------------------------------------------
- */
+/* One step -------------------------------------------------------------------------------------------------------- */
 
 /* A measured step's noise is that of its own batch, or of a probe: of what comes next in the order, or its end. */
 static step_batch measured_batch(const tas_run *run, const run_step *step, step_batch own)
@@ -67,8 +66,7 @@ static tas_status train_step(tas_run *run, run_step step)
     return status ? status : recovery_repeat(run, update, &step);
 }
 
-/* Reading what steps have left --------------------------------------------------------------------------------------
- */
+/* Reading what steps have left ------------------------------------------------------------------------------------ */
 
 static int call_on_step(tas_run *run, const tas_step *done)
 {
@@ -156,8 +154,7 @@ static tas_status collect_before(tas_run *run, uint64_t last)
     return TAS_BAD_DATA;
 }
 
-/* The loop ----------------------------------------------------------------------------------------------------------
- */
+/* The loop -------------------------------------------------------------------------------------------------------- */
 
 static tas_status begin_epoch(tas_run *run, uint64_t epoch)
 {
@@ -227,8 +224,7 @@ static tas_status train_and_check(tas_run *run, uint64_t last)
     return weights ? weights : status;
 }
 
-/* Opening -----------------------------------------------------------------------------------------------------------
- */
+/* Opening --------------------------------------------------------------------------------------------------------- */
 
 /* A step that updates nothing, for the record is set: kernels are built and memory is touched before the clock starts.
  */
@@ -305,8 +301,7 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
     return status;
 }
 
-/* Results -----------------------------------------------------------------------------------------------------------
- */
+/* Results --------------------------------------------------------------------------------------------------------- */
 
 static tas_noise noise_of(const tas_run *run)
 {
@@ -347,8 +342,7 @@ static tas_status advance(tas_run *run, uint64_t last)
     return status;
 }
 
-/* The public functions ----------------------------------------------------------------------------------------------
- */
+/* The public functions -------------------------------------------------------------------------------------------- */
 
 tas_status tas_run_open(tas_model *model, const tas_data *data, const tas_train_options *options, tas_run **out)
 {

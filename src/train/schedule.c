@@ -18,8 +18,7 @@ tas_status schedule_check_rate(tas_context *context, const char *name, float val
                 format_float(value).text, format_float(most).text);
 }
 
-/* Scaling with the batch --------------------------------------------------------------------------------------------
- */
+/* Scaling with the batch ------------------------------------------------------------------------------------------ */
 
 static float scale_linear(float k) { return k; }
 static float scale_sqrt(float k) { return arith_sqrt(k); }
@@ -69,8 +68,7 @@ static tas_status check_scaled(tas_context *context, const tas_train_options *op
                 format_float(lr).text, format_float(lr_most).text);
 }
 
-/* Schedules ---------------------------------------------------------------------------------------------------------
- */
+/* Schedules ------------------------------------------------------------------------------------------------------- */
 
 static tas_status check_step(tas_context *context, const tas_train_options *options)
 {

@@ -18,8 +18,7 @@ typedef struct optimizer {
                 op_args *args);
 } optimizer;
 
-/* SGD ---------------------------------------------------------------------------------------------------------------
- */
+/* SGD ------------------------------------------------------------------------------------------------------------- */
 
 static tas_status check_sgd(tas_context *context, const tas_train_options *options)
 {
@@ -44,8 +43,7 @@ static void set_sgd(const tas_train_options *options, float lr, uint64_t t, floa
     s[SGD_RECIPROCAL] = arith_div(1, count);
 }
 
-/* Adam and AdamW ----------------------------------------------------------------------------------------------------
- */
+/* Adam and AdamW -------------------------------------------------------------------------------------------------- */
 
 /* At least 2^-60, as rates: products with them are then safe, and a root of v that became 0 was at most epsilon. */
 static tas_status check_adam(tas_context *context, const tas_train_options *options)
@@ -96,8 +94,7 @@ static void set_adamw(const tas_train_options *options, float lr, uint64_t t, fl
     args->scalar[ADAM_DECOUPLED] = options->weight_decay;
 }
 
-/* The table ---------------------------------------------------------------------------------------------------------
- */
+/* The table ------------------------------------------------------------------------------------------------------- */
 
 static const optimizer optimizers[] = {
     [TAS_SGD] = {"sgd", 1, check_sgd, print_sgd, set_sgd},
