@@ -1,6 +1,6 @@
-/* Activations. Built once per function: -D FUNCTION=activation_relu, ..., one of activation_functions.h.
+/* Activations, built once per function: -D FUNCTION=activation_relu, ..., one of activation_functions.h.
  * x, y, s, dy, dx are (N, E), count = N E.
- * GROUP work-items per group, each with RUN neighbors: 1 on GPUs, so that neighbors read neighbors; many on
+ * GROUP work-items per group, RUN neighbors per work-item: 1 on GPUs, so that neighbors read neighbors; many on
  * processors, whose compilers vectorize the loop. */
 // lint: -D GROUP=64 -D RUN=1 -D FUNCTION=activation_relu
 // lint: -D GROUP=64 -D RUN=1 -D FUNCTION=activation_leaky

@@ -1,7 +1,7 @@
 /* The activations and their gradients, one value at a time: valid as OpenCL C 1.2 and as C11. src/ops/activation.h has
- * their rows.
+ * the table of activations.
  *
- * A gradient gets s: what its row says, x or y. slope is that of leaky. */
+ * A gradient receives s, which is x or y as that table specifies. slope is used by leaky only. */
 #ifndef ACTIVATION_FUNCTIONS_H
 #define ACTIVATION_FUNCTIONS_H
 
@@ -19,7 +19,7 @@ static inline float activation_relu_gradient(float y, float dy, float slope)
     return y == 0.0f ? 0.0f : dy;
 }
 
-/* At 0 the gradient is that below it, as relu's is, and PyTorch's. */
+/* At 0 the gradient is the one below 0, as for relu and in PyTorch. */
 static inline float activation_leaky(float x, float slope) { return arith_flush(x > 0.0f ? x : slope * x); }
 static inline float activation_leaky_gradient(float x, float dy, float slope)
 {

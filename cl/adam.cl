@@ -1,5 +1,6 @@
-/* Adam and AdamW, RUN parameters a work-item, as in src/ops/adam.c, which also says what the scalars are.
- * w, sum (of gradients over the batch), m and v (times 2^40) lie alike; nothing is done once the first_bad is set. */
+/* Adam and AdamW, RUN parameters per work-item, as in src/ops/adam.c, which also defines the scalars.
+ * w, sum (of gradients over the batch), m and v (v times 2^40) have the same layout. Nothing is updated once first_bad
+ * is set. */
 // lint: -D GROUP=64 -D RUN=1
 // lint: -D GROUP=1 -D RUN=256
 #include "arith.h"

@@ -1,4 +1,4 @@
-/* What a device can do: the rate of fma, and of copying. */
+/* Measures a device: the rate of fma, and of copying. */
 // lint: -D GROUP=64 -D VEC=1
 // lint: -D GROUP=1 -D VEC=8
 #pragma OPENCL FP_CONTRACT OFF
@@ -17,9 +17,9 @@ typedef JOIN(float, VEC) vec;
 
 #define KERNEL __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
 
-/* c = c scale + shift, over and over, in CHAINS = 8 chains that do not depend on each other: enough to hide an fma's
- * latency, and few enough for the registers. What comes out is stored, so that no step can be left out. */
-#define UNROLLED 8 /* steps of every chain in one turn */
+/* c = c scale + shift, repeatedly, in CHAINS = 8 independent chains: enough to hide the latency of an fma, and few
+ * enough for the registers. The result is stored, so that no step can be optimized away. */
+#define UNROLLED 8 /* steps of each chain per turn */
 
 KERNEL fma_rate(__global float *restrict out, uint turns, float scale, float shift)
 {
@@ -43,7 +43,7 @@ KERNEL fma_rate(__global float *restrict out, uint turns, float scale, float shi
     store_vec(c0 + c1 + c2 + c3 + c4 + c5 + c6 + c7, id, out);
 }
 
-/* A work-item copies RUN vectors, which neighboring work-items interleave. */
+/* Each work-item copies RUN vectors, interleaved with those of its neighbors. */
 #define RUN 8
 
 KERNEL copy_rate(__global const float *restrict from, __global float *restrict to, uint vectors)

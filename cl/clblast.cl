@@ -1,8 +1,8 @@
-/* What CLBlast's products want beside themselves. */
+/* Kernels that complement CLBlast's products. */
 // lint: -D GROUP=64
 #pragma OPENCL FP_CONTRACT OFF
 
-/* y (N, O) = b (O) in each row; count = N O. The product is then added to it. */
+/* y (N, O) = b (O) in each row; count = N O. The product is then added to y. */
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void bias_rows(
     __global const float *restrict b, __global float *restrict y, uint count, uint outputs)
 {

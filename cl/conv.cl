@@ -1,17 +1,18 @@
-/* Convolutions forward and back to their input, for processors. The kernels for GPUs are in conv_gpu.cl; both keep the
- * same sums.
+/* Convolutions for processors: forward, and backward to the input. The kernels for GPUs are in conv_gpu.cl; both
+ * compute the same sums.
  *
  * C channels of H x W in, O outputs of OH x OW, G groups of CG = C / G and OG = O / G; src/ops/window.h has the rest.
- * Values of a tile lie in panels of PANEL examples, x[N / PANEL][C H W][PANEL], so that vectors run over examples: the
- * taps of a position are then the same for every lane, and taps in the padding, strides and dilation cost nothing.
+ * Values of a tile are stored in panels of PANEL examples, x[N / PANEL][C H W][PANEL], so that vectors run over
+ * examples. The taps of a position are then the same for every lane, and taps in the padding, strides and dilation cost
+ * nothing.
  *
- * Every sum is one fma chain, so speed comes from many sums at once: ROWS outputs (or, on the way back, channels) of
- * one position for all lanes of a panel. A step takes the position's values, and one weight of each row: weights are
- * packed for that, in blocks of ROWS rows, [G][blocks][channels][taps][ROWS], by conv_pack.cl. With PANEL 1 the
- * vectors run over the rows of a block instead.
+ * Every sum is one fma chain, so speed comes from many sums at once: ROWS outputs (channels in the backward pass) of
+ * one position, for all lanes of a panel. Each step reads the position's values and one weight per row. For this,
+ * conv_pack.cl packs the weights in blocks of ROWS rows, [G][blocks][channels][taps][ROWS]. With PANEL 1 the vectors
+ * run over the rows of a block instead.
  *
- * A work-item takes a block of rows (dimension 0), a line of positions (1) and a panel (2); those that follow each
- * other share the line's values, which the caches hold meanwhile.
+ * A work-item computes a block of rows (dimension 0), a line of positions (1) and a panel (2). Consecutive work-items
+ * share the line's values, which stay in the caches meanwhile.
  *
  * Options: VEC    4, 8 or 16 floats: the device's native vector
  *          PANEL  1, VEC or 2 VEC
@@ -48,7 +49,7 @@ typedef JOIN(float, VEC) vec;
 #define VECS (ROWS / VEC)
 #endif
 
-// `count` steps along one side of a window, or along channels: how far values and weights are apart, in floats.
+// `count` steps along one side of a window, or along channels, and how far values and weights are apart, in floats.
 typedef struct steps {
     uint count;
     long values, weights;
@@ -58,7 +59,7 @@ typedef struct steps {
 INLINE vec flush_vec(vec c) { return (as_ivec(c) & 0x7fffffff) < as_int(0x1p-40f) ? (vec)(0.0f) : c; }
 
 // c(s, lane) = fma(single s, vector lane, c(s, lane)) over channels, then the window's lines, then their taps. The
-// loops ask at their ends alone whether they go on: compilers then keep 16 registers' sums where they are.
+// loops test their condition at the end only; with 16 registers, compilers then leave the sums where they are.
 INLINE void chain(vec c[SINGLES][VECS], const __global float *values, const __global float *weights, steps channels,
                   steps lines, steps taps)
 {
@@ -92,7 +93,7 @@ INLINE void chain(vec c[SINGLES][VECS], const __global float *values, const __gl
     } while (--k);
 }
 
-// The finished sums to y, whose rows are `apart` positions apart; `rows` are left.
+// Stores the finished sums to y, whose rows are `apart` positions apart; `rows` rows remain.
 INLINE void store(const vec c[SINGLES][VECS], __global float *y, uint rows, uint apart)
 {
 #if PANEL > 1
@@ -111,7 +112,8 @@ INLINE void store(const vec c[SINGLES][VECS], __global float *y, uint rows, uint
 #endif
 }
 
-// A run of taps along one side: the first, how many, and for each further tap how many taps and how many places on.
+// A run of taps along one side: the first tap, the number of taps, and the distance from each to the next, in taps and
+// in places.
 typedef struct run {
     uint first, count;
     int taps, places;
@@ -125,7 +127,8 @@ INLINE run taps_inside(int at, int size, int taps, int dilation)
     return (run){first, max(end - first, 0), 1, dilation};
 }
 
-// The taps of an input that reach an output: tap k does where at - k dilation is a multiple of the stride, and inside.
+// The taps of an input that reach an output: tap k does if at - k dilation is a multiple of the stride and that output
+// is inside.
 INLINE run taps_reaching(int at, int size, int taps, int dilation, int stride)
 {
     run r = {0, 0, 1, 0};
@@ -184,8 +187,8 @@ KERNEL conv_forward(const __global float *x /* panels (C, H, W) */, const __glob
     }
 }
 
-/* dX. Lines and positions go backwards, as taps do: what a position needs anew then lies where prefetchers expect it,
- * and half as much time goes by. Work-items: G ceil(CG / ROWS), H, panels. */
+/* dX. Lines and positions run backwards, as taps do: the values that a position adds are then where prefetchers expect
+ * them, which halves the time. Work-items: G ceil(CG / ROWS), H, panels. */
 KERNEL conv_backward_input(const __global float *dy /* panels (O, OH, OW) */, const __global float *w /* packed */,
                            __global float *dx /* panels (C, H, W) */, WINDOW)
 {

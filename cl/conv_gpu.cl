@@ -1,23 +1,25 @@
-/* Convolutions, for GPUs. The kernels for processors are in conv.cl; both keep the same sums.
+/* Convolutions for GPUs. The kernels for processors are in conv.cl; both compute the same sums.
  *
  * N examples of the tile; C channels of H x W in, O of OH x OW out; KH x KW taps, SY and SX the strides, PY and PX the
  * padding, DY and DX the dilation (window.h); G groups. x, dx (N, C, H, W), y, dy (N, O, OH, OW), w and its gradient
  * (O, C/G, KH, KW), all row-major.
  *
  * Each kernel is a product whose right side is gathered from planes piece by piece, never as a whole. A work-group
- * computes a block of BLOCK_ROWS x BLOCK_COLS sums. It brings STEP steps of both sides to local memory, where each of
- * its ITEMS_X x ITEMS_Y items takes what its own ROWS x COLS sums need. Every sum is one fma chain in canonical order.
+ * computes a block of BLOCK_ROWS x BLOCK_COLS sums. It loads STEP steps of both sides into local memory; from there
+ * each of its ITEMS_X x ITEMS_Y items reads what its own ROWS x COLS sums need. Every sum is one fma chain in canonical
+ * order.
  *
  *     kernel                 rows                 columns                   steps of the chain
  *     conv_forward           outputs of a group   positions (n, oy, ox)     (c, ky, kx)
  *     conv_backward_input    inputs of a group    positions (n, iy, ix)     (o, ky, kx)
  *     conv_backward_weights  outputs of a group   (c, ky, kx)               (n, oy, ox) of a granule
  *
- * Dimension 2 of a launch counts the matrices of such blocks, from `depth` on: GPUs take 65535 groups there at most.
+ * Dimension 2 of a launch counts the matrices of such blocks, starting at `depth`: GPUs allow at most 65535 groups in
+ * that dimension.
  *
- * A tap in the padding is skipped, for the other factor may be infinite. In local memory it is -0, which no operand is
- * (rule 8), as are columns and steps past the end. While the left side is finite an fma with it changes nothing, and
- * none is guarded; the first weight (or dy) that is not finite makes the group look at each.
+ * A tap in the padding is skipped, since the other factor may be infinite. In local memory it is -0, a value that no
+ * operand has (rule 8), and so are columns and steps past the end. As long as the left side is finite, an fma with -0
+ * changes nothing, and none is guarded. Once a weight (or dy) is not finite, the group guards every fma.
  *
  * Options: BLOCK_ROWS         a multiple of ITEMS_Y and of ITEMS / STEP
  *          BLOCK_COLS         a multiple of ITEMS_X, and a divisor of ITEMS
@@ -38,7 +40,7 @@
 #define ROWS (BLOCK_ROWS / ITEMS_Y)
 #define COLS (BLOCK_COLS / ITEMS_X)
 #define SKIPPED 0x80000000u
-#define FAR 0x40000000u // a row past every plane, also with another such row added
+#define FAR 0x40000000u // a row past every plane, even if another such row is added
 
 #define KERNEL __kernel __attribute__((reqd_work_group_size(ITEMS_X, ITEMS_Y, 1))) void
 #define INLINE static inline __attribute__((always_inline))
@@ -49,12 +51,13 @@
     uint C, uint H, uint W, uint O, uint OH, uint OW, uint KH, uint KW, uint SY, uint SX, uint PY, uint PX, uint DY,   \
         uint DX, uint G
 
-// The STEP steps of a block's sides; a row longer than the block keeps transposed writes off a single bank.
+// The STEP steps of a block's sides. Rows are one longer than the block, so that transposed writes do not all hit the
+// same bank.
 typedef __local float left_side[BLOCK_ROWS + 1];
 typedef __local float right_side[BLOCK_COLS + 1];
 
 #define ITEM ((uint)get_local_id(1) * ITEMS_X + (uint)get_local_id(0))
-// The row and the column of an item's sum: they lie ITEMS_Y and ITEMS_X apart, so that neighbors write neighbors.
+// The row and the column of an item's sum. Sums are ITEMS_Y and ITEMS_X apart, so that neighbors write neighbors.
 #define ROW(r) ((uint)get_group_id(1) * BLOCK_ROWS + (uint)get_local_id(1) + (uint)(r) * ITEMS_Y)
 #define COL(q) ((uint)get_group_id(0) * BLOCK_COLS + (uint)get_local_id(0) + (uint)(q) * ITEMS_X)
 
@@ -70,7 +73,7 @@ INLINE triple split(uint k, uint Y, uint X)
     return t;
 }
 
-// split(k + STEP) from split(k), where by = split(STEP): without a division.
+// split(k + STEP) from split(k) and by = split(STEP), without a division.
 INLINE triple advance(triple t, triple by, uint Y, uint X)
 {
     t.x += by.x;
@@ -83,14 +86,14 @@ INLINE triple advance(triple t, triple by, uint Y, uint X)
     return t;
 }
 
-// What a column of the right side, or a step of it, adds to the place where the other begins: the row and the column
-// in the plane (unsigned numbers that wrap stand for negative ones), and the place in memory of both.
+// What a column of the right side, or a step of it, adds to the place where the other begins: the row and the column in
+// the plane (unsigned; wrapped numbers stand for negative ones), and the place of both in memory.
 typedef struct offset {
     uint y, x, at;
 } offset;
 typedef __local offset steps[STEP];
 
-// The value at the sum of two offsets into planes of H x W, or what is skipped.
+// The value at the sum of two offsets into planes of H x W, or SKIPPED if that is outside.
 INLINE float load_right(const __global float *s, offset a, offset b, uint H, uint W)
 {
     bool is = a.y + b.y < H && a.x + b.x < W;
@@ -98,7 +101,7 @@ INLINE float load_right(const __global float *s, offset a, offset b, uint H, uin
     return is ? value : as_float(SKIPPED);
 }
 
-// s[at], or 0.
+// s[at] if `is`, else 0. Sets *wild if the value read is not finite.
 INLINE float load_left(const __global float *s, bool is, uint at, __local uint *wild)
 {
     float value = s[is ? at : 0];
@@ -107,8 +110,8 @@ INLINE float load_left(const __global float *s, bool is, uint at, __local uint *
     return is ? value : 0.0f;
 }
 
-// c(r, q) = fma(a(k, r), b(k, q), c(r, q)) for the STEP steps in local memory. `guarded` is a constant wherever this
-// is inlined.
+// c(r, q) = fma(a(k, r), b(k, q), c(r, q)) for the STEP steps in local memory. `guarded` is a constant wherever this is
+// inlined.
 INLINE void multiply_steps(float c[ROWS][COLS], const left_side *a, const right_side *b, const bool guarded)
 {
     uint x = get_local_id(0), y = get_local_id(1);
@@ -128,7 +131,7 @@ INLINE void multiply_steps(float c[ROWS][COLS], const left_side *a, const right_
     }
 }
 
-// The same for the whole group: *wild was written before the last barrier.
+// The same for the whole group; *wild was written before the last barrier.
 INLINE void multiply(float c[ROWS][COLS], const left_side *a, const right_side *b, const __local uint *wild)
 {
     if (*wild)
@@ -137,7 +140,7 @@ INLINE void multiply(float c[ROWS][COLS], const left_side *a, const right_side *
         multiply_steps(c, a, b, false);
 }
 
-// The offset of a step, of channel t.c and the tap (t.y, t.x).
+// The offset of a step: of channel t.c and tap (t.y, t.x).
 INLINE offset find_step(triple t, bool is, uint dy, uint dx, uint H, uint W)
 {
     uint y = t.y * dy, x = t.x * dx;
@@ -145,9 +148,9 @@ INLINE offset find_step(triple t, bool is, uint dy, uint dx, uint H, uint W)
     return o;
 }
 
-/* c(row, position) += fma over k = (c, j, i) ascending of w[row w_row + c w_c + j w_j + i w_i] and the source's
- * channel c at `start` + (j dy, i dx), TY x TX taps of `channels` channels. `start` is of the position of column ITEM
- * % BLOCK_COLS. */
+/* c(row, position) += fma over k = (c, j, i) ascending of w[row w_row + c w_c + j w_j + i w_i] and the source's channel
+ * c at `start` + (j dy, i dx), TY x TX taps of `channels` channels. `start` is for the position of column
+ * ITEM % BLOCK_COLS. */
 INLINE void gather(float c[ROWS][COLS], left_side *a, right_side *b, steps *step, __local uint *wild,
                    const __global float *w, uint rows, uint w_row, uint w_c, uint w_j, uint w_i,
                    const __global float *source, offset start, uint dy, uint dx, uint H, uint W, uint channels, uint TY,
@@ -172,7 +175,7 @@ INLINE void gather(float c[ROWS][COLS], left_side *a, right_side *b, steps *step
             b[item / BLOCK_COLS + j][item % BLOCK_COLS] =
                 load_right(source, start, step[now][item / BLOCK_COLS + j], H, W);
         t = advance(t, by, TY, TX);
-        if (item < STEP) // those of the next round, which all read after the barriers
+        if (item < STEP) // for the next round, read after the barriers
             step[now ^ 1][item] = find_step(t, k + STEP + item < K, dy, dx, H, W);
         barrier(CLK_LOCAL_MEM_FENCE);
         multiply(c, a, b, wild);
@@ -180,8 +183,8 @@ INLINE void gather(float c[ROWS][COLS], left_side *a, right_side *b, steps *step
     }
 }
 
-/* The finished sums to channels from .. from+rows-1 of y (N, channels, H, W): position (n, v, u) of the N QY QX is at
- * (y0 + v sy, x0 + u sx). */
+/* Stores the finished sums to channels from .. from+rows-1 of y (N, channels, H, W): position (n, v, u) of the N QY QX
+ * is at (y0 + v sy, x0 + u sx). */
 INLINE void store(float c[ROWS][COLS], __global float *y, uint rows, uint channels, uint from, uint positions, uint QY,
                   uint QX, uint H, uint W, uint y0, uint x0, uint sy, uint sx)
 {
@@ -218,7 +221,7 @@ KERNEL conv_forward(const __global float *x, const __global float *w, const __gl
     store(c, y, outputs, O, group * outputs, positions, OH, OW, OH, OW, 0, 0, 1, 1);
 }
 
-// The first of `taps` that reaches inputs at `from`, from + stride, ...; `taps` where none does.
+// The first of `taps` taps that reaches inputs at `from`, from + stride, ...; `taps` if none does.
 INLINE uint first_tap(uint taps, uint from, uint stride, uint dilation)
 {
     uint k = 0;
@@ -227,8 +230,9 @@ INLINE uint first_tap(uint taps, uint from, uint stride, uint dilation)
     return k < stride ? k : taps;
 }
 
-/* Inputs that lie strides apart are reached by the same taps, whose outputs are neighbors: one such class at a time,
- * so that no step is lost to a stride. SY/gcd(SY, DY) taps lie between two of a class, and DY/gcd(SY, DY) outputs.
+/* Inputs that are strides apart are reached by the same taps, whose outputs are neighbors. Each such class is computed
+ * separately, so that no step is lost to a stride. Successive taps of a class are SY/gcd(SY, DY) taps and
+ * DY/gcd(SY, DY) outputs apart.
  * Work-groups: ceil(N ceil(H/SY) ceil(W/SX) / BLOCK_COLS), ceil(C/G / BLOCK_ROWS), G min(SY, H) min(SX, W). */
 KERNEL conv_backward_input(const __global float *dy, const __global float *w, __global float *dx, uint N, WINDOW,
                            uint gcd_y, uint gcd_x, uint depth)
@@ -256,8 +260,8 @@ KERNEL conv_backward_input(const __global float *dy, const __global float *w, __
     store(c, dx, channels, C, group * channels, positions, QY, QX, H, W, iy, ix, SY, SX);
 }
 
-/* The sums over the granules of a pass, raw: to[granule][O][C/G][KH][KW]. The first continues from `partial` if it is
- * begun.
+/* The sums over the granules of a pass, raw: to[granule][O][C/G][KH][KW]. The first continues from `partial` if `begun`
+ * is set.
  * Work-groups: ceil(C/G KH KW / BLOCK_COLS), ceil(O/G / BLOCK_ROWS), G granules of the pass. */
 KERNEL conv_backward_weights(const __global float *dy, const __global float *x,
                              const __global float *partial /* as w */, __global float *to, uint N, WINDOW, uint from,
@@ -304,7 +308,7 @@ KERNEL conv_backward_weights(const __global float *dy, const __global float *x,
     }
     UNROLL for (int r = 0; r < ROWS; r++) {
         UNROLL for (int q = 0; q < COLS; q++) {
-            if (ROW(r) < outputs && COL(q) < K) // llvmpipe's chain from +0 is -0 where each product is -0
+            if (ROW(r) < outputs && COL(q) < K) // llvmpipe's chain from +0 is -0 if each product is -0
                 to[(size_t)(r0 * O + group * outputs + ROW(r)) * K + COL(q)] = c[r][q] == 0.0f ? 0.0f : c[r][q];
         }
     }

@@ -1,5 +1,5 @@
-/* What convolutions on processors pack before their products (conv.cl, conv_weights.cl), and the gradient of their
- * bias. Values of a tile lie in panels of PANEL examples, x[N / PANEL][elements][PANEL].
+/* Packing for convolutions on processors, before their products (conv.cl, conv_weights.cl), and the gradient of their
+ * bias. Values of a tile are stored in panels of PANEL examples, x[N / PANEL][elements][PANEL].
  *
  * Options: VEC    4, 8 or 16 floats: the device's native vector
  *          PANEL  1, VEC or 2 VEC
@@ -20,13 +20,13 @@ typedef JOIN(float, VEC) vec;
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL __attribute__((opencl_unroll_hint))
 
-// Elements of a panel that a work-item packs.
+// Elements of a panel per work-item.
 #define RUN 64
 
-/* Weights in blocks of `block` rows, packed[G][ceil(rows / block)][depth][T][block], rows that are missing 0: forward,
- * rows are outputs and the depth is channels; on the way back it is the other way round. Rows, and places of the
- * depth, are row_step and depth_step floats apart; a group has row_step rows, or depth_step depth. Work-items: G
- * ceil(rows / block), ceil(depth / run). */
+/* Weights in blocks of `block` rows, packed[G][ceil(rows / block)][depth][T][block]; missing rows are 0. In the forward
+ * pass, rows are outputs and the depth is channels; in the backward pass it is the other way round. Rows are row_step
+ * floats apart, places of the depth depth_step; a group has rows depth T floats. Work-items: G ceil(rows / block),
+ * ceil(depth / run). */
 KERNEL conv_pack_weights(const __global float *w /* (O, CG, T) */, __global float *packed, uint block, uint rows,
                          uint depth, uint T, uint row_step, uint depth_step, uint run)
 {
@@ -55,8 +55,8 @@ INLINE void transpose(float4 t[4])
     t[3] = (float4)(a.w, b.w, c.w, d.w);
 }
 
-// Four lanes' granules of a number of examples that is a multiple of 4: from n, n + granule, ... to four places of
-// each step.
+// Copies the granules of four lanes, from n, n + granule, ..., to four places of each step. The granule is a multiple
+// of 4 examples.
 INLINE void deal_fours(const __global float *x, __global float *y, uint elements, uint n, uint granule, uint i)
 {
     for (uint s = 0; s < granule; s += 4) {
@@ -71,7 +71,7 @@ INLINE void deal_fours(const __global float *x, __global float *y, uint elements
     }
 }
 
-// The same of granules of two examples.
+// The same for granules of two examples.
 INLINE void deal_pairs(const __global float *x, __global float *y, uint elements, uint n, uint i)
 {
     const float4 a = vload4(0, x + ((size_t)(n / PANEL) * elements + i) * PANEL + n % PANEL);
@@ -81,8 +81,8 @@ INLINE void deal_pairs(const __global float *x, __global float *y, uint elements
 }
 
 /* Passes of VEC granules, step after step: y[pass][granule][elements][VEC], from `count` whole granules of at least two
- * examples that begin with example `from` of the tile. Lanes past the last granule hold 0. Work-items: ceil(elements /
- * RUN), passes. */
+ * examples each, which begin with example `from` of the tile. Lanes past the last granule hold 0. Work-items:
+ * ceil(elements / RUN), passes. */
 KERNEL conv_pack_granules(const __global float *x, __global float *y, uint at, uint elements, uint from, uint granule,
                           uint count)
 {
@@ -90,7 +90,7 @@ KERNEL conv_pack_granules(const __global float *x, __global float *y, uint at, u
     const uint lanes = min((uint)VEC, count - pass * VEC);
     from += pass * VEC * granule;
     y += at + (size_t)pass * granule * elements * VEC;
-    // four neighbors lie in one panel where granules begin at multiples of 4
+    // four neighbors lie in one panel if granules begin at multiples of 4
     const uint by_fours = from % 4 + PANEL % 4 == 0 && (granule == 2 || granule % 4 == 0) ? lanes / 4 * 4 : 0;
     for (uint i = begin; i < end; i++) {
         for (uint lane = 0; lane < by_fours; lane += 4) {
@@ -111,8 +111,8 @@ KERNEL conv_pack_granules(const __global float *x, __global float *y, uint at, u
     }
 }
 
-/* Rows y (count, elements) of the examples from .. from+count-1. Work-items: ceil(elements / RUN), panels from from /
- * PANEL on. */
+/* Rows y (count, elements) of the examples from .. from+count-1. Work-items: ceil(elements / RUN), panels starting at
+ * from / PANEL. */
 KERNEL conv_pack_rows(const __global float *x, __global float *y, uint elements, uint from, uint count)
 {
     const uint begin = get_global_id(0) * RUN, end = min(elements, begin + RUN);
@@ -141,7 +141,7 @@ KERNEL conv_pack_rows(const __global float *x, __global float *y, uint elements,
 }
 
 /* Vectors of outputs y[count][G][ceil(OG / VEC)][P][VEC] of the examples from .. from+count-1; lanes past the group's
- * last output hold 0. Work-items: ceil(P / RUN), G ceil(OG / VEC), panels from from / PANEL on. */
+ * last output hold 0. Work-items: ceil(P / RUN), G ceil(OG / VEC), panels starting at from / PANEL. */
 KERNEL conv_pack_outputs(const __global float *dy, __global float *y, uint at, uint O, uint P, uint G, uint from,
                          uint count)
 {
@@ -178,7 +178,7 @@ KERNEL conv_pack_outputs(const __global float *dy, __global float *y, uint at, u
     }
 }
 
-// Outputs whose biases one work-item sums: chains that do not wait for each other.
+// Outputs whose biases one work-item sums, in independent chains.
 #define OUTPUTS 4
 
 // sum(output, lane) += dy(position, lane) over all positions, in order.
@@ -208,15 +208,15 @@ INLINE void add_positions(float sum[OUTPUTS][PANEL], const __global float *dy, u
 #endif
 }
 
-/* The bias's gradient: sums of dy over (example, oy, ox) by the rule of granules. An example's sum starts from that of
- * the example before in its granule, so lanes take turns: those that are the k-th of their granule run at once.
- * Work-items: ceil(O / OUTPUTS). */
+/* The gradient of the bias: sums of dy over (example, oy, ox) by the rule of granules. An example's sum continues that
+ * of the previous example of its granule, so lanes take turns: all lanes that are the k-th of their granule run at
+ * once. Work-items: ceil(O / OUTPUTS). */
 KERNEL conv_backward_bias(const __global float *dy /* panels (O, P) */, __global float *total /* (O) */,
                           __global float *partial /* (O), or unused if granule is 0 */, uint N, uint O, uint P,
                           uint first, uint batch, uint granule)
 {
     const uint o0 = get_global_id(0) * OUTPUTS, outputs = min((uint)OUTPUTS, O - o0);
-    float sum[OUTPUTS], before[OUTPUTS]; // of the granules before, and of the examples before in this one
+    float sum[OUTPUTS], before[OUTPUTS]; // of the previous granules, and of the previous examples of this one
     size_t at[OUTPUTS];
     bool closed = false, any = false;
     if (granule == 0) {
@@ -238,7 +238,7 @@ KERNEL conv_backward_bias(const __global float *dy /* panels (O, P) */, __global
             for (uint o = 0; o < OUTPUTS; o++)
                 c[o][lane] = 0.0f;
         }
-        // the turns that some lane has: in granules that begin here, then in the one that goes on
+        // turns in which some lane works: first in granules that begin here, then in the one that continues
         const uint wrapped = end > granule ? min(end - granule, begin) : 0, turns = wrapped + min(end, granule) - begin;
         for (uint turn = 0; turn < turns; turn++) {
             const uint k = turn < wrapped ? turn : begin + turn - wrapped;

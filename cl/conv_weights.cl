@@ -1,15 +1,16 @@
-/* A convolution's gradient to its weights, for processors: sums of dy x over (example, oy, ox) by the rule of granules.
+/* The gradient of a convolution's weights, for processors: sums of dy x over (example, oy, ox) by the rule of granules.
  *
- * Letters and the layout of a tile are those of conv.cl; P = OH OW, K = CG KH KW. Two ways fill the lanes of a vector,
- * and each is the better one for some layers and batches:
- *   granules  SPREAD 0: each lane is a granule of its own, and its sums are added to the total, one lane after the
- *             other, when all are done. x and dy lie in panels, step after step of all granules of a pass.
- *   outputs   SPREAD 1: lanes are outputs, and a granule comes after the other. dy lies in vectors of outputs, x in
- *             rows, of which each number is spread over a vector.
+ * Letters and the layout of a tile are those of conv.cl; P = OH OW, K = CG KH KW. There are two ways to fill the lanes
+ * of a vector, each faster for some layers and batches:
+ *   granules  SPREAD 0: each lane is a granule of its own. When all are done, their sums are added to the total, one lane
+ *             after the other. x and dy are stored in panels, step after step of all granules of a pass.
+ *   outputs   SPREAD 1: lanes are outputs, and granules are summed one after the other. dy is stored in vectors of
+ *             outputs, x in rows; each number of x is spread over a vector.
  *
- * A block of sums is ROWS outputs (or vectors of them) x COLS taps, neighbors in a line of the window, or channels
- * where that line is one tap. A work-item takes the outputs of one row of blocks, and a few blocks of it, and goes
- * over the positions in strips: dy of a strip stays in a near cache while every block adds its products.
+ * A block of sums is ROWS outputs (or vectors of outputs) x COLS taps. The taps are neighbors in a line of the window,
+ * or channels if that line is a single tap. A work-item computes a few blocks of one row of blocks, and thus of the
+ * same outputs. It processes the positions in strips: dy of a strip stays in a near cache while every block adds its
+ * products.
  *
  * Options: VEC     4, 8 or 16 floats: the device's native vector
  *          ROWS, COLS  such that ROWS COLS sums, COLS vectors of x and one of dy fit in the registers
@@ -35,10 +36,10 @@ typedef JOIN(float, VEC) vec;
     uint C, uint H, uint W, uint O, uint OH, uint OW, uint KH, uint KW, uint SY, uint SX, uint PY, uint PX, uint DY,   \
         uint DX, uint G
 
-#define BLOCKS 12 // that a work-item has at most
+#define BLOCKS 12 // per work-item, at most
 
-// A block's taps: where the first is in x for output (0, 0), in floats, which may be outside; the weights (of the
-// first output), and the outputs that each tap, all taps, any tap is inside for.
+// A block's taps: the place of the first in x for output (0, 0), in floats, which may be outside; its weight (of the
+// first output) and the number of taps; and the outputs for which each tap, all taps, any tap is inside.
 typedef struct block {
     long x;
     uint weight, cols;
@@ -46,14 +47,14 @@ typedef struct block {
     int from[COLS], to[COLS], all_from, all_to, any_from, any_to;
 } block;
 
-// What stays the same for all blocks: distances in floats, of x, dy and weights.
+// What is the same for all blocks: distances in floats, in x, dy and weights.
 typedef struct apart {
     long x_line, x_step, x_col; /* between lines of outputs, outputs, and taps of a block */
     uint dy_step, weight_col;
     size_t dy_row;
 } apart;
 
-// The outputs for which a tap that is at `at` for output 0 is inside 0 .. size-1.
+// The outputs for which a tap is inside 0 .. size-1, given its place `at` for output 0.
 INLINE int2 outputs_inside(int at, int size, int stride, int outputs)
 {
     int from = at < 0 ? (stride - 1 - at) / stride : 0;
@@ -70,7 +71,7 @@ INLINE vec load_x(const __global float *x)
 #endif
 }
 
-// c(row, col) += dy(row) x(col) for `count` outputs of a line: all columns are inside.
+// c(row, col) += dy(row) x(col) for `count` outputs of a line; all columns are inside.
 INLINE void add_inside(vec c[ROWS][COLS], const __global float *x, const __global float *dy, const long at_x[COLS],
                        const size_t at_dy[ROWS], long x_step, uint dy_step, int count)
 {
@@ -89,7 +90,7 @@ INLINE void add_inside(vec c[ROWS][COLS], const __global float *x, const __globa
     }
 }
 
-// The same for the outputs from .. to-1, where each column is asked whether it is inside.
+// The same for the outputs from .. to-1, with a check for each column whether it is inside.
 INLINE void add_edge(vec c[ROWS][COLS], const block *b, const __global float *x, const __global float *dy,
                      const long at_x[COLS], const size_t at_dy[ROWS], long x_step, uint dy_step, int from, int to)
 {
@@ -179,8 +180,8 @@ INLINE void find_blocks(block *blocks, uint first, uint count, uint x_pitch, uin
 INLINE float positive_zero(float x) { return x == 0.0f ? 0.0f : x; }
 
 #if SPREAD
-// The lanes of a sum are outputs, K weights apart: `outputs` are left. Loads them, or stores them; `add`: adds them to
-// what is there.
+// The lanes of a sum are outputs, K weights apart; `outputs` remain. These load and store them; `add` adds them to what
+// is stored.
 INLINE void load_outputs(vec sums[BLOCKS][ROWS][COLS], const block *blocks, uint count, const __global float *from,
                          uint outputs, uint K, uint weight_col)
 {
@@ -206,7 +207,7 @@ INLINE void store_outputs(vec sums[BLOCKS][ROWS][COLS], const block *blocks, uin
     }
 }
 #else
-// Of each sum, the lanes of the granules in their order, to the total of `rows` outputs K weights apart.
+// Adds each sum's lanes, in the order of their granules, to the total of `rows` outputs K weights apart.
 INLINE void add_granules(vec sums[BLOCKS][ROWS][COLS], const block *blocks, uint count, __global float *total,
                          uint rows, uint K, uint weight_col, uint lanes, bool fresh)
 {
@@ -235,11 +236,12 @@ INLINE void clear(vec sums[BLOCKS][ROWS][COLS], uint count)
     }
 }
 
-/* SPREAD 0: N granules of `granule` examples, all of them whole, the first of which has number `first` in the batch;
- * lane `lane` of step s of pass v is example s of granule v VEC + lane. x and dy lie in panels of PITCH, either the
- * tile's (granules of one example) or those of conv_pack_granules. dy begins at dy_at. SPREAD 1: N examples, the first
- * of which has number `first` in the batch; x lies in rows (pitch 1), dy in vectors of outputs. Work-items:
- * ceil(blocks / count), G ceil(rows / ROWS), where rows are outputs of a group, or vectors of them. */
+/* SPREAD 0: N whole granules of `granule` examples; the first has number `first` in the batch. Lane `lane` of step s of
+ * pass v is example s of granule v VEC + lane. x and dy are stored in panels of `pitch`, either the tile's (granules of
+ * one example) or those of conv_pack_granules. dy begins at dy_at.
+ * SPREAD 1: N examples; the first has number `first` in the batch. x is stored in rows (pitch 1), dy in vectors of
+ * outputs.
+ * Work-items: ceil(blocks / count), G ceil(rows / ROWS); rows are outputs of a group, or vectors of them. */
 KERNEL conv_backward_weights(const __global float *x, const __global float *dy, __global float *total /* (O, K) */,
                              __global float *partial /* (O, K), or unused if granule is 0 */, uint dy_at, WINDOW,
                              uint granule, uint N, uint first, uint batch, uint pitch, uint count, uint lines,

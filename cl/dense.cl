@@ -1,15 +1,15 @@
-/* The matrix products of a dense layer, for processors. The kernels for GPUs are in dense_gpu.cl; both keep the same
+/* The matrix products of a dense layer, for processors. The kernels for GPUs are in dense_gpu.cl; both compute the same
  * sums.
  *
  * N examples of the tile, I inputs, O outputs.
- * X (N, I), Y (N, O), dY (N, O), dX (N, I) are plain row-major. Weights lie in panels of PANEL outputs,
- * w[O/PANEL][I][PANEL], so that one load brings the same input's weights of neighboring outputs; the last panel's
- * missing outputs hold 0. Gradients of weights lie as the weights do.
+ * X (N, I), Y (N, O), dY (N, O), dX (N, I) are plain row-major. Weights are stored in panels of PANEL outputs,
+ * w[O/PANEL][I][PANEL], so that one load fetches the weights of one input for neighboring outputs; the missing outputs
+ * of the last panel hold 0. Gradients of weights have the layout of the weights.
  *
- * Every sum is one fma chain with k ascending, so speed comes from many sums at once: a work-item (each is a
- * work-group of its own) keeps a block of ROWS x PANEL sums in registers, and each step takes ROWS single floats of
- * one operand and PANEL contiguous floats of the other. The chain is never cut, for the contract forbids it; a block's
- * operands are streams that the prefetchers follow, and blocks that follow each other share a panel.
+ * Every sum is one fma chain with k ascending, so speed comes from many sums at once: a work-item (each is a work-group
+ * of its own) keeps a block of ROWS x PANEL sums in registers, and each step reads ROWS single floats of one operand
+ * and PANEL contiguous floats of the other. The chain is never cut, since the contract forbids it. A block's operands
+ * are streams that the prefetchers follow, and consecutive blocks share a panel.
  *
  * Options: VEC    4, 8 or 16 floats: the device's native vector
  *          PANEL  VEC, or a small multiple of it; VEC for layers with few outputs
@@ -35,7 +35,7 @@ typedef JOIN(float, VEC) vec;
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL __attribute__((opencl_unroll_hint))
 
-// Blocks that are visited before the next panel: their rows stay in the cache of level 2 meanwhile.
+// Blocks visited before the next panel; their rows stay in the level 2 cache meanwhile.
 #define CHUNK 4
 
 // The block of work-item `id` among blocks x panels: a chunk of blocks, then every panel, each with all blocks of the
@@ -60,7 +60,7 @@ INLINE vec flush_vec(vec c)
 
 // c(r, lane) = fma(a(r, k), b(k, lane), c(r, lane)) for k = 0 .. count-1, where b(k, lane) = b[k * PANEL + lane] and
 // a(r, k) = a[at[r] + k * a_step + k / PANEL * a_skip]. `rows`, `vecs` and `skips` are constants wherever this is
-// inlined. It is one loop even where `a` skips: with a loop around it, compilers run out of 16 registers and spill the
+// inlined. It is one loop even if `a` skips: with a loop around it, compilers run out of 16 registers and spill the
 // sums.
 INLINE void chain(vec c[ROWS][VECS], const int rows, const int vecs,
                   const __global float *a, const uint at[ROWS], ulong a_step, const bool skips, ulong a_skip,
@@ -122,7 +122,7 @@ INLINE void forward_block(const int rows, const __global float *x, const __globa
     }
 }
 
-/* Y = X Wt + b. One work-item a block: ceil(N / ROWS) * ceil(O / PANEL) of them. */
+/* Y = X Wt + b. One work-item per block: ceil(N / ROWS) * ceil(O / PANEL). */
 KERNEL dense_forward(const __global float *x /* (N, I) */, const __global float *w /* panels */,
                      const __global float *bias /* (O) */, __global float *y /* (N, O) */, uint N, uint I, uint O)
 {
@@ -186,7 +186,7 @@ INLINE void backward_input_block(const int rows, const int vecs, const __global 
     store_transposed(dx, c, rows, vecs, n0, i0, N, I);
 }
 
-/* dX = dY W, the lanes being examples. One work-item a block: ceil(I / ROWS) * ceil(N / PANEL) of them. */
+/* dX = dY W; lanes are examples. One work-item per block: ceil(I / ROWS) * ceil(N / PANEL). */
 KERNEL dense_backward_input(const __global float *dyt /* dense_pack_rows of dY */, const __global float *w /* panels */,
                             __global float *dx /* (N, I) */, uint N, uint I, uint O)
 {
@@ -198,7 +198,7 @@ KERNEL dense_backward_input(const __global float *dyt /* dense_pack_rows of dY *
         backward_input_block(ROWS, VECS, dyt, w, dx, n0, i0, N, I, O);
 }
 
-// A chain that starts at +0 never ends at -0, but llvmpipe's does where each product is -0: hence the selection.
+// A chain that starts at +0 never ends at -0, but llvmpipe's does if each product is -0: hence the selection.
 INLINE void backward_weights_block(const int rows, const __global float *dyp, const __global float *x,
                                    __global float *total, __global float *partial, uint i0, uint N, uint I,
                                    uint first, uint batch, uint granule)
@@ -237,9 +237,9 @@ INLINE void backward_weights_block(const int rows, const __global float *dyp, co
     }
 }
 
-/* dW = dYt X over examples first .. first+N-1 of a batch. The sum is taken by granules (0: the batch is one); a
- * granule that the tile leaves unfinished waits in `partial`, unrounded by arith_flush as all partial sums are. One
- * work-item a block: ceil(I / ROWS) * ceil(O / PANEL) of them. */
+/* dW = dYt X over examples first .. first+N-1 of a batch. The sum is computed by granules (0: the whole batch is one).
+ * A granule that the tile leaves unfinished is kept in `partial`, without arith_flush, like all partial sums. One
+ * work-item per block: ceil(I / ROWS) * ceil(O / PANEL). */
 KERNEL dense_backward_weights(const __global float *dyp /* dense_pack_columns of dY */,
                               const __global float *x /* (N, I) */, __global float *total /* panels */,
                               __global float *partial /* panels, or unused if granule is 0 */, uint N, uint I, uint O,
@@ -258,7 +258,7 @@ KERNEL dense_backward_weights(const __global float *dyp /* dense_pack_columns of
     backward_weights_block(ROWS, dyp, x, total, partial, i0, N, I, first, batch, granule);
 }
 
-/* The bias's gradient, by the same rule. One work-item PANEL outputs: ceil(O / PANEL) of them. */
+/* The gradient of the bias, by the same rule. One work-item per PANEL outputs: ceil(O / PANEL). */
 KERNEL dense_backward_bias(const __global float *dy /* (N, O) */, __global float *total /* (O) */,
                            __global float *partial /* (O), or unused if granule is 0 */,
                            uint N, uint O, uint first, uint batch, uint granule)
@@ -297,7 +297,7 @@ KERNEL dense_backward_bias(const __global float *dy /* (N, O) */, __global float
     }
 }
 
-// Rows of dY that one work-item packs.
+// Rows of dY per work-item of dense_pack_columns.
 #define PACK_ROWS 32
 
 /* Panels of PANEL columns of dY, dyp[ceil(O / PANEL)][N][PANEL], 0 beyond O.

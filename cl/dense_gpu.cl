@@ -1,14 +1,15 @@
-/* The matrix products of a dense layer, for GPUs. The kernels for processors are in dense.cl; both keep the same sums.
+/* The matrix products of a dense layer, for GPUs. The kernels for processors are in dense.cl; both compute the same
+ * sums.
  *
  * N examples of the tile, I inputs, O outputs. X (N, I), Y (N, O), dY (N, O), dX (N, I), W and dW (O, I), all
  * row-major.
  *
- * A work-group computes a square of BLOCK x BLOCK sums. It brings STEP steps of both operands to local memory, where
- * each of its ITEMS_X x ITEMS_Y items takes what its own ROWS x COLS sums need. An item's sums lie ITEMS_X and ITEMS_Y
- * apart, so that neighbors read and write neighbors. Every sum is one fma chain with k ascending.
+ * A work-group computes a square of BLOCK x BLOCK sums. It loads STEP steps of both operands into local memory; from
+ * there each of its ITEMS_X x ITEMS_Y items reads what its own ROWS x COLS sums need. An item's sums are ITEMS_X and
+ * ITEMS_Y apart, so that neighbors read and write neighbors. Every sum is one fma chain with k ascending.
  *
- * Beyond the edge of a matrix, and beyond the last k, both operands are 0: fma(0, 0, c) is c. (Where llvmpipe left a
- * -0 in a chain it may become +0; what is stored has no -0 either way.)
+ * Beyond the edge of a matrix, and beyond the last k, both operands are 0: fma(0, 0, c) is c. (A -0 that llvmpipe left
+ * in a chain may become +0; no -0 is stored either way.)
  *
  * Options: BLOCK              a multiple of ITEMS_X and ITEMS_Y
  *          ITEMS_X, ITEMS_Y  the work-group
@@ -32,10 +33,10 @@
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL __attribute__((opencl_unroll_hint))
 
-// One operand's STEP steps; a row longer than BLOCK keeps transposed writes off a single bank.
+// One operand's STEP steps. Rows are one longer than BLOCK, so that transposed writes do not all hit the same bank.
 typedef __local float side[BLOCK + 1];
 
-// to[k][t] = s(t0 + t, k0 + k), or 0 where t0 + t >= T or k0 + k >= K; s(t, k) = s[t * K_row + k] if `along_k`, else
+// to[k][t] = s(t0 + t, k0 + k), or 0 if t0 + t >= T or k0 + k >= K; s(t, k) = s[t * K_row + k] if `along_k`, else
 // s[k * T_row + t].
 INLINE void fetch(side *to, const __global float *s, const bool along_k, uint row, uint t0, uint T, uint k0, uint K)
 {
@@ -123,8 +124,8 @@ KERNEL dense_backward_input(const __global float *dy /* (N, O) */, const __globa
     }
 }
 
-/* dW = dYt X: the sums over the granules of a pass, raw: to[granule][O][I]. The first starts from `partial` if it is
- * begun. Groups: ceil(I / BLOCK), ceil(O / BLOCK), granules of the pass. */
+/* dW = dYt X: the sums over the granules of a pass, raw: to[granule][O][I]. The first continues from `partial` if
+ * `begun` is set. Groups: ceil(I / BLOCK), ceil(O / BLOCK), granules of the pass. */
 KERNEL dense_backward_weights(const __global float *dy /* (N, O) */, const __global float *x /* (N, I) */,
                               const __global float *partial /* (O, I) */, __global float *to, uint N, uint I, uint O,
                               uint from, uint within, uint granule, uint begun)
@@ -141,7 +142,7 @@ KERNEL dense_backward_weights(const __global float *dy /* (N, O) */, const __glo
             c[r][q] = before;
         }
     }
-    // n is the same for the whole group: the barriers are reached together.
+    // n is the same for the whole group, so all items reach the barriers together.
     for (uint n = run.x; n < run.y; n += STEP) {
         fetch(a, dy, false, O, o0, O, n, run.y);
         fetch(b, x, false, I, i0, I, n, run.y);
@@ -151,7 +152,7 @@ KERNEL dense_backward_weights(const __global float *dy /* (N, O) */, const __glo
     }
     UNROLL for (int r = 0; r < ROWS; r++) {
         UNROLL for (int q = 0; q < COLS; q++) {
-            if (ROW(r) < O && COL(q) < I) // llvmpipe's chain from +0 is -0 where each product is -0
+            if (ROW(r) < O && COL(q) < I) // llvmpipe's chain from +0 is -0 if each product is -0
                 to[(ulong)(granule_at + ROW(r)) * I + COL(q)] = c[r][q] == 0.0f ? 0.0f : c[r][q];
         }
     }

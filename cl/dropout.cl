@@ -1,9 +1,10 @@
 /* Dropout, as in src/ops/dropout.c: y = word < threshold ? 0 : x scale, with a word drawn for each unit of each
  * example.
  *
- * E units an example; a Philox block is the words of four neighboring units. x[panels][E][PANEL]: PANEL examples
- * beside each other. A work-item draws DRAWS blocks, VEC at once: draw d is of lane d % PANEL and of the four units
- * from 4 (d / PANEL) on, of its SPAN units. Dimension 1 is the panel. Forward x to y, backward dy to dx. */
+ * E units per example; a Philox block holds the words of four neighboring units. x[panels][E][PANEL]: PANEL examples
+ * side by side. A work-item draws DRAWS blocks, VEC at a time, for its SPAN units: draw d is for lane d % PANEL and for
+ * the four units from 4 (d / PANEL) on. Dimension 1 is the panel. The forward pass maps x to y, the backward pass dy to
+ * dx. */
 // lint: -D GROUP=64 -D PANEL=1 -D DRAWS=1
 // lint: -D GROUP=1 -D PANEL=1 -D DRAWS=32
 // lint: -D GROUP=1 -D PANEL=16 -D DRAWS=32
@@ -34,12 +35,12 @@ typedef JOIN(ulong, HALF) pairs;
 #define as_words JOIN(as_uint, VEC)
 #define as_pairs JOIN(as_ulong, HALF)
 #endif
-#define SPAN (4 * DRAWS / PANEL) /* units of a work-item */
+#define SPAN (4 * DRAWS / PANEL) /* units per work-item */
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL __attribute__((opencl_unroll_hint))
 
-/* The high words of w m. Of vectors by the two words of each 64 bits, for which processors have an instruction: mul_hi
- * is a long way round with some compilers. */
+/* The high words of w m. In vectors, the two words of each 64 bits are multiplied separately: processors have an
+ * instruction for this, while some compilers generate slow code for mul_hi. */
 INLINE words high_words(words w, uint m)
 {
 #if VEC == 1
@@ -50,7 +51,7 @@ INLINE words high_words(words w, uint m)
 #endif
 }
 
-/* philox.h's rounds on VEC counters, which become VEC blocks. */
+/* The rounds of philox.h on VEC counters, which become VEC blocks. */
 INLINE void draw_blocks(words c[4], uint k0, uint k1)
 {
     UNROLL for (int round = 0; round < 10; round++) {
@@ -65,7 +66,7 @@ INLINE void draw_blocks(words c[4], uint k0, uint k1)
     }
 }
 
-/* order[at + r] is the example in row r. Lanes past the last row n-1 do as that row does. threshold 0: nothing is
+/* order[at + r] is the example in row r. Lanes past the last row n-1 repeat that row. If threshold is 0, nothing is
  * drawn. */
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void dropout(
     __global const float *restrict x, __global const uint *restrict order, __global float *restrict y, uint n,
@@ -75,7 +76,7 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void dropout(
     if (unit >= elements) return;
     const size_t start = (size_t)row * elements + (size_t)unit * PANEL;
     const uint count = min((uint)SPAN, elements - unit) * PANEL;
-    uint word[4 * DRAWS]; /* of unit u of the span and lane l: word[u PANEL + l] */
+    uint word[4 * DRAWS]; /* for unit u of the span and lane l: word[u PANEL + l] */
     for (uint from = 0; from < DRAWS && threshold; from += VEC) {
         words c[4] = {purpose, epoch, 0, 0};
         UNROLL for (uint d = 0; d < VEC; d++) {

@@ -1,7 +1,7 @@
 /* The feed: rows of a data set on the device, gathered into a tile, as in src/ops/feed.c.
- * E elements an example; row r of the tile is row order[at + r] of the source, or row r where `direct` is 1.
- * Work-items take RUN neighbors of an example each; dimension 1 is r, or the panel of PANEL examples where x lies in
- * panels. */
+ * E elements per example. Row r of the tile is row order[at + r] of the source, or row r if `direct` is 1.
+ * Each work-item handles RUN neighbors of an example. Dimension 1 is r, or the panel of PANEL examples if x is stored
+ * in panels. */
 // lint: -D GROUP=64 -D RUN=1 -D PANEL=1
 // lint: -D GROUP=1 -D RUN=256 -D PANEL=1
 // lint: -D GROUP=1 -D RUN=256 -D PANEL=16

@@ -1,13 +1,13 @@
 /* Losses and their gradients, as in src/ops/loss.c. N examples, C outputs.
  *
- * 16 work-items share a row: lane l takes outputs l, l + 16, ...; lanes fold 8, 4, 2, 1 in local memory. A group has
- * ROWS rows; those past the last work on the last one and store nothing, so that barriers stay uniform. */
+ * 16 work-items share a row: lane l handles outputs l, l + 16, ...; lanes fold 8, 4, 2, 1 in local memory. A group has
+ * ROWS rows. Work-items past the last row repeat it and store nothing, so that barriers stay uniform. */
 // lint: -D ROWS=4
 #include "arith.h"
 
 #define LANES 16
 
-/* Lanes fold 8, 4, 2, 1 into lane[0], which all work-items of the row then have. */
+/* Folds lanes 8, 4, 2, 1 into lane[0], which is returned to all work-items of the row. */
 static float fold_row(__local float *lane, uint l)
 {
     for (uint fold = LANES / 2; fold > 0; fold /= 2) {
@@ -18,7 +18,7 @@ static float fold_row(__local float *lane, uint l)
     return lane[0];
 }
 
-/* True where x[j] would be chosen before x[label]: the first maximum; NaN wins. */
+/* True if x[j] is chosen over x[label]: the first maximum is chosen, and NaN wins. */
 static int beats(float xj, uint j, float xl, uint label)
 {
     const int wins = arith_is_nan(xj) & ((!arith_is_nan(xl)) | (j < label));
@@ -49,7 +49,7 @@ __kernel __attribute__((reqd_work_group_size(LANES, ROWS, 1))) void softmax_loss
     lanes[row][l] = max;
     beaten[row][l] = lost;
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (uint k = 0; k < LANES; k++) { /* a maximum has no order, but for NaN, which makes the whole row NaN */
+    for (uint k = 0; k < LANES; k++) { /* order matters only for NaN, which makes the whole row NaN */
         max = lanes[row][k] > max ? lanes[row][k] : max;
         lost |= beaten[row][k];
     }
@@ -70,8 +70,8 @@ __kernel __attribute__((reqd_work_group_size(LANES, ROWS, 1))) void softmax_loss
     }
 }
 
-/* The same for processors: a row a work-item, its lanes side by side in vectors. Lanes past the last output add +0,
- * which changes no sum: none is negative. */
+/* The same for processors: one row per work-item, its lanes side by side in vectors. Lanes past the last output add +0,
+ * which changes no sum, since none is negative. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void softmax_loss_row(
     __global const float *restrict logits, __global const uint *restrict labels, __global float *restrict losses,
     __global float *restrict hits, __global float *restrict gradient, uint n, uint classes, uint first)

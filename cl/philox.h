@@ -17,13 +17,14 @@ typedef ulong philox_u64;
 typedef uint64_t philox_u64;
 #endif
 
-/* What a draw is for; the layer takes the low 24 bits. A number, once given, stays: it is part of the results. */
+/* The purpose of a draw; the layer uses the low 24 bits. The numbers must never change: they are part of the
+ * results. */
 #define PHILOX_INIT (1u << 24)    /* the first weights */
 #define PHILOX_SHUFFLE (2u << 24) /* the order of examples in an epoch */
 #define PHILOX_DROPOUT (3u << 24) /* masks */
 #define PHILOX_CASES (4u << 24)   /* the inputs of verification */
 #define PHILOX_SPLIT (5u << 24)   /* which examples are held out */
-#define PHILOX_DRAW (6u << 24)    /* batches that are drawn to be measured */
+#define PHILOX_DRAW (6u << 24)    /* batches drawn for measurement */
 
 typedef struct { arith_u32 v[4]; } philox_block;
 
@@ -49,11 +50,10 @@ static inline philox_block philox(philox_u64 key, arith_u32 c0, arith_u32 c1, ar
     return block;
 }
 
-/* (u / 2^9 + 1/2) / 2^23, exact: one of 2^23 floats evenly spaced in (0, 1), from 2^-24 to 1 - 2^-24, with the mean
- * 1/2. */
+/* (u / 2^9 + 1/2) / 2^23, exact: one of 2^23 floats evenly spaced in (0, 1), from 2^-24 to 1 - 2^-24, with mean 1/2. */
 static inline float philox_unit(arith_u32 u) { return ARITH_FMA((float)(arith_i32)(u >> 9), 0x1p-23f, 0x1p-24f); }
 
-/* Two independent normal numbers of mean 0 and variance 1, of magnitude 5.77 at most. Box and Muller (Ann. Math. Stat.
+/* Two independent normal numbers of mean 0 and variance 1, at most 5.77 in magnitude. Box and Muller (Ann. Math. Stat.
  * 29, 1958): sqrt(-2 ln u) (cos 2 pi v, sin 2 pi v). */
 static inline void philox_normal(arith_u32 u, arith_u32 v, float *first, float *second)
 {

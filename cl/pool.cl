@@ -1,9 +1,9 @@
 /* Pooling over windows, as in src/ops/pool.c.
  *
- * P planes (examples x channels) of H x W inputs and OH x OW outputs. On processors PANEL examples lie beside each
- * other, x[P][H][W][PANEL], so that P is (panels of examples x channels), and every step takes them all; on GPUs PANEL
- * is 1. Along one side, output o sees the inputs o stride - padding + k for the taps k = 0 .. taps-1, where they are
- * inside. Work-items take RUN neighbors each, of the outputs or of the inputs, through all planes. */
+ * P planes (examples x channels) of H x W inputs and OH x OW outputs. On processors PANEL examples are side by side,
+ * x[P][H][W][PANEL]: P is then (panels of examples x channels), and every step handles them all. On GPUs PANEL is 1.
+ * Along one side, output o sees those of the inputs o stride - padding + k, for the taps k = 0 .. taps-1, that are
+ * inside. Each work-item handles RUN neighbors, of the outputs or of the inputs, through all planes. */
 // lint: -D GROUP=64 -D RUN=1 -D PANEL=1
 // lint: -D GROUP=1 -D RUN=64 -D PANEL=8
 // lint: -D GROUP=1 -D RUN=64 -D PANEL=32
@@ -20,7 +20,7 @@
 
 #if PANEL == 1
 typedef float vec;
-typedef int choice; /* 0 or 1; of vectors 0 or -1 a lane */
+typedef int choice; /* 0 or 1; in vectors 0 or -1 per lane */
 typedef uint index;
 #define load_vec(v, p) ((p)[v])
 #define store_vec(value, v, p) ((p)[v] = (value))
@@ -89,10 +89,10 @@ INLINE vec mean_vec(vec sum, float count, float reciprocal)
     return y;
 }
 
-// Whether x is chosen after `best`: only a greater value is, or the first NaN.
+// Whether x replaces the earlier `best`: only a greater value does, or the first NaN.
 INLINE choice beats(vec x, vec best) { return (x > best) | ((x != x) & (best == best)); }
 
-// The first maximum of a window of the plane x, and where in the plane it is.
+// The first maximum of a window of the plane x, and its place in the plane.
 INLINE void find_best(VALUES x, uint W, span rows, span cols, vec best[VECS], index where[VECS])
 {
     const uint first = rows.first * W + cols.first;
@@ -127,7 +127,7 @@ KERNEL max_pool_forward(VALUES x, __global float *restrict y, uint count /* P OH
 }
 
 #if PANEL == 1
-/* For GPUs, by inputs: an input is the first maximum of a window where it beats all before it and none after it beats
+/* For GPUs, by inputs: an input is the first maximum of a window if it beats all before it and none after it beats
  * it. */
 KERNEL max_pool_backward(VALUES x, VALUES dy, __global float *restrict dx, uint count /* P H W */, WINDOW)
 {
@@ -153,7 +153,7 @@ KERNEL max_pool_backward(VALUES x, VALUES dy, __global float *restrict dx, uint 
 }
 #endif
 
-/* For processors, where windows do not overlap: by windows. Each writes its own inputs, and those up to the next
+/* For processors, if windows do not overlap: by windows. Each writes its own inputs, and those up to the next
  * window. */
 KERNEL max_pool_backward_apart(VALUES x, VALUES dy, __global float *restrict dx, uint count /* P OH OW */, WINDOW)
 {
@@ -176,7 +176,7 @@ KERNEL max_pool_backward_apart(VALUES x, VALUES dy, __global float *restrict dx,
     }
 }
 
-/* For processors, where windows overlap: by planes, since windows that share inputs must add to them in order. */
+/* For processors, if windows overlap: by planes, since windows that share inputs must add to them in order. */
 KERNEL max_pool_backward_planes(VALUES x, VALUES dy, __global float *restrict dx, uint planes, WINDOW)
 {
     const uint plane = get_global_id(0);
@@ -205,9 +205,9 @@ KERNEL max_pool_backward_planes(VALUES x, VALUES dy, __global float *restrict dx
     for (uint j = 0; j < H * W * VECS; j++) store_vec(flush_vec(load_vec(j, dx)), j, dx);
 }
 
-/* Tap t adds to lane t % 16; lanes fold 8, 4, 2, 1, without those beyond the last tap, which would be 0. They lie in
- * local memory since private arrays with such an index would leave the registers of a GPU; no work-item sees
- * another's. */
+/* Tap t adds to lane t % 16; lanes fold 8, 4, 2, 1, without those beyond the last tap, which would be 0. They are in
+ * local memory, since a GPU does not keep private arrays with such an index in registers. No work-item reads another's
+ * lanes. */
 KERNEL average_pool_forward(VALUES x, __global float *restrict y, uint count /* P OH OW */, float taps,
                             float reciprocal, WINDOW)
 {

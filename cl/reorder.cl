@@ -1,6 +1,7 @@
-/* Between rows (n, elements) and panels of PANEL examples [n / PANEL][elements][PANEL], as in src/ops/hold.c.
- * On processors a work-item takes RUN elements of one panel; elsewhere PANEL is 1 and both are a copy. Dimension 1 is
- * the panel. */
+/* Conversion between rows (n, elements) and panels of PANEL examples [n / PANEL][elements][PANEL], as in
+ * src/ops/hold.c.
+ * On processors a work-item handles RUN elements of one panel. On other devices PANEL is 1, and both kernels are a
+ * copy. Dimension 1 is the panel. */
 // lint: -D GROUP=64 -D RUN=1 -D PANEL=1
 // lint: -D GROUP=1 -D RUN=64 -D PANEL=16
 #include "arith.h"

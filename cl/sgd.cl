@@ -1,5 +1,5 @@
-/* Mini-batch SGD with momentum, RUN parameters a work-item, as in src/ops/sgd.c.
- * w, sum (of gradients over the batch) and v lie alike; nothing is done once the first_bad is set. */
+/* Mini-batch SGD with momentum, RUN parameters per work-item, as in src/ops/sgd.c.
+ * w, sum (of gradients over the batch) and v have the same layout. Nothing is updated once first_bad is set. */
 // lint: -D GROUP=64 -D RUN=1
 // lint: -D GROUP=1 -D RUN=256
 #include "arith.h"

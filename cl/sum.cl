@@ -1,11 +1,11 @@
-/* Sums over whole tensors, the loss of a step, and the watch for what is not finite, as in src/ops/sum.c. */
+/* Sums over whole tensors, the loss of a step, and the check for values that are not finite, as in src/ops/sum.c. */
 // lint: -D GROUP=64 -D RUN=1
 #include "arith.h"
 
 #define LANES 256
 
-/* out[at + b] = the sum of block b of 256 elements: one a lane, lanes fold 128, 64, ..., 1. A group of GROUP
- * work-items a block. */
+/* out[at + b] = the sum of block b of 256 elements: one per lane, lanes fold 128, 64, ..., 1. One group of GROUP
+ * work-items per block. */
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void sum_blocks(
     __global const float *restrict in, __global float *restrict out, uint count, uint at)
 {
@@ -38,7 +38,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void record_loss(
     if (!arith_is_finite(loss)) set_first_bad(first_bad, step, 1u);
 }
 
-/* Each work-item looks at RUN neighbors. The bits are looked at, which is a vector's work with no branch. */
+/* Each work-item checks RUN neighbors. It compares bits, which vectorizes without a branch. */
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void check_finite(
     __global const uint *restrict x, volatile __global uint *restrict first_bad, uint count, uint step, uint what)
 {

@@ -1,6 +1,6 @@
-/* What all sums over examples share on GPUs: the gradients of biases, and adding what the granules of a pass came to.
+/* What all sums over examples share on GPUs: the gradients of biases, and adding up the sums of a pass's granules.
  *
- * N examples of the tile, O outputs of P positions (those of a dense layer have one). dy (N, O, P).
+ * N examples of the tile, O outputs of P positions (one for a dense layer). dy (N, O, P).
  *
  * Options: GROUP, the work-items of a group: a multiple of OUTPUTS
  */
@@ -11,10 +11,10 @@
 
 #pragma OPENCL FP_CONTRACT OFF
 
-#define OUTPUTS 16 // of a group; each has a work-item that adds
-#define LOADS 8    // values that a work-item brings to local memory at once,
-#define STEP (LOADS * GROUP / OUTPUTS) // steps of the chains that these are
-#define AHEAD 8    // values on their way while a chain waits for the one before
+#define OUTPUTS 16 // per group; one work-item adds for each
+#define LOADS 8    // values that a work-item loads into local memory at once
+#define STEP (LOADS * GROUP / OUTPUTS) // the steps of each chain that this amounts to
+#define AHEAD 8    // values in flight while a chain waits for the previous one
 
 #define LINE __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
 #define INLINE static inline __attribute__((always_inline))
@@ -36,15 +36,16 @@ INLINE float add_row(float c, const __local float *s, uint count)
     return c;
 }
 
-/* The sums of dy over the granules of a pass, raw: to[granule][O]. The first starts from `partial` if it is begun.
+/* The sums of dy over the granules of a pass, raw: to[granule][O]. The first continues from `partial` if `begun` is
+ * set.
  *
- * A group brings STEP steps of its chains at most: those of whole examples, or an even part of one's positions. Its
- * outputs are neighbors, so that neighboring work-items read neighbors. Work-groups: ceil(O / OUTPUTS), granules of
- * the pass. */
+ * A group loads at most STEP steps of its chains at once: those of whole examples, or an even part of one example's
+ * positions. Its outputs are neighbors, so that neighboring work-items read neighbors. Work-groups: ceil(O / OUTPUTS),
+ * granules of the pass. */
 LINE backward_bias(const __global float *dy, const __global float *partial /* (O) */, __global float *to, uint N,
                    uint O, uint P, uint from, uint within, uint granule, uint begun)
 {
-    __local float steps[OUTPUTS][STEP + 1]; // longer rows, so that a column is not all in one bank
+    __local float steps[OUTPUTS][STEP + 1]; // longer rows, so that a column is not in a single bank
     uint item = get_local_id(0), first = get_group_id(0) * OUTPUTS, r = get_group_id(1);
     uint parts = (P + STEP - 1) / STEP, width = (P + parts - 1) / parts, examples = STEP / width;
     uint2 run = find_granule(r, N, from, within, granule);
@@ -52,8 +53,8 @@ LINE backward_bias(const __global float *dy, const __global float *partial /* (O
     float c = 0.0f;
     if (adds && begun && r == 0)
         c = partial[first + item]; // not clamped: `to` may be `partial`
-    // What an item brings: step k of an output's chain, of those at hand, and its place in memory from the first of
-    // the group's.
+    // What an item loads: step k of an output's chain, among those loaded now, and its place in memory relative to the
+    // first of the group.
     uint k[LOADS], row[LOADS], at[LOADS];
     UNROLL for (uint l = 0; l < LOADS; l++) {
         uint above = (item + l * GROUP) / width, position = item + l * GROUP - above * width, example = above / OUTPUTS;
@@ -61,11 +62,11 @@ LINE backward_bias(const __global float *dy, const __global float *partial /* (O
         k[l] = first + row[l] < O ? example * width + position : UINT_MAX;
         at[l] = (example * O + row[l]) * P + position;
     }
-    // All bounds are the same for the whole group: the barriers are reached together.
+    // All bounds are the same for the whole group, so all items reach the barriers together.
     for (uint n = run.x; n < run.y; n += examples) {
         for (uint p = 0; p < P; p += width) {
             const __global float *s = dy + ((size_t)n * O + first) * P + p;
-            uint count = min(examples, run.y - n) * min(width, P - p); // width is P where there are several examples
+            uint count = min(examples, run.y - n) * min(width, P - p); // width is P if there are several examples
             float value[LOADS];
             UNROLL for (uint l = 0; l < LOADS; l++)
                 value[l] = s[k[l] < count ? at[l] : 0];
@@ -83,8 +84,8 @@ LINE backward_bias(const __global float *dy, const __global float *partial /* (O
         to[r * O + first + item] = c;
 }
 
-/* Adds the sums of a pass's `closed` granules in their order to the total, which they begin if `fresh`; one that is
- * left partial after them goes to `partial`. A work-item a sum. */
+/* Adds the sums of a pass's `closed` granules, in order, to the total, or begins it with them if `fresh` is set. If
+ * `left_open` is set, the sum of the granule after them is stored in `partial`. One work-item per sum. */
 LINE add_granules(const __global float *part /* (granules, sums) */, __global float *total /* (sums) */,
                   __global float *partial /* (sums) */, uint sums, uint closed, uint fresh, uint left_open)
 {

@@ -1,5 +1,5 @@
-/* Sums of squares, as in src/ops/noise.c. Of each there is a kernel for GPUs, in which neighboring work-items are
- * lanes, and one for processors, where a work-item has all lanes of a block or row in vectors. */
+/* Sums of squares, as in src/ops/noise.c. Each has a kernel for GPUs, in which neighboring work-items are lanes, and
+ * one for processors, in which a work-item has all lanes of a block or row in vectors. */
 // lint: -D GROUP=64 -D ROWS=4 -D VEC=4
 // lint: -D GROUP=16 -D ROWS=1 -D VEC=8
 // lint: -D GROUP=64 -D ROWS=4 -D VEC=16
@@ -18,7 +18,7 @@ typedef JOIN(float, VEC) vec;
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL __attribute__((opencl_unroll_hint))
 
-/* out[at + b] = scale * the sum of squares of block b of BLOCK elements. A group of GROUP work-items a block. */
+/* out[at + b] = scale * the sum of squares of block b of BLOCK elements. One group of GROUP work-items per block. */
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void square_blocks(
     __global const float *restrict x, __global float *restrict out, uint count, uint at, float scale)
 {
@@ -40,9 +40,9 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void square_blocks(
     if (item == 0) out[at + block] = scale * lane[0];
 }
 
-/* out[at + r * blocks + b] = scale * the sum of squares of columns 256 b .. of row r of a matrix (rows, cols), the
- * last block may be shorter. 16 work-items share a row's block. A group has ROWS rows of a block; groups are all in
- * dimension 0, since GPUs take 65535 in another at most. */
+/* out[at + r * blocks + b] = scale * the sum of squares of columns 256 b .. of row r of a matrix (rows, cols); the last
+ * block may be shorter. 16 work-items share a row's block. A group has ROWS rows of a block. All groups are in
+ * dimension 0, since GPUs allow at most 65535 in another. */
 __kernel __attribute__((reqd_work_group_size(ROW_LANES, ROWS, 1))) void square_rows(
     __global const float *restrict x, __global float *restrict out, uint rows, uint cols, uint at, float scale)
 {
@@ -74,7 +74,8 @@ INLINE vec flush_vec(vec c)
     return y;
 }
 
-/* The same for processors: a work-item a block. Four vectors of lanes at a time, which hide the latency of fma. */
+/* The same for processors: one work-item per block. It sums four vectors of lanes at a time, which hides the latency of
+ * fma. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void square_blocks_run(
     __global const float *restrict x, __global float *restrict out, uint count, uint at, float scale)
 {
@@ -92,7 +93,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void square_blocks_run(
         UNROLL for (int v = 0; v < 4; v++)
             store_vec(sum[v], v, lane + l);
     }
-    for (uint i = some - some % (4 * VEC); i < some; i++) { /* the end of the last block, whose lanes come to it last */
+    for (uint i = some - some % (4 * VEC); i < some; i++) { /* the end of the last block, which its lanes add last */
         const float value = arith_flush(x[i]);
         lane[i % LANES] = fma(value, value, lane[i % LANES]);
     }
@@ -101,8 +102,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void square_blocks_run(
     out[at + block] = scale * lane[0];
 }
 
-/* The same for processors, of a matrix in panels: a work-item has VEC rows of a block, neighbors in memory, and one
- * lane after the other. */
+/* The same for processors, for a matrix in panels: a work-item has VEC rows of a block, neighbors in memory, and sums
+ * one lane after the other. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void square_rows_run(
     __global const float *restrict x, __global float *restrict out, uint rows, uint cols, uint at, float scale,
     uint panel)
@@ -125,8 +126,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void square_rows_run(
         out[at + (size_t)(first + r) * get_global_size(1) + block] = scale * lane[r];
 }
 
-/* norms[first + i] = (|x_i|^2 + 1) |dy_i|^2, or that is added. x (n, inputs), dy (n, outputs). 16 work-items share a
- * row; those past the last row work on it and store nothing, so that barriers stay uniform. */
+/* norms[first + i] = (|x_i|^2 + 1) |dy_i|^2, or += if `added` is set. x (n, inputs), dy (n, outputs). 16 work-items
+ * share a row. Work-items past the last row repeat it and store nothing, so that barriers stay uniform. */
 __kernel __attribute__((reqd_work_group_size(ROW_LANES, ROWS, 1))) void dense_norms(
     __global const float *restrict x, __global const float *restrict dy, __global float *restrict norms, uint n,
     uint inputs, uint outputs, uint first, uint added)
@@ -168,7 +169,7 @@ INLINE float square_of(__global const float *x, uint count)
     return two.x + two.y;
 }
 
-/* The same for processors: a work-item a row, its lanes one vector. */
+/* The same for processors: one row per work-item, its lanes in one vector. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void dense_norms_row(
     __global const float *restrict x, __global const float *restrict dy, __global float *restrict norms, uint n,
     uint inputs, uint outputs, uint first, uint added)
