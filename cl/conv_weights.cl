@@ -2,8 +2,8 @@
  *
  * Letters and the layout of a tile are those of conv.cl; P = OH OW, K = CG KH KW. There are two ways to fill the lanes
  * of a vector, each faster for some layers and batches:
- *   granules  SPREAD 0: each lane is a granule of its own. When all are done, their sums are added to the total, one lane
- *             after the other. x and dy are stored in panels, step after step of all granules of a pass.
+ *   granules  SPREAD 0: each lane is a granule of its own. When all are done, their sums are added to the total, one
+ *             lane after the other. x and dy are stored in panels, step after step of all granules of a pass.
  *   outputs   SPREAD 1: lanes are outputs, and granules are summed one after the other. dy is stored in vectors of
  *             outputs, x in rows; each number of x is spread over a vector.
  *
