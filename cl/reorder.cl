@@ -1,5 +1,5 @@
 /* Conversion between rows (n, elements) and panels of PANEL examples [n / PANEL][elements][PANEL], as in
- * src/ops/hold.c.
+ * src/ops/reorder.c.
  * On processors a work-item handles RUN elements of one panel. On other devices PANEL is 1, and both kernels are a
  * copy. Dimension 1 is the panel. */
 // lint: -D GROUP=64 -D RUN=1 -D PANEL=1

@@ -1,4 +1,4 @@
-/* Activations. A row here and a pair of functions in cl/activation.h make one. */
+/* Activations. A row here and a pair of functions in cl/activation_functions.h make one. */
 #ifndef OPS_ACTIVATION_H
 #define OPS_ACTIVATION_H
 
