@@ -117,6 +117,7 @@ static const struct {
     {BYTES("5.1,3.5,1.4\n4.9,3.0,1.4\n"), false, "a CSV text"},
     {BYTES("a;b\n1;2\n"), false, "a CSV text"},
     {BYTES("a\tb\n1\t2\n"), false, "a table with tabs (TSV)"},
+    {BYTES("# Title\n\nred, green\nand blue, say\n"), false, "a text"},
     {BYTES("Dear Sir,\nno table is this\n"), false, "a text"},
     {BYTES(" {\"a\": 1}"), false, "a JSON text"},
     {BYTES("<!DOCTYPE html>"), false, "an HTML or XML text"},

@@ -201,7 +201,14 @@ bool cli_check_write(cli_state *cli, const char *option, const char *path);
  * that one there is left as it was if the work is refused. */
 bool cli_check_stream(cli_state *cli, const char *option, const char *path);
 
-/* Whether path (NULL: no) is the file that NET is read from, by any of its names or links. */
+/* Whether two names stand for one file, which need not exist yet: by folder and name. */
+bool cli_is_one_file(const char *a, const char *b);
+
+/* Refuses, as wrong usage, an output (NULL: there is none) that would replace the network or a file of the data set. */
+void cli_check_output(const cli_command *command, const char *option, const char *path, const char *net,
+                      const char *folder);
+
+/* Whether path is the file that NET is read from, by any of its names or links. */
 bool cli_network_is_file(const char *net, const char *path);
 
 /* Whether NET is the file of a checkpoint. */
@@ -230,7 +237,6 @@ const char *cli_bytes(uint64_t bytes, char text[BYTES_TEXT]);
 
 /* "tile 64 of 512 (8 tiles), data set on the device", for train and plan. */
 void cli_print_tiles(const tas_plan *plan, uint32_t batch);
-
 
 /* JSON values: text with what is not UTF-8 replaced; a number, or null if it is not finite; a float by its shortest
  * decimal form; a budget, or null if there is no limit. */

@@ -2,6 +2,7 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -61,4 +62,44 @@ bool cli_check_stream(cli_state *cli, const char *option, const char *path)
         return true;
     cli_error(cli, "--%s %s: cannot be written: %s", option, path, strerror(errno));
     return false;
+}
+
+static bool find_folder(const char *file, struct stat *out)
+{
+    const char *slash = strrchr(file, '/');
+    char *folder = slash ? strndup(file, (size_t)(slash - file) + 1) : strdup(".");
+    const bool found = folder && !stat(folder, out);
+    free(folder);
+    return found;
+}
+
+bool cli_is_one_file(const char *a, const char *b)
+{
+    struct stat of_a, of_b;
+    const char *slash_a = strrchr(a, '/'), *slash_b = strrchr(b, '/');
+    if (strcmp(slash_a ? slash_a + 1 : a, slash_b ? slash_b + 1 : b) != 0) return false;
+    return find_folder(a, &of_a) && find_folder(b, &of_b) && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
+}
+
+/* Whether path is a file of a data set in folder, by any of its names or links. */
+static bool is_data_file(const char *folder, const char *path)
+{
+    static const char *const names[] = {"train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
+                                        "t10k-labels-idx1-ubyte"};
+    char name[PATH_MAX];
+    struct stat its, other;
+    if (stat(path, &other)) return false;
+    for (size_t i = 0; i < 2 * sizeof names / sizeof *names; i++) {
+        snprintf(name, sizeof name, "%s/%s%s", folder, names[i / 2], i % 2 ? ".gz" : "");
+        if (!stat(name, &its) && its.st_dev == other.st_dev && its.st_ino == other.st_ino) return true;
+    }
+    return false;
+}
+
+void cli_check_output(const cli_command *command, const char *option, const char *path, const char *net,
+                      const char *folder)
+{
+    if (!path) return;
+    if (cli_network_is_file(net, path)) cli_usage(command, "--%s %s: would overwrite the network NET", option, path);
+    if (is_data_file(folder, path)) cli_usage(command, "--%s %s: would overwrite a file of DATA", option, path);
 }

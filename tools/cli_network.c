@@ -19,7 +19,7 @@ static bool is_shipped(const char *net)
 bool cli_network_is_file(const char *net, const char *path)
 {
     struct stat its, other;
-    if (!path || !strcmp(net, "-") || is_shipped(net) || stat(net, &its) || stat(path, &other)) return false;
+    if (!strcmp(net, "-") || is_shipped(net) || stat(net, &its) || stat(path, &other)) return false;
     return its.st_dev == other.st_dev && its.st_ino == other.st_ino;
 }
 

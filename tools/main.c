@@ -38,14 +38,17 @@ static const cli_command *find_command(const char *name)
 
 static int report_unknown(const char *name)
 {
-    const char *names[sizeof commands / sizeof *commands] = {NULL};
+    const char *names[sizeof commands / sizeof *commands + 2] = {NULL}; /* and the two that are none */
     char text[256];
-    for (int i = 0; commands[i]; i++) names[i] = commands[i]->name;
+    int count = 0;
+    for (; commands[count]; count++) names[count] = commands[count]->name;
+    names[count++] = "help";
+    names[count] = "--version";
     fprintf(stderr, "tassello: unknown command '%s'", tas_escape(name, text, sizeof text));
     const char *meant = tas_suggest(name, names);
     if (meant) fprintf(stderr, "; did you mean '%s'?", meant);
     if (!meant)
-        for (int i = 0; names[i]; i++) fprintf(stderr, "%s%s", i ? ", " : "; the commands are ", names[i]);
+        for (int i = 0; commands[i]; i++) fprintf(stderr, "%s%s", i ? ", " : "; the commands are ", names[i]);
     fputs("\nTry 'tassello help'.\n", stderr);
     return EXIT_USAGE;
 }
@@ -62,6 +65,11 @@ static int help(const char *name)
     return 0;
 }
 
+static bool is_help(const char *name)
+{
+    return !strcmp(name, "help") || !strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "-?");
+}
+
 static int run(int argc, char **argv)
 {
     if (argc < 2) {
@@ -73,8 +81,7 @@ static int run(int argc, char **argv)
     if (command) return command->run(argc - 1, argv + 1);
 
     if (!strcmp(name, "--version") || !strcmp(name, "-V")) return print_version();
-    if (!strcmp(name, "help") || !strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "-?"))
-        return help(argv[2]);
+    if (is_help(name)) return help(argv[2] && is_help(argv[2]) ? NULL : argv[2]);
     if (!strcmp(name, "--man")) /* these three: for the build */
         manual_print(commands);
     else if (!strcmp(name, "--man-network"))

@@ -7,7 +7,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { NO_WORD = -1 }; /* of an option that takes one of several: it was not given */
 
@@ -241,35 +240,15 @@ static void read_target(sweep_settings *s)
     options->on_train = s->target_on;
 }
 
-static bool find_folder(const char *file, struct stat *out)
-{
-    const char *slash = strrchr(file, '/');
-    char *folder = slash ? strndup(file, (size_t)(slash - file) + 1) : strdup(".");
-    const bool found = folder && !stat(folder, out);
-    free(folder);
-    return found;
-}
-
-/* By folder and name, since neither need exist yet. */
-static bool is_one_file(const char *a, const char *b)
-{
-    struct stat of_a, of_b;
-    const char *slash_a = strrchr(a, '/'), *slash_b = strrchr(b, '/');
-    if (strcmp(slash_a ? slash_a + 1 : a, slash_b ? slash_b + 1 : b) != 0) return false;
-    return find_folder(a, &of_a) && find_folder(b, &of_b) && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
-}
-
 /* Outputs that are one file, or would replace the network. */
 static void check_files(const sweep_settings *s)
 {
     if (s->report && !strcmp(s->report, "-"))
         cli_usage(&sweep_command, "--report -: expected a file; only --json can go to stdout");
-    if (s->report && s->json && is_one_file(s->report, s->json))
+    if (s->report && s->json && cli_is_one_file(s->report, s->json))
         cli_usage(&sweep_command, "--report and --json: expected two different files");
-    if (cli_network_is_file(s->net, s->report))
-        cli_usage(&sweep_command, "--report %s: would overwrite the network NET", s->report);
-    if (cli_network_is_file(s->net, s->json))
-        cli_usage(&sweep_command, "--json %s: would overwrite the network NET", s->json);
+    cli_check_output(&sweep_command, "report", s->report, s->net, s->data);
+    cli_check_output(&sweep_command, "json", s->json, s->net, s->data);
 }
 
 /* What sweep and train have in common. Without scaling the rate is searched. */

@@ -105,11 +105,10 @@ static void refuse_both(const char *one, const char *other, const char *why)
 static void check_files(const train_settings *settings)
 {
     const char *save = settings->save, *log = settings->log;
-    if (save && log && !strcmp(save, log)) cli_usage(&train_command, "--save and --log: expected two different files");
-    if (cli_network_is_file(settings->net, save))
-        cli_usage(&train_command, "--save %s: would overwrite the network NET", save);
-    if (cli_network_is_file(settings->net, log))
-        cli_usage(&train_command, "--log %s: would overwrite the network NET", log);
+    if (save && log && cli_is_one_file(save, log))
+        cli_usage(&train_command, "--save and --log: expected two different files");
+    cli_check_output(&train_command, "save", save, settings->net, settings->data);
+    cli_check_output(&train_command, "log", log, settings->net, settings->data);
 }
 
 void train_settings_read(train_settings *settings, int argc, char **argv)

@@ -82,17 +82,19 @@ static bool is_text(const head *h)
     return true;
 }
 
-/* Whether two lines follow each other that a separator cuts into the same number of fields. */
+static size_t separators_in_line(const char **at, char separator)
+{
+    size_t count = 0;
+    for (; **at && **at != '\n'; ++*at) count += **at == separator;
+    *at += **at == '\n';
+    return count;
+}
+
+/* Whether a separator cuts the first two lines into the same number of fields. In prose, lines further down may. */
 static bool is_table(const char *text, char separator)
 {
-    size_t before = 0;
-    for (const char *at = text; *at; at += *at == '\n') {
-        size_t fields = 0;
-        for (; *at && *at != '\n'; at++) fields += *at == separator;
-        if (fields && fields == before) return true;
-        before = fields;
-    }
-    return false;
+    const size_t first = separators_in_line(&text, separator);
+    return first && first == separators_in_line(&text, separator);
 }
 
 /* A network's first word is `input`, behind comments. */

@@ -143,6 +143,17 @@ def _(t):
     t.fails(1, ("takes 784 values",), "train", "mlp", t.data, "--device", "reference", "--save", "mlp", cwd=folder)
 
 
+@case("--save and --log onto a file of the data set, by any of its names: status 2, and it is left as it was")
+def _(t):
+    folder = t.place()
+    (folder / "link").symlink_to(t.data / "t10k-labels-idx1-ubyte")
+    before = (t.data / "t10k-labels-idx1-ubyte").read_bytes()
+    for name in (t.data / "train-images-idx3-ubyte", t.data / "t10k-labels-idx1-ubyte", folder / "link"):
+        for option in ("--save", "--log"):
+            t.fails(2, (f"{option} {name}", "DATA"), "train", t.net, t.data, "--device", "reference", option, name)
+    expect((t.data / "t10k-labels-idx1-ubyte").read_bytes() == before, "it was changed")
+
+
 @case("stdout to /dev/full: status 1 and a message")
 def _(t):
     for words in (("train", t.net, t.data, "--device", "reference", "--batch", "16", "--json"), ("devices",),

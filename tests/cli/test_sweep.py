@@ -91,6 +91,8 @@ def _(t):
     t.fails(1, ("--state", "not a folder"), *where, "--state", folder / "file")
     t.fails(1, ("--state", "cannot be created"), *where, "--state", folder / "none" / "such")
     t.fails(2, ("would overwrite the network",), *where, "--json", folder / "net")
+    for option in "--json", "--report":
+        t.fails(2, (option, "would overwrite a file of DATA"), *where, option, t.data / "train-labels-idx1-ubyte")
     t.fails(1, ("no device none such",), *where, "--state", folder / "new")
     expect(leftovers(folder) == ["file", "net"] and (folder / "net").read_text() == NET, f"{leftovers(folder)}")
 

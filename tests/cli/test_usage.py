@@ -25,6 +25,7 @@ def _(t):
                       (name, "--device", "x", "--help") if "--device" in result.out else (name, "-?")):
             expect(t.run(*words).out == result.out, f"{words}: another help")
     expect(all(t.run(word).out == top.out for word in ("help", "-h")), "another help")
+    expect(t.run("help", "help").out == t.run("help", "--help").out == top.out, "help on help is another help")
     for word in ("--batch=N", "--epochs=N", "--steps=N", "--lr=X", "--momentum=X", "--seed=N", "--save=FILE",
                  "--log=FILE", "--json",
                  "--profile", "--device=ID", "--budget=SIZE", "--tile=N", "NET DATA"):
@@ -71,6 +72,8 @@ def _(t):
 SUGGESTIONS = [
     (("trian",), "train"),
     (("help", "swep"), "sweep"),
+    (("hlep",), "help"),
+    (("--versoin",), "--version"),
     (("train", "--batchsize", "3"), "--batch"),
     (("train", "--batch-size=3"), "--batch"),
     (("train", "--learning-rate", "0.1"), "--lr"),
