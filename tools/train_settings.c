@@ -105,6 +105,8 @@ static void refuse_both(const char *one, const char *other, const char *why)
 static void check_files(const train_settings *settings)
 {
     const char *save = settings->save, *log = settings->log;
+    if (save && !strcmp(save, "-")) cli_usage(&train_command, "--save -: expected a file, not stdout");
+    if (log && !strcmp(log, "-")) cli_usage(&train_command, "--log -: expected a file; /dev/stdout is one");
     if (save && log && cli_is_one_file(save, log))
         cli_usage(&train_command, "--save and --log: expected two different files");
     cli_check_output(&train_command, "save", save, settings->net, settings->data);

@@ -122,6 +122,8 @@ USAGE = [
     ("devices takes no argument", ("devices", "pocl"), ("unexpected", "pocl")),
     ("an option without its value", ("train", "mlp", "data", "--batch"), ("--batch",)),
     ("a value for a flag", ("devices", "--json=yes"), ("--json",)),
+    ("--save to stdout", ("train", "mlp", "data", "--save", "-"), ("--save -",)),
+    ("--log to stdout, but not by its path", ("train", "mlp", "data", "--log", "-"), ("--log -", "/dev/stdout")),
     ("a beginning of several options", ("train", "--b", "3"), ("--batch", "--budget", "--beta1")),
     ("a value for help", ("devices", "--help=yes"), ("--help",)),
     ("an empty --device", ("devices", "--device", ""), ("--device",)),
