@@ -577,6 +577,63 @@ START_TEST(not_finite_stops_before_the_bad_step)
 }
 END_TEST
 
+/* As fill(), but what was read since `armed` cannot be read again. */
+typedef struct reread {
+    bool armed, seen[COUNT];
+} reread;
+
+static int fill_once(void *user, const uint64_t *index, size_t n, void *in, void *targets)
+{
+    reread *r = user;
+    int calls = 0;
+    for (size_t k = 0; k < n; k++) {
+        if (r->armed && r->seen[index[k]]) return 7;
+        r->seen[index[k]] = r->armed;
+    }
+    return fill(&calls, index, n, in, targets);
+}
+
+/* The search for the tensor reads the examples again. If they cannot be read, the steps before the bad one are done,
+ * and no others. */
+START_TEST(a_bad_step_that_cannot_be_read_again)
+{
+    static const char text[] = "input 6\ndense 9\nleaky\ndense 8\ngelu\ndense 4\n";
+    reread r = {.armed = false};
+    tas_data_options set;
+    tas_data *data;
+    tas_run *run;
+    tas_train_result known, result;
+    tas_train_options options = sample_options(2, COUNT / 2);
+    options.lr = 1e6f;
+    options.ahead = 1;
+    tas_data_options_init(&set);
+    set.count = COUNT;
+    set.input_size = INPUTS;
+    set.input_type = TAS_INPUT_F32;
+    set.classes = CLASSES;
+    set.fill = fill_once;
+    set.user = &r;
+    expect_ok(tas_data_open(context, &set, &data));
+    options.budget = least_budget(text, data, options); /* the set is streamed */
+
+    tas_model *model = model_of_text(text, 3);
+    expect(tas_train(model, data, &options, &known), TAS_NOT_FINITE, "", "");
+    ck_assert(!known.resident);
+    ck_assert_uint_lt(known.bad_step, COUNT / 2 - 1);
+    tas_model_close(&model);
+
+    model = model_of_text(text, 3);
+    expect_ok(tas_run_open(model, data, &options, &run));
+    r.armed = true;
+    expect(tas_run_advance(run, UINT64_MAX, &result), TAS_BAD_DATA, "returned 7", "");
+    ck_assert_uint_eq(result.steps, known.bad_step - 1);
+    ck_assert_uint_eq(result.weights_step, known.bad_step - 1);
+    tas_run_close(&run);
+    tas_model_close(&model);
+    tas_data_close(&data);
+}
+END_TEST
+
 /* Refused ---------------------------------------------------------------------------------------------------------- */
 
 static void refuse_run(tas_train_options options, const char *word, const char *other)
@@ -683,6 +740,7 @@ int main(void)
     tcase_add_test(tc, an_open_run_keeps_its_weights);
     tcase_add_test(tc, callbacks_can_look_at_the_model);
     tcase_add_test(tc, not_finite_stops_before_the_bad_step);
+    tcase_add_test(tc, a_bad_step_that_cannot_be_read_again);
     tcase_add_test(tc, refuses_options);
     tcase_add_test(tc, refuses_data_that_do_not_fit);
     suite_add_tcase(suite, tc);

@@ -188,8 +188,8 @@ static tas_status train_some(tas_run *run, uint64_t last)
         status = train_step(run, run_step_at(run, begin + done + 1));
         if (!status) status = run->w.device->driver->flush(run->w.device);
     }
-    if (!status) status = collect(run, begin + done);
     if (status == TAS_BAD_DATA && done > 1) return collect_before(run, begin + done - 1);
+    if (!status) status = collect(run, begin + done);
     if (status && status != TAS_STOPPED) return status; /* stopped: these steps are done all the same */
     run->step = begin + done;
     run->step_seconds = (now_seconds() - start) / (double)done;
