@@ -223,8 +223,12 @@ static tas_status keep_written(tas_context *context, file_writer *writer, int er
         sprintf(name, i == 1 ? "%s.new" : "%s.new-%d", writer->path, i);
         const int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (fd < 0 && errno == EEXIST) continue;
-        if (fd >= 0) close(fd);
-        if (fd >= 0 && !rename(writer->temporary, name)) found = name;
+        if (fd < 0) break;
+        close(fd);
+        if (rename(writer->temporary, name))
+            unlink(name); /* it is empty */
+        else
+            found = name;
         break;
     }
     const tas_status status = fail(context, TAS_BAD_FILE, "%s: cannot be replaced: %s; what was written is in %s",
