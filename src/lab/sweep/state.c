@@ -96,7 +96,7 @@ static tas_status read_file(const state *s, const char *file, json_error_t *erro
     struct stat about;
     tas_status status = TAS_OK;
     *out = NULL;
-    error->text[0] = 0;
+    *error = (json_error_t){.line = 0};
     if (!path) return TAS_NO_MEMORY;
     if (stat(path, &about) && errno == ENOENT) {
         free(path);
