@@ -289,6 +289,7 @@ static int sweep(session *r)
     r->s.sweep.on_progress = on_progress;
     r->s.sweep.user = r;
     cli_catch_ends(on_signal);
+    cli_catch(SIGUSR1, SIG_IGN); /* which has train write --save: what a sweep can write, --state has already */
     sweeping = 1;
     const tas_status status = tas_sweep_run(r->device, r->network, r->train, r->test, &r->s.sweep, &r->sweep);
     progress_end_line(&r->progress);
@@ -330,7 +331,7 @@ const cli_command sweep_command = {
         "Some examples are held out of the training set for validation. The test set is evaluated once, at the end; if "
         "time is short, for the recommended batch only. A forecast of the time is printed first. If --time does not "
         "suffice, the batches farthest from the best one are left out. The first SIGINT, SIGTERM or SIGHUP ends the "
-        "sweep and prints the results so far; the second quits at once.",
+        "sweep and prints the results so far; the second quits at once. SIGUSR1 is ignored.",
     .arguments = {ARGUMENT_NET(offsetof(sweep_settings, net)), ARGUMENT_DATA(offsetof(sweep_settings, data), false)},
     .options = sweep_options,
     .examples = {"tassello sweep mlp DATA --time 10m --report mlp.html",

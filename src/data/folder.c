@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const reader *const readers[] = {&reader_idx};
 enum { READERS = sizeof readers / sizeof *readers };
@@ -24,6 +25,7 @@ static tas_status find_reader(tas_context *context, const char *folder, tas_spli
     if (!S_ISDIR(about.st_mode))
         return fail(context, TAS_BAD_FILE, "%s: expected a folder of IDX files, found %s", folder,
                     file_describe(folder));
+    if (access(folder, X_OK)) return fail(context, TAS_BAD_FILE, "%s: %s", folder, strerror(errno));
     for (int i = 0; i < READERS; i++) {
         const size_t used = strlen(expected);
         *out = readers[i];

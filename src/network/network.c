@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { TEXT_MOST = 1 << 20, SHIPPED_MOST = 16 };
 
@@ -59,7 +60,7 @@ tas_status tas_network_parse(tas_context *context, const char *text, const char 
 static tas_status describe_failure(tas_context *context, const char *path, tas_status status)
 {
     struct stat about;
-    if (stat(path, &about) || status == TAS_NO_MEMORY) return status;
+    if (stat(path, &about) || access(path, R_OK) || status == TAS_NO_MEMORY) return status;
     return fail(context, status, "%s; the file seems to be %s, expected a network's text ('input 1x28x28' first)",
                 context->error, file_describe(path));
 }

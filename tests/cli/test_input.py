@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from common import case, expect, LAST, LAST_MSE, main, make_set, NET, one_object, Result
+from common import case, expect, LAST, LAST_MSE, main, make_set, NET, one_object, Result, Skip
 
 
 def cut(name, size):
@@ -83,6 +83,21 @@ for _name, _damage, _texts in DAMAGES:
         damage(folder)
         t.fails(1, (str(folder), *texts), "train", t.net, folder, "--device", "reference", timeout=20)
     case(f"data: {_name}: status 1, said with its path")(damaged)
+
+
+@case("NET without the right to read it, DATA without the right to look into it: that is what is said")
+def _(t):
+    if os.geteuid() == 0:
+        raise Skip("root has every right")
+    folder = t.place()
+    net, data = folder / "net", make_set(folder / "data")
+    net.write_text(NET)
+    net.chmod(0)
+    data.chmod(0o600)
+    result = t.fails(1, (str(net), "Permission denied"), "inspect", net)
+    expect("seems to be" not in result.err, "a guess at what cannot be read", result)
+    t.fails(1, (str(data), "Permission denied"), "train", t.net, data, "--device", "reference")
+    data.chmod(0o700)
 
 
 @case("data: not there, not a folder, a folder without rights")

@@ -240,7 +240,7 @@ def _(t):
     expect(losses[0] == losses[2] != losses[1], f"{losses}")
 
 
-@case("sweep and SIGINT: status 130, what is known is told, and the state goes on")
+@case("sweep and SIGINT: status 130, what is known is told, and the state goes on; SIGUSR1 before it does nothing")
 def _(t):
     folder = t.place()
     words = ("sweep", t.net, t.data, "--device", "reference", "--batches", "1,2,4,8,16", "--target-loss", "0.02",
@@ -251,6 +251,8 @@ def _(t):
     while not list((folder / "s").glob("run-*")) and time.monotonic() - begin < 60:
         expect(child.poll() is None, f"it has ended with {child.poll()}")
         time.sleep(0.02)
+    child.send_signal(signal.SIGUSR1)
+    time.sleep(0.1)
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=60)
     result = Result(words, child.returncode, out, err, 0)
