@@ -51,7 +51,7 @@ static tas_status keep_weights(const lab *l, const run_key *key, const float *we
     if (!status) status = tas_model_save(model, path);
     tas_model_close(&model);
     free(path);
-    return status;
+    return status == TAS_BAD_DATA ? TAS_OK : status; /* they overflowed: a sweep that resumes repeats the run */
 }
 
 static bool recall_weights(const lab *l, const run_key *key, float *weights)

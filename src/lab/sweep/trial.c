@@ -242,6 +242,8 @@ tas_status trial_run(lab *l, const trial *t, sweep_run *out, float *weights)
     status = tas_run_open(r.model, l->rest, &options, &r.run);
     if (!status) status = follow(&r);
     if (!status && weights) status = weights_read(r.model, weights);
+    /* If they overflowed, the model has those of an earlier step, which depends on time. */
+    if (!status && weights && r.result.weights_step != r.result.steps) weights[0] = NAN;
     out->memory = r.result.peak_bytes;
     if (r.looks) out->final_metric = r.metric[r.looks - 1];
     tas_run_close(&r.run);
