@@ -62,6 +62,21 @@ static int evaluate(cli_state *cli, const settings *s, const tas_data *data, tas
     return cli_check_score(cli, &score);
 }
 
+/* What is wrong with the files is found here, and not after kernels were built. The exit status. */
+static int check_files(cli_state *cli, const settings *s, tas_data **data)
+{
+    tas_network *network = NULL;
+    int result = 0;
+    tas_status status = tas_data_open_folder(cli->context, s->data, TAS_TEST, data);
+    if (!status) status = tas_model_load_network(cli->context, s->checkpoint, &network);
+    if (status)
+        result = cli_failed(cli, status);
+    else if (!cli_check_fit(cli, network, s->checkpoint, *data, s->data, TAS_TEST))
+        result = EXIT_FAILED;
+    tas_network_close(&network);
+    return result;
+}
+
 static int run(int argc, char **argv)
 {
     settings s = {0};
@@ -71,9 +86,11 @@ static int run(int argc, char **argv)
     tas_model *model = NULL;
     cli_parse(&eval_command, argc, argv, &s);
     if (!cli_open(&cli, &eval_command)) return EXIT_FAILED;
-    tas_status status = tas_data_open_folder(cli.context, s.data, TAS_TEST, &data);
-    if (!status) status = tas_device_open(cli.context, s.device, TAS_ARITH_EXACT, &device);
-    const int result = status ? cli_failed(&cli, status) : evaluate(&cli, &s, data, device, &model);
+    int result = check_files(&cli, &s, &data);
+    if (!result) {
+        const tas_status status = tas_device_open(cli.context, s.device, TAS_ARITH_EXACT, &device);
+        result = status ? cli_failed(&cli, status) : evaluate(&cli, &s, data, device, &model);
+    }
     tas_model_close(&model);
     tas_device_close(&device);
     tas_data_close(&data);

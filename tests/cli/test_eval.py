@@ -72,18 +72,18 @@ def _(t):
     expect("\x1b" not in t.run("inspect", path).out, "a raw escape")
 
 
-@case("eval: a checkpoint that is not there, a folder, a pipe; data that do not fit or are not there")
+@case("eval: a checkpoint that is not there, a folder, a pipe; data that do not fit or are not: before the device")
 def _(t):
     path = t.checkpoint(t.place() / "c")
-    t.fails(1, ("no such.st", "No such file"), "eval", "no such.st", t.data, "--device", "reference")
-    t.fails(1, (str(t.data), "not a regular file"), "eval", t.data, t.data, "--device", "reference")
-    t.fails(1, ("takes 64 values", "has 49"), "eval", path, make_set(t.place() / "d", size=7), "--device", "reference")
+    t.fails(1, ("no such.st", "No such file"), "eval", "no such.st", t.data, "--device", "none such")
+    t.fails(1, (str(t.data), "not a regular file"), "eval", t.data, t.data, "--device", "none such")
+    t.fails(1, ("takes 64 values", "has 49"), "eval", path, make_set(t.place() / "d", size=7), "--device", "none such")
     t.fails(1, ("has 4 outputs", "6 classes"), "eval", path, make_set(t.place() / "d", classes=6), "--device",
-            "reference")
-    t.fails(1, ("/no/data", "No such file"), "eval", path, "/no/data", "--device", "reference")
+            "none such")
+    t.fails(1, ("/no/data", "No such file"), "eval", path, "/no/data", "--device", "none such")
     pipe = t.place() / "pipe"
     os.mkfifo(pipe)
-    t.fails(1, ("pipe", "not a regular file"), "eval", pipe, t.data, "--device", "reference", timeout=10)
+    t.fails(1, ("pipe", "not a regular file"), "eval", pipe, t.data, "--device", "none such", timeout=10)
 
 
 @case("eval: weights so large that the loss is not finite: said, status 1")
