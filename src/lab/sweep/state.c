@@ -18,8 +18,8 @@
 
 enum {
     FILE_MOST = 64 << 20,
-    FORMAT = 2,          /* 1 had no format, and when a run is given up in its name */
-    NUMBER_MOST = 99999, /* of a run's file; no sweep makes as many */
+    FORMAT = 2,           /* 1 had no format, and when a run is given up in its name */
+    NUMBER_LIMIT = 99999, /* of a run's file, which is below it; no sweep makes as many */
     ELAPSED_MOST = 1000000000
 };
 
@@ -135,6 +135,10 @@ static tas_status read_stored(state *s, const char *file)
     sweep_run run;
     char why[160];
     tas_status status = read_file(s, file, &error, &in);
+    if (status == TAS_BAD_FILE) {
+        ignore(s, file, "it cannot be read");
+        return TAS_OK;
+    }
     if (status) return status;
     if (!in) {
         snprintf(why, sizeof why, "line %d is not JSON", error.line);
@@ -149,21 +153,21 @@ static tas_status read_stored(state *s, const char *file)
     return status;
 }
 
-/* The number of a run's file; 0: it is not one. */
+/* The number of a run's file, NUMBER_LIMIT if it is as large or larger; 0: it is not one. */
 static int run_number(const char *file)
 {
     if (strncmp(file, "run-", 4) != 0) return 0;
     const size_t digits = strspn(file + 4, "0123456789");
     if (digits < 1 || strcmp(file + 4 + digits, ".json") != 0) return 0;
-    const unsigned long number = digits < 9 ? strtoul(file + 4, NULL, 10) : NUMBER_MOST + 1;
-    return number > NUMBER_MOST ? NUMBER_MOST + 1 : (int)number;
+    const unsigned long number = digits < 9 ? strtoul(file + 4, NULL, 10) : NUMBER_LIMIT;
+    return number > NUMBER_LIMIT ? NUMBER_LIMIT : (int)number;
 }
 
 static tas_status read_numbered(state *s, const char *file)
 {
     const int number = run_number(file);
     if (!number) return TAS_OK;
-    if (number > NUMBER_MOST) {
+    if (number == NUMBER_LIMIT) {
         ignore(s, file, "its number is too large");
         return TAS_OK;
     }
