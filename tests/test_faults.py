@@ -969,6 +969,7 @@ def run_cases(t, words):
             if end and end[0] == "fail":
                 print("\n".join("#   " + text for text in end[1].splitlines()), flush=True)
                 print(f"# {number} failed beside others; alone:", flush=True)
+                t.known = {net: plain for net, plain in t.known.items() if plain}
                 end = attempt(t, function)
             if end and end[0] == "skip":
                 print(f"ok {number} - {name} # SKIP {end[1]}", flush=True)
