@@ -409,7 +409,7 @@ START_TEST(numbers_in_words)
     static const struct {
         float value;
         const char *text;
-    } floats[] = {{0, "0"},         {100, "100"},      {1e6f, "1000000"},          {16777217, "16777216"},
+    } floats[] = {{0, "0"},         {100, "100"},      {1e6f, "1000000"},          {16777216, "16777216"},
                   {0.1f, "0.1"},    {1e-4f, "0.0001"}, {1e-5f, "1e-05"},           {-20, "-20"},
                   {1e15f, "1e+15"}, {NAN, "nan"},      {0x1.8p33f, "12884901888"}, {INFINITY, "inf"}};
     for (size_t i = 0; i < sizeof floats / sizeof *floats; i++)
