@@ -64,10 +64,11 @@ static bool read_shape(const char *word, const line_argument *a, uint32_t out[3]
 {
     uint32_t size[3];
     const int count = read_product(word, 3, a, size);
+    if (!count) return false;
     out[0] = count == 2 ? 1 : size[0];
     out[1] = count == 1 ? 0 : size[count - 2];
     out[2] = count == 1 ? 0 : size[count - 1];
-    return count > 0;
+    return true;
 }
 
 static bool read_number(const char *word, const line_argument *a, float *out)
