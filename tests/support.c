@@ -122,6 +122,17 @@ void expect(tas_status found, tas_status wanted, const char *word, const char *o
                   "\"%s\" lacks \"%s\" or \"%s\"", tas_error(context), word, other);
 }
 
+char *text_replaced(const char *text, const char *from, const char *to)
+{
+    char *out = calloc(1, strlen(text) * (2 + strlen(to)));
+    ck_assert_msg(strstr(text, from) != NULL, "nothing to replace: %s", from);
+    for (const char *at; (at = strstr(text, from)); text = at + strlen(from)) {
+        strncat(out, text, (size_t)(at - text));
+        strcat(out, to);
+    }
+    return strcat(out, text);
+}
+
 uint64_t smallest_budget(void)
 {
     static const char words[] = "smallest sufficient budget is ";

@@ -46,6 +46,9 @@ int support_run(Suite *suite);
 void expect(tas_status found, tas_status wanted, const char *word, const char *other);
 #define expect_ok(call) expect(call, TAS_OK, "", "")
 
+/* The text with each `from` replaced, malloc()ed; fails if there is none. */
+char *text_replaced(const char *text, const char *from, const char *to);
+
 /* The smallest sufficient budget that the last error names. */
 uint64_t smallest_budget(void);
 

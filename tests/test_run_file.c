@@ -147,18 +147,6 @@ START_TEST(runs_come_back_as_they_were)
 }
 END_TEST
 
-/* malloc()ed, with each `from` replaced. */
-static char *replaced(const char *text, const char *from, const char *to)
-{
-    char *out = calloc(1, strlen(text) * (2 + strlen(to)));
-    ck_assert_msg(strstr(text, from) != NULL, "nothing to replace: %s", from);
-    for (const char *at; (at = strstr(text, from)); text = at + strlen(from)) {
-        strncat(out, text, (size_t)(at - text));
-        strcat(out, to);
-    }
-    return strcat(out, text);
-}
-
 /* One number is another, in the file or also in the name. The last word is what is complained of. */
 static const char *const edits[][3] = {
     {"\"batch\": 8", "\"batch\": 16", "batch"},
@@ -215,7 +203,7 @@ START_TEST(each_number_is_checked)
     char *text = figure_text(2), why[160];
     sweep_run run;
     for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
-        char *edited = replaced(text, edits[i][0], edits[i][1]);
+        char *edited = text_replaced(text, edits[i][0], edits[i][1]);
         run.point = (sweep_point *)text;
         ck_assert_msg(!decode(edited, &limits, &run, why), "%s is believed", edits[i][1]);
         ck_assert_ptr_null(run.point);

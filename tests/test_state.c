@@ -10,18 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* malloc()ed, with each `from` replaced. */
-static char *replaced(const char *text, const char *from, const char *to)
-{
-    char *out = calloc(1, strlen(text) * (2 + strlen(to)));
-    ck_assert_msg(strstr(text, from) != NULL, "nothing to replace: %s", from);
-    for (const char *at; (at = strstr(text, from)); text = at + strlen(from)) {
-        strncat(out, text, (size_t)(at - text));
-        strcat(out, to);
-    }
-    return strcat(out, text);
-}
-
 /* Folders ---------------------------------------------------------------------------------------------------------- */
 
 static char folder[64];
@@ -197,7 +185,7 @@ START_TEST(damaged_files_are_ignored)
     expect_ok(open_state(&s));
     save_runs(s);
     state_close(&s);
-    char *text = read_text("run-0002.json"), *edited = replaced(text, "\"contract\": 1", "\"contract\": 7");
+    char *text = read_text("run-0002.json"), *edited = text_replaced(text, "\"contract\": 1", "\"contract\": 7");
     write_text("run-0002.json", edited);
     free(edited);
     text[100] = 0;
@@ -353,7 +341,7 @@ static int edit_files(const char *where, const char *from, const char *to)
         snprintf(file, sizeof file, "run-%04d.json", i);
         char *text = read_text(file);
         if (text && strstr(text, where) && strstr(text, from)) {
-            char *edited = replaced(text, from, to);
+            char *edited = text_replaced(text, from, to);
             write_text(file, edited);
             free(edited);
             count++;

@@ -190,7 +190,7 @@ def main(about):
     """Runs the cases of a file that says what it is about."""
     if len(sys.argv) < 2:
         sys.exit(about + "\n" + __doc__)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # where it is ignored, the command leaves it so
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the command leaves an ignored signal ignored
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     t = Tool(sys.argv[1])
     chosen = [c for c in CASES if not sys.argv[2:] or any(word in c[0] for word in sys.argv[2:])]
