@@ -84,8 +84,7 @@ void note_once(tas_context *context, const char *format, ...)
     va_start(list, format);
     vsnprintf(text, sizeof text, format, list);
     va_end(list);
-    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
-    for (const char *c = text; *c; c++) hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
+    const uint64_t hash = text_hash(text);
     for (int i = 0; i < context->notes && i < NOTES_KEPT; i++)
         if (context->noted[i] == hash) return;
     context->noted[context->notes++ % NOTES_KEPT] = hash;

@@ -78,4 +78,11 @@ char *text_escape(const char *text, const char *keep, char *out, size_t bytes)
     return out;
 }
 
+uint64_t text_hash(const char *text)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (const char *c = text; *c; c++) hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
 char *tas_escape(const char *text, char *out, size_t bytes) { return text_escape(text, "", out, bytes); }

@@ -3,6 +3,7 @@
 #define TEXT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* Bytes of the well-formed UTF-8 character that text begins with; 0 if there is none. */
 int text_character_bytes(const char *text);
@@ -13,5 +14,8 @@ int text_character_bytes(const char *text);
  * changes nothing. Cut before the first character that does not fit; 4 strlen(text) + 1 bytes always suffice. Returns
  * out. */
 char *text_escape(const char *text, const char *keep, char *out, size_t bytes);
+
+/* The text's FNV-1a hash. */
+uint64_t text_hash(const char *text);
 
 #endif

@@ -3,6 +3,7 @@
 #include "base/context.h"
 #include "base/file.h"
 #include "base/format.h"
+#include "base/text.h"
 #include "lab/sweep/json.h"
 
 #include <dirent.h>
@@ -50,14 +51,12 @@ static char *path_of(const state *s, const char *file)
     return path;
 }
 
-/* By the name's FNV-1a hash. */
+/* By the name's hash. */
 char *state_weights(const state *s, const run_key *key)
 {
     char name[RUN_NAME_BYTES], file[64];
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
     run_key_name(key, name, sizeof name);
-    for (const char *c = name; *c; c++) hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
-    snprintf(file, sizeof file, "weights-%016" PRIx64 ".safetensors", hash);
+    snprintf(file, sizeof file, "weights-%016" PRIx64 ".safetensors", text_hash(name));
     return path_of(s, file);
 }
 
