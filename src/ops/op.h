@@ -52,7 +52,7 @@ typedef enum op_id {
 } op_id;
 
 enum {
-    OP_OPERANDS = 6,
+    OP_OPERANDS = 8,
     OP_SIZES = 16,
     OP_SCALARS = 12,
     ROW_LANES = 16,       /* of a sum along a row */
