@@ -4,7 +4,7 @@
 
 #include "base/context.h"
 
-enum { LINE_WORDS = 24, LINE_ARGUMENTS = 12, LINE_USAGE = 200 };
+enum { LINE_WORDS = 24, LINE_ARGUMENTS = 12, LINE_USAGE = 160 };
 
 typedef struct text_line {
     tas_context *context;
