@@ -6,6 +6,7 @@
 // lint: -D GROUP=1 -D RUN=256 -D PANEL=1
 // lint: -D GROUP=1 -D RUN=256 -D PANEL=16
 #include "arith.h"
+#include "philox.h"
 
 #ifndef PANEL
 #define PANEL 1
@@ -53,6 +54,76 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gather_floats(
     uint elements, uint at, uint direct, uint n, float scale, float shift)
 {
     GATHER(float, arith_flush)
+}
+
+/* What becomes of one image: (y, x) is (y + dy, x + dx) of the image that may be mirrored, and 0 in the hole. Numbers
+ * wrap, so that one comparison finds what is outside. */
+typedef struct augmentation {
+    uint mirrored, dy, dx, top, left;
+} augmentation;
+
+static augmentation draw_augmentation(ulong seed, uint epoch, uint example, uint height, uint width, uint flip,
+                                      uint shift, uint cutout)
+{
+    augmentation a = {0, 0, 0, 0, 0};
+    if (flip | shift) {
+        const philox_block word = philox(seed, PHILOX_AUGMENT, epoch, example, 0);
+        a.mirrored = flip && word.v[0] >> 31;
+        a.dy = mul_hi(word.v[1], 2 * shift + 1) - shift;
+        a.dx = mul_hi(word.v[2], 2 * shift + 1) - shift;
+    }
+    if (cutout) {
+        const philox_block word = philox(seed, PHILOX_AUGMENT, epoch, example, 1);
+        a.top = mul_hi(word.v[0], height) - cutout / 2;
+        a.left = mul_hi(word.v[1], width) - cutout / 2;
+    }
+    return a;
+}
+
+#define GATHER_IMAGE(type, read)                                                                                   \
+    const uint from = get_global_id(0) * RUN, to = min(from + RUN, elements), r = get_global_id(1) * PANEL;        \
+    const uint plane = height * width;                                                                             \
+    const __global type *image[PANEL];                                                                             \
+    augmentation a[PANEL];                                                                                         \
+    for (uint lane = 0; lane < PANEL; lane++) {                                                                    \
+        const uint row = min(r + lane, n - 1), example = order[at + row];                                          \
+        image[lane] = source + (size_t)(direct ? row : example) * elements;                                        \
+        a[lane] = draw_augmentation((ulong)seed_high << 32 | seed_low, epoch, example, height, width, flip, shift, \
+                                    cutout);                                                                       \
+    }                                                                                                              \
+    x += (size_t)r * elements;                                                                                     \
+    uint channel = from / plane, row = from % plane / width, column = from % width;                                \
+    for (uint i = from; i < to; i++) {                                                                             \
+        const float scale = constants[2 * channel], offset = constants[2 * channel + 1];                           \
+        for (uint lane = 0; lane < PANEL; lane++) {                                                                \
+            const uint y = row + a[lane].dy, u = column + a[lane].dx;                                              \
+            const int inside = y < height && u < width && r + lane < n;                                            \
+            const uint place = channel * plane + y * width + (a[lane].mirrored ? width - 1 - u : u);               \
+            const float value = inside ? read(image[lane][inside ? place : 0]) : 0.0f;                             \
+            const int hole = row - a[lane].top < cutout && column - a[lane].left < cutout;                         \
+            x[i * PANEL + lane] = hole || r + lane >= n ? 0.0f : cast(value, scale, offset);                       \
+        }                                                                                                          \
+        if (++column == width) {                                                                                   \
+            column = 0;                                                                                            \
+            if (++row == height) row = 0, channel++;                                                               \
+        }                                                                                                          \
+    }
+
+// constants (channels, 2): the scale and the shift of each channel
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gather_image_bytes(
+    __global const uchar *restrict source, __global const uint *restrict order, __global const float *restrict constants,
+    __global float *restrict x, uint elements, uint at, uint direct, uint n, uint height, uint width, uint flip,
+    uint shift, uint cutout, uint epoch, uint seed_low, uint seed_high)
+{
+    GATHER_IMAGE(uchar, (float))
+}
+
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gather_image_floats(
+    __global const float *restrict source, __global const uint *restrict order, __global const float *restrict constants,
+    __global float *restrict x, uint elements, uint at, uint direct, uint n, uint height, uint width, uint flip,
+    uint shift, uint cutout, uint epoch, uint seed_low, uint seed_high)
+{
+    GATHER_IMAGE(float, arith_flush)
 }
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gather_labels(

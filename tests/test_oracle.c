@@ -21,6 +21,41 @@ static void check_gather(const test_case *c)
     }
 }
 
+/* Each channel is mirrored, padded with the source's zero, cropped, normalized, and gets its hole, as PyTorch's
+ * transforms do it: RandomHorizontalFlip, RandomCrop(size, padding), Normalize, and the authors' Cutout. */
+static void check_image(const test_case *c)
+{
+    const uint32_t *order = WORDS_IN(1) + c->args.size[3], *size = c->args.size, height = size[5], width = size[6];
+    const uint32_t pad = size[8], side = size[9], plane = height * width, channels = size[0] / plane;
+    float *padded = malloc((size_t)(height + 2 * pad) * (width + 2 * pad) * sizeof *padded);
+    for (uint32_t i = 0; i < c->args.n * channels; i++) {
+        const uint32_t r = i / channels;
+        const uint64_t from = ((uint64_t)(size[4] ? r : order[r]) * channels + i % channels) * plane;
+        uint32_t word[4], hole[4];
+        philox_again(c->args.seed, (const uint32_t[]){7 << 24, c->args.epoch, order[r], 0}, word);
+        philox_again(c->args.seed, (const uint32_t[]){7 << 24, c->args.epoch, order[r], 1}, hole);
+        const uint32_t top = (uint32_t)((2 * pad + 1) * (uint64_t)word[1] >> 32);
+        const uint32_t left = (uint32_t)((2 * pad + 1) * (uint64_t)word[2] >> 32);
+        const int64_t hole_y = (int64_t)(height * (uint64_t)hole[0] >> 32) - side / 2;
+        const int64_t hole_x = (int64_t)(width * (uint64_t)hole[1] >> 32) - side / 2;
+        memset(padded, 0, (size_t)(height + 2 * pad) * (width + 2 * pad) * sizeof *padded);
+        for (uint32_t p = 0; p < plane; p++) {
+            const uint32_t x = size[7] && word[0] & 0x80000000u ? width - 1 - p % width : p % width;
+            padded[(pad + p / width) * (width + 2 * pad) + pad + x] = c->args.op == OP_GATHER_IMAGE_BYTES
+                                                                          ? ((const uint8_t *)c->before[0])[from + p]
+                                                                          : flush(IN(0)[from + p]);
+        }
+        for (uint32_t p = 0; p < plane; p++) {
+            const int64_t y = p / width, x = p % width;
+            const bool cut = y >= hole_y && y - hole_y < side && x >= hole_x && x - hole_x < side;
+            const float value = padded[(top + y) * (width + 2 * pad) + left + x];
+            const float *constant = IN(2) + 2 * (i % channels);
+            check_exact(cut ? 0 : flush(fmaf(value, constant[0], constant[1])), OUT(3)[(uint64_t)i * plane + p], p);
+        }
+    }
+    free(padded);
+}
+
 static void check_one_hot(const test_case *c)
 {
     const uint32_t classes = c->args.size[0];
@@ -32,6 +67,8 @@ START_TEST(feed)
     each_case(OP_GATHER_BYTES, check_gather);
     each_case(OP_GATHER_FLOATS, check_gather);
     each_case(OP_GATHER_LABELS, check_gather);
+    each_case(OP_GATHER_IMAGE_BYTES, check_image);
+    each_case(OP_GATHER_IMAGE_FLOATS, check_image);
     each_case(OP_ONE_HOT, check_one_hot);
 }
 END_TEST

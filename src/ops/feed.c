@@ -1,11 +1,24 @@
 /* The feed: examples of a data set that lies on the device, gathered into a tile.
  *
- * size[] and scalar[] as in feed.h. Row r of the tile is row order[at + r] of the source, or row r if it is direct. */
+ * size[] and scalar[] as in feed.h. Row r of the tile is row order[at + r] of the source, or row r if it is direct.
+ *
+ * Gathering images normalizes each channel by its own scale and shift, and augments: the tile's image O of the source's
+ * S is, in each channel,
+ *
+ *     F(y, x) = S(y, x), or S(y, W - 1 - x) with probability 1/2         flip
+ *     O(y, x) = F(y + dy, x + dx), dy and dx uniform in -N .. N;         shift N; outside of the plane the source's
+ *               normalized                                               value is 0, as in PyTorch's RandomCrop
+ *     O(y, x) = 0 for y in cy - N/2 .. cy - N/2 + N - 1, x likewise,     cutout N (DeVries and Taylor 2017, arXiv
+ *               cy uniform in the height, cx in the width                1708.04552): 0 after normalization
+ *
+ * Words of Philox by (augment, epoch, example order[at + r], 0): 0 flip, 1 dy, 2 dx; and by (..., 1): 0 cy, 1 cx. A
+ * number below k is (word k) / 2^32. Nothing that a tile, a device or a resume could change is in it. */
 #include "ops/feed.h"
 
 #include "ops/rows.h"
 
 #include "arith.h"
+#include "philox.h"
 
 static bool gather_shape(op_args *args, draw *d, int edge)
 {
@@ -91,6 +104,110 @@ CLONES static void gather_floats(const op_args *a, void *const *operand, void *s
     }
 }
 
+static bool image_shape(op_args *args, draw *d, int edge)
+{
+    static const uint32_t edges[][4] = {{1, 1, 1, 1},   {3, 1, 1, 7},  {5, 3, 5, 4},   {16, 1, 28, 28}, {17, 1, 9, 28},
+                                        {2, 3, 32, 32}, {33, 2, 1, 8}, {15, 70, 1, 1}, {2, 1, 17, 64}};
+    if (edge >= LENGTH(edges)) return false;
+    gather_shape(args, d, edge < 0 ? -1 : 0); /* where the tile begins */
+    args->n = args->batch = edge >= 0 ? edges[edge][0] : draw_size(d, 40);
+    const uint32_t channels = edge >= 0 ? edges[edge][1] : draw_size(d, 4);
+    const uint32_t height = edge >= 0 ? edges[edge][2] : draw_size(d, 33);
+    const uint32_t width = edge >= 0 ? edges[edge][3] : draw_size(d, 33);
+    const uint32_t shorter = height < width ? height : width;
+    args->size[GATHER_ELEMENTS] = channels * height * width;
+    args->size[GATHER_SOURCE] = args->n + draw_below(d, 20);
+    args->size[GATHER_ORDER] = args->size[GATHER_AT] + args->n + draw_below(d, 3);
+    args->size[GATHER_DIRECT] = draw_below(d, 3) == 0;
+    args->size[IMAGE_HEIGHT] = height;
+    args->size[IMAGE_WIDTH] = width;
+    args->size[IMAGE_FLIP] = draw_below(d, 2);
+    args->size[IMAGE_SHIFT] = draw_below(d, 3) ? draw_below(d, shorter) : 0;
+    args->size[IMAGE_CUTOUT] = draw_below(d, 3) ? draw_below(d, shorter + 1) : 0;
+    args->epoch = draw_below(d, 2) ? draw_below(d, 100) : draw_u32(d);
+    args->seed = (uint64_t)draw_u32(d) << 32;
+    args->seed |= draw_u32(d);
+    return true;
+}
+
+static uint32_t image_channels(const op_args *a)
+{
+    return a->size[GATHER_ELEMENTS] / (a->size[IMAGE_HEIGHT] * a->size[IMAGE_WIDTH]);
+}
+
+static uint64_t image_elements(const op_args *a, int operand)
+{
+    if (operand == 2) return 2 * (uint64_t)image_channels(a);
+    return gather_elements(a, operand == 3 ? 2 : operand);
+}
+
+/* Scales and shifts are the host's, and finite. If rows are direct, the order is for the augmentation alone. */
+static bool image_fill(const op_args *a, int operand, void *data, draw *d)
+{
+    const bool bytes = a->op == OP_GATHER_IMAGE_BYTES, tiny = d->mode == DRAW_TINY;
+    float *constant = data;
+    if (operand == 1 && a->size[GATHER_DIRECT])
+        for (uint32_t i = 0; i < a->size[GATHER_ORDER]; i++) ((uint32_t *)data)[i] = draw_u32(d);
+    else if (operand == 2)
+        for (uint32_t c = 0; c < image_channels(a); c++, constant += 2) {
+            constant[0] = tiny ? bytes ? draw_scaled(d, -48, -42) : draw_scaled(d, -6, 6) : draw_scaled(d, -8, -6);
+            constant[1] = draw_below(d, 4) ? tiny ? draw_scaled(d, -40, -38) : draw_scaled(d, -2, 1) : 0;
+        }
+    else if (operand == 0 && bytes)
+        for (uint64_t i = 0; i < gather_elements(a, 0); i++) ((uint8_t *)data)[i] = (uint8_t)draw_u32(d);
+    else
+        return operand == 1 && gather_fill(a, operand, data, d);
+    return true;
+}
+
+static uint32_t number_below(uint32_t word, uint32_t bound) { return (uint32_t)(((uint64_t)word * bound) >> 32); }
+
+/* The place in a channel of the source's value for (y, x); -1: outside. */
+static int64_t place_in_source(const op_args *a, const philox_block *word, uint32_t y, uint32_t x)
+{
+    const int64_t height = a->size[IMAGE_HEIGHT], width = a->size[IMAGE_WIDTH], most = a->size[IMAGE_SHIFT];
+    const int64_t from_y = y + number_below(word->v[1], 2 * (uint32_t)most + 1) - most;
+    const int64_t from_x = x + number_below(word->v[2], 2 * (uint32_t)most + 1) - most;
+    if (from_y < 0 || from_y >= height || from_x < 0 || from_x >= width) return -1;
+    return from_y * width + (a->size[IMAGE_FLIP] && word->v[0] >> 31 ? width - 1 - from_x : from_x);
+}
+
+static bool is_cut_out(const op_args *a, const philox_block *word, uint32_t y, uint32_t x)
+{
+    const int64_t side = a->size[IMAGE_CUTOUT];
+    const int64_t top = number_below(word->v[0], a->size[IMAGE_HEIGHT]) - side / 2;
+    const int64_t left = number_below(word->v[1], a->size[IMAGE_WIDTH]) - side / 2;
+    return y >= top && y < top + side && x >= left && x < left + side;
+}
+
+/* x (N, channels, H, W) = augmented source * scale + shift, with constants (channels, 2) of scale and shift */
+static void gather_image(const op_args *a, void *const *operand, void *scratch)
+{
+    const uint8_t *bytes = operand[0];
+    const float *floats = operand[0], *constants = operand[2];
+    const uint32_t *order = operand[1];
+    const uint32_t height = a->size[IMAGE_HEIGHT], width = a->size[IMAGE_WIDTH], channels = image_channels(a);
+    float *to = operand[3];
+    (void)scratch;
+    for (uint32_t r = 0; r < a->n; r++) {
+        const uint32_t example = order[a->size[GATHER_AT] + r];
+        const philox_block places = philox(a->seed, PHILOX_AUGMENT, a->epoch, example, 0);
+        const philox_block hole = philox(a->seed, PHILOX_AUGMENT, a->epoch, example, 1);
+        for (uint32_t c = 0; c < channels; c++)
+            for (uint32_t y = 0; y < height; y++)
+                for (uint32_t x = 0; x < width; x++) {
+                    const uint64_t channel = ((uint64_t)row_of(a, order, r) * channels + c) * height * width;
+                    const int64_t from = place_in_source(a, &places, y, x);
+                    float value = 0;
+                    if (from >= 0)
+                        value = a->op == OP_GATHER_IMAGE_BYTES ? (float)bytes[channel + (uint64_t)from]
+                                                               : arith_flush(floats[channel + (uint64_t)from]);
+                    value = arith_flush(__builtin_fmaf(value, constants[2 * c], constants[2 * c + 1]));
+                    *to++ = is_cut_out(a, &hole, y, x) ? 0 : value;
+                }
+    }
+}
+
 /* label (N) = source label */
 static void gather_labels(const op_args *a, void *const *operand, void *scratch)
 {
@@ -154,6 +271,31 @@ const op_row row_gather_floats = {
     .reference = gather_floats,
     .shape = gather_shape,
     .fill = gather_fill,
+    .flushes = true,
+};
+
+const op_row row_gather_image_bytes = {
+    .name = "gather_image_bytes",
+    .operand = {{"source", TYPE_U8, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"order", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"constants", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"x", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
+    .elements = image_elements,
+    .reference = gather_image,
+    .shape = image_shape,
+    .fill = image_fill,
+};
+
+const op_row row_gather_image_floats = {
+    .name = "gather_image_floats",
+    .operand = {{"source", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"order", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"constants", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"x", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
+    .elements = image_elements,
+    .reference = gather_image,
+    .shape = image_shape,
+    .fill = image_fill,
     .flushes = true,
 };
 

@@ -13,6 +13,15 @@ enum {
 /* Places in args.scalar[]. */
 enum { GATHER_SCALE, GATHER_SHIFT };
 
+/* Gathering images: further places in args.size[]. */
+enum {
+    IMAGE_HEIGHT = GATHER_DIRECT + 1,
+    IMAGE_WIDTH,
+    IMAGE_FLIP,   /* 1: half of the images are mirrored */
+    IMAGE_SHIFT,  /* pixels in either direction, at most; below height and width */
+    IMAGE_CUTOUT, /* side of the square that is cut out; 0: none */
+};
+
 /* One-hot targets: places in args.size[]. */
 enum { ONE_HOT_CLASSES };
 

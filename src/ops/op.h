@@ -17,6 +17,8 @@
 typedef enum op_id {
     OP_GATHER_BYTES, /* feed.c */
     OP_GATHER_FLOATS,
+    OP_GATHER_IMAGE_BYTES,
+    OP_GATHER_IMAGE_FLOATS,
     OP_GATHER_LABELS,
     OP_ONE_HOT,
     OP_DENSE_FORWARD, /* dense.c */

@@ -4,6 +4,8 @@
 static const op_row *const rows[OP_COUNT] = {
     [OP_GATHER_BYTES] = &row_gather_bytes,
     [OP_GATHER_FLOATS] = &row_gather_floats,
+    [OP_GATHER_IMAGE_BYTES] = &row_gather_image_bytes,
+    [OP_GATHER_IMAGE_FLOATS] = &row_gather_image_floats,
     [OP_GATHER_LABELS] = &row_gather_labels,
     [OP_ONE_HOT] = &row_one_hot,
     [OP_DENSE_FORWARD] = &row_dense_forward,
