@@ -111,17 +111,17 @@ static augmentation draw_augmentation(ulong seed, uint epoch, uint example, uint
 
 // constants (channels, 2): the scale and the shift of each channel
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gather_image_bytes(
-    __global const uchar *restrict source, __global const uint *restrict order, __global const float *restrict constants,
-    __global float *restrict x, uint elements, uint at, uint direct, uint n, uint height, uint width, uint flip,
-    uint shift, uint cutout, uint epoch, uint seed_low, uint seed_high)
+    __global const uchar *restrict source, __global const uint *restrict order,
+    __global const float *restrict constants, __global float *restrict x, uint elements, uint at, uint direct, uint n,
+    uint height, uint width, uint flip, uint shift, uint cutout, uint epoch, uint seed_low, uint seed_high)
 {
     GATHER_IMAGE(uchar, (float))
 }
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gather_image_floats(
-    __global const float *restrict source, __global const uint *restrict order, __global const float *restrict constants,
-    __global float *restrict x, uint elements, uint at, uint direct, uint n, uint height, uint width, uint flip,
-    uint shift, uint cutout, uint epoch, uint seed_low, uint seed_high)
+    __global const float *restrict source, __global const uint *restrict order,
+    __global const float *restrict constants, __global float *restrict x, uint elements, uint at, uint direct, uint n,
+    uint height, uint width, uint flip, uint shift, uint cutout, uint epoch, uint seed_low, uint seed_high)
 {
     GATHER_IMAGE(float, arith_flush)
 }
