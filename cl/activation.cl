@@ -7,6 +7,9 @@
 // lint: -D GROUP=64 -D RUN=1 -D FUNCTION=activation_tanh
 // lint: -D GROUP=64 -D RUN=1 -D FUNCTION=activation_sigmoid
 // lint: -D GROUP=64 -D RUN=1 -D FUNCTION=activation_gelu
+// lint: -D GROUP=64 -D RUN=1 -D FUNCTION=activation_silu
+// lint: -D GROUP=64 -D RUN=1 -D FUNCTION=activation_hard_swish
+// lint: -D GROUP=64 -D RUN=1 -D FUNCTION=activation_softplus
 #include "activation_functions.h"
 
 #define JOIN_(a, b) a##b

@@ -62,4 +62,44 @@ static inline float activation_gelu_gradient(float x, float dy, float slope)
     return arith_flush(dy * arith_flush_state(ARITH_FMA(x, arith_normal_pdf(x), arith_normal_cdf(x))));
 }
 
+/* y = x s, s = 1 / (1 + e^-x), dx = dy s (1 + x (1 - s)) (Ramachandran, Zoph and Le 2017). 1 - s is 1 / (1 + e^x),
+ * which does not cancel for large x. */
+static inline float activation_silu(float x, float slope)
+{
+    (void)slope;
+    return arith_flush(x * arith_sigmoid(x));
+}
+static inline float activation_silu_gradient(float x, float dy, float slope)
+{
+    (void)slope;
+    return arith_flush(dy * (arith_sigmoid(x) * ARITH_FMA(x, arith_sigmoid(-x), 1.0f)));
+}
+
+/* y = x (x + 3) / 6, dx = dy (2 x + 3) / 6 (Howard et al. 2019). At -3 the gradient is the one below, 0, and at 3 the
+ * one above, dy, as in PyTorch since 2.7. A NaN is not below 3, and stays. */
+static inline float activation_hard_swish(float x, float slope)
+{
+    (void)slope;
+    const float middle = x * ((x + 3.0f) * 0x1.555556p-3f);
+    return arith_flush(arith_select(x <= -3.0f, 0.0f, arith_select(x < 3.0f, middle, x)));
+}
+static inline float activation_hard_swish_gradient(float x, float dy, float slope)
+{
+    (void)slope;
+    const float middle = dy * (ARITH_FMA(2.0f, x, 3.0f) * 0x1.555556p-3f);
+    return arith_flush(arith_select(x <= -3.0f, 0.0f, arith_select(x < 3.0f, middle, dy)));
+}
+
+/* y = ln(1 + e^x), dx = dy / (1 + e^-x) */
+static inline float activation_softplus(float x, float slope)
+{
+    (void)slope;
+    return arith_flush(arith_softplus(x));
+}
+static inline float activation_softplus_gradient(float x, float dy, float slope)
+{
+    (void)slope;
+    return arith_flush(dy * arith_sigmoid(x));
+}
+
 #endif

@@ -256,15 +256,9 @@ static inline float arith_exp(float x)
     return arith_keep_nan(x, arith_exp_scaled(arith_exp_fraction(arith_exp_reduced(c, shifted)), shifted));
 }
 
-/* ln x, within 0.88 ULP. -inf at 0, -0 and denormals, NaN under 0, inf at inf, +0 at 1.
- * x = 2^k m with m in [sqrt(1/2), sqrt(2)), f = m - 1, exact: ln x = k ln 2 + f + f^2 Q(f); the fit is good to
- * 2^-27.8. */
-static inline float arith_log(float x)
+/* Q(f) in ln(1 + f) = f + f^2 Q(f), for 1 + f in [sqrt(1/2), sqrt(2)); the fit is good to 2^-27.8. */
+static inline float arith_log_fraction(float f)
 {
-    const arith_u32 u = arith_bits(x), root_half = 0x3f3504f3u, from = u + (ARITH_ONE - root_half);
-    const float k = (float)((arith_i32)(from >> 23) - 127);
-    const float f = arith_float((from & ARITH_FRACTION) + root_half) - 1.0f;
-
     float q = -0x1.385116p-4f;
     q = ARITH_FMA(q, f, 0x1.087d52p-3f);
     q = ARITH_FMA(q, f, -0x1.0f4c96p-3f);
@@ -274,6 +268,18 @@ static inline float arith_log(float x)
     q = ARITH_FMA(q, f, -0x1.000438p-2f);
     q = ARITH_FMA(q, f, 0x1.555550p-2f);
     q = ARITH_FMA(q, f, -0x1.fffff8p-2f);
+    return q;
+}
+
+/* ln x, within 0.88 ULP. -inf at 0, -0 and denormals, NaN under 0, inf at inf, +0 at 1.
+ * x = 2^k m with m in [sqrt(1/2), sqrt(2)), f = m - 1, exact: ln x = k ln 2 + f + f^2 Q(f). */
+static inline float arith_log(float x)
+{
+    const arith_u32 u = arith_bits(x), root_half = 0x3f3504f3u, from = u + (ARITH_ONE - root_half);
+    const float k = (float)((arith_i32)(from >> 23) - 127);
+    const float f = arith_float((from & ARITH_FRACTION) + root_half) - 1.0f;
+
+    const float q = arith_log_fraction(f);
     const float low = ARITH_FMA(f * f, q, k * ARITH_LN2_LOW);
     float y = ARITH_FMA(k, ARITH_LN2, f + low);
 
@@ -283,7 +289,7 @@ static inline float arith_log(float x)
     return arith_select(arith_is_zero(x), arith_float(ARITH_SIGN | ARITH_INF), y);
 }
 
-/* ---- sigmoid and tanh -------------------------------------------------------------------------------------------- */
+/* ---- sigmoid, softplus and tanh ---------------------------------------------------------------------------------- */
 
 /* 1 / (1 + e^-x) = e^x / (1 + e^x), within 2.83 ULP, by e^-|x|, which cannot overflow. +0 below -87.34, 1 above 16.64.
  * The product is normal: where e is under 2^-24, 1 + e is 1 and so is y. */
@@ -292,6 +298,20 @@ static inline float arith_sigmoid(float x)
     const float e = arith_exp(-arith_abs(x));
     const float y = arith_near_reciprocal(1.0f + e);
     return arith_keep_nan(x, arith_select(x < 0.0f, e * y, y));
+}
+
+/* ln(1 + e^x), within 1.71 ULP. ln 2 at 0, x itself from 15 on, +0 below -87.34.
+ * It is max(x, 0) + ln(1 + u) with u = e^-|x|, which neither overflows nor cancels. From sqrt(2) on, 1 + u is halved,
+ * as in arith_log: ln(1 + u) = ln 2 + ln(1 + f), f = (u - 1) / 2. Below 2^-40, u^2 counts for nothing. */
+static inline float arith_softplus(float x)
+{
+    const float u = arith_exp(-arith_abs(x));
+    const int halved = u > 0x1.a8279ap-2f; /* sqrt(2) - 1 */
+    const float f = arith_select(halved, ARITH_FMA(0.5f, u, -0.5f), u), t = arith_flush(f);
+    const float q = t * arith_log_fraction(t);
+    const float low = ARITH_FMA(t, q, arith_select(halved, ARITH_LN2_LOW, 0.0f));
+    const float y = arith_select(halved, ARITH_LN2 + (f + low), f + low);
+    return arith_keep_nan(x, arith_select(x > 0.0f, x + y, y));
 }
 
 /* tanh x, within 1.41 ULP. Odd, +0 at 0, -0 and denormals; x itself to 2^-13, 1 or -1 beyond 9.02.

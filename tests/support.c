@@ -143,8 +143,9 @@ uint64_t smallest_budget(void)
 
 /* Networks in double precision ------------------------------------------------------------------------------------- */
 
-static const char *const names[] = {"dense",   "conv2d", "max_pool", "avg_pool", "global_avg_pool", "flatten",
-                                    "dropout", "relu",   "leaky",    "tanh",     "sigmoid",         "gelu"};
+static const char *const names[] = {"dense",   "conv2d",  "max_pool", "avg_pool",   "global_avg_pool",
+                                    "flatten", "dropout", "relu",     "leaky",      "tanh",
+                                    "sigmoid", "gelu",    "silu",     "hard_swish", "softplus"};
 
 void plain_add(plain_net *net, plain_kind kind, uint32_t units)
 {
@@ -231,8 +232,8 @@ static void draw_window(plain_net *net, uint32_t most)
 
 static void draw_pointwise(plain_net *net)
 {
-    const uint32_t kind = random_below(8);
-    if (kind >= 7 || net->layers + 3 > PLAIN_LAYERS) return;
+    const uint32_t kind = random_below(11);
+    if (kind >= 10 || net->layers + 3 > PLAIN_LAYERS) return;
     plain_add(net, (plain_kind)(PLAIN_DROPOUT + (kind ? kind - 1 : 0)), 0); /* dropout twice as often */
     net->layer[net->layers - 1].rate = random_float(0, 0.9f);
 }
@@ -317,6 +318,9 @@ static double activate(const plain_layer *layer, double x)
     case PLAIN_TANH: return tanh(x);
     case PLAIN_SIGMOID: return 1 / (1 + exp(-x));
     case PLAIN_GELU: return x * 0.5 * erfc(-x / sqrt(2));
+    case PLAIN_SILU: return x / (1 + exp(-x));
+    case PLAIN_HARD_SWISH: return x <= -3 ? 0 : x >= 3 ? x : x * (x + 3) / 6;
+    case PLAIN_SOFTPLUS: return log1p(exp(x));
     default: return x;
     }
 }
@@ -435,6 +439,7 @@ static void apply(const plain_net *net, int number, plain_shape in, const double
             const bool bent =
                 x[i] != 0 && (l->kind == PLAIN_RELU || l->kind == PLAIN_LEAKY); /* a 0 was made, and stays */
             if (kink && bent && fabs(x[i]) < *kink) *kink = fabs(x[i]);
+            if (kink && l->kind == PLAIN_HARD_SWISH) *kink = fmin(*kink, fabs(fabs(x[i]) - 3));
             y[i] = activate(l, x[i]);
         }
     }

@@ -66,9 +66,12 @@ typedef enum plain_kind {
     PLAIN_LEAKY,
     PLAIN_TANH,
     PLAIN_SIGMOID,
-    PLAIN_GELU
+    PLAIN_GELU,
+    PLAIN_SILU,
+    PLAIN_HARD_SWISH,
+    PLAIN_SOFTPLUS
 } plain_kind;
-enum { PLAIN_LAYERS = 12, PLAIN_WIDTH = 1024, PLAIN_TEXT = 1024 };
+enum { PLAIN_LAYERS = 20, PLAIN_WIDTH = 1024, PLAIN_TEXT = 1024 };
 
 typedef struct plain_layer {
     plain_kind kind;

@@ -46,6 +46,7 @@ static void expect_bits(const char *what, float a, float b, float is, float shou
 OVER(exp)
 OVER(log)
 OVER(sigmoid)
+OVER(softplus)
 OVER(tanh)
 OVER(erf)
 OVER(normal_cdf)
@@ -57,6 +58,7 @@ OVER(near_sqrt)
 OVER(near_reciprocal)
 
 static double exact_sigmoid(double x) { return x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x)); }
+static double exact_softplus(double x) { return fmax(x, 0) + log1p(exp(-fabs(x))); }
 static double exact_cdf(double x) { return 0.5 * erfc(-x * sqrt(0.5)); }
 static double exact_pdf(double x) { return exp(-0.5 * x * x) * 0.39894228040143267794; }
 
@@ -81,6 +83,7 @@ static const struct row {
     {.name = "exp", .over = exp_over, .exact = exp, .bound = 1.1},
     {.name = "log", .over = log_over, .exact = log, .bound = 1.0},
     {.name = "sigmoid", .over = sigmoid_over, .exact = exact_sigmoid, .bound = 3.0},
+    {.name = "softplus", .over = softplus_over, .exact = exact_softplus, .bound = 2.0},
     {.name = "tanh", .over = tanh_over, .exact = tanh, .bound = 2.0},
     {.name = "erf", .over = erf_over, .exact = erf, .bound = 2.5},
     {.name = "normal_cdf", .over = normal_cdf_over, .exact = exact_cdf, .bound = 5.5},
@@ -143,6 +146,7 @@ START_TEST(named_values)
         {"exp", arith_exp, 1, inf, 0, 1},
         {"log", arith_log, -inf, inf, nan, -0x1.5d58a0p+6f},
         {"sigmoid", arith_sigmoid, 0.5f, 1, 0, 0.5f},
+        {"softplus", arith_softplus, 0x1.62e430p-1f, inf, 0, 0x1.62e430p-1f},
         {"tanh", arith_tanh, 0, 1, -1, least},
         {"erf", arith_erf, 0, 1, -1, 0x1.20dd74p-126f},
         {"normal_cdf", arith_normal_cdf, 0.5f, 1, 0, 0.5f},

@@ -198,6 +198,7 @@ END_TEST
 /* Activations ------------------------------------------------------------------------------------------------------ */
 
 static double cdf(double x) { return 0.5 * erfc(-x / sqrt(2)); }
+static double logistic(double x) { return x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x)); }
 static double pdf(double x) { return exp(-x * x / 2) / sqrt(2 * acos(-1)); }
 
 static void check_activation(const test_case *c)
@@ -218,6 +219,18 @@ static void check_activation(const test_case *c)
         case OP_SIGMOID_FORWARD:
             want = 1 / (1 + exp(-x));
             ulps = 8;
+            break;
+        case OP_SILU_FORWARD:
+            want = x * logistic(x);
+            ulps = 8;
+            break;
+        case OP_HARD_SWISH_FORWARD:
+            want = x <= -3 ? 0 : x >= 3 ? x : x * (x + 3) / 6;
+            ulps = 4;
+            break;
+        case OP_SOFTPLUS_FORWARD:
+            want = fmax(x, 0) + log1p(exp(-fabs(x)));
+            ulps = 4;
             break;
         default:
             want = x * cdf(x);
@@ -247,6 +260,18 @@ static void check_activation_backward(const test_case *c)
             want = dy * (s - s * s);
             bound = 3 * U * fabs(want);
             break;
+        case OP_SILU_BACKWARD:
+            want = dy * logistic(s) * (1 + s * logistic(-s));
+            bound = 2 * U * 8 * fabs(dy) * logistic(s) * (1 + fabs(s) * logistic(-s));
+            break;
+        case OP_HARD_SWISH_BACKWARD: /* -3 and 3 belong to the flat parts */
+            want = s <= -3 ? 0 : s >= 3 ? dy : dy * (2 * s + 3) / 6;
+            bound = 5 * U * fabs(want);
+            break;
+        case OP_SOFTPLUS_BACKWARD:
+            want = dy * logistic(s);
+            bound = 2 * U * 4 * fabs(want);
+            break;
         default:
             want = dy * (cdf(s) + s * pdf(s));
             bound = 2 * U * 10 * fabs(dy) * (cdf(s) + fabs(s) * pdf(s)) + fabs(dy) * 0x1p-99;
@@ -258,10 +283,11 @@ static void check_activation_backward(const test_case *c)
 
 START_TEST(activations)
 {
-    for (int op = OP_RELU_FORWARD; op <= OP_GELU_FORWARD; op += 2) {
-        each_case((op_id)op, check_activation);
-        each_case((op_id)(op + 1), check_activation_backward);
-    }
+#define CHECK(UPPER, NAME, S, SLOPE, TEXT)                                                                             \
+    each_case(OP_##UPPER##_FORWARD, check_activation);                                                                 \
+    each_case(OP_##UPPER##_BACKWARD, check_activation_backward);
+    ACTIVATIONS(CHECK)
+#undef CHECK
 }
 END_TEST
 

@@ -23,18 +23,21 @@ static uint64_t activation_elements(const op_args *a, int operand)
     return (uint64_t)a->n * a->size[ACTIVATION_ELEMENTS];
 }
 
-/* Functions that are tiny far below 0 get such x; gelu's gradient with dy so large that only its factor's flush makes
- * it 0. */
+/* Functions that are tiny far below 0 get such x in DRAW_TINY; gelu's gradient with dy so large that only its factor's
+ * flush makes it 0. hard_swish gets its kinks, -3 and 3. */
 static bool activation_fill(const op_args *a, int operand, void *data, draw *d)
 {
-    const bool gelu_backward = a->op == OP_GELU_BACKWARD;
+    const bool gelu_backward = a->op == OP_GELU_BACKWARD, tiny = d->mode == DRAW_TINY;
+    const bool below = tiny && (a->op == OP_SIGMOID_FORWARD || a->op == OP_GELU_FORWARD || gelu_backward ||
+                                a->op == OP_SOFTPLUS_FORWARD);
+    const bool kinks = operand == 0 && (a->op == OP_HARD_SWISH_FORWARD || a->op == OP_HARD_SWISH_BACKWARD);
     float *x = data;
-    if (d->mode != DRAW_TINY || (a->op != OP_SIGMOID_FORWARD && a->op != OP_GELU_FORWARD && !gelu_backward))
-        return false;
+    if (!below && !kinks) return false;
     for (uint64_t i = 0; i < activation_elements(a, operand); i++) {
         x[i] = draw_float(d);
-        if (i % 2 == 0 && operand == 0) x[i] = -arith_abs(draw_scaled(d, 2, 4));
-        if (i % 4 == 0 && operand == 1) x[i] = draw_scaled(d, 60, 90);
+        if (kinks && i % 8 == 0) x[i] = i % 16 ? 3 : -3;
+        if (below && i % 2 == 0 && operand == 0) x[i] = -arith_abs(draw_scaled(d, 2, 4));
+        if (below && i % 4 == 0 && operand == 1) x[i] = draw_scaled(d, 60, 90);
     }
     return true;
 }

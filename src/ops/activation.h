@@ -9,7 +9,10 @@
     ROW(LEAKY, leaky, x, true, "x above 0, SLOPE x elsewhere.")                                                        \
     ROW(TANH, tanh, y, false, "The hyperbolic tangent of x.")                                                          \
     ROW(SIGMOID, sigmoid, y, false, "1 / (1 + e^-x).")                                                                 \
-    ROW(GELU, gelu, x, false, "x P(x), P being the normal distribution function; the exact form, with erf.")
+    ROW(GELU, gelu, x, false, "x P(x), P being the normal distribution function; the exact form, with erf.")           \
+    ROW(SILU, silu, x, false, "x / (1 + e^-x), also known as swish.")                                                  \
+    ROW(HARD_SWISH, hard_swish, x, false, "x (x + 3) / 6 from -3 to 3, 0 below, x above.")                             \
+    ROW(SOFTPLUS, softplus, x, false, "ln(1 + e^x).")
 
 /* Places in args.size[], */
 enum { ACTIVATION_ELEMENTS /* per example */ };
