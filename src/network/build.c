@@ -1,6 +1,8 @@
 /* Adding to a network that is being lowered. */
 #include "network/build.h"
 
+#include "ops/join.h"
+
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,17 +24,38 @@ static void *grow(tas_network *network, void **array, int *count, size_t bytes)
     return memset((char *)*array + bytes * used, 0, bytes);
 }
 
+/* What a role's tensors are, unless a layer asks for something else. */
+static tensor tensor_of(tensor_role role)
+{
+    switch (role) {
+    case ROLE_ORDER: return (tensor){.type = TYPE_U32};
+    case ROLE_LABEL: return (tensor){.type = TYPE_U32, .spread = SPREAD_EXAMPLE};
+    case ROLE_INPUT:
+    case ROLE_TARGET:
+    case ROLE_VALUE: return (tensor){.spread = SPREAD_EXAMPLE};
+    case ROLE_LOSS:
+    case ROLE_CORRECT: return (tensor){.spread = SPREAD_BATCH};
+    case ROLE_PARAMETER:
+    case ROLE_GRADIENT:
+    case ROLE_PARTIAL:
+    case ROLE_STATISTIC:
+    case ROLE_SUM: break;
+    }
+    return (tensor){.spread = SPREAD_ONCE};
+}
+
 int build_tensor(tas_network *network, tensor_role role, uint64_t elements, const char *format, ...)
 {
     tensor *t = grow(network, (void **)&network->tensors, &network->tensor_count, sizeof *t);
     if (!t) return NO_TENSOR;
+    *t = tensor_of(role);
     va_list list;
     va_start(list, format);
     vsnprintf(t->name, sizeof t->name, format, list);
     va_end(list);
     t->role = role;
     t->elements = elements;
-    t->gradient = t->partial = t->parameter = NO_TENSOR;
+    t->gradient = t->partial = t->parameter = t->converted = NO_TENSOR;
     return network->tensor_count - 1;
 }
 
@@ -46,45 +69,113 @@ int build_value(tas_network *network, const layer *self, bool batch_panels, uint
     return index;
 }
 
+int build_input_gradient(tas_network *network, const layer *self, int k)
+{
+    return build_value(network, self, self->batch_panels, shape_elements(self->ins[k]), ".dx");
+}
+
+int build_sums(tas_network *network, const layer *self, tensor_spread spread, uint32_t group, uint64_t elements,
+               const char *suffix)
+{
+    const int index =
+        build_tensor(network, ROLE_SUM, elements, "%d.%s%s", place_of(network, self), self->kind->name, suffix);
+    if (index < 0) return index;
+    network->tensors[index].spread = spread;
+    network->tensors[index].group = group;
+    return index;
+}
+
+int build_sum(tas_network *network, const layer *self, int a, int b, bool backward)
+{
+    if (a < 0 || b < 0) return NO_TENSOR;
+    const tensor like = network->tensors[a];
+    const int y = build_value(network, self, like.batch_panels, like.elements, backward ? ".dy" : "");
+    const op_call call = {.args = {.op = OP_ADD, .size = {[JOIN_ELEMENTS] = (uint32_t)like.elements}},
+                          .operand = {a, b, y}};
+    if (backward)
+        build_backward(network, call);
+    else
+        build_forward(network, call);
+    return y;
+}
+
+/* The part that all tensors of a parameter share. */
+static void describe_parameter(tensor *t, const parameter_shape *p, int place)
+{
+    memcpy(t->dims, p->dims, sizeof t->dims);
+    t->ndims = p->ndims;
+    t->weight_panels = p->weight_panels;
+    t->decays = !p->no_decay;
+    t->layer = place;
+    t->init = p->init;
+    t->fan_in = p->fan_in;
+    t->fan_out = p->fan_out;
+}
+
+static uint64_t count_elements(const parameter_shape *p)
+{
+    uint64_t elements = 1;
+    for (int d = 0; d < p->ndims; d++) elements *= p->dims[d];
+    return elements;
+}
+
+/* Adds to the list of what a model stores. */
+static void store(tas_network *network, layer *self, int index)
+{
+    int *place = grow(network, (void **)&network->parameters, &network->parameter_count, sizeof *place);
+    if (!place || index < 0) return;
+    *place = index;
+    self->parameters += network->tensors[index].elements;
+}
+
 int build_parameter(tas_network *network, layer *self, const parameter_shape *p)
 {
     const int number = place_of(network, self);
     const char *kind = self->kind->name;
-    uint64_t elements = 1;
-    for (int d = 0; d < p->ndims; d++) elements *= p->dims[d];
+    const uint64_t elements = count_elements(p);
     const int index = build_tensor(network, ROLE_PARAMETER, elements, "%d.%s.%s", number, kind, p->what);
     const int gradient = build_tensor(network, ROLE_GRADIENT, elements, "%d.%s.%s.gradient", number, kind, p->what);
     const int partial =
         p->granule ? build_tensor(network, ROLE_PARTIAL, elements, "%d.%s.%s.open", number, kind, p->what) : NO_TENSOR;
-    int *place = grow(network, (void **)&network->parameters, &network->parameter_count, sizeof *place);
-    if (index < 0 || gradient < 0 || (p->granule && partial < 0) || !place) return NO_TENSOR;
-    *place = index;
+    store(network, self, index);
+    if (network->failed) return NO_TENSOR;
     for (int t = index; t < network->tensor_count; t++) {
-        tensor *of = &network->tensors[t];
-        memcpy(of->dims, p->dims, sizeof of->dims);
-        of->ndims = p->ndims;
-        of->weight_panels = p->weight_panels;
-        of->parameter = index;
-        of->layer = number;
+        describe_parameter(&network->tensors[t], p, number);
+        network->tensors[t].parameter = index;
     }
-    tensor *parameter = &network->tensors[index];
-    parameter->init = p->init;
-    parameter->fan_in = p->fan_in;
-    parameter->fan_out = p->fan_out;
-    parameter->gradient = gradient;
-    parameter->partial = partial;
-    self->parameters += elements;
+    network->tensors[index].gradient = gradient;
+    network->tensors[index].partial = partial;
     return index;
+}
+
+int build_statistic(tas_network *network, layer *self, const parameter_shape *p)
+{
+    const int number = place_of(network, self);
+    const int index =
+        build_tensor(network, ROLE_STATISTIC, count_elements(p), "%d.%s.%s", number, self->kind->name, p->what);
+    store(network, self, index);
+    if (index >= 0) describe_parameter(&network->tensors[index], p, number);
+    return index;
+}
+
+static void add_call(tas_network *network, op_call **list, int *count, op_call call)
+{
+    op_call *place = grow(network, (void **)list, count, sizeof *place);
+    call.layer = network->lowering;
+    if (place) *place = call;
 }
 
 void build_forward(tas_network *network, op_call call)
 {
-    op_call *place = grow(network, (void **)&network->forward, &network->forward_count, sizeof *place);
-    if (place) *place = call;
+    add_call(network, &network->forward, &network->forward_count, call);
 }
 
 void build_backward(tas_network *network, op_call call)
 {
-    op_call *place = grow(network, (void **)&network->backward, &network->backward_count, sizeof *place);
-    if (place) *place = call;
+    add_call(network, &network->backward, &network->backward_count, call);
+}
+
+void build_update(tas_network *network, op_call call)
+{
+    add_call(network, &network->update, &network->update_count, call);
 }

@@ -11,11 +11,22 @@ int build_tensor(tas_network *network, tensor_role role, uint64_t elements, cons
 /* A value of the layer's, or the gradient to one (".dx"). */
 int build_value(tas_network *network, const layer *self, bool batch_panels, uint64_t elements, const char *suffix);
 
+/* The gradient to its input k, in the layout of that. */
+int build_input_gradient(tas_network *network, const layer *self, int k);
+
+/* The sum of two values of one shape and layout, by a call of forward or backward. */
+int build_sum(tas_network *network, const layer *self, int a, int b, bool backward);
+
+/* Sums over examples or groups of them, which a step makes and reads (ROLE_SUM). */
+int build_sums(tas_network *network, const layer *self, tensor_spread spread, uint32_t group, uint64_t elements,
+               const char *suffix);
+
 typedef struct parameter_shape {
     const char *what; /* "weight" */
     uint32_t dims[PARAMETER_DIMS];
     int ndims;
     bool weight_panels;
+    bool no_decay; /* a bias or the like */
     init_rule init;
     uint32_t fan_in, fan_out, granule;
 } parameter_shape;
@@ -23,7 +34,11 @@ typedef struct parameter_shape {
 /* A parameter, its gradient, and with a granule the sum over the open one. */
 int build_parameter(tas_network *network, layer *self, const parameter_shape *p);
 
+/* What is stored with the parameters, but not trained. */
+int build_statistic(tas_network *network, layer *self, const parameter_shape *p);
+
 void build_forward(tas_network *network, op_call call);
 void build_backward(tas_network *network, op_call call);
+void build_update(tas_network *network, op_call call); /* of statistics */
 
 #endif

@@ -100,6 +100,8 @@ static bool read_value(const char *word, const line_argument *a, void *out)
     case ARGUMENT_SHAPE: return read_shape(word, a, out);
     case ARGUMENT_NUMBER: return read_number(word, a, out);
     case ARGUMENT_CHOICE: *(int *)out = (int)a->least; return read_choice(word, a, out);
+    case ARGUMENT_NAMES:
+    case ARGUMENT_FLAG: break;
     }
     return false;
 }
@@ -113,6 +115,8 @@ static void set_initial(const line_argument *a, void *out)
     case ARGUMENT_SHAPE: break;
     case ARGUMENT_NUMBER: *(float *)out = (float)a->initial; break;
     case ARGUMENT_CHOICE: *(int *)out = (int)a->initial; break;
+    case ARGUMENT_FLAG: *(bool *)out = false; break;
+    case ARGUMENT_NAMES: break;
     }
 }
 
@@ -161,7 +165,9 @@ static tas_status fail_value(const text_line *line, const line_argument *a, cons
     case ARGUMENT_NUMBER:
         return line_fail(line, "expected %s, a number from %s to %s, %s; usage: %s", a->what,
                          print_bound(a->least, least), print_bound(a->most, most), got, line->usage);
-    case ARGUMENT_CHOICE: break;
+    case ARGUMENT_CHOICE:
+    case ARGUMENT_NAMES:
+    case ARGUMENT_FLAG: break;
     }
     return fail_choice(line, a, word, got);
 }
@@ -190,8 +196,34 @@ static bool is_named(const line_argument *a, const char *word)
     return a->usage[length] && strlen(word) == length && !strncmp(word, a->usage, length);
 }
 
+static tas_status read_names(text_line *line, const line_argument *a)
+{
+    const int count = line->count - line->read;
+    if (count < (int)a->least) return line_fail(line, "expected %s, the line ends; usage: %s", a->what, line->usage);
+    if (count > (int)a->most)
+        return line_fail(line, "unexpected '%.60s'; usage: %s", line->word[line->read + (int)a->most], line->usage);
+    for (; line->read < line->count; line->read++)
+        if (strchr("0123456789", *line->word[line->read]))
+            return line_fail(line, "expected %s, got '%.60s'; usage: %s", a->what, line->word[line->read], line->usage);
+    return TAS_OK;
+}
+
+/* The second word of a flag: "bias" of "no bias". */
+static tas_status read_flag(text_line *line, const line_argument *a, void *out)
+{
+    const char *expected = strchr(a->usage, ' ') + 1;
+    const char *word = line->read < line->count ? line->word[line->read++] : NULL;
+    if (!word) return line_fail(line, "expected '%s', the line ends; usage: %s", a->usage, line->usage);
+    if (strcmp(word, expected) != 0)
+        return line_fail(line, "expected '%s', got '%.60s'; usage: %s", a->usage, word, line->usage);
+    *(bool *)(void *)((char *)out + a->offset) = true;
+    return TAS_OK;
+}
+
 static tas_status read_argument(text_line *line, const line_argument *a, void *out)
 {
+    if (a->type == ARGUMENT_NAMES) return read_names(line, a);
+    if (a->type == ARGUMENT_FLAG) return read_flag(line, a, out);
     const char *word = line->read < line->count ? line->word[line->read++] : NULL;
     return word && read_value(word, a, (char *)out + a->offset) ? TAS_OK : fail_value(line, a, word);
 }

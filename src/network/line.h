@@ -12,7 +12,8 @@ typedef struct text_line {
     int number;
     int count;
     char *word[LINE_WORDS];
-    int read; /* words read so far */
+    int read;   /* words read so far */
+    char *rest; /* the text below it; NULL: none */
     char usage[LINE_USAGE];
 } text_line;
 
@@ -22,6 +23,8 @@ typedef enum argument_type {
     ARGUMENT_SHAPE,  /* uint32_t[3]: channels x height x width; height x width of 1 channel; one number, then x 0 x 0 */
     ARGUMENT_NUMBER, /* float */
     ARGUMENT_CHOICE, /* int: which of the words after the name, counted from `least` */
+    ARGUMENT_NAMES,  /* the rest of the line: from least to most names of values; parse.c reads them */
+    ARGUMENT_FLAG,   /* bool: whether the words of the usage ("no bias") are there */
 } argument_type;
 
 /* An argument is given by its place, as N in "dense N", or after its name, as S in "stride S"; the named ones come

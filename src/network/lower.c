@@ -38,26 +38,27 @@ static void fill_infos(tas_network *network)
     }
 }
 
-/* The layout of each layer's input: spatial layers need panels of examples, elementwise ones use what the next layer
- * needs. */
+/* The layout of each layer's inputs: spatial layers need panels of examples, elementwise ones use what a layer that
+ * reads them needs. */
 static void choose_layouts(tas_network *network)
 {
     for (int i = network->layer_count - 1; i >= 0; i--) {
         layer *self = &network->layers[i];
-        const bool next = i + 1 < network->layer_count && network->layers[i + 1].batch_panels;
-        self->batch_panels = self->kind->spatial || ((self->kind->elementwise || !i) && next);
+        self->batch_panels |= self->kind->spatial; /* what readers have asked for stays, if the kind leaves a choice */
+        if (!self->kind->spatial && !self->kind->elementwise && i) self->batch_panels = false;
+        for (int k = 0; k < self->inputs; k++) network->layers[self->from[k]].batch_panels |= self->batch_panels;
         network->batch_panels |= self->batch_panels;
     }
 }
 
-/* x, or a copy of it in the other layout. */
-static int convert(tas_network *network, const layer *self, int x, bool batch_panels, const char *suffix, bool backward)
+/* A copy of x in the other layout. */
+static int build_copy(tas_network *network, const layer *self, int x, const char *suffix, bool backward)
 {
-    if (x < 0 || network->tensors[x].batch_panels == batch_panels) return x;
+    const bool to_panels = !network->tensors[x].batch_panels;
     const uint32_t elements = (uint32_t)network->tensors[x].elements;
-    const int y = build_value(network, self, batch_panels, elements, suffix);
+    const int y = build_value(network, self, to_panels, elements, suffix);
     const op_call call = {
-        .args = {.op = batch_panels ? OP_TO_PANELS : OP_TO_ROWS, .size = {[REORDER_ELEMENTS] = elements}},
+        .args = {.op = to_panels ? OP_TO_PANELS : OP_TO_ROWS, .size = {[REORDER_ELEMENTS] = elements}},
         .operand = {x, y}};
     if (backward)
         build_backward(network, call);
@@ -66,44 +67,83 @@ static int convert(tas_network *network, const layer *self, int x, bool batch_pa
     return y;
 }
 
+/* The value of an input in the layout that the layer needs. */
+static int convert_value(tas_network *network, const layer *self, int x)
+{
+    if (x < 0 || network->tensors[x].batch_panels == self->batch_panels) return x;
+    if (network->tensors[x].converted == NO_TENSOR) {
+        const int copy = build_copy(network, self, x, ".x", false);
+        if (copy < 0) return copy;
+        network->tensors[x].converted = copy;
+        network->tensors[copy].needs_gradient = network->tensors[x].needs_gradient;
+    }
+    return network->tensors[x].converted;
+}
+
+/* Adds a layer's gradient to its input k to what other layers that read the same value have given. */
+static void add_gradient(tas_network *network, const layer *self, int k)
+{
+    layer *from = &network->layers[self->from[k]];
+    int dx = self->dx[k];
+    if (dx < 0 || from->y < 0) return;
+    if (network->tensors[dx].batch_panels != network->tensors[from->y].batch_panels)
+        dx = build_copy(network, from, dx, ".dy", true);
+    from->dy = from->dy == NO_TENSOR ? dx : build_sum(network, from, dx, from->dy, true);
+}
+
 static uint64_t count_flops(const op_call *calls, int from, int to)
 {
     uint64_t flops = 0;
     for (int c = from; c < to; c++)
-        if (op_get(calls[c].args.op)->flops) flops += op_get(calls[c].args.op)->flops(&calls[c].args);
+        if (op_get(calls[c].args.op)->flops && calls[c].when != CALL_EVALUATION)
+            flops += op_get(calls[c].args.op)->flops(&calls[c].args);
     return flops;
+}
+
+static void lower_layer(tas_network *network, int i)
+{
+    layer *self = &network->layers[i];
+    const int before = network->parameter_count, calls = network->forward_count;
+    bool needs_gradient = false;
+    network->lowering = i;
+    for (int k = 0; k < self->inputs; k++) {
+        self->x[k] = convert_value(network, self, network->layers[self->from[k]].y);
+        self->needs_dx[k] = self->x[k] >= 0 && network->tensors[self->x[k]].needs_gradient;
+        needs_gradient |= self->needs_dx[k];
+    }
+    self->kind->lower(network, self);
+    self->forward_flops = self->train_flops = count_flops(network->forward, calls, network->forward_count);
+    self->trains = needs_gradient || network->parameter_count > before;
+    if (self->y >= 0) network->tensors[self->y].needs_gradient = self->trains;
+}
+
+static void lower_layer_backward(tas_network *network, int i)
+{
+    layer *self = &network->layers[i];
+    const int calls = network->backward_count;
+    if (!self->trains) return;
+    network->lowering = i;
+    self->kind->lower_backward(network, self);
+    self->train_flops += count_flops(network->backward, calls, network->backward_count);
+    for (int k = 0; k < self->inputs; k++)
+        if (self->needs_dx[k]) add_gradient(network, self, k);
 }
 
 tas_status lower_network(tas_network *network)
 {
-    layer *layers = network->layers;
     const int count = network->layer_count;
     network->input = network->label = network->target = network->losses = network->correct = network->output =
         NO_TENSOR;
+    network->group = 1;
     network->order = build_tensor(network, ROLE_ORDER, 1, "order");
     choose_layouts(network);
-
-    int first = count; /* the first layer with parameters: gradients go no further back */
-    for (int i = 0; i < count && !network->failed; i++) {
-        const int before = network->parameter_count, calls = network->forward_count;
-        if (i) layers[i].x = convert(network, &layers[i], layers[i - 1].y, layers[i].batch_panels, ".x", false);
-        layers[i].kind->lower(network, &layers[i]);
-        layers[i].forward_flops = layers[i].train_flops = count_flops(network->forward, calls, network->forward_count);
-        if (network->parameter_count > before && i < first) first = i;
-    }
-    if (first == count && !network->failed)
+    for (int i = 0; i < count && !network->failed; i++) lower_layer(network, i);
+    if (!network->failed && !network->layers[count - 1].trains)
         return fail(network->context, TAS_BAD_NETWORK,
                     "%s: no layer has parameters; expected at least one 'dense N' or 'conv2d N K'", network->from);
-    for (int i = count - 1; i >= first && !network->failed; i--) {
-        const int calls = network->backward_count;
-        if (i < count - 1)
-            layers[i].dy =
-                convert(network, &layers[i], layers[i + 1].dx, network->tensors[layers[i].y].batch_panels, ".dy", true);
-        layers[i].kind->lower_backward(network, &layers[i], i > first);
-        layers[i].train_flops += count_flops(network->backward, calls, network->backward_count);
-    }
+    for (int i = count - 1; i >= 0 && !network->failed; i--) lower_layer_backward(network, i);
     fill_infos(network);
-    for (int i = 0; i < count && !network->failed; i++) summarize(network, &layers[i]);
+    for (int i = 0; i < count && !network->failed; i++) summarize(network, &network->layers[i]);
     if (network->failed) return fail(network->context, TAS_NO_MEMORY, "%s: no memory for its tensors", network->from);
     return TAS_OK;
 }

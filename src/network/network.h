@@ -13,38 +13,60 @@
 enum { NAME_BYTES = 64, NO_TENSOR = -1, PARAMETER_DIMS = 4 };
 
 typedef enum tensor_role {
-    ROLE_INPUT, /* the tile's inputs, normalized: (n, elements) */
-    ROLE_ORDER, /* the order of the examples, in which the tile's are entries at .. at+n-1 */
-    ROLE_LABEL, /* its labels (n), or float targets (n, elements) */
-    ROLE_TARGET,
-    ROLE_VALUE, /* an activation or its gradient: (n, elements) */
-    ROLE_LOSS,  /* one float per example of the whole batch */
+    ROLE_INPUT,  /* the tile's inputs, normalized */
+    ROLE_ORDER,  /* the order of the examples, in which the tile's are entries at .. at+n-1 */
+    ROLE_LABEL,  /* its labels, */
+    ROLE_TARGET, /* or float targets */
+    ROLE_VALUE,  /* an activation or its gradient */
+    ROLE_LOSS,   /* one float per example of the batch */
     ROLE_CORRECT,
     ROLE_PARAMETER, /* dims[], row-major; a dense weight's device layout may be panels */
     ROLE_GRADIENT,  /* the sum over the batch, beside its parameter */
     ROLE_PARTIAL,   /* the sum over the unfinished granule */
+    ROLE_STATISTIC, /* stored with the parameters, but not trained: a running mean */
+    ROLE_SUM,       /* sums over examples, and what is made of them, within one step */
 } tensor_role;
 
-typedef enum init_rule { INIT_ZERO, INIT_HE, INIT_GLOROT } init_rule;
+/* What a tensor has one row of `elements` for. */
+typedef enum tensor_spread {
+    SPREAD_ONCE,    /* one in all */
+    SPREAD_EXAMPLE, /* each example of the tile */
+    SPREAD_BATCH,   /* each example of the batch: the tile's rows begin at args.first */
+    SPREAD_GROUP,   /* each group of `group` consecutive examples of the batch; 0: the batch is one group */
+} tensor_spread;
+
+typedef enum init_rule { INIT_ZERO, INIT_ONE, INIT_HE, INIT_GLOROT } init_rule;
 
 typedef struct tensor {
     char name[NAME_BYTES];
+    op_type type;
     tensor_role role;
-    uint64_t elements;  /* per example; of parameters and their gradients in all */
-    bool batch_panels;  /* inputs and values: in panels of examples on a device (LAYOUT_BATCH_PANELS) */
-    bool weight_panels; /* parameters: in panels of rows on a device (LAYOUT_WEIGHT_PANELS) */
+    tensor_spread spread;
+    uint32_t group;
+    uint64_t elements;
+    bool needs_gradient; /* values: they depend on a parameter */
+    bool batch_panels;   /* inputs and values: in panels of examples on a device (LAYOUT_BATCH_PANELS) */
+    bool weight_panels;  /* parameters: in panels of rows on a device (LAYOUT_WEIGHT_PANELS) */
+    bool decays;         /* parameters: a weight, not a bias or the like */
     uint32_t dims[PARAMETER_DIMS];
     int ndims;
     init_rule init;
     uint32_t fan_in, fan_out;
     int gradient, partial; /* of a parameter: its gradient; partial is NO_TENSOR if there is one chain */
     int parameter;         /* of a gradient: its parameter */
-    int layer;             /* of a parameter and its gradient: its layer's place */
+    int layer;             /* of parameters, statistics and gradients: their layer's place */
+    int converted;         /* of a value: the same in the other layout, forward; NO_TENSOR if none is needed */
 } tensor;
+
+/* In which passes over a data set a call runs. */
+typedef enum call_when { CALL_ALWAYS, CALL_TRAINING, CALL_EVALUATION } call_when;
 
 typedef struct op_call {
     op_args args;
     int operand[OP_OPERANDS];
+    call_when when;
+    bool whole_batch; /* runs once for the batch (n = batch, first = 0), after all of its tiles */
+    int layer;        /* its layer's place */
 } op_call;
 
 typedef struct shape {
@@ -64,9 +86,9 @@ typedef struct tas_network {
     int tensor_count;
     int *parameters; /* tensors, in canonical order */
     int parameter_count;
-    tas_tensor_info *infos;      /* one per parameter */
-    op_call *forward, *backward; /* the loss ends forward */
-    int forward_count, backward_count;
+    tas_tensor_info *infos;               /* one per parameter */
+    op_call *forward, *backward, *update; /* the loss ends forward; update: of statistics, after the optimizer's */
+    int forward_count, backward_count, update_count;
     int input, order, label, target, losses, correct; /* NO_TENSOR if there is none */
     int output;                                       /* logits or predictions */
     float scale_u8, scale_f32, shift;                 /* of pixels */
@@ -74,9 +96,13 @@ typedef struct tas_network {
     shape in;          /* of an example */
     float mean;        /* subtracted from it */
     bool classes;      /* the loss is over classes */
+    bool coupled;      /* an example's result depends on the others of its batch, */
+    uint32_t group;    /* or of its group: tiles are multiples of so many examples; at least 1 */
     bool batch_panels; /* some tensor is in panels of examples */
-    bool plausible;    /* while parsing: a line began with a layer's name, or nearly */
-    bool failed;       /* while lowering: memory ran out */
+    bool plausible;    /* while parsing: a line began with a layer's name, or nearly; */
+    int end;           /* the layer whose value the next line reads */
+    bool failed;       /* while lowering: memory ran out, */
+    int lowering;      /* the layer that is lowered */
 } tas_network;
 
 /* Whether a call has an operand that lies in panels of examples. */

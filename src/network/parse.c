@@ -8,7 +8,8 @@
 #include <string.h>
 
 #define BYTE_ORDER_MARK "\xef\xbb\xbf" /* some editors write it first */
-enum { LAYERS_MOST = 4096, KINDS_MOST = 64 };
+#define WORD_FROM "from"
+enum { LAYERS_MOST = 4096, KINDS_MOST = 64, NAMES_MOST = 64 };
 
 /* A checkpoint holds the text, and holds nothing but UTF-8: comments are no exception. */
 static tas_status check_characters(const text_line *line, const char *at)
@@ -35,7 +36,7 @@ static tas_status cut_line(text_line *line, char *at)
 static tas_status unknown_layer(tas_network *network, const text_line *line)
 {
     const char *names[KINDS_MOST + 1] = {NULL};
-    char list[256] = "";
+    char list[512] = "";
     for (size_t i = 0; i < KINDS_MOST && layer_at(i); i++) {
         names[i] = layer_at(i)->name;
         const size_t used = strlen(list);
@@ -44,6 +45,7 @@ static tas_status unknown_layer(tas_network *network, const text_line *line)
     const char *meant = tas_suggest(line->word[0], names);
     network->plausible |= meant != NULL;
     if (meant) return line_fail(line, "unknown layer '%.60s'; did you mean '%s'?", line->word[0], meant);
+    snprintf(list + strlen(list), sizeof list - strlen(list), ", " WORD_FROM);
     return line_fail(line, "unknown layer '%.60s'; expected one of: %s", line->word[0], list);
 }
 
@@ -59,21 +61,93 @@ static tas_status check_place(const text_line *line, const tas_network *network,
     return TAS_OK;
 }
 
-/* "dense 10 relu" */
-static tas_status check_one_layer(const text_line *line)
+/* Cuts "as NAME" off the end of the line, into *name; NULL if there is none. */
+static tas_status cut_name(text_line *line, const char **name)
 {
+    *name = NULL;
+    const bool alone = line->count > 1 && !strcmp(line->word[line->count - 1], "as");
+    if (alone) return line_fail(line, "expected a name after 'as', the line ends");
+    if (line->count < 3 || strcmp(line->word[line->count - 2], "as") != 0) return TAS_OK;
+    *name = line->word[line->count - 1];
+    line->count -= 2;
+    return TAS_OK;
+}
+
+static const layer *find_name(const tas_network *network, const char *name)
+{
+    for (int i = 0; i < network->layer_count; i++)
+        if (!strcmp(network->layers[i].name, name)) return &network->layers[i];
+    return NULL;
+}
+
+static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+static tas_status set_name(const text_line *line, const tas_network *network, layer *self, const char *name)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    const layer *other = find_name(network, name);
+    if (strlen(name) >= LAYER_NAME || strspn(name, allowed) != strlen(name) || !is_letter(*name))
+        return line_fail(
+            line, "'%.60s' is not a name: expected a letter, then letters, digits, _ or -, at most %d characters", name,
+            LAYER_NAME - 1);
+    if (layer_find(name) || !strcmp(name, WORD_FROM))
+        return line_fail(line, "'%s' is a word of the language; expected another name after 'as'", name);
+    if (self->kind == &layer_loss) return line_fail(line, "the loss has no value to name");
+    if (other) return line_fail(line, "a second value named '%s'; the first is in line %d", name, other->line);
+    strcpy(self->name, name);
+    return TAS_OK;
+}
+
+/* Whether a line below names its value so. */
+static bool is_defined_later(const text_line *line, const char *name)
+{
+    const size_t length = strlen(name);
+    for (const char *at = line->rest; at && (at = strstr(at, name)); at += length) {
+        const char *before = at;
+        while (before > line->rest && (before[-1] == ' ' || before[-1] == '\t')) before--;
+        const bool word = !at[length] || strchr(" \t\r\n#", at[length]);
+        if (word && before < at && before - line->rest >= 3 && !strncmp(before - 2, "as", 2) &&
+            strchr(" \t", before[-3]))
+            return true;
+    }
+    return false;
+}
+
+/* The layer of a name that a line uses. */
+static tas_status use_name(const text_line *line, const tas_network *network, const char *name, int *from)
+{
+    const char *names[NAMES_MOST + 1] = {NULL};
+    const layer *found = find_name(network, name);
+    int count = 0;
+    if (found) {
+        *from = (int)(found - network->layers);
+        return TAS_OK;
+    }
+    for (int i = 0; i < network->layer_count && count < NAMES_MOST; i++)
+        if (*network->layers[i].name) names[count++] = network->layers[i].name;
+    const char *meant = tas_suggest(name, names);
+    if (is_defined_later(line, name))
+        return line_fail(line, "'%s' is used before it is defined; expected the name of an earlier value", name);
+    if (meant) return line_fail(line, "unknown name '%.60s'; did you mean '%s'?", name, meant);
+    return line_fail(line, "unknown name '%.60s'; expected one that an earlier line defines with 'as %.60s'", name,
+                     name);
+}
+
+/* "dense 10 relu" */
+static tas_status check_one_layer(const text_line *line, const layer_kind *kind)
+{
+    const line_argument *a = kind->arguments;
     for (int i = 1; i < line->count; i++)
-        if (layer_find(line->word[i]))
+        if (layer_find(line->word[i]) && !(a && a->type == ARGUMENT_NAMES))
             return line_fail(line, "'%s' is a layer; expected it in a line of its own", line->word[i]);
     return TAS_OK;
 }
 
-/* Room for one more layer. It doubles, so that long texts take linear time. */
 static layer *add_layer(tas_network *network)
 {
     const size_t used = (size_t)network->layer_count;
     if ((used & (used - 1)) == 0) { /* a power of two, or 0: full */
-        layer *grown = realloc(network->layers, sizeof *grown * (used ? 2 * used : 1));
+        layer *grown = realloc(network->layers, (used ? 2 * used : 1) * sizeof *grown);
         if (!grown) return NULL;
         network->layers = grown;
     }
@@ -81,25 +155,80 @@ static layer *add_layer(tas_network *network)
     return &network->layers[used];
 }
 
+static void add_input(tas_network *network, layer *self, int from)
+{
+    self->from[self->inputs] = from;
+    self->ins[self->inputs++] = network->layers[from].out;
+    network->layers[from].readers++;
+}
+
+/* The value so far, and what the line names. */
+static tas_status read_inputs(const text_line *line, tas_network *network, layer *self)
+{
+    const line_argument *a = self->kind->arguments;
+    tas_status status = TAS_OK;
+    if (self == network->layers) return TAS_OK;
+    add_input(network, self, network->end);
+    for (int i = 1; a && a->type == ARGUMENT_NAMES && i < line->count && !status; i++) {
+        int from;
+        status = use_name(line, network, line->word[i], &from);
+        if (!status) add_input(network, self, from);
+    }
+    self->in = self->ins[0];
+    return status;
+}
+
 static tas_status parse_layer(tas_network *network, text_line *line, const layer_kind *kind)
 {
+    const char *name;
     tas_status status = check_place(line, network, kind);
-    if (!status) status = check_one_layer(line);
+    if (!status) status = cut_name(line, &name);
+    if (!status) status = check_one_layer(line, kind);
     if (status) return status;
     if (network->layer_count == LAYERS_MOST) return line_fail(line, "more than %d layers", LAYERS_MOST);
     layer *self = add_layer(network);
     if (!self) return fail(line->context, TAS_NO_MEMORY, "%s: no memory for its layers", line->from);
-    *self =
-        (layer){.kind = kind, .line = line->number, .x = NO_TENSOR, .y = NO_TENSOR, .dx = NO_TENSOR, .dy = NO_TENSOR};
-    if (network->layer_count > 1) self->in = self[-1].out;
-    self->out = self->in;
+    *self = (layer){.kind = kind, .line = line->number, .y = NO_TENSOR, .dy = NO_TENSOR};
+    for (int k = 0; k < LAYER_INPUTS; k++) self->x[k] = self->dx[k] = NO_TENSOR;
 
     line_usage(kind->name, kind->arguments, line->usage);
     status = line_read(line, kind->arguments, self);
+    if (!status) status = read_inputs(line, network, self);
+    self->out = self->inputs ? self->in : self->out;
     if (!status && kind->infer) status = kind->infer(line, self);
     if (!status && shape_elements(self->out) > UINT32_MAX)
         status = line_fail(line, "more than 2^32 values per example");
+    if (!status && name) status = set_name(line, network, self, name);
+    network->end = network->layer_count - 1;
     return status;
+}
+
+/* from NAME: the next line reads that value. */
+static tas_status parse_from(tas_network *network, text_line *line)
+{
+    int from;
+    const layer *last = network->layer_count ? &network->layers[network->layer_count - 1] : NULL;
+    if (!last) return line_fail(line, "expected the input's shape first, such as 'input 1x28x28'");
+    if (last->kind == &layer_loss) return line_fail(line, "the loss in line %d must be the last", last->line);
+    if (line->count != 2) return line_fail(line, "expected one name of an earlier value; usage: " WORD_FROM " NAME");
+    const tas_status status = use_name(line, network, line->word[1], &from);
+    if (!status) network->end = from;
+    return status;
+}
+
+/* Each value has a use: what nothing reads was probably meant to be read. */
+static tas_status check_used(const tas_network *network, const text_line *last)
+{
+    text_line line = *last;
+    for (int i = 0; i < network->layer_count - 1; i++) {
+        const layer *self = &network->layers[i];
+        line.number = self->line;
+        if (!self->readers && *self->name) return line_fail(&line, "'%s' is never used", self->name);
+        if (!self->readers)
+            return line_fail(&line, "the value of this line is never used, as a '" WORD_FROM
+                                    "' follows; expected 'as NAME' here and a line that uses the name");
+    }
+    return TAS_OK;
 }
 
 /* A text without a loss has softmax. */
@@ -113,25 +242,29 @@ static tas_status add_loss(tas_network *network, const text_line *last)
     return parse_layer(network, &line, &layer_loss);
 }
 
+static tas_status parse_line(tas_network *network, text_line *line)
+{
+    const layer_kind *kind = layer_find(line->word[0]);
+    network->plausible |= kind != NULL;
+    if (kind) return parse_layer(network, line, kind);
+    return strcmp(line->word[0], WORD_FROM) ? unknown_layer(network, line) : parse_from(network, line);
+}
+
 tas_status parse_text(tas_network *network, char *text)
 {
-    char *next = NULL;
     text_line line = {.context = network->context, .from = network->from};
     const size_t mark = strncmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) ? 0 : strlen(BYTE_ORDER_MARK);
-    for (char *at = text + mark; at; at = next) {
+    for (char *at = text + mark; at; at = line.rest) {
         line.number++;
-        next = strchr(at, '\n');
-        if (next) *next++ = 0;
+        line.rest = strchr(at, '\n');
+        if (line.rest) *line.rest++ = 0;
         tas_status status = check_characters(&line, at);
         if (!status) status = cut_line(&line, at);
-        if (!status && line.count) {
-            const layer_kind *kind = layer_find(line.word[0]);
-            network->plausible |= kind != NULL;
-            status = kind ? parse_layer(network, &line, kind) : unknown_layer(network, &line);
-        }
+        if (!status && line.count) status = parse_line(network, &line);
         if (status) return status;
     }
     if (!network->layer_count) return line_fail(&line, "no layers; expected the input's shape first (input 1x28x28)");
-    if (network->layers[network->layer_count - 1].kind == &layer_loss) return TAS_OK;
-    return add_loss(network, &line);
+    const bool ended = network->layers[network->layer_count - 1].kind == &layer_loss;
+    tas_status status = ended ? TAS_OK : add_loss(network, &line);
+    return status ? status : check_used(network, &line);
 }

@@ -50,6 +50,10 @@ typedef enum op_id {
     OP_DENSE_NORMS,
     OP_SGD,  /* sgd.c */
     OP_ADAM, /* adam.c */
+    OP_ADD,  /* join.c */
+    OP_MULTIPLY,
+    OP_CONCAT_FORWARD,
+    OP_CONCAT_BACKWARD,
     OP_COUNT
 } op_id;
 

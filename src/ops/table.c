@@ -38,6 +38,10 @@ static const op_row *const rows[OP_COUNT] = {
     [OP_DENSE_NORMS] = &row_dense_norms,
     [OP_SGD] = &row_sgd,
     [OP_ADAM] = &row_adam,
+    [OP_ADD] = &row_add,
+    [OP_MULTIPLY] = &row_multiply,
+    [OP_CONCAT_FORWARD] = &row_concat_forward,
+    [OP_CONCAT_BACKWARD] = &row_concat_backward,
 };
 
 const op_row *op_get(op_id op) { return rows[op]; }

@@ -8,17 +8,17 @@ static void lower_activation(tas_network *network, layer *self, op_id op)
     build_forward(network, (op_call){.args = {.op = op,
                                               .size = {[ACTIVATION_ELEMENTS] = elements},
                                               .scalar = {[ACTIVATION_SLOPE] = self->slope}},
-                                     .operand = {self->x, self->y}});
+                                     .operand = {self->x[0], self->y}});
 }
 
 static void lower_gradient(tas_network *network, layer *self, op_id op, int saved)
 {
     const uint32_t elements = (uint32_t)shape_elements(self->in);
-    self->dx = build_value(network, self, self->batch_panels, elements, ".dx");
+    self->dx[0] = build_value(network, self, self->batch_panels, elements, ".dx");
     build_backward(network, (op_call){.args = {.op = op,
                                                .size = {[ACTIVATION_ELEMENTS] = elements},
                                                .scalar = {[ACTIVATION_SLOPE] = self->slope}},
-                                      .operand = {saved, self->dy, self->dx}});
+                                      .operand = {saved, self->dy, self->dx[0]}});
 }
 
 static const line_argument slope[] = {
@@ -34,14 +34,16 @@ static const line_argument slope[] = {
     {0},
 };
 
+#define SAVED_x self->x[0]
+#define SAVED_y self->y
 #define DEFINE(UPPER, NAME, S, SLOPE, TEXT)                                                                            \
     static void lower_##NAME(tas_network *network, layer *self)                                                        \
     {                                                                                                                  \
         lower_activation(network, self, OP_##UPPER##_FORWARD);                                                         \
     }                                                                                                                  \
-    static void lower_##NAME##_gradient(tas_network *network, layer *self, bool needs_dx)                              \
+    static void lower_##NAME##_gradient(tas_network *network, layer *self)                                             \
     {                                                                                                                  \
-        if (needs_dx) lower_gradient(network, self, OP_##UPPER##_BACKWARD, self->S);                                   \
+        if (self->needs_dx[0]) lower_gradient(network, self, OP_##UPPER##_BACKWARD, SAVED_##S);                        \
     }                                                                                                                  \
     const layer_kind layer_##NAME = {.name = #NAME,                                                                    \
                                      .text = TEXT,                                                                     \

@@ -49,27 +49,28 @@ static void lower(tas_network *network, layer *self)
     const parameter_shape bias = {.what = "bias",
                                   .dims = {self->units},
                                   .ndims = 1,
+                                  .no_decay = true,
                                   .fan_in = fan_in,
                                   .fan_out = fan_out,
                                   .granule = args.size[WINDOW_GRANULE]};
     self->weight = build_parameter(network, self, &weight);
     self->bias = build_parameter(network, self, &bias);
     self->y = build_value(network, self, true, shape_elements(self->out), "");
-    build_forward(network, (op_call){.args = args, .operand = {self->x, self->weight, self->bias, self->y}});
+    build_forward(network, (op_call){.args = args, .operand = {self->x[0], self->weight, self->bias, self->y}});
 }
 
-static void lower_backward(tas_network *network, layer *self, bool needs_dx)
+static void lower_backward(tas_network *network, layer *self)
 {
     const tensor *w = &network->tensors[self->weight], *b = &network->tensors[self->bias];
     const int weight = w->gradient, weight_open = w->partial == NO_TENSOR ? weight : w->partial;
     const int bias = b->gradient, bias_open = b->partial == NO_TENSOR ? bias : b->partial;
-    if (needs_dx) {
-        self->dx = build_value(network, self, true, shape_elements(self->in), ".dx");
+    if (self->needs_dx[0]) {
+        self->dx[0] = build_value(network, self, true, shape_elements(self->in), ".dx");
         build_backward(network, (op_call){.args = args_of(self, OP_CONV_BACKWARD_INPUT),
-                                          .operand = {self->dy, self->weight, self->dx}});
+                                          .operand = {self->dy, self->weight, self->dx[0]}});
     }
     build_backward(network, (op_call){.args = args_of(self, OP_CONV_BACKWARD_WEIGHTS),
-                                      .operand = {self->x, self->dy, weight, weight_open}});
+                                      .operand = {self->x[0], self->dy, weight, weight_open}});
     build_backward(network,
                    (op_call){.args = args_of(self, OP_CONV_BACKWARD_BIAS), .operand = {self->dy, bias, bias_open}});
 }

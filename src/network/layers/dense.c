@@ -26,31 +26,31 @@ static void lower(tas_network *network, layer *self)
                                     .fan_out = out,
                                     .granule = granule};
     const parameter_shape bias = {
-        .what = "bias", .dims = {out}, .ndims = 1, .fan_in = in, .fan_out = out, .granule = granule};
+        .what = "bias", .dims = {out}, .ndims = 1, .no_decay = true, .fan_in = in, .fan_out = out, .granule = granule};
     self->weight = build_parameter(network, self, &weight);
     self->bias = build_parameter(network, self, &bias);
     self->y = build_value(network, self, false, out, "");
     build_forward(network,
                   (op_call){.args = {.op = OP_DENSE_FORWARD, .size = {[DENSE_OUTPUTS] = out, [DENSE_INPUTS] = in}},
-                            .operand = {self->x, self->weight, self->bias, self->y}});
+                            .operand = {self->x[0], self->weight, self->bias, self->y}});
 }
 
-static void lower_backward(tas_network *network, layer *self, bool needs_dx)
+static void lower_backward(tas_network *network, layer *self)
 {
     const uint32_t in = (uint32_t)shape_elements(self->in), out = self->units;
     const uint32_t granule = network_granule((uint64_t)in * out, 1);
-    if (needs_dx) {
-        self->dx = build_value(network, self, false, in, ".dx");
+    if (self->needs_dx[0]) {
+        self->dx[0] = build_value(network, self, false, in, ".dx");
         build_backward(network, (op_call){.args = {.op = OP_DENSE_BACKWARD_INPUT,
                                                    .size = {[DENSE_OUTPUTS] = out, [DENSE_INPUTS] = in}},
-                                          .operand = {self->dy, self->weight, self->dx}});
+                                          .operand = {self->dy, self->weight, self->dx[0]}});
     }
     const int weight = network->tensors[self->weight].gradient, bias = network->tensors[self->bias].gradient;
     const int weight_open = network->tensors[self->weight].partial, bias_open = network->tensors[self->bias].partial;
     build_backward(network,
                    (op_call){.args = {.op = OP_DENSE_BACKWARD_WEIGHTS,
                                       .size = {[DENSE_OUTPUTS] = out, [DENSE_INPUTS] = in, [DENSE_GRANULE] = granule}},
-                             .operand = {self->x, self->dy, weight, granule ? weight_open : weight}});
+                             .operand = {self->x[0], self->dy, weight, granule ? weight_open : weight}});
     build_backward(network,
                    (op_call){.args = {.op = OP_DENSE_BACKWARD_BIAS,
                                       .size = {[DENSE_OUTPUTS] = out, [DENSE_INPUTS] = in, [DENSE_GRANULE] = granule}},

@@ -20,15 +20,15 @@ static void lower(tas_network *network, layer *self)
 {
     self->y = build_value(network, self, self->batch_panels, shape_elements(self->in), "");
     build_forward(network, (op_call){.args = args_of(network, self, OP_DROPOUT_FORWARD),
-                                     .operand = {self->x, network->order, self->y}});
+                                     .operand = {self->x[0], network->order, self->y}});
 }
 
-static void lower_backward(tas_network *network, layer *self, bool needs_dx)
+static void lower_backward(tas_network *network, layer *self)
 {
-    if (!needs_dx) return;
-    self->dx = build_value(network, self, self->batch_panels, shape_elements(self->in), ".dx");
+    if (!self->needs_dx[0]) return;
+    self->dx[0] = build_value(network, self, self->batch_panels, shape_elements(self->in), ".dx");
     build_backward(network, (op_call){.args = args_of(network, self, OP_DROPOUT_BACKWARD),
-                                      .operand = {self->dy, network->order, self->dx}});
+                                      .operand = {self->dy, network->order, self->dx[0]}});
 }
 
 static const line_argument arguments[] = {

@@ -12,14 +12,13 @@ static tas_status infer(const text_line *line, layer *self)
 static void lower(tas_network *network, layer *self)
 {
     (void)network;
-    self->y = self->x;
+    self->y = self->x[0];
 }
 
-static void lower_backward(tas_network *network, layer *self, bool needs_dx)
+static void lower_backward(tas_network *network, layer *self)
 {
     (void)network;
-    (void)needs_dx;
-    self->dx = self->dy;
+    self->dx[0] = self->dy;
 }
 
 const layer_kind layer_flatten = {

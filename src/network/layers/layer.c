@@ -15,6 +15,9 @@ static const layer_kind *const kinds[] = {
     &layer_global_avg_pool,
     &layer_flatten,
     &layer_dropout,
+    &layer_add,
+    &layer_concat,
+    &layer_multiply,
 #define KIND(UPPER, NAME, S, SLOPE, TEXT) &layer_##NAME,
     ACTIVATIONS(KIND)
 #undef KIND

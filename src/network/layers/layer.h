@@ -6,10 +6,16 @@
 #include "network/line.h"
 #include "network/network.h"
 
+enum { LAYER_INPUTS = LINE_WORDS, LAYER_NAME = 32 };
+
 struct layer {
     const layer_kind *kind;
-    int line; /* in the text */
-    shape in, out;
+    int line;                       /* in the text */
+    char name[LAYER_NAME];          /* "as NAME", else empty */
+    int from[LAYER_INPUTS], inputs; /* the layers whose values it reads, */
+    int readers;                    /* and how often others read its own */
+    shape in, out;                  /* in: of the first input, */
+    shape ins[LAYER_INPUTS];        /* of each */
 
     /* Arguments. */
     uint32_t units; /* dense, conv2d: outputs */
@@ -19,9 +25,11 @@ struct layer {
     uint32_t kernel[2], stride[2], padding[2], dilation[2], groups; /* conv2d and pools: (y, x) */
 
     /* What it is lowered to. */
-    bool batch_panels;                               /* its input is in panels of examples */
+    bool batch_panels;                               /* its inputs are in panels of examples */
     op_id op;                                        /* pools and losses: the forward operation */
-    int x, y, dx, dy;                                /* tensors: input, output, and gradients to them */
+    int x[LAYER_INPUTS], dx[LAYER_INPUTS], y, dy;    /* tensors: inputs, output, and gradients to them */
+    bool needs_dx[LAYER_INPUTS];                     /* inputs that depend on a parameter */
+    bool trains;                                     /* its output does */
     int weight, bias;                                /* and parameters */
     uint64_t parameters, forward_flops, train_flops; /* of products, per example */
     char *summary;                                   /* for people */
@@ -31,14 +39,14 @@ struct layer_kind {
     const char *name;
     const char *text; /* for the manual: what it computes */
     const line_argument *arguments;
-    /* self->in and the arguments are set; sets self->out. NULL: out is in. */
+    /* The inputs, their shapes and the arguments are set; sets self->out. NULL: out is in. */
     tas_status (*infer)(const text_line *line, layer *self);
     /* The layout of its input: panels of examples, if a device has them; either; or else rows. */
     bool spatial, elementwise;
     /* Adds tensors, and calls to forward; sets y. */
     void (*lower)(tas_network *network, layer *self);
-    /* dy is set; adds calls to backward, and sets dx if it is needed. */
-    void (*lower_backward)(tas_network *network, layer *self, bool needs_dx);
+    /* dy is set; adds calls to backward, and sets dx[k] if needs_dx[k]. */
+    void (*lower_backward)(tas_network *network, layer *self);
 };
 
 /* An argument of dense and conv2d. */
@@ -61,7 +69,7 @@ tas_status layer_check_planes(const text_line *line, const layer *self);
 op_args layer_window_args(const layer *self, op_id op);
 
 extern const layer_kind layer_input, layer_dense, layer_conv2d, layer_max_pool, layer_avg_pool, layer_global_avg_pool,
-    layer_flatten, layer_dropout, layer_loss;
+    layer_flatten, layer_dropout, layer_add, layer_concat, layer_multiply, layer_loss;
 #define DECLARE(UPPER, NAME, S, SLOPE, TEXT) extern const layer_kind layer_##NAME;
 ACTIVATIONS(DECLARE)
 #undef DECLARE

@@ -13,26 +13,25 @@ static tas_status infer(const text_line *line, layer *self)
 static void lower(tas_network *network, layer *self)
 {
     network->outputs = (uint32_t)shape_elements(self->in);
-    network->output = self->x;
+    network->output = self->x[0];
     network->classes = self->op == OP_SOFTMAX_LOSS;
     network->losses = build_tensor(network, ROLE_LOSS, 1, "loss");
     network->correct = network->classes ? build_tensor(network, ROLE_CORRECT, 1, "hits") : NO_TENSOR;
     network->label = build_tensor(network, ROLE_LABEL, 1, "label");
     network->target = network->classes ? NO_TENSOR : build_tensor(network, ROLE_TARGET, network->outputs, "target");
-    self->dx = build_tensor(network, ROLE_VALUE, network->outputs, "loss.dx");
+    self->dx[0] = build_tensor(network, ROLE_VALUE, network->outputs, "loss.dx");
     op_call call = {.args = {.op = self->op, .size = {[LOSS_OUTPUTS] = network->outputs}},
-                    .operand = {self->x, network->label, network->losses, network->correct, self->dx}};
+                    .operand = {self->x[0], network->label, network->losses, network->correct, self->dx[0]}};
     if (!network->classes)
-        call = (op_call){.args = call.args, .operand = {self->x, network->target, network->losses, self->dx}};
+        call = (op_call){.args = call.args, .operand = {self->x[0], network->target, network->losses, self->dx[0]}};
     build_forward(network, call);
 }
 
 /* Its gradient comes with the loss itself. */
-static void lower_backward(tas_network *network, layer *self, bool needs_dx)
+static void lower_backward(tas_network *network, layer *self)
 {
     (void)network;
     (void)self;
-    (void)needs_dx;
 }
 
 /* As in the usage below. */

@@ -45,18 +45,18 @@ static void lower_pool(tas_network *network, layer *self, op_id op)
 {
     self->op = op;
     self->y = build_value(network, self, true, shape_elements(self->out), "");
-    build_forward(network, (op_call){.args = args_of(self, op), .operand = {self->x, self->y}});
+    build_forward(network, (op_call){.args = args_of(self, op), .operand = {self->x[0], self->y}});
 }
 
 static void lower_max(tas_network *network, layer *self) { lower_pool(network, self, OP_MAX_POOL_FORWARD); }
 static void lower_average(tas_network *network, layer *self) { lower_pool(network, self, OP_AVERAGE_POOL_FORWARD); }
 
-static void lower_backward(tas_network *network, layer *self, bool needs_dx)
+static void lower_backward(tas_network *network, layer *self)
 {
-    if (!needs_dx) return;
-    self->dx = build_value(network, self, true, shape_elements(self->in), ".dx");
-    op_call call = {.args = args_of(self, self->op + 1), .operand = {self->x, self->dy, self->dx}};
-    if (self->op == OP_AVERAGE_POOL_FORWARD) call = (op_call){.args = call.args, .operand = {self->dy, self->dx}};
+    if (!self->needs_dx[0]) return;
+    self->dx[0] = build_value(network, self, true, shape_elements(self->in), ".dx");
+    op_call call = {.args = args_of(self, self->op + 1), .operand = {self->x[0], self->dy, self->dx[0]}};
+    if (self->op == OP_AVERAGE_POOL_FORWARD) call = (op_call){.args = call.args, .operand = {self->dy, self->dx[0]}};
     build_backward(network, call);
 }
 

@@ -12,6 +12,7 @@ static const struct {
     {dense_launchers, dense_gpu_launchers},
     {dropout_launchers, dropout_launchers},
     {feed_launchers, feed_launchers},
+    {join_launchers, join_launchers},
     {loss_launchers, loss_launchers},
     {pool_launchers, pool_launchers},
     {reorder_launchers, reorder_launchers},

@@ -17,6 +17,7 @@ extern const launcher conv_launchers[], conv_gpu_launchers[]; /* for processors,
 extern const launcher dense_launchers[], dense_gpu_launchers[];
 extern const launcher dropout_launchers[];
 extern const launcher feed_launchers[];
+extern const launcher join_launchers[];
 extern const launcher loss_launchers[];
 extern const launcher pool_launchers[];
 extern const launcher reorder_launchers[];

@@ -1,0 +1,33 @@
+/* Values that are joined, as in src/ops/join.c: a value has E elements for each of N examples, count = N E.
+ * GROUP work-items per group, RUN neighbors per work-item, as in activation.cl. */
+// lint: -D GROUP=64 -D RUN=1
+// lint: -D GROUP=1 -D RUN=256
+#include "arith.h"
+
+#pragma OPENCL FP_CONTRACT OFF
+
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void add(
+    __global const float *a, __global const float *b, __global float *restrict y, uint count)
+{
+    const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
+    for (uint i = from; i < to; i++) y[i] = arith_flush(a[i] + b[i]);
+}
+
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void multiply(
+    __global const float *a, __global const float *b, __global float *restrict y, uint count)
+{
+    const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
+    for (uint i = from; i < to; i++) y[i] = arith_flush(a[i] * b[i]);
+}
+
+/* Copies `elements` neighbors of each row: from element from_at of rows of from_width, to to_at of rows of to_width.
+ * A row is an example, or a panel of examples. Work-groups: runs of a row, rows. */
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void copy_part(
+    __global const float *restrict from, __global float *restrict to, uint elements, uint from_width, uint from_at,
+    uint to_width, uint to_at)
+{
+    const uint first = get_global_id(0) * RUN, end = min(first + RUN, elements);
+    __global const float *x = from + get_global_id(1) * (size_t)from_width + from_at;
+    __global float *y = to + get_global_id(1) * (size_t)to_width + to_at;
+    for (uint i = first; i < end; i++) y[i] = x[i];
+}
