@@ -3,18 +3,20 @@
  * is set. */
 // lint: -D GROUP=64 -D RUN=1
 // lint: -D GROUP=1 -D RUN=256
-#include "arith.h"
+#include "gradient_mean.h"
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void adam(
     __global float *restrict w, __global const float *restrict sum, __global float *restrict m,
-    __global float *restrict v, __global const uint *restrict first_bad, uint count, float lr, float beta1, float rest1,
-    float beta2, float rest2, float unbias1, float unbias2, float epsilon, float decay, float decoupled, float examples,
-    float reciprocal)
+    __global float *restrict v, __global const float *restrict divisor, __global const uint *restrict first_bad,
+    uint count, float lr, float beta1, float rest1, float beta2, float rest2, float unbias1, float unbias2,
+    float epsilon, float decay, float decoupled)
 {
+    const float examples = divisor[DIVISOR_COUNT], reciprocal = divisor[DIVISOR_RECIPROCAL];
+    const float factor = divisor[DIVISOR_FACTOR];
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
     if (first_bad[0]) return;
     for (uint i = from; i < to; i++) {
-        const float mean = arith_flush(arith_mean(arith_flush(sum[i]), examples, reciprocal));
+        const float mean = gradient_mean(sum[i], examples, reciprocal, factor);
         const float g = arith_flush(fma(decay, w[i], mean));
         const float first = arith_flush_state(fma(beta1, m[i], rest1 * g));
         const float squares = fma(beta2, v[i], rest2 * (g * g));

@@ -3,6 +3,7 @@
 #include "oracle.h"
 
 #include "ops/adam.h"
+#include "ops/divisor.h"
 
 /* The feed --------------------------------------------------------------------------------------------------------- */
 
@@ -398,19 +399,24 @@ END_TEST
 
 /* The update ------------------------------------------------------------------------------------------------------- */
 
+/* The mean gradient of parameter i; the divisor is that operand. */
+static double mean_of(const test_case *c, int divisor, uint64_t i)
+{
+    return (double)IN(divisor)[DIVISOR_FACTOR] * IN(1)[i] / IN(divisor)[DIVISOR_COUNT];
+}
+
 static void check_sgd(const test_case *c)
 {
-    const double lr = c->args.scalar[0], momentum = c->args.scalar[1], decay = c->args.scalar[2],
-                 count = c->args.scalar[3];
+    const double lr = c->args.scalar[0], momentum = c->args.scalar[1], decay = c->args.scalar[2];
     for (uint64_t i = 0; i < c->elements[0]; i++) {
-        const double w = IN(0)[i], mean = IN(1)[i] / count, g = mean + decay * w, v = momentum * IN(2)[i] + g;
+        const double w = IN(0)[i], mean = mean_of(c, 3, i), g = mean + decay * w, v = momentum * IN(2)[i] + g;
         const double move = c->args.size[1] ? g + momentum * v : v;
-        if (WORDS_IN(3)[0]) { /* the step is bad, or an earlier one was */
+        if (WORDS_IN(4)[0]) { /* the step is bad, or an earlier one was */
             check_exact(IN(0)[i], OUT(0)[i], i);
             check_exact(IN(2)[i], OUT(2)[i], i);
             continue;
         }
-        const double g_bound = U * fabs(mean) + U * fabs(g) + 2 * TINY,
+        const double g_bound = 2 * U * fabs(mean) + U * fabs(g) + 2 * TINY,
                      v_bound = g_bound + U * fabs(v) + U * fabs(momentum * IN(2)[i]);
         const double move_bound = g_bound + momentum * v_bound + v_bound + U * fabs(move);
         check_value(v, OUT(2)[i], v_bound, false, i);
@@ -427,13 +433,13 @@ static void check_adam(const test_case *c)
     const float *s = c->args.scalar;
     const double beta1 = s[ADAM_BETA1], beta2 = s[ADAM_BETA2], epsilon = (double)s[ADAM_EPSILON] / ADAM_ROOT;
     for (uint64_t i = 0; i < c->elements[0]; i++) {
-        if (WORDS_IN(4)[0]) { /* the step is bad, or an earlier one was */
+        if (WORDS_IN(5)[0]) { /* the step is bad, or an earlier one was */
             for (int o = 0; o < 4; o++) check_exact(IN(o)[i], OUT(o)[i], i);
             continue;
         }
-        const double w = IN(0)[i], mean = IN(1)[i] / (double)s[ADAM_COUNT], g = mean + s[ADAM_DECAY] * w;
+        const double w = IN(0)[i], mean = mean_of(c, 4, i), g = mean + s[ADAM_DECAY] * w;
         const double m = beta1 * IN(2)[i] + (1 - beta1) * g, v = beta2 * IN(3)[i] + (1 - beta2) * g * g * ADAM_SCALE;
-        const double g_bound = U * fabs(mean) + U * fabs(g) + 2 * TINY;
+        const double g_bound = 2 * U * fabs(mean) + U * fabs(g) + 2 * TINY;
         const double m_bound = (1 - beta1) * (g_bound + U * fabs(g)) + U * fabs(m);
         const double v_bound = (1 - beta2) * ADAM_SCALE * (2 * fabs(g) + g_bound) * g_bound + 4 * U * v;
         check_value(m, OUT(2)[i], m_bound + 0x1p-100, false, i);
@@ -462,6 +468,7 @@ START_TEST(first_steps_of_adam)
         const float g = ldexpf(random_float(1, 2), e), beta1 = 0.9f, beta2 = 0.999f, epsilon = e % 2 ? 1e-8f : 0x1p-60f;
         float w = 1, m = 0, v = 0;
         uint32_t record[2] = {0};
+        float divisor[DIVISOR_VALUES] = {1, 1, 1};
         op_args args = {.op = OP_ADAM, .size = {1}};
         const float scalars[] = {0.5f,
                                  beta1,
@@ -472,11 +479,9 @@ START_TEST(first_steps_of_adam)
                                  (float)(1 / (1 - (double)beta2)),
                                  epsilon * ADAM_ROOT,
                                  0,
-                                 0,
-                                 1,
-                                 1};
+                                 0};
         memcpy(args.scalar, scalars, sizeof scalars);
-        run(&args, (void *[]){&w, (void *)&g, &m, &v, record});
+        run(&args, (void *[]){&w, (void *)&g, &m, &v, divisor, record});
         const double step = 0.5 * g / ((double)g + epsilon);
         ck_assert_msg(fabs(w - (1 - step)) <= U * fabs(1 - step) + 24 * U * step, "2^%d: %.9g, expected %.12g", e, w,
                       1 - step);
@@ -484,8 +489,17 @@ START_TEST(first_steps_of_adam)
 }
 END_TEST
 
+static void check_divisor(const test_case *c)
+{
+    const double count = c->args.size[DIVISOR_FROM_SUM] ? IN(0)[0] : c->args.scalar[DIVISOR_EXAMPLES];
+    check_exact((float)count, OUT(1)[DIVISOR_COUNT], 0);
+    check_exact((float)(1 / count), OUT(1)[DIVISOR_RECIPROCAL], 1);
+    check_exact(1, OUT(1)[DIVISOR_FACTOR], 2);
+}
+
 START_TEST(update)
 {
+    each_case(OP_DIVISOR, check_divisor);
     each_case(OP_SGD, check_sgd);
     each_case(OP_ADAM, check_adam);
 }

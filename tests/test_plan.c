@@ -1,4 +1,5 @@
 /* The plan, of itself: no device is asked, its limits and sizes are made up here. */
+#include "ops/divisor.h"
 #include "plan/plan.h" /* before check.h, which has a macro of the name fail */
 
 #include "support.h"
@@ -179,6 +180,7 @@ static void list_slices(const scene *s, const plan *p, slices *all)
     }
     add_slice(all, &p->ring, RING * 4);
     add_slice(all, &p->first_bad, 8);
+    if (request->training) add_slice(all, &p->divisor, DIVISOR_VALUES * 4);
     const uint64_t examples = p->resident ? request->resident : p->tile;
     for (int stage = 0; stage < STAGES; stage++) {
         const plan_source *from = &p->source[stage];
@@ -552,6 +554,7 @@ static void expect_same(const scene *s, const plan *a, const plan *b)
     }
     expect_place(&a->ring, &b->ring);
     expect_place(&a->first_bad, &b->first_bad);
+    expect_place(&a->divisor, &b->divisor);
     for (int stage = 0; stage < STAGES; stage++) {
         expect_place(&a->source[stage].inputs, &b->source[stage].inputs);
         expect_place(&a->source[stage].targets, &b->source[stage].targets);

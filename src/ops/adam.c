@@ -1,7 +1,7 @@
 /* Adam (Kingma and Ba 2015, algorithm 1) and AdamW (Loshchilov and Hutter 2019, algorithm 2, its rate times lr), t = 1,
  * 2, ...:
  *
- *     g = sum / count + decay w      count: examples really in the batch. AdamW: decay 0
+ *     g = mean + decay w             mean: factor sum / count, see gradient_mean.h. AdamW: decay 0
  *     m = beta1 m + (1 - beta1) g
  *     v = beta2 v + (1 - beta2) g^2
  *     w = w - lr (m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon) + decoupled w)      Adam: decoupled 0
@@ -20,6 +20,7 @@
  * same everywhere either way. */
 #include "ops/adam.h"
 
+#include "ops/divisor.h"
 #include "ops/rows.h"
 
 #include "arith.h"
@@ -57,18 +58,20 @@ static bool adam_shape(op_args *args, draw *d, int edge)
     s[ADAM_DECAY] = decay == 1 ? 0.01f : 0;
     s[ADAM_DECOUPLED] = decay == 2 ? 0.01f : 0;
     if (tiny && decay == 2) s[ADAM_DECOUPLED] = 0x1.0008p+0f, s[ADAM_LR] = 1; /* see adam_fill_tiny() */
-    s[ADAM_COUNT] = (float)(1 + draw_below(d, draw_below(d, 3) ? 3000 : 1));
-    s[ADAM_RECIPROCAL] = arith_div(1, s[ADAM_COUNT]);
     return true;
 }
 
-static uint64_t adam_elements(const op_args *a, int operand) { return operand == 4 ? 2 : a->size[ADAM_ELEMENTS]; }
+static uint64_t adam_elements(const op_args *a, int operand)
+{
+    const uint64_t n = a->size[ADAM_ELEMENTS], elements[] = {n, n, n, n, DIVISOR_VALUES, 2};
+    return elements[operand];
+}
 
 /* Where there is no gradient, decoupled w is halfway between two floats, and a ratio of 2^-100 decides which. */
 static void adam_fill_tiny(const op_args *a, int operand, float *x, draw *d)
 {
     static const update_role roles[] = {UPDATE_WEIGHTS, UPDATE_GRADIENT, UPDATE_STATE};
-    if (operand < 3) draw_fill_update(roles[operand], a->size[ADAM_ELEMENTS], a->scalar[ADAM_COUNT], x, d);
+    if (operand < 3) draw_fill_update(roles[operand], a->size[ADAM_ELEMENTS], divisor_draw_count(d), x, d);
     for (uint32_t i = 0; i < a->size[ADAM_ELEMENTS]; i++) {
         const bool none = i % 3 == 0;
         if (operand == 0 && none && a->scalar[ADAM_DECOUPLED] > 0) x[i] = 0x1.002p+0f;
@@ -81,6 +84,10 @@ static bool adam_fill(const op_args *a, int operand, void *data, draw *d)
 {
     float *x = data;
     if (operand == 4) {
+        divisor_draw(x, d);
+        return true;
+    }
+    if (operand == 5) {
         ((uint32_t *)data)[0] = draw_below(d, 4) || d->mode == DRAW_TINY ? 0 : 5;
         ((uint32_t *)data)[1] = 0;
         return true;
@@ -107,18 +114,19 @@ static bool adam_fill(const op_args *a, int operand, void *data, draw *d)
 CLONES static void adam(const op_args *a, void *const *operand, void *scratch)
 {
     float *restrict w = operand[0], *restrict m = operand[2], *restrict v = operand[3];
-    const float *restrict sum = operand[1];
-    const uint32_t *first_bad = operand[4];
+    const float *restrict sum = operand[1], *divisor = operand[4];
+    const uint32_t *first_bad = operand[5];
     const float *s = a->scalar;
     const float lr = s[ADAM_LR], beta1 = s[ADAM_BETA1], rest1 = s[ADAM_REST1], beta2 = s[ADAM_BETA2];
     const float rest2 = s[ADAM_REST2], unbias1 = s[ADAM_UNBIAS1], unbias2 = s[ADAM_UNBIAS2];
     const float epsilon = s[ADAM_EPSILON], decay = s[ADAM_DECAY], decoupled = s[ADAM_DECOUPLED];
-    const float count = s[ADAM_COUNT], reciprocal = s[ADAM_RECIPROCAL];
+    const float count = divisor[DIVISOR_COUNT], reciprocal = divisor[DIVISOR_RECIPROCAL];
+    const float factor = divisor[DIVISOR_FACTOR];
     const uint32_t elements = a->size[ADAM_ELEMENTS];
     (void)scratch;
     if (first_bad[0]) return;
     for (uint32_t i = 0; i < elements; i++) {
-        const float mean = arith_flush(arith_mean(arith_flush(sum[i]), count, reciprocal));
+        const float mean = gradient_mean(sum[i], count, reciprocal, factor);
         const float g = arith_flush(__builtin_fmaf(decay, w[i], mean));
         const float first = arith_flush_state(__builtin_fmaf(beta1, m[i], rest1 * g));
         const float squares = __builtin_fmaf(beta2, v[i], rest2 * (g * g));
@@ -138,6 +146,7 @@ const op_row row_adam = {
                 {"sum", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"m", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
                 {"v", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
+                {"divisor", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"record", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR}},
     .elements = adam_elements,
     .reference = adam,

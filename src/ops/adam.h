@@ -21,8 +21,7 @@ typedef enum adam_scalar {
     ADAM_EPSILON,   /* times ADAM_ROOT */
     ADAM_DECAY,     /* of Adam: enters the gradient */
     ADAM_DECOUPLED, /* of AdamW: beside it. One of the two is 0 */
-    ADAM_COUNT,
-    ADAM_RECIPROCAL /* 1 / count */
+    ADAM_SCALARS
 } adam_scalar;
 
 #endif

@@ -48,9 +48,10 @@ typedef enum op_id {
     OP_SQUARE_BLOCKS, /* sum_squares.c */
     OP_SQUARE_ROWS,
     OP_DENSE_NORMS,
-    OP_SGD,  /* sgd.c */
-    OP_ADAM, /* adam.c */
-    OP_ADD,  /* join.c */
+    OP_DIVISOR, /* divisor.c */
+    OP_SGD,     /* sgd.c */
+    OP_ADAM,    /* adam.c */
+    OP_ADD,     /* join.c */
     OP_MULTIPLY,
     OP_CONCAT_FORWARD,
     OP_CONCAT_BACKWARD,

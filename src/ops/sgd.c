@@ -1,6 +1,6 @@
 /* Mini-batch SGD with momentum, as PyTorch defines it (dampening 0):
  *
- *     g = sum / count + decay w      count: examples really in the batch
+ *     g = mean + decay w             mean: factor sum / count, see gradient_mean.h
  *     v = momentum v + g
  *     w = w - lr v                   Nesterov: w - lr (g + momentum v)
  *
@@ -8,6 +8,7 @@
  */
 #include "ops/sgd.h"
 
+#include "ops/divisor.h"
 #include "ops/rows.h"
 
 #include "arith.h"
@@ -21,25 +22,31 @@ static bool sgd_shape(op_args *args, draw *d, int edge)
     args->scalar[SGD_LR] = 0.05f;
     args->scalar[SGD_MOMENTUM] = draw_below(d, 4) ? 0.9f : 0;
     args->scalar[SGD_DECAY] = draw_below(d, 2) || d->mode == DRAW_TINY ? 0.0005f : 0;
-    args->scalar[SGD_COUNT] = (float)(1 + draw_below(d, 3000));
-    args->scalar[SGD_RECIPROCAL] = arith_div(1, args->scalar[SGD_COUNT]);
     return true;
 }
 
-static uint64_t sgd_elements(const op_args *a, int operand) { return operand == 3 ? 2 : a->size[SGD_ELEMENTS]; }
+static uint64_t sgd_elements(const op_args *a, int operand)
+{
+    const uint64_t n = a->size[SGD_ELEMENTS], elements[] = {n, n, n, DIVISOR_VALUES, 2};
+    return elements[operand];
+}
 
 static bool sgd_fill(const op_args *a, int operand, void *data, draw *d)
 {
     static const update_role roles[] = {UPDATE_WEIGHTS, UPDATE_GRADIENT, UPDATE_STATE};
     if (operand < 3 && d->mode == DRAW_TINY) {
-        draw_fill_update(roles[operand], a->size[SGD_ELEMENTS], a->scalar[SGD_COUNT], data, d);
+        draw_fill_update(roles[operand], a->size[SGD_ELEMENTS], divisor_draw_count(d), data, d);
         return true;
     }
     if (operand == 2 && d->mode == DRAW_EDGE) { /* state goes down to 2^-100 */
         for (uint32_t i = 0; i < a->size[SGD_ELEMENTS]; i++) ((float *)data)[i] = draw_float(d) * 0x1p-60f;
         return true;
     }
-    if (operand != 3) return false;
+    if (operand < 3) return false;
+    if (operand == 3) {
+        divisor_draw(data, d);
+        return true;
+    }
     ((uint32_t *)data)[0] = draw_below(d, 4) || d->mode == DRAW_TINY ? 0 : 5;
     ((uint32_t *)data)[1] = 0;
     return true;
@@ -48,15 +55,16 @@ static bool sgd_fill(const op_args *a, int operand, void *data, draw *d)
 CLONES static void sgd(const op_args *a, void *const *operand, void *scratch)
 {
     float *restrict w = operand[0], *restrict v = operand[2];
-    const float *restrict sum = operand[1];
-    const uint32_t *first_bad = operand[3];
+    const float *restrict sum = operand[1], *divisor = operand[3];
+    const uint32_t *first_bad = operand[4];
     const float lr = a->scalar[SGD_LR], momentum = a->scalar[SGD_MOMENTUM], decay = a->scalar[SGD_DECAY];
-    const float count = a->scalar[SGD_COUNT], reciprocal = a->scalar[SGD_RECIPROCAL];
+    const float count = divisor[DIVISOR_COUNT], reciprocal = divisor[DIVISOR_RECIPROCAL];
+    const float factor = divisor[DIVISOR_FACTOR];
     const uint32_t elements = a->size[SGD_ELEMENTS], nesterov = a->size[SGD_NESTEROV];
     (void)scratch;
     if (first_bad[0]) return;
     for (uint32_t i = 0; i < elements; i++) {
-        const float mean = arith_flush(arith_mean(arith_flush(sum[i]), count, reciprocal));
+        const float mean = gradient_mean(sum[i], count, reciprocal, factor);
         const float g = arith_flush(__builtin_fmaf(decay, w[i], mean));
         const float velocity = arith_flush_state(__builtin_fmaf(momentum, v[i], g));
         const float move = nesterov ? arith_flush_state(__builtin_fmaf(momentum, velocity, g)) : velocity;
@@ -70,6 +78,7 @@ const op_row row_sgd = {
     .operand = {{"w", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
                 {"sum", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"v", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
+                {"divisor", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"record", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR}},
     .elements = sgd_elements,
     .reference = sgd,

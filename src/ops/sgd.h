@@ -9,8 +9,6 @@ enum {
     SGD_LR,
     SGD_MOMENTUM,
     SGD_DECAY,
-    SGD_COUNT,      /* examples really in the batch */
-    SGD_RECIPROCAL, /* 1 / count */
 };
 
 #endif

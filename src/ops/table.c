@@ -36,6 +36,7 @@ static const op_row *const rows[OP_COUNT] = {
     [OP_SQUARE_BLOCKS] = &row_square_blocks,
     [OP_SQUARE_ROWS] = &row_square_rows,
     [OP_DENSE_NORMS] = &row_dense_norms,
+    [OP_DIVISOR] = &row_divisor,
     [OP_SGD] = &row_sgd,
     [OP_ADAM] = &row_adam,
     [OP_ADD] = &row_add,

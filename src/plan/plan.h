@@ -106,6 +106,7 @@ typedef struct plan {
 
     region *tensor;                                                   /* one per tensor of the network */
     region sum[SUM_LEVELS], correct_sum[SUM_LEVELS], ring, first_bad; /* in the batch part */
+    region divisor;                                                   /* training only */
     plan_source source[STAGES];                                       /* resident: only the first */
 
     /* In the noise part (train/noise.h): one per tensor, and how many sums of squares a group's gradients make. */

@@ -1,6 +1,7 @@
 /* The map for a tile. */
 #include "plan/planner.h"
 
+#include "ops/divisor.h"
 #include "ops/layout.h"
 
 #include <stdlib.h>
@@ -276,6 +277,8 @@ static void add_batch(planner *pl)
     }
     add_region(pl, PART_BATCH, RING * sizeof(float), &p->ring);
     add_region(pl, PART_BATCH, 2 * sizeof(uint32_t), &p->first_bad);
+    p->divisor.part = -1;
+    if (pl->request.training) add_region(pl, PART_BATCH, DIVISOR_VALUES * sizeof(float), &p->divisor);
 }
 
 static void add_source(planner *pl, int part, uint64_t examples, plan_source *out)

@@ -56,8 +56,8 @@ static tas_status update(tas_run *run, const run_step *step)
 {
     const uint32_t elements = (uint32_t)(run->w.plan.bytes[PART_PARAMETERS] / sizeof(float));
     const uint32_t t = step->number ? step->number : 1;
-    const op_args args = update_args(&run->options, run_lr(run, t), t, elements, step->count);
-    return step_update(&run->w, &args);
+    const op_args args = update_args(&run->options, run_lr(run, t), t, elements);
+    return update_run(&run->w, &args);
 }
 
 static tas_status train_step(tas_run *run, run_step step)

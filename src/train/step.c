@@ -8,6 +8,7 @@
  * Nothing in it waits for the device, except that a streamed data set is fed at most two tiles ahead (feed.h). */
 #include "train/step.h"
 
+#include "ops/divisor.h"
 #include "ops/sum.h"
 #include "train/feed.h"
 
@@ -48,10 +49,19 @@ tas_status step_gradient(workspace *w, const step_batch *batch, const step_obser
     return status;
 }
 
+/* What the update divides the sum of gradients by. */
+static tas_status write_divisor(workspace *w, uint32_t examples)
+{
+    const op_args args = {.op = OP_DIVISOR, .scalar = {[DIVISOR_EXAMPLES] = (float)examples}};
+    const mem operand[] = {w->first_bad, w->divisor}; /* the first is not read */
+    return device_run(w->device, &args, operand, NULL);
+}
+
 tas_status step_watch(workspace *w, uint32_t number, uint32_t examples)
 {
     const mem *total;
-    tas_status status = workspace_sum_blocks(w, &w->tensor[w->network->losses], w->sum, examples, 0);
+    tas_status status = write_divisor(w, examples);
+    if (!status) status = workspace_sum_blocks(w, &w->tensor[w->network->losses], w->sum, examples, 0);
     if (!status) status = workspace_sum_levels(w, w->sum, (examples - 1) / SUM_LANES + 1, &total);
     if (status) return status;
     const op_args record = {.op = OP_RECORD_LOSS,
@@ -69,12 +79,3 @@ tas_status step_watch(workspace *w, uint32_t number, uint32_t examples)
 }
 
 const plan_part step_parts[STEP_PARTS] = {PART_PARAMETERS, PART_STATE, PART_STATE_2};
-
-tas_status step_update(workspace *w, const op_args *args)
-{
-    mem operand[OP_OPERANDS] = {w->part[PART_PARAMETERS], w->part[PART_GRADIENT]};
-    int count = 2;
-    for (int k = 1; k < STEP_PARTS && w->plan.bytes[step_parts[k]]; k++) operand[count++] = w->part[step_parts[k]];
-    operand[count] = w->first_bad;
-    return device_run(w->device, args, operand, NULL);
-}

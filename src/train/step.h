@@ -26,13 +26,9 @@ typedef struct step_observer {
  * written that a later step reads, so it can begin again. */
 tas_status step_gradient(workspace *w, const step_batch *batch, const step_observer *observer);
 
-/* Puts the sum of the losses into the ring of losses, and records the step if the sum or the gradient is not finite.
- * number: the step's low 32 bits. */
+/* Writes the divisor, puts the sum of the losses into the ring of losses, and records the step if the sum or the
+ * gradient is not finite. number: the step's low 32 bits. */
 tas_status step_watch(workspace *w, uint32_t number, uint32_t examples);
-
-/* Updates the parameters with the batch's gradient (update_args()). It does nothing once a step was recorded. It is
- * one launch, which is accepted or is not. */
-tas_status step_update(workspace *w, const op_args *args);
 
 /* What a step leaves to the next one: the parameters and the optimizer's slots, which are all of one size. The plan
  * has no bytes for the slots that the optimizer does not need. */

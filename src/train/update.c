@@ -7,6 +7,7 @@
 #include "ops/adam.h"
 #include "ops/sgd.h"
 #include "train/schedule.h"
+#include "train/step.h"
 
 /* An optimizer is one row below. */
 typedef struct optimizer {
@@ -14,7 +15,7 @@ typedef struct optimizer {
     int slots;                                                                       /* values kept per parameter */
     tas_status (*check)(tas_context *context, const tas_train_options *options);     /* its settings */
     void (*print)(const tas_train_options *options, char text[UPDATE_TEXT]);         /* them, for a message */
-    void (*set)(const tas_train_options *options, float lr, uint64_t t, float count, /* its operation and scalars */
+    void (*set)(const tas_train_options *options, float lr, uint64_t t,              /* its operation and scalars */
                 op_args *args);
 } optimizer;
 
@@ -30,7 +31,7 @@ static void print_sgd(const tas_train_options *options, char text[UPDATE_TEXT])
     snprintf(text, UPDATE_TEXT, "momentum %s", format_float(options->momentum).text);
 }
 
-static void set_sgd(const tas_train_options *options, float lr, uint64_t t, float count, op_args *args)
+static void set_sgd(const tas_train_options *options, float lr, uint64_t t, op_args *args)
 {
     float *s = args->scalar;
     (void)t;
@@ -39,8 +40,6 @@ static void set_sgd(const tas_train_options *options, float lr, uint64_t t, floa
     s[SGD_LR] = lr;
     s[SGD_MOMENTUM] = options->momentum;
     s[SGD_DECAY] = options->weight_decay;
-    s[SGD_COUNT] = count;
-    s[SGD_RECIPROCAL] = arith_div(1, count);
 }
 
 /* Adam and AdamW -------------------------------------------------------------------------------------------------- */
@@ -68,7 +67,7 @@ static void print_adam(const tas_train_options *options, char text[UPDATE_TEXT])
  * 1 + t 2^-53, which the difference magnifies by beta^t / (1 - beta^t), at most 1 / (t (1 - beta)). */
 static float unbias(float beta, uint64_t t) { return (float)(1 / (1 - schedule_power((double)beta, t))); }
 
-static void set_adam(const tas_train_options *options, float lr, uint64_t t, float count, op_args *args)
+static void set_adam(const tas_train_options *options, float lr, uint64_t t, op_args *args)
 {
     float *s = args->scalar;
     args->op = OP_ADAM;
@@ -82,14 +81,12 @@ static void set_adam(const tas_train_options *options, float lr, uint64_t t, flo
     s[ADAM_EPSILON] = options->epsilon * ADAM_ROOT;
     s[ADAM_DECAY] = options->weight_decay;
     s[ADAM_DECOUPLED] = 0;
-    s[ADAM_COUNT] = count;
-    s[ADAM_RECIPROCAL] = arith_div(1, count);
 }
 
 /* The decay is decoupled from the gradient. */
-static void set_adamw(const tas_train_options *options, float lr, uint64_t t, float count, op_args *args)
+static void set_adamw(const tas_train_options *options, float lr, uint64_t t, op_args *args)
 {
-    set_adam(options, lr, t, count, args);
+    set_adam(options, lr, t, args);
     args->scalar[ADAM_DECAY] = 0;
     args->scalar[ADAM_DECOUPLED] = options->weight_decay;
 }
@@ -123,10 +120,20 @@ const char *update_print(const tas_train_options *options, char text[UPDATE_TEXT
     return text;
 }
 
-op_args update_args(const tas_train_options *options, float lr, uint64_t t, uint32_t elements, uint32_t batch)
+op_args update_args(const tas_train_options *options, float lr, uint64_t t, uint32_t elements)
 {
     _Static_assert((int)SGD_ELEMENTS == (int)ADAM_ELEMENTS, "one place for all optimizers");
-    op_args args = {.batch = batch, .size = {[SGD_ELEMENTS] = elements}};
-    optimizers[options->optimizer].set(options, lr, t, (float)batch, &args);
+    op_args args = {.size = {[SGD_ELEMENTS] = elements}};
+    optimizers[options->optimizer].set(options, lr, t, &args);
     return args;
+}
+
+tas_status update_run(workspace *w, const op_args *args)
+{
+    mem operand[OP_OPERANDS] = {w->part[PART_PARAMETERS], w->part[PART_GRADIENT]};
+    int count = 2;
+    for (int k = 1; k < STEP_PARTS && w->plan.bytes[step_parts[k]]; k++) operand[count++] = w->part[step_parts[k]];
+    operand[count++] = w->divisor;
+    operand[count] = w->first_bad;
+    return device_run(w->device, args, operand, NULL);
 }

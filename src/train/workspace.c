@@ -56,6 +56,7 @@ static tas_status make_slices(workspace *w)
     }
     if (!status) status = slice_region(w, &p->ring, &w->ring);
     if (!status) status = slice_region(w, &p->first_bad, &w->first_bad);
+    if (!status) status = slice_region(w, &p->divisor, &w->divisor);
     for (int s = 0; s < STAGES && !status; s++) {
         status = slice_region(w, &p->source[s].inputs, &w->source[s].inputs);
         if (!status) status = slice_region(w, &p->source[s].targets, &w->source[s].targets);
@@ -80,6 +81,7 @@ static void release_slices(workspace *w)
     }
     driver->release_slice(w->device, &w->ring);
     driver->release_slice(w->device, &w->first_bad);
+    driver->release_slice(w->device, &w->divisor);
     for (int s = 0; s < STAGES; s++) {
         driver->release_slice(w->device, &w->source[s].inputs);
         driver->release_slice(w->device, &w->source[s].targets);

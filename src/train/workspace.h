@@ -24,7 +24,7 @@ typedef struct workspace {
     plan plan;
     mem part[PART_COUNT];
     mem *tensor;
-    mem sum[SUM_LEVELS], correct_sum[SUM_LEVELS], ring, first_bad;
+    mem sum[SUM_LEVELS], correct_sum[SUM_LEVELS], ring, first_bad, divisor;
     mem *group_gradients; /* one per tensor: gradients of a group, see noise.h */
     mem norms, squares, noise_sum[SUM_LEVELS], noise_ring;
     uint32_t panel_width; /* examples of a panel, in what runs now */

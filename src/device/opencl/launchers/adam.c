@@ -6,13 +6,13 @@
 
 static tas_status adam(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    launch_args args =
-        ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3]), A_MEM(&m[4]), A_U32(a->size[ADAM_ELEMENTS]));
+    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3]), A_MEM(&m[4]), A_MEM(&m[5]),
+                            A_U32(a->size[ADAM_ELEMENTS]));
     cl_kernel kernel;
     (void)scratch;
     tas_status status = program_get_elementwise(device, "adam", "adam", "", &kernel);
     if (status) return status;
-    for (int k = 0; k <= ADAM_RECIPROCAL; k++) launch_add(&args, A_F32(a->scalar[k])); /* in their order */
+    for (int k = 0; k < ADAM_SCALARS; k++) launch_add(&args, A_F32(a->scalar[k])); /* in their order */
     return launch_kernel(device, kernel, launch_elements(device->cl, a->size[ADAM_ELEMENTS]), &args);
 }
 

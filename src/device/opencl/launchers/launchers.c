@@ -10,6 +10,7 @@ static const struct {
     {adam_launchers, adam_launchers},
     {conv_launchers, conv_gpu_launchers},
     {dense_launchers, dense_gpu_launchers},
+    {divisor_launchers, divisor_launchers},
     {dropout_launchers, dropout_launchers},
     {feed_launchers, feed_launchers},
     {join_launchers, join_launchers},

@@ -15,6 +15,7 @@ extern const launcher activation_launchers[];
 extern const launcher adam_launchers[];
 extern const launcher conv_launchers[], conv_gpu_launchers[]; /* for processors, and for GPUs */
 extern const launcher dense_launchers[], dense_gpu_launchers[];
+extern const launcher divisor_launchers[];
 extern const launcher dropout_launchers[];
 extern const launcher feed_launchers[];
 extern const launcher join_launchers[];
