@@ -71,12 +71,14 @@ static bool read_shape(const char *word, const line_argument *a, uint32_t out[3]
     return true;
 }
 
-static bool read_number(const char *word, const line_argument *a, float *out)
+/* A number that ends with `stop`, behind which *at moves. */
+static bool read_number(const char **at, char stop, const line_argument *a, float *out)
 {
     char *end;
-    const float value = strtof(word, &end);
-    if (end == word || *end || !(value >= (float)a->least && value <= (float)a->most)) return false;
+    const float value = strtof(*at, &end);
+    if (end == *at || *end != stop || !(value >= (float)a->least && value <= (float)a->most)) return false;
     *out = arith_flush(value);
+    *at = end + 1;
     return true;
 }
 
@@ -98,10 +100,11 @@ static bool read_value(const char *word, const line_argument *a, void *out)
     case ARGUMENT_COUNT: return read_product(word, 1, a, out);
     case ARGUMENT_SIZES: return read_sizes(word, a, out);
     case ARGUMENT_SHAPE: return read_shape(word, a, out);
-    case ARGUMENT_NUMBER: return read_number(word, a, out);
+    case ARGUMENT_NUMBER: return read_number(&word, 0, a, out);
     case ARGUMENT_CHOICE: *(int *)out = (int)a->least; return read_choice(word, a, out);
     case ARGUMENT_NAMES:
-    case ARGUMENT_FLAG: break;
+    case ARGUMENT_FLAG:
+    case ARGUMENT_LIST: break;
     }
     return false;
 }
@@ -116,6 +119,7 @@ static void set_initial(const line_argument *a, void *out)
     case ARGUMENT_NUMBER: *(float *)out = (float)a->initial; break;
     case ARGUMENT_CHOICE: *(int *)out = (int)a->initial; break;
     case ARGUMENT_FLAG: *(bool *)out = false; break;
+    case ARGUMENT_LIST: *(line_list *)out = (line_list){0}; break;
     case ARGUMENT_NAMES: break;
     }
 }
@@ -165,6 +169,11 @@ static tas_status fail_value(const text_line *line, const line_argument *a, cons
     case ARGUMENT_NUMBER:
         return line_fail(line, "expected %s, a number from %s to %s, %s; usage: %s", a->what,
                          print_bound(a->least, least), print_bound(a->most, most), got, line->usage);
+    case ARGUMENT_LIST:
+        return line_fail(line,
+                         "expected %s, numbers from %s to %s with commas and no spaces between them (0.5,0.25), %s; "
+                         "usage: %s",
+                         a->what, print_bound(a->least, least), print_bound(a->most, most), got, line->usage);
     case ARGUMENT_CHOICE:
     case ARGUMENT_NAMES:
     case ARGUMENT_FLAG: break;
@@ -172,13 +181,15 @@ static tas_status fail_value(const text_line *line, const line_argument *a, cons
     return fail_choice(line, a, word, got);
 }
 
+static bool is_by_place(const line_argument *a) { return !strchr(a->usage, ' ') && a->type != ARGUMENT_FLAG; }
+
 static tas_status fail_word(const text_line *line, const char *word, const line_argument *arguments)
 {
     char name[LINE_ARGUMENTS][16];
     const char *names[LINE_ARGUMENTS + 1] = {NULL};
     int count = 0;
     for (const line_argument *a = arguments; a && a->usage; a++) {
-        if (!strchr(a->usage, ' ')) continue;
+        if (is_by_place(a)) continue;
         snprintf(name[count], sizeof *name, "%.*s", (int)strcspn(a->usage, " "), a->usage);
         names[count] = name[count];
         count++;
@@ -193,7 +204,7 @@ static tas_status fail_word(const text_line *line, const char *word, const line_
 static bool is_named(const line_argument *a, const char *word)
 {
     const size_t length = strcspn(a->usage, " ");
-    return a->usage[length] && strlen(word) == length && !strncmp(word, a->usage, length);
+    return !is_by_place(a) && strlen(word) == length && !strncmp(word, a->usage, length);
 }
 
 static tas_status read_names(text_line *line, const line_argument *a)
@@ -208,15 +219,31 @@ static tas_status read_names(text_line *line, const line_argument *a)
     return TAS_OK;
 }
 
-/* The second word of a flag: "bias" of "no bias". */
+/* The second word of a flag, if it has one: "bias" of "no bias". */
 static tas_status read_flag(text_line *line, const line_argument *a, void *out)
 {
-    const char *expected = strchr(a->usage, ' ') + 1;
+    const char *space = strchr(a->usage, ' '), *expected = space ? space + 1 : NULL;
+    *(bool *)(void *)((char *)out + a->offset) = true;
+    if (!expected) return TAS_OK;
     const char *word = line->read < line->count ? line->word[line->read++] : NULL;
     if (!word) return line_fail(line, "expected '%s', the line ends; usage: %s", a->usage, line->usage);
     if (strcmp(word, expected) != 0)
         return line_fail(line, "expected '%s', got '%.60s'; usage: %s", a->usage, word, line->usage);
-    *(bool *)(void *)((char *)out + a->offset) = true;
+    return TAS_OK;
+}
+
+static tas_status read_list(text_line *line, const line_argument *a, void *out)
+{
+    line_list *list = (line_list *)(void *)((char *)out + a->offset);
+    const char *word = line->read < line->count ? line->word[line->read++] : NULL, *at = word;
+    uint32_t count = 1;
+    if (!word) return fail_value(line, a, word);
+    for (const char *c = word; *c; c++) count += *c == ',';
+    list->values = malloc(count * sizeof *list->values);
+    if (!list->values) return fail(line->context, TAS_NO_MEMORY, "%s: no memory for %s", line->from, a->what);
+    for (list->count = 0; list->count < count; list->count++)
+        if (!read_number(&at, list->count + 1 < count ? ',' : 0, a, &list->values[list->count]))
+            return fail_value(line, a, word);
     return TAS_OK;
 }
 
@@ -224,6 +251,7 @@ static tas_status read_argument(text_line *line, const line_argument *a, void *o
 {
     if (a->type == ARGUMENT_NAMES) return read_names(line, a);
     if (a->type == ARGUMENT_FLAG) return read_flag(line, a, out);
+    if (a->type == ARGUMENT_LIST) return read_list(line, a, out);
     const char *word = line->read < line->count ? line->word[line->read++] : NULL;
     return word && read_value(word, a, (char *)out + a->offset) ? TAS_OK : fail_value(line, a, word);
 }
@@ -235,8 +263,7 @@ tas_status line_read(text_line *line, const line_argument *arguments, void *out)
     line->read = 1;
     for (const line_argument *a = arguments; a && a->usage && !status; a++) {
         if (a->optional) set_initial(a, (char *)out + a->offset);
-        const bool by_place = !strchr(a->usage, ' ');
-        if (by_place && (!a->optional || line->read < line->count)) status = read_argument(line, a, out);
+        if (is_by_place(a) && (!a->optional || line->read < line->count)) status = read_argument(line, a, out);
     }
     while (!status && line->read < line->count) {
         const char *word = line->word[line->read++];

@@ -24,8 +24,15 @@ typedef enum argument_type {
     ARGUMENT_NUMBER, /* float */
     ARGUMENT_CHOICE, /* int: which of the words after the name, counted from `least` */
     ARGUMENT_NAMES,  /* the rest of the line: from least to most names of values; parse.c reads them */
-    ARGUMENT_FLAG,   /* bool: whether the words of the usage ("no bias") are there */
+    ARGUMENT_FLAG,   /* bool: whether the words of the usage ("no bias", "flip") are there */
+    ARGUMENT_LIST,   /* line_list: numbers with commas between them */
 } argument_type;
+
+/* The values are freed by whoever has the list. */
+typedef struct line_list {
+    uint32_t count; /* 0: it is not in the line */
+    float *values;
+} line_list;
 
 /* An argument is given by its place, as N in "dense N", or after its name, as S in "stride S"; the named ones come
  * last, in any order. */
