@@ -24,7 +24,8 @@ PRAGMA = re.compile(r"^\s*#\s*pragma\s+OPENCL\s+FP_CONTRACT\s+OFF\b", re.M)
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 COMMENT = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.S)
 
-SHARED_HEADERS = {"activation_functions.h", "arith.h", "gradient_mean.h", "philox.h"}  # of cl/, for anyone
+# Of cl/, which anyone may include.
+SHARED_HEADERS = {"activation_functions.h", "arith.h", "gradient_mean.h", "loss_functions.h", "philox.h"}
 KERNEL_HEADERS = {"granule_pass.h"}  # of cl/, for kernels alone
 # What each folder of src/ may include beside itself. Everything below base/ and ops/ is named, nothing is implied.
 FOLDERS = {

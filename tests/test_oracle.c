@@ -307,38 +307,62 @@ static void check_outside(const test_case *c, int operand)
 static void check_softmax(const test_case *c)
 {
     const uint32_t width = c->args.size[0];
+    const double smoothing = c->args.scalar[0];
     for (uint32_t r = 0; r < c->args.n; r++) {
         const float *x = IN(0) + r * width;
         const uint32_t label = WORDS_IN(1)[r];
         uint32_t most = 0;
-        double sum = 0;
+        double sum = 0, loss = 0, bound = 0;
         for (uint32_t j = 1; j < width; j++) most = x[j] > x[most] ? j : most;
         for (uint32_t j = 0; j < width; j++) sum += exp((double)x[j] - x[most]);
         for (uint32_t j = 0; j < width; j++) {
-            const double below = (double)x[most] - x[j], p = exp(-below) / sum, want = p - (j == label);
-            check_value(want, OUT(4)[r * width + j], p * U * (24 + 2 * below + row_length(width)) + U * fabs(want),
-                        true, r * width + j);
+            const double below = (double)x[most] - x[j], p = exp(-below) / sum;
+            const double q = smoothing / width + (1 - smoothing) * (j == label), want = p - q;
+            check_value(want, OUT(4)[r * width + j],
+                        p * U * (24 + 2 * below + row_length(width)) + 4 * U * q + U * fabs(want), true, r * width + j);
+            loss += q * (log(sum) + below);
+            bound += q * U * (12 + (4 + row_length(width)) * (below + log(sum)) + 8 * log(sum));
         }
-        const double below = (double)x[most] - x[label];
-        check_value(log(sum) + below, OUT(2)[c->args.first + r], U * (8 + 2 * below + 8 * log(sum) + row_length(width)),
-                    true, r);
+        check_value(loss, OUT(2)[c->args.first + r], bound, true, r);
         check_exact(most == label, OUT(3)[c->args.first + r], r);
     }
     check_outside(c, 2);
     check_outside(c, 3);
 }
 
-static void check_squared(const test_case *c)
+/* The loss of an output, its derivative, and what sizes they are made of. */
+typedef struct opinion {
+    double loss, slope, size, slope_size;
+} opinion;
+
+static opinion judge(op_id op, double y, double t, double delta)
+{
+    const double d = y - t, a = fabs(d), e = exp(-fabs(y));
+    if (op == OP_SQUARED_LOSS) return (opinion){d * d, 2 * d, d * d, fabs(2 * d)};
+    if (op == OP_ABSOLUTE_LOSS) return (opinion){a, (d > 0) - (d < 0), a, a > 0};
+    if (op == OP_LOGISTIC_LOSS) {
+        const double p = (y < 0 ? e : 1) / (1 + e), loss = (y > 0 ? y - y * t : -y * t) + log1p(e);
+        return (opinion){loss, p - t, loss, 4 * p + t};
+    }
+    ck_assert_int_eq(op, OP_HUBER_LOSS);
+    if (a <= delta) return (opinion){d * d / 2, d, d * d / 2, a};
+    return (opinion){delta * (a - delta / 2), d < 0 ? -delta : delta, delta * (a + delta), delta};
+}
+
+static void check_target_loss(const test_case *c)
 {
     const uint32_t width = c->args.size[0];
     for (uint32_t r = 0; r < c->args.n; r++) {
-        double sum = 0;
+        double sum = 0, size = 0;
         for (uint32_t j = 0; j < width; j++) {
-            const double d = (double)IN(0)[r * width + j] - IN(1)[r * width + j], want = 2 * d / width;
-            check_value(want, OUT(3)[r * width + j], 2 * U * fabs(want), true, r * width + j);
-            sum += d * d / width;
+            const uint64_t at = (uint64_t)r * width + j;
+            const double y = IN(0)[at], t = IN(1)[at];
+            const opinion o = judge(c->args.op, y, t, c->args.scalar[0]);
+            check_value(o.slope / width, OUT(3)[at], 2 * U * o.slope_size / width, true, at);
+            sum += o.loss / width;
+            size += o.size / width;
         }
-        check_value(sum, OUT(2)[c->args.first + r], U * (8 + row_length(width)) * sum, true, r);
+        check_value(sum, OUT(2)[c->args.first + r], U * (16 + row_length(width)) * size + TINY * 1e-6, true, r);
     }
     check_outside(c, 2);
 }
@@ -346,7 +370,7 @@ static void check_squared(const test_case *c)
 START_TEST(losses)
 {
     each_case(OP_SOFTMAX_LOSS, check_softmax);
-    each_case(OP_SQUARED_LOSS, check_squared);
+    for (int op = OP_SQUARED_LOSS; op <= OP_LOGISTIC_LOSS; op++) each_case((op_id)op, check_target_loss);
 }
 END_TEST
 

@@ -9,6 +9,7 @@
 #define OP_H
 
 #include "ops/activation.h"
+#include "ops/loss.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,8 +42,10 @@ typedef enum op_id {
     ACTIVATIONS(OP_IDS) /* activation.c */
 #undef OP_IDS
     OP_SOFTMAX_LOSS, /* loss.c */
-    OP_SQUARED_LOSS,
-    OP_SUM_BLOCKS, /* sum.c */
+#define LOSS_IDS(UPPER, NAME) OP_##UPPER##_LOSS,
+    TARGET_LOSSES(LOSS_IDS)
+#undef LOSS_IDS
+        OP_SUM_BLOCKS, /* sum.c */
     OP_RECORD_LOSS,
     OP_CHECK_FINITE,
     OP_SQUARE_BLOCKS, /* sum_squares.c */

@@ -16,7 +16,10 @@ extern const op_row row_to_rows, row_to_panels;
 #define DECLARE(UPPER, NAME, S, SLOPE, TEXT) extern const op_row row_##NAME##_forward, row_##NAME##_backward;
 ACTIVATIONS(DECLARE)
 #undef DECLARE
-extern const op_row row_softmax_loss, row_squared_loss;
+extern const op_row row_softmax_loss;
+#define DECLARE(UPPER, NAME) extern const op_row row_##NAME##_loss;
+TARGET_LOSSES(DECLARE)
+#undef DECLARE
 extern const op_row row_sum_blocks, row_record_loss, row_check_finite;
 extern const op_row row_square_blocks, row_square_rows, row_dense_norms;
 extern const op_row row_divisor, row_sgd, row_adam;

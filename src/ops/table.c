@@ -29,8 +29,10 @@ static const op_row *const rows[OP_COUNT] = {
     ACTIVATIONS(ROWS)
 #undef ROWS
         [OP_SOFTMAX_LOSS] = &row_softmax_loss,
-    [OP_SQUARED_LOSS] = &row_squared_loss,
-    [OP_SUM_BLOCKS] = &row_sum_blocks,
+#define LOSS_ROWS(UPPER, NAME) [OP_##UPPER##_LOSS] = &row_##NAME##_loss,
+    TARGET_LOSSES(LOSS_ROWS)
+#undef LOSS_ROWS
+        [OP_SUM_BLOCKS] = &row_sum_blocks,
     [OP_RECORD_LOSS] = &row_record_loss,
     [OP_CHECK_FINITE] = &row_check_finite,
     [OP_SQUARE_BLOCKS] = &row_square_blocks,
