@@ -143,7 +143,7 @@ START_TEST(losses_and_layers_of_tensors)
         ck_assert(strstr(tas_network_layer(network, 2), tas_loss_name((tas_loss)losses)));
         tas_network_close(&network);
     }
-    ck_assert_int_eq(losses, TAS_LOSS_MSE + 1);
+    ck_assert_int_eq(losses, TAS_LOSS_HUBER + 1);
 }
 END_TEST
 
@@ -316,8 +316,22 @@ START_TEST(refuses_with_file_line_and_words)
         {"input 4\nleaky -0.1\ndense 2\n", "net:2", "from 0 to 1"},
         {"input 4\nleaky 1.5\ndense 2\n", "net:2", "from 0 to 1"},
         {"input 4\nleaky nan\ndense 2\n", "net:2", "slope"},
-        {"input 4\ndense 2\nloss\n", "net:3", "'softmax' or 'mse'"},
-        {"input 4\ndense 2\nloss l1\n", "net:3", "'softmax' or 'mse'"},
+        {"input 4\ndense 2\nloss\n", "net:3: expected a loss", "softmax|mse|bce|mae|huber"},
+        {"input 4\ndense 2\nloss l1\n", "net:3: expected a loss", "softmax|mse|bce|mae|huber"},
+        {"input 4\ndense 2\nloss hubre\n", "net:3", "did you mean 'huber'"},
+        {"input 4\ndense 2\nloss softmax smoothing\n", "net:3: expected the smoothing", "from 0 to 1"},
+        {"input 4\ndense 2\nloss softmax smoothing 1.5\n", "net:3: expected the smoothing", "from 0 to 1"},
+        {"input 4\ndense 2\nloss mse smoothing 0.1\n", "net:3: 'smoothing'", "loss softmax alone, not for loss mse"},
+        {"input 4\ndense 2\nloss mae delta 1\n", "net:3: 'delta'", "loss huber alone, not for loss mae"},
+        {"input 4\ndense 2\nloss huber delta 0\n", "net:3: expected the delta", "from 1e-6 to 1e6"},
+        {"input 4\ndense 2\nloss huber 2\n", "net:3: unexpected '2'", "[delta D]"},
+        {"input 4\ndense 2\nloss softmax weights\n", "net:3: expected the weights of classes", "line ends"},
+        {"input 4\ndense 2\nloss softmax weights 1,-1\n", "net:3: expected the weights", "from 0 to 1e6"},
+        {"input 4\ndense 2\nloss softmax weights 1,2,3\n", "net:3: expected 2 weights", "one per class, got 3"},
+        {"input 4\ndense 2\nloss bce weights 1\n", "net:3: expected 2 weights", "one per class, got 1"},
+        {"input 4\ndense 1\nloss bce weights 1\n", "net:3: expected 2 weights", "one per class, got 1"},
+        {"input 4\ndense 1\nloss mse weights 1,2\n", "net:3: expected 1 weights", "one per class, got 2"},
+        {"input 4\ndense 2\nloss softmax weights 0,0\n", "net:3: the weights are all 0", "above 0"},
         {"input 4\ndense 2\nloss SoftMax\n", "net:3", "did you mean 'softmax'"},
         {"input 4\ndense 2 init glorto\n", "net:2", "did you mean 'glorot'"},
         {"input 4\ndense 2\nloss mse\nrelu\n", "net:4", "line 3"},

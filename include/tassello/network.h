@@ -8,7 +8,7 @@
  *     dense 500                              # outputs
  *     relu
  *     dense 10
- *     loss softmax                           # the default; or mse
+ *     loss softmax                           # the default; or mse, bce, mae, huber
  *
  * tas_network_language() has all layers and their options, and what each means. */
 #ifndef TASSELLO_NETWORK_H
@@ -33,14 +33,15 @@ TAS_API void tas_network_close(tas_network **network);
 /* The text as it was read. Valid until the network is closed. */
 TAS_API const char *tas_network_text(const tas_network *network);
 
-/* Values per example: of the input, and of the output (logits, or predictions with loss mse). */
+/* Values per example: of the input, and of the output (logits with softmax and bce, or predictions). */
 TAS_API size_t tas_network_inputs(const tas_network *network);
 TAS_API size_t tas_network_outputs(const tas_network *network);
 
-typedef enum tas_loss { TAS_LOSS_SOFTMAX, TAS_LOSS_MSE } tas_loss;
+/* tassello-network(5) has their formulas. */
+typedef enum tas_loss { TAS_LOSS_SOFTMAX, TAS_LOSS_MSE, TAS_LOSS_BCE, TAS_LOSS_MAE, TAS_LOSS_HUBER } tas_loss;
 TAS_API tas_loss tas_network_loss(const tas_network *network);
 
-/* "softmax", "mse"; NULL if there is no such loss. */
+/* "softmax", "mse", "bce", "mae", "huber"; NULL if there is no such loss. */
 TAS_API const char *tas_loss_name(tas_loss loss);
 
 /* Layer `index` as a line for people: kind, output shape, parameters. NULL past the last. Valid until close. */

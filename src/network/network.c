@@ -115,7 +115,7 @@ void tas_network_close(tas_network **network)
 {
     if (!network || !*network) return;
     tas_network *n = *network;
-    for (int i = 0; i < n->layer_count; i++) free(n->layers[i].summary);
+    for (int i = 0; i < n->layer_count; i++) free(n->layers[i].summary), free(n->layers[i].weights.values);
     free(n->layers);
     free(n->tensors);
     free(n->parameters);
@@ -140,7 +140,7 @@ const char *tas_network_shipped(size_t index)
 const char *tas_network_text(const tas_network *network) { return network->text; }
 size_t tas_network_inputs(const tas_network *network) { return network->inputs; }
 size_t tas_network_outputs(const tas_network *network) { return network->outputs; }
-tas_loss tas_network_loss(const tas_network *network) { return network->classes ? TAS_LOSS_SOFTMAX : TAS_LOSS_MSE; }
+tas_loss tas_network_loss(const tas_network *network) { return network->loss; }
 
 const char *tas_network_layer(const tas_network *network, size_t index)
 {

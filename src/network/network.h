@@ -93,16 +93,18 @@ typedef struct tas_network {
     int output;                                       /* logits or predictions */
     float scale_u8, scale_f32, shift;                 /* of pixels */
     uint32_t inputs, outputs;
-    shape in;          /* of an example */
-    float mean;        /* subtracted from it */
-    bool classes;      /* the loss is over classes */
-    bool coupled;      /* an example's result depends on the others of its batch, */
-    uint32_t group;    /* or of its group: tiles are multiples of so many examples; at least 1 */
-    bool batch_panels; /* some tensor is in panels of examples */
-    bool plausible;    /* while parsing: a line began with a layer's name, or nearly; */
-    int end;           /* the layer whose value the next line reads */
-    bool failed;       /* while lowering: memory ran out, */
-    int lowering;      /* the layer that is lowered */
+    shape in;   /* of an example */
+    float mean; /* subtracted from it */
+    tas_loss loss;
+    const float *class_weights; /* one per class, else NULL */
+    bool classes;               /* the loss is over classes */
+    bool coupled;               /* an example's result depends on the others of its batch, */
+    uint32_t group;             /* or of its group: tiles are multiples of so many examples; at least 1 */
+    bool batch_panels;          /* some tensor is in panels of examples */
+    bool plausible;             /* while parsing: a line began with a layer's name, or nearly; */
+    int end;                    /* the layer whose value the next line reads */
+    bool failed;                /* while lowering: memory ran out, */
+    int lowering;               /* the layer that is lowered */
 } tas_network;
 
 /* Whether a call has an operand that lies in panels of examples. */

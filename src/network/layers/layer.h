@@ -22,6 +22,8 @@ struct layer {
     int init;       /* init_rule */
     int loss;       /* tas_loss */
     float mean, std, slope, rate;
+    float smoothing, delta;                                         /* losses */
+    line_list weights;                                              /* of classes; freed with the network */
     uint32_t kernel[2], stride[2], padding[2], dilation[2], groups; /* conv2d and pools: (y, x) */
 
     /* What it is lowered to. */

@@ -1,29 +1,84 @@
-/* loss softmax | mse. Softmax cross-entropy needs labels; mse uses float targets, or labels as 1 at the class. */
+/* The loss, which ends a network. Each is a row of LOSSES. */
 #include "network/build.h"
 
 #include "ops/loss.h"
 
+/* What a line of a loss may set beside the weights of classes. */
+enum { SETS_NOTHING, SETS_SMOOTHING, SETS_DELTA };
+
+/* tas_loss in capitals, its name, the operation, whether the operation's targets are labels (else they are floats, and
+ * labels become 1 at the class and 0 elsewhere), what a line may set, and what it computes, for the manual. */
+#define LOSSES(ROW)                                                                                                    \
+    ROW(SOFTMAX, softmax, OP_SOFTMAX_LOSS, true, SETS_SMOOTHING, "cross-entropy of classes, which needs labels")       \
+    ROW(MSE, mse, OP_SQUARED_LOSS, false, SETS_NOTHING, "mean of d^2, d being an output less its target")              \
+    ROW(BCE, bce, OP_LOGISTIC_LOSS, false, SETS_NOTHING,                                                               \
+        "binary cross-entropy of logits, for one or several answers of yes or no: mean of "                            \
+        "-t ln p - (1 - t) ln(1 - p), p = 1 / (1 + e^-output), with targets t from 0 to 1")                            \
+    ROW(MAE, mae, OP_ABSOLUTE_LOSS, false, SETS_NOTHING, "mean of |d|")                                                \
+    ROW(HUBER, huber, OP_HUBER_LOSS, false, SETS_DELTA, "mean of d^2 / 2 if |d| <= D, else of D (|d| - D / 2)")
+
+static const struct loss_row {
+    const char *name;
+    op_id op;
+    bool labels;
+    int sets;
+} rows[] = {
+#define ROWS(UPPER, NAME, OP, LABELS, SETS, TEXT) [TAS_LOSS_##UPPER] = {#NAME, OP, LABELS, SETS},
+    LOSSES(ROWS)
+#undef ROWS
+};
+
+const char *tas_loss_name(tas_loss loss)
+{
+    return (unsigned)loss < sizeof rows / sizeof *rows ? rows[loss].name : NULL;
+}
+
+/* Weights are those of labels: one per output, or two for a single answer of yes or no. */
+static tas_status check_weights(const text_line *line, const layer *self)
+{
+    const uint64_t outputs = shape_elements(self->in);
+    const uint32_t classes = outputs == 1 && self->loss == TAS_LOSS_BCE ? 2 : (uint32_t)outputs;
+    bool any = false;
+    for (uint32_t k = 0; k < self->weights.count; k++) any |= self->weights.values[k] > 0;
+    if (self->weights.count && self->weights.count != classes)
+        return line_fail(line, "expected %u weights, one per class, got %u", classes, self->weights.count);
+    if (self->weights.count && !any) return line_fail(line, "the weights are all 0: expected one above 0");
+    return TAS_OK;
+}
+
 static tas_status infer(const text_line *line, layer *self)
 {
-    (void)line;
-    self->op = self->loss == TAS_LOSS_SOFTMAX ? OP_SOFTMAX_LOSS : OP_SQUARED_LOSS;
-    return TAS_OK;
+    const struct loss_row *row = &rows[self->loss];
+    self->op = row->op;
+    if (self->smoothing != 0 && row->sets != SETS_SMOOTHING)
+        return line_fail(line, "'smoothing' is for loss softmax alone, not for loss %s", row->name);
+    if (self->delta != 0 && row->sets != SETS_DELTA)
+        return line_fail(line, "'delta' is for loss huber alone, not for loss %s", row->name);
+    if (self->delta == 0) self->delta = 1;
+    return check_weights(line, self);
 }
 
 static void lower(tas_network *network, layer *self)
 {
+    const bool labels = rows[self->loss].labels;
     network->outputs = (uint32_t)shape_elements(self->in);
     network->output = self->x[0];
-    network->classes = self->op == OP_SOFTMAX_LOSS;
+    network->loss = (tas_loss)self->loss;
+    network->class_weights = self->weights.count ? self->weights.values : NULL;
+    network->classes = labels;
     network->losses = build_tensor(network, ROLE_LOSS, 1, "loss");
-    network->correct = network->classes ? build_tensor(network, ROLE_CORRECT, 1, "hits") : NO_TENSOR;
+    network->correct = labels ? build_tensor(network, ROLE_CORRECT, 1, "hits") : NO_TENSOR;
     network->label = build_tensor(network, ROLE_LABEL, 1, "label");
-    network->target = network->classes ? NO_TENSOR : build_tensor(network, ROLE_TARGET, network->outputs, "target");
+    network->target = labels ? NO_TENSOR : build_tensor(network, ROLE_TARGET, network->outputs, "target");
     self->dx[0] = build_tensor(network, ROLE_VALUE, network->outputs, "loss.dx");
     op_call call = {.args = {.op = self->op, .size = {[LOSS_OUTPUTS] = network->outputs}},
                     .operand = {self->x[0], network->label, network->losses, network->correct, self->dx[0]}};
-    if (!network->classes)
+    if (!labels) {
         call = (op_call){.args = call.args, .operand = {self->x[0], network->target, network->losses, self->dx[0]}};
+        call.args.scalar[LOSS_DELTA] = self->delta;
+    } else {
+        call.args.scalar[LOSS_SMOOTHING] = self->smoothing;
+    }
     build_forward(network, call);
 }
 
@@ -34,25 +89,47 @@ static void lower_backward(tas_network *network, layer *self)
     (void)self;
 }
 
-/* As in the usage below. */
-const char *tas_loss_name(tas_loss loss)
-{
-    switch (loss) {
-    case TAS_LOSS_SOFTMAX: return "softmax";
-    case TAS_LOSS_MSE: return "mse";
-    }
-    return NULL;
-}
+#define NAMES(UPPER, NAME, OP, LABELS, SETS, TEXT) "|" #NAME
+#define TEXTS(UPPER, NAME, OP, LABELS, SETS, TEXT) " " #NAME ": " TEXT "."
 
 static const line_argument arguments[] = {
-    {.usage = "softmax|mse",
-     .what = "'softmax' or 'mse' after 'loss'",
-     .text =
-         "softmax is the cross-entropy of classes: it needs labels, and at least as many outputs as classes. mse is "
-         "the mean squared difference to the targets; with labels, the target is 1 at the class and 0 elsewhere.",
+    {.usage = &LOSSES(NAMES)[1],
+     .what = "a loss after 'loss'",
+     .text = "An example's loss." LOSSES(TEXTS) " Means are over the outputs. If the targets are labels, softmax needs "
+                                                "at least as many outputs as there are classes; for the other losses "
+                                                "the target is 1 at the class and 0 "
+                                                "elsewhere, and with one output and bce it is the label, 0 or 1.",
      .type = ARGUMENT_CHOICE,
      .offset = offsetof(layer, loss),
      .least = TAS_LOSS_SOFTMAX},
+    {.usage = "smoothing X",
+     .what = "the smoothing",
+     .text =
+         "softmax only: label smoothing. The target is X / C more for each of the C classes, and 1 - X at the label.",
+     .type = ARGUMENT_NUMBER,
+     .optional = true,
+     .offset = offsetof(layer, smoothing),
+     .least = 0,
+     .most = 1},
+    {.usage = "delta D",
+     .what = "the delta",
+     .text = "huber only: where the loss becomes linear; 1 if it is left out.",
+     .type = ARGUMENT_NUMBER,
+     .optional = true,
+     .offset = offsetof(layer, delta),
+     .least = 1e-6,
+     .most = 1e6},
+    {.usage = "weights W,...",
+     .what = "the weights of classes",
+     .text =
+         "Needs labels: a weight per class, by which an example's loss is multiplied. The mean divides by the sum of "
+         "the weights of the batch. (PyTorch's weights act alike, except that with label smoothing they apply to "
+         "each class's term instead of the example's loss.)",
+     .type = ARGUMENT_LIST,
+     .optional = true,
+     .offset = offsetof(layer, weights),
+     .least = 0,
+     .most = 1e6},
     {0},
 };
 
