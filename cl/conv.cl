@@ -147,9 +147,10 @@ INLINE run taps_reaching(int at, int size, int taps, int dilation, int stride)
     return r;
 }
 
-/* Y = X * W + b. Work-items: G ceil(OG / ROWS), OH, panels. */
+/* Y = X * W + b, or without b if `biased` is 0. Work-items: G ceil(OG / ROWS), OH, panels. */
 KERNEL conv_forward(const __global float *x /* panels (C, H, W) */, const __global float *w /* packed */,
-                    const __global float *bias /* (O) */, __global float *y /* panels (O, OH, OW) */, WINDOW)
+                    const __global float *bias /* (O) */, __global float *y /* panels (O, OH, OW) */, WINDOW,
+                    uint biased)
 {
     const uint outputs = O / G, channels = C / G, blocks = (outputs + ROWS - 1) / ROWS, block = get_global_id(0);
     const uint group = block / blocks, o0 = (block - group * blocks) * ROWS, oy = get_global_id(1);
@@ -159,16 +160,17 @@ KERNEL conv_forward(const __global float *x /* panels (C, H, W) */, const __glob
     x += ((size_t)panel * C + group * channels) * H * W * PANEL;
     y += (((size_t)panel * O + group * outputs + o0) * OH + oy) * OW * PANEL;
     w += ((size_t)block * channels * KH + lines.first) * KW * ROWS;
-    bias += group * outputs + o0;
+    bias += biased ? group * outputs + o0 : 0;
 
     vec start[SINGLES][VECS];
     UNROLL for (int s = 0; s < SINGLES; s++) {
         UNROLL for (int v = 0; v < VECS; v++) {
 #if PANEL > 1
-            start[s][v] = bias[min((uint)s, outputs - 1 - o0)];
+            start[s][v] = biased ? bias[min((uint)s, outputs - 1 - o0)] : 0.0f;
 #else
             UNROLL for (int lane = 0; lane < VEC; lane++)
-                ((float *)&start[s][v])[lane] = bias[min((uint)(v * VEC + lane), outputs - 1 - o0)];
+                ((float *)&start[s][v])[lane] =
+                    biased ? bias[min((uint)(v * VEC + lane), outputs - 1 - o0)] : 0.0f;
 #endif
         }
     }

@@ -198,9 +198,9 @@ INLINE void store(float c[ROWS][COLS], __global float *y, uint rows, uint channe
     }
 }
 
-/* Work-groups: ceil(N OH OW / BLOCK_COLS), ceil(O/G / BLOCK_ROWS), G. */
+/* Without bias if `biased` is 0. Work-groups: ceil(N OH OW / BLOCK_COLS), ceil(O/G / BLOCK_ROWS), G. */
 KERNEL conv_forward(const __global float *x, const __global float *w, const __global float *bias /* (O) */,
-                    __global float *y, uint N, WINDOW, uint depth)
+                    __global float *y, uint N, WINDOW, uint biased, uint depth)
 {
     __local float a[STEP][BLOCK_ROWS + 1], b[STEP][BLOCK_COLS + 1];
     __local offset step[2][STEP];
@@ -212,7 +212,7 @@ KERNEL conv_forward(const __global float *x, const __global float *w, const __gl
     offset start = {column < positions ? y0 : FAR, x0, ((p.c * C + group * channels) * H + y0) * W + x0};
     float c[ROWS][COLS];
     UNROLL for (int r = 0; r < ROWS; r++) {
-        float start = bias[group * outputs + min(ROW(r), outputs - 1)];
+        float start = biased ? bias[group * outputs + min(ROW(r), outputs - 1)] : 0.0f;
         UNROLL for (int q = 0; q < COLS; q++)
             c[r][q] = start;
     }

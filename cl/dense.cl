@@ -101,14 +101,14 @@ INLINE void store_row(__global float *y, const vec c[VECS], uint count)
 }
 
 INLINE void forward_block(const int rows, const __global float *x, const __global float *w, const __global float *bias,
-                          __global float *y, uint n0, uint o0, uint N, uint I, uint O)
+                          __global float *y, uint n0, uint o0, uint N, uint I, uint O, uint biased)
 {
     vec c[ROWS][VECS];
     uint at[ROWS];
     vec start[VECS];
     UNROLL for (int v = 0; v < VECS; v++) {
         UNROLL for (int lane = 0; lane < VEC; lane++)
-            ((float *)&start[v])[lane] = bias[min(o0 + v * VEC + lane, O - 1)];
+            ((float *)&start[v])[lane] = biased ? bias[min(o0 + v * VEC + lane, O - 1)] : 0.0f;
     }
     UNROLL for (int r = 0; r < rows; r++) {
         at[r] = min((uint)r, N - 1 - n0) * I;
@@ -122,16 +122,17 @@ INLINE void forward_block(const int rows, const __global float *x, const __globa
     }
 }
 
-/* Y = X Wt + b. One work-item per block: ceil(N / ROWS) * ceil(O / PANEL). */
+/* Y = X Wt + b, or without b if `biased` is 0. One work-item per block: ceil(N / ROWS) * ceil(O / PANEL). */
 KERNEL dense_forward(const __global float *x /* (N, I) */, const __global float *w /* panels */,
-                     const __global float *bias /* (O) */, __global float *y /* (N, O) */, uint N, uint I, uint O)
+                     const __global float *bias /* (O) */, __global float *y /* (N, O) */, uint N, uint I, uint O,
+                     uint biased)
 {
     uint2 at = find_block(get_global_id(0), (N + ROWS - 1) / ROWS, (O + PANEL - 1) / PANEL);
     uint n0 = at.x * ROWS, o0 = at.y * PANEL, left = N - n0;
     if (left > ROWS / 2)
-        forward_block(ROWS, x, w, bias, y, n0, o0, N, I, O);
+        forward_block(ROWS, x, w, bias, y, n0, o0, N, I, O, biased);
     else
-        forward_block(ROWS / 2, x, w, bias, y, n0, o0, N, I, O);
+        forward_block(ROWS / 2, x, w, bias, y, n0, o0, N, I, O, biased);
 }
 
 // t[j][k] becomes t[k][j].

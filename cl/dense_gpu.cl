@@ -71,15 +71,16 @@ INLINE void multiply(float c[ROWS][COLS], const side *a, const side *b)
 #define ROW(r) ((uint)get_group_id(1) * BLOCK + (uint)get_local_id(1) + (uint)(r) * ITEMS_Y)
 #define COL(q) ((uint)get_group_id(0) * BLOCK + (uint)get_local_id(0) + (uint)(q) * ITEMS_X)
 
-/* Y = X Wt + b. Groups: ceil(O / BLOCK), ceil(N / BLOCK). */
+/* Y = X Wt + b, or without b if `biased` is 0. Groups: ceil(O / BLOCK), ceil(N / BLOCK). */
 KERNEL dense_forward(const __global float *x /* (N, I) */, const __global float *w /* (O, I) */,
-                     const __global float *bias /* (O) */, __global float *y /* (N, O) */, uint N, uint I, uint O)
+                     const __global float *bias /* (O) */, __global float *y /* (N, O) */, uint N, uint I, uint O,
+                     uint biased)
 {
     __local float a[STEP][BLOCK + 1], b[STEP][BLOCK + 1];
     uint n0 = get_group_id(1) * BLOCK, o0 = get_group_id(0) * BLOCK;
     float c[ROWS][COLS];
     UNROLL for (int q = 0; q < COLS; q++) {
-        float start = bias[min(COL(q), O - 1)];
+        float start = biased ? bias[min(COL(q), O - 1)] : 0.0f;
         UNROLL for (int r = 0; r < ROWS; r++)
             c[r][q] = start;
     }

@@ -126,11 +126,12 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void square_rows_run(
         out[at + (size_t)(first + r) * get_global_size(1) + block] = scale * lane[r];
 }
 
-/* norms[first + i] = (|x_i|^2 + 1) |dy_i|^2, or += if `added` is set. x (n, inputs), dy (n, outputs). 16 work-items
- * share a row. Work-items past the last row repeat it and store nothing, so that barriers stay uniform. */
+/* norms[first + i] = (|x_i|^2 + bias) |dy_i|^2, or += if `added` is set; `bias` is 1, or 0 for a layer without. x (n,
+ * inputs), dy (n, outputs). 16 work-items share a row. Work-items past the last row repeat it and store nothing, so that
+ * barriers stay uniform. */
 __kernel __attribute__((reqd_work_group_size(ROW_LANES, ROWS, 1))) void dense_norms(
     __global const float *restrict x, __global const float *restrict dy, __global float *restrict norms, uint n,
-    uint inputs, uint outputs, uint first, uint added)
+    uint inputs, uint outputs, uint first, uint added, float bias)
 {
     __local float of_x[ROWS][ROW_LANES], of_dy[ROWS][ROW_LANES];
     const uint l = get_local_id(0), row = get_local_id(1);
@@ -150,7 +151,7 @@ __kernel __attribute__((reqd_work_group_size(ROW_LANES, ROWS, 1))) void dense_no
     }
     if (real && l == 0) {
         const float before = norms[first + r];
-        norms[first + r] = fma(of_x[row][0] + 1.0f, of_dy[row][0], added ? before : 0.0f);
+        norms[first + r] = fma(of_x[row][0] + bias, of_dy[row][0], added ? before : 0.0f);
     }
 }
 
@@ -172,10 +173,10 @@ INLINE float square_of(__global const float *x, uint count)
 /* The same for processors: one row per work-item, its lanes in one vector. */
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void dense_norms_row(
     __global const float *restrict x, __global const float *restrict dy, __global float *restrict norms, uint n,
-    uint inputs, uint outputs, uint first, uint added)
+    uint inputs, uint outputs, uint first, uint added, float bias)
 {
     const size_t r = get_global_id(0);
     const float of_x = square_of(x + r * inputs, inputs), of_dy = square_of(dy + r * outputs, outputs);
     const float before = norms[first + r];
-    norms[first + r] = fma(of_x + 1.0f, of_dy, added ? before : 0.0f);
+    norms[first + r] = fma(of_x + bias, of_dy, added ? before : 0.0f);
 }

@@ -74,30 +74,30 @@ static void add_products(const window *v, role to, const float *x, const float *
                         }
 }
 
-/* The outputs, or the gradients to the inputs, of one example: b NULL for the latter. */
-static sums example_sums(const window *v, const float *from, const float *w, const float *b)
+/* The outputs, or the gradients to the inputs, of one example; b may be NULL. */
+static sums example_sums(const window *v, role to, const float *from, const float *w, const float *b)
 {
-    sums s = sums_open(b ? out_elements(v) : in_elements(v));
+    sums s = sums_open(to == TO_Y ? out_elements(v) : in_elements(v));
     const size_t plane = (size_t)(v->oh * v->ow);
     for (size_t i = 0; b && i < out_elements(v); i++) {
         s.chain[i] = b[i / plane];
         s.exact[i] = (double)b[i / plane];
         s.magnitudes[i] = fabs(s.exact[i]);
     }
-    add_products(v, b ? TO_Y : TO_X, b ? from : NULL, w, b ? NULL : from, &s);
+    add_products(v, to, to == TO_Y ? from : NULL, w, to == TO_Y ? NULL : from, &s);
     return s;
 }
 
 static void check_products(const test_case *c)
 {
     const window v = window_of(&c->args);
-    const bool forward = c->args.op == OP_CONV_FORWARD;
+    const bool forward = c->args.op != OP_CONV_BACKWARD_INPUT, biased = c->args.op == OP_CONV_FORWARD;
     const size_t from = forward ? in_elements(&v) : out_elements(&v), to = forward ? out_elements(&v) : in_elements(&v);
     const uint64_t length = forward ? chain_length(&v) + 1 : (uint64_t)(v.o / v.groups * v.kh * v.kw);
     for (size_t n = 0; n < c->args.n; n++) {
-        sums s = example_sums(&v, IN(0) + n * from, IN(1), forward ? IN(2) : NULL);
+        sums s = example_sums(&v, forward ? TO_Y : TO_X, IN(0) + n * from, IN(1), biased ? IN(2) : NULL);
         for (size_t i = 0; i < to; i++) {
-            const float got = OUT(forward ? 3 : 2)[n * to + i];
+            const float got = OUT(biased ? 3 : 2)[n * to + i];
             check_exact(flush(s.chain[i]), got, n * to + i);
             check_value(s.exact[i], got, product_bound(length, s.magnitudes[i]), true, n * to + i);
         }
@@ -153,6 +153,7 @@ static void check_sums(const test_case *c)
 START_TEST(convolution)
 {
     each_case(OP_CONV_FORWARD, check_products);
+    each_case(OP_CONV_FORWARD_NO_BIAS, check_products);
     each_case(OP_CONV_BACKWARD_INPUT, check_products);
     each_case(OP_CONV_BACKWARD_WEIGHTS, check_sums);
     each_case(OP_CONV_BACKWARD_BIAS, check_sums);
@@ -179,8 +180,8 @@ static void check_whole(const test_case *c)
 
     where = "whole numbers";
     for (size_t n = 0; n < a.n; n++) {
-        sy = example_sums(&v, x + n * in_elements(&v), w, b);
-        sx = example_sums(&v, y + n * out_elements(&v), w, NULL);
+        sy = example_sums(&v, TO_Y, x + n * in_elements(&v), w, b);
+        sx = example_sums(&v, TO_X, y + n * out_elements(&v), w, NULL);
         for (size_t i = 0; i < out_elements(&v); i++) check_exact((float)sy.exact[i], out[n * out_elements(&v) + i], i);
         for (size_t i = 0; i < in_elements(&v); i++) check_exact((float)sx.exact[i], dx[n * in_elements(&v) + i], i);
         sums_close(&sx), sums_close(&sy);

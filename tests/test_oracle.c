@@ -79,15 +79,17 @@ END_TEST
 static void check_forward(const test_case *c)
 {
     const uint32_t outputs = c->args.size[0], inputs = c->args.size[1];
+    const bool biased = c->args.op == OP_DENSE_FORWARD;
     for (uint32_t n = 0; n < c->args.n; n++)
         for (uint32_t o = 0; o < outputs; o++) {
-            double sum = IN(2)[o], magnitudes = fabs(sum);
+            double sum = biased ? IN(2)[o] : 0, magnitudes = fabs(sum);
             for (uint32_t i = 0; i < inputs; i++) {
                 const double term = (double)IN(0)[n * inputs + i] * IN(1)[o * inputs + i];
                 sum += term;
                 magnitudes += fabs(term);
             }
-            check_value(sum, OUT(3)[n * outputs + o], product_bound(inputs + 1, magnitudes), true, n * outputs + o);
+            check_value(sum, OUT(biased ? 3 : 2)[n * outputs + o], product_bound(inputs + 1, magnitudes), true,
+                        n * outputs + o);
         }
 }
 
@@ -143,6 +145,7 @@ static void check_sums(const test_case *c)
 START_TEST(products)
 {
     each_case(OP_DENSE_FORWARD, check_forward);
+    each_case(OP_DENSE_FORWARD_NO_BIAS, check_forward);
     each_case(OP_DENSE_BACKWARD_INPUT, check_backward_input);
     each_case(OP_DENSE_BACKWARD_WEIGHTS, check_sums);
     each_case(OP_DENSE_BACKWARD_BIAS, check_sums);

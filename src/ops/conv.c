@@ -179,6 +179,12 @@ static uint64_t conv_elements(const op_args *a, int of)
     }
 }
 
+static uint64_t no_bias_elements(const op_args *a, int operand)
+{
+    static const int like[] = {OF_X, OF_W, OF_Y};
+    return conv_elements(a, like[operand]);
+}
+
 static uint64_t backward_input_elements(const op_args *a, int operand)
 {
     static const int like[] = {OF_Y, OF_W, OF_X};
@@ -245,11 +251,10 @@ static inline letters letters_of(const op_args *a)
     return l;
 }
 
-/* y = b, then fma over (c, ky, kx) ascending of x w */
-CLONES static void conv_forward(const op_args *a, void *const *operand, void *scratch)
+/* y = b, or 0 if b is NULL, then fma over (c, ky, kx) ascending of x w */
+static inline __attribute__((always_inline)) void convolve(const op_args *a, const float *x, const float *w,
+                                                           const float *b, float *y, void *scratch)
 {
-    const float *x = operand[0], *w = operand[1], *b = operand[2];
-    float *y = operand[3];
     const letters l = letters_of(a);
     tap *const list = scratch;
     float *const wt = (float *)(void *)(list + l.t), *const sum = wt + (uint64_t)l.o * l.k; /* wt (G, K, OG) */
@@ -260,7 +265,7 @@ CLONES static void conv_forward(const op_args *a, void *const *operand, void *sc
         for (uint32_t p = 0; p < l.p; p++) {
             const uint32_t taps = taps_of_output(a, p / a->size[WINDOW_OW], p % a->size[WINDOW_OW], list);
             for (uint32_t g = 0; g < l.g; g++) {
-                for (uint32_t o = 0; o < l.og; o++) sum[o] = b[g * l.og + o];
+                for (uint32_t o = 0; o < l.og; o++) sum[o] = b ? b[g * l.og + o] : 0;
                 for (uint32_t c = g * l.cg; c < (g + 1) * l.cg; c++)
                     for (uint32_t t = 0; t < taps; t++)
                         add_products(sum, x[(uint64_t)c * l.q + list[t].at],
@@ -268,6 +273,16 @@ CLONES static void conv_forward(const op_args *a, void *const *operand, void *sc
                 for (uint32_t o = 0; o < l.og; o++) y[(uint64_t)(g * l.og + o) * l.p + p] = arith_flush(sum[o]);
             }
         }
+}
+
+CLONES static void conv_forward(const op_args *a, void *const *operand, void *scratch)
+{
+    convolve(a, operand[0], operand[1], operand[2], operand[3], scratch);
+}
+
+CLONES static void conv_forward_no_bias(const op_args *a, void *const *operand, void *scratch)
+{
+    convolve(a, operand[0], operand[1], NULL, operand[2], scratch);
 }
 
 /* dx = fma over (o, ky, kx) ascending of dy w */
@@ -371,6 +386,18 @@ const op_row row_conv_forward = {
     .reference = conv_forward,
     .shape = conv_shape,
     .fill = forward_fill,
+};
+
+const op_row row_conv_forward_no_bias = {
+    .name = "conv_forward_no_bias",
+    .operand = {{"x", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},
+                {"w", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"y", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
+    .elements = no_bias_elements,
+    .scratch = conv_scratch,
+    .flops = conv_flops,
+    .reference = conv_forward_no_bias,
+    .shape = conv_shape,
 };
 
 const op_row row_conv_backward_input = {

@@ -48,12 +48,12 @@ static uint64_t dense_elements(const op_args *a, int operand)
 
 static uint64_t dense_flops(const op_args *a) { return 2 * (uint64_t)a->size[DENSE_OUTPUTS] * a->size[DENSE_INPUTS]; }
 
-/* y (N, O) = b (O), then fma over i ascending of x (N, I) w (O, I). w is transposed first, so that the compiler can
- * vectorize over o. */
-CLONES static void forward(const op_args *a, void *const *operand, void *scratch)
+/* y (N, O) = b (O), or 0 if b is NULL, then fma over i ascending of x (N, I) w (O, I). w is transposed first to wt (I,
+ * O), so that the compiler can vectorize over o. */
+static inline __attribute__((always_inline)) void add_inputs(const op_args *a, const float *restrict x,
+                                                             const float *restrict w, const float *restrict b,
+                                                             float *restrict y, float *restrict wt)
 {
-    const float *restrict x = operand[0], *restrict w = operand[1], *restrict b = operand[2];
-    float *restrict y = operand[3], *restrict wt = scratch; /* wt (I, O) */
     const uint32_t outputs = a->size[DENSE_OUTPUTS], inputs = a->size[DENSE_INPUTS];
 
     for (uint32_t o = 0; o < outputs; o++)
@@ -63,7 +63,7 @@ CLONES static void forward(const op_args *a, void *const *operand, void *scratch
         for (uint32_t at = 0; at < outputs; at += BLOCK) {
             const uint32_t width = outputs - at < BLOCK ? outputs - at : BLOCK;
             float c[BLOCK] = {0};
-            for (uint32_t o = 0; o < width; o++) c[o] = b[at + o];
+            for (uint32_t o = 0; b && o < width; o++) c[o] = b[at + o];
             for (uint32_t i = 0; i < inputs; i++) {
                 const float xi = x[(uint64_t)n * inputs + i];
                 const float *wi = wt + (uint64_t)i * outputs + at;
@@ -74,6 +74,16 @@ CLONES static void forward(const op_args *a, void *const *operand, void *scratch
             }
             for (uint32_t o = 0; o < width; o++) y[(uint64_t)n * outputs + at + o] = arith_flush(c[o]);
         }
+}
+
+CLONES static void forward(const op_args *a, void *const *operand, void *scratch)
+{
+    add_inputs(a, operand[0], operand[1], operand[2], operand[3], scratch);
+}
+
+CLONES static void forward_no_bias(const op_args *a, void *const *operand, void *scratch)
+{
+    add_inputs(a, operand[0], operand[1], NULL, operand[2], scratch);
 }
 
 static uint64_t forward_scratch(const op_args *a)
@@ -98,6 +108,12 @@ CLONES static void backward_input(const op_args *a, void *const *operand, void *
         }
         for (uint32_t i = 0; i < inputs; i++) row[i] = arith_flush(row[i]);
     }
+}
+
+static uint64_t no_bias_elements(const op_args *a, int operand)
+{
+    static const int like[] = {0, 1, 3}; /* x, w, y */
+    return dense_elements(a, like[operand]);
 }
 
 static uint64_t backward_input_elements(const op_args *a, int operand)
@@ -177,6 +193,18 @@ const op_row row_dense_forward = {
     .scratch = forward_scratch,
     .flops = dense_flops,
     .reference = forward,
+    .shape = dense_shape,
+};
+
+const op_row row_dense_forward_no_bias = {
+    .name = "dense_forward_no_bias",
+    .operand = {{"x", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"w", TYPE_F32, ACCESS_IN, LAYOUT_WEIGHT_PANELS},
+                {"y", TYPE_F32, ACCESS_OUT, LAYOUT_ROW_MAJOR}},
+    .elements = no_bias_elements,
+    .scratch = forward_scratch,
+    .flops = dense_flops,
+    .reference = forward_no_bias,
     .shape = dense_shape,
 };
 

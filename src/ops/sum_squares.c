@@ -105,7 +105,8 @@ CLONES static void square_rows(const op_args *a, void *const *operand, void *scr
 }
 
 /* dense_norms: |g_i|^2 of each example's own gradient to a dense layer, weights and bias: norms[first + i] = (|x_i|^2 +
- * 1) |dy_i|^2, added to what is there if `added` is set. N examples in the tile, x (N, I), dy (N, O). */
+ * 1) |dy_i|^2, or |x_i|^2 |dy_i|^2 without a bias, added to what is there if `added` is set. N examples in the tile, x
+ * (N, I), dy (N, O). */
 static bool norms_shape(op_args *args, draw *d, int edge)
 {
     static const uint32_t edges[][3] = {{1, 1, 1},    {1, 15, 2},  {2, 16, 15}, {3, 17, 16}, {5, 31, 17},
@@ -117,6 +118,7 @@ static bool norms_shape(op_args *args, draw *d, int edge)
     args->size[NORMS_ADDED] = draw_below(d, 2);
     args->first = draw_below(d, 2) ? draw_below(d, 50) : 0;
     args->batch = args->first + args->n + draw_below(d, 3);
+    args->size[NORMS_NO_BIAS] = draw_below(d, 2);
     return true;
 }
 
@@ -138,11 +140,12 @@ CLONES static void dense_norms(const op_args *a, void *const *operand, void *scr
 {
     const float *x = operand[0], *dy = operand[1];
     float *norms = (float *)operand[2] + a->first;
+    const float bias = a->size[NORMS_NO_BIAS] ? 0 : 1;
     (void)scratch;
     for (uint32_t i = 0; i < a->n; i++, x += a->size[NORMS_INPUTS], dy += a->size[NORMS_OUTPUTS]) {
         const float before = a->size[NORMS_ADDED] ? norms[i] : 0;
         norms[i] =
-            __builtin_fmaf(square_of(x, a->size[NORMS_INPUTS]) + 1, square_of(dy, a->size[NORMS_OUTPUTS]), before);
+            __builtin_fmaf(square_of(x, a->size[NORMS_INPUTS]) + bias, square_of(dy, a->size[NORMS_OUTPUTS]), before);
     }
 }
 

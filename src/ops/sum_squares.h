@@ -24,7 +24,8 @@ enum { SQUARES_SCALE };
 enum {
     NORMS_INPUTS,
     NORMS_OUTPUTS,
-    NORMS_ADDED, /* 1: to what is there already */
+    NORMS_ADDED,   /* 1: to what is there already */
+    NORMS_NO_BIAS, /* 1: the layer has none */
 };
 
 #endif

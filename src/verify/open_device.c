@@ -12,7 +12,8 @@ enum { SELF_TEST_EDGES = 10, SELF_TEST_CASES = 10 }; /* each mode of values in e
 /* Products that CLBlast computes; it passed a test of its own. */
 static bool is_provided(op_id op)
 {
-    return op == OP_DENSE_FORWARD || op == OP_DENSE_BACKWARD_INPUT || op == OP_DENSE_BACKWARD_WEIGHTS;
+    return op == OP_DENSE_FORWARD || op == OP_DENSE_FORWARD_NO_BIAS || op == OP_DENSE_BACKWARD_INPUT ||
+           op == OP_DENSE_BACKWARD_WEIGHTS;
 }
 
 static const double first_report = 1, report_interval = 2; /* seconds */

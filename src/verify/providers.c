@@ -30,6 +30,13 @@ static element forward_element(const test_case *c, uint64_t i)
     return (element){b + i % outputs, x + i / outputs * inputs, w + i % outputs * inputs, 1, 1, inputs};
 }
 
+static element no_bias_element(const test_case *c, uint64_t i)
+{
+    const float *x = c->before[0], *w = c->before[1];
+    const size_t outputs = c->args.size[DENSE_OUTPUTS], inputs = c->args.size[DENSE_INPUTS];
+    return (element){NULL, x + i / outputs * inputs, w + i % outputs * inputs, 1, 1, inputs};
+}
+
 static element input_element(const test_case *c, uint64_t i)
 {
     const float *dy = c->before[0], *w = c->before[1];
@@ -50,6 +57,7 @@ static const struct product_test {
     get_element get;
 } tests[] = {
     {OP_DENSE_FORWARD, 3, forward_element},
+    {OP_DENSE_FORWARD_NO_BIAS, 2, no_bias_element},
     {OP_DENSE_BACKWARD_INPUT, 2, input_element},
     {OP_DENSE_BACKWARD_WEIGHTS, 2, weights_element},
 };

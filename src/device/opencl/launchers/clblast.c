@@ -117,6 +117,11 @@ static tas_status forward(tas_device *device, const op_args *a, const mem *m, co
     return status ? status : run_product(device, p, &m[0], &m[1], 1, &m[3], scratch);
 }
 
+static tas_status forward_no_bias(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    return run_product(device, forward_product(a), &m[0], &m[1], 0, &m[2], scratch);
+}
+
 static tas_status backward_input(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     return run_product(device, input_product(a), &m[0], &m[1], 0, &m[2], scratch);
@@ -225,6 +230,7 @@ const char *clblast_unused(const tas_device *device)
 
 static const launcher products[] = {
     {OP_DENSE_FORWARD, forward, forward_scratch},
+    {OP_DENSE_FORWARD_NO_BIAS, forward_no_bias, forward_scratch},
     {OP_DENSE_BACKWARD_INPUT, backward_input, input_scratch},
     {OP_DENSE_BACKWARD_WEIGHTS, backward_weights, weights_scratch},
     {0},

@@ -58,7 +58,7 @@ typedef struct packing {
 static packing packing_of(const tas_device *device, const op_args *a)
 {
     const uint32_t outputs = outputs_of(a), channels = channels_of(a), taps = taps_of(a);
-    if (a->op == OP_CONV_FORWARD)
+    if (a->op != OP_CONV_BACKWARD_INPUT)
         return (packing){rows_for(device, a, outputs), outputs, channels, channels * taps, taps};
     return (packing){rows_for(device, a, channels), channels, outputs, taps, channels * taps};
 }
@@ -92,10 +92,12 @@ static tas_status pack_weights(tas_device *device, const op_args *a, const packi
     return launch_kernel(device, kernel, range, &args);
 }
 
+/* Without a bias, any other buffer stands in its place. */
 static tas_status forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
+    const bool biased = a->op == OP_CONV_FORWARD;
     const packing p = packing_of(device, a);
-    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(scratch), A_MEM(&m[2]), A_MEM(&m[3]));
+    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(scratch), A_MEM(&m[biased ? 2 : 1]), A_MEM(&m[biased ? 3 : 2]));
     cl_kernel kernel;
     tas_status status = get_kernel(device, a, "conv", "conv_forward", p.block, &kernel);
     if (!status) status = pack_weights(device, a, &p, &m[1], scratch);
@@ -104,6 +106,7 @@ static tas_status forward(tas_device *device, const op_args *a, const mem *m, co
                                            op_padded(a) / op_panel_width(a)},
                                 .local = {1, 1, 1}};
     add_geometry(&args, a);
+    launch_add(&args, A_U32(biased));
     return launch_kernel(device, kernel, range, &args);
 }
 
@@ -348,6 +351,7 @@ static tas_status backward_bias(tas_device *device, const op_args *a, const mem 
 
 const launcher conv_launchers[] = {
     {OP_CONV_FORWARD, forward, packed_scratch},
+    {OP_CONV_FORWARD_NO_BIAS, forward, packed_scratch},
     {OP_CONV_BACKWARD_INPUT, backward_input, packed_scratch},
     {OP_CONV_BACKWARD_WEIGHTS, backward_weights, weights_scratch},
     {OP_CONV_BACKWARD_BIAS, backward_bias, NULL},

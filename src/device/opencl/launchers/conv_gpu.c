@@ -96,13 +96,16 @@ static tas_status launch_product(tas_device *device, const char *name, product p
     return status;
 }
 
+/* Without a bias, any other buffer stands in its place. */
 static tas_status forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
+    const bool biased = a->op == OP_CONV_FORWARD;
     const uint32_t *s = a->size, groups = s[WINDOW_GROUPS];
     const product p = {s[WINDOW_O] / groups, (uint64_t)a->n * s[WINDOW_OH] * s[WINDOW_OW], groups};
-    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3]));
+    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[biased ? 2 : 1]), A_MEM(&m[biased ? 3 : 2]));
     (void)scratch;
     add_window(&args, a);
+    launch_add(&args, A_U32(biased));
     return launch_product(device, "conv_forward", p, &args);
 }
 
@@ -172,6 +175,7 @@ void conv_gpu_choose_blocks(tas_device *device)
 
 const launcher conv_gpu_launchers[] = {
     {OP_CONV_FORWARD, forward, NULL},
+    {OP_CONV_FORWARD_NO_BIAS, forward, NULL},
     {OP_CONV_BACKWARD_INPUT, backward_input, NULL},
     {OP_CONV_BACKWARD_WEIGHTS, backward_weights, weights_scratch},
     {OP_CONV_BACKWARD_BIAS, backward_bias, bias_scratch},

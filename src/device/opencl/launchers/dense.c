@@ -28,15 +28,18 @@ static tas_status get_kernel(tas_device *device, const op_args *a, const char *n
     return program_get_kernel(device, "dense", name, options, out);
 }
 
+/* Without a bias, any other buffer stands in its place. */
 static tas_status forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
+    const bool biased = a->op == OP_DENSE_FORWARD;
     const uint32_t panel = dense_weight_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
     cl_kernel kernel;
     (void)scratch;
     tas_status status = get_kernel(device, a, "dense_forward", &kernel);
     if (status) return status;
-    const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(a->n),
-                                  A_U32(a->size[DENSE_INPUTS]), A_U32(a->size[DENSE_OUTPUTS]));
+    const launch_args args =
+        ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[biased ? 2 : 1]), A_MEM(&m[biased ? 3 : 2]), A_U32(a->n),
+             A_U32(a->size[DENSE_INPUTS]), A_U32(a->size[DENSE_OUTPUTS]), A_U32(biased));
     return launch_kernel(
         device, kernel,
         launch_line(1, block_count(a->n, rows_of_block(device)) * block_count(a->size[DENSE_OUTPUTS], panel)), &args);
@@ -109,6 +112,7 @@ static tas_status backward_bias(tas_device *device, const op_args *a, const mem 
 
 const launcher dense_launchers[] = {
     {OP_DENSE_FORWARD, forward, NULL},
+    {OP_DENSE_FORWARD_NO_BIAS, forward, NULL},
     {OP_DENSE_BACKWARD_INPUT, backward_input, input_scratch},
     {OP_DENSE_BACKWARD_WEIGHTS, backward_weights, weights_scratch},
     {OP_DENSE_BACKWARD_BIAS, backward_bias, NULL},

@@ -84,15 +84,18 @@ static launch_range blocks_range(block b, uint32_t rows, uint32_t cols, uint32_t
         .local = {b.items_x, b.items_y, 1}};
 }
 
+/* Without a bias, any other buffer stands in its place. */
 static tas_status forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
+    const bool biased = a->op == OP_DENSE_FORWARD;
     const block b = choose_block(device, a->n, a->size[DENSE_OUTPUTS], 1);
     cl_kernel kernel;
     (void)scratch;
     tas_status status = get_kernel(device, b, "dense_forward", &kernel);
     if (status) return status;
-    const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(a->n),
-                                  A_U32(a->size[DENSE_INPUTS]), A_U32(a->size[DENSE_OUTPUTS]));
+    const launch_args args =
+        ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[biased ? 2 : 1]), A_MEM(&m[biased ? 3 : 2]), A_U32(a->n),
+             A_U32(a->size[DENSE_INPUTS]), A_U32(a->size[DENSE_OUTPUTS]), A_U32(biased));
     return launch_kernel(device, kernel, blocks_range(b, a->n, a->size[DENSE_OUTPUTS], 1), &args);
 }
 
@@ -152,6 +155,7 @@ static uint64_t bias_scratch(tas_device *device, const op_args *a)
 
 const launcher dense_gpu_launchers[] = {
     {OP_DENSE_FORWARD, forward, NULL},
+    {OP_DENSE_FORWARD_NO_BIAS, forward, NULL},
     {OP_DENSE_BACKWARD_INPUT, backward_input, NULL},
     {OP_DENSE_BACKWARD_WEIGHTS, backward_weights, weights_scratch},
     {OP_DENSE_BACKWARD_BIAS, backward_bias, bias_scratch},

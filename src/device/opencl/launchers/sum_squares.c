@@ -59,7 +59,8 @@ static tas_status dense_norms(tas_device *device, const op_args *a, const mem *m
     tas_status status = get_kernel(device, cl->cpu ? "dense_norms_row" : "dense_norms", &kernel);
     if (status) return status;
     const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[NORMS_INPUTS]),
-                                  A_U32(a->size[NORMS_OUTPUTS]), A_U32(a->first), A_U32(a->size[NORMS_ADDED]));
+                                  A_U32(a->size[NORMS_OUTPUTS]), A_U32(a->first), A_U32(a->size[NORMS_ADDED]),
+                                  A_F32(a->size[NORMS_NO_BIAS] ? 0 : 1));
     if (cl->cpu) return launch_kernel(device, kernel, launch_line(1, a->n), &args);
     const launch_range range = {.global = {ROW_LANES, (a->n + rows - 1) / rows * rows, 1},
                                 .local = {ROW_LANES, rows, 1}};
