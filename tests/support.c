@@ -306,7 +306,7 @@ void plain_text(const plain_net *net, char *text, size_t bytes)
     if (net->in.channels) n = snprintf(text, bytes, "input %ux%ux%u", net->in.channels, net->in.height, net->in.width);
     if (net->std > 0) n += snprintf(text + n, bytes - (size_t)n, " mean %.9g std %.9g", net->mean, net->std);
     for (int l = 0; l < net->layers; l++) n += layer_text(text + n, bytes - (size_t)n, &net->layer[l]);
-    n += snprintf(text + n, bytes - (size_t)n, "\nloss %s\n", net->mse ? "mse" : "softmax");
+    n += snprintf(text + n, bytes - (size_t)n, "\nloss %s\n", net->ending ? net->ending : net->mse ? "mse" : "softmax");
     ck_assert_int_lt(n, (int)bytes);
 }
 
@@ -471,6 +471,35 @@ double plain_squared(const double *outputs, uint32_t count, const double *target
 {
     double sum = 0;
     for (uint32_t j = 0; j < count; j++) sum += (outputs[j] - target[j]) * (outputs[j] - target[j]);
+    return sum / count;
+}
+
+static double smoothed(const double *outputs, uint32_t count, uint32_t label, double smoothing)
+{
+    double sum = 0;
+    for (uint32_t j = 0; j < count; j++)
+        sum += (smoothing / count + (j == label ? 1 - smoothing : 0)) * plain_softmax(outputs, count, j);
+    return sum;
+}
+
+/* Of one output y and its target. */
+static double output_loss(const plain_net *net, double y, double target, double *kink)
+{
+    const double d = fabs(y - target), bend = net->loss == TAS_LOSS_MAE ? d : fabs(d - net->delta);
+    if (net->loss == TAS_LOSS_BCE) return -target * log(1 / (1 + exp(-y))) - (1 - target) * log(1 / (1 + exp(y)));
+    if (kink && bend < *kink) *kink = bend;
+    if (net->loss == TAS_LOSS_MAE) return d;
+    ck_assert_int_eq(net->loss, TAS_LOSS_HUBER);
+    return d <= net->delta ? d * d / 2 : net->delta * (d - net->delta / 2);
+}
+
+double plain_loss(const plain_net *net, const double *outputs, uint32_t label, const double *target, double *kink)
+{
+    const uint32_t count = plain_outputs(net);
+    double sum = 0;
+    if (!net->mse) return smoothed(outputs, count, label, net->smoothing);
+    if (!net->ending) return plain_squared(outputs, count, target);
+    for (uint32_t j = 0; j < count; j++) sum += output_loss(net, outputs[j], target[j], kink);
     return sum / count;
 }
 

@@ -90,9 +90,13 @@ typedef struct plain_net {
     plain_shape in; /* of the inputs, where they are planes; 0: a row */
     int layers;
     plain_layer layer[PLAIN_LAYERS];
-    bool mse;
-    double mean, std; /* of the input line; std 0: none is written */
-    bool training;    /* dropout drops, by seed, epoch (0 is the first) and example (its index in the set) */
+    bool mse;           /* targets are floats; the loss is mse if it is not another one: */
+    const char *ending; /* of the text, "bce"; NULL: mse or softmax */
+    tas_loss loss;      /* that one */
+    double smoothing;   /* of softmax, */
+    double delta;       /* and of huber, both as in the ending */
+    double mean, std;   /* of the input line; std 0: none is written */
+    bool training;      /* dropout drops, by seed, epoch (0 is the first) and example (its index in the set) */
     uint64_t seed;
     uint32_t epoch, example;
 } plain_net;
@@ -123,6 +127,9 @@ void plain_forward(const plain_net *net, const double *parameters, const double 
 /* The loss of one example from its outputs: softmax with a label, or mse with a target. */
 double plain_softmax(const double *outputs, uint32_t count, uint32_t label);
 double plain_squared(const double *outputs, uint32_t count, const double *target);
+
+/* The same for the net's loss. *kink, where not NULL, gets smaller: the least distance to where mae and huber bend. */
+double plain_loss(const plain_net *net, const double *outputs, uint32_t label, const double *target, double *kink);
 
 /* Models --------------------------------------------------------------------------------------------------------- */
 

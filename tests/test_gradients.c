@@ -32,7 +32,7 @@ static double mean_loss(const problem *p, double *kink)
         for (uint32_t i = 0; i < p->net.inputs; i++) x[i] = p->inputs[e * p->net.inputs + i];
         plain_forward(&net, p->parameters, x, y, kink);
         for (uint32_t j = 0; j < width; j++) target[j] = p->targets[e * width + j];
-        sum += p->net.mse ? plain_squared(y, width, target) : plain_softmax(y, width, p->labels[e]);
+        sum += plain_loss(&p->net, y, p->labels[e], target, kink);
     }
     return sum / p->count;
 }
@@ -45,7 +45,8 @@ static bool draw_problem(problem *p, float *values)
     for (int attempt = 0; attempt < 1000; attempt++) {
         double kink = INFINITY;
         for (uint32_t k = 0; k < p->count * p->net.inputs; k++) p->inputs[k] = random_float(-1.5f, 1.5f);
-        for (uint32_t k = 0; k < p->count * width; k++) p->targets[k] = random_float(-1, 1);
+        for (uint32_t k = 0; k < p->count * width; k++)
+            p->targets[k] = random_float(p->net.loss == TAS_LOSS_BCE ? 0 : -1, 1);
         for (uint32_t e = 0; e < p->count; e++) p->labels[e] = random_below(width);
         for (size_t k = 0; k < count; k++) p->parameters[k] = values[k] = random_float(-0.9f, 0.9f);
         mean_loss(p, &kink);
@@ -147,6 +148,30 @@ START_TEST(one_dense)
             plain_add(&net, PLAIN_DENSE, units);
             check_gradients(&net, 1);
             check_gradients(&net, 9);
+        }
+}
+END_TEST
+
+/* Losses with float targets, from 0 to 1 for bce; and softmax with smoothing. */
+START_TEST(each_loss)
+{
+    static const plain_net losses[] = {
+        {.mse = true, .ending = "bce", .loss = TAS_LOSS_BCE},
+        {.mse = true, .ending = "mae", .loss = TAS_LOSS_MAE},
+        {.mse = true, .ending = "huber", .loss = TAS_LOSS_HUBER, .delta = 1},
+        {.mse = true, .ending = "huber delta 0.25", .loss = TAS_LOSS_HUBER, .delta = 0.25},
+        {.ending = "softmax smoothing 0.1", .smoothing = 0.1},
+        {.ending = "softmax smoothing 1", .smoothing = 1},
+    };
+    for (size_t k = 0; k < sizeof losses / sizeof *losses; k++)
+        for (uint32_t units = losses[k].mse ? 1 : 2; units < 20; units += 6) {
+            plain_net net = losses[k];
+            net.inputs = 5;
+            plain_add(&net, PLAIN_DENSE, 6);
+            plain_add(&net, PLAIN_TANH, 0);
+            plain_add(&net, PLAIN_DENSE, units);
+            check_gradients(&net, 1);
+            check_gradients(&net, 3);
         }
 }
 END_TEST
@@ -360,6 +385,7 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, support_open, support_close);
     tcase_add_test(tc, one_dense);
+    tcase_add_test(tc, each_loss);
     tcase_add_loop_test(tc, each_activation, PLAIN_RELU, PLAIN_SOFTPLUS + 1);
     tcase_add_loop_test(tc, activations_at_both_ends, PLAIN_RELU, PLAIN_SOFTPLUS + 1);
     tcase_add_test(tc, all_layers_in_one);
