@@ -7,9 +7,13 @@
  *     second state  Adam's mean of squares, likewise
  *     partial sums  sums over granules that are not complete, of layers that have granules
  *     values        the tile's inputs, activations and their gradients    grow with the tile; values that are not
- * needed at the same time share memory batch         losses and correct answers of the batch's examples, their sums,
- * the ring of losses, the first bad step noise         if the noise scale is measured: a group's gradient, norms of
- * examples, sums of squares and a ring of them scratch       the most that any single call needs grows with the tile
+ *                                                                         needed at the same time share memory
+ *     kept values   what a pass over the tiles leaves to a later one      grow with the batch, unless they are on the
+ *                   (passes.h), for the whole batch                       host
+ *     batch         losses and correct answers of the batch's examples, their sums, the ring of losses, the first bad
+ *                   step; statistics of the batch
+ *     noise         if the noise scale is measured: a group's gradient, norms of examples, sums of squares and a ring
+ *     scratch       the most that any single call needs                   grows with the tile
  *     staging       two tiles of the data set, if it is streamed          grows with the tile
  *     data          or else the whole set, its targets and the order of an epoch
  *
@@ -18,11 +22,13 @@
  *     copy          parameters and state, as the last snapshot has them; in evaluation the parameters alone
  *     order         of an epoch, or of a tile
  *     stages        two tiles of the data set, or the piece of it that is on its way to the device
+ *     kept values   if the device's budget does not allow them
  */
 #ifndef PLAN_H
 #define PLAN_H
 
 #include "plan/noise_schedule.h"
+#include "plan/passes.h"
 
 typedef enum plan_part {
     PART_PARAMETERS,
@@ -31,6 +37,7 @@ typedef enum plan_part {
     PART_STATE_2,
     PART_PARTIAL,
     PART_VALUES,
+    PART_KEPT,
     PART_BATCH,
     PART_NOISE,
     PART_SCRATCH,
@@ -75,6 +82,7 @@ typedef struct plan_request {
     uint64_t input_bytes, target_bytes; /* per example of the data set */
     noise_schedule noise;               /* {0}: it is not measured */
     int slots;                          /* values that the optimizer keeps per parameter: 0 to 2 */
+    bool spills;                        /* what passes keep goes to the host, even if the device has room */
     uint64_t order;                     /* examples whose order the host holds; 0: those of a tile */
     host_copy copy;
 } plan_request;
@@ -99,12 +107,23 @@ typedef struct plan {
     uint32_t chunk;
 
     uint64_t bytes[PART_COUNT];
-    uint64_t host;      /* bytes of host memory, */
-    uint64_t snapshot;  /* of which one snapshot takes so many; */
-    uint32_t snapshots; /* how many there are */
-    uint64_t total;     /* what counts towards the budget */
+    uint64_t decayed, trained; /* of the parameters: the first so many bytes are of weights; and all but statistics */
+    uint64_t host;             /* bytes of host memory, */
+    uint64_t snapshot;         /* of which one snapshot takes so many; */
+    uint32_t snapshots;        /* how many there are */
+    uint64_t total;            /* what counts towards the budget */
 
-    region *tensor;                                                   /* one per tensor of the network */
+    passes passes;
+    region *tensor; /* one per tensor of the network; of a value its place in the first pass that has one */
+    region *values; /* one per pass and tensor: where a value lies in that pass; NULL: there is one pass */
+    struct {
+        region *region;  /* one per tensor, for all tiles; part -1: it is not kept */
+        uint64_t *bytes; /* and of one tile */
+        uint32_t tiles;
+        uint64_t host; /* bytes on the host, if they are there; the offsets are then in this memory */
+        bool spilled;
+    } kept;
+
     region sum[SUM_LEVELS], correct_sum[SUM_LEVELS], ring, first_bad; /* in the batch part */
     region divisor;                                                   /* training only */
     plan_source source[STAGES];                                       /* resident: only the first */

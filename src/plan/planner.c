@@ -9,67 +9,17 @@
 
 /* Values ---------------------------------------------------------------------------------------------------------- */
 
-/* When a tensor is needed: from the call that writes it first to the last one that mentions it. Calls count from 1,
- * forward and then backward; 0 is the feed. */
-typedef struct lifetime {
-    int first, last; /* last < first: never */
-} lifetime;
-
-static void extend_lifetimes(const op_call *calls, int count, int from, lifetime *lives)
-{
-    for (int c = 0; c < count; c++)
-        for (int o = 0; op_get(calls[c].args.op)->operand[o].name; o++) {
-            lifetime *l = &lives[calls[c].operand[o]];
-            if (l->last < l->first) l->first = from + c;
-            l->last = from + c;
-        }
-}
-
-static void find_lifetimes(const planner *pl, lifetime *lives)
-{
-    const tas_network *network = pl->network;
-    for (int t = 0; t < network->tensor_count; t++) lives[t] = (lifetime){0, -1};
-    extend_lifetimes(network->forward, network->forward_count, 1, lives);
-    if (pl->request.training)
-        extend_lifetimes(network->backward, network->backward_count, 1 + network->forward_count, lives);
-    else
-        lives[network->output].last = network->forward_count + 1;
-    for (int t = 0; t < network->tensor_count; t++) {
-        const tensor_role role = network->tensors[t].role;
-        if (role != ROLE_INPUT && role != ROLE_LABEL && role != ROLE_TARGET) continue;
-        lives[t].first = 0;
-        if (lives[t].last < 0) lives[t].last = 0; /* labels, if targets are made of them */
-    }
-}
-
-static bool is_value(tensor_role role)
-{
-    return role == ROLE_INPUT || role == ROLE_LABEL || role == ROLE_TARGET || role == ROLE_VALUE;
-}
-
-static bool open_values(planner *pl)
-{
-    const tas_network *network = pl->network;
-    lifetime *lives = calloc((size_t)network->tensor_count, sizeof *lives);
-    int count = 0;
-    if (!lives) return false;
-    find_lifetimes(pl, lives);
-    for (int t = 0; t < network->tensor_count; t++)
-        if (is_value(network->tensors[t].role) && lives[t].last >= lives[t].first) pl->tensor[count++] = t;
-    const bool opened = arena_open(&pl->values, count, network->forward_count + network->backward_count + 2);
-    for (int v = 0; opened && v < count; v++) {
-        const int t = pl->tensor[v];
-        pl->values.block[v] = (arena_block){
-            .first = lives[t].first, .last = lives[t].last, .bytes = network->tensors[t].elements * sizeof(float)};
-    }
-    if (opened) pl->value_bytes = arena_fullest(&pl->values);
-    free(lives);
-    return opened;
-}
-
 uint32_t planner_examples(const planner *pl)
 {
     return pl->request.batch > pl->request.noise.probe ? pl->request.batch : pl->request.noise.probe;
+}
+
+bool planner_allows(const planner *pl, planner_mode mode, uint32_t tile)
+{
+    const uint32_t unit = pl->request.training ? pl->network->group : 1, batch = pl->request.batch;
+    if (!pl->several) return mode == MODE_TILES && (tile % unit == 0 || tile >= planner_examples(pl));
+    if (mode == MODE_WHOLE) return tile >= batch;
+    return tile < batch && tile % unit == 0 && (mode == MODE_SPILLED || !pl->request.spills);
 }
 
 /* Examples of a tile in a step. */
@@ -78,44 +28,90 @@ static uint32_t step_tile(const planner *pl)
     return pl->plan->tile < pl->request.batch ? pl->plan->tile : pl->request.batch;
 }
 
-static uint64_t padded(uint64_t examples, uint64_t panel_width)
-{
-    return (examples + panel_width - 1) / panel_width * panel_width;
-}
-
-static uint64_t value_bytes(const planner *pl, const tensor *t)
-{
-    const uint64_t rows = padded(pl->plan->tile, t->batch_panels ? pl->plan->panel_width : 1);
-    const uint64_t step = padded(step_tile(pl), t->batch_panels ? pl->plan->step_panel_width : 1);
-    return (rows > step ? rows : step) * t->elements * sizeof(float); /* labels are 4 bytes, too */
-}
-
 static uint64_t aligned(const planner *pl, uint64_t bytes)
 {
     const uint64_t align = pl->device->align;
     return (bytes + align - 1) / align * align;
 }
 
+static value_sizes sizes_of(const planner *pl)
+{
+    return (value_sizes){.tile = pl->plan->tile,
+                         .step_tile = step_tile(pl),
+                         .batch = planner_examples(pl),
+                         .panel_width = pl->plan->panel_width,
+                         .step_panel_width = pl->plan->step_panel_width,
+                         .align = pl->device->align};
+}
+
 static void outline_values(planner *pl)
 {
-    for (int v = 0; v < pl->values.count; v++)
-        pl->values.block[v].bytes = aligned(pl, value_bytes(pl, &pl->network->tensors[pl->tensor[v]]));
-    pl->plan->bytes[PART_VALUES] = pl->packed == pl->plan->tile ? pl->packed_bytes : arena_fullest(&pl->values);
+    value_map *m = &pl->maps[pl->mode];
+    const value_sizes sizes = sizes_of(pl);
+    plan *p = pl->plan;
+    uint64_t kept;
+    values_outline(m, pl->network, &sizes, &p->bytes[PART_VALUES], &kept);
+    p->bytes[PART_KEPT] = m->spilled ? 0 : kept;
+    p->kept.host = m->spilled ? kept : 0;
+}
+
+/* Where each value lies, in the plan: in the passes from first to last, and the first of all. */
+static void place_values(planner *pl)
+{
+    const value_map *m = &pl->maps[pl->mode];
+    const value_sizes sizes = sizes_of(pl);
+    const size_t tensors = (size_t)pl->network->tensor_count;
+    plan *p = pl->plan;
+    for (int b = m->arena.count - 1; b >= 0; b--) {
+        const value_block *block = &m->block[b];
+        const region place = {.part = PART_VALUES,
+                              .offset = m->arena.block[b].offset,
+                              .bytes = values_bytes(&pl->network->tensors[block->tensor], &sizes)};
+        p->tensor[block->tensor] = place;
+        for (int pass = block->first; pass <= block->last && p->values; pass++)
+            p->values[(size_t)pass * tensors + (size_t)block->tensor] = place;
+    }
+    p->kept.tiles = (sizes.batch - 1) / sizes.tile + 1;
+    for (int k = 0; k < m->kept.count && p->kept.region; k++) {
+        const uint64_t bytes = m->kept.block[k].bytes;
+        p->kept.region[m->kept_tensor[k]] =
+            (region){.part = PART_KEPT, .offset = m->kept.block[k].offset, .bytes = bytes};
+        p->kept.bytes[m->kept_tensor[k]] = bytes / p->kept.tiles;
+    }
 }
 
 void planner_pack(planner *pl)
 {
+    value_map *m = &pl->maps[pl->mode];
+    const value_sizes sizes = sizes_of(pl);
     plan *p = pl->plan;
-    if (pl->packed == p->tile) return;
-    const uint64_t bytes = arena_pack(&pl->values);
-    for (int v = 0; v < pl->values.count; v++)
-        p->tensor[pl->tensor[v]] = (region){.part = PART_VALUES,
-                                            .offset = pl->values.block[v].offset,
-                                            .bytes = value_bytes(pl, &pl->network->tensors[pl->tensor[v]])};
-    p->total += bytes - p->bytes[PART_VALUES];
-    p->bytes[PART_VALUES] = bytes;
-    pl->packed = p->tile;
-    pl->packed_bytes = bytes;
+    if (m->packed == p->tile) return;
+    const uint64_t values = p->bytes[PART_VALUES], kept = p->bytes[PART_KEPT], host = p->kept.host;
+    values_pack(m, &sizes);
+    outline_values(pl);
+    p->host += p->kept.host - host;
+    p->total += p->bytes[PART_VALUES] - values + (p->bytes[PART_KEPT] - kept);
+    if (pl->device->shared) p->total += p->kept.host - host;
+}
+
+bool planner_finish(planner *pl)
+{
+    value_map *m = &pl->maps[pl->mode];
+    plan *p = pl->plan;
+    const size_t tensors = (size_t)pl->network->tensor_count, places = tensors * (size_t)m->passes.count;
+    p->kept.spilled = m->spilled;
+    if (m->passes.count > 1) {
+        p->values = malloc(places * sizeof *p->values);
+        p->kept.region = malloc(tensors * sizeof *p->kept.region);
+        p->kept.bytes = calloc(tensors, sizeof *p->kept.bytes);
+        if (!p->values || !p->kept.region || !p->kept.bytes) return false;
+        for (size_t i = 0; i < places; i++) p->values[i] = (region){.part = -1};
+        for (size_t t = 0; t < tensors; t++) p->kept.region[t] = (region){.part = -1};
+    }
+    place_values(pl);
+    p->passes = m->passes;
+    m->passes = (passes){0};
+    return true;
 }
 
 /* What the tile does not change ----------------------------------------------------------------------------------- */
@@ -134,25 +130,36 @@ uint64_t plan_parameter_bytes(const plan_device *device, const tensor *t)
     return layout_elements(l) * sizeof(float);
 }
 
-/* Parameters, gradients and state have the same offsets in their parts: an update is one launch over all. */
+static void add_parameter(planner *pl, int index)
+{
+    const tensor *t = &pl->network->tensors[index];
+    plan *p = pl->plan;
+    const uint64_t bytes = plan_parameter_bytes(pl->device, t);
+    add_region(pl, PART_PARAMETERS, bytes, &p->tensor[index]);
+    if (!pl->request.training || t->role != ROLE_PARAMETER) return;
+    p->tensor[t->gradient] = p->tensor[index];
+    p->tensor[t->gradient].part = PART_GRADIENT;
+    if (t->partial != NO_TENSOR) add_region(pl, PART_PARTIAL, bytes, &p->tensor[t->partial]);
+}
+
+/* Weights, then biases and the like, then statistics: what an update treats alike lies together. Gradients and state
+ * have the offsets of their parameters in their own parts, so that an update is one launch over all. */
 static void add_parameters(planner *pl)
 {
     const tas_network *network = pl->network;
     plan *p = pl->plan;
-    for (int i = 0; i < network->parameter_count; i++) {
-        const int index = network->parameters[i];
-        const tensor *t = &network->tensors[index];
-        const uint64_t bytes = plan_parameter_bytes(pl->device, t);
-        add_region(pl, PART_PARAMETERS, bytes, &p->tensor[index]);
-        if (!pl->request.training) continue;
-        p->tensor[t->gradient] = p->tensor[index];
-        p->tensor[t->gradient].part = PART_GRADIENT;
-        if (t->partial != NO_TENSOR) add_region(pl, PART_PARTIAL, bytes, &p->tensor[t->partial]);
+    for (int kind = 0; kind < 3; kind++) {
+        for (int i = 0; i < network->parameter_count; i++) {
+            const tensor *t = &network->tensors[network->parameters[i]];
+            if ((t->role == ROLE_PARAMETER ? !t->decays : 2) == kind) add_parameter(pl, network->parameters[i]);
+        }
+        if (kind == 0) p->decayed = p->bytes[PART_PARAMETERS];
+        if (kind == 1) p->trained = p->bytes[PART_PARAMETERS];
     }
     if (!pl->request.training) return;
-    p->bytes[PART_GRADIENT] = p->bytes[PART_PARAMETERS];
-    if (pl->request.slots > 0) p->bytes[PART_STATE] = p->bytes[PART_PARAMETERS];
-    if (pl->request.slots > 1) p->bytes[PART_STATE_2] = p->bytes[PART_PARAMETERS];
+    p->bytes[PART_GRADIENT] = p->trained;
+    if (pl->request.slots > 0) p->bytes[PART_STATE] = p->trained;
+    if (pl->request.slots > 1) p->bytes[PART_STATE_2] = p->trained;
 }
 
 uint32_t plan_squares(const tensor *t)
@@ -191,7 +198,8 @@ static void add_noise(planner *pl)
     if (!noise->interval) return;
     add_groups(pl);
     for (int i = 0; i < network->parameter_count; i++)
-        squares += plan_squares(&network->tensors[network->parameters[i]]);
+        if (network->tensors[network->parameters[i]].role == ROLE_PARAMETER)
+            squares += plan_squares(&network->tensors[network->parameters[i]]);
     if (GROUPS_MOST * (uint64_t)p->group_squares > squares) squares = GROUPS_MOST * (uint64_t)p->group_squares;
     add_region(pl, PART_NOISE, squares * sizeof(float), &p->squares);
     uint64_t count = norms > squares ? norms : squares;
@@ -212,7 +220,7 @@ static void add_fixed(planner *pl)
     for (int level = 0; level < SUM_LEVELS; level++) p->noise_sum[level].part = -1;
     add_parameters(pl);
     add_noise(pl);
-    pl->packed = 0;
+    for (int mode = 0; mode < MODE_COUNT; mode++) pl->maps[mode].packed = 0;
 }
 
 /* What it changes ------------------------------------------------------------------------------------------------- */
@@ -222,6 +230,7 @@ static int compare_calls(const void *a, const void *b)
     const planner_call *x = a, *y = b;
     if (x->args.op != y->args.op) return x->args.op < y->args.op ? -1 : 1;
     if (x->batch_panels != y->batch_panels) return x->batch_panels ? 1 : -1;
+    if (x->whole_batch != y->whole_batch) return x->whole_batch ? 1 : -1;
     const int sizes = memcmp(x->args.size, y->args.size, sizeof x->args.size);
     return sizes ? sizes : memcmp(x->args.scalar, y->args.scalar, sizeof x->args.scalar);
 }
@@ -237,7 +246,7 @@ static bool open_calls(planner *pl)
     for (int c = 0; c < count; c++) {
         const op_call *call =
             c < network->forward_count ? &network->forward[c] : &network->backward[c - network->forward_count];
-        pl->call[c] = (planner_call){call->args, network_has_batch_panels(network, call)};
+        pl->call[c] = (planner_call){call->args, network_has_batch_panels(network, call), call->whole_batch};
     }
     qsort(pl->call, (size_t)count, sizeof *pl->call, compare_calls);
     for (int c = 0; c < count; c++)
@@ -251,8 +260,8 @@ static void size_scratch(planner *pl, uint32_t tile, uint32_t panel_width)
     uint64_t *most = &pl->plan->bytes[PART_SCRATCH];
     for (int c = 0; c < pl->call_count; c++) {
         op_args args = pl->call[c].args;
-        args.n = tile;
         args.batch = planner_examples(pl);
+        args.n = pl->call[c].whole_batch ? args.batch : tile;
         args.panel_width = pl->call[c].batch_panels ? panel_width : 1;
         const uint64_t bytes = pl->device->scratch(pl->device->self, &args);
         if (bytes > *most) *most = bytes;
@@ -275,6 +284,10 @@ static void add_batch(planner *pl)
         add_region(pl, PART_BATCH, count * sizeof(float), &p->sum[level]);
         add_region(pl, PART_BATCH, count * sizeof(float), &p->correct_sum[level]);
     }
+    const value_sizes sizes = sizes_of(pl);
+    for (int t = 0; t < network->tensor_count && pl->request.training; t++)
+        if (network->tensors[t].role == ROLE_SUM && network->tensors[t].spread != SPREAD_BATCH)
+            add_region(pl, PART_BATCH, values_bytes(&network->tensors[t], &sizes), &p->tensor[t]);
     add_region(pl, PART_BATCH, RING * sizeof(float), &p->ring);
     add_region(pl, PART_BATCH, 2 * sizeof(uint32_t), &p->first_bad);
     p->divisor.part = -1;
@@ -316,14 +329,16 @@ static void size_host(planner *pl)
     p->snapshot = parameters + p->bytes[PART_STATE] + p->bytes[PART_STATE_2];
     p->snapshots = request->copy == COPY_SNAPSHOT ? pl->device->snapshots : 0;
     p->host = p->snapshots * p->snapshot + (request->copy == COPY_PARAMETERS ? parameters : 0);
+    p->host += p->kept.host;
     p->host += order * (request->order ? request->order : p->tile);
     p->host += p->resident ? example * plan_upload(example, request->resident) : STAGES * p->tile * (example + order);
 }
 
-void planner_outline(planner *pl, uint32_t tile, bool resident)
+void planner_outline(planner *pl, planner_mode mode, uint32_t tile, bool resident)
 {
-    static const plan_part sized[] = {PART_VALUES, PART_BATCH, PART_SCRATCH, PART_STAGING, PART_DATA};
+    static const plan_part sized[] = {PART_VALUES, PART_KEPT, PART_BATCH, PART_SCRATCH, PART_STAGING, PART_DATA};
     plan *p = pl->plan;
+    pl->mode = mode;
     for (size_t i = 0; i < sizeof sized / sizeof *sized; i++) p->bytes[sized[i]] = 0;
     p->tile = tile;
     p->resident = resident;
@@ -341,14 +356,18 @@ void planner_outline(planner *pl, uint32_t tile, bool resident)
 
 /* Values take value_bytes for each example of the tile at least, and so do the stages take theirs, here and on the
  * host. Nothing else becomes less with the tile, but for scratch, which is left out. */
-planner_bound planner_bounds(planner *pl, bool resident)
+planner_bound planner_bounds(planner *pl, planner_mode mode, bool resident)
 {
+    const value_map *m = &pl->maps[mode];
+    const uint64_t kept = m->kept_example_bytes * planner_examples(pl);
+    const bool counts = !m->spilled || pl->device->shared;
     const plan_request *request = &pl->request;
     const uint64_t stages = STAGES * (request->input_bytes + request->target_bytes + sizeof(uint32_t));
     plan *p = pl->plan;
-    planner_bound bound = {.slope = pl->value_bytes};
-    planner_outline(pl, 1, resident);
+    planner_bound bound = {.slope = m->example_bytes};
+    planner_outline(pl, mode, 1, resident);
     bound.base = p->total - p->bytes[PART_VALUES] - p->bytes[PART_SCRATCH];
+    if (counts) bound.base = bound.base - (p->bytes[PART_KEPT] + p->kept.host) + kept;
     if (resident) return bound;
     bound.slope += pl->device->shared ? 2 * stages : stages;
     bound.base -= p->bytes[PART_STAGING] + (pl->device->shared ? stages : 0);
@@ -357,18 +376,25 @@ planner_bound planner_bounds(planner *pl, bool resident)
 
 /* Opening --------------------------------------------------------------------------------------------------------- */
 
+/* Batches of one pass need one map. */
+static bool open_maps(planner *pl)
+{
+    const passes_kind kind = pl->request.training ? PASSES_STEP : PASSES_EVALUATION;
+    if (!values_open(&pl->maps[MODE_TILES], pl->network, kind, false)) return false;
+    pl->several = pl->maps[MODE_TILES].passes.count > 1;
+    if (!pl->several) return true;
+    return values_open(&pl->maps[MODE_WHOLE], pl->network, PASSES_WHOLE, false) &&
+           values_open(&pl->maps[MODE_SPILLED], pl->network, kind, true);
+}
+
 tas_status planner_open(planner *pl, const tas_network *network, const plan_device *device, const plan_request *request,
                         plan *p)
 {
     const size_t count = (size_t)network->tensor_count;
     *p = (plan){.tensor = calloc(count, sizeof *p->tensor),
                 .group_gradients = calloc(count, sizeof *p->group_gradients)};
-    *pl = (planner){.network = network,
-                    .device = device,
-                    .request = *request,
-                    .plan = p,
-                    .tensor = calloc(count, sizeof *pl->tensor)};
-    if (!p->tensor || !p->group_gradients || !pl->tensor || !open_values(pl) || !open_calls(pl))
+    *pl = (planner){.network = network, .device = device, .request = *request, .plan = p};
+    if (!p->tensor || !p->group_gradients || !open_maps(pl) || !open_calls(pl))
         return fail(network->context, TAS_NO_MEMORY, "no memory for a plan");
     add_fixed(pl);
     return TAS_OK;
@@ -376,8 +402,7 @@ tas_status planner_open(planner *pl, const tas_network *network, const plan_devi
 
 void planner_close(planner *pl)
 {
-    arena_close(&pl->values);
-    free(pl->tensor);
+    for (int mode = 0; mode < MODE_COUNT; mode++) values_close(&pl->maps[mode]);
     free(pl->call);
 }
 

@@ -2,25 +2,30 @@
 #ifndef PLANNER_H
 #define PLANNER_H
 
-#include "plan/arena.h"
-#include "plan/plan.h"
+#include "plan/values.h"
 
 /* A call whose scratch is asked for; equal ones once. */
 typedef struct planner_call {
     op_args args;
-    bool batch_panels;
+    bool batch_panels, whole_batch;
 } planner_call;
+
+/* How a batch passes. A step that needs one pass for any tile has MODE_TILES alone; one that needs several has all. */
+typedef enum planner_mode {
+    MODE_WHOLE,   /* in one tile, and so in one pass */
+    MODE_TILES,   /* in tiles; what passes keep lies on the device, */
+    MODE_SPILLED, /* or on the host */
+    MODE_COUNT
+} planner_mode;
 
 typedef struct planner {
     const tas_network *network;
     const plan_device *device;
     plan_request request;
-    plan *plan;      /* the map that was made last */
-    arena values;    /* the values that the request needs: one block each */
-    int *tensor;     /* of each of them */
-    uint32_t packed; /* the tile for which the values' regions are those of the plan; 0: none yet */
-    uint64_t packed_bytes;
-    uint64_t value_bytes; /* of one example, at the time that needs most */
+    plan *plan;        /* the map that was made last */
+    planner_mode mode; /* of it */
+    value_map maps[MODE_COUNT];
+    bool several; /* a step needs several passes */
     planner_call *call;
     int call_count;
 } planner;
@@ -36,15 +41,21 @@ void planner_set_batch(planner *pl, uint32_t batch);
 /* Examples of a batch: of a step's or of a probe. */
 uint32_t planner_examples(const planner *pl);
 
+/* Whether a batch may pass in tiles of so many examples in that mode, memory aside. */
+bool planner_allows(const planner *pl, planner_mode mode, uint32_t tile);
+
 /* The map for a tile, but for the places of the values: the bytes of that part, and with them the total, are a lower
  * bound. planner_pack() makes both exact. */
-void planner_outline(planner *pl, uint32_t tile, bool resident);
+void planner_outline(planner *pl, planner_mode mode, uint32_t tile, bool resident);
 void planner_pack(planner *pl);
+
+/* Gives the passes of the last map to its plan. False if there is no memory. */
+bool planner_finish(planner *pl);
 
 /* A lower bound of the total for each tile: base + tile * slope. */
 typedef struct planner_bound {
     uint64_t base, slope;
 } planner_bound;
-planner_bound planner_bounds(planner *pl, bool resident);
+planner_bound planner_bounds(planner *pl, planner_mode mode, bool resident);
 
 #endif

@@ -19,7 +19,9 @@ static tas_status run_chunk(workspace *w, const tas_data *data, uint32_t *order,
         const uint32_t n = count - at < w->plan.tile ? count - at : w->plan.tile;
         for (uint32_t i = 0; i < n; i++) order[i] = first + at + i;
         status = feed_tile(w, data, order, 0, n);
-        if (!status) status = workspace_run(w, w->network->forward, w->network->forward_count, n, at, w->plan.chunk);
+        const batch_pass *forward = w->plan.passes.pass;
+        for (int c = 0; c < forward->count && !status; c++)
+            status = workspace_run(w, forward->calls[c], n, at, w->plan.chunk);
         if (!status) status = feed_done(w);
     }
     return status ? status : sum_chunk(w, count, first / SUM_LANES);
@@ -117,8 +119,9 @@ static tas_status predict_in(workspace *w, const tas_data *data, float *outputs)
         const uint32_t n = count - at < w->plan.tile ? (uint32_t)(count - at) : w->plan.tile;
         status = driver->write(w->device, &w->source[0].inputs, 0, inputs + at * network->inputs, n * row, true);
         if (!status) status = feed_gather(w, data, &w->source[0], true, 0, n);
-        if (!status)
-            status = workspace_run(w, network->forward, network->forward_count - 1, n, 0, n); /* all but the loss */
+        const batch_pass *forward = w->plan.passes.pass;
+        for (int c = 0; c < forward->count - 1 && !status; c++) /* all but the loss */
+            status = workspace_run(w, forward->calls[c], n, 0, n);
         if (!status)
             status =
                 driver->read(w->device, &w->tensor[network->output], 0, outputs + at * network->outputs, n * result);

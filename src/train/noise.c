@@ -83,7 +83,7 @@ static tas_status run_group(const measurement *m, const op_call *call, uint32_t 
     uint32_t begin;
     const uint32_t examples = group_at(m, first, &begin);
     swap_gradients(m->w);
-    const tas_status status = workspace_run(m->w, call, 1, n, first - begin, examples);
+    const tas_status status = workspace_run(m->w, call, n, first - begin, examples);
     swap_gradients(m->w);
     return status;
 }

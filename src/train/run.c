@@ -54,7 +54,7 @@ static tas_status compute_gradient(tas_run *run, const run_step *step)
 
 static tas_status update(tas_run *run, const run_step *step)
 {
-    const uint32_t elements = (uint32_t)(run->w.plan.bytes[PART_PARAMETERS] / sizeof(float));
+    const uint32_t elements = (uint32_t)(run->w.plan.trained / sizeof(float));
     const uint32_t t = step->number ? step->number : 1;
     const op_args args = update_args(&run->options, run_lr(run, t), t, elements);
     return update_run(&run->w, &args);

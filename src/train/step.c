@@ -1,7 +1,9 @@
 /* One step of mini-batch training:
  *
- *     for each tile of the batch
- *         feed it; forward; backward      adds to the sums of losses and gradients
+ *     for each pass over the batch (plan/passes.h): one, unless a layer needs statistics of the whole batch
+ *         for each tile of the batch
+ *             feed it; forward; backward      adds to the sums of losses and gradients
+ *         calls for the whole batch
  *     watch                               records the first step whose sums are not finite
  *     update                              w <- w - ..., unless a step was recorded
  *
@@ -21,30 +23,41 @@ static uint32_t tile_at(const workspace *w, const step_batch *batch, const step_
     return left < w->plan.tile ? left : w->plan.tile;
 }
 
-static tas_status run_list(workspace *w, const op_call *calls, int count, const step_batch *batch, uint32_t n,
-                           uint32_t first, const step_observer *observer)
+static tas_status run_call(workspace *w, const op_call *call, uint32_t n, uint32_t first, uint32_t batch,
+                           const step_observer *observer)
 {
-    tas_status status = TAS_OK;
-    if (!observer) return workspace_run(w, calls, count, n, first, batch->count);
-    for (int c = 0; c < count && !status; c++) {
-        status = workspace_run(w, &calls[c], 1, n, first, batch->count);
-        if (!status) status = observer->after_call(observer->self, &calls[c], n, first);
-    }
-    return status;
+    const tas_status status = workspace_run(w, call, n, first, batch);
+    return status || !observer ? status : observer->after_call(observer->self, call, n, first);
+}
+
+/* A tile in one of the passes. */
+static tas_status run_tile(workspace *w, int number, uint32_t tile, const step_batch *batch, uint32_t n, uint32_t first,
+                           const step_observer *observer)
+{
+    const batch_pass *pass = &w->plan.passes.pass[number];
+    tas_status status = workspace_begin_tile(w, number, tile);
+    if (!status && pass->feeds) status = feed_tile(w, batch->data, batch->order, batch->at + first, n);
+    for (int c = 0; c < pass->count && !status; c++)
+        status = run_call(w, pass->calls[c], n, first, batch->count, c < pass->repeated ? NULL : observer);
+    if (!status) status = workspace_store(w, number, tile);
+    if (!status && observer && observer->after_tile) status = observer->after_tile(observer->self, n, first);
+    return !status && pass->feeds ? feed_done(w) : status;
 }
 
 tas_status step_gradient(workspace *w, const step_batch *batch, const step_observer *observer)
 {
-    const tas_network *network = w->network;
+    const passes *all = &w->plan.passes;
     tas_status status = TAS_OK;
     w->panel_width = batch->panel_width;
-    for (uint32_t first = 0, n; first < batch->count && !status; first += n) {
-        n = tile_at(w, batch, observer, first);
-        status = feed_tile(w, batch->data, batch->order, batch->at + first, n);
-        if (!status) status = run_list(w, network->forward, network->forward_count, batch, n, first, observer);
-        if (!status) status = run_list(w, network->backward, network->backward_count, batch, n, first, observer);
-        if (!status && observer && observer->after_tile) status = observer->after_tile(observer->self, n, first);
-        if (!status) status = feed_done(w);
+    for (int p = 0; p < all->count && !status; p++) {
+        const batch_pass *pass = &all->pass[p];
+        workspace_begin_pass(w, p);
+        for (uint32_t first = 0, tile = 0, n; first < batch->count && !status; first += n, tile++) {
+            n = tile_at(w, batch, observer, first);
+            status = run_tile(w, p, tile, batch, n, first, observer);
+        }
+        for (int c = 0; c < pass->after_count && !status; c++)
+            status = run_call(w, pass->after[c], batch->count, 0, batch->count, observer);
     }
     return status;
 }

@@ -14,8 +14,16 @@ static bool is_fixed(int part) { return part <= PART_PARTIAL || part == PART_BAT
 /* A region that is not in the plan stays an empty slice. */
 static tas_status slice_region(workspace *w, const region *p, mem *out)
 {
+    *out = (mem){0};
     if (p->part < 0) return TAS_OK;
-    return w->device->driver->slice(w->device, &w->part[p->part], p->offset, p->bytes, out);
+    if ((w->slice_count & (w->slice_count - 1)) == 0) { /* a power of two, or 0: full */
+        mem *grown = realloc(w->slice, (size_t)(w->slice_count ? 2 * w->slice_count : 1) * sizeof *grown);
+        if (!grown) return fail(w->network->context, TAS_NO_MEMORY, "no memory for a list of pieces of memory");
+        w->slice = grown;
+    }
+    const tas_status status = w->device->driver->slice(w->device, &w->part[p->part], p->offset, p->bytes, out);
+    if (!status) w->slice[w->slice_count++] = *out;
+    return status;
 }
 
 /* Allocates the parts that are not there yet, and touches them: drivers may allocate when memory is first used. */
@@ -27,7 +35,7 @@ static tas_status alloc_parts(workspace *w)
         status = device_alloc(w->device, w->plan.bytes[part], &w->part[part]);
         if (!status) status = w->device->driver->zero(w->device, &w->part[part]);
     }
-    return status;
+    return status ? status : device_alloc_host(w->device, w->plan.kept.host, &w->kept_host);
 }
 
 static tas_status slice_noise(workspace *w)
@@ -43,6 +51,35 @@ static tas_status slice_noise(workspace *w)
     return status ? status : slice_region(w, &p->noise_ring, &w->noise_ring);
 }
 
+/* In a step of several passes: a value's places in each of them, and those of each tile of what is kept. */
+static tas_status slice_passes(workspace *w)
+{
+    const plan *p = &w->plan;
+    const size_t tensors = (size_t)w->network->tensor_count, places = tensors * (size_t)p->passes.count;
+    tas_status status = TAS_OK;
+    if (!p->values) return TAS_OK;
+    w->values = calloc(places, sizeof *w->values);
+    w->kept = calloc(tensors * p->kept.tiles, sizeof *w->kept);
+    if (!w->values || !w->kept) return fail(w->network->context, TAS_NO_MEMORY, "no memory for a list of values");
+    for (size_t i = 0; i < places && !status; i++) {
+        const bool fixed =
+            i >= tensors && p->values[i].part >= 0 && p->values[i].offset == p->values[i - tensors].offset &&
+            p->values[i].part == p->values[i - tensors].part && p->values[i].bytes == p->values[i - tensors].bytes;
+        if (fixed)
+            w->values[i] = w->values[i - tensors];
+        else
+            status = slice_region(w, &p->values[i], &w->values[i]);
+    }
+    for (size_t i = 0; i < tensors * p->kept.tiles && !p->kept.spilled && !status; i++) {
+        const size_t t = i / p->kept.tiles;
+        const region tile = {.part = p->kept.region[t].part,
+                             .offset = p->kept.region[t].offset + i % p->kept.tiles * p->kept.bytes[t],
+                             .bytes = p->kept.bytes[t]};
+        status = slice_region(w, &tile, &w->kept[i]);
+    }
+    return status;
+}
+
 static tas_status make_slices(workspace *w)
 {
     const plan *p = &w->plan;
@@ -50,6 +87,7 @@ static tas_status make_slices(workspace *w)
     w->panel_width = p->panel_width;
     for (int t = 0; t < w->network->tensor_count && !status; t++)
         if (t != w->network->order) status = slice_region(w, &p->tensor[t], &w->tensor[t]); /* which the feed sets */
+    if (!status) status = slice_passes(w);
     for (int level = 0; level < SUM_LEVELS && !status; level++) {
         status = slice_region(w, &p->sum[level], &w->sum[level]);
         if (!status) status = slice_region(w, &p->correct_sum[level], &w->correct_sum[level]);
@@ -67,26 +105,12 @@ static tas_status make_slices(workspace *w)
 
 static void release_slices(workspace *w)
 {
-    const device_driver *driver = w->device->driver;
-    mem *const of_noise[] = {&w->norms, &w->squares, &w->noise_ring};
-    if (w->tensor) w->tensor[w->network->order] = (mem){0};
-    for (int t = 0; w->tensor && t < w->network->tensor_count; t++) driver->release_slice(w->device, &w->tensor[t]);
-    for (int t = 0; w->group_gradients && t < w->network->tensor_count; t++)
-        driver->release_slice(w->device, &w->group_gradients[t]);
-    for (int i = 0; i < 3; i++) driver->release_slice(w->device, of_noise[i]);
-    for (int level = 0; level < SUM_LEVELS; level++) {
-        driver->release_slice(w->device, &w->noise_sum[level]);
-        driver->release_slice(w->device, &w->sum[level]);
-        driver->release_slice(w->device, &w->correct_sum[level]);
-    }
-    driver->release_slice(w->device, &w->ring);
-    driver->release_slice(w->device, &w->first_bad);
-    driver->release_slice(w->device, &w->divisor);
-    for (int s = 0; s < STAGES; s++) {
-        driver->release_slice(w->device, &w->source[s].inputs);
-        driver->release_slice(w->device, &w->source[s].targets);
-        driver->release_slice(w->device, &w->source[s].order);
-    }
+    for (int i = 0; i < w->slice_count; i++) w->device->driver->release_slice(w->device, &w->slice[i]);
+    free(w->slice);
+    free(w->values);
+    free(w->kept);
+    w->slice = w->values = w->kept = NULL;
+    w->slice_count = 0;
 }
 
 /* Everything, or only what grows with the tile. */
@@ -95,6 +119,7 @@ static void release_memory(workspace *w, bool all)
     release_slices(w);
     for (int part = PART_PARAMETERS + 1; part < PART_COUNT; part++)
         if (all || !is_fixed(part)) device_release(w->device, &w->part[part]);
+    device_release_host(w->device, &w->kept_host);
 }
 
 static tas_status alloc_memory(workspace *w)
@@ -231,22 +256,60 @@ bool workspace_should_retry(tas_model *model, plan_request *request, workspace_r
     return tile > 1 || (tile && tries->at_one++ < MAX_TRIES);
 }
 
-tas_status workspace_run(workspace *w, const op_call *calls, int count, uint32_t n, uint32_t first, uint32_t batch)
+tas_status workspace_run(workspace *w, const op_call *call, uint32_t n, uint32_t first, uint32_t batch)
 {
+    op_args args = call->args;
+    mem operand[OP_OPERANDS];
+    args.n = n;
+    args.first = first;
+    args.batch = batch;
+    args.panel_width = network_has_batch_panels(w->network, call) ? w->panel_width : 1;
+    args.evaluating = w->evaluating;
+    args.at = w->at;
+    args.epoch = w->epoch;
+    args.seed = w->seed;
+    for (int o = 0; op_get(args.op)->operand[o].name; o++) operand[o] = w->tensor[call->operand[o]];
+    return device_run(w->device, &args, operand, &w->part[PART_SCRATCH]);
+}
+
+void workspace_begin_pass(workspace *w, int pass)
+{
+    const size_t tensors = (size_t)w->network->tensor_count;
+    for (size_t t = 0; t < tensors && w->values; t++) {
+        const size_t i = (size_t)pass * tensors + t;
+        if (w->plan.values[i].part >= 0) w->tensor[t] = w->values[i];
+    }
+}
+
+static char *kept_on_host(const workspace *w, int t, uint32_t tile)
+{
+    return w->kept_host.bytes + w->plan.kept.region[t].offset + tile * w->plan.kept.bytes[t];
+}
+
+tas_status workspace_begin_tile(workspace *w, int pass, uint32_t tile)
+{
+    const plan *p = &w->plan;
+    const batch_pass *of = &p->passes.pass[pass];
     tas_status status = TAS_OK;
-    for (int c = 0; c < count && !status; c++) {
-        op_args args = calls[c].args;
-        mem operand[OP_OPERANDS];
-        args.n = n;
-        args.first = first;
-        args.batch = batch;
-        args.panel_width = network_has_batch_panels(w->network, &calls[c]) ? w->panel_width : 1;
-        args.evaluating = w->evaluating;
-        args.at = w->at;
-        args.epoch = w->epoch;
-        args.seed = w->seed;
-        for (int o = 0; op_get(args.op)->operand[o].name; o++) operand[o] = w->tensor[calls[c].operand[o]];
-        status = device_run(w->device, &args, operand, &w->part[PART_SCRATCH]);
+    for (int t = 0; t < w->network->tensor_count && w->kept && !p->kept.spilled; t++)
+        if (p->kept.region[t].part >= 0) w->tensor[t] = w->kept[(size_t)t * p->kept.tiles + tile];
+    for (int i = 0; i < of->load_count && p->kept.spilled && !status; i++) {
+        const int t = of->loads[i];
+        const uint64_t bytes = w->tensor[t].bytes;
+        status = w->device->driver->write(w->device, &w->tensor[t], 0, kept_on_host(w, t, tile), bytes, true);
+    }
+    return status;
+}
+
+tas_status workspace_store(workspace *w, int pass, uint32_t tile)
+{
+    const plan *p = &w->plan;
+    const batch_pass *of = &p->passes.pass[pass];
+    tas_status status = TAS_OK;
+    for (int i = 0; i < of->store_count && p->kept.spilled && !status; i++) {
+        const int t = of->stores[i];
+        const uint64_t bytes = w->tensor[t].bytes;
+        status = w->device->driver->read(w->device, &w->tensor[t], 0, kept_on_host(w, t, tile), bytes);
     }
     return status;
 }

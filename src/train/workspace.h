@@ -23,7 +23,11 @@ typedef struct workspace {
     const tas_network *network;
     plan plan;
     mem part[PART_COUNT];
-    mem *tensor;
+    mem *tensor; /* one per tensor: where it lies in the pass and tile that run now */
+    mem *slice;  /* pieces of the parts, of which the others here are copies; */
+    int slice_count;
+    mem *values, *kept; /* one per pass and tensor; per tensor and tile. NULL: a step has one pass */
+    host_mem kept_host; /* what is kept, if it lies on the host */
     mem sum[SUM_LEVELS], correct_sum[SUM_LEVELS], ring, first_bad, divisor;
     mem *group_gradients; /* one per tensor: gradients of a group, see noise.h */
     mem norms, squares, noise_sum[SUM_LEVELS], noise_ring;
@@ -74,8 +78,14 @@ typedef struct workspace_retries {
 bool workspace_should_retry(tas_model *model, plan_request *request, workspace_retries *tries, tas_status status,
                             uint32_t tile);
 
-/* Runs a list of calls for a tile of n examples; the first of them is number `first` of the batch. */
-tas_status workspace_run(workspace *w, const op_call *calls, int count, uint32_t n, uint32_t first, uint32_t batch);
+/* Runs a call for a tile of n examples; the first of them is number `first` of the batch. */
+tas_status workspace_run(workspace *w, const op_call *call, uint32_t n, uint32_t first, uint32_t batch);
+
+/* Makes w->tensor that of a pass; then, for each tile, that of the tile, and loads what was kept of it on the host.
+ * workspace_store() keeps what the tile has made, if it goes to the host. */
+void workspace_begin_pass(workspace *w, int pass);
+tas_status workspace_begin_tile(workspace *w, int pass, uint32_t tile);
+tas_status workspace_store(workspace *w, int pass, uint32_t tile);
 
 /* Sums `count` floats by the contract's blocks into the first of the levels, from block `at` on. */
 tas_status workspace_sum_blocks(workspace *w, const mem *values, const mem *levels, uint32_t count, uint32_t at);

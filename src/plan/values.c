@@ -1,0 +1,212 @@
+/* Where the values of a tile lie: see values.h. */
+#include "plan/values.h"
+
+#include <stdlib.h>
+
+/* Times of the arena: a pass has one before its calls, when it is fed, one per call, and one behind them, when values
+ * are stored and the batch's calls run. */
+typedef struct lifetime {
+    int first, last; /* last < first: never */
+    int first_pass, last_pass;
+} lifetime;
+
+typedef struct opener {
+    value_map *map;
+    const tas_network *network;
+    bool loops;      /* a pass may run for several tiles */
+    bool evaluation; /* whose result is read */
+    lifetime *lives;
+    int count; /* of blocks */
+} opener;
+
+static bool is_in_arena(const opener *o, int t)
+{
+    const tensor *of = &o->network->tensors[t];
+    if (of->role == ROLE_SUM) return of->spread == SPREAD_BATCH;
+    if (o->map->passes.kept[t]) return o->map->spilled;
+    return of->role == ROLE_INPUT || of->role == ROLE_LABEL || of->role == ROLE_TARGET || of->role == ROLE_VALUE;
+}
+
+static void extend(opener *o, int t, int pass, int first, int last)
+{
+    lifetime *l = &o->lives[t];
+    if (l->last < l->first)
+        *l = (lifetime){first, last, pass, pass};
+    else if (last > l->last)
+        l->last = last;
+    l->last_pass = pass;
+}
+
+static void extend_calls(opener *o, const op_call *const *calls, int count, int pass, int begin, int end, int time)
+{
+    for (int c = 0; c < count; c++, time++)
+        for (int k = 0; op_get(calls[c]->args.op)->operand[k].name; k++) {
+            const int t = calls[c]->operand[k];
+            const bool sums = o->network->tensors[t].role == ROLE_SUM; /* of all tiles of a pass */
+            extend(o, t, pass, sums && o->loops ? begin : time, sums && o->loops ? end : time);
+        }
+}
+
+static void extend_pass(opener *o, int number, int begin, int end)
+{
+    const tas_network *network = o->network;
+    const batch_pass *p = &o->map->passes.pass[number];
+    for (int t = 0; t < network->tensor_count && p->feeds; t++)
+        if (network->tensors[t].role <= ROLE_TARGET) extend(o, t, number, begin, begin);
+    for (int i = 0; i < p->load_count; i++) extend(o, p->loads[i], number, begin, begin);
+    extend_calls(o, p->calls, p->count, number, begin, end, begin + 1);
+    extend_calls(o, p->after, p->after_count, number, begin, end, end);
+    for (int i = 0; i < p->store_count; i++) extend(o, p->stores[i], number, end, end);
+    if (o->evaluation) extend(o, network->output, number, end, end);
+}
+
+static bool grow_blocks(opener *o, int more)
+{
+    value_map *m = o->map;
+    value_block *grown = realloc(m->block, ((size_t)o->count + (size_t)more + 1) * sizeof *grown);
+    if (grown) m->block = grown;
+    return grown != NULL;
+}
+
+/* Values live within one pass, and have a block in each; sums are there from the first pass that mentions them to the
+ * last one. */
+static bool list_blocks(opener *o, arena_block **out)
+{
+    const tas_network *network = o->network;
+    value_map *m = o->map;
+    arena_block *blocks = NULL;
+    int begin = 0;
+    lifetime *sums = calloc((size_t)network->tensor_count, sizeof *sums);
+    bool done = sums != NULL;
+    for (int t = 0; t < network->tensor_count && done; t++) sums[t].last = -1;
+    for (int p = 0; p < m->passes.count && done; p++) {
+        const int end = begin + m->passes.pass[p].count + 1;
+        for (int t = 0; t < network->tensor_count; t++)
+            o->lives[t] = network->tensors[t].role == ROLE_SUM ? sums[t] : (lifetime){.last = -1};
+        extend_pass(o, p, begin, end);
+        arena_block *grown = realloc(blocks, ((size_t)o->count + (size_t)network->tensor_count + 1) * sizeof *grown);
+        if (grown) blocks = grown;
+        done = grown && grow_blocks(o, network->tensor_count);
+        for (int t = 0; t < network->tensor_count && done; t++) {
+            const lifetime *l = &o->lives[t];
+            const bool sum = network->tensors[t].role == ROLE_SUM;
+            if (sum) sums[t] = *l;
+            if (l->last < l->first || !is_in_arena(o, t) || (sum && p < m->passes.count - 1)) continue;
+            m->block[o->count] = (value_block){t, l->first_pass, l->last_pass};
+            blocks[o->count++] = (arena_block){.first = l->first, .last = l->last};
+        }
+        begin = end + 1;
+    }
+    free(sums);
+    *out = blocks;
+    return done;
+}
+
+static int count_times(const passes *p)
+{
+    int times = 0;
+    for (int i = 0; i < p->count; i++) times += p->pass[i].count + 2;
+    return times;
+}
+
+static bool open_arena(opener *o)
+{
+    value_map *m = o->map;
+    arena_block *blocks = NULL;
+    bool done = list_blocks(o, &blocks) && arena_open(&m->arena, o->count, count_times(&m->passes));
+    for (int b = 0; b < o->count && done; b++) {
+        const tensor *t = &o->network->tensors[m->block[b].tensor];
+        m->arena.block[b] = blocks[b];
+        m->arena.block[b].bytes = t->spread == SPREAD_EXAMPLE ? t->elements * sizeof(float) : 0;
+    }
+    free(blocks);
+    if (done) m->example_bytes = arena_fullest(&m->arena);
+    return done;
+}
+
+/* From the pass that makes a value to the last one that needs it. */
+static bool open_kept(opener *o)
+{
+    value_map *m = o->map;
+    const passes *all = &m->passes;
+    const int tensors = o->network->tensor_count;
+    int count = 0;
+    for (int t = 0; t < tensors; t++) count += all->kept[t];
+    m->kept_tensor = malloc(((size_t)count + 1) * sizeof *m->kept_tensor);
+    if (!m->kept_tensor || !arena_open(&m->kept, count, all->count)) return false;
+    for (int t = 0, k = 0; t < tensors; t++) {
+        if (!all->kept[t]) continue;
+        m->kept_tensor[k] = t;
+        m->kept.block[k] = (arena_block){.first = all->count, .bytes = o->network->tensors[t].elements * sizeof(float)};
+        for (int p = 0; p < all->count; p++) {
+            const batch_pass *of = &all->pass[p];
+            for (int i = 0; i < of->store_count; i++)
+                if (of->stores[i] == t) m->kept.block[k].first = m->kept.block[k].last = p;
+            for (int i = 0; i < of->load_count; i++)
+                if (of->loads[i] == t) m->kept.block[k].last = p;
+        }
+        k++;
+    }
+    m->kept_example_bytes = arena_fullest(&m->kept);
+    return true;
+}
+
+bool values_open(value_map *m, const tas_network *network, passes_kind kind, bool spilled)
+{
+    *m = (value_map){.spilled = spilled};
+    opener o = {.map = m, .network = network, .loops = kind == PASSES_STEP, .evaluation = kind == PASSES_EVALUATION};
+    o.lives = calloc((size_t)network->tensor_count, sizeof *o.lives);
+    const bool done = o.lives && passes_open(&m->passes, network, kind) && open_arena(&o) && open_kept(&o);
+    free(o.lives);
+    return done;
+}
+
+void values_close(value_map *m)
+{
+    arena_close(&m->arena);
+    arena_close(&m->kept);
+    passes_close(&m->passes);
+    free(m->block);
+    free(m->kept_tensor);
+    *m = (value_map){0};
+}
+
+static uint64_t padded(uint64_t examples, uint64_t panel_width)
+{
+    return (examples + panel_width - 1) / panel_width * panel_width;
+}
+
+uint64_t values_bytes(const tensor *t, const value_sizes *s)
+{
+    uint64_t rows = 1;
+    if (t->spread == SPREAD_BATCH) rows = s->batch;
+    if (t->spread == SPREAD_GROUP) rows = t->group ? ((uint64_t)s->batch + t->group - 1) / t->group : 1;
+    if (t->spread == SPREAD_EXAMPLE) {
+        const uint64_t all = padded(s->tile, t->batch_panels ? s->panel_width : 1);
+        const uint64_t step = padded(s->step_tile, t->batch_panels ? s->step_panel_width : 1);
+        rows = all > step ? all : step;
+    }
+    return rows * t->elements * sizeof(float); /* labels are 4 bytes, too */
+}
+
+static uint64_t aligned(uint64_t bytes, uint64_t align) { return (bytes + align - 1) / align * align; }
+
+void values_outline(value_map *m, const tas_network *network, const value_sizes *s, uint64_t *bytes, uint64_t *kept)
+{
+    const uint64_t tiles = ((uint64_t)s->batch + s->tile - 1) / s->tile;
+    for (int b = 0; b < m->arena.count; b++)
+        m->arena.block[b].bytes = aligned(values_bytes(&network->tensors[m->block[b].tensor], s), s->align);
+    for (int k = 0; k < m->kept.count; k++)
+        m->kept.block[k].bytes = tiles * aligned(values_bytes(&network->tensors[m->kept_tensor[k]], s), s->align);
+    const bool packed = m->packed == s->tile;
+    *bytes = packed ? m->packed_bytes : arena_fullest(&m->arena);
+    *kept = packed ? m->packed_kept : arena_fullest(&m->kept);
+}
+
+void values_pack(value_map *m, const value_sizes *s)
+{
+    if (m->packed == s->tile) return;
+    m->packed_bytes = arena_pack(&m->arena);
+    m->packed_kept = m->kept.count ? arena_pack(&m->kept) : 0;
+    m->packed = s->tile;
+}

@@ -1,0 +1,46 @@
+/* Where the values of a tile lie: activations, their gradients, sums per example. Values that are not needed at the
+ * same time share memory. In a step of several passes a value has a place of its own in each of them; what is kept for
+ * the whole batch from one pass to another has a place per tile. */
+#ifndef VALUES_H
+#define VALUES_H
+
+#include "plan/arena.h"
+#include "plan/passes.h"
+#include "plan/plan.h"
+
+/* A value in the passes from first to last. */
+typedef struct value_block {
+    int tensor, first, last;
+} value_block;
+
+typedef struct value_map {
+    passes passes;
+    bool spilled; /* what is kept goes to the host; a value that is kept then passes through the tile's memory */
+    arena arena;
+    value_block *block; /* of the arena */
+    arena kept;         /* its times are passes */
+    int *kept_tensor;
+    uint32_t packed; /* the tile for which both are packed; 0: none yet */
+    uint64_t packed_bytes, packed_kept;
+    uint64_t example_bytes, kept_example_bytes; /* of one example, at the time that needs most */
+} value_map;
+
+/* Sizes in a plan for one tile. */
+typedef struct value_sizes {
+    uint32_t tile, step_tile, batch; /* examples: at once; in a step, whose batch may be smaller; of the batch */
+    uint32_t panel_width, step_panel_width;
+    uint64_t align;
+} value_sizes;
+
+/* False if there is no memory. Closed with values_close(), if it fails, too. */
+bool values_open(value_map *m, const tas_network *network, passes_kind kind, bool spilled);
+void values_close(value_map *m);
+
+/* Bytes of a tensor for a tile, or for the batch if it has a row for each of its examples or groups. */
+uint64_t values_bytes(const tensor *t, const value_sizes *s);
+
+/* Lower bounds of both parts for these sizes; the bytes themselves once values_pack() has been called for the tile. */
+void values_outline(value_map *m, const tas_network *network, const value_sizes *s, uint64_t *bytes, uint64_t *kept);
+void values_pack(value_map *m, const value_sizes *s);
+
+#endif
