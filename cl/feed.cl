@@ -80,7 +80,7 @@ static augmentation draw_augmentation(ulong seed, uint epoch, uint example, uint
     return a;
 }
 
-#define GATHER_IMAGE(type, read)                                                                                   \
+#define GATHER_IMAGE(type, read, factor)                                                                           \
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, elements), r = get_global_id(1) * PANEL;        \
     const uint plane = height * width;                                                                             \
     const __global type *image[PANEL];                                                                             \
@@ -94,7 +94,7 @@ static augmentation draw_augmentation(ulong seed, uint epoch, uint example, uint
     x += (size_t)r * elements;                                                                                     \
     uint channel = from / plane, row = from % plane / width, column = from % width;                                \
     for (uint i = from; i < to; i++) {                                                                             \
-        const float scale = constants[2 * channel], offset = constants[2 * channel + 1];                           \
+        const float scale = scales[3 * channel + factor], offset = scales[3 * channel + 2];                         \
         for (uint lane = 0; lane < PANEL; lane++) {                                                                \
             const uint y = row + a[lane].dy, u = column + a[lane].dx;                                              \
             const int inside = y < height && u < width && r + lane < n;                                            \
@@ -109,21 +109,21 @@ static augmentation draw_augmentation(ulong seed, uint epoch, uint example, uint
         }                                                                                                          \
     }
 
-// constants (channels, 2): the scale and the shift of each channel
+// scales (channels, 3): the factor of bytes, that of floats, and what is added
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gather_image_bytes(
     __global const uchar *restrict source, __global const uint *restrict order,
-    __global const float *restrict constants, __global float *restrict x, uint elements, uint at, uint direct, uint n,
+    __global const float *restrict scales, __global float *restrict x, uint elements, uint at, uint direct, uint n,
     uint height, uint width, uint flip, uint shift, uint cutout, uint epoch, uint seed_low, uint seed_high)
 {
-    GATHER_IMAGE(uchar, (float))
+    GATHER_IMAGE(uchar, (float), 0)
 }
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gather_image_floats(
     __global const float *restrict source, __global const uint *restrict order,
-    __global const float *restrict constants, __global float *restrict x, uint elements, uint at, uint direct, uint n,
+    __global const float *restrict scales, __global float *restrict x, uint elements, uint at, uint direct, uint n,
     uint height, uint width, uint flip, uint shift, uint cutout, uint epoch, uint seed_low, uint seed_high)
 {
-    GATHER_IMAGE(float, arith_flush)
+    GATHER_IMAGE(float, arith_flush, 1)
 }
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gather_labels(

@@ -267,6 +267,41 @@ START_TEST(shipped_networks_open_by_name)
 }
 END_TEST
 
+/* One scale for all channels needs no memory; nor do lists of one. */
+START_TEST(scales_of_channels)
+{
+    static const char *const alike[] = {"input 3x2x2 mean 0.5 std 0.25\ndense 2\n",
+                                        "input 3x2x2 std 2.5e-1 mean 0.5\ndense 2\n"};
+    static const char *const apart[] = {"input 3x2x2 mean 0.5 std 0.25,0.25,0.25\ndense 2\n",
+                                        "input 3x2x2 mean 0.5,0.5,0.5 std 0.25\ndense 2\n",
+                                        "input 3x2x2 mean 0.5 std 0.25\naugment cutout 1 flip shift 1\ndense 2\n"};
+    const float scale[] = {(float)(1 / (255 * 0.25)), 4, -2};
+    for (int i = 0; i < 2; i++) {
+        tas_network *network = parse(alike[i]);
+        ck_assert_int_eq(network->channel_scales, NO_TENSOR);
+        ck_assert_mem_eq(network->scale, scale, sizeof scale);
+        tas_network_close(&network);
+    }
+    for (int i = 0; i < 3; i++) {
+        tas_network *network = parse(apart[i]);
+        const tensor *t = &network->tensors[network->channel_scales];
+        ck_assert_int_eq(network->by_channel, i < 2);
+        ck_assert_uint_eq(t->elements, 9);
+        for (int c = 0; c < 3; c++) ck_assert_mem_eq(t->constants + 3 * c, scale, sizeof scale);
+        ck_assert_int_eq(network->flip && network->shift == 1 && network->cutout == 1, i == 2);
+        ck_assert_int_eq(network->forward[0].args.op, OP_DENSE_FORWARD); /* and nothing else is computed */
+        tas_network_close(&network);
+    }
+    tas_network *network = parse("input 3 mean 1,-2,3 std 1,2,4\ndense 2\n");
+    const float *constants = network->tensors[network->channel_scales].constants;
+    for (int c = 0; c < 3; c++) {
+        ck_assert_float_eq(constants[3 * c + 1], 1.0f / (float)(1 << c));
+        ck_assert_float_eq(constants[3 * c + 2], (c == 1 ? 2.0f : -1.0f - (float)c) / (float)(1 << c));
+    }
+    tas_network_close(&network);
+}
+END_TEST
+
 /* Refused ---------------------------------------------------------------------------------------------------------- */
 
 START_TEST(refuses_with_file_line_and_words)
@@ -281,7 +316,8 @@ START_TEST(refuses_with_file_line_and_words)
         {"input 4\nrelu\ntanh\n", "net", "dense"},
         {"input 4\nloss mse\n", "net", "dense"},
         {"input 4\nconvolution 3\n", "net:2",
-         "input, dense, conv2d, max_pool, avg_pool, global_avg_pool, flatten, dropout, add, concat, multiply, relu, "},
+         "input, augment, dense, conv2d, max_pool, avg_pool, global_avg_pool, flatten, dropout, add, concat, multiply, "
+         "relu, "},
         {"input 4\nconvolution 3\n", "net:2", ", loss, from"},
         {"input 4\nDense 3\n", "net:2", "'Dense'"},
         {"input 4\nDense 3\n", "net:2", "'dense'"},
@@ -356,7 +392,14 @@ START_TEST(refuses_with_file_line_and_words)
         {"input 4 mean nan\ndense 2\n", "net:1", "'nan'"},
         {"input 4 mean 1e40\ndense 2\n", "net:1", "'1e40'"},
         {"input 4 mean 1e7\ndense 2\n", "net:1", "from -1e6 to 1e6"},
-        {"input 4 mean 0,5\ndense 2\n", "net:1", "'0,5'"},
+        {"input 4 mean 0,5\ndense 2\n", "net:1: 'mean' has 2 numbers", "each of the 4 values"},
+        {"input 4x1x1 std 1,2,3\ndense 2\n", "net:1: 'std' has 3 numbers", "each of the 4 channels"},
+        {"input 2 mean 0.5,\ndense 2\n", "net:1", "numbers from -1e6 to 1e6 with commas and no spaces between them"},
+        {"input 2 mean ,0.5\ndense 2\n", "net:1", "got ',0.5'"},
+        {"input 2 mean 1,,2\ndense 2\n", "net:1", "got '1,,2'"},
+        {"input 2 std 1,0\ndense 2\n", "net:1", "from 1e-6 to 1e6"},
+        {"input 2 mean 1, 2\ndense 2\n", "net:1", "got '1,'"},
+        {"input 2 mean 1,2 mean 1\ndense 2\n", "net:1", "a second 'mean'"},
         {"input 4 mean 1 deviation 2\ndense 2\n", "net:1", "'deviation'"},
         {"input 4\nd\x01\n", "net:2", "unknown layer 'd"},
         {"input 1x8x8\nrelu\nmax_pool 2\nflatten\n", "net", "no layer has parameters"},
@@ -390,6 +433,18 @@ START_TEST(refuses_with_file_line_and_words)
         {"input 1x8x8\navg_pool 2 dilation 2\ndense 2\n", "net:2", "unexpected 'dilation'"},
         {"input 1x8x8\nglobal_avg_pool 2\ndense 2\n", "net:2", "unexpected '2'"},
         {"input 1x8x8\nflatten 1\ndense 2\n", "net:2", "unexpected '1'"},
+        {"input 4x8x8\naugment\ndense 2\n", "net:2", "usage: augment [flip] [shift N] [cutout N]"},
+        {"input 4x8x8\naugment flop\ndense 2\n", "net:2", "did you mean 'flip'"},
+        {"input 4x8x8\naugment flip flip\ndense 2\n", "net:2", "a second 'flip'"},
+        {"input 4x8x8\naugment shift\ndense 2\n", "net:2", "the largest shift"},
+        {"input 4x8x8\naugment shift 0\ndense 2\n", "net:2", "from 1 to 4096"},
+        {"input 4x8x9\naugment shift 8\ndense 2\n", "net:2: a shift of 8", "expected at most 7"},
+        {"input 4x9x8\naugment flip cutout 9\ndense 2\n", "net:2: a cutout of 9", "9 x 8; expected at most 8"},
+        {"input 64\naugment flip\ndense 2\n", "net:2: augment needs planes", "64 values"},
+        {"input 8x8\nrelu\naugment flip\ndense 2\n", "net:3", "in the line after the input"},
+        {"input 8x8\naugment flip\naugment shift 1\ndense 2\n", "net:3", "in the line after the input"},
+        {"input 8x8 as image\naugment flip\nfrom image\ndense 2\n", "net:2: 'image' is named", "'as image'"},
+        {"augment flip\ndense 2\n", "net:1", "input"},
         {"input 4\ndropout\ndense 2\n", "net:2", "share of values to drop"},
         {"input 4\ndropout 1\ndense 2\n", "net:2", "from 0 to 0.99"},
         {"input 4\ndropout -0.1\ndense 2\n", "net:2", "from 0 to 0.99"},
@@ -718,6 +773,7 @@ int main(void)
     tcase_add_test(tc, short_forms_of_shapes);
     tcase_add_test(tc, costs_of_layers);
     tcase_add_test(tc, shipped_networks_open_by_name);
+    tcase_add_test(tc, scales_of_channels);
     tcase_add_test(tc, refuses_with_file_line_and_words);
     tcase_add_test(tc, refuses_what_is_not_utf8);
     tcase_add_test(tc, refuses_sizes_that_overflow);

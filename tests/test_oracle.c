@@ -50,8 +50,9 @@ static void check_image(const test_case *c)
             const int64_t y = p / width, x = p % width;
             const bool cut = y >= hole_y && y - hole_y < side && x >= hole_x && x - hole_x < side;
             const float value = padded[(top + y) * (width + 2 * pad) + left + x];
-            const float *constant = IN(2) + 2 * (i % channels);
-            check_exact(cut ? 0 : flush(fmaf(value, constant[0], constant[1])), OUT(3)[(uint64_t)i * plane + p], p);
+            const float *scale = IN(2) + 3 * (i % channels);
+            check_exact(cut ? 0 : flush(fmaf(value, scale[c->args.op == OP_GATHER_IMAGE_FLOATS], scale[2])),
+                        OUT(3)[(uint64_t)i * plane + p], p);
         }
     }
     free(padded);

@@ -39,6 +39,7 @@ static tensor tensor_of(tensor_role role)
     case ROLE_GRADIENT:
     case ROLE_PARTIAL:
     case ROLE_STATISTIC:
+    case ROLE_CONSTANT:
     case ROLE_SUM: break;
     }
     return (tensor){.spread = SPREAD_ONCE};
@@ -83,6 +84,17 @@ int build_sums(tas_network *network, const layer *self, tensor_spread spread, ui
     network->tensors[index].spread = spread;
     network->tensors[index].group = group;
     return index;
+}
+
+int build_constants(tas_network *network, const layer *self, uint64_t elements, const char *what)
+{
+    const int index =
+        build_tensor(network, ROLE_CONSTANT, elements, "%d.%s.%s", place_of(network, self), self->kind->name, what);
+    if (index < 0) return index;
+    network->tensors[index].constants = calloc((size_t)elements, sizeof(float));
+    if (network->tensors[index].constants) return index;
+    network->failed = true;
+    return NO_TENSOR;
 }
 
 int build_sum(tas_network *network, const layer *self, int a, int b, bool backward)

@@ -21,6 +21,9 @@ int build_sum(tas_network *network, const layer *self, int a, int b, bool backwa
 int build_sums(tas_network *network, const layer *self, tensor_spread spread, uint32_t group, uint64_t elements,
                const char *suffix);
 
+/* Values that the text gives, which the caller sets in tensors[].constants unless it is NO_TENSOR. */
+int build_constants(tas_network *network, const layer *self, uint64_t elements, const char *what);
+
 typedef struct parameter_shape {
     const char *what; /* "weight" */
     uint32_t dims[PARAMETER_DIMS];

@@ -133,7 +133,7 @@ tas_status lower_network(tas_network *network)
 {
     const int count = network->layer_count;
     network->input = network->label = network->target = network->losses = network->correct = network->output =
-        NO_TENSOR;
+        network->channel_scales = NO_TENSOR;
     network->group = 1;
     network->order = build_tensor(network, ROLE_ORDER, 1, "order");
     choose_layouts(network);

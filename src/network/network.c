@@ -115,8 +115,9 @@ void tas_network_close(tas_network **network)
 {
     if (!network || !*network) return;
     tas_network *n = *network;
-    for (int i = 0; i < n->layer_count; i++) free(n->layers[i].summary), free(n->layers[i].weights.values);
+    for (int i = 0; i < n->layer_count; i++) layer_close(&n->layers[i]);
     free(n->layers);
+    for (int t = 0; t < n->tensor_count; t++) free(n->tensors[t].constants);
     free(n->tensors);
     free(n->parameters);
     free(n->infos);

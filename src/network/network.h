@@ -6,6 +6,7 @@
 #define NETWORK_H
 
 #include "base/context.h"
+#include "ops/feed.h"
 #include "ops/op.h"
 
 #include <tassello/network.h>
@@ -24,6 +25,7 @@ typedef enum tensor_role {
     ROLE_GRADIENT,  /* the sum over the batch, beside its parameter */
     ROLE_PARTIAL,   /* the sum over the unfinished granule */
     ROLE_STATISTIC, /* stored with the parameters, but not trained: a running mean */
+    ROLE_CONSTANT,  /* values that the text gives: the scale of each channel */
     ROLE_SUM,       /* sums over examples, and what is made of them, within one step */
 } tensor_role;
 
@@ -55,6 +57,7 @@ typedef struct tensor {
     int gradient, partial; /* of a parameter: its gradient; partial is NO_TENSOR if there is one chain */
     int parameter;         /* of a gradient: its parameter */
     int layer;             /* of parameters, statistics and gradients: their layer's place */
+    float *constants;      /* of a constant: its values */
     int converted;         /* of a value: the same in the other layout, forward; NO_TENSOR if none is needed */
 } tensor;
 
@@ -91,10 +94,14 @@ typedef struct tas_network {
     int forward_count, backward_count, update_count;
     int input, order, label, target, losses, correct; /* NO_TENSOR if there is none */
     int output;                                       /* logits or predictions */
-    float scale_u8, scale_f32, shift;                 /* of pixels */
     uint32_t inputs, outputs;
-    shape in;   /* of an example */
-    float mean; /* subtracted from it */
+    shape in;                     /* of an example */
+    float mean[2];                /* subtracted from it: the smallest and the largest of its channels */
+    float scale[IMAGE_CONSTANTS]; /* places as in ops/feed.h: of all channels, */
+    int channel_scales;           /* or of each, in this tensor: NO_TENSOR if neither that nor augmentation needs it */
+    bool by_channel;              /* the scales of channels differ */
+    bool flip;                    /* augmentation of the input, in training */
+    uint32_t shift, cutout;
     tas_loss loss;
     const float *class_weights; /* one per class, else NULL */
     bool classes;               /* the loss is over classes */

@@ -137,7 +137,7 @@ static uint32_t image_channels(const op_args *a)
 
 static uint64_t image_elements(const op_args *a, int operand)
 {
-    if (operand == 2) return 2 * (uint64_t)image_channels(a);
+    if (operand == 2) return IMAGE_CONSTANTS * (uint64_t)image_channels(a);
     return gather_elements(a, operand == 3 ? 2 : operand);
 }
 
@@ -145,13 +145,14 @@ static uint64_t image_elements(const op_args *a, int operand)
 static bool image_fill(const op_args *a, int operand, void *data, draw *d)
 {
     const bool bytes = a->op == OP_GATHER_IMAGE_BYTES, tiny = d->mode == DRAW_TINY;
-    float *constant = data;
+    float *scale = data;
     if (operand == 1 && a->size[GATHER_DIRECT])
         for (uint32_t i = 0; i < a->size[GATHER_ORDER]; i++) ((uint32_t *)data)[i] = draw_u32(d);
     else if (operand == 2)
-        for (uint32_t c = 0; c < image_channels(a); c++, constant += 2) {
-            constant[0] = tiny ? bytes ? draw_scaled(d, -48, -42) : draw_scaled(d, -6, 6) : draw_scaled(d, -8, -6);
-            constant[1] = draw_below(d, 4) ? tiny ? draw_scaled(d, -40, -38) : draw_scaled(d, -2, 1) : 0;
+        for (uint32_t c = 0; c < image_channels(a); c++, scale += IMAGE_CONSTANTS) {
+            scale[IMAGE_SCALE_BYTES] = tiny ? draw_scaled(d, -48, -42) : draw_scaled(d, -8, -6);
+            scale[IMAGE_SCALE_FLOATS] = tiny ? draw_scaled(d, -6, 6) : draw_scaled(d, -2, 2);
+            scale[IMAGE_OFFSET] = draw_below(d, 4) ? tiny ? draw_scaled(d, -40, -38) : draw_scaled(d, -2, 1) : 0;
         }
     else if (operand == 0 && bytes)
         for (uint64_t i = 0; i < gather_elements(a, 0); i++) ((uint8_t *)data)[i] = (uint8_t)draw_u32(d);
@@ -180,20 +181,22 @@ static bool is_cut_out(const op_args *a, const philox_block *word, uint32_t y, u
     return y >= top && y < top + side && x >= left && x < left + side;
 }
 
-/* x (N, channels, H, W) = augmented source * scale + shift, with constants (channels, 2) of scale and shift */
+/* x (N, channels, H, W) = augmented source * scale + offset, by the scales (channels, IMAGE_CONSTANTS) */
 static void gather_image(const op_args *a, void *const *operand, void *scratch)
 {
     const uint8_t *bytes = operand[0];
-    const float *floats = operand[0], *constants = operand[2];
+    const float *floats = operand[0], *scales = operand[2];
     const uint32_t *order = operand[1];
     const uint32_t height = a->size[IMAGE_HEIGHT], width = a->size[IMAGE_WIDTH], channels = image_channels(a);
+    const int factor = a->op == OP_GATHER_IMAGE_BYTES ? IMAGE_SCALE_BYTES : IMAGE_SCALE_FLOATS;
     float *to = operand[3];
     (void)scratch;
     for (uint32_t r = 0; r < a->n; r++) {
         const uint32_t example = order[a->size[GATHER_AT] + r];
         const philox_block places = philox(a->seed, PHILOX_AUGMENT, a->epoch, example, 0);
         const philox_block hole = philox(a->seed, PHILOX_AUGMENT, a->epoch, example, 1);
-        for (uint32_t c = 0; c < channels; c++)
+        for (uint32_t c = 0; c < channels; c++) {
+            const float *scale = scales + (uint64_t)c * IMAGE_CONSTANTS;
             for (uint32_t y = 0; y < height; y++)
                 for (uint32_t x = 0; x < width; x++) {
                     const uint64_t channel = ((uint64_t)row_of(a, order, r) * channels + c) * height * width;
@@ -202,9 +205,10 @@ static void gather_image(const op_args *a, void *const *operand, void *scratch)
                     if (from >= 0)
                         value = a->op == OP_GATHER_IMAGE_BYTES ? (float)bytes[channel + (uint64_t)from]
                                                                : arith_flush(floats[channel + (uint64_t)from]);
-                    value = arith_flush(__builtin_fmaf(value, constants[2 * c], constants[2 * c + 1]));
+                    value = arith_flush(__builtin_fmaf(value, scale[factor], scale[IMAGE_OFFSET]));
                     *to++ = is_cut_out(a, &hole, y, x) ? 0 : value;
                 }
+        }
     }
 }
 
@@ -278,7 +282,7 @@ const op_row row_gather_image_bytes = {
     .name = "gather_image_bytes",
     .operand = {{"source", TYPE_U8, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"order", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR},
-                {"constants", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"scales", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"x", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
     .elements = image_elements,
     .reference = gather_image,
@@ -290,7 +294,7 @@ const op_row row_gather_image_floats = {
     .name = "gather_image_floats",
     .operand = {{"source", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"order", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR},
-                {"constants", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"scales", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"x", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
     .elements = image_elements,
     .reference = gather_image,

@@ -22,6 +22,9 @@ enum {
     IMAGE_CUTOUT, /* side of the square that is cut out; 0: none */
 };
 
+/* What is known of a channel: the factor of bytes or of floats, and what is added. */
+enum { IMAGE_SCALE_BYTES, IMAGE_SCALE_FLOATS, IMAGE_OFFSET, IMAGE_CONSTANTS };
+
 /* One-hot targets: places in args.size[]. */
 enum { ONE_HOT_CLASSES };
 

@@ -41,10 +41,10 @@ void feed_note(const tas_network *network, const tas_data *data)
                   "%s: the input is %u channels of %u x %u, but the images of %s are %u x %u; 'input %ux%u' keeps them",
                   network->from, in.channels, in.height, in.width, root->name, root->height, root->width, root->height,
                   root->width);
-    if (root->options.input_type == TAS_INPUT_U8 && (network->mean > 1 || network->mean < 0))
+    if (root->options.input_type == TAS_INPUT_U8 && (network->mean[0] < 0 || network->mean[1] > 1))
         note_once(network->context,
                   "%s: the mean of %g is outside of 0 to 1, in which the pixels of %s lie (byte / 255)", network->from,
-                  (double)network->mean, root->name);
+                  (double)network->mean[network->mean[0] >= 0], root->name);
 }
 
 /* Uploads the whole set, piece by piece. The run keeps the memory of a piece, so that its use of memory is constant. */
@@ -118,17 +118,17 @@ tas_status feed_gather(workspace *w, const tas_data *data, const source *from, b
     const tas_network *network = w->network;
     const bool bytes = data->options.input_type == TAS_INPUT_U8, labels = data->options.target_type == TAS_TARGET_LABEL;
     const uint32_t order = (uint32_t)(from->order.bytes / sizeof(uint32_t));
-    op_args args = {
-        .op = bytes ? OP_GATHER_BYTES : OP_GATHER_FLOATS,
-        .n = n,
-        .batch = n,
-        .panel_width = network->tensors[network->input].batch_panels ? w->panel_width : 1,
-        .size = {[GATHER_ELEMENTS] = network->inputs,
-                 [GATHER_SOURCE] = order,
-                 [GATHER_ORDER] = order,
-                 [GATHER_AT] = at,
-                 [GATHER_DIRECT] = direct},
-        .scalar = {[GATHER_SCALE] = bytes ? network->scale_u8 : network->scale_f32, [GATHER_SHIFT] = network->shift}};
+    op_args args = {.op = bytes ? OP_GATHER_BYTES : OP_GATHER_FLOATS,
+                    .n = n,
+                    .batch = n,
+                    .panel_width = network->tensors[network->input].batch_panels ? w->panel_width : 1,
+                    .size = {[GATHER_ELEMENTS] = network->inputs,
+                             [GATHER_SOURCE] = order,
+                             [GATHER_ORDER] = order,
+                             [GATHER_AT] = at,
+                             [GATHER_DIRECT] = direct},
+                    .scalar = {[GATHER_SCALE] = network->scale[bytes ? IMAGE_SCALE_BYTES : IMAGE_SCALE_FLOATS],
+                               [GATHER_SHIFT] = network->scale[IMAGE_OFFSET]}};
     const mem inputs[] = {from->inputs, from->order, w->tensor[network->input]};
     tas_status status = device_run(w->device, &args, inputs, NULL);
     if (status) return status;

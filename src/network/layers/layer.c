@@ -3,11 +3,13 @@
 
 #include "ops/window.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* In the manual's order. */
 static const layer_kind *const kinds[] = {
     &layer_input,
+    &layer_augment,
     &layer_dense,
     &layer_conv2d,
     &layer_max_pool,
@@ -23,6 +25,14 @@ static const layer_kind *const kinds[] = {
 #undef KIND
         & layer_loss,
 };
+
+void layer_close(layer *self)
+{
+    free(self->summary);
+    free(self->mean.values);
+    free(self->std.values);
+    free(self->weights.values);
+}
 
 const layer_kind *layer_at(size_t index) { return index < sizeof kinds / sizeof *kinds ? kinds[index] : NULL; }
 
