@@ -21,6 +21,101 @@ dense 5
 loss softmax
 """
 
+ACTIVATIONS = """
+input 12
+dense 16
+silu
+dense 16
+hard_swish
+dense 16
+softplus
+dense 16
+leaky 0.125
+dense 16
+sigmoid
+dense 5
+loss softmax
+"""
+
+# Every way to join values, some of them read three times.
+GRAPH = """
+input 3x6x6
+conv2d 8 3 padding 1 as first
+relu as active
+conv2d 8 3 padding 1
+add first active
+tanh as sum
+from active
+conv2d 8 1
+sigmoid
+multiply sum as gated
+from first
+max_pool 2 as small
+from gated
+avg_pool 2
+concat small
+conv2d 8 3
+global_avg_pool
+dense 5
+loss softmax
+"""
+
+NORMALIZED = """
+input 3x6x6
+conv2d 8 3 padding 1
+{}
+relu
+conv2d 8 3 padding 1 stride 2
+{}
+relu
+flatten
+dense 5
+loss softmax
+"""
+
+# A residual network as by He et al. 2016, with one block that keeps the planes and one that halves them.
+RESIDUAL = """
+input 3x8x8 mean 0.25,-0.5,0.125 std 1,2,0.5
+conv2d 8 3 padding 1 no bias
+batch_norm
+relu as a
+conv2d 8 3 padding 1 no bias
+batch_norm
+relu
+conv2d 8 3 padding 1 no bias
+batch_norm
+add a
+relu as b
+conv2d 16 1 stride 2 no bias
+batch_norm as shortcut
+from b
+conv2d 16 3 padding 1 stride 2 no bias
+batch_norm
+relu
+conv2d 16 3 padding 1 no bias
+batch_norm
+add shortcut
+relu
+global_avg_pool
+dense 5
+loss softmax
+"""
+
+# Up and down again: planes that grow.
+PLANES = """
+input 2x5x5
+pad 1
+conv2d 4 3 stride 2 as small
+relu
+conv_transpose2d 4 3 stride 2
+tanh
+conv2d 4 2
+upsample 2
+conv2d 4 3 groups 4
+global_avg_pool
+dense 5
+loss softmax
+"""
 
 ADAM = {"beta1": 0.875, "beta2": 0.984375, "lr": 0.0078125}  # exact in float32, as all options should be
 
@@ -32,12 +127,32 @@ def case(network, targets="labels", count=24, classes=5, **options):
     return {**out, "options": {"optimizer": "sgd", "lr": 0.125, "momentum": 0.0, **options}}
 
 
+def loss(text, targets="labels", **options):
+    return case(DENSE.replace("loss softmax", "loss " + text), targets, **options)
+
+
 CASES = {
     "dense": case(DENSE),
     "convolutions": case(CONVOLUTIONS),
-    "loss-mse": case(DENSE.replace("softmax", "mse"), "values"),
+    "activations": case(ACTIVATIONS),
+    "graph": case(GRAPH),
+    "planes": case(PLANES),
+    "residual": case(RESIDUAL, momentum=0.875, weight_decay=0.0009765625),
+    "residual-adam": case(RESIDUAL, optimizer="adam", **ADAM),
+    "batch-norm": case(NORMALIZED.format("batch_norm", "batch_norm")),
+    "batch-norm-group": case(NORMALIZED.format("batch_norm group 24", "batch_norm group 24")),
+    "batch-norm-dense": case(DENSE.replace("tanh", "batch_norm\nrelu")),
+    "layer-norm": case(NORMALIZED.format("layer_norm", "layer_norm")),
+    "group-norm": case(NORMALIZED.format("group_norm 4", "group_norm 2")),
+    "loss-smoothing": loss("softmax smoothing 0.125"),
+    "loss-bce": loss("bce", "bits"),
+    "loss-bce-labels": loss("bce"),
+    "loss-mse": loss("mse", "values"),
+    "loss-mae": loss("mae", "values"),
+    "loss-huber": loss("huber", "values"),
     "optimizer-momentum": case(DENSE, momentum=0.875, weight_decay=0.015625),
     "optimizer-nesterov": case(DENSE, momentum=0.875, nesterov=1),
     "optimizer-adam": case(DENSE, optimizer="adam", **ADAM, weight_decay=0.015625),
     "optimizer-adamw": case(DENSE, optimizer="adamw", **ADAM, weight_decay=0.0625),
+    "optimizer-rmsprop": case(DENSE, optimizer="rmsprop", **ADAM),
 }

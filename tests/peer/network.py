@@ -87,8 +87,9 @@ class Network:
     """draw(name, shape) gives a parameter's first values; parameters and statistics are tensors by name."""
 
     def __init__(self, text, draw, dtype):
-        lines = [line.split("#")[0] for line in text.strip().split("\n")]
-        self.layers = [Layer(place, line) for place, line in enumerate(line for line in lines if line.strip())]
+        self.layers = []
+        for line in (line.split("#")[0].strip() for line in text.strip().split("\n")):
+            self.layers.append(Layer(len(self.layers) - sum(layer.kind == "from" for layer in self.layers), line))
         self.draw, self.dtype = draw, dtype
         self.parameters, self.statistics = {}, {}
         sizes = [int(size) for size in self.layers[0].arguments["shape"].split("x")]
