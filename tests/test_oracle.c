@@ -371,8 +371,24 @@ static void check_target_loss(const test_case *c)
     check_outside(c, 2);
 }
 
+static void check_weigh(const test_case *c)
+{
+    const uint32_t width = c->args.size[0];
+    for (uint32_t r = 0; r < c->args.n; r++) {
+        const double w = IN(0)[r];
+        const uint32_t at = c->args.first + r;
+        check_exact(IN(0)[r], OUT(3)[at], r);
+        check_value(w * IN(1)[at], OUT(1)[at], 2 * U * w * fabs(IN(1)[at]), true, r);
+        for (uint64_t i = r * width; i < (r + 1) * width; i++)
+            check_value(w * IN(2)[i], OUT(2)[i], 2 * U * w * fabs(IN(2)[i]), true, i);
+    }
+    check_outside(c, 1);
+    check_outside(c, 3);
+}
+
 START_TEST(losses)
 {
+    each_case(OP_WEIGH, check_weigh);
     each_case(OP_SOFTMAX_LOSS, check_softmax);
     for (int op = OP_SQUARED_LOSS; op <= OP_LOGISTIC_LOSS; op++) each_case((op_id)op, check_target_loss);
 }

@@ -47,7 +47,8 @@ typedef enum op_id {
 #define LOSS_IDS(UPPER, NAME) OP_##UPPER##_LOSS,
     TARGET_LOSSES(LOSS_IDS)
 #undef LOSS_IDS
-        OP_SUM_BLOCKS, /* sum.c */
+        OP_WEIGH,  /* weigh.c */
+    OP_SUM_BLOCKS, /* sum.c */
     OP_RECORD_LOSS,
     OP_CHECK_FINITE,
     OP_SQUARE_BLOCKS, /* sum_squares.c */

@@ -22,6 +22,7 @@ extern const op_row row_softmax_loss;
 #define DECLARE(UPPER, NAME) extern const op_row row_##NAME##_loss;
 TARGET_LOSSES(DECLARE)
 #undef DECLARE
+extern const op_row row_weigh;
 extern const op_row row_sum_blocks, row_record_loss, row_check_finite;
 extern const op_row row_square_blocks, row_square_rows, row_dense_norms;
 extern const op_row row_divisor, row_sgd, row_adam;

@@ -34,7 +34,8 @@ static const op_row *const rows[OP_COUNT] = {
 #define LOSS_ROWS(UPPER, NAME) [OP_##UPPER##_LOSS] = &row_##NAME##_loss,
     TARGET_LOSSES(LOSS_ROWS)
 #undef LOSS_ROWS
-        [OP_SUM_BLOCKS] = &row_sum_blocks,
+        [OP_WEIGH] = &row_weigh,
+    [OP_SUM_BLOCKS] = &row_sum_blocks,
     [OP_RECORD_LOSS] = &row_record_loss,
     [OP_CHECK_FINITE] = &row_check_finite,
     [OP_SQUARE_BLOCKS] = &row_square_blocks,

@@ -20,6 +20,7 @@ static const struct {
     {sgd_launchers, sgd_launchers},
     {sum_launchers, sum_launchers},
     {sum_squares_launchers, sum_squares_launchers},
+    {weigh_launchers, weigh_launchers},
 };
 
 void launchers_override(tas_device *device, const launcher *rows)

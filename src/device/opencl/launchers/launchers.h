@@ -25,6 +25,7 @@ extern const launcher reorder_launchers[];
 extern const launcher sgd_launchers[];
 extern const launcher sum_launchers[];
 extern const launcher sum_squares_launchers[];
+extern const launcher weigh_launchers[];
 
 /* Layouts that the launchers for processors expect: see tas_device. */
 uint32_t dense_weight_panel(tas_device *device, uint32_t rows, uint32_t cols);
