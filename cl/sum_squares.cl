@@ -127,8 +127,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void square_rows_run(
 }
 
 /* norms[first + i] = (|x_i|^2 + bias) |dy_i|^2, or += if `added` is set; `bias` is 1, or 0 for a layer without. x (n,
- * inputs), dy (n, outputs). 16 work-items share a row. Work-items past the last row repeat it and store nothing, so that
- * barriers stay uniform. */
+ * inputs), dy (n, outputs). 16 work-items share a row. Work-items past the last row repeat it and store nothing, so
+ * that barriers stay uniform. */
 __kernel __attribute__((reqd_work_group_size(ROW_LANES, ROWS, 1))) void dense_norms(
     __global const float *restrict x, __global const float *restrict dy, __global float *restrict norms, uint n,
     uint inputs, uint outputs, uint first, uint added, float bias)
