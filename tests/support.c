@@ -226,6 +226,7 @@ static void draw_window(plain_net *net, uint32_t most)
     }
     l.groups = l.kind == PLAIN_CONV ? pick(groups, 4) : 1;
     l.units = l.groups * (1 + random_below(5));
+    l.no_bias = l.kind == PLAIN_CONV && !random_below(4);
     const plain_shape out = shape_out(&l, plain_shape_after(net, net->layers));
     if (values_of(out) <= most) plain_add_window(net, l);
 }
@@ -246,8 +247,11 @@ void plain_draw(plain_net *net, bool spatial, uint32_t most)
     if (random_below(2)) net->mean = 0.25, net->std = 0.5;
     for (uint32_t k = 1 + random_below(3); spatial && k; k--) draw_window(net, most), draw_pointwise(net);
     if (spatial && random_below(2)) plain_add(net, random_below(2) ? PLAIN_FLATTEN : PLAIN_GLOBAL_POOL, 0);
-    for (uint32_t k = random_below(3); k && net->layers + 4 < PLAIN_LAYERS; k--)
-        plain_add(net, PLAIN_DENSE, 1 + random_below(most < 14 ? most : 14)), draw_pointwise(net);
+    for (uint32_t k = random_below(3); k && net->layers + 4 < PLAIN_LAYERS; k--) {
+        plain_add(net, PLAIN_DENSE, 1 + random_below(most < 14 ? most : 14));
+        net->layer[net->layers - 1].no_bias = !random_below(4);
+        draw_pointwise(net);
+    }
     if (!spatial || random_below(4)) plain_add(net, PLAIN_DENSE, 1 + random_below(6));
     if (!plain_parameters(net)) plain_add(net, PLAIN_DENSE, 2);
 }
@@ -264,7 +268,7 @@ static size_t chain_of(const plain_layer *l, plain_shape in)
 static size_t parameters_of(const plain_layer *l, plain_shape in)
 {
     const size_t chain = chain_of(l, in);
-    return chain ? (chain + 1) * l->units : 0;
+    return chain ? (chain + !l->no_bias) * l->units : 0;
 }
 
 size_t plain_parameters(const plain_net *net)
@@ -295,6 +299,7 @@ static int layer_text(char *text, size_t bytes, const plain_layer *l)
     int n = snprintf(text, bytes, "\n%s", names[l->kind]);
     if (l->kind == PLAIN_DENSE || l->kind == PLAIN_CONV) n += snprintf(text + n, bytes - (size_t)n, " %u", l->units);
     if (l->kernel[0]) n += window_text(text + n, bytes - (size_t)n, l);
+    if (l->no_bias) n += snprintf(text + n, bytes - (size_t)n, " no bias");
     if (l->kind == PLAIN_LEAKY) n += snprintf(text + n, bytes - (size_t)n, " %.9g", l->slope);
     if (l->kind == PLAIN_DROPOUT) n += snprintf(text + n, bytes - (size_t)n, " %.9g", l->rate);
     return n;
@@ -329,7 +334,7 @@ static void dense(const plain_layer *l, plain_shape in, const double *w, const d
 {
     const uint32_t width = values_of(in);
     for (uint32_t o = 0; o < l->units; o++) {
-        y[o] = w[(size_t)width * l->units + o];
+        y[o] = l->no_bias ? 0 : w[(size_t)width * l->units + o];
         for (uint32_t i = 0; i < width; i++) y[o] += w[(size_t)o * width + i] * x[i];
     }
 }
@@ -347,7 +352,7 @@ static double convolve(const plain_layer *l, plain_shape in, const double *w, co
 {
     const uint32_t channels = in.channels / l->groups, first = o / (l->units / l->groups) * channels;
     const size_t chain = chain_of(l, in);
-    double sum = w[chain * l->units + o];
+    double sum = l->no_bias ? 0 : w[chain * l->units + o];
     for (uint32_t c = 0; c < channels; c++)
         for (uint32_t ky = 0; ky < l->kernel[0]; ky++)
             for (uint32_t kx = 0; kx < l->kernel[1]; kx++) {

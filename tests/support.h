@@ -79,6 +79,7 @@ typedef struct plain_layer {
     uint32_t kernel[2], stride[2], padding[2], dilation[2], groups; /* conv, pools; (y, x) */
     double slope;                                                   /* leaky */
     float rate;                                                     /* dropout */
+    bool no_bias;                                                   /* dense, conv */
 } plain_layer;
 
 typedef struct plain_shape {

@@ -257,6 +257,8 @@ static const plain_layer window_layers[] = {
     {.kind = PLAIN_CONV, .units = 2, .kernel = {2, 2}, .dilation = {2, 2}, .stride = {2, 2}, .padding = {1, 1}},
     {.kind = PLAIN_CONV, .units = 4, .kernel = {3, 3}, .padding = {1, 1}, .groups = 2},
     {.kind = PLAIN_CONV, .units = 2, .kernel = {2, 2}, .stride = {3, 3}, .groups = 2},
+    {.kind = PLAIN_CONV, .units = 4, .kernel = {3, 3}, .padding = {1, 1}, .groups = 2, .no_bias = true},
+    {.kind = PLAIN_DENSE, .units = 4, .no_bias = true},
     {.kind = PLAIN_MAX_POOL, .kernel = {2, 2}, .stride = {2, 2}},
     {.kind = PLAIN_MAX_POOL, .kernel = {3, 2}, .stride = {1, 2}, .padding = {1, 1}},
     {.kind = PLAIN_MAX_POOL, .kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}},
@@ -273,8 +275,9 @@ static void add_layer(plain_net *net, plain_layer layer)
         ck_assert(plain_add_window(net, layer));
         return;
     }
-    plain_add(net, layer.kind, 0);
+    plain_add(net, layer.kind, layer.units);
     net->layer[net->layers - 1].rate = layer.rate;
+    net->layer[net->layers - 1].no_bias = layer.no_bias;
 }
 
 /* A convolution, what is looked at, and what follows: a dense layer, or a convolution, which needs planes. */
@@ -283,7 +286,8 @@ START_TEST(each_spatial_layer)
     static const plain_layer before = {.kind = PLAIN_CONV, .units = 2, .kernel = {2, 2}, .padding = {1, 1}},
                              after = {.kind = PLAIN_CONV, .units = 3, .kernel = {2, 2}, .padding = {1, 1}};
     for (int mse = 0; mse < 2; mse++)
-        for (int dense = window_layers[_i].kind == PLAIN_FLATTEN; dense < 2; dense++) {
+        for (int dense = window_layers[_i].kind == PLAIN_FLATTEN || window_layers[_i].kind == PLAIN_DENSE; dense < 2;
+             dense++) {
             plain_net net = planes_of(2, 5, 4, mse);
             add_layer(&net, before);
             plain_add(&net, PLAIN_TANH, 0);

@@ -124,6 +124,24 @@ START_TEST(shapes_and_layers)
 }
 END_TEST
 
+/* "no bias" leaves the parameter out; the weights stay where they are. */
+START_TEST(layers_without_biases)
+{
+    tas_network *network =
+        parse("input 2x6x6\nconv2d 4 3 no bias groups 2\nconv2d 3 1\ndense 5 no bias init glorot\n");
+    tas_layer_info info;
+    check_tensor(network, 0, "1.conv2d.weight", 4, 1);
+    check_tensor(network, 1, "2.conv2d.weight", 3, 4);
+    check_tensor(network, 2, "2.conv2d.bias", 3, 0);
+    check_tensor(network, 3, "3.dense.weight", 5, 48);
+    ck_assert_ptr_null(tas_network_tensor(network, 4));
+    ck_assert(tas_network_layer_info(network, 1, &info));
+    ck_assert_uint_eq(info.parameters, 36);
+    ck_assert_uint_eq(info.forward_flops, 2 * 36 * 16);
+    tas_network_close(&network);
+}
+END_TEST
+
 START_TEST(losses_and_layers_of_tensors)
 {
     tas_network *network = parse("input 1x6x6\nconv2d 2 3\nrelu\ndense 2\nloss mse\n");
@@ -327,6 +345,10 @@ START_TEST(refuses_with_file_line_and_words)
         {"input 1x4x4\nconv 2 3\n", "net:2", "'conv2d'"},
         {"inptu 4\n", "net:1", "input"},
         {"input 1x4x4\nconv2d 2 3 strid 2\n", "net:2", "'stride'"},
+        {"input 4\ndense 2 no bais\n", "net:2", "bias"},
+        {"input 4\ndense 2 no\n", "net:2", "bias"},
+        {"input 4\ndense 2 no bias no bias\n", "net:2", "a second 'no"},
+        {"input 4\ndense 2 bias\n", "net:2", "[no bias]"},
         {"input 1x4x4\nconv2d 2 3 Padding 2\n", "net:2", "'padding'"},
         {"input 1x4x4 sdt 2\nconv2d 2 3\n", "net:1", "'std'"},
         {"input 4\ndense 3 relu\n", "net:2: 'relu'", "a line of its own"},
@@ -767,6 +789,7 @@ int main(void)
     tcase_add_test(tc, summaries_tell_shapes_and_parameters);
     tcase_add_test(tc, spaces_comments_and_line_ends);
     tcase_add_test(tc, shapes_and_layers);
+    tcase_add_test(tc, layers_without_biases);
     tcase_add_test(tc, losses_and_layers_of_tensors);
     tcase_add_test(tc, the_language_is_that_of_the_parser);
     tcase_add_test(tc, shapes_of_windows);

@@ -28,7 +28,7 @@ static const struct {
      "softmax\n",
      60},
     {"input 1x4x4\nconv2d 4 4\nflatten\nloss mse\n", 16},
-    {"input 40\ndense 33\nrelu\ndense 20\nleaky 0.1\ndense 17\nsigmoid\ndense 5\nloss mse\n", 40},
+    {"input 40\ndense 33\nrelu\ndense 20 no bias\nleaky 0.1\ndense 17\nsigmoid\ndense 5\nloss mse\n", 40},
     {"input 64x2x2\nconv2d 256 2\nrelu\nflatten\ndense 4\nloss softmax\n", 256}, /* one chain over the batch */
     {"input 3x9x9\nconv2d 6 3 groups 3\nrelu\navg_pool 2\nconv2d 3 3\nflatten\ndense 4\nloss softmax\n", 243},
 };

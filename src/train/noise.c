@@ -54,7 +54,10 @@ tas_status noise_norms(workspace *w, const op_call *call, uint32_t n, uint32_t f
                           .n = n,
                           .first = first,
                           .batch = batch,
-                          .size = {[NORMS_INPUTS] = inputs, [NORMS_OUTPUTS] = outputs, [NORMS_ADDED] = *added}};
+                          .size = {[NORMS_INPUTS] = inputs,
+                                   [NORMS_OUTPUTS] = outputs,
+                                   [NORMS_ADDED] = *added,
+                                   [NORMS_NO_BIAS] = call->args.size[DENSE_NO_BIAS]}};
     const mem operand[] = {w->tensor[call->operand[0]], w->tensor[call->operand[1]], w->norms};
     *added = true;
     return device_run(w->device, &args, operand, NULL);

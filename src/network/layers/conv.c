@@ -34,7 +34,7 @@ static op_args args_of(const layer *self, op_id op)
 
 static void lower(tas_network *network, layer *self)
 {
-    const op_args args = args_of(self, OP_CONV_FORWARD);
+    const op_args args = args_of(self, self->no_bias ? OP_CONV_FORWARD_NO_BIAS : OP_CONV_FORWARD);
     const uint32_t fan_in = (uint32_t)window_chain(&args);
     const uint64_t fan = (uint64_t)self->units / self->groups * self->kernel[0] * self->kernel[1];
     const uint32_t fan_out = fan > UINT32_MAX ? UINT32_MAX : (uint32_t)fan;
@@ -54,16 +54,17 @@ static void lower(tas_network *network, layer *self)
                                   .fan_out = fan_out,
                                   .granule = args.size[WINDOW_GRANULE]};
     self->weight = build_parameter(network, self, &weight);
-    self->bias = build_parameter(network, self, &bias);
+    if (!self->no_bias) self->bias = build_parameter(network, self, &bias);
     self->y = build_value(network, self, true, shape_elements(self->out), "");
-    build_forward(network, (op_call){.args = args, .operand = {self->x[0], self->weight, self->bias, self->y}});
+    op_call call = {.args = args, .operand = {self->x[0], self->weight, self->bias, self->y}};
+    if (self->no_bias) call.operand[2] = self->y;
+    build_forward(network, call);
 }
 
 static void lower_backward(tas_network *network, layer *self)
 {
-    const tensor *w = &network->tensors[self->weight], *b = &network->tensors[self->bias];
+    const tensor *w = &network->tensors[self->weight];
     const int weight = w->gradient, weight_open = w->partial == NO_TENSOR ? weight : w->partial;
-    const int bias = b->gradient, bias_open = b->partial == NO_TENSOR ? bias : b->partial;
     if (self->needs_dx[0]) {
         self->dx[0] = build_value(network, self, true, shape_elements(self->in), ".dx");
         build_backward(network, (op_call){.args = args_of(self, OP_CONV_BACKWARD_INPUT),
@@ -71,6 +72,9 @@ static void lower_backward(tas_network *network, layer *self)
     }
     build_backward(network, (op_call){.args = args_of(self, OP_CONV_BACKWARD_WEIGHTS),
                                       .operand = {self->x[0], self->dy, weight, weight_open}});
+    if (self->no_bias) return;
+    const tensor *b = &network->tensors[self->bias];
+    const int bias = b->gradient, bias_open = b->partial == NO_TENSOR ? bias : b->partial;
     build_backward(network,
                    (op_call){.args = args_of(self, OP_CONV_BACKWARD_BIAS), .operand = {self->dy, bias, bias_open}});
 }
@@ -128,12 +132,14 @@ static const line_argument arguments[] = {
      .most = 1 << 24,
      .initial = 1},
     LAYER_INIT_ARGUMENT,
+    LAYER_NO_BIAS_ARGUMENT,
     {0},
 };
 
 const layer_kind layer_conv2d = {
     .name = "conv2d",
-    .text = "A convolution over planes (cross-correlation, as in other libraries), with a bias per output channel.",
+    .text = "A convolution over planes (cross-correlation, as in other libraries), with a bias per output channel "
+            "unless 'no bias' is given.",
     .arguments = arguments,
     .spatial = true,
     .infer = infer,

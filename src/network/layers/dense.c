@@ -1,5 +1,5 @@
-/* dense N [init he|glorot]: y = x W^T + b, W (N, inputs). He 2015: normal with variance 2 / fan_in. Glorot 2010:
- * uniform within sqrt(6 / (fan_in + fan_out)). Biases start at 0. */
+/* dense N [init he|glorot] [no bias]: y = x W^T + b, W (N, inputs). He 2015: normal with variance 2 / fan_in. Glorot
+ * 2010: uniform within sqrt(6 / (fan_in + fan_out)). Biases start at 0. */
 #include "network/build.h"
 
 #include "ops/dense.h"
@@ -28,11 +28,13 @@ static void lower(tas_network *network, layer *self)
     const parameter_shape bias = {
         .what = "bias", .dims = {out}, .ndims = 1, .no_decay = true, .fan_in = in, .fan_out = out, .granule = granule};
     self->weight = build_parameter(network, self, &weight);
-    self->bias = build_parameter(network, self, &bias);
+    if (!self->no_bias) self->bias = build_parameter(network, self, &bias);
     self->y = build_value(network, self, false, out, "");
-    build_forward(network,
-                  (op_call){.args = {.op = OP_DENSE_FORWARD, .size = {[DENSE_OUTPUTS] = out, [DENSE_INPUTS] = in}},
-                            .operand = {self->x[0], self->weight, self->bias, self->y}});
+    op_call call = {.args = {.op = self->no_bias ? OP_DENSE_FORWARD_NO_BIAS : OP_DENSE_FORWARD,
+                             .size = {[DENSE_OUTPUTS] = out, [DENSE_INPUTS] = in}},
+                    .operand = {self->x[0], self->weight, self->bias, self->y}};
+    if (self->no_bias) call.operand[2] = self->y;
+    build_forward(network, call);
 }
 
 static void lower_backward(tas_network *network, layer *self)
@@ -45,12 +47,15 @@ static void lower_backward(tas_network *network, layer *self)
                                                    .size = {[DENSE_OUTPUTS] = out, [DENSE_INPUTS] = in}},
                                           .operand = {self->dy, self->weight, self->dx[0]}});
     }
-    const int weight = network->tensors[self->weight].gradient, bias = network->tensors[self->bias].gradient;
-    const int weight_open = network->tensors[self->weight].partial, bias_open = network->tensors[self->bias].partial;
-    build_backward(network,
-                   (op_call){.args = {.op = OP_DENSE_BACKWARD_WEIGHTS,
-                                      .size = {[DENSE_OUTPUTS] = out, [DENSE_INPUTS] = in, [DENSE_GRANULE] = granule}},
-                             .operand = {self->x[0], self->dy, weight, granule ? weight_open : weight}});
+    const int weight = network->tensors[self->weight].gradient, weight_open = network->tensors[self->weight].partial;
+    build_backward(network, (op_call){.args = {.op = OP_DENSE_BACKWARD_WEIGHTS,
+                                               .size = {[DENSE_OUTPUTS] = out,
+                                                        [DENSE_INPUTS] = in,
+                                                        [DENSE_GRANULE] = granule,
+                                                        [DENSE_NO_BIAS] = self->no_bias}},
+                                      .operand = {self->x[0], self->dy, weight, granule ? weight_open : weight}});
+    if (self->no_bias) return;
+    const int bias = network->tensors[self->bias].gradient, bias_open = network->tensors[self->bias].partial;
     build_backward(network,
                    (op_call){.args = {.op = OP_DENSE_BACKWARD_BIAS,
                                       .size = {[DENSE_OUTPUTS] = out, [DENSE_INPUTS] = in, [DENSE_GRANULE] = granule}},
@@ -66,13 +71,15 @@ static const line_argument arguments[] = {
      .least = 1,
      .most = 1 << 24},
     LAYER_INIT_ARGUMENT,
+    LAYER_NO_BIAS_ARGUMENT,
     {0},
 };
 
 const layer_kind layer_dense = {
     .name = "dense",
-    .text = "A fully connected layer: each output is a bias plus a weighted sum of all inputs, which are taken in the "
-            "order channel, row, column.",
+    .text =
+        "A fully connected layer: each output is a weighted sum of all inputs, which are taken in the order channel, "
+        "row, column, plus a bias unless 'no bias' is given.",
     .arguments = arguments,
     .infer = infer,
     .lower = lower,

@@ -20,6 +20,7 @@ struct layer {
     /* Arguments. */
     uint32_t units; /* dense, conv2d: outputs */
     int init;       /* init_rule */
+<<<<<<< Updated upstream
     int loss;       /* tas_loss */
     line_list mean, std; /* input: of each channel, or of all; none: 0 and 1 */
     float slope, rate;
@@ -27,6 +28,13 @@ struct layer {
     uint32_t shift, cutout; /* pixels; 0: not */
     float smoothing, delta; /* losses */
     line_list weights;      /* of classes */
+=======
+    bool no_bias;
+    int loss; /* tas_loss */
+    float mean, std, slope, rate;
+    float smoothing, delta;                                         /* losses */
+    line_list weights;                                              /* of classes; freed with the network */
+>>>>>>> Stashed changes
     uint32_t kernel[2], stride[2], padding[2], dilation[2], groups; /* conv2d and pools: (y, x) */
 
     /* What it is lowered to. */
@@ -54,7 +62,7 @@ struct layer_kind {
     void (*lower_backward)(tas_network *network, layer *self);
 };
 
-/* An argument of dense and conv2d. */
+/* Arguments of layers with weights. */
 #define LAYER_INIT_ARGUMENT                                                                                            \
     {                                                                                                                  \
         .usage = "init he|glorot", .what = "'he' or 'glorot' after 'init'",                                            \
@@ -64,8 +72,17 @@ struct layer_kind {
         .initial = INIT_HE                                                                                             \
     }
 
+<<<<<<< Updated upstream
 /* Frees what a layer owns. */
 void layer_close(layer *self);
+=======
+#define LAYER_NO_BIAS_ARGUMENT                                                                                         \
+    {                                                                                                                  \
+        .usage = "no bias", .what = "'bias' after 'no'",                                                               \
+        .text = "Leaves out the biases, which a normalization that follows would cancel.", .type = ARGUMENT_FLAG,      \
+        .optional = true, .offset = offsetof(layer, no_bias)                                                           \
+    }
+>>>>>>> Stashed changes
 
 const layer_kind *layer_find(const char *name);
 const layer_kind *layer_at(size_t index); /* NULL past the last */
