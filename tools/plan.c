@@ -136,6 +136,10 @@ static void print_map(const tas_plan *plan, const tas_device_info *device)
         if (part->bytes)
             printf("             %-16s %10s %5.1f %%  (%llu bytes)\n", part->name, cli_bytes(part->bytes, text),
                    100 * (double)part->bytes / (double)plan->bytes_total, (unsigned long long)part->bytes);
+    if (plan->passes > 1)
+        printf("passes       %u over the tiles of a batch; %s (%llu bytes) kept between them, on the %s\n",
+               plan->passes, cli_bytes(plan->kept_bytes, text), (unsigned long long)plan->kept_bytes,
+               plan->kept_on_host ? "host" : "device");
     if (!device->shared_memory)
         printf("host memory  %s (%llu bytes), beside the budget\n", cli_bytes(plan->host_bytes, text),
                (unsigned long long)plan->host_bytes);
@@ -196,6 +200,10 @@ static void print_json(const session *r)
     json_object_set_new(o, "bytes_fixed", json_integer((json_int_t)plan->bytes_fixed));
     json_object_set_new(o, "bytes_per_example", json_integer((json_int_t)plan->bytes_per_example));
     json_object_set_new(o, "min_budget", json_integer((json_int_t)plan->min_budget));
+    json_object_set_new(o, "passes", json_integer(plan->passes));
+    json_object_set_new(o, "kept_bytes", json_integer((json_int_t)plan->kept_bytes));
+    json_object_set_new(o, "kept_on_host", json_boolean(plan->kept_on_host));
+    json_object_set_new(o, "repeated_flops", json_integer((json_int_t)plan->repeated_flops));
     json_object_set_new(o, "largest_untiled", json_integer(plan->largest_untiled));
     json_object_set_new(o, "parts", parts);
     json_object_set_new(o, "table", table);

@@ -63,6 +63,14 @@ typedef struct tas_plan {
     uint64_t min_budget;
     /* The largest batch that fits in one tile; 0: none. */
     uint32_t largest_untiled;
+    /* How often the tiles of a batch pass: once, unless a layer needs statistics of the whole batch, which is in
+     * several tiles. From one pass to another, kept_bytes are kept for the batch (its largest use at one time): on the
+     * device, or on the host if kept_on_host is set; and forward operations are repeated. */
+    uint32_t passes;
+    uint64_t kept_bytes;
+    int kept_on_host;
+    /* Of what is repeated, in products, per example. */
+    uint64_t repeated_flops;
     tas_plan_part part[TAS_PLAN_PARTS];
 } tas_plan;
 

@@ -227,6 +227,7 @@ const op_row row_dense_backward_weights = {
                 {"open", TYPE_F32, ACCESS_INOUT, LAYOUT_WEIGHT_PANELS}},
     .elements = backward_weights_elements,
     .flops = dense_flops,
+    .norms = NORMS_WEIGHTS,
     .reference = backward_weights,
     .shape = dense_sum_shape,
 };
@@ -237,6 +238,7 @@ const op_row row_dense_backward_bias = {
                 {"total", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
                 {"open", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},
     .elements = backward_bias_elements,
+    .norms = NORMS_BIAS,
     .reference = backward_bias,
     .shape = dense_sum_shape,
 };

@@ -109,6 +109,13 @@ typedef struct op_operand {
     op_layout layout;
 } op_operand;
 
+/* What is known of the gradient of a single example to the parameters of a call that sums over examples. */
+typedef enum op_norms {
+    NORMS_NONE,    /* nothing: only sums over groups of examples show how they differ */
+    NORMS_WEIGHTS, /* its squared norm, bias included, from operands 0 (x) and 1 (dy): OP_DENSE_NORMS */
+    NORMS_BIAS     /* that of the weights includes it */
+} op_norms;
+
 typedef struct draw draw; /* random numbers of a case, draw.h */
 
 typedef struct op_row {
@@ -122,7 +129,8 @@ typedef struct op_row {
     bool (*shape)(op_args *args, draw *random, int edge);
     /* Fills an input; NULL or false: as draw_fill() does. */
     bool (*fill)(const op_args *args, int operand, void *data, draw *random);
-    bool flushes; /* values below 2^-40 that come in become 0, or do so once a sum of them is finished */
+    op_norms norms; /* of calls with a gradient */
+    bool flushes;   /* values below 2^-40 that come in become 0, or do so once a sum of them is finished */
     /* Whether an operand is left with anything, so that verify does not compare it; NULL: none is. */
     bool (*undefined)(const op_args *args, int operand);
 } op_row;

@@ -10,12 +10,25 @@ enum {
     GROUP_SPACE_SMALL = 16 /* and of a small one more, for its tiles are groups of 16 */
 };
 
-bool noise_schedule_is_grouped(const tas_network *network, const op_call *call)
+noise_kind noise_schedule_kind(const tas_network *network, const op_call *call)
 {
-    if (call->args.op == OP_DENSE_BACKWARD_WEIGHTS || call->args.op == OP_DENSE_BACKWARD_BIAS) return false;
-    for (int o = 0; op_get(call->args.op)->operand[o].name; o++)
-        if (network->tensors[call->operand[o]].role == ROLE_GRADIENT) return true;
-    return false;
+    const op_row *row = op_get(call->args.op);
+    bool sums = false;
+    for (int o = 0; row->operand[o].name; o++)
+        sums |= row->operand[o].access != ACCESS_IN && network->tensors[call->operand[o]].role == ROLE_GRADIENT;
+    if (!sums || call->whole_batch) return NOISE_NOTHING;
+    return row->norms == NORMS_NONE ? NOISE_GROUPS : NOISE_EXAMPLES;
+}
+
+noise_kind noise_schedule_gradient(const tas_network *network, int gradient)
+{
+    for (int c = 0; c < network->backward_count; c++) {
+        const op_call *call = &network->backward[c];
+        for (int o = 0; op_get(call->args.op)->operand[o].name; o++)
+            if (call->operand[o] == gradient && op_get(call->args.op)->operand[o].access != ACCESS_IN)
+                return noise_schedule_kind(network, call);
+    }
+    return NOISE_NOTHING;
 }
 
 uint32_t noise_schedule_group(uint32_t batch)
@@ -29,8 +42,9 @@ noise_schedule noise_schedule_for(const tas_network *network, uint32_t batch, ui
 {
     noise_schedule schedule = {.interval = 1};
     for (int c = 0; c < network->backward_count; c++) {
-        schedule.dense |= network->backward[c].args.op == OP_DENSE_BACKWARD_WEIGHTS;
-        schedule.grouped |= noise_schedule_is_grouped(network, &network->backward[c]);
+        const noise_kind kind = noise_schedule_kind(network, &network->backward[c]);
+        schedule.dense |= kind == NOISE_EXAMPLES;
+        schedule.grouped |= kind == NOISE_GROUPS;
     }
     if (batch < (schedule.grouped ? 2 * GROUP_LEAST : 2)) {
         schedule.probe = examples && examples < NOISE_PROBE ? (uint32_t)examples : NOISE_PROBE;

@@ -27,7 +27,15 @@ noise_schedule noise_schedule_for(const tas_network *network, uint32_t batch, ui
 /* Examples per group for a batch of so many; the last group may have fewer. There are at most GROUPS_MOST groups. */
 uint32_t noise_schedule_group(uint32_t batch);
 
-/* Whether the call sums over examples, so that only groups yield a norm. */
-bool noise_schedule_is_grouped(const tas_network *network, const op_call *call);
+/* How the gradient that a call sums is measured. */
+typedef enum noise_kind {
+    NOISE_NOTHING,  /* it sums no gradient; or one per batch, of so few parameters that they are left out */
+    NOISE_EXAMPLES, /* by the norms of the examples' own gradients */
+    NOISE_GROUPS    /* by the sums over groups */
+} noise_kind;
+noise_kind noise_schedule_kind(const tas_network *network, const op_call *call);
+
+/* Of a gradient, by the call that sums it. */
+noise_kind noise_schedule_gradient(const tas_network *network, int gradient);
 
 #endif

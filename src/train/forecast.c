@@ -124,11 +124,25 @@ static tas_status find_smallest(forecast *f, uint64_t *smallest)
     return status;
 }
 
-/* `one` is the plan of a tile of one example. */
+/* Of products, per example: what backward computes again. */
+static uint64_t count_repeated(const plan *p)
+{
+    uint64_t flops = 0;
+    for (int i = 0; i < p->passes.count; i++)
+        for (int c = 0; c < p->passes.pass[i].repeated; c++) {
+            const op_args *args = &p->passes.pass[i].calls[c]->args;
+            if (op_get(args->op)->flops) flops += op_get(args->op)->flops(args);
+        }
+    return flops;
+}
+
+/* `one` is the plan of the smallest tile. */
 static void describe(const forecast *f, const plan *p, const plan *one, tas_plan *out)
 {
     int count = 0;
-    const uint64_t grown = p->total > one->total ? p->total - one->total : 0, more = p->tile - 1;
+    const bool alike = p->passes.count == one->passes.count;
+    const uint64_t more = p->tile - one->tile, tiles = p->bytes[PART_VALUES] + p->bytes[PART_STAGING];
+    const uint64_t grown = !alike ? tiles : p->total > one->total ? p->total - one->total : 0;
     const amount beside = f->validation.beside;
     const amount run = {p->total + beside.counted, p->host + beside.host}, all = larger(run, f->evaluation_amount);
     for (int part = 0; part < PART_COUNT; part++)
@@ -141,7 +155,11 @@ static void describe(const forecast *f, const plan *p, const plan *one, tas_plan
     out->resident = p->resident;
     out->bytes_total = all.counted;
     out->host_bytes = all.host;
-    out->bytes_per_example = more ? (grown + more - 1) / more : p->bytes[PART_VALUES] + p->bytes[PART_STAGING];
+    out->bytes_per_example = more && alike ? (grown + more - 1) / more : (tiles + p->tile - 1) / p->tile;
+    out->passes = (uint32_t)p->passes.count;
+    out->kept_bytes = p->bytes[PART_KEPT] + p->kept.host;
+    out->kept_on_host = p->kept.spilled;
+    out->repeated_flops = count_repeated(p);
     out->bytes_fixed = out->bytes_total > grown ? out->bytes_total - grown : 0;
 }
 
@@ -153,7 +171,7 @@ static tas_status describe_run(forecast *f, const plan_device *limits, const pla
     plan one;
     if (budget < f->smallest_evaluation) budget = f->smallest_evaluation;
     if (f->evaluation.batch) status = plan_evaluation(f, &f->evaluation, budget, &f->evaluation_amount, &parameters);
-    if (!status) status = plan_with(f->network, limits, &f->run, 1, p->resident, &one);
+    if (!status) status = plan_with(f->network, limits, &f->run, f->network->group, p->resident, &one);
     if (status) return status;
     describe(f, p, &one, out);
     plan_free(&one);

@@ -99,18 +99,6 @@ tas_status gradients_sum(gradients *g, const uint32_t *list, uint32_t n, float *
 
 /* Opening --------------------------------------------------------------------------------------------------------- */
 
-/* Whether a gradient belongs to a layer that is not dense: its examples' norms are not known. */
-static bool is_rest(const tas_network *network, int gradient)
-{
-    bool found = false;
-    for (int c = 0; c < network->backward_count && !found; c++) {
-        const op_call *call = &network->backward[c];
-        for (int o = 0; noise_schedule_is_grouped(network, call) && op_get(call->args.op)->operand[o].name; o++)
-            found |= call->operand[o] == gradient;
-    }
-    return found;
-}
-
 static tas_status find_rest(gradients *g)
 {
     const tas_network *network = g->w.network;
@@ -118,8 +106,8 @@ static tas_status find_rest(gradients *g)
     if (!g->rest) return fail(g->model->context, TAS_NO_MEMORY, "no memory for a list of gradients");
     for (int i = 0; i < network->parameter_count; i++) {
         const int gradient = network->tensors[network->parameters[i]].gradient;
+        if (gradient < 0 || noise_schedule_gradient(network, gradient) == NOISE_EXAMPLES) continue;
         const region *p = &g->w.plan.tensor[gradient];
-        if (!is_rest(network, gradient)) continue;
         g->rest[g->rests++] = (gradient_slice){p->offset / sizeof(float), p->bytes / sizeof(float)};
     }
     return TAS_OK;

@@ -23,12 +23,13 @@ uint32_t noise_examples(const noise_schedule *schedule, uint64_t step, uint32_t 
 
 /* Squares of gradients: of the batch or of a group, of dense layers or of the others; into the list of sums from *at
  * on. */
-static tas_status run_squares(workspace *w, const mem *tensors, bool grouped, float scale, uint32_t *at)
+static tas_status run_squares(workspace *w, const mem *tensors, noise_kind kind, float scale, uint32_t *at)
 {
     const tas_network *network = w->network;
     tas_status status = TAS_OK;
     for (int i = 0; i < network->parameter_count && !status; i++) {
         const int gradient = network->tensors[network->parameters[i]].gradient;
+        if (gradient < 0 || noise_schedule_gradient(network, gradient) != kind) continue;
         const tensor *t = &network->tensors[gradient];
         op_args args = {.op = OP_SQUARE_BLOCKS,
                         .size = {[SQUARES_ELEMENTS] = (uint32_t)t->elements, [SQUARES_AT] = *at},
@@ -39,7 +40,6 @@ static tas_status run_squares(workspace *w, const mem *tensors, bool grouped, fl
                           .size = {[SQUARES_ROWS] = t->dims[0], [SQUARES_COLS] = t->dims[1], [SQUARES_ROWS_AT] = *at},
                           .scalar = {[SQUARES_SCALE] = scale}};
         const mem operand[] = {tensors[gradient], w->squares};
-        if ((w->plan.group_gradients[gradient].part >= 0) != grouped) continue;
         status = device_run(w->device, &args, operand, NULL);
         *at += plan_squares(t);
     }
@@ -48,7 +48,7 @@ static tas_status run_squares(workspace *w, const mem *tensors, bool grouped, fl
 
 tas_status noise_norms(workspace *w, const op_call *call, uint32_t n, uint32_t first, uint32_t batch, bool *added)
 {
-    if (call->args.op != OP_DENSE_BACKWARD_WEIGHTS) return TAS_OK;
+    if (op_get(call->args.op)->norms != NORMS_WEIGHTS) return TAS_OK;
     const uint32_t outputs = call->args.size[DENSE_OUTPUTS], inputs = call->args.size[DENSE_INPUTS];
     const op_args args = {.op = OP_DENSE_NORMS,
                           .n = n,
@@ -95,7 +95,8 @@ static tas_status after_call(void *self, const op_call *call, uint32_t n, uint32
 {
     measurement *m = self;
     const tas_status status = noise_norms(m->w, call, n, first, m->batch, &m->added);
-    return status || !noise_schedule_is_grouped(m->w->network, call) ? status : run_group(m, call, n, first);
+    if (status || noise_schedule_kind(m->w->network, call) != NOISE_GROUPS) return status;
+    return run_group(m, call, n, first);
 }
 
 /* The squares of a group's gradient, when the tile ends the group. */
@@ -107,7 +108,7 @@ static tas_status after_tile(void *self, uint32_t n, uint32_t first)
     m->added = false;
     if (!m->schedule->grouped || first + n < begin + examples) return TAS_OK;
     uint32_t at = begin / m->group * m->w->plan.group_squares;
-    return run_squares(m->w, m->w->group_gradients, true, arith_div(1, (float)examples), &at);
+    return run_squares(m->w, m->w->group_gradients, NOISE_GROUPS, arith_div(1, (float)examples), &at);
 }
 
 /* The sum of values, to its place in the ring. */
@@ -127,7 +128,7 @@ static tas_status sum_to_ring(workspace *w, const mem *values, uint32_t count, u
 static tas_status sum_whole(workspace *w, bool grouped, uint32_t step)
 {
     uint32_t squares = 0;
-    const tas_status status = run_squares(w, w->tensor, grouped, 1, &squares);
+    const tas_status status = run_squares(w, w->tensor, grouped ? NOISE_GROUPS : NOISE_EXAMPLES, 1, &squares);
     return status ? status : sum_to_ring(w, &w->squares, squares, step, grouped ? GROUP_WHOLE : DENSE_WHOLE);
 }
 
