@@ -20,21 +20,14 @@ struct layer {
     /* Arguments. */
     uint32_t units; /* dense, conv2d: outputs */
     int init;       /* init_rule */
-<<<<<<< Updated upstream
-    int loss;       /* tas_loss */
+    bool no_bias;
+    int loss;            /* tas_loss */
     line_list mean, std; /* input: of each channel, or of all; none: 0 and 1 */
     float slope, rate;
-    bool flip;              /* augment */
-    uint32_t shift, cutout; /* pixels; 0: not */
-    float smoothing, delta; /* losses */
-    line_list weights;      /* of classes */
-=======
-    bool no_bias;
-    int loss; /* tas_loss */
-    float mean, std, slope, rate;
+    bool flip;                                                      /* augment */
+    uint32_t shift, cutout;                                         /* pixels; 0: not */
     float smoothing, delta;                                         /* losses */
-    line_list weights;                                              /* of classes; freed with the network */
->>>>>>> Stashed changes
+    line_list weights;                                              /* of classes */
     uint32_t kernel[2], stride[2], padding[2], dilation[2], groups; /* conv2d and pools: (y, x) */
 
     /* What it is lowered to. */
@@ -72,17 +65,15 @@ struct layer_kind {
         .initial = INIT_HE                                                                                             \
     }
 
-<<<<<<< Updated upstream
-/* Frees what a layer owns. */
-void layer_close(layer *self);
-=======
 #define LAYER_NO_BIAS_ARGUMENT                                                                                         \
     {                                                                                                                  \
         .usage = "no bias", .what = "'bias' after 'no'",                                                               \
         .text = "Leaves out the biases, which a normalization that follows would cancel.", .type = ARGUMENT_FLAG,      \
         .optional = true, .offset = offsetof(layer, no_bias)                                                           \
     }
->>>>>>> Stashed changes
+
+/* Frees what a layer owns. */
+void layer_close(layer *self);
 
 const layer_kind *layer_find(const char *name);
 const layer_kind *layer_at(size_t index); /* NULL past the last */
@@ -93,8 +84,8 @@ tas_status layer_check_planes(const text_line *line, const layer *self);
 /* What conv.c and pool.c give to an operation over windows; dilation and groups of 0 are 1. */
 op_args layer_window_args(const layer *self, op_id op);
 
-extern const layer_kind layer_input, layer_augment, layer_dense, layer_conv2d, layer_max_pool, layer_avg_pool, layer_global_avg_pool,
-    layer_flatten, layer_dropout, layer_add, layer_concat, layer_multiply, layer_loss;
+extern const layer_kind layer_input, layer_augment, layer_dense, layer_conv2d, layer_max_pool, layer_avg_pool,
+    layer_global_avg_pool, layer_flatten, layer_dropout, layer_add, layer_concat, layer_multiply, layer_loss;
 #define DECLARE(UPPER, NAME, S, SLOPE, TEXT) extern const layer_kind layer_##NAME;
 ACTIVATIONS(DECLARE)
 #undef DECLARE
