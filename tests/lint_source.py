@@ -25,7 +25,14 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 COMMENT = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.S)
 
 # Of cl/, which anyone may include.
-SHARED_HEADERS = {"activation_functions.h", "arith.h", "gradient_mean.h", "loss_functions.h", "philox.h"}
+SHARED_HEADERS = {
+    "activation_functions.h",
+    "adam_move.h",
+    "arith.h",
+    "gradient_mean.h",
+    "loss_functions.h",
+    "philox.h",
+}
 KERNEL_HEADERS = {"granule_pass.h"}  # of cl/, for kernels alone
 # What each folder of src/ may include beside itself. Everything below base/ and ops/ is named, nothing is implied.
 FOLDERS = {

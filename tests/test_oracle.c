@@ -4,6 +4,7 @@
 
 #include "ops/adam.h"
 #include "ops/divisor.h"
+#include "ops/sgd.h"
 
 /* The feed --------------------------------------------------------------------------------------------------------- */
 
@@ -452,9 +453,9 @@ static double mean_of(const test_case *c, int divisor, uint64_t i)
 static void check_sgd(const test_case *c)
 {
     const double lr = c->args.scalar[0], momentum = c->args.scalar[1], decay = c->args.scalar[2];
-    for (uint64_t i = 0; i < c->elements[0]; i++) {
+    for (uint64_t i = c->args.size[UPDATE_AT]; i < c->elements[0]; i++) {
         const double w = IN(0)[i], mean = mean_of(c, 3, i), g = mean + decay * w, v = momentum * IN(2)[i] + g;
-        const double move = c->args.size[1] ? g + momentum * v : v;
+        const double move = c->args.size[SGD_NESTEROV] ? g + momentum * v : v;
         if (WORDS_IN(4)[0]) { /* the step is bad, or an earlier one was */
             check_exact(IN(0)[i], OUT(0)[i], i);
             check_exact(IN(2)[i], OUT(2)[i], i);
@@ -476,7 +477,7 @@ static void check_adam(const test_case *c)
 {
     const float *s = c->args.scalar;
     const double beta1 = s[ADAM_BETA1], beta2 = s[ADAM_BETA2], epsilon = (double)s[ADAM_EPSILON] / ADAM_ROOT;
-    for (uint64_t i = 0; i < c->elements[0]; i++) {
+    for (uint64_t i = c->args.size[UPDATE_AT]; i < c->elements[0]; i++) {
         if (WORDS_IN(5)[0]) { /* the step is bad, or an earlier one was */
             for (int o = 0; o < 4; o++) check_exact(IN(o)[i], OUT(o)[i], i);
             continue;
@@ -512,7 +513,7 @@ START_TEST(first_steps_of_adam)
         const float g = ldexpf(random_float(1, 2), e), beta1 = 0.9f, beta2 = 0.999f, epsilon = e % 2 ? 1e-8f : 0x1p-60f;
         float w = 1, m = 0, v = 0;
         uint32_t record[2] = {0};
-        float divisor[DIVISOR_VALUES] = {1, 1, 1};
+        float divisor[DIVISOR_VALUES] = {1, 1, 1, 1};
         op_args args = {.op = OP_ADAM, .size = {1}};
         const float scalars[] = {0.5f,
                                  beta1,
@@ -539,6 +540,7 @@ static void check_divisor(const test_case *c)
     check_exact((float)count, OUT(1)[DIVISOR_COUNT], 0);
     check_exact((float)(1 / count), OUT(1)[DIVISOR_RECIPROCAL], 1);
     check_exact(1, OUT(1)[DIVISOR_FACTOR], 2);
+    check_exact(1, OUT(1)[DIVISOR_RATIO], 3);
 }
 
 START_TEST(update)

@@ -23,7 +23,7 @@
 #include "ops/divisor.h"
 #include "ops/rows.h"
 
-#include "arith.h"
+#include "adam_move.h"
 
 /* 1 - beta^t */
 static float bias(float beta, uint32_t t)
@@ -33,9 +33,9 @@ static float bias(float beta, uint32_t t)
     return __builtin_fmaf(-beta, arith_flush(power), 1);
 }
 
-static bool adam_shape(op_args *args, draw *d, int edge)
+bool adam_shape(op_args *args, draw *d, int edge)
 {
-    static const uint32_t edges[] = {1, 15, 16, 17, 63, 64, 65, 1023, 1024, 1025};
+    static const int edges[] = {1, 15, 16, 17, 63, 64, 65, 1023, 1024, 1025};
     static const uint32_t steps[] = {1, 2, 3, 10, 100, 3000, 100000}; /* the last as good as none */
     static const float betas[] = {0.9f, 0.999f, 0.5f, 0, 0x1.fffffep-1f, 0.99f};
     static const float epsilons[] = {1e-8f, 1e-8f, 0x1p-60f, 1e-3f, 1};
@@ -46,7 +46,7 @@ static bool adam_shape(op_args *args, draw *d, int edge)
     const float beta1 = betas[tiny || draw_below(d, 2) ? 0 : draw_below(d, LENGTH(betas))];
     const float beta2 = betas[tiny || draw_below(d, 2) ? 1 : draw_below(d, LENGTH(betas))];
     float *s = args->scalar;
-    args->size[ADAM_ELEMENTS] = edge >= 0 ? edges[edge] : 1 + draw_below(d, 3000);
+    divisor_draw_sizes(args, d, edge >= 0 ? edges[edge] : -1);
     s[ADAM_LR] = draw_below(d, 8) ? 0.001f : 0x1p-60f;
     s[ADAM_BETA1] = beta1;
     s[ADAM_REST1] = 1 - beta1;
@@ -63,7 +63,7 @@ static bool adam_shape(op_args *args, draw *d, int edge)
 
 static uint64_t adam_elements(const op_args *a, int operand)
 {
-    const uint64_t n = a->size[ADAM_ELEMENTS], elements[] = {n, n, n, n, DIVISOR_VALUES, 2};
+    const uint64_t n = divisor_extent(a), elements[] = {n, n, n, n, DIVISOR_VALUES, 2};
     return elements[operand];
 }
 
@@ -71,8 +71,8 @@ static uint64_t adam_elements(const op_args *a, int operand)
 static void adam_fill_tiny(const op_args *a, int operand, float *x, draw *d)
 {
     static const update_role roles[] = {UPDATE_WEIGHTS, UPDATE_GRADIENT, UPDATE_STATE};
-    if (operand < 3) draw_fill_update(roles[operand], a->size[ADAM_ELEMENTS], divisor_draw_count(d), x, d);
-    for (uint32_t i = 0; i < a->size[ADAM_ELEMENTS]; i++) {
+    if (operand < 3) draw_fill_update(roles[operand], (uint32_t)divisor_extent(a), divisor_draw_count(d), x, d);
+    for (uint32_t i = 0; i < divisor_extent(a); i++) {
         const bool none = i % 3 == 0;
         if (operand == 0 && none && a->scalar[ADAM_DECOUPLED] > 0) x[i] = 0x1.002p+0f;
         if (operand == 3) x[i] = none ? 0x1p+52f : arith_abs(draw_scaled(d, -80, -38));
@@ -80,18 +80,10 @@ static void adam_fill_tiny(const op_args *a, int operand, float *x, draw *d)
 }
 
 /* Gradients with zeros, and now and then nothing else; state as small as it may be, or 0 as before the first step. */
-static bool adam_fill(const op_args *a, int operand, void *data, draw *d)
+bool adam_fill(const op_args *a, int operand, void *data, draw *d)
 {
     float *x = data;
-    if (operand == 4) {
-        divisor_draw(x, d);
-        return true;
-    }
-    if (operand == 5) {
-        ((uint32_t *)data)[0] = draw_below(d, 4) || d->mode == DRAW_TINY ? 0 : 5;
-        ((uint32_t *)data)[1] = 0;
-        return true;
-    }
+    if (operand >= 4) return divisor_fill(operand, 4, data, d);
     if (d->mode == DRAW_TINY) {
         adam_fill_tiny(a, operand, data, d);
         return true;
@@ -99,7 +91,7 @@ static bool adam_fill(const op_args *a, int operand, void *data, draw *d)
     if (operand == 0) return false;
     const bool none = draw_below(d, 6) == 0, state = operand > 1;
     const float least = operand == 3 ? 0x1p-40f : 0x1p-60f;
-    for (uint32_t i = 0; i < a->size[ADAM_ELEMENTS]; i++) {
+    for (uint32_t i = 0; i < divisor_extent(a); i++) {
         const float value = draw_float(d);
         x[i] = none || i % 7 == 3 ? 0 : state && d->mode == DRAW_EDGE ? value * least : value;
         if (operand == 3 && d->mode == DRAW_WILD && i % 5 == 0)
@@ -122,18 +114,13 @@ CLONES static void adam(const op_args *a, void *const *operand, void *scratch)
     const float epsilon = s[ADAM_EPSILON], decay = s[ADAM_DECAY], decoupled = s[ADAM_DECOUPLED];
     const float count = divisor[DIVISOR_COUNT], reciprocal = divisor[DIVISOR_RECIPROCAL];
     const float factor = divisor[DIVISOR_FACTOR];
-    const uint32_t elements = a->size[ADAM_ELEMENTS];
+    const uint32_t from = a->size[UPDATE_AT], to = from + a->size[UPDATE_ELEMENTS];
     (void)scratch;
     if (first_bad[0]) return;
-    for (uint32_t i = 0; i < elements; i++) {
-        const float mean = gradient_mean(sum[i], count, reciprocal, factor);
-        const float g = arith_flush(__builtin_fmaf(decay, w[i], mean));
-        const float first = arith_flush_state(__builtin_fmaf(beta1, m[i], rest1 * g));
-        const float squares = __builtin_fmaf(beta2, v[i], rest2 * (g * g));
-        const float second = arith_select(squares < 0x1p-80f, 0.0f, squares);
-        const float seen = second * unbias2, root = arith_near_sqrt(seen) + epsilon;
-        const float ratio = arith_flush_state(first * unbias1 * arith_near_reciprocal(root));
-        const float move = arith_select(seen <= 0x1p+118f, ratio, arith_float(ARITH_NAN));
+    for (uint32_t i = from; i < to; i++) {
+        float first = m[i], second = v[i];
+        const float g = arith_flush(__builtin_fmaf(decay, w[i], gradient_mean(sum[i], count, reciprocal, factor)));
+        const float move = adam_move(g, &first, &second, beta1, rest1, beta2, rest2, unbias1, unbias2, epsilon);
         m[i] = first;
         v[i] = second;
         w[i] = arith_flush(__builtin_fmaf(-lr, arith_flush_state(__builtin_fmaf(decoupled, w[i], move)), w[i]));

@@ -2,12 +2,11 @@
 #ifndef ADAM_H
 #define ADAM_H
 
+#include "ops/draw.h"
+
 /* v is kept times this; its root, and with it m and epsilon, times ADAM_ROOT. */
 #define ADAM_SCALE 0x1p+40f
 #define ADAM_ROOT 0x1p+20f
-
-/* Places in args.size[]. */
-enum { ADAM_ELEMENTS };
 
 /* Places in args.scalar[]. */
 typedef enum adam_scalar {
@@ -23,5 +22,9 @@ typedef enum adam_scalar {
     ADAM_DECOUPLED, /* of AdamW: beside it. One of the two is 0 */
     ADAM_SCALARS
 } adam_scalar;
+
+/* Cases, which LAMB's are too. */
+bool adam_shape(op_args *args, draw *d, int edge);
+bool adam_fill(const op_args *a, int operand, void *data, draw *d);
 
 #endif

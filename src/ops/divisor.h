@@ -1,4 +1,4 @@
-/* What an update divides the sum of gradients by: DIVISOR_VALUES floats on the device. */
+/* What an update divides the sum of gradients by, and what else it finds on the device: DIVISOR_VALUES floats. */
 #ifndef OPS_DIVISOR_H
 #define OPS_DIVISOR_H
 
@@ -10,12 +10,38 @@
 enum {
     DIVISOR_FROM_SUM, /* 1: the count is the operand `sum`; 0: it is the scalar, and `sum` is not read */
 };
-
 /* and in args.scalar[]. */
 enum { DIVISOR_EXAMPLES };
 
-/* Of an update's case: the count, and the whole divisor. */
+/* clip: places in args.size[], */
+enum {
+    CLIP_SQUARES, /* how many sums of squares there are, of the whole gradient */
+    CLIP_STEP,    /* 1 is the first */
+};
+/* and in args.scalar[]. */
+enum { CLIP_NORM };
+
+/* trust_ratio: places in args.size[], */
+enum {
+    TRUST_WEIGHTS, /* how many sums of squares there are of the weights, */
+    TRUST_OTHERS,  /* and behind them of their gradient or direction */
+    TRUST_OF_SUM,  /* 1: that is the sum of gradients, of which the mean is meant; 0: as it is */
+};
+/* and in args.scalar[]. */
+enum { TRUST_COEFFICIENT, TRUST_DECAY };
+
+/* Places in args.size[] of every optimizer: it updates the elements at .. at+elements-1 of its operands. */
+enum { UPDATE_ELEMENTS, UPDATE_AT };
+
+/* Cases of an optimizer: elements and place; the extent of its operands; the examples of its divisor. */
+void divisor_draw_sizes(op_args *args, draw *d, int edge);
+static inline uint64_t divisor_extent(const op_args *a)
+{
+    return (uint64_t)a->size[UPDATE_AT] + a->size[UPDATE_ELEMENTS];
+}
 float divisor_draw_count(const draw *d);
-void divisor_draw(float *data, draw *d);
+
+/* Fills operand `divisor` and the record of what was not finite behind it; false: it is neither. */
+bool divisor_fill(int operand, int divisor, void *data, draw *d);
 
 #endif

@@ -55,9 +55,16 @@ typedef enum op_id {
     OP_SQUARE_ROWS,
     OP_DENSE_NORMS,
     OP_DIVISOR, /* divisor.c */
-    OP_SGD,     /* sgd.c */
-    OP_ADAM,    /* adam.c */
-    OP_ADD,     /* join.c */
+    OP_CLIP,
+    OP_TRUST_RATIO,
+    OP_SGD,            /* sgd.c */
+    OP_ADAM,           /* adam.c */
+    OP_RMSPROP,        /* rmsprop.c */
+    OP_LION,           /* lion.c */
+    OP_LARS,           /* lars.c */
+    OP_LAMB_DIRECTION, /* lamb.c */
+    OP_LAMB_STEP,
+    OP_ADD, /* join.c */
     OP_MULTIPLY,
     OP_CONCAT_FORWARD,
     OP_CONCAT_BACKWARD,

@@ -15,9 +15,9 @@
 
 static bool sgd_shape(op_args *args, draw *d, int edge)
 {
-    static const uint32_t edges[] = {1, 63, 64, 65, 1023, 1024, 1025};
+    static const int edges[] = {1, 63, 64, 65, 1023, 1024, 1025};
     if (edge >= LENGTH(edges)) return false;
-    args->size[SGD_ELEMENTS] = edge >= 0 ? edges[edge] : 1 + draw_below(d, 3000);
+    divisor_draw_sizes(args, d, edge >= 0 ? edges[edge] : -1);
     args->size[SGD_NESTEROV] = draw_below(d, 2);
     args->scalar[SGD_LR] = 0.05f;
     args->scalar[SGD_MOMENTUM] = draw_below(d, 4) ? 0.9f : 0;
@@ -27,7 +27,7 @@ static bool sgd_shape(op_args *args, draw *d, int edge)
 
 static uint64_t sgd_elements(const op_args *a, int operand)
 {
-    const uint64_t n = a->size[SGD_ELEMENTS], elements[] = {n, n, n, DIVISOR_VALUES, 2};
+    const uint64_t n = divisor_extent(a), elements[] = {n, n, n, DIVISOR_VALUES, 2};
     return elements[operand];
 }
 
@@ -35,21 +35,14 @@ static bool sgd_fill(const op_args *a, int operand, void *data, draw *d)
 {
     static const update_role roles[] = {UPDATE_WEIGHTS, UPDATE_GRADIENT, UPDATE_STATE};
     if (operand < 3 && d->mode == DRAW_TINY) {
-        draw_fill_update(roles[operand], a->size[SGD_ELEMENTS], divisor_draw_count(d), data, d);
+        draw_fill_update(roles[operand], (uint32_t)divisor_extent(a), divisor_draw_count(d), data, d);
         return true;
     }
     if (operand == 2 && d->mode == DRAW_EDGE) { /* state goes down to 2^-100 */
-        for (uint32_t i = 0; i < a->size[SGD_ELEMENTS]; i++) ((float *)data)[i] = draw_float(d) * 0x1p-60f;
+        for (uint32_t i = 0; i < divisor_extent(a); i++) ((float *)data)[i] = draw_float(d) * 0x1p-60f;
         return true;
     }
-    if (operand < 3) return false;
-    if (operand == 3) {
-        divisor_draw(data, d);
-        return true;
-    }
-    ((uint32_t *)data)[0] = draw_below(d, 4) || d->mode == DRAW_TINY ? 0 : 5;
-    ((uint32_t *)data)[1] = 0;
-    return true;
+    return divisor_fill(operand, 3, data, d);
 }
 
 CLONES static void sgd(const op_args *a, void *const *operand, void *scratch)
@@ -60,12 +53,11 @@ CLONES static void sgd(const op_args *a, void *const *operand, void *scratch)
     const float lr = a->scalar[SGD_LR], momentum = a->scalar[SGD_MOMENTUM], decay = a->scalar[SGD_DECAY];
     const float count = divisor[DIVISOR_COUNT], reciprocal = divisor[DIVISOR_RECIPROCAL];
     const float factor = divisor[DIVISOR_FACTOR];
-    const uint32_t elements = a->size[SGD_ELEMENTS], nesterov = a->size[SGD_NESTEROV];
+    const uint32_t from = a->size[UPDATE_AT], to = from + a->size[UPDATE_ELEMENTS], nesterov = a->size[SGD_NESTEROV];
     (void)scratch;
     if (first_bad[0]) return;
-    for (uint32_t i = 0; i < elements; i++) {
-        const float mean = gradient_mean(sum[i], count, reciprocal, factor);
-        const float g = arith_flush(__builtin_fmaf(decay, w[i], mean));
+    for (uint32_t i = from; i < to; i++) {
+        const float g = arith_flush(__builtin_fmaf(decay, w[i], gradient_mean(sum[i], count, reciprocal, factor)));
         const float velocity = arith_flush_state(__builtin_fmaf(momentum, v[i], g));
         const float move = nesterov ? arith_flush_state(__builtin_fmaf(momentum, velocity, g)) : velocity;
         v[i] = velocity;

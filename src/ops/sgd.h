@@ -2,13 +2,9 @@
 #ifndef OPS_SGD_H
 #define OPS_SGD_H
 
-enum { SGD_ELEMENTS, SGD_NESTEROV };
+enum { SGD_NESTEROV = 2 }; /* behind those of every optimizer */
 
 /* Places in args.scalar[]. */
-enum {
-    SGD_LR,
-    SGD_MOMENTUM,
-    SGD_DECAY,
-};
+enum { SGD_LR, SGD_MOMENTUM, SGD_DECAY, SGD_SCALARS };
 
 #endif

@@ -24,6 +24,6 @@ enum {
 };
 
 /* What was not finite, in the record's second word. */
-typedef enum bad_what { BAD_NOTHING, BAD_LOSS, BAD_GRADIENT } bad_what;
+typedef enum bad_what { BAD_NOTHING, BAD_LOSS, BAD_GRADIENT, BAD_NORM } bad_what;
 
 #endif

@@ -5,6 +5,7 @@
 #include "arith.h"
 #include "base/format.h"
 #include "ops/adam.h"
+#include "ops/divisor.h"
 #include "ops/sgd.h"
 #include "train/schedule.h"
 #include "train/step.h"
@@ -12,10 +13,10 @@
 /* An optimizer is one row below. */
 typedef struct optimizer {
     const char *name;
-    int slots;                                                                       /* values kept per parameter */
-    tas_status (*check)(tas_context *context, const tas_train_options *options);     /* its settings */
-    void (*print)(const tas_train_options *options, char text[UPDATE_TEXT]);         /* them, for a message */
-    void (*set)(const tas_train_options *options, float lr, uint64_t t,              /* its operation and scalars */
+    int slots;                                                                   /* values kept per parameter */
+    tas_status (*check)(tas_context *context, const tas_train_options *options); /* its settings */
+    void (*print)(const tas_train_options *options, char text[UPDATE_TEXT]);     /* them, for a message */
+    void (*set)(const tas_train_options *options, float lr, uint64_t t,          /* its operation and scalars */
                 op_args *args);
 } optimizer;
 
@@ -122,8 +123,7 @@ const char *update_print(const tas_train_options *options, char text[UPDATE_TEXT
 
 op_args update_args(const tas_train_options *options, float lr, uint64_t t, uint32_t elements)
 {
-    _Static_assert((int)SGD_ELEMENTS == (int)ADAM_ELEMENTS, "one place for all optimizers");
-    op_args args = {.size = {[SGD_ELEMENTS] = elements}};
+    op_args args = {.size = {[UPDATE_ELEMENTS] = elements}};
     optimizers[options->optimizer].set(options, lr, t, &args);
     return args;
 }
