@@ -11,7 +11,7 @@
  *     kept values   what a pass over the tiles leaves to a later one      grow with the batch, unless they are on the
  *                   (passes.h), for the whole batch                       host
  *     batch         losses and correct answers of the batch's examples, their sums, the ring of losses, the first bad
- *                   step; statistics of the batch
+ *                   step; statistics of the batch; constants of the network's text
  *     noise         if the noise scale is measured: a group's gradient, norms of examples, sums of squares and a ring
  *     scratch       the most that any single call needs                   grows with the tile
  *     staging       two tiles of the data set, if it is streamed          grows with the tile

@@ -285,6 +285,9 @@ static void add_batch(planner *pl)
         add_region(pl, PART_BATCH, count * sizeof(float), &p->correct_sum[level]);
     }
     const value_sizes sizes = sizes_of(pl);
+    for (int t = 0; t < network->tensor_count; t++)
+        if (network->tensors[t].role == ROLE_CONSTANT)
+            add_region(pl, PART_BATCH, network->tensors[t].elements * sizeof(float), &p->tensor[t]);
     for (int t = 0; t < network->tensor_count && pl->request.training; t++)
         if (network->tensors[t].role == ROLE_SUM && network->tensors[t].spread != SPREAD_BATCH)
             add_region(pl, PART_BATCH, values_bytes(&network->tensors[t], &sizes), &p->tensor[t]);

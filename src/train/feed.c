@@ -113,39 +113,64 @@ tas_status feed_order(workspace *w, const uint32_t *order, uint32_t count)
     return w->device->driver->write(w->device, &w->source[0].order, 0, order, (uint64_t)count * sizeof *order, true);
 }
 
-tas_status feed_gather(workspace *w, const tas_data *data, const source *from, bool direct, uint32_t at, uint32_t n)
+/* Images that are augmented, or whose channels have scales of their own. In an evaluation images stay as they are. */
+static void gather_images(const workspace *w, op_args *args)
 {
     const tas_network *network = w->network;
-    const bool bytes = data->options.input_type == TAS_INPUT_U8, labels = data->options.target_type == TAS_TARGET_LABEL;
-    const uint32_t order = (uint32_t)(from->order.bytes / sizeof(uint32_t));
-    op_args args = {.op = bytes ? OP_GATHER_BYTES : OP_GATHER_FLOATS,
-                    .n = n,
-                    .batch = n,
-                    .panel_width = network->tensors[network->input].batch_panels ? w->panel_width : 1,
-                    .size = {[GATHER_ELEMENTS] = network->inputs,
-                             [GATHER_SOURCE] = order,
-                             [GATHER_ORDER] = order,
-                             [GATHER_AT] = at,
-                             [GATHER_DIRECT] = direct},
-                    .scalar = {[GATHER_SCALE] = network->scale[bytes ? IMAGE_SCALE_BYTES : IMAGE_SCALE_FLOATS],
-                               [GATHER_SHIFT] = network->scale[IMAGE_OFFSET]}};
-    const mem inputs[] = {from->inputs, from->order, w->tensor[network->input]};
-    tas_status status = device_run(w->device, &args, inputs, NULL);
-    if (status) return status;
+    args->op = args->op == OP_GATHER_BYTES ? OP_GATHER_IMAGE_BYTES : OP_GATHER_IMAGE_FLOATS;
+    args->epoch = w->epoch;
+    args->seed = w->seed;
+    args->size[IMAGE_HEIGHT] = network->in.height;
+    args->size[IMAGE_WIDTH] = network->in.width;
+    if (w->evaluating) return;
+    args->size[IMAGE_FLIP] = network->flip;
+    args->size[IMAGE_SHIFT] = network->shift;
+    args->size[IMAGE_CUTOUT] = network->cutout;
+}
 
-    const int to = labels ? network->label : network->target;
+static tas_status gather_inputs(workspace *w, bool bytes, const source *from, op_args args)
+{
+    const tas_network *network = w->network;
+    const int scales = network->channel_scales;
+    const bool images = network->by_channel || (scales != NO_TENSOR && !w->evaluating);
+    args.op = bytes ? OP_GATHER_BYTES : OP_GATHER_FLOATS;
+    args.panel_width = network->tensors[network->input].batch_panels ? w->panel_width : 1;
+    args.size[GATHER_ELEMENTS] = network->inputs;
+    args.scalar[GATHER_SCALE] = network->scale[bytes ? IMAGE_SCALE_BYTES : IMAGE_SCALE_FLOATS];
+    args.scalar[GATHER_SHIFT] = network->scale[IMAGE_OFFSET];
+    mem inputs[] = {from->inputs, from->order, w->tensor[network->input], {0}};
+    if (images) {
+        gather_images(w, &args);
+        inputs[3] = inputs[2];
+        inputs[2] = w->tensor[scales];
+    }
+    return device_run(w->device, &args, inputs, NULL);
+}
+
+static tas_status gather_targets(workspace *w, bool labels, const source *from, op_args args)
+{
+    const tas_network *network = w->network;
     args.op = labels ? OP_GATHER_LABELS : OP_GATHER_FLOATS;
-    args.panel_width = 1;
     args.size[GATHER_ELEMENTS] = labels ? 1 : network->outputs;
     args.scalar[GATHER_SCALE] = 1;
-    args.scalar[GATHER_SHIFT] = 0;
-    const mem targets[] = {from->targets, from->order, w->tensor[to]};
-    status = device_run(w->device, &args, targets, NULL);
+    const mem targets[] = {from->targets, from->order, w->tensor[labels ? network->label : network->target]};
+    const tas_status status = device_run(w->device, &args, targets, NULL);
     if (status || !labels || network->classes) return status;
 
-    args = (op_args){.op = OP_ONE_HOT, .n = n, .batch = n, .size = {[ONE_HOT_CLASSES] = network->outputs}};
+    args = (op_args){.op = OP_ONE_HOT, .n = args.n, .batch = args.n, .size = {[ONE_HOT_CLASSES] = network->outputs}};
     const mem one_hot[] = {w->tensor[network->label], w->tensor[network->target]};
     return device_run(w->device, &args, one_hot, NULL);
+}
+
+tas_status feed_gather(workspace *w, const tas_data *data, const source *from, bool direct, uint32_t at, uint32_t n)
+{
+    const uint32_t order = (uint32_t)(from->order.bytes / sizeof(uint32_t));
+    const op_args args = {
+        .n = n,
+        .batch = n,
+        .size = {[GATHER_SOURCE] = order, [GATHER_ORDER] = order, [GATHER_AT] = at, [GATHER_DIRECT] = direct}};
+    const tas_status status = gather_inputs(w, data->options.input_type == TAS_INPUT_U8, from, args);
+    return status ? status : gather_targets(w, data->options.target_type == TAS_TARGET_LABEL, from, args);
 }
 
 /* Fills a stage on the host, once its last upload has come, and sends it off, once the device is done with the last

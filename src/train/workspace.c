@@ -122,10 +122,23 @@ static void release_memory(workspace *w, bool all)
     device_release_host(w->device, &w->kept_host);
 }
 
+static tas_status write_constants(workspace *w)
+{
+    tas_status status = TAS_OK;
+    for (int t = 0; t < w->network->tensor_count && !status; t++) {
+        const tensor *of = &w->network->tensors[t];
+        if (of->role == ROLE_CONSTANT)
+            status = w->device->driver->write(w->device, &w->tensor[t], 0, of->constants,
+                                              of->elements * sizeof *of->constants, true);
+    }
+    return status;
+}
+
 static tas_status alloc_memory(workspace *w)
 {
     tas_status status = alloc_parts(w);
     if (!status) status = make_slices(w);
+    if (!status) status = write_constants(w);
     if (!status) status = w->device->driver->finish(w->device);
     return status;
 }
