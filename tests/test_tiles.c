@@ -63,6 +63,24 @@ static tas_data *open_set(const task *t, uint32_t count)
     return data;
 }
 
+/* A line behind the input, and now and then a scale for each channel. */
+static void add_augmentation(task *t)
+{
+    const plain_shape in = t->net.in;
+    const uint32_t shorter = in.height < in.width ? in.height : in.width;
+    char rest[PLAIN_TEXT], *end = strchr(t->text, '\n');
+    strcpy(rest, end);
+    if (t->net.std == 0 && random_below(2)) {
+        end += sprintf(end, " std 0.5");
+        for (uint32_t c = 1; c < in.channels; c++) end += sprintf(end, ",%u", c);
+    }
+    end += sprintf(end, "\naugment flip");
+    if (shorter > 1 && random_below(2)) end += sprintf(end, " shift %u", 1 + random_below(shorter - 1));
+    if (random_below(2)) end += sprintf(end, " cutout %u", 1 + random_below(shorter));
+    ck_assert_uint_lt((size_t)(end - t->text) + strlen(rest), sizeof t->text);
+    strcpy(end, rest);
+}
+
 /* Examples and settings for the network; targets are labels, or floats, by what open_set() wants. */
 static task *open_task(const plain_net *net, uint32_t count, uint32_t batch, uint32_t steps)
 {
@@ -97,6 +115,7 @@ static task *open_task(const plain_net *net, uint32_t count, uint32_t batch, uin
         else if (k < count)
             ((uint32_t *)t->targets)[k] = random_below(outputs);
     plain_text(net, t->text, sizeof t->text);
+    if (net->in.channels && random_below(2)) add_augmentation(t);
     expect_ok(tas_network_parse(context, t->text, "task", &t->network));
     t->set = open_set(t, count);
     t->test = open_set(t, t->tests);
