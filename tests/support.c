@@ -143,9 +143,9 @@ uint64_t smallest_budget(void)
 
 /* Networks in double precision ------------------------------------------------------------------------------------- */
 
-static const char *const names[] = {"dense",   "conv2d",  "max_pool", "avg_pool",   "global_avg_pool",
-                                    "flatten", "dropout", "relu",     "leaky",      "tanh",
-                                    "sigmoid", "gelu",    "silu",     "hard_swish", "softplus"};
+static const char *const names[] = {"dense",   "conv2d",     "max_pool", "avg_pool", "global_avg_pool", "flatten",
+                                    "dropout", "relu",       "leaky",    "tanh",     "sigmoid",         "gelu",
+                                    "silu",    "hard_swish", "softplus", "add",      "concat",          "multiply"};
 
 void plain_add(plain_net *net, plain_kind kind, uint32_t units)
 {
@@ -163,39 +163,59 @@ static uint32_t windows(const plain_layer *l, int side, uint32_t in)
 static plain_shape shape_out(const plain_layer *l, plain_shape in)
 {
     switch (l->kind) {
-    case PLAIN_DENSE: return (plain_shape){l->units, 1, 1};
-    case PLAIN_CONV: return (plain_shape){l->units, windows(l, 0, in.height), windows(l, 1, in.width)};
+    case PLAIN_DENSE: return (plain_shape){l->units, 1, 1, true};
+    case PLAIN_CONV: return (plain_shape){l->units, windows(l, 0, in.height), windows(l, 1, in.width), false};
     case PLAIN_MAX_POOL:
-    case PLAIN_AVERAGE_POOL: return (plain_shape){in.channels, windows(l, 0, in.height), windows(l, 1, in.width)};
-    case PLAIN_GLOBAL_POOL: return (plain_shape){in.channels, 1, 1};
-    case PLAIN_FLATTEN: return (plain_shape){in.channels * in.height * in.width, 1, 1};
+    case PLAIN_AVERAGE_POOL:
+        return (plain_shape){in.channels, windows(l, 0, in.height), windows(l, 1, in.width), false};
+    case PLAIN_GLOBAL_POOL: return (plain_shape){in.channels, 1, 1, false};
+    case PLAIN_FLATTEN: return (plain_shape){in.channels * in.height * in.width, 1, 1, true};
     default: return in;
     }
 }
 
 static uint32_t values_of(plain_shape s) { return s.channels * s.height * s.width; }
 
-plain_shape plain_shape_after(const plain_net *net, int layers)
+static plain_value value_read(const plain_net *net, int layer)
 {
-    plain_shape s = net->in.channels ? net->in : (plain_shape){net->inputs, 1, 1};
-    for (int l = 0; l < layers; l++) s = shape_out(&net->layer[l], s);
-    return s;
+    return net->layer[layer].jumps ? net->layer[layer].from : layer;
 }
 
-/* Whether the last layer gives values without planes, of which a window takes one at most. */
-static bool is_flat(const plain_net *net)
+/* Of all values up to what that many layers give. */
+static void list_shapes(const plain_net *net, int layers, plain_shape shape[PLAIN_LAYERS + 1])
 {
-    for (int i = net->layers - 1; i >= 0; i--) {
-        const plain_kind kind = net->layer[i].kind;
-        if (kind == PLAIN_DENSE || kind == PLAIN_FLATTEN) return true;
-        if (kind < PLAIN_FLATTEN) return false;
+    shape[0] = net->in.channels ? net->in : (plain_shape){net->inputs, 1, 1, true};
+    for (int l = 0; l < layers; l++) {
+        const plain_layer *layer = &net->layer[l];
+        shape[l + 1] = shape_out(layer, shape[value_read(net, l)]);
+        for (int k = 0; layer->kind == PLAIN_CONCAT && k < layer->joins; k++)
+            shape[l + 1].channels += shape[layer->join[k]].channels;
     }
-    return !net->in.channels;
+}
+
+plain_shape plain_shape_after(const plain_net *net, int layers)
+{
+    plain_shape shape[PLAIN_LAYERS + 1];
+    list_shapes(net, layers, shape);
+    return shape[layers];
+}
+
+/* Of what the layer reads first. */
+static plain_shape shape_before(const plain_net *net, int layer)
+{
+    return plain_shape_after(net, value_read(net, layer));
+}
+
+void plain_join(plain_net *net, plain_kind kind, plain_value with)
+{
+    plain_add(net, kind, 0);
+    net->layer[net->layers - 1].join[0] = with;
+    net->layer[net->layers - 1].joins = 1;
 }
 
 bool plain_add_window(plain_net *net, plain_layer layer)
 {
-    const plain_shape in = plain_shape_after(net, net->layers);
+    const plain_shape in = plain_shape_after(net, layer.jumps ? layer.from : net->layers);
     for (int side = 0; side < 2; side++) {
         if (!layer.stride[side]) layer.stride[side] = 1;
         if (!layer.dilation[side]) layer.dilation[side] = 1;
@@ -204,7 +224,7 @@ bool plain_add_window(plain_net *net, plain_layer layer)
     const plain_shape out = shape_out(&layer, in);
     if (net->layers == PLAIN_LAYERS || !values_of(out) || values_of(out) > PLAIN_WIDTH) return false;
     if (layer.kind == PLAIN_CONV && (in.channels % layer.groups || layer.units % layer.groups)) return false;
-    if (is_flat(net) && layer.kind != PLAIN_GLOBAL_POOL && (layer.kernel[0] != 1 || layer.kernel[1] != 1)) return false;
+    if (in.flat && layer.kind != PLAIN_GLOBAL_POOL && (layer.kernel[0] != 1 || layer.kernel[1] != 1)) return false;
     net->layer[net->layers++] = layer;
     return true;
 }
@@ -241,7 +261,7 @@ static void draw_pointwise(plain_net *net)
 
 void plain_draw(plain_net *net, bool spatial, uint32_t most)
 {
-    const plain_shape in = {1 + random_below(3), 1 + random_below(9), 1 + random_below(9)};
+    const plain_shape in = {1 + random_below(3), 1 + random_below(9), 1 + random_below(9), false};
     *net = (plain_net){.inputs = spatial ? values_of(in) : 1 + random_below(12), .mse = random_below(3) == 0};
     if (spatial) net->in = in;
     if (random_below(2)) net->mean = 0.25, net->std = 0.5;
@@ -254,6 +274,48 @@ void plain_draw(plain_net *net, bool spatial, uint32_t most)
     }
     if (!spatial || random_below(4)) plain_add(net, PLAIN_DENSE, 1 + random_below(6));
     if (!plain_parameters(net)) plain_add(net, PLAIN_DENSE, 2);
+}
+
+/* A layer that goes out from any value, and a join of what it gives with the value so far: a branch of equal planes. */
+static void draw_branch(plain_net *net, uint32_t most)
+{
+    static const plain_kind joins[] = {PLAIN_ADD, PLAIN_ADD, PLAIN_CONCAT, PLAIN_MULTIPLY};
+    const plain_kind kind = joins[random_below(4)];
+    const plain_value now = net->layers, from = (plain_value)random_below((uint32_t)net->layers + 1);
+    const plain_shape shape = plain_shape_after(net, now), start = plain_shape_after(net, from);
+    const bool planes = start.height == shape.height && start.width == shape.width && !start.flat && random_below(4);
+    const uint32_t units = kind == PLAIN_CONCAT ? 1 + random_below(3) : shape.channels;
+    if (net->layers + 4 > PLAIN_LAYERS) return;
+    if (values_of(shape) + units * shape.height * shape.width > most) return;
+    if (planes)
+        plain_add_window(net, (plain_layer){.kind = PLAIN_CONV, .units = units, .kernel = {3, 1}, .padding = {1, 0}});
+    else if (shape.height == 1 && shape.width == 1)
+        plain_add(net, PLAIN_DENSE, units);
+    else if (kind != PLAIN_CONCAT)
+        plain_add(net, PLAIN_TANH, 0); /* of the value itself, which has the shape */
+    if (net->layers == now) return;
+    net->layer[now].jumps = net->layer[now].kind != PLAIN_TANH;
+    net->layer[now].from = from;
+    if (random_below(3) == 0) draw_pointwise(net);
+    plain_join(net, kind, now);
+    if (kind != PLAIN_MULTIPLY && random_below(4) == 0) { /* a third input, maybe the same once more */
+        net->layer[net->layers - 1].join[1] = now;
+        net->layer[net->layers - 1].joins = 2;
+    }
+}
+
+void plain_draw_graph(plain_net *net, bool spatial, uint32_t most)
+{
+    const plain_shape in = {1 + random_below(3), 1 + random_below(6), 1 + random_below(6), false};
+    *net = (plain_net){.inputs = spatial ? values_of(in) : 1 + random_below(12), .mse = random_below(3) == 0};
+    if (spatial) net->in = in;
+    for (uint32_t k = 1 + random_below(2); spatial && k; k--) {
+        draw_window(net, most), draw_pointwise(net);
+        for (uint32_t branches = random_below(3); branches; branches--) draw_branch(net, most);
+    }
+    if (spatial && random_below(2)) plain_add(net, random_below(2) ? PLAIN_FLATTEN : PLAIN_GLOBAL_POOL, 0);
+    if (net->layers + 2 < PLAIN_LAYERS) plain_add(net, PLAIN_DENSE, 2 + random_below(5)), draw_branch(net, most);
+    if (net->layers < PLAIN_LAYERS) plain_add(net, PLAIN_DENSE, 2 + random_below(4));
 }
 
 uint32_t plain_outputs(const plain_net *net) { return values_of(plain_shape_after(net, net->layers)); }
@@ -274,7 +336,7 @@ static size_t parameters_of(const plain_layer *l, plain_shape in)
 size_t plain_parameters(const plain_net *net)
 {
     size_t count = 0;
-    for (int l = 0; l < net->layers; l++) count += parameters_of(&net->layer[l], plain_shape_after(net, l));
+    for (int l = 0; l < net->layers; l++) count += parameters_of(&net->layer[l], shape_before(net, l));
     return count;
 }
 
@@ -302,7 +364,20 @@ static int layer_text(char *text, size_t bytes, const plain_layer *l)
     if (l->no_bias) n += snprintf(text + n, bytes - (size_t)n, " no bias");
     if (l->kind == PLAIN_LEAKY) n += snprintf(text + n, bytes - (size_t)n, " %.9g", l->slope);
     if (l->kind == PLAIN_DROPOUT) n += snprintf(text + n, bytes - (size_t)n, " %.9g", l->rate);
+    for (int k = 0; k < l->joins; k++) n += snprintf(text + n, bytes - (size_t)n, " v%d", l->join[k]);
     return n;
+}
+
+/* Whether a later line refers to the value, which then has a name. */
+static bool is_named(const plain_net *net, plain_value value)
+{
+    for (int l = 0; l < net->layers; l++) {
+        const plain_layer *layer = &net->layer[l];
+        if (layer->jumps && layer->from == value) return true;
+        for (int k = 0; k < layer->joins; k++)
+            if (layer->join[k] == value) return true;
+    }
+    return false;
 }
 
 void plain_text(const plain_net *net, char *text, size_t bytes)
@@ -310,7 +385,13 @@ void plain_text(const plain_net *net, char *text, size_t bytes)
     int n = snprintf(text, bytes, "input %u", net->inputs);
     if (net->in.channels) n = snprintf(text, bytes, "input %ux%ux%u", net->in.channels, net->in.height, net->in.width);
     if (net->std > 0) n += snprintf(text + n, bytes - (size_t)n, " mean %.9g std %.9g", net->mean, net->std);
-    for (int l = 0; l < net->layers; l++) n += layer_text(text + n, bytes - (size_t)n, &net->layer[l]);
+    if (is_named(net, 0)) n += snprintf(text + n, bytes - (size_t)n, " as v0");
+    for (int l = 0; l < net->layers; l++) {
+        const plain_layer *layer = &net->layer[l];
+        if (layer->jumps) n += snprintf(text + n, bytes - (size_t)n, "\nfrom v%d", layer->from);
+        n += layer_text(text + n, bytes - (size_t)n, layer);
+        if (is_named(net, l + 1)) n += snprintf(text + n, bytes - (size_t)n, " as v%d", l + 1);
+    }
     n += snprintf(text + n, bytes - (size_t)n, "\nloss %s\n", net->ending ? net->ending : net->mse ? "mse" : "softmax");
     ck_assert_int_lt(n, (int)bytes);
 }
@@ -450,19 +531,38 @@ static void apply(const plain_net *net, int number, plain_shape in, const double
     }
 }
 
+/* Further inputs, after the first has become the output: sums and products of values, channels behind channels. */
+static void join(const plain_net *net, int number, double (*value)[PLAIN_WIDTH], const plain_shape *shape)
+{
+    const plain_layer *l = &net->layer[number];
+    double *y = value[number + 1];
+    uint32_t at = values_of(shape[value_read(net, number)]);
+    for (int k = 0; k < l->joins; k++) {
+        const double *x = value[l->join[k]];
+        const uint32_t width = values_of(shape[l->join[k]]);
+        for (uint32_t i = 0; i < width; i++) {
+            if (l->kind == PLAIN_ADD) y[i] += x[i];
+            if (l->kind == PLAIN_MULTIPLY) y[i] *= x[i];
+            if (l->kind == PLAIN_CONCAT) y[at++] = x[i];
+        }
+    }
+}
+
 void plain_forward(const plain_net *net, const double *parameters, const double *inputs, double *outputs, double *kink)
 {
-    double value[2][PLAIN_WIDTH];
-    int at = 0;
+    double value[PLAIN_LAYERS + 1][PLAIN_WIDTH];
+    plain_shape shape[PLAIN_LAYERS + 1];
     ck_assert_uint_le(net->inputs, PLAIN_WIDTH);
+    list_shapes(net, net->layers, shape);
     for (uint32_t i = 0; i < net->inputs; i++)
         value[0][i] = net->std > 0 ? (inputs[i] - net->mean) / net->std : inputs[i];
-    for (int l = 0; l < net->layers; l++, at ^= 1) {
-        const plain_shape in = plain_shape_after(net, l);
-        apply(net, l, in, parameters, value[at], value[at ^ 1], kink);
-        parameters += parameters_of(&net->layer[l], in);
+    for (int l = 0; l < net->layers; l++) {
+        const plain_value from = value_read(net, l);
+        apply(net, l, shape[from], parameters, value[from], value[l + 1], kink);
+        join(net, l, value, shape);
+        parameters += parameters_of(&net->layer[l], shape[from]);
     }
-    memcpy(outputs, value[at], plain_outputs(net) * sizeof *outputs);
+    memcpy(outputs, value[net->layers], plain_outputs(net) * sizeof *outputs);
 }
 
 double plain_softmax(const double *outputs, uint32_t count, uint32_t label)

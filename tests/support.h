@@ -69,9 +69,15 @@ typedef enum plain_kind {
     PLAIN_GELU,
     PLAIN_SILU,
     PLAIN_HARD_SWISH,
-    PLAIN_SOFTPLUS
+    PLAIN_SOFTPLUS,
+    PLAIN_ADD,
+    PLAIN_CONCAT,
+    PLAIN_MULTIPLY
 } plain_kind;
-enum { PLAIN_LAYERS = 20, PLAIN_WIDTH = 1024, PLAIN_TEXT = 1024 };
+enum { PLAIN_LAYERS = 20, PLAIN_WIDTH = 1024, PLAIN_TEXT = 2048, PLAIN_JOINS = 3 };
+
+/* A value of a network: 0 is the input, l + 1 what layer l gives. */
+typedef int plain_value;
 
 typedef struct plain_layer {
     plain_kind kind;
@@ -80,10 +86,14 @@ typedef struct plain_layer {
     double slope;                                                   /* leaky */
     float rate;                                                     /* dropout */
     bool no_bias;                                                   /* dense, conv */
+    bool jumps;                                                     /* it reads `from`, not the value before it */
+    plain_value from, join[PLAIN_JOINS];                            /* add, concat, multiply: further inputs */
+    int joins;
 } plain_layer;
 
 typedef struct plain_shape {
     uint32_t channels, height, width;
+    bool flat; /* a row without planes, of which a window takes one value at most */
 } plain_shape;
 
 typedef struct plain_net {
@@ -108,9 +118,15 @@ void plain_add(plain_net *net, plain_kind kind, uint32_t units);
  * added, if it does not fit. */
 bool plain_add_window(plain_net *net, plain_layer layer);
 
+/* Adds a layer of PLAIN_ADD, PLAIN_CONCAT or PLAIN_MULTIPLY: of the value so far and that one. */
+void plain_join(plain_net *net, plain_kind kind, plain_value with);
+
 /* A network drawn at random: with planes, convolutions, pools and dropout where `spatial`. No layer has more than about
  * `most` values. */
 void plain_draw(plain_net *net, bool spatial, uint32_t most);
+
+/* The same with branches, which go out from values and meet others. */
+void plain_draw_graph(plain_net *net, bool spatial, uint32_t most);
 plain_shape plain_shape_after(const plain_net *net, int layers);
 uint32_t plain_outputs(const plain_net *net);
 size_t

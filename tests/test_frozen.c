@@ -134,7 +134,7 @@ static plain_net net_number(int number)
                              pool = {.kind = PLAIN_AVERAGE_POOL, .kernel = {2, 2}, .stride = {2, 1}};
     const bool planes = number >= 2;
     plain_net net = {.inputs = planes ? 2 * 5 * 4 : 5, .mse = number == 1};
-    if (planes) net.in = (plain_shape){2, 5, 4};
+    if (planes) net.in = (plain_shape){2, 5, 4, false};
     if (planes) ck_assert(plain_add_window(&net, conv));
     if (planes) plain_add(&net, PLAIN_TANH, 0);
     if (number == 4) { /* convolutions alone */

@@ -246,7 +246,7 @@ END_TEST
 
 static plain_net planes_of(uint32_t channels, uint32_t height, uint32_t width, bool mse)
 {
-    return (plain_net){.inputs = channels * height * width, .in = {channels, height, width}, .mse = mse};
+    return (plain_net){.inputs = channels * height * width, .in = {channels, height, width, false}, .mse = mse};
 }
 
 static const plain_layer window_layers[] = {
@@ -382,6 +382,170 @@ START_TEST(drawn_networks)
 }
 END_TEST
 
+/* Branches --------------------------------------------------------------------------------------------------------- */
+
+static const plain_kind joins[] = {PLAIN_ADD, PLAIN_CONCAT, PLAIN_MULTIPLY};
+enum { JOINS = sizeof joins / sizeof *joins };
+
+/* The next layer reads an earlier value. */
+static void jump(plain_net *net, plain_value from, plain_layer layer)
+{
+    layer.jumps = true;
+    layer.from = from;
+    add_layer(net, layer);
+}
+
+/* dense; of its value: an activation, the join with it, and a dense layer. */
+static void join_rows(plain_net *net, plain_kind kind)
+{
+    plain_add(net, PLAIN_DENSE, 5);
+    const plain_value v = net->layers;
+    plain_add(net, PLAIN_TANH, 0);
+    plain_join(net, kind, v);
+    plain_add(net, PLAIN_DENSE, 3);
+}
+
+START_TEST(joins_of_rows)
+{
+    for (int mse = 0; mse < 2; mse++) {
+        plain_net net = net_of(4, mse);
+        join_rows(&net, joins[_i]);
+        check_gradients(&net, 1);
+        check_gradients(&net, 7);
+    }
+}
+END_TEST
+
+/* The same value on both sides, and for a sum or a concatenation once more. */
+START_TEST(joins_of_a_value_with_itself)
+{
+    for (int planes = 0; planes < 2; planes++) {
+        plain_net net = planes ? planes_of(2, 3, 4, false) : net_of(4, false);
+        if (planes)
+            add_layer(&net, window_layers[1]);
+        else
+            plain_add(&net, PLAIN_DENSE, 5);
+        plain_join(&net, joins[_i], net.layers);
+        if (joins[_i] != PLAIN_MULTIPLY) {
+            net.layer[net.layers - 1].join[1] = net.layers - 1;
+            net.layer[net.layers - 1].joins = 2;
+        }
+        plain_add(&net, PLAIN_DENSE, 3);
+        check_gradients(&net, 5);
+    }
+}
+END_TEST
+
+/* The input itself is an operand, and needs no gradient. The join is the last layer, too. */
+START_TEST(joins_with_the_input)
+{
+    for (int planes = 0; planes < 2; planes++) {
+        plain_net net = planes ? planes_of(2, 3, 4, true) : net_of(5, true);
+        if (planes)
+            add_layer(&net, window_layers[1]);
+        else
+            plain_add(&net, PLAIN_DENSE, 5);
+        plain_join(&net, joins[_i], 0);
+        check_gradients(&net, 5);
+    }
+}
+END_TEST
+
+/* A residual block as they are: two convolutions, the shortcut a convolution of its own; relu behind the sum. Rows
+ * follow, so that one value is needed in both layouts. */
+START_TEST(joins_of_planes)
+{
+    static const plain_layer first = {.kind = PLAIN_CONV, .units = 3, .kernel = {3, 3}, .padding = {1, 1}},
+                             narrow = {.kind = PLAIN_CONV,
+                                       .units = 4,
+                                       .kernel = {3, 3},
+                                       .stride = {2, 2},
+                                       .padding = {1, 1}},
+                             second = {.kind = PLAIN_CONV, .units = 4, .kernel = {3, 3}, .padding = {1, 1}},
+                             shortcut = {.kind = PLAIN_CONV, .units = 4, .kernel = {1, 1}, .stride = {2, 2}};
+    for (int mse = 0; mse < 2; mse++) {
+        plain_net net = planes_of(2, 5, 4, mse);
+        add_layer(&net, first);
+        plain_add(&net, PLAIN_TANH, 0);
+        const plain_value start = net.layers;
+        add_layer(&net, narrow);
+        plain_add(&net, PLAIN_TANH, 0);
+        add_layer(&net, second);
+        const plain_value body = net.layers;
+        jump(&net, start, shortcut);
+        plain_join(&net, joins[_i], body);
+        plain_add(&net, PLAIN_GELU, 0);
+        plain_add(&net, PLAIN_GLOBAL_POOL, 0);
+        plain_add(&net, PLAIN_DENSE, 3);
+        check_gradients(&net, 4);
+    }
+}
+END_TEST
+
+/* One value goes to a convolution, a dense layer and a join: its gradient comes in both layouts and is summed. */
+START_TEST(a_value_with_three_readers)
+{
+    static const plain_layer same = {.kind = PLAIN_CONV, .units = 2, .kernel = {3, 3}, .padding = {1, 1}},
+                             gate = {.kind = PLAIN_DENSE, .units = 3};
+    plain_net net = planes_of(2, 3, 4, false);
+    add_layer(&net, same);
+    const plain_value shared = net.layers;
+    plain_add(&net, PLAIN_TANH, 0);
+    add_layer(&net, same);
+    plain_join(&net, joins[_i], shared);
+    plain_add(&net, PLAIN_DENSE, 3);
+    const plain_value left = net.layers;
+    plain_add(&net, PLAIN_DENSE, gate.units);
+    net.layer[net.layers - 1].jumps = true;
+    net.layer[net.layers - 1].from = shared;
+    plain_add(&net, PLAIN_SIGMOID, 0);
+    plain_join(&net, PLAIN_MULTIPLY, left);
+    plain_add(&net, PLAIN_DENSE, 4);
+    check_gradients(&net, 1);
+    check_gradients(&net, 6);
+}
+END_TEST
+
+/* flatten computes nothing: its value and the planes before it are one memory, with a name each. */
+START_TEST(planes_and_their_rows_are_both_read)
+{
+    static const plain_layer same = {.kind = PLAIN_CONV, .units = 2, .kernel = {3, 3}, .padding = {1, 1}};
+    for (int relu = 0; relu < 2; relu++) {
+        plain_net net = planes_of(2, 3, 4, false);
+        add_layer(&net, same);
+        const plain_value planes = net.layers;
+        plain_add(&net, PLAIN_FLATTEN, 0);
+        const plain_value rows = net.layers;
+        if (relu) plain_add(&net, PLAIN_TANH, 0);
+        plain_add(&net, PLAIN_DENSE, 24);
+        plain_join(&net, joins[_i], rows);
+        const plain_value sum = net.layers;
+        jump(&net, planes, same);
+        plain_add(&net, PLAIN_FLATTEN, 0);
+        if (joins[_i] == PLAIN_CONCAT)
+            plain_join(&net, PLAIN_CONCAT, sum);
+        else
+            plain_join(&net, PLAIN_ADD, sum);
+        plain_add(&net, PLAIN_DENSE, 3);
+        check_gradients(&net, 4);
+    }
+}
+END_TEST
+
+START_TEST(drawn_graphs)
+{
+    int alive = 0;
+    for (int round = 0; round < 40; round++) {
+        plain_net net;
+        plain_draw_graph(&net, round % 4 != 0, 60);
+        for (int l = 0; l < net.layers; l++)
+            if (net.layer[l].rate > 0.5f) net.layer[l].rate = 0.5f;
+        alive += compare_gradients(&net, 1 + random_below(5)) > 1e-3;
+    }
+    ck_assert_int_gt(alive, 20);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("gradients");
@@ -400,6 +564,13 @@ int main(void)
     tcase_add_loop_test(tc, spatial_layers_first_and_last, 0, layers);
     tcase_add_test(tc, masks_of_epochs);
     tcase_add_test(tc, drawn_networks);
+    tcase_add_loop_test(tc, joins_of_rows, 0, JOINS);
+    tcase_add_loop_test(tc, joins_of_a_value_with_itself, 0, JOINS);
+    tcase_add_loop_test(tc, joins_with_the_input, 0, JOINS);
+    tcase_add_loop_test(tc, joins_of_planes, 0, JOINS);
+    tcase_add_loop_test(tc, a_value_with_three_readers, 0, JOINS);
+    tcase_add_loop_test(tc, planes_and_their_rows_are_both_read, 0, JOINS);
+    tcase_add_test(tc, drawn_graphs);
     suite_add_tcase(suite, tc);
     return support_run(suite);
 }

@@ -603,6 +603,159 @@ START_TEST(files)
 }
 END_TEST
 
+/* Graphs ----------------------------------------------------------------------------------------------------------- */
+
+/* A residual block with a convolution as its shortcut, and a concatenation. */
+static const char residual[] = "input 3x9x8\n"
+                               "conv2d 4 3 padding 1\n" /* 1 */
+                               "relu as start\n"
+                               "conv2d 6 3 stride 2 padding 1\n" /* 3 */
+                               "relu\n"
+                               "conv2d 6 3 padding 1 as body\n"
+                               "from start\n"
+                               "conv2d 6 1 stride 2\n" /* 6 */
+                               "add body\n"
+                               "relu as sum # of both\n"
+                               "avg_pool 3x1 stride 1 padding 1x0\n"
+                               "concat sum body\n" /* 10 */
+                               "flatten as rows\n"
+                               "dense 360\n"
+                               "multiply rows\n" /* 13 */
+                               "dense 3\n";
+
+START_TEST(shapes_of_joins)
+{
+    tas_network *network = parse(residual);
+    check_shape(network, 6, 6, 5, 4);
+    check_shape(network, 7, 6, 5, 4);
+    check_shape(network, 9, 6, 5, 4);
+    check_shape(network, 10, 18, 5, 4);
+    check_shape(network, 11, 360, 1, 1);
+    tas_network_close(&network);
+}
+END_TEST
+
+/* Rows meet planes of one value; the first input says whether there are planes. */
+START_TEST(joins_of_rows_and_planes_of_one_value)
+{
+    tas_network *network = parse("input 3x5x5\nconv2d 4 3 as planes\nglobal_avg_pool as mean\n"
+                                 "from planes\ndense 4\nadd mean\ndense 2\n");
+    check_shape(network, 4, 4, 1, 1);
+    tas_network_close(&network);
+    network = parse("input 3x5x5\ndense 4 as row\nconcat row row\nconv2d 3 1\ndense 2\n");
+    check_shape(network, 2, 12, 1, 1);
+    tas_network_close(&network);
+    refuse("input 3x5x5\ndense 4 as row\nconcat row row\nconv2d 3 3\ndense 2\n", "net:4", "needs planes");
+}
+END_TEST
+
+/* Wherever blanks, comments and ends of lines are; a name may be a number's or an argument's. */
+START_TEST(names_are_words)
+{
+    static const char *const good[] = {
+        "input 4 mean 1 as x\ndense 4\nadd x\n",
+        "input 4\tas\tx # as y\r\ndense 4\r\n\r\nadd\tx\r\nloss mse\r\n",
+        "input 4 as he\ndense 4 init he as softmax\nadd he softmax as bias\nmultiply bias\n",
+        "input 4 as x1\ndense 4 as X1\nadd x1 X1 as x_-\nadd x_-",
+        "input 4 as abcdefghijklmnopqrstuvwxyz01234\ndense 4\nadd abcdefghijklmnopqrstuvwxyz01234",
+        "input 4 as x\ndense 3 as a\nfrom x\ndense 3\nadd a\n",
+        "input 4 as x\ndense 3 as a\nfrom x\nfrom x\ndense 3\nadd a as b\nfrom b\n", /* the end reads b */
+        "input 4 as x\ndense 4\nadd x x x x x x x x x x x x x x x x x x x x x as y\nadd y\n",
+        "input 4 as x\ndense 4\nadd x x x x x x x x x x x x x x x x x x x x x x x\n",
+    };
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        tas_network *network = parse(good[i]);
+        tas_network_close(&network);
+    }
+}
+END_TEST
+
+START_TEST(refuses_names_with_file_line_and_words)
+{
+    static const char *const bad[][3] = {
+        {"input 4\ndense 4\nadd x\n", "net:3: unknown name 'x'", "'as x'"},
+        {"input 4\ndense 4\n\n\nfrom x\n", "net:5: unknown name 'x'", "'as x'"},
+        {"input 4\ndense 4 as start\nrelu\nadd stat\n", "net:4: unknown name 'stat'", "did you mean 'start'?"},
+        {"input 4\ndense 4 as start\nrelu\nadd Start\n", "net:4: unknown name 'Start'", "did you mean 'start'?"},
+        {"input 4\ndense 4\nadd b\nrelu as b\n", "net:3: 'b' is used before it is defined", "an earlier value"},
+        {"input 4\ndense 4\nfrom b\n\n#\n\tleaky\tas \tb\t# b\n", "net:3: 'b' is used before it is", "earlier"},
+        {"input 4\ndense 4\nfrom b\r\nrelu as b\r\n", "net:3: 'b' is used before it is defined", "an earlier"},
+        {"input 4\ndense 4\nadd b\nrelu as b#\n", "net:3: 'b' is used before it is defined", "an earlier value"},
+        {"input 4\ndense 4\nadd b\nrelu # as b\n", "net:3: unknown name 'b'", "'as b'"},
+        {"input 4\ndense 4\nadd b\nrelu as bb\nrelu has b\n", "net:3: unknown name 'b'", "'as b'"},
+        {"input 4\ndense 4\nadd b as b\n", "net:3: unknown name 'b'", "'as b'"},
+        {"input 4 as a\ndense 4 as a\nadd a\n", "net:2: a second value named 'a'", "the first is in line 1"},
+        {"input 4\ndense 4 as a\nrelu\nadd a as a\n", "net:4: a second value named 'a'", "line 2"},
+        {"input 4\ndense 4 as a\nrelu\n", "net:2: 'a' is never used", "a line below that refers to it"},
+        {"input 4\ndense 4\nrelu as a", "net:3: 'a' is never used", "or no 'as a'"},
+        {"input 4 as x\ndense 4 as a\nfrom x\ndense 2\n", "net:2: 'a' is never used", "refers to it"},
+        {"input 4 as x\ndense 4 as a\nfrom a\nfrom x\ndense 2\n", "net:2: 'a' is never used", "refers to it"},
+        {"input 4 as x\ndense 4\nrelu\nfrom x\ndense 2\n", "net:3: the value of this line is never used", "'as NAME'"},
+        {"input 4\ndense 3 as a\ndense 4\nadd a\n", "net:4: 'a' is 3 values",
+         "the value before this line is 4 values; add expects values of one shape"},
+        {"input 4\ndense 3 as a\ndense 4\nmultiply a\n", "net:4: 'a' is 3 values", "is 4 values; multiply expects"},
+        {"input 2x4x5\nconv2d 3 1 as a\nconv2d 2 1\nadd a\n", "net:4: 'a' is 3x4x5", "this line is 2x4x5"},
+        {"input 2x4x5\nconv2d 2 2 as a\nmax_pool 1x2\nadd a\n", "net:4: 'a' is 2x3x4", "this line is 2x3x2"},
+        {"input 2x4x5 as x\nconv2d 2 1x2\nconcat x\n", "net:3: 'x' is 2x4x5",
+         "2x4x4; concat expects planes of one height and width"},
+        {"input 2x4x5 as x\nconv2d 2 1 as a\nconv2d 2 2x1\nconcat a x\n", "net:4: 'a' is 2x4x5", "2x3x5; concat"},
+        {"input 2x4x5\nconv2d 2 1 as a\nflatten\nadd a\n", "net:4: 'a' is 2x4x5", "this line is 40 values"},
+        {"input 4\ndense 4 as\n", "net:2: expected a name after 'as'", "the line ends"},
+        {"input 4\ndense 4 as a b\n", "net:2: unexpected 'b' after 'as a'", "the end of the line"},
+        {"input 4\ndense 4 as a init he\n", "net:2: unexpected 'init' after 'as a'", "the end of the line"},
+        {"input 4\ndense as a\n", "net:2: expected a number of outputs", "the line ends"},
+        {"input 4\ndense 4 as 3\n", "net:2: '3' is not a name", "a letter"},
+        {"input 4\ndense 4 as -a\n", "net:2: '-a' is not a name", "a letter"},
+        {"input 4\ndense 4 as a.b\n", "net:2: 'a.b' is not a name", "digits, _ or -"},
+        {"input 4\ndense 4 as \xc3\xa4\n", "net:2: '\xc3\xa4' is not a name", "a letter"},
+        {"input 4\ndense 4 as abcdefghijklmnopqrstuvwxyz012345\n", "net:2: 'abcdef", "at most 31 characters"},
+        {"input 4\ndense 4 as relu\n", "net:2: 'relu' is a word of the language", "another name"},
+        {"input 4\ndense 4 as from\n", "net:2: 'from' is a word of the language", "another name"},
+        {"input 4\ndense 4 as as\n", "net:2: 'as' is a word of the language", "another name"},
+        {"input 4\ndense 4\nloss mse as a\n", "net:3: the loss has no value to name", ""},
+        {"from a\ninput 4\n", "net:1: expected the input's shape first", ""},
+        {"input 4\ndense 4 as a\nloss mse\nfrom a\n", "net:4: the loss in line 3 must be the last", ""},
+        {"input 4\ndense 4\nfrom\n", "net:3: expected one name", "usage: from NAME"},
+        {"input 4 as x\ndense 4\nfrom x x\n", "net:3: expected one name", "usage: from NAME"},
+        {"input 4 as x\ndense 4\nfrom x as y\n", "net:3: expected one name", "usage: from NAME"},
+        {"input 4 as x\ndense 4\nform x\n", "net:3: unknown layer 'form'", "did you mean 'from'?"},
+        {"input 4 as x\ndense 4\nadd\n", "net:3: expected names of earlier values, the line ends", "add NAME..."},
+        {"input 4 as x\ndense 4\nadd as y\n", "net:3: expected names of earlier values, the line ends", "add NAME..."},
+        {"input 4 as x\ndense 4\nadd 1\n", "net:3: expected names of earlier values, got '1'", "add NAME..."},
+        {"input 4 as x\ndense 4\nmultiply x x\n", "net:3: unexpected 'x'", "multiply NAME"},
+        {"input 4 as x\ndense 4\nadd x relu\n", "net:3: unknown name 'relu'", ""},
+        {"input 4 as x\ndense 4\nadd x x x x x x x x x x x x x x x x x x x x x x x x\n", "net:3: more than 24 words",
+         ""},
+        {"input 4 as x\nadd x\nmultiply x\n", "net: no layer has parameters", "dense N"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) refuse(bad[i][0], bad[i][1], bad[i][2]);
+}
+END_TEST
+
+START_TEST(refuses_joins_that_overflow)
+{
+    refuse("input 65536x32767 as x\nconcat x x\ndense 1\n", "net:2", "2^32 values");
+    refuse("input 16777216 as x\nconcat x x x x x x x x x x x x x x x as a\nconcat a a a a a a a a a a a a a a a a\n",
+           "net:3", "2^32");
+}
+END_TEST
+
+/* Values that flow into each other by the thousand, and as many names. */
+START_TEST(large_graphs_take_little_time)
+{
+    enum { BLOCKS = 2000, BYTES = 1 << 20 };
+    char *text = malloc(BYTES), *at = text + sprintf(text, "input 3\ndense 3 as v0\n");
+    ck_assert_ptr_nonnull(text);
+    for (int i = 1; i < BLOCKS; i++) at += sprintf(at, "relu\nadd v%d v%d as v%d\n", i - 1, i / 2, i);
+    sprintf(at, "add v%d\n", BLOCKS - 1);
+    const double begin = seconds();
+    tas_network *network = parse(text);
+    ck_assert_msg(seconds() - begin < 0.5, "%.2f s", seconds() - begin);
+    tas_network_close(&network);
+    free(text);
+}
+END_TEST
+
 /* Granules --------------------------------------------------------------------------------------------------------- */
 
 START_TEST(granules)
@@ -803,6 +956,12 @@ int main(void)
     tcase_add_test(tc, long_texts);
     tcase_add_test(tc, long_texts_take_little_time);
     tcase_add_test(tc, files);
+    tcase_add_test(tc, shapes_of_joins);
+    tcase_add_test(tc, joins_of_rows_and_planes_of_one_value);
+    tcase_add_test(tc, names_are_words);
+    tcase_add_test(tc, refuses_names_with_file_line_and_words);
+    tcase_add_test(tc, refuses_joins_that_overflow);
+    tcase_add_test(tc, large_graphs_take_little_time);
     tcase_add_test(tc, granules);
     tcase_add_test(tc, granules_of_convolutions);
     tcase_add_test(tc, open_granules_are_of_small_layers);

@@ -406,7 +406,7 @@ END_TEST
 /* Planes, so that granules are of few examples; dropout before and behind. */
 static plain_net small_planes(uint32_t channels)
 {
-    plain_net net = {.inputs = 64, .in = {1, 8, 8}, .mean = 0.25, .std = 0.5};
+    plain_net net = {.inputs = 64, .in = {1, 8, 8, false}, .mean = 0.25, .std = 0.5};
     plain_add_window(&net, (plain_layer){.kind = PLAIN_CONV, .units = channels, .kernel = {3, 3}, .padding = {1, 1}});
     plain_add(&net, PLAIN_RELU, 0);
     plain_add_window(&net, (plain_layer){.kind = PLAIN_MAX_POOL, .kernel = {2, 2}, .stride = {2, 2}});

@@ -123,6 +123,7 @@ void tas_network_close(tas_network **network)
     free(n->infos);
     free(n->forward);
     free(n->backward);
+    free(n->update);
     free(n->text);
     free(n->from);
     free(n);

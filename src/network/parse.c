@@ -9,6 +9,7 @@
 
 #define BYTE_ORDER_MARK "\xef\xbb\xbf" /* some editors write it first */
 #define WORD_FROM "from"
+#define WORD_AS "as"
 enum { LAYERS_MOST = 4096, KINDS_MOST = 64, NAMES_MOST = 64 };
 
 /* A checkpoint holds the text, and holds nothing but UTF-8: comments are no exception. */
@@ -35,18 +36,19 @@ static tas_status cut_line(text_line *line, char *at)
 
 static tas_status unknown_layer(tas_network *network, const text_line *line)
 {
-    const char *names[KINDS_MOST + 1] = {NULL};
-    char list[512] = "";
-    for (size_t i = 0; i < KINDS_MOST && layer_at(i); i++) {
-        names[i] = layer_at(i)->name;
+    const char *names[KINDS_MOST + 2] = {NULL};
+    char list[1024] = "";
+    size_t count = 0;
+    for (; count < KINDS_MOST && layer_at(count); count++) {
+        names[count] = layer_at(count)->name;
         const size_t used = strlen(list);
-        snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", names[i]);
+        snprintf(list + used, sizeof list - used, "%s, ", names[count]);
     }
+    names[count] = WORD_FROM;
     const char *meant = tas_suggest(line->word[0], names);
     network->plausible |= meant != NULL;
     if (meant) return line_fail(line, "unknown layer '%.60s'; did you mean '%s'?", line->word[0], meant);
-    snprintf(list + strlen(list), sizeof list - strlen(list), ", " WORD_FROM);
-    return line_fail(line, "unknown layer '%.60s'; expected one of: %s", line->word[0], list);
+    return line_fail(line, "unknown layer '%.60s'; expected one of: %s" WORD_FROM, line->word[0], list);
 }
 
 /* Where layers may stand: the input first and once, the loss last and once. */
@@ -64,16 +66,18 @@ static tas_status check_place(const text_line *line, const tas_network *network,
 /* Cuts "as NAME" off the end of the line, into *name; NULL if there is none. */
 static tas_status cut_name(text_line *line, const char **name)
 {
-    *name = NULL;
-    const bool alone = line->count > 1 && !strcmp(line->word[line->count - 1], "as");
-    if (alone) return line_fail(line, "expected a name after 'as', the line ends");
-    if (line->count < 3 || strcmp(line->word[line->count - 2], "as") != 0) return TAS_OK;
-    *name = line->word[line->count - 1];
-    line->count -= 2;
+    int at = 1;
+    while (at < line->count && strcmp(line->word[at], WORD_AS) != 0) at++;
+    *name = at + 1 < line->count ? line->word[at + 1] : NULL;
+    if (at + 1 == line->count) return line_fail(line, "expected a name after 'as', the line ends");
+    if (at + 2 < line->count)
+        return line_fail(line, "unexpected '%.60s' after 'as %.60s'; expected the end of the line", line->word[at + 2],
+                         *name);
+    if (*name) line->count = at;
     return TAS_OK;
 }
 
-static const layer *find_name(const tas_network *network, const char *name)
+static layer *find_name(const tas_network *network, const char *name)
 {
     for (int i = 0; i < network->layer_count; i++)
         if (!strcmp(network->layers[i].name, name)) return &network->layers[i];
@@ -90,7 +94,7 @@ static tas_status set_name(const text_line *line, const tas_network *network, la
         return line_fail(
             line, "'%.60s' is not a name: expected a letter, then letters, digits, _ or -, at most %d characters", name,
             LAYER_NAME - 1);
-    if (layer_find(name) || !strcmp(name, WORD_FROM))
+    if (layer_find(name) || !strcmp(name, WORD_FROM) || !strcmp(name, WORD_AS))
         return line_fail(line, "'%s' is a word of the language; expected another name after 'as'", name);
     if (self->kind == &layer_loss) return line_fail(line, "the loss has no value to name");
     if (other) return line_fail(line, "a second value named '%s'; the first is in line %d", name, other->line);
@@ -98,16 +102,21 @@ static tas_status set_name(const text_line *line, const tas_network *network, la
     return TAS_OK;
 }
 
-/* Whether a line below names its value so. */
+/* Whether a line below names its value so. Those lines are not cut into words yet. */
 static bool is_defined_later(const text_line *line, const char *name)
 {
-    const size_t length = strlen(name);
-    for (const char *at = line->rest; at && (at = strstr(at, name)); at += length) {
-        const char *before = at;
-        while (before > line->rest && (before[-1] == ' ' || before[-1] == '\t')) before--;
-        const bool word = !at[length] || strchr(" \t\r\n#", at[length]);
-        if (word && before < at && before - line->rest >= 3 && !strncmp(before - 2, "as", 2) &&
-            strchr(" \t", before[-3]))
+    static const char blank[] = " \t\r";
+    for (const char *at = line->rest; at; at = strchr(at, '\n')) {
+        const char *word = "", *before = "";
+        size_t length = 0, length_before = 0;
+        at += *at == '\n';
+        for (at += strspn(at, blank); *at && *at != '\n' && *at != '#'; at += strspn(at, blank)) {
+            before = word, length_before = length;
+            word = at, length = strcspn(at, " \t\r\n#");
+            at += length;
+        }
+        if (length == strlen(name) && !strncmp(word, name, length) && length_before == strlen(WORD_AS) &&
+            !strncmp(before, WORD_AS, length_before))
             return true;
     }
     return false;
@@ -117,9 +126,10 @@ static bool is_defined_later(const text_line *line, const char *name)
 static tas_status use_name(const text_line *line, const tas_network *network, const char *name, int *from)
 {
     const char *names[NAMES_MOST + 1] = {NULL};
-    const layer *found = find_name(network, name);
+    layer *found = find_name(network, name);
     int count = 0;
     if (found) {
+        found->uses++;
         *from = (int)(found - network->layers);
         return TAS_OK;
     }
@@ -216,14 +226,16 @@ static tas_status parse_from(tas_network *network, text_line *line)
     return status;
 }
 
-/* Each value has a use: what nothing reads was probably meant to be read. */
+/* Each value and each name has a use: what nothing reads was probably meant to be read. */
 static tas_status check_used(const tas_network *network, const text_line *last)
 {
     text_line line = *last;
     for (int i = 0; i < network->layer_count - 1; i++) {
         const layer *self = &network->layers[i];
         line.number = self->line;
-        if (!self->readers && *self->name) return line_fail(&line, "'%s' is never used", self->name);
+        if (*self->name && !(self->uses && self->readers))
+            return line_fail(&line, "'%s' is never used; expected a line below that refers to it, or no 'as %s'",
+                             self->name, self->name);
         if (!self->readers)
             return line_fail(&line, "the value of this line is never used, as a '" WORD_FROM
                                     "' follows; expected 'as NAME' here and a line that uses the name");

@@ -13,7 +13,8 @@ struct layer {
     int line;                       /* in the text */
     char name[LAYER_NAME];          /* "as NAME", else empty */
     int from[LAYER_INPUTS], inputs; /* the layers whose values it reads, */
-    int readers;                    /* and how often others read its own */
+    int readers;                    /* how often others read its own, */
+    int uses;                       /* and how often lines refer to its name */
     shape in, out;                  /* in: of the first input, */
     shape ins[LAYER_INPUTS];        /* of each */
 
