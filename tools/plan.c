@@ -4,7 +4,7 @@
 
 typedef struct settings {
     const char *net, *data, *device;
-    bool json, noise;
+    bool json, noise, keep_on_host;
     int optimizer;
     uint64_t examples;
     cli_size budget, validation;
@@ -24,6 +24,7 @@ static const cli_option options[] = {
      .help = "Examples per update (default 64)."},
     OPTION_BUDGET(offsetof(settings, budget)),
     OPTION_TILE(offsetof(settings, plan.tile)),
+    OPTION_KEEP_ON_HOST(offsetof(settings, keep_on_host)),
     OPTION_OPTIMIZER(offsetof(settings, optimizer)),
     OPTION_JSON(offsetof(settings, json)),
     {.name = "noise",
@@ -237,6 +238,7 @@ static int run(int argc, char **argv)
     if (!r.s.data && (r.s.examples || r.s.validation.bytes || r.s.validation.percent > 0))
         cli_usage(&plan_command, "--examples and --validation: expected DATA with them");
     r.s.plan.noise = r.s.noise;
+    r.s.plan.keep_on_host = r.s.keep_on_host;
     r.s.plan.optimizer = (tas_optimizer)r.s.optimizer;
     if (!cli_open(&r.cli, &plan_command)) return EXIT_FAILED;
     const int result = plan(&r);

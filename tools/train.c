@@ -74,6 +74,7 @@ static int plan_session(train_session *session)
     wanted.tile = options->tile;
     wanted.validation = session->sets.validation;
     wanted.noise = options->noise;
+    wanted.keep_on_host = options->keep_on_host;
     wanted.optimizer = options->optimizer;
     const tas_status status =
         tas_plan_make(session->device, session->network, session->train, session->test, &wanted, &session->plan);

@@ -10,7 +10,7 @@
 typedef struct train_settings {
     const char *net, *data, *device, *save, *log;
     int arith;
-    bool json, noise, profile;
+    bool json, noise, keep_on_host, profile;
     int schedule, lr_scaling;
     optimizer_words optimizer;
     uint64_t examples;

@@ -53,6 +53,7 @@ const cli_option train_settings_options[] = {
              "probe is inconclusive. The choice is printed, so that the run can be reproduced."},
     OPTION_BUDGET(offsetof(train_settings, budget)),
     OPTION_TILE(TRAIN(tile)),
+    OPTION_KEEP_ON_HOST(offsetof(train_settings, keep_on_host)),
     OPTION_LR(TRAIN, ""),
     OPTIONS_OPTIMIZER(TRAIN, offsetof(train_settings, optimizer)),
     OPTIONS_SCHEDULE(TRAIN, offsetof(train_settings, schedule), ""),
@@ -134,6 +135,7 @@ void train_settings_read(train_settings *settings, int argc, char **argv)
     if (!options->batch && options->lr == 0) cli_usage(&train_command, "--batch auto: requires --lr above 0");
     if (!options->epochs && !options->steps) options->epochs = epochs;
     options->noise = settings->noise;
+    options->keep_on_host = settings->keep_on_host;
     options->ahead = 1;
     check_files(settings);
 }

@@ -182,6 +182,9 @@ typedef struct tas_train_options {
     uint64_t budget;
     /* Examples on the device at once, at most; 0 (the default): as the budget allows. It changes no result. */
     uint32_t tile;
+    /* Non-zero: what the passes of a step keep for the whole batch (see tas_plan) goes to the host even if the device
+     * has room for it (0). It changes no result. */
+    int keep_on_host;
     /* May be NULL. */
     tas_step_fn on_step;
     void *user;

@@ -21,6 +21,8 @@ typedef struct tas_plan_options {
     uint64_t budget;
     /* The largest number of examples on the device at once; 0: as many as the budget allows. */
     uint32_t tile;
+    /* As in tas_train_options. */
+    int keep_on_host;
     /* TAS_SGD; the others keep two values per parameter instead of one. */
     tas_optimizer optimizer;
     /* Non-zero: the run measures the gradient noise scale. */

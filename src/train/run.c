@@ -287,6 +287,7 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
     run->epoch_steps = (run->count - 1) / options->batch + 1;
     run->steps = options_steps(options, run->count);
     run->request = forecast_request(data, true, options->batch, options->tile);
+    run->request.spills = options->keep_on_host;
     run->request.slots = update_slots(options->optimizer);
     if (options->noise) forecast_request_noise(&run->request, model->network, run->count, options->tile);
     tas_status status = profile_pause(device); /* if one is made: the start is not of interest */
