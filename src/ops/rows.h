@@ -14,6 +14,9 @@ extern const op_row row_conv_forward, row_conv_forward_no_bias, row_conv_backwar
     row_conv_backward_bias;
 extern const op_row row_max_pool_forward, row_max_pool_backward, row_average_pool_forward, row_average_pool_backward;
 extern const op_row row_dropout_forward, row_dropout_backward;
+extern const op_row row_norm_rows, row_norm_statistics, row_norm_forward, row_norm_backward_rows;
+extern const op_row row_norm_backward_sums, row_norm_backward_parameters, row_norm_backward_input;
+extern const op_row row_norm_load_running, row_norm_update_running;
 extern const op_row row_to_rows, row_to_panels;
 #define DECLARE(UPPER, NAME, S, SLOPE, TEXT) extern const op_row row_##NAME##_forward, row_##NAME##_backward;
 ACTIVATIONS(DECLARE)

@@ -16,6 +16,7 @@ static const struct {
     {join_launchers, join_launchers},
     {lion_launchers, lion_launchers},
     {loss_launchers, loss_launchers},
+    {norm_launchers, norm_launchers},
     {pool_launchers, pool_launchers},
     {reorder_launchers, reorder_launchers},
     {rmsprop_launchers, rmsprop_launchers},

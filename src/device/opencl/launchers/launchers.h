@@ -21,6 +21,7 @@ extern const launcher feed_launchers[];
 extern const launcher join_launchers[];
 extern const launcher lion_launchers[];
 extern const launcher loss_launchers[];
+extern const launcher norm_launchers[];
 extern const launcher pool_launchers[];
 extern const launcher reorder_launchers[];
 extern const launcher rmsprop_launchers[];
