@@ -142,19 +142,16 @@ LANE_KERNEL norm_backward_parameters(VALUES rows, RESULT dgamma, RESULT dbeta, u
 
 /* ---- on processors ----------------------------------------------------------------------------------------------- */
 
-#define EACH_LANE UNROLL for (uint lane = 0; lane < VEC; lane++)
-#define EACH_SUM UNROLL for (uint l = 0; l < LANES; l++)
 
-// The sum over the examples e of a group, where lane l of LANES sums `term` of the examples l, l + LANES, ...
+// The sum over the examples e of a group, where lane l of LANES sums `term` of the examples l, l + LANES, ... The lanes
+// are in memory: unrolled, they take seconds to compile.
 #define SUM_EXAMPLES(result, term)                                                                                     \
     do {                                                                                                               \
         vec sum[LANES];                                                                                                \
-        uint e = 0;                                                                                                    \
-        EACH_SUM sum[l] = 0.0f;                                                                                        \
-        for (; e + LANES <= count; e += LANES) EACH_SUM sum[l] = term(sum[l], e + l);                                  \
-        EACH_SUM if (e + l < count) sum[l] = term(sum[l], e + l);                                                      \
-        UNROLL for (uint fold = LANES / 2; fold > 0; fold /= 2)                                                        \
-            UNROLL for (uint l = 0; l < fold; l++) sum[l] += sum[l + fold];                                            \
+        for (uint l = 0; l < LANES; l++) sum[l] = 0.0f;                                                                \
+        for (uint e = 0; e < count; e++) sum[e % LANES] = term(sum[e % LANES], e);                                     \
+        for (uint fold = LANES / 2; fold > 0; fold /= 2)                                                               \
+            for (uint l = 0; l < fold; l++) sum[l] += sum[l + fold];                                                   \
         result = sum[0];                                                                                               \
     } while (0)
 #define OF_EXAMPLE(e, which) load_vec(0, of + (2 * (size_t)(e) + which) * C)
@@ -178,7 +175,7 @@ SINGLE_KERNEL norm_statistics_channels(VALUES rows, RESULT statistics, uint C, u
 #define TERM(sum, e) ((sum) + OF_EXAMPLE(e, 0))
     SUM_EXAMPLES(means, TERM);
 #undef TERM
-    EACH_LANE((float *)&mean)[lane] = mean_of(((float *)&means)[lane], count);
+    for (uint lane = 0; lane < VEC; lane++) ((float *)&mean)[lane] = mean_of(((float *)&means)[lane], count);
 #define TERM(sum, e) fma(OF_EXAMPLE(e, 0) - mean, OF_EXAMPLE(e, 0) - mean, sum)
     SUM_EXAMPLES(between, TERM);
 #undef TERM
