@@ -9,15 +9,15 @@ loss softmax
 """
 
 CONVOLUTIONS = """
-input 3x8x8
-conv2d 8 3 padding 1
+input 3x8x8 mean 0.25,-0.5,0.125 std 1,2,0.5
+conv2d 8 3x2 padding 1x0 dilation 1x2 no bias
 relu
 max_pool 2
 conv2d 12 3 groups 4 stride 1 padding 1
 gelu
 avg_pool 2
 flatten
-dense 5
+dense 5 no bias
 loss softmax
 """
 
