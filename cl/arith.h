@@ -194,8 +194,8 @@ static inline float arith_near_sqrt(float x)
     return arith_select(x < 0x1p-80f, 0.0f, ARITH_FMA(ARITH_FMA(-s, s, x), 0.5f * y, s));
 }
 
-/* sum / n, correctly rounded, for n a whole number in [1, 2^24] and r = arith_div(1, n). sum is 0, or 2^-40 at least
- * in magnitude, or inf or NaN, which come back as they are.
+/* sum / n, correctly rounded, for n in [2^-40, 2^64] and r = arith_div(1, n), unless the quotient overflows. sum is 0,
+ * or 2^-40 at least in magnitude, or inf or NaN, which come back as they are.
  *
  * sum r is off by up to 1.5 ULP: half of its own, and one from r's half. The first correction brings it within one
  * ULP. The second is Markstein's theorem (IBM J. Res. Dev. 34, 1990): q within one ULP and r the *correctly rounded*

@@ -21,37 +21,36 @@ static uint row_of(__global const uint *order, uint at, uint direct, uint r)
 static float cast(float source, float scale, float shift) { return arith_flush(fma(source, scale, shift)); }
 
 #if PANEL == 1
-#define GATHER(type, read)                                                                        \
-    const uint from = get_global_id(0) * RUN, to = min(from + RUN, elements), r = get_global_id(1); \
-    source += (size_t)row_of(order, at, direct, r) * elements;                                      \
-    x += (size_t)r * elements;                                                                      \
+#define GATHER(type, read)                                                                                             \
+    const uint from = get_global_id(0) * RUN, to = min(from + RUN, elements), r = get_global_id(1);                    \
+    source += (size_t)row_of(order, at, direct, r) * elements;                                                         \
+    x += (size_t)r * elements;                                                                                         \
     for (uint i = from; i < to; i++) x[i] = cast(read(source[i]), scale, shift);
 #else
 // x (panels, elements, PANEL); lanes past the tile's end hold 0.
-#define GATHER(type, read)                                                                             \
-    const uint from = get_global_id(0) * RUN, to = min(from + RUN, elements), r = get_global_id(1) * PANEL; \
-    const __global type *row[PANEL];                                                                        \
-    for (uint lane = 0; lane < PANEL; lane++)                                                               \
-        row[lane] = source + (size_t)row_of(order, at, direct, min(r + lane, n - 1)) * elements;            \
-    x += (size_t)r * elements;                                                                              \
-    for (uint i = from; i < to; i++) {                                                                      \
-        float value[PANEL];                                                                                 \
-        for (uint lane = 0; lane < PANEL; lane++) value[lane] = read(row[lane][i]);                         \
-        for (uint lane = 0; lane < PANEL; lane++)                                                           \
-            x[i * PANEL + lane] = r + lane < n ? cast(value[lane], scale, shift) : 0.0f;                    \
+#define GATHER(type, read)                                                                                             \
+    const uint from = get_global_id(0) * RUN, to = min(from + RUN, elements), r = get_global_id(1) * PANEL;            \
+    const __global type *row[PANEL];                                                                                   \
+    for (uint lane = 0; lane < PANEL; lane++)                                                                          \
+        row[lane] = source + (size_t)row_of(order, at, direct, min(r + lane, n - 1)) * elements;                       \
+    x += (size_t)r * elements;                                                                                         \
+    for (uint i = from; i < to; i++) {                                                                                 \
+        float value[PANEL];                                                                                            \
+        for (uint lane = 0; lane < PANEL; lane++) value[lane] = read(row[lane][i]);                                    \
+        for (uint lane = 0; lane < PANEL; lane++)                                                                      \
+            x[i * PANEL + lane] = r + lane < n ? cast(value[lane], scale, shift) : 0.0f;                               \
     }
 #endif
 
-__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gather_bytes(
-    __global const uchar *restrict source, __global const uint *restrict order, __global float *restrict x,
-    uint elements, uint at, uint direct, uint n, float scale, float shift)
-{
-    GATHER(uchar, (float))
-}
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
+gather_bytes(__global const uchar *restrict source, __global const uint *restrict order, __global float *restrict x,
+             uint elements, uint at, uint direct, uint n, float scale, float shift){GATHER(uchar, (float))}
 
-__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gather_floats(
-    __global const float *restrict source, __global const uint *restrict order, __global float *restrict x,
-    uint elements, uint at, uint direct, uint n, float scale, float shift)
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gather_floats(__global const float *restrict source,
+                                                                               __global const uint *restrict order,
+                                                                               __global float *restrict x,
+                                                                               uint elements, uint at, uint direct,
+                                                                               uint n, float scale, float shift)
 {
     GATHER(float, arith_flush)
 }
@@ -80,63 +79,59 @@ static augmentation draw_augmentation(ulong seed, uint epoch, uint example, uint
     return a;
 }
 
-#define GATHER_IMAGE(type, read, factor)                                                                           \
-    const uint from = get_global_id(0) * RUN, to = min(from + RUN, elements), r = get_global_id(1) * PANEL;        \
-    const uint plane = height * width;                                                                             \
-    const __global type *image[PANEL];                                                                             \
-    augmentation a[PANEL];                                                                                         \
-    for (uint lane = 0; lane < PANEL; lane++) {                                                                    \
-        const uint row = min(r + lane, n - 1), example = order[at + row];                                          \
-        image[lane] = source + (size_t)(direct ? row : example) * elements;                                        \
-        a[lane] = draw_augmentation((ulong)seed_high << 32 | seed_low, epoch, example, height, width, flip, shift, \
-                                    cutout);                                                                       \
-    }                                                                                                              \
-    x += (size_t)r * elements;                                                                                     \
-    uint channel = from / plane, row = from % plane / width, column = from % width;                                \
-    for (uint i = from; i < to; i++) {                                                                             \
-        const float scale = scales[3 * channel + factor], offset = scales[3 * channel + 2];                         \
-        for (uint lane = 0; lane < PANEL; lane++) {                                                                \
-            const uint y = row + a[lane].dy, u = column + a[lane].dx;                                              \
-            const int inside = y < height && u < width && r + lane < n;                                            \
-            const uint place = channel * plane + y * width + (a[lane].mirrored ? width - 1 - u : u);               \
-            const float value = inside ? read(image[lane][inside ? place : 0]) : 0.0f;                             \
-            const int hole = row - a[lane].top < cutout && column - a[lane].left < cutout;                         \
-            x[i * PANEL + lane] = hole || r + lane >= n ? 0.0f : cast(value, scale, offset);                       \
-        }                                                                                                          \
-        if (++column == width) {                                                                                   \
-            column = 0;                                                                                            \
-            if (++row == height) row = 0, channel++;                                                               \
-        }                                                                                                          \
+#define GATHER_IMAGE(type, read, factor)                                                                               \
+    const uint from = get_global_id(0) * RUN, to = min(from + RUN, elements), r = get_global_id(1) * PANEL;            \
+    const uint plane = height * width;                                                                                 \
+    const __global type *image[PANEL];                                                                                 \
+    augmentation a[PANEL];                                                                                             \
+    for (uint lane = 0; lane < PANEL; lane++) {                                                                        \
+        const uint row = min(r + lane, n - 1), example = order[at + row];                                              \
+        image[lane] = source + (size_t)(direct ? row : example) * elements;                                            \
+        a[lane] =                                                                                                      \
+            draw_augmentation((ulong)seed_high << 32 | seed_low, epoch, example, height, width, flip, shift, cutout);  \
+    }                                                                                                                  \
+    x += (size_t)r * elements;                                                                                         \
+    uint channel = from / plane, row = from % plane / width, column = from % width;                                    \
+    for (uint i = from; i < to; i++) {                                                                                 \
+        const float scale = scales[3 * channel + factor], offset = scales[3 * channel + 2];                            \
+        for (uint lane = 0; lane < PANEL; lane++) {                                                                    \
+            const uint y = row + a[lane].dy, u = column + a[lane].dx;                                                  \
+            const int inside = y < height && u < width && r + lane < n;                                                \
+            const uint place = channel * plane + y * width + (a[lane].mirrored ? width - 1 - u : u);                   \
+            const float value = inside ? read(image[lane][inside ? place : 0]) : 0.0f;                                 \
+            const int hole = row - a[lane].top < cutout && column - a[lane].left < cutout;                             \
+            x[i * PANEL + lane] = hole || r + lane >= n ? 0.0f : cast(value, scale, offset);                           \
+        }                                                                                                              \
+        if (++column == width) {                                                                                       \
+            column = 0;                                                                                                \
+            if (++row == height) row = 0, channel++;                                                                   \
+        }                                                                                                              \
     }
 
 // scales (channels, 3): the factor of bytes, that of floats, and what is added
-__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gather_image_bytes(
-    __global const uchar *restrict source, __global const uint *restrict order,
-    __global const float *restrict scales, __global float *restrict x, uint elements, uint at, uint direct, uint n,
-    uint height, uint width, uint flip, uint shift, uint cutout, uint epoch, uint seed_low, uint seed_high)
-{
-    GATHER_IMAGE(uchar, (float), 0)
-}
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
+gather_image_bytes(__global const uchar *restrict source, __global const uint *restrict order,
+                   __global const float *restrict scales, __global float *restrict x, uint elements, uint at,
+                   uint direct, uint n, uint height, uint width, uint flip, uint shift, uint cutout, uint epoch,
+                   uint seed_low, uint seed_high){GATHER_IMAGE(uchar, (float), 0)}
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gather_image_floats(
-    __global const float *restrict source, __global const uint *restrict order,
-    __global const float *restrict scales, __global float *restrict x, uint elements, uint at, uint direct, uint n,
-    uint height, uint width, uint flip, uint shift, uint cutout, uint epoch, uint seed_low, uint seed_high)
-{
-    GATHER_IMAGE(float, arith_flush, 1)
-}
+    __global const float *restrict source, __global const uint *restrict order, __global const float *restrict scales,
+    __global float *restrict x, uint elements, uint at, uint direct, uint n, uint height, uint width, uint flip,
+    uint shift, uint cutout, uint epoch, uint seed_low, uint seed_high){GATHER_IMAGE(float, arith_flush, 1)}
 
-__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gather_labels(
-    __global const uint *restrict source, __global const uint *restrict order, __global uint *restrict label, uint n,
-    uint at, uint direct)
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void gather_labels(__global const uint *restrict source,
+                                                                               __global const uint *restrict order,
+                                                                               __global uint *restrict label, uint n,
+                                                                               uint at, uint direct)
 {
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, n);
     for (uint r = from; r < to; r++) label[r] = source[row_of(order, at, direct, r)];
 }
 
-__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void one_hot(
-    __global const uint *restrict label, __global float *restrict target, uint count, uint classes)
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
+one_hot(__global const uint *restrict label, __global float *restrict target, uint count, uint classes, uint first)
 {
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
-    for (uint i = from; i < to; i++) target[i] = label[i / classes] == i % classes ? 1.0f : 0.0f;
+    for (uint i = from; i < to; i++) target[i] = label[i / classes] == first + i % classes ? 1.0f : 0.0f;
 }

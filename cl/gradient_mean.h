@@ -6,7 +6,7 @@
 #include "arith.h"
 
 enum {
-    DIVISOR_COUNT,      /* examples really in the batch, or the sum of their weights */
+    DIVISOR_COUNT,      /* examples really in the batch, or the sum of their weights: at least 2^-40 */
     DIVISOR_RECIPROCAL, /* 1 / count */
     DIVISOR_FACTOR,     /* 1, or less if the gradient is clipped */
     DIVISOR_RATIO,      /* LARS and LAMB: of the tensor that is updated next, what its rate is multiplied with */

@@ -6,8 +6,8 @@
 
 /* out[at + b] = the sum of block b of 256 elements: one per lane, lanes fold 128, 64, ..., 1. One group of GROUP
  * work-items per block. */
-__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void sum_blocks(
-    __global const float *restrict in, __global float *restrict out, uint count, uint at)
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
+sum_blocks(__global const float *restrict in, __global float *restrict out, uint count, uint at)
 {
     __local float lane[LANES];
     const uint item = get_local_id(0), block = get_group_id(0);
@@ -29,18 +29,19 @@ static void set_first_bad(volatile __global uint *first_bad, uint step, uint wha
     if (atomic_cmpxchg(&first_bad[0], 0u, step) == 0u) first_bad[1] = what;
 }
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void record_loss(
-    __global const float *restrict sum, __global float *restrict ring, volatile __global uint *restrict first_bad,
-    uint step, uint places, float examples)
+__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+record_loss(__global const float *restrict sum, __global const float *restrict divisor, __global float *restrict ring,
+            volatile __global uint *restrict first_bad, uint step, uint places)
 {
-    const float loss = arith_flush(arith_div(sum[0], examples));
+    const float loss = arith_flush(arith_div(sum[0], divisor[0]));
     ring[step % places] = loss;
     if (!arith_is_finite(loss)) set_first_bad(first_bad, step, 1u);
 }
 
 /* Each work-item checks RUN neighbors. It compares bits, which vectorizes without a branch. */
-__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void check_finite(
-    __global const uint *restrict x, volatile __global uint *restrict first_bad, uint count, uint step, uint what)
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
+check_finite(__global const uint *restrict x, volatile __global uint *restrict first_bad, uint count, uint step,
+             uint what)
 {
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
     uint most = 0u;

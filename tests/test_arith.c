@@ -368,6 +368,16 @@ START_TEST(means)
         expect_bits("mean", -INFINITY, (float)n, arith_mean(-INFINITY, (float)n, r), -INFINITY);
         ck_assert(arith_is_nan(arith_mean(NAN, (float)n, r)));
     }
+    for (uint32_t k = 0; k < 1000; k++) { /* sums of weights */
+        const float n = arith_float((draw(k, 12) % 104 + 87) << 23 | (draw(k, 13) & ARITH_FRACTION));
+        const float r = arith_div(1, n);
+        float sum[CHUNK], is[CHUNK];
+        for (uint32_t i = 0; i < CHUNK; i++)
+            sum[i] = arith_float((draw(k << 12 | i, 14) % 100 + 87) << 23 | draw(k << 12 | i, 15) >> 9);
+        mean_over(sum, n, r, is);
+        for (uint32_t i = 0; i < CHUNK; i++)
+            if (arith_bits(is[i]) != arith_bits(sum[i] / n)) expect_bits("mean", sum[i], n, is[i], sum[i] / n);
+    }
     fprintf(stderr, "# mean: one correction alone would have been wrong %llu times\n", (unsigned long long)once_wrong);
 }
 END_TEST

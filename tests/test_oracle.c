@@ -62,7 +62,8 @@ static void check_image(const test_case *c)
 static void check_one_hot(const test_case *c)
 {
     const uint32_t classes = c->args.size[0];
-    for (uint64_t i = 0; i < c->elements[1]; i++) check_exact(WORDS_IN(0)[i / classes] == i % classes, OUT(1)[i], i);
+    for (uint64_t i = 0; i < c->elements[1]; i++)
+        check_exact(WORDS_IN(0)[i / classes] == i % classes + c->args.size[1], OUT(1)[i], i);
 }
 
 START_TEST(feed)
@@ -376,15 +377,15 @@ static void check_weigh(const test_case *c)
 {
     const uint32_t width = c->args.size[0];
     for (uint32_t r = 0; r < c->args.n; r++) {
-        const double w = IN(0)[r];
+        const float w = flush(IN(0)[c->args.size[3] ? r : WORDS_IN(1)[c->args.at + r]]);
         const uint32_t at = c->args.first + r;
-        check_exact(IN(0)[r], OUT(3)[at], r);
-        check_value(w * IN(1)[at], OUT(1)[at], 2 * U * w * fabs(IN(1)[at]), true, r);
+        check_exact(w, OUT(4)[at], r);
+        check_value((double)w * IN(2)[at], OUT(2)[at], 2 * U * fabs((double)w * IN(2)[at]), true, r);
         for (uint64_t i = r * width; i < (r + 1) * width; i++)
-            check_value(w * IN(2)[i], OUT(2)[i], 2 * U * w * fabs(IN(2)[i]), true, i);
+            check_value((double)w * IN(3)[i], OUT(3)[i], 2 * U * fabs((double)w * IN(3)[i]), true, i);
     }
-    check_outside(c, 1);
-    check_outside(c, 3);
+    check_outside(c, 2);
+    check_outside(c, 4);
 }
 
 START_TEST(losses)
@@ -417,12 +418,12 @@ static void check_sum(const test_case *c)
 
 static void check_record(const test_case *c)
 {
-    const float loss = flush((float)((double)IN(0)[0] / c->args.scalar[0]));
+    const float loss = flush((float)((double)IN(0)[0] / IN(1)[0]));
     for (uint32_t k = 0; k < c->args.size[1]; k++)
-        check_exact(k == c->args.size[0] % c->args.size[1] ? loss : IN(1)[k], OUT(1)[k], k);
-    const bool set = !isfinite(loss) && !WORDS_IN(2)[0];
-    ck_assert_uint_eq(WORDS_OUT(2)[0], set ? c->args.size[0] : WORDS_IN(2)[0]);
-    ck_assert_uint_eq(WORDS_OUT(2)[1], set ? 1 : WORDS_IN(2)[1]);
+        check_exact(k == c->args.size[0] % c->args.size[1] ? loss : IN(2)[k], OUT(2)[k], k);
+    const bool set = !isfinite(loss) && !WORDS_IN(3)[0];
+    ck_assert_uint_eq(WORDS_OUT(3)[0], set ? c->args.size[0] : WORDS_IN(3)[0]);
+    ck_assert_uint_eq(WORDS_OUT(3)[1], set ? 1 : WORDS_IN(3)[1]);
 }
 
 static void check_watch(const test_case *c)
@@ -534,9 +535,11 @@ START_TEST(first_steps_of_adam)
 }
 END_TEST
 
+/* Weights that sum to 0 have a count of 1. */
 static void check_divisor(const test_case *c)
 {
-    const double count = c->args.size[DIVISOR_FROM_SUM] ? IN(0)[0] : c->args.scalar[DIVISOR_EXAMPLES];
+    const double sum = IN(0)[0] == 0 ? 1 : IN(0)[0];
+    const double count = c->args.size[DIVISOR_FROM_SUM] ? sum : c->args.scalar[DIVISOR_EXAMPLES];
     check_exact((float)count, OUT(1)[DIVISOR_COUNT], 0);
     check_exact((float)(1 / count), OUT(1)[DIVISOR_RECIPROCAL], 1);
     check_exact(1, OUT(1)[DIVISOR_FACTOR], 2);

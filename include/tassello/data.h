@@ -67,6 +67,11 @@ typedef struct tas_data_options {
      * is closed */
     int borrow;
 
+    /* A weight per example: float (count), each from 0 to 1000000; NULL (the default): 1. It multiplies the example's
+     * loss, and means divide by the sum of the weights. Weights below 2^-40 count as 0. Also with a callback. Copied or
+     * borrowed as the other arrays are, even with a callback */
+    const float *weights;
+
     /* NULL with arrays; `user` is its first argument */
     tas_fill_fn fill;
     void *user;

@@ -29,6 +29,7 @@ void tas_data_close(tas_data **data)
     if (!data || !*data) return;
     free((*data)->own_inputs);
     free((*data)->own_targets);
+    free((*data)->own_weights);
     free((*data)->own_index);
     elements_close(&(*data)->inputs);
     free(*data);
@@ -198,6 +199,16 @@ tas_status dataset_pick(const tas_data *data, const uint32_t *index, size_t n, v
     return fetch(&(choice){.data = data, .list = index}, n, inputs, targets);
 }
 
+void dataset_weights(const tas_data *data, const uint32_t *index, uint64_t first, size_t n, float *weights)
+{
+    const choice of = {.data = data, .list = index, .first = first};
+    const float *all = dataset_root(data)->options.weights;
+    for (size_t k = 0; k < n; k++) {
+        weights[k] = 1;
+        if (all) memcpy(&weights[k], all + place_in_root(&of, k), sizeof *all);
+    }
+}
+
 /* Arrays and callbacks -------------------------------------------------------------------------------------------- */
 
 static tas_status check_shape(tas_context *context, const tas_data_options *options)
@@ -238,6 +249,18 @@ static tas_status check_options(tas_context *context, const tas_data_options *op
     return check_shape(context, options);
 }
 
+static tas_status check_weights(const tas_data *data)
+{
+    for (uint64_t k = 0; k < data->options.count; k++) {
+        float w;
+        memcpy(&w, data->options.weights + k, sizeof w);
+        if (!(w >= 0 && w <= 1e6f))
+            return fail(data->context, TAS_BAD_DATA, "%s: example %" PRIu64 ": the weight is %g, expected 0 to 1000000",
+                        data->name, k, (double)w);
+    }
+    return TAS_OK;
+}
+
 /* Puts a copy of *array in its place. */
 static tas_status own_array(tas_data *data, const void **array, uint64_t bytes, void **own)
 {
@@ -263,11 +286,23 @@ tas_status dataset_create(tas_context *context, const tas_data_options *options,
     return TAS_OK;
 }
 
+static tas_status open_weights(tas_data *data)
+{
+    const void *copy = data->options.weights;
+    if (!copy) return TAS_OK;
+    tas_status status = check_weights(data);
+    if (!status && !data->options.borrow)
+        status = own_array(data, &copy, data->options.count * sizeof(float), &data->own_weights);
+    data->options.weights = copy;
+    return status;
+}
+
 static tas_status open_data(tas_context *context, const tas_data_options *options, tas_data **out)
 {
     tas_status status = check_options(context, options);
     if (status) return status;
     status = dataset_create(context, options, options->fill ? "callback" : "arrays", out);
+    if (!status) status = open_weights(*out);
     if (status || options->fill) return status;
 
     tas_data *data = *out;

@@ -9,15 +9,15 @@
 
 struct tas_data {
     tas_context *context;
-    tas_data_options options;       /* with fill NULL: inputs and targets point at the whole set */
-    char name[256];                 /* for errors: the folder and split, "arrays" or "callback", and which part of it */
-    void *own_inputs, *own_targets; /* freed at close */
-    data_elements inputs;           /* of a folder: what options.inputs points at */
-    uint32_t height, width;         /* of its images; else 0 */
-    const tas_data *root;           /* of a part: the set that its examples come from, itself no part; else NULL */
-    const uint32_t *index;          /* example k is the root's index[k]; NULL: the root's k */
-    uint32_t *own_index;            /* freed at close */
-    bool has_noted_tiny;            /* that some inputs are used as 0 */
+    tas_data_options options; /* with fill NULL: inputs and targets point at the whole set */
+    char name[256];           /* for errors: the folder and split, "arrays" or "callback", and which part of it */
+    void *own_inputs, *own_targets, *own_weights; /* freed at close */
+    data_elements inputs;                         /* of a folder: what options.inputs points at */
+    uint32_t height, width;                       /* of its images; else 0 */
+    const tas_data *root;  /* of a part: the set that its examples come from, itself no part; else NULL */
+    const uint32_t *index; /* example k is the root's index[k]; NULL: the root's k */
+    uint32_t *own_index;   /* freed at close */
+    bool has_noted_tiny;   /* that some inputs are used as 0 */
 };
 
 /* Creates a set, which is closed with tas_data_close(). The arrays of the options are not copied. name is for errors.
@@ -33,6 +33,9 @@ tas_status dataset_fetch(const tas_data *data, uint64_t first, size_t n, void *i
 
 /* The same for a list of indices, in its order, which may repeat examples. */
 tas_status dataset_pick(const tas_data *data, const uint32_t *index, size_t n, void *inputs, void *targets);
+
+/* The weights of those examples, of a list or without one from `first` on: 1 if the set has none. */
+void dataset_weights(const tas_data *data, const uint32_t *index, uint64_t first, size_t n, float *weights);
 size_t dataset_input_bytes(const tas_data *data); /* of one example */
 size_t dataset_target_bytes(const tas_data *data);
 

@@ -93,7 +93,8 @@ typedef struct tas_network {
     op_call *forward, *backward, *update; /* the loss ends forward; update: of statistics, after the optimizer's */
     int forward_count, backward_count, update_count;
     int input, order, label, target, losses, correct; /* NO_TENSOR if there is none */
-    int output;                                       /* logits or predictions */
+    int output;                                       /* logits or predictions; and its gradient */
+    int output_gradient;
     uint32_t inputs, outputs;
     shape in;                     /* of an example */
     float mean[2];                /* subtracted from it: the smallest and the largest of its channels */

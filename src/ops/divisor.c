@@ -16,7 +16,7 @@ static float sum_lanes(const float *x, uint32_t count)
     return lane[0];
 }
 
-/* divisor: {count, 1 / count, 1, 1}. */
+/* divisor: {count, 1 / count, 1, 1}. If all weights of a batch are 0, so are its loss and gradient; the count is 1. */
 static bool divisor_shape(op_args *args, draw *d, int edge)
 {
     static const float edges[] = {1, 2, 3, 0x1p+24f, 0x1.fffffep+23f};
@@ -34,9 +34,10 @@ static uint64_t divisor_elements(const op_args *a, int operand)
 
 static void divisor(const op_args *a, void *const *operand, void *scratch)
 {
+    const float sum = *(const float *)operand[0];
     float *out = operand[1];
     (void)scratch;
-    out[DIVISOR_COUNT] = a->size[DIVISOR_FROM_SUM] ? *(const float *)operand[0] : a->scalar[DIVISOR_EXAMPLES];
+    out[DIVISOR_COUNT] = !a->size[DIVISOR_FROM_SUM] ? a->scalar[DIVISOR_EXAMPLES] : sum == 0 ? 1 : sum;
     out[DIVISOR_RECIPROCAL] = arith_div(1, out[DIVISOR_COUNT]);
     out[DIVISOR_FACTOR] = out[DIVISOR_RATIO] = 1;
 }

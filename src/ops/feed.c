@@ -221,13 +221,14 @@ static void gather_labels(const op_args *a, void *const *operand, void *scratch)
     for (uint32_t r = 0; r < a->n; r++) label[r] = source[row_of(a, order, r)];
 }
 
-/* one_hot: 1 at the label, 0 elsewhere. */
+/* one_hot: 1 at the label, 0 elsewhere. The first output may be class 1: a single one is then the label itself. */
 static bool one_hot_shape(op_args *args, draw *d, int edge)
 {
     static const uint32_t edges[][2] = {{1, 1}, {13, 17}, {64, 16}, {205, 10}};
     if (edge >= LENGTH(edges)) return false;
     args->n = edge >= 0 ? edges[edge][0] : draw_size(d, 64);
     args->size[ONE_HOT_CLASSES] = edge >= 0 ? edges[edge][1] : draw_size(d, 40);
+    args->size[ONE_HOT_FIRST] = draw_below(d, 2);
     args->batch = args->n;
     return true;
 }
@@ -240,11 +241,12 @@ static uint64_t one_hot_elements(const op_args *a, int operand)
 static bool one_hot_fill(const op_args *a, int operand, void *data, draw *d)
 {
     if (operand) return false;
-    for (uint32_t r = 0; r < a->n; r++) ((uint32_t *)data)[r] = draw_below(d, a->size[ONE_HOT_CLASSES]);
+    for (uint32_t r = 0; r < a->n; r++)
+        ((uint32_t *)data)[r] = draw_below(d, a->size[ONE_HOT_CLASSES] + a->size[ONE_HOT_FIRST]);
     return true;
 }
 
-/* target (N, classes) = 1 at the label, else 0 */
+/* target (N, classes) = 1 at the label less the first class, else 0 */
 static void one_hot(const op_args *a, void *const *operand, void *scratch)
 {
     const uint32_t *label = operand[0];
@@ -252,7 +254,7 @@ static void one_hot(const op_args *a, void *const *operand, void *scratch)
     (void)scratch;
     for (uint32_t r = 0; r < a->n; r++)
         for (uint32_t j = 0; j < a->size[ONE_HOT_CLASSES]; j++)
-            target[(uint64_t)r * a->size[ONE_HOT_CLASSES] + j] = label[r] == j ? 1 : 0;
+            target[(uint64_t)r * a->size[ONE_HOT_CLASSES] + j] = label[r] == a->size[ONE_HOT_FIRST] + j ? 1 : 0;
 }
 
 const op_row row_gather_bytes = {

@@ -26,6 +26,9 @@ enum {
 enum { IMAGE_SCALE_BYTES, IMAGE_SCALE_FLOATS, IMAGE_OFFSET, IMAGE_CONSTANTS };
 
 /* One-hot targets: places in args.size[]. */
-enum { ONE_HOT_CLASSES };
+enum {
+    ONE_HOT_CLASSES, /* outputs, */
+    ONE_HOT_FIRST    /* of which the first is that class */
+};
 
 #endif

@@ -1,6 +1,7 @@
 /* Sums over whole tensors, the loss of a step, and the watch for what is not finite. */
 #include "ops/sum.h"
 
+#include "ops/divisor.h"
 #include "ops/rows.h"
 
 #include "arith.h"
@@ -38,26 +39,26 @@ static void sum_blocks(const op_args *a, void *const *operand, void *scratch)
     }
 }
 
-/* record_loss: ring[step % places] = sum / examples. record = {first bad step, bad_what} is set once. */
+/* record_loss: ring[step % places] = sum / count, the count being that of the divisor. record = {first bad step,
+ * bad_what} is set once. */
 static bool record_shape(op_args *args, draw *d, int edge)
 {
     if (edge >= 3) return false;
     args->size[RECORD_STEP] = 1 + draw_below(d, 1000);
     args->size[RECORD_PLACES] = 1 + draw_below(d, 50);
-    args->scalar[RECORD_EXAMPLES] = (float)(1 + draw_below(d, 5000));
     return true;
 }
 
 static uint64_t record_elements(const op_args *a, int operand)
 {
-    const uint64_t elements[] = {1, a->size[RECORD_PLACES], 2};
+    const uint64_t elements[] = {1, DIVISOR_VALUES, a->size[RECORD_PLACES], 2};
     return elements[operand];
 }
 
 static bool record_fill(const op_args *a, int operand, void *data, draw *d)
 {
     (void)a;
-    if (operand != 2) return false;
+    if (operand != 3) return operand == 1 && divisor_fill(1, 1, data, d);
     ((uint32_t *)data)[0] = draw_below(d, 3) ? 0 : 7;
     ((uint32_t *)data)[1] = 3;
     return true;
@@ -73,10 +74,11 @@ static inline void set_first_bad(uint32_t *first_bad, uint32_t step, uint32_t wh
 static void record_loss(const op_args *a, void *const *operand, void *scratch)
 {
     const float *sum = operand[0];
-    float *ring = operand[1];
-    uint32_t *first_bad = operand[2];
+    const float *divisor = operand[1];
+    float *ring = operand[2];
+    uint32_t *first_bad = operand[3];
     (void)scratch;
-    const float loss = arith_flush(arith_div(sum[0], a->scalar[RECORD_EXAMPLES]));
+    const float loss = arith_flush(arith_div(sum[0], divisor[DIVISOR_COUNT]));
     ring[a->size[RECORD_STEP] % a->size[RECORD_PLACES]] = loss;
     if (!arith_is_finite(loss)) set_first_bad(first_bad, a->size[RECORD_STEP], BAD_LOSS);
 }
@@ -89,7 +91,7 @@ static bool check_fill(const op_args *a, int operand, void *data, draw *d)
 {
     const uint32_t count = a->size[CHECK_ELEMENTS];
     float *x = data;
-    if (operand == 1) return record_fill(a, 2, data, d);
+    if (operand == 1) return record_fill(a, 3, data, d);
     if (d->mode == DRAW_WILD) return false;
     for (uint32_t i = 0; i < count; i++) x[i] = draw_float(d);
     /* Of the only bad one; count: there is none. */
@@ -119,6 +121,7 @@ const op_row row_sum_blocks = {
 const op_row row_record_loss = {
     .name = "record_loss",
     .operand = {{"sum", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"divisor", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"ring", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
                 {"record", TYPE_U32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},
     .elements = record_elements,

@@ -8,13 +8,11 @@ enum {
     SUM_AT, /* of the first sum in the output */
 };
 
-/* record_loss: places in args.size[], */
+/* record_loss: places in args.size[]. */
 enum {
     RECORD_STEP,   /* 1 is the first */
     RECORD_PLACES, /* of the ring */
 };
-/* and in args.scalar[]. */
-enum { RECORD_EXAMPLES };
 
 /* check_finite: places in args.size[]. */
 enum {

@@ -17,21 +17,31 @@ static bool weigh_shape(op_args *args, draw *d, int edge)
     args->size[WEIGH_OUTPUTS] = edge >= 0 ? edges[edge][1] : draw_size(d, 130);
     args->first = draw_below(d, 2) ? draw_below(d, 50) : 0;
     args->batch = args->first + args->n + draw_below(d, 3);
+    args->at = draw_below(d, 20);
+    args->size[WEIGH_SOURCE] = draw_size(d, 200);
+    args->size[WEIGH_ORDER] = args->at + args->n + draw_below(d, 3);
+    args->size[WEIGH_DIRECT] = args->n <= args->size[WEIGH_SOURCE] && draw_below(d, 3) == 0;
     return true;
 }
 
 static uint64_t weigh_elements(const op_args *a, int operand)
 {
-    const uint64_t elements[] = {a->n, a->batch, (uint64_t)a->n * a->size[WEIGH_OUTPUTS], a->batch};
+    const uint64_t elements[] = {a->size[WEIGH_SOURCE], a->size[WEIGH_ORDER], a->batch,
+                                 (uint64_t)a->n * a->size[WEIGH_OUTPUTS], a->batch};
     return elements[operand];
 }
 
-/* Not negative, and often 0. */
+/* Weights are not negative, and often 0. */
 static bool weigh_fill(const op_args *a, int operand, void *data, draw *d)
 {
     float *w = data;
-    if (operand != 0) return false;
-    for (uint32_t r = 0; r < a->n; r++) w[r] = draw_below(d, 4) ? arith_abs(draw_float(d)) : 0;
+    if (operand > 1) return false;
+    for (uint32_t i = 0; i < weigh_elements(a, operand); i++) {
+        if (operand == 0)
+            w[i] = draw_below(d, 4) ? arith_abs(draw_float(d)) : 0;
+        else
+            ((uint32_t *)data)[i] = draw_below(d, a->size[WEIGH_SOURCE]);
+    }
     return true;
 }
 
@@ -39,22 +49,25 @@ static inline float weighed(float x, float w) { return w == 0 ? 0 : arith_flush(
 
 CLONES static void weigh(const op_args *a, void *const *operand, void *scratch)
 {
-    const float *w = operand[0];                       /* (N) */
-    float *losses = operand[1], *weights = operand[3]; /* (batch) */
-    float *gradient = operand[2];                      /* (N, C) */
+    const float *source = operand[0];                  /* (S) */
+    const uint32_t *order = operand[1];                /* (O) */
+    float *losses = operand[2], *weights = operand[4]; /* (batch) */
+    float *gradient = operand[3];                      /* (N, C) */
     const uint32_t outputs = a->size[WEIGH_OUTPUTS];
     (void)scratch;
     for (uint32_t r = 0; r < a->n; r++) {
-        weights[a->first + r] = w[r];
-        losses[a->first + r] = weighed(losses[a->first + r], w[r]);
+        const float w = arith_flush(source[a->size[WEIGH_DIRECT] ? r : order[a->at + r]]);
+        weights[a->first + r] = w;
+        losses[a->first + r] = weighed(losses[a->first + r], w);
         for (uint64_t at = (uint64_t)r * outputs; at < (r + UINT64_C(1)) * outputs; at++)
-            gradient[at] = weighed(gradient[at], w[r]);
+            gradient[at] = weighed(gradient[at], w);
     }
 }
 
 const op_row row_weigh = {
     .name = "weigh",
-    .operand = {{"w", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+    .operand = {{"source", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"order", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"losses", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
                 {"gradient", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
                 {"weights", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},
@@ -62,4 +75,5 @@ const op_row row_weigh = {
     .reference = weigh,
     .shape = weigh_shape,
     .fill = weigh_fill,
+    .flushes = true,
 };

@@ -80,6 +80,7 @@ typedef struct plan_request {
     uint32_t max_tile;                  /* the largest tile that is wanted */
     uint64_t resident;                  /* examples of a set that may be put on the device; 0: it is streamed */
     uint64_t input_bytes, target_bytes; /* per example of the data set */
+    bool weights;                       /* its examples have weights; those of a network with weights of classes do */
     noise_schedule noise;               /* {0}: it is not measured */
     int slots;                          /* values that the optimizer keeps per parameter: 0 to 2 */
     bool spills;                        /* what passes keep goes to the host, even if the device has room */
@@ -95,13 +96,14 @@ typedef struct region {
 
 /* Rows of the set, and which of them are meant. */
 typedef struct plan_source {
-    region inputs, targets, order;
+    region inputs, targets, weights, order; /* weights: only if the plan is weighted */
 } plan_source;
 
 typedef struct plan {
     uint32_t tile;
     uint32_t panel_width;      /* examples per panel (LAYOUT_BATCH_PANELS) */
     uint32_t step_panel_width; /* the same in a step, whose batch may be smaller than the tile of a probe */
+    bool weighted;             /* examples have weights */
     bool resident;             /* the set is in the data part, else it passes through the staging part */
     /* Examples for whose losses there is room: the batch; in evaluation whole blocks of sums. */
     uint32_t chunk;
@@ -125,6 +127,7 @@ typedef struct plan {
     } kept;
 
     region sum[SUM_LEVELS], correct_sum[SUM_LEVELS], ring, first_bad; /* in the batch part */
+    region weights, weight_sum[SUM_LEVELS];                           /* likewise, if it is weighted */
     region divisor;                                                   /* training only */
     plan_source source[STAGES];                                       /* resident: only the first */
 

@@ -279,10 +279,14 @@ static void add_batch(planner *pl)
     add_region(pl, PART_BATCH, (uint64_t)p->chunk * sizeof(float), &p->tensor[network->losses]);
     if (network->correct != NO_TENSOR)
         add_region(pl, PART_BATCH, (uint64_t)p->chunk * sizeof(float), &p->tensor[network->correct]);
+    p->weights.part = -1;
+    if (p->weighted) add_region(pl, PART_BATCH, (uint64_t)p->chunk * sizeof(float), &p->weights);
     for (int level = 0; level < SUM_LEVELS; level++) {
         count = (count + SUM_LANES - 1) / SUM_LANES;
         add_region(pl, PART_BATCH, count * sizeof(float), &p->sum[level]);
         add_region(pl, PART_BATCH, count * sizeof(float), &p->correct_sum[level]);
+        p->weight_sum[level].part = -1;
+        if (p->weighted) add_region(pl, PART_BATCH, count * sizeof(float), &p->weight_sum[level]);
     }
     const value_sizes sizes = sizes_of(pl);
     for (int t = 0; t < network->tensor_count; t++)
@@ -297,8 +301,11 @@ static void add_batch(planner *pl)
     if (pl->request.training) add_region(pl, PART_BATCH, DIVISOR_VALUES * sizeof(float), &p->divisor);
 }
 
+static uint64_t weight_bytes(const planner *pl) { return pl->plan->weighted ? sizeof(float) : 0; }
+
 static void add_source(planner *pl, int part, uint64_t examples, plan_source *out)
 {
+    if (pl->plan->weighted) add_region(pl, part, examples * weight_bytes(pl), &out->weights);
     add_region(pl, part, examples * pl->request.input_bytes, &out->inputs);
     add_region(pl, part, examples * pl->request.target_bytes, &out->targets);
     add_region(pl, part, examples * sizeof(uint32_t), &out->order);
@@ -307,9 +314,8 @@ static void add_source(planner *pl, int part, uint64_t examples, plan_source *ou
 static void add_sources(planner *pl)
 {
     plan *p = pl->plan;
-    memset(p->source, 0, sizeof p->source);
     for (int s = 0; s < STAGES; s++)
-        p->source[s].inputs.part = p->source[s].targets.part = p->source[s].order.part = -1;
+        p->source[s] = (plan_source){{.part = -1}, {.part = -1}, {.part = -1}, {.part = -1}};
     if (p->resident)
         add_source(pl, PART_DATA, pl->request.resident, &p->source[0]);
     else
@@ -327,7 +333,8 @@ static void size_host(planner *pl)
 {
     const plan_request *request = &pl->request;
     plan *p = pl->plan;
-    const uint64_t parameters = p->bytes[PART_PARAMETERS], example = request->input_bytes + request->target_bytes;
+    const uint64_t parameters = p->bytes[PART_PARAMETERS];
+    const uint64_t example = request->input_bytes + request->target_bytes + weight_bytes(pl);
     const uint64_t order = sizeof(uint32_t);
     p->snapshot = parameters + p->bytes[PART_STATE] + p->bytes[PART_STATE_2];
     p->snapshots = request->copy == COPY_SNAPSHOT ? pl->device->snapshots : 0;
@@ -365,7 +372,8 @@ planner_bound planner_bounds(planner *pl, planner_mode mode, bool resident)
     const uint64_t kept = m->kept_example_bytes * planner_examples(pl);
     const bool counts = !m->spilled || pl->device->shared;
     const plan_request *request = &pl->request;
-    const uint64_t stages = STAGES * (request->input_bytes + request->target_bytes + sizeof(uint32_t));
+    const uint64_t stages =
+        STAGES * (request->input_bytes + request->target_bytes + weight_bytes(pl) + sizeof(uint32_t));
     plan *p = pl->plan;
     planner_bound bound = {.slope = m->example_bytes};
     planner_outline(pl, mode, 1, resident);
@@ -396,6 +404,7 @@ tas_status planner_open(planner *pl, const tas_network *network, const plan_devi
     const size_t count = (size_t)network->tensor_count;
     *p = (plan){.tensor = calloc(count, sizeof *p->tensor),
                 .group_gradients = calloc(count, sizeof *p->group_gradients)};
+    p->weighted = request->weights || network->class_weights;
     *pl = (planner){.network = network, .device = device, .request = *request, .plan = p};
     if (!p->tensor || !p->group_gradients || !open_maps(pl) || !open_calls(pl))
         return fail(network->context, TAS_NO_MEMORY, "no memory for a plan");

@@ -7,6 +7,7 @@ static tas_status sum_chunk(workspace *w, uint32_t count, uint32_t at)
 {
     const tas_network *network = w->network;
     tas_status status = workspace_sum_blocks(w, &w->tensor[network->losses], w->sum, count, at);
+    if (!status && w->plan.weighted) status = workspace_sum_blocks(w, &w->weights, w->weight_sum, count, at);
     if (status || !network->classes) return status;
     return workspace_sum_blocks(w, &w->tensor[network->correct], w->correct_sum, count, at);
 }
@@ -34,7 +35,9 @@ static tas_status read_total(workspace *w, const mem *levels, uint32_t count, fl
     return status ? status : w->device->driver->read(w->device, total, 0, out, sizeof *out);
 }
 
-/* sums: of the losses, and of the correct examples if there are classes. */
+/* What an evaluation sums over the set. */
+enum { SUM_LOSSES, SUM_WEIGHTS, SUM_CORRECT, SUM_COUNT };
+
 static tas_status evaluate_in(workspace *w, const tas_data *data, float *sums)
 {
     const uint32_t all = (uint32_t)data->options.count;
@@ -46,8 +49,9 @@ static tas_status evaluate_in(workspace *w, const tas_data *data, float *sums)
         status = run_chunk(w, data, (uint32_t *)(void *)order.bytes, first, n);
     }
     if (!status) status = feed_settle(w);
-    if (!status) status = read_total(w, w->sum, all, &sums[0]);
-    if (!status && w->network->classes) status = read_total(w, w->correct_sum, all, &sums[1]);
+    if (!status) status = read_total(w, w->sum, all, &sums[SUM_LOSSES]);
+    if (!status && w->plan.weighted) status = read_total(w, w->weight_sum, all, &sums[SUM_WEIGHTS]);
+    if (!status && w->network->classes) status = read_total(w, w->correct_sum, all, &sums[SUM_CORRECT]);
     device_release_host(w->device, &order);
     return status;
 }
@@ -77,19 +81,27 @@ static tas_status pass_over(tas_model *model, const tas_data *data,
     return status;
 }
 
+/* 0 if all weights are 0, as in training. */
+static double mean_loss(const tas_network *network, const tas_data *data, const float *sums)
+{
+    if (!data->options.weights && !network->class_weights)
+        return (double)sums[SUM_LOSSES] / (double)data->options.count;
+    return sums[SUM_WEIGHTS] > 0 ? (double)sums[SUM_LOSSES] / (double)sums[SUM_WEIGHTS] : (double)sums[SUM_LOSSES];
+}
+
 static tas_status evaluate(tas_model *model, const tas_data *data, tas_score *score)
 {
     const uint32_t all = (uint32_t)data->options.count;
     tas_device *device = model->device;
     const uint64_t peak = device->peak_bytes, host_peak = device->host_peak_bytes;
-    float sums[2] = {0, 0};
+    float sums[SUM_COUNT] = {0};
     device_reset_peaks(device);
     tas_status status = pass_over(model, data, evaluate_in, sums, "the evaluation is repeated");
     if (!status)
-        *score = (tas_score){.loss = (double)sums[0] / all,
-                             .accuracy = model->network->classes ? (double)sums[1] / all : -1,
+        *score = (tas_score){.loss = mean_loss(model->network, data, sums),
+                             .accuracy = model->network->classes ? (double)sums[SUM_CORRECT] / all : -1,
                              .examples = all,
-                             .correct = (uint64_t)sums[1],
+                             .correct = (uint64_t)sums[SUM_CORRECT],
                              .peak_bytes = device->peak_bytes,
                              .host_bytes = device->host_peak_bytes};
     if (peak > device->peak_bytes) device->peak_bytes = peak; /* a run's, whose callback evaluates */

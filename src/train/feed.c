@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Labels, 0 and 1, are the targets of the only output. */
+static bool is_one_answer(const tas_network *network) { return network->loss == TAS_LOSS_BCE && network->outputs == 1; }
+
 tas_status feed_check(const tas_network *network, const tas_data *data)
 {
     const tas_data_options *options = &data->options;
@@ -15,12 +18,15 @@ tas_status feed_check(const tas_network *network, const tas_data *data)
     if (options->input_size != network->inputs)
         return fail(context, TAS_BAD_NETWORK, "%s: takes %u values per example, but %s has %zu", network->from,
                     network->inputs, data->name, options->input_size);
-    if (options->target_type == TAS_TARGET_LABEL && options->classes > network->outputs)
+    if (options->target_type == TAS_TARGET_LABEL && options->classes > network->outputs + is_one_answer(network))
         return fail(context, TAS_BAD_NETWORK, "%s: has %u outputs, but %s has %u classes", network->from,
                     network->outputs, data->name, options->classes);
     if (options->target_type == TAS_TARGET_F32 && network->classes)
         return fail(context, TAS_BAD_NETWORK, "%s: loss %s needs labels, but %s has float targets; expected 'loss %s'",
                     network->from, tas_loss_name(TAS_LOSS_SOFTMAX), data->name, tas_loss_name(TAS_LOSS_MSE));
+    if (options->target_type == TAS_TARGET_F32 && network->class_weights)
+        return fail(context, TAS_BAD_NETWORK, "%s: the loss has weights of classes, but %s has float targets",
+                    network->from, data->name);
     if (options->target_type == TAS_TARGET_F32 && options->target_size != network->outputs)
         return fail(context, TAS_BAD_NETWORK, "%s: has %u outputs, but %s has %zu target values per example",
                     network->from, network->outputs, data->name, options->target_size);
@@ -47,20 +53,35 @@ void feed_note(const tas_network *network, const tas_data *data)
                   (double)network->mean[network->mean[0] >= 0], root->name);
 }
 
+/* The weights of examples whose targets are given: of a list, or without one from `first` on. */
+static void make_weights(const tas_network *network, const tas_data *data, const uint32_t *order, uint64_t first,
+                         size_t n, const void *targets, float *weights)
+{
+    const uint32_t *labels = targets;
+    dataset_weights(data, order, first, n, weights);
+    for (size_t k = 0; k < n && network->class_weights; k++) weights[k] *= network->class_weights[labels[k]];
+}
+
 /* Uploads the whole set, piece by piece. The run keeps the memory of a piece, so that its use of memory is constant. */
 static tas_status upload_set(workspace *w, const tas_data *data)
 {
     const device_driver *driver = w->device->driver;
     const size_t in = dataset_input_bytes(data), out = dataset_target_bytes(data);
-    const uint64_t count = data->options.count, chunk = plan_upload(in + out, count);
+    const size_t weight = w->plan.weighted ? sizeof(float) : 0;
+    const uint64_t count = data->options.count, chunk = plan_upload(in + out + weight, count);
+    const source *to = &w->source[0];
     host_mem *piece = &w->stage[0].memory;
-    tas_status status = device_alloc_host(w->device, (in + out) * chunk, piece);
-    char *targets = piece->bytes, *inputs = piece->bytes + out * chunk;
+    tas_status status = device_alloc_host(w->device, (in + out + weight) * chunk, piece);
+    char *targets = piece->bytes, *inputs = piece->bytes + (out + weight) * chunk;
+    float *weights = (float *)(void *)(piece->bytes + out * chunk);
     for (uint64_t at = 0; at < count && !status; at += chunk) {
         const uint64_t some = count - at < chunk ? count - at : chunk;
         status = dataset_fetch(data, at, (size_t)some, inputs, targets);
-        if (!status) status = driver->write(w->device, &w->source[0].inputs, at * in, inputs, some * in, true);
-        if (!status) status = driver->write(w->device, &w->source[0].targets, at * out, targets, some * out, true);
+        if (!status && weight) make_weights(w->network, data, NULL, at, (size_t)some, targets, weights);
+        if (!status) status = driver->write(w->device, &to->inputs, at * in, inputs, some * in, true);
+        if (!status) status = driver->write(w->device, &to->targets, at * out, targets, some * out, true);
+        if (!status && weight)
+            status = driver->write(w->device, &to->weights, at * weight, weights, some * weight, true);
     }
     return status;
 }
@@ -68,13 +89,15 @@ static tas_status upload_set(workspace *w, const tas_data *data)
 static tas_status open_stages(workspace *w, const tas_data *data)
 {
     const uint64_t tile = w->plan.tile, in = dataset_input_bytes(data), out = dataset_target_bytes(data);
+    const uint64_t weight = w->plan.weighted ? sizeof(float) : 0;
     tas_status status = TAS_OK;
     for (int s = 0; s < STAGES && !status; s++) {
         stage *of = &w->stage[s];
-        status = device_alloc_host(w->device, tile * (sizeof *of->order + in + out), &of->memory);
+        status = device_alloc_host(w->device, tile * (sizeof *of->order + in + out + weight), &of->memory);
         if (status) return status;
         of->order = (uint32_t *)(void *)of->memory.bytes;
-        of->targets = (unsigned char *)(of->order + tile);
+        of->weights = (float *)(void *)(of->order + tile);
+        of->targets = (unsigned char *)(of->order + tile) + tile * weight;
         of->inputs = of->targets + tile * out;
     }
     return status;
@@ -157,7 +180,10 @@ static tas_status gather_targets(workspace *w, bool labels, const source *from, 
     const tas_status status = device_run(w->device, &args, targets, NULL);
     if (status || !labels || network->classes) return status;
 
-    args = (op_args){.op = OP_ONE_HOT, .n = args.n, .batch = args.n, .size = {[ONE_HOT_CLASSES] = network->outputs}};
+    args = (op_args){.op = OP_ONE_HOT,
+                     .n = args.n,
+                     .batch = args.n,
+                     .size = {[ONE_HOT_CLASSES] = network->outputs, [ONE_HOT_FIRST] = is_one_answer(network)}};
     const mem one_hot[] = {w->tensor[network->label], w->tensor[network->target]};
     return device_run(w->device, &args, one_hot, NULL);
 }
@@ -184,8 +210,12 @@ static tas_status fill_stage(workspace *w, const tas_data *data, const uint32_t 
     tas_status status = driver->join(w->device, &of->uploaded);
     if (!status) status = dataset_pick(data, order, n, of->inputs, of->targets);
     memcpy(of->order, order, n * sizeof *order);
+    if (!status && w->plan.weighted) make_weights(w->network, data, order, 0, n, of->targets, of->weights);
     if (!status) status = driver->write_later(w->device, &to->inputs, of->inputs, n * in, of->used, &of->uploaded);
     if (!status) status = driver->write_later(w->device, &to->targets, of->targets, n * out, of->used, &of->uploaded);
+    if (!status && w->plan.weighted)
+        status =
+            driver->write_later(w->device, &to->weights, of->weights, n * sizeof *of->weights, of->used, &of->uploaded);
     if (!status)
         status = driver->write_later(w->device, &to->order, of->order, n * sizeof *order, of->used, &of->uploaded);
     return status;

@@ -13,7 +13,8 @@ plan_request forecast_request(const tas_data *data, bool training, uint32_t batc
                           .copy = training ? COPY_SNAPSHOT : COPY_NONE,
                           .order = training ? data->options.count : 0,
                           .input_bytes = dataset_input_bytes(data),
-                          .target_bytes = dataset_target_bytes(data)};
+                          .target_bytes = dataset_target_bytes(data),
+                          .weights = data->options.weights != NULL};
 }
 
 void forecast_request_noise(plan_request *request, const tas_network *network, uint64_t examples, uint32_t tile)

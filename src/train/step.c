@@ -62,11 +62,19 @@ tas_status step_gradient(workspace *w, const step_batch *batch, const step_obser
     return status;
 }
 
-/* What the update divides the sum of gradients by. */
+/* What the loss and the update divide by: the number of examples, or the sum of their weights. */
 static tas_status write_divisor(workspace *w, uint32_t examples)
 {
-    const op_args args = {.op = OP_DIVISOR, .scalar = {[DIVISOR_EXAMPLES] = (float)examples}};
-    const mem operand[] = {w->first_bad, w->divisor}; /* the first is not read */
+    const mem *total = &w->first_bad; /* is not read */
+    tas_status status = TAS_OK;
+    if (w->plan.weighted) status = workspace_sum_blocks(w, &w->weights, w->weight_sum, examples, 0);
+    if (w->plan.weighted && !status)
+        status = workspace_sum_levels(w, w->weight_sum, (examples - 1) / SUM_LANES + 1, &total);
+    if (status) return status;
+    const op_args args = {.op = OP_DIVISOR,
+                          .size = {[DIVISOR_FROM_SUM] = w->plan.weighted},
+                          .scalar = {[DIVISOR_EXAMPLES] = (float)examples}};
+    const mem operand[] = {*total, w->divisor};
     return device_run(w->device, &args, operand, NULL);
 }
 
@@ -77,10 +85,8 @@ tas_status step_watch(workspace *w, uint32_t number, uint32_t examples)
     if (!status) status = workspace_sum_blocks(w, &w->tensor[w->network->losses], w->sum, examples, 0);
     if (!status) status = workspace_sum_levels(w, w->sum, (examples - 1) / SUM_LANES + 1, &total);
     if (status) return status;
-    const op_args record = {.op = OP_RECORD_LOSS,
-                            .size = {[RECORD_STEP] = number, [RECORD_PLACES] = RING},
-                            .scalar = {[RECORD_EXAMPLES] = (float)examples}};
-    const mem loss[] = {*total, w->ring, w->first_bad};
+    const op_args record = {.op = OP_RECORD_LOSS, .size = {[RECORD_STEP] = number, [RECORD_PLACES] = RING}};
+    const mem loss[] = {*total, w->divisor, w->ring, w->first_bad};
     status = device_run(w->device, &record, loss, NULL);
     if (status) return status;
     const op_args check = {.op = OP_CHECK_FINITE,

@@ -2,6 +2,7 @@
 #include "train/feed.h"
 
 #include "ops/sum.h"
+#include "ops/weigh.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -91,13 +92,16 @@ static tas_status make_slices(workspace *w)
     for (int level = 0; level < SUM_LEVELS && !status; level++) {
         status = slice_region(w, &p->sum[level], &w->sum[level]);
         if (!status) status = slice_region(w, &p->correct_sum[level], &w->correct_sum[level]);
+        if (!status) status = slice_region(w, &p->weight_sum[level], &w->weight_sum[level]);
     }
+    if (!status) status = slice_region(w, &p->weights, &w->weights);
     if (!status) status = slice_region(w, &p->ring, &w->ring);
     if (!status) status = slice_region(w, &p->first_bad, &w->first_bad);
     if (!status) status = slice_region(w, &p->divisor, &w->divisor);
     for (int s = 0; s < STAGES && !status; s++) {
         status = slice_region(w, &p->source[s].inputs, &w->source[s].inputs);
         if (!status) status = slice_region(w, &p->source[s].targets, &w->source[s].targets);
+        if (!status) status = slice_region(w, &p->source[s].weights, &w->source[s].weights);
         if (!status) status = slice_region(w, &p->source[s].order, &w->source[s].order);
     }
     return status;
@@ -269,6 +273,25 @@ bool workspace_should_retry(tas_model *model, plan_request *request, workspace_r
     return tile > 1 || (tile && tries->at_one++ < MAX_TRIES);
 }
 
+/* Losses, and the gradients to the outputs, times the weights of the examples. loss: the arguments of its call. */
+static tas_status weigh(workspace *w, const op_args *loss)
+{
+    const tas_network *network = w->network;
+    const source *from = &w->source[w->plan.resident ? 0 : w->tiles_fed % STAGES];
+    const op_args args = {.op = OP_WEIGH,
+                          .n = loss->n,
+                          .first = loss->first,
+                          .batch = loss->batch,
+                          .at = w->at,
+                          .size = {[WEIGH_OUTPUTS] = network->outputs,
+                                   [WEIGH_SOURCE] = (uint32_t)(from->weights.bytes / sizeof(float)),
+                                   [WEIGH_ORDER] = (uint32_t)(from->order.bytes / sizeof(uint32_t)),
+                                   [WEIGH_DIRECT] = !w->plan.resident}};
+    const mem operand[] = {from->weights, from->order, w->tensor[network->losses], w->tensor[network->output_gradient],
+                           w->weights};
+    return device_run(w->device, &args, operand, NULL);
+}
+
 tas_status workspace_run(workspace *w, const op_call *call, uint32_t n, uint32_t first, uint32_t batch)
 {
     op_args args = call->args;
@@ -282,7 +305,9 @@ tas_status workspace_run(workspace *w, const op_call *call, uint32_t n, uint32_t
     args.epoch = w->epoch;
     args.seed = w->seed;
     for (int o = 0; op_get(args.op)->operand[o].name; o++) operand[o] = w->tensor[call->operand[o]];
-    return device_run(w->device, &args, operand, &w->part[PART_SCRATCH]);
+    const tas_status status = device_run(w->device, &args, operand, &w->part[PART_SCRATCH]);
+    const bool loss = call == &w->network->forward[w->network->forward_count - 1];
+    return status || !loss || !w->plan.weighted ? status : weigh(w, &args);
 }
 
 void workspace_begin_pass(workspace *w, int pass)

@@ -6,13 +6,14 @@
 #include "model/model.h"
 
 typedef struct source {
-    mem inputs, targets, order;
+    mem inputs, targets, weights, order;
 } source;
 
 /* Host memory for a tile of a streamed set: what its upload reads, and what it waits for. */
 typedef struct stage {
     host_mem memory;
     uint32_t *order; /* in it, as what follows is */
+    float *weights;
     unsigned char *targets, *inputs;
     void *uploaded, *used; /* tickets: the upload has come; the device needs the stage no more */
 } stage;
@@ -28,14 +29,14 @@ typedef struct workspace {
     int slice_count;
     mem *values, *kept; /* one per pass and tensor; per tensor and tile. NULL: a step has one pass */
     host_mem kept_host; /* what is kept, if it lies on the host */
-    mem sum[SUM_LEVELS], correct_sum[SUM_LEVELS], ring, first_bad, divisor;
+    mem sum[SUM_LEVELS], correct_sum[SUM_LEVELS], weight_sum[SUM_LEVELS], weights, ring, first_bad, divisor;
     mem *group_gradients; /* one per tensor: gradients of a group, see noise.h */
     mem norms, squares, noise_sum[SUM_LEVELS], noise_ring;
     uint32_t panel_width; /* examples of a panel, in what runs now */
     source source[STAGES];
     stage stage[STAGES];
-    uint32_t tiles_fed;
-    int stuck; /* times that the least plan was refused, in a row */
+    uint32_t tiles_fed; /* of a streamed set */
+    int stuck;          /* times that the least plan was refused, in a row */
     bool evaluating;
     uint32_t epoch, at; /* of the tile: for masks */
     uint64_t seed;
@@ -78,7 +79,8 @@ typedef struct workspace_retries {
 bool workspace_should_retry(tas_model *model, plan_request *request, workspace_retries *tries, tas_status status,
                             uint32_t tile);
 
-/* Runs a call for a tile of n examples; the first of them is number `first` of the batch. */
+/* Runs a call for a tile of n examples; the first of them is number `first` of the batch. The loss is followed by the
+ * weights of the examples, if they have any. */
 tas_status workspace_run(workspace *w, const op_call *call, uint32_t n, uint32_t first, uint32_t batch);
 
 /* Makes w->tensor that of a pass; then, for each tile, that of the tile, and loads what was kept of it on the host.

@@ -71,6 +71,7 @@ static void lower(tas_network *network, layer *self)
     network->label = build_tensor(network, ROLE_LABEL, 1, "label");
     network->target = labels ? NO_TENSOR : build_tensor(network, ROLE_TARGET, network->outputs, "target");
     self->dx[0] = build_tensor(network, ROLE_VALUE, network->outputs, "loss.dx");
+    network->output_gradient = self->dx[0];
     op_call call = {.args = {.op = self->op, .size = {[LOSS_OUTPUTS] = network->outputs}},
                     .operand = {self->x[0], network->label, network->losses, network->correct, self->dx[0]}};
     if (!labels) {

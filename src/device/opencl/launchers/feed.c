@@ -82,7 +82,8 @@ static tas_status one_hot(tas_device *device, const op_args *a, const mem *m, co
     (void)scratch;
     tas_status status = program_get_elementwise(device, "feed", "one_hot", "", &kernel);
     if (status) return status;
-    const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_U32(count), A_U32(a->size[ONE_HOT_CLASSES]));
+    const launch_args args =
+        ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_U32(count), A_U32(a->size[ONE_HOT_CLASSES]), A_U32(a->size[ONE_HOT_FIRST]));
     return launch_kernel(device, kernel, launch_elements(cl, count), &args);
 }
 

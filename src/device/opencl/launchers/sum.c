@@ -22,8 +22,8 @@ static tas_status record_loss(tas_device *device, const op_args *a, const mem *m
     (void)scratch;
     tas_status status = program_get_grouped(device, "sum", "record_loss", &kernel);
     if (status) return status;
-    const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->size[RECORD_STEP]),
-                                  A_U32(a->size[RECORD_PLACES]), A_F32(a->scalar[RECORD_EXAMPLES]));
+    const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(a->size[RECORD_STEP]),
+                                  A_U32(a->size[RECORD_PLACES]));
     return launch_kernel(device, kernel, launch_line(1, 1), &args);
 }
 

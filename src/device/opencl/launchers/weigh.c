@@ -11,8 +11,9 @@ static tas_status weigh(tas_device *device, const op_args *a, const mem *m, cons
     (void)scratch;
     tas_status status = program_get_elementwise(device, "weigh", "weigh", "", &kernel);
     if (status) return status;
-    const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(count),
-                                  A_U32(a->size[WEIGH_OUTPUTS]), A_U32(a->first));
+    const launch_args args =
+        ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3]), A_MEM(&m[4]), A_U32(count),
+             A_U32(a->size[WEIGH_OUTPUTS]), A_U32(a->first), A_U32(a->at), A_U32(a->size[WEIGH_DIRECT]));
     return launch_kernel(device, kernel, launch_elements(device->cl, count), &args);
 }
 
