@@ -106,8 +106,9 @@ TAS_API const char *tas_data_rules(void);
  * Both keep the order of the whole set. count: 1 to all but one. rest or held_out may be NULL if that part is not
  * needed. The whole set must stay open until both are closed.
  *
- * A part trains to the same bits as a data set of only its examples: shuffles and dropout masks depend on the index in
- * the part. Its classes are those of the whole set. A part can be divided again, also with the same seed. */
+ * A part trains to the same bits as a data set of only its examples: shuffles, dropout masks and augmentation depend on
+ * the index in the part. Its classes are those of the whole set. A part can be divided again, also with the same seed.
+ */
 TAS_API tas_status tas_data_split(const tas_data *whole, uint64_t count, uint64_t seed, tas_data **rest,
                                   tas_data **held_out);
 

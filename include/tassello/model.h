@@ -175,7 +175,7 @@ typedef struct tas_train_options {
     uint32_t base_batch;
     /* Non-zero: measure the gradient noise scale. It changes no bit of the weights. */
     int noise;
-    /* Of the shuffles and of dropout (1). */
+    /* Of the shuffles, of dropout and of augmentation (1). */
     uint64_t seed;
     /* Bytes of memory that may be used, see tas_plan; 0 (the default): the model's budget, or else 60 % of a discrete
      * device's memory and 50 % of a shared one's. It changes no result. */

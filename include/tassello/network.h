@@ -1,6 +1,7 @@
 /* Networks, described in text (UTF-8), one layer per line:
  *
  *     input 1x28x28 mean 0.2860 std 0.3530   # channels x height x width; pixels are (byte / 255 - mean) / std
+ *     augment flip shift 2                   # in training alone; or cutout 8
  *     conv2d 20 5                            # outputs, kernel (5 or 5x3)
  *     relu                                   # or leaky 0.01, tanh, sigmoid, gelu
  *     max_pool 2                             # or avg_pool
