@@ -246,7 +246,7 @@ static uint64_t needed_at_once(const scene *s, const plan *p)
 typedef struct tape {
     const scene *s;
     const plan *p;
-    bool *whole; /* one a tensor */
+    bool *whole, *written; /* one a tensor */
 } tape;
 
 static void tape_write(tape *of, int t)
@@ -255,7 +255,7 @@ static void tape_write(tape *of, int t)
     if (at->part == PART_VALUES)
         for (int other = 0; other < of->s->network->tensor_count; other++)
             if (overlap(at, &of->p->tensor[other])) of->whole[other] = false;
-    of->whole[t] = true;
+    of->whole[t] = of->written[t] = true;
 }
 
 static void tape_read(const tape *of, int t, const char *who)
@@ -269,8 +269,10 @@ static void tape_calls(tape *of, const op_call *calls, int count)
     for (int c = 0; c < count; c++) {
         const op_row *row = op_get(calls[c].args.op);
         const int *operand = calls[c].operand;
-        for (int o = 0; row->operand[o].name; o++)
-            if (row->operand[o].access != ACCESS_OUT) tape_read(of, operand[o], row->name);
+        for (int o = 0; row->operand[o].name; o++) { /* the first call that adds to a concatenation begins it */
+            const bool begins = row->operand[o].access == ACCESS_INOUT && !of->written[operand[o]];
+            if (row->operand[o].access != ACCESS_OUT && !begins) tape_read(of, operand[o], row->name);
+        }
         for (int o = 0; row->operand[o].name; o++)
             if (row->operand[o].access != ACCESS_IN) tape_write(of, operand[o]);
         for (int o = 0; row->operand[o].name; o++) /* while it runs, all of its operands are needed */
@@ -283,7 +285,9 @@ static void check_lives(const scene *s, const plan *p)
 {
     const tas_network *network = s->network;
     const int fed[] = {network->input, network->label, network->target}; /* the last one is made from labels, or fed */
-    tape of = {.s = s, .p = p, .whole = calloc((size_t)network->tensor_count, sizeof(bool))};
+    tape of = {.s = s, .p = p};
+    of.whole = calloc((size_t)network->tensor_count, sizeof(bool));
+    of.written = calloc((size_t)network->tensor_count, sizeof(bool));
     for (int f = 0; f < 3; f++)
         if (fed[f] != NO_TENSOR) tape_write(&of, fed[f]);
     for (int f = 0; f < 3; f++)
@@ -293,7 +297,7 @@ static void check_lives(const scene *s, const plan *p)
         tape_calls(&of, network->backward, network->backward_count);
     else
         tape_read(&of, network->output, "a prediction");
-    free(of.whole);
+    free(of.whole), free(of.written);
 }
 
 static bool call_held(const tas_network *network, const op_call *call)
@@ -372,7 +376,10 @@ static void scene_draw(scene *s)
 {
     plain_net net;
     char text[PLAIN_TEXT];
-    plain_draw(&net, random_below(4) != 0, 200);
+    if (random_below(2))
+        plain_draw_graph(&net, random_below(4) != 0, 200);
+    else
+        plain_draw(&net, random_below(4) != 0, 200);
     plain_text(&net, text, sizeof text);
     scene_open(s, text);
     s->fake = (fake){.odd = random_below(2),
@@ -680,6 +687,38 @@ START_TEST(values_share_places)
 }
 END_TEST
 
+/* A skip keeps its value while it is waited for. For its gradient a sum needs none of its inputs, a product both. */
+START_TEST(values_live_as_long_as_they_are_read)
+{
+    enum { ROW = 64 * 4, TILE = 10 };
+    static const struct {
+        const char *join;
+        uint32_t training, evaluation; /* values at once: input, x, two more, the sum, output, its gradient; ... */
+    } cases[] = {{"relu", 7, 2}, {"add x", 7, 3}, {"multiply x", 8, 3}, {"add x x x", 7, 3}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[200];
+        const bool named = strchr(cases[i].join, 'x') != NULL;
+        snprintf(text, sizeof text, "input 64\ndense 64%s\ndense 64\ndense 64\ndense 64\n%s\ndense 64\n",
+                 named ? " as x" : "", cases[i].join);
+        for (int training = 0; training < 2; training++) {
+            scene s;
+            plan p;
+            scene_open(&s, text);
+            s.request.batch = s.request.max_tile = TILE;
+            s.device.align = 4;
+            s.request.training = training;
+            expect_ok(make(&s, &p));
+            check_plan(&s, &p);
+            const uint64_t rows = training ? cases[i].training : cases[i].evaluation;
+            ck_assert_msg(p.bytes[PART_VALUES] == rows * ROW * TILE + TILE * 4, "%s: %g values", text,
+                          (double)(p.bytes[PART_VALUES] - TILE * 4) / (ROW * TILE));
+            plan_free(&p);
+            scene_close(&s);
+        }
+    }
+}
+END_TEST
+
 /* However large the set is that is evaluated, its losses are summed in chunks of a tile's whole blocks. */
 START_TEST(evaluation_grows_by_its_sums_alone)
 {
@@ -948,6 +987,7 @@ int main(void)
     tcase_add_test(tc, one_chain_needs_no_open_granule);
     tcase_add_test(tc, evaluation_plans_no_gradients);
     tcase_add_test(tc, values_share_places);
+    tcase_add_test(tc, values_live_as_long_as_they_are_read);
     tcase_add_test(tc, evaluation_grows_by_its_sums_alone);
     tcase_add_test(tc, tile_follows_the_budget);
     tcase_add_test(tc, tiles_are_evened_out);

@@ -68,8 +68,10 @@ static void add_augmentation(task *t)
 {
     const plain_shape in = t->net.in;
     const uint32_t shorter = in.height < in.width ? in.height : in.width;
-    char rest[PLAIN_TEXT], *end = strchr(t->text, '\n');
+    char rest[PLAIN_TEXT], *end = strchr(t->text, '\n'), *name = strstr(t->text, " as ");
+    const bool named = name && name < end; /* the input, whose name goes to the line of what it becomes */
     strcpy(rest, end);
+    if (named) end = name;
     if (t->net.std == 0 && random_below(2)) {
         end += sprintf(end, " std 0.5");
         for (uint32_t c = 1; c < in.channels; c++) end += sprintf(end, ",%u", c);
@@ -77,6 +79,7 @@ static void add_augmentation(task *t)
     end += sprintf(end, "\naugment flip");
     if (shorter > 1 && random_below(2)) end += sprintf(end, " shift %u", 1 + random_below(shorter - 1));
     if (random_below(2)) end += sprintf(end, " cutout %u", 1 + random_below(shorter));
+    if (named) end += sprintf(end, " as v0");
     ck_assert_uint_lt((size_t)(end - t->text) + strlen(rest), sizeof t->text);
     strcpy(end, rest);
 }
@@ -355,7 +358,10 @@ static task *draw_task(bool spatial, uint32_t most)
 {
     static const uint32_t batches[] = {1, 2, 3, 7, 16, 31, 53, 64};
     plain_net net;
-    plain_draw(&net, spatial, most);
+    if (random_below(2))
+        plain_draw_graph(&net, spatial, most);
+    else
+        plain_draw(&net, spatial, most);
     const uint32_t batch = random_below(3) ? batches[random_below(8)] : 1 + random_below(64);
     const uint32_t rest = random_below(3) ? random_below(batch) : 1, count = batch * (1 + random_below(4)) + rest;
     return open_task(&net, count,
@@ -431,13 +437,64 @@ START_TEST(convolutions_with_dropout)
 }
 END_TEST
 
+/* Two residual blocks, the second with a convolution as its shortcut, a concatenation, and a gate: values in both
+ * layouts, and some that are read three times. */
+static plain_net residual_planes(uint32_t channels)
+{
+    const plain_layer same = {.kind = PLAIN_CONV, .units = channels, .kernel = {3, 3}, .padding = {1, 1}};
+    const plain_layer half = {
+        .kind = PLAIN_CONV, .units = channels, .kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}};
+    plain_layer shortcut = {.kind = PLAIN_CONV, .units = channels, .kernel = {1, 1}, .stride = {2, 2}, .jumps = true};
+    plain_net net = {.inputs = 64, .in = {1, 8, 8, false}, .mean = 0.25, .std = 0.5};
+    plain_add_window(&net, same);
+    plain_add(&net, PLAIN_RELU, 0);
+    const plain_value start = net.layers;
+    plain_add_window(&net, same);
+    plain_add(&net, PLAIN_RELU, 0);
+    plain_add_window(&net, same);
+    plain_join(&net, PLAIN_ADD, start);
+    plain_add(&net, PLAIN_RELU, 0);
+    const plain_value middle = net.layers;
+    plain_add_window(&net, half);
+    const plain_value body = net.layers;
+    shortcut.from = middle;
+    plain_add_window(&net, shortcut);
+    plain_join(&net, PLAIN_ADD, body);
+    plain_add(&net, PLAIN_TANH, 0);
+    plain_join(&net, PLAIN_CONCAT, body);
+    plain_add(&net, PLAIN_GLOBAL_POOL, 0);
+    plain_add(&net, PLAIN_DENSE, 5);
+    const plain_value left = net.layers;
+    plain_add(&net, PLAIN_DENSE, 5); /* of the planes' rows */
+    net.layer[net.layers - 1].jumps = true;
+    net.layer[net.layers - 1].from = middle;
+    plain_add(&net, PLAIN_SIGMOID, 0);
+    plain_join(&net, PLAIN_MULTIPLY, left);
+    return net;
+}
+
+START_TEST(residual_blocks)
+{
+    const plain_net net = residual_planes(size == SIZE_FULL ? 6 : 2);
+    if (size == SIZE_SMALL)
+        check_task(open_task(&net, 7, 4, 2), false, 1);
+    else if (size == SIZE_SLOW)
+        check_task(open_task(&net, 21, 13, 2), false, 8);
+    else
+        check_task(open_task(&net, 37, 16, 4), true, 20);
+}
+END_TEST
+
 /* On a device kernels are built for each network, so that there are few. */
 START_TEST(few_drawn_tasks)
 {
     if (size == SIZE_SMALL) return;
     for (int round = 0; round < (size == SIZE_FULL ? 3 : 1); round++) {
         plain_net net;
-        plain_draw(&net, round != 1, size == SIZE_FULL ? 90 : 40);
+        if (round == 2)
+            plain_draw_graph(&net, true, 90);
+        else
+            plain_draw(&net, round != 1, size == SIZE_FULL ? 90 : 40);
         check_task(open_task(&net, size == SIZE_FULL ? 33 : 17, size == SIZE_FULL ? 16 : 8, 3), false, 6);
     }
 }
@@ -477,6 +534,7 @@ static Suite *make_suite(const char *id)
     if (!id) tcase_add_test(tc, one_chain);
     if (!id) tcase_add_test(tc, queues_in_any_order);
     tcase_add_test(tc, convolutions_with_dropout);
+    tcase_add_test(tc, residual_blocks);
     if (id) tcase_add_test(tc, few_drawn_tasks);
     suite_add_tcase(suite, tc);
     return suite;
