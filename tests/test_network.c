@@ -631,6 +631,18 @@ START_TEST(shapes_of_joins)
     check_shape(network, 9, 6, 5, 4);
     check_shape(network, 10, 18, 5, 4);
     check_shape(network, 11, 360, 1, 1);
+    tas_layer_info info;
+    static const int inputs[][3] = {{-1}, {0, -1}, {1, -1}, {2, -1}, {3, -1}, {4, -1}, {2, -1}, {6, 5, -1}};
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
+        ck_assert(tas_network_layer_info(network, i, &info));
+        for (size_t k = 0; k <= info.inputs; k++) ck_assert_int_eq(k < info.inputs ? info.input[k] : -1, inputs[i][k]);
+        ck_assert(i == 2 || i == 5 ? !strcmp(info.name, i == 2 ? "start" : "body") : !info.name);
+    }
+    ck_assert(tas_network_layer_info(network, 10, &info) && info.inputs == 3);
+    ck_assert(info.input[0] == 9 && info.input[1] == 8 && info.input[2] == 5);
+    ck_assert(strstr(tas_network_layer(network, 7), "  of 6, body"));
+    ck_assert(strstr(tas_network_layer(network, 6), "30 parameters  of start"));
+    ck_assert(!strstr(tas_network_layer(network, 5), " of "));
     tas_network_close(&network);
 }
 END_TEST

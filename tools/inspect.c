@@ -5,10 +5,14 @@
 
 typedef struct settings {
     const char *net;
-    bool json;
+    bool dot, json;
 } settings;
 
 static const cli_option options[] = {
+    {.name = "dot",
+     .group = GROUP_OUTPUT,
+     .offset = offsetof(settings, dot),
+     .help = "Print the network as a graph in the language of Graphviz, for 'dot -Tsvg'."},
     OPTION_JSON(offsetof(settings, json)),
     {0},
 };
@@ -54,30 +58,108 @@ static const char *print_shape(const size_t shape[3], char text[SHAPE_TEXT])
     return text;
 }
 
-static void print_row(const char *place, const char *in, const char *out, const tas_layer_info *layer)
+static bool reads_the_one_before(const tas_layer_info *layer, size_t place)
 {
-    printf("%2s  %-16s %12s %12s %12llu %12llu %15llu %15llu\n", place, layer->kind, in, out,
-           (unsigned long long)layer->parameters, (unsigned long long)layer->value_bytes,
-           (unsigned long long)layer->forward_flops, (unsigned long long)layer->train_flops);
+    return place ? layer->inputs == 1 && (size_t)layer->input[0] == place - 1 : !layer->inputs;
+}
+
+/* Widths of what only a network with branches shows; 0 if it is a chain. */
+static int name_width(const tas_network *network)
+{
+    tas_layer_info layer;
+    size_t width = strlen("name");
+    bool chain = true;
+    for (size_t i = 0; tas_network_layer_info(network, i, &layer); i++) {
+        chain &= reads_the_one_before(&layer, i);
+        if (layer.name && strlen(layer.name) > width) width = strlen(layer.name);
+    }
+    return chain ? 0 : (int)width;
+}
+
+static void print_inputs(const tas_network *network, const tas_layer_info *layer)
+{
+    tas_layer_info from;
+    for (size_t k = 0; k < layer->inputs; k++) {
+        tas_network_layer_info(network, (size_t)layer->input[k], &from);
+        printf(k ? ", " : "  ");
+        if (from.name)
+            printf("%s", from.name);
+        else
+            printf("%d", layer->input[k]);
+    }
+}
+
+/* Without names if width is 0. */
+static void print_row(const char *place, const tas_layer_info *layer, int width, const char *in, const char *out)
+{
+    printf("%2s  %-16s ", place, layer->kind);
+    if (width) printf("%-*s ", width, layer->name ? layer->name : "");
+    printf("%12s %12s %12llu %12llu %15llu %15llu", in, out, (unsigned long long)layer->parameters,
+           (unsigned long long)layer->value_bytes, (unsigned long long)layer->forward_flops,
+           (unsigned long long)layer->train_flops);
+}
+
+static void print_head(int width)
+{
+    printf("%2s  %-16s ", "", "layer");
+    if (width) printf("%-*s ", width, "name");
+    printf("%12s %12s %12s %12s %15s %15s%s\n", "in", "out", "parameters", "bytes", "forward FLOPs", "training FLOPs",
+           width ? "  inputs" : "");
 }
 
 static void print_table(const session *r)
 {
     char in[SHAPE_TEXT], out[SHAPE_TEXT], place[24], text[BYTES_TEXT];
+    const int width = name_width(r->network);
     tas_layer_info sum = add_up(r->network), layer;
     sum.kind = "sum";
     printf("network      %s\n", cli_shown(r->s.net));
-    printf("%2s  %-16s %12s %12s %12s %12s %15s %15s\n", "", "layer", "in", "out", "parameters", "bytes",
-           "forward FLOPs", "training FLOPs");
+    print_head(width);
     for (size_t i = 0; tas_network_layer_info(r->network, i, &layer); i++) {
         snprintf(place, sizeof place, "%zu", i);
-        print_row(place, print_shape(layer.in, in), print_shape(layer.out, out), &layer);
+        print_row(place, &layer, width, print_shape(layer.in, in), print_shape(layer.out, out));
+        if (width) print_inputs(r->network, &layer);
+        putchar('\n');
     }
-    print_row("", "", "", &sum);
-    printf("parameters   %llu, %s\n", (unsigned long long)sum.parameters,
+    print_row("", &sum, width, "", "");
+    printf("\nparameters   %llu, %s\n", (unsigned long long)sum.parameters,
            cli_bytes(sum.parameters * sizeof(float), text));
     printf("per example  %s of values, %.6g MFLOPs forward, %.6g in training\n", cli_bytes(sum.value_bytes, text),
            (double)sum.forward_flops / 1e6, (double)sum.train_flops / 1e6);
+}
+
+/* --------------------------------------------------------------------------------------------------------- Graphviz */
+
+/* Between quotation marks, where \n and the like have a meaning. */
+static void print_quoted(const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\') putchar('\\');
+        putchar(*text);
+    }
+}
+
+static void print_node(size_t place, const tas_layer_info *layer)
+{
+    char shape[SHAPE_TEXT];
+    printf("    n%zu [label=\"%zu %s", place, place, layer->kind);
+    if (layer->name) printf(" as %s", layer->name);
+    printf("\\n%s", print_shape(layer->out, shape));
+    if (layer->parameters) printf("\\n%llu parameters", (unsigned long long)layer->parameters);
+    printf("\"];\n");
+}
+
+/* The language: https://graphviz.org/doc/info/lang.html. */
+static void print_dot(const session *r)
+{
+    tas_layer_info layer;
+    printf("digraph network {\n    label=\"");
+    print_quoted(cli_shown(r->s.net));
+    printf("\";\n    labelloc=t;\n    node [shape=box];\n");
+    for (size_t i = 0; tas_network_layer_info(r->network, i, &layer); i++) print_node(i, &layer);
+    for (size_t i = 0; tas_network_layer_info(r->network, i, &layer); i++)
+        for (size_t k = 0; k < layer.inputs; k++) printf("    n%d -> n%zu;\n", layer.input[k], i);
+    printf("}\n");
 }
 
 /* ------------------------------------------------------------------------------------------------------------- JSON */
@@ -87,6 +169,13 @@ static json_t *describe_shape(const size_t shape[3])
     if (!shape[0]) return json_null();
     json_t *a = json_array();
     for (int i = 0; i < 3; i++) json_array_append_new(a, json_integer((json_int_t)shape[i]));
+    return a;
+}
+
+static json_t *describe_inputs(const tas_layer_info *layer)
+{
+    json_t *a = json_array();
+    for (size_t k = 0; k < layer->inputs; k++) json_array_append_new(a, json_integer(layer->input[k]));
     return a;
 }
 
@@ -107,6 +196,8 @@ static void print_json(const session *r)
     for (size_t i = 0; tas_network_layer_info(r->network, i, &layer); i++) {
         json_t *row = json_object();
         json_object_set_new(row, "layer", cli_json_text(layer.kind));
+        json_object_set_new(row, "name", layer.name ? cli_json_text(layer.name) : json_null());
+        json_object_set_new(row, "inputs", describe_inputs(&layer));
         json_object_set_new(row, "in", describe_shape(layer.in));
         json_object_set_new(row, "out", describe_shape(layer.out));
         describe_sizes(row, &layer);
@@ -124,10 +215,12 @@ static int run(int argc, char **argv)
 {
     session r = {0};
     cli_parse(&inspect_command, argc, argv, &r.s);
+    if (r.s.dot && r.s.json) cli_usage(&inspect_command, "--dot and --json are two formats of the same output");
     if (!cli_open(&r.cli, &inspect_command)) return EXIT_FAILED;
     const int result = open_network(&r);
     if (!result && r.s.json) print_json(&r);
-    if (!result && !r.s.json) print_table(&r);
+    if (!result && r.s.dot) print_dot(&r);
+    if (!result && !r.s.json && !r.s.dot) print_table(&r);
     tas_network_close(&r.network);
     cli_close(&r.cli);
     return result;
@@ -141,7 +234,9 @@ const cli_command inspect_command = {
         "the bytes of its output and the floating-point operations forward and in training.\n\n"
         "FLOPs are those of matrix products and convolutions only; an fma counts as two, and taps in the padding are "
         "counted. Training includes forward, the gradient of the weights and, if an earlier layer has parameters, the "
-        "gradient of the inputs.",
+        "gradient of the inputs.\n\n"
+        "In a network with branches each layer is shown with the name of its value, if it has one, and with the layers "
+        "whose values it reads: their names or, without one, their numbers.",
     .arguments = {{.name = "NET",
                    .help = "a network's file, the name of one that ships, such as 'mlp', or a checkpoint",
                    .complete = COMPLETE_NET,

@@ -45,14 +45,21 @@ TAS_API tas_loss tas_network_loss(const tas_network *network);
 /* "softmax", "mse", "bce", "mae", "huber"; NULL if there is no such loss. */
 TAS_API const char *tas_loss_name(tas_loss loss);
 
-/* Layer `index` as a line for people: kind, output shape, parameters. NULL past the last. Valid until close. */
+/* Layer `index` as a line for people: kind, output shape, parameters, and its inputs if there are others than the layer
+ * before it. NULL past the last. Valid until close. */
 TAS_API const char *tas_network_layer(const tas_network *network, size_t index);
 
 /* A layer's sizes, for one example. */
 typedef struct tas_layer_info {
     /* "conv2d". Valid until the network is closed. */
     const char *kind;
-    /* Channels, height, width. */
+    /* Of its value, from "as NAME"; NULL if there is none. Valid until the network is closed. */
+    const char *name;
+    /* The places of the layers whose values it reads: first of the value so far, then of those that the line names. The
+     * input has none. Valid until the network is closed. */
+    const int *input;
+    size_t inputs;
+    /* Channels, height, width; in: of its first input, 0 for the input layer. */
     size_t in[3], out[3];
     uint64_t parameters;
     /* Of its output, as float32. */
@@ -102,7 +109,7 @@ typedef struct tas_layer_help {
     char usage[160];
     /* How many entries of argument[] are used. */
     size_t arguments;
-    tas_layer_argument argument[8];
+    tas_layer_argument argument[12];
 } tas_layer_help;
 
 /* The network language for manuals, from the tables that the parser reads. Fills *help with row `index`; returns 0 past

@@ -7,12 +7,22 @@ static const char rules[] =
     "A network is a text in UTF-8 with one layer per line, in the order of the data. Words are separated by spaces or "
     "tabs, # begins a comment, empty lines are ignored. The first layer is the input, the last is the loss; without a "
     "loss the text ends with 'loss softmax'. At least one layer has parameters (dense, conv2d).\n\n"
+    "Each layer reads the value of the line above it. A line that ends in 'as NAME' names its value, and lines below "
+    "it "
+    "can refer to that: 'add NAME...', 'concat NAME...' and 'multiply NAME' read it beside the value of the line "
+    "above, "
+    "and the line 'from NAME' lets the next layer read it instead. A name is a letter, followed by letters, digits, _ "
+    "or -, at most 31 characters; words of the language are not names. Each value and each name has to be used.\n\n"
     "Shapes are channels x height x width. If a size has two dimensions, it is written as height x width (5x3); one "
     "number stands for both. Arguments in brackets are optional; named ones follow the others, in any order.\n\n"
-    "Parameters are named after the layer's place, the input being 0, and its kind: 1.conv2d.weight (outputs, inputs / "
+    "Parameters are named after the layer's place, the input being 0 (a 'from' does not count), and its kind: "
+    "1.conv2d.weight (outputs, inputs / "
     "groups, kernel height, kernel width), 1.conv2d.bias (outputs), 3.dense.weight (outputs, inputs).";
 
 const char *tas_network_rules(void) { return rules; }
+
+_Static_assert(LINE_ARGUMENTS <= sizeof((tas_layer_help *)0)->argument / sizeof(tas_layer_argument),
+               "an entry for each argument of a layer");
 
 int tas_network_language(size_t index, tas_layer_help *help)
 {

@@ -7,10 +7,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Behind what is in text already: the inputs, if there are others than the layer before. */
+static void append_inputs(const tas_network *network, const layer *self, char *text, size_t bytes)
+{
+    const int place = (int)(self - network->layers);
+    if (self->inputs < 2 && (!place || self->from[0] == place - 1)) return;
+    for (int k = 0; k < self->inputs; k++) {
+        const size_t used = strlen(text);
+        const layer *from = &network->layers[self->from[k]];
+        if (*from->name)
+            snprintf(text + used, bytes - used, "%s%s", k ? ", " : "  of ", from->name);
+        else
+            snprintf(text + used, bytes - used, "%s%d", k ? ", " : "  of ", self->from[k]);
+    }
+}
+
 /* " 1  dense                     500  392500 parameters" */
 static void summarize(tas_network *network, layer *self)
 {
-    char text[160], out[48], kind[48];
+    enum { NAMES_TEXT = LAYER_INPUTS * (LAYER_NAME + 2) };
+    char text[160 + NAMES_TEXT], out[48], kind[48];
     const bool is_loss = self->kind == &layer_loss;
     const int place = (int)(self - network->layers);
     if (self->out.height == 1 && self->out.width == 1)
@@ -22,6 +38,7 @@ static void summarize(tas_network *network, layer *self)
     int n = snprintf(text, sizeof text, "%2d  %-16s %12s", place, kind, out);
     if (self->parameters)
         snprintf(text + n, sizeof text - (size_t)n, "  %llu parameters", (unsigned long long)self->parameters);
+    append_inputs(network, self, text, sizeof text);
     self->summary = strdup(text);
     if (!self->summary) network->failed = true;
 }

@@ -159,6 +159,9 @@ int tas_network_layer_info(const tas_network *network, size_t index, tas_layer_i
     if (index >= (size_t)network->layer_count) return 0;
     const layer *self = &network->layers[index];
     *info = (tas_layer_info){.kind = self->kind->name,
+                             .name = *self->name ? self->name : NULL,
+                             .input = self->from,
+                             .inputs = (size_t)self->inputs,
                              .in = {self->in.channels, self->in.height, self->in.width},
                              .out = {self->out.channels, self->out.height, self->out.width},
                              .parameters = self->parameters,

@@ -19,7 +19,7 @@ def _(t):
     expect(len(o["layers"]) == len(LENET_LAYERS), f"{o}")
     for i, (row, (kind, out, parameters, products)) in enumerate(zip(o["layers"], LENET_LAYERS)):
         # training adds the gradient of the weights and, but for the first layer with parameters, that of the inputs
-        wanted = {"layer": kind, "out": list(out), "in": list(LENET_LAYERS[i - 1][1]) if i else None,
+        wanted = {"layer": kind, "name": None, "inputs": [i - 1] if i else [], "out": list(out), "in": list(LENET_LAYERS[i - 1][1]) if i else None,
                   "parameters": parameters,
                   "parameter_bytes": 4 * parameters, "value_bytes": 4 * out[0] * out[1] * out[2],
                   "forward_flops": 2 * products, "train_flops": 2 * products * (2 if i == 1 else 3)}
@@ -45,6 +45,84 @@ def _(t):
     expect(o["layers"][4]["forward_flops"] == 2 * 3 * 2 * 4 * 6 * 9, f"{o['layers'][4]}")
     none = [rows["avg_pool"]["forward_flops"], rows["dropout"]["train_flops"], rows["global_avg_pool"]["forward_flops"]]
     expect(none == [0, 0, 0], f"{rows}")
+
+
+RESIDUAL = """input 3x9x8
+conv2d 4 3 padding 1
+relu as start
+conv2d 6 3 stride 2 padding 1
+relu
+conv2d 6 3 padding 1 as body
+from start
+conv2d 6 1 stride 2
+add body
+relu as a_longer-name
+concat body a_longer-name
+dense 3
+"""
+RESIDUAL_INPUTS = [[], [0], [1], [2], [3], [4], [2], [6, 5], [7], [8, 5, 8], [9], [10]]
+
+
+@case("inspect: names and inputs of a network with branches; a chain with a name is still a chain")
+def _(t):
+    net, chain = t.place() / "n", t.place() / "c"
+    net.write_text(RESIDUAL)
+    rows = one_object(t.run("inspect", net, "--json"))["layers"]
+    expect([row["inputs"] for row in rows] == RESIDUAL_INPUTS, f"{rows}")
+    names = {2: "start", 5: "body", 8: "a_longer-name"}
+    expect([row["name"] for row in rows] == [names.get(i) for i in range(len(rows))], f"{rows}")
+    expect(rows[7]["in"] == rows[7]["out"] == [6, 5, 4] and rows[9]["out"] == [18, 5, 4], f"{rows}")
+    text = t.run("inspect", net)
+    for line in (r"    layer            name +in +out .* training FLOPs  inputs\n",
+                 r" 0  input +- +3x9x8 +0 +864 +0 +0\n",
+                 r" 2  relu             start +4x9x8 +4x9x8 +0 +1152 +0 +0  1\n",
+                 r" 6  conv2d +4x9x8 +6x5x4 .*  start\n",
+                 r" 7  add +6x5x4 +6x5x4 +0 +480 +0 +0  6, body\n",
+                 r" 9  concat +6x5x4 +18x5x4 +0 +1440 +0 +0  a_longer-name, body, a_longer-name\n"):
+        expect(re.search(line, text.out), f"no {line}", text)
+    chain.write_text("input 4\ndense 3 as here\nfrom here\nrelu\n")
+    text = t.run("inspect", chain)
+    expect("inputs" not in text.out and "here" not in text.out and "name" not in text.out, "shown as a graph", text)
+
+
+# ID, quoted or not; then [label=...] or -> ID; the subset of https://graphviz.org/doc/info/lang.html that is printed.
+DOT_QUOTED = r'"((?:[^"\\\n]|\\.)*)"'
+DOT_LINES = [re.compile(line) for line in (
+    r"    label=" + DOT_QUOTED + ";", r"    labelloc=t;", r"    node \[shape=box\];",
+    r"    n(\d+) \[label=" + DOT_QUOTED + r"\];", r"    n(\d+) -> n(\d+);")]
+
+
+def read_dot(text):
+    """The title, labels of nodes, edges."""
+    lines = text.split("\n")
+    expect(lines[0] == "digraph network {" and lines[-2:] == ["}", ""], text)
+    title, labels, edges = None, {}, []
+    for line in lines[1:-2]:
+        kind, found = next(((k, m) for k, m in enumerate(p.fullmatch(line) for p in DOT_LINES) if m), (None, None))
+        expect(found, f"not in the language: {line}")
+        if kind == 0:
+            title = found[1]
+        elif kind == 3:
+            expect(int(found[1]) not in labels, f"a second node {line}")
+            labels[int(found[1])] = found[2]
+        elif kind == 4:
+            edges.append((int(found[1]), int(found[2])))
+    return title, labels, edges
+
+
+@case("inspect --dot: a graph for Graphviz, one node per layer, its labels quoted")
+def _(t):
+    net = t.place() / 'a "net" \\ n'
+    net.write_text(RESIDUAL)
+    title, labels, edges = read_dot(t.run("inspect", net, "--dot").out)
+    expect(title == str(net).replace("\\", "\\\\").replace('"', '\\"'), title)
+    expect(edges == [(source, i) for i, inputs in enumerate(RESIDUAL_INPUTS) for source in inputs], f"{edges}")
+    expect(sorted(labels) == list(range(len(RESIDUAL_INPUTS))), f"{labels}")
+    expect(labels[1] == r"1 conv2d\n4x9x8\n112 parameters" and labels[8] == r"8 relu as a_longer-name\n6x5x4"
+           and labels[0] == r"0 input\n3x9x8" and labels[11] == r"11 loss\n3", f"{labels}")
+    title, labels, edges = read_dot(t.run("inspect", "lenet", "--dot").out)
+    expect(title == "lenet" and edges == [(i, i + 1) for i in range(11)], f"{title} {edges}")
+    t.fails(2, ("--dot and --json",), "inspect", "lenet", "--dot", "--json")
 
 
 @case("inspect: a checkpoint is shown as its network; what is neither is an error")
