@@ -660,6 +660,12 @@ void model_set(tas_model *model, const float *values)
 tas_data *data_of(uint64_t count, size_t input_size, const float *inputs, const void *targets, uint32_t classes,
                   size_t target_size)
 {
+    return data_with_weights(count, input_size, inputs, targets, classes, target_size, NULL);
+}
+
+tas_data *data_with_weights(uint64_t count, size_t input_size, const float *inputs, const void *targets,
+                            uint32_t classes, size_t target_size, const float *weights)
+{
     tas_data *data = NULL;
     tas_data_options options;
     tas_data_options_init(&options);
@@ -671,6 +677,7 @@ tas_data *data_of(uint64_t count, size_t input_size, const float *inputs, const 
     options.target_size = target_size;
     options.inputs = inputs;
     options.targets = targets;
+    options.weights = weights;
     expect_ok(tas_data_open(context, &options, &data));
     return data;
 }

@@ -104,6 +104,7 @@ typedef struct plain_net {
     bool mse;           /* targets are floats; the loss is mse if it is not another one: */
     const char *ending; /* of the text, "bce"; NULL: mse or softmax */
     tas_loss loss;      /* that one */
+    bool weighted;      /* the examples have weights */
     double smoothing;   /* of softmax, */
     double delta;       /* and of huber, both as in the ending */
     double mean, std;   /* of the input line; std 0: none is written */
@@ -161,5 +162,7 @@ void model_set(tas_model *model, const float *values);
 /* A data set of arrays that are the caller's: targets are uint32_t with classes, else floats of target_size. */
 tas_data *data_of(uint64_t count, size_t input_size, const float *inputs, const void *targets, uint32_t classes,
                   size_t target_size);
+tas_data *data_with_weights(uint64_t count, size_t input_size, const float *inputs, const void *targets,
+                            uint32_t classes, size_t target_size, const float *weights);
 
 #endif

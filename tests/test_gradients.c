@@ -15,7 +15,8 @@ static const float rate = 0x1p10f;
 typedef struct problem {
     plain_net net;
     uint32_t count;
-    float *inputs, *targets; /* targets of mse */
+    float *inputs, *targets;   /* targets of mse */
+    float weights[BATCH_MOST]; /* of examples, if the net has them */
     uint32_t labels[BATCH_MOST];
     double *parameters;
 } problem;
@@ -25,16 +26,18 @@ static double mean_loss(const problem *p, double *kink)
 {
     plain_net net = p->net;
     const uint32_t width = plain_outputs(&p->net);
-    double sum = 0, x[PLAIN_WIDTH], y[PLAIN_WIDTH], target[PLAIN_WIDTH];
+    double sum = 0, weights = 0, x[PLAIN_WIDTH], y[PLAIN_WIDTH], target[PLAIN_WIDTH];
     net.training = true;
     for (uint32_t e = 0; e < p->count; e++) {
         net.example = e;
         for (uint32_t i = 0; i < p->net.inputs; i++) x[i] = p->inputs[e * p->net.inputs + i];
         plain_forward(&net, p->parameters, x, y, kink);
         for (uint32_t j = 0; j < width; j++) target[j] = p->targets[e * width + j];
-        sum += plain_loss(&p->net, y, p->labels[e], target, kink);
+        const double w = p->net.weighted ? p->weights[e] : 1;
+        sum += w * plain_loss(&p->net, y, p->labels[e], target, kink);
+        weights += w;
     }
-    return sum / p->count;
+    return sum / weights;
 }
 
 /* Draws examples and parameters until no relu, leaky or maximum is near its kink. */
@@ -86,12 +89,13 @@ static double compare_gradients(const plain_net *net, uint32_t count)
     p.targets = malloc(count * width * sizeof *p.targets);
     p.parameters = malloc(elements * sizeof *p.parameters);
     float *before = malloc(elements * sizeof *before);
+    for (uint32_t e = 0; e < count; e++) p.weights[e] = random_float(0.1f, 3);
     const bool drawn = draw_problem(&p, before);
     plain_text(net, text, sizeof text);
 
     tas_model *model = model_of(net, 1);
-    tas_data *data = data_of(count, net->inputs, p.inputs, net->mse ? (void *)p.targets : (void *)p.labels,
-                             net->mse ? 0 : width, width);
+    tas_data *data = data_with_weights(count, net->inputs, p.inputs, net->mse ? (void *)p.targets : (void *)p.labels,
+                                       net->mse ? 0 : width, width, net->weighted ? p.weights : NULL);
     tas_train_options options;
     tas_train_result result;
     tas_train_options_init(&options);
@@ -152,7 +156,7 @@ START_TEST(one_dense)
 }
 END_TEST
 
-/* Losses with float targets, from 0 to 1 for bce; and softmax with smoothing. */
+/* Losses with float targets, from 0 to 1 for bce; softmax with smoothing; examples with weights. */
 START_TEST(each_loss)
 {
     static const plain_net losses[] = {
@@ -162,6 +166,9 @@ START_TEST(each_loss)
         {.mse = true, .ending = "huber delta 0.25", .loss = TAS_LOSS_HUBER, .delta = 0.25},
         {.ending = "softmax smoothing 0.1", .smoothing = 0.1},
         {.ending = "softmax smoothing 1", .smoothing = 1},
+        {.mse = true, .weighted = true},
+        {.mse = true, .weighted = true, .ending = "bce", .loss = TAS_LOSS_BCE},
+        {.weighted = true},
     };
     for (size_t k = 0; k < sizeof losses / sizeof *losses; k++)
         for (uint32_t units = losses[k].mse ? 1 : 2; units < 20; units += 6) {

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEPS_MOST = 9, CUTS_MOST = 64 };
+enum { STEPS_MOST = 9, CUTS_MOST = 64, ENDING = 400 };
 
 static enum { SIZE_FULL, SIZE_SLOW, SIZE_SMALL } size; /* slow: where fma is software */
 
@@ -22,8 +22,9 @@ typedef struct task {
     char text[PLAIN_TEXT];
     uint32_t count, tests; /* examples of the set; the first are the test's */
     void *inputs, *targets;
-    bool bytes;    /* the set's inputs are bytes */
-    float *floats; /* inputs of predictions */
+    float *weights; /* of examples, else NULL */
+    bool bytes;     /* the set's inputs are bytes */
+    float *floats;  /* inputs of predictions */
     tas_network *network;
     tas_data *set, *test;
     tas_train_options options;
@@ -59,6 +60,7 @@ static tas_data *open_set(const task *t, uint32_t count)
     options.target_size = options.target_type == TAS_TARGET_LABEL ? 0 : outputs;
     options.inputs = t->inputs;
     options.targets = t->targets;
+    options.weights = t->weights;
     expect_ok(tas_data_open(context, &options, &data));
     return data;
 }
@@ -84,10 +86,33 @@ static void add_augmentation(task *t)
     strcpy(end, rest);
 }
 
+/* Weights, some of them 0, of half of the sets. */
+static float *draw_weights(uint32_t count)
+{
+    if (random_below(2)) return NULL;
+    float *weights = malloc(count * sizeof *weights);
+    for (uint32_t k = 0; k < count; k++) weights[k] = random_below(4) ? random_float(0, 2) : 0;
+    return weights;
+}
+
+/* The net's loss, or another one with that kind of targets; with labels now and then weights of classes. */
+static void choose_loss(plain_net *net, bool labels, char ending[ENDING])
+{
+    static const char *const of_labels[] = {"softmax", "softmax smoothing 0.125"}, *const of_floats[] = {
+                                                                                       "mse", "bce", "mae", "huber",
+                                                                                       "huber delta 0.5"};
+    int n = sprintf(ending, "%s", net->mse ? of_floats[random_below(5)] : of_labels[random_below(2)]);
+    const uint32_t classes = plain_outputs(net) == 1 && !strcmp(ending, "bce") ? 2 : plain_outputs(net);
+    for (uint32_t k = 0; k < classes && labels && random_below(k ? 1 : 2) == 0 && n < ENDING - 16; k++)
+        n += sprintf(ending + n, "%s%u.5", k ? "," : " weights ", k % 7);
+    net->ending = ending;
+}
+
 /* Examples and settings for the network; targets are labels, or floats, by what open_set() wants. */
 static task *open_task(const plain_net *net, uint32_t count, uint32_t batch, uint32_t steps)
 {
     task *t = calloc(1, sizeof *t);
+    char ending[ENDING];
     const uint32_t outputs = plain_outputs(net), values = count * net->inputs;
     t->net = *net;
     t->count = count;
@@ -117,7 +142,10 @@ static task *open_task(const plain_net *net, uint32_t count, uint32_t batch, uin
             ((float *)t->targets)[k] = random_float(-1, 1);
         else if (k < count)
             ((uint32_t *)t->targets)[k] = random_below(outputs);
-    plain_text(net, t->text, sizeof t->text);
+    t->weights = draw_weights(count);
+    choose_loss(&t->net, !(net->mse && t->options.seed % 2), ending);
+    plain_text(&t->net, t->text, sizeof t->text);
+    t->net.ending = NULL;
     if (net->in.channels && random_below(2)) add_augmentation(t);
     expect_ok(tas_network_parse(context, t->text, "task", &t->network));
     t->set = open_set(t, count);
@@ -130,7 +158,7 @@ static void close_task(task *t)
     tas_data_close(&t->set);
     tas_data_close(&t->test);
     tas_network_close(&t->network);
-    free(t->inputs), free(t->targets), free(t->floats), free(t);
+    free(t->inputs), free(t->targets), free(t->weights), free(t->floats), free(t);
 }
 
 static int keep_loss(void *user, const tas_step *step)
