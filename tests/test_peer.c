@@ -130,6 +130,10 @@ static tas_data *open_data(const json_t *figures, const tas_model *model)
     uint32_t *classes = malloc(options.count * sizeof *classes), numbers = begin_numbers("labels");
     draw_floats("inputs", options.count * inputs, false, x);
     draw_floats("targets", options.count * outputs, !strcmp(kind, "bits"), floats);
+    float *weights = malloc(options.count * sizeof *weights);
+    draw_floats("weights", options.count, false, weights);
+    for (uint64_t i = 0; i < options.count; i++) weights[i] = weights[i] / 2 + 1;
+    if (json_is_true(json_object_get(figures, "weights"))) options.weights = weights;
     if (labels) options.classes = (uint32_t)number_of(figures, "classes");
     for (uint64_t i = 0; labels && i < options.count; i++)
         classes[i] = (uint32_t)(next_number(&numbers) + (1 << 15)) % options.classes;
@@ -140,6 +144,7 @@ static tas_data *open_data(const json_t *figures, const tas_model *model)
     free(x);
     free(floats);
     free(classes);
+    free(weights);
     return data;
 }
 

@@ -120,8 +120,10 @@ loss softmax
 ADAM = {"beta1": 0.875, "beta2": 0.984375, "lr": 0.0078125}  # exact in float32, as all options should be
 
 
-def case(network, targets="labels", count=24, classes=5, **options):
+def case(network, targets="labels", count=24, classes=5, weights=False, **options):
     out = {"network": network, "count": count, "targets": targets}
+    if weights:
+        out["weights"] = True
     if targets == "labels":
         out["classes"] = classes
     return {**out, "options": {"optimizer": "sgd", "lr": 0.125, "momentum": 0.0, **options}}
@@ -146,12 +148,15 @@ CASES = {
     "group-norm": case(NORMALIZED.format("group_norm 4", "group_norm 2")),
     "loss-smoothing": loss("softmax smoothing 0.125"),
     "loss-weights": loss("softmax weights 1,0.5,2,0.25,4"),
+    "loss-weights-examples": loss("softmax weights 1,0.5,2,0.25,4", weights=True),
     "loss-bce": loss("bce", "bits"),
     "loss-bce-labels": loss("bce"),
     "loss-mse": loss("mse", "values"),
     "loss-mae": loss("mae", "values"),
     "loss-huber": loss("huber", "values"),
     "loss-huber-delta": loss("huber delta 0.25", "values"),
+    "loss-mse-weights": loss("mse", "values", weights=True),
+    "loss-bce-weights": loss("bce weights 1,0.5,2,0.25,4"),
     "optimizer-momentum": case(DENSE, momentum=0.875, weight_decay=0.015625),
     "optimizer-nesterov": case(DENSE, momentum=0.875, nesterov=1),
     "optimizer-adam": case(DENSE, optimizer="adam", **ADAM, weight_decay=0.015625),

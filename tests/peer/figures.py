@@ -13,6 +13,7 @@ becomes CASE.json beside this script:
     network     the text, line by line
     count       examples in the data set, and in each batch
     targets     "labels" below `classes`; "values", floats; "bits", floats of 0 and 1
+    weights     true: examples have weights
     options     members of tas_train_options
     losses      of each step: [value, tolerance]
     evaluation  the loss of the trained network in evaluation: [value, tolerance]
@@ -71,7 +72,7 @@ def draw_values(name, shape):
 
 
 def draw_data(case, inputs, outputs):
-    """Inputs from -2 to 2; labels; float targets from -2 to 2, or 0 and 1."""
+    """Inputs from -2 to 2; labels; float targets from -2 to 2, or 0 and 1; weights of examples from 0 to 2, or None."""
     count = case["count"]
     x = torch.tensor(numbers("inputs", count * inputs), dtype=torch.float64) / 2.0**14
     if case["targets"] == "labels":
@@ -81,7 +82,10 @@ def draw_data(case, inputs, outputs):
         target = target.reshape(count, outputs)
     if case["targets"] == "bits":
         target = (target > 0).double()
-    return x.reshape(count, inputs), target
+    weights = None
+    if case.get("weights"):
+        weights = torch.tensor(numbers("weights", count), dtype=torch.float64) / 2.0**15 + 1
+    return x.reshape(count, inputs), target, weights
 
 
 def make_optimizer(options, net):
@@ -111,21 +115,21 @@ def make_optimizer(options, net):
 def train(case, dtype):
     """Losses of the steps and of an evaluation, and the tensors at the end."""
     net = network.Network(case["network"], draw_values, dtype)
-    x, target = draw_data(case, net.inputs, net.outputs)
-    x = x.to(dtype)
+    x, target, weights = draw_data(case, net.inputs, net.outputs)
+    x, weights = x.to(dtype), None if weights is None else weights.to(dtype)
     target = target if case["targets"] == "labels" else target.to(dtype)
     optimizer = make_optimizer(case["options"], net)
     losses = []
     for _ in range(STEPS):
         optimizer.zero_grad()
-        loss = net.loss(net.run(x, True), target)
+        loss = net.loss(net.run(x, True), target, weights)
         loss.backward()
         if case["options"].get("clip"):
             torch.nn.utils.clip_grad_norm_(net.parameters.values(), case["options"]["clip"])
         optimizer.step()
         losses.append(loss.item())
     with torch.no_grad():
-        evaluation = net.loss(net.run(x, False), target).item()
+        evaluation = net.loss(net.run(x, False), target, weights).item()
         tensors = {**net.parameters, **net.statistics}
         return losses, evaluation, {k: v.detach().double().flatten() for k, v in tensors.items()}
 

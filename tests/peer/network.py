@@ -205,17 +205,34 @@ class Network:
         ]
         return torch.cat(parts)
 
-    def loss(self, y, target):
-        """The mean over the batch."""
+    def loss(self, y, target, examples=None):
+        """The mean over the batch, with the weights of examples."""
         layer = self.layers[-1]
-        weights = layer.arguments["weights"] and torch.tensor(layer.list("weights"), dtype=self.dtype)
-        kind = layer.arguments["kind"]
-        if kind != "softmax" and target.dim() == 1:
-            target = F.one_hot(target, y.shape[1]).to(self.dtype)
-        return {
-            "softmax": lambda: F.cross_entropy(y, target, weights, label_smoothing=layer.number("smoothing")),
-            "bce": lambda: F.binary_cross_entropy_with_logits(y, target),
-            "mse": lambda: F.mse_loss(y, target),
-            "mae": lambda: F.l1_loss(y, target),
-            "huber": lambda: F.huber_loss(y, target, delta=layer.number("delta")),
-        }[kind]()
+        kind, classes = layer.arguments["kind"], None
+        if layer.arguments["weights"]:
+            classes = torch.tensor(layer.list("weights"), dtype=self.dtype)
+        if kind == "softmax":
+            smoothing = layer.number("smoothing")
+            if examples is None:
+                return F.cross_entropy(y, target, classes, label_smoothing=smoothing)
+            losses = F.cross_entropy(y, target, reduction="none", label_smoothing=smoothing)
+            return self.mean(losses, target, classes, examples)
+        wanted = target
+        if target.dim() == 1:
+            wanted = F.one_hot(target, y.shape[1]).to(self.dtype)
+        losses = {
+            "bce": F.binary_cross_entropy_with_logits,
+            "mse": F.mse_loss,
+            "mae": F.l1_loss,
+            "huber": lambda *args, **more: F.huber_loss(*args, **more, delta=layer.number("delta")),
+        }[kind](y, wanted, reduction="none")
+        return self.mean(losses.mean(1), target, classes, examples)
+
+    @staticmethod
+    def mean(losses, labels, classes, examples):
+        weights = torch.ones_like(losses)
+        if classes is not None:
+            weights = weights * classes[labels]
+        if examples is not None:
+            weights = weights * examples
+        return (losses * weights).sum() / weights.sum()
