@@ -39,6 +39,7 @@ static value_sizes sizes_of(const planner *pl)
     return (value_sizes){.tile = pl->plan->tile,
                          .step_tile = step_tile(pl),
                          .batch = planner_examples(pl),
+                         .one_group = !pl->request.training,
                          .panel_width = pl->plan->panel_width,
                          .step_panel_width = pl->plan->step_panel_width,
                          .align = pl->device->align};
@@ -268,6 +269,17 @@ static void size_scratch(planner *pl, uint32_t tile, uint32_t panel_width)
     }
 }
 
+/* Whether the run needs those sums. */
+static bool is_used(const planner *pl, int t)
+{
+    const tas_network *network = pl->network;
+    bool used = pl->request.training;
+    for (int c = 0; c < network->forward_count && !used; c++)
+        for (int o = 0; op_get(network->forward[c].args.op)->operand[o].name; o++)
+            used |= network->forward[c].when != CALL_TRAINING && network->forward[c].operand[o] == t;
+    return used;
+}
+
 /* In evaluation losses are summed chunk by chunk, so that a large set needs no more than a small one. */
 static void add_batch(planner *pl)
 {
@@ -292,8 +304,8 @@ static void add_batch(planner *pl)
     for (int t = 0; t < network->tensor_count; t++)
         if (network->tensors[t].role == ROLE_CONSTANT)
             add_region(pl, PART_BATCH, network->tensors[t].elements * sizeof(float), &p->tensor[t]);
-    for (int t = 0; t < network->tensor_count && pl->request.training; t++)
-        if (network->tensors[t].role == ROLE_SUM && network->tensors[t].spread != SPREAD_BATCH)
+    for (int t = 0; t < network->tensor_count; t++)
+        if (network->tensors[t].role == ROLE_SUM && network->tensors[t].spread != SPREAD_BATCH && is_used(pl, t))
             add_region(pl, PART_BATCH, values_bytes(&network->tensors[t], &sizes), &p->tensor[t]);
     add_region(pl, PART_BATCH, RING * sizeof(float), &p->ring);
     add_region(pl, PART_BATCH, 2 * sizeof(uint32_t), &p->first_bad);
