@@ -19,7 +19,8 @@ def _(t):
     expect(len(o["layers"]) == len(LENET_LAYERS), f"{o}")
     for i, (row, (kind, out, parameters, products)) in enumerate(zip(o["layers"], LENET_LAYERS)):
         # training adds the gradient of the weights and, but for the first layer with parameters, that of the inputs
-        wanted = {"layer": kind, "name": None, "inputs": [i - 1] if i else [], "out": list(out), "in": list(LENET_LAYERS[i - 1][1]) if i else None,
+        wanted = {"layer": kind, "name": None, "inputs": [i - 1] if i else [], "out": list(out),
+                  "in": list(LENET_LAYERS[i - 1][1]) if i else None,
                   "parameters": parameters,
                   "parameter_bytes": 4 * parameters, "value_bytes": 4 * out[0] * out[1] * out[2],
                   "forward_flops": 2 * products, "train_flops": 2 * products * (2 if i == 1 else 3)}
