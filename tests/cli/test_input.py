@@ -150,8 +150,10 @@ def _(t):
     for command in (("train", net, t.data, "--device", "reference", "--steps", "2"), ("plan", net, t.data)):
         result = t.run(*command).says(*facts)
         expect(result.err.count("6 outputs") == 1 and result.err.count("8 channels") == 1, "each once", result)
+    net.write_text("input 2x4x8 mean 0.5,-3\ndense 4\n")
+    t.run("train", net, t.data, "--device", "reference", "--steps", "2").says("mean of -3")
     for text in ("input 8x8\ndense 4\n", "input 64\ndense 4\n", "input 1x8x8 mean 0.3 std 0.2\ndense 4\n",
-                 "input 2x4x8\ndense 4\n"):
+                 "input 2x4x8 mean 0,1\naugment flip\ndense 4\n"):
         net.write_text(text)
         result = t.run("train", net, t.data, "--device", "reference", "--steps", "2")
         expect("outputs" not in result.err and "channels" not in result.err and "mean" not in result.err, "a note",
@@ -179,10 +181,12 @@ NETWORKS = [
     ("input of 4 sizes", b"input 1x2x3x4\ndense 4\n", (":1:", "1x2x3x4")),
     ("input of 0", b"input 1x0x8\ndense 4\n", (":1:",)),
     ("std 0", b"input 64 std 0\ndense 4\n", (":1:", "std")),
+    ("mean of some channels", b"input 4x4x4 mean 1,2\ndense 4\n", (":1:", "2 numbers", "4 channels")),
+    ("a shift out of the image", b"input 8x8\naugment shift 8\ndense 4\n", (":2:", "at most 7")),
     ("mean nan", b"input 64 mean nan\ndense 4\n", (":1:", "nan")),
     ("leaky steep", b"input 64\ndense 4\nleaky steep\n", (":3:", "steep")),
     ("loss before the end", b"input 64\nloss mse\ndense 4\n", ("must be the last",)),
-    ("an unknown loss", b"input 64\ndense 4\nloss hinge\n", (":3:", "'softmax' or 'mse'")),
+    ("an unknown loss", b"input 64\ndense 4\nloss hinge\n", (":3:", "softmax|mse|bce|mae|huber")),
     ("an unknown init", b"input 64\ndense 4 init xavier\n", (":2:", "'he' or 'glorot'")),
     ("a zero byte", b"input 64\ndense 4\0\n", ("zero byte",)),
     ("a very long word", b"input 64\n" + b"x" * 100000 + b"\n", (":2:", "unknown layer")),
