@@ -181,6 +181,7 @@ static void list_slices(const scene *s, const plan *p, slices *all)
     add_slice(all, &p->ring, RING * 4);
     add_slice(all, &p->first_bad, 8);
     if (request->training) add_slice(all, &p->divisor, DIVISOR_VALUES * 4);
+    if (request->training && p->update_squares.part >= 0) add_slice(all, &p->update_squares, p->update_squares.bytes);
     const uint64_t examples = p->resident ? request->resident : p->tile;
     for (int stage = 0; stage < STAGES; stage++) {
         const plan_source *from = &p->source[stage];

@@ -290,7 +290,7 @@ static uint64_t bytes_of(const task *t, uint32_t tile, bool resident)
 {
     const plan_device limits = model_device_limits(tested);
     plan_request request = forecast_request(t->set, true, t->options.batch, 0);
-    request.slots = update_slots(t->options.optimizer);
+    update_request(&request, t->options.optimizer, t->options.clip > 0);
     plan p;
     expect_ok(plan_with(t->network, &limits, &request, tile, resident, &p));
     const uint64_t bytes = p.total;

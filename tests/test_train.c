@@ -675,7 +675,11 @@ START_TEST(refuses_options)
     REFUSE(momentum, 1.01f, "momentum 1.01", "expected");
     REFUSE(momentum, -0.5f, "momentum -0.5", "expected");
     REFUSE(momentum, NAN, "momentum nan", "expected");
-    REFUSE(optimizer, (tas_optimizer)3, "unknown optimizer 3", "");
+    REFUSE(optimizer, (tas_optimizer)7, "unknown optimizer 7", "");
+    REFUSE(decay_on, (tas_decay_on)2, "unknown decay_on 2", "");
+    REFUSE(clip, -1, "clip -1", "expected");
+    REFUSE(clip, NAN, "clip nan", "expected");
+    REFUSE(clip, 1e-20f, "clip 1e-20", "expected");
     REFUSE_ADAM(beta1, 1, "beta1 1", "below 1");
     REFUSE_ADAM(beta1, -0.1f, "beta1 -0.1", "expected");
     REFUSE_ADAM(beta2, NAN, "beta2 nan", "expected");
@@ -729,7 +733,7 @@ int main(void)
     tcase_add_test(tc, tile_sizes_leave_no_trace_in_large_batches);
     tcase_add_test(tc, epochs_steps_and_results);
     tcase_add_test(tc, stops_exactly);
-    tcase_add_loop_test(tc, stretches_are_one_run, TAS_SGD, TAS_ADAMW + 1);
+    tcase_add_loop_test(tc, stretches_are_one_run, TAS_SGD, TAS_LAMB + 1);
     tcase_add_test(tc, stops_late_when_ahead);
     tcase_add_test(tc, cancel_before_a_run_stops_that_run);
     tcase_add_test(tc, cancel_from_another_thread);

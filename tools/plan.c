@@ -6,6 +6,7 @@ typedef struct settings {
     const char *net, *data, *device;
     bool json, noise, keep_on_host;
     int optimizer;
+    float clip;
     uint64_t examples;
     cli_size budget, validation;
     tas_plan_options plan;
@@ -26,6 +27,7 @@ static const cli_option options[] = {
     OPTION_TILE(offsetof(settings, plan.tile)),
     OPTION_KEEP_ON_HOST(offsetof(settings, keep_on_host)),
     OPTION_OPTIMIZER(offsetof(settings, optimizer)),
+    OPTION_CLIP(offsetof(settings, clip)),
     OPTION_JSON(offsetof(settings, json)),
     {.name = "noise",
      .group = GROUP_OUTPUT,
@@ -240,6 +242,7 @@ static int run(int argc, char **argv)
     r.s.plan.noise = r.s.noise;
     r.s.plan.keep_on_host = r.s.keep_on_host;
     r.s.plan.optimizer = (tas_optimizer)r.s.optimizer;
+    r.s.plan.clip = r.s.clip > 0;
     if (!cli_open(&r.cli, &plan_command)) return EXIT_FAILED;
     const int result = plan(&r);
     sets_close(&r.sets);

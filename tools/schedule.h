@@ -14,18 +14,24 @@ const char *schedule_scaling_word(int number);
 #define OPTIONS_SCHEDULE(field, at, unit)                                                                              \
     {.name = "schedule", .metavar = "WORD", .group = GROUP_SCHEDULE, .type = TYPE_WORD, .word = schedule_word,         \
      .offset = (at),                                                                                                   \
-     .help = "constant (default); step: multiply the rate by --decay every --decay-steps; cosine: lower it to "        \
-             "--lr-end over the run, along half a cosine wave."},                                                      \
+     .help = "constant (default); step: multiply the rate by --decay every --decay-steps; exponential: the same, a "   \
+             "little with each step; cosine: lower it to --lr-end over the run, along half a cosine wave; polynomial: "\
+             "lower it to --lr-end as the part of the run that is left, to the power --power; one-cycle: raise it "    \
+             "from a 25th to --lr in the first --rise of the run, then lower it to a 250000th."},                      \
     {.name = "warmup", .metavar = "N", .group = GROUP_SCHEDULE, .type = TYPE_U64, .least = 1, .most = UINT32_MAX,      \
      .offset = field(warmup),                                                                                          \
      .help = "Raise the rate linearly over the first N steps; the schedule starts after them." unit},                  \
     {.name = "decay-steps", .metavar = "N", .group = GROUP_SCHEDULE, .type = TYPE_U64, .least = 1,                     \
      .most = UINT32_MAX, .offset = field(decay_steps),                                                                 \
-     .help = "Step schedule only: steps between two decays." unit},                                                    \
+     .help = "Step and exponential schedules only: steps that one decay takes." unit},                                 \
     {.name = "decay", .metavar = "X", .group = GROUP_SCHEDULE, .type = TYPE_F32, .offset = field(decay),               \
-     .help = "Step schedule only: factor of a decay, at most 1 (default 0.1)."},                                       \
+     .help = "Step and exponential schedules only: factor of a decay, at most 1 (default 0.1)."},                      \
     {.name = "lr-end", .metavar = "X", .group = GROUP_SCHEDULE, .type = TYPE_F32, .offset = field(lr_end),             \
-     .help = "Cosine schedule only: rate at the end of the run (default 0)."}
+     .help = "Cosine and polynomial schedules only: rate at the end of the run (default 0)."},                         \
+    {.name = "power", .metavar = "X", .group = GROUP_SCHEDULE, .type = TYPE_F32, .offset = field(power),               \
+     .help = "Polynomial schedule only: above 0, at most 100 (default 1: a straight line)."},                          \
+    {.name = "rise", .metavar = "X", .group = GROUP_SCHEDULE, .type = TYPE_F32, .below = 1, .offset = field(rise),     \
+     .help = "One-cycle schedule only: part of the run in which the rate rises (default 0.3)."}
 #define OPTIONS_SCALING(field, at, text)                                                                               \
     {.name = "lr-scaling", .metavar = "WORD", .group = GROUP_SCHEDULE, .type = TYPE_WORD,                              \
      .word = schedule_scaling_word, .offset = (at), .help = text},                                                     \

@@ -76,6 +76,7 @@ static int plan_session(train_session *session)
     wanted.noise = options->noise;
     wanted.keep_on_host = options->keep_on_host;
     wanted.optimizer = options->optimizer;
+    wanted.clip = options->clip > 0;
     const tas_status status =
         tas_plan_make(session->device, session->network, session->train, session->test, &wanted, &session->plan);
     options->budget = session->plan.train_budget; /* without one, training would use the model's, which is smaller */

@@ -114,8 +114,24 @@ typedef enum tas_optimizer {
     /* Kingma and Ba 2015 (arXiv 1412.6980), algorithm 1; weight decay is added to the gradient. */
     TAS_ADAM,
     /* Loshchilov and Hutter 2019 (arXiv 1711.05101): Adam with w = w - lr weight_decay w beside it. */
-    TAS_ADAMW
+    TAS_ADAMW,
+    /* Tieleman and Hinton 2012, as torch.optim.RMSprop has it: v = alpha v + (1 - alpha) g^2,
+     * b = momentum b + g / (sqrt(v) + epsilon), w = w - lr b; weight decay is added to the gradient. */
+    TAS_RMSPROP,
+    /* Chen et al. 2023 (arXiv 2302.06675): w = w - lr (sign(beta1 m + (1 - beta1) g) + weight_decay w),
+     * m = beta2 m + (1 - beta2) g. */
+    TAS_LION,
+    /* You et al. 2017 (arXiv 1708.03888): v = momentum v + lr r (g + weight_decay w), w = w - v, for each tensor of
+     * weights with r = trust |w| / (|g| + weight_decay |w|). Biases and the parameters of normalization have r = 1, and
+     * so have weights if one of the norms is 0. */
+    TAS_LARS,
+    /* You et al. 2020 (arXiv 1904.00962): Adam's step, and weight_decay w beside it, times r = |w| / |step|; r = 1
+     * where LARS has it. */
+    TAS_LAMB
 } tas_optimizer;
+
+/* Which parameters decay: all, or all but biases and the parameters of normalization. */
+typedef enum tas_decay_on { TAS_DECAY_ON_ALL = 0, TAS_DECAY_ON_WEIGHTS } tas_decay_on;
 
 /* The learning rate of step s, counted from 0. It rises linearly in the first `warmup` steps: lr (s + 1) / warmup. */
 typedef enum tas_schedule {
@@ -123,16 +139,26 @@ typedef enum tas_schedule {
     /* lr decay^floor((s - warmup) / decay_steps) */
     TAS_SCHEDULE_STEP,
     /* lr_end + (lr - lr_end) (1 + cos(pi (s - warmup) / (steps - warmup))) / 2 */
-    TAS_SCHEDULE_COSINE
+    TAS_SCHEDULE_COSINE,
+    /* lr_end + (lr - lr_end) (1 - (s - warmup) / (steps - warmup))^power */
+    TAS_SCHEDULE_POLYNOMIAL,
+    /* lr decay^((s - warmup) / decay_steps) */
+    TAS_SCHEDULE_EXPONENTIAL,
+    /* Smith and Topin 2019 (arXiv 1708.07120), as torch.optim.lr_scheduler.OneCycleLR has it with its defaults, but
+     * without a cycle of momentum: with p = rise steps - 1, up from lr / 25 at step 0 to lr at step p, then down to
+     * lr / 250000 at the last step, each along half a cosine wave. There is no warm-up beside it. */
+    TAS_SCHEDULE_ONE_CYCLE
 } tas_schedule;
 
 /* If lr is the rate for a batch of base_batch, the rate for another batch, k = batch / base_batch: lr, lr k or
  * lr sqrt(k). */
 typedef enum tas_lr_scaling { TAS_SCALING_NONE = 0, TAS_SCALING_LINEAR, TAS_SCALING_SQRT } tas_lr_scaling;
 
-/* Their names: "sgd", "adam", "adamw"; "constant", "step", "cosine"; "none", "linear", "sqrt". NULL for other values,
- * so that a loop from 0 on finds all of them. */
+/* Their names: "sgd", "adam", "adamw", "rmsprop", "lion", "lars", "lamb"; "all", "weights"; "constant", "step",
+ * "cosine", "polynomial", "exponential", "one-cycle"; "none", "linear", "sqrt". NULL for other values, so that a loop
+ * from 0 on finds all of them. */
 TAS_API const char *tas_optimizer_name(tas_optimizer optimizer);
+TAS_API const char *tas_decay_on_name(tas_decay_on decay_on);
 TAS_API const char *tas_schedule_name(tas_schedule schedule);
 TAS_API const char *tas_lr_scaling_name(tas_lr_scaling scaling);
 
@@ -144,31 +170,43 @@ typedef struct tas_train_options {
     uint32_t batch;
     /* The length of the run: steps, or if they are 0 (the default) epochs (1). */
     uint64_t epochs, steps;
-    /* Learning rate (0.02; usual for Adam and AdamW: 0.001): 0, or from 1e-18 to 1000000. */
+    /* Learning rate (0.02): 0, or from 1e-18 to 1000000. */
     float lr;
-    /* SGD only (0.9): 0, or from 1e-18 to 1. */
+    /* SGD, RMSprop and LARS only (0.9): 0, or from 1e-18 to 1. */
     float momentum;
     /* SGD only: non-zero for Nesterov's form, w = w - lr (g + momentum v). */
     int nesterov;
-    /* For every parameter, biases too (0): 0, or from 1e-18 to 1000000. Added to the gradient as weight_decay w, except
-     * with AdamW. */
+    /* (0): 0, or from 1e-18 to 1000000. Added to the gradient as weight_decay w, except with AdamW, Lion and LAMB. */
     float weight_decay;
-    /* (TAS_SGD) */
+    /* (TAS_DECAY_ON_ALL) */
+    tas_decay_on decay_on;
+    /* (TAS_SGD); tas_train_options_choose() sets it, and what is usual with it. */
     tas_optimizer optimizer;
-    /* Adam and AdamW only (0.9 and 0.999): 0, or from 1e-18 to below 1. */
+    /* Adam, AdamW, Lion and LAMB only (0.9 and 0.999): 0, or from 1e-18 to below 1. */
     float beta1, beta2;
-    /* Adam and AdamW only (1e-8): from 1e-18 to 1000000. */
+    /* Adam, AdamW, RMSprop and LAMB only (1e-8): from 1e-18 to 1000000. */
     float epsilon;
+    /* RMSprop only (0.99): 0, or from 1e-18 to below 1. */
+    float alpha;
+    /* LARS only (0.001): from 1e-18 to 1000000. */
+    float trust;
+    /* 0 (the default), or from 1e-18 to 1000000: the mean gradient g of a step is multiplied with
+     * min(1, clip / (|g| + 1e-6)), where |g| is its norm over all parameters. */
+    float clip;
     /* (TAS_SCHEDULE_CONSTANT) */
     tas_schedule schedule;
     /* Steps (0): at most those of the run. */
     uint64_t warmup;
-    /* Step schedule only, which needs it: at least 1. */
+    /* Step and exponential schedules only, which need it: at least 1. */
     uint64_t decay_steps;
-    /* Step schedule only (0.1): from 1e-18 to 1. */
+    /* Step and exponential schedules only (0.1): from 1e-18 to 1. */
     float decay;
-    /* Cosine schedule only (0): as lr, and scaled as lr is. */
+    /* Cosine and polynomial schedules only (0): as lr, and scaled as lr is. */
     float lr_end;
+    /* Polynomial schedule only (1): above 0, at most 100. */
+    float power;
+    /* One-cycle schedule only (0.3): above 0 and below 1. */
+    float rise;
     /* (TAS_SCALING_NONE) */
     tas_lr_scaling lr_scaling;
     /* Linear and square root scaling only (64): from 1 to 2^24. */
@@ -194,6 +232,11 @@ typedef struct tas_train_options {
     int ahead;
 } tas_train_options;
 TAS_API void tas_train_options_init(tas_train_options *options);
+
+/* Sets the optimizer, and what is usual with it: lr (SGD 0.02; Adam, AdamW, RMSprop, LAMB 0.001; Lion 0.0001; LARS 2),
+ * momentum (SGD, LARS 0.9; RMSprop 0), nesterov 0, betas (0.9 and 0.999; Lion 0.9 and 0.99), epsilon (1e-8; LAMB 1e-6),
+ * alpha 0.99, trust 0.001. What does not belong to it becomes 0. */
+TAS_API void tas_train_options_choose(tas_train_options *options, tas_optimizer optimizer);
 
 /* The learning rate of a step from 0 on in a run of `steps` steps: *lr. Step `warmup` has lr as it is scaled; `steps`
  * is one behind the last. A rate that would be below 2^-60 is 0. TAS_BAD_ARGUMENT, with the reason, for options that a

@@ -23,8 +23,10 @@ typedef struct tas_plan_options {
     uint32_t tile;
     /* As in tas_train_options. */
     int keep_on_host;
-    /* TAS_SGD; the others keep two values per parameter instead of one. */
+    /* TAS_SGD. SGD, Lion and LARS keep one value per parameter, the others two; LARS and LAMB need sums of squares. */
     tas_optimizer optimizer;
+    /* Non-zero: the gradient is clipped, which needs sums of squares. */
+    int clip;
     /* Non-zero: the run measures the gradient noise scale. */
     int noise;
     /* Evaluated while the run is open, in memory of its own; NULL: nothing is. */

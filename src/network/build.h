@@ -42,6 +42,9 @@ int build_statistic(tas_network *network, layer *self, const parameter_shape *p)
 
 void build_forward(tas_network *network, op_call call);
 void build_backward(tas_network *network, op_call call);
-void build_update(tas_network *network, op_call call); /* of statistics */
+
+/* A call that updates statistics, after those of the optimizer: n is the batch. An operand NO_TENSOR is the record of
+ * what was not finite: once its first word is set, nothing may change. */
+void build_update(tas_network *network, op_call call);
 
 #endif

@@ -90,7 +90,7 @@ typedef struct tas_network {
     int *parameters; /* tensors, in canonical order */
     int parameter_count;
     tas_tensor_info *infos;               /* one per parameter */
-    op_call *forward, *backward, *update; /* the loss ends forward; update: of statistics, after the optimizer's */
+    op_call *forward, *backward, *update; /* the loss ends forward; update: see build_update() */
     int forward_count, backward_count, update_count;
     int input, order, label, target, losses, correct; /* NO_TENSOR if there is none */
     int output;                                       /* logits or predictions; and its gradient */

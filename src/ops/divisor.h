@@ -31,7 +31,12 @@ enum {
 enum { TRUST_COEFFICIENT, TRUST_DECAY };
 
 /* Places in args.size[] of every optimizer: it updates the elements at .. at+elements-1 of its operands. */
-enum { UPDATE_ELEMENTS, UPDATE_AT };
+enum {
+    UPDATE_ELEMENTS,
+    UPDATE_AT,
+    UPDATE_MORE,                  /* the first of its own, */
+    UPDATE_ADAPTED = UPDATE_MORE, /* which in LARS and LAMB is 1 if the rate is times the ratio of the divisor */
+};
 
 /* Cases of an optimizer: elements and place; the extent of its operands; the examples of its divisor. */
 void divisor_draw_sizes(op_args *args, draw *d, int edge);

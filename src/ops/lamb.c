@@ -51,7 +51,7 @@ static bool step_shape(op_args *args, draw *d, int edge)
     static const int edges[] = {1, 63, 64, 65, 1023, 1024, 1025};
     if (edge >= LENGTH(edges)) return false;
     divisor_draw_sizes(args, d, edge >= 0 ? edges[edge] : -1);
-    args->size[LAMB_ADAPTED] = draw_below(d, 2);
+    args->size[UPDATE_ADAPTED] = draw_below(d, 2);
     args->scalar[LAMB_LR] = draw_below(d, 8) ? 0.001f : 0x1p-60f;
     return true;
 }
@@ -78,7 +78,7 @@ CLONES static void lamb_step(const op_args *a, void *const *operand, void *scrat
     const float *restrict direction = operand[1], *divisor = operand[2];
     const uint32_t *first_bad = operand[3];
     const float lr = a->scalar[LAMB_LR];
-    const float rate = a->size[LAMB_ADAPTED] ? arith_flush_state(lr * divisor[DIVISOR_RATIO]) : lr;
+    const float rate = a->size[UPDATE_ADAPTED] ? arith_flush_state(lr * divisor[DIVISOR_RATIO]) : lr;
     const uint32_t from = a->size[UPDATE_AT], to = from + a->size[UPDATE_ELEMENTS];
     (void)scratch;
     if (first_bad[0]) return;

@@ -3,9 +3,7 @@
 #ifndef OPS_LAMB_H
 #define OPS_LAMB_H
 
-/* lamb_step: places in args.size[], behind those of every optimizer, */
-enum { LAMB_ADAPTED = 2 }; /* 1: the rate is times the ratio of the divisor */
-/* and in args.scalar[]. */
+/* lamb_step: places in args.scalar[]. */
 enum { LAMB_LR };
 
 #endif

@@ -17,7 +17,7 @@ static bool lars_shape(op_args *args, draw *d, int edge)
     static const int edges[] = {1, 63, 64, 65, 1023, 1024, 1025};
     if (edge >= LENGTH(edges)) return false;
     divisor_draw_sizes(args, d, edge >= 0 ? edges[edge] : -1);
-    args->size[LARS_ADAPTED] = draw_below(d, 2);
+    args->size[UPDATE_ADAPTED] = draw_below(d, 2);
     args->scalar[LARS_LR] = d->mode == DRAW_TINY ? (draw_below(d, 2) ? 1 : 0x1p-58f)
                             : draw_below(d, 8)   ? 0.5f
                                                  : 0x1p-60f;
@@ -53,7 +53,7 @@ CLONES static void lars(const op_args *a, void *const *operand, void *scratch)
     const float lr = a->scalar[LARS_LR], momentum = a->scalar[LARS_MOMENTUM], decay = a->scalar[LARS_DECAY];
     const float count = divisor[DIVISOR_COUNT], reciprocal = divisor[DIVISOR_RECIPROCAL];
     const float factor = divisor[DIVISOR_FACTOR];
-    const float rate = a->size[LARS_ADAPTED] ? arith_flush_state(lr * divisor[DIVISOR_RATIO]) : lr;
+    const float rate = a->size[UPDATE_ADAPTED] ? arith_flush_state(lr * divisor[DIVISOR_RATIO]) : lr;
     const uint32_t from = a->size[UPDATE_AT], to = from + a->size[UPDATE_ELEMENTS];
     (void)scratch;
     if (first_bad[0]) return;

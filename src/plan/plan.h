@@ -83,6 +83,7 @@ typedef struct plan_request {
     bool weights;                       /* its examples have weights; those of a network with weights of classes do */
     noise_schedule noise;               /* {0}: it is not measured */
     int slots;                          /* values that the optimizer keeps per parameter: 0 to 2 */
+    bool clips, adapts;                 /* the update needs sums of squares: of the whole gradient; of two tensors */
     bool spills;                        /* what passes keep goes to the host, even if the device has room */
     uint64_t order;                     /* examples whose order the host holds; 0: those of a tile */
     host_copy copy;
@@ -128,7 +129,7 @@ typedef struct plan {
 
     region sum[SUM_LEVELS], correct_sum[SUM_LEVELS], ring, first_bad; /* in the batch part */
     region weights, weight_sum[SUM_LEVELS];                           /* likewise, if it is weighted */
-    region divisor;                                                   /* training only */
+    region divisor, update_squares;                                   /* training only */
     plan_source source[STAGES];                                       /* resident: only the first */
 
     /* In the noise part (train/noise.h): one per tensor, and how many sums of squares a group's gradients make. */

@@ -280,6 +280,20 @@ static bool is_used(const planner *pl, int t)
     return used;
 }
 
+/* Sums of squares that an update needs at a time. */
+static uint64_t count_update_squares(const planner *pl)
+{
+    uint64_t all = 0, most = 0;
+    for (int i = 0; i < pl->network->parameter_count; i++) {
+        const tensor *t = &pl->network->tensors[pl->network->parameters[i]];
+        const uint64_t squares = t->role == ROLE_PARAMETER ? plan_squares(t) : 0;
+        all += squares;
+        if (t->decays && squares > most) most = squares;
+    }
+    const uint64_t clip = pl->request.clips ? all : 0, two = pl->request.adapts ? 2 * most : 0;
+    return clip > two ? clip : two;
+}
+
 /* In evaluation losses are summed chunk by chunk, so that a large set needs no more than a small one. */
 static void add_batch(planner *pl)
 {
@@ -309,8 +323,11 @@ static void add_batch(planner *pl)
             add_region(pl, PART_BATCH, values_bytes(&network->tensors[t], &sizes), &p->tensor[t]);
     add_region(pl, PART_BATCH, RING * sizeof(float), &p->ring);
     add_region(pl, PART_BATCH, 2 * sizeof(uint32_t), &p->first_bad);
-    p->divisor.part = -1;
-    if (pl->request.training) add_region(pl, PART_BATCH, DIVISOR_VALUES * sizeof(float), &p->divisor);
+    p->divisor.part = p->update_squares.part = -1;
+    if (!pl->request.training) return;
+    add_region(pl, PART_BATCH, DIVISOR_VALUES * sizeof(float), &p->divisor);
+    const uint64_t squares = count_update_squares(pl);
+    if (squares) add_region(pl, PART_BATCH, squares * sizeof(float), &p->update_squares);
 }
 
 static uint64_t weight_bytes(const planner *pl) { return pl->plan->weighted ? sizeof(float) : 0; }

@@ -81,9 +81,9 @@ static tas_status find_tensor(tas_run *run, uint64_t step)
 enum { SETTINGS_TEXT = 32 + UPDATE_TEXT };
 static const char *print_settings(const tas_run *run, uint64_t step, char text[SETTINGS_TEXT])
 {
-    char update[UPDATE_TEXT];
+    char settings[UPDATE_TEXT];
     snprintf(text, SETTINGS_TEXT, "lr %s, %s", format_float(run_lr(run, step)).text,
-             update_print(&run->options, update));
+             update_print(&run->options, settings));
     return text;
 }
 
@@ -108,13 +108,17 @@ tas_status diagnose_weights(tas_run *run)
                 format_float(run->options.weight_decay).text, (unsigned long long)run->snapshot.step);
 }
 
-tas_status diagnose_step(tas_run *run, uint64_t step)
+tas_status diagnose_step(tas_run *run, uint64_t step, uint32_t what)
 {
     char settings[SETTINGS_TEXT];
     run->step = step - 1;
     run->result.bad_step = step;
     tas_status status = diagnose_weights(run);
-    if (!status) status = find_tensor(run, step);
+    if (status) return status;
+    if (what == BAD_NORM)
+        snprintf(run->result.bad_tensor, sizeof run->result.bad_tensor, "the norm of the gradient");
+    else
+        status = find_tensor(run, step);
     if (status) return status;
     return fail(run->model->context, TAS_NOT_FINITE,
                 "step %llu: %s is not finite (%s); the model has the weights of step %llu; try a smaller lr",

@@ -203,7 +203,7 @@ static tas_status forecast_run(tas_device *device, const tas_network *network, c
     f.run = train ? forecast_request(train, true, options->batch, options->tile)
                   : request_without(network, options->batch, options->tile);
     f.run.spills = options->keep_on_host;
-    f.run.slots = update_slots(options->optimizer);
+    update_request(&f.run, options->optimizer, options->clip != 0);
     if (options->noise) forecast_request_noise(&f.run, network, train ? train->options.count : 0, options->tile);
     if (test) f.evaluation = evaluation_request(test);
     if (test) f.evaluation.copy = device->driver->never_fails ? COPY_NONE : COPY_PARAMETERS;

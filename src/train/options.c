@@ -17,7 +17,11 @@ void tas_train_options_init(tas_train_options *options)
                                    .beta1 = 0.9f,
                                    .beta2 = 0.999f,
                                    .epsilon = 1e-8f,
+                                   .alpha = 0.99f,
+                                   .trust = 0.001f,
                                    .decay = 0.1f,
+                                   .power = 1,
+                                   .rise = 0.3f,
                                    .base_batch = 64};
 }
 

@@ -13,7 +13,6 @@
 #include "train/recovery.h"
 #include "train/schedule.h"
 #include "train/step.h"
-#include "train/update.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -52,18 +51,19 @@ static tas_status compute_gradient(tas_run *run, const run_step *step)
     return status ? status : step_watch(&run->w, step->number, step->count);
 }
 
-static tas_status update(tas_run *run, const run_step *step)
+static tas_status run_update(tas_run *run, const run_step *step)
 {
-    const uint32_t elements = (uint32_t)(run->w.plan.trained / sizeof(float));
-    const uint32_t t = step->number ? step->number : 1;
-    const op_args args = update_args(&run->options, run_lr(run, t), t, elements);
-    return update_run(&run->w, &args);
+    (void)step;
+    return update_run(&run->update);
 }
 
 static tas_status train_step(tas_run *run, run_step step)
 {
     const tas_status status = recovery_repeat(run, compute_gradient, &step);
-    return status ? status : recovery_repeat(run, update, &step);
+    const uint64_t t = step.number ? step.number : 1;
+    if (status) return status;
+    update_begin(&run->update, run_lr(run, t), t, step.number, step.count);
+    return recovery_repeat(run, run_update, &step);
 }
 
 /* Reading what steps have left ------------------------------------------------------------------------------------ */
@@ -135,7 +135,7 @@ static tas_status collect(tas_run *run, uint64_t last)
     while (run->result.steps < last) {
         if (record[0] == run->result.steps + 1) {
             run->result.seconds = seconds;
-            return diagnose_step(run, record[0]);
+            return diagnose_step(run, record[0], record[1]);
         }
         if (report_step(run, seconds)) status = TAS_STOPPED;
     }
@@ -249,6 +249,8 @@ static tas_status prepare(tas_run *run)
     if (status) return status;
     run->result.cuts += shrunk;
     run->w.seed = run->options.seed;
+    status = update_open(&run->update, &run->options, &run->w);
+    if (status) return status;
     model_drop_mirror(run->model); /* they change */
     status = recovery_open(run);
     if (status) return status;
@@ -270,6 +272,7 @@ static void update_peaks(tas_run *run)
 static void close_run(tas_run *run)
 {
     workspace_close(&run->w);
+    update_close(&run->update);
     recovery_close(run);
     run->model->run = NULL;
     device_release_host(run->model->device, &run->order_memory);
@@ -288,7 +291,7 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
     run->steps = options_steps(options, run->count);
     run->request = forecast_request(data, true, options->batch, options->tile);
     run->request.spills = options->keep_on_host;
-    run->request.slots = update_slots(options->optimizer);
+    update_request(&run->request, options->optimizer, options->clip > 0);
     if (options->noise) forecast_request_noise(&run->request, model->network, run->count, options->tile);
     tas_status status = profile_pause(device); /* if one is made: the start is not of interest */
     if (!status) status = prepare(run);

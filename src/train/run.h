@@ -2,7 +2,7 @@
 #ifndef RUN_H
 #define RUN_H
 
-#include "train/workspace.h"
+#include "train/update.h"
 
 #include "stats/noise_scale.h"
 
@@ -13,6 +13,7 @@ struct tas_run {
     tas_train_result result; /* result.steps: those whose losses were read, and reported to the callback */
     workspace w;
     plan_request request;
+    update update;
     uint32_t count; /* examples of the set */
     uint64_t steps, epoch_steps;
     uint64_t step; /* those done, of which a failure may undo some */

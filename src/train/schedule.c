@@ -73,7 +73,8 @@ static tas_status check_scaled(tas_context *context, const tas_train_options *op
 static tas_status check_step(tas_context *context, const tas_train_options *options)
 {
     if (!options->decay_steps)
-        return fail(context, TAS_BAD_ARGUMENT, "decay_steps 0: the step schedule expects at least 1 step");
+        return fail(context, TAS_BAD_ARGUMENT, "decay_steps 0: the %s schedule expects at least 1 step",
+                    tas_schedule_name(options->schedule));
     if (options->decay >= lr_least && options->decay <= 1) return TAS_OK;
     return fail(context, TAS_BAD_ARGUMENT, "decay %s: expected a number from 1e-18 to 1",
                 format_float(options->decay).text);
@@ -111,6 +112,65 @@ static float cosine(const tas_train_options *options, float lr, uint64_t step, u
     return __builtin_fmaf(lr, c * c, end * (s * s));
 }
 
+/* base^x for x in [0, 1) and base in [2^-60, 1], within 2e-6: -42 < x log(base) <= 0, and float's error of it is at
+ * most 42 2^-24. */
+static double power_below_1(float base, float x) { return x > 0 ? (double)arith_exp(x * arith_log(base)) : 1; }
+
+static tas_status check_polynomial(tas_context *context, const tas_train_options *options)
+{
+    if (options->power > 0 && options->power <= 100) return check_scaled(context, options, "lr_end", options->lr_end);
+    return fail(context, TAS_BAD_ARGUMENT, "power %s: expected a number above 0, at most 100",
+                format_float(options->power).text);
+}
+
+/* end + (lr - end) (1 - step / steps)^power; of the power first its whole part, then what is left of it. */
+static float polynomial(const tas_train_options *options, float lr, uint64_t step, uint64_t steps)
+{
+    const float end = scaled(options, options->lr_end);
+    if (step == steps) return end;
+    const uint64_t whole = (uint64_t)options->power;
+    const double left = (double)(steps - step) / (double)steps;
+    const float rest = (float)((double)options->power - (double)whole);
+    const float factor = (float)(schedule_power(left, whole) * power_below_1((float)left, rest));
+    return __builtin_fmaf(lr, factor, end * (1 - factor));
+}
+
+/* lr decay^(step / decay_steps) */
+static float exponential(const tas_train_options *options, float lr, uint64_t step, uint64_t steps)
+{
+    const uint64_t n = options->decay_steps;
+    (void)steps;
+    const float rest = (float)((double)(step % n) / (double)n);
+    return (float)((double)lr * schedule_power((double)options->decay, step / n) * power_below_1(options->decay, rest));
+}
+
+static tas_status check_one_cycle(tas_context *context, const tas_train_options *options)
+{
+    if (options->warmup)
+        return fail(context, TAS_BAD_ARGUMENT,
+                    "warmup %" PRIu64 ": the one-cycle schedule has no warm-up beside its own", options->warmup);
+    if (options->rise > 0 && options->rise < 1) return TAS_OK;
+    return fail(context, TAS_BAD_ARGUMENT, "rise %s: expected a number above 0 and below 1",
+                format_float(options->rise).text);
+}
+
+/* Half a cosine wave from one rate to another, part in [0, 1], as cosine() has it. */
+static float wave(float from, float to, float part)
+{
+    const float c = arith_sinpi(0.5f * (1 - part)), s = arith_sinpi(0.5f * part);
+    return __builtin_fmaf(from, c * c, to * (s * s));
+}
+
+/* The rise has rise steps - 1 steps, which need not be whole; the rest fall. */
+static float one_cycle(const tas_train_options *options, float lr, uint64_t step, uint64_t steps)
+{
+    const double peak = (double)options->rise * (double)steps - 1, last = (double)steps - 1;
+    const double at = step < steps ? (double)step : last;
+    const float start = arith_div(lr, 25), end = arith_div(lr, 250000);
+    if (peak > 0 && at <= peak) return wave(start, lr, (float)(at / peak));
+    return wave(lr, end, (float)((at - peak) / (last - peak)));
+}
+
 /* A schedule is one row: its name, the check of its settings (NULL: it has none), and what becomes of lr (NULL: it
  * stays). Its steps count from the end of the warm-up. */
 static const struct schedule {
@@ -121,6 +181,9 @@ static const struct schedule {
     [TAS_SCHEDULE_CONSTANT] = {"constant", NULL, NULL},
     [TAS_SCHEDULE_STEP] = {"step", check_step, step_wise},
     [TAS_SCHEDULE_COSINE] = {"cosine", check_cosine, cosine},
+    [TAS_SCHEDULE_POLYNOMIAL] = {"polynomial", check_polynomial, polynomial},
+    [TAS_SCHEDULE_EXPONENTIAL] = {"exponential", check_step, exponential},
+    [TAS_SCHEDULE_ONE_CYCLE] = {"one-cycle", check_one_cycle, one_cycle},
 };
 
 const char *tas_schedule_name(tas_schedule which)

@@ -1,4 +1,12 @@
-/* The update of a step: an optimizer's operation and its scalars. */
+/* The update of a step: a list of calls, built once per run.
+ *
+ *     clip          if the gradient is clipped: sums of its squares, and the factor made of them
+ *     optimizer     one call per group of parameters that share their settings; with LARS and LAMB the norms of each
+ *                   weight, their ratio, and a call for it
+ *     statistics    network->update
+ *
+ * A device may refuse a call. Each is ticked off once it is accepted, so that only those that were not are issued
+ * again. What a call needs of earlier ones is in memory that does not depend on the tile. */
 #ifndef UPDATE_H
 #define UPDATE_H
 
@@ -11,19 +19,31 @@ enum { UPDATE_TEXT = 128 };
 /* Checks the optimizer and its settings. */
 tas_status update_check(tas_context *context, const tas_train_options *options);
 
-/* Values that the optimizer keeps per parameter, beside the parameter itself. */
-int update_slots(tas_optimizer optimizer);
+/* What the update asks of a plan; clips: the gradient is clipped. */
+void update_request(plan_request *request, tas_optimizer optimizer, bool clips);
 
 /* "momentum 0.9", "betas 0.9 and 0.999, epsilon 1e-08": its settings, for a message. */
 const char *update_print(const tas_train_options *options, char text[UPDATE_TEXT]);
 
-/* The call that updates `elements` parameters with learning rate lr in step t (1 is
- * the first). Operands: parameters, sum of gradients, the optimizer's slots, the divisor, the record of what was not
- * finite. */
-op_args update_args(const tas_train_options *options, float lr, uint64_t t, uint32_t elements);
+typedef struct update_call update_call;
 
-/* Updates the parameters with the batch's gradient (update_args()). It does nothing once a step was recorded. It is
- * one launch, which is accepted or is not. */
-tas_status update_run(workspace *w, const op_args *args);
+typedef struct update {
+    const tas_train_options *options;
+    workspace *w;
+    update_call *calls;
+    int count, accepted; /* of this step */
+    bool failed;         /* while it is built: memory ran out */
+} update;
+
+/* Builds the list for a workspace whose plan was made as update_request() asks. Closed with update_close(). */
+tas_status update_open(update *u, const tas_train_options *options, workspace *w);
+void update_close(update *u);
+
+/* Begins the update of step t, 1 being the first, of which `number` are the low 32 bits (0: it updates nothing, since
+ * the record is set), with learning rate lr, after a batch of so many examples. */
+void update_begin(update *u, float lr, uint64_t t, uint32_t number, uint32_t batch);
+
+/* Issues the calls that were not accepted yet. They change nothing once a step was recorded. */
+tas_status update_run(update *u);
 
 #endif

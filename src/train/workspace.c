@@ -98,6 +98,7 @@ static tas_status make_slices(workspace *w)
     if (!status) status = slice_region(w, &p->ring, &w->ring);
     if (!status) status = slice_region(w, &p->first_bad, &w->first_bad);
     if (!status) status = slice_region(w, &p->divisor, &w->divisor);
+    if (!status) status = slice_region(w, &p->update_squares, &w->update_squares);
     for (int s = 0; s < STAGES && !status; s++) {
         status = slice_region(w, &p->source[s].inputs, &w->source[s].inputs);
         if (!status) status = slice_region(w, &p->source[s].targets, &w->source[s].targets);

@@ -30,6 +30,7 @@ typedef struct workspace {
     mem *values, *kept; /* one per pass and tensor; per tensor and tile. NULL: a step has one pass */
     host_mem kept_host; /* what is kept, if it lies on the host */
     mem sum[SUM_LEVELS], correct_sum[SUM_LEVELS], weight_sum[SUM_LEVELS], weights, ring, first_bad, divisor;
+    mem update_squares;
     mem *group_gradients; /* one per tensor: gradients of a group, see noise.h */
     mem norms, squares, noise_sum[SUM_LEVELS], noise_ring;
     uint32_t panel_width; /* examples of a panel, in what runs now */

@@ -14,24 +14,42 @@ static void add_float(buffer *out, const char *option, float value)
     buffer_print(out, " %s %s", option, format_float(value).text);
 }
 
-static void add_optimizer(buffer *out, const tas_train_options *train, const tas_train_options *plain)
+static void add_given(buffer *out, const char *option, float value, float usual)
 {
-    if (train->optimizer != TAS_SGD) {
-        buffer_print(out, " --optimizer %s", tas_optimizer_name(train->optimizer));
-        if (train->beta1 != plain->beta1) add_float(out, "--beta1", train->beta1);
-        if (train->beta2 != plain->beta2) add_float(out, "--beta2", train->beta2);
-        if (train->epsilon != plain->epsilon) add_float(out, "--epsilon", train->epsilon);
-    } else {
-        if (train->momentum != plain->momentum) add_float(out, "--momentum", train->momentum);
-        if (train->nesterov) buffer_print(out, " --nesterov");
-    }
-    if (train->weight_decay != plain->weight_decay) add_float(out, "--weight-decay", train->weight_decay);
+    if (value != usual) add_float(out, option, value);
+}
+
+/* What belongs to the optimizer and is not usual with it. */
+static void add_optimizer(buffer *out, const tas_train_options *train)
+{
+    const tas_optimizer optimizer = train->optimizer;
+    const bool betas =
+        optimizer == TAS_ADAM || optimizer == TAS_ADAMW || optimizer == TAS_LION || optimizer == TAS_LAMB;
+    const bool momentum = optimizer == TAS_SGD || optimizer == TAS_RMSPROP || optimizer == TAS_LARS;
+    tas_train_options usual = {0};
+    tas_train_options_choose(&usual, optimizer);
+    if (optimizer != TAS_SGD) buffer_print(out, " --optimizer %s", tas_optimizer_name(optimizer));
+    if (betas) add_given(out, "--beta1", train->beta1, usual.beta1);
+    if (betas) add_given(out, "--beta2", train->beta2, usual.beta2);
+    if (optimizer == TAS_RMSPROP) add_given(out, "--alpha", train->alpha, usual.alpha);
+    if (usual.epsilon > 0) add_given(out, "--epsilon", train->epsilon, usual.epsilon);
+    if (momentum) add_given(out, "--momentum", train->momentum, usual.momentum);
+    if (optimizer == TAS_SGD && train->nesterov) buffer_print(out, " --nesterov");
+    if (optimizer == TAS_LARS) add_given(out, "--trust", train->trust, usual.trust);
+    add_given(out, "--weight-decay", train->weight_decay, 0);
+    if (train->decay_on != TAS_DECAY_ON_ALL) buffer_print(out, " --decay-on %s", tas_decay_on_name(train->decay_on));
+    add_given(out, "--clip", train->clip, 0);
 }
 
 /* How long the command trains: steps, or epochs if steps is 0; both 0: the default, one epoch. */
 typedef struct course {
     uint64_t steps, epochs, warmup;
 } course;
+
+static bool ends_with_run(tas_schedule schedule)
+{
+    return schedule == TAS_SCHEDULE_COSINE || schedule == TAS_SCHEDULE_POLYNOMIAL || schedule == TAS_SCHEDULE_ONE_CYCLE;
+}
 
 /* Whole epochs, enough for the steps to the target; or the length of the sweep's runs if the schedule ends with the
  * run, or if the warm-up would not fit. Warm-up and decay of a sweep are in steps of a batch of base_batch, and a
@@ -49,7 +67,7 @@ static course course_of(const tas_sweep *sweep)
     const uint64_t own = trial_steps(sweep, r->batch, estimate_examples_most(sweep));
     const uint64_t in_epochs = (c.epochs ? c.epochs : 1) * ((sweep->examples - 1) / r->batch + 1);
     if (c.warmup > own) c.warmup = own;
-    if (train->schedule == TAS_SCHEDULE_COSINE || c.warmup > in_epochs) c.steps = own;
+    if (ends_with_run(train->schedule) || c.warmup > in_epochs) c.steps = own;
     return c;
 }
 
@@ -59,11 +77,14 @@ static void add_schedule(buffer *out, const tas_train_options *train, uint64_t b
     if (warmup) buffer_print(out, " --warmup %" PRIu64, warmup); /* one of 0 steps cannot be asked for */
     if (train->schedule == TAS_SCHEDULE_CONSTANT) return;
     buffer_print(out, " --schedule %s", tas_schedule_name(train->schedule));
-    if (train->schedule == TAS_SCHEDULE_STEP) {
+    if (train->schedule == TAS_SCHEDULE_ONE_CYCLE) {
+        add_float(out, "--rise", train->rise);
+    } else if (train->schedule == TAS_SCHEDULE_STEP || train->schedule == TAS_SCHEDULE_EXPONENTIAL) {
         buffer_print(out, " --decay-steps %.0f", fmax(1, round((double)train->decay_steps * k)));
         add_float(out, "--decay", train->decay);
-    } else if (train->lr_end != 0) {
-        add_float(out, "--lr-end", train->lr_end);
+    } else {
+        add_given(out, "--lr-end", train->lr_end, 0);
+        if (train->schedule == TAS_SCHEDULE_POLYNOMIAL) add_float(out, "--power", train->power);
     }
 }
 
@@ -88,7 +109,7 @@ void command_write(const tas_sweep *sweep, buffer *out)
     buffer_quote(out, *sweep->data ? sweep->data : "DATA");
     buffer_print(out, " --batch %" PRIu64, r->batch);
     if (r->lr > 0 && isfinite(r->lr)) add_float(out, "--lr", (float)r->lr);
-    add_optimizer(out, train, &plain);
+    add_optimizer(out, train);
     add_schedule(out, train, r->batch, c.warmup);
     add_length(out, &c);
     if (sweep->options.seed != plain.seed)

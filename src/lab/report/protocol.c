@@ -113,10 +113,15 @@ static void add_fact(buffer *page, const char *name, const char *text)
 
 static void add_optimizer(const tas_sweep *sweep, buffer *page)
 {
-    static const char *const names[] = {[TAS_SGD] = "SGD", [TAS_ADAM] = "Adam", [TAS_ADAMW] = "AdamW"};
+    static const char *const names[] = {
+        [TAS_SGD] = "SGD",   [TAS_ADAM] = "Adam", [TAS_ADAMW] = "AdamW", [TAS_RMSPROP] = "RMSprop",
+        [TAS_LION] = "Lion", [TAS_LARS] = "LARS", [TAS_LAMB] = "LAMB"};
     static const char *const courses[] = {[TAS_SCHEDULE_CONSTANT] = "constant rate",
                                           [TAS_SCHEDULE_STEP] = "rate decaying in steps",
-                                          [TAS_SCHEDULE_COSINE] = "cosine decay of the rate"};
+                                          [TAS_SCHEDULE_COSINE] = "cosine decay of the rate",
+                                          [TAS_SCHEDULE_POLYNOMIAL] = "polynomial decay of the rate",
+                                          [TAS_SCHEDULE_EXPONENTIAL] = "exponential decay of the rate",
+                                          [TAS_SCHEDULE_ONE_CYCLE] = "one cycle of the rate"};
     const tas_train_options *train = &sweep->options.train;
     open_fact(page, "Optimizer");
     buffer_print(page, "%s", names[train->optimizer]);
@@ -124,7 +129,10 @@ static void add_optimizer(const tas_sweep *sweep, buffer *page)
         buffer_print(page, ", momentum %.4g%s", (double)train->momentum, train->nesterov ? " (Nesterov)" : "");
     else if (train->optimizer == TAS_SGD)
         buffer_print(page, ", no momentum");
-    if (train->weight_decay > 0) buffer_print(page, ", weight decay %.4g", (double)train->weight_decay);
+    if (train->weight_decay > 0)
+        buffer_print(page, ", weight decay %.4g%s", (double)train->weight_decay,
+                     train->decay_on == TAS_DECAY_ON_WEIGHTS ? " (weights alone)" : "");
+    if (train->clip > 0) buffer_print(page, ", gradient clipped to %.4g", (double)train->clip);
     buffer_print(page, ", %s", courses[train->schedule]);
     if (train->warmup)
         buffer_print(page, ", warm-up %" PRIu64 " steps of B = %u", train->warmup, (unsigned)train->base_batch);

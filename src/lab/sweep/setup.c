@@ -188,6 +188,7 @@ static tas_status plan_batches(lab *l, int *fitting)
         plan_options.batch = (uint32_t)b->batch;
         plan_options.budget = l->train_bytes;
         plan_options.optimizer = s->options.train.optimizer;
+        plan_options.clip = s->options.train.clip > 0;
         plan_options.noise = 1;
         tas_status status = tas_plan_make(l->device, l->network, l->rest, NULL, &plan_options, &p);
         if (status == TAS_NO_MEMORY) {
@@ -311,13 +312,26 @@ static tas_status describe_settings(lab *l, char *text, size_t bytes)
     format_add(&out, "optimizer %s, beta %g %g, epsilon %g, momentum %g%s, weight decay %g\n",
                tas_optimizer_name(t->optimizer), (double)t->beta1, (double)t->beta2, (double)t->epsilon,
                (double)t->momentum, t->nesterov ? " Nesterov" : "", (double)t->weight_decay);
+    if (t->optimizer == TAS_RMSPROP) format_add(&out, "alpha %g\n", (double)t->alpha);
+    if (t->optimizer == TAS_LARS) format_add(&out, "trust %g\n", (double)t->trust);
+    if (t->decay_on != TAS_DECAY_ON_ALL) format_add(&out, "decay on %s\n", tas_decay_on_name(t->decay_on));
+    if (t->clip > 0) format_add(&out, "clip %g\n", (double)t->clip);
     format_add(&out, "lr %g, %s, scaling %s from B = %u\n", (double)t->lr, s->options.scale ? "scaled" : "searched",
                tas_lr_scaling_name(t->lr_scaling), t->base_batch);
     format_add(&out, "schedule %s, warm-up %" PRIu64 ", decay %g every %" PRIu64 ", end %g\n",
                tas_schedule_name(t->schedule), t->warmup, (double)t->decay, t->decay_steps, (double)t->lr_end);
+    if (t->schedule == TAS_SCHEDULE_POLYNOMIAL) format_add(&out, "power %g\n", (double)t->power);
+    if (t->schedule == TAS_SCHEDULE_ONE_CYCLE) format_add(&out, "rise %g\n", (double)t->rise);
     format_add(&out, "target %g, by %s of %s\n", s->options.target, s->options.by_accuracy ? "accuracy" : "loss",
                s->options.on_train ? "training" : "validation");
     return status;
+}
+
+static float usual_rate(tas_optimizer optimizer)
+{
+    tas_train_options usual = {0};
+    tas_train_options_choose(&usual, optimizer);
+    return usual.lr;
 }
 
 tas_status setup_begin(lab *l, const tas_data *train)
@@ -327,7 +341,7 @@ tas_status setup_begin(lab *l, const tas_data *train)
     if (!status) status = check_batches(s->context, &s->options, s->examples);
     if (status) return status;
     fill_batches(s);
-    if (!s->options.train.lr) s->options.train.lr = s->options.train.optimizer == TAS_SGD ? 0.02f : 0.001f;
+    if (!s->options.train.lr) s->options.train.lr = usual_rate(s->options.train.optimizer);
     s->parameters = l->weight_count = weights_count(l->network);
     status = plan_memory(l);
     if (status || !s->options.state) return status;

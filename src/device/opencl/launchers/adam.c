@@ -34,7 +34,7 @@ static tas_status lamb_direction(tas_device *device, const op_args *a, const mem
 static tas_status lamb_step(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(a->size[UPDATE_ELEMENTS]),
-                            A_U32(a->size[UPDATE_AT]), A_U32(a->size[LAMB_ADAPTED]));
+                            A_U32(a->size[UPDATE_AT]), A_U32(a->size[UPDATE_ADAPTED]));
     cl_kernel kernel;
     (void)scratch;
     tas_status status = program_get_elementwise(device, "adam", "lamb_step", "", &kernel);

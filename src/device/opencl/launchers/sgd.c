@@ -21,7 +21,7 @@ static tas_status sgd(tas_device *device, const op_args *a, const mem *m, const 
 static tas_status lars(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3]), A_MEM(&m[4]),
-                            A_U32(a->size[UPDATE_ELEMENTS]), A_U32(a->size[UPDATE_AT]), A_U32(a->size[LARS_ADAPTED]));
+                            A_U32(a->size[UPDATE_ELEMENTS]), A_U32(a->size[UPDATE_AT]), A_U32(a->size[UPDATE_ADAPTED]));
     cl_kernel kernel;
     (void)scratch;
     tas_status status = program_get_elementwise(device, "sgd", "lars", "", &kernel);
