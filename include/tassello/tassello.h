@@ -6,6 +6,7 @@
 #include <tassello/data.h>
 #include <tassello/device.h>
 #include <tassello/lab.h>
+#include <tassello/metrics.h>
 #include <tassello/model.h>
 #include <tassello/network.h>
 #include <tassello/plan.h>

@@ -174,9 +174,11 @@ static tas_status fetch(const choice *of, size_t n, void *inputs, void *targets)
 {
     const tas_data *root = dataset_root(of->data);
     if (root->options.fill) return fetch_by_fill(of, n, inputs, targets);
-    tas_status status = elements_begin(root->context, &root->inputs, of->list ? ELEMENTS_AT_RANDOM : ELEMENTS_IN_ORDER);
+    tas_status status = TAS_OK;
+    if (inputs)
+        status = elements_begin(root->context, &root->inputs, of->list ? ELEMENTS_AT_RANDOM : ELEMENTS_IN_ORDER);
     if (status) return status;
-    copy_rows(of, root->options.inputs, n, dataset_input_bytes(root), inputs);
+    if (inputs) copy_rows(of, root->options.inputs, n, dataset_input_bytes(root), inputs);
     copy_rows(of, root->options.targets, n, dataset_target_bytes(root), targets);
     return TAS_OK;
 }

@@ -28,7 +28,7 @@ tas_status dataset_create(tas_context *context, const tas_data_options *options,
 static inline const tas_data *dataset_root(const tas_data *data) { return data->root ? data->root : data; }
 
 /* Examples first .. first+n-1 of the set, in its own order, into inputs (n, input_size) and targets; from the arrays or
- * the callback. */
+ * the callback. Unless there is one, inputs may be NULL. */
 tas_status dataset_fetch(const tas_data *data, uint64_t first, size_t n, void *inputs, void *targets);
 
 /* The same for a list of indices, in its order, which may repeat examples. */

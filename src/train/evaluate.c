@@ -1,6 +1,9 @@
 /* Evaluation on a data set, and prediction. The set passes through the device tile by tile; losses are summed by the
  * contract's blocks, so that the tile changes no bit. */
+#include "stats/metrics.h"
 #include "train/feed.h"
+
+#include <stdlib.h>
 
 /* Sums the losses and the correct examples of a chunk block by block, from block `at` on. */
 static tas_status sum_chunk(workspace *w, uint32_t count, uint32_t at)
@@ -12,8 +15,56 @@ static tas_status sum_chunk(workspace *w, uint32_t count, uint32_t at)
     return workspace_sum_blocks(w, &w->tensor[network->correct], w->correct_sum, count, at);
 }
 
+/* What an evaluation sums over the set, and the metrics that it gathers, if any. */
+enum { SUM_LOSSES, SUM_WEIGHTS, SUM_CORRECT, SUM_COUNT };
+
+typedef struct evaluation {
+    float sums[SUM_COUNT];
+    metrics *metrics; /* else NULL */
+    uint32_t rows;    /* examples that the memory below holds */
+    float *outputs;
+    void *inputs, *targets; /* inputs: for callbacks, which give both */
+} evaluation;
+
+enum { GATHERED = 1 << 18 }; /* bytes of outputs that come to the host at once */
+
+static tas_status gather_open(const tas_network *network, const tas_data *data, evaluation *e)
+{
+    const uint64_t row = network->outputs * sizeof(float);
+    e->rows = row < GATHERED ? (uint32_t)(GATHERED / row) : 1;
+    e->outputs = malloc((size_t)(e->rows * row));
+    e->targets = malloc(e->rows * dataset_target_bytes(data));
+    if (dataset_root(data)->options.fill) e->inputs = malloc(e->rows * dataset_input_bytes(data));
+    if (e->outputs && e->targets && (e->inputs || !dataset_root(data)->options.fill)) return TAS_OK;
+    return fail(network->context, TAS_NO_MEMORY, "no memory for metrics");
+}
+
+static void gather_close(evaluation *e)
+{
+    free(e->outputs);
+    free(e->inputs);
+    free(e->targets);
+}
+
+/* Adds a tile's examples, of which the first is `first` in the set, to the metrics. */
+static tas_status gather_tile(workspace *w, const tas_data *data, evaluation *e, uint64_t first, uint32_t n)
+{
+    const size_t outputs = w->network->outputs, target = dataset_target_bytes(data);
+    const uint64_t row = outputs * sizeof(float);
+    tas_status status = TAS_OK;
+    for (uint32_t at = 0, some; at < n && !status; at += some) {
+        some = n - at < e->rows ? n - at : e->rows;
+        status = w->device->driver->read(w->device, &w->tensor[w->network->output], at * row, e->outputs, some * row);
+        if (!status) status = dataset_fetch(data, first + at, some, e->inputs, e->targets);
+        for (uint32_t r = 0; r < some && !status; r++)
+            metrics_add(e->metrics, e->outputs + r * outputs, (const char *)e->targets + r * target);
+    }
+    return status;
+}
+
 /* Runs forward over the examples of a chunk, of which the first is `first` in the set. */
-static tas_status run_chunk(workspace *w, const tas_data *data, uint32_t *order, uint32_t first, uint32_t count)
+static tas_status run_chunk(workspace *w, const tas_data *data, evaluation *e, uint32_t *order, uint32_t first,
+                            uint32_t count)
 {
     tas_status status = TAS_OK;
     for (uint32_t at = 0; at < count && !status; at += w->plan.tile) {
@@ -23,6 +74,7 @@ static tas_status run_chunk(workspace *w, const tas_data *data, uint32_t *order,
         const batch_pass *forward = w->plan.passes.pass;
         for (int c = 0; c < forward->count && !status; c++)
             status = workspace_run(w, forward->calls[c], n, at, w->plan.chunk);
+        if (!status && e->metrics) status = gather_tile(w, data, e, first + at, n);
         if (!status) status = feed_done(w);
     }
     return status ? status : sum_chunk(w, count, first / SUM_LANES);
@@ -35,30 +87,29 @@ static tas_status read_total(workspace *w, const mem *levels, uint32_t count, fl
     return status ? status : w->device->driver->read(w->device, total, 0, out, sizeof *out);
 }
 
-/* What an evaluation sums over the set. */
-enum { SUM_LOSSES, SUM_WEIGHTS, SUM_CORRECT, SUM_COUNT };
-
-static tas_status evaluate_in(workspace *w, const tas_data *data, float *sums)
+static tas_status evaluate_in(workspace *w, const tas_data *data, void *out)
 {
     const uint32_t all = (uint32_t)data->options.count;
+    evaluation *e = out;
     host_mem order;
     tas_status status = device_alloc_host(w->device, w->plan.tile * sizeof(uint32_t), &order);
+    if (e->metrics) metrics_reset(e->metrics);
     if (!status) status = feed_open(w, data);
     for (uint32_t first = 0, n; first < all && !status; first += n) {
         n = all - first < w->plan.chunk ? all - first : w->plan.chunk;
-        status = run_chunk(w, data, (uint32_t *)(void *)order.bytes, first, n);
+        status = run_chunk(w, data, e, (uint32_t *)(void *)order.bytes, first, n);
     }
     if (!status) status = feed_settle(w);
-    if (!status) status = read_total(w, w->sum, all, &sums[SUM_LOSSES]);
-    if (!status && w->plan.weighted) status = read_total(w, w->weight_sum, all, &sums[SUM_WEIGHTS]);
-    if (!status && w->network->classes) status = read_total(w, w->correct_sum, all, &sums[SUM_CORRECT]);
+    if (!status) status = read_total(w, w->sum, all, &e->sums[SUM_LOSSES]);
+    if (!status && w->plan.weighted) status = read_total(w, w->weight_sum, all, &e->sums[SUM_WEIGHTS]);
+    if (!status && w->network->classes) status = read_total(w, w->correct_sum, all, &e->sums[SUM_CORRECT]);
     device_release_host(w->device, &order);
     return status;
 }
 
 /* A pass over a set changes nothing: if a device refuses memory or fails, it is repeated. message: for the log. */
 static tas_status pass_over(tas_model *model, const tas_data *data,
-                            tas_status (*pass)(workspace *w, const tas_data *data, float *out), float *out,
+                            tas_status (*pass)(workspace *w, const tas_data *data, void *out), void *out,
                             const char *message)
 {
     plan_request request = forecast_request(data, false, (uint32_t)data->options.count, EVALUATE_MOST);
@@ -89,19 +140,18 @@ static double mean_loss(const tas_network *network, const tas_data *data, const 
     return sums[SUM_WEIGHTS] > 0 ? (double)sums[SUM_LOSSES] / (double)sums[SUM_WEIGHTS] : (double)sums[SUM_LOSSES];
 }
 
-static tas_status evaluate(tas_model *model, const tas_data *data, tas_score *score)
+static tas_status evaluate(tas_model *model, const tas_data *data, evaluation *e, tas_score *score)
 {
     const uint32_t all = (uint32_t)data->options.count;
     tas_device *device = model->device;
     const uint64_t peak = device->peak_bytes, host_peak = device->host_peak_bytes;
-    float sums[SUM_COUNT] = {0};
     device_reset_peaks(device);
-    tas_status status = pass_over(model, data, evaluate_in, sums, "the evaluation is repeated");
+    tas_status status = pass_over(model, data, evaluate_in, e, "the evaluation is repeated");
     if (!status)
-        *score = (tas_score){.loss = mean_loss(model->network, data, sums),
-                             .accuracy = model->network->classes ? (double)sums[SUM_CORRECT] / all : -1,
+        *score = (tas_score){.loss = mean_loss(model->network, data, e->sums),
+                             .accuracy = model->network->classes ? (double)e->sums[SUM_CORRECT] / all : -1,
                              .examples = all,
-                             .correct = (uint64_t)sums[SUM_CORRECT],
+                             .correct = (uint64_t)e->sums[SUM_CORRECT],
                              .peak_bytes = device->peak_bytes,
                              .host_bytes = device->host_peak_bytes};
     if (peak > device->peak_bytes) device->peak_bytes = peak; /* a run's, whose callback evaluates */
@@ -112,15 +162,44 @@ static tas_status evaluate(tas_model *model, const tas_data *data, tas_score *sc
 tas_status tas_evaluate(tas_model *model, const tas_data *data, tas_score *score)
 {
     entry_state saved;
+    evaluation e = {0};
     entry_begin(model->context, &saved);
     tas_status status = feed_check(model->network, data);
-    if (!status) status = evaluate(model, data, score);
+    if (!status) status = evaluate(model, data, &e, score);
     entry_end(&saved);
     return status;
 }
 
-static tas_status predict_in(workspace *w, const tas_data *data, float *outputs)
+static tas_status open_metrics(const tas_network *network, const tas_data *data, metrics *m)
 {
+    const bool labels = data->options.target_type == TAS_TARGET_LABEL, bce = network->loss == TAS_LOSS_BCE;
+    const tas_metrics_kind kind = labels ? TAS_METRICS_CLASSES : bce ? TAS_METRICS_ANSWERS : TAS_METRICS_VALUES;
+    const uint32_t count = labels && bce && network->outputs == 1 ? 2 : network->outputs;
+    if (metrics_open(m, kind, network->outputs, count)) return TAS_OK;
+    return fail(network->context, TAS_NO_MEMORY, "no memory for metrics");
+}
+
+tas_status tas_evaluate_metrics(tas_model *model, const tas_data *data, tas_score *score, tas_metrics **out)
+{
+    entry_state saved;
+    metrics m = {0};
+    evaluation e = {.metrics = &m};
+    *out = NULL;
+    entry_begin(model->context, &saved);
+    tas_status status = feed_check(model->network, data);
+    if (!status) status = open_metrics(model->network, data, &m);
+    if (!status) status = gather_open(model->network, data, &e);
+    if (!status) status = evaluate(model, data, &e, score);
+    if (!status) *out = metrics_take(&m);
+    gather_close(&e);
+    metrics_close(&m);
+    entry_end(&saved);
+    return status;
+}
+
+static tas_status predict_in(workspace *w, const tas_data *data, void *out)
+{
+    float *outputs = out;
     const tas_network *network = w->network;
     const device_driver *driver = w->device->driver;
     const size_t count = data->options.count;
