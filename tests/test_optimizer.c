@@ -26,21 +26,60 @@ static const char *digest_of(const char *text, const tas_data *set, const tas_tr
 
 /* Formulas -------------------------------------------------------------------------------------------------------- */
 
-/* One parameter's update t, 1 being the first, by the formulas of the header and of the papers that it names. */
-static void update_plainly(const tas_train_options *options, double t, double g, double *w, double *m, double *v)
+enum { OUT = 2, ROW = INPUTS + 1, ALL = OUT * ROW, WEIGHTS = OUT * INPUTS }; /* weights (OUT, INPUTS), then biases */
+
+static double norm_of(const double *x, int count)
 {
-    const double beta1 = options->beta1, beta2 = options->beta2, decay = options->weight_decay;
-    if (options->optimizer != TAS_ADAMW) g += decay * *w;
-    if (options->optimizer == TAS_SGD) {
+    double sum = 0;
+    for (int k = 0; k < count; k++) sum += x[k] * x[k];
+    return sqrt(sum);
+}
+
+static double sign_of(double x) { return x > 0 ? 1 : x < 0 ? -1 : 0; }
+
+/* The bare direction of one parameter; *m and *v are its state, decay what it has of it. */
+static double direction(const tas_train_options *options, double t, double g, double decay, double w, double *m,
+                        double *v)
+{
+    const double beta1 = options->beta1, beta2 = options->beta2, c = beta1 * *m + (1 - beta1) * g;
+    switch (options->optimizer) {
+    case TAS_ADAM: g += decay * w; /* falls through */
+    case TAS_ADAMW:
+    case TAS_LAMB:
+        *m = beta1 * *m + (1 - beta1) * g;
+        *v = beta2 * *v + (1 - beta2) * g * g;
+        const double step = *m / (1 - pow(beta1, t)) / (sqrt(*v / (1 - pow(beta2, t))) + (double)options->epsilon);
+        return options->optimizer == TAS_ADAM ? step : step + decay * w;
+    case TAS_RMSPROP:
+        g += decay * w;
+        *v = (double)options->alpha * *v + (1 - (double)options->alpha) * g * g;
+        return *m = (double)options->momentum * *m + g / (sqrt(*v) + (double)options->epsilon);
+    case TAS_LION: *m = beta2 * *m + (1 - beta2) * g; return sign_of(c) + decay * w;
+    default: /* SGD */
+        g += decay * w;
         *m = (double)options->momentum * *m + g;
-        *w -= (double)options->lr * (options->nesterov ? g + (double)options->momentum * *m : *m);
-        return;
+        return options->nesterov ? g + (double)options->momentum * *m : *m;
     }
-    if (options->optimizer == TAS_ADAMW) *w -= (double)options->lr * decay * *w;
-    *m = beta1 * *m + (1 - beta1) * g;
-    *v = beta2 * *v + (1 - beta2) * g * g;
-    *w -=
-        (double)options->lr * (*m / (1 - pow(beta1, t))) / (sqrt(*v / (1 - pow(beta2, t))) + (double)options->epsilon);
+}
+
+/* Update t, 1 being the first, of all parameters, by the formulas of the header and of the papers that it names. */
+static void update_plainly(const tas_train_options *options, double t, double *g, double *w, double *m, double *v)
+{
+    const double lr = options->lr, norm = norm_of(g, ALL), clip = options->clip / (norm + 1e-6);
+    double step[ALL];
+    if (options->clip > 0 && clip < 1)
+        for (int k = 0; k < ALL; k++) g[k] *= clip;
+    const double of_w = norm_of(w, WEIGHTS), of_g = norm_of(g, WEIGHTS), decay = options->weight_decay;
+    for (int k = 0; k < ALL; k++) {
+        const double own = k < WEIGHTS || options->decay_on == TAS_DECAY_ON_ALL ? decay : 0;
+        const double trust = k < WEIGHTS ? (double)options->trust * of_w / (of_g + decay * of_w) : 1;
+        if (options->optimizer == TAS_LARS)
+            step[k] = m[k] = (double)options->momentum * m[k] + lr * trust * (g[k] + own * w[k]);
+        else
+            step[k] = lr * direction(options, t, g[k], own, w[k], &m[k], &v[k]);
+    }
+    const double ratio = options->optimizer == TAS_LAMB ? of_w / (norm_of(step, WEIGHTS) / lr) : 1;
+    for (int k = 0; k < ALL; k++) w[k] -= k < WEIGHTS ? ratio * step[k] : step[k];
 }
 
 /* y = W x + b under mse, trained in double precision. */
@@ -48,7 +87,6 @@ static void check_linear(tas_train_options options)
 {
     const uint32_t batch = options.batch;
     const uint64_t steps = options.steps;
-    enum { OUT = 2, ROW = INPUTS + 1, ALL = OUT * ROW };
     static float targets[COUNT * OUT];
     double w[ALL], m[ALL] = {0}, v[ALL] = {0};
     uint32_t order[COUNT], an_epoch = (COUNT + batch - 1) / batch;
@@ -56,7 +94,7 @@ static void check_linear(tas_train_options options)
     tas_data *set = data_of(COUNT, INPUTS, sample_inputs, targets, 0, OUT);
     tas_model *model = model_of_text("input 6\ndense 2\nloss mse\n", 11);
     float *values = model_get(model);
-    for (int k = 0; k < ALL; k++) w[k] = values[k]; /* weights (OUT, INPUTS), then biases */
+    for (int k = 0; k < ALL; k++) w[k] = values[k];
 
     for (uint64_t step = 0; step < steps; step++) {
         double g[ALL] = {0};
@@ -71,7 +109,7 @@ static void check_linear(tas_train_options options)
                 for (int i = 0; i < INPUTS; i++) g[o * INPUTS + i] += d * x[i];
                 g[OUT * INPUTS + o] += d;
             }
-        for (int k = 0; k < ALL; k++) update_plainly(&options, (double)step + 1, g[k], &w[k], &m[k], &v[k]);
+        update_plainly(&options, (double)step + 1, g, w, m, v);
     }
     options.seed = 5;
     expect_ok(tas_train(model, set, &options, NULL));
@@ -79,8 +117,8 @@ static void check_linear(tas_train_options options)
     values = model_get(model);
     for (int k = 0; k < ALL; k++)
         ck_assert_msg(fabs(values[k] - w[k]) < 3e-6 * (1 + fabs(w[k])),
-                      "batch %u, step %llu, parameter %d: %.9g, expected %.9g", batch, (unsigned long long)steps, k,
-                      values[k], w[k]);
+                      "%s, batch %u, step %llu, parameter %d: %.9g, expected %.9g",
+                      tas_optimizer_name(options.optimizer), batch, (unsigned long long)steps, k, values[k], w[k]);
     free(values);
     tas_model_close(&model);
     tas_data_close(&set);
@@ -133,6 +171,89 @@ START_TEST(steps_are_those_of_the_papers)
         check_adam(batches[k], 20, 0, 0x1.fffffep-1f, 1e-3f, 0);
         check_adam(batches[k], 60, 0.9f, 0.95f, 1e-3f, 0.01f);
     }
+}
+END_TEST
+
+static void check_usual(tas_optimizer optimizer, float lr, uint64_t steps, float decay, tas_decay_on decay_on,
+                        float clip)
+{
+    for (int k = 0; k < 5; k++) {
+        tas_train_options options = sample_options(batches[k], steps);
+        tas_train_options_choose(&options, optimizer);
+        if (lr > 0) options.lr = lr;
+        if (optimizer == TAS_LARS) options.trust = 0.5f; /* else its steps are hardly seen */
+        options.weight_decay = decay;
+        options.decay_on = decay_on;
+        options.clip = clip;
+        check_linear(options);
+    }
+}
+
+START_TEST(steps_are_those_of_the_other_papers)
+{
+    const tas_optimizer optimizer = (tas_optimizer)_i;
+    const float lr = optimizer == TAS_LARS ? 0.03f : optimizer == TAS_RMSPROP ? 0.003f : 0;
+    check_usual(optimizer, lr, 1, 0, TAS_DECAY_ON_ALL, 0);
+    check_usual(optimizer, lr, 20, 0, TAS_DECAY_ON_ALL, 0);
+    check_usual(optimizer, lr, 20, 0.1f, TAS_DECAY_ON_ALL, 0);
+    check_usual(optimizer, lr, 20, 0.1f, TAS_DECAY_ON_WEIGHTS, 0);
+    check_usual(optimizer, lr, 20, 0.1f, TAS_DECAY_ON_WEIGHTS, 0.1f); /* always clipped */
+    check_usual(optimizer, lr, 20, 0.01f, TAS_DECAY_ON_ALL, 0.7f);    /* now and then */
+    check_usual(optimizer, lr, 20, 0, TAS_DECAY_ON_ALL, 1e5f);        /* never */
+}
+END_TEST
+
+START_TEST(rmsprop_has_momentum)
+{
+    tas_train_options options = sample_options(7, 20);
+    tas_train_options_choose(&options, TAS_RMSPROP);
+    options.momentum = 0.9f;
+    options.alpha = 0.9f;
+    options.epsilon = 1e-3f;
+    check_linear(options);
+}
+END_TEST
+
+/* A norm that is never reached, and groups with the same settings, leave all bits. */
+START_TEST(what_changes_nothing_changes_no_bit)
+{
+    tas_train_options options = sample_options(9, 12);
+    tas_train_options_choose(&options, (tas_optimizer)_i);
+    const char *plain = digest_of(sample_net, sample, &options, NULL);
+    options.decay_on = TAS_DECAY_ON_WEIGHTS;
+    ck_assert_str_eq(digest_of(sample_net, sample, &options, NULL), plain);
+    options.clip = 1e6f;
+    ck_assert_str_eq(digest_of(sample_net, sample, &options, NULL), plain);
+    options.weight_decay = 0.1f;
+    const char *decays = digest_of(sample_net, sample, &options, NULL);
+    ck_assert_str_ne(decays, plain);
+    options.decay_on = TAS_DECAY_ON_ALL;
+    ck_assert_str_ne(digest_of(sample_net, sample, &options, NULL), decays);
+    options.clip = 0.01f;
+    ck_assert_str_ne(digest_of(sample_net, sample, &options, NULL), decays);
+}
+END_TEST
+
+/* A norm that overflows, of a gradient that does not. */
+START_TEST(a_norm_that_is_not_finite_is_seen)
+{
+    tas_model *model = model_of_text("input 6\ndense 2\nloss mse\n", 3);
+    tas_train_options options = sample_options(1, 1);
+    tas_train_result result;
+    static float targets[COUNT * 2];
+    for (int k = 0; k < COUNT * 2; k++) targets[k] = 0x1p70f;
+    tas_data *set = data_of(COUNT, INPUTS, sample_inputs, targets, 0, 2);
+    float *before = model_get(model);
+    options.clip = 1;
+    options.lr = 1e-18f;
+    const tas_status status = tas_train(model, set, &options, &result);
+    expect(status, TAS_NOT_FINITE, "step 1", "not finite");
+    float *after = model_get(model);
+    ck_assert_mem_eq(before, after, sizeof *before * 14);
+    free(before);
+    free(after);
+    tas_model_close(&model);
+    tas_data_close(&set);
 }
 END_TEST
 
@@ -228,9 +349,13 @@ int main(void)
     tcase_add_checked_fixture(tc, sample_open, sample_close);
     tcase_add_test(tc, steps_are_those_of_the_formulas);
     tcase_add_test(tc, steps_are_those_of_the_papers);
+    tcase_add_loop_test(tc, steps_are_those_of_the_other_papers, TAS_SGD, TAS_LAMB + 1);
+    tcase_add_test(tc, rmsprop_has_momentum);
+    tcase_add_loop_test(tc, what_changes_nothing_changes_no_bit, TAS_SGD, TAS_LAMB + 1);
+    tcase_add_test(tc, a_norm_that_is_not_finite_is_seen);
     tcase_add_test(tc, adam_takes_no_momentum);
     tcase_add_test(tc, squares_that_overflow_are_seen);
-    tcase_add_loop_test(tc, goes_on_from_a_snapshot, TAS_SGD, TAS_ADAM + 1);
+    tcase_add_loop_test(tc, goes_on_from_a_snapshot, TAS_SGD, TAS_LAMB + 1);
     suite_add_tcase(suite, tc);
     return support_run(suite);
 }
