@@ -207,7 +207,7 @@ INLINE line find_line(places at)
     return found;
 }
 
-// Statistics and sums along a line are of one set, or of a set per value; gamma and beta of one channel, or of a channel
+// Along a line, statistics and sums are of one set, or of a set per value; gamma and beta are of one channel, or of one
 // per value.
 #if LINE == 1
 #define OF_SET(values, i) ((values)[i])
@@ -261,7 +261,7 @@ KERNEL norm_backward_input(VALUES x, VALUES statistics, VALUES gamma, VALUES dy,
 }
 
 #if LINE > 0
-/* Rows of a single value are their own sums. */
+/* Rows of a single value are their own sums. x and dy are flushed already. */
 KERNEL norm_rows(VALUES x, RESULT rows, PLACES)
 {
     const places at = AT(N, C, P, S, base, group);
@@ -270,8 +270,8 @@ KERNEL norm_rows(VALUES x, RESULT rows, PLACES)
     rows += (size_t)(base + own.example) * 2 * C + own.first;
     EACH_VALUE
     {
-        const float mean = arith_flush(x[i]), d = x[i] - mean;
-        rows[i] = mean;
+        const float d = x[i] - x[i];
+        rows[i] = x[i];
         rows[C + i] = d * d;
     }
 }
@@ -286,7 +286,7 @@ KERNEL norm_backward_rows(VALUES x, VALUES statistics, VALUES dy, RESULT rows, P
     rows += (size_t)(base + own.example) * 2 * C + own.first;
     EACH_VALUE
     {
-        rows[i] = arith_flush(dy[i]);
+        rows[i] = dy[i];
         rows[C + i] = arith_flush(OF_SET(inverse, i) * (dy[i] * (x[i] - OF_SET(mean, i))));
     }
 }

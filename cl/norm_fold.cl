@@ -309,7 +309,7 @@ LINE_KERNEL norm_update_running(VALUES statistics, RESULT mean, RESULT variance,
     for (uint g = 0; g < groups; g++) {
         const float count = (float)min(group, R - g * group);
         VALUES of = statistics + 3 * (size_t)C * g + c;
-        const float unbiased = arith_flush(arith_div(of[C] * (count * (float)P), fma(count, (float)P, -1.0f)));
+        const float unbiased = arith_div(of[C] * (count * (float)P), fma(count, (float)P, -1.0f));
         m = arith_flush(fma(momentum, of[0], keep * m));
         v = arith_flush(fma(momentum, unbiased, keep * v));
     }

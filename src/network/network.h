@@ -45,6 +45,7 @@ typedef struct tensor {
     tensor_role role;
     tensor_spread spread;
     uint32_t group;
+    uint32_t least; /* SPREAD_GROUP: examples that every group needs */
     uint64_t elements;
     bool needs_gradient; /* values: they depend on a parameter */
     bool batch_panels;   /* inputs and values: in panels of examples on a device (LAYOUT_BATCH_PANELS) */

@@ -19,11 +19,10 @@ enum { NORM_EPSILON, NORM_MOMENTUM };
 static inline uint32_t norm_rows_total(const op_args *a) { return a->size[NORM_PER_TILE] ? a->n : a->batch; }
 static inline uint32_t norm_rows_first(const op_args *a) { return a->size[NORM_PER_TILE] ? 0 : a->first; }
 
-/* Examples of a group but the last. An evaluation has one group, whose statistics are the running ones. */
+/* Examples of a group but the last. */
 static inline uint32_t norm_group(const op_args *a)
 {
-    const bool running = a->evaluating && !a->size[NORM_PER_TILE];
-    return running || !a->size[NORM_GROUP] ? norm_rows_total(a) : a->size[NORM_GROUP];
+    return a->size[NORM_GROUP] ? a->size[NORM_GROUP] : norm_rows_total(a);
 }
 
 static inline uint32_t norm_groups(const op_args *a)

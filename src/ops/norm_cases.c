@@ -21,6 +21,8 @@ static const uint32_t edges[][GEOMETRY] = {
     {16, 17, 16, 0, 0},
     {33, 5, 17, 0, 0},
     {1, 9, 33, 0, 0},
+    {1, 30, 64, 0, 0},
+    {1, 64, 7, 0, 0},
     /* the batch, single values */
     {64, 10, 1, 0, 0},
     {7, 65, 1, 0, 0},
@@ -46,7 +48,7 @@ static const uint32_t edges[][GEOMETRY] = {
 static void draw_geometry(draw *d, uint32_t g[GEOMETRY])
 {
     const uint32_t kind = draw_below(d, 4);
-    g[0] = draw_size(d, 70);
+    g[0] = draw_below(d, 4) ? draw_size(d, 70) : 1;
     g[1] = draw_below(d, 4) ? draw_size(d, 40) : draw_size(d, 300);
     g[2] = draw_below(d, 3) ? draw_size(d, 260) : 1;
     g[3] = 0;
@@ -93,7 +95,6 @@ bool norm_shape(op_args *args, draw *d, int edge)
         s[NORM_PER_TILE] = g[3] > 0;
     } while (edge < 0 && (uint64_t)args->n * s[NORM_CHANNELS] * s[NORM_POSITIONS] > VALUES_MOST);
     place_tile(args, d);
-    args->evaluating = args->op == OP_NORM_FORWARD && draw_below(d, 4) == 0;
     args->scalar[NORM_EPSILON] = draw_below(d, 2) ? 1e-5f : 1e-3f;
     args->scalar[NORM_MOMENTUM] = draw_below(d, 4) ? 0.1f : draw_below(d, 2) ? 1 : 0.01f;
     return true;

@@ -96,7 +96,7 @@ CLONES static void backward_parameters(const op_args *a, void *const *operand, v
     }
 }
 
-/* For an evaluation: the running statistics as those of its one group. */
+/* For an evaluation: the running statistics are those of its one group. */
 CLONES static void load_running(const op_args *a, void *const *operand, void *scratch)
 {
     const float *mean = operand[0], *variance = operand[1]; /* (C) */
@@ -125,7 +125,7 @@ CLONES static void update_running(const op_args *a, void *const *operand, void *
         const set s = find_set(a, statistics, g, 0);
         const float less_one = __builtin_fmaf((float)s.count, (float)a->size[NORM_POSITIONS], -1);
         for (uint32_t c = 0; c < channels; c++) {
-            const float unbiased = arith_flush(arith_div(statistics[channels + c] * s.values, less_one));
+            const float unbiased = arith_div(statistics[channels + c] * s.values, less_one);
             mean[c] = arith_flush(__builtin_fmaf(momentum, statistics[c], keep * mean[c]));
             variance[c] = arith_flush(__builtin_fmaf(momentum, unbiased, keep * variance[c]));
         }

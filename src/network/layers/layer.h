@@ -29,6 +29,8 @@ struct layer {
     uint32_t shift, cutout;                                         /* pixels; 0: not */
     float smoothing, delta;                                         /* losses */
     line_list weights;                                              /* of classes */
+    uint32_t batch_group;                                           /* batch_norm: examples; 0: the batch */
+    float epsilon, momentum;
     uint32_t kernel[2], stride[2], padding[2], dilation[2], groups; /* conv2d and pools: (y, x) */
 
     /* What it is lowered to. */
@@ -37,6 +39,7 @@ struct layer {
     int x[LAYER_INPUTS], dx[LAYER_INPUTS], y, dy;    /* tensors: inputs, output, and gradients to them */
     bool needs_dx[LAYER_INPUTS];                     /* inputs that depend on a parameter */
     bool trains;                                     /* its output does */
+    int statistics;                                  /* normalization */
     int weight, bias;                                /* and parameters */
     uint64_t parameters, forward_flops, train_flops; /* of products, per example */
     char *summary;                                   /* for people */
@@ -86,7 +89,8 @@ tas_status layer_check_planes(const text_line *line, const layer *self);
 op_args layer_window_args(const layer *self, op_id op);
 
 extern const layer_kind layer_input, layer_augment, layer_dense, layer_conv2d, layer_max_pool, layer_avg_pool,
-    layer_global_avg_pool, layer_flatten, layer_dropout, layer_add, layer_concat, layer_multiply, layer_loss;
+    layer_global_avg_pool, layer_flatten, layer_dropout, layer_batch_norm, layer_layer_norm, layer_group_norm,
+    layer_add, layer_concat, layer_multiply, layer_loss;
 #define DECLARE(UPPER, NAME, S, SLOPE, TEXT) extern const layer_kind layer_##NAME;
 ACTIVATIONS(DECLARE)
 #undef DECLARE
