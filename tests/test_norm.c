@@ -314,6 +314,9 @@ static void read_text(const char *text, plain_batch *net)
     }
 }
 
+/* The smallest variance so far: close to 0 a float's roundings are large against it. */
+static double least_variance;
+
 /* Of the values of some examples and channels; w: weight, bias, and for batch_norm the running mean and variance. */
 static void normalize(double (*x)[WIDTH], const uint32_t *rows, uint32_t examples, uint32_t channel, uint32_t width,
                       uint32_t p, const double *w, uint32_t channels, double *mean, double *variance)
@@ -330,6 +333,7 @@ static void normalize(double (*x)[WIDTH], const uint32_t *rows, uint32_t example
         for (uint32_t k = channel * p; k < (channel + width) * p; k++)
             x[rows[i]][k] = w[k / p] * (x[rows[i]][k] - m) / sqrt(v + 1e-5) + w[channels + k / p];
     if (mean) *mean = m, *variance = v * count / (count - 1);
+    least_variance = fmin(least_variance, v);
 }
 
 static void batch_norm(const plain_batch *net, double (*x)[WIDTH], uint32_t group, uint32_t channels, uint32_t p,
@@ -506,16 +510,20 @@ START_TEST(gradients)
 {
     problem p = {0};
     tas_model *model = model_of_text(texts[_i], 1);
+    const tas_train_options options = one_step();
     read_text(texts[_i], &p.net);
     p.net.parameters = calloc(model_elements(model), sizeof *p.net.parameters);
     p.width = p.net.channels * p.net.positions;
     p.outputs = (uint32_t)tas_network_outputs(tas_model_network(model));
-    for (uint32_t k = 0; k < BATCH * p.width; k++) p.inputs[k] = random_float(-1.5f, 1.5f);
-    for (uint32_t k = 0; k < BATCH * p.outputs; k++) p.targets[k] = random_float(-1, 1);
-    tas_data *data = data_of(BATCH, p.width, p.inputs, p.targets, 0, p.outputs);
-    const tas_train_options options = one_step();
     shuffle_order(options.seed, 0, p.net.order, BATCH);
-    draw_parameters(model, p.net.parameters);
+    do {
+        for (uint32_t k = 0; k < BATCH * p.width; k++) p.inputs[k] = random_float(-1.5f, 1.5f);
+        for (uint32_t k = 0; k < BATCH * p.outputs; k++) p.targets[k] = random_float(-1, 1);
+        draw_parameters(model, p.net.parameters);
+        least_variance = 1;
+        mean_loss(&p);
+    } while (least_variance < 0.01);
+    tas_data *data = data_of(BATCH, p.width, p.inputs, p.targets, 0, p.outputs);
     check_predictions(model, &p);
     for (uint32_t tile = 0; tile < 12; tile += 4) {
         tas_train_options tiled = options;
