@@ -136,6 +136,11 @@ static int open_session(train_session *session)
 {
     const train_settings *settings = &session->settings;
     int failed = cli_network_open(&session->cli, settings->net, &session->network);
+    if (!failed && settings->watch == BY_ACCURACY && tas_network_loss(session->network) != TAS_LOSS_SOFTMAX) {
+        cli_error(&session->cli, "--watch accuracy: the loss of %s is %s, which has no accuracy", settings->net,
+                  tas_loss_name(tas_network_loss(session->network)));
+        failed = EXIT_USAGE;
+    }
     if (!failed) failed = open_data(session);
     if (failed) return failed;
     tas_status status =
@@ -177,6 +182,18 @@ static tas_status validate(train_session *session)
     return TAS_OK;
 }
 
+/* Writes the weights of a validation that is the best so far. If the file cannot be written that is reported, and the
+ * run goes on. */
+static void save_best(train_session *session)
+{
+    const char *file = session->settings.save_best;
+    if (!file || validation_since_best(&session->validation)) return;
+    session->best_unsaved = describe_training(session, session->result.steps, "had its best validation there") ||
+                            tas_model_save(session->model, file);
+    if (session->best_unsaved) cli_failed(&session->cli, TAS_BAD_FILE);
+    describe_training(session, 0, NULL);
+}
+
 /* A file that cannot be written is reported, and the run goes on. */
 static void save_between_steps(train_session *session)
 {
@@ -205,8 +222,13 @@ static tas_status train_all(train_session *session)
         if (save_requested) save_between_steps(session);
         status = tas_run_advance(session->run, stretch, &session->result);
         if (status == TAS_STOPPED && !end_requested) status = TAS_OK; /* to save */
-        if (!status && session->sets.validation && *done > before && (*done % epoch == 0 || *done == steps))
-            status = validate(session);
+        if (status || !session->sets.validation || *done == before || (*done % epoch && *done < steps)) continue;
+        status = validate(session);
+        if (status) return status;
+        save_best(session);
+        const uint32_t patience = session->settings.patience;
+        session->stopped_early = *done < steps && patience && validation_since_best(&session->validation) >= patience;
+        if (session->stopped_early) break;
     }
     return status;
 }
@@ -270,6 +292,7 @@ static int finish(train_session *session)
     const char *save = session->settings.save;
     tas_status status = TAS_OK;
     if (session->interrupted) status = describe_training(session, session->result.steps, "was interrupted");
+    if (session->stopped_early) status = describe_training(session, session->result.steps, "was ended by its patience");
     if (!status && save) status = tas_model_save(session->model, save);
     int result = status ? cli_failed(&session->cli, status) : 0;
     fflush(NULL); /* from here on, a signal ends at once: the evaluation can take long */
@@ -279,6 +302,7 @@ static int finish(train_session *session)
         cli_error(&session->cli, "interrupted after step %llu%s%s", (unsigned long long)session->result.steps,
                   save && !result ? "; the weights are in " : "", save && !result ? save : "");
     const int failed = evaluate(session);
+    if (session->best_unsaved) result = EXIT_FAILED;
     if (failed) result = failed;
     if (!session->scored && !session->interrupted) return result;
     if ((status = tas_model_digest(session->model, session->sha256))) return cli_failed(&session->cli, status);
@@ -322,8 +346,10 @@ static int run(int argc, char **argv)
     train_settings_read(&session.settings, argc, argv);
     if (!cli_open(&session.cli, &train_command)) return EXIT_FAILED;
     cli_catch(SIGUSR1, on_save);
-    const char *save = session.settings.save, *log = session.settings.log;
+    const char *save = session.settings.save, *best = session.settings.save_best, *log = session.settings.log;
+    session.validation.by = (validation_figure)session.settings.watch;
     if ((!save || cli_check_write(&session.cli, "save", save)) &&
+        (!best || cli_check_write(&session.cli, "save-best", best)) &&
         (!log || cli_check_stream(&session.cli, "log", log))) {
         result = train(&session);
         if (!progress_close(&session.progress)) result = EXIT_FAILED;

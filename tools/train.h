@@ -8,12 +8,14 @@
 #include "validation.h"
 
 typedef struct train_settings {
-    const char *net, *data, *device, *save, *log;
+    const char *net, *data, *device, *save, *save_best, *log;
     int arith;
     bool json, noise, keep_on_host, profile;
     int schedule, lr_scaling;
     optimizer_words optimizer;
     uint64_t examples;
+    uint32_t patience; /* validations without improvement; 0: as many as there are */
+    int watch;         /* a validation_figure */
     cli_size budget, validation;
     tas_train_options train;
 } train_settings;
@@ -38,6 +40,7 @@ typedef struct train_session {
     validation validation;
     tas_score score;
     bool scored, interrupted;
+    bool stopped_early, best_unsaved; /* by --patience; --save-best could not be written */
     char sha256[65];
 } train_session;
 

@@ -29,6 +29,9 @@ static json_t *describe_settings(const train_session *session)
     json_object_set_new(o, "lr", cli_json_float(options->lr));
     schedule_describe(options, session->lr, o);
     optimizer_describe(options, o);
+    if (session->settings.patience) json_object_set_new(o, "patience", json_integer(session->settings.patience));
+    if (session->sets.validation)
+        json_object_set_new(o, "watch", json_string(validation_word(session->settings.watch)));
     json_object_set_new(o, "seed", json_integer((json_int_t)options->seed));
     json_object_set_new(o, "budget", cli_json_budget(session->plan.budget));
     return o;
@@ -119,6 +122,11 @@ json_t *train_json_result(const train_session *session)
     if (session->profile) json_object_set_new(o, "profile", describe_profile(session->profile));
     json_object_set_new(o, "interrupted", json_boolean(session->interrupted));
     if (session->sets.validation) json_object_set_new(o, "validation", validation_describe_all(&session->validation));
+    if (session->validation.count) {
+        const uint64_t best = session->validation.list[session->validation.best].step;
+        json_object_set_new(o, "best_step", json_integer((json_int_t)best));
+        json_object_set_new(o, "stopped_early", json_boolean(session->stopped_early));
+    }
     json_object_set_new(o, "accuracy",
                         session->scored && session->score.accuracy >= 0 ? cli_json_real(session->score.accuracy)
                                                                         : json_null());

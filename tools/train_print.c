@@ -15,6 +15,9 @@ void train_print_settings(const train_session *session, FILE *stream)
     if (session->sets.part) fprintf(stream, "  examples %llu", (unsigned long long)tas_data_count(session->sets.part));
     if (session->sets.validation)
         fprintf(stream, "  validation %llu", (unsigned long long)tas_data_count(session->sets.validation));
+    if (session->settings.patience)
+        fprintf(stream, "  patience %u%s", session->settings.patience,
+                session->settings.watch == BY_ACCURACY ? " (accuracy)" : "");
 }
 
 /* The first sentence of the reason; the whole of it is in the result as JSON. */
@@ -116,6 +119,8 @@ void train_print_result(const train_session *session)
     if (session->profile) print_profile(session->profile);
     if (session->settings.noise) print_noise(&result->noise, &session->settings.train);
     validation_print(&session->validation);
+    if (session->stopped_early)
+        printf("patience     ended after %u validations in a row that were not better\n", session->settings.patience);
     if (session->scored)
         cli_print_score(&session->score, session->sha256);
     else

@@ -32,6 +32,22 @@ const cli_option train_settings_options[] = {
     OPTION_VALIDATION(offsetof(train_settings, validation),
                       "They are evaluated after each epoch; the memory for that is "
                       "part of the budget."),
+    {.name = "patience",
+     .metavar = "N",
+     .group = GROUP_DATA,
+     .type = TYPE_U32,
+     .least = 1,
+     .most = UINT32_MAX,
+     .offset = offsetof(train_settings, patience),
+     .help = "End the run after N validations in a row that were not better than the best one."},
+    {.name = "watch",
+     .metavar = "WORD",
+     .group = GROUP_DATA,
+     .type = TYPE_WORD,
+     .word = validation_word,
+     .offset = offsetof(train_settings, watch),
+     .help = "What makes a validation better, for --patience and --save-best: a lower loss (default) or a higher "
+             "accuracy."},
     OPTION_EXAMPLES(offsetof(train_settings, examples)),
     {.name = "seed",
      .metavar = "N",
@@ -68,6 +84,13 @@ const cli_option train_settings_options[] = {
      .offset = offsetof(train_settings, save),
      .help = "Write a checkpoint (safetensors, with the network in it) at the end, on SIGUSR1, and with the last good "
              "weights if training fails. An existing FILE is replaced only when the new one is complete."},
+    {.name = "save-best",
+     .metavar = "FILE",
+     .group = GROUP_OUTPUT,
+     .type = TYPE_TEXT,
+     .complete = COMPLETE_FILE,
+     .offset = offsetof(train_settings, save_best),
+     .help = "Write a checkpoint, as --save does, after each validation that is the best so far."},
     {.name = "log",
      .metavar = "FILE",
      .group = GROUP_OUTPUT,
@@ -105,13 +128,29 @@ static void refuse_both(const char *one, const char *other, const char *why)
 
 static void check_files(const train_settings *settings)
 {
-    const char *save = settings->save, *log = settings->log;
+    const char *save = settings->save, *log = settings->log, *best = settings->save_best;
+    if (best && !strcmp(best, "-")) cli_usage(&train_command, "--save-best -: expected a file, not stdout");
+    if (best && save && cli_is_one_file(save, best))
+        cli_usage(&train_command, "--save and --save-best: expected two different files");
+    if (best && log && cli_is_one_file(log, best))
+        cli_usage(&train_command, "--save-best and --log: expected two different files");
+    cli_check_output(&train_command, "save-best", best, settings->net, settings->data);
     if (save && !strcmp(save, "-")) cli_usage(&train_command, "--save -: expected a file, not stdout");
     if (log && !strcmp(log, "-")) cli_usage(&train_command, "--log -: expected a file; /dev/stdout is one");
     if (save && log && cli_is_one_file(save, log))
         cli_usage(&train_command, "--save and --log: expected two different files");
     cli_check_output(&train_command, "save", save, settings->net, settings->data);
     cli_check_output(&train_command, "log", log, settings->net, settings->data);
+}
+
+/* What goes by validations. */
+static void check_watch(const train_settings *settings)
+{
+    const bool validates = settings->validation.bytes || settings->validation.percent > 0;
+    if (settings->patience && !validates) cli_usage(&train_command, "--patience requires --validation");
+    if (settings->save_best && !validates) cli_usage(&train_command, "--save-best requires --validation");
+    if (settings->watch && !settings->patience && !settings->save_best)
+        cli_usage(&train_command, "--watch requires --patience or --save-best");
 }
 
 void train_settings_read(train_settings *settings, int argc, char **argv)
@@ -137,5 +176,6 @@ void train_settings_read(train_settings *settings, int argc, char **argv)
     options->noise = settings->noise;
     options->keep_on_host = settings->keep_on_host;
     options->ahead = 1;
+    check_watch(settings);
     check_files(settings);
 }

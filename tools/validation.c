@@ -3,6 +3,19 @@
 
 #include <stdlib.h>
 
+const char *validation_word(int number)
+{
+    static const char *const words[] = {[BY_LOSS] = "loss", [BY_ACCURACY] = "accuracy", NULL};
+    return words[number];
+}
+
+static bool is_better(validation_figure by, const tas_score *a, const tas_score *b)
+{
+    return by == BY_ACCURACY ? a->accuracy > b->accuracy : a->loss < b->loss;
+}
+
+size_t validation_since_best(const validation *v) { return v->count - 1 - v->best; }
+
 tas_status validation_add(validation *v, tas_model *model, const tas_data *data, uint64_t step, double epochs)
 {
     validated *more = realloc(v->list, (v->count + 1) * sizeof *more);
@@ -10,8 +23,10 @@ tas_status validation_add(validation *v, tas_model *model, const tas_data *data,
     v->list = more;
     more[v->count] = (validated){.step = step, .epochs = epochs};
     const tas_status status = tas_evaluate(model, data, &more[v->count].score);
-    if (!status) v->count++;
-    return status;
+    if (status) return status;
+    if (is_better(v->by, &more[v->count].score, &more[v->best].score)) v->best = v->count;
+    v->count++;
+    return TAS_OK;
 }
 
 void validation_free(validation *v)
@@ -49,13 +64,14 @@ json_t *validation_describe_all(const validation *v)
 void validation_print(const validation *v)
 {
     if (!v->count) return;
-    const validated *best = v->list, *last = v->list + v->count - 1;
-    for (const validated *at = best; at <= last; at++)
-        if (at->score.loss < best->score.loss) best = at;
+    const validated *best = v->list + v->best, *last = v->list + v->count - 1;
     printf("validation   ");
     if (last->score.accuracy >= 0) printf("accuracy %.4f ", last->score.accuracy);
     printf("loss %.4f", last->score.loss);
-    if (best != last)
+    if (best != last && v->by == BY_LOSS)
         printf("; the lowest loss was %.4f, after step %llu", best->score.loss, (unsigned long long)best->step);
+    if (best != last && v->by == BY_ACCURACY)
+        printf("; the highest accuracy was %.4f, after step %llu", best->score.accuracy,
+               (unsigned long long)best->step);
     putchar('\n');
 }
