@@ -29,6 +29,13 @@ static const budget_case cases[] = {
      "input 1x28x28\nconv2d 4 3 padding 1 stride 2\nrelu\ndropout 0.2\nmax_pool 2\nconv2d 4 3 groups 2\ntanh\nflatten\n"
      "dense 12\ndropout 0.5\ndense 10\n",
      29, 30},
+    /* Statistics of the whole batch: a step of several passes, which keeps values on the device or on the host. */
+    {"input 1x28x28\nconv2d 8 3 stride 2 padding 1 no bias\nbatch_norm\nrelu as s\nconv2d 8 3 padding 1 no bias\n"
+     "batch_norm\nrelu\nconv2d 8 3 padding 1 no bias\nbatch_norm\nadd s\nrelu as t\nconv2d 12 3 stride 2 padding 1\n"
+     "batch_norm as u\nfrom t\nconv2d 12 1 stride 2\nbatch_norm\nadd u\nrelu\nglobal_avg_pool\ndense 10\n",
+     "input 1x28x28\nconv2d 4 3 stride 2 padding 1 no bias\nbatch_norm\nrelu as s\nconv2d 4 3 padding 1 no bias\n"
+     "batch_norm\nadd s\nrelu\nglobal_avg_pool\ndense 10\n",
+     33, 10},
 };
 
 static unsigned char inputs[EXAMPLES][SIDE * SIDE];
@@ -66,12 +73,13 @@ static tas_network *make_network(const budget_case *c)
 
 /* The digest, and the peak of memory; 0 for no limit. */
 static uint64_t train(tas_device *on, const tas_network *network, const tas_data *set, const tas_train_options *given,
-                      uint64_t budget, char hex[65])
+                      uint64_t budget, bool keeps, char hex[65])
 {
     tas_model *model = NULL;
     tas_train_result result;
     tas_train_options options = *given;
     options.budget = budget;
+    options.keep_on_host = keeps;
     expect_ok(tas_model_open(on, network, 7, &model));
     expect_ok(tas_train(model, set, &options, &result));
     expect_ok(tas_model_digest(model, hex));
@@ -80,13 +88,14 @@ static uint64_t train(tas_device *on, const tas_network *network, const tas_data
     return result.peak_bytes;
 }
 
-static tas_plan plan_of(const tas_network *network, const tas_data *set, uint32_t batch, uint64_t budget)
+static tas_plan plan_of(const tas_network *network, const tas_data *set, uint32_t batch, uint64_t budget, bool keeps)
 {
     tas_plan out;
     tas_plan_options options;
     tas_plan_options_init(&options);
     options.batch = batch;
     options.budget = budget;
+    options.keep_on_host = keeps;
     expect_ok(tas_plan_make(tested, network, set, NULL, &options, &out));
     return out;
 }
@@ -97,29 +106,36 @@ START_TEST(digests_do_not_depend_on_the_budget)
     const budget_case *c = &cases[_i];
     const int budgets = slow ? 3 : 20;
     char wanted[65], hex[65];
-    int streamed = 0, resident = 0, tiled = 0;
+    int streamed = 0, resident = 0, tiled = 0, passes = 0, spilled = 0;
     tas_network *network = make_network(c);
     tas_data *set = make_set();
     tas_train_options options = sample_options(slow ? 16 : c->batch, slow ? 10 : c->steps);
     options.lr = 0.01f;
-    train(reference, network, set, &options, 0, wanted);
-    const tas_plan all = plan_of(network, set, options.batch, 0);
+    train(reference, network, set, &options, 0, false, wanted);
+    const tas_plan all = plan_of(network, set, options.batch, 0, false);
     for (int k = 0; k < budgets; k++) {
         const uint64_t room = all.bytes_total - all.min_budget;
         const uint64_t budget = k == 0   ? all.min_budget
                                 : k == 1 ? all.min_budget + 1 + room / 16
                                 : k == 2 ? all.bytes_total
                                          : all.min_budget + random_u64() % (room + 1);
-        const tas_plan p = plan_of(network, set, options.batch, budget);
-        const uint64_t peak = train(tested, network, set, &options, budget, hex);
+        const bool keeps = k >= 3 && k % 2;
+        const tas_plan least = plan_of(network, set, options.batch, 0, keeps),
+                       p = plan_of(network, set, options.batch, budget < least.min_budget ? least.min_budget : budget,
+                                   keeps);
+        const uint64_t peak = train(tested, network, set, &options, p.budget, keeps, hex);
         ck_assert_msg(!strcmp(hex, wanted), "%s, budget %llu (tile %u): %s, not %s", c->text,
                       (unsigned long long)budget, p.tile, hex, wanted);
         ck_assert_uint_eq(peak, p.bytes_total);
         streamed += !p.resident;
         resident += p.resident != 0;
         tiled += p.tiles > 1;
+        passes += p.passes > 1;
+        spilled += p.kept_on_host != 0;
     }
     ck_assert_msg(streamed && resident && tiled, "%d streamed, %d resident, %d tiled", streamed, resident, tiled);
+    ck_assert_msg(!strstr(c->text, "batch_norm") || slow || (passes && spilled), "%d of several passes, %d on the host",
+                  passes, spilled);
     tas_data_close(&set);
     tas_network_close(&network);
 }
