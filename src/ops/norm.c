@@ -87,7 +87,7 @@ static inline place find_place(const op_args *a, const float *statistics /* (G, 
     return (place){of[0], of[2 * sets]};
 }
 
-CLONES static void forward(const op_args *a, void *const *operand, void *scratch)
+CLONES static void normalize(const op_args *a, void *const *operand, void *scratch)
 {
     const float *x = operand[0];                         /* (N, C, P) */
     const float *gamma = operand[2], *beta = operand[3]; /* (C) */
@@ -116,7 +116,7 @@ CLONES static void sum_gradient_rows(const op_args *a, void *const *operand, voi
         }
 }
 
-CLONES static void backward_input(const op_args *a, void *const *operand, void *scratch)
+CLONES static void normalize_backward(const op_args *a, void *const *operand, void *scratch)
 {
     const float *x = operand[0], *dy = operand[3];       /* (N, C, P) */
     const float *gamma = operand[2], *sums = operand[4]; /* (C), (G, 2, S) */
@@ -151,7 +151,7 @@ const op_row row_norm_forward = {
                 {"beta", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"y", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
     .elements = norm_elements,
-    .reference = forward,
+    .reference = normalize,
     .shape = norm_shape,
 };
 
@@ -175,6 +175,6 @@ const op_row row_norm_backward_input = {
                 {"sums", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"dx", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
     .elements = norm_elements,
-    .reference = backward_input,
+    .reference = normalize_backward,
     .shape = norm_shape,
 };
