@@ -90,7 +90,7 @@ def draw_data(case, inputs, outputs):
 
 def make_optimizer(options, net):
     """One of PyTorch's with these options. Weights decay; biases and normalization only if decay_on says so."""
-    o = {"lr": 0.02, "momentum": 0.9, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0, **options}
+    o = {"weight_decay": 0, "epsilon": 1e-8, **options}
     is_weight = lambda name: name.endswith(".weight") and "_norm" not in name
     weights = [p for name, p in net.parameters.items() if is_weight(name)]
     others = [p for name, p in net.parameters.items() if not is_weight(name)]
@@ -99,7 +99,7 @@ def make_optimizer(options, net):
         {"params": others, "weight_decay": 0 if o.get("decay_on") == "weights" else o["weight_decay"]},
     ]
     groups = [g for g in groups if g["params"]]
-    betas = (o["beta1"], o["beta2"])
+    betas = (o.get("beta1"), o.get("beta2"))
     return {
         "sgd": lambda: torch.optim.SGD(
             groups, lr=o["lr"], momentum=o["momentum"], nesterov=bool(o.get("nesterov"))
@@ -107,9 +107,24 @@ def make_optimizer(options, net):
         "adam": lambda: torch.optim.Adam(groups, lr=o["lr"], betas=betas, eps=o["epsilon"]),
         "adamw": lambda: torch.optim.AdamW(groups, lr=o["lr"], betas=betas, eps=o["epsilon"]),
         "rmsprop": lambda: torch.optim.RMSprop(
-            groups, lr=o["lr"], alpha=o["beta2"], eps=o["epsilon"], momentum=o["momentum"]
+            groups, lr=o["lr"], alpha=o["alpha"], eps=o["epsilon"], momentum=o["momentum"]
         ),
     }[o["optimizer"]]()
+
+
+def make_schedule(options, optimizer):
+    """One of PyTorch's for the rate of each step."""
+    o, schedules = options, torch.optim.lr_scheduler
+    return {
+        "constant": lambda: schedules.ConstantLR(optimizer, 1),
+        "step": lambda: schedules.StepLR(optimizer, o["decay_steps"], o["decay"]),
+        "exponential": lambda: schedules.ExponentialLR(optimizer, o["decay"] ** (1 / o["decay_steps"])),
+        "cosine": lambda: schedules.CosineAnnealingLR(optimizer, STEPS, o["lr_end"]),
+        "polynomial": lambda: schedules.PolynomialLR(optimizer, STEPS, o["power"]),
+        "one-cycle": lambda: schedules.OneCycleLR(
+            optimizer, o["lr"], total_steps=STEPS, pct_start=o["rise"], cycle_momentum=False
+        ),
+    }[o.get("schedule", "constant")]()
 
 
 def train(case, dtype):
@@ -119,6 +134,7 @@ def train(case, dtype):
     x, weights = x.to(dtype), None if weights is None else weights.to(dtype)
     target = target if case["targets"] == "labels" else target.to(dtype)
     optimizer = make_optimizer(case["options"], net)
+    schedule = make_schedule(case["options"], optimizer)
     losses = []
     for _ in range(STEPS):
         optimizer.zero_grad()
@@ -127,6 +143,7 @@ def train(case, dtype):
         if case["options"].get("clip"):
             torch.nn.utils.clip_grad_norm_(net.parameters.values(), case["options"]["clip"])
         optimizer.step()
+        schedule.step()
         losses.append(loss.item())
     with torch.no_grad():
         evaluation = net.loss(net.run(x, False), target, weights).item()

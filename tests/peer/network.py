@@ -23,9 +23,9 @@ KINDS = {
     "silu": ([], {}),
     "hard_swish": ([], {}),
     "softplus": ([], {}),
-    "batch_norm": ([], {"group": None}),
-    "layer_norm": ([], {}),
-    "group_norm": (["groups"], {}),
+    "batch_norm": ([], {"group": None, "momentum": "0.1", "epsilon": "1e-5"}),
+    "layer_norm": ([], {"epsilon": "1e-5"}),
+    "group_norm": (["groups"], {"epsilon": "1e-5"}),
     "add": (["names"], {}),
     "concat": (["names"], {}),
     "multiply": (["names"], {}),
@@ -187,23 +187,19 @@ class Network:
         return x
 
     def normalize(self, layer, x, training):
-        channels = x.shape[1]
-        if layer.kind == "layer_norm":
-            weight, bias = self.weight_and_bias(layer, *x.shape[1:])
-            return F.layer_norm(x, x.shape[1:], weight, bias)
+        channels, epsilon = x.shape[1], layer.number("epsilon")
         weight, bias = self.weight_and_bias(layer, channels)
-        if layer.kind == "group_norm":
-            return F.group_norm(x, int(layer.arguments["groups"]), weight, bias)
-        names = layer.tensor("mean"), layer.tensor("variance")
+        if layer.kind == "layer_norm" and x.dim() == 2:
+            return F.layer_norm(x, (channels,), weight, bias, epsilon)
+        if layer.kind != "batch_norm":
+            return F.group_norm(x, int(layer.arguments.get("groups", 1)), weight, bias, epsilon)
+        names = layer.tensor("running_mean"), layer.tensor("running_var")
         for name, start in zip(names, (torch.zeros, torch.ones)):
             self.statistics.setdefault(name, start(channels, dtype=self.dtype))
         mean, variance = (self.statistics[name] for name in names)
-        size = int(layer.arguments["group"] or len(x)) if training else len(x)
-        parts = [
-            F.batch_norm(part, mean, variance, weight, bias, training=training, momentum=0.1, eps=1e-5)
-            for part in x.split(size)
-        ]
-        return torch.cat(parts)
+        if training and int(layer.arguments["group"] or len(x)) < len(x):
+            raise ValueError("groups of the batch depend on its order")
+        return F.batch_norm(x, mean, variance, weight, bias, training, layer.number("momentum"), epsilon)
 
     def loss(self, y, target, examples=None):
         """The mean over the batch, with the weights of examples."""
