@@ -127,8 +127,7 @@ END_TEST
 /* "no bias" leaves the parameter out; the weights stay where they are. */
 START_TEST(layers_without_biases)
 {
-    tas_network *network =
-        parse("input 2x6x6\nconv2d 4 3 no bias groups 2\nconv2d 3 1\ndense 5 no bias init glorot\n");
+    tas_network *network = parse("input 2x6x6\nconv2d 4 3 no bias groups 2\nconv2d 3 1\ndense 5 no bias init glorot\n");
     tas_layer_info info;
     check_tensor(network, 0, "1.conv2d.weight", 4, 1);
     check_tensor(network, 1, "2.conv2d.weight", 3, 4);
@@ -908,6 +907,23 @@ START_TEST(initial_bits_are_pinned)
 }
 END_TEST
 
+START_TEST(initial_values_of_normalization)
+{
+    static const struct {
+        const char *name;
+        float value;
+    } wanted[] = {{"1.batch_norm.weight", 1},      {"1.batch_norm.bias", 0},   {"1.batch_norm.running_mean", 0},
+                  {"1.batch_norm.running_var", 1}, {"2.layer_norm.weight", 1}, {"2.layer_norm.bias", 0}};
+    tas_model *model = model_of_text("input 7x3x3\nbatch_norm\nlayer_norm\ndense 2\n", 5);
+    for (int i = 0; i < 6; i++) {
+        float values[7];
+        expect_ok(tas_model_read(model, wanted[i].name, values, 7));
+        for (int k = 0; k < 7; k++) ck_assert_float_eq(values[k], wanted[i].value);
+    }
+    tas_model_close(&model);
+}
+END_TEST
+
 START_TEST(initial_statistics)
 {
     enum { IN = 300, OUT = 200, ALL = IN * OUT };
@@ -981,6 +997,7 @@ int main(void)
     tcase_add_test(tc, initial_values_are_those_of_the_definition);
     tcase_add_test(tc, initial_values_of_convolutions);
     tcase_add_test(tc, initial_bits_are_pinned);
+    tcase_add_test(tc, initial_values_of_normalization);
     tcase_add_test(tc, initial_statistics);
     suite_add_tcase(suite, tc);
     return support_run(suite);

@@ -200,6 +200,7 @@ void network_init_parameter(const tas_network *network, int parameter, uint64_t 
             philox_normal(b.v[2], b.v[3], &four[2], &four[3]);
         }
         for (uint64_t k = 0; k < 4 && i + k < t->elements; k++) {
+            if (t->init == INIT_ONE) four[k] = 1;
             if (t->init == INIT_HE) four[k] = he * four[k];
             if (t->init == INIT_GLOROT) four[k] = glorot * __builtin_fmaf(2, philox_unit(b.v[k]), -1);
             values[i + k] = arith_flush(four[k]);
