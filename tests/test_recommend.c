@@ -645,6 +645,10 @@ START_TEST(a_probe_that_says_nothing)
     probe.falls = false;
     probe.no_memory = true;
     ck_assert(probed(&probe, DECIDED_DEFAULT, 64, "more memory")->unknown == UNKNOWN_NO_MEMORY);
+    probe.no_memory = false;
+    probe.falls = true;
+    probe.coupled = true;
+    ck_assert(probed(&probe, DECIDED_DEFAULT, 64, "batch normalization")->unknown == UNKNOWN_COUPLED);
     probe = probe_of(65, 2.01);
     probe.time.known = false; /* is of no use, and was not sought, where the noise scale is not known */
     probed(&probe, DECIDED_DEFAULT, 64, "factor of 4");

@@ -213,8 +213,9 @@ static void check_step(const bench *b, const outcome *o, uint64_t step, uint32_t
     int count = 0;
     double trace, square;
     shuffle_order(seed, (uint32_t)epoch, order, b->count);
+    const noise_schedule alone = {.together = 1};
     const noise_scale_groups dense = group(b, order + at, n, 1, true);
-    const noise_scale_groups other = group(b, order + at, n, noise_schedule_group(n), false);
+    const noise_scale_groups other = group(b, order + at, n, noise_schedule_group(&alone, n), false);
     if (dense.whole > 0) layers[count++] = dense;
     if (b->convolves) layers[count++] = other;
     const double found = o->trace[step - 1], found_square = o->square[step - 1];
@@ -444,13 +445,17 @@ END_TEST
 
 START_TEST(groups_of_any_batch)
 {
-    for (uint32_t batch = 1; batch < 5000; batch++) {
-        const uint32_t group = noise_schedule_group(batch), count = (batch - 1) / group + 1;
-        ck_assert(group >= 1 && group <= batch && count <= GROUPS_MOST);
-        ck_assert(batch < 2 || count >= 2);
-        ck_assert(batch < 32 || group % 16 == 0);
-        ck_assert(batch < 256 || count > 8);
-    }
+    for (uint32_t together = 1; together < 70; together++)
+        for (uint32_t batch = 1; batch<3000; batch += together> 1 ? 7 : 1) {
+            const noise_schedule schedule = {.together = together};
+            const uint32_t group = noise_schedule_group(&schedule, batch), count = (batch - 1) / group + 1;
+            const uint32_t unit = (16 + together - 1) / together * together;
+            ck_assert(group >= 1 && group % together == 0 && count <= GROUPS_MOST);
+            ck_assert(batch < 2 * (together > 1 ? unit : 1) || count >= 2);
+            ck_assert(batch < 32 || group % unit == 0);
+            ck_assert(together > 1 || batch < 256 || count > 8);
+            ck_assert(together > 1 || group <= batch);
+        }
 }
 END_TEST
 

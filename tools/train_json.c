@@ -71,14 +71,21 @@ json_t *train_json_run(const train_session *session)
 
 static json_t *describe_noise(const tas_noise *noise)
 {
-    static const char *const states[] = {
-        [TAS_NOISE_UNKNOWN] = "not known yet", [TAS_NOISE_AT_LEAST] = "at least", [TAS_NOISE_KNOWN] = "known"};
+    static const char *const states[] = {[TAS_NOISE_UNKNOWN] = "not known yet",
+                                         [TAS_NOISE_AT_LEAST] = "at least",
+                                         [TAS_NOISE_KNOWN] = "known",
+                                         [TAS_NOISE_IMPOSSIBLE] = "not estimated"};
     json_t *o = json_object();
     json_object_set_new(o, "state", json_string(states[noise->state]));
     json_object_set_new(o, "value", cli_json_real(noise->value));
-    json_object_set_new(o, "low", noise->state == TAS_NOISE_UNKNOWN ? json_null() : cli_json_real(noise->low));
+    json_object_set_new(o, "low",
+                        noise->state == TAS_NOISE_AT_LEAST || noise->state == TAS_NOISE_KNOWN
+                            ? cli_json_real(noise->low)
+                            : json_null());
     json_object_set_new(o, "high", cli_json_real(noise->high));
     json_object_set_new(o, "steps", json_integer((json_int_t)noise->steps));
+    json_object_set_new(o, "group", noise->group ? json_integer((json_int_t)noise->group) : json_null());
+    json_object_set_new(o, "obstacle", noise->obstacle ? json_string(noise->obstacle) : json_null());
     return o;
 }
 

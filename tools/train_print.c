@@ -91,6 +91,10 @@ static void print_noise(const tas_noise *noise, const tas_train_options *options
 {
     char value[FLOAT_TEXT], low[FLOAT_TEXT], high[FLOAT_TEXT];
     printf("noise scale  ");
+    if (noise->obstacle) {
+        printf("not estimated: %s\n", noise->obstacle);
+        return;
+    }
     if (noise->state == TAS_NOISE_KNOWN)
         printf("%s examples (%s to %s)", cli_figures(noise->value, 3, value), cli_figures(noise->low, 3, low),
                cli_figures(noise->high, 3, high));
@@ -98,7 +102,8 @@ static void print_noise(const tas_noise *noise, const tas_train_options *options
         printf("at least %s examples", cli_figures(noise->low, 3, low));
     else
         printf("not known yet");
-    printf(", %llu step%s measured\n             ", (unsigned long long)noise->steps, noise->steps == 1 ? "" : "s");
+    printf(", %llu step%s measured", (unsigned long long)noise->steps, noise->steps == 1 ? "" : "s");
+    printf(noise->group > 1 ? " in groups of %u examples\n             " : "\n             ", noise->group);
     if (options->optimizer == TAS_SGD && options->momentum == 0)
         printf("of the gradient, over this run: for plain SGD an estimate of the critical batch, above which larger "
                "batches save few steps\n");

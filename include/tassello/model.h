@@ -244,8 +244,14 @@ TAS_API void tas_train_options_choose(tas_train_options *options, tas_optimizer 
 TAS_API tas_status tas_train_lr(tas_context *context, const tas_train_options *options, uint64_t step, uint64_t steps,
                                 float *lr);
 
-/* What is known of the gradient noise scale: nothing, its interval has no upper end, or both ends. */
-typedef enum tas_noise_state { TAS_NOISE_UNKNOWN = 0, TAS_NOISE_AT_LEAST, TAS_NOISE_KNOWN } tas_noise_state;
+/* What is known of the gradient noise scale: nothing yet, its interval has no upper end, or both ends; or it cannot be
+ * estimated at all. */
+typedef enum tas_noise_state {
+    TAS_NOISE_UNKNOWN = 0,
+    TAS_NOISE_AT_LEAST,
+    TAS_NOISE_KNOWN,
+    TAS_NOISE_IMPOSSIBLE
+} tas_noise_state;
 
 /* The gradient noise scale tr(S) / |G|^2, in examples: S the covariance of one example's gradient, G the true gradient
  * (McCandlish et al. 2018, arXiv 1812.06162). A ratio of averages over the steps that were measured, with Fieller's
@@ -257,6 +263,11 @@ typedef struct tas_noise {
     double low, high;
     /* That were measured. */
     uint64_t steps;
+    /* Examples of each group of a batch whose gradients were compared. Dense layers yield each example's own, unless
+     * there is batch normalization in groups; 1: all layers do. 0 if nothing can be measured. */
+    uint32_t group;
+    /* Why it cannot be estimated, as the end of a sentence, else NULL. Static. */
+    const char *obstacle;
 } tas_noise;
 
 /* What a run did. Filled in as far as known if training fails or is stopped, too. */

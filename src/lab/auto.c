@@ -10,6 +10,7 @@
 #include "base/format.h"
 #include "device/device.h"
 #include "lab/advice/reason.h"
+#include "plan/noise_schedule.h"
 #include "stats/median.h"
 #include "stats/running.h"
 
@@ -253,7 +254,8 @@ static tas_status probe_run(probe *p)
     k->falls = true;
     k->plain_sgd = p->options.optimizer == TAS_SGD && p->options.momentum == 0;
     k->too_short = run_share * steps_of_run(p) < STEPS_LEAST;
-    if (!k->plain_sgd || k->too_short) return TAS_OK;
+    k->coupled = noise_schedule_obstacle(p->network, p->options.batch, p->examples) != NULL;
+    if (!k->plain_sgd || k->too_short || k->coupled) return TAS_OK;
     p->loss = malloc(STEPS_MOST * sizeof *p->loss);
     if (!p->loss) return fail(p->device->context, TAS_NO_MEMORY, "no memory for the losses of a probe");
     tas_status status = measure_noise(p);

@@ -13,11 +13,14 @@ enum {
 noise_kind noise_schedule_kind(const tas_network *network, const op_call *call)
 {
     const op_row *row = op_get(call->args.op);
-    bool sums = false;
-    for (int o = 0; row->operand[o].name; o++)
-        sums |= row->operand[o].access != ACCESS_IN && network->tensors[call->operand[o]].role == ROLE_GRADIENT;
-    if (!sums || call->whole_batch) return NOISE_NOTHING;
-    return row->norms == NORMS_NONE ? NOISE_GROUPS : NOISE_EXAMPLES;
+    bool sums = false, normalizes = call->whole_batch;
+    for (int o = 0; row->operand[o].name; o++) {
+        const tensor *t = &network->tensors[call->operand[o]];
+        sums |= row->operand[o].access != ACCESS_IN && t->role == ROLE_GRADIENT;
+        normalizes |= t->role == ROLE_SUM;
+    }
+    if (!sums || normalizes) return NOISE_NOTHING;
+    return row->norms == NORMS_NONE || network->coupled ? NOISE_GROUPS : NOISE_EXAMPLES;
 }
 
 noise_kind noise_schedule_gradient(const tas_network *network, int gradient)
@@ -31,23 +34,58 @@ noise_kind noise_schedule_gradient(const tas_network *network, int gradient)
     return NOISE_NOTHING;
 }
 
-uint32_t noise_schedule_group(uint32_t batch)
+static uint32_t up_to_multiple(uint32_t value, uint32_t of) { return (value + of - 1) / of * of; }
+
+uint32_t noise_schedule_group(const noise_schedule *schedule, uint32_t batch)
 {
-    if (batch < 2 * GROUP_LEAST) return (batch + 3) / 4; /* a set that is smaller than a probe */
-    const uint32_t wanted = (batch - 1) / GROUPS_MOST + 1;
-    return (wanted + GROUP_LEAST - 1) / GROUP_LEAST * GROUP_LEAST;
+    const bool small = batch < 2 * GROUP_LEAST; /* a set that is smaller than a probe */
+    const uint32_t wanted = small ? (batch + 3) / 4 : (batch - 1) / GROUPS_MOST + 1;
+    return up_to_multiple(wanted, small ? schedule->together : up_to_multiple(GROUP_LEAST, schedule->together));
+}
+
+/* Of the whole batch: they are made once, after its tiles. */
+static bool has_batch_statistics(const tas_network *network)
+{
+    for (int c = 0; c < network->forward_count; c++)
+        if (network->forward[c].whole_batch) return true;
+    return false;
+}
+
+/* Whole groups, of which the examples are taken together. */
+static uint32_t probe_of(const tas_network *network, uint64_t examples)
+{
+    const uint32_t most = examples && examples < NOISE_PROBE ? (uint32_t)examples : NOISE_PROBE;
+    return most / network->group * network->group;
+}
+
+/* The smallest batch that is measured itself. */
+static uint32_t batch_least(const tas_network *network, bool grouped)
+{
+    return grouped ? 2 * up_to_multiple(GROUP_LEAST, network->group) : 2;
+}
+
+const char *noise_schedule_obstacle(const tas_network *network, uint32_t batch, uint64_t examples)
+{
+    if (!network->coupled) return NULL;
+    if (has_batch_statistics(network))
+        return "batch normalization over the whole batch makes each example's gradient depend on all the others; with "
+               "'batch_norm group N' groups of N examples can be compared";
+    if (batch < batch_least(network, true) && probe_of(network, examples) < 2 * network->group)
+        return "a batch has too few groups of batch normalization to compare";
+    return NULL;
 }
 
 noise_schedule noise_schedule_for(const tas_network *network, uint32_t batch, uint64_t examples)
 {
-    noise_schedule schedule = {.interval = 1};
+    noise_schedule schedule = {.interval = 1, .together = network->group};
+    if (noise_schedule_obstacle(network, batch, examples)) return (noise_schedule){.together = network->group};
     for (int c = 0; c < network->backward_count; c++) {
         const noise_kind kind = noise_schedule_kind(network, &network->backward[c]);
         schedule.dense |= kind == NOISE_EXAMPLES;
         schedule.grouped |= kind == NOISE_GROUPS;
     }
-    if (batch < (schedule.grouped ? 2 * GROUP_LEAST : 2)) {
-        schedule.probe = examples && examples < NOISE_PROBE ? (uint32_t)examples : NOISE_PROBE;
+    if (batch < batch_least(network, schedule.grouped)) {
+        schedule.probe = probe_of(network, examples);
         schedule.interval = (PROBE_PRICE * schedule.probe - 1) / batch + 1;
     } else if (schedule.grouped) {
         schedule.interval = batch < LARGE ? GROUP_SPACE_SMALL : GROUP_SPACE;

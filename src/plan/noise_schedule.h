@@ -3,7 +3,11 @@
  *
  * A dense layer yields the norm of each example's gradient for the price of reading its operands; its groups are single
  * examples. The sums of other layers are run again for each group of examples, as if the group were a batch. If a batch
- * has too few groups, now and then a probe is measured instead: examples that come next in the order. */
+ * has too few groups, now and then a probe is measured instead: examples that come next in the order.
+ *
+ * The parts of a batch that are compared have to be independent. If batch normalization takes its statistics from
+ * groups of N examples, parts are multiples of N, for dense layers too; if it takes them from the whole batch, there
+ * are none, and nothing is measured. */
 #ifndef NOISE_SCHEDULE_H
 #define NOISE_SCHEDULE_H
 
@@ -18,18 +22,23 @@ typedef struct noise_schedule {
     uint32_t interval; /* one step in so many is measured; 0: none is */
     uint32_t probe;    /* examples of a probe; 0: the step's own batch is measured */
     bool dense;        /* some layer is dense, */
-    bool grouped;      /* or needs groups */
+    bool grouped;      /* or needs groups, */
+    uint32_t together; /* which are multiples of so many examples; at least 1 */
 } noise_schedule;
 
-/* examples: those of the set, 0 if unknown. */
+/* Why nothing can be measured, as the end of a sentence; NULL if something can. examples: those of the set, 0 if
+ * unknown. */
+const char *noise_schedule_obstacle(const tas_network *network, uint32_t batch, uint64_t examples);
+
+/* Nothing is measured if there is an obstacle. */
 noise_schedule noise_schedule_for(const tas_network *network, uint32_t batch, uint64_t examples);
 
 /* Examples per group for a batch of so many; the last group may have fewer. There are at most GROUPS_MOST groups. */
-uint32_t noise_schedule_group(uint32_t batch);
+uint32_t noise_schedule_group(const noise_schedule *schedule, uint32_t batch);
 
 /* How the gradient that a call sums is measured. */
 typedef enum noise_kind {
-    NOISE_NOTHING,  /* it sums no gradient; or one per batch, of so few parameters that they are left out */
+    NOISE_NOTHING,  /* it sums no gradient; or that of batch normalization, whose parameters are few and are left out */
     NOISE_EXAMPLES, /* by the norms of the examples' own gradients */
     NOISE_GROUPS    /* by the sums over groups */
 } noise_kind;

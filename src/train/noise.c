@@ -94,7 +94,7 @@ static tas_status run_group(const measurement *m, const op_call *call, uint32_t 
 static tas_status after_call(void *self, const op_call *call, uint32_t n, uint32_t first)
 {
     measurement *m = self;
-    const tas_status status = noise_norms(m->w, call, n, first, m->batch, &m->added);
+    const tas_status status = m->schedule->dense ? noise_norms(m->w, call, n, first, m->batch, &m->added) : TAS_OK;
     if (status || noise_schedule_kind(m->w->network, call) != NOISE_GROUPS) return status;
     return run_group(m, call, n, first);
 }
@@ -148,7 +148,8 @@ static tas_status sum_figures(const measurement *m, uint32_t step)
 
 tas_status noise_measure(workspace *w, const noise_schedule *schedule, const step_batch *batch, uint32_t step)
 {
-    measurement m = {.w = w, .schedule = schedule, .batch = batch->count, .group = noise_schedule_group(batch->count)};
+    measurement m = {
+        .w = w, .schedule = schedule, .batch = batch->count, .group = noise_schedule_group(schedule, batch->count)};
     const step_observer observer = {&m, schedule->grouped ? m.group : 0, after_call, after_tile};
     const tas_status status = step_gradient(w, batch, &observer);
     return status ? status : sum_figures(&m, step);
@@ -165,7 +166,7 @@ bool noise_add_step(const noise_schedule *schedule, const float figures[NOISE_SU
     if (schedule->grouped)
         layers[count++] = (noise_scale_groups){.parts = figures[GROUP_PARTS],
                                                .whole = figures[GROUP_WHOLE],
-                                               .count = (batch - 1) / noise_schedule_group(batch) + 1};
+                                               .count = (batch - 1) / noise_schedule_group(schedule, batch) + 1};
     if (!noise_scale_estimate(layers, count, batch, examples, trace, square)) return false;
     noise_scale_add(run, *trace, *square);
     return true;

@@ -279,6 +279,18 @@ static void close_run(tas_run *run)
     free(run);
 }
 
+static const char *noise_obstacle(const tas_run *run)
+{
+    return noise_schedule_obstacle(run->model->network, run->options.batch, run->count);
+}
+
+static void request_noise(tas_run *run)
+{
+    const char *obstacle = noise_obstacle(run);
+    forecast_request_noise(&run->request, run->model->network, run->count, run->options.tile);
+    if (obstacle) note_once(run->model->context, "the gradient noise scale is not estimated: %s", obstacle);
+}
+
 static tas_status open_run(tas_model *model, const tas_data *data, const tas_train_options *options, tas_run **out)
 {
     tas_device *device = model->device;
@@ -292,7 +304,7 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
     run->request = forecast_request(data, true, options->batch, options->tile);
     run->request.spills = options->keep_on_host;
     update_request(&run->request, options->optimizer, options->clip > 0);
-    if (options->noise) forecast_request_noise(&run->request, model->network, run->count, options->tile);
+    if (options->noise) request_noise(run);
     tas_status status = profile_pause(device); /* if one is made: the start is not of interest */
     if (!status) status = prepare(run);
     if (!status) status = profile_resume(device);
@@ -309,10 +321,19 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
 
 static tas_noise noise_of(const tas_run *run)
 {
+    const noise_schedule *schedule = &run->request.noise;
+    const uint32_t measured = noise_examples(schedule, 0, run->options.batch);
+    const char *obstacle = noise_obstacle(run);
     static const tas_noise_state states[] = {
         [NOISE_UNKNOWN] = TAS_NOISE_UNKNOWN, [NOISE_AT_LEAST] = TAS_NOISE_AT_LEAST, [NOISE_KNOWN] = TAS_NOISE_KNOWN};
     const noise_scale_range a = noise_scale_result(&run->noise);
-    return (tas_noise){.state = states[a.state], .value = a.value, .low = a.low, .high = a.high, .steps = a.steps};
+    return (tas_noise){.state = obstacle ? TAS_NOISE_IMPOSSIBLE : states[a.state],
+                       .value = a.value,
+                       .low = a.low,
+                       .high = a.high,
+                       .steps = a.steps,
+                       .group = schedule->grouped ? noise_schedule_group(schedule, measured) : schedule->dense,
+                       .obstacle = obstacle};
 }
 
 static void fill_result(tas_run *run)

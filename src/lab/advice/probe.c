@@ -21,6 +21,7 @@ static recommend_unknown why_not(const probe_facts *probe)
     if (probe->no_memory) return UNKNOWN_NO_MEMORY;
     if (!probe->falls) return UNKNOWN_NOT_FALLING;
     if (!probe->plain_sgd) return UNKNOWN_NOT_PLAIN_SGD;
+    if (probe->coupled) return UNKNOWN_COUPLED;
     if (probe->too_short) return UNKNOWN_TOO_SHORT;
     if (probe->no_time) return UNKNOWN_NO_TIME;
     if (n->state != NOISE_KNOWN || !isfinite(n->value) || !isfinite(n->high)) return UNKNOWN_NOISE_OPEN;

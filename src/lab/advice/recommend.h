@@ -105,6 +105,7 @@ typedef enum recommend_unknown {
     UNKNOWN_TOO_SHORT,     /* the run is too short for a probe */
     UNKNOWN_NO_TIME,       /* steps take too long for a probe */
     UNKNOWN_NO_MEMORY,     /* a probe needs more memory than there is */
+    UNKNOWN_COUPLED,       /* the noise scale cannot be estimated */
     UNKNOWN_COUNT
 } recommend_unknown;
 

@@ -185,6 +185,10 @@ void frozen_findings_noise(const tas_sweep *sweep, finding *out)
     text_buffer w = {.text = out->seen, .bytes = sizeof out->seen};
     const int row = noise_row(sweep);
     int first, last;
+    if (row < 0 && sweep->count && sweep->batch[0].noise_obstacle) {
+        format_add(&w, "It was not estimated: %s.", sweep->batch[0].noise_obstacle);
+        return;
+    }
     if (row < 0) {
         format_add(&w, "The noise scale is known for fewer than two stretches of any run.");
         for (int i = 0; i < sweep->count; i++)
@@ -202,6 +206,7 @@ void frozen_findings_noise(const tas_sweep *sweep, finding *out)
     format_add(&w, " up to example %s and ", format_number(b->noise_end[first]).text);
     say_noise(&w, z);
     format_add(&w, " up to example %s", format_number(b->noise_end[last]).text);
+    if (b->noise_group > 1) format_add(&w, ", from groups of %u examples", b->noise_group);
     if (z->low > a->high)
         out->verdict = FINDING_AGREES;
     else if (z->high < a->low)

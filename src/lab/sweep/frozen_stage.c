@@ -126,8 +126,8 @@ static tas_status freeze(lab *l, const sweep_run *r, const uint64_t *steps, floa
         snprintf(l->doing, sizeof l->doing, "measuring gradients at the weights of the %s", names[i]);
         if (!lab_progress(l, true)) status = TAS_STOPPED;
         if (!status) status = weights_write(model, weights[i]);
-        if (!status) status = measure_point(l, model, &s->frozen[i]);
-        if (status)
+        if (!status && !l->network->coupled) status = measure_point(l, model, &s->frozen[i]);
+        if (status || l->network->coupled) /* gradients of examples would not be independent */
             s->frozen[i] = (frozen_point){.name = NULL};
         else
             s->frozen[i].name = names[i], s->frozen[i].step = steps[i];

@@ -175,6 +175,16 @@ static tas_status share_memory(lab *l, bool tight)
     return TAS_OK;
 }
 
+/* From what the noise scale will be estimated. */
+static void describe_noise(const lab *l, sweep_batch *b)
+{
+    const uint64_t examples = l->rest->options.count;
+    const noise_schedule schedule = noise_schedule_for(l->network, (uint32_t)b->batch, examples);
+    const uint32_t measured = schedule.probe ? schedule.probe : (uint32_t)b->batch;
+    b->noise_group = schedule.grouped ? noise_schedule_group(&schedule, measured) : schedule.dense;
+    b->noise_obstacle = noise_schedule_obstacle(l->network, (uint32_t)b->batch, examples);
+}
+
 /* Plans each batch; *fitting of them fit. Those that do not are not run. */
 static tas_status plan_batches(lab *l, int *fitting)
 {
@@ -190,6 +200,7 @@ static tas_status plan_batches(lab *l, int *fitting)
         plan_options.optimizer = s->options.train.optimizer;
         plan_options.clip = s->options.train.clip > 0;
         plan_options.noise = 1;
+        describe_noise(l, b);
         tas_status status = tas_plan_make(l->device, l->network, l->rest, NULL, &plan_options, &p);
         if (status == TAS_NO_MEMORY) {
             b->outcome = ROW_OVER_BUDGET;

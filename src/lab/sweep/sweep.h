@@ -91,6 +91,8 @@ typedef struct sweep_batch {
     double noise_end[NOISE_WINDOWS]; /* over training: where each window of examples ends, */
     noise_scale_range noise_window[NOISE_WINDOWS];
     int noise_windows;
+    uint32_t noise_group;       /* examples of the groups that were compared, as in tas_noise */
+    const char *noise_obstacle; /* why it cannot be estimated, as the end of a sentence; NULL: it can */
 
     sweep_mean steps, examples, epochs, seconds; /* to the target: geometric means, the spread in log */
     sweep_mean best_loss, last_loss, best_accuracy, last_accuracy, epochs_to_best; /* validation */
