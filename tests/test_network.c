@@ -335,6 +335,7 @@ START_TEST(refuses_with_file_line_and_words)
         {"input 4\nconvolution 3\n", "net:2",
          "input, augment, dense, conv2d, max_pool, avg_pool, global_avg_pool, flatten, dropout, add, concat, multiply, "
          "relu, "},
+        {"input 4\nconvolution 3\n", "net:2", ", add, concat, multiply, relu, leaky, "},
         {"input 4\nconvolution 3\n", "net:2", ", loss, from"},
         {"input 4\nDense 3\n", "net:2", "'Dense'"},
         {"input 4\nDense 3\n", "net:2", "'dense'"},
