@@ -20,7 +20,8 @@ bool cli_check_fit(cli_state *cli, const tas_network *network, const char *net, 
                   tas_data_input_size(data));
         return false;
     }
-    if (classes > outputs) {
+    const bool one_answer = tas_network_loss(network) == TAS_LOSS_BCE && outputs == 1; /* 0 or 1 */
+    if (classes > outputs + one_answer) {
         cli_error(cli, "%s: has %zu outputs, but %s (%s) has %u classes", net, outputs, folder, name, classes);
         return false;
     }

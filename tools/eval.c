@@ -1,21 +1,27 @@
 /* tassello eval: a checkpoint on the test split. */
-#include "cli.h"
+#include "score.h"
 
 typedef struct settings {
     const char *checkpoint, *data, *device;
-    bool json;
+    bool json, metrics;
     cli_size budget;
 } settings;
 
 static const cli_option options[] = {
     OPTION_DEVICE(offsetof(settings, device)),
     OPTION_BUDGET(offsetof(settings, budget)),
+    {.name = "metrics",
+     .group = GROUP_OUTPUT,
+     .offset = offsetof(settings, metrics),
+     .help =
+         "Print precision, recall and F1 of each class, which classes were taken for which, and with more than five "
+         "classes how often the right one was among the five most likely (top-5)."},
     OPTION_JSON(offsetof(settings, json)),
     {0},
 };
 
 static void print_json(const settings *s, const char *training, const tas_device_info *device, const tas_score *score,
-                       const char *sha256)
+                       const tas_metrics *metrics, const char *sha256)
 {
     json_t *o = json_object();
     json_object_set_new(o, "checkpoint", cli_json_text(s->checkpoint));
@@ -25,6 +31,7 @@ static void print_json(const settings *s, const char *training, const tas_device
     json_object_set_new(o, "examples", json_integer((json_int_t)score->examples));
     json_object_set_new(o, "accuracy", score->accuracy >= 0 ? cli_json_real(score->accuracy) : json_null());
     json_object_set_new(o, "loss", cli_json_real(score->loss));
+    if (metrics) json_object_set_new(o, "metrics", score_describe(metrics, true));
     json_object_set_new(o, "peak_bytes", json_integer((json_int_t)score->peak_bytes));
     json_object_set_new(o, "host_bytes", json_integer((json_int_t)score->host_bytes));
     json_object_set_new(o, "weights_sha256", json_string(sha256));
@@ -32,13 +39,15 @@ static void print_json(const settings *s, const char *training, const tas_device
 }
 
 static void print_text(const settings *s, const tas_model *model, const tas_device_info *device, const tas_score *score,
-                       const char *sha256)
+                       const tas_metrics *metrics, const char *sha256)
 {
     printf("device       %s (%s)\n", cli_shown(device->id), cli_shown(device->name));
     cli_print_network(tas_model_network(model), s->checkpoint);
     if (*tas_model_training(model)) printf("trained      %s\n", cli_shown(tas_model_training(model)));
     printf("data         %llu examples to test\n", (unsigned long long)score->examples);
     cli_print_peak(device, score->peak_bytes, score->host_bytes);
+    if (metrics) score_print_tables(metrics);
+    if (metrics) score_print_summary(score, metrics);
     cli_print_score(score, sha256);
 }
 
@@ -47,19 +56,21 @@ static int evaluate(cli_state *cli, const settings *s, const tas_data *data, tas
 {
     const tas_device_info *info = tas_device_get_info(device);
     tas_score score;
+    tas_metrics *metrics = NULL;
     char sha256[65];
     uint64_t budget;
     if (!cli_budget(cli, &s->budget, info, &budget)) return EXIT_FAILED;
     tas_status status = tas_model_load(device, s->checkpoint, model);
     if (!status) tas_model_set_budget(*model, budget);
-    if (!status) status = tas_evaluate(*model, data, &score);
+    if (!status && s->metrics) status = tas_evaluate_metrics(*model, data, &score, &metrics);
+    if (!status && !s->metrics) status = tas_evaluate(*model, data, &score);
     if (!status) status = tas_model_digest(*model, sha256);
-    if (status) return cli_failed(cli, status);
-    if (s->json)
-        print_json(s, tas_model_training(*model), info, &score, sha256);
-    else
-        print_text(s, *model, info, &score, sha256);
-    return cli_check_score(cli, &score);
+    if (!status && s->json)
+        print_json(s, tas_model_training(*model), info, &score, metrics, sha256);
+    else if (!status)
+        print_text(s, *model, info, &score, metrics, sha256);
+    tas_metrics_free(&metrics);
+    return status ? cli_failed(cli, status) : cli_check_score(cli, &score);
 }
 
 /* What is wrong with the files is found here, and not after kernels were built. The exit status. */
@@ -110,6 +121,7 @@ const cli_command eval_command = {
                    .offset = offsetof(settings, checkpoint)},
                   ARGUMENT_DATA(offsetof(settings, data), false)},
     .options = options,
-    .examples = {"tassello eval mlp.safetensors DATA", "tassello eval mlp.safetensors DATA --device reference --json"},
+    .examples = {"tassello eval mlp.safetensors DATA --metrics",
+                 "tassello eval mlp.safetensors DATA --device reference --json"},
     .run = run,
 };

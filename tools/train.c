@@ -157,6 +157,7 @@ static void close_session(train_session *session)
 {
     running = NULL;
     tas_profile_free(session->profile);
+    tas_metrics_free(&session->metrics);
     tas_run_close(&session->run);
     tas_model_close(&session->model);
     sets_close(&session->sets);
@@ -280,7 +281,7 @@ static int report_failure(train_session *session, tas_status status)
 static int evaluate(train_session *session)
 {
     if (session->interrupted) return 0;
-    const tas_status status = tas_evaluate(session->model, session->test, &session->score);
+    const tas_status status = tas_evaluate_metrics(session->model, session->test, &session->score, &session->metrics);
     if (status) return cli_failed(&session->cli, status);
     session->scored = true;
     return cli_check_score(&session->cli, &session->score);

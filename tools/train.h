@@ -39,6 +39,7 @@ typedef struct train_session {
     tas_profile *profile; /* NULL: not asked for */
     validation validation;
     tas_score score;
+    tas_metrics *metrics; /* of that */
     bool scored, interrupted;
     bool stopped_early, best_unsaved; /* by --patience; --save-best could not be written */
     char sha256[65];

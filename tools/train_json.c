@@ -1,5 +1,6 @@
 /* A training's settings and result as JSON. */
 #include "schedule.h"
+#include "score.h"
 #include "train.h"
 
 static json_t *describe_choice(const train_session *session)
@@ -138,6 +139,7 @@ json_t *train_json_result(const train_session *session)
                         session->scored && session->score.accuracy >= 0 ? cli_json_real(session->score.accuracy)
                                                                         : json_null());
     json_object_set_new(o, "loss", session->scored ? cli_json_real(session->score.loss) : json_null());
+    if (session->scored) json_object_set_new(o, "metrics", score_describe(session->metrics, false));
     json_object_set_new(o, "weights_sha256", json_string(session->sha256));
     return o;
 }

@@ -1,5 +1,6 @@
 /* A training's settings and result for people. */
 #include "schedule.h"
+#include "score.h"
 #include "train.h"
 
 #include <string.h>
@@ -126,6 +127,7 @@ void train_print_result(const train_session *session)
     validation_print(&session->validation);
     if (session->stopped_early)
         printf("patience     ended after %u validations in a row that were not better\n", session->settings.patience);
+    if (session->scored) score_print_summary(&session->score, session->metrics);
     if (session->scored)
         cli_print_score(&session->score, session->sha256);
     else

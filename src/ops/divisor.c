@@ -34,10 +34,10 @@ static uint64_t divisor_elements(const op_args *a, int operand)
 
 static void divisor(const op_args *a, void *const *operand, void *scratch)
 {
-    const float sum = *(const float *)operand[0];
+    const float *sum = operand[0];
     float *out = operand[1];
     (void)scratch;
-    out[DIVISOR_COUNT] = !a->size[DIVISOR_FROM_SUM] ? a->scalar[DIVISOR_EXAMPLES] : sum == 0 ? 1 : sum;
+    out[DIVISOR_COUNT] = !a->size[DIVISOR_FROM_SUM] ? a->scalar[DIVISOR_EXAMPLES] : *sum == 0 ? 1 : *sum;
     out[DIVISOR_RECIPROCAL] = arith_div(1, out[DIVISOR_COUNT]);
     out[DIVISOR_FACTOR] = out[DIVISOR_RATIO] = 1;
 }

@@ -2,10 +2,11 @@
 """tassello eval: checkpoints that are damaged, missing, or do not fit."""
 import json
 import os
+import re
 import struct
 import sys
 
-from common import case, expect, main, make_set, NET
+from common import case, expect, main, make_set, one_object, NET
 
 
 def safetensors(header, data=b""):
@@ -91,6 +92,55 @@ def _(t):
     path = t.checkpoint(t.place() / "c")
     path.write_bytes(edited(lambda h, d: struct.pack("<f", 3e38) * (len(d) // 4))(path.read_bytes()))
     t.run("eval", path, t.data, "--device", "reference", status=1).says("finite")
+
+
+@case("eval --metrics: tables of classes and of what was taken for what; top-5 with more than five; the same in --json")
+def _(t):
+    place = t.place()
+    for classes, loss in ((4, "softmax"), (7, "softmax smoothing 0.1 weights 1,1,2,1,1,1,3"), (7, "bce")):
+        net = place / "n.net"
+        net.write_text(f"input 64\ndense 8\nrelu\ndense {classes}\nloss {loss}\n")
+        data = make_set(t.place() / "d", classes=classes)
+        trained = t.train("--steps", "20", "--save", place / "c", net=net, data=data)
+        plain = t.run("eval", place / "c", data, "--device", "reference")
+        result = t.run("eval", place / "c", data, "--device", "reference", "--metrics")
+        o = one_object(t.run("eval", place / "c", data, "--device", "reference", "--metrics", "--json"))
+        m, matrix = o["metrics"], o["metrics"]["confusion"]
+        expect(result.out.splitlines()[-2:] == plain.out.splitlines()[-2:] == trained.out.splitlines()[-2:],
+               "other result lines", result)
+        expect("metrics" not in plain.out and ("top-5" in result.out) == ("top-5" in trained.out) == (classes > 5),
+               "top-5", result)
+        expect(sum(map(sum, matrix)) == 80 and len(matrix) == len(m["classes"]) == classes, f"{m}")
+        right = sum(matrix[i][i] for i in range(classes))
+        expect(abs(m["accuracy"] - right / 80) < 1e-9 and (o["accuracy"] in (None, m["accuracy"])), f"{o}")
+        for i, one in enumerate(m["classes"]):
+            expect(one["support"] == sum(matrix[i]) and one["predicted"] == sum(row[i] for row in matrix), f"{i}: {m}")
+            row = [str(i)] + ["-" if one[k] is None else f"{one[k]:.4f}" for k in ("precision", "recall", "f1")]
+            expect(row + [str(one["support"])] in [line.split() for line in result.out.splitlines()], f"{row}", result)
+            expect([str(n) for n in [i] + matrix[i]] in [line.split() for line in result.out.splitlines()],
+                   f"{matrix[i]}", result)
+
+
+@case("a matrix that is too wide for a table is in --json alone")
+def _(t):
+    place = t.place()
+    data = make_set(place / "d", classes=60)
+    (place / "n.net").write_text("input 64\ndense 60\n")
+    t.train("--steps", "2", "--save", place / "c", net=place / "n.net", data=data)
+    result = t.run("eval", place / "c", data, "--device", "reference", "--metrics")
+    expect("60 x 60: too wide" in result.out, "the matrix", result)
+    o = one_object(t.run("eval", place / "c", data, "--device", "reference", "--metrics", "--json"))
+    expect(len(o["metrics"]["confusion"]) == 60, f"{o}")
+
+
+@case("loss bce with one output learns from labels 0 and 1")
+def _(t):
+    place = t.place()
+    data = make_set(place / "d", classes=2)
+    (place / "n.net").write_text("input 64 mean 0.5 std 0.5\ndense 1\nloss bce weights 1,2\n")
+    result = t.train("--epochs", "30", "--lr", "0.1", net=place / "n.net", data=data)
+    share = re.search(r"^metrics      accuracy (\S+)$", result.out, re.M)
+    expect(share and float(share[1]) > 0.8, "nothing learned", result)
 
 
 if __name__ == "__main__":

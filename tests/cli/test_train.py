@@ -119,8 +119,11 @@ def _(t):
     net = t.place() / "mse"
     net.write_text(NET + "loss mse\n")
     result = t.train("--steps", "5", net=net)
-    expect(LAST_MSE.search(result.out) and "accuracy" not in result.out, "not the result", result)
-    expect(one_object(t.train("--steps", "5", "--json", net=net))["accuracy"] is None, "an accuracy")
+    expect(LAST_MSE.search(result.out) and "test accuracy" not in result.out, "not the result", result)
+    share = re.search(r"^metrics      accuracy (\d\.\d{4})$", result.out, re.M)
+    found = one_object(t.train("--steps", "5", "--json", net=net))
+    expect(found["accuracy"] is None and share and abs(float(share[1]) - found["metrics"]["accuracy"]) < 1e-4,
+           f"{found}", result)
 
 
 @case("train --epochs and the same number of --steps end in the same weights")
