@@ -615,6 +615,47 @@ START_TEST(networks_that_cannot_be)
 }
 END_TEST
 
+static void refuses_batch(const char *text, uint32_t batch, bool drop_last, const char *word, const char *other)
+{
+    tas_model *model = model_of_text(text, 3);
+    tas_train_options options = sample_options(batch, 0);
+    options.epochs = 1;
+    options.drop_last = drop_last;
+    expect(tas_train(model, sample, &options, NULL), TAS_BAD_ARGUMENT, word, other);
+    tas_model_close(&model);
+}
+
+static void trains(const char *text, uint32_t batch, uint64_t steps, bool drop_last, uint64_t examples)
+{
+    tas_model *model = model_of_text(text, 3);
+    tas_train_options options = sample_options(batch, steps);
+    tas_train_result result;
+    options.epochs = 2;
+    options.drop_last = drop_last;
+    expect_ok(tas_train(model, sample, &options, &result));
+    ck_assert_uint_eq(result.examples, examples);
+    tas_model_close(&model);
+}
+
+/* The sample has 53 examples: 4 batches of 13, and 1. A group of planes has values enough. */
+START_TEST(batches_without_a_variance)
+{
+    const char *whole = "input 6\ndense 6\nbatch_norm\ndense 4\n";
+    const char *groups = "input 6\ndense 6\nbatch_norm group 4\ndense 4\n";
+    const char *planes = "input 3x2x1\nbatch_norm group 1\nflatten\ndense 4\n";
+    refuses_batch(whole, 1, false, "test:3: batch_norm needs at least 2", "a batch, of 1 examples, has 1");
+    refuses_batch(whole, 1, true, "test:3: batch_norm needs at least 2", "a batch, of 1 examples, has 1");
+    refuses_batch(whole, 13, false, "the last batch of an epoch, of 1 examples, has 1", "or drop_last");
+    refuses_batch(groups, 13, true, "the last group of a batch, of 13 examples, has 1", "another batch or group");
+    refuses_batch(groups, 24, false, "the last group of the last batch of an epoch, of 5 examples, has 1", "drop_last");
+    trains(whole, 13, 4, false, 52); /* which ends before the last batch */
+    trains(whole, 13, 0, true, 104);
+    trains(groups, 24, 0, true, 96);
+    trains(planes, 13, 0, false, 106);
+    trains(planes, 53, 0, true, 106);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("norm");
@@ -628,6 +669,7 @@ int main(void)
     tcase_add_test(network, tiles_leave_no_trace);
     tcase_add_test(network, statistics_are_saved);
     tcase_add_test(network, networks_that_cannot_be);
+    tcase_add_test(network, batches_without_a_variance);
     tcase_set_timeout(network, 120);
     suite_add_tcase(suite, operation);
     suite_add_tcase(suite, network);

@@ -51,7 +51,8 @@ static int choose_batch(train_session *session)
 static int check_schedule(train_session *session)
 {
     const tas_train_options *options = &session->settings.train;
-    session->epoch_steps = (tas_data_count(session->train) + options->batch - 1) / options->batch;
+    const uint64_t examples = tas_data_count(session->train);
+    session->epoch_steps = (examples + (options->drop_last ? 0 : options->batch - 1)) / options->batch;
     const uint64_t steps = options->steps ? options->steps : options->epochs * session->epoch_steps;
     const tas_status status = tas_train_lr(session->cli.context, options,
                                            options->warmup < steps ? options->warmup : steps, steps, &session->lr);

@@ -10,7 +10,7 @@
 typedef struct train_settings {
     const char *net, *data, *device, *save, *save_best, *log;
     int arith;
-    bool json, noise, keep_on_host, profile;
+    bool json, noise, keep_on_host, drop_last, profile;
     int schedule, lr_scaling;
     optimizer_words optimizer;
     uint64_t examples;

@@ -26,6 +26,7 @@ static json_t *describe_settings(const train_session *session)
     json_object_set_new(o, "device", cli_json_text(tas_device_get_info(session->device)->id));
     json_object_set_new(o, "arith", json_string(session->settings.arith == TAS_ARITH_FAST ? "fast" : "exact"));
     json_object_set_new(o, "batch", json_integer(options->batch));
+    json_object_set_new(o, "drop_last", json_boolean(options->drop_last));
     if (session->chosen) json_object_set_new(o, "auto", describe_choice(session));
     json_object_set_new(o, "lr", cli_json_float(options->lr));
     schedule_describe(options, session->lr, o);

@@ -9,7 +9,8 @@ void train_print_settings(const train_session *session, FILE *stream)
 {
     const tas_train_options *options = &session->settings.train;
     char lr[FLOAT_TEXT];
-    fprintf(stream, "batch %u lr %s%s", options->batch, cli_float(options->lr, lr), session->chosen ? " (auto)" : "");
+    fprintf(stream, "batch %u%s lr %s%s", options->batch, options->drop_last ? " (the last one dropped)" : "",
+            cli_float(options->lr, lr), session->chosen ? " (auto)" : "");
     schedule_print(options, session->lr, stream);
     optimizer_print(options, stream);
     fprintf(stream, "  seed %llu", (unsigned long long)options->seed);

@@ -67,6 +67,11 @@ const cli_option train_settings_options[] = {
      .help = "Examples per update (default 64). auto: let a short probe (at most 5% of the run or 30 s) choose the "
              "batch size and scale --lr, which is then taken as the rate for a batch of 64. Falls back to 64 if the "
              "probe is inconclusive. The choice is printed, so that the run can be reproduced."},
+    {.name = "drop-last",
+     .group = GROUP_BATCH,
+     .offset = offsetof(train_settings, drop_last),
+     .help = "Leave out the last, smaller batch of an epoch, which may have too few examples for batch normalization. "
+             "The order is new in each epoch, so that other examples are left out."},
     OPTION_BUDGET(offsetof(train_settings, budget)),
     OPTION_TILE(TRAIN(tile)),
     OPTION_KEEP_ON_HOST(offsetof(train_settings, keep_on_host)),
@@ -175,6 +180,7 @@ void train_settings_read(train_settings *settings, int argc, char **argv)
     if (!options->epochs && !options->steps) options->epochs = epochs;
     options->noise = settings->noise;
     options->keep_on_host = settings->keep_on_host;
+    options->drop_last = settings->drop_last;
     options->ahead = 1;
     check_watch(settings);
     check_files(settings);

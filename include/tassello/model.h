@@ -168,6 +168,8 @@ typedef struct tas_train_options {
     size_t size;
     /* Examples whose mean gradient makes one update (64): at most those of the data set, and 2^24. */
     uint32_t batch;
+    /* Non-zero: the last, smaller batch of an epoch is left out (0). */
+    int drop_last;
     /* The length of the run: steps, or if they are 0 (the default) epochs (1). */
     uint64_t epochs, steps;
     /* Learning rate (0.02): 0, or from 1e-18 to 1000000. */

@@ -57,7 +57,7 @@ typedef struct tensor {
     uint32_t fan_in, fan_out;
     int gradient, partial; /* of a parameter: its gradient; partial is NO_TENSOR if there is one chain */
     int parameter;         /* of a gradient: its parameter */
-    int layer;             /* of parameters, statistics and gradients: their layer's place */
+    int layer;             /* of parameters, statistics, gradients, and groups with a least size: their layer's place */
     float *constants;      /* of a constant: its values */
     int converted;         /* of a value: the same in the other layout, forward; NO_TENSOR if none is needed */
 } tensor;

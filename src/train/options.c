@@ -1,6 +1,7 @@
 /* The options of a training run: see options.h. */
 #include "train/options.h"
 
+#include "network/layers/layer.h"
 #include "train/schedule.h"
 #include "train/update.h"
 
@@ -25,13 +26,48 @@ void tas_train_options_init(tas_train_options *options)
                                    .base_batch = 64};
 }
 
-uint64_t options_steps(const tas_train_options *options, uint64_t examples)
+uint64_t options_epoch_steps(const tas_train_options *options, uint64_t examples)
 {
-    return options->steps ? options->steps : options->epochs * ((examples - 1) / options->batch + 1);
+    const bool last = examples % options->batch && !options->drop_last;
+    return examples / options->batch + last;
 }
 
-tas_status options_check(tas_context *context, const tas_data *data, const tas_train_options *options)
+uint64_t options_steps(const tas_train_options *options, uint64_t examples)
 {
+    return options->steps ? options->steps : options->epochs * options_epoch_steps(options, examples);
+}
+
+/* Whether each group of such a batch, of which the last one may be smaller, has values enough for a variance. */
+static tas_status check_groups(const tas_network *network, uint64_t batch, bool last)
+{
+    for (int i = 0; i < network->tensor_count; i++) {
+        const tensor *t = &network->tensors[i];
+        const uint64_t group = t->group && t->group < batch ? t->group : batch;
+        const uint64_t smallest = batch % group ? batch % group : group;
+        const layer *of = &network->layers[t->layer];
+        if (t->spread != SPREAD_GROUP || smallest >= t->least) continue;
+        return fail(network->context, TAS_BAD_ARGUMENT,
+                    "%s:%d: %s needs at least %" PRIu32 " examples for a variance, but %s%s, of %" PRIu64
+                    " examples, has %" PRIu64 "; expected another batch%s%s",
+                    network->from, of->line, of->kind->name, t->least, t->group ? "the last group of " : "",
+                    last ? "the last batch of an epoch" : "a batch", batch, smallest, t->group ? " or group" : "",
+                    last ? ", or drop_last" : "");
+    }
+    return TAS_OK;
+}
+
+/* Of each batch of the run. */
+static tas_status check_statistics(const tas_network *network, uint64_t examples, const tas_train_options *options)
+{
+    const uint64_t rest = options->drop_last ? 0 : examples % options->batch;
+    const bool ends = options_steps(options, examples) >= options_epoch_steps(options, examples);
+    const tas_status status = check_groups(network, options->batch, false);
+    return status || !rest || !ends ? status : check_groups(network, rest, true);
+}
+
+tas_status options_check(const tas_network *network, const tas_data *data, const tas_train_options *options)
+{
+    tas_context *context = network->context;
     const uint64_t examples = data->options.count;
     uint64_t all;
     if (options->size != sizeof *options)
@@ -53,6 +89,7 @@ tas_status options_check(tas_context *context, const tas_data *data, const tas_t
     const uint64_t steps = options_steps(options, examples);
     if (steps >= UINT32_MAX)
         return fail(context, TAS_BAD_ARGUMENT, "%" PRIu64 " steps: expected fewer than 2^32 - 1 per run", steps);
-    const tas_status status = schedule_check(context, options, steps);
-    return status ? status : update_check(context, options);
+    tas_status status = schedule_check(context, options, steps);
+    if (!status) status = update_check(context, options);
+    return status ? status : check_statistics(network, examples, options);
 }

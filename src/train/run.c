@@ -231,7 +231,8 @@ static tas_status train_and_check(tas_run *run, uint64_t last)
 static tas_status warm_up(tas_run *run)
 {
     const device_driver *driver = run->w.device->driver;
-    const uint32_t set[2] = {UINT32_MAX, 0}, clear[2] = {0, 0}, rest = run->count % run->options.batch;
+    const uint32_t set[2] = {UINT32_MAX, 0}, clear[2] = {0, 0}, left = run->count % run->options.batch;
+    const uint32_t rest = run->options.drop_last ? 0 : left;
     tas_status status = driver->write(run->w.device, &run->w.first_bad, 0, set, sizeof set, true);
     if (!status) status = train_step(run, (run_step){.count = run_step_at(run, 1).count});
     if (!status && rest && run->steps >= run->epoch_steps) /* the last batch of an epoch is smaller */
@@ -299,7 +300,7 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
     *run = (tas_run){.model = model, .data = data, .options = *options, .count = (uint32_t)data->options.count};
     model->run = run;
     device_reset_peaks(device);
-    run->epoch_steps = (run->count - 1) / options->batch + 1;
+    run->epoch_steps = options_epoch_steps(options, run->count);
     run->steps = options_steps(options, run->count);
     run->request = forecast_request(data, true, options->batch, options->tile);
     run->request.spills = options->keep_on_host;
@@ -374,7 +375,7 @@ tas_status tas_run_open(tas_model *model, const tas_data *data, const tas_train_
     entry_state saved;
     entry_begin(model->context, &saved);
     *out = NULL;
-    tas_status status = options_check(model->context, data, options);
+    tas_status status = options_check(model->network, data, options);
     if (!status) status = feed_check(model->network, data);
     if (!status) feed_note(model->network, data);
     if (!status && model->run)

@@ -139,6 +139,14 @@ def _(t):
            "lr 0 moves weights")
 
 
+@case("train --drop-last: the last, smaller batch of an epoch is left out")
+def _(t):
+    result = one_object(t.run("train", t.net, t.data, "--device", "reference", "--epochs", "2", "--batch", "7",
+                              "--drop-last", "--json"))
+    expect(result["drop_last"] is True and result["steps"] == 2 * (result["examples"] // 7), f"{result}")
+    expect("batch 7 (the last one dropped) lr" in t.train("--batch", "7", "--drop-last").out, "settings")
+
+
 @case("train --log: JSON lines, the run first, a line a step, the result last")
 def _(t):
     log = t.place() / "log of this.jsonl"

@@ -93,7 +93,8 @@ static void lower_batch(tas_network *network, layer *self)
     self->statistics = build_sums(network, self, SPREAD_GROUP, self->batch_group, 3 * channels, ".statistics");
     self->y = build_value(network, self, self->batch_panels, shape_elements(self->in), "");
     if (network->failed) return;
-    network->tensors[self->statistics].least = positions_of(self) == 1 ? 2 : 1;
+    network->tensors[self->statistics].least = positions_of(self) == 1 ? 2 : 1; /* values of a variance */
+    network->tensors[self->statistics].layer = network->lowering;
 
     op_args evaluated = args_of(self, OP_NORM_FORWARD);
     evaluated.size[NORM_GROUP] = 0;
