@@ -53,8 +53,8 @@ static const char *const unknowns[UNKNOWN_COUNT] = {
     [UNKNOWN_TOO_SHORT] = "the run is too short for a probe",
     [UNKNOWN_NO_TIME] = "steps take too long for a probe to compare batches in its time",
     [UNKNOWN_NO_MEMORY] = "a probe needs more memory than there is",
-    [UNKNOWN_COUPLED] = "the gradient noise scale cannot be estimated, as batch normalization makes the examples of a "
-                        "batch depend on each other (a sweep does without it)",
+    [UNKNOWN_COUPLED] = ("the gradient noise scale cannot be estimated, as batch normalization makes the examples of a "
+                         "batch depend on each other (a sweep does without it)"),
 };
 
 static const char *const confidences[CONFIDENCE_COUNT] = {
