@@ -272,14 +272,15 @@ END_TEST
 
 START_TEST(shipped_networks_open_by_name)
 {
-    static const char *const shipped[] = {"cnn", "lenet", "mlp"};
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const shipped[] = {"cnn", "densenet-small", "lenet", "mlp", "resnet20", "tabular"};
+    static const size_t count = sizeof shipped / sizeof *shipped;
+    for (size_t i = 0; i < count; i++) {
         tas_network *network = NULL;
         ck_assert_str_eq(tas_network_shipped(i), shipped[i]);
         expect_ok(tas_network_open(context, shipped[i], &network));
         tas_network_close(&network);
     }
-    ck_assert_ptr_null(tas_network_shipped(3));
+    ck_assert_ptr_null(tas_network_shipped(count));
     ck_assert_ptr_null(tas_network_shipped(SIZE_MAX));
 }
 END_TEST

@@ -18,7 +18,8 @@ uint64_t cli_parameters(const tas_network *network)
 {
     uint64_t sum = 0;
     const tas_tensor_info *tensor;
-    for (size_t i = 0; (tensor = tas_network_tensor(network, i)); i++) sum += tensor->elements;
+    for (size_t i = 0; (tensor = tas_network_tensor(network, i)); i++)
+        if (tensor->trained) sum += tensor->elements;
     return sum;
 }
 

@@ -61,6 +61,7 @@ typedef struct tas_layer_info {
     size_t inputs;
     /* Channels, height, width; in: of its first input, 0 for the input layer. */
     size_t in[3], out[3];
+    /* Running statistics are not among them. */
     uint64_t parameters;
     /* Of its output, as float32. */
     uint64_t value_bytes;
@@ -86,9 +87,11 @@ typedef struct tas_tensor_info {
     size_t elements;
     /* The layer's place, an index of tas_network_layer_info(). */
     size_t layer;
+    /* Zero for running statistics, which are stored with the parameters but are not trained. */
+    int trained;
 } tas_tensor_info;
 
-/* The parameters in canonical order; NULL past the last. */
+/* The parameters and running statistics in canonical order; NULL past the last. */
 TAS_API const tas_tensor_info *tas_network_tensor(const tas_network *network, size_t index);
 
 /* What may follow a layer's name. */

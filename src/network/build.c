@@ -137,7 +137,7 @@ static void store(tas_network *network, layer *self, int index)
     int *place = grow(network, (void **)&network->parameters, &network->parameter_count, sizeof *place);
     if (!place || index < 0) return;
     *place = index;
-    self->parameters += network->tensors[index].elements;
+    if (network->tensors[index].role == ROLE_PARAMETER) self->parameters += network->tensors[index].elements;
 }
 
 int build_parameter(tas_network *network, layer *self, const parameter_shape *p)

@@ -49,8 +49,11 @@ static void fill_infos(tas_network *network)
     if (!network->infos) network->failed = true;
     for (int i = 0; i < network->parameter_count && !network->failed; i++) {
         const tensor *t = &network->tensors[network->parameters[i]];
-        network->infos[i] = (tas_tensor_info){
-            .name = t->name, .layer = (size_t)t->layer, .ndims = (size_t)t->ndims, .elements = (size_t)t->elements};
+        network->infos[i] = (tas_tensor_info){.name = t->name,
+                                              .layer = (size_t)t->layer,
+                                              .ndims = (size_t)t->ndims,
+                                              .elements = (size_t)t->elements,
+                                              .trained = t->role == ROLE_PARAMETER};
         for (int d = 0; d < t->ndims; d++) network->infos[i].dims[d] = t->dims[d];
     }
 }

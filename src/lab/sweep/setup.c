@@ -353,7 +353,8 @@ tas_status setup_begin(lab *l, const tas_data *train)
     if (status) return status;
     fill_batches(s);
     if (!s->options.train.lr) s->options.train.lr = usual_rate(s->options.train.optimizer);
-    s->parameters = l->weight_count = weights_count(l->network);
+    l->weight_count = weights_count(l->network);
+    s->parameters = weights_trained(l->network);
     status = plan_memory(l);
     if (status || !s->options.state) return status;
     char settings[2048], where[256];

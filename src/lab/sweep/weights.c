@@ -10,6 +10,15 @@ size_t weights_count(const tas_network *network)
     return all;
 }
 
+size_t weights_trained(const tas_network *network)
+{
+    size_t all = 0;
+    const tas_tensor_info *t;
+    for (size_t i = 0; (t = tas_network_tensor(network, i)); i++)
+        if (t->trained) all += t->elements;
+    return all;
+}
+
 tas_status weights_read(tas_model *model, float *weights)
 {
     const tas_tensor_info *t;
