@@ -34,10 +34,9 @@ static float sum_lanes(__global const float *restrict x, uint count, __local flo
     return lane[0];
 }
 
-__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void clip(__global const float *restrict squares,
-                                                                      __global float *restrict divisor,
-                                                                      volatile __global uint *restrict first_bad,
-                                                                      uint count, uint step, uint what, float most)
+__kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
+gradient_clip(__global const float *restrict squares, __global float *restrict divisor,
+              volatile __global uint *restrict first_bad, uint count, uint step, uint what, float most)
 {
     __local float lane[LANES];
     const float root = arith_sqrt(sum_lanes(squares, count, lane));

@@ -37,8 +37,12 @@ CONV = (
 )
 BATCH, STEPS = 64, 6  # 240 examples: 4 steps an epoch, the last of them with 48
 RUN = ("--batch", BATCH, "--steps", STEPS, "--json")
-UPDATE, ADAMS = "sgd", "adam"  # the kernels with which a step ends
-ADAM = ", Adam"  # of a net: trained by it
+UPDATE, ADAMS, LAMBS = "sgd", "adam", "lamb_step"  # the kernels with which a step ends
+ADAM, LAMB = ", Adam", ", LAMB"  # of a net: trained by it
+OPTIMIZERS = {
+    ADAM: ("--optimizer", "adamw", "--weight-decay", "0.1"),
+    LAMB: ("--optimizer", "lamb", "--weight-decay", "0.1", "--decay-on", "weights", "--clip", "0.5"),
+}
 STREAMED = ", streamed"  # of a net: with so little memory that the set does not stay on the device
 LAUNCH = "clEnqueueNDRangeKernel"
 CODES = {
@@ -79,7 +83,7 @@ class Plain:
         self.peak = device_bytes(self.json)
         self.places = [n for n, name in enumerate(self.trace) if not name.startswith("cl")]
         self.launches = [self.trace[n] for n in self.places]
-        self.update = next(name for name in self.launches if name in (UPDATE, ADAMS))
+        self.update = next(name for name in self.launches if name in (UPDATE, ADAMS, LAMBS))
         self.ends = [n for n, name in enumerate(self.launches, 1) if name == self.update]
         self.updates = updates  # launches of one step's update
         creates = [n for n, name in enumerate(self.trace) if name == "clCreateBuffer"]
@@ -142,10 +146,10 @@ class Faulty(Tool):
             images = sum(file.stat().st_size for file in Path(self.images).glob("train-images*"))
             more = {"GLOBAL": 2 * (self.plain(net.removesuffix(STREAMED)).told - images), **more}  # no room for the set
         net = net.removesuffix(STREAMED)
-        optimizer = ("--optimizer", "adamw", "--weight-decay", "0.1") if net.endswith(ADAM) else ()
+        optimizer = next((own for name, own in OPTIMIZERS.items() if net.endswith(name)), ())
         result, counted = self.below(
             "train",
-            self.files[net.removesuffix(ADAM)],
+            self.files[net.removesuffix(ADAM).removesuffix(LAMB)],
             self.images,
             "--device",
             self.driver,
@@ -858,6 +862,23 @@ def _(t):
         + survivals(t, net, LAUNCH, places, -5, lazy=1, spoil=1)
         + survivals(t, net, "clCreateBuffer", buffers if t.driver == "pocl" else buffers[-1:], -4)
         + survivals(t, net, LAUNCH, [plain.step(s)[-1] for s in (1, 5, 6)], -5, lazy=1)
+    )
+
+
+@case("LAMB, clipped: an update of many launches, of which those that were accepted are not repeated", *DRIVERS)
+def _(t):
+    net = "dense" + LAMB
+    plain = t.plain(net)
+    told = plain.counted["peaks"][LAMBS]
+    expect(plain.update == LAMBS and plain.updates == 3 and told == plain.peak, f"{plain.updates} {told} {plain.peak}")
+    names = [plain.launches[n - 1] for n in plain.step(3)]
+    expect("gradient_clip" in names, f"{names}")
+    update = plain.step(3)[names.index("gradient_clip") - 4 :]  # from the squares of four gradients on
+    expect(names.count("trust_ratio") == 2 and names.count("lamb_direction") == 2, f"{names}")
+    each(
+        survivals(t, net, LAUNCH, update if t.driver == "pocl" else some(update), -4)
+        + survivals(t, net, LAUNCH, some(update), -5, times=3)
+        + survivals(t, net, LAUNCH, some(update), -5, lazy=1, spoil=1)
     )
 
 

@@ -42,8 +42,8 @@ static void divisor(const op_args *a, void *const *operand, void *scratch)
     out[DIVISOR_FACTOR] = out[DIVISOR_RATIO] = 1;
 }
 
-/* clip: factor = min(1, most / (norm + 1e-6)), norm = |sum| / count, as torch.nn.utils.clip_grad_norm_ defines it, from
- * the squares of |sum|. A norm that is not finite sets the record. */
+/* gradient_clip: factor = min(1, most / (norm + 1e-6)), norm = |sum| / count, as torch.nn.utils.clip_grad_norm_ defines
+ * it, from the squares of |sum|. A norm that is not finite sets the record. */
 static bool clip_shape(op_args *args, draw *d, int edge)
 {
     static const uint32_t edges[] = {1, 2, 31, 33, 255, 256, 257, 511, 512, 513, 1000};
@@ -143,7 +143,7 @@ const op_row row_divisor = {
 };
 
 const op_row row_clip = {
-    .name = "clip",
+    .name = "gradient_clip",
     .operand = {{"squares", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"divisor", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
                 {"record", TYPE_U32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},

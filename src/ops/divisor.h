@@ -13,7 +13,7 @@ enum {
 /* and in args.scalar[]. */
 enum { DIVISOR_EXAMPLES };
 
-/* clip: places in args.size[], */
+/* gradient_clip: places in args.size[], */
 enum {
     CLIP_SQUARES, /* how many sums of squares there are, of the whole gradient */
     CLIP_STEP,    /* 1 is the first */

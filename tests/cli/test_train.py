@@ -102,6 +102,13 @@ def _(t):
         plan = forecast(t, "--optimizer", o["optimizer"])
         expect(o["peak_bytes"] == o["forecast_bytes"] == plan["bytes_total"], f"{o} {plan}")
         expect(plan["parts"]["second state"] == (plan["parts"]["optimizer state"] if o is not sgd else 0), f"{plan}")
+    own = {"rmsprop": "alpha", "lion": "beta1", "lars": "trust", "lamb": "epsilon", "sgd": "momentum"}
+    for name, key in own.items():
+        o = told("--optimizer", name, "--clip", "0.5", "--weight-decay", "0.1", "--decay-on", "weights")[3]
+        plan = forecast(t, "--optimizer", name, "--clip", "0.5")
+        expect(o["peak_bytes"] == o["forecast_bytes"] == plan["bytes_total"], f"{o} {plan}")
+        expect((o["clip"], o["decay_on"], o[key] is None) == (0.5, "weights", False), f"{o}")
+        expect(o["weights_sha256"] != told("--optimizer", name)[3]["weights_sha256"], f"{name}: neither is used")
     folder = t.place()
     out = t.train("--steps", "9", "--optimizer", "adamw", "--weight-decay", "0.1", "--save", folder / "c", "--log",
                   folder / "log").out
@@ -406,6 +413,41 @@ def _(t):
     for o in (one_object(t.train("--steps", "5", "--json")),
               one_object(t.train("--steps", "5", "--examples", "240", "--json"))):
         expect("validation" not in o and o["held_out"] == 0 and o["examples"] == 240, f"{o}")
+
+
+@case("train --patience, --save-best: the end, the file, what they go by")
+def _(t):
+    folder = t.place()
+    flags = ("--epochs", "9", "--validation", "25%", "--lr", "3", "--patience", "2")  # it gets worse
+    o = one_object(t.train(*flags, "--save", folder / "last", "--save-best", folder / "best", "--json"))
+    losses = [v["loss"] for v in o["validation"]]
+    best = losses.index(min(losses))
+    expect(len(losses) == best + 3 < 9 and o["stopped_early"] and o["steps"] == 12 * len(losses), f"{o}")
+    expect(o["best_step"] == 12 * (best + 1) and o["patience"] == 2 and o["watch"] == "loss", f"{o}")
+    kept = one_object(t.run("eval", folder / "best", t.data, "--device", "reference", "--json"))
+    expect(f"step {o['best_step']} of a run" in kept["training"], f"{kept}")
+    whole = one_object(t.train(*flags[:-2], "--save-best", folder / "b", "--json"))
+    expect(whole["steps"] == 108 and not whole["stopped_early"] and "patience" not in whole, f"{whole}")
+    if whole["best_step"] == o["best_step"]:
+        expect((folder / "b").read_bytes() == (folder / "best").read_bytes(), "the best weights differ")
+    else:
+        expect(whole["best_step"] > o["steps"], f"{whole} {o}")
+    out = t.train(*flags).out
+    expect("\npatience     ended after 2 validations in a row" in out and "  patience 2\n" in out, out)
+    o = one_object(t.train(*flags, "--watch", "accuracy", "--json"))
+    shares = [v["accuracy"] for v in o["validation"]]
+    expect(len(shares) == min(shares.index(max(shares)) + 3, 9) and o["watch"] == "accuracy", f"{o}")
+    (folder / "mse").write_text(NET + "loss mse\n")
+    t.train(*flags, "--watch", "accuracy", net=folder / "mse", status=2).says("--watch accuracy: the loss of")
+    for arguments, words in (
+        (("--patience", "2"), "--patience requires --validation"),
+        (("--save-best", folder / "x"), "--save-best requires --validation"),
+        (("--watch", "accuracy", "--validation", "25%"), "--watch requires --patience or --save-best"),
+        (("--validation", "25%", "--save-best", "-"), "--save-best -: expected a file"),
+        (("--validation", "25%", "--save-best", folder / "x", "--save", folder / "x"), "two different files"),
+        (("--validation", "25%", "--save-best", folder / "x", "--log", folder / "x"), "two different files"),
+    ):
+        t.train("--steps", "1", *arguments, status=2).says(words)
 
 
 @case("train --examples: so many, drawn from the seed; with --validation, which is taken from them")

@@ -21,7 +21,7 @@ static tas_status clip(tas_device *device, const op_args *a, const mem *m, const
     const opencl_device *cl = device->cl;
     cl_kernel kernel;
     (void)scratch;
-    tas_status status = program_get_grouped(device, "divisor", "clip", &kernel);
+    tas_status status = program_get_grouped(device, "divisor", "gradient_clip", &kernel);
     if (status) return status;
     const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->size[CLIP_SQUARES]),
                                   A_U32(a->size[CLIP_STEP]), A_U32(BAD_NORM), A_F32(a->scalar[CLIP_NORM]));
