@@ -2,6 +2,7 @@
  * conv_gpu.c. The kernel and its blocks depend on sizes and on the device's vectors; the sums, and so the bits, do
  * not. */
 #include "device/opencl/launch.h"
+#include "device/opencl/launchers/depthwise.h"
 #include "device/opencl/launchers/launchers.h"
 
 #include "ops/window.h"
@@ -65,6 +66,7 @@ static packing packing_of(const tas_device *device, const op_args *a)
 
 static uint64_t packed_scratch(tas_device *device, const op_args *a)
 {
+    if (depthwise_fits(a)) return 0;
     const packing p = packing_of(device, a);
     return block_count(p.rows, p.block) * p.block * a->size[WINDOW_GROUPS] * p.depth * taps_of(a) * sizeof(float);
 }
@@ -95,6 +97,7 @@ static tas_status pack_weights(tas_device *device, const op_args *a, const packi
 /* Without a bias, any other buffer stands in its place. */
 static tas_status forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
+    if (depthwise_fits(a)) return depthwise_forward(device, a, m, scratch);
     const bool biased = a->op == OP_CONV_FORWARD;
     const packing p = packing_of(device, a);
     launch_args args = ARGS(A_MEM(&m[0]), A_MEM(scratch), A_MEM(&m[biased ? 2 : 1]), A_MEM(&m[biased ? 3 : 2]));
@@ -112,6 +115,7 @@ static tas_status forward(tas_device *device, const op_args *a, const mem *m, co
 
 static tas_status backward_input(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
+    if (depthwise_fits(a)) return depthwise_backward_input(device, a, m, scratch);
     const packing p = packing_of(device, a);
     launch_args args = ARGS(A_MEM(&m[0]), A_MEM(scratch), A_MEM(&m[2]));
     cl_kernel kernel;
@@ -181,6 +185,7 @@ static uint64_t spread_most(tas_device *device, const weights_way *w, const op_a
 
 static uint64_t weights_scratch(tas_device *device, const op_args *a)
 {
+    if (depthwise_fits(a)) return depthwise_weights_scratch(device, a);
     const weights_way w = way_of(device, a);
     const uint64_t spread = spread_most(device, &w, a) * example_bytes(&w);
     const uint64_t whole = w.granule > 1 ? a->n / w.granule : 0;
@@ -322,6 +327,7 @@ static tas_status run_spread(tas_device *device, const op_args *a, const weights
 
 static tas_status backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
+    if (depthwise_fits(a)) return depthwise_backward_weights(device, a, m, scratch);
     const weights_way w = way_of(device, a);
     tas_status status = TAS_OK;
     for (uint32_t r = 0, some; r < a->n && !status; r += some) {

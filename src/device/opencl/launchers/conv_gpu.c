@@ -1,4 +1,5 @@
 /* Launches of cl/conv_gpu.cl: convolutions on GPUs. Values are stored as rows (a panel is one example). */
+#include "device/opencl/launchers/depthwise.h"
 #include "device/opencl/launchers/launchers.h"
 #include "device/opencl/launchers/sum_examples.h"
 
@@ -104,6 +105,7 @@ static tas_status forward(tas_device *device, const op_args *a, const mem *m, co
     const product p = {s[WINDOW_O] / groups, (uint64_t)a->n * s[WINDOW_OH] * s[WINDOW_OW], groups};
     launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[biased ? 2 : 1]), A_MEM(&m[biased ? 3 : 2]));
     (void)scratch;
+    if (depthwise_fits(a)) return depthwise_gpu_forward(device, a, m);
     add_window(&args, a);
     launch_add(&args, A_U32(biased));
     return launch_product(device, "conv_forward", p, &args);
@@ -120,6 +122,7 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
                        (uint64_t)groups * least(s[WINDOW_SY], h) * least(s[WINDOW_SX], w)};
     launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]));
     (void)scratch;
+    if (depthwise_fits(a)) return depthwise_gpu_backward_input(device, a, m);
     add_window(&args, a);
     launch_add(&args, A_U32(gcd(s[WINDOW_SY], s[WINDOW_DY])));
     launch_add(&args, A_U32(gcd(s[WINDOW_SX], s[WINDOW_DX])));
@@ -141,7 +144,8 @@ static tas_status weights_pass(tas_device *device, const op_args *a, const mem *
 static tas_status backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const example_sums sums = {window_weights(a), a->size[WINDOW_GRANULE], &m[2], &m[3]};
-    return sum_examples_run(device, a, &sums, m, scratch, weights_pass);
+    return sum_examples_run(device, a, &sums, m, scratch,
+                            depthwise_fits(a) ? depthwise_gpu_weights_pass : weights_pass);
 }
 
 static tas_status bias_pass(tas_device *device, const op_args *a, const mem *m, const granule_pass *g)
