@@ -26,7 +26,7 @@ typedef enum tas_target_type {
     /* One uint32_t per example: its class, below `classes` */
     TAS_TARGET_LABEL = 0,
 
-    /* target_size floats per example, for loss mse */
+    /* target_size floats per example, for every loss but softmax; from 0 to 1 for bce */
     TAS_TARGET_F32
 } tas_target_type;
 

@@ -256,6 +256,16 @@ static void fill_batches(tas_sweep *s)
     }
 }
 
+static void hash_weights(const tas_data *data, struct sha256_ctx *sha)
+{
+    const tas_data *root = dataset_root(data);
+    for (uint64_t k = 0; k < data->options.count && root->options.weights; k++) {
+        float weight;
+        dataset_weights(data, NULL, k, 1, &weight);
+        sha256_update(sha, sizeof weight, (const uint8_t *)&weight);
+    }
+}
+
 /* Usually targets are in memory; if a callback makes them, they come with their inputs. */
 static tas_status hash_targets(const tas_data *data, struct sha256_ctx *sha)
 {
@@ -292,10 +302,12 @@ static tas_status hash_inputs(const tas_data *data, struct sha256_ctx *sha)
     return status;
 }
 
-/* The hash of training and validation examples: all targets, and the inputs of some. */
+/* The hash of training and validation examples: all targets and weights, and the inputs of some. */
 static tas_status hash_sets(const lab *l, struct sha256_ctx *sha)
 {
     tas_status status = hash_targets(l->rest, sha);
+    hash_weights(l->rest, sha);
+    hash_weights(l->held, sha);
     if (!status) status = hash_inputs(l->rest, sha);
     if (!status) status = hash_targets(l->held, sha);
     return status ? status : hash_inputs(l->held, sha);
