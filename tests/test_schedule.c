@@ -128,6 +128,64 @@ START_TEST(cosine_has_its_sum)
 }
 END_TEST
 
+static void check_near(const tas_train_options *options, uint64_t step, uint64_t steps, double wanted)
+{
+    const float lr = schedule_lr(options, step, steps);
+    ck_assert_msg(fabs(lr - wanted) <= 1e-6 * wanted, "step %d of %d: %.9g, expected %.9g", (int)step, (int)steps,
+                  (double)lr, wanted);
+}
+
+/* torch.optim.lr_scheduler.OneCycleLR(max_lr=0.1, total_steps=10), and total_steps=1 and 3. */
+START_TEST(one_cycle_is_that_of_pytorch)
+{
+    static const double ten[] = {0.004,        0.052,        0.1,          0.0950484632, 0.0811745654,
+                                 0.0611262022, 0.0388741978, 0.0188258346, 0.0049519368, 4e-07};
+    tas_train_options options = rates(TAS_SCHEDULE_ONE_CYCLE, 0.1f);
+    for (uint64_t s = 0; s < 10; s++) check_near(&options, s, 10, ten[s]);
+    check_near(&options, 10, 10, 4e-07); /* one behind the last */
+    check_near(&options, 0, 1, 4e-07);
+    const double begun = (1 + cos(3.14159265358979 * 0.1 / 2.1)) / 2; /* the rise ends before step 0, at -0.1 */
+    check_near(&options, 0, 3, 4e-07 + (0.1 - 4e-07) * begun);
+    options.rise = 0.5f;
+    check_lr(&options, 4, 10, 0.1f);
+    check_near(&options, 2, 10, 0.052);
+}
+END_TEST
+
+/* torch.optim.lr_scheduler.PolynomialLR(total_iters=10), whose end is 0. */
+START_TEST(polynomials_fall)
+{
+    tas_train_options options = rates(TAS_SCHEDULE_POLYNOMIAL, 0.5f);
+    for (uint64_t s = 0; s <= 10; s++) check_near(&options, s, 10, 0.05 * (double)(10 - s));
+    options.power = 2;
+    for (uint64_t s = 0; s <= 10; s++) check_near(&options, s, 10, 0.005 * (double)((10 - s) * (10 - s)));
+    options.lr_end = 0.25f;
+    for (uint64_t s = 0; s <= 10; s++) check_near(&options, s, 10, 0.25 + 0.0025 * (double)((10 - s) * (10 - s)));
+    options.power = 0.5f;
+    check_near(&options, 6, 8, 0.375);
+    check_lr(&options, 8, 8, 0.25f);
+    options.warmup = 4;
+    check_lr(&options, 4, 12, 0.5f);
+    check_near(&options, 10, 12, 0.375);
+}
+END_TEST
+
+/* torch.optim.lr_scheduler.ExponentialLR(gamma=0.5) with decay_steps 1. */
+START_TEST(exponentials_fall)
+{
+    tas_train_options options = rates(TAS_SCHEDULE_EXPONENTIAL, 0.75f);
+    options.decay = 0.5f;
+    options.decay_steps = 1;
+    for (uint64_t s = 0; s < 30; s++) check_lr(&options, s, 30, 0.75f / (float)(1u << s));
+    check_lr(&options, 70, 80, 0);
+    options.decay_steps = 2;
+    check_lr(&options, 4, 30, 0.75f / 4);
+    check_near(&options, 5, 30, 0.75 / 4 * 0.70710678118654752);
+    options.warmup = 3;
+    check_near(&options, 8, 30, 0.75 / 4 * 0.70710678118654752);
+}
+END_TEST
+
 /* Against libm ---------------------------------------------------------------------------------------------------- */
 
 /* In units in the last place of what is right. */
@@ -149,17 +207,21 @@ static double plain_lr(const tas_train_options *options, uint64_t step, uint64_t
     const double s = (double)(step - options->warmup), all = (double)(steps - options->warmup);
     if (options->schedule == TAS_SCHEDULE_STEP)
         return lr * pow((double)options->decay, floor(s / (double)options->decay_steps));
-    if (options->schedule != TAS_SCHEDULE_COSINE) return lr;
+    if (options->schedule == TAS_SCHEDULE_EXPONENTIAL)
+        return lr * pow((double)options->decay, s / (double)options->decay_steps);
+    if (options->schedule == TAS_SCHEDULE_POLYNOMIAL)
+        return end + (lr - end) * pow(1 - s / all, (double)options->power);
+    if (options->schedule == TAS_SCHEDULE_CONSTANT) return lr;
     const double half = sin(2 * atan(1) * (all - s) / all), other = sin(2 * atan(1) * s / all);
     return s == all ? end : lr * half * half + end * other * other;
 }
 
 START_TEST(rates_are_within_a_few_ulp)
 {
-    static const double most[] = {4, 5, 9};
-    double worst[3] = {0};
+    static const double most[] = {4, 5, 9, 60, 12};
+    double worst[5] = {0};
     for (int k = 0; k < 200000; k++) {
-        tas_train_options options = rates((tas_schedule)random_below(3), expf(random_float(-30, 5)));
+        tas_train_options options = rates((tas_schedule)random_below(5), expf(random_float(-30, 5)));
         options.lr_scaling = (tas_lr_scaling)random_below(3);
         options.batch = 1 + random_below(1 + random_below(1u << 24));
         options.base_batch = 1 + random_below(1 + random_below(1000));
@@ -168,6 +230,7 @@ START_TEST(rates_are_within_a_few_ulp)
         options.warmup = random_below(2) ? random_below((uint32_t)steps) : 0;
         options.decay_steps = 1 + random_below(1 + (uint32_t)(steps - options.warmup) / 5);
         options.decay = random_float(0.01f, 1);
+        options.power = random_below(2) ? random_float(0.01f, 3) : (float)(1 + random_below(5));
         if (schedule_check(context, &options, steps)) continue;
         uint64_t step = random_below(3) ? random_below((uint32_t)steps + 1) : steps - random_below(10) % (steps + 1);
         if (random_below(5) == 0) step = options.warmup;
@@ -178,7 +241,8 @@ START_TEST(rates_are_within_a_few_ulp)
                       plain_lr(&options, step, steps), error);
         if (error > worst[options.schedule]) worst[options.schedule] = error;
     }
-    printf("ULP: constant %.2f, step %.2f, cosine %.2f\n", worst[0], worst[1], worst[2]);
+    printf("ULP: constant %.2f, step %.2f, cosine %.2f, polynomial %.2f, exponential %.2f\n", worst[0], worst[1],
+           worst[2], worst[3], worst[4]);
 }
 END_TEST
 
@@ -202,6 +266,18 @@ START_TEST(rates_are_pinned)
         }
     }
     ck_assert_msg(hash == 0x66f6c629u, "0x%08x", hash);
+    options.warmup = 0;
+    options.power = 2.5f;
+    for (int schedule = TAS_SCHEDULE_POLYNOMIAL; schedule <= TAS_SCHEDULE_ONE_CYCLE; schedule++) {
+        options.schedule = (tas_schedule)schedule;
+        for (uint64_t s = 0; s <= 500; s++) {
+            const float lr = schedule_lr(&options, s, 500);
+            uint32_t bits;
+            memcpy(&bits, &lr, sizeof bits);
+            hash = (hash ^ bits) * 0x01000193u;
+        }
+    }
+    ck_assert_msg(hash == 0x4d151bb9u, "0x%08x", hash);
 }
 END_TEST
 
@@ -265,7 +341,15 @@ START_TEST(options_are_checked)
         REFUSE(good, (options.decay_steps = 1, options.decay = wrong_decay[k]), "decay ",
                "expected a number from 1e-18 to 1");
     }
-    REFUSE(good, options.decay = 0.5f, "decay_steps 0", "");
+    REFUSE(good, options.decay = 0.5f, "decay_steps 0", "step schedule");
+    REFUSE(good, options.schedule = TAS_SCHEDULE_EXPONENTIAL, "decay_steps 0", "exponential schedule");
+    REFUSE(good, (options.schedule = TAS_SCHEDULE_ONE_CYCLE, options.warmup = 3), "warmup 3", "one-cycle");
+    for (int k = 0; k < 5; k++) {
+        static const float wrong_power[] = {NAN, INFINITY, 0, -1, 101}, wrong_rise[] = {NAN, 0, 1, -1, INFINITY};
+        REFUSE(good, (options.schedule = TAS_SCHEDULE_POLYNOMIAL, options.power = wrong_power[k]), "power ", "100");
+        REFUSE(good, (options.schedule = TAS_SCHEDULE_ONE_CYCLE, options.rise = wrong_rise[k]), "rise ", "below 1");
+    }
+    REFUSE(good, (options.schedule = TAS_SCHEDULE_POLYNOMIAL, options.lr_end = -1), "lr_end ", "expected 0");
     REFUSE(good, options.size--, "tas_train_options_init()", "");
     REFUSE(good, options.schedule = (tas_schedule)9, "schedule 9", "");
     REFUSE(good, options.lr_scaling = (tas_lr_scaling)9, "lr_scaling 9", "");
@@ -436,6 +520,9 @@ int main(void)
     tcase_add_test(tc, cosine_at_known_angles);
     tcase_add_test(tc, cosine_falls_from_lr_to_lr_end);
     tcase_add_test(tc, cosine_has_its_sum);
+    tcase_add_test(tc, one_cycle_is_that_of_pytorch);
+    tcase_add_test(tc, polynomials_fall);
+    tcase_add_test(tc, exponentials_fall);
     tcase_add_test(tc, rates_are_within_a_few_ulp);
     tcase_add_test(tc, rates_are_pinned);
     tcase_add_test(tc, rates_scale);
