@@ -441,6 +441,173 @@ START_TEST(broken_words_change_no_figure)
 }
 END_TEST
 
+/* Batch normalization --------------------------------------------------------------------------------------------- */
+
+enum { NORMED_INPUTS = 60, NORMED_TEXT = 300 };
+
+/* Layers of all kinds around normalization over groups of so many examples; 0: over the batch. */
+static bench *open_normed(uint32_t together, uint32_t count, char text[NORMED_TEXT])
+{
+    char norm[40] = "batch_norm";
+    bench *b = open_bench(1, count);
+    if (together) snprintf(norm, sizeof norm, "batch_norm group %u", together);
+    snprintf(text, NORMED_TEXT,
+             "input 2x6x5\nconv2d 5 3 padding 1 no bias\n%s\nrelu\nmax_pool 2\nlayer_norm\nconv2d 4 2\ntanh\n"
+             "flatten\ndense 6\n%s\ngelu\ndense 4\n",
+             norm, norm);
+    b->text = text;
+    return b;
+}
+
+/* Adds the sum of the gradients of n examples that are normalized together. */
+static void add_sum(bench *b, const uint32_t *list, uint32_t n, double *sum)
+{
+    const float rate = 1024;
+    tas_train_options options = sample_options(n, 1);
+    float x[64 * NORMED_INPUTS];
+    uint32_t labels[64];
+    options.lr = rate;
+    options.momentum = 0;
+    for (uint32_t e = 0; e < n; e++) {
+        memcpy(x + e * b->inputs, b->x + list[e] * b->inputs, b->inputs * sizeof *x);
+        labels[e] = b->labels[list[e]];
+    }
+    tas_data *some = data_of(n, b->inputs, x, labels, 4, 0);
+    tas_network *network = NULL;
+    tas_model *model = NULL;
+    expect_ok(tas_network_parse(context, b->text, "bench", &network));
+    expect_ok(tas_model_open(reference, network, 3, &model));
+    float *before = model_get(model);
+    expect_ok(tas_train(model, some, &options, NULL));
+    float *after = model_get(model);
+    for (size_t k = 0; k < b->elements; k++) sum[k] += n * ((double)before[k] - after[k]) / rate;
+    free(before), free(after);
+    tas_model_close(&model);
+    tas_network_close(&network);
+    tas_data_close(&some);
+}
+
+/* Parameters of batch normalization are left out, and its statistics. Gives their count in elements. */
+static bool *list_measured(bench *b)
+{
+    tas_network *network = NULL;
+    const tas_tensor_info *info;
+    expect_ok(tas_network_parse(context, b->text, "bench", &network));
+    b->elements = 0;
+    for (size_t i = 0; (info = tas_network_tensor(network, i)); i++) b->elements += info->elements;
+    bool *measured = calloc(b->elements, sizeof *measured);
+    for (size_t i = 0, at = 0; (info = tas_network_tensor(network, i)); i++)
+        for (size_t k = 0; k < info->elements; k++) measured[at++] = !strstr(info->name, "batch_norm");
+    tas_network_close(&network);
+    return measured;
+}
+
+/* The figures of the whole network for examples order[0 .. n-1], in groups of `size`. */
+static noise_scale_groups normed_groups(bench *b, const uint32_t *order, uint32_t n, uint32_t together, uint32_t size)
+{
+    noise_scale_groups out = {.count = (n + size - 1) / size};
+    bool *measured = list_measured(b);
+    double *whole = calloc(b->elements, sizeof *whole), *part = calloc(b->elements, sizeof *part);
+    for (uint32_t e = 0; e < n; e += size) {
+        const uint32_t end = n - e < size ? n : e + size;
+        double squares = 0;
+        memset(part, 0, b->elements * sizeof *part);
+        for (uint32_t at = e; at < end; at += together)
+            add_sum(b, order + at, end - at < together ? end - at : together, part);
+        for (size_t k = 0; k < b->elements; k++) squares += measured[k] ? part[k] * part[k] : 0;
+        for (size_t k = 0; k < b->elements; k++) whole[k] += part[k];
+        out.parts += squares / (end - e);
+    }
+    for (size_t k = 0; k < b->elements; k++) out.whole += measured[k] ? whole[k] * whole[k] : 0;
+    free(measured), free(whole), free(part);
+    return out;
+}
+
+static void check_normed(uint32_t together, uint32_t count, uint32_t batch, uint32_t interval, uint32_t probe,
+                         uint32_t steps)
+{
+    char text[NORMED_TEXT];
+    bench *b = open_normed(together, count, text);
+    uint32_t *order = malloc(count * sizeof *order);
+    const noise_schedule schedule = {.together = together};
+    tas_train_options options = sample_options(batch, steps);
+    options.lr = 0;
+    options.noise = 1;
+    options.seed = random_u64();
+    options.tile = random_below(2) ? together : 0;
+    outcome *o = run(b, tested, options);
+    for (uint32_t s = 1; s <= steps; s++) {
+        double trace, square;
+        const uint32_t an_epoch = (count + batch - 1) / batch, begin = (s - 1) % an_epoch * batch;
+        const uint32_t n = probe ? probe : count - begin < batch ? count - begin : batch;
+        const uint32_t at = count - begin < n ? count - n : begin, size = noise_schedule_group(&schedule, n);
+        if (s % interval) continue;
+        shuffle_order(options.seed, (s - 1) / an_epoch, order, count);
+        const noise_scale_groups all = normed_groups(b, order + at, n, together, size);
+        ck_assert(noise_scale_estimate(&all, 1, n, count, &trace, &square));
+        ck_assert_msg(is_near(o->trace[s - 1], trace, trace) && is_near(o->square[s - 1], square, trace / n + square),
+                      "step %u: %.8g and %.8g, expected %.8g and %.8g", s, o->trace[s - 1], o->square[s - 1], trace,
+                      square);
+    }
+    ck_assert_uint_eq(o->result.noise.steps, steps / interval);
+    ck_assert_uint_eq(o->result.noise.group, noise_schedule_group(&schedule, probe ? probe : batch));
+    ck_assert_ptr_null(o->result.noise.obstacle);
+    free(o), free(order);
+    close_bench(b);
+}
+
+/* Examples that are normalized together are never parted, and dense layers have no norms of single examples. */
+START_TEST(groups_of_normalization_are_kept_whole)
+{
+    if (_i == 0) check_normed(4, 72, 32, 16, 0, 16);
+    if (_i == 1) check_normed(20, 80, 40, 16, 0, 32);
+    if (_i == 2) check_normed(8, 100, 8, 128, 64, 128);
+    if (_i == 3) check_normed(6, 90, 72, 16, 0, 16);
+}
+END_TEST
+
+/* Nothing is measured, and nothing is allocated for it; the run says why. */
+static void check_obstacle(uint32_t together, uint32_t batch, const char *why)
+{
+    char text[NORMED_TEXT];
+    bench *b = open_normed(together, 100, text);
+    tas_train_options options = sample_options(batch, 20);
+    outcome *plain = run(b, tested, options);
+    ck_assert_ptr_null(plain->result.noise.obstacle);
+    options.noise = 1;
+    outcome *o = run(b, tested, options);
+    const tas_noise *noise = &o->result.noise;
+    ck_assert(noise->state == TAS_NOISE_IMPOSSIBLE && noise->steps == 0 && noise->group == 0);
+    ck_assert_msg(noise->obstacle && strstr(noise->obstacle, why), "%s", noise->obstacle);
+    for (uint64_t s = 0; s < o->steps; s++) ck_assert(isnan(o->trace[s]) && isnan(o->square[s]));
+    ck_assert_str_eq(o->hex, plain->hex);
+    ck_assert_uint_eq(o->result.peak_bytes, plain->result.peak_bytes);
+    free(o), free(plain);
+    close_bench(b);
+}
+
+START_TEST(statistics_of_the_batch_leave_nothing_to_compare)
+{
+    check_obstacle(0, 50, "'batch_norm group N'");
+    check_obstacle(40, 50, "too few groups");
+}
+END_TEST
+
+START_TEST(groups_are_reported)
+{
+    static const uint32_t wanted[] = {1, 16};
+    for (int kind = 0; kind < 2; kind++) {
+        bench *b = open_bench(kind, 100);
+        tas_train_options options = sample_options(50, 20);
+        options.noise = 1;
+        outcome *o = run(b, tested, options);
+        ck_assert_uint_eq(o->result.noise.group, wanted[kind]);
+        free(o);
+        close_bench(b);
+    }
+}
+END_TEST
+
 /* The groups ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(groups_of_any_batch)
@@ -471,7 +638,10 @@ static Suite *make_suite(const char *id)
     tcase_add_loop_test(tc, steps_are_as_each_example_says, 0, small ? 1 : KINDS);
     tcase_add_loop_test(tc, probes_are_as_each_example_says, 0, small ? 1 : 5);
     tcase_add_loop_test(tc, no_bit_depends_on_it, 0, small ? 0 : id ? 2 : 10);
+    tcase_add_loop_test(tc, groups_of_normalization_are_kept_whole, 0, small ? 0 : id ? 2 : 4);
     if (!id) {
+        tcase_add_test(tc, statistics_of_the_batch_leave_nothing_to_compare);
+        tcase_add_test(tc, groups_are_reported);
         tcase_add_test(tc, a_full_batch_is_exact);
         tcase_add_loop_test(tc, broken_words_change_no_figure, 0, 2);
         tcase_add_test(tc, groups_of_any_batch);
