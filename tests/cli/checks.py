@@ -38,12 +38,13 @@ def check_noise(t, device, **more):
     expect(result.digest() == plain.digest(), "another digest", result)
     expect("noise" not in plain.out, "noise that nobody asked for", plain)
     line = (r"^peak memory .*\nnoise scale  (?:[\d.e+]+ examples \([\d.e+]+ to [\d.e+]+\)|at least [\d.e+]+ examples|"
-            r"not known yet), 6 steps measured\n +of the gradient.*\ntest ")
+            r"not known yet), 6 steps measured( in groups of 16 examples)?\n +of the gradient.*\ntest ")
     found = re.search(line, result.out, re.M)
     expect(found and "plain SGD" in found[0], "no line, or in another place", result)
     o = one_object(t.train(*run, "--noise", "--json", "--log", log, device=device, **more))
     n = o["noise"]
-    expect(set(n) == {"state", "value", "low", "high", "steps"} and n["steps"] == 6, f"{n}")
+    expect(set(n) == {"state", "value", "low", "high", "steps", "group", "obstacle"} and n["steps"] == 6, f"{n}")
+    expect(n["group"] == (16 if found[1] else 1) and n["obstacle"] is None, f"{n}")
     expect(n["state"] != "known" or n["low"] <= n["value"] <= n["high"], f"{n}")
     expect(o["peak_bytes"] == o["forecast_bytes"] > one_object(t.train(*run, "--json", device=device,
                                                                        **more))["peak_bytes"], f"{o}")

@@ -43,6 +43,15 @@ def _(t):
            f"{batch} {lr} {reason}")
 
 
+@case("train --batch auto with batch normalization: its noise scale is not known")
+def _(t):
+    net = t.place() / "n"
+    net.write_text("input 8x8\ndense 12 no bias\nbatch_norm\nrelu\ndense 4\n")
+    o = one_object(t.run("train", net, t.data, "--device", "reference", "--batch", "auto", "--lr", "0.05", "--epochs",
+                         "400", "--momentum", "0", "--json"))
+    expect("batch normalization makes the examples of a batch depend on each other" in o["auto"]["reason"], f"{o}")
+
+
 @case("train --batch auto with what does not go with it")
 def _(t):
     words = ("train", t.net, t.data, "--device", "reference", "--batch", "auto")

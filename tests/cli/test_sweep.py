@@ -163,6 +163,17 @@ def _(t):
     result.says("advice ", "command ", "target ")
 
 
+@case("sweep with batch normalization: the noise scale is not estimated, and the object and the log say why")
+def _(t):
+    net = t.place() / "n"
+    net.write_text("input 8x8\ndense 12 no bias\nbatch_norm\nrelu\ndense 4\n")
+    result = t.run("sweep", net, t.data, "--device", "reference", *SWEPT, "--json", "-")
+    row = one_object(result)["batches"][0]
+    expect(row["noise_scale"]["state"] == "not estimated" and row["noise_scale_group"] is None
+           and "whole batch" in row["noise_scale_obstacle"], f"{row}")
+    expect(result.err.count("the gradient noise scale is not estimated") == 1, "not once", result)
+
+
 @case("sweep: a target that no batch reaches, and a time limit too short")
 def _(t):
     words = ("sweep", t.net, t.data, "--device", "reference", *SWEPT)

@@ -70,6 +70,32 @@ def _(t):
            "momentum is plain SGD")
 
 
+NORMED = "input 8x8\ndense 12 no bias\n{}\nrelu\ndense 4\n"
+
+
+@case("train --noise with batch normalization: none over the batch, and why; from whole groups of it")
+def _(t):
+    net = t.place() / "n"
+    words = ("train", net, t.data, "--device", "reference", "--steps", "32", "--batch", "32", "--momentum", "0",
+             "--noise")
+    net.write_text(NORMED.format("batch_norm"))
+    text = t.run(*words)
+    text.says("note: the gradient noise scale is not estimated: batch normalization over the whole batch")
+    expect(re.search(r"^noise scale  not estimated: batch normalization over the whole batch .*'batch_norm group N'",
+                     text.out, re.M), "no line", text)
+    o = one_object(t.run(*words, "--json"))
+    expect(o["noise"]["state"] == "not estimated" and "whole batch" in o["noise"]["obstacle"]
+           and o["noise"]["group"] is None and o["noise"]["steps"] == 0 and o["noise"]["value"] is None
+           and o["noise"]["low"] is None, f"{o}")
+    expect(o["peak_bytes"] == o["forecast_bytes"], f"{o}")
+    net.write_text(NORMED.format("batch_norm group 8"))
+    text = t.run(*words)
+    expect(", 2 steps measured in groups of 16 examples\n" in text.out, "no groups", text)
+    o = one_object(t.run(*words, "--json"))
+    expect(o["noise"]["group"] == 16 and o["noise"]["steps"] == 2 and not o["noise"]["obstacle"], f"{o}")
+    expect(o["peak_bytes"] == o["forecast_bytes"], f"{o}")
+
+
 @case("train: the defaults that the help states are those that are used")
 def _(t):
     used = one_object(t.run("train", t.net, t.data, "--device", "reference", "--json"))

@@ -112,7 +112,9 @@ static json_t *batch_json(const tas_sweep *s, int i)
     put_count(out, "tile", b->tile);
     put_count(out, "tiles", b->tiles);
     put(out, "resident", json_boolean(b->resident));
-    put(out, "noise_scale", noise_json(&b->noise));
+    json_t *noise = noise_json(&b->noise);
+    if (b->noise_obstacle) put_text(noise, "state", "not estimated");
+    put(out, "noise_scale", noise);
     put(out, "noise_scale_group", b->noise_group ? json_count(b->noise_group) : json_null());
     put(out, "noise_scale_obstacle", b->noise_obstacle ? json_string(b->noise_obstacle) : json_null());
     for (int w = 0; w < b->noise_windows; w++) {
