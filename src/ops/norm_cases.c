@@ -21,6 +21,7 @@ static const uint32_t edges[][GEOMETRY] = {
     {16, 17, 16, 0, 0},
     {33, 5, 17, 0, 0},
     {1, 9, 33, 0, 0},
+    {2, 30, 40, 0, 0},
     {1, 30, 64, 0, 0},
     {1, 64, 7, 0, 0},
     /* the batch, single values */
