@@ -122,11 +122,13 @@ static task *open_task(const plain_net *net, uint32_t count, uint32_t batch, uin
     t->options.seed = random_u64();
     t->options.batch = batch;
     t->options.steps = steps;
+    tas_train_options_choose(&t->options, (tas_optimizer)random_below(TAS_LAMB + 1));
     t->options.lr = 0x1p-12f; /* no network drawn may diverge */
     t->options.momentum = random_below(3) ? 0.9f : 0;
     t->options.nesterov = random_below(2);
     t->options.weight_decay = random_below(2) ? 0.001f : 0;
-    t->options.optimizer = (tas_optimizer)random_below(3);
+    t->options.decay_on = (tas_decay_on)random_below(2);
+    t->options.clip = random_below(2) ? random_float(0.01f, 1) : 0;
     t->inputs = malloc(values * sizeof(float));
     t->floats = malloc(values * sizeof(float));
     t->targets = malloc(count * outputs * sizeof(float));
@@ -242,6 +244,7 @@ static void check_cut(const task *t, const outcome *whole, uint64_t budget, uint
     options.budget = budget;
     options.tile = tile;
     options.optimizer = t->options.optimizer;
+    options.clip = t->options.clip > 0;
     expect_ok(tas_plan_make(tested, t->network, t->set, NULL, &options, &forecast));
     run_task(t, tested, budget, tile, true, &o);
     const bool same = !strcmp(o.hex, whole->hex) && !memcmp(o.losses, whole->losses, sizeof o.losses) &&
@@ -334,6 +337,7 @@ static void list_budgets(cuts *all, const task *t, int some)
     tas_plan_options_init(&options);
     options.batch = t->options.batch;
     options.optimizer = t->options.optimizer;
+    options.clip = t->options.clip > 0;
     expect_ok(tas_plan_make(tested, t->network, t->set, NULL, &options, &forecast));
     const uint64_t least = forecast.min_budget, resident = bytes_of(t, t->options.batch, true),
                    streamed = bytes_of(t, t->options.batch, false), most = resident > streamed ? resident : streamed;
