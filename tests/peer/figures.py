@@ -34,10 +34,10 @@ from cases import CASES
 STEPS, SAMPLES = 20, 12
 REASON = [
     "PyTorch's float32 run ends some distance from its float64 run. Tassello, which rounds in another order, may end",
-    "8 times as far from the float64 run (for a loss: the largest distance so far; for a tensor: that of any element),",
-    "plus 2^-20 of the magnitude (for a tensor: of its largest element), in case PyTorch's runs are close by chance.",
+    "4 times as far from the float64 run (for a loss: the largest distance so far; for a tensor: that of any element),",
+    "plus 2^-21 of the magnitude (for a tensor: of its largest element), in case PyTorch's runs are close by chance.",
 ]
-FACTOR, FLOOR = 8, 2.0**-20
+FACTOR, FLOOR = 4, 2.0**-21
 
 
 def numbers(name, count):
