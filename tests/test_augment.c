@@ -267,19 +267,12 @@ static void train(const char *text, bool of_bytes, const tas_train_options *opti
 
 START_TEST(trainings)
 {
-    static const uint32_t tiles[] = {0, 1, 3, 7, 16};
     char first[65], other[65];
     tas_train_options options;
     tas_train_options_init(&options);
     options.batch = 16;
     options.epochs = 3;
     train(augmented, true, &options, first);
-    for (int k = 1; k < 5; k++) {
-        options.tile = tiles[k];
-        train(augmented, true, &options, other);
-        ck_assert_str_eq(first, other);
-    }
-    options.tile = 0;
     options.noise = 1;
     train(augmented, true, &options, other);
     ck_assert_str_eq(first, other);
@@ -289,6 +282,29 @@ START_TEST(trainings)
     options.seed = 1;
     train(plain, true, &options, other);
     ck_assert_str_ne(first, other);
+}
+END_TEST
+
+/* With statistics of the whole batch the images of a tile are fed in several passes. */
+START_TEST(trainings_in_tiles)
+{
+    static const uint32_t tiles[] = {1, 3, 7, 16};
+    const char *const behind[] = {"dense", "conv2d 4 3\nbatch_norm\nrelu\ndense"};
+    for (int k = 0; k < 2; k++) {
+        char *text = text_replaced(augmented, "dense", behind[k]), first[65], other[65];
+        tas_train_options options;
+        tas_train_options_init(&options);
+        options.batch = 16;
+        options.epochs = 2;
+        train(text, true, &options, first);
+        for (int i = 0; i < 8; i++) {
+            options.tile = tiles[i / 2];
+            options.keep_on_host = i % 2;
+            train(text, true, &options, other);
+            ck_assert_str_eq(first, other);
+        }
+        free(text);
+    }
 }
 END_TEST
 
@@ -367,6 +383,7 @@ static Suite *make_suite(const char *id)
     tcase_add_test(tc, each_change_is_as_likely_as_others);
     tcase_add_test(tc, each_alone);
     tcase_add_test(tc, trainings);
+    tcase_add_test(tc, trainings_in_tiles);
     tcase_add_test(tc, evaluation_and_prediction_leave_images_alone);
     tcase_add_test(tc, scales_of_channels);
     tcase_add_test(tc, scales_of_values);
