@@ -84,10 +84,15 @@ INLINE void add_edge(vec c[LINES][COLS], const block *b, int y, const __global f
 }
 
 // All products of one example, or of one vector of them. x is the place of the first tap for output (0, 0).
-INLINE void add_example(vec c[LINES][COLS], const block *b, const __global float *x, const __global float *dy,
+INLINE void add_example(vec sums[LINES][COLS], const block *b, const __global float *x, const __global float *dy,
                         long x_line, long x_step, uint dy_step, int OH, int OW)
 {
     const int inside = b->all_to - b->all_from;
+    vec c[LINES][COLS];
+    UNROLL for (int l = 0; l < LINES; l++) {
+        UNROLL for (int t = 0; t < COLS; t++)
+            c[l][t] = sums[l][t];
+    }
     for (int y = 0; y < OH; y++) {
         const __global float *xy = x + y * x_line, *dyy = dy + (size_t)y * OW * dy_step;
         const __global float *x_all = xy + b->all_from * x_step, *dy_all = dyy + (size_t)b->all_from * dy_step;
@@ -104,6 +109,10 @@ INLINE void add_example(vec c[LINES][COLS], const block *b, const __global float
             }
         }
         add_edge(c, b, y, xy, dyy, x_step, dy_step, b->all_to, b->any_to);
+    }
+    UNROLL for (int l = 0; l < LINES; l++) {
+        UNROLL for (int t = 0; t < COLS; t++)
+            sums[l][t] = c[l][t];
     }
 }
 
@@ -141,11 +150,11 @@ INLINE void find_block(block *b, uint ky, uint kx, int y, int x, long pitch, uin
 
 INLINE float positive_zero(float x) { return x == 0.0f ? 0.0f : x; }
 
-INLINE void clear(vec c[LINES][COLS])
+INLINE void clear(vec sums[LINES][COLS])
 {
     UNROLL for (int l = 0; l < LINES; l++) {
         UNROLL for (int t = 0; t < COLS; t++)
-            c[l][t] = (vec)(0.0f);
+            sums[l][t] = (vec)(0.0f);
     }
 }
 
@@ -163,7 +172,7 @@ KERNEL depthwise_backward_weights(const __global float *x, const __global float 
     const long x_line = (long)SY * W * pitch, x_step = (long)SX * pitch;
     const size_t x_example = (size_t)(SPREAD ? vectors : C) * H * W * pitch;
     const size_t dy_example = (size_t)(SPREAD ? vectors : O) * OH * OW * pitch;
-    vec c[LINES][COLS];
+    vec sums[LINES][COLS];
     block b;
     find_block(&b, ky, kx, y0, x0, pitch, H, W, OH, OW, KH, KW, SY, SX, DY, DX);
     x += (size_t)(SPREAD ? row : row / (O / G)) * H * W * pitch + ((long)y0 * W + x0) * pitch;
@@ -179,24 +188,22 @@ KERNEL depthwise_backward_weights(const __global float *x, const __global float 
     for (uint n = 0, run; n < N; n += run) {
         const uint j = first + n, within = j % granule;
         run = min(N - n, granule - within);
-        clear(c);
-        if (within) {
-            UNROLL for (int l = 0; l < LINES; l++) {
-                UNROLL for (int t = 0; t < COLS; t++) {
-                    for (uint o = 0; o < outputs && l < b.lines && t < b.cols; o++)
-                        ((float *)&c[l][t])[o] = partial[(size_t)o * T + l * KW + t];
-                }
+        clear(sums);
+        for (uint l = 0; l < b.lines && within; l++) {
+            for (uint t = 0; t < b.cols; t++) {
+                for (uint o = 0; o < outputs; o++)
+                    ((float *)&sums[l][t])[o] = partial[(size_t)o * T + l * KW + t];
             }
         }
         for (uint s = n; s < n + run; s++)
-            add_example(c, &b, x + s * x_example, dy + s * dy_example, x_line, x_step, pitch, OH, OW);
+            add_example(sums, &b, x + s * x_example, dy + s * dy_example, x_line, x_step, pitch, OH, OW);
         const bool closed = within + run == granule || j + run == batch, add = closed && j >= granule;
         __global float *to = closed ? total : partial;
-        UNROLL for (int l = 0; l < LINES; l++) {
-            UNROLL for (int t = 0; t < COLS; t++) {
-                for (uint o = 0; o < outputs && l < b.lines && t < b.cols; o++) {
+        for (uint l = 0; l < b.lines; l++) {
+            for (uint t = 0; t < b.cols; t++) {
+                for (uint o = 0; o < outputs; o++) {
                     __global float *at = to + (size_t)o * T + l * KW + t;
-                    const float sum = ((const float *)&c[l][t])[o];
+                    const float sum = ((const float *)&sums[l][t])[o];
                     *at = positive_zero(add ? *at + sum : sum);
                 }
             }
@@ -205,18 +212,17 @@ KERNEL depthwise_backward_weights(const __global float *x, const __global float 
 #else
     for (uint n = 0; n < N; n += VEC) {
         const uint panel = n / pitch, lane = n - panel * pitch, lanes = min((uint)VEC, N - n);
-        clear(c);
-        add_example(c, &b, x + panel * x_example + lane, dy + panel * dy_example + lane, x_line, x_step, pitch, OH, OW);
-        UNROLL for (int l = 0; l < LINES; l++) {
-            UNROLL for (int t = 0; t < COLS; t++) {
-                if (l < b.lines && t < b.cols) {
-                    const float *part = (const float *)&c[l][t];
-                    __global float *to = total + l * KW + t;
-                    float sum = first + n == 0 ? part[0] : *to + part[0];
-                    for (uint k = 1; k < lanes; k++)
-                        sum = arith_chain(sum, part[k]);
-                    *to = positive_zero(sum);
-                }
+        clear(sums);
+        add_example(sums, &b, x + panel * x_example + lane, dy + panel * dy_example + lane, x_line, x_step, pitch, OH,
+                    OW);
+        for (uint l = 0; l < b.lines; l++) {
+            for (uint t = 0; t < b.cols; t++) {
+                const float *part = (const float *)&sums[l][t];
+                __global float *to = total + l * KW + t;
+                float sum = first + n == 0 ? part[0] : *to + part[0];
+                for (uint k = 1; k < lanes; k++)
+                    sum = arith_chain(sum, part[k]);
+                *to = positive_zero(sum);
             }
         }
     }

@@ -86,22 +86,23 @@ typedef struct weights_way {
     uint64_t x, dy;            /* packed floats per example */
 } weights_way;
 
-/* The block size from 1 to `most` that leaves the fewest of `size` sums empty; the largest of those. */
-static uint32_t best_edge(uint32_t size, uint32_t most)
+/* The edge in the list that leaves the fewest of `size` sums empty; the longest of those. */
+static uint32_t best_edge(const uint32_t *list, int length, uint32_t size)
 {
-    uint32_t best = 1;
-    for (uint32_t edge = 2; edge <= most && edge <= size; edge++)
-        if (block_count(size, edge) <= block_count(size, best)) best = edge;
-    return (uint32_t)block_count(size, block_count(size, best));
+    uint32_t best = list[0];
+    for (int i = 1; i < length; i++)
+        if (block_count(size, list[i]) * list[i] <= block_count(size, best) * best) best = list[i];
+    return best;
 }
 
+/* Few sizes, since each is a kernel to build; at most 10 sums, which is enough to keep a processor busy. */
 static weights_way way_of(const tas_device *device, const op_args *a)
 {
     weights_way w = {.vec = opencl_vector_width(device)};
-    const uint32_t most = w.vec == 16 ? 25 : 10; /* sums that registers hold */
+    static const uint32_t cols[] = {5, 3}, lines[] = {2, 3};
     w.spread = a->size[WINDOW_GRANULE] != 1 || op_panel_width(a) == 1;
-    w.cols = best_edge(a->size[WINDOW_KW], 5);
-    w.lines = best_edge(a->size[WINDOW_KH], most / w.cols < 5 ? most / w.cols : 5);
+    w.cols = best_edge(cols, 2, a->size[WINDOW_KW]);
+    w.lines = a->size[WINDOW_KH] == 1 ? 1 : best_edge(lines, w.cols == 3 ? 2 : 1, a->size[WINDOW_KH]);
     w.vectors = (uint32_t)block_count(a->size[WINDOW_O], w.vec);
     w.x = (uint64_t)w.vectors * w.vec * a->size[WINDOW_H_IN] * a->size[WINDOW_W_IN];
     w.dy = (uint64_t)w.vectors * w.vec * a->size[WINDOW_OH] * a->size[WINDOW_OW];
