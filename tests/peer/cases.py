@@ -1,4 +1,8 @@
 """The cases of figures.py."""
+import pathlib
+import re
+
+SHIPPED = pathlib.Path(__file__).resolve().parents[2] / "tools" / "nets"
 
 DENSE = """
 input 12
@@ -117,6 +121,16 @@ dense 5
 loss softmax
 """
 
+
+
+def narrow(name):
+    """A network that ships, for planes of 8x8 and with a quarter of the channels."""
+    lines = (line.split("#")[0].strip() for line in (SHIPPED / name).read_text().split("\n"))
+    text = "\n".join(line for line in lines if line)
+    text = re.sub(r"input \S+", "input 1x8x8", text)
+    return re.sub(r"conv2d (\d+)", lambda match: f"conv2d {int(match[1]) // 4}", text)
+
+
 ADAM = {"beta1": 0.875, "beta2": 0.984375, "lr": 0.0078125}  # exact in float32, as all options should be
 
 
@@ -139,6 +153,8 @@ CASES = {
     "activations": case(ACTIVATIONS),
     "graph": case(GRAPH),
     "planes": case(PLANES),
+    "resnet20": case(narrow("resnet20.net"), classes=10, lr=0.03125, momentum=0.875, weight_decay=0.0009765625),
+    "densenet-small": case(narrow("densenet-small.net"), classes=10, lr=0.0625, momentum=0.875),
     "residual": case(RESIDUAL, momentum=0.875, weight_decay=0.0009765625),
     "residual-adam": case(RESIDUAL, optimizer="adam", **ADAM),
     "batch-norm": case(NORMALIZED.format("batch_norm", "batch_norm")),
