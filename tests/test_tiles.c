@@ -86,6 +86,36 @@ static void add_augmentation(task *t)
     strcpy(end, rest);
 }
 
+/* Normalization behind a layer whose line was just written, whose name it takes over; only of planes, so that one
+ * example is enough for a variance. */
+static int add_norm(char *text, size_t bytes, plain_shape out)
+{
+    char *name = strstr(strrchr(text, '\n'), " as "), taken[32] = "";
+    char channels[32];
+    snprintf(channels, sizeof channels, "group_norm %u", out.channels);
+    const char *const kinds[] = {"batch_norm", "batch_norm", "batch_norm momentum 0.5", "layer_norm", channels};
+    if (name) snprintf(taken, sizeof taken, "%s", name);
+    if (name) *name = 0;
+    const size_t used = strlen(text);
+    return snprintf(text + used, bytes - used, "\n%s%s", kinds[random_below(5)], taken);
+}
+
+/* Behind some of the layers. A step in tiles then has several passes over the batch. */
+static void add_norms(task *t)
+{
+    char from[PLAIN_TEXT], to[PLAIN_TEXT] = "", *rest = NULL;
+    int layers = 0;
+    strcpy(from, t->text);
+    for (char *line = strtok_r(from, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        const bool counts = strncmp(line, "input", 5) && strncmp(line, "from", 4) && strncmp(line, "loss", 4);
+        snprintf(to + strlen(to), sizeof to - strlen(to), "\n%s", line);
+        const plain_shape out = plain_shape_after(&t->net, layers += counts);
+        if (counts && out.height * out.width > 1 && random_below(3) == 0) add_norm(to, sizeof to, out);
+    }
+    ck_assert_uint_lt(strlen(to) + 1, sizeof t->text);
+    snprintf(t->text, sizeof t->text, "%s\n", to + 1);
+}
+
 /* Weights, some of them 0, of half of the sets. */
 static float *draw_weights(uint32_t count)
 {
@@ -148,7 +178,9 @@ static task *open_task(const plain_net *net, uint32_t count, uint32_t batch, uin
     choose_loss(&t->net, !(net->mse && t->options.seed % 2), ending);
     plain_text(&t->net, t->text, sizeof t->text);
     t->net.ending = NULL;
+    if (net->in.channels && random_below(2)) add_norms(t);
     if (net->in.channels && random_below(2)) add_augmentation(t);
+    t->options.keep_on_host = random_below(2);
     expect_ok(tas_network_parse(context, t->text, "task", &t->network));
     t->set = open_set(t, count);
     t->test = open_set(t, t->tests);
@@ -244,6 +276,7 @@ static void check_cut(const task *t, const outcome *whole, uint64_t budget, uint
     options.budget = budget;
     options.tile = tile;
     options.optimizer = t->options.optimizer;
+    options.keep_on_host = t->options.keep_on_host;
     options.clip = t->options.clip > 0;
     expect_ok(tas_plan_make(tested, t->network, t->set, NULL, &options, &forecast));
     run_task(t, tested, budget, tile, true, &o);
@@ -294,6 +327,7 @@ static uint64_t bytes_of(const task *t, uint32_t tile, bool resident)
     const plan_device limits = model_device_limits(tested);
     plan_request request = forecast_request(t->set, true, t->options.batch, 0);
     update_request(&request, t->options.optimizer, t->options.clip > 0);
+    request.spills = t->options.keep_on_host;
     plan p;
     expect_ok(plan_with(t->network, &limits, &request, tile, resident, &p));
     const uint64_t bytes = p.total;
@@ -337,6 +371,7 @@ static void list_budgets(cuts *all, const task *t, int some)
     tas_plan_options_init(&options);
     options.batch = t->options.batch;
     options.optimizer = t->options.optimizer;
+    options.keep_on_host = t->options.keep_on_host;
     options.clip = t->options.clip > 0;
     expect_ok(tas_plan_make(tested, t->network, t->set, NULL, &options, &forecast));
     const uint64_t least = forecast.min_budget, resident = bytes_of(t, t->options.batch, true),
