@@ -179,7 +179,8 @@ static void draw_divisor(float *data, draw *d)
     data[DIVISOR_COUNT] = divisor_draw_count(d);
     data[DIVISOR_RECIPROCAL] = arith_div(1, data[DIVISOR_COUNT]);
     data[DIVISOR_FACTOR] = plain ? 1 : arith_abs(draw_scaled(d, -40, -1));
-    data[DIVISOR_RATIO] = plain ? 1 : arith_abs(draw_scaled(d, -20, 20));
+    const int least = draw_below(d, 3) ? -20 : -115; /* a rate times that is below 2^-100 */
+    data[DIVISOR_RATIO] = plain ? 1 : arith_abs(draw_scaled(d, least, least + 15));
 }
 
 bool divisor_fill(int operand, int divisor, void *data, draw *d)

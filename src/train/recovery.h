@@ -1,9 +1,10 @@
 /* A run on a device that refuses memory or fails.
  *
  * A device may refuse memory at any command. What comes before the update writes nothing that a later step reads, so it
- * begins again in smaller tiles; the update is one launch, which is issued again. A failure that shows only at a wait
- * leaves nothing on the device to be trusted: the last snapshot is put back and the steps since then are repeated; if
- * that fails too, in a context opened anew. The contract makes all of it give the same bits. */
+ * begins again in smaller tiles; of the launches of the update those that were not accepted are issued again. A failure
+ * that shows only at a wait leaves nothing on the device to be trusted: the last snapshot is put back and the steps
+ * since then are repeated; if that fails too, in a context opened anew. The contract makes all of it give the same
+ * bits. */
 #ifndef RECOVERY_H
 #define RECOVERY_H
 
