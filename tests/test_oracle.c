@@ -4,6 +4,10 @@
 
 #include "ops/adam.h"
 #include "ops/divisor.h"
+#include "ops/lamb.h"
+#include "ops/lars.h"
+#include "ops/lion.h"
+#include "ops/rmsprop.h"
 #include "ops/sgd.h"
 
 /* The feed --------------------------------------------------------------------------------------------------------- */
@@ -506,6 +510,144 @@ static void check_adam(const test_case *c)
     }
 }
 
+/* Whether nothing may change, since the step is bad, or an earlier one was; then checks that. */
+static bool is_frozen(const test_case *c, int operands, int record)
+{
+    if (!WORDS_IN(record)[0]) return false;
+    for (int o = 0; o < operands; o++)
+        for (uint64_t i = 0; i < c->elements[o]; i++) check_exact(IN(o)[i], OUT(o)[i], i);
+    return true;
+}
+
+static double g_bound_of(double mean, double g) { return 2 * U * fabs(mean) + U * fabs(g) + 2 * TINY; }
+
+static void check_rmsprop(const test_case *c)
+{
+    const float *s = c->args.scalar;
+    const double alpha = s[RMSPROP_ALPHA], epsilon = (double)s[RMSPROP_EPSILON] / ADAM_ROOT;
+    if (is_frozen(c, 4, 5)) return;
+    for (uint64_t i = c->args.size[UPDATE_AT]; i < c->elements[0]; i++) {
+        const double w = IN(0)[i], mean = mean_of(c, 4, i), g = mean + s[RMSPROP_DECAY] * w,
+                     bound = g_bound_of(mean, g);
+        const double v = alpha * IN(2)[i] + (1 - alpha) * g * g * ADAM_SCALE;
+        const double v_bound = (1 - alpha) * ADAM_SCALE * (2 * fabs(g) + bound) * bound + 4 * U * v;
+        check_value(v, OUT(2)[i], v_bound + LEAST_V, false, i);
+        ck_assert(OUT(2)[i] == 0 ? !signbit(OUT(2)[i]) : OUT(2)[i] >= 0x1p-80f);
+        if ((double)OUT(2)[i] > 0x1p118) {
+            ck_assert(isnan(OUT(0)[i]));
+            continue;
+        }
+        const double root = sqrt((double)OUT(2)[i] / ADAM_SCALE) + epsilon; /* from v as it was stored */
+        const double b = s[RMSPROP_MOMENTUM] * (double)IN(3)[i] + g / root;
+        const double b_bound = (bound + 6 * U * fabs(g)) / root + U * fabs(b) + 0x1p-100;
+        check_value(b, OUT(3)[i], b_bound, false, i);
+        ck_assert(OUT(3)[i] == 0 ? !signbit(OUT(3)[i]) : fabsf(OUT(3)[i]) >= 0x1p-100f);
+        const double step = s[RMSPROP_LR] * (double)OUT(3)[i];
+        check_value(w - step, OUT(0)[i], U * fabs(w - step) + U * fabs(step), true, i);
+    }
+}
+
+static void check_lion(const test_case *c)
+{
+    const float *s = c->args.scalar;
+    const double beta1 = s[LION_BETA1], beta2 = s[LION_BETA2];
+    if (is_frozen(c, 3, 4)) return;
+    for (uint64_t i = c->args.size[UPDATE_AT]; i < c->elements[0]; i++) {
+        const double w = IN(0)[i], g = mean_of(c, 3, i), m = beta2 * IN(2)[i] + (1 - beta2) * g;
+        const double mixed = beta1 * IN(2)[i] + (1 - beta1) * g, bound = g_bound_of(g, g);
+        const double mixed_bound = (1 - beta1) * (bound + U * fabs(g)) + U * fabs(mixed) + 0x1p-100;
+        check_value(m, OUT(2)[i], (1 - beta2) * (bound + U * fabs(g)) + U * fabs(m) + 0x1p-100, false, i);
+        ck_assert(OUT(2)[i] == 0 ? !signbit(OUT(2)[i]) : fabsf(OUT(2)[i]) >= 0x1p-100f);
+        if (mixed != 0 && fabs(mixed) <= mixed_bound) continue; /* of either sign */
+        const double sign = mixed > 0 ? 1 : mixed < 0 ? -1 : 0, step = s[LION_LR] * (sign + s[LION_DECAY] * w);
+        check_value(w - step, OUT(0)[i], U * fabs(w - step) + 4 * U * s[LION_LR] * (1 + s[LION_DECAY] * fabs(w)), true,
+                    i);
+    }
+}
+
+static double ratio_of(const test_case *c, int divisor)
+{
+    return c->args.size[UPDATE_ADAPTED] ? IN(divisor)[DIVISOR_RATIO] : 1;
+}
+
+static void check_lars(const test_case *c)
+{
+    const float *s = c->args.scalar;
+    const double rate = s[LARS_LR] * ratio_of(c, 3);
+    if (is_frozen(c, 3, 4)) return;
+    for (uint64_t i = c->args.size[UPDATE_AT]; i < c->elements[0]; i++) {
+        const double w = IN(0)[i], mean = mean_of(c, 3, i), g = mean + s[LARS_DECAY] * w;
+        const double v = s[LARS_MOMENTUM] * (double)IN(2)[i] + rate * g;
+        const double lost = rate < 0x1.00001p-100 ? fabs(rate * g) : 0; /* a rate below 2^-100 is 0 */
+        const double bound = rate * (g_bound_of(mean, g) + 3 * U * fabs(g)) + U * fabs(v) + 0x1p-99 + lost;
+        check_value(v, OUT(2)[i], bound, false, i);
+        ck_assert(OUT(2)[i] == 0 ? !signbit(OUT(2)[i]) : fabsf(OUT(2)[i]) >= 0x1p-100f);
+        check_value(w - OUT(2)[i], OUT(0)[i], U * fabs(w - OUT(2)[i]), true, i);
+    }
+}
+
+/* Moments as in check_adam(). */
+static void check_direction(const test_case *c)
+{
+    const float *s = c->args.scalar;
+    const double beta1 = s[ADAM_BETA1], beta2 = s[ADAM_BETA2], epsilon = (double)s[ADAM_EPSILON] / ADAM_ROOT;
+    if (is_frozen(c, 4, 5)) return;
+    for (uint64_t i = c->args.size[UPDATE_AT]; i < c->elements[0]; i++) {
+        const double w = IN(0)[i], g = mean_of(c, 4, i), bound = g_bound_of(g, g);
+        const double m = beta1 * IN(2)[i] + (1 - beta1) * g, v = beta2 * IN(3)[i] + (1 - beta2) * g * g * ADAM_SCALE;
+        check_value(m, OUT(2)[i], (1 - beta1) * (bound + U * fabs(g)) + U * fabs(m) + 0x1p-100, false, i);
+        check_value(v, OUT(3)[i], (1 - beta2) * ADAM_SCALE * (2 * fabs(g) + bound) * bound + 4 * U * v + LEAST_V, false,
+                    i);
+        const double unbiased = (double)OUT(2)[i] * s[ADAM_UNBIAS1] / ADAM_ROOT;
+        const double root = sqrt((double)OUT(3)[i] * s[ADAM_UNBIAS2] / ADAM_SCALE) + epsilon;
+        const double way = unbiased / root + s[ADAM_DECOUPLED] * w;
+        if ((double)OUT(3)[i] * s[ADAM_UNBIAS2] <= 0x1p118)
+            check_value(way, OUT(1)[i], 8 * U * (fabs(unbiased / root) + fabs(s[ADAM_DECOUPLED] * w)), true, i);
+        else
+            ck_assert(isnan(OUT(1)[i]));
+    }
+}
+
+static void check_lamb_step(const test_case *c)
+{
+    const double rate = c->args.scalar[LAMB_LR] * ratio_of(c, 2);
+    if (is_frozen(c, 1, 3)) return;
+    for (uint64_t i = c->args.size[UPDATE_AT]; i < c->elements[0]; i++) {
+        const double w = IN(0)[i], step = rate * IN(1)[i], lost = rate < 0x1.00001p-100 ? fabs(step) : 0;
+        check_value(w - step, OUT(0)[i], U * fabs(w - step) + 2 * U * fabs(step) + lost, true, i);
+    }
+}
+
+static double sum_of(const float *x, uint32_t count)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < count; i++) sum += x[i];
+    return sum;
+}
+
+static void check_clip(const test_case *c)
+{
+    const uint32_t count = c->args.size[CLIP_SQUARES];
+    const double norm = sqrt(sum_of(IN(0), count)) / IN(1)[DIVISOR_COUNT];
+    const double factor = c->args.scalar[CLIP_NORM] / (norm + 1e-6);
+    if (isfinite(sqrtf((float)(norm * norm))))
+        check_value(factor < 1 ? factor : 1, OUT(1)[DIVISOR_FACTOR], 40 * U * (factor < 1 ? factor : 1) + 0x1p-100,
+                    false, 0);
+    check_exact(IN(1)[DIVISOR_COUNT], OUT(1)[DIVISOR_COUNT], 0);
+    check_exact(IN(1)[DIVISOR_RATIO], OUT(1)[DIVISOR_RATIO], 0);
+}
+
+static void check_ratio(const test_case *c)
+{
+    const uint32_t weights = c->args.size[TRUST_WEIGHTS], others = c->args.size[TRUST_OTHERS];
+    const double w = sqrt(sum_of(IN(0), weights)), root = sqrt(sum_of(IN(0) + weights, others));
+    const double mean = root * IN(1)[DIVISOR_FACTOR] / IN(1)[DIVISOR_COUNT];
+    const double other = c->args.size[TRUST_OF_SUM] ? mean : root;
+    const double ratio = c->args.scalar[TRUST_COEFFICIENT] * w / (other + c->args.scalar[TRUST_DECAY] * w);
+    const double wanted = w == 0 || other == 0 ? 1 : ratio;
+    check_value(wanted, OUT(1)[DIVISOR_RATIO], 60 * U * wanted, false, 0);
+}
+
 /* A first step of many sizes, gradients down to the contract's least: the bias is undone, so that the step is lr g /
  * (|g| + epsilon). */
 START_TEST(first_steps_of_adam)
@@ -551,6 +693,13 @@ START_TEST(update)
     each_case(OP_DIVISOR, check_divisor);
     each_case(OP_SGD, check_sgd);
     each_case(OP_ADAM, check_adam);
+    each_case(OP_RMSPROP, check_rmsprop);
+    each_case(OP_LION, check_lion);
+    each_case(OP_LARS, check_lars);
+    each_case(OP_LAMB_DIRECTION, check_direction);
+    each_case(OP_LAMB_STEP, check_lamb_step);
+    each_case(OP_CLIP, check_clip);
+    each_case(OP_TRUST_RATIO, check_ratio);
 }
 END_TEST
 
