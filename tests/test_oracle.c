@@ -317,7 +317,7 @@ static void check_outside(const test_case *c, int operand)
 static void check_softmax(const test_case *c)
 {
     const uint32_t width = c->args.size[0];
-    const double smoothing = c->args.scalar[0];
+    const double smoothing = c->args.scalar[0], off = flush((float)(smoothing / width));
     for (uint32_t r = 0; r < c->args.n; r++) {
         const float *x = IN(0) + r * width;
         const uint32_t label = WORDS_IN(1)[r];
@@ -327,7 +327,7 @@ static void check_softmax(const test_case *c)
         for (uint32_t j = 0; j < width; j++) sum += exp((double)x[j] - x[most]);
         for (uint32_t j = 0; j < width; j++) {
             const double below = (double)x[most] - x[j], p = exp(-below) / sum;
-            const double q = smoothing / width + (1 - smoothing) * (j == label), want = p - q;
+            const double q = off + (1 - smoothing) * (j == label), want = p - q;
             check_value(want, OUT(4)[r * width + j],
                         p * U * (24 + 2 * below + row_length(width)) + 4 * U * q + U * fabs(want), true, r * width + j);
             loss += q * (log(sum) + below);

@@ -11,7 +11,7 @@
 
 static bool loss_shape(op_args *args, draw *d, int edge)
 {
-    const float smoothings[] = {0, 0.1f, (float)draw_below(d, 1000) * 1e-3f, 1},
+    const float smoothings[] = {0, 0.1f, (float)draw_below(d, 1000) * 1e-3f, 1, 0x1p-39f},
                 deltas[] = {1, 0.25f, 0x1p-20f, 0x1p+10f};
     static const uint32_t edges[][2] = {{1, 1},  {1, 2},  {3, 10},  {7, 15},  {13, 16},
                                         {5, 17}, {2, 33}, {64, 10}, {65, 100}};
