@@ -2,6 +2,8 @@
  * over all taps, from the formulas; once in floats, for the order of a sum, and once in double precision. */
 #include "oracle.h"
 
+#include "ops/bias.h"
+#include "ops/resize.h"
 #include "ops/window.h"
 #include "philox.h"
 
@@ -596,6 +598,62 @@ START_TEST(cases_are_small_and_varied)
 }
 END_TEST
 
+/* Resizing, and biases --------------------------------------------------------------------------------------------- */
+
+/* The value of the large plane that (y, x) of the small one is copied to first, and how many there are below and beside
+ * it. Checked from the large side forward, and from the small one backward. */
+static void check_resize(const test_case *c)
+{
+    const uint32_t *s = c->args.size, h = s[RESIZE_H], w = s[RESIZE_W], oh = s[RESIZE_OH], ow = s[RESIZE_OW];
+    const bool pad = c->args.op == OP_PAD_FORWARD || c->args.op == OP_PAD_BACKWARD;
+    const bool forward = c->args.op == OP_UPSAMPLE_FORWARD || c->args.op == OP_PAD_FORWARD;
+    const uint32_t down = pad ? 1 : s[RESIZE_Y], across = pad ? 1 : s[RESIZE_X];
+    const size_t planes = (size_t)c->args.n * s[RESIZE_C];
+    float *want = calloc(planes * (forward ? (size_t)oh * ow : (size_t)h * w), sizeof *want);
+    double *exact = calloc(planes * h * w, sizeof *exact), *magnitudes = calloc(planes * h * w, sizeof *magnitudes);
+    for (size_t p = 0; p < planes; p++)
+        for (uint32_t y = 0; y < h; y++)
+            for (uint32_t x = 0; x < w; x++)
+                for (uint32_t j = 0; j < down; j++)
+                    for (uint32_t i = 0; i < across; i++) {
+                        const uint32_t oy = pad ? y + s[RESIZE_Y] : y * down + j;
+                        const uint32_t ox = pad ? x + s[RESIZE_X] : x * across + i;
+                        const size_t small = (p * h + y) * w + x, large = (p * oh + oy) * ow + ox;
+                        if (forward) {
+                            want[large] = IN(0)[small];
+                            continue;
+                        }
+                        want[small] += IN(0)[large];
+                        exact[small] += (double)IN(0)[large];
+                        magnitudes[small] += fabs((double)IN(0)[large]);
+                    }
+    for (uint64_t i = 0; i < c->elements[1]; i++) {
+        check_exact(c->args.op == OP_UPSAMPLE_BACKWARD ? flush(want[i]) : want[i], OUT(1)[i], i);
+        if (c->args.op == OP_UPSAMPLE_BACKWARD)
+            check_value(exact[i], OUT(1)[i], product_bound(down * across, magnitudes[i]), true, i);
+    }
+    free(want), free(exact), free(magnitudes);
+}
+
+static void check_bias(const test_case *c)
+{
+    const uint32_t channels = c->args.size[BIAS_CHANNELS], positions = c->args.size[BIAS_POSITIONS];
+    for (uint64_t i = 0; i < c->elements[0]; i++) {
+        const double want = (double)IN(0)[i] + IN(1)[i / positions % channels];
+        check_value(want, OUT(0)[i], U * fabs(want), true, i);
+    }
+}
+
+START_TEST(resizing_and_biases)
+{
+    each_case(OP_UPSAMPLE_FORWARD, check_resize);
+    each_case(OP_UPSAMPLE_BACKWARD, check_resize);
+    each_case(OP_PAD_FORWARD, check_resize);
+    each_case(OP_PAD_BACKWARD, check_resize);
+    each_case(OP_ADD_BIAS, check_bias);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("conv");
@@ -614,6 +672,7 @@ int main(void)
     tcase_add_test(tc, masks_belong_to_examples);
     tcase_add_test(tc, threshold_is_exclusive);
     tcase_add_test(tc, evaluation_drops_nothing);
+    tcase_add_test(tc, resizing_and_biases);
     tcase_add_test(tc, cases_are_small_and_varied);
     suite_add_tcase(suite, tc);
     return support_run(suite);

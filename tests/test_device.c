@@ -39,12 +39,29 @@ START_TEST(operation) { check_operation((op_id)_i, case_count()); }
 END_TEST
 
 /* Of which there are kernels for both kinds of devices; and what takes panels of examples with them. */
-static const op_id products[] = {OP_DENSE_FORWARD,          OP_DENSE_FORWARD_NO_BIAS, OP_DENSE_BACKWARD_INPUT,
-                                 OP_DENSE_BACKWARD_WEIGHTS, OP_DENSE_BACKWARD_BIAS,   OP_CONV_FORWARD,
-                                 OP_CONV_FORWARD_NO_BIAS,   OP_CONV_BACKWARD_INPUT,   OP_CONV_BACKWARD_WEIGHTS,
-                                 OP_CONV_BACKWARD_BIAS,     OP_MAX_POOL_FORWARD,      OP_MAX_POOL_BACKWARD,
-                                 OP_AVERAGE_POOL_FORWARD,   OP_AVERAGE_POOL_BACKWARD, OP_DROPOUT_FORWARD,
-                                 OP_DROPOUT_BACKWARD,       OP_GATHER_IMAGE_BYTES,    OP_GATHER_IMAGE_FLOATS};
+static const op_id products[] = {OP_DENSE_FORWARD,
+                                 OP_DENSE_FORWARD_NO_BIAS,
+                                 OP_DENSE_BACKWARD_INPUT,
+                                 OP_DENSE_BACKWARD_WEIGHTS,
+                                 OP_DENSE_BACKWARD_BIAS,
+                                 OP_CONV_FORWARD,
+                                 OP_CONV_FORWARD_NO_BIAS,
+                                 OP_CONV_BACKWARD_INPUT,
+                                 OP_CONV_BACKWARD_WEIGHTS,
+                                 OP_CONV_BACKWARD_BIAS,
+                                 OP_MAX_POOL_FORWARD,
+                                 OP_MAX_POOL_BACKWARD,
+                                 OP_AVERAGE_POOL_FORWARD,
+                                 OP_AVERAGE_POOL_BACKWARD,
+                                 OP_DROPOUT_FORWARD,
+                                 OP_DROPOUT_BACKWARD,
+                                 OP_UPSAMPLE_FORWARD,
+                                 OP_UPSAMPLE_BACKWARD,
+                                 OP_PAD_FORWARD,
+                                 OP_PAD_BACKWARD,
+                                 OP_ADD_BIAS,
+                                 OP_GATHER_IMAGE_BYTES,
+                                 OP_GATHER_IMAGE_FLOATS};
 enum { PRODUCTS = sizeof products / sizeof *products };
 
 static void override_products(void) { ck_assert_msg(!launchers_install(device), "%s", tas_error(context)); }

@@ -36,6 +36,11 @@ typedef enum op_id {
     OP_MAX_POOL_BACKWARD,
     OP_AVERAGE_POOL_FORWARD,
     OP_AVERAGE_POOL_BACKWARD,
+    OP_UPSAMPLE_FORWARD, /* resize.c */
+    OP_UPSAMPLE_BACKWARD,
+    OP_PAD_FORWARD,
+    OP_PAD_BACKWARD,
+    OP_ADD_BIAS,        /* bias.c */
     OP_DROPOUT_FORWARD, /* dropout.c */
     OP_DROPOUT_BACKWARD,
     OP_NORM_ROWS, /* norm.c, norm_fold.c */

@@ -13,6 +13,7 @@ extern const op_row row_dense_forward, row_dense_forward_no_bias, row_dense_back
 extern const op_row row_conv_forward, row_conv_forward_no_bias, row_conv_backward_input, row_conv_backward_weights,
     row_conv_backward_bias;
 extern const op_row row_max_pool_forward, row_max_pool_backward, row_average_pool_forward, row_average_pool_backward;
+extern const op_row row_upsample_forward, row_upsample_backward, row_pad_forward, row_pad_backward, row_add_bias;
 extern const op_row row_dropout_forward, row_dropout_backward;
 extern const op_row row_norm_rows, row_norm_statistics, row_norm_forward, row_norm_backward_rows;
 extern const op_row row_norm_backward_sums, row_norm_backward_parameters, row_norm_backward_input;

@@ -8,6 +8,7 @@ static const struct {
 } lists[] = {
     {activation_launchers, activation_launchers},
     {adam_launchers, adam_launchers},
+    {bias_launchers, bias_launchers},
     {conv_launchers, conv_gpu_launchers},
     {dense_launchers, dense_gpu_launchers},
     {divisor_launchers, divisor_launchers},
@@ -19,6 +20,7 @@ static const struct {
     {norm_launchers, norm_launchers},
     {pool_launchers, pool_launchers},
     {reorder_launchers, reorder_launchers},
+    {resize_launchers, resize_launchers},
     {rmsprop_launchers, rmsprop_launchers},
     {sgd_launchers, sgd_launchers},
     {sum_launchers, sum_launchers},

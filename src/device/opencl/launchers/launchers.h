@@ -13,6 +13,7 @@ typedef struct launcher {
 
 extern const launcher activation_launchers[];
 extern const launcher adam_launchers[];
+extern const launcher bias_launchers[];
 extern const launcher conv_launchers[], conv_gpu_launchers[]; /* for processors, and for GPUs */
 extern const launcher dense_launchers[], dense_gpu_launchers[];
 extern const launcher divisor_launchers[];
@@ -24,6 +25,7 @@ extern const launcher loss_launchers[];
 extern const launcher norm_launchers[];
 extern const launcher pool_launchers[];
 extern const launcher reorder_launchers[];
+extern const launcher resize_launchers[];
 extern const launcher rmsprop_launchers[];
 extern const launcher sgd_launchers[];
 extern const launcher sum_launchers[];
