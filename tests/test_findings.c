@@ -315,6 +315,22 @@ START_TEST(a_worse_loss_says_where)
 }
 END_TEST
 
+/* From groups, or not at all. */
+START_TEST(noise_says_from_what)
+{
+    tas_sweep *s = sweep_blank(context, two, 2);
+    finding f;
+    plant_noise(s, 1);
+    s->batch[SMALL].noise_group = 16;
+    frozen_findings_noise(s, &f);
+    ck_assert_msg(strstr(f.seen, "up to example 300, from groups of 16 examples"), "%s", f.seen);
+    for (int i = 0; i < 2; i++) s->batch[i].noise_obstacle = "it cannot", s->batch[i].noise_windows = 0;
+    frozen_findings_noise(s, &f);
+    ck_assert_str_eq(f.seen, "It was not estimated: it cannot.");
+    sweep_freed(s);
+}
+END_TEST
+
 /* The noise scale of a batch that did not come to the target is that of its whole runs. */
 START_TEST(noise_says_up_to_where)
 {
@@ -577,6 +593,7 @@ int main(void)
     tcase_add_test(found, a_batch_that_does_not_fit_is_named);
     tcase_add_test(found, a_worse_loss_says_where);
     tcase_add_test(found, noise_says_up_to_where);
+    tcase_add_test(found, noise_says_from_what);
     tcase_add_test(told, the_command_is_read_back);
     tcase_add_test(told, json_has_all_figures);
     tcase_add_test(told, json_knows_what_it_does_not_know);

@@ -761,7 +761,7 @@ START_TEST(large_graphs_take_little_time)
     sprintf(at, "add v%d\n", BLOCKS - 1);
     const double begin = seconds();
     tas_network *network = parse(text);
-    ck_assert_msg(seconds() - begin < 0.5, "%.2f s", seconds() - begin);
+    ck_assert_msg(seconds() - begin < 2, "%.2f s", seconds() - begin);
     tas_network_close(&network);
     free(text);
 }
