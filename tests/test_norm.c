@@ -610,6 +610,7 @@ START_TEST(networks_that_cannot_be)
     refuses("input 6\ndense 6\ngroup_norm 6\ndense 2\n", "test:3", "at most 3");
     refuses("input 6\ndense 1\nlayer_norm\ndense 2\n", "test:3", "no variance");
     refuses("input 6\ndense 6\nbatch_norm group 1\ndense 2\n", "test:3", "larger groups");
+    refuses("input 6\ndense 6\nbatch_norm group 4097\nbatch_norm group 4096\ndense 2\n", "test:4", "16781312 examples");
     refuses("input 6\ndense 6\nbatch_norm momentum 2\ndense 2\n", "test:3", "momentum");
     refuses("input 6\ndense 6\nlayer_norm epsilon 0\ndense 2\n", "test:3", "epsilon");
 }

@@ -154,7 +154,6 @@ tas_status lower_network(tas_network *network)
     const int count = network->layer_count;
     network->input = network->label = network->target = network->losses = network->correct = network->output =
         network->channel_scales = NO_TENSOR;
-    network->group = 1;
     network->order = build_tensor(network, ROLE_ORDER, 1, "order");
     choose_layouts(network);
     for (int i = 0; i < count && !network->failed; i++) lower_layer(network, i);

@@ -10,7 +10,7 @@
 #define BYTE_ORDER_MARK "\xef\xbb\xbf" /* some editors write it first */
 #define WORD_FROM "from"
 #define WORD_AS "as"
-enum { LAYERS_MOST = 4096, KINDS_MOST = 64, NAMES_MOST = 64 };
+enum { LAYERS_MOST = 4096, KINDS_MOST = 64, NAMES_MOST = 64, GROUP_MOST = 1 << 24 };
 
 /* A checkpoint holds the text, and holds nothing but UTF-8: comments are no exception. */
 static tas_status check_characters(const text_line *line, const char *at)
@@ -138,6 +138,7 @@ static tas_status use_name(const text_line *line, const tas_network *network, co
     const char *meant = tas_suggest(name, names);
     if (is_defined_later(line, name))
         return line_fail(line, "'%s' is used before it is defined; expected the name of an earlier value", name);
+    if (layer_find(name)) return line_fail(line, "unknown name '%s', which is a layer; expected it in a line of its own", name);
     if (meant) return line_fail(line, "unknown name '%.60s'; did you mean '%s'?", name, meant);
     return line_fail(line, "unknown name '%.60s'; expected one that an earlier line defines with 'as %.60s'", name,
                      name);
@@ -188,6 +189,25 @@ static tas_status read_inputs(const text_line *line, tas_network *network, layer
     return status;
 }
 
+/* Tiles hold whole groups of each layer: their size is a multiple of all groups' sizes. */
+static tas_status join_groups(const text_line *line, tas_network *network, const layer *self)
+{
+    uint32_t a = network->group, b = self->batch_group;
+    while (b) {
+        const uint32_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    const uint64_t together = (uint64_t)(network->group / a) * (self->batch_group ? self->batch_group : a);
+    if (together > GROUP_MOST)
+        return line_fail(line,
+                         "groups of %u examples, and of %u above: a tile would need whole groups of both, %llu "
+                         "examples, but has at most 2^24; expected groups with a smaller common multiple",
+                         self->batch_group, network->group, (unsigned long long)together);
+    network->group = (uint32_t)together;
+    return TAS_OK;
+}
+
 static tas_status parse_layer(tas_network *network, text_line *line, const layer_kind *kind)
 {
     const char *name;
@@ -206,6 +226,7 @@ static tas_status parse_layer(tas_network *network, text_line *line, const layer
     if (!status) status = read_inputs(line, network, self);
     self->out = self->inputs ? self->in : self->out;
     if (!status && kind->infer) status = kind->infer(line, self);
+    if (!status) status = join_groups(line, network, self);
     if (!status && shape_elements(self->out) > UINT32_MAX)
         status = line_fail(line, "more than 2^32 values per example");
     if (!status && name) status = set_name(line, network, self, name);
@@ -265,6 +286,7 @@ static tas_status parse_line(tas_network *network, text_line *line)
 tas_status parse_text(tas_network *network, char *text)
 {
     text_line line = {.context = network->context, .from = network->from};
+    network->group = 1;
     const size_t mark = strncmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) ? 0 : strlen(BYTE_ORDER_MARK);
     for (char *at = text + mark; at; at = line.rest) {
         line.number++;

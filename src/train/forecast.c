@@ -170,9 +170,10 @@ static tas_status describe_run(forecast *f, const plan_device *limits, const pla
         budget = p->total + f->validation.beside.counted; /* what training took is enough if it can be */
     tas_status status = TAS_OK;
     plan one;
+    const uint32_t least = f->network->group < f->run.batch ? f->network->group : f->run.batch;
     if (budget < f->smallest_evaluation) budget = f->smallest_evaluation;
     if (f->evaluation.batch) status = plan_evaluation(f, &f->evaluation, budget, &f->evaluation_amount, &parameters);
-    if (!status) status = plan_with(f->network, limits, &f->run, f->network->group, p->resident, &one);
+    if (!status) status = plan_with(f->network, limits, &f->run, least, p->resident, &one);
     if (status) return status;
     describe(f, p, &one, out);
     plan_free(&one);

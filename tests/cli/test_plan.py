@@ -48,6 +48,10 @@ def _(t):
                 str(least - 1), *flag)
     o = forecast(t, "--batch", "32", "--tile", "7")
     expect(o["tile"] <= 7 and o["tiles"] == -(-32 // o["tile"]), f"{o}")
+    ghosts = t.net.with_name("ghosts.net")
+    ghosts.write_text("input 1x8x8\ndense 8\nbatch_norm group 16777216\ndense 10\n")
+    o = forecast(t, "--batch", "32", net=ghosts)
+    expect(o["tile"] == 32 and o["tiles"] == 1, f"a group larger than the batch: {o}")
 
 
 @case("plan: NET, DATA and the batch are checked as train does, before the device")

@@ -51,19 +51,6 @@ static int build_vector(tas_network *network, layer *self, const char *what, ini
 
 /* ---- batch_norm -------------------------------------------------------------------------------------------------- */
 
-/* Tiles hold whole groups. */
-static void set_group(tas_network *network, const layer *self)
-{
-    uint32_t a = network->group, b = self->batch_group;
-    network->coupled = true;
-    while (b) {
-        const uint32_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    if (self->batch_group) network->group = network->group / a * self->batch_group;
-}
-
 static void build_normalized(tas_network *network, layer *self, op_args args, call_when when)
 {
     build_forward(network, (op_call){.args = args,
@@ -84,7 +71,7 @@ static void build_fold(tas_network *network, const layer *self, op_call call, bo
 static void lower_batch(tas_network *network, layer *self)
 {
     const uint64_t channels = self->in.channels;
-    set_group(network, self);
+    network->coupled = true;
     self->weight = build_vector(network, self, "weight", INIT_ONE, false);
     self->bias = build_vector(network, self, "bias", INIT_ZERO, false);
     const int mean = build_vector(network, self, "running_mean", INIT_ZERO, true);
