@@ -116,6 +116,9 @@ static bool trust_fill(const op_args *a, int operand, void *data, draw *d)
     if (operand) return divisor_fill(operand, 1, data, d);
     fill_squares(a->size[TRUST_WEIGHTS], x, d);
     fill_squares(a->size[TRUST_OTHERS], x + a->size[TRUST_WEIGHTS], d);
+    for (uint32_t i = 0; i < a->size[TRUST_WEIGHTS] && d->mode == DRAW_WILD && d->number % 4 < 2; i++) x[i] = 1;
+    for (uint32_t i = 0; i < a->size[TRUST_OTHERS] && d->mode == DRAW_WILD && d->number % 4 < 2; i++)
+        x[a->size[TRUST_WEIGHTS] + i] = 0x1p+127f; /* one of the norms overflows */
     return true;
 }
 
