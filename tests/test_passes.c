@@ -74,7 +74,8 @@ static void put(memory *m, region at, int t, uint32_t tile)
     int kept = 0;
     for (int i = 0; i < m->count; i++) {
         const mark *old = &m->marks[i];
-        const bool hit = old->part == at.part && old->offset < at.offset + at.bytes && at.offset < old->offset + old->bytes;
+        const bool hit =
+            old->part == at.part && old->offset < at.offset + at.bytes && at.offset < old->offset + old->bytes;
         if (!hit) m->marks[kept++] = *old;
     }
     ck_assert_int_lt(kept, MARKS_MOST);

@@ -138,7 +138,8 @@ static tas_status use_name(const text_line *line, const tas_network *network, co
     const char *meant = tas_suggest(name, names);
     if (is_defined_later(line, name))
         return line_fail(line, "'%s' is used before it is defined; expected the name of an earlier value", name);
-    if (layer_find(name)) return line_fail(line, "unknown name '%s', which is a layer; expected it in a line of its own", name);
+    if (layer_find(name))
+        return line_fail(line, "unknown name '%s', which is a layer; expected it in a line of its own", name);
     if (meant) return line_fail(line, "unknown name '%.60s'; did you mean '%s'?", name, meant);
     return line_fail(line, "unknown name '%.60s'; expected one that an earlier line defines with 'as %.60s'", name,
                      name);

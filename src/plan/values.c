@@ -180,7 +180,8 @@ uint64_t values_bytes(const tensor *t, const value_sizes *s)
 {
     uint64_t rows = 1;
     if (t->spread == SPREAD_BATCH) rows = s->batch;
-    if (t->spread == SPREAD_GROUP) rows = t->group && !s->one_group ? ((uint64_t)s->batch + t->group - 1) / t->group : 1;
+    if (t->spread == SPREAD_GROUP)
+        rows = t->group && !s->one_group ? ((uint64_t)s->batch + t->group - 1) / t->group : 1;
     if (t->spread == SPREAD_EXAMPLE) {
         const uint64_t all = padded(s->tile, t->batch_panels ? s->panel_width : 1);
         const uint64_t step = padded(s->step_tile, t->batch_panels ? s->step_panel_width : 1);
