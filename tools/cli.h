@@ -112,8 +112,8 @@ extern const cli_command devices_command, eval_command, inspect_command, plan_co
 #define OPTION_TILE(where)                                                                                             \
     {.name = "tile", .metavar = "N", .group = GROUP_BATCH, .type = TYPE_U32, .least = 1, .most = UINT32_MAX,           \
      .offset = (where),                                                                                                \
-     .help = "Have at most N examples of a batch on the device at a time, but whole groups of 'batch_norm group'; "      \
-             "for tests. Results do not depend on it."}
+     .help = "Have at most N examples of a batch on the device at a time, but whole groups of 'batch_norm "            \
+             "group'; for tests. Results do not depend on it."}
 #define OPTION_KEEP_ON_HOST(where)                                                                                     \
     {.name = "keep-on-host", .group = GROUP_BATCH, .offset = (where),                                                  \
      .help = "Batch normalization in tiles only: keep the values that a later pass over the batch needs in the "       \
