@@ -143,9 +143,27 @@ uint64_t smallest_budget(void)
 
 /* Networks in double precision ------------------------------------------------------------------------------------- */
 
-static const char *const names[] = {"dense",   "conv2d",     "max_pool", "avg_pool", "global_avg_pool", "flatten",
-                                    "dropout", "relu",       "leaky",    "tanh",     "sigmoid",         "gelu",
-                                    "silu",    "hard_swish", "softplus", "add",      "concat",          "multiply"};
+static const char *const names[] = {"dense",
+                                    "conv2d",
+                                    "max_pool",
+                                    "avg_pool",
+                                    "global_avg_pool",
+                                    "flatten",
+                                    "dropout",
+                                    "relu",
+                                    "leaky",
+                                    "tanh",
+                                    "sigmoid",
+                                    "gelu",
+                                    "silu",
+                                    "hard_swish",
+                                    "softplus",
+                                    "add",
+                                    "concat",
+                                    "multiply",
+                                    "conv_transpose2d",
+                                    "upsample",
+                                    "pad"};
 
 void plain_add(plain_net *net, plain_kind kind, uint32_t units)
 {
@@ -160,6 +178,13 @@ static uint32_t windows(const plain_layer *l, int side, uint32_t in)
     return room < 0 ? 0 : (uint32_t)(room / (long)l->stride[side] + 1);
 }
 
+/* The side of which the values are added to by a transposed convolution. */
+static uint32_t side_transposed(const plain_layer *l, int side, uint32_t in)
+{
+    const uint32_t whole = (in - 1) * l->stride[side] + l->kernel[side] + l->after[side];
+    return whole < 2 * l->padding[side] ? 0 : whole - 2 * l->padding[side];
+}
+
 static plain_shape shape_out(const plain_layer *l, plain_shape in)
 {
     switch (l->kind) {
@@ -169,6 +194,12 @@ static plain_shape shape_out(const plain_layer *l, plain_shape in)
     case PLAIN_AVERAGE_POOL:
         return (plain_shape){in.channels, windows(l, 0, in.height), windows(l, 1, in.width), false};
     case PLAIN_GLOBAL_POOL: return (plain_shape){in.channels, 1, 1, false};
+    case PLAIN_CONV_TRANSPOSE:
+        return (plain_shape){l->units, side_transposed(l, 0, in.height), side_transposed(l, 1, in.width), false};
+    case PLAIN_UPSAMPLE: return (plain_shape){in.channels, in.height * l->stride[0], in.width * l->stride[1], false};
+    case PLAIN_PAD:
+        return (plain_shape){in.channels, in.height + l->padding[0] + l->after[0],
+                             in.width + l->padding[1] + l->after[1], false};
     case PLAIN_FLATTEN: return (plain_shape){in.channels * in.height * in.width, 1, 1, true};
     default: return in;
     }
@@ -213,6 +244,8 @@ void plain_join(plain_net *net, plain_kind kind, plain_value with)
     net->layer[net->layers - 1].joins = 1;
 }
 
+static bool has_channels(const plain_layer *l) { return l->kind == PLAIN_CONV || l->kind == PLAIN_CONV_TRANSPOSE; }
+
 bool plain_add_window(plain_net *net, plain_layer layer)
 {
     const plain_shape in = plain_shape_after(net, layer.jumps ? layer.from : net->layers);
@@ -223,7 +256,7 @@ bool plain_add_window(plain_net *net, plain_layer layer)
     if (!layer.groups) layer.groups = 1;
     const plain_shape out = shape_out(&layer, in);
     if (net->layers == PLAIN_LAYERS || !values_of(out) || values_of(out) > PLAIN_WIDTH) return false;
-    if (layer.kind == PLAIN_CONV && (in.channels % layer.groups || layer.units % layer.groups)) return false;
+    if (has_channels(&layer) && (in.channels % layer.groups || layer.units % layer.groups)) return false;
     if (in.flat && layer.kind != PLAIN_GLOBAL_POOL && (layer.kernel[0] != 1 || layer.kernel[1] != 1)) return false;
     net->layer[net->layers++] = layer;
     return true;
@@ -324,7 +357,7 @@ uint32_t plain_outputs(const plain_net *net) { return values_of(plain_shape_afte
 static size_t chain_of(const plain_layer *l, plain_shape in)
 {
     if (l->kind == PLAIN_DENSE) return values_of(in);
-    return l->kind == PLAIN_CONV ? (size_t)in.channels / l->groups * l->kernel[0] * l->kernel[1] : 0;
+    return has_channels(l) ? (size_t)in.channels / l->groups * l->kernel[0] * l->kernel[1] : 0;
 }
 
 static size_t parameters_of(const plain_layer *l, plain_shape in)
@@ -351,15 +384,19 @@ static int window_text(char *text, size_t bytes, const plain_layer *l)
     int n = pair_text(text, bytes, "", l->kernel);
     n += pair_text(text + n, bytes - (size_t)n, " stride", l->stride);
     if (l->padding[0] || l->padding[1]) n += pair_text(text + n, bytes - (size_t)n, " padding", l->padding);
-    if (l->kind != PLAIN_CONV) return n;
-    n += pair_text(text + n, bytes - (size_t)n, " dilation", l->dilation);
+    if (!has_channels(l)) return n;
+    if (l->kind == PLAIN_CONV) n += pair_text(text + n, bytes - (size_t)n, " dilation", l->dilation);
+    if (l->kind == PLAIN_CONV_TRANSPOSE) n += pair_text(text + n, bytes - (size_t)n, " output_padding", l->after);
     return n + snprintf(text + n, bytes - (size_t)n, " groups %u", l->groups);
 }
 
 static int layer_text(char *text, size_t bytes, const plain_layer *l)
 {
     int n = snprintf(text, bytes, "\n%s", names[l->kind]);
-    if (l->kind == PLAIN_DENSE || l->kind == PLAIN_CONV) n += snprintf(text + n, bytes - (size_t)n, " %u", l->units);
+    if (l->kind == PLAIN_UPSAMPLE) n += pair_text(text + n, bytes - (size_t)n, "", l->stride);
+    if (l->kind == PLAIN_PAD) n += pair_text(text + n, bytes - (size_t)n, "", l->padding);
+    if (l->kind == PLAIN_PAD) n += pair_text(text + n, bytes - (size_t)n, "", l->after);
+    if (l->kind == PLAIN_DENSE || has_channels(l)) n += snprintf(text + n, bytes - (size_t)n, " %u", l->units);
     if (l->kernel[0]) n += window_text(text + n, bytes - (size_t)n, l);
     if (l->no_bias) n += snprintf(text + n, bytes - (size_t)n, " no bias");
     if (l->kind == PLAIN_LEAKY) n += snprintf(text + n, bytes - (size_t)n, " %.9g", l->slope);
@@ -475,6 +512,42 @@ static void slide(const plain_layer *l, plain_shape in, const double *w, const d
                                           : pool(l, in, x + (size_t)c * in.height * in.width, oy, ox, kink);
 }
 
+/* Each input is added to K x K outputs; w (C, units / groups, K, K), then biases. */
+static void convolve_transposed(const plain_layer *l, plain_shape in, const double *w, const double *x, double *y)
+{
+    const plain_shape out = shape_out(l, in);
+    const uint32_t units = l->units / l->groups, channels = in.channels / l->groups, plane = out.height * out.width;
+    for (uint32_t i = 0; i < values_of(out); i++)
+        y[i] = l->no_bias ? 0 : w[(size_t)in.channels * units * l->kernel[0] * l->kernel[1] + i / plane];
+    for (uint32_t c = 0; c < in.channels; c++)
+        for (uint32_t u = 0; u < units; u++)
+            for (uint32_t ky = 0; ky < l->kernel[0]; ky++)
+                for (uint32_t kx = 0; kx < l->kernel[1]; kx++, w++)
+                    for (uint32_t iy = 0; iy < in.height; iy++)
+                        for (uint32_t ix = 0; ix < in.width; ix++) {
+                            const long oy = (long)(iy * l->stride[0] + ky) - (long)l->padding[0];
+                            const long ox = (long)(ix * l->stride[1] + kx) - (long)l->padding[1];
+                            if (oy < 0 || ox < 0 || oy >= (long)out.height || ox >= (long)out.width) continue;
+                            y[(c / channels * units + u) * plane + (size_t)(oy * (long)out.width + ox)] +=
+                                *w * x[(c * in.height + iy) * in.width + ix];
+                        }
+}
+
+/* upsample: each value is repeated; pad: it is moved. */
+static void resize(const plain_layer *l, plain_shape in, const double *x, double *y)
+{
+    const plain_shape out = shape_out(l, in);
+    for (uint32_t c = 0; c < out.channels; c++)
+        for (uint32_t oy = 0; oy < out.height; oy++)
+            for (uint32_t ox = 0; ox < out.width; ox++) {
+                const bool pad = l->kind == PLAIN_PAD;
+                const uint32_t iy = pad ? oy - l->padding[0] : oy / l->stride[0];
+                const uint32_t ix = pad ? ox - l->padding[1] : ox / l->stride[1];
+                const bool inside = iy < in.height && ix < in.width;
+                y[(c * out.height + oy) * out.width + ox] = inside ? x[(c * in.height + iy) * in.width + ix] : 0;
+            }
+}
+
 void philox_again(uint64_t seed, const uint32_t counter[4], uint32_t out[4])
 {
     uint32_t x[4], key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
@@ -512,6 +585,9 @@ static void apply(const plain_net *net, int number, plain_shape in, const double
     case PLAIN_CONV:
     case PLAIN_MAX_POOL:
     case PLAIN_AVERAGE_POOL: slide(l, in, w, x, y, kink); return;
+    case PLAIN_CONV_TRANSPOSE: convolve_transposed(l, in, w, x, y); return;
+    case PLAIN_UPSAMPLE:
+    case PLAIN_PAD: resize(l, in, x, y); return;
     case PLAIN_DROPOUT: drop(net, number, width, x, y); return;
     case PLAIN_GLOBAL_POOL:
         for (uint32_t c = 0; c < in.channels; c++) {

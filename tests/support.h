@@ -72,7 +72,10 @@ typedef enum plain_kind {
     PLAIN_SOFTPLUS,
     PLAIN_ADD,
     PLAIN_CONCAT,
-    PLAIN_MULTIPLY
+    PLAIN_MULTIPLY,
+    PLAIN_CONV_TRANSPOSE,
+    PLAIN_UPSAMPLE,
+    PLAIN_PAD
 } plain_kind;
 enum { PLAIN_LAYERS = 20, PLAIN_WIDTH = 1024, PLAIN_TEXT = 2048, PLAIN_JOINS = 3 };
 
@@ -83,6 +86,7 @@ typedef struct plain_layer {
     plain_kind kind;
     uint32_t units;                                                 /* dense; conv: channels out */
     uint32_t kernel[2], stride[2], padding[2], dilation[2], groups; /* conv, pools; (y, x) */
+    uint32_t after[2];                                              /* conv transposed: output_padding; pad */
     double slope;                                                   /* leaky */
     float rate;                                                     /* dropout */
     bool no_bias;                                                   /* dense, conv */
@@ -115,8 +119,8 @@ typedef struct plain_net {
 
 void plain_add(plain_net *net, plain_kind kind, uint32_t units);
 
-/* Adds a convolution or a pool; its fields of groups, strides and dilations that are 0 become 1. False, and nothing is
- * added, if it does not fit. */
+/* Adds a convolution, a pool, an upsample (by the stride) or a pad; its fields of groups, strides and dilations that
+ * are 0 become 1. False, and nothing is added, if it does not fit. */
 bool plain_add_window(plain_net *net, plain_layer layer);
 
 /* Adds a layer of PLAIN_ADD, PLAIN_CONCAT or PLAIN_MULTIPLY: of the value so far and that one. */

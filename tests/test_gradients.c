@@ -266,6 +266,21 @@ static const plain_layer window_layers[] = {
     {.kind = PLAIN_CONV, .units = 2, .kernel = {2, 2}, .stride = {3, 3}, .groups = 2},
     {.kind = PLAIN_CONV, .units = 4, .kernel = {3, 3}, .padding = {1, 1}, .groups = 2, .no_bias = true},
     {.kind = PLAIN_DENSE, .units = 4, .no_bias = true},
+    {.kind = PLAIN_CONV, .units = 2, .kernel = {3, 3}, .padding = {1, 1}, .groups = 2},
+    {.kind = PLAIN_CONV_TRANSPOSE, .units = 3, .kernel = {2, 2}, .stride = {2, 2}},
+    {.kind = PLAIN_CONV_TRANSPOSE, .units = 2, .kernel = {3, 3}, .padding = {1, 1}},
+    {.kind = PLAIN_CONV_TRANSPOSE,
+     .units = 2,
+     .kernel = {3, 2},
+     .stride = {2, 3},
+     .padding = {1, 0},
+     .after = {1, 2},
+     .groups = 2},
+    {.kind = PLAIN_CONV_TRANSPOSE, .units = 4, .kernel = {3, 3}, .stride = {1, 2}, .groups = 2, .no_bias = true},
+    {.kind = PLAIN_UPSAMPLE, .stride = {2, 2}},
+    {.kind = PLAIN_UPSAMPLE, .stride = {1, 3}},
+    {.kind = PLAIN_PAD, .padding = {1, 1}, .after = {1, 1}},
+    {.kind = PLAIN_PAD, .padding = {0, 2}, .after = {3, 1}},
     {.kind = PLAIN_MAX_POOL, .kernel = {2, 2}, .stride = {2, 2}},
     {.kind = PLAIN_MAX_POOL, .kernel = {3, 2}, .stride = {1, 2}, .padding = {1, 1}},
     {.kind = PLAIN_MAX_POOL, .kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}},
@@ -278,7 +293,7 @@ static const plain_layer window_layers[] = {
 
 static void add_layer(plain_net *net, plain_layer layer)
 {
-    if (layer.kernel[0]) {
+    if (layer.kernel[0] || layer.kind >= PLAIN_CONV_TRANSPOSE) {
         ck_assert(plain_add_window(net, layer));
         return;
     }

@@ -141,6 +141,43 @@ START_TEST(layers_without_biases)
 }
 END_TEST
 
+/* Shapes as PyTorch's ConvTranspose2d, Upsample and ZeroPad2d have them. */
+START_TEST(layers_that_enlarge_planes)
+{
+    static const struct {
+        const char *line;
+        size_t out[3];
+    } rows[] = {
+        {"conv_transpose2d 3 2 stride 2", {3, 10, 12}},
+        {"conv_transpose2d 3 3 stride 2 padding 1", {3, 9, 11}},
+        {"conv_transpose2d 3 3 stride 2 padding 1 output_padding 1", {3, 10, 12}},
+        {"conv_transpose2d 6 3x5 stride 1x3 output_padding 0x2 groups 2", {6, 7, 22}},
+        {"upsample 2", {4, 10, 12}},
+        {"upsample 3x1", {4, 15, 6}},
+        {"pad 2", {4, 9, 10}},
+        {"pad 1x2", {4, 7, 10}},
+        {"pad 0x1 2x0", {4, 7, 7}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char text[128];
+        tas_layer_info info;
+        snprintf(text, sizeof text, "input 4x5x6\n%s\nconv2d 1 1\n", rows[i].line);
+        tas_network *network = parse(text);
+        ck_assert(tas_network_layer_info(network, 1, &info));
+        for (int d = 0; d < 3; d++)
+            ck_assert_msg(info.out[d] == rows[i].out[d], "%s: %zu, expected %zu", rows[i].line, (size_t)info.out[d],
+                          rows[i].out[d]);
+        tas_network_close(&network);
+    }
+    tas_network *network = parse("input 4x5x6\nconv_transpose2d 6 3 groups 2\n");
+    const tas_tensor_info *weight = tas_network_tensor(network, 0), *bias = tas_network_tensor(network, 1);
+    static const size_t dims[] = {4, 3, 3, 3};
+    for (int d = 0; d < 4; d++) ck_assert_uint_eq(weight->dims[d], dims[d]);
+    ck_assert_uint_eq(bias->dims[0], 6);
+    tas_network_close(&network);
+}
+END_TEST
+
 START_TEST(losses_and_layers_of_tensors)
 {
     tas_network *network = parse("input 1x6x6\nconv2d 2 3\nrelu\ndense 2\nloss mse\n");
@@ -333,7 +370,7 @@ START_TEST(refuses_with_file_line_and_words)
         {"input 4\n", "net", "dense"},
         {"input 4\nrelu\ntanh\n", "net", "dense"},
         {"input 4\nloss mse\n", "net", "dense"},
-        {"input 4\nconvolution 3\n", "net:2", "input, augment, dense, conv2d, max_pool, avg_pool, "},
+        {"input 4\nconvolution 3\n", "net:2", "input, augment, dense, conv2d, conv_transpose2d, max_pool, avg_pool, "},
         {"input 4\nconvolution 3\n", "net:2", ", add, concat, multiply, relu, leaky, "},
         {"input 4\nconvolution 3\n", "net:2", ", loss, from"},
         {"input 4\nDense 3\n", "net:2", "'Dense'"},
@@ -344,6 +381,17 @@ START_TEST(refuses_with_file_line_and_words)
         {"input 1x4x4\nconv 2 3\n", "net:2", "'conv2d'"},
         {"inptu 4\n", "net:1", "input"},
         {"input 1x4x4\nconv2d 2 3 strid 2\n", "net:2", "'stride'"},
+        {"input 4\nconv_transpose2d 2 3\n", "net:2", "planes"},
+        {"input 1x4x4\nconv_transpose2d 2 3 output_padding 1\n", "net:2", "less than the stride"},
+        {"input 1x1x1\nconv_transpose2d 2 3 padding 2\n", "net:2", "leaves nothing"},
+        {"input 3x4x4\nconv_transpose2d 2 3 groups 2\n", "net:2", "groups 2"},
+        {"input 1x4096x4096\nconv_transpose2d 2 1 stride 4096\n", "net:2", "too large"},
+        {"input 4\nupsample 2\n", "net:2", "planes"},
+        {"input 1x4x4\nupsample 0\n", "net:2", "a factor"},
+        {"input 1x4096x4\nupsample 4096x1\nupsample 2\n", "net:3", "too large"},
+        {"input 4\npad 1\n", "net:2", "planes"},
+        {"input 1x4x4\npad\n", "net:2", "the padding"},
+        {"input 1x4x4\npad 1 1 1\n", "net:2", "unexpected '1'"},
         {"input 4\ndense 2 no bais\n", "net:2", "bias"},
         {"input 4\ndense 2 no\n", "net:2", "bias"},
         {"input 4\ndense 2 no bias no bias\n", "net:2", "a second 'no"},
@@ -971,6 +1019,7 @@ int main(void)
     tcase_add_test(tc, spaces_comments_and_line_ends);
     tcase_add_test(tc, shapes_and_layers);
     tcase_add_test(tc, layers_without_biases);
+    tcase_add_test(tc, layers_that_enlarge_planes);
     tcase_add_test(tc, losses_and_layers_of_tensors);
     tcase_add_test(tc, the_language_is_that_of_the_parser);
     tcase_add_test(tc, shapes_of_windows);

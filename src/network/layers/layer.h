@@ -25,13 +25,14 @@ struct layer {
     int loss;            /* tas_loss */
     line_list mean, std; /* input: of each channel, or of all; none: 0 and 1 */
     float slope, rate;
-    bool flip;                                                      /* augment */
-    uint32_t shift, cutout;                                         /* pixels; 0: not */
-    float smoothing, delta;                                         /* losses */
-    line_list weights;                                              /* of classes */
-    uint32_t batch_group;                                           /* batch_norm: examples; 0: the batch */
+    bool flip;              /* augment */
+    uint32_t shift, cutout; /* pixels; 0: not */
+    float smoothing, delta; /* losses */
+    line_list weights;      /* of classes */
+    uint32_t batch_group;   /* batch_norm: examples; 0: the batch */
     float epsilon, momentum;
-    uint32_t kernel[2], stride[2], padding[2], dilation[2], groups; /* conv2d and pools: (y, x) */
+    uint32_t kernel[2], stride[2], padding[2], dilation[2], groups; /* convolutions and pools: (y, x) */
+    uint32_t padding_after[2];                                      /* conv_transpose2d, pad */
 
     /* What it is lowered to. */
     bool batch_panels;                               /* its inputs are in panels of examples */
@@ -89,8 +90,8 @@ tas_status layer_check_planes(const text_line *line, const layer *self);
 op_args layer_window_args(const layer *self, op_id op);
 
 extern const layer_kind layer_input, layer_augment, layer_dense, layer_conv2d, layer_max_pool, layer_avg_pool,
-    layer_global_avg_pool, layer_flatten, layer_dropout, layer_batch_norm, layer_layer_norm, layer_group_norm,
-    layer_add, layer_concat, layer_multiply, layer_loss;
+    layer_global_avg_pool, layer_flatten, layer_conv_transpose2d, layer_upsample, layer_pad, layer_dropout,
+    layer_batch_norm, layer_layer_norm, layer_group_norm, layer_add, layer_concat, layer_multiply, layer_loss;
 #define DECLARE(UPPER, NAME, S, SLOPE, TEXT) extern const layer_kind layer_##NAME;
 ACTIVATIONS(DECLARE)
 #undef DECLARE
