@@ -101,7 +101,7 @@ bool norm_shape(op_args *args, draw *d, int edge)
     return true;
 }
 
-/* For the running statistics: sets of one channel, all groups of the batch. */
+/* For the running statistics: sets of one channel, all groups of the batch, and two values in each at least. */
 bool norm_running_shape(op_args *args, draw *d, int edge)
 {
     do {
@@ -111,6 +111,8 @@ bool norm_running_shape(op_args *args, draw *d, int edge)
     args->size[NORM_PER_TILE] = 0;
     args->first = 0;
     args->n = args->batch;
+    const uint32_t group = norm_group(args);
+    if (group == 1 || args->batch % group == 1) args->size[NORM_POSITIONS]++; /* one value has no variance */
     return true;
 }
 
