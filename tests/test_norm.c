@@ -642,11 +642,11 @@ START_TEST(batches_without_a_variance)
     const char *whole = "input 6\ndense 6\nbatch_norm\ndense 4\n";
     const char *groups = "input 6\ndense 6\nbatch_norm group 4\ndense 4\n";
     const char *planes = "input 3x2x1\nbatch_norm group 1\nflatten\ndense 4\n";
-    refuses_batch(whole, 1, false, "test:3: batch_norm needs at least 2", "a batch, of 1 examples, has 1");
-    refuses_batch(whole, 1, true, "test:3: batch_norm needs at least 2", "a batch, of 1 examples, has 1");
-    refuses_batch(whole, 13, false, "the last batch of an epoch, of 1 examples, has 1", "or drop_last");
-    refuses_batch(groups, 13, true, "the last group of a batch, of 13 examples, has 1", "another batch or group");
-    refuses_batch(groups, 24, false, "the last group of the last batch of an epoch, of 5 examples, has 1", "drop_last");
+    refuses_batch(whole, 1, false, "test:3: batch_norm needs at least 2", "a batch has 1; expected");
+    refuses_batch(whole, 1, true, "test:3: batch_norm needs at least 2", "a batch has 1; expected");
+    refuses_batch(whole, 13, false, "the last batch of an epoch has 1", "or drop_last");
+    refuses_batch(groups, 13, true, "of a batch, 13 examples, 1 is left for the last group", "another batch or group");
+    refuses_batch(groups, 24, false, "of the last batch of an epoch, 5 examples, 1 is left", "drop_last");
     trains(whole, 13, 4, false, 52); /* which ends before the last batch */
     trains(whole, 13, 0, true, 104);
     trains(groups, 24, 0, true, 96);

@@ -46,12 +46,16 @@ static tas_status check_groups(const tas_network *network, uint64_t batch, bool 
         const uint64_t smallest = batch % group ? batch % group : group;
         const layer *of = &network->layers[t->layer];
         if (t->spread != SPREAD_GROUP || smallest >= t->least) continue;
+        const char *of_batch = last ? "the last batch of an epoch" : "a batch", *or_last = last ? ", or drop_last" : "";
+        if (smallest == batch)
+            return fail(network->context, TAS_BAD_ARGUMENT,
+                        "%s:%d: %s needs at least %" PRIu32 " examples for a variance, but %s has %" PRIu64
+                        "; expected another batch%s",
+                        network->from, of->line, of->kind->name, t->least, of_batch, smallest, or_last);
         return fail(network->context, TAS_BAD_ARGUMENT,
-                    "%s:%d: %s needs at least %" PRIu32 " examples for a variance, but %s%s, of %" PRIu64
-                    " examples, has %" PRIu64 "; expected another batch%s%s",
-                    network->from, of->line, of->kind->name, t->least, t->group ? "the last group of " : "",
-                    last ? "the last batch of an epoch" : "a batch", batch, smallest, t->group ? " or group" : "",
-                    last ? ", or drop_last" : "");
+                    "%s:%d: %s needs at least %" PRIu32 " examples for a variance, but of %s, %" PRIu64
+                    " examples, %" PRIu64 " is left for the last group; expected another batch or group%s",
+                    network->from, of->line, of->kind->name, t->least, of_batch, batch, smallest, or_last);
     }
     return TAS_OK;
 }
