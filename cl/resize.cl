@@ -52,7 +52,8 @@ INLINE vec flush_vec(vec x)
     return y;
 }
 
-INLINE void copy(VALUES from, __global float *restrict to) { EACH_VECTOR store_vec(load_vec(v, from), v, to); }
+// Without restrict, which Oclgrind does not know in functions that are inlined.
+INLINE void copy(const __global float *from, __global float *to) { EACH_VECTOR store_vec(load_vec(v, from), v, to); }
 
 KERNEL upsample_forward(VALUES x, __global float *restrict y, uint count /* P OH OW */, uint H, uint W, uint OH,
                         uint OW, uint Y, uint X)

@@ -264,9 +264,28 @@ bool plain_add_window(plain_net *net, plain_layer layer)
 
 static uint32_t pick(const uint32_t *list, uint32_t count) { return list[random_below(count)]; }
 
-/* A convolution or pool of any geometry. */
+/* A layer that enlarges planes. */
+static void draw_larger(plain_net *net, uint32_t most)
+{
+    plain_layer l = {
+        .kind = (plain_kind)(PLAIN_CONV_TRANSPOSE + random_below(3)), .groups = 1, .units = 1 + random_below(4)};
+    for (int side = 0; side < 2; side++) {
+        l.stride[side] = 1 + random_below(3);
+        l.after[side] = l.kind == PLAIN_UPSAMPLE ? 0 : random_below(l.stride[side]);
+        l.padding[side] = l.kind == PLAIN_UPSAMPLE ? 0 : random_below(2);
+        l.kernel[side] = l.kind == PLAIN_CONV_TRANSPOSE ? 1 + random_below(3) : 0;
+    }
+    const plain_shape in = plain_shape_after(net, net->layers), out = shape_out(&l, in);
+    if (!in.flat && values_of(out) <= most) plain_add_window(net, l);
+}
+
+/* A convolution or pool of any geometry, or a layer that enlarges planes. */
 static void draw_window(plain_net *net, uint32_t most)
 {
+    if (!random_below(4)) {
+        draw_larger(net, most);
+        return;
+    }
     static const uint32_t kernels[] = {1, 2, 3, 3, 5}, strides[] = {1, 1, 1, 2, 3}, groups[] = {1, 1, 2, 3};
     const uint32_t kind = random_below(5);
     plain_layer l = {.kind = kind < 3 ? PLAIN_CONV : kind == 3 ? PLAIN_MAX_POOL : PLAIN_AVERAGE_POOL};
