@@ -294,7 +294,7 @@ START_TEST(squares_that_overflow_are_seen)
     for (int i = 0; i < 24; i++) large[i] = 0x1p40f;
     expect_ok(tas_model_write(model, "1.dense.weight", large, 24));
     const tas_status status = tas_train(model, sample, &options, &result);
-    expect(status, TAS_NOT_FINITE, "step 1: the updated weights are not finite", "betas 0.9 and 0.999");
+    expect(status, TAS_NOT_FINITE, "step 1: the updated 1.dense.weight is not finite", "betas 0.9 and 0.999");
     tas_model_close(&model);
 }
 END_TEST

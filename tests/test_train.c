@@ -361,7 +361,7 @@ START_TEST(an_overflowing_update_is_seen)
     options.momentum = 0;
     expect_ok(tas_model_write(model, "1.dense.weight", huge, 24));
     const tas_status status = tas_train(model, sample, &options, &result);
-    expect(status, TAS_NOT_FINITE, "step 1: the updated weights are not finite", "lr 1000000");
+    expect(status, TAS_NOT_FINITE, "step 1: the updated 1.dense.weight is not finite", "lr 1000000");
     expect(status, TAS_NOT_FINITE, "weights of step 0", "");
     ck_assert_uint_eq(result.bad_step, 1);
     ck_assert_uint_eq(result.weights_step, 0);
@@ -436,7 +436,8 @@ START_TEST(an_overflow_leaves_the_last_snapshot)
     options.lr = 100;
     options.weight_decay = 1; /* the weights become -99 times themselves with each step */
     options.on_step = wait_twice;
-    expect(tas_train(model, sample, &options, &result), TAS_NOT_FINITE, "the updated weights are not finite", "step 5");
+    expect(tas_train(model, sample, &options, &result), TAS_NOT_FINITE, "the updated 1.dense.weight is not finite",
+           "step 5");
     ck_assert_uint_eq(result.weights_step, 5);
     ck_assert_uint_gt(result.bad_step, 5);
     expect_ok(tas_model_read(model, "1.dense.weight", large, 30));

@@ -87,6 +87,20 @@ static const char *print_settings(const tas_run *run, uint64_t step, char text[S
     return text;
 }
 
+/* The first of the parameters and of the running statistics that is not finite, by name. */
+static tas_status find_parameter(tas_run *run)
+{
+    workspace *w = &run->w;
+    bool bad = false;
+    tas_status status = TAS_OK;
+    for (int i = 0; i < w->network->parameter_count && !status && !bad; i++) {
+        const int t = w->network->parameters[i];
+        status = find_bad(w, &w->tensor[t], w->tensor[t].bytes / sizeof(float), &bad);
+        if (bad) snprintf(run->result.bad_tensor, sizeof run->result.bad_tensor, "%s", w->network->tensors[t].name);
+    }
+    return status;
+}
+
 tas_status diagnose_weights(tas_run *run)
 {
     workspace *w = &run->w;
@@ -94,18 +108,19 @@ tas_status diagnose_weights(tas_run *run)
     bool bad = false;
     tas_status status = TAS_OK;
     int tries = 0;
-    do /* it changes nothing */
+    do { /* it changes nothing */
         status = find_bad(w, &w->part[PART_PARAMETERS], w->plan.bytes[PART_PARAMETERS] / sizeof(float), &bad);
-    while (model_should_retry(run->model, status, &tries));
+        if (!status && bad) status = find_parameter(run);
+    } while (model_should_retry(run->model, status, &tries));
     if (status || !bad) return status;
     run->weights_bad = true;
     run->result.bad_step = run->step;
-    snprintf(run->result.bad_tensor, sizeof run->result.bad_tensor, "the updated weights");
-    return fail(run->model->context, TAS_NOT_FINITE,
-                "step %llu: the updated weights are not finite (%s, weight decay %s); the model has the weights of "
-                "step %llu; try a smaller lr",
-                (unsigned long long)run->step, print_settings(run, run->step, settings),
-                format_float(run->options.weight_decay).text, (unsigned long long)run->snapshot.step);
+    return fail(
+        run->model->context, TAS_NOT_FINITE,
+        "step %llu: the updated %s is not finite (%s, weight decay %s); the model has the weights of step %llu; try a "
+        "smaller lr",
+        (unsigned long long)run->step, run->result.bad_tensor, print_settings(run, run->step, settings),
+        format_float(run->options.weight_decay).text, (unsigned long long)run->snapshot.step);
 }
 
 tas_status diagnose_step(tas_run *run, uint64_t step, uint32_t what)
