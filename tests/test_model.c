@@ -592,7 +592,7 @@ START_TEST(locale_is_the_callers)
     snprintf(number, sizeof number, "%.1f", 0.5);
     ck_assert_str_eq(number, "0,5");
     check_computed(hex, y, &score, false);
-    expect(tas_network_parse(context, "input 4 mean 0,5\ndense 1\n", "net", &network), TAS_BAD_NETWORK, "net:1",
+    expect(tas_network_parse(context, "input 4\ndropout 0,5\ndense 1\n", "net", &network), TAS_BAD_NETWORK, "net:2",
            "'0,5'");
     tas_train_options bad = sample_options(9, 3);
     tas_model *model = model_of_text(sample_net, 3);
