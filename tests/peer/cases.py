@@ -107,20 +107,20 @@ loss softmax
 
 # Up and down again: planes that grow.
 PLANES = """
-input 2x5x5
+input 2x5x6
+pad 1x2 0x1
+conv2d 4 3 stride 2
 pad 1
-conv2d 4 3 stride 2 as small
 relu
-conv_transpose2d 4 3 stride 2
+conv_transpose2d 6 3x2 stride 2x3 padding 1x0 output_padding 1x2
 tanh
-conv2d 4 2
-upsample 2
+conv_transpose2d 4 2 groups 2 no bias
+upsample 2x3
 conv2d 4 3 groups 4
 global_avg_pool
 dense 5
 loss softmax
 """
-
 
 
 def narrow(name):

@@ -2,19 +2,20 @@
 import torch
 import torch.nn.functional as F
 
-# The arguments by place of each kind of layer, and those after a name with their defaults. "no bias" stands for itself.
+# The arguments by place of each kind of layer ("?": it may be left out), and those after a name with their defaults.
+# "no bias" stands for itself.
 WINDOW = {"stride": None, "padding": "0", "dilation": "1", "groups": "1"}
 KINDS = {
     "input": (["shape"], {"mean": "0", "std": "1"}),
     "dense": (["units"], {"init": "he", "no": ""}),
     "conv2d": (["units", "kernel"], {**WINDOW, "init": "he", "no": ""}),
-    "conv_transpose2d": (["units", "kernel"], {**WINDOW, "init": "he", "no": ""}),
+    "conv_transpose2d": (["units", "kernel"], {**WINDOW, "output_padding": "0", "init": "he", "no": ""}),
     "max_pool": (["kernel"], WINDOW),
     "avg_pool": (["kernel"], WINDOW),
     "global_avg_pool": ([], {}),
     "flatten": ([], {}),
     "upsample": (["factor"], {}),
-    "pad": (["size"], {}),
+    "pad": (["before", "after?"], {}),
     "relu": ([], {}),
     "leaky": (["slope"], {}),
     "tanh": ([], {}),
@@ -57,7 +58,7 @@ class Layer:
         for argument in by_place:
             if argument == "names":
                 self.arguments[argument], words = words, []
-            else:
+            elif words or not argument.endswith("?"):
                 self.arguments[argument] = words.pop(0)
         while words:
             word = words.pop(0)
@@ -154,7 +155,8 @@ class Network:
         groups, units = int(layer.arguments["groups"]), int(layer.arguments["units"])
         weight, bias = self.weight_and_bias(layer, x.shape[1], units // groups, *layer.sizes("kernel"), outputs=units)
         stride = layer.sizes("stride") if layer.arguments["stride"] else 1
-        return F.conv_transpose2d(x, weight, bias, stride, layer.sizes("padding"), groups=groups)
+        after = layer.sizes("output_padding")
+        return F.conv_transpose2d(x, weight, bias, stride, layer.sizes("padding"), after, groups)
 
     def max_pool(self, layer, x):
         stride = layer.sizes("stride") if layer.arguments["stride"] else None
@@ -171,11 +173,12 @@ class Network:
         return x.reshape(len(x), -1)
 
     def upsample(self, layer, x):
-        return F.interpolate(x, scale_factor=int(layer.arguments["factor"]), mode="nearest")
+        return F.interpolate(x, scale_factor=layer.sizes("factor"), mode="nearest")
 
     def pad(self, layer, x):
-        y, x_ = layer.sizes("size")
-        return F.pad(x, (x_, x_, y, y))
+        top, left = layer.sizes("before")
+        bottom, right = layer.sizes("after?") if "after?" in layer.arguments else (top, left)
+        return F.pad(x, (left, right, top, bottom))
 
     def join(self, kind, x, others):
         if kind == "from":
