@@ -27,13 +27,12 @@ COMMENT = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.S)
 # Of cl/, which anyone may include.
 SHARED_HEADERS = {
     "activation_functions.h",
-    "adam_move.h",
     "arith.h",
     "gradient_mean.h",
     "loss_functions.h",
     "philox.h",
 }
-KERNEL_HEADERS = {"granule_pass.h"}  # of cl/, for kernels alone
+KERNEL_HEADERS = {"adam_move.h", "granule_pass.h"}  # of cl/, for kernels alone
 # What each folder of src/ may include beside itself. Everything below base/ and ops/ is named, nothing is implied.
 FOLDERS = {
     "base": set(),

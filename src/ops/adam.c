@@ -23,7 +23,7 @@
 #include "ops/divisor.h"
 #include "ops/rows.h"
 
-#include "adam_move.h"
+#include "arith.h"
 
 /* 1 - beta^t */
 static float bias(float beta, uint32_t t)
@@ -119,8 +119,8 @@ CLONES static void adam(const op_args *a, void *const *operand, void *scratch)
     if (first_bad[0]) return;
     for (uint32_t i = from; i < to; i++) {
         float first = m[i], second = v[i];
-        const float g = arith_flush(__builtin_fmaf(decay, w[i], gradient_mean(sum[i], count, reciprocal, factor)));
-        const float move = adam_move(g, &first, &second, beta1, rest1, beta2, rest2, unbias1, unbias2, epsilon);
+        const float g = arith_flush(__builtin_fmaf(decay, w[i], divisor_mean(sum[i], count, reciprocal, factor)));
+        const float move = adam_step(g, &first, &second, beta1, rest1, beta2, rest2, unbias1, unbias2, epsilon);
         m[i] = first;
         v[i] = second;
         w[i] = arith_flush(__builtin_fmaf(-lr, arith_flush_state(__builtin_fmaf(decoupled, w[i], move)), w[i]));

@@ -38,6 +38,13 @@ enum {
     UPDATE_ADAPTED = UPDATE_MORE, /* which in LARS and LAMB is 1 if the rate is times the ratio of the divisor */
 };
 
+/* The mean gradient from the raw sum; as gradient_mean() of the kernels, but written here once more, so that verify
+ * compares the two. */
+static inline float divisor_mean(float sum, float count, float reciprocal, float factor)
+{
+    return arith_flush(factor * arith_mean(arith_flush(sum), count, reciprocal));
+}
+
 /* Cases of an optimizer: elements and place; the extent of its operands; the examples of its divisor. */
 void divisor_draw_sizes(op_args *args, draw *d, int edge);
 static inline uint64_t divisor_extent(const op_args *a)

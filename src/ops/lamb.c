@@ -15,7 +15,7 @@
 #include "ops/divisor.h"
 #include "ops/rows.h"
 
-#include "adam_move.h"
+#include "arith.h"
 
 static uint64_t direction_elements(const op_args *a, int operand)
 {
@@ -38,8 +38,8 @@ CLONES static void lamb_direction(const op_args *a, void *const *operand, void *
     if (first_bad[0]) return;
     for (uint32_t i = from; i < to; i++) {
         float first = m[i], second = v[i];
-        const float g = gradient_mean(sum[i], count, reciprocal, factor);
-        const float move = adam_move(g, &first, &second, beta1, rest1, beta2, rest2, unbias1, unbias2, epsilon);
+        const float g = divisor_mean(sum[i], count, reciprocal, factor);
+        const float move = adam_step(g, &first, &second, beta1, rest1, beta2, rest2, unbias1, unbias2, epsilon);
         m[i] = first;
         v[i] = second;
         sum[i] = arith_flush(__builtin_fmaf(decay, w[i], move));

@@ -58,7 +58,7 @@ CLONES static void lars(const op_args *a, void *const *operand, void *scratch)
     (void)scratch;
     if (first_bad[0]) return;
     for (uint32_t i = from; i < to; i++) {
-        const float g = arith_flush(__builtin_fmaf(decay, w[i], gradient_mean(sum[i], count, reciprocal, factor)));
+        const float g = arith_flush(__builtin_fmaf(decay, w[i], divisor_mean(sum[i], count, reciprocal, factor)));
         const float velocity = arith_flush_state(__builtin_fmaf(momentum, v[i], arith_flush_state(rate * g)));
         v[i] = velocity;
         w[i] = arith_flush(w[i] - velocity);

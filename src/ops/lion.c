@@ -69,7 +69,7 @@ CLONES static void lion(const op_args *a, void *const *operand, void *scratch)
     (void)scratch;
     if (first_bad[0]) return;
     for (uint32_t i = from; i < to; i++) {
-        const float g = gradient_mean(sum[i], count, reciprocal, factor);
+        const float g = divisor_mean(sum[i], count, reciprocal, factor);
         const float c = arith_flush_state(__builtin_fmaf(beta1, m[i], rest1 * g));
         const float sign = arith_select(c > 0, 1, arith_select(c < 0, -1, c)); /* 0 and NaN stay */
         m[i] = arith_flush_state(__builtin_fmaf(beta2, m[i], rest2 * g));

@@ -78,7 +78,7 @@ CLONES static void rmsprop(const op_args *a, void *const *operand, void *scratch
     (void)scratch;
     if (first_bad[0]) return;
     for (uint32_t i = from; i < to; i++) {
-        const float g = arith_flush(__builtin_fmaf(decay, w[i], gradient_mean(sum[i], count, reciprocal, factor)));
+        const float g = arith_flush(__builtin_fmaf(decay, w[i], divisor_mean(sum[i], count, reciprocal, factor)));
         const float squares = __builtin_fmaf(alpha, v[i], rest * (g * g));
         const float mean = arith_select(squares < 0x1p-80f, 0.0f, squares);
         const float ratio = g * ADAM_ROOT * arith_near_reciprocal(arith_near_sqrt(mean) + epsilon);
