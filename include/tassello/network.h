@@ -3,6 +3,7 @@
  *     input 1x28x28 mean 0.2860 std 0.3530   # channels x height x width; pixels are (byte / 255 - mean) / std
  *     augment flip shift 2                   # in training alone; or cutout 8
  *     conv2d 20 5                            # outputs, kernel (5 or 5x3)
+ *     batch_norm                             # or layer_norm, group_norm 4
  *     relu                                   # or leaky 0.01, tanh, sigmoid, gelu
  *     max_pool 2                             # or avg_pool
  *     dropout 0.25                           # the share of values that become 0
@@ -74,12 +75,14 @@ typedef struct tas_layer_info {
 /* Fills *info; returns 0 past the last layer. */
 TAS_API int tas_network_layer_info(const tas_network *network, size_t index, tas_layer_info *info);
 
-/* A parameter's tensor. The name is made of the layer's place (the input is 0), its kind, and "weight" or "bias":
+/* The tensor of a parameter or a running statistic. The name is made of the layer's place (the input is 0), its kind,
+ * and what it is:
  *
- *     1.conv2d.weight   (outputs, inputs / groups, kernel height, kernel width)
- *     1.conv2d.bias     (outputs)
- *     3.dense.weight    (outputs, inputs)
- *     3.dense.bias      (outputs) */
+ *     1.conv2d.weight             (outputs, inputs / groups, kernel height, kernel width)
+ *     1.conv2d.bias               (outputs)
+ *     2.batch_norm.weight         (channels); as bias, running_mean and running_var, which is the unbiased variance
+ *     4.dense.weight              (outputs, inputs)
+ *     4.dense.bias                (outputs) */
 typedef struct tas_tensor_info {
     const char *name;
     /* Those past ndims are 0. */

@@ -16,8 +16,8 @@ static const char rules[] =
     "Shapes are channels x height x width. If a size has two dimensions, it is written as height x width (5x3); one "
     "number stands for both. Arguments in brackets are optional; named ones follow the others, in any order.\n\n"
     "Parameters are named after the layer's place, the input being 0 (a 'from' does not count), and its kind: "
-    "1.conv2d.weight (outputs, inputs / "
-    "groups, kernel height, kernel width), 1.conv2d.bias (outputs), 3.dense.weight (outputs, inputs).";
+    "1.conv2d.weight (outputs, inputs / groups, kernel height, kernel width), 1.conv2d.bias (outputs), 3.dense.weight "
+    "(outputs, inputs). Running statistics are stored with them: 2.batch_norm.running_mean and running_var (channels).";
 
 const char *tas_network_rules(void) { return rules; }
 
