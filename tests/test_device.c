@@ -98,8 +98,8 @@ START_TEST(canonical_digest)
 {
     char hex[65];
     if (tested_small) return;
-    ck_assert_msg(!training_digest(device, hex), "%s", tas_error(context));
-    ck_assert_str_eq(hex, tas_canonical_digest());
+    ck_assert_msg(!training_digest(device, _i, hex), "%s", tas_error(context));
+    ck_assert_str_eq(hex, tas_canonical_digest((size_t)_i));
 }
 END_TEST
 
@@ -328,7 +328,7 @@ static Suite *make_suite(const char *id)
     tas_set_log(context, print_line, NULL);
     tcase_add_loop_test(operations, operation, 0, OP_COUNT);
     tcase_add_loop_test(kernels, product_kernels, 0, tested_small ? PRODUCTS : 5 * PRODUCTS);
-    tcase_add_test(trainings, canonical_digest);
+    tcase_add_loop_test(trainings, canonical_digest, 0, TRAININGS);
     tcase_add_loop_test(trainings, training_shipped_networks, 0, 3);
     tcase_add_test(trainings, training_chain_and_granules);
     tcase_add_test(trainings, training_dead_units);

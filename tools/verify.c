@@ -148,12 +148,13 @@ static void print_provider_rows(session *v)
 
 static void print_digest(const session *v, const tas_verify_result *result)
 {
-    if (!*result->digest) return;
-    fprintf(v->text, "digest %s\n", result->digest);
-    if (result->digest_ok)
-        fprintf(v->text, "the digest is the expected one\n");
-    else
-        fprintf(v->text, "the digest DIFFERS: expected %s\n", tas_canonical_digest());
+    if (!*result->digest[0]) return;
+    for (size_t k = 0; k < TAS_CANONICAL_TRAININGS; k++) {
+        fprintf(v->text, "digest %s\n", result->digest[k]);
+        if (strcmp(result->digest[k], tas_canonical_digest(k)) != 0)
+            fprintf(v->text, "the digest DIFFERS: expected %s\n", tas_canonical_digest(k));
+    }
+    if (result->digest_ok) fprintf(v->text, "the digests are the expected ones\n");
 }
 
 static json_t *describe_device(session *v, const device_run *run)
@@ -166,7 +167,10 @@ static json_t *describe_device(session *v, const device_run *run)
     json_object_set_new(o, "passed", json_integer(run->result.passed));
     json_object_set_new(o, "failed", json_integer(run->result.failed));
     json_object_set_new(o, "skipped", json_integer(run->result.skipped));
-    json_object_set_new(o, "digest", *run->result.digest ? json_string(run->result.digest) : json_null());
+    json_t *digests = json_array();
+    for (size_t k = 0; k < TAS_CANONICAL_TRAININGS && *run->result.digest[k]; k++)
+        json_array_append_new(digests, json_string(run->result.digest[k]));
+    json_object_set_new(o, "digests", digests);
     json_object_set_new(o, "digest_ok", json_boolean(run->result.digest_ok));
     json_object_set_new(o, "rows", v->rows);
     v->rows = NULL;
@@ -239,8 +243,9 @@ static void print_total(const session *v)
     for (size_t i = 0; i < v->run_count; i++) {
         const device_run *run = &v->runs[i];
         fprintf(v->text, "%-7s  %-16s  ", shown_verdicts[run->verdict], run->id);
-        if (*run->result.digest)
-            fprintf(v->text, "%u rows, digest %.16s...\n", run->result.passed + run->result.failed, run->result.digest);
+        if (*run->result.digest[0])
+            fprintf(v->text, "%u rows, digests %.16s... and %.16s...\n", run->result.passed + run->result.failed,
+                    run->result.digest[0], run->result.digest[1]);
         else
             fprintf(v->text, "%s\n", run->why);
     }
@@ -254,7 +259,10 @@ static json_t *describe_session(session *v)
     json_object_set_new(o, "contract", json_integer(tas_contract()));
     json_object_set_new(o, "seed", json_integer((json_int_t)v->s.verify.seed));
     json_object_set_new(o, "cases", json_integer(v->s.verify.cases));
-    json_object_set_new(o, "stated_digest", json_string(tas_canonical_digest()));
+    json_t *stated = json_array();
+    for (size_t k = 0; k < TAS_CANONICAL_TRAININGS; k++)
+        json_array_append_new(stated, json_string(tas_canonical_digest(k)));
+    json_object_set_new(o, "stated_digests", stated);
     json_object_set_new(o, "devices", v->devices);
     json_object_set_new(o, "passed", json_integer(v->count[PASSED]));
     json_object_set_new(o, "failed", json_integer(v->count[FAILED]));
@@ -314,12 +322,13 @@ static int run(int argc, char **argv)
 const cli_command verify_command = {
     .name = "verify",
     .summary = "compare a device with the C reference, bit for bit",
-    .description = "Runs each operation on random and edge shapes, on the device and by its reference in C, and "
-                   "compares the results "
-                   "bit for bit. Then runs a short canonical training, whose digest must be the expected one. Exits "
-                   "with 0 only if "
-                   "everything matches.\n\n"
-                   "With --all, the last lines are one per device, and their count.",
+    .description =
+        "Runs each operation on random and edge shapes, on the device and by its reference in C, and "
+        "compares the results "
+        "bit for bit. Then runs two short canonical trainings, whose digests must be the expected ones. Exits "
+        "with 0 only if "
+        "everything matches.\n\n"
+        "With --all, the last lines are one per device, and their count.",
     .options = options,
     .examples = {"tassello verify", "tassello verify --all --json verify.json"},
     .run = run,

@@ -1,4 +1,4 @@
-/* Verification: compares every operation of a device with the C reference, bit for bit; then the canonical training. */
+/* Verification: compares every operation of a device with the C reference, bit for bit; then the canonical trainings. */
 #ifndef TASSELLO_VERIFY_H
 #define TASSELLO_VERIFY_H
 
@@ -17,7 +17,7 @@ typedef struct tas_verify_options {
     uint32_t cases;
     /* Non-zero (the default): compare CLBlast's products with their bound, too. */
     int providers;
-    /* Non-zero (the default): run the canonical training and compare its digest. */
+    /* Non-zero (the default): run the canonical trainings and compare their digests. */
     int training;
 } tas_verify_options;
 TAS_API void tas_verify_options_init(tas_verify_options *options);
@@ -38,12 +38,15 @@ typedef struct tas_verify_row {
 } tas_verify_row;
 typedef void (*tas_verify_fn)(void *user, const tas_verify_row *row);
 
+/* The canonical trainings: a chain of layers, and a network with branches and normalization over the batch. */
+enum { TAS_CANONICAL_TRAININGS = 2 };
+
 typedef struct tas_verify_result {
     /* Rows. */
     uint32_t passed, failed, skipped;
-    /* Of the canonical training; "" if it was not run. */
-    char digest[65];
-    /* Whether that is tas_canonical_digest(). */
+    /* Of the canonical trainings; "" if they were not run. */
+    char digest[TAS_CANONICAL_TRAININGS][65];
+    /* Whether all are tas_canonical_digest(). */
     int digest_ok;
 } tas_verify_result;
 
@@ -52,8 +55,9 @@ typedef struct tas_verify_result {
 TAS_API tas_status tas_verify(tas_device *device, const tas_verify_options *options, tas_verify_fn on_row, void *user,
                               tas_verify_result *result);
 
-/* The digest that the canonical training must have on every device, under this version of the contract. */
-TAS_API const char *tas_canonical_digest(void);
+/* The digest that a canonical training must have on every device, under this version of the contract. NULL past the
+ * last. */
+TAS_API const char *tas_canonical_digest(size_t training);
 
 #ifdef __cplusplus
 }
