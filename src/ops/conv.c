@@ -90,6 +90,8 @@ static const uint32_t edges[][GEOMETRY] = {
     {150, 1, 4, 5, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1},
     {171, 4, 2, 2, 6, 1, 1, 1, 1, 0, 0, 1, 1, 2},
     {200, 2, 3, 2, 4, 2, 2, 1, 1, 1, 1, 1, 1, 1},
+    {101, 3, 4, 5, 3, 3, 3, 1, 1, 1, 1, 1, 1, 3},
+    {98, 2, 4, 3, 4, 3, 3, 2, 2, 1, 1, 1, 1, 2},
 };
 
 #define PICK(d, list) (list)[draw_below(d, LENGTH(list))]
@@ -152,6 +154,8 @@ static bool conv_sum_shape(op_args *args, draw *d, int edge)
     static const uint32_t granules[] = {0, 1, 2, 4, 16}, many[] = {2, 4}; /* several vectors of granules */
     if (!conv_shape(args, d, edge)) return false;
     args->size[WINDOW_GRANULE] = args->n < 97 ? PICK(d, granules) : PICK(d, many);
+    if (args->n >= 97 && args->size[WINDOW_GROUPS] > 1 && args->size[WINDOW_GROUPS] == args->size[WINDOW_C])
+        args->size[WINDOW_GRANULE] = 1; /* depthwise: vectors of granules of one example */
     args->first = draw_below(d, 3) && (args->n < 97 || edge % 2 == 0) ? draw_below(d, 100) : 0;
     args->batch = args->first + args->n + (draw_below(d, 2) ? draw_below(d, 40) : 0);
     return true;
