@@ -78,10 +78,10 @@ static tas_status find_tensor(tas_run *run, uint64_t step)
 }
 
 /* "lr 0.1, momentum 0.9": the settings of a step. */
-enum { SETTINGS_TEXT = 32 + UPDATE_TEXT };
+enum { SETTINGS_TEXT = 32 + OPTIMIZERS_TEXT };
 static const char *print_settings(const tas_run *run, uint64_t step, char text[SETTINGS_TEXT])
 {
-    char settings[UPDATE_TEXT];
+    char settings[OPTIMIZERS_TEXT];
     snprintf(text, SETTINGS_TEXT, "lr %s, %s", format_float(run_lr(run, step)).text,
              update_print(&run->options, settings));
     return text;

@@ -10,11 +10,8 @@
 #ifndef UPDATE_H
 #define UPDATE_H
 
+#include "train/optimizers.h"
 #include "train/workspace.h"
-
-#include <tassello/model.h>
-
-enum { UPDATE_TEXT = 128 };
 
 /* Checks the optimizer and its settings. */
 tas_status update_check(tas_context *context, const tas_train_options *options);
@@ -23,7 +20,7 @@ tas_status update_check(tas_context *context, const tas_train_options *options);
 void update_request(plan_request *request, tas_optimizer optimizer, bool clips);
 
 /* "momentum 0.9", "betas 0.9 and 0.999, epsilon 1e-08": its settings, for a message. */
-const char *update_print(const tas_train_options *options, char text[UPDATE_TEXT]);
+const char *update_print(const tas_train_options *options, char text[OPTIMIZERS_TEXT]);
 
 typedef struct update_call update_call;
 

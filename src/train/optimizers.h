@@ -1,0 +1,32 @@
+/* The table of optimizers. */
+#ifndef OPTIMIZERS_H
+#define OPTIMIZERS_H
+
+#include "base/context.h"
+#include "ops/op.h"
+
+#include <tassello/model.h>
+
+enum { OPTIMIZERS_TEXT = 128 };
+
+/* An optimizer is one row of optimizers.c. Its calls are given the parameters, the sums of gradients, its slots, the
+ * divisor and the record of what was not finite; those of an optimizer that adapts its rate to each weight have a
+ * ratio. */
+typedef struct optimizer {
+    const char *name;
+    op_id op;
+    op_id before; /* an operation over all parameters that comes first and replaces the sums; 0: none */
+    int slots;    /* values kept per parameter; those of `before` if there is one */
+    bool adapts;  /* needs the norms of each weight, and of its gradient or of what replaced that */
+    tas_train_options usual;
+    tas_status (*check)(tas_context *context, const tas_train_options *options);     /* its settings */
+    void (*print)(const tas_train_options *options, char text[OPTIMIZERS_TEXT]);     /* them, for a message */
+    void (*set)(const tas_train_options *options, float lr, float decay, uint64_t t, /* the scalars of a call, */
+                op_args *args);
+    void (*set_ratio)(const tas_train_options *options, float decay, op_args *args); /* and of a ratio */
+} optimizer;
+
+/* NULL if there is no such optimizer. */
+const optimizer *optimizers_row(tas_optimizer which);
+
+#endif
