@@ -1,4 +1,5 @@
-/* Verification: compares every operation of a device with the C reference, bit for bit; then the canonical trainings. */
+/* Verification: compares every operation of a device with the C reference, bit for bit; then runs the canonical
+ * trainings. */
 #ifndef TASSELLO_VERIFY_H
 #define TASSELLO_VERIFY_H
 
