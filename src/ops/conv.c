@@ -151,13 +151,17 @@ static bool conv_shape(op_args *args, draw *d, int edge)
 /* A tile somewhere in a batch, for the sums over examples. */
 static bool conv_sum_shape(op_args *args, draw *d, int edge)
 {
-    static const uint32_t granules[] = {0, 1, 2, 4, 16}, many[] = {2, 4}; /* several vectors of granules */
+    static const uint32_t granules[] = {0, 1, 2, 4, 8, 16, 32}, many[] = {2, 4}; /* several vectors of granules */
     if (!conv_shape(args, d, edge)) return false;
     args->size[WINDOW_GRANULE] = args->n < 97 ? PICK(d, granules) : PICK(d, many);
     if (args->n >= 97 && args->size[WINDOW_GROUPS] > 1 && args->size[WINDOW_GROUPS] == args->size[WINDOW_C])
         args->size[WINDOW_GRANULE] = 1; /* depthwise: vectors of granules of one example */
     args->first = draw_below(d, 3) && (args->n < 97 || edge % 2 == 0) ? draw_below(d, 100) : 0;
     args->batch = args->first + args->n + (draw_below(d, 2) ? draw_below(d, 40) : 0);
+    if (args->size[WINDOW_GRANULE] > 1 && draw_below(d, 2)) { /* whole granules, as of most tiles */
+        args->first -= args->first % args->size[WINDOW_GRANULE];
+        args->batch = args->first + args->n;
+    }
     return true;
 }
 
@@ -166,6 +170,21 @@ static bool forward_fill(const op_args *a, int operand, void *data, draw *d)
 {
     if (operand != 2 || draw_below(d, 2)) return false;
     for (uint32_t o = 0; o < a->size[WINDOW_O]; o++) ((float *)data)[o] = 0;
+    return true;
+}
+
+/* In wild cases of groups, and in half of the others, only one dy is infinite, so that most sums stay finite: a tap
+ * outside the input must not become a product with 0. */
+static bool backward_weights_fill(const op_args *a, int operand, void *data, draw *d)
+{
+    const uint64_t count = a->n * (operand == 0 ? window_in_elements(a) : window_out_elements(a));
+    const draw_mode mode = d->mode;
+    if (operand > 1 || mode != DRAW_WILD) return false;
+    if (a->size[WINDOW_GROUPS] == 1 && d->number / DRAW_MODES % 2) return false;
+    d->mode = DRAW_NORMAL;
+    draw_fill(TYPE_F32, count, data, d);
+    d->mode = mode;
+    if (operand == 1) ((float *)data)[draw_below(d, (uint32_t)count)] = arith_float(0x7f800000u);
     return true;
 }
 
@@ -427,6 +446,7 @@ const op_row row_conv_backward_weights = {
     .flops = conv_flops,
     .reference = conv_backward_weights,
     .shape = conv_sum_shape,
+    .fill = backward_weights_fill,
     .undefined = backward_weights_undefined,
 };
 

@@ -14,6 +14,7 @@ static cl_int set_argument(cl_kernel kernel, cl_uint index, const launch_arg *a)
     }
     case ARG_U32: return clSetKernelArg(kernel, index, sizeof a->value.u, &a->value.u);
     case ARG_F32: return clSetKernelArg(kernel, index, sizeof a->value.f, &a->value.f);
+    case ARG_LOCAL: return clSetKernelArg(kernel, index, a->value.u, NULL);
     }
     return CL_INVALID_ARG_VALUE;
 }

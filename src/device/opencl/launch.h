@@ -5,7 +5,7 @@
 #include "device/opencl/program.h"
 
 typedef struct launch_arg {
-    enum { ARG_MEM, ARG_U32, ARG_F32 } kind;
+    enum { ARG_MEM, ARG_U32, ARG_F32, ARG_LOCAL } kind;
     union {
         const mem *m;
         uint32_t u;
@@ -15,6 +15,7 @@ typedef struct launch_arg {
 #define A_MEM(x) ((launch_arg){.kind = ARG_MEM, .value.m = (x)})
 #define A_U32(x) ((launch_arg){.kind = ARG_U32, .value.u = (x)})
 #define A_F32(x) ((launch_arg){.kind = ARG_F32, .value.f = (x)})
+#define A_LOCAL(bytes) ((launch_arg){.kind = ARG_LOCAL, .value.u = (bytes)})
 
 enum { LAUNCH_ARGS = 32 }; /* more than any kernel has */
 

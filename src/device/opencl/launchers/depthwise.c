@@ -1,5 +1,5 @@
-/* Launches of depthwise convolutions on processors: cl/depthwise.cl, depthwise_weights.cl. Those for GPUs are in
- * depthwise_gpu.c. */
+/* Launches of depthwise convolutions on processors: cl/depthwise.cl, depthwise_weights.cl, depthwise_turns.cl. Those
+ * for GPUs are in depthwise_gpu.c. */
 #include "device/opencl/launchers/depthwise.h"
 
 enum {
@@ -159,11 +159,42 @@ static tas_status pack(tas_device *device, const op_args *a, const weights_way *
         launch_single(block_count(elements, PACK_RUN), w->vectors, (r + count - 1) / lanes - r / lanes + 1), &args);
 }
 
+/* Bytes of local memory that depthwise_turns.cl needs, or 0 if it does not apply: for whole granules of several
+ * examples, powers of two. */
+static uint32_t turns_local(const tas_device *device, const op_args *a, uint32_t vec)
+{
+    const uint32_t *s = a->size, granule = s[WINDOW_GRANULE], split = granule < vec ? granule : vec;
+    const uint64_t height = (s[WINDOW_OH] - 1) * (uint64_t)s[WINDOW_SY] + (s[WINDOW_KH] - 1) * s[WINDOW_DY] + 1;
+    const uint64_t width = (s[WINDOW_OW] - 1) * (uint64_t)s[WINDOW_SX] + (s[WINDOW_KW] - 1) * s[WINDOW_DX] + 1;
+    const uint64_t planes = height * width + (uint64_t)s[WINDOW_OH] * s[WINDOW_OW];
+    const uint64_t floats = (split * planes + (uint64_t)s[WINDOW_KH] * s[WINDOW_KW]) * vec;
+    const bool whole = a->first % granule == 0 && (a->n % granule == 0 || a->first + a->n == a->batch);
+    if (granule & (granule - 1) || !whole || op_panel_width(a) == 1) return 0;
+    return floats * sizeof(float) <= device->info.local_bytes ? (uint32_t)(floats * sizeof(float)) : 0;
+}
+
+static tas_status run_turns(tas_device *device, const op_args *a, const weights_way *w, uint32_t local, const mem *m)
+{
+    const uint32_t granule = a->size[WINDOW_GRANULE], split = granule < w->vec ? granule : w->vec;
+    char options[80];
+    cl_kernel kernel;
+    snprintf(options, sizeof options, "-D VEC=%u -D SPLIT=%u -D LINES=%u -D COLS=%u", w->vec, split, w->lines, w->cols);
+    tas_status status = program_get_kernel(device, "depthwise_turns", "depthwise_weights_turns", options, &kernel);
+    if (status) return status;
+    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_LOCAL(local));
+    const launch_arg more[] = {A_U32(granule), A_U32(a->n), A_U32(a->first), A_U32(op_panel_width(a))};
+    add_geometry(&args, a);
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++) launch_add(&args, more[i]);
+    return launch_kernel(device, kernel, launch_single(block_count(a->size[WINDOW_O], split), 1, 1), &args);
+}
+
 tas_status depthwise_backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const weights_way w = way_of(device, a);
     const uint32_t *s = a->size;
     if (!w.spread) return run_weights(device, a, &w, &m[0], &m[1], 0, 0, a->n, m);
+    const uint32_t local = s[WINDOW_GRANULE] ? turns_local(device, a, w.vec) : 0;
+    if (local) return run_turns(device, a, &w, local, m);
     const uint32_t most = packed_most(device, a, &w);
     tas_status status = TAS_OK;
     for (uint32_t r = 0, some; r < a->n && !status; r += some) {
