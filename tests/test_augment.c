@@ -308,7 +308,7 @@ START_TEST(trainings_in_tiles)
 }
 END_TEST
 
-/* The same weights see the same images, whatever training would do to them. */
+/* Evaluation and prediction use the images as they are, whether the network augments them in training or not. */
 START_TEST(evaluation_and_prediction_leave_images_alone)
 {
     for (int of_bytes = 0; of_bytes < 2; of_bytes++) {
