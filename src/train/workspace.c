@@ -62,15 +62,7 @@ static tas_status slice_passes(workspace *w)
     w->values = calloc(places, sizeof *w->values);
     w->kept = calloc(tensors * p->kept.tiles, sizeof *w->kept);
     if (!w->values || !w->kept) return fail(w->network->context, TAS_NO_MEMORY, "no memory for a list of values");
-    for (size_t i = 0; i < places && !status; i++) {
-        const bool fixed =
-            i >= tensors && p->values[i].part >= 0 && p->values[i].offset == p->values[i - tensors].offset &&
-            p->values[i].part == p->values[i - tensors].part && p->values[i].bytes == p->values[i - tensors].bytes;
-        if (fixed)
-            w->values[i] = w->values[i - tensors];
-        else
-            status = slice_region(w, &p->values[i], &w->values[i]);
-    }
+    for (size_t i = 0; i < places && !status; i++) status = slice_region(w, &p->values[i], &w->values[i]);
     for (size_t i = 0; i < tensors * p->kept.tiles && !p->kept.spilled && !status; i++) {
         const size_t t = i / p->kept.tiles;
         const region tile = {.part = p->kept.region[t].part,
