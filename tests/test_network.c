@@ -803,7 +803,9 @@ END_TEST
 START_TEST(large_graphs_take_little_time)
 {
     enum { BLOCKS = 2000, BYTES = 1 << 20 };
-    char *text = malloc(BYTES), *at = text + sprintf(text, "input 3\ndense 3 as v0\n");
+    char *text = calloc(1, BYTES);
+    ck_assert_ptr_nonnull(text);
+    char *at = text + sprintf(text, "input 3\ndense 3 as v0\n");
     ck_assert_ptr_nonnull(text);
     for (int i = 1; i < BLOCKS; i++) at += sprintf(at, "relu\nadd v%d v%d as v%d\n", i - 1, i / 2, i);
     sprintf(at, "add v%d\n", BLOCKS - 1);
