@@ -182,6 +182,8 @@ static void check_usual(tas_optimizer optimizer, float lr, uint64_t steps, float
         tas_train_options_choose(&options, optimizer);
         if (lr > 0) options.lr = lr;
         if (optimizer == TAS_LARS) options.trust = 0.5f; /* else its steps are hardly seen */
+        /* A gradient near 0 is divided by a root near 0, which magnifies what it was rounded by. */
+        if (optimizer == TAS_RMSPROP && steps > 1) options.epsilon = 0.01f;
         options.weight_decay = decay;
         options.decay_on = decay_on;
         options.clip = clip;
