@@ -246,7 +246,7 @@ def _(t):
         out = child.communicate()[0].decode()
         os.close(ours)
         expect(child.returncode == 0 and LAST.search(out), f"status {child.returncode}, {out}")
-        lines = seen.decode().strip("\r\n").split("\r\x1b[K")[1:]
+        lines = seen.decode().rstrip("\r\n").split("\r\x1b[K")[1:]
         expect(len(lines) > 1 and "\n" not in "".join(lines) and seen.endswith(b"\n"), f"{seen[-300:]}")
         expect(max(map(len, lines)) < (columns or 80), f"{columns} columns: {max(lines, key=len)!r}")
         expect(columns != 20 or len(lines[-1]) == 19, f"not cut at the end: {lines[-1]!r}")
