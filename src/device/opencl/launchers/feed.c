@@ -4,20 +4,25 @@
 
 #include "ops/feed.h"
 
-static tas_status gather(tas_device *device, const op_args *a, const mem *m, const char *name)
+/* The kernel of that name, for each element of each panel of examples. */
+static tas_status launch_gather(tas_device *device, const op_args *a, const char *name, const launch_args *args)
 {
-    const opencl_device *cl = device->cl;
     char lanes[32];
     cl_kernel kernel;
     snprintf(lanes, sizeof lanes, " -D PANEL=%u", op_panel_width(a));
     tas_status status = program_get_elementwise(device, "feed", name, lanes, &kernel);
     if (status) return status;
+    launch_range range = launch_elements(device->cl, a->size[GATHER_ELEMENTS]);
+    range.global[1] = op_padded(a) / op_panel_width(a);
+    return launch_kernel(device, kernel, range, args);
+}
+
+static tas_status gather(tas_device *device, const op_args *a, const mem *m, const char *name)
+{
     const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->size[GATHER_ELEMENTS]),
                                   A_U32(a->size[GATHER_AT]), A_U32(a->size[GATHER_DIRECT]), A_U32(a->n),
                                   A_F32(a->scalar[GATHER_SCALE]), A_F32(a->scalar[GATHER_SHIFT]));
-    launch_range range = launch_elements(cl, a->size[GATHER_ELEMENTS]);
-    range.global[1] = op_padded(a) / op_panel_width(a);
-    return launch_kernel(device, kernel, range, &args);
+    return launch_gather(device, a, name, &args);
 }
 
 static tas_status gather_bytes(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
@@ -34,20 +39,12 @@ static tas_status gather_floats(tas_device *device, const op_args *a, const mem 
 
 static tas_status gather_image(tas_device *device, const op_args *a, const mem *m, const char *name)
 {
-    const opencl_device *cl = device->cl;
-    char lanes[32];
-    cl_kernel kernel;
-    snprintf(lanes, sizeof lanes, " -D PANEL=%u", op_panel_width(a));
-    tas_status status = program_get_elementwise(device, "feed", name, lanes, &kernel);
-    if (status) return status;
     const launch_args args =
         ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(a->size[GATHER_ELEMENTS]),
              A_U32(a->size[GATHER_AT]), A_U32(a->size[GATHER_DIRECT]), A_U32(a->n), A_U32(a->size[IMAGE_HEIGHT]),
              A_U32(a->size[IMAGE_WIDTH]), A_U32(a->size[IMAGE_FLIP]), A_U32(a->size[IMAGE_SHIFT]),
              A_U32(a->size[IMAGE_CUTOUT]), A_U32(a->epoch), A_U32((uint32_t)a->seed), A_U32((uint32_t)(a->seed >> 32)));
-    launch_range range = launch_elements(cl, a->size[GATHER_ELEMENTS]);
-    range.global[1] = op_padded(a) / op_panel_width(a);
-    return launch_kernel(device, kernel, range, &args);
+    return launch_gather(device, a, name, &args);
 }
 
 static tas_status gather_image_bytes(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
