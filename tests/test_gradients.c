@@ -77,7 +77,7 @@ static void check_forward(tas_model *model, const problem *p)
 }
 
 /* Gives the largest of the gradient's magnitudes; 0 where no parameters were found that are away from all kinks. */
-static double compare_gradients(const plain_net *net, uint32_t count)
+static double compare_within(const plain_net *net, uint32_t count, double bound)
 {
     char text[PLAIN_TEXT];
     const uint32_t width = plain_outputs(net);
@@ -125,7 +125,7 @@ static double compare_gradients(const plain_net *net, uint32_t count)
     }
     for (size_t k = 0; k < elements && drawn; k++) {
         const double got = ((double)before[k] - after[k]) / rate;
-        ck_assert_msg(fabs(got - want[k]) <= 1e-4 * fabs(want[k]) + 8e-6 * (1 + most),
+        ck_assert_msg(fabs(got - want[k]) <= 1e-4 * fabs(want[k]) + bound * (1 + most),
                       "parameter %zu: gradient %.9g, expected %.9g of\n%s", k, got, want[k], text);
     }
     free(want);
@@ -134,6 +134,8 @@ static double compare_gradients(const plain_net *net, uint32_t count)
     tas_model_close(&model);
     return most;
 }
+
+static double compare_gradients(const plain_net *net, uint32_t count) { return compare_within(net, count, 3e-6); }
 
 static void check_gradients(const plain_net *net, uint32_t count)
 {
@@ -398,7 +400,7 @@ START_TEST(drawn_networks)
         if (!net.mse && plain_outputs(&net) == 1) net.mse = true; /* the softmax of one is 1 */
         for (int l = 0; l < net.layers; l++) /* what is multiplied by much more than 1 passes the bounds */
             if (net.layer[l].rate > 0.5f) net.layer[l].rate = 0.5f;
-        alive += compare_gradients(&net, 1 + random_below(5)) > 1e-3;
+        alive += compare_within(&net, 1 + random_below(5), 8e-6) > 1e-3; /* normalization magnifies roundings */
     }
     ck_assert_int_gt(alive, 15);
 }
@@ -562,7 +564,7 @@ START_TEST(drawn_graphs)
         plain_draw_graph(&net, round % 4 != 0, 60);
         for (int l = 0; l < net.layers; l++)
             if (net.layer[l].rate > 0.5f) net.layer[l].rate = 0.5f;
-        alive += compare_gradients(&net, 1 + random_below(5)) > 1e-3;
+        alive += compare_within(&net, 1 + random_below(5), 8e-6) > 1e-3; /* normalization magnifies roundings */
     }
     ck_assert_int_gt(alive, 20);
 }
