@@ -13,6 +13,9 @@ enum {
     SWEEP_BATCHES = FIT_BATCHES,
     SWEEP_SEEDS = 32,
     SWEEP_SECOND_SEED = 1000003, /* above the sweep's own: of runs that confirm a rate */
+    SWEEP_TARGETS = 8,           /* at most: from a shallow one to the deepest */
+    SWEEP_CHECKS = 3,            /* candidates whose command is checked, at most */
+    SWEEP_BRANCHES = 16,         /* moments of a run at which branches are made, at most */
     FROZEN_POINTS = 3,           /* the start, the middle, the target */
     NOISE_WINDOWS = 24
 };
@@ -21,7 +24,8 @@ enum {
  */
 typedef struct sweep_point {
     uint64_t step, examples;
-    double seconds;                                    /* of training, without evaluation */
+    double seconds;      /* of training, without evaluation */
+    double target_value; /* of the target's own measure (loss or accuracy; on LOOK_MOST examples at most) */
     double train_loss, train_accuracy, loss, accuracy; /* the last two: validation */
     noise_scale noise;                                 /* of the steps since the point before */
 } sweep_point;
@@ -101,9 +105,47 @@ typedef struct sweep_batch {
     sweep_mean
         fluctuation; /* of the weights late in a run: |w - mean w|^2 / |w|^2 along stretches from the same weights */
     sweep_mean seed_spread;          /* and between the ends of such stretches, that differ in their shuffles alone */
-    double worse_low, worse_high;    /* validation loss minus that of the best batch, paired over seeds, 95 % */
+    sweep_mean loss_compared;        /* the validation loss that decides: see loss_to_compare() in aggregate.c */
+    double worse_low, worse_high;    /* it minus that of the best batch, 95 % for all batches together */
+    double lr_edge_of_stability;     /* the lowest rate at which a run of the search diverged; NaN: none did */
     double test_loss, test_accuracy; /* NaN: not evaluated */
 } sweep_batch;
+
+/* One of the targets on the way down, for all batches: every run passes through many. */
+typedef struct sweep_level {
+    double target; /* of the target's own measure */
+    double epochs; /* that the base batch takes; NaN: not known */
+    sweep_mean steps[SWEEP_BATCHES], examples[SWEEP_BATCHES], seconds[SWEEP_BATCHES]; /* geometric means */
+    int reached[SWEEP_BATCHES]; /* runs on fresh seeds that stayed there */
+    fit_curve curve;
+    int best; /* the batch that takes the least time, of those that most seeds reached it with; -1: none */
+} sweep_level;
+
+/* The printed command, run on a seed of its own: what was promised, and what it did. */
+typedef struct sweep_check {
+    uint64_t batch, seed;
+    double lr;
+    double promised_low, promised_high;              /* seconds; NaN: not known */
+    bool reached, held;                              /* the target; and all that was promised */
+    double steps, examples, seconds, loss, accuracy; /* NaN: not reached, not known */
+} sweep_check;
+
+/* Branches from one moment of a run: the largest batch that is as good at equal examples (arXiv 2505.23971). */
+typedef struct sweep_branch {
+    uint64_t step, examples;
+    double loss;                                                            /* there */
+    fit_range critical;                                                     /* examples */
+    int repeats, batches;                                                   /* of the branches */
+    double batch[FIT_BATCHES], difference[FIT_BATCHES], error[FIT_BATCHES]; /* of the loss, against the smallest */
+} sweep_branch;
+
+/* A run whose batch grew on the way, to the same target. */
+typedef struct sweep_grown {
+    int seeds, reached; /* 0: none was made */
+    sweep_mean steps, examples, seconds;
+    double seconds_deciding; /* of `seconds`, spent in branches */
+    char schedule[256];      /* of its first run, as --batch-schedule takes it */
+} sweep_grown;
 
 struct tas_sweep {
     tas_context *context;
@@ -111,7 +153,16 @@ struct tas_sweep {
     char net[4096], data[4096], device[64], device_name[128];
     uint64_t examples, validation, test; /* of the sets */
     uint64_t parameters;
-    double target;               /* made by the sweep if none was given */
+    double target;                 /* the deepest; made by the sweep if none was given */
+    uint64_t base_batch;           /* at which it was made, or is judged how deep it is; 0: that was not run */
+    double base_epochs, base_best; /* that it takes there; the best that this run saw; NaN: not known */
+    sweep_level level[SWEEP_TARGETS];
+    int levels; /* from the shallowest to the deepest, which is the target */
+    sweep_check check[SWEEP_CHECKS];
+    int checks;
+    sweep_branch branch[SWEEP_BRANCHES];
+    int branches;
+    sweep_grown grown;
     char target_words[160];      /* "validation loss 0.412 (what B = 64 reaches in one epoch at lr 0.08)" */
     double forecast, elapsed;    /* seconds: the first forecast; in all sessions */
     bool stopped, short_of_time; /* by the caller; batches or seeds were left out for lack of time */
