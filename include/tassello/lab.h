@@ -130,6 +130,18 @@ TAS_API tas_status tas_sweep_report(const tas_sweep *sweep, const char *file);
 /* Whether a report can be written there, before hours of work: folder, permission, gnuplot. */
 TAS_API tas_status tas_report_check(tas_context *context, const char *file);
 
+/* When a run has reached a target, as a sweep judges it: at the first evaluation at the target from which on the mean of
+ * the evaluations over the next quarter of the examples is at the target, too; a run has to go on until then. values:
+ * losses, or accuracies with by_accuracy. over: there will be no more evaluations. Returns 1 if it was reached, at
+ * evaluation *at (may be NULL); 0 if not yet; -1 if the run touched the target and then lost more than half of what it
+ * had gained since its first evaluation. */
+TAS_API int tas_target_reached(const double *examples, const double *values, size_t count, double target,
+                               int by_accuracy, int over, size_t *at);
+
+/* Steps of that batch from `examples` on until a sweep evaluates again: when the examples have grown by 4 %, and after
+ * one step at least. */
+TAS_API uint64_t tas_target_next(uint64_t examples, uint32_t batch);
+
 /* Chooses batch and learning rate for a run that is about to begin, with a probe on weights of its own: the duration of
  * steps, and the gradient noise scale. Apart from a first start it takes at most 5 % of the time of the run's steps or
  * 30 s, whichever is less. Writes options->batch and options->lr. On entry options->lr is the rate for a batch of 64,
