@@ -35,7 +35,10 @@ static void plant_means(tas_sweep *s, int change, sweep_mean *(*of)(sweep_batch 
 }
 
 #define OF(name)                                                                                                       \
-    static sweep_mean *name##_of(sweep_batch *b) { return &b->name; }
+    static sweep_mean *name##_of(sweep_batch *b)                                                                       \
+    {                                                                                                                  \
+        return &b->name;                                                                                               \
+    }
 OF(best_loss)
 OF(gap_equal_loss)
 OF(fluctuation)
@@ -109,7 +112,7 @@ static const struct planted {
     plant_fn plant;
     const char *seen; /* where it agrees */
 } planted[] = {
-    {findings_speed, plant_speed, "2040 at B = 256: 2.04 times"},
+    {findings_speed, plant_speed, "2040 at B = 256: 2.04 times as many (\u00b1 5 %)."},
     {findings_memory, plant_memory, "4.00 MiB at B = 16, 8.00 MiB at B = 256: 17500 bytes more for each"},
     {frozen_findings_variance, plant_less, "at the start 1.00 at B = 16 and 0.300 at B = 256;"},
     {frozen_findings_gradient, plant_more, "at the start 1.00 at B = 16 and 3.00 at B = 256;"},
@@ -254,29 +257,133 @@ START_TEST(a_large_batch_that_diverges_agrees)
 }
 END_TEST
 
+static void set_time(tas_sweep *s, int i, double seconds, double spread, int seeds)
+{
+    s->batch[i].seconds = (sweep_mean){seconds, spread, seeds};
+    s->batch[i].outcome = ROW_REACHED;
+}
+
 START_TEST(a_good_start_is_within_5_percent)
 {
     static const uint64_t batches[] = {16, 64, 1024};
     tas_sweep *s = sweep_blank(context, batches, 3);
     finding f;
-    for (int i = 0; i < 3; i++) s->advice.row_seconds[i] = NAN, s->batch[i].outcome = ROW_REACHED;
     findings_good_start(s, &f);
     expect_verdict(&f, FINDING_NOT_KNOWN, "not known for any batch");
-    s->advice.row_seconds[2] = 2;
+    set_time(s, 2, 2, 0.001, 3);
     findings_good_start(s, &f);
     expect_verdict(&f, FINDING_NOT_KNOWN, "from 32 to 128 has a time");
-    s->advice.row_seconds[1] = 2.08;
+    set_time(s, 1, 2.08, 0.001, 3);
     findings_good_start(s, &f);
-    expect_verdict(&f, FINDING_AGREES, "was B = 64, in 2.08 s: 1.04 times as long");
-    s->advice.row_seconds[1] = 2.12;
+    expect_verdict(&f, FINDING_AGREES, "was B = 64, in 2.08 s: 1.04 times as long (1.04 to 1.04).");
+    set_time(s, 1, 2.12, 0.001, 3);
     findings_good_start(s, &f);
-    expect_verdict(&f, FINDING_DISAGREES, "was B = 1024, expected in 2.00 s");
-    s->advice.row_seconds[1] = 1;
+    expect_verdict(&f, FINDING_DISAGREES, "The fastest to the target, as measured, was B = 1024, in 2.00 s.");
+    set_time(s, 1, 2.12, 0.1, 3);
     findings_good_start(s, &f);
-    expect_verdict(&f, FINDING_AGREES, "B = 64");
-    s->batch[1].outcome = ROW_OVER_BUDGET; /* expected by the curve alone: it was not run */
+    expect_verdict(&f, FINDING_NO_DIFFERENCE, "1.06 times as long (0.82");
+    set_time(s, 1, 2.12, NAN, 1);
     findings_good_start(s, &f);
-    expect_verdict(&f, FINDING_NOT_KNOWN, "was B = 1024, expected in 2.00 s.");
+    expect_verdict(&f, FINDING_NOT_KNOWN, "1.06 times as long, from one seed, without an interval.");
+    set_time(s, 1, 1, 0.1, 3);
+    findings_good_start(s, &f);
+    expect_verdict(&f, FINDING_AGREES, "B = 64, in 1.00 s. It is in that range.");
+    s->batch[1].outcome = ROW_DIVERGED; /* most of its runs: the others do not count */
+    findings_good_start(s, &f);
+    expect_verdict(&f, FINDING_NOT_KNOWN, "was B = 1024, in 2.00 s.");
+    sweep_freed(s);
+}
+END_TEST
+
+/* Verdicts go by the batches between the smallest and the largest, too. */
+static const uint64_t four[] = {256, 16, 64, 32};
+enum { FOUR = 4 };
+
+static finding find_four(const double values[FOUR], double spread, find_fn find, sweep_mean *(*of)(sweep_batch *))
+{
+    tas_sweep *s = sweep_blank(context, four, FOUR);
+    finding f;
+    for (int i = 0; i < FOUR; i++) {
+        sweep_batch *b = &s->batch[i];
+        b->outcome = ROW_REACHED;
+        *of(b) = (sweep_mean){values[i], spread, 3};
+        b->steps = (sweep_mean){10, 0, 3};
+        b->memory_used = (uint64_t)(values[i] * 1048576);
+        b->examples_per_s = values[i];
+    }
+    find(s, &f);
+    sweep_freed(s);
+    return f;
+}
+
+static sweep_mean *examples_of(sweep_batch *b) { return &b->examples; }
+
+START_TEST(ends_alone_prove_nothing)
+{
+    /* of B = 256, 16, 64, 32 */
+    static const double falls[FOUR] = {1, 4, 2, 3}, turns[FOUR] = {3, 4, 1, 2}, rises[FOUR] = {4, 1, 3, 2},
+                        hill[FOUR] = {1, 1.01, 4, 1.1}, valley[FOUR] = {4, 4.01, 1, 3.9}, noisy[FOUR] = {1, 4, 2, 1.99};
+    finding f = find_four(falls, 0.02, frozen_findings_weights, fluctuation_of);
+    expect_verdict(&f, FINDING_AGREES, "No change in the other direction was seen at the 2 batches between them.");
+    f = find_four(noisy, 0.02, frozen_findings_weights, fluctuation_of);
+    expect_verdict(&f, FINDING_AGREES, "No change in the other direction was seen");
+    f = find_four(turns, 0.02, frozen_findings_weights, fluctuation_of);
+    expect_verdict(&f, FINDING_PARTLY,
+                   "But it is not monotone: from B = 64 to B = 256 it grows from 1.00 to 3.00 (2.00 \u00b1 0.0");
+    f = find_four(rises, 0.02, frozen_findings_weights, fluctuation_of);
+    expect_verdict(&f, FINDING_DISAGREES, "No change in the other direction");
+    f = find_four(hill, 0.02, frozen_findings_weights, fluctuation_of);
+    expect_verdict(&f, FINDING_PARTLY, "But in between it is not the same: from B = 64 to B = 256 it falls");
+    f = find_four(hill, 2, frozen_findings_weights, fluctuation_of);
+    expect_verdict(&f, FINDING_NO_DIFFERENCE, "Nor does any batch between them differ beyond the intervals.");
+    f = find_four(valley, 0.02, findings_loss, best_loss_of);
+    expect_verdict(&f, FINDING_PARTLY, "from B = 64 to B = 256 it grows");
+    f = find_four(turns, 0.02, findings_overfitting, gap_equal_loss_of);
+    expect_verdict(&f, FINDING_PARTLY, "But it is not monotone");
+    f = find_four(turns, 0.02, findings_convergence, examples_of);
+    expect_verdict(&f, FINDING_PARTLY, "from B = 64 to B = 256 it grows from 1.00 to 3.00 (2.77 to 3.25 times");
+    f = find_four(turns, 0, findings_memory, examples_of);
+    expect_verdict(&f, FINDING_PARTLY, "from B = 64 to B = 256 it grows from 1.00 to 3.00 (2.00 \u00b1 0,");
+    f = find_four(rises, 0, findings_memory, examples_of);
+    expect_verdict(&f, FINDING_AGREES, "at the 2 batches between them");
+    f = find_four(valley, 0, findings_speed, examples_of);
+    expect_verdict(&f, FINDING_PARTLY, "from B = 64 to B = 256 it grows");
+}
+END_TEST
+
+START_TEST(points_that_turn_agree_in_part)
+{
+    static const double turning[FOUR] = {0.3, 1, 0.2, 0.6};
+    tas_sweep *s = sweep_blank(context, four, FOUR);
+    finding f;
+    for (int p = 0; p < 2; p++) {
+        s->frozen[p].name = p ? "middle" : "start";
+        for (int i = 0; i < FOUR; i++)
+            s->frozen[p].batch[i] = (frozen_figures){.draws = 30, .variance = turning[i], .variance_error = 0.01};
+    }
+    frozen_findings_variance(s, &f);
+    expect_verdict(&f, FINDING_PARTLY, "0.300 at B = 256, but 0.200 at B = 64 and 0.300 at B = 256; at the middle");
+    s->frozen[0].batch[2].variance = 0.31;
+    frozen_findings_variance(s, &f);
+    expect_verdict(&f, FINDING_PARTLY, "and 0.300 at B = 256; at the middle");
+    s->frozen[1].batch[2].variance = 0.31;
+    frozen_findings_variance(s, &f);
+    expect_verdict(&f, FINDING_AGREES, "");
+    sweep_freed(s);
+}
+END_TEST
+
+START_TEST(a_noise_scale_that_turns_agrees_in_part)
+{
+    tas_sweep *s = sweep_blank(context, two, 2);
+    finding f;
+    plant_noise(s, 1);
+    s->batch[SMALL].noise_window[1] = (noise_scale_range){NOISE_KNOWN, 20, 15, 30, 9};
+    frozen_findings_noise(s, &f);
+    expect_verdict(&f, FINDING_PARTLY, "; but on the way, up to example 200, it was 20.0 (15.0 to 30.0).");
+    s->batch[SMALL].noise_window[1] = (noise_scale_range){NOISE_KNOWN, 55, 45, 70, 9};
+    frozen_findings_noise(s, &f);
+    expect_verdict(&f, FINDING_AGREES, "up to example 300.");
     sweep_freed(s);
 }
 END_TEST
@@ -590,6 +697,12 @@ int main(void)
     tcase_add_test(found, points_that_differ_agree_in_part);
     tcase_add_test(found, a_large_batch_that_diverges_agrees);
     tcase_add_test(found, a_good_start_is_within_5_percent);
+    tcase_add_test(found, ends_alone_prove_nothing);
+    tcase_add_test(found, points_that_turn_agree_in_part);
+    tcase_add_test(found, a_noise_scale_that_turns_agrees_in_part);
+    tcase_add_test(found, ends_alone_prove_nothing);
+    tcase_add_test(found, points_that_turn_agree_in_part);
+    tcase_add_test(found, a_noise_scale_that_turns_agrees_in_part);
     tcase_add_test(found, a_batch_that_does_not_fit_is_named);
     tcase_add_test(found, a_worse_loss_says_where);
     tcase_add_test(found, noise_says_up_to_where);

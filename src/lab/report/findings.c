@@ -2,7 +2,7 @@
 #include "lab/report/findings.h"
 
 #include "base/format.h"
-#include "lab/advice/reason.h"
+#include "lab/report/trend.h"
 #include "stats/distributions.h"
 
 #include <inttypes.h>
@@ -63,6 +63,17 @@ static bool list_outcome(text_buffer *w, const tas_sweep *sweep, row_outcome out
 
 static bool is_timed(const sweep_batch *b) { return above_0(b->examples_per_s); }
 
+/* `least`: the relative difference of two speeds that can be told apart. */
+static finding_verdict describe_speeds(text_buffer *w, const tas_sweep *sweep, double least, finding_verdict ends)
+{
+    trend t = {.logarithms = true};
+    for (int i = 0; i < sweep->count; i++)
+        if (is_timed(&sweep->batch[i]))
+            trend_add(&t, sweep->batch[i].batch, log(sweep->batch[i].examples_per_s),
+                      least / (sqrt(2) * student_95(INFINITY)), INFINITY);
+    return trend_describe(&t, +1, ends, w);
+}
+
 /* A clock's noise is a fraction of what it measures: differences below 5 %, or below twice the misfit of the line, do
  * not count. */
 void findings_speed(const tas_sweep *sweep, finding *out)
@@ -84,8 +95,9 @@ void findings_speed(const tas_sweep *sweep, finding *out)
         format_add(&w, ": no difference seen (\u00b1 %.0f %%).", 100 * least);
     } else {
         out->verdict = times > 1 ? FINDING_AGREES : FINDING_DISAGREES;
-        format_add(&w, ": %s times as many.", format_number(times).text);
+        format_add(&w, ": %s times as many (\u00b1 %.0f %%).", format_number(times).text, 100 * least);
     }
+    out->verdict = describe_speeds(&w, sweep, least, out->verdict);
     if (!t->known) return;
     format_add(&w, " A step takes about %s plus %s per example", format_seconds(t->fixed).text,
                format_seconds(t->each).text);
@@ -99,6 +111,7 @@ void findings_speed(const tas_sweep *sweep, finding *out)
 
 static uint64_t memory_of(const sweep_batch *b) { return b->memory_used ? b->memory_used : b->memory_forecast; }
 static bool has_memory(const sweep_batch *b) { return b->outcome != ROW_OVER_BUDGET && memory_of(b) > 0; }
+static double mebibytes_of(const sweep_batch *b) { return (double)memory_of(b) / 1048576; }
 static formatted mebibytes(uint64_t bytes) { return format_number((double)bytes / 1048576); }
 
 static void say_forecast(text_buffer *w, const tas_sweep *sweep)
@@ -168,6 +181,11 @@ void findings_memory(const tas_sweep *sweep, finding *out)
         format_add(&w, ": %s bytes %s for each additional example.",
                    format_number(fabs((double)more - (double)less) / (double)(b->batch - a->batch)).text,
                    more > less ? "more" : "less");
+    trend t = {0};
+    for (int i = 0; i < sweep->count; i++)
+        if (has_memory(&sweep->batch[i]))
+            trend_add(&t, sweep->batch[i].batch, mebibytes_of(&sweep->batch[i]), 0, INFINITY);
+    out->verdict = trend_describe(&t, +1, out->verdict, &w);
     say_tiles(&w, sweep);
     list_outcome(&w, sweep, ROW_OVER_BUDGET, " Over the budget: B =");
     say_forecast(&w, sweep);
@@ -181,6 +199,8 @@ static bool has_reached(const sweep_batch *b)
     return b->outcome == ROW_REACHED && sweep_mean_known(&b->examples) && b->examples.value > 0 &&
            sweep_mean_known(&b->steps) && b->steps.value > 0;
 }
+
+static const sweep_mean *examples_of(const sweep_batch *b) { return &b->examples; }
 
 static void say_hyperbola(text_buffer *w, const fit_curve *c)
 {
@@ -228,10 +248,12 @@ void findings_convergence(const tas_sweep *sweep, finding *out)
     text_buffer w = begin(out, "A larger batch is harder to train: it needs more epochs, or diverges.");
     int small, large;
     const bool two = findings_ends(sweep, has_reached, &small, &large);
-    if (two)
+    if (two) {
         compare_examples(&sweep->batch[small], &sweep->batch[large], out, &w);
-    else
+        out->verdict = trend_describe_means(sweep, has_reached, examples_of, true, +1, out->verdict, &w);
+    } else {
         format_add(&w, "Fewer than two batches reached the target.");
+    }
     uint64_t last = 0;
     for (int i = 0; i < sweep->count; i++)
         if (has_reached(&sweep->batch[i]) && sweep->batch[i].batch > last) last = sweep->batch[i].batch;
@@ -245,6 +267,8 @@ void findings_convergence(const tas_sweep *sweep, finding *out)
 
 /* Loss and gap ----------------------------------------------------------------------------------------------------- */
 
+static const sweep_mean *best_loss_of(const sweep_batch *b) { return &b->best_loss; }
+static const sweep_mean *gap_of(const sweep_batch *b) { return &b->gap_equal_loss; }
 static bool has_loss(const sweep_batch *b) { return sweep_mean_known(&b->best_loss); }
 static bool has_gap_at_loss(const sweep_batch *b) { return sweep_mean_known(&b->gap_equal_loss); }
 static bool has_gap_at_epochs(const sweep_batch *b) { return sweep_mean_known(&b->gap_equal_epochs); }
@@ -282,6 +306,7 @@ void findings_loss(const tas_sweep *sweep, finding *out)
         sweep->options.goal == TAS_GOAL_ACCURACY ? "" : "At equal training loss "; /* see aggregate.c */
     format_add(&w, "The best validation loss of a run was ");
     out->verdict = say_means(&w, a, b, &a->best_loss, &b->best_loss);
+    out->verdict = trend_describe_means(sweep, has_loss, best_loss_of, false, +1, out->verdict, &w);
     int least = small;
     for (int i = 0; i < sweep->count; i++)
         if (has_loss(&sweep->batch[i]) && sweep->batch[i].best_loss.value < sweep->batch[least].best_loss.value)
@@ -303,6 +328,7 @@ void findings_overfitting(const tas_sweep *sweep, finding *out)
         format_add(&w, "At equal training loss (%s), the fair comparison, the gap was ",
                    format_number(sweep->equal_loss).text);
         out->verdict = say_means(&w, a, b, &a->gap_equal_loss, &b->gap_equal_loss);
+        out->verdict = trend_describe_means(sweep, has_gap_at_loss, gap_of, false, +1, out->verdict, &w);
     } else {
         format_add(&w, "Fewer than two batches reached the same training loss, at which gaps can be compared.");
     }
@@ -322,41 +348,62 @@ void findings_overfitting(const tas_sweep *sweep, finding *out)
 
 /* A good start ----------------------------------------------------------------------------------------------------- */
 
-/* The least time to the target among the batches from low to high that reached it; NaN: none is known. */
-static double least_time(const tas_sweep *sweep, uint64_t low, uint64_t high, int *where)
+static bool has_time(const sweep_batch *b)
 {
-    double least = NAN;
+    return b->outcome == ROW_REACHED && sweep_mean_known(&b->seconds) && b->seconds.value > 0;
+}
+
+/* The batch from low to high with the least time to the target, as measured; NULL: none has one. */
+static const sweep_batch *fastest(const tas_sweep *sweep, uint64_t low, uint64_t high)
+{
+    const sweep_batch *best = NULL;
     for (int i = 0; i < sweep->count; i++) {
-        const double seconds = sweep->advice.row_seconds[i];
-        const uint64_t batch = sweep->batch[i].batch;
-        if (sweep->batch[i].outcome != ROW_REACHED || !above_0(seconds)) continue;
-        if (batch < low || batch > high || seconds >= least) continue;
-        least = seconds;
-        *where = i;
+        const sweep_batch *b = &sweep->batch[i];
+        if (!has_time(b) || b->batch < low || b->batch > high) continue;
+        if (!best || b->seconds.value < best->seconds.value) best = b;
     }
-    return least;
+    return best;
+}
+
+/* Times are compared as logarithms, as their means over seeds are geometric. The start is good up to a time 5 % longer.
+ */
+static finding_verdict compare_times(text_buffer *w, const sweep_batch *best, const sweep_batch *start)
+{
+    sweep_mean less = best->seconds, more = start->seconds;
+    difference d;
+    const double times = more.value / less.value;
+    less.value = log(less.value);
+    more.value = log(more.value);
+    format_add(w, " The fastest from 32 to 128 was B = %" PRIu64 ", in %s: %s times as long", start->batch,
+               format_seconds(start->seconds.value).text, format_number(times).text);
+    if (!findings_compare(&less, &more, &d)) {
+        format_add(w, ", from one seed, without an interval.");
+        return times <= 1.05 ? FINDING_AGREES : FINDING_NOT_KNOWN;
+    }
+    format_add(w, " (%s to %s).", format_number(exp(d.value - d.reach)).text,
+               format_number(exp(d.value + d.reach)).text);
+    return times <= 1.05 ? FINDING_AGREES : d.value - d.reach <= log(1.05) ? FINDING_NO_DIFFERENCE : FINDING_DISAGREES;
 }
 
 void findings_good_start(const tas_sweep *sweep, finding *out)
 {
     text_buffer w = begin(out, "32 to 128 is a good start; finding the best batch takes experiments.");
-    int best = -1, start = -1;
-    const double least = least_time(sweep, 1, UINT64_MAX, &best);
-    const double within = least_time(sweep, RECOMMEND_DEFAULT_LOW, RECOMMEND_DEFAULT_HIGH, &start);
-    if (best < 0) {
+    const sweep_batch *best = fastest(sweep, 1, UINT64_MAX),
+                      *start = fastest(sweep, RECOMMEND_DEFAULT_LOW, RECOMMEND_DEFAULT_HIGH);
+    if (!best) {
         format_add(&w, "The time to the target is not known for any batch.");
         return;
     }
-    format_add(&w, "The fastest to the target was B = %" PRIu64 ", expected in %s.", sweep->batch[best].batch,
-               format_seconds(least).text);
-    if (start < 0) {
+    format_add(&w, "The fastest to the target, as measured, was B = %" PRIu64 ", in %s.", best->batch,
+               format_seconds(best->seconds.value).text);
+    if (!start) {
         format_add(&w, " No batch from 32 to 128 has a time to the target.");
         return;
     }
-    if (start == best)
-        format_add(&w, " It is in that range.");
-    else
-        format_add(&w, " The fastest from 32 to 128 was B = %" PRIu64 ", in %s: %s times as long.",
-                   sweep->batch[start].batch, format_seconds(within).text, format_number(within / least).text);
-    out->verdict = within <= 1.05 * least ? FINDING_AGREES : FINDING_DISAGREES;
+    if (start != best) {
+        out->verdict = compare_times(&w, best, start);
+        return;
+    }
+    format_add(&w, " It is in that range.");
+    out->verdict = FINDING_AGREES;
 }

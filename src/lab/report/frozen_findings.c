@@ -1,7 +1,6 @@
 /* Claims about the gradient and the weights, from measurements at frozen weights and late in the runs. */
-#include "lab/report/findings.h"
+#include "lab/report/trend.h"
 
-#include "base/format.h"
 #include "lab/advice/reason.h"
 
 #include <inttypes.h>
@@ -61,11 +60,28 @@ static finding_verdict say_point(text_buffer *w, const tas_sweep *sweep, const f
     format_add(w, " at the %s %s at B = %" PRIu64 " and %s at B = %" PRIu64, point->name, format_number(a.value).text,
                sweep->batch[small].batch, format_number(b.value).text, sweep->batch[large].batch);
     if (!isfinite(reach)) return FINDING_NOT_KNOWN;
-    if (fabs(change) <= reach) {
-        format_add(w, ", no difference seen (%s \u00b1 %s)", format_number(change).text, format_number(reach).text);
-        return FINDING_NO_DIFFERENCE;
+    if (fabs(change) > reach) return change * m->wanted > 0 ? FINDING_AGREES : FINDING_DISAGREES;
+    format_add(w, ", no difference seen (%s \u00b1 %s)", format_number(change).text, format_number(reach).text);
+    return FINDING_NO_DIFFERENCE;
+}
+
+/* The same of the batches between the ends. */
+static finding_verdict say_between(text_buffer *w, const tas_sweep *sweep, const frozen_point *point, const measure *m,
+                                   finding_verdict ends)
+{
+    trend t = {0};
+    trend_change change;
+    for (int i = 0; i < sweep->count; i++) {
+        const figure f = m->of(&point->batch[i]);
+        if (point->batch[i].draws >= 2) trend_add(&t, sweep->batch[i].batch, f.value, f.error, INFINITY);
     }
-    return change * m->wanted > 0 ? FINDING_AGREES : FINDING_DISAGREES;
+    const finding_verdict verdict = trend_judge(&t, m->wanted, ends);
+    if (verdict == ends) return ends;
+    const int sign = (ends == FINDING_AGREES || verdict == FINDING_DISAGREES) ? -m->wanted : m->wanted;
+    if (trend_find(&t, sign, &change))
+        format_add(w, ", but %s at B = %" PRIu64 " and %s at B = %" PRIu64, format_number(change.from.value).text,
+                   change.from.batch, format_number(change.to.value).text, change.to.batch);
+    return verdict;
 }
 
 /* The ratio of measured to expected over all points and batches. */
@@ -105,7 +121,8 @@ static void find_frozen(const tas_sweep *sweep, const measure *m, finding *out)
             format_add(&w, ";");
         else
             format_add(&w, "%s was,", m->name);
-        counts[say_point(&w, sweep, point, m, small, large)]++;
+        const finding_verdict ends = say_point(&w, sweep, point, m, small, large);
+        counts[say_between(&w, sweep, point, m, ends)]++;
     }
     if (!points) {
         format_add(&w, "Not measured%s.", sweep->options.brief ? ": the sweep was brief" : "");
@@ -116,7 +133,7 @@ static void find_frozen(const tas_sweep *sweep, const measure *m, finding *out)
     for (finding_verdict v = FINDING_AGREES; v <= FINDING_DISAGREES; v++)
         if (known && counts[v] == known) out->verdict = v;
     if (known && out->verdict == FINDING_NOT_KNOWN)
-        out->verdict = counts[FINDING_AGREES] ? FINDING_PARTLY : FINDING_DISAGREES;
+        out->verdict = counts[FINDING_AGREES] + counts[FINDING_PARTLY] ? FINDING_PARTLY : FINDING_DISAGREES;
     say_theory(&w, sweep, m);
 }
 
@@ -179,6 +196,26 @@ static void say_critical(text_buffer *w, const tas_sweep *sweep, const sweep_bat
                "target.");
 }
 
+/* Between two windows: from end to end the noise scale may rise, and yet have been higher, or lower, on the way. */
+static finding_verdict say_way(text_buffer *w, const sweep_batch *b, int first, int last, finding_verdict ends)
+{
+    const noise_scale_range *a = &b->noise_window[first], *z = &b->noise_window[last];
+    const int sign = ends == FINDING_DISAGREES ? -1 : 1;
+    for (int i = first + 1; i < last; i++) {
+        const noise_scale_range *n = &b->noise_window[i];
+        if (!is_known(n)) continue;
+        const bool above = n->low > fmax(a->high, z->high), below = n->high < fmin(a->low, z->low);
+        const bool turns = ends == FINDING_NO_DIFFERENCE ? above || below
+                                                         : (sign > 0 ? n->low > z->high || n->high < a->low
+                                                                     : n->high < z->low || n->low > a->high);
+        if (!turns) continue;
+        format_add(w, "; but on the way, up to example %s, it was ", format_number(b->noise_end[i]).text);
+        say_noise(w, n);
+        return FINDING_PARTLY;
+    }
+    return ends;
+}
+
 void frozen_findings_noise(const tas_sweep *sweep, finding *out)
 {
     *out = (finding){.claim = "The gradient noise scale, which sets the useful batch size, grows during training."};
@@ -213,14 +250,17 @@ void frozen_findings_noise(const tas_sweep *sweep, finding *out)
         out->verdict = FINDING_DISAGREES;
     else
         out->verdict = FINDING_NO_DIFFERENCE;
-    format_add(&w, "%s.",
-               out->verdict == FINDING_NO_DIFFERENCE ? ": no difference seen, since the intervals overlap" : "");
+    if (out->verdict == FINDING_NO_DIFFERENCE) format_add(&w, ": no difference seen, since the intervals overlap");
+    out->verdict = say_way(&w, b, first, last, out->verdict);
+    format_add(&w, ".");
     say_critical(&w, sweep, b);
 }
 
 /* The weights ------------------------------------------------------------------------------------------------------ */
 
 static bool fluctuates(const sweep_batch *b) { return sweep_mean_known(&b->fluctuation); }
+static const sweep_mean *fluctuation_of(const sweep_batch *b) { return &b->fluctuation; }
+static const sweep_mean *seed_spread_of(const sweep_batch *b) { return &b->seed_spread; }
 static bool is_spread(const sweep_batch *b) { return sweep_mean_known(&b->seed_spread); }
 
 static finding_verdict say_fall(text_buffer *w, const sweep_batch *a, const sweep_batch *b, const sweep_mean *less,
@@ -249,13 +289,15 @@ void frozen_findings_weights(const tas_sweep *sweep, finding *out)
         const sweep_batch *a = &sweep->batch[small], *b = &sweep->batch[large];
         format_add(&w, "In short stretches from the weights at the target, the weights fluctuate by ");
         out->verdict = say_fall(&w, a, b, &a->fluctuation, &b->fluctuation);
+        out->verdict = trend_describe_means(sweep, fluctuates, fluctuation_of, false, -1, out->verdict, &w);
     } else {
         format_add(&w, "The fluctuation of the weights was measured at fewer than two batches.");
     }
     if (findings_ends(sweep, is_spread, &small, &large)) {
         const sweep_batch *a = &sweep->batch[small], *b = &sweep->batch[large];
         format_add(&w, " Stretches from the same weights that differ only in the shuffle end at a distance of ");
-        const finding_verdict ends = say_fall(&w, a, b, &a->seed_spread, &b->seed_spread);
+        finding_verdict ends = say_fall(&w, a, b, &a->seed_spread, &b->seed_spread);
+        ends = trend_describe_means(sweep, is_spread, seed_spread_of, false, -1, ends, &w);
         if (out->verdict == FINDING_NOT_KNOWN)
             out->verdict = ends;
         else if (ends != FINDING_NOT_KNOWN && ends != out->verdict)
