@@ -38,10 +38,10 @@ bool trend_find(const trend *t, int sign, trend_change *out)
             const trend_point *a = &t->point[i], *b = &t->point[j];
             const double change = b->value - a->value, reach = reach_of(a, b, 1 - 0.05 / pairs);
             const double clear = reach > 0 ? fabs(change) / reach : INFINITY;
-            if (change * sign <= 0 || !(clear > clearest)) continue;
+            const bool larger = isinf(clear) && isinf(clearest) && fabs(change) > fabs(out->value);
+            if (change * sign <= 0 || !(clear > clearest || larger)) continue;
             clearest = clear;
             *out = (trend_change){*a, *b, change, reach};
-            if (isinf(clear)) return true;
         }
     return clearest > 1;
 }
