@@ -133,6 +133,25 @@ START_TEST(noise_does_not_count_as_progress)
 }
 END_TEST
 
+/* What a run reaches by so many examples is a target that it reaches, and about there. */
+START_TEST(the_deepest_target_is_reached)
+{
+    reach_point p[POINTS];
+    grow(p);
+    fall(p, 2.3, 0.3);
+    for (int i = 1; i < POINTS; i++) p[i].value += 0.02 * sin(12.9 * i);
+    ck_assert(isnan(reach_deepest(p, POINTS, 10)));
+    for (int i = 20; i < 150; i += 10) {
+        const double target = reach_deepest(p, POINTS, p[i].examples);
+        const reach r = judge(p, target);
+        ck_assert_int_eq(r.state, REACH_DONE);
+        ck_assert_int_le(r.at, i);
+        ck_assert_int_ge(r.at, i - 12);
+        ck_assert(judge(p, target - 1e-9).at > r.at || judge(p, target - 1e-9).state == REACH_NOT);
+    }
+}
+END_TEST
+
 START_TEST(callers_get_the_same_rule)
 {
     reach_point p[POINTS];
@@ -169,6 +188,7 @@ int main(void)
     tcase_add_test(t, a_noisy_dip_is_no_success);
     tcase_add_test(t, a_plateau_above_the_target_is_no_success);
     tcase_add_test(t, noise_does_not_count_as_progress);
+    tcase_add_test(t, the_deepest_target_is_reached);
     tcase_add_test(t, callers_get_the_same_rule);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

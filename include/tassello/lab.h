@@ -130,11 +130,11 @@ TAS_API tas_status tas_sweep_report(const tas_sweep *sweep, const char *file);
 /* Whether a report can be written there, before hours of work: folder, permission, gnuplot. */
 TAS_API tas_status tas_report_check(tas_context *context, const char *file);
 
-/* When a run has reached a target, as a sweep judges it: at the first evaluation at the target from which on the mean of
- * the evaluations over the next quarter of the examples is at the target, too; a run has to go on until then. values:
- * losses, or accuracies with by_accuracy. over: there will be no more evaluations. Returns 1 if it was reached, at
- * evaluation *at (may be NULL); 0 if not yet; -1 if the run touched the target and then lost more than half of what it
- * had gained since its first evaluation. */
+/* When a run has reached a target, as a sweep judges it: at the first evaluation at the target from which on the mean
+ * of the evaluations over the next quarter of the examples is at the target, too; a run has to go on until then.
+ * values: losses, or accuracies with by_accuracy. over: there will be no more evaluations. Returns 1 if it was reached,
+ * at evaluation *at (may be NULL); 0 if not yet; -1 if the run touched the target and then lost more than half of what
+ * it had gained since its first evaluation. */
 TAS_API int tas_target_reached(const double *examples, const double *values, size_t count, double target,
                                int by_accuracy, int over, size_t *at);
 

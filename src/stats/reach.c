@@ -2,18 +2,26 @@
 
 #include <math.h>
 
-/* Whether the run stays from evaluation i on: 1, 0, or -1 if the quarter is not complete. */
-static int stays(const reach_point *points, int count, int i, double target, bool over)
+/* The mean from evaluation i on over the next quarter; *complete: the run goes as far. */
+static double mean_after(const reach_point *points, int count, int i, bool *complete)
 {
     const double end = REACH_STAY * points[i].examples * (1 - 1e-9);
     double sum = 0;
     int k = i;
-    for (; k < count; k++) {
+    *complete = false;
+    for (; k < count && !*complete; k++) {
         sum += points[k].value;
-        if (points[k].examples >= end) break;
+        *complete = points[k].examples >= end;
     }
-    if (k == count && !over) return -1;
-    return sum / ((k < count ? k + 1 : count) - i) <= target;
+    return sum / (k - i);
+}
+
+/* Whether the run stays from evaluation i on: 1, 0, or -1 if the quarter is not complete. */
+static int stays(const reach_point *points, int count, int i, double target, bool over)
+{
+    bool complete;
+    const double mean = mean_after(points, count, i, &complete);
+    return !complete && !over ? -1 : mean <= target;
 }
 
 static bool gave_back(const reach_point *points, int count, int touched, double target, bool over)
@@ -39,4 +47,15 @@ reach reach_find(const reach_point *points, int count, double target, bool over)
         if (answer < 0) return (reach){REACH_TOUCHED, -1};
     }
     return (reach){REACH_NOT, -1};
+}
+
+double reach_deepest(const reach_point *points, int count, double examples)
+{
+    double deepest = NAN;
+    for (int i = 0; i < count && points[i].examples <= examples; i++) {
+        bool complete;
+        const double level = fmax(points[i].value, mean_after(points, count, i, &complete));
+        if (complete && isfinite(level)) deepest = fmin(deepest, level);
+    }
+    return deepest;
 }

@@ -37,4 +37,8 @@ typedef struct reach {
 /* over: there are no more evaluations, and the quarter may be shorter. */
 reach reach_find(const reach_point *points, int count, double target, bool over);
 
+/* The lowest target that the run has reached by so many examples; NaN: no evaluation until then has a complete quarter.
+ */
+double reach_deepest(const reach_point *points, int count, double examples);
+
 #endif
