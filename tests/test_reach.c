@@ -146,7 +146,7 @@ START_TEST(the_deepest_target_is_reached)
         const reach r = judge(p, target);
         ck_assert_int_eq(r.state, REACH_DONE);
         ck_assert_int_le(r.at, i);
-        ck_assert_int_ge(r.at, i - 12);
+        ck_assert_int_ge(r.at, i - 30);
         ck_assert(judge(p, target - 1e-9).at > r.at || judge(p, target - 1e-9).state == REACH_NOT);
     }
 }
