@@ -149,6 +149,30 @@ static void lower_layer_backward(tas_network *network, int i)
         if (self->needs_dx[k]) add_gradient(network, self, k);
 }
 
+/* A call that reads sums over examples is one of batch normalization. */
+static noise_kind noise_kind_of(const tas_network *network, const op_call *call)
+{
+    const op_row *row = op_get(call->args.op);
+    bool sums = false, normalizes = call->whole_batch;
+    for (int o = 0; row->operand[o].name; o++) {
+        const tensor *t = &network->tensors[call->operand[o]];
+        sums |= row->operand[o].access != ACCESS_IN && t->role == ROLE_GRADIENT;
+        normalizes |= t->role == ROLE_SUM;
+    }
+    if (!sums || normalizes) return NOISE_NOTHING;
+    return row->norms == NORMS_NONE || network->coupled ? NOISE_GROUPS : NOISE_EXAMPLES;
+}
+
+static void set_noise_kinds(tas_network *network)
+{
+    for (op_call *call = network->backward; call < network->backward + network->backward_count; call++) {
+        const op_operand *operand = op_get(call->args.op)->operand;
+        call->noise = noise_kind_of(network, call);
+        for (int o = 0; operand[o].name; o++)
+            if (operand[o].access != ACCESS_IN) network->tensors[call->operand[o]].noise = call->noise;
+    }
+}
+
 tas_status lower_network(tas_network *network)
 {
     const int count = network->layer_count;
@@ -161,6 +185,7 @@ tas_status lower_network(tas_network *network)
         return fail(network->context, TAS_BAD_NETWORK,
                     "%s: no layer has parameters; expected at least one 'dense N' or 'conv2d N K'", network->from);
     for (int i = count - 1; i >= 0 && !network->failed; i--) lower_layer_backward(network, i);
+    if (!network->failed) set_noise_kinds(network);
     fill_infos(network);
     for (int i = 0; i < count && !network->failed; i++) summarize(network, &network->layers[i]);
     if (network->failed) return fail(network->context, TAS_NO_MEMORY, "%s: no memory for its tensors", network->from);

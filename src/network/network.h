@@ -37,6 +37,13 @@ typedef enum tensor_spread {
     SPREAD_GROUP,   /* each group of `group` consecutive examples of the batch; 0: the batch is one group */
 } tensor_spread;
 
+/* How the noise scale is measured of the gradient that a call sums (plan/noise_schedule.h). */
+typedef enum noise_kind {
+    NOISE_NOTHING,  /* it sums no gradient; or that of batch normalization, whose parameters are few and are left out */
+    NOISE_EXAMPLES, /* by the norms of the examples' own gradients */
+    NOISE_GROUPS    /* by the sums over groups */
+} noise_kind;
+
 typedef enum init_rule { INIT_ZERO, INIT_ONE, INIT_HE, INIT_GLOROT } init_rule;
 
 typedef struct tensor {
@@ -56,7 +63,8 @@ typedef struct tensor {
     init_rule init;
     uint32_t fan_in, fan_out;
     int gradient, partial; /* of a parameter: its gradient; partial is NO_TENSOR if there is one chain */
-    int parameter;         /* of a gradient: its parameter */
+    int parameter;         /* of a gradient: its parameter, */
+    noise_kind noise;      /* and how the noise scale is measured of it */
     int layer;             /* of parameters, statistics, gradients, and groups with a least size: their layer's place */
     float *constants;      /* of a constant: its values */
     int converted;         /* of a value: the same in the other layout, forward; NO_TENSOR if none is needed */
@@ -71,6 +79,7 @@ typedef struct op_call {
     call_when when;
     bool whole_batch; /* runs once for the batch (n = batch, first = 0), after all of its tiles */
     int layer;        /* its layer's place */
+    noise_kind noise; /* backward: of the gradient that it sums */
 } op_call;
 
 typedef struct shape {

@@ -10,30 +10,6 @@ enum {
     GROUP_SPACE_SMALL = 16 /* and of a small one more, for its tiles are groups of 16 */
 };
 
-noise_kind noise_schedule_kind(const tas_network *network, const op_call *call)
-{
-    const op_row *row = op_get(call->args.op);
-    bool sums = false, normalizes = call->whole_batch;
-    for (int o = 0; row->operand[o].name; o++) {
-        const tensor *t = &network->tensors[call->operand[o]];
-        sums |= row->operand[o].access != ACCESS_IN && t->role == ROLE_GRADIENT;
-        normalizes |= t->role == ROLE_SUM;
-    }
-    if (!sums || normalizes) return NOISE_NOTHING;
-    return row->norms == NORMS_NONE || network->coupled ? NOISE_GROUPS : NOISE_EXAMPLES;
-}
-
-noise_kind noise_schedule_gradient(const tas_network *network, int gradient)
-{
-    for (int c = 0; c < network->backward_count; c++) {
-        const op_call *call = &network->backward[c];
-        for (int o = 0; op_get(call->args.op)->operand[o].name; o++)
-            if (call->operand[o] == gradient && op_get(call->args.op)->operand[o].access != ACCESS_IN)
-                return noise_schedule_kind(network, call);
-    }
-    return NOISE_NOTHING;
-}
-
 static uint32_t up_to_multiple(uint32_t value, uint32_t of) { return (value + of - 1) / of * of; }
 
 uint32_t noise_schedule_group(const noise_schedule *schedule, uint32_t batch)
@@ -80,7 +56,7 @@ noise_schedule noise_schedule_for(const tas_network *network, uint32_t batch, ui
     noise_schedule schedule = {.interval = 1, .together = network->group};
     if (noise_schedule_obstacle(network, batch, examples)) return (noise_schedule){.together = network->group};
     for (int c = 0; c < network->backward_count; c++) {
-        const noise_kind kind = noise_schedule_kind(network, &network->backward[c]);
+        const noise_kind kind = network->backward[c].noise;
         schedule.dense |= kind == NOISE_EXAMPLES;
         schedule.grouped |= kind == NOISE_GROUPS;
     }

@@ -36,15 +36,4 @@ noise_schedule noise_schedule_for(const tas_network *network, uint32_t batch, ui
 /* Examples per group for a batch of so many; the last group may have fewer. There are at most GROUPS_MOST groups. */
 uint32_t noise_schedule_group(const noise_schedule *schedule, uint32_t batch);
 
-/* How the gradient that a call sums is measured. */
-typedef enum noise_kind {
-    NOISE_NOTHING,  /* it sums no gradient; or that of batch normalization, whose parameters are few and are left out */
-    NOISE_EXAMPLES, /* by the norms of the examples' own gradients */
-    NOISE_GROUPS    /* by the sums over groups */
-} noise_kind;
-noise_kind noise_schedule_kind(const tas_network *network, const op_call *call);
-
-/* Of a gradient, by the call that sums it. */
-noise_kind noise_schedule_gradient(const tas_network *network, int gradient);
-
 #endif

@@ -176,7 +176,7 @@ static void add_groups(planner *pl)
     plan *p = pl->plan;
     for (int c = 0; c < network->backward_count; c++) {
         const op_call *call = &network->backward[c];
-        if (noise_schedule_kind(network, call) != NOISE_GROUPS) continue;
+        if (call->noise != NOISE_GROUPS) continue;
         for (int o = 0; op_get(call->args.op)->operand[o].name; o++) {
             const int t = call->operand[o];
             const tensor_role role = network->tensors[t].role;

@@ -106,7 +106,7 @@ static tas_status find_rest(gradients *g)
     if (!g->rest) return fail(g->model->context, TAS_NO_MEMORY, "no memory for a list of gradients");
     for (int i = 0; i < network->parameter_count; i++) {
         const int gradient = network->tensors[network->parameters[i]].gradient;
-        if (gradient < 0 || noise_schedule_gradient(network, gradient) == NOISE_EXAMPLES) continue;
+        if (gradient < 0 || network->tensors[gradient].noise == NOISE_EXAMPLES) continue;
         const region *p = &g->w.plan.tensor[gradient];
         g->rest[g->rests++] = (gradient_slice){p->offset / sizeof(float), p->bytes / sizeof(float)};
     }

@@ -29,7 +29,7 @@ static tas_status run_squares(workspace *w, const mem *tensors, noise_kind kind,
     tas_status status = TAS_OK;
     for (int i = 0; i < network->parameter_count && !status; i++) {
         const int gradient = network->tensors[network->parameters[i]].gradient;
-        if (gradient < 0 || noise_schedule_gradient(network, gradient) != kind) continue;
+        if (gradient < 0 || network->tensors[gradient].noise != kind) continue;
         const tensor *t = &network->tensors[gradient];
         op_args args = {.op = OP_SQUARE_BLOCKS,
                         .size = {[SQUARES_ELEMENTS] = (uint32_t)t->elements, [SQUARES_AT] = *at},
@@ -95,7 +95,7 @@ static tas_status after_call(void *self, const op_call *call, uint32_t n, uint32
 {
     measurement *m = self;
     const tas_status status = m->schedule->dense ? noise_norms(m->w, call, n, first, m->batch, &m->added) : TAS_OK;
-    if (status || noise_schedule_kind(m->w->network, call) != NOISE_GROUPS) return status;
+    if (status || call->noise != NOISE_GROUPS) return status;
     return run_group(m, call, n, first);
 }
 
