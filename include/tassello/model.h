@@ -168,6 +168,8 @@ typedef struct tas_train_options {
     size_t size;
     /* Examples whose mean gradient makes one update (64): at most those of the data set, and 2^24. */
     uint32_t batch;
+    /* The largest batch that the memory of the run allows for; 0 (the default): batch. It changes no result. */
+    uint32_t batch_most;
     /* Non-zero: the last, smaller batch of an epoch is left out (0). */
     int drop_last;
     /* The length of the run: steps, or if they are 0 (the default) epochs (1). */

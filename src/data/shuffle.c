@@ -15,9 +15,8 @@ static uint32_t draw_below(const uint64_t r, uint64_t bound)
     return (uint32_t)((wide)r * bound >> 64);
 }
 
-void shuffle_order(uint64_t seed, uint32_t epoch, uint32_t *order, uint32_t count)
+void shuffle_again(uint64_t seed, uint32_t epoch, uint32_t *order, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++) order[i] = i;
     for (uint32_t i = count; i-- > 1;) {
         const philox_block b = philox(seed, PHILOX_SHUFFLE, epoch, i, 0);
         const uint32_t j = draw_below((uint64_t)b.v[1] << 32 | b.v[0], (uint64_t)i + 1);
@@ -25,6 +24,12 @@ void shuffle_order(uint64_t seed, uint32_t epoch, uint32_t *order, uint32_t coun
         order[i] = order[j];
         order[j] = kept;
     }
+}
+
+void shuffle_order(uint64_t seed, uint32_t epoch, uint32_t *order, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) order[i] = i;
+    shuffle_again(seed, epoch, order, count);
 }
 
 /* Knuth's algorithm S (TAOCP 2, 3.4.2): example i is taken with probability (still to take) / (still to come). The

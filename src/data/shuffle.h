@@ -7,6 +7,9 @@
 /* The order of an epoch: a permutation of 0..count-1 drawn from (seed, epoch) by Philox; epoch counts from 0. */
 void shuffle_order(uint64_t seed, uint32_t epoch, uint32_t *order, uint32_t count);
 
+/* The same draws applied to entries that are in some order already. */
+void shuffle_again(uint64_t seed, uint32_t epoch, uint32_t *order, uint32_t count);
+
 /* Draws `take` of 0..count-1 from the seed by Philox, each set of them as likely as any other. Both lists are
  * ascending; either may be NULL. */
 void shuffle_split(uint64_t seed, uint32_t count, uint32_t take, uint32_t *taken, uint32_t *left);

@@ -17,9 +17,13 @@ plan_request forecast_request(const tas_data *data, bool training, uint32_t batc
                           .weights = data->options.weights != NULL};
 }
 
-void forecast_request_noise(plan_request *request, const tas_network *network, uint64_t examples, uint32_t tile)
+void forecast_request_noise(plan_request *request, const tas_network *network, uint32_t least, uint64_t examples,
+                            uint32_t tile)
 {
+    const noise_schedule small = noise_schedule_for(network, least, examples);
     request->noise = noise_schedule_for(network, request->batch, examples);
+    if (!request->noise.interval) request->noise = small;
+    if (small.probe > request->noise.probe) request->noise.probe = small.probe;
     if (!tile && request->noise.probe > request->max_tile) request->max_tile = request->noise.probe;
 }
 
@@ -205,7 +209,8 @@ static tas_status forecast_run(tas_device *device, const tas_network *network, c
                   : request_without(network, options->batch, options->tile);
     f.run.spills = options->keep_on_host;
     update_request(&f.run, options->optimizer, options->clip != 0);
-    if (options->noise) forecast_request_noise(&f.run, network, train ? train->options.count : 0, options->tile);
+    if (options->noise)
+        forecast_request_noise(&f.run, network, options->batch, train ? train->options.count : 0, options->tile);
     if (test) f.evaluation = evaluation_request(test);
     if (test) f.evaluation.copy = device->driver->never_fails ? COPY_NONE : COPY_PARAMETERS;
     if (options->budget) f.limits.budget = options->budget;

@@ -26,15 +26,14 @@ void tas_train_options_init(tas_train_options *options)
                                    .base_batch = 64};
 }
 
-uint64_t options_epoch_steps(const tas_train_options *options, uint64_t examples)
+uint64_t options_steps(const tas_train_options *options, const course *c)
 {
-    const bool last = examples % options->batch && !options->drop_last;
-    return examples / options->batch + last;
+    return options->steps ? options->steps : course_end(c, options->epochs);
 }
 
-uint64_t options_steps(const tas_train_options *options, uint64_t examples)
+uint32_t options_batch_most(const tas_train_options *options)
 {
-    return options->steps ? options->steps : options->epochs * options_epoch_steps(options, examples);
+    return options->batch_most ? options->batch_most : options->batch;
 }
 
 /* Whether each group of such a batch, of which the last one may be smaller, has values enough for a variance. */
@@ -60,13 +59,43 @@ static tas_status check_groups(const tas_network *network, uint64_t batch, bool 
     return TAS_OK;
 }
 
-/* Of each batch of the run. */
-static tas_status check_statistics(const tas_network *network, uint64_t examples, const tas_train_options *options)
+/* Of the last steps with one batch: it, and what the epoch in which they begin and later ones end with. */
+tas_status options_check_batches(const tas_network *network, const tas_train_options *options, const course *c)
 {
-    const uint64_t rest = options->drop_last ? 0 : examples % options->batch;
-    const bool ends = options_steps(options, examples) >= options_epoch_steps(options, examples);
-    const tas_status status = check_groups(network, options->batch, false);
-    return status || !rest || !ends ? status : check_groups(network, rest, true);
+    const course_segment *s = &c->segment[c->segments - 1];
+    const uint64_t steps = options_steps(options, c);
+    const uint32_t left[] = {c->examples - s->at, c->examples};
+    tas_status status = check_groups(network, s->batch, false);
+    for (uint64_t k = 0, end = s->step; k < 2 && !status && !c->drop_last; k++) {
+        end += (left[k] - 1) / s->batch + 1;
+        if (left[k] % s->batch && steps >= end) status = check_groups(network, left[k] % s->batch, true);
+    }
+    return status;
+}
+
+/* A batch, and the data it is taken from. */
+static tas_status check_batch(tas_context *context, const char *name, uint32_t batch, const tas_data *data)
+{
+    const uint64_t examples = data->options.count;
+    if (!batch) return fail(context, TAS_BAD_ARGUMENT, "%s 0: expected at least 1 example", name);
+    if (batch > examples)
+        return fail(context, TAS_BAD_ARGUMENT,
+                    "%s %" PRIu32 " is larger than the data set: %s has %" PRIu64 " examples", name, batch, data->name,
+                    examples);
+    if (batch > 1u << 24) return fail(context, TAS_BAD_ARGUMENT, "%s %" PRIu32 ": at most 2^24 examples", name, batch);
+    return TAS_OK;
+}
+
+/* What depends on how the batches follow each other. */
+static tas_status check_course(const tas_network *network, const tas_train_options *options, const course *c)
+{
+    const uint64_t steps = options_steps(options, c);
+    if (steps >= UINT32_MAX)
+        return fail(network->context, TAS_BAD_ARGUMENT, "%" PRIu64 " steps: expected fewer than 2^32 - 1 per run",
+                    steps);
+    tas_status status = schedule_check(network->context, options, steps);
+    if (!status) status = update_check(network->context, options);
+    return status ? status : options_check_batches(network, options, c);
 }
 
 tas_status options_check(const tas_network *network, const tas_data *data, const tas_train_options *options)
@@ -79,21 +108,20 @@ tas_status options_check(const tas_network *network, const tas_data *data, const
                     "options.size is %zu, expected %zu: initialize with "
                     "tas_train_options_init()",
                     options->size, sizeof *options);
-    if (!options->batch) return fail(context, TAS_BAD_ARGUMENT, "batch 0: expected at least 1 example");
-    if (options->batch > examples)
-        return fail(context, TAS_BAD_ARGUMENT,
-                    "batch %" PRIu32 " is larger than the data set: %s has %" PRIu64 " examples", options->batch,
-                    data->name, examples);
-    if (options->batch > 1u << 24)
-        return fail(context, TAS_BAD_ARGUMENT, "batch %" PRIu32 ": at most 2^24 examples", options->batch);
+    tas_status status = check_batch(context, "batch", options->batch, data);
+    if (!status && options->batch_most) status = check_batch(context, "batch_most", options->batch_most, data);
+    if (status) return status;
+    if (options_batch_most(options) < options->batch)
+        return fail(context, TAS_BAD_ARGUMENT, "batch_most %" PRIu32 ": expected at least the batch, %" PRIu32,
+                    options->batch_most, options->batch);
     if (!mul_size(options->epochs, examples, &all))
         return fail(context, TAS_BAD_ARGUMENT, "%" PRIu64 " epochs: too many", options->epochs);
     if (!options->steps && !options->epochs)
         return fail(context, TAS_BAD_ARGUMENT, "steps 0 and epochs 0: expected one of them to be more");
-    const uint64_t steps = options_steps(options, examples);
-    if (steps >= UINT32_MAX)
-        return fail(context, TAS_BAD_ARGUMENT, "%" PRIu64 " steps: expected fewer than 2^32 - 1 per run", steps);
-    tas_status status = schedule_check(context, options, steps);
-    if (!status) status = update_check(context, options);
-    return status ? status : check_statistics(network, examples, options);
+    course c;
+    status = course_open(&c, context, options, examples);
+    if (status) return status;
+    status = check_course(network, options, &c);
+    course_close(&c);
+    return status;
 }

@@ -50,20 +50,25 @@ static tas_status read_part(tas_run *run, plan_part part, char *to)
     return status;
 }
 
+tas_status recovery_read(tas_run *run, char *to)
+{
+    const plan *p = &run->w.plan;
+    tas_status status = TAS_OK;
+    for (int k = 0; k < STEP_PARTS && !status; to += p->bytes[step_parts[k++]])
+        if (p->bytes[step_parts[k]]) status = read_part(run, step_parts[k], to);
+    return status;
+}
+
 /* If the device has memory of its own there are two copies: it may be lost while one is read, and the host has room. A
  * device that shares the host's memory has one: for a second one, which is of use only if the device fails in that
  * moment, tiles would be smaller, or the data set would not stay there. */
 static tas_status read_snapshot(tas_run *run)
 {
-    const workspace *w = &run->w;
     const bool two = run->snapshot.copy[1].bytes != NULL;
     const host_mem to = run->snapshot.copy[two];
-    char *at = to.bytes;
-    tas_status status = TAS_OK;
     run->snapshot.time = now_seconds();
     run->snapshot.whole &= two;
-    for (int k = 0; k < STEP_PARTS && !status; at += w->plan.bytes[step_parts[k++]])
-        if (w->plan.bytes[step_parts[k]]) status = read_part(run, step_parts[k], at);
+    const tas_status status = recovery_read(run, to.bytes);
     if (status) return status;
     if (two) run->snapshot.copy[1] = run->snapshot.copy[0];
     run->snapshot.copy[0] = to;
@@ -106,20 +111,29 @@ tas_status recovery_snapshot(tas_run *run)
     return status == TAS_NO_MEMORY ? TAS_OK : status; /* a refusal changes nothing: it is taken later */
 }
 
+/* Writes the snapshot to the device. */
+static tas_status write_snapshot(tas_run *run)
+{
+    workspace *w = &run->w;
+    const char *from = run->snapshot.copy[0].bytes;
+    tas_status status = TAS_OK;
+    for (int k = 0; k < STEP_PARTS && !status; from += w->plan.bytes[step_parts[k++]])
+        if (w->plan.bytes[step_parts[k]])
+            status = w->device->driver->write(w->device, &w->part[step_parts[k]], 0, from, w->plan.bytes[step_parts[k]],
+                                              true);
+    return status;
+}
+
 /* Puts the snapshot back into memory that is allocated anew, on the device opened anew if `reopen`. The order of its
  * epoch is written by the loop. */
 static tas_status restore(tas_run *run, bool reopen)
 {
     workspace *w = &run->w;
-    const device_driver *driver = w->device->driver;
-    const char *from = run->snapshot.copy[0].bytes;
-    driver->finish(w->device); /* its failure is the one that is known */
+    w->device->driver->finish(w->device); /* its failure is the one that is known */
     run->epoch = 0;
     tas_status status =
         reopen ? workspace_restore(w, run->model, &run->request) : workspace_reallocate(w, run->model, &run->request);
-    for (int k = 0; k < STEP_PARTS && !status; from += w->plan.bytes[step_parts[k++]])
-        if (w->plan.bytes[step_parts[k]])
-            status = driver->write(w->device, &w->part[step_parts[k]], 0, from, w->plan.bytes[step_parts[k]], true);
+    if (!status) status = write_snapshot(run);
     return status ? status : feed_open(w, run->data);
 }
 
@@ -138,6 +152,23 @@ bool recovery_resume(tas_run *run, tas_status *status)
         if (!*status) return true;
     }
     return false;
+}
+
+tas_status recovery_put(tas_run *run, const char *from, uint64_t step)
+{
+    const device_driver *driver = run->w.device->driver;
+    const uint32_t clear[2] = {0, 0};
+    memcpy(run->snapshot.copy[0].bytes, from, run->w.plan.snapshot);
+    run->snapshot.whole = true;
+    run->snapshot.step = run->step = run->furthest = step;
+    run->snapshot.time = now_seconds();
+    run->epoch = 0;
+    run->failures = run->w.stuck = 0;
+    tas_status status = write_snapshot(run);
+    if (!status) status = driver->write(run->w.device, &run->w.first_bad, 0, clear, sizeof clear, true);
+    if (!status) status = driver->finish(run->w.device);
+    if (status) recovery_resume(run, &status);
+    return status;
 }
 
 /* The parameters are written over with the snapshot's; false if the device fails, and the error text stays. */

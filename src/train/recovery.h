@@ -24,6 +24,12 @@ tas_status recovery_shrink(tas_run *run);
 /* If a snapshot is due, reads one of what run->step steps have left. TAS_NOT_FINITE if the weights are not finite. */
 tas_status recovery_snapshot(tas_run *run);
 
+/* What run->step steps have left, as a snapshot has it, in run->w.plan.snapshot bytes. */
+tas_status recovery_read(tas_run *run, char *to);
+
+/* The run goes on from what was read after `step` steps; that is the last snapshot. */
+tas_status recovery_put(tas_run *run, const char *from, uint64_t step);
+
 /* After a failure, *status: puts the last snapshot back, which may take several tries; run->step is then its step.
  * False if that is of no use; *status is then what failed last. */
 bool recovery_resume(tas_run *run, tas_status *status);

@@ -4,7 +4,6 @@
  * finite; both are read after as many steps as the device does in about a fifth of a second. */
 #include "train/run.h"
 
-#include "data/shuffle.h"
 #include "device/profile.h"
 #include "train/diagnose.h"
 #include "train/feed.h"
@@ -18,21 +17,48 @@
 #include <stdlib.h>
 #include <string.h>
 
-run_step run_step_at(const tas_run *run, uint64_t step)
+static run_step make_step(uint64_t number, const course_step *of)
 {
-    const uint32_t at = (uint32_t)((step - 1) % run->epoch_steps * run->options.batch), left = run->count - at;
-    return (run_step){(uint32_t)step, at, left < run->options.batch ? left : run->options.batch};
+    return (run_step){(uint32_t)number, of->at, of->count, of->batch};
 }
 
-float run_lr(const tas_run *run, uint64_t step) { return schedule_lr(&run->options, step - 1, run->steps); }
+run_step run_step_at(const tas_run *run, uint64_t step)
+{
+    const course_step of = course_at(&run->course, step);
+    return make_step(step, &of);
+}
+
+/* Options whose batch is that of the step. */
+static tas_train_options options_at(const tas_run *run, uint64_t step)
+{
+    tas_train_options options = run->options;
+    options.batch = course_at(&run->course, step).batch;
+    return options;
+}
+
+float run_lr(const tas_run *run, uint64_t step)
+{
+    const tas_train_options options = options_at(run, step);
+    return schedule_lr(&options, step - 1, run->steps);
+}
+
+/* When the noise is measured depends on the batch. */
+static const noise_schedule *noise_for(tas_run *run, uint32_t batch)
+{
+    if (!run->options.noise || run->noise_batch == batch) return &run->noise_schedule;
+    run->noise_batch = batch;
+    run->noise_schedule = noise_schedule_for(run->model->network, batch, run->count);
+    return &run->noise_schedule;
+}
 
 /* One step -------------------------------------------------------------------------------------------------------- */
 
 /* A measured step's noise is that of its own batch, or of a probe: of what comes next in the order, or its end. */
-static step_batch measured_batch(const tas_run *run, const run_step *step, step_batch own)
+static step_batch measured_batch(tas_run *run, const run_step *step, step_batch own)
 {
-    own.count = noise_examples(&run->request.noise, step->number, step->count);
-    if (!run->request.noise.probe || !own.count) return own;
+    const noise_schedule *schedule = noise_for(run, step->batch);
+    own.count = noise_examples(schedule, step->number, step->count);
+    if (!schedule->probe || !own.count) return own;
     const uint32_t last = run->count - own.count;
     if (own.at > last) own.at = last;
     own.panel_width = run->w.plan.panel_width;
@@ -42,7 +68,7 @@ static step_batch measured_batch(const tas_run *run, const run_step *step, step_
 /* Up to the update nothing is written that a later step reads. What a probe has summed is written over. */
 static tas_status compute_gradient(tas_run *run, const run_step *step)
 {
-    const noise_schedule *schedule = &run->request.noise;
+    const noise_schedule *schedule = noise_for(run, step->batch);
     const step_batch own = {run->data, run->order, step->at, step->count, run->w.plan.step_panel_width};
     const step_batch measured = measured_batch(run, step, own);
     tas_status status = TAS_OK;
@@ -77,10 +103,10 @@ static int call_on_step(tas_run *run, const tas_step *done)
     return result;
 }
 
-/* Whether a step up to `last` was measured that was not reported yet. */
-static bool has_figures(const tas_run *run, uint64_t last)
+/* Whether a step up to `last` was measured that was not reported yet. All have the same batch. */
+static bool has_figures(tas_run *run, uint64_t last)
 {
-    const uint64_t interval = run->request.noise.interval;
+    const uint64_t interval = noise_for(run, course_at(&run->course, last).batch)->interval;
     return interval && last / interval != run->result.steps / interval;
 }
 
@@ -98,24 +124,26 @@ static tas_status read_results(tas_run *run, uint64_t last, uint32_t record[2])
 
 static void add_noise(tas_run *run, const run_step *step, tas_step *done)
 {
-    const uint32_t measured = noise_examples(&run->request.noise, step->number, step->count);
+    const noise_schedule *schedule = noise_for(run, step->batch);
+    const uint32_t measured = noise_examples(schedule, step->number, step->count);
     done->trace = done->square = NAN;
     if (measured)
-        noise_add_step(&run->request.noise, &run->figures[step->number % RING * NOISE_SUMS], measured, run->count,
-                       &run->noise, &done->trace, &done->square);
+        noise_add_step(schedule, &run->figures[step->number % RING * NOISE_SUMS], measured, run->count, &run->noise,
+                       &done->trace, &done->square);
 }
 
 /* Counts a step whose loss was read, and calls the callback. */
 static tas_status report_step(tas_run *run, double seconds)
 {
     tas_train_result *result = &run->result;
-    const run_step step = run_step_at(run, ++result->steps);
+    const course_step of = course_at(&run->course, ++result->steps);
+    const run_step step = make_step(result->steps, &of);
     result->examples += step.count;
     result->seconds = seconds;
     result->last_loss = run->ring[step.number % RING];
     tas_step done = {.step = step.number,
                      .steps = run->steps,
-                     .epoch = (step.number - 1) / run->epoch_steps + 1,
+                     .epoch = of.epoch + 1,
                      .batch = step.count,
                      .lr = run_lr(run, step.number),
                      .loss = result->last_loss,
@@ -159,17 +187,17 @@ static tas_status collect_before(tas_run *run, uint64_t last)
 static tas_status begin_epoch(tas_run *run, uint64_t epoch)
 {
     run->w.epoch = (uint32_t)epoch;
-    shuffle_order(run->options.seed, (uint32_t)epoch, run->order, run->count);
+    course_fill(&run->course, epoch, run->order);
     tas_status status = feed_order(&run->w, run->order, run->count);
     run->epoch = status ? 0 : epoch + 1;
     return status;
 }
 
-/* Steps to give to the device before their losses are read, up to the step `last` and within the epoch. */
-static uint64_t queue_length(const tas_run *run, uint64_t last)
+/* Steps to give to the device before their losses are read, up to the step `last`, within the epoch and with the batch
+ * of the next one, which begins such a stretch. */
+static uint64_t queue_length(const tas_run *run, uint64_t last, const course_step *next)
 {
-    const uint64_t left = last - run->step, in_epoch = run->epoch_steps - run->step % run->epoch_steps;
-    const uint64_t most = left < in_epoch ? left : in_epoch;
+    const uint64_t left = last - run->step, most = left < next->left ? left : next->left;
     if ((!run->options.ahead && run->options.on_step) || run->step_seconds <= 0) return 1;
     const double steps = 0.2 / run->step_seconds;
     const uint64_t wanted = steps < 1 ? 1 : steps > RING - 1 ? RING - 1 : (uint64_t)steps;
@@ -179,9 +207,12 @@ static uint64_t queue_length(const tas_run *run, uint64_t last)
 /* Queues some steps, and then reads what they have left. */
 static tas_status train_some(tas_run *run, uint64_t last)
 {
-    const uint64_t epoch = run->step / run->epoch_steps, begin = run->step;
-    tas_status status = run->epoch == epoch + 1 ? TAS_OK : begin_epoch(run, epoch);
-    const uint64_t wanted = queue_length(run, last);
+    const uint64_t begin = run->step;
+    const course_step next = course_at(&run->course, begin + 1);
+    tas_status status = run->epoch == next.epoch + 1 ? TAS_OK : begin_epoch(run, next.epoch);
+    if (run->batch != next.batch) run->step_seconds = 0;
+    run->batch = next.batch;
+    const uint64_t wanted = queue_length(run, last, &next);
     const double start = now_seconds();
     uint64_t done = 0;
     for (; done < wanted && !status && !(done && run->model->cancelled); done++) {
@@ -209,6 +240,13 @@ static tas_status train_to(tas_run *run, uint64_t last)
     return status;
 }
 
+/* A request to stop stays for the stretch that comes next. */
+tas_status run_repeat(tas_run *run, uint64_t last)
+{
+    const tas_status status = train_to(run, last);
+    return status == TAS_STOPPED ? TAS_OK : status;
+}
+
 /* If the weights cannot be looked at, the steps since the last snapshot are repeated, as after any failure. */
 static tas_status train_and_check(tas_run *run, uint64_t last)
 {
@@ -218,25 +256,35 @@ static tas_status train_and_check(tas_run *run, uint64_t last)
     const uint64_t done = run->step;
     tas_status weights = diagnose_weights(run);
     while (weights && recovery_resume(run, &weights)) {
-        weights = train_to(run, done);
-        if (!weights || weights == TAS_STOPPED) weights = diagnose_weights(run);
+        weights = run_repeat(run, done);
+        if (!weights) weights = diagnose_weights(run);
     }
     return weights ? weights : status;
 }
 
 /* Opening --------------------------------------------------------------------------------------------------------- */
 
-/* A step that updates nothing, for the record is set: kernels are built and memory is touched before the clock starts.
- */
+/* Steps with that batch that update nothing, of a whole batch and of the smaller one that an epoch may end with. */
+static tas_status warm_up_batch(tas_run *run, uint32_t batch, uint64_t first, uint64_t last)
+{
+    const uint32_t rest = run->options.drop_last ? 0 : run->count % batch;
+    tas_status status = train_step(run, (run_step){.count = batch, .batch = batch});
+    if (!status && rest && last - first >= (run->count - 1) / batch + 1)
+        status = train_step(run, (run_step){.count = rest, .batch = batch});
+    return status;
+}
+
+/* The record is set, so that nothing is updated: kernels are built and memory is touched before the clock starts. */
 static tas_status warm_up(tas_run *run)
 {
     const device_driver *driver = run->w.device->driver;
-    const uint32_t set[2] = {UINT32_MAX, 0}, clear[2] = {0, 0}, left = run->count % run->options.batch;
-    const uint32_t rest = run->options.drop_last ? 0 : left;
+    const course *c = &run->course;
+    const uint32_t set[2] = {UINT32_MAX, 0}, clear[2] = {0, 0}, most = options_batch_most(&run->options);
     tas_status status = driver->write(run->w.device, &run->w.first_bad, 0, set, sizeof set, true);
-    if (!status) status = train_step(run, (run_step){.count = run_step_at(run, 1).count});
-    if (!status && rest && run->steps >= run->epoch_steps) /* the last batch of an epoch is smaller */
-        status = train_step(run, (run_step){.count = rest});
+    for (int i = 0; i < c->segments && !status; i++)
+        status = warm_up_batch(run, c->segment[i].batch, c->segment[i].step,
+                               i + 1 < c->segments ? c->segment[i + 1].step : run->steps);
+    if (!status && most > c->segment[0].batch) status = warm_up_batch(run, most, 0, 0);
     return status ? status : driver->write(run->w.device, &run->w.first_bad, 0, clear, sizeof clear, true);
 }
 
@@ -275,20 +323,23 @@ static void close_run(tas_run *run)
     workspace_close(&run->w);
     update_close(&run->update);
     recovery_close(run);
+    course_close(&run->course);
     run->model->run = NULL;
     device_release_host(run->model->device, &run->order_memory);
     free(run);
 }
 
+/* Of the batch that the run has now. */
 static const char *noise_obstacle(const tas_run *run)
 {
-    return noise_schedule_obstacle(run->model->network, run->options.batch, run->count);
+    return noise_schedule_obstacle(run->model->network, course_at(&run->course, run->step + 1).batch, run->count);
 }
 
 static void request_noise(tas_run *run)
 {
     const char *obstacle = noise_obstacle(run);
-    forecast_request_noise(&run->request, run->model->network, run->count, run->options.tile);
+    const uint32_t least = run->options.batch_most ? 1 : run->options.batch;
+    forecast_request_noise(&run->request, run->model->network, least, run->count, run->options.tile);
     if (obstacle) note_once(run->model->context, "the gradient noise scale is not estimated: %s", obstacle);
 }
 
@@ -300,13 +351,17 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
     *run = (tas_run){.model = model, .data = data, .options = *options, .count = (uint32_t)data->options.count};
     model->run = run;
     device_reset_peaks(device);
-    run->epoch_steps = options_epoch_steps(options, run->count);
-    run->steps = options_steps(options, run->count);
-    run->request = forecast_request(data, true, options->batch, options->tile);
+    tas_status status = course_open(&run->course, model->context, options, run->count);
+    if (status) {
+        close_run(run);
+        return status;
+    }
+    run->steps = options_steps(options, &run->course);
+    run->request = forecast_request(data, true, options_batch_most(options), options->tile);
     run->request.spills = options->keep_on_host;
     update_request(&run->request, options->optimizer, options->clip > 0);
     if (options->noise) request_noise(run);
-    tas_status status = profile_pause(device); /* if one is made: the start is not of interest */
+    status = profile_pause(device); /* if one is made: the start is not of interest */
     if (!status) status = prepare(run);
     if (!status) status = profile_resume(device);
     update_peaks(run);
@@ -320,11 +375,13 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
 
 /* Results --------------------------------------------------------------------------------------------------------- */
 
-static tas_noise noise_of(const tas_run *run)
+/* Its groups are those of the last batch. */
+static tas_noise noise_of(tas_run *run)
 {
-    const noise_schedule *schedule = &run->request.noise;
-    const uint32_t measured = noise_examples(schedule, 0, run->options.batch);
-    const char *obstacle = noise_obstacle(run);
+    const uint32_t batch = course_at(&run->course, run->step ? run->step : 1).batch;
+    const noise_schedule *schedule = noise_for(run, batch);
+    const uint32_t measured = noise_examples(schedule, 0, batch);
+    const char *obstacle = run->noise.steps ? NULL : noise_obstacle(run);
     static const tas_noise_state states[] = {
         [NOISE_UNKNOWN] = TAS_NOISE_UNKNOWN, [NOISE_AT_LEAST] = TAS_NOISE_AT_LEAST, [NOISE_KNOWN] = TAS_NOISE_KNOWN};
     const noise_scale_range a = noise_scale_result(&run->noise);
@@ -345,7 +402,7 @@ static void fill_result(tas_run *run)
     result->host_bytes = run->host_peak;
     result->weights_step = run->step;
     if (run->options.noise) result->noise = noise_of(run);
-    result->tile = run->w.plan.tile < run->options.batch ? run->w.plan.tile : run->options.batch; /* not a probe's */
+    result->tile = run->w.plan.tile < run->request.batch ? run->w.plan.tile : run->request.batch; /* not a probe's */
     result->resident = run->w.plan.resident;
     result->examples_per_s = result->seconds > 0 ? (double)result->examples / result->seconds : 0;
 }
@@ -401,6 +458,37 @@ tas_status tas_run_advance(tas_run *run, uint64_t steps, tas_train_result *resul
 }
 
 uint64_t tas_run_steps(const tas_run *run) { return run->steps; }
+
+tas_status run_change_batch(tas_run *run, uint32_t batch)
+{
+    tas_context *context = run->model->context;
+    course changed = {0};
+    tas_train_options options = run->options;
+    options.batch = batch;
+    if (run->advancing)
+        return fail(context, TAS_BAD_ARGUMENT, "this run is advancing: its batch cannot change meanwhile");
+    if (!batch || batch > run->request.batch)
+        return fail(context, TAS_BAD_ARGUMENT, "batch %u: this run was opened for 1 to %u examples", batch,
+                    run->request.batch);
+    tas_status status = course_copy(&changed, context, &run->course);
+    if (!status) status = course_change_batch(&changed, context, run->step, batch);
+    if (!status) status = schedule_check(context, &options, options_steps(&options, &changed));
+    if (!status) status = options_check_batches(run->model->network, &options, &changed);
+    if (!status) {
+        const course before = run->course;
+        run->course = changed;
+        changed = before;
+        run->steps = options_steps(&options, &run->course);
+    }
+    course_close(&changed);
+    return status;
+}
+
+tas_status run_change_order(tas_run *run, uint64_t seed)
+{
+    run->epoch = 0; /* it is written anew */
+    return course_change_order(&run->course, run->model->context, run->step, seed);
+}
 
 void tas_run_close(tas_run **run)
 {

@@ -49,9 +49,10 @@ enum { EVALUATE_MOST = 512 };
 /* What a run over a data set asks of a plan. */
 plan_request forecast_request(const tas_data *data, bool training, uint32_t batch, uint32_t tile);
 
-/* The run measures the noise scale as well. examples: those of the set; tile: the largest that is wanted; 0 if there is
- * no such number. */
-void forecast_request_noise(plan_request *request, const tas_network *network, uint64_t examples, uint32_t tile);
+/* The run measures the noise scale as well. least: the smallest batch that it may have; examples: those of the set;
+ * tile: the largest that is wanted; 0 if there is no such number. */
+void forecast_request_noise(plan_request *request, const tas_network *network, uint32_t least, uint64_t examples,
+                            uint32_t tile);
 
 /* Makes a plan and allocates its memory. If the device refuses memory that it reported to have, smaller plans are
  * tried, a note is logged, and *shrunk is set. */
