@@ -147,6 +147,12 @@ const cli_option *cli_next_option(const cli_command *command, cli_group group, c
 /* Columns of the terminal that a file descriptor is: as COLUMNS says, or the terminal itself; 80 if neither does. */
 int cli_columns(int fd);
 
+/* What a command prints stands behind names of this width. */
+enum { TEXT_COLUMN = 13 };
+
+/* How wide text for people is on a stream: as the terminal, but not above 100, as longer lines are hard to read. */
+int cli_text_width(FILE *stream);
+
 /* Prints text from `column` on, breaking lines at spaces before `width` and beginning them at `indent`. */
 void cli_print_wrapped(FILE *stream, const char *text, int column, int indent, int width);
 

@@ -6,9 +6,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* Options begin at column 2 and their texts at TEXT_COLUMN; on a terminal narrower than NARROW the texts stand below.
+/* Options begin at column 2 and their texts at HELP_COLUMN; on a terminal narrower than NARROW the texts stand below.
  */
-enum { TEXT_COLUMN = 25, TEXT_BELOW = 6, NARROW = 60, WIDEST = 100 };
+enum { HELP_COLUMN = 25, TEXT_BELOW = 6, NARROW = 60, WIDEST = 100 };
 
 int cli_columns(int fd)
 {
@@ -17,6 +17,12 @@ int cli_columns(int fd)
     uint64_t columns;
     if (given && cli_read_u64(given, 1, 10000, &columns)) return (int)columns;
     return !ioctl(fd, TIOCGWINSZ, &size) && size.ws_col ? size.ws_col : 80;
+}
+
+int cli_text_width(FILE *stream)
+{
+    const int columns = cli_columns(fileno(stream));
+    return columns > WIDEST ? WIDEST : columns;
 }
 
 void cli_print_wrapped(FILE *stream, const char *text, int column, int indent, int width)
@@ -45,7 +51,7 @@ void cli_print_wrapped(FILE *stream, const char *text, int column, int indent, i
 /* A row: its name at column 2, then its text. */
 static void print_row(const char *name, const char *metavar, const char *text, int width)
 {
-    const int indent = width < NARROW ? TEXT_BELOW : TEXT_COLUMN;
+    const int indent = width < NARROW ? TEXT_BELOW : HELP_COLUMN;
     int column = printf("  %s%s%s", name, metavar ? "=" : "", metavar ? metavar : "");
     if (column + 2 > indent || width < NARROW) {
         putchar('\n');
@@ -91,7 +97,7 @@ static void print_options(const cli_command *command, int width)
 
 void cli_help(const cli_command *command)
 {
-    const int columns = cli_columns(STDOUT_FILENO), width = columns > WIDEST ? WIDEST : columns;
+    const int width = cli_text_width(stdout);
     printf("Usage: tassello %s [OPTION]...", command->name);
     for (const cli_argument *a = command->arguments; a->name; a++) printf(a->optional ? " [%s]" : " %s", a->name);
     printf("\n\n");

@@ -1,6 +1,7 @@
 /* tassello train: the run. */
 #include "train.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +116,7 @@ static tas_status describe_training(train_session *session, uint64_t step, const
 static int on_step(void *user, const tas_step *step)
 {
     train_session *session = user;
+    until_step(&session->until, step);
     progress_step(&session->progress, step);
     return 0;
 }
@@ -131,17 +133,25 @@ static tas_status open_run(train_session *session)
     return tas_run_open(session->model, session->train, options, &session->run);
 }
 
+static bool check_accuracy(train_session *session)
+{
+    const train_settings *settings = &session->settings;
+    const char *option = settings->watch == BY_ACCURACY     ? "--watch accuracy"
+                         : !isnan(settings->until_accuracy) ? "--until-accuracy"
+                                                            : NULL;
+    if (!option || tas_network_loss(session->network) == TAS_LOSS_SOFTMAX) return true;
+    cli_error(&session->cli, "%s: the loss of %s is %s, which has no accuracy", option, settings->net,
+              tas_loss_name(tas_network_loss(session->network)));
+    return false;
+}
+
 /* What is read comes before the device, as its kernels may take long to build; the log is opened, which empties it,
  * once nothing can be refused anymore. */
 static int open_session(train_session *session)
 {
     const train_settings *settings = &session->settings;
     int failed = cli_network_open(&session->cli, settings->net, &session->network);
-    if (!failed && settings->watch == BY_ACCURACY && tas_network_loss(session->network) != TAS_LOSS_SOFTMAX) {
-        cli_error(&session->cli, "--watch accuracy: the loss of %s is %s, which has no accuracy", settings->net,
-                  tas_loss_name(tas_network_loss(session->network)));
-        failed = EXIT_USAGE;
-    }
+    if (!failed && !check_accuracy(session)) failed = EXIT_USAGE;
     if (!failed) failed = open_data(session);
     if (failed) return failed;
     tas_status status =
@@ -151,6 +161,9 @@ static int open_session(train_session *session)
     if (failed) return failed;
     status = open_run(session);
     if (status) return cli_failed(&session->cli, status);
+    tas_model_set_budget(session->model, session->plan.validation_budget);
+    failed = until_begin(&session->until, &session->cli, session->model, session->sets.validation);
+    if (failed) return failed;
     return progress_open(&session->progress, &session->cli, settings->log) ? 0 : EXIT_FAILED;
 }
 
@@ -161,6 +174,7 @@ static void close_session(train_session *session)
     tas_metrics_free(&session->metrics);
     tas_run_close(&session->run);
     tas_model_close(&session->model);
+    until_free(&session->until);
     sets_close(&session->sets);
     validation_free(&session->validation);
     tas_network_close(&session->network);
@@ -213,24 +227,49 @@ static void save_between_steps(train_session *session)
     describe_training(session, 0, NULL);
 }
 
-/* In one stretch, or with an evaluation of the held-out examples after each epoch and at the end. */
+/* Steps until something has to be evaluated. */
+static uint64_t next_stretch(const train_session *session)
+{
+    const uint64_t epoch = session->epoch_steps, done = session->result.steps;
+    const uint64_t to_look = until_stretch(&session->until, done), to_epoch = epoch - done % epoch;
+    if (!session->sets.validation) return UINT64_MAX;
+    return to_look < to_epoch ? to_look : to_epoch;
+}
+
+/* After a stretch: whether the run ends here, by its target or by its patience. */
+static tas_status evaluate_stretch(train_session *session, bool *ends)
+{
+    const uint64_t done = session->result.steps, epoch = session->epoch_steps;
+    const uint32_t patience = session->settings.patience;
+    const bool last = done == tas_run_steps(session->run);
+    tas_model_set_budget(session->model, session->plan.validation_budget);
+    tas_status status =
+        until_evaluate(&session->until, session->model, &session->result, session->settings.train.batch, last);
+    *ends = session->until.state == TAS_REACH_DONE;
+    if (status || (done % epoch && !last && !*ends)) return status;
+    status = validate(session);
+    if (status) return status;
+    save_best(session);
+    session->stopped_early = !last && !*ends && patience && validation_since_best(&session->validation) >= patience;
+    if (!session->stopped_early) return TAS_OK;
+    *ends = true;
+    return until_evaluate(&session->until, session->model, &session->result, session->settings.train.batch, true);
+}
+
+/* In one stretch, or with an evaluation of the held-out examples after each epoch and at the end, and whenever the
+ * target asks for one. */
 static tas_status train_all(train_session *session)
 {
-    const uint64_t epoch = session->epoch_steps, steps = tas_run_steps(session->run);
+    const uint64_t steps = tas_run_steps(session->run);
     uint64_t *done = &session->result.steps;
     tas_status status = TAS_OK;
-    while (!status && *done < steps) {
-        const uint64_t before = *done, stretch = session->sets.validation ? epoch - before % epoch : UINT64_MAX;
+    bool ends = false;
+    while (!status && !ends && *done < steps) {
+        const uint64_t before = *done;
         if (save_requested) save_between_steps(session);
-        status = tas_run_advance(session->run, stretch, &session->result);
+        status = tas_run_advance(session->run, next_stretch(session), &session->result);
         if (status == TAS_STOPPED && !end_requested) status = TAS_OK; /* to save */
-        if (status || !session->sets.validation || *done == before || (*done % epoch && *done < steps)) continue;
-        status = validate(session);
-        if (status) return status;
-        save_best(session);
-        const uint32_t patience = session->settings.patience;
-        session->stopped_early = *done < steps && patience && validation_since_best(&session->validation) >= patience;
-        if (session->stopped_early) break;
+        if (!status && session->sets.validation && *done > before) status = evaluate_stretch(session, &ends);
     }
     return status;
 }
@@ -295,6 +334,8 @@ static int finish(train_session *session)
     tas_status status = TAS_OK;
     if (session->interrupted) status = describe_training(session, session->result.steps, "was interrupted");
     if (session->stopped_early) status = describe_training(session, session->result.steps, "was ended by its patience");
+    if (session->until.state == TAS_REACH_DONE)
+        status = describe_training(session, session->result.steps, "reached its target");
     if (!status && save) status = tas_model_save(session->model, save);
     int result = status ? cli_failed(&session->cli, status) : 0;
     fflush(NULL); /* from here on, a signal ends at once: the evaluation can take long */
@@ -350,6 +391,8 @@ static int run(int argc, char **argv)
     cli_catch(SIGUSR1, on_save);
     const char *save = session.settings.save, *best = session.settings.save_best, *log = session.settings.log;
     session.validation.by = (validation_figure)session.settings.watch;
+    session.until.loss = session.settings.until_loss;
+    session.until.accuracy = session.settings.until_accuracy;
     if ((!save || cli_check_write(&session.cli, "save", save)) &&
         (!best || cli_check_write(&session.cli, "save-best", best)) &&
         (!log || cli_check_stream(&session.cli, "log", log))) {

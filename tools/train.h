@@ -5,6 +5,7 @@
 #include "optimizer.h"
 #include "progress.h"
 #include "sets.h"
+#include "until.h"
 #include "validation.h"
 
 typedef struct train_settings {
@@ -17,6 +18,7 @@ typedef struct train_settings {
     uint32_t patience; /* validations without improvement; 0: as many as there are */
     int watch;         /* a validation_figure */
     cli_size budget, validation;
+    double until_loss, until_accuracy; /* NaN: not given */
     tas_train_options train;
 } train_settings;
 
@@ -38,6 +40,7 @@ typedef struct train_session {
     tas_train_result result;
     tas_profile *profile; /* NULL: not asked for */
     validation validation;
+    until until;
     tas_score score;
     tas_metrics *metrics; /* of that */
     bool scored, interrupted;

@@ -32,6 +32,9 @@ static json_t *describe_settings(const train_session *session)
     schedule_describe(options, session->lr, o);
     optimizer_describe(options, o);
     if (session->settings.patience) json_object_set_new(o, "patience", json_integer(session->settings.patience));
+    if (until_measure(&session->until))
+        json_object_set_new(o, session->until.accuracy > 0 ? "until_accuracy" : "until_loss",
+                            cli_json_real(until_target(&session->until)));
     if (session->sets.validation)
         json_object_set_new(o, "watch", json_string(validation_word(session->settings.watch)));
     json_object_set_new(o, "seed", json_integer((json_int_t)options->seed));
@@ -46,6 +49,8 @@ uint64_t train_json_peak(const train_session *session, uint64_t *host)
     uint64_t peak = score->peak_bytes > result->peak_bytes ? score->peak_bytes : result->peak_bytes;
     *host = score->host_bytes > result->host_bytes ? score->host_bytes : result->host_bytes;
     validation_raise_peaks(&session->validation, &peak, host);
+    if (session->until.peak_bytes > peak) peak = session->until.peak_bytes;
+    if (session->until.host_bytes > *host) *host = session->until.host_bytes;
     return peak;
 }
 
@@ -136,6 +141,7 @@ json_t *train_json_result(const train_session *session)
         json_object_set_new(o, "best_step", json_integer((json_int_t)best));
         json_object_set_new(o, "stopped_early", json_boolean(session->stopped_early));
     }
+    if (until_measure(&session->until)) json_object_set_new(o, "target", until_describe(&session->until));
     json_object_set_new(o, "accuracy",
                         session->scored && session->score.accuracy >= 0 ? cli_json_real(session->score.accuracy)
                                                                         : json_null());

@@ -20,13 +20,16 @@ void train_print_settings(const train_session *session, FILE *stream)
     if (session->settings.patience)
         fprintf(stream, "  patience %u%s", session->settings.patience,
                 session->settings.watch == BY_ACCURACY ? " (accuracy)" : "");
+    until_print_setting(&session->until, stream);
 }
 
-/* The first sentence of the reason; the whole of it is in the result as JSON. */
-static void print_choice(const char *reason)
+/* The choice on one line, and its reason below. */
+static void print_choice(const train_session *session)
 {
-    const char *end = strstr(reason, ". ");
-    printf("auto         %.*s\n", end ? (int)(end - reason) : (int)strlen(reason), reason);
+    const tas_train_options *options = &session->settings.train;
+    char lr[FLOAT_TEXT];
+    printf("auto         batch %u, learning rate %s\n%*s", options->batch, cli_float(options->lr, lr), TEXT_COLUMN, "");
+    cli_print_wrapped(stdout, session->reason, TEXT_COLUMN, TEXT_COLUMN, cli_text_width(stdout));
 }
 
 void train_print_head(const train_session *session)
@@ -42,7 +45,7 @@ void train_print_head(const train_session *session)
     printf("%llu to test\nsettings     ", (unsigned long long)tas_data_count(session->test));
     train_print_settings(session, stdout);
     putchar('\n');
-    if (session->chosen) print_choice(session->reason);
+    if (session->chosen) print_choice(session);
     printf("plan         ");
     cli_print_tiles(&session->plan, session->settings.train.batch);
     printf(", %s forecast\n", cli_bytes(session->plan.bytes_total, text));
@@ -128,6 +131,7 @@ void train_print_result(const train_session *session)
     validation_print(&session->validation);
     if (session->stopped_early)
         printf("patience     ended after %u validations in a row that were not better\n", session->settings.patience);
+    until_print(&session->until, result->steps);
     if (session->scored) score_print_summary(&session->score, session->metrics);
     if (session->scored)
         cli_print_score(&session->score, session->sha256);

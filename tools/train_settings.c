@@ -2,6 +2,7 @@
 #include "schedule.h"
 #include "train.h"
 
+#include <math.h>
 #include <string.h>
 
 #define TRAIN(field) offsetof(train_settings, train.field)
@@ -40,6 +41,21 @@ const cli_option train_settings_options[] = {
      .most = UINT32_MAX,
      .offset = offsetof(train_settings, patience),
      .help = "End the run after N validations in a row that were not better than the best one."},
+    {.name = "until-loss",
+     .metavar = "X",
+     .group = GROUP_DATA,
+     .type = TYPE_F64,
+     .offset = offsetof(train_settings, until_loss),
+     .help = "End the run once the loss of the held-out examples (the first 2048 of them) has reached X and stays "
+             "there: its mean over the next quarter of the examples must be at most X, too, as in a sweep. It is "
+             "evaluated whenever the examples have grown by 4%. --epochs or --steps is the limit. If the target is not "
+             "reached, that is reported, and the exit status is 0 as after any run."},
+    {.name = "until-accuracy",
+     .metavar = "X",
+     .group = GROUP_DATA,
+     .type = TYPE_F64,
+     .offset = offsetof(train_settings, until_accuracy),
+     .help = "The same for an accuracy of at least X."},
     {.name = "watch",
      .metavar = "WORD",
      .group = GROUP_DATA,
@@ -148,10 +164,24 @@ static void check_files(const train_settings *settings)
     cli_check_output(&train_command, "log", log, settings->net, settings->data);
 }
 
+static void check_until(const train_settings *settings, bool validates)
+{
+    const bool by_loss = !isnan(settings->until_loss), by_accuracy = !isnan(settings->until_accuracy);
+    if (by_loss && by_accuracy) refuse_both("until-loss", "until-accuracy", "");
+    if (by_loss && !(settings->until_loss > 0 && settings->until_loss < 1e6))
+        cli_usage(&train_command, "--until-loss %g: expected a loss above 0 and below 1e6", settings->until_loss);
+    if (by_accuracy && !(settings->until_accuracy > 0 && settings->until_accuracy < 1))
+        cli_usage(&train_command, "--until-accuracy %g: expected a fraction between 0 and 1", settings->until_accuracy);
+    if ((by_loss || by_accuracy) && !validates)
+        cli_usage(&train_command, "--until-%s requires --validation, such as --validation 10%%",
+                  by_loss ? "loss" : "accuracy");
+}
+
 /* What goes by validations. */
 static void check_watch(const train_settings *settings)
 {
     const bool validates = settings->validation.bytes || settings->validation.percent > 0;
+    check_until(settings, validates);
     if (settings->patience && !validates) cli_usage(&train_command, "--patience requires --validation");
     if (settings->save_best && !validates) cli_usage(&train_command, "--save-best requires --validation");
     if (settings->watch && !settings->patience && !settings->save_best)
@@ -164,6 +194,7 @@ void train_settings_read(train_settings *settings, int argc, char **argv)
     tas_train_options_init(options);
     const uint64_t epochs = options->epochs;
     options->epochs = 0; /* not given */
+    settings->until_loss = settings->until_accuracy = NAN;
     optimizer_begin(options);
     schedule_begin(options);
     cli_parse(&train_command, argc, argv, settings);

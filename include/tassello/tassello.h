@@ -11,6 +11,7 @@
 #include <tassello/network.h>
 #include <tassello/plan.h>
 #include <tassello/profile.h>
+#include <tassello/reach.h>
 #include <tassello/status.h>
 #include <tassello/verify.h>
 

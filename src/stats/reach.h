@@ -10,6 +10,8 @@
 #ifndef REACH_H
 #define REACH_H
 
+#include <tassello/reach.h>
+
 #include <stdbool.h>
 
 #define REACH_STAY 1.25
@@ -17,10 +19,8 @@
 /* A search evaluates each time the examples have grown by this share; at least one step passes in between. */
 #define REACH_INTERVAL 0.04
 
-typedef struct reach_point {
-    double examples; /* ascending */
-    double value;    /* to be minimized: a loss, or an accuracy times -1; NaN or infinite: not finite */
-} reach_point;
+/* Values are to be minimized; NaN or infinite: not finite. */
+typedef tas_reach_point reach_point;
 
 typedef enum reach_state {
     REACH_NOT,     /* not yet */

@@ -6,7 +6,8 @@ import sys
 
 from common import case, expect, main, one_object
 
-AUTO = re.compile(r"^settings +batch (\d+) lr (\S+) \(auto\)  momentum.*\nauto +(.+)\n", re.M)
+AUTO = re.compile(r"^settings +batch (\d+) lr (\S+) \(auto\)  momentum.*\nauto +batch (\d+), learning rate (\S+)\n"
+                  r"((?: {13}\S.*\n)+)plan ", re.M)
 
 
 def repeat_auto(t, *arguments):
@@ -16,14 +17,16 @@ def repeat_auto(t, *arguments):
     first = t.run(*words, "--batch", "auto", "--save", folder / "s", "--log", folder / "l")
     found = AUTO.search(first.out)
     expect(found, "no batch is named", first)
-    batch, lr, reason = found.groups()
+    batch, lr, chosen, rate, reason = found.groups()
+    expect((batch, lr) == (chosen, rate) and all(len(line) < 80 for line in reason.splitlines()), "not wrapped", first)
+    reason = " ".join(reason.split())
     again = t.run(*words, "--batch", batch, "--lr", lr, "--json")
     expect(one_object(again)["weights_sha256"] == first.digest() and "auto" not in one_object(again), "another digest",
            first)
     lines = [json.loads(line) for line in (folder / "l").read_text().splitlines()]
     for o in (lines[0]["run"], lines[-1]["result"]):
         expect(o["auto"]["batch"] == o["batch"] == int(batch) and o["auto"]["lr"] == float(lr), f"{o}", first)
-        expect(o["auto"]["reason"].startswith(reason), f"{o}", first)
+        expect(o["auto"]["reason"] == reason, f"{o}", first)
     expect(lines[-1]["result"]["peak_bytes"] == lines[-1]["result"]["forecast_bytes"], f"{lines[-1]}")
     told = t.run("eval", folder / "s", t.data, "--device", "reference")
     expect(f"batch {batch} lr {lr} (auto)" in told.out, "the checkpoint does not tell", told)
