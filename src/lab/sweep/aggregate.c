@@ -39,6 +39,9 @@ static figure_runs runs_of(const tas_sweep *s, const sweep_batch *b)
 
 static bool whole(const sweep_point *p) { return isfinite(p->train_loss) && isfinite(p->loss); }
 
+/* Rows of another program may have no training loss. */
+static bool has_loss(const tas_sweep *s, const sweep_point *p) { return *s->source ? isfinite(p->loss) : whole(p); }
+
 /* Interpolates between two points. */
 static double between(double x, double x0, double x1, double y0, double y1)
 {
@@ -112,7 +115,8 @@ static sweep_mean geometric_mean(const running *logs)
 
 /* One batch -------------------------------------------------------------------------------------------------------- */
 
-static void find_outcome(sweep_batch *b, const figure_runs *runs)
+/* least: with fewer seeds it counts as not measured. */
+static void find_outcome(sweep_batch *b, const figure_runs *runs, int least)
 {
     b->seeds = runs->count;
     b->reached = b->diverged = 0;
@@ -120,8 +124,8 @@ static void find_outcome(sweep_batch *b, const figure_runs *runs)
         b->reached += runs->run[i]->outcome == ROW_REACHED;
         b->diverged += runs->run[i]->outcome == ROW_DIVERGED;
     }
-    if (!runs->count) return; /* keeps what the sweep found */
-    if (runs->count < 2) {    /* the sweep was interrupted: one seed is not enough */
+    if (!runs->count) return;  /* keeps what the sweep found */
+    if (runs->count < least) { /* the sweep was interrupted: one seed is not enough */
         b->outcome = ROW_NOT_MEASURED;
         return;
     }
@@ -152,13 +156,14 @@ static void find_losses(const tas_sweep *s, sweep_batch *b, const figure_runs *r
     running best_loss = {0}, last_loss = {0}, best_accuracy = {0}, last_accuracy = {0}, epochs_to_best = {0};
     for (int i = 0; i < runs->count; i++) {
         const sweep_run *r = runs->run[i];
-        const sweep_point *best = NULL, *last = last_point(r);
+        const sweep_point *best = NULL, *last = NULL;
         double accuracy = NAN;
         for (int k = 0; k < r->points; k++) {
             const sweep_point *p = &r->point[k];
-            if (!whole(p)) continue;
+            if (!has_loss(s, p)) continue;
             if (!best || p->loss < best->loss) best = p;
             accuracy = fmax(accuracy, p->accuracy);
+            last = p;
         }
         if (!best || r->outcome == ROW_DIVERGED) continue;
         add(&best_loss, best->loss);
@@ -259,7 +264,7 @@ static double loss_to_compare(const tas_sweep *s, const sweep_run *r)
     double best = NAN;
     if (s->options.goal != TAS_GOAL_ACCURACY) return aggregate_loss_at(r, s->equal_loss);
     for (int i = 0; i < r->points; i++)
-        if (whole(&r->point[i])) best = fmin(best, r->point[i].loss);
+        if (has_loss(s, &r->point[i])) best = fmin(best, r->point[i].loss);
     return best;
 }
 
@@ -367,7 +372,7 @@ void aggregate_runs(tas_sweep *s)
     for (int i = 0; i < s->count; i++) {
         sweep_batch *b = &s->batch[i];
         const figure_runs runs = runs_of(s, b);
-        find_outcome(b, &runs);
+        find_outcome(b, &runs, *s->source ? 1 : 2);
         find_steps(s, b, &runs);
         find_losses(s, b, &runs);
         find_noise(b, &runs);

@@ -151,6 +151,8 @@ struct tas_sweep {
     tas_context *context;
     tas_sweep_options options; /* strings and arrays are the sweep's own */
     char net[4096], data[4096], device[64], device_name[128];
+    char source[4096];                   /* the file of rows that the runs come from; "": they were made here */
+    char notes[1024];                    /* what limits the figures of such rows, in sentences, part of the reason */
     uint64_t examples, validation, test; /* of the sets */
     uint64_t parameters;
     double target;                 /* the deepest; made by the sweep if none was given */
