@@ -1,8 +1,10 @@
 /* The critical batch from branches: simulated quadratics whose critical batch is known and changes during training, and
  * planted losses. */
-#include "support.h"
+#include "train/run.h" /* before check.h, which has a macro of the name fail */
 
-#include "lab/branch/critical.h"
+#include "driver.h"
+
+#include "lab/branch/branches.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -274,11 +276,203 @@ START_TEST(what_is_missing)
 }
 END_TEST
 
-int main(void)
+/* Branches of a run ------------------------------------------------------------------------------------------------ */
+
+enum { SET = 700, WIDTH = 8, KINDS = 4 };
+static float inputs[SET * WIDTH];
+static uint32_t labels[SET];
+static const char net_text[] = "input 8\ndense 16\nrelu\ndropout 0.1\ndense 4\n";
+
+typedef struct session {
+    tas_network *network;
+    tas_data *data, *judge;
+    tas_model *model;
+    tas_run *run;
+    tas_train_result result;
+} session;
+
+static session *open_session(tas_train_options options)
 {
-    Suite *suite = suite_create("branch");
-    TCase *tc = tcase_create("branch");
+    static session s;
+    s = (session){0};
+    random_seed(11);
+    for (int i = 0; i < SET; i++) {
+        labels[i] = (uint32_t)i % KINDS;
+        for (int k = 0; k < WIDTH; k++) inputs[i * WIDTH + k] = (float)(k % KINDS == i % KINDS) + random_float(-1, 1);
+    }
+    s.data = data_of(SET, WIDTH, inputs, labels, KINDS, 0);
+    s.judge = data_of(200, WIDTH, inputs, labels, KINDS, 0);
+    expect_ok(tas_network_parse(context, net_text, "net", &s.network));
+    expect_ok(tas_model_open(tested, s.network, 3, &s.model));
+    expect_ok(tas_run_open(s.model, s.data, &options, &s.run));
+    return &s;
+}
+
+static void close_session(session *s)
+{
+    tas_run_close(&s->run);
+    tas_model_close(&s->model);
+    tas_network_close(&s->network);
+    tas_data_close(&s->judge);
+    tas_data_close(&s->data);
+}
+
+static tas_train_options options_of(tas_optimizer which)
+{
+    tas_train_options options;
+    tas_train_options_init(&options);
+    tas_train_options_choose(&options, which);
+    options.lr = which == TAS_SGD ? 0.02f : 0.003f;
+    options.batch = 16;
+    options.batch_most = 128;
+    options.epochs = 3;
+    options.schedule = TAS_SCHEDULE_COSINE;
+    options.warmup = 9;
+    options.noise = 1;
+    return options;
+}
+
+static branches_request request_of(const session *s)
+{
+    return (branches_request){.batch = {8, 16, 32, 64, 128},
+                              .batches = 5,
+                              .repeats = 3,
+                              .examples = branches_examples(300, 128, SET),
+                              .rule = TAS_SCALING_LINEAR,
+                              .judge = s->judge,
+                              .seed = 77};
+}
+
+typedef struct digest_text {
+    char text[65];
+} digest_text;
+
+static int count_steps(void *user, const tas_step *step)
+{
+    *(uint64_t *)user += step->step;
+    return 0;
+}
+
+/* The digest of a run; with branches at several moments of it, two of them in an epoch's last steps. *in: the first. */
+static digest_text train_with(tas_train_options options, bool branching, critical_input *in)
+{
+    digest_text out;
+    uint64_t steps = 0;
+    options.on_step = count_steps;
+    options.user = &steps;
+    session *s = open_session(options);
+    static const uint64_t stretches[] = {0, 5, 36, 2, 1, 50, 38};
+    const branches_request request = request_of(s);
+    for (size_t i = 0; i < sizeof stretches / sizeof *stretches; i++) {
+        branches_cost cost;
+        critical_input made;
+        if (stretches[i]) expect_ok(tas_run_advance(s->run, stretches[i], &s->result));
+        if (!branching) continue;
+        expect_ok(branches_make(s->run, &request, &made, &cost));
+        ck_assert(cost.examples >= 15 * request.examples && cost.seconds > 0);
+        if (i == 1) *in = made;
+    }
+    expect_ok(tas_run_advance(s->run, UINT64_MAX, &s->result));
+    ck_assert_uint_eq(s->result.steps, 132);
+    ck_assert_uint_eq(steps, 132 * 133 / 2); /* the callback has seen each once, and none of a branch */
+    ck_assert_uint_eq(s->result.examples, 3 * SET);
+    expect_ok(tas_model_digest(s->model, out.text));
+    close_session(s);
+    return out;
+}
+
+START_TEST(a_run_does_not_notice)
+{
+    static const tas_optimizer optimizers[] = {TAS_SGD, TAS_ADAMW};
+    const tas_train_options options = options_of(optimizers[_i]);
+    critical_input in, again;
+    const digest_text plain = train_with(options, false, NULL), branched = train_with(options, true, &in);
+    ck_assert_str_eq(plain.text, branched.text);
+    train_with(options, true, &again);
+    ck_assert_mem_eq(&in, &again, sizeof in); /* NaN included */
+    ck_assert(in.repeats == 3 && in.batches == 5 && isfinite(in.loss[4][2]) && in.loss[0][0] != in.loss[0][1]);
+    ck_assert(in.loss[0][0] != in.loss[1][0]);
+}
+END_TEST
+
+/* A branch at the run's own batch, in its own order, is what the run then does. */
+START_TEST(a_branch_is_what_the_run_would_do)
+{
+    tas_train_options options = options_of(TAS_SGD);
+    critical_input in;
+    tas_score score;
+    options.schedule = TAS_SCHEDULE_CONSTANT;
+    options.warmup = 0;
+    session *s = open_session(options);
+    branches_request request = request_of(s);
+    request.repeats = 1;
+    expect_ok(tas_run_advance(s->run, 7, NULL));
+    expect_ok(branches_make(s->run, &request, &in, NULL));
+    expect_ok(run_change_order(s->run, request.seed));
+    expect_ok(tas_run_advance(s->run, request.examples / 16, NULL));
+    expect_ok(tas_evaluate(s->model, s->judge, &score));
+    ck_assert(score.loss == in.loss[1][0]);
+    close_session(s);
+}
+END_TEST
+
+START_TEST(branches_that_diverge_and_stop)
+{
+    tas_train_options options = options_of(TAS_SGD);
+    critical_input in;
+    critical_batch found;
+    options.schedule = TAS_SCHEDULE_CONSTANT;
+    options.warmup = 0;
+    options.lr = 0.02f;
+    session *s = open_session(options);
+    branches_request request = request_of(s);
+    expect_ok(tas_run_advance(s->run, 7, NULL));
+    s->run->options.lr = 1e4f; /* of the next step */
+    expect_ok(branches_make(s->run, &request, &in, NULL));
+    critical_find(&in, &found);
+    ck_assert(found.critical.state == FIT_UNKNOWN && found.obstacle != CRITICAL_NOTHING && found.stable_most == 0);
+    s->run->options.lr = 0.02f;
+    request.seconds = 1e-9; /* over before the first branch */
+    expect_ok(branches_make(s->run, &request, &in, NULL));
+    ck_assert(in.repeats <= 1 && isnan(in.loss[4][0]));
+    critical_find(&in, &found);
+    ck_assert_int_eq(found.obstacle, CRITICAL_ONE_REPEAT);
+    expect_ok(tas_run_advance(s->run, UINT64_MAX, &s->result));
+    close_session(s);
+}
+END_TEST
+
+START_TEST(where_branches_begin)
+{
+    ck_assert_uint_eq(branches_examples(300, 128, SET), 256);
+    ck_assert_uint_eq(branches_examples(3000, 128, SET), 640);
+    ck_assert_uint_eq(branches_examples(3, 128, SET), 128);
+    session *s = open_session(options_of(TAS_SGD)); /* epochs of 44 steps, of 700 examples */
+    ck_assert_uint_eq(branches_wait(s->run, 640), 0);
+    expect_ok(tas_run_advance(s->run, 3, NULL)); /* 652 are left */
+    ck_assert_uint_eq(branches_wait(s->run, 640), 0);
+    expect_ok(tas_run_advance(s->run, 1, NULL));
+    ck_assert_uint_eq(branches_wait(s->run, 640), 40);
+    ck_assert_uint_eq(branches_wait(s->run, 256), 0);
+    close_session(s);
+    ck_assert_int_eq(branches_rule(TAS_SGD), TAS_SCALING_LINEAR);
+    ck_assert_int_eq(branches_rule(TAS_ADAMW), TAS_SCALING_SQRT);
+}
+END_TEST
+
+static Suite *make_suite(const char *id)
+{
+    Suite *suite = suite_create(id ? id : "branch");
+    TCase *runs = tcase_create("runs");
+    tcase_set_timeout(runs, 120);
+    tcase_add_loop_test(runs, a_run_does_not_notice, 0, 2);
+    tcase_add_test(runs, a_branch_is_what_the_run_would_do);
+    tcase_add_test(runs, branches_that_diverge_and_stop);
+    suite_add_tcase(suite, runs);
+    if (id) return suite;
+    TCase *tc = tcase_create("estimate");
     tcase_set_timeout(tc, 120);
+    tcase_add_test(tc, where_branches_begin);
     tcase_add_test(tc, intervals_cover);
     tcase_add_test(tc, both_critical_batches_of_a_curve);
     tcase_add_test(tc, a_plateau_and_a_rise);
@@ -286,5 +480,7 @@ int main(void)
     tcase_add_test(tc, bounds_on_one_side);
     tcase_add_test(tc, what_is_missing);
     suite_add_tcase(suite, tc);
-    return support_run(suite);
+    return suite;
 }
+
+int main(void) { return driver_run(make_suite); }
