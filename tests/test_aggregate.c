@@ -253,22 +253,31 @@ START_TEST(losses_are_compared_seed_by_seed)
     static const double hard[] = {0, 0.5, 1.0}, off[] = {0.09, 0.1, 0.11};
     for (int i = 0; i < 3; i++) add_batch(10 << (2 * i), 1e-3);
     for (int k = 0; k < 3; k++)
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < 2; i++) {
             const int seed = i == 1 ? 2 - k : k;
             sweep_run *r = add_run(&sweep->batch[i], 1 + (uint64_t)seed, ROW_REACHED, 20);
             add_look(r, 0, 2, 3);
             add_look(r, 20, 1, 1 + hard[seed] + (i == 1 ? off[seed] : 0));
         }
-    sweep->run[8].seed = 77; /* the third batch shares but two with the best */
     aggregate_runs(sweep);
     const sweep_batch *best = &sweep->batch[0], *worse = &sweep->batch[1];
     const double reach = student_95(2) * 0.01 / sqrt(3);
-    ck_assert(best->worse_low == 0 && best->worse_high == 0);
     expect_near(worse->worse_low, 0.1 - reach, 1e-9);
     expect_near(worse->worse_high, 0.1 + reach, 1e-9);
+    expect_near(best->worse_low, -0.1 - reach, 1e-9);
+    expect_near(best->worse_high, -0.1 + reach, 1e-9);
     expect_near(sweep->row[1].loss, 1.6, 1e-9);
-    ck_assert(sweep->batch[2].worse_low == 0 && sweep->batch[2].worse_high == 0); /* equal at two seeds */
-    sweep->run[5].seed = 78;                                                      /* and now one: no interval */
+    expect_near(worse->loss_compared.value, 1.6, 1e-9);
+    ck_assert_int_eq(worse->loss_compared.seeds, 3);
+    for (uint64_t seed = 1; seed <= 3; seed++) { /* the third batch has two seeds in common with the others */
+        sweep_run *r = add_run(&sweep->batch[2], seed == 3 ? 77 : seed, ROW_REACHED, 20);
+        add_look(r, 0, 2, 3);
+        add_look(r, 20, 1, 1 + hard[seed - 1]);
+    }
+    aggregate_runs(sweep);
+    expect_near(sweep->row[2].loss, 1.5, 1e-9);
+    ck_assert(isfinite(sweep->batch[2].worse_low) && isfinite(sweep->batch[2].worse_high));
+    sweep->run[7].seed = 78; /* and now one: no interval */
     aggregate_runs(sweep);
     ck_assert(sweep->batch[2].worse_low == -INFINITY && sweep->batch[2].worse_high == INFINITY);
 }
@@ -287,8 +296,26 @@ START_TEST(losses_are_compared_with_a_row_that_counts)
     }
     aggregate_runs(sweep);
     ck_assert_int_eq(sweep->batch[0].outcome, ROW_NOT_MEASURED);
-    ck_assert(sweep->batch[1].worse_low == 0 && sweep->batch[1].worse_high == 0);
+    ck_assert(sweep->batch[0].worse_low == -INFINITY && sweep->batch[0].worse_high == INFINITY);
+    ck_assert(sweep->batch[1].worse_high < 0);
     ck_assert(sweep->batch[2].worse_low > 0 && sweep->batch[2].worse_high < 0.2);
+}
+END_TEST
+
+/* Of five seeds one goes on to step 50, and one diverges at step 30. */
+START_TEST(missed_seeds_are_counted)
+{
+    static const row_outcome outcomes[] = {ROW_REACHED, ROW_UNDERTRAINED, ROW_REACHED, ROW_DIVERGED, ROW_REACHED};
+    static const uint64_t last[] = {20, 50, 20, 30, 20};
+    sweep_batch *b = add_batch(10, 1e-3);
+    for (int i = 0; i < 5; i++) {
+        sweep_run *r = add_run(b, 1 + (uint64_t)i, outcomes[i], 20);
+        add_look(r, 0, 2, 3);
+        add_look(r, last[i], 1, 1);
+    }
+    aggregate_runs(sweep);
+    ck_assert(sweep->row[0].seeds == 3 && sweep->row[0].missed == 2);
+    expect_near(sweep->row[0].missed_steps, 40, 1e-9);
 }
 END_TEST
 
@@ -456,6 +483,7 @@ int main(void)
     tcase_add_test(all, the_best_and_the_last_are_told_apart);
     tcase_add_test(all, losses_are_compared_seed_by_seed);
     tcase_add_test(all, losses_are_compared_with_a_row_that_counts);
+    tcase_add_test(all, missed_seeds_are_counted);
     tcase_add_test(all, less_trained_is_no_worse);
     tcase_add_test(all, noise_is_joined_over_seeds);
     tcase_add_test(all, the_nearest_is_named_where_none_reached);

@@ -63,8 +63,9 @@ static row_verdict judge_row(const work *w, int i)
     return judge_batch(&w->in->limits, row->batch, w->log_steps[i] + log((double)row->batch), w->fewest);
 }
 
-/* Losses are compared with the best of the remaining rows. The intervals are about the best row of all: if that one was
- * refused for another reason, half of the wider of the two rows' intervals is used. */
+/* Losses are compared with the best of the remaining rows. The intervals are about the best of all rows: if that one
+ * was refused for another reason, the difference of two remaining rows is that of their differences from it, and has
+ * their half-widths together. */
 static void judge_losses(work *w)
 {
     const recommend_row *rows = w->in->rows;
@@ -80,8 +81,7 @@ static void judge_losses(work *w)
                      half_best = (rows[best].worse_high - rows[best].worse_low) / 2,
                      more = rows[i].loss - rows[best].loss;
         if (more < LOSS_MATTERS * rows[best].loss) continue;
-        if (best == best_of_all ? rows[i].worse_low > 0 : more > half && more > half_best)
-            w->out->verdicts[i] = VERDICT_LOSS;
+        if (best == best_of_all ? rows[i].worse_low > 0 : more > half + half_best) w->out->verdicts[i] = VERDICT_LOSS;
     }
 }
 

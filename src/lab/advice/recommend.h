@@ -11,11 +11,12 @@
  * A row that the goal would choose may be refused: because it diverged or did not reach the target; because it needs
  * more memory than allowed; because it is above the user's limit, or above a tenth of the data set; because it needs
  * too many times the fewest possible examples; or because its validation loss is worse than the best row's by at least
- * 1 %, and beyond the paired interval over seeds. (Never because of the gap between training and validation loss, which
- * favors the row that is trained less; and, unless accuracy is the goal, not because of the lowest loss of each run,
- * which disfavors the row that is trained less, but because of the loss at equal training loss: see aggregate.c.) A
- * refusal "decides" if it costs 5 % or more. Figures should come from fresh seeds: those on which a rate was found the
- * best of a grid promise 3 to 9 % too much. */
+ * 1 %, and beyond its interval over seeds, which allows for the choice of the best and for the number of rows (Hsu's
+ * multiple comparisons with the best, see stats/best.h). (Never because of the gap between training and validation
+ * loss, which favors the row that is trained less; and, unless accuracy is the goal, not because of the lowest loss of
+ * each run, which disfavors the row that is trained less, but because of the loss at equal training loss: see
+ * aggregate.c.) A refusal "decides" if it costs 5 % or more. Figures should come from fresh seeds: those on which a
+ * rate was found the best of a grid promise 3 to 9 % too much. */
 #ifndef RECOMMEND_H
 #define RECOMMEND_H
 
@@ -41,9 +42,11 @@ typedef struct recommend_row {
     row_outcome outcome;
     double seconds;               /* of a step, without evaluation; 0: not timed, the line a + b B is used */
     double log_steps, log_spread; /* to the target, as in fit_point; of ROW_REACHED alone */
-    int seeds;
+    int seeds;                    /* that reached the target */
+    int missed;                   /* that did not */
+    double missed_steps;          /* that these took, on average; 0: not known, taken to be as many as to the target */
     double loss; /* validation loss at which rows are compared, mean over seeds: see aggregate.c; NaN: not measured */
-    double worse_low, worse_high; /* this less the loss of the row with the best, by compare_paired(); 0 for that row */
+    double worse_low, worse_high; /* this less the best of the other rows that reached the target, by best_compare() */
     double memory;                /* bytes; 0: not known */
 } recommend_row;
 

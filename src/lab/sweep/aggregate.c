@@ -1,7 +1,7 @@
 #include "lab/sweep/aggregate.h"
 
 #include "lab/advice/reason.h"
-#include "stats/distributions.h"
+#include "stats/best.h"
 
 #include <math.h>
 #include <string.h>
@@ -268,40 +268,65 @@ static double loss_to_compare(const tas_sweep *s, const sweep_run *r)
     return best;
 }
 
-static double mean_loss(const tas_sweep *s, const sweep_batch *b)
+static sweep_mean find_loss_compared(const tas_sweep *s, const sweep_batch *b)
 {
     const figure_runs runs = runs_of(s, b);
     running losses = {0};
     for (int i = 0; i < runs.count; i++)
         if (runs.run[i]->outcome == ROW_REACHED) add(&losses, loss_to_compare(s, runs.run[i]));
-    return sweep_mean_of(&losses).value;
+    return sweep_mean_of(&losses);
 }
 
-/* Paired with the best batch, seed by seed. */
-static void compare_losses(const tas_sweep *s, sweep_batch *b, const sweep_batch *best)
+/* Each batch with the best of the others, seed by seed. Not a batch with one seed, or with mostly failed ones: it
+ * cannot be chosen itself. */
+static void compare_losses(tas_sweep *s)
 {
-    const figure_runs ours = runs_of(s, b), theirs = runs_of(s, best);
-    double x[SWEEP_SEEDS], y[SWEEP_SEEDS];
+    best_table table = {.seeds = SWEEP_SEEDS};
+    best_interval worse[BEST_ROWS];
+    uint64_t seed[SWEEP_SEEDS];
+    sweep_batch *row[SWEEP_BATCHES];
     int seeds = 0;
-    b->worse_low = b->worse_high = 0;
-    if (b == best) return;
-    for (int i = 0; i < ours.count; i++) { /* at most one pair each */
-        const sweep_run *other = run_of_seed(&theirs, ours.run[i]->seed);
-        if (!other) continue;
-        x[seeds] = loss_to_compare(s, ours.run[i]);
-        y[seeds] = loss_to_compare(s, other);
-        seeds += isfinite(x[seeds]) && isfinite(y[seeds]);
+    for (int i = 0; i < s->count; i++) {
+        sweep_batch *b = &s->batch[i];
+        const figure_runs runs = runs_of(s, b);
+        b->loss_compared = find_loss_compared(s, b);
+        b->worse_low = -INFINITY;
+        b->worse_high = INFINITY;
+        if (b->outcome != ROW_REACHED) continue;
+        row[table.rows] = b;
+        double *loss = table.loss[table.rows++];
+        for (int k = 0; k < SWEEP_SEEDS; k++) loss[k] = NAN;
+        for (int k = 0; k < runs.count; k++) {
+            int column = 0;
+            while (column < seeds && seed[column] != runs.run[k]->seed) column++;
+            if (column == SWEEP_SEEDS) continue;
+            if (column == seeds) seed[seeds++] = runs.run[k]->seed;
+            if (runs.run[k]->outcome == ROW_REACHED) loss[column] = loss_to_compare(s, runs.run[k]);
+        }
     }
-    student_interval p;
-    b->worse_low = -INFINITY;
-    b->worse_high = INFINITY;
-    if (student_paired(x, y, seeds, &p)) b->worse_low = p.low, b->worse_high = p.high;
+    best_compare(&table, worse);
+    for (int i = 0; i < table.rows; i++) {
+        row[i]->worse_low = worse[i].low;
+        row[i]->worse_high = worse[i].high;
+    }
 }
 
 /* The recommendation ----------------------------------------------------------------------------------------------- */
 
+/* The mean of the steps that runs took which did not reach the target; 0: there is none, or it is not known. */
+static double find_missed_steps(const figure_runs *runs)
+{
+    running steps = {0};
+    for (int i = 0; i < runs->count; i++) {
+        const sweep_run *r = runs->run[i];
+        if (r->outcome != ROW_REACHED && r->points) running_add(&steps, (double)r->point[r->points - 1].step);
+    }
+    return steps.mean;
+}
+
 static void fill_row(const tas_sweep *s, const sweep_batch *b, recommend_row *row)
 {
+    const figure_runs runs = runs_of(s, b);
     *row = (recommend_row){.batch = b->batch,
                            .lr = b->lr,
                            .outcome = b->outcome,
@@ -309,7 +334,9 @@ static void fill_row(const tas_sweep *s, const sweep_batch *b, recommend_row *ro
                            .log_steps = log(b->steps.value),
                            .log_spread = b->steps.seeds > 1 ? b->steps.spread : 0,
                            .seeds = b->steps.seeds,
-                           .loss = mean_loss(s, b),
+                           .missed = b->seeds - b->reached,
+                           .missed_steps = find_missed_steps(&runs),
+                           .loss = b->loss_compared.value,
                            .worse_low = b->worse_low,
                            .worse_high = b->worse_high,
                            .memory = (double)(b->memory_used ? b->memory_used : b->memory_forecast)};
@@ -383,15 +410,8 @@ void aggregate_runs(tas_sweep *s)
         }
     }
     find_levels(s);
-    const sweep_batch *best = NULL;
-    double least = INFINITY;
-    for (int i = 0; i < s->count; i++) {
-        const double loss = mean_loss(s, &s->batch[i]);
-        find_gaps(s, &s->batch[i]);
-        /* Not a batch with one seed, or with mostly failed ones: it cannot be chosen itself. */
-        if (s->batch[i].outcome == ROW_REACHED && loss < least) least = loss, best = &s->batch[i];
-    }
-    for (int i = 0; i < s->count && best; i++) compare_losses(s, &s->batch[i], best);
+    for (int i = 0; i < s->count; i++) find_gaps(s, &s->batch[i]);
+    compare_losses(s);
     find_nearest(s);
     advise(s);
 }

@@ -106,7 +106,7 @@ typedef struct sweep_batch {
         fluctuation; /* of the weights late in a run: |w - mean w|^2 / |w|^2 along stretches from the same weights */
     sweep_mean seed_spread;          /* and between the ends of such stretches, that differ in their shuffles alone */
     sweep_mean loss_compared;        /* the validation loss that decides: see loss_to_compare() in aggregate.c */
-    double worse_low, worse_high;    /* it minus that of the best batch, 95 % for all batches together */
+    double worse_low, worse_high;    /* it minus that of the best of the others: see stats/best.h */
     double lr_edge_of_stability;     /* the lowest rate at which a run of the search diverged; NaN: none did */
     double test_loss, test_accuracy; /* NaN: not evaluated */
 } sweep_batch;
