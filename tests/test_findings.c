@@ -505,6 +505,8 @@ START_TEST(the_command_is_read_back)
     s->advice.batch = 128;
     s->advice.lr = (double)0.083f;
     s->advice.steps = 1000;
+    s->advice.seconds = 1;
+    s->advice.seconds_high = 1.25; /* 2.9 epochs are enough */
     s->validation = 0;
     const char *plain[] = {"tassello",   "train", odd_net,    odd_data, "--batch",  "128",      "--lr", "0.083",
                            "--momentum", "0",     "--epochs", "3",      "--device", "x\"><i>&", NULL};
@@ -522,11 +524,56 @@ START_TEST(the_command_is_read_back)
     s->options.epochs = 6.5;
     s->device[0] = 0;
     s->advice.lr = NAN;
-    const char *long_one[] = {"tassello",   "train",        odd_net, odd_data,     "--batch", "128",
-                              "--nesterov", "--warmup",     "150",   "--schedule", "step",    "--decay-steps",
-                              "500",        "--decay",      "0.5",   "--epochs",   "3",       "--examples",
-                              "6000",       "--validation", "500",   "--budget",   "1048576", NULL};
+    const char *long_one[] = {"tassello",   "train",      odd_net, odd_data,       "--batch", "128",
+                              "--nesterov", "--warmup",   "150",   "--schedule",   "step",    "--decay-steps",
+                              "500",        "--decay",    "0.5",   "--epochs",     "4",       "--until-loss",
+                              "0.45",       "--examples", "6000",  "--validation", "500",     "--budget",
+                              "1048576",    NULL};
     expect_words(s, long_one);
+    sweep_freed(s);
+}
+END_TEST
+
+static void expect_end(const tas_sweep *s, const char *options, const char *words)
+{
+    char *command = tas_sweep_command(s), *end = tas_sweep_command_end(s);
+    ck_assert_msg(strstr(command, options) != NULL, "\"%s\" is not in: %s", options, command);
+    ck_assert_str_eq(end, words);
+    free(command);
+    free(end);
+}
+
+/* 2.33 epochs are expected, and the spread over seeds, and a quarter more to see that the target stays. */
+START_TEST(the_command_ends_at_its_target)
+{
+    tas_sweep *s = sweep_made(context, "plausible");
+    s->advice.batch = 128;
+    s->advice.steps = 1000;
+    s->advice.seconds = 1;
+    s->advice.seconds_high = 1.25;
+    expect_end(s, " --epochs 4 --until-loss 0.45 ",
+               "It stops at the target, and after 4 epochs at the latest, which is enough for 95 % of seeds.");
+    s->target = 0.1 + 0.2; /* its float, and nine digits, are another number */
+    expect_end(s, " --until-loss 0.30000000000000004 ",
+               "It stops at the target, and after 4 epochs at the latest, which is enough for 95 % of seeds.");
+    s->options.by_accuracy = 1;
+    s->target = 0.85;
+    expect_end(s, " --epochs 4 --until-accuracy 0.85 ",
+               "It stops at the target, and after 4 epochs at the latest, which is enough for 95 % of seeds.");
+    s->options.on_train = 1;
+    expect_end(s, " --epochs 3 ",
+               "It trains for 3 epochs, enough for 95 % of seeds; there is no stop at a training loss.");
+    s->options.on_train = 0;
+    s->advice.seconds = s->advice.seconds_high = NAN; /* not timed: by the spread of the steps, t = 2.92 */
+    s->batch[s->advice.row].steps = (sweep_mean){1000, 0.2, 3};
+    expect_end(s, " --epochs 6 ",
+               "It stops at the target, and after 6 epochs at the latest, which is enough for 95 % of seeds.");
+    s->options.train.schedule = TAS_SCHEDULE_COSINE;
+    s->options.epochs = 2;
+    expect_end(s, " --steps 860 --until-accuracy 0.85", "It stops at the target, and after 860 steps at the latest.");
+    s->options.train.schedule = TAS_SCHEDULE_CONSTANT;
+    s->advice.steps = NAN;
+    expect_end(s, " --epochs 2 ", "It stops at the target, and after 2 epochs at the latest.");
     sweep_freed(s);
 }
 END_TEST
@@ -570,6 +617,41 @@ static void expect_null(json_t *value, const char *path)
 {
     ck_assert_msg(json_is_null(at_path(value, path)), "%s is not null", path);
 }
+
+/* What the public functions give of targets on the way, of checks and of the target's depth. */
+START_TEST(levels_and_checks_are_public)
+{
+    tas_sweep *s = sweep_made(context, "plausible");
+    tas_level l;
+    tas_check c;
+    tas_sweep_facts f;
+    ck_assert(!tas_sweep_level(s, 0, &l) && !tas_sweep_check(s, 0, &c));
+    s->levels = 2;
+    s->level[0] = (sweep_level){.target = 0.9, .epochs = 0.5, .best = 2};
+    s->level[0].seconds[2] = (sweep_mean){0.25, 0.1, 3};
+    s->level[0].steps[2] = (sweep_mean){40, 0.1, 3};
+    s->level[0].curve = (fit_curve){.known = true, .b_crit = {.state = FIT_AT_LEAST, .low = 12}};
+    s->level[1] = (sweep_level){.target = 0.45, .epochs = NAN, .best = -1};
+    ck_assert(tas_sweep_level(s, 0, &l) && l.target == 0.9 && l.epochs == 0.5 && l.best == 16);
+    ck_assert(l.best_seconds == 0.25 && l.best_steps == 40 && isnan(l.best_examples));
+    ck_assert(isnan(l.b_crit) && l.b_crit_low == 12 && isinf(l.b_crit_high));
+    ck_assert(tas_sweep_level(s, 1, &l) && l.best == 0 && isnan(l.best_seconds) && l.b_crit_low == 0);
+    ck_assert(!tas_sweep_level(s, 2, &l));
+    s->checks = 1;
+    s->check[0] = (sweep_check){.batch = 64, .seed = 9, .reached = true, .held = false, .seconds = 0.5, .loss = NAN};
+    ck_assert(tas_sweep_check(s, 0, &c) && c.batch == 64 && c.seed == 9 && c.reached && !c.held && c.seconds == 0.5);
+    ck_assert(!tas_sweep_check(s, 1, &c));
+    tas_sweep_get_facts(s, &f);
+    ck_assert(f.target == 0.45 && !f.base_batch && isnan(f.base_epochs));
+    s->base_batch = 64;
+    s->base_epochs = 1.5;
+    s->base_best = 0.43;
+    s->options.goal = TAS_GOAL_ACCURACY;
+    tas_sweep_get_facts(s, &f);
+    ck_assert(f.base_batch == 64 && f.base_epochs == 1.5 && f.base_best == 0.43 && isnan(f.compared_at));
+    sweep_freed(s);
+}
+END_TEST
 
 START_TEST(json_has_all_figures)
 {
@@ -708,6 +790,8 @@ int main(void)
     tcase_add_test(found, noise_says_up_to_where);
     tcase_add_test(found, noise_says_from_what);
     tcase_add_test(told, the_command_is_read_back);
+    tcase_add_test(told, the_command_ends_at_its_target);
+    tcase_add_test(told, levels_and_checks_are_public);
     tcase_add_test(told, json_has_all_figures);
     tcase_add_test(told, json_knows_what_it_does_not_know);
     tcase_add_test(told, json_holds_any_name_and_any_sweep);

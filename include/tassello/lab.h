@@ -100,16 +100,61 @@ typedef struct tas_sweep_row {
     double steps, examples, epochs, seconds;
     double loss, accuracy; /* the best on the validation set, mean over the seeds; NaN: the loss has no classes */
     double test_loss, test_accuracy;
-    int seeds, reached;  /* runs on fresh seeds; how many of them reached the target */
-    const char *verdict; /* "kept", "diverged", ...: whether it may be recommended. Static */
-    const char *why;     /* why it was not measured, or not completely; otherwise "". Valid until the sweep is closed */
+    /* The validation loss by which batches are compared, see tas_sweep_facts; and by how much it is worse than that of
+     * the best batch: 95 % for all batches together. 0 for that batch itself; without an end: infinite. */
+    double compared, worse_low, worse_high;
+    int seeds, reached;        /* runs on fresh seeds; how many of them reached the target */
+    const char *verdict;       /* "kept", "diverged", ...: whether it may be recommended. Static */
+    const char *short_verdict; /* the same in at most 14 characters */
+    const char *why; /* why it was not measured, or not completely; otherwise "". Valid until the sweep is closed */
 } tas_sweep_row;
 
 /* In ascending order of the batch. Returns 0 after the last one. */
 TAS_API int tas_sweep_batch(const tas_sweep *sweep, size_t index, tas_sweep_row *out);
 
+/* The target, and how deep it is. NaN: not known. */
+typedef struct tas_sweep_facts {
+    double target; /* a loss, or an accuracy */
+    int by_accuracy, on_train;
+    uint32_t base_batch;  /* at which depth is judged; 0: it was not run */
+    double base_epochs;   /* that it takes to the target */
+    double base_best;     /* the best value that it saw at all */
+    double compared_at;   /* the training loss at which validation losses are compared; NaN: the lowest ones are */
+    double seconds_limit; /* 0: none */
+} tas_sweep_facts;
+TAS_API void tas_sweep_get_facts(const tas_sweep *sweep, tas_sweep_facts *out);
+
+/* One of the targets on the way down, as every run passes through many. Figures of the best batch are geometric means
+ * over the seeds that reached it. NaN: not known. */
+typedef struct tas_level {
+    double target;
+    double epochs;                          /* that the base batch takes to it */
+    double b_crit, b_crit_low, b_crit_high; /* fitted; 0 and infinity: no such bound */
+    uint32_t best;                          /* the batch with the least time; 0: not known */
+    double best_steps, best_examples, best_seconds;
+} tas_level;
+
+/* From the shallowest to the deepest, which is the target. Returns 0 after the last one. */
+TAS_API int tas_sweep_level(const tas_sweep *sweep, size_t index, tas_level *out);
+
+/* A run of the recommended settings on a seed of its own: what was promised, and what it did. */
+typedef struct tas_check {
+    uint32_t batch;
+    uint64_t seed;
+    double lr;
+    double promised_low, promised_high;              /* seconds to the target; NaN: not known */
+    int reached, held;                               /* the target; all that was promised */
+    double steps, examples, seconds, loss, accuracy; /* NaN: not reached, not known */
+} tas_check;
+
+/* In the order in which they were made; the last one is that of the advice. Returns 0 after it. */
+TAS_API int tas_sweep_check(const tas_sweep *sweep, size_t index, tas_check *out);
+
 /* The command line that trains as recommended, for a shell; freed by the caller. NULL: no memory. */
 TAS_API char *tas_sweep_command(const tas_sweep *sweep);
+
+/* How a run of that command ends, in a sentence; freed by the caller. NULL: no memory. */
+TAS_API char *tas_sweep_command_end(const tas_sweep *sweep);
 
 /* The target: "validation loss 0.412 (...)". */
 TAS_API const char *tas_sweep_target(const tas_sweep *sweep);

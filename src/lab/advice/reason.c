@@ -19,6 +19,20 @@ static const char *const verdicts[VERDICT_COUNT] = {
     [VERDICT_LOSS] = "has a worse validation loss",
 };
 
+/* At most 14 characters, for a table. */
+static const char *const short_verdicts[VERDICT_COUNT] = {
+    [VERDICT_KEPT] = "kept",
+    [VERDICT_NOT_MEASURED] = "not measured",
+    [VERDICT_UNUSABLE] = "impossible",
+    [VERDICT_DIVERGED] = "diverged",
+    [VERDICT_UNDERTRAINED] = "not reached",
+    [VERDICT_MEMORY] = "memory",
+    [VERDICT_LIMIT] = "over the limit",
+    [VERDICT_DATA] = "over N / 10",
+    [VERDICT_WASTE] = "wasteful",
+    [VERDICT_LOSS] = "worse loss",
+};
+
 static const char *const decisions[DECIDED_COUNT] = {
     [DECIDED_DEFAULT] = "none, too little is known",
     [DECIDED_SPEED] = "the time to the target",
@@ -61,6 +75,10 @@ static const char *const confidences[CONFIDENCE_COUNT] = {
     [CONFIDENCE_NONE] = "none", [CONFIDENCE_LOW] = "low", [CONFIDENCE_MEDIUM] = "medium", [CONFIDENCE_HIGH] = "high"};
 
 const char *reason_verdict(row_verdict verdict) { return verdicts[verdict]; }
+const char *reason_short_verdict(row_verdict verdict)
+{
+    return short_verdicts[verdict] ? short_verdicts[verdict] : verdicts[verdict];
+}
 const char *reason_decision(recommend_decision decision) { return decisions[decision]; }
 const char *reason_confidence(recommend_confidence confidence) { return confidences[confidence]; }
 

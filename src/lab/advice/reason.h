@@ -9,6 +9,7 @@ void reason_write(const recommend_input *input, const recommendation *r, char *t
 void reason_write_probe(const probe_facts *probe, const recommendation *r, char *text, size_t bytes);
 
 const char *reason_verdict(row_verdict verdict);
+const char *reason_short_verdict(row_verdict verdict);
 const char *reason_decision(recommend_decision decision);
 const char *reason_confidence(recommend_confidence confidence);
 

@@ -4,6 +4,8 @@
 #include "lab/report/report.h"
 #include "lab/sweep/estimate.h"
 #include "lab/sweep/trial.h"
+#include "stats/distributions.h"
+#include "stats/reach.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -51,6 +53,25 @@ static bool ends_with_run(tas_schedule schedule)
     return schedule == TAS_SCHEDULE_COSINE || schedule == TAS_SCHEDULE_POLYNOMIAL || schedule == TAS_SCHEDULE_ONE_CYCLE;
 }
 
+/* Whether `train` can stop at the target: it evaluates held-out examples alone. */
+static bool stops(const tas_sweep *sweep)
+{
+    return isfinite(sweep->target) && !sweep->options.on_train && sweep->validation;
+}
+
+/* Steps that suffice for 95 % of seeds, and to see that the run stays at the target; NaN: not known. */
+static double enough_steps(const tas_sweep *sweep)
+{
+    const recommendation *r = &sweep->advice;
+    const sweep_mean *own = r->row >= 0 && r->row < sweep->count ? &sweep->batch[r->row].steps : NULL;
+    double times = 2; /* of one seed nothing is known */
+    if (r->seconds > 0 && isfinite(r->seconds_high))
+        times = r->seconds_high / r->seconds;
+    else if (own && own->seeds > 1 && own->spread >= 0)
+        times = exp(student_quantile(0.95, own->seeds - 1) * own->spread * sqrt(1 + 1.0 / own->seeds));
+    return isfinite(r->steps) && r->steps > 0 ? r->steps * times * (stops(sweep) ? REACH_STAY : 1) : NAN;
+}
+
 /* Whole epochs, enough for the steps to the target; or the length of the sweep's runs if the schedule ends with the
  * run, or if the warm-up would not fit. Warm-up and decay of a sweep are in steps of a batch of base_batch, and a
  * warm-up is cut to the run, as in trial_options(). */
@@ -58,9 +79,9 @@ static course course_of(const tas_sweep *sweep)
 {
     const recommendation *r = &sweep->advice;
     const tas_train_options *train = &sweep->options.train;
-    const bool expected = isfinite(r->steps) && r->steps > 0 && sweep->examples;
+    const double steps = sweep->examples ? enough_steps(sweep) : NAN;
     const double epochs =
-        expected ? ceil(r->steps * (double)r->batch / (double)sweep->examples) : sweep->options.epochs;
+        isfinite(steps) ? ceil(steps * (double)r->batch / (double)sweep->examples) : sweep->options.epochs;
     course c = {.epochs = epochs >= 1 ? (uint64_t)llround(epochs) : 0,
                 .warmup = (uint64_t)llround((double)train->warmup * (double)train->base_batch / (double)r->batch)};
     if (!sweep->examples) return c;
@@ -88,6 +109,17 @@ static void add_schedule(buffer *out, const tas_train_options *train, uint64_t b
     }
 }
 
+/* As few digits as read as the same number. */
+static void add_target(buffer *out, const tas_sweep *sweep)
+{
+    char text[32];
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, sweep->target);
+        if (strtod(text, NULL) == sweep->target) break;
+    }
+    buffer_print(out, " --until-%s %s", sweep->options.by_accuracy ? "accuracy" : "loss", text);
+}
+
 static void add_length(buffer *out, const course *c)
 {
     if (c->steps)
@@ -112,6 +144,7 @@ void command_write(const tas_sweep *sweep, buffer *out)
     add_optimizer(out, train);
     add_schedule(out, train, r->batch, c.warmup);
     add_length(out, &c);
+    if (stops(sweep)) add_target(out, sweep);
     if (sweep->options.seed != plain.seed)
         buffer_print(out, " --seed %" PRIu64, sweep->options.seed); /* it selects what is held out */
     if (sweep->options.examples) buffer_print(out, " --examples %" PRIu64, sweep->options.examples);
@@ -121,6 +154,35 @@ void command_write(const tas_sweep *sweep, buffer *out)
         buffer_print(out, " --device ");
         buffer_quote(out, sweep->device);
     }
+}
+
+void command_write_end(const tas_sweep *sweep, buffer *out)
+{
+    const course c = course_of(sweep);
+    const bool own = c.steps || !isfinite(enough_steps(sweep)); /* the length of the sweep's runs, or none is known */
+    char most[64];
+    if (c.steps)
+        snprintf(most, sizeof most, "%" PRIu64 " steps", c.steps);
+    else
+        snprintf(most, sizeof most, "%" PRIu64 " epoch%s", c.epochs ? c.epochs : 1, c.epochs > 1 ? "s" : "");
+    if (stops(sweep))
+        buffer_print(out, "It stops at the target, and after %s at the latest%s.", most,
+                     own ? "" : ", which is enough for 95 % of seeds");
+    else
+        buffer_print(out, "It trains for %s%s%s.", most, own ? "" : ", enough for 95 % of seeds",
+                     sweep->options.on_train ? "; there is no stop at a training loss" : "");
+}
+
+char *tas_sweep_command_end(const tas_sweep *sweep)
+{
+    entry_state saved;
+    buffer out = {0};
+    entry_begin(sweep->context, &saved);
+    command_write_end(sweep, &out);
+    entry_end(&saved);
+    if (!out.failed) return out.text;
+    free(out.text);
+    return NULL;
 }
 
 char *tas_sweep_command(const tas_sweep *sweep)

@@ -26,6 +26,9 @@ void plots_order(const tas_sweep *sweep, int order[SWEEP_BATCHES]);
 /* The command line that trains as recommended, for a shell. */
 void command_write(const tas_sweep *sweep, buffer *out);
 
+/* How that run ends: "It stops at the target, and after 12 epochs at the latest, which is enough for 95 % of seeds." */
+void command_write_end(const tas_sweep *sweep, buffer *out);
+
 /* One row per batch. */
 void table_write(const tas_sweep *sweep, buffer *page);
 bool table_any_test(const tas_sweep *sweep); /* a batch was evaluated on the test set */

@@ -220,9 +220,13 @@ int tas_sweep_batch(const tas_sweep *sweep, size_t index, tas_sweep_row *out)
                            .accuracy = known(&b->best_accuracy),
                            .test_loss = b->test_loss,
                            .test_accuracy = b->test_accuracy,
+                           .compared = known(&b->loss_compared),
+                           .worse_low = b->worse_low,
+                           .worse_high = b->worse_high,
                            .seeds = b->seeds,
                            .reached = b->reached,
                            .verdict = reason_verdict(sweep->advice.verdicts[index]),
+                           .short_verdict = reason_short_verdict(sweep->advice.verdicts[index]),
                            .why = b->why};
     return 1;
 }
