@@ -1,6 +1,7 @@
 /* tassello sweep: runs the sweep, prints its table and the recommendation. */
 #include "progress.h"
 #include "sets.h"
+#include "sweep_print.h"
 #include "sweep_settings.h"
 
 #include <errno.h>
@@ -129,64 +130,10 @@ static int open_session(session *r)
 
 /* --------------------------------------------------------------------------------------------------------- the end */
 
-enum { CELL = 24 };
-
-/* With at most `digits` decimals; "-" if the number is not known. */
-static const char *cell(char text[CELL], double value, int digits)
-{
-    snprintf(text, CELL, "%.*f", digits, value);
-    return isfinite(value) ? text : "-";
-}
-
-static const char *seconds_cell(char text[CELL], double seconds)
-{
-    if (seconds < 1)
-        snprintf(text, CELL, "%.3g ms", seconds * 1e3);
-    else if (seconds < 120)
-        snprintf(text, CELL, "%.2f s", seconds);
-    else if (seconds < 7200)
-        snprintf(text, CELL, "%.1f min", seconds / 60);
-    else
-        snprintf(text, CELL, "%.1f h", seconds / 3600);
-    return isfinite(seconds) ? text : "-";
-}
-
-/* Three figures: a search gives the rate only within a factor. */
-static const char *rate_cell(char text[CELL], double lr)
-{
-    snprintf(text, CELL, "%.3g", lr);
-    return isfinite(lr) ? text : "-";
-}
-
-static void print_row(FILE *out, const tas_sweep_row *b)
-{
-    char text[8][CELL], bytes[BYTES_TEXT], seeds[CELL];
-    snprintf(seeds, sizeof seeds, "%d/%d", b->reached, b->seeds);
-    fprintf(out, "%7u  %8s  %10s  %10s  %7s  %7s  %10s  %7s  %8s  %6s  %s\n", b->batch, rate_cell(text[0], b->lr),
-            cell(text[1], b->examples_per_s, 0), b->memory ? cli_bytes(b->memory, bytes) : "-",
-            cell(text[2], b->steps, 0), cell(text[3], b->epochs, 2), seconds_cell(text[4], b->seconds),
-            cell(text[5], b->loss, 4), b->accuracy >= 0 ? cell(text[6], b->accuracy, 4) : "-", seeds,
-            *b->why ? b->why : b->verdict);
-}
-
 static void print_result(const session *r)
 {
-    FILE *out = r->text;
-    char took[CELL];
-    tas_sweep_row b;
-    tas_advice advice;
-    if (*tas_sweep_target(r->sweep)) fprintf(out, "target       %s\n", tas_sweep_target(r->sweep));
-    fprintf(out, "took         %s\n", seconds_cell(took, tas_sweep_seconds(r->sweep)));
-    fprintf(out, "%7s  %8s  %10s  %10s  %7s  %7s  %10s  %7s  %8s  %6s  %s\n", "batch", "lr", "examples/s", "memory",
-            "steps", "epochs", "time", "loss", "accuracy", "seeds", "verdict");
-    for (size_t i = 0; tas_sweep_batch(r->sweep, i, &b); i++) print_row(out, &b);
-    tas_sweep_advice(r->sweep, &advice);
-    fprintf(out, "advice       ");
-    cli_print_wrapped(out, advice.reason, 13, 13, 100);
-    char *command = tas_sweep_command(r->sweep);
-    if (command) fprintf(out, "command      %s\n", command);
-    free(command);
-    fflush(out); /* complete even if a second signal comes while files are written */
+    sweep_print_result(r->sweep, r->text, r->s.wide);
+    fflush(r->text); /* complete even if a second signal comes while files are written */
 }
 
 static bool print_json(session *r)

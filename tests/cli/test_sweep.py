@@ -99,9 +99,10 @@ def _(t):
 
 def table(result):
     """The rows, by batch."""
-    rows = re.search(r"^ +batch +lr .*\n((?: +\d+  .*\n)+)advice +Batch (\d+)", result.out, re.M)
-    expect(rows, "no table, or no advice", result)
-    return {int(line.split()[0]): line.split() for line in rows[1].splitlines()}, int(rows[2])
+    rows = re.search(r"^batch +lr .*\n((?: +\d+  .*\n)+)", result.out, re.M)
+    advice = re.search(r"^advice +Batch (\d+)", result.out, re.M)
+    expect(rows and advice, "no table, or no advice", result)
+    return {int(line.split()[0]): line.split() for line in rows[1].splitlines()}, int(advice[1])
 
 
 @case("sweep: a table, the advice, and a command that trains so; the forecast first, on stderr")
@@ -129,6 +130,38 @@ def _(t):
            again)
 
 
+@case("sweep: nothing but the command is wider than 80 columns, or than the terminal; --wide has all columns")
+def _(t):
+    words = ("sweep", t.net, t.data, "--device", "reference", *SWEPT)
+    for columns, more in (("80", ()), ("60", ()), (None, ()), ("100", ("--wide",))):
+        said = t.run(*words, *more, env={"COLUMNS": columns} if columns else {})
+        lines = [line for line in said.out.splitlines() if not line.startswith(("command", "network", "data"))]
+        wide = [line for line in lines if len(line) > int(columns or 80)]
+        heads = [line for line in lines if line.startswith("batch ")]
+        rows = [line for line in lines if re.match(r" *\d+ ", line)] + heads
+        expect(len(heads) == 1 and all(line in rows for line in wide), f"{wide}", said)
+        expect(more or all(len(line) <= 80 for line in lines), f"{lines}", said)
+        for name in ("memory", "test accuracy", "worse by"):
+            expect((name in heads[0]) == bool(more), f"{heads}", said)
+
+
+@case("sweep: the command stops at the target, if that is one of held-out examples; the text says so")
+def _(t):
+    words = ("sweep", t.net, t.data, "--device", "reference", *SWEPT, "--batches", "16", "--rates", "0.05")
+    for target, option, sentence in (
+        (("--target-loss", "0.7"), "--until-loss 0.7 ", r"It stops at the target, and after \d+ epochs? at the latest"),
+        (("--target-accuracy", "0.9"), "--until-accuracy 0.9 ", r"It stops at the target, and after \d+ epoch"),
+        (("--target-loss", "0.7", "--target-on", "train"), "", r"It trains for \d+ epochs?, enough for 95 % of seeds; "
+         r"there is no stop at a training loss\."),
+    ):
+        said = t.run(*(w for w in words if w not in ("--target-loss", "0.7")), *target)
+        found = re.search(r"^command +tassello (train .+)\n((?: {13}.*\n)+)", said.out, re.M)
+        expect(found and option in found[1] and ("--until" in found[1]) == bool(option), "another command", said)
+        expect(re.match(sentence, " ".join(found[2].split())), found[2], said)
+        trained = one_object(t.run(*shlex.split(found[1]), "--json"))
+        expect(not option or trained["target"]["state"] == "reached", f"{trained}", said)
+
+
 @case("sweep: the command has the sweep's seed, and the course of its runs")
 def _(t):
     words = ("sweep", t.net, t.data, "--device", "reference", *SWEPT, "--seed", "5", "--schedule", "cosine", "--epochs",
@@ -141,7 +174,7 @@ def _(t):
     examples -= examples // 10
     steps = 2 * -(-examples // 16) + -(-examples // 2 // 16)
     expect(f"--steps {steps} " in command, f"{steps} steps", result)
-    expect(f"steps        {steps} in" in trained.out, "other steps", trained)
+    expect(f"/{steps} " in trained.err and "reached after step" in trained.out, "another course", trained)
 
 
 @case("sweep: the command's warm-up fits its run")
@@ -269,7 +302,7 @@ def _(t):
     result = Result(words, child.returncode, out, err, 0)
     expect(child.returncode == 130, "another status", result)
     result.says("interrupted", str(folder / "s"), "resumes")
-    expect(re.search(r"^ +batch +lr ", result.out, re.M), "no table", result)
+    expect(re.search(r"^batch +lr ", result.out, re.M), "no table", result)
 
 
 @case("sweep and SIGINT while its report is written: the files are whole, and the table is there")
