@@ -31,6 +31,7 @@ SHARED_HEADERS = {
     "gradient_mean.h",
     "loss_functions.h",
     "philox.h",
+    "preconditioner.h",
 }
 KERNEL_HEADERS = {"adam_move.h", "granule_pass.h"}  # of cl/, for kernels alone
 # What each folder of src/ may include beside itself. Everything below base/ and ops/ is named, nothing is implied.

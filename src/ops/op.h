@@ -68,6 +68,8 @@ typedef enum op_id {
     OP_SQUARE_BLOCKS, /* sum_squares.c */
     OP_SQUARE_ROWS,
     OP_DENSE_NORMS,
+    OP_PRECONDITIONED_BLOCKS, /* preconditioned.c */
+    OP_PRECONDITIONED_ROWS,
     OP_DIVISOR, /* divisor.c */
     OP_CLIP,
     OP_TRUST_RATIO,
