@@ -121,7 +121,7 @@ static const struct planted {
     {frozen_findings_weights, plant_weights,
      "fluctuate by 1.00 at B = 16 and 0.510 at B = 256 (a difference of -0.490 \u00b1 0.227)"},
     {findings_convergence, plant_convergence,
-     "B = 16 took 313 steps and 5000 examples, B = 256 took 39.0 steps and 10100 examples: 2.02 times"},
+     "B = 16 took 312 steps and 5000 examples, B = 256 took 39.5 steps and 10100 examples: 2.02 times"},
     {findings_loss, plant_loss, "1.00 at B = 16 and 1.51 at B = 256: a difference of 0.510 (\u00b1 0.227)"},
     {findings_overfitting, plant_gap, "1.00 at B = 16 and 1.51 at B = 256: a difference of 0.510 (\u00b1 0.227)"},
 };
@@ -324,7 +324,7 @@ START_TEST(ends_alone_prove_nothing)
     static const double falls[FOUR] = {1, 4, 2, 3}, turns[FOUR] = {3, 4, 1, 2}, rises[FOUR] = {4, 1, 3, 2},
                         hill[FOUR] = {1, 1.01, 4, 1.1}, valley[FOUR] = {4, 4.01, 1, 3.9}, noisy[FOUR] = {1, 4, 2, 1.99};
     finding f = find_four(falls, 0.02, frozen_findings_weights, fluctuation_of);
-    expect_verdict(&f, FINDING_AGREES, "No change in the other direction was seen at the 2 batches between them.");
+    expect_verdict(&f, FINDING_AGREES, "No change in the other direction was seen at the batches between them.");
     f = find_four(noisy, 0.02, frozen_findings_weights, fluctuation_of);
     expect_verdict(&f, FINDING_AGREES, "No change in the other direction was seen");
     f = find_four(turns, 0.02, frozen_findings_weights, fluctuation_of);
@@ -345,7 +345,7 @@ START_TEST(ends_alone_prove_nothing)
     f = find_four(turns, 0, findings_memory, examples_of);
     expect_verdict(&f, FINDING_PARTLY, "from B = 64 to B = 256 it grows from 1.00 to 3.00 (2.00 \u00b1 0,");
     f = find_four(rises, 0, findings_memory, examples_of);
-    expect_verdict(&f, FINDING_AGREES, "at the 2 batches between them");
+    expect_verdict(&f, FINDING_AGREES, "at the batches between them");
     f = find_four(valley, 0, findings_speed, examples_of);
     expect_verdict(&f, FINDING_PARTLY, "from B = 64 to B = 256 it grows");
 }

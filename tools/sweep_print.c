@@ -70,7 +70,10 @@ static cell lr_of(const tas_sweep_row *row)
 }
 
 static cell speed_of(const tas_sweep_row *row) { return fixed(row->examples_per_s, 0); }
-static cell steps_of(const tas_sweep_row *row) { return fixed(row->steps, 0); }
+/* Means over seeds are no whole numbers. */
+static cell mean_steps(double steps) { return steps < 99.95 ? figures(steps) : fixed(steps, 0); }
+
+static cell steps_of(const tas_sweep_row *row) { return mean_steps(row->steps); }
 static cell epochs_of(const tas_sweep_row *row) { return fixed(row->epochs, 2); }
 static cell time_of(const tas_sweep_row *row) { return seconds(row->seconds); }
 static cell compared_of(const tas_sweep_row *row) { return fixed(row->compared, 4); }

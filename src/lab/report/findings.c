@@ -228,8 +228,8 @@ static void compare_examples(const sweep_batch *a, const sweep_batch *b, finding
     format_add(w,
                "To the target, B = %" PRIu64 " took %s steps and %s examples, B = %" PRIu64
                " took %s steps and %s examples",
-               a->batch, format_number(round(a->steps.value)).text, format_number(a->examples.value).text, b->batch,
-               format_number(round(b->steps.value)).text, format_number(b->examples.value).text);
+               a->batch, format_number(a->steps.value).text, format_number(a->examples.value).text, b->batch,
+               format_number(b->steps.value).text, format_number(b->examples.value).text);
     if (!findings_compare(&less, &more, &d)) {
         format_add(w, ": %s times the examples, from one seed, without an interval.", format_number(times).text);
     } else if (fabs(d.value) <= d.reach) {

@@ -88,8 +88,8 @@ finding_verdict trend_describe(const trend *t, int wanted, finding_verdict ends,
         describe_change(t, &change, w);
         format_add(w, ".");
     } else {
-        format_add(w, " No change in the other direction was seen at the %d batch%s between them.", between,
-                   between == 1 ? "" : "es");
+        format_add(w, " No change in the other direction was seen at the %s between them.",
+                   between == 1 ? "batch" : "batches");
     }
     return verdict;
 }
