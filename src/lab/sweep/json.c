@@ -1,5 +1,5 @@
 /* A sweep as JSON. Names carry their unit; what is not known is null. */
-#include "lab/sweep/json.h"
+#include "lab/sweep/json_figures.h"
 
 #include "base/buffer.h"
 #include "base/context.h"
@@ -18,16 +18,6 @@ static void put_text(json_t *to, const char *name, const char *text)
     put(to, name, value ? value : json_null()); /* a name that is no UTF-8 */
 }
 
-/* {"mean", "spread", "seeds"}: of no seeds there is no mean, of one no spread, whatever the fields hold. */
-static json_t *mean_json(const sweep_mean *m)
-{
-    json_t *out = json_object();
-    put_real(out, "mean", m->seeds ? m->value : NAN);
-    put_real(out, "spread", m->seeds > 1 && isfinite(m->value) ? m->spread : NAN);
-    put_count(out, "seeds", (uint64_t)m->seeds);
-    return out;
-}
-
 static json_t *noise_json(const noise_scale_range *n)
 {
     static const char *const states[] = {
@@ -39,19 +29,6 @@ static json_t *noise_json(const noise_scale_range *n)
     put_real(out, "high", n->high);
     put_count(out, "steps", n->steps);
     return out;
-}
-
-/* NAME, NAME_low, NAME_high; an end that does not exist is null. */
-static void put_range(json_t *to, const char *name, const fit_range *r)
-{
-    char end[32];
-    const bool low = r->state == FIT_KNOWN || r->state == FIT_AT_LEAST,
-               high = r->state == FIT_KNOWN || r->state == FIT_AT_MOST;
-    put_real(to, name, low && high ? r->value : NAN);
-    snprintf(end, sizeof end, "%s_low", name);
-    put_real(to, end, low ? r->low : NAN);
-    snprintf(end, sizeof end, "%s_high", name);
-    put_real(to, end, high ? r->high : NAN);
 }
 
 static json_t *side_json(const recommend_side *side)
@@ -143,12 +120,13 @@ static json_t *batch_json(const tas_sweep *s, int i)
                  {"loss_equal_steps", &b->loss_equal_steps},
                  {"fluctuation", &b->fluctuation},
                  {"seed_spread", &b->seed_spread}};
-    for (size_t k = 0; k < sizeof means / sizeof *means; k++) put(out, means[k].name, mean_json(means[k].mean));
+    for (size_t k = 0; k < sizeof means / sizeof *means; k++) put(out, means[k].name, json_figures_mean(means[k].mean));
     put_real(out, "worse_low", b->worse_low);
     put_real(out, "worse_high", b->worse_high);
     put_real(out, "seconds_expected", s->advice.row_seconds[i]);
     put_real(out, "test_loss", b->test_loss);
     put_real(out, "test_accuracy", b->test_accuracy);
+    json_figures_batch(out, s, i);
     return out;
 }
 
@@ -240,12 +218,13 @@ static json_t *sweep_json(const tas_sweep *s)
     json_t *out = json_object(), *batches = json_array(), *frozen = json_array(), *runs = json_array();
     const fit_curve *c = &s->advice.curve;
     put_protocol(out, s);
-    put_range(out, "b_crit", &c->b_crit);
-    put_range(out, "s_min", &c->s_min);
-    put_range(out, "e_min", &c->e_min);
+    json_figures_range(out, "b_crit", &c->b_crit);
+    json_figures_range(out, "s_min", &c->s_min);
+    json_figures_range(out, "e_min", &c->e_min);
     put_real(out, "step_fixed_s", s->advice.time.known ? s->advice.time.fixed : NAN);
     put_real(out, "step_each_s", s->advice.time.known ? s->advice.time.each : NAN);
     put(out, "recommendation", advice_json(s));
+    json_figures_sweep(out, s);
     put_real(out, "equal_loss", s->equal_loss);
     put_real(out, "equal_epochs", s->equal_epochs);
     put_count(out, "equal_steps", s->equal_steps);
