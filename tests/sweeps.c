@@ -28,7 +28,8 @@ static void set_no_figure(sweep_batch *b)
     b->best_loss = b->last_loss = b->best_accuracy = b->last_accuracy = b->epochs_to_best = none;
     b->gap_equal_loss = b->gap_equal_epochs = b->gap_equal_steps = none;
     b->loss_equal_loss = b->loss_equal_epochs = b->loss_equal_steps = none;
-    b->fluctuation = b->seed_spread = none;
+    b->fluctuation = b->seed_spread = b->loss_compared = none;
+    b->lr_edge_of_stability = NAN;
     b->noise = (noise_scale_range){.value = NAN, .high = INFINITY};
     b->worse_low = -INFINITY;
     b->worse_high = INFINITY;
@@ -46,6 +47,7 @@ static void begin(tas_sweep *s, const uint64_t *batches, int count)
         set_no_figure(&s->batch[i]);
     }
     s->target = s->equal_loss = s->equal_epochs = s->nearest = s->forecast = NAN;
+    s->base_epochs = s->base_best = NAN;
 }
 
 /* The recommendation ----------------------------------------------------------------------------------------------- */
@@ -122,7 +124,7 @@ static void fill_runs(const tas_sweep *s, sweep_batch *b, int i)
     b->gap_equal_loss = mean(0.021 + 0.0003 * i, 0.003);
     b->gap_equal_epochs = mean(0.024 - 0.002 * i, 0.003);
     b->gap_equal_steps = mean(0.006 + 0.003 * i, 0.003);
-    b->loss_equal_loss = mean(0.451 + 0.0003 * i, 0.003);
+    b->loss_equal_loss = b->loss_compared = mean(0.451 + 0.0003 * i, 0.003);
     b->loss_equal_epochs = mean(0.44 + 0.009 * i * i / 7, 0.004);
     b->loss_equal_steps = mean(0.62 - 0.025 * i, 0.006);
     b->fluctuation = mean(2e-3 / pow(size, 0.4), 2e-4 / pow(size, 0.4));
@@ -159,12 +161,10 @@ static void fill_frozen(const tas_sweep *s, frozen_point *p, int at)
 }
 
 /* Two runs of B = 64: one whole, one of the search, given up. */
-static void fill_run_list(tas_sweep *s)
+static void fill_first_runs(tas_sweep *s)
 {
-    s->runs = s->runs_room = 2;
-    s->run = calloc(2, sizeof *s->run);
-    for (int r = 0; r < s->runs; r++) {
-        sweep_run *run = &s->run[r];
+    for (int r = 0; r < 2; r++) {
+        sweep_run *run = &s->run[s->runs++];
         *run = (sweep_run){.batch = 64, .seed = 7 + (uint64_t)r, .lr = 0.083, .search = r == 1, .points = 3};
         run->outcome = r ? ROW_UNDERTRAINED : ROW_REACHED;
         run->steps = r ? NAN : 288;
@@ -180,6 +180,110 @@ static void fill_run_list(tas_sweep *s)
             p->accuracy = 0.4 * k;
         }
     }
+}
+
+/* A loss that falls from 2.3 to the target and a little below. */
+static void fill_figure_run(tas_sweep *s, const sweep_batch *b, uint64_t seed)
+{
+    enum { POINTS = 24 };
+    sweep_run *run = &s->run[s->runs++];
+    *run = (sweep_run){.batch = b->batch, .seed = 100 + seed, .lr = b->lr, .target = s->target, .outcome = ROW_REACHED};
+    run->steps = b->steps.value * wobble((double)seed, SPREAD);
+    run->seconds = run->steps * b->step_seconds;
+    run->final_metric = s->target;
+    run->points = POINTS;
+    run->point = calloc(POINTS, sizeof *run->point);
+    for (int k = 0; k < POINTS; k++) {
+        const double part = 1.25 * k / (POINTS - 1), loss = 0.4 + 1.9 / (1 + 37 * part);
+        sweep_point *p = &run->point[k];
+        p->step = (uint64_t)(part * run->steps);
+        p->examples = p->step * b->batch;
+        p->seconds = (double)p->step * b->step_seconds;
+        p->loss = loss * wobble(k + (double)seed, 0.02);
+        p->train_loss = loss - 0.03 * part;
+        p->accuracy = p->train_accuracy = 1 - 0.4 * loss;
+    }
+}
+
+/* The rates of a search, to a target on the way; the highest diverges. */
+static void fill_search_runs(tas_sweep *s, sweep_batch *b)
+{
+    for (int k = -3; k <= 3; k++) {
+        sweep_run *run = &s->run[s->runs++];
+        *run = (sweep_run){.batch = b->batch, .seed = 7, .lr = b->lr * pow(2, k), .search = true, .target = 0.6};
+        run->outcome = k == 3 ? ROW_DIVERGED : ROW_REACHED;
+        run->steps = k == 3 ? NAN : 0.4 * b->steps.value * (1 + 0.25 * (k + 0.3) * (k + 0.3));
+        run->seconds = run->steps * b->step_seconds;
+        run->final_metric = 0.6;
+    }
+    b->lr_edge_of_stability = b->lr * 8;
+}
+
+static void fill_run_list(tas_sweep *s)
+{
+    enum { SEEDS = 2, RATES = 7 };
+    s->runs_room = 2 + s->count * (SEEDS + RATES);
+    s->run = calloc((size_t)s->runs_room, sizeof *s->run);
+    fill_first_runs(s);
+    for (int i = 0; i < s->count; i++) {
+        fill_figure_run(s, &s->batch[i], 0);
+        fill_figure_run(s, &s->batch[i], 1);
+        fill_search_runs(s, &s->batch[i]);
+    }
+}
+
+/* Targets on the way: the critical batch grows. */
+static void fill_levels(tas_sweep *s)
+{
+    static const double targets[] = {1.1, 0.86, 0.69, 0.57, 0.5, 0.45};
+    s->levels = sizeof targets / sizeof *targets;
+    s->base_batch = 64;
+    s->base_epochs = 0.6;
+    s->base_best = 0.43;
+    for (int k = 0; k < s->levels; k++) {
+        sweep_level *l = &s->level[k];
+        fit_point points[SWEEP_BATCHES];
+        const double part = pow(2, k - s->levels + 1), critical = B_CRIT * pow(part, 0.4);
+        l->target = targets[k];
+        l->epochs = s->base_epochs * part;
+        for (int i = 0; i < s->count; i++) {
+            const double size = (double)s->batch[i].batch,
+                         steps = S_MIN * part * (1 + critical / size) * wobble(i, 0.05);
+            l->steps[i] = mean(steps, SPREAD);
+            l->examples[i] = mean(steps * size, SPREAD);
+            l->seconds[i] = mean(steps * s->batch[i].step_seconds, SPREAD);
+            l->reached[i] = 3;
+            points[i] = (fit_point){size, log(steps), SPREAD, 3};
+            if (!i || l->seconds[i].value < l->seconds[l->best].value) l->best = i;
+        }
+        fit_steps(points, s->count, &l->curve);
+    }
+}
+
+static void fill_checks(tas_sweep *s)
+{
+    s->checks = 2;
+    s->check[0] = (sweep_check){128, 2001, 0.117, 0.4, 0.55, true, false, 260, 33000, 0.72, 0.449, 0.84};
+    s->check[1] = (sweep_check){64, 2001, 0.083, 0.45, 0.63, true, true, 290, 18600, 0.52, 0.448, 0.842};
+}
+
+static void fill_branches(tas_sweep *s)
+{
+    s->branches = 5;
+    for (int i = 0; i < s->branches; i++) {
+        const double value = 20 * pow(1.7, i);
+        s->branch[i] =
+            (sweep_branch){.step = 64 * (uint64_t)i, .examples = 4096 * (uint64_t)(i + 1), .loss = 1.5 / (1 + i)};
+        s->branch[i].critical = (fit_range){FIT_KNOWN, value, value / 1.5, value * 1.6};
+        s->branch[i].repeats = 4;
+        s->branch[i].batches = 0;
+    }
+    s->branch[4].critical = (fit_range){FIT_AT_LEAST, NAN, 128, INFINITY};
+    s->grown = (sweep_grown){.seeds = 3, .reached = 3, .seconds_deciding = 0.05};
+    s->grown.steps = mean(210, SPREAD);
+    s->grown.examples = mean(15500, SPREAD);
+    s->grown.seconds = mean(0.43, SPREAD);
+    snprintf(s->grown.schedule, sizeof s->grown.schedule, "16,60:32,140:128");
 }
 
 static void fill_plausible_of(tas_sweep *s, int count)
@@ -207,6 +311,9 @@ static void fill_plausible_of(tas_sweep *s, int count)
     }
     for (int p = 0; p < FROZEN_POINTS; p++) fill_frozen(s, &s->frozen[p], p);
     fill_run_list(s);
+    fill_levels(s);
+    fill_checks(s);
+    fill_branches(s);
     sweep_advised(s);
 }
 
@@ -240,7 +347,7 @@ static void fill_nan(tas_sweep *s)
                                      &b->best_accuracy,   &b->last_accuracy,     &b->epochs_to_best,
                                      &b->gap_equal_loss,  &b->gap_equal_epochs,  &b->gap_equal_steps,
                                      &b->loss_equal_loss, &b->loss_equal_epochs, &b->loss_equal_steps,
-                                     &b->fluctuation,     &b->seed_spread};
+                                     &b->fluctuation,     &b->seed_spread,       &b->loss_compared};
         for (size_t k = 0; k < sizeof means / sizeof *means; k++) *means[k] = mean(NAN, NAN);
         b->lr = b->step_seconds = b->examples_per_s = b->worse_low = b->worse_high = NAN;
         b->test_loss = b->test_accuracy = NAN;
@@ -252,7 +359,17 @@ static void fill_nan(tas_sweep *s)
         }
     }
     for (int p = 0; p < FROZEN_POINTS; p++) s->frozen[p].loss = s->frozen[p].trace = s->frozen[p].square = NAN;
-    s->target = s->forecast = s->elapsed = s->equal_loss = s->equal_epochs = NAN;
+    s->target = s->forecast = s->elapsed = s->equal_loss = s->equal_epochs = s->base_epochs = s->base_best = NAN;
+    for (int i = 0; i < s->runs; i++) s->run[i].points = 0, s->run[i].steps = s->run[i].lr = NAN;
+    for (int k = 0; k < s->levels; k++) {
+        sweep_level *l = &s->level[k];
+        l->target = l->epochs = NAN;
+        for (int i = 0; i < s->count; i++) l->steps[i] = l->examples[i] = l->seconds[i] = mean(NAN, NAN);
+        l->curve = (fit_curve){0};
+    }
+    for (int i = 0; i < s->branches; i++) s->branch[i].critical = (fit_range){FIT_KNOWN, NAN, NAN, NAN};
+    for (int i = 0; i < s->checks; i++) set_nan(&s->check[i].lr, 3 * sizeof(double)), set_nan(&s->check[i].steps, 40);
+    s->grown.steps = s->grown.examples = s->grown.seconds = mean(NAN, NAN);
     sweep_advised(s);
 }
 
@@ -272,6 +389,9 @@ static void fill_unreached(tas_sweep *s)
     }
     s->equal_loss = s->equal_epochs = NAN;
     s->equal_steps = 0;
+    s->levels = s->checks = 0;
+    s->grown.reached = 0;
+    for (int i = 2; i < s->runs; i++) s->run[i].outcome = ROW_UNDERTRAINED, s->run[i].steps = NAN;
     s->nearest = 0.474;
     s->nearest_batch = 32;
     sweep_advised(s);

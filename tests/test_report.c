@@ -5,8 +5,11 @@
  *
  * Without gnuplot in PATH all is skipped. */
 #include "base/context.h"
+#include "base/format.h"
 #include "base/text.h" /* before check.h, which has a macro of the name fail */
 #include "lab/report/gnuplot.h"
+#include "lab/report/plot_scale.h"
+#include "lab/report/plots.h"
 #include "lab/report/report.h"
 
 #include "sweeps.h"
@@ -219,10 +222,11 @@ static char *page_of(const char *name)
 
 START_TEST(pages_are_well_formed)
 {
-    static const int pictures[] = {11, 0, 1, 11, 8, 11, 11, 11}; /* of NaN alone the memory is known */
+    static const int pictures[] = {19, 0, 1, 19, 12, 19, 19, 19},
+                     missing[] = {0, 11, 10, 0, 3, 0, 0, 0}; /* of NaN alone the memory is known */
     char *page = page_of(sweep_fixtures[_i].name);
     ck_assert_int_eq(check_page(page), pictures[_i]);
-    ck_assert_int_eq(count_of(page, "No plot: "), 11 - pictures[_i]);
+    ck_assert_int_eq(count_of(page, "No plot: "), missing[_i]);
     ck_assert_int_eq(count_of(page, "<span class=\"claim\">"), 11);
     ck_assert_int_eq(count_of(page, "<h1>"), 1);
     static const char *const slips[] = {">nan", " nan", "-nan", ">inf", " inf ", "(null)", "%%", " %.", " %s"};
@@ -275,12 +279,17 @@ START_TEST(the_recommendation_comes_first)
     ck_assert_str_eq(text, command); /* as it is copied, tags and all else left out */
     free(text);
     free(command);
-    static const char *const words[] = {"Time to the target", "Deciding factor", "Within 5",
-                                        "Half, B = ",         "Double, B = ",    "Confidence"};
+    static const char *const words[] = {"Time to the target",  "Deciding factor", "Within 5",
+                                        "Half, B = ",          "Double, B = ",    "Confidence",
+                                        "Check of the command"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         const char *at = strstr(cards, words[i]);
         ck_assert_msg(at && at < plots, "%s", words[i]);
     }
+    ck_assert_ptr_nonnull(strstr(page, "A shallow target.</strong> B = 64 reaches it after 0.600 epochs; the best of "
+                                       "that run, 0.430, is 4.44&nbsp;% lower."));
+    ck_assert_int_eq(count_of(page, "; fell short</span>"), 1);
+    ck_assert_int_eq(count_of(page, "; as promised</span>"), 1);
     free(page);
     page = page_of("unknown");
     ck_assert_ptr_nonnull(strstr(page, "<h1>Start with batch 64"));
@@ -402,6 +411,144 @@ START_TEST(the_table_tells_spreads_alike)
 }
 END_TEST
 
+/* Each row has its own figures; the deepest is last. */
+START_TEST(every_target_has_a_row)
+{
+    char *page = page_of("plausible"), row[128];
+    tas_sweep *s = sweep_made(context, "plausible");
+    const char *table = strstr(page, "<section id=\"levels\">"), *end = strstr(table, "</section>");
+    char *copy = strndup(table, (size_t)(end - table));
+    ck_assert_int_eq(count_of(copy, "<tr"), (1 + s->levels) * 4); /* one table of targets, three of all batches */
+    const char *last = copy;
+    for (int k = 0; k < s->levels; k++) {
+        const sweep_level *l = &s->level[k];
+        snprintf(row, sizeof row, "<th scope=\"row\">%s</th><td>%s</td><td><strong>%d</strong>",
+                 format_number(l->target).text, format_number(l->epochs).text, (int)s->batch[l->best].batch);
+        const char *at = strstr(copy, row);
+        ck_assert_msg(at && at > last, "%s", row);
+        last = at;
+    }
+    ck_assert_ptr_nonnull(strstr(last, "the target</td>"));
+    ck_assert_int_eq(count_of(copy, "the target</td>"), 1);
+    ck_assert_int_eq(count_of(copy, "shallow</td>"), s->levels - 1);
+    free(copy);
+    free(page);
+    sweep_freed(s);
+}
+END_TEST
+
+/* By measured rows alone: the smaller batch, or none. */
+START_TEST(tiles_pay_or_do_not)
+{
+    tas_sweep *s = sweep_made(context, "plausible");
+    buffer page = {0};
+    tiles_write(s, &page);
+    ck_assert_ptr_nonnull(strstr(page.text, "From B = 1024 on, a batch is computed in tiles (4 at B = 1024)"));
+    ck_assert_ptr_nonnull(
+        strstr(page.text, "and B = 128 takes 504 ms (measured): the smaller batch is the better choice"));
+    page.bytes = 0;
+    s->batch[7].seconds.value = 0.4;
+    tiles_write(s, &page);
+    ck_assert_ptr_nonnull(strstr(page.text, "tiles pay there, 1.26 times as fast"));
+    page.bytes = 0;
+    s->batch[7].seconds.value = 0.51;
+    tiles_write(s, &page);
+    ck_assert_ptr_nonnull(strstr(page.text, "no difference of 5 % or more"));
+    page.bytes = 0;
+    s->batch[7].step_seconds = 0;
+    tiles_write(s, &page);
+    ck_assert_ptr_nonnull(strstr(page.text, "the largest, B = 256, is computed whole. The plan would divide batches "
+                                            "from B = 1024 on"));
+    free(page.text);
+    sweep_freed(s);
+}
+END_TEST
+
+/* Plots ------------------------------------------------------------------------------------------------------------ */
+
+static const char *picture_of(const char *page, const char *name, const char **end)
+{
+    char label[128];
+    snprintf(label, sizeof label, "<svg role=\"img\" aria-label=\"%s", name);
+    const char *at = strstr(page, label);
+    ck_assert_msg(at, "no picture of %s", name);
+    *end = strstr(at, "</svg>");
+    return at;
+}
+
+/* One text under the pointer for each measured point, beside the picture's own title; none is cut off at the edge. */
+START_TEST(each_measured_point_is_drawn_and_named)
+{
+    static const struct {
+        const char *picture;
+        int points;
+        const char *text;
+    } all[] = {
+        {"Time to the target by batch size", 8, "<title>B = 1024, measured: 1.98 ("},
+        {"Variance of the gradient by batch size", 3 * 8, "<title>B = 16, start: "},
+        {"Cosine to the full gradient by batch size", 3 * 8, "<title>B = 1024, start: "},
+        {"Standard deviation of the batch", 3 * 8, "<title>B = 16, start: "},
+        {"Examples against steps", 4 * 8, "<title>loss 0.450, B = 64, examples to the target: "},
+        {"Validation loss by batch size", 3 * 8, "<title>B = 1, best of a run: 0.420 ("},
+        {"Examples to the target of the search", 5 * 7, "<title>target not reached, B = 64; learning rate: 0.665"},
+        {"The critical batch over training", 5 + 11, "<title>critical batch, by branches, examples: at least 128"},
+        {"Fixed batches against a growing one", 3 * 8, "<title>B = 1, seconds: "},
+    };
+    char *page = page_of("plausible");
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        const char *end, *at = picture_of(page, all[i].picture, &end);
+        char *copy = strndup(at, (size_t)(end - at));
+        ck_assert_msg(count_of(copy, "<title>") == 1 + all[i].points, "%s: %d texts", all[i].picture,
+                      count_of(copy, "<title>") - 1);
+        ck_assert_msg(strstr(copy, all[i].text), "%s: no '%s'", all[i].picture, all[i].text);
+        free(copy);
+    }
+    free(page);
+}
+END_TEST
+
+/* What is far apart is shown by logarithms, what is not as it is; figures that may be negative always are. */
+START_TEST(scales_show_the_differences)
+{
+    static plot p;
+    memset(&p, 0, sizeof p);
+    p.batches = true;
+    plot_series *s = plot_add(&p, PLOT_MARKS, 0, "measured");
+    plot_point(s, 16, 0.42, 0.3, 0.9);
+    plot_point(s, 64, 0.43, 0.42, 0.44);
+    plot_scale y = plot_scale_y(&p);
+    ck_assert(!y.log && y.low > 0.3 && y.low < 0.42 && y.high > 0.44 && y.high < 0.6);
+    plot_point(s, 256, 43, NAN, NAN);
+    y = plot_scale_y(&p);
+    ck_assert(y.log && y.high > 43 && y.low < 0.42);
+    p.signs = true;
+    ck_assert(!plot_scale_y(&p).log);
+    const plot_scale x = plot_scale_x(&p);
+    ck_assert(x.log && x.low < 16 && x.high > 256);
+    buffer tics = {0};
+    plot_scale_batches(&tics, &p, &x);
+    ck_assert_str_eq(tics.text, "'16' 16, '64' 64, '256' 256");
+    free(tics.text);
+}
+END_TEST
+
+START_TEST(the_legend_names_band_and_line)
+{
+    tas_sweep *s = sweep_made(context, "plausible");
+    static plot p;
+    memset(&p, 0, sizeof p);
+    buffer page = {0};
+    s->advice.range_low = 32;
+    s->advice.range_high = 128;
+    plots_time(s, &p);
+    plot_legend(&p, &page);
+    ck_assert_ptr_nonnull(strstr(page.text, "</i>recommended range: 32 to 128</span>"));
+    ck_assert_ptr_nonnull(strstr(page.text, "</i>recommended: B = 64</span>"));
+    free(page.text);
+    sweep_freed(s);
+}
+END_TEST
+
 /* Files ------------------------------------------------------------------------------------------------------------ */
 
 static void put_earlier(void)
@@ -442,7 +589,7 @@ START_TEST(a_report_is_a_file)
     const size_t bytes = fread(text, 1, sizeof text - 1, in);
     fclose(in);
     text[bytes] = 0;
-    ck_assert_int_eq(check_page(text), 11);
+    ck_assert_int_eq(check_page(text), 19);
     sweep_freed(s);
 }
 END_TEST
@@ -482,7 +629,7 @@ START_TEST(a_broken_gnuplot_is_told_of)
     put_gnuplot("cat >/dev/null; echo 'line 3: no such terminal' >&2; exit 1");
     expect(tas_sweep_report(s, file), TAS_BAD_FILE, "gnuplot failed", "no such terminal");
     put_gnuplot("cat >/dev/null; echo '<svg viewBox=\"0 0 1 1\"><desc></desc><g>'");
-    expect(tas_sweep_report(s, file), TAS_BAD_FILE, "no complete picture", "Examples per second");
+    expect(tas_sweep_report(s, file), TAS_BAD_FILE, "no complete picture", "Time to the target");
     put_gnuplot("exit 0"); /* without having read the script: no SIGPIPE */
     expect(tas_sweep_report(s, file), TAS_BAD_FILE, "no complete picture", "");
     expect(tas_report_check(context, file), TAS_BAD_FILE, "version", "apt install");
@@ -631,6 +778,11 @@ int main(int argc, char **argv)
     tcase_add_test(pages, a_gap_is_on_the_first_screen);
     tcase_add_test(pages, the_command_trains_as_the_sweep_did);
     tcase_add_test(pages, the_table_tells_spreads_alike);
+    tcase_add_test(pages, every_target_has_a_row);
+    tcase_add_test(pages, tiles_pay_or_do_not);
+    tcase_add_test(pages, each_measured_point_is_drawn_and_named);
+    tcase_add_test(pages, scales_show_the_differences);
+    tcase_add_test(pages, the_legend_names_band_and_line);
     tcase_add_test(files, a_report_is_a_file);
     tcase_add_test(files, without_gnuplot_the_file_stands);
     tcase_add_test(files, a_broken_gnuplot_is_told_of);

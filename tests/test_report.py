@@ -232,8 +232,8 @@ def check(browser, page, view, folder, kept):
         browser.take_picture(picture, width, min(found["height"], 12000))
         if picture.stat().st_size < 20000:
             wrong.append("the picture is empty")
-    if page.stem in ("plausible", "names", "diverged", "untested", "one") and found["pictures"] != 11:
-        wrong.append(f"{found['pictures']} plots, expected 11")
+    if page.stem in ("plausible", "names", "diverged", "untested", "one") and found["pictures"] != 19:
+        wrong.append(f"{found['pictures']} plots, expected 19")
     if page.stem == "plausible" and ("The full reason" not in found["text"] or REASON in found["text"]):
         wrong.append("the reason is not folded")
     if page.stem == "names" and 'a<b>&"c\'" $(exit 3).net' not in found["text"]:

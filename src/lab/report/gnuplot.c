@@ -242,8 +242,16 @@ static void add_attribute(buffer *page, span name, span value, const char *id)
     buffer_print(page, "\"");
 }
 
-/* Copies the attributes of a tag, up to its ">"; NULL if the tag is not well formed. */
-static const char *copy_attributes(buffer *page, const char *at, const char *id)
+/* gnuplot calls a script of its own under the pointer: "gnuplot_svg.showHypertext(evt,'TEXT')". The page has no
+ * scripts: TEXT becomes the title of the group. */
+static span text_of_call(span value)
+{
+    const char *from = memchr(value.text, '\'', value.bytes), *to = memrchr(value.text, '\'', value.bytes);
+    return from && to > from ? (span){from + 1, (size_t)(to - from - 1)} : (span){"", 0};
+}
+
+/* Copies the attributes of a tag, up to its ">", except calls of scripts; NULL if the tag is not well formed. */
+static const char *copy_attributes(buffer *page, const char *at, const char *id, span *hover)
 {
     for (;;) {
         const size_t space = strspn(at, " \t\r\n");
@@ -258,17 +266,35 @@ static const char *copy_attributes(buffer *page, const char *at, const char *id)
         if (at[1] != '"' && at[1] != '\'') return NULL;
         const char *end = strchr(at + 2, at[1]);
         if (!end) return NULL;
-        buffer_print(page, " ");
-        add_attribute(page, name, (span){at + 2, (size_t)(end - at - 2)}, id);
+        const span value = {at + 2, (size_t)(end - at - 2)};
+        if (span_is(name, "onmousemove")) *hover = text_of_call(value);
+        if (!span_begins(name, "on")) {
+            buffer_print(page, " ");
+            add_attribute(page, name, value, id);
+        }
         at = end + 1;
     }
 }
 
-static const char *copy_tag(buffer *page, const char *at, const char *id)
+/* gnuplot's titles are numbers; only those of points have words. */
+static const char *replace_title(buffer *page, const char *at, span *hover)
 {
+    const char *end = strstr(at, "</title>");
+    if (end && hover->bytes) {
+        buffer_print(page, "<title>");
+        buffer_add(page, hover->text, hover->bytes);
+        buffer_print(page, "</title>");
+    }
+    *hover = (span){"", 0};
+    return end ? end + strlen("</title>") : NULL;
+}
+
+static const char *copy_tag(buffer *page, const char *at, const char *id, span *hover)
+{
+    if (!strncmp(at, "<title>", strlen("<title>"))) return replace_title(page, at, hover);
     const size_t name = 1 + (at[1] == '/') + strcspn(at + 1 + (at[1] == '/'), " \t\r\n/>");
     buffer_add(page, at, name);
-    at = copy_attributes(page, at + name, id);
+    at = copy_attributes(page, at + name, id, hover);
     if (!at) return NULL;
     const char *end = strchr(at, '>');
     if (!end) return NULL;
@@ -287,32 +313,40 @@ static const char *body_of(const char *svg, const char **head)
 bool gnuplot_embed(buffer *page, const char *svg, const char *id, const char *title, const char *words)
 {
     const char *head, *at = svg ? body_of(svg, &head) : NULL;
+    span hover = {"", 0};
     if (!at) return false;
     const size_t start = page->bytes;
     buffer_print(page, "<svg role=\"img\" aria-label=\"");
     buffer_escape(page, words);
     buffer_print(page, "\"");
-    if (!copy_attributes(page, head + strlen("<svg"), id)) goto broken;
+    if (!copy_attributes(page, head + strlen("<svg"), id, &hover)) goto broken;
     buffer_print(page, ">\n<title>");
     buffer_escape(page, title);
     buffer_print(page, "</title>\n<desc>");
     buffer_escape(page, words);
     buffer_print(page, "</desc>\n");
+    size_t group = 0; /* where the group begins that nothing was added to; 0: there is none */
     while (*at) {
         const size_t text = strcspn(at, "<");
         const char *from = at;
         at += text;
         while (from < at && isspace((unsigned char)*from)) from++; /* between tags */
-        if (from < at) buffer_add(page, from, (size_t)(at - from));
+        if (from < at) buffer_add(page, from, (size_t)(at - from)), group = 0;
         if (!strncmp(at, "</svg>", 6)) {
             buffer_print(page, "</svg>\n");
             return true;
         }
         const char *comment = strncmp(at, "<!--", 4) ? NULL : strstr(at, "-->");
-        if (comment)
+        if (comment) {
             at = comment + 3;
-        else if (!*at || !(at = copy_tag(page, at, id)))
-            break;
+        } else if (group && !strncmp(at, "</g>", 4)) { /* half of gnuplot's groups are empty */
+            page->bytes = group;
+            group = 0;
+            at += 4;
+        } else {
+            group = strncmp(at, "<g ", 3) ? 0 : page->bytes;
+            if (!*at || !(at = copy_tag(page, at, id, &hover))) break;
+        }
     }
 broken:
     page->bytes = start;

@@ -1,7 +1,6 @@
-/* What each plot of the report shows. */
-#include "lab/report/report.h"
+/* What the plots over the batches show. */
+#include "lab/report/plots.h"
 
-#include "lab/report/findings.h"
 #include "stats/distributions.h"
 
 #include <inttypes.h>
@@ -18,7 +17,25 @@ void plots_order(const tas_sweep *sweep, int order[SWEEP_BATCHES])
     }
 }
 
-static void begin(plot *p, const char *id, const char *title, const char *y_label)
+int plots_choose(const tas_sweep *sweep, bool (*knows)(const tas_sweep *, int), int most, int shown[])
+{
+    int order[SWEEP_BATCHES], known[SWEEP_BATCHES], count = 0;
+    plots_order(sweep, order);
+    for (int i = 0; i < sweep->count; i++)
+        if (knows(sweep, order[i])) known[count++] = order[i];
+    const int chosen = count < most ? count : most;
+    int nearest = -1;
+    for (int i = 0; i < chosen; i++) {
+        const int at = chosen > 1 ? i * (count - 1) / (chosen - 1) : 0;
+        shown[i] = known[at];
+        if (sweep->batch[known[at]].batch <= sweep->advice.batch) nearest = i;
+    }
+    for (int i = 0; i < count && nearest >= 0; i++)
+        if (sweep->batch[known[i]].batch == sweep->advice.batch) shown[nearest] = known[i];
+    return chosen;
+}
+
+void plots_begin(plot *p, const char *id, const char *title, const char *y_label)
 {
     p->id = id;
     p->title = title;
@@ -47,7 +64,7 @@ static void add_curve(const tas_sweep *sweep, plot_series *s, double (*value)(co
 }
 
 /* The 95 % interval of a mean over seeds, by t; of a geometric one by logarithms. */
-static void add_mean(plot_series *s, uint64_t batch, const sweep_mean *m, bool geometric)
+void plots_add_mean(plot_series *s, uint64_t batch, const sweep_mean *m, bool geometric)
 {
     if (!sweep_mean_known(m)) return;
     const bool interval = m->seeds > 1 && isfinite(m->spread);
@@ -63,23 +80,20 @@ static double speed_at(const void *time, double batch) { return batch / fit_seco
 
 void plots_speed(const tas_sweep *sweep, plot *out)
 {
-    begin(out, "speed", "Examples per second by batch size", "examples per second");
-    out->log_y = true;
+    plots_begin(out, "speed", "Examples per second by batch size", "examples per second");
     plot_series *s = plot_add(out, PLOT_MARKS, 0, "measured");
     for (int i = 0; i < sweep->count; i++)
         if (sweep->batch[i].examples_per_s > 0)
             plot_point(s, (double)sweep->batch[i].batch, sweep->batch[i].examples_per_s, NAN, NAN);
     if (sweep->advice.time.known)
-        add_curve(sweep, plot_add(out, PLOT_CURVE, 1, "B / (a + b B)"), speed_at, &sweep->advice.time);
+        add_curve(sweep, plot_add(out, PLOT_CURVE, 0, "fitted: B / (a + b B)"), speed_at, &sweep->advice.time);
 }
 
 void plots_memory(const tas_sweep *sweep, plot *out)
 {
-    begin(out, "memory", "Device memory by batch size", "MiB of device memory");
-    out->zero = true;
+    plots_begin(out, "memory", "Device memory by batch size", "MiB of device memory");
     plot_series *used = plot_add(out, PLOT_MARKS, 0, "used");
     plot_series *forecast = plot_add(out, PLOT_MARKS, 1, "forecast");
-    out->apart = true;
     for (int i = 0; i < sweep->count; i++) {
         const sweep_batch *b = &sweep->batch[i];
         if (b->memory_used) plot_point(used, (double)b->batch, (double)b->memory_used / MIB, NAN, NAN);
@@ -107,11 +121,10 @@ static void add_frozen(const tas_sweep *sweep, const frozen_view *view, plot *ou
             const double batch = (double)sweep->batch[order[i]].batch;
             if (f->draws < 1) continue;
             const double value = view->value(f), reach = 1.96 * view->error(f), theory = view->expected(f);
-            if (!out->log_y || value > 0) plot_point(measured, batch, value, value - reach, value + reach);
-            if (!out->log_y || theory > 0) plot_point(expected, batch, theory, NAN, NAN);
+            plot_point(measured, batch, value, value - reach, value + reach);
+            plot_point(expected, batch, theory, NAN, NAN);
         }
     }
-    out->apart = true;
 }
 
 static double variance(const frozen_figures *f) { return f->variance; }
@@ -121,8 +134,7 @@ static double variance_expected(const frozen_figures *f) { return f->variance_ex
 void plots_variance(const tas_sweep *sweep, plot *out)
 {
     static const frozen_view view = {variance, variance_error, variance_expected};
-    begin(out, "variance", "Variance of the gradient by batch size", "variance of the gradient");
-    out->log_y = true;
+    plots_begin(out, "variance", "Variance of the gradient by batch size", "variance of the gradient");
     add_frozen(sweep, &view, out);
 }
 
@@ -133,9 +145,8 @@ static double cosine_expected(const frozen_figures *f) { return f->cosine_expect
 void plots_cosine(const tas_sweep *sweep, plot *out)
 {
     static const frozen_view view = {cosine, cosine_error, cosine_expected};
-    begin(out, "cosine", "Cosine to the full gradient by batch size", "cosine to the full gradient");
-    out->signs = true;
-    out->zero = true;
+    plots_begin(out, "cosine", "Cosine to the full gradient by batch size", "cosine to the full gradient");
+    out->signs = out->zero = true;
     out->most = 1;
     add_frozen(sweep, &view, out);
 }
@@ -150,54 +161,8 @@ static double cost_expected(const frozen_figures *f) { return f->loss_expected; 
 void plots_cost(const tas_sweep *sweep, plot *out)
 {
     static const frozen_view view = {cost, cost_error, cost_expected};
-    begin(out, "cost", "Standard deviation of the batch's loss", "standard deviation of the loss");
-    out->log_y = true;
+    plots_begin(out, "cost", "Standard deviation of the batch's loss", "standard deviation of the loss");
     add_frozen(sweep, &view, out);
-}
-
-/* The noise scale over training ------------------------------------------------------------------------------------ */
-
-static bool has_windows(const sweep_batch *b)
-{
-    for (int i = 0; i < b->noise_windows; i++)
-        if (b->noise_window[i].state != NOISE_UNKNOWN) return true;
-    return false;
-}
-
-static void add_windows(const sweep_batch *b, plot_series *s)
-{
-    for (int i = 0; i < b->noise_windows && i < NOISE_WINDOWS; i++) {
-        const noise_scale_range *n = &b->noise_window[i];
-        const double begun = i ? b->noise_end[i - 1] : 0;
-        if (n->state == NOISE_UNKNOWN) continue;
-        plot_point(s, 0.5 * (begun + b->noise_end[i]), n->value > 0 ? n->value : NAN, n->low, n->high);
-    }
-}
-
-/* At most four batches, evenly spaced: more could not be told apart. */
-void plots_noise(const tas_sweep *sweep, plot *out)
-{
-    enum { SHOWN = 4 };
-    int order[SWEEP_BATCHES], known[SWEEP_BATCHES], count = 0;
-    begin(out, "noise", "Gradient noise scale over training", "noise scale (examples)");
-    out->x_label = "training examples";
-    out->batches = false;
-    out->log_y = true;
-    plots_order(sweep, order);
-    for (int i = 0; i < sweep->count; i++)
-        if (has_windows(&sweep->batch[order[i]])) known[count++] = order[i];
-    const int shown = count < SHOWN ? count : SHOWN;
-    double least = INFINITY, most = 0;
-    for (int i = 0; i < count; i++) {
-        const sweep_batch *b = &sweep->batch[known[i]];
-        least = fmin(least, b->noise_end[b->noise_windows - 1]);
-        most = fmax(most, b->noise_end[b->noise_windows - 1]);
-    }
-    out->log_x = most > 3 * least; /* some were trained far longer than others */
-    for (int i = 0; i < shown; i++) {
-        const sweep_batch *b = &sweep->batch[known[shown > 1 ? i * (count - 1) / (shown - 1) : 0]];
-        add_windows(b, plot_add(out, PLOT_JOINED, i, "B = %" PRIu64, b->batch));
-    }
 }
 
 /* What depends on the batch: means over seeds ---------------------------------------------------------------------- */
@@ -205,11 +170,14 @@ void plots_noise(const tas_sweep *sweep, plot *out)
 static void add_means(const tas_sweep *sweep, plot_series *s, const sweep_mean *(*of)(const sweep_batch *),
                       bool geometric)
 {
-    for (int i = 0; i < sweep->count; i++) add_mean(s, sweep->batch[i].batch, of(&sweep->batch[i]), geometric);
+    for (int i = 0; i < sweep->count; i++) plots_add_mean(s, sweep->batch[i].batch, of(&sweep->batch[i]), geometric);
 }
 
 #define MEAN(name)                                                                                                     \
-    static const sweep_mean *name(const sweep_batch *b) { return &b->name; }
+    static const sweep_mean *name(const sweep_batch *b)                                                                \
+    {                                                                                                                  \
+        return &b->name;                                                                                               \
+    }
 MEAN(steps)
 MEAN(examples)
 MEAN(seconds)
@@ -227,9 +195,7 @@ MEAN(seed_spread)
 
 void plots_weights(const tas_sweep *sweep, plot *out)
 {
-    begin(out, "weights", "Fluctuation of the weights by batch size", "relative to |w|\u00b2");
-    out->log_y = true;
-    out->apart = true;
+    plots_begin(out, "weights", "Fluctuation of the weights by batch size", "relative to |w|\u00b2");
     add_means(sweep, plot_add(out, PLOT_MARKS, 0, "late in a run"), fluctuation, false);
     add_means(sweep, plot_add(out, PLOT_MARKS, 1, "between seeds"), seed_spread, false);
 }
@@ -248,34 +214,36 @@ static void add_advice(const tas_sweep *sweep, plot *out)
 
 void plots_steps(const tas_sweep *sweep, plot *out)
 {
-    begin(out, "steps", "Steps and examples to the target by batch size", "to the target");
-    out->log_y = true;
+    plots_begin(out, "steps", "Steps and examples to the target by batch size", "steps, examples");
     add_means(sweep, plot_add(out, PLOT_MARKS, 0, "steps"), steps, true);
     add_means(sweep, plot_add(out, PLOT_MARKS, 1, "examples"), examples, true);
     if (!sweep->advice.curve.known) return;
-    add_curve(sweep, plot_add(out, PLOT_CURVE, 0, "fitted steps"), steps_at, &sweep->advice.curve);
-    add_curve(sweep, plot_add(out, PLOT_CURVE, 1, "fitted examples"), examples_at, &sweep->advice.curve);
+    add_curve(sweep, plot_add(out, PLOT_CURVE, 0, "steps, fitted"), steps_at, &sweep->advice.curve);
+    add_curve(sweep, plot_add(out, PLOT_CURVE, 1, "examples, fitted"), examples_at, &sweep->advice.curve);
 }
 
 void plots_loss(const tas_sweep *sweep, plot *out)
 {
-    begin(out, "loss", "Validation loss by batch size", "validation loss");
-    out->apart = true;
-    add_means(sweep, plot_add(out, PLOT_MARKS, 0, "best"), best_loss, false);
-    add_means(sweep, plot_add(out, PLOT_MARKS, 4, "last"), last_loss, false);
-    add_means(sweep, plot_add(out, PLOT_MARKS, 1, "at equal training loss"), loss_equal_loss, false);
-    add_means(sweep, plot_add(out, PLOT_MARKS, 2, "at equal epochs"), loss_equal_epochs, false);
-    add_means(sweep, plot_add(out, PLOT_MARKS, 3, "at equal steps"), loss_equal_steps, false);
+    plots_begin(out, "loss", "Validation loss by batch size", "validation loss");
+    add_means(sweep, plot_add(out, PLOT_MARKS, 0, "at equal training loss"), loss_equal_loss, false);
+    add_means(sweep, plot_add(out, PLOT_MARKS, 1, "best of a run"), best_loss, false);
+    add_means(sweep, plot_add(out, PLOT_MARKS, 2, "last of a run"), last_loss, false);
+}
+
+void plots_effort(const tas_sweep *sweep, plot *out)
+{
+    plots_begin(out, "effort", "Validation loss after equal effort, by batch size", "validation loss");
+    add_means(sweep, plot_add(out, PLOT_MARKS, 0, "at equal epochs"), loss_equal_epochs, false);
+    add_means(sweep, plot_add(out, PLOT_MARKS, 1, "at equal steps"), loss_equal_steps, false);
 }
 
 void plots_gap(const tas_sweep *sweep, plot *out)
 {
-    begin(out, "gap", "Gap between validation and training loss", "validation minus training loss");
-    out->apart = true;
-    out->zero = out->signs = true;
-    add_means(sweep, plot_add(out, PLOT_MARKS, 1, "at equal training loss"), gap_equal_loss, false);
-    add_means(sweep, plot_add(out, PLOT_MARKS, 2, "at equal epochs"), gap_equal_epochs, false);
-    add_means(sweep, plot_add(out, PLOT_MARKS, 3, "at equal steps"), gap_equal_steps, false);
+    plots_begin(out, "gap", "Gap between validation and training loss", "validation minus training loss");
+    out->signs = true;
+    add_means(sweep, plot_add(out, PLOT_MARKS, 0, "at equal training loss"), gap_equal_loss, false);
+    add_means(sweep, plot_add(out, PLOT_MARKS, 1, "at equal epochs"), gap_equal_epochs, false);
+    add_means(sweep, plot_add(out, PLOT_MARKS, 2, "at equal steps"), gap_equal_steps, false);
 }
 
 static double seconds_at(const void *advice, double batch)
@@ -286,10 +254,9 @@ static double seconds_at(const void *advice, double batch)
 
 void plots_time(const tas_sweep *sweep, plot *out)
 {
-    begin(out, "time", "Time to the target by batch size", "seconds to the target");
-    out->log_y = true;
+    plots_begin(out, "time", "Time to the target by batch size", "seconds to the target");
     add_means(sweep, plot_add(out, PLOT_MARKS, 0, "measured"), seconds, true);
     if (sweep->advice.curve.known && sweep->advice.time.known)
-        add_curve(sweep, plot_add(out, PLOT_CURVE, 1, "fitted steps and step time"), seconds_at, &sweep->advice);
+        add_curve(sweep, plot_add(out, PLOT_CURVE, 0, "fitted: steps times step time"), seconds_at, &sweep->advice);
     add_advice(sweep, out);
 }

@@ -3,6 +3,7 @@
 
 #include "base/format.h"
 #include "lab/advice/reason.h"
+#include "lab/report/plots.h"
 
 #include <inttypes.h>
 #include <math.h>

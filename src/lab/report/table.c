@@ -3,7 +3,7 @@
 
 #include "base/format.h"
 #include "lab/advice/reason.h"
-#include "lab/report/findings.h"
+#include "lab/report/plots.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -25,6 +25,14 @@ static void add_number(buffer *page, double value)
         buffer_print(page, "<td class=\"none\">&ndash;</td>");
 }
 
+/* Two figures: a spread is not known to more. */
+static formatted short_word(double value)
+{
+    formatted w;
+    snprintf(w.text, sizeof w.text, "%.2g", value);
+    return w;
+}
+
 /* The mean, with the spread over seeds: in percent for a geometric mean. */
 static void add_mean(buffer *page, const sweep_mean *m, bool geometric, formatted (*in_words)(double))
 {
@@ -38,7 +46,7 @@ static void add_mean(buffer *page, const sweep_mean *m, bool geometric, formatte
         if (geometric)
             buffer_print(page, " <small>&plusmn;%.0f&nbsp;%%</small>", 100 * expm1(m->spread));
         else
-            buffer_print(page, " <small>&plusmn;%s</small>", format_number(m->spread).text);
+            buffer_print(page, " <small>&plusmn;%s</small>", short_word(m->spread).text);
     }
     buffer_print(page, "</td>");
 }
@@ -60,8 +68,26 @@ static void add_noise(buffer *page, const noise_scale_range *n)
         return;
     }
     reason_noise(n, text, sizeof text);
+    char *interval = strstr(text, " (");
+    if (interval) *interval = 0;
     open_cell(page, "");
     buffer_escape(page, text);
+    if (interval) buffer_print(page, " <small>%.*s</small>", (int)strcspn(interval + 2, ")"), interval + 2);
+    buffer_print(page, "</td>");
+}
+
+/* The loss by which batches are refused, and by how much it is above the best of the others: the interval decides. */
+static void add_compared(buffer *page, const sweep_batch *b)
+{
+    if (!sweep_mean_known(&b->loss_compared)) {
+        add_number(page, NAN);
+        return;
+    }
+    open_cell(page, "");
+    buffer_print(page, "%s", format_number(b->loss_compared.value).text);
+    if (isfinite(b->worse_low) && isfinite(b->worse_high))
+        buffer_print(page, " <small>%s%s to %s%s</small>", b->worse_low > 0 ? "+" : "", short_word(b->worse_low).text,
+                     b->worse_high > 0 ? "+" : "", short_word(b->worse_high).text);
     buffer_print(page, "</td>");
 }
 
@@ -113,7 +139,7 @@ static void add_heads(buffer *page, bool accuracy, bool test)
 {
     static const char *const before[] = {"Batch", "Learning rate", "Examples/s",     "Memory, MiB",
                                          "Steps", "Epochs",        "Time to target", "Validation loss"},
-                             *const after[] = {"Gap", "Noise scale", "Verdict"};
+                             *const after[] = {"Gap", "Noise scale", "Loss compared", "Verdict"};
     buffer_print(page, "<thead><tr>");
     for (size_t i = 0; i < sizeof before / sizeof *before; i++)
         buffer_print(page, "<th scope=\"col\">%s</th>", before[i]);
@@ -147,6 +173,7 @@ static void add_row(buffer *page, const tas_sweep *sweep, int i, bool accuracy, 
     }
     add_mean(page, &b->gap_equal_loss, false, format_number);
     add_noise(page, &b->noise);
+    add_compared(page, b);
     add_verdict(page, sweep, i);
     buffer_print(page, "</tr>\n");
 }
@@ -165,6 +192,10 @@ void table_write(const tas_sweep *sweep, buffer *page)
         page,
         "</tbody></table></div>\n<p class=\"key\">Steps, epochs and time are to the target, without evaluation. "
         "Validation loss%s the best of a run. The gap is validation loss minus training loss, at equal training "
-        "loss. All are means over fresh seeds &plusmn; standard deviation.</p>\n",
-        accuracy ? " and accuracy are" : " is");
+        "loss. All are measured: means over fresh seeds &plusmn; standard deviation. The loss compared is the "
+        "validation loss %s, and below it the interval of its difference from the lowest of the others (95&nbsp;%%, "
+        "for all batches "
+        "together): a batch whose interval lies above 0 has a worse loss.</p>\n",
+        accuracy ? " and accuracy are" : " is",
+        sweep->options.goal == TAS_GOAL_ACCURACY ? "at its lowest" : "at equal training loss");
 }

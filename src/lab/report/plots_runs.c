@@ -1,0 +1,291 @@
+/* Plots along runs: losses, rates that were tried, noise scale and critical batch. */
+#include "lab/report/plots.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+enum { SHOWN = 4 }; /* batches: more could not be told apart */
+
+/* Losses ----------------------------------------------------------------------------------------------------------- */
+
+typedef double (*figure_fn)(const sweep_point *);
+static double examples_of(const sweep_point *p) { return (double)p->examples; }
+static double seconds_of(const sweep_point *p) { return p->seconds; }
+static double validation_of(const sweep_point *p) { return p->loss; }
+static double training_of(const sweep_point *p) { return p->train_loss; }
+
+static bool is_figure(const sweep_run *r, const sweep_batch *b)
+{
+    return !r->search && r->batch == b->batch && r->lr == b->lr && r->points > 1 && r->outcome != ROW_DIVERGED;
+}
+
+static const sweep_run *next_run(const tas_sweep *sweep, const sweep_batch *b, int *at)
+{
+    for (; *at < sweep->runs; ++*at)
+        if (is_figure(&sweep->run[*at], b)) return &sweep->run[(*at)++];
+    return NULL;
+}
+
+/* Interpolated; NaN beyond the run. */
+static double value_at(const sweep_run *r, double x, figure_fn where, figure_fn what)
+{
+    const sweep_point *before = NULL;
+    for (int i = 0; i < r->points; i++) {
+        const sweep_point *p = &r->point[i];
+        if (!isfinite(what(p))) continue;
+        if (where(p) >= x) {
+            const double span = before ? where(p) - where(before) : 0;
+            if (!before && where(p) > x) return NAN;
+            return span > 0 ? what(before) + (x - where(before)) / span * (what(p) - what(before)) : what(p);
+        }
+        before = p;
+    }
+    return NAN;
+}
+
+/* The mean over seeds at the points of the first run, as far as all runs go; at most so many points. */
+static void add_history(const tas_sweep *sweep, const sweep_batch *b, figure_fn where, figure_fn what, plot_series *s)
+{
+    enum { MOST = 40 };
+    int first = 0;
+    const sweep_run *grid = next_run(sweep, b, &first);
+    if (!grid) return;
+    const int stride = (grid->points + MOST - 1) / MOST;
+    for (int i = 0; i < grid->points; i++) {
+        const double x = where(&grid->point[i]);
+        double sum = 0;
+        int count = 0, at = 0;
+        if ((grid->points - 1 - i) % stride) continue;
+        for (const sweep_run *r; (r = next_run(sweep, b, &at)); count++) sum += value_at(r, x, where, what);
+        plot_point(s, x, sum / count, NAN, NAN);
+    }
+}
+
+static bool has_history(const tas_sweep *sweep, int i)
+{
+    int at = 0;
+    const sweep_run *r = next_run(sweep, &sweep->batch[i], &at);
+    return r && (isfinite(value_at(r, INFINITY, examples_of, validation_of)) || isfinite(r->point[r->points - 1].loss));
+}
+
+/* Some batches may be trained far longer than others. */
+static bool is_far_apart(const plot *p)
+{
+    double least = INFINITY, most = 0;
+    for (int i = 0; i < p->count; i++) {
+        const plot_series *s = &p->series[i];
+        if (!s->count) continue;
+        least = fmin(least, s->x[s->count - 1]);
+        most = fmax(most, s->x[s->count - 1]);
+    }
+    return most > 5 * least;
+}
+
+static void add_target(const tas_sweep *sweep, plot *out)
+{
+    double least = INFINITY, most = 0;
+    if (sweep->options.by_accuracy || !isfinite(sweep->target)) return;
+    for (int i = 0; i < out->count; i++)
+        for (int k = 0; k < out->series[i].count; k++) {
+            if (out->series[i].x[k] > 0) least = fmin(least, out->series[i].x[k]);
+            most = fmax(most, out->series[i].x[k]);
+        }
+    plot_series *s = plot_add(out, PLOT_CURVE, PLOT_GREY, "target");
+    plot_point(s, out->log_x ? least : 0, sweep->target, NAN, NAN);
+    plot_point(s, most, sweep->target, NAN, NAN);
+}
+
+static void fill_history(const tas_sweep *sweep, figure_fn where, plot *out)
+{
+    int shown[SHOWN];
+    const int count = plots_choose(sweep, has_history, SHOWN, shown);
+    out->batches = false;
+    for (int i = 0; i < count; i++) {
+        const sweep_batch *b = &sweep->batch[shown[i]];
+        add_history(sweep, b, where, validation_of, plot_add(out, PLOT_JOINED, i, "B = %" PRIu64, b->batch));
+    }
+    for (int i = 0; i < count; i++) {
+        const sweep_batch *b = &sweep->batch[shown[i]];
+        add_history(sweep, b, where, training_of, plot_add(out, PLOT_DASHED, i, "B = %" PRIu64 ", training", b->batch));
+    }
+    out->log_x = is_far_apart(out);
+    out->dashed_name = "training loss";
+    if (plot_measured(out)) add_target(sweep, out);
+}
+
+void plots_progress(const tas_sweep *sweep, plot *out)
+{
+    plots_begin(out, "progress", "Validation and training loss against examples", "loss");
+    out->x_label = "training examples";
+    fill_history(sweep, examples_of, out);
+}
+
+void plots_clock(const tas_sweep *sweep, plot *out)
+{
+    plots_begin(out, "clock", "Validation and training loss against time", "loss");
+    out->x_label = "seconds of training";
+    fill_history(sweep, seconds_of, out);
+}
+
+/* The search for rates --------------------------------------------------------------------------------------------- */
+
+/* Of the target to which most runs of the search were made; 0: there is none. */
+static double searched_target(const tas_sweep *sweep)
+{
+    double best = 0;
+    int most = 0;
+    for (int i = 0; i < sweep->runs; i++) {
+        int same = 0;
+        for (int k = 0; k < sweep->runs; k++)
+            same += sweep->run[k].search && sweep->run[k].target == sweep->run[i].target;
+        if (!sweep->run[i].search || same <= most) continue;
+        most = same;
+        best = sweep->run[i].target;
+    }
+    return best;
+}
+
+static bool is_search(const sweep_run *r, uint64_t batch, double target)
+{
+    return r->search && r->batch == batch && r->target == target && r->lr > 0;
+}
+
+static bool is_searched(const tas_sweep *sweep, int i)
+{
+    const double target = searched_target(sweep);
+    for (int k = 0; k < sweep->runs; k++)
+        if (is_search(&sweep->run[k], sweep->batch[i].batch, target)) return true;
+    return false;
+}
+
+static int by_rate(const void *a, const void *b)
+{
+    const sweep_run *const *p = a, *const *q = b;
+    return ((*p)->lr > (*q)->lr) - ((*p)->lr < (*q)->lr);
+}
+
+/* The runs of one batch's search in ascending order of the rate; malloc()ed. */
+static const sweep_run **search_of(const tas_sweep *sweep, uint64_t batch, int *count)
+{
+    const double target = searched_target(sweep);
+    const sweep_run **list = malloc(sizeof *list * (size_t)(sweep->runs + 1));
+    *count = 0;
+    for (int i = 0; list && i < sweep->runs; i++)
+        if (is_search(&sweep->run[i], batch, target)) list[(*count)++] = &sweep->run[i];
+    if (list) qsort(list, (size_t)*count, sizeof *list, by_rate);
+    return list;
+}
+
+/* The geometric mean over seeds for each rate; a cross at the top for one at which no run reached the target. */
+static void add_rates(const tas_sweep *sweep, const sweep_batch *b, plot_series *reached, plot_series *failed)
+{
+    int count;
+    const sweep_run **list = search_of(sweep, b->batch, &count);
+    for (int i = 0, end; list && i < count; i = end) {
+        double sum = 0;
+        int known = 0;
+        for (end = i; end < count && list[end]->lr == list[i]->lr; end++) {
+            if (list[end]->outcome != ROW_REACHED || !(list[end]->steps > 0)) continue;
+            sum += log(list[end]->steps * (double)b->batch);
+            known++;
+        }
+        if (known)
+            plot_point(reached, list[i]->lr, exp(sum / known), NAN, NAN);
+        else
+            plot_point_of(failed, b->batch, list[i]->lr, NAN);
+    }
+    free(list);
+}
+
+void plots_rates(const tas_sweep *sweep, plot *out)
+{
+    int shown[PLOT_LOOKS - 1];
+    double low, high;
+    plots_begin(out, "rates", "Examples to the target of the search, by learning rate", "examples to the target");
+    out->x_label = "learning rate";
+    out->batches = false;
+    out->log_x = true;
+    const int count = plots_choose(sweep, is_searched, PLOT_LOOKS - 1, shown);
+    plot_series *failed = plot_add(out, PLOT_FAILED, PLOT_GREY, "target not reached");
+    for (int i = 0; i < count; i++) {
+        const sweep_batch *b = &sweep->batch[shown[i]];
+        plot_series *s = plot_add(out, PLOT_JOINED, i, "B = %" PRIu64, b->batch);
+        s->batch = b->batch;
+        add_rates(sweep, b, s, failed);
+    }
+    if (!plot_span(out, &low, &high)) return;
+    out->curves_name = "edge of stability (a run diverged)";
+    for (int i = 0; i < count; i++) {
+        const sweep_batch *b = &sweep->batch[shown[i]];
+        if (!isfinite(b->lr_edge_of_stability) || !(b->lr_edge_of_stability > 0)) continue;
+        plot_series *edge = plot_add(out, PLOT_CURVE, i, "%s", "");
+        plot_point(edge, b->lr_edge_of_stability, low, NAN, NAN);
+        plot_point(edge, b->lr_edge_of_stability, high, NAN, NAN);
+    }
+}
+
+/* The noise scale -------------------------------------------------------------------------------------------------- */
+
+static bool has_windows(const tas_sweep *sweep, int at)
+{
+    const sweep_batch *b = &sweep->batch[at];
+    for (int i = 0; i < b->noise_windows; i++)
+        if (b->noise_window[i].state != NOISE_UNKNOWN) return true;
+    return false;
+}
+
+static void add_windows(const sweep_batch *b, plot_series *s)
+{
+    for (int i = 0; i < b->noise_windows && i < NOISE_WINDOWS; i++) {
+        const noise_scale_range *n = &b->noise_window[i];
+        const double begun = i ? b->noise_end[i - 1] : 0;
+        if (n->state == NOISE_UNKNOWN) continue;
+        plot_point(s, 0.5 * (begun + b->noise_end[i]), n->value > 0 ? n->value : NAN, n->low, n->high);
+    }
+}
+
+void plots_noise(const tas_sweep *sweep, plot *out)
+{
+    int shown[SHOWN];
+    plots_begin(out, "noise", "Gradient noise scale over training", "noise scale (examples)");
+    out->x_label = "training examples";
+    out->batches = false;
+    const int count = plots_choose(sweep, has_windows, SHOWN, shown);
+    for (int i = 0; i < count; i++) {
+        const sweep_batch *b = &sweep->batch[shown[i]];
+        add_windows(b, plot_add(out, PLOT_JOINED, i, "B = %" PRIu64, b->batch));
+    }
+    out->log_x = is_far_apart(out);
+}
+
+/* The critical batch over training --------------------------------------------------------------------------------- */
+
+static void add_critical(const tas_sweep *sweep, plot *out)
+{
+    plot_series *known = plot_add(out, PLOT_JOINED, 0, "critical batch, by branches"),
+                *most = plot_add(out, PLOT_MARKS, 1, "critical batch, at most");
+    for (int i = 0; i < sweep->branches; i++) {
+        const sweep_branch *b = &sweep->branch[i];
+        const fit_range *c = &b->critical;
+        if (c->state == FIT_KNOWN)
+            plot_point(known, (double)b->examples, c->value, c->low, c->high);
+        else if (c->state == FIT_AT_LEAST)
+            plot_point(known, (double)b->examples, NAN, c->low, INFINITY);
+        else if (c->state == FIT_AT_MOST)
+            plot_point(most, (double)b->examples, c->high, NAN, NAN);
+    }
+}
+
+/* The noise scale beside it is that of the recommended batch, or of the nearest that has one. */
+void plots_critical(const tas_sweep *sweep, plot *out)
+{
+    int shown[1];
+    plots_begin(out, "critical", "The critical batch over training", "examples");
+    out->x_label = "training examples";
+    out->batches = false;
+    add_critical(sweep, out);
+    if (!plot_measured(out) || !plots_choose(sweep, has_windows, 1, shown)) return;
+    const sweep_batch *b = &sweep->batch[*shown];
+    add_windows(b, plot_add(out, PLOT_JOINED, 2, "noise scale, B = %" PRIu64, b->batch));
+}
