@@ -39,7 +39,8 @@ reach reach_find(const reach_point *points, int count, double target, bool over)
 {
     bool touched = false;
     for (int i = 0; i < count; i++) {
-        if (!(points[i].value <= target)) continue;
+        if (!(points[i].value <= target) || points[i].examples <= 0)
+            continue; /* untrained weights have reached nothing */
         if (!touched && gave_back(points, count, i, target, over)) return (reach){REACH_GAVE_BACK, -1};
         touched = true;
         const int answer = stays(points, count, i, target, over);
@@ -55,7 +56,7 @@ double reach_deepest(const reach_point *points, int count, double examples)
     for (int i = 0; i < count && points[i].examples <= examples; i++) {
         bool complete;
         const double level = fmax(points[i].value, mean_after(points, count, i, &complete));
-        if (complete && isfinite(level)) deepest = fmin(deepest, level);
+        if (complete && isfinite(level) && points[i].examples > 0) deepest = fmin(deepest, level);
     }
     return deepest;
 }

@@ -2,11 +2,15 @@
 
 #include "lab/advice/reason.h"
 #include "stats/best.h"
+#include "stats/reach.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { WINDOWS = 12 };
+enum { WINDOWS = 12, LEVELS = 6, STEPS_LEAST = 8 };
+static const double BASE = RECOMMEND_DEFAULT;
 
 /* The runs on fresh seeds at a batch's rate, ordered by seed, each seed once. */
 typedef struct figure_runs {
@@ -26,7 +30,7 @@ static figure_runs runs_of(const tas_sweep *s, const sweep_batch *b)
     figure_runs out = {.count = 0};
     for (int i = 0; i < s->runs; i++) {
         const sweep_run *r = &s->run[i];
-        if (r->search || r->batch != b->batch || r->lr != b->lr || out.count == SWEEP_SEEDS) continue;
+        if (!sweep_is_figure(s, b, r) || out.count == SWEEP_SEEDS) continue;
         if (run_of_seed(&out, r->seed)) continue;
         int at = out.count++;
         for (; at > 0 && out.run[at - 1]->seed > r->seed; at--) out.run[at] = out.run[at - 1];
@@ -129,6 +133,11 @@ static void find_outcome(sweep_batch *b, const figure_runs *runs, int least)
         b->outcome = ROW_NOT_MEASURED;
         return;
     }
+    if (b->missed_check) {
+        b->outcome = 2 * b->diverged > runs->count ? ROW_DIVERGED : ROW_UNDERTRAINED;
+        snprintf(b->why, sizeof b->why, "missed the target when its command was checked");
+        return;
+    }
     b->outcome = 2 * b->reached > runs->count    ? ROW_REACHED
                  : 2 * b->diverged > runs->count ? ROW_DIVERGED
                                                  : ROW_UNDERTRAINED;
@@ -213,7 +222,7 @@ static void find_noise(sweep_batch *b, const figure_runs *runs)
 
 /* Gaps: where all batches can be compared -------------------------------------------------------------------------- */
 
-static void find_levels(tas_sweep *s)
+static void find_equal_moments(tas_sweep *s)
 {
     s->equal_loss = s->equal_epochs = NAN;
     s->equal_steps = 0;
@@ -309,6 +318,124 @@ static void compare_losses(tas_sweep *s)
         row[i]->worse_low = worse[i].low;
         row[i]->worse_high = worse[i].high;
     }
+}
+
+/* Every target down to the deepest --------------------------------------------------------------------------------- */
+
+/* The batch nearest to 64 that most of its runs reached the target with; NULL: none. */
+static const sweep_batch *base_of(const tas_sweep *s)
+{
+    const sweep_batch *base = NULL;
+    for (int i = 0; i < s->count; i++) {
+        const sweep_batch *b = &s->batch[i];
+        if (b->outcome != ROW_REACHED) continue;
+        if (!base || fabs(log((double)b->batch / BASE)) < fabs(log((double)base->batch / BASE))) base = b;
+    }
+    return base;
+}
+
+/* The evaluations of a run as reach_find() takes them, malloc()ed; an accuracy is negated. */
+static reach_point *seen_of(const tas_sweep *s, const sweep_run *r, int *count)
+{
+    reach_point *seen = malloc((size_t)(r->points ? r->points : 1) * sizeof *seen);
+    *count = 0;
+    for (int i = 0; seen && i < r->points; i++) {
+        const sweep_point *p = &r->point[i];
+        if (!isfinite(p->target_value)) continue;
+        seen[(*count)++] =
+            (reach_point){(double)p->examples, s->options.by_accuracy ? -p->target_value : p->target_value};
+    }
+    return seen;
+}
+
+/* Targets on the way: what the base batch's first run has reached by 1/32, 1/16, ... and all of its examples. */
+static void find_targets(tas_sweep *s, const sweep_batch *base)
+{
+    const figure_runs runs = runs_of(s, base);
+    const sweep_run *first = NULL;
+    int count;
+    for (int i = runs.count - 1; i >= 0; i--)
+        if (runs.run[i]->outcome == ROW_REACHED) first = runs.run[i];
+    reach_point *seen = first ? seen_of(s, first, &count) : NULL;
+    for (int k = LEVELS - 1; k > 0 && seen; k--) {
+        const double examples = first->steps * (double)base->batch * exp2(-k);
+        const double target = reach_deepest(seen, count, examples),
+                     last = s->options.by_accuracy ? -s->target : s->target;
+        const double before = s->levels ? s->level[s->levels - 1].target : INFINITY;
+        if (!isfinite(target) || examples < STEPS_LEAST * (double)base->batch || !(target > last)) continue;
+        if (s->levels && !(target < (s->options.by_accuracy ? -before : before))) continue;
+        s->level[s->levels++].target = s->options.by_accuracy ? -target : target;
+    }
+    free(seen);
+    s->level[s->levels++].target = s->target;
+}
+
+/* Steps of a run to a target; NaN: not reached. What it gave back later it has not reached. */
+static double steps_to(const tas_sweep *s, const sweep_run *r, double target)
+{
+    int count;
+    double steps = NAN;
+    if (target == s->target || r->outcome == ROW_DIVERGED) return r->outcome == ROW_REACHED ? r->steps : NAN;
+    reach_point *seen = seen_of(s, r, &count);
+    if (!seen) return NAN;
+    const reach found = reach_find(seen, count, s->options.by_accuracy ? -target : target, true);
+    for (int i = 0; found.state == REACH_DONE && i < r->points; i++)
+        if ((double)r->point[i].examples == seen[found.at].examples) steps = (double)r->point[i].step;
+    free(seen);
+    return steps;
+}
+
+static void fill_level(const tas_sweep *s, sweep_level *level, int i)
+{
+    const sweep_batch *b = &s->batch[i];
+    const figure_runs runs = runs_of(s, b);
+    running steps = {0}, examples = {0}, seconds = {0};
+    for (int k = 0; k < runs.count; k++) {
+        const double log_steps = log(steps_to(s, runs.run[k], level->target));
+        add(&steps, log_steps);
+        add(&examples, log_steps + log((double)b->batch));
+        if (b->step_seconds > 0) add(&seconds, log_steps + log(b->step_seconds));
+    }
+    level->steps[i] = geometric_mean(&steps);
+    level->examples[i] = geometric_mean(&examples);
+    level->seconds[i] = geometric_mean(&seconds);
+    level->reached[i] = level->steps[i].seeds;
+    const bool most = 2 * level->reached[i] > runs.count && level->reached[i] > 0;
+    const bool known = most && sweep_mean_known(&level->seconds[i]);
+    if (known && (level->best < 0 || level->seconds[i].value < level->seconds[level->best].value)) level->best = i;
+}
+
+static void fit_level(const tas_sweep *s, sweep_level *level)
+{
+    fit_point points[SWEEP_BATCHES];
+    int count = 0;
+    for (int i = 0; i < s->count; i++) {
+        const sweep_mean *m = &level->steps[i];
+        if (m->seeds)
+            points[count++] =
+                (fit_point){(double)s->batch[i].batch, log(m->value), m->seeds > 1 ? m->spread : 0, m->seeds};
+    }
+    fit_steps(points, count, &level->curve);
+}
+
+static void find_levels(tas_sweep *s)
+{
+    const sweep_batch *base = base_of(s);
+    s->levels = 0;
+    if (!base || !isfinite(s->target)) return;
+    find_targets(s, base);
+    for (int k = 0; k < s->levels; k++) {
+        sweep_level *level = &s->level[k];
+        level->best = -1;
+        for (int i = 0; i < s->count; i++) fill_level(s, level, i);
+        fit_level(s, level);
+        const sweep_mean *of_base = &level->examples[base - s->batch];
+        level->epochs = sweep_mean_known(of_base) ? of_base->value / (double)s->examples : NAN;
+    }
+    s->base_batch = base->batch;
+    s->base_epochs = s->level[s->levels - 1].epochs;
+    if (!isfinite(s->base_best))
+        s->base_best = s->options.by_accuracy ? base->best_accuracy.value : base->best_loss.value;
 }
 
 /* The recommendation ----------------------------------------------------------------------------------------------- */
@@ -409,9 +536,10 @@ void aggregate_runs(tas_sweep *s)
             if (!run->elsewhere && run->memory > b->memory_used) b->memory_used = run->memory;
         }
     }
-    find_levels(s);
+    find_equal_moments(s);
     for (int i = 0; i < s->count; i++) find_gaps(s, &s->batch[i]);
     compare_losses(s);
+    find_levels(s);
     find_nearest(s);
     advise(s);
 }

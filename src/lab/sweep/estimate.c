@@ -1,24 +1,31 @@
 #include "lab/sweep/estimate.h"
 
 #include "lab/sweep/frozen_stage.h"
+#include "stats/reach.h"
 
 #include <math.h>
 
 enum {
     SEARCHES = 9, /* runs of a search, about (measured), */
+    DEEPER = 5,   /* of one that begins at the best rate for an easier target, */
     TARGETS = 8,  /* and of the search that makes the target */
     EPOCHS_MOST = 20,
     EPOCHS_LEAST = 3
 };
+static const double DEPTH_MOST = 3;    /* times the examples of the base batch: larger batches need more */
 static const double LOOKS_COST = 1.35; /* a run with its evaluations, relative to its training alone */
+static const double DEPTH_SHARE = 0.1; /* of a time limit, for the run that shows how deep the target can be */
 static const double SLACK = 0.25;      /* seconds until the clock is read again */
 
 double estimate_distance(double a, double b) { return fabs(log(a / b)); }
 
+/* Whether a run has reached the deepest target, not an easier one. */
+static bool reached(const tas_sweep *s, const sweep_run *r) { return isfinite(r->steps) && r->target == s->target; }
+
 bool estimate_any_reached(const tas_sweep *s)
 {
     for (int i = 0; i < s->runs; i++)
-        if (isfinite(s->run[i].steps)) return true;
+        if (reached(s, &s->run[i])) return true;
     return false;
 }
 
@@ -26,7 +33,7 @@ double estimate_fewest(const tas_sweep *s, uint64_t batch)
 {
     double fewest = INFINITY;
     for (int i = 0; i < s->runs; i++)
-        if (s->run[i].batch == batch && s->run[i].steps * (double)batch < fewest)
+        if (s->run[i].batch == batch && reached(s, &s->run[i]) && s->run[i].steps * (double)batch < fewest)
             fewest = s->run[i].steps * (double)batch;
     return fewest;
 }
@@ -38,7 +45,7 @@ static double guess_critical(const tas_sweep *s)
     uint64_t small = 0, large = 0;
     for (int i = 0; i < s->runs; i++) {
         const uint64_t batch = s->run[i].batch;
-        if (!isfinite(s->run[i].steps)) continue;
+        if (!reached(s, &s->run[i])) continue;
         if (!small || batch < small) small = batch;
         if (batch > large) large = batch;
     }
@@ -67,17 +74,17 @@ bool estimate_out_of_reach(const tas_sweep *s)
     return false;
 }
 
-/* As measured; otherwise by that curve through the nearest batch that was; otherwise as if B = 64 took one epoch, or as
- * many as runs have taken without reaching the target. */
+/* As measured; otherwise by that curve through the nearest batch that was; otherwise as the run that made the target,
+ * or as if B = 64 took one epoch, or as many as runs have taken without reaching the target. */
 double estimate_examples(const tas_sweep *s, uint64_t batch)
 {
-    double known = ESTIMATE_BASE, examples = (double)s->examples, nearest = INFINITY;
+    double known = ESTIMATE_BASE, examples = s->depth > 0 ? s->depth : (double)s->examples, nearest = INFINITY;
     if (!estimate_any_reached(s)) examples = fmax(examples, estimate_most_without(s));
     const double critical = guess_critical(s);
     for (int i = 0; i < s->runs; i++) {
         const uint64_t other = s->run[i].batch;
         const double away = estimate_distance((double)other, (double)batch);
-        if (!isfinite(s->run[i].steps) || away >= nearest) continue;
+        if (!reached(s, &s->run[i]) || away >= nearest) continue;
         nearest = away;
         known = (double)other;
         examples = estimate_fewest(s, other);
@@ -93,7 +100,8 @@ double estimate_examples_least(const tas_sweep *s)
 
 double estimate_examples_most(const tas_sweep *s)
 {
-    return (s->options.epochs > 0 ? s->options.epochs : EPOCHS_MOST) * (double)s->examples;
+    if (s->options.epochs > 0) return s->options.epochs * (double)s->examples;
+    return fmax(EPOCHS_MOST * (double)s->examples, ceil(DEPTH_MOST * s->depth));
 }
 
 uint64_t estimate_target_batch(const tas_sweep *s)
@@ -108,15 +116,16 @@ static double seconds_for(const sweep_batch *b, double examples)
 
 static double figure_seconds(const tas_sweep *s, const sweep_batch *b)
 {
-    const double most = estimate_examples_most(s), target = fmin(estimate_examples(s, b->batch), most);
+    const double most = estimate_examples_most(s), target = fmin(REACH_STAY * estimate_examples(s, b->batch), most);
     return seconds_for(b, fmax(target, fmin(estimate_examples_least(s), most)));
 }
 
 double estimate_search_seconds(const tas_sweep *s, const sweep_batch *b)
 {
     if (s->options.scale || b->lr > 0 || b->lr_given > 0) return 0;
-    const int rates = estimate_out_of_reach(s) ? ESTIMATE_RATES : SEARCHES;
-    return rates * seconds_for(b, fmin(1.2 * estimate_examples(s, b->batch), estimate_examples_most(s)));
+    const double easier = isfinite(s->search_target) ? SEARCHES * s->search_depth / s->depth : 0;
+    const double rates = estimate_out_of_reach(s) ? ESTIMATE_RATES : easier > 0 ? easier + DEEPER : SEARCHES;
+    return rates * seconds_for(b, fmin(1.2 * REACH_STAY * estimate_examples(s, b->batch), estimate_examples_most(s)));
 }
 
 double estimate_batch_seconds(const tas_sweep *s, const sweep_batch *b, int seeds)
@@ -139,13 +148,29 @@ static const sweep_batch *nearest_timed(const tas_sweep *s, uint64_t batch)
     return nearest;
 }
 
-/* One epoch at each rate tried. */
+/* One epoch at each rate tried, and a run until it stops improving, of which little is known before. */
 double estimate_target_seconds(const tas_sweep *s)
 {
     const sweep_batch *b = nearest_timed(s, estimate_target_batch(s));
     if (isfinite(s->target) || !b) return 0;
     const int rates = s->options.scale ? 1 : TARGETS;
-    return fmax(rates - s->runs, 1) * seconds_for(b, (double)s->examples);
+    return fmax(rates - s->runs, 1) * seconds_for(b, (double)s->examples) + estimate_depth_seconds(s);
+}
+
+double estimate_depth_seconds(const tas_sweep *s)
+{
+    const sweep_batch *b = nearest_timed(s, estimate_target_batch(s));
+    const double whole = b ? seconds_for(b, estimate_examples_most(s)) : 0;
+    return s->options.seconds > 0 ? fmin(whole, DEPTH_SHARE * s->options.seconds) : whole;
+}
+
+double estimate_check_seconds(const tas_sweep *s)
+{
+    double most = 0;
+    for (int i = 0; i < s->count; i++)
+        if (sweep_count_figures(s, &s->batch[i]))
+            most = fmax(most, seconds_for(&s->batch[i], REACH_STAY * estimate_examples(s, s->batch[i].batch)));
+    return most;
 }
 
 /* frozen_stage.c trains to the target once more, at the batch nearest to 64. */
@@ -184,5 +209,5 @@ double estimate_tail_seconds(const lab *l, const sweep_batch *also)
     const tas_sweep *s = l->sweep;
     bool of[SWEEP_BATCHES];
     for (int i = 0; i < s->count; i++) of[i] = &s->batch[i] == also || sweep_count_figures(s, &s->batch[i]);
-    return estimate_measure_seconds(s, of) + l->test_seconds + SLACK;
+    return estimate_measure_seconds(s, of) + estimate_check_seconds(s) + l->test_seconds + SLACK;
 }

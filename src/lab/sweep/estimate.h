@@ -41,6 +41,13 @@ double estimate_search_seconds(const tas_sweep *s, const sweep_batch *b);
 double estimate_batch_seconds(const tas_sweep *s, const sweep_batch *b, int seeds);
 double estimate_measure_seconds(const tas_sweep *s, const bool *of);
 
+/* The run at the base batch that goes on until it stops improving: as long as a run may be, or its share of the time.
+ */
+double estimate_depth_seconds(const tas_sweep *s);
+
+/* The run that checks the advice, whichever batch it names. */
+double estimate_check_seconds(const tas_sweep *s);
+
 /* Everything that follows the runs, for the batches that have some and for `also` (may be NULL), with one evaluation
  * of the test set. */
 double estimate_tail_seconds(const lab *l, const sweep_batch *also);

@@ -43,8 +43,12 @@ static int on_step(void *user, const tas_step *step)
 static tas_status weights_at(lab *l, const sweep_run *r, const uint64_t *steps, float **weights)
 {
     const tas_sweep *s = l->sweep;
-    const trial t = {
-        .batch = r->batch, .seed = r->seed, .lr = r->lr, .search = true, .examples_most = estimate_examples_most(s)};
+    const trial t = {.batch = r->batch,
+                     .seed = r->seed,
+                     .lr = r->lr,
+                     .search = true,
+                     .target = NAN,
+                     .examples_most = estimate_examples_most(s)};
     tas_train_options options = trial_options(l, &t);
     options.on_step = on_step;
     options.user = l;
@@ -76,6 +80,7 @@ static tas_status fluctuate(lab *l, tas_model *model, sweep_batch *b)
                      .seed = s->options.seed,
                      .lr = b->lr,
                      .search = true,
+                     .target = NAN,
                      .examples_most = estimate_examples_most(s)};
     weight_fluctuation facts;
     b->fluctuation.value = b->seed_spread.value = NAN;

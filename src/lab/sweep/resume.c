@@ -27,15 +27,16 @@ static tas_status add_run(tas_sweep *s, const sweep_run *run)
 }
 
 /* Without the point at which it is given up, which depends on earlier runs: see state_find(). */
-static run_key key_of(const lab *l, const trial *t)
+static run_key key_of(const trial *t)
 {
     return (run_key){.batch = t->batch,
                      .seed = t->seed,
                      .lr = t->lr,
-                     .kind = t->search      ? RUN_SEARCH
+                     .kind = t->patient     ? RUN_DEEP
+                             : t->search    ? RUN_SEARCH
                              : t->to_target ? RUN_TO_TARGET
                                             : RUN_FIGURES,
-                     .target = isfinite(l->sweep->target) ? l->sweep->target : 0,
+                     .target = isfinite(t->target) ? t->target : 0,
                      .most = t->examples_most,
                      .least = t->examples_least,
                      .look = t->look_at};
@@ -111,7 +112,9 @@ static void take_measure(lab *l, const sweep_run *r)
 {
     const bool vain = r->outcome == ROW_UNDERTRAINED && r->points &&
                       (double)r->point[r->points - 1].examples >= estimate_examples_most(l->sweep);
-    if (l->corrected || !isfinite(l->sweep->target) || !(r->outcome == ROW_REACHED || vain)) return;
+    if (l->corrected || !isfinite(l->sweep->target) || r->target != l->sweep->target ||
+        !(r->outcome == ROW_REACHED || vain))
+        return;
     l->corrected = true;
     forecast_correct(l);
 }
@@ -119,7 +122,7 @@ static void take_measure(lab *l, const sweep_run *r)
 tas_status resume_trial(lab *l, const trial *t, sweep_run *out, float *weights)
 {
     tas_sweep *s = l->sweep;
-    const run_key key = key_of(l, t);
+    const run_key key = key_of(t);
     tas_status status;
     if (recall(l, &key, t->give_up, out, weights)) {
         status = add_run(s, out);
@@ -136,4 +139,13 @@ tas_status resume_trial(lab *l, const trial *t, sweep_run *out, float *weights)
     if (!status && l->state) status = state_save_elapsed(l->state, lab_seconds(l));
     if (!status) take_measure(l, out);
     return status;
+}
+
+bool resume_has(const lab *l, const trial *t)
+{
+    const run_key key = key_of(t);
+    sweep_run run;
+    if (!l->state || !state_find(l->state, &key, t->give_up, &run)) return false;
+    free(run.point);
+    return true;
 }

@@ -31,7 +31,7 @@ static json_t *encode_points(const sweep_run *run)
     json_t *out = json_array();
     for (int i = 0; i < run->points; i++) {
         const sweep_point *p = &run->point[i];
-        const double numbers[] = {p->seconds, p->train_loss, p->train_accuracy, p->loss, p->accuracy};
+        const double numbers[] = {p->seconds, p->train_loss, p->train_accuracy, p->loss, p->accuracy, p->target_value};
         json_t *one = json_array();
         json_array_append_new(one, json_count(p->step));
         json_array_append_new(one, json_count(p->examples));
@@ -135,7 +135,7 @@ static noise_scale read_noise(const reader *r, const json_t *in, uint64_t steps)
 static sweep_point read_point(const reader *r, const json_t *in)
 {
     sweep_point p = {.step = 0};
-    require(r, json_array_size(in) == 8, "points", "are not of 8 parts each");
+    require(r, json_array_size(in) == 9, "points", "are not of 9 parts each");
     p.step = read_count(r, json_array_get(in, 0), "step", 0, UINT32_MAX);
     p.examples = read_count(r, json_array_get(in, 1), "examples", 0, UINT64_MAX);
     p.seconds = read_real(r, json_array_get(in, 2), "seconds", 0, LARGE);
@@ -143,7 +143,8 @@ static sweep_point read_point(const reader *r, const json_t *in)
     p.train_accuracy = read_known(r, json_array_get(in, 4), "training accuracy", 0, 1);
     p.loss = read_known(r, json_array_get(in, 5), "loss", 0, LARGE);
     p.accuracy = read_known(r, json_array_get(in, 6), "accuracy", 0, 1);
-    p.noise = read_noise(r, json_array_get(in, 7), p.step);
+    p.target_value = read_known(r, json_array_get(in, 7), "value of the target", 0, LARGE);
+    p.noise = read_noise(r, json_array_get(in, 8), p.step);
     return p;
 }
 
@@ -182,7 +183,9 @@ static bool is_rate(double lr) { return lr > 0 && lr <= (double)FLT_MAX && (doub
 static bool has_seed(const run_limits *limits, const run_key *key)
 {
     const uint64_t after = key->seed - limits->seed; /* modulo 2^64, as seeds are made */
-    return key->kind == RUN_SEARCH ? after == 0 || after == SWEEP_SECOND_SEED : after >= 1 && after <= SWEEP_SEEDS;
+    if (key->kind == RUN_SEARCH || key->kind == RUN_DEEP) return after == 0 || after == SWEEP_SECOND_SEED;
+    if (key->kind == RUN_TO_TARGET && after >= SWEEP_CHECK_SEED) return after < SWEEP_CHECK_SEED + SWEEP_CHECKS;
+    return after >= 1 && after <= SWEEP_SEEDS;
 }
 
 static void check_key(const reader *r, const run_limits *limits, const run_key *key)
@@ -192,8 +195,10 @@ static void check_key(const reader *r, const run_limits *limits, const run_key *
     require(r, is_rate(key->lr), "lr", "is out of range");
     require(r, has_seed(limits, key), "seed", "is none of this sweep");
     require(r, key->target >= 0 && key->target <= LARGE, "target", "is out of range");
+    const bool searches = key->kind == RUN_SEARCH || key->kind == RUN_DEEP;
     require(r, isnan(limits->target) || key->target == limits->target, "target", "is not that of this sweep");
-    require(r, key->target > 0 || key->kind == RUN_SEARCH, "target", "is missing");
+    require(r, key->target > 0 || searches, "target", "is missing");
+    require(r, key->target == 0 || key->kind != RUN_DEEP, "target", "is that of another kind of run");
     require(r, key->most >= 1 && key->most <= WHOLE, "name", "has a number out of range");
     require(r, key->least >= 0 && key->least <= WHOLE, "name", "has a number out of range");
     require(r, key->look >= 0 && key->look <= WHOLE, "name", "has a number out of range");
@@ -208,7 +213,8 @@ static void check_names(const reader *r, const json_t *in, const run_key *key, c
     require(r, run->seed == key->seed, "seed", how);
     require(r, run->lr == key->lr, "lr", how);
     require(r, run->target == key->target, "target", how);
-    require(r, json_is_boolean(search) && run->search == (key->kind == RUN_SEARCH), "search", how);
+    require(r, json_is_boolean(search) && run->search == (key->kind == RUN_SEARCH || key->kind == RUN_DEEP), "search",
+            how);
 }
 
 /* The target was reached at one of the points, if it was. */

@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const kinds[] = {[RUN_SEARCH] = "search", [RUN_TO_TARGET] = "to target", [RUN_FIGURES] = "figures"};
+static const char *const kinds[] = {
+    [RUN_SEARCH] = "search", [RUN_DEEP] = "deep", [RUN_TO_TARGET] = "to target", [RUN_FIGURES] = "figures"};
 
 void run_key_name(const run_key *key, char *name, size_t bytes)
 {

@@ -10,6 +10,7 @@ enum { RUN_NAME_BYTES = 256 };
 
 typedef enum run_kind {
     RUN_SEARCH,    /* of the search for a rate */
+    RUN_DEEP,      /* until it stops improving, to make the target */
     RUN_TO_TARGET, /* on a fresh seed, ends at the target */
     RUN_FIGURES    /* on a fresh seed, goes on beyond the target */
 } run_kind;

@@ -2,12 +2,14 @@
 
 #include "base/context.h"
 #include "base/format.h"
+#include "lab/sweep/aggregate.h"
 #include "lab/sweep/estimate.h"
 #include "lab/sweep/forecast.h"
 #include "lab/sweep/rate_search.h"
 #include "lab/sweep/resume.h"
 #include "lab/sweep/setup.h"
 #include "lab/sweep/state.h"
+#include "lab/sweep/timing.h"
 #include "lab/sweep/trial.h"
 #include "lab/sweep/weights.h"
 #include "train/feed.h"
@@ -19,18 +21,19 @@
 #include <string.h>
 
 static const double CONFIRM = 1.2, EQUAL = 0.03; /* times the best; in log */
+static const double STABLE = 0.5;                /* a rate is at most this share of the lowest that diverged */
+enum { NEIGHBORS = 3 };                          /* added, at most */
 
 /* A run of a search. *value is to be minimized; INFINITY if the run was given up or diverged. */
 static tas_status try_rate(lab *l, const trial *t, double *value, bool *diverged)
 {
-    const tas_sweep *s = l->sweep;
     sweep_run out;
     snprintf(l->doing, sizeof l->doing, "B = %" PRIu64 ": searching for a rate, lr %s", t->batch,
              format_number(t->lr).text);
     const tas_status status = resume_trial(l, t, &out, NULL);
     if (status) return status;
     *diverged = out.outcome == ROW_DIVERGED;
-    *value = *diverged ? INFINITY : isfinite(s->target) ? out.steps * (double)t->batch : out.final_metric;
+    *value = *diverged ? INFINITY : isfinite(t->target) ? out.steps * (double)t->batch : out.final_metric;
     if (isnan(*value)) *value = INFINITY;
     return TAS_OK;
 }
@@ -42,8 +45,10 @@ static tas_status confirm(lab *l, trial t, rate_search *r)
 {
     const double near = CONFIRM * r->entry[r->best].value;
     double mean[RATE_SEARCH_RUNS], best = INFINITY;
+    t.search = t.to_target = true;
+    t.start = r->lr;
     t.seed = l->sweep->options.seed + SWEEP_SECOND_SEED;
-    t.give_up = isfinite(l->sweep->target) ? 2 * near : INFINITY;
+    t.give_up = 2 * near;
     for (int i = 0; i < r->count; i++) {
         double value;
         bool diverged;
@@ -63,77 +68,35 @@ static tas_status confirm(lab *l, trial t, rate_search *r)
     return TAS_OK;
 }
 
-/* Searches for the best rate for `t`: fewest examples to the target or, without a target, the best final metric. Once a
- * whole search has found no rate that reaches the target, further batches try only a few, unless one of these does. */
-static tas_status search(lab *l, trial t, rate_search *r)
+/* Once a whole search has found no rate that reaches the target, further batches try only a few, unless one of these
+ * does. */
+tas_status search_rates(lab *l, trial t, rate_search *r)
 {
     const tas_sweep *s = l->sweep;
-    const bool to_target = isfinite(s->target);
+    const double easier = t.target == s->target ? 1 : s->search_depth / s->depth;
     double give_up;
     t.search = t.to_target = true;
     t.seed = s->options.seed;
     t.start = r->lr;
-    const int most = to_target && estimate_out_of_reach(s) ? ESTIMATE_RATES : RATE_SEARCH_RUNS;
+    const int most = isfinite(t.target) && estimate_out_of_reach(s) ? ESTIMATE_RATES : RATE_SEARCH_RUNS;
     while ((r->best >= 0 || r->count < most) && rate_search_next(r, &t.lr, &give_up)) {
-        double value;
+        double value, limit = estimate_any_reached(s) ? 4 * easier * estimate_examples(s, t.batch) : INFINITY;
         bool diverged;
         t.lr = (double)(float)t.lr;
-        t.give_up = to_target ? fmin(give_up, estimate_any_reached(s) ? 4 * estimate_examples(s, t.batch) : INFINITY)
-                              : INFINITY;
+        t.give_up = isfinite(t.target) ? fmin(give_up, limit) : INFINITY;
         tas_status status = try_rate(l, &t, &value, &diverged);
         if (status) return status;
         rate_search_record(r, value, diverged);
     }
-    return r->best < 0 || !to_target ? TAS_OK : confirm(l, t, r);
+    return TAS_OK;
 }
 
-static double scaled_rate(const tas_sweep *s, double lr, uint64_t batch)
+double search_scaled_rate(const tas_sweep *s, double lr, uint64_t batch)
 {
     const double k = (double)batch / (s->options.train.base_batch ? s->options.train.base_batch : ESTIMATE_BASE);
     return s->options.train.lr_scaling == TAS_SCALING_LINEAR ? lr * k
            : s->options.train.lr_scaling == TAS_SCALING_SQRT ? lr * sqrt(k)
                                                              : lr;
-}
-
-/* One run at the scaled rate. */
-static tas_status run_scaled(lab *l, trial t, rate_search *r)
-{
-    sweep_run out;
-    t.search = t.to_target = true;
-    t.seed = l->sweep->options.seed;
-    snprintf(l->doing, sizeof l->doing, "making the target at B = %" PRIu64, t.batch);
-    const tas_status status = resume_trial(l, &t, &out, NULL);
-    if (status) return status;
-    r->count = 1, r->best = 0;
-    r->entry[0].value = out.outcome == ROW_DIVERGED ? INFINITY : out.final_metric;
-    return TAS_OK;
-}
-
-tas_status search_target(lab *l, double lr, double *best_lr)
-{
-    tas_sweep *s = l->sweep;
-    rate_search r;
-    const uint64_t batch = estimate_target_batch(s);
-    trial t = {.batch = batch,
-               .lr = s->options.scale ? (double)(float)scaled_rate(s, lr, batch) : lr,
-               .give_up = INFINITY,
-               .examples_most = (double)s->examples};
-    rate_search_begin(&r, t.lr, 1.02, 1.1);
-    tas_status status = s->options.scale ? run_scaled(l, t, &r) : search(l, t, &r);
-    if (status) return status;
-    if (r.best < 0 || !isfinite(r.entry[r.best].value))
-        return fail(s->context, TAS_NOT_FINITE,
-                    "B = %" PRIu64
-                    ": no learning rate near %g gave a finite loss after one epoch; check the data and the "
-                    "network",
-                    batch, t.lr);
-    if (!s->options.scale) *best_lr = rate_search_best(&r);
-    s->target = r.entry[r.best].value;
-    snprintf(s->target_words, sizeof s->target_words, "%s loss %s, what B = %" PRIu64 " reaches in one epoch at lr %s",
-             s->options.on_train ? "training" : "validation", format_number(s->target).text, batch,
-             format_number(rate_search_best(&r)).text);
-    forecast_correct(l);
-    return TAS_OK;
 }
 
 /* If no run has reached the target: rate and batch of the run that came nearest. */
@@ -184,12 +147,14 @@ static void explain_lost(const tas_sweep *s, sweep_batch *b, const rate_search *
         snprintf(b->why, sizeof b->why, "diverged at all of %d rates", r->count);
 }
 
-/* The index of a batch's first run to this target in the state; INT_MAX: none. */
+static bool is_target(const tas_sweep *s, double target) { return target == s->target || target == s->search_target; }
+
+/* The index of a batch's first run to the sweep's targets in the state; INT_MAX: none. */
 static int stored_index(const lab *l, uint64_t batch)
 {
     const sweep_run *r;
     for (int i = 0; l->state && (r = state_run(l->state, i)); i++)
-        if (r->batch == batch && r->target == l->sweep->target) return i;
+        if (r->batch == batch && is_target(l->sweep, r->target)) return i;
     return INT_MAX;
 }
 
@@ -199,28 +164,58 @@ static double first_rate(const lab *l, double lr, uint64_t batch)
     const int turn = stored_index(l, batch);
     const sweep_run *r;
     for (int i = turn; turn < INT_MAX && (r = state_run(l->state, i)); i++)
-        if (r->batch == batch && r->target == l->sweep->target && r->start > 0) return r->start;
+        if (r->batch == batch && is_target(l->sweep, r->target) && r->start > 0) return r->start;
     return guess_rate(l->sweep, lr, batch);
 }
 
+/* The lowest rate at which a run of the batch diverged, whatever its target and seed; NaN: none did. */
+static double edge_of_stability(const tas_sweep *s, uint64_t batch)
+{
+    double lowest = NAN;
+    for (int i = 0; i < s->runs; i++)
+        if (s->run[i].batch == batch && s->run[i].outcome == ROW_DIVERGED) lowest = fmin(lowest, s->run[i].lr);
+    return lowest;
+}
+
+/* A rate for the sprint is not one to train with: near the edge of stability seeds differ in whether they diverge. */
+static void keep_distance(const tas_sweep *s, sweep_batch *b)
+{
+    b->lr_edge_of_stability = edge_of_stability(s, b->batch);
+    if (b->lr > STABLE * b->lr_edge_of_stability) b->lr = (double)(float)(STABLE * b->lr_edge_of_stability);
+}
+
+/* First at an easier target, which takes less; then judged at the deepest, where lower rates are often better. */
 static tas_status find_rate(lab *l, sweep_batch *b, double lr)
 {
     const tas_sweep *s = l->sweep;
     rate_search r;
+    trial t = {.batch = b->batch, .target = s->target, .examples_most = estimate_examples_most(s)};
     if (s->options.scale || b->lr_given > 0) {
-        b->lr = b->lr_given > 0 ? b->lr_given : (double)(float)scaled_rate(s, lr, b->batch);
+        b->lr = b->lr_given > 0 ? b->lr_given : (double)(float)search_scaled_rate(s, lr, b->batch);
         return TAS_OK;
     }
-    rate_search_begin(&r, first_rate(l, lr, b->batch), 1.2, 1.5);
-    tas_status status = search(l, (trial){.batch = b->batch, .examples_most = estimate_examples_most(s)}, &r);
+    double first = first_rate(l, lr, b->batch);
+    if (isfinite(s->search_target)) {
+        t.target = s->search_target;
+        rate_search_begin(&r, first, 1.2, 1.5);
+        tas_status status = search_rates(l, t, &r);
+        if (status) return status;
+        b->searches = r.count;
+        if (r.best >= 0) first = rate_search_best(&r);
+        t.target = s->target;
+    }
+    rate_search_begin(&r, first, 1.2, 1.5);
+    tas_status status = search_rates(l, t, &r);
+    if (!status && r.best >= 0) status = confirm(l, t, &r);
     if (status) return status;
-    b->searches = r.count;
+    b->searches += r.count;
     b->lr_edge = r.edge;
-    if (r.best >= 0) {
-        b->lr = (double)(float)rate_search_best(&r);
+    if (r.best < 0) {
+        explain_lost(s, b, &r);
         return TAS_OK;
     }
-    explain_lost(s, b, &r);
+    b->lr = (double)(float)rate_search_best(&r);
+    keep_distance(s, b);
     return TAS_OK;
 }
 
@@ -243,6 +238,7 @@ static tas_status run_figures(lab *l, int i, int seeds)
         const trial t = {.batch = b->batch,
                          .seed = s->options.seed + 1 + (uint64_t)k,
                          .lr = b->lr,
+                         .target = s->target,
                          .give_up = INFINITY,
                          .examples_most = estimate_examples_most(s),
                          .to_target = s->options.brief,
@@ -258,13 +254,28 @@ static tas_status run_figures(lab *l, int i, int seeds)
     return TAS_OK;
 }
 
+static bool any_diverged(const tas_sweep *s, const sweep_batch *b)
+{
+    for (int i = 0; i < s->runs; i++) {
+        const sweep_run *r = &s->run[i];
+        if (sweep_is_figure(s, b, r) && r->outcome == ROW_DIVERGED) return true;
+    }
+    return false;
+}
+
+/* A rate that was searched for and diverges on a fresh seed is too near to the edge: once, half of it is tried. */
 static tas_status run_batch(lab *l, int i, double lr)
 {
-    sweep_batch *b = &l->sweep->batch[i];
+    tas_sweep *s = l->sweep;
+    sweep_batch *b = &s->batch[i];
     l->waiting = b;
     l->waiting_seeds = SETUP_SEEDS_LEAST;
     tas_status status = find_rate(l, b, lr);
     if (status || b->why[0]) return status;
+    status = run_figures(l, i, SETUP_SEEDS_LEAST);
+    if (status || !any_diverged(s, b) || s->options.scale || b->lr_given > 0) return status;
+    b->lowered = true;
+    keep_distance(s, b);
     return run_figures(l, i, SETUP_SEEDS_LEAST);
 }
 
@@ -314,16 +325,18 @@ static tas_status out_of_time(lab *l, int i, tas_status status)
     return TAS_OK;
 }
 
-tas_status search_batches(lab *l, double lr)
+static tas_status visit_batch(lab *l, int i, double lr)
+{
+    l->visited[i] = true;
+    l->reserve = estimate_tail_seconds(l, &l->sweep->batch[i]);
+    return out_of_time(l, i, run_batch(l, i, lr));
+}
+
+/* Gives each batch with runs on fresh seeds as many as were asked for, one after the other. */
+static tas_status add_seeds(lab *l)
 {
     tas_sweep *s = l->sweep;
     tas_status status = TAS_OK;
-    for (int i; !status && (i = next_batch(l)) >= 0;) {
-        l->visited[i] = true;
-        l->reserve = estimate_tail_seconds(l, &s->batch[i]);
-        status = out_of_time(l, i, run_batch(l, i, lr));
-        if (!status) forecast_correct(l);
-    }
     for (int seeds = SETUP_SEEDS_LEAST + 1; seeds <= s->options.seeds && !status; seeds++)
         for (int i = 0; i < s->count && !status; i++) {
             sweep_batch *b = &s->batch[i];
@@ -333,6 +346,36 @@ tas_status search_batches(lab *l, double lr)
             l->reserve = estimate_tail_seconds(l, b);
             status = out_of_time(l, i, run_figures(l, i, seeds));
         }
+    return status;
+}
+
+/* Half or twice the best batch, if it was not asked for and is expected to be better by 5 %, and the same of that. */
+static tas_status add_neighbors(lab *l, double lr)
+{
+    tas_sweep *s = l->sweep;
+    tas_status status = TAS_OK;
+    for (int added = 0; added < NEIGHBORS && !status && !s->short_of_time; added++) {
+        int i = -1;
+        aggregate_runs(s);
+        if (!s->advice.measure || s->rates_given || s->count == SWEEP_BATCHES) break;
+        status = setup_add_batch(l, s->advice.measure, &i);
+        if (status || i < 0) break;
+        status = timing_batch(l, i);
+        if (!status) status = visit_batch(l, i, lr);
+        if (!status) status = add_seeds(l);
+    }
+    return status;
+}
+
+tas_status search_batches(lab *l, double lr)
+{
+    tas_status status = TAS_OK;
+    for (int i; !status && (i = next_batch(l)) >= 0;) {
+        status = visit_batch(l, i, lr);
+        if (!status) forecast_correct(l);
+    }
+    if (!status) status = add_seeds(l);
+    if (!status) status = add_neighbors(l, lr);
     l->waiting = NULL;
     l->reserve = 0;
     return status;

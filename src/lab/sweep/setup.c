@@ -185,38 +185,45 @@ static void describe_noise(const lab *l, sweep_batch *b)
     b->noise_obstacle = noise_schedule_obstacle(l->network, (uint32_t)b->batch, examples);
 }
 
-/* Plans each batch; *fitting of them fit. Those that do not are not run. */
+/* One that does not fit is not run. */
+static tas_status plan_batch(lab *l, sweep_batch *b)
+{
+    const tas_sweep *s = l->sweep;
+    tas_plan p;
+    tas_plan_options plan_options;
+    tas_plan_options_init(&plan_options);
+    plan_options.batch = (uint32_t)b->batch;
+    plan_options.budget = l->train_bytes;
+    plan_options.optimizer = s->options.train.optimizer;
+    plan_options.clip = s->options.train.clip > 0;
+    plan_options.noise = 1;
+    describe_noise(l, b);
+    tas_status status = tas_plan_make(l->device, l->network, l->rest, NULL, &plan_options, &p);
+    if (status == TAS_NO_MEMORY) {
+        b->outcome = ROW_OVER_BUDGET;
+        b->memory_forecast = p.min_budget + l->look_bytes;
+        snprintf(b->why, sizeof b->why, "does not fit: the smallest sufficient budget is %" PRIu64 " bytes",
+                 b->memory_forecast);
+        return TAS_OK;
+    }
+    if (status) return status;
+    b->memory_forecast = p.bytes_total;
+    b->tile = p.tile;
+    b->tiles = p.tiles;
+    b->resident = p.resident;
+    b->outcome = ROW_NOT_MEASURED;
+    b->why[0] = 0;
+    return TAS_OK;
+}
+
 static tas_status plan_batches(lab *l, int *fitting)
 {
     tas_sweep *s = l->sweep;
     *fitting = 0;
     for (int i = 0; i < s->count; i++) {
-        sweep_batch *b = &s->batch[i];
-        tas_plan p;
-        tas_plan_options plan_options;
-        tas_plan_options_init(&plan_options);
-        plan_options.batch = (uint32_t)b->batch;
-        plan_options.budget = l->train_bytes;
-        plan_options.optimizer = s->options.train.optimizer;
-        plan_options.clip = s->options.train.clip > 0;
-        plan_options.noise = 1;
-        describe_noise(l, b);
-        tas_status status = tas_plan_make(l->device, l->network, l->rest, NULL, &plan_options, &p);
-        if (status == TAS_NO_MEMORY) {
-            b->outcome = ROW_OVER_BUDGET;
-            b->memory_forecast = p.min_budget + l->look_bytes;
-            snprintf(b->why, sizeof b->why, "does not fit: the smallest sufficient budget is %" PRIu64 " bytes",
-                     b->memory_forecast);
-            continue;
-        }
+        const tas_status status = plan_batch(l, &s->batch[i]);
         if (status) return status;
-        b->memory_forecast = p.bytes_total;
-        b->tile = p.tile;
-        b->tiles = p.tiles;
-        b->resident = p.resident;
-        b->outcome = ROW_NOT_MEASURED;
-        b->why[0] = 0;
-        ++*fitting;
+        *fitting += sweep_batch_fits(&s->batch[i]);
     }
     return TAS_OK;
 }
@@ -236,24 +243,45 @@ static tas_status plan_memory(lab *l)
 
 /* The beginning ---------------------------------------------------------------------------------------------------- */
 
-static void fill_batches(tas_sweep *s)
+/* In ascending order. What belongs to a batch's index moves with it. */
+static int insert_batch(lab *l, uint64_t batch, double lr_given)
 {
+    tas_sweep *s = l->sweep;
+    int at = s->count++;
+    for (; at > 0 && s->batch[at - 1].batch > batch; at--) {
+        s->batch[at] = s->batch[at - 1];
+        l->weights[at] = l->weights[at - 1];
+        l->visited[at] = l->visited[at - 1];
+    }
+    s->batch[at] = (sweep_batch){
+        .batch = batch, .lr_given = lr_given, .lr_edge_of_stability = NAN, .test_loss = NAN, .test_accuracy = NAN};
+    l->weights[at] = NULL;
+    l->visited[at] = false;
+    return at;
+}
+
+static void fill_batches(lab *l)
+{
+    const tas_sweep *s = l->sweep;
     const bool given = s->options.batches;
     const int count = given ? s->options.batch_count : (int)(sizeof default_batches / sizeof *default_batches);
     for (int i = 0; i < count; i++) {
         const uint32_t batch = given ? s->options.batches[i] : default_batches[i];
-        if (!given && batch > 1 && batch > s->examples / 10) continue;
-        s->batch[s->count] = (sweep_batch){.batch = batch,
-                                           .lr_given = s->options.rates ? (double)s->options.rates[i] : 0,
-                                           .test_loss = NAN,
-                                           .test_accuracy = NAN};
-        int at = s->count++;
-        for (; at > 0 && s->batch[at - 1].batch > batch; at--) {
-            const sweep_batch swap = s->batch[at];
-            s->batch[at] = s->batch[at - 1];
-            s->batch[at - 1] = swap;
-        }
+        if (given || batch <= 1 || batch <= s->examples / 10)
+            insert_batch(l, batch, s->options.rates ? (double)s->options.rates[i] : 0);
     }
+}
+
+tas_status setup_add_batch(lab *l, uint64_t batch, int *at)
+{
+    sweep_batch planned = {.batch = batch};
+    *at = -1;
+    const tas_status status = plan_batch(l, &planned);
+    if (status || !sweep_batch_fits(&planned)) return status;
+    *at = insert_batch(l, batch, 0);
+    sweep_batch *b = &l->sweep->batch[*at];
+    b->added = true;
+    return plan_batch(l, b);
 }
 
 static void hash_weights(const tas_data *data, struct sha256_ctx *sha)
@@ -363,7 +391,7 @@ tas_status setup_begin(lab *l, const tas_data *train)
     tas_status status = open_sets(l, train);
     if (!status) status = check_batches(s->context, &s->options, s->examples);
     if (status) return status;
-    fill_batches(s);
+    fill_batches(l);
     if (!s->options.train.lr) s->options.train.lr = usual_rate(s->options.train.optimizer);
     l->weight_count = weights_count(l->network);
     s->parameters = weights_trained(l->network);

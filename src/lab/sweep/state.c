@@ -19,10 +19,11 @@
 
 enum {
     FILE_MOST = 64 << 20,
-    FORMAT = 2,           /* 1 had no format, and when a run is given up in its name */
+    FORMAT = 3,           /* 1 had no format, and when a run is given up in its name; points of 2 had 8 parts */
     NUMBER_LIMIT = 99999, /* of a run's file, which is below it; no sweep makes as many */
     ELAPSED_MOST = 1000000000
 };
+static const double DEPTH_MOST = 0x1p53;
 
 struct state {
     tas_context *context;
@@ -31,10 +32,11 @@ struct state {
     struct stored {
         char name[RUN_NAME_BYTES];
         sweep_run run;
-    } * stored;
+    } *stored;
     int count, room;
-    int last; /* number of a run's file */
-    int lock; /* the folder, open; -1: not yet */
+    int last;     /* number of a run's file */
+    double depth; /* of the target; 0: not known */
+    int lock;     /* the folder, open; -1: not yet */
     char ignored[512];
     int ignored_count;
 };
@@ -235,7 +237,9 @@ static tas_status check_settings(state *s, double *elapsed, bool *begun)
                       s->folder, there, here);
     } else {
         const double seconds = json_number_value(json_object_get(in, "elapsed"));
+        const double depth = json_number_value(json_object_get(in, "depth"));
         *elapsed = seconds > 0 && seconds < ELAPSED_MOST ? seconds : 0;
+        s->depth = depth >= 1 && depth < DEPTH_MOST ? depth : 0;
     }
     json_decref(in);
     return status;
@@ -348,5 +352,14 @@ tas_status state_save_elapsed(state *s, double elapsed)
     json_object_set_new(out, "format", json_count(FORMAT));
     json_object_set_new(out, "settings", json_string(s->settings));
     json_object_set_new(out, "elapsed", json_known(elapsed));
+    json_object_set_new(out, "depth", json_known(s->depth));
     return write_file(s, "sweep.json", out);
+}
+
+double state_depth(const state *s) { return s->depth; }
+
+tas_status state_set_depth(state *s, double depth, double elapsed)
+{
+    s->depth = depth;
+    return state_save_elapsed(s, elapsed);
 }

@@ -1,11 +1,9 @@
 /* A sweep's folder: each completed run, weights that are needed later, and the settings of the sweep. A sweep that is
  * started again reads from it what it would run, by the key of the run; so it resumes where it stopped, on any device.
  *
- *     sweep.json             the format, the settings (one per line), the seconds spent so far
- *     run-0001.json ...      one run each, with its name, its figures, and the device it was run on
- *     weights-(16 digits).safetensors
- *                            the weights at the end of a batch's first run on a fresh seed, by a hash of the run's
- *                            name */
+ *     sweep.json             the format, the settings (one per line), the seconds spent so far, and how deep the target
+ * is run-0001.json ...      one run each, with its name, its figures, and the device it was run on weights-(16
+ * digits).safetensors the weights at the end of a batch's first run on a fresh seed, by a hash of the run's name */
 #ifndef STATE_H
 #define STATE_H
 
@@ -38,6 +36,11 @@ bool state_find(const state *s, const run_key *key, double give_up, sweep_run *o
 const sweep_run *state_run(const state *s, int number);
 tas_status state_save(state *s, const run_key *key, const sweep_run *run);
 tas_status state_save_elapsed(state *s, double elapsed);
+
+/* The examples that the base batch takes to the target, which depend on the time there was when it was made; 0: not
+ * stored. */
+double state_depth(const state *s);
+tas_status state_set_depth(state *s, double depth, double elapsed);
 
 /* The path of the weights that a run of that key ended with, malloc()ed; NULL: no memory. */
 char *state_weights(const state *s, const run_key *key);

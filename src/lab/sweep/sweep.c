@@ -1,11 +1,13 @@
-/* The sweep: times steps, makes the target, searches the rate of each batch, trains on fresh seeds, measures at frozen
- * weights, tests, concludes. It starts with the batch expected to be best and moves outward, so that the batches left
- * out for lack of time are those farthest from it. */
+/* The sweep: times steps, makes the target, searches the rate of each batch, trains on fresh seeds, checks its advice,
+ * measures at frozen weights, tests, concludes. It starts with the batch expected to be best and moves outward, so that
+ * the batches left out for lack of time are those farthest from it. */
+#include "lab/sweep/check_stage.h"
 #include "lab/sweep/estimate.h"
 #include "lab/sweep/forecast.h"
 #include "lab/sweep/frozen_stage.h"
 #include "lab/sweep/search.h"
 #include "lab/sweep/setup.h"
+#include "lab/sweep/target_stage.h"
 #include "lab/sweep/test_stage.h"
 #include "lab/sweep/timing.h"
 
@@ -36,21 +38,28 @@ static tas_status work(lab *l)
     status = forecast_check(l);
     if (status) return status;
     if (!lab_progress_resumed(l, true)) return TAS_STOPPED;
-    if (isnan(s->target))
-        status = search_target(l, lr, &lr);
-    else
-        snprintf(s->target_words, sizeof s->target_words, "%s %s %s", s->options.on_train ? "training" : "validation",
-                 s->options.by_accuracy ? "accuracy" : "loss", format_number(s->target).text);
+    status = target_stage_run(l, lr, &lr);
     if (!status) status = search_batches(l, lr);
+    if (!status) status = check_stage_run(l);
     if (!status) status = frozen_stage_run(l);
     return status ? status : test_stage_run(l);
+}
+
+static bool is_check(const tas_sweep *s, const sweep_run *r)
+{
+    const uint64_t after = r->seed - s->options.seed; /* modulo 2^64, as seeds are made */
+    return !r->search && after >= SWEEP_CHECK_SEED && after < SWEEP_CHECK_SEED + SWEEP_CHECKS;
+}
+
+bool sweep_is_figure(const tas_sweep *s, const sweep_batch *b, const sweep_run *r)
+{
+    return !r->search && r->batch == b->batch && r->lr == b->lr && (b->failed_check || !is_check(s, r));
 }
 
 int sweep_count_figures(const tas_sweep *s, const sweep_batch *b)
 {
     int count = 0;
-    for (int i = 0; i < s->runs; i++)
-        count += !s->run[i].search && s->run[i].batch == b->batch && s->run[i].lr == b->lr;
+    for (int i = 0; i < s->runs; i++) count += sweep_is_figure(s, b, &s->run[i]) && !is_check(s, &s->run[i]);
     return count;
 }
 
@@ -145,6 +154,7 @@ static tas_status sweep_run_all(tas_device *device, const tas_network *network, 
     status = own_options(s, options);
     name_things(s, device, network, train);
     if (!status) status = setup_begin(&l, train);
+    s->rates_given = s->options.rates != NULL;
     s->options.rates = NULL; /* the caller's; they stand in the batches */
     if (!status) {
         status = end(&l, work(&l));

@@ -13,6 +13,7 @@ enum {
     SWEEP_BATCHES = FIT_BATCHES,
     SWEEP_SEEDS = 32,
     SWEEP_SECOND_SEED = 1000003, /* above the sweep's own: of runs that confirm a rate */
+    SWEEP_CHECK_SEED = 64,       /* the same, of the first run that checks the advice */
     SWEEP_TARGETS = 8,           /* at most: from a shallow one to the deepest */
     SWEEP_CHECKS = 3,            /* candidates whose command is checked, at most */
     SWEEP_BRANCHES = 16,         /* moments of a run at which branches are made, at most */
@@ -82,6 +83,10 @@ typedef struct sweep_batch {
     char why[160];                /* why it was not measured, or not completely */
     int seeds, reached, diverged; /* runs on fresh seeds, and their outcomes */
     int searches;                 /* runs of the search */
+    bool lowered;                 /* a run on a fresh seed diverged at the rate found, and lr is half of it */
+    bool added;                   /* not asked for: expected to be better than its neighbors */
+    bool failed_check;            /* its command fell short when it was checked, and that run counts as another seed */
+    bool missed_check;            /* it did not reach the target then */
 
     double step_seconds; /* median over the rounds */
     int rounds;
@@ -155,8 +160,11 @@ struct tas_sweep {
     char notes[1024];                    /* what limits the figures of such rows, in sentences, part of the reason */
     uint64_t examples, validation, test; /* of the sets */
     uint64_t parameters;
-    double target;                 /* the deepest; made by the sweep if none was given */
-    uint64_t base_batch;           /* at which it was made, or is judged how deep it is; 0: that was not run */
+    bool rates_given;           /* by the caller: there is no search */
+    double target;              /* the deepest; made by the sweep if none was given */
+    double search_target;       /* an easier one, at which rates are searched first; NaN: none */
+    double depth, search_depth; /* examples that the base batch took to both when they were made; 0: it was not run */
+    uint64_t base_batch;        /* at which it was made, or is judged how deep it is; 0: that was not run */
     double base_epochs, base_best; /* that it takes there; the best that this run saw; NaN: not known */
     sweep_level level[SWEEP_TARGETS];
     int levels; /* from the shallowest to the deepest, which is the target */
@@ -187,7 +195,10 @@ struct tas_sweep {
 /* Whether the batch fits into the memory budget. */
 static inline bool sweep_batch_fits(const sweep_batch *b) { return b->outcome != ROW_OVER_BUDGET; }
 
-/* Runs on fresh seeds at the batch's rate. */
+/* Whether it is a run on a fresh seed at the batch's rate; one that checked the advice counts if it fell short. */
+bool sweep_is_figure(const tas_sweep *s, const sweep_batch *b, const sweep_run *r);
+
+/* Runs on fresh seeds at the batch's rate, without those that checked the advice. */
 int sweep_count_figures(const tas_sweep *s, const sweep_batch *b);
 
 /* Without values it is unknown, whatever the fields hold. */

@@ -16,6 +16,7 @@ static tas_status time_round(lab *l, const sweep_batch *b, double *seconds)
     const trial t = {.batch = b->batch,
                      .seed = l->sweep->options.seed,
                      .lr = 0x1p-20,
+                     .target = NAN,
                      .search = true,
                      .examples_most = 1e6 * (double)b->batch};
     tas_train_options options = trial_options(l, &t);
@@ -39,6 +40,13 @@ static tas_status time_round(lab *l, const sweep_batch *b, double *seconds)
     return status;
 }
 
+static void set_time(sweep_batch *b, double *seconds, int rounds)
+{
+    b->step_seconds = median_of(seconds, (size_t)rounds);
+    b->rounds = rounds;
+    b->examples_per_s = (double)b->batch / b->step_seconds;
+}
+
 tas_status timing_steps(lab *l)
 {
     tas_sweep *s = l->sweep;
@@ -56,13 +64,29 @@ tas_status timing_steps(lab *l)
                             "data, and mean and std on the input line of the network");
             if (status) return status;
         }
-    for (int i = 0; i < s->count; i++) {
-        sweep_batch *b = &s->batch[i];
-        if (!sweep_batch_fits(b)) continue;
-        b->step_seconds = median_of(seconds[i], (size_t)rounds);
-        b->rounds = rounds;
-        b->examples_per_s = (double)b->batch / b->step_seconds;
+    for (int i = 0; i < s->count; i++)
+        if (sweep_batch_fits(&s->batch[i])) set_time(&s->batch[i], seconds[i], rounds);
+    return TAS_OK;
+}
+
+/* Alone, so not interleaved with the others: against a drift of the clock the batch that is recommended now is timed
+ * between its rounds, and the new one is held against it. */
+tas_status timing_batch(lab *l, int i)
+{
+    tas_sweep *s = l->sweep;
+    const int base = s->advice.row >= 0 && s->advice.row < s->count ? s->advice.row : i;
+    double seconds[ROUNDS], beside[ROUNDS];
+    snprintf(l->doing, sizeof l->doing, "timing steps");
+    for (int round = 0; round < ROUNDS_FEW; round++) {
+        if (!lab_progress_resumed(l, false)) return TAS_STOPPED;
+        tas_status status = time_round(l, &s->batch[i], &seconds[round]);
+        if (!status) status = time_round(l, &s->batch[base], &beside[round]);
+        if (status) return status;
     }
+    set_time(&s->batch[i], seconds, ROUNDS_FEW);
+    if (base == i || !(s->batch[base].step_seconds > 0)) return TAS_OK;
+    s->batch[i].step_seconds *= s->batch[base].step_seconds / median_of(beside, ROUNDS_FEW);
+    s->batch[i].examples_per_s = (double)s->batch[i].batch / s->batch[i].step_seconds;
     return TAS_OK;
 }
 

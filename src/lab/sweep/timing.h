@@ -5,6 +5,10 @@
 #include "lab/sweep/lab.h"
 
 tas_status timing_steps(lab *l);
+
+/* The same for one batch that was added later, by its index. */
+tas_status timing_batch(lab *l, int i);
+
 tas_status timing_test(lab *l);
 
 #endif

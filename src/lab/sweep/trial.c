@@ -3,6 +3,7 @@
 #include "base/context.h"
 #include "data/dataset.h"
 #include "lab/sweep/weights.h"
+#include "stats/reach.h"
 #include "train/feed.h"
 
 #include <math.h>
@@ -10,8 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Near the target, evaluations are 4 % more examples apart; before and after it they are rarer. */
-static const double NEXT_NEAR = 0.04, NEXT_FAR = 0.2, QUARTER = 0.25, IS_NEAR = 1.35;
+/* Near the target, evaluations are 4 % more examples apart; before it they are rarer, most of all in a search. */
+static const double NEXT_NEAR = REACH_INTERVAL, NEXT_FAR = 0.08, NEXT_SEARCH = 0.2, QUARTER = 0.25, IS_NEAR = 1.35;
+/* A run has stopped improving if its best has not got better by this share while its examples grew by this factor. */
+static const double IMPROVES = 0.005, PATIENCE = 1.4;
 enum { HEALED = 200 }; /* steps: a high rate may raise the loss at first and still be the best */
 
 /* One run ---------------------------------------------------------------------------------------------------------- */
@@ -25,8 +28,11 @@ typedef struct runner {
     tas_train_result result;
     noise_scale noise; /* since the last look */
     double batch_loss; /* running mean of the batches' */
-    double *metric;    /* of each look at the target's own measure; an accuracy is negated */
-    int looks, room, points_room;
+    reach_point *seen; /* of each look, the target's own measure; an accuracy is negated */
+    reach reach;
+    double best, best_at; /* patience: what counts as the best so far, and its examples */
+    double began;         /* the clock */
+    int room;
 } runner;
 
 static int on_step(void *user, const tas_step *step)
@@ -70,19 +76,13 @@ tas_train_options trial_options(const lab *l, const trial *t)
 
 static tas_status make_room(runner *r)
 {
-    if (r->out->points == r->points_room) {
-        r->points_room = r->points_room ? 2 * r->points_room : 64;
-        sweep_point *more = realloc(r->out->point, (size_t)r->points_room * sizeof *more);
-        if (!more) return fail(r->lab->sweep->context, TAS_NO_MEMORY, "no memory for the looks of a run");
-        r->out->point = more;
-    }
-    if (r->looks == r->room) {
-        r->room = r->room ? 2 * r->room : 64;
-        double *more = realloc(r->metric, (size_t)r->room * sizeof *more);
-        if (!more) return fail(r->lab->sweep->context, TAS_NO_MEMORY, "no memory for the looks of a run");
-        r->metric = more;
-    }
-    return TAS_OK;
+    if (r->out->points < r->room) return TAS_OK;
+    r->room = r->room ? 2 * r->room : 64;
+    sweep_point *points = realloc(r->out->point, (size_t)r->room * sizeof *points);
+    if (points) r->out->point = points;
+    reach_point *seen = realloc(r->seen, (size_t)r->room * sizeof *seen);
+    if (seen) r->seen = seen;
+    return points && seen ? TAS_OK : fail(r->lab->sweep->context, TAS_NO_MEMORY, "no memory for the looks of a run");
 }
 
 static tas_status evaluate_on(runner *r, const tas_data *set, double *loss, double *accuracy)
@@ -124,14 +124,15 @@ static tas_status look(runner *r, bool all)
      * would have no pairs. */
     r->noise = (noise_scale){
         .last_trace = r->noise.last_trace, .last_square = r->noise.last_square, .follows = r->noise.follows};
-    r->out->point[r->out->points++] = p;
     const double loss = options->on_train ? p.train_loss : quick_loss,
                  accuracy = options->on_train ? p.train_accuracy : quick_accuracy;
-    r->metric[r->looks++] = options->by_accuracy ? -accuracy : loss;
+    p.target_value = options->by_accuracy ? accuracy : loss;
+    r->seen[r->out->points] = (reach_point){(double)p.examples, options->by_accuracy ? -accuracy : loss};
+    r->out->point[r->out->points++] = p;
     return TAS_OK;
 }
 
-static double target_of(const tas_sweep *s) { return s->options.by_accuracy ? -s->target : s->target; }
+static double target_of(const runner *r) { return r->lab->sweep->options.by_accuracy ? -r->t->target : r->t->target; }
 
 /* Steps to the next evaluation, and whether it is one of everything. */
 static uint64_t next_look(const runner *r, bool *all)
@@ -139,18 +140,19 @@ static uint64_t next_look(const runner *r, bool *all)
     const trial *t = r->t;
     const tas_sweep *s = r->lab->sweep;
     const double done = (double)r->result.examples, batch = (double)t->batch, quarter = QUARTER * (double)s->examples;
-    const bool reached = r->out->outcome == ROW_REACHED, quick = !reached && isfinite(s->target);
-    const bool near = s->options.by_accuracy || !(r->batch_loss > IS_NEAR * s->target);
+    const bool reached = r->reach.state == REACH_DONE;
+    const bool near = s->options.by_accuracy || isnan(t->target) || !(r->batch_loss > IS_NEAR * t->target);
+    const double apart = near ? NEXT_NEAR : t->search ? NEXT_SEARCH : NEXT_FAR;
     double next = INFINITY;
     *all = false;
-    if (quick) next = done * (1 + (near ? NEXT_NEAR : NEXT_FAR)) + (done > 0 ? 0 : batch);
+    if (!reached && (isfinite(t->target) || t->patient)) next = done > 0 ? done * (1 + apart) : batch;
     if (!t->search) {
         const double whole = (floor(done / quarter * (1 + 1e-9)) + 1) * quarter;
         if (whole <= next) next = whole, *all = true;
         if (t->look_at > done + 0.5 && t->look_at <= next) next = t->look_at, *all = true;
     }
     if (next > t->examples_most) next = t->examples_most;
-    if (next >= t->examples_most) *all |= !t->search || !quick;
+    if (next >= t->examples_most) *all |= !t->search;
     const double steps = ceil((next - done) / batch - 1e-9);
     return steps < 1 ? 1 : (uint64_t)steps;
 }
@@ -158,40 +160,69 @@ static uint64_t next_look(const runner *r, bool *all)
 /* Whether a search can be given up: behind the best so far, or far above its start. */
 static bool should_give_up(const runner *r)
 {
-    const double first = r->metric[0], last = r->metric[r->looks - 1];
-    if (!r->t->search || r->out->outcome == ROW_REACHED) return false;
+    const double first = r->seen[0].value, last = r->seen[r->out->points - 1].value;
+    if (!r->t->search || r->reach.state != REACH_NOT) return false;
     if ((double)r->result.examples > r->t->give_up) return true;
     return !r->lab->sweep->options.by_accuracy && r->result.steps >= HEALED && last > 1.5 * first;
+}
+
+static bool is_at_end(const runner *r)
+{
+    return (double)r->result.examples >= r->t->examples_most || r->result.steps >= tas_run_steps(r->run);
+}
+
+/* Without a target: an epoch at least. */
+static bool is_out_of_patience(runner *r)
+{
+    const reach_point *last = &r->seen[r->out->points - 1];
+    if (!r->t->patient) return false;
+    if (r->out->points == 1 || last->value < r->best - IMPROVES * fabs(r->best))
+        r->best = last->value, r->best_at = last->examples;
+    if (r->t->seconds_most > 0 && now_seconds() - r->began > r->t->seconds_most) return true;
+    return last->examples >= PATIENCE * r->best_at && last->examples >= (double)r->lab->sweep->examples;
 }
 
 static bool is_over(const runner *r)
 {
     const trial *t = r->t;
-    const double done = (double)r->result.examples;
-    if (done >= t->examples_most || r->result.steps >= tas_run_steps(r->run)) return true;
-    return r->out->outcome == ROW_REACHED && (t->to_target || done >= t->examples_least);
+    if (r->reach.state == REACH_GAVE_BACK) return true;
+    if (is_at_end(r)) return true;
+    return r->reach.state == REACH_DONE && (t->to_target || (double)r->result.examples >= t->examples_least);
 }
 
-static void judge(runner *r, bool diverged)
+/* After an evaluation, `over`: after the last one. */
+static void judge_reach(runner *r, bool over)
 {
-    const row_outcome outcome =
-        diverged ? ROW_DIVERGED
-                 : outcome_of_run(r->metric, (size_t)r->looks,
-                                  isfinite(r->lab->sweep->target) ? target_of(r->lab->sweep) : -INFINITY, true);
-    r->out->outcome = outcome;
+    if (isfinite(r->t->target)) r->reach = reach_find(r->seen, r->out->points, target_of(r), over);
 }
 
-/* After an evaluation: whether the target was reached just now. */
-static bool note_crossing(runner *r)
+/* Without a target reached: as its curve is. */
+static row_outcome outcome_without(const runner *r)
 {
-    const tas_sweep *s = r->lab->sweep;
+    double *values = malloc((size_t)r->out->points * sizeof *values);
+    row_outcome outcome = ROW_UNDERTRAINED;
+    for (int i = 0; values && i < r->out->points; i++) values[i] = r->seen[i].value;
+    if (values) outcome = outcome_of_run(values, (size_t)r->out->points, -INFINITY, true);
+    free(values);
+    return outcome;
+}
+
+/* What the whole run comes to. */
+static void conclude(runner *r, bool finite)
+{
     sweep_run *out = r->out;
-    if (out->outcome != ROW_REACHED) noise_scale_merge(&out->noise, &out->point[out->points - 1].noise);
-    if (out->outcome == ROW_REACHED || !isfinite(s->target) || !(r->metric[r->looks - 1] <= target_of(s))) return false;
-    out->outcome = ROW_REACHED;
-    out->steps = (double)r->result.steps;
-    out->seconds = r->result.seconds;
-    return true;
+    judge_reach(r, true);
+    const int at = r->reach.state == REACH_DONE && finite ? r->reach.at : -1, last = out->points - 1;
+    out->outcome = !finite || r->reach.state == REACH_GAVE_BACK ? ROW_DIVERGED
+                   : at >= 0                                    ? ROW_REACHED
+                                                                : outcome_without(r);
+    if (at >= 0) {
+        out->steps = (double)out->point[at].step;
+        out->seconds = out->point[at].seconds;
+    }
+    for (int i = 1; i <= (at >= 0 ? at : last); i++) noise_scale_merge(&out->noise, &out->point[i].noise);
+    const double deepest = reach_deepest(r->seen, out->points, INFINITY);
+    out->final_metric = r->t->patient && isfinite(deepest) ? deepest : r->seen[last].value;
 }
 
 static tas_status follow(runner *r)
@@ -203,16 +234,14 @@ static tas_status follow(runner *r)
         status = tas_run_advance(r->run, steps, &r->result);
         if (!status && !lab_progress(r->lab, false)) status = TAS_STOPPED;
         if (status == TAS_NOT_FINITE) {
-            const bool reached = r->out->outcome == ROW_REACHED; /* and diverged afterwards */
-            if (!reached) judge(r, true);
+            conclude(r, false);
             return TAS_OK;
         }
         if (!status) status = look(r, all);
         if (status) break;
-        if (note_crossing(r) && !all && !r->t->search) status = look(r, true);
-        if (status) break;
-        if (is_over(r) || should_give_up(r)) {
-            if (r->out->outcome != ROW_REACHED) judge(r, false);
+        judge_reach(r, false);
+        if (is_over(r) || should_give_up(r) || is_out_of_patience(r)) {
+            conclude(r, true);
             return TAS_OK;
         }
     }
@@ -222,14 +251,14 @@ static tas_status follow(runner *r)
 tas_status trial_run(lab *l, const trial *t, sweep_run *out, float *weights)
 {
     tas_train_options options = trial_options(l, t);
-    runner r = {.lab = l, .t = t, .out = out};
+    runner r = {.lab = l, .t = t, .out = out, .reach = {REACH_NOT, -1}, .began = now_seconds()};
     *out = (sweep_run){.batch = t->batch,
                        .seed = t->seed,
                        .lr = t->lr,
                        .search = t->search,
                        .give_up = t->give_up,
                        .start = t->start,
-                       .target = isfinite(l->sweep->target) ? l->sweep->target : 0,
+                       .target = isfinite(t->target) ? t->target : 0,
                        .outcome = ROW_UNDERTRAINED,
                        .steps = NAN,
                        .seconds = NAN,
@@ -245,10 +274,9 @@ tas_status trial_run(lab *l, const trial *t, sweep_run *out, float *weights)
     /* If they overflowed, the model has those of an earlier step, which depends on time. */
     if (!status && weights && r.result.weights_step != r.result.steps) weights[0] = NAN;
     out->memory = r.result.peak_bytes;
-    if (r.looks) out->final_metric = r.metric[r.looks - 1];
     tas_run_close(&r.run);
     tas_model_close(&r.model);
-    free(r.metric);
+    free(r.seen);
     if (!status) return TAS_OK;
     free(out->point);
     out->point = NULL;

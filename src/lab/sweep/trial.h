@@ -10,16 +10,20 @@ typedef struct trial {
     uint64_t batch, seed;
     double lr;
     bool search;
+    double target;        /* of the target's own measure; NaN: none, the run makes the target */
     double start;         /* search only: its first rate */
     double give_up;       /* examples after which a run that has not reached the target is given up */
     double examples_most; /* of the run; its schedule ends there */
-    bool to_target;       /* end at the target; otherwise go on to examples_least */
+    bool to_target;       /* end once it has stayed at the target; otherwise go on to examples_least */
     double examples_least;
-    double look_at; /* examples after which everything is evaluated once, for comparison with other batches */
+    bool patient;        /* without a target: end when it has stopped improving, */
+    double seconds_most; /* or after so many seconds; 0: no limit */
+    double look_at;      /* examples after which everything is evaluated once, for comparison with other batches */
 } trial;
 
-/* Runs a trial from its seed's initial weights. out->point is malloc()ed. weights (may be NULL) get the final ones.
- * A run that diverges is TAS_OK. After TAS_STOPPED (stopped, or out of time) *out is empty. */
+/* Runs a trial from its seed's initial weights. It has reached its target if it stays there (stats/reach.h), and it has
+ * diverged if it gives back what it gained, whatever it touched. out->point is malloc()ed. weights (may be NULL) get
+ * the final ones. A run that diverges is TAS_OK. After TAS_STOPPED (stopped, or out of time) *out is empty. */
 tas_status trial_run(lab *l, const trial *t, sweep_run *out, float *weights);
 
 /* The steps of a run of so many examples. */

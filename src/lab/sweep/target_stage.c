@@ -1,0 +1,280 @@
+/* The target is near the best that the network reaches: the loss within 2 % of what the base batch reaches at its rate
+ * when it stops improving. If there is not enough time for all batches near 64 to get there, it is the deepest target
+ * that they have time for, on the way of the same run. A given target is refused if untrained weights meet it, or a
+ * guess that looks at no input. */
+#include "lab/sweep/target_stage.h"
+
+#include "base/context.h"
+#include "base/format.h"
+#include "data/dataset.h"
+#include "lab/sweep/estimate.h"
+#include "lab/sweep/forecast.h"
+#include "lab/sweep/resume.h"
+#include "lab/sweep/search.h"
+#include "lab/sweep/setup.h"
+#include "lab/sweep/state.h"
+#include "lab/sweep/trial.h"
+#include "stats/reach.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+static const double NEAR_BEST = 1.02, BETTER = 0.995; /* times the best loss */
+static const double EASIER = 0.125;                   /* of the examples: where rates are searched first */
+static const double PART = 0.85;                      /* of the time that is left, for what is sure to be run */
+static const double DEPTH_STEP = M_SQRT1_2, CORE = 4; /* depths that are considered; a batch's factor from 64 */
+enum { DEPTHS = 12, SLOWER_RATES = 3, STEPS_LEAST = 8 };
+
+/* A target that says nothing ----------------------------------------------------------------------------------------
+ */
+
+static const tas_data *target_set(const lab *l) { return l->sweep->options.on_train ? l->train_look : l->look; }
+
+static tas_status refuse_target(const lab *l, const char *who, double value)
+{
+    const tas_sweep *s = l->sweep;
+    const char *what = s->options.by_accuracy ? "accuracy" : "loss";
+    return fail(s->context, TAS_BAD_ARGUMENT, "a target %s of %s says nothing: %s has a %s of %s; expected a %s one",
+                what, format_number(s->target).text, who, what, format_number(value).text,
+                s->options.by_accuracy ? "higher" : "lower");
+}
+
+static bool meets(const tas_sweep *s, double value)
+{
+    return s->options.by_accuracy ? value >= s->target : value <= s->target;
+}
+
+static tas_status check_untrained(const lab *l, uint64_t seed)
+{
+    const tas_sweep *s = l->sweep;
+    tas_model *model;
+    tas_score score = {.loss = NAN};
+    tas_status status = tas_model_open(l->device, l->network, seed, &model);
+    if (status) return status;
+    tas_model_set_budget(model, l->look_bytes);
+    status = tas_evaluate(model, target_set(l), &score);
+    tas_model_close(&model);
+    const double value = s->options.by_accuracy ? score.accuracy : score.loss;
+    return status || !meets(s, value) ? status : refuse_target(l, "the untrained network", value);
+}
+
+/* The share of each class among labels. */
+static tas_status count_classes(const tas_data *data, double *share, uint32_t classes)
+{
+    const size_t input = dataset_input_bytes(data);
+    unsigned char *inputs = malloc(input);
+    tas_status status = inputs ? TAS_OK : fail(data->context, TAS_NO_MEMORY, "no memory for an example");
+    for (uint64_t i = 0; i < data->options.count && !status; i++) {
+        uint32_t label = 0;
+        status = dataset_fetch(data, i, 1, inputs, &label);
+        if (!status && label < classes) share[label] += 1 / (double)data->options.count;
+    }
+    free(inputs);
+    return status;
+}
+
+/* The most frequent class each time; the frequencies as probabilities, whose loss is their entropy. */
+static tas_status check_chance(const lab *l)
+{
+    const tas_sweep *s = l->sweep;
+    const tas_data *data = target_set(l);
+    const uint32_t classes = data->options.classes;
+    double most = 0, entropy = 0;
+    if (data->options.target_type != TAS_TARGET_LABEL || tas_network_loss(l->network) != TAS_LOSS_SOFTMAX)
+        return TAS_OK;
+    double *share = calloc(classes ? classes : 1, sizeof *share);
+    tas_status status = share ? count_classes(data, share, classes)
+                              : fail(s->context, TAS_NO_MEMORY, "no memory for the frequencies of classes");
+    for (uint32_t i = 0; i < classes && !status; i++) {
+        most = fmax(most, share[i]);
+        if (share[i] > 0) entropy -= share[i] * log(share[i]);
+    }
+    free(share);
+    if (status) return status;
+    const double value = s->options.by_accuracy ? most : entropy;
+    const char *who =
+        s->options.by_accuracy ? "naming the most frequent class" : "predicting the frequencies of classes";
+    return meets(s, value) ? refuse_target(l, who, value) : TAS_OK;
+}
+
+static tas_status check_given(lab *l)
+{
+    tas_sweep *s = l->sweep;
+    snprintf(s->target_words, sizeof s->target_words, "%s %s %s", s->options.on_train ? "training" : "validation",
+             s->options.by_accuracy ? "accuracy" : "loss", format_number(s->target).text);
+    tas_status status = check_chance(l);
+    for (int i = 0; i <= s->options.seeds && !status; i++) status = check_untrained(l, s->options.seed + (uint64_t)i);
+    return status;
+}
+
+/* A run that goes on until it stops improving -----------------------------------------------------------------------
+ */
+
+typedef struct deep_run {
+    double lr, best;
+    reach_point *seen; /* malloc()ed */
+    int count;
+} deep_run;
+
+static trial deep_trial(const lab *l, double lr, double seconds)
+{
+    return (trial){.batch = estimate_target_batch(l->sweep),
+                   .seed = l->sweep->options.seed,
+                   .lr = lr,
+                   .search = true,
+                   .target = NAN,
+                   .give_up = INFINITY,
+                   .examples_most = estimate_examples_most(l->sweep),
+                   .patient = true,
+                   .seconds_most = seconds};
+}
+
+static tas_status run_deep(lab *l, double lr, double seconds, deep_run *out)
+{
+    const tas_sweep *s = l->sweep;
+    sweep_run run;
+    const trial t = deep_trial(l, lr, seconds);
+    snprintf(l->doing, sizeof l->doing, "B = %" PRIu64 ": training until it stops improving, lr %s", t.batch,
+             format_number(lr).text);
+    *out = (deep_run){.lr = lr, .best = NAN};
+    const tas_status status = resume_trial(l, &t, &run, NULL);
+    if (status) return status;
+    out->seen = malloc((size_t)run.points * sizeof *out->seen);
+    if (!out->seen) return fail(s->context, TAS_NO_MEMORY, "no memory for the looks of a run");
+    out->count = run.points;
+    for (int i = 0; i < run.points; i++)
+        out->seen[i] = (reach_point){(double)run.point[i].examples, run.point[i].target_value};
+    if (run.outcome != ROW_DIVERGED) out->best = reach_deepest(out->seen, out->count, INFINITY);
+    return TAS_OK;
+}
+
+/* Lower rates are often better late: halved as long as that helps and there is time. A rate that diverges late was too
+ * high, too. */
+static tas_status find_deepest(lab *l, double lr, deep_run *best)
+{
+    const tas_sweep *s = l->sweep;
+    const double limit = s->options.seconds > 0 ? estimate_depth_seconds(s) : 0, begun = lab_seconds(l);
+    tas_status status = run_deep(l, lr, limit, best);
+    for (int i = 0; i < SLOWER_RATES && !status && !s->options.scale; i++) {
+        const double took = lab_seconds(l) - begun;
+        deep_run next;
+        const trial t = deep_trial(l, (double)(float)(0.5 * lr), limit);
+        if (limit > 0 && isfinite(best->best) && took > 0.5 * limit && !resume_has(l, &t)) break;
+        lr = t.lr;
+        status = run_deep(l, lr, limit, &next);
+        const bool better = !status && isfinite(next.best) && !(next.best >= BETTER * best->best);
+        const bool over = isfinite(best->best) && !better;
+        free(better ? best->seen : next.seen);
+        if (better) *best = next;
+        if (over) break;
+    }
+    return status;
+}
+
+/* How deep ----------------------------------------------------------------------------------------------------------
+ */
+
+/* The examples after which the run has reached a target; NaN: it has not. */
+static double examples_to(const deep_run *run, double target)
+{
+    const reach r = reach_find(run->seen, run->count, target, false);
+    return r.state == REACH_DONE ? run->seen[r.at].examples : NAN;
+}
+
+/* Seconds for the batches near 64, if the base batch takes so many examples to the target, and for what follows. */
+static double seconds_at_depth(lab *l, double depth)
+{
+    tas_sweep *s = l->sweep;
+    const double before[] = {s->depth, s->search_depth, s->target, s->search_target};
+    double seconds = 0;
+    s->depth = depth;
+    s->search_depth = EASIER * depth;
+    s->target = s->search_target = 1; /* known, whatever it is */
+    for (int i = 0; i < s->count; i++) {
+        const sweep_batch *b = &s->batch[i];
+        if (sweep_batch_fits(b) && estimate_distance((double)b->batch, ESTIMATE_BASE) <= log(CORE) + 1e-9)
+            seconds += estimate_batch_seconds(s, b, s->options.seeds);
+    }
+    seconds += estimate_tail_seconds(l, NULL);
+    s->depth = before[0], s->search_depth = before[1], s->target = before[2], s->search_target = before[3];
+    return seconds;
+}
+
+/* The same in each session: the state keeps it. */
+static double choose_depth(lab *l, double whole)
+{
+    const tas_sweep *s = l->sweep;
+    const double stored = l->state ? state_depth(l->state) : 0;
+    double depth = whole;
+    if (stored > 0) return stored;
+    for (int i = 0; i < DEPTHS && s->options.seconds > 0; i++, depth *= DEPTH_STEP)
+        if (seconds_at_depth(l, depth) < PART * (s->options.seconds - lab_seconds(l))) break;
+    return depth;
+}
+
+static void say_target(tas_sweep *s, const deep_run *run, uint64_t batch)
+{
+    const char *where = s->options.on_train ? "training" : "validation";
+    const double above = 100 * (s->target / run->best - 1);
+    text_buffer out = {s->target_words, sizeof s->target_words, 0};
+    format_add(&out, "%s loss %s, ", where, format_number(s->target).text);
+    if (above < 2.5)
+        format_add(&out, "within 2 %% of the best of B = %" PRIu64 " (%s, lr %s)", batch, format_number(run->best).text,
+                   format_number(run->lr).text);
+    else
+        format_add(&out, "what B = %" PRIu64 " reaches in %s epochs (lr %s); its best is %.0f %% lower", batch,
+                   format_number(s->depth / (double)s->examples).text, format_number(run->lr).text,
+                   100 * (1 - run->best / s->target));
+}
+
+static tas_status set_target(lab *l, const deep_run *run)
+{
+    tas_sweep *s = l->sweep;
+    const uint64_t batch = estimate_target_batch(s);
+    const double whole = examples_to(run, NEAR_BEST * run->best), depth = choose_depth(l, whole);
+    s->base_batch = batch;
+    s->base_best = run->best;
+    s->target = depth < whole ? reach_deepest(run->seen, run->count, depth) : NAN;
+    if (!(s->target > NEAR_BEST * run->best)) s->target = NEAR_BEST * run->best;
+    s->depth = examples_to(run, s->target);
+    s->search_target = reach_deepest(run->seen, run->count, EASIER * s->depth);
+    s->search_depth = examples_to(run, s->search_target);
+    if (!(s->search_target > 1.02 * s->target) || !(s->search_depth >= STEPS_LEAST * (double)batch))
+        s->search_target = NAN;
+    say_target(s, run, batch);
+    const tas_status status = l->state ? state_set_depth(l->state, depth, lab_seconds(l)) : TAS_OK;
+    forecast_correct(l);
+    return status;
+}
+
+/* First one epoch at each rate, of which the best one is taken further. */
+static tas_status make_target(lab *l, double lr, double *best_lr)
+{
+    tas_sweep *s = l->sweep;
+    rate_search r;
+    deep_run run = {.best = NAN};
+    const trial t = {.batch = estimate_target_batch(s),
+                     .target = NAN,
+                     .examples_most = fmin((double)s->examples, estimate_examples_most(s))};
+    double first = s->options.scale ? (double)(float)search_scaled_rate(s, lr, t.batch) : lr;
+    rate_search_begin(&r, first, 1.02, 1.1);
+    tas_status status = s->options.scale ? TAS_OK : search_rates(l, t, &r);
+    if (!status && !s->options.scale && r.best >= 0) first = (double)(float)rate_search_best(&r);
+    if (!status && (s->options.scale || r.best >= 0)) status = find_deepest(l, first, &run);
+    if (!status && !isfinite(run.best))
+        status = fail(s->context, TAS_NOT_FINITE,
+                      "B = %" PRIu64 ": no learning rate near %g gave a finite loss; check the data and the network",
+                      t.batch, lr);
+    if (!status) status = set_target(l, &run);
+    if (!status && !s->options.scale) *best_lr = run.lr;
+    free(run.seen);
+    return status;
+}
+
+tas_status target_stage_run(lab *l, double lr, double *best_lr)
+{
+    l->sweep->search_target = NAN;
+    l->sweep->base_best = l->sweep->base_epochs = NAN;
+    return isnan(l->sweep->target) ? make_target(l, lr, best_lr) : check_given(l);
+}

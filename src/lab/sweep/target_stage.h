@@ -1,0 +1,10 @@
+/* The target of a sweep: made by its first runs, or checked if it is given. */
+#ifndef TARGET_STAGE_H
+#define TARGET_STAGE_H
+
+#include "lab/sweep/lab.h"
+
+/* *best_lr: the rate at which searches start, unchanged if rates are scaled. */
+tas_status target_stage_run(lab *l, double lr, double *best_lr);
+
+#endif
