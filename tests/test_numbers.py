@@ -200,11 +200,7 @@ def follow(o):
     for a, b in itertools.combinations(batches, 2):
         f.add((b["memory_used"] - a["memory_used"]) / (b["batch"] - a["batch"]))
     for b in batches:
-        before = 0
-        for window in b["noise_scale_over_training"]:
-            f.add((window["examples"] + before) / 2)
-            before = window["examples"]
-        f.add(b["batch"] // 2).add(b["batch"] * 2)
+        f.merge(windows(b)).add(b["batch"] // 2).add(b["batch"] * 2)
     f.merge(frozen_figures(o["frozen"]))
     searches = sum(run["search"] for run in o["runs"])
     f.add(searches).add(len(o["runs"]) - searches)
@@ -314,14 +310,33 @@ def planted(number):
     return f"{wrong:.{decimals}f}" + (f"e{exponent}" if exponent else "")
 
 
-def of_batch(o, batch):
-    """What may stand in the row of a batch."""
+@functools.lru_cache(None)
+def windows_of(ends):
+    f, before = Figures(), 0
+    for end in ends:
+        f.add((before + end) / 2)
+        before = end
+    return f
+
+
+def windows(b):
+    """The middles of the windows in which the noise scale is measured."""
+    return windows_of(tuple(window["examples"] for window in b["noise_scale_over_training"]))
+
+
+def of_batch(o, batch, where=""):
+    """What may stand in the row of a batch; in that of a plot along its runs, their points."""
+    if where in ("Losses during training", "Learning rates"):
+        f = history(o, batch) if where.startswith("Losses") else rates(o, batch)
+        return f.add(o["target"]).add(batch)
     i = [b["batch"] for b in o["batches"]].index(batch)
     f = collect(o["batches"][i]).merge(collect([level["batches"][i] for level in o["levels"]]))
     for point in o["frozen"]:
         rows = [b for b in point["batches"] if b["batch"] == batch]
         f.merge(frozen_figures([{"batches": rows}])).merge(collect(rows))
-    f.add(o["batches"][i]["memory_forecast"] / (1 << 20))
+    for level in o["levels"]:
+        f.add(level["target"])
+    f.add(o["target"]).add(o["batches"][i]["memory_forecast"] / (1 << 20)).merge(windows(o["batches"][i]))
     best = min((b["seconds"]["mean"] for b in o["batches"] if b["seconds"]["mean"]), default=None)
     chosen = next((b["seconds"]["mean"] for b in o["batches"] if b["batch"] == o["recommendation"]["batch"]), None)
     expected = [b["seconds_expected"] for b in o["batches"] if b["seconds_expected"]]
@@ -329,6 +344,49 @@ def of_batch(o, batch):
         for own in (o["batches"][i]["seconds"]["mean"], o["batches"][i]["seconds_expected"]):
             if own and reference:
                 f.add(own / reference)
+    return f
+
+
+def value_at(points, x, where, what):
+    """Interpolated along a run; None beyond it."""
+    known = [(p[where], p[what]) for p in points if p.get(what) is not None]
+    for before, after in zip([None] + known, known):
+        if after[0] >= x:
+            if before is None:
+                return after[1] if after[0] == x else None
+            span = after[0] - before[0]
+            return before[1] + (x - before[0]) / span * (after[1] - before[1]) if span > 0 else after[1]
+    return None
+
+
+def history(o, batch):
+    """Losses along the runs of a batch: their means over seeds at the points of the first run, at most 40."""
+    f = Figures()
+    lr = next(b["lr"] for b in o["batches"] if b["batch"] == batch)
+    runs = [run["points"] for run in o["runs"] if not run["search"] and run["batch"] == batch and run["lr"] == lr
+            and len(run["points"]) > 1 and run["outcome"] != "diverged"]
+    for where in ("examples", "seconds"):
+        stride = (len(runs[0]) + 39) // 40 if runs else 1
+        for i, point in enumerate(runs[0] if runs else []):
+            if (len(runs[0]) - 1 - i) % stride:
+                continue
+            f.add(point[where], "s" if where == "seconds" else "")
+            for what in ("loss", "train_loss"):
+                values = [value_at(points, point[where], where, what) for points in runs]
+                if None not in values:
+                    f.add(sum(values) / len(values))
+    return f
+
+
+def rates(o, batch):
+    """Rates that were tried, and the examples to the target at each: geometric means over the runs that reached it."""
+    f = Figures()
+    for lr, target in {(run["lr"], run["target"]) for run in o["runs"] if run["search"] and run["batch"] == batch}:
+        f.add(lr)
+        steps = [run["steps"] for run in o["runs"] if run["search"] and run["outcome"] == "reached" and run["steps"] and
+                 (run["batch"], run["lr"], run["target"]) == (batch, lr, target)]
+        if steps:
+            f.add(batch * math.exp(sum(map(math.log, steps)) / len(steps)))
     return f
 
 
@@ -400,21 +458,27 @@ def check_command(check, o):
 
 def check_page(check, o, text, everything):
     page = Page(text)
-    points = collect([run["points"] for run in o["runs"]]).merge(everything)
     batches = [b["batch"] for b in o["batches"]]
+    own = functools.lru_cache(None)(lambda batch, where: of_batch(o, batch, where))
+    tried = Figures()
+    for batch in batches:
+        tried.merge(rates(o, batch)).add(batch)
     plain = " ".join(t for _, t in page.texts)
     check.expect(o["command"] in plain and o["recommendation"]["reason"] in plain, "no command, or another reason")
     for where, line in page.texts:
-        if not re.match(r"Tassello |Written on ", line):
+        shown = re.match(r"(?:[^:;]*, )?B = (\d+)\b[^;]*;", line)
+        if shown and int(shown[1]) in batches:  # what is shown of a point in a plot
+            check.numbers(f"page, {where}", re.sub(r"B = \d+", "", line, 1), own(int(shown[1]), where), "table")
+        elif not re.match(r"Tassello |Written on ", line):
             check.numbers(f"page, {where}", line, everything)
     check.expect(len(page.tables) > 5, f"{len(page.tables)} tables")
     for where, rows in page.tables:
         for row in rows:
-            first = re.fullmatch(r"(?:B = )?(\d+)", row[0]) if row else None
-            own = first and int(first[1]) in batches and "target" not in where.lower().split()[:1]
-            figures = of_batch(o, int(first[1])) if own else points
-            for cell in row[1:] if own else row:
-                check.numbers(f"page, {where}, row {row[0]}", cell, figures, "table" if own else "text")
+            first = re.fullmatch(r"(?:B = )?(\d+)(?:, training)?", row[0]) if row else None
+            mine = first and int(first[1]) in batches and "target" not in where.lower().split()[:1]
+            figures = own(int(first[1]), where) if mine else tried if where == "Learning rates" else everything
+            for cell in row[1:] if mine else row:
+                check.numbers(f"page, {where}, row {row[0]}", cell, figures, "table" if mine else "text")
 
 
 # The sweep ----------------------------------------------------------------------------------------------------------

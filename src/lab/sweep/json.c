@@ -168,6 +168,7 @@ static json_t *run_json(const sweep_run *r)
     put_real(out, "lr", r->lr);
     put_count(out, "seed", r->seed);
     put(out, "search", json_boolean(r->search));
+    put_real(out, "target", r->target > 0 ? r->target : NAN);
     put_text(out, "outcome", outcome_name(r->outcome));
     put_real(out, "steps", r->steps);
     put_real(out, "seconds", r->seconds);
