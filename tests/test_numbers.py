@@ -235,7 +235,7 @@ class Page(html.parser.HTMLParser):
             if kind in ("td", "th"):
                 self.tables[-1][1][-1].append(text)
             else:
-                self.texts.append((self.where, text))
+                self.texts.append((self.where, text, self.picture > 0))
                 if kind in ("h2", "h3"):
                     self.where = text
         elif self.open and self.open[0] in ("td", "th"):
@@ -463,11 +463,11 @@ def check_page(check, o, text, everything):
     tried = Figures()
     for batch in batches:
         tried.merge(rates(o, batch)).add(batch)
-    plain = " ".join(t for _, t in page.texts)
+    plain = " ".join(text for _, text, _ in page.texts)
     check.expect(o["command"] in plain and o["recommendation"]["reason"] in plain, "no command, or another reason")
-    for where, line in page.texts:
-        shown = re.match(r"(?:[^:;]*, )?B = (\d+)\b[^;]*;", line)
-        if shown and int(shown[1]) in batches:  # what is shown of a point in a plot
+    for where, line, picture in page.texts:
+        shown = picture and re.match(r"(?:[^:;]*, )?B = (\d+)\b[^;]*;", line)
+        if shown and int(shown[1]) in batches:  # what is shown of a point
             check.numbers(f"page, {where}", re.sub(r"B = \d+", "", line, 1), own(int(shown[1]), where), "table")
         elif not re.match(r"Tassello |Written on ", line):
             check.numbers(f"page, {where}", line, everything)
