@@ -16,6 +16,7 @@ plot_series *plot_add(plot *p, plot_style style, int look, const char *format, .
     s->style = style;
     s->look = look % PLOT_LOOKS;
     s->batch = 0;
+    s->quiet = false;
     s->count = 0;
     va_list list;
     va_start(list, format);

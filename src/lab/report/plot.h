@@ -22,6 +22,7 @@ typedef struct plot_series {
     plot_style style;
     int look;       /* color and mark: a formula has those of what it is about */
     uint64_t batch; /* whose points these are; 0: see x or of[] */
+    bool quiet;     /* its intervals are not drawn: they stand in the texts and in the table */
     int count;
     double x[PLOT_POINTS], y[PLOT_POINTS];
     double low[PLOT_POINTS], high[PLOT_POINTS]; /* NaN: no interval; high INFINITY: it has no such end */

@@ -55,6 +55,7 @@ static void widen_bars(const plot *p, plot_scale *s)
     for (int i = 0; i < p->count; i++)
         for (int k = 0; k < p->series[i].count; k++) {
             const plot_series *one = &p->series[i];
+            if (one->quiet) continue;
             if (isfinite(one->low[k])) widen(s, fmax(one->low[k], lowest));
             if (isfinite(one->high[k])) widen(s, fmin(one->high[k], highest));
         }

@@ -99,7 +99,7 @@ static void next(buffer *out, bool *first)
 
 static void add_bars(buffer *out, const plot_series *s, int index, bool *first)
 {
-    if (s->style == PLOT_CURVE || !has_interval(s)) return;
+    if (s->style == PLOT_CURVE || s->quiet || !has_interval(s)) return;
     next(out, first); /* yerrorbars put white below each mark */
     buffer_print(out, "$d%d using 1:3:(0):($4-$3) with vectors nohead lw %.1f lc rgb '%s' notitle", index,
                  s->look ? 1.1 : 2.2, looks[s->look].color);

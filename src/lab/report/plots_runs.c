@@ -11,7 +11,6 @@ enum { SHOWN = 4 }; /* batches: more could not be told apart */
 
 typedef double (*figure_fn)(const sweep_point *);
 static double examples_of(const sweep_point *p) { return (double)p->examples; }
-static double seconds_of(const sweep_point *p) { return p->seconds; }
 static double validation_of(const sweep_point *p) { return p->loss; }
 static double training_of(const sweep_point *p) { return p->train_loss; }
 
@@ -44,21 +43,32 @@ static double value_at(const sweep_run *r, double x, figure_fn where, figure_fn 
     return NAN;
 }
 
-/* The mean over seeds at the points of the first run, as far as all runs go; at most so many points. */
-static void add_history(const tas_sweep *sweep, const sweep_batch *b, figure_fn where, figure_fn what, plot_series *s)
+/* The mean over seeds; NaN as soon as one of the runs has ended. */
+static double mean_at(const tas_sweep *sweep, const sweep_batch *b, double examples, figure_fn what)
 {
-    enum { MOST = 40 };
+    double sum = 0;
+    int count = 0, at = 0;
+    for (const sweep_run *r; (r = next_run(sweep, b, &at)); count++) sum += value_at(r, examples, examples_of, what);
+    return sum / count;
+}
+
+/* At the points of the first run; a point that is near the one before is left out. `each`: x of one example. */
+static void add_history(const tas_sweep *sweep, const sweep_batch *b, double each, figure_fn what, plot_series *s)
+{
+    static const double near = 1.0 / 50; /* part of the run, and of the highest value */
     int first = 0;
     const sweep_run *grid = next_run(sweep, b, &first);
     if (!grid) return;
-    const int stride = (grid->points + MOST - 1) / MOST;
+    const double end = examples_of(&grid->point[grid->points - 1]);
+    double last_x = -INFINITY, last_y = 0, most = 0;
     for (int i = 0; i < grid->points; i++) {
-        const double x = where(&grid->point[i]);
-        double sum = 0;
-        int count = 0, at = 0;
-        if ((grid->points - 1 - i) % stride) continue;
-        for (const sweep_run *r; (r = next_run(sweep, b, &at)); count++) sum += value_at(r, x, where, what);
-        plot_point(s, x, sum / count, NAN, NAN);
+        const double x = examples_of(&grid->point[i]), y = mean_at(sweep, b, x, what);
+        if (!isfinite(y)) continue;
+        most = fmax(most, y);
+        if ((x - last_x) / end + fabs(y - last_y) / most < near && i < grid->points - 1) continue;
+        plot_point(s, x * each, y, NAN, NAN);
+        last_x = x;
+        last_y = y;
     }
 }
 
@@ -66,7 +76,7 @@ static bool has_history(const tas_sweep *sweep, int i)
 {
     int at = 0;
     const sweep_run *r = next_run(sweep, &sweep->batch[i], &at);
-    return r && (isfinite(value_at(r, INFINITY, examples_of, validation_of)) || isfinite(r->point[r->points - 1].loss));
+    return r && isfinite(r->point[r->points - 1].loss);
 }
 
 /* Some batches may be trained far longer than others. */
@@ -96,18 +106,21 @@ static void add_target(const tas_sweep *sweep, plot *out)
     plot_point(s, most, sweep->target, NAN, NAN);
 }
 
-static void fill_history(const tas_sweep *sweep, figure_fn where, plot *out)
+/* Against examples, or against the time that the steps take. */
+static void fill_history(const tas_sweep *sweep, bool seconds, plot *out)
 {
     int shown[SHOWN];
     const int count = plots_choose(sweep, has_history, SHOWN, shown);
     out->batches = false;
     for (int i = 0; i < count; i++) {
         const sweep_batch *b = &sweep->batch[shown[i]];
-        add_history(sweep, b, where, validation_of, plot_add(out, PLOT_JOINED, i, "B = %" PRIu64, b->batch));
+        const double each = seconds ? b->step_seconds / (double)b->batch : 1;
+        add_history(sweep, b, each, validation_of, plot_add(out, PLOT_JOINED, i, "B = %" PRIu64, b->batch));
     }
     for (int i = 0; i < count; i++) {
         const sweep_batch *b = &sweep->batch[shown[i]];
-        add_history(sweep, b, where, training_of, plot_add(out, PLOT_DASHED, i, "B = %" PRIu64 ", training", b->batch));
+        const double each = seconds ? b->step_seconds / (double)b->batch : 1;
+        add_history(sweep, b, each, training_of, plot_add(out, PLOT_DASHED, i, "B = %" PRIu64 ", training", b->batch));
     }
     out->log_x = is_far_apart(out);
     out->dashed_name = "training loss";
@@ -118,14 +131,14 @@ void plots_progress(const tas_sweep *sweep, plot *out)
 {
     plots_begin(out, "progress", "Validation and training loss against examples", "loss");
     out->x_label = "training examples";
-    fill_history(sweep, examples_of, out);
+    fill_history(sweep, false, out);
 }
 
 void plots_clock(const tas_sweep *sweep, plot *out)
 {
     plots_begin(out, "clock", "Validation and training loss against time", "loss");
     out->x_label = "seconds of training";
-    fill_history(sweep, seconds_of, out);
+    fill_history(sweep, true, out);
 }
 
 /* The search for rates --------------------------------------------------------------------------------------------- */
@@ -252,9 +265,14 @@ void plots_noise(const tas_sweep *sweep, plot *out)
     out->x_label = "training examples";
     out->batches = false;
     const int count = plots_choose(sweep, has_windows, SHOWN, shown);
+    uint64_t with_bars = count ? sweep->batch[shown[count / 2]].batch : 0; /* intervals of all would hide each other */
+    for (int i = 0; i < count; i++)
+        if (sweep->batch[shown[i]].batch == sweep->advice.batch) with_bars = sweep->advice.batch;
     for (int i = 0; i < count; i++) {
         const sweep_batch *b = &sweep->batch[shown[i]];
-        add_windows(b, plot_add(out, PLOT_JOINED, i, "B = %" PRIu64, b->batch));
+        plot_series *s = plot_add(out, PLOT_JOINED, i, "B = %" PRIu64, b->batch);
+        s->quiet = count > 1 && b->batch != with_bars;
+        add_windows(b, s);
     }
     out->log_x = is_far_apart(out);
 }

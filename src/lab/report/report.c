@@ -34,7 +34,8 @@ static const section training[] = {
      "Each point is one batch, larger to the left. A batch twice as large halves the steps while the points stay near "
      "the horizontal line; above it, examples are spent without need.",
      "no batch reached the target"},
-    {"Losses during training", plots_progress, plots_clock, NULL, "Means over seeds at each batch's own rate.", NULL},
+    {"Losses during training", plots_progress, plots_clock, NULL,
+     "Means over seeds, at each batch's own rate. Seconds are steps times the median time of a step.", NULL},
     {"Learning rates", plots_rates, NULL, NULL,
      "Runs of the search. A cross at the top: the target of the search was not reached at that rate.", NULL},
     {"Gap and overfitting", plots_gap, NULL, findings_overfitting, "",
@@ -53,7 +54,9 @@ static const section mechanics[] = {
     {"Variance of the gradient", plots_variance, NULL, frozen_findings_variance, "", "not measured at frozen weights"},
     {"Precision of the gradient", plots_cosine, NULL, frozen_findings_gradient, "", "not measured at frozen weights"},
     {"Precision of the loss", plots_cost, NULL, frozen_findings_cost, "", "not measured at frozen weights"},
-    {"Noise scale over training", plots_noise, NULL, frozen_findings_noise, "", "not known for any part of a run"},
+    {"Noise scale over training", plots_noise, NULL, frozen_findings_noise,
+     "Bars: the 95 % interval of one batch; those of the others are in the figures.",
+     "not known for any part of a run"},
     {"Fluctuation of the weights", plots_weights, NULL, frozen_findings_weights, "", "not measured at any batch"},
 };
 

@@ -83,10 +83,10 @@ const char style_sheet[] =
     "gap:8px}.cards>div{padding:10px}.facts>div{grid-template-columns:1fr;gap:0}}\n"
     "@media print{:root{color-scheme:light;--paper:#fff;--ink:#000;--faint:#333;--line:#999;--card:#fff;--mark:#000;"
     "--good:#000;--bad:#000;--best:#eee}html{font-size:10pt}body{font-size:1rem}main,footer{max-width:none;padding:0}"
-    ".plots,.pair{grid-template-columns:1fr 1fr;gap:14px "
-    "20px}.facts{columns:2;column-gap:20px}.facts>div{break-inside:avoid;grid-template-columns:7em 1fr}h2{margin:1.2em "
-    "0 .5em}figure,.cards>div,tr,.command{break-inside:avoid}"
-    "h2,h3{break-after:avoid}.claimed{break-inside:avoid}details{display:none}.paper{display:block}"
+    ".plots,.wide .pair{grid-template-columns:1fr 1fr;gap:14px 20px}.pair{grid-template-columns:1fr}"
+    ".facts{columns:2;column-gap:20px}.facts>div{grid-template-columns:7em 1fr}h2{margin:1.2em 0 .5em}"
+    "figure,.claimed,.cards>div,.facts>div,table.batches,tr,.command{break-inside:avoid}h2,h3{break-after:avoid}"
+    "details{display:none}.paper{display:block}.claimed p{font-size:.85rem}.legend{font-size:.75rem}"
     ".scroll{overflow:visible}table{font-size:7.5pt}th,td{padding:2px 4px;white-space:normal}"
-    ".batches{font-size:6.5pt}.batches th,.batches td,.batches td.words{padding:2px "
-    "3px;min-width:0}a{color:inherit}}\n";
+    ".batches{font-size:6.5pt}.batches th,.batches td,.batches td.words{padding:2px 3px;min-width:0}"
+    "a{color:inherit}}\n";
