@@ -13,13 +13,13 @@
 #include <inttypes.h>
 #include <math.h>
 
-/* The last whole evaluation of a run. */
+/* The last whole evaluation of a run: that of its end. */
 static void read_end(const sweep_run *run, sweep_check *out)
 {
     out->loss = out->accuracy = NAN;
     for (int i = 0; i < run->points; i++) {
         const sweep_point *p = &run->point[i];
-        if (!isfinite(p->loss) || (double)p->step > (isfinite(run->steps) ? run->steps : INFINITY)) continue;
+        if (!isfinite(p->loss)) continue;
         out->loss = p->loss;
         out->accuracy = p->accuracy;
     }

@@ -223,9 +223,17 @@ static void say_target(tas_sweep *s, const deep_run *run, uint64_t batch)
         format_add(&out, "within 2 %% of the best of B = %" PRIu64 " (%s, lr %s)", batch, format_number(run->best).text,
                    format_number(run->lr).text);
     else
-        format_add(&out, "what B = %" PRIu64 " reaches in %s epochs (lr %s); its best is %.0f %% lower", batch,
-                   format_number(s->depth / (double)s->examples).text, format_number(run->lr).text,
-                   100 * (1 - run->best / s->target));
+        format_add(&out, "what B = %" PRIu64 " reaches in %s epochs (lr %s)", batch,
+                   format_number(s->depth / (double)s->examples).text, format_number(run->lr).text);
+}
+
+/* The next larger number of four digits: it is shown and given to the command as it is. */
+static double four_digits(double target)
+{
+    const double unit = pow(10, floor(log10(target)) - 3);
+    char text[32];
+    snprintf(text, sizeof text, "%.4g", ceil(target / unit - 1e-9) * unit);
+    return strtod(text, NULL);
 }
 
 static tas_status set_target(lab *l, const deep_run *run)
@@ -237,6 +245,7 @@ static tas_status set_target(lab *l, const deep_run *run)
     s->base_best = run->best;
     s->target = depth < whole ? reach_deepest(run->seen, run->count, depth) : NAN;
     if (!(s->target > NEAR_BEST * run->best)) s->target = NEAR_BEST * run->best;
+    s->target = four_digits(s->target);
     s->depth = examples_to(run, s->target);
     s->search_target = reach_deepest(run->seen, run->count, EASIER * s->depth);
     s->search_depth = examples_to(run, s->search_target);

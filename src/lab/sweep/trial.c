@@ -241,8 +241,9 @@ static tas_status follow(runner *r)
         if (status) break;
         judge_reach(r, false);
         if (is_over(r) || should_give_up(r) || is_out_of_patience(r)) {
-            conclude(r, true);
-            return TAS_OK;
+            if (!all && !r->t->search) status = look(r, true);
+            if (!status) conclude(r, true);
+            return status;
         }
     }
     return status;
