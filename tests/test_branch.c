@@ -5,9 +5,11 @@
 #include "driver.h"
 
 #include "lab/branch/branches.h"
+#include "lab/sweep/sweep.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static double normal(void) { return sqrt(-2 * log(1 - random_unit())) * cos(2 * M_PI * random_unit()); }
@@ -208,6 +210,10 @@ START_TEST(a_plateau_and_a_rise)
     in = planted(300, 4, 0.1, 0.01);
     in.before = 1;
     expect_obstacle(&in, CRITICAL_RISING);
+    for (int r = 0; r < in.repeats; r++) in.loss[3][r] = 0.9 + 0.01 * r; /* one that falls meanwhile */
+    critical_batch found;
+    critical_find(&in, &found);
+    ck_assert(found.obstacle == CRITICAL_RISING && found.critical.state == FIT_AT_LEAST && found.critical.low == 64);
 }
 END_TEST
 
@@ -460,6 +466,49 @@ START_TEST(where_branches_begin)
 }
 END_TEST
 
+/* A sweep with branches -------------------------------------------------------------------------------------------- */
+
+static tas_sweep *sweep_to(double target)
+{
+    static const uint32_t batches[] = {16, 32};
+    static const float rates[] = {0.01f, 0.02f};
+    tas_sweep_options options;
+    tas_sweep *out = NULL;
+    session *s = open_session(options_of(TAS_SGD));
+    tas_sweep_options_init(&options);
+    options.batches = batches;
+    options.rates = rates;
+    options.batch_count = 2;
+    options.target = target;
+    options.seeds = 2;
+    options.brief = 1;
+    options.branch = 1;
+    expect_ok(tas_sweep_run(tested, s->network, s->data, NULL, &options, &out));
+    close_session(s);
+    return out;
+}
+
+START_TEST(a_sweep_makes_branches)
+{
+    tas_sweep *s = sweep_to(0.5);
+    char *text = tas_sweep_json_text(s);
+    ck_assert_msg(s->branches >= 2 && s->branches <= SWEEP_BRANCHES, "%d moments", s->branches);
+    for (int i = 0; i < s->branches; i++) {
+        const sweep_branch *b = &s->branch[i];
+        ck_assert(b->step && b->examples && b->batches >= 2 && b->repeats >= 2 && b->batch[0] == 8 && b->why);
+        ck_assert(i == 0 || b->step > s->branch[i - 1].step);
+        ck_assert(!*b->why == (b->critical.state != FIT_UNKNOWN) || b->critical.state == FIT_AT_LEAST);
+    }
+    ck_assert(s->branch[0].critical.state != FIT_UNKNOWN && s->branch[0].progress > 0);
+    ck_assert(strstr(text, "\"branches\"") && strstr(text, "\"critical_batch_low\""));
+    free(text);
+    tas_sweep_close(&s);
+    s = sweep_to(1.37); /* untrained weights have about 1.5 */
+    ck_assert_msg(s->branches == 0 && strstr(s->left_out, "reached before"), "%d: %s", s->branches, s->left_out);
+    tas_sweep_close(&s);
+}
+END_TEST
+
 static Suite *make_suite(const char *id)
 {
     Suite *suite = suite_create(id ? id : "branch");
@@ -473,6 +522,7 @@ static Suite *make_suite(const char *id)
     TCase *tc = tcase_create("estimate");
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, where_branches_begin);
+    tcase_add_test(tc, a_sweep_makes_branches);
     tcase_add_test(tc, intervals_cover);
     tcase_add_test(tc, both_critical_batches_of_a_curve);
     tcase_add_test(tc, a_plateau_and_a_rise);

@@ -116,6 +116,11 @@ const cli_option sweep_options[] = {
      .most = INT64_MAX,
      .offset = SWEEP(seed),
      .help = "Seed from which all others are derived (default 1)."},
+    {.name = "branch",
+     .group = GROUP_DATA,
+     .offset = offsetof(sweep_settings, branch),
+     .help = "Also measure the critical batch at several moments of a run at the base batch: from each, short branches "
+             "at several batches train on the same examples. Holds for any optimizer."},
     {.name = "brief",
      .group = GROUP_DATA,
      .offset = offsetof(sweep_settings, brief),
@@ -306,6 +311,7 @@ void sweep_read(sweep_settings *s, int argc, char **argv)
     options->goal = (tas_goal)s->goal;
     options->seeds = (int)s->seeds;
     options->brief = s->brief;
+    options->branch = s->branch;
     options->state = s->state;
     options->net_name = s->net;
     options->data_name = s->data;

@@ -58,6 +58,7 @@ typedef struct tas_sweep_options {
     uint32_t batch_most; /* recommend no larger batch; 0: no limit */
     double waste;        /* examples to the target, at most, as a multiple of the fewest possible; 0: no limit */
     uint64_t seed;       /* 1 */
+    int branch;          /* non-zero: the critical batch is measured at several moments of a run, from branches */
     int brief;           /* non-zero: runs end at the target, and nothing is measured at frozen weights */
     /* NET and DATA in the command and the report; NULL: their own names. */
     const char *net_name, *data_name;

@@ -83,10 +83,10 @@ static tas_status make_one(maker *m, uint32_t batch, int repeat, double *loss)
     return status;
 }
 
-/* Whether this batch and the one before make less than half of the smallest one's progress, or none at all. */
+/* Whether this batch and the one before are worse than the smallest, by half of its progress, if it made any. */
 static bool is_hopeless(const critical_input *in, int at)
 {
-    const double half = in->before - 0.5 * fmax(in->before - in->loss[0][0], 0);
+    const double half = in->loss[0][0] + 0.5 * fmax(in->before - in->loss[0][0], 0);
     return at > 1 && in->loss[at][0] > half && in->loss[at - 1][0] > half;
 }
 

@@ -38,8 +38,8 @@ uint64_t branches_examples(uint64_t wanted, uint64_t most, uint64_t epoch);
  * to its end. Otherwise a branch would hold the epoch's last, smaller batch. */
 uint64_t branches_wait(const tas_run *run, uint64_t examples);
 
-/* Makes the branches. In the first repeat larger batches are left out after two in a row that diverged or made less
- * than half of the smallest one's progress: *out then ends there. *cost may be NULL. */
+/* Makes the branches. In the first repeat larger batches are left out after two in a row that diverged or are worse
+ * than the smallest by half of its progress: *out then ends there. *cost may be NULL. */
 tas_status branches_make(tas_run *run, const branches_request *request, critical_input *out, branches_cost *cost);
 
 #endif

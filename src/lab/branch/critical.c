@@ -283,6 +283,17 @@ static critical_obstacle find_progress(const branches *b, critical_batch *out)
     return side > 0 ? CRITICAL_NOTHING : side < 0 ? CRITICAL_RISING : CRITICAL_NOT_FALLING;
 }
 
+/* Where the smallest batch gets nowhere, one that ends significantly below it is within any tolerance: larger ones may
+ * be, too. */
+static void find_better(const critical_input *in, critical_batch *out)
+{
+    for (int i = 1; i < in->batches; i++) {
+        if (out->used[i] < 2 || !(out->difference[i] + student_95(out->used[i] - 1) * out->error[i] < 0)) continue;
+        out->critical =
+            (fit_range){.state = FIT_AT_LEAST, .value = in->batch[i], .low = in->batch[i], .high = INFINITY};
+    }
+}
+
 void critical_find(const critical_input *input, critical_batch *out)
 {
     branches b;
@@ -294,6 +305,7 @@ void critical_find(const critical_input *input, critical_batch *out)
     find_differences(input, out);
     out->stable_most = find_stable(input);
     if (!out->obstacle) out->obstacle = find_progress(&b, out);
+    if (out->obstacle == CRITICAL_NOT_FALLING || out->obstacle == CRITICAL_RISING) find_better(input, out);
     if (out->obstacle) return;
     out->obstacle = find_critical(&b, out);
     find_b_crit(&b, out);

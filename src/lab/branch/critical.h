@@ -41,7 +41,7 @@ typedef struct critical_input {
     double loss[CRITICAL_BATCHES][CRITICAL_REPEATS];
 } critical_input;
 
-/* Why nothing is known. */
+/* Why nothing is known; or, if the smallest batch gets nowhere, no more than a lower bound: batches that do better. */
 typedef enum critical_obstacle {
     CRITICAL_NOTHING,
     CRITICAL_ONE_BATCH,   /* fewer than two batches have the repeats that it takes */

@@ -4,6 +4,7 @@
 #include "base/buffer.h"
 #include "base/context.h"
 #include "lab/advice/reason.h"
+#include "lab/sweep/branch_stage.h"
 #include "lab/sweep/output.h"
 #include "lab/sweep/sweep.h"
 
@@ -236,6 +237,7 @@ static json_t *sweep_json(const tas_sweep *s)
     put(out, "batches", batches);
     put(out, "frozen", frozen);
     put(out, "runs", runs);
+    put(out, "branches", branch_stage_describe(s));
     return out;
 }
 

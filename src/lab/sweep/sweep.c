@@ -1,6 +1,7 @@
 /* The sweep: times steps, makes the target, searches the rate of each batch, trains on fresh seeds, checks its advice,
  * measures at frozen weights, tests, concludes. It starts with the batch expected to be best and moves outward, so that
  * the batches left out for lack of time are those farthest from it. */
+#include "lab/sweep/branch_stage.h"
 #include "lab/sweep/check_stage.h"
 #include "lab/sweep/estimate.h"
 #include "lab/sweep/forecast.h"
@@ -41,6 +42,7 @@ static tas_status work(lab *l)
     status = target_stage_run(l, lr, &lr);
     if (!status) status = search_batches(l, lr);
     if (!status) status = check_stage_run(l);
+    if (!status) status = branch_stage_run(l);
     if (!status) status = frozen_stage_run(l);
     return status ? status : test_stage_run(l);
 }

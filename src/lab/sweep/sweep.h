@@ -140,6 +140,9 @@ typedef struct sweep_branch {
     uint64_t step, examples;
     double loss;                                                            /* there */
     fit_range critical;                                                     /* examples */
+    fit_range b_crit;                                                       /* as of a curve: see critical.h */
+    const char *why;                                                        /* critical is unknown; static; else "" */
+    double progress;                                                        /* of the smallest batch */
     int repeats, batches;                                                   /* of the branches */
     double batch[FIT_BATCHES], difference[FIT_BATCHES], error[FIT_BATCHES]; /* of the loss, against the smallest */
 } sweep_branch;
