@@ -503,7 +503,7 @@ START_TEST(a_sweep_makes_branches)
     ck_assert(strstr(text, "\"branches\"") && strstr(text, "\"critical_batch_low\""));
     free(text);
     tas_sweep_close(&s);
-    s = sweep_to(1.37); /* untrained weights have about 1.5 */
+    s = sweep_to(1.3); /* predicting the frequencies of classes has 1.35 */
     ck_assert_msg(s->branches == 0 && strstr(s->left_out, "reached before"), "%d: %s", s->branches, s->left_out);
     tas_sweep_close(&s);
 }
