@@ -2,7 +2,7 @@
  * step by step; copies of a run; and that a change leaves the same bits however batches are cut and if the device
  * fails. TASSELLO_TEST_DEVICE is the device, else the reference. */
 #include "device/device.h" /* before check.h, which has a macro of the name fail */
-#include "train/course.h"
+#include "train/options.h"
 #include "train/run_copy.h"
 
 #include "driver.h"
@@ -467,6 +467,141 @@ START_TEST(a_branch_that_diverges_is_left)
 }
 END_TEST
 
+/* Settings --------------------------------------------------------------------------------------------------------- */
+
+/* What the options say beforehand, as what is done on the way. */
+START_TEST(changes_are_as_if_made_on_the_way)
+{
+    const tas_batch_change changes[] = {{8, 2 + random_below(MOST - 1)}, {13, MOST}, {14, 2 + random_below(MOST - 1)}};
+    const uint32_t batch[] = {changes[0].batch, changes[1].batch, changes[2].batch};
+    tas_train_options options = run_options(_i);
+    const char *text = text_of(_i, &options);
+    session *done = changing(text, tested, options, batch, 0);
+    options.batch_most = 0;
+    options.changes = changes;
+    options.change_count = 3;
+    for (int k = 0; k < 3; k++) {
+        options.tile = k == 1 ? 7 : 0;
+        if (k == 2) options.budget = least_budget(text, options);
+        session *s = open_session(text, tested, options);
+        tas_plan forecast;
+        tas_plan_options planned;
+        tas_plan_options_init(&planned);
+        planned.batch = BATCH;
+        planned.changes = changes;
+        planned.change_count = 3;
+        planned.tile = options.tile;
+        planned.budget = options.budget;
+        planned.optimizer = options.optimizer;
+        planned.noise = options.noise;
+        advance(s, STEPS);
+        expect_same(done, s);
+        s = open_session(text, tested, options);
+        expect_ok(tas_plan_make(tested, tas_model_network(s->model), run_set, NULL, &planned, &forecast));
+        advance(s, 1);
+        ck_assert_uint_eq(s->result.peak_bytes, forecast.bytes_total);
+        ck_assert_uint_eq(s->result.tile, forecast.tile);
+        close_session(s);
+    }
+    close_session(done);
+}
+END_TEST
+
+/* The schedule, step by step: a decay whenever the examples since the warm-up are another so many. */
+START_TEST(seesaw_is_as_the_paper_has_it)
+{
+    for (int round = 0; round < 100; round++) {
+        const uint64_t examples = 100 + random_below(20000);
+        tas_train_options options = sample_options(1 + random_below(100), 1 + random_below(400));
+        tas_batches batches;
+        course c;
+        options.schedule = TAS_SCHEDULE_SEESAW;
+        options.decay_steps = 1 + random_below(60);
+        options.warmup = random_below(2) ? random_below(1 + (uint32_t)options.steps) : 0;
+        options.batch_most = random_below(2) ? 1 + random_below(3000) : 0;
+        if (options.batch > examples) continue;
+        ck_assert_int_eq(options_course(&c, context, &options, examples), TAS_OK);
+        ck_assert_int_eq(tas_train_batches(context, &options, examples, &batches), TAS_OK);
+        const uint64_t most =
+            options.batch_most && options.batch_most < examples / 10 ? options.batch_most : examples / 10;
+        uint64_t done = 0, batch = options.batch, due = options.decay_steps * options.batch;
+        double lr = 0.05;
+        int at = 0, halved = 0;
+        for (uint64_t step = 0; step < options.steps; step++) {
+            for (; done >= due; due += options.decay_steps * options.batch) {
+                const bool doubles = 2 * batch <= most && !halved;
+                halved |= !doubles;
+                batch *= doubles ? 2 : 1;
+                lr /= doubles ? sqrt(2) : 2;
+            }
+            while (at + 1 < batches.count && batches.list[at + 1].step <= step) at++;
+            const float found = options_lr(&options, &c, step, options.steps);
+            const double wanted = step < options.warmup ? 0.05 * (double)(step + 1) / (double)options.warmup : lr;
+            ck_assert_uint_eq(course_at(&c, step + 1).batch, batch);
+            ck_assert_uint_eq(batches.list[at].batch, batch);
+            ck_assert_msg(found == 0 ? wanted < 1e-18 : fabs((double)found - wanted) < 1e-6 * wanted,
+                          "step %d: %g, expected %g", (int)step, (double)found, wanted);
+            if (step >= options.warmup) done += batch;
+        }
+        ck_assert_int_eq(batches.capped != 0, halved);
+        ck_assert_uint_eq(batches.steps, options.steps);
+        course_close(&c);
+    }
+}
+END_TEST
+
+START_TEST(settings_that_do_not_fit)
+{
+    static const struct {
+        tas_batch_change list[2];
+        int count;
+        const char *word, *other;
+    } wrong[] = {
+        {{{0, 5}}, 1, "change 1", "a step above 0"},
+        {{{4, 5}, {4, 6}}, 2, "change 2, to batch 6 from step 4", "above 4"},
+        {{{4, 0}}, 1, "change 1, from step 4 on: batch 0", "at least 1"},
+        {{{4, 5}, {9, RUN_EXAMPLES + 1}}, 2, "change 2, from step 9 on: batch 132 is larger", "131 examples"},
+        {{{4, 5}, {STEPS, 6}}, 2, "change 2, to batch 6 from step 30", "only 30 steps"},
+        {{{4, 5}}, TAS_BATCH_CHANGES + 1, "65 changes", "at most 64"},
+    };
+    tas_train_options options = sample_options(BATCH, STEPS);
+    tas_network *network = NULL;
+    tas_model *model = NULL;
+    tas_run *run = NULL;
+    expect_ok(tas_network_parse(context, texts[2], "course", &network));
+    expect_ok(tas_model_open(tested, network, 3, &model));
+    tas_network_close(&network);
+    tas_batches batches;
+    for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++) {
+        options.changes = wrong[k].list;
+        options.change_count = wrong[k].count;
+        expect(tas_run_open(model, run_set, &options, &run), TAS_BAD_ARGUMENT, wrong[k].word, wrong[k].other);
+        expect(tas_train_batches(context, &options, RUN_EXAMPLES, &batches), TAS_BAD_ARGUMENT, wrong[k].word,
+               k == 3 ? "" : wrong[k].other);
+    }
+    const tas_batch_change to_one = {4, 1}, odd = {4, 39}; /* 131 - 52 = 39 + 40 */
+    options.changes = &to_one;
+    options.change_count = 1;
+    expect(tas_run_open(model, run_set, &options, &run), TAS_BAD_ARGUMENT, "batch_norm needs at least 2",
+           "a batch has 1");
+    options.changes = &odd;
+    expect(tas_run_open(model, run_set, &options, &run), TAS_BAD_ARGUMENT, "batch_norm needs at least 2", "last batch");
+    options.drop_last = 1;
+    expect_ok(tas_run_open(model, run_set, &options, &run));
+    expect(run_change_batch(run, 1), TAS_BAD_ARGUMENT, "batch_norm needs at least 2", "a batch has 1");
+    tas_run_close(&run);
+    options.lr_scaling = TAS_SCALING_LINEAR;
+    options.base_batch = 1;
+    options.lr = 3e4f;
+    expect(tas_run_open(model, run_set, &options, &run), TAS_BAD_ARGUMENT, "to 39 makes it 1170000", "");
+    options.schedule = TAS_SCHEDULE_SEESAW;
+    options.decay_steps = 1;
+    options.lr = 0.1f;
+    expect(tas_run_open(model, run_set, &options, &run), TAS_BAD_ARGUMENT, "seesaw", "no changes");
+    tas_model_close(&model);
+}
+END_TEST
+
 /* A device that fails ---------------------------------------------------------------------------------------------- */
 
 static struct {
@@ -563,6 +698,7 @@ static Suite *make_suite(const char *id)
     tcase_add_test(pure, steps_are_as_a_walk_takes_them);
     tcase_add_test(pure, one_batch_divides_evenly);
     tcase_add_test(pure, orders_change_behind_a_step);
+    tcase_add_test(pure, seesaw_is_as_the_paper_has_it);
     if (!id) suite_add_tcase(suite, pure);
     tcase_set_timeout(tc, id ? 0 : 120);
     tcase_add_checked_fixture(tc, open_set, close_set);
@@ -571,6 +707,8 @@ static Suite *make_suite(const char *id)
     tcase_add_loop_test(tc, the_largest_batch_changes_nothing, 0, TEXTS);
     tcase_add_test(tc, epochs_end_when_they_are_over);
     tcase_add_loop_test(tc, a_branch_that_diverges_is_left, 0, TEXTS);
+    tcase_add_loop_test(tc, changes_are_as_if_made_on_the_way, 0, TEXTS);
+    if (!id) tcase_add_test(tc, settings_that_do_not_fit);
     if (!id) tcase_add_loop_test(tc, failures_leave_the_same_bits, 0, TEXTS);
     suite_add_tcase(suite, tc);
     return suite;

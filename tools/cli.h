@@ -30,7 +30,7 @@ typedef enum cli_type {
     TYPE_FLAG = 0, /* bool */
     TYPE_TEXT,     /* const char * */
     TYPE_U32,      /* uint32_t, least to most; 0 for the word `instead`, if there is one, least being above 0 */
-    TYPE_U64,      /* uint64_t, least to most */
+    TYPE_U64,      /* uint64_t, the same */
     TYPE_F32,      /* float, 0 or more, below `below` */
     TYPE_F64,      /* double, the same */
     TYPE_WORD,     /* int: the number that `word` gives this word for */

@@ -1,4 +1,5 @@
 /* tassello plan: what training would take of a device's memory, and in which tiles. */
+#include "batch_schedule.h"
 #include "optimizer.h"
 #include "sets.h"
 
@@ -9,6 +10,8 @@ typedef struct settings {
     float clip;
     uint64_t examples;
     cli_size budget, validation;
+    uint64_t batch; /* UINT64_MAX: not given */
+    batch_schedule batch_schedule;
     tas_plan_options plan;
 } settings;
 
@@ -18,11 +21,12 @@ static const cli_option options[] = {
     {.name = "batch",
      .metavar = "N",
      .group = GROUP_BATCH,
-     .type = TYPE_U32,
+     .type = TYPE_U64,
      .least = 1,
      .most = UINT32_MAX,
-     .offset = offsetof(settings, plan.batch),
+     .offset = offsetof(settings, batch),
      .help = "Examples per update (default 64)."},
+    OPTION_BATCH_SCHEDULE(offsetof(settings, batch_schedule), "The plan is for the largest."),
     OPTION_BUDGET(offsetof(settings, budget)),
     OPTION_TILE(offsetof(settings, plan.tile)),
     OPTION_KEEP_ON_HOST(offsetof(settings, keep_on_host)),
@@ -62,6 +66,7 @@ static tas_status make_plan(session *r, uint32_t batch, tas_plan *out)
 {
     tas_plan_options request = r->s.plan;
     request.batch = batch;
+    if (out != &r->plan) request.change_count = 0; /* a row of the table */
     request.validation = r->sets.validation;
     return tas_plan_make(r->device, r->network, r->train, r->test, &request, out);
 }
@@ -97,6 +102,7 @@ static int open_session(session *r)
         r->test = r->sets.test;
         if (!cli_check_fit(&r->cli, r->network, s->net, r->train, s->data, TAS_TRAIN)) return EXIT_FAILED;
         if (!cli_check_fit(&r->cli, r->network, s->net, r->test, s->data, TAS_TEST)) return EXIT_FAILED;
+        if (!batch_schedule_check(&r->cli, &s->batch_schedule, r->train, s->data)) return EXIT_USAGE;
         if (!cli_check_batch(&r->cli, s->plan.batch, r->train, s->data)) return EXIT_USAGE;
     }
     const tas_status status = tas_device_open(context, s->device, TAS_ARITH_EXACT, &r->device);
@@ -113,6 +119,14 @@ static void print_data(const session *r)
     printf("%llu to test\n", (unsigned long long)tas_data_count(r->test));
 }
 
+static uint32_t largest(const session *r)
+{
+    uint32_t most = r->s.plan.batch;
+    for (int i = 0; i < r->s.plan.change_count; i++)
+        if (r->s.plan.changes[i].batch > most) most = r->s.plan.changes[i].batch;
+    return most;
+}
+
 static void print_head(const session *r)
 {
     const tas_device_info *d = tas_device_get_info(r->device);
@@ -127,7 +141,7 @@ static void print_head(const session *r)
     else
         printf("budget       %s (%llu bytes)\n", cli_bytes(r->plan.budget, text), (unsigned long long)r->plan.budget);
     printf("plan         ");
-    cli_print_tiles(&r->plan, r->s.plan.batch);
+    cli_print_tiles(&r->plan, largest(r));
     putchar('\n');
 }
 
@@ -193,7 +207,7 @@ static void print_json(const session *r)
     json_object_set_new(o, "network", cli_json_text(r->s.net));
     json_object_set_new(o, "data", r->s.data ? cli_json_text(r->s.data) : json_null());
     json_object_set_new(o, "device", cli_json_text(tas_device_get_info(r->device)->id));
-    json_object_set_new(o, "batch", json_integer(r->s.plan.batch));
+    json_object_set_new(o, "batch", json_integer(largest(r)));
     json_object_set_new(o, "budget", cli_json_budget(plan->budget));
     json_object_set_new(o, "tile", json_integer(plan->tile));
     json_object_set_new(o, "tiles", json_integer(plan->tiles));
@@ -232,11 +246,26 @@ static int plan(session *r)
     return 0;
 }
 
+static void set_batches(settings *s)
+{
+    batch_schedule_read(&plan_command, &s->batch_schedule);
+    const uint32_t first = s->batch_schedule.first;
+    const bool given = s->batch != UINT64_MAX;
+    if (given && first) cli_usage(&plan_command, "--batch and --batch-schedule: expected only one of them");
+    if (given) s->plan.batch = (uint32_t)s->batch;
+    if (!first) return;
+    s->plan.batch = first;
+    s->plan.changes = s->batch_schedule.list;
+    s->plan.change_count = s->batch_schedule.count;
+}
+
 static int run(int argc, char **argv)
 {
     session r = {0};
     tas_plan_options_init(&r.s.plan);
+    r.s.batch = UINT64_MAX;
     cli_parse(&plan_command, argc, argv, &r.s);
+    set_batches(&r.s);
     if (!r.s.data && (r.s.examples || r.s.validation.bytes || r.s.validation.percent > 0))
         cli_usage(&plan_command, "--examples and --validation: expected DATA with them");
     r.s.plan.noise = r.s.noise;

@@ -140,7 +140,7 @@ static bool is_due(const progress *p, const tas_step *next)
 void progress_step(progress *p, const tas_step *step)
 {
     if (is_due(p, step)) show(p);
-    if (p->epoch_steps && step->step % p->epoch_steps == 1 % p->epoch_steps) { /* an epoch begins */
+    if (step->epoch != p->last.epoch) { /* an epoch begins */
         p->epoch_loss = 0;
         p->epoch_examples = 0;
     }
@@ -154,8 +154,7 @@ void progress_step(progress *p, const tas_step *step)
     }
 
     if (p->log) log_step(p, step);
-    const bool epoch_ends = p->epoch_steps && step->step % p->epoch_steps == 0;
-    const bool epoch_shows = epoch_ends && !p->terminal && step->seconds - p->shown >= epoch_period;
+    const bool epoch_shows = step->ends_epoch && !p->terminal && step->seconds - p->shown >= epoch_period;
     if (step->step == step->steps || epoch_shows) show(p);
 }
 

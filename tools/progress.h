@@ -8,7 +8,6 @@ typedef struct progress {
     cli_state *cli;
     bool terminal;         /* stderr is one: a line is written over; else lines are printed now and then */
     uint64_t epochs;       /* 0: the run's length is in steps */
-    uint64_t epoch_steps;  /* steps per epoch */
     double shown, flushed; /* seconds of the run at which the line was last shown, and the log flushed */
     tas_step last;         /* the latest step; steps come in bursts, and only a burst's last one shows the speed */
     double validated;      /* seconds at which a validation was last shown */

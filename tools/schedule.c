@@ -16,6 +16,8 @@ static bool decays(tas_schedule schedule)
     return schedule == TAS_SCHEDULE_STEP || schedule == TAS_SCHEDULE_EXPONENTIAL;
 }
 
+static bool has_decay_steps(tas_schedule schedule) { return decays(schedule) || schedule == TAS_SCHEDULE_SEESAW; }
+
 static bool has_end(tas_schedule schedule)
 {
     return schedule == TAS_SCHEDULE_COSINE || schedule == TAS_SCHEDULE_POLYNOMIAL;
@@ -27,9 +29,9 @@ void schedule_end(const cli_command *command, tas_train_options *options)
     tas_train_options defaults;
     tas_train_options_init(&defaults);
     if (!decays(schedule) && options->decay >= 0) cli_usage(command, "--decay requires --schedule step or exponential");
-    if (!decays(schedule) && options->decay_steps)
-        cli_usage(command, "--decay-steps requires --schedule step or exponential");
-    if (decays(schedule) && !options->decay_steps)
+    if (!has_decay_steps(schedule) && options->decay_steps)
+        cli_usage(command, "--decay-steps requires --schedule step, exponential or seesaw");
+    if (has_decay_steps(schedule) && !options->decay_steps)
         cli_usage(command, "--schedule %s requires --decay-steps", tas_schedule_name(schedule));
     if (!has_end(schedule) && options->lr_end >= 0)
         cli_usage(command, "--lr-end requires --schedule cosine or polynomial");
@@ -62,6 +64,9 @@ void schedule_print(const tas_train_options *options, float lr, FILE *stream)
     if (decays(options->schedule))
         fprintf(stream, "  schedule %s: times %s every %llu", name, cli_float(options->decay, text),
                 (unsigned long long)options->decay_steps);
+    if (options->schedule == TAS_SCHEDULE_SEESAW)
+        fprintf(stream, "  schedule %s: over the root of 2, batch doubled, every %llu steps of the first batch", name,
+                (unsigned long long)options->decay_steps);
     if (has_end(options->schedule)) fprintf(stream, "  schedule %s: to %s", name, cli_float(options->lr_end, text));
     if (options->schedule == TAS_SCHEDULE_POLYNOMIAL) fprintf(stream, ", power %s", cli_float(options->power, text));
     if (options->schedule == TAS_SCHEDULE_ONE_CYCLE)
@@ -71,13 +76,14 @@ void schedule_print(const tas_train_options *options, float lr, FILE *stream)
 void schedule_describe(const tas_train_options *options, float lr, json_t *o)
 {
     const bool step = decays(options->schedule), ends = has_end(options->schedule);
+    const bool has_steps = has_decay_steps(options->schedule);
     json_object_set_new(o, "lr_scaling", json_string(tas_lr_scaling_name(options->lr_scaling)));
     json_object_set_new(o, "base_batch",
                         options->lr_scaling == TAS_SCALING_NONE ? json_null() : json_integer(options->base_batch));
     json_object_set_new(o, "lr_scaled", cli_json_float(lr));
     json_object_set_new(o, "schedule", json_string(tas_schedule_name(options->schedule)));
     json_object_set_new(o, "warmup", json_integer((json_int_t)options->warmup));
-    json_object_set_new(o, "decay_steps", step ? json_integer((json_int_t)options->decay_steps) : json_null());
+    json_object_set_new(o, "decay_steps", has_steps ? json_integer((json_int_t)options->decay_steps) : json_null());
     json_object_set_new(o, "decay", step ? cli_json_float(options->decay) : json_null());
     json_object_set_new(o, "lr_end", ends ? cli_json_float(options->lr_end) : json_null());
     json_object_set_new(o, "power",

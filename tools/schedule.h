@@ -17,13 +17,16 @@ const char *schedule_scaling_word(int number);
      .help = "constant (default); step: multiply the rate by --decay every --decay-steps; exponential: the same, a "   \
              "little with each step; cosine: lower it to --lr-end over the run, along half a cosine wave; polynomial: "\
              "lower it to --lr-end as the part of the run that is left, to the power --power; one-cycle: raise it "    \
-             "from a 25th to --lr in the first --rise of the run, then lower it to a 250000th."},                      \
+             "from a 25th to --lr in the first --rise of the run, then lower it to a 250000th; seesaw (Meterez et "    \
+             "al. 2025): where step would halve the rate, divide it by the square root of 2 and double the batch, up " \
+             "to --batch-most."},                      \
     {.name = "warmup", .metavar = "N", .group = GROUP_SCHEDULE, .type = TYPE_U64, .least = 1, .most = UINT32_MAX,      \
      .offset = field(warmup),                                                                                          \
      .help = "Raise the rate linearly over the first N steps; the schedule starts after them." unit},                  \
     {.name = "decay-steps", .metavar = "N", .group = GROUP_SCHEDULE, .type = TYPE_U64, .least = 1,                     \
      .most = UINT32_MAX, .offset = field(decay_steps),                                                                 \
-     .help = "Step and exponential schedules only: steps that one decay takes." unit},                                 \
+     .help = "Step, exponential and seesaw schedules only: steps that one decay takes, with seesaw those of the "      \
+             "first batch; they count from the end of the warm-up." unit},                                             \
     {.name = "decay", .metavar = "X", .group = GROUP_SCHEDULE, .type = TYPE_F32, .offset = field(decay),               \
      .help = "Step and exponential schedules only: factor of a decay, at most 1 (default 0.1)."},                      \
     {.name = "lr-end", .metavar = "X", .group = GROUP_SCHEDULE, .type = TYPE_F32, .offset = field(lr_end),             \

@@ -271,6 +271,9 @@ static void read_training(sweep_settings *s)
     t->schedule = (tas_schedule)s->schedule;
     optimizer_end(&sweep_command, &s->optimizer, t);
     schedule_end(&sweep_command, t);
+    if (t->schedule == TAS_SCHEDULE_SEESAW)
+        cli_usage(&sweep_command,
+                  "--schedule seesaw: expected another one, as a sweep compares batches that stay the same");
     if (t->lr == 0) cli_usage(&sweep_command, "--lr 0: expected a rate above 0");
     if (!(t->lr >= 0x1p-20f && t->lr <= 64)) /* the library's bounds */
         cli_usage(&sweep_command, "--lr %g: expected a rate from 1e-6 to 64", (double)t->lr);

@@ -52,11 +52,12 @@ static int choose_batch(train_session *session)
 static int check_schedule(train_session *session)
 {
     const tas_train_options *options = &session->settings.train;
-    const uint64_t examples = tas_data_count(session->train);
-    session->epoch_steps = (examples + (options->drop_last ? 0 : options->batch - 1)) / options->batch;
-    const uint64_t steps = options->steps ? options->steps : options->epochs * session->epoch_steps;
-    const tas_status status = tas_train_lr(session->cli.context, options,
-                                           options->warmup < steps ? options->warmup : steps, steps, &session->lr);
+    tas_batches *batches = &session->batches;
+    tas_status status = tas_train_batches(session->cli.context, options, tas_data_count(session->train), batches);
+    if (!status)
+        status = tas_train_lr(session->cli.context, options,
+                              options->warmup < batches->steps ? options->warmup : batches->steps, batches->steps,
+                              &session->lr);
     return status ? cli_failed(&session->cli, status) : 0;
 }
 
@@ -72,6 +73,8 @@ static int plan_session(train_session *session)
     if (failed) return failed;
     tas_plan_options_init(&wanted);
     wanted.batch = options->batch;
+    wanted.changes = session->batches.list + 1;
+    wanted.change_count = session->batches.count - 1;
     wanted.budget = options->budget;
     wanted.tile = options->tile;
     wanted.validation = session->sets.validation;
@@ -96,7 +99,10 @@ static int open_data(train_session *session)
     if (!cli_check_fit(&session->cli, session->network, settings->net, session->train, settings->data, TAS_TRAIN) ||
         !cli_check_fit(&session->cli, session->network, settings->net, session->test, settings->data, TAS_TEST))
         return EXIT_FAILED;
-    return cli_check_batch(&session->cli, settings->train.batch, session->train, settings->data) ? 0 : EXIT_USAGE;
+    const bool fits =
+        batch_schedule_check(&session->cli, &settings->batch_schedule, session->train, settings->data) &&
+        cli_check_batch(&session->cli, settings->train.batch, session->train, settings->data);
+    return fits ? 0 : EXIT_USAGE;
 }
 
 /* What the checkpoint tells about its weights; of a whole run `what` is NULL, else "is running", "failed". */
@@ -230,8 +236,8 @@ static void save_between_steps(train_session *session)
 /* Steps until something has to be evaluated. */
 static uint64_t next_stretch(const train_session *session)
 {
-    const uint64_t epoch = session->epoch_steps, done = session->result.steps;
-    const uint64_t to_look = until_stretch(&session->until, done), to_epoch = epoch - done % epoch;
+    const uint64_t to_look = until_stretch(&session->until, session->result.steps);
+    const uint64_t to_epoch = tas_run_epoch_left(session->run);
     if (!session->sets.validation) return UINT64_MAX;
     return to_look < to_epoch ? to_look : to_epoch;
 }
@@ -239,21 +245,20 @@ static uint64_t next_stretch(const train_session *session)
 /* After a stretch: whether the run ends here, by its target or by its patience. */
 static tas_status evaluate_stretch(train_session *session, bool *ends)
 {
-    const uint64_t done = session->result.steps, epoch = session->epoch_steps;
-    const uint32_t patience = session->settings.patience;
+    const uint64_t done = session->result.steps;
+    const uint32_t patience = session->settings.patience, batch = tas_run_batch(session->run);
     const bool last = done == tas_run_steps(session->run);
     tas_model_set_budget(session->model, session->plan.validation_budget);
-    tas_status status =
-        until_evaluate(&session->until, session->model, &session->result, session->settings.train.batch, last);
+    tas_status status = until_evaluate(&session->until, session->model, &session->result, batch, last);
     *ends = session->until.state == TAS_REACH_DONE;
-    if (status || (done % epoch && !last && !*ends)) return status;
+    if (status || (!session->progress.last.ends_epoch && !last && !*ends)) return status;
     status = validate(session);
     if (status) return status;
     save_best(session);
     session->stopped_early = !last && !*ends && patience && validation_since_best(&session->validation) >= patience;
     if (!session->stopped_early) return TAS_OK;
     *ends = true;
-    return until_evaluate(&session->until, session->model, &session->result, session->settings.train.batch, true);
+    return until_evaluate(&session->until, session->model, &session->result, batch, true);
 }
 
 /* In one stretch, or with an evaluation of the held-out examples after each epoch and at the end, and whenever the
@@ -364,7 +369,6 @@ static int train(train_session *session)
     if (failed) return failed;
 
     session->progress.epochs = settings->train.steps ? 0 : settings->train.epochs;
-    session->progress.epoch_steps = session->epoch_steps;
     progress_log(&session->progress, "run", train_json_run(session));
     if (!settings->json) train_print_head(session);
 

@@ -2,6 +2,7 @@
 #ifndef TRAIN_H
 #define TRAIN_H
 
+#include "batch_schedule.h"
 #include "optimizer.h"
 #include "progress.h"
 #include "sets.h"
@@ -13,6 +14,8 @@ typedef struct train_settings {
     int arith;
     bool json, noise, keep_on_host, drop_last, profile;
     int schedule, lr_scaling;
+    uint64_t batch; /* 0: auto; UINT64_MAX: not given */
+    batch_schedule batch_schedule;
     optimizer_words optimizer;
     uint64_t examples;
     uint32_t patience; /* validations without improvement; 0: as many as there are */
@@ -30,7 +33,7 @@ typedef struct train_session {
     tas_network *network;
     cli_sets sets;
     const tas_data *train, *test; /* of the sets */
-    uint64_t epoch_steps;
+    tas_batches batches;
     float lr; /* after scaling */
     tas_model *model;
     tas_run *run;

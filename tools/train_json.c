@@ -26,6 +26,7 @@ static json_t *describe_settings(const train_session *session)
     json_object_set_new(o, "device", cli_json_text(tas_device_get_info(session->device)->id));
     json_object_set_new(o, "arith", json_string(session->settings.arith == TAS_ARITH_FAST ? "fast" : "exact"));
     json_object_set_new(o, "batch", json_integer(options->batch));
+    json_object_set_new(o, "batches", batch_schedule_describe(&session->batches));
     json_object_set_new(o, "drop_last", json_boolean(options->drop_last));
     if (session->chosen) json_object_set_new(o, "auto", describe_choice(session));
     json_object_set_new(o, "lr", cli_json_float(options->lr));
@@ -56,7 +57,7 @@ uint64_t train_json_peak(const train_session *session, uint64_t *host)
 
 static void describe_tiles(json_t *o, const train_session *session, uint32_t tile, int resident)
 {
-    const uint32_t batch = session->settings.train.batch;
+    const uint32_t batch = session->batches.most;
     json_object_set_new(o, "tile", json_integer(tile));
     json_object_set_new(o, "tiles", json_integer(tile ? (batch - 1) / tile + 1 : 0));
     json_object_set_new(o, "resident", json_boolean(resident));

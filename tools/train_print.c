@@ -9,9 +9,12 @@ void train_print_settings(const train_session *session, FILE *stream)
 {
     const tas_train_options *options = &session->settings.train;
     char lr[FLOAT_TEXT];
-    fprintf(stream, "batch %u%s lr %s%s", options->batch, options->drop_last ? " (the last one dropped)" : "",
-            cli_float(options->lr, lr), session->chosen ? " (auto)" : "");
+    fprintf(stream, "batch ");
+    batch_schedule_print(&session->batches, stream);
+    fprintf(stream, "%s lr %s%s", options->drop_last ? " (the last one dropped)" : "", cli_float(options->lr, lr),
+            session->chosen ? " (auto)" : "");
     schedule_print(options, session->lr, stream);
+    if (session->batches.capped) fprintf(stream, ", then halved at a batch of %u", session->batches.most);
     optimizer_print(options, stream);
     fprintf(stream, "  seed %llu", (unsigned long long)options->seed);
     if (session->sets.part) fprintf(stream, "  examples %llu", (unsigned long long)tas_data_count(session->sets.part));
@@ -47,7 +50,7 @@ void train_print_head(const train_session *session)
     putchar('\n');
     if (session->chosen) print_choice(session);
     printf("plan         ");
-    cli_print_tiles(&session->plan, session->settings.train.batch);
+    cli_print_tiles(&session->plan, session->batches.most);
     printf(", %s forecast\n", cli_bytes(session->plan.bytes_total, text));
     fflush(stdout);
 }

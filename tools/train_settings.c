@@ -75,14 +75,24 @@ const cli_option train_settings_options[] = {
     {.name = "batch",
      .metavar = "N",
      .group = GROUP_BATCH,
-     .type = TYPE_U32,
+     .type = TYPE_U64,
      .least = 1,
      .most = UINT32_MAX,
      .instead = "auto",
-     .offset = TRAIN(batch),
+     .offset = offsetof(train_settings, batch),
      .help = "Examples per update (default 64). auto: let a short probe (at most 5% of the run or 30 s) choose the "
              "batch size and scale --lr, which is then taken as the rate for a batch of 64. Falls back to 64 if the "
              "probe is inconclusive. The choice is printed, so that the run can be reproduced."},
+    OPTION_BATCH_SCHEDULE(offsetof(train_settings, batch_schedule),
+                          "--lr-scaling gives each its rate. Tiles are for the largest."),
+    {.name = "batch-most",
+     .metavar = "N",
+     .group = GROUP_BATCH,
+     .type = TYPE_U32,
+     .least = 1,
+     .most = 1 << 24,
+     .offset = TRAIN(batch_most),
+     .help = "Seesaw schedule only: the largest batch (default, and at most: a tenth of the examples)."},
     {.name = "drop-last",
      .group = GROUP_BATCH,
      .offset = offsetof(train_settings, drop_last),
@@ -188,6 +198,24 @@ static void check_watch(const train_settings *settings)
         cli_usage(&train_command, "--watch requires --patience or --save-best");
 }
 
+/* The first batch, and how it changes. */
+static void set_batches(train_settings *settings)
+{
+    tas_train_options *options = &settings->train;
+    const bool given = settings->batch != UINT64_MAX, seesaw = options->schedule == TAS_SCHEDULE_SEESAW;
+    batch_schedule_read(&train_command, &settings->batch_schedule);
+    const uint32_t first = settings->batch_schedule.first;
+    if (given && first) refuse_both("batch", "batch-schedule", "");
+    if (seesaw && first) refuse_both("schedule seesaw", "batch-schedule", "seesaw makes its own");
+    if (seesaw && !settings->batch) refuse_both("schedule seesaw", "batch auto", "the rate decays with the batch");
+    if (options->batch_most && !seesaw) cli_usage(&train_command, "--batch-most requires --schedule seesaw");
+    if (given) options->batch = (uint32_t)settings->batch;
+    if (!first) return;
+    options->batch = first;
+    options->changes = settings->batch_schedule.list;
+    options->change_count = settings->batch_schedule.count;
+}
+
 void train_settings_read(train_settings *settings, int argc, char **argv)
 {
     tas_train_options *options = &settings->train;
@@ -195,6 +223,7 @@ void train_settings_read(train_settings *settings, int argc, char **argv)
     const uint64_t epochs = options->epochs;
     options->epochs = 0; /* not given */
     settings->until_loss = settings->until_accuracy = NAN;
+    settings->batch = UINT64_MAX;
     optimizer_begin(options);
     schedule_begin(options);
     cli_parse(&train_command, argc, argv, settings);
@@ -202,6 +231,7 @@ void train_settings_read(train_settings *settings, int argc, char **argv)
     options->schedule = (tas_schedule)settings->schedule;
     options->lr_scaling = (tas_lr_scaling)settings->lr_scaling;
     schedule_end(&train_command, options);
+    set_batches(settings);
     if (settings->profile && (settings->validation.bytes || settings->validation.percent > 0))
         refuse_both("profile", "validation", "a profile covers training alone");
     if (options->epochs && options->steps) refuse_both("epochs", "steps", "");

@@ -99,6 +99,8 @@ typedef struct tas_step {
     double seconds;
     /* Trained on so far. */
     uint64_t examples;
+    /* Non-zero: the last step of its epoch. */
+    int ends_epoch;
     /* With options.noise: this step's estimates of tr(S) and |G|^2, see tas_noise; NaN if it was not measured. */
     double trace, square;
 } tas_step;
@@ -147,16 +149,28 @@ typedef enum tas_schedule {
     /* Smith and Topin 2019 (arXiv 1708.07120), as torch.optim.lr_scheduler.OneCycleLR has it with its defaults, but
      * without a cycle of momentum: with p = rise steps - 1, up from lr / 25 at step 0 to lr at step p, then down to
      * lr / 250000 at the last step, each along half a cosine wave. There is no warm-up beside it. */
-    TAS_SCHEDULE_ONE_CYCLE
+    TAS_SCHEDULE_ONE_CYCLE,
+    /* Seesaw (Meterez et al. 2025, arXiv 2510.14717): after every decay_steps steps of the first batch, counted in
+     * examples from the end of the warm-up on, where a step schedule would halve the rate it is divided by the square
+     * root of 2 and the batch is doubled. From the largest batch on the rate is halved. lr_scaling scales to the first
+     * batch alone. */
+    TAS_SCHEDULE_SEESAW
 } tas_schedule;
 
 /* If lr is the rate for a batch of base_batch, the rate for another batch, k = batch / base_batch: lr, lr k or
  * lr sqrt(k). */
 typedef enum tas_lr_scaling { TAS_SCALING_NONE = 0, TAS_SCALING_LINEAR, TAS_SCALING_SQRT } tas_lr_scaling;
 
+/* From this step on, counted from 0, batches have so many examples. */
+typedef struct tas_batch_change {
+    uint64_t step;
+    uint32_t batch;
+} tas_batch_change;
+enum { TAS_BATCH_CHANGES = 64 /* of a run, at most */ };
+
 /* Their names: "sgd", "adam", "adamw", "rmsprop", "lion", "lars", "lamb"; "all", "weights"; "constant", "step",
- * "cosine", "polynomial", "exponential", "one-cycle"; "none", "linear", "sqrt". NULL for other values, so that a loop
- * from 0 on finds all of them. */
+ * "cosine", "polynomial", "exponential", "one-cycle", "seesaw"; "none", "linear", "sqrt". NULL for other values, so
+ * that a loop from 0 on finds all of them. */
 TAS_API const char *tas_optimizer_name(tas_optimizer optimizer);
 TAS_API const char *tas_decay_on_name(tas_decay_on decay_on);
 TAS_API const char *tas_schedule_name(tas_schedule schedule);
@@ -168,7 +182,12 @@ typedef struct tas_train_options {
     size_t size;
     /* Examples whose mean gradient makes one update (64): at most those of the data set, and 2^24. */
     uint32_t batch;
-    /* The largest batch that the memory of the run allows for; 0 (the default): batch. It changes no result. */
+    /* Other batches later in the run, `change_count` of them (0), ascending by step from 1 on. The data go on where
+     * they are, and lr_scaling gives each batch its rate. Read when the run is opened. */
+    const tas_batch_change *changes;
+    int change_count;
+    /* Seesaw: the largest batch; 0 (the default), or above it: a tenth of the examples. Other schedules: the largest
+     * batch that the memory of the run allows for, which changes no result; 0: that of the run's own. */
     uint32_t batch_most;
     /* Non-zero: the last, smaller batch of an epoch is left out (0). */
     int drop_last;
@@ -201,7 +220,7 @@ typedef struct tas_train_options {
     tas_schedule schedule;
     /* Steps (0): at most those of the run. */
     uint64_t warmup;
-    /* Step and exponential schedules only, which need it: at least 1. */
+    /* Step, exponential and seesaw schedules only, which need it: at least 1. */
     uint64_t decay_steps;
     /* Step and exponential schedules only (0.1): from 1e-18 to 1. */
     float decay;
@@ -247,6 +266,22 @@ TAS_API void tas_train_options_choose(tas_train_options *options, tas_optimizer 
  * run of that length would refuse. */
 TAS_API tas_status tas_train_lr(tas_context *context, const tas_train_options *options, uint64_t step, uint64_t steps,
                                 float *lr);
+
+/* The batches of a run: those of the options, or of the seesaw schedule. */
+typedef struct tas_batches {
+    /* The first is options->batch, at step 0. */
+    tas_batch_change list[TAS_BATCH_CHANGES + 1];
+    int count;
+    uint32_t most;
+    /* Of the whole run. */
+    uint64_t steps;
+    /* Seesaw: non-zero if the batch cannot be doubled as often as the run has decays; the rate is then halved. */
+    int capped;
+} tas_batches;
+
+/* *out for a run on so many examples. TAS_BAD_ARGUMENT, with the reason, if such batches would be refused. */
+TAS_API tas_status tas_train_batches(tas_context *context, const tas_train_options *options, uint64_t examples,
+                                     tas_batches *out);
 
 /* What is known of the gradient noise scale: nothing yet, its interval has no upper end, or both ends; or it cannot be
  * estimated at all. */
@@ -336,8 +371,12 @@ TAS_API tas_status tas_run_open(tas_model *model, const tas_data *data, const ta
  * TAS_STOPPED the run can go on; after any other failure each call fails likewise. */
 TAS_API tas_status tas_run_advance(tas_run *run, uint64_t steps, tas_train_result *result);
 
-/* Steps of the whole run. */
+/* Steps of the whole run; and of its epoch, those that are left of it. */
 TAS_API uint64_t tas_run_steps(const tas_run *run);
+TAS_API uint64_t tas_run_epoch_left(const tas_run *run);
+
+/* The batch of the next step. */
+TAS_API uint32_t tas_run_batch(const tas_run *run);
 
 /* Frees a run and sets *run to NULL; it may be NULL already. The model keeps its weights. */
 TAS_API void tas_run_close(tas_run **run);

@@ -17,6 +17,10 @@ typedef struct tas_plan_options {
     size_t size;
     /* Examples per update; 64. */
     uint32_t batch;
+    /* As in tas_train_options; the plan is for the largest batch. */
+    const tas_batch_change *changes;
+    int change_count;
+    uint32_t batch_most;
     /* Bytes of memory to use; 0: 60 % of a discrete device's, 50 % of one that shares the host's. */
     uint64_t budget;
     /* The largest number of examples on the device at once; 0: as many as the budget allows. */

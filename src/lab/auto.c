@@ -302,6 +302,8 @@ static tas_status choose(probe *p, tas_train_options *options, char *reason, siz
     if (options->lr_scaling != TAS_SCALING_NONE)
         return fail(context, TAS_BAD_ARGUMENT,
                     "choosing a batch also chooses its rate: expected no scaling of the rate");
+    if (options->change_count || options->schedule == TAS_SCHEDULE_SEESAW)
+        return fail(context, TAS_BAD_ARGUMENT, "a batch is chosen for a whole run: expected no changes of it");
     const tas_status status = probe_run(p);
     return status ? status : conclude(p, options, reason, bytes);
 }

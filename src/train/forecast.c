@@ -201,20 +201,46 @@ static tas_status forecast_make(forecast *f, tas_plan *out)
     return status;
 }
 
+static uint32_t largest_batch(const tas_plan_options *options)
+{
+    uint32_t most = options->batch > options->batch_most ? options->batch : options->batch_most;
+    for (int i = 0; i < options->change_count; i++)
+        if (options->changes[i].batch > most) most = options->changes[i].batch;
+    return most;
+}
+
+static uint32_t smallest_batch(const tas_plan_options *options)
+{
+    uint32_t least = options->batch_most ? 1 : options->batch;
+    for (int i = 0; i < options->change_count; i++)
+        if (options->changes[i].batch < least) least = options->changes[i].batch;
+    return least;
+}
+
 static tas_status forecast_run(tas_device *device, const tas_network *network, const tas_data *train,
                                const tas_data *test, const tas_plan_options *options, tas_plan *out)
 {
     forecast f = {.network = network, .options = options, .limits = model_device_limits(device)};
-    f.run = train ? forecast_request(train, true, options->batch, options->tile)
-                  : request_without(network, options->batch, options->tile);
+    const uint32_t most = largest_batch(options), examples = train ? (uint32_t)train->options.count : 0;
+    f.run = train ? forecast_request(train, true, most, options->tile) : request_without(network, most, options->tile);
     f.run.spills = options->keep_on_host;
     update_request(&f.run, options->optimizer, options->clip != 0);
-    if (options->noise)
-        forecast_request_noise(&f.run, network, options->batch, train ? train->options.count : 0, options->tile);
+    if (options->noise) forecast_request_noise(&f.run, network, smallest_batch(options), examples, options->tile);
     if (test) f.evaluation = evaluation_request(test);
     if (test) f.evaluation.copy = device->driver->never_fails ? COPY_NONE : COPY_PARAMETERS;
     if (options->budget) f.limits.budget = options->budget;
     return forecast_make(&f, out);
+}
+
+static tas_status check_batches(tas_context *context, const tas_data *train, const tas_plan_options *options)
+{
+    const uint32_t least = smallest_batch(options), most = largest_batch(options);
+    if (!options->batch || !least || most > 1u << 24)
+        return fail(context, TAS_BAD_ARGUMENT, "batch %u: expected 1 to 2^24 examples",
+                    options->batch && least ? most : 0);
+    if (!train || most <= train->options.count) return TAS_OK;
+    return fail(context, TAS_BAD_ARGUMENT, "batch %u is larger than the data set: %s has %llu examples", most,
+                train->name, (unsigned long long)train->options.count);
 }
 
 tas_status tas_plan_make(tas_device *device, const tas_network *network, const tas_data *train, const tas_data *test,
@@ -229,11 +255,8 @@ tas_status tas_plan_make(tas_device *device, const tas_network *network, const t
         status =
             fail(context, TAS_BAD_ARGUMENT, "options of %zu bytes; this library knows %zu: use tas_plan_options_init()",
                  options->size, sizeof *options);
-    else if (!options->batch || options->batch > 1u << 24)
-        status = fail(context, TAS_BAD_ARGUMENT, "batch %u: expected 1 to 2^24 examples", options->batch);
-    else if (train && options->batch > train->options.count)
-        status = fail(context, TAS_BAD_ARGUMENT, "batch %u is larger than the data set: %s has %llu examples",
-                      options->batch, train->name, (unsigned long long)train->options.count);
+    else
+        status = check_batches(context, train, options);
     if (!status && train) status = feed_check(network, train);
     if (!status && train) feed_note(network, train);
     if (!status && test) status = feed_check(network, test);

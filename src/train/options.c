@@ -3,6 +3,7 @@
 
 #include "network/layers/layer.h"
 #include "train/schedule.h"
+#include "train/seesaw.h"
 #include "train/update.h"
 
 #include <inttypes.h>
@@ -31,9 +32,40 @@ uint64_t options_steps(const tas_train_options *options, const course *c)
     return options->steps ? options->steps : course_end(c, options->epochs);
 }
 
-uint32_t options_batch_most(const tas_train_options *options)
+static bool has_seesaw(const tas_train_options *options)
 {
-    return options->batch_most ? options->batch_most : options->batch;
+    return options->schedule == TAS_SCHEDULE_SEESAW && options->decay_steps;
+}
+
+tas_status options_course(course *c, tas_context *context, const tas_train_options *options, uint64_t examples)
+{
+    tas_status status = course_open(c, context, options, examples);
+    for (int i = 0; i < options->change_count && !status; i++)
+        status = course_change_batch(c, context, options->changes[i].step, options->changes[i].batch);
+    if (!status && has_seesaw(options)) status = seesaw_expand(options, context, c, options_steps);
+    if (status) course_close(c);
+    return status;
+}
+
+/* Whoever asks for more than the run's own batches may have any of them. */
+batch_range options_batches(const tas_train_options *options, const course *c)
+{
+    batch_range range = {options->batch, options->batch};
+    for (int i = 1; i < c->segments; i++) {
+        const uint32_t batch = c->segment[i].batch;
+        if (batch < range.least) range.least = batch;
+        if (batch > range.most) range.most = batch;
+    }
+    if (!options->batch_most || has_seesaw(options)) return range;
+    return (batch_range){1, options->batch_most > range.most ? options->batch_most : range.most};
+}
+
+float options_lr(const tas_train_options *options, const course *c, uint64_t step, uint64_t steps)
+{
+    tas_train_options own = *options;
+    if (!has_seesaw(options)) own.batch = course_at(c, step + 1).batch;
+    const float lr = schedule_lr(&own, step, steps);
+    return has_seesaw(options) && step >= options->warmup ? schedule_flush(seesaw_lr(options, c, lr, step)) : lr;
 }
 
 /* Whether each group of such a batch, of which the last one may be smaller, has values enough for a variance. */
@@ -59,69 +91,181 @@ static tas_status check_groups(const tas_network *network, uint64_t batch, bool 
     return TAS_OK;
 }
 
-/* Of the last steps with one batch: it, and what the epoch in which they begin and later ones end with. */
-tas_status options_check_batches(const tas_network *network, const tas_train_options *options, const course *c)
+/* Of the steps of one segment: its batch, and what the epoch in which they begin and later ones end with. */
+static tas_status check_segment(const tas_network *network, const tas_train_options *options, const course *c, int i,
+                                uint64_t steps)
 {
-    const course_segment *s = &c->segment[c->segments - 1];
-    const uint64_t steps = options_steps(options, c);
+    const course_segment *s = &c->segment[i];
+    const uint64_t last = i + 1 < c->segments ? s[1].step : steps;
     const uint32_t left[] = {c->examples - s->at, c->examples};
-    tas_status status = check_groups(network, s->batch, false);
+    tas_train_options own = *options;
+    if (!has_seesaw(options)) own.batch = s->batch;
+    tas_status status = schedule_check(network->context, &own, steps);
+    if (!status) status = check_groups(network, s->batch, false);
     for (uint64_t k = 0, end = s->step; k < 2 && !status && !c->drop_last; k++) {
         end += (left[k] - 1) / s->batch + 1;
-        if (left[k] % s->batch && steps >= end) status = check_groups(network, left[k] % s->batch, true);
+        if (left[k] % s->batch && last >= end) status = check_groups(network, left[k] % s->batch, true);
     }
     return status;
 }
 
-/* A batch, and the data it is taken from. */
-static tas_status check_batch(tas_context *context, const char *name, uint32_t batch, const tas_data *data)
+tas_status options_check_batches(const tas_network *network, const tas_train_options *options, const course *c,
+                                 int first)
 {
-    const uint64_t examples = data->options.count;
+    const uint64_t steps = options_steps(options, c);
+    tas_status status = TAS_OK;
+    for (int i = first; i < c->segments && !status; i++) status = check_segment(network, options, c, i, steps);
+    return status;
+}
+
+/* name: what the batch is of, of a set with that name. */
+static tas_status check_batch(tas_context *context, const char *name, uint32_t batch, uint64_t examples, const char *of)
+{
     if (!batch) return fail(context, TAS_BAD_ARGUMENT, "%s 0: expected at least 1 example", name);
     if (batch > examples)
         return fail(context, TAS_BAD_ARGUMENT,
-                    "%s %" PRIu32 " is larger than the data set: %s has %" PRIu64 " examples", name, batch, data->name,
+                    "%s %" PRIu32 " is larger than the data set: %s has %" PRIu64 " examples", name, batch, of,
                     examples);
     if (batch > 1u << 24) return fail(context, TAS_BAD_ARGUMENT, "%s %" PRIu32 ": at most 2^24 examples", name, batch);
     return TAS_OK;
 }
 
-/* What depends on how the batches follow each other. */
-static tas_status check_course(const tas_network *network, const tas_train_options *options, const course *c)
+static tas_status check_changes(tas_context *context, const tas_train_options *options, uint64_t examples,
+                                const char *of)
+{
+    uint64_t before = 0;
+    tas_status status = TAS_OK;
+    if (options->change_count < 0 || options->change_count > TAS_BATCH_CHANGES)
+        return fail(context, TAS_BAD_ARGUMENT, "%d changes of the batch: expected at most %d", options->change_count,
+                    TAS_BATCH_CHANGES);
+    for (int i = 0; i < options->change_count && !status; i++) {
+        const tas_batch_change *change = &options->changes[i];
+        char name[64];
+        snprintf(name, sizeof name, "change %d, from step %" PRIu64 " on: batch", i + 1, change->step);
+        status = check_batch(context, name, change->batch, examples, of);
+        if (!status && change->step <= before)
+            status = fail(context, TAS_BAD_ARGUMENT,
+                          "change %d, to batch %" PRIu32 " from step %" PRIu64 " on: expected a step above %" PRIu64,
+                          i + 1, change->batch, change->step, before);
+        before = change->step;
+    }
+    return status;
+}
+
+/* The batches, and how many steps they make. */
+static tas_status check_all_batches(tas_context *context, const tas_train_options *options, uint64_t examples,
+                                    const char *of)
+{
+    uint64_t all;
+    tas_status status = check_batch(context, "batch", options->batch, examples, of);
+    if (!status && options->batch_most && options->schedule != TAS_SCHEDULE_SEESAW)
+        status = check_batch(context, "batch_most", options->batch_most, examples, of);
+    if (!status) status = check_changes(context, options, examples, of);
+    if (status) return status;
+    if (!mul_size(options->epochs, examples, &all))
+        return fail(context, TAS_BAD_ARGUMENT, "%" PRIu64 " epochs: too many", options->epochs);
+    if (!options->steps && !options->epochs)
+        return fail(context, TAS_BAD_ARGUMENT, "steps 0 and epochs 0: expected one of them to be more");
+    return TAS_OK;
+}
+
+static tas_status check_steps(tas_context *context, const tas_train_options *options, const course *c)
 {
     const uint64_t steps = options_steps(options, c);
+    const tas_batch_change *last = options->change_count ? &options->changes[options->change_count - 1] : NULL;
     if (steps >= UINT32_MAX)
-        return fail(network->context, TAS_BAD_ARGUMENT, "%" PRIu64 " steps: expected fewer than 2^32 - 1 per run",
-                    steps);
-    tas_status status = schedule_check(network->context, options, steps);
-    if (!status) status = update_check(network->context, options);
-    return status ? status : options_check_batches(network, options, c);
+        return fail(context, TAS_BAD_ARGUMENT, "%" PRIu64 " steps: expected fewer than 2^32 - 1 per run", steps);
+    if (last && last->step >= steps)
+        return fail(context, TAS_BAD_ARGUMENT,
+                    "change %d, to batch %" PRIu32 " from step %" PRIu64 " on: the run has only %" PRIu64 " step%s",
+                    options->change_count, last->batch, last->step, steps, steps == 1 ? "" : "s");
+    return TAS_OK;
+}
+
+static tas_status check_size(tas_context *context, const tas_train_options *options)
+{
+    if (options->size == sizeof *options) return TAS_OK;
+    return fail(context, TAS_BAD_ARGUMENT,
+                "options.size is %zu, expected %zu: initialize with "
+                "tas_train_options_init()",
+                options->size, sizeof *options);
 }
 
 tas_status options_check(const tas_network *network, const tas_data *data, const tas_train_options *options)
 {
     tas_context *context = network->context;
     const uint64_t examples = data->options.count;
-    uint64_t all;
-    if (options->size != sizeof *options)
-        return fail(context, TAS_BAD_ARGUMENT,
-                    "options.size is %zu, expected %zu: initialize with "
-                    "tas_train_options_init()",
-                    options->size, sizeof *options);
-    tas_status status = check_batch(context, "batch", options->batch, data);
-    if (!status && options->batch_most) status = check_batch(context, "batch_most", options->batch_most, data);
-    if (status) return status;
-    if (options_batch_most(options) < options->batch)
-        return fail(context, TAS_BAD_ARGUMENT, "batch_most %" PRIu32 ": expected at least the batch, %" PRIu32,
-                    options->batch_most, options->batch);
-    if (!mul_size(options->epochs, examples, &all))
-        return fail(context, TAS_BAD_ARGUMENT, "%" PRIu64 " epochs: too many", options->epochs);
-    if (!options->steps && !options->epochs)
-        return fail(context, TAS_BAD_ARGUMENT, "steps 0 and epochs 0: expected one of them to be more");
     course c;
-    status = course_open(&c, context, options, examples);
+    tas_status status = check_size(context, options);
+    if (!status) status = check_all_batches(context, options, examples, data->name);
+    if (!status) status = options_course(&c, context, options, examples);
     if (status) return status;
-    status = check_course(network, options, &c);
+    status = check_steps(context, options, &c);
+    if (!status) status = schedule_check(context, options, options_steps(options, &c));
+    if (!status) status = update_check(context, options);
+    if (!status) status = options_check_batches(network, options, &c, 0);
     course_close(&c);
+    return status;
+}
+
+static tas_status train_lr(tas_context *context, const tas_train_options *options, uint64_t step, uint64_t steps,
+                           float *lr)
+{
+    course c;
+    tas_status status = check_size(context, options);
+    if (status) return status;
+    if (!options->batch) return fail(context, TAS_BAD_ARGUMENT, "batch 0: expected at least 1 example");
+    if (step > steps)
+        return fail(context, TAS_BAD_ARGUMENT, "step %" PRIu64 ": the run has only %" PRIu64 " step%s", step, steps,
+                    steps == 1 ? "" : "s");
+    tas_train_options own = *options;
+    own.steps = steps; /* for the course, which is that on a large set */
+    status = schedule_check(context, options, steps);
+    if (!status) status = check_changes(context, options, UINT32_MAX, "it");
+    if (!status) status = options_course(&c, context, &own, UINT32_MAX);
+    if (status) return status;
+    *lr = options_lr(options, &c, step, steps);
+    course_close(&c);
+    return TAS_OK;
+}
+
+tas_status tas_train_lr(tas_context *context, const tas_train_options *options, uint64_t step, uint64_t steps,
+                        float *lr)
+{
+    entry_state saved;
+    entry_begin(context, &saved);
+    const tas_status status = train_lr(context, options, step, steps, lr);
+    entry_end(&saved);
+    return status;
+}
+
+static tas_status list_batches(tas_context *context, const tas_train_options *options, uint64_t examples,
+                               tas_batches *out)
+{
+    course c;
+    tas_status status = check_size(context, options);
+    if (!status) status = check_all_batches(context, options, examples, "it");
+    if (!status) status = options_course(&c, context, options, examples);
+    if (status) return status;
+    status = check_steps(context, options, &c);
+    out->count = c.segments;
+    out->steps = options_steps(options, &c);
+    for (int i = 0; i < c.segments; i++) out->list[i] = (tas_batch_change){c.segment[i].step, c.segment[i].batch};
+    for (int i = 0; i < c.segments; i++)
+        if (c.segment[i].batch > out->most) out->most = c.segment[i].batch;
+    out->capped = has_seesaw(options) && out->steps &&
+                  seesaw_decays(options, &c, out->steps - 1) > seesaw_doublings(options, examples);
+    course_close(&c);
+    return status;
+}
+
+tas_status tas_train_batches(tas_context *context, const tas_train_options *options, uint64_t examples,
+                             tas_batches *out)
+{
+    entry_state saved;
+    entry_begin(context, &saved);
+    *out = (tas_batches){0};
+    const tas_status status = list_batches(context, options, examples, out);
+    entry_end(&saved);
     return status;
 }

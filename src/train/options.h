@@ -11,13 +11,24 @@
 /* Checks options that come from outside, with the data set and the network that they are for. */
 tas_status options_check(const tas_network *network, const tas_data *data, const tas_train_options *options);
 
+/* The course that they ask for, which is closed with course_close(). */
+tas_status options_course(course *c, tas_context *context, const tas_train_options *options, uint64_t examples);
+
 /* Steps of the run, below 2^32 - 1: as asked, or those of its epochs. */
 uint64_t options_steps(const tas_train_options *options, const course *c);
 
-/* The largest batch that the run may have. */
-uint32_t options_batch_most(const tas_train_options *options);
+/* The smallest and the largest batch that the run may have. */
+typedef struct batch_range {
+    uint32_t least, most;
+} batch_range;
+batch_range options_batches(const tas_train_options *options, const course *c);
 
-/* Checks that each batch that a course takes from its last change on has examples enough for a layer's statistics. */
-tas_status options_check_batches(const tas_network *network, const tas_train_options *options, const course *c);
+/* The learning rate after `step` steps, in a run of `steps`. */
+float options_lr(const tas_train_options *options, const course *c, uint64_t step, uint64_t steps);
+
+/* Checks that each batch of a course from segment `first` on has examples enough for a layer's statistics, and a rate
+ * within bounds. */
+tas_status options_check_batches(const tas_network *network, const tas_train_options *options, const course *c,
+                                 int first);
 
 #endif

@@ -28,18 +28,9 @@ run_step run_step_at(const tas_run *run, uint64_t step)
     return make_step(step, &of);
 }
 
-/* Options whose batch is that of the step. */
-static tas_train_options options_at(const tas_run *run, uint64_t step)
-{
-    tas_train_options options = run->options;
-    options.batch = course_at(&run->course, step).batch;
-    return options;
-}
-
 float run_lr(const tas_run *run, uint64_t step)
 {
-    const tas_train_options options = options_at(run, step);
-    return schedule_lr(&options, step - 1, run->steps);
+    return options_lr(&run->options, &run->course, step - 1, run->steps);
 }
 
 /* When the noise is measured depends on the batch. */
@@ -148,7 +139,8 @@ static tas_status report_step(tas_run *run, double seconds)
                      .lr = run_lr(run, step.number),
                      .loss = result->last_loss,
                      .seconds = seconds,
-                     .examples = result->examples};
+                     .examples = result->examples,
+                     .ends_epoch = course_at(&run->course, result->steps + 1).epoch > of.epoch};
     add_noise(run, &step, &done);
     return run->options.on_step && call_on_step(run, &done) ? TAS_STOPPED : TAS_OK;
 }
@@ -279,12 +271,15 @@ static tas_status warm_up(tas_run *run)
 {
     const device_driver *driver = run->w.device->driver;
     const course *c = &run->course;
-    const uint32_t set[2] = {UINT32_MAX, 0}, clear[2] = {0, 0}, most = options_batch_most(&run->options);
+    const uint32_t set[2] = {UINT32_MAX, 0}, clear[2] = {0, 0}, most = run->request.batch;
+    bool has_most = false;
     tas_status status = driver->write(run->w.device, &run->w.first_bad, 0, set, sizeof set, true);
-    for (int i = 0; i < c->segments && !status; i++)
-        status = warm_up_batch(run, c->segment[i].batch, c->segment[i].step,
-                               i + 1 < c->segments ? c->segment[i + 1].step : run->steps);
-    if (!status && most > c->segment[0].batch) status = warm_up_batch(run, most, 0, 0);
+    for (int i = 0; i < c->segments && !status; i++) {
+        const course_segment *s = &c->segment[i];
+        status = warm_up_batch(run, s->batch, s->step, i + 1 < c->segments ? s[1].step : run->steps);
+        has_most |= s->batch == most;
+    }
+    if (!status && !has_most) status = warm_up_batch(run, most, 0, 0);
     return status ? status : driver->write(run->w.device, &run->w.first_bad, 0, clear, sizeof clear, true);
 }
 
@@ -335,10 +330,9 @@ static const char *noise_obstacle(const tas_run *run)
     return noise_schedule_obstacle(run->model->network, course_at(&run->course, run->step + 1).batch, run->count);
 }
 
-static void request_noise(tas_run *run)
+static void request_noise(tas_run *run, uint32_t least)
 {
     const char *obstacle = noise_obstacle(run);
-    const uint32_t least = run->options.batch_most ? 1 : run->options.batch;
     forecast_request_noise(&run->request, run->model->network, least, run->count, run->options.tile);
     if (obstacle) note_once(run->model->context, "the gradient noise scale is not estimated: %s", obstacle);
 }
@@ -351,16 +345,17 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
     *run = (tas_run){.model = model, .data = data, .options = *options, .count = (uint32_t)data->options.count};
     model->run = run;
     device_reset_peaks(device);
-    tas_status status = course_open(&run->course, model->context, options, run->count);
+    tas_status status = options_course(&run->course, model->context, options, run->count);
     if (status) {
         close_run(run);
         return status;
     }
     run->steps = options_steps(options, &run->course);
-    run->request = forecast_request(data, true, options_batch_most(options), options->tile);
+    const batch_range range = options_batches(options, &run->course);
+    run->request = forecast_request(data, true, range.most, options->tile);
     run->request.spills = options->keep_on_host;
     update_request(&run->request, options->optimizer, options->clip > 0);
-    if (options->noise) request_noise(run);
+    if (options->noise) request_noise(run, range.least);
     status = profile_pause(device); /* if one is made: the start is not of interest */
     if (!status) status = prepare(run);
     if (!status) status = profile_resume(device);
@@ -459,12 +454,17 @@ tas_status tas_run_advance(tas_run *run, uint64_t steps, tas_train_result *resul
 
 uint64_t tas_run_steps(const tas_run *run) { return run->steps; }
 
+uint64_t tas_run_epoch_left(const tas_run *run)
+{
+    return course_end(&run->course, course_at(&run->course, run->step + 1).epoch + 1) - run->step;
+}
+
+uint32_t tas_run_batch(const tas_run *run) { return course_at(&run->course, run->step + 1).batch; }
+
 tas_status run_change_batch(tas_run *run, uint32_t batch)
 {
     tas_context *context = run->model->context;
     course changed = {0};
-    tas_train_options options = run->options;
-    options.batch = batch;
     if (run->advancing)
         return fail(context, TAS_BAD_ARGUMENT, "this run is advancing: its batch cannot change meanwhile");
     if (!batch || batch > run->request.batch)
@@ -472,13 +472,12 @@ tas_status run_change_batch(tas_run *run, uint32_t batch)
                     run->request.batch);
     tas_status status = course_copy(&changed, context, &run->course);
     if (!status) status = course_change_batch(&changed, context, run->step, batch);
-    if (!status) status = schedule_check(context, &options, options_steps(&options, &changed));
-    if (!status) status = options_check_batches(run->model->network, &options, &changed);
+    if (!status) status = options_check_batches(run->model->network, &run->options, &changed, changed.segments - 1);
     if (!status) {
         const course before = run->course;
         run->course = changed;
         changed = before;
-        run->steps = options_steps(&options, &run->course);
+        run->steps = options_steps(&run->options, &run->course);
     }
     course_close(&changed);
     return status;

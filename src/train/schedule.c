@@ -95,6 +95,16 @@ static float step_wise(const tas_train_options *options, float lr, uint64_t step
     return (float)((double)lr * schedule_power((double)options->decay, step / options->decay_steps));
 }
 
+static tas_status check_seesaw(tas_context *context, const tas_train_options *options)
+{
+    if (!options->decay_steps)
+        return fail(context, TAS_BAD_ARGUMENT, "decay_steps 0: the seesaw schedule expects at least 1 step");
+    if (options->change_count)
+        return fail(context, TAS_BAD_ARGUMENT,
+                    "the seesaw schedule changes the batch itself: expected no changes of it");
+    return TAS_OK;
+}
+
 static tas_status check_cosine(tas_context *context, const tas_train_options *options)
 {
     return check_scaled(context, options, "lr_end", options->lr_end);
@@ -184,6 +194,7 @@ static const struct schedule {
     [TAS_SCHEDULE_POLYNOMIAL] = {"polynomial", check_polynomial, polynomial},
     [TAS_SCHEDULE_EXPONENTIAL] = {"exponential", check_step, exponential},
     [TAS_SCHEDULE_ONE_CYCLE] = {"one-cycle", check_one_cycle, one_cycle},
+    [TAS_SCHEDULE_SEESAW] = {"seesaw", check_seesaw, NULL}, /* it depends on the course: seesaw.h */
 };
 
 const char *tas_schedule_name(tas_schedule which)
@@ -206,6 +217,8 @@ tas_status schedule_check(tas_context *context, const tas_train_options *options
     return row->check ? row->check(context, options) : TAS_OK;
 }
 
+float schedule_flush(float lr) { return lr < lr_least ? 0 : lr; }
+
 float schedule_lr(const tas_train_options *options, uint64_t step, uint64_t steps)
 {
     const struct schedule *row = &schedules[options->schedule];
@@ -214,31 +227,5 @@ float schedule_lr(const tas_train_options *options, uint64_t step, uint64_t step
         lr *= arith_div((float)(step + 1), (float)options->warmup);
     else if (row->lr)
         lr = row->lr(options, lr, step - options->warmup, steps - options->warmup);
-    return lr < lr_least ? 0 : lr;
-}
-
-static tas_status train_lr(tas_context *context, const tas_train_options *options, uint64_t step, uint64_t steps,
-                           float *lr)
-{
-    if (options->size != sizeof *options)
-        return fail(context, TAS_BAD_ARGUMENT,
-                    "options.size is %zu, expected %zu: initialize with "
-                    "tas_train_options_init()",
-                    options->size, sizeof *options);
-    if (step > steps)
-        return fail(context, TAS_BAD_ARGUMENT, "step %" PRIu64 ": the run has only %" PRIu64 " step%s", step, steps,
-                    steps == 1 ? "" : "s");
-    const tas_status status = schedule_check(context, options, steps);
-    if (!status) *lr = schedule_lr(options, step, steps);
-    return status;
-}
-
-tas_status tas_train_lr(tas_context *context, const tas_train_options *options, uint64_t step, uint64_t steps,
-                        float *lr)
-{
-    entry_state saved;
-    entry_begin(context, &saved);
-    const tas_status status = train_lr(context, options, step, steps, lr);
-    entry_end(&saved);
-    return status;
+    return schedule_flush(lr);
 }

@@ -16,6 +16,9 @@ tas_status schedule_check(tas_context *context, const tas_train_options *options
  * host. At step `steps`, one behind the last, it is the cosine schedule's end. */
 float schedule_lr(const tas_train_options *options, uint64_t step, uint64_t steps);
 
+/* 0 instead of a rate below 2^-60. */
+float schedule_flush(float lr);
+
 /* base^n by squaring, for base 0 or in [2^-60, 1]; its error is at most a factor of 1 + n 2^-53. 0 if it would be below
  * 2^-200. The same bits on every host. */
 double schedule_power(double base, uint64_t n);

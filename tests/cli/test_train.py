@@ -180,6 +180,41 @@ def _(t):
     expect("batch 7 (the last one dropped) lr" in t.train("--batch", "7", "--drop-last").out, "settings")
 
 
+@case("train --batch-schedule: the batch of each step, the same bits in tiles, epochs, and what is printed")
+def _(t):
+    schedule = ("--batch-schedule", "16,5:64,9:7")
+    log = t.place() / "log.jsonl"
+    command = ("train", t.net, t.data, "--device", "reference", *schedule)
+    digests = {t.run(*command, "--steps", "20", *more).digest()
+               for more in ((), ("--tile", "1"), ("--tile", "7"), ("--log", str(log)), ("--validation", "0.5%"))}
+    expect(len(digests) == 2, f"{digests}")  # fewer examples to train with a validation
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    steps = [line for line in lines if "step" in line]
+    expect([s["batch"] for s in steps] == [16] * 5 + [64, 64, 32] + [64] + [7] * 11, f"{steps}")
+    expect(lines[0]["run"]["batches"] == [{"step": 0, "batch": 16}, {"step": 5, "batch": 64}, {"step": 9, "batch": 7}],
+           f"{lines[0]}")
+    expect("settings     batch 16,5:64,9:7 lr" in t.run(*command, "--steps", "20").out, "settings")
+    o = one_object(t.run(*command, "--epochs", "2", "--json"))
+    expect(o["steps"] == 8 + 1 + 26 and o["epochs"] == 2, f"{o}")  # 240 = 5 16 + 2 64 + 32 = 64 + 25 7 + 1
+    plan = one_object(t.run("plan", t.net, t.data, "--device", "reference", *schedule, "--json"))
+    expect(plan["bytes_total"] == o["forecast_bytes"] == o["peak_bytes"] and plan["batch"] == 64, f"{plan} {o}")
+
+
+@case("train --schedule seesaw: doubles the batch, prints it as a schedule, and keeps to a tenth of the examples")
+def _(t):
+    settings = ("--schedule", "seesaw", "--decay-steps", "4", "--batch", "5", "--steps", "20")
+    first = t.train(*settings)
+    expect("batch 5,4:10,6:20 lr" in first.out and "halved at a batch of 20" in first.out, "settings", first)
+    rates = []
+    log = t.place() / "log.jsonl"
+    t.train(*settings, "--batch-most", "10", "--lr", "0.08", "--log", str(log))
+    for line in log.read_text().splitlines():
+        o = json.loads(line)
+        if "step" in o:
+            rates.append((o["batch"], round(o["lr"], 6)))
+    expect(rates[:9] == [(5, 0.08)] * 4 + [(10, 0.056569)] * 2 + [(10, 0.028284)] * 2 + [(10, 0.014142)], f"{rates}")
+
+
 @case("train --log: JSON lines, the run first, a line a step, the result last")
 def _(t):
     log = t.place() / "log of this.jsonl"

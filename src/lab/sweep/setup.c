@@ -64,6 +64,9 @@ tas_status setup_check(tas_context *context, const tas_sweep_options *options)
     if (!isnan(options->target) && !(options->target > 0 && options->target < (options->by_accuracy ? 1.0 : 1e6)))
         return fail(context, TAS_BAD_ARGUMENT, "a target of %g: expected %s", options->target,
                     options->by_accuracy ? "an accuracy between 0 and 1" : "a loss above 0");
+    if (options->train.change_count || options->train.schedule == TAS_SCHEDULE_SEESAW)
+        return fail(context, TAS_BAD_ARGUMENT,
+                    "a sweep compares batches that stay the same: expected no changes of them");
     if (options->rates && (!options->batches || isnan(options->target) || options->scale))
         return fail(context, TAS_BAD_ARGUMENT,
                     "given rates, one per batch, require batches and a target, and no scaling");
