@@ -70,6 +70,7 @@ static bool check_outputs(session *r)
         return false;
     }
     if (s->json && strcmp(s->json, "-") && !cli_check_write(&r->cli, "json", s->json)) return false;
+    if (s->runs && !cli_check_write(&r->cli, "runs", s->runs)) return false;
     return !s->state || check_state(r);
 }
 
@@ -168,9 +169,20 @@ static bool write_report(session *r)
     return !status;
 }
 
+static bool write_runs(session *r)
+{
+    const tas_status status = tas_sweep_runs(r->sweep, r->s.runs);
+    if (status)
+        cli_failed(&r->cli, status);
+    else
+        fprintf(r->text, "runs         %s\n", r->s.runs);
+    return !status;
+}
+
 static bool write_outputs(session *r)
 {
     bool done = !r->s.report || write_report(r);
+    if (r->s.runs) done &= write_runs(r);
     if (r->s.json) done &= write_json(r);
     return done;
 }

@@ -194,11 +194,22 @@ static void print_table(const tas_sweep *sweep, FILE *out, bool wide, int width)
 
 /* Targets on the way ----------------------------------------------------------------------------------------------- */
 
+/* To one target alone, that of the table. */
+static void print_critical(const tas_sweep *sweep, FILE *out)
+{
+    tas_advice a;
+    tas_sweep_advice(sweep, &a);
+    fprintf(out, "critical     batch %s (fitted)\n", interval(a.b_crit_low, a.b_crit, a.b_crit_high).text);
+}
+
 static void print_levels(const tas_sweep *sweep, FILE *out)
 {
     tas_level level;
     tas_sweep_facts facts;
-    if (!tas_sweep_level(sweep, 1, &level)) return; /* one alone is the target of the table */
+    if (!tas_sweep_level(sweep, 1, &level)) {
+        print_critical(sweep, out);
+        return;
+    }
     tas_sweep_get_facts(sweep, &facts);
     char epochs[32];
     snprintf(epochs, sizeof epochs, "epochs (B = %u)", facts.base_batch);
@@ -278,7 +289,7 @@ void sweep_print_result(const tas_sweep *sweep, FILE *out, bool wide)
         cli_print_wrapped(out, tas_sweep_target(sweep), TEXT_COLUMN, TEXT_COLUMN, width);
     }
     print_depth(sweep, out, width);
-    fprintf(out, "took         %s\n", seconds(tas_sweep_seconds(sweep)).text);
+    if (isfinite(tas_sweep_seconds(sweep))) fprintf(out, "took         %s\n", seconds(tas_sweep_seconds(sweep)).text);
     print_table(sweep, out, wide, width);
     print_levels(sweep, out);
     tas_sweep_advice(sweep, &advice);

@@ -158,6 +158,13 @@ const cli_option sweep_options[] = {
      .group = GROUP_OUTPUT,
      .offset = offsetof(sweep_settings, wide),
      .help = "Print all columns of the table; otherwise it fits into 80."},
+    {.name = "runs",
+     .group = GROUP_OUTPUT,
+     .metavar = "FILE",
+     .type = TYPE_TEXT,
+     .complete = COMPLETE_FILE,
+     .offset = offsetof(sweep_settings, runs),
+     .help = "Write the evaluations of all runs on fresh seeds as CSV, in the format that 'tassello advise' reads."},
     OPTION_DEVICE(offsetof(sweep_settings, device)),
     OPTION_BUDGET(offsetof(sweep_settings, budget)),
     {0},
@@ -256,6 +263,11 @@ static void check_files(const sweep_settings *s)
         cli_usage(&sweep_command, "--report -: expected a file; only --json can go to stdout");
     if (s->report && s->json && cli_is_one_file(s->report, s->json))
         cli_usage(&sweep_command, "--report and --json: expected two different files");
+    if (s->runs && s->json && cli_is_one_file(s->runs, s->json))
+        cli_usage(&sweep_command, "--runs and --json: expected two different files");
+    if (s->runs && s->report && cli_is_one_file(s->runs, s->report))
+        cli_usage(&sweep_command, "--runs and --report: expected two different files");
+    cli_check_output(&sweep_command, "runs", s->runs, s->net, s->data);
     cli_check_output(&sweep_command, "report", s->report, s->net, s->data);
     cli_check_output(&sweep_command, "json", s->json, s->net, s->data);
 }

@@ -151,10 +151,11 @@ typedef struct tas_check {
 /* In the order in which they were made; the last one is that of the advice. Returns 0 after it. */
 TAS_API int tas_sweep_check(const tas_sweep *sweep, size_t index, tas_check *out);
 
-/* The command line that trains as recommended, for a shell; freed by the caller. NULL: no memory. */
+/* The command line that trains as recommended, for a shell; freed by the caller. NULL: no memory, or the runs are of
+ * another program. */
 TAS_API char *tas_sweep_command(const tas_sweep *sweep);
 
-/* How a run of that command ends, in a sentence; freed by the caller. NULL: no memory. */
+/* How a run of that command ends, in a sentence; freed by the caller. NULL: as above. */
 TAS_API char *tas_sweep_command_end(const tas_sweep *sweep);
 
 /* The target: "validation loss 0.412 (...)". */
@@ -198,6 +199,67 @@ TAS_API uint64_t tas_target_next(uint64_t examples, uint32_t batch);
  * alone. */
 TAS_API tas_status tas_auto_batch(tas_device *device, const tas_network *network, const tas_data *train,
                                   tas_train_options *options, char *reason, size_t reason_bytes);
+
+/* Advice from figures that any program can write ------------------------------------------------------------------- */
+
+typedef struct tas_advise_options {
+    size_t size;         /* of this struct: set by tas_advise_options_init() */
+    const char *name;    /* of the rows, for messages and the report; NULL: the file's */
+    double target_loss;  /* NaN: 1.02 times the best loss of the batch nearest to 64, or the lowest that most batches
+                            reach. Only with one row per evaluation: rows of runs have a target already */
+    tas_goal goal;       /* all except memory, of which the rows say nothing */
+    uint64_t examples;   /* in the training set, for epochs and for the limit of a tenth of it; 0: not known */
+    uint32_t batch_most; /* recommend no larger batch; 0: no limit */
+    double waste;        /* examples to the target, at most, as a multiple of the fewest possible; 0: no limit */
+} tas_advise_options;
+TAS_API void tas_advise_options_init(tas_advise_options *options);
+
+/* Makes a sweep of training runs that another program made, for tas_sweep_advice(), tas_sweep_batch(),
+ * tas_sweep_json() and tas_sweep_report(). No device is needed. The text is CSV (RFC 4180, or tabs), or one JSON object
+ * per line:
+ *
+ *     batch,lr,seed,steps,seconds,loss            one row per run: steps and seconds to the target; no steps: not
+ * reached batch,lr,seed,examples,seconds,loss         one row per evaluation, in the order of the run
+ *
+ * with accuracy and train_loss if they are known, in any order; other columns are ignored. A loss of nan or inf is a
+ * run that diverged. If a batch was run at several rates, the best of them by its mean over seeds is used. As in a
+ * sweep, *out is set after TAS_OK and TAS_NOT_REACHED (no batch reached the target), and is to be closed with
+ * tas_sweep_close(). TAS_BAD_DATA names file, line, column and what was expected. */
+TAS_API tas_status tas_advise_open(tas_context *context, const char *file, const tas_advise_options *options,
+                                   tas_sweep **out);
+
+/* The same of a text in memory. */
+TAS_API tas_status tas_advise_open_text(tas_context *context, const char *text, size_t bytes,
+                                        const tas_advise_options *options, tas_sweep **out);
+
+/* Writes a sweep's evaluations, of its runs on fresh seeds, as CSV with one row per evaluation. Seconds are steps times
+ * the step time that the sweep measured for the batch. Replaces the file completely, or not at all. */
+TAS_API tas_status tas_sweep_runs(const tas_sweep *sweep, const char *file);
+
+/* The gradient noise scale from the squared norms of the mean gradients of a small and a big batch at the same weights,
+ * such as one worker's and that of all workers in data-parallel training (McCandlish et al. 2018, appendix A.1). */
+typedef struct tas_advise_noise_range {
+    uint64_t first, last; /* steps */
+    tas_noise noise;
+} tas_advise_noise_range;
+
+enum { TAS_ADVISE_NOISE_PARTS = 4 };
+
+typedef struct tas_advise_noise {
+    tas_advise_noise_range all;
+    tas_advise_noise_range
+        part[TAS_ADVISE_NOISE_PARTS]; /* the rows in quarters, as the noise scale grows in training */
+    int parts;                        /* 0: too few rows */
+    uint64_t skipped;                 /* rows whose norms are not finite */
+    double trace, square;             /* means: tr(S) and |G|^2 */
+    double batch;                     /* geometric mean of the big batches */
+    char reason[1024];                /* what it may be used for, in sentences */
+} tas_advise_noise;
+
+/* CSV or JSON lines with step, small_batch, small_norm_sq, big_batch, big_norm_sq. examples: those of a set from which
+ * batches are drawn without replacement; 0: not known, or endless. name: for errors. */
+TAS_API tas_status tas_advise_noise_text(tas_context *context, const char *name, const char *text, size_t bytes,
+                                         uint64_t examples, tas_advise_noise *out);
 
 #ifdef __cplusplus
 }

@@ -177,6 +177,7 @@ char *tas_sweep_command_end(const tas_sweep *sweep)
 {
     entry_state saved;
     buffer out = {0};
+    if (*sweep->source) return NULL;
     entry_begin(sweep->context, &saved);
     command_write_end(sweep, &out);
     entry_end(&saved);
@@ -189,6 +190,7 @@ char *tas_sweep_command(const tas_sweep *sweep)
 {
     entry_state saved;
     buffer out = {0};
+    if (*sweep->source) return NULL;
     entry_begin(sweep->context, &saved);
     command_write(sweep, &out);
     entry_end(&saved);

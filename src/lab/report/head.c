@@ -173,20 +173,27 @@ static void add_words(char *command, buffer *page)
     }
 }
 
-static void add_title(const tas_sweep *sweep, buffer *page)
+static void add_subject(const tas_sweep *sweep, buffer *page)
 {
-    const recommendation *r = &sweep->advice;
-    buffer command = {0};
-    command_write(sweep, &command);
-    buffer_print(page, "<header>\n<p class=\"what\">Batch size sweep of <strong>");
+    if (*sweep->source) {
+        buffer_print(page, "Batch size by the runs in <strong>");
+        buffer_escape(page, sweep->source);
+        buffer_print(page, "</strong>");
+        return;
+    }
+    buffer_print(page, "Batch size sweep of <strong>");
     buffer_escape(page, sweep->net);
     buffer_print(page, "</strong> on <strong>");
     buffer_escape(page, *sweep->data ? sweep->data : "arrays");
     buffer_print(page, "</strong>, ");
     buffer_escape(page, *sweep->device_name ? sweep->device_name : sweep->device);
-    buffer_print(page, "</p>\n<h1>%s batch %" PRIu64, r->decided == DECIDED_DEFAULT ? "Start with" : "Use", r->batch);
-    if (r->lr > 0 && isfinite(r->lr)) buffer_print(page, ", learning rate %.3g", r->lr);
-    buffer_print(page, "</h1>\n<pre class=\"command\" tabindex=\"0\" aria-label=\"The command to copy\"><code>");
+}
+
+static void add_command(const tas_sweep *sweep, buffer *page)
+{
+    buffer command = {0};
+    command_write(sweep, &command);
+    buffer_print(page, "<pre class=\"command\" tabindex=\"0\" aria-label=\"The command to copy\"><code>");
     if (command.text && !command.failed) add_words(command.text, page);
     page->failed |= command.failed;
     buffer_print(page, "</code></pre>\n");
@@ -194,6 +201,17 @@ static void add_title(const tas_sweep *sweep, buffer *page)
     buffer_print(page, "<p class=\"target\">");
     command_write_end(sweep, page);
     buffer_print(page, "</p>\n");
+}
+
+static void add_title(const tas_sweep *sweep, buffer *page)
+{
+    const recommendation *r = &sweep->advice;
+    buffer_print(page, "<header>\n<p class=\"what\">");
+    add_subject(sweep, page);
+    buffer_print(page, "</p>\n<h1>%s batch %" PRIu64, r->decided == DECIDED_DEFAULT ? "Start with" : "Use", r->batch);
+    if (r->lr > 0 && isfinite(r->lr)) buffer_print(page, ", learning rate %.3g", r->lr);
+    buffer_print(page, "</h1>\n");
+    if (!*sweep->source) add_command(sweep, page);
     if (*sweep->target_words) {
         buffer_print(page, "<p class=\"target\">Target: ");
         buffer_escape(page, sweep->target_words);
@@ -237,7 +255,7 @@ void head_write(const tas_sweep *sweep, buffer *page)
     add_side("Half", &r->half, page);
     add_side("Double", &r->twice, page);
     add_sureness(r, page);
-    add_checks(sweep, page);
+    if (!*sweep->source) add_checks(sweep, page);
     buffer_print(page, "</dl>\n");
     add_reason(sweep, page);
     buffer_print(page, "</section>\n");

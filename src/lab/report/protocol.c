@@ -87,8 +87,9 @@ void protocol_unmeasured(const tas_sweep *sweep, buffer *page)
     int order[SWEEP_BATCHES];
     plots_order(sweep, order);
     for (int i = 0; i < sweep->count; i++) add_missing_batch(sweep, order[i], page);
-    add_missing_points(sweep, page);
-    if (!table_any_test(sweep))
+    if (*sweep->notes) add_item(page, sweep->notes);
+    if (!*sweep->source) add_missing_points(sweep, page);
+    if (!table_any_test(sweep) && !*sweep->source)
         add_item(page, sweep->test ? "The test set was not evaluated."
                                    : "There was no test set: all losses are of training and validation examples.");
     if (page->bytes == empty && !page->failed) {
@@ -232,6 +233,29 @@ static void add_version(buffer *page)
     close_fact(page);
 }
 
+/* Of runs that another program made. */
+static void write_source(const tas_sweep *sweep, const char *goal, buffer *page)
+{
+    int searches = 0;
+    for (int i = 0; i < sweep->runs; i++) searches += sweep->run[i].search;
+    add_fact(page, "Rows", sweep->source);
+    if (sweep->examples) {
+        open_fact(page, "Data");
+        buffer_print(page, "%" PRIu64 " training examples", sweep->examples);
+        close_fact(page);
+    }
+    if (*sweep->target_words) add_fact(page, "Target", sweep->target_words);
+    add_fact(page, "Goal", goal);
+    add_fact(page, "Learning rates", "of those given the best for each batch, by its mean over seeds");
+    open_fact(page, "Runs");
+    buffer_print(page, "%d for the figures; %d that only chose a rate", sweep->runs - searches, searches);
+    close_fact(page);
+    add_limits(sweep, page);
+    add_fact(page, "Step times", "medians over the runs of a batch of seconds divided by steps, as the rows have them");
+    add_fact(page, "Intervals", "95 %: Student's t over seeds");
+    add_version(page);
+}
+
 void protocol_write(const tas_sweep *sweep, buffer *page)
 {
     static const char *const goals[] = {[TAS_GOAL_TIME] = "the least time to the target",
@@ -239,6 +263,11 @@ void protocol_write(const tas_sweep *sweep, buffer *page)
                                         [TAS_GOAL_ACCURACY] = "the lowest validation loss",
                                         [TAS_GOAL_MEMORY] = "the least memory that reaches the target"};
     buffer_print(page, "<dl class=\"facts\">\n");
+    if (*sweep->source) {
+        write_source(sweep, goals[sweep->options.goal], page);
+        buffer_print(page, "</dl>\n");
+        return;
+    }
     add_network(sweep, page);
     add_sets(sweep, page);
     add_device(sweep, page);

@@ -115,7 +115,7 @@ static tas_status add_section(const tas_sweep *sweep, const section *s, plot pai
     s->fill(sweep, &pair[0]);
     if (s->more) s->more(sweep, &pair[1]);
     const bool drawn[2] = {plot_measured(&pair[0]) > 0, plot_measured(&pair[1]) > 0};
-    if (!drawn[0] && !drawn[1] && !s->none) return TAS_OK;
+    if (!drawn[0] && !drawn[1] && (!s->none || *sweep->source)) return TAS_OK; /* other programs' rows have no more */
     buffer_print(page, "<section class=\"claimed%s\" id=\"%s\">\n<h3>%s</h3>\n", drawn[0] && drawn[1] ? " wide" : "",
                  pair[0].id, s->heading);
     if (drawn[0] || drawn[1]) buffer_print(page, "<div class=\"pair\">\n");
@@ -150,13 +150,14 @@ static tas_status add_sections(const tas_sweep *sweep, const section *list, size
 
 /* The page --------------------------------------------------------------------------------------------------------- */
 
-static void add_date(buffer *page)
+static void add_date(const tas_sweep *sweep, buffer *page)
 {
     char day[32];
     const time_t now = time(NULL);
     struct tm parts;
     if (gmtime_r(&now, &parts) && strftime(day, sizeof day, "%Y-%m-%d", &parts))
-        buffer_print(page, "<footer>Written on %s by tassello sweep.</footer>\n", day);
+        buffer_print(page, "<footer>Written on %s by tassello %s.</footer>\n", day,
+                     *sweep->source ? "advise" : "sweep");
 }
 
 static void open_page(const tas_sweep *sweep, buffer *page)
@@ -164,7 +165,7 @@ static void open_page(const tas_sweep *sweep, buffer *page)
     buffer_print(page, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
                        "<meta name=\"color-scheme\" content=\"light dark\">\n<title>Batch size of ");
-    buffer_escape(page, sweep->net);
+    buffer_escape(page, *sweep->source ? sweep->source : sweep->net);
     buffer_print(page, "</title>\n<style>\n%s</style>\n</head>\n<body>\n<main>\n", style_sheet);
 }
 
@@ -180,14 +181,16 @@ tas_status report_page(const tas_sweep *sweep, buffer *page)
     tas_status status = add_sections(sweep, training, sizeof training / sizeof *training, page);
     buffer_print(page, "</section>\n<section>\n<h2>Speed, memory and gradients: claims, and what was measured</h2>\n");
     if (!status) status = add_sections(sweep, mechanics, sizeof mechanics / sizeof *mechanics, page);
-    buffer_print(page, "</section>\n<section>\n<h2>Tiles</h2>\n");
-    tiles_write(sweep, page);
+    if (!*sweep->source) {
+        buffer_print(page, "</section>\n<section>\n<h2>Tiles</h2>\n");
+        tiles_write(sweep, page);
+    }
     buffer_print(page, "</section>\n<section>\n<h2>Not measured</h2>\n");
     protocol_unmeasured(sweep, page);
     buffer_print(page, "</section>\n<section>\n<h2>How it was measured</h2>\n");
     protocol_write(sweep, page);
     buffer_print(page, "</section>\n</main>\n");
-    add_date(page);
+    add_date(sweep, page);
     buffer_print(page, "</body>\n</html>\n");
     if (!status && page->failed) status = fail(sweep->context, TAS_NO_MEMORY, "no memory for the report");
     return status;

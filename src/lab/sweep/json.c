@@ -190,8 +190,19 @@ static json_t *run_json(const sweep_run *r)
     return out;
 }
 
+/* Of runs that another program made it is not known. */
+static void put_training(json_t *out, const tas_sweep *s)
+{
+    const bool known = !*s->source;
+    put_text(out, "optimizer", known ? tas_optimizer_name(s->options.train.optimizer) : NULL);
+    put_real(out, "momentum", known ? (double)s->options.train.momentum : NAN);
+    put_real(out, "weight_decay", known ? (double)s->options.train.weight_decay : NAN);
+    put(out, "seed", known ? json_count(s->options.seed) : json_null());
+}
+
 static void put_protocol(json_t *out, const tas_sweep *s)
 {
+    put_text(out, "source", *s->source ? s->source : NULL);
     put_text(out, "net", s->net);
     put_text(out, "data", s->data);
     put_text(out, "device", s->device);
@@ -201,10 +212,7 @@ static void put_protocol(json_t *out, const tas_sweep *s)
     put_count(out, "validation", s->validation);
     put_count(out, "test", s->test);
     put_text(out, "goal", tas_goal_name(s->options.goal));
-    put_text(out, "optimizer", tas_optimizer_name(s->options.train.optimizer));
-    put_real(out, "momentum", (double)s->options.train.momentum);
-    put_real(out, "weight_decay", (double)s->options.train.weight_decay);
-    put_count(out, "seed", s->options.seed);
+    put_training(out, s);
     put_count(out, "seeds", (uint64_t)s->options.seeds);
     put_real(out, "target", s->target);
     put_text(out, "target_words", s->target_words);
