@@ -641,6 +641,42 @@ START_TEST(test_norms_skipped)
 }
 END_TEST
 
+/* Of PyTorch, by the recipes of doc/advise.md: see tests/peer/advise.py. ------------------------------------------- */
+
+START_TEST(test_pytorch)
+{
+    tas_advise_options o = plain();
+    tas_sweep *s;
+    tas_advice a;
+    o.examples = 6000;
+    o.name = NULL;
+    expect_ok(tas_advise_open(context, PEER_FOLDER "/advise-runs.csv", &o, &s));
+    tas_sweep_advice(s, &a);
+    ck_assert_msg(a.batch == 32 || a.batch == 128, "batch %u", a.batch);
+    ck_assert_msg(a.b_crit_low > 20 && a.b_crit_low < 62 && a.b_crit_high > 62 && a.b_crit_high < 200, "%g to %g",
+                  a.b_crit_low, a.b_crit_high); /* 61 */
+    ck_assert(strstr(a.reason, "The rate of 4 of 4 batches was chosen on the seeds"));
+    ck_assert_int_eq(s->count, 4);
+    for (int i = 0; i < s->count; i++) ck_assert(s->batch[i].step_seconds > 0 && s->batch[i].seeds == 2);
+    tas_sweep_close(&s);
+}
+END_TEST
+
+START_TEST(test_pytorch_norms)
+{
+    tas_advise_noise n;
+    FILE *in = fopen(PEER_FOLDER "/advise-norms.csv", "r");
+    char *rows = calloc(1, 1 << 16);
+    ck_assert(in && rows);
+    const size_t bytes = fread(rows, 1, 1 << 16, in);
+    fclose(in);
+    expect_ok(tas_advise_noise_text(context, "f", rows, bytes, 6000, &n));
+    ck_assert(n.all.noise.steps == 400 && n.all.noise.state == TAS_NOISE_KNOWN && n.parts == 4);
+    ck_assert_msg(n.all.noise.low > 60 && n.all.noise.high < 110, "%g to %g", n.all.noise.low, n.all.noise.high);
+    free(rows);
+}
+END_TEST
+
 /* A report --------------------------------------------------------------------------------------------------------- */
 
 START_TEST(test_report)
@@ -692,6 +728,8 @@ int main(void)
     tcase_add_loop_test(t, test_norm_refusals, 0, sizeof norm_refusals / sizeof *norm_refusals);
     tcase_add_test(t, test_norms);
     tcase_add_test(t, test_norms_skipped);
+    tcase_add_test(t, test_pytorch);
+    tcase_add_test(t, test_pytorch_norms);
     tcase_add_test(t, test_report);
     suite_add_tcase(suite, t);
     return support_run(suite);

@@ -225,7 +225,7 @@ const cli_command advise_command = {
         "seconds, loss; rows with the same batch, lr and seed are one run. accuracy and train_loss are used if they "
         "are there, and other columns are ignored. A loss of nan or inf is a run that diverged. If a batch was run at "
         "several rates, the best by its mean over seeds is used.\n\n"
-        "Recipes for PyTorch: doc/advise.md.",
+        "Recipes for PyTorch are in doc/advise.md.",
     .arguments = {{.name = "FILE",
                    .help = "the rows; - for stdin",
                    .complete = COMPLETE_FILE,

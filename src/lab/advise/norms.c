@@ -128,10 +128,11 @@ static void write_reason(const tas_noise *noise, tas_advise_noise *out)
                        "the two batches.");
         return;
     }
-    format_add(&w, "With plain SGD it stands in for the critical batch, within a factor of two or so: a batch well "
-                   "below it needs more steps, a batch well above it more examples to the same loss. With momentum or "
-                   "Adam it is the noise of the raw gradient and no batch size: what a batch size costs shows in runs "
-                   "at several of them.");
+    format_add(&w,
+               "With plain SGD it approximates the critical batch (at best within a factor of 2; ratios from 0.05 to "
+               "8 have been reported): a batch well below it needs more steps, a batch well above it more examples "
+               "to the same loss. With momentum or Adam it is the noise of the raw gradient and no batch size: what "
+               "a batch size costs shows in runs at several of them.");
     const double ratio = out->batch / (isfinite(noise->high) ? noise->high : noise->low);
     if (noise->state == TAS_NOISE_KNOWN && ratio > 2)
         format_add(&w,
