@@ -695,7 +695,7 @@ START_TEST(test_report)
     ck_assert(in && page && fread(page, 1, (1 << 20) - 1, in) > 1000);
     fclose(in);
     ck_assert(strstr(page, "Batch size by the runs in <strong>f</strong>"));
-    ck_assert(strstr(page, "by tassello advise") && strstr(page, "id=\"time\"") && strstr(page, "id=\"steps\""));
+    ck_assert(strstr(page, "by tassello advise") && strstr(page, "id=\"time\"") && strstr(page, "id=\"trade\""));
     ck_assert(!strstr(page, "tassello train") && !strstr(page, "frozen weights") && !strstr(page, "No plot"));
     unlink(file);
     free(page);

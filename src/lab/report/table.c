@@ -192,10 +192,10 @@ void table_write(const tas_sweep *sweep, buffer *page)
         page,
         "</tbody></table></div>\n<p class=\"key\">Steps, epochs and time are to the target, without evaluation. "
         "Validation loss%s the best of a run. The gap is validation loss minus training loss, at equal training "
-        "loss. All are measured: means over fresh seeds &plusmn; standard deviation. The loss compared is the "
+        "loss. All are measured: means over %sseeds &plusmn; standard deviation. The loss compared is the "
         "validation loss %s, and below it the interval of its difference from the lowest of the others (95&nbsp;%%, "
         "for all batches "
         "together): a batch whose interval lies above 0 has a worse loss.</p>\n",
-        accuracy ? " and accuracy are" : " is",
+        accuracy ? " and accuracy are" : " is", *sweep->source ? "" : "fresh ",
         sweep->options.goal == TAS_GOAL_ACCURACY ? "at its lowest" : "at equal training loss");
 }

@@ -112,7 +112,7 @@ void targets_write(const tas_sweep *sweep, buffer *page)
     for (int i = 0; i < sweep->levels; i++) add_level(sweep, i, page);
     buffer_print(page,
                  "</tbody></table></div>\n<p class=\"key\">Every run passes through many losses on its way. Times, "
-                 "steps and examples are measured: geometric means over fresh seeds. The best batch is the one "
+                 "steps and examples are measured: geometric means over seeds. The best batch is the one "
                  "that takes the least time. The learning rates were tuned for the last row; at the rows above "
                  "another rate may be faster.</p>\n<details><summary>Every batch</summary>\n");
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) add_figure(sweep, &figures[i], page);
