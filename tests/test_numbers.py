@@ -326,9 +326,8 @@ def windows(b):
 
 def of_batch(o, batch, where=""):
     """What may stand in the row of a batch; in that of a plot along its runs, their points."""
-    if where in ("Losses during training", "Learning rates"):
-        f = history(o, batch) if where.startswith("Losses") else rates(o, batch)
-        return f.add(o["target"]).add(batch)
+    if where == "Learning rates":
+        return rates(o, batch).add(o["target"]).add(batch)
     i = [b["batch"] for b in o["batches"]].index(batch)
     f = collect(o["batches"][i]).merge(collect([level["batches"][i] for level in o["levels"]]))
     for point in o["frozen"]:
@@ -360,21 +359,32 @@ def value_at(points, x, where, what):
 
 
 def history(o, batch):
-    """Losses along the runs of a batch: their means over seeds at the points of the first run, at most 40."""
+    """Losses along the runs of a batch: examples, the time of so many steps, and means over seeds, at the points of the
+    first run. A run that checked the advice counts if it fell short."""
+    b = next(b for b in o["batches"] if b["batch"] == batch)
+    checked = {(check["batch"], check["seed"]) for check in o["checks"] if check["held"]}
+    runs = [run["points"] for run in o["runs"] if not run["search"] and run["batch"] == batch and run["lr"] == b["lr"]
+            and len(run["points"]) > 1 and run["outcome"] != "diverged" and (batch, run["seed"]) not in checked]
+    points = []
+    for point in runs[0] if runs else []:
+        x, losses = point["examples"], []
+        for what in ("loss", "train_loss"):
+            values = [value_at(points, x, "examples", what) for points in runs]
+            losses.append(sum(values) / len(values) if None not in values else math.nan)
+        points.append((x, x * b["step_s"] / batch, *losses))
+    return points
+
+
+def history_near(points, text):
+    """The figures of those points to which a number of the text may belong: examples, or seconds."""
     f = Figures()
-    lr = next(b["lr"] for b in o["batches"] if b["batch"] == batch)
-    runs = [run["points"] for run in o["runs"] if not run["search"] and run["batch"] == batch and run["lr"] == lr
-            and len(run["points"]) > 1 and run["outcome"] != "diverged"]
-    for where in ("examples", "seconds"):
-        stride = (len(runs[0]) + 39) // 40 if runs else 1
-        for i, point in enumerate(runs[0] if runs else []):
-            if (len(runs[0]) - 1 - i) % stride:
-                continue
-            f.add(point[where], "s" if where == "seconds" else "")
-            for what in ("loss", "train_loss"):
-                values = [value_at(points, point[where], where, what) for points in runs]
-                if None not in values:
-                    f.add(sum(values) / len(values))
+    shown = [float(number[1]) for number in NUMBER.finditer(text)]
+    for examples, seconds, *losses in points:
+        for x in (examples, seconds):
+            if any(abs(number - x) <= 0.006 * x for number in shown):
+                f.add(x)
+                for loss in losses:
+                    f.add(loss)
     return f
 
 
@@ -459,7 +469,12 @@ def check_command(check, o):
 def check_page(check, o, text, everything):
     page = Page(text)
     batches = [b["batch"] for b in o["batches"]]
-    own = functools.lru_cache(None)(lambda batch, where: of_batch(o, batch, where))
+    of = functools.lru_cache(None)(lambda batch, where: of_batch(o, batch, where))
+    along = functools.lru_cache(None)(lambda batch: history(o, batch))
+
+    def own(batch, where, shown):
+        return history_near(along(batch), shown) if where == "Losses during training" else of(batch, where)
+
     tried = Figures()
     for batch in batches:
         tried.merge(rates(o, batch)).add(batch)
@@ -468,7 +483,8 @@ def check_page(check, o, text, everything):
     for where, line, picture in page.texts:
         shown = picture and re.match(r"(?:[^:;]*, )?B = (\d+)\b[^;]*;", line)
         if shown and int(shown[1]) in batches:  # what is shown of a point
-            check.numbers(f"page, {where}", re.sub(r"B = \d+", "", line, 1), own(int(shown[1]), where), "table")
+            rest = re.sub(r"B = \d+", "", line, 1)
+            check.numbers(f"page, {where}", rest, own(int(shown[1]), where, rest), "table")
         elif not re.match(r"Tassello |Written on ", line):
             check.numbers(f"page, {where}", line, everything)
     check.expect(len(page.tables) > 5, f"{len(page.tables)} tables")
@@ -476,7 +492,7 @@ def check_page(check, o, text, everything):
         for row in rows:
             first = re.fullmatch(r"(?:B = )?(\d+)(?:, training)?", row[0]) if row else None
             mine = first and int(first[1]) in batches and "target" not in where.lower().split()[:1]
-            figures = own(int(first[1]), where) if mine else tried if where == "Learning rates" else everything
+            figures = own(int(first[1]), where, " ".join(row[1:])) if mine else tried if where == "Learning rates" else everything
             for cell in row[1:] if mine else row:
                 check.numbers(f"page, {where}, row {row[0]}", cell, figures, "table" if mine else "text")
 

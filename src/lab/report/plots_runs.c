@@ -14,15 +14,12 @@ static double examples_of(const sweep_point *p) { return (double)p->examples; }
 static double validation_of(const sweep_point *p) { return p->loss; }
 static double training_of(const sweep_point *p) { return p->train_loss; }
 
-static bool is_figure(const sweep_run *r, const sweep_batch *b)
-{
-    return !r->search && r->batch == b->batch && r->lr == b->lr && r->points > 1 && r->outcome != ROW_DIVERGED;
-}
-
 static const sweep_run *next_run(const tas_sweep *sweep, const sweep_batch *b, int *at)
 {
-    for (; *at < sweep->runs; ++*at)
-        if (is_figure(&sweep->run[*at], b)) return &sweep->run[(*at)++];
+    while (*at < sweep->runs) {
+        const sweep_run *r = &sweep->run[(*at)++];
+        if (sweep_is_figure(sweep, b, r) && r->points > 1 && r->outcome != ROW_DIVERGED) return r;
+    }
     return NULL;
 }
 
@@ -152,7 +149,7 @@ static double searched_target(const tas_sweep *sweep)
         int same = 0;
         for (int k = 0; k < sweep->runs; k++)
             same += sweep->run[k].search && sweep->run[k].target == sweep->run[i].target;
-        if (!sweep->run[i].search || same <= most) continue;
+        if (!sweep->run[i].search || !(sweep->run[i].target > 0) || same <= most) continue;
         most = same;
         best = sweep->run[i].target;
     }

@@ -118,6 +118,8 @@ static void add_verdict(buffer *page, const tas_sweep *sweep, int i)
         buffer_print(page, "; %d of %d seeds diverged", b->diverged, b->seeds);
     else if (b->reached && b->reached < b->seeds)
         buffer_print(page, "; %d of %d seeds reached the target", b->reached, b->seeds);
+    if (b->added) buffer_print(page, "; added, since it might have been better");
+    if (b->lowered) buffer_print(page, "; rate halved, since a run diverged");
     buffer_print(page, "</td>");
 }
 
