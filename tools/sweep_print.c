@@ -212,12 +212,12 @@ static void print_levels(const tas_sweep *sweep, FILE *out)
     }
     tas_sweep_get_facts(sweep, &facts);
     char epochs[32];
-    snprintf(epochs, sizeof epochs, "epochs (B = %u)", facts.base_batch);
-    fprintf(out, "targets      %8s  %16s  %-24s  %5s  %9s\n", facts.by_accuracy ? "accuracy" : "loss", epochs,
-            "critical batch (fitted)", "best", "its time");
+    snprintf(epochs, sizeof epochs, "epochs (B=%u)", facts.base_batch);
+    fprintf(out, "targets      %7s  %15s  %22s  %5s  %9s\n", facts.by_accuracy ? "accuracy" : "loss", epochs,
+            "critical batch, fitted", "best", "its time");
     for (size_t i = 0; tas_sweep_level(sweep, i, &level); i++)
-        fprintf(out, "             %8s  %16s  %-24s  %5s  %9s\n", figures(level.target).text,
-                figures(level.epochs).text, interval(level.b_crit_low, level.b_crit, level.b_crit_high).text,
+        fprintf(out, "             %7s  %15s  %22s  %5s  %9s\n", figures(level.target).text, figures(level.epochs).text,
+                interval(level.b_crit_low, level.b_crit, level.b_crit_high).text,
                 fixed(level.best ? level.best : NAN, 0).text, seconds(level.best_seconds).text);
 }
 

@@ -130,6 +130,21 @@ def _(t):
            again)
 
 
+@case("sweep: a target that chance or the untrained network meets is refused before any training")
+def _(t):
+    for target, words in (
+        (("--target-loss", "5"), ("a target loss of 5.00 says nothing", "frequencies of classes", "a lower one")),
+        (("--target-loss", "1.38"), ("a target loss of 1.38 says nothing", "a lower one")),
+        (("--target-accuracy", "0.05"), ("a target accuracy of 0.0500", "most frequent class", "a higher one")),
+    ):
+        folder = t.place()
+        said = t.run("sweep", t.net, t.data, "--device", "reference", "--brief", *target, "--state", folder / "s",
+                     "--json", folder / "j", status=2).says(*words)
+        expect("searching" not in said.err and "batch " not in said.out and not (folder / "j").exists(), "trained",
+               said)
+        expect(not list((folder / "s").glob("run-*")), "runs were kept", said)
+
+
 @case("sweep: nothing but the command is wider than 80 columns, or than the terminal; --wide has all columns")
 def _(t):
     words = ("sweep", t.net, t.data, "--device", "reference", *SWEPT)
@@ -138,7 +153,7 @@ def _(t):
         lines = [line for line in said.out.splitlines() if not line.startswith(("command", "network", "data"))]
         wide = [line for line in lines if len(line) > int(columns or 80)]
         heads = [line for line in lines if line.startswith("batch ")]
-        rows = [line for line in lines if re.match(r" *\d+ ", line)] + heads
+        rows = [line for line in lines if re.match(r" *\d+ |targets | {14} +[\d.]+ +[\d.]+ ", line)] + heads
         expect(len(heads) == 1 and all(line in rows for line in wide), f"{wide}", said)
         expect(more or all(len(line) <= 80 for line in lines), f"{lines}", said)
         for name in ("memory", "test accuracy", "worse by"):
@@ -182,7 +197,7 @@ def _(t):
     words = ("sweep", t.net, t.data, "--device", "reference", *SWEPT, "--epochs", "8", "--batches", "16",
              "--target-loss", "1.3",
              "--rates", "0.05")
-    for warmup, option in (("3000", "--steps"), ("1", "--warmup 4")):
+    for warmup, option in (("3000", "--warmup 112"), ("1", "--warmup 4")):
         result = t.run(*words, "--warmup", warmup)
         command = re.search(r"^command +tassello (train .+)$", result.out, re.M)[1]
         expect(option in command and "--warmup 0" not in command, command, result)

@@ -35,8 +35,8 @@ static tas_status refuse_target(const lab *l, const char *who, double value)
 {
     const tas_sweep *s = l->sweep;
     const char *what = s->options.by_accuracy ? "accuracy" : "loss";
-    return fail(s->context, TAS_BAD_ARGUMENT, "a target %s of %s says nothing: %s has a %s of %s; expected a %s one",
-                what, format_number(s->target).text, who, what, format_number(value).text,
+    return fail(s->context, TAS_BAD_ARGUMENT, "a target %s of %s says nothing: %s has %s %s; expected a %s one", what,
+                format_number(s->target).text, who, what, format_number(value).text,
                 s->options.by_accuracy ? "higher" : "lower");
 }
 
