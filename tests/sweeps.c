@@ -269,16 +269,20 @@ static void fill_checks(tas_sweep *s)
 
 static void fill_branches(tas_sweep *s)
 {
-    s->branches = 5;
+    s->branches = 6;
     for (int i = 0; i < s->branches; i++) {
         const double value = 20 * pow(1.7, i);
-        s->branch[i] =
-            (sweep_branch){.step = 64 * (uint64_t)i, .examples = 4096 * (uint64_t)(i + 1), .loss = 1.5 / (1 + i)};
-        s->branch[i].critical = (fit_range){FIT_KNOWN, value, value / 1.5, value * 1.6};
-        s->branch[i].repeats = 4;
-        s->branch[i].batches = 0;
+        sweep_branch *b = &s->branch[i];
+        *b = (sweep_branch){.step = 64 * (uint64_t)i, .examples = 4096 * (uint64_t)(i + 1), .loss = 1.5 / (1 + i)};
+        b->critical = (fit_range){FIT_KNOWN, value, value / 1.5, value * 1.6};
+        b->b_crit = (fit_range){FIT_KNOWN, 4 * value, 2.5 * value, 6 * value};
+        b->why = "";
+        b->progress = 0.1;
+        b->repeats = 4;
     }
     s->branch[4].critical = (fit_range){FIT_AT_LEAST, NAN, 128, INFINITY};
+    s->branch[5].critical = s->branch[5].b_crit = (fit_range){FIT_UNKNOWN, NAN, 0, INFINITY};
+    s->branch[5].why = "the loss does not fall by more than chance";
     s->grown = (sweep_grown){.seeds = 3, .reached = 3, .seconds_deciding = 0.05};
     s->grown.steps = mean(210, SPREAD);
     s->grown.examples = mean(15500, SPREAD);
@@ -367,7 +371,8 @@ static void fill_nan(tas_sweep *s)
         for (int i = 0; i < s->count; i++) l->steps[i] = l->examples[i] = l->seconds[i] = mean(NAN, NAN);
         l->curve = (fit_curve){0};
     }
-    for (int i = 0; i < s->branches; i++) s->branch[i].critical = (fit_range){FIT_KNOWN, NAN, NAN, NAN};
+    for (int i = 0; i < s->branches; i++)
+        s->branch[i].critical = s->branch[i].b_crit = (fit_range){FIT_KNOWN, NAN, NAN, NAN};
     for (int i = 0; i < s->checks; i++) set_nan(&s->check[i].lr, 3 * sizeof(double)), set_nan(&s->check[i].steps, 40);
     s->grown.steps = s->grown.examples = s->grown.seconds = mean(NAN, NAN);
     sweep_advised(s);

@@ -290,6 +290,9 @@ START_TEST(the_recommendation_comes_first)
                                        "that run, 0.430, is 4.44&nbsp;% lower."));
     ck_assert_int_eq(count_of(page, "; fell short</span>"), 1);
     ck_assert_int_eq(count_of(page, "; as promised</span>"), 1);
+    ck_assert_int_eq(count_of(page, "The critical batch at example 24576 is not known: the loss does not fall by more "
+                                    "than chance."),
+                     1);
     free(page);
     page = page_of("unknown");
     ck_assert_ptr_nonnull(strstr(page, "<h1>Start with batch 64"));
@@ -491,7 +494,7 @@ START_TEST(each_measured_point_is_drawn_and_named)
         {"Examples against steps", 4 * 8, "<title>loss 0.450, B = 64, examples to the target: "},
         {"Validation loss by batch size", 3 * 8, "<title>B = 1, best of a run: 0.420 ("},
         {"Examples to the target of the search", 5 * 7, "<title>target not reached, B = 64; learning rate: 0.665"},
-        {"The critical batch over training", 5 + 11, "<title>critical batch, by branches, examples: at least 128"},
+        {"The critical batch over training", 5 + 5 + 11, "<title>critical batch, by branches, examples: at least 128"},
         {"Fixed batches against a growing one", 3 * 8, "<title>B = 1, seconds: "},
     };
     char *page = page_of("plausible");

@@ -276,19 +276,25 @@ void plots_noise(const tas_sweep *sweep, plot *out)
 
 /* The critical batch over training --------------------------------------------------------------------------------- */
 
+static void add_range(plot_series *within, plot_series *most, double examples, const fit_range *r)
+{
+    if (r->state == FIT_KNOWN)
+        plot_point(within, examples, r->value, r->low, r->high);
+    else if (r->state == FIT_AT_LEAST)
+        plot_point(within, examples, NAN, r->low, INFINITY);
+    else if (r->state == FIT_AT_MOST)
+        plot_point(most, examples, r->high, NAN, NAN);
+}
+
 static void add_critical(const tas_sweep *sweep, plot *out)
 {
-    plot_series *known = plot_add(out, PLOT_JOINED, 0, "critical batch, by branches"),
-                *most = plot_add(out, PLOT_MARKS, 1, "critical batch, at most");
+    plot_series *critical = plot_add(out, PLOT_JOINED, 0, "critical batch, by branches"),
+                *most = plot_add(out, PLOT_MARKS, 0, "critical batch, at most"),
+                *curve = plot_add(out, PLOT_JOINED, 1, "B_crit, by branches"),
+                *curve_most = plot_add(out, PLOT_MARKS, 1, "B_crit, at most");
     for (int i = 0; i < sweep->branches; i++) {
-        const sweep_branch *b = &sweep->branch[i];
-        const fit_range *c = &b->critical;
-        if (c->state == FIT_KNOWN)
-            plot_point(known, (double)b->examples, c->value, c->low, c->high);
-        else if (c->state == FIT_AT_LEAST)
-            plot_point(known, (double)b->examples, NAN, c->low, INFINITY);
-        else if (c->state == FIT_AT_MOST)
-            plot_point(most, (double)b->examples, c->high, NAN, NAN);
+        add_range(critical, most, (double)sweep->branch[i].examples, &sweep->branch[i].critical);
+        add_range(curve, curve_most, (double)sweep->branch[i].examples, &sweep->branch[i].b_crit);
     }
 }
 
@@ -302,5 +308,7 @@ void plots_critical(const tas_sweep *sweep, plot *out)
     add_critical(sweep, out);
     if (!plot_measured(out) || !plots_choose(sweep, has_windows, 1, shown)) return;
     const sweep_batch *b = &sweep->batch[*shown];
-    add_windows(b, plot_add(out, PLOT_JOINED, 2, "noise scale, B = %" PRIu64, b->batch));
+    plot_series *s = plot_add(out, PLOT_JOINED, 2, "noise scale, B = %" PRIu64, b->batch);
+    s->quiet = true;
+    add_windows(b, s);
 }

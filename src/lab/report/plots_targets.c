@@ -42,6 +42,7 @@ static void add_times(const tas_sweep *sweep, const sweep_level *level, int look
     plots_order(sweep, order);
     plots_name_target(sweep, level->target, name, sizeof name);
     plot_series *s = plot_add(out, PLOT_JOINED, look, "%s", name);
+    s->quiet = true; /* they would hide each other */
     for (int i = 0; i < sweep->count; i++)
         plots_add_mean(s, sweep->batch[order[i]].batch, &level->seconds[order[i]], true);
 }

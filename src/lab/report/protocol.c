@@ -55,6 +55,17 @@ static void add_missing_points(const tas_sweep *sweep, buffer *page)
     close_item(page);
 }
 
+static void add_missing_branches(const tas_sweep *sweep, buffer *page)
+{
+    for (int i = 0; i < sweep->branches; i++) {
+        const sweep_branch *b = &sweep->branch[i];
+        if (b->critical.state != FIT_UNKNOWN || !b->why || !*b->why) continue;
+        open_item(page);
+        buffer_print(page, "The critical batch at example %" PRIu64 " is not known: %s.", b->examples, b->why);
+        close_item(page);
+    }
+}
+
 void protocol_unmeasured(const tas_sweep *sweep, buffer *page)
 {
     const size_t start = page->bytes;
@@ -89,6 +100,7 @@ void protocol_unmeasured(const tas_sweep *sweep, buffer *page)
     for (int i = 0; i < sweep->count; i++) add_missing_batch(sweep, order[i], page);
     if (*sweep->notes) add_item(page, sweep->notes);
     if (!*sweep->source) add_missing_points(sweep, page);
+    add_missing_branches(sweep, page);
     if (!table_any_test(sweep) && !*sweep->source)
         add_item(page, sweep->test ? "The test set was not evaluated."
                                    : "There was no test set: all losses are of training and validation examples.");

@@ -42,7 +42,9 @@ static const section training[] = {
      "training and validation loss are never both known"},
     {"Validation loss", plots_loss, plots_effort, findings_loss, "", "no validation loss is known"},
     {"Critical batch over training", plots_critical, NULL, NULL,
-     "The largest batch whose loss, at equal examples, is as good as that of the smallest: from branches of one run.",
+     "Critical batch: the largest that keeps 80 % of the progress that the smallest batch makes with the same "
+     "examples, "
+     "from branches of one run. B_crit: where a run needs twice the fewest examples, as in the fitted curve.",
      NULL},
     {"A growing batch", plots_grown, NULL, NULL,
      "Fixed batches above the line needed more than the run whose batch grew, those below it less.", NULL},
