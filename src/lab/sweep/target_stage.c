@@ -1,7 +1,7 @@
 /* The target is near the best that the network reaches: the loss within 2 % of what the base batch reaches at its rate
- * when it stops improving. If there is not enough time for all batches near 64 to get there, it is the deepest target
- * that they have time for, on the way of the same run. A given target is refused if untrained weights meet it, or a
- * guess that looks at no input. */
+ * when it stops improving, on the worse of two seeds (every batch has to get there on every seed). If there is not
+ * enough time for all batches near 64 to get there, it is the deepest target that they have time for, on the way of the
+ * same run. A given target is refused if untrained weights meet it, or a guess that looks at no input. */
 #include "lab/sweep/target_stage.h"
 
 #include "base/context.h"
@@ -117,10 +117,10 @@ typedef struct deep_run {
     int count;
 } deep_run;
 
-static trial deep_trial(const lab *l, double lr, double seconds)
+static trial deep_trial(const lab *l, uint64_t seed, double lr, double seconds)
 {
     return (trial){.batch = estimate_target_batch(l->sweep),
-                   .seed = l->sweep->options.seed,
+                   .seed = seed,
                    .lr = lr,
                    .search = true,
                    .target = NAN,
@@ -130,11 +130,11 @@ static trial deep_trial(const lab *l, double lr, double seconds)
                    .seconds_most = seconds};
 }
 
-static tas_status run_deep(lab *l, double lr, double seconds, deep_run *out)
+static tas_status run_deep(lab *l, uint64_t seed, double lr, double seconds, deep_run *out)
 {
     const tas_sweep *s = l->sweep;
     sweep_run run;
-    const trial t = deep_trial(l, lr, seconds);
+    const trial t = deep_trial(l, seed, lr, seconds);
     snprintf(l->doing, sizeof l->doing, "B = %" PRIu64 ": training until it stops improving, lr %s", t.batch,
              format_number(lr).text);
     *out = (deep_run){.lr = lr, .best = NAN};
@@ -149,26 +149,47 @@ static tas_status run_deep(lab *l, double lr, double seconds, deep_run *out)
     return TAS_OK;
 }
 
+/* Whether there is time for another such run; one that the state has takes none. */
+static bool may_run_deep(const lab *l, uint64_t seed, double lr, double limit, double begun)
+{
+    const trial t = deep_trial(l, seed, lr, limit);
+    return !(limit > 0) || lab_seconds(l) - begun <= 0.5 * limit || resume_has(l, &t);
+}
+
 /* Lower rates are often better late: halved as long as that helps and there is time. A rate that diverges late was too
  * high, too. */
-static tas_status find_deepest(lab *l, double lr, deep_run *best)
+static tas_status find_slower(lab *l, double limit, double begun, deep_run *best)
+{
+    const uint64_t seed = l->sweep->options.seed;
+    double lr = best->lr;
+    for (int i = 0; i < SLOWER_RATES; i++) {
+        deep_run next;
+        lr = (double)(float)(0.5 * lr);
+        if (isfinite(best->best) && !may_run_deep(l, seed, lr, limit, begun)) break;
+        const tas_status status = run_deep(l, seed, lr, limit, &next);
+        const bool better = !status && isfinite(next.best) && !(next.best >= BETTER * best->best);
+        free(better ? best->seen : next.seen);
+        if (status) return status;
+        if (better) *best = next;
+        if (isfinite(best->best) && !better) break;
+    }
+    return TAS_OK;
+}
+
+/* The worse of two seeds. */
+static tas_status find_deepest(lab *l, double lr, deep_run *out)
 {
     const tas_sweep *s = l->sweep;
     const double limit = s->options.seconds > 0 ? estimate_depth_seconds(s) : 0, begun = lab_seconds(l);
-    tas_status status = run_deep(l, lr, limit, best);
-    for (int i = 0; i < SLOWER_RATES && !status && !s->options.scale; i++) {
-        const double took = lab_seconds(l) - begun;
-        deep_run next;
-        const trial t = deep_trial(l, (double)(float)(0.5 * lr), limit);
-        if (limit > 0 && isfinite(best->best) && took > 0.5 * limit && !resume_has(l, &t)) break;
-        lr = t.lr;
-        status = run_deep(l, lr, limit, &next);
-        const bool better = !status && isfinite(next.best) && !(next.best >= BETTER * best->best);
-        const bool over = isfinite(best->best) && !better;
-        free(better ? best->seen : next.seen);
-        if (better) *best = next;
-        if (over) break;
-    }
+    const uint64_t other = s->options.seed + SWEEP_SECOND_SEED;
+    tas_status status = run_deep(l, s->options.seed, lr, limit, out);
+    if (!status && !s->options.scale) status = find_slower(l, limit, begun, out);
+    if (status || !isfinite(out->best) || !may_run_deep(l, other, out->lr, limit, begun)) return status;
+    deep_run second;
+    status = run_deep(l, other, out->lr, limit, &second);
+    const bool worse = !status && second.best > out->best;
+    free(worse ? out->seen : second.seen);
+    if (worse) *out = second;
     return status;
 }
 

@@ -13,8 +13,9 @@
 
 /* Near the target, evaluations are 4 % more examples apart; before it they are rarer, most of all in a search. */
 static const double NEXT_NEAR = REACH_INTERVAL, NEXT_FAR = 0.08, NEXT_SEARCH = 0.2, QUARTER = 0.25, IS_NEAR = 1.35;
-/* A run has stopped improving if its best has not got better by this share while its examples grew by this factor. */
-static const double IMPROVES = 0.005, PATIENCE = 1.4;
+/* A run has stopped improving if the deepest target it has reached has not got deeper by this share while its examples
+ * grew by this factor. */
+static const double IMPROVES = 0.005, PATIENCE = 1.6;
 enum { HEALED = 200 }; /* steps: a high rate may raise the loss at first and still be the best */
 
 /* One run ---------------------------------------------------------------------------------------------------------- */
@@ -30,8 +31,7 @@ typedef struct runner {
     double batch_loss; /* running mean of the batches' */
     reach_point *seen; /* of each look, the target's own measure; an accuracy is negated */
     reach reach;
-    double best, best_at; /* patience: what counts as the best so far, and its examples */
-    double began;         /* the clock */
+    double began; /* the clock */
     int room;
 } runner;
 
@@ -172,14 +172,14 @@ static bool is_at_end(const runner *r)
 }
 
 /* Without a target: an epoch at least. */
-static bool is_out_of_patience(runner *r)
+static bool is_out_of_patience(const runner *r)
 {
-    const reach_point *last = &r->seen[r->out->points - 1];
+    const double done = (double)r->result.examples;
     if (!r->t->patient) return false;
-    if (r->out->points == 1 || last->value < r->best - IMPROVES * fabs(r->best))
-        r->best = last->value, r->best_at = last->examples;
     if (r->t->seconds_most > 0 && now_seconds() - r->began > r->t->seconds_most) return true;
-    return last->examples >= PATIENCE * r->best_at && last->examples >= (double)r->lab->sweep->examples;
+    if (done < (double)r->lab->sweep->examples) return false;
+    const double before = reach_deepest(r->seen, r->out->points, done / (PATIENCE * REACH_STAY));
+    return reach_deepest(r->seen, r->out->points, INFINITY) > before - IMPROVES * fabs(before);
 }
 
 static bool is_over(const runner *r)
