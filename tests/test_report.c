@@ -7,6 +7,7 @@
 #include "base/context.h"
 #include "base/format.h"
 #include "base/text.h" /* before check.h, which has a macro of the name fail */
+#include "lab/advice/reason.h"
 #include "lab/report/gnuplot.h"
 #include "lab/report/plot_scale.h"
 #include "lab/report/plots.h"
@@ -306,6 +307,24 @@ START_TEST(the_recommendation_comes_first)
     page = page_of("diverged");
     ck_assert_ptr_nonnull(strstr(page, "<strong>B = 1024</strong> diverged: the loss was not finite at step 12"));
     ck_assert_ptr_nonnull(strstr(page, "1 of 3 seeds diverged"));
+    free(page);
+    sweep_freed(s);
+}
+END_TEST
+
+/* The card has the words of the reason, not another number for the same fact. */
+START_TEST(the_knee_is_that_of_the_reason)
+{
+    tas_sweep *s = sweep_made(context, "plausible");
+    char *page = page_of("plausible"), knee[128];
+    ck_assert_int_eq(s->advice.decided, DECIDED_SPEED);
+    ck_assert(*reason_knee(&s->advice, knee, sizeof knee) && strstr(s->reason, knee));
+    const char *at = strstr(page, "the time is shortest near a batch of ");
+    ck_assert(at && !strncmp(at + strlen("the time is shortest near a batch of "), knee, strlen(knee)));
+    s->advice.knee_high = INFINITY;
+    ck_assert(!strncmp(reason_knee(&s->advice, knee, sizeof knee), "at least ", 9));
+    s->advice.knee = NAN;
+    ck_assert_str_eq(reason_knee(&s->advice, knee, sizeof knee), "");
     free(page);
     sweep_freed(s);
 }
@@ -778,6 +797,7 @@ int main(int argc, char **argv)
     tcase_add_loop_test(pages, pages_are_well_formed, 0, sweep_fixture_count);
     tcase_add_test(pages, names_are_escaped);
     tcase_add_test(pages, the_recommendation_comes_first);
+    tcase_add_test(pages, the_knee_is_that_of_the_reason);
     tcase_add_test(pages, a_gap_is_on_the_first_screen);
     tcase_add_test(pages, the_command_trains_as_the_sweep_did);
     tcase_add_test(pages, the_table_tells_spreads_alike);

@@ -137,6 +137,15 @@ static void say_interval(text_buffer *out, double low, double value, double high
         format_add(out, "at most %s", format_number(high).text);
 }
 
+const char *reason_knee(const recommendation *r, char *text, size_t bytes)
+{
+    text_buffer out = {.text = text, .bytes = bytes};
+    *text = 0;
+    if (r->time.known && !isnan(r->knee) && r->time.each > 0 && r->knee_high >= 1)
+        say_interval(&out, r->knee_low, r->knee, r->knee_high);
+    return text;
+}
+
 static void say_knee(text_buffer *out, const recommendation *r, const char *scale, double low, double value,
                      double high)
 {

@@ -16,6 +16,9 @@ const char *reason_confidence(recommend_confidence confidence);
 /* Which further batch to measure, and why; "" if none. Returns text. */
 const char *reason_measure(const recommendation *r, char *text, size_t bytes);
 
+/* Near which batch the time is shortest: "65.0 (59.6 to 70.9)", "at least 40"; "" if it is not known. Returns text. */
+const char *reason_knee(const recommendation *r, char *text, size_t bytes);
+
 /* "119 (84 to 162)", "at least 40", "not known yet". */
 void reason_noise(const noise_scale_range *range, char *text, size_t bytes);
 

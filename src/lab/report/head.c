@@ -47,13 +47,14 @@ static void add_time(const tas_sweep *sweep, buffer *page)
 static void add_decision(const tas_sweep *sweep, buffer *page)
 {
     const recommendation *r = &sweep->advice;
+    char knee[128];
     open_card(page, "Deciding factor");
     buffer_print(page, "<b>%s</b>", reason_decision(r->decided));
     if (r->decider >= 0 && r->decider < sweep->count)
         buffer_print(page, " <span>B = %" PRIu64 ": %s</span>", sweep->batch[r->decider].batch,
                      reason_verdict(r->verdicts[r->decider]));
-    else if (r->decided == DECIDED_SPEED && isfinite(r->knee))
-        buffer_print(page, " <span>the time is shortest near B = %s</span>", format_number(r->knee).text);
+    else if (r->decided == DECIDED_SPEED && *reason_knee(r, knee, sizeof knee))
+        buffer_print(page, " <span>the time is shortest near a batch of %s <small>fitted</small></span>", knee);
     close_card(page);
 }
 
