@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""One number for one fact: every number that a sweep shows, in the terminal and on its report's page, is a rounding of a
-figure of its JSON, or of one that follows from those by a formula of `follow()` below.
+"""One number for one fact: every number that a sweep shows, in the terminal and on its report's page, is a rounding of
+a figure of its JSON, or of one that follows from those by a formula of `follow()` below.
 
     test_numbers.py TASSELLO
 
@@ -28,7 +28,8 @@ from common import write_idx  # noqa: E402
 
 SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1, "min": 60, "h": 3600}
 BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-NUMBER = re.compile(r"(?<![\w.])([-+\u2212]?\d+(?:\.\d+)?(?:e[-+]\d+)?)(?![\w]*\.?\d)(?:\s*(us|ms|min|KiB|MiB|GiB|%|[sh]\b))?")
+NUMBER = re.compile(r"(?<![\w.])([-+\u2212]?\d+(?:\.\d+)?(?:e[-+]\d+)?)(?![\w]*\.?\d)"
+                    r"(?:\s*(us|ms|min|KiB|MiB|GiB|%|[sh]\b))?")
 # What is no figure: levels of confidence, thresholds and ranges of the method.
 CONSTANTS = [r"95\s*%", r"([Ww]ithin|than|by) 5\s*%", r"5 % (better|longer)", r"32 (to|and) 128",
              r"(above|least) 0\.99 that", r"a 0 %", r"1\.25 times", r"first 2048", r"\d+(\.\d+)? standard errors"]
@@ -492,7 +493,9 @@ def check_page(check, o, text, everything):
         for row in rows:
             first = re.fullmatch(r"(?:B = )?(\d+)(?:, training)?", row[0]) if row else None
             mine = first and int(first[1]) in batches and "target" not in where.lower().split()[:1]
-            figures = own(int(first[1]), where, " ".join(row[1:])) if mine else tried if where == "Learning rates" else everything
+            figures = own(int(first[1]), where, " ".join(row[1:])) if mine else everything
+            if not mine and where == "Learning rates":
+                figures = tried
             for cell in row[1:] if mine else row:
                 check.numbers(f"page, {where}, row {row[0]}", cell, figures, "table" if mine else "text")
 
