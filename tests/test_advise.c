@@ -677,6 +677,27 @@ START_TEST(test_pytorch_norms)
 }
 END_TEST
 
+/* Any bytes ------------------------------------------------------------------------------------------------------- */
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size); /* fuzz_rows.c */
+
+/* Files, some of them changed: the harness of the fuzzer aborts if anything is wrong. */
+START_TEST(test_changed_bytes)
+{
+    static const char odd[] = ",\"\n\t{}[]:0eN-. ";
+    random_seed(test_seed());
+    for (int i = 0; i < 600; i++) {
+        text *t = i % 3 ? few_in((i / 3) % 5) : planted_evaluations(1);
+        if (t->used > 4000) t->used = 3000 + random_below(1000);
+        for (uint32_t k = random_below(4); k > 0; k--)
+            t->bytes[random_below((uint32_t)t->used)] =
+                random_below(2) ? odd[random_below(sizeof odd)] : (char)random_below(256);
+        LLVMFuzzerTestOneInput((const uint8_t *)t->bytes, t->used);
+        free(t);
+    }
+}
+END_TEST
+
 /* A report --------------------------------------------------------------------------------------------------------- */
 
 START_TEST(test_report)
@@ -728,6 +749,7 @@ int main(void)
     tcase_add_loop_test(t, test_norm_refusals, 0, sizeof norm_refusals / sizeof *norm_refusals);
     tcase_add_test(t, test_norms);
     tcase_add_test(t, test_norms_skipped);
+    tcase_add_test(t, test_changed_bytes);
     tcase_add_test(t, test_pytorch);
     tcase_add_test(t, test_pytorch_norms);
     tcase_add_test(t, test_report);

@@ -178,10 +178,12 @@ static bool any_reached(const tas_sweep *s)
 
 static void conclude(tas_sweep *s)
 {
+    const uint64_t base = s->base_batch;
     aggregate_runs(s);
-    for (int i = 0; i < s->count; i++)
-        if (s->batch[i].batch == s->base_batch && s->examples && sweep_mean_known(&s->batch[i].epochs))
-            s->base_epochs = s->batch[i].epochs.value;
+    for (int i = 0; i < s->count; i++) /* the nearest to 64 that reached the target is another one */
+        if (s->batch[i].batch == s->base_batch && base != s->base_batch) s->base_best = s->batch[i].best_loss.value;
+    for (int k = 0; k < s->levels && !s->examples; k++) s->level[k].epochs = NAN;
+    if (!s->examples) s->base_epochs = NAN;
     text_buffer out = {.text = s->reason, .bytes = sizeof s->reason, .used = strlen(s->reason)};
     if (*s->notes) format_add(&out, " %s", s->notes);
 }

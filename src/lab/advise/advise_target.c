@@ -225,7 +225,6 @@ tas_status advise_target_set(tas_sweep *s, const tas_advise_options *options)
         status = choose_target(s, c);
     } else {
         s->target = options->target_loss;
-        s->base_best = depth_of_batch(s, s->base_batch, c).best;
         snprintf(s->target_words, sizeof s->target_words, "loss %s", format_number(s->target).text);
     }
     for (int i = 0; i < s->runs && !status; i++) {

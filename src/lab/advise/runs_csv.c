@@ -31,18 +31,34 @@ static void add_rate(buffer *out, double lr)
         add_number(out, lr);
 }
 
+static double either(double a, double b) { return isfinite(a) ? a : b; }
+
+/* All that is known at a step: a run may be evaluated twice there, on more examples the second time. */
+static sweep_point merged(const sweep_run *run, int first, int *end)
+{
+    sweep_point out = run->point[first];
+    for (*end = first + 1; *end < run->points && run->point[*end].step == out.step; ++*end) {
+        const sweep_point *p = &run->point[*end];
+        out.loss = either(p->loss, out.loss);
+        out.accuracy = either(p->accuracy, out.accuracy);
+        out.train_loss = either(p->train_loss, out.train_loss);
+        out.target_value = either(out.target_value, p->target_value);
+    }
+    return out;
+}
+
 static void add_run(const tas_sweep *s, const sweep_batch *b, const sweep_run *run, buffer *out)
 {
-    for (int i = 0; i < run->points; i++) {
-        const sweep_point *p = &run->point[i];
+    for (int i = 0; i < run->points;) {
+        const sweep_point p = merged(run, i, &i);
         buffer_print(out, "%" PRIu64, run->batch);
         add_rate(out, run->lr);
-        buffer_print(out, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64, run->seed, p->step, p->examples);
-        add_number(out, b->step_seconds > 0 ? b->step_seconds * (double)p->step : p->seconds);
-        add_number(out, p->loss);
-        add_number(out, p->accuracy);
-        add_number(out, p->train_loss);
-        add_number(out, s->options.by_accuracy ? NAN : p->target_value);
+        buffer_print(out, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64, run->seed, p.step, p.examples);
+        add_number(out, b->step_seconds > 0 ? b->step_seconds * (double)p.step : p.seconds);
+        add_number(out, p.loss);
+        add_number(out, p.accuracy);
+        add_number(out, p.train_loss);
+        add_number(out, s->options.by_accuracy ? NAN : p.target_value);
         buffer_print(out, "\n");
     }
     /* A loss that is not finite ends a run and is no evaluation. */
@@ -62,8 +78,7 @@ tas_status tas_sweep_runs(const tas_sweep *s, const char *file)
     buffer_print(&out, "batch,lr,seed,steps,examples,seconds,loss,accuracy,train_loss,target_value\n");
     for (int i = 0; i < s->count; i++)
         for (int k = 0; k < s->runs; k++)
-            if (!s->run[k].search && s->run[k].batch == s->batch[i].batch && s->run[k].lr == s->batch[i].lr)
-                add_run(s, &s->batch[i], &s->run[k], &out);
+            if (sweep_is_figure(s, &s->batch[i], &s->run[k])) add_run(s, &s->batch[i], &s->run[k], &out);
     const tas_status status = out.failed ? fail(s->context, TAS_NO_MEMORY, "%s: no memory to write it", file)
                                          : output_write(s->context, file, out.text, out.bytes);
     free(out.text);

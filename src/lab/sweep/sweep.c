@@ -50,7 +50,7 @@ static tas_status work(lab *l)
 static bool is_check(const tas_sweep *s, const sweep_run *r)
 {
     const uint64_t after = r->seed - s->options.seed; /* modulo 2^64, as seeds are made */
-    return !r->search && after >= SWEEP_CHECK_SEED && after < SWEEP_CHECK_SEED + SWEEP_CHECKS;
+    return !r->search && !*s->source && after >= SWEEP_CHECK_SEED && after < SWEEP_CHECK_SEED + SWEEP_CHECKS;
 }
 
 bool sweep_is_figure(const tas_sweep *s, const sweep_batch *b, const sweep_run *r)
