@@ -286,7 +286,9 @@ const cli_command sweep_command = {
     .summary = "compare batch sizes and recommend one",
     .description =
         "Trains a network at several batch sizes, each at its best learning rate, until it reaches a target. Prints "
-        "what each batch size took, which one to use on this device, and why.\n\n"
+        "what each batch size took, also to easier targets on the way, which one to use on this device, and why. The "
+        "recommended training is run once more on a fresh seed, and what it did is printed beside what was "
+        "promised.\n\n"
         "Some examples are held out of the training set for validation. The test set is evaluated once, at the end; if "
         "time is short, for the recommended batch only. A forecast of the time is printed first. If --time does not "
         "suffice, the batches farthest from the best one are left out. The first SIGINT, SIGTERM or SIGHUP ends the "

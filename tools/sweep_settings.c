@@ -35,7 +35,10 @@ const cli_option sweep_options[] = {
      .metavar = "X",
      .type = TYPE_F64,
      .offset = offsetof(sweep_settings, target_loss),
-     .help = "The loss to reach (default: the validation loss that a batch of 64 reaches in one epoch)."},
+     .help =
+         "The loss to reach (default: within 2% of the best validation loss that a batch of 64 sees before it stops "
+         "improving, as far as --time allows). A run has reached it if its mean loss over the next quarter of the "
+         "examples is no higher."},
     {.name = "target-accuracy",
      .group = GROUP_TARGET,
      .metavar = "X",

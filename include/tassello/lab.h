@@ -46,8 +46,10 @@ typedef struct tas_sweep_options {
     const float *rates;
     int scale;       /* non-zero: no search; train.lr is scaled by train.lr_scaling */
     int by_accuracy; /* the target is an accuracy; otherwise a loss */
-    double target;   /* NaN: the validation loss that a batch of 64 reaches in one epoch */
-    int on_train;    /* the target is measured on the first 2048 training examples, not on the validation set */
+    /* NaN: 1.02 times the best validation loss that a batch of 64 sees before it stops improving, or the deepest that
+     * the time allows. TAS_BAD_ARGUMENT for one that an untrained network or the frequencies of classes meet. */
+    double target;
+    int on_train; /* the target is measured on the first 2048 training examples, not on the validation set */
     tas_goal goal;
     double epochs;       /* of a run, at most; 0: as many as the target needs, at most 20 */
     uint64_t examples;   /* to train on; 0: all */
