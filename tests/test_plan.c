@@ -146,23 +146,30 @@ static uint64_t bytes_of(const scene *s, const plan *p, const tensor *t)
 static void list_noise(const scene *s, const plan *p, slices *all)
 {
     const uint64_t batch = s->request.batch, norms = batch < 64 ? 64 : batch;
-    uint64_t whole = 0, group = 0;
+    uint64_t whole = 0, group = 0, all_groups = 0;
     for (int t = 0; t < s->network->tensor_count; t++) {
         const tensor *of = &s->network->tensors[t];
         const uint64_t sums =
             of->weight_panels ? of->dims[0] * (uint64_t)((of->dims[1] + 255) / 256) : (of->elements + 4095) / 4096;
         if (of->role == ROLE_PARAMETER) whole += sums;
-        add_slice(all, &p->group_gradients[t], of->elements * 4);
+        add_slice(all, &p->group_gradients[t], p->tensor[t].bytes); /* of the batch's own */
         ck_assert(p->group_gradients[t].part == -1 || of->role == ROLE_GRADIENT || of->role == ROLE_PARTIAL);
-        if (p->group_gradients[t].part != -1 && of->role == ROLE_GRADIENT) group += sums;
+        if (p->group_gradients[t].part == -1 || of->role != ROLE_GRADIENT) continue;
+        if (of->noise == NOISE_GROUPS) group += sums;
+        if (of->noise != NOISE_NOTHING) all_groups += sums;
     }
+    const bool preconditioned = s->request.noise.preconditioned;
     ck_assert_uint_eq(p->group_squares, group);
+    ck_assert_uint_eq(p->preconditioned_squares, preconditioned ? all_groups : 0);
+    ck_assert(preconditioned || all_groups == group);
     const uint64_t squares = 16 * group > whole ? 16 * group : whole;
     add_slice(all, &p->norms, norms * 4);
     add_slice(all, &p->squares, squares * 4);
-    for (uint64_t level = 0, count = norms > squares ? norms : squares; level < SUM_LEVELS; level++)
+    if (preconditioned) add_slice(all, &p->preconditioned, 16 * all_groups * 4);
+    const uint64_t most = preconditioned && 16 * all_groups > squares ? 16 * all_groups : squares;
+    for (uint64_t level = 0, count = norms > most ? norms : most; level < SUM_LEVELS; level++)
         add_slice(all, &p->noise_sum[level], 4 * (count = (count + 255) / 256));
-    add_slice(all, &p->noise_ring, RING * 4 * NOISE_SUMS);
+    add_slice(all, &p->noise_ring, RING * 4 * (preconditioned ? 6 : 4));
 }
 
 static void list_slices(const scene *s, const plan *p, slices *all)
@@ -401,6 +408,7 @@ static void scene_draw(scene *s)
     if (!s->request.training) s->request.batch *= 1 + random_below(40);
     if (s->request.training && random_below(2))
         s->request.noise = noise_schedule_for(s->network, s->request.batch, s->request.batch + random_below(100));
+    if (s->request.noise.interval && random_below(2)) noise_schedule_precondition(&s->request.noise, s->request.batch);
     if (random_below(3)) s->request.resident = s->request.batch + random_below(random_below(2) ? 10 : 2000);
 }
 

@@ -118,6 +118,7 @@ typedef struct outcome {
     tas_train_result result;
     uint64_t steps;
     double trace[STEPS_MOST], square[STEPS_MOST];
+    double preconditioned_trace[STEPS_MOST], preconditioned_square[STEPS_MOST];
 } outcome;
 
 static int keep_step(void *user, const tas_step *step)
@@ -126,6 +127,8 @@ static int keep_step(void *user, const tas_step *step)
     ck_assert_uint_lt(o->steps, STEPS_MOST);
     ck_assert_uint_eq(step->step, o->steps + 1);
     o->trace[o->steps] = step->trace;
+    o->preconditioned_trace[o->steps] = step->preconditioned_trace;
+    o->preconditioned_square[o->steps] = step->preconditioned_square;
     o->square[o->steps++] = step->square;
     return 0;
 }
@@ -157,40 +160,60 @@ static outcome *run(const bench *b, tas_device *on, tas_train_options options)
 
 static bool same_double(double a, double b) { return a == b || (isnan(a) && isnan(b)); }
 
-static void expect_same(const outcome *a, const outcome *b, const char *what)
+static void expect_same_figures(const double *trace, const double *square, const outcome *a, const double *other_trace,
+                                const double *other_square, const char *what)
 {
-    ck_assert_str_eq(a->hex, b->hex);
-    ck_assert_uint_eq(a->steps, b->steps);
     for (uint64_t s = 0; s < a->steps; s++)
-        if (!same_double(a->trace[s], b->trace[s]) || !same_double(a->square[s], b->square[s]))
+        if (!same_double(trace[s], other_trace[s]) || !same_double(square[s], other_square[s]))
             ck_abort_msg("%s: step %llu has %.9g and %.9g, not %.9g and %.9g", what, (unsigned long long)s + 1,
-                         b->trace[s], b->square[s], a->trace[s], a->square[s]);
-    const tas_noise *x = &a->result.noise, *y = &b->result.noise;
+                         other_trace[s], other_square[s], trace[s], square[s]);
+}
+
+static void expect_same_noise(const tas_noise *x, const tas_noise *y, const char *what)
+{
     ck_assert_msg(x->state == y->state && x->steps == y->steps && same_double(x->value, y->value) &&
                       same_double(x->low, y->low) && same_double(x->high, y->high),
                   "%s: %llu steps, %g (%g to %g); not %llu, %g (%g to %g)", what, (unsigned long long)y->steps,
                   y->value, y->low, y->high, (unsigned long long)x->steps, x->value, x->low, x->high);
 }
 
+static void expect_same_raw(const outcome *a, const outcome *b, const char *what)
+{
+    ck_assert_str_eq(a->hex, b->hex);
+    ck_assert_uint_eq(a->steps, b->steps);
+    expect_same_figures(a->trace, a->square, a, b->trace, b->square, what);
+    expect_same_noise(&a->result.noise, &b->result.noise, what);
+}
+
+static void expect_same(const outcome *a, const outcome *b, const char *what)
+{
+    expect_same_raw(a, b, what);
+    expect_same_figures(a->preconditioned_trace, a->preconditioned_square, a, b->preconditioned_trace,
+                        b->preconditioned_square, what);
+    expect_same_noise(&a->result.preconditioned_noise, &b->result.preconditioned_noise, what);
+}
+
 /* Against each example's gradient --------------------------------------------------------------------------------- */
 
-/* The layers of one kind, for examples order[0 .. n-1] in groups of `size`. */
-static noise_scale_groups group(const bench *b, const uint32_t *order, uint32_t n, uint32_t size, bool dense)
+/* The layers of one kind, for examples order[0 .. n-1] in groups of `size`; with weights of the squares all layers. */
+static noise_scale_groups group(const bench *b, const uint32_t *order, uint32_t n, uint32_t size, bool dense,
+                                const double *weight)
 {
     noise_scale_groups out = {.count = (n + size - 1) / size};
     double *part = malloc(out.count * sizeof *part);
     for (uint64_t t = 0; t < out.count; t++) part[t] = 0;
     for (size_t k = 0; k < b->elements; k++) {
         double whole = 0;
-        if (b->dense[k] != dense) continue;
+        if (!weight && b->dense[k] != dense) continue;
+        const double factor = weight ? weight[k] : 1;
         for (uint32_t t = 0, e = 0; e < n; t++) {
             double sum = 0;
             for (uint32_t end = n - e < size ? n : e + size; e < end; e++)
                 sum += b->gradient[order[e] * b->elements + k];
-            part[t] += sum * sum;
+            part[t] += factor * sum * sum;
             whole += sum;
         }
-        out.whole += whole * whole;
+        out.whole += factor * whole * whole;
     }
     for (uint64_t t = 0; t < out.count; t++) {
         const uint32_t left = n - (uint32_t)t * size;
@@ -214,8 +237,8 @@ static void check_step(const bench *b, const outcome *o, uint64_t step, uint32_t
     double trace, square;
     shuffle_order(seed, (uint32_t)epoch, order, b->count);
     const noise_schedule alone = {.together = 1};
-    const noise_scale_groups dense = group(b, order + at, n, 1, true);
-    const noise_scale_groups other = group(b, order + at, n, noise_schedule_group(&alone, n), false);
+    const noise_scale_groups dense = group(b, order + at, n, 1, true, NULL);
+    const noise_scale_groups other = group(b, order + at, n, noise_schedule_group(&alone, n), false, NULL);
     if (dense.whole > 0) layers[count++] = dense;
     if (b->convolves) layers[count++] = other;
     const double found = o->trace[step - 1], found_square = o->square[step - 1];
@@ -277,6 +300,143 @@ START_TEST(probes_are_as_each_example_says)
 }
 END_TEST
 
+/* Preconditioned by Adam's second moment --------------------------------------------------------------------------- */
+
+/* The second moment of each parameter, from batches of gradients that stand still. */
+typedef struct moment {
+    const bench *b;
+    const tas_train_options *options;
+    uint32_t *order;
+    double *v, *weight; /* (elements) */
+    uint64_t seen;
+} moment;
+
+static uint32_t fill_order(const moment *m, uint64_t step, uint32_t *count)
+{
+    const uint32_t batch = m->options->batch, an_epoch = (m->b->count + batch - 1) / batch;
+    const uint32_t begin = (uint32_t)((step - 1) % an_epoch * batch), left = m->b->count - begin;
+    shuffle_order(m->options->seed, (uint32_t)((step - 1) / an_epoch), m->order, m->b->count);
+    *count = left < batch ? left : batch;
+    return begin;
+}
+
+/* With the gradient of the step, which has the weights that the step before left. */
+static void update_moment(moment *m, uint64_t step)
+{
+    uint32_t n;
+    const uint32_t begin = fill_order(m, step, &n);
+    for (size_t k = 0; k < m->b->elements; k++) {
+        double sum = 0;
+        for (uint32_t e = 0; e < n; e++) sum += m->b->gradient[m->order[begin + e] * m->b->elements + k];
+        m->v[k] = m->options->beta2 * m->v[k] + (1 - (double)m->options->beta2) * pow(sum / n, 2);
+    }
+    m->seen++;
+    const double unbias = 1 / (1 - pow(m->options->beta2, (double)m->seen));
+    for (size_t k = 0; k < m->b->elements; k++)
+        m->weight[k] = m->v[k] > 0 ? 1 / (sqrt(m->v[k] * unbias) + m->options->epsilon) : 0;
+}
+
+static void check_preconditioned_step(const moment *m, const outcome *o, uint64_t step, uint32_t probe)
+{
+    const noise_schedule alone = {.together = 1};
+    uint32_t n;
+    const uint32_t begin = fill_order(m, step, &n), measured = probe ? probe : n;
+    const uint32_t at = m->b->count - begin < measured ? m->b->count - measured : begin;
+    const noise_scale_groups all =
+        group(m->b, m->order + at, measured, noise_schedule_group(&alone, measured), true, m->weight);
+    const double found = o->preconditioned_trace[step - 1], found_square = o->preconditioned_square[step - 1];
+    double trace, square;
+    if (!noise_scale_estimate(&all, 1, measured, m->b->count, &trace, &square))
+        ck_assert_msg(isnan(found) && isnan(found_square), "step %llu has figures", (unsigned long long)step);
+    else if (!is_near(found, trace, trace + measured * fabs(square)) ||
+             !is_near(found_square, square, trace / measured + fabs(square)))
+        ck_abort_msg("step %llu of %u (probe %u): %.8g and %.8g, expected %.8g and %.8g\n%s", (unsigned long long)step,
+                     n, probe, found, found_square, trace, square, m->b->text);
+}
+
+static uint64_t check_preconditioned_steps(const bench *b, const outcome *o, const tas_train_options *options,
+                                           uint64_t interval, uint32_t probe)
+{
+    moment m = {.b = b,
+                .options = options,
+                .order = malloc(b->count * sizeof *m.order),
+                .v = calloc(b->elements, sizeof *m.v),
+                .weight = calloc(b->elements, sizeof *m.weight)};
+    uint64_t measured = 0;
+    for (uint64_t s = 1; s <= options->steps; s++) {
+        if (s % interval || s <= 32)
+            ck_assert(isnan(o->preconditioned_trace[s - 1]) && isnan(o->preconditioned_square[s - 1]));
+        else
+            check_preconditioned_step(&m, o, s, probe);
+        measured += !isnan(o->preconditioned_trace[s - 1]);
+        update_moment(&m, s);
+    }
+    free(m.order), free(m.v), free(m.weight);
+    return measured;
+}
+
+static void check_preconditioned(int kind, uint32_t count, uint32_t batch, uint64_t interval, uint32_t probe,
+                                 uint64_t steps)
+{
+    bench *b = open_bench(kind, count);
+    find_gradients(b);
+    tas_train_options options = sample_options(batch, steps);
+    tas_train_options_choose(&options, random_below(2) ? TAS_ADAM : TAS_ADAMW);
+    options.lr = 0;
+    options.beta2 = random_below(2) ? 0.999f : 0.9f;
+    options.epsilon = random_below(2) ? 1e-8f : 0.01f;
+    options.noise = options.preconditioned_noise = 1;
+    options.seed = random_u64();
+    options.tile = random_below(2) ? 1 + random_below(batch) : 0;
+    options.ahead = random_below(2);
+    outcome *o = run(b, tested, options);
+    const uint64_t measured = check_preconditioned_steps(b, o, &options, interval, probe);
+    ck_assert_uint_eq(o->result.preconditioned_noise.steps, measured);
+    ck_assert_uint_gt(measured, 0);
+    const noise_schedule alone = {.together = 1};
+    ck_assert_uint_eq(o->result.preconditioned_noise.group, noise_schedule_group(&alone, probe ? probe : batch));
+    free(o);
+    close_bench(b);
+}
+
+START_TEST(preconditioned_steps_are_as_each_example_says)
+{
+    const uint32_t n = small ? 40 : 75;
+    if (_i == 0) check_preconditioned(0, n, 32, 16, 0, 64);
+    if (_i == 0) check_preconditioned(0, 20, 6, 86, 0, 86); /* four groups, of dense layers alone */
+    if (_i == 1) check_preconditioned(1, n, 32, 16, 0, small ? 48 : 96);
+    if (_i == 2) check_preconditioned(3, 90, 40, 21, 0, 84);
+    if (_i == 3) check_preconditioned(0, 100, 1, 1024, 64, 2100);
+    if (_i == 4) check_preconditioned(1, 70, 31, 34, 64, 102);
+    if (_i == 5) check_preconditioned(5, 340, 300, 10, 0, 60);
+}
+END_TEST
+
+/* Adam's are the only second moments; and nobody else measures anything or needs memory. */
+START_TEST(only_adam_preconditions)
+{
+    bench *b = open_bench(1, 100);
+    for (tas_optimizer which = TAS_SGD; which <= TAS_LAMB; which++) {
+        const bool adam = which == TAS_ADAM || which == TAS_ADAMW;
+        tas_train_options options = sample_options(40, 60);
+        tas_train_options_choose(&options, which);
+        options.preconditioned_noise = 1;
+        outcome *alone = run(b, tested, options); /* beside `noise` only */
+        ck_assert_uint_eq(alone->result.preconditioned_noise.steps, 0);
+        options.noise = 1;
+        outcome *o = run(b, tested, options);
+        options.preconditioned_noise = 0;
+        outcome *raw = run(b, tested, options);
+        expect_same_raw(raw, o, "raw figures");
+        ck_assert_uint_eq(raw->result.preconditioned_noise.steps, 0);
+        ck_assert_uint_eq(o->result.preconditioned_noise.steps, adam ? 1 : 0); /* step 48 */
+        ck_assert(adam == (o->result.peak_bytes > raw->result.peak_bytes));
+        free(alone), free(raw), free(o);
+    }
+    close_bench(b);
+}
+END_TEST
+
 /* A batch of the whole set knows the set's own covariance and gradient, by their definitions. */
 START_TEST(a_full_batch_is_exact)
 {
@@ -321,6 +481,17 @@ static tas_train_options random_options(const bench *b, uint32_t batch)
     return options;
 }
 
+/* Long enough to be measured. */
+static void precondition(tas_train_options *options)
+{
+    const float decay = options->weight_decay;
+    tas_train_options_choose(options, random_below(2) ? TAS_ADAM : TAS_ADAMW);
+    options->weight_decay = decay;
+    options->preconditioned_noise = 1;
+    options->epochs = 0;
+    options->steps = 90 + random_below(40);
+}
+
 /* What the plan says comes true. */
 static void check_plan(const bench *b, const tas_train_options *options, const tas_train_result *result)
 {
@@ -331,7 +502,9 @@ static void check_plan(const bench *b, const tas_train_options *options, const t
     of.batch = options->batch;
     of.tile = options->tile;
     of.budget = options->budget;
+    of.optimizer = options->optimizer;
     of.noise = 1;
+    of.preconditioned_noise = options->preconditioned_noise;
     expect_ok(tas_network_parse(context, b->text, "bench", &network));
     expect_ok(tas_plan_make(tested, network, b->set, NULL, &of, &forecast));
     ck_assert_uint_eq(result->peak_bytes, forecast.bytes_total);
@@ -345,14 +518,16 @@ static void check_plan(const bench *b, const tas_train_options *options, const t
     tas_network_close(&network);
 }
 
-static uint64_t least_budget(const bench *b, uint32_t batch)
+static uint64_t least_budget(const bench *b, const tas_train_options *options)
 {
     tas_network *network = NULL;
     tas_plan forecast;
     tas_plan_options of;
     tas_plan_options_init(&of);
-    of.batch = batch;
+    of.batch = options->batch;
+    of.optimizer = options->optimizer;
     of.noise = 1;
+    of.preconditioned_noise = options->preconditioned_noise;
     expect_ok(tas_network_parse(context, b->text, "bench", &network));
     expect_ok(tas_plan_make(tested, network, b->set, NULL, &of, &forecast));
     tas_network_close(&network);
@@ -365,14 +540,15 @@ START_TEST(no_bit_depends_on_it)
     const uint32_t batch = batches[_i % 5];
     bench *b = open_bench(_i < 5 ? 1 : 3, 131);
     if (_i < 5) b->text = with_dropout;
-    const tas_train_options quiet = random_options(b, batch);
+    tas_train_options quiet = random_options(b, batch);
+    if (random_below(2)) precondition(&quiet);
     tas_train_options options = quiet;
     options.noise = 1;
     outcome *plain = run(b, reference, quiet), *first = run(b, reference, options), *o;
     ck_assert_str_eq(plain->hex, first->hex);
     ck_assert_uint_eq(plain->result.noise.steps, 0);
     for (uint64_t s = 0; s < plain->steps; s++) ck_assert(isnan(plain->trace[s]) && isnan(plain->square[s]));
-    const uint64_t least = least_budget(b, batch);
+    const uint64_t least = least_budget(b, &options);
     for (int cut = 0; cut < 5; cut++) {
         options.tile = cut == 1 ? 1 + random_below(batch) : cut == 2 ? 1 + random_below(5) : 0;
         options.budget = cut == 3 ? least : cut == 4 ? least + random_u64() % least : 0;
@@ -414,6 +590,7 @@ START_TEST(broken_words_change_no_figure)
     const uint32_t batch = _i ? 3 : 40;
     tas_train_options options = random_options(b, batch);
     options.epochs = _i ? 4 : 8;
+    if (random_below(2)) precondition(&options);
     options.noise = 1;
     options.ahead = 0;
     outcome *whole = run(b, reference, options), *o;
@@ -637,11 +814,13 @@ static Suite *make_suite(const char *id)
     tcase_add_checked_fixture(tc, seed_anew, NULL);
     tcase_add_loop_test(tc, steps_are_as_each_example_says, 0, small ? 1 : KINDS);
     tcase_add_loop_test(tc, probes_are_as_each_example_says, 0, small ? 1 : 5);
+    tcase_add_loop_test(tc, preconditioned_steps_are_as_each_example_says, 0, small ? 1 : id ? 3 : 6);
     tcase_add_loop_test(tc, no_bit_depends_on_it, 0, small ? 0 : id ? 2 : 10);
     tcase_add_loop_test(tc, groups_of_normalization_are_kept_whole, 0, small ? 0 : id ? 2 : 4);
     if (!id) {
         tcase_add_test(tc, statistics_of_the_batch_leave_nothing_to_compare);
         tcase_add_test(tc, groups_are_reported);
+        tcase_add_test(tc, only_adam_preconditions);
         tcase_add_test(tc, a_full_batch_is_exact);
         tcase_add_loop_test(tc, broken_words_change_no_figure, 0, 2);
         tcase_add_test(tc, groups_of_any_batch);

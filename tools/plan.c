@@ -268,7 +268,7 @@ static int run(int argc, char **argv)
     set_batches(&r.s);
     if (!r.s.data && (r.s.examples || r.s.validation.bytes || r.s.validation.percent > 0))
         cli_usage(&plan_command, "--examples and --validation: expected DATA with them");
-    r.s.plan.noise = r.s.noise;
+    r.s.plan.noise = r.s.plan.preconditioned_noise = r.s.noise;
     r.s.plan.keep_on_host = r.s.keep_on_host;
     r.s.plan.optimizer = (tas_optimizer)r.s.optimizer;
     r.s.plan.clip = r.s.clip > 0;

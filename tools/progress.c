@@ -66,6 +66,10 @@ static void log_step(progress *p, const tas_step *step)
         json_object_set_new(line, "trace", cli_json_real(step->trace));
         json_object_set_new(line, "square", cli_json_real(step->square));
     }
+    if (isfinite(step->preconditioned_trace) && isfinite(step->preconditioned_square)) {
+        json_object_set_new(line, "preconditioned_trace", cli_json_real(step->preconditioned_trace));
+        json_object_set_new(line, "preconditioned_square", cli_json_real(step->preconditioned_square));
+    }
     write_line(p, line);
     if (step->seconds - p->flushed >= flush_period) {
         p->flushed = step->seconds;

@@ -79,6 +79,7 @@ static int plan_session(train_session *session)
     wanted.tile = options->tile;
     wanted.validation = session->sets.validation;
     wanted.noise = options->noise;
+    wanted.preconditioned_noise = options->preconditioned_noise;
     wanted.keep_on_host = options->keep_on_host;
     wanted.optimizer = options->optimizer;
     wanted.clip = options->clip > 0;

@@ -60,6 +60,9 @@ void train_settings_read(train_settings *settings, int argc, char **argv);
  * numbers with which the run can be repeated. */
 void train_print_head(const train_session *session);
 void train_print_result(const train_session *session);
+
+/* Whether the preconditioned noise scale is measured. */
+bool train_preconditions(const train_session *session);
 void train_print_settings(const train_session *session, FILE *stream);
 
 /* train_json.c: the log's first line, and the result. */

@@ -94,11 +94,10 @@ static void print_profile(const tas_profile *profile)
                untimed == 1 ? "" : "es", wall > 0 ? "; the time counts as idle" : "");
 }
 
-/* What it means depends on the optimizer: McCandlish et al. 2018 relate it to the critical batch of plain SGD. */
-static void print_noise(const tas_noise *noise, const tas_train_options *options)
+/* "78 examples (60 to 100), 40 steps measured in groups of 16 examples"; "not estimated: ..." */
+static void print_range(const tas_noise *noise)
 {
     char value[FLOAT_TEXT], low[FLOAT_TEXT], high[FLOAT_TEXT];
-    printf("noise scale  ");
     if (noise->obstacle) {
         printf("not estimated: %s\n", noise->obstacle);
         return;
@@ -111,12 +110,38 @@ static void print_noise(const tas_noise *noise, const tas_train_options *options
     else
         printf("not known yet");
     printf(", %llu step%s measured", (unsigned long long)noise->steps, noise->steps == 1 ? "" : "s");
-    printf(noise->group > 1 ? " in groups of %u examples\n             " : "\n             ", noise->group);
+    if (noise->group > 1) printf(" in groups of %u examples", noise->group);
+    putchar('\n');
+}
+
+/* What it means depends on the optimizer: McCandlish et al. 2018 relate it to the critical batch of plain SGD. */
+static void print_noise(const tas_noise *noise, const tas_train_options *options)
+{
+    printf("noise scale  ");
+    print_range(noise);
+    if (noise->obstacle) return;
     if (options->optimizer == TAS_SGD && options->momentum == 0)
-        printf("of the gradient, over this run: for plain SGD an estimate of the critical batch, above which larger "
-               "batches save few steps\n");
+        printf("             of the gradient, over this run: for plain SGD an estimate of the critical batch, above "
+               "which larger batches save few steps\n");
     else
-        printf("of the gradient, over this run: with momentum or Adam it does not indicate the best batch\n");
+        printf(
+            "             of the gradient, over this run: with momentum or Adam it does not indicate the best batch\n");
+}
+
+static void print_preconditioned(const tas_noise *noise)
+{
+    printf("preconditioned noise scale  ");
+    print_range(noise);
+    if (noise->obstacle) return;
+    printf(
+        "             of the gradient as Adam scales it, from step 33 on: to compare parts of runs under Adam at one "
+        "batch;\n             not a batch size, which --batch auto and 'tassello sweep --branch' measure\n");
+}
+
+bool train_preconditions(const train_session *session)
+{
+    const tas_optimizer optimizer = session->settings.train.optimizer;
+    return session->settings.noise && (optimizer == TAS_ADAM || optimizer == TAS_ADAMW);
 }
 
 void train_print_result(const train_session *session)
@@ -131,6 +156,7 @@ void train_print_result(const train_session *session)
     cli_print_peak(tas_device_get_info(session->device), peak, host);
     if (session->profile) print_profile(session->profile);
     if (session->settings.noise) print_noise(&result->noise, &session->settings.train);
+    if (train_preconditions(session)) print_preconditioned(&result->preconditioned_noise);
     validation_print(&session->validation);
     if (session->stopped_early)
         printf("patience     ended after %u validations in a row that were not better\n", session->settings.patience);

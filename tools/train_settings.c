@@ -134,7 +134,8 @@ const cli_option train_settings_options[] = {
      .group = GROUP_OUTPUT,
      .offset = offsetof(train_settings, noise),
      .help = "Measure the gradient noise scale during training, at a cost of a few percent, and print it with its "
-             "95% interval. The weights do not change."},
+             "95% interval; with adam and adamw also that of the gradient as the optimizer scales it, by the root of "
+             "its second moment. The weights do not change."},
     {.name = "profile",
      .group = GROUP_OUTPUT,
      .offset = offsetof(train_settings, profile),
@@ -239,7 +240,7 @@ void train_settings_read(train_settings *settings, int argc, char **argv)
         refuse_both("batch auto", "lr-scaling", "auto sets the rate too");
     if (!options->batch && options->lr == 0) cli_usage(&train_command, "--batch auto: requires --lr above 0");
     if (!options->epochs && !options->steps) options->epochs = epochs;
-    options->noise = settings->noise;
+    options->noise = options->preconditioned_noise = settings->noise;
     options->keep_on_host = settings->keep_on_host;
     options->drop_last = settings->drop_last;
     options->ahead = 1;

@@ -103,6 +103,8 @@ typedef struct tas_step {
     int ends_epoch;
     /* With options.noise: this step's estimates of tr(S) and |G|^2, see tas_noise; NaN if it was not measured. */
     double trace, square;
+    /* With options.preconditioned_noise: of tr(P S) and G' P G, likewise. */
+    double preconditioned_trace, preconditioned_square;
 } tas_step;
 
 /* Called after each step, in order. Non-zero ends training after that step with TAS_STOPPED. With `ahead` 0, that is
@@ -236,6 +238,9 @@ typedef struct tas_train_options {
     uint32_t base_batch;
     /* Non-zero: measure the gradient noise scale. It changes no bit of the weights. */
     int noise;
+    /* Adam and AdamW only, beside `noise`; else ignored. Non-zero: measure the preconditioned noise scale as well, from
+     * step 33 on. It changes no bit of the weights, nor of the other. */
+    int preconditioned_noise;
     /* Of the shuffles, of dropout and of augmentation (1). */
     uint64_t seed;
     /* Bytes of memory that may be used, see tas_plan; 0 (the default): the model's budget, or else 60 % of a discrete
@@ -294,7 +299,14 @@ typedef enum tas_noise_state {
 
 /* The gradient noise scale tr(S) / |G|^2, in examples: S the covariance of one example's gradient, G the true gradient
  * (McCandlish et al. 2018, arXiv 1812.06162). A ratio of averages over the steps that were measured, with Fieller's
- * 95 % interval. */
+ * 95 % interval.
+ *
+ * The preconditioned one is tr(P S) / G' P G, where P divides each component of a gradient by sqrt(v) + epsilon, v
+ * being Adam's second moment before the step, its bias corrected: the noise scale of the coordinates in which Adam,
+ * without its momentum, is plain gradient descent. It shows how the noise of one run under Adam changes from one part
+ * of the run to another. It is not a batch size: it ignores momentum, takes the curvature to be that of P, and v itself
+ * depends on the batch. Figures in which each component is divided by sqrt(v) before it is squared are other figures.
+ */
 typedef struct tas_noise {
     tas_noise_state state;
     /* NaN if the average of |G|^2 is not above 0. */
@@ -336,8 +348,8 @@ typedef struct tas_train_result {
     /* TAS_NOT_FINITE only: the first step in which something was not finite, and the first such tensor. */
     uint64_t bad_step;
     char bad_tensor[64];
-    /* If options.noise asked for it. */
-    tas_noise noise;
+    /* If options.noise and options.preconditioned_noise asked for them. */
+    tas_noise noise, preconditioned_noise;
 } tas_train_result;
 
 /* Trains with mini-batches. The optimizer's state, epochs and shuffles start anew with each call: two calls of one

@@ -31,8 +31,8 @@ typedef struct tas_plan_options {
     tas_optimizer optimizer;
     /* Non-zero: the gradient is clipped, which needs sums of squares. */
     int clip;
-    /* Non-zero: the run measures the gradient noise scale. */
-    int noise;
+    /* Non-zero: the run measures the gradient noise scale; with Adam and AdamW the preconditioned one, too. */
+    int noise, preconditioned_noise;
     /* Evaluated while the run is open, in memory of its own; NULL: nothing is. */
     const tas_data *validation;
 } tas_plan_options;

@@ -136,6 +136,7 @@ static tas_status measure_noise(probe *p)
     tas_model *model;
     tas_run *run = NULL;
     options.noise = 1;
+    options.preconditioned_noise = 0;
     options.on_step = on_step;
     options.user = p;
     options.steps = STEPS_MOST;

@@ -2,12 +2,13 @@
 #include "plan/noise_schedule.h"
 
 enum {
-    GROUP_LEAST = 16,      /* examples: a whole panel on every device */
-    PROBE_PRICE = 16,      /* times its examples are trained on before the next one */
-    DENSE_SPACE = 256,     /* examples, and two steps, to the next one: reading the gradient once more is then little */
-    LARGE = 256,           /* examples of a batch */
-    GROUP_SPACE = 10,      /* steps: a pass over the groups of a large batch costs about a third of a step, */
-    GROUP_SPACE_SMALL = 16 /* and of a small one more, for its tiles are groups of 16 */
+    GROUP_LEAST = 16,  /* examples: a whole panel on every device */
+    PROBE_PRICE = 16,  /* times its examples are trained on before the next one */
+    DENSE_SPACE = 256, /* examples, and two steps, to the next one: reading the gradient once more is then little */
+    LARGE = 256,       /* examples of a batch */
+    GROUP_SPACE = 10,  /* steps: a pass over the groups of a large batch costs about a third of a step, */
+    GROUP_SPACE_SMALL = 16, /* and of a small one more, for its tiles are groups of 16, */
+    GROUP_SPACE_TINY = 64   /* or, of one that only dense layers allow, even smaller */
 };
 
 static uint32_t up_to_multiple(uint32_t value, uint32_t of) { return (value + of - 1) / of * of; }
@@ -70,4 +71,11 @@ noise_schedule noise_schedule_for(const tas_network *network, uint32_t batch, ui
         schedule.interval = apart > 2 ? apart : 2;
     }
     return schedule;
+}
+
+void noise_schedule_precondition(noise_schedule *schedule, uint32_t batch)
+{
+    const uint32_t small = batch < 2 * GROUP_LEAST ? GROUP_SPACE_TINY : GROUP_SPACE_SMALL;
+    const uint32_t space = schedule->probe ? 1 : batch < LARGE ? small : GROUP_SPACE;
+    if (schedule->interval) schedule->preconditioned = up_to_multiple(space, schedule->interval);
 }

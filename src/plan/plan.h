@@ -12,7 +12,8 @@
  *                   (passes.h), for the whole batch                       host
  *     batch         losses and correct answers of the batch's examples, their sums, the ring of losses, the first bad
  *                   step; statistics of the batch; constants of the network's text
- *     noise         if the noise scale is measured: a group's gradient, norms of examples, sums of squares and a ring
+ *     noise         if the noise scale is measured: a group's gradient, norms of examples, sums of squares and a ring;
+ *                   for the preconditioned one further sums of squares, and a group's gradient of dense layers, too
  *     scratch       the most that any single call needs                   grows with the tile
  *     staging       two tiles of the data set, if it is streamed          grows with the tile
  *     data          or else the whole set, its targets and the order of an epoch
@@ -49,13 +50,14 @@ typedef enum plan_part {
 extern const char *const plan_part_names[PART_COUNT];
 
 enum {
-    RING = 1024,      /* steps whose losses the device keeps */
-    SUM_LEVELS = 4,   /* 256^4 examples */
-    NOISE_SUMS = 4,   /* per step: parts and whole of dense layers, parts and whole of the others */
-    STAGES = 2,       /* tiles of a streamed set: one is filled while the other is used */
-    MAX_TILE = 65520, /* examples: enough to keep a device busy; GPUs allow 65535 groups in dimension 1 */
-    UPLOAD = 1 << 18, /* bytes of a set that pass through the host at once */
-    USEFUL_TILE = 48  /* examples: a larger tile is worth less than a data set on the device */
+    RING = 1024,         /* steps whose losses the device keeps */
+    SUM_LEVELS = 4,      /* 256^4 examples */
+    NOISE_SUMS = 4,      /* per step: parts and whole of dense layers, parts and whole of the others; */
+    NOISE_SUMS_MOST = 6, /* and preconditioned, of all layers */
+    STAGES = 2,          /* tiles of a streamed set: one is filled while the other is used */
+    MAX_TILE = 65520,    /* examples: enough to keep a device busy; GPUs allow 65535 groups in dimension 1 */
+    UPLOAD = 1 << 18,    /* bytes of a set that pass through the host at once */
+    USEFUL_TILE = 48     /* examples: a larger tile is worth less than a data set on the device */
 };
 
 typedef struct plan_device {
@@ -136,6 +138,9 @@ typedef struct plan {
     region *group_gradients;
     region norms, squares, noise_sum[SUM_LEVELS], noise_ring;
     uint32_t group_squares;
+    region preconditioned; /* sums of squares, likewise: */
+    uint32_t preconditioned_squares;
+    uint32_t noise_sums; /* figures in the ring of each measured step */
 } plan;
 
 /* Bytes of a parameter on that device, and of its gradient and state. */

@@ -173,16 +173,20 @@ uint32_t plan_squares(const tensor *t)
 static void add_groups(planner *pl)
 {
     const tas_network *network = pl->network;
+    const bool all = pl->request.noise.preconditioned;
     plan *p = pl->plan;
     for (int c = 0; c < network->backward_count; c++) {
         const op_call *call = &network->backward[c];
-        if (call->noise != NOISE_GROUPS) continue;
+        if (call->noise != NOISE_GROUPS && !(all && call->noise == NOISE_EXAMPLES)) continue;
         for (int o = 0; op_get(call->args.op)->operand[o].name; o++) {
             const int t = call->operand[o];
             const tensor_role role = network->tensors[t].role;
             if ((role != ROLE_GRADIENT && role != ROLE_PARTIAL) || p->group_gradients[t].part >= 0) continue;
             add_region(pl, PART_NOISE, p->tensor[t].bytes, &p->group_gradients[t]);
-            if (role == ROLE_GRADIENT) p->group_squares += plan_squares(&network->tensors[t]);
+            if (role != ROLE_GRADIENT) continue;
+            const uint32_t squares = plan_squares(&network->tensors[t]);
+            if (call->noise == NOISE_GROUPS) p->group_squares += squares;
+            if (all) p->preconditioned_squares += squares;
         }
     }
 }
@@ -203,12 +207,16 @@ static void add_noise(planner *pl)
             squares += plan_squares(&network->tensors[network->parameters[i]]);
     if (GROUPS_MOST * (uint64_t)p->group_squares > squares) squares = GROUPS_MOST * (uint64_t)p->group_squares;
     add_region(pl, PART_NOISE, squares * sizeof(float), &p->squares);
+    const uint64_t preconditioned = GROUPS_MOST * (uint64_t)p->preconditioned_squares;
+    if (preconditioned) add_region(pl, PART_NOISE, preconditioned * sizeof(float), &p->preconditioned);
     uint64_t count = norms > squares ? norms : squares;
+    if (preconditioned > count) count = preconditioned;
     for (int level = 0; level < SUM_LEVELS; level++) {
         count = (count + SUM_LANES - 1) / SUM_LANES;
         add_region(pl, PART_NOISE, count * sizeof(float), &p->noise_sum[level]);
     }
-    add_region(pl, PART_NOISE, RING * NOISE_SUMS * sizeof(float), &p->noise_ring);
+    p->noise_sums = noise->preconditioned ? NOISE_SUMS_MOST : NOISE_SUMS;
+    add_region(pl, PART_NOISE, RING * p->noise_sums * sizeof(float), &p->noise_ring);
 }
 
 static void add_fixed(planner *pl)
@@ -216,8 +224,8 @@ static void add_fixed(planner *pl)
     plan *p = pl->plan;
     memset(p->bytes, 0, sizeof p->bytes);
     for (int i = 0; i < pl->network->tensor_count; i++) p->tensor[i].part = p->group_gradients[i].part = -1;
-    p->norms = p->squares = p->noise_ring = (region){.part = -1};
-    p->group_squares = 0;
+    p->norms = p->squares = p->preconditioned = p->noise_ring = (region){.part = -1};
+    p->group_squares = p->preconditioned_squares = 0;
     for (int level = 0; level < SUM_LEVELS; level++) p->noise_sum[level].part = -1;
     add_parameters(pl);
     add_noise(pl);

@@ -19,7 +19,35 @@
  *     { b : (mean trace - b mean square)^2 <= t^2 V(b) }
  *
  * where V comes from the differences of successive steps (von Neumann et al. 1941), on which a trend during training
- * has little effect, since errors are uncorrelated from step to step. The unit is examples. */
+ * has little effect, since errors are uncorrelated from step to step. The unit is examples.
+ *
+ * The preconditioned noise scale, under Adam, is
+ *
+ *     tr(P S) / G' P G,    P = diag(1 / (sqrt(v^) + epsilon))
+ *
+ * with v^ the second moment that the steps before have left, its bias corrected. It is estimated by the same formulas
+ * from sums of P_k g_k^2: P depends on earlier batches alone, so that given the weights they stay without bias. A
+ * component whose v is still 0 has no P yet and is left out; and steps count only after v has seen 32 gradients, whose
+ * root is then known within an eighth (1 / sqrt(2 * 32)).
+ *
+ * Derivation. A step w -= r P g with the mean gradient g of B examples changes the loss, to second order, by
+ *
+ *     -r G' P G + r^2 / 2 (G' P H P G + tr(P H P S) / B)
+ *
+ * on average, which is best at r = r_max / (1 + b / B) with b = tr(P H P S) / G' P H P G. McCandlish et al. replace the
+ * Hessian H by a multiple of the identity, in the coordinates in which the optimizer is plain SGD: then b becomes
+ * tr(S) / |G|^2. For a fixed P these coordinates are u = P^-1/2 w, in which the gradient is P^1/2 g and the step
+ * u -= r P^1/2 g; the same simplification there, H = c P^-1, makes b = tr(P S) / G' P G. With H = c in w's own
+ * coordinates, where P is of no use, b is tr(P^2 S) / |P G|^2 instead, the noise scale of gradients whose components
+ * are divided by sqrt(v^); that is what AdaptDL computes (Qiao et al. 2021, arXiv 2008.12260, "pre-conditioned gradient
+ * noise scale"). In it each component counts as much as any other, however little it moves the loss, and those with the
+ * smallest v most; with P they count by their size. The two cannot be compared.
+ *
+ * Limits. It is no batch size: (1) a step of Adam averages 1 / (1 - beta1) gradients, of which nothing is known here;
+ * (2) H = c P^-1 is a hope; (3) v^ itself holds tr(S) / B, so that P, and with it the figure, depends on the batch at
+ * which it was measured, and r as well; (4) a component that is seen less often than every 1 / (1 - beta2) steps has a
+ * v^ far below its next gradient. So it compares parts of runs under Adam with one batch, one beta2 and one epsilon.
+ * How large a batch may be under Adam, branches measure (lab/branch/). */
 #ifndef NOISE_SCALE_H
 #define NOISE_SCALE_H
 

@@ -18,12 +18,13 @@ plan_request forecast_request(const tas_data *data, bool training, uint32_t batc
 }
 
 void forecast_request_noise(plan_request *request, const tas_network *network, uint32_t least, uint64_t examples,
-                            uint32_t tile)
+                            uint32_t tile, bool preconditioned)
 {
     const noise_schedule small = noise_schedule_for(network, least, examples);
     request->noise = noise_schedule_for(network, request->batch, examples);
     if (!request->noise.interval) request->noise = small;
     if (small.probe > request->noise.probe) request->noise.probe = small.probe;
+    if (preconditioned) noise_schedule_precondition(&request->noise, request->batch);
     if (!tile && request->noise.probe > request->max_tile) request->max_tile = request->noise.probe;
 }
 
@@ -225,7 +226,9 @@ static tas_status forecast_run(tas_device *device, const tas_network *network, c
     f.run = train ? forecast_request(train, true, most, options->tile) : request_without(network, most, options->tile);
     f.run.spills = options->keep_on_host;
     update_request(&f.run, options->optimizer, options->clip != 0);
-    if (options->noise) forecast_request_noise(&f.run, network, smallest_batch(options), examples, options->tile);
+    if (options->noise)
+        forecast_request_noise(&f.run, network, smallest_batch(options), examples, options->tile,
+                               options->preconditioned_noise && update_preconditions(options->optimizer));
     if (test) f.evaluation = evaluation_request(test);
     if (test) f.evaluation.copy = device->driver->never_fails ? COPY_NONE : COPY_PARAMETERS;
     if (options->budget) f.limits.budget = options->budget;

@@ -6,7 +6,8 @@
  *     spare        the sums of one group's gradients to the other layers, and their open granules
  *     squares      sums of squares of blocks or rows: of each group's gradient, divided by its examples; then of the
  *                  batch's
- *     noise_ring   NOISE_SUMS figures per step */
+ *     preconditioned  the same, divided by the root of Adam's second moment: of groups, then of the batch
+ *     noise_ring   plan.noise_sums figures per step */
 #ifndef NOISE_H
 #define NOISE_H
 
@@ -18,8 +19,13 @@
  * is measured. */
 uint32_t noise_examples(const noise_schedule *schedule, uint64_t step, uint32_t batch);
 
-/* Computes the gradient of the measured batch as step_gradient() does, and the figures of the step. */
-tas_status noise_measure(workspace *w, const noise_schedule *schedule, const step_batch *batch, uint32_t step);
+/* Whether a measured step is measured for the preconditioned noise scale as well. Step 0 is. */
+bool noise_preconditions(const noise_schedule *schedule, uint64_t step);
+
+/* Computes the gradient of the measured batch as step_gradient() does, and the figures of the step. preconditioner: the
+ * scalars with which OP_PRECONDITIONED_BLOCKS reads the second moment; NULL: without the preconditioned figures. */
+tas_status noise_measure(workspace *w, const noise_schedule *schedule, const step_batch *batch, uint32_t step,
+                         const op_args *preconditioner);
 
 /* After a call of a dense layer's weight gradient: the squared norm of each of the tile's examples' own gradients to
  * that layer, weights and bias, into w->norms; other calls leave it. *added: whether a layer before has put its norms
@@ -30,5 +36,9 @@ tas_status noise_norms(workspace *w, const op_call *call, uint32_t n, uint32_t f
  * the run. False if the step does not count. batch: the examples measured; examples: those of the data set. */
 bool noise_add_step(const noise_schedule *schedule, const float figures[NOISE_SUMS], uint32_t batch, uint64_t examples,
                     noise_scale *run, double *trace, double *square);
+
+/* The same of the preconditioned figures of a step that has them. */
+bool noise_add_preconditioned(const noise_schedule *schedule, const float figures[NOISE_SUMS_MOST], uint32_t batch,
+                              uint64_t examples, noise_scale *run, double *trace, double *square);
 
 #endif

@@ -9,6 +9,7 @@
 #include "ops/lamb.h"
 #include "ops/lars.h"
 #include "ops/lion.h"
+#include "ops/preconditioned.h"
 #include "ops/rmsprop.h"
 #include "ops/sgd.h"
 #include "train/schedule.h"
@@ -127,6 +128,12 @@ static void set_adamw(const tas_train_options *options, float lr, float decay, u
     args->scalar[ADAM_DECOUPLED] = decay;
 }
 
+static void precondition(const tas_train_options *options, uint64_t t, op_args *args)
+{
+    args->scalar[PRECONDITIONED_UNBIAS] = unbias(options->beta2, t);
+    args->scalar[PRECONDITIONED_EPSILON] = options->epsilon * ADAM_ROOT;
+}
+
 static void set_lamb(const tas_train_options *options, float lr, float decay, uint64_t t, op_args *args)
 {
     if (args->op == OP_LAMB_STEP)
@@ -207,14 +214,16 @@ static const optimizer optimizers[] = {
                   .usual = {.lr = 0.001f, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f},
                   .check = check_adam,
                   .print = print_adam,
-                  .set = set_adam},
+                  .set = set_adam,
+                  .precondition = precondition},
     [TAS_ADAMW] = {.name = "adamw",
                    .op = OP_ADAM,
                    .slots = 2,
                    .usual = {.lr = 0.001f, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f},
                    .check = check_adam,
                    .print = print_adam,
-                   .set = set_adamw},
+                   .set = set_adamw,
+                   .precondition = precondition},
     [TAS_RMSPROP] = {.name = "rmsprop",
                      .op = OP_RMSPROP,
                      .slots = 2,

@@ -24,6 +24,8 @@ typedef struct optimizer {
     void (*set)(const tas_train_options *options, float lr, float decay, uint64_t t, /* the scalars of a call, */
                 op_args *args);
     void (*set_ratio)(const tas_train_options *options, float decay, op_args *args); /* and of a ratio */
+    /* Of OP_PRECONDITIONED_BLOCKS and _ROWS, after t updates, t at least 1; NULL: the second slot is not Adam's. */
+    void (*precondition)(const tas_train_options *options, uint64_t t, op_args *args);
 } optimizer;
 
 /* NULL if there is no such optimizer. */

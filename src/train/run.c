@@ -39,6 +39,7 @@ static const noise_schedule *noise_for(tas_run *run, uint32_t batch)
     if (!run->options.noise || run->noise_batch == batch) return &run->noise_schedule;
     run->noise_batch = batch;
     run->noise_schedule = noise_schedule_for(run->model->network, batch, run->count);
+    if (run->request.noise.preconditioned) noise_schedule_precondition(&run->noise_schedule, batch);
     return &run->noise_schedule;
 }
 
@@ -56,6 +57,18 @@ static step_batch measured_batch(tas_run *run, const run_step *step, step_batch 
     return own;
 }
 
+/* Of the second moment that earlier steps have left. */
+static tas_status measure_noise(tas_run *run, const run_step *step, const step_batch *measured)
+{
+    const noise_schedule *schedule = noise_for(run, step->batch);
+    const bool preconditions = noise_preconditions(schedule, step->number);
+    op_args scalars = {0};
+    if (preconditions)
+        optimizers_row(run->options.optimizer)
+            ->precondition(&run->options, step->number ? step->number - 1 : 1, &scalars);
+    return noise_measure(&run->w, schedule, measured, step->number, preconditions ? &scalars : NULL);
+}
+
 /* Up to the update nothing is written that a later step reads. What a probe has summed is written over. */
 static tas_status compute_gradient(tas_run *run, const run_step *step)
 {
@@ -63,7 +76,7 @@ static tas_status compute_gradient(tas_run *run, const run_step *step)
     const step_batch own = {run->data, run->order, step->at, step->count, run->w.plan.step_panel_width};
     const step_batch measured = measured_batch(run, step, own);
     tas_status status = TAS_OK;
-    if (measured.count) status = noise_measure(&run->w, schedule, &measured, step->number);
+    if (measured.count) status = measure_noise(run, step, &measured);
     if (!status && (!measured.count || schedule->probe)) status = step_gradient(&run->w, &own, NULL);
     return status ? status : step_watch(&run->w, step->number, step->count);
 }
@@ -109,7 +122,8 @@ static tas_status read_results(tas_run *run, uint64_t last, uint32_t record[2])
     if (!status) status = driver->read(w->device, &w->ring, 0, run->ring, sizeof run->ring);
     if (!status) status = driver->read(w->device, &w->first_bad, 0, record, 2 * sizeof *record);
     if (!status && has_figures(run, last))
-        status = driver->read(w->device, &w->noise_ring, 0, run->figures, sizeof run->figures);
+        status =
+            driver->read(w->device, &w->noise_ring, 0, run->figures, RING * w->plan.noise_sums * sizeof *run->figures);
     return status;
 }
 
@@ -117,10 +131,12 @@ static void add_noise(tas_run *run, const run_step *step, tas_step *done)
 {
     const noise_schedule *schedule = noise_for(run, step->batch);
     const uint32_t measured = noise_examples(schedule, step->number, step->count);
-    done->trace = done->square = NAN;
-    if (measured)
-        noise_add_step(schedule, &run->figures[step->number % RING * NOISE_SUMS], measured, run->count, &run->noise,
-                       &done->trace, &done->square);
+    const float *figures = &run->figures[step->number % RING * run->w.plan.noise_sums];
+    done->trace = done->square = done->preconditioned_trace = done->preconditioned_square = NAN;
+    if (measured) noise_add_step(schedule, figures, measured, run->count, &run->noise, &done->trace, &done->square);
+    if (measured && noise_preconditions(schedule, step->number))
+        noise_add_preconditioned(schedule, figures, measured, run->count, &run->preconditioned_noise,
+                                 &done->preconditioned_trace, &done->preconditioned_square);
 }
 
 /* Counts a step whose loss was read, and calls the callback. */
@@ -333,7 +349,8 @@ static const char *noise_obstacle(const tas_run *run)
 static void request_noise(tas_run *run, uint32_t least)
 {
     const char *obstacle = noise_obstacle(run);
-    forecast_request_noise(&run->request, run->model->network, least, run->count, run->options.tile);
+    forecast_request_noise(&run->request, run->model->network, least, run->count, run->options.tile,
+                           run->options.preconditioned_noise && update_preconditions(run->options.optimizer));
     if (obstacle) note_once(run->model->context, "the gradient noise scale is not estimated: %s", obstacle);
 }
 
@@ -370,23 +387,30 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
 
 /* Results --------------------------------------------------------------------------------------------------------- */
 
-/* Its groups are those of the last batch. */
-static tas_noise noise_of(tas_run *run)
+static tas_noise describe_noise(const noise_scale *figures, uint32_t group, const char *obstacle)
 {
-    const uint32_t batch = course_at(&run->course, run->step ? run->step : 1).batch;
-    const noise_schedule *schedule = noise_for(run, batch);
-    const uint32_t measured = noise_examples(schedule, 0, batch);
-    const char *obstacle = run->noise.steps ? NULL : noise_obstacle(run);
     static const tas_noise_state states[] = {
         [NOISE_UNKNOWN] = TAS_NOISE_UNKNOWN, [NOISE_AT_LEAST] = TAS_NOISE_AT_LEAST, [NOISE_KNOWN] = TAS_NOISE_KNOWN};
-    const noise_scale_range a = noise_scale_result(&run->noise);
+    const noise_scale_range a = noise_scale_result(figures);
     return (tas_noise){.state = obstacle ? TAS_NOISE_IMPOSSIBLE : states[a.state],
                        .value = a.value,
                        .low = a.low,
                        .high = a.high,
                        .steps = a.steps,
-                       .group = schedule->grouped ? noise_schedule_group(schedule, measured) : schedule->dense,
+                       .group = group,
                        .obstacle = obstacle};
+}
+
+/* The groups are those of the last batch. */
+static void fill_noise(tas_run *run)
+{
+    const uint32_t batch = course_at(&run->course, run->step ? run->step : 1).batch;
+    const noise_schedule *schedule = noise_for(run, batch);
+    const uint32_t group = noise_schedule_group(schedule, noise_examples(schedule, 0, batch));
+    const char *obstacle = run->noise.steps ? NULL : noise_obstacle(run);
+    run->result.noise = describe_noise(&run->noise, schedule->grouped ? group : schedule->dense, obstacle);
+    if (run->options.preconditioned_noise && update_preconditions(run->options.optimizer))
+        run->result.preconditioned_noise = describe_noise(&run->preconditioned_noise, group, obstacle);
 }
 
 static void fill_result(tas_run *run)
@@ -396,7 +420,7 @@ static void fill_result(tas_run *run)
     result->peak_bytes = run->peak;
     result->host_bytes = run->host_peak;
     result->weights_step = run->step;
-    if (run->options.noise) result->noise = noise_of(run);
+    if (run->options.noise) fill_noise(run);
     result->tile = run->w.plan.tile < run->request.batch ? run->w.plan.tile : run->request.batch; /* not a probe's */
     result->resident = run->w.plan.resident;
     result->examples_per_s = result->seconds > 0 ? (double)result->examples / result->seconds : 0;

@@ -20,10 +20,10 @@ struct tas_run {
     uint64_t steps;
     uint64_t step; /* those done, of which a failure may undo some */
     host_mem order_memory;
-    uint32_t *order;                              /* in it */
-    uint64_t epoch;                               /* whose order lies in `order` and on the device, from 1; 0: none */
-    float ring[RING], figures[RING * NOISE_SUMS]; /* as read from the device */
-    noise_scale noise;
+    uint32_t *order; /* in it */
+    uint64_t epoch;  /* whose order lies in `order` and on the device, from 1; 0: none */
+    float ring[RING], figures[RING * NOISE_SUMS_MOST]; /* as read from the device */
+    noise_scale noise, preconditioned_noise;
     noise_schedule noise_schedule; /* of steps with noise_batch */
     uint32_t noise_batch;
     double start, before;     /* of this stretch, and seconds of earlier ones */

@@ -11,7 +11,7 @@ struct run_copy {
     course course;
     uint64_t step, steps;
     tas_train_result result;
-    noise_scale noise;
+    noise_scale noise, preconditioned_noise;
     double before;
 };
 
@@ -62,6 +62,7 @@ tas_status run_copy_take(tas_run *run, run_copy **out)
                        .steps = run->steps,
                        .result = run->result,
                        .noise = run->noise,
+                       .preconditioned_noise = run->preconditioned_noise,
                        .before = run->before};
     status = take(run, copy);
     if (status)
@@ -96,6 +97,7 @@ tas_status run_copy_restore(tas_run *run, const run_copy *copy)
     if (!status) {
         run->steps = copy->steps;
         run->noise = copy->noise;
+        run->preconditioned_noise = copy->preconditioned_noise;
         run->before = copy->before;
         run->over = TAS_OK;
         run->weights_bad = false;

@@ -33,6 +33,8 @@ void update_request(plan_request *request, tas_optimizer which, bool clips)
     request->adapts = optimizers_row(which)->adapts;
 }
 
+bool update_preconditions(tas_optimizer which) { return optimizers_row(which)->precondition != NULL; }
+
 const char *update_print(const tas_train_options *options, char text[OPTIMIZERS_TEXT])
 {
     optimizers_row(options->optimizer)->print(options, text);

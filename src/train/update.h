@@ -19,6 +19,9 @@ tas_status update_check(tas_context *context, const tas_train_options *options);
 /* What the update asks of a plan; clips: the gradient is clipped. */
 void update_request(plan_request *request, tas_optimizer optimizer, bool clips);
 
+/* Whether an update divides by Adam's second moment, so that the noise scale can be preconditioned by it. */
+bool update_preconditions(tas_optimizer optimizer);
+
 /* "momentum 0.9", "betas 0.9 and 0.999, epsilon 1e-08": its settings, for a message. */
 const char *update_print(const tas_train_options *options, char text[OPTIMIZERS_TEXT]);
 

@@ -39,6 +39,20 @@ static tas_status alloc_parts(workspace *w)
     return status ? status : device_alloc_host(w->device, w->plan.kept.host, &w->kept_host);
 }
 
+/* Of the parameters whose gradients are measured, if the noise scale is preconditioned by them. */
+static tas_status slice_second_moments(workspace *w)
+{
+    const plan *p = &w->plan;
+    tas_status status = TAS_OK;
+    for (int t = 0; t < w->network->tensor_count && !status; t++) {
+        const bool used = w->network->tensors[t].role == ROLE_GRADIENT && p->group_gradients[t].part >= 0;
+        region place = p->tensor[t];
+        place.part = used && p->preconditioned.part >= 0 ? PART_STATE_2 : -1;
+        status = slice_region(w, &place, &w->second_moments[t]);
+    }
+    return status;
+}
+
 static tas_status slice_noise(workspace *w)
 {
     const plan *p = &w->plan;
@@ -46,7 +60,9 @@ static tas_status slice_noise(workspace *w)
     for (int t = 0; t < w->network->tensor_count && !status; t++)
         status = slice_region(w, &p->group_gradients[t], &w->group_gradients[t]);
     if (!status) status = slice_region(w, &p->norms, &w->norms);
+    if (!status) status = slice_second_moments(w);
     if (!status) status = slice_region(w, &p->squares, &w->squares);
+    if (!status) status = slice_region(w, &p->preconditioned, &w->preconditioned);
     for (int level = 0; level < SUM_LEVELS && !status; level++)
         status = slice_region(w, &p->noise_sum[level], &w->noise_sum[level]);
     return status ? status : slice_region(w, &p->noise_ring, &w->noise_ring);
@@ -217,8 +233,9 @@ tas_status workspace_open(workspace *w, tas_model *model, const plan_request *re
     if (status) return status;
     w->tensor = calloc((size_t)model->network->tensor_count, sizeof *w->tensor);
     w->group_gradients = calloc((size_t)model->network->tensor_count, sizeof *w->group_gradients);
+    w->second_moments = calloc((size_t)model->network->tensor_count, sizeof *w->second_moments);
     w->part[PART_PARAMETERS] = model->parameters;
-    if (!w->tensor || !w->group_gradients)
+    if (!w->tensor || !w->group_gradients || !w->second_moments)
         status = fail(model->context, TAS_NO_MEMORY, "no memory for a list of tensors");
     if (!status) status = alloc_or_shrink(w, model, request, true, shrunk);
     /* a command that was accepted failed */
@@ -239,6 +256,7 @@ void workspace_close(workspace *w)
     release_memory(w, true);
     free(w->tensor);
     free(w->group_gradients);
+    free(w->second_moments);
     plan_free(&w->plan);
     *w = (workspace){0};
 }

@@ -32,7 +32,8 @@ typedef struct workspace {
     mem sum[SUM_LEVELS], correct_sum[SUM_LEVELS], weight_sum[SUM_LEVELS], weights, ring, first_bad, divisor;
     mem update_squares;
     mem *group_gradients; /* one per tensor: gradients of a group, see noise.h */
-    mem norms, squares, noise_sum[SUM_LEVELS], noise_ring;
+    mem *second_moments;  /* likewise: of a gradient's parameter, if the noise scale is preconditioned by it */
+    mem norms, squares, preconditioned, noise_sum[SUM_LEVELS], noise_ring;
     uint32_t panel_width; /* examples of a panel, in what runs now */
     source source[STAGES];
     stage stage[STAGES];
@@ -50,9 +51,9 @@ enum { EVALUATE_MOST = 512 };
 plan_request forecast_request(const tas_data *data, bool training, uint32_t batch, uint32_t tile);
 
 /* The run measures the noise scale as well. least: the smallest batch that it may have; examples: those of the set;
- * tile: the largest that is wanted; 0 if there is no such number. */
+ * tile: the largest that is wanted; 0 if there is no such number. preconditioned: and the preconditioned one. */
 void forecast_request_noise(plan_request *request, const tas_network *network, uint32_t least, uint64_t examples,
-                            uint32_t tile);
+                            uint32_t tile, bool preconditioned);
 
 /* Makes a plan and allocates its memory. If the device refuses memory that it reported to have, smaller plans are
  * tried, a note is logged, and *shrunk is set. */

@@ -58,6 +58,34 @@ def check_noise(t, device, **more):
     return o
 
 
+def check_preconditioned_noise(t, device, **more):
+    """A second range under Adam, in the text, the object and the log; the first one as it is; memory as planned."""
+    log = t.place() / "log"
+    run = ("--steps", "96", "--optimizer", "adamw")
+    plain = t.train(*run, device=device, **more)
+    result = t.train(*run, "--noise", device=device, **more)
+    expect(result.digest() == plain.digest(), "another digest", result)
+    line = (r"^noise scale  .*\n +of the gradient, .*\npreconditioned noise scale  "
+            r"(?:[\d.e+]+ examples \([\d.e+]+ to [\d.e+]+\)|at least [\d.e+]+ examples|not known yet), "
+            r"(\d) steps? measured in groups of \d+ examples\n +of the gradient as Adam scales it")
+    found = re.search(line, result.out, re.M)
+    expect(found, "no line, or in another place", result)
+    o = one_object(t.train(*run, "--noise", "--json", "--log", log, device=device, **more))
+    n = o["preconditioned_noise"]
+    expect(set(n) == set(o["noise"]) and n["steps"] == int(found[1]) > 0 and n["obstacle"] is None, f"{n}")
+    expect(n["state"] != "known" or n["low"] <= n["value"] <= n["high"], f"{n}")
+    expect(o["peak_bytes"] == o["forecast_bytes"], f"{o}")
+    expect(forecast(t, "--batch", "16", "--noise", "--optimizer", "adamw", device=device,
+                    **more)["bytes_total"] == o["peak_bytes"], "not as planned")
+    steps = [json.loads(text) for text in log.read_text().splitlines()[1:-1]]
+    of = [s for s in steps if "preconditioned_trace" in s and "preconditioned_square" in s]
+    expect(len(of) == n["steps"] and all(s["step"] > 32 and "trace" in s for s in of), f"{steps}")
+    traces, squares = (sum(s["preconditioned_" + key] for s in of) for key in ("trace", "square"))
+    expect(n["value"] is None if squares <= 0 else abs(n["value"] - traces / squares) < 1e-6 * abs(n["value"]),
+           f"{n}, {traces / squares}")
+    return o
+
+
 def forecast(t, *arguments, net=None, data=True, device="reference", **more):
     where = [t.data] if data is True else [data] if data else []
     return one_object(t.run("plan", net or t.net, *where, "--device", device, "--json", *arguments, **more))

@@ -6,7 +6,8 @@ import re
 import signal
 import sys
 
-from checks import check_noise, check_profile, forecast, large_set, POCL, sweep_budgets, SWEPT, too_small
+from checks import (check_noise, check_preconditioned_noise, check_profile, forecast, large_set, POCL, sweep_budgets,
+                    SWEPT, too_small)
 from common import case, expect, LAST, leftovers, main, one_object
 
 
@@ -33,6 +34,13 @@ def _(t):
 @case("pocl: train --noise tells what the reference tells", needs="pocl")
 def _(t):
     expect(check_noise(t, "pocl", env=POCL)["noise"] == check_noise(t, "reference")["noise"], "another noise scale")
+
+
+@case("pocl: train --noise --optimizer adamw tells what the reference tells", needs="pocl")
+def _(t):
+    pocl, reference = check_preconditioned_noise(t, "pocl", env=POCL), check_preconditioned_noise(t, "reference")
+    for key in ("noise", "preconditioned_noise"):
+        expect(pocl[key] == reference[key], f"another {key}")
 
 
 @case("pocl: train --profile", needs="pocl")

@@ -11,7 +11,7 @@ import struct
 import sys
 import termios
 
-from checks import check_noise, check_profile, forecast
+from checks import check_noise, check_preconditioned_noise, check_profile, forecast
 from common import case, expect, LAST, LAST_MSE, leftovers, main, make_set, NET, one_object, Skip
 
 
@@ -68,6 +68,16 @@ def _(t):
     expect("not known yet, 0 steps measured" in t.train("--steps", "3", "--noise").out, "figures of no step")
     expect("does not indicate the best batch" in t.train("--steps", "3", "--noise", "--momentum", "0.9").out,
            "momentum is plain SGD")
+
+
+@case("train --noise --optimizer adamw: the preconditioned noise scale; of no other optimizer")
+def _(t):
+    check_preconditioned_noise(t, "reference")
+    for optimizer in ("sgd", "lamb", "rmsprop"):
+        result = t.train("--steps", "70", "--optimizer", optimizer, "--noise")
+        expect("preconditioned" not in result.out, "no second moment of Adam's", result)
+    text = t.train("--steps", "20", "--optimizer", "adam", "--noise")
+    expect(re.search(r"^preconditioned noise scale  not known yet, 0 steps measured", text.out, re.M), "a figure", text)
 
 
 NORMED = "input 8x8\ndense 12 no bias\n{}\nrelu\ndense 4\n"
