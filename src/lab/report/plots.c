@@ -228,6 +228,7 @@ void plots_loss(const tas_sweep *sweep, plot *out)
     add_means(sweep, plot_add(out, PLOT_MARKS, 0, "at equal training loss"), loss_equal_loss, false);
     add_means(sweep, plot_add(out, PLOT_MARKS, 1, "best of a run"), best_loss, false);
     add_means(sweep, plot_add(out, PLOT_MARKS, 2, "last of a run"), last_loss, false);
+    for (int i = 1; i < out->count; i++) out->series[i].quiet = true;
 }
 
 void plots_effort(const tas_sweep *sweep, plot *out)
@@ -244,6 +245,7 @@ void plots_gap(const tas_sweep *sweep, plot *out)
     add_means(sweep, plot_add(out, PLOT_MARKS, 0, "at equal training loss"), gap_equal_loss, false);
     add_means(sweep, plot_add(out, PLOT_MARKS, 1, "at equal epochs"), gap_equal_epochs, false);
     add_means(sweep, plot_add(out, PLOT_MARKS, 2, "at equal steps"), gap_equal_steps, false);
+    for (int i = 1; i < out->count; i++) out->series[i].quiet = true;
 }
 
 static double seconds_at(const void *advice, double batch)

@@ -188,7 +188,8 @@ static const sweep_run **search_of(const tas_sweep *sweep, uint64_t batch, int *
 }
 
 /* The geometric mean over seeds for each rate; a cross at the top for one at which no run reached the target. */
-static void add_rates(const tas_sweep *sweep, const sweep_batch *b, plot_series *reached, plot_series *failed)
+static void add_rates(const tas_sweep *sweep, const sweep_batch *b, plot_series *reached, plot_series *failed,
+                      plot_series *chosen)
 {
     int count;
     const sweep_run **list = search_of(sweep, b->batch, &count);
@@ -204,6 +205,8 @@ static void add_rates(const tas_sweep *sweep, const sweep_batch *b, plot_series 
             plot_point(reached, list[i]->lr, exp(sum / known), NAN, NAN);
         else
             plot_point_of(failed, b->batch, list[i]->lr, NAN);
+        if (known && fabs(list[i]->lr / b->lr - 1) < 1e-6)
+            plot_point_of(chosen, b->batch, list[i]->lr, exp(sum / known));
     }
     free(list);
 }
@@ -217,12 +220,13 @@ void plots_rates(const tas_sweep *sweep, plot *out)
     out->batches = false;
     out->log_x = true;
     const int count = plots_choose(sweep, is_searched, PLOT_LOOKS - 1, shown);
-    plot_series *failed = plot_add(out, PLOT_FAILED, PLOT_GREY, "target not reached");
+    plot_series *failed = plot_add(out, PLOT_FAILED, PLOT_GREY, "target not reached"),
+                *chosen = plot_add(out, PLOT_MARKS, PLOT_GREY, "chosen");
     for (int i = 0; i < count; i++) {
         const sweep_batch *b = &sweep->batch[shown[i]];
         plot_series *s = plot_add(out, PLOT_JOINED, i, "B = %" PRIu64, b->batch);
         s->batch = b->batch;
-        add_rates(sweep, b, s, failed);
+        add_rates(sweep, b, s, failed, chosen);
     }
     if (!plot_span(out, &low, &high)) return;
     out->curves_name = "edge of stability (a run diverged)";

@@ -27,6 +27,8 @@ typedef struct section {
     const char *none;   /* why, if there is no plot; NULL: then the section is left out */
 } section;
 
+#define BARS "Bars: 95 % intervals at equal training loss; the others are in the figures."
+
 static const section training[] = {
     {"Time to the target", plots_time, plots_targets, findings_good_start, "",
      "no batch that reached the target was timed"},
@@ -37,10 +39,12 @@ static const section training[] = {
     {"Losses during training", plots_progress, plots_clock, NULL,
      "Means over seeds, at each batch's own rate. Seconds are steps times the median time of a step.", NULL},
     {"Learning rates", plots_rates, NULL, NULL,
-     "Runs of the search. A cross at the top: the target of the search was not reached at that rate.", NULL},
-    {"Gap and overfitting", plots_gap, NULL, findings_overfitting, "",
+     "Runs of the search. A ring: the rate that was chosen. A cross at the top: the target of the search was not "
+     "reached at that rate.",
+     NULL},
+    {"Gap and overfitting", plots_gap, NULL, findings_overfitting, BARS,
      "training and validation loss are never both known"},
-    {"Validation loss", plots_loss, plots_effort, findings_loss, "", "no validation loss is known"},
+    {"Validation loss", plots_loss, plots_effort, findings_loss, BARS, "no validation loss is known"},
     {"Critical batch over training", plots_critical, NULL, NULL,
      "Critical batch: the largest that keeps 80 % of the progress that the smallest batch makes with the same "
      "examples, "
@@ -49,6 +53,8 @@ static const section training[] = {
     {"A growing batch", plots_grown, NULL, NULL,
      "Fixed batches above the line needed more than the run whose batch grew, those below it less.", NULL},
 };
+
+#undef BARS
 
 static const section mechanics[] = {
     {"Speed", plots_speed, NULL, findings_speed, "", "no batch was timed"},
