@@ -69,20 +69,49 @@ static void refuses(uint64_t count, tas_train_options options, uint32_t batch, f
     ck_assert_msg(strstr(reason, word) != NULL, "no '%s' in: %s", word, reason);
 }
 
-START_TEST(momentum_and_adam_are_not_probed)
+/* What a probe by branches answers depends on the time it has: a power of two within a tenth of the set, with a rate by
+ * the optimizer's rule, or 64 and one of the reasons. */
+static void check_branched(uint64_t count, tas_train_options options, double power)
 {
-    tas_train_options options = plain(1 << 30);
-    options.momentum = 0.5f;
-    refuses(MOST, options, 64, 0.05f, "with momentum or Adam");
+    const float lr = options.lr;
+    expect_ok(choose(count, &options));
+    const double wanted = (double)lr * pow(options.batch / 64.0, power);
+    ck_assert_msg(fabs((double)options.lr / wanted - 1) < 1e-6, "batch %u lr %g: %s", options.batch, (double)options.lr,
+                  reason);
+    ck_assert(!(options.batch & (options.batch - 1)) && options.batch <= count / 10);
+    const bool chosen = strstr(reason, "critical batch, by branches,") != NULL;
+    ck_assert_msg(chosen || (options.batch == 64 && strstr(reason, "because ")), "%s", reason);
+    ck_assert_msg(!strstr(reason, "noise scale") && !strstr(reason, "not predict"), "%s", reason);
+}
+
+START_TEST(momentum_and_adam_are_probed_by_branches)
+{
+    tas_train_options options = plain(20000);
+    make_set(2, 0.1);
+    options.momentum = 0.9f;
+    options.lr = 0.005f;
+    check_branched(MOST, options, 1);
     options.momentum = 0;
     options.optimizer = TAS_ADAMW;
-    refuses(MOST, options, 64, 0.05f, "with momentum or Adam");
+    check_branched(MOST, options, 0.5);
+    check_branched(1300, options, 0.5); /* branches of at most 128 */
+}
+END_TEST
+
+START_TEST(branches_of_a_loss_that_does_not_fall)
+{
+    tas_train_options options = plain(20000);
+    options.momentum = 0.9f;
+    options.lr = 1e-9f;
+    refuses(MOST, options, 64, 1e-9f, "no more than chance");
+    options.lr = 1e5f;
+    refuses(MOST, options, 64, 1e5f, "did not fall");
 }
 END_TEST
 
 START_TEST(a_small_set_moves_the_default)
 {
-    tas_train_options options = plain(1 << 30);
+    tas_train_options options = plain(1 << 20);
     options.momentum = 0.5f;
     refuses(650, options, 64, 0.05f, "Batch 64 with learning rate 0.05, ");
     refuses(639, options, 32, 0.05f / 2, "scaled with the batch");
@@ -274,7 +303,8 @@ int main(void)
     TCase *tc = tcase_create("auto");
     tcase_add_checked_fixture(tc, open_all, close_all);
     tcase_set_timeout(tc, 60);
-    tcase_add_test(tc, momentum_and_adam_are_not_probed);
+    tcase_add_test(tc, momentum_and_adam_are_probed_by_branches);
+    tcase_add_test(tc, branches_of_a_loss_that_does_not_fall);
     tcase_add_test(tc, a_small_set_moves_the_default);
     tcase_add_test(tc, a_short_run_is_not_probed);
     tcase_add_test(tc, a_loss_that_does_not_fall);

@@ -622,6 +622,34 @@ START_TEST(a_probe_before_a_sweep)
 }
 END_TEST
 
+/* With branches the scale is theirs, at its lower end if it is open or wide; larger batches must have been shown to
+ * train. */
+START_TEST(a_probe_by_branches)
+{
+    probe_facts probe = probe_of(3000, 1.3);
+    probe.plain_sgd = false;
+    probe.branched = true;
+    probe.rate_power = 0.5;
+    probe.branch = (critical_batch){.b_crit = {FIT_KNOWN, 300, 150, 700}, .stable_most = 512};
+    probe.time.fixed = 0.1;
+    const recommendation *r = probed(&probe, DECIDED_SPEED, 128, "by branches"); /* B* is 173 */
+    ck_assert(near(r->knee, sqrt(30000), 1e-9) && near(r->lr, 0.1 * sqrt(2), 1e-9));
+    probe.rate_power = 1;
+    ck_assert(near(probed(&probe, DECIDED_SPEED, 128, "")->lr, 0.2, 1e-9));
+    probe.branch.stable_most = 64;
+    probed(&probe, DECIDED_STABLE, 64, "shown to train");
+    probe.branch.stable_most = 512;
+    probe.branch.b_crit = (fit_range){FIT_AT_LEAST, 5000, 50, INFINITY};
+    probed(&probe, DECIDED_SPEED, 64, "at least 50"); /* 71 */
+    probe.branch.b_crit = (fit_range){FIT_KNOWN, 5000, 50, 50000};
+    probed(&probe, DECIDED_SPEED, 64, "");
+    probe.branch.b_crit = (fit_range){FIT_AT_MOST, 5, 0, 500};
+    ck_assert(probed(&probe, DECIDED_DEFAULT, 64, "no more than chance")->unknown == UNKNOWN_BRANCHES);
+    probe.branch.obstacle = CRITICAL_RISING;
+    probed(&probe, DECIDED_DEFAULT, 64, "did not fall");
+}
+END_TEST
+
 START_TEST(a_probe_that_says_nothing)
 {
     probe_facts probe = probe_of(65, 1.3);
@@ -695,6 +723,7 @@ int main(void)
     suite_add_tcase(suite, tc);
     tc = tcase_create("probe");
     tcase_add_test(tc, a_probe_before_a_sweep);
+    tcase_add_test(tc, a_probe_by_branches);
     tcase_add_test(tc, a_probe_that_says_nothing);
     suite_add_tcase(suite, tc);
     random_seed(test_seed());

@@ -1,6 +1,6 @@
 /* The batch lab: how the batch size affects the training of a network on a data set, and which one to use. A sweep
  * trains at several batch sizes, measures, and recommends one. A probe recommends one within seconds, from the gradient
- * noise scale. Formulas: McCandlish et al. 2018, arXiv 1812.06162. */
+ * noise scale or from branches. Formulas: McCandlish et al. 2018, arXiv 1812.06162. */
 #ifndef TASSELLO_LAB_H
 #define TASSELLO_LAB_H
 
@@ -192,10 +192,13 @@ TAS_API int tas_target_reached(const double *examples, const double *values, siz
 TAS_API uint64_t tas_target_next(uint64_t examples, uint32_t batch);
 
 /* Chooses batch and learning rate for a run that is about to begin, with a probe on weights of its own: the duration of
- * steps, and the gradient noise scale. Apart from a first start it takes at most 5 % of the time of the run's steps or
- * 30 s, whichever is less. Writes options->batch and options->lr. On entry options->lr is the rate for a batch of 64,
- * so options->lr_scaling must be none. reason: why that batch, in sentences. It never chooses more than a tenth of the
- * set. It falls back to 64, and says so, with momentum or Adam; if the noise scale is not known within a factor of 4;
+ * steps, and for plain SGD the gradient noise scale. For other optimizers it is the critical batch from branches: short
+ * continuations of a short training, at several batches on the same examples (arXiv 2505.23971). Apart from a first
+ * start the probe takes at most 5 % of the time of the run's steps or 30 s, whichever is less. Writes options->batch
+ * and options->lr. On entry options->lr is the rate for a batch of 64, so options->lr_scaling must be none; with
+ * branches it is scaled linearly for SGD and LARS, by the square root for the others. reason: why that batch, in
+ * sentences. It never chooses more than a tenth of the set, nor, with branches, more than they have shown to train. It
+ * falls back to 64, and says so: if the noise scale is not known within a factor of 4, or branches give no lower bound;
  * if the loss does not fall; if the run, or the time for a probe, is too short; and if the probe does not fit into
  * memory (the run still may). The choice depends on the current speed of the device; the run itself depends on options
  * alone. */

@@ -1,5 +1,6 @@
 /* The batch of a run that is about to begin, from a probe on weights of its own: first a short training at a batch of
- * 64, which gives the gradient noise scale; then rounds of a few steps at several batches, which give the duration of a
+ * 64, which gives the gradient noise scale under plain SGD; otherwise the critical batch comes from branches of it, see
+ * lab/branch/early.h. Then rounds of a few steps at several batches, which give the duration of a
  * step.
  *
  * Except for the first start, which builds what the run needs anyway, all of it takes a share of the time that the
@@ -10,6 +11,8 @@
 #include "base/format.h"
 #include "device/device.h"
 #include "lab/advice/reason.h"
+#include "lab/branch/branches.h"
+#include "lab/branch/early.h"
 #include "plan/noise_schedule.h"
 #include "stats/median.h"
 #include "stats/running.h"
@@ -140,6 +143,8 @@ static tas_status measure_noise(probe *p)
     options.on_step = on_step;
     options.user = p;
     options.steps = STEPS_MOST;
+    p->loss = malloc(STEPS_MOST * sizeof *p->loss);
+    if (!p->loss) return fail(p->device->context, TAS_NO_MEMORY, "no memory for the losses of a probe");
     tas_status status = tas_model_open(p->device, p->network, options.seed, &model);
     if (status) return status;
     status = tas_run_open(model, p->data, &options, &run);
@@ -154,6 +159,31 @@ static tas_status measure_noise(probe *p)
     p->known.falls = p->known.no_time || falls(p->loss, p->losses); /* not decided from a few steps */
     p->known.noise = noise_scale_result(&p->noise);
     return status;
+}
+
+/* The critical batch of other optimizers --------------------------------------------------------------------------- */
+
+static tas_status make_branches(probe *p)
+{
+    const early_request request = {.device = p->device,
+                                   .network = p->network,
+                                   .data = p->data,
+                                   .options = p->options,
+                                   .run_steps = steps_of_run(p),
+                                   .share = run_share,
+                                   .seconds = p->seconds_most};
+    early_facts facts;
+    const tas_status status = early_find(&request, &facts);
+    p->known.branched = true;
+    p->known.branch = facts.found;
+    p->known.no_time = facts.no_time;
+    p->known.rate_power = branches_rule(p->options.optimizer) == TAS_SCALING_LINEAR ? 1 : 0.5;
+    p->known.falls = status != TAS_NOT_FINITE;
+    p->begun = facts.begun;
+    p->step_seconds = facts.step_seconds;
+    p->resident = facts.resident;
+    p->allowed = fmin(p->seconds_most, run_share * steps_of_run(p) * p->step_seconds);
+    return status == TAS_NOT_FINITE ? TAS_OK : status;
 }
 
 /* The time of a step ----------------------------------------------------------------------------------------------- */
@@ -256,10 +286,8 @@ static tas_status probe_run(probe *p)
     k->plain_sgd = p->options.optimizer == TAS_SGD && p->options.momentum == 0;
     k->too_short = run_share * steps_of_run(p) < STEPS_LEAST;
     k->coupled = noise_schedule_obstacle(p->network, p->options.batch, p->examples) != NULL;
-    if (!k->plain_sgd || k->too_short || k->coupled) return TAS_OK;
-    p->loss = malloc(STEPS_MOST * sizeof *p->loss);
-    if (!p->loss) return fail(p->device->context, TAS_NO_MEMORY, "no memory for the losses of a probe");
-    tas_status status = measure_noise(p);
+    if (k->too_short || (k->coupled && k->plain_sgd)) return TAS_OK;
+    tas_status status = k->plain_sgd ? measure_noise(p) : make_branches(p);
     if (!status && settles(p)) status = time_steps(p);
     free(p->loss);
     if (status != TAS_NO_MEMORY) return status;
@@ -267,11 +295,13 @@ static tas_status probe_run(probe *p)
     return TAS_OK;
 }
 
+static bool is_linear(const probe *p) { return branches_rule(p->options.optimizer) == TAS_SCALING_LINEAR; }
+
 /* The rate at a batch that was not found by a probe. */
 static double scaled_rate(const probe *p, uint64_t batch)
 {
     const double k = (double)batch / RECOMMEND_DEFAULT;
-    return (double)p->options.lr * (p->options.optimizer == TAS_SGD ? k : sqrt(k));
+    return (double)p->options.lr * (is_linear(p) ? k : sqrt(k));
 }
 
 static tas_status conclude(const probe *p, tas_train_options *options, char *reason, size_t bytes)
@@ -288,7 +318,7 @@ static tas_status conclude(const probe *p, tas_train_options *options, char *rea
     if (scaled && bytes) {
         text_buffer out = {.text = reason, .bytes = bytes, .used = strlen(reason)};
         format_add(&out, " The learning rate for a batch of %d is scaled %s.", RECOMMEND_DEFAULT,
-                   p->options.optimizer == TAS_SGD ? "with the batch" : "with the square root of the batch");
+                   is_linear(p) ? "with the batch" : "with the square root of the batch");
     }
     return TAS_OK;
 }

@@ -36,7 +36,7 @@ def repeat_auto(t, *arguments):
 @case("train --batch auto with momentum: 64, or what a small set allows, and why")
 def _(t):
     batch, lr, reason = repeat_auto(t, "--lr", "0.05", "--epochs", "3")
-    expect(batch == 16 and lr == 0.0125 and "momentum or Adam" in reason, f"{batch} {lr} {reason}")
+    expect(batch == 16 and lr == 0.0125 and "too short" in reason, f"{batch} {lr} {reason}")
 
 
 @case("train --batch auto with plain SGD: a probe, at most a tenth of the set")

@@ -44,6 +44,7 @@ static const char *const decisions[DECIDED_COUNT] = {
     [DECIDED_WASTE] = "the limit on the examples to the target",
     [DECIDED_LOSS] = "the validation loss",
     [DECIDED_TIMED] = "which batches were timed",
+    [DECIDED_STABLE] = "which batches branches have shown to train",
 };
 
 static const char *const goals[RECOMMEND_GOALS] = {
@@ -69,6 +70,7 @@ static const char *const unknowns[UNKNOWN_COUNT] = {
     [UNKNOWN_NO_MEMORY] = "a probe needs more memory than there is",
     [UNKNOWN_COUPLED] = ("the gradient noise scale cannot be estimated, as batch normalization makes the examples of a "
                          "batch depend on each other (a sweep does without it)"),
+    [UNKNOWN_BRANCHES] = "in short branches at several batches the loss changed by no more than chance",
 };
 
 static const char *const confidences[CONFIDENCE_COUNT] = {
@@ -261,7 +263,9 @@ void reason_write_probe(const probe_facts *probe, const recommendation *r, char 
         format_add(&out, " From %" PRIu64 " to %" PRIu64 " the time should be within 5 %%.", r->range_low,
                    r->range_high);
     format_add(&out, " Deciding factor: %s.", decisions[r->decided]);
-    say_knee(&out, r, "gradient noise scale", probe->noise.low, probe->noise.value, probe->noise.high);
+    const fit_range scale = probe_scale(probe);
+    say_knee(&out, r, probe->branched ? "critical batch, by branches," : "gradient noise scale", scale.low, scale.value,
+             scale.high);
     say_side(&out, "Half", &r->half);
     say_side(&out, "Twice", &r->twice);
     say_confidence(&out, r);

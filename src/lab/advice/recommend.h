@@ -91,7 +91,8 @@ typedef enum recommend_decision {
     DECIDED_DATA,
     DECIDED_WASTE,
     DECIDED_LOSS,
-    DECIDED_TIMED, /* probe only: larger batches are too far from those that were timed */
+    DECIDED_TIMED,  /* probe only: larger batches are too far from those that were timed, */
+    DECIDED_STABLE, /* or no branch has shown that they train */
     DECIDED_COUNT
 } recommend_decision;
 
@@ -109,6 +110,7 @@ typedef enum recommend_unknown {
     UNKNOWN_NO_TIME,       /* steps take too long for a probe */
     UNKNOWN_NO_MEMORY,     /* a probe needs more memory than there is */
     UNKNOWN_COUPLED,       /* the noise scale cannot be estimated */
+    UNKNOWN_BRANCHES,      /* branches do not bound the critical batch from below */
     UNKNOWN_COUNT
 } recommend_unknown;
 

@@ -62,7 +62,7 @@ static tas_status train(maker *m, uint32_t batch, int repeat)
     tas_status status = run_copy_restore(run, m->copy);
     const uint64_t begun = run->result.examples, end = begun + m->request->examples;
     if (!status) status = run_change_order(run, m->request->seed + (uint64_t)repeat);
-    if (!status) status = run_change_batch(run, batch);
+    if (!status && run_change_batch(run, batch)) return TAS_BAD_ARGUMENT;
     while (!status && run->result.examples < end) {
         const uint64_t left = end - run->result.examples;
         status = tas_run_advance(run, (left + batch - 1) / batch, NULL);
@@ -74,8 +74,9 @@ static tas_status train(maker *m, uint32_t batch, int repeat)
 static tas_status make_one(maker *m, uint32_t batch, int repeat, double *loss)
 {
     tas_status status = train(m, batch, repeat);
-    if (status == TAS_NOT_FINITE) {
-        *loss = INFINITY;
+    if (status == TAS_NOT_FINITE || status == TAS_BAD_ARGUMENT) {
+        *loss =
+            status == TAS_NOT_FINITE ? INFINITY : NAN; /* NaN: a layer cannot take its statistics from such a batch */
         return TAS_OK;
     }
     if (!status) status = evaluate(m, loss);
