@@ -515,6 +515,21 @@ START_TEST(test_best_rate)
 }
 END_TEST
 
+/* A sweep of its own knows the runs that check its advice by their seeds: here seeds mean nothing. */
+START_TEST(test_any_seeds)
+{
+    text *t = text_new();
+    const tas_advise_options o = plain();
+    say(t, HEAD);
+    for (int seed = 60; seed < 75; seed++) say(t, "64,0.1,%d,300,3,0.5\n", seed);
+    say(t, "64,0.1,18446744073709551615,300,3,0.5\n64,0.1,0,300,3,0.5\n");
+    tas_sweep *s = advised(t, &o, TAS_OK);
+    ck_assert_int_eq(only_batch(s)->seeds, 17);
+    tas_sweep_close(&s);
+    free(t);
+}
+END_TEST
+
 START_TEST(test_edge_of_rates)
 {
     text *t = text_new();
@@ -744,6 +759,7 @@ int main(void)
     tcase_add_test(t, test_touch);
     tcase_add_test(t, test_coarse);
     tcase_add_test(t, test_best_rate);
+    tcase_add_test(t, test_any_seeds);
     tcase_add_test(t, test_edge_of_rates);
     tcase_add_test(t, test_round_trip);
     tcase_add_loop_test(t, test_norm_refusals, 0, sizeof norm_refusals / sizeof *norm_refusals);

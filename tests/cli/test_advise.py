@@ -107,7 +107,8 @@ def _(t):
 def _(t):
     folder = t.place()
     t.run("sweep", t.net, t.data, "--device", "reference", "--batches", "2,4,8,16,24", "--target-loss", "0.7",
-          "--epochs", "20", "--seeds", "2", "--momentum", "0", "--runs", folder / "own.csv", "--json", folder / "own.json")
+          "--epochs", "20", "--seeds", "2", "--momentum", "0", "--runs", folder / "own.csv", "--json",
+          folder / "own.json")
     swept = json.loads((folder / "own.json").read_text())
     ours = one_object(t.run("advise", folder / "own.csv", "--target-loss", "0.7", "--examples", swept["examples"],
                             "--json"))
