@@ -331,6 +331,34 @@ def windows(b):
     return windows_of(tuple(window["examples"] for window in b["noise_scale_over_training"]))
 
 
+SECTIONS = {  # of the page: the means whose figures, differences and ratios may stand in the words about a claim
+    "Fluctuation of the weights": ("fluctuation", "seed_spread"),
+    "Examples against steps": ("steps", "examples"),
+    "Validation loss": ("best_loss", "loss_equal_loss", "loss_compared"),
+    "Gap and overfitting": ("gap_equal_loss", "gap_equal_epochs", "gap_equal_steps"),
+    "Time to the target": ("seconds", ),
+}
+
+
+def of_section(o, where):
+    """What may stand in the words about a claim; None: anything."""
+    f = Figures()
+    for b in o["batches"]:
+        f.add(b["batch"])
+    if where in SECTIONS:
+        for name in SECTIONS[where]:
+            f.merge(collect([b[name] for b in o["batches"]], name)).merge(pairs(o["batches"], name))
+        for name in ("b_crit", "b_crit_low", "b_crit_high", "equal_loss", "equal_epochs", "equal_steps"):
+            f.add(o[name])
+        for b in o["batches"]:
+            f.add(b["worse_low"]).add(b["worse_high"])
+    elif where in ("Variance of the gradient", "Precision of the gradient", "Precision of the loss"):
+        f.merge(collect(o["frozen"])).merge(frozen_figures(o["frozen"]))
+    else:
+        return None
+    return f
+
+
 def of_batch(o, batch, where=""):
     """What may stand in the row of a batch; in that of a plot along its runs, their points."""
     if where == "Learning rates":
@@ -498,7 +526,8 @@ def check_page(check, o, text, everything):
             rest = re.sub(r"B = \d+", "", line, 1)
             check.numbers(f"page, {where}", rest, own(int(shown[1]), where, rest), "table")
         elif not re.match(r"Tassello |Written on ", line):
-            check.numbers(f"page, {where}", line, everything)
+            claim = of_section(o, where) if line.startswith("Claim:") else None
+            check.numbers(f"page, {where}", line, claim or everything)
     check.expect(len(page.tables) > 5, f"{len(page.tables)} tables")
     for where, rows in page.tables:
         for row in rows:
