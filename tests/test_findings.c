@@ -414,7 +414,7 @@ START_TEST(a_worse_loss_says_where)
     s->batch[SMALL].worse_high = 0.02;
     findings_loss(s, &f);
     expect_verdict(&f, FINDING_AGREES,
-                   "was that of B = 16. At equal training loss B = 16 is worse than the best by 0.010");
+                   "was that of B = 16. At equal training loss B = 16 is worse than the best of the others by 0.010");
     s->options.goal = TAS_GOAL_ACCURACY; /* then it is the best loss itself */
     findings_loss(s, &f);
     expect_verdict(&f, FINDING_AGREES, "was that of B = 16. B = 16 is worse");

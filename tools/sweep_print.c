@@ -93,9 +93,7 @@ static cell memory_of(const tas_sweep_row *row)
 static cell worse_of(const tas_sweep_row *row)
 {
     cell c = {"-"};
-    if (isfinite(row->compared) && row->worse_low == 0 && row->worse_high == 0)
-        snprintf(c.text, CELL, "best");
-    else if (isfinite(row->worse_low) && isfinite(row->worse_high))
+    if (isfinite(row->worse_low) && isfinite(row->worse_high))
         snprintf(c.text, CELL, "%+.4f to %+.4f", row->worse_low, row->worse_high);
     return c;
 }
@@ -152,7 +150,7 @@ static void print_note(FILE *out, const tas_sweep_row *row, int width)
     int used = snprintf(text, sizeof text, "B = %u: ", row->batch);
     if (worse)
         used += snprintf(text + used, sizeof text - (size_t)used,
-                         "its loss is worse than that of the best batch by %.4f to %.4f (95 %% for all together)%s",
+                         "its loss is worse than the best of the others by %.4f to %.4f (95 %% for all together)%s",
                          row->worse_low, row->worse_high, *row->why ? "; " : "");
     snprintf(text + used, sizeof text - (size_t)used, "%s", row->why);
     fprintf(out, "%*s", BATCH_WIDTH + 1, "");

@@ -103,8 +103,8 @@ typedef struct tas_sweep_row {
     double steps, examples, epochs, seconds;
     double loss, accuracy; /* the best on the validation set, mean over the seeds; NaN: the loss has no classes */
     double test_loss, test_accuracy;
-    /* The validation loss by which batches are compared, see tas_sweep_facts; and by how much it is worse than that of
-     * the best batch: 95 % for all batches together. 0 for that batch itself; without an end: infinite. */
+    /* The validation loss by which batches are compared, see tas_sweep_facts; and the interval of it minus that of the
+     * best of the other batches: 95 % for all batches together. Infinite ends: not known. */
     double compared, worse_low, worse_high;
     int seeds, reached;        /* runs on fresh seeds; how many of them reached the target */
     const char *verdict;       /* "kept", "diverged", ...: whether it may be recommended. Static */

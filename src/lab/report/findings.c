@@ -315,8 +315,10 @@ void findings_loss(const tas_sweep *sweep, finding *out)
                format_number(sweep->batch[least].best_loss.value).text, sweep->batch[least].batch);
     for (int i = 0; i < sweep->count; i++)
         if (sweep->batch[i].worse_low > 0 && isfinite(sweep->batch[i].worse_high) && has_loss(&sweep->batch[i]))
-            format_add(&w, " %sB = %" PRIu64 " is worse than the best by %s to %s.", where, sweep->batch[i].batch,
-                       format_number(sweep->batch[i].worse_low).text, format_number(sweep->batch[i].worse_high).text);
+            format_add(&w,
+                       " %sB = %" PRIu64 " is worse than the best of the others by %s to %s (95 %% for all together).",
+                       where, sweep->batch[i].batch, format_number(sweep->batch[i].worse_low).text,
+                       format_number(sweep->batch[i].worse_high).text);
 }
 
 void findings_overfitting(const tas_sweep *sweep, finding *out)
