@@ -145,16 +145,14 @@ static void add_depth(const tas_sweep *sweep, buffer *page)
     const bool shallow = sweep->base_epochs < SHALLOW_EPOCHS;
     buffer_print(page, "<p class=\"%s\">", shallow ? "warning" : "target");
     if (shallow) buffer_print(page, "<strong>A shallow target.</strong> ");
-    buffer_print(page, "B = %" PRIu64 " reaches it after %s epoch%s", sweep->base_batch,
+    buffer_print(page, "At its rate in the table, B = %" PRIu64 " reaches it after %s epoch%s", sweep->base_batch,
                  format_number(sweep->base_epochs).text, sweep->base_epochs == 1 ? "" : "s");
     const double best = sweep->base_best,
-                 away = sweep->options.by_accuracy ? best - sweep->target : 1 - best / sweep->target;
-    if (isfinite(best) && isfinite(away) && sweep->options.by_accuracy)
-        buffer_print(page, "; the best accuracy of that run is %s (%s higher)", format_number(best).text,
-                     format_number(fmax(away, 0)).text);
-    else if (isfinite(best) && isfinite(away))
-        buffer_print(page, "; the best of that run, %s, is %s&nbsp;%% lower", format_number(best).text,
-                     format_number(100 * fmax(away, 0)).text);
+                 away = sweep->options.by_accuracy ? best - sweep->target : 100 * (1 - best / sweep->target);
+    if (isfinite(best) && away > 0)
+        buffer_print(page, "; the best %s it was seen to reach, %s, is %s%s",
+                     sweep->options.by_accuracy ? "accuracy" : "loss", format_number(best).text,
+                     format_number(away).text, sweep->options.by_accuracy ? " higher" : "&nbsp;% lower");
     buffer_print(page, ".%s</p>\n",
                  shallow ? " Longer training may need another batch and another rate: see every target below." : "");
 }
