@@ -137,22 +137,50 @@ static bool any_accuracy(const tas_sweep *sweep)
     return false;
 }
 
-static void add_heads(buffer *page, bool accuracy, bool test)
+/* Columns that not every sweep has. */
+typedef struct shown {
+    bool own; /* memory and noise scale: the runs were made here, not by another program */
+    bool accuracy, test;
+    bool training; /* gap and loss compared: rows of another program may have no training loss */
+} shown;
+
+static shown find_shown(const tas_sweep *sweep)
 {
-    static const char *const before[] = {"Batch", "Learning rate", "Examples/s",     "Memory, MiB",
-                                         "Steps", "Epochs",        "Time to target", "Validation loss"},
-                             *const after[] = {"Gap", "Noise scale", "Loss compared", "Verdict"};
+    shown out = {.own = !*sweep->source, .accuracy = any_accuracy(sweep), .test = table_any_test(sweep)};
+    out.training = out.own;
+    for (int i = 0; i < sweep->count; i++)
+        out.training |=
+            sweep_mean_known(&sweep->batch[i].gap_equal_loss) || sweep_mean_known(&sweep->batch[i].loss_compared);
+    return out;
+}
+
+static void add_heads(buffer *page, const shown *shows)
+{
+    const struct {
+        const char *name;
+        bool shown;
+    } heads[] = {{"Batch", true},
+                 {"Learning rate", true},
+                 {"Examples/s", true},
+                 {"Memory, MiB", shows->own},
+                 {"Steps", true},
+                 {"Epochs", true},
+                 {"Time to target", true},
+                 {"Validation loss", true},
+                 {"Accuracy", shows->accuracy},
+                 {"Test loss", shows->test},
+                 {"Test accuracy", shows->test && shows->accuracy},
+                 {"Gap", shows->training},
+                 {"Noise scale", shows->own},
+                 {"Loss compared", shows->training},
+                 {"Verdict", true}};
     buffer_print(page, "<thead><tr>");
-    for (size_t i = 0; i < sizeof before / sizeof *before; i++)
-        buffer_print(page, "<th scope=\"col\">%s</th>", before[i]);
-    if (accuracy) buffer_print(page, "<th scope=\"col\">Accuracy</th>");
-    if (test) buffer_print(page, "<th scope=\"col\">Test loss</th>");
-    if (test && accuracy) buffer_print(page, "<th scope=\"col\">Test accuracy</th>");
-    for (size_t i = 0; i < sizeof after / sizeof *after; i++) buffer_print(page, "<th scope=\"col\">%s</th>", after[i]);
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        if (heads[i].shown) buffer_print(page, "<th scope=\"col\">%s</th>", heads[i].name);
     buffer_print(page, "</tr></thead>\n");
 }
 
-static void add_row(buffer *page, const tas_sweep *sweep, int i, bool accuracy, bool test)
+static void add_row(buffer *page, const tas_sweep *sweep, int i, const shown *shows)
 {
     const sweep_batch *b = &sweep->batch[i];
     const bool best = sweep->advice.decided != DECIDED_DEFAULT && b->batch == sweep->advice.batch;
@@ -160,44 +188,54 @@ static void add_row(buffer *page, const tas_sweep *sweep, int i, bool accuracy, 
     buffer_print(page, "<tr%s><th scope=\"row\">%" PRIu64 "</th>", best ? " class=\"best\"" : "", b->batch);
     add_number(page, b->lr > 0 ? b->lr : NAN);
     add_number(page, b->examples_per_s > 0 ? b->examples_per_s : NAN);
-    add_number(page, memory ? (double)memory / 1048576 : NAN);
+    if (shows->own) add_number(page, memory ? (double)memory / 1048576 : NAN);
     add_mean(page, &b->steps, true, whole_word);
     add_mean(page, &b->epochs, true, format_number);
     add_mean(page, &b->seconds, true, format_seconds);
     add_mean(page, &b->best_loss, false, format_number);
-    if (accuracy) add_mean(page, &b->best_accuracy, false, accuracy_word);
-    if (test) add_number(page, b->test_loss);
-    if (test && accuracy) {
+    if (shows->accuracy) add_mean(page, &b->best_accuracy, false, accuracy_word);
+    if (shows->test) add_number(page, b->test_loss);
+    if (shows->test && shows->accuracy) {
         if (isfinite(b->test_accuracy))
             buffer_print(page, "<td>%s</td>", accuracy_word(b->test_accuracy).text);
         else
             add_number(page, NAN);
     }
-    add_mean(page, &b->gap_equal_loss, false, format_number);
-    add_noise(page, &b->noise);
-    add_compared(page, b);
+    if (shows->training) add_mean(page, &b->gap_equal_loss, false, format_number);
+    if (shows->own) add_noise(page, &b->noise);
+    if (shows->training) add_compared(page, b);
     add_verdict(page, sweep, i);
     buffer_print(page, "</tr>\n");
 }
 
+static void add_key(buffer *page, const tas_sweep *sweep, const shown *shows)
+{
+    buffer_print(page,
+                 "<p class=\"key\">Steps, epochs and time are to the target, without evaluation. Validation loss%s the "
+                 "best of a run.",
+                 shows->accuracy ? " and accuracy are" : " is");
+    if (shows->training) buffer_print(page, " The gap is validation loss minus training loss, at equal training loss.");
+    buffer_print(page, " All are measured: means over %sseeds &plusmn; standard deviation.",
+                 shows->own ? "fresh " : "");
+    if (shows->training)
+        buffer_print(page,
+                     " The loss compared is the validation loss %s, and below it the interval of its difference from "
+                     "the lowest of the others (95&nbsp;%%, for all batches together): a batch whose interval lies "
+                     "above 0 has a worse loss.",
+                     sweep->options.goal == TAS_GOAL_ACCURACY ? "at its lowest" : "at equal training loss");
+    buffer_print(page, "</p>\n");
+}
+
 void table_write(const tas_sweep *sweep, buffer *page)
 {
-    const bool accuracy = any_accuracy(sweep), test = table_any_test(sweep);
+    const shown shows = find_shown(sweep);
     int order[SWEEP_BATCHES];
     plots_order(sweep, order);
     buffer_print(page, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"The batches\">\n"
                        "<table class=\"batches\">\n");
-    add_heads(page, accuracy, test);
+    add_heads(page, &shows);
     buffer_print(page, "<tbody>\n");
-    for (int i = 0; i < sweep->count; i++) add_row(page, sweep, order[i], accuracy, test);
-    buffer_print(
-        page,
-        "</tbody></table></div>\n<p class=\"key\">Steps, epochs and time are to the target, without evaluation. "
-        "Validation loss%s the best of a run. The gap is validation loss minus training loss, at equal training "
-        "loss. All are measured: means over %sseeds &plusmn; standard deviation. The loss compared is the "
-        "validation loss %s, and below it the interval of its difference from the lowest of the others (95&nbsp;%%, "
-        "for all batches "
-        "together): a batch whose interval lies above 0 has a worse loss.</p>\n",
-        accuracy ? " and accuracy are" : " is", *sweep->source ? "" : "fresh ",
-        sweep->options.goal == TAS_GOAL_ACCURACY ? "at its lowest" : "at equal training loss");
+    for (int i = 0; i < sweep->count; i++) add_row(page, sweep, order[i], &shows);
+    buffer_print(page, "</tbody></table></div>\n");
+    add_key(page, sweep, &shows);
 }
