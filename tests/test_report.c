@@ -530,6 +530,30 @@ START_TEST(each_measured_point_is_drawn_and_named)
 }
 END_TEST
 
+/* Marks of several series share the place of their batch, and all are within the frame. */
+START_TEST(points_stand_on_their_batch)
+{
+    static const char *const all[] = {"Variance of the gradient", "Validation loss by batch size", "Device memory"};
+    char *page = page_of("plausible");
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        const char *end, *at = picture_of(page, all[i], &end);
+        double places[64];
+        int count = 0, points = 0;
+        at = strstr(at, "<title>") + 1; /* the picture's own */
+        for (; (at = strstr(at, "<title>B = ")) && at < end; at++, points++) {
+            double x, y;
+            ck_assert_int_eq(sscanf(strstr(at, "translate("), "translate(%lf,%lf)", &x, &y), 2);
+            ck_assert_msg(x > 0 && x < 480 && y > 0 && y < 300, "%s: a point at %g, %g", all[i], x, y);
+            int k = 0;
+            while (k < count && fabs(places[k] - x) > 0.02) k++;
+            if (k == count && count < 64) places[count++] = x;
+        }
+        ck_assert_msg(count == 8 && points >= 2 * 8, "%s: %d points at %d places", all[i], points, count);
+    }
+    free(page);
+}
+END_TEST
+
 /* What is far apart is shown by logarithms, what is not as it is; figures that may be negative always are. */
 START_TEST(scales_show_the_differences)
 {
@@ -805,6 +829,7 @@ int main(int argc, char **argv)
     tcase_add_test(pages, every_target_has_a_row);
     tcase_add_test(pages, tiles_pay_or_do_not);
     tcase_add_test(pages, each_measured_point_is_drawn_and_named);
+    tcase_add_test(pages, points_stand_on_their_batch);
     tcase_add_test(pages, scales_show_the_differences);
     tcase_add_test(pages, the_legend_names_band_and_line);
     tcase_add_test(files, a_report_is_a_file);
