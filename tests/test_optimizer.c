@@ -37,18 +37,23 @@ static double norm_of(const double *x, int count)
 
 static double sign_of(double x) { return x > 0 ? 1 : x < 0 ? -1 : 0; }
 
+/* Of one step: the rate and beta2, which may follow the batch, and the products of the betas up to it. */
+typedef struct moment {
+    double lr, beta2, faded[2];
+} moment;
+
 /* The bare direction of one parameter; *m and *v are its state, decay what it has of it. */
-static double direction(const tas_train_options *options, double t, double g, double decay, double w, double *m,
+static double direction(const tas_train_options *options, const moment *at, double g, double decay, double w, double *m,
                         double *v)
 {
-    const double beta1 = options->beta1, beta2 = options->beta2, c = beta1 * *m + (1 - beta1) * g;
+    const double beta1 = options->beta1, beta2 = at->beta2, c = beta1 * *m + (1 - beta1) * g;
     switch (options->optimizer) {
     case TAS_ADAM: g += decay * w; /* falls through */
     case TAS_ADAMW:
     case TAS_LAMB:
         *m = beta1 * *m + (1 - beta1) * g;
         *v = beta2 * *v + (1 - beta2) * g * g;
-        const double step = *m / (1 - pow(beta1, t)) / (sqrt(*v / (1 - pow(beta2, t))) + (double)options->epsilon);
+        const double step = *m / (1 - at->faded[0]) / (sqrt(*v / (1 - at->faded[1])) + (double)options->epsilon);
         return options->optimizer == TAS_ADAM ? step : step + decay * w;
     case TAS_RMSPROP:
         g += decay * w;
@@ -62,10 +67,11 @@ static double direction(const tas_train_options *options, double t, double g, do
     }
 }
 
-/* Update t, 1 being the first, of all parameters, by the formulas of the header and of the papers that it names. */
-static void update_plainly(const tas_train_options *options, double t, double *g, double *w, double *m, double *v)
+/* The update of all parameters in one step, by the formulas of the header and of the papers that it names. */
+static void update_plainly(const tas_train_options *options, const moment *at, double *g, double *w, double *m,
+                           double *v)
 {
-    const double lr = options->lr, norm = norm_of(g, ALL), clip = options->clip / (norm + 1e-6);
+    const double lr = at->lr, norm = norm_of(g, ALL), clip = options->clip / (norm + 1e-6);
     double step[ALL];
     if (options->clip > 0 && clip < 1)
         for (int k = 0; k < ALL; k++) g[k] *= clip;
@@ -76,20 +82,37 @@ static void update_plainly(const tas_train_options *options, double t, double *g
         if (options->optimizer == TAS_LARS)
             step[k] = m[k] = (double)options->momentum * m[k] + lr * trust * (g[k] + own * w[k]);
         else
-            step[k] = lr * direction(options, t, g[k], own, w[k], &m[k], &v[k]);
+            step[k] = lr * direction(options, at, g[k], own, w[k], &m[k], &v[k]);
     }
     const double ratio = options->optimizer == TAS_LAMB ? of_w / (norm_of(step, WEIGHTS) / lr) : 1;
     for (int k = 0; k < ALL; k++) w[k] -= k < WEIGHTS ? ratio * step[k] : step[k];
 }
 
+/* The rate and beta2 of a batch, from those of the base batch; beta1 stays. */
+static void set_moment(const tas_train_options *options, uint32_t batch, moment *at)
+{
+    const double k = (double)batch / options->base_batch;
+    const bool second =
+        options->optimizer == TAS_ADAM || options->optimizer == TAS_ADAMW || options->optimizer == TAS_LAMB;
+    const bool linear = options->lr_scaling == TAS_SCALING_LINEAR ||
+                        (options->lr_scaling == TAS_SCALING_AUTO && options->optimizer == TAS_SGD);
+    at->lr = (double)options->lr;
+    at->beta2 = (double)options->beta2;
+    if (options->lr_scaling != TAS_SCALING_NONE) at->lr *= linear ? k : sqrt(k);
+    if (options->lr_scaling != TAS_SCALING_NONE && second) at->beta2 = pow(at->beta2, k);
+    at->faded[0] *= (double)options->beta1;
+    at->faded[1] *= at->beta2;
+}
+
 /* y = W x + b under mse, trained in double precision. */
 static void check_linear(tas_train_options options)
 {
-    const uint32_t batch = options.batch;
+    uint32_t batch = options.batch, at = 0, epoch = 0;
     const uint64_t steps = options.steps;
+    moment now = {.faded = {1, 1}};
     static float targets[COUNT * OUT];
     double w[ALL], m[ALL] = {0}, v[ALL] = {0};
-    uint32_t order[COUNT], an_epoch = (COUNT + batch - 1) / batch;
+    uint32_t order[COUNT];
     for (int k = 0; k < COUNT * OUT; k++) targets[k] = random_float(-1, 1);
     tas_data *set = data_of(COUNT, INPUTS, sample_inputs, targets, 0, OUT);
     tas_model *model = model_of_text("input 6\ndense 2\nloss mse\n", 11);
@@ -98,8 +121,10 @@ static void check_linear(tas_train_options options)
 
     for (uint64_t step = 0; step < steps; step++) {
         double g[ALL] = {0};
-        const uint32_t at = (uint32_t)(step % an_epoch) * batch, n = COUNT - at < batch ? COUNT - at : batch;
-        shuffle_order(5, (uint32_t)(step / an_epoch), order, COUNT);
+        for (int c = 0; c < options.change_count; c++)
+            if (options.changes[c].step == step) batch = options.changes[c].batch;
+        const uint32_t n = COUNT - at < batch ? COUNT - at : batch;
+        shuffle_order(5, epoch, order, COUNT);
         for (uint32_t k = at; k < at + n; k++)
             for (int o = 0; o < OUT; o++) {
                 const float *x = sample_inputs + order[k] * INPUTS;
@@ -109,7 +134,10 @@ static void check_linear(tas_train_options options)
                 for (int i = 0; i < INPUTS; i++) g[o * INPUTS + i] += d * x[i];
                 g[OUT * INPUTS + o] += d;
             }
-        update_plainly(&options, (double)step + 1, g, w, m, v);
+        set_moment(&options, batch, &now);
+        update_plainly(&options, &now, g, w, m, v);
+        at += n;
+        if (at == COUNT) at = 0, epoch++;
     }
     options.seed = 5;
     expect_ok(tas_train(model, set, &options, NULL));
@@ -202,6 +230,59 @@ START_TEST(steps_are_those_of_the_other_papers)
     check_usual(optimizer, lr, 20, 0.1f, TAS_DECAY_ON_WEIGHTS, 0.1f); /* always clipped */
     check_usual(optimizer, lr, 20, 0.01f, TAS_DECAY_ON_ALL, 0.7f);    /* now and then */
     check_usual(optimizer, lr, 20, 0, TAS_DECAY_ON_ALL, 1e5f);        /* never */
+}
+END_TEST
+
+/* With the batch, at the first step and on the way, the rate follows, and Adam's half-life in examples stays. */
+START_TEST(moments_follow_the_batch)
+{
+    static const tas_optimizer optimizers[] = {TAS_SGD, TAS_ADAM, TAS_ADAMW, TAS_LAMB, TAS_LION};
+    static const tas_batch_change changes[] = {{3, 7}, {8, 40}, {11, 1}, {17, 16}};
+    for (int k = 0; k < 5; k++)
+        for (int count = 0; count <= 4; count += 2) {
+            tas_train_options options = sample_options(batches[1 + k % 4], 24);
+            tas_train_options_choose(&options, optimizers[k]);
+            options.lr_scaling = (tas_lr_scaling)(1 + random_below(3));
+            options.base_batch = 1 + random_below(20);
+            if (k && k < 4) options.beta2 = 0.9f, options.epsilon = 0.01f;
+            if (!k) options.momentum = 0.5f;
+            options.lr /= 3;
+            options.changes = changes;
+            options.change_count = count;
+            check_linear(options);
+        }
+}
+END_TEST
+
+START_TEST(beta2_is_rounded_once)
+{
+    tas_train_options options = sample_options(64, 1);
+    tas_train_options_choose(&options, TAS_ADAM);
+    options.lr_scaling = TAS_SCALING_SQRT;
+    for (int round = 0; round < 20000; round++) {
+        const uint32_t most = round % 2 ? 1 << 24 : 200;
+        const uint32_t batch = 1 + random_below(most);
+        options.base_batch = 1 + random_below(most);
+        options.beta2 = 1 - random_float(0, 1) * (round % 3 ? 1 : 0.01f);
+        if (round % 5 == 0) options.beta2 = random_float(0, 1e-3f);
+        if (!(options.beta2 >= 0x1p-60f && options.beta2 < 1)) continue;
+        const float found = tas_train_beta2(&options, batch);
+        const double wanted = pow((double)options.beta2, (double)batch / options.base_batch);
+        if (batch == options.base_batch) ck_assert(found == options.beta2);
+        ck_assert_msg(found == 0 ? wanted < 0x1.00001p-60 : fabs((double)found - wanted) <= 0x1.01p-24 * wanted,
+                      "%.9g ^ (%u / %u) = %.9g, expected %.9g", (double)options.beta2, batch, options.base_batch,
+                      (double)found, wanted);
+        ck_assert(found < 1);
+    }
+    options.beta2 = 0.999f;
+    options.base_batch = 64;
+    ck_assert(tas_train_beta2(&options, 64) == 0.999f);
+    ck_assert(tas_train_beta2(&options, 1) == (float)pow((double)0.999f, 1.0 / 64));
+    options.optimizer = TAS_LION;
+    ck_assert(tas_train_beta2(&options, 1) == 0.999f);
+    options.optimizer = TAS_ADAM;
+    options.lr_scaling = TAS_SCALING_NONE;
+    ck_assert(tas_train_beta2(&options, 1) == 0.999f);
 }
 END_TEST
 
@@ -352,6 +433,8 @@ int main(void)
     tcase_add_test(tc, steps_are_those_of_the_formulas);
     tcase_add_test(tc, steps_are_those_of_the_papers);
     tcase_add_loop_test(tc, steps_are_those_of_the_other_papers, TAS_SGD, TAS_LAMB + 1);
+    tcase_add_test(tc, moments_follow_the_batch);
+    tcase_add_test(tc, beta2_is_rounded_once);
     tcase_add_test(tc, rmsprop_has_momentum);
     tcase_add_loop_test(tc, what_changes_nothing_changes_no_bit, TAS_SGD, TAS_LAMB + 1);
     tcase_add_test(tc, a_norm_that_is_not_finite_is_seen);

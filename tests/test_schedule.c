@@ -386,17 +386,17 @@ END_TEST
 
 START_TEST(names_are_those_of_the_command)
 {
-    static const char *const optimizers[] = {"sgd", "adam", "adamw", "rmsprop", "lion", "lars", "lamb"},
-                             *const schedules[] = {"constant",    "step",      "cosine", "polynomial",
-                                                   "exponential", "one-cycle", "seesaw"},
-                             *const scalings[] = {"none", "linear", "sqrt"}, *const decays[] = {"all", "weights"};
+    static const char
+        *const optimizers[] = {"sgd", "adam", "adamw", "rmsprop", "lion", "lars", "lamb"},
+               *const schedules[] = {"constant", "step", "cosine", "polynomial", "exponential", "one-cycle", "seesaw"},
+               *const scalings[] = {"none", "linear", "sqrt", "auto"}, *const decays[] = {"all", "weights"};
     for (int k = 0; k < 7; k++) ck_assert_str_eq(tas_optimizer_name((tas_optimizer)k), optimizers[k]);
     for (int k = 0; k < 7; k++) ck_assert_str_eq(tas_schedule_name((tas_schedule)k), schedules[k]);
-    for (int k = 0; k < 3; k++) ck_assert_str_eq(tas_lr_scaling_name((tas_lr_scaling)k), scalings[k]);
+    for (int k = 0; k < 4; k++) ck_assert_str_eq(tas_lr_scaling_name((tas_lr_scaling)k), scalings[k]);
     for (int k = 0; k < 2; k++) ck_assert_str_eq(tas_decay_on_name((tas_decay_on)k), decays[k]);
     ck_assert_ptr_null(tas_optimizer_name((tas_optimizer)7));
     ck_assert_ptr_null(tas_schedule_name((tas_schedule)7));
-    ck_assert_ptr_null(tas_lr_scaling_name((tas_lr_scaling)3));
+    ck_assert_ptr_null(tas_lr_scaling_name((tas_lr_scaling)4));
     ck_assert_ptr_null(tas_decay_on_name((tas_decay_on)2));
     ck_assert_ptr_null(tas_optimizer_name((tas_optimizer)-1));
     ck_assert_ptr_null(tas_schedule_name((tas_schedule)-1));

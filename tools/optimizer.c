@@ -106,6 +106,9 @@ void optimizer_print(const tas_train_options *options, FILE *stream)
     if (options->optimizer != TAS_SGD) fprintf(stream, "%s, ", tas_optimizer_name(options->optimizer));
     if (one & OF_BETAS)
         fprintf(stream, "betas %s and %s", cli_float(options->beta1, beta1), cli_float(options->beta2, beta2));
+    const float scaled = tas_train_beta2(options, options->batch);
+    if ((one & OF_BETAS) && scaled != options->beta2)
+        fprintf(stream, " (%s: scaled from a batch of %u)", cli_float(scaled, text), options->base_batch);
     if (one & OF(TAS_RMSPROP)) fprintf(stream, "alpha %s, ", cli_float(options->alpha, text));
     if (one & OF_MOMENTUM)
         fprintf(stream, "momentum %s%s", cli_float(options->momentum, text),
@@ -126,6 +129,9 @@ void optimizer_describe(const tas_train_options *options, json_t *o)
         json_object_set_new(o, s->key,
                             belongs(s, options->optimizer) ? cli_json_float(value_of(s, options)) : json_null());
     }
+    const bool betas = OF_BETAS & OF((unsigned)options->optimizer);
+    json_object_set_new(o, "beta2_scaled",
+                        betas ? cli_json_float(tas_train_beta2(options, options->batch)) : json_null());
     json_object_set_new(o, "nesterov", sgd ? json_boolean(options->nesterov) : json_null());
     json_object_set_new(o, "weight_decay", cli_json_float(options->weight_decay));
     json_object_set_new(o, "decay_on", json_string(tas_decay_on_name(options->decay_on)));

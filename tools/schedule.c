@@ -42,7 +42,7 @@ void schedule_end(const cli_command *command, tas_train_options *options)
     if (schedule == TAS_SCHEDULE_ONE_CYCLE && options->warmup)
         cli_usage(command, "--schedule one-cycle and --warmup: expected only one of them");
     if (options->lr_scaling == TAS_SCALING_NONE && options->base_batch)
-        cli_usage(command, "--base-batch requires --lr-scaling linear or sqrt");
+        cli_usage(command, "--base-batch requires --lr-scaling linear, sqrt or auto");
     if (options->decay < 0) options->decay = defaults.decay;
     if (options->lr_end < 0) options->lr_end = defaults.lr_end;
     if (options->power < 0) options->power = defaults.power;
@@ -56,9 +56,11 @@ void schedule_end(const cli_command *command, tas_train_options *options)
 void schedule_print(const tas_train_options *options, float lr, FILE *stream)
 {
     char text[FLOAT_TEXT];
-    if (options->lr_scaling != TAS_SCALING_NONE)
-        fprintf(stream, " (%s: %s scaling from a batch of %u)", cli_float(lr, text),
-                options->lr_scaling == TAS_SCALING_SQRT ? "square root" : "linear", options->base_batch);
+    const tas_lr_scaling scaling = tas_train_scaling(options);
+    if (scaling != TAS_SCALING_NONE)
+        fprintf(stream, " (%s: %s scaling from a batch of %u%s)", cli_float(lr, text),
+                scaling == TAS_SCALING_SQRT ? "square root" : "linear", options->base_batch,
+                options->lr_scaling == TAS_SCALING_AUTO ? ", the optimizer's rule" : "");
     if (options->warmup) fprintf(stream, "  warm-up %llu", (unsigned long long)options->warmup);
     const char *name = tas_schedule_name(options->schedule);
     if (decays(options->schedule))
@@ -77,7 +79,8 @@ void schedule_describe(const tas_train_options *options, float lr, json_t *o)
 {
     const bool step = decays(options->schedule), ends = has_end(options->schedule);
     const bool has_steps = has_decay_steps(options->schedule);
-    json_object_set_new(o, "lr_scaling", json_string(tas_lr_scaling_name(options->lr_scaling)));
+    json_object_set_new(o, "lr_scaling", json_string(tas_lr_scaling_name(tas_train_scaling(options))));
+    json_object_set_new(o, "lr_scaling_auto", json_boolean(options->lr_scaling == TAS_SCALING_AUTO));
     json_object_set_new(o, "base_batch",
                         options->lr_scaling == TAS_SCALING_NONE ? json_null() : json_integer(options->base_batch));
     json_object_set_new(o, "lr_scaled", cli_json_float(lr));

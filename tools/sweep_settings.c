@@ -111,7 +111,8 @@ const cli_option sweep_options[] = {
                      " N is for a batch of 64 (or --base-batch); for other batches it is as many examples."),
     OPTIONS_SCALING(TRAIN, offsetof(sweep_settings, scaling),
                     "Do not search the rates: use --lr as the rate for --base-batch and scale it with the batch, by k "
-                    "(linear) or sqrt(k) (sqrt), where k = batch / base batch. none: the same rate for all batches."),
+                    "(linear) or sqrt(k) (sqrt), where k = batch / base batch. auto: the optimizer's rule. none: the "
+                    "same rate for all batches."),
     {.name = "seed",
      .group = GROUP_DATA,
      .metavar = "N",

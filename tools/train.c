@@ -100,9 +100,8 @@ static int open_data(train_session *session)
     if (!cli_check_fit(&session->cli, session->network, settings->net, session->train, settings->data, TAS_TRAIN) ||
         !cli_check_fit(&session->cli, session->network, settings->net, session->test, settings->data, TAS_TEST))
         return EXIT_FAILED;
-    const bool fits =
-        batch_schedule_check(&session->cli, &settings->batch_schedule, session->train, settings->data) &&
-        cli_check_batch(&session->cli, settings->train.batch, session->train, settings->data);
+    const bool fits = batch_schedule_check(&session->cli, &settings->batch_schedule, session->train, settings->data) &&
+                      cli_check_batch(&session->cli, settings->train.batch, session->train, settings->data);
     return fits ? 0 : EXIT_USAGE;
 }
 

@@ -106,7 +106,10 @@ const cli_option train_settings_options[] = {
     OPTIONS_SCHEDULE(TRAIN, offsetof(train_settings, schedule), ""),
     OPTIONS_SCALING(TRAIN, offsetof(train_settings, lr_scaling),
                     "Treat --lr as the rate for --base-batch and scale it with the batch: by k (linear) or sqrt(k) "
-                    "(sqrt), where k = batch / base batch. none: do not scale (default). --lr-end is scaled too."),
+                    "(sqrt), where k = batch / base batch. auto: the optimizer's rule, which is linear for SGD and "
+                    "LARS and sqrt for the others. none: do not scale (default). --lr-end is scaled too. With Adam, "
+                    "AdamW and LAMB --beta2 is scaled as well, to beta2^k, so that it averages over the same number of "
+                    "examples (Marek et al. 2025)."),
     {.name = "save",
      .metavar = "FILE",
      .group = GROUP_OUTPUT,

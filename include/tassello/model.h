@@ -160,8 +160,17 @@ typedef enum tas_schedule {
 } tas_schedule;
 
 /* If lr is the rate for a batch of base_batch, the rate for another batch, k = batch / base_batch: lr, lr k or
- * lr sqrt(k). */
-typedef enum tas_lr_scaling { TAS_SCALING_NONE = 0, TAS_SCALING_LINEAR, TAS_SCALING_SQRT } tas_lr_scaling;
+ * lr sqrt(k). With Adam, AdamW and LAMB all but TAS_SCALING_NONE also take beta2 as that for base_batch, and beta2^k
+ * for another batch: v then forgets half of what it has after the same number of examples (Marek et al. 2025, arXiv
+ * 2507.07101). */
+typedef enum tas_lr_scaling {
+    TAS_SCALING_NONE = 0,
+    TAS_SCALING_LINEAR,
+    TAS_SCALING_SQRT,
+    /* The rule of the optimizer: linear for SGD (Goyal et al. 2017, arXiv 1706.02677) and LARS, else the square root
+     * (You et al. 2020 for LAMB; Malladi et al. 2022, arXiv 2205.10287, for Adam and RMSprop). */
+    TAS_SCALING_AUTO
+} tas_lr_scaling;
 
 /* From this step on, counted from 0, batches have so many examples. */
 typedef struct tas_batch_change {
@@ -171,8 +180,8 @@ typedef struct tas_batch_change {
 enum { TAS_BATCH_CHANGES = 64 /* of a run, at most */ };
 
 /* Their names: "sgd", "adam", "adamw", "rmsprop", "lion", "lars", "lamb"; "all", "weights"; "constant", "step",
- * "cosine", "polynomial", "exponential", "one-cycle", "seesaw"; "none", "linear", "sqrt". NULL for other values, so
- * that a loop from 0 on finds all of them. */
+ * "cosine", "polynomial", "exponential", "one-cycle", "seesaw"; "none", "linear", "sqrt", "auto". NULL for other
+ * values, so that a loop from 0 on finds all of them. */
 TAS_API const char *tas_optimizer_name(tas_optimizer optimizer);
 TAS_API const char *tas_decay_on_name(tas_decay_on decay_on);
 TAS_API const char *tas_schedule_name(tas_schedule schedule);
@@ -234,7 +243,7 @@ typedef struct tas_train_options {
     float rise;
     /* (TAS_SCALING_NONE) */
     tas_lr_scaling lr_scaling;
-    /* Linear and square root scaling only (64): from 1 to 2^24. */
+    /* With lr_scaling only (64): from 1 to 2^24. */
     uint32_t base_batch;
     /* Non-zero: measure the gradient noise scale. It changes no bit of the weights. */
     int noise;
@@ -271,6 +280,10 @@ TAS_API void tas_train_options_choose(tas_train_options *options, tas_optimizer 
  * run of that length would refuse. */
 TAS_API tas_status tas_train_lr(tas_context *context, const tas_train_options *options, uint64_t step, uint64_t steps,
                                 float *lr);
+
+/* The scaling that options stand for: none, linear or by the square root; and beta2 for a batch, as it is scaled. */
+TAS_API tas_lr_scaling tas_train_scaling(const tas_train_options *options);
+TAS_API float tas_train_beta2(const tas_train_options *options, uint32_t batch);
 
 /* The batches of a run: those of the options, or of the seesaw schedule. */
 typedef struct tas_batches {

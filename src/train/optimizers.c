@@ -26,12 +26,11 @@ static void print_sgd(const tas_train_options *options, char text[OPTIMIZERS_TEX
     snprintf(text, OPTIMIZERS_TEXT, "momentum %s", format_float(options->momentum).text);
 }
 
-static void set_sgd(const tas_train_options *options, float lr, float decay, uint64_t t, op_args *args)
+static void set_sgd(const tas_train_options *options, const optimizer_step *step, float decay, op_args *args)
 {
     float *s = args->scalar;
-    (void)t;
     args->size[SGD_NESTEROV] = options->nesterov != 0;
-    s[SGD_LR] = lr;
+    s[SGD_LR] = step->lr;
     s[SGD_MOMENTUM] = options->momentum;
     s[SGD_DECAY] = decay;
 }
@@ -50,11 +49,10 @@ static void print_lars(const tas_train_options *options, char text[OPTIMIZERS_TE
              format_float(options->trust).text);
 }
 
-static void set_lars(const tas_train_options *options, float lr, float decay, uint64_t t, op_args *args)
+static void set_lars(const tas_train_options *options, const optimizer_step *step, float decay, op_args *args)
 {
     float *s = args->scalar;
-    (void)t;
-    s[LARS_LR] = lr;
+    s[LARS_LR] = step->lr;
     s[LARS_MOMENTUM] = options->momentum;
     s[LARS_DECAY] = decay;
 }
@@ -102,44 +100,44 @@ static void print_adam(const tas_train_options *options, char text[OPTIMIZERS_TE
 }
 
 /* 1 / (1 - beta^t), rounded from a double whose error is at most a factor of 1 + 2^-28: that of beta^t is at most
- * 1 + t 2^-53, which the difference magnifies by beta^t / (1 - beta^t), at most 1 / (t (1 - beta)). */
-static float unbias(float beta, uint64_t t) { return (float)(1 / (1 - schedule_power((double)beta, t))); }
+ * 1 + t 2^-53, which the difference magnifies by beta^t / (1 - beta^t), at most 1 / (t (1 - beta)). faded: beta^t. */
+static float unbias(double faded) { return (float)(1 / (1 - faded)); }
 
-static void set_adam(const tas_train_options *options, float lr, float decay, uint64_t t, op_args *args)
+static void set_adam(const tas_train_options *options, const optimizer_step *step, float decay, op_args *args)
 {
     float *s = args->scalar;
-    s[ADAM_LR] = lr;
+    s[ADAM_LR] = step->lr;
     s[ADAM_BETA1] = options->beta1;
     s[ADAM_REST1] = 1 - options->beta1;
-    s[ADAM_BETA2] = options->beta2;
-    s[ADAM_REST2] = (1 - options->beta2) * ADAM_SCALE;
-    s[ADAM_UNBIAS1] = unbias(options->beta1, t) * ADAM_ROOT;
-    s[ADAM_UNBIAS2] = unbias(options->beta2, t);
+    s[ADAM_BETA2] = step->beta2;
+    s[ADAM_REST2] = (1 - step->beta2) * ADAM_SCALE;
+    s[ADAM_UNBIAS1] = unbias(schedule_power((double)options->beta1, step->t)) * ADAM_ROOT;
+    s[ADAM_UNBIAS2] = unbias(step->faded2);
     s[ADAM_EPSILON] = options->epsilon * ADAM_ROOT;
     s[ADAM_DECAY] = decay;
     s[ADAM_DECOUPLED] = 0;
 }
 
 /* The decay is decoupled from the gradient. */
-static void set_adamw(const tas_train_options *options, float lr, float decay, uint64_t t, op_args *args)
+static void set_adamw(const tas_train_options *options, const optimizer_step *step, float decay, op_args *args)
 {
-    set_adam(options, lr, decay, t, args);
+    set_adam(options, step, decay, args);
     args->scalar[ADAM_DECAY] = 0;
     args->scalar[ADAM_DECOUPLED] = decay;
 }
 
-static void precondition(const tas_train_options *options, uint64_t t, op_args *args)
+static void precondition(const tas_train_options *options, const optimizer_step *step, op_args *args)
 {
-    args->scalar[PRECONDITIONED_UNBIAS] = unbias(options->beta2, t);
+    args->scalar[PRECONDITIONED_UNBIAS] = unbias(step->faded2);
     args->scalar[PRECONDITIONED_EPSILON] = options->epsilon * ADAM_ROOT;
 }
 
-static void set_lamb(const tas_train_options *options, float lr, float decay, uint64_t t, op_args *args)
+static void set_lamb(const tas_train_options *options, const optimizer_step *step, float decay, op_args *args)
 {
     if (args->op == OP_LAMB_STEP)
-        args->scalar[LAMB_LR] = lr;
+        args->scalar[LAMB_LR] = step->lr;
     else
-        set_adamw(options, lr, decay, t, args);
+        set_adamw(options, step, decay, args);
 }
 
 static void set_lamb_ratio(const tas_train_options *options, float decay, op_args *args)
@@ -166,11 +164,10 @@ static void print_rmsprop(const tas_train_options *options, char text[OPTIMIZERS
              format_float(options->momentum).text, format_float(options->epsilon).text);
 }
 
-static void set_rmsprop(const tas_train_options *options, float lr, float decay, uint64_t t, op_args *args)
+static void set_rmsprop(const tas_train_options *options, const optimizer_step *step, float decay, op_args *args)
 {
     float *s = args->scalar;
-    (void)t;
-    s[RMSPROP_LR] = lr;
+    s[RMSPROP_LR] = step->lr;
     s[RMSPROP_ALPHA] = options->alpha;
     s[RMSPROP_REST] = (1 - options->alpha) * ADAM_SCALE;
     s[RMSPROP_EPSILON] = options->epsilon * ADAM_ROOT;
@@ -186,11 +183,10 @@ static void print_lion(const tas_train_options *options, char text[OPTIMIZERS_TE
              format_float(options->beta2).text);
 }
 
-static void set_lion(const tas_train_options *options, float lr, float decay, uint64_t t, op_args *args)
+static void set_lion(const tas_train_options *options, const optimizer_step *step, float decay, op_args *args)
 {
     float *s = args->scalar;
-    (void)t;
-    s[LION_LR] = lr;
+    s[LION_LR] = step->lr;
     s[LION_BETA1] = options->beta1;
     s[LION_REST1] = 1 - options->beta1;
     s[LION_BETA2] = options->beta2;
@@ -204,6 +200,7 @@ static const optimizer optimizers[] = {
     [TAS_SGD] = {.name = "sgd",
                  .op = OP_SGD,
                  .slots = 1,
+                 .scaling = TAS_SCALING_LINEAR,
                  .usual = {.lr = 0.02f, .momentum = 0.9f},
                  .check = check_momentum,
                  .print = print_sgd,
@@ -211,6 +208,8 @@ static const optimizer optimizers[] = {
     [TAS_ADAM] = {.name = "adam",
                   .op = OP_ADAM,
                   .slots = 2,
+                  .scaling = TAS_SCALING_SQRT,
+                  .scales_beta2 = true,
                   .usual = {.lr = 0.001f, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f},
                   .check = check_adam,
                   .print = print_adam,
@@ -219,6 +218,8 @@ static const optimizer optimizers[] = {
     [TAS_ADAMW] = {.name = "adamw",
                    .op = OP_ADAM,
                    .slots = 2,
+                   .scaling = TAS_SCALING_SQRT,
+                   .scales_beta2 = true,
                    .usual = {.lr = 0.001f, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-8f},
                    .check = check_adam,
                    .print = print_adam,
@@ -227,6 +228,7 @@ static const optimizer optimizers[] = {
     [TAS_RMSPROP] = {.name = "rmsprop",
                      .op = OP_RMSPROP,
                      .slots = 2,
+                     .scaling = TAS_SCALING_SQRT,
                      .usual = {.lr = 0.001f, .alpha = 0.99f, .epsilon = 1e-8f},
                      .check = check_rmsprop,
                      .print = print_rmsprop,
@@ -234,6 +236,7 @@ static const optimizer optimizers[] = {
     [TAS_LION] = {.name = "lion",
                   .op = OP_LION,
                   .slots = 1,
+                  .scaling = TAS_SCALING_SQRT,
                   .usual = {.lr = 0.0001f, .beta1 = 0.9f, .beta2 = 0.99f},
                   .check = check_betas,
                   .print = print_lion,
@@ -242,6 +245,7 @@ static const optimizer optimizers[] = {
                   .op = OP_LARS,
                   .slots = 1,
                   .adapts = true,
+                  .scaling = TAS_SCALING_LINEAR,
                   .usual = {.lr = 2, .momentum = 0.9f, .trust = 0.001f},
                   .check = check_lars,
                   .print = print_lars,
@@ -252,6 +256,8 @@ static const optimizer optimizers[] = {
                   .before = OP_LAMB_DIRECTION,
                   .slots = 2,
                   .adapts = true,
+                  .scaling = TAS_SCALING_SQRT,
+                  .scales_beta2 = true,
                   .usual = {.lr = 0.001f, .beta1 = 0.9f, .beta2 = 0.999f, .epsilon = 1e-6f},
                   .check = check_adam,
                   .print = print_adam,

@@ -68,6 +68,29 @@ float options_lr(const tas_train_options *options, const course *c, uint64_t ste
     return has_seesaw(options) && step >= options->warmup ? schedule_flush(seesaw_lr(options, c, lr, step)) : lr;
 }
 
+tas_lr_scaling tas_train_scaling(const tas_train_options *options)
+{
+    const optimizer *row = optimizers_row(options->optimizer);
+    return options->lr_scaling == TAS_SCALING_AUTO && row ? row->scaling : options->lr_scaling;
+}
+
+float tas_train_beta2(const tas_train_options *options, uint32_t batch)
+{
+    const optimizer *row = optimizers_row(options->optimizer);
+    return row && row->scales_beta2 ? schedule_scaled_beta2(options, batch) : options->beta2;
+}
+
+optimizer_step options_step(const tas_train_options *options, const course *c, uint64_t t, uint64_t steps)
+{
+    optimizer_step step = {.lr = options_lr(options, c, t - 1, steps), .t = t, .faded2 = 1};
+    for (int i = 0; i < c->segments && c->segment[i].step < t; i++) {
+        const uint64_t end = i + 1 < c->segments && c->segment[i + 1].step < t ? c->segment[i + 1].step : t;
+        step.beta2 = tas_train_beta2(options, c->segment[i].batch);
+        step.faded2 *= schedule_power((double)step.beta2, end - c->segment[i].step);
+    }
+    return step;
+}
+
 /* Whether each group of such a batch, of which the last one may be smaller, has values enough for a variance. */
 static tas_status check_groups(const tas_network *network, uint64_t batch, bool last)
 {
@@ -200,10 +223,12 @@ tas_status options_check(const tas_network *network, const tas_data *data, const
     if (!status) status = check_all_batches(context, options, examples, data->name);
     if (!status) status = options_course(&c, context, options, examples);
     if (status) return status;
-    status = check_steps(context, options, &c);
-    if (!status) status = schedule_check(context, options, options_steps(options, &c));
-    if (!status) status = update_check(context, options);
-    if (!status) status = options_check_batches(network, options, &c, 0);
+    tas_train_options own = *options;
+    own.lr_scaling = tas_train_scaling(options);
+    status = check_steps(context, &own, &c);
+    if (!status) status = schedule_check(context, &own, options_steps(&own, &c));
+    if (!status) status = update_check(context, &own);
+    if (!status) status = options_check_batches(network, &own, &c, 0);
     course_close(&c);
     return status;
 }
@@ -220,11 +245,12 @@ static tas_status train_lr(tas_context *context, const tas_train_options *option
                     steps == 1 ? "" : "s");
     tas_train_options own = *options;
     own.steps = steps; /* for the course, which is that on a large set */
-    status = schedule_check(context, options, steps);
+    own.lr_scaling = tas_train_scaling(options);
+    status = schedule_check(context, &own, steps);
     if (!status) status = check_changes(context, options, UINT32_MAX, "it");
     if (!status) status = options_course(&c, context, &own, UINT32_MAX);
     if (status) return status;
-    *lr = options_lr(options, &c, step, steps);
+    *lr = options_lr(&own, &c, step, steps);
     course_close(&c);
     return TAS_OK;
 }

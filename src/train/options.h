@@ -5,6 +5,7 @@
 #include "data/dataset.h"
 #include "network/network.h"
 #include "train/course.h"
+#include "train/optimizers.h"
 
 #include <tassello/model.h>
 
@@ -25,6 +26,9 @@ batch_range options_batches(const tas_train_options *options, const course *c);
 
 /* The learning rate after `step` steps, in a run of `steps`. */
 float options_lr(const tas_train_options *options, const course *c, uint64_t step, uint64_t steps);
+
+/* What the update of step t depends on, 1 being the first, in a run of `steps`. */
+optimizer_step options_step(const tas_train_options *options, const course *c, uint64_t t, uint64_t steps);
 
 /* Checks that each batch of a course from segment `first` on has examples enough for a layer's statistics, and a rate
  * within bounds. */

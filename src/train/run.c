@@ -62,10 +62,12 @@ static tas_status measure_noise(tas_run *run, const run_step *step, const step_b
 {
     const noise_schedule *schedule = noise_for(run, step->batch);
     const bool preconditions = noise_preconditions(schedule, step->number);
+    const uint64_t t = step->number ? step->number - 1 : 1;
     op_args scalars = {0};
-    if (preconditions)
-        optimizers_row(run->options.optimizer)
-            ->precondition(&run->options, step->number ? step->number - 1 : 1, &scalars);
+    if (preconditions) {
+        const optimizer_step before = options_step(&run->options, &run->course, t, run->steps);
+        optimizers_row(run->options.optimizer)->precondition(&run->options, &before, &scalars);
+    }
     return noise_measure(&run->w, schedule, measured, step->number, preconditions ? &scalars : NULL);
 }
 
@@ -90,9 +92,9 @@ static tas_status run_update(tas_run *run, const run_step *step)
 static tas_status train_step(tas_run *run, run_step step)
 {
     const tas_status status = recovery_repeat(run, compute_gradient, &step);
-    const uint64_t t = step.number ? step.number : 1;
     if (status) return status;
-    update_begin(&run->update, run_lr(run, t), t, step.number, step.count);
+    const optimizer_step of = options_step(&run->options, &run->course, step.number ? step.number : 1, run->steps);
+    update_begin(&run->update, &of, step.number, step.count);
     return recovery_repeat(run, run_update, &step);
 }
 
@@ -360,6 +362,7 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
     tas_run *run = calloc(1, sizeof *run);
     if (!run) return fail(model->context, TAS_NO_MEMORY, "no memory for a run");
     *run = (tas_run){.model = model, .data = data, .options = *options, .count = (uint32_t)data->options.count};
+    run->options.lr_scaling = tas_train_scaling(options);
     model->run = run;
     device_reset_peaks(device);
     tas_status status = options_course(&run->course, model->context, options, run->count);

@@ -31,6 +31,7 @@ static const struct scaling {
     [TAS_SCALING_NONE] = {"none", "no", NULL},
     [TAS_SCALING_LINEAR] = {"linear", "linear", scale_linear},
     [TAS_SCALING_SQRT] = {"sqrt", "square root", scale_sqrt},
+    [TAS_SCALING_AUTO] = {"auto", "the optimizer's", NULL}, /* it stands for another one: tas_train_scaling() */
 };
 
 const char *tas_lr_scaling_name(tas_lr_scaling which)
@@ -46,11 +47,28 @@ static float scaled(const tas_train_options *options, float lr)
     return lr * row->factor(arith_div((float)options->batch, (float)options->base_batch));
 }
 
+/* The n-th root, by Newton's method in doubles from an approximation that is off by a factor of at most e once it is
+ * raised to the power of n. x in [2^-60, 1). */
+static double root_of(double x, uint32_t n)
+{
+    double y = (double)arith_exp(arith_div(arith_log((float)x), (float)n));
+    for (int i = 0; i < 8; i++) y += y * (x / schedule_power(y, n) - 1) / n;
+    return y;
+}
+
+float schedule_scaled_beta2(const tas_train_options *options, uint32_t batch)
+{
+    const float beta2 = options->beta2, below_1 = 0x1.fffffep-1f;
+    if (options->lr_scaling == TAS_SCALING_NONE || batch == options->base_batch || beta2 == 0) return beta2;
+    const float scaled = (float)schedule_power(root_of((double)beta2, options->base_batch), batch);
+    return scaled < lr_least ? 0 : scaled < below_1 ? scaled : below_1;
+}
+
 static tas_status check_scaling(tas_context *context, const tas_train_options *options)
 {
     if (!tas_lr_scaling_name(options->lr_scaling))
         return fail(context, TAS_BAD_ARGUMENT, "unknown lr_scaling %d", (int)options->lr_scaling);
-    if (!scalings[options->lr_scaling].factor || (options->base_batch && options->base_batch <= 1u << 24))
+    if (options->lr_scaling == TAS_SCALING_NONE || (options->base_batch && options->base_batch <= 1u << 24))
         return TAS_OK;
     return fail(context, TAS_BAD_ARGUMENT, "base_batch %" PRIu32 ": expected 1 to 2^24 examples", options->base_batch);
 }

@@ -16,6 +16,10 @@ tas_status schedule_check(tas_context *context, const tas_train_options *options
  * host. At step `steps`, one behind the last, it is the cosine schedule's end. */
 float schedule_lr(const tas_train_options *options, uint64_t step, uint64_t steps);
 
+/* beta2^k with k = batch / base batch, if lr is scaled at all: rounded from a double whose error is a thousandth of
+ * that, and below 1. The same bits on every host. */
+float schedule_scaled_beta2(const tas_train_options *options, uint32_t batch);
+
 /* 0 instead of a rate below 2^-60. */
 float schedule_flush(float lr);
 

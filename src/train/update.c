@@ -203,14 +203,14 @@ void update_close(update *u)
     *u = (update){0};
 }
 
-void update_begin(update *u, float lr, uint64_t t, uint32_t number, uint32_t batch)
+void update_begin(update *u, const optimizer_step *step, uint32_t number, uint32_t batch)
 {
     u->accepted = 0;
     for (int c = 0; c < u->count; c++) {
         update_call *call = &u->calls[c];
         call->args.n = call->args.batch = batch;
         if (call->args.op == OP_CLIP) call->args.size[CLIP_STEP] = number;
-        if (call->optimizer) optimizers_row(u->options->optimizer)->set(u->options, lr, call->decay, t, &call->args);
+        if (call->optimizer) optimizers_row(u->options->optimizer)->set(u->options, step, call->decay, &call->args);
     }
 }
 

@@ -39,9 +39,9 @@ typedef struct update {
 tas_status update_open(update *u, const tas_train_options *options, workspace *w);
 void update_close(update *u);
 
-/* Begins the update of step t, 1 being the first, of which `number` are the low 32 bits (0: it updates nothing, since
- * the record is set), with learning rate lr, after a batch of so many examples. */
-void update_begin(update *u, float lr, uint64_t t, uint32_t number, uint32_t batch);
+/* Begins the update of a step, of whose number these are the low 32 bits (0: it updates nothing, since
+ * the record is set), after a batch of so many examples. */
+void update_begin(update *u, const optimizer_step *step, uint32_t number, uint32_t batch);
 
 /* Issues the calls that were not accepted yet. They change nothing once a step was recorded. */
 tas_status update_run(update *u);

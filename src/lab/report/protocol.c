@@ -161,7 +161,7 @@ static void add_rates(const tas_sweep *sweep, buffer *page)
     const tas_train_options *train = &sweep->options.train;
     open_fact(page, "Learning rates");
     if (sweep->options.scale)
-        buffer_print(page, "no search: %s, %.4g at B = %u", rules[train->lr_scaling], (double)train->lr,
+        buffer_print(page, "no search: %s, %.4g at B = %u", rules[tas_train_scaling(train)], (double)train->lr,
                      (unsigned)train->base_batch);
     else
         buffer_print(page, "searched for each batch, on seeds that are not used for the figures");

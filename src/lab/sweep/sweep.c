@@ -115,6 +115,7 @@ static char *copy_text(const char *text) { return text ? strdup(text) : NULL; }
 static tas_status own_options(tas_sweep *s, const tas_sweep_options *options)
 {
     s->options = *options;
+    s->options.train.lr_scaling = tas_train_scaling(&options->train);
     s->options.batches = NULL;
     s->options.state = NULL;
     s->target = options->target;
