@@ -118,10 +118,11 @@ static bool covers(const fit_range *r, double truth) { return r->low <= truth &&
 static const struct {
     int count, seeds;
     double spread, lack;
-    int least, most; /* covered, of 1000: the truth is 0.942 to 0.966, and 0.93 with a lack that is hard to see */
+    int least,
+        most; /* covered, of 1000: the truth is 0.945 to 0.99, more where a misfit is allowed for and there is none */
 } situations[] = {
-    {3, 1, 0.12, 0, 920, 980},  {3, 3, 0.12, 0, 920, 985},  {5, 1, 0.12, 0, 920, 980},    {8, 3, 0.12, 0, 920, 985},
-    {12, 1, 0.12, 0, 920, 980}, {12, 2, 0.12, 0, 920, 985}, {8, 3, 0.12, 0.07, 890, 980}, {12, 3, 0.12, 0.15, 910, 980},
+    {3, 1, 0.12, 0, 920, 980},  {3, 3, 0.12, 0, 920, 998},  {5, 1, 0.12, 0, 920, 980},    {8, 3, 0.12, 0, 920, 995},
+    {12, 1, 0.12, 0, 920, 980}, {12, 2, 0.12, 0, 920, 990}, {8, 3, 0.12, 0.07, 920, 985}, {12, 3, 0.12, 0.15, 920, 980},
 };
 enum { SITUATIONS = sizeof situations / sizeof *situations, FITS = 2000 };
 

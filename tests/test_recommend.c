@@ -427,7 +427,7 @@ START_TEST(a_gap_of_the_sweep)
     p.rows[1].seconds *= 0.99;
     const recommendation *r = answer(&p, DECIDED_SPEED, 16, "measure 32");
     ck_assert(r->measure == 32 && !r->edge && r->confidence == CONFIDENCE_MEDIUM && r->twice.seconds < 0.92);
-    ck_assert_msg(strstr(p.text, "16 to 64") && strstr(p.text, "robability"), "%s", p.text);
+    ck_assert_msg(strstr(p.text, "16 to 64") && r->doubt == DOUBT_GAP && !strstr(p.text, "robability"), "%s", p.text);
     p.rows[1].seconds *= 1.02 / 0.99; /* now 64 */
     r = answer(&p, DECIDED_SPEED, 64, "measure 32");
     ck_assert(r->measure == 32 && r->range_low == 16);
@@ -449,7 +449,8 @@ START_TEST(nothing_known)
 {
     planned p = {.input = {.lr = 0.1}};
     p.input.rows = p.rows;
-    const recommendation *r = answer(&p, DECIDED_DEFAULT, 64, "32 to 128, because no batch was measured");
+    const recommendation *r = answer(
+        &p, DECIDED_DEFAULT, 64, "No batch is recommended, because no batch was measured. 32 to 128 is a good start");
     ck_assert(r->range_low == 32 && r->range_high == 128 && r->row == -1 && r->lr == 0.1 &&
               r->confidence == CONFIDENCE_NONE && isnan(r->seconds));
     ck_assert_int_eq(r->unknown, UNKNOWN_NO_ROWS);

@@ -51,6 +51,12 @@ static double student_tail(double t, double freedom)
     return 0.5 * beta_part(freedom / 2, 0.5, freedom / whole, t * t / whole);
 }
 
+double student_below(double t, double freedom)
+{
+    if (!(freedom > 0)) return NAN;
+    return t < 0 ? student_tail(-t, freedom) : 1 - student_tail(t, freedom);
+}
+
 double student_quantile(double p, double freedom)
 {
     if (!(p > 0 && p < 1 && freedom > 0)) return NAN;

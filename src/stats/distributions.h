@@ -9,6 +9,9 @@
  * not positive. Relative error below 1e-9 up to 1e6 degrees. */
 double student_quantile(double p, double freedom);
 
+/* P(T < t). */
+double student_below(double t, double freedom);
+
 /* For 95 % intervals: P(-t < T < t) = 0.95. */
 double student_95(double freedom);
 

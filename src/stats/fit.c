@@ -160,7 +160,11 @@ static double find_error(const problem *p, double rss, double *freedom, fit_curv
     out->freedom = several ? within_freedom : INFINITY;
     const double more = (about - out->spread * out->spread) * p->count / p->seeds;
     out->lack = more > 0 ? sqrt(more) : 0;
-    if (!several || (about > 0 && fisher_tail(about * within_freedom / within, about_freedom, within_freedom) < 0.2)) {
+    /* A misfit that is as large as the seeds' errors shows in half of all fits alone; with one degree of freedom in
+     * fewer. */
+    const double unlikely = about_freedom < 2 ? 0.7 : 0.5;
+    if (!several ||
+        (about > 0 && fisher_tail(about * within_freedom / within, about_freedom, within_freedom) < unlikely)) {
         *freedom = about_freedom;
         return about;
     }

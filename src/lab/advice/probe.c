@@ -80,7 +80,7 @@ static recommend_side side_at(const probe_facts *probe, uint64_t batch, uint64_t
         [DECIDED_SPEED] = VERDICT_NOT_MEASURED, [DECIDED_LIMIT] = VERDICT_LIMIT,
         [DECIDED_DATA] = VERDICT_DATA,          [DECIDED_WASTE] = VERDICT_WASTE,
         [DECIDED_TIMED] = VERDICT_NOT_MEASURED, [DECIDED_STABLE] = VERDICT_NOT_MEASURED};
-    if (!batch) return (recommend_side){0, VERDICT_NOT_MEASURED, NAN, NAN};
+    if (!batch) return (recommend_side){0, VERDICT_NOT_MEASURED, NAN, NAN, false};
     const double scale = scale_of(probe);
     return (recommend_side){.batch = batch,
                             .verdict = verdicts[bound_at(probe, batch)],

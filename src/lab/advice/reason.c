@@ -76,6 +76,16 @@ static const char *const unknowns[UNKNOWN_COUNT] = {
 static const char *const confidences[CONFIDENCE_COUNT] = {
     [CONFIDENCE_NONE] = "none", [CONFIDENCE_LOW] = "low", [CONFIDENCE_MEDIUM] = "medium", [CONFIDENCE_HIGH] = "high"};
 
+static const char *const doubts[DOUBT_COUNT] = {
+    [DOUBT_NONE] = "",
+    [DOUBT_ONE_BATCH] = "only one batch reached the target",
+    [DOUBT_NO_CURVE] = "fewer than three batches reached the target",
+    [DOUBT_UNMEASURED] = "a batch that was not measured may be better",
+    [DOUBT_GAP] = "a batch next to it was not measured",
+    [DOUBT_ONE_SEED] = "each batch has only one seed",
+    [DOUBT_MISSED] = "some of its seeds missed the target",
+};
+
 const char *reason_verdict(row_verdict verdict) { return verdicts[verdict]; }
 const char *reason_short_verdict(row_verdict verdict)
 {
@@ -100,51 +110,81 @@ static void say_rate(text_buffer *out, double lr)
     if (lr > 0) format_add(out, " with learning rate %.3g", lr);
 }
 
+static const char *kind_of(const recommendation *r, bool measured)
+{
+    return measured ? "measured" : r->curve.known ? "fitted" : "estimated";
+}
+
+static void say_shallow(text_buffer *out, const recommend_input *in)
+{
+    if (!(in->shallow_epochs > 0)) return;
+    format_add(out,
+               " The target is shallow: a batch of %" PRIu64
+               " reaches it in %s epochs; a deeper one may give another answer.",
+               in->shallow_batch ? in->shallow_batch : RECOMMEND_DEFAULT, format_number(in->shallow_epochs).text);
+}
+
+static void say_misses(text_buffer *out, const recommend_row *row)
+{
+    if (row->missed)
+        format_add(out, " %d of %d seeds missed the target, which counts against it.", row->missed,
+                   row->missed + row->seeds);
+}
+
 static void say_choice(text_buffer *out, const recommend_input *in, const recommendation *r)
 {
+    const recommend_row *row = &in->rows[r->row];
     format_add(out, "Batch %" PRIu64, r->batch);
     say_rate(out, r->lr);
     if (in->goal != TAS_GOAL_TIME) format_add(out, " (goal: %s)", goals[in->goal]);
+    format_add(out, " reached the target in ");
     if (isfinite(r->seconds))
-        format_add(out, " is expected to reach the target in %s (%s to %s with the next seed), in %s steps.",
-                   format_seconds(r->seconds).text, format_seconds(r->seconds_low).text,
-                   format_seconds(r->seconds_high).text, format_number(round(r->steps)).text);
-    else
-        format_add(out, " is expected to reach the target in %s steps.", format_number(round(r->steps)).text);
+        format_add(out, "%s%s and ", format_seconds(r->seconds).text, r->measured ? "" : " (by the fitted step time)");
+    format_add(out, "%s steps (measured: %s of %d seed%s", format_number(round(r->steps)).text,
+               row->seeds > 1 ? "mean" : "run", row->seeds, row->seeds > 1 ? "s" : "");
+    if (isfinite(r->seconds_low) && isfinite(r->seconds_high))
+        format_add(out, "; %s to %s expected with the next", format_seconds(r->seconds_low).text,
+                   format_seconds(r->seconds_high).text);
+    format_add(out, ").");
 }
 
 static void say_range(text_buffer *out, const recommend_input *in, const recommendation *r)
 {
-    static const char *const as_good[RECOMMEND_GOALS] = {
-        [TAS_GOAL_TIME] = "are within 5 % of the best time.",
-        [TAS_GOAL_EXAMPLES] = "are within 5 % of the fewest examples; this one is the fastest of them.",
-        [TAS_GOAL_ACCURACY] = "show no difference in validation loss.",
-        [TAS_GOAL_MEMORY] = "are within 5 % of the least memory; this one is the fastest of them.",
-    };
+    static const char *const as_good[2][RECOMMEND_GOALS] = {
+        {[TAS_GOAL_TIME] = "are within 5 % of the best time.",
+         [TAS_GOAL_EXAMPLES] = "are within 5 % of the fewest examples; this one is the fastest of them.",
+         [TAS_GOAL_ACCURACY] = "show no difference in validation loss.",
+         [TAS_GOAL_MEMORY] = "are within 5 % of the least memory; this one is the fastest of them."},
+        {[TAS_GOAL_TIME] = "are within 5 % of the best time (fitted).",
+         [TAS_GOAL_EXAMPLES] = "are within 5 % of the fewest examples (fitted); this one is the fastest of them.",
+         [TAS_GOAL_ACCURACY] = "show no difference in validation loss.",
+         [TAS_GOAL_MEMORY] = "are within 5 % of the least memory; this one is the fastest of them."}};
     if (r->range_low < r->range_high)
         format_add(out, " %s from %" PRIu64 " to %" PRIu64 " %s", r->measure ? "Measured batches" : "Batches",
-                   r->range_low, r->range_high, as_good[in->goal]);
+                   r->range_low, r->range_high, as_good[r->curve.known][in->goal]);
     else
         format_add(out, " No measured batch next to it is as good.");
 }
 
-/* "65.0 (59.6 to 70.9)", or the end that is known. */
-static void say_interval(text_buffer *out, double low, double value, double high)
+/* "65.0 (59.6 to 70.9, fitted)", or the end that is known: "at least 59.6 (fitted)". */
+static void say_interval(text_buffer *out, double low, double value, double high, const char *kind)
 {
     if (low > 0 && isfinite(high))
-        format_add(out, "%s (%s to %s)", format_number(value).text, format_number(low).text, format_number(high).text);
+        format_add(out, "%s (%s to %s, %s)", format_number(value).text, format_number(low).text,
+                   format_number(high).text, kind);
     else if (low > 0)
-        format_add(out, "at least %s", format_number(low).text);
+        format_add(out, "at least %s (%s)", format_number(low).text, kind);
     else
-        format_add(out, "at most %s", format_number(high).text);
+        format_add(out, "at most %s (%s)", format_number(high).text, kind);
 }
 
 const char *reason_knee(const recommendation *r, char *text, size_t bytes)
 {
     text_buffer out = {.text = text, .bytes = bytes};
-    *text = 0;
-    if (r->time.known && !isnan(r->knee) && r->time.each > 0 && r->knee_high >= 1)
-        say_interval(&out, r->knee_low, r->knee, r->knee_high);
+    if (bytes) text[0] = 0;
+    if (!recommend_knee_known(r) || r->time.each == 0 || r->knee_high < 1) return text;
+    format_add(&out, r->knee_low > 0 && isfinite(r->knee_high) ? "near a batch of " : "at a batch of ");
+    say_interval(&out, r->knee_low, r->knee, r->knee_high, kind_of(r, false));
     return text;
 }
 
@@ -152,7 +192,8 @@ static void say_knee(text_buffer *out, const recommendation *r, const char *scal
                      double high)
 {
     const fit_time *t = &r->time;
-    if (!t->known || isnan(r->knee)) return;
+    char text[128];
+    if (!t->known || !(low > 0 || isfinite(high))) return;
     if (t->each == 0) {
         format_add(out, " A step takes %s at any batch size, so only the number of steps counts.",
                    format_seconds(t->fixed).text);
@@ -160,20 +201,17 @@ static void say_knee(text_buffer *out, const recommendation *r, const char *scal
     }
     format_add(out, " A step takes %s plus %s per example, and the %s is ", format_seconds(t->fixed).text,
                format_seconds(t->each).text, scale);
-    say_interval(out, low, value, high);
-    if (r->knee_high < 1) {
+    say_interval(out, low, value, high, kind_of(r, false));
+    if (r->knee_high < 1)
         format_add(out, ": the smallest batch is the fastest.");
-        return;
-    }
-    format_add(out, ": the time is shortest near a batch of ");
-    say_interval(out, r->knee_low, r->knee, r->knee_high);
-    format_add(out, ".");
+    else
+        format_add(out, ": the time is shortest %s.", reason_knee(r, text, sizeof text));
 }
 
 static void say_decision(text_buffer *out, const recommend_input *in, const recommendation *r)
 {
     format_add(out, " Deciding factor: %s", r->decided == DECIDED_GOAL ? goals[in->goal] : decisions[r->decided]);
-    if (r->decided == DECIDED_SPEED && isnan(r->knee)) /* fewer than three batches, or times of one */
+    if (r->decided == DECIDED_SPEED && !r->curve.known) /* fewer than three batches */
         format_add(out, "; too little was measured to fit a curve");
     format_add(out, ".");
     if (r->decider >= 0) {
@@ -188,11 +226,12 @@ static void say_decision(text_buffer *out, const recommend_input *in, const reco
     if (in->goal == TAS_GOAL_TIME && r->curve.known) say_knee(out, r, "critical batch", b->low, b->value, b->high);
 }
 
-static void say_side(text_buffer *out, const char *name, const recommend_side *side)
+static void say_side(text_buffer *out, const char *name, const recommendation *r, const recommend_side *side)
 {
     if (!side->batch) return;
+    const bool failed = side->verdict == VERDICT_DIVERGED || side->verdict == VERDICT_UNDERTRAINED;
     format_add(out, " %s the batch (%" PRIu64 ")", name, side->batch);
-    if (side->verdict == VERDICT_DIVERGED || side->verdict == VERDICT_UNDERTRAINED)
+    if (failed)
         format_add(out, " %s", verdicts[side->verdict]);
     else if (isfinite(side->seconds))
         format_add(out, " takes %s times the time and %s times the examples", format_number(side->seconds).text,
@@ -201,35 +240,67 @@ static void say_side(text_buffer *out, const char *name, const recommend_side *s
         format_add(out, " takes %s times the examples, in an unknown time", format_number(side->examples).text);
     else
         format_add(out, " was not measured");
-    if (isfinite(side->examples) && side->verdict != VERDICT_KEPT) format_add(out, " (%s)", verdicts[side->verdict]);
+    if (!failed && isfinite(side->examples)) {
+        format_add(out, " (%s", kind_of(r, side->measured));
+        if (side->verdict != VERDICT_KEPT) format_add(out, "; %s", verdicts[side->verdict]);
+        format_add(out, ")");
+    }
     format_add(out, ".");
+}
+
+const char *reason_sureness(const recommendation *r, char *text, size_t bytes)
+{
+    static const char *const of_what = "that no other measured batch is more than 5 % better";
+    if (r->doubt)
+        snprintf(text, bytes, "%s", doubts[r->doubt]);
+    else if (r->probability > 0.99)
+        snprintf(text, bytes, "probability above 0.99 %s", of_what);
+    else if (!isnan(r->probability))
+        snprintf(text, bytes, "probability at least %.2f %s", floor(r->probability * 100) / 100, of_what);
+    else if (bytes)
+        text[0] = 0;
+    return text;
 }
 
 static void say_confidence(text_buffer *out, const recommendation *r)
 {
-    char more[128];
+    char text[128];
     format_add(out, " Confidence: %s", confidences[r->confidence]);
-    if (r->probability > 0.99)
-        format_add(out, " (probability above 0.99 that no other measured batch is more than 5 %% better)");
-    else if (!isnan(r->probability))
-        format_add(out, " (probability at least %.2f that no other measured batch is more than 5 %% better)",
-                   floor(r->probability * 100) / 100);
-    if (r->measure) format_add(out, "; %s", reason_measure(r, more, sizeof more));
+    if (*reason_sureness(r, text, sizeof text)) format_add(out, " (%s)", text);
+    if (r->measure) format_add(out, "; %s", reason_measure(r, text, sizeof text));
     format_add(out, ".");
 }
 
+static void say_usual_start(text_buffer *out, const recommendation *r)
+{
+    format_add(out, " 32 to 128 is a good start for most networks: large enough to keep a device busy, small enough "
+                    "for many updates per epoch.");
+    if (r->batch != RECOMMEND_DEFAULT) format_add(out, " Limits or failed runs rule out %d.", RECOMMEND_DEFAULT);
+}
+
+/* Of a probe: training goes on with that batch. */
 static void say_default(text_buffer *out, const recommendation *r)
 {
     format_add(out, "Batch %" PRIu64, r->batch);
     say_rate(out, r->lr);
     if (r->range_low < r->range_high)
         format_add(out, ", in a range of %" PRIu64 " to %" PRIu64, r->range_low, r->range_high);
-    format_add(
-        out,
-        ", because %s. 32 to 128 is a good start for most networks: large enough to keep a device busy, small enough "
-        "for many updates per epoch.",
-        unknowns[r->unknown]);
-    if (r->batch != RECOMMEND_DEFAULT) format_add(out, " Limits or failed runs rule out %d.", RECOMMEND_DEFAULT);
+    format_add(out, ", because %s.", unknowns[r->unknown]);
+    say_usual_start(out, r);
+}
+
+/* Of a sweep: what is missing. */
+static void say_nothing(text_buffer *out, const recommend_input *in, const recommendation *r)
+{
+    int listed = 0, missing = 0;
+    format_add(out, "No batch is recommended, because %s.", unknowns[r->unknown]);
+    for (int i = 0; i < in->count; i++) missing += r->verdicts[i] == VERDICT_NOT_MEASURED;
+    if (missing) format_add(out, " Not measured, or not with enough seeds: ");
+    for (int i = 0; i < in->count && missing; i++)
+        if (r->verdicts[i] == VERDICT_NOT_MEASURED)
+            format_add(out, "%s%" PRIu64, listed++ ? ", " : "", in->rows[i].batch);
+    if (missing) format_add(out, ".");
+    say_usual_start(out, r);
 }
 
 void reason_write(const recommend_input *input, const recommendation *r, char *text, size_t bytes)
@@ -237,14 +308,16 @@ void reason_write(const recommend_input *input, const recommendation *r, char *t
     text_buffer out = {.text = text, .bytes = bytes};
     if (bytes) text[0] = 0;
     if (r->decided == DECIDED_DEFAULT) {
-        say_default(&out, r);
+        say_nothing(&out, input, r);
         return;
     }
     say_choice(&out, input, r);
+    say_shallow(&out, input);
+    say_misses(&out, &input->rows[r->row]);
     say_range(&out, input, r);
     say_decision(&out, input, r);
-    say_side(&out, "Half", &r->half);
-    say_side(&out, "Twice", &r->twice);
+    say_side(&out, "Half", r, &r->half);
+    say_side(&out, "Twice", r, &r->twice);
     say_confidence(&out, r);
 }
 
@@ -266,8 +339,8 @@ void reason_write_probe(const probe_facts *probe, const recommendation *r, char 
     const fit_range scale = probe_scale(probe);
     say_knee(&out, r, probe->branched ? "critical batch, by branches," : "gradient noise scale", scale.low, scale.value,
              scale.high);
-    say_side(&out, "Half", &r->half);
-    say_side(&out, "Twice", &r->twice);
+    say_side(&out, "Half", r, &r->half);
+    say_side(&out, "Twice", r, &r->twice);
     say_confidence(&out, r);
 }
 

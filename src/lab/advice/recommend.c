@@ -10,6 +10,10 @@ static const double NEAR = 0.04879016416943205; /* log 1.05: the optimum is flat
 static const double LOSS_MATTERS =
     0.01; /* of the best loss: with many rows some differ by chance, and less is not worth time */
 
+static const double CLOCK = 0.02; /* error of a step's duration, relative */
+static const double CURVE = 1.15; /* more than the error by fit.h, whose own parameters are estimated: by simulation */
+static const double PRIOR = 4;    /* over the degrees of freedom: those that FIT_SEED_SPREAD counts for */
+
 /* Rows with their costs, which are in the measure of the goal: logarithms, except for the loss. */
 typedef struct work {
     const recommend_input *in;
@@ -31,7 +35,7 @@ static bool row_usable(const recommend_row *row)
     if (!row->batch || !not_below_0(row->seconds) || !not_below_0(row->memory)) return false;
     if (row->outcome != ROW_REACHED) return row->outcome >= ROW_NOT_MEASURED && row->outcome <= ROW_OVER_BUDGET;
     return row->lr > 0 && isfinite(row->lr) && isfinite(row->log_steps) && not_below_0(row->log_spread) &&
-           row->seeds > 0;
+           row->seeds > 0 && row->missed >= 0 && not_below_0(row->missed_steps);
 }
 
 static bool reached(const work *w, int i)
@@ -145,14 +149,21 @@ static void find_fewest(work *w)
         if (reached(w, i)) w->fewest = fmin(w->fewest, w->log_steps[i] + log((double)w->in->rows[i].batch));
 }
 
+/* What a row's missed seeds add to its cost: see recommend.h. */
+static double cost_of_misses(const recommend_row *row)
+{
+    const double times = row->missed_steps > 0 ? row->missed_steps * exp(-row->log_steps) : 1;
+    return row->outcome == ROW_REACHED ? log1p(times * row->missed / row->seeds) : 0;
+}
+
 static double cost_of(const work *w, int i)
 {
     const recommend_row *row = &w->in->rows[i];
     switch (w->in->goal) {
-    case TAS_GOAL_EXAMPLES: return w->log_steps[i] + log((double)row->batch);
+    case TAS_GOAL_EXAMPLES: return w->log_steps[i] + log((double)row->batch) + cost_of_misses(row);
     case TAS_GOAL_ACCURACY: return row->outcome == ROW_REACHED ? row->loss : NAN;
     case TAS_GOAL_MEMORY: return row->memory > 0 ? log(row->memory) : NAN;
-    default: return w->log_time[i];
+    default: return w->log_time[i] + cost_of_misses(row);
     }
 }
 
@@ -166,7 +177,7 @@ static void find_knee(recommendation *out)
         out->knee = out->knee_low = out->knee_high = a == 0 ? 0 : INFINITY;
         return;
     }
-    out->knee = sqrt(a / b * exp(out->curve.log_b_crit));
+    if (out->curve.b_crit.state == FIT_KNOWN) out->knee = sqrt(a / b * out->curve.b_crit.value);
     out->knee_low = sqrt(a / b * out->curve.b_crit.low);
     out->knee_high = sqrt(a / b * out->curve.b_crit.high);
 }
@@ -186,22 +197,41 @@ static void sort_rows(work *w)
 /* Costs that count as equal to the best; a loss that was kept always does. */
 static double near(const work *w) { return w->in->goal == TAS_GOAL_ACCURACY ? INFINITY : NEAR; }
 
+/* As good as the best one, for a choice between rows with misses and rows without. A loss is no logarithm. */
+static bool is_close(const work *w, int i, int best)
+{
+    const double more = w->cost[i] - w->cost[best];
+    return more <= (w->in->goal == TAS_GOAL_ACCURACY ? NEAR * fabs(w->cost[best]) : NEAR);
+}
+
+/* The kept row with the least cost; with whole, of those that no seed missed the target with, and near the best. */
+static int find_least(const work *w, bool whole, int best)
+{
+    int least = -1;
+    for (int k = 0; k < w->in->count; k++) {
+        const int i = w->order[k];
+        if (w->out->verdicts[i] != VERDICT_KEPT || isnan(w->cost[i])) continue;
+        if (whole && (w->in->rows[i].missed || !is_close(w, i, best))) continue;
+        if (least < 0 || w->cost[i] < w->cost[least]) least = i;
+    }
+    return least;
+}
+
 /* The row with the least cost. If the goal leaves several that are practically equal, the fastest of them. */
 static int choose(const work *w, int *best)
 {
-    *best = -1;
-    for (int k = 0; k < w->in->count; k++) {
-        const int i = w->order[k];
-        if (w->out->verdicts[i] == VERDICT_KEPT && !isnan(w->cost[i]) && (*best < 0 || w->cost[i] < w->cost[*best]))
-            *best = i;
+    *best = find_least(w, false, -1);
+    if (*best >= 0 && w->in->rows[*best].missed) {
+        const int whole = find_least(w, true, *best);
+        if (whole >= 0) *best = whole;
     }
     int chosen = *best;
     for (int k = 0;
          k < w->in->count && *best >= 0 && (w->in->goal == TAS_GOAL_EXAMPLES || w->in->goal == TAS_GOAL_MEMORY); k++) {
         const int i = w->order[k];
-        if (w->out->verdicts[i] == VERDICT_KEPT && w->cost[i] <= w->cost[*best] + NEAR &&
-            w->log_time[i] < w->log_time[chosen])
-            chosen = i;
+        if (w->out->verdicts[i] != VERDICT_KEPT || !(w->cost[i] <= w->cost[*best] + NEAR)) continue;
+        if (w->in->rows[i].missed > w->in->rows[chosen].missed) continue;
+        if (w->log_time[i] < w->log_time[chosen]) chosen = i;
     }
     return chosen;
 }
@@ -224,30 +254,47 @@ static uint64_t find_range(const work *w, int chosen, int best, int step)
 
 static bool refused(row_verdict v) { return v != VERDICT_KEPT && v != VERDICT_NOT_MEASURED && v != VERDICT_UNUSABLE; }
 
+/* The natural logarithm of a row's own seconds to the target; NaN: it was not measured, or not timed. */
+static double measured_time(const work *w, int i)
+{
+    const recommend_row *row = &w->in->rows[i];
+    return reached(w, i) && row->seconds > 0 ? row->log_steps + log(row->seconds) : NAN;
+}
+
+/* Figures of a side are both measured if the rows are: otherwise both are fitted. */
+static void compare_side(const work *w, int chosen, int at, recommend_side *side)
+{
+    const recommend_row *rows = w->in->rows;
+    const double batches = (double)side->batch / (double)rows[chosen].batch;
+    const double times = measured_time(w, at) - measured_time(w, chosen);
+    side->measured = reached(w, at) && (!isnan(times) || isnan(w->log_time[at]));
+    side->seconds = exp(side->measured ? times : w->log_time[at] - w->log_time[chosen]);
+    side->examples = batches * exp(side->measured ? rows[at].log_steps - rows[chosen].log_steps
+                                                  : w->log_steps[at] - w->log_steps[chosen]);
+}
+
 static void find_side(const work *w, int chosen, uint64_t batch, recommend_side *side)
 {
     const fit_curve *curve = &w->out->curve;
-    double log_steps = NAN, log_time = NAN;
+    const fit_time *time = &w->out->time;
     *side = (recommend_side){.batch = batch, .verdict = VERDICT_NOT_MEASURED, .seconds = NAN, .examples = NAN};
     if (!batch) return;
     int at = -1;
     for (int i = 0; i < w->in->count; i++)
         if (w->in->rows[i].batch == batch && w->out->verdicts[i] != VERDICT_UNUSABLE) at = i;
-    if (at >= 0) {
-        side->verdict = w->out->verdicts[at];
-        log_steps = w->log_steps[at];
-        log_time = w->log_time[at];
-    } else if (curve->known) {
-        log_steps = fit_expected(curve, (double)batch);
-        const double seconds = w->out->time.known ? fit_seconds(&w->out->time, (double)batch) : NAN;
-        log_time = log_steps + log(seconds);
-    }
+    if (at >= 0) side->verdict = w->out->verdicts[at];
+    const double log_steps = at >= 0 ? w->log_steps[at] : curve->known ? fit_expected(curve, (double)batch) : NAN;
     if (at < 0 || side->verdict == VERDICT_NOT_MEASURED) {
         const row_verdict v = judge_batch(&w->in->limits, batch, log_steps + log((double)batch), w->fewest);
         side->verdict = v == VERDICT_KEPT ? VERDICT_NOT_MEASURED : v;
     }
     if (side->verdict == VERDICT_DIVERGED || side->verdict == VERDICT_UNDERTRAINED) return;
-    side->seconds = exp(log_time - w->log_time[chosen]);
+    if (at >= 0) {
+        compare_side(w, chosen, at, side);
+        return;
+    }
+    const double seconds = time->known ? fit_seconds(time, (double)batch) : NAN;
+    side->seconds = exp(log_steps + log(seconds) - w->log_time[chosen]);
     side->examples = exp(log_steps - w->log_steps[chosen]) * (double)batch / (double)w->in->rows[chosen].batch;
 }
 
@@ -311,15 +358,22 @@ static void find_gap(const work *w, int chosen, int best)
 
 /* Confidence ------------------------------------------------------------------------------------------------------- */
 
+/* The standard error of the difference of two rows' costs. */
 static double difference_error(const work *w, int a, int b)
 {
     const recommend_row *rows = w->in->rows;
-    if (w->out->curve.known) return fit_difference_error(&w->out->curve, (double)rows[a].batch, (double)rows[b].batch);
-    return w->spread * sqrt(1.0 / rows[a].seeds + 1.0 / rows[b].seeds);
+    const double spread = w->spread, prior = FIT_SEED_SPREAD, own = w->freedom, more = PRIOR / own,
+                 square = isinf(own) ? spread * spread : (own * spread * spread + more * prior * prior) / (own + more);
+    const double clocks = w->in->goal == TAS_GOAL_TIME ? CLOCK * M_SQRT2 : 0;
+    double error = sqrt(square * (1.0 / rows[a].seeds + 1.0 / rows[b].seeds));
+    if (w->out->curve.known) {
+        error = CURVE * fit_difference_error(&w->out->curve, (double)rows[a].batch, (double)rows[b].batch);
+        if (spread > 0) error *= fmax(1, sqrt(square) / spread);
+    }
+    return hypot(error, clocks);
 }
 
-/* A lower bound of the probability that no other kept row is more than 5 % better than the best: 1 minus the sum of the
- * probabilities that one is. */
+/* See recommend.h. With one seed per batch the spread is not known, and nothing can be said. */
 static double find_probability(const work *w, int best)
 {
     double probability = 1;
@@ -328,17 +382,29 @@ static double find_probability(const work *w, int best)
         if (i == best || w->out->verdicts[i] != VERDICT_KEPT || isnan(w->cost[i])) continue;
         const double error = difference_error(w, i, best), margin = w->cost[i] + NEAR - w->cost[best];
         rival = true;
-        probability -= error > 0 ? normal_below(-margin / error) : margin < 0;
+        probability -= error > 0 ? 1 - student_below(margin / error, w->freedom) : margin < 0;
     }
-    return !rival || isnan(probability) ? NAN : probability > 0 ? probability : 0;
+    return !rival || isnan(probability) || isinf(w->freedom) ? NAN : fmax(probability, 0);
 }
 
-static recommend_confidence lower(recommend_confidence a, recommend_confidence b) { return a < b ? a : b; }
+/* Lowers the confidence, if it is higher. */
+static void doubt(recommendation *out, recommend_confidence most, recommend_doubt why)
+{
+    if (out->confidence <= most) return;
+    out->confidence = most;
+    out->doubt = why;
+}
 
-static void find_confidence(const work *w, int best)
+static recommend_confidence confidence_of(double probability)
+{
+    return probability >= 0.9 ? CONFIDENCE_HIGH : probability >= 0.6 ? CONFIDENCE_MEDIUM : CONFIDENCE_LOW;
+}
+
+static void find_confidence(const work *w, int chosen, int best)
 {
     recommendation *out = w->out;
     const tas_goal goal = w->in->goal;
+    const bool timed = goal == TAS_GOAL_TIME || goal == TAS_GOAL_EXAMPLES;
     bool rival = false, unknown_rival = false;
     int runs = 0;
     for (int i = 0; i < w->in->count; i++) {
@@ -346,30 +412,27 @@ static void find_confidence(const work *w, int best)
         rival |= i != best && out->verdicts[i] == VERDICT_KEPT && !isnan(w->cost[i]);
         unknown_rival |= out->verdicts[i] == VERDICT_NOT_MEASURED && w->cost[i] < w->cost[best] - NEAR;
     }
-    out->probability = NAN;
-    out->confidence = goal == TAS_GOAL_MEMORY || !rival
-                          ? CONFIDENCE_HIGH
-                          : CONFIDENCE_MEDIUM; /* a loss that is not worse need not be the best */
-    if (goal == TAS_GOAL_TIME || goal == TAS_GOAL_EXAMPLES) {
-        out->probability = find_probability(w, best);
-        out->confidence = !rival || out->probability >= 0.9 ? CONFIDENCE_HIGH
-                          : out->probability >= 0.6         ? CONFIDENCE_MEDIUM
-                                                            : CONFIDENCE_LOW;
-        if (!out->curve.known || unknown_rival) out->confidence = lower(out->confidence, CONFIDENCE_LOW);
-        if (out->measure && out->confidence > CONFIDENCE_LOW) out->confidence--;
-    }
-    if (runs < 2) out->confidence = lower(out->confidence, CONFIDENCE_LOW);
-    if (isinf(w->freedom) && goal != TAS_GOAL_MEMORY)
-        out->confidence = lower(out->confidence, CONFIDENCE_MEDIUM); /* one seed a batch */
+    out->probability = timed ? find_probability(w, best) : NAN;
+    out->confidence = goal == TAS_GOAL_MEMORY || !rival ? CONFIDENCE_HIGH
+                      : isnan(out->probability) ? CONFIDENCE_MEDIUM /* a loss that is not worse is not the best */
+                                                : confidence_of(out->probability);
+    out->doubt = timed && rival && isinf(w->freedom) ? DOUBT_ONE_SEED : DOUBT_NONE;
+    if (isinf(w->freedom) && goal != TAS_GOAL_MEMORY) doubt(out, CONFIDENCE_MEDIUM, DOUBT_ONE_SEED);
+    if (w->in->rows[chosen].missed) doubt(out, CONFIDENCE_MEDIUM, DOUBT_MISSED);
+    if (timed && out->measure && out->confidence > CONFIDENCE_LOW) doubt(out, out->confidence - 1, DOUBT_GAP);
+    if (timed && unknown_rival) doubt(out, CONFIDENCE_LOW, DOUBT_UNMEASURED);
+    if (timed && !out->curve.known) doubt(out, CONFIDENCE_LOW, DOUBT_NO_CURVE);
+    if (runs < 2) doubt(out, CONFIDENCE_LOW, DOUBT_ONE_BATCH);
+    if (out->doubt) out->probability = NAN;
 }
 
 /* The answer ------------------------------------------------------------------------------------------------------- */
 
 /* How far the next seed may be from the mean, in log. Rows need not scatter equally, and a few seeds say little about
- * their own spread: that of all rows counts as four additional degrees of freedom (after Smyth 2004). */
+ * their own spread: that of all rows counts as two additional degrees of freedom (after Smyth 2004). */
 static double next_seed(const work *w, const recommend_row *row)
 {
-    const double prior = w->freedom < 4 ? w->freedom : 4, own = row->seeds - 1;
+    const double prior = w->freedom < 2 ? w->freedom : 2, own = row->seeds - 1;
     const double square = (prior * w->spread * w->spread + own * row->log_spread * row->log_spread) / (prior + own);
     return student_95(isinf(w->freedom) ? INFINITY : prior + own) * sqrt(square * (1 + 1.0 / row->seeds));
 }
@@ -383,8 +446,11 @@ static void fill_choice(work *w, int chosen, int best)
     out->lr = row->lr;
     out->range_low = find_range(w, chosen, best, -1);
     out->range_high = find_range(w, chosen, best, 1);
-    out->steps = exp(w->log_steps[chosen]);
-    out->seconds = exp(w->log_time[chosen]);
+    out->steps = exp(row->log_steps);
+    out->measured = row->seconds > 0;
+    out->seconds = out->measured     ? out->steps * row->seconds
+                   : out->time.known ? out->steps * fit_seconds(&out->time, (double)row->batch)
+                                     : NAN;
     const double reach = next_seed(w, row);
     out->seconds_low = out->seconds * exp(-reach);
     out->seconds_high = out->seconds * exp(reach);
@@ -392,7 +458,7 @@ static void fill_choice(work *w, int chosen, int best)
     find_side(w, chosen, row->batch * 2, &out->twice);
     find_decision(w, chosen, best);
     find_gap(w, chosen, best);
-    find_confidence(w, best);
+    find_confidence(w, chosen, best);
 }
 
 bool recommend_limits_usable(const recommend_limits *l)
@@ -435,8 +501,8 @@ void recommend_default(const recommend_input *in, recommend_unknown unknown, rec
     out->unknown = unknown;
     out->confidence = CONFIDENCE_NONE;
     out->steps = out->seconds = out->seconds_low = out->seconds_high = out->probability = NAN;
-    out->half = (recommend_side){out->batch / 2, VERDICT_NOT_MEASURED, NAN, NAN};
-    out->twice = (recommend_side){out->batch * 2, VERDICT_NOT_MEASURED, NAN, NAN};
+    out->half = (recommend_side){out->batch / 2, VERDICT_NOT_MEASURED, NAN, NAN, false};
+    out->twice = (recommend_side){out->batch * 2, VERDICT_NOT_MEASURED, NAN, NAN, false};
 }
 
 static recommend_unknown why_none(const work *w)
@@ -469,7 +535,9 @@ bool recommend(const recommend_input *input, recommendation *out)
         if (out->verdicts[i] != VERDICT_UNUSABLE) out->verdicts[i] = judge_row(&w, i);
         const bool failed = out->verdicts[i] == VERDICT_DIVERGED || out->verdicts[i] == VERDICT_UNDERTRAINED;
         w.cost[i] = cost_of(&w, i);
-        out->row_seconds[i] = failed ? NAN : exp(w.log_time[i]);
+        out->row_fitted[i] = failed ? NAN : exp(w.log_time[i]);
+        out->row_measured[i] = isfinite(measured_time(&w, i));
+        out->row_seconds[i] = out->row_measured[i] ? exp(measured_time(&w, i)) : out->row_fitted[i];
     }
     judge_losses(&w);
     const int chosen = choose(&w, &best);

@@ -4,9 +4,24 @@
  *
  *     T(B) = S_min (a + b B_crit + b B + a B_crit / B),   smallest at B* = sqrt(a B_crit / b), the speed knee
  *
- * and the optimum is flat. The answer is therefore a range (within 5 % of the best) and one measured batch in it. The
- * steps of each row are those that fit.h expects, curve and smooth part together: its own mean alone, over three seeds,
- * would be 7 % off. The duration of its step is its own, or the line's if it was not timed.
+ * and the optimum is flat. The answer is therefore a range (within 5 % of the best) and one measured batch in it. Rows
+ * are chosen by the steps that fit.h expects, curve and smooth part together: a row's own mean alone, over three seeds,
+ * would be 7 % off. The duration of a step is the row's own, or the line's if it was not timed. What is shown of the
+ * chosen row are its own means, as measured; figures of batches that were not measured are fitted, and marked as such.
+ *
+ * A seed that missed the target costs what its run took. A row of which r runs reached the target, and m did not, is
+ * tried (r + m) / r times on average until it is reached (the mean of a geometric distribution), so that its steps and
+ * its time count 1 + (m / r) (steps of a missed run / steps to the target) times. A row with misses also loses to one
+ * without that is within 5 %.
+ *
+ * How sure the answer is: each rival is more than 5 % better with at most the probability
+ * P(T > (its cost + log 1.05 - the least cost) / error), and these are added up. T has Student's distribution with the
+ * freedom of the spread over seeds, since that is estimated from few. error is that of the difference of two costs:
+ * from fit.h, the curve's own error included, or of two means of seeds; and of both clocks, CLOCK each. As few seeds
+ * may by chance lie close together, the spread is moderated: PRIOR / freedom degrees of freedom of FIT_SEED_SPREAD are
+ * added to its square (after Smyth 2004, Stat. Appl. Genet. Mol. Biol. 3, 3), but none to the freedom of T. In
+ * simulated sweeps the sentence "above 0.99" is right in 0.99 or more (tests/test_coverage.c). It is not given if
+ * something else makes the answer uncertain: the words about confidence never contradict it.
  *
  * A row that the goal would choose may be refused: because it diverged or did not reach the target; because it needs
  * more memory than allowed; because it is above the user's limit, or above a tenth of the data set; because it needs
@@ -25,6 +40,7 @@
 
 #include <tassello/lab.h>
 
+#include <math.h>
 #include <stdint.h>
 
 enum {
@@ -63,8 +79,10 @@ typedef struct recommend_input {
     int count;
     tas_goal goal;
     recommend_limits limits;
-    fit_time time; /* if not known, it is fitted to the rows that were timed */
-    double lr;     /* for a batch of 64, if nothing better is known; 0: none */
+    fit_time time;          /* if not known, it is fitted to the rows that were timed */
+    double lr;              /* for a batch of 64, if nothing better is known; 0: none */
+    double shallow_epochs;  /* that shallow_batch takes to a target that is shallow; 0: it is not */
+    uint64_t shallow_batch; /* 0: RECOMMEND_DEFAULT */
 } recommend_input;
 
 typedef enum row_verdict {
@@ -122,11 +140,24 @@ typedef enum recommend_confidence {
     CONFIDENCE_COUNT
 } recommend_confidence;
 
+/* Why the answer is less certain than the measured rows alone make it. */
+typedef enum recommend_doubt {
+    DOUBT_NONE,
+    DOUBT_ONE_BATCH, /* only one batch reached the target */
+    DOUBT_NO_CURVE,  /* fewer than three batches did */
+    DOUBT_UNMEASURED,
+    DOUBT_GAP, /* half or twice the batch is expected to be better, and was not measured */
+    DOUBT_ONE_SEED,
+    DOUBT_MISSED, /* seeds of the chosen batch missed the target */
+    DOUBT_COUNT
+} recommend_doubt;
+
 /* Half of the batch, or twice it. */
 typedef struct recommend_side {
     uint64_t batch;           /* 0: there is none */
     row_verdict verdict;      /* NOT_MEASURED: a row would have been kept */
     double seconds, examples; /* to the target, as multiples of the recommendation's; NaN: not known */
+    bool measured;            /* both are ratios of measured means; otherwise of fitted ones */
 } recommend_side;
 
 typedef struct recommendation {
@@ -138,22 +169,31 @@ typedef struct recommendation {
     recommend_decision decided;
     int decider; /* the row whose refusal decided; -1: none */
     recommend_unknown unknown;
-    double steps, seconds;            /* to the target, expected; NaN: not known */
+    double steps, seconds;            /* to the target: the row's own geometric means; NaN: not known */
+    bool measured;                    /* seconds too; otherwise the duration of a step is the line's */
     double seconds_low, seconds_high; /* 95 % for the next seed: the spread over seeds, and the error of its mean */
-    double knee, knee_low, knee_high; /* B*, from the interval of B_crit; NaN, or 0 and INFINITY: not known */
+    double knee, knee_low, knee_high; /* B*, fitted; knee NaN: only one end is known, or neither (0 and INFINITY) */
     recommend_side half, twice;
     recommend_confidence confidence;
-    /* A lower bound of the probability that no other kept row is more than 5 % better than the best; NaN: not known. */
+    recommend_doubt doubt; /* what lowered the confidence */
+    /* A lower bound of the probability that no other kept row is more than 5 % better than the best; NaN: not known, or
+     * not said because of the doubt. */
     double probability;
     fit_curve curve;
     fit_time time;
     row_verdict verdicts[RECOMMEND_ROWS];
-    double row_seconds[RECOMMEND_ROWS]; /* to the target, expected; NaN: not known */
+    double
+        row_seconds[RECOMMEND_ROWS]; /* to the target: its own mean, or fitted if it was not measured; NaN: not known */
+    bool row_measured[RECOMMEND_ROWS];
+    double row_fitted[RECOMMEND_ROWS]; /* as the curve and its smooth part expect it, without the cost of misses */
 } recommendation;
 
 /* False for more than RECOMMEND_ROWS rows, a limit that is negative or not a number, or an unknown goal. Rows with
  * impossible figures are ignored, and are VERDICT_UNUSABLE. */
 bool recommend(const recommend_input *input, recommendation *out);
+
+/* Whether the speed knee is known, or one end of its interval. */
+static inline bool recommend_knee_known(const recommendation *r) { return r->knee_low > 0 || r->knee_high < INFINITY; }
 
 /* For probe.c as well: whether the limits make sense; the largest batch they allow; and the choice if nothing is known,
  * 64 or as near to it as the limits and the verdicts allow. */

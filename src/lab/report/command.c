@@ -128,6 +128,8 @@ static void add_length(buffer *out, const course *c)
         buffer_print(out, " --epochs %" PRIu64, c->epochs);
 }
 
+bool command_known(const tas_sweep *sweep) { return sweep->advice.decided != DECIDED_DEFAULT && !*sweep->source; }
+
 void command_write(const tas_sweep *sweep, buffer *out)
 {
     const recommendation *r = &sweep->advice;
@@ -177,7 +179,7 @@ char *tas_sweep_command_end(const tas_sweep *sweep)
 {
     entry_state saved;
     buffer out = {0};
-    if (*sweep->source) return NULL;
+    if (!command_known(sweep)) return NULL;
     entry_begin(sweep->context, &saved);
     command_write_end(sweep, &out);
     entry_end(&saved);
@@ -190,7 +192,7 @@ char *tas_sweep_command(const tas_sweep *sweep)
 {
     entry_state saved;
     buffer out = {0};
-    if (*sweep->source) return NULL;
+    if (!command_known(sweep)) return NULL;
     entry_begin(sweep->context, &saved);
     command_write(sweep, &out);
     entry_end(&saved);

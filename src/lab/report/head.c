@@ -47,14 +47,14 @@ static void add_time(const tas_sweep *sweep, buffer *page)
 static void add_decision(const tas_sweep *sweep, buffer *page)
 {
     const recommendation *r = &sweep->advice;
-    char knee[128];
+    char text[128];
     open_card(page, "Deciding factor");
     buffer_print(page, "<b>%s</b>", reason_decision(r->decided));
     if (r->decider >= 0 && r->decider < sweep->count)
         buffer_print(page, " <span>B = %" PRIu64 ": %s</span>", sweep->batch[r->decider].batch,
                      reason_verdict(r->verdicts[r->decider]));
-    else if (r->decided == DECIDED_SPEED && *reason_knee(r, knee, sizeof knee))
-        buffer_print(page, " <span>the time is shortest near a batch of %s <small>fitted</small></span>", knee);
+    else if (r->decided == DECIDED_SPEED && *reason_knee(r, text, sizeof text))
+        buffer_print(page, " <span>the time is shortest %s</span>", reason_knee(r, text, sizeof text));
     close_card(page);
 }
 
@@ -70,7 +70,7 @@ static void add_side(const char *name, const recommend_side *side, buffer *page)
         buffer_print(page, "%s&times; the examples", format_number(side->examples).text);
     else if (side->verdict == VERDICT_KEPT || side->verdict == VERDICT_NOT_MEASURED)
         buffer_print(page, "not known");
-    if (isfinite(side->seconds) || isfinite(side->examples)) add_kind(page, false);
+    if (isfinite(side->seconds) || isfinite(side->examples)) add_kind(page, side->measured);
     if (side->verdict != VERDICT_KEPT && (side->verdict != VERDICT_NOT_MEASURED || isfinite(side->examples)))
         buffer_print(page, " <span>%s</span>", reason_verdict(side->verdict));
     close_card(page);
@@ -90,17 +90,11 @@ static void add_range(const recommendation *r, buffer *page)
 
 static void add_sureness(const recommendation *r, buffer *page)
 {
+    char text[128];
     open_card(page, "Confidence");
     buffer_print(page, "<b>%s</b>", reason_confidence(r->confidence));
-    if (r->probability > 0.99)
-        buffer_print(page,
-                     " <span>probability above 0.99 that no other measured batch is more than 5&nbsp;%% better</span>");
-    else if (isfinite(r->probability))
-        buffer_print(
-            page, " <span>probability at least %.2f that no other measured batch is more than 5&nbsp;%% better</span>",
-            floor(r->probability * 100) / 100);
-    char more[128];
-    if (r->measure) buffer_print(page, " <span>%s</span>", reason_measure(r, more, sizeof more));
+    if (*reason_sureness(r, text, sizeof text)) buffer_print(page, " <span>%s</span>", text);
+    if (r->measure) buffer_print(page, " <span>%s</span>", reason_measure(r, text, sizeof text));
     close_card(page);
 }
 
@@ -207,10 +201,15 @@ static void add_title(const tas_sweep *sweep, buffer *page)
     const recommendation *r = &sweep->advice;
     buffer_print(page, "<header>\n<p class=\"what\">");
     add_subject(sweep, page);
-    buffer_print(page, "</p>\n<h1>%s batch %" PRIu64, r->decided == DECIDED_DEFAULT ? "Start with" : "Use", r->batch);
-    if (r->lr > 0 && isfinite(r->lr)) buffer_print(page, ", learning rate %.3g", r->lr);
+    buffer_print(page, "</p>\n<h1>");
+    if (r->decided == DECIDED_DEFAULT)
+        buffer_print(page, "No batch to recommend yet");
+    else
+        buffer_print(page, "Use batch %" PRIu64, r->batch);
+    if (r->decided != DECIDED_DEFAULT && r->lr > 0 && isfinite(r->lr))
+        buffer_print(page, ", learning rate %.3g", r->lr);
     buffer_print(page, "</h1>\n");
-    if (!*sweep->source) add_command(sweep, page);
+    if (command_known(sweep)) add_command(sweep, page);
     if (*sweep->target_words) {
         buffer_print(page, "<p class=\"target\">Target: ");
         buffer_escape(page, sweep->target_words);

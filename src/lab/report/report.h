@@ -6,6 +6,9 @@
 #include "base/buffer.h"
 #include "lab/sweep/sweep.h"
 
+/* Whether there is a command: a batch is recommended, and the runs are of this program. */
+bool command_known(const tas_sweep *sweep);
+
 /* The command line that trains as recommended, for a shell. */
 void command_write(const tas_sweep *sweep, buffer *out);
 
