@@ -153,8 +153,8 @@ typedef struct tas_check {
 /* In the order in which they were made; the last one is that of the advice. Returns 0 after it. */
 TAS_API int tas_sweep_check(const tas_sweep *sweep, size_t index, tas_check *out);
 
-/* The command line that trains as recommended, for a shell; freed by the caller. NULL: nothing is recommended, since too
- * little was measured (the advice's reason says what is missing); the runs are of another program; or no memory. */
+/* The command line that trains as recommended, for a shell; freed by the caller. NULL: nothing is recommended, since
+ * too little was measured (the advice's reason says what is missing); the runs are of another program; or no memory. */
 TAS_API char *tas_sweep_command(const tas_sweep *sweep);
 
 /* How a run of that command ends, in a sentence; freed by the caller. NULL: there is no command, or no memory. */
