@@ -23,7 +23,7 @@ from pathlib import Path
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PATIENCE = 60
-REASON = "is expected to reach the target in"  # of its first sentence
+REASON = "steps (measured: "  # of its first sentence
 # name, width, height, color scheme
 VIEWS = (("desktop", 1280, 900, "light"), ("phone", 360, 740, "light"), ("dark", 1280, 900, "dark"))
 

@@ -204,8 +204,10 @@ static void say_knee(text_buffer *out, const recommendation *r, const char *scal
     say_interval(out, low, value, high, kind_of(r, false));
     if (r->knee_high < 1)
         format_add(out, ": the smallest batch is the fastest.");
+    else if (*reason_knee(r, text, sizeof text))
+        format_add(out, ": the time is shortest %s.", text);
     else
-        format_add(out, ": the time is shortest %s.", reason_knee(r, text, sizeof text));
+        format_add(out, ".");
 }
 
 static void say_decision(text_buffer *out, const recommend_input *in, const recommendation *r)
