@@ -514,7 +514,7 @@ START_TEST(each_measured_point_is_drawn_and_named)
         {"Standard deviation of the batch", 3 * 8, "<title>B = 16, start: "},
         {"Examples against steps", 4 * 8, "<title>loss 0.450, B = 64, examples to the target: "},
         {"Validation loss by batch size", 3 * 8, "<title>B = 1, best of a run: 0.420 ("},
-        {"Examples to the target of the search", 5 * 7 + 5, "<title>target not reached, B = 64; learning rate: 0.665"},
+        {"Examples to the target of the search", 5 * 7 + 5, "<title>diverged, B = 64; learning rate: 0.665"},
         {"The critical batch over training", 5 + 5 + 11, "<title>critical batch, by branches, examples: at least 128"},
         {"Fixed batches against a growing one", 3 * 8, "<title>B = 1, seconds: "},
     };

@@ -187,26 +187,31 @@ static const sweep_run **search_of(const tas_sweep *sweep, uint64_t batch, int *
     return list;
 }
 
+/* Series of rates: examples to the target, and rates without. */
+typedef struct rate_series {
+    plot_series *reached, *chosen, *missed, *diverged;
+} rate_series;
+
 /* The geometric mean over seeds for each rate; a cross at the top for one at which no run reached the target. */
-static void add_rates(const tas_sweep *sweep, const sweep_batch *b, plot_series *reached, plot_series *failed,
-                      plot_series *chosen)
+static void add_rates(const tas_sweep *sweep, const sweep_batch *b, const rate_series *to)
 {
     int count;
     const sweep_run **list = search_of(sweep, b->batch, &count);
     for (int i = 0, end; list && i < count; i = end) {
+        const double lr = list[i]->lr;
         double sum = 0;
-        int known = 0;
-        for (end = i; end < count && list[end]->lr == list[i]->lr; end++) {
+        int known = 0, diverged = 0;
+        for (end = i; end < count && list[end]->lr == lr; end++) {
+            diverged += list[end]->outcome == ROW_DIVERGED;
             if (list[end]->outcome != ROW_REACHED || !(list[end]->steps > 0)) continue;
             sum += log(list[end]->steps * (double)b->batch);
             known++;
         }
         if (known)
-            plot_point(reached, list[i]->lr, exp(sum / known), NAN, NAN);
+            plot_point(to->reached, lr, exp(sum / known), NAN, NAN);
         else
-            plot_point_of(failed, b->batch, list[i]->lr, NAN);
-        if (known && fabs(list[i]->lr / b->lr - 1) < 1e-6)
-            plot_point_of(chosen, b->batch, list[i]->lr, exp(sum / known));
+            plot_point_of(diverged ? to->diverged : to->missed, b->batch, lr, NAN);
+        if (known && fabs(lr / b->lr - 1) < 1e-6) plot_point_of(to->chosen, b->batch, lr, exp(sum / known));
     }
     free(list);
 }
@@ -220,13 +225,14 @@ void plots_rates(const tas_sweep *sweep, plot *out)
     out->batches = false;
     out->log_x = true;
     const int count = plots_choose(sweep, is_searched, PLOT_LOOKS - 1, shown);
-    plot_series *failed = plot_add(out, PLOT_FAILED, PLOT_GREY, "target not reached"),
-                *chosen = plot_add(out, PLOT_MARKS, PLOT_GREY, "chosen");
+    rate_series to = {.chosen = plot_add(out, PLOT_MARKS, PLOT_GREY, "chosen"),
+                      .missed = plot_add(out, PLOT_FAILED, PLOT_GREY, "target not reached"),
+                      .diverged = plot_add(out, PLOT_FAILED, 1, "diverged")};
     for (int i = 0; i < count; i++) {
         const sweep_batch *b = &sweep->batch[shown[i]];
-        plot_series *s = plot_add(out, PLOT_JOINED, i, "B = %" PRIu64, b->batch);
-        s->batch = b->batch;
-        add_rates(sweep, b, s, failed, chosen);
+        to.reached = plot_add(out, PLOT_JOINED, i, "B = %" PRIu64, b->batch);
+        to.reached->batch = b->batch;
+        add_rates(sweep, b, &to);
     }
     if (!plot_span(out, &low, &high)) return;
     out->curves_name = "edge of stability (a run diverged)";

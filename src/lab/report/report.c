@@ -39,8 +39,8 @@ static const section training[] = {
     {"Losses during training", plots_progress, plots_clock, NULL,
      "Means over seeds, at each batch's own rate. Seconds are steps times the median time of a step.", NULL},
     {"Learning rates", plots_rates, NULL, NULL,
-     "Runs of the search. A ring: the rate that was chosen. A cross at the top: the target of the search was not "
-     "reached at that rate.",
+     "Runs of the search. A ring: the rate that was chosen. A cross at the top: runs at that rate diverged, or did not "
+     "reach the target of the search.",
      NULL},
     {"Gap and overfitting", plots_gap, NULL, findings_overfitting, BARS,
      "training and validation loss are never both known"},
