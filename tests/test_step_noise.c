@@ -402,10 +402,10 @@ static void check_preconditioned(int kind, uint32_t count, uint32_t batch, uint6
 START_TEST(preconditioned_steps_are_as_each_example_says)
 {
     const uint32_t n = small ? 40 : 75;
-    if (_i == 0) check_preconditioned(0, n, 32, 16, 0, 64);
-    if (_i == 0) check_preconditioned(0, 20, 6, 86, 0, 86); /* four groups, of dense layers alone */
+    if (_i == 0) check_preconditioned(0, n, 32, 32, 0, 96);
+    if (_i == 0) check_preconditioned(0, 20, 6, 129, 0, 129); /* four groups, of dense layers alone */
     if (_i == 1) check_preconditioned(1, n, 32, 16, 0, small ? 48 : 96);
-    if (_i == 2) check_preconditioned(3, 90, 40, 21, 0, 84);
+    if (_i == 2) check_preconditioned(3, 90, 40, 35, 0, 105);
     if (_i == 3) check_preconditioned(0, 100, 1, 1024, 64, 2100);
     if (_i == 4) check_preconditioned(1, 70, 31, 34, 64, 102);
     if (_i == 5) check_preconditioned(5, 340, 300, 10, 0, 60);

@@ -8,7 +8,8 @@ enum {
     LARGE = 256,       /* examples of a batch */
     GROUP_SPACE = 10,  /* steps: a pass over the groups of a large batch costs about a third of a step, */
     GROUP_SPACE_SMALL = 16, /* and of a small one more, for its tiles are groups of 16, */
-    GROUP_SPACE_TINY = 64   /* or, of one that only dense layers allow, even smaller */
+    GROUP_SPACE_TINY = 64,  /* or, of one that only dense layers allow, even smaller; */
+    GROUP_SPACE_DENSE = 2   /* times as many if only the preconditioned noise scale needs groups */
 };
 
 static uint32_t up_to_multiple(uint32_t value, uint32_t of) { return (value + of - 1) / of * of; }
@@ -77,5 +78,6 @@ void noise_schedule_precondition(noise_schedule *schedule, uint32_t batch)
 {
     const uint32_t small = batch < 2 * GROUP_LEAST ? GROUP_SPACE_TINY : GROUP_SPACE_SMALL;
     const uint32_t space = schedule->probe ? 1 : batch < LARGE ? small : GROUP_SPACE;
-    if (schedule->interval) schedule->preconditioned = up_to_multiple(space, schedule->interval);
+    const uint32_t more = schedule->grouped ? 1 : GROUP_SPACE_DENSE;
+    if (schedule->interval) schedule->preconditioned = up_to_multiple(space * more, schedule->interval);
 }

@@ -61,7 +61,7 @@ def check_noise(t, device, **more):
 def check_preconditioned_noise(t, device, **more):
     """A second range under Adam, in the text, the object and the log; the first one as it is; memory as planned."""
     log = t.place() / "log"
-    run = ("--steps", "96", "--optimizer", "adamw")
+    run = ("--steps", "256", "--optimizer", "adamw")
     plain = t.train(*run, device=device, **more)
     result = t.train(*run, "--noise", device=device, **more)
     expect(result.digest() == plain.digest(), "another digest", result)
