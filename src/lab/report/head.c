@@ -28,8 +28,8 @@ static void add_time(const tas_sweep *sweep, buffer *page)
 {
     const recommendation *r = &sweep->advice;
     const sweep_batch *b = recommended_batch(sweep);
-    const bool measured = b && sweep_mean_known(&b->seconds);
-    const double seconds = measured ? b->seconds.value : r->seconds;
+    const bool measured = b && r->measured && sweep_mean_known(&b->seconds);
+    const double seconds = r->seconds;
     open_card(page, "Time to the target");
     if (isfinite(seconds)) {
         buffer_print(page, "<b>%s</b>", format_seconds(seconds).text);

@@ -111,7 +111,8 @@ static void add_verdict(buffer *page, const tas_sweep *sweep, int i)
     else if (known && in_range(sweep, b->batch))
         buffer_print(page, "within 5&nbsp;%% of the best");
     else if (isfinite(times))
-        buffer_print(page, "%s times the time <small>fitted</small>", format_number(times).text);
+        buffer_print(page, "%s times the time%s", format_number(times).text,
+                     r->row_measured[i] && r->measured ? "" : " <small>fitted</small>");
     else
         buffer_print(page, "reached the target");
     if (b->diverged && b->diverged < b->seeds)
