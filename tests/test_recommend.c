@@ -334,6 +334,64 @@ START_TEST(each_bound_decides)
 }
 END_TEST
 
+/* What is shown are the row's own means; a neighbor that was not measured is fitted, and says so. */
+START_TEST(measured_and_fitted)
+{
+    planned p;
+    plan_rows(&p, 20);
+    for (int i = 0; i < ROWS; i++) p.rows[i].log_steps += i % 2 ? 0.03 : -0.03; /* off the curve */
+    const recommendation *r = answer(&p, DECIDED_SPEED, 32, "(measured: mean of 3 seeds; ");
+    ck_assert(r->measured && near(r->steps, exp(p.rows[5].log_steps), 1e-12) &&
+              near(r->seconds, r->steps * 52e-3, 1e-12));
+    ck_assert(near(r->row_seconds[5], r->seconds, 1e-12) && r->row_measured[5] &&
+              r->row_fitted[5] != r->row_seconds[5]);
+    ck_assert(r->half.measured && near(r->half.seconds, exp(p.rows[4].log_steps) * 36e-3 / r->seconds, 1e-12));
+    ck_assert(near(r->half.examples, exp(p.rows[4].log_steps - p.rows[5].log_steps) / 2, 1e-12));
+    ck_assert_ptr_nonnull(strstr(p.text, "times the examples (measured)."));
+    p.rows[4].outcome = ROW_NOT_MEASURED;
+    r = answer(&p, DECIDED_SPEED, 32, "(fitted; not measured)");
+    ck_assert(!r->half.measured && r->twice.measured && !r->row_measured[4] && r->row_fitted[4] == r->row_seconds[4]);
+    p.rows[5].seconds = 0; /* the line's */
+    ck_assert(!answer(&p, DECIDED_SPEED, 32, "by the fitted step time")->measured);
+    plan_rows(&p, 2000); /* of one arm alone the knee has one end */
+    p.input.count = 3;
+    for (int i = 0; i < 3; i++) p.rows[i].log_spread = 0.001, p.rows[i].log_steps = log(8905.0) - log(p.rows[i].batch);
+    r = answer(&p, DECIDED_SPEED, 4, "at a batch of at least ");
+    ck_assert(isnan(r->knee) && r->knee_low > 4 && isinf(r->knee_high));
+}
+END_TEST
+
+/* A seed that missed the target costs its run, so that its batch is chosen no more; as the only one it is named. */
+START_TEST(seeds_that_missed)
+{
+    planned p;
+    plan_rows(&p, 20); /* 64 takes 1.07 times the time of 32 */
+    p.rows[row_of(32)].missed = 1;
+    p.rows[row_of(32)].missed_steps = 0.01 * exp(p.rows[row_of(32)].log_steps); /* it diverged at once */
+    ck_assert(answer(&p, DECIDED_SPEED, 32, " 1 of 4 seeds missed the target")->doubt == DOUBT_MISSED);
+    ck_assert(p.r.confidence <= CONFIDENCE_MEDIUM && isnan(p.r.probability));
+    p.rows[row_of(32)].missed_steps = 0; /* not known: as long as to the target, 1.33 times the cost */
+    ck_assert(!strstr((answer(&p, DECIDED_SPEED, 64, ""), p.text), "missed"));
+    plan_rows(&p, 24.6); /* 32 and 64 are within 5 %: without misses wins */
+    p.rows[row_of(32)].missed = 1;
+    p.rows[row_of(32)].missed_steps = 1;
+    answer(&p, DECIDED_SPEED, 64, "");
+    p.rows[row_of(32)].missed = -1;
+    ck_assert(recommend(&p.input, &p.r) && p.r.verdicts[row_of(32)] == VERDICT_UNUSABLE);
+}
+END_TEST
+
+START_TEST(shallow_targets_are_named)
+{
+    planned p;
+    plan_rows(&p, 20);
+    p.input.shallow_epochs = 0.8;
+    answer(&p, DECIDED_SPEED, 32, "). The target is shallow: a batch of 64 reaches it in 0.800 epochs; a deeper one ");
+    p.input.shallow_batch = 128;
+    answer(&p, DECIDED_SPEED, 32, "a batch of 128 reaches it");
+}
+END_TEST
+
 /* The range ends where 5 % do, and a limit beyond the optimum decides nothing. */
 START_TEST(a_limit_that_costs_nothing)
 {
@@ -465,7 +523,8 @@ START_TEST(nothing_known)
     p.rows[row_of(64)].outcome = ROW_DIVERGED;
     ck_assert(answer(&p, DECIDED_DEFAULT, 32, "reached the target")->unknown == UNKNOWN_NONE_REACHED);
     for (int i = 0; i < ROWS; i++) p.rows[i].outcome = i < 5 ? ROW_NOT_MEASURED : ROW_OVER_BUDGET;
-    ck_assert(answer(&p, DECIDED_DEFAULT, 16, "no batch was measured")->range_high == 16);
+    ck_assert(answer(&p, DECIDED_DEFAULT, 16, "Not measured, or not with enough seeds: 1, 2, 4, 8, 16.")->range_high ==
+              16);
     plan_rows(&p, 20);
     p.input.limits.memory = 1; /* nothing fits */
     ck_assert(answer(&p, DECIDED_DEFAULT, 1, "a limit")->unknown == UNKNOWN_ALL_REFUSED);
@@ -708,6 +767,9 @@ int main(void)
     tcase_add_test(tc, outcomes);
     tcase_add_test(tc, speed_decides);
     tcase_add_test(tc, each_bound_decides);
+    tcase_add_test(tc, measured_and_fitted);
+    tcase_add_test(tc, seeds_that_missed);
+    tcase_add_test(tc, shallow_targets_are_named);
     tcase_add_test(tc, a_limit_that_costs_nothing);
     tcase_add_test(tc, the_order_of_rows);
     tcase_add_test(tc, other_goals);
