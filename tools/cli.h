@@ -29,13 +29,13 @@ typedef enum cli_complete {
 typedef enum cli_type {
     TYPE_FLAG = 0, /* bool */
     TYPE_TEXT,     /* const char * */
-    TYPE_U32,      /* uint32_t, least to most; 0 for the word `instead`, if there is one, least being above 0 */
-    TYPE_U64,      /* uint64_t, the same */
-    TYPE_F32,      /* float, 0 or more, below `below` */
-    TYPE_F64,      /* double, the same */
-    TYPE_WORD,     /* int: the number that `word` gives this word for */
-    TYPE_SIZE,     /* cli_size */
-    TYPE_SHARE     /* cli_size: a number, in its bytes, or a share below 100 % */
+    TYPE_U32,  /* uint32_t, least to most; 0 for the first word of `instead`, if there is one, least being above 0 */
+    TYPE_U64,  /* uint64_t, the same; most + 1 for the second word */
+    TYPE_F32,  /* float, 0 or more, below `below` */
+    TYPE_F64,  /* double, the same */
+    TYPE_WORD, /* int: the number that `word` gives this word for */
+    TYPE_SIZE, /* cli_size */
+    TYPE_SHARE /* cli_size: a number, in its bytes, or a share below 100 % */
 } cli_type;
 
 /* Memory: bytes, or a share of what a device has; all 0 if none is given. */
@@ -64,7 +64,7 @@ typedef struct cli_option {
     cli_type type;
     cli_complete complete;
     const char *(*word)(int number); /* the words from number 0 on, then NULL */
-    const char *instead;             /* a word instead of a number: "auto" */
+    const char *instead[2];          /* words instead of a number: "auto" */
     uint64_t least, most;
     float below; /* 0: any finite number */
     size_t offset;

@@ -21,7 +21,7 @@ int cli_words(const cli_option *option, const char *words[WORDS_MOST])
 {
     int count = 0;
     const char *word;
-    if (option->instead) words[count++] = option->instead;
+    for (int i = 0; i < 2 && option->instead[i]; i++) words[count++] = option->instead[i];
     for (int i = 0; option->word && (word = option->word(i)); i++) {
         if (count == WORDS_MOST - 1) abort();
         words[count++] = word;
@@ -64,12 +64,14 @@ static void set_float(const cli_command *command, const cli_option *option, cons
 
 static void set_whole(const cli_command *command, const cli_option *option, const char *text, void *out)
 {
-    const bool is_word = option->instead && !strcmp(text, option->instead);
+    const char *const *words = option->instead;
     uint64_t value = 0;
-    if (!is_word && !cli_read_u64(text, option->least, option->most, &value))
-        cli_usage(command, "--%s %s: expected a whole number from %llu to %llu%s%s", option->name, text,
-                  (unsigned long long)option->least, (unsigned long long)option->most, option->instead ? ", or " : "",
-                  option->instead ? option->instead : "");
+    if (words[1] && !strcmp(text, words[1]))
+        value = option->most + 1;
+    else if (!(words[0] && !strcmp(text, words[0])) && !cli_read_u64(text, option->least, option->most, &value))
+        cli_usage(command, "--%s %s: expected a whole number from %llu to %llu%s%s%s%s", option->name, text,
+                  (unsigned long long)option->least, (unsigned long long)option->most, words[0] ? ", or " : "",
+                  words[0] ? words[0] : "", words[1] ? " or " : "", words[1] ? words[1] : "");
     if (option->type == TYPE_U32)
         *(uint32_t *)out = (uint32_t)value;
     else

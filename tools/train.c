@@ -48,6 +48,20 @@ static int choose_batch(train_session *session)
     return status ? cli_failed(&session->cli, status) : 0;
 }
 
+/* What a growing batch may become, and the examples by which it is decided. */
+static tas_status prepare_growth(train_session *session)
+{
+    enum { JUDGE = 2048 };
+    tas_train_options *options = &session->settings.train;
+    const uint64_t examples = tas_data_count(session->train);
+    const tas_data *set = session->sets.validation ? session->sets.validation : session->train;
+    if (!session->settings.grows) return TAS_OK;
+    if (!session->settings.batch_least)
+        while (options->batch > 1 && options->batch > examples / 10) options->batch /= 2;
+    options->batch_most = tas_growth_most(examples, options->batch, options->batch_most);
+    return tas_data_head(set, tas_data_count(set) < JUDGE ? tas_data_count(set) : JUDGE, &session->judge);
+}
+
 /* The run's length is known, and with it whether the schedule fits into it. */
 static int check_schedule(train_session *session)
 {
@@ -69,15 +83,22 @@ static int plan_session(train_session *session)
     if (!cli_budget(&session->cli, &session->settings.budget, tas_device_get_info(session->device), &options->budget))
         return EXIT_FAILED;
     int failed = choose_batch(session);
+    if (!failed && prepare_growth(session)) failed = cli_failed(&session->cli, TAS_NO_MEMORY);
     if (!failed) failed = check_schedule(session);
     if (failed) return failed;
+    const tas_batch_change largest = {1, options->batch_most};
     tas_plan_options_init(&wanted);
     wanted.batch = options->batch;
     wanted.changes = session->batches.list + 1;
     wanted.change_count = session->batches.count - 1;
+    if (session->settings.grows) {
+        wanted.changes = &largest;
+        wanted.change_count = 1;
+        session->batches.most = options->batch_most;
+    }
     wanted.budget = options->budget;
     wanted.tile = options->tile;
-    wanted.validation = session->sets.validation;
+    wanted.validation = session->sets.validation ? session->sets.validation : session->judge;
     wanted.noise = options->noise;
     wanted.preconditioned_noise = options->preconditioned_noise;
     wanted.keep_on_host = options->keep_on_host;
@@ -136,7 +157,11 @@ static tas_status open_run(train_session *session)
     if (!status) status = describe_training(session, 0, NULL);
     if (status) return status;
     tas_model_set_budget(session->model, session->plan.bytes_total);
-    return tas_run_open(session->model, session->train, options, &session->run);
+    status = tas_run_open(session->model, session->train, options, &session->run);
+    if (status || !session->settings.grows) return status;
+    tas_growth_options growing;
+    tas_growth_options_init(&growing);
+    return tas_growth_open(session->run, session->judge, &growing, &session->growth);
 }
 
 static bool check_accuracy(train_session *session)
@@ -178,8 +203,10 @@ static void close_session(train_session *session)
     running = NULL;
     tas_profile_free(session->profile);
     tas_metrics_free(&session->metrics);
+    tas_growth_close(&session->growth);
     tas_run_close(&session->run);
     tas_model_close(&session->model);
+    tas_data_close(&session->judge);
     until_free(&session->until);
     sets_close(&session->sets);
     validation_free(&session->validation);
@@ -238,8 +265,27 @@ static uint64_t next_stretch(const train_session *session)
 {
     const uint64_t to_look = until_stretch(&session->until, session->result.steps);
     const uint64_t to_epoch = tas_run_epoch_left(session->run);
-    if (!session->sets.validation) return UINT64_MAX;
-    return to_look < to_epoch ? to_look : to_epoch;
+    const uint64_t to_decision = session->growth ? tas_growth_left(session->growth) : UINT64_MAX;
+    if (!session->sets.validation) return to_decision;
+    const uint64_t first = to_look < to_epoch ? to_look : to_epoch;
+    return first < to_decision ? first : to_decision;
+}
+
+/* Decides on the batch if it is time to. A change is printed with the progress, and the settings have it from then on.
+ */
+static tas_status decide_batch(train_session *session)
+{
+    tas_batches *batches = &session->batches;
+    int changes;
+    if (!session->growth || tas_growth_left(session->growth)) return TAS_OK;
+    tas_model_set_budget(session->model, session->plan.validation_budget);
+    const tas_status status = tas_growth_decide(session->growth);
+    const tas_batch_change *list = tas_growth_changes(session->growth, &changes);
+    if (status || changes < batches->count) return status;
+    batches->list[batches->count++] = list[changes - 1];
+    cli_note(&session->cli, "batch %u from step %llu on", list[changes - 1].batch,
+             (unsigned long long)list[changes - 1].step);
+    return describe_training(session, 0, NULL);
 }
 
 /* After a stretch: whether the run ends here, by its target or by its patience. */
@@ -265,16 +311,17 @@ static tas_status evaluate_stretch(train_session *session, bool *ends)
  * target asks for one. */
 static tas_status train_all(train_session *session)
 {
-    const uint64_t steps = tas_run_steps(session->run);
     uint64_t *done = &session->result.steps;
     tas_status status = TAS_OK;
     bool ends = false;
-    while (!status && !ends && *done < steps) {
+    while (!status && !ends && *done < tas_run_steps(session->run)) {
         const uint64_t before = *done;
         if (save_requested) save_between_steps(session);
         status = tas_run_advance(session->run, next_stretch(session), &session->result);
         if (status == TAS_STOPPED && !end_requested) status = TAS_OK; /* to save */
         if (!status && session->sets.validation && *done > before) status = evaluate_stretch(session, &ends);
+        if (!status && !ends && *done < tas_run_steps(session->run)) status = decide_batch(session);
+        if (status == TAS_STOPPED && !end_requested) status = TAS_OK;
     }
     return status;
 }
@@ -284,6 +331,9 @@ static tas_status train_all(train_session *session)
 
 static void close_run(train_session *session)
 {
+    if (session->growth) session->growth_cost = tas_growth_get_cost(session->growth);
+    session->result.seconds += session->growth_cost.seconds; /* the run's own excludes them */
+    tas_growth_close(&session->growth);
     tas_run_close(&session->run);
     tas_model_set_budget(session->model, session->plan.bytes_total);
 }

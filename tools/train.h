@@ -14,6 +14,8 @@ typedef struct train_settings {
     int arith;
     bool json, noise, keep_on_host, drop_last, profile;
     int schedule, lr_scaling;
+    uint32_t batch_least; /* of --batch grow; 0: not given */
+    bool grows;
     uint64_t batch; /* 0: auto; UINT64_MAX: not given */
     batch_schedule batch_schedule;
     optimizer_words optimizer;
@@ -37,6 +39,9 @@ typedef struct train_session {
     float lr; /* after scaling */
     tas_model *model;
     tas_run *run;
+    tas_data *judge; /* of a growing batch: the first of what is held out, or of what is trained on; */
+    tas_growth *growth;
+    tas_growth_cost growth_cost; /* once the run is closed */
     tas_plan plan;
     bool chosen; /* a probe chose the batch and the rate, for this reason */
     char reason[2048];

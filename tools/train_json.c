@@ -12,6 +12,15 @@ static json_t *describe_choice(const train_session *session)
     return o;
 }
 
+static json_t *describe_growth(const tas_growth_cost *cost)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "decisions", json_integer(cost->decisions));
+    json_object_set_new(o, "branch_examples", json_integer((json_int_t)cost->examples));
+    json_object_set_new(o, "decision_s", cli_json_real(cost->seconds));
+    return o;
+}
+
 static json_t *describe_settings(const train_session *session)
 {
     const tas_train_options *options = &session->settings.train;
@@ -127,6 +136,7 @@ json_t *train_json_result(const train_session *session)
     json_object_set_new(o, "steps", json_integer((json_int_t)result->steps));
     json_object_set_new(o, "epochs", cli_json_real((double)result->examples / (double)tas_data_count(session->train)));
     json_object_set_new(o, "seconds", cli_json_real(result->seconds));
+    if (session->settings.grows) json_object_set_new(o, "grow", describe_growth(&session->growth_cost));
     json_object_set_new(o, "examples_per_s", cli_json_real(result->examples_per_s));
     json_object_set_new(o, "peak_bytes", json_integer((json_int_t)peak));
     json_object_set_new(o, "host_bytes", json_integer((json_int_t)host));

@@ -12,7 +12,9 @@ void train_print_settings(const train_session *session, FILE *stream)
     fprintf(stream, "batch ");
     batch_schedule_print(&session->batches, stream);
     fprintf(stream, "%s lr %s%s", options->drop_last ? " (the last one dropped)" : "", cli_float(options->lr, lr),
-            session->chosen ? " (auto)" : "");
+            session->chosen           ? " (auto)"
+            : session->settings.grows ? " (grow)"
+                                      : "");
     schedule_print(options, session->lr, stream);
     if (session->batches.capped) fprintf(stream, ", then halved at a batch of %u", session->batches.most);
     optimizer_print(options, stream);
@@ -138,6 +140,19 @@ static void print_preconditioned(const tas_noise *noise)
         "batch;\n             not a batch size, which --batch auto and 'tassello sweep --branch' measure\n");
 }
 
+/* What the batches were, as the option that repeats the run takes them. */
+static void print_growth(const train_session *session)
+{
+    const tas_growth_cost *cost = &session->growth_cost;
+    char seconds[FLOAT_TEXT];
+    printf("grow         %d decisions, %llu examples in branches, %s s of these; the same again:\n             "
+           "--batch-schedule ",
+           cost->decisions, (unsigned long long)cost->examples, cli_figures(cost->seconds, 3, seconds));
+    batch_schedule_print(&session->batches, stdout);
+    printf(" --lr-scaling %s --base-batch %u\n", tas_lr_scaling_name(session->settings.train.lr_scaling),
+           session->settings.train.base_batch);
+}
+
 bool train_preconditions(const train_session *session)
 {
     const tas_optimizer optimizer = session->settings.train.optimizer;
@@ -153,6 +168,7 @@ void train_print_result(const train_session *session)
            (double)result->examples / (double)tas_data_count(session->train));
     printf("rate         %.0f examples/s\n", result->examples_per_s);
     print_recovery(result);
+    if (session->settings.grows) print_growth(session);
     cli_print_peak(tas_device_get_info(session->device), peak, host);
     if (session->profile) print_profile(session->profile);
     if (session->settings.noise) print_noise(&result->noise, &session->settings.train);

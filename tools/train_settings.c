@@ -78,11 +78,23 @@ const cli_option train_settings_options[] = {
      .type = TYPE_U64,
      .least = 1,
      .most = UINT32_MAX,
-     .instead = "auto",
+     .instead = {"auto", "grow"},
      .offset = offsetof(train_settings, batch),
-     .help = "Examples per update (default 64). auto: let a short probe (at most 5% of the run or 30 s) choose the "
-             "batch size and scale --lr, which is then taken as the rate for a batch of 64. Falls back to 64 if the "
-             "probe is inconclusive. The choice is printed, so that the run can be reproduced."},
+     .help =
+         "Examples per update (default 64). auto: let a short probe (at most 5% of the run or 30 s) choose the "
+         "batch size and scale --lr, which is then taken as the rate for a batch of 64. Falls back to 64 if the "
+         "probe is inconclusive. The choice is printed, so that the run can be reproduced. grow: double the batch on "
+         "the way whenever twice the batch is as good at equal examples, by short branches of the run, or by the "
+         "gradient noise scale with plain SGD. --lr is for a batch of 64, or --base-batch. The result depends on the "
+         "settings alone, and the --batch-schedule that repeats it is printed."},
+    {.name = "batch-least",
+     .metavar = "N",
+     .group = GROUP_BATCH,
+     .type = TYPE_U32,
+     .least = 1,
+     .most = 1 << 24,
+     .offset = offsetof(train_settings, batch_least),
+     .help = "--batch grow only: the first batch (default 32, at most a tenth of the examples)."},
     OPTION_BATCH_SCHEDULE(offsetof(train_settings, batch_schedule),
                           "--lr-scaling gives each its rate. Tiles are for the largest."),
     {.name = "batch-most",
@@ -92,7 +104,8 @@ const cli_option train_settings_options[] = {
      .least = 1,
      .most = 1 << 24,
      .offset = TRAIN(batch_most),
-     .help = "Seesaw schedule only: the largest batch (default, and at most: a tenth of the examples)."},
+     .help = "--batch grow and the seesaw schedule only: the largest batch (default, and at most: a tenth of the "
+             "examples)."},
     {.name = "drop-last",
      .group = GROUP_BATCH,
      .offset = offsetof(train_settings, drop_last),
@@ -202,6 +215,26 @@ static void check_watch(const train_settings *settings)
         cli_usage(&train_command, "--watch requires --patience or --save-best");
 }
 
+enum { GROWTH_LEAST = 32 };
+static const uint64_t BATCH_GROW = (uint64_t)UINT32_MAX + 1; /* the second word of --batch */
+
+/* The rate is that of the base batch. A schedule that goes by the number of steps would not be known beforehand. */
+static void set_growth(train_settings *settings)
+{
+    tas_train_options *options = &settings->train;
+    const tas_schedule s = options->schedule;
+    if (options->lr == 0) cli_usage(&train_command, "--batch grow: requires --lr above 0");
+    if (!options->steps && s != TAS_SCHEDULE_CONSTANT && s != TAS_SCHEDULE_STEP && s != TAS_SCHEDULE_EXPONENTIAL)
+        cli_usage(&train_command,
+                  "--batch grow and --schedule %s: requires --steps, as the rate depends on their number",
+                  tas_schedule_name(s));
+    if (settings->batch_least && options->batch_most && options->batch_most < settings->batch_least)
+        cli_usage(&train_command, "--batch-most %u: expected at least --batch-least %u", options->batch_most,
+                  settings->batch_least);
+    options->batch = settings->batch_least ? settings->batch_least : GROWTH_LEAST;
+    if (options->lr_scaling == TAS_SCALING_NONE) options->lr_scaling = tas_growth_scaling(options->optimizer);
+}
+
 /* The first batch, and how it changes. */
 static void set_batches(train_settings *settings)
 {
@@ -212,8 +245,13 @@ static void set_batches(train_settings *settings)
     if (given && first) refuse_both("batch", "batch-schedule", "");
     if (seesaw && first) refuse_both("schedule seesaw", "batch-schedule", "seesaw makes its own");
     if (seesaw && !settings->batch) refuse_both("schedule seesaw", "batch auto", "the rate decays with the batch");
-    if (options->batch_most && !seesaw) cli_usage(&train_command, "--batch-most requires --schedule seesaw");
-    if (given) options->batch = (uint32_t)settings->batch;
+    settings->grows = settings->batch == BATCH_GROW;
+    if (seesaw && settings->grows) refuse_both("schedule seesaw", "batch grow", "seesaw makes its own batches");
+    if (options->batch_most && !seesaw && !settings->grows)
+        cli_usage(&train_command, "--batch-most requires --batch grow or --schedule seesaw");
+    if (settings->batch_least && !settings->grows) cli_usage(&train_command, "--batch-least requires --batch grow");
+    if (settings->grows) set_growth(settings);
+    if (given && !settings->grows) options->batch = (uint32_t)settings->batch;
     if (!first) return;
     options->batch = first;
     options->changes = settings->batch_schedule.list;
@@ -236,6 +274,7 @@ void train_settings_read(train_settings *settings, int argc, char **argv)
     options->lr_scaling = (tas_lr_scaling)settings->lr_scaling;
     schedule_end(&train_command, options);
     set_batches(settings);
+    if (settings->profile && settings->grows) refuse_both("profile", "batch grow", "a profile covers training alone");
     if (settings->profile && (settings->validation.bytes || settings->validation.percent > 0))
         refuse_both("profile", "validation", "a profile covers training alone");
     if (options->epochs && options->steps) refuse_both("epochs", "steps", "");
@@ -244,6 +283,7 @@ void train_settings_read(train_settings *settings, int argc, char **argv)
     if (!options->batch && options->lr == 0) cli_usage(&train_command, "--batch auto: requires --lr above 0");
     if (!options->epochs && !options->steps) options->epochs = epochs;
     options->noise = options->preconditioned_noise = settings->noise;
+    if (settings->grows && options->optimizer == TAS_SGD && options->momentum == 0) options->noise = 1;
     options->keep_on_host = settings->keep_on_host;
     options->drop_last = settings->drop_last;
     options->ahead = 1;

@@ -266,6 +266,59 @@ typedef struct tas_advise_noise {
 TAS_API tas_status tas_advise_noise_text(tas_context *context, const char *name, const char *text, size_t bytes,
                                          uint64_t examples, tas_advise_noise *out);
 
+/* A batch that grows during a run. When half an epoch is over, and each time the examples have doubled since then, it
+ * is decided whether the batch is doubled: by branches of the run at the batch and at its doubles (see
+ * tas_auto_batch()), after which the run goes on as if there had been none; with plain SGD and options.noise, by the
+ * gradient noise scale of the run so far. Decisions depend on losses alone, never on a clock: the run is a function of
+ * its settings, and a run with the same batches as changes of its options has the same bits. The batch stays at most
+ * options.batch_most of the run, and a tenth of its examples.
+ *
+ *     tas_run_open(model, data, &options, &run);           options.batch: the first; batch_most: the largest;
+ *     tas_growth_open(run, judge, &growing, &growth);      lr_scaling: such as tas_growth_scaling()
+ *     while (result.steps < tas_run_steps(run)) {
+ *         tas_run_advance(run, tas_growth_left(growth), &result);
+ *         tas_growth_decide(growth);
+ *     }
+ */
+typedef struct tas_growth tas_growth;
+
+typedef struct tas_growth_options {
+    size_t size;  /* of this struct: set by tas_growth_options_init() */
+    double share; /* of the run's examples that branches may train on, at most (0.05) */
+} tas_growth_options;
+TAS_API void tas_growth_options_init(tas_growth_options *options);
+
+/* The scaling of the rate that suits an optimizer: linear for SGD and LARS, the square root for those that divide the
+ * gradient by its own size. */
+TAS_API tas_lr_scaling tas_growth_scaling(tas_optimizer optimizer);
+
+/* The largest batch that a run on so many examples may grow to from its first: a power of two times it, at most a tenth
+ * of the examples, and at most `most` unless that is 0. */
+TAS_API uint32_t tas_growth_most(uint64_t examples, uint32_t first, uint32_t most);
+
+/* judge: the examples whose loss is compared, open as long as the growth is. TAS_BAD_ARGUMENT for a run whose batch or
+ * rate is planned by its steps. Closed before the run is. */
+TAS_API tas_status tas_growth_open(tas_run *run, const tas_data *judge, const tas_growth_options *options,
+                                   tas_growth **out);
+TAS_API void tas_growth_close(tas_growth **growth);
+
+/* Steps until the batch is to be decided: 0 if it is now, UINT64_MAX if it never is again. */
+TAS_API uint64_t tas_growth_left(const tas_growth *growth);
+
+/* Decides if it is time to, and otherwise does nothing. */
+TAS_API tas_status tas_growth_decide(tas_growth *growth);
+
+/* The changes so far, as tas_train_options takes them; valid until the next decision. */
+TAS_API const tas_batch_change *tas_growth_changes(const tas_growth *growth, int *count);
+
+/* What the decisions so far have taken: examples that branches were trained on, and seconds. */
+typedef struct tas_growth_cost {
+    uint64_t examples;
+    double seconds;
+    int decisions;
+} tas_growth_cost;
+TAS_API tas_growth_cost tas_growth_get_cost(const tas_growth *growth);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,221 @@
+/* A batch that grows: its decisions, what bounds them, and that the batches it had give the same bits. */
+#include "train/run.h" /* before check.h, which has a macro of the name fail */
+
+#include "driver.h"
+
+#include "lab/branch/growth.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { SET = 3000, WIDTH = 8, KINDS = 4 };
+static float inputs[SET * WIDTH];
+static uint32_t labels[SET];
+static const char net_text[] = "input 8\ndense 16\nrelu\ndense 4\n";
+
+typedef struct session {
+    tas_network *network;
+    tas_data *data, *judge;
+    tas_model *model;
+    tas_run *run;
+    tas_train_result result;
+} session;
+
+static session *open_session(tas_train_options options)
+{
+    static session s;
+    s = (session){0};
+    random_seed(11);
+    for (int i = 0; i < SET; i++) {
+        labels[i] = (uint32_t)i % KINDS;
+        for (int k = 0; k < WIDTH; k++)
+            inputs[i * WIDTH + k] = (float)(k % KINDS == i % KINDS) + 2 * random_float(-1, 1);
+    }
+    s.data = data_of(SET, WIDTH, inputs, labels, KINDS, 0);
+    expect_ok(tas_data_head(s.data, 400, &s.judge));
+    expect_ok(tas_network_parse(context, net_text, "net", &s.network));
+    expect_ok(tas_model_open(tested, s.network, 3, &s.model));
+    expect_ok(tas_run_open(s.model, s.data, &options, &s.run));
+    return &s;
+}
+
+static void close_session(session *s)
+{
+    tas_run_close(&s->run);
+    tas_model_close(&s->model);
+    tas_network_close(&s->network);
+    tas_data_close(&s->judge);
+    tas_data_close(&s->data);
+}
+
+/* A low rate: twice the batch with twice the rate does as well. */
+static tas_train_options options_of(tas_optimizer which, float momentum)
+{
+    tas_train_options options;
+    tas_train_options_init(&options);
+    tas_train_options_choose(&options, which);
+    options.momentum = momentum;
+    options.lr = which == TAS_SGD ? 0.004f : 0.002f;
+    options.batch = 8;
+    options.batch_most = 256;
+    options.epochs = 20;
+    options.lr_scaling = tas_growth_scaling(which);
+    options.base_batch = 8;
+    options.noise = which == TAS_SGD && momentum == 0;
+    return options;
+}
+
+typedef struct grown {
+    char digest[65];
+    tas_batch_change change[TAS_BATCH_CHANGES];
+    int changes;
+    uint64_t steps;
+    tas_growth_cost cost;
+} grown;
+
+/* stretch: steps at a time, at most. */
+static grown grow_with(tas_train_options options, double share, uint64_t stretch)
+{
+    grown out = {0};
+    tas_growth_options growing;
+    tas_growth *growth;
+    session *s = open_session(options);
+    tas_growth_options_init(&growing);
+    growing.share = share;
+    expect_ok(tas_growth_open(s->run, s->judge, &growing, &growth));
+    while (s->result.steps < tas_run_steps(s->run)) {
+        const uint64_t left = tas_growth_left(growth);
+        expect_ok(tas_run_advance(s->run, left < stretch ? left : stretch, &s->result));
+        expect_ok(tas_growth_decide(growth));
+    }
+    const tas_batch_change *list = tas_growth_changes(growth, &out.changes);
+    memcpy(out.change, list, (size_t)out.changes * sizeof *list);
+    out.steps = s->result.steps;
+    out.cost = tas_growth_get_cost(growth);
+    expect_ok(tas_model_digest(s->model, out.digest));
+    ck_assert_uint_eq(s->result.examples, options.epochs * SET);
+    tas_growth_close(&growth);
+    close_session(s);
+    return out;
+}
+
+static const struct {
+    tas_optimizer which;
+    float momentum;
+} kinds[] = {{TAS_SGD, 0.9f}, {TAS_ADAM, 0}, {TAS_SGD, 0}};
+
+START_TEST(the_batches_it_had_give_the_same_bits)
+{
+    tas_train_options options = options_of(kinds[_i].which, kinds[_i].momentum);
+    const grown first = grow_with(options, 0.2, UINT64_MAX), again = grow_with(options, 0.2, 37);
+    ck_assert_str_eq(first.digest, again.digest);
+    ck_assert(first.changes == again.changes && first.changes >= 1 && first.steps == again.steps);
+    ck_assert_uint_eq(first.cost.examples, again.cost.examples);
+    for (int i = 0; i < first.changes; i++) {
+        const uint32_t before = i ? first.change[i - 1].batch : options.batch, batch = first.change[i].batch;
+        ck_assert(batch > before && batch <= 256 && batch <= SET / 10 && batch % before == 0);
+        ck_assert(first.change[i].step == again.change[i].step && first.change[i].batch == again.change[i].batch);
+    }
+    ck_assert((double)first.cost.examples <= 0.2 * 20 * SET && first.cost.decisions >= 4);
+    ck_assert((first.cost.examples == 0) == (options.noise != 0));
+
+    options.changes = first.change;
+    options.change_count = first.changes;
+    options.batch_most = 0;
+    options.noise = 0;
+    session *s = open_session(options);
+    char digest[65];
+    expect_ok(tas_run_advance(s->run, UINT64_MAX, &s->result));
+    expect_ok(tas_model_digest(s->model, digest));
+    ck_assert_uint_eq(s->result.steps, first.steps);
+    ck_assert_str_eq(digest, first.digest);
+    close_session(s);
+}
+END_TEST
+
+START_TEST(what_bounds_it)
+{
+    tas_train_options options = options_of(TAS_SGD, 0.9f);
+    options.batch_most = 16;
+    const grown least = grow_with(options, 0.2, UINT64_MAX);
+    for (int i = 0; i < least.changes; i++) ck_assert_uint_le(least.change[i].batch, 16);
+    options = options_of(TAS_SGD, 0.9f);
+    const grown cheap = grow_with(options, 1e-6, UINT64_MAX); /* no examples for branches: the batch stays */
+    ck_assert(cheap.changes == 0 && cheap.cost.examples == 0);
+    ck_assert_uint_eq(tas_growth_most(3000, 64, 0), 256);
+    ck_assert_uint_eq(tas_growth_most(3000, 32, 100), 64);
+    ck_assert_uint_eq(tas_growth_most(100, 32, 0), 32);
+    ck_assert_int_eq(tas_growth_scaling(TAS_LARS), TAS_SCALING_LINEAR);
+    ck_assert_int_eq(tas_growth_scaling(TAS_LION), TAS_SCALING_SQRT);
+}
+END_TEST
+
+static void refuse(tas_train_options options, tas_growth_options growing, const char *word)
+{
+    tas_growth *growth;
+    session *s = open_session(options);
+    expect(tas_growth_open(s->run, s->judge, &growing, &growth), TAS_BAD_ARGUMENT, word, "");
+    ck_assert_ptr_null(growth);
+    close_session(s);
+}
+
+START_TEST(what_cannot_grow)
+{
+    static const tas_batch_change change = {5, 16};
+    tas_growth_options growing;
+    tas_growth_options_init(&growing);
+    tas_train_options options = options_of(TAS_ADAM, 0);
+    options.schedule = TAS_SCHEDULE_COSINE;
+    refuse(options, growing, "cosine");
+    options = options_of(TAS_ADAM, 0);
+    options.lr_scaling = TAS_SCALING_NONE;
+    refuse(options, growing, "scaling");
+    options = options_of(TAS_ADAM, 0);
+    options.changes = &change;
+    options.change_count = 1;
+    refuse(options, growing, "batches to come");
+    growing.share = 0;
+    refuse(options_of(TAS_ADAM, 0), growing, "share");
+    growing.share = 0.05;
+    growing.size--;
+    refuse(options_of(TAS_ADAM, 0), growing, "tas_growth_options_init");
+}
+END_TEST
+
+START_TEST(decisions)
+{
+    critical_input in = {.before = 3, .batches = 3, .repeats = 2, .batch = {8, 16, 32}};
+    static const double losses[3][2] = {{2, 2.2}, {2.1, 2.3}, {2.2, 2.5}};
+    memcpy(in.loss[0], losses[0], sizeof losses[0]);
+    memcpy(in.loss[1], losses[1], sizeof losses[1]);
+    memcpy(in.loss[2], losses[2], sizeof losses[2]);
+    ck_assert(growth_doubles(&in, 1));  /* 0.1 of a progress of 0.9 */
+    ck_assert(!growth_doubles(&in, 2)); /* 0.25 */
+    in.loss[1][1] = INFINITY;
+    ck_assert(!growth_doubles(&in, 1));
+    in.loss[1][1] = NAN;
+    ck_assert(growth_doubles(&in, 1));
+    in.loss[1][0] = NAN;
+    ck_assert(!growth_doubles(&in, 1));
+    in.before = 1; /* a plateau: a larger batch must not be worse */
+    memcpy(in.loss[1], losses[1], sizeof losses[1]);
+    ck_assert(!growth_doubles(&in, 1));
+    in.loss[1][0] = in.loss[1][1] = 2;
+    ck_assert(growth_doubles(&in, 1));
+}
+END_TEST
+
+static Suite *make_suite(const char *id)
+{
+    Suite *suite = suite_create(id ? id : "grow");
+    TCase *tc = tcase_create("grow");
+    tcase_set_timeout(tc, 200);
+    tcase_add_loop_test(tc, the_batches_it_had_give_the_same_bits, 0, 3);
+    if (!id) tcase_add_test(tc, what_bounds_it);
+    if (!id) tcase_add_test(tc, what_cannot_grow);
+    if (!id) tcase_add_test(tc, decisions);
+    suite_add_tcase(suite, tc);
+    return suite;
+}
+
+int main(void) { return driver_run(make_suite); }
