@@ -234,27 +234,17 @@ static double choose_depth(lab *l, double whole)
     return depth;
 }
 
+/* How deep it is in epochs is measured later, on fresh seeds. */
 static void say_target(tas_sweep *s, const deep_run *run, uint64_t batch)
 {
-    const char *where = s->options.on_train ? "training" : "validation";
-    const double above = 100 * (s->target / run->best - 1);
     text_buffer out = {s->target_words, sizeof s->target_words, 0};
-    format_add(&out, "%s loss %s, ", where, format_number(s->target).text);
-    if (above < 2.5)
-        format_add(&out, "within 2 %% of the best of B = %" PRIu64 " (%s, lr %s)", batch, format_number(run->best).text,
+    format_add(&out, "%s loss %.4g, ", s->options.on_train ? "training" : "validation", s->target);
+    if (s->target < 1.025 * run->best)
+        format_add(&out, "within 2 %% of the best of B = %" PRIu64 " (%.4g, lr %s)", batch, run->best,
                    format_number(run->lr).text);
     else
-        format_add(&out, "what B = %" PRIu64 " reaches in %s epochs (lr %s)", batch,
-                   format_number(s->depth / (double)s->examples).text, format_number(run->lr).text);
-}
-
-/* The next larger number of four digits: it is shown and given to the command as it is. */
-static double four_digits(double target)
-{
-    const double unit = pow(10, floor(log10(target)) - 3);
-    char text[32];
-    snprintf(text, sizeof text, "%.4g", ceil(target / unit - 1e-9) * unit);
-    return strtod(text, NULL);
+        format_add(&out, "the deepest that fits into the time (by B = %" PRIu64 ", lr %s)", batch,
+                   format_number(run->lr).text);
 }
 
 static tas_status set_target(lab *l, const deep_run *run)
