@@ -185,7 +185,7 @@ static void print_table(const tas_sweep *sweep, FILE *out, bool wide, int width)
         if (wide || !c->wide) fprintf(out, "%*s", c->width, c->name);
     fprintf(out, "  verdict\n");
     for (size_t i = 0; tas_sweep_batch(sweep, i, &row); i++)
-        print_row(out, &row, wide, compared, row.batch == advice.batch && row.reached);
+        print_row(out, &row, wide, compared, advice.known && row.batch == advice.batch);
     print_key(out, sweep, compared, width);
     for (size_t i = 0; tas_sweep_batch(sweep, i, &row); i++) print_note(out, &row, width);
 }

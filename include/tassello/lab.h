@@ -84,6 +84,7 @@ TAS_API void tas_sweep_close(tas_sweep **sweep);
 
 /* The result in short. */
 typedef struct tas_advice {
+    int known; /* 0: too little was measured to recommend a batch, as the reason says; `batch` is a usual one */
     uint32_t batch, range_low, range_high;     /* the range: within 5 % of the best */
     float lr;                                  /* NaN: not known */
     double seconds, seconds_low, seconds_high; /* to the target, 95 %; NaN: not known */

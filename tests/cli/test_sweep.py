@@ -195,13 +195,12 @@ def _(t):
 @case("sweep: the command's warm-up fits its run")
 def _(t):
     words = ("sweep", t.net, t.data, "--device", "reference", *SWEPT, "--epochs", "8", "--batches", "16",
-             "--target-loss", "1.3",
-             "--rates", "0.05")
-    for warmup, option in (("3000", "--warmup 112"), ("1", "--warmup 4")):
-        result = t.run(*words, "--warmup", warmup)
-        command = re.search(r"^command +tassello (train .+)$", result.out, re.M)[1]
-        expect(option in command and "--warmup 0" not in command, command, result)
-        expect(LAST.search(t.run(*shlex.split(command)).out), "the command does not train: " + command)
+             "--target-loss", "1.3")
+    for warmup, rate, option in (("3000", "0.2", "--warmup 112"), ("1", "0.05", "--warmup 4")):
+        result = t.run(*words, "--warmup", warmup, "--rates", rate)
+        command = re.search(r"^command +tassello (train .+)$", result.out, re.M)
+        expect(command and option in command[1] and "--warmup 0" not in command[1], "another command", result)
+        expect(LAST.search(t.run(*shlex.split(command[1])).out), "the command does not train: " + command[1])
 
 
 @case("sweep --json -: one object on stdout and the table on stderr")

@@ -196,7 +196,8 @@ void tas_sweep_advice(const tas_sweep *s, tas_advice *out)
 {
     const recommendation *r = &s->advice;
     const fit_range *b = &r->curve.b_crit;
-    *out = (tas_advice){.batch = (uint32_t)r->batch,
+    *out = (tas_advice){.known = r->decided != DECIDED_DEFAULT,
+                        .batch = (uint32_t)r->batch,
                         .range_low = (uint32_t)r->range_low,
                         .range_high = (uint32_t)r->range_high,
                         .lr = (float)r->lr,
