@@ -202,6 +202,10 @@ def follow(o):
         f.add(1 / each).add(fixed / each)  # the largest speed, and the batch of half of it
     for name in [key for key, value in batches[0].items() if is_mean(value)]:
         f.merge(pairs(batches, name))
+    line = [(b["batch"], b["fitted"]["examples"]) for b in batches if b["fitted"]["examples"]]
+    if len(line) > 1:  # E = S_min B + E_min, whether or not the two are determined
+        s_min = (line[-1][1] - line[0][1]) / (line[-1][0] - line[0][0])
+        f.add(s_min).add(line[0][1] - s_min * line[0][0])
     speeds = [b["examples_per_s"] for b in batches if b["examples_per_s"]]
     for a, b in itertools.permutations(speeds, 2):
         f.add(b / a)

@@ -140,7 +140,7 @@ static void say_choice(text_buffer *out, const recommend_input *in, const recomm
     format_add(out, " reached the target in ");
     if (isfinite(r->seconds))
         format_add(out, "%s%s and ", format_seconds(r->seconds).text, r->measured ? "" : " (by the fitted step time)");
-    format_add(out, "%s steps (measured: %s of %d seed%s", format_number(round(r->steps)).text,
+    format_add(out, "%s steps (measured: %s of %d seed%s", format_number(r->steps).text,
                row->seeds > 1 ? "mean" : "run", row->seeds, row->seeds > 1 ? "s" : "");
     if (isfinite(r->seconds_low) && isfinite(r->seconds_high))
         format_add(out, "; %s to %s expected with the next", format_seconds(r->seconds_low).text,

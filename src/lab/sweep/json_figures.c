@@ -121,11 +121,11 @@ static json_t *limits_json(const tas_sweep_options *options)
 /* Means over fresh seeds, counts and clocks; and what follows from a curve through them. */
 static json_t *kinds_json(void)
 {
-    return json_pack("{s:[ssssss],s:[ssssssssssss]}", "measured", "batches/* except fitted and seconds_expected",
-                     "levels/*/batches", "checks", "depth", "frozen", "runs", "fitted", "b_crit", "s_min", "e_min",
-                     "step_fixed_s", "step_each_s", "batches/*/fitted", "batches/*/seconds_expected", "levels/*/b_crit",
-                     "recommendation/seconds", "recommendation/steps", "recommendation/knee",
-                     "recommendation/half and twice");
+    return json_pack("{s:[sssssss],s:[sssssssssss]}", "measured", "batches/* except fitted and seconds_expected",
+                     "levels/*/batches", "checks", "depth", "frozen", "runs", "recommendation/seconds and steps",
+                     "fitted", "b_crit", "s_min", "e_min", "step_fixed_s", "step_each_s", "batches/*/fitted",
+                     "batches/*/seconds_expected", "levels/*/b_crit", "recommendation/seconds_low and seconds_high",
+                     "recommendation/knee", "recommendation/half and twice unless they say so");
 }
 
 void json_figures_sweep(json_t *to, const tas_sweep *s)
