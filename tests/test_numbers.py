@@ -576,7 +576,8 @@ def main():
             words += ["--report", "page.html"]
         for more in (("--target-loss", "0.3"), ("--target-loss", "1", "--wide")):
             said = subprocess.run([*words, *more], cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                  text=True, env={**os.environ, "COLUMNS": "200" if len(more) > 2 else "80"}, check=False)
+                                  text=True, check=False,
+                                  env={**os.environ, "COLUMNS": "200" if len(more) > 2 else "80"})
             if said.returncode:
                 sys.exit(f"status {said.returncode}: {said.stderr}")
             o = json.loads((place / "json").read_text())
