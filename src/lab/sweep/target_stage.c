@@ -247,6 +247,15 @@ static void say_target(tas_sweep *s, const deep_run *run, uint64_t batch)
                    format_number(run->lr).text);
 }
 
+/* The next larger number of four digits: it is shown and given to the command as it is. */
+static double four_digits(double target)
+{
+    const double unit = pow(10, floor(log10(target)) - 3);
+    char text[32];
+    snprintf(text, sizeof text, "%.4g", ceil(target / unit - 1e-9) * unit);
+    return strtod(text, NULL);
+}
+
 static tas_status set_target(lab *l, const deep_run *run)
 {
     tas_sweep *s = l->sweep;
