@@ -131,12 +131,10 @@ static void add_checks(const tas_sweep *sweep, buffer *page)
 
 /* How deep the target is ------------------------------------------------------------------------------------------- */
 
-static const double SHALLOW_EPOCHS = 2;
-
 static void add_depth(const tas_sweep *sweep, buffer *page)
 {
     if (!sweep->base_batch || !isfinite(sweep->base_epochs)) return;
-    const bool shallow = sweep->base_epochs < SHALLOW_EPOCHS;
+    const bool shallow = sweep_is_shallow(sweep);
     buffer_print(page, "<p class=\"%s\">", shallow ? "warning" : "target");
     if (shallow) buffer_print(page, "<strong>A shallow target.</strong> ");
     buffer_print(page, "At its rate in the table, B = %" PRIu64 " reaches it after %s epoch%s", sweep->base_batch,

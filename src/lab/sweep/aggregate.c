@@ -491,7 +491,9 @@ static void advise(tas_sweep *s)
         .count = s->count,
         .goal = s->options.goal,
         .limits = {.waste = s->options.waste, .batch_most = s->options.batch_most, .examples = s->examples},
-        .lr = default_rate(s)};
+        .lr = default_rate(s),
+        .shallow_epochs = sweep_is_shallow(s) ? s->base_epochs : 0,
+        .shallow_batch = s->base_batch};
     fit_step_time(times, timed, &s->input.time);
     recommend(&s->input, &s->advice);
     reason_write(&s->input, &s->advice, s->reason, sizeof s->reason);

@@ -195,6 +195,9 @@ struct tas_sweep {
     uint64_t nearest_batch; /* and where */
 };
 
+/* Few epochs are enough for it: deeper ones may need another batch. */
+static inline bool sweep_is_shallow(const tas_sweep *s) { return s->base_epochs < 2; }
+
 /* Whether the batch fits into the memory budget. */
 static inline bool sweep_batch_fits(const sweep_batch *b) { return b->outcome != ROW_OVER_BUDGET; }
 
