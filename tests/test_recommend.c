@@ -700,9 +700,9 @@ START_TEST(a_probe_by_branches)
     probed(&probe, DECIDED_STABLE, 64, "shown to train");
     probe.branch.stable_most = 512;
     probe.branch.b_crit = (fit_range){FIT_AT_LEAST, 5000, 50, INFINITY};
-    probed(&probe, DECIDED_SPEED, 64, "at least 50"); /* 71 */
+    probed(&probe, DECIDED_SPEED, 128, "at least 50"); /* of 100, B* is 100 */
     probe.branch.b_crit = (fit_range){FIT_KNOWN, 5000, 50, 50000};
-    probed(&probe, DECIDED_SPEED, 64, "");
+    probed(&probe, DECIDED_SPEED, 128, "");
     probe.branch.b_crit = (fit_range){FIT_AT_MOST, 5, 0, 500};
     ck_assert(probed(&probe, DECIDED_DEFAULT, 64, "no more than chance")->unknown == UNKNOWN_BRANCHES);
     probe.branch.obstacle = CRITICAL_RISING;

@@ -11,14 +11,14 @@ fit_range probe_scale(const probe_facts *probe)
     return (fit_range){states[probe->noise.state], probe->noise.value, probe->noise.low, probe->noise.high};
 }
 
-/* The one to go by: branches whose interval is wide, or open above, are taken at its lower end, since early in training
- * the critical batch is small anyway, and a batch too large costs more than one too small. */
+/* The one to go by: branches whose interval is wide, or open above, are taken at no more than twice its lower end,
+ * since a batch too large costs more than one too small. */
 enum { WIDE = 16 };
 static double scale_of(const probe_facts *probe)
 {
     const fit_range scale = probe_scale(probe);
-    if (!probe->branched) return scale.value;
-    return scale.state == FIT_KNOWN && scale.high <= WIDE * scale.low ? scale.value : scale.low;
+    if (!probe->branched || (scale.state == FIT_KNOWN && scale.high <= WIDE * scale.low)) return scale.value;
+    return fmin(scale.value, 2 * scale.low);
 }
 
 /* The time to a target at B, without the factor S_min. */

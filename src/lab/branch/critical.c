@@ -272,6 +272,9 @@ static double find_stable(const critical_input *in)
     return most;
 }
 
+/* Of the loss: less progress is not told from the rounding of float32 sums. */
+static const double progress_least = 1e-5;
+
 /* Whether the smallest batch gets anywhere. */
 static critical_obstacle find_progress(const branches *b, critical_batch *out)
 {
@@ -279,7 +282,7 @@ static critical_obstacle find_progress(const branches *b, critical_batch *out)
     for (int r = 0; r < b->input->repeats; r++)
         if (was_made(b, 0, r)) running_add(&progress, progress_of(b, 0, r));
     out->progress = progress.mean;
-    const int side = side_of(b, &progress);
+    const int side = fabs(progress.mean) < progress_least * fabs(b->input->before) ? 0 : side_of(b, &progress);
     return side > 0 ? CRITICAL_NOTHING : side < 0 ? CRITICAL_RISING : CRITICAL_NOT_FALLING;
 }
 
