@@ -397,17 +397,22 @@ START_TEST(test_one_batch)
 }
 END_TEST
 
+/* A batch of 64 takes 1 s to the target, which one seed of three misses: 1.5 s on average, as it takes 1.5 tries. So it
+ * is not chosen beside 1.4 s, but beside 1.7 s it is. */
 START_TEST(test_missing_seeds)
 {
+    static const char *const small[] = {"16,0.1,1,700,1.4,0.5\n", "16,0.1,1,700,1.7,0.5\n"};
+    static const char *const missed = "1 of 3 seeds missed the target, which counts against it";
     text *t = text_new();
     const tas_advise_options o = plain();
     tas_advice a;
     tas_sweep_row row;
-    say(t, HEAD "16,0.1,1,700,1.4,0.5\n64,0.1,1,300,1,0.5\n64,0.1,2,310,1,0.5\n64,0.1,3,,9,0.7\n");
+    say(t, HEAD "%s64,0.1,1,300,1,0.5\n64,0.1,2,310,1,0.5\n64,0.1,3,,9,0.7\n", small[_i]);
     say(t, "256,0.1,1,,,nan\n256,0.1,2,,9,inf\n256,0.1,3,200,2,0.5\n1024,0.1,1,,,0.8\n");
     tas_sweep *s = advised(t, &o, TAS_OK);
     tas_sweep_advice(s, &a);
-    ck_assert_uint_eq(a.batch, 64);
+    ck_assert_uint_eq(a.batch, _i ? 64 : 16);
+    ck_assert_int_eq(strstr(a.reason, missed) != NULL, _i);
     ck_assert(strstr(a.reason, "2 of 4 batches have one seed") && strstr(a.reason, "1 of 4 batches have no seconds"));
     ck_assert(tas_sweep_batch(s, 1, &row) && row.seeds == 3 && row.reached == 2);
     ck_assert(tas_sweep_batch(s, 2, &row) && row.seeds == 3 && row.reached == 1);
@@ -668,8 +673,11 @@ START_TEST(test_pytorch)
     expect_ok(tas_advise_open(context, PEER_FOLDER "/advise-runs.csv", &o, &s));
     tas_sweep_advice(s, &a);
     ck_assert_msg(a.batch == 32 || a.batch == 128, "batch %u", a.batch);
-    ck_assert_msg(a.b_crit_low > 20 && a.b_crit_low < 62 && a.b_crit_high > 62 && a.b_crit_high < 200, "%g to %g",
-                  a.b_crit_low, a.b_crit_high); /* 61 */
+    /* Three batches reach the target, with two seeds each, and little can be said of how far they are off the curve:
+     * 15.4 to 525. */
+    ck_assert_msg(a.b_crit > 55 && a.b_crit < 70 && a.b_crit_low > 10 && a.b_crit_low < 30 && a.b_crit_high > 200 &&
+                      a.b_crit_high < 1000,
+                  "%g: %g to %g", a.b_crit, a.b_crit_low, a.b_crit_high);
     ck_assert(strstr(a.reason, "The rate of 4 of 4 batches was chosen on the seeds"));
     ck_assert_int_eq(s->count, 4);
     for (int i = 0; i < s->count; i++) ck_assert(s->batch[i].step_seconds > 0 && s->batch[i].seeds == 2);
@@ -754,7 +762,7 @@ int main(void)
     tcase_add_test(t, test_planted);
     tcase_add_test(t, test_limits_of_the_advice);
     tcase_add_test(t, test_one_batch);
-    tcase_add_test(t, test_missing_seeds);
+    tcase_add_loop_test(t, test_missing_seeds, 0, 2);
     tcase_add_test(t, test_none_reached);
     tcase_add_test(t, test_touch);
     tcase_add_test(t, test_coarse);
