@@ -182,26 +182,28 @@ START_TEST(what_cannot_grow)
 }
 END_TEST
 
+/* Branches of 8 and 32. */
 START_TEST(decisions)
 {
-    critical_input in = {.before = 3, .batches = 3, .repeats = 2, .batch = {8, 16, 32}};
-    static const double losses[3][2] = {{2, 2.2}, {2.1, 2.3}, {2.2, 2.5}};
-    memcpy(in.loss[0], losses[0], sizeof losses[0]);
-    memcpy(in.loss[1], losses[1], sizeof losses[1]);
-    memcpy(in.loss[2], losses[2], sizeof losses[2]);
-    ck_assert(growth_doubles(&in, 1));  /* 0.1 of a progress of 0.9 */
-    ck_assert(!growth_doubles(&in, 2)); /* 0.25 */
-    in.loss[1][1] = INFINITY;
-    ck_assert(!growth_doubles(&in, 1));
-    in.loss[1][1] = NAN;
-    ck_assert(growth_doubles(&in, 1));
-    in.loss[1][0] = NAN;
-    ck_assert(!growth_doubles(&in, 1));
-    in.before = 1; /* a plateau: a larger batch must not be worse */
-    memcpy(in.loss[1], losses[1], sizeof losses[1]);
-    ck_assert(!growth_doubles(&in, 1));
-    in.loss[1][0] = in.loss[1][1] = 2;
-    ck_assert(growth_doubles(&in, 1));
+    static const struct {
+        double before, least[2], most[2];
+        int factor;
+    } cases[] = {
+        {3, {2, 2.2}, {2.1, 2.3}, 4},  /* 0.1 of a progress of 0.9 */
+        {3, {2, 2.2}, {2.2, 2.35}, 4}, /* 0.175, just within the tolerance */
+        {3, {2, 2.2}, {2.25, 2.4}, 2}, /* 0.225: B_crit is 66, the critical batch 27 */
+        {3, {2, 2.2}, {2.4, 2.6}, 1},  /* 0.4: B_crit is 18 */
+        {3, {2, 2.2}, {2.9, 2.95}, 1}, /* less than a quarter: no curve is so steep */
+        {3, {2, 2.2}, {2.1, INFINITY}, 1}, {3, {2, 2.2}, {2.1, NAN}, 4}, {3, {2, 2.2}, {NAN, NAN}, 1},
+        {1, {2, 2.2}, {2.1, 2.3}, 1}, /* a plateau: a larger batch must not be worse */
+        {1, {2, 2.2}, {2, 2.2}, 4},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        critical_input in = {.before = cases[i].before, .batches = 2, .repeats = 2, .batch = {8, 32}};
+        memcpy(in.loss[0], cases[i].least, sizeof cases[i].least);
+        memcpy(in.loss[1], cases[i].most, sizeof cases[i].most);
+        ck_assert_msg(growth_factor(&in) == cases[i].factor, "case %zu: %d", i, growth_factor(&in));
+    }
 }
 END_TEST
 

@@ -83,8 +83,8 @@ const cli_option train_settings_options[] = {
      .help =
          "Examples per update (default 64). auto: let a short probe (at most 5% of the run or 30 s) choose the "
          "batch size and scale --lr, which is then taken as the rate for a batch of 64. Falls back to 64 if the "
-         "probe is inconclusive. The choice is printed, so that the run can be reproduced. grow: double the batch on "
-         "the way whenever twice the batch is as good at equal examples, by short branches of the run, or by the "
+         "probe is inconclusive. The choice is printed, so that the run can be reproduced. grow: enlarge the batch on "
+         "the way to the largest that is about as good at equal examples, by short branches of the run, or by the "
          "gradient noise scale with plain SGD. --lr is for a batch of 64, or --base-batch. The result depends on the "
          "settings alone, and the --batch-schedule that repeats it is printed."},
     {.name = "batch-least",
@@ -94,7 +94,7 @@ const cli_option train_settings_options[] = {
      .least = 1,
      .most = 1 << 24,
      .offset = offsetof(train_settings, batch_least),
-     .help = "--batch grow only: the first batch (default 32, at most a tenth of the examples)."},
+     .help = "--batch grow only: the first batch (default 64, at most a tenth of the examples)."},
     OPTION_BATCH_SCHEDULE(offsetof(train_settings, batch_schedule),
                           "--lr-scaling gives each its rate. Tiles are for the largest."),
     {.name = "batch-most",
@@ -215,7 +215,7 @@ static void check_watch(const train_settings *settings)
         cli_usage(&train_command, "--watch requires --patience or --save-best");
 }
 
-enum { GROWTH_LEAST = 32 };
+enum { GROWTH_LEAST = 64 };
 static const uint64_t BATCH_GROW = (uint64_t)UINT32_MAX + 1; /* the second word of --batch */
 
 /* The rate is that of the base batch. A schedule that goes by the number of steps would not be known beforehand. */

@@ -267,11 +267,12 @@ typedef struct tas_advise_noise {
 TAS_API tas_status tas_advise_noise_text(tas_context *context, const char *name, const char *text, size_t bytes,
                                          uint64_t examples, tas_advise_noise *out);
 
-/* A batch that grows during a run. When half an epoch is over, and each time the examples have doubled since then, it
- * is decided whether the batch is doubled: by branches of the run at the batch and at its doubles (see
- * tas_auto_batch()), after which the run goes on as if there had been none; with plain SGD and options.noise, by the
- * gradient noise scale of the run so far. Decisions depend on losses alone, never on a clock: the run is a function of
- * its settings, and a run with the same batches as changes of its options has the same bits. The batch stays at most
+/* A batch that grows during a run. When a 16th of an epoch is over, and each time the examples have grown by half since
+ * then, it is decided whether the batch becomes 2, 4 or 8 times as large: by branches of the run at the batch and at a
+ * multiple of it (see tas_auto_batch()), after which the run goes on as if there had been none; with plain SGD and
+ * options.noise, by the gradient noise scale of the run so far. Branches wait until they take no more than a quarter of
+ * the examples trained on so far. Decisions depend on losses alone, never on a clock: the run is a function of its
+ * settings, and a run with the same batches as changes of its options has the same bits. The batch stays at most
  * options.batch_most of the run, and a tenth of its examples.
  *
  *     tas_run_open(model, data, &options, &run);           options.batch: the first; batch_most: the largest;

@@ -23,7 +23,7 @@ def repeat_grown(t, *arguments, most=()):
     o = one_object(t.run(*words, *grown, "--json"))
     text = ",".join(str(b["batch"]) if not b["step"] else f"{b['step']}:{b['batch']}" for b in o["batches"])
     expect(text == schedule and o["weights_sha256"] == first.digest(), f"{o}", first)
-    expect(o["grow"]["decisions"] >= 1 and o["seconds"] >= o["grow"]["decision_s"] >= 0, f"{o}")
+    expect((o["grow"]["decisions"] >= 1) != bool(most) and o["seconds"] >= o["grow"]["decision_s"] >= 0, f"{o}")
     expect(o["grow"]["branch_examples"] <= 0.05 * o["epochs"] * o["examples"], f"{o}")
     told = t.run("eval", folder / "s", t.data, "--device", "reference")
     expect(f"batch {schedule} lr" in told.out, "the checkpoint does not tell", told)

@@ -8,22 +8,26 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum {
-    REPEATS = 3,
-    STEPS_LEAST = 4, /* of a branch at its largest batch, */
-    STEPS_MOST = 32  /* and more are not needed */
-};
-static const double first_epochs = 0.5, factor = 2; /* when the batch is decided: in examples, by this factor apart */
-static const double last_share = 0.9;               /* of the run, after which it would not pay anymore */
+/* Branches at the batch and at a multiple of it: repeats, and steps at the multiple. Longer ones are made if they leave
+ * as much for later as they take; the last row need not. */
+static const struct {
+    int repeats, steps;
+} sizes[] = {{4, 16}, {4, 8}, {2, 8}, {2, 4}};
+enum { SIZES = sizeof sizes / sizeof *sizes, FACTOR_FIRST = 4, FACTOR_MOST = 8 /* of one decision */ };
+
+static const double first_epochs = 1.0 / 16, factor = 1.5; /* when the batch is decided: in examples, so far apart */
+static const double early_share = 0.25; /* of the examples trained on so far, that branches have had, at most */
+static const double last_share = 0.9;   /* of the run, after which it would not pay anymore */
 
 struct tas_growth {
     tas_run *run;
     const tas_data *judge;
     tas_growth_options options;
     double due, last; /* examples: of the next decision; after which there is none */
-    int decided, decisions;
+    int decided;
     bool by_noise;
-    double allowed; /* examples of branches per decision */
+    double allowed; /* examples of branches in all */
+    int factor;     /* of the batch, that branches try next */
     tas_batch_change change[TAS_BATCH_CHANGES];
     int changes;
     tas_growth_cost cost;
@@ -75,7 +79,7 @@ static tas_status check(const tas_run *run, const tas_growth_options *options)
     return fail(context, TAS_BAD_ARGUMENT, "a growing batch needs a scaling of the rate");
 }
 
-/* Moments at which the batch is decided, and the examples that branches may take at each. */
+/* When the batch is decided, and the examples that branches may take. */
 static void plan_decisions(tas_growth *g)
 {
     const tas_train_options *train = &g->run->options;
@@ -83,8 +87,8 @@ static void plan_decisions(tas_growth *g)
     const double all = train->steps ? (double)train->steps * train->batch : (double)train->epochs * examples;
     g->due = fmin(first_epochs * examples, all / 4);
     g->last = last_share * all;
-    for (double at = g->due; at <= g->last; at *= factor) g->decisions++;
-    g->allowed = g->decisions ? g->options.share * all / g->decisions : 0;
+    g->allowed = g->options.share * all;
+    g->factor = FACTOR_FIRST;
 }
 
 tas_status tas_growth_open(tas_run *run, const tas_data *judge, const tas_growth_options *options, tas_growth **out)
@@ -121,72 +125,111 @@ uint64_t tas_growth_left(const tas_growth *g)
     return steps >= 1 ? (uint64_t)steps : 0;
 }
 
-bool growth_doubles(const critical_input *in, int row)
+/* The largest power of two that is at most the critical batch as a multiple of the batch, (1 + T / x) / (1 - T), for a
+ * batch of x times B_crit. */
+static int factor_within(double x, int most)
 {
-    running progress = {0}, difference = {0};
-    for (int r = 0; r < in->repeats; r++) {
-        if (isinf(in->loss[row][r])) return false;
-        if (!isfinite(in->loss[row][r]) || !isfinite(in->loss[0][r])) continue;
-        running_add(&progress, in->before - in->loss[0][r]);
-        running_add(&difference, in->loss[row][r] - in->loss[0][r]);
-    }
-    return difference.count && difference.mean <= CRITICAL_TOLERANCE * fmax(progress.mean, 0);
+    int out = 1;
+    while (2 * out <= most && 2 * out * (1 - CRITICAL_TOLERANCE) * x <= x + CRITICAL_TOLERANCE) out *= 2;
+    return out;
 }
 
-/* The batch, and its doubles up to the largest that is tried; false if the examples do not suffice for one. */
-static bool request_branches(const tas_growth *g, branches_request *out)
+int growth_factor(const critical_input *in)
+{
+    running least = {0}, most = {0};
+    const double k = in->batch[1] / in->batch[0];
+    for (int r = 0; r < in->repeats; r++) {
+        if (isinf(in->loss[1][r])) return 1;
+        if (!isfinite(in->loss[1][r]) || !isfinite(in->loss[0][r])) continue;
+        running_add(&least, in->before - in->loss[0][r]);
+        running_add(&most, in->before - in->loss[1][r]);
+    }
+    if (!least.count) return 1;
+    if (most.mean >= least.mean - CRITICAL_TOLERANCE * fmax(least.mean, 0)) return (int)k;
+    const double kept = most.mean / least.mean;
+    return least.mean > 0 && kept * k > 1 ? factor_within((1 - kept) / (kept * k - 1), (int)k) : 1;
+}
+
+/* Whether a multiple of the batch is allowed at all. */
+static bool may_become(const tas_growth *g, double batch)
+{
+    return batch <= g->run->request.batch && batch <= g->run->count / 10;
+}
+
+static branches_request request_of(const tas_growth *g, int k, int size)
 {
     const tas_run *run = g->run;
-    const uint32_t batch = tas_run_batch(run);
-    const double allowed = g->allowed * (g->decided + 1) - (double)g->cost.examples;
-    for (int doubles = 2; doubles >= 1; doubles--) {
-        const uint64_t most = (uint64_t)batch << doubles;
-        if (most > run->request.batch || most > run->count / 10) continue;
-        for (int repeats = REPEATS; repeats >= 2; repeats--) {
-            const double each = fmin(allowed / (repeats * (doubles + 1)), (double)(STEPS_MOST * most));
-            *out = (branches_request){.batches = doubles + 1,
-                                      .repeats = repeats,
-                                      .examples = branches_examples((uint64_t)fmax(each, 0), most, run->count),
-                                      .rule = run->options.lr_scaling,
-                                      .judge = g->judge,
-                                      .seed = run->options.seed + (uint64_t)(1 + g->decided) * 1000003};
-            for (int i = 0; i <= doubles; i++) out->batch[i] = batch << i;
-            if (each >= (double)(STEPS_LEAST * most)) return true;
-        }
+    const uint32_t batch = tas_run_batch(run), most = batch * (uint32_t)k;
+    return (branches_request){.batch = {batch, most},
+                              .batches = 2,
+                              .repeats = sizes[size].repeats,
+                              .examples = branches_examples((uint64_t)sizes[size].steps * most, most, run->count),
+                              .rule = run->options.lr_scaling,
+                              .judge = g->judge,
+                              .seed = run->options.seed + (uint64_t)(1 + g->decided) * 1000003};
+}
+
+static double cost_of(const branches_request *r) { return (double)(r->repeats * r->batches) * (double)r->examples; }
+
+/* The longest that fit into what is left. */
+static bool fit_branches(const tas_growth *g, int k, branches_request *out)
+{
+    const double used = (double)g->cost.examples;
+    const double left = fmin(g->allowed, early_share * examples_done(g)) - used;
+    for (int i = 0; i < SIZES; i++) {
+        *out = request_of(g, k, i);
+        if (out->examples < (uint64_t)sizes[i].steps * out->batch[1]) continue; /* longer than an epoch */
+        if (cost_of(out) * (i + 1 < SIZES ? 2 : 1) <= left) return true;
     }
     return false;
 }
 
-static tas_status decide_by_branches(tas_growth *g, int *doublings)
+/* At the batch and at the largest multiple that there are examples for; false if there is none. */
+static bool request_branches(const tas_growth *g, branches_request *out)
+{
+    for (int k = g->factor; k >= 2; k /= 2)
+        if (may_become(g, (double)k * tas_run_batch(g->run)) && fit_branches(g, k, out)) return true;
+    return false;
+}
+
+/* When there will be examples for the shortest: the first time, at the first multiple, as doubling alone is slow. */
+static double next_affordable(const tas_growth *g)
+{
+    for (int k = g->decided ? 2 : g->factor; k >= 2; k /= 2) {
+        const branches_request request = request_of(g, k, SIZES - 1);
+        const double used = (double)g->cost.examples + cost_of(&request);
+        if (may_become(g, request.batch[1]) && used <= g->allowed) return used / early_share;
+    }
+    return INFINITY;
+}
+
+/* A multiple that fails is not tried again next time, but half of it; one that is as good makes room for its double. */
+static tas_status decide_by_branches(tas_growth *g, const branches_request *request, int *times)
 {
     critical_input in;
     branches_cost cost;
-    branches_request request;
-    if (!request_branches(g, &request)) return TAS_OK;
-    const tas_status status = branches_make(g->run, &request, &in, &cost);
+    const int k = (int)(request->batch[1] / request->batch[0]);
+    const tas_status status = branches_make(g->run, request, &in, &cost);
     if (status) return status;
     g->cost.examples += cost.examples;
-    while (*doublings + 1 < in.batches && growth_doubles(&in, *doublings + 1)) ++*doublings;
+    *times = growth_factor(&in);
+    if (*times == k && g->factor < FACTOR_MOST) g->factor *= 2;
+    if (*times == 1 && g->factor > 2) g->factor /= 2;
     return TAS_OK;
 }
 
-/* (B + B_noise) / (2 B + B_noise) >= 1 - T */
-static void decide_by_noise(const tas_growth *g, int *doublings)
+static int decide_by_noise(const tas_growth *g)
 {
     const noise_scale_range noise = noise_scale_result(&g->run->noise);
     const double scale = noise.state == NOISE_KNOWN ? noise.value : noise.state == NOISE_AT_LEAST ? noise.low : 0;
-    const double enough = 1 / CRITICAL_TOLERANCE - 2;
-    for (uint64_t batch = tas_run_batch(g->run); scale >= enough * (double)batch; batch *= 2) ++*doublings;
+    return scale > 0 ? factor_within(tas_run_batch(g->run) / scale, FACTOR_MOST) : 1;
 }
 
-static tas_status grow(tas_growth *g, int doublings)
+static tas_status grow(tas_growth *g, int times)
 {
     tas_run *run = g->run;
     uint32_t batch = tas_run_batch(run);
-    for (; doublings > 0; doublings--) {
-        if (batch * 2 > run->request.batch || batch * 2 > run->count / 10) break;
-        batch *= 2;
-    }
+    for (; times > 1 && may_become(g, 2.0 * batch); times /= 2) batch *= 2;
     if (batch == tas_run_batch(run) || g->changes == TAS_BATCH_CHANGES) return TAS_OK;
     const tas_status status = run_change_batch(run, batch);
     if (status == TAS_BAD_ARGUMENT) return TAS_OK; /* a layer cannot take its statistics from such a batch */
@@ -194,33 +237,39 @@ static tas_status grow(tas_growth *g, int doublings)
     return status;
 }
 
-static tas_status decide(tas_growth *g)
+static tas_status decide(tas_growth *g, const branches_request *request)
 {
-    int doublings = 0;
+    int times = 1;
     tas_status status = TAS_OK;
     if (g->by_noise)
-        decide_by_noise(g, &doublings);
+        times = decide_by_noise(g);
     else
-        status = decide_by_branches(g, &doublings);
-    if (!status) status = grow(g, doublings);
+        status = decide_by_branches(g, request, &times);
+    if (!status) status = grow(g, times);
     if (status) return status;
     g->decided++;
-    while (g->due <= examples_done(g)) g->due *= factor;
+    g->due = examples_done(g) * factor;
     return TAS_OK;
 }
 
-/* Branches begin where the epoch has room for them: until then the decision is put off. */
+/* Branches begin when there are examples for them and the epoch has room: until then the decision is put off. */
 tas_status tas_growth_decide(tas_growth *g)
 {
     branches_request request;
     const double begun = now_seconds();
     if (tas_growth_left(g)) return TAS_OK;
-    const uint64_t wait = !g->by_noise && request_branches(g, &request) ? branches_wait(g->run, request.examples) : 0;
-    if (wait) {
-        g->due = examples_done(g) + fmin((double)wait * tas_run_batch(g->run), g->run->count);
-        return TAS_OK;
+    if (!g->by_noise) {
+        if (!request_branches(g, &request)) {
+            g->due = fmax(next_affordable(g), examples_done(g) + 1);
+            return TAS_OK;
+        }
+        const uint64_t wait = branches_wait(g->run, request.examples);
+        if (wait) {
+            g->due = examples_done(g) + fmin((double)wait * tas_run_batch(g->run), g->run->count);
+            return TAS_OK;
+        }
     }
-    const tas_status status = decide(g);
+    const tas_status status = decide(g, &request);
     g->cost.seconds += now_seconds() - begun;
     return status;
 }

@@ -1,8 +1,10 @@
-/* A batch that grows during a run: see tassello/lab.h. At moments that are fixed in examples, the batch is doubled if
- * twice the batch is as good at equal examples: by branches, if the loss after them exceeds that of the batch itself by
- * at most CRITICAL_TOLERANCE of its progress; for plain SGD by the gradient noise scale of the run so far, for which
- * the same tolerance means a noise scale of at least 3 batches, since progress is then inversely proportional to 1 + B
- * / B_noise (McCandlish et al. 2018, arXiv 1812.06162). Nothing depends on a clock. */
+/* A batch that grows during a run: see tassello/lab.h. At moments that are fixed in examples, it becomes the largest
+ * power of two times itself that is at most the critical batch of critical.h, seen from the batch itself: the largest
+ * that keeps 1 - CRITICAL_TOLERANCE of its progress with the same examples. That is found by branches at the batch and
+ * at a multiple k of it, which must never diverge; if it is worse than that on average, the share
+ * of the progress that it keeps gives B_crit by the curve in critical.h, and with it a batch in between. For plain SGD,
+ * B_crit is taken to be the gradient noise scale of the run so far (McCandlish et al. 2018, arXiv 1812.06162). Nothing
+ * depends on a clock. */
 #ifndef GROWTH_H
 #define GROWTH_H
 
@@ -10,7 +12,8 @@
 
 #include <tassello/lab.h>
 
-/* Whether twice the batch is as good, from branches at both: row 0 is the batch itself. Without repeats it is not. */
-bool growth_doubles(const critical_input *in, int row);
+/* What the batch may be multiplied with, from branches at it and at a multiple: a power of two, at most the multiple.
+ * Without repeats, or if the multiple diverges, 1. */
+int growth_factor(const critical_input *in);
 
 #endif
