@@ -150,6 +150,54 @@ START_TEST(what_bounds_it)
 }
 END_TEST
 
+/* The forecast has the copy that branches keep; the evaluation, smaller than a tile's, is as it was planned. */
+static uint64_t peak_within(uint64_t budget, bool grows, tas_plan *forecast)
+{
+    tas_train_options options = options_of(TAS_ADAM, 0);
+    tas_plan_options planned;
+    tas_growth_options growing;
+    tas_growth *growth;
+    options.epochs = 3;
+    session *s = open_session(options);
+    tas_plan_options_init(&planned);
+    planned.batch = options.batch;
+    planned.batch_most = options.batch_most;
+    planned.optimizer = options.optimizer;
+    planned.budget = budget;
+    planned.validation = s->judge;
+    planned.grows = grows;
+    expect_ok(tas_plan_make(tested, s->network, s->data, NULL, &planned, forecast));
+    tas_run_close(&s->run);
+    tas_model_close(&s->model);
+    options.budget = forecast->train_budget;
+    tas_growth_options_init(&growing);
+    growing.share = 0.2;
+    expect_ok(tas_model_open(tested, s->network, 3, &s->model));
+    expect_ok(tas_run_open(s->model, s->data, &options, &s->run));
+    tas_model_set_budget(s->model, forecast->validation_budget);
+    expect_ok(tas_growth_open(s->run, s->judge, &growing, &growth));
+    while (s->result.steps < tas_run_steps(s->run)) {
+        expect_ok(tas_run_advance(s->run, tas_growth_left(growth), &s->result));
+        expect_ok(tas_growth_decide(growth));
+    }
+    ck_assert_int_ge(tas_growth_get_cost(growth).decisions, 1);
+    tas_growth_close(&growth);
+    const uint64_t peak = s->result.peak_bytes;
+    close_session(s);
+    return peak;
+}
+
+START_TEST(its_memory_is_planned)
+{
+    tas_plan forecast, without;
+    peak_within(0, false, &without);
+    ck_assert_uint_eq(peak_within(0, true, &forecast), forecast.bytes_total);
+    ck_assert_uint_lt(without.host_bytes, forecast.host_bytes);
+    const uint64_t least = forecast.min_budget;
+    ck_assert_uint_le(peak_within(least, true, &forecast), least);
+}
+END_TEST
+
 static void refuse(tas_train_options options, tas_growth_options growing, const char *word)
 {
     tas_growth *growth;
@@ -213,6 +261,7 @@ static Suite *make_suite(const char *id)
     TCase *tc = tcase_create("grow");
     tcase_set_timeout(tc, 200);
     tcase_add_loop_test(tc, the_batches_it_had_give_the_same_bits, 0, 3);
+    tcase_add_test(tc, its_memory_is_planned);
     if (!id) tcase_add_test(tc, what_bounds_it);
     if (!id) tcase_add_test(tc, what_cannot_grow);
     if (!id) tcase_add_test(tc, decisions);

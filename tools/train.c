@@ -98,6 +98,7 @@ static int plan_session(train_session *session)
     }
     wanted.budget = options->budget;
     wanted.tile = options->tile;
+    wanted.grows = session->settings.grows;
     wanted.validation = session->sets.validation ? session->sets.validation : session->judge;
     wanted.noise = options->noise;
     wanted.preconditioned_noise = options->preconditioned_noise;

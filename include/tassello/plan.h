@@ -35,6 +35,8 @@ typedef struct tas_plan_options {
     int noise, preconditioned_noise;
     /* Evaluated while the run is open, in memory of its own; NULL: nothing is. */
     const tas_data *validation;
+    /* Non-zero: a growing batch, whose decisions keep a copy of the run in host memory. */
+    int grows;
 } tas_plan_options;
 TAS_API void tas_plan_options_init(tas_plan_options *options);
 
@@ -53,15 +55,16 @@ typedef struct tas_plan {
     int resident;
     /* The budget of this plan, in bytes. */
     uint64_t budget;
-    /* The part of it for tas_train_options: all but what validation needs. */
+    /* The part of it for tas_train_options: all but what validation and a growing batch need. */
     uint64_t train_budget;
     /* The part of it for tas_model_set_budget() during validation; 0: there is none. */
     uint64_t validation_budget;
     /* What counts towards the budget: the sum of the parts. On a device that shares the host's memory it includes
      * host_bytes. */
     uint64_t bytes_total;
-    /* Host memory: a snapshot of the parameters and of the optimizer's state (two if the device has memory of its own),
-     * the order of the examples, and what the data set passes through. The data set itself is not counted. */
+    /* Host memory: a snapshot of the parameters and of the optimizer's state (two if the device has memory of its own;
+     * one more for a growing batch), the order of the examples, and what the data set passes through. The data set
+     * itself is not counted. */
     uint64_t host_bytes;
     /* Of bytes_total, what a tile of one example would need. */
     uint64_t bytes_fixed;

@@ -89,6 +89,7 @@ typedef struct plan_request {
     bool spills;                        /* what passes keep goes to the host, even if the device has room */
     uint64_t order;                     /* examples whose order the host holds; 0: those of a tile */
     host_copy copy;
+    uint32_t run_copies; /* further ones of what one step leaves to the next */
 } plan_request;
 
 /* A piece of a part. */

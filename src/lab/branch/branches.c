@@ -48,8 +48,11 @@ static tas_train_options branch_options(const tas_run *run, const branches_reque
 
 static tas_status evaluate(maker *m, double *loss)
 {
-    tas_score score;
-    const tas_status status = tas_evaluate(m->run->model, m->request->judge, &score);
+    tas_score score = {0};
+    tas_run *run = m->run;
+    const tas_status status = tas_evaluate(run->model, m->request->judge, &score);
+    if (score.peak_bytes > run->peak) run->peak = score.peak_bytes; /* the copy's memory is in use at the same time */
+    if (score.host_bytes > run->host_peak) run->host_peak = score.host_bytes;
     if (status && status != TAS_NOT_FINITE) return status;
     *loss = status || !isfinite(score.loss) ? INFINITY : score.loss;
     return TAS_OK;

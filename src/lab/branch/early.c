@@ -65,6 +65,7 @@ static tas_status open_within(early *e, uint32_t most)
     wanted.optimizer = options.optimizer;
     wanted.clip = options.clip > 0;
     wanted.validation = e->judge;
+    wanted.grows = 1; /* branches keep a copy, as those of a growing batch do */
     status = tas_plan_make(request->device, request->network, request->data, NULL, &wanted, &found);
     if (!status) status = tas_model_open(request->device, request->network, options.seed, &e->model);
     if (status) return status;
