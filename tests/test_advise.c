@@ -392,6 +392,7 @@ START_TEST(test_one_batch)
     ck_assert(isnan(a.b_crit) && fabs(a.seconds - 2) < 1e-9);
     ck_assert(strstr(a.reason, "1 of 1 batches have one seed"));
     ck_assert(strstr(a.reason, "Confidence: low"));
+    ck_assert(!strstr(a.reason, "next to it")); /* there is none that could be as good */
     tas_sweep_close(&s);
     free(t);
 }
@@ -419,6 +420,31 @@ START_TEST(test_missing_seeds)
     ck_assert_str_eq(row.verdict, "diverged");
     ck_assert(tas_sweep_batch(s, 3, &row) && row.reached == 0);
     ck_assert_str_eq(row.verdict, "did not reach the target");
+    tas_sweep_close(&s);
+    free(t);
+}
+END_TEST
+
+/* A batch that most of its seeds missed the deepest target with counts neither for the advice nor for that target among
+ * the others: both have one critical batch. Its one seed at 512 would pull it down. */
+START_TEST(test_levels_as_advised)
+{
+    random_seed(9);
+    text *t = planted_evaluations(3);
+    tas_advise_options o = plain();
+    tas_advice a;
+    tas_level level;
+    size_t last = 0;
+    for (int seed = 1; seed <= 3; seed++)
+        for (int step = 10; step < 1500; step += step / 10)
+            say(t, "512,0.1,%d,%d,%d,%.9g,,\n", seed, 512 * step, step, fmax(400.0 / step, seed > 1 ? 2 : 0.3));
+    o.target_loss = 0.5;
+    tas_sweep *s = advised(t, &o, TAS_OK);
+    tas_sweep_advice(s, &a);
+    while (tas_sweep_level(s, last + 1, &level)) last++;
+    ck_assert(tas_sweep_level(s, last, &level) && last > 1 && level.target == 0.5);
+    ck_assert_msg(level.b_crit == a.b_crit && level.b_crit_high == a.b_crit_high, "%g, %g", level.b_crit, a.b_crit);
+    ck_assert_uint_eq(level.best, a.batch);
     tas_sweep_close(&s);
     free(t);
 }
@@ -763,6 +789,7 @@ int main(void)
     tcase_add_test(t, test_limits_of_the_advice);
     tcase_add_test(t, test_one_batch);
     tcase_add_loop_test(t, test_missing_seeds, 0, 2);
+    tcase_add_test(t, test_levels_as_advised);
     tcase_add_test(t, test_none_reached);
     tcase_add_test(t, test_touch);
     tcase_add_test(t, test_coarse);

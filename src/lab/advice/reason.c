@@ -148,6 +148,15 @@ static void say_choice(text_buffer *out, const recommend_input *in, const recomm
     format_add(out, ").");
 }
 
+/* Whether another batch was measured that could have been chosen. */
+static bool has_rivals(const recommend_input *in, const recommendation *r)
+{
+    int rivals = 0;
+    for (int i = 0; i < in->count; i++)
+        rivals += i != r->row && r->verdicts[i] != VERDICT_NOT_MEASURED && r->verdicts[i] != VERDICT_UNUSABLE;
+    return rivals > 0;
+}
+
 static void say_range(text_buffer *out, const recommend_input *in, const recommendation *r)
 {
     static const char *const as_good[2][RECOMMEND_GOALS] = {
@@ -162,7 +171,7 @@ static void say_range(text_buffer *out, const recommend_input *in, const recomme
     if (r->range_low < r->range_high)
         format_add(out, " %s from %" PRIu64 " to %" PRIu64 " %s", r->measure ? "Measured batches" : "Batches",
                    r->range_low, r->range_high, as_good[r->curve.known][in->goal]);
-    else
+    else if (has_rivals(in, r))
         format_add(out, " No measured batch next to it is as good.");
 }
 

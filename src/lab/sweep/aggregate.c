@@ -385,6 +385,15 @@ static double steps_to(const tas_sweep *s, const sweep_run *r, double target)
     return steps;
 }
 
+/* Whether a batch counts at a target: to the deepest one as for the advice, so that curve and best batch are the same;
+ * to others if most of its runs reached them. */
+static bool level_counts(const tas_sweep *s, const sweep_level *level, int i)
+{
+    const sweep_batch *b = &s->batch[i];
+    return level->reached[i] > 0 &&
+           (level->target == s->target ? b->outcome == ROW_REACHED : 2 * level->reached[i] > runs_of(s, b).count);
+}
+
 static void fill_level(const tas_sweep *s, sweep_level *level, int i)
 {
     const sweep_batch *b = &s->batch[i];
@@ -400,8 +409,7 @@ static void fill_level(const tas_sweep *s, sweep_level *level, int i)
     level->examples[i] = geometric_mean(&examples);
     level->seconds[i] = geometric_mean(&seconds);
     level->reached[i] = level->steps[i].seeds;
-    const bool most = 2 * level->reached[i] > runs.count && level->reached[i] > 0;
-    const bool known = most && sweep_mean_known(&level->seconds[i]);
+    const bool known = level_counts(s, level, i) && sweep_mean_known(&level->seconds[i]);
     if (known && (level->best < 0 || level->seconds[i].value < level->seconds[level->best].value)) level->best = i;
 }
 
@@ -411,7 +419,7 @@ static void fit_level(const tas_sweep *s, sweep_level *level)
     int count = 0;
     for (int i = 0; i < s->count; i++) {
         const sweep_mean *m = &level->steps[i];
-        if (m->seeds)
+        if (level_counts(s, level, i))
             points[count++] =
                 (fit_point){(double)s->batch[i].batch, log(m->value), m->seeds > 1 ? m->spread : 0, m->seeds};
     }
