@@ -36,7 +36,7 @@ static void add_time(const tas_sweep *sweep, buffer *page)
         add_kind(page, measured);
         if (measured) buffer_print(page, " <span>mean of %d seeds</span>", b->seconds.seeds);
         if (isfinite(r->seconds_low) && isfinite(r->seconds_high))
-            buffer_print(page, " <span>%s to %s with the next seed (95&nbsp;%%, fitted)</span>",
+            buffer_print(page, " <span>%s to %s with the next seed (95&nbsp;%%)</span>",
                          format_seconds(r->seconds_low).text, format_seconds(r->seconds_high).text);
     } else {
         buffer_print(page, "<b>not known</b>");
