@@ -197,7 +197,9 @@ static void print_critical(const tas_sweep *sweep, FILE *out)
 {
     tas_advice a;
     tas_sweep_advice(sweep, &a);
-    fprintf(out, "critical     batch %s (fitted)\n", interval(a.b_crit_low, a.b_crit, a.b_crit_high).text);
+    const cell critical = interval(a.b_crit_low, a.b_crit, a.b_crit_high);
+    const bool known = strcmp(critical.text, "-") != 0;
+    fprintf(out, "critical     batch %s%s\n", known ? critical.text : "not known", known ? " (fitted)" : "");
 }
 
 static void print_levels(const tas_sweep *sweep, FILE *out)
@@ -219,23 +221,21 @@ static void print_levels(const tas_sweep *sweep, FILE *out)
                 fixed(level.best ? level.best : NAN, 0).text, seconds(level.best_seconds).text);
 }
 
-/* How deep the target is: what is left to gain, for the batch at which that is judged. */
+/* How deep the target is: what is left to gain, for the batch at which that is judged. Whether that is shallow is for
+ * the advice to say. */
 static void print_depth(const tas_sweep *sweep, FILE *out, int width)
 {
     char text[256];
     tas_sweep_facts f;
     tas_sweep_get_facts(sweep, &f);
     if (!f.base_batch || isnan(f.base_epochs)) return;
-    int used =
+    const int used =
         snprintf(text, sizeof text, "B = %u reaches it after %s epochs", f.base_batch, figures(f.base_epochs).text);
     if (isfinite(f.base_best) && f.by_accuracy)
-        used += snprintf(text + used, sizeof text - (size_t)used, "; its best is %.4f", f.base_best);
+        snprintf(text + used, sizeof text - (size_t)used, "; its best is %.4f", f.base_best);
     else if (isfinite(f.base_best) && f.base_best < f.target)
-        used += snprintf(text + used, sizeof text - (size_t)used, "; its best, %.4f, is %s %% lower", f.base_best,
-                         figures(100 * (1 - f.base_best / f.target)).text);
-    if (f.base_epochs < 2)
-        snprintf(text + used, sizeof text - (size_t)used,
-                 ". This target is shallow: to train further, the best batch may be another.");
+        snprintf(text + used, sizeof text - (size_t)used, "; its best, %.4f, is %s %% lower", f.base_best,
+                 figures(100 * (1 - f.base_best / f.target)).text);
     fprintf(out, "depth        ");
     cli_print_wrapped(out, text, TEXT_COLUMN, TEXT_COLUMN, width);
 }

@@ -1,9 +1,10 @@
 /* A sweep's folder: each completed run, weights that are needed later, and the settings of the sweep. A sweep that is
  * started again reads from it what it would run, by the key of the run; so it resumes where it stopped, on any device.
  *
- *     sweep.json             the format, the settings (one per line), the seconds spent so far, and how deep the target
- * is run-0001.json ...      one run each, with its name, its figures, and the device it was run on weights-(16
- * digits).safetensors the weights at the end of a batch's first run on a fresh seed, by a hash of the run's name */
+ *     sweep.json             the format, the settings (one per line), the seconds spent so far, how deep the target is
+ *     run-0001.json ...      one run each, with its name, its figures, and the device it was run on
+ *     weights-*.safetensors  the weights at the end of a batch's first run on a fresh seed; * is a hash of the run's
+ *                            name */
 #ifndef STATE_H
 #define STATE_H
 
