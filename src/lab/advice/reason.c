@@ -148,12 +148,13 @@ static void say_choice(text_buffer *out, const recommend_input *in, const recomm
     format_add(out, ").");
 }
 
-/* Whether another batch was measured that could have been chosen. */
+/* Whether another batch was measured that no limit forbids. */
 static bool has_rivals(const recommend_input *in, const recommendation *r)
 {
     int rivals = 0;
     for (int i = 0; i < in->count; i++)
-        rivals += i != r->row && r->verdicts[i] != VERDICT_NOT_MEASURED && r->verdicts[i] != VERDICT_UNUSABLE;
+        rivals += i != r->row && (r->verdicts[i] == VERDICT_KEPT || r->verdicts[i] == VERDICT_LOSS ||
+                                  r->verdicts[i] == VERDICT_DIVERGED || r->verdicts[i] == VERDICT_UNDERTRAINED);
     return rivals > 0;
 }
 
