@@ -446,6 +446,10 @@ START_TEST(test_levels_as_advised)
     ck_assert_msg(level.b_crit == a.b_crit && level.b_crit_high == a.b_crit_high, "%g, %g", level.b_crit, a.b_crit);
     ck_assert_uint_eq(level.best, a.batch);
     tas_sweep_close(&s);
+    o.batch_most = 16; /* nor is a batch that may not be chosen the best one */
+    s = advised(t, &o, TAS_OK);
+    for (last = 0; tas_sweep_level(s, last, &level); last++) ck_assert_uint_le(level.best, 16);
+    tas_sweep_close(&s);
     free(t);
 }
 END_TEST

@@ -568,6 +568,9 @@ START_TEST(the_command_ends_at_its_target)
     s->batch[s->advice.row].steps = (sweep_mean){1000, 0.2, 3};
     expect_end(s, " --epochs 6 ",
                "It stops at the target, and after 6 epochs at the latest, which is enough for 95 % of seeds.");
+    s->row[s->advice.row].missed = 1; /* then nothing is enough for all seeds */
+    expect_end(s, " --epochs 6 ", "It stops at the target, and after 6 epochs at the latest.");
+    s->row[s->advice.row].missed = 0;
     s->options.train.schedule = TAS_SCHEDULE_COSINE;
     s->options.epochs = 2;
     expect_end(s, " --steps 860 --until-accuracy 0.85", "It stops at the target, and after 860 steps at the latest.");

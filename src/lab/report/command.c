@@ -161,7 +161,10 @@ void command_write(const tas_sweep *sweep, buffer *out)
 void command_write_end(const tas_sweep *sweep, buffer *out)
 {
     const course c = course_of(sweep);
-    const bool own = c.steps || !isfinite(enough_steps(sweep)); /* the length of the sweep's runs, or none is known */
+    const recommendation *r = &sweep->advice;
+    const bool missed = r->row >= 0 && r->row < sweep->count && sweep->row[r->row].missed;
+    /* The length of the sweep's runs, or none is known, or not all seeds get there. */
+    const bool own = c.steps || missed || !isfinite(enough_steps(sweep));
     char most[64];
     if (c.steps)
         snprintf(most, sizeof most, "%" PRIu64 " steps", c.steps);

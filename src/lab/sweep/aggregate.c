@@ -409,7 +409,9 @@ static void fill_level(const tas_sweep *s, sweep_level *level, int i)
     level->examples[i] = geometric_mean(&examples);
     level->seconds[i] = geometric_mean(&seconds);
     level->reached[i] = level->steps[i].seeds;
-    const bool known = level_counts(s, level, i) && sweep_mean_known(&level->seconds[i]);
+    const recommend_limits limits = {.batch_most = s->options.batch_most, .examples = s->examples};
+    const bool known = level_counts(s, level, i) && sweep_mean_known(&level->seconds[i]) &&
+                       b->batch <= recommend_limits_batch(&limits);
     if (known && (level->best < 0 || level->seconds[i].value < level->seconds[level->best].value)) level->best = i;
 }
 
