@@ -44,9 +44,15 @@ static bool closed(const rate_search *r, int side)
     return worse >= 2;
 }
 
+enum { DOWNWARD_MOST = 5 }; /* rates, by factors of 2: near the best loss a high rate stays above it, however long */
+
 /* While no run has a value: by factors of 4 away from rates that diverged, or that are too slow. */
 static bool seek(const rate_search *r, int *half)
 {
+    if (r->downward) {
+        *half = -2 * r->count;
+        return r->count < DOWNWARD_MOST;
+    }
     int least_diverged = RATE_SEARCH_REACH + 1, most_slow = -RATE_SEARCH_REACH - 1;
     for (int i = 0; i < r->count; i++) {
         const struct rate_search_entry *e = &r->entry[i];

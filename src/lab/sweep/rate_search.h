@@ -20,8 +20,9 @@ typedef struct rate_search {
         bool diverged;
     } entry[RATE_SEARCH_RUNS];
     int count;
-    int best;  /* -1: no run has a value */
-    bool edge; /* the best is at the limit of the search, or the search ran out of runs */
+    bool downward; /* a rate that misses the target is too high, not too slow: it reached an easier one */
+    int best;      /* -1: no run has a value */
+    bool edge;     /* the best is at the limit of the search, or the search ran out of runs */
 } rate_search;
 
 void rate_search_begin(rate_search *r, double lr, double worse, double lost);

@@ -80,7 +80,8 @@ tas_status search_rates(lab *l, trial t, rate_search *r)
     t.start = r->lr;
     const int most = isfinite(t.target) && estimate_out_of_reach(s) ? ESTIMATE_RATES : RATE_SEARCH_RUNS;
     while ((r->best >= 0 || r->count < most) && rate_search_next(r, &t.lr, &give_up)) {
-        double value, limit = estimate_any_reached(s) ? 4 * easier * estimate_examples(s, t.batch) : INFINITY;
+        const bool known = estimate_any_reached(s) || s->depth > 0;
+        double value, limit = known ? 4 * easier * estimate_examples(s, t.batch) : INFINITY;
         bool diverged;
         t.lr = (double)(float)t.lr;
         t.give_up = isfinite(t.target) ? fmin(give_up, limit) : INFINITY;
@@ -195,16 +196,19 @@ static tas_status find_rate(lab *l, sweep_batch *b, double lr)
         return TAS_OK;
     }
     double first = first_rate(l, lr, b->batch);
+    bool reached_easier = false;
     if (isfinite(s->search_target)) {
         t.target = s->search_target;
         rate_search_begin(&r, first, 1.2, 1.5);
         tas_status status = search_rates(l, t, &r);
         if (status) return status;
         b->searches = r.count;
-        if (r.best >= 0) first = rate_search_best(&r);
+        reached_easier = r.best >= 0;
+        if (reached_easier) first = rate_search_best(&r);
         t.target = s->target;
     }
     rate_search_begin(&r, first, 1.2, 1.5);
+    r.downward = reached_easier;
     tas_status status = search_rates(l, t, &r);
     if (!status && r.best >= 0) status = confirm(l, t, &r);
     if (status) return status;

@@ -150,10 +150,10 @@ static tas_status run_deep(lab *l, uint64_t seed, double lr, double seconds, dee
 }
 
 /* Whether there is time for another such run; one that the state has takes none. */
-static bool may_run_deep(const lab *l, uint64_t seed, double lr, double limit, double begun)
+static bool may_run_deep(const lab *l, uint64_t seed, double lr, double limit, double begun, double share)
 {
     const trial t = deep_trial(l, seed, lr, limit);
-    return !(limit > 0) || lab_seconds(l) - begun <= 0.5 * limit || resume_has(l, &t);
+    return !(limit > 0) || lab_seconds(l) - begun <= share * limit || resume_has(l, &t);
 }
 
 /* Lower rates are often better late: halved as long as that helps and there is time. A rate that diverges late was too
@@ -165,7 +165,7 @@ static tas_status find_slower(lab *l, double limit, double begun, deep_run *best
     for (int i = 0; i < SLOWER_RATES; i++) {
         deep_run next;
         lr = (double)(float)(0.5 * lr);
-        if (isfinite(best->best) && !may_run_deep(l, seed, lr, limit, begun)) break;
+        if (isfinite(best->best) && !may_run_deep(l, seed, lr, limit, begun, 0.5)) break;
         const tas_status status = run_deep(l, seed, lr, limit, &next);
         const bool better = !status && isfinite(next.best) && !(next.best >= BETTER * best->best);
         free(better ? best->seen : next.seen);
@@ -184,7 +184,7 @@ static tas_status find_deepest(lab *l, double lr, deep_run *out)
     const uint64_t other = s->options.seed + SWEEP_SECOND_SEED;
     tas_status status = run_deep(l, s->options.seed, lr, limit, out);
     if (!status && !s->options.scale) status = find_slower(l, limit, begun, out);
-    if (status || !isfinite(out->best) || !may_run_deep(l, other, out->lr, limit, begun)) return status;
+    if (status || !isfinite(out->best) || !may_run_deep(l, other, out->lr, limit, begun, 1.2)) return status;
     deep_run second;
     status = run_deep(l, other, out->lr, limit, &second);
     const bool worse = !status && second.best > out->best;

@@ -15,7 +15,7 @@
 static const double NEXT_NEAR = REACH_INTERVAL, NEXT_FAR = 0.08, NEXT_SEARCH = 0.2, QUARTER = 0.25, IS_NEAR = 1.35;
 /* A run has stopped improving if the deepest target it has reached has not got deeper by this share while its examples
  * grew by this factor. */
-static const double IMPROVES = 0.005, PATIENCE = 1.6;
+static const double IMPROVES = 0.005, PATIENCE = 1.6, PATIENCE_OF_FIGURES = 2;
 enum { HEALED = 200 }; /* steps: a high rate may raise the loss at first and still be the best */
 
 /* One run ---------------------------------------------------------------------------------------------------------- */
@@ -157,13 +157,13 @@ static uint64_t next_look(const runner *r, bool *all)
     return steps < 1 ? 1 : (uint64_t)steps;
 }
 
-/* Whether a search can be given up: behind the best so far, or far above its start. */
-static bool should_give_up(const runner *r)
+/* After an epoch at least. */
+static bool has_stopped_improving(const runner *r, double patience)
 {
-    const double first = r->seen[0].value, last = r->seen[r->out->points - 1].value;
-    if (!r->t->search || r->reach.state != REACH_NOT) return false;
-    if ((double)r->result.examples > r->t->give_up) return true;
-    return !r->lab->sweep->options.by_accuracy && r->result.steps >= HEALED && last > 1.5 * first;
+    const double done = (double)r->result.examples;
+    if (done < (double)r->lab->sweep->examples) return false;
+    const double before = reach_deepest(r->seen, r->out->points, done / (patience * REACH_STAY));
+    return reach_deepest(r->seen, r->out->points, INFINITY) > before - IMPROVES * fabs(before);
 }
 
 static bool is_at_end(const runner *r)
@@ -171,15 +171,26 @@ static bool is_at_end(const runner *r)
     return (double)r->result.examples >= r->t->examples_most || r->result.steps >= tas_run_steps(r->run);
 }
 
-/* Without a target: an epoch at least. */
+/* Whether it is no use going on to the target: behind the best so far, far above its start, or on a plateau above it.
+ * Schedules that end with the run bring it down at its end. */
+static bool should_give_up(const runner *r)
+{
+    const tas_sweep *s = r->lab->sweep;
+    const double first = r->seen[0].value, last = r->seen[r->out->points - 1].value;
+    const bool constant = s->options.train.schedule == TAS_SCHEDULE_CONSTANT;
+    if (r->reach.state != REACH_NOT || isnan(r->t->target)) return false;
+    if (!r->t->search) return constant && has_stopped_improving(r, PATIENCE_OF_FIGURES);
+    if ((double)r->result.examples > r->t->give_up) return true;
+    if (constant && has_stopped_improving(r, PATIENCE)) return true;
+    return !s->options.by_accuracy && r->result.steps >= HEALED && last > 1.5 * first;
+}
+
+/* Without a target. */
 static bool is_out_of_patience(const runner *r)
 {
-    const double done = (double)r->result.examples;
     if (!r->t->patient) return false;
     if (r->t->seconds_most > 0 && now_seconds() - r->began > r->t->seconds_most) return true;
-    if (done < (double)r->lab->sweep->examples) return false;
-    const double before = reach_deepest(r->seen, r->out->points, done / (PATIENCE * REACH_STAY));
-    return reach_deepest(r->seen, r->out->points, INFINITY) > before - IMPROVES * fabs(before);
+    return has_stopped_improving(r, PATIENCE);
 }
 
 static bool is_over(const runner *r)
