@@ -264,10 +264,12 @@ static void print_check(FILE *out, const tas_check *c, int width)
     cli_print_wrapped(out, text, TEXT_COLUMN, TEXT_COLUMN, width);
 }
 
-/* The command is one line, to be copied; how it ends stands below it. */
+/* The command is one line, to be copied; how it ends stands below it, and above it whether it was checked. */
 static void print_command(const tas_sweep *sweep, FILE *out, int width)
 {
+    tas_check check;
     char *command = tas_sweep_command(sweep), *end = command ? tas_sweep_command_end(sweep) : NULL;
+    if (command && !tas_sweep_check(sweep, 0, &check)) fprintf(out, "check        not made\n");
     if (command) fprintf(out, "command      %s\n", command);
     if (end) {
         fprintf(out, "%*s", TEXT_COLUMN, "");

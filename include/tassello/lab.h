@@ -224,8 +224,8 @@ TAS_API void tas_advise_options_init(tas_advise_options *options);
  * tas_sweep_json() and tas_sweep_report(). No device is needed. The text is CSV (RFC 4180, or tabs), or one JSON object
  * per line:
  *
- *     batch,lr,seed,steps,seconds,loss            one row per run: steps and seconds to the target; no steps: not
- * reached batch,lr,seed,examples,seconds,loss         one row per evaluation, in the order of the run
+ *     batch,lr,seed,steps,seconds,loss     one row per run: steps and seconds to the target; no steps: not reached
+ *     batch,lr,seed,examples,seconds,loss  one row per evaluation, in the order of the run
  *
  * with accuracy and train_loss if they are known, in any order; other columns are ignored. A loss of nan or inf is a
  * run that diverged. If a batch was run at several rates, the best of them by its mean over seeds is used. As in a
