@@ -193,6 +193,15 @@ def follow_depth(o):
     return f
 
 
+def against_grown(o, b):
+    """A fixed batch's figures as multiples of a growing one's."""
+    f = Figures()
+    for name in ("seconds", "steps", "examples") if o["grown"] else ():
+        if b[name]["mean"] and o["grown"][name]["mean"]:
+            f.add(b[name]["mean"] / o["grown"][name]["mean"])
+    return f
+
+
 def follow(o):
     """What follows from the JSON's figures by a formula, and is shown."""
     f, batches = Figures(), o["batches"]
@@ -213,7 +222,7 @@ def follow(o):
     for a, b in itertools.combinations(batches, 2):
         f.add((b["memory_used"] - a["memory_used"]) / (b["batch"] - a["batch"]))
     for b in batches:
-        f.merge(windows(b)).add(b["batch"] // 2).add(b["batch"] * 2)
+        f.merge(windows(b)).merge(against_grown(o, b)).add(b["batch"] // 2).add(b["batch"] * 2)
     f.merge(frozen_figures(o["frozen"]))
     searches = sum(run["search"] for run in o["runs"])
     f.add(searches).add(len(o["runs"]) - searches)
@@ -368,6 +377,8 @@ def of_batch(o, batch, where=""):
     if where == "Learning rates":
         return rates(o, batch).add(o["target"]).add(batch)
     i = [b["batch"] for b in o["batches"]].index(batch)
+    if where == "A growing batch":
+        return against_grown(o, o["batches"][i]).add(batch).add(1)
     f = collect(o["batches"][i]).merge(collect([level["batches"][i] for level in o["levels"]]))
     for point in o["frozen"]:
         rows = [b for b in point["batches"] if b["batch"] == batch]
@@ -574,7 +585,7 @@ def main():
                  "--momentum", "0", "--epochs", "20", "--json", "json"]
         if shutil.which("gnuplot"):
             words += ["--report", "page.html"]
-        for more in (("--target-loss", "0.3"), ("--target-loss", "1", "--wide")):
+        for more in (("--target-loss", "0.3"), ("--target-loss", "1", "--wide", "--grow")):
             said = subprocess.run([*words, *more], cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                   text=True, check=False,
                                   env={**os.environ, "COLUMNS": "200" if len(more) > 2 else "80"})

@@ -148,6 +148,36 @@ static int count_runs(const tas_sweep *s)
     return count;
 }
 
+/* From a batch of 8 on, at a low rate; the other runs are as without it. */
+START_TEST(a_batch_that_grows)
+{
+    const uint32_t batches[] = {8};
+    const float rates[] = {0.001f};
+    tas_sweep_options options = small_options(batches, 1);
+    tas_sweep *s, *without;
+    tas_grown grown;
+    options.rates = rates;
+    options.target = 0.55;
+    options.train.momentum = 0.9f;
+    options.epochs = 20;
+    options.brief = 1;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &options, &without));
+    ck_assert_int_eq(tas_sweep_grown(without, &grown), 0);
+    options.grow = 1;
+    options.batch_most = 32;
+    expect_ok(tas_sweep_run(device, net, train, NULL, &options, &s));
+    ck_assert_int_eq(tas_sweep_grown(s, &grown), 1);
+    ck_assert_msg(grown.seeds == 2 && grown.reached == 2, "%d of %d reached", grown.reached, grown.seeds);
+    ck_assert_int_eq(s->runs, without->runs);
+    ck_assert_msg(!strncmp(grown.schedule, "8,", 2), "after %g steps it did not grow: %s", grown.steps, grown.schedule);
+    const double mean = grown.examples / grown.steps;
+    ck_assert_msg(mean > 8 && mean <= 32, "%g examples per step by %s", mean, grown.schedule);
+    ck_assert(grown.seconds > 0 && grown.seconds_deciding >= 0 && grown.seconds_deciding < grown.seconds);
+    tas_sweep_close(&s);
+    tas_sweep_close(&without);
+}
+END_TEST
+
 /* What a rate was chosen on says too much of it. */
 static void check_seeds(const tas_sweep *s)
 {
@@ -907,7 +937,7 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("sweep");
-    TCase *pure = tcase_create("race"), *all = tcase_create("sweeps");
+    TCase *pure = tcase_create("race"), *all = tcase_create("sweeps"), *grown = tcase_create("grown");
     tcase_add_test(pure, race_finds_the_rate);
     tcase_add_test(pure, race_ends_where_nothing_works);
     tcase_add_checked_fixture(all, open_all, close_all);
@@ -935,5 +965,9 @@ int main(void)
     tcase_add_test(all, time_is_kept_for_a_test);
     suite_add_tcase(suite, pure);
     suite_add_tcase(suite, all);
+    tcase_set_timeout(grown, 200);
+    tcase_add_test(grown, a_batch_that_grows);
+    tcase_add_checked_fixture(grown, open_all, close_all);
+    suite_add_tcase(suite, grown);
     return support_run(suite);
 }

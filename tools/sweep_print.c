@@ -264,6 +264,20 @@ static void print_check(FILE *out, const tas_check *c, int width)
     cli_print_wrapped(out, text, TEXT_COLUMN, TEXT_COLUMN, width);
 }
 
+static void print_grown(const tas_sweep *sweep, FILE *out, int width)
+{
+    char text[640];
+    tas_grown g;
+    if (!tas_sweep_grown(sweep, &g)) return;
+    int used = snprintf(text, sizeof text, "%d of %d runs reached the target", g.reached, g.seeds);
+    if (g.reached)
+        used += snprintf(text + used, sizeof text - (size_t)used, " in %s, %s steps and %s examples (measured)",
+                         seconds(g.seconds).text, fixed(g.steps, 0).text, fixed(g.examples, 0).text);
+    snprintf(text + used, sizeof text - (size_t)used, "; the first with --batch-schedule %s", g.schedule);
+    fprintf(out, "growing      ");
+    cli_print_wrapped(out, text, TEXT_COLUMN, TEXT_COLUMN, width);
+}
+
 /* The command is one line, to be copied; how it ends stands below it, and above it whether it was checked. */
 static void print_command(const tas_sweep *sweep, FILE *out, int width)
 {
@@ -292,6 +306,7 @@ void sweep_print_result(const tas_sweep *sweep, FILE *out, bool wide)
     if (isfinite(tas_sweep_seconds(sweep))) fprintf(out, "took         %s\n", seconds(tas_sweep_seconds(sweep)).text);
     print_table(sweep, out, wide, width);
     print_levels(sweep, out);
+    print_grown(sweep, out, width);
     tas_sweep_advice(sweep, &advice);
     fprintf(out, "advice       ");
     cli_print_wrapped(out, advice.reason, TEXT_COLUMN, TEXT_COLUMN, width);

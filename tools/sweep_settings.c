@@ -125,6 +125,12 @@ const cli_option sweep_options[] = {
      .offset = offsetof(sweep_settings, branch),
      .help = "Also measure the critical batch at several moments of a run at the base batch: from each, short branches "
              "at several batches train on the same examples. Holds for any optimizer."},
+    {.name = "grow",
+     .group = GROUP_DATA,
+     .offset = offsetof(sweep_settings, grow),
+     .help =
+         "Also train to the target twice with a batch that grows on the way, as 'train --batch grow' does, from the "
+         "base batch and its rate on."},
     {.name = "brief",
      .group = GROUP_DATA,
      .offset = offsetof(sweep_settings, brief),
@@ -331,6 +337,7 @@ void sweep_read(sweep_settings *s, int argc, char **argv)
     options->seeds = (int)s->seeds;
     options->brief = s->brief;
     options->branch = s->branch;
+    options->grow = s->grow;
     options->state = s->state;
     options->net_name = s->net;
     options->data_name = s->data;

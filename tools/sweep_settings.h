@@ -11,7 +11,7 @@ typedef struct sweep_settings {
     double target_loss, target_accuracy; /* NaN: not given */
     uint32_t seeds;
     int target_on, goal, schedule, scaling; /* words; scaling NO_WORD: not given */
-    bool grid, branch, brief, wide;
+    bool grid, branch, grow, brief, wide;
     optimizer_words optimizer;
     cli_size budget, validation;
     uint32_t list[SWEEP_BATCHES_MOST];

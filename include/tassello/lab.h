@@ -61,6 +61,7 @@ typedef struct tas_sweep_options {
     double waste;        /* examples to the target, at most, as a multiple of the fewest possible; 0: no limit */
     uint64_t seed;       /* 1 */
     int branch;          /* non-zero: the critical batch is measured at several moments of a run, from branches */
+    int grow;            /* non-zero: two runs whose batch grows on the way, from the base batch on */
     int brief;           /* non-zero: runs end at the target, and nothing is measured at frozen weights */
     /* NET and DATA in the command and the report; NULL: their own names. */
     const char *net_name, *data_name;
@@ -153,6 +154,18 @@ typedef struct tas_check {
 
 /* In the order in which they were made; the last one is that of the advice. Returns 0 after it. */
 TAS_API int tas_sweep_check(const tas_sweep *sweep, size_t index, tas_check *out);
+
+/* Runs on fresh seeds whose batch grew on the way to the target. Figures are geometric means over those that reached
+ * it; NaN: not known. */
+typedef struct tas_grown {
+    int seeds, reached;
+    double steps, examples, seconds;
+    double seconds_deciding; /* of `seconds` */
+    const char *schedule;    /* of the first run: "64,256:256"; valid until the sweep is closed */
+} tas_grown;
+
+/* Returns 0 if there were no such runs. */
+TAS_API int tas_sweep_grown(const tas_sweep *sweep, tas_grown *out);
 
 /* The command line that trains as recommended, for a shell; freed by the caller. NULL: nothing is recommended, since
  * too little was measured (the advice's reason says what is missing); the runs are of another program; or no memory. */

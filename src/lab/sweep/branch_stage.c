@@ -25,8 +25,7 @@ enum {
 /* The run -----------------------------------------------------------------------------------------------------------
  */
 
-/* The batch at which the target was made, or the nearest to it that has a rate. */
-static const sweep_batch *base_of(const tas_sweep *s)
+const sweep_batch *branch_stage_base(const tas_sweep *s)
 {
     const double wanted = s->base_batch ? (double)s->base_batch : ESTIMATE_BASE;
     const sweep_batch *out = NULL;
@@ -167,7 +166,7 @@ tas_status branch_stage_run(lab *l)
     double moments[SWEEP_TARGETS]; /* at least MOMENTS */
     if (!s->options.branch) return TAS_OK;
     aggregate_runs(s); /* the levels, and the examples to the target */
-    const sweep_batch *base = base_of(s);
+    const sweep_batch *base = branch_stage_base(s);
     if (!base) return TAS_OK;
     branches_request request = request_of(l, base);
     const int count = list_moments(s, base, moments);

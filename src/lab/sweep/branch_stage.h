@@ -7,6 +7,9 @@
 
 #include <jansson.h>
 
+/* The batch at which the target was made, or the nearest to it that has a rate; NULL: none reached the target. */
+const sweep_batch *branch_stage_base(const tas_sweep *s);
+
 /* Fills s->branch[] and s->branches, if s->options.branch is set. */
 tas_status branch_stage_run(lab *l);
 

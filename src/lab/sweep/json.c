@@ -5,6 +5,7 @@
 #include "base/context.h"
 #include "lab/advice/reason.h"
 #include "lab/sweep/branch_stage.h"
+#include "lab/sweep/grown_stage.h"
 #include "lab/sweep/output.h"
 #include "lab/sweep/sweep.h"
 
@@ -247,6 +248,7 @@ static json_t *sweep_json(const tas_sweep *s)
     put(out, "frozen", frozen);
     put(out, "runs", runs);
     put(out, "branches", branch_stage_describe(s));
+    put(out, "grown", grown_stage_describe(s));
     return out;
 }
 

@@ -122,12 +122,12 @@ static json_t *limits_json(const tas_sweep_options *options)
  * about a measured mean by the spread of the seeds. */
 static json_t *kinds_json(void)
 {
-    return json_pack("{s:[sssssss],s:[ssssssssss],s:[s]}", "measured", "batches/* except fitted and seconds_expected",
-                     "levels/*/batches", "checks", "depth", "frozen", "runs", "recommendation/seconds and steps",
-                     "fitted", "b_crit", "s_min", "e_min", "step_fixed_s", "step_each_s", "batches/*/fitted",
-                     "batches/*/seconds_expected", "levels/*/b_crit", "recommendation/knee",
-                     "recommendation/half and twice unless they say so", "expected_of_the_next_seed",
-                     "recommendation/seconds_low and seconds_high");
+    return json_pack("{s:[ssssssss],s:[ssssssssss],s:[s]}", "measured", "batches/* except fitted and seconds_expected",
+                     "levels/*/batches", "checks", "grown", "depth", "frozen", "runs",
+                     "recommendation/seconds and steps", "fitted", "b_crit", "s_min", "e_min", "step_fixed_s",
+                     "step_each_s", "batches/*/fitted", "batches/*/seconds_expected", "levels/*/b_crit",
+                     "recommendation/knee", "recommendation/half and twice unless they say so",
+                     "expected_of_the_next_seed", "recommendation/seconds_low and seconds_high");
 }
 
 void json_figures_sweep(json_t *to, const tas_sweep *s)

@@ -6,6 +6,7 @@
 #include "lab/sweep/estimate.h"
 #include "lab/sweep/forecast.h"
 #include "lab/sweep/frozen_stage.h"
+#include "lab/sweep/grown_stage.h"
 #include "lab/sweep/search.h"
 #include "lab/sweep/setup.h"
 #include "lab/sweep/target_stage.h"
@@ -43,6 +44,7 @@ static tas_status work(lab *l)
     if (!status) status = search_batches(l, lr);
     if (!status) status = check_stage_run(l);
     if (!status) status = branch_stage_run(l);
+    if (!status) status = grown_stage_run(l);
     if (!status) status = frozen_stage_run(l);
     return status ? status : test_stage_run(l);
 }

@@ -16,6 +16,7 @@ enum {
     SWEEP_CHECK_SEED = 64,       /* the same, of the first run that checks the advice */
     SWEEP_TARGETS = 8,           /* at most: from a shallow one to the deepest */
     SWEEP_CHECKS = 3,            /* candidates whose command is checked, at most */
+    SWEEP_GROWN_SEED = 96,       /* above the sweep's own, of the first run with a growing batch */
     SWEEP_BRANCHES = 16,         /* moments of a run at which branches are made, at most */
     FROZEN_POINTS = 3,           /* the start, the middle, the target */
     NOISE_WINDOWS = 24
@@ -26,6 +27,7 @@ enum {
 typedef struct sweep_point {
     uint64_t step, examples;
     double seconds;      /* of training, without evaluation */
+    double deciding;     /* and of decisions on a growing batch, which are not in them */
     double target_value; /* of the target's own measure (loss or accuracy; on LOOK_MOST examples at most) */
     double train_loss, train_accuracy, loss, accuracy; /* the last two: validation */
     noise_scale noise;                                 /* of the steps since the point before */
@@ -147,11 +149,11 @@ typedef struct sweep_branch {
     double batch[FIT_BATCHES], difference[FIT_BATCHES], error[FIT_BATCHES]; /* of the loss, against the smallest */
 } sweep_branch;
 
-/* A run whose batch grew on the way, to the same target. */
+/* Runs whose batch grew on the way, to the same target. A step takes as long as when steps were timed. */
 typedef struct sweep_grown {
     int seeds, reached; /* 0: none was made */
     sweep_mean steps, examples, seconds;
-    double seconds_deciding; /* of `seconds`, spent in branches */
+    double seconds_deciding; /* of `seconds`, spent in branches, mean */
     char schedule[256];      /* of its first run, as --batch-schedule takes it */
 } sweep_grown;
 

@@ -2,6 +2,7 @@
 
 #include "base/context.h"
 #include "data/dataset.h"
+#include "lab/branch/branches.h"
 #include "lab/sweep/weights.h"
 #include "stats/reach.h"
 #include "train/feed.h"
@@ -26,6 +27,7 @@ typedef struct runner {
     sweep_run *out;
     tas_model *model;
     tas_run *run;
+    tas_growth *growth; /* NULL: the batch stays */
     tas_train_result result;
     noise_scale noise; /* since the last look */
     double batch_loss; /* running mean of the batches' */
@@ -66,8 +68,14 @@ tas_train_options trial_options(const lab *l, const trial *t)
     options.warmup = (uint64_t)llround((double)options.warmup * k);
     if (options.warmup > options.steps) options.warmup = options.steps;
     if (options.decay_steps) options.decay_steps = (uint64_t)fmax(1, round((double)options.decay_steps * k));
-    options.budget = l->train_bytes;
+    options.budget = t->budget ? t->budget : l->train_bytes;
     options.noise = !t->search;
+    if (t->batch_most) {
+        options.batch_most = t->batch_most;
+        options.lr_scaling = branches_rule(options.optimizer);
+        options.base_batch = options.batch;
+        options.noise = options.optimizer == TAS_SGD && options.momentum == 0;
+    }
     options.ahead = 1;
     options.on_step = NULL;
     options.user = NULL;
@@ -105,6 +113,7 @@ static tas_status look(runner *r, bool all)
     sweep_point p = {.step = r->result.steps,
                      .examples = r->result.examples,
                      .seconds = r->result.seconds,
+                     .deciding = r->growth ? tas_growth_get_cost(r->growth).seconds : 0,
                      .train_loss = NAN,
                      .train_accuracy = NAN,
                      .loss = NAN,
@@ -139,7 +148,8 @@ static uint64_t next_look(const runner *r, bool *all)
 {
     const trial *t = r->t;
     const tas_sweep *s = r->lab->sweep;
-    const double done = (double)r->result.examples, batch = (double)t->batch, quarter = QUARTER * (double)s->examples;
+    const double done = (double)r->result.examples, batch = tas_run_batch(r->run),
+                 quarter = QUARTER * (double)s->examples;
     const bool reached = r->reach.state == REACH_DONE;
     const bool near = s->options.by_accuracy || isnan(t->target) || !(r->batch_loss > IS_NEAR * t->target);
     const double apart = near ? NEXT_NEAR : t->search ? NEXT_SEARCH : NEXT_FAR;
@@ -236,13 +246,32 @@ static void conclude(runner *r, bool finite)
     out->final_metric = r->t->patient && isfinite(deepest) ? deepest : r->seen[last].value;
 }
 
+/* As many examples as so many steps at the present batch take, which may grow meanwhile. */
+static tas_status advance_growing(runner *r, uint64_t steps)
+{
+    const double until = (double)r->result.examples + (double)steps * tas_run_batch(r->run);
+    tas_status status = TAS_OK;
+    while (!status && (double)r->result.examples < until && !is_at_end(r)) {
+        const double more = ceil((until - (double)r->result.examples) / tas_run_batch(r->run));
+        const uint64_t left = tas_growth_left(r->growth);
+        status = tas_run_advance(r->run, left < more ? left : (uint64_t)more, &r->result);
+        if (!status && !is_at_end(r)) status = tas_growth_decide(r->growth);
+    }
+    return status;
+}
+
+static tas_status advance(runner *r, uint64_t steps)
+{
+    return r->growth ? advance_growing(r, steps) : tas_run_advance(r->run, steps, &r->result);
+}
+
 static tas_status follow(runner *r)
 {
     bool all = true;
     tas_status status = look(r, !r->t->search);
     while (!status) {
         const uint64_t steps = next_look(r, &all);
-        status = tas_run_advance(r->run, steps, &r->result);
+        status = advance(r, steps);
         if (!status && !lab_progress(r->lab, false)) status = TAS_STOPPED;
         if (status == TAS_NOT_FINITE) {
             conclude(r, false);
@@ -260,7 +289,27 @@ static tas_status follow(runner *r)
     return status;
 }
 
-tas_status trial_run(lab *l, const trial *t, sweep_run *out, float *weights)
+static tas_status open_growth(runner *r)
+{
+    const lab *l = r->lab;
+    tas_growth_options options;
+    if (!r->t->batch_most) return TAS_OK;
+    tas_growth_options_init(&options);
+    return tas_growth_open(r->run, l->sweep->options.on_train ? l->train_look : l->look, &options, &r->growth);
+}
+
+/* Up to the end of the run, or to where it reached the target. */
+static void keep_growth(const runner *r, trial_growth *out)
+{
+    int count;
+    const sweep_run *run = r->out;
+    const sweep_point *last = &run->point[r->reach.state == REACH_DONE ? r->reach.at : run->points - 1];
+    const tas_batch_change *list = tas_growth_changes(r->growth, &count);
+    *out = (trial_growth){.seconds = last->deciding};
+    for (int i = 0; i < count && list[i].step < last->step; i++) out->change[out->changes++] = list[i];
+}
+
+static tas_status run_trial(lab *l, const trial *t, sweep_run *out, float *weights, trial_growth *growth)
 {
     tas_train_options options = trial_options(l, t);
     runner r = {.lab = l, .t = t, .out = out, .reach = {REACH_NOT, -1}, .began = now_seconds()};
@@ -281,11 +330,14 @@ tas_status trial_run(lab *l, const trial *t, sweep_run *out, float *weights)
     if (status) return status;
     tas_model_set_budget(r.model, l->look_bytes);
     status = tas_run_open(r.model, l->rest, &options, &r.run);
+    if (!status) status = open_growth(&r);
     if (!status) status = follow(&r);
+    if (!status && growth) keep_growth(&r, growth);
     if (!status && weights) status = weights_read(r.model, weights);
     /* If they overflowed, the model has those of an earlier step, which depends on time. */
     if (!status && weights && r.result.weights_step != r.result.steps) weights[0] = NAN;
     out->memory = r.result.peak_bytes;
+    tas_growth_close(&r.growth);
     tas_run_close(&r.run);
     tas_model_close(&r.model);
     free(r.seen);
@@ -294,4 +346,14 @@ tas_status trial_run(lab *l, const trial *t, sweep_run *out, float *weights)
     out->point = NULL;
     out->points = 0;
     return status;
+}
+
+tas_status trial_run(lab *l, const trial *t, sweep_run *out, float *weights)
+{
+    return run_trial(l, t, out, weights, NULL);
+}
+
+tas_status trial_run_growing(lab *l, const trial *t, sweep_run *out, trial_growth *growth)
+{
+    return run_trial(l, t, out, NULL, growth);
 }
