@@ -220,7 +220,8 @@ def follow(o):
         f.add(b / a)
     f.percent.add(100 * max(0.05, 2 * (o["step_misfit"] or 0)))  # of speeds that a clock tells apart
     for a, b in itertools.combinations(batches, 2):
-        f.add((b["memory_used"] - a["memory_used"]) / (b["batch"] - a["batch"]))
+        more, less = (x["memory_used"] or x["memory_forecast"] for x in (b, a))  # the latter if it was not trained
+        f.add((more - less) / (b["batch"] - a["batch"]))
     for b in batches:
         f.merge(windows(b)).merge(against_grown(o, b)).add(b["batch"] // 2).add(b["batch"] * 2)
     f.merge(frozen_figures(o["frozen"]))
