@@ -427,6 +427,7 @@ static int train(train_session *session)
     if (status) return cli_failed(&session->cli, status);
     running = session->model;
     cli_catch_ends(on_end);
+    cli_catch(SIGUSR1, on_save); /* again: LLVM, by which drivers build kernels, has a handler of its own for it */
     status = train_all(session);
     progress_end_line(&session->progress);
     session->interrupted = status == TAS_STOPPED;

@@ -7,13 +7,15 @@ import signal
 import sys
 import time
 
+from checks import POCL
 from common import case, expect, leftovers, main, make_set, one_object, Result, Skip
 
 
 def begin_long(t, *arguments, **more):
     """A training that does not end, after its first line of progress."""
-    child = t.start("train", t.net, t.data, "--device", "reference", "--batch", "240", "--lr", "0.05", "--epochs",
-                    "1000000000", *arguments, **more)
+    device = () if "--device" in arguments else ("--device", "reference")
+    child = t.start("train", t.net, t.data, *device, "--batch", "240", "--lr", "0.05", "--epochs", "1000000000",
+                    *arguments, **more)
     for line in child.stderr:
         if line.startswith(b"step "):
             return child
@@ -114,6 +116,16 @@ def _(t):
         if seen[1] < 100000 and not more:
             expect(t.train("--batch", "240", "--steps", seen[1]).digest() == evaluated.digest(),
                    f"not the weights after step {seen[1]}")
+
+
+@case("pocl: SIGUSR1 writes --save, although its compiler catches that signal, too", needs="pocl")
+def _(t):
+    folder = t.place()
+    child = begin_long(t, "--device", "pocl", "--save", folder / "s", env=POCL)
+    child.send_signal(signal.SIGUSR1)
+    expect(str(folder / "s") in read_until(child, b"SIGUSR1") and (folder / "s").exists(), "no checkpoint")
+    child.kill()
+    child.communicate()
 
 
 @case("SIGUSR1 without --save, or with a file that cannot be written: it is said, and training goes on")
