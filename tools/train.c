@@ -289,14 +289,23 @@ static tas_status decide_batch(train_session *session)
     return describe_training(session, 0, NULL);
 }
 
+/* The run so far, with what decisions on its batch took. */
+static tas_train_result with_decisions(const train_session *session)
+{
+    tas_train_result out = session->result;
+    if (session->growth) out.seconds += tas_growth_get_cost(session->growth).seconds;
+    return out;
+}
+
 /* After a stretch: whether the run ends here, by its target or by its patience. */
 static tas_status evaluate_stretch(train_session *session, bool *ends)
 {
-    const uint64_t done = session->result.steps;
+    const tas_train_result so_far = with_decisions(session);
+    const uint64_t done = so_far.steps;
     const uint32_t patience = session->settings.patience, batch = tas_run_batch(session->run);
     const bool last = done == tas_run_steps(session->run);
     tas_model_set_budget(session->model, session->plan.validation_budget);
-    tas_status status = until_evaluate(&session->until, session->model, &session->result, batch, last);
+    tas_status status = until_evaluate(&session->until, session->model, &so_far, batch, last);
     *ends = session->until.state == TAS_REACH_DONE;
     if (status || (!session->progress.last.ends_epoch && !last && !*ends)) return status;
     status = validate(session);
@@ -305,7 +314,7 @@ static tas_status evaluate_stretch(train_session *session, bool *ends)
     session->stopped_early = !last && !*ends && patience && validation_since_best(&session->validation) >= patience;
     if (!session->stopped_early) return TAS_OK;
     *ends = true;
-    return until_evaluate(&session->until, session->model, &session->result, batch, true);
+    return until_evaluate(&session->until, session->model, &so_far, batch, true);
 }
 
 /* In one stretch, or with an evaluation of the held-out examples after each epoch and at the end, and whenever the
