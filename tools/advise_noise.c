@@ -21,12 +21,14 @@ static void print_text(const char *name, const tas_advise_noise *n)
     char text[3 * FLOAT_TEXT], figures[2][FLOAT_TEXT];
     printf("rows         %s: steps %llu to %llu\n", cli_shown(name), (unsigned long long)n->all.first,
            (unsigned long long)n->all.last);
-    printf("noise scale  %s examples (95 %%), %llu steps\n", range_text(&n->all.noise, text),
-           (unsigned long long)n->all.noise.steps);
+    printf("noise scale  %s%s, %llu steps\n", range_text(&n->all.noise, text),
+           n->all.noise.state == TAS_NOISE_UNKNOWN ? "" : " examples (95 %)", (unsigned long long)n->all.noise.steps);
     for (int i = 0; i < n->parts; i++)
         printf("             steps %llu to %llu: %s\n", (unsigned long long)n->part[i].first,
                (unsigned long long)n->part[i].last, range_text(&n->part[i].noise, text));
-    printf("trace        %s, |G|^2 %s\n", cli_figures(n->trace, 3, figures[0]), cli_figures(n->square, 3, figures[1]));
+    if (isfinite(n->trace))
+        printf("trace        %s, |G|^2 %s\n", cli_figures(n->trace, 3, figures[0]),
+               cli_figures(n->square, 3, figures[1]));
     if (n->skipped) printf("skipped      %llu rows, not finite\n", (unsigned long long)n->skipped);
     printf("use          ");
     cli_print_wrapped(stdout, n->reason, TEXT_COLUMN, TEXT_COLUMN, cli_text_width(stdout));
