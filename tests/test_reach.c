@@ -1,7 +1,7 @@
 /* When a run has reached its target: planted curves. */
 #include "stats/reach.h"
 
-#include <tassello/lab.h>
+#include <tassello/reach.h>
 
 #include <check.h>
 #include <math.h>
@@ -155,24 +155,17 @@ END_TEST
 START_TEST(callers_get_the_same_rule)
 {
     reach_point p[POINTS];
-    double examples[POINTS], accuracy[POINTS];
-    size_t at = 0;
+    tas_reach_point q[POINTS];
+    int at = 0;
     grow(p);
     fall(p, 0.9, 0.05);
-    for (int i = 0; i < POINTS; i++) {
-        examples[i] = p[i].examples;
-        accuracy[i] = 1 - p[i].value;
-        p[i].value = -accuracy[i];
-    }
-    ck_assert_int_eq(tas_target_reached(examples, accuracy, POINTS, 0.8, 1, 0, &at), 1);
-    ck_assert_int_eq((int)at, judge(p, -0.8).at);
-    ck_assert_int_eq(tas_target_reached(examples, accuracy, POINTS, 0.99, 1, 0, &at), 0);
-    ck_assert_int_eq(tas_target_reached(NULL, NULL, 0, 0.99, 1, 1, NULL), 0);
-    for (int i = 150; i < POINTS; i++) accuracy[i] = 0.1;
-    ck_assert_int_eq(tas_target_reached(examples, accuracy, POINTS, 0.8, 1, 0, NULL), -1);
-    ck_assert_uint_eq(tas_target_next(0, 64), 1);
-    ck_assert_uint_eq(tas_target_next(64000, 64), 40);
-    ck_assert_uint_eq(tas_target_next(1000, 64), 1);
+    for (int i = 0; i < POINTS; i++) q[i] = (tas_reach_point){p[i].examples, p[i].value};
+    ck_assert_int_eq(tas_reach_find(q, POINTS, 0.2, 0, &at), TAS_REACH_DONE);
+    ck_assert_int_eq(at, judge(p, 0.2).at);
+    ck_assert_int_eq(tas_reach_find(q, POINTS, 0.01, 0, &at), TAS_REACH_NOT);
+    ck_assert_int_eq(tas_reach_find(NULL, 0, 0.01, 1, NULL), TAS_REACH_NOT);
+    for (int i = 150; i < POINTS; i++) q[i].value = 0.9;
+    ck_assert_int_eq(tas_reach_find(q, POINTS, 0.2, 0, NULL), TAS_REACH_GAVE_BACK);
 }
 END_TEST
 

@@ -221,6 +221,22 @@ static void print_levels(const tas_sweep *sweep, FILE *out)
                 fixed(level.best ? level.best : NAN, 0).text, seconds(level.best_seconds).text);
 }
 
+/* The critical batch at moments of one run; why it is not known there takes the place of the number. */
+static void print_branches(const tas_sweep *sweep, FILE *out)
+{
+    tas_sweep_moment m;
+    if (!tas_sweep_branch(sweep, 0, &m)) return;
+    fprintf(out, "branches     %7s  %10s  %8s  critical batch, by branches (95 %%)\n", "steps", "examples", "loss");
+    for (size_t i = 0; tas_sweep_branch(sweep, i, &m); i++) {
+        const cell critical = interval(m.critical_low, m.critical, m.critical_high);
+        fprintf(out, "             %7llu  %10llu  %8s  %s\n", (unsigned long long)m.step,
+                (unsigned long long)m.examples, figures(m.loss).text,
+                strcmp(critical.text, "-") ? critical.text
+                : *m.why                   ? m.why
+                                           : "not known");
+    }
+}
+
 /* How deep the target is: what is left to gain, for the batch at which that is judged. Whether that is shallow is for
  * the advice to say. */
 static void print_depth(const tas_sweep *sweep, FILE *out, int width)
@@ -306,6 +322,7 @@ void sweep_print_result(const tas_sweep *sweep, FILE *out, bool wide)
     if (isfinite(tas_sweep_seconds(sweep))) fprintf(out, "took         %s\n", seconds(tas_sweep_seconds(sweep)).text);
     print_table(sweep, out, wide, width);
     print_levels(sweep, out);
+    print_branches(sweep, out);
     print_grown(sweep, out, width);
     tas_sweep_advice(sweep, &advice);
     fprintf(out, "advice       ");

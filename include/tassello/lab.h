@@ -167,6 +167,18 @@ typedef struct tas_grown {
 /* Returns 0 if there were no such runs. */
 TAS_API int tas_sweep_grown(const tas_sweep *sweep, tas_grown *out);
 
+/* Branches from one moment of a run at the base batch, with `branch`: the largest batch that is as good at equal
+ * examples (Merrill et al. 2025, arXiv 2505.23971). */
+typedef struct tas_sweep_moment {
+    uint64_t step, examples;
+    double loss;                                  /* there */
+    double critical, critical_low, critical_high; /* 95 %; NaN, 0 and infinity: not known */
+    const char *why;                              /* it is not known; "". Valid until the sweep is closed */
+} tas_sweep_moment;
+
+/* In the order of training. Returns 0 after the last one. */
+TAS_API int tas_sweep_branch(const tas_sweep *sweep, size_t index, tas_sweep_moment *out);
+
 /* The command line that trains as recommended, for a shell; freed by the caller. NULL: nothing is recommended, since
  * too little was measured (the advice's reason says what is missing); the runs are of another program; or no memory. */
 TAS_API char *tas_sweep_command(const tas_sweep *sweep);
@@ -192,18 +204,6 @@ TAS_API tas_status tas_sweep_report(const tas_sweep *sweep, const char *file);
 
 /* Whether a report can be written there, before hours of work: folder, permission, gnuplot. */
 TAS_API tas_status tas_report_check(tas_context *context, const char *file);
-
-/* When a run has reached a target, as a sweep judges it: at the first evaluation at the target from which on the mean
- * of the evaluations over the next quarter of the examples is at the target, too; a run has to go on until then.
- * values: losses, or accuracies with by_accuracy. over: there will be no more evaluations. Returns 1 if it was reached,
- * at evaluation *at (may be NULL); 0 if not yet; -1 if the run touched the target and then lost more than half of what
- * it had gained since its first evaluation. */
-TAS_API int tas_target_reached(const double *examples, const double *values, size_t count, double target,
-                               int by_accuracy, int over, size_t *at);
-
-/* Steps of that batch from `examples` on until a sweep evaluates again: when the examples have grown by 4 %, and after
- * one step at least. */
-TAS_API uint64_t tas_target_next(uint64_t examples, uint32_t batch);
 
 /* Chooses batch and learning rate for a run that is about to begin, with a probe on weights of its own: the duration of
  * steps, and for plain SGD the gradient noise scale. For other optimizers it is the critical batch from branches: short

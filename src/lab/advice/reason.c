@@ -315,6 +315,22 @@ static void say_nothing(text_buffer *out, const recommend_input *in, const recom
     say_usual_start(out, r);
 }
 
+/* The choice is by the curve through all batches, which is right more often than the means of a few seeds. */
+static void say_faster(text_buffer *out, const recommend_input *in, const recommendation *r)
+{
+    int faster = -1;
+    for (int i = 0; i < in->count && in->goal == TAS_GOAL_TIME && r->measured && r->curve.known; i++)
+        if (r->verdicts[i] == VERDICT_KEPT && r->row_measured[i] && r->row_seconds[i] < r->seconds &&
+            (faster < 0 || r->row_seconds[i] < r->row_seconds[faster]))
+            faster = i;
+    if (faster >= 0)
+        format_add(out,
+                   " Batch %" PRIu64
+                   " took less on these seeds (%s), but not by more than chance: the curve through all "
+                   "batches decides.",
+                   in->rows[faster].batch, format_seconds(r->row_seconds[faster]).text);
+}
+
 void reason_write(const recommend_input *input, const recommendation *r, char *text, size_t bytes)
 {
     text_buffer out = {.text = text, .bytes = bytes};
@@ -327,6 +343,7 @@ void reason_write(const recommend_input *input, const recommendation *r, char *t
     say_shallow(&out, input);
     say_misses(&out, &input->rows[r->row]);
     say_range(&out, input, r);
+    say_faster(&out, input, r);
     say_decision(&out, input, r);
     say_side(&out, "Half", r, &r->half);
     say_side(&out, "Twice", r, &r->twice);

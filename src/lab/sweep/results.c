@@ -20,6 +20,21 @@ void tas_sweep_get_facts(const tas_sweep *sweep, tas_sweep_facts *out)
                              .seconds_limit = options->seconds};
 }
 
+int tas_sweep_branch(const tas_sweep *sweep, size_t index, tas_sweep_moment *out)
+{
+    if (index >= (size_t)sweep->branches) return 0;
+    const sweep_branch *b = &sweep->branch[index];
+    const fit_range *r = &b->critical;
+    *out = (tas_sweep_moment){.step = b->step,
+                              .examples = b->examples,
+                              .loss = b->loss,
+                              .critical = r->state == FIT_KNOWN ? r->value : NAN,
+                              .critical_low = r->state == FIT_KNOWN || r->state == FIT_AT_LEAST ? r->low : 0,
+                              .critical_high = r->state == FIT_KNOWN || r->state == FIT_AT_MOST ? r->high : INFINITY,
+                              .why = b->why ? b->why : ""};
+    return 1;
+}
+
 int tas_sweep_level(const tas_sweep *sweep, size_t index, tas_level *out)
 {
     if (index >= (size_t)sweep->levels) return 0;

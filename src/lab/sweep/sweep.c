@@ -42,6 +42,7 @@ static tas_status work(lab *l)
     if (!lab_progress_resumed(l, true)) return TAS_STOPPED;
     status = target_stage_run(l, lr, &lr);
     if (!status) status = search_batches(l, lr);
+    if (!status) status = target_stage_relax(l);
     if (!status) status = check_stage_run(l);
     if (!status) status = branch_stage_run(l);
     if (!status) status = grown_stage_run(l);

@@ -7,4 +7,8 @@
 /* *best_lr: the rate at which searches start, unchanged if rates are scaled. */
 tas_status target_stage_run(lab *l, double lr, double *best_lr);
 
+/* After the runs: if fewer than two batches reached a target that the sweep made, as seeds and batches differ more than
+ * thought, it becomes the deepest that two batches reached on every seed (or one, if only one was run). */
+tas_status target_stage_relax(lab *l);
+
 #endif

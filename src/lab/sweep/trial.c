@@ -16,8 +16,12 @@
 static const double NEXT_NEAR = REACH_INTERVAL, NEXT_FAR = 0.08, NEXT_SEARCH = 0.2, QUARTER = 0.25, IS_NEAR = 1.35;
 /* A run has stopped improving if the deepest target it has reached has not got deeper by this share while its examples
  * grew by this factor. */
-static const double IMPROVES = 0.005, PATIENCE = 1.6, PATIENCE_OF_FIGURES = 2;
-enum { HEALED = 200 }; /* steps: a high rate may raise the loss at first and still be the best */
+static const double IMPROVES = 0.005, PATIENCE = 1.6, PATIENCE_OF_FIGURES = 2, EPOCHS_LEAST = 3;
+enum {
+    HEALED = 200,       /* steps: a high rate may raise the loss at first and still be the best */
+    DEEP_STEPS = 100,   /* of a run that makes the target, at least; */
+    GIVE_UP_STEPS = 400 /* and before a run is given up for its plateau */
+};
 
 /* One run ---------------------------------------------------------------------------------------------------------- */
 
@@ -167,11 +171,11 @@ static uint64_t next_look(const runner *r, bool *all)
     return steps < 1 ? 1 : (uint64_t)steps;
 }
 
-/* After an epoch at least. */
-static bool has_stopped_improving(const runner *r, double patience)
+/* After some epochs and steps: the first ones say little. */
+static bool has_stopped_improving(const runner *r, double patience, uint64_t steps)
 {
     const double done = (double)r->result.examples;
-    if (done < (double)r->lab->sweep->examples) return false;
+    if (done < EPOCHS_LEAST * (double)r->lab->sweep->examples || r->result.steps < steps) return false;
     const double before = reach_deepest(r->seen, r->out->points, done / (patience * REACH_STAY));
     return reach_deepest(r->seen, r->out->points, INFINITY) > before - IMPROVES * fabs(before);
 }
@@ -189,9 +193,9 @@ static bool should_give_up(const runner *r)
     const double first = r->seen[0].value, last = r->seen[r->out->points - 1].value;
     const bool constant = s->options.train.schedule == TAS_SCHEDULE_CONSTANT;
     if (r->reach.state != REACH_NOT || isnan(r->t->target)) return false;
-    if (!r->t->search) return constant && has_stopped_improving(r, PATIENCE_OF_FIGURES);
+    if (!r->t->search) return constant && has_stopped_improving(r, PATIENCE_OF_FIGURES, GIVE_UP_STEPS);
     if ((double)r->result.examples > r->t->give_up) return true;
-    if (constant && has_stopped_improving(r, PATIENCE)) return true;
+    if (constant && has_stopped_improving(r, PATIENCE, GIVE_UP_STEPS)) return true;
     return !s->options.by_accuracy && r->result.steps >= HEALED && last > 1.5 * first;
 }
 
@@ -200,7 +204,7 @@ static bool is_out_of_patience(const runner *r)
 {
     if (!r->t->patient) return false;
     if (r->t->seconds_most > 0 && now_seconds() - r->began > r->t->seconds_most) return true;
-    return has_stopped_improving(r, PATIENCE);
+    return has_stopped_improving(r, PATIENCE, DEEP_STEPS);
 }
 
 static bool is_over(const runner *r)
