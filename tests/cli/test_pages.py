@@ -69,7 +69,7 @@ COMPLETIONS = [
     ("tassello train mlp no", []),
     ("tassello verify --al", ["--all"]),
     ("tassello nothing ", []),
-    ("tassello train --batch ", ["auto"]),
+    ("tassello train --batch ", ["auto", "grow"]),
 ]
 
 

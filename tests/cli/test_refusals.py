@@ -35,7 +35,7 @@ BAD_VALUES = [
     (("--schedule", "seesaw", "--decay-steps", "5", "--batch", "auto"), ("--schedule seesaw", "--batch auto")),
     (("--schedule", "seesaw",), ("--schedule seesaw requires --decay-steps",)),
     (("--schedule", "seesaw", "--decay-steps", "5", "--decay", "0.5"), ("--decay requires",)),
-    (("--batch-most", "64"), ("--batch-most requires --schedule seesaw",)),
+    (("--batch-most", "64"), ("--batch-most requires --batch grow or --schedule seesaw",)),
     (("--steps", "-1"), ("--steps -1",)),
     (("--steps", "0"), ("--steps 0",)),
     (("--steps", "18446744073709551617"), ("--steps 18446744073709551617",)),
