@@ -496,6 +496,7 @@ START_TEST(changes_are_as_if_made_on_the_way)
         planned.noise = options.noise;
         advance(s, STEPS);
         expect_same(done, s);
+        close_session(s);
         s = open_session(text, tested, options);
         expect_ok(tas_plan_make(tested, tas_model_network(s->model), run_set, NULL, &planned, &forecast));
         advance(s, 1);
