@@ -320,7 +320,7 @@ static void say_faster(text_buffer *out, const recommend_input *in, const recomm
 {
     int faster = -1;
     for (int i = 0; i < in->count && in->goal == TAS_GOAL_TIME && r->measured && r->curve.known; i++)
-        if (r->verdicts[i] == VERDICT_KEPT && r->row_measured[i] && r->row_seconds[i] < r->seconds &&
+        if (i != r->row && r->verdicts[i] == VERDICT_KEPT && r->row_measured[i] && r->row_seconds[i] < r->seconds &&
             (faster < 0 || r->row_seconds[i] < r->row_seconds[faster]))
             faster = i;
     if (faster >= 0)
