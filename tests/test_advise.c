@@ -271,8 +271,7 @@ START_TEST(test_forms)
 }
 END_TEST
 
-/* Planted: steps to a loss are S_min (1 + B_crit / B) (1 / loss), with a spread over seeds. -------------------------
- */
+/* Planted: steps to a loss are S_min (1 + B_crit / B) (1 / loss), with a spread over seeds. ------------------------ */
 
 static const int planted[] = {4, 16, 32, 64, 128, 256, 1024};
 enum { PLANTED = sizeof planted / sizeof *planted };

@@ -4,9 +4,9 @@ a figure of its JSON, or of one that follows from those by a formula of `follow(
 
     test_numbers.py TASSELLO
 
-Runs a small sweep on the reference, which needs no driver, and reads what it wrote. Each number is also replaced by a
-wrong one, 9 % larger: in a table, where it is known which figure stands in a cell, each of these must be found out; in
-texts, where any figure of the right unit may be meant, most must.
+Runs a small sweep on the reference, which needs no driver, and reads its output. Each number is also replaced by one
+that is 9 % larger, which the test has to detect: always in tables, whose cells have a known figure, and mostly in
+texts, whose numbers may be any figure of the right unit.
 """
 import functools
 import html.parser

@@ -75,8 +75,7 @@ static const cli_option options[] = {
     {0},
 };
 
-/* The file ----------------------------------------------------------------------------------------------------------
- */
+/* The file --------------------------------------------------------------------------------------------------------- */
 
 /* A stream cannot be read twice, and its size is not known before its end. */
 static char *read_stream(cli_state *cli, FILE *stream, const char *name, size_t *bytes)
@@ -119,8 +118,7 @@ static char *read_file(cli_state *cli, const char *path, size_t *bytes)
     return text;
 }
 
-/* The advice --------------------------------------------------------------------------------------------------------
- */
+/* The advice ------------------------------------------------------------------------------------------------------- */
 
 static bool print_json(cli_state *cli, const tas_sweep *sweep)
 {
@@ -169,8 +167,7 @@ static int advise(cli_state *cli, const advise_settings *s, const char *name, co
     return result;
 }
 
-/* The command -------------------------------------------------------------------------------------------------------
- */
+/* The command ------------------------------------------------------------------------------------------------------ */
 
 static void check_settings(const cli_command *command, const advise_settings *s)
 {

@@ -5,8 +5,6 @@
 
 #include <math.h>
 
-static const double far_interval = 0.2, near_loss = 1.35;
-
 tas_reach_state tas_reach_find(const tas_reach_point *points, int count, double target, int over, int *at)
 {
     static const tas_reach_state states[] = {[REACH_NOT] = TAS_REACH_NOT,
@@ -20,7 +18,7 @@ tas_reach_state tas_reach_find(const tas_reach_point *points, int count, double 
 
 uint64_t tas_reach_steps(uint64_t examples, uint32_t batch, double loss, double target)
 {
-    const double interval = loss > near_loss * target ? far_interval : REACH_INTERVAL;
+    const double interval = loss > REACH_NEAR * target ? REACH_FAR_INTERVAL : REACH_INTERVAL;
     const double steps = ceil((double)examples * interval / batch - 1e-9);
     return steps < 1 ? 1 : (uint64_t)steps;
 }

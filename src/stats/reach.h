@@ -16,8 +16,11 @@
 
 #define REACH_STAY 1.25
 
-/* A search evaluates each time the examples have grown by this share; at least one step passes in between. */
+/* Evaluations are this share of the examples apart; further apart while the loss is above REACH_NEAR times the target.
+ * At least one step passes in between. */
 #define REACH_INTERVAL 0.04
+#define REACH_FAR_INTERVAL 0.2
+#define REACH_NEAR 1.35
 
 /* Values are to be minimized; NaN or infinite: not finite. */
 typedef tas_reach_point reach_point;

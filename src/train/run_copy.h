@@ -1,6 +1,6 @@
-/* Exact copies of an open run between two stretches: what its last step has left, where it is in the data, with which
- * batch and in which order, its figures of noise and its result. They lie in the host's memory. What is trained after a
- * copy was restored has the bits of what was trained after it was taken. */
+/* Exact copies of an open run, in the host's memory: parameters, optimizer state, running statistics, position in the
+ * data, batch, order of the examples, noise figures and result. Training on from a restored copy gives the same bits as
+ * training on from where it was taken. */
 #ifndef RUN_COPY_H
 #define RUN_COPY_H
 

@@ -3,6 +3,7 @@
 
 #include "base/context.h"
 #include "base/format.h"
+#include "lab/sweep/estimate.h"
 #include "stats/median.h"
 #include "stats/reach.h"
 
@@ -34,8 +35,7 @@ static void follow(const sweep_run *run, course *out)
     }
 }
 
-/* The default target ------------------------------------------------------------------------------------------------
- */
+/* The default target ----------------------------------------------------------------------------------------------- */
 
 static double least_of(const course *c)
 {
@@ -113,7 +113,8 @@ static int nearest_to_base(const tas_sweep *s)
 {
     int nearest = 0;
     for (int i = 1; i < s->count; i++)
-        if (fabs(log((double)s->batch[i].batch / BASE)) < fabs(log((double)s->batch[nearest].batch / BASE)) - 1e-9)
+        if (estimate_distance((double)s->batch[i].batch, BASE) <
+            estimate_distance((double)s->batch[nearest].batch, BASE) - 1e-9)
             nearest = i;
     return nearest;
 }
@@ -141,8 +142,7 @@ static tas_status choose_target(tas_sweep *s, course *c)
     return TAS_OK;
 }
 
-/* On the way to it --------------------------------------------------------------------------------------------------
- */
+/* On the way to it ------------------------------------------------------------------------------------------------- */
 
 static bool is_finite(const course *c)
 {

@@ -133,8 +133,7 @@ tas_status records_set(const records_reader *reader, int place, const char *text
                         (int)(bytes < SHOWN ? bytes : SHOWN), text, bytes > SHOWN ? "..." : "", column->expected);
 }
 
-/* The text ----------------------------------------------------------------------------------------------------------
- */
+/* The text --------------------------------------------------------------------------------------------------------- */
 
 tas_status records_read(const records_reader *reader, const char *text, size_t bytes)
 {

@@ -36,8 +36,7 @@ typedef struct early {
 
 static double time_gone(const early *e) { return now_seconds() - e->out->begun; }
 
-/* Opening -----------------------------------------------------------------------------------------------------------
- */
+/* Opening ---------------------------------------------------------------------------------------------------------- */
 
 /* A power of two times the smallest batch, within a tenth of the examples; 0: even the least is not. */
 static uint32_t largest_batch(uint64_t examples)
@@ -84,8 +83,7 @@ static void close_all(early *e)
     tas_data_close(&e->judge);
 }
 
-/* The short training ------------------------------------------------------------------------------------------------
- */
+/* The short training ----------------------------------------------------------------------------------------------- */
 
 static uint64_t piece_of(const early *e, uint64_t steps)
 {
@@ -115,8 +113,7 @@ static tas_status time_first_steps(early *e)
     return TAS_OK;
 }
 
-/* Branches ----------------------------------------------------------------------------------------------------------
- */
+/* Branches --------------------------------------------------------------------------------------------------------- */
 
 /* Seconds of a repeat, at most: a step below the base batch is taken to last as long as one at it; an example above it,
  * too. */

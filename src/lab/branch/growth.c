@@ -47,8 +47,7 @@ uint32_t tas_growth_most(uint64_t examples, uint32_t least, uint32_t most)
     return (uint32_t)batch;
 }
 
-/* Opening -----------------------------------------------------------------------------------------------------------
- */
+/* Opening ---------------------------------------------------------------------------------------------------------- */
 
 /* A rate that depends on the number of steps would be another one if the run were repeated with the batches that it
  * had. */
@@ -113,8 +112,7 @@ void tas_growth_close(tas_growth **growth)
     *growth = NULL;
 }
 
-/* Decisions ---------------------------------------------------------------------------------------------------------
- */
+/* Decisions -------------------------------------------------------------------------------------------------------- */
 
 static double examples_done(const tas_growth *g) { return (double)g->run->result.examples; }
 

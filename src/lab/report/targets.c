@@ -56,7 +56,10 @@ static void add_level(const tas_sweep *sweep, int i, buffer *page)
         add_range(page, &l->curve.b_crit);
     else
         buffer_print(page, "<td class=\"none\">&ndash;</td>");
-    buffer_print(page, "<td class=\"words\">%s</td></tr>\n", deepest ? "the target" : l->epochs < 2 ? "shallow" : "");
+    buffer_print(page, "<td class=\"words\">%s</td></tr>\n",
+                 deepest                             ? "the target"
+                 : sweep_is_shallow_after(l->epochs) ? "shallow"
+                                                     : "");
 }
 
 static void open_table(buffer *page, const char *name)

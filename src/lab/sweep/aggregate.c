@@ -1,8 +1,9 @@
 #include "lab/sweep/aggregate.h"
 
 #include "lab/advice/reason.h"
+#include "lab/sweep/estimate.h"
+#include "lab/sweep/seen.h"
 #include "stats/best.h"
-#include "stats/reach.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -329,23 +330,9 @@ static const sweep_batch *base_of(const tas_sweep *s)
     for (int i = 0; i < s->count; i++) {
         const sweep_batch *b = &s->batch[i];
         if (b->outcome != ROW_REACHED) continue;
-        if (!base || fabs(log((double)b->batch / BASE)) < fabs(log((double)base->batch / BASE))) base = b;
+        if (!base || estimate_distance((double)b->batch, BASE) < estimate_distance((double)base->batch, BASE)) base = b;
     }
     return base;
-}
-
-/* The evaluations of a run as reach_find() takes them, malloc()ed; an accuracy is negated. */
-static reach_point *seen_of(const tas_sweep *s, const sweep_run *r, int *count)
-{
-    reach_point *seen = malloc((size_t)(r->points ? r->points : 1) * sizeof *seen);
-    *count = 0;
-    for (int i = 0; seen && i < r->points; i++) {
-        const sweep_point *p = &r->point[i];
-        if (!isfinite(p->target_value)) continue;
-        seen[(*count)++] =
-            (reach_point){(double)p->examples, s->options.by_accuracy ? -p->target_value : p->target_value};
-    }
-    return seen;
 }
 
 /* Targets on the way: what the base batch's first run has reached by 1/32, 1/16, ... and all of its examples. */
@@ -356,7 +343,7 @@ static void find_targets(tas_sweep *s, const sweep_batch *base)
     int count;
     for (int i = runs.count - 1; i >= 0; i--)
         if (runs.run[i]->outcome == ROW_REACHED) first = runs.run[i];
-    reach_point *seen = first ? seen_of(s, first, &count) : NULL;
+    reach_point *seen = first ? seen_of_run(s, first, &count) : NULL;
     for (int k = LEVELS - 1; k > 0 && seen; k--) {
         const double examples = first->steps * (double)base->batch * exp2(-k);
         const double target = reach_deepest(seen, count, examples),
@@ -373,16 +360,9 @@ static void find_targets(tas_sweep *s, const sweep_batch *base)
 /* Steps of a run to a target; NaN: not reached. What it gave back later it has not reached. */
 static double steps_to(const tas_sweep *s, const sweep_run *r, double target)
 {
-    int count;
-    double steps = NAN;
     if (target == s->target || r->outcome == ROW_DIVERGED) return r->outcome == ROW_REACHED ? r->steps : NAN;
-    reach_point *seen = seen_of(s, r, &count);
-    if (!seen) return NAN;
-    const reach found = reach_find(seen, count, s->options.by_accuracy ? -target : target, true);
-    for (int i = 0; found.state == REACH_DONE && i < r->points; i++)
-        if ((double)r->point[i].examples == seen[found.at].examples) steps = (double)r->point[i].step;
-    free(seen);
-    return steps;
+    const reach found = seen_reach(s, r, target);
+    return found.state == REACH_DONE ? (double)r->point[found.at].step : NAN;
 }
 
 /* Whether a batch counts at a target: to the deepest one as for the advice, so that curve and best batch are the same;

@@ -22,8 +22,7 @@ enum {
     LEAST = 8           /* or this */
 };
 
-/* The run -----------------------------------------------------------------------------------------------------------
- */
+/* The run ---------------------------------------------------------------------------------------------------------- */
 
 const sweep_batch *branch_stage_base(const tas_sweep *s)
 {
@@ -70,8 +69,7 @@ static branches_request request_of(const lab *l, const sweep_batch *base)
     return out;
 }
 
-/* Moments -----------------------------------------------------------------------------------------------------------
- */
+/* Moments ---------------------------------------------------------------------------------------------------------- */
 
 static void keep(tas_sweep *s, const tas_train_result *at, const critical_input *in, const critical_batch *found)
 {
@@ -187,8 +185,7 @@ tas_status branch_stage_run(lab *l)
     return TAS_OK;
 }
 
-/* JSON --------------------------------------------------------------------------------------------------------------
- */
+/* JSON ------------------------------------------------------------------------------------------------------------- */
 
 static void put(json_t *to, const char *name, json_t *value) { json_object_set_new(to, name, value); }
 

@@ -198,7 +198,8 @@ struct tas_sweep {
 };
 
 /* Few epochs are enough for it: deeper ones may need another batch. */
-static inline bool sweep_is_shallow(const tas_sweep *s) { return s->base_epochs < 2; }
+static inline bool sweep_is_shallow_after(double epochs) { return epochs < 2; }
+static inline bool sweep_is_shallow(const tas_sweep *s) { return sweep_is_shallow_after(s->base_epochs); }
 
 /* Whether the batch fits into the memory budget. */
 static inline bool sweep_batch_fits(const sweep_batch *b) { return b->outcome != ROW_OVER_BUDGET; }

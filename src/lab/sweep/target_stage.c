@@ -13,10 +13,10 @@
 #include "lab/sweep/forecast.h"
 #include "lab/sweep/resume.h"
 #include "lab/sweep/search.h"
+#include "lab/sweep/seen.h"
 #include "lab/sweep/setup.h"
 #include "lab/sweep/state.h"
 #include "lab/sweep/trial.h"
-#include "stats/reach.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -29,8 +29,7 @@ static const double DEPTH_STEP = M_SQRT1_2, CORE = 4; /* depths that are conside
 static const double ROOM = 0.5; /* of a run's length: larger batches and other seeds take longer */
 enum { DEPTHS = 12, SLOWER_RATES = 3, STEPS_LEAST = 8 };
 
-/* A target that says nothing ----------------------------------------------------------------------------------------
- */
+/* A target that says nothing --------------------------------------------------------------------------------------- */
 
 static const tas_data *target_set(const lab *l) { return l->sweep->options.on_train ? l->train_look : l->look; }
 
@@ -111,8 +110,7 @@ static tas_status check_given(lab *l)
     return status;
 }
 
-/* A run that goes on until it stops improving -----------------------------------------------------------------------
- */
+/* A run that goes on until it stops improving ---------------------------------------------------------------------- */
 
 typedef struct deep_run {
     double lr, best;
@@ -144,11 +142,8 @@ static tas_status run_deep(lab *l, uint64_t seed, double lr, double seconds, dee
     *out = (deep_run){.lr = lr, .best = NAN, .slack = NEAR_BEST};
     const tas_status status = resume_trial(l, &t, &run, NULL);
     if (status) return status;
-    out->seen = malloc((size_t)run.points * sizeof *out->seen);
+    out->seen = seen_of_run(s, &run, &out->count);
     if (!out->seen) return fail(s->context, TAS_NO_MEMORY, "no memory for the looks of a run");
-    out->count = run.points;
-    for (int i = 0; i < run.points; i++)
-        out->seen[i] = (reach_point){(double)run.point[i].examples, run.point[i].target_value};
     if (run.outcome != ROW_DIVERGED) out->best = reach_deepest(out->seen, out->count, INFINITY);
     return TAS_OK;
 }
@@ -199,8 +194,7 @@ static tas_status find_deepest(lab *l, double lr, deep_run *out)
     return status;
 }
 
-/* How deep ----------------------------------------------------------------------------------------------------------
- */
+/* How deep --------------------------------------------------------------------------------------------------------- */
 
 /* The examples after which the run has reached a target; NaN: it has not. */
 static double examples_to(const deep_run *run, double target)
@@ -315,16 +309,7 @@ tas_status target_stage_run(lab *l, double lr, double *best_lr)
     return isnan(l->sweep->target) ? make_target(l, lr, best_lr) : check_given(l);
 }
 
-/* A target that turned out to be too deep ----------------------------------------------------------------------------
- */
-
-static reach_point *seen_in(const sweep_run *run)
-{
-    reach_point *seen = malloc((size_t)run->points * sizeof *seen);
-    for (int i = 0; seen && i < run->points; i++)
-        seen[i] = (reach_point){(double)run->point[i].examples, run->point[i].target_value};
-    return seen;
-}
+/* A target that turned out to be too deep -------------------------------------------------------------------------- */
 
 /* The deepest target that all runs of a batch on fresh seeds reached; INFINITY: fewer than two, or one diverged. */
 static double deepest_of_all(const tas_sweep *s, const sweep_batch *b)
@@ -334,8 +319,9 @@ static double deepest_of_all(const tas_sweep *s, const sweep_batch *b)
     for (int i = 0; i < s->runs; i++) {
         const sweep_run *run = &s->run[i];
         if (!sweep_is_figure(s, b, run)) continue;
-        reach_point *seen = run->outcome == ROW_DIVERGED ? NULL : seen_in(run);
-        const double of_run = seen ? reach_deepest(seen, run->points, INFINITY) : NAN;
+        int count;
+        reach_point *seen = run->outcome == ROW_DIVERGED ? NULL : seen_of_run(s, run, &count);
+        const double of_run = seen ? reach_deepest(seen, count, INFINITY) : NAN;
         free(seen);
         if (!isfinite(of_run)) return INFINITY;
         deepest = fmax(deepest, of_run);
@@ -350,9 +336,7 @@ static void judge_again(tas_sweep *s)
     for (int i = 0; i < s->runs; i++) {
         sweep_run *run = &s->run[i];
         if (run->search || run->outcome == ROW_DIVERGED) continue;
-        reach_point *seen = seen_in(run);
-        const reach r = seen ? reach_find(seen, run->points, s->target, true) : (reach){REACH_NOT, -1};
-        free(seen);
+        const reach r = seen_reach(s, run, s->target);
         const bool reached = r.state == REACH_DONE;
         run->target = s->target;
         run->outcome = reached ? ROW_REACHED : r.state == REACH_GAVE_BACK ? ROW_DIVERGED : ROW_UNDERTRAINED;

@@ -13,7 +13,7 @@
 #include <string.h>
 
 /* Near the target, evaluations are 4 % more examples apart; before it they are rarer, most of all in a search. */
-static const double NEXT_NEAR = REACH_INTERVAL, NEXT_FAR = 0.08, NEXT_SEARCH = 0.2, QUARTER = 0.25, IS_NEAR = 1.35;
+static const double NEXT_FAR = 0.08, QUARTER = 0.25;
 /* A run has stopped improving if the deepest target it has reached has not got deeper by this share while its examples
  * grew by this factor. */
 static const double IMPROVES = 0.005, PATIENCE = 1.6, PATIENCE_OF_FIGURES = 2, EPOCHS_LEAST = 3;
@@ -155,8 +155,8 @@ static uint64_t next_look(const runner *r, bool *all)
     const double done = (double)r->result.examples, batch = tas_run_batch(r->run),
                  quarter = QUARTER * (double)s->examples;
     const bool reached = r->reach.state == REACH_DONE;
-    const bool near = s->options.by_accuracy || isnan(t->target) || !(r->batch_loss > IS_NEAR * t->target);
-    const double apart = near ? NEXT_NEAR : t->search ? NEXT_SEARCH : NEXT_FAR;
+    const bool near = s->options.by_accuracy || isnan(t->target) || !(r->batch_loss > REACH_NEAR * t->target);
+    const double apart = near ? REACH_INTERVAL : t->search ? REACH_FAR_INTERVAL : NEXT_FAR;
     double next = INFINITY;
     *all = false;
     if (!reached && (isfinite(t->target) || t->patient)) next = done > 0 ? done * (1 + apart) : batch;

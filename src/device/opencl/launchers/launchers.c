@@ -19,7 +19,6 @@ static const struct {
     {loss_launchers, loss_launchers},
     {norm_launchers, norm_launchers},
     {pool_launchers, pool_launchers},
-    {preconditioned_launchers, preconditioned_launchers},
     {reorder_launchers, reorder_launchers},
     {resize_launchers, resize_launchers},
     {rmsprop_launchers, rmsprop_launchers},

@@ -24,7 +24,6 @@ extern const launcher lion_launchers[];
 extern const launcher loss_launchers[];
 extern const launcher norm_launchers[];
 extern const launcher pool_launchers[];
-extern const launcher preconditioned_launchers[];
 extern const launcher reorder_launchers[];
 extern const launcher resize_launchers[];
 extern const launcher rmsprop_launchers[];
