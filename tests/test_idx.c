@@ -313,7 +313,7 @@ START_TEST(folder_opens)
         tas_data_close(&data);
         write_plain("train-images-idx3-ubyte", images, IMAGES);
     }
-    refuse_folder(folder, TAS_TEST, TAS_BAD_FILE, "no test set", "t10k-images-idx3-ubyte");
+    refuse_folder(folder, TAS_TEST, TAS_BAD_FILE, "no test split", folder);
     write_plain("t10k-labels-idx1-ubyte", "", 0);
     refuse_folder(folder, TAS_TEST, TAS_BAD_FILE, "t10k-images-idx3-ubyte ", "t10k-images-idx3-ubyte.gz");
     remove(path_of("t10k-labels-idx1-ubyte"));
@@ -333,7 +333,7 @@ START_TEST(folder_is_checked)
     refuse_folder(path_of("absent"), TAS_TRAIN, TAS_BAD_FILE, "absent", "No such file");
     refuse_folder(folder, (tas_split)2, TAS_BAD_ARGUMENT, "split 2", folder);
     write_plain("train-images-idx3-ubyte", images, IMAGES);
-    refuse_folder(path_of("train-images-idx3-ubyte"), TAS_TRAIN, TAS_BAD_FILE, "expected a folder of IDX files",
+    refuse_folder(path_of("train-images-idx3-ubyte"), TAS_TRAIN, TAS_BAD_FILE, "expected a data set",
                   "found an IDX file");
     write_plain("train-labels-idx1-ubyte", two, sizeof two);
     refuse_folder(folder, TAS_TRAIN, TAS_BAD_DATA, "3 images", "2 labels");

@@ -102,6 +102,16 @@ static const char man_end[] =
     ".TP\n.B XDG_CACHE_HOME\nparent of the cache folder tassello/, for built kernels and test results of devices\n"
     ".TP\n.B OCL_ICD_VENDORS\nfolder of drivers, or one driver, for the OpenCL loader\n";
 
+static void print_formats(void)
+{
+    tas_format_info format;
+    printf("DATA is a file or a folder of one of these formats, which is recognized, or named with --format.\n");
+    for (size_t i = 0; tas_format(i, &format); i++) {
+        printf(".SS %s: %s\n", format.name, format.title);
+        print_roff(format.rules);
+    }
+}
+
 void manual_print(const cli_command *const *commands)
 {
     printf(".TH TASSELLO 1 \"" TASSELLO_DATE "\" \"Tassello %s\" \"User Commands\"\n", tas_version());
@@ -115,7 +125,7 @@ void manual_print(const cli_command *const *commands)
     for (const cli_command *const *c = commands; *c; c++) print_command(*c);
     fputs(man_end, stdout);
     printf(".SH DATA SETS\n");
-    print_roff(tas_data_rules());
+    print_formats();
     printf(".SH SEE ALSO\n.BR tassello\\-network (5)\n");
 }
 

@@ -27,6 +27,9 @@ void tas_data_options_init(tas_data_options *options) { *options = (tas_data_opt
 void tas_data_close(tas_data **data)
 {
     if (!data || !*data) return;
+    tas_data *shared = (*data)->shared;
+    if (shared && !--shared->parts) tas_data_close(&shared);
+    about_free(&(*data)->about);
     free((*data)->own_inputs);
     free((*data)->own_targets);
     free((*data)->own_weights);
@@ -113,6 +116,11 @@ static tas_status check_examples(const tas_data *data, const uint64_t *index, si
     note_tiny(data, n, inputs);
     if (data->options.target_type == TAS_TARGET_LABEL) return check_labels(data, index, n, targets);
     return check_floats(data, "target", index, n, data->options.target_size, targets);
+}
+
+tas_status dataset_check(const tas_data *data)
+{
+    return check_examples(data, NULL, (size_t)data->options.count, data->options.inputs, data->options.targets);
 }
 
 static int call_fill(const tas_data *data, const uint64_t *index, size_t n, void *inputs, void *targets)
@@ -308,7 +316,7 @@ static tas_status open_data(tas_context *context, const tas_data_options *option
     if (status || options->fill) return status;
 
     tas_data *data = *out;
-    status = check_examples(data, NULL, (size_t)data->options.count, data->options.inputs, data->options.targets);
+    status = dataset_check(data);
     if (status || options->borrow) return status;
     status = own_array(data, &data->options.inputs, data->options.count * dataset_input_bytes(data), &data->own_inputs);
     if (status) return status;

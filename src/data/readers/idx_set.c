@@ -35,9 +35,14 @@ static bool has_file(const char *folder, const char *name)
     return found;
 }
 
-static bool recognize(const char *folder, tas_split split)
+static bool has_split(const char *folder, tas_split split)
 {
     return has_file(folder, image_files[split]) || has_file(folder, label_files[split]);
+}
+
+static bool recognize(const reader_look *look)
+{
+    return look->folder && (has_split(look->path, TAS_TRAIN) || has_split(look->path, TAS_TEST));
 }
 
 static tas_status open_file(tas_context *context, const char *folder, const char *name, int dims_wanted, bool map,
@@ -56,7 +61,7 @@ static tas_status widen_labels(tas_context *context, const char *folder, const u
 {
     uint32_t *wide = malloc((size_t)set->options.count * sizeof *wide);
     if (!wide) return fail(context, TAS_NO_MEMORY, "%s: no memory for the labels", folder);
-    set->options.targets = set->targets = wide;
+    set->targets = wide;
     for (uint64_t i = 0; i < set->options.count; i++) {
         wide[i] = labels[i];
         if (wide[i] >= set->options.classes) set->options.classes = wide[i] + 1;
@@ -64,8 +69,11 @@ static tas_status widen_labels(tas_context *context, const char *folder, const u
     return TAS_OK;
 }
 
-static tas_status open_set(tas_context *context, const char *folder, tas_split split, reader_set *set)
+static tas_status open_split(const reader_request *request, tas_split split, reader_result *out)
 {
+    tas_context *context = request->context;
+    const char *folder = request->path;
+    reader_set *set = &out->split[split];
     uint64_t images[3], count = 0; /* (count, height, width) */
     data_elements labels = {0};
     tas_status status = open_file(context, folder, image_files[split], 3, true, images, &set->inputs);
@@ -74,18 +82,30 @@ static tas_status open_set(tas_context *context, const char *folder, tas_split s
         status = fail(context, TAS_BAD_DATA, "%s: %" PRIu64 " images in %s, but %" PRIu64 " labels in %s", folder,
                       images[0], image_files[split], count, label_files[split]);
     if (!status) {
+        set->present = true;
         set->options.count = count;
         set->options.input_size = (size_t)(images[1] * images[2]);
-        set->options.inputs = set->inputs.bytes;
-        set->height = (uint32_t)images[1];
-        set->width = (uint32_t)images[2];
+        out->schema.channels = 1;
+        out->schema.height = (uint32_t)images[1];
+        out->schema.width = (uint32_t)images[2];
         status = widen_labels(context, folder, labels.bytes, set);
     }
     elements_close(&labels);
     return status;
 }
 
+static tas_status open_sets(const reader_request *request, reader_result *out)
+{
+    tas_status status = TAS_OK;
+    for (int split = 0; split < 2 && !status; split++)
+        if (request->wanted[split] && has_split(request->path, (tas_split)split))
+            status = open_split(request, (tas_split)split, out);
+    return status;
+}
+
 const reader reader_idx = {
+    .name = "idx",
+    .title = "a folder of IDX files",
     .rules =
         "A data set is a folder of four IDX files, the format of MNIST: " TRAIN_IMAGES " and " TRAIN_LABELS
         " for training, " TEST_IMAGES " and " TEST_LABELS " for the test. Each may be compressed with gzip; its name "
@@ -93,7 +113,6 @@ const reader reader_idx = {
         "An IDX file is a magic number, the sizes and the elements, row by row; all numbers have 4 bytes, the most "
         "significant first. Images have the magic number 0x00000803 and the sizes count, height and width; labels have "
         "0x00000801 and the size count. The elements are unsigned bytes. The classes are 0 to the greatest label.",
-    .expected = {TRAIN_IMAGES " and " TRAIN_LABELS ", plain or .gz", TEST_IMAGES " and " TEST_LABELS ", plain or .gz"},
     .recognize = recognize,
-    .open = open_set,
+    .open = open_sets,
 };
