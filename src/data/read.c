@@ -4,60 +4,12 @@
 #include "data/shuffle.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char *const split_names[] = {"train", "test"};
 
 void tas_reading_init(tas_reading *reading) { *reading = (tas_reading){.size = sizeof *reading, .test_seed = 1}; }
-
-/* The context's error is a problem. */
-static void add_problem(tas_context *context, reader_problems *problems)
-{
-    entry_state ours;
-    callback_begin(context, &ours);
-    problems->found(problems->user, context->error);
-    callback_end(&ours);
-    problems->count++;
-}
-
-tas_status reader_problem(const reader_request *request, const char *format, ...)
-{
-    char text[MESSAGE_BYTES];
-    va_list list;
-    va_start(list, format);
-    vsnprintf(text, sizeof text, format, list);
-    va_end(list);
-    const tas_status status = fail(request->context, TAS_BAD_DATA, "%s", text);
-    if (!request->problems) return status;
-    add_problem(request->context, request->problems);
-    return request->problems->count < request->problems->most ? TAS_OK : status;
-}
-
-/* The fields of a reading that only some formats have a use for. */
-static bool is_set(const tas_reading *reading, const char *field)
-{
-    if (!strcmp(field, "target")) return reading->target;
-    if (!strcmp(field, "ignore")) return reading->ignore;
-    if (!strcmp(field, "header")) return reading->header;
-    if (!strcmp(field, "missing")) return reading->missing;
-    if (!strcmp(field, "resize")) return reading->resize;
-    return reading->train_images || reading->train_labels || reading->test_images || reading->test_labels;
-}
-
-tas_status reader_refuse_others(const reader_request *request, const reader *format, const char *const uses[])
-{
-    static const char *const fields[] = {"target", "ignore", "header", "missing", "resize", "files"};
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-        bool used = false;
-        for (size_t k = 0; uses[k]; k++) used |= !strcmp(uses[k], fields[i]);
-        if (used || !is_set(request->reading, fields[i])) continue;
-        return fail(request->context, TAS_BAD_ARGUMENT, "%s: %s has no use for '%s'", request->path, format->title,
-                    fields[i]);
-    }
-    return TAS_OK;
-}
 
 /* Checking -------------------------------------------------------------------------------------------------------- */
 
@@ -272,7 +224,7 @@ tas_status tas_data_check(tas_context *context, const char *path, const tas_read
     entry_begin(context, &caller);
     tas_status status = read_sets(&request, sets);
     const bool of_files = status == TAS_BAD_DATA || status == TAS_BAD_FILE;
-    if (of_files && !problems.count) add_problem(context, &problems); /* one that ended the reading at once */
+    if (of_files && !problems.count) reader_add_problem(context, &problems); /* one that ended the reading at once */
     *count = problems.count;
     for (int split = 0; split < 2; split++) tas_data_close(&sets[split]);
     entry_end(&caller);

@@ -64,6 +64,9 @@ typedef struct reader {
     tas_status (*open)(const reader_request *request, reader_result *out);
 } reader;
 
+/* The context's error is one of the problems. */
+void reader_add_problem(tas_context *context, reader_problems *problems);
+
 /* Reports a problem, a sentence's text as for fail(). Not TAS_OK: the reader has to end with that status. TAS_OK: it
  * may go on, to find further ones; what it reads is thrown away. */
 tas_status reader_problem(const reader_request *request, const char *format, ...) __attribute__((format(printf, 2, 3)));
