@@ -287,7 +287,7 @@ static tas_status parse_number(const schema_parser *p, const json_t *value, cons
     return TAS_OK;
 }
 
-static tas_status parse_text(const schema_parser *p, const json_t *value, const char *name, char **out)
+static tas_status parse_string(const schema_parser *p, const json_t *value, const char *name, char **out)
 {
     if (!json_is_string(value) || json_string_length(value) > SCHEMA_NAME_BYTES)
         return bad_schema(p, "expected texts of at most %d bytes in \"%s\"", SCHEMA_NAME_BYTES, name);
@@ -295,8 +295,8 @@ static tas_status parse_text(const schema_parser *p, const json_t *value, const 
 }
 
 /* *count is set even if a later one fails, so that what is there can be freed. */
-static tas_status parse_texts(const schema_parser *p, const json_t *value, const char *name, char ***out,
-                              uint32_t *count)
+static tas_status parse_strings(const schema_parser *p, const json_t *value, const char *name, char ***out,
+                                uint32_t *count)
 {
     const size_t size = json_array_size(value);
     if (!value) return TAS_OK;
@@ -306,7 +306,7 @@ static tas_status parse_texts(const schema_parser *p, const json_t *value, const
     if (!*out) return no_memory(p);
     *count = (uint32_t)size;
     tas_status status = TAS_OK;
-    for (size_t i = 0; i < size && !status; i++) status = parse_text(p, json_array_get(value, i), name, &(*out)[i]);
+    for (size_t i = 0; i < size && !status; i++) status = parse_string(p, json_array_get(value, i), name, &(*out)[i]);
     return status;
 }
 
@@ -363,11 +363,11 @@ static tas_status parse_column(const schema_parser *p, const json_t *about, sche
     if (!json_is_object(about)) return bad_schema(p, "expected objects in \"columns\"");
     const json_t *name = json_object_get(about, "name");
     tas_status status = parse_number(p, json_object_get(about, "place"), "place", &place);
-    if (!status && name) status = parse_text(p, name, "name", &column->name);
+    if (!status && name) status = parse_string(p, name, "name", &column->name);
     if (!status) status = parse_mean(p, json_object_get(about, "mean"), &column->mean);
     if (!status)
-        status = parse_texts(p, json_object_get(about, "categories"), "categories", &column->categories,
-                             &column->category_count);
+        status = parse_strings(p, json_object_get(about, "categories"), "categories", &column->categories,
+                               &column->category_count);
     column->place = (uint32_t)place;
     return status ? status : check_columns(p, column);
 }
@@ -475,19 +475,21 @@ static tas_status check_sizes(const schema_parser *p)
     return TAS_OK;
 }
 
-/* Each field of a row is one thing, and lies within it. */
+/* Each field of a row is one thing, and lies within it. Columns ascend already. */
 static tas_status check_places(const schema_parser *p)
 {
     const schema *s = p->out;
+    uint32_t i = 0;
     if (s->columns[s->column_count - 1].place >= s->file_columns)
         return bad_schema(p, "a column beyond the %" PRIu32 " of the file", s->file_columns);
     for (uint32_t t = 0; t < s->target_count; t++) {
-        if (s->target_places[t] >= s->file_columns)
+        const uint32_t place = s->target_places[t];
+        if (place >= s->file_columns)
             return bad_schema(p, "a target beyond the %" PRIu32 " columns of the file", s->file_columns);
-        for (uint32_t i = 0; i < s->column_count; i++)
-            if (s->columns[i].place == s->target_places[t]) return bad_schema(p, "a column is input and target");
-        for (uint32_t i = 0; i < t; i++)
-            if (s->target_places[i] == s->target_places[t]) return bad_schema(p, "a column is a target twice");
+        if (t && place <= s->target_places[t - 1]) return bad_schema(p, "expected ascending places of targets");
+        while (i < s->column_count && s->columns[i].place < place) i++;
+        if (i < s->column_count && s->columns[i].place == place)
+            return bad_schema(p, "column %" PRIu32 " is input and target", place + 1);
     }
     return TAS_OK;
 }
@@ -548,7 +550,7 @@ static tas_status parse_lists(const schema_parser *p, const json_t *root)
     schema *s = p->out;
     const uint32_t classes = s->classes;
     uint32_t names = 0;
-    tas_status status = parse_texts(p, json_object_get(root, "class_names"), "class_names", &s->class_names, &names);
+    tas_status status = parse_strings(p, json_object_get(root, "class_names"), "class_names", &s->class_names, &names);
     if (s->class_names) s->classes = names;
     if (!status && s->class_names && names != classes)
         status = bad_schema(p, "%" PRIu32 " class names, expected %" PRIu32, names, classes);
@@ -556,7 +558,7 @@ static tas_status parse_lists(const schema_parser *p, const json_t *root)
     if (!status) status = parse_places(p, json_object_get(root, "target_places"));
     if (status) return status;
     const uint32_t targets = s->target_count;
-    status = parse_texts(p, json_object_get(root, "target_names"), "target_names", &s->target_names, &names);
+    status = parse_strings(p, json_object_get(root, "target_names"), "target_names", &s->target_names, &names);
     if (s->target_names) s->target_count = names;
     if (!status && s->target_names && names != targets)
         status = bad_schema(p, "%" PRIu32 " names of targets, expected %" PRIu32, names, targets);

@@ -33,7 +33,7 @@ typedef struct schema {
     uint32_t column_count;
     uint32_t file_columns;   /* fields in a row of the training set, also those of targets and of what was left out */
     char **target_names;     /* of the column of the class, or (target_size); NULL: they have none */
-    uint32_t *target_places; /* (target_count), in the rows of the file, from 0 */
+    uint32_t *target_places; /* (target_count), ascending, in the rows of the file, from 0 */
     uint32_t target_count;   /* 1, or target_size; 0 if there are no columns */
     bool has_header;         /* columns and targets have names; else none has */
     bool sparse_from_zero;   /* libsvm: indices count from 0 */
