@@ -9,4 +9,7 @@
  * others may write to it. */
 bool cache_folder(char *folder, size_t bytes);
 
+/* The wanted folder instead, created if it is missing; NULL: the one above. False if it cannot be used. */
+bool cache_choose_folder(const char *wanted, char *folder, size_t bytes);
+
 #endif

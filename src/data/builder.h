@@ -12,7 +12,8 @@ typedef struct builder builder;
 tas_status builder_open(tas_context *context, const char *from, size_t row, const char *folder, uint64_t most,
                         builder **out);
 
-/* Room for the next n examples, valid until the next call: the caller fills it. */
+/* Room for the next n examples, valid until the next call: the caller fills it. Memory grows with what has been added,
+ * so that a header which promises much claims little if examples are added a few MiB at a time. */
 tas_status builder_add(builder *b, size_t n, void **rows);
 
 /* The last n examples that were added are taken back. */
