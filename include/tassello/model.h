@@ -42,6 +42,11 @@ TAS_API tas_status tas_model_save(tas_model *model, const char *file);
 TAS_API tas_status tas_model_set_training(tas_model *model, const char *text);
 TAS_API const char *tas_model_training(const tas_model *model);
 
+/* What is needed to read further data as those that the model was trained on: tas_data_schema() of the last data set
+ * from files that a run was opened with, which checkpoints carry (metadata "tassello.data") and loading restores; NULL
+ * if nothing is known. Valid until a run is opened or the model is closed. */
+TAS_API const char *tas_model_data_schema(const tas_model *model);
+
 /* Bytes of device memory that evaluation and prediction may use, and training if its options have no budget: tiles are
  * made to fit. 0 (the default): as much as the device allows. It changes no result. */
 TAS_API void tas_model_set_budget(tas_model *model, uint64_t bytes);
@@ -402,6 +407,48 @@ TAS_API uint64_t tas_run_epoch_left(const tas_run *run);
 
 /* The batch of the next step. */
 TAS_API uint32_t tas_run_batch(const tas_run *run);
+
+/* Writes a checkpoint as tas_model_save() does, from which the run can go on as well: with the optimizer's slots as
+ * further tensors (`1.dense.weight.momentum`: the bits that its operation keeps) and, in the metadata
+ * ("tassello.state", JSON), the step, the settings, the batches so far, the figures of the noise scale and the
+ * fingerprint of the data. It has as many bytes for each slot as for the weights: twice as many in all with SGD, Lion
+ * and LARS, three times with the others. tas_model_load() reads it like any other.
+ *
+ * more: a text (UTF-8) of the caller's own, which tas_saved_run has; may be NULL. keep: non-zero if a file of that name
+ * stays as FILE.previous, in place of one that has this name; at any instant FILE is then whole, if it was there before
+ * (on a file system without hard links FILE or FILE.previous is). Between stretches only, not from on_step. The host
+ * needs memory for two copies of the state while it is written. TAS_BAD_ARGUMENT if the run is advancing; a run that
+ * has failed fails likewise: tas_model_save() writes its last good weights. */
+TAS_API tas_status tas_run_save(tas_run *run, const char *file, const char *more, int keep);
+
+/* Goes on with a run from what tas_run_save() wrote, with the bits that it would have had without interruption: result,
+ * losses, order of the examples, noise figures. The device, the budget, the tile and keep_on_host may be others; so may
+ * `noise`, of which there are figures from here on if it was not measured before. The length may be another one unless
+ * the schedule depends on it (cosine, polynomial, one-cycle), but not shorter than what is done. A callback of the
+ * options is called from the next step on.
+ *
+ * model: of the same network; its weights are replaced by those of the file. options: NULL for those of the file.
+ * TAS_BAD_NETWORK if the network is another one. TAS_BAD_ARGUMENT if other settings would change the result; the error
+ * names each, as it is there and here. TAS_BAD_DATA if the data are others (tas_data_fingerprint()), if the file has no
+ * state, was written under another version of the arithmetic contract, or is damaged. */
+TAS_API tas_status tas_run_resume(tas_model *model, const tas_data *data, const tas_train_options *options,
+                                  const char *file, tas_run **out);
+
+/* What a checkpoint has of its run. */
+typedef struct tas_saved_run {
+    /* Done, and of the whole run. */
+    uint64_t step, steps;
+    /* Of its data set. */
+    uint64_t examples;
+    /* Its settings. Without batches that were decided on the way (tas_growth). */
+    tas_train_options options;
+    /* The caller's own text; NULL if there was none. */
+    const char *more;
+} tas_saved_run;
+
+/* *out is valid until it is closed. TAS_BAD_DATA if the file is no checkpoint, or has no state. */
+TAS_API tas_status tas_saved_run_open(tas_context *context, const char *file, tas_saved_run **out);
+TAS_API void tas_saved_run_close(tas_saved_run **saved);
 
 /* Frees a run and sets *run to NULL; it may be NULL already. The model keeps its weights. */
 TAS_API void tas_run_close(tas_run **run);

@@ -25,6 +25,10 @@ tas_status file_begin(tas_context *context, file_writer *writer, const char *pat
 tas_status file_commit(tas_context *context, file_writer *writer);
 void file_abandon(file_writer *writer);
 
+/* The same as commit, and the earlier file stays as NAME.previous, in place of one that has this name. At any instant
+ * NAME is whole. On a file system without hard links there is an instant in which only NAME.previous is there. */
+tas_status file_commit_beside(tas_context *context, file_writer *writer);
+
 /* Whether file_begin() would succeed, for before long work. */
 tas_status file_check(tas_context *context, const char *path);
 

@@ -237,8 +237,37 @@ static tas_status keep_written(tas_context *context, file_writer *writer, int er
     return status;
 }
 
+/* Gives the earlier file a second name, which looks like a leftover until it is renamed; false: it cannot have two. */
+static bool link_earlier(const file_writer *writer, char *name)
+{
+    for (int i = 0; i < TRIES; i++) {
+        sprintf(name, "%s" MARK "%05d%02d", writer->path, (int)(getpid() % 100000), i);
+        if (!link(writer->path, name)) return true;
+        if (errno != EEXIST) return false;
+    }
+    return false;
+}
+
+/* If both names are those of one file already, as after a kill between two renames, rename() leaves both. What goes
+ * wrong here costs the earlier file at most. */
+static void keep_earlier(const file_writer *writer)
+{
+    char *previous = malloc(strlen(writer->path) + sizeof ".previous");
+    char *name = malloc(strlen(writer->path) + sizeof MARK + DIGITS);
+    if (previous && name) {
+        sprintf(previous, "%s.previous", writer->path);
+        if (link_earlier(writer, name)) {
+            rename(name, previous);
+            unlink(name);
+        } else if (errno != ENOENT)
+            rename(writer->path, previous);
+    }
+    free(previous);
+    free(name);
+}
+
 /* The stream, and with it the lock, is closed after the rename. */
-tas_status file_commit(tas_context *context, file_writer *writer)
+static tas_status commit(tas_context *context, file_writer *writer, bool keeps)
 {
     tas_status status = TAS_OK;
     if (ferror(writer->stream) || fflush(writer->stream) || fsync(fileno(writer->stream))) {
@@ -246,9 +275,14 @@ tas_status file_commit(tas_context *context, file_writer *writer)
         file_abandon(writer);
         return status;
     }
+    if (keeps) keep_earlier(writer);
     if (rename(writer->temporary, writer->path)) status = keep_written(context, writer, errno);
     sync_folder(writer->path);
     fclose(writer->stream);
     release(writer);
     return status;
 }
+
+tas_status file_commit(tas_context *context, file_writer *writer) { return commit(context, writer, false); }
+
+tas_status file_commit_beside(tas_context *context, file_writer *writer) { return commit(context, writer, true); }

@@ -1,9 +1,7 @@
 /* Checkpoints: a model's parameters in a safetensors file, with its network in the metadata. A file that is read may
  * hold anything: its names, shapes and size are checked against its network before memory is taken for weights. */
-#include "model/model.h"
-#include "model/safetensors.h"
+#include "model/checkpoint.h"
 
-#include "base/file.h"
 #include "base/text.h"
 
 #include <stdlib.h>
@@ -13,6 +11,8 @@
 #define KEY_NAME "tassello.name"
 #define KEY_CONTRACT "tassello.contract"
 #define KEY_TRAINING "tassello.training"
+#define KEY_DATA "tassello.data"
+#define KEY_STATE "tassello.state"
 enum { NAME_MOST = 255 };
 
 /* Saving ---------------------------------------------------------------------------------------------------------- */
@@ -45,29 +45,37 @@ static tas_status read_parameters(tas_model *model, safetensor *tensors, float *
         const tas_tensor_info *info = &network->infos[i];
         const tas_status status = parameters_read(model, network->parameters[i], *values + at);
         if (status) return status;
-        tensors[i] = (safetensor){.name = info->name, .ndims = info->ndims, .data = *values + at};
-        for (size_t d = 0; d < info->ndims; d++) tensors[i].dims[d] = info->dims[d];
+        tensors[i] = checkpoint_tensor(info, info->name, *values + at);
         at += info->elements;
     }
     return TAS_OK;
 }
 
-static tas_status write_checkpoint(const tas_model *model, const safetensor *tensors, const char *path)
+safetensor checkpoint_tensor(const tas_tensor_info *info, const char *name, const float *data)
+{
+    safetensor out = {.name = name, .ndims = info->ndims, .data = data};
+    for (size_t d = 0; d < info->ndims; d++) out.dims[d] = info->dims[d];
+    return out;
+}
+
+tas_status checkpoint_write(const tas_model *model, const safetensor *tensors, size_t count, const char *state,
+                            const char *path, bool keeps)
 {
     char contract[16], name[NAME_MOST + 1];
     file_writer writer;
     snprintf(contract, sizeof contract, "%d", tas_contract());
     network_name(model->network, name);
-    const safetensors_pair metadata[] = {{KEY_NETWORK, model->network->text},
-                                         {KEY_NAME, name},
-                                         {KEY_CONTRACT, contract},
-                                         {KEY_TRAINING, model->training}};
-    const size_t pairs = sizeof metadata / sizeof *metadata - !model->training;
+    const safetensors_pair all[] = {
+        {KEY_NETWORK, model->network->text}, {KEY_NAME, name},          {KEY_CONTRACT, contract},
+        {KEY_TRAINING, model->training},     {KEY_DATA, model->schema}, {KEY_STATE, state}};
+    safetensors_pair pairs[sizeof all / sizeof *all];
+    size_t used = 0;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].text) pairs[used++] = all[i];
     tas_status status = file_begin(model->context, &writer, path);
     if (status) return status;
-    status =
-        safetensors_write(model->context, &writer, metadata, pairs, tensors, (size_t)model->network->parameter_count);
-    if (!status) return file_commit(model->context, &writer);
+    status = safetensors_write(model->context, &writer, pairs, used, tensors, count);
+    if (!status) return keeps ? file_commit_beside(model->context, &writer) : file_commit(model->context, &writer);
     file_abandon(&writer);
     return status;
 }
@@ -76,11 +84,12 @@ tas_status tas_model_save(tas_model *model, const char *file)
 {
     entry_state saved;
     float *values = NULL;
+    const size_t count = (size_t)model->network->parameter_count;
     entry_begin(model->context, &saved);
-    safetensor *tensors = calloc((size_t)model->network->parameter_count, sizeof *tensors);
+    safetensor *tensors = calloc(count, sizeof *tensors);
     tas_status status = tensors ? TAS_OK : fail(model->context, TAS_NO_MEMORY, "%s: no memory to write it", file);
     if (!status) status = read_parameters(model, tensors, &values);
-    if (!status) status = write_checkpoint(model, tensors, file);
+    if (!status) status = checkpoint_write(model, tensors, count, NULL, file, false);
     free(values);
     free(tensors);
     entry_end(&saved);
@@ -88,13 +97,6 @@ tas_status tas_model_save(tas_model *model, const char *file)
 }
 
 /* Loading --------------------------------------------------------------------------------------------------------- */
-
-typedef struct checkpoint {
-    tas_context *context;
-    const char *path;
-    safetensors *file;
-    tas_network *network;
-} checkpoint;
 
 /* The network is called as the checkpoint says, so that saving it again keeps the name. */
 static tas_status rename_network(tas_network *network, const char *name)
@@ -123,20 +125,25 @@ static bool same_shape(const safetensor *t, const tas_tensor_info *info)
     return same;
 }
 
-/* Each parameter must be there, with its shape; safetensors_open() has checked that the file has the bytes for it. */
+/* safetensors_open() has checked that the file has the bytes for it. */
+tas_status checkpoint_find(const checkpoint *c, const tas_tensor_info *info, const char *name, const safetensor **out)
+{
+    char dims[96];
+    *out = safetensors_find(c->file, name);
+    if (!*out) return fail(c->context, TAS_BAD_DATA, "%s: tensor %s of its own network is missing", c->path, name);
+    if (same_shape(*out, info)) return TAS_OK;
+    return fail(c->context, TAS_BAD_DATA, "%s: the shape of tensor %s differs from its own network's (%s)", c->path,
+                name, print_dims(info, dims));
+}
+
+/* Each parameter must be there, with its shape. */
 static tas_status check_tensors(const checkpoint *c)
 {
-    for (int i = 0; i < c->network->parameter_count; i++) {
-        const tas_tensor_info *info = &c->network->infos[i];
-        const safetensor *t = safetensors_find(c->file, info->name);
-        char dims[96];
-        if (!t)
-            return fail(c->context, TAS_BAD_DATA, "%s: tensor %s of its own network is missing", c->path, info->name);
-        if (!same_shape(t, info))
-            return fail(c->context, TAS_BAD_DATA, "%s: the shape of tensor %s differs from its own network's (%s)",
-                        c->path, info->name, print_dims(info, dims));
-    }
-    return TAS_OK;
+    const safetensor *t;
+    tas_status status = TAS_OK;
+    for (int i = 0; i < c->network->parameter_count && !status; i++)
+        status = checkpoint_find(c, &c->network->infos[i], c->network->infos[i].name, &t);
+    return status;
 }
 
 /* Weights are usable under any version of the contract; only a claim of equal bits is not. */
@@ -152,14 +159,15 @@ static void note_contract(const checkpoint *c)
              c->path, its, ours);
 }
 
-static void close_checkpoint(checkpoint *c)
+const char *checkpoint_state(const checkpoint *c) { return safetensors_metadata(c->file, KEY_STATE); }
+
+void checkpoint_close(checkpoint *c)
 {
     tas_network_close(&c->network);
     safetensors_close(&c->file);
 }
 
-/* Reads all but the weights. */
-static tas_status open_checkpoint(tas_context *context, const char *path, checkpoint *c)
+tas_status checkpoint_open(tas_context *context, const char *path, checkpoint *c)
 {
     *c = (checkpoint){.context = context, .path = path};
     tas_status status = safetensors_open(context, path, &c->file);
@@ -171,7 +179,7 @@ static tas_status open_checkpoint(tas_context *context, const char *path, checkp
     if (!status) status = tas_network_parse(context, text, path, &c->network);
     if (!status) status = rename_network(c->network, safetensors_metadata(c->file, KEY_NAME));
     if (!status) status = check_tensors(c);
-    if (status) close_checkpoint(c);
+    if (status) checkpoint_close(c);
     return status;
 }
 
@@ -190,15 +198,16 @@ static tas_status load_model(tas_device *device, const char *path, tas_model **o
 {
     checkpoint c;
     *out = NULL;
-    tas_status status = open_checkpoint(device->context, path, &c);
+    tas_status status = checkpoint_open(device->context, path, &c);
     if (status) return status;
     note_contract(&c);
     tas_network *network = c.network;
     c.network = NULL; /* the model's */
     status = model_open(device, network, read_values, &c, out);
     if (!status) status = model_set_training(*out, safetensors_metadata(c.file, KEY_TRAINING));
+    if (!status) status = model_set_schema(*out, safetensors_metadata(c.file, KEY_DATA));
     if (status) tas_model_close(out);
-    close_checkpoint(&c);
+    checkpoint_close(&c);
     return status;
 }
 
@@ -217,11 +226,11 @@ tas_status tas_model_load_network(tas_context *context, const char *file, tas_ne
     checkpoint c;
     *out = NULL;
     entry_begin(context, &saved);
-    const tas_status status = open_checkpoint(context, file, &c);
+    const tas_status status = checkpoint_open(context, file, &c);
     if (!status) {
         *out = c.network;
         c.network = NULL;
-        close_checkpoint(&c);
+        checkpoint_close(&c);
     }
     entry_end(&saved);
     return status;

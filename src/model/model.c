@@ -94,6 +94,7 @@ void tas_model_close(tas_model **model)
     plan_free(&(*model)->regions);
     model_drop_mirror(*model);
     free((*model)->training);
+    free((*model)->schema);
     tas_network_close(&(*model)->network);
     free(*model);
     *model = NULL;
@@ -115,6 +116,17 @@ tas_status model_set_training(tas_model *model, const char *text)
     model->training = copy;
     return TAS_OK;
 }
+
+tas_status model_set_schema(tas_model *model, const char *schema)
+{
+    char *copy = schema ? strdup(schema) : NULL;
+    if (schema && !copy) return fail(model->context, TAS_NO_MEMORY, "no memory for what the data were");
+    free(model->schema);
+    model->schema = copy;
+    return TAS_OK;
+}
+
+const char *tas_model_data_schema(const tas_model *model) { return model->schema; }
 
 tas_status tas_model_set_training(tas_model *model, const char *text)
 {

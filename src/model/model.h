@@ -17,6 +17,7 @@ struct tas_model {
     tas_device *device;
     tas_network *network; /* its own */
     char *training;       /* what checkpoints say of how the weights came about; NULL: nothing */
+    char *schema;         /* and of the data: tas_data_schema(); NULL: nothing */
     uint64_t budget;      /* of evaluation and prediction, and of training that has none of its own; 0: the device's */
     plan_device limits;
     struct tas_run *run;  /* the training run that is open on it; NULL: none */
@@ -43,12 +44,20 @@ tas_status model_open(tas_device *device, tas_network *network, parameters_sourc
 /* tas_model_set_training(), without being an entry point. */
 tas_status model_set_training(tas_model *model, const char *text);
 
+/* Sets what checkpoints say of the data that the model was trained on; NULL: nothing. */
+tas_status model_set_schema(tas_model *model, const char *schema);
+
 /* Allocates the parameters' memory on the device and fills it from a source. */
 tas_status parameters_fill(tas_model *model, parameters_source source, void *user);
 uint64_t parameters_bytes(const tas_model *model); /* of that memory */
 
 /* Brings values from outside under rule 8 of the contract; refuses infinity and NaN. index: of the tensor. */
 tas_status parameters_admit(const tas_model *model, int index, float *values);
+
+/* Values of the parameter that is tensor `index`, or of its optimizer's slots, between the canonical layout and the
+ * device's, as a plan places them; pads are written as 0. */
+void parameters_pack(const tas_model *model, int index, const float *values, char *packed);
+void parameters_unpack(const tas_model *model, int index, const char *packed, float *values);
 
 /* All values of the parameter that is tensor `index`, in canonical layout. */
 tas_status parameters_write(tas_model *model, int index, const float *values);

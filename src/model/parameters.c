@@ -15,6 +15,24 @@ static layout layout_of(const tas_model *model, const tensor *t)
     return (layout){t->dims[0], t->dims[1], device_weight_panel(model->device, t->dims[0], t->dims[1])};
 }
 
+void parameters_pack(const tas_model *model, int index, const float *values, char *packed)
+{
+    const tensor *t = &model->network->tensors[index];
+    if (t->weight_panels)
+        layout_pack(layout_of(model, t), values, (float *)(void *)packed);
+    else
+        memcpy(packed, values, (size_t)t->elements * sizeof *values);
+}
+
+void parameters_unpack(const tas_model *model, int index, const char *packed, float *values)
+{
+    const tensor *t = &model->network->tensors[index];
+    if (t->weight_panels)
+        layout_unpack(layout_of(model, t), (const float *)(const void *)packed, values);
+    else
+        memcpy(values, packed, (size_t)t->elements * sizeof *values);
+}
+
 static tas_status write_once(tas_model *model, int index, const float *values)
 {
     const tensor *t = &model->network->tensors[index];

@@ -34,12 +34,12 @@ static tas_status add_segment(course *c, tas_context *context, course_segment se
     return TAS_OK;
 }
 
-static tas_status add_order(course *c, tas_context *context, course_order order)
+tas_status course_add_order(course *c, tas_context *context, const course_order *order)
 {
     course_order *list = grown(c->order, c->orders, sizeof *list);
     if (!list) return no_memory(context);
     c->order = list;
-    list[c->orders++] = order;
+    list[c->orders++] = *order;
     return TAS_OK;
 }
 
@@ -47,7 +47,7 @@ tas_status course_open(course *c, tas_context *context, const tas_train_options 
 {
     *c = (course){.examples = (uint32_t)examples, .drop_last = options->drop_last != 0};
     tas_status status = add_segment(c, context, (course_segment){.batch = options->batch});
-    if (!status) status = add_order(c, context, (course_order){.seed = options->seed});
+    if (!status) status = course_add_order(c, context, &(course_order){.seed = options->seed});
     if (status) course_close(c);
     return status;
 }
@@ -64,7 +64,7 @@ tas_status course_copy(course *to, tas_context *context, const course *from)
     course copy = {.examples = from->examples, .drop_last = from->drop_last};
     tas_status status = TAS_OK;
     for (int i = 0; i < from->segments && !status; i++) status = add_segment(&copy, context, from->segment[i]);
-    for (int i = 0; i < from->orders && !status; i++) status = add_order(&copy, context, from->order[i]);
+    for (int i = 0; i < from->orders && !status; i++) status = course_add_order(&copy, context, &from->order[i]);
     course_close(status ? &copy : to);
     if (!status) *to = copy;
     return status;
@@ -127,7 +127,7 @@ tas_status course_change_order(course *c, tas_context *context, uint64_t step, u
     const course_step next = step_of(c, c->segments, step);
     const course_order order = {.epoch = next.epoch, .at = next.at, .seed = seed};
     while (c->orders && !is_before(&c->order[c->orders - 1], &order)) c->orders--;
-    return add_order(c, context, order);
+    return course_add_order(c, context, &order);
 }
 
 /* The whole epoch's from the last seed before it, and then from each that begins in it what it draws anew. */

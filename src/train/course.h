@@ -54,6 +54,9 @@ uint64_t course_end(const course *c, uint64_t epochs);
 tas_status course_change_batch(course *c, tas_context *context, uint64_t step, uint32_t batch);
 tas_status course_change_order(course *c, tas_context *context, uint64_t step, uint64_t seed);
 
+/* Adds an order, which begins after the last one. */
+tas_status course_add_order(course *c, tas_context *context, const course_order *order);
+
 /* The order of all examples in an epoch. */
 void course_fill(const course *c, uint64_t epoch, uint32_t *order);
 

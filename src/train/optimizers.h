@@ -7,7 +7,7 @@
 
 #include <tassello/model.h>
 
-enum { OPTIMIZERS_TEXT = 128 };
+enum { OPTIMIZERS_TEXT = 128, OPTIMIZER_SLOTS = 2 };
 
 /* What an update depends on beside the settings: its learning rate, how many there are with it, and the decay of v,
  * which may change with the batch. */
@@ -24,11 +24,12 @@ typedef struct optimizer_step {
 typedef struct optimizer {
     const char *name;
     op_id op;
-    op_id before;           /* an operation over all parameters that comes first and replaces the sums; 0: none */
-    int slots;              /* values kept per parameter; those of `before` if there is one */
-    bool scales_beta2;      /* it follows the batch if the rate does */
-    tas_lr_scaling scaling; /* how its rate follows the batch */
-    bool adapts;            /* needs the norms of each weight, and of its gradient or of what replaced that */
+    op_id before; /* an operation over all parameters that comes first and replaces the sums; 0: none */
+    int slots;    /* values kept per parameter; those of `before` if there is one; */
+    const char *slot_name[OPTIMIZER_SLOTS]; /* as checkpoints have them: the bits that the operation keeps */
+    bool scales_beta2;                      /* it follows the batch if the rate does */
+    tas_lr_scaling scaling;                 /* how its rate follows the batch */
+    bool adapts; /* needs the norms of each weight, and of its gradient or of what replaced that */
     tas_train_options usual;
     tas_status (*check)(tas_context *context, const tas_train_options *options);           /* its settings */
     void (*print)(const tas_train_options *options, char text[OPTIMIZERS_TEXT]);           /* them, for a message */

@@ -460,6 +460,8 @@ tas_status tas_run_open(tas_model *model, const tas_data *data, const tas_train_
     if (!status && model->run)
         status = fail(model->context, TAS_BAD_ARGUMENT, "this model is being trained: close its open run first");
     if (!status) status = open_run(model, data, options, out);
+    if (!status && tas_data_schema(data)) status = model_set_schema(model, tas_data_schema(data));
+    if (status) tas_run_close(out);
     entry_end(&saved);
     return status;
 }
@@ -503,6 +505,7 @@ tas_status run_change_batch(tas_run *run, uint32_t batch)
     if (!status) {
         const course before = run->course;
         run->course = changed;
+        run->changed = true;
         changed = before;
         run->steps = options_steps(&run->options, &run->course);
     }
@@ -513,6 +516,7 @@ tas_status run_change_batch(tas_run *run, uint32_t batch)
 tas_status run_change_order(tas_run *run, uint64_t seed)
 {
     run->epoch = 0; /* it is written anew */
+    run->changed = true;
     return course_change_order(&run->course, run->model->context, run->step, seed);
 }
 

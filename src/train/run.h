@@ -17,6 +17,7 @@ struct tas_run {
     update update;
     uint32_t count; /* examples of the set */
     course course;
+    bool changed; /* it is not that of the options */
     uint64_t steps;
     uint64_t step; /* those done, of which a failure may undo some */
     host_mem order_memory;
@@ -39,7 +40,8 @@ struct tas_run {
         uint64_t step;
         double time, seconds; /* when the last one was begun, and how long it took */
     } snapshot;
-    int failures; /* since the run last got further than `furthest` */
+    char fingerprint[65]; /* of the set; "": not needed yet */
+    int failures;         /* since the run last got further than `furthest` */
     uint64_t furthest;
 };
 

@@ -5,16 +5,6 @@
 
 #include <stdlib.h>
 
-struct run_copy {
-    tas_device *device;
-    host_mem memory; /* the parts that a step leaves */
-    course course;
-    uint64_t step, steps;
-    tas_train_result result;
-    noise_scale noise, preconditioned_noise;
-    double before;
-};
-
 static tas_status check(const tas_run *run, bool may_be_bad)
 {
     tas_context *context = run->model->context;
@@ -60,6 +50,7 @@ tas_status run_copy_take(tas_run *run, run_copy **out)
     *copy = (run_copy){.device = run->model->device,
                        .step = run->step,
                        .steps = run->steps,
+                       .changed = run->changed,
                        .result = run->result,
                        .noise = run->noise,
                        .preconditioned_noise = run->preconditioned_noise,
@@ -96,6 +87,7 @@ tas_status run_copy_restore(tas_run *run, const run_copy *copy)
     status = course_copy(&run->course, run->model->context, &copy->course);
     if (!status) {
         run->steps = copy->steps;
+        run->changed = copy->changed;
         run->noise = copy->noise;
         run->preconditioned_noise = copy->preconditioned_noise;
         run->before = copy->before;

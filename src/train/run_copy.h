@@ -6,7 +6,16 @@
 
 #include "train/run.h"
 
-typedef struct run_copy run_copy;
+typedef struct run_copy {
+    tas_device *device;
+    host_mem memory; /* the parts that a step leaves (step_parts), one after the other */
+    course course;
+    bool changed;
+    uint64_t step, steps;
+    tas_train_result result;
+    noise_scale noise, preconditioned_noise;
+    double before;
+} run_copy;
 
 /* *out is freed with run_copy_free(), before the run is closed. The time that it takes is not the run's. */
 tas_status run_copy_take(tas_run *run, run_copy **out);
