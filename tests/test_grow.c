@@ -6,7 +6,9 @@
 #include "lab/branch/growth.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { SET = 3000, WIDTH = 8, KINDS = 4 };
 static float inputs[SET * WIDTH];
@@ -73,7 +75,30 @@ typedef struct grown {
     tas_growth_cost cost;
 } grown;
 
-/* stretch: steps at a time, at most. */
+/* Goes on from a file, on another model. */
+static void reopen(session *s, const tas_train_options *options, const tas_growth_options *growing, tas_growth **growth)
+{
+    char file[64], *text;
+    tas_saved_run *saved;
+    snprintf(file, sizeof file, "/tmp/tassello-grow-%d", (int)getpid());
+    expect_ok(tas_growth_save(*growth, &text));
+    expect_ok(tas_run_save(s->run, file, text, 0));
+    free(text);
+    tas_growth_close(growth);
+    tas_run_close(&s->run);
+    tas_model_close(&s->model);
+    expect_ok(tas_model_open(tested, s->network, 4, &s->model));
+    expect_ok(tas_run_resume(s->model, s->data, options, file, &s->run));
+    expect_ok(tas_saved_run_open(context, file, &saved));
+    expect(tas_growth_resume(s->run, s->data, growing, saved->more, growth), TAS_BAD_ARGUMENT, "other examples", "");
+    expect(tas_growth_resume(s->run, s->judge, growing, "{\"due\":1}", growth), TAS_BAD_DATA, "damaged", "");
+    ck_assert_ptr_null(*growth);
+    expect_ok(tas_growth_resume(s->run, s->judge, growing, saved->more, growth));
+    tas_saved_run_close(&saved);
+    unlink(file);
+}
+
+/* stretch: steps at a time, at most; if there is a limit, the run goes on from a file now and then. */
 static grown grow_with(tas_train_options options, double share, uint64_t stretch)
 {
     grown out = {0};
@@ -83,8 +108,9 @@ static grown grow_with(tas_train_options options, double share, uint64_t stretch
     tas_growth_options_init(&growing);
     growing.share = share;
     expect_ok(tas_growth_open(s->run, s->judge, &growing, &growth));
-    while (s->result.steps < tas_run_steps(s->run)) {
+    for (int k = 1; s->result.steps < tas_run_steps(s->run); k++) {
         const uint64_t left = tas_growth_left(growth);
+        if (stretch < UINT64_MAX && k % 9 == 0) reopen(s, &options, &growing, &growth);
         expect_ok(tas_run_advance(s->run, left < stretch ? left : stretch, &s->result));
         expect_ok(tas_growth_decide(growth));
     }

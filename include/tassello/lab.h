@@ -317,6 +317,14 @@ TAS_API tas_status tas_growth_open(tas_run *run, const tas_data *judge, const ta
                                    tas_growth **out);
 TAS_API void tas_growth_close(tas_growth **growth);
 
+/* The decisions so far as a text, such as for tas_run_save(); *text is freed with free(). tas_growth_resume() goes on
+ * from it on a run that tas_run_resume() has given: later decisions are those of a run without interruption.
+ * TAS_BAD_DATA if the text is damaged; TAS_BAD_ARGUMENT, beside what tas_growth_open() refuses, if the length of the
+ * run, the options or the judge are others. */
+TAS_API tas_status tas_growth_save(const tas_growth *growth, char **text);
+TAS_API tas_status tas_growth_resume(tas_run *run, const tas_data *judge, const tas_growth_options *options,
+                                     const char *text, tas_growth **out);
+
 /* Steps until the batch is to be decided: 0 if it is now, UINT64_MAX if it never is again. */
 TAS_API uint64_t tas_growth_left(const tas_growth *growth);
 

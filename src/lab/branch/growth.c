@@ -7,6 +7,9 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
 
 /* Branches at the batch and at a multiple of it: repeats, and steps at the multiple. Longer ones are made if they leave
  * as much for later as they take; the last row need not. */
@@ -110,6 +113,74 @@ void tas_growth_close(tas_growth **growth)
 {
     free(*growth);
     *growth = NULL;
+}
+
+/* Going on from a text -------------------------------------------------------------------------------------------- */
+
+/* Of the decisions: null if there is none to come. The batches so far are the run's own. */
+tas_status tas_growth_save(const tas_growth *g, char **text)
+{
+    char judge[65];
+    *text = NULL;
+    const tas_status status = tas_data_fingerprint(g->judge, judge);
+    if (status) return status;
+    json_t *o =
+        json_pack("{s:o?, s:f, s:f, s:i, s:i, s:I, s:f, s:s}", "due", isfinite(g->due) ? json_real(g->due) : NULL,
+                  "last", g->last, "allowed", g->allowed, "decided", g->decided, "factor", g->factor, "examples",
+                  (json_int_t)g->cost.examples, "seconds", g->cost.seconds, "judge", judge);
+    if (o) *text = json_dumps(o, JSON_COMPACT);
+    json_decref(o);
+    return *text ? TAS_OK : fail(g->run->model->context, TAS_NO_MEMORY, "no memory for the state of a growing batch");
+}
+
+/* A finite number from 0 on; *fits becomes false otherwise. */
+static double read_number(const json_t *in, const char *key, double most, bool *fits)
+{
+    const json_t *value = json_object_get(in, key);
+    const double x = json_is_number(value) ? json_number_value(value) : NAN;
+    *fits &= x >= 0 && x <= most;
+    return x >= 0 && x <= most ? x : 0;
+}
+
+static bool read_decisions(const json_t *in, tas_growth *g)
+{
+    bool fits = true;
+    g->due = json_is_null(json_object_get(in, "due")) ? INFINITY : read_number(in, "due", 1e300, &fits);
+    g->decided = (int)read_number(in, "decided", 1e6, &fits);
+    g->factor = (int)read_number(in, "factor", FACTOR_MOST, &fits);
+    g->cost.examples = (uint64_t)read_number(in, "examples", 0x1p53, &fits);
+    g->cost.seconds = read_number(in, "seconds", 1e15, &fits);
+    const course *c = &g->run->course;
+    for (int i = 1; i < c->segments; i++)
+        g->change[g->changes++] = (tas_batch_change){c->segment[i].step, c->segment[i].batch};
+    return fits && g->factor >= 2 && !(g->factor & (g->factor - 1));
+}
+
+/* What decisions depend on beside the run: its length, the share of the branches, the judge. */
+static bool same_plan(const json_t *in, const tas_growth *g, const char *judge)
+{
+    bool fits = true;
+    const char *there = json_string_value(json_object_get(in, "judge"));
+    const double last = read_number(in, "last", 1e300, &fits), allowed = read_number(in, "allowed", 1e300, &fits);
+    return fits && last == g->last && allowed == g->allowed && there && !strcmp(there, judge);
+}
+
+tas_status tas_growth_resume(tas_run *run, const tas_data *judge, const tas_growth_options *options, const char *text,
+                             tas_growth **out)
+{
+    char hex[65];
+    tas_status status = tas_growth_open(run, judge, options, out);
+    if (!status) status = tas_data_fingerprint(judge, hex);
+    json_t *in = status ? NULL : json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    if (!status && (!json_is_object(in) || !read_decisions(in, *out)))
+        status = fail(run->model->context, TAS_BAD_DATA, "the state of a growing batch is damaged");
+    if (!status && !same_plan(in, *out, hex))
+        status = fail(run->model->context, TAS_BAD_ARGUMENT,
+                      "decisions on the batch were planned for a run of another length, another share of branches or "
+                      "other examples to compare losses on: expected the same");
+    json_decref(in);
+    if (status && *out) tas_growth_close(out);
+    return status;
 }
 
 /* Decisions -------------------------------------------------------------------------------------------------------- */
