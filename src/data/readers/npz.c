@@ -2,12 +2,14 @@
 #include "data/readers/named_arrays.h"
 #include "data/readers/npy.h"
 
+#include "libraries.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#ifdef HAVE_ZIP
+#if HAVE_ZIP
 #include "base/file.h"
 
 #include <zip.h>
@@ -189,7 +191,7 @@ const reader reader_npz = {
     .rules = "An archive as numpy.savez() or numpy.savez_compressed() writes it, with arrays x_train and y_train, "
              "x_test and y_test; or x and y. The names may be in upper case; other arrays are "
              "ignored.\n\n" NAMED_ARRAYS_RULES,
-#ifndef HAVE_ZIP
+#if !HAVE_ZIP
     .missing = "libzip-dev",
 #endif
     .recognize = recognize,
