@@ -48,6 +48,7 @@ typedef struct cli_size {
 typedef enum cli_group {
     GROUP_TARGET = 0,
     GROUP_DATA,
+    GROUP_READING,
     GROUP_BATCH,
     GROUP_OPTIMIZER,
     GROUP_SCHEDULE,
@@ -123,8 +124,8 @@ extern const cli_command advise_command, devices_command, eval_command, inspect_
      .help = "file with a network's description (tassello-network(5)), - for stdin, or the name of a network that "    \
              "ships, such as mlp"}
 #define ARGUMENT_DATA(where, or_not)                                                                                   \
-    {.name = "DATA", .complete = COMPLETE_FOLDER, .optional = (or_not), .offset = (where),                             \
-     .help = "folder of IDX files, plain or .gz"}
+    {.name = "DATA", .complete = COMPLETE_FILE, .optional = (or_not), .offset = (where),                               \
+     .help = "file or folder of a data set; tassello(1) lists the formats, 'tassello data' shows what is understood"}
 /* clang-format on */
 
 /* Reads options and arguments into settings. A mistake is reported with a hint at --help and ends with status 2;
@@ -215,9 +216,10 @@ bool cli_check_stream(cli_state *cli, const char *option, const char *path);
 /* Whether two names stand for one file, which need not exist yet: by folder and name. */
 bool cli_is_one_file(const char *a, const char *b);
 
-/* Refuses, as wrong usage, an output (NULL: there is none) that would replace the network or a file of the data set. */
+/* Refuses, as wrong usage, an output (NULL: there is none) that would replace the network, the file `data`, or a file
+ * below the folder `data` that is none of Tassello's outputs. */
 void cli_check_output(const cli_command *command, const char *option, const char *path, const char *net,
-                      const char *folder);
+                      const char *data);
 
 /* Whether path is the file that NET is read from, by any of its names or links. */
 bool cli_network_is_file(const char *net, const char *path);

@@ -66,6 +66,7 @@ const char *cli_group_name(cli_group group)
     static const char *const names[] = {
         [GROUP_TARGET] = "Target and recommendation",
         [GROUP_DATA] = "Data and length",
+        [GROUP_READING] = "Reading DATA",
         [GROUP_BATCH] = "Batch and memory",
         [GROUP_OPTIMIZER] = "Optimizer",
         [GROUP_SCHEDULE] = "Learning rate schedule",

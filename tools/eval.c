@@ -1,15 +1,23 @@
 /* tassello eval: a checkpoint on the test split. */
+#include "checkpoint.h"
 #include "score.h"
+#include "sets.h"
 
 typedef struct settings {
     const char *checkpoint, *data, *device;
     bool json, metrics;
     cli_size budget;
+    data_settings reading;
 } settings;
+
+#define READING(field) offsetof(settings, reading.field)
 
 static const cli_option options[] = {
     OPTION_DEVICE(offsetof(settings, device)),
     OPTION_BUDGET(offsetof(settings, budget)),
+    OPTIONS_FORMAT(READING),
+    OPTION_TEST(READING, "Default: all examples are evaluated."),
+    OPTIONS_IDX(READING),
     {.name = "metrics",
      .group = GROUP_OUTPUT,
      .offset = offsetof(settings, metrics),
@@ -20,8 +28,8 @@ static const cli_option options[] = {
     {0},
 };
 
-static void print_json(const settings *s, const char *training, const tas_device_info *device, const tas_score *score,
-                       const tas_metrics *metrics, const char *sha256)
+static void print_json(const settings *s, const char *training, const tas_device_info *device, const tas_data *data,
+                       const tas_score *score, const tas_metrics *metrics, const char *sha256)
 {
     json_t *o = json_object();
     json_object_set_new(o, "checkpoint", cli_json_text(s->checkpoint));
@@ -31,22 +39,22 @@ static void print_json(const settings *s, const char *training, const tas_device
     json_object_set_new(o, "examples", json_integer((json_int_t)score->examples));
     json_object_set_new(o, "accuracy", score->accuracy >= 0 ? cli_json_real(score->accuracy) : json_null());
     json_object_set_new(o, "loss", cli_json_real(score->loss));
-    if (metrics) json_object_set_new(o, "metrics", score_describe(metrics, true));
+    if (metrics) json_object_set_new(o, "metrics", score_describe(metrics, s->metrics, data));
     json_object_set_new(o, "peak_bytes", json_integer((json_int_t)score->peak_bytes));
     json_object_set_new(o, "host_bytes", json_integer((json_int_t)score->host_bytes));
     json_object_set_new(o, "weights_sha256", json_string(sha256));
     cli_json_print(o, stdout);
 }
 
-static void print_text(const settings *s, const tas_model *model, const tas_device_info *device, const tas_score *score,
-                       const tas_metrics *metrics, const char *sha256)
+static void print_text(const settings *s, const tas_model *model, const tas_device_info *device, const tas_data *data,
+                       const tas_score *score, const tas_metrics *metrics, const char *sha256)
 {
     printf("device       %s (%s)\n", cli_shown(device->id), cli_shown(device->name));
     cli_print_network(tas_model_network(model), s->checkpoint);
     if (*tas_model_training(model)) printf("trained      %s\n", cli_shown(tas_model_training(model)));
     printf("data         %llu examples to test\n", (unsigned long long)score->examples);
     cli_print_peak(device, score->peak_bytes, score->host_bytes);
-    if (metrics) score_print_tables(metrics);
+    if (metrics && s->metrics) score_print_tables(metrics, data);
     if (metrics) score_print_summary(score, metrics);
     cli_print_score(score, sha256);
 }
@@ -55,6 +63,7 @@ static void print_text(const settings *s, const tas_model *model, const tas_devi
 static int evaluate(cli_state *cli, const settings *s, const tas_data *data, tas_device *device, tas_model **model)
 {
     const tas_device_info *info = tas_device_get_info(device);
+    const bool values = !tas_data_classes(data); /* their loss alone says little */
     tas_score score;
     tas_metrics *metrics = NULL;
     char sha256[65];
@@ -62,49 +71,63 @@ static int evaluate(cli_state *cli, const settings *s, const tas_data *data, tas
     if (!cli_budget(cli, &s->budget, info, &budget)) return EXIT_FAILED;
     tas_status status = tas_model_load(device, s->checkpoint, model);
     if (!status) tas_model_set_budget(*model, budget);
-    if (!status && s->metrics) status = tas_evaluate_metrics(*model, data, &score, &metrics);
-    if (!status && !s->metrics) status = tas_evaluate(*model, data, &score);
+    if (!status && (s->metrics || values)) status = tas_evaluate_metrics(*model, data, &score, &metrics);
+    if (!status && !metrics) status = tas_evaluate(*model, data, &score);
     if (!status) status = tas_model_digest(*model, sha256);
     if (!status && s->json)
-        print_json(s, tas_model_training(*model), info, &score, metrics, sha256);
+        print_json(s, tas_model_training(*model), info, data, &score, metrics, sha256);
     else if (!status)
-        print_text(s, *model, info, &score, metrics, sha256);
+        print_text(s, *model, info, data, &score, metrics, sha256);
     tas_metrics_free(&metrics);
     return status ? cli_failed(cli, status) : cli_check_score(cli, &score);
 }
 
-/* What is wrong with the files is found here, and not after kernels were built. The exit status. */
-static int check_files(cli_state *cli, const settings *s, tas_data **data)
+/* The test split, or all there is. */
+static int read_data(cli_state *cli, const settings *s, const checkpoint *of, cli_sets *sets)
 {
-    tas_network *network = NULL;
-    int result = 0;
-    tas_status status = tas_data_open_folder(cli->context, s->data, TAS_TEST, data);
-    if (!status) status = tas_model_load_network(cli->context, s->checkpoint, &network);
-    if (status)
-        result = cli_failed(cli, status);
-    else if (!cli_check_fit(cli, network, s->checkpoint, *data, s->data, TAS_TEST))
-        result = EXIT_FAILED;
-    tas_network_close(&network);
-    return result;
+    tas_reading reading;
+    sets_reading(&s->reading, &reading);
+    if (!s->reading.test.bytes && s->reading.test.percent == 0) reading.test_share = 0;
+    checkpoint_expect(of, &reading);
+    const tas_status status = tas_data_read(cli->context, s->data, &reading, &sets->all, &sets->test);
+    if (status) return cli_failed(cli, status);
+    if (sets->test) return 0;
+    cli_note(cli, "%s has no test split: all its %llu examples are evaluated; --test draws those that train held out",
+             s->data, (unsigned long long)tas_data_count(sets->all));
+    sets->test = sets->all;
+    sets->all = NULL;
+    return 0;
+}
+
+/* What is wrong with the files is found here, and not after kernels were built. The exit status. */
+static int open_files(cli_state *cli, const settings *s, checkpoint *of, cli_sets *sets)
+{
+    const int failed = checkpoint_open(of, cli, s->checkpoint);
+    if (failed) return failed;
+    const int unread = read_data(cli, s, of, sets);
+    if (unread) return unread;
+    return cli_check_fit(cli, of->network, s->checkpoint, sets->test, s->data, TAS_TEST) ? 0 : EXIT_FAILED;
 }
 
 static int run(int argc, char **argv)
 {
     settings s = {0};
     cli_state cli;
-    tas_data *data = NULL;
+    checkpoint of = {0};
+    cli_sets sets = {0};
     tas_device *device = NULL;
     tas_model *model = NULL;
     cli_parse(&eval_command, argc, argv, &s);
     if (!cli_open(&cli, &eval_command)) return EXIT_FAILED;
-    int result = check_files(&cli, &s, &data);
+    int result = open_files(&cli, &s, &of, &sets);
     if (!result) {
         const tas_status status = tas_device_open(cli.context, s.device, TAS_ARITH_EXACT, &device);
-        result = status ? cli_failed(&cli, status) : evaluate(&cli, &s, data, device, &model);
+        result = status ? cli_failed(&cli, status) : evaluate(&cli, &s, sets.test, device, &model);
     }
     tas_model_close(&model);
     tas_device_close(&device);
-    tas_data_close(&data);
+    sets_close(&sets);
+    checkpoint_close(&of);
     cli_close(&cli);
     return result;
 }
@@ -114,7 +137,8 @@ const cli_command eval_command = {
     .summary = "measure a checkpoint on the test split",
     .description =
         "Measures the network of a checkpoint on the test split of a data set: the same figures, with the same bits, "
-        "as the training that wrote it.",
+        "as the training that wrote it. The files are read as those of the training were: the checkpoint has their "
+        "columns and the names of the classes. Without a test split and --test all examples are evaluated.",
     .arguments = {{.name = "CHECKPOINT",
                    .help = "a file that 'tassello train --save' wrote",
                    .complete = COMPLETE_FILE,

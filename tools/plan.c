@@ -10,14 +10,18 @@ typedef struct settings {
     float clip;
     uint64_t examples;
     cli_size budget, validation;
+    data_settings reading;
     uint64_t batch; /* UINT64_MAX: not given */
     batch_schedule batch_schedule;
     tas_plan_options plan;
 } settings;
 
+#define READING(field) offsetof(settings, reading.field)
+
 static const cli_option options[] = {
     OPTION_VALIDATION(offsetof(settings, validation), "The memory for evaluating them is part of the budget."),
     OPTION_EXAMPLES(offsetof(settings, examples)),
+    OPTIONS_READING(READING),
     {.name = "batch",
      .metavar = "N",
      .group = GROUP_BATCH,
@@ -96,7 +100,10 @@ static int open_session(session *r)
     const int unread = cli_network_open(&r->cli, s->net, &r->network);
     if (unread) return unread;
     if (s->data) {
-        const int refused = sets_open(&r->sets, &r->cli, s->data, s->examples, &s->validation, 1);
+        tas_reading reading;
+        sets_reading(&s->reading, &reading);
+        int refused = sets_read(&r->sets, &r->cli, s->data, &reading);
+        if (!refused) refused = sets_cut(&r->sets, &r->cli, s->data, s->examples, &s->validation, 1);
         if (refused) return refused;
         r->train = r->sets.train;
         r->test = r->sets.test;

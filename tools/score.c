@@ -5,11 +5,23 @@
 
 enum { TABLE_WIDTH = 100 };
 
+static void print_name(int *printed, const char *name) { printf("%s%s ", (*printed)++ ? " " : "metrics      ", name); }
+
 /* "precision 0.9312", or nothing if there is no such number. The first has a heading before it. */
 static void print_figure(int *printed, const char *name, double value)
 {
     if (isnan(value)) return;
-    printf("%s%s %.4f", (*printed)++ ? " " : "metrics      ", name, value);
+    print_name(printed, name);
+    printf("%.4f", value);
+}
+
+/* Of errors in the data's units, which may be of any magnitude. */
+static void print_error(int *printed, const char *name, double value)
+{
+    char text[FLOAT_TEXT];
+    if (isnan(value)) return;
+    print_name(printed, name);
+    fputs(cli_figures(value, 5, text), stdout);
 }
 
 void score_print_summary(const tas_score *score, const tas_metrics *m)
@@ -17,8 +29,8 @@ void score_print_summary(const tas_score *score, const tas_metrics *m)
     int printed = 0;
     if (score->accuracy < 0) print_figure(&printed, "accuracy", m->accuracy);
     print_figure(&printed, "top-5", m->top5);
-    print_figure(&printed, "RMSE", m->rmse);
-    print_figure(&printed, "MAE", m->mae);
+    print_error(&printed, "RMSE", m->rmse);
+    print_error(&printed, "MAE", m->mae);
     print_figure(&printed, "R2", m->r2);
     if (printed) putchar('\n');
 }
@@ -31,7 +43,24 @@ static void print_cell(double value)
         printf(" %9.4f", value);
 }
 
-static void print_classes(const tas_metrics *m)
+/* What a class or an answer is called; NULL: it has no name. */
+static const char *name_of(const tas_data *data, uint32_t place)
+{
+    tas_data_info info;
+    tas_data_get_info(data, &info);
+    const char *const *names = tas_data_classes(data) ? info.class_name : info.target_name;
+    const size_t count = tas_data_classes(data) ? tas_data_classes(data) : info.target_size;
+    return names && place < count ? names[place] : NULL;
+}
+
+static void end_row(const tas_data *data, uint32_t place)
+{
+    const char *name = name_of(data, place);
+    if (name) printf("  %s", cli_shown(name));
+    putchar('\n');
+}
+
+static void print_classes(const tas_metrics *m, const tas_data *data)
 {
     const bool answers = m->kind == TAS_METRICS_ANSWERS;
     printf("%-12s %6s %9s %9s %9s %9s\n", answers ? "answers" : "classes", answers ? "answer" : "class", "precision",
@@ -42,7 +71,8 @@ static void print_classes(const tas_metrics *m)
         print_cell(c->precision);
         print_cell(c->recall);
         print_cell(c->f1);
-        printf(" %9llu\n", (unsigned long long)c->support);
+        printf(" %9llu", (unsigned long long)c->support);
+        end_row(data, j);
     }
     printf("%12s %6s", "", "mean");
     print_cell(m->precision);
@@ -52,7 +82,7 @@ static void print_classes(const tas_metrics *m)
 }
 
 /* As wide as its largest number; not printed if the terminal's usual width is not enough. */
-static void print_confusion(const tas_metrics *m)
+static void print_confusion(const tas_metrics *m, const tas_data *data)
 {
     uint64_t most = m->count;
     for (size_t i = 0; i < (size_t)m->count * m->count; i++) most = m->confusion[i] > most ? m->confusion[i] : most;
@@ -68,19 +98,20 @@ static void print_confusion(const tas_metrics *m)
         printf("%12s %6u", "", i);
         for (uint32_t j = 0; j < m->count; j++)
             printf(" %*llu", width - 1, (unsigned long long)m->confusion[(size_t)i * m->count + j]);
-        putchar('\n');
+        end_row(data, i);
     }
 }
 
-void score_print_tables(const tas_metrics *m)
+void score_print_tables(const tas_metrics *m, const tas_data *data)
 {
-    if (m->classes) print_classes(m);
-    if (m->confusion) print_confusion(m);
+    if (m->classes) print_classes(m, data);
+    if (m->confusion) print_confusion(m, data);
 }
 
-static json_t *describe_class(const tas_class_metrics *c)
+static json_t *describe_class(const tas_class_metrics *c, const char *name)
 {
     json_t *o = json_object();
+    if (name) json_object_set_new(o, "name", cli_json_text(name));
     json_object_set_new(o, "precision", cli_json_real(c->precision));
     json_object_set_new(o, "recall", cli_json_real(c->recall));
     json_object_set_new(o, "f1", cli_json_real(c->f1));
@@ -102,7 +133,7 @@ static json_t *describe_confusion(const tas_metrics *m)
     return rows;
 }
 
-json_t *score_describe(const tas_metrics *m, bool tables)
+json_t *score_describe(const tas_metrics *m, bool tables, const tas_data *data)
 {
     json_t *o = json_object(), *classes = json_array();
     json_object_set_new(o, "accuracy", cli_json_real(m->accuracy));
@@ -114,7 +145,7 @@ json_t *score_describe(const tas_metrics *m, bool tables)
     json_object_set_new(o, "mae", cli_json_real(m->mae));
     json_object_set_new(o, "r2", cli_json_real(m->r2));
     for (uint32_t j = 0; j < m->count && m->classes && tables; j++)
-        json_array_append_new(classes, describe_class(&m->classes[j]));
+        json_array_append_new(classes, describe_class(&m->classes[j], name_of(data, j)));
     if (tables) json_object_set(o, m->kind == TAS_METRICS_ANSWERS ? "answers" : "classes", classes);
     if (tables && m->confusion) json_object_set_new(o, "confusion", describe_confusion(m));
     json_decref(classes);

@@ -1,6 +1,5 @@
 /* tassello sweep: runs the sweep, prints its table and the recommendation. */
 #include "progress.h"
-#include "sets.h"
 #include "sweep_print.h"
 #include "sweep_settings.h"
 
@@ -20,7 +19,8 @@ typedef struct session {
     FILE *text;    /* for people: stdout, or stderr if stdout carries JSON */
     tas_device *device;
     tas_network *network;
-    tas_data *train, *test;
+    cli_sets sets;
+    const tas_data *train, *test; /* of the sets */
     tas_sweep *sweep;
 } session;
 
@@ -115,15 +115,17 @@ static int open_session(session *r)
     tas_context *context = r->cli.context;
     const sweep_settings *s = &r->s;
     if (!check_outputs(r)) return EXIT_FAILED;
-    const int failed = cli_network_open(&r->cli, s->net, &r->network);
+    tas_reading reading;
+    sets_reading(&s->reading, &reading);
+    int failed = cli_network_open(&r->cli, s->net, &r->network);
+    if (!failed) failed = sets_read(&r->sets, &r->cli, s->data, &reading);
     if (failed) return failed;
-    tas_status status = tas_data_open_folder(context, s->data, TAS_TRAIN, &r->train);
-    if (!status) status = tas_data_open_folder(context, s->data, TAS_TEST, &r->test);
-    if (status) return cli_failed(&r->cli, status);
+    r->train = r->sets.train;
+    r->test = r->sets.test;
     if (!cli_check_fit(&r->cli, r->network, s->net, r->train, s->data, TAS_TRAIN)) return EXIT_FAILED;
     if (!cli_check_fit(&r->cli, r->network, s->net, r->test, s->data, TAS_TEST)) return EXIT_FAILED;
     if (!check_examples(r) || !check_accuracy(r)) return EXIT_USAGE;
-    status = tas_device_open(context, s->device, TAS_ARITH_EXACT, &r->device);
+    const tas_status status = tas_device_open(context, s->device, TAS_ARITH_EXACT, &r->device);
     if (status) return cli_failed(&r->cli, status);
     const tas_device_info *device = tas_device_get_info(r->device);
     return cli_budget(&r->cli, &s->budget, device, &r->s.sweep.budget) ? 0 : EXIT_FAILED;
@@ -273,8 +275,7 @@ static int run(int argc, char **argv)
     int result = sweep(&r);
     if (signals) result = EXIT_INTERRUPTED;
     tas_sweep_close(&r.sweep);
-    tas_data_close(&r.test);
-    tas_data_close(&r.train);
+    sets_close(&r.sets);
     tas_network_close(&r.network);
     tas_device_close(&r.device);
     cli_close(&r.cli);

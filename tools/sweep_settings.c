@@ -2,7 +2,6 @@
 #include "sweep_settings.h"
 
 #include "schedule.h"
-#include "sets.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@ enum { NO_WORD = -1 }; /* of an option that takes one of several: it was not giv
 
 #define SWEEP(field) offsetof(sweep_settings, sweep.field)
 #define TRAIN(field) offsetof(sweep_settings, sweep.train.field)
+#define READING(field) offsetof(sweep_settings, reading.field)
 
 static const char *target_word(int number)
 {
@@ -85,6 +85,7 @@ const cli_option sweep_options[] = {
      .help = "Maximum length of a run, in passes over the examples (default: as many as the target needs, up to 20)."},
     OPTION_EXAMPLES(SWEEP(examples)),
     OPTION_VALIDATION(offsetof(sweep_settings, validation), "Default: a tenth, at most 5000."),
+    OPTIONS_READING(READING),
     {.name = "seeds",
      .group = GROUP_DATA,
      .metavar = "N",
@@ -277,9 +278,9 @@ static void check_files(const sweep_settings *s)
         cli_usage(&sweep_command, "--runs and --json: expected two different files");
     if (s->runs && s->report && cli_is_one_file(s->runs, s->report))
         cli_usage(&sweep_command, "--runs and --report: expected two different files");
-    cli_check_output(&sweep_command, "runs", s->runs, s->net, s->data);
-    cli_check_output(&sweep_command, "report", s->report, s->net, s->data);
-    cli_check_output(&sweep_command, "json", s->json, s->net, s->data);
+    sets_check_output(&sweep_command, "runs", s->runs, s->net, s->data, &s->reading);
+    sets_check_output(&sweep_command, "report", s->report, s->net, s->data, &s->reading);
+    sets_check_output(&sweep_command, "json", s->json, s->net, s->data, &s->reading);
 }
 
 /* What sweep and train have in common. Without scaling the rate is searched. */

@@ -3,6 +3,7 @@
 #define SWEEP_SETTINGS_H
 
 #include "optimizer.h"
+#include "sets.h"
 
 enum { SWEEP_BATCHES_MOST = 32 };
 
@@ -14,6 +15,7 @@ typedef struct sweep_settings {
     bool grid, branch, grow, brief, wide;
     optimizer_words optimizer;
     cli_size budget, validation;
+    data_settings reading;
     uint32_t list[SWEEP_BATCHES_MOST];
     float rate_list[SWEEP_BATCHES_MOST];
     tas_sweep_options sweep;

@@ -114,8 +114,12 @@ static int plan_session(train_session *session)
 static int open_data(train_session *session)
 {
     const train_settings *settings = &session->settings;
-    const int failed = sets_open(&session->sets, &session->cli, settings->data, settings->examples,
-                                 &settings->validation, settings->train.seed);
+    tas_reading reading;
+    sets_reading(&settings->reading, &reading);
+    int failed = sets_read(&session->sets, &session->cli, settings->data, &reading);
+    if (!failed)
+        failed = sets_cut(&session->sets, &session->cli, settings->data, settings->examples, &settings->validation,
+                          settings->train.seed);
     if (failed) return failed;
     session->train = session->sets.train;
     session->test = session->sets.test;

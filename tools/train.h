@@ -23,6 +23,7 @@ typedef struct train_settings {
     uint32_t patience; /* validations without improvement; 0: as many as there are */
     int watch;         /* a validation_figure */
     cli_size budget, validation;
+    data_settings reading;
     double until_loss, until_accuracy; /* NaN: not given */
     tas_train_options train;
 } train_settings;

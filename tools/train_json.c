@@ -159,7 +159,7 @@ json_t *train_json_result(const train_session *session)
                         session->scored && session->score.accuracy >= 0 ? cli_json_real(session->score.accuracy)
                                                                         : json_null());
     json_object_set_new(o, "loss", session->scored ? cli_json_real(session->score.loss) : json_null());
-    if (session->scored) json_object_set_new(o, "metrics", score_describe(session->metrics, false));
+    if (session->scored) json_object_set_new(o, "metrics", score_describe(session->metrics, false, NULL));
     json_object_set_new(o, "weights_sha256", json_string(session->sha256));
     return o;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define TRAIN(field) offsetof(train_settings, train.field)
+#define READING(field) offsetof(train_settings, reading.field)
 
 static const char *arith_word(int number)
 {
@@ -65,6 +66,7 @@ const cli_option train_settings_options[] = {
      .help = "What makes a validation better, for --patience and --save-best: a lower loss (default) or a higher "
              "accuracy."},
     OPTION_EXAMPLES(offsetof(train_settings, examples)),
+    OPTIONS_READING(READING),
     {.name = "seed",
      .metavar = "N",
      .group = GROUP_DATA,
@@ -182,13 +184,13 @@ static void check_files(const train_settings *settings)
         cli_usage(&train_command, "--save and --save-best: expected two different files");
     if (best && log && cli_is_one_file(log, best))
         cli_usage(&train_command, "--save-best and --log: expected two different files");
-    cli_check_output(&train_command, "save-best", best, settings->net, settings->data);
+    sets_check_output(&train_command, "save-best", best, settings->net, settings->data, &settings->reading);
     if (save && !strcmp(save, "-")) cli_usage(&train_command, "--save -: expected a file, not stdout");
     if (log && !strcmp(log, "-")) cli_usage(&train_command, "--log -: expected a file; /dev/stdout is one");
     if (save && log && cli_is_one_file(save, log))
         cli_usage(&train_command, "--save and --log: expected two different files");
-    cli_check_output(&train_command, "save", save, settings->net, settings->data);
-    cli_check_output(&train_command, "log", log, settings->net, settings->data);
+    sets_check_output(&train_command, "save", save, settings->net, settings->data, &settings->reading);
+    sets_check_output(&train_command, "log", log, settings->net, settings->data, &settings->reading);
 }
 
 static void check_until(const train_settings *settings, bool validates)

@@ -29,6 +29,10 @@ TAS_API tas_status tas_model_load(tas_device *device, const char *file, tas_mode
  * closed with tas_network_close(). */
 TAS_API tas_status tas_model_load_network(tas_context *context, const char *file, tas_network **out);
 
+/* Reads the schema of the data that a checkpoint's network was trained on, for tas_reading.schema: *out is freed with
+ * free(), and NULL if the file has none. */
+TAS_API tas_status tas_model_load_schema(tas_context *context, const char *file, char **out);
+
 /* Frees a model and sets *model to NULL; it may be NULL already. Runs on it must have been closed. */
 TAS_API void tas_model_close(tas_model **model);
 

@@ -235,3 +235,17 @@ tas_status tas_model_load_network(tas_context *context, const char *file, tas_ne
     entry_end(&saved);
     return status;
 }
+
+tas_status tas_model_load_schema(tas_context *context, const char *path, char **out)
+{
+    entry_state saved;
+    safetensors *file = NULL;
+    *out = NULL;
+    entry_begin(context, &saved);
+    tas_status status = safetensors_open(context, path, &file);
+    const char *text = status ? NULL : safetensors_metadata(file, KEY_DATA);
+    if (text && !(*out = strdup(text))) status = fail(context, TAS_NO_MEMORY, "%s: no memory for its schema", path);
+    safetensors_close(&file);
+    entry_end(&saved);
+    return status;
+}

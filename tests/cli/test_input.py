@@ -41,7 +41,7 @@ IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 HEAD = struct.pack(">IIII", 0x0803, 240, 8, 8)
 DAMAGES = [
     ("lacks a file", lambda f: (f / "t10k-labels-idx1-ubyte").unlink(), ("t10k-labels-idx1-ubyte", ".gz is there")),
-    ("is empty", lambda f: [p.unlink() for p in f.iterdir()], ("no training set", IMAGES)),
+    ("is empty", lambda f: [p.unlink() for p in f.iterdir()], ("nothing in this folder", "the formats are: idx")),
     ("truncated images", cut(IMAGES, 5000), (IMAGES, "truncated", "5000 bytes, expected 15376")),
     ("truncated by one byte", cut(IMAGES, 15375), ("truncated", "15375")),
     ("cut within the header", cut(IMAGES, 9), (IMAGES, "ends within its header")),
@@ -103,7 +103,7 @@ def _(t):
 @case("data: not there, not a folder, a folder without rights")
 def _(t):
     t.fails(1, ("/no/such place", "No such file"), "train", t.net, "/no/such place", "--device", "reference")
-    t.fails(1, (str(t.net), "expected a folder of IDX files", "a network's text"), "train", t.net, t.net, "--device",
+    t.fails(1, (str(t.net), "expected a data set", "a network's text"), "train", t.net, t.net, "--device",
             "reference")
     t.fails(1, ("No such file",), "train", t.net, "", "--device", "reference")
     t.fails(1, ("No such file", "ended"), "train", t.net, "x/" * 400 + "ended", "--device", "reference")
@@ -118,13 +118,14 @@ def _(t):
 
 @case("data: a test split that does not fit is found before training")
 def _(t):
-    for files in (make_set(t.place() / "d", size=9), make_set(t.place() / "d", classes=5)):
+    for files, text in ((make_set(t.place() / "d", size=9), "test split"),
+                        (make_set(t.place() / "d", classes=5), "has 5 classes")):
         data = t.place() / "d"
         shutil.copytree(t.data, data)
         for name in ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"):
             shutil.copy(files / name, data / name)
         result = t.run("train", t.net, data, "--device", "reference", "--batch", "16", status=1)
-        result.says("(test)")
+        result.says(text)
         expect("step " not in result.err, "it trained first", result)
 
 

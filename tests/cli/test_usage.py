@@ -39,9 +39,9 @@ def _(t):
     out = t.run("train", "--help").out
     groups = dict(re.findall(r"^(\w[\w ]+):\n((?:  .*\n)+)", out, re.M))
     options = {name: re.findall(r"^  --([a-z0-9-]+)", text, re.M) for name, text in groups.items()}
-    expect(list(groups)[-1] == "Examples" and len(groups) == 7, f"{list(groups)}")
+    expect(list(groups)[-1] == "Examples" and len(groups) == 8, f"{list(groups)}")
     firsts = [names[0] for names in list(options.values())[:-1]]
-    expect(firsts == ["epochs", "batch", "lr", "schedule", "save", "device"], f"{firsts}")
+    expect(firsts == ["epochs", "target", "batch", "lr", "schedule", "save", "device"], f"{firsts}")
     expect("weight-decay" in options["Optimizer"] and "budget" in options["Batch and memory"], f"{options}")
     found = re.findall(r"^  --([a-z0-9-]+)", out, re.M)
     expect(len(found) == len(set(found)) > 40, f"{len(found)}: {found}")
