@@ -183,6 +183,8 @@ typedef struct tas_data_info {
     const char *const *input_name;
     /* Names of the targets, target_size of them or that of the class; NULL: they have none */
     const char *const *target_name;
+    /* Files that examples came from, in the order of the examples; NULL: many come from one. Not of parts. */
+    const char *const *example_name;
     /* Of the files: fields that were missing, and rows left out because of them, of this split */
     uint64_t missing, dropped;
     /* Non-zero: the examples were drawn from the training split, as the files have no test split */

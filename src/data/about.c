@@ -24,6 +24,7 @@ void about_free(data_about **about)
 {
     if (!*about) return;
     schema_free_names(&(*about)->input_names, (*about)->input_name_count);
+    schema_free_names(&(*about)->example_names, (*about)->example_name_count);
     schema_free(&(*about)->schema);
     free((*about)->text);
     free(*about);
@@ -47,6 +48,7 @@ void tas_data_get_info(const tas_data *data, tas_data_info *info)
     info->class_name = (const char *const *)of->class_names;
     info->input_name = (const char *const *)root->about->input_names;
     info->target_name = (const char *const *)of->target_names;
+    if (root == data) info->example_name = (const char *const *)root->about->example_names;
     info->missing = root->about->missing;
     info->dropped = root->about->dropped;
 }

@@ -9,6 +9,8 @@ typedef struct data_about {
     char *text;         /* the schema, printed */
     char **input_names; /* (input_name_count) */
     size_t input_name_count;
+    char **example_names; /* (example_name_count); NULL */
+    size_t example_name_count;
     uint64_t missing, dropped;
 } data_about;
 

@@ -18,8 +18,9 @@ static void to_floats(const tas_data *data, size_t n, const unsigned char *bytes
 static tas_status get_one(const tas_data *data, uint64_t index, unsigned char *bytes, float *inputs, void *target)
 {
     const bool floats = data->options.input_type == TAS_INPUT_F32;
-    const tas_status status = dataset_fetch(data, index, 1, floats ? (void *)inputs : bytes, target);
-    if (!status && !floats) to_floats(data, 1, bytes, inputs);
+    if (!inputs && !dataset_root(data)->options.fill) return dataset_fetch(data, index, 1, NULL, target);
+    const tas_status status = dataset_fetch(data, index, 1, floats && inputs ? (void *)inputs : bytes, target);
+    if (!status && !floats && inputs) to_floats(data, 1, bytes, inputs);
     return status;
 }
 
@@ -29,15 +30,13 @@ tas_status tas_data_get(const tas_data *data, const uint64_t *index, size_t n, f
     const size_t target_bytes = dataset_target_bytes(data), size = data->options.input_size;
     tas_status status = TAS_OK;
     entry_begin(data->context, &caller);
-    unsigned char *bytes = malloc(size);
-    float *one = malloc(size * sizeof *one);
+    unsigned char *bytes = malloc(dataset_input_bytes(data));
     char *target = malloc(target_bytes);
-    if (!bytes || !one || !target) status = fail(data->context, TAS_NO_MEMORY, "%s: no memory", data->name);
+    if (!bytes || !target) status = fail(data->context, TAS_NO_MEMORY, "%s: no memory", data->name);
     for (size_t k = 0; k < n && !status; k++)
-        status = get_one(data, index ? index[k] : k, bytes, inputs ? inputs + k * size : one,
+        status = get_one(data, index ? index[k] : k, bytes, inputs ? inputs + k * size : NULL,
                          targets ? (char *)targets + k * target_bytes : target);
     free(target);
-    free(one);
     free(bytes);
     entry_end(&caller);
     return status;

@@ -83,6 +83,9 @@ static tas_status create_set(const reader_request *request, const schema *of, re
     status = schema_copy(context, of, &copy);
     if (!status) status = about_create(context, &copy, &data->about);
     if (status) return status;
+    data->about->example_names = set->names;
+    data->about->example_name_count = set->names ? (size_t)set->options.count : 0;
+    set->names = NULL;
     data->about->missing = set->missing;
     data->about->dropped = set->dropped;
     return dataset_check(data);
@@ -131,6 +134,7 @@ static void free_result(reader_result *result)
     for (int split = 0; split < 2; split++) {
         elements_close(&result->split[split].inputs);
         free(result->split[split].targets);
+        schema_free_names(&result->split[split].names, (size_t)result->split[split].options.count);
     }
     schema_free(&result->schema);
 }

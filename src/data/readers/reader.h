@@ -40,6 +40,7 @@ typedef struct reader_set {
     tas_data_options options; /* count, sizes and types; its pointers are not looked at */
     data_elements inputs;
     void *targets; /* malloc()ed: uint32_t labels or floats */
+    char **names;  /* malloc()ed: the file of each example, as people call it; NULL: there is none of its own */
     uint64_t missing, dropped;
 } reader_set;
 
