@@ -89,8 +89,9 @@ static tas_status find(tas_context *context, const reader_look *look, const char
 tas_status recognize_format(tas_context *context, const char *path, const tas_reading *reading, const reader **out)
 {
     reader_look look;
+    const bool is_idx = reading->train_images || reading->test_images; /* its files are named one by one */
     tas_status status = look_at(context, path, &look);
-    if (!status) status = find(context, &look, reading->format, out);
+    if (!status) status = find(context, &look, is_idx && !reading->format ? "idx" : reading->format, out);
     if (status || !(*out)->missing) return status;
     return fail(context, TAS_BAD_FILE, "%s: this build cannot read %s: it was made without %s", path, (*out)->title,
                 (*out)->missing);

@@ -41,6 +41,18 @@ const char *array_print_dims(const array *a, char text[ARRAY_DIMS_TEXT])
     return text;
 }
 
+tas_status array_check_size(array *a, uint64_t bytes, uint64_t header)
+{
+    char text[ARRAY_DIMS_TEXT];
+    tas_status status = array_count(a); /* so that the bytes of the elements fit, too */
+    if (status) return status;
+    const uint64_t wanted = header + a->elements * a->bytes;
+    if (bytes == wanted) return TAS_OK;
+    return fail(a->context, TAS_BAD_DATA, "%s: %s: %" PRIu64 " bytes, expected %" PRIu64 " for %s elements of %c%d",
+                a->from, bytes < wanted ? "truncated" : "trailing bytes", bytes, wanted, array_print_dims(a, text),
+                a->kind, a->bytes);
+}
+
 /* deflate makes at most 1032 bytes of one (a match of 258 bytes takes 2 bits). */
 tas_status array_check_deflated(const array *a, uint64_t compressed)
 {

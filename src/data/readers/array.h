@@ -35,9 +35,11 @@ typedef struct array {
 /* Closes the stream and sets everything to 0. */
 void array_close(array *a);
 
-/* The product of the dimensions, from 1 to the greatest that can be in memory. expected: words for an error about 0,
- * "at least 1". */
+/* Computes the product of the dimensions: from 1 to the greatest that can be in memory. */
 tas_status array_count(array *a);
+
+/* The same, and that a file or member of `bytes` bytes has exactly the elements behind its header. */
+tas_status array_check_size(array *a, uint64_t bytes, uint64_t header);
 
 /* "(60000, 28, 28)" */
 const char *array_print_dims(const array *a, char text[ARRAY_DIMS_TEXT]);

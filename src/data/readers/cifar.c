@@ -312,7 +312,7 @@ static bool recognize(const reader_look *look)
 
 const reader reader_cifar = {
     .name = "cifar",
-    .title = "CIFAR-10 or CIFAR-100, the binary version",
+    .title = "CIFAR-10 or CIFAR-100 in binary files",
     .rules = "The folder of CIFAR-10's binary version, with data_batch_1.bin to data_batch_5.bin for training and "
              "test_batch.bin for the test; or that of CIFAR-100, with train.bin and test.bin, whose classes are the "
              "fine labels. The classes' names are in batches.meta.txt or fine_label_names.txt, if it is there. Images "

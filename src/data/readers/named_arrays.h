@@ -2,7 +2,7 @@
 #ifndef NAMED_ARRAYS_H
 #define NAMED_ARRAYS_H
 
-#include "data/readers/array.h"
+#include "data/readers/array_sets.h"
 
 #define NAMED_ARRAYS_RULES                                                                                             \
     "Inputs have the examples in their first dimension: (n) is one feature, (n, features), (n, height, width) of one " \
@@ -18,7 +18,7 @@ typedef struct named_arrays {
     size_t count;
 
     /* *out is closed with array_close(), even after a failure. */
-    tas_status (*open)(void *user, size_t index, array *out);
+    tas_status (*open)(void *user, int index, array *out);
     void *user;
 } named_arrays;
 

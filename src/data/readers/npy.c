@@ -199,18 +199,6 @@ static tas_status read_part(const array *a, unsigned char *out, size_t bytes, co
     return fail(a->context, TAS_BAD_DATA, "%s: ends within its %s", a->from, what);
 }
 
-static tas_status check_size(array *a, uint64_t bytes, uint64_t header)
-{
-    char text[ARRAY_DIMS_TEXT];
-    tas_status status = array_count(a); /* so that the bytes of the elements fit, too */
-    if (status) return status;
-    const uint64_t wanted = header + a->elements * a->bytes;
-    if (bytes == wanted) return TAS_OK;
-    return fail(a->context, TAS_BAD_DATA, "%s: %s: %" PRIu64 " bytes, expected %" PRIu64 " for %s elements of %c%d",
-                a->from, bytes < wanted ? "truncated" : "trailing bytes", bytes, wanted, array_print_dims(a, text),
-                a->kind, a->bytes);
-}
-
 tas_status npy_read_header(array *a, uint64_t bytes)
 {
     unsigned char start[8], length[4] = {0};
@@ -235,7 +223,7 @@ tas_status npy_read_header(array *a, uint64_t bytes)
     status = read_part(a, (unsigned char *)text, header, "header");
     if (!status) status = parse_header(a, text, header);
     free(text);
-    return status ? status : check_size(a, bytes, sizeof start + prefix + header);
+    return status ? status : array_check_size(a, bytes, sizeof start + prefix + header);
 }
 
 /* Files ------------------------------------------------------------------------------------------------------------ */

@@ -113,7 +113,7 @@ static tas_status list_beside(const reader_request *request, file_list *list)
     return status;
 }
 
-static tas_status open_listed(void *user, size_t index, array *out)
+static tas_status open_listed(void *user, int index, array *out)
 {
     const file_list *list = user;
     return npy_open(list->context, list->path[index], out);
@@ -169,7 +169,7 @@ static bool recognize(const reader_look *look)
 
 const reader reader_npy = {
     .name = "npy",
-    .title = "NumPy arrays (.npy)",
+    .title = "a set of .npy files (NumPy)",
     .rules = "A folder of files as numpy.save() writes them: x_train.npy and y_train.npy, x_test.npy and y_test.npy; "
              "or x.npy and y.npy. The names may be in upper case. One of these files stands for itself and those "
              "beside it. Files of unsigned bytes and of little-endian f4 in C order are not read into memory but "

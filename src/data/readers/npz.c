@@ -73,7 +73,7 @@ static tas_status check_member(const archive *of, const char *from, const zip_st
     return TAS_OK;
 }
 
-static tas_status open_member(void *user, size_t index, array *out)
+static tas_status open_member(void *user, int index, array *out)
 {
     const archive *of = user;
     zip_stat_t about;
@@ -187,7 +187,7 @@ static bool recognize(const reader_look *look)
 
 const reader reader_npz = {
     .name = "npz",
-    .title = "NumPy arrays (.npz)",
+    .title = "a .npz archive of NumPy arrays",
     .rules = "An archive as numpy.savez() or numpy.savez_compressed() writes it, with arrays x_train and y_train, "
              "x_test and y_test; or x and y. The names may be in upper case; other arrays are "
              "ignored.\n\n" NAMED_ARRAYS_RULES,
