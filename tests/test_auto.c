@@ -90,7 +90,7 @@ START_TEST(momentum_and_adam_are_probed_by_branches)
     make_set(2, 0.1);
     options.momentum = 0.9f;
     options.lr = 0.005f;
-    check_branched(MOST, options, 1);
+    check_branched(MOST, options, 0.75);
     options.momentum = 0;
     options.optimizer = TAS_ADAMW;
     check_branched(MOST, options, 0.5);

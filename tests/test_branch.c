@@ -86,8 +86,9 @@ static critical_input branch(const quadratic *q, int repeats)
 {
     static double noise[BLOCKS][DIMENSIONS];
     double x[DIMENSIONS];
-    critical_input in = {.before = loss_of(q->x), .batches = BATCHES, .repeats = repeats};
+    critical_input in = {.batches = BATCHES, .repeats = repeats};
     for (int r = 0; r < repeats; r++) {
+        in.before[r] = loss_of(q->x);
         draw_noise(noise, BLOCKS);
         for (int b = 0; b < BATCHES; b++) {
             in.batch[b] = FIRST << b;
@@ -146,14 +147,122 @@ static void cover_with(int repeats, double least)
 START_TEST(intervals_cover) { cover_with(4, 0.9); }
 END_TEST
 
+/* With momentum 0.9: branches of 30 steps at the largest batch, as branches_steps() has it, that go on with the
+ * velocity of the smallest batch, each as good as the mean of four evaluations in its second half. */
+enum { SIX = 6, LOOKS = 4, SLOW_EXAMPLES = 30 * (FIRST << (SIX - 1)), SLOW_BLOCKS = SLOW_EXAMPLES / FIRST };
+static const double MOMENTUM = 0.9;
+
+typedef struct moving {
+    double x[DIMENSIONS], v[DIMENSIONS];
+} moving;
+
+static int look_block(int look)
+{
+    const int most = 1 << (SIX - 1), gap = 30 / 2 / LOOKS * most;
+    return SLOW_BLOCKS - (LOOKS - 1 - look) * gap;
+}
+
+static double slow_rate(double batch) { return (1 - MOMENTUM) * rate_at(batch); }
+
+static double moving_loss(moving m, double (*noise)[DIMENSIONS], int group)
+{
+    const double e = slow_rate((double)group * FIRST);
+    double losses = 0;
+    for (int at = 0, look = 0; look < LOOKS; at += group) {
+        for (; look < LOOKS && at == look_block(look); look++) losses += loss_of(m.x) / LOOKS;
+        if (look == LOOKS) break;
+        for (int i = 0; i < DIMENSIONS; i++) {
+            double sum = 0;
+            for (int b = 0; b < group; b++) sum += noise[at + b][i];
+            m.v[i] = MOMENTUM * m.v[i] + curvature[i] * m.x[i] + NOISE * sqrt(curvature[i]) * sum / group;
+            m.x[i] -= e * m.v[i];
+        }
+    }
+    return losses;
+}
+
+/* By the recursion of the second moments of x and v. */
+static double expected_moving(const moving *m, int group)
+{
+    const double batch = (double)group * FIRST, e = slow_rate(batch);
+    double losses = 0;
+    for (int i = 0; i < DIMENSIONS; i++) {
+        const double h = curvature[i], n = NOISE * NOISE * h / batch;
+        double xx = m->x[i] * m->x[i], xv = m->x[i] * m->v[i], vv = m->v[i] * m->v[i];
+        for (int at = 0, look = 0; look < LOOKS; at += group) {
+            for (; look < LOOKS && at == look_block(look); look++) losses += 0.5 * h * xx / LOOKS;
+            const double xg = MOMENTUM * xv + h * xx,
+                         gg = MOMENTUM * MOMENTUM * vv + 2 * MOMENTUM * h * xv + h * h * xx + n;
+            xx += -2 * e * xg + e * e * gg;
+            xv = xg - e * gg;
+            vv = gg;
+        }
+    }
+    return losses;
+}
+
+/* Between batches that divide the branch, along log B; INFINITY: above the largest. */
+static double true_moving(const moving *m)
+{
+    const double before = loss_of(m->x), least = before - expected_moving(m, 1);
+    double batch = FIRST, progress = least;
+    for (int group = 2; group <= 1 << (SIX - 1); group++) {
+        if (SLOW_BLOCKS % group || look_block(0) % group || look_block(1) % group) continue;
+        const double here = before - expected_moving(m, group), wanted = (1 - CRITICAL_TOLERANCE) * least;
+        if (here < wanted) return batch * pow(group * FIRST / batch, (progress - wanted) / (progress - here));
+        batch = group * FIRST;
+        progress = here;
+    }
+    return INFINITY;
+}
+
+START_TEST(intervals_cover_with_momentum)
+{
+    enum { POINTS = 3, REPEATS = 4 };
+    static double noise[SLOW_BLOCKS][DIMENSIONS];
+    static const int points[POINTS] = {64, 512, 1024};
+    int covered[POINTS] = {0}, known[POINTS] = {0};
+    random_seed(20261);
+    for (int run = 0; run < RUNS; run++) {
+        moving m = {.x = {1, 1.5, 2, 3, 4, 5}};
+        for (int p = 0, at = 0; p < POINTS; p++) {
+            critical_batch found;
+            critical_input in = {.batches = SIX, .repeats = REPEATS};
+            for (; at < points[p]; at++)
+                for (int i = 0; i < DIMENSIONS; i++) {
+                    m.v[i] = MOMENTUM * m.v[i] + curvature[i] * m.x[i] + NOISE * sqrt(curvature[i] / FIRST) * normal();
+                    m.x[i] -= slow_rate(FIRST) * m.v[i];
+                }
+            for (int r = 0; r < REPEATS; r++) {
+                in.before[r] = loss_of(m.x);
+                draw_noise(noise, SLOW_BLOCKS);
+                for (int b = 0; b < SIX; b++) {
+                    in.batch[b] = FIRST << b;
+                    in.loss[b][r] = moving_loss(m, noise, 1 << b);
+                }
+            }
+            critical_find(&in, &found);
+            covered[p] += covers(&found.critical, fmin(true_moving(&m), FIRST << (SIX - 1)));
+            known[p] += found.critical.state != FIT_UNKNOWN;
+        }
+    }
+    for (int p = 0; p < POINTS; p++) {
+        printf("# momentum, %d steps: covered %.3f, a bound known %.3f\n", points[p], covered[p] / (double)RUNS,
+               known[p] / (double)RUNS);
+        ck_assert_msg(covered[p] >= 0.9 * RUNS, "after %d steps: %d of %d", points[p], covered[p], RUNS);
+    }
+}
+END_TEST
+
 /* Planted losses --------------------------------------------------------------------------------------------------- */
 
 /* Progress of 1 at the smallest batch that falls as the curve of efficiency does, batches 8 to 1024, each repeat higher
  * or lower as a whole, and each loss with noise of its own. */
 static critical_input planted(double b_crit, int repeats, double shared, double own)
 {
-    critical_input in = {.before = 3, .batches = BATCHES, .repeats = repeats};
+    critical_input in = {.batches = BATCHES, .repeats = repeats};
     for (int r = 0; r < repeats; r++) {
+        in.before[r] = 3;
         const double height = 1 + shared * normal();
         for (int b = 0; b < BATCHES; b++) {
             in.batch[b] = FIRST << b;
@@ -202,13 +311,13 @@ START_TEST(a_plateau_and_a_rise)
     random_seed(6);
     critical_input in = planted(300, 4, 0.3, 0.01);
     for (int b = 0; b < in.batches; b++)
-        for (int r = 0; r < in.repeats; r++) in.loss[b][r] = in.before;
+        for (int r = 0; r < in.repeats; r++) in.loss[b][r] = in.before[r];
     expect_obstacle(&in, CRITICAL_NOT_FALLING); /* to the bit */
     for (int b = 0; b < in.batches; b++)
-        for (int r = 0; r < in.repeats; r++) in.loss[b][r] = in.before + (r % 2 ? 0.1 : -0.1);
+        for (int r = 0; r < in.repeats; r++) in.loss[b][r] = in.before[r] + (r % 2 ? 0.1 : -0.1);
     expect_obstacle(&in, CRITICAL_NOT_FALLING);
     in = planted(300, 4, 0.1, 0.01);
-    in.before = 1;
+    for (int r = 0; r < in.repeats; r++) in.before[r] = 1;
     expect_obstacle(&in, CRITICAL_RISING);
     for (int r = 0; r < in.repeats; r++) in.loss[3][r] = 0.9 + 0.01 * r; /* one that falls meanwhile */
     critical_batch found;
@@ -275,7 +384,7 @@ START_TEST(what_is_missing)
     in.batch[2] = in.batch[1];
     expect_obstacle(&in, CRITICAL_UNUSABLE);
     in = planted(300, 4, 0, 0.1);
-    in.before = NAN;
+    in.before[2] = NAN;
     expect_obstacle(&in, CRITICAL_UNUSABLE);
     in.batches = CRITICAL_BATCHES + 1;
     expect_obstacle(&in, CRITICAL_UNUSABLE);
@@ -454,15 +563,85 @@ START_TEST(where_branches_begin)
     ck_assert_uint_eq(branches_examples(3000, 128, SET), 640);
     ck_assert_uint_eq(branches_examples(3, 128, SET), 128);
     session *s = open_session(options_of(TAS_SGD)); /* epochs of 44 steps, of 700 examples */
-    ck_assert_uint_eq(branches_wait(s->run, 640), 0);
+    branches_request request = {.repeats = 3, .examples = 640};
+    ck_assert_uint_eq(branches_wait(s->run, &request), 0);
     expect_ok(tas_run_advance(s->run, 3, NULL)); /* 652 are left */
-    ck_assert_uint_eq(branches_wait(s->run, 640), 0);
+    ck_assert_uint_eq(branches_wait(s->run, &request), 0);
     expect_ok(tas_run_advance(s->run, 1, NULL));
-    ck_assert_uint_eq(branches_wait(s->run, 640), 40);
-    ck_assert_uint_eq(branches_wait(s->run, 256), 0);
+    ck_assert_uint_eq(branches_wait(s->run, &request), 40);
+    request.examples = 256;
+    ck_assert_uint_eq(branches_wait(s->run, &request), 0);
+    request.apart = 12; /* the third branch begins 384 examples later: 640 in all */
+    ck_assert_uint_eq(branches_wait(s->run, &request), 40);
     close_session(s);
     ck_assert_int_eq(branches_rule(TAS_SGD), TAS_SCALING_LINEAR);
     ck_assert_int_eq(branches_rule(TAS_ADAMW), TAS_SCALING_SQRT);
+}
+END_TEST
+
+/* Two seeds -------------------------------------------------------------------------------------------------------- */
+
+/* B_crit of a small network under AdamW on Fashion-MNIST, from one seed: its weights, its order, and the states and
+ * orders of its branches. */
+static double b_crit_of_seed(const tas_network *network, const tas_data *rest, const tas_data *judge, uint64_t seed)
+{
+    tas_train_options options;
+    tas_model *model;
+    tas_run *run;
+    critical_input in;
+    critical_batch found;
+    tas_train_options_init(&options);
+    tas_train_options_choose(&options, TAS_ADAMW);
+    options.lr = 0.001f;
+    options.batch = 64;
+    options.batch_most = 1024;
+    options.seed = seed;
+    const branches_request request = {.batch = {64, 128, 256, 512, 1024},
+                                      .batches = 5,
+                                      .repeats = 8,
+                                      .apart = branches_memory(&options),
+                                      .examples = 16384,
+                                      .looks = 4,
+                                      .rate_power = branches_rate_power(TAS_ADAMW),
+                                      .judge = judge,
+                                      .seed = 1000 * seed};
+    expect_ok(tas_model_open(tested, network, seed, &model));
+    expect_ok(tas_run_open(model, rest, &options, &run));
+    expect_ok(tas_run_advance(run, 45, NULL));
+    expect_ok(branches_make(run, &request, &in, NULL));
+    tas_run_close(&run);
+    tas_model_close(&model);
+    critical_find(&in, &found);
+    printf("# seed %d: loss %.3f, progress %.3f, critical batch %.0f (%.0f to %.0f), B_crit %.0f (%.0f to %.0f)\n",
+           (int)seed, critical_before(&in), found.progress, found.critical.value, found.critical.low,
+           found.critical.high, found.b_crit.value, found.b_crit.low, found.b_crit.high);
+    ck_assert_msg(found.b_crit.state == FIT_KNOWN, "seed %d: %s", (int)seed, critical_why(found.obstacle));
+    return found.b_crit.value;
+}
+
+START_TEST(two_seeds_agree)
+{
+    enum { PAIRS = 5 };
+    static const char text[] = "input 1x28x28 mean 0.2860 std 0.3530\ndense 48\nrelu\ndense 10\n";
+    tas_network *network;
+    tas_data *whole, *rest, *held_out, *judge;
+    int agree = 0;
+    expect_ok(tas_network_parse(context, text, "net", &network));
+    expect_ok(tas_data_open_folder(context, "/usr/share/datasets/fashion-mnist", TAS_TRAIN, &whole));
+    expect_ok(tas_data_split(whole, 5000, 1, &rest, &held_out));
+    expect_ok(tas_data_head(held_out, 1024, &judge));
+    for (int pair = 0; pair < PAIRS; pair++) {
+        const double one = b_crit_of_seed(network, rest, judge, 21 + 2 * (uint64_t)pair);
+        const double other = b_crit_of_seed(network, rest, judge, 22 + 2 * (uint64_t)pair);
+        printf("# pair %d: %.0f and %.0f, a factor of %.2f\n", pair, one, other, fmax(one / other, other / one));
+        agree += fmax(one / other, other / one) <= 1.5;
+    }
+    tas_data_close(&judge);
+    tas_data_close(&held_out);
+    tas_data_close(&rest);
+    tas_data_close(&whole);
+    tas_network_close(&network);
+    ck_assert_int_eq(agree, PAIRS);
 }
 END_TEST
 
@@ -471,11 +650,12 @@ END_TEST
 static tas_sweep *sweep_to(double target)
 {
     static const uint32_t batches[] = {16, 32};
-    static const float rates[] = {0.01f, 0.02f};
+    static const float rates[] = {0.04f, 0.08f};
     tas_sweep_options options;
     tas_sweep *out = NULL;
     session *s = open_session(options_of(TAS_SGD));
     tas_sweep_options_init(&options);
+    options.train.momentum = 0; /* so that branches of 8 steps will do */
     options.batches = batches;
     options.rates = rates;
     options.batch_count = 2;
@@ -492,10 +672,10 @@ START_TEST(a_sweep_makes_branches)
 {
     tas_sweep *s = sweep_to(0.5);
     char *text = tas_sweep_json_text(s);
-    ck_assert_msg(s->branches >= 2 && s->branches <= SWEEP_BRANCHES, "%d moments", s->branches);
+    ck_assert_msg(s->branches >= 2 && s->branches <= SWEEP_BRANCHES, "%d moments: %s", s->branches, s->left_out);
     for (int i = 0; i < s->branches; i++) {
         const sweep_branch *b = &s->branch[i];
-        ck_assert(b->step && b->examples && b->batches >= 2 && b->repeats >= 2 && b->batch[0] == 8 && b->why);
+        ck_assert(b->step && b->examples && b->batches >= 2 && b->repeats >= 2 && b->batch[0] == 16 && b->why);
         ck_assert(i == 0 || b->step > s->branch[i - 1].step);
         ck_assert(!*b->why == (b->critical.state != FIT_UNKNOWN) || b->critical.state == FIT_AT_LEAST);
     }
@@ -518,12 +698,17 @@ static Suite *make_suite(const char *id)
     tcase_add_test(runs, a_branch_is_what_the_run_would_do);
     tcase_add_test(runs, branches_that_diverge_and_stop);
     suite_add_tcase(suite, runs);
+    TCase *seeds = tcase_create("seeds");
+    tcase_set_timeout(seeds, 200);
+    if (id) tcase_add_test(seeds, two_seeds_agree);
+    suite_add_tcase(suite, seeds);
     if (id) return suite;
     TCase *tc = tcase_create("estimate");
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, where_branches_begin);
     tcase_add_test(tc, a_sweep_makes_branches);
     tcase_add_test(tc, intervals_cover);
+    tcase_add_test(tc, intervals_cover_with_momentum);
     tcase_add_test(tc, both_critical_batches_of_a_curve);
     tcase_add_test(tc, a_plateau_and_a_rise);
     tcase_add_test(tc, a_branch_that_diverges);

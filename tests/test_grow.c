@@ -273,7 +273,8 @@ START_TEST(decisions)
         {1, {2, 2.2}, {2, 2.2}, 4},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        critical_input in = {.before = cases[i].before, .batches = 2, .repeats = 2, .batch = {8, 32}};
+        critical_input in = {
+            .before = {cases[i].before, cases[i].before}, .batches = 2, .repeats = 2, .batch = {8, 32}};
         memcpy(in.loss[0], cases[i].least, sizeof cases[i].least);
         memcpy(in.loss[1], cases[i].most, sizeof cases[i].most);
         ck_assert_msg(growth_factor(&in) == cases[i].factor, "case %zu: %d", i, growth_factor(&in));

@@ -707,6 +707,14 @@ START_TEST(a_probe_by_branches)
     ck_assert(probed(&probe, DECIDED_DEFAULT, 64, "no more than chance")->unknown == UNKNOWN_BRANCHES);
     probe.branch.obstacle = CRITICAL_RISING;
     probed(&probe, DECIDED_DEFAULT, 64, "did not fall");
+    probe.few = true;
+    probed(&probe, DECIDED_DEFAULT, 64, "too small for branches");
+    probe.few = false;
+    probe.branch.obstacle = CRITICAL_NOTHING;
+    probe.branch.b_crit = (fit_range){FIT_KNOWN, 300, 150, 700};
+    probe.time = (fit_time){.known = true, .each = 1e-3}; /* a line through two batches, on a busy machine */
+    probe.timed_least = 16;
+    probed(&probe, DECIDED_TIMED, 16, "timed");
 }
 END_TEST
 

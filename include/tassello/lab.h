@@ -205,17 +205,18 @@ TAS_API tas_status tas_sweep_report(const tas_sweep *sweep, const char *file);
 /* Whether a report can be written there, before hours of work: folder, permission, gnuplot. */
 TAS_API tas_status tas_report_check(tas_context *context, const char *file);
 
-/* Chooses batch and learning rate for a run that is about to begin, with a probe on weights of its own: the duration of
- * steps, and for plain SGD the gradient noise scale. For other optimizers it is the critical batch from branches: short
- * continuations of a short training, at several batches on the same examples (arXiv 2505.23971). Apart from a first
+/* Chooses batch and learning rate for a run that is about to begin, with a probe on weights of its own: the duration
+ * of steps, and for plain SGD the gradient noise scale. For other optimizers it is the critical batch from branches:
+ * short continuations of a short training, at several batches on the same examples (arXiv 2505.23971), for three times
+ * as long as the optimizer remembers gradients, and as many times as it takes or there is time for. Apart from a first
  * start the probe takes at most 5 % of the time of the run's steps or 30 s, whichever is less. Writes options->batch
  * and options->lr. On entry options->lr is the rate for a batch of 64, so options->lr_scaling must be none; with
- * branches it is scaled linearly for SGD and LARS, by the square root for the others. reason: why that batch, in
- * sentences. It never chooses more than a tenth of the set, nor, with branches, more than they have shown to train. It
- * falls back to 64, and says so: if the noise scale is not known within a factor of 4, or branches give no lower bound;
- * if the loss does not fall; if the run, or the time for a probe, is too short; and if the probe does not fit into
- * memory (the run still may). The choice depends on the current speed of the device; the run itself depends on options
- * alone. */
+ * branches it is scaled with the power 0.75 of the batch for SGD and LARS, 0.5 for the others. reason: why that batch,
+ * in sentences. It never chooses more than a tenth of the set, nor, with branches, more than they have shown to train.
+ * It falls back to 64, and says so: if the noise scale is not known within a factor of 4, or branches give no lower
+ * bound; if the loss does not fall; if the run, or the time for a probe, is too short, or the set too small; and if
+ * the probe does not fit into memory (the run still may). The choice depends on the current speed of the device; the
+ * run itself depends on options alone. */
 TAS_API tas_status tas_auto_batch(tas_device *device, const tas_network *network, const tas_data *train,
                                   tas_train_options *options, char *reason, size_t reason_bytes);
 

@@ -177,7 +177,11 @@ static tas_status make_branches(probe *p)
     p->known.branched = true;
     p->known.branch = facts.found;
     p->known.no_time = facts.no_time;
-    p->known.rate_power = branches_rule(p->options.optimizer) == TAS_SCALING_LINEAR ? 1 : 0.5;
+    p->known.few = facts.few;
+    p->known.rate_power = branches_rate_power(p->options.optimizer);
+    p->known.time = facts.time;
+    p->known.timed_least = facts.timed_least;
+    p->known.timed_most = facts.timed_most;
     p->known.falls = status != TAS_NOT_FINITE;
     p->begun = facts.begun;
     p->step_seconds = facts.step_seconds;
@@ -288,7 +292,7 @@ static tas_status probe_run(probe *p)
     k->coupled = noise_schedule_obstacle(p->network, p->options.batch, p->examples) != NULL;
     if (k->too_short || (k->coupled && k->plain_sgd)) return TAS_OK;
     tas_status status = k->plain_sgd ? measure_noise(p) : make_branches(p);
-    if (!status && settles(p)) status = time_steps(p);
+    if (!status && !k->time.known && settles(p)) status = time_steps(p);
     free(p->loss);
     if (status != TAS_NO_MEMORY) return status;
     k->no_memory = true; /* the run itself may fit */

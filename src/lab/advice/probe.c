@@ -56,6 +56,7 @@ static recommend_unknown why_not(const probe_facts *probe)
     if (probe->coupled && !probe->branched && probe->plain_sgd) return UNKNOWN_COUPLED;
     if (probe->too_short) return UNKNOWN_TOO_SHORT;
     if (probe->no_time) return UNKNOWN_NO_TIME;
+    if (probe->few) return UNKNOWN_FEW;
     const recommend_unknown why = probe->branched ? why_no_critical(&probe->branch) : why_no_noise_scale(&probe->noise);
     if (why) return why;
     return probe->time.known && fit_seconds(&probe->time, 1) > 0 ? UNKNOWN_NOTHING : UNKNOWN_NOT_TIMED;
@@ -102,6 +103,8 @@ static void fill_probed(const probe_facts *probe, recommendation *out)
     const double wanted = log2(out->knee);
     uint64_t batch = wanted < 0 ? 1 : wanted > 20 ? PROBE_MOST : (uint64_t)1 << lround(wanted);
     for (; bound_at(probe, batch) != DECIDED_SPEED; batch /= 2) out->decided = bound_at(probe, batch);
+    for (; batch < probe->timed_least && bound_at(probe, 2 * batch) == DECIDED_SPEED; batch *= 2)
+        out->decided = DECIDED_TIMED;
     const double best = time_at(probe, (double)batch);
     out->batch = out->range_low = out->range_high = batch;
     while (out->range_low > 1 && time_at(probe, (double)(out->range_low / 2)) <= 1.05 * best) out->range_low /= 2;

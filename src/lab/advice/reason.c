@@ -70,6 +70,7 @@ static const char *const unknowns[UNKNOWN_COUNT] = {
     [UNKNOWN_NO_MEMORY] = "a probe needs more memory than there is",
     [UNKNOWN_COUPLED] = ("the gradient noise scale cannot be estimated, as batch normalization makes the examples of a "
                          "batch depend on each other (a sweep does without it)"),
+    [UNKNOWN_FEW] = "the set is too small for branches that outlast the optimizer's memory",
     [UNKNOWN_BRANCHES] = "in short branches at several batches the loss changed by no more than chance",
 };
 

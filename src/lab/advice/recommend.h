@@ -128,6 +128,7 @@ typedef enum recommend_unknown {
     UNKNOWN_NO_TIME,       /* steps take too long for a probe */
     UNKNOWN_NO_MEMORY,     /* a probe needs more memory than there is */
     UNKNOWN_COUPLED,       /* the noise scale cannot be estimated */
+    UNKNOWN_FEW,           /* the set is too small for branches */
     UNKNOWN_BRANCHES,      /* branches do not bound the critical batch from below */
     UNKNOWN_COUNT
 } recommend_unknown;

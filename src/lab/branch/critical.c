@@ -17,12 +17,19 @@ typedef struct branches {
 
 static double progress_of(const branches *b, int at, int repeat)
 {
-    return b->input->before - b->input->loss[b->row[at]][repeat];
+    return b->input->before[repeat] - b->input->loss[b->row[at]][repeat];
 }
 
 static bool was_made(const branches *b, int at, int repeat) { return isfinite(b->input->loss[b->row[at]][repeat]); }
 
 static double batch_of(const branches *b, int at) { return b->input->batch[b->row[at]]; }
+
+double critical_before(const critical_input *input)
+{
+    running before = {0};
+    for (int r = 0; r < input->repeats; r++) running_add(&before, input->before[r]);
+    return before.count ? before.mean : NAN;
+}
 
 /* Which batches count ---------------------------------------------------------------------------------------------- */
 
@@ -32,7 +39,7 @@ static bool is_usable(const critical_input *in)
         return false;
     for (int i = 0; i < in->batches; i++)
         if (!(in->batch[i] > (i ? in->batch[i - 1] : 0) && isfinite(in->batch[i]))) return false;
-    return isfinite(in->before);
+    return in->repeats == 0 || isfinite(critical_before(in));
 }
 
 static bool diverged(const critical_input *in, int row)
@@ -229,7 +236,7 @@ static void find_b_crit(const branches *b, critical_batch *out)
     const double first = log(batch_of(b, 0) / 1000), last = log(batch_of(b, b->count - 1) * 1000);
     double low = NAN, high = NAN, value = first;
     out->b_crit = (fit_range){.state = FIT_UNKNOWN, .value = NAN, .low = 0, .high = INFINITY};
-    if (b->count < FIT_LEAST || pull_at(b, exp(first)).count < 2) return;
+    if (b->count < 2 || pull_at(b, exp(first)).count < 2) return;
     for (int i = 0; i <= GRID; i++) {
         const double x = first + (last - first) * i / GRID;
         const running pull = pull_at(b, exp(x));
@@ -262,7 +269,7 @@ static bool ends_below(const critical_input *in, int row)
     running loss = {0};
     for (int r = 0; r < in->repeats; r++)
         if (isfinite(in->loss[row][r])) running_add(&loss, in->loss[row][r]);
-    return !diverged(in, row) && loss.count && loss.mean < in->before;
+    return !diverged(in, row) && loss.count && loss.mean < critical_before(in);
 }
 
 static double find_stable(const critical_input *in)
@@ -282,7 +289,7 @@ static critical_obstacle find_progress(const branches *b, critical_batch *out)
     for (int r = 0; r < b->input->repeats; r++)
         if (was_made(b, 0, r)) running_add(&progress, progress_of(b, 0, r));
     out->progress = progress.mean;
-    const int side = fabs(progress.mean) < progress_least * fabs(b->input->before) ? 0 : side_of(b, &progress);
+    const int side = fabs(progress.mean) < progress_least * fabs(critical_before(b->input)) ? 0 : side_of(b, &progress);
     return side > 0 ? CRITICAL_NOTHING : side < 0 ? CRITICAL_RISING : CRITICAL_NOT_FALLING;
 }
 

@@ -2,8 +2,11 @@
  * train on the same next examples with batches B_0 < B_1 < ..., each with its rate scaled by the optimizer's rule
  * (Merrill et al. 2025, arXiv 2505.23971). No theory of the noise enters, so that it holds for any optimizer. Pure.
  *
- * With L the loss before the branches and L(B) after one of batch B, the progress is p(B) = L - L(B). The critical
- * batch is the largest that keeps the share 1 - T of the progress that the smallest batch makes with the same examples:
+ * With L the loss before the branches and L(B) after one of batch B, the progress is p(B) = L - L(B). Branches of a
+ * repeat begin with one state; repeats may begin with the same or with neighboring ones, whose chance is then in the
+ * interval, too: weights fluctuate, and all that a single state has gained by chance is lost in any branch of it. The
+ * critical batch is the largest that keeps the share 1 - T of the progress that the smallest batch makes with the same
+ * examples:
  *
  *     p(B) = (1 - T) p(B_0),   T = CRITICAL_TOLERANCE = 0.2
  *
@@ -35,7 +38,7 @@ enum { CRITICAL_BATCHES = 16, CRITICAL_REPEATS = 16 }; /* at most */
 
 /* loss[b][r]: after the branch of batch b in repeat r, all on one fixed set; NaN: not made; INFINITY: it diverged. */
 typedef struct critical_input {
-    double before; /* the loss of the state that all branches begin with */
+    double before[CRITICAL_REPEATS]; /* the loss of the state that the branches of a repeat begin with */
     int batches, repeats;
     double batch[CRITICAL_BATCHES]; /* ascending */
     double loss[CRITICAL_BATCHES][CRITICAL_REPEATS];
@@ -66,6 +69,9 @@ typedef struct critical_batch {
 } critical_batch;
 
 void critical_find(const critical_input *input, critical_batch *out);
+
+/* The mean loss of the states that branches begin with; NaN if there are no repeats. */
+double critical_before(const critical_input *input);
 
 /* "the loss does not fall by more than chance", for the end of a sentence; "" for CRITICAL_NOTHING. */
 const char *critical_why(critical_obstacle obstacle);

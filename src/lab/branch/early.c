@@ -10,19 +10,18 @@
 #include <tassello/plan.h>
 
 enum {
-    SMALLEST = 32,
-    LARGEST = 1024,      /* no larger batch is tried, */
-    LARGEST_LEAST = 128, /* and none at all if this one does not fit */
+    LARGEST = 1024, /* no larger batch is tried */
     REPEATS_LEAST = 3,
     REPEATS_MOST = 8,
+    LOOKS = 4,
     JUDGE = 1024,    /* examples on which losses are compared */
     STEPS_FIRST = 2, /* one by one, to learn how long a step takes */
     STEPS_LEAST = 8
 };
-static const double training_share = 0.2; /* of the time, for the short training, at most; */
-static const double branches_share = 0.7; /* for it and the branches; the rest is for timing steps */
-static const double judge_cost = 0.4;     /* of an evaluation, in examples trained on: forward alone is about a third */
-static const double piece_seconds = 1;    /* of training, between readings of the clock */
+static const double training_share = 0.2;  /* of the time, for the short training, at most; */
+static const double branches_share = 0.95; /* for it and the branches */
+static const double judge_cost = 0.4;  /* of an evaluation, in examples trained on: forward alone is about a third */
+static const double piece_seconds = 1; /* of training, between readings of the clock */
 
 typedef struct early {
     const early_request *request;
@@ -38,12 +37,12 @@ static double time_gone(const early *e) { return now_seconds() - e->out->begun; 
 
 /* Opening ---------------------------------------------------------------------------------------------------------- */
 
-/* A power of two times the smallest batch, within a tenth of the examples; 0: even the least is not. */
-static uint32_t largest_batch(uint64_t examples)
+/* A power of two times the base batch, within a tenth of the examples; 0: not even its double is. */
+static uint32_t largest_batch(uint32_t base, uint64_t examples)
 {
-    uint32_t batch = LARGEST;
-    while (batch >= LARGEST_LEAST && batch > examples / 10) batch /= 2;
-    return batch >= LARGEST_LEAST ? batch : 0;
+    uint32_t batch = base;
+    while (batch * 2 <= LARGEST && batch * 2 <= examples / 10) batch *= 2;
+    return batch > base ? batch : 0;
 }
 
 /* Evaluations take place while the run is open, within the same budget. */
@@ -115,64 +114,90 @@ static tas_status time_first_steps(early *e)
 
 /* Branches --------------------------------------------------------------------------------------------------------- */
 
-/* Seconds of a repeat, at most: a step below the base batch is taken to last as long as one at it; an example above it,
- * too. */
+/* Seconds of a repeat, at most: an example of a larger batch is taken to last as long as one of the base batch. */
 static double repeat_seconds(const early *e, const branches_request *b)
 {
     const double base = e->request->options.batch, each = e->out->step_seconds / base;
-    double examples = 0;
-    for (int i = 0; i < b->batches; i++)
-        examples += (double)b->examples * fmax(1, base / b->batch[i]) + judge_cost * (double)e->judge->options.count;
-    return each * examples;
+    return each * b->batches * ((double)b->examples + judge_cost * LOOKS * (double)e->judge->options.count);
 }
 
-static branches_request request_up_to(const early *e, uint32_t most, uint64_t steps)
+/* The base batch, `stride` times as much, and so on up to `most`. Branches that the epoch has no room for are empty. */
+static branches_request request_up_to(const early *e, uint32_t most, uint32_t stride)
 {
+    const tas_train_options *options = &e->request->options;
+    const uint64_t epoch = e->request->data->options.count / 2 / most * most;
+    const uint64_t wanted = (uint64_t)branches_steps(options) * most;
     branches_request b = {.repeats = REPEATS_MOST,
+                          .apart = branches_memory(options),
                           .enough = REPEATS_LEAST,
-                          .rule = branches_rule(e->request->options.optimizer),
+                          .examples = wanted <= epoch       ? wanted
+                                      : wanted / 2 <= epoch ? epoch
+                                                            : 0,
+                          .looks = LOOKS,
+                          .rate_power = branches_rate_power(options->optimizer),
                           .judge = e->judge,
-                          .seed = e->request->options.seed + 1};
-    for (uint32_t batch = SMALLEST; batch <= most; batch *= 2) b.batch[b.batches++] = batch;
-    b.examples = branches_examples(steps * most, most, e->request->data->options.count / 2);
+                          .seed = options->seed + 1};
+    for (uint64_t batch = options->batch; batch <= most; batch *= stride) b.batch[b.batches++] = (uint32_t)batch;
     return b;
 }
 
-/* The largest batch, and the longest branches, of which the least repeats fit into the time. False: none does. */
-static bool plan_branches(const early *e, uint32_t most, double seconds, branches_request *out)
+/* The largest batch of which the fewest repeats fit into the time, with those in between if they fit as well. */
+static bool plan_branches(early *e, uint32_t most, double seconds, branches_request *out)
 {
-    static const uint64_t steps[] = {16, 8, 4}; /* of a branch at the largest batch */
-    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
-        for (uint32_t batch = most; batch >= (i < 2 ? 2 : 1) * LARGEST_LEAST; batch /= 2) {
-            *out = request_up_to(e, batch, steps[i]);
-            if (REPEATS_LEAST * repeat_seconds(e, out) <= seconds) return true;
-            if (i < 2 && batch <= LARGEST / 2) break; /* rather shorter branches at larger batches */
-        }
+    static const struct {
+        uint32_t most, stride; /* times the base batch */
+    } plans[] = {{16, 2}, {16, 4}, {8, 2}, {4, 2}, {4, 4}, {2, 2}};
+    e->out->few = true;
+    for (size_t i = 0; i < sizeof plans / sizeof *plans; i++) {
+        const uint32_t top = plans[i].most * e->request->options.batch;
+        if (top > most) continue;
+        *out = request_up_to(e, top, plans[i].stride);
+        if (!out->examples) continue;
+        e->out->few = false;
+        if (REPEATS_LEAST * repeat_seconds(e, out) <= seconds) return true;
+    }
+    e->out->no_time = !e->out->few;
     return false;
+}
+
+/* To four times the batches that were timed. */
+static void keep_times(early *e, const branches_request *request, const branches_cost *cost)
+{
+    fit_time_point points[CRITICAL_BATCHES];
+    int count = 0;
+    for (int i = 0; i < request->batches; i++) {
+        if (!(cost->step_seconds[i] > 0)) continue;
+        points[count++] = (fit_time_point){request->batch[i], cost->step_seconds[i], 1};
+        if (count == 1) e->out->timed_least = request->batch[i] / 4;
+        e->out->timed_most = 4 * (uint64_t)request->batch[i];
+    }
+    fit_step_time(points, count, &e->out->time);
 }
 
 /* After half as many examples as a branch has: later, its progress would be hard to tell from chance. */
 static tas_status make_branches(early *e, uint32_t most)
 {
     critical_input in;
+    branches_cost cost;
     branches_request request;
     const double left = branches_share * e->allowed - time_gone(e);
-    e->out->no_time = !plan_branches(e, most, left, &request);
-    if (e->out->no_time) return TAS_OK;
+    if (!plan_branches(e, most, left, &request)) return TAS_OK;
     tas_status status = train_to(e, request.examples / 2 / e->request->options.batch, training_share * e->allowed);
-    const uint64_t wait = branches_wait(e->run, request.examples);
+    const uint64_t wait = branches_wait(e->run, &request);
     if (!status && wait) status = tas_run_advance(e->run, wait, &e->result);
     request.seconds = branches_share * e->allowed - time_gone(e);
-    if (!status) status = branches_make(e->run, &request, &in, NULL);
-    if (!status) critical_find(&in, &e->out->found);
-    return status;
+    if (!status) status = branches_make(e->run, &request, &in, &cost);
+    if (status) return status;
+    critical_find(&in, &e->out->found);
+    keep_times(e, &request, &cost);
+    return TAS_OK;
 }
 
 tas_status early_find(const early_request *request, early_facts *out)
 {
     early e = {.request = request, .out = out};
-    const uint32_t most = largest_batch(request->data->options.count);
-    *out = (early_facts){.found = {.obstacle = CRITICAL_ONE_BATCH}, .begun = now_seconds()};
+    const uint32_t most = largest_batch(request->options.batch, request->data->options.count);
+    *out = (early_facts){.found = {.obstacle = CRITICAL_ONE_BATCH}, .few = !most, .begun = now_seconds()};
     if (!most) return TAS_OK;
     tas_status status = open_within(&e, most);
     out->begun = now_seconds();

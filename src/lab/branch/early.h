@@ -17,11 +17,14 @@ typedef struct early_request {
 } early_request;
 
 typedef struct early_facts {
-    critical_batch found; /* obstacle CRITICAL_ONE_BATCH if there was no time for branches */
-    bool no_time;
-    double begun; /* when the first start was over */
+    critical_batch found; /* obstacle CRITICAL_ONE_BATCH if there were no branches: */
+    bool no_time;         /* for them, */
+    bool few;             /* or the set has too few examples for them */
+    double begun;         /* when the first start was over */
     double step_seconds;
     bool resident;
+    fit_time time;                    /* of steps, as branches took them */
+    uint64_t timed_least, timed_most; /* how far the line may be followed */
 } early_facts;
 
 /* TAS_NO_MEMORY if it does not fit into the budget; TAS_NOT_FINITE if the short training diverges. */

@@ -210,8 +210,8 @@ int growth_factor(const critical_input *in)
     for (int r = 0; r < in->repeats; r++) {
         if (isinf(in->loss[1][r])) return 1;
         if (!isfinite(in->loss[1][r]) || !isfinite(in->loss[0][r])) continue;
-        running_add(&least, in->before - in->loss[0][r]);
-        running_add(&most, in->before - in->loss[1][r]);
+        running_add(&least, in->before[r] - in->loss[0][r]);
+        running_add(&most, in->before[r] - in->loss[1][r]);
     }
     if (!least.count) return 1;
     if (most.mean >= least.mean - CRITICAL_TOLERANCE * fmax(least.mean, 0)) return (int)k;
@@ -332,7 +332,7 @@ tas_status tas_growth_decide(tas_growth *g)
             g->due = fmax(next_affordable(g), examples_done(g) + 1);
             return TAS_OK;
         }
-        const uint64_t wait = branches_wait(g->run, request.examples);
+        const uint64_t wait = branches_wait(g->run, &request);
         if (wait) {
             g->due = examples_done(g) + fmin((double)wait * tas_run_batch(g->run), g->run->count);
             return TAS_OK;

@@ -10,16 +10,17 @@
 #include "lab/sweep/trial.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 
 enum {
     REPEATS = 8,
     REPEATS_ENOUGH = 4, /* if the interval is then within a factor of 3 */
     MOMENTS = 6,        /* halvings of the examples to the target, if there are no levels */
-    LARGEST_STEPS = 8,  /* of a branch at the largest batch */
-    LARGEST = 1024,     /* that batch, at most; */
-    STEPS_DOWN = 2,     /* the smallest is the base batch halved as often, */
-    LEAST = 8           /* or this */
+    LOOKS = 4,          /* at each branch */
+    LARGEST = 1024,     /* no larger batch is tried */
+    SECONDS_LEAST = 30, /* without a limit: so many, or */
+    SECONDS_PART = 8    /* one in so many of those that the sweep took */
 };
 
 /* The run ---------------------------------------------------------------------------------------------------------- */
@@ -49,23 +50,50 @@ static int list_moments(const tas_sweep *s, const sweep_batch *base, double *mom
     return count;
 }
 
-/* From a quarter of the base batch on, doubling, to a tenth of the examples. */
-static branches_request request_of(const lab *l, const sweep_batch *base)
+/* From half of the base batch on, doubling. */
+static branches_request request_up_to(const lab *l, const sweep_batch *base, uint64_t most)
 {
     const tas_sweep *s = l->sweep;
     branches_request out = {.repeats = REPEATS,
+                            .apart = branches_memory(&s->options.train),
                             .enough = REPEATS_ENOUGH,
-                            .rule = branches_rule(s->options.train.optimizer),
+                            .looks = LOOKS,
+                            .examples = branches_steps(&s->options.train) * most,
+                            .rate_power = branches_rate_power(s->options.train.optimizer),
                             .judge = s->options.on_train ? l->train_look : l->look,
                             .seed = s->options.seed + SWEEP_SECOND_SEED};
-    uint64_t batch = base->batch >> STEPS_DOWN;
-    if (batch < LEAST) batch = base->batch < LEAST ? base->batch : LEAST;
-    for (; out.batches < CRITICAL_BATCHES; batch *= 2) {
-        if (out.batches && (batch > LARGEST || batch > s->examples / 10)) break;
+    for (uint64_t batch = base->batch > 1 ? base->batch / 2 : 1; batch <= most; batch *= 2)
         out.batch[out.batches++] = (uint32_t)batch;
+    return out;
+}
+
+/* Of a moment, as long as an example takes with the base batch; half of it with the smallest. */
+static double seconds_of(const sweep_batch *base, const branches_request *r)
+{
+    return base->step_seconds / (double)base->batch * (double)r->examples * (r->batches + 1) * REPEATS_ENOUGH;
+}
+
+/* What is left, or a share of what the sweep took so far. */
+static double seconds_for(const lab *l)
+{
+    const double limit = l->sweep->options.seconds, so_far = lab_seconds(l);
+    return limit > 0 ? limit - l->reserve - so_far : fmax(SECONDS_LEAST, so_far / SECONDS_PART);
+}
+
+/* To the largest batch whose branches fit into the epoch, the examples to the target and the time. Without any,
+ * .batches is 0. */
+static branches_request request_of(const lab *l, const sweep_batch *base, const double *moments, int count)
+{
+    const tas_sweep *s = l->sweep;
+    const double seconds = seconds_for(l);
+    branches_request out = {.batches = 0}, wanted;
+    for (uint64_t most = base->batch > 1 ? base->batch : 2; most <= LARGEST; most *= 2) {
+        if (most > base->batch && most > s->examples / 10) break;
+        wanted = request_up_to(l, base, most);
+        if (wanted.examples > s->examples || (double)wanted.examples > moments[count - 1]) break;
+        if (out.batches && seconds_of(base, &wanted) * count > seconds) break;
+        out = wanted;
     }
-    const uint64_t most = out.batch[out.batches - 1];
-    out.examples = branches_examples(LARGEST_STEPS * most, most, s->examples);
     return out;
 }
 
@@ -76,7 +104,7 @@ static void keep(tas_sweep *s, const tas_train_result *at, const critical_input 
     sweep_branch *b = &s->branch[s->branches++];
     *b = (sweep_branch){.step = at->steps,
                         .examples = at->examples,
-                        .loss = in->before,
+                        .loss = critical_before(in),
                         .critical = found->critical,
                         .b_crit = found->b_crit,
                         .why = critical_why(found->obstacle),
@@ -114,7 +142,7 @@ static tas_status advance_to(tas_run *run, uint64_t batch, const branches_reques
 {
     const double steps = round((examples - (double)at->examples) / (double)batch);
     tas_status status = steps >= 1 ? tas_run_advance(run, (uint64_t)steps, at) : TAS_OK;
-    const uint64_t more = status ? 0 : branches_wait(run, request->examples);
+    const uint64_t more = status ? 0 : branches_wait(run, request);
     return more ? tas_run_advance(run, more, at) : status;
 }
 
@@ -166,13 +194,14 @@ tas_status branch_stage_run(lab *l)
     aggregate_runs(s); /* the levels, and the examples to the target */
     const sweep_batch *base = branch_stage_base(s);
     if (!base) return TAS_OK;
-    branches_request request = request_of(l, base);
     const int count = list_moments(s, base, moments);
-    if (!count || request.batches < 2 || (double)request.examples > moments[count - 1]) {
+    l->reserve = l->test_seconds;
+    branches_request request = count ? request_of(l, base, moments, count) : (branches_request){.batches = 0};
+    if (!request.batches) {
+        l->reserve = 0;
         frozen_stage_leave_out(l, "branches: the target is reached before a branch would end");
         return TAS_OK;
     }
-    l->reserve = l->test_seconds;
     const tas_status status = train(l, base, &request, moments, count);
     l->reserve = 0;
     if (status == TAS_NO_MEMORY) {
