@@ -93,7 +93,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command advise_command, data_command, devices_command, eval_command, inspect_command, plan_command,
-    sweep_command, train_command, verify_command;
+    predict_command, sweep_command, train_command, verify_command;
 
 /* Options and arguments of more than one command. */
 /* clang-format off */

@@ -145,10 +145,7 @@ static void print_classes(const session *r)
 
 static void print_range(const survey_range *range)
 {
-    char text[FLOAT_TEXT];
-    printf(" %12s", cli_figures(range->least, 5, text));
-    printf(" %12s", cli_figures(range->mean, 5, text));
-    printf(" %12s\n", cli_figures(range->most, 5, text));
+    printf(" %12.6g %12.6g %12.6g\n", range->least, range->mean, range->most);
 }
 
 static void print_ranges(const char *title, const char *one, const char *const *names, const survey_range *ranges,
@@ -176,15 +173,13 @@ static void print_inputs(const survey *of)
 /* As many values as have room on a line. */
 static void print_values(const float *values, size_t count, int column)
 {
-    char text[FLOAT_TEXT];
     for (size_t k = 0; k < count; k++) {
-        const char *value = cli_figures((double)values[k], 5, text);
-        const int width = (int)strlen(value) + 1;
+        const int width = snprintf(NULL, 0, " %.6g", (double)values[k]);
         if (column + width + (k + 1 < count ? 4 : 0) > LINE_WIDTH) {
             printf(" ...");
             break;
         }
-        column += printf(" %s", value);
+        column += printf(" %.6g", (double)values[k]);
     }
     putchar('\n');
 }
@@ -199,7 +194,6 @@ static void print_pixels(const float *values, size_t count)
 static void print_example(const survey *of, uint64_t place, const float *inputs, const void *target)
 {
     const size_t size = tas_data_input_size(of->data);
-    char text[FLOAT_TEXT];
     int column = printf("  %llu ", (unsigned long long)place + 1);
     if (of->info.example_name) column += printf(" %s ", cli_shown(of->info.example_name[place]));
     if (of->classes && of->info.class_name)
@@ -207,8 +201,8 @@ static void print_example(const survey *of, uint64_t place, const float *inputs,
     else if (of->classes)
         column += printf(" class %u:", *(const uint32_t *)target);
     for (size_t k = 0; k < of->info.target_size && k < 4 && !of->classes; k++)
-        column += printf(" %s%s", cli_figures((double)((const float *)target)[k], 5, text),
-                         k + 1 == of->info.target_size || k == 3 ? ":" : "");
+        column +=
+            printf(" %.6g%s", (double)((const float *)target)[k], k + 1 == of->info.target_size || k == 3 ? ":" : "");
     if (of->info.height)
         print_pixels(inputs, size);
     else
@@ -324,7 +318,7 @@ static json_t *describe_examples(const survey *of, const float *inputs, const ch
             json_object_set_new(o, "class", json_integer(*(const uint32_t *)target));
         else
             json_object_set_new(o, "targets", describe_values(target, of->info.target_size));
-        json_object_set_new(o, "inputs", describe_values(inputs + k * size, size));
+        json_object_set_new(o, "inputs", of->info.height ? json_null() : describe_values(inputs + k * size, size));
         json_array_append_new(list, o);
     }
     return list;
