@@ -106,8 +106,8 @@ def _(t):
 
 USAGE = [
     ("no subcommand", (), ("Usage: tassello COMMAND",)),
-    ("an unknown subcommand", ("quark",), ("quark", "devices, inspect, plan, train, sweep, advise, eval, verify")),
-    ("an empty subcommand", ("",), ("devices, inspect, plan, train, sweep, advise, eval, verify",)),
+    ("an unknown subcommand", ("quark",), ("quark", "devices, data, inspect, plan, train, sweep, advise, eval, predict, verify")),
+    ("an empty subcommand", ("",), ("devices, data, inspect, plan, train, sweep, advise, eval, predict, verify",)),
     ("an option before the subcommand", ("--json", "devices"), ("--json",)),
     ("an unknown option", ("train", "--bogus"), ("--bogus", "tassello train --help")),
     ("an unknown short option", ("train", "-z"), ("z", "tassello train --help")),
