@@ -254,6 +254,17 @@ static tas_status set_targets(const images *of, const picture_set *from, reader_
     return TAS_OK;
 }
 
+static tas_status set_names(images *of, picture_set *from, reader_set *set)
+{
+    set->names = malloc(from->count * sizeof *set->names);
+    if (!set->names) return fail(of->request->context, TAS_NO_MEMORY, "%s: no memory", of->request->path);
+    for (size_t i = 0; i < from->count; i++) {
+        set->names[i] = from->file[i].path;
+        from->file[i].path = NULL;
+    }
+    return TAS_OK;
+}
+
 static bool as_pixels(const reader_request *request)
 {
     if (request->reading->pixels != TAS_CHOICE_AUTO || !request->schema)
@@ -263,7 +274,7 @@ static bool as_pixels(const reader_request *request)
 
 static tas_status complete_split(images *of, tas_split split, reader_set *set)
 {
-    const picture_set *from = &of->list.set[split];
+    picture_set *from = &of->list.set[split];
     if (of->resized[split])
         note_once(of->request->context, "%s: %" PRIu64 " of %zu pictures are brought to %" PRIu32 " x %" PRIu32,
                   of->request->path, of->resized[split], from->count, of->shape.height, of->shape.width);
@@ -272,6 +283,7 @@ static tas_status complete_split(images *of, tas_split split, reader_set *set)
     set->options.input_size = (size_t)of->shape.channels * of->shape.height * of->shape.width;
     set->options.input_type = TAS_INPUT_U8;
     tas_status status = set_targets(of, from, set);
+    if (!status) status = set_names(of, from, set);
     if (!status && !as_pixels(of->request)) status = widen(of, set);
     return status;
 }
