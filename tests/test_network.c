@@ -314,7 +314,11 @@ START_TEST(shipped_networks_open_by_name)
     for (size_t i = 0; i < count; i++) {
         tas_network *network = NULL;
         ck_assert_str_eq(tas_network_shipped(i), shipped[i]);
-        expect_ok(tas_network_open(context, shipped[i], &network));
+        if (strcmp(shipped[i], "tabular"))
+            expect_ok(tas_network_open(context, shipped[i], &network));
+        else /* its shapes are those of the data */
+            expect(tas_network_open(context, shipped[i], &network), TAS_BAD_NETWORK, "tabular:4: 'data' stands for",
+                   "");
         tas_network_close(&network);
     }
     ck_assert_ptr_null(tas_network_shipped(count));
@@ -454,19 +458,40 @@ START_TEST(refuses_with_file_line_and_words)
         {"input 16777217\ndense 2\n", "net:1", "16777217"},
         {"input 4 4\ndense 2\n", "net:1", "unexpected '4'"},
         {"input 4 std\ndense 2\n", "net:1", "standard deviation"},
-        {"input 4 std 0\ndense 2\n", "net:1", "from 1e-6 to 1e6"},
-        {"input 4 std -1\ndense 2\n", "net:1", "from 1e-6 to 1e6"},
-        {"input 4 std 1e9\ndense 2\n", "net:1", "from 1e-6 to 1e6"},
+        {"input 4 std 0\ndense 2\n", "net:1", "from 1e-12 to 1e30"},
+        {"input 4 std -1\ndense 2\n", "net:1", "from 1e-12 to 1e30"},
+        {"input 4 std 1e31\ndense 2\n", "net:1", "from 1e-12 to 1e30"},
         {"input 4 std inf\ndense 2\n", "net:1", "'inf'"},
         {"input 4 mean nan\ndense 2\n", "net:1", "'nan'"},
         {"input 4 mean 1e40\ndense 2\n", "net:1", "'1e40'"},
-        {"input 4 mean 1e7\ndense 2\n", "net:1", "from -1e6 to 1e6"},
+        {"input 4 mean 1e31\ndense 2\n", "net:1", "from -1e30 to 1e30"},
+        {"input 4 mean 1e30 std 1e-12\ndense 2\n", "net:1: a mean of 1e+30 for a std of 1e-12", "too large"},
         {"input 4 mean 0,5\ndense 2\n", "net:1: 'mean' has 2 numbers", "each of the 4 values"},
         {"input 4x1x1 std 1,2,3\ndense 2\n", "net:1: 'std' has 3 numbers", "each of the 4 channels"},
-        {"input 2 mean 0.5,\ndense 2\n", "net:1", "numbers from -1e6 to 1e6 with commas and no spaces between them"},
+        {"input 2 mean 0.5,\ndense 2\n", "net:1", "numbers from -1e30 to 1e30 with commas and no spaces between them"},
         {"input 2 mean ,0.5\ndense 2\n", "net:1", "got ',0.5'"},
         {"input 2 mean 1,,2\ndense 2\n", "net:1", "got '1,,2'"},
-        {"input 2 std 1,0\ndense 2\n", "net:1", "from 1e-6 to 1e6"},
+        {"input 2 std 1,0\ndense 2\n", "net:1", "from 1e-12 to 1e30"},
+        {"input data\ndense 2\n", "net:1: 'data' stands for the shape of the data set's examples",
+         "without a data set"},
+        {"input 2 normalize std 1\ndense 2\n", "net:1: 'normalize' stands for mean and std", "either"},
+        {"input 2 normalize normalise\ndense 2\n", "net:1: a second 'normalise'", ""},
+        {"input 2 normal\ndense 2\n", "net:1: unknown word 'normal'", "did you mean 'normalize'?"},
+        {"input 2\ndense data\n", "net:2: 'data' stands for the number of the data set's classes",
+         "a number of outputs"},
+        {"input 2\ndense 2\nloss data\n", "net:3: 'data' stands for softmax", "without a data set"},
+        {"input 2\ndense 2\nloss softmax mean 1\n", "net:3: 'mean' is for losses mse, mae and huber alone", "softmax"},
+        {"input 2\ndense 2\nloss bce std 1\n", "net:3: 'std' is for losses mse, mae and huber alone", "bce"},
+        {"input 2\ndense 2\nloss softmax normalize\n", "net:3: 'normalize' is for losses mse", "softmax"},
+        {"input 2\ndense 3\nloss mse mean 1,2\n", "net:3: 'mean' has 2 numbers", "each of the 3 outputs"},
+        {"input 2\ndense 3 as a\ndense 1\nfreeze\n", "net:4: expected names of layers", "freeze to NAME"},
+        {"input 2\ndense 3 as a\ndense 1\nfreeze b\n", "net:4: unknown name 'b'", "'as b'"},
+        {"input 2\ndense 3 as ab\ndense 1\nfreeze to abc\n", "net:4: unknown name 'abc'", "did you mean 'ab'?"},
+        {"freeze a\ninput 2\ndense 3 as a\ndense 1\n", "net:1: 'a' is used before it is defined", ""},
+        {"input 2\ndense 3\nrelu as a\ndense 1\nfreeze a\n", "net:5: 'a' is a layer without parameters, relu", ""},
+        {"input 2\ndense 3 as a\ndense 1 as b\nfreeze a b\n", "net: all layers with parameters are frozen",
+         "at least one that is trained"},
+        {"input 2\ndense 3 as freeze\n", "net:2: 'freeze' is a word of the language", ""},
         {"input 2 mean 1, 2\ndense 2\n", "net:1", "got '1,'"},
         {"input 2 mean 1,2 mean 1\ndense 2\n", "net:1", "a second 'mean'"},
         {"input 4 mean 1 deviation 2\ndense 2\n", "net:1", "'deviation'"},
@@ -719,6 +744,7 @@ START_TEST(names_are_words)
         "input 4 as abcdefghijklmnopqrstuvwxyz01234\ndense 4\nadd abcdefghijklmnopqrstuvwxyz01234",
         "input 4 as x\ndense 3 as a\nfrom x\ndense 3\nadd a\n",
         "input 4 as x\ndense 3 as a\nfrom x\nfrom x\ndense 3\nadd a as b\nfrom b\n", /* the end reads b */
+        "input 4\ndense 4 as layer1.0.fc\nbatch_norm as layer1.0.bn\n",              /* files of weights use them */
         "input 4 as x\ndense 4\nadd x x x x x x x x x x x x x x x x x x x x x as y\nadd y\n",
         "input 4 as x\ndense 4\nadd x x x x x x x x x x x x x x x x x x x x x x x\n",
     };
@@ -745,7 +771,7 @@ START_TEST(refuses_names_with_file_line_and_words)
         {"input 4\ndense 4\nadd b as b\n", "net:3: unknown name 'b'", "'as b'"},
         {"input 4 as a\ndense 4 as a\nadd a\n", "net:2: a second value named 'a'", "the first is in line 1"},
         {"input 4\ndense 4 as a\nrelu\nadd a as a\n", "net:4: a second value named 'a'", "line 2"},
-        {"input 4\ndense 4 as a\nrelu\n", "net:2: 'a' is never used", "a line below that refers to it"},
+        {"input 4\ndense 4\nrelu as a\ndense 4\n", "net:3: 'a' is never used", "a line below that refers to it"},
         {"input 4\ndense 4\nrelu as a", "net:3: 'a' is never used", "or no 'as a'"},
         {"input 4 as x\ndense 4 as a\nfrom x\ndense 2\n", "net:2: 'a' is never used", "refers to it"},
         {"input 4 as x\ndense 4 as a\nfrom a\nfrom x\ndense 2\n", "net:2: 'a' is never used", "refers to it"},
@@ -765,9 +791,10 @@ START_TEST(refuses_names_with_file_line_and_words)
         {"input 4\ndense as a\n", "net:2: expected a number of outputs", "the line ends"},
         {"input 4\ndense 4 as 3\n", "net:2: '3' is not a name", "a letter"},
         {"input 4\ndense 4 as -a\n", "net:2: '-a' is not a name", "a letter"},
-        {"input 4\ndense 4 as a.b\n", "net:2: 'a.b' is not a name", "digits, _ or -"},
+        {"input 4\ndense 4 as a:b\n", "net:2: 'a:b' is not a name", "digits, _, - or ."},
         {"input 4\ndense 4 as \xc3\xa4\n", "net:2: '\xc3\xa4' is not a name", "a letter"},
-        {"input 4\ndense 4 as abcdefghijklmnopqrstuvwxyz012345\n", "net:2: 'abcdef", "at most 31 characters"},
+        {"input 4\ndense 4 as abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz01\n", "net:2: 'abcdef",
+         "at most 63 characters"},
         {"input 4\ndense 4 as relu\n", "net:2: 'relu' is a word of the language", "another name"},
         {"input 4\ndense 4 as from\n", "net:2: 'from' is a word of the language", "another name"},
         {"input 4\ndense 4 as as\n", "net:2: 'as' is a word of the language", "another name"},

@@ -190,8 +190,21 @@ void cli_error(cli_state *cli, const char *format, ...) __attribute__((format(pr
 /* Prints the text of the context's last error; gives the exit status that belongs to `status`. */
 int cli_failed(cli_state *cli, tas_status status);
 
-/* Opens NET: the name of a network that ships, a file, a pipe, or - for stdin. 0, or the exit status after reporting
- * what is wrong. */
+/* NET, as {.name = ...}: the name of a network that ships, a file, a pipe, or - for stdin. What can be read only once
+ * is kept from the first call on, until cli_network_free(). */
+typedef struct cli_net {
+    const char *name;
+    char *text;       /* of a stream, else NULL, */
+    const char *from; /* and its name in errors */
+} cli_net;
+
+/* What NET needs of data, into a reading that is initialized; then the network for the data that were read, NULL if
+ * there are none. 0, or the exit status after reporting what is wrong. */
+int cli_network_expect(cli_state *cli, cli_net *net, tas_reading *reading);
+int cli_network_open_for(cli_state *cli, cli_net *net, const tas_data *data, tas_network **out);
+void cli_network_free(cli_net *net);
+
+/* A network without data, at once. */
 int cli_network_open(cli_state *cli, const char *net, tas_network **out);
 
 /* The bytes that a budget means on a device; 0 if none is given. False, after reporting it, if the budget is a share

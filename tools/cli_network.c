@@ -36,14 +36,14 @@ bool cli_network_is_checkpoint(const char *net)
     return whole && !head[7] && head[8] == '{';
 }
 
-/* A stream cannot be read twice, and its size is not known before its end. */
-static int read_network(cli_state *cli, FILE *stream, const char *name, tas_network **out)
+/* The text of a stream, whose size is not known before its end. */
+static int read_stream(cli_state *cli, FILE *stream, const char *name, char **out)
 {
     char *text = malloc(NETWORK_MOST + 1);
-    int result = EXIT_FAILED;
+    *out = NULL;
     if (!text) {
         cli_error(cli, "out of memory");
-        return result;
+        return EXIT_FAILED;
     }
     const size_t size = fread(text, 1, NETWORK_MOST + 1, stream);
     if (ferror(stream))
@@ -54,11 +54,11 @@ static int read_network(cli_state *cli, FILE *stream, const char *name, tas_netw
         cli_error(cli, "%s: contains a zero byte; expected a network's text", name);
     else {
         text[size] = 0;
-        const tas_status status = tas_network_parse(cli->context, text, name, out);
-        result = status ? cli_failed(cli, status) : 0;
+        *out = text;
+        return 0;
     }
     free(text);
-    return result;
+    return EXIT_FAILED;
 }
 
 /* What NET is taken for by mistake, in words that name the commands. */
@@ -77,19 +77,51 @@ static bool check_kind(cli_state *cli, const char *net, mode_t mode)
     return false;
 }
 
+/* Reads what can be read once. Leaves the others to the library. */
+static int read_network(cli_state *cli, cli_net *net)
+{
+    const char *name = net->name;
+    struct stat about;
+    if (net->text) return 0;
+    net->from = strcmp(name, "-") ? name : "stdin";
+    if (!strcmp(name, "-")) return read_stream(cli, stdin, net->from, &net->text);
+    if (is_shipped(name) || stat(name, &about)) return 0;
+    if (!check_kind(cli, name, about.st_mode)) return EXIT_FAILED;
+    FILE *pipe = S_ISFIFO(about.st_mode) ? fopen(name, "r") : NULL;
+    if (!pipe) return 0;
+    const int failed = read_stream(cli, pipe, name, &net->text);
+    fclose(pipe);
+    return failed;
+}
+
+int cli_network_expect(cli_state *cli, cli_net *net, tas_reading *reading)
+{
+    const int failed = read_network(cli, net);
+    if (failed) return failed;
+    const tas_status status = net->text ? tas_network_expect_text(cli->context, net->text, net->from, reading)
+                                        : tas_network_expect(cli->context, net->name, reading);
+    return status ? cli_failed(cli, status) : 0;
+}
+
+int cli_network_open_for(cli_state *cli, cli_net *net, const tas_data *data, tas_network **out)
+{
+    const int failed = read_network(cli, net);
+    if (failed) return failed;
+    const tas_status status = net->text ? tas_network_parse_for(cli->context, net->text, net->from, data, out)
+                                        : tas_network_open_for(cli->context, net->name, data, out);
+    return status ? cli_failed(cli, status) : 0;
+}
+
+void cli_network_free(cli_net *net)
+{
+    free(net->text);
+    net->text = NULL;
+}
+
 int cli_network_open(cli_state *cli, const char *net, tas_network **out)
 {
-    struct stat about;
-    if (!strcmp(net, "-")) return read_network(cli, stdin, "stdin", out);
-    if (!is_shipped(net) && !stat(net, &about)) {
-        if (!check_kind(cli, net, about.st_mode)) return EXIT_FAILED;
-        FILE *pipe = S_ISFIFO(about.st_mode) ? fopen(net, "r") : NULL;
-        if (pipe) {
-            const int result = read_network(cli, pipe, net, out);
-            fclose(pipe);
-            return result;
-        }
-    }
-    const tas_status status = tas_network_open(cli->context, net, out);
-    return status ? cli_failed(cli, status) : 0;
+    cli_net once = {.name = net};
+    const int failed = cli_network_open_for(cli, &once, NULL, out);
+    cli_network_free(&once);
+    return failed;
 }

@@ -58,6 +58,7 @@ typedef struct session {
     cli_state cli;
     settings s;
     tas_device *device;
+    cli_net net;
     tas_network *network;
     cli_sets sets;
     const tas_data *train, *test; /* of the sets; NULL without DATA */
@@ -92,21 +93,29 @@ static tas_status make_rows(session *r)
     return status;
 }
 
+/* The data as the network needs them, if there are any, and the network with what the data fill in. */
+static int open_data(session *r)
+{
+    const settings *s = &r->s;
+    tas_reading reading;
+    sets_reading(&s->reading, &reading);
+    r->net.name = s->net;
+    int failed = s->data ? cli_network_expect(&r->cli, &r->net, &reading) : 0;
+    if (!failed && s->data) failed = sets_read(&r->sets, &r->cli, s->data, &reading);
+    if (!failed && s->data) failed = sets_cut(&r->sets, &r->cli, s->data, s->examples, &s->validation, 1);
+    r->train = r->sets.train;
+    r->test = r->sets.test;
+    return failed ? failed : cli_network_open_for(&r->cli, &r->net, r->train, &r->network);
+}
+
 /* What is wrong with NET and DATA is found before kernels are built. */
 static int open_session(session *r)
 {
     tas_context *context = r->cli.context;
     const settings *s = &r->s;
-    const int unread = cli_network_open(&r->cli, s->net, &r->network);
-    if (unread) return unread;
+    const int failed = open_data(r);
+    if (failed) return failed;
     if (s->data) {
-        tas_reading reading;
-        sets_reading(&s->reading, &reading);
-        int refused = sets_read(&r->sets, &r->cli, s->data, &reading);
-        if (!refused) refused = sets_cut(&r->sets, &r->cli, s->data, s->examples, &s->validation, 1);
-        if (refused) return refused;
-        r->train = r->sets.train;
-        r->test = r->sets.test;
         if (!cli_check_fit(&r->cli, r->network, s->net, r->train, s->data, TAS_TRAIN)) return EXIT_FAILED;
         if (!cli_check_fit(&r->cli, r->network, s->net, r->test, s->data, TAS_TEST)) return EXIT_FAILED;
         if (!batch_schedule_check(&r->cli, &s->batch_schedule, r->train, s->data)) return EXIT_USAGE;
@@ -283,6 +292,7 @@ static int run(int argc, char **argv)
     const int result = plan(&r);
     sets_close(&r.sets);
     tas_network_close(&r.network);
+    cli_network_free(&r.net);
     tas_device_close(&r.device);
     cli_close(&r.cli);
     return result;

@@ -18,6 +18,7 @@ typedef struct session {
     bool forecast; /* it was printed */
     FILE *text;    /* for people: stdout, or stderr if stdout carries JSON */
     tas_device *device;
+    cli_net net;
     tas_network *network;
     cli_sets sets;
     const tas_data *train, *test; /* of the sets */
@@ -109,19 +110,28 @@ static bool check_accuracy(session *r)
     return false;
 }
 
+/* The data as the network needs them, and the network with what the data fill in. */
+static int open_data(session *r)
+{
+    const sweep_settings *s = &r->s;
+    tas_reading reading;
+    sets_reading(&s->reading, &reading);
+    r->net.name = s->net;
+    int failed = cli_network_expect(&r->cli, &r->net, &reading);
+    if (!failed) failed = sets_read(&r->sets, &r->cli, s->data, &reading);
+    r->train = r->sets.train;
+    r->test = r->sets.test;
+    return failed ? failed : cli_network_open_for(&r->cli, &r->net, r->train, &r->network);
+}
+
 /* Problems with files are found before kernels are built. */
 static int open_session(session *r)
 {
     tas_context *context = r->cli.context;
     const sweep_settings *s = &r->s;
     if (!check_outputs(r)) return EXIT_FAILED;
-    tas_reading reading;
-    sets_reading(&s->reading, &reading);
-    int failed = cli_network_open(&r->cli, s->net, &r->network);
-    if (!failed) failed = sets_read(&r->sets, &r->cli, s->data, &reading);
+    const int failed = open_data(r);
     if (failed) return failed;
-    r->train = r->sets.train;
-    r->test = r->sets.test;
     if (!cli_check_fit(&r->cli, r->network, s->net, r->train, s->data, TAS_TRAIN)) return EXIT_FAILED;
     if (!cli_check_fit(&r->cli, r->network, s->net, r->test, s->data, TAS_TEST)) return EXIT_FAILED;
     if (!check_examples(r) || !check_accuracy(r)) return EXIT_USAGE;
@@ -277,6 +287,7 @@ static int run(int argc, char **argv)
     tas_sweep_close(&r.sweep);
     sets_close(&r.sets);
     tas_network_close(&r.network);
+    cli_network_free(&r.net);
     tas_device_close(&r.device);
     cli_close(&r.cli);
     return result;

@@ -111,18 +111,22 @@ static int plan_session(train_session *session)
     return status ? cli_failed(&session->cli, status) : 0;
 }
 
+/* The data as the network needs them, and the network with what the data fill in. */
 static int open_data(train_session *session)
 {
     const train_settings *settings = &session->settings;
     tas_reading reading;
     sets_reading(&settings->reading, &reading);
-    int failed = sets_read(&session->sets, &session->cli, settings->data, &reading);
+    session->net.name = settings->net;
+    int failed = cli_network_expect(&session->cli, &session->net, &reading);
+    if (!failed) failed = sets_read(&session->sets, &session->cli, settings->data, &reading);
     if (!failed)
         failed = sets_cut(&session->sets, &session->cli, settings->data, settings->examples, &settings->validation,
                           settings->train.seed);
-    if (failed) return failed;
     session->train = session->sets.train;
     session->test = session->sets.test;
+    if (!failed) failed = cli_network_open_for(&session->cli, &session->net, session->train, &session->network);
+    if (failed) return failed;
     if (!cli_check_fit(&session->cli, session->network, settings->net, session->train, settings->data, TAS_TRAIN) ||
         !cli_check_fit(&session->cli, session->network, settings->net, session->test, settings->data, TAS_TEST))
         return EXIT_FAILED;
@@ -186,9 +190,8 @@ static bool check_accuracy(train_session *session)
 static int open_session(train_session *session)
 {
     const train_settings *settings = &session->settings;
-    int failed = cli_network_open(&session->cli, settings->net, &session->network);
+    int failed = open_data(session);
     if (!failed && !check_accuracy(session)) failed = EXIT_USAGE;
-    if (!failed) failed = open_data(session);
     if (failed) return failed;
     tas_status status =
         tas_device_open(session->cli.context, settings->device, (tas_arith)settings->arith, &session->device);
@@ -216,6 +219,7 @@ static void close_session(train_session *session)
     sets_close(&session->sets);
     validation_free(&session->validation);
     tas_network_close(&session->network);
+    cli_network_free(&session->net);
     tas_device_close(&session->device);
     cli_close(&session->cli);
 }

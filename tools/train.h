@@ -33,6 +33,7 @@ typedef struct train_session {
     train_settings settings;
     progress progress;
     tas_device *device;
+    cli_net net;
     tas_network *network;
     cli_sets sets;
     const tas_data *train, *test; /* of the sets */

@@ -70,7 +70,8 @@ TAS_API tas_status tas_model_write(tas_model *model, const char *tensor, const f
 TAS_API tas_status tas_model_digest(tas_model *model, char hex[65]);
 
 /* Runs the network forward without its loss. inputs: (n, inputs) float32, scaled by the network's mean and std, and 0
- * if below 2^-40 in magnitude; outputs: (n, outputs), logits if the loss is softmax. n may be 0; at most 2^32 - 1.
+ * if below 2^-40 in magnitude; outputs: (n, outputs), logits if the loss is softmax or bce, and
+ * in the data's own units (output S + M, in float32) if the loss has mean M and std S. n may be 0; at most 2^32 - 1.
  * TAS_NO_MEMORY if the budget is too small: the error names the smallest that is sufficient. */
 TAS_API tas_status tas_predict(tas_model *model, const float *inputs, size_t n, float *outputs);
 
@@ -87,7 +88,8 @@ typedef struct tas_score {
     uint64_t peak_bytes, host_bytes;
 } tas_score;
 
-/* Evaluates the model on a data set. TAS_BAD_NETWORK if the set does not fit the network; TAS_NO_MEMORY as
+/* Evaluates the model on a data set. If the loss has mean and std, it is that of the scaled targets, and metrics are in
+ * the data's own units. TAS_BAD_NETWORK if the set does not fit the network; TAS_NO_MEMORY as
  * tas_predict(). */
 TAS_API tas_status tas_evaluate(tas_model *model, const tas_data *data, tas_score *score);
 

@@ -12,11 +12,14 @@
  *     dense 10
  *     loss softmax                           # the default; or mse, bce, mae, huber
  *
+ * Tables often begin with 'input data normalize' and end with 'dense data' and 'loss data normalize': see
+ * tas_network_open_for(). A line 'freeze NAME...' keeps layers from being trained, for fine-tuning.
+ *
  * tas_network_language() has all layers and their options, and what each means. */
 #ifndef TASSELLO_NETWORK_H
 #define TASSELLO_NETWORK_H
 
-#include <tassello/context.h>
+#include <tassello/data.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -32,7 +35,39 @@ TAS_API tas_status tas_network_open(tas_context *context, const char *name_or_fi
 TAS_API tas_status tas_network_parse(tas_context *context, const char *text, const char *from, tas_network **out);
 TAS_API void tas_network_close(tas_network **network);
 
-/* The text as it was read. Valid until the network is closed. */
+/* The same for a data set, of which a network's text may speak. Where the text has
+ *
+ *     input data        the shape of the set's examples stands there: channels x height x width of pictures, else their
+ *                       number of values
+ *     dense data        its number of classes or of target values; with 'loss bce' and two classes: 1
+ *     loss data         softmax if its targets are labels, else mse
+ *     input ... normalize   mean M,... std S,... over all examples of the set: per channel if the input has height and
+ *                       width, else per value; of values as layers see them, byte / 255 or the float
+ *     loss ... normalize    mean M,... std S,... of the float targets, per value; nothing for labels after 'loss data'
+ *
+ * so give the set that the network is trained on. M is the mean, S the root of the mean of (x - M)^2, 1 if that is
+ * below 1e-12: the examples' weights do not matter, sums are in double precision in the order of the examples, and the
+ * result is the same on each machine. `normalise` is the same word. tas_network_text() has the numbers, so that
+ * checkpoints need no data set.
+ *
+ * A text without such words is opened as without a set; data may be NULL. TAS_BAD_NETWORK: the set has another number
+ * of values than an input with normalize, or labels that a loss would normalize, or the text with its numbers is too
+ * long; TAS_BAD_DATA: examples cannot be read. Without a set `data` is an error, and a network with `normalize` can be
+ * looked at and planned for, but no model can be opened on it. */
+TAS_API tas_status tas_network_open_for(tas_context *context, const char *name_or_file, const tas_data *data,
+                                        tas_network **out);
+TAS_API tas_status tas_network_parse_for(tas_context *context, const char *text, const char *from, const tas_data *data,
+                                         tas_network **out);
+
+/* What a network needs of data, into a reading that is initialized, before the data are read: `targets`, and channels,
+ * height and width of its input (0: those of the data). Of a text without the word `data` all is checked, else only
+ * what tas_network_open_for() does not check later. Loss softmax needs labels; mse, mae and huber with one output, or
+ * behind 'dense data', values; otherwise the data decide. */
+TAS_API tas_status tas_network_expect(tas_context *context, const char *name_or_file, tas_reading *reading);
+TAS_API tas_status tas_network_expect_text(tas_context *context, const char *text, const char *from,
+                                           tas_reading *reading);
+
+/* The text as it was read, with what a data set has filled in. Valid until the network is closed. */
 TAS_API const char *tas_network_text(const tas_network *network);
 
 /* Values per example: of the input, and of the output (logits with softmax and bce, or predictions). */
@@ -70,6 +105,8 @@ typedef struct tas_layer_info {
     uint64_t forward_flops;
     /* Forward, plus the gradients that training needs from this layer. */
     uint64_t train_flops;
+    /* Non-zero: a line 'freeze' names it, so that its parameters are not trained. */
+    int frozen;
 } tas_layer_info;
 
 /* Fills *info; returns 0 past the last layer. */
@@ -90,7 +127,7 @@ typedef struct tas_tensor_info {
     size_t elements;
     /* The layer's place, an index of tas_network_layer_info(). */
     size_t layer;
-    /* Zero for running statistics, which are stored with the parameters but are not trained. */
+    /* Zero for running statistics and for parameters of frozen layers: they are stored, but not trained. */
     int trained;
 } tas_tensor_info;
 

@@ -81,7 +81,8 @@ tas_status tas_model_open(tas_device *device, const tas_network *network, uint64
     tas_network *own = NULL;
     *out = NULL;
     entry_begin(device->context, &saved);
-    tas_status status = tas_network_parse(device->context, network->text, network->from, &own);
+    tas_status status = network_check_resolved(network);
+    if (!status) status = tas_network_parse(device->context, network->text, network->from, &own);
     if (!status) status = model_open(device, own, draw_initial, &seed, out);
     entry_end(&saved);
     return status;

@@ -145,6 +145,10 @@ int build_parameter(tas_network *network, layer *self, const parameter_shape *p)
     const int number = place_of(network, self);
     const char *kind = self->kind->name;
     const uint64_t elements = count_elements(p);
+    if (self->frozen) {
+        self->parameters += elements;
+        return build_statistic(network, self, p);
+    }
     const int index = build_tensor(network, ROLE_PARAMETER, elements, "%d.%s.%s", number, kind, p->what);
     const int gradient = build_tensor(network, ROLE_GRADIENT, elements, "%d.%s.%s.gradient", number, kind, p->what);
     const int partial =

@@ -34,7 +34,7 @@ typedef struct parameter_shape {
     uint32_t fan_in, fan_out, granule;
 } parameter_shape;
 
-/* A parameter, its gradient, and with a granule the sum over the open one. */
+/* A parameter, its gradient, and with a granule the sum over the open one. Of a frozen layer it is a statistic. */
 int build_parameter(tas_network *network, layer *self, const parameter_shape *p);
 
 /* What is stored with the parameters, but not trained. */

@@ -154,6 +154,11 @@ static tas_status fail_value(const text_line *line, const line_argument *a, cons
 {
     char got[96] = "the line ends", least[BOUND_TEXT], most[BOUND_TEXT];
     if (word) snprintf(got, sizeof got, "got '%.60s'", word);
+    if (word && a->data && !strcmp(word, LINE_DATA))
+        return line_fail(line,
+                         "'" LINE_DATA "' stands for %s, but the network is opened without a data set; expected one "
+                         "beside it, or %s here",
+                         a->data, a->what);
     switch (a->type) {
     case ARGUMENT_SHAPE:
         return line_fail(line,
@@ -204,6 +209,7 @@ static tas_status fail_word(const text_line *line, const char *word, const line_
 static bool is_named(const line_argument *a, const char *word)
 {
     const size_t length = strcspn(a->usage, " ");
+    if (a->alias && !strcmp(word, a->alias)) return true;
     return !is_by_place(a) && strlen(word) == length && !strncmp(word, a->usage, length);
 }
 

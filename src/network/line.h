@@ -4,6 +4,9 @@
 
 #include "base/context.h"
 
+#define LINE_DATA "data" /* the word for what a data set has */
+#define LINE_NORMALIZE "normalize"
+#define LINE_NORMALISE "normalise"
 enum { LINE_WORDS = 24, LINE_ARGUMENTS = 12, LINE_USAGE = 160 };
 
 typedef struct text_line {
@@ -34,10 +37,18 @@ typedef struct line_list {
     float *values;
 } line_list;
 
+/* The k-th value of a list, or its only one; `initial` if it is not in the line. */
+static inline float line_list_at(const line_list *list, uint32_t k, float initial)
+{
+    return list->count ? list->values[list->count > 1 ? k : 0] : initial;
+}
+
 /* An argument is given by its place, as N in "dense N", or after its name, as S in "stride S"; the named ones come
  * last, in any order. */
 typedef struct line_argument {
     const char *usage; /* "N", "stride S", "init he|glorot" */
+    const char *alias; /* of a flag's word: another spelling; else NULL */
+    const char *data;  /* what the word 'data' stands for in its place, once there is a data set (fill.h); else NULL */
     const char *what;  /* for errors: "the stride" */
     const char *text;  /* for the manual */
     argument_type type;

@@ -37,7 +37,8 @@ static void summarize(tas_network *network, layer *self)
              is_loss ? tas_loss_name(tas_network_loss(network)) : "");
     int n = snprintf(text, sizeof text, "%2d  %-16s %12s", place, kind, out);
     if (self->parameters)
-        snprintf(text + n, sizeof text - (size_t)n, "  %llu parameters", (unsigned long long)self->parameters);
+        snprintf(text + n, sizeof text - (size_t)n, "  %llu parameters%s", (unsigned long long)self->parameters,
+                 self->frozen ? ", frozen" : "");
     append_inputs(network, self, text, sizeof text);
     self->summary = strdup(text);
     if (!self->summary) network->failed = true;
@@ -123,7 +124,7 @@ static uint64_t count_flops(const op_call *calls, int from, int to)
 static void lower_layer(tas_network *network, int i)
 {
     layer *self = &network->layers[i];
-    const int before = network->parameter_count, calls = network->forward_count;
+    const int calls = network->forward_count;
     bool needs_gradient = false;
     network->lowering = i;
     for (int k = 0; k < self->inputs; k++) {
@@ -133,7 +134,7 @@ static void lower_layer(tas_network *network, int i)
     }
     self->kind->lower(network, self);
     self->forward_flops = self->train_flops = count_flops(network->forward, calls, network->forward_count);
-    self->trains = needs_gradient || network->parameter_count > before;
+    self->trains = needs_gradient || (self->parameters && !self->frozen);
     if (self->y >= 0) network->tensors[self->y].needs_gradient = self->trains;
 }
 
@@ -182,8 +183,10 @@ tas_status lower_network(tas_network *network)
     choose_layouts(network);
     for (int i = 0; i < count && !network->failed; i++) lower_layer(network, i);
     if (!network->failed && !network->layers[count - 1].trains)
-        return fail(network->context, TAS_BAD_NETWORK,
-                    "%s: no layer has parameters; expected at least one 'dense N' or 'conv2d N K'", network->from);
+        return fail(network->context, TAS_BAD_NETWORK, "%s: %s", network->from,
+                    network->parameter_count
+                        ? "all layers with parameters are frozen; expected at least one that is trained"
+                        : "no layer has parameters; expected at least one 'dense N' or 'conv2d N K'");
     for (int i = count - 1; i >= 0 && !network->failed; i--) lower_layer_backward(network, i);
     if (!network->failed) set_noise_kinds(network);
     fill_infos(network);

@@ -46,16 +46,6 @@ static tas_status open_network(tas_context *context, const char *text, const cha
     return open_text(context, text, from ? from : "network", *out);
 }
 
-tas_status tas_network_parse(tas_context *context, const char *text, const char *from, tas_network **out)
-{
-    entry_state saved;
-    entry_begin(context, &saved);
-    const tas_status status = open_network(context, text, from, out);
-    if (status) tas_network_close(out);
-    entry_end(&saved);
-    return status;
-}
-
 /* A file without a line that looks like a layer is probably no network at all. */
 static tas_status describe_failure(tas_context *context, const char *path, tas_status status)
 {
@@ -65,18 +55,30 @@ static tas_status describe_failure(tas_context *context, const char *path, tas_s
                 context->error, file_describe(path));
 }
 
-static tas_status open_file(tas_context *context, const char *path, tas_network **out)
+tas_status network_open_text(tas_context *context, const char *text, const char *from, bool file, tas_network **out)
 {
-    char *text = NULL;
-    size_t bytes = 0;
-    tas_status status = file_read(context, path, TEXT_MOST, &text, &bytes);
-    if (!status && strlen(text) != bytes)
-        status = fail(context, TAS_BAD_NETWORK, "%s: a zero byte at %zu", path, strlen(text));
-    if (!status) status = open_network(context, text, path, out);
-    free(text);
-    if (status && (!*out || !(*out)->plausible)) status = describe_failure(context, path, status);
+    tas_status status = open_network(context, text, from, out);
+    if (status && file && (!*out || !(*out)->plausible)) status = describe_failure(context, from, status);
     if (status) tas_network_close(out);
     return status;
+}
+
+tas_status tas_network_parse(tas_context *context, const char *text, const char *from, tas_network **out)
+{
+    entry_state saved;
+    entry_begin(context, &saved);
+    const tas_status status = network_open_text(context, text, from, false, out);
+    entry_end(&saved);
+    return status;
+}
+
+static tas_status read_file(tas_context *context, const char *path, char **text)
+{
+    size_t bytes = 0;
+    tas_status status = file_read(context, path, TEXT_MOST, text, &bytes);
+    if (!status && strlen(*text) != bytes)
+        status = fail(context, TAS_BAD_NETWORK, "%s: a zero byte at %zu", path, strlen(*text));
+    return status ? describe_failure(context, path, status) : TAS_OK;
 }
 
 /* Neither a file nor a network that ships. */
@@ -96,17 +98,31 @@ static tas_status fail_name(tas_context *context, const char *name)
     return fail(context, TAS_BAD_FILE, "no file and no shipped network is named '%s'; shipped are: %s", name, list);
 }
 
-tas_status tas_network_open(tas_context *context, const char *name_or_file, tas_network **out)
+tas_status network_read(tas_context *context, const char *name_or_file, char **text, bool *file)
 {
     struct stat about;
+    *text = NULL;
+    *file = false;
+    for (size_t i = 0; shipped_networks[i].name; i++) {
+        if (strcmp(shipped_networks[i].name, name_or_file) != 0) continue;
+        *text = strdup(shipped_networks[i].text);
+        return *text ? TAS_OK : fail(context, TAS_NO_MEMORY, "%s: no memory for a network", name_or_file);
+    }
+    if (!strpbrk(name_or_file, "/.") && stat(name_or_file, &about)) return fail_name(context, name_or_file);
+    *file = true;
+    return read_file(context, name_or_file, text);
+}
+
+tas_status tas_network_open(tas_context *context, const char *name_or_file, tas_network **out)
+{
     entry_state saved;
+    char *text = NULL;
+    bool file = false;
     *out = NULL;
-    for (size_t i = 0; shipped_networks[i].name; i++)
-        if (!strcmp(shipped_networks[i].name, name_or_file))
-            return tas_network_parse(context, shipped_networks[i].text, name_or_file, out);
     entry_begin(context, &saved);
-    const bool a_name = !strpbrk(name_or_file, "/.") && stat(name_or_file, &about);
-    const tas_status status = a_name ? fail_name(context, name_or_file) : open_file(context, name_or_file, out);
+    tas_status status = network_read(context, name_or_file, &text, &file);
+    if (!status) status = network_open_text(context, text, name_or_file, file, out);
+    free(text);
     entry_end(&saved);
     return status;
 }
@@ -167,7 +183,8 @@ int tas_network_layer_info(const tas_network *network, size_t index, tas_layer_i
                              .parameters = self->parameters,
                              .value_bytes = sizeof(float) * shape_elements(self->out),
                              .forward_flops = self->forward_flops,
-                             .train_flops = self->train_flops};
+                             .train_flops = self->train_flops,
+                             .frozen = self->frozen};
     return 1;
 }
 
@@ -176,6 +193,25 @@ bool network_has_batch_panels(const tas_network *network, const op_call *call)
     for (int o = 0; op_get(call->args.op)->operand[o].name; o++)
         if (network->tensors[call->operand[o]].batch_panels) return true;
     return false;
+}
+
+float network_target_mean(const tas_network *network, uint32_t output)
+{
+    return line_list_at(&network->target_mean, output, 0);
+}
+
+float network_target_std(const tas_network *network, uint32_t output)
+{
+    return line_list_at(&network->target_std, output, 1);
+}
+
+tas_status network_check_resolved(const tas_network *network)
+{
+    if (!network->unresolved) return TAS_OK;
+    return fail(network->context, TAS_BAD_NETWORK,
+                "%s: '" LINE_NORMALIZE "' stands for numbers of a data set, but the network was opened without one: "
+                "expected tas_network_open_for(), or mean and std",
+                network->from);
 }
 
 uint32_t network_granule(uint64_t weights, uint32_t positions)

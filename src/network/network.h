@@ -6,6 +6,7 @@
 #define NETWORK_H
 
 #include "base/context.h"
+#include "network/line.h"
 #include "ops/feed.h"
 #include "ops/op.h"
 
@@ -24,7 +25,7 @@ typedef enum tensor_role {
     ROLE_PARAMETER, /* dims[], row-major; a dense weight's device layout may be panels */
     ROLE_GRADIENT,  /* the sum over the batch, beside its parameter */
     ROLE_PARTIAL,   /* the sum over the unfinished granule */
-    ROLE_STATISTIC, /* stored with the parameters, but not trained: a running mean */
+    ROLE_STATISTIC, /* stored with the parameters, but not trained: a running mean, a frozen layer's weights */
     ROLE_CONSTANT,  /* values that the text gives: the scale of each channel */
     ROLE_SUM,       /* sums over examples, and what is made of them, within one step */
 } tensor_role;
@@ -114,16 +115,32 @@ typedef struct tas_network {
     bool flip;                    /* augmentation of the input, in training */
     uint32_t shift, cutout;
     tas_loss loss;
-    const float *class_weights; /* one per class, else NULL */
-    bool classes;               /* the loss is over classes */
-    bool coupled;               /* an example's result depends on the others of its batch, */
-    uint32_t group;             /* or of its group: tiles are multiples of so many examples; at least 1 */
-    bool batch_panels;          /* some tensor is in panels of examples */
-    bool plausible;             /* while parsing: a line began with a layer's name, or nearly; */
-    int end;                    /* the layer whose value the next line reads */
-    bool failed;                /* while lowering: memory ran out, */
-    int lowering;               /* the layer that is lowered */
+    const float *class_weights;        /* one per class, else NULL */
+    line_list target_mean, target_std; /* of the loss's line, whose memory they are: of all outputs, or of each */
+    bool unresolved;                   /* 'normalize' is in the text: it waits for a data set */
+    bool classes;                      /* the loss is over classes */
+    bool coupled;                      /* an example's result depends on the others of its batch, */
+    uint32_t group;                    /* or of its group: tiles are multiples of so many examples; at least 1 */
+    bool batch_panels;                 /* some tensor is in panels of examples */
+    bool plausible;                    /* while parsing: a line began with a layer's name, or nearly; */
+    int end;                           /* the layer whose value the next line reads */
+    bool failed;                       /* while lowering: memory ran out, */
+    int lowering;                      /* the layer that is lowered */
 } tas_network;
+
+/* The text of a network that ships, or of a file; the caller frees it. *file: it is one. */
+tas_status network_read(tas_context *context, const char *name_or_file, char **text, bool *file);
+
+/* Opens a text; file: an error also says what that file seems to be, if it is probably no network at all. */
+tas_status network_open_text(tas_context *context, const char *text, const char *from, bool file, tas_network **out);
+
+/* Whether float targets are scaled, and of an output: by (t - mean) / std. */
+static inline bool network_scales_targets(const tas_network *n) { return n->target_mean.count || n->target_std.count; }
+float network_target_mean(const tas_network *network, uint32_t output);
+float network_target_std(const tas_network *network, uint32_t output);
+
+/* Fails if the text's 'normalize' waits for a data set. */
+tas_status network_check_resolved(const tas_network *network);
 
 /* Whether a call has an operand that lies in panels of examples. */
 bool network_has_batch_panels(const tas_network *network, const op_call *call);

@@ -10,6 +10,8 @@
 #define BYTE_ORDER_MARK "\xef\xbb\xbf" /* some editors write it first */
 #define WORD_FROM "from"
 #define WORD_AS "as"
+#define WORD_FREEZE "freeze"
+#define WORD_TO "to"
 enum { LAYERS_MOST = 4096, KINDS_MOST = 64, NAMES_MOST = 64, GROUP_MOST = 1 << 24 };
 
 /* A checkpoint holds the text, and holds nothing but UTF-8: comments are no exception. */
@@ -36,7 +38,7 @@ static tas_status cut_line(text_line *line, char *at)
 
 static tas_status unknown_layer(tas_network *network, const text_line *line)
 {
-    const char *names[KINDS_MOST + 2] = {NULL};
+    const char *names[KINDS_MOST + 3] = {NULL};
     char list[1024] = "";
     size_t count = 0;
     for (; count < KINDS_MOST && layer_at(count); count++) {
@@ -44,11 +46,13 @@ static tas_status unknown_layer(tas_network *network, const text_line *line)
         const size_t used = strlen(list);
         snprintf(list + used, sizeof list - used, "%s, ", names[count]);
     }
-    names[count] = WORD_FROM;
+    names[count++] = WORD_FROM;
+    names[count] = WORD_FREEZE;
     const char *meant = tas_suggest(line->word[0], names);
     network->plausible |= meant != NULL;
     if (meant) return line_fail(line, "unknown layer '%.60s'; did you mean '%s'?", line->word[0], meant);
-    return line_fail(line, "unknown layer '%.60s'; expected one of: %s" WORD_FROM, line->word[0], list);
+    return line_fail(line, "unknown layer '%.60s'; expected one of: %s" WORD_FROM ", " WORD_FREEZE, line->word[0],
+                     list);
 }
 
 /* Where layers may stand: the input first and once, the loss last and once. */
@@ -88,13 +92,13 @@ static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c 
 
 static tas_status set_name(const text_line *line, const tas_network *network, layer *self, const char *name)
 {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
     const layer *other = find_name(network, name);
     if (strlen(name) >= LAYER_NAME || strspn(name, allowed) != strlen(name) || !is_letter(*name))
         return line_fail(
-            line, "'%.60s' is not a name: expected a letter, then letters, digits, _ or -, at most %d characters", name,
-            LAYER_NAME - 1);
-    if (layer_find(name) || !strcmp(name, WORD_FROM) || !strcmp(name, WORD_AS))
+            line, "'%.60s' is not a name: expected a letter, then letters, digits, _, - or ., at most %d characters",
+            name, LAYER_NAME - 1);
+    if (layer_find(name) || !strcmp(name, WORD_FROM) || !strcmp(name, WORD_AS) || !strcmp(name, WORD_FREEZE))
         return line_fail(line, "'%s' is a word of the language; expected another name after 'as'", name);
     if (self->kind == &layer_loss) return line_fail(line, "the loss has no value to name");
     if (other) return line_fail(line, "a second value named '%s'; the first is in line %d", name, other->line);
@@ -248,14 +252,34 @@ static tas_status parse_from(tas_network *network, text_line *line)
     return status;
 }
 
-/* Each value and each name has a use: what nothing reads was probably meant to be read. */
+/* freeze NAME..., or freeze to NAME: those layers act as in evaluation, and their parameters are not trained. */
+static tas_status parse_freeze(tas_network *network, text_line *line)
+{
+    const bool up_to = line->count == 3 && !strcmp(line->word[1], WORD_TO);
+    if (line->count < 2)
+        return line_fail(line, "expected names of layers, the line ends; usage: " WORD_FREEZE
+                               " NAME..., or " WORD_FREEZE " " WORD_TO " NAME");
+    for (int i = up_to ? 2 : 1; i < line->count; i++) {
+        int last;
+        const tas_status status = use_name(line, network, line->word[i], &last);
+        if (status) return status;
+        if (!up_to && !network->layers[last].kind->freezes)
+            return line_fail(line, "'%s' is a layer without parameters, %s: there is nothing to freeze", line->word[i],
+                             network->layers[last].kind->name);
+        for (int k = up_to ? 0 : last; k <= last; k++) network->layers[k].frozen = network->layers[k].kind->freezes;
+    }
+    return TAS_OK;
+}
+
+/* Each value has a use, and each name but those of parameters, which files of weights use as well: what nothing reads
+ * was probably meant to be read. */
 static tas_status check_used(const tas_network *network, const text_line *last)
 {
     text_line line = *last;
     for (int i = 0; i < network->layer_count - 1; i++) {
         const layer *self = &network->layers[i];
         line.number = self->line;
-        if (*self->name && !(self->uses && self->readers))
+        if (*self->name && !(self->uses && self->readers) && !(self->kind->freezes && self->readers))
             return line_fail(&line, "'%s' is never used; expected a line below that refers to it, or no 'as %s'",
                              self->name, self->name);
         if (!self->readers)
@@ -281,7 +305,8 @@ static tas_status parse_line(tas_network *network, text_line *line)
     const layer_kind *kind = layer_find(line->word[0]);
     network->plausible |= kind != NULL;
     if (kind) return parse_layer(network, line, kind);
-    return strcmp(line->word[0], WORD_FROM) ? unknown_layer(network, line) : parse_from(network, line);
+    if (!strcmp(line->word[0], WORD_FROM)) return parse_from(network, line);
+    return strcmp(line->word[0], WORD_FREEZE) ? unknown_layer(network, line) : parse_freeze(network, line);
 }
 
 tas_status parse_text(tas_network *network, char *text)

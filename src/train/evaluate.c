@@ -2,6 +2,7 @@
  * contract's blocks, so that the tile changes no bit. */
 #include "stats/metrics.h"
 #include "train/feed.h"
+#include "train/scale.h"
 
 #include <stdlib.h>
 
@@ -56,6 +57,7 @@ static tas_status gather_tile(workspace *w, const tas_data *data, evaluation *e,
         some = n - at < e->rows ? n - at : e->rows;
         status = w->device->driver->read(w->device, &w->tensor[w->network->output], at * row, e->outputs, some * row);
         if (!status) status = dataset_fetch(data, first + at, some, e->inputs, e->targets);
+        if (!status) scale_outputs(w->network, some, e->outputs);
         for (uint32_t r = 0; r < some && !status; r++)
             metrics_add(e->metrics, e->outputs + r * outputs, (const char *)e->targets + r * target);
     }
@@ -216,6 +218,7 @@ static tas_status predict_in(workspace *w, const tas_data *data, void *out)
         if (!status)
             status =
                 driver->read(w->device, &w->tensor[network->output], 0, outputs + at * network->outputs, n * result);
+        if (!status) scale_outputs(network, n, outputs + at * network->outputs);
     }
     return status;
 }

@@ -4,6 +4,7 @@
 #include "train/feed.h"
 
 #include "ops/feed.h"
+#include "train/scale.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,9 @@ tas_status feed_check(const tas_network *network, const tas_data *data)
                     network->from, tas_loss_name(TAS_LOSS_SOFTMAX), data->name, tas_loss_name(TAS_LOSS_MSE));
     if (options->target_type == TAS_TARGET_F32 && network->class_weights)
         return fail(context, TAS_BAD_NETWORK, "%s: the loss has weights of classes, but %s has float targets",
+                    network->from, data->name);
+    if (options->target_type == TAS_TARGET_LABEL && network_scales_targets(network))
+        return fail(context, TAS_BAD_NETWORK, "%s: the loss has a mean or std of float targets, but %s has labels",
                     network->from, data->name);
     if (options->target_type == TAS_TARGET_F32 && options->target_size != network->outputs)
         return fail(context, TAS_BAD_NETWORK, "%s: has %u outputs, but %s has %zu target values per example",
@@ -62,6 +66,12 @@ static void make_weights(const tas_network *network, const tas_data *data, const
     for (size_t k = 0; k < n && network->class_weights; k++) weights[k] *= network->class_weights[labels[k]];
 }
 
+/* What the device gets of targets, in their place. */
+static void prepare_targets(const tas_network *network, const tas_data *data, size_t n, void *targets)
+{
+    if (data->options.target_type == TAS_TARGET_F32) scale_targets(network, n, targets);
+}
+
 /* Uploads the whole set, piece by piece. The run keeps the memory of a piece, so that its use of memory is constant. */
 static tas_status upload_set(workspace *w, const tas_data *data)
 {
@@ -78,6 +88,7 @@ static tas_status upload_set(workspace *w, const tas_data *data)
         const uint64_t some = count - at < chunk ? count - at : chunk;
         status = dataset_fetch(data, at, (size_t)some, inputs, targets);
         if (!status && weight) make_weights(w->network, data, NULL, at, (size_t)some, targets, weights);
+        if (!status) prepare_targets(w->network, data, (size_t)some, targets);
         if (!status) status = driver->write(w->device, &to->inputs, at * in, inputs, some * in, true);
         if (!status) status = driver->write(w->device, &to->targets, at * out, targets, some * out, true);
         if (!status && weight)
@@ -211,6 +222,7 @@ static tas_status fill_stage(workspace *w, const tas_data *data, const uint32_t 
     if (!status) status = dataset_pick(data, order, n, of->inputs, of->targets);
     memcpy(of->order, order, n * sizeof *order);
     if (!status && w->plan.weighted) make_weights(w->network, data, order, 0, n, of->targets, of->weights);
+    if (!status) prepare_targets(w->network, data, n, of->targets);
     if (!status) status = driver->write_later(w->device, &to->inputs, of->inputs, n * in, of->used, &of->uploaded);
     if (!status) status = driver->write_later(w->device, &to->targets, of->targets, n * out, of->used, &of->uploaded);
     if (!status && w->plan.weighted)

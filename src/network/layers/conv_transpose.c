@@ -99,13 +99,14 @@ static void lower(tas_network *network, layer *self)
 
 static void lower_backward(tas_network *network, layer *self)
 {
-    const tensor *w = &network->tensors[self->weight];
-    const int weight = w->gradient, weight_open = w->partial == NO_TENSOR ? weight : w->partial;
     if (self->needs_dx[0]) {
         self->dx[0] = build_input_gradient(network, self, 0);
         build_backward(network, (op_call){.args = args_of(self, OP_CONV_FORWARD_NO_BIAS),
                                           .operand = {self->dy, self->weight, self->dx[0]}});
     }
+    if (self->frozen) return;
+    const tensor *w = &network->tensors[self->weight];
+    const int weight = w->gradient, weight_open = w->partial == NO_TENSOR ? weight : w->partial;
     build_backward(network, (op_call){.args = args_of(self, OP_CONV_BACKWARD_WEIGHTS),
                                       .operand = {self->dy, self->x[0], weight, weight_open}});
     if (self->no_bias) return;
@@ -178,6 +179,7 @@ const layer_kind layer_conv_transpose2d = {
     .arguments = arguments,
     .spatial = true,
     .infer = infer,
+    .freezes = true,
     .lower = lower,
     .lower_backward = lower_backward,
 };

@@ -47,6 +47,7 @@ static void lower_backward(tas_network *network, layer *self)
                                                    .size = {[DENSE_OUTPUTS] = out, [DENSE_INPUTS] = in}},
                                           .operand = {self->dy, self->weight, self->dx[0]}});
     }
+    if (self->frozen) return;
     const int weight = network->tensors[self->weight].gradient, weight_open = network->tensors[self->weight].partial;
     build_backward(network, (op_call){.args = {.op = OP_DENSE_BACKWARD_WEIGHTS,
                                                .size = {[DENSE_OUTPUTS] = out,
@@ -64,8 +65,10 @@ static void lower_backward(tas_network *network, layer *self)
 
 static const line_argument arguments[] = {
     {.usage = "N",
+     .data = "the number of the data set's classes or target values",
      .what = "a number of outputs",
-     .text = "The number of outputs.",
+     .text =
+         "The number of outputs. The word 'data' stands for that of the data set's classes, or of its target values.",
      .type = ARGUMENT_COUNT,
      .offset = offsetof(layer, units),
      .least = 1,
@@ -82,6 +85,7 @@ const layer_kind layer_dense = {
         "row, column, plus a bias unless 'no bias' is given.",
     .arguments = arguments,
     .infer = infer,
+    .freezes = true,
     .lower = lower,
     .lower_backward = lower_backward,
 };

@@ -18,6 +18,10 @@ static op_args args_of(const tas_network *network, const layer *self, op_id op)
 
 static void lower(tas_network *network, layer *self)
 {
+    if (self->frozen) {
+        self->y = self->x[0];
+        return;
+    }
     self->y = build_value(network, self, self->batch_panels, shape_elements(self->in), "");
     build_forward(network, (op_call){.args = args_of(network, self, OP_DROPOUT_FORWARD),
                                      .operand = {self->x[0], network->order, self->y}});
@@ -25,7 +29,8 @@ static void lower(tas_network *network, layer *self)
 
 static void lower_backward(tas_network *network, layer *self)
 {
-    if (!self->needs_dx[0]) return;
+    if (self->frozen) self->dx[0] = self->dy;
+    if (self->frozen || !self->needs_dx[0]) return;
     self->dx[0] = build_value(network, self, self->batch_panels, shape_elements(self->in), ".dx");
     build_backward(network, (op_call){.args = args_of(network, self, OP_DROPOUT_BACKWARD),
                                       .operand = {self->dy, network->order, self->dx[0]}});
@@ -48,6 +53,7 @@ const layer_kind layer_dropout = {
             "values pass unchanged.",
     .arguments = arguments,
     .elementwise = true,
+    .freezes = true,
     .lower = lower,
     .lower_backward = lower_backward,
 };

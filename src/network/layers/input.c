@@ -4,31 +4,17 @@
 
 #include "arith.h"
 
-static tas_status check_count(const text_line *line, const layer *self, const char *what, uint32_t count)
-{
-    if (count <= 1 || count == self->out.channels) return TAS_OK;
-    return line_fail(line, "'%s' has %u numbers; expected one, or one for each of the %u %s", what, count,
-                     self->out.channels, self->out.flat ? "values" : "channels");
-}
-
 /* One number has no planes. */
 static tas_status infer(const text_line *line, layer *self)
 {
     self->out.flat = !self->out.height;
     if (self->out.flat) self->out.height = self->out.width = 1;
-    const tas_status status = check_count(line, self, "mean", self->mean.count);
-    return status ? status : check_count(line, self, "std", self->std.count);
-}
-
-/* The value for a channel. */
-static float value_at(const line_list *list, uint32_t channel, float initial)
-{
-    return list->count ? list->values[list->count > 1 ? channel : 0] : initial;
+    return layer_check_scales(line, self, self->out.channels, self->out.flat ? "values" : "channels");
 }
 
 static void set_scale(const layer *self, uint32_t channel, float scale[IMAGE_CONSTANTS])
 {
-    const float mean = value_at(&self->mean, channel, 0), std = value_at(&self->std, channel, 1);
+    const float mean = line_list_at(&self->mean, channel, 0), std = line_list_at(&self->std, channel, 1);
     scale[IMAGE_SCALE_BYTES] = arith_div(1, 255 * std);
     scale[IMAGE_SCALE_FLOATS] = arith_div(1, std);
     scale[IMAGE_OFFSET] = arith_flush(arith_div(-mean, std));
@@ -51,8 +37,9 @@ static void set_scales(tas_network *network, const layer *self)
 static void lower(tas_network *network, layer *self)
 {
     network->in = self->out;
+    network->unresolved |= self->normalize;
     network->inputs = (uint32_t)shape_elements(self->out);
-    network->mean[0] = network->mean[1] = value_at(&self->mean, 0, 0);
+    network->mean[0] = network->mean[1] = line_list_at(&self->mean, 0, 0);
     for (uint32_t c = 1; c < self->mean.count; c++) {
         const float mean = self->mean.values[c];
         if (mean < network->mean[0]) network->mean[0] = mean;
@@ -65,29 +52,36 @@ static void lower(tas_network *network, layer *self)
 
 static const line_argument arguments[] = {
     {.usage = "CxHxW",
+     .data = "the shape of the data set's examples",
      .what = "the shape of one example",
      .text = "Channels x height x width. Two numbers are the height x width of one channel. One number is a count of "
-             "values without height and width, for networks of dense layers.",
+             "values without height and width, for networks of dense layers. The word 'data' stands for the shape of "
+             "the data set's examples.",
      .type = ARGUMENT_SHAPE,
      .offset = offsetof(layer, out),
      .least = 1,
      .most = 1 << 24},
     {.usage = "mean M,...",
      .what = "the mean of the inputs",
-     .text = "Subtracted from each value; 0 by default. One number, or one for each channel: 0.49,0.48,0.45.",
+     .text = "Subtracted from each value; 0 by default. One number, or one for each channel (without height and width: "
+             "for each value): 0.49,0.48,0.45.",
      .type = ARGUMENT_LIST,
      .optional = true,
      .offset = offsetof(layer, mean),
-     .least = -1e6,
-     .most = 1e6},
+     .least = -1e30,
+     .most = 1e30},
     {.usage = "std S,...",
      .what = "the standard deviation of the inputs",
      .text = "Each value is then divided by S; 1 by default. One number, or one for each channel.",
      .type = ARGUMENT_LIST,
      .optional = true,
      .offset = offsetof(layer, std),
-     .least = 1e-6,
-     .most = 1e6},
+     .least = 1e-12,
+     .most = 1e30},
+    LAYER_NORMALIZE_ARGUMENT(
+        "Stands for the mean and std of the training examples: of each channel, or without height and width of each "
+        "value. What is the same in all examples has its own value as mean, and std 1. A checkpoint stores the "
+        "numbers."),
     {0},
 };
 

@@ -1,6 +1,7 @@
 /* The kinds of layers there are. */
 #include "network/layers/layer.h"
 
+#include "arith.h"
 #include "ops/window.h"
 
 #include <stdlib.h>
@@ -47,6 +48,26 @@ const layer_kind *layer_find(const char *name)
     for (size_t i = 0; layer_at(i); i++)
         if (!strcmp(layer_at(i)->name, name)) return layer_at(i);
     return NULL;
+}
+
+static tas_status check_count(const text_line *line, const char *name, uint32_t found, uint32_t count, const char *what)
+{
+    if (found <= 1 || found == count) return TAS_OK;
+    return line_fail(line, "'%s' has %u numbers; expected one, or one for each of the %u %s", name, found, count, what);
+}
+
+tas_status layer_check_scales(const text_line *line, const layer *self, uint32_t count, const char *what)
+{
+    if (self->normalize && (self->mean.count || self->std.count))
+        return line_fail(line,
+                         "'" LINE_NORMALIZE "' stands for mean and std, which are given as well; expected either");
+    tas_status status = check_count(line, "mean", self->mean.count, count, what);
+    if (!status) status = check_count(line, "std", self->std.count, count, what);
+    for (uint32_t k = 0; !status && k < self->mean.count && k < count; k++)
+        if (!arith_is_finite(arith_div(self->mean.values[k], line_list_at(&self->std, k, 1))))
+            status = line_fail(line, "a mean of %g for a std of %g: their quotient is too large",
+                               (double)self->mean.values[k], (double)line_list_at(&self->std, k, 1));
+    return status;
 }
 
 tas_status layer_check_planes(const text_line *line, const layer *self)

@@ -6,7 +6,7 @@
 #include "network/line.h"
 #include "network/network.h"
 
-enum { LAYER_INPUTS = LINE_WORDS, LAYER_NAME = 32 };
+enum { LAYER_INPUTS = LINE_WORDS, LAYER_NAME = 64 };
 
 struct layer {
     const layer_kind *kind;
@@ -17,13 +17,15 @@ struct layer {
     int uses;                       /* and how often lines refer to its name */
     shape in, out;                  /* in: of the first input, */
     shape ins[LAYER_INPUTS];        /* of each */
+    bool frozen;                    /* it acts as in evaluation, and its parameters are not trained */
 
     /* Arguments. */
     uint32_t units; /* dense, conv2d: outputs */
     int init;       /* init_rule */
     bool no_bias;
     int loss;            /* tas_loss */
-    line_list mean, std; /* input: of each channel, or of all; none: 0 and 1 */
+    line_list mean, std; /* input: of each channel, or of all; none: 0 and 1. losses: of each output, or of all */
+    bool normalize;      /* they are still to be taken from a data set */
     float slope, rate;
     bool flip;              /* augment */
     uint32_t shift, cutout; /* pixels; 0: not */
@@ -54,6 +56,7 @@ struct layer_kind {
     tas_status (*infer)(const text_line *line, layer *self);
     /* The layout of its input: panels of examples, if a device has them; either; or else rows. */
     bool spatial, elementwise;
+    bool freezes; /* it trains parameters, or acts otherwise in training than in evaluation */
     /* Adds tensors, and calls to forward; sets y. */
     void (*lower)(tas_network *network, layer *self);
     /* dy is set; adds calls to backward, and sets dx[k] if needs_dx[k]. */
@@ -70,6 +73,12 @@ struct layer_kind {
         .initial = INIT_HE                                                                                             \
     }
 
+#define LAYER_NORMALIZE_ARGUMENT(TEXT)                                                                                 \
+    {                                                                                                                  \
+        .usage = LINE_NORMALIZE, .alias = LINE_NORMALISE, .what = "'" LINE_NORMALIZE "'", .text = TEXT,                \
+        .type = ARGUMENT_FLAG, .optional = true, .offset = offsetof(layer, normalize)                                  \
+    }
+
 #define LAYER_NO_BIAS_ARGUMENT                                                                                         \
     {                                                                                                                  \
         .usage = "no bias", .what = "'bias' after 'no'",                                                               \
@@ -82,6 +91,9 @@ void layer_close(layer *self);
 
 const layer_kind *layer_find(const char *name);
 const layer_kind *layer_at(size_t index); /* NULL past the last */
+
+/* What 'normalize' and its two lists have in common: one number, or `count` of them, each of which is one of `what`. */
+tas_status layer_check_scales(const text_line *line, const layer *self, uint32_t count, const char *what);
 
 /* For windows: an error if the input has no planes, and the window is larger than one value. */
 tas_status layer_check_planes(const text_line *line, const layer *self);

@@ -4,18 +4,19 @@
 #include "ops/loss.h"
 
 /* What a line of a loss may set beside the weights of classes. */
-enum { SETS_NOTHING, SETS_SMOOTHING, SETS_DELTA };
+enum { SETS_NOTHING = 0, SETS_SMOOTHING = 1, SETS_DELTA = 2, SETS_SCALES = 4 };
 
 /* tas_loss in capitals, its name, the operation, whether the operation's targets are labels (else they are floats, and
  * labels become 1 at the class and 0 elsewhere), what a line may set, and what it computes, for the manual. */
 #define LOSSES(ROW)                                                                                                    \
     ROW(SOFTMAX, softmax, OP_SOFTMAX_LOSS, true, SETS_SMOOTHING, "cross-entropy of classes, which needs labels")       \
-    ROW(MSE, mse, OP_SQUARED_LOSS, false, SETS_NOTHING, "mean of d^2, d being an output less its target")              \
+    ROW(MSE, mse, OP_SQUARED_LOSS, false, SETS_SCALES, "mean of d^2, d being an output less its target")               \
     ROW(BCE, bce, OP_LOGISTIC_LOSS, false, SETS_NOTHING,                                                               \
         "binary cross-entropy of logits, for one or several answers of yes or no: mean of "                            \
         "-t ln p - (1 - t) ln(1 - p), p = 1 / (1 + e^-output), with targets t from 0 to 1")                            \
-    ROW(MAE, mae, OP_ABSOLUTE_LOSS, false, SETS_NOTHING, "mean of |d|")                                                \
-    ROW(HUBER, huber, OP_HUBER_LOSS, false, SETS_DELTA, "mean of d^2 / 2 if |d| <= D, else of D (|d| - D / 2)")
+    ROW(MAE, mae, OP_ABSOLUTE_LOSS, false, SETS_SCALES, "mean of |d|")                                                 \
+    ROW(HUBER, huber, OP_HUBER_LOSS, false, SETS_DELTA | SETS_SCALES,                                                  \
+        "mean of d^2 / 2 if |d| <= D, else of D (|d| - D / 2)")
 
 static const struct loss_row {
     const char *name;
@@ -50,12 +51,20 @@ static tas_status infer(const text_line *line, layer *self)
 {
     const struct loss_row *row = &rows[self->loss];
     self->op = row->op;
-    if (self->smoothing != 0 && row->sets != SETS_SMOOTHING)
+    if (self->smoothing != 0 && !(row->sets & SETS_SMOOTHING))
         return line_fail(line, "'smoothing' is for loss softmax alone, not for loss %s", row->name);
-    if (self->delta != 0 && row->sets != SETS_DELTA)
+    if (self->delta != 0 && !(row->sets & SETS_DELTA))
         return line_fail(line, "'delta' is for loss huber alone, not for loss %s", row->name);
+    if ((self->normalize || self->mean.count || self->std.count) && !(row->sets & SETS_SCALES))
+        return line_fail(line, "'%s' is for losses mse, mae and huber alone, not for loss %s",
+                         self->normalize    ? LINE_NORMALIZE
+                         : self->mean.count ? "mean"
+                                            : "std",
+                         row->name);
     if (self->delta == 0) self->delta = 1;
-    return check_weights(line, self);
+    const uint64_t outputs = shape_elements(self->in);
+    const tas_status status = layer_check_scales(line, self, (uint32_t)outputs, "outputs");
+    return status ? status : check_weights(line, self);
 }
 
 static void lower(tas_network *network, layer *self)
@@ -64,6 +73,9 @@ static void lower(tas_network *network, layer *self)
     network->outputs = (uint32_t)shape_elements(self->in);
     network->output = self->x[0];
     network->loss = (tas_loss)self->loss;
+    network->unresolved |= self->normalize;
+    network->target_mean = self->mean;
+    network->target_std = self->std;
     network->class_weights = self->weights.count ? self->weights.values : NULL;
     network->classes = labels;
     network->losses = build_tensor(network, ROLE_LOSS, 1, "loss");
@@ -95,11 +107,14 @@ static void lower_backward(tas_network *network, layer *self)
 
 static const line_argument arguments[] = {
     {.usage = &LOSSES(NAMES)[1],
+     .data = "softmax if the data set's targets are classes, else for mse",
      .what = "a loss after 'loss'",
      .text = "An example's loss." LOSSES(TEXTS) " Means are over the outputs. If the targets are labels, softmax needs "
                                                 "at least as many outputs as there are classes; for the other losses "
                                                 "the target is 1 at the class and 0 "
-                                                "elsewhere, and with one output and bce it is the label, 0 or 1.",
+                                                "elsewhere, and with one output and bce it is the label, 0 or 1. The "
+                                                "word 'data' stands for softmax if the data set's targets are classes, "
+                                                "else for mse.",
      .type = ARGUMENT_CHOICE,
      .offset = offsetof(layer, loss),
      .least = TAS_LOSS_SOFTMAX},
@@ -131,6 +146,27 @@ static const line_argument arguments[] = {
      .offset = offsetof(layer, weights),
      .least = 0,
      .most = 1e6},
+    {.usage = "mean M,...",
+     .what = "the mean of the targets",
+     .text =
+         "mse, mae and huber only, of float targets: the loss is that of (t - M) / S for a target t, which the "
+         "outputs learn. Predictions, RMSE, MAE and R2 are in the data's own units, output S + M. One number, or one "
+         "for each output; 0 by default.",
+     .type = ARGUMENT_LIST,
+     .optional = true,
+     .offset = offsetof(layer, mean),
+     .least = -1e30,
+     .most = 1e30},
+    {.usage = "std S,...",
+     .what = "the standard deviation of the targets",
+     .text = "The S of 'mean'; 1 by default.",
+     .type = ARGUMENT_LIST,
+     .optional = true,
+     .offset = offsetof(layer, std),
+     .least = 1e-12,
+     .most = 1e30},
+    LAYER_NORMALIZE_ARGUMENT("Stands for the mean and std of the training examples' targets. 'loss data normalize' is "
+                             "'loss softmax' if the targets are classes. A checkpoint stores the numbers."),
     {0},
 };
 

@@ -58,6 +58,17 @@ static void build_normalized(tas_network *network, layer *self, op_args args, ca
                                      .when = when});
 }
 
+/* The running statistics, and what they make of x. */
+static void build_evaluation(tas_network *network, layer *self, int mean, int variance, call_when when)
+{
+    op_args evaluated = args_of(self, OP_NORM_FORWARD);
+    evaluated.size[NORM_GROUP] = 0;
+    build_forward(network, (op_call){.args = args_of(self, OP_NORM_LOAD_RUNNING),
+                                     .operand = {mean, variance, self->statistics},
+                                     .when = when});
+    build_normalized(network, self, evaluated, when);
+}
+
 /* A whole batch is folded once, after all tiles; groups with each tile. */
 static void build_fold(tas_network *network, const layer *self, op_call call, bool backward)
 {
@@ -71,20 +82,23 @@ static void build_fold(tas_network *network, const layer *self, op_call call, bo
 static void lower_batch(tas_network *network, layer *self)
 {
     const uint64_t channels = self->in.channels;
-    network->coupled = true;
+    network->coupled |= !self->frozen;
+    if (self->frozen) self->batch_group = 0; /* which is that of an evaluation */
     self->weight = build_vector(network, self, "weight", INIT_ONE, false);
     self->bias = build_vector(network, self, "bias", INIT_ZERO, false);
     const int mean = build_vector(network, self, "running_mean", INIT_ZERO, true);
     const int variance = build_vector(network, self, "running_var", INIT_ONE, true);
-    const int rows = build_sums(network, self, SPREAD_BATCH, 0, 2 * channels, ".rows");
+    const int rows = self->frozen ? NO_TENSOR : build_sums(network, self, SPREAD_BATCH, 0, 2 * channels, ".rows");
     self->statistics = build_sums(network, self, SPREAD_GROUP, self->batch_group, 3 * channels, ".statistics");
     self->y = build_value(network, self, self->batch_panels, shape_elements(self->in), "");
     if (network->failed) return;
+    if (self->frozen) {
+        build_evaluation(network, self, mean, variance, CALL_ALWAYS);
+        return;
+    }
     network->tensors[self->statistics].least = positions_of(self) == 1 ? 2 : 1; /* values of a variance */
     network->tensors[self->statistics].layer = network->lowering;
 
-    op_args evaluated = args_of(self, OP_NORM_FORWARD);
-    evaluated.size[NORM_GROUP] = 0;
     build_forward(network,
                   (op_call){.args = args_of(self, OP_NORM_ROWS), .operand = {self->x[0], rows}, .when = CALL_TRAINING});
     build_fold(network, self,
@@ -93,10 +107,7 @@ static void lower_batch(tas_network *network, layer *self)
                          .when = CALL_TRAINING},
                false);
     build_normalized(network, self, args_of(self, OP_NORM_FORWARD), CALL_TRAINING);
-    build_forward(network, (op_call){.args = args_of(self, OP_NORM_LOAD_RUNNING),
-                                     .operand = {mean, variance, self->statistics},
-                                     .when = CALL_EVALUATION});
-    build_normalized(network, self, evaluated, CALL_EVALUATION);
+    build_evaluation(network, self, mean, variance, CALL_EVALUATION);
     build_update(network, (op_call){.args = args_of(self, OP_NORM_UPDATE_RUNNING),
                                     .operand = {self->statistics, mean, variance, NO_TENSOR /* the record */}});
 }
@@ -108,8 +119,10 @@ static void build_gradients(tas_network *network, layer *self, int rows, int sum
     const int weight = network->tensors[self->weight].gradient, bias = network->tensors[self->bias].gradient;
     build_backward(network, (op_call){.args = args_of(self, OP_NORM_BACKWARD_ROWS),
                                       .operand = {self->x[0], self->statistics, self->dy, rows}});
-    build_fold(network, self,
-               (op_call){.args = args_of(self, OP_NORM_BACKWARD_PARAMETERS), .operand = {rows, weight, bias}}, true);
+    if (!self->frozen)
+        build_fold(network, self,
+                   (op_call){.args = args_of(self, OP_NORM_BACKWARD_PARAMETERS), .operand = {rows, weight, bias}},
+                   true);
     if (!self->needs_dx[0]) return;
     self->dx[0] = build_input_gradient(network, self, 0);
     build_fold(network, self,
@@ -121,9 +134,24 @@ static void build_gradients(tas_network *network, layer *self, int rows, int sum
                              .operand = {self->x[0], self->statistics, self->weight, self->dy, sums, self->dx[0]}});
 }
 
+/* With statistics that do not depend on the batch dx = gamma dy / std: the means to subtract are 0. */
+static void lower_frozen_backward(tas_network *network, layer *self)
+{
+    const int zeros = build_constants(network, self, 2 * (uint64_t)self->in.channels, "zeros");
+    self->dx[0] = build_input_gradient(network, self, 0);
+    if (network->failed) return;
+    build_backward(network,
+                   (op_call){.args = args_of(self, OP_NORM_BACKWARD_INPUT),
+                             .operand = {self->x[0], self->statistics, self->weight, self->dy, zeros, self->dx[0]}});
+}
+
 static void lower_batch_backward(tas_network *network, layer *self)
 {
     const uint64_t channels = self->in.channels;
+    if (self->frozen) {
+        lower_frozen_backward(network, self);
+        return;
+    }
     const int rows = build_sums(network, self, SPREAD_BATCH, 0, 2 * channels, ".dy.rows");
     const int sums = self->needs_dx[0]
                          ? build_sums(network, self, SPREAD_GROUP, self->batch_group, 2 * channels, ".dy.sums")
@@ -213,6 +241,7 @@ const layer_kind layer_batch_norm = {
     .arguments = batch_arguments,
     .elementwise = true,
     .infer = infer,
+    .freezes = true,
     .lower = lower_batch,
     .lower_backward = lower_batch_backward,
 };
@@ -224,6 +253,7 @@ const layer_kind layer_layer_norm = {
     .arguments = layer_arguments,
     .elementwise = true,
     .infer = infer,
+    .freezes = true,
     .lower = lower_example,
     .lower_backward = lower_example_backward,
 };
@@ -235,6 +265,7 @@ const layer_kind layer_group_norm = {
     .arguments = group_arguments,
     .elementwise = true,
     .infer = infer,
+    .freezes = true,
     .lower = lower_example,
     .lower_backward = lower_example_backward,
 };
