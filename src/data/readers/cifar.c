@@ -7,6 +7,7 @@
 #include "data/readers/reader.h"
 
 #include "base/file.h"
+#include "base/text.h"
 #include "data/builder.h"
 
 #include <inttypes.h>
@@ -213,23 +214,39 @@ static tas_status read_training(const source *of, reader_set *set)
 
 /* Names ------------------------------------------------------------------------------------------------------------ */
 
+/* As schemas want them. */
+static bool is_name(const char *name, char *const *others, uint32_t count)
+{
+    if (strlen(name) > SCHEMA_NAME_BYTES) return false;
+    for (uint32_t i = 0; i < count; i++)
+        if (!strcmp(others[i], name)) return false;
+    while (*name) {
+        const int bytes = text_character_bytes(name);
+        if (!bytes) return false;
+        name += bytes;
+    }
+    return true;
+}
+
 static tas_status split_names(const source *of, const char *path, char *text, schema *out)
 {
     tas_context *context = of->request->context;
-    char *rest = NULL;
+    char *rest = NULL, *name = strtok_r(text, "\r\n", &rest);
     uint32_t count = 0;
     out->class_names = calloc(of->kind->classes, sizeof *out->class_names);
     if (!out->class_names) return fail(context, TAS_NO_MEMORY, "%s: no memory", path);
-    for (char *name = strtok_r(text, "\r\n", &rest); name; name = strtok_r(NULL, "\r\n", &rest), count++) {
-        if (count == of->kind->classes) break;
+    for (; name && count < of->kind->classes; name = strtok_r(NULL, "\r\n", &rest)) {
+        if (!is_name(name, out->class_names, count))
+            return fail(context, TAS_BAD_DATA,
+                        "%s: class %" PRIu32 ": \"%.40s\", expected a name in UTF-8 of at most %d bytes that no other "
+                        "class has",
+                        path, count, name, SCHEMA_NAME_BYTES);
         out->class_names[count] = strdup(name);
-        if (!out->class_names[count]) return fail(context, TAS_NO_MEMORY, "%s: no memory", path);
+        if (!out->class_names[count++]) return fail(context, TAS_NO_MEMORY, "%s: no memory", path);
     }
-    for (uint32_t i = count; i < of->kind->classes; i++) out->class_names[i] = strdup("");
-    rest = rest ? rest + strspn(rest, "\r\n") : NULL;
-    if (count == of->kind->classes && !(rest && *rest)) return TAS_OK;
-    return fail(context, TAS_BAD_DATA, "%s: %s names than the %" PRIu32 " classes of %s", path,
-                count < of->kind->classes ? "fewer" : "more", of->kind->classes, of->kind->what);
+    if (count == of->kind->classes && !name) return TAS_OK;
+    return fail(context, TAS_BAD_DATA, "%s: %s names than the %" PRIu32 " classes of %s", path, name ? "more" : "fewer",
+                of->kind->classes, of->kind->what);
 }
 
 static tas_status read_names(const source *of, schema *out)
