@@ -15,9 +15,22 @@ enum {
 static const double DEPTH_MOST = 3;     /* times the examples of the base batch: larger batches need more */
 static const double LOOKS_COST = 1.35;  /* a run with its evaluations, relative to its training alone */
 static const double DEPTH_SHARE = 0.12; /* of a time limit, for the run that shows how deep the target can be */
+static const double SEEDS_DIFFER = 1.3; /* a fresh seed may take longer than those so far */
 static const double SLACK = 0.25;       /* seconds until the clock is read again */
 
 double estimate_distance(double a, double b) { return fabs(log(a / b)); }
+
+double estimate_run_seconds(const sweep_batch *b, double examples)
+{
+    return b->step_seconds / (double)b->batch * examples * LOOKS_COST + 0.1;
+}
+
+void estimate_learn_pace(tas_sweep *s, const sweep_batch *b, double examples, double seconds)
+{
+    const double forget = 0.8;
+    s->taken = forget * s->taken + seconds;
+    s->paced = forget * s->paced + estimate_run_seconds(b, examples);
+}
 
 /* Whether a run has reached the deepest target, not an easier one. */
 static bool reached(const tas_sweep *s, const sweep_run *r) { return isfinite(r->steps) && r->target == s->target; }
@@ -109,15 +122,16 @@ uint64_t estimate_target_batch(const tas_sweep *s)
     return s->examples < 10 * ESTIMATE_BASE ? (s->examples + 9) / 10 : ESTIMATE_BASE;
 }
 
-static double seconds_for(const sweep_batch *b, double examples)
+static double seconds_for(const tas_sweep *s, const sweep_batch *b, double examples)
 {
-    return b->step_seconds / (double)b->batch * examples * LOOKS_COST + 0.1;
+    const double expected = estimate_run_seconds(b, examples);
+    return s->paced > 0 ? expected * fmax(1, s->taken / s->paced) : expected;
 }
 
 static double figure_seconds(const tas_sweep *s, const sweep_batch *b)
 {
     const double most = estimate_examples_most(s), target = fmin(REACH_STAY * estimate_examples(s, b->batch), most);
-    return seconds_for(b, fmax(target, fmin(estimate_examples_least(s), most)));
+    return seconds_for(s, b, fmax(target, fmin(estimate_examples_least(s), most)));
 }
 
 double estimate_search_seconds(const tas_sweep *s, const sweep_batch *b)
@@ -125,7 +139,8 @@ double estimate_search_seconds(const tas_sweep *s, const sweep_batch *b)
     if (s->options.scale || b->lr > 0 || b->lr_given > 0) return 0;
     const double easier = isfinite(s->search_target) ? SEARCHES * s->search_depth / s->depth : 0;
     const double rates = estimate_out_of_reach(s) ? ESTIMATE_RATES : easier > 0 ? easier + DEEPER : SEARCHES;
-    return rates * seconds_for(b, fmin(1.2 * REACH_STAY * estimate_examples(s, b->batch), estimate_examples_most(s)));
+    return rates *
+           seconds_for(s, b, fmin(1.2 * REACH_STAY * estimate_examples(s, b->batch), estimate_examples_most(s)));
 }
 
 double estimate_batch_seconds(const tas_sweep *s, const sweep_batch *b, int seeds)
@@ -154,13 +169,13 @@ double estimate_target_seconds(const tas_sweep *s)
     const sweep_batch *b = nearest_timed(s, estimate_target_batch(s));
     if (isfinite(s->target) || !b) return 0;
     const int rates = s->options.scale ? 1 : TARGETS;
-    return fmax(rates - s->runs, 1) * seconds_for(b, (double)s->examples) + estimate_depth_seconds(s);
+    return fmax(rates - s->runs, 1) * seconds_for(s, b, (double)s->examples) + estimate_depth_seconds(s);
 }
 
 double estimate_depth_seconds(const tas_sweep *s)
 {
     const sweep_batch *b = nearest_timed(s, estimate_target_batch(s));
-    const double whole = b ? seconds_for(b, estimate_examples_most(s)) : 0;
+    const double whole = b ? seconds_for(s, b, estimate_examples_most(s)) : 0;
     return s->options.seconds > 0 ? fmin(whole, DEPTH_SHARE * s->options.seconds) : whole;
 }
 
@@ -169,7 +184,8 @@ double estimate_check_seconds(const tas_sweep *s)
     double most = 0;
     for (int i = 0; i < s->count; i++)
         if (sweep_count_figures(s, &s->batch[i]))
-            most = fmax(most, seconds_for(&s->batch[i], REACH_STAY * estimate_examples(s, s->batch[i].batch)));
+            most = fmax(most, SEEDS_DIFFER *
+                                  seconds_for(s, &s->batch[i], REACH_STAY * estimate_examples(s, s->batch[i].batch)));
     return most;
 }
 
@@ -199,7 +215,7 @@ double estimate_measure_seconds(const tas_sweep *s, const bool *of)
         const double stretch = fmax(fmin(0.1 * (double)s->examples, FROZEN_STAGE_EXAMPLES), 16.0 * (double)b->batch);
         rate = fmax(rate, b->examples_per_s);
         sum += FROZEN_STAGE_DRAWS * (double)b->batch;
-        stretches += FROZEN_STAGE_STRETCHES * seconds_for(b, stretch);
+        stretches += FROZEN_STAGE_STRETCHES * seconds_for(s, b, stretch);
     }
     return rate > 0 ? FROZEN_POINTS * (sum + (double)s->examples) / rate + stretches : 0;
 }

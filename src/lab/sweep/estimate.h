@@ -12,6 +12,13 @@ enum {
 /* |log(a / b)| */
 double estimate_distance(double a, double b);
 
+/* Of a run with its evaluations, on a machine that does nothing else. */
+double estimate_run_seconds(const sweep_batch *b, double examples);
+
+/* What a run took: under other load than when steps were timed, the estimates below grow by as much as recent runs did.
+ */
+void estimate_learn_pace(tas_sweep *s, const sweep_batch *b, double examples, double seconds);
+
 /* A run, searches included, has reached the target. */
 bool estimate_any_reached(const tas_sweep *s);
 

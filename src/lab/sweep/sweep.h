@@ -168,6 +168,7 @@ struct tas_sweep {
     bool rates_given;           /* by the caller: there is no search */
     double target;              /* the deepest; made by the sweep if none was given */
     double search_target;       /* an easier one, at which rates are searched first; NaN: none */
+    double taken, paced;        /* seconds of recent runs; and what their steps would take on a quiet machine */
     double depth, search_depth; /* examples that the base batch took to both when they were made; 0: it was not run */
     uint64_t base_batch;        /* at which it was made, or is judged how deep it is; 0: that was not run */
     double base_epochs, base_best; /* that it takes there; the best that this run saw; NaN: not known */

@@ -1,5 +1,7 @@
 #include "lab/sweep/trial.h"
 
+#include "lab/sweep/estimate.h"
+
 #include "base/context.h"
 #include "data/dataset.h"
 #include "lab/branch/branches.h"
@@ -313,6 +315,14 @@ static void keep_growth(const runner *r, trial_growth *out)
     for (int i = 0; i < count && list[i].step < last->step; i++) out->change[out->changes++] = list[i];
 }
 
+static void learn_pace(const runner *r)
+{
+    tas_sweep *s = r->lab->sweep;
+    for (int i = 0; i < s->count; i++)
+        if (s->batch[i].batch == r->t->batch && s->batch[i].step_seconds > 0)
+            estimate_learn_pace(s, &s->batch[i], (double)r->result.examples, now_seconds() - r->began);
+}
+
 static tas_status run_trial(lab *l, const trial *t, sweep_run *out, float *weights, trial_growth *growth)
 {
     tas_train_options options = trial_options(l, t);
@@ -345,6 +355,7 @@ static tas_status run_trial(lab *l, const trial *t, sweep_run *out, float *weigh
     tas_run_close(&r.run);
     tas_model_close(&r.model);
     free(r.seen);
+    if (!status) learn_pace(&r);
     if (!status) return TAS_OK;
     free(out->point);
     out->point = NULL;
