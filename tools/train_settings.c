@@ -285,7 +285,7 @@ void train_settings_read(train_settings *settings, int argc, char **argv)
     if (!options->batch && options->lr == 0) cli_usage(&train_command, "--batch auto: requires --lr above 0");
     if (!options->epochs && !options->steps) options->epochs = epochs;
     options->noise = options->preconditioned_noise = settings->noise;
-    if (settings->grows && options->optimizer == TAS_SGD && options->momentum == 0) options->noise = 1;
+    if (settings->grows) options->noise = 1;
     options->keep_on_host = settings->keep_on_host;
     options->drop_last = settings->drop_last;
     options->ahead = 1;

@@ -11,16 +11,18 @@
 
 #include <jansson.h>
 
-/* Branches at the batch and at a multiple of it: repeats, and steps at the multiple. Longer ones are made if they leave
- * as much for later as they take; the last row need not. */
-static const struct {
-    int repeats, steps;
-} sizes[] = {{4, 16}, {4, 8}, {2, 8}, {2, 4}};
-enum { SIZES = sizeof sizes / sizeof *sizes, FACTOR_FIRST = 4, FACTOR_MOST = 8 /* of one decision */ };
+/* Of branches at the batch and at a multiple of it. More repeats are made if they leave as much for later as they take;
+ * the last row need not. */
+static const int repeats[] = {4, 2};
+enum {
+    SIZES = sizeof repeats / sizeof *repeats,
+    LOOKS = 4, /* at each branch */
+    FACTOR_FIRST = 4,
+    FACTOR_MOST = 8 /* of one decision */
+};
 
 static const double first_epochs = 1.0 / 16, factor = 1.5; /* when the batch is decided: in examples, so far apart */
-static const double early_share = 0.25; /* of the examples trained on so far, that branches have had, at most */
-static const double last_share = 0.9;   /* of the run, after which it would not pay anymore */
+static const double last_share = 0.9;                      /* of the run, after which it would not pay anymore */
 
 struct tas_growth {
     tas_run *run;
@@ -28,9 +30,8 @@ struct tas_growth {
     tas_growth_options options;
     double due, last; /* examples: of the next decision; after which there is none */
     int decided;
-    bool by_noise;
-    double allowed; /* examples of branches in all */
-    int factor;     /* of the batch, that branches try next */
+    bool has_noise, by_noise; /* the noise scale is measured; and it alone decides */
+    int factor;               /* of the batch, that branches try next */
     tas_batch_change change[TAS_BATCH_CHANGES];
     int changes;
     tas_growth_cost cost;
@@ -81,7 +82,7 @@ static tas_status check(const tas_run *run, const tas_growth_options *options)
     return fail(context, TAS_BAD_ARGUMENT, "a growing batch needs a scaling of the rate");
 }
 
-/* When the batch is decided, and the examples that branches may take. */
+/* When the batch is decided. */
 static void plan_decisions(tas_growth *g)
 {
     const tas_train_options *train = &g->run->options;
@@ -89,7 +90,6 @@ static void plan_decisions(tas_growth *g)
     const double all = train->steps ? (double)train->steps * train->batch : (double)train->epochs * examples;
     g->due = fmin(first_epochs * examples, all / 4);
     g->last = last_share * all;
-    g->allowed = g->options.share * all;
     g->factor = FACTOR_FIRST;
 }
 
@@ -102,8 +102,8 @@ tas_status tas_growth_open(tas_run *run, const tas_data *judge, const tas_growth
     tas_growth *g = calloc(1, sizeof *g);
     if (!g) return fail(run->model->context, TAS_NO_MEMORY, "no memory for a growing batch");
     *g = (tas_growth){.run = run, .judge = judge, .options = *options};
-    g->by_noise = train->optimizer == TAS_SGD && train->momentum == 0 && train->noise &&
-                  !noise_schedule_obstacle(run->model->network, train->batch, run->count);
+    g->has_noise = train->noise && !noise_schedule_obstacle(run->model->network, train->batch, run->count);
+    g->by_noise = g->has_noise && train->optimizer == TAS_SGD && train->momentum == 0;
     plan_decisions(g);
     *out = g;
     return TAS_OK;
@@ -126,7 +126,7 @@ tas_status tas_growth_save(const tas_growth *g, char **text)
     if (status) return status;
     json_t *o =
         json_pack("{s:o?, s:f, s:f, s:i, s:i, s:I, s:f, s:s}", "due", isfinite(g->due) ? json_real(g->due) : NULL,
-                  "last", g->last, "allowed", g->allowed, "decided", g->decided, "factor", g->factor, "examples",
+                  "last", g->last, "share", g->options.share, "decided", g->decided, "factor", g->factor, "examples",
                   (json_int_t)g->cost.examples, "seconds", g->cost.seconds, "judge", judge);
     if (o) *text = json_dumps(o, JSON_COMPACT);
     json_decref(o);
@@ -161,8 +161,8 @@ static bool same_plan(const json_t *in, const tas_growth *g, const char *judge)
 {
     bool fits = true;
     const char *there = json_string_value(json_object_get(in, "judge"));
-    const double last = read_number(in, "last", 1e300, &fits), allowed = read_number(in, "allowed", 1e300, &fits);
-    return fits && last == g->last && allowed == g->allowed && there && !strcmp(there, judge);
+    const double last = read_number(in, "last", 1e300, &fits), share = read_number(in, "share", 1, &fits);
+    return fits && last == g->last && share == g->options.share && there && !strcmp(there, judge);
 }
 
 tas_status tas_growth_resume(tas_run *run, const tas_data *judge, const tas_growth_options *options, const char *text,
@@ -231,8 +231,9 @@ static branches_request request_of(const tas_growth *g, int k, int size)
     const uint32_t batch = tas_run_batch(run), most = batch * (uint32_t)k;
     return (branches_request){.batch = {batch, most},
                               .batches = 2,
-                              .repeats = sizes[size].repeats,
-                              .examples = branches_examples((uint64_t)sizes[size].steps * most, most, run->count),
+                              .repeats = repeats[size],
+                              .looks = LOOKS,
+                              .examples = (uint64_t)branches_steps(&run->options) * most,
                               .rule = run->options.lr_scaling,
                               .judge = g->judge,
                               .seed = run->options.seed + (uint64_t)(1 + g->decided) * 1000003};
@@ -243,11 +244,10 @@ static double cost_of(const branches_request *r) { return (double)(r->repeats * 
 /* The longest that fit into what is left. */
 static bool fit_branches(const tas_growth *g, int k, branches_request *out)
 {
-    const double used = (double)g->cost.examples;
-    const double left = fmin(g->allowed, early_share * examples_done(g)) - used;
+    const double left = g->options.share * examples_done(g) - (double)g->cost.examples;
     for (int i = 0; i < SIZES; i++) {
         *out = request_of(g, k, i);
-        if (out->examples < (uint64_t)sizes[i].steps * out->batch[1]) continue; /* longer than an epoch */
+        if (out->examples > g->run->count) continue; /* longer than an epoch */
         if (cost_of(out) * (i + 1 < SIZES ? 2 : 1) <= left) return true;
     }
     return false;
@@ -261,15 +261,12 @@ static bool request_branches(const tas_growth *g, branches_request *out)
     return false;
 }
 
-/* When there will be examples for the shortest: the first time, at the first multiple, as doubling alone is slow. */
+/* When there will be examples for the shortest. */
 static double next_affordable(const tas_growth *g)
 {
-    for (int k = g->decided ? 2 : g->factor; k >= 2; k /= 2) {
-        const branches_request request = request_of(g, k, SIZES - 1);
-        const double used = (double)g->cost.examples + cost_of(&request);
-        if (may_become(g, request.batch[1]) && used <= g->allowed) return used / early_share;
-    }
-    return INFINITY;
+    const branches_request request = request_of(g, 2, SIZES - 1);
+    const bool possible = may_become(g, request.batch[1]) && request.examples <= g->run->count;
+    return possible ? ((double)g->cost.examples + cost_of(&request)) / g->options.share : INFINITY;
 }
 
 /* A multiple that fails is not tried again next time, but half of it; one that is as good makes room for its double. */
@@ -289,9 +286,10 @@ static tas_status decide_by_branches(tas_growth *g, const branches_request *requ
 
 static int decide_by_noise(const tas_growth *g)
 {
+    if (!g->has_noise) return 1;
     const noise_scale_range noise = noise_scale_result(&g->run->noise);
     const double scale = noise.state == NOISE_KNOWN ? noise.value : noise.state == NOISE_AT_LEAST ? noise.low : 0;
-    return scale > 0 ? factor_within(tas_run_batch(g->run) / scale, FACTOR_MOST) : 1;
+    return scale > 0 ? factor_within(tas_run_batch(g->run) / scale, g->by_noise ? FACTOR_MOST : 2) : 1;
 }
 
 static tas_status grow(tas_growth *g, int times)
@@ -306,39 +304,40 @@ static tas_status grow(tas_growth *g, int times)
     return status;
 }
 
-static tas_status decide(tas_growth *g, const branches_request *request)
+static tas_status decided(tas_growth *g, int times)
 {
-    int times = 1;
-    tas_status status = TAS_OK;
-    if (g->by_noise)
-        times = decide_by_noise(g);
-    else
-        status = decide_by_branches(g, request, &times);
-    if (!status) status = grow(g, times);
+    const tas_status status = grow(g, times);
     if (status) return status;
     g->decided++;
     g->due = examples_done(g) * factor;
     return TAS_OK;
 }
 
-/* Branches begin when there are examples for them and the epoch has room: until then the decision is put off. */
+/* Branches begin when there are examples for them and the epoch has room: until then the decision is put off, and the
+ * noise scale looked at again. */
+static bool may_branch(tas_growth *g, branches_request *request)
+{
+    const double done = examples_done(g);
+    if (!request_branches(g, request)) {
+        const double affordable = fmax(next_affordable(g), done + 1);
+        g->due = g->has_noise ? fmin(affordable, done * factor) : affordable;
+        return false;
+    }
+    const uint64_t wait = branches_wait(g->run, request);
+    if (wait) g->due = done + fmin((double)wait * tas_run_batch(g->run), g->run->count);
+    return !wait;
+}
+
 tas_status tas_growth_decide(tas_growth *g)
 {
     branches_request request;
     const double begun = now_seconds();
     if (tas_growth_left(g)) return TAS_OK;
-    if (!g->by_noise) {
-        if (!request_branches(g, &request)) {
-            g->due = fmax(next_affordable(g), examples_done(g) + 1);
-            return TAS_OK;
-        }
-        const uint64_t wait = branches_wait(g->run, &request);
-        if (wait) {
-            g->due = examples_done(g) + fmin((double)wait * tas_run_batch(g->run), g->run->count);
-            return TAS_OK;
-        }
-    }
-    const tas_status status = decide(g, &request);
+    int times = decide_by_noise(g);
+    if (times > 1 || g->by_noise) return decided(g, times);
+    if (!may_branch(g, &request)) return TAS_OK;
+    tas_status status = decide_by_branches(g, &request, &times);
+    if (!status) status = decided(g, times);
     g->cost.seconds += now_seconds() - begun;
     return status;
 }

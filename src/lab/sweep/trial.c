@@ -80,7 +80,7 @@ tas_train_options trial_options(const lab *l, const trial *t)
         options.batch_most = t->batch_most;
         options.lr_scaling = branches_rule(options.optimizer);
         options.base_batch = options.batch;
-        options.noise = options.optimizer == TAS_SGD && options.momentum == 0;
+        options.noise = 1;
     }
     options.ahead = 1;
     options.on_step = NULL;
