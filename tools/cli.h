@@ -246,7 +246,13 @@ const char *cli_shown(const char *text);
 
 /* Prints a network's layers with their shapes, and its parameters, for people. */
 void cli_print_network(const tas_network *network, const char *name);
-uint64_t cli_parameters(const tas_network *network);
+
+/* The parameters of all layers; trained (may be NULL): without those of frozen ones. */
+uint64_t cli_parameters(const tas_network *network, uint64_t *trained);
+
+/* ", 650 of them trained"; "" if all are. */
+enum { TRAINED_TEXT = 48 };
+const char *cli_print_trained(uint64_t parameters, uint64_t trained, char text[TRAINED_TEXT]);
 
 /* "peak memory  50.9 MiB (53326464 bytes) on the device" */
 void cli_print_peak(const tas_device_info *device, uint64_t bytes, uint64_t host);

@@ -14,21 +14,34 @@ const char *cli_shown(const char *text)
     return tas_escape(text, texts[next], TEXT_BYTES);
 }
 
-uint64_t cli_parameters(const tas_network *network)
+uint64_t cli_parameters(const tas_network *network, uint64_t *trained)
 {
-    uint64_t sum = 0;
-    const tas_tensor_info *tensor;
-    for (size_t i = 0; (tensor = tas_network_tensor(network, i)); i++)
-        if (tensor->trained) sum += tensor->elements;
+    uint64_t sum = 0, moving = 0;
+    tas_layer_info layer;
+    for (size_t i = 0; tas_network_layer_info(network, i, &layer); i++) {
+        sum += layer.parameters;
+        moving += layer.frozen ? 0 : layer.parameters;
+    }
+    if (trained) *trained = moving;
     return sum;
+}
+
+const char *cli_print_trained(uint64_t parameters, uint64_t trained, char text[TRAINED_TEXT])
+{
+    *text = 0;
+    if (trained < parameters) snprintf(text, TRAINED_TEXT, ", %llu of them trained", (unsigned long long)trained);
+    return text;
 }
 
 void cli_print_network(const tas_network *network, const char *name)
 {
+    char text[TRAINED_TEXT];
     const char *line;
+    uint64_t trained;
+    const uint64_t parameters = cli_parameters(network, &trained);
     printf("network      %s\n", cli_shown(name));
     for (size_t i = 0; (line = tas_network_layer(network, i)); i++) printf("             %s\n", cli_shown(line));
-    printf("parameters   %llu\n", (unsigned long long)cli_parameters(network));
+    printf("parameters   %llu%s\n", (unsigned long long)parameters, cli_print_trained(parameters, trained, text));
 }
 
 void cli_print_peak(const tas_device_info *device, uint64_t bytes, uint64_t host)

@@ -112,6 +112,9 @@ static void print_table(const session *r)
     char in[SHAPE_TEXT], out[SHAPE_TEXT], place[24], text[BYTES_TEXT];
     const int width = name_width(r->network);
     tas_layer_info sum = add_up(r->network), layer;
+    char note[TRAINED_TEXT];
+    uint64_t trained;
+    cli_parameters(r->network, &trained);
     sum.kind = "sum";
     printf("network      %s\n", cli_shown(r->s.net));
     print_head(width);
@@ -119,11 +122,12 @@ static void print_table(const session *r)
         snprintf(place, sizeof place, "%zu", i);
         print_row(place, &layer, width, print_shape(layer.in, in), print_shape(layer.out, out));
         if (width) print_inputs(r->network, &layer);
+        if (layer.frozen) printf("  frozen");
         putchar('\n');
     }
     print_row("", &sum, width, "", "");
-    printf("\nparameters   %llu, %s\n", (unsigned long long)sum.parameters,
-           cli_bytes(sum.parameters * sizeof(float), text));
+    printf("\nparameters   %llu, %s%s\n", (unsigned long long)sum.parameters,
+           cli_bytes(sum.parameters * sizeof(float), text), cli_print_trained(sum.parameters, trained, note));
     printf("per example  %s of values, %.6g MFLOPs forward, %.6g in training\n", cli_bytes(sum.value_bytes, text),
            (double)sum.forward_flops / 1e6, (double)sum.train_flops / 1e6);
 }
@@ -145,7 +149,8 @@ static void print_node(size_t place, const tas_layer_info *layer)
     printf("    n%zu [label=\"%zu %s", place, place, layer->kind);
     if (layer->name) printf(" as %s", layer->name);
     printf("\\n%s", print_shape(layer->out, shape));
-    if (layer->parameters) printf("\\n%llu parameters", (unsigned long long)layer->parameters);
+    if (layer->parameters)
+        printf("\\n%llu parameters%s", (unsigned long long)layer->parameters, layer->frozen ? ", frozen" : "");
     printf("\"];\n");
 }
 
@@ -193,6 +198,7 @@ static void print_json(const session *r)
     json_t *layers = json_array(), *o = json_object();
     const tas_layer_info sum = add_up(r->network);
     tas_layer_info layer;
+    uint64_t trained;
     for (size_t i = 0; tas_network_layer_info(r->network, i, &layer); i++) {
         json_t *row = json_object();
         json_object_set_new(row, "layer", cli_json_text(layer.kind));
@@ -201,10 +207,13 @@ static void print_json(const session *r)
         json_object_set_new(row, "in", describe_shape(layer.in));
         json_object_set_new(row, "out", describe_shape(layer.out));
         describe_sizes(row, &layer);
+        json_object_set_new(row, "frozen", json_boolean(layer.frozen));
         json_array_append_new(layers, row);
     }
     json_object_set_new(o, "network", cli_json_text(r->s.net));
     describe_sizes(o, &sum);
+    cli_parameters(r->network, &trained);
+    json_object_set_new(o, "trained_parameters", json_integer((json_int_t)trained));
     json_object_set_new(o, "layers", layers);
     cli_json_print(o, stdout);
 }

@@ -245,7 +245,7 @@ static void print_head(const session *r)
 {
     const tas_device_info *d = tas_device_get_info(r->device);
     fprintf(r->text, "device       %s (%s)\nnetwork      %s, %llu parameters\n", cli_shown(d->id), cli_shown(d->name),
-            cli_shown(r->s.net), (unsigned long long)cli_parameters(r->network));
+            cli_shown(r->s.net), (unsigned long long)cli_parameters(r->network, NULL));
     fprintf(r->text, "data         %s, %llu examples to train, %llu to test\n", cli_shown(r->s.data),
             (unsigned long long)tas_data_count(r->train), (unsigned long long)tas_data_count(r->test));
     fflush(r->text);

@@ -25,8 +25,10 @@ static json_t *describe_settings(const train_session *session)
 {
     const tas_train_options *options = &session->settings.train;
     json_t *o = json_object();
+    uint64_t trained;
     json_object_set_new(o, "network", cli_json_text(session->settings.net));
-    json_object_set_new(o, "parameters", json_integer((json_int_t)cli_parameters(session->network)));
+    json_object_set_new(o, "parameters", json_integer((json_int_t)cli_parameters(session->network, &trained)));
+    json_object_set_new(o, "trained_parameters", json_integer((json_int_t)trained));
     json_object_set_new(o, "data", cli_json_text(session->settings.data));
     json_object_set_new(o, "examples", json_integer((json_int_t)tas_data_count(session->train)));
     json_object_set_new(
