@@ -9,8 +9,8 @@
 #include <zlib.h>
 
 /* In the order in which they are asked: those with a magic number before those that are text. */
-static const reader *const readers[] = {&reader_idx,    &reader_npz, &reader_npy, &reader_cifar,
-                                        &reader_images, &reader_csv, &reader_tsv};
+static const reader *const readers[] = {&reader_idx,    &reader_npz,    &reader_npy, &reader_cifar,
+                                        &reader_images, &reader_libsvm, &reader_csv, &reader_tsv};
 enum { READERS = sizeof readers / sizeof *readers };
 
 int tas_format(size_t index, tas_format_info *info)
