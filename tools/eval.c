@@ -82,14 +82,15 @@ static int evaluate(cli_state *cli, const settings *s, const tas_data *data, tas
     return status ? cli_failed(cli, status) : cli_check_score(cli, &score);
 }
 
-/* The test split, or all there is. */
+/* The test split, or all there is. The training split is read only if there is no other. */
 static int read_data(cli_state *cli, const settings *s, const checkpoint *of, cli_sets *sets)
 {
     tas_reading reading;
     sets_reading(&s->reading, &reading);
     if (!s->reading.test.bytes && s->reading.test.percent == 0) reading.test_share = 0;
     checkpoint_expect(of, &reading);
-    const tas_status status = tas_data_read(cli->context, s->data, &reading, &sets->all, &sets->test);
+    tas_status status = tas_data_read(cli->context, s->data, &reading, NULL, &sets->test);
+    if (!status && !sets->test) status = tas_data_read(cli->context, s->data, &reading, &sets->all, &sets->test);
     if (status) return cli_failed(cli, status);
     if (sets->test) return 0;
     cli_note(cli, "%s has no test split: all its %llu examples are evaluated; --test draws those that train held out",
