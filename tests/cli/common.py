@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 import traceback
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -159,6 +160,48 @@ def make_set(folder, train=240, test=80, size=8, classes=4, suffix=""):
         write_idx(folder / f"{name}-images-idx3-ubyte{suffix}", (count, size, size), pixels)
         write_idx(folder / f"{name}-labels-idx1-ubyte{suffix}", (count,), labels)
     return folder
+
+
+def npy(kind, shape, values):
+    """An array as NumPy writes it; kind: one of struct's letters."""
+    words = {"f": "<f4", "d": "<f8", "B": "|u1", "i": "<i4", "q": "<i8"}
+    head = f"{{'descr': '{words[kind]}', 'fortran_order': False, 'shape': {tuple(shape)!r}, }}"
+    head += " " * (-(len(head) + 11) % 64) + "\n"
+    data = struct.pack(f"<{len(values)}{kind}", *values)
+    return b"\x93NUMPY\x01\0" + struct.pack("<H", len(head)) + head.encode() + data
+
+
+def write_npz(path, **arrays):
+    """Arrays: (kind, shape, values)."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in arrays.items():
+            archive.writestr(name + ".npy", npy(*array))
+    return path
+
+
+def draw_table(count=200, size=5, seed=1):
+    """Rows of numbers, a class of three that they decide on, and a value."""
+    draw = random.Random(seed)
+    rows = [[struct.unpack("f", struct.pack("f", draw.gauss(0, 1)))[0] for _ in range(size)] for _ in range(count)]
+    labels = [(row[0] + row[1] > 0) + (row[2] > 0.5) for row in rows]
+    values = [struct.unpack("f", struct.pack("f", 3 * row[0] - row[1] + 100))[0] for row in rows]
+    return rows, labels, values
+
+
+def flat(rows):
+    return [value for row in rows for value in row]
+
+
+def make_arrays(folder, count=200):
+    """classes.npz, values.npz and x.npy of one table, and networks for them."""
+    rows, labels, values = draw_table(count)
+    x = ("f", (count, 5), flat(rows))
+    write_npz(folder / "classes.npz", x=x, y=("i", (count,), labels))
+    write_npz(folder / "values.npz", x=x, y=("f", (count,), values))
+    (folder / "x.npy").write_bytes(npy(*x))
+    (folder / "classes.net").write_text("input 5\ndense 12\nrelu\ndense 3\n")
+    (folder / "values.net").write_text("input 5\ndense 12\nrelu\ndense 1\nloss mse\n")
+    return rows, labels, values
 
 
 def leftovers(folder, *expected):
