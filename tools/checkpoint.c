@@ -17,16 +17,12 @@ void checkpoint_close(checkpoint *of)
     of->schema = NULL;
 }
 
-/* Without a schema, as of a network that was imported, its input and its loss tell a part of it. */
-void checkpoint_expect(const checkpoint *of, tas_reading *reading)
+/* Without a schema, as of a network that was imported, its text tells a part of it. */
+int checkpoint_expect(const checkpoint *of, cli_state *cli, tas_reading *reading)
 {
-    tas_layer_info input;
     reading->schema = of->schema;
-    if (of->schema) return;
-    if (tas_network_loss(of->network) == TAS_LOSS_SOFTMAX) reading->targets = TAS_TARGETS_CLASSES;
-    if (!tas_network_layer_info(of->network, 0, &input)) return;
-    const bool flat = input.out[1] == 1 && input.out[2] == 1;
-    reading->channels = (uint32_t)input.out[0];
-    reading->height = flat ? 0 : (uint32_t)input.out[1];
-    reading->width = flat ? 0 : (uint32_t)input.out[2];
+    if (of->schema) return 0;
+    const tas_status status =
+        tas_network_expect_text(cli->context, tas_network_text(of->network), "checkpoint", reading);
+    return status ? cli_failed(cli, status) : 0;
 }

@@ -13,7 +13,7 @@ typedef struct checkpoint {
 int checkpoint_open(checkpoint *of, cli_state *cli, const char *file);
 void checkpoint_close(checkpoint *of);
 
-/* Has files read as those that the network was trained on. */
-void checkpoint_expect(const checkpoint *of, tas_reading *reading);
+/* Has files read as those that the network was trained on. Returns as checkpoint_open(). */
+int checkpoint_expect(const checkpoint *of, cli_state *cli, tas_reading *reading);
 
 #endif

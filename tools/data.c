@@ -33,6 +33,7 @@ typedef struct session {
     cli_state cli;
     settings s;
     cli_sets sets; /* one split may be missing */
+    cli_net net;
     tas_network *network;
     survey train, test;
     const survey *main; /* of those: the training split's, if there is one */
@@ -385,7 +386,7 @@ static int check_network(session *r)
 {
     const char *net = r->s.net, *data = r->s.data;
     if (!net) return 0;
-    const int failed = cli_network_open(&r->cli, net, &r->network);
+    const int failed = cli_network_open_for(&r->cli, &r->net, r->sets.all, &r->network);
     if (failed) return failed;
     const bool fit = (!r->sets.all || cli_check_fit(&r->cli, r->network, net, r->sets.all, data, TAS_TRAIN)) &&
                      (!r->sets.test || cli_check_fit(&r->cli, r->network, net, r->sets.test, data, TAS_TEST));
@@ -396,6 +397,9 @@ static int work(session *r)
 {
     tas_reading reading;
     sets_reading(&r->s.reading, &reading);
+    r->net.name = r->s.net;
+    const int unknown = r->s.net ? cli_network_expect(&r->cli, &r->net, &reading) : 0;
+    if (unknown) return unknown;
     const tas_status status = tas_data_read(r->cli.context, r->s.data, &reading, &r->sets.all, &r->sets.test);
     if (status == TAS_BAD_DATA || status == TAS_BAD_FILE) return show_problems(r, &reading);
     if (status) return cli_failed(&r->cli, status);
@@ -415,6 +419,7 @@ static int run(int argc, char **argv)
     survey_free(&r.test);
     sets_close(&r.sets);
     tas_network_close(&r.network);
+    cli_network_free(&r.net);
     cli_close(&r.cli);
     return result;
 }

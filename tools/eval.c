@@ -88,7 +88,8 @@ static int read_data(cli_state *cli, const settings *s, const checkpoint *of, cl
     tas_reading reading;
     sets_reading(&s->reading, &reading);
     if (!s->reading.test.bytes && s->reading.test.percent == 0) reading.test_share = 0;
-    checkpoint_expect(of, &reading);
+    const int failed = checkpoint_expect(of, cli, &reading);
+    if (failed) return failed;
     tas_status status = tas_data_read(cli->context, s->data, &reading, NULL, &sets->test);
     if (!status && !sets->test) status = tas_data_read(cli->context, s->data, &reading, &sets->all, &sets->test);
     if (status) return cli_failed(cli, status);

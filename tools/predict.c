@@ -143,7 +143,8 @@ static int read_input(session *r)
     tas_reading reading;
     sets_reading(&r->s.reading, &reading);
     reading.test_share = 0;
-    checkpoint_expect(&r->of, &reading);
+    const int failed = checkpoint_expect(&r->of, &r->cli, &reading);
+    if (failed) return failed;
     if (is_pipe(r->s.input)) {
         if (!spool_input(r)) return EXIT_FAILED;
     } else if ((size_t)snprintf(r->path, sizeof r->path, "%s", r->s.input) >= sizeof r->path) {

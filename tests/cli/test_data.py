@@ -169,7 +169,7 @@ def _(t):
 def _(t):
     folder = t.place()
     make_arrays(folder)
-    t.fails(1, ("softmax", "values"), "train", folder / "classes.net", folder / "values.npz", "--device", "none such")
+    t.fails(1, ("y: example 0: label", "expected a whole number"), "train", folder / "classes.net", folder / "values.npz", "--device", "none such")
     (folder / "two.net").write_text("input 5\ndense 2\nloss mse\n")
     t.fails(1, ("has 2 outputs", "1 value"), "train", folder / "two.net", folder / "values.npz", "--device", "none such")
 
