@@ -92,8 +92,8 @@ typedef struct cli_command {
     int (*run)(int argc, char **argv); /* gives the exit status */
 } cli_command;
 
-extern const cli_command advise_command, data_command, devices_command, eval_command, inspect_command, plan_command,
-    predict_command, sweep_command, train_command, verify_command;
+extern const cli_command advise_command, data_command, devices_command, eval_command, export_command, import_command,
+    inspect_command, plan_command, predict_command, sweep_command, train_command, verify_command;
 
 /* Options and arguments of more than one command. */
 /* clang-format off */

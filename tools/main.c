@@ -15,6 +15,8 @@ static const cli_command *const commands[] = {&devices_command,
                                               &advise_command,
                                               &eval_command,
                                               &predict_command,
+                                              &export_command,
+                                              &import_command,
                                               &verify_command,
                                               NULL};
 

@@ -9,6 +9,7 @@
 #include <tassello/metrics.h>
 #include <tassello/model.h>
 #include <tassello/network.h>
+#include <tassello/onnx.h>
 #include <tassello/plan.h>
 #include <tassello/profile.h>
 #include <tassello/reach.h>

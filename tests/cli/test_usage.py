@@ -106,8 +106,8 @@ def _(t):
 
 USAGE = [
     ("no subcommand", (), ("Usage: tassello COMMAND",)),
-    ("an unknown subcommand", ("quark",), ("quark", "devices, data, inspect, plan, train, sweep, advise, eval, predict, verify")),
-    ("an empty subcommand", ("",), ("devices, data, inspect, plan, train, sweep, advise, eval, predict, verify",)),
+    ("an unknown subcommand", ("quark",), ("quark", ", ".join(COMMANDS))),
+    ("an empty subcommand", ("",), (", ".join(COMMANDS),)),
     ("an option before the subcommand", ("--json", "devices"), ("--json",)),
     ("an unknown option", ("train", "--bogus"), ("--bogus", "tassello train --help")),
     ("an unknown short option", ("train", "-z"), ("z", "tassello train --help")),
