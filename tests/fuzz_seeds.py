@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""Writes what fuzzers begin with: FOLDER/NAME/* for tests/fuzz_NAME.c. Files as other programs write them, small."""
+
+import gzip
+import io
+import json
+import struct
+import sys
+import zipfile
+from pathlib import Path
+
+
+def idx(code, dims, data):
+    return bytes([0, 0, code, len(dims)]) + struct.pack(f">{len(dims)}I", *dims) + data
+
+
+def npy(descr, shape, data, fortran=False, version=1):
+    text = str({"descr": descr, "fortran_order": fortran, "shape": shape}).encode()
+    prefix = 10 if version == 1 else 12
+    text += b" " * (-(prefix + len(text) + 1) % 64) + b"\n"
+    return b"\x93NUMPY" + bytes([version, 0]) + struct.pack("<H" if version == 1 else "<I", len(text)) + text + data
+
+
+def parts(choices, *files):
+    """For fuzz_set.h: how it is read, then files with their lengths."""
+    return bytes([choices]) + b"".join(struct.pack("<H", len(file)) + file for file in files)
+
+
+def sets_of_arrays():
+    """x, y, x, y: one set with a test split for each type and order."""
+    numbers = list(range(24))
+    for descr, code in (("|u1", "B"), ("|i1", "b"), ("|b1", "?"), ("<i4", "<i"), (">i2", ">h"), ("<i8", "<q"),
+                        (">u4", ">I"), ("<f4", "<f"), (">f8", ">d"), ("<f2", "<e")):
+        order = code[:-1] or "="
+        data = struct.pack(f"{order}24{code[-1]}", *numbers)
+        half = struct.pack(f"{order}12{code[-1]}", *numbers[:12])
+        for shape in ((24,), (4, 6), (4, 3, 2), (2, 3, 2, 2), (2, 2, 2, 3)):
+            labels = npy("|u1", (shape[0],), bytes(k % 3 for k in range(shape[0])))
+            values = npy("<f4", (shape[0], 2), struct.pack(f"<{2 * shape[0]}f", *range(2 * shape[0])))
+            hot = npy("<i8", (shape[0], 2), struct.pack(f"<{2 * shape[0]}q", *([1, 0, 0, 1] * shape[0])[:2 * shape[0]]))
+            small = (shape[0] // 2, *shape[1:])
+            for fortran in (False, True):
+                yield npy(descr, shape, data, fortran), labels, npy(descr, small, half, not fortran), \
+                    npy("<i4", (small[0],), struct.pack(f"<{small[0]}i", *(k % 2 for k in range(small[0]))))
+            yield npy(descr, shape, data, version=2), values, b"", b""
+            yield npy(descr, shape, data, version=3), hot, b"", b""
+
+
+def archive(members, method):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as file:
+        for name, data in zip(("x_train.npy", "y_train.npy", "x_test.npy", "y_test.npy"), members):
+            if data:
+                file.writestr(name, data)
+    return out.getvalue()
+
+
+def cifar(labels, count):
+    return b"".join(bytes([*labels, *(k * k % 256 for k in range(3072))]) for _ in range(count))
+
+
+def safetensors(**metadata):
+    tensors = {"1.weight": ([2, 3], range(6)), "1.bias": ([2], range(2))}
+    header, at = {"__metadata__": metadata}, 0
+    for name, (shape, values) in tensors.items():
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [at, at + 4 * len(values)]}
+        at += 4 * len(values)
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + b"".join(struct.pack(f"<{len(v)}f", *v) for _, v in tensors.values())
+
+
+def seeds():
+    """(fuzzer, bytes)"""
+    for code, letter in ((8, "B"), (9, "b"), (11, "h"), (12, "i"), (13, "f"), (14, "d")):
+        for dims in ((12,), (4, 3), (3, 2, 2), (2, 1, 3, 2)):
+            file = idx(code, dims, struct.pack(f">12{letter}", *range(12)))
+            yield "idx", file
+            yield "idx", gzip.compress(file)
+    for k, members in enumerate(sets_of_arrays()):
+        yield "npy", parts(k % 128, *members)
+        yield "npz", parts(128 + k % 128, *members)
+        if k % 5 == 0:
+            yield "npz", bytes([k % 128]) + archive(members, zipfile.ZIP_DEFLATED if k % 2 else zipfile.ZIP_STORED)
+    names = "".join(f"class {k}\n" for k in range(10)).encode()
+    yield "cifar", parts(0, cifar([3], 2), cifar([9], 1), cifar([0], 1), names)
+    yield "cifar", parts(3, cifar([3], 1), b"", b"", b"")
+    yield "cifar", parts(128, cifar([3, 99], 2), b"".join(b"%d\n" % k for k in range(100)), cifar([0, 1], 1), b"")
+    for path in (Path(__file__).parent / "peer").glob("advise-*.csv"):
+        yield "rows", path.read_bytes()[:4096] + b"\0"
+    yield "safetensors", safetensors()
+    yield "safetensors", safetensors(**{"tassello.network": "input 3\ndense 2\n"})
+
+
+def main(folder):
+    for number, (name, data) in enumerate(seeds()):
+        path = Path(folder) / name
+        path.mkdir(parents=True, exist_ok=True)
+        (path / f"{number:04}").write_bytes(data)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
