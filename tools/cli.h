@@ -132,6 +132,13 @@ extern const cli_command advise_command, data_command, devices_command, eval_com
  * --help ends with 0. */
 void cli_parse(const cli_command *command, int argc, char **argv, void *settings);
 
+/* The same, which calls `seen` with each option and its text, NULL for a flag. It may be called again. */
+typedef void (*cli_seen_fn)(void *user, const cli_option *option, const char *text);
+void cli_parse_seen(const cli_command *command, int argc, char **argv, void *settings, cli_seen_fn seen, void *user);
+
+/* Sets one option as if it stood on the command line. A text must stay valid. */
+void cli_set_option(const cli_command *command, const cli_option *option, const char *text, void *settings);
+
 /* The same end for a mistake that only the command itself can find. */
 _Noreturn void cli_usage(const cli_command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -276,6 +283,10 @@ json_t *cli_json_text(const char *text);
 json_t *cli_json_real(double value);
 json_t *cli_json_float(float value);
 json_t *cli_json_budget(uint64_t bytes);
+
+/* A number with all its bits, which may be NaN or infinite, and back; false if that is none. */
+json_t *cli_json_exact(double value);
+bool cli_json_read_exact(const json_t *in, double *value);
 
 /* A number for people, of so many significant digits: "0.02", "100", "1230"; with an exponent only below 1e-5 and from
  * 1e10 on. cli_float() gives as few digits as read as the same float. */

@@ -36,3 +36,17 @@ bool cli_json_print(json_t *value, FILE *stream)
     done &= fputc('\n', stream) != EOF;
     return done;
 }
+
+json_t *cli_json_exact(double value)
+{
+    if (isfinite(value)) return json_real(value);
+    return json_string(isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
+}
+
+bool cli_json_read_exact(const json_t *in, double *value)
+{
+    const char *text = json_string_value(in);
+    if (json_is_number(in)) *value = json_number_value(in);
+    if (text) *value = !strcmp(text, "nan") ? NAN : !strcmp(text, "inf") ? INFINITY : -INFINITY;
+    return json_is_number(in) || text;
+}

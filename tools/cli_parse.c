@@ -89,8 +89,9 @@ static void set_word(const cli_command *command, const cli_option *option, const
     refuse_word(command, option, text);
 }
 
-static void set_option(const cli_command *command, const cli_option *option, const char *text, void *out)
+void cli_set_option(const cli_command *command, const cli_option *option, const char *text, void *settings)
 {
+    void *out = (char *)settings + option->offset;
     switch (option->type) {
     case TYPE_FLAG: *(bool *)out = true; break;
     case TYPE_TEXT:
@@ -151,7 +152,7 @@ static void check_arguments(const cli_command *command, int count)
     if (next->name && !next->optional) cli_usage(command, "%s is missing", next->name);
 }
 
-void cli_parse(const cli_command *command, int argc, char **argv, void *settings)
+void cli_parse_seen(const cli_command *command, int argc, char **argv, void *settings, cli_seen_fn seen, void *user)
 {
     struct option rows[OPTIONS_MOST + 2] = {{0}};
     const int options = count_options(command);
@@ -161,12 +162,12 @@ void cli_parse(const cli_command *command, int argc, char **argv, void *settings
         rows[i] = (struct option){command->options[i].name, command->options[i].metavar != NULL, NULL, KEY_FIRST + i};
     rows[options] = (struct option){"help", no_argument, NULL, 'h'};
 
-    opterr = 0;
+    opterr = optind = 0; /* it may have been read before */
     while ((key = getopt_long(argc, argv, "-:h", rows, NULL)) != -1) {
-        if (key >= KEY_FIRST)
-            set_option(command, &command->options[key - KEY_FIRST], optarg,
-                       (char *)settings + command->options[key - KEY_FIRST].offset);
-        else if (key == 1)
+        if (key >= KEY_FIRST) {
+            cli_set_option(command, &command->options[key - KEY_FIRST], optarg, settings);
+            if (seen) seen(user, &command->options[key - KEY_FIRST], optarg);
+        } else if (key == 1)
             add_argument(command, &arguments, optarg, settings);
         else if (key == 'h' || (key == '?' && optopt == '?')) {
             cli_help(command);
@@ -185,6 +186,11 @@ void cli_parse(const cli_command *command, int argc, char **argv, void *settings
     }
     for (; optind < argc; optind++) add_argument(command, &arguments, argv[optind], settings);
     check_arguments(command, arguments);
+}
+
+void cli_parse(const cli_command *command, int argc, char **argv, void *settings)
+{
+    cli_parse_seen(command, argc, argv, settings, NULL, NULL);
 }
 
 void cli_usage(const cli_command *command, const char *format, ...)

@@ -11,13 +11,26 @@ static const double terminal_period = 0.1, plain_period = 10, epoch_period = 1, 
 
 enum { MEASURED_LEAST = 10 }; /* steps before the noise scale is shown */
 
-bool progress_open(progress *p, cli_state *cli, const char *log_name)
+/* A line that was cut when its writer was killed is ended. */
+static FILE *open_behind(const char *name)
+{
+    FILE *file = fopen(name, "a+");
+    if (!file) return NULL;
+    if (!fseek(file, -1, SEEK_END) && fgetc(file) != '\n') {
+        fseek(file, 0, SEEK_END);
+        fputc('\n', file);
+    }
+    fseek(file, 0, SEEK_END);
+    return file;
+}
+
+bool progress_open(progress *p, cli_state *cli, const char *log_name, bool appends)
 {
     const char *terminal = getenv("TERM");
     *p = (progress){.cli = cli, .log_name = log_name};
     p->terminal = isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
     if (!log_name) return true;
-    p->log = fopen(log_name, "w");
+    p->log = appends ? open_behind(log_name) : fopen(log_name, "w");
     if (!p->log) cli_error(cli, "--log %s: cannot be written: %s", log_name, strerror(errno));
     return p->log != NULL;
 }
@@ -160,6 +173,29 @@ void progress_step(progress *p, const tas_step *step)
     if (p->log) log_step(p, step);
     const bool epoch_shows = step->ends_epoch && !p->terminal && step->seconds - p->shown >= epoch_period;
     if (step->step == step->steps || epoch_shows) show(p);
+}
+
+json_t *progress_encode(const progress *p)
+{
+    const tas_step *step = &p->last;
+    return json_pack("[I, I, b, f, I, f, I, I, f, f]", (json_int_t)step->step, (json_int_t)step->epoch,
+                     step->ends_epoch, step->seconds, (json_int_t)step->examples, p->epoch_loss,
+                     (json_int_t)p->epoch_examples, (json_int_t)p->measured, p->traces, p->squares);
+}
+
+bool progress_decode(progress *p, const json_t *in)
+{
+    json_int_t step, epoch, examples, epoch_examples, measured;
+    if (json_unpack((json_t *)in, "[I, I, b, F, I, F, I, I, F, F!]", &step, &epoch, &p->last.ends_epoch,
+                    &p->last.seconds, &examples, &p->epoch_loss, &epoch_examples, &measured, &p->traces, &p->squares))
+        return false;
+    p->last.step = (uint64_t)step;
+    p->last.epoch = (uint64_t)epoch;
+    p->last.examples = (uint64_t)examples;
+    p->epoch_examples = (uint64_t)epoch_examples;
+    p->measured = (uint64_t)measured;
+    p->shown = p->flushed = p->validated = p->last.seconds;
+    return true;
 }
 
 void progress_work(progress *p, const char *doing, double seconds, double left)

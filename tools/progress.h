@@ -20,8 +20,13 @@ typedef struct progress {
     bool log_failed;
 } progress;
 
-/* Opens the log, if log_name is not NULL. False after reporting why it cannot be written. */
-bool progress_open(progress *p, cli_state *cli, const char *log_name);
+/* Opens the log, if log_name is not NULL; appends: it goes on behind what is there. False after reporting why it cannot
+ * be written. */
+bool progress_open(progress *p, cli_state *cli, const char *log_name, bool appends);
+
+/* How far it is, for a checkpoint, and back; false if it is damaged. */
+json_t *progress_encode(const progress *p);
+bool progress_decode(progress *p, const json_t *in);
 
 /* Writes {"key":value} as a line of the log; without a log, only releases value. */
 void progress_log(progress *p, const char *key, json_t *value);

@@ -281,7 +281,7 @@ static int run(int argc, char **argv)
     sweep_read(&r.s, argc, argv);
     if (r.s.json && !strcmp(r.s.json, "-")) r.text = stderr;
     if (!cli_open(&r.cli, &sweep_command)) return EXIT_FAILED;
-    progress_open(&r.progress, &r.cli, NULL);
+    progress_open(&r.progress, &r.cli, NULL, false);
     int result = sweep(&r);
     if (signals) result = EXIT_INTERRUPTED;
     tas_sweep_close(&r.sweep);

@@ -45,7 +45,12 @@ static int choose_batch(train_session *session)
     const tas_status status = tas_auto_batch(session->device, session->network, session->train, options,
                                              session->reason, sizeof session->reason);
     session->chosen = !status;
-    return status ? cli_failed(&session->cli, status) : 0;
+    if (status) return cli_failed(&session->cli, status);
+    char text[FLOAT_TEXT];
+    train_resume_set(session->settings.options, "lr", cli_float(options->lr, text));
+    snprintf(text, sizeof text, "%u", options->batch);
+    train_resume_set(session->settings.options, "batch", text);
+    return 0;
 }
 
 /* What a growing batch may become, and the examples by which it is decided. */
@@ -135,26 +140,31 @@ static int open_data(train_session *session)
     return fits ? 0 : EXIT_USAGE;
 }
 
-/* What the checkpoint tells about its weights; of a whole run `what` is NULL, else "is running", "failed". */
-static tas_status describe_training(train_session *session, uint64_t step, const char *what)
-{
-    char *text = NULL;
-    size_t size;
-    FILE *stream = open_memstream(&text, &size);
-    if (!stream) return TAS_NO_MEMORY;
-    train_print_settings(session, stream);
-    if (what) fprintf(stream, "  step %llu of a run that %s", (unsigned long long)step, what);
-    const tas_status status = fclose(stream) ? TAS_NO_MEMORY : tas_model_set_training(session->model, text);
-    free(text);
-    return status;
-}
-
 static int on_step(void *user, const tas_step *step)
 {
     train_session *session = user;
     until_step(&session->until, step);
     progress_step(&session->progress, step);
+    if (train_save_is_late(session)) tas_cancel(session->model); /* to save */
     return 0;
+}
+
+/* A growing batch, from the file if the run is. Its batches so far are those of the settings. */
+static tas_status open_growth(train_session *session)
+{
+    const json_t *state = session->settings.state;
+    const char *text = json_string_value(json_object_get(state, "growth"));
+    tas_batches *batches = &session->batches;
+    tas_growth_options growing;
+    int changes;
+    tas_growth_options_init(&growing);
+    if (!session->settings.resume) return tas_growth_open(session->run, session->judge, &growing, &session->growth);
+    const tas_status status =
+        tas_growth_resume(session->run, session->judge, &growing, text ? text : "", &session->growth);
+    if (status) return status;
+    const tas_batch_change *list = tas_growth_changes(session->growth, &changes);
+    for (int i = 0; i < changes; i++) batches->list[batches->count++] = list[i];
+    return TAS_OK;
 }
 
 static tas_status open_run(train_session *session)
@@ -163,14 +173,23 @@ static tas_status open_run(train_session *session)
     options->on_step = on_step;
     options->user = session;
     tas_status status = tas_model_open(session->device, session->network, options->seed, &session->model);
-    if (!status) status = describe_training(session, 0, NULL);
     if (status) return status;
     tas_model_set_budget(session->model, session->plan.bytes_total);
-    status = tas_run_open(session->model, session->train, options, &session->run);
-    if (status || !session->settings.grows) return status;
-    tas_growth_options growing;
-    tas_growth_options_init(&growing);
-    return tas_growth_open(session->run, session->judge, &growing, &session->growth);
+    if (session->settings.resume)
+        status = tas_run_resume(session->model, session->train, options, session->settings.resume, &session->run);
+    else
+        status = tas_run_open(session->model, session->train, options, &session->run);
+    if (!status && session->settings.grows) status = open_growth(session);
+    return status ? status : train_save_describe(session, 0, NULL);
+}
+
+/* What is evaluated on the way begins, or goes on. */
+static int begin_evaluations(train_session *session)
+{
+    const train_settings *settings = &session->settings;
+    const tas_data *held = session->sets.validation;
+    if (!settings->resume) return until_begin(&session->until, &session->cli, session->model, held);
+    return until_resume(&session->until, &session->cli, json_object_get(settings->state, "until"), held);
 }
 
 static bool check_accuracy(train_session *session)
@@ -201,9 +220,10 @@ static int open_session(train_session *session)
     status = open_run(session);
     if (status) return cli_failed(&session->cli, status);
     tas_model_set_budget(session->model, session->plan.validation_budget);
-    failed = until_begin(&session->until, &session->cli, session->model, session->sets.validation);
+    failed = begin_evaluations(session);
     if (failed) return failed;
-    return progress_open(&session->progress, &session->cli, settings->log) ? 0 : EXIT_FAILED;
+    if (!progress_open(&session->progress, &session->cli, settings->log, settings->resume != NULL)) return EXIT_FAILED;
+    return settings->resume ? train_resume_begin(session) : 0;
 }
 
 static void close_session(train_session *session)
@@ -221,6 +241,7 @@ static void close_session(train_session *session)
     tas_network_close(&session->network);
     cli_network_free(&session->net);
     tas_device_close(&session->device);
+    train_settings_free(&session->settings);
     cli_close(&session->cli);
 }
 
@@ -240,44 +261,16 @@ static tas_status validate(train_session *session)
     return TAS_OK;
 }
 
-/* Writes the weights of a validation that is the best so far. If the file cannot be written that is reported, and the
- * run goes on. */
-static void save_best(train_session *session)
-{
-    const char *file = session->settings.save_best;
-    if (!file || validation_since_best(&session->validation)) return;
-    session->best_unsaved = describe_training(session, session->result.steps, "had its best validation there") ||
-                            tas_model_save(session->model, file);
-    if (session->best_unsaved) cli_failed(&session->cli, TAS_BAD_FILE);
-    describe_training(session, 0, NULL);
-}
-
-/* A file that cannot be written is reported, and the run goes on. */
-static void save_between_steps(train_session *session)
-{
-    const char *file = session->settings.save;
-    const unsigned long long steps = session->result.steps;
-    save_requested = 0;
-    if (!file)
-        cli_note(&session->cli, "SIGUSR1 after step %llu: there is no --save FILE to write", steps);
-    else if (!steps)
-        cli_note(&session->cli, "SIGUSR1 before the first step: nothing to write yet");
-    else if (describe_training(session, steps, "is running") || tas_model_save(session->model, file))
-        cli_failed(&session->cli, TAS_BAD_FILE);
-    else
-        cli_note(&session->cli, "SIGUSR1: the weights after step %llu are in %s", steps, file);
-    describe_training(session, 0, NULL);
-}
-
 /* Steps until something has to be evaluated. */
 static uint64_t next_stretch(const train_session *session)
 {
     const uint64_t to_look = until_stretch(&session->until, session->result.steps);
     const uint64_t to_epoch = tas_run_epoch_left(session->run);
     const uint64_t to_decision = session->growth ? tas_growth_left(session->growth) : UINT64_MAX;
-    if (!session->sets.validation) return to_decision;
+    const uint64_t to_save = train_save_left(session), pause = to_save < to_decision ? to_save : to_decision;
+    if (!session->sets.validation) return pause;
     const uint64_t first = to_look < to_epoch ? to_look : to_epoch;
-    return first < to_decision ? first : to_decision;
+    return first < pause ? first : pause;
 }
 
 /* Decides on the batch if it is time to. A change is printed with the progress, and the settings have it from then on.
@@ -294,7 +287,7 @@ static tas_status decide_batch(train_session *session)
     batches->list[batches->count++] = list[changes - 1];
     cli_note(&session->cli, "batch %u from step %llu on", list[changes - 1].batch,
              (unsigned long long)list[changes - 1].step);
-    return describe_training(session, 0, NULL);
+    return train_save_describe(session, 0, NULL);
 }
 
 /* The run so far, with what decisions on its batch took. */
@@ -305,12 +298,18 @@ static tas_train_result with_decisions(const train_session *session)
     return out;
 }
 
+static bool is_out_of_patience(const train_session *session)
+{
+    const uint32_t patience = session->settings.patience;
+    return patience && session->validation.count && validation_since_best(&session->validation) >= patience;
+}
+
 /* After a stretch: whether the run ends here, by its target or by its patience. */
 static tas_status evaluate_stretch(train_session *session, bool *ends)
 {
     const tas_train_result so_far = with_decisions(session);
     const uint64_t done = so_far.steps;
-    const uint32_t patience = session->settings.patience, batch = tas_run_batch(session->run);
+    const uint32_t batch = tas_run_batch(session->run);
     const bool last = done == tas_run_steps(session->run);
     tas_model_set_budget(session->model, session->plan.validation_budget);
     tas_status status = until_evaluate(&session->until, session->model, &so_far, batch, last);
@@ -318,11 +317,27 @@ static tas_status evaluate_stretch(train_session *session, bool *ends)
     if (status || (!session->progress.last.ends_epoch && !last && !*ends)) return status;
     status = validate(session);
     if (status) return status;
-    save_best(session);
-    session->stopped_early = !last && !*ends && patience && validation_since_best(&session->validation) >= patience;
+    train_save_best(session);
+    session->stopped_early = !last && !*ends && is_out_of_patience(session);
     if (!session->stopped_early) return TAS_OK;
     *ends = true;
     return until_evaluate(&session->until, session->model, &so_far, batch, true);
+}
+
+/* A run that was interrupted, or ended, may have been so between the last step and what follows it. */
+static tas_status settle(train_session *session, bool *ends)
+{
+    const uint64_t done = session->result.steps;
+    tas_status status = TAS_OK;
+    if (!session->settings.resume || !done) return status;
+    if (session->sets.validation && session->evaluated < done) {
+        status = evaluate_stretch(session, ends);
+        session->evaluated = done;
+    } else {
+        session->stopped_early = done < tas_run_steps(session->run) && is_out_of_patience(session);
+        *ends = session->until.state == TAS_REACH_DONE || session->stopped_early;
+    }
+    return status || *ends || done == tas_run_steps(session->run) ? status : decide_batch(session);
 }
 
 /* In one stretch, or with an evaluation of the held-out examples after each epoch and at the end, and whenever the
@@ -330,14 +345,21 @@ static tas_status evaluate_stretch(train_session *session, bool *ends)
 static tas_status train_all(train_session *session)
 {
     uint64_t *done = &session->result.steps;
-    tas_status status = TAS_OK;
     bool ends = false;
+    tas_status status = settle(session, &ends);
     while (!status && !ends && *done < tas_run_steps(session->run)) {
         const uint64_t before = *done;
-        if (save_requested) save_between_steps(session);
+        if (save_requested) {
+            save_requested = 0;
+            train_save_asked(session);
+        }
+        train_save_regularly(session);
         status = tas_run_advance(session->run, next_stretch(session), &session->result);
         if (status == TAS_STOPPED && !end_requested) status = TAS_OK; /* to save */
-        if (!status && session->sets.validation && *done > before) status = evaluate_stretch(session, &ends);
+        if (!status && session->sets.validation && *done > before) {
+            status = evaluate_stretch(session, &ends);
+            session->evaluated = *done;
+        }
         if (!status && !ends && *done < tas_run_steps(session->run)) status = decide_batch(session);
         if (status == TAS_STOPPED && !end_requested) status = TAS_OK;
     }
@@ -356,20 +378,6 @@ static void close_run(train_session *session)
     tas_model_set_budget(session->model, session->plan.bytes_total);
 }
 
-static void save_after_failure(train_session *session)
-{
-    const char *save = session->settings.save;
-    const uint64_t step = session->result.weights_step;
-    if (!save) return;
-    if (!step)
-        cli_error(&session->cli, "--save %s: not written, as there are no good weights of a finished step", save);
-    else if (describe_training(session, step, "failed") || tas_model_save(session->model, save))
-        cli_failed(&session->cli, TAS_BAD_FILE);
-    else
-        cli_error(&session->cli, "--save %s: written with the last good weights, those of step %llu", save,
-                  (unsigned long long)step);
-}
-
 /* After a run that failed on its way. If a validation failed, the run finds out what the device still has. */
 static int report_failure(train_session *session, tas_status status)
 {
@@ -378,7 +386,7 @@ static int report_failure(train_session *session, tas_status status)
     const int failed = cli_failed(&session->cli, status);
     tas_run_advance(session->run, 0, result);
     close_run(session);
-    save_after_failure(session);
+    train_save_after_failure(session);
     if (status == TAS_NOT_FINITE) {
         json_object_set_new(o, "bad_step", json_integer((json_int_t)result->bad_step));
         json_object_set_new(o, "bad_tensor", cli_json_text(result->bad_tensor));
@@ -400,17 +408,12 @@ static int evaluate(train_session *session)
     return cli_check_score(&session->cli, &session->score);
 }
 
-/* Writes the weights before anything else can fail; then evaluates and reports. */
+/* Evaluates and reports, once the weights are written. */
 static int finish(train_session *session)
 {
     const char *save = session->settings.save;
-    tas_status status = TAS_OK;
-    if (session->interrupted) status = describe_training(session, session->result.steps, "was interrupted");
-    if (session->stopped_early) status = describe_training(session, session->result.steps, "was ended by its patience");
-    if (session->until.state == TAS_REACH_DONE)
-        status = describe_training(session, session->result.steps, "reached its target");
-    if (!status && save) status = tas_model_save(session->model, save);
-    int result = status ? cli_failed(&session->cli, status) : 0;
+    tas_status status;
+    int result = session->unsaved ? EXIT_FAILED : 0;
     fflush(NULL); /* from here on, a signal ends at once: the evaluation can take long */
     running = NULL;
     session->interrupted |= end_requested != 0;
@@ -437,6 +440,7 @@ static int train(train_session *session)
     if (failed) return failed;
 
     session->progress.epochs = settings->train.steps ? 0 : settings->train.epochs;
+    session->saved_at = train_save_clock();
     progress_log(&session->progress, "run", train_json_run(session));
     if (!settings->json) train_print_head(session);
 
@@ -451,6 +455,7 @@ static int train(train_session *session)
     if (status && !session->interrupted) return report_failure(session, status);
     if (settings->profile && (status = tas_profile_stop(session->device, &session->profile)))
         return report_failure(session, status);
+    if ((status = train_save_end(session))) return report_failure(session, status);
     close_run(session);
     return finish(session);
 }
@@ -459,9 +464,14 @@ static int run(int argc, char **argv)
 {
     train_session session = {0};
     int result = EXIT_FAILED;
-    train_settings_read(&session.settings, argc, argv);
     if (!cli_open(&session.cli, &train_command)) return EXIT_FAILED;
+    result = train_settings_read(&session.settings, &session.cli, argc, argv);
     cli_catch(SIGUSR1, on_save);
+    if (result) {
+        close_session(&session);
+        return result;
+    }
+    result = EXIT_FAILED;
     const char *save = session.settings.save, *best = session.settings.save_best, *log = session.settings.log;
     session.validation.by = (validation_figure)session.settings.watch;
     session.until.loss = session.settings.until_loss;

@@ -10,7 +10,12 @@
 #include "validation.h"
 
 typedef struct train_settings {
-    const char *net, *data, *device, *save, *save_best, *log;
+    const char *net, *data, *device, *save, *save_every, *save_best, *resume, *log;
+    uint64_t save_steps;  /* --save-every, */
+    double save_seconds;  /* as one of them */
+    json_t *options;      /* those that checkpoints remember, by name: their texts, null for flags */
+    tas_saved_run *saved; /* --resume: its run, */
+    json_t *state;        /* and what the command that wrote it has stored there; NULL: nothing */
     int arith;
     bool json, noise, keep_on_host, drop_last, profile;
     int schedule, lr_scaling;
@@ -48,7 +53,12 @@ typedef struct train_session {
     bool chosen; /* a probe chose the batch and the rate, for this reason */
     char reason[2048];
     tas_train_result result;
-    tas_profile *profile; /* NULL: not asked for */
+    uint64_t resumed_step;   /* the run went on from there */
+    uint64_t evaluated;      /* the last step after which evaluations were made */
+    uint64_t saved_step;     /* of the last --save; */
+    double saved_at;         /* when that was, or when training began */
+    bool saved_any, unsaved; /* it was written with a state; it could not be written at the end */
+    tas_profile *profile;    /* NULL: not asked for */
     validation validation;
     until until;
     tas_score score;
@@ -58,10 +68,32 @@ typedef struct train_session {
     char sha256[65];
 } train_session;
 
-/* train_settings.c: the table of options; reads the command line into settings that are {0}, and ends with status 2 on
- * what does not go together. */
+/* train_settings.c: the table of options; reads the command line and what --resume adds to it into settings, and ends
+ * with status 2 on what does not go together. 0, or the exit status after reporting what is wrong with a file. */
 extern const cli_option train_settings_options[];
-void train_settings_read(train_settings *settings, int argc, char **argv);
+int train_settings_read(train_settings *settings, cli_state *cli, int argc, char **argv);
+void train_settings_free(train_settings *settings);
+
+/* train_save.c: what --save, --save-every and --save-best write. _describe sets what checkpoints tell of the weights;
+ * _asked is for SIGUSR1. _left: steps until --save-every is due; _is_late: it is due by the clock; _regularly writes if
+ * it is due. _end comes before the run is closed, _after_failure after that. */
+tas_status train_save_describe(train_session *session, uint64_t step, const char *what);
+void train_save_best(train_session *session);
+void train_save_asked(train_session *session);
+double train_save_clock(void);
+uint64_t train_save_left(const train_session *session);
+bool train_save_is_late(const train_session *session);
+void train_save_regularly(train_session *session);
+tas_status train_save_end(train_session *session);
+void train_save_after_failure(train_session *session);
+
+/* train_resume.c: _note puts an option into those that checkpoints remember, _set replaces one of these. _open reads
+ * the file and sets the options that were given to its run and are not `given` now; _begin has the session go on from
+ * there, once the run is open. Both: 0, or the exit status after reporting what is wrong. */
+void train_resume_note(void *options, const cli_option *option, const char *text);
+void train_resume_set(json_t *options, const char *name, const char *text);
+int train_resume_open(cli_state *cli, const char *file, train_settings *settings, json_t *given);
+int train_resume_begin(train_session *session);
 
 /* train_print.c: what a run prints before it, after it, and "batch 64 lr 0.02  momentum 0.9 ..." for the checkpoint:
  * numbers with which the run can be repeated. */

@@ -83,6 +83,8 @@ json_t *train_json_run(const train_session *session)
     else
         json_object_set_new(o, "epochs", json_integer((json_int_t)session->settings.train.epochs));
     describe_tiles(o, session, session->plan.tile, session->plan.resident);
+    if (session->settings.resume)
+        json_object_set_new(o, "resumed_step", json_integer((json_int_t)session->resumed_step));
     json_object_set_new(o, "version", json_string(tas_version()));
     json_object_set_new(o, "contract", json_integer(tas_contract()));
     return o;
@@ -136,6 +138,8 @@ json_t *train_json_result(const train_session *session)
     uint64_t host;
     const uint64_t peak = train_json_peak(session, &host);
     json_object_set_new(o, "steps", json_integer((json_int_t)result->steps));
+    if (session->settings.resume)
+        json_object_set_new(o, "resumed_step", json_integer((json_int_t)session->resumed_step));
     json_object_set_new(o, "epochs", cli_json_real((double)result->examples / (double)tas_data_count(session->train)));
     json_object_set_new(o, "seconds", cli_json_real(result->seconds));
     if (session->settings.grows) json_object_set_new(o, "grow", describe_growth(&session->growth_cost));

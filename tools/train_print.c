@@ -50,6 +50,9 @@ void train_print_head(const train_session *session)
     printf("%llu to test\nsettings     ", (unsigned long long)tas_data_count(session->test));
     train_print_settings(session, stdout);
     putchar('\n');
+    if (session->settings.resume)
+        printf("resumed      %s, after step %llu of %llu\n", cli_shown(session->settings.resume),
+               (unsigned long long)session->resumed_step, (unsigned long long)tas_run_steps(session->run));
     if (session->chosen) print_choice(session);
     printf("plan         ");
     cli_print_tiles(&session->plan, session->batches.most);

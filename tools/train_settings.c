@@ -131,8 +131,30 @@ const cli_option train_settings_options[] = {
      .type = TYPE_TEXT,
      .complete = COMPLETE_FILE,
      .offset = offsetof(train_settings, save),
-     .help = "Write a checkpoint (safetensors, with the network in it) at the end, on SIGUSR1, and with the last good "
-             "weights if training fails. An existing FILE is replaced only when the new one is complete."},
+     .help =
+         "Write a checkpoint (safetensors, with the network in it) at the end, on SIGUSR1, and with the last good "
+         "weights if training fails. An existing FILE is replaced only when the new one is complete. It has the "
+         "state of the run, too (two or three times the bytes of the weights), so that --resume can go on from it."},
+    {.name = "save-every",
+     .metavar = "TIME",
+     .group = GROUP_OUTPUT,
+     .type = TYPE_TEXT,
+     .offset = offsetof(train_settings, save_every),
+     .help =
+         "Write --save on the way, too: every so many steps (500), or every 90s, 5m or 2h. The file before it stays "
+         "as FILE.previous. Whatever happens, at least one of the two is whole."},
+    {.name = "resume",
+     .metavar = "FILE",
+     .group = GROUP_OUTPUT,
+     .type = TYPE_TEXT,
+     .complete = COMPLETE_FILE,
+     .offset = offsetof(train_settings, resume),
+     .help =
+         "Go on with the run that wrote FILE by --save, with the same bits as without interruption, also on another "
+         "device or with another budget. NET and DATA are given again; settings are those of the run unless given, "
+         "and one that would change its result is refused. --epochs or --steps may prolong the run, unless the "
+         "schedule depends on its length. Files to write (--save, --save-every, --save-best, --log, which is "
+         "appended to), the device and memory are not taken from FILE."},
     {.name = "save-best",
      .metavar = "FILE",
      .group = GROUP_OUTPUT,
@@ -260,17 +282,66 @@ static void set_batches(train_settings *settings)
     options->change_count = settings->batch_schedule.count;
 }
 
-void train_settings_read(train_settings *settings, int argc, char **argv)
+/* "500", "90s", "5m", "2h" */
+static void read_save_every(train_settings *settings)
 {
-    tas_train_options *options = &settings->train;
-    tas_train_options_init(options);
-    const uint64_t epochs = options->epochs;
-    options->epochs = 0; /* not given */
+    static const char units[] = "smh";
+    static const double seconds[] = {1, 60, 3600};
+    const char *text = settings->save_every;
+    const size_t length = text ? strlen(text) : 0;
+    char number[24];
+    uint64_t value;
+    if (!text) return;
+    const char *unit = length > 1 ? strchr(units, text[length - 1]) : NULL;
+    snprintf(number, sizeof number, "%.*s", (int)(length < 23 ? length : 23) - (unit != NULL), text);
+    if (length >= sizeof number || !cli_read_u64(number, 1, UINT32_MAX, &value))
+        cli_usage(&train_command, "--save-every %s: expected a number of steps, or a time such as 90s, 5m or 2h", text);
+    if (!settings->save) cli_usage(&train_command, "--save-every requires --save FILE");
+    if (unit)
+        settings->save_seconds = (double)value * seconds[unit - units];
+    else
+        settings->save_steps = value;
+}
+
+static void begin_settings(train_settings *settings, json_t *remembered)
+{
+    *settings = (train_settings){.options = remembered};
     settings->until_loss = settings->until_accuracy = NAN;
     settings->batch = UINT64_MAX;
-    optimizer_begin(options);
-    schedule_begin(options);
-    cli_parse(&train_command, argc, argv, settings);
+    tas_train_options_init(&settings->train);
+    settings->train.epochs = 0; /* not given */
+    optimizer_begin(&settings->train);
+    schedule_begin(&settings->train);
+}
+
+/* What is given now comes last, so that it counts. */
+static int read_resumed(train_settings *settings, cli_state *cli, int argc, char **argv)
+{
+    const char *file = settings->resume;
+    json_t *given = json_deep_copy(settings->options);
+    begin_settings(settings, settings->options);
+    const int failed = train_resume_open(cli, file, settings, given);
+    json_decref(given);
+    if (!failed) cli_parse(&train_command, argc, argv, settings);
+    if (!failed && !settings->batch) refuse_both("resume", "batch auto", "the file has the batch that was chosen");
+    return failed;
+}
+
+void train_settings_free(train_settings *settings)
+{
+    json_decref(settings->options);
+    json_decref(settings->state);
+    tas_saved_run_close(&settings->saved);
+}
+
+int train_settings_read(train_settings *settings, cli_state *cli, int argc, char **argv)
+{
+    tas_train_options *options = &settings->train;
+    begin_settings(settings, json_object());
+    cli_parse_seen(&train_command, argc, argv, settings, train_resume_note, settings->options);
+    const int failed = settings->resume ? read_resumed(settings, cli, argc, argv) : 0;
+    if (failed) return failed;
+    read_save_every(settings);
     optimizer_end(&train_command, &settings->optimizer, options);
     options->schedule = (tas_schedule)settings->schedule;
     options->lr_scaling = (tas_lr_scaling)settings->lr_scaling;
@@ -283,7 +354,7 @@ void train_settings_read(train_settings *settings, int argc, char **argv)
     if (!options->batch && options->lr_scaling != TAS_SCALING_NONE)
         refuse_both("batch auto", "lr-scaling", "auto sets the rate too");
     if (!options->batch && options->lr == 0) cli_usage(&train_command, "--batch auto: requires --lr above 0");
-    if (!options->epochs && !options->steps) options->epochs = epochs;
+    if (!options->epochs && !options->steps) options->epochs = 1;
     options->noise = options->preconditioned_noise = settings->noise;
     if (settings->grows) options->noise = 1;
     options->keep_on_host = settings->keep_on_host;
@@ -291,4 +362,5 @@ void train_settings_read(train_settings *settings, int argc, char **argv)
     options->ahead = 1;
     check_watch(settings);
     check_files(settings);
+    return 0;
 }

@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 const char *until_measure(const until *u) { return !isnan(u->loss) ? "loss" : !isnan(u->accuracy) ? "accuracy" : NULL; }
 
@@ -39,19 +40,24 @@ static tas_status look(until *u, tas_model *model, const tas_train_result *resul
     return TAS_OK;
 }
 
-int until_begin(until *u, cli_state *cli, tas_model *model, const tas_data *validation)
+/* The examples that are evaluated. */
+static tas_status choose_examples(until *u, const tas_data *validation)
 {
-    static const tas_train_result none;
-    if (!until_measure(u)) return 0;
-    tas_status status = TAS_OK;
     u->held = validation;
     u->batch_loss = NAN;
     u->due = 1;
     u->at = -1;
-    if (tas_data_count(validation) > TAS_REACH_EXAMPLES) {
-        status = tas_data_head(validation, TAS_REACH_EXAMPLES, &u->head);
-        u->held = u->head;
-    }
+    if (tas_data_count(validation) <= TAS_REACH_EXAMPLES) return TAS_OK;
+    const tas_status status = tas_data_head(validation, TAS_REACH_EXAMPLES, &u->head);
+    u->held = u->head;
+    return status;
+}
+
+int until_begin(until *u, cli_state *cli, tas_model *model, const tas_data *validation)
+{
+    static const tas_train_result none;
+    if (!until_measure(u)) return 0;
+    tas_status status = choose_examples(u, validation);
     if (!status) status = look(u, model, &none);
     if (status) return cli_failed(cli, status);
     const double value = u->look[0].value;
@@ -59,6 +65,60 @@ int until_begin(until *u, cli_state *cli, tas_model *model, const tas_data *vali
     cli_error(cli, "--until-%s %g: the untrained network has %.4f already; expected a target that takes training",
               until_measure(u), until_target(u), value);
     return EXIT_USAGE;
+}
+
+json_t *until_encode(const until *u)
+{
+    json_t *looks = json_array();
+    if (!until_measure(u)) {
+        json_decref(looks);
+        return json_null();
+    }
+    for (int i = 0; i < u->looks; i++)
+        json_array_append_new(looks, json_pack("[I, f, o, f]", (json_int_t)u->look[i].step, u->look[i].seconds,
+                                               cli_json_exact(u->look[i].value), u->point[i].examples));
+    return json_pack("{s:s, s:I, s:o, s:o}", "measure", until_measure(u), "due", (json_int_t)u->due, "batch_loss",
+                     cli_json_exact(u->batch_loss), "looks", looks);
+}
+
+static bool read_looks(until *u, const json_t *in)
+{
+    const json_t *looks = json_object_get(in, "looks"), *due = json_object_get(in, "due");
+    u->due = (uint64_t)json_integer_value(due);
+    if (!cli_json_read_exact(json_object_get(in, "batch_loss"), &u->batch_loss)) return false;
+    for (size_t i = 0; i < json_array_size(looks); i++) {
+        json_int_t step;
+        json_t *value;
+        if (make_room(u)) return false;
+        until_look *to = &u->look[u->looks];
+        tas_reach_point *point = &u->point[u->looks];
+        if (json_unpack(json_array_get(looks, i), "[I, F, o, F!]", &step, &to->seconds, &value, &point->examples) ||
+            !cli_json_read_exact(value, &to->value))
+            return false;
+        to->step = (uint64_t)step;
+        point->value = by_accuracy(u) ? -to->value : to->value;
+        u->looks++;
+    }
+    return u->looks && u->due;
+}
+
+int until_resume(until *u, cli_state *cli, const json_t *in, const tas_data *validation)
+{
+    const char *measure = until_measure(u), *there = json_string_value(json_object_get(in, "measure"));
+    if (!measure) return 0;
+    if (!there || strcmp(measure, there) != 0) {
+        cli_error(cli, "--until-%s: the run that is resumed is evaluated for %s%s; expected the same", measure,
+                  there ? "its " : "no target", there ? there : "");
+        return EXIT_USAGE;
+    }
+    const tas_status status = choose_examples(u, validation);
+    if (status) return cli_failed(cli, status);
+    if (!read_looks(u, in)) {
+        cli_error(cli, "--until-%s: the evaluations of the run that is resumed are damaged", measure);
+        return EXIT_FAILED;
+    }
+    u->state = tas_reach_find(u->point, u->looks, by_accuracy(u) ? -u->accuracy : u->loss, false, &u->at);
+    return 0;
 }
 
 void until_free(until *u)

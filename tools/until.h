@@ -34,6 +34,11 @@ double until_target(const until *u);
 int until_begin(until *u, cli_state *cli, tas_model *model, const tas_data *validation);
 void until_free(until *u);
 
+/* The evaluations so far for a checkpoint; null without a target. until_resume() goes on from them, in place of
+ * until_begin(). 0, or the exit status after reporting that the target is of another kind, or that they are damaged. */
+json_t *until_encode(const until *u);
+int until_resume(until *u, cli_state *cli, const json_t *in, const tas_data *validation);
+
 /* After each step. */
 void until_step(until *u, const tas_step *step);
 

@@ -35,6 +35,40 @@ void validation_free(validation *v)
     *v = (validation){0};
 }
 
+json_t *validation_encode(const validation *v)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < v->count; i++) {
+        const validated *one = &v->list[i];
+        json_array_append_new(list, json_pack("[I, f, o, o, I, I]", (json_int_t)one->step, one->epochs,
+                                              cli_json_exact(one->score.loss), cli_json_exact(one->score.accuracy),
+                                              (json_int_t)one->score.examples, (json_int_t)one->score.correct));
+    }
+    return list;
+}
+
+bool validation_decode(validation *v, const json_t *in)
+{
+    const size_t count = json_array_size(in);
+    v->list = calloc(count + 1, sizeof *v->list);
+    if (!v->list || !json_is_array(in)) return false;
+    for (size_t i = 0; i < count; i++) {
+        validated *one = &v->list[i];
+        json_int_t step, examples, correct;
+        json_t *loss, *accuracy;
+        if (json_unpack(json_array_get(in, i), "[I, F, o, o, I, I!]", &step, &one->epochs, &loss, &accuracy, &examples,
+                        &correct) ||
+            !cli_json_read_exact(loss, &one->score.loss) || !cli_json_read_exact(accuracy, &one->score.accuracy))
+            return false;
+        one->step = (uint64_t)step;
+        one->score.examples = (uint64_t)examples;
+        one->score.correct = (uint64_t)correct;
+        if (is_better(v->by, &one->score, &v->list[v->best].score)) v->best = i;
+    }
+    v->count = count;
+    return true;
+}
+
 void validation_raise_peaks(const validation *v, uint64_t *peak, uint64_t *host)
 {
     for (size_t i = 0; i < v->count; i++) {

@@ -24,6 +24,10 @@ typedef struct validation {
 tas_status validation_add(validation *v, tas_model *model, const tas_data *data, uint64_t step, double epochs);
 void validation_free(validation *v);
 
+/* All of them for a checkpoint, and back; false if it is damaged. */
+json_t *validation_encode(const validation *v);
+bool validation_decode(validation *v, const json_t *in);
+
 /* Raises both to what the most demanding evaluation needed, in all and of the host's memory. */
 void validation_raise_peaks(const validation *v, uint64_t *peak, uint64_t *host);
 
