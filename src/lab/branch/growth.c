@@ -125,9 +125,9 @@ tas_status tas_growth_save(const tas_growth *g, char **text)
     const tas_status status = tas_data_fingerprint(g->judge, judge);
     if (status) return status;
     json_t *o =
-        json_pack("{s:o?, s:f, s:f, s:i, s:i, s:I, s:f, s:s}", "due", isfinite(g->due) ? json_real(g->due) : NULL,
-                  "last", g->last, "share", g->options.share, "decided", g->decided, "factor", g->factor, "examples",
-                  (json_int_t)g->cost.examples, "seconds", g->cost.seconds, "judge", judge);
+        json_pack("{s:o?, s:f, s:f, s:b, s:i, s:i, s:I, s:f, s:s}", "due", isfinite(g->due) ? json_real(g->due) : NULL,
+                  "last", g->last, "share", g->options.share, "noise", g->has_noise, "decided", g->decided, "factor",
+                  g->factor, "examples", (json_int_t)g->cost.examples, "seconds", g->cost.seconds, "judge", judge);
     if (o) *text = json_dumps(o, JSON_COMPACT);
     json_decref(o);
     return *text ? TAS_OK : fail(g->run->model->context, TAS_NO_MEMORY, "no memory for the state of a growing batch");
@@ -156,13 +156,15 @@ static bool read_decisions(const json_t *in, tas_growth *g)
     return fits && g->factor >= 2 && !(g->factor & (g->factor - 1));
 }
 
-/* What decisions depend on beside the run: its length, the share of the branches, the judge. */
+/* What decisions depend on beside the run: its length, the share of the branches, whether noise is measured, the judge.
+ */
 static bool same_plan(const json_t *in, const tas_growth *g, const char *judge)
 {
     bool fits = true;
     const char *there = json_string_value(json_object_get(in, "judge"));
     const double last = read_number(in, "last", 1e300, &fits), share = read_number(in, "share", 1, &fits);
-    return fits && last == g->last && share == g->options.share && there && !strcmp(there, judge);
+    return fits && last == g->last && share == g->options.share &&
+           json_is_true(json_object_get(in, "noise")) == g->has_noise && there && !strcmp(there, judge);
 }
 
 tas_status tas_growth_resume(tas_run *run, const tas_data *judge, const tas_growth_options *options, const char *text,
@@ -175,9 +177,10 @@ tas_status tas_growth_resume(tas_run *run, const tas_data *judge, const tas_grow
     if (!status && (!json_is_object(in) || !read_decisions(in, *out)))
         status = fail(run->model->context, TAS_BAD_DATA, "the state of a growing batch is damaged");
     if (!status && !same_plan(in, *out, hex))
-        status = fail(run->model->context, TAS_BAD_ARGUMENT,
-                      "decisions on the batch were planned for a run of another length, another share of branches or "
-                      "other examples to compare losses on: expected the same");
+        status =
+            fail(run->model->context, TAS_BAD_ARGUMENT,
+                 "decisions on the batch were planned for a run of another length, another share of branches, "
+                 "other examples to compare losses on, or with noise measured if it is not now: expected the same");
     json_decref(in);
     if (status && *out) tas_growth_close(out);
     return status;
