@@ -45,8 +45,7 @@ typedef struct session {
     cli_state cli;
     settings s;
     checkpoint of;
-    int spool;           /* what came through a pipe; -1: nothing did */
-    char path[PATH_MAX]; /* what is read: INPUT, or the spool */
+    const char *path; /* what is read: INPUT, or the spool */
     tas_data *data, *rest;
     tas_device *device;
     tas_model *model;
@@ -64,14 +63,30 @@ static bool is_pipe(const char *input)
     return !strcmp(input, "-") || (!stat(input, &about) && S_ISFIFO(about.st_mode));
 }
 
+/* The file that takes the place of a pipe, which has no size and can be read only once. It is removed once it has been
+ * opened; "": there is none. */
+static char spool[PATH_MAX];
+
+static void remove_spool(void)
+{
+    if (*spool) unlink(spool);
+}
+
+static void on_end(int number)
+{
+    (void)number;
+    remove_spool();
+    _exit(EXIT_INTERRUPTED);
+}
+
 static int create_spool(void)
 {
     const char *folder = getenv("TMPDIR");
-    char path[PATH_MAX];
-    if ((size_t)snprintf(path, sizeof path, "%s/tassello-XXXXXX", folder && *folder ? folder : "/tmp") >= sizeof path)
-        return -1;
-    const int file = mkstemp(path);
-    if (file >= 0) unlink(path);
+    const size_t length =
+        (size_t)snprintf(spool, sizeof spool, "%s/tassello-XXXXXX", folder && *folder ? folder : "/tmp");
+    const int file = length < sizeof spool ? mkstemp(spool) : -1;
+    if (file < 0) *spool = 0;
+    cli_catch_ends(on_end);
     return file;
 }
 
@@ -91,27 +106,27 @@ static int copy_piece(FILE *from, int to)
     return got == sizeof piece;
 }
 
-/* A pipe can be read once and has no size; a file without a name takes its place. */
 static bool spool_input(session *r)
 {
     FILE *from = strcmp(r->s.input, "-") ? fopen(r->s.input, "rb") : stdin;
+    const int file = from ? create_spool() : -1;
     int state = -1;
-    r->spool = from ? create_spool() : -1;
-    if (r->spool >= 0)
-        while ((state = copy_piece(from, r->spool)) > 0) continue;
+    if (file >= 0)
+        while ((state = copy_piece(from, file)) > 0) continue;
     if (state) cli_error(&r->cli, "%s: cannot be read through a temporary file: %s", input_name(r), strerror(errno));
+    if (file >= 0) close(file);
     if (from && from != stdin) fclose(from);
-    snprintf(r->path, sizeof r->path, "/proc/self/fd/%d", r->spool);
+    r->path = spool;
     return !state;
 }
 
 /* The name of a spool in an error means nothing to people. */
 static int report(session *r, tas_status status)
 {
-    const char *text = tas_error(r->cli.context), *at = r->spool >= 0 ? strstr(text, r->path) : NULL;
+    const char *text = tas_error(r->cli.context), *at = *spool ? strstr(text, spool) : NULL;
     if (!at) return cli_failed(&r->cli, status);
     fprintf(stderr, "tassello %s: %.*s%s%s\n", predict_command.name, (int)(at - text), text, input_name(r),
-            at + strlen(r->path));
+            at + strlen(spool));
     return status == TAS_BAD_ARGUMENT ? EXIT_USAGE : EXIT_FAILED;
 }
 
@@ -137,6 +152,18 @@ static bool knows_format(const char *name)
     return false;
 }
 
+/* Whether the spool begins as a text does. */
+static bool is_text(void)
+{
+    char head[64] = "";
+    FILE *file = fopen(spool, "rb");
+    const size_t got = file ? fread(head, 1, sizeof head, file) : 0;
+    if (file) fclose(file);
+    for (size_t k = 0; k < got; k++)
+        if ((unsigned char)head[k] < '\t') return false;
+    return got;
+}
+
 /* What comes through a pipe has no name by which a table would be recognized. */
 static int read_input(session *r)
 {
@@ -145,18 +172,16 @@ static int read_input(session *r)
     reading.test_share = 0;
     const int failed = checkpoint_expect(&r->of, &r->cli, &reading);
     if (failed) return failed;
-    if (is_pipe(r->s.input)) {
-        if (!spool_input(r)) return EXIT_FAILED;
-    } else if ((size_t)snprintf(r->path, sizeof r->path, "%s", r->s.input) >= sizeof r->path) {
-        cli_error(&r->cli, "%s: %s", r->s.input, strerror(ENAMETOOLONG));
-        return EXIT_FAILED;
-    }
+    r->path = r->s.input;
+    if (is_pipe(r->s.input) && !spool_input(r)) return EXIT_FAILED;
     tas_status status = read_with(r, &reading);
-    if (status == TAS_BAD_FILE && r->spool >= 0 && !reading.format && knows_format("csv")) {
+    if (status == TAS_BAD_FILE && *spool && !reading.format && is_text() && knows_format("csv")) {
         reading.format = "csv";
         status = read_with(r, &reading);
     }
-    return status ? report(r, status) : 0;
+    const int result = status ? report(r, status) : 0;
+    remove_spool();
+    return result;
 }
 
 static int check_fit(session *r)
@@ -230,6 +255,7 @@ static int predict(session *r)
     status = tas_model_load(r->device, r->s.checkpoint, &r->model);
     if (!status && !predictions_open(&r->out, r->of.network, r->data, r->s.top, form)) status = TAS_NO_MEMORY;
     if (status) return cli_failed(&r->cli, status);
+    if (*spool) r->out.info.example_name = NULL; /* that of the spool */
     tas_model_set_budget(r->model, budget);
     predictions_begin(&r->out);
     status = predict_all(r);
@@ -240,7 +266,7 @@ static int predict(session *r)
 
 static int run(int argc, char **argv)
 {
-    session r = {.s.top = 1, .spool = -1};
+    session r = {.s.top = 1};
     cli_parse(&predict_command, argc, argv, &r.s);
     if (r.s.csv && r.s.json) cli_usage(&predict_command, "--csv and --json: expected only one of them");
     if (!cli_open(&r.cli, &predict_command)) return EXIT_FAILED;
@@ -251,7 +277,7 @@ static int run(int argc, char **argv)
     tas_data_close(&r.data);
     tas_data_close(&r.rest);
     checkpoint_close(&r.of);
-    if (r.spool >= 0) close(r.spool);
+    remove_spool();
     cli_close(&r.cli);
     return result;
 }
