@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 """tassello data, and how the other commands read DATA."""
-import json
 import os
 import re
 import shutil
 import sys
 
-from common import case, expect, main, make_arrays, make_set, npy, one_object, write_npz
+from common import case, expect, main, make_arrays, make_set, one_object, write_npz
 
 
 def ranges(columns):
