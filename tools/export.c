@@ -23,7 +23,7 @@ static void print_json(const settings *s, const tas_network *network, const char
     json_t *o = json_object();
     json_object_set_new(o, "checkpoint", cli_json_text(s->checkpoint));
     json_object_set_new(o, "onnx", cli_json_text(s->file));
-    json_object_set_new(o, "parameters", json_integer((json_int_t)cli_parameters(network)));
+    json_object_set_new(o, "parameters", json_integer((json_int_t)cli_parameters(network, NULL)));
     json_object_set_new(o, "inputs", json_integer((json_int_t)tas_network_inputs(network)));
     json_object_set_new(o, "outputs", json_integer((json_int_t)tas_network_outputs(network)));
     json_object_set_new(o, "weights_sha256", json_string(sha256));
@@ -34,7 +34,8 @@ static void print_text(const settings *s, const tas_network *network, const char
 {
     tas_layer_info first;
     tas_network_layer_info(network, 0, &first);
-    printf("network      %s, %llu parameters\n", cli_shown(s->checkpoint), (unsigned long long)cli_parameters(network));
+    printf("network      %s, %llu parameters\n", cli_shown(s->checkpoint),
+           (unsigned long long)cli_parameters(network, NULL));
     printf("model        %s\n", cli_shown(s->file));
     if (first.out[1] == 1 && first.out[2] == 1)
         printf("input        float32 (n, %zu)\n", first.out[0]);

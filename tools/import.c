@@ -38,7 +38,7 @@ static void print_json(const session *r, const char *sha256)
     json_object_set_new(o, "onnx", cli_json_text(r->s.file));
     json_object_set_new(o, "network", cli_json_text(r->text_path));
     json_object_set_new(o, "checkpoint", cli_json_text(r->checkpoint_path));
-    json_object_set_new(o, "parameters", json_integer((json_int_t)cli_parameters(network)));
+    json_object_set_new(o, "parameters", json_integer((json_int_t)cli_parameters(network, NULL)));
     json_object_set_new(o, "loss", cli_json_text(tas_loss_name(tas_network_loss(network))));
     json_object_set_new(o, "weights_sha256", json_string(sha256));
     cli_json_print(o, stdout);

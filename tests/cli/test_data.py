@@ -127,7 +127,8 @@ def _(t):
     make_arrays(folder)
     data = folder / "classes.npz"
     for seed in ("1", "5"):
-        trained = t.train("--epochs", "3", "--seed", seed, "--save", folder / "c", net=folder / "classes.net", data=data)
+        trained = t.train("--epochs", "3", "--seed", seed, "--save", folder / "c", net=folder / "classes.net",
+                          data=data)
         trained.says("has no test split: 20 of its 200 examples are held out as one; --test sets how many")
         expect("180 examples to train, 20 to test" in trained.out, "counts", trained)
         again = t.run("eval", folder / "c", data, "--device", "reference", "--test", "10%")
@@ -168,9 +169,11 @@ def _(t):
 def _(t):
     folder = t.place()
     make_arrays(folder)
-    t.fails(1, ("y: example 0: label", "expected a whole number"), "train", folder / "classes.net", folder / "values.npz", "--device", "none such")
+    t.fails(1, ("y: example 0: label", "expected a whole number"), "train", folder / "classes.net",
+            folder / "values.npz", "--device", "none such")
     (folder / "two.net").write_text("input 5\ndense 2\nloss mse\n")
-    t.fails(1, ("has 2 outputs", "1 value"), "train", folder / "two.net", folder / "values.npz", "--device", "none such")
+    t.fails(1, ("has 2 outputs", "1 value"), "train", folder / "two.net", folder / "values.npz", "--device",
+            "none such")
 
 
 @case("an output never replaces the file DATA, nor a file below the folder DATA; Tassello's own outputs there it may")

@@ -78,7 +78,8 @@ def _(t):
     path = t.checkpoint(t.place() / "c")
     t.fails(1, ("no such.st", "No such file"), "eval", "no such.st", t.data, "--device", "none such")
     t.fails(1, (str(t.data), "not a regular file"), "eval", t.data, t.data, "--device", "none such")
-    t.fails(1, ("49 numbers per example", "expected 64"), "eval", path, make_set(t.place() / "d", size=7), "--device", "none such")
+    t.fails(1, ("49 numbers per example", "expected 64"), "eval", path, make_set(t.place() / "d", size=7), "--device",
+            "none such")
     t.fails(1, ("label 4", "0 to 3"), "eval", path, make_set(t.place() / "d", classes=6), "--device",
             "none such")
     t.fails(1, ("/no/data", "No such file"), "eval", path, "/no/data", "--device", "none such")

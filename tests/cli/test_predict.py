@@ -35,7 +35,8 @@ def _(t):
     text = predict(t, c, folder / "x.npy", "--top", "3")
     head, *lines = table(predict(t, c, folder / "x.npy", "--csv", "--top", "3"))
     o = one_object(predict(t, c, folder / "x.npy", "--json", "--top", "3"))
-    expect(head == ["example", "class", "probability", "class_2", "probability_2", "class_3", "probability_3"], f"{head}")
+    expect(head == ["example", "class", "probability", "class_2", "probability_2", "class_3", "probability_3"],
+           f"{head}")
     expect(len(lines) == len(o["predictions"]) == o["examples"] == len(text.out.splitlines()) == 200, "counts")
     right = 0
     for k, (line, one, words) in enumerate(zip(lines, o["predictions"], text.out.splitlines())):
@@ -149,7 +150,8 @@ def _(t):
 
 
 REFUSED = [
-    ("a text for a checkpoint", lambda f: (f / "values.net", f / "x.npy"), (), 1, ("expected a safetensors checkpoint",)),
+    ("a text for a checkpoint", lambda f: (f / "values.net", f / "x.npy"), (), 1,
+     ("expected a safetensors checkpoint",)),
     ("a checkpoint that is not there", lambda f: (f / "none", f / "x.npy"), (), 1, ("No such file",)),
     ("an input that is not there", lambda f: (f / "c", f / "none"), (), 1, ("No such file",)),
     ("a network for an input", lambda f: (f / "c", f / "values.net"), (), 1, ("values.net",)),
@@ -178,7 +180,8 @@ def put(path, data):
 for _name, _files, _words, _status, _texts in REFUSED:
     def refused(t, files=_files, words=_words, status=_status, texts=_texts):
         folder, *_ = trained(t, "classes")
-        t.fails(status, texts, "predict", *files(folder), *(("--device", "reference") if "--device" not in words else ()),
+        t.fails(status, texts, "predict", *files(folder), *(("--device",
+                "reference") if "--device" not in words else ()),
                 *words)
     case(f"predict: {_name}: status {_status}")(refused)
 
