@@ -240,6 +240,12 @@ static const struct {
     {"x\n1\n", "x @1;1 @2;", 0},
     {"\"\"\n", " @1;", 0},
     {"a,b;c\nd,e\n", "a|b;c @1;d|e @2;", 0},
+    {" a  b\tc \n\"1 x\"\t2   3\n \n  4 5 \"\"\n", "a|b|c @1;1 x|2|3 @2;4|5| @4;", 0},
+    {"1 2\n3 4 ", "1|2 @1;3|4 @2;", 0},
+    {"a b\nc\n", "a b @1;c @2;", 0},
+    {"a b,c\nd e f,g\nh i\n", "a b|c @1;d e f|g @2;h i @3;", 0},
+    {"a;b;c\n1;2,5\n", "a|b|c @1;1|2,5 @2;", 0},
+    {"title\na;b\n", "title @1;a|b @2;", 0},
 };
 
 START_TEST(records)
@@ -293,6 +299,12 @@ static const struct good_row {
     {.name = "tabs.tab.gz", "a\tb\ty\n1\t2\tno\n3\t4.5\tyes\n", "1 2|0;3 4.5|1;", "a,b", "no,yes", "y"},
     {.name = "half.csv", "a;b;y\n1;2;no\n3;4.5;yes\n", "1 2|0;3 4.5|1;", "a,b", "no,yes", "y"},
     {.name = "wine.data", "a;\"b c\";y\n1;2;5\n3;4.5;6\n", "1 2|0;3 4.5|1;", "a,b c", "5,6", "y"},
+    {.name = "blanks.csv",
+     .text = "a  b\ty\n1 2  no\n 3  4.5 yes\n",
+     .examples = "1 2|0;3 4.5|1;",
+     .inputs = "a,b",
+     .classes = "no,yes",
+     .targets = "y"},
     {.name = "text.txt", "a\tb\ty\n1\t2\tno\n", "1 2|0;", "a,b", "no", "y"},
     {.name = "words.csv", "color,y\nred,1\nblue,0\nred,1\n", "0 1|1;1 0|0;0 1|1;", "color=blue,color=red", "", "y"},
     {.name = "mixed.csv",
@@ -666,7 +678,7 @@ static const struct bad_row {
     {.text = "a,y\n\xe9,0\nb,1\n", "x.csv:2: column 'a': '\\xe9' is not UTF-8"},
     {.text = "a,y\n1,\xe9\n2,b\n", "x.csv:2: column 'y': '\\xe9' is not UTF-8"},
     {.text = "a,b,a\n1,2,0\n", "x.csv:1: columns 1 and 3 are both called 'a'", .header = TAS_CHOICE_YES},
-    {.text = "a b y\n1 2 0\n",
+    {.text = "a b y\n1 2\n",
      "x.csv:1: one column only; expected inputs and a target, with commas, semicolons or tabs "
      "between them, not blanks"},
     {.text = "a,y\n1,0\n2,1\n",

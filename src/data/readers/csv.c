@@ -2,6 +2,7 @@
  * columns have, which makes the schema, and then the values. */
 #include "data/readers/csv_map.h"
 #include "data/readers/csv_schema.h"
+#include "data/readers/csv_separator.h"
 #include "data/readers/csv_values.h"
 
 #include <stdlib.h>
@@ -60,7 +61,7 @@ static bool is_table(const reader_look *look, bool of_tabs)
         if (look->head[i] < ' ' && !strchr("\t\r\n", look->head[i])) return false;
     if (memchr(look->head, 0, look->head_bytes) || look->head_bytes == 0) return false;
     if (look->head[0] == '{' || look->head[0] == '[' || look->head[0] == '<') return false; /* JSON, HTML */
-    const char separator = csv_rows_separator((const char *)look->head, look->head_bytes);
+    const char separator = csv_separator_find((const char *)look->head, look->head_bytes);
     return separator && (separator == '\t') == of_tabs;
 }
 
@@ -228,20 +229,24 @@ const reader reader_csv = {
     .title = "a CSV table",
     .rules =
         "A text in UTF-8, plain or compressed with gzip, or a folder with train.csv and test.csv (or with .gz behind "
-        "them). Each line is an example; its fields have commas between them, or semicolons or tabs, whichever divides "
-        "the first lines into the same number of fields. Quotes are as in RFC 4180: a field may stand in quotes and "
-        "then "
-        "have separators and line breaks, and two quotes for one. Blanks around a field and empty lines are "
-        "skipped.\n\n"
+        "them). "
+        "Each line is an example. Its fields have commas between them, or semicolons or tabs, whichever divides the "
+        "first "
+        "lines into the same number of fields; or any number of blanks, if the lines have none of the others and the "
+        "file "
+        "is called .csv or said to be CSV. Quotes are as in RFC 4180: a field may stand in quotes and then have "
+        "separators "
+        "and line breaks, and two quotes for one. Blanks around a field and empty lines are skipped.\n\n"
         "The first line has the names of the columns if one of its fields is no number although all below it are, or "
-        "if "
-        "all of its fields are words that differ. A column is named by its name, or by its number from 1. Columns "
-        "without "
-        "a name are called \"column\" and their number.\n\n"
+        "if all "
+        "of its fields are words that differ. A column is named by its name, or by its number from 1. Columns without "
+        "a name "
+        "are called \"column\" and their number.\n\n"
         "The target is the last column, unless others are named; several are values. It is one of classes if it has "
         "words, "
         "or whole numbers of at most 20 values. Classes are in the order of their names' bytes; whole numbers are "
-        "classes in ascending order.\n\n"
+        "classes "
+        "in ascending order.\n\n"
         "An input column of numbers is one input. One with any other text is a column of categories, which are one "
         "input "
         "each, 1 or 0, in the order of their bytes; at most 1000, or 20 if some of them are numbers. A category that "
@@ -251,7 +256,8 @@ const reader reader_csv = {
         "ignored, "
         "if both have names; else they have them in the same places. For predictions the targets may be absent.\n\n"
         "A first line like 150,4,setosa,versicolor,virginica, as scikit-learn's files have it (examples, inputs, "
-        "classes), gives the classes their names.",
+        "classes), "
+        "gives the classes their names.",
     .recognize = recognize_csv,
     .open = open_csv,
 };

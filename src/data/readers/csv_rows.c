@@ -2,11 +2,13 @@
  * a field are no part of it. A line ends with a line feed, a carriage return, or both. */
 #include "data/readers/csv_rows.h"
 
+#include "data/readers/csv_separator.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK = 256 * 1024, LINES_LOOKED_AT = 10 };
+enum { CHUNK = 256 * 1024 };
 
 typedef enum csv_state {
     FIELD_BEGINS,
@@ -24,33 +26,6 @@ typedef struct csv_scan {
 } csv_scan;
 
 /* Opening --------------------------------------------------------------------------------------------------------- */
-
-/* Of each separator: in how many of the first lines it was as often as in the first one. */
-char csv_rows_separator(const char *text, size_t bytes)
-{
-    static const char separators[] = "\t;,";
-    uint32_t first[3] = {0}, now[3] = {0};
-    bool same[3] = {true, true, true}, quoted = false;
-    int lines = 0;
-    for (size_t i = 0; i < bytes && lines < LINES_LOOKED_AT; i++) {
-        const char *which = memchr(separators, text[i], 3);
-        if (text[i] == '"') quoted = !quoted;
-        if (quoted) continue;
-        if (which) now[which - separators]++;
-        if (text[i] != '\n' && text[i] != '\r' && i + 1 < bytes) continue;
-        if (text[i] != '\n' && text[i] != '\r' && lines) break; /* cut within a line */
-        if (!i || text[i - 1] == '\n' || text[i - 1] == '\r') continue;
-        for (int s = 0; s < 3; s++) {
-            if (!lines) first[s] = now[s];
-            same[s] &= first[s] && now[s] == first[s];
-            now[s] = 0;
-        }
-        lines++;
-    }
-    for (int s = 0; s < 3; s++)
-        if (same[s] && lines) return separators[s];
-    return 0;
-}
 
 static tas_status read_chunk(csv_rows *rows)
 {
@@ -79,8 +54,7 @@ tas_status csv_rows_open(tas_context *context, const char *path, char separator,
     out->chunk = malloc(CHUNK);
     if (!out->chunk) return fail(context, TAS_NO_MEMORY, "%s: no memory to read it", path);
     status = begin_text(out);
-    if (!status && !separator) out->separator = csv_rows_separator(out->chunk + out->at, out->end - out->at);
-    if (!out->separator) out->separator = ',';
+    if (!status && !separator) out->separator = csv_separator_guess(out->chunk + out->at, out->end - out->at);
     return status;
 }
 
@@ -143,7 +117,16 @@ static tas_status begin_field(csv_rows *rows)
     return make_room(rows, 1);
 }
 
-static bool is_blank(const csv_rows *rows, char c) { return (c == ' ' || c == '\t') && c != rows->separator; }
+static bool is_blank(const csv_rows *rows, char c)
+{
+    return (c == ' ' || c == '\t') && rows->separator != ' ' && c != rows->separator;
+}
+
+/* Blanks as separators: any number of them is one. */
+static bool is_separator(const csv_rows *rows, char c)
+{
+    return c == rows->separator || (c == '\t' && rows->separator == ' ');
+}
 
 static void end_field(csv_rows *rows, csv_state state)
 {
@@ -175,7 +158,7 @@ static tas_status read_quoted(csv_rows *rows, csv_scan *scan)
 
 static bool ends_bare(const csv_rows *rows, char c)
 {
-    return c == rows->separator || c == '\n' || c == '\r' || c == '"' || !c;
+    return is_separator(rows, c) || c == '\n' || c == '\r' || c == '"' || !c;
 }
 
 static tas_status read_bare(csv_rows *rows)
@@ -186,15 +169,22 @@ static tas_status read_bare(csv_rows *rows)
     return add_bytes(rows, from, (size_t)(to - from));
 }
 
+/* Blanks at the end of a line are no separators. */
+static void drop_last(csv_rows *rows, const csv_scan *scan)
+{
+    if (rows->separator == ' ' && scan->state == FIELD_BEGINS && rows->count > 1) rows->count--;
+}
+
 /* A separator, or a line's end. */
 static tas_status divide(csv_rows *rows, csv_scan *scan, char c)
 {
     end_field(rows, scan->state);
-    scan->state = FIELD_BEGINS;
-    if (c == rows->separator) {
+    if (is_separator(rows, c)) {
+        scan->state = FIELD_BEGINS;
         scan->is_line = true;
         return begin_field(rows);
     }
+    drop_last(rows, scan);
     end_line(rows, c);
     scan->done = true;
     return TAS_OK;
@@ -220,7 +210,8 @@ static tas_status read_other(csv_rows *rows, csv_scan *scan, char c)
 {
     if (!c) return fail_at(rows, rows->next_line, "a NUL byte; expected text in UTF-8");
     if (c == '"') return read_quote(rows, scan);
-    if (c == rows->separator || c == '\n' || c == '\r') return divide(rows, scan, c);
+    if (rows->separator == ' ' && scan->state == FIELD_BEGINS && is_separator(rows, c)) return TAS_OK;
+    if (is_separator(rows, c) || c == '\n' || c == '\r') return divide(rows, scan, c);
     if (scan->state == AFTER_QUOTE || scan->state == FIELD_ENDS) {
         scan->state = FIELD_ENDS;
         if (is_blank(rows, c)) return TAS_OK;
@@ -258,6 +249,7 @@ static tas_status read_record(csv_rows *rows, csv_scan *scan, bool *more)
     if (status || scan->done) return status;
     if (scan->state == IN_QUOTES) return fail_at(rows, scan->quote_line, "a quote is opened here and never closed");
     end_field(rows, scan->state);
+    drop_last(rows, scan);
     *more = scan->is_line || rows->text[0];
     return TAS_OK;
 }

@@ -25,8 +25,8 @@ typedef struct csv_rows {
     size_t bytes, room;
 } csv_rows;
 
-/* separator 0: a comma, a semicolon or a tab, whichever divides the first records into the same number of fields, more
- * than one. *out is closed with csv_rows_close(), after a failure, too. */
+/* separator ' ': runs of blanks and tabs; 0: what csv_separator_guess() says. *out is closed with csv_rows_close(),
+ * after a failure, too. */
 tas_status csv_rows_open(tas_context *context, const char *path, char separator, csv_rows *out);
 
 /* The next record that is not an empty line; *more is false if there is none. */
@@ -35,9 +35,6 @@ tas_status csv_rows_next(csv_rows *rows, bool *more);
 /* Back to the first record. */
 tas_status csv_rows_rewind(csv_rows *rows);
 void csv_rows_close(csv_rows *rows);
-
-/* The separator that a text's beginning has; 0 if none divides its records into the same number of fields. */
-char csv_rows_separator(const char *text, size_t bytes);
 
 static inline const char *csv_rows_field(const csv_rows *rows, uint32_t index)
 {
