@@ -49,6 +49,26 @@ static tas_status add_probabilities(onnx_export_state *e, const char **value)
     return TAS_OK;
 }
 
+/* Outputs in the units of the data: y S + M. */
+static void scale_outputs(onnx_export_state *e, const char **value)
+{
+    const tas_network *network = e->network;
+    const struct {
+        const char *op, *name;
+        const line_list *list;
+    } steps[] = {{"Mul", "loss.std", &network->target_std}, {"Add", "loss.mean", &network->target_mean}};
+    for (size_t k = 0; k < sizeof steps / sizeof *steps; k++) {
+        const line_list *list = steps[k].list;
+        const int64_t dims[1] = {list->count};
+        if (!list->count) continue;
+        const char *name = onnx_text(&e->w, "%s.scaled", steps[k].name);
+        Onnx__NodeProto *node = onnx_node_add(&e->w, steps[k].op, name);
+        onnx_node_reads(&e->w, node, *value);
+        onnx_node_reads(&e->w, node, onnx_tensor_add(&e->w, steps[k].name, dims, 1, list->values));
+        *value = name;
+    }
+}
+
 static tas_status add_graph(onnx_export_state *e, bool probabilities)
 {
     const tas_network *network = e->network;
@@ -58,6 +78,7 @@ static tas_status add_graph(onnx_export_state *e, bool probabilities)
             return fail(network->context, TAS_BAD_NETWORK, "%s: layer %d, %s, has no form in ONNX", network->from, i,
                         network->layers[i].kind->name);
     const char *value = onnx_export_value(e, last, 2);
+    scale_outputs(e, &value);
     const tas_status status = probabilities ? add_probabilities(e, &value) : TAS_OK;
     if (!status && strcmp(value, "input") != 0) rename_value(&e->w, onnx_text(&e->w, "%s", value), "output");
     return status;
@@ -96,6 +117,9 @@ static tas_status write_graph(onnx_export_state *e, const char *path)
 
 tas_status onnx_export(const tas_network *network, onnx_source source, void *user, const char *path, bool probabilities)
 {
+    if (network->unresolved)
+        return fail(network->context, TAS_BAD_NETWORK, "%s: its mean and std are still to be taken from data",
+                    network->from);
     onnx_export_state e = {.network = network, .w.arena.room = UINT64_MAX};
     e.value = onnx_alloc(&e.w.arena, (size_t)network->layer_count, sizeof *e.value);
     e.rank = onnx_alloc(&e.w.arena, (size_t)network->layer_count, sizeof *e.rank);

@@ -85,52 +85,6 @@ static tas_status add_input(onnx_import *self)
     return TAS_OK;
 }
 
-/* ---- the end ----------------------------------------------------------------------------------------------------- */
-
-/* Softmax over the classes, which the loss has. */
-static bool is_loss_of(const onnx_import *self, const onnx_node *node, const char *loss)
-{
-    const int64_t axis = onnx_int(node, "axis", self->opset < 13 ? 1 : -1);
-    if (!strcmp(node->op_type, "Sigmoid")) return !strcmp(loss, tas_loss_name(TAS_LOSS_BCE));
-    return (!strcmp(node->op_type, "Softmax") || !strcmp(node->op_type, "LogSoftmax")) && (axis == 1 || axis == -1) &&
-           !strcmp(loss, tas_loss_name(TAS_LOSS_SOFTMAX));
-}
-
-static tas_status check_loss(onnx_import *self, const char *loss)
-{
-    const char *names[16] = {NULL};
-    for (int i = 0; i < 15 && tas_loss_name((tas_loss)i); i++) names[i] = tas_loss_name((tas_loss)i);
-    for (int i = 0; loss && names[i]; i++)
-        if (!strcmp(loss, names[i])) self->loss = names[i];
-    if (!loss || self->loss) return TAS_OK;
-    const char *meant = tas_suggest(loss, names);
-    return fail(self->context, TAS_BAD_ARGUMENT, "no loss is named '%.60s'%s%s%s", loss,
-                meant ? "; did you mean '" : "", meant ? meant : "; expected softmax, mse, bce, mae or huber",
-                meant ? "'?" : "");
-}
-
-/* The value that the loss reads, and the loss, if none was asked for. */
-static tas_status find_end(onnx_import *self, const char **out)
-{
-    const char *name = self->graph->n_output ? self->graph->output[0]->name : NULL;
-    if (self->graph->n_output != 1 || !name)
-        return fail(self->context, TAS_BAD_NETWORK, "%s: %zu outputs; expected a graph with one", self->path,
-                    self->graph->n_output);
-    *out = name;
-    const onnx_value *value = onnx_find(self, name);
-    const onnx_node *node = value && value->node >= 0 ? self->graph->node[value->node] : NULL;
-    const bool sigmoid = node && node->op_type && !strcmp(node->op_type, "Sigmoid");
-    const char *loss = self->loss ? self->loss : tas_loss_name(sigmoid ? TAS_LOSS_BCE : TAS_LOSS_SOFTMAX);
-    if (node && node->op_type && onnx_input(node, 0) && is_loss_of(self, node, loss)) {
-        *out = onnx_input(node, 0);
-        note(self->context, "%s: the %s at the end is part of loss %s here, and is left out", self->path, node->op_type,
-             loss);
-    } else if (!self->loss)
-        note(self->context, "%s: an ONNX file names no loss; taken is %s", self->path, loss);
-    self->loss = loss;
-    return TAS_OK;
-}
-
 /* ---- the layers -------------------------------------------------------------------------------------------------- */
 
 static tas_status refuse_node(onnx_import *self, const onnx_node *node)
@@ -237,7 +191,7 @@ static tas_status add_layers(onnx_import *self)
 {
     const char *end = NULL;
     onnx_draft **stack = onnx_alloc(&self->arena, self->graph->n_node, sizeof *stack);
-    tas_status status = stack ? find_end(self, &end) : onnx_no_memory(self);
+    tas_status status = stack ? onnx_find_end(self, &end) : onnx_no_memory(self);
     if (status) return status;
     if (!onnx_find(self, end))
         return fail(self->context, TAS_BAD_NETWORK, "%s: the graph's output '%.200s' is computed nowhere", self->path,
@@ -245,7 +199,7 @@ static tas_status add_layers(onnx_import *self)
     status = visit_nodes(self, stack, end);
     if (status) return status;
     self->end = onnx_find(self, end)->layer;
-    if (self->end > 0) return TAS_OK;
+    if (self->end > 0) return onnx_finish_loss(self, onnx_elements(onnx_find(self, end)->shape));
     return fail(self->context, TAS_BAD_NETWORK, "%s: the graph's output does not depend on its input through a layer",
                 self->path);
 }
@@ -301,7 +255,8 @@ static tas_status open_file(tas_context *context, const char *file, const char *
 {
     onnx_import self = {.context = context, .path = file};
     *out = calloc(1, sizeof **out);
-    tas_status status = *out ? check_loss(&self, loss) : fail(context, TAS_NO_MEMORY, "%s: no memory to read it", file);
+    tas_status status =
+        *out ? onnx_choose_loss(&self, loss) : fail(context, TAS_NO_MEMORY, "%s: no memory to read it", file);
     if (!status) status = onnx_file_read(context, file, &self.model);
     if (!status) {
         self.graph = self.model->graph;

@@ -89,11 +89,12 @@ typedef struct onnx_import {
     onnx_draft *drafts; /* one per node */
     onnx_layer *layers;
     int layer_count;
-    int end;                  /* the layer that the loss reads */
-    const char *loss;         /* what the last line says of it */
-    int64_t batch;            /* examples; 0: any number */
-    bool input_used;          /* some layer reads the input: with this scale */
-    const double *mean, *std; /* NULL: 0 and 1 */
+    int end;                   /* the layer that the loss reads */
+    const char *loss;          /* its name, and then what the last line says of it */
+    const onnx_node *scale[2]; /* the nodes that bring outputs to the units of the data: Mul or Div, Add or Sub */
+    int64_t batch;             /* examples; 0: any number */
+    bool input_used;           /* some layer reads the input: with this scale */
+    const double *mean, *std;  /* NULL: 0 and 1 */
 } onnx_import;
 
 typedef struct onnx_row {
@@ -113,11 +114,12 @@ const onnx_row *onnx_find_row(onnx_import *self, onnx_draft *draft);
 #define ONNX_MATCH(NAME) bool onnx_match_##NAME(onnx_import *self, onnx_draft *draft);
 ONNX_ADD(activation)
 ONNX_ADD(leaky)
-ONNX_ADD(gelu) ONNX_ADD(swish) ONNX_MATCH(unit) ONNX_MATCH(gelu) ONNX_MATCH(silu) ONNX_MATCH(hard_swish)
-    ONNX_MATCH(softplus) ONNX_ADD(gemm) ONNX_ADD(matmul) ONNX_MATCH(matmul_bias) ONNX_ADD(conv) ONNX_MATCH(conv)
-        ONNX_ADD(conv_transpose) ONNX_ADD(pad) ONNX_ADD(resize) ONNX_ADD(max_pool) ONNX_ADD(average_pool)
-            ONNX_ADD(global_pool) ONNX_ADD(global_max_pool) ONNX_ADD(reduce_mean) ONNX_ADD(batch_norm)
-                ONNX_ADD(layer_norm) ONNX_ADD(group_norm) ONNX_ADD(instance_norm) ONNX_ADD(grouped) ONNX_MATCH(grouped)
+ONNX_ADD(gelu)
+ONNX_ADD(swish) ONNX_MATCH(unit) ONNX_MATCH(gelu) ONNX_MATCH(silu) ONNX_MATCH(hard_swish) ONNX_MATCH(softplus)
+    ONNX_ADD(gemm) ONNX_ADD(matmul) ONNX_MATCH(matmul_bias) ONNX_ADD(conv) ONNX_MATCH(conv) ONNX_ADD(conv_transpose)
+        ONNX_ADD(pad) ONNX_ADD(resize) ONNX_ADD(max_pool) ONNX_ADD(average_pool) ONNX_ADD(global_pool)
+            ONNX_ADD(global_max_pool) ONNX_ADD(reduce_mean) ONNX_ADD(batch_norm) ONNX_ADD(layer_norm)
+                ONNX_ADD(group_norm) ONNX_ADD(instance_norm) ONNX_ADD(grouped) ONNX_MATCH(grouped)
                     ONNX_MATCH(grouped_scaled) ONNX_ADD(sum) ONNX_MATCH(sum) ONNX_ADD(product) ONNX_MATCH(product)
                         ONNX_ADD(concat) ONNX_MATCH(concat) ONNX_ADD(scaled_input) ONNX_MATCH(scaled_input)
                             ONNX_ADD(same) ONNX_ADD(cast) ONNX_ADD(dropout) ONNX_ADD(flatten) ONNX_ADD(reshape)
@@ -171,6 +173,17 @@ tas_status onnx_vector(onnx_import *self, const onnx_node *node, const char *nam
 /* fold.c: a constant that a node computes from others. depth: of nodes, so far. */
 tas_status onnx_fold(onnx_import *self, const onnx_node *node, int depth, onnx_tensor *out, bool *found);
 tas_status onnx_constant_at(onnx_import *self, const char *name, int depth, onnx_tensor *out, bool *found);
+
+/* end.c ---- */
+
+/* The loss of a name; NULL: the graph's end chooses it. */
+tas_status onnx_choose_loss(onnx_import *self, const char *name);
+
+/* The value that the loss reads: without the nodes at the end that are part of the loss here. */
+tas_status onnx_find_end(onnx_import *self, const char **out);
+
+/* What the loss's line says, once the number of outputs is known. */
+tas_status onnx_finish_loss(onnx_import *self, uint64_t outputs);
 
 /* layers.c ---- */
 

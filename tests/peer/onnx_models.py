@@ -121,6 +121,8 @@ NETWORKS = {
     "softplus": PLANES + "softplus\ndense 4\nsoftplus\n",
     "augment": "input 1x8x8\naugment flip shift 1\nconv2d 4 3\nrelu\ndense 4\n",
     "mse": PLANES + "relu\ndense 4\nloss mse\n",
+    "mse of scaled targets": PLANES + "relu\ndense 4\nloss mse mean 1,2,3,4 std 2,3,4,5\n",
+    "mae of scaled targets": PLANES + "relu\ndense 4\nloss mae std 0.25\n",
     "bce": PLANES + "relu\ndense 4\nloss bce\n",
 }
 NETWORKS["concat"] = PLANES + "relu as a\nconv2d 3 1 as b\nconv2d 2 1\nconcat a b\ndense 4\n"
@@ -137,6 +139,10 @@ def make_data(folder):
     for name, count in (("train", 64), ("t10k", 16)):
         write_idx(folder / f"{name}-images-idx3-ubyte", draw.integers(0, 256, (count, 8, 8)))
         write_idx(folder / f"{name}-labels-idx1-ubyte", numpy.arange(count) % 4)
+    splits = {"train": 64, "test": 16}
+    arrays = {f"x_{k}": draw.integers(0, 256, (n, 1, 8, 8), numpy.uint8) for k, n in splits.items()}
+    arrays.update({f"y_{k}": draw.random((n, 4), numpy.float32) for k, n in splits.items()})
+    numpy.savez(folder / "values.npz", **arrays)
     return folder
 
 
@@ -149,10 +155,11 @@ def score(model, inputs):
 def check_out(tassello, library, folder, name, text, data):
     net, checkpoint, model = (folder / f"n.{end}" for end in ("net", "safetensors", "onnx"))
     net.write_text(text)
+    data = data / "values.npz" if "scaled targets" in name else data
     run(tassello, "train", net, data, "--steps", 2, "--batch", 16, "--lr", 0.05, "--device", "reference", "--save",
         checkpoint)
     exported = json.loads(run(tassello, "export", checkpoint, model, "--json"))
-    loss = text.split()[-1] if "loss" in text else "softmax"
+    loss = text.split()[text.split().index("loss") + 1] if "loss" in text else "softmax"
     imported = json.loads(run(tassello, "import", model, folder / "back", "--json", "--loss", loss))
     inputs = numpy.random.default_rng(2).random((EXAMPLES, 1, 8, 8), dtype=numpy.float32)
     found, expected = library.predict(checkpoint, inputs.reshape(EXAMPLES, -1)), score(model, inputs)
