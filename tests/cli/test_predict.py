@@ -180,9 +180,7 @@ def put(path, data):
 for _name, _files, _words, _status, _texts in REFUSED:
     def refused(t, files=_files, words=_words, status=_status, texts=_texts):
         folder, *_ = trained(t, "classes")
-        t.fails(status, texts, "predict", *files(folder), *(("--device",
-                "reference") if "--device" not in words else ()),
-                *words)
+        t.fails(status, texts, "predict", *files(folder), "--device", "reference", *words)
     case(f"predict: {_name}: status {_status}")(refused)
 
 
