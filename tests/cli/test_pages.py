@@ -43,7 +43,7 @@ def _(t):
 @case("tassello-network(5): renders without a warning, has every layer and what it says of padding")
 def _(t):
     text = check_page(t, "tassello-network.5", t.run("--man-network").raw)
-    for name in ("mlp", "lenet", "cnn", "resnet20", "densenet-small", "tabular"):
+    for name in ("mlp", "lenet", "cnn", "resnet20", "densenet-small"):
         for row in one_object(t.run("inspect", name, "--json"))["layers"]:
             expect(re.search(rf"^\\fB{row['layer']}\\fR", text, re.M), f"{row['layer']} is missing")
     for words in ("stride S", "init he|glorot", "count_include_pad", "CxHxW", "20c5-mp2-50c5-mp2-500-10"):
