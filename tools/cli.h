@@ -119,10 +119,14 @@ extern const cli_command advise_command, data_command, devices_command, eval_com
     {.name = "keep-on-host", .group = GROUP_BATCH, .offset = (where),                                                  \
      .help = "Batch normalization in tiles only: keep the values that a later pass over the batch needs in the "       \
              "host's memory even if the device has room for them. Results do not depend on it."}
+#define OPTION_LOSS(where)                                                                                             \
+    {.name = "loss", .metavar = "NAME", .group = GROUP_DATA, .type = TYPE_TEXT, .offset = (where),                     \
+     .help = "ONNX models only: the loss, which they do not have: softmax, mse, bce, mae or huber. Default: softmax; " \
+             "bce if the model ends in a sigmoid."}
 #define ARGUMENT_NET(where)                                                                                            \
     {.name = "NET", .complete = COMPLETE_NET, .offset = (where),                                                       \
-     .help = "file with a network's description (tassello-network(5)), - for stdin, or the name of a network that "    \
-             "ships, such as mlp"}
+     .help = "file with a network's description (tassello-network(5)), - for stdin, the name of a network that "        \
+             "ships, such as mlp, or an ONNX model (.onnx), of which the network alone is used"}
 #define ARGUMENT_DATA(where, or_not)                                                                                   \
     {.name = "DATA", .complete = COMPLETE_FILE, .optional = (or_not), .offset = (where),                               \
      .help = "file or folder of a data set; tassello(1) lists the formats, 'tassello data' shows what is understood"}
@@ -200,9 +204,9 @@ int cli_failed(cli_state *cli, tas_status status);
 /* NET, as {.name = ...}: the name of a network that ships, a file, a pipe, or - for stdin. What can be read only once
  * is kept from the first call on, until cli_network_free(). */
 typedef struct cli_net {
-    const char *name;
-    char *text;       /* of a stream, else NULL, */
-    const char *from; /* and its name in errors */
+    const char *name, *loss; /* loss: of an ONNX model; NULL: its own */
+    char *text;              /* of a stream or an ONNX model, else NULL, */
+    const char *from;        /* and its name in errors */
 } cli_net;
 
 /* What NET needs of data, into a reading that is initialized; then the network for the data that were read, NULL if
@@ -210,6 +214,9 @@ typedef struct cli_net {
 int cli_network_expect(cli_state *cli, cli_net *net, tas_reading *reading);
 int cli_network_open_for(cli_state *cli, cli_net *net, const tas_data *data, tas_network **out);
 void cli_network_free(cli_net *net);
+
+/* Refuses, as wrong usage, a loss (NULL: there is none) that is not one, or whose NET is no ONNX model. */
+void cli_check_loss(const cli_command *command, const char *loss, const char *net);
 
 /* A network without data, at once. */
 int cli_network_open(cli_state *cli, const char *net, tas_network **out);

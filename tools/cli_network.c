@@ -77,6 +77,31 @@ static bool check_kind(cli_state *cli, const char *net, mode_t mode)
     return false;
 }
 
+void cli_check_loss(const cli_command *command, const char *loss, const char *net)
+{
+    const char *name;
+    bool known = !loss;
+    for (int i = 0; !known && (name = tas_loss_name((tas_loss)i)); i++) known = !strcmp(loss, name);
+    if (!known) cli_usage(command, "--loss '%s': expected softmax, mse, bce, mae or huber", loss);
+    if (loss && !tas_onnx_is_name(net))
+        cli_usage(command, "--loss is for ONNX models; the text of a network has the loss in its last line");
+}
+
+/* The network of an ONNX model, as a text. */
+static int read_onnx(cli_state *cli, cli_net *net)
+{
+    tas_onnx *onnx = NULL;
+    const tas_status status = tas_onnx_open(cli->context, net->name, net->loss, &onnx);
+    if (status) return cli_failed(cli, status);
+    net->text = strdup(tas_network_text(tas_onnx_network(onnx)));
+    tas_onnx_close(&onnx);
+    if (!net->text) cli_error(cli, "out of memory");
+    if (net->text && cli->command != &inspect_command && cli->command != &plan_command)
+        cli_note(cli, "%s: its network is used without its weights; 'tassello import' reads both",
+                 cli_shown(net->name));
+    return net->text ? 0 : EXIT_FAILED;
+}
+
 /* Reads what can be read once. Leaves the others to the library. */
 static int read_network(cli_state *cli, cli_net *net)
 {
@@ -87,6 +112,7 @@ static int read_network(cli_state *cli, cli_net *net)
     if (!strcmp(name, "-")) return read_stream(cli, stdin, net->from, &net->text);
     if (is_shipped(name) || stat(name, &about)) return 0;
     if (!check_kind(cli, name, about.st_mode)) return EXIT_FAILED;
+    if (tas_onnx_is_name(name)) return read_onnx(cli, net);
     FILE *pipe = S_ISFIFO(about.st_mode) ? fopen(name, "r") : NULL;
     if (!pipe) return 0;
     const int failed = read_stream(cli, pipe, name, &net->text);

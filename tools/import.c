@@ -92,19 +92,13 @@ static int import(session *r)
     return result;
 }
 
-static void check_loss(const char *loss)
-{
-    const char *name;
-    for (int i = 0; loss && (name = tas_loss_name((tas_loss)i)); i++)
-        if (!strcmp(loss, name)) return;
-    if (loss) cli_usage(&import_command, "--loss '%s': expected softmax, mse, bce, mae or huber", loss);
-}
-
 static int run(int argc, char **argv)
 {
     session r = {0};
     cli_parse(&import_command, argc, argv, &r.s);
-    check_loss(r.s.loss);
+    if (!tas_onnx_is_name(r.s.file))
+        cli_usage(&import_command, "%s: expected a file whose name ends in .onnx", r.s.file);
+    cli_check_loss(&import_command, r.s.loss, r.s.file);
     if (!cli_open(&r.cli, &import_command)) return EXIT_FAILED;
     int result = EXIT_FAILED;
     if (asprintf(&r.text_path, "%s.net", r.s.name) < 0 || asprintf(&r.checkpoint_path, "%s.safetensors", r.s.name) < 0)

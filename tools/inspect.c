@@ -4,7 +4,7 @@
 #include <string.h>
 
 typedef struct settings {
-    const char *net;
+    const char *net, *loss;
     bool dot, json;
 } settings;
 
@@ -13,6 +13,7 @@ static const cli_option options[] = {
      .group = GROUP_OUTPUT,
      .offset = offsetof(settings, dot),
      .help = "Print the network as a graph in the language of Graphviz, for 'dot -Tsvg'."},
+    OPTION_LOSS(offsetof(settings, loss)),
     OPTION_JSON(offsetof(settings, json)),
     {0},
 };
@@ -25,7 +26,12 @@ typedef struct session {
 
 static int open_network(session *r)
 {
-    if (!cli_network_is_checkpoint(r->s.net)) return cli_network_open(&r->cli, r->s.net, &r->network);
+    cli_net net = {.name = r->s.net, .loss = r->s.loss};
+    if (!cli_network_is_checkpoint(r->s.net)) {
+        const int failed = cli_network_open_for(&r->cli, &net, NULL, &r->network);
+        cli_network_free(&net);
+        return failed;
+    }
     const tas_status status = tas_model_load_network(r->cli.context, r->s.net, &r->network);
     return status ? cli_failed(&r->cli, status) : 0;
 }
@@ -225,6 +231,7 @@ static int run(int argc, char **argv)
     session r = {0};
     cli_parse(&inspect_command, argc, argv, &r.s);
     if (r.s.dot && r.s.json) cli_usage(&inspect_command, "--dot and --json are two formats of the same output");
+    cli_check_loss(&inspect_command, r.s.loss, r.s.net);
     if (!cli_open(&r.cli, &inspect_command)) return EXIT_FAILED;
     const int result = open_network(&r);
     if (!result && r.s.json) print_json(&r);
@@ -247,7 +254,8 @@ const cli_command inspect_command = {
         "In a network with branches each layer is shown with the name of its value, if it has one, and with the layers "
         "whose values it reads: their names or, without one, their numbers.",
     .arguments = {{.name = "NET",
-                   .help = "a network's file, the name of one that ships, such as 'mlp', or a checkpoint",
+                   .help =
+                       "a network's file, the name of one that ships, such as 'mlp', a checkpoint, or an ONNX model",
                    .complete = COMPLETE_NET,
                    .offset = offsetof(settings, net)}},
     .options = options,

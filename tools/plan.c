@@ -4,7 +4,7 @@
 #include "sets.h"
 
 typedef struct settings {
-    const char *net, *data, *device;
+    const char *net, *data, *device, *loss;
     bool json, noise, keep_on_host;
     int optimizer;
     float clip;
@@ -22,6 +22,7 @@ static const cli_option options[] = {
     OPTION_VALIDATION(offsetof(settings, validation), "The memory for evaluating them is part of the budget."),
     OPTION_EXAMPLES(offsetof(settings, examples)),
     OPTIONS_READING(READING),
+    OPTION_LOSS(offsetof(settings, loss)),
     {.name = "batch",
      .metavar = "N",
      .group = GROUP_BATCH,
@@ -100,6 +101,7 @@ static int open_data(session *r)
     tas_reading reading;
     sets_reading(&s->reading, &reading);
     r->net.name = s->net;
+    r->net.loss = s->loss;
     int failed = s->data ? cli_network_expect(&r->cli, &r->net, &reading) : 0;
     if (!failed && s->data) failed = sets_read(&r->sets, &r->cli, s->data, &reading);
     if (!failed && s->data) failed = sets_cut(&r->sets, &r->cli, s->data, s->examples, &s->validation, 1);
@@ -281,6 +283,7 @@ static int run(int argc, char **argv)
     tas_plan_options_init(&r.s.plan);
     r.s.batch = UINT64_MAX;
     cli_parse(&plan_command, argc, argv, &r.s);
+    cli_check_loss(&plan_command, r.s.loss, r.s.net);
     set_batches(&r.s);
     if (!r.s.data && (r.s.examples || r.s.validation.bytes || r.s.validation.percent > 0))
         cli_usage(&plan_command, "--examples and --validation: expected DATA with them");

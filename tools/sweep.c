@@ -117,6 +117,7 @@ static int open_data(session *r)
     tas_reading reading;
     sets_reading(&s->reading, &reading);
     r->net.name = s->net;
+    r->net.loss = s->loss;
     int failed = cli_network_expect(&r->cli, &r->net, &reading);
     if (!failed) failed = sets_read(&r->sets, &r->cli, s->data, &reading);
     r->train = r->sets.train;

@@ -86,6 +86,7 @@ const cli_option sweep_options[] = {
     OPTION_EXAMPLES(SWEEP(examples)),
     OPTION_VALIDATION(offsetof(sweep_settings, validation), "Default: a tenth, at most 5000."),
     OPTIONS_READING(READING),
+    OPTION_LOSS(offsetof(sweep_settings, loss)),
     {.name = "seeds",
      .group = GROUP_DATA,
      .metavar = "N",
@@ -324,6 +325,7 @@ void sweep_read(sweep_settings *s, int argc, char **argv)
     optimizer_begin(&options->train);
     schedule_begin(&options->train);
     cli_parse(&sweep_command, argc, argv, s);
+    cli_check_loss(&sweep_command, s->loss, s->net);
     read_limits(options);
     read_batches(s);
     read_time(s);

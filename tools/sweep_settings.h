@@ -8,7 +8,7 @@
 enum { SWEEP_BATCHES_MOST = 32 };
 
 typedef struct sweep_settings {
-    const char *net, *data, *device, *batches, *rates, *time, *state, *report, *json, *runs;
+    const char *net, *data, *loss, *device, *batches, *rates, *time, *state, *report, *json, *runs;
     double target_loss, target_accuracy; /* NaN: not given */
     uint32_t seeds;
     int target_on, goal, schedule, scaling; /* words; scaling NO_WORD: not given */

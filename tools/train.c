@@ -123,6 +123,7 @@ static int open_data(train_session *session)
     tas_reading reading;
     sets_reading(&settings->reading, &reading);
     session->net.name = settings->net;
+    session->net.loss = settings->loss;
     int failed = cli_network_expect(&session->cli, &session->net, &reading);
     if (!failed) failed = sets_read(&session->sets, &session->cli, settings->data, &reading);
     if (!failed)

@@ -10,7 +10,7 @@
 #include "validation.h"
 
 typedef struct train_settings {
-    const char *net, *data, *device, *save, *save_every, *save_best, *resume, *log;
+    const char *net, *data, *loss, *device, *save, *save_every, *save_best, *resume, *log;
     uint64_t save_steps;  /* --save-every, */
     double save_seconds;  /* as one of them */
     json_t *options;      /* those that checkpoints remember, by name: their texts, null for flags */

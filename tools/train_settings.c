@@ -67,6 +67,7 @@ const cli_option train_settings_options[] = {
              "accuracy."},
     OPTION_EXAMPLES(offsetof(train_settings, examples)),
     OPTIONS_READING(READING),
+    OPTION_LOSS(offsetof(train_settings, loss)),
     {.name = "seed",
      .metavar = "N",
      .group = GROUP_DATA,
@@ -341,6 +342,7 @@ int train_settings_read(train_settings *settings, cli_state *cli, int argc, char
     cli_parse_seen(&train_command, argc, argv, settings, train_resume_note, settings->options);
     const int failed = settings->resume ? read_resumed(settings, cli, argc, argv) : 0;
     if (failed) return failed;
+    if (!settings->resume) cli_check_loss(&train_command, settings->loss, settings->net);
     read_save_every(settings);
     optimizer_end(&train_command, &settings->optimizer, options);
     options->schedule = (tas_schedule)settings->schedule;
