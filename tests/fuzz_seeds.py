@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Writes what fuzzers begin with: FOLDER/NAME/* for tests/fuzz_NAME.c. Files as other programs write them, small."""
 
+import base64
 import gzip
 import io
 import json
 import struct
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 
 
@@ -59,6 +61,41 @@ def cifar(labels, count):
     return b"".join(bytes([*labels, *(k * k % 256 for k in range(3072))]) for _ in range(count))
 
 
+def png(depth, kind, interlaced=0, palette=False, transparent=False):
+    """5 x 3 pixels of noise."""
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[kind]
+    sizes = [(5, 3)] if not interlaced else [(1, 1), (1, 1), (2, 0), (1, 1), (3, 1), (2, 2), (5, 1)]
+    rows = b"".join(b"\0" + bytes(k * 77 % 256 for k in range((width * channels * depth + 7) // 8))
+                    for width, height in sizes for _ in range(height))
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 5, 3, depth, kind, 0, 0, interlaced))
+    colors = chunk(b"PLTE", bytes(k * 31 % 256 for k in range(3 << depth))) if palette else b""
+    clear = chunk(b"tRNS", bytes(2 * channels if kind < 3 else 2)) if transparent else b""
+    return b"\x89PNG\r\n\x1a\n" + head + colors + clear + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+# Grey; RGB with less chroma and restarts; RGB, progressive.
+JPEGS = [
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAGRFS1hLP2RYUVhxamR3lvqjloqKlv/b57X6//////////////////////////////////////////"
+    "//////////wAALCAAFAAkBAREA/8QAFQABAQAAAAAAAAAAAAAAAAAAAgP/xAAdEAABAwUBAAAAAAAAAAAAAAABAAIRElJhcZGx/9oACAEBAAA/"
+    "AJkAOyATOpjxGp17ur//2Q==",
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAGRFS1hLP2RYUVhxamR3lvqjloqKlv/b57X6//////////////////////////////////////////"
+    "//////////2wBDAWpxcZaDlv+jo///////////////////////////////////////////////////////////////////////////wAARCAAJ"
+    "ABEDASIAAhEBAxEB/8QAFwAAAwEAAAAAAAAAAAAAAAAAAAEDAv/EACIQAAIBAwIHAAAAAAAAAAAAAAABEQISITJhQVFxgpLB8P/EABUBAQEAAA"
+    "AAAAAAAAAAAAAAAAAB/8QAGhEBAAEFAAAAAAAAAAAAAAAAACExUWGx0f/dAAQAAf/aAAwDAQACEQMRAD8AnLSTnOw7odud18jPCjr6Q6dXehQw"
+    "/9CUvkvJATASs331/9k=",
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAGRFS1hLP2RYUVhxamR3lvqjloqKlv/b57X6//////////////////////////////////////////"
+    "//////////2wBDAWpxcZaDlv+jo///////////////////////////////////////////////////////////////////////////wgARCAAR"
+    "AAkDASEAAhEBAxEB/8QAFgABAQEAAAAAAAAAAAAAAAAAAQAC/8QAFQEBAQAAAAAAAAAAAAAAAAAAAAH/2gAMAwEAAhADEAAAAcqQBb//xAAWEA"
+    "ADAAAAAAAAAAAAAAAAAAAAIEH/2gAIAQEAAQUCSH//xAAUEQEAAAAAAAAAAAAAAAAAAAAQ/9oACAEDAQE/AX//xAAWEQADAAAAAAAAAAAAAAAA"
+    "AAAAARD/2gAIAQIBAT8BjP/EABQQAQAAAAAAAAAAAAAAAAAAACD/2gAIAQEABj8CX//EABkQAAIDAQAAAAAAAAAAAAAAAAEQABGR8P/aAAgBAQ"
+    "ABPyGarPFv/9oADAMBAAIAAwAAABAlT//EABcRAQEBAQAAAAAAAAAAAAAAAAEAQfH/2gAIAQMBAT8QWRXtl//EABsRAAIBBQAAAAAAAAAAAAAA"
+    "AAABETFxgdHw/9oACAECAQE/EJtlakb6Gyo//8QAIxAAAQMBCAMAAAAAAAAAAAAAAQARMSEQQVFhcYGh8MHR8f/aAAgBAQABPxAsJc137MJj9K"
+    "gDOMY76WdwVzU+LP/Z",
+]
+
+
 def safetensors(**metadata):
     tensors = {"1.weight": ([2, 3], range(6)), "1.bias": ([2], range(2))}
     header, at = {"__metadata__": metadata}, 0
@@ -85,6 +122,15 @@ def seeds():
     yield "cifar", parts(0, cifar([3], 2), cifar([9], 1), cifar([0], 1), names)
     yield "cifar", parts(3, cifar([3], 1), b"", b"", b"")
     yield "cifar", parts(128, cifar([3, 99], 2), b"".join(b"%d\n" % k for k in range(100)), cifar([0, 1], 1), b"")
+    for interlaced in (0, 1):
+        for depth in (1, 2, 4, 8, 16):
+            yield "png", png(depth, 0, interlaced, transparent=depth == 4)
+            if depth <= 8:
+                yield "png", png(depth, 3, interlaced, palette=True, transparent=depth == 2)
+            if depth >= 8:
+                yield from (("png", png(depth, kind, interlaced)) for kind in (2, 4, 6))
+    for text in JPEGS:
+        yield "jpeg", base64.b64decode(text)
     for path in (Path(__file__).parent / "peer").glob("advise-*.csv"):
         yield "rows", path.read_bytes()[:4096] + b"\0"
     yield "safetensors", safetensors()
