@@ -1,6 +1,7 @@
 /* tassello inspect: a network, layer by layer. */
-#include "cli.h"
+#include "checkpoint.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct settings {
@@ -21,6 +22,7 @@ static const cli_option options[] = {
 typedef struct session {
     cli_state cli;
     settings s;
+    checkpoint of; /* its network and its data, or those of none */
     tas_network *network;
 } session;
 
@@ -32,8 +34,10 @@ static int open_network(session *r)
         cli_network_free(&net);
         return failed;
     }
-    const tas_status status = tas_model_load_network(r->cli.context, r->s.net, &r->network);
-    return status ? cli_failed(&r->cli, status) : 0;
+    const int failed = checkpoint_open(&r->of, &r->cli, r->s.net);
+    r->network = r->of.network;
+    r->of.network = NULL;
+    return failed;
 }
 
 /* The sum over all layers. */
@@ -113,6 +117,64 @@ static void print_head(int width)
            width ? "  inputs" : "");
 }
 
+/* "red, blue" */
+static void print_list(FILE *stream, json_t *texts)
+{
+    size_t k;
+    json_t *text;
+    json_array_foreach(texts, k, text) fprintf(stream, "%s%s", k ? ", " : "", cli_shown(json_string_value(text)));
+}
+
+/* Behind a title, as long as it may be. */
+static void print_long(const char *title, void (*print)(FILE *stream, json_t *of), json_t *of)
+{
+    char *text = NULL;
+    size_t bytes;
+    FILE *stream = json_array_size(of) ? open_memstream(&text, &bytes) : NULL;
+    if (!stream) return;
+    print(stream, of);
+    fclose(stream);
+    printf("%-*s", TEXT_COLUMN, title);
+    cli_print_wrapped(stdout, text, TEXT_COLUMN, TEXT_COLUMN, cli_text_width(stdout));
+    free(text);
+}
+
+/* "age, city (Bari, Como)": a column of words with its categories, each of which is an input. */
+static void print_columns(FILE *stream, json_t *columns)
+{
+    size_t k;
+    json_t *column;
+    json_array_foreach(columns, k, column)
+    {
+        const char *name = json_string_value(json_object_get(column, "name"));
+        json_t *categories = json_object_get(column, "categories");
+        if (k) fprintf(stream, ", ");
+        if (name)
+            fprintf(stream, "%s", cli_shown(name));
+        else
+            fprintf(stream, "column %d", (int)json_integer_value(json_object_get(column, "place")) + 1);
+        if (!categories) continue;
+        fprintf(stream, " (");
+        print_list(stream, categories);
+        fprintf(stream, ")");
+    }
+}
+
+/* What a checkpoint has of its data: tas_data_schema(). */
+static json_t *read_schema(const session *r) { return r->of.schema ? json_loads(r->of.schema, 0, NULL) : NULL; }
+
+static void print_schema(const session *r)
+{
+    json_t *schema = read_schema(r);
+    if (!schema) return;
+    const char *format = json_string_value(json_object_get(schema, "format"));
+    if (format) printf("data         %s\n", cli_shown(format));
+    print_long("columns", print_columns, json_object_get(schema, "columns"));
+    print_long("targets", print_list, json_object_get(schema, "target_names"));
+    print_long("classes", print_list, json_object_get(schema, "class_names"));
+    json_decref(schema);
+}
+
 static void print_table(const session *r)
 {
     char in[SHAPE_TEXT], out[SHAPE_TEXT], place[24], text[BYTES_TEXT];
@@ -136,6 +198,7 @@ static void print_table(const session *r)
            cli_bytes(sum.parameters * sizeof(float), text), cli_print_trained(sum.parameters, trained, note));
     printf("per example  %s of values, %.6g MFLOPs forward, %.6g in training\n", cli_bytes(sum.value_bytes, text),
            (double)sum.forward_flops / 1e6, (double)sum.train_flops / 1e6);
+    print_schema(r);
 }
 
 /* --------------------------------------------------------------------------------------------------------- Graphviz */
@@ -221,6 +284,8 @@ static void print_json(const session *r)
     cli_parameters(r->network, &trained);
     json_object_set_new(o, "trained_parameters", json_integer((json_int_t)trained));
     json_object_set_new(o, "layers", layers);
+    json_t *schema = read_schema(r);
+    if (schema) json_object_set_new(o, "data", schema);
     cli_json_print(o, stdout);
 }
 
@@ -238,6 +303,7 @@ static int run(int argc, char **argv)
     if (!result && r.s.dot) print_dot(&r);
     if (!result && !r.s.json && !r.s.dot) print_table(&r);
     tas_network_close(&r.network);
+    checkpoint_close(&r.of);
     cli_close(&r.cli);
     return result;
 }
@@ -252,7 +318,9 @@ const cli_command inspect_command = {
         "counted. Training includes forward, the gradient of the weights and, if an earlier layer has parameters, the "
         "gradient of the inputs.\n\n"
         "In a network with branches each layer is shown with the name of its value, if it has one, and with the layers "
-        "whose values it reads: their names or, without one, their numbers.",
+        "whose values it reads: their names or, without one, their numbers.\n\n"
+        "Of a checkpoint also what it has of its data: their format, columns, with the words of those that have words, "
+        "targets and classes.",
     .arguments = {{.name = "NET",
                    .help =
                        "a network's file, the name of one that ships, such as 'mlp', a checkpoint, or an ONNX model",

@@ -30,7 +30,7 @@ static const cli_option options[] = {
      .least = 1,
      .most = UINT32_MAX,
      .offset = offsetof(settings, batch),
-     .help = "Examples per update (default 64)."},
+     .help = "Examples per update (default 64, or all if there are fewer)."},
     OPTION_BATCH_SCHEDULE(offsetof(settings, batch_schedule), "The plan is for the largest."),
     OPTION_BUDGET(offsetof(settings, budget)),
     OPTION_TILE(offsetof(settings, plan.tile)),
@@ -107,6 +107,8 @@ static int open_data(session *r)
     if (!failed && s->data) failed = sets_cut(&r->sets, &r->cli, s->data, s->examples, &s->validation, 1);
     r->train = r->sets.train;
     r->test = r->sets.test;
+    const uint64_t all = r->train ? tas_data_count(r->train) : UINT64_MAX;
+    if (s->batch == UINT64_MAX && !s->batch_schedule.first && r->s.plan.batch > all) r->s.plan.batch = (uint32_t)all;
     return failed ? failed : cli_network_open_for(&r->cli, &r->net, r->train, &r->network);
 }
 

@@ -116,6 +116,15 @@ static int plan_session(train_session *session)
     return status ? cli_failed(&session->cli, status) : 0;
 }
 
+/* The default is not more than there is. */
+static void limit_batch(train_session *session)
+{
+    const train_settings *settings = &session->settings;
+    const uint64_t all = tas_data_count(session->train);
+    if (settings->batch == UINT64_MAX && !settings->batch_schedule.first && settings->train.batch > all)
+        session->settings.train.batch = (uint32_t)all;
+}
+
 /* The data as the network needs them, and the network with what the data fill in. */
 static int open_data(train_session *session)
 {
@@ -131,6 +140,7 @@ static int open_data(train_session *session)
                           settings->train.seed);
     session->train = session->sets.train;
     session->test = session->sets.test;
+    if (!failed) limit_batch(session);
     if (!failed) failed = cli_network_open_for(&session->cli, &session->net, session->train, &session->network);
     if (failed) return failed;
     if (!cli_check_fit(&session->cli, session->network, settings->net, session->train, settings->data, TAS_TRAIN) ||

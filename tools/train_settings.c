@@ -84,7 +84,8 @@ const cli_option train_settings_options[] = {
      .instead = {"auto", "grow"},
      .offset = offsetof(train_settings, batch),
      .help =
-         "Examples per update (default 64). auto: let a short probe (at most 5% of the run or 30 s) choose the "
+         "Examples per update (default 64, or all if there are fewer). auto: let a short probe (at most 5% of the run "
+         "or 30 s) choose the "
          "batch size and scale --lr, which is then taken as the rate for a batch of 64. Falls back to 64 if the "
          "probe is inconclusive. The choice is printed, so that the run can be reproduced. grow: enlarge the batch on "
          "the way to the largest that is about as good at equal examples, by short branches of the run, or by the "

@@ -141,6 +141,18 @@ def _(t):
     expect("100 examples to train, 100 to test" in half.out, "counts", half)
 
 
+@case("train, plan: the batch is 64, or all examples if there are fewer; one that was given is refused")
+def _(t):
+    folder = t.place()
+    make_arrays(folder, 40)
+    where = (folder / "classes.net", folder / "classes.npz", "--device", "reference")
+    result = t.run("train", *where, "--steps", "1")
+    expect("settings     batch 36 lr" in result.out, "another batch", result)
+    expect(one_object(t.run("plan", *where, "--json"))["batch"] == 36, "another plan")
+    for command in ("train", "plan"):
+        t.fails(2, ("--batch 64", "36 examples"), command, *where, "--batch", "64")
+
+
 @case("--test: as many as there are, or none: status 2")
 def _(t):
     folder = t.place()

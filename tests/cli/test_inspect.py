@@ -131,6 +131,7 @@ def _(t):
     folder = t.place()
     saved, plain = t.checkpoint(folder / "c"), one_object(t.run("inspect", t.net, "--json"))
     shown = one_object(t.run("inspect", saved, "--json"))
+    expect(shown.pop("data")["format"] == "idx", "no data")
     expect({**shown, "network": plain["network"]} == plain and plain["parameters"] == 556, f"{shown} {plain}")
     saved.write_bytes(saved.read_bytes()[:-1])
     t.fails(1, (str(saved), "truncated"), "inspect", saved)

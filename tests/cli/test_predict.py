@@ -4,11 +4,14 @@ import csv
 import io
 import math
 import os
+import random
 import re
+import struct
 import subprocess
 import sys
+import zlib
 
-from common import case, expect, flat, main, make_arrays, npy, one_object, POCL_ICD, write_npz
+from common import case, expect, flat, main, make_arrays, npy, one_object, POCL_ICD, Skip, write_npz
 
 POCL = {"OCL_ICD_VENDORS": POCL_ICD}
 
@@ -147,6 +150,103 @@ def _(t):
     expect(len(table(whole)) == 241, "not the training images", whole)
     one = predict(t, c, t.data / "t10k-images-idx3-ubyte", "--csv")
     expect(len(table(one)) == 81, "not the images of the file", one)
+
+
+def houses(count):
+    """A table with a column of words, one to ignore, and a price that depends on both others."""
+    lines = ["id,age,city,price"]
+    for k in range(count):
+        lines.append(f"{1000 + k},{k * 7 % 50},{('Bari', 'Como', 'Pisa')[k % 3]},{100000 + 1000 * (k * 7 % 50)}")
+    return lines
+
+
+@case("predict: rows of a table, with or without its target, in another order of columns, or without a header")
+def _(t):
+    folder = t.place()
+    lines = houses(60)
+    (folder / "t.csv").write_text("\n".join(lines))
+    t.run("train", "tabular", folder / "t.csv", "--device", "reference", "--ignore", "id", "--epochs", "60", "--save",
+          folder / "c")
+    wanted = predict(t, folder / "c", folder / "t.csv", "--csv")
+    head, *rows = table(wanted)
+    expect(head == ["example", "price"] and len(rows) == 60, f"{head}")
+    error = sum(abs(float(row[1]) - float(line.split(",")[3])) for row, line in zip(rows, lines[1:])) / 60
+    expect(error < 8000, f"off by {error}: not in the units of the data?", wanted)
+    fields = [line.split(",") for line in lines]
+    for name, order in (("without the target", (0, 1, 2)), ("in another order", (2, 3, 0, 1)),
+                        ("without what is ignored", (1, 2, 3)), ("inputs alone", (1, 2))):
+        text = "\n".join(",".join(row[k] for k in order) for row in fields)
+        found = t.run("predict", folder / "c", "-", "--device", "reference", "--csv", stdin=feed(folder, text))
+        expect(found.out == wanted.out, name, found)
+    text = "\n".join(",".join(row) for row in fields[1:])
+    found = predict(t, folder / "c", "-", "--csv", "--header", "no", stdin=feed(folder, text))
+    expect(found.out == wanted.out, "without a header", found)
+    for text, words in (("id,age,city\n1,3,Rome\n", ("stdin:2", "column 'city'", "'Rome'")),
+                        ("id,age,town\n1,3,Bari\n", ("stdin", "no column 'city'")),
+                        ("age,city\nold,Bari\n", ("stdin:2", "column 'age'", "old")),
+                        ("age,city\n3\n", ("stdin:2", "1 field"))):
+        t.fails(1, words, "predict", folder / "c", "-", "--device", "reference", stdin=feed(folder, text))
+
+
+def feed(folder, text):
+    (folder / "stdin").write_text(text)
+    return open(folder / "stdin", "rb")
+
+
+@case("inspect: of a checkpoint also its columns, their words, targets and classes")
+def _(t):
+    folder = t.place()
+    (folder / "t.csv").write_text("\n".join(houses(60)))
+    for target, lines in (("price", ("columns      id, age, city (Bari, Como, Pisa)", "targets      price")),
+                          ("city", ("columns      id, age, price", "targets      city", "classes      Bari, Como, Pisa"))):
+        t.run("train", "tabular", folder / "t.csv", "--device", "reference", "--target", target, "--steps", "1",
+              "--save", folder / "c")
+        result = t.run("inspect", folder / "c")
+        expect(all(line in result.out.splitlines() for line in ("data         csv", *lines)), f"{lines}", result)
+        o = one_object(t.run("inspect", folder / "c", "--json"))
+        expect(o["data"]["target_names"] == [target], f"{o['data']}")
+    expect("data " not in t.run("inspect", "mlp").out, "data of a network without any")
+
+
+def png(width, height, pixels):
+    """A grey picture."""
+    def piece(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    rows = b"".join(b"\0" + pixels[k * width:(k + 1) * width] for k in range(height))
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + piece(b"IHDR", head) + piece(b"IDAT", zlib.compress(rows)) + piece(b"IEND", b"")
+
+
+@case("predict: pictures of a folder, and one alone, are called by their files; the same from stdin")
+def _(t):
+    folder = t.place()
+    draw = random.Random(1)
+    for name in ("cat", "dog"):
+        (folder / "set" / name).mkdir(parents=True)
+        pattern = draw.randbytes(64)
+        for k in range(12):
+            noise = draw.randbytes(64)
+            pixels = bytes((3 * a + b) // 4 for a, b in zip(pattern, noise))
+            (folder / "set" / name / f"{k}.png").write_bytes(png(8, 8, pixels))
+    (folder / "net").write_text("input 1x8x8\ndense 8\nrelu\ndense 2\n")
+    made = t.run("train", folder / "net", folder / "set", "--device", "reference", "--epochs", "30", "--lr", "0.05",
+                 "--save", folder / "c", status=None)
+    if "made without" in made.err:
+        raise Skip("no libpng")
+    expect(made.status == 0, "not trained", made)
+    lines = predict(t, folder / "c", folder / "set").out.splitlines()
+    expect(len(lines) == 24 and all(re.search(r"(cat|dog)/\d+\.png  \1 [01]\.\d{4}$", line) for line in lines), f"{lines}")
+    one = folder / "set" / "dog" / "3.png"
+    wanted = [line for line in lines if line.startswith(str(one))]
+    expect(predict(t, folder / "c", one).out.splitlines() == wanted, "one alone")
+    with open(one, "rb") as stream:
+        found = predict(t, folder / "c", "-", stdin=stream)
+    expect(found.out.split() == ["1", *wanted[0][len(str(one)):].split()], "from stdin", found)
+    (folder / "big.png").write_bytes(png(16, 4, bytes(64)))
+    predict(t, folder / "c", folder / "big.png")
+    t.fails(1, ("big.png", "16"), "predict", folder / "c", folder / "big.png", "--resize", "no", "--device", "none")
+    (folder / "bad.png").write_bytes(one.read_bytes()[:-30])
+    t.fails(1, ("bad.png",), "predict", folder / "c", folder / "bad.png", "--device", "none")
 
 
 REFUSED = [
