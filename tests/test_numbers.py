@@ -389,9 +389,9 @@ def of_batch(o, batch, where=""):
     f.add(o["target"]).add(o["batches"][i]["memory_forecast"] / (1 << 20)).merge(windows(o["batches"][i]))
     best = min((b["seconds"]["mean"] for b in o["batches"] if b["seconds"]["mean"]), default=None)
     chosen = next((b["seconds"]["mean"] for b in o["batches"] if b["batch"] == o["recommendation"]["batch"]), None)
-    expected = [b["seconds_expected"] for b in o["batches"] if b["seconds_expected"]]
+    expected = [b["fitted"]["seconds"] for b in o["batches"] if b["fitted"]["seconds"]]
     for reference in (best, chosen, min(expected, default=None), o["recommendation"]["seconds"]):
-        for own in (o["batches"][i]["seconds"]["mean"], o["batches"][i]["seconds_expected"]):
+        for own in (o["batches"][i]["seconds"]["mean"], o["batches"][i]["fitted"]["seconds"]):
             if own and reference:
                 f.add(own / reference)
     return f

@@ -110,7 +110,7 @@ static void show_line(progress *p, const char *text)
     p->cli->line_open = p->terminal;
 }
 
-enum { PART_STEP, PART_EPOCH, PART_LOSS, PART_NOISE, PART_RATE, PART_LEFT, PARTS, PART_TEXT = 64 };
+enum { PART_STEP, PART_BATCH, PART_EPOCH, PART_LOSS, PART_NOISE, PART_RATE, PART_LEFT, PARTS, PART_TEXT = 64 };
 
 static void describe_step(const progress *p, char parts[PARTS][PART_TEXT])
 {
@@ -119,6 +119,7 @@ static void describe_step(const progress *p, char parts[PARTS][PART_TEXT])
     memset(parts, 0, PARTS * PART_TEXT);
     snprintf(parts[PART_STEP], PART_TEXT, "step %llu/%llu", (unsigned long long)step->step,
              (unsigned long long)step->steps);
+    if (p->batch != p->first) snprintf(parts[PART_BATCH], PART_TEXT, "  batch %u", p->batch);
     if (p->epochs) snprintf(total, sizeof total, "/%llu", (unsigned long long)p->epochs);
     snprintf(parts[PART_EPOCH], PART_TEXT, "  epoch %llu%s", (unsigned long long)step->epoch, total);
     snprintf(parts[PART_LOSS], PART_TEXT, "  loss %.4f", p->epoch_loss / (double)p->epoch_examples);
@@ -134,7 +135,7 @@ static void describe_step(const progress *p, char parts[PARTS][PART_TEXT])
 /* What does not fit is left out: the rate first. */
 static void show(progress *p)
 {
-    static const int expendable[] = {PART_RATE, PART_NOISE, PART_EPOCH, PART_LEFT};
+    static const int expendable[] = {PART_RATE, PART_NOISE, PART_EPOCH, PART_BATCH, PART_LEFT};
     char parts[PARTS][PART_TEXT], line[PARTS * PART_TEXT] = "";
     size_t length = 0, most = p->terminal ? (size_t)cli_columns(STDERR_FILENO) - 1 : sizeof line;
     describe_step(p, parts);
@@ -164,6 +165,8 @@ void progress_step(progress *p, const tas_step *step)
     p->epoch_loss += (double)step->loss * step->batch;
     p->epoch_examples += step->batch;
     p->last = *step;
+    if (!p->first) p->first = p->batch = step->batch;
+    if (!step->ends_epoch) p->batch = step->batch;
     if (isfinite(step->trace) && isfinite(step->square)) {
         p->measured++;
         p->traces += step->trace;

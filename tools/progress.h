@@ -10,6 +10,7 @@ typedef struct progress {
     uint64_t epochs;       /* 0: the run's length is in steps */
     double shown, flushed; /* seconds of the run at which the line was last shown, and the log flushed */
     tas_step last;         /* the latest step; steps come in bursts, and only a burst's last one shows the speed */
+    uint32_t first, batch; /* the first step's batch, and the latest that an epoch's end did not cut short */
     double validated;      /* seconds at which a validation was last shown */
     double epoch_loss;     /* sum over the examples of the epoch so far, and their count */
     uint64_t epoch_examples;

@@ -271,7 +271,8 @@ static void print_check(FILE *out, const tas_check *c, int width)
     if (isfinite(c->promised_low) && isfinite(c->promised_high))
         used += snprintf(text + used, sizeof text - (size_t)used, " (promised: %s to %s)",
                          seconds(c->promised_low).text, seconds(c->promised_high).text);
-    if (isfinite(c->loss)) used += snprintf(text + used, sizeof text - (size_t)used, ", with loss %.4f", c->loss);
+    if (isfinite(c->loss))
+        used += snprintf(text + used, sizeof text - (size_t)used, ", with a mean loss of %.4f", c->loss);
     if (isfinite(c->accuracy))
         used += snprintf(text + used, sizeof text - (size_t)used, "%s accuracy %.4f",
                          isfinite(c->loss) ? " and" : ", with", c->accuracy);

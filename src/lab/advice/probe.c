@@ -11,14 +11,15 @@ fit_range probe_scale(const probe_facts *probe)
     return (fit_range){states[probe->noise.state], probe->noise.value, probe->noise.low, probe->noise.high};
 }
 
-/* The one to go by: branches whose interval is wide, or open above, are taken at no more than twice its lower end,
- * since a batch too large costs more than one too small. */
+/* The one to go by: branches whose interval is wide, or open above, are taken halfway between its lower end and their
+ * value, in log, and at no more than four times the lower end, since a batch too large costs more than one too small.
+ */
 enum { WIDE = 16 };
 static double scale_of(const probe_facts *probe)
 {
     const fit_range scale = probe_scale(probe);
     if (!probe->branched || (scale.state == FIT_KNOWN && scale.high <= WIDE * scale.low)) return scale.value;
-    return fmin(scale.value, 2 * scale.low);
+    return sqrt(scale.low * fmin(scale.value, WIDE * scale.low));
 }
 
 /* The time to a target at B, without the factor S_min. */
@@ -43,6 +44,7 @@ static recommend_unknown why_no_noise_scale(const noise_scale_range *n)
 static recommend_unknown why_no_critical(const critical_batch *branch)
 {
     const critical_obstacle o = branch->obstacle;
+    if (o == CRITICAL_ONE_BATCH || o == CRITICAL_ONE_REPEAT) return UNKNOWN_NO_TIME;
     if (o == CRITICAL_RISING || o == CRITICAL_SMALLEST) return UNKNOWN_NOT_FALLING;
     const fit_state state = branch->b_crit.state;
     return state == FIT_KNOWN || state == FIT_AT_LEAST ? UNKNOWN_NOTHING : UNKNOWN_BRANCHES;

@@ -367,8 +367,8 @@ void reason_write_probe(const probe_facts *probe, const recommendation *r, char 
                    r->range_high);
     format_add(&out, " Deciding factor: %s.", decisions[r->decided]);
     const fit_range scale = probe_scale(probe);
-    say_knee(&out, r, probe->branched ? "critical batch, by branches," : "gradient noise scale", scale.low, scale.value,
-             scale.high);
+    say_knee(&out, r, probe->branched ? "critical batch, by branches (80 %)," : "gradient noise scale", scale.low,
+             scale.value, scale.high);
     say_side(&out, "Half", r, &r->half);
     say_side(&out, "Twice", r, &r->twice);
     say_confidence(&out, r);

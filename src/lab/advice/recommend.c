@@ -422,6 +422,7 @@ static void find_confidence(const work *w, int chosen, int best)
     if (timed && out->measure && out->confidence > CONFIDENCE_LOW) doubt(out, out->confidence - 1, DOUBT_GAP);
     if (timed && unknown_rival) doubt(out, CONFIDENCE_LOW, DOUBT_UNMEASURED);
     if (timed && !out->curve.known) doubt(out, CONFIDENCE_LOW, DOUBT_NO_CURVE);
+    if (goal == TAS_GOAL_ACCURACY && runs < 3) doubt(out, CONFIDENCE_MEDIUM, DOUBT_NO_CURVE);
     if (runs < 2) doubt(out, CONFIDENCE_LOW, DOUBT_ONE_BATCH);
     if (out->doubt) out->probability = NAN;
 }

@@ -5,6 +5,9 @@
  * several rates, and at least two others at the chosen rate, the first ones choose and the others give the figures. */
 #include "lab/advise/advise.h"
 
+#include "base/context.h"
+
+#include <inttypes.h>
 #include <math.h>
 
 enum { RATES = 64, FRESH_LEAST = 2 };
@@ -21,6 +24,7 @@ typedef struct choice {
     uint64_t batch;
     rate rate[RATES]; /* ascending */
     int rates;
+    bool full; /* there are more */
 } choice;
 
 static bool is_of(const choice *c, const sweep_run *run, double lr) { return run->batch == c->batch && run->lr == lr; }
@@ -48,7 +52,9 @@ static void find_rates(choice *c)
         int at = c->rates;
         if (c->s->run[i].batch != c->batch) continue;
         while (at > 0 && c->rate[at - 1].lr > lr) at--;
-        if ((at > 0 && c->rate[at - 1].lr == lr) || c->rates == RATES) continue;
+        if (at > 0 && c->rate[at - 1].lr == lr) continue;
+        c->full |= c->rates == RATES;
+        if (c->rates == RATES) continue;
         for (int k = c->rates++; k > at; k--) c->rate[k] = c->rate[k - 1];
         c->rate[at] = (rate){.lr = lr};
     }
@@ -122,6 +128,10 @@ int advise_rates_choose(tas_sweep *s, sweep_batch *b, bool *fresh)
 {
     choice c = {.s = s, .batch = b->batch};
     find_rates(&c);
+    if (c.full)
+        note(s->context,
+             "B = %" PRIu64 ": runs at more than %d learning rates; those that come after them are left out", b->batch,
+             RATES);
     weigh_rates(&c, true);
     int best = all_choose(&c) ? best_rate(&c) : -1;
     *fresh = best >= 0 && c.rate[best].fresh >= FRESH_LEAST;

@@ -222,7 +222,7 @@ static tas_status make_all(maker *m, critical_input *out)
 
 static void begin(const branches_request *request, critical_input *out)
 {
-    *out = (critical_input){.batches = request->batches};
+    *out = (critical_input){.batches = request->batches, .confidence = request->confidence};
     for (int i = 0; i < CRITICAL_BATCHES; i++)
         for (int r = 0; r < CRITICAL_REPEATS; r++) out->loss[i][r] = NAN;
     for (int i = 0; i < request->batches; i++) out->batch[i] = request->batch[i];

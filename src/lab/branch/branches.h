@@ -25,6 +25,7 @@ typedef struct branches_request {
     tas_lr_scaling rule;          /* of the rate, from the run's present batch and rate on; or, if it is above 0, */
     double rate_power;            /* that rate times k^rate_power, k being what the batch is multiplied with */
     const tas_data *judge;        /* on which losses are compared */
+    double confidence;            /* of the intervals; 0: 0.95 */
     uint64_t seed;                /* of the orders */
     double seconds;               /* none is begun after them, and no repeat that would last longer; 0: no limit */
     int enough;                   /* repeats after which an interval within a factor of 3 ends it; 0: all are made */

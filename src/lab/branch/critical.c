@@ -61,7 +61,8 @@ static critical_obstacle select_batches(const critical_input *in, branches *b, c
 {
     *b = (branches){.input = in, .edge = -1};
     if (!is_usable(in)) return CRITICAL_UNUSABLE;
-    for (int n = 2; n <= in->repeats; n++) b->t[n] = student_95(n - 1);
+    for (int n = 2; n <= in->repeats; n++)
+        b->t[n] = student_quantile(0.5 + 0.5 * (in->confidence > 0 ? in->confidence : 0.95), n - 1);
     if (in->batches < 2) return CRITICAL_ONE_BATCH;
     if (diverged(in, 0)) return CRITICAL_SMALLEST;
     if (count_pairs(in, 0) < 2) return CRITICAL_ONE_REPEAT;

@@ -40,6 +40,7 @@ enum { CRITICAL_BATCHES = 16, CRITICAL_REPEATS = 16 }; /* at most */
 typedef struct critical_input {
     double before[CRITICAL_REPEATS]; /* the loss of the state that the branches of a repeat begin with */
     int batches, repeats;
+    double confidence; /* of the intervals; 0: 0.95. A choice that has to be made goes by less than a claim */
     double batch[CRITICAL_BATCHES]; /* ascending */
     double loss[CRITICAL_BATCHES][CRITICAL_REPEATS];
 } critical_input;

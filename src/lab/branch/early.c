@@ -13,14 +13,14 @@ enum {
     LARGEST = 1024, /* no larger batch is tried */
     REPEATS_LEAST = 3,
     REPEATS_MOST = 8,
-    LOOKS = 4,
+    LOOKS = 3,
     JUDGE = 1024,    /* examples on which losses are compared */
     STEPS_FIRST = 2, /* one by one, to learn how long a step takes */
     STEPS_LEAST = 8
 };
 static const double training_share = 0.2;  /* of the time, for the short training, at most; */
 static const double branches_share = 0.95; /* for it and the branches */
-static const double judge_cost = 0.4;  /* of an evaluation, in examples trained on: forward alone is about a third */
+static const double judge_cost = 0.25; /* of an evaluation, in examples trained on: forward alone is about a third */
 static const double piece_seconds = 1; /* of training, between readings of the clock */
 
 typedef struct early {
@@ -128,12 +128,12 @@ static branches_request request_up_to(const early *e, uint32_t most, uint32_t st
     const uint64_t epoch = e->request->data->options.count / 2 / most * most;
     const uint64_t wanted = (uint64_t)branches_steps(options) * most;
     branches_request b = {.repeats = REPEATS_MOST,
-                          .apart = branches_memory(options),
                           .enough = REPEATS_LEAST,
                           .examples = wanted <= epoch       ? wanted
                                       : wanted / 2 <= epoch ? epoch
                                                             : 0,
                           .looks = LOOKS,
+                          .confidence = EARLY_CONFIDENCE,
                           .rate_power = branches_rate_power(options->optimizer),
                           .judge = e->judge,
                           .seed = options->seed + 1};
@@ -174,7 +174,8 @@ static void keep_times(early *e, const branches_request *request, const branches
     fit_step_time(points, count, &e->out->time);
 }
 
-/* After half as many examples as a branch has: later, its progress would be hard to tell from chance. */
+/* After a quarter of the examples that a branch has, all from one state: later, its progress would be hard to tell from
+ * chance, and at other states it would be another one. */
 static tas_status make_branches(early *e, uint32_t most)
 {
     critical_input in;
@@ -182,7 +183,9 @@ static tas_status make_branches(early *e, uint32_t most)
     branches_request request;
     const double left = branches_share * e->allowed - time_gone(e);
     if (!plan_branches(e, most, left, &request)) return TAS_OK;
-    tas_status status = train_to(e, request.examples / 2 / e->request->options.batch, training_share * e->allowed);
+    const tas_train_options *options = &e->request->options;
+    const uint64_t steps = request.examples / 4 / options->batch, least = 2 * branches_memory(options);
+    tas_status status = train_to(e, steps > least ? steps : least, training_share * e->allowed);
     const uint64_t wait = branches_wait(e->run, &request);
     if (!status && wait) status = tas_run_advance(e->run, wait, &e->result);
     request.seconds = branches_share * e->allowed - time_gone(e);

@@ -6,6 +6,8 @@
 
 #include <tassello/model.h>
 
+#define EARLY_CONFIDENCE 0.8 /* of the intervals: a batch has to be chosen, and the fewest repeats are three */
+
 typedef struct early_request {
     tas_device *device;
     const tas_network *network;

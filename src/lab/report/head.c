@@ -111,7 +111,7 @@ static void add_check(const tas_sweep *sweep, const sweep_check *c, buffer *page
     if (isfinite(c->promised_low) && isfinite(c->promised_high))
         buffer_print(page, " (promised: %s to %s)", format_seconds(c->promised_low).text,
                      format_seconds(c->promised_high).text);
-    if (isfinite(c->loss)) buffer_print(page, ", validation loss %s", format_number(c->loss).text);
+    if (isfinite(c->loss)) buffer_print(page, ", mean validation loss %s", format_number(c->loss).text);
     if (isfinite(c->accuracy) && sweep_mean_known(&sweep->batch[0].best_accuracy))
         buffer_print(page, ", accuracy %.4f", c->accuracy);
     buffer_print(page, c->held ? "; as promised</span>" : "; fell short</span>");

@@ -374,6 +374,12 @@ static bool level_counts(const tas_sweep *s, const sweep_level *level, int i)
            (level->target == s->target ? b->outcome == ROW_REACHED : 2 * level->reached[i] > runs_of(s, b).count);
 }
 
+/* Seconds to the target, if a seed that misses it is followed by another one. */
+static double level_cost(const tas_sweep *s, const sweep_level *level, int i)
+{
+    return level->seconds[i].value * runs_of(s, &s->batch[i]).count / level->reached[i];
+}
+
 static void fill_level(const tas_sweep *s, sweep_level *level, int i)
 {
     const sweep_batch *b = &s->batch[i];
@@ -392,7 +398,7 @@ static void fill_level(const tas_sweep *s, sweep_level *level, int i)
     const recommend_limits limits = {.batch_most = s->options.batch_most, .examples = s->examples};
     const bool known = level_counts(s, level, i) && sweep_mean_known(&level->seconds[i]) &&
                        b->batch <= recommend_limits_batch(&limits);
-    if (known && (level->best < 0 || level->seconds[i].value < level->seconds[level->best].value)) level->best = i;
+    if (known && (level->best < 0 || level_cost(s, level, i) < level_cost(s, level, level->best))) level->best = i;
 }
 
 static void fit_level(const tas_sweep *s, sweep_level *level)

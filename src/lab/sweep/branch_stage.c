@@ -165,18 +165,22 @@ static int on_step(void *user, const tas_step *step) { return step->step % 16 ==
 
 static tas_status train(lab *l, const sweep_batch *base, branches_request *request, const double *moments, int count)
 {
-    const trial t = {.batch = base->batch,
-                     .seed = l->sweep->options.seed,
-                     .lr = base->lr,
-                     .search = true, /* without its noise scale */
-                     .examples_most = fmax(estimate_examples_most(l->sweep), 2 * moments[count - 1])};
-    tas_train_options options = trial_options(l, &t);
+    trial t = {.batch = base->batch,
+               .seed = l->sweep->options.seed,
+               .lr = base->lr,
+               .search = true, /* without its noise scale */
+               .examples_most = fmax(estimate_examples_most(l->sweep), 2 * moments[count - 1]),
+               .batch_most = request->batch[request->batches - 1]};
     tas_model *model;
     tas_run *run = NULL;
+    tas_status status = trial_plan_copies(l, &t);
+    if (status) return status;
+    t.batch_most = 0; /* which would scale the rate */
+    tas_train_options options = trial_options(l, &t);
     options.batch_most = request->batch[request->batches - 1];
     options.on_step = on_step;
     options.user = l;
-    tas_status status = tas_model_open(l->device, l->network, t.seed, &model);
+    status = tas_model_open(l->device, l->network, t.seed, &model);
     if (status) return status;
     tas_model_set_budget(model, l->look_bytes);
     status = tas_run_open(model, l->rest, &options, &run);

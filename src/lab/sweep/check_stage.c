@@ -9,20 +9,27 @@
 #include "lab/sweep/estimate.h"
 #include "lab/sweep/resume.h"
 #include "lab/sweep/trial.h"
+#include "stats/reach.h"
 
 #include <inttypes.h>
 #include <math.h>
 
-/* The last whole evaluation of a run: that of its end. */
+/* Means over the evaluations by which it is judged whether the run has stayed at the target: from where it was reached
+ * on, or else of the last quarter. */
 static void read_end(const sweep_run *run, sweep_check *out)
 {
-    out->loss = out->accuracy = NAN;
+    const double all = run->points ? (double)run->point[run->points - 1].examples : 0;
+    running loss = {0}, accuracy = {0};
     for (int i = 0; i < run->points; i++) {
         const sweep_point *p = &run->point[i];
-        if (!isfinite(p->loss)) continue;
-        out->loss = p->loss;
-        out->accuracy = p->accuracy;
+        const bool counts =
+            isfinite(run->steps) ? (double)p->step >= run->steps : REACH_STAY * (double)p->examples >= all;
+        if (!counts || !isfinite(p->loss)) continue;
+        running_add(&loss, p->loss);
+        running_add(&accuracy, p->accuracy);
     }
+    out->loss = loss.count ? loss.mean : NAN;
+    out->accuracy = accuracy.count ? accuracy.mean : NAN;
 }
 
 /* A step takes as long as when steps were timed, so that other load on the machine does not fail the check. */

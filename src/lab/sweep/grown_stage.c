@@ -14,8 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <tassello/plan.h>
-
 enum { SEEDS = 2 };
 
 typedef struct sums {
@@ -77,25 +75,6 @@ static sweep_mean geometric(const running *logs)
     return out;
 }
 
-/* The budget leaves room for the copies that branches keep. */
-static tas_status plan(const lab *l, trial *t)
-{
-    tas_plan found;
-    tas_plan_options options;
-    const tas_train_options train = trial_options(l, t);
-    tas_plan_options_init(&options);
-    options.batch = train.batch;
-    options.batch_most = train.batch_most;
-    options.budget = l->train_bytes;
-    options.optimizer = train.optimizer;
-    options.clip = train.clip > 0;
-    options.noise = train.noise;
-    options.grows = 1;
-    const tas_status status = tas_plan_make(l->device, l->network, l->rest, NULL, &options, &found);
-    t->budget = found.train_budget;
-    return status;
-}
-
 static tas_status train_one(lab *l, trial *t, sums *to)
 {
     sweep_run run;
@@ -122,7 +101,7 @@ static tas_status train_all(lab *l, const sweep_batch *base)
                .examples_most = estimate_examples_most(s),
                .to_target = true,
                .batch_most = tas_growth_most(s->examples, (uint32_t)base->batch, s->options.batch_most)};
-    tas_status status = plan(l, &t);
+    tas_status status = trial_plan_copies(l, &t);
     while (!status && s->grown.seeds < SEEDS) status = train_one(l, &t, &all);
     s->grown.steps = geometric(&all.steps);
     s->grown.examples = geometric(&all.examples);

@@ -126,7 +126,6 @@ static json_t *batch_json(const tas_sweep *s, int i)
     for (size_t k = 0; k < sizeof means / sizeof *means; k++) put(out, means[k].name, json_figures_mean(means[k].mean));
     put_real(out, "worse_low", b->worse_low);
     put_real(out, "worse_high", b->worse_high);
-    put_real(out, "seconds_expected", s->advice.row_fitted[i]);
     put_real(out, "test_loss", b->test_loss);
     put_real(out, "test_accuracy", b->test_accuracy);
     json_figures_batch(out, s, i);

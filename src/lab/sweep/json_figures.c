@@ -35,16 +35,17 @@ void json_figures_range(json_t *to, const char *name, const fit_range *r)
     put_real(to, end, high ? r->high : NAN);
 }
 
-/* By the curve of the steps alone, and the line of the step's duration. */
-static json_t *fitted_json(const tas_sweep *s, double batch)
+/* By the curve of the steps alone, and the line of the step's duration; but the seconds as the advice has them. */
+static json_t *fitted_json(const tas_sweep *s, int i)
 {
+    const double batch = (double)s->batch[i].batch;
     const fit_curve *c = &s->advice.curve;
     const fit_time *t = &s->advice.time;
     const double steps = c->known ? exp(fit_log_steps(c, batch)) : NAN, step = t->known ? fit_seconds(t, batch) : NAN;
     json_t *out = json_object();
     put_real(out, "steps", steps);
     put_real(out, "examples", steps * batch);
-    put_real(out, "seconds", steps * step);
+    put_real(out, "seconds", s->advice.row_fitted[i]);
     put_real(out, "step_s", step);
     put_real(out, "examples_per_s", batch / step);
     return out;
@@ -56,7 +57,7 @@ void json_figures_batch(json_t *to, const tas_sweep *s, int i)
     put(to, "verdict_short", text_json(reason_short_verdict(s->advice.verdicts[i])));
     put(to, "loss_compared", json_figures_mean(&b->loss_compared));
     put_real(to, "lr_edge_of_stability", b->lr_edge_of_stability > 0 ? b->lr_edge_of_stability : NAN);
-    put(to, "fitted", fitted_json(s, (double)b->batch));
+    put(to, "fitted", fitted_json(s, i));
 }
 
 static json_t *level_json(const tas_sweep *s, const sweep_level *l)
@@ -122,10 +123,9 @@ static json_t *limits_json(const tas_sweep_options *options)
  * about a measured mean by the spread of the seeds. */
 static json_t *kinds_json(void)
 {
-    return json_pack("{s:[ssssssss],s:[ssssssssss],s:[s]}", "measured", "batches/* except fitted and seconds_expected",
-                     "levels/*/batches", "checks", "grown", "depth", "frozen", "runs",
-                     "recommendation/seconds and steps", "fitted", "b_crit", "s_min", "e_min", "step_fixed_s",
-                     "step_each_s", "batches/*/fitted", "batches/*/seconds_expected", "levels/*/b_crit",
+    return json_pack("{s:[ssssssss],s:[sssssssss],s:[s]}", "measured", "batches/* except fitted", "levels/*/batches",
+                     "checks", "grown", "depth", "frozen", "runs", "recommendation/seconds and steps", "fitted",
+                     "b_crit", "s_min", "e_min", "step_fixed_s", "step_each_s", "batches/*/fitted", "levels/*/b_crit",
                      "recommendation/knee", "recommendation/half and twice unless they say so",
                      "expected_of_the_next_seed", "recommendation/seconds_low and seconds_high");
 }

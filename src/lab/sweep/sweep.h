@@ -125,7 +125,8 @@ typedef struct sweep_level {
     sweep_mean steps[SWEEP_BATCHES], examples[SWEEP_BATCHES], seconds[SWEEP_BATCHES]; /* geometric means */
     int reached[SWEEP_BATCHES]; /* runs on fresh seeds that stayed there */
     fit_curve curve;
-    int best; /* the batch that takes the least time, of those that most seeds reached it with; -1: none */
+    int best; /* the batch that takes the least time, counting seeds that missed it; of those that most reached it with;
+                 -1: none */
 } sweep_level;
 
 /* The printed command, run on a seed of its own: what was promised, and what it did. */

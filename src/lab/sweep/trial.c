@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tassello/plan.h>
+
 /* Near the target, evaluations are 4 % more examples apart; before it they are rarer, most of all in a search. */
 static const double NEXT_FAR = 0.08, QUARTER = 0.25;
 /* A run has stopped improving if the deepest target it has reached has not got deeper by this share while its examples
@@ -366,6 +368,24 @@ static tas_status run_trial(lab *l, const trial *t, sweep_run *out, float *weigh
 tas_status trial_run(lab *l, const trial *t, sweep_run *out, float *weights)
 {
     return run_trial(l, t, out, weights, NULL);
+}
+
+tas_status trial_plan_copies(const lab *l, trial *t)
+{
+    tas_plan found;
+    tas_plan_options options;
+    const tas_train_options train = trial_options(l, t);
+    tas_plan_options_init(&options);
+    options.batch = train.batch;
+    options.batch_most = train.batch_most;
+    options.budget = l->train_bytes;
+    options.optimizer = train.optimizer;
+    options.clip = train.clip > 0;
+    options.noise = train.noise;
+    options.grows = 1;
+    const tas_status status = tas_plan_make(l->device, l->network, l->rest, NULL, &options, &found);
+    t->budget = found.train_budget;
+    return status;
 }
 
 tas_status trial_run_growing(lab *l, const trial *t, sweep_run *out, trial_growth *growth)

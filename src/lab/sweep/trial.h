@@ -35,6 +35,9 @@ typedef struct trial_growth {
  * the final ones. A run that diverges is TAS_OK. After TAS_STOPPED (stopped, or out of time) *out is empty. */
 tas_status trial_run(lab *l, const trial *t, sweep_run *out, float *weights);
 
+/* Writes t->budget: what leaves room for the copies that branches up to t->batch_most keep. */
+tas_status trial_plan_copies(const lab *l, trial *t);
+
 /* The same with a batch that grows: t->lr is the rate of t->batch, which the optimizer's rule scales. */
 tas_status trial_run_growing(lab *l, const trial *t, sweep_run *out, trial_growth *growth);
 
