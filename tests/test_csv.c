@@ -372,6 +372,13 @@ static const struct good_row {
      "",
      "y",
      .missing = TAS_MISSING_DROP},
+    {.name = "only.csv",
+     .text = "1,x,0\n2,?,1\n",
+     .examples = "1 0 1|0;2 1 0|1;",
+     .inputs = "column 1,column 2=,column 2=x",
+     .classes = "",
+     .targets = "",
+     .missing = TAS_MISSING_MEAN},
     {.name = "unused.csv", "a,note,y\n1,,0\n2,,1\n", "1|0;2|1;", "a", "", "y", NULL, "note"},
     {.name = "sk.csv", "3,2,setosa,other\n1,2,0\n3,4,1\n5,6,1\n", "1 2|0;3 4|1;5 6|1;", "", "setosa,other", ""},
     {.name = "sk2.csv",
@@ -611,6 +618,16 @@ START_TEST(schema_by_place)
     ck_assert_str_eq(shown(train), "5 6|2.5;");
     ck_assert_str_eq(inputs_of("5,6\n"), "5 6|0;");
     ck_assert_str_eq(inputs_of("5,x,6\n"), "5 6|0;");
+    free(kept);
+    reading.schema = NULL;
+    reading.target = "2";
+    reading.ignore = "1";
+    open_text("a.csv", "9,0.5,2,3\n9,1.5,4,5\n");
+    kept = keep_schema();
+    reading.target = reading.ignore = NULL;
+    reading.schema = kept;
+    ck_assert_str_eq(inputs_of("9,6,7\n"), "6 7|0;"); /* without the target, which was between them */
+    ck_assert_str_eq(inputs_of("6,7\n"), "6 7|0;");
     free(kept);
 }
 END_TEST
