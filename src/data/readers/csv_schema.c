@@ -1,12 +1,14 @@
 /* Creating the schema of a table. A problem of one column is reported, and the next one is looked at. */
 #include "data/readers/csv_schema.h"
 
+#include "data/readers/targets.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CLASSES_AUTO = 20, COLUMNS_LISTED = 10 };
+enum { COLUMNS_LISTED = 10 };
 
 static tas_status no_memory(const csv_table *table)
 {
@@ -208,7 +210,8 @@ static tas_status create_words(csv_table *table, uint32_t place, schema *out)
 static bool is_class(const csv_column *column, tas_targets wanted, uint32_t different)
 {
     if (wanted != TAS_TARGETS_AUTO) return wanted == TAS_TARGETS_CLASSES;
-    return column->of_kind[CSV_WORD] || (!column->first_part.line && !column->too_many && different <= CLASSES_AUTO);
+    return column->of_kind[CSV_WORD] ||
+           (!column->first_part.line && !column->too_many && different <= TARGETS_AUTO_MOST);
 }
 
 static tas_status check_classes(const csv_table *table, uint32_t place, tas_targets wanted)
@@ -217,7 +220,7 @@ static tas_status check_classes(const csv_table *table, uint32_t place, tas_targ
     const csv_column *column = &table->columns[place];
     const uint64_t numbers = column->of_kind[CSV_NUMBER], texts = column->of_kind[CSV_WORD];
     if (column->too_many) {
-        snprintf(what, sizeof what, "has more than %d different values, too many for classes", CSV_CLASSES);
+        snprintf(what, sizeof what, "has more than %d different values, too many for classes", TARGETS_CLASSES_MOST);
         return report_column(table, place, what);
     }
     if (wanted == TAS_TARGETS_AUTO && texts < numbers && column->texts.count > CSV_MIXED) {

@@ -2,6 +2,7 @@
 #include "data/readers/csv_table.h"
 
 #include "data/readers/csv_header.h"
+#include "data/readers/targets.h"
 
 #include "base/text.h"
 
@@ -106,7 +107,7 @@ static tas_status collect_text(csv_table *table, uint32_t place, const char *tex
 {
     csv_column *column = &table->columns[place];
     const bool mixed = column->of_kind[CSV_NUMBER];
-    const uint32_t most = column->role == CSV_TARGET ? CSV_CLASSES : mixed ? CSV_MIXED : SCHEMA_CATEGORIES;
+    const uint32_t most = column->role == CSV_TARGET ? TARGETS_CLASSES_MOST : mixed ? CSV_MIXED : SCHEMA_CATEGORIES;
     if (column->too_many || words_find(&column->texts, text) >= 0) return TAS_OK;
     if (column->texts.count >= most) {
         column->too_many = true;

@@ -8,7 +8,7 @@
 #include "data/readers/words.h"
 
 /* A column with numbers and other texts has at most CSV_MIXED different ones, else a few of them are mistakes. */
-enum { CSV_MIXED = 20, CSV_CLASSES = 65536, CSV_LABEL_BYTES = SCHEMA_NAME_BYTES + 16 };
+enum { CSV_MIXED = 20, CSV_LABEL_BYTES = SCHEMA_NAME_BYTES + 16 };
 
 typedef enum csv_role { CSV_IGNORED = 0, CSV_INPUT, CSV_TARGET } csv_role;
 

@@ -1,22 +1,16 @@
 /* Targets from numbers in files. */
 #include "data/readers/targets.h"
 
+#include "data/readers/number.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { AUTO_CLASSES_MOST = 20 };
-static const double whole_most = 0x1p53; /* up to which a double holds every whole number */
 
 void targets_free(targets_kind *kind)
 {
     free(kind->numbers);
     *kind = (targets_kind){0};
-}
-
-static bool is_whole(double value)
-{
-    return value >= -whole_most && value <= whole_most && value == (double)(int64_t)value;
 }
 
 /* Of a row: the place of its single 1 among zeros; -1 if that is not what it has. */
@@ -104,14 +98,14 @@ static tas_status look_at_numbers(const reader_request *request, const char *fro
     number_set seen = {0};
     tas_status status = TAS_OK;
     bool whole = true;
-    for (uint64_t i = 0; i < count && whole && seen.count <= AUTO_CLASSES_MOST && !status; i++) {
-        whole = is_whole(value[i]);
+    for (uint64_t i = 0; i < count && whole && seen.count <= TARGETS_AUTO_MOST && !status; i++) {
+        whole = number_is_whole(value[i]);
         if (!add_number(&seen, value[i])) status = fail(request->context, TAS_NO_MEMORY, "%s: no memory", from);
     }
-    *few = whole && seen.count <= AUTO_CLASSES_MOST;
+    *few = whole && seen.count <= TARGETS_AUTO_MOST;
     if (!status && whole && !*few)
         note_once(request->context, "%s: more than %d different whole numbers are read as values, not as classes", from,
-                  AUTO_CLASSES_MOST);
+                  TARGETS_AUTO_MOST);
     free(seen.number);
     return status;
 }
@@ -122,7 +116,7 @@ static tas_status find_classes(const reader_request *request, const char *from, 
     number_set seen = {0};
     tas_status status = TAS_OK;
     for (uint64_t i = 0; i < count && !status; i++) {
-        if (!is_whole(value[i]))
+        if (!number_is_whole(value[i]))
             status = reader_problem(request, "%s: example %" PRIu64 ": label %g, expected a whole number", from, i,
                                     value[i]);
         else if (!add_number(&seen, value[i]))
@@ -165,7 +159,7 @@ static bool parse_number(const char *name, double *number)
 {
     char *end = NULL;
     *number = strtod(name, &end);
-    return end != name && !*end && is_whole(*number);
+    return end != name && !*end && number_is_whole(*number);
 }
 
 /* Classes with names of whole numbers are known by these; others by 0 to n-1. */
@@ -218,7 +212,7 @@ static tas_status report_label(const reader_request *request, const char *from, 
 {
     const double first = kind->numbers ? kind->numbers[0] : 0;
     const double last = kind->numbers ? kind->numbers[kind->count - 1] : (double)kind->count - 1;
-    if (!is_whole(value))
+    if (!number_is_whole(value))
         return reader_problem(request, "%s: example %" PRIu64 ": label %g, expected a whole number", from, i, value);
     return reader_problem(request,
                           "%s: example %" PRIu64 ": label %.0f, expected one of the training set's, %.0f to %.0f%s",
@@ -232,7 +226,7 @@ static tas_status fill_labels(const reader_request *request, const char *from, c
     for (uint64_t i = 0; i < count && !status; i++) {
         const double v = value[i];
         label[i] = 0;
-        if (!kind->numbers && v >= 0 && v < kind->count && is_whole(v)) {
+        if (!kind->numbers && v >= 0 && v < kind->count && number_is_whole(v)) {
             label[i] = (uint32_t)v;
             continue;
         }

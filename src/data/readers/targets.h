@@ -5,7 +5,8 @@
 
 #include "data/readers/array.h"
 
-enum { TARGETS_CLASSES_MOST = 65536 };
+/* Whole numbers of more values than TARGETS_AUTO_MOST are no classes unless these are wanted. */
+enum { TARGETS_CLASSES_MOST = 65536, TARGETS_AUTO_MOST = 20 };
 
 /* All 0: undecided. */
 typedef struct targets_kind {
