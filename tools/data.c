@@ -8,7 +8,7 @@
 enum { PROBLEMS = 10, EXAMPLES = 5 };
 
 typedef struct settings {
-    const char *data, *net;
+    const char *data, *net, *loss;
     bool json;
     data_settings reading;
 } settings;
@@ -24,6 +24,7 @@ static const cli_option options[] = {
      .offset = offsetof(settings, net),
      .help = "Read the files as for this network, and check that they fit it: its input decides on the size of "
              "pictures, its loss on whether targets are classes."},
+    OPTION_LOSS(offsetof(settings, loss)),
     OPTIONS_READING(READING),
     OPTION_JSON(offsetof(settings, json)),
     {0},
@@ -378,6 +379,7 @@ static int show_problems(session *r, const tas_reading *reading)
     const tas_status status = tas_data_check(r->cli.context, r->s.data, reading, PROBLEMS, add_problem, r, &count);
     if (status) return cli_failed(&r->cli, status);
     if (count >= PROBLEMS) cli_note(&r->cli, "only the first %d problems are listed", count);
+    sets_hint(&r->cli, TAS_BAD_DATA);
     if (r->s.json) cli_json_print(begin_json(r, r->problems), stdout);
     return EXIT_FAILED;
 }
@@ -398,6 +400,7 @@ static int work(session *r)
     tas_reading reading;
     sets_reading(&r->s.reading, &reading);
     r->net.name = r->s.net;
+    r->net.loss = r->s.loss;
     const int unknown = r->s.net ? cli_network_expect(&r->cli, &r->net, &reading) : 0;
     if (unknown) return unknown;
     const tas_status status = tas_data_read(r->cli.context, r->s.data, &reading, &r->sets.all, &r->sets.test);
@@ -411,6 +414,8 @@ static int run(int argc, char **argv)
 {
     session r = {0};
     cli_parse(&data_command, argc, argv, &r.s);
+    if (r.s.loss && !r.s.net) cli_usage(&data_command, "--loss requires --net");
+    cli_check_loss(&data_command, r.s.loss, r.s.net);
     if (!cli_open(&r.cli, &data_command)) return EXIT_FAILED;
     r.problems = json_array();
     const int result = work(&r);

@@ -92,7 +92,11 @@ static int read_data(cli_state *cli, const settings *s, const checkpoint *of, cl
     if (failed) return failed;
     tas_status status = tas_data_read(cli->context, s->data, &reading, NULL, &sets->test);
     if (!status && !sets->test) status = tas_data_read(cli->context, s->data, &reading, &sets->all, &sets->test);
-    if (status) return cli_failed(cli, status);
+    if (status) {
+        const int refused = cli_failed(cli, status);
+        sets_hint(cli, status);
+        return refused;
+    }
     if (sets->test) return 0;
     cli_note(cli, "%s has no test split: all its %llu examples are evaluated; --test draws those that train held out",
              s->data, (unsigned long long)tas_data_count(sets->all));

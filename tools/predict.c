@@ -180,6 +180,7 @@ static int read_input(session *r)
         status = read_with(r, &reading);
     }
     const int result = status ? report(r, status) : 0;
+    sets_hint(&r->cli, status);
     remove_spool();
     return result;
 }

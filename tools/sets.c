@@ -1,6 +1,8 @@
 /* Opening and cutting data sets. */
 #include "sets.h"
 
+#include <string.h>
+
 /* Words ----------------------------------------------------------------------------------------------------------- */
 
 const char *sets_format_word(int number)
@@ -98,10 +100,21 @@ static void note_test(const cli_sets *sets, cli_state *cli, const char *path)
                  held, held + rest);
 }
 
+/* Errors of the library name no option. */
+void sets_hint(cli_state *cli, tas_status status)
+{
+    if (status == TAS_BAD_DATA && strstr(tas_error(cli->context), " missing fields: "))
+        cli_note(cli, "try --missing mean, or --missing drop");
+}
+
 int sets_read(cli_sets *sets, cli_state *cli, const char *path, const tas_reading *reading)
 {
     const tas_status status = tas_data_read(cli->context, path, reading, &sets->all, &sets->test);
-    if (status) return cli_failed(cli, status);
+    if (status) {
+        const int failed = cli_failed(cli, status);
+        sets_hint(cli, status);
+        return failed;
+    }
     sets->train = sets->all;
     if (!sets->all)
         cli_error(cli, "%s: there is no training set", path);

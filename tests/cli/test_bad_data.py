@@ -67,7 +67,7 @@ BAD = [
     ("a row with too many fields", "data", (), line(9, "1,2,3,4,5,red,7"), 1, ("t.csv:9", "7 fields", "6")),
     ("a quote that does not end", "data", (), line(41, '1,2,3,4,5,"red'), 1, ("t.csv:41", "quote")),
     ("a missing field", "train", (), line(5, "1,,3,4,5,red"), 1,
-     ("t.csv: 1 missing", "column 'b' (the first in line 5)")),
+     ("t.csv: 1 missing", "column 'b' (the first in line 5)", "try --missing mean, or --missing drop")),
     ("a missing field, in a sweep", "sweep", (), line(5, "1,NA,3,4,5,red"), 1,
      ("t.csv: 1 missing", "column 'b' (the first in line 5)")),
     ("a missing field, in a plan", "plan", (), line(5, "1,?,3,4,5,red"), 1,
