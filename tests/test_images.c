@@ -9,9 +9,11 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <png.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 /* needs stdio.h before it */
@@ -500,7 +502,7 @@ START_TEST(set_with_both_splits)
     read_set("s");
     has(train, 3, (const int[]){30, 10, 20}, (const uint32_t[]){0, 1, 1});
     has(test, 1, (const int[]){40}, (const uint32_t[]){1});
-    ck_assert_msg(is_noted("3 entries of its folders are no pictures"), "%s", notes[0]);
+    ck_assert_msg(is_noted("3 entries of its folders, which are no pictures, are ignored"), "%s", notes[0]);
     const tas_data_info info = info_of(train);
     ck_assert_str_eq(info.format, "images");
     ck_assert(info.channels == 1 && info.height == 2 && info.width == 3 && info.input_type == TAS_INPUT_U8);
@@ -566,7 +568,7 @@ START_TEST(set_as_the_network_wants_it)
         read_set("s");
         const uint32_t found = channels ? channels : 3;
         ck_assert(info_of(train).channels == found && tas_data_input_size(train) == found * 24);
-        ck_assert(channels || is_noted("1 of 3 pictures are brought to 4 x 6"));
+        ck_assert(channels || is_noted("1 of 3 pictures resized to 4 x 6"));
         for (int e = 0; e < 3; e++) {
             unsigned char planes[72];
             picture of = decode(e == 0 ? "s/a/1.png" : e == 1 ? "s/a/2.png" : "s/b/1.png");
@@ -752,6 +754,21 @@ START_TEST(cache_may_be_missing)
     ck_assert_ptr_null(train->inputs.map);
     reading.cache = path_of("file");
     expect(read_again("s"), TAS_BAD_FILE, "/file: cannot be used as the folder of a cache", "");
+}
+END_TEST
+
+/* As a full disk has it: pictures are decoded for this run alone. */
+START_TEST(cache_without_room)
+{
+    const struct rlimit limit = {.rlim_cur = 100, .rlim_max = RLIM_INFINITY};
+    put_cached();
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    read_set("s");
+    has(train, 2, (const int[]){1, 2}, (const uint32_t[]){0, 1});
+    has(test, 1, (const int[]){3}, (const uint32_t[]){0});
+    ck_assert(!train->inputs.map && is_noted("no room for 12 bytes of decoded pictures"));
+    ck_assert_int_eq(count_files(CACHE, "", NULL), 0);
 }
 END_TEST
 
@@ -977,6 +994,7 @@ static Suite *create_suite(void)
     tcase_add_test(sets, cache_that_is_damaged);
     tcase_add_test(sets, cache_forgets);
     tcase_add_test(sets, cache_may_be_missing);
+    tcase_add_test(sets, cache_without_room);
     tcase_add_test(bad, folders_that_are_refused);
     tcase_add_test(bad, requests_that_are_refused);
     tcase_add_test(bad, pngs_that_are_refused);

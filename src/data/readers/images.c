@@ -276,7 +276,7 @@ static tas_status complete_split(images *of, tas_split split, reader_set *set)
 {
     picture_set *from = &of->list.set[split];
     if (of->resized[split])
-        note_once(of->request->context, "%s: %" PRIu64 " of %zu pictures are brought to %" PRIu32 " x %" PRIu32,
+        note_once(of->request->context, "%s: %" PRIu64 " of %zu pictures resized to %" PRIu32 " x %" PRIu32,
                   of->request->path, of->resized[split], from->count, of->shape.height, of->shape.width);
     set->present = true;
     set->options.count = from->count;
