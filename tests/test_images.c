@@ -537,6 +537,19 @@ START_TEST(set_of_other_layouts)
 }
 END_TEST
 
+/* Of a table with pictures beside it, the table is the set. */
+START_TEST(set_beside_a_table)
+{
+    put_small("s/plots/1.png", 1);
+    put_text("s/train.csv", "a,b,class\n1,2,x\n3,4,y\n5,6,x\n");
+    read_set("s");
+    ck_assert_str_eq(info_of(train).format, "csv");
+    reading.format = "images";
+    read_set("s");
+    has(train, 1, (const int[]){1}, (const uint32_t[]){0});
+}
+END_TEST
+
 START_TEST(set_with_numbers_as_classes)
 {
     char name[32];
@@ -985,6 +998,7 @@ static Suite *create_suite(void)
     tcase_add_test(pictures, scale_of_large_pictures);
     tcase_add_test(sets, set_with_both_splits);
     tcase_add_test(sets, set_of_other_layouts);
+    tcase_add_test(sets, set_beside_a_table);
     tcase_add_test(sets, set_with_numbers_as_classes);
     tcase_add_test(sets, set_as_the_network_wants_it);
     tcase_add_test(sets, set_of_floats);

@@ -8,9 +8,10 @@
 #include <unistd.h>
 #include <zlib.h>
 
-/* In the order in which they are asked: those with a magic number before those that are text. */
-static const reader *const readers[] = {&reader_idx,    &reader_npz,    &reader_npy, &reader_cifar,
-                                        &reader_images, &reader_libsvm, &reader_csv, &reader_tsv};
+/* In the order in which they are asked: those with a magic number before those that are text; pictures at last, since
+ * other sets may have some beside them. */
+static const reader *const readers[] = {&reader_idx,    &reader_npz, &reader_npy, &reader_cifar,
+                                        &reader_libsvm, &reader_csv, &reader_tsv, &reader_images};
 enum { READERS = sizeof readers / sizeof *readers };
 
 int tas_format(size_t index, tas_format_info *info)
