@@ -106,6 +106,20 @@ def safetensors(**metadata):
     return struct.pack("<Q", len(text)) + text + b"".join(struct.pack(f"<{len(v)}f", *v) for _, v in tensors.values())
 
 
+def run_state(batches, orders, **settings):
+    usual = {"batch": 8, "batch_most": 0, "drop_last": False, "epochs": 0, "steps": 14, "optimizer": "adam", "lr": 0.5,
+             "momentum": 0.5, "nesterov": False, "weight_decay": 0.0, "decay_on": "all", "beta1": 0.5, "beta2": 0.5,
+             "epsilon": 0.5, "alpha": 0.5, "trust": 0.5, "clip": 0.0, "schedule": "constant", "warmup": 0,
+             "decay_steps": 0, "decay": 0.5, "lr_end": 0.0, "power": 1.0, "rise": 0.5, "lr_scaling": "none",
+             "base_batch": 64, "noise": True, "preconditioned_noise": False, "seed": 1}
+    noise = [3, 0, 2, True, 6.5, 0.5, 5.5, 0.5, 2.5, 0.5, 0.5]
+    return json.dumps({
+        "contract": 3, "arithmetic": "exact", "step": 7, "steps": 14, "examples": 56, "seconds": 0.5, "last_loss": 2.5,
+        "data_examples": 100, "data_sha256": "0123456789abcdef" * 4, "settings": {**usual, **settings},
+        "batches": batches, "batches_changed": len(orders) > 1, "orders": orders, "noise": noise,
+        "preconditioned_noise": noise, "more": "{}"})
+
+
 def seeds():
     """(fuzzer, bytes)"""
     for code, letter in ((8, "B"), (9, "b"), (11, "h"), (12, "i"), (13, "f"), (14, "d")):
@@ -133,6 +147,10 @@ def seeds():
         yield "jpeg", base64.b64decode(text)
     for path in (Path(__file__).parent / "peer").glob("advise-*.csv"):
         yield "rows", path.read_bytes()[:4096] + b"\0"
+    for state in (run_state([[0, 8]], [[0, 0, 1]]), run_state([[0, 8], [5, 24], [9, 12]], [[0, 0, 1], [0, 56, 9]]),
+                  run_state([[0, 100]], [[0, 0, "18446744073709551615"]], seed="18446744073709551615", batch=100)):
+        yield "checkpoint", state.encode()
+        yield "checkpoint", safetensors(**{"tassello.network": "input 3\ndense 2\n", "tassello.state": state})
     yield "safetensors", safetensors()
     yield "safetensors", safetensors(**{"tassello.network": "input 3\ndense 2\n"})
 

@@ -506,7 +506,14 @@ const cli_command train_command = {
         "The last two lines are the test accuracy and loss, and a digest of the weights' bits. The digest depends on "
         "the network, the data, the settings and the seed, and on nothing else.\n\n"
         "The first SIGINT, SIGTERM or SIGHUP finishes the step and writes --save; the second quits at once. SIGUSR1 "
-        "writes --save, and training continues.",
+        "writes --save, and training continues.\n\n"
+        "Checkpoints of --save have the network with its normalization, what is known of the data (names of classes, "
+        "columns), the weights, and the state of the run: the optimizer's, the step, the settings, a fingerprint of "
+        "the examples, evaluations so far. With --resume a run goes on from one after it was interrupted, killed or "
+        "over, and ends with the same bits and the same figures as without that, because settings and examples are "
+        "checked: what may be another is the device, the memory, the tile, files that are written, --noise, --patience "
+        "and the value of --until-loss or --until-accuracy; and the length, unless the schedule (cosine, polynomial, "
+        "one-cycle) depends on it. Checkpoints of --save-best have weights alone.",
     .arguments = {ARGUMENT_NET(offsetof(train_settings, net)), ARGUMENT_DATA(offsetof(train_settings, data), false)},
     .options = train_settings_options,
     .examples = {"tassello train mlp DATA --epochs 10 --save mlp.safetensors",
