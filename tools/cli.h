@@ -125,7 +125,7 @@ extern const cli_command advise_command, data_command, devices_command, eval_com
              "bce if the model ends in a sigmoid."}
 #define ARGUMENT_NET(where)                                                                                            \
     {.name = "NET", .complete = COMPLETE_NET, .offset = (where),                                                       \
-     .help = "file with a network's description (tassello-network(5)), - for stdin, the name of a network that "        \
+     .help = "file with a network's description (tassello-network(5)), - for stdin, the name of a network that "       \
              "ships, such as mlp, or an ONNX model (.onnx), of which the network alone is used"}
 #define ARGUMENT_DATA(where, or_not)                                                                                   \
     {.name = "DATA", .complete = COMPLETE_FILE, .optional = (or_not), .offset = (where),                               \
