@@ -4,48 +4,21 @@
 #include "data/readers/csv_rows.h"
 #include "data/readers/number.h"
 
-#include "support.h"
+#include "files.h"
 
 #include <check.h>
-#include <dirent.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>
 
-static char folder[] = "/tmp/tassello-csv-XXXXXX";
-static char notes[4096];
 static tas_reading reading;
 static tas_data *train, *test;
 
-static const char *path_of(const char *name)
-{
-    static char text[512];
-    snprintf(text, sizeof text, "%s/%s", folder, name);
-    return text;
-}
-
-static void clear_folder(void)
-{
-    DIR *all = opendir(folder);
-    for (struct dirent *e; all && (e = readdir(all));)
-        if (e->d_name[0] != '.') remove(path_of(e->d_name));
-    if (all) closedir(all);
-}
-
-static void keep_note(void *user, const char *text)
-{
-    (void)user;
-    snprintf(notes + strlen(notes), sizeof notes - strlen(notes), "%s\n", text);
-}
-
 static void setup(void)
 {
-    clear_folder();
-    support_open();
-    notes[0] = 0;
-    tas_set_log(context, keep_note, NULL);
+    files_setup();
     tas_reading_init(&reading);
     train = test = NULL;
 }
@@ -55,22 +28,18 @@ static void teardown(void)
     tas_data_close(&train);
     tas_data_close(&test);
     support_close();
-    clear_folder();
 }
 
 static void write_bytes(const char *name, const char *text, size_t bytes)
 {
     if (strstr(name, ".gz")) {
-        gzFile f = gzopen(path_of(name), "wb");
+        gzFile f = gzopen(files_path(name), "wb");
         ck_assert_ptr_nonnull(f);
         ck_assert_int_eq(gzwrite(f, text, (unsigned)bytes), (int)bytes);
         ck_assert_int_eq(gzclose(f), Z_OK);
         return;
     }
-    FILE *f = fopen(path_of(name), "wb");
-    ck_assert_ptr_nonnull(f);
-    ck_assert_uint_eq(fwrite(text, 1, bytes, f), bytes);
-    ck_assert_int_eq(fclose(f), 0);
+    files_write(name, text, bytes);
 }
 
 static void write_text(const char *name, const char *text) { write_bytes(name, text, strlen(text)); }
@@ -85,7 +54,7 @@ static void open_path(const char *path)
 static void open_text(const char *name, const char *text)
 {
     write_text(name, text);
-    open_path(path_of(name));
+    open_path(files_path(name));
 }
 
 /* What was read, as text: inputs, then "|", then the label or values; ";" behind each example. */
@@ -195,7 +164,7 @@ static const char *records_of(const char *text, size_t bytes, char separator)
     csv_rows rows;
     size_t at = 0;
     write_bytes("records", text, bytes);
-    ck_assert_msg(!csv_rows_open(context, path_of("records"), separator, &rows), "%s", tas_error(context));
+    ck_assert_msg(!csv_rows_open(context, files_path("records"), separator, &rows), "%s", tas_error(context));
     for (int again = 0; again < 2; again++) { /* the second time after a rewind */
         at = 0;
         out[0] = 0;
@@ -267,7 +236,7 @@ START_TEST(long_records)
     field[WIDTH] = 0;
     for (int i = 0; i < ROWS; i++) at += (size_t)sprintf(text + at, "%d,\"%s\"\"\"\r\n", i, field + i % WIDTH);
     write_bytes("long.gz", text, at);
-    expect_ok(csv_rows_open(context, path_of("long.gz"), 0, &rows));
+    expect_ok(csv_rows_open(context, files_path("long.gz"), 0, &rows));
     for (int i = 0; i < ROWS; i++) {
         ck_assert_msg(!csv_rows_next(&rows, &more) && more, "%s", tas_error(context));
         ck_assert_uint_eq(rows.count, 2);
@@ -372,6 +341,19 @@ static const struct good_row {
      "",
      "y",
      .missing = TAS_MISSING_DROP},
+    {.name = "words2.csv", /* no line of scikit-learn's, though 3 inputs follow */
+     .text = "9,3,x,no\n4,5,y,yes\n",
+     .examples = "9 3 1 0|0;4 5 0 1|1;",
+     .inputs = "column 1,column 2,column 3=x,column 3=y",
+     .classes = "no,yes",
+     .targets = ""},
+    {.name = "great.csv",
+     .text = "3.4028235e38,1\n3.40282355e38,0\n3.4028235e38,1\nNA,0\n",
+     .examples = "3.40282347e+38|1;3.40282347e+38|0;3.40282347e+38|1;3.40282347e+38|0;",
+     .inputs = "",
+     .classes = "",
+     .targets = "",
+     .missing = TAS_MISSING_MEAN},
     {.name = "only.csv",
      .text = "1,x,0\n2,?,1\n",
      .examples = "1 0 1|0;2 1 0|1;",
@@ -395,6 +377,13 @@ static const struct good_row {
      "y"},
 };
 
+static char *keep_schema(void)
+{
+    char *text = strdup(tas_data_schema(train));
+    ck_assert_ptr_nonnull(text);
+    return text;
+}
+
 START_TEST(good_tables)
 {
     const struct good_row *row = &good[_i];
@@ -410,6 +399,12 @@ START_TEST(good_tables)
     tas_data_info info;
     tas_data_get_info(train, &info);
     ck_assert_str_eq(info.format, strstr(row->name, ".t") ? "tsv" : "csv");
+    char *kept = keep_schema();
+    reading.schema = kept;
+    open_path(files_path(row->name));
+    ck_assert_str_eq(shown(train), row->examples);
+    ck_assert_str_eq(tas_data_schema(train), kept);
+    free(kept);
 }
 END_TEST
 
@@ -423,7 +418,7 @@ START_TEST(counts)
     ck_assert_uint_eq(info.dropped, 2);
     ck_assert_uint_eq(tas_data_count(train), 1);
     reading.missing = TAS_MISSING_MEAN;
-    open_path(path_of("drop.csv"));
+    open_path(files_path("drop.csv"));
     tas_data_get_info(train, &info);
     ck_assert_uint_eq(info.missing, 3);
     ck_assert_uint_eq(info.dropped, 0);
@@ -433,10 +428,10 @@ END_TEST
 START_TEST(notes_of_numbers)
 {
     open_text("ones.csv", "a,y\n1,1\n2,2\n");
-    ck_assert_ptr_nonnull(strstr(notes, "the numbers 1 to 2 in column 'y' are 2 classes"));
-    notes[0] = 0;
+    ck_assert_ptr_nonnull(strstr(files_notes(), "the numbers 1 to 2 in column 'y' are 2 classes"));
+    files_forget_notes();
     open_text("few.csv", "a,y\n1,0\n2,1\nx,1\n");
-    ck_assert_ptr_nonnull(strstr(notes, "column 'a' has words as well as numbers: they are 3 categories"));
+    ck_assert_ptr_nonnull(strstr(files_notes(), "column 'a' has words as well as numbers: they are 3 categories"));
 }
 END_TEST
 
@@ -480,12 +475,12 @@ START_TEST(pixels_of_both_splits)
     reading.height = reading.width = 2;
     write_text("train.csv", "0,255,51,0,1\n0,0,0,102,0\n");
     write_text("test.csv", "0,255,51,0.5,1\n");
-    expect_ok(tas_data_read(context, folder, &reading, &train, NULL));
+    expect_ok(tas_data_read(context, files_folder(), &reading, &train, NULL));
     tas_data_get_info(train, &info);
     ck_assert_int_eq(info.input_type, TAS_INPUT_F32);
     tas_data_close(&train);
     write_text("test.csv", "0,255,51,5,1\n");
-    expect_ok(tas_data_read(context, folder, &reading, NULL, &test));
+    expect_ok(tas_data_read(context, files_folder(), &reading, NULL, &test));
     tas_data_get_info(test, &info);
     ck_assert_int_eq(info.input_type, TAS_INPUT_U8);
 }
@@ -498,15 +493,15 @@ START_TEST(splits)
     write_text("train.csv", "c,n,y\nred,1,no\nblue,,yes\ngreen,5,no\n");
     write_text("test.csv.gz", "n,y,extra,c\n7,yes,x,red\n,no,y,green\n");
     reading.missing = TAS_MISSING_MEAN;
-    open_path(folder);
+    open_path(files_folder());
     ck_assert_str_eq(shown(train), "0 0 1 1|0;1 0 0 3|1;0 1 0 5|0;");
     ck_assert_str_eq(shown(test), "0 0 1 7|1;0 1 0 3|0;"); /* the training set's mean, and its order */
     tas_data_close(&train);
     tas_data_close(&test);
-    expect_ok(tas_data_read(context, folder, &reading, NULL, &test));
+    expect_ok(tas_data_read(context, files_folder(), &reading, NULL, &test));
     ck_assert_str_eq(shown(test), "0 0 1 7|1;0 1 0 3|0;");
     tas_data_close(&test);
-    expect_ok(tas_data_read(context, folder, &reading, &train, NULL));
+    expect_ok(tas_data_read(context, files_folder(), &reading, &train, NULL));
     ck_assert_str_eq(shown(train), "0 0 1 1|0;1 0 0 3|1;0 1 0 5|0;");
 }
 END_TEST
@@ -514,13 +509,13 @@ END_TEST
 START_TEST(one_split)
 {
     write_text("test.tsv", "a\ty\n1\tp\n2\tq\n");
-    open_path(folder);
+    open_path(files_folder());
     ck_assert_ptr_null(train);
     ck_assert_str_eq(shown(test), "1|0;2|1;");
     reading.test_count = 1;
     write_text("train.tsv", "a\ty\n1\tp\n2\tq\n");
-    remove(path_of("test.tsv"));
-    open_path(folder);
+    remove(files_path("test.tsv"));
+    open_path(files_folder());
     ck_assert_uint_eq(tas_data_count(train), 1);
     ck_assert_uint_eq(tas_data_count(test), 1);
 }
@@ -556,25 +551,19 @@ START_TEST(refused_splits)
     reading.missing = bad_splits[_i].missing;
     write_text("train.csv", bad_splits[_i].train);
     write_text("test.csv", bad_splits[_i].test);
-    expect(tas_data_read(context, folder, &reading, &train, &test), TAS_BAD_DATA, bad_splits[_i].word, folder);
+    expect(tas_data_read(context, files_folder(), &reading, &train, &test), TAS_BAD_DATA, bad_splits[_i].word,
+           files_folder());
     ck_assert(!train && !test);
 }
 END_TEST
 
 /* Schemas --------------------------------------------------------------------------------------------------------- */
 
-static char *keep_schema(void)
-{
-    char *text = strdup(tas_data_schema(train));
-    ck_assert_ptr_nonnull(text);
-    return text;
-}
-
 static const char *inputs_of(const char *text)
 {
     write_text("inputs.csv", text);
     tas_data_close(&test);
-    ck_assert_msg(!tas_data_read_inputs(context, path_of("inputs.csv"), &reading, &test), "%s", tas_error(context));
+    ck_assert_msg(!tas_data_read_inputs(context, files_path("inputs.csv"), &reading, &test), "%s", tas_error(context));
     return shown(test);
 }
 
@@ -595,13 +584,13 @@ START_TEST(schema_by_name)
     reading.missing = TAS_MISSING_MEAN;
     ck_assert_str_eq(inputs_of("c,n\nred,\n"), "0 1 2|0;");
     write_text("c.csv", "n,y\n1,no\n");
-    expect(tas_data_read(context, path_of("c.csv"), &reading, &train, NULL), TAS_BAD_DATA, "there is no column 'c'",
+    expect(tas_data_read(context, files_path("c.csv"), &reading, &train, NULL), TAS_BAD_DATA, "there is no column 'c'",
            "c.csv");
     write_text("c.csv", "1,no\n");
-    expect(tas_data_read(context, path_of("c.csv"), &reading, &train, NULL), TAS_BAD_DATA,
+    expect(tas_data_read(context, files_path("c.csv"), &reading, &train, NULL), TAS_BAD_DATA,
            "c.csv:1: 2 columns, expected 4 as the training set has", "");
     write_text("c.csv", "1\n2\n");
-    expect(tas_data_read_inputs(context, path_of("c.csv"), &reading, &train), TAS_BAD_DATA,
+    expect(tas_data_read_inputs(context, files_path("c.csv"), &reading, &train), TAS_BAD_DATA,
            "1 columns, expected 4 as the training set has, or 2 of inputs alone", "");
     free(kept);
 }
@@ -643,7 +632,7 @@ START_TEST(schema_of_classes)
     ck_assert_uint_eq(tas_data_classes(train), 3);
     check_info("", "3,5,8", "");
     write_text("c.csv", "7,4\n");
-    expect(tas_data_read(context, path_of("c.csv"), &reading, &train, NULL), TAS_BAD_DATA,
+    expect(tas_data_read(context, files_path("c.csv"), &reading, &train, NULL), TAS_BAD_DATA,
            "c.csv:1: column 2: '4' is no class of the training set, which has: 3, 5, 8", "");
     free(kept);
 }
@@ -659,10 +648,10 @@ START_TEST(schema_of_pictures)
     ck_assert_str_eq(inputs_of("0,255,51,0\n"), "0 1 0.200000003 0|0;");
     ck_assert_str_eq(inputs_of("0,255,51,0,7\n"), "0 1 0.200000003 0|0;");
     write_text("b.csv", "0,255,51,0.5,2\n");
-    expect(tas_data_read(context, path_of("b.csv"), &reading, &train, NULL), TAS_BAD_DATA,
+    expect(tas_data_read(context, files_path("b.csv"), &reading, &train, NULL), TAS_BAD_DATA,
            "b.csv:1: column 4: '0.5' is no pixel: expected a whole number from 0 to 255", "");
     write_text("b.csv", "0,255,2\n");
-    expect(tas_data_read(context, path_of("b.csv"), &reading, &train, NULL), TAS_BAD_DATA,
+    expect(tas_data_read(context, files_path("b.csv"), &reading, &train, NULL), TAS_BAD_DATA,
            "2 columns of inputs, expected 4 as the network has", "");
 }
 END_TEST
@@ -753,7 +742,7 @@ START_TEST(refused)
     reading.targets = row->kind;
     reading.pixels = row->pixels;
     write_text("x.csv", row->text);
-    expect(tas_data_read(context, path_of("x.csv"), &reading, &train, &test),
+    expect(tas_data_read(context, files_path("x.csv"), &reading, &train, &test),
            row->argument ? TAS_BAD_ARGUMENT : TAS_BAD_DATA, row->word, "x.csv");
     ck_assert(!train && !test);
 }
@@ -761,7 +750,7 @@ END_TEST
 
 static void refuse_file(const char *name, const char *word)
 {
-    expect(tas_data_read(context, path_of(name), &reading, &train, &test), TAS_BAD_DATA, word, name);
+    expect(tas_data_read(context, files_path(name), &reading, &train, &test), TAS_BAD_DATA, word, name);
 }
 
 START_TEST(refused_bytes)
@@ -773,16 +762,16 @@ START_TEST(refused_bytes)
     write_bytes("wide.csv", "\0a\0,", 4);
     refuse_file("wide.csv", "wide.csv:1: a NUL byte");
     write_text("cut.csv.gz", "a,y\n1,0\n2,1\n1,0\n2,1\n1,0\n2,1\n");
-    ck_assert_int_eq(truncate(path_of("cut.csv.gz"), 24), 0);
+    ck_assert_int_eq(truncate(files_path("cut.csv.gz"), 24), 0);
     refuse_file("cut.csv.gz", "damaged gzip data");
-    expect(tas_data_read(context, path_of("none.csv"), &reading, &train, &test), TAS_BAD_FILE, "none.csv",
+    expect(tas_data_read(context, files_path("none.csv"), &reading, &train, &test), TAS_BAD_FILE, "none.csv",
            "No such file");
     reading.format = "csv";
-    expect(tas_data_read(context, folder, &reading, &train, &test), TAS_BAD_FILE, folder,
+    expect(tas_data_read(context, files_folder(), &reading, &train, &test), TAS_BAD_FILE, files_folder(),
            "expected train.csv or test.csv");
     reading.train_images = reading.train_labels = "x";
     write_text("a.csv", "1,2\n");
-    expect(tas_data_read(context, path_of("a.csv"), &reading, &train, &test), TAS_BAD_ARGUMENT, "a CSV table",
+    expect(tas_data_read(context, files_path("a.csv"), &reading, &train, &test), TAS_BAD_ARGUMENT, "a CSV table",
            "'files'");
 }
 END_TEST
@@ -790,7 +779,7 @@ END_TEST
 /* Rows of `columns` fields: a text, whatever the row, or its number. */
 static void write_rows(const char *name, int count, const char *first, const char *format)
 {
-    FILE *f = fopen(path_of(name), "w");
+    FILE *f = fopen(files_path(name), "w");
     ck_assert_ptr_nonnull(f);
     fputs(first, f);
     for (int i = 0; i < count; i++) fprintf(f, format, i, i);
@@ -800,19 +789,19 @@ static void write_rows(const char *name, int count, const char *first, const cha
 START_TEST(too_many)
 {
     write_rows("a.csv", 1000, "c,y\n", "w%d,1\n");
-    open_path(path_of("a.csv"));
+    open_path(files_path("a.csv"));
     ck_assert_uint_eq(tas_data_input_size(train), 1000);
     write_rows("a.csv", 1001, "c,y\n", "w%d,1\n");
     refuse_file("a.csv", "column 'c' has more than 1000 different texts, too many for categories; ignore it");
     write_rows("b.csv", 30, "c,y\nx,1\n", "%d,1\n");
     refuse_file("b.csv", "b.csv:2: column 'c': 'x' is no number, but 30 other fields are");
     write_rows("c.csv", 30, "c,y\n", "%d,1\n");
-    FILE *f = fopen(path_of("c.csv"), "a");
+    FILE *f = fopen(files_path("c.csv"), "a");
     fputs("x,1\n", f);
     fclose(f);
     refuse_file("c.csv", "c.csv:32: column 'c': 'x' is no number, but 30 other fields are");
     write_rows("d.csv", 70000, "c,y\n", "1,%d\n");
-    open_path(path_of("d.csv"));
+    open_path(files_path("d.csv"));
     ck_assert_uint_eq(tas_data_classes(train), 0);
     reading.targets = TAS_TARGETS_CLASSES;
     refuse_file("d.csv", "column 'y' has more than 65536 different values, too many for classes");
@@ -835,7 +824,7 @@ static int problems_of(const char *text, int most)
     int count = -1;
     problems[0] = 0;
     write_text("x.csv", text);
-    expect_ok(tas_data_check(context, path_of("x.csv"), &reading, most, keep_problem, NULL, &count));
+    expect_ok(tas_data_check(context, files_path("x.csv"), &reading, most, keep_problem, NULL, &count));
     return count;
 }
 
@@ -863,7 +852,7 @@ START_TEST(like_arrays)
     uint32_t labels[ROWS];
     char hex[65], expected[65];
     random_seed(test_seed());
-    FILE *f = fopen(path_of("a.csv"), "w");
+    FILE *f = fopen(files_path("a.csv"), "w");
     for (int i = 0; i < ROWS; i++) {
         for (int k = 0; k < INPUTS_HERE; k++) {
             const float x = inputs[i * INPUTS_HERE + k] = random_float(-100, 100);
@@ -873,7 +862,7 @@ START_TEST(like_arrays)
         fprintf(f, "%u\n", labels[i]);
     }
     fclose(f);
-    open_path(path_of("a.csv"));
+    open_path(files_path("a.csv"));
     tas_data *arrays = data_of(ROWS, INPUTS_HERE, inputs, labels, 3, 0);
     expect_ok(tas_data_fingerprint(train, hex));
     expect_ok(tas_data_fingerprint(arrays, expected));
@@ -884,7 +873,7 @@ END_TEST
 
 int main(void)
 {
-    if (!mkdtemp(folder)) return 1;
+    files_open();
     Suite *suite = suite_create("csv");
     TCase *all = tcase_create("csv");
     tcase_add_checked_fixture(all, setup, teardown);
@@ -910,7 +899,6 @@ int main(void)
     tcase_add_test(all, like_arrays);
     suite_add_tcase(suite, all);
     const int failed = support_run(suite);
-    clear_folder();
-    rmdir(folder);
+    files_close();
     return failed;
 }

@@ -1,38 +1,20 @@
 /* Sparse text: lines, labels, indices, splits, schemas; and what is refused. */
 #include "data/dataset.h"
 
-#include "support.h"
+#include "files.h"
 
 #include <check.h>
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>
 
-static char folder[] = "/tmp/tassello-libsvm-XXXXXX";
 static tas_reading reading;
 static tas_data *train, *test;
 
-static const char *path_of(const char *name)
-{
-    static char text[512];
-    snprintf(text, sizeof text, "%s/%s", folder, name);
-    return text;
-}
-
-static void clear_folder(void)
-{
-    DIR *all = opendir(folder);
-    for (struct dirent *e; all && (e = readdir(all));)
-        if (e->d_name[0] != '.') remove(path_of(e->d_name));
-    if (all) closedir(all);
-}
-
 static void setup(void)
 {
-    clear_folder();
-    support_open();
+    files_setup();
     tas_reading_init(&reading);
     train = test = NULL;
 }
@@ -42,28 +24,24 @@ static void teardown(void)
     tas_data_close(&train);
     tas_data_close(&test);
     support_close();
-    clear_folder();
 }
 
 static void write_text(const char *name, const char *text)
 {
     if (strstr(name, ".gz")) {
-        gzFile f = gzopen(path_of(name), "wb");
+        gzFile f = gzopen(files_path(name), "wb");
         ck_assert_int_eq(gzputs(f, text), (int)strlen(text));
         ck_assert_int_eq(gzclose(f), Z_OK);
         return;
     }
-    FILE *f = fopen(path_of(name), "wb");
-    ck_assert_ptr_nonnull(f);
-    fputs(text, f);
-    ck_assert_int_eq(fclose(f), 0);
+    files_write(name, text, strlen(text));
 }
 
 static void open_path(const char *name)
 {
     tas_data_close(&train);
     tas_data_close(&test);
-    ck_assert_msg(!tas_data_read(context, path_of(name), &reading, &train, &test), "%s", tas_error(context));
+    ck_assert_msg(!tas_data_read(context, files_path(name), &reading, &train, &test), "%s", tas_error(context));
 }
 
 static void open_text(const char *name, const char *text)
@@ -134,7 +112,7 @@ START_TEST(splits)
     }
     tas_data_close(&train);
     tas_data_close(&test);
-    expect_ok(tas_data_read(context, path_of("a"), &reading, NULL, &test));
+    expect_ok(tas_data_read(context, files_path("a"), &reading, NULL, &test));
     ck_assert_str_eq(shown(test), "4 0 0 1|0;");
     open_path("a.t");
     ck_assert_ptr_null(test);
@@ -166,8 +144,8 @@ START_TEST(pixels)
     ck_assert_uint_eq(tas_data_input_size(train), 3);
     reading.pixels = TAS_CHOICE_YES;
     write_text("a", "1 1:51 3:-1\n0 2:102\n");
-    expect(tas_data_read(context, path_of("a"), &reading, &train, &test), TAS_BAD_DATA, "a:1: index 3: -1 is no pixel",
-           "");
+    expect(tas_data_read(context, files_path("a"), &reading, &train, &test), TAS_BAD_DATA,
+           "a:1: index 3: -1 is no pixel", "");
 }
 END_TEST
 
@@ -180,17 +158,17 @@ START_TEST(schemas)
     ck_assert_str_eq(shown(train), "0 5 0 0|1;");
     tas_data_close(&train);
     write_text("b", "2:5\n7 1:1\n4:1\n");
-    expect_ok(tas_data_read_inputs(context, path_of("b"), &reading, &train));
+    expect_ok(tas_data_read_inputs(context, files_path("b"), &reading, &train));
     ck_assert_str_eq(shown(train), "0 5 0 0|0;1 0 0 0|0;0 0 0 1|0;");
     tas_data_close(&train);
     write_text("b", "1 1:1\n1 5:1\n");
-    expect(tas_data_read(context, path_of("b"), &reading, &train, &test), TAS_BAD_DATA,
+    expect(tas_data_read(context, files_path("b"), &reading, &train, &test), TAS_BAD_DATA,
            "b:2: index 5, expected at most 4 as the network has inputs", "");
     write_text("b", "1 1:1\n1 0:1\n");
-    expect(tas_data_read(context, path_of("b"), &reading, &train, &test), TAS_BAD_DATA,
+    expect(tas_data_read(context, files_path("b"), &reading, &train, &test), TAS_BAD_DATA,
            "b:2: index 0, but those of the training set count from 1", "");
     write_text("b", "1 1:1\n0 1:1\n");
-    expect(tas_data_read(context, path_of("b"), &reading, &train, &test), TAS_BAD_DATA,
+    expect(tas_data_read(context, files_path("b"), &reading, &train, &test), TAS_BAD_DATA,
            "b:2: label 0 is no class of the training set", "");
     free(kept);
 }
@@ -228,34 +206,34 @@ START_TEST(refused)
 {
     reading.targets = bad[_i].kind;
     write_text("a.svm", bad[_i].text);
-    expect(tas_data_read(context, path_of("a.svm"), &reading, &train, &test), TAS_BAD_DATA, bad[_i].word, "a.svm");
+    expect(tas_data_read(context, files_path("a.svm"), &reading, &train, &test), TAS_BAD_DATA, bad[_i].word, "a.svm");
     ck_assert(!train && !test);
 }
 END_TEST
 
 START_TEST(refused_otherwise)
 {
-    FILE *f = fopen(path_of("nul.svm"), "wb");
+    FILE *f = fopen(files_path("nul.svm"), "wb");
     fwrite("1 1:1\n1 1:\0\n", 1, 12, f);
     fclose(f);
-    expect(tas_data_read(context, path_of("nul.svm"), &reading, &train, &test), TAS_BAD_DATA, "nul.svm:2: a NUL byte",
-           "");
+    expect(tas_data_read(context, files_path("nul.svm"), &reading, &train, &test), TAS_BAD_DATA,
+           "nul.svm:2: a NUL byte", "");
     write_text("a", "1 1:1\n-1 1:1\n");
     write_text("a.t", "1 1:1\n2 1:1\n");
-    expect(tas_data_read(context, path_of("a"), &reading, &train, &test), TAS_BAD_DATA,
+    expect(tas_data_read(context, files_path("a"), &reading, &train, &test), TAS_BAD_DATA,
            "a.t:2: label 2 is no class of the training set", "");
     reading.target = "y";
-    expect(tas_data_read(context, path_of("a"), &reading, &train, &test), TAS_BAD_ARGUMENT, "a LIBSVM text",
+    expect(tas_data_read(context, files_path("a"), &reading, &train, &test), TAS_BAD_ARGUMENT, "a LIBSVM text",
            "'target'");
     reading.target = NULL;
-    f = fopen(path_of("sparse"), "wb");
+    f = fopen(files_path("sparse"), "wb");
     for (int i = 0; i < 100; i++) fprintf(f, "%d 16777216:1\n", i & 1);
     fclose(f);
-    expect(tas_data_read(context, path_of("sparse"), &reading, &train, &test), TAS_BAD_DATA,
+    expect(tas_data_read(context, files_path("sparse"), &reading, &train, &test), TAS_BAD_DATA,
            "100 examples of 16777216 inputs are too sparse", "sparse");
     write_text("cut.gz", "1 1:1\n1 1:1\n1 2:1\n1 1:1\n1 2:3\n1 4:5\n");
-    ck_assert_int_eq(truncate(path_of("cut.gz"), 30), 0);
-    expect(tas_data_read(context, path_of("cut.gz"), &reading, &train, &test), TAS_BAD_DATA, "damaged gzip data",
+    ck_assert_int_eq(truncate(files_path("cut.gz"), 30), 0);
+    expect(tas_data_read(context, files_path("cut.gz"), &reading, &train, &test), TAS_BAD_DATA, "damaged gzip data",
            "cut.gz");
 }
 END_TEST
@@ -273,14 +251,14 @@ START_TEST(several_problems)
     int count;
     found = 0;
     write_text("a.svm", "1 1:1\nx 1:1\n1 2:1 1:1\n1 1\n");
-    expect_ok(tas_data_check(context, path_of("a.svm"), &reading, 10, count_problem, NULL, &count));
+    expect_ok(tas_data_check(context, files_path("a.svm"), &reading, 10, count_problem, NULL, &count));
     ck_assert(count == 3 && found == 3);
 }
 END_TEST
 
 int main(void)
 {
-    if (!mkdtemp(folder)) return 1;
+    files_open();
     Suite *suite = suite_create("libsvm");
     TCase *all = tcase_create("libsvm");
     tcase_add_checked_fixture(all, setup, teardown);
@@ -293,7 +271,6 @@ int main(void)
     tcase_add_test(all, several_problems);
     suite_add_tcase(suite, all);
     const int failed = support_run(suite);
-    clear_folder();
-    rmdir(folder);
+    files_close();
     return failed;
 }

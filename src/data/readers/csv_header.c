@@ -149,7 +149,15 @@ static tas_status stands_above_numbers(csv_table *table, first_record *first, bo
     return status;
 }
 
-/* "150,4,setosa,versicolor,virginica", if the next record has 4 inputs and a class. Reads that one. */
+static bool has_numbers_only(const csv_table *table)
+{
+    double value;
+    for (uint32_t i = 0; i < table->rows.count; i++)
+        if (csv_table_kind(table, csv_rows_field(&table->rows, i), &value) != CSV_NUMBER) return false;
+    return true;
+}
+
+/* "150,4,setosa,versicolor,virginica", if the next record has 4 inputs and a class, all numbers. Reads that one. */
 static tas_status read_class_line(csv_table *table, const first_record *first, bool *found)
 {
     double examples, inputs;
@@ -168,7 +176,7 @@ static tas_status read_class_line(csv_table *table, const first_record *first, b
         if (ok && !words_add(&names, text)) status = no_memory(table);
     }
     if (!status) status = csv_rows_next(&table->rows, &more);
-    if (!status && ok && more && table->rows.count == inputs + 1) {
+    if (!status && ok && more && table->rows.count == inputs + 1 && has_numbers_only(table)) {
         *found = table->has_class_line = true;
         table->class_names = names.text;
         table->class_count = names.count;

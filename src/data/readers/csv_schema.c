@@ -3,6 +3,7 @@
 
 #include "data/readers/targets.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -123,7 +124,8 @@ static tas_status create_column(csv_table *table, uint32_t place, schema_column 
     if (column->of_kind[CSV_INFINITE])
         return report_field(table, place, &column->first[CSV_INFINITE], "not finite, or beyond the range of floats");
     if (!column->of_kind[CSV_NUMBER]) return report_column(table, place, "has no values; ignore it");
-    out->mean = column->sum / (double)column->of_kind[CSV_NUMBER];
+    const double mean = column->sum / (double)column->of_kind[CSV_NUMBER], most = (double)FLT_MAX;
+    out->mean = mean > most ? most : mean < -most ? -most : mean; /* rounded sums of the greatest numbers */
     return TAS_OK;
 }
 
