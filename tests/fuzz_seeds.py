@@ -120,6 +120,40 @@ def run_state(batches, orders, **settings):
         "preconditioned_noise": noise, "more": "{}"})
 
 
+TABLES = [
+    (b"a,b,y\n1,2,no\n3,4.5,yes\n", b"b,y,a\n2,no,1\n", b"a,b\n1,2\n"),
+    (b"5.1,3.5,1.4,0.2,0\n4.9,3.0,1.4,0.2,1\n", b"", b"5.1,3.5,1.4,0.2\n"),
+    (b"150,4,setosa,versicolor,virginica\n5.1,3.5,1.4,0.2,0\n4.9,3.0,1.4,0.2,2\n", b"", b""),
+    (b"c,n,y\nred,,no\nblue,3e1,yes\nNA,5,no\n", b"n,y,extra,c\n7,yes,x,red\n", b"n,c\n?,blue\n"),
+    (b'a;b;y\r\n"x ""q""";;u\r\n"l\nm";3.5e-1;v\r\n', b'b;a;y\n2;"l\nm";u\n', b""),
+    (b"\xef\xbb\xbfa\tb\ty1\ty2\n1\tred\t0.5\t2\n3\tblue\t1\t7\n", b"", b"1\tred\n"),
+    (b"0,255,51,0,1\n0,0,0,102,0\n", b"1,2,3,4,1\n", b"1,2,3,4\n"),
+    (b" a  b\ty \n1 2 7\n 3 4 9\n", b"", b"1 2\n"),
+    (b"1,12\n2,1\n3,-5\n", b"4,12\n", b""),
+]
+SPARSE = [
+    (b"+1 1:0.5 3:-2 # x\n-1 2:1e1\n", b"1 4:1\n"),
+    (b"1 0:51 8:255\r\n0\n2 3:7\n", b""),
+    (b"# by hand\n\n1.5 1:1 2:.5\n-2e-3 1:+3\n", b""),
+]
+SCHEMAS = [
+    {"format": "csv", "input_type": "f32", "target_type": "label", "input_size": 4, "classes": 2, "file_columns": 5,
+     "has_header": True, "class_names": ["no", "yes"], "target_places": [1], "target_names": ["answer"], "columns": [
+         {"place": 0, "name": "age", "mean": 0.1}, {"place": 3, "name": "color", "categories": ["", "blue", "red"]}]},
+    {"format": "images", "input_type": "u8", "target_type": "f32", "channels": 3, "height": 4, "width": 5,
+     "input_size": 60, "target_size": 7, "resized": True},
+    {"format": "libsvm", "input_type": "f32", "target_type": "label", "input_size": 9, "classes": 3,
+     "sparse_from_zero": True},
+]
+
+
+def tables():
+    """For fuzz_csv.c: each table as it is, and with some of the ways in which it may be read."""
+    for k, files in enumerate(TABLES):
+        for a, b in ((0, 0), (16, 128), (32, 1), (64, 16), (129, 4), (7 * k % 256, 29 * k % 128)):
+            yield bytes([a]) + parts(b, *files)
+
+
 def seeds():
     """(fuzzer, bytes)"""
     for code, letter in ((8, "B"), (9, "b"), (11, "h"), (12, "i"), (13, "f"), (14, "d")):
@@ -151,6 +185,10 @@ def seeds():
                   run_state([[0, 100]], [[0, 0, "18446744073709551615"]], seed="18446744073709551615", batch=100)):
         yield "checkpoint", state.encode()
         yield "checkpoint", safetensors(**{"tassello.network": "input 3\ndense 2\n", "tassello.state": state})
+    yield from (("csv", table) for table in tables())
+    for files in SPARSE:
+        yield from (("libsvm", parts(choices, *files)) for choices in (0, 1, 5, 64))
+    yield from (("schema", json.dumps(of, separators=(",", ":")).encode()) for of in SCHEMAS)
     yield "safetensors", safetensors()
     yield "safetensors", safetensors(**{"tassello.network": "input 3\ndense 2\n"})
 

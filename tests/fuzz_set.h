@@ -83,20 +83,39 @@ static inline void fuzz_walk(const tas_data *data)
     free(target);
 }
 
-/* Reads a set as the byte `choices` has it; if it can be read, then also with the schema that results. */
-static inline void fuzz_read(const char *path, const char *format, unsigned choices)
+/* The file of inputs alone, with the schema that the reading has. */
+static inline void fuzz_read_inputs(tas_context *context, const char *path, const tas_reading *reading)
+{
+    tas_data *inputs = NULL;
+    tas_data_read_inputs(context, path, reading, &inputs);
+    if (inputs) fuzz_walk(inputs);
+    tas_data_close(&inputs);
+}
+
+static inline void fuzz_no_problem(void *user, const char *problem)
+{
+    (void)user;
+    if (!*problem) abort();
+}
+
+/* Checking finds a problem in the files of a set if they cannot be read. */
+static inline void fuzz_check(tas_context *context, const char *path, const tas_reading *reading, tas_status status)
+{
+    int count = -1;
+    const tas_status checked = tas_data_check(context, path, reading, 3, fuzz_no_problem, NULL, &count);
+    if (count < 0 || count > 3 || (!checked && !status != !count)) abort();
+}
+
+/* Reads a set; if it can be read, then also with the schema that results, and that and another file for prediction;
+ * other: NULL: there is none. */
+static inline void fuzz_read_as(const char *path, tas_reading reading, const char *other)
 {
     tas_context *context = NULL;
-    tas_data *sets[2] = {NULL, NULL}, *again[2] = {NULL, NULL}, *inputs = NULL;
-    tas_reading reading;
+    tas_data *sets[2] = {NULL, NULL}, *again[2] = {NULL, NULL};
     if (tas_context_open(&context)) abort();
-    tas_reading_init(&reading);
-    reading.format = format;
-    reading.targets = (tas_targets)(choices % 3);
-    reading.pixels = (tas_choice)(choices / 3 % 3);
-    if (choices & 64) reading.channels = 3, reading.height = 2, reading.width = 2;
     const tas_status status = tas_data_read(context, path, &reading, &sets[TAS_TRAIN], &sets[TAS_TEST]);
     if (status && (sets[0] || sets[1] || !*tas_error(context))) abort();
+    fuzz_check(context, path, &reading, status);
     for (int split = 0; split < 2; split++)
         if (sets[split]) fuzz_walk(sets[split]);
     const tas_data *one = sets[TAS_TRAIN] ? sets[TAS_TRAIN] : sets[TAS_TEST];
@@ -107,15 +126,26 @@ static inline void fuzz_read(const char *path, const char *format, unsigned choi
             abort();
         }
         if (!again[TAS_TRAIN] != !sets[TAS_TRAIN] || !again[TAS_TEST] != !sets[TAS_TEST]) abort();
-        tas_data_read_inputs(context, path, &reading, &inputs);
-        if (inputs) fuzz_walk(inputs);
+        fuzz_read_inputs(context, path, &reading);
+        if (other) fuzz_read_inputs(context, other, &reading);
     }
     for (int split = 0; split < 2; split++) {
         tas_data_close(&again[split]);
         tas_data_close(&sets[split]);
     }
-    tas_data_close(&inputs);
     tas_context_close(&context);
+}
+
+/* As the byte `choices` has it. */
+static inline void fuzz_read(const char *path, const char *format, unsigned choices)
+{
+    tas_reading reading;
+    tas_reading_init(&reading);
+    reading.format = format;
+    reading.targets = (tas_targets)(choices % 3);
+    reading.pixels = (tas_choice)(choices / 3 % 3);
+    if (choices & 64) reading.channels = 3, reading.height = 2, reading.width = 2;
+    fuzz_read_as(path, reading, NULL);
 }
 
 #endif

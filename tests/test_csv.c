@@ -431,7 +431,8 @@ START_TEST(notes_of_numbers)
     ck_assert_ptr_nonnull(strstr(files_notes(), "the numbers 1 to 2 in column 'y' are 2 classes"));
     files_forget_notes();
     open_text("few.csv", "a,y\n1,0\n2,1\nx,1\n");
-    ck_assert_ptr_nonnull(strstr(files_notes(), "column 'a' has words as well as numbers: they are 3 categories"));
+    ck_assert_ptr_nonnull(strstr(
+        files_notes(), "column 'a' has words as well as numbers (the first, 'x', in line 4): they are 3 categories"));
 }
 END_TEST
 
@@ -540,7 +541,7 @@ static const struct {
     {"a,y\n1,0.5\n2,7\n", "a,y\n1,2\n2,1e99\n", "test.csv:3: column 'y': '1e99' is not finite", 0},
     {"a,y\n1,0.5\n2,7\n", "a,y\n1,2\n-inf,1\n", "test.csv:3: column 'a': '-inf' is not finite", 0},
     {"1,2,0\n", "1,0\n", "test.csv:1: 2 columns, expected 3 as the training set has", 0},
-    {"a,y\n1,0\n", "a,y\n,0\n", "test.csv: 1 missing fields: 1 in column 'a' (the first in line 2)", 0},
+    {"a,y\n1,0\n", "a,y\n,0\n", "test.csv: 1 missing field: 1 in column 'a' (the first in line 2)", 0},
     {"c,y\nu,0\n", "c,y\n,0\n", "test.csv:2: column 'c': '' is missing, which it never is in the training set",
      TAS_MISSING_MEAN},
     {"a,y\n1,0\n", "a,y\n", "test.csv: nothing below its header", 0},
@@ -703,9 +704,9 @@ static const struct bad_row {
     {.text = "a,y\n1,0\n2,1\n", "no column is left for the inputs", NULL, "a", .argument = true},
     {.text = "a,b,y\n1,,0\n,,1\n3,2,0\n",
      "3 missing fields: 1 in column 'a' (the first in line 3), 2 in column 'b' (the first in line 2)"},
-    {.text = "1,?\n2,0\n", "1 missing fields: 1 in column 2 (the first in line 1)"},
+    {.text = "1,?\n2,0\n", "1 missing field: 1 in column 2 (the first in line 1)"},
     {.text = "a,y\n1,\n2,0\n",
-     "1 missing fields: 1 in column 'y' (the first in line 2); targets have no mean",
+     "1 missing field: 1 in column 'y' (the first in line 2); targets have no mean",
      .missing = TAS_MISSING_MEAN},
     {.text = "a,y\nNA,0\nnan,1\n", "column 'a' has no values", .missing = TAS_MISSING_MEAN},
     {.text = "a,y\nNA,0\nnan,1\n", "each of its 2 rows lacks a field", .missing = TAS_MISSING_DROP},
@@ -835,7 +836,7 @@ START_TEST(several_problems)
     ck_assert_int_eq(problems_of("a,b,y\n1,2\n3\n1,,0\ninf,2,1\n", 10), 4);
     ck_assert_ptr_nonnull(strstr(problems, "x.csv:2: 2 fields"));
     ck_assert_ptr_nonnull(strstr(problems, "x.csv:3: 1 fields"));
-    ck_assert_ptr_nonnull(strstr(problems, "1 missing fields"));
+    ck_assert_ptr_nonnull(strstr(problems, "1 missing field"));
     ck_assert_ptr_nonnull(strstr(problems, "x.csv:5: column 'a': 'inf'"));
     ck_assert_int_eq(problems_of("a,b,y\n1,2\n3\n1,,0\ninf,2,1\n", 2), 2);
     reading.pixels = TAS_CHOICE_YES;

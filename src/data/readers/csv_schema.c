@@ -46,7 +46,8 @@ static tas_status report_missing(const csv_table *table, csv_role role, uint64_t
                      column->first[CSV_MISSING].line);
         if (++listed == COLUMNS_LISTED) snprintf(list + used, sizeof list - (size_t)used, ", ...");
     }
-    return reader_problem(table->request, "%s: %" PRIu64 " missing fields: %s; %s", table->path, count, list, remedy);
+    return reader_problem(table->request, "%s: %" PRIu64 " missing field%s: %s; %s", table->path, count,
+                          count == 1 ? "" : "s", list, remedy);
 }
 
 tas_status csv_schema_check_missing(const csv_table *table)
@@ -107,8 +108,11 @@ static tas_status take_categories(csv_table *table, uint32_t place, schema_colum
     column->texts.text = NULL;
     column->texts.count = 0;
     if (column->of_kind[CSV_NUMBER])
-        note_once(table->request->context, "%s: %s has words as well as numbers: they are %" PRIu32 " categories",
-                  table->path, csv_table_label(table, place, label), out->category_count);
+        note_once(table->request->context,
+                  "%s: %s has words as well as numbers (the first, '%s', in line %" PRIu64 "): they are %" PRIu32
+                  " categories",
+                  table->path, csv_table_label(table, place, label), column->first[CSV_WORD].text,
+                  column->first[CSV_WORD].line, out->category_count);
     return TAS_OK;
 }
 
