@@ -302,7 +302,7 @@ def check_in(tassello, library, folder, name, dynamo, opset, write):
         text = [line for line in (folder / "in.net").read_text().splitlines() if not line.startswith("#")]
         rows = {"inputs": inputs.reshape(EXAMPLES, -1), "outputs": expected}
         members = [f'"network": {json.dumps(text, indent=1)}']
-        members += [f'"{key}": ' + textwrap.fill(json.dumps(value.tolist()), 118) for key, value in rows.items()]
+        members += [f'"{key}":\n' + textwrap.fill(json.dumps(value.tolist()), 116) for key, value in rows.items()]
         (HERE / f"{stem}.json").write_text("{" + ",\n".join(members) + "}\n")
     return distance(found, expected), []
 
