@@ -189,6 +189,8 @@ def seeds():
     for files in SPARSE:
         yield from (("libsvm", parts(choices, *files)) for choices in (0, 1, 5, 64))
     yield from (("schema", json.dumps(of, separators=(",", ":")).encode()) for of in SCHEMAS)
+    for path in sorted(Path(__file__).parent.glob("peer/onnx-*.onnx")):
+        yield "onnx", b"\0" + path.read_bytes()
     yield "safetensors", safetensors()
     yield "safetensors", safetensors(**{"tassello.network": "input 3\ndense 2\n"})
 
