@@ -103,7 +103,7 @@ static void note_test(const cli_sets *sets, cli_state *cli, const char *path)
 /* Errors of the library name no option. */
 void sets_hint(cli_state *cli, tas_status status)
 {
-    if (status == TAS_BAD_DATA && strstr(tas_error(cli->context), " missing fields: "))
+    if (status == TAS_BAD_DATA && strstr(tas_error(cli->context), " missing field"))
         cli_note(cli, "try --missing mean, or --missing drop");
 }
 
