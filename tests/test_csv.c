@@ -597,6 +597,26 @@ START_TEST(schema_by_name)
 }
 END_TEST
 
+/* A line of words that are no names is an example, unless numbers below it say otherwise. */
+START_TEST(schema_of_words)
+{
+    open_text("a.csv", "color,size,y\nred,S,no\nblue,L,yes\n");
+    char *kept = keep_schema();
+    reading.schema = kept;
+    ck_assert_str_eq(inputs_of("red,L\n"), "0 1 1 0|0;");
+    ck_assert_str_eq(inputs_of("size,color\nL,red\n"), "0 1 1 0|0;");
+    free(kept);
+    reading.schema = NULL;
+    open_text("a.csv", "age,size,y\n1,S,no\n2,L,yes\n");
+    kept = keep_schema();
+    reading.schema = kept;
+    write_text("b.csv", "Age,Size\n2,L\n");
+    expect(tas_data_read_inputs(context, files_path("b.csv"), &reading, &test), TAS_BAD_DATA,
+           "there is no column 'age', which the training set has; did you mean 'Age'?", "");
+    free(kept);
+}
+END_TEST
+
 START_TEST(schema_by_place)
 {
     reading.target = "2";
@@ -845,7 +865,7 @@ START_TEST(several_problems)
 }
 END_TEST
 
-/* In a program with a decimal comma, and when examples are many. */
+/* Floats that are written with 9 digits are the same as in arrays. */
 START_TEST(like_arrays)
 {
     enum { ROWS = 500, INPUTS_HERE = 7 };
@@ -890,6 +910,7 @@ int main(void)
     tcase_add_test(all, one_split);
     tcase_add_loop_test(all, refused_splits, 0, sizeof bad_splits / sizeof *bad_splits);
     tcase_add_test(all, schema_by_name);
+    tcase_add_test(all, schema_of_words);
     tcase_add_test(all, schema_by_place);
     tcase_add_test(all, schema_of_classes);
     tcase_add_test(all, schema_of_pictures);

@@ -193,7 +193,8 @@ static tas_status apply_rules(csv_table *table, first_record *first, const schem
     const tas_choice choice = table->request->reading->header;
     *found = choice == TAS_CHOICE_YES || (of && of->has_header && has_known_name(table, of));
     if (choice != TAS_CHOICE_AUTO || *found || !first->words) return TAS_OK;
-    *found = all_differ(table, first);
+    /* words that are none of the names that a network knows are more likely its categories */
+    *found = !(of && of->has_header) && all_differ(table, first);
     if (*found) return TAS_OK;
     tas_status status = stands_above_numbers(table, first, found);
     bool more;
