@@ -183,8 +183,7 @@ static tas_status open_run(train_session *session)
     tas_train_options *options = &session->settings.train;
     options->on_step = on_step;
     options->user = session;
-    tas_status status = tas_model_open(session->device, session->network, options->seed, &session->model);
-    if (status) return status;
+    tas_status status;
     tas_model_set_budget(session->model, session->plan.bytes_total);
     if (session->settings.resume)
         status = tas_run_resume(session->model, session->train, options, session->settings.resume, &session->run);
@@ -228,6 +227,10 @@ static int open_session(train_session *session)
     if (status) return cli_failed(&session->cli, status);
     failed = plan_session(session);
     if (failed) return failed;
+    status = tas_model_open(session->device, session->network, settings->train.seed, &session->model);
+    if (status) return cli_failed(&session->cli, status);
+    failed = train_init(session);
+    if (failed) return failed;
     status = open_run(session);
     if (status) return cli_failed(&session->cli, status);
     tas_model_set_budget(session->model, session->plan.validation_budget);
@@ -245,6 +248,7 @@ static void close_session(train_session *session)
     tas_growth_close(&session->growth);
     tas_run_close(&session->run);
     tas_model_close(&session->model);
+    json_decref(session->init);
     tas_data_close(&session->judge);
     until_free(&session->until);
     sets_close(&session->sets);

@@ -10,7 +10,7 @@
 #include "validation.h"
 
 typedef struct train_settings {
-    const char *net, *data, *loss, *device, *save, *save_every, *save_best, *resume, *log;
+    const char *net, *data, *loss, *device, *save, *save_every, *save_best, *resume, *init, *log;
     uint64_t save_steps;  /* --save-every, */
     double save_seconds;  /* as one of them */
     json_t *options;      /* those that checkpoints remember, by name: their texts, null for flags */
@@ -45,6 +45,7 @@ typedef struct train_session {
     tas_batches batches;
     float lr; /* after scaling */
     tas_model *model;
+    json_t *init; /* --init: what was taken; else NULL */
     tas_run *run;
     tas_data *judge; /* of a growing batch: the first of what is held out, or of what is trained on; */
     tas_growth *growth;
@@ -86,6 +87,10 @@ bool train_save_is_late(const train_session *session);
 void train_save_regularly(train_session *session);
 tas_status train_save_end(train_session *session);
 void train_save_after_failure(train_session *session);
+
+/* train_init.c: sets the weights that --init names, and lists what was taken. 0, or the exit status after reporting
+ * what is wrong. */
+int train_init(train_session *session);
 
 /* train_resume.c: _note puts an option into those that checkpoints remember, _set replaces one of these. _open reads
  * the file and sets the options that were given to its run and are not `given` now; _begin has the session go on from

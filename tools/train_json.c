@@ -39,6 +39,7 @@ static json_t *describe_settings(const train_session *session)
     json_object_set_new(o, "batch", json_integer(options->batch));
     json_object_set_new(o, "batches", batch_schedule_describe(&session->batches));
     json_object_set_new(o, "drop_last", json_boolean(options->drop_last));
+    if (session->init) json_object_set(o, "init", session->init);
     if (session->chosen) json_object_set_new(o, "auto", describe_choice(session));
     json_object_set_new(o, "lr", cli_json_float(options->lr));
     schedule_describe(options, session->lr, o);

@@ -19,6 +19,7 @@ void train_print_settings(const train_session *session, FILE *stream)
     if (session->batches.capped) fprintf(stream, ", then halved at a batch of %u", session->batches.most);
     optimizer_print(options, stream);
     fprintf(stream, "  seed %llu", (unsigned long long)options->seed);
+    if (session->init) fprintf(stream, "  weights from %s", cli_shown(session->settings.init));
     if (session->sets.part) fprintf(stream, "  examples %llu", (unsigned long long)tas_data_count(session->sets.part));
     if (session->sets.validation)
         fprintf(stream, "  validation %llu", (unsigned long long)tas_data_count(session->sets.validation));

@@ -145,6 +145,18 @@ const cli_option train_settings_options[] = {
      .help =
          "Write --save on the way, too: every so many steps (500), or every 90s, 5m or 2h. The file before it stays "
          "as FILE.previous. Whatever happens, at least one of the two is whole."},
+    {.name = "init",
+     .metavar = "FILE",
+     .group = GROUP_OUTPUT,
+     .type = TYPE_TEXT,
+     .complete = COMPLETE_FILE,
+     .offset = offsetof(train_settings, init),
+     .help =
+         "Begin with the weights of a safetensors file, for fine-tuning: a checkpoint, also of another network, or a "
+         "state_dict of PyTorch. A layer with a name takes that layer's tensors: 'conv2d 64 3 as conv1' takes "
+         "conv1.weight and conv1.bias, batch_norm also running_mean and running_var. Others take those of their own "
+         "names (1.conv2d.weight). What has another shape or is not there is drawn from --seed. What was taken and "
+         "what was not is listed; it is an error if nothing was. See 'freeze' in tassello-network(5)."},
     {.name = "resume",
      .metavar = "FILE",
      .group = GROUP_OUTPUT,
@@ -341,8 +353,10 @@ int train_settings_read(train_settings *settings, cli_state *cli, int argc, char
     tas_train_options *options = &settings->train;
     begin_settings(settings, json_object());
     cli_parse_seen(&train_command, argc, argv, settings, train_resume_note, settings->options);
+    if (settings->resume && settings->init) refuse_both("resume", "init", "the weights are those of the run");
     const int failed = settings->resume ? read_resumed(settings, cli, argc, argv) : 0;
     if (failed) return failed;
+    if (settings->init && !settings->batch) refuse_both("init", "batch auto", "its probe begins with other weights");
     if (!settings->resume) cli_check_loss(&train_command, settings->loss, settings->net);
     read_save_every(settings);
     optimizer_end(&train_command, &settings->optimizer, options);

@@ -69,6 +69,43 @@ TAS_API tas_status tas_model_write(tas_model *model, const char *tensor, const f
  */
 TAS_API tas_status tas_model_digest(tas_model *model, char hex[65]);
 
+/* What became of a tensor when a model took its start from a file. */
+typedef enum tas_init_state {
+    TAS_INIT_TAKEN = 0,
+    /* The file has none for this parameter of the model, which keeps its value. */
+    TAS_INIT_MISSING,
+    /* It has one of another shape, or of a type that is no float: the parameter keeps its value. */
+    TAS_INIT_OTHER_SHAPE,
+    /* The file's, for which the model has no parameter. */
+    TAS_INIT_UNUSED
+} tas_init_state;
+
+typedef struct tas_init_entry {
+    tas_init_state state;
+    /* The model's parameter, NULL if it is UNUSED; and the file's tensor, NULL if it is MISSING. Valid during the call,
+     * as is all of it. */
+    const tas_tensor_info *parameter;
+    const char *tensor;
+    /* Of the file's. */
+    size_t dims[8], ndims;
+} tas_init_entry;
+
+typedef void (*tas_init_fn)(void *user, const tas_init_entry *entry);
+
+/* Sets parameters and running statistics from a safetensors file, for fine-tuning: a checkpoint, whatever its network,
+ * or a state_dict of PyTorch; elements of F32, F16, BF16 (both exactly) or F64 (rounded). A parameter takes the tensor
+ *
+ *     NAME.what       if its layer has a name ('as NAME'): 'as layer1.0.conv1' takes layer1.0.conv1.weight and .bias,
+ *                     with batch_norm also .running_mean and .running_var; of a checkpoint, those of its layer NAME
+ *     3.conv2d.what   else, or if there is none: its own name; but not of a checkpoint whose layer has another NAME
+ *
+ * if that has the same shape. `report` (may be NULL) is called once per parameter in canonical order, then once for
+ * each tensor of the file that was not used. *taken (may be NULL) counts parameters. Either all of that is set or
+ * nothing: TAS_BAD_DATA: nothing fits, the file is damaged, or an element is not finite; TAS_BAD_ARGUMENT: a run is
+ * open. */
+TAS_API tas_status tas_model_init_from(tas_model *model, const char *file, tas_init_fn report, void *user,
+                                       size_t *taken);
+
 /* Runs the network forward without its loss. inputs: (n, inputs) float32, scaled by the network's mean and std, and 0
  * if below 2^-40 in magnitude; outputs: (n, outputs), logits if the loss is softmax or bce, and
  * in the data's own units (output S + M, in float32) if the loss has mean M and std S. n may be 0; at most 2^32 - 1.

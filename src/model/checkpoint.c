@@ -183,6 +183,14 @@ tas_status checkpoint_open(tas_context *context, const char *path, checkpoint *c
     return status;
 }
 
+tas_network *checkpoint_network(tas_context *context, const safetensors *file, const char *path)
+{
+    tas_network *network = NULL;
+    const char *text = safetensors_metadata(file, KEY_NETWORK);
+    if (text && tas_network_parse(context, text, path, &network)) network = NULL;
+    return network;
+}
+
 /* An error in the values names the file that they came from. */
 static tas_status read_values(void *user, const tas_model *model, int parameter, float *values)
 {

@@ -13,6 +13,9 @@ typedef struct checkpoint {
     tas_network *network;
 } checkpoint;
 
+/* The network of a file that is a checkpoint; NULL: it is not, or not of a network that this version reads. */
+tas_network *checkpoint_network(tas_context *context, const safetensors *file, const char *path);
+
 /* Opens a checkpoint and checks all but its values: the network, and that its parameters are there. Closed with
  * checkpoint_close(). */
 tas_status checkpoint_open(tas_context *context, const char *path, checkpoint *c);

@@ -2,6 +2,7 @@
  * file before it is used. */
 #include "model/safetensors.h"
 
+#include "arith.h"
 #include "base/file.h"
 
 #include <errno.h>
@@ -29,6 +30,7 @@ struct safetensors {
     int fd;
     uint64_t data_begin, data_size; /* the bytes behind the header */
     json_t *header;                 /* owns the names and texts */
+    bool any;                       /* types of elements */
     entry_in_file *entries;
     size_t count;
 };
@@ -64,10 +66,10 @@ void safetensors_close(safetensors **file)
     *file = NULL;
 }
 
-/* Bytes of a float32 tensor; false if they overflow. */
-static bool tensor_bytes(const uint64_t *dims, size_t ndims, uint64_t *bytes)
+/* Bytes of a tensor; false if they overflow. */
+static bool tensor_bytes(const uint64_t *dims, size_t ndims, size_t element, uint64_t *bytes)
 {
-    *bytes = sizeof(float);
+    *bytes = element;
     for (size_t d = 0; d < ndims; d++)
         if (!mul_size(*bytes, dims[d], bytes)) return false;
     return true;
@@ -88,6 +90,24 @@ static bool read_number(const json_t *value, uint64_t *number)
     return true;
 }
 
+/* The format's types, with the bytes of an element. Others, which it may get, are not looked at. */
+static const struct dtype {
+    const char *name;
+    safetensor_type type;
+    size_t bytes; /* 0: not known */
+} dtypes[] = {{"F32", SAFETENSOR_F32, 4},    {"F16", SAFETENSOR_F16, 2},   {"BF16", SAFETENSOR_BF16, 2},
+              {"F64", SAFETENSOR_F64, 8},    {"I64", SAFETENSOR_OTHER, 8}, {"I32", SAFETENSOR_OTHER, 4},
+              {"I16", SAFETENSOR_OTHER, 2},  {"I8", SAFETENSOR_OTHER, 1},  {"U64", SAFETENSOR_OTHER, 8},
+              {"U32", SAFETENSOR_OTHER, 4},  {"U16", SAFETENSOR_OTHER, 2}, {"U8", SAFETENSOR_OTHER, 1},
+              {"BOOL", SAFETENSOR_OTHER, 1}, {NULL, SAFETENSOR_OTHER, 0}};
+
+static const struct dtype *find_dtype(const char *name)
+{
+    const struct dtype *row = dtypes;
+    while (row->name && strcmp(row->name, name) != 0) row++;
+    return row;
+}
+
 static tas_status read_entry(const safetensors *file, const char *name, const json_t *about, entry_in_file *e)
 {
     const json_t *dtype = json_object_get(about, "dtype"), *shape = json_object_get(about, "shape");
@@ -97,7 +117,9 @@ static tas_status read_entry(const safetensors *file, const char *name, const js
     if (!json_is_string(dtype) || !json_is_array(shape) || !json_is_array(offsets) || json_object_size(about) != 3)
         return bad_tensor(
             file, name, "expected an object with a string \"dtype\", an array \"shape\" and an array \"data_offsets\"");
-    if (strcmp(json_string_value(dtype), "F32"))
+    const struct dtype *row = find_dtype(json_string_value(dtype));
+    e->tensor.type = row->type;
+    if (row->type != SAFETENSOR_F32 && !file->any)
         return fail(file->context, TAS_BAD_DATA, "%s: tensor \"%.200s\": dtype \"%.20s\", expected \"F32\"", file->path,
                     name, json_string_value(dtype));
     e->tensor.ndims = json_array_size(shape);
@@ -115,9 +137,9 @@ static tas_status read_entry(const safetensors *file, const char *name, const js
                     "%s: tensor \"%.200s\": offsets %" PRIu64 " to %" PRIu64
                     ", expected them in order and within the %" PRIu64 " bytes of data; is the file truncated?",
                     file->path, name, e->begin, e->end, file->data_size);
-    if (!tensor_bytes(e->tensor.dims, e->tensor.ndims, &bytes))
+    if (!tensor_bytes(e->tensor.dims, e->tensor.ndims, row->bytes, &bytes))
         return bad_tensor(file, name, "the product of its dimensions is not below 2^64 bytes");
-    if (e->end - e->begin != bytes)
+    if (row->bytes && e->end - e->begin != bytes)
         return fail(file->context, TAS_BAD_DATA,
                     "%s: tensor \"%.200s\": offsets %" PRIu64 " to %" PRIu64 ", expected %" PRIu64
                     " bytes for its shape",
@@ -224,12 +246,12 @@ static tas_status read_header(safetensors *file, uint64_t size)
     return status;
 }
 
-tas_status safetensors_open(tas_context *context, const char *path, safetensors **out)
+static tas_status open_file(tas_context *context, const char *path, bool any, safetensors **out)
 {
     uint64_t size = 0;
     safetensors *file = *out = calloc(1, sizeof *file);
     if (!file) return fail(context, TAS_NO_MEMORY, "%s: no memory to read it", path);
-    *file = (safetensors){.context = context, .path = strdup(path), .fd = -1};
+    *file = (safetensors){.context = context, .path = strdup(path), .fd = -1, .any = any};
     tas_status status = file->path ? TAS_OK : fail(context, TAS_NO_MEMORY, "%s: no memory to read it", path);
     if (!status) status = file_open(context, path, &file->fd, &size);
     if (!status) status = read_header(file, size);
@@ -238,11 +260,55 @@ tas_status safetensors_open(tas_context *context, const char *path, safetensors 
     return status;
 }
 
+tas_status safetensors_open(tas_context *context, const char *path, safetensors **out)
+{
+    return open_file(context, path, false, out);
+}
+
+tas_status safetensors_open_any(tas_context *context, const char *path, safetensors **out)
+{
+    return open_file(context, path, true, out);
+}
+
+/* A float16's value: its subnormals are normal float32. */
+static float read_half(uint16_t half)
+{
+    const uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 31, fraction = half & 1023;
+    if (exponent == 31) return arith_float(sign | 0x7f800000u | fraction << 13);
+    const float magnitude =
+        exponent ? arith_float((exponent + 112) << 23 | fraction << 13) : (float)fraction * 0x1p-24f;
+    return sign ? -magnitude : magnitude;
+}
+
+static void convert(safetensor_type type, size_t count, const unsigned char *bytes, float *values)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint16_t half;
+        double wide;
+        if (type == SAFETENSOR_F64) {
+            memcpy(&wide, bytes + i * sizeof wide, sizeof wide);
+            values[i] = (float)wide;
+            continue;
+        }
+        memcpy(&half, bytes + i * sizeof half, sizeof half);
+        values[i] = type == SAFETENSOR_F16 ? read_half(half) : arith_float((uint32_t)half << 16);
+    }
+}
+
 tas_status safetensors_read(const safetensors *file, const safetensor *tensor, float *values)
 {
     const entry_in_file *e = (const entry_in_file *)(const void *)tensor;
-    return file_read_at(file->context, file->path, file->fd, file->data_begin + e->begin, values,
-                        (size_t)(e->end - e->begin));
+    const size_t size = (size_t)(e->end - e->begin);
+    const size_t element = tensor->type == SAFETENSOR_F64 ? sizeof(double) : sizeof(uint16_t);
+    if (tensor->type == SAFETENSOR_F32)
+        return file_read_at(file->context, file->path, file->fd, file->data_begin + e->begin, values, size);
+    unsigned char *bytes = malloc(size + 1);
+    if (!bytes) return fail(file->context, TAS_NO_MEMORY, "%s: no memory to read it", file->path);
+    const tas_status status =
+        file_read_at(file->context, file->path, file->fd, file->data_begin + e->begin, bytes, size);
+    if (!status) convert(tensor->type, size / element, bytes, values);
+    free(bytes);
+    return status;
 }
 
 /* Writing --------------------------------------------------------------------------------------------------------- */
@@ -286,8 +352,8 @@ static tas_status add_tensors(tas_context *context, const file_writer *writer, c
     uint64_t begin = 0, bytes, end;
     for (size_t i = 0; i < count; i++, begin = end) {
         const safetensor *t = &tensors[i];
-        if (t->ndims > SAFETENSORS_DIMS || !tensor_bytes(t->dims, t->ndims, &bytes) || !add_size(begin, bytes, &end) ||
-            end > INT64_MAX)
+        if (t->ndims > SAFETENSORS_DIMS || !tensor_bytes(t->dims, t->ndims, sizeof(float), &bytes) ||
+            !add_size(begin, bytes, &end) || end > INT64_MAX)
             return fail(context, TAS_BAD_ARGUMENT, "%s: tensor \"%.200s\" has too many dimensions or bytes",
                         writer->path, t->name);
         if (!strcmp(t->name, METADATA) || json_object_get(header, t->name) ||
@@ -326,7 +392,7 @@ tas_status safetensors_write(tas_context *context, file_writer *writer, const sa
     if (!status) status = add_tensors(context, writer, tensors, tensor_count, header);
     if (!status) status = write_header(context, writer, header);
     for (size_t i = 0; !status && i < tensor_count; i++) {
-        tensor_bytes(tensors[i].dims, tensors[i].ndims, &bytes);
+        tensor_bytes(tensors[i].dims, tensors[i].ndims, sizeof(float), &bytes);
         fwrite(tensors[i].data, 1, (size_t)bytes, writer->stream);
     }
     json_decref(header);

@@ -23,7 +23,8 @@ def _(t):
                   "in": list(LENET_LAYERS[i - 1][1]) if i else None,
                   "parameters": parameters,
                   "parameter_bytes": 4 * parameters, "value_bytes": 4 * out[0] * out[1] * out[2],
-                  "forward_flops": 2 * products, "train_flops": 2 * products * (2 if i == 1 else 3)}
+                  "forward_flops": 2 * products, "train_flops": 2 * products * (2 if i == 1 else 3),
+                  "frozen": False}
         expect(row == wanted, f"layer {i}: {row}, expected {wanted}")
     expect(o["parameters"] == 431080
            and o["forward_flops"] == 2 * (576 * 25 * 20 + 64 * 500 * 50 + 800 * 500 + 500 * 10), f"{o}")
