@@ -97,7 +97,7 @@ JPEGS = [
 
 
 def safetensors(**metadata):
-    tensors = {"1.weight": ([2, 3], range(6)), "1.bias": ([2], range(2))}
+    tensors = {"1.dense.weight": ([2, 3], range(6)), "1.dense.bias": ([2], range(2))}
     header, at = {"__metadata__": metadata}, 0
     for name, (shape, values) in tensors.items():
         header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [at, at + 4 * len(values)]}
