@@ -214,12 +214,16 @@ static void refuse_both(const char *one, const char *other, const char *why)
 
 static void check_files(const train_settings *settings)
 {
-    const char *save = settings->save, *log = settings->log, *best = settings->save_best;
+    const char *save = settings->save, *log = settings->log, *best = settings->save_best, *resume = settings->resume;
     if (best && !strcmp(best, "-")) cli_usage(&train_command, "--save-best -: expected a file, not stdout");
     if (best && save && cli_is_one_file(save, best))
         cli_usage(&train_command, "--save and --save-best: expected two different files");
     if (best && log && cli_is_one_file(log, best))
         cli_usage(&train_command, "--save-best and --log: expected two different files");
+    if (best && resume && cli_is_one_file(best, resume))
+        cli_usage(&train_command, "--save-best and --resume: expected two different files");
+    if (log && resume && cli_is_one_file(log, resume))
+        cli_usage(&train_command, "--log and --resume: expected two different files");
     sets_check_output(&train_command, "save-best", best, settings->net, settings->data, &settings->reading);
     if (save && !strcmp(save, "-")) cli_usage(&train_command, "--save -: expected a file, not stdout");
     if (log && !strcmp(log, "-")) cli_usage(&train_command, "--log -: expected a file; /dev/stdout is one");

@@ -153,6 +153,8 @@ def _(t):
                                 ("--schedule", "cosine", "schedule constant there, cosine here")):
         t.fails(1 if "not the" in text else 2, (str(file), text), *words, option, value)
     t.fails(2, ("--resume and --batch auto",), *words, "--batch", "auto")
+    t.fails(2, ("--log and --resume",), *words, "--log", file)
+    t.fails(2, ("--save-best and --resume",), *words, "--save-best", file, "--validation", "10%")
     whole = t.train("--epochs", "5")
     expect(t.run(*words, "--epochs", "5").digest() == whole.digest(), "another digest than a run of that length", whole)
     expect(t.run(*words, "--steps", "75", "--tile", "3", "--budget", "50%").digest() == whole.digest(), "steps", whole)
