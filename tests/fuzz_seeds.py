@@ -1,12 +1,18 @@
 #!/usr/bin/env python3
-"""Writes what fuzzers begin with: FOLDER/NAME/* for tests/fuzz_NAME.c. Files as other programs write them, small."""
+"""Writes what fuzzers begin with: FOLDER/NAME/* for tests/fuzz_NAME.c. Files as other programs write them, small, and
+those that tassello writes: checkpoints with the state of a run, and the runs of a sweep.
+
+    fuzz_seeds.py FOLDER TASSELLO
+"""
 
 import base64
 import gzip
 import io
 import json
 import struct
+import subprocess
 import sys
+import tempfile
 import zipfile
 import zlib
 from pathlib import Path
@@ -154,7 +160,41 @@ def tables():
             yield bytes([a]) + parts(b, *files)
 
 
-def seeds():
+def written_by(tassello):
+    """Of a set of 900 examples, which fuzz_state.c has limits for."""
+    with tempfile.TemporaryDirectory() as place:
+        place = Path(place)
+        for name, count in (("train", 900), ("t10k", 40)):
+            (place / f"{name}-images-idx3-ubyte").write_bytes(
+                idx(8, (count, 4, 4), bytes((k % 16) * (k // 16 % 4) * 5 for k in range(16 * count))))
+            (place / f"{name}-labels-idx1-ubyte").write_bytes(idx(8, (count,), bytes(k % 4 for k in range(count))))
+        (place / "net").write_text("input 4x4\ndense 4\nrelu\ndense 4\n")
+
+        def run(*words):
+            done = subprocess.run([tassello, *words], cwd=place, capture_output=True, text=True, check=False)
+            if done.returncode:
+                sys.exit(f"fuzz_seeds.py: {' '.join(done.args)}: status {done.returncode}\n{done.stderr}")
+
+        for more in ((), ("--optimizer", "adamw", "--schedule", "cosine", "--validation", "10%", "--noise")):
+            run("train", "net", ".", "--device", "reference", "--steps", "20", "--batch", "8", "--save", "saved",
+                "--save-every", "10", *more)
+            for path in (place / "saved", place / "saved.previous"):
+                data = path.read_bytes()
+                yield "safetensors", data
+                yield "checkpoint", data
+                length = struct.unpack("<Q", data[:8])[0]
+                for text in json.loads(data[8:8 + length])["__metadata__"].values():
+                    if text.startswith("{"):
+                        yield "checkpoint", text.encode()
+                        yield "schema", text.encode()
+        run("sweep", "net", ".", "--device", "reference", "--batches", "4,16,64", "--seeds", "2", "--momentum", "0",
+            "--epochs", "3", "--target-loss", "0.5", "--state", "state")
+        runs = [path.read_bytes() for path in sorted((place / "state").rglob("*")) if path.is_file()]
+        for data in (*runs, b"\0".join(runs)):
+            yield "state", data
+
+
+def seeds(tassello):
     """(fuzzer, bytes)"""
     for code, letter in ((8, "B"), (9, "b"), (11, "h"), (12, "i"), (13, "f"), (14, "d")):
         for dims in ((12,), (4, 3), (3, 2, 2), (2, 1, 3, 2)):
@@ -193,10 +233,11 @@ def seeds():
         yield "onnx", b"\0" + path.read_bytes()
     yield "safetensors", safetensors()
     yield "safetensors", safetensors(**{"tassello.network": "input 3\ndense 2\n"})
+    yield from written_by(tassello)
 
 
-def main(folder):
-    for number, (name, data) in enumerate(seeds()):
+def main(folder, tassello):
+    for number, (name, data) in enumerate(seeds(str(Path(tassello).resolve()))):
         path = Path(folder) / name
         path.mkdir(parents=True, exist_ok=True)
         (path / f"{number:04}").write_bytes(data)
