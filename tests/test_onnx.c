@@ -247,6 +247,36 @@ START_TEST(comes_back)
 }
 END_TEST
 
+/* A new kind of layer needs a row in src/onnx/export_layers.c, and a way back. */
+START_TEST(every_layer)
+{
+    tas_layer_help help;
+    char line[64];
+    for (size_t i = 0; tas_network_language(i, &help); i++) {
+        bool found = !strcmp(help.layer, "augment") || !strcmp(help.layer, "freeze"); /* of training alone */
+        for (int k = 0; k < CHAINS; k++) {
+            const size_t length = (size_t)snprintf(line, sizeof line, "%s", help.layer);
+            for (const char *at = chains[k]; (at = strstr(at, line)); at += length)
+                found |= (at == chains[k] || at[-1] == '\n') && strchr(" \n", at[length]);
+        }
+        ck_assert_msg(found, "no network with %s goes out and comes back", help.layer);
+    }
+}
+END_TEST
+
+/* Augmentation is left out, and frozen layers are layers. */
+START_TEST(of_training_alone)
+{
+    tas_onnx *onnx = NULL;
+    tas_model *model = model_of_text("input 1x4x4\naugment flip\nconv2d 2 3 as c\nrelu\ndense 3\nfreeze c\n", 1);
+    expect_ok(tas_onnx_save(model, path, 0));
+    expect_ok(tas_onnx_open(context, path, NULL, &onnx));
+    check_text(onnx, "input 1x4x4\nconv2d 2 3\nrelu\ndense 3\nloss softmax\n");
+    tas_onnx_close(&onnx);
+    tas_model_close(&model);
+}
+END_TEST
+
 START_TEST(probabilities)
 {
     tas_onnx *onnx = NULL;
@@ -563,6 +593,8 @@ int main(void)
     TCase *tests = tcase_create("onnx");
     tcase_add_checked_fixture(tests, support_open, support_close);
     tcase_add_loop_test(tests, comes_back, 0, CHAINS);
+    tcase_add_test(tests, every_layer);
+    tcase_add_test(tests, of_training_alone);
     tcase_add_test(tests, probabilities);
     tcase_add_loop_test(tests, is_understood, 0, GOODS);
     tcase_add_test(tests, matrix_is_transposed);
