@@ -62,10 +62,36 @@ static void print_state(const json_t *init, int state)
     fprintf(stderr, "\n");
 }
 
-int train_init(train_session *session)
+/* The frozen layer's parameter; NULL: it is trained. */
+static const tas_tensor_info *find_frozen(const tas_network *network, const char *name)
+{
+    const tas_tensor_info *info;
+    tas_layer_info layer;
+    for (size_t i = 0; (info = tas_network_tensor(network, i)); i++)
+        if (!name || !strcmp(info->name, name))
+            if (tas_network_layer_info(network, info->layer, &layer) && layer.frozen) return info;
+    return NULL;
+}
+
+/* Frozen weights that nothing has set were probably meant to be set. */
+static void note_frozen(train_session *session)
+{
+    const tas_network *network = session->network;
+    const tas_tensor_info *found = NULL;
+    if (!session->init && !session->settings.resume) found = find_frozen(network, NULL);
+    for (int state = TAS_INIT_MISSING; session->init && state <= TAS_INIT_OTHER_SHAPE && !found; state++) {
+        const json_t *list = json_object_get(session->init, states[state].name);
+        for (size_t i = 0; i < json_array_size(list) && !found; i++)
+            found = find_frozen(network, json_string_value(json_object_get(json_array_get(list, i), "parameter")));
+    }
+    if (found)
+        cli_note(&session->cli, "%s belongs to a frozen layer, and stays as it is drawn from the seed%s", found->name,
+                 session->init ? "" : "; --init sets weights");
+}
+
+static int read_weights(train_session *session)
 {
     const char *file = session->settings.init;
-    if (!file) return 0;
     json_t *init = session->init = json_pack("{s:o}", "file", cli_json_text(file));
     for (int k = 0; k < STATES; k++) json_object_set_new(init, states[k].name, json_array());
     const tas_status status = tas_model_init_from(session->model, file, add_entry, init, NULL);
@@ -73,4 +99,11 @@ int train_init(train_session *session)
     for (int k = status ? TAS_INIT_OTHER_SHAPE : 0; k < STATES; k++)
         if (!status || k == TAS_INIT_OTHER_SHAPE) print_state(init, k);
     return status ? cli_failed(&session->cli, status) : 0;
+}
+
+int train_init(train_session *session)
+{
+    const int failed = session->settings.init ? read_weights(session) : 0;
+    if (!failed) note_frozen(session);
+    return failed;
 }

@@ -46,8 +46,9 @@ typedef struct tas_metrics {
     /* (count, count), row-major: examples of class `row` predicted as class `column`. NULL unless there are classes, at
      * most 2048. */
     uint64_t *confusion;
-    /* Of values, else NaN: the root of the mean of d^2, the mean of |d|, and 1 - sum of d^2 / sum of (t - mean t)^2, d
-     * being an output less its target t. The last is the mean over the outputs whose targets vary; NaN if none does. */
+    /* Of values, in the data's own units even if the loss scales its targets; else NaN: the root of the mean of d^2,
+     * the mean of |d|, and 1 - sum of d^2 / sum of (t - mean t)^2, d being an output less its target t. The last is the
+     * mean over the outputs whose targets vary; NaN if none does. */
     double rmse, mae, r2;
 } tas_metrics;
 
