@@ -524,6 +524,12 @@ START_TEST(schemas_are_kept)
            "new.npy: (4, 1): 1 numbers per example", "expected 2 as in the training set");
     expect(tas_data_read(context, files_path("new.npy"), &reading, &again, NULL), TAS_BAD_DATA,
            "which targets belong to this array cannot be seen", "x.npy with y.npy beside it");
+    write_array("y_train.npy", "|u1", "4,", "\x09\x09\x09\x09", 4); /* of another class, which is not looked at */
+    expect(tas_data_read(context, files_folder(), &reading, &again, NULL), TAS_BAD_DATA,
+           "y_train.npy: example 0: ", "label 9, expected one of the training set's");
+    expect_ok(tas_data_read_inputs(context, files_folder(), &reading, &again));
+    ck_assert_uint_eq(tas_data_count(again), 4);
+    tas_data_close(&again);
     tas_data_close(&train);
     tas_data_close(&test);
 

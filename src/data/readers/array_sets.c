@@ -14,7 +14,11 @@ typedef struct reading_state {
     targets_kind kind;
 } reading_state;
 
-static bool has_targets(const reading_state *of, int split) { return of->sets->at[split][1] >= 0; }
+/* For prediction those that are there are not looked at: they may be of classes that the network does not know. */
+static bool has_targets(const reading_state *of, int split)
+{
+    return of->sets->at[split][ARRAY_TARGETS] >= 0 && !of->request->inputs_only;
+}
 
 static tas_status open_array(const reading_state *of, int split, int role, array *out)
 {
