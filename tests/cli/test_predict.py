@@ -61,6 +61,16 @@ def _(t):
     expect(len(table(predict(t, c, folder / "x.npy", "--csv", "--top", "9"))[0]) == 7, "all classes")
 
 
+@case("predict: more examples than are predicted at once")
+def _(t):
+    folder, c, rows, *_ = trained(t, "classes")
+    count = (1 << 16) + 77
+    (folder / "many.npy").write_bytes(npy("f", (count, 5), (flat(rows) * (count // 200 + 1))[:5 * count]))
+    few = [line[1:] for line in table(predict(t, c, folder / "x.npy", "--csv"))[1:]]
+    many = table(predict(t, c, folder / "many.npy", "--csv"))[1:]
+    expect(len(many) == count and all(line == [str(k + 1), *few[k % 200]] for k, line in enumerate(many)), "others")
+
+
 def same_alone(t, words, device, env, examples, multiples):
     """Examples alone, all of them, and all of them within multiples of the smallest budget."""
     folder, c, rows, *_ = trained(t, *words)
