@@ -281,12 +281,13 @@ typedef struct tas_advise_noise {
 TAS_API tas_status tas_advise_noise_text(tas_context *context, const char *name, const char *text, size_t bytes,
                                          uint64_t examples, tas_advise_noise *out);
 
-/* A batch that grows during a run. When a 16th of an epoch is over, and each time the examples have grown by half since
- * then, it is decided whether the batch becomes 2, 4 or 8 times as large: by branches of the run at the batch and at a
- * multiple of it (see tas_auto_batch()), after which the run goes on as if there had been none; with plain SGD and
- * options.noise, by the gradient noise scale of the run so far. Branches wait until they take no more than a quarter of
- * the examples trained on so far. Decisions depend on losses alone, never on a clock: the run is a function of its
- * settings, and a run with the same batches as changes of its options has the same bits. The batch stays at most
+/* A batch that grows during a run. When a 16th of an epoch is over, and each time the examples have grown by half
+ * since then, it is decided whether the batch becomes 2, 4 or 8 times as large: by the gradient noise scale of the run
+ * so far, if options.noise is set, which decides alone with plain SGD and is a lower bound with momentum and Adam; and
+ * beyond it by branches of the run at the batch and at a multiple of it (see tas_auto_batch()), after which the run
+ * goes on as if there had been none. Branches wait until they have taken no more than a share of the examples trained
+ * on so far. Decisions depend on losses and gradients alone, never on a clock: the run is a function of its settings,
+ * and a run with the same batches as changes of its options has the same bits. The batch stays at most
  * options.batch_most of the run, and a tenth of its examples.
  *
  *     tas_run_open(model, data, &options, &run);           options.batch: the first; batch_most: the largest;
@@ -300,7 +301,7 @@ typedef struct tas_growth tas_growth;
 
 typedef struct tas_growth_options {
     size_t size;  /* of this struct: set by tas_growth_options_init() */
-    double share; /* of the run's examples that branches may train on, at most (0.05) */
+    double share; /* of the examples trained on so far, that branches may have trained on, at most (0.05) */
 } tas_growth_options;
 TAS_API void tas_growth_options_init(tas_growth_options *options);
 

@@ -9,11 +9,11 @@ from common import case, expect, main, one_object
 SCHEDULE = re.compile(r"^ {13}--batch-schedule (\S+) --lr-scaling (\S+) --base-batch (\d+)$", re.M)
 
 
-def repeat_grown(t, *arguments, most=()):
+def repeat_grown(t, *arguments, least="4", most=()):
     """The printed schedule leads to the same weights; the object, the log and the checkpoint have it, too."""
     folder = t.place()
     words = ("train", t.net, t.data, "--device", "reference", *arguments)
-    grown = ("--batch", "grow", "--batch-least", "4", *most)
+    grown = ("--batch", "grow", "--batch-least", least, *most)
     first = t.run(*words, *grown, "--save", folder / "s")
     found = SCHEDULE.search(first.out)
     expect(found, "no schedule is printed", first)
@@ -34,7 +34,7 @@ def repeat_grown(t, *arguments, most=()):
 def _(t):
     schedule = repeat_grown(t, "--lr", "0.01", "--epochs", "60")
     expect(all(int(b.split(":")[-1]) <= 24 for b in schedule.split(",")), schedule)
-    repeat_grown(t, "--lr", "0.002", "--epochs", "60", "--optimizer", "adamw", "--validation", "10%")
+    repeat_grown(t, "--lr", "0.002", "--epochs", "60", "--optimizer", "adamw", "--validation", "10%", least="2")
     repeat_grown(t, "--lr", "0.01", "--epochs", "60", "--momentum", "0")
     schedule = repeat_grown(t, "--lr", "0.01", "--epochs", "60", most=("--batch-most", "4"))
     expect(schedule == "4", f"--batch-most 4 grew: {schedule}")

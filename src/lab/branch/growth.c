@@ -336,6 +336,10 @@ tas_status tas_growth_decide(tas_growth *g)
     branches_request request;
     const double begun = now_seconds();
     if (tas_growth_left(g)) return TAS_OK;
+    if (!may_become(g, 2.0 * tas_run_batch(g->run))) {
+        g->due = INFINITY;
+        return TAS_OK;
+    }
     int times = decide_by_noise(g);
     if (times > 1 || g->by_noise) return decided(g, times);
     if (!may_branch(g, &request)) return TAS_OK;
