@@ -17,6 +17,7 @@ static const int repeats[] = {4, 2};
 enum {
     SIZES = sizeof repeats / sizeof *repeats,
     LOOKS = 4, /* at each branch */
+    GAIN = 3,  /* by which momentum and Adam raise the critical batch above the noise scale, at least */
     FACTOR_FIRST = 4,
     FACTOR_MOST = 8 /* of one decision */
 };
@@ -292,7 +293,8 @@ static int decide_by_noise(const tas_growth *g)
     if (!g->has_noise) return 1;
     const noise_scale_range noise = noise_scale_result(&g->run->noise);
     const double scale = noise.state == NOISE_KNOWN ? noise.value : noise.state == NOISE_AT_LEAST ? noise.low : 0;
-    return scale > 0 ? factor_within(tas_run_batch(g->run) / scale, g->by_noise ? FACTOR_MOST : 2) : 1;
+    const double b_crit = g->by_noise ? scale : GAIN * scale;
+    return scale > 0 ? factor_within(tas_run_batch(g->run) / b_crit, g->by_noise ? FACTOR_MOST : 2) : 1;
 }
 
 static tas_status grow(tas_growth *g, int times)
