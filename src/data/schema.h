@@ -50,6 +50,9 @@ tas_status schema_parse(tas_context *context, const char *text, const char *from
 void schema_free(schema *of);
 tas_status schema_copy(tas_context *context, const schema *from, schema *to);
 
+/* Inputs that the columns are. */
+size_t schema_count_inputs(const schema *of);
+
 /* The names of the inputs as they lie in an example: a number's column, or "column=value" for each category. NULL in
  * *names if there are none. Each, and the list, is freed by the caller (schema_free_names()). */
 tas_status schema_input_names(tas_context *context, const schema *of, char ***names, size_t *count);
