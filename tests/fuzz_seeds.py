@@ -194,6 +194,16 @@ def written_by(tassello):
             yield "state", data
 
 
+NETWORKS = (
+    "input data normalise as x\n\tdense data as data # data\nadd x\nbatch_norm group 3 as b.1\nfreeze data b.1\n"
+    "dense data no bias\nloss huber delta 2 normalize\n",
+    "\xef\xbb\xbfinput 4 mean 1,2,3,4 std 2\ndense 8 as a\ndropout 0.5 as d\ndense 2\nfreeze to d\r\n"
+    "loss mae mean 1,2 std 3",
+    "input 1x2x2 normalize\naugment flip\nconv2d 4 1 as c\nlayer_norm\ngroup_norm 2 as g\nconv_transpose2d 2 2\n"
+    "freeze g c\ndense data\nloss bce\n",
+)
+
+
 def seeds(tassello):
     """(fuzzer, bytes)"""
     for code, letter in ((8, "B"), (9, "b"), (11, "h"), (12, "i"), (13, "f"), (14, "d")):
@@ -231,6 +241,9 @@ def seeds(tassello):
     yield from (("schema", json.dumps(of, separators=(",", ":")).encode()) for of in SCHEMAS)
     for path in sorted(Path(__file__).parent.glob("peer/onnx-*.onnx")):
         yield "onnx", b"\0" + path.read_bytes()
+    for path in sorted(Path(__file__).parent.glob("../tools/nets/*.net")):
+        yield "network", path.read_bytes()
+    yield from (("network", text.encode()) for text in NETWORKS)
     yield "safetensors", safetensors()
     yield "safetensors", safetensors(**{"tassello.network": "input 3\ndense 2\n"})
     yield from written_by(tassello)

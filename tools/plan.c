@@ -109,7 +109,7 @@ static int open_data(session *r)
     r->test = r->sets.test;
     const uint64_t all = r->train ? tas_data_count(r->train) : UINT64_MAX;
     if (s->batch == UINT64_MAX && !s->batch_schedule.first && r->s.plan.batch > all) r->s.plan.batch = (uint32_t)all;
-    return failed ? failed : cli_network_open_for(&r->cli, &r->net, r->train, &r->network);
+    return failed ? failed : cli_network_open_for(&r->cli, &r->net, r->sets.all, &r->network);
 }
 
 /* What is wrong with NET and DATA is found before kernels are built. */

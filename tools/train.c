@@ -125,7 +125,8 @@ static void limit_batch(train_session *session)
         session->settings.train.batch = (uint32_t)all;
 }
 
-/* The data as the network needs them, and the network with what the data fill in. */
+/* The data as the network needs them, and the network with what the data fill in: from the whole training split, so
+ * that it is the network of a sweep, whatever is held out. */
 static int open_data(train_session *session)
 {
     const train_settings *settings = &session->settings;
@@ -141,7 +142,7 @@ static int open_data(train_session *session)
     session->train = session->sets.train;
     session->test = session->sets.test;
     if (!failed) limit_batch(session);
-    if (!failed) failed = cli_network_open_for(&session->cli, &session->net, session->train, &session->network);
+    if (!failed) failed = cli_network_open_for(&session->cli, &session->net, session->sets.all, &session->network);
     if (failed) return failed;
     if (!cli_check_fit(&session->cli, session->network, settings->net, session->train, settings->data, TAS_TRAIN) ||
         !cli_check_fit(&session->cli, session->network, settings->net, session->test, settings->data, TAS_TEST))

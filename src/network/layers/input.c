@@ -79,7 +79,8 @@ static const line_argument arguments[] = {
      .least = 1e-12,
      .most = 1e30},
     LAYER_NORMALIZE_ARGUMENT(
-        "Stands for the mean and std of the training examples: of each channel, or without height and width of each "
+        "Stands for the mean and std of the training split, whatever is held out of it: of each channel, or without "
+        "height and width of each "
         "value. What is the same in all examples has its own value as mean, and std 1. A checkpoint stores the "
         "numbers."),
     {0},
