@@ -204,7 +204,8 @@ int cli_failed(cli_state *cli, tas_status status);
 /* NET, as {.name = ...}: the name of a network that ships, a file, a pipe, or - for stdin. What can be read only once
  * is kept from the first call on, until cli_network_free(). */
 typedef struct cli_net {
-    const char *name, *loss; /* loss: of an ONNX model; NULL: its own */
+    const char *name, *loss; /* loss: of an ONNX model; NULL: its own, */
+    bool weights;            /* whose weights are used as well */
     char *text;              /* of a stream or an ONNX model, else NULL, */
     const char *from;        /* and its name in errors */
 } cli_net;

@@ -96,9 +96,8 @@ static int read_onnx(cli_state *cli, cli_net *net)
     net->text = strdup(tas_network_text(tas_onnx_network(onnx)));
     tas_onnx_close(&onnx);
     if (!net->text) cli_error(cli, "out of memory");
-    if (net->text && cli->command != &inspect_command && cli->command != &plan_command)
-        cli_note(cli, "%s: its network is used without its weights; 'tassello import' reads both",
-                 cli_shown(net->name));
+    if (net->text && !net->weights && cli->command != &inspect_command && cli->command != &plan_command)
+        cli_note(cli, "%s: its network is used without its weights, which 'train --init' takes", cli_shown(net->name));
     return net->text ? 0 : EXIT_FAILED;
 }
 

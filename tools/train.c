@@ -134,6 +134,7 @@ static int open_data(train_session *session)
     sets_reading(&settings->reading, &reading);
     session->net.name = settings->net;
     session->net.loss = settings->loss;
+    session->net.weights = settings->init != NULL;
     int failed = cli_network_expect(&session->cli, &session->net, &reading);
     if (!failed) failed = sets_read(&session->sets, &session->cli, settings->data, &reading);
     if (!failed)

@@ -92,8 +92,9 @@ typedef struct tas_init_entry {
 
 typedef void (*tas_init_fn)(void *user, const tas_init_entry *entry);
 
-/* Sets parameters and running statistics from a safetensors file, for fine-tuning: a checkpoint, whatever its network,
- * or a state_dict of PyTorch; elements of F32, F16, BF16 (both exactly) or F64 (rounded). A parameter takes the tensor
+/* Sets parameters and running statistics from a file, for fine-tuning: a checkpoint, whatever its network, a state_dict
+ * of PyTorch in safetensors, or an ONNX model (a name in .onnx), which is as a checkpoint of its network; elements of
+ * F32, F16, BF16 (both exactly) or F64 (rounded). A parameter takes the tensor
  *
  *     NAME.what       if its layer has a name ('as NAME'): 'as layer1.0.conv1' takes layer1.0.conv1.weight and .bias,
  *                     with batch_norm also .running_mean and .running_var; of a checkpoint, those of its layer NAME

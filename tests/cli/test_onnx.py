@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """tassello export and import, and ONNX models as NET."""
+import json
 import sys
 
 from common import case, expect, leftovers, main, one_object
@@ -41,6 +42,17 @@ def as_net(t):
     t.run("plan", model, "--device", "reference")
     squares = t.train("--steps", "3", "--loss", "mse", net=model)
     expect("test loss" in squares.out, "the loss is not mse", squares)
+
+
+@case("--init: the weights of an ONNX model")
+def init(t):
+    folder = t.place()
+    checkpoint, model = model_of(t, folder)
+    trained = json.loads(t.run("eval", checkpoint, t.data, "--device", "reference", "--json").out)["weights_sha256"]
+    for net in (model, t.net):
+        found = t.train("--steps", "1", "--lr", "0", "--init", model, net=net)
+        expect(found.digest() == trained, "other weights", found)
+        expect("without its weights" not in found.err, "a note that is wrong", found)
 
 
 @case("import --loss: in the network's text")
