@@ -507,8 +507,7 @@ START_TEST(test_coarse)
     tas_advise_options o = plain();
     tas_advice a;
     o.target_loss = 0.5;
-    say(t, HEAD_E
-        "16,0.1,1,1000,1,0.9\n16,0.1,1,2000,2,0.4\n16,0.1,1,3000,3,0.4\n64,0.1,1,1000,1,0.4\n64,0.1,1,2000,2,0.3\n");
+    say(t, HEAD_E "16,0.1,1,1000,1,0.9\n16,0.1,1,2000,2,0.4\n64,0.1,1,1000,1,0.4\n64,0.1,1,2000,2,0.3\n");
     tas_sweep *s = advised(t, &o, TAS_OK);
     tas_sweep_advice(s, &a);
     ck_assert(strstr(a.reason, "1 of 2 runs are at the target at their first evaluation"));
@@ -703,8 +702,10 @@ START_TEST(test_pytorch)
     expect_ok(tas_advise_open(context, PEER_FOLDER "/advise-runs.csv", &o, &s));
     tas_sweep_advice(s, &a);
     ck_assert_msg(a.batch == 32 || a.batch == 128, "batch %u", a.batch);
-    ck_assert_msg(a.b_crit > 65 && a.b_crit < 85 && a.b_crit_low > 50 && a.b_crit_low < 65 && a.b_crit_high > 85 &&
-                      a.b_crit_high < 110,
+    /* Three batches reach the target, with two seeds each, and little can be said of how far they are off the curve:
+     * 15.4 to 525. */
+    ck_assert_msg(a.b_crit > 55 && a.b_crit < 70 && a.b_crit_low > 10 && a.b_crit_low < 30 && a.b_crit_high > 200 &&
+                      a.b_crit_high < 1000,
                   "%g: %g to %g", a.b_crit, a.b_crit_low, a.b_crit_high);
     ck_assert(strstr(a.reason, "The rate of 4 of 4 batches was chosen on the seeds"));
     ck_assert_int_eq(s->count, 4);

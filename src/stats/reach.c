@@ -2,10 +2,10 @@
 
 #include <math.h>
 
-/* The mean from evaluation i on up to so many times its examples; *complete: the run goes as far. */
-static double mean_after(const reach_point *points, int count, int i, double times, bool *complete)
+/* The mean from evaluation i on over the next quarter; *complete: the run goes as far. */
+static double mean_after(const reach_point *points, int count, int i, bool *complete)
 {
-    const double end = times * points[i].examples * (1 - 1e-9);
+    const double end = REACH_STAY * points[i].examples * (1 - 1e-9);
     double sum = 0;
     int k = i;
     *complete = false;
@@ -19,10 +19,9 @@ static double mean_after(const reach_point *points, int count, int i, double tim
 /* Whether the run stays from evaluation i on: 1, 0, or -1 if the quarter is not complete. */
 static int stays(const reach_point *points, int count, int i, double target, bool over)
 {
-    bool complete, half;
-    const double mean = mean_after(points, count, i, REACH_STAY, &complete);
-    mean_after(points, count, i, 0.5 * (1 + REACH_STAY), &half);
-    return complete || (over && half) ? mean <= target : -1;
+    bool complete;
+    const double mean = mean_after(points, count, i, &complete);
+    return !complete && !over ? -1 : mean <= target;
 }
 
 static bool gave_back(const reach_point *points, int count, int touched, double target, bool over)
@@ -56,7 +55,7 @@ double reach_deepest(const reach_point *points, int count, double examples)
     double deepest = NAN;
     for (int i = 0; i < count && points[i].examples <= examples; i++) {
         bool complete;
-        const double level = fmax(points[i].value, mean_after(points, count, i, REACH_STAY, &complete));
+        const double level = fmax(points[i].value, mean_after(points, count, i, &complete));
         if (complete && isfinite(level) && points[i].examples > 0) deepest = fmin(deepest, level);
     }
     return deepest;

@@ -37,7 +37,7 @@ typedef struct reach {
     int at; /* REACH_DONE: the evaluation at which it was reached; -1: none */
 } reach;
 
-/* over: there are no more evaluations, and half of the quarter will do; less leaves it open. */
+/* over: there are no more evaluations, and the quarter may be shorter. */
 reach reach_find(const reach_point *points, int count, double target, bool over);
 
 /* The lowest target that the run has reached by so many examples; NaN: no evaluation until then has a complete quarter.
