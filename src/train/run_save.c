@@ -409,9 +409,9 @@ static tas_status resume(const checkpoint *c, const run_state *s, tas_model *mod
     course next = {0};
     uint64_t steps;
     if (!options) list_changes(s, &own, changes);
-    tas_status status = check_network(c, model->network);
-    if (!status) status = check_device(c, s, model->device);
-    if (!status) status = check_data(c, s, data);
+    tas_status status = check_device(c, s, model->device);
+    if (!status) status = check_data(c, s, data); /* first: the network's mean and std may come from them */
+    if (!status) status = check_network(c, model->network);
     if (!status) status = options_check(model->network, data, &own);
     if (!status) status = check_settings(c, s, &own);
     if (!status) status = continue_course(c, s, &own, &next, &steps);
