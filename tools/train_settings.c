@@ -89,8 +89,8 @@ const cli_option train_settings_options[] = {
          "batch size and scale --lr, which is then taken as the rate for a batch of 64. Falls back to 64 if the "
          "probe is inconclusive. The choice is printed, so that the run can be reproduced. grow: enlarge the batch on "
          "the way to the largest that is about as good at equal examples, by the gradient noise scale and, with "
-         "momentum or Adam, beyond it by short branches of the run. --lr is for a batch of 64, or --base-batch. The result depends on the "
-         "settings alone, and the --batch-schedule that repeats it is printed."},
+         "momentum or Adam, beyond it by short branches of the run. --lr is for a batch of 64, or --base-batch. The "
+         "result depends on the settings alone, and the --batch-schedule that repeats it is printed."},
     {.name = "batch-least",
      .metavar = "N",
      .group = GROUP_BATCH,

@@ -208,7 +208,8 @@ def _(t):
     folder = t.place()
     (folder / "t.csv").write_text("\n".join(houses(60)))
     for target, lines in (("price", ("columns      id, age, city (Bari, Como, Pisa)", "targets      price")),
-                          ("city", ("columns      id, age, price", "targets      city", "classes      Bari, Como, Pisa"))):
+                          ("city", ("columns      id, age, price", "targets      city",
+                                    "classes      Bari, Como, Pisa"))):
         t.run("train", "tabular", folder / "t.csv", "--device", "reference", "--target", target, "--steps", "1",
               "--save", folder / "c")
         result = t.run("inspect", folder / "c")
@@ -245,7 +246,8 @@ def _(t):
         raise Skip("no libpng")
     expect(made.status == 0, "not trained", made)
     lines = predict(t, folder / "c", folder / "set").out.splitlines()
-    expect(len(lines) == 24 and all(re.search(r"(cat|dog)/\d+\.png  \1 [01]\.\d{4}$", line) for line in lines), f"{lines}")
+    expect(len(lines) == 24, f"{lines}")
+    expect(all(re.search(r"(cat|dog)/\d+\.png  \1 [01]\.\d{4}$", line) for line in lines), f"{lines}")
     one = folder / "set" / "dog" / "3.png"
     wanted = [line for line in lines if line.startswith(str(one))]
     expect(predict(t, folder / "c", one).out.splitlines() == wanted, "one alone")
