@@ -444,6 +444,32 @@ START_TEST(folder_may_be_larger_than_memory)
 }
 END_TEST
 
+/* The parts share the set that they were drawn from, whichever is wanted and closed first. */
+START_TEST(folder_holds_out_a_test)
+{
+    tas_reading reading;
+    tas_reading_init(&reading);
+    reading.test_share = 0.25;
+    write_set(20, 3, 3, 20 * 9);
+    for (int wanted = 1; wanted < 4; wanted++) {
+        tas_data *train = NULL, *test = NULL;
+        unsigned char in[9];
+        uint32_t out;
+        expect_ok(tas_data_read(context, folder, &reading, wanted & 1 ? &train : NULL, wanted & 2 ? &test : NULL));
+        if (train) ck_assert_uint_eq(tas_data_count(train), wanted & 2 ? 15 : 20);
+        tas_data_close(&train);
+        if (test) {
+            ck_assert_uint_eq(tas_data_count(test), 5);
+            expect_ok(dataset_fetch(test, 4, 1, in, &out));
+        }
+        tas_data_close(&test);
+    }
+    reading.test_count = 3;
+    tas_data *data = NULL;
+    expect(tas_data_read(context, folder, &reading, &data, NULL), TAS_BAD_ARGUMENT, "test share", "no test count");
+}
+END_TEST
+
 START_TEST(folder_of_one_example)
 {
     unsigned char in[2];
@@ -712,6 +738,7 @@ static Suite *create_suite(void)
     tcase_add_test(folders, folder_is_checked);
     tcase_add_test(folders, folder_maps_plain_images);
     tcase_add_test(folders, folder_may_be_larger_than_memory);
+    tcase_add_test(folders, folder_holds_out_a_test);
     tcase_add_test(folders, folder_of_one_example);
     tcase_add_test(folders, folder_may_shrink_while_open);
     tcase_add_test(folders, folder_closes_what_it_mapped);

@@ -169,7 +169,8 @@ tas_status tas_data_read(tas_context *context, const char *path, const tas_readi
 {
     entry_state caller;
     tas_data *sets[2] = {NULL, NULL};
-    reader_request request = {.context = context, .path = path, .reading = reading, .wanted = {train, test}};
+    const bool draws = test && (reading->test_count || reading->test_share > 0); /* maybe from the training split */
+    reader_request request = {.context = context, .path = path, .reading = reading, .wanted = {train || draws, test}};
     entry_begin(context, &caller);
     const tas_status status = read_sets(&request, sets);
     if (train) *train = sets[TAS_TRAIN];
