@@ -398,6 +398,22 @@ START_TEST(matrix_is_transposed)
 }
 END_TEST
 
+static void keep_note(void *user, const char *line) { snprintf(user, 256, "%s", line); }
+
+START_TEST(shared_weights)
+{
+    tas_onnx *onnx = NULL;
+    char last[256] = "";
+    write_graph(ROW "float w 6 6\nGemm a x w transB=1\nRelu r a\nGemm y r w transB=1\n");
+    tas_set_log(context, keep_note, last);
+    expect_ok(tas_onnx_open(context, path, "mse", &onnx));
+    tas_set_log(context, NULL, NULL);
+    ck_assert_msg(strstr(last, "share (1 times)") != NULL, "%s", last);
+    ck_assert(!memcmp(tas_onnx_values(onnx, 0), tas_onnx_values(onnx, 1), 36 * sizeof(float)));
+    tas_onnx_close(&onnx);
+}
+END_TEST
+
 /* ---- what is refused --------------------------------------------------------------------------------------------- */
 
 static const struct bad {
@@ -598,6 +614,7 @@ int main(void)
     tcase_add_test(tests, probabilities);
     tcase_add_loop_test(tests, is_understood, 0, GOODS);
     tcase_add_test(tests, matrix_is_transposed);
+    tcase_add_test(tests, shared_weights);
     tcase_add_loop_test(tests, is_refused, 0, BADS);
     tcase_add_test(tests, cut_files);
     tcase_add_test(tests, deep_graph);

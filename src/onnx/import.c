@@ -228,6 +228,23 @@ static tas_status set_values(onnx_import *self, tas_onnx *onnx)
     return TAS_OK;
 }
 
+/* Layers that share a matrix in the graph have one each here, which are trained apart. */
+static void note_shared(const onnx_import *self)
+{
+    int shared = 0;
+    for (int i = 1; i < self->layer_count; i++)
+        for (int j = 1; j < i; j++) {
+            const onnx_layer *a = &self->layers[i], *b = &self->layers[j];
+            const bool products = a->weights && a->weights <= 2 && b->weights && !strcmp(a->kind, b->kind);
+            if (!products || a->weight[0].values != b->weight[0].values || strstr(a->kind, "norm")) continue;
+            shared++;
+            break;
+        }
+    if (shared)
+        note(self->context, "%s: weights that layers share (%d times) are separate here, with the same values at first",
+             self->path, shared);
+}
+
 /* Errors in the text are those of what no row has looked at. */
 static tas_status open_network(onnx_import *self, tas_onnx *onnx)
 {
@@ -235,6 +252,7 @@ static tas_status open_network(onnx_import *self, tas_onnx *onnx)
     tas_status status = onnx_write_text(self, &text);
     if (!status) status = tas_network_parse(self->context, text, self->path, &onnx->network);
     free(text);
+    if (!status) note_shared(self);
     return status ? status : set_values(self, onnx);
 }
 
