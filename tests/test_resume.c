@@ -355,6 +355,25 @@ START_TEST(a_schedule_that_depends_on_the_length)
 }
 END_TEST
 
+/* A network whose first line is long: with a mean for each input, the last of which is `last`. */
+static const char *long_text(char text[1024], const char *last)
+{
+    size_t used = (size_t)snprintf(text, 1024, "input 72 mean ");
+    for (int i = 0; i < 71; i++) used += (size_t)snprintf(text + used, 1024 - used, "0.125,");
+    snprintf(text + used, 1024 - used, "%s\ndense 4\n", last);
+    return text;
+}
+
+START_TEST(lines_are_compared_to_their_end)
+{
+    ended out = {0};
+    char there[1024], here[1024];
+    const tas_train_options options = sample_options(8, 12);
+    train_and_save(tested, long_text(there, "0.25"), options, 5, &out);
+    refuse_resume(long_text(here, "0.5"), data, &options, TAS_BAD_NETWORK, "another network", "");
+}
+END_TEST
+
 START_TEST(other_data_and_networks)
 {
     ended out = {0};
@@ -612,6 +631,7 @@ static Suite *make(const char *id)
     tcase_add_test(tc, other_settings_are_named);
     tcase_add_test(tc, a_schedule_that_depends_on_the_length);
     tcase_add_test(tc, other_data_and_networks);
+    tcase_add_test(tc, lines_are_compared_to_their_end);
     tcase_add_test(tc, a_network_in_other_lines);
     tcase_add_test(tc, weights_alone);
     tcase_add_test(tc, when_it_can_be_saved);

@@ -217,13 +217,14 @@ void tas_saved_run_close(tas_saved_run **saved)
 
 /* What must be the same ------------------------------------------------------------------------------------------- */
 
-/* The next line of a network's text with something on it: its words, with one space between them. */
-static bool next_line(const char **at, char line[256])
+/* The next line of a network's text with something on it: its words, with one space between them. It has room for the
+ * text. */
+static bool next_line(const char **at, char *line)
 {
     while (**at) {
         const size_t length = strcspn(*at, "\n"), end = strcspn(*at, "#\n");
         size_t used = 0;
-        for (size_t i = 0; i < end && used < 255; i++) {
+        for (size_t i = 0; i < end; i++) {
             const bool space = strchr(" \t\r", (*at)[i]) != NULL;
             if (!space)
                 line[used++] = (*at)[i];
@@ -239,17 +240,28 @@ static bool next_line(const char **at, char line[256])
     return false;
 }
 
+/* *there, *here: the first lines that differ; "" for none, and both if the texts are the same. */
+static void find_difference(const char *a, const char *b, char *there, char *here)
+{
+    bool more = true;
+    do {
+        const bool more_there = next_line(&a, there), more_here = next_line(&b, here);
+        more = more_there || more_here;
+    } while (more && !strcmp(there, here));
+}
+
 static tas_status check_network(const checkpoint *c, const tas_network *network)
 {
-    const char *there = c->network->text, *here = network->text;
-    char a[256], b[256];
-    for (;;) {
-        const bool more_there = next_line(&there, a), more_here = next_line(&here, b);
-        if (strcmp(a, b) != 0)
-            return fail(c->context, TAS_BAD_NETWORK, "%s: its run is of another network: '%s' there, '%s' in %s",
-                        c->path, *a ? a : "no further line", *b ? b : "no further line", network->from);
-        if (!more_there && !more_here) return TAS_OK;
-    }
+    const char *a = c->network->text, *b = network->text;
+    char *there = malloc(strlen(a) + 1), *here = malloc(strlen(b) + 1);
+    tas_status status = there && here ? TAS_OK : fail(c->context, TAS_NO_MEMORY, "%s: no memory", c->path);
+    if (!status) find_difference(a, b, there, here);
+    if (!status && strcmp(there, here) != 0)
+        status = fail(c->context, TAS_BAD_NETWORK, "%s: its run is of another network: '%.200s' there, '%.200s' in %s",
+                      c->path, *there ? there : "no further line", *here ? here : "no further line", network->from);
+    free(there);
+    free(here);
+    return status;
 }
 
 static tas_status check_device(const checkpoint *c, const run_state *s, const tas_device *device)
