@@ -379,7 +379,7 @@ static int show_problems(session *r, const tas_reading *reading)
     const tas_status status = tas_data_check(r->cli.context, r->s.data, reading, PROBLEMS, add_problem, r, &count);
     if (status) return cli_failed(&r->cli, status);
     if (count >= PROBLEMS) cli_note(&r->cli, "only the first %d problems are listed", count);
-    sets_hint(&r->cli, TAS_BAD_DATA);
+    sets_hint(&r->cli, TAS_BAD_DATA, true);
     if (r->s.json) cli_json_print(begin_json(r, r->problems), stdout);
     return EXIT_FAILED;
 }

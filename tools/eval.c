@@ -94,7 +94,7 @@ static int read_data(cli_state *cli, const settings *s, const checkpoint *of, cl
     if (!status && !sets->test) status = tas_data_read(cli->context, s->data, &reading, &sets->all, &sets->test);
     if (status) {
         const int refused = cli_failed(cli, status);
-        sets_hint(cli, status);
+        sets_hint(cli, status, true);
         return refused;
     }
     if (sets->test) return 0;

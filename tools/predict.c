@@ -84,6 +84,7 @@ static int create_spool(void)
     const char *folder = getenv("TMPDIR");
     const size_t length =
         (size_t)snprintf(spool, sizeof spool, "%s/tassello-XXXXXX", folder && *folder ? folder : "/tmp");
+    if (length >= sizeof spool) errno = ENAMETOOLONG;
     const int file = length < sizeof spool ? mkstemp(spool) : -1;
     if (file < 0) *spool = 0;
     cli_catch_ends(on_end);
@@ -180,7 +181,7 @@ static int read_input(session *r)
         status = read_with(r, &reading);
     }
     const int result = status ? report(r, status) : 0;
-    sets_hint(&r->cli, status);
+    sets_hint(&r->cli, status, false);
     remove_spool();
     return result;
 }
@@ -270,6 +271,8 @@ static int run(int argc, char **argv)
     session r = {.s.top = 1};
     cli_parse(&predict_command, argc, argv, &r.s);
     if (r.s.csv && r.s.json) cli_usage(&predict_command, "--csv and --json: expected only one of them");
+    if (r.s.reading.missing == TAS_MISSING_DROP)
+        cli_usage(&predict_command, "--missing drop: expected error or mean, as each example has its line of output");
     if (!cli_open(&r.cli, &predict_command)) return EXIT_FAILED;
     const int result = predict(&r);
     predictions_close(&r.out);

@@ -101,10 +101,10 @@ static void note_test(const cli_sets *sets, cli_state *cli, const char *path)
 }
 
 /* Errors of the library name no option. */
-void sets_hint(cli_state *cli, tas_status status)
+void sets_hint(cli_state *cli, tas_status status, bool drops)
 {
     if (status == TAS_BAD_DATA && strstr(tas_error(cli->context), " missing field"))
-        cli_note(cli, "try --missing mean, or --missing drop");
+        cli_note(cli, "try --missing mean%s", drops ? ", or --missing drop" : "");
 }
 
 int sets_read(cli_sets *sets, cli_state *cli, const char *path, const tas_reading *reading)
@@ -112,7 +112,7 @@ int sets_read(cli_sets *sets, cli_state *cli, const char *path, const tas_readin
     const tas_status status = tas_data_read(cli->context, path, reading, &sets->all, &sets->test);
     if (status) {
         const int failed = cli_failed(cli, status);
-        sets_hint(cli, status);
+        sets_hint(cli, status, true);
         return failed;
     }
     sets->train = sets->all;

@@ -81,8 +81,8 @@ uint64_t sets_share(const cli_size *share, uint64_t all);
 /* What the options ask for. The network's wishes and a checkpoint's schema are the caller's to add. */
 void sets_reading(const data_settings *settings, tas_reading *reading);
 
-/* After a reading has failed: names the options that may help. */
-void sets_hint(cli_state *cli, tas_status status);
+/* After a reading has failed: names the options that may help. drops: rows can be left out. */
+void sets_hint(cli_state *cli, tas_status status, bool drops);
 
 /* Opens a training and a test split, which is held out if the files have none: 10 % unless --test says otherwise.
  * Returns 0, or the exit status after printing an error. */

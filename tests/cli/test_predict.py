@@ -277,6 +277,7 @@ REFUSED = [
     ("an empty file", lambda f: (f / "c", put(f / "empty", b"")), (), 1, ("empty",)),
     ("--top 0", lambda f: (f / "c", f / "x.npy"), ("--top", "0"), 2, ("--top 0", "from 1")),
     ("--csv and --json", lambda f: (f / "c", f / "x.npy"), ("--csv", "--json"), 2, ("--csv and --json",)),
+    ("--missing drop", lambda f: (f / "c", f / "x.npy"), ("--missing", "drop"), 2, ("--missing drop", "mean")),
     ("another format", lambda f: (f / "c", f / "x.npy"), ("--format", "npz"), 1, ("x.npy",)),
     ("no such format", lambda f: (f / "c", f / "x.npy"), ("--format", "xls"), 2, ("--format xls", "expected auto")),
     ("no such device", lambda f: (f / "c", f / "x.npy"), ("--device", "no such"), 1, ("no such",)),
