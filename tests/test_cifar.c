@@ -126,6 +126,29 @@ START_TEST(parts_of_sets)
 }
 END_TEST
 
+START_TEST(files_for_prediction)
+{
+    tas_data *train, *data;
+    tas_reading reading;
+    tas_reading_init(&reading);
+    write_batches(2, 3);
+    expect_ok(tas_data_read(context, files_folder(), &reading, &train, NULL));
+    reading.schema = tas_data_schema(train);
+    expect_ok(tas_data_read_inputs(context, files_path("test_batch.bin"), &reading, &data));
+    check(data, 9, 1, 3, 10);
+    tas_data_close(&data);
+    expect_ok(tas_data_read_inputs(context, files_folder(), &reading, &data));
+    check(data, 0, 2, 0, 10);
+    tas_data_close(&data);
+    files_clear();
+    write_batches(0, 3);
+    expect_ok(tas_data_read_inputs(context, files_folder(), &reading, &data));
+    check(data, 9, 1, 3, 10);
+    tas_data_close(&data);
+    tas_data_close(&train);
+}
+END_TEST
+
 static void refuse(tas_status status, const char *word, const char *other)
 {
     tas_data *train = (tas_data *)&context;
@@ -181,6 +204,7 @@ static Suite *create_suite(void)
     tcase_add_test(cases, sets_of_10);
     tcase_add_test(cases, sets_of_100);
     tcase_add_test(cases, parts_of_sets);
+    tcase_add_test(cases, files_for_prediction);
     tcase_add_test(cases, sets_are_checked);
     suite_add_tcase(suite, cases);
     return suite;

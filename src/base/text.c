@@ -34,6 +34,13 @@ int text_character_bytes(const char *text)
     return 0;
 }
 
+bool text_is_utf8(const char *text)
+{
+    for (int bytes; *text; text += bytes)
+        if (!(bytes = text_character_bytes(text))) return false;
+    return true;
+}
+
 /* The character's number in Unicode; its first byte has the number of bytes as leading ones. */
 static uint32_t code_point(const unsigned char *at, int bytes)
 {

@@ -2,11 +2,14 @@
 #ifndef TEXT_H
 #define TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* Bytes of the well-formed UTF-8 character that text begins with; 0 if there is none. */
 int text_character_bytes(const char *text);
+
+bool text_is_utf8(const char *text);
 
 /* Writes text into out, of which `bytes` are there, with everything that a terminal or a log could take for a command
  * replaced by its number: control characters and bytes that are not UTF-8 as \x1b, characters that reorder or hide

@@ -153,7 +153,7 @@ static tas_status read_sets(reader_request *request, tas_data *sets[2])
         request->schema = &kept;
     }
     if (!status) status = format->open(request, &result);
-    if (!status && request->problems && request->problems->count) status = TAS_BAD_DATA;
+    if (!status && reader_has_problems(request)) status = TAS_BAD_DATA;
     if (!status) status = create_sets(request, format, &result, sets);
     free_result(&result);
     schema_free(&kept);

@@ -108,9 +108,8 @@ const char *tas_model_training(const tas_model *model) { return model->training 
 tas_status model_set_training(tas_model *model, const char *text)
 {
     char *copy = NULL;
-    for (const char *at = text ? text : ""; *at; at += text_character_bytes(at))
-        if (!text_character_bytes(at))
-            return fail(model->context, TAS_BAD_ARGUMENT, "how a model was trained: expected a text in UTF-8");
+    if (text && !text_is_utf8(text))
+        return fail(model->context, TAS_BAD_ARGUMENT, "how a model was trained: expected a text in UTF-8");
     if (text && *text && !(copy = strdup(text)))
         return fail(model->context, TAS_NO_MEMORY, "no memory for how a model was trained");
     free(model->training);

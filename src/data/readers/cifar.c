@@ -4,6 +4,7 @@
  *     CIFAR-100    2 bytes  the coarse and the fine label   3072 bytes   an image
  *
  * and an image has a red, a green and a blue plane of 32 x 32 bytes. */
+#include "data/readers/paths.h"
 #include "data/readers/reader.h"
 
 #include "base/file.h"
@@ -74,10 +75,9 @@ static const kind *find_kind(const char *folder)
 /* A file of a set stands for its folder, which is malloc()ed; NULL without memory. */
 static char *folder_of(const char *path)
 {
-    struct stat about;
-    const char *slash = strrchr(path, '/');
-    if (!stat(path, &about) && S_ISDIR(about.st_mode)) return strdup(path);
-    return slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+    const char *base = paths_base(path);
+    if (paths_is_folder(path)) return strdup(path);
+    return base == path ? strdup(".") : strndup(path, (size_t)(base - path));
 }
 
 /* Files ------------------------------------------------------------------------------------------------------------ */
@@ -220,12 +220,7 @@ static bool is_name(const char *name, char *const *others, uint32_t count)
     if (strlen(name) > SCHEMA_NAME_BYTES) return false;
     for (uint32_t i = 0; i < count; i++)
         if (!strcmp(others[i], name)) return false;
-    while (*name) {
-        const int bytes = text_character_bytes(name);
-        if (!bytes) return false;
-        name += bytes;
-    }
-    return true;
+    return text_is_utf8(name);
 }
 
 static tas_status split_names(const source *of, const char *path, char *text, schema *out)
@@ -263,6 +258,16 @@ static tas_status read_names(const source *of, schema *out)
     return status;
 }
 
+/* What is predicted from: the file that was named, or a folder's training split, else its test split. */
+static tas_status read_inputs(const source *of, reader_set *set)
+{
+    const char *path = of->request->path, *file = paths_base(path);
+    if (!paths_is_folder(path)) return read_split(of, &file, 1, set);
+    const tas_status status = read_training(of, set);
+    if (status || set->present || !has_file(of->folder, of->kind->test)) return status;
+    return read_split(of, &of->kind->test, 1, set);
+}
+
 /* A checkpoint's network has the same images and classes. */
 static tas_status check_schema(const source *of)
 {
@@ -284,7 +289,10 @@ static tas_status read_sets(const source *of, reader_result *out)
 {
     const bool *wanted = of->request->wanted;
     tas_status status = check_schema(of);
-    if (!status && wanted[TAS_TRAIN]) status = read_training(of, &out->split[TAS_TRAIN]);
+    if (!status && of->request->inputs_only)
+        status = read_inputs(of, &out->split[TAS_TRAIN]);
+    else if (!status && wanted[TAS_TRAIN])
+        status = read_training(of, &out->split[TAS_TRAIN]);
     if (!status && wanted[TAS_TEST] && has_file(of->folder, of->kind->test))
         status = read_split(of, &of->kind->test, 1, &out->split[TAS_TEST]);
     out->schema.channels = PLANES;
@@ -320,10 +328,9 @@ static bool is_file_of(const kind *k, const char *name)
 
 static bool recognize(const reader_look *look)
 {
-    const char *slash = strrchr(look->path, '/');
     if (look->folder) return find_kind(look->path);
     for (int k = 0; k < KINDS; k++)
-        if (is_file_of(&kinds[k], slash ? slash + 1 : look->path)) return true;
+        if (is_file_of(&kinds[k], paths_base(look->path))) return true;
     return false;
 }
 
@@ -333,7 +340,8 @@ const reader reader_cifar = {
     .rules = "The folder of CIFAR-10's binary version, with data_batch_1.bin to data_batch_5.bin for training and "
              "test_batch.bin for the test; or that of CIFAR-100, with train.bin and test.bin, whose classes are the "
              "fine labels. The classes' names are in batches.meta.txt or fine_label_names.txt, if it is there. Images "
-             "are 3 planes (red, green, blue) of 32 x 32 pixels.",
+             "are 3 planes (red, green, blue) of 32 x 32 pixels. A file of the set stands for all of them, except for "
+             "predictions.",
     .recognize = recognize,
     .open = open_sets,
 };

@@ -4,29 +4,15 @@
 #include "data/readers/csv_schema.h"
 #include "data/readers/csv_separator.h"
 #include "data/readers/csv_values.h"
+#include "data/readers/paths.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 static const char *const split_names[] = {"train", "test"};
 
 /* Files ----------------------------------------------------------------------------------------------------------- */
-
-static bool ends_with(const char *text, const char *end)
-{
-    const size_t length = strlen(text), more = strlen(end);
-    return length > more && !strcasecmp(text + length - more, end);
-}
-
-/* name and name.gz */
-static bool has_ending(const char *path, const char *ending)
-{
-    char compressed[16];
-    snprintf(compressed, sizeof compressed, "%s.gz", ending);
-    return ends_with(path, ending) || ends_with(path, compressed);
-}
 
 /* FOLDER/train.csv, or with .gz; NULL if neither is there. *failed: without memory. */
 static char *find_split(const char *folder, const char *split, const char *ending, bool *failed)
@@ -68,15 +54,15 @@ static bool is_table(const reader_look *look, bool of_tabs)
 static bool recognize_csv(const reader_look *look)
 {
     if (look->folder) return has_split(look->path, ".csv");
-    if (has_ending(look->path, ".csv")) return true;
-    return !has_ending(look->path, ".tsv") && !has_ending(look->path, ".tab") && is_table(look, false);
+    if (paths_has_ending(look->path, ".csv")) return true;
+    return !paths_has_ending(look->path, ".tsv") && !paths_has_ending(look->path, ".tab") && is_table(look, false);
 }
 
 static bool recognize_tsv(const reader_look *look)
 {
     if (look->folder) return has_split(look->path, ".tsv");
-    if (has_ending(look->path, ".tsv") || has_ending(look->path, ".tab")) return true;
-    return !has_ending(look->path, ".csv") && is_table(look, true);
+    if (paths_has_ending(look->path, ".tsv") || paths_has_ending(look->path, ".tab")) return true;
+    return !paths_has_ending(look->path, ".csv") && is_table(look, true);
 }
 
 /* Reading --------------------------------------------------------------------------------------------------------- */
@@ -95,14 +81,11 @@ typedef struct csv_set {
     schema *schema;
 } csv_set;
 
-static bool has_problems(const csv_set *set) { return set->request->problems && set->request->problems->count; }
-
 static tas_status find_files(csv_set *set, const char *ending)
 {
-    struct stat about;
     bool failed = false;
     const char *path = set->request->path;
-    if (stat(path, &about) || !S_ISDIR(about.st_mode)) {
+    if (!paths_is_folder(path)) {
         set->split[TAS_TRAIN].path = strdup(path);
         failed = !set->split[TAS_TRAIN].path;
     } else {
@@ -188,7 +171,7 @@ static tas_status read_set(csv_set *set, reader_result *out)
     set->has_schema = set->request->schema;
     for (int split = 0; split < 2 && !status; split++)
         if (is_needed(set, split)) status = scan_split(set, &set->split[split]);
-    if (status || has_problems(set)) return status;
+    if (status || reader_has_problems(set->request)) return status;
     status = choose_type(set);
     for (int split = 0; split < 2 && !status; split++)
         if (set->request->wanted[split] && set->split[split].path)

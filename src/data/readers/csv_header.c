@@ -38,13 +38,6 @@ static tas_status look_at_first(const csv_table *table, first_record *first)
 /* Names --------------------------------------------------------------------------------------------------------------
  */
 
-static bool is_utf8(const char *text)
-{
-    int length = 1;
-    while (*text && length) text += length = text_character_bytes(text);
-    return length;
-}
-
 static tas_status check_name(const csv_table *table, const char *name, uint32_t column)
 {
     tas_context *context = table->request->context;
@@ -52,7 +45,7 @@ static tas_status check_name(const csv_table *table, const char *name, uint32_t 
         return fail(context, TAS_BAD_DATA,
                     "%s:%" PRIu64 ": the name of column %" PRIu32 " has %zu bytes, expected at most %d", table->path,
                     table->first_line, column + 1, strlen(name), SCHEMA_NAME_BYTES);
-    if (is_utf8(name)) return TAS_OK;
+    if (text_is_utf8(name)) return TAS_OK;
     return fail(context, TAS_BAD_DATA, "%s:%" PRIu64 ": the name of column %" PRIu32 ", '%.100s', is not UTF-8",
                 table->path, table->first_line, column + 1, name);
 }
@@ -172,7 +165,7 @@ static tas_status read_class_line(csv_table *table, const first_record *first, b
     bool ok = number_is_whole(examples) && examples > 0;
     for (uint32_t i = 2; i < first->count && ok && !status; i++) {
         const char *text = csv_rows_field(&table->rows, i);
-        ok = *text && strlen(text) <= SCHEMA_NAME_BYTES && is_utf8(text) && words_find(&names, text) < 0;
+        ok = *text && strlen(text) <= SCHEMA_NAME_BYTES && text_is_utf8(text) && words_find(&names, text) < 0;
         if (ok && !words_add(&names, text)) status = no_memory(table);
     }
     if (!status) status = csv_rows_next(&table->rows, &more);

@@ -96,11 +96,9 @@ static tas_status check_text(const csv_table *table, uint32_t column, const char
         return fail(context, TAS_BAD_DATA,
                     "%s:%" PRIu64 ": %s: a text of %zu bytes, expected a number or at most %d bytes", table->path, line,
                     csv_table_label(table, column, label), strlen(text), SCHEMA_NAME_BYTES);
-    for (const char *at = text; *at; at += text_character_bytes(at))
-        if (!text_character_bytes(at))
-            return fail(context, TAS_BAD_DATA, "%s:%" PRIu64 ": %s: '%.100s' is not UTF-8", table->path, line,
-                        csv_table_label(table, column, label), text);
-    return TAS_OK;
+    if (text_is_utf8(text)) return TAS_OK;
+    return fail(context, TAS_BAD_DATA, "%s:%" PRIu64 ": %s: '%.100s' is not UTF-8", table->path, line,
+                csv_table_label(table, column, label), text);
 }
 
 static tas_status collect_text(csv_table *table, uint32_t place, const char *text)

@@ -12,14 +12,13 @@
 #include "data/readers/idx.h"
 
 #include "base/file.h"
+#include "data/readers/stream.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include <zlib.h>
 
-enum { DIMS_MOST = 4, CHUNK = 1 << 20 };
+enum { DIMS_MOST = 4 };
 
 static const struct type_row {
     unsigned char code;
@@ -28,45 +27,19 @@ static const struct type_row {
 } types[] = {{0x08, 'u', 1}, {0x09, 'i', 1}, {0x0b, 'i', 2}, {0x0c, 'i', 4}, {0x0d, 'f', 4}, {0x0e, 'f', 8}};
 
 typedef struct idx_stream {
-    array_stream stream;
-    tas_context *context;
-    const char *path;
-    gzFile file; /* reads plain files as they are */
+    array_stream array;
+    stream file;
 } idx_stream;
 
-/* Any error refuses the whole file, so that the stream's state is checked only where reading ends. */
-static tas_status check_stream(const idx_stream *of)
+static tas_status read_bytes(array_stream *of, void *out, size_t want, size_t *got)
 {
-    int code = Z_OK;
-    const char *text = gzerror(of->file, &code);
-    const char *behind = strstr(text, ">: "); /* "<fd:3>: incorrect data check" */
-    if (behind) text = behind + 3;
-    switch (code) {
-    case Z_OK:
-    case Z_STREAM_END: return TAS_OK;
-    case Z_ERRNO: return fail(of->context, TAS_BAD_FILE, "%s: cannot be read: %s", of->path, text);
-    case Z_MEM_ERROR: return fail(of->context, TAS_NO_MEMORY, "%s: no memory to read it", of->path);
-    default: return fail(of->context, TAS_BAD_DATA, "%s: damaged gzip data: %s", of->path, text);
-    }
+    return stream_read(&((idx_stream *)of)->file, out, want, got);
 }
 
-static tas_status read_bytes(array_stream *stream, void *out, size_t want, size_t *got)
+static void close_stream(array_stream *of)
 {
-    const idx_stream *of = (idx_stream *)stream;
-    *got = 0;
-    while (*got < want) {
-        const size_t left = want - *got;
-        const int n = gzread(of->file, (unsigned char *)out + *got, left < CHUNK ? (unsigned)left : CHUNK);
-        if (n <= 0) return check_stream(of);
-        *got += (size_t)n;
-    }
-    return TAS_OK;
-}
-
-static void close_stream(array_stream *stream)
-{
-    gzclose_r(((idx_stream *)stream)->file);
-    free(stream);
+    stream_close(&((idx_stream *)of)->file);
+    free(of);
 }
 
 static uint32_t big_endian(const unsigned char *b)
@@ -105,30 +78,22 @@ static tas_status read_header(array *a)
     return TAS_OK;
 }
 
-static tas_status open_stream(array *a, int fd)
-{
-    idx_stream *of = calloc(1, sizeof *of);
-    if (of) *of = (idx_stream){{read_bytes, close_stream}, a->context, a->path, gzdopen(fd, "rb")};
-    if (!of || !of->file) {
-        free(of);
-        close(fd);
-        return fail(a->context, TAS_NO_MEMORY, "%s: no memory to read it", a->path);
-    }
-    gzbuffer(of->file, 128 * 1024);
-    a->stream = &of->stream;
-    return TAS_OK;
-}
-
 tas_status idx_open(tas_context *context, const char *path, array *out)
 {
+    idx_stream *of = calloc(1, sizeof *of);
     *out = (array){.context = context, .from = strdup(path), .path = path};
-    if (!out->from) return fail(context, TAS_NO_MEMORY, "%s: no memory", path);
-    tas_status status = file_open(context, path, &out->fd, &out->size);
-    if (!status) status = open_stream(out, out->fd);
+    if (!of || !out->from) {
+        free(of);
+        return fail(context, TAS_NO_MEMORY, "%s: no memory", path);
+    }
+    of->array = (array_stream){read_bytes, close_stream};
+    out->stream = &of->array;
+    tas_status status = stream_open(context, path, &of->file);
+    out->fd = of->file.fd;
+    out->size = of->file.size;
     if (!status) status = read_header(out);
     if (status) return status;
-    if (gzdirect(((const idx_stream *)out->stream)->file))
-        return array_check_size(out, out->size, 4 + 4 * (uint64_t)out->dims);
+    if (gzdirect(of->file.file)) return array_check_size(out, out->size, 4 + 4 * (uint64_t)out->dims);
     out->path = NULL; /* not to be mapped */
     status = array_count(out);
     return status ? status : array_check_deflated(out, out->size);

@@ -1,9 +1,9 @@
 /* Data sets of IDX files, as MNIST and its successors have them: images and labels of two splits. */
 #include "data/readers/array_sets.h"
 #include "data/readers/idx.h"
+#include "data/readers/paths.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -60,12 +60,6 @@ static bool parse_name(const char *name, file_name *out)
     return false;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 /* Finding ---------------------------------------------------------------------------------------------------------- */
 
 typedef struct file_set {
@@ -94,8 +88,9 @@ static tas_status check_prefix(file_set *of, const char *prefix)
 }
 
 /* A plain file before one of gzip, which it may have been unpacked from. */
-static tas_status add_file(file_set *of, const char *name)
+static tas_status add_file(void *user, const char *name)
 {
+    file_set *of = user;
     file_name parsed;
     if (!parse_name(name, &parsed) || (!of->whole && strcmp(of->prefix, parsed.prefix))) return TAS_OK;
     const tas_status status = check_prefix(of, parsed.prefix);
@@ -105,25 +100,6 @@ static tas_status add_file(file_set *of, const char *name)
     if (asprintf(path, "%s%s", of->folder, name) >= 0) return TAS_OK;
     *path = NULL;
     return no_memory(of);
-}
-
-static int compare_names(const struct dirent **a, const struct dirent **b)
-{
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static tas_status list_folder(file_set *of)
-{
-    struct dirent **entry = NULL;
-    tas_status status = TAS_OK;
-    const int count = scandir(*of->folder ? of->folder : ".", &entry, NULL, compare_names);
-    if (count < 0) return fail(of->request->context, TAS_BAD_FILE, "%s: %s", of->request->path, strerror(errno));
-    for (int i = 0; i < count; i++) {
-        if (!status) status = add_file(of, entry[i]->d_name);
-        free(entry[i]);
-    }
-    free(entry);
-    return status;
 }
 
 static tas_status choose_files(file_set *of)
@@ -141,18 +117,12 @@ static tas_status choose_files(file_set *of)
     return TAS_OK;
 }
 
-static bool is_folder(const char *path)
-{
-    struct stat about;
-    return !stat(path, &about) && S_ISDIR(about.st_mode);
-}
-
 /* The folder, and which of its files belong to the set. */
 static tas_status choose_folder(file_set *of)
 {
-    const char *path = of->request->path, *base = base_name(path);
+    const char *path = of->request->path, *base = paths_base(path);
     file_name parsed = {.role = 0};
-    of->whole = is_folder(path);
+    of->whole = paths_is_folder(path);
     if (of->whole) return asprintf(&of->folder, "%s/", path) < 0 ? (of->folder = NULL, no_memory(of)) : TAS_OK;
     if (!parse_name(base, &parsed))
         return fail(of->request->context, TAS_BAD_FILE,
@@ -169,13 +139,13 @@ static tas_status find_files(file_set *of)
 {
     tas_status status = choose_files(of);
     if (status || (of->chosen[TAS_TRAIN][0] && of->chosen[TAS_TEST][0])) return status;
-    if (of->request->inputs_only && !is_folder(of->request->path)) {
+    if (of->request->inputs_only && !paths_is_folder(of->request->path)) {
         of->path[TAS_TRAIN][ARRAY_INPUTS] = strdup(of->request->path);
         return of->path[TAS_TRAIN][ARRAY_INPUTS] ? TAS_OK : no_memory(of);
     }
-    if (of->chosen[TAS_TRAIN][0] && !is_folder(of->request->path)) return TAS_OK;
+    if (of->chosen[TAS_TRAIN][0] && !paths_is_folder(of->request->path)) return TAS_OK;
     status = choose_folder(of);
-    return status ? status : list_folder(of);
+    return status ? status : paths_for_each(of->request->context, *of->folder ? of->folder : ".", add_file, of);
 }
 
 /* The name of what lacks, from that of the file which it belongs to. */
@@ -183,7 +153,7 @@ static tas_status refuse_lack(const file_set *of, int split, int role)
 {
     file_name parsed = {.point = '-', .word = &split_words[split]};
     char name[2 * NAME_MAX];
-    parse_name(base_name(of->path[split][!role]), &parsed);
+    parse_name(paths_base(of->path[split][!role]), &parsed);
     snprintf(name, sizeof name, "%s%s-%s%cidx%c-ubyte", parsed.prefix, parsed.word ? parsed.word->text : "",
              role_words[role], parsed.point, role == ARRAY_INPUTS ? '3' : '1');
     return fail(of->request->context, TAS_BAD_FILE, "%s: neither %s nor %s.gz is there", of->request->path, name, name);
@@ -253,7 +223,7 @@ static bool recognize(const reader_look *look)
     const unsigned char *head = look->head;
     file_name parsed;
     if (look->folder) return has_files(look->path);
-    if (parse_name(base_name(look->path), &parsed)) return true;
+    if (parse_name(paths_base(look->path), &parsed)) return true;
     return look->head_bytes >= 8 && !head[0] && !head[1] && head[2] >= 8 && head[2] <= 14 && head[3] >= 1 &&
            head[3] <= 4;
 }

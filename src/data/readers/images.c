@@ -148,8 +148,6 @@ static tas_status survey(images *of)
 
 /* Decoding -------------------------------------------------------------------------------------------------------- */
 
-static bool has_problems(const images *of) { return of->request->problems && of->request->problems->count; }
-
 /* Into the planes, which a problem leaves as they are. */
 static tas_status decode_into(images *of, const picture_file *file, unsigned char *planes)
 {
@@ -179,7 +177,7 @@ static tas_status decode_all(images *of, const picture_set *set, picture_store *
     begin_reports(of);
     for (size_t i = 0; i < set->count && !status; i++) {
         status = decode_into(of, &set->file[i], planes);
-        if (!status && !has_problems(of)) status = picture_cache_add(store, planes);
+        if (!status && !reader_has_problems(of->request)) status = picture_cache_add(store, planes);
         report(of, "decoded", i + 1, set->count);
     }
     free(planes);
@@ -193,7 +191,7 @@ static tas_status decode_split(images *of, tas_split split, data_elements *out)
     of->shape.resized = 0;
     tas_status status = picture_cache_begin(&of->cache, split, set->count, &of->shape, &store);
     if (!status) status = decode_all(of, set, &store);
-    if (!status && !has_problems(of)) status = picture_cache_finish(&store, of->shape.resized, out);
+    if (!status && !reader_has_problems(of->request)) status = picture_cache_finish(&store, of->shape.resized, out);
     picture_cache_abandon(&store);
     of->resized[split] = of->shape.resized;
     return status;
@@ -204,7 +202,8 @@ static tas_status decode_split(images *of, tas_split split, data_elements *out)
 static bool find_split(images *of, tas_split split, reader_set *set)
 {
     picture_shape shape;
-    if (has_problems(of) || !picture_cache_find(&of->cache, split, of->list.set[split].count, &shape, &set->inputs))
+    if (reader_has_problems(of->request) ||
+        !picture_cache_find(&of->cache, split, of->list.set[split].count, &shape, &set->inputs))
         return false;
     of->shape = shape;
     of->resized[split] = shape.resized;
@@ -300,7 +299,7 @@ static tas_status read_splits(images *of, reader_result *out)
     for (int split = 0; split < 2 && !status; split++)
         if (wanted[split] && !found[split] && of->shape.height)
             status = decode_split(of, (tas_split)split, &out->split[split].inputs);
-    for (int split = 0; split < 2 && !status && !has_problems(of); split++)
+    for (int split = 0; split < 2 && !status && !reader_has_problems(of->request); split++)
         if (wanted[split]) status = complete_split(of, (tas_split)split, &out->split[split]);
     return status;
 }

@@ -2,21 +2,15 @@
 #include "data/builder.h"
 #include "data/readers/libsvm_rows.h"
 #include "data/readers/number.h"
+#include "data/readers/paths.h"
 #include "data/readers/targets.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 /* Recognizing ----------------------------------------------------------------------------------------------------- */
-
-static bool ends_with(const char *text, const char *end)
-{
-    const size_t length = strlen(text), more = strlen(end);
-    return length > more && !strcasecmp(text + length - more, end);
-}
 
 /* index:value, or qid:value */
 static bool is_entry(const char *at)
@@ -38,15 +32,10 @@ static bool is_sparse(const char *at)
     return is_entry(label) || (at > label && (*at == ' ' || *at == '\t') && is_entry(at + strspn(at, " \t")));
 }
 
-/* Of a file's name, which may have .gz behind it. */
 static bool has_ending(const char *path, const char *const *endings)
 {
-    char compressed[16];
-    for (; *endings; endings++) {
-        snprintf(compressed, sizeof compressed, "%s.gz", *endings);
-        if (ends_with(path, *endings) || ends_with(path, compressed)) return true;
-    }
-    return false;
+    while (*endings && !paths_has_ending(path, *endings)) endings++;
+    return *endings;
 }
 
 /* Tables have numbers with colons, too: times. */
@@ -93,7 +82,7 @@ static tas_status no_memory(const libsvm_set *set)
 static tas_status find_test(libsvm_set *set)
 {
     const char *path = set->request->path;
-    const int length = (int)strlen(path) - (ends_with(path, ".gz") ? 3 : 0);
+    const int length = (int)strlen(path) - (paths_ends_with(path, ".gz") ? 3 : 0);
     for (int compressed = 0; compressed < 2; compressed++) {
         char *test = NULL;
         if (asprintf(&test, "%.*s.t%s", length, path, compressed ? ".gz" : "") < 0) return no_memory(set);
@@ -154,7 +143,7 @@ static tas_status scan_split(libsvm_set *set, libsvm_split *split)
         status = keep_label(set, split);
     }
     if (status || split->count) return status;
-    if (set->request->problems && set->request->problems->count) return TAS_OK;
+    if (reader_has_problems(set->request)) return TAS_OK;
     return fail(set->request->context, TAS_BAD_DATA, "%s: no examples; expected lines of label index:value ...",
                 split->path);
 }
@@ -240,7 +229,7 @@ static tas_status decide_targets(libsvm_set *set)
         if (!number_is_whole(split->labels[i]))
             status = reader_problem(set->request, "%s:%" PRIu64 ": label %g, expected a whole number for a class",
                                     split->path, split->lines[i], split->labels[i]);
-    if (status || (set->request->problems && set->request->problems->count)) return status;
+    if (status || reader_has_problems(set->request)) return status;
     return targets_decide(set->request, split->path, split->labels, split->count, 1, wanted, &set->targets);
 }
 
@@ -253,7 +242,7 @@ static tas_status fill_targets(libsvm_set *set, const libsvm_split *split, reade
         if (!is_class(kind, split->labels[i]))
             status = reader_problem(set->request, "%s:%" PRIu64 ": label %g is no class of the training set",
                                     split->path, split->lines[i], split->labels[i]);
-    if (status || (set->request->problems && set->request->problems->count)) return status;
+    if (status || reader_has_problems(set->request)) return status;
     return targets_fill(set->request, split->path, split->labels, split->count, 1, kind, out);
 }
 
@@ -337,7 +326,7 @@ static tas_status fill_split(libsvm_set *set, libsvm_split *split, reader_set *o
     out->options.input_type = of->input_type;
     tas_status status = check_memory(set, split, of->input_size * element);
     if (!status) status = fill_targets(set, split, out);
-    if (status || (set->request->problems && set->request->problems->count)) return status;
+    if (status || reader_has_problems(set->request)) return status;
     status = builder_open(set->request->context, split->path, of->input_size * element, set->request->reading->cache, 0,
                           &all);
     if (!status) status = fill_rows(set, split, all);
@@ -356,7 +345,7 @@ static tas_status read_set(libsvm_set *set, reader_result *out)
     if (request->schema) status = schema_copy(request->context, request->schema, set->schema);
     for (int k = 0; k < 2 && !status; k++)
         if (set->split[k].path && (!request->schema || request->wanted[k])) status = scan_split(set, &set->split[k]);
-    if (status || (request->problems && request->problems->count)) return status;
+    if (status || reader_has_problems(request)) return status;
     status = request->schema ? keep_sizes(set) : choose_sizes(set);
     if (!status) status = decide_targets(set);
     if (!status && !request->schema) status = targets_describe(request, &set->targets, set->schema);

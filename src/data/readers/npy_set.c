@@ -1,9 +1,9 @@
 /* Data sets of .npy files: a folder of them, one of them with the others beside it, or one file of inputs. */
 #include "data/readers/named_arrays.h"
 #include "data/readers/npy.h"
+#include "data/readers/paths.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +13,7 @@ typedef struct file_list {
     tas_context *context;
     const char *folder; /* not ended by a 0: */
     size_t folder_bytes;
+    const char *known;   /* one of its arrays: only those of the same set; NULL: all */
     char **name, **path; /* (count); the names without ending */
     size_t count, room;
 } file_list;
@@ -66,38 +67,19 @@ static tas_status add_file(file_list *list, const char *name, const char *path)
     return TAS_OK;
 }
 
-static int compare_names(const struct dirent **a, const struct dirent **b)
+/* A .npy file of the folder, if it belongs to the set. */
+static tas_status list_file(void *user, const char *file)
 {
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-/* All .npy files of a folder; with `of` those of its set alone. */
-static tas_status list_folder(const char *folder, const char *of, file_list *list)
-{
-    struct dirent **entry = NULL;
+    file_list *list = user;
     char name[NAME_MAX + 1];
-    tas_status status = TAS_OK;
-    const int count = scandir(folder, &entry, NULL, compare_names);
-    if (count < 0) return fail(list->context, TAS_BAD_FILE, "%s: %s", folder, strerror(errno));
-    for (int i = 0; i < count; i++) {
-        if (!status && strip_ending(entry[i]->d_name, name, sizeof name) && (!of || named_arrays_is_partner(name, of)))
-            status = add_file(list, name, NULL);
-        free(entry[i]);
-    }
-    free(entry);
-    return status;
-}
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
+    if (!strip_ending(file, name, sizeof name)) return TAS_OK;
+    return !list->known || named_arrays_is_partner(name, list->known) ? add_file(list, name, NULL) : TAS_OK;
 }
 
 static tas_status list_beside(const reader_request *request, file_list *list)
 {
     char name[NAME_MAX + 1];
-    const char *base = base_name(request->path);
+    const char *base = paths_base(request->path);
     const bool known = strip_ending(base, name, sizeof name) && named_arrays_is_known(name);
     if (request->inputs_only) return add_file(list, base, request->path);
     if (!known)
@@ -108,7 +90,9 @@ static tas_status list_beside(const reader_request *request, file_list *list)
     char *folder = base == request->path ? strdup(".") : strndup(request->path, (size_t)(base - request->path));
     if (!folder) return fail(request->context, TAS_NO_MEMORY, "%s: no memory", request->path);
     list->folder_bytes = (size_t)(base - request->path);
-    const tas_status status = list_folder(folder, name, list);
+    list->known = name;
+    const tas_status status = paths_for_each(request->context, folder, list_file, list);
+    list->known = NULL;
     free(folder);
     return status;
 }
@@ -119,24 +103,18 @@ static tas_status open_listed(void *user, int index, array *out)
     return npy_open(list->context, list->path[index], out);
 }
 
-static bool is_folder(const char *path)
-{
-    struct stat about;
-    return !stat(path, &about) && S_ISDIR(about.st_mode);
-}
-
 static tas_status open_sets(const reader_request *request, reader_result *out)
 {
     char *folder = NULL;
     file_list list = {.context = request->context, .folder = request->path};
     tas_status status = reader_refuse_others(request, &reader_npy, (const char *const[]){NULL});
     if (status) return status;
-    if (is_folder(request->path)) {
+    if (paths_is_folder(request->path)) {
         if (asprintf(&folder, "%s/", request->path) < 0)
             return fail(request->context, TAS_NO_MEMORY, "%s: no memory", request->path);
         list.folder = folder;
         list.folder_bytes = strlen(folder);
-        status = list_folder(request->path, NULL, &list);
+        status = paths_for_each(request->context, request->path, list_file, &list);
     } else {
         status = list_beside(request, &list);
     }
@@ -164,7 +142,7 @@ static bool recognize(const reader_look *look)
     char name[NAME_MAX + 1];
     if (look->folder) return has_known_file(look->path);
     return (look->head_bytes >= 6 && !memcmp(look->head, "\x93NUMPY", 6)) ||
-           strip_ending(base_name(look->path), name, sizeof name);
+           strip_ending(paths_base(look->path), name, sizeof name);
 }
 
 const reader reader_npy = {

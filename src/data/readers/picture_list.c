@@ -204,12 +204,8 @@ static tas_status check_names(const reader_request *request, const char *folder,
 {
     tas_status status = TAS_OK;
     for (size_t i = 0; i < classes->count && !status; i++)
-        for (const char *at = classes->name[i]; *at && !status;) {
-            const int bytes = text_character_bytes(at);
-            if (!bytes)
-                status = reader_problem(request, "%s/%s: the name of a class is not UTF-8", folder, classes->name[i]);
-            at += bytes ? (size_t)bytes : strlen(at);
-        }
+        if (!text_is_utf8(classes->name[i]))
+            status = reader_problem(request, "%s/%s: the name of a class is not UTF-8", folder, classes->name[i]);
     return status;
 }
 

@@ -26,6 +26,8 @@ tas_status reader_problem(const reader_request *request, const char *format, ...
     return request->problems->count < request->problems->most ? TAS_OK : status;
 }
 
+bool reader_has_problems(const reader_request *request) { return request->problems && request->problems->count; }
+
 /* The fields of a reading that only some formats have a use for. */
 static bool is_set(const tas_reading *reading, const char *field)
 {

@@ -72,6 +72,9 @@ void reader_add_problem(tas_context *context, reader_problems *problems);
  * may go on, to find further ones; what it reads is thrown away. */
 tas_status reader_problem(const reader_request *request, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Whether one was reported, so that nothing read is used. */
+bool reader_has_problems(const reader_request *request);
+
 /* Refuses each field of tas_reading that is set although the format has no use for it, named as in tas_reading;
  * `uses`: those it has, of target, ignore, header, missing, resize and files (train_images and so on), 0-terminated
  * pointers to static names. pixels, targets and sizes are never refused. */

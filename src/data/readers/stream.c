@@ -10,17 +10,15 @@ enum { CHUNK = 1 << 20 };
 
 tas_status stream_open(tas_context *context, const char *path, stream *out)
 {
-    uint64_t size = 0;
-    int fd = -1;
     *out = (stream){.context = context, .path = path};
-    tas_status status = file_open(context, path, &fd, &size);
+    tas_status status = file_open(context, path, &out->fd, &out->size);
     if (status) return status;
-    out->file = gzdopen(fd, "rb");
+    out->file = gzdopen(out->fd, "rb");
     if (out->file) {
         gzbuffer(out->file, 128 * 1024);
         return TAS_OK;
     }
-    close(fd);
+    close(out->fd);
     return fail(context, TAS_NO_MEMORY, "%s: no memory to read it", path);
 }
 

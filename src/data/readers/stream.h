@@ -10,6 +10,8 @@ typedef struct stream {
     tas_context *context;
     const char *path; /* the caller's */
     gzFile file;      /* reads plain files as they are */
+    int fd;           /* its descriptor */
+    uint64_t size;    /* on disk */
 } stream;
 
 /* *out is closed with stream_close(), after a failure, too. */
