@@ -110,28 +110,30 @@ typedef struct onnx_row {
 const onnx_row *onnx_find_row(onnx_import *self, onnx_draft *draft);
 
 /* The rows' functions, by subject. */
-#define ONNX_ADD(NAME) tas_status onnx_add_##NAME(onnx_import *self, onnx_draft *draft);
-#define ONNX_MATCH(NAME) bool onnx_match_##NAME(onnx_import *self, onnx_draft *draft);
-ONNX_ADD(activation)
-ONNX_ADD(leaky)
-ONNX_ADD(gelu)
-ONNX_ADD(swish) ONNX_MATCH(unit) ONNX_MATCH(gelu) ONNX_MATCH(silu) ONNX_MATCH(hard_swish) ONNX_MATCH(softplus)
-    ONNX_ADD(gemm) ONNX_ADD(matmul) ONNX_MATCH(matmul_bias) ONNX_ADD(conv) ONNX_MATCH(conv) ONNX_ADD(conv_transpose)
-        ONNX_ADD(pad) ONNX_ADD(resize) ONNX_ADD(max_pool) ONNX_ADD(average_pool) ONNX_ADD(global_pool)
-            ONNX_ADD(global_max_pool) ONNX_ADD(reduce_mean) ONNX_ADD(batch_norm) ONNX_ADD(layer_norm)
-                ONNX_ADD(group_norm) ONNX_ADD(instance_norm) ONNX_ADD(grouped) ONNX_MATCH(grouped)
-                    ONNX_MATCH(grouped_scaled) ONNX_ADD(sum) ONNX_MATCH(sum) ONNX_ADD(product) ONNX_MATCH(product)
-                        ONNX_ADD(concat) ONNX_MATCH(concat) ONNX_ADD(scaled_input) ONNX_MATCH(scaled_input)
-                            ONNX_ADD(same) ONNX_ADD(cast) ONNX_ADD(dropout) ONNX_ADD(flatten) ONNX_ADD(reshape)
-                                ONNX_ADD(squeeze) ONNX_ADD(unsqueeze)
+#define ONNX_ADD(NAME) tas_status onnx_add_##NAME(onnx_import *self, onnx_draft *draft)
+#define ONNX_MATCH(NAME) bool onnx_match_##NAME(onnx_import *self, onnx_draft *draft)
+/* clang-format off */
+ONNX_ADD(gemm); ONNX_ADD(matmul); ONNX_MATCH(matmul_bias);
+ONNX_ADD(conv); ONNX_MATCH(conv); ONNX_ADD(conv_transpose); ONNX_ADD(pad);
+ONNX_ADD(max_pool); ONNX_ADD(average_pool); ONNX_ADD(global_pool); ONNX_ADD(global_max_pool); ONNX_ADD(reduce_mean);
+ONNX_ADD(resize);
+ONNX_ADD(batch_norm); ONNX_ADD(layer_norm); ONNX_ADD(group_norm); ONNX_ADD(instance_norm);
+ONNX_ADD(grouped); ONNX_MATCH(grouped); ONNX_MATCH(grouped_scaled);
+ONNX_ADD(activation); ONNX_ADD(leaky); ONNX_ADD(gelu); ONNX_ADD(swish);
+ONNX_MATCH(unit); ONNX_MATCH(gelu); ONNX_MATCH(silu); ONNX_MATCH(hard_swish); ONNX_MATCH(softplus);
+ONNX_ADD(sum); ONNX_MATCH(sum); ONNX_ADD(product); ONNX_MATCH(product); ONNX_ADD(concat); ONNX_MATCH(concat);
+ONNX_ADD(scaled_input); ONNX_MATCH(scaled_input);
+ONNX_ADD(same); ONNX_ADD(cast); ONNX_ADD(dropout); ONNX_ADD(flatten); ONNX_ADD(reshape); ONNX_ADD(squeeze);
+ONNX_ADD(unsqueeze);
+/* clang-format on */
 #undef ONNX_ADD
 #undef ONNX_MATCH
 
-    /* graph.c ---- */
+/* graph.c ---- */
 
-    /* Errors name the file, the node and its type. */
-    tas_status onnx_refuse(const onnx_import *self, const onnx_node *node, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
+/* Errors name the file, the node and its type. */
+tas_status onnx_refuse(const onnx_import *self, const onnx_node *node, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 tas_status onnx_no_memory(const onnx_import *self);
 
 /* Opens the table of values. */
@@ -190,7 +192,7 @@ tas_status onnx_finish_loss(onnx_import *self, uint64_t outputs);
 /* Adds a layer that reads the draft's inputs. The result is in self->layers until the next one is added; NULL: no
  * memory or too many, with the error set. */
 onnx_layer *onnx_layer_add(onnx_import *self, const onnx_draft *draft, const char *kind);
-tas_status onnx_layer_weight(onnx_layer *layer, const char *what, const float *values, uint64_t count);
+void onnx_layer_weight(onnx_layer *layer, const char *what, const float *values, uint64_t count);
 
 /* The last layer is the draft's: its node's output has the shape. */
 tas_status onnx_layer_end(onnx_import *self, const onnx_draft *draft, onnx_shape shape);

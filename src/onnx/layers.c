@@ -16,10 +16,9 @@ onnx_layer *onnx_layer_add(onnx_import *self, const onnx_draft *draft, const cha
     return layer;
 }
 
-tas_status onnx_layer_weight(onnx_layer *layer, const char *what, const float *values, uint64_t count)
+void onnx_layer_weight(onnx_layer *layer, const char *what, const float *values, uint64_t count)
 {
     layer->weight[layer->weights++] = (onnx_weight){.what = what, .values = values, .count = count};
-    return TAS_OK;
 }
 
 tas_status onnx_layer_end(onnx_import *self, const onnx_draft *draft, onnx_shape shape)
