@@ -293,7 +293,9 @@ const cli_command predict_command = {
         "Prints what the network of a checkpoint predicts, one line per example: its number or its file, the most "
         "likely class and its probability, or the values in the units of the training data.\n\n"
         "The input is read as the training data were: a table has the same columns, with or without those of the "
-        "targets. Predictions do not depend on the other examples, on the device or on --budget.",
+        "targets. No row is left out, so --missing is error or mean. Predictions do not depend on the other examples, "
+        "on "
+        "the device or on --budget.",
     .arguments = {{.name = "CHECKPOINT",
                    .help = "a file that 'tassello train --save' wrote",
                    .complete = COMPLETE_FILE,
