@@ -81,7 +81,7 @@ def png(depth, kind, interlaced=0, palette=False, transparent=False):
     return b"\x89PNG\r\n\x1a\n" + head + colors + clear + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
-# Grey; RGB with less chroma and restarts; RGB, progressive.
+# Gray; RGB with less chroma and restarts; RGB, progressive.
 JPEGS = [
     "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAGRFS1hLP2RYUVhxamR3lvqjloqKlv/b57X6//////////////////////////////////////////"
     "//////////wAALCAAFAAkBAREA/8QAFQABAQAAAAAAAAAAAAAAAAAAAgP/xAAdEAABAwUBAAAAAAAAAAAAAAABAAIRElJhcZGx/9oACAEBAAA/"

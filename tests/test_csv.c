@@ -527,17 +527,18 @@ static const struct {
     tas_missing missing;
 } bad_splits[] = {
     {"c,y\nred,0\nblue,1\n", "c,y\nred,0\ngreen,1\n",
-     "test.csv:3: column 'c': 'green' is no category of the training set", 0},
+     "test.csv:3: column 'c': 'green' is not a category of the training set", 0},
     {"c,y\nred,0\nblue,1\n", "d,y\nred,0\n", "test.csv: there is no column 'c', which the training set has", 0},
     {"color,y\nred,0\n", "colour,y\nred,0\n", "did you mean 'colour'?; it has the columns colour, y", 0},
     {"c,y\nred,0\nblue,1\n", "c\nred\n", "there is no column 'y', which the training set has", 0},
     {"a,y\n1,p\n2,q\n", "a,y\n1,p\n2,r\n",
-     "test.csv:3: column 'y': 'r' is no class of the training set, which has: p, q", 0},
+     "test.csv:3: column 'y': 'r' is not a class of the training set, which has: p, q", 0},
     {"1,0\n2,1\n", "1,0\n2,2\n",
-     "test.csv:2: column 2: '2' is no class of the training set, which are the numbers 0 to 1", 0},
+     "test.csv:2: column 2: '2' is not a class of the training set, which are the numbers 0 to 1", 0},
     {"a,y\n1,p\n2,q\n", "a,y\n1,p\nx,q\n",
-     "test.csv:3: column 'a': 'x' is no number, expected one as in the training set", 0},
-    {"a,y\n1,0.5\n2,7\n", "a,y\n1,2\n2,q\n", "test.csv:3: column 'y': 'q' is no number, expected a value as target", 0},
+     "test.csv:3: column 'a': 'x' is not a number, expected one as in the training set", 0},
+    {"a,y\n1,0.5\n2,7\n", "a,y\n1,2\n2,q\n", "test.csv:3: column 'y': 'q' is not a number, expected a value as target",
+     0},
     {"a,y\n1,0.5\n2,7\n", "a,y\n1,2\n2,1e99\n", "test.csv:3: column 'y': '1e99' is not finite", 0},
     {"a,y\n1,0.5\n2,7\n", "a,y\n1,2\n-inf,1\n", "test.csv:3: column 'a': '-inf' is not finite", 0},
     {"1,2,0\n", "1,0\n", "test.csv:1: 2 columns, expected 3 as the training set has", 0},
@@ -654,7 +655,7 @@ START_TEST(schema_of_classes)
     check_info("", "3,5,8", "");
     write_text("c.csv", "7,4\n");
     expect(tas_data_read(context, files_path("c.csv"), &reading, &train, NULL), TAS_BAD_DATA,
-           "c.csv:1: column 2: '4' is no class of the training set, which has: 3, 5, 8", "");
+           "c.csv:1: column 2: '4' is not a class of the training set, which has: 3, 5, 8", "");
     free(kept);
 }
 END_TEST
@@ -670,7 +671,7 @@ START_TEST(schema_of_pictures)
     ck_assert_str_eq(inputs_of("0,255,51,0,7\n"), "0 1 0.200000003 0|0;");
     write_text("b.csv", "0,255,51,0.5,2\n");
     expect(tas_data_read(context, files_path("b.csv"), &reading, &train, NULL), TAS_BAD_DATA,
-           "b.csv:1: column 4: '0.5' is no pixel: expected a whole number from 0 to 255", "");
+           "b.csv:1: column 4: '0.5' is not a pixel: expected a whole number from 0 to 255", "");
     write_text("b.csv", "0,255,2\n");
     expect(tas_data_read(context, files_path("b.csv"), &reading, &train, NULL), TAS_BAD_DATA,
            "2 columns of inputs, expected 4 as the network has", "");
@@ -733,16 +734,16 @@ static const struct bad_row {
     {.text = "a,y\n1,0\ninf,1\n", "x.csv:3: column 'a': 'inf' is not finite"},
     {.text = "a,y\n1,0\n1e40,1\n", "x.csv:3: column 'a': '1e40' is not finite"},
     {.text = "a,y\n1,0\n2,inf\n", "x.csv:3: column 'y': 'inf' is not finite", .kind = TAS_TARGETS_VALUES},
-    {.text = "a,y\n1,0\n2,inf\n", "x.csv:3: column 'y': 'inf' is no class", .kind = TAS_TARGETS_CLASSES},
+    {.text = "a,y\n1,0\n2,inf\n", "x.csv:3: column 'y': 'inf' is not a class", .kind = TAS_TARGETS_CLASSES},
     {.text = "a,y\n1,0\n2,1.5\n",
-     "x.csv:3: column 'y': '1.5' is no class: expected words or whole numbers",
+     "x.csv:3: column 'y': '1.5' is not a class: expected words or whole numbers",
      .kind = TAS_TARGETS_CLASSES},
     {.text = "a,y\n1,0\n2,b\n",
-     "x.csv:3: column 'y': 'b' is no number, expected values as targets",
+     "x.csv:3: column 'y': 'b' is not a number, expected values as targets",
      .kind = TAS_TARGETS_VALUES},
-    {.text = "a;y\n1,5;0\n2,5;1\n", "x.csv:2: column 'a': '1,5' is no number: expected a decimal point"},
+    {.text = "a;y\n1,5;0\n2,5;1\n", "x.csv:2: column 'a': '1,5' is not a number: expected a decimal point"},
     {.text = "a;y\n1;0,5\n2;1\n",
-     "x.csv:2: column 'y': '0,5' is no number: expected a decimal point",
+     "x.csv:2: column 'y': '0,5' is not a number: expected a decimal point",
      .kind = TAS_TARGETS_VALUES},
     {.text = "a,b,y1,y2\n1,2,3,4\n",
      "2 columns as targets, expected one for classes",
@@ -750,7 +751,7 @@ static const struct bad_row {
      .kind = TAS_TARGETS_CLASSES,
      .argument = true},
     {.text = "a,b,y\n1,x,0\n2,y,1\n", "some columns have words, which cannot be pixels", .pixels = TAS_CHOICE_YES},
-    {.text = "a,b,y\n1,2,0\n2,256,1\n", "x.csv:3: column 'b': '256' is no pixel", .pixels = TAS_CHOICE_YES},
+    {.text = "a,b,y\n1,2,0\n2,256,1\n", "x.csv:3: column 'b': '256' is not a pixel", .pixels = TAS_CHOICE_YES},
 };
 
 START_TEST(refused)
@@ -815,12 +816,12 @@ START_TEST(too_many)
     write_rows("a.csv", 1001, "c,y\n", "w%d,1\n");
     refuse_file("a.csv", "column 'c' has more than 1000 different texts, too many for categories; ignore it");
     write_rows("b.csv", 30, "c,y\nx,1\n", "%d,1\n");
-    refuse_file("b.csv", "b.csv:2: column 'c': 'x' is no number, but 30 other fields are");
+    refuse_file("b.csv", "b.csv:2: column 'c': 'x' is not a number, but 30 other fields are");
     write_rows("c.csv", 30, "c,y\n", "%d,1\n");
     FILE *f = fopen(files_path("c.csv"), "a");
     fputs("x,1\n", f);
     fclose(f);
-    refuse_file("c.csv", "c.csv:32: column 'c': 'x' is no number, but 30 other fields are");
+    refuse_file("c.csv", "c.csv:32: column 'c': 'x' is not a number, but 30 other fields are");
     write_rows("d.csv", 70000, "c,y\n", "1,%d\n");
     open_path(files_path("d.csv"));
     ck_assert_uint_eq(tas_data_classes(train), 0);
@@ -828,7 +829,7 @@ START_TEST(too_many)
     refuse_file("d.csv", "column 'y' has more than 65536 different values, too many for classes");
     reading.targets = TAS_TARGETS_AUTO;
     write_rows("e.csv", 30, "c,y\n1,x\n", "1,%d\n");
-    refuse_file("e.csv", "e.csv:2: column 'y': 'x' is no number, but 30 other fields are");
+    refuse_file("e.csv", "e.csv:2: column 'y': 'x' is not a number, but 30 other fields are");
 }
 END_TEST
 
@@ -861,7 +862,7 @@ START_TEST(several_problems)
     ck_assert_int_eq(problems_of("a,b,y\n1,2\n3\n1,,0\ninf,2,1\n", 2), 2);
     reading.pixels = TAS_CHOICE_YES;
     ck_assert_int_eq(problems_of("1,256,0\n3,-1,0\n1,2,1\n", 10), 2);
-    ck_assert_ptr_nonnull(strstr(problems, "x.csv:2: column 2: '-1' is no pixel"));
+    ck_assert_ptr_nonnull(strstr(problems, "x.csv:2: column 2: '-1' is not a pixel"));
 }
 END_TEST
 

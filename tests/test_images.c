@@ -154,7 +154,7 @@ static void put_jpeg(const char *name, int channels, J_COLOR_SPACE space, uint32
     ck_assert_int_eq(fclose(f), 0);
 }
 
-/* A grey picture of 2 x 3 pixels that begins with `first`. */
+/* A gray picture of 2 x 3 pixels that begins with `first`. */
 static void put_small(const char *name, int first)
 {
     const layout how = {.type = PNG_COLOR_TYPE_GRAY, .depth = 8, .height = 2, .width = 3};
@@ -199,7 +199,7 @@ static void decodes_to(const char *name, uint32_t channels, uint32_t height, uin
     free(found.pixels);
 }
 
-START_TEST(png_of_grey)
+START_TEST(png_of_gray)
 {
     const layout one = {.type = PNG_COLOR_TYPE_GRAY, .depth = 1, .height = 2, .width = 10};
     put_png("1.png", &one, (const unsigned char[]){0xa5, 0x40, 0x00, 0x80}, 2);
@@ -248,8 +248,8 @@ START_TEST(png_of_colors)
     }
     for (int k = 0; k < 4; k++)
         colors.palette[k] = (png_color){(png_byte)(9 * k), (png_byte)(9 * k), (png_byte)(9 * k)};
-    put_png("greys.png", &colors, (const unsigned char[]){0x1b, 0x40}, 2);
-    decodes_to("greys.png", 1, 1, 5, (const unsigned char[]){0, 9, 18, 27, 9});
+    put_png("grays.png", &colors, (const unsigned char[]){0x1b, 0x40}, 2);
+    decodes_to("grays.png", 1, 1, 5, (const unsigned char[]){0, 9, 18, 27, 9});
 }
 END_TEST
 
@@ -272,18 +272,18 @@ END_TEST
 /* Smooth pictures stay near themselves; where all pixels are the same, so does each. */
 START_TEST(jpeg_of_both_kinds)
 {
-    unsigned char grey[20 * 30], rgb[20 * 30 * 3];
+    unsigned char gray[20 * 30], rgb[20 * 30 * 3];
     for (int i = 0; i < 600; i++) {
-        grey[i] = (unsigned char)(3 * (i / 30) + 4 * (i % 30));
+        gray[i] = (unsigned char)(3 * (i / 30) + 4 * (i % 30));
         rgb[3 * i] = 200;
         rgb[3 * i + 1] = 100;
         rgb[3 * i + 2] = 50;
     }
     for (int p = 0; p < 2; p++) {
-        put_jpeg("grey.jpg", 1, JCS_GRAYSCALE, 20, 30, grey, p);
-        picture found = decode("grey.jpg");
+        put_jpeg("gray.jpg", 1, JCS_GRAYSCALE, 20, 30, gray, p);
+        picture found = decode("gray.jpg");
         ck_assert(found.channels == 1 && found.height == 20 && found.width == 30);
-        for (int i = 0; i < 600; i++) ck_assert_int_le(abs(found.pixels[i] - grey[i]), 4);
+        for (int i = 0; i < 600; i++) ck_assert_int_le(abs(found.pixels[i] - gray[i]), 4);
         free(found.pixels);
         put_jpeg("rgb.jpg", 3, JCS_RGB, 20, 30, rgb, p);
         found = decode("rgb.jpg");
@@ -380,13 +380,13 @@ END_TEST
 
 START_TEST(scale_channels)
 {
-    unsigned char rgb[] = {255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255}, planes[12], grey[] = {9, 8};
+    unsigned char rgb[] = {255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255}, planes[12], gray[] = {9, 8};
     picture of = {3, 2, 2, rgb};
     ck_assert(picture_scale(&of, 3, 2, 2, planes));
     ck_assert_mem_eq(planes, ((const unsigned char[]){255, 0, 0, 255, 0, 255, 0, 255, 0, 0, 255, 255}), 12);
     ck_assert(picture_scale(&of, 1, 2, 2, planes)); /* 76.245, 149.685, 29.07 */
     ck_assert_mem_eq(planes, ((const unsigned char[]){76, 150, 29, 255}), 4);
-    of = (picture){1, 1, 2, grey};
+    of = (picture){1, 1, 2, gray};
     ck_assert(picture_scale(&of, 3, 1, 2, planes));
     ck_assert_mem_eq(planes, ((const unsigned char[]){9, 8, 9, 8, 9, 8}), 6);
 }
@@ -502,7 +502,7 @@ START_TEST(set_with_both_splits)
     read_set("s");
     has(train, 3, (const int[]){30, 10, 20}, (const uint32_t[]){0, 1, 1});
     has(test, 1, (const int[]){40}, (const uint32_t[]){1});
-    ck_assert_msg(is_noted("3 entries of its folders, which are no pictures, are ignored"), "%s", notes[0]);
+    ck_assert_msg(is_noted("3 entries of its folders, which are not pictures, are ignored"), "%s", notes[0]);
     const tas_data_info info = info_of(train);
     ck_assert_str_eq(info.format, "images");
     ck_assert(info.channels == 1 && info.height == 2 && info.width == 3 && info.input_type == TAS_INPUT_U8);
@@ -730,7 +730,7 @@ START_TEST(cache_that_is_damaged)
         if (k == 2) ck_assert_int_eq(truncate(path, 130), 0);
         if (k != 1 && k != 2) damage(path, k ? k * 20 : 0);
         check_cached(true);
-        ck_assert_msg(is_noted(words[k < 3 ? k : 0]) && is_noted("decoded anew"), "%s", notes[0]);
+        ck_assert_msg(is_noted(words[k < 3 ? k : 0]) && is_noted("decoded again"), "%s", notes[0]);
         check_cached(false);
     }
 }
@@ -923,7 +923,7 @@ START_TEST(jpegs_that_are_refused)
         free(bytes);
         put_jpeg("cmyk.jpg", 4, JCS_CMYK, 2, 3, pixels, p);
         bytes = get("cmyk.jpg", &size);
-        refuse_bytes(bytes, size, "a JPEG picture of 4 channels (CMYK), expected grey or RGB", "");
+        refuse_bytes(bytes, size, "a JPEG picture of 4 channels (CMYK), expected gray or RGB", "");
         free(bytes);
         put_jpeg("large.jpg", 1, JCS_GRAYSCALE, 40, 40, pixels, p);
         bytes = get("large.jpg", &size);
@@ -987,7 +987,7 @@ static Suite *create_suite(void)
 {
     Suite *suite = suite_create("images");
     TCase *pictures = add_case(suite, "pictures"), *sets = add_case(suite, "sets"), *bad = add_case(suite, "bad");
-    tcase_add_test(pictures, png_of_grey);
+    tcase_add_test(pictures, png_of_gray);
     tcase_add_test(pictures, png_of_colors);
     tcase_add_test(pictures, png_interlaced);
     tcase_add_test(pictures, jpeg_of_both_kinds);

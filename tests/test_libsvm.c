@@ -145,7 +145,7 @@ START_TEST(pixels)
     reading.pixels = TAS_CHOICE_YES;
     write_text("a", "1 1:51 3:-1\n0 2:102\n");
     expect(tas_data_read(context, files_path("a"), &reading, &train, &test), TAS_BAD_DATA,
-           "a:1: index 3: -1 is no pixel", "");
+           "a:1: index 3: -1 is not a pixel", "");
 }
 END_TEST
 
@@ -169,7 +169,7 @@ START_TEST(schemas)
            "b:2: index 0, but those of the training set count from 1", "");
     write_text("b", "1 1:1\n0 1:1\n");
     expect(tas_data_read(context, files_path("b"), &reading, &train, &test), TAS_BAD_DATA,
-           "b:2: label 0 is no class of the training set", "");
+           "b:2: label 0 is not a class of the training set", "");
     free(kept);
 }
 END_TEST
@@ -221,7 +221,7 @@ START_TEST(refused_otherwise)
     write_text("a", "1 1:1\n-1 1:1\n");
     write_text("a.t", "1 1:1\n2 1:1\n");
     expect(tas_data_read(context, files_path("a"), &reading, &train, &test), TAS_BAD_DATA,
-           "a.t:2: label 2 is no class of the training set", "");
+           "a.t:2: label 2 is not a class of the training set", "");
     reading.target = "y";
     expect(tas_data_read(context, files_path("a"), &reading, &train, &test), TAS_BAD_ARGUMENT, "a LIBSVM text",
            "'target'");

@@ -17,7 +17,7 @@ void checkpoint_close(checkpoint *of)
     of->schema = NULL;
 }
 
-/* Without a schema, as of a network that was imported, its text tells a part of it. */
+/* Without a schema, as of a network that was imported, its text has a part of it. */
 int checkpoint_expect(const checkpoint *of, cli_state *cli, tas_reading *reading)
 {
     reading->schema = of->schema;

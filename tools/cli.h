@@ -126,7 +126,7 @@ extern const cli_command advise_command, data_command, devices_command, eval_com
 #define ARGUMENT_NET(where)                                                                                            \
     {.name = "NET", .complete = COMPLETE_NET, .offset = (where),                                                       \
      .help = "file with a network's description (tassello-network(5)), - for stdin, the name of a network that "       \
-             "ships, such as mlp, or an ONNX model (.onnx), of which the network alone is used"}
+             "ships, such as mlp, or an ONNX model (.onnx), of which only the network is used"}
 #define ARGUMENT_DATA(where, or_not)                                                                                   \
     {.name = "DATA", .complete = COMPLETE_FILE, .optional = (or_not), .offset = (where),                               \
      .help = "file or folder of a data set; tassello(1) lists the formats, 'tassello data' shows what is understood"}
@@ -216,7 +216,7 @@ int cli_network_expect(cli_state *cli, cli_net *net, tas_reading *reading);
 int cli_network_open_for(cli_state *cli, cli_net *net, const tas_data *data, tas_network **out);
 void cli_network_free(cli_net *net);
 
-/* Refuses, as wrong usage, a loss (NULL: there is none) that is not one, or whose NET is no ONNX model. */
+/* Refuses, as wrong usage, a loss (NULL: there is none) that is not one, or whose NET is not an ONNX model. */
 void cli_check_loss(const cli_command *command, const char *loss, const char *net);
 
 /* A network without data, at once. */

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-/* What the checkpoint tells about its weights; of a whole run `what` is NULL, else "is running", "failed". */
+/* What the checkpoint says about its weights; of a whole run `what` is NULL, else "is running", "failed". */
 tas_status train_save_describe(train_session *session, uint64_t step, const char *what)
 {
     char *text = NULL;

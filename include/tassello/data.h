@@ -100,14 +100,14 @@ typedef enum tas_missing { TAS_MISSING_ERROR = 0, TAS_MISSING_MEAN, TAS_MISSING_
 
 typedef enum tas_choice { TAS_CHOICE_AUTO = 0, TAS_CHOICE_YES, TAS_CHOICE_NO } tas_choice;
 
-/* How files are read. Initialize it with tas_reading_init(). Texts may be NULL. What a format does not have is ignored
- * if it is a matter of what the network wants, else refused. */
+/* How files are read. Initialize it with tas_reading_init(). Texts may be NULL. What a format has no use for is
+ * refused, except for what the network needs, which is ignored. */
 typedef struct tas_reading {
     /* sizeof(tas_reading), set by tas_reading_init() */
     size_t size;
     /* A name of tas_format(); NULL: the format is recognized. */
     const char *format;
-    /* What the network wants: the kind of its targets; its input, all 0 if any will do: channels x height x width, or
+    /* What the network needs: the kind of its targets; its input, all 0 if any will do: channels x height x width, or
      * with height and width 0 a count of values. */
     tas_targets targets;
     uint32_t channels, height, width;

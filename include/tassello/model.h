@@ -467,7 +467,7 @@ TAS_API tas_status tas_run_save(tas_run *run, const char *file, const char *more
 
 /* Goes on with a run from what tas_run_save() wrote, with the bits that it would have had without interruption: result,
  * losses, order of the examples, noise figures. The device, the budget, the tile and keep_on_host may be others; so may
- * `noise`, of which there are figures from here on if it was not measured before. The length may be another one unless
+ * `noise`, whose figures begin here if it was not measured before. The length may be another one unless
  * the schedule depends on it (cosine, polynomial, one-cycle), but not shorter than what is done. A callback of the
  * options is called from the next step on.
  *
@@ -490,7 +490,7 @@ typedef struct tas_saved_run {
     const char *more;
 } tas_saved_run;
 
-/* *out is valid until it is closed. TAS_BAD_DATA if the file is no checkpoint, or has no state. */
+/* *out is valid until it is closed. TAS_BAD_DATA if the file is not a checkpoint, or has no state. */
 TAS_API tas_status tas_saved_run_open(tas_context *context, const char *file, tas_saved_run **out);
 TAS_API void tas_saved_run_close(tas_saved_run **saved);
 

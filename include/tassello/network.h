@@ -35,20 +35,20 @@ TAS_API tas_status tas_network_open(tas_context *context, const char *name_or_fi
 TAS_API tas_status tas_network_parse(tas_context *context, const char *text, const char *from, tas_network **out);
 TAS_API void tas_network_close(tas_network **network);
 
-/* The same for a data set, of which a network's text may speak. Where the text has
+/* The same for a data set, to which a network's text may refer. If the text has
  *
- *     input data        the shape of the set's examples stands there: channels x height x width of pictures, else their
- *                       number of values
+ *     input data        the shape of the set's examples: channels x height x width of pictures, else their number of
+ *                       values
  *     dense data        its number of classes or of target values; with 'loss bce' and two classes: 1
  *     loss data         softmax if its targets are labels, else mse
  *     input ... normalize   mean M,... std S,... over all examples of the set: per channel if the input has height and
  *                       width, else per value; of values as layers see them, byte / 255 or the float
  *     loss ... normalize    mean M,... std S,... of the float targets, per value; nothing for labels after 'loss data'
  *
- * so give the set that the network is trained on. M is the mean, S the root of the mean of (x - M)^2, 1 if that is
- * below 1e-12: the examples' weights do not matter, sums are in double precision in the order of the examples, and the
- * result is the same on each machine. `normalise` is the same word. tas_network_text() has the numbers, so that
- * checkpoints need no data set.
+ * those words become what is beside them, so pass the set that the network is trained on. M is the mean, S the root of
+ * the mean of (x - M)^2, 1 if that is below 1e-12: the examples' weights do not matter, sums are in double precision in
+ * the order of the examples, and the result is the same on each machine. `normalise` is the same word.
+ * tas_network_text() has the numbers, so that checkpoints need no data set.
  *
  * A text without such words is opened as without a set; data may be NULL. TAS_BAD_NETWORK: the set has another number
  * of values than an input with normalize, or labels that a loss would normalize, or the text with its numbers is too

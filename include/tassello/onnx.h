@@ -25,7 +25,7 @@ typedef struct tas_onnx tas_onnx;
  * sigmoid. A softmax at the end (a sigmoid with bce) is part of the loss here and is left out, which is noted in the
  * log. *out is closed with tas_onnx_close().
  *
- * TAS_BAD_DATA if the file is no ONNX model, is damaged, or has weights in other files; TAS_BAD_NETWORK, with the
+ * TAS_BAD_DATA if the file is not an ONNX model, is damaged, or has weights in other files; TAS_BAD_NETWORK, with the
  * node's name and type, if no layer does what it computes. Memory is taken in proportion to the file's size. */
 TAS_API tas_status tas_onnx_open(tas_context *context, const char *file, const char *loss, tas_onnx **out);
 TAS_API void tas_onnx_close(tas_onnx **onnx);

@@ -63,7 +63,7 @@ static tas_status find_data(const onnx_import *self, const Onnx__TensorProto *t,
         if (t->data_type == ONNX_BOOL) *size = 1;
         *data = t->raw_data.data;
         found = t->raw_data.len / *size;
-        if (t->raw_data.len % *size) return bad_tensor(self, name, "its bytes are no whole number of values");
+        if (t->raw_data.len % *size) return bad_tensor(self, name, "its bytes are not a whole number of values");
     }
     if (found != count)
         return fail(self->context, TAS_BAD_DATA, "%s: tensor '%.200s' has %" PRIu64 " values, its shape %" PRIu64,

@@ -79,10 +79,10 @@ def chunk(name, data):
 
 
 def png(pixels, kind):
-    """8 x 8 pixels of grey, as grey, RGB or a palette."""
-    values = {"grey": lambda p: bytes([p]), "rgb": lambda p: bytes([p] * 3), "palette": lambda p: bytes([p])}[kind]
+    """8 x 8 pixels of gray, as gray, RGB or a palette."""
+    values = {"gray": lambda p: bytes([p]), "rgb": lambda p: bytes([p] * 3), "palette": lambda p: bytes([p])}[kind]
     rows = b"".join(b"\0" + b"".join(values(p) for p in pixels[8 * y:8 * y + 8]) for y in range(8))
-    head = struct.pack(">IIBBBBB", 8, 8, 8, {"grey": 0, "rgb": 2, "palette": 3}[kind], 0, 0, 0)
+    head = struct.pack(">IIBBBBB", 8, 8, 8, {"gray": 0, "rgb": 2, "palette": 3}[kind], 0, 0, 0)
     palette = chunk(b"PLTE", bytes(v for i in range(256) for v in (i, i, i))) if kind == "palette" else b""
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + palette + chunk(b"IDAT", zlib.compress(rows)) + \
         chunk(b"IEND", b"")
@@ -106,7 +106,7 @@ FORMATS = {
     "libsvm": write_libsvm,
     "npy": write_npy,
     "npz": lambda f, s: write_npz(f.with_suffix(".npz"), **dict(arrays_of(s, "B"))),
-    "png": lambda f, s: write_png(f, s, "grey"),
+    "png": lambda f, s: write_png(f, s, "gray"),
     "png, rgb": lambda f, s: write_png(f, s, "rgb"),
     "png, palette": lambda f, s: write_png(f, s, "palette"),
 }
@@ -141,7 +141,7 @@ def decoded_before(t):
     place = t.place()
     net = place / "net.txt"
     net.write_text(NET)
-    write_png(place / "set", splits_of(t), "grey")
+    write_png(place / "set", splits_of(t), "gray")
     run = ("train", net, place / "set", "--device", "reference", *RUN)
     env = {"XDG_CACHE_HOME": str(place / "cache")}
     first = t.run(*run, env=env, status=None)

@@ -220,7 +220,7 @@ def _(t):
 
 
 def png(width, height, pixels):
-    """A grey picture."""
+    """A gray picture."""
     def piece(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
     rows = b"".join(b"\0" + pixels[k * width:(k + 1) * width] for k in range(height))

@@ -130,7 +130,7 @@ static bool wants_picture(const tas_reading *reading)
     return reading->pixels == TAS_CHOICE_AUTO && reading->height > 1 && reading->width > 1;
 }
 
-/* What is no pixel is reported where its value is read; here, what cannot be one at all. */
+/* What is not a pixel is reported where its value is read; here, what cannot be one at all. */
 static tas_status choose_type(const csv_set *set)
 {
     const tas_reading *reading = set->request->reading;
@@ -217,7 +217,8 @@ const reader reader_csv = {
         "the others and the file is called .csv or said to be CSV. Quotes are as in RFC 4180: a field may stand in "
         "quotes and then have separators and line breaks, and two quotes for one. Blanks around a field and empty "
         "lines are skipped.\n\n"
-        "The first line has the names of the columns if one of its fields is no number although all below it are, or "
+        "The first line has the names of the columns if one of its fields is not a number although all below it are, "
+        "or "
         "if all of its fields are words that differ. A column is named by its name, or by its number from 1. Columns "
         "without a name are called \"column\" and their number.\n\n"
         "The target is the last column, unless others are named; several are values. It is one of classes if it has "

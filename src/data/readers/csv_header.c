@@ -1,5 +1,5 @@
 /* The header of a table, by rules that do not depend on what its names are:
- * - one of its fields is no number although all below it are, or
+ * - one of its fields is not a number although all below it are, or
  * - all of its fields are words that differ. An empty first one, as pandas writes it above an index, does not matter.
  * scikit-learn's own files begin with a line of another kind: examples, inputs, and the names of the classes. */
 #include "data/readers/csv_header.h"

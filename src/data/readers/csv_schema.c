@@ -80,7 +80,7 @@ static tas_status check_categories(const csv_table *table, uint32_t place)
     const csv_column *column = &table->columns[place];
     if (has_decimal_comma(column->first[CSV_WORD].text))
         return report_field(table, place, &column->first[CSV_WORD],
-                            "no number: expected a decimal point, and nothing between thousands");
+                            "not a number: expected a decimal point, and nothing between thousands");
     if (!column->too_many) return TAS_OK;
     if (!column->of_kind[CSV_NUMBER]) {
         snprintf(what, sizeof what, "has more than %d different texts, too many for categories; ignore it",
@@ -88,7 +88,7 @@ static tas_status check_categories(const csv_table *table, uint32_t place)
         return report_column(table, place, what);
     }
     snprintf(what, sizeof what,
-             "no number, but %" PRIu64
+             "not a number, but %" PRIu64
              " other fields are; correct it, leave it empty as a missing one, or ignore the column",
              column->of_kind[CSV_NUMBER]);
     return report_field(table, place, &column->first[CSV_WORD], what);
@@ -230,13 +230,13 @@ static tas_status check_classes(const csv_table *table, uint32_t place, tas_targ
         return report_column(table, place, what);
     }
     if (wanted == TAS_TARGETS_AUTO && texts < numbers && column->texts.count > CSV_MIXED) {
-        snprintf(what, sizeof what, "no number, but %" PRIu64 " other fields are", numbers);
+        snprintf(what, sizeof what, "not a number, but %" PRIu64 " other fields are", numbers);
         return report_field(table, place, &column->first[CSV_WORD], what);
     }
     if (!texts && column->first_part.line)
-        return report_field(table, place, &column->first_part, "no class: expected words or whole numbers");
+        return report_field(table, place, &column->first_part, "not a class: expected words or whole numbers");
     if (!texts && column->of_kind[CSV_INFINITE])
-        return report_field(table, place, &column->first[CSV_INFINITE], "no class: expected words or whole numbers");
+        return report_field(table, place, &column->first[CSV_INFINITE], "not a class: expected words or whole numbers");
     return TAS_OK;
 }
 
@@ -247,8 +247,8 @@ static tas_status check_values(const csv_table *table, uint32_t place)
     if (column->of_kind[CSV_WORD])
         status = report_field(table, place, &column->first[CSV_WORD],
                               has_decimal_comma(column->first[CSV_WORD].text)
-                                  ? "no number: expected a decimal point, and nothing between thousands"
-                                  : "no number, expected values as targets");
+                                  ? "not a number: expected a decimal point, and nothing between thousands"
+                                  : "not a number, expected values as targets");
     if (!status && column->of_kind[CSV_INFINITE])
         status = report_field(table, place, &column->first[CSV_INFINITE], "not finite, or beyond the range of floats");
     return status;

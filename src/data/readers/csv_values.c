@@ -64,7 +64,7 @@ static tas_status fill_category(const csv_filler *f, uint32_t place, const schem
         out[low] = 1;
         return TAS_OK;
     }
-    return report(f, place, kind == CSV_MISSING ? missing_text(f, column) : "no category of the training set");
+    return report(f, place, kind == CSV_MISSING ? missing_text(f, column) : "not a category of the training set");
 }
 
 /* A number as it is, or the column's mean. */
@@ -73,7 +73,7 @@ static tas_status read_number(const csv_filler *f, uint32_t place, const schema_
 {
     if (kind == CSV_NUMBER) return TAS_OK;
     if (kind == CSV_INFINITE) return report(f, place, "not finite, or beyond the range of floats");
-    if (kind == CSV_WORD) return report(f, place, "no number, expected one as in the training set");
+    if (kind == CSV_WORD) return report(f, place, "not a number, expected one as in the training set");
     *value = column ? column->mean : (double)NAN;
     if (f->table->request->reading->missing == TAS_MISSING_MEAN && !isnan(*value)) return TAS_OK;
     *value = 0;
@@ -107,7 +107,7 @@ static tas_status fill_bytes(const csv_filler *f, unsigned char *out)
         double value = 0;
         const csv_kind kind = csv_table_kind(f->table, csv_rows_field(&f->table->rows, place), &value);
         const bool ok = kind == CSV_NUMBER && number_is_whole(value) && value >= 0 && value <= 255;
-        if (!ok) status = report(f, place, "no pixel: expected a whole number from 0 to 255");
+        if (!ok) status = report(f, place, "not a pixel: expected a whole number from 0 to 255");
         out[i] = ok ? (unsigned char)value : 0;
     }
     return status;
@@ -148,9 +148,9 @@ static tas_status report_class(const csv_filler *f, uint32_t place)
         used += snprintf(list + used, LISTED - (size_t)used, "%s%s", i ? ", " : "", f->of->class_names[i]);
     if (used >= LISTED) strcpy(list + LISTED - 4, "...");
     if (f->of->class_names)
-        snprintf(what, sizeof what, "no class of the training set, which has: %s", list);
+        snprintf(what, sizeof what, "not a class of the training set, which has: %s", list);
     else
-        snprintf(what, sizeof what, "no class of the training set, which are the numbers 0 to %" PRIu32,
+        snprintf(what, sizeof what, "not a class of the training set, which are the numbers 0 to %" PRIu32,
                  f->of->classes - 1);
     return report(f, place, what);
 }
@@ -186,7 +186,7 @@ static tas_status fill_targets(const csv_filler *f)
         switch (csv_table_kind(f->table, csv_rows_field(&f->table->rows, place), &value)) {
         case CSV_NUMBER: break;
         case CSV_INFINITE: status = report(f, place, "not finite, or beyond the range of floats"); break;
-        default: status = report(f, place, "no number, expected a value as target");
+        default: status = report(f, place, "not a number, expected a value as target");
         }
         out[i] = (float)value;
     }

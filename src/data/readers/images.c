@@ -123,11 +123,11 @@ static tas_status compare_sizes(images *of, const picture_file *file, const pict
     return status;
 }
 
-/* Decides from the headers of both splits what is not wanted: grey if all are grey, and the one size. */
+/* Decides from the headers of both splits what is not wanted: gray if all are gray, and the one size. */
 static tas_status survey(images *of)
 {
     const char *first = NULL;
-    bool grey = true;
+    bool gray = true;
     uint64_t done = 0, count = of->list.set[TAS_TRAIN].count + of->list.set[TAS_TEST].count;
     tas_status status = TAS_OK;
     begin_reports(of);
@@ -137,12 +137,12 @@ static tas_status survey(images *of)
             picture found;
             status = look_at_file(of, file, &found);
             if (!status && found.height) {
-                grey = grey && found.channels == 1;
+                gray = gray && found.channels == 1;
                 status = compare_sizes(of, file, &found, &first);
             }
             report(of, "looked at", ++done, count);
         }
-    if (!of->shape.channels) of->shape.channels = grey ? 1 : 3;
+    if (!of->shape.channels) of->shape.channels = gray ? 1 : 3;
     return status;
 }
 
@@ -362,10 +362,11 @@ const reader reader_images = {
         "FOLDER/train/CLASS/* for training with FOLDER/test/CLASS/* (else val or validation) for the test. The names "
         "of the training split's folders, sorted by their bytes, are the classes; whole numbers are sorted as numbers, "
         "and those from 0 on without a gap have no other name. Pictures are in the order of the classes, then of their "
-        "names. Hidden files, and those that are no pictures by content and by name, are ignored and counted. For "
+        "names. Hidden files, and those that are not pictures by content and by name, are ignored and counted. For "
         "prediction a picture, or a folder of them, will do.\n\n"
-        "Pictures become 8 bits, grey or RGB, as the network's input has 1 or 3 channels; if it does not say, grey if "
-        "all are grey (by their headers), else RGB. RGB becomes grey by (299 R + 587 G + 114 B + 500) / 1000, rounded "
+        "Pictures become 8 bits, gray or RGB, as the network's input has 1 or 3 channels; if it leaves that open, gray "
+        "if "
+        "all are gray (by their headers), else RGB. RGB becomes gray by (299 R + 587 G + 114 B + 500) / 1000, rounded "
         "down. PNG: 16 bits are rounded to 8, palettes are looked up, alpha is dropped, color profiles and gamma are "
         "not applied. JPEG: CMYK is refused, and the rotation in EXIF data is not applied; decoding is exact on each "
         "machine with the same version of libjpeg-turbo (integer transform, chroma repeated), but other decoders may "

@@ -240,7 +240,7 @@ static tas_status fill_targets(libsvm_set *set, const libsvm_split *split, reade
     if (set->request->inputs_only) return targets_fill_zero(set->request, split->path, split->count, kind, out);
     for (uint64_t i = 0; i < split->count && kind->type == TAS_TARGET_LABEL && !status; i++)
         if (!is_class(kind, split->labels[i]))
-            status = reader_problem(set->request, "%s:%" PRIu64 ": label %g is no class of the training set",
+            status = reader_problem(set->request, "%s:%" PRIu64 ": label %g is not a class of the training set",
                                     split->path, split->lines[i], split->labels[i]);
     if (status || reader_has_problems(set->request)) return status;
     return targets_fill(set->request, split->path, split->labels, split->count, 1, kind, out);
@@ -259,7 +259,7 @@ static tas_status fill_bytes(const libsvm_set *set, const libsvm_split *split, u
         else
             status = reader_problem(set->request,
                                     "%s:%" PRIu64 ": index %" PRIu32
-                                    ": %g is no pixel: expected a whole number from 0 to 255",
+                                    ": %g is not a pixel: expected a whole number from 0 to 255",
                                     split->path, split->rows.line, e->index, (double)e->value);
     }
     return status;

@@ -29,7 +29,7 @@ static const char *read_digits(const char *at, decimal *d, bool fraction)
     return at;
 }
 
-/* False if the text is no number. */
+/* False if the text is not a number. */
 static bool read_decimal(const char *at, decimal *d)
 {
     *d = (decimal){.negative = *at == '-'};

@@ -147,7 +147,8 @@ bool picture_cache_find(const picture_cache *cache, tas_split split, uint64_t co
     char *path = cache->usable ? make_path(cache, split) : NULL;
     bool found = path && !access(path, F_OK) && !file_open(cache->context, path, &fd, &size);
     const char *wrong = found ? check(cache, fd, size, count, &h) : NULL;
-    if (wrong) note(cache->context, "%s: decoded pictures, of which %s; they are decoded anew", path, wrong);
+    if (wrong)
+        note(cache->context, "%s: decoded pictures that cannot be used: %s; they are decoded again", path, wrong);
     found = found && !wrong && map_file(cache, path, fd, size, out);
     if (found) {
         *shape = (picture_shape){(uint32_t)h.channels, (uint32_t)h.height, (uint32_t)h.width, h.resized};

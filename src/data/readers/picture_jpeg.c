@@ -1,4 +1,4 @@
-/* JPEG pictures, by libjpeg or libjpeg-turbo, as 8 bits of grey or RGB.
+/* JPEG pictures, by libjpeg or libjpeg-turbo, as 8 bits of gray or RGB.
  *
  * The same library gives the same bits on each machine, and other versions most likely do: the slow but exact integer
  * transform, chroma repeated and not interpolated, no smoothing between blocks. The standard leaves the rounding of the
@@ -69,7 +69,7 @@ static bool check_header(decoding *d)
         jpeg->jpeg_color_space == JCS_RGB)
         return true;
     const bool cmyk = jpeg->jpeg_color_space == JCS_CMYK || jpeg->jpeg_color_space == JCS_YCCK;
-    snprintf(d->error, PICTURE_ERROR, "a JPEG picture of %d channels%s, expected grey or RGB: convert it",
+    snprintf(d->error, PICTURE_ERROR, "a JPEG picture of %d channels%s, expected gray or RGB: convert it",
              jpeg->num_components, cmyk ? " (CMYK)" : "");
     return false;
 }
@@ -93,10 +93,10 @@ static bool decode(decoding *d)
     jpeg->progress = &d->progress;
     jpeg_read_header(jpeg, TRUE);
     if (!check_header(d)) return false;
-    const bool grey = jpeg->jpeg_color_space == JCS_GRAYSCALE;
-    *d->out = (picture){.channels = grey ? 1 : 3, .height = jpeg->image_height, .width = jpeg->image_width};
+    const bool gray = jpeg->jpeg_color_space == JCS_GRAYSCALE;
+    *d->out = (picture){.channels = gray ? 1 : 3, .height = jpeg->image_height, .width = jpeg->image_width};
     if (d->header_only) return true;
-    jpeg->out_color_space = grey ? JCS_GRAYSCALE : JCS_RGB;
+    jpeg->out_color_space = gray ? JCS_GRAYSCALE : JCS_RGB;
     jpeg->dct_method = JDCT_ISLOW;
     jpeg->do_fancy_upsampling = FALSE;
     jpeg->do_block_smoothing = FALSE;

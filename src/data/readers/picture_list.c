@@ -348,8 +348,8 @@ tas_status picture_list_open(const reader_request *request, picture_list *out)
     if (!status) status = S_ISDIR(about.st_mode) ? list_folder_of(request, out) : list_one(request, out);
     if (!status && out->ignored)
         note_once(request->context, "%s: %" PRIu64 " %s ignored", request->path, out->ignored,
-                  out->ignored == 1 ? "entry of its folders, which is no picture, is"
-                                    : "entries of its folders, which are no pictures, are");
+                  out->ignored == 1 ? "entry of its folders, which is not a picture, is"
+                                    : "entries of its folders, which are not pictures, are");
     return status;
 }
 

@@ -1,4 +1,4 @@
-/* PNG pictures, by libpng: as 8 bits of grey or RGB. Alpha is dropped, 16 bits are rounded to 8, fewer are widened,
+/* PNG pictures, by libpng: as 8 bits of gray or RGB. Alpha is dropped, 16 bits are rounded to 8, fewer are widened,
  * palettes are looked up. Nothing but IHDR, PLTE, tRNS, IDAT and IEND is read. */
 #include "data/readers/picture.h"
 
@@ -56,7 +56,7 @@ static bool check_header(decoding *d)
     return false;
 }
 
-static bool has_grey_palette(decoding *d)
+static bool has_gray_palette(decoding *d)
 {
     png_colorp colors = NULL;
     int count = 0;
@@ -87,7 +87,7 @@ static void read_rows(decoding *d, size_t row_bytes)
     png_read_end(d->png, NULL);
 }
 
-/* A picture with a palette of greys is grey. */
+/* A picture with a palette of grays is gray. */
 static void keep_first_channel(picture *out)
 {
     const size_t count = (size_t)out->height * out->width;
@@ -104,8 +104,8 @@ static bool decode(decoding *d)
     png_read_info(d->png, d->info);
     if (!check_header(d)) return false;
     const bool colored = (png_get_color_type(d->png, d->info) & PNG_COLOR_MASK_COLOR) != 0;
-    const bool grey = !colored || has_grey_palette(d);
-    *d->out = (picture){.channels = grey ? 1 : 3,
+    const bool gray = !colored || has_gray_palette(d);
+    *d->out = (picture){.channels = gray ? 1 : 3,
                         .height = png_get_image_height(d->png, d->info),
                         .width = png_get_image_width(d->png, d->info)};
     if (d->header_only) return true;
@@ -113,7 +113,7 @@ static bool decode(decoding *d)
     if (!picture_allocate(d->out, d->error)) return false;
     set_transformations(d);
     read_rows(d, (size_t)d->out->width * d->out->channels);
-    if (colored && grey) keep_first_channel(d->out);
+    if (colored && gray) keep_first_channel(d->out);
     return true;
 }
 

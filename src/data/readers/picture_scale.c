@@ -11,8 +11,8 @@
  * Centers of pixels are (2 i + 1) / 2 n and (2 o + 1) / 2 N of the side; w is their distance's share of the triangle,
  * times 2 n N. With n = N each pixel has itself alone.
  *
- * RGB becomes grey before it is scaled: (299 R + 587 G + 114 B + 500) / 1000, rounded down (the luma of ITU-R BT.601).
- * Grey becomes RGB by three equal planes. */
+ * RGB becomes gray before it is scaled: (299 R + 587 G + 114 B + 500) / 1000, rounded down (the luma of ITU-R BT.601).
+ * Gray becomes RGB by three equal planes. */
 #include "data/readers/picture.h"
 
 #include "base/context.h"
@@ -131,7 +131,7 @@ static void copy_planes(const picture *from, unsigned char *planes)
         for (size_t i = 0; i < plane; i++) planes[c * plane + i] = from->pixels[i * from->channels + c];
 }
 
-static void make_grey(picture *of)
+static void make_gray(picture *of)
 {
     const size_t count = (size_t)of->height * of->width;
     for (size_t i = 0; i < count; i++) {
@@ -145,7 +145,7 @@ bool picture_scale(picture *from, uint32_t channels, uint32_t height, uint32_t w
 {
     const size_t plane = (size_t)height * width;
     bool done = true;
-    if (from->channels == 3 && channels == 1) make_grey(from);
+    if (from->channels == 3 && channels == 1) make_gray(from);
     if (from->height == height && from->width == width)
         copy_planes(from, planes);
     else
