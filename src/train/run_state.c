@@ -2,6 +2,7 @@
 #include "train/run_state.h"
 
 #include "base/format.h"
+#include "base/json_count.h"
 #include "base/text.h"
 
 #include <float.h>
@@ -10,8 +11,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <jansson.h>
 
 /* Settings -------------------------------------------------------------------------------------------------------- */
 
@@ -159,15 +158,6 @@ bool run_state_follows_length(const tas_train_options *options)
 
 /* Writing --------------------------------------------------------------------------------------------------------- */
 
-/* A text of digits if it is too large for a JSON integer. */
-static json_t *encode_count(uint64_t value)
-{
-    char text[24];
-    if (value <= INT64_MAX) return json_integer((json_int_t)value);
-    snprintf(text, sizeof text, "%" PRIu64, value);
-    return json_string(text);
-}
-
 /* 17 digits read as the same double, and so as the same float. */
 static json_t *encode_setting(const struct setting *s, const tas_train_options *options)
 {
@@ -178,7 +168,7 @@ static json_t *encode_setting(const struct setting *s, const tas_train_options *
     case SETTING_U32:
     case SETTING_U64: break;
     }
-    return encode_count(whole_of(s, options));
+    return json_count(whole_of(s, options));
 }
 
 static json_t *encode_settings(const tas_train_options *options)
@@ -193,9 +183,9 @@ static json_t *encode_noise(const noise_scale *n)
 {
     const double numbers[] = {n->trace, n->square, n->last_trace, n->last_square, n->traces, n->products, n->squares};
     json_t *out = json_array();
-    json_array_append_new(out, encode_count(n->steps));
-    json_array_append_new(out, encode_count(n->skipped));
-    json_array_append_new(out, encode_count(n->pairs));
+    json_array_append_new(out, json_count(n->steps));
+    json_array_append_new(out, json_count(n->skipped));
+    json_array_append_new(out, json_count(n->pairs));
     json_array_append_new(out, json_boolean(n->follows));
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) json_array_append_new(out, json_real(numbers[i]));
     return out;
@@ -207,8 +197,8 @@ static json_t *encode_batches(const course *c)
     json_t *out = json_array();
     for (int i = 0; i < c->segments; i++) {
         json_t *one = json_array();
-        json_array_append_new(one, encode_count(c->segment[i].step));
-        json_array_append_new(one, encode_count(c->segment[i].batch));
+        json_array_append_new(one, json_count(c->segment[i].step));
+        json_array_append_new(one, json_count(c->segment[i].batch));
         json_array_append_new(out, one);
     }
     return out;
@@ -219,9 +209,9 @@ static json_t *encode_orders(const course *c)
     json_t *out = json_array();
     for (int i = 0; i < c->orders; i++) {
         json_t *one = json_array();
-        json_array_append_new(one, encode_count(c->order[i].epoch));
-        json_array_append_new(one, encode_count(c->order[i].at));
-        json_array_append_new(one, encode_count(c->order[i].seed));
+        json_array_append_new(one, json_count(c->order[i].epoch));
+        json_array_append_new(one, json_count(c->order[i].at));
+        json_array_append_new(one, json_count(c->order[i].seed));
         json_array_append_new(out, one);
     }
     return out;
@@ -232,12 +222,12 @@ char *run_state_encode(const run_state *s)
     json_t *o = json_object();
     int failed = json_object_set_new(o, "contract", json_integer(s->contract));
     failed |= json_object_set_new(o, "arithmetic", json_string(s->fast ? "fast" : "exact"));
-    failed |= json_object_set_new(o, "step", encode_count(s->step));
-    failed |= json_object_set_new(o, "steps", encode_count(s->steps));
-    failed |= json_object_set_new(o, "examples", encode_count(s->examples));
+    failed |= json_object_set_new(o, "step", json_count(s->step));
+    failed |= json_object_set_new(o, "steps", json_count(s->steps));
+    failed |= json_object_set_new(o, "examples", json_count(s->examples));
     failed |= json_object_set_new(o, "seconds", json_real(s->seconds));
     failed |= json_object_set_new(o, "last_loss", json_real((double)s->last_loss));
-    failed |= json_object_set_new(o, "data_examples", encode_count(s->count));
+    failed |= json_object_set_new(o, "data_examples", json_count(s->count));
     failed |= json_object_set_new(o, "data_sha256", json_string(s->data));
     failed |= json_object_set_new(o, "settings", encode_settings(&s->options));
     failed |= json_object_set_new(o, "batches", encode_batches(&s->course));
@@ -267,17 +257,8 @@ static void refuse(reader *r, const char *what, const char *expected)
 
 static uint64_t read_count(reader *r, const json_t *in, const char *what, uint64_t least, uint64_t most)
 {
-    const char *text = json_string_value(in);
-    uint64_t value = 0;
-    bool fits = json_is_integer(in) && json_integer_value(in) >= 0;
-    if (fits) value = (uint64_t)json_integer_value(in);
-    if (text && *text) {
-        fits = true;
-        for (; *text && fits; text++)
-            fits = *text >= '0' && *text <= '9' && mul_size(value, 10, &value) &&
-                   add_size(value, (uint64_t)(*text - '0'), &value);
-    }
-    if (fits && value >= least && value <= most) return value;
+    uint64_t value;
+    if (json_read_count(in, &value) && value >= least && value <= most) return value;
     char expected[80];
     snprintf(expected, sizeof expected, "a whole number from %" PRIu64 " to %" PRIu64, least, most);
     refuse(r, what, expected);

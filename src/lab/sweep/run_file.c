@@ -2,7 +2,6 @@
 
 #include "lab/sweep/json.h"
 
-#include <errno.h>
 #include <float.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -100,18 +99,10 @@ static double read_known(const reader *r, const json_t *in, const char *what, do
     return json_is_null(in) ? NAN : read_real(r, in, what, low, high);
 }
 
-/* A whole number; a text of digits if it is too large for a JSON integer: see json_count(). */
 static uint64_t read_count(const reader *r, const json_t *in, const char *what, uint64_t low, uint64_t high)
 {
-    const char *text = json_string_value(in);
-    uint64_t x = 0;
-    bool fits = json_is_integer(in) && json_integer_value(in) >= 0;
-    if (fits) x = (uint64_t)json_integer_value(in);
-    if (text && *text && strspn(text, "0123456789") == strlen(text)) {
-        errno = 0;
-        x = strtoull(text, NULL, 10);
-        fits = !errno;
-    }
+    uint64_t x;
+    const bool fits = json_read_count(in, &x);
     require(r, fits && x >= low && x <= high, what, "is out of range");
     return x;
 }
