@@ -156,7 +156,7 @@ static tas_status read_state(const checkpoint *c, run_state *out)
     const char *text = checkpoint_state(c);
     *out = (run_state){0};
     if (!text)
-        return fail(c->context, TAS_BAD_DATA, "%s: has weights, but not the state of a run, so that none can go on",
+        return fail(c->context, TAS_BAD_DATA, "%s: has weights, but not the state of a run, and cannot be resumed",
                     c->path);
     if (run_state_decode(c->context, text, out, why)) return TAS_OK;
     return fail(c->context, TAS_BAD_DATA, "%s: the state of its run: %s", c->path, why);
@@ -257,7 +257,7 @@ static tas_status check_network(const checkpoint *c, const tas_network *network)
     tas_status status = there && here ? TAS_OK : fail(c->context, TAS_NO_MEMORY, "%s: no memory", c->path);
     if (!status) find_difference(a, b, there, here);
     if (!status && strcmp(there, here) != 0)
-        status = fail(c->context, TAS_BAD_NETWORK, "%s: its run is of another network: '%.200s' there, '%.200s' in %s",
+        status = fail(c->context, TAS_BAD_NETWORK, "%s: its run has another network: '%.200s' there, '%.200s' in %s",
                       c->path, *there ? there : "no further line", *here ? here : "no further line", network->from);
     free(there);
     free(here);
@@ -273,7 +273,7 @@ static tas_status check_device(const checkpoint *c, const run_state *s, const ta
                     "on with the same bits. Its weights are usable",
                     c->path, s->contract, tas_contract());
     if (s->fast == fast) return TAS_OK;
-    return fail(c->context, TAS_BAD_ARGUMENT, "%s: other settings than its run has: arithmetic %s there, %s here",
+    return fail(c->context, TAS_BAD_ARGUMENT, "%s: settings differ from those of its run: arithmetic %s there, %s here",
                 c->path, s->fast ? "fast" : "exact", fast ? "fast" : "exact");
 }
 
@@ -283,11 +283,11 @@ static tas_status check_data(const checkpoint *c, const run_state *s, const tas_
     const uint64_t count = data->options.count;
     if (count != s->count)
         return fail(c->context, TAS_BAD_DATA,
-                    "%s: its run is on other data: %" PRIu64 " examples, not the %" PRIu64 " of %s", c->path, s->count,
+                    "%s: its run used other data: %" PRIu64 " examples, not the %" PRIu64 " of %s", c->path, s->count,
                     count, data->name);
     const tas_status status = tas_data_fingerprint(data, hex);
     if (status || !strcmp(hex, s->data)) return status;
-    return fail(c->context, TAS_BAD_DATA, "%s: its run is on other data than %s: fingerprint %.16s there, %.16s here",
+    return fail(c->context, TAS_BAD_DATA, "%s: its run used other data than %s: fingerprint %.16s there, %.16s here",
                 c->path, data->name, s->data, hex);
 }
 
@@ -337,8 +337,8 @@ static tas_status continue_course(const checkpoint *c, const run_state *s, const
     if (status || same_batches(&s->course, s->steps, out, *steps)) return status;
     print_batches(&s->course, there, sizeof there);
     print_batches(out, here, sizeof here);
-    return fail(c->context, TAS_BAD_ARGUMENT, "%s: other settings than its run has: batches %s there, %s here", c->path,
-                there, here);
+    return fail(c->context, TAS_BAD_ARGUMENT, "%s: settings differ from those of its run: batches %s there, %s here",
+                c->path, there, here);
 }
 
 static tas_status check_settings(const checkpoint *c, const run_state *s, const tas_train_options *options)
@@ -347,7 +347,7 @@ static tas_status check_settings(const checkpoint *c, const run_state *s, const 
     tas_train_options own = *options;
     own.lr_scaling = tas_train_scaling(options);
     if (run_state_differences(s, &own, text, sizeof text))
-        return fail(c->context, TAS_BAD_ARGUMENT, "%s: other settings than its run has: %s", c->path, text);
+        return fail(c->context, TAS_BAD_ARGUMENT, "%s: settings differ from those of its run: %s", c->path, text);
     if (!s->changed || !options->change_count) return TAS_OK;
     return fail(c->context, TAS_BAD_ARGUMENT, "%s: the batches of its run were decided on the way: expected no others",
                 c->path);
@@ -361,7 +361,7 @@ static tas_status check_room(const checkpoint *c, const tas_run *run, const cour
     for (int i = 0; i < next->segments; i++)
         if (next->segment[i].batch > run->request.batch)
             return fail(c->context, TAS_BAD_ARGUMENT,
-                        "%s: other settings than its run has: batch_most %u here, but it "
+                        "%s: settings differ from those of its run: batch_most %u here, but it "
                         "has a batch of %u",
                         c->path, run->request.batch, next->segment[i].batch);
     return options_check_batches(run->model->network, &run->options, next, 0);

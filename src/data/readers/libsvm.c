@@ -204,21 +204,6 @@ static tas_status choose_sizes(libsvm_set *set)
 
 /* Targets --------------------------------------------------------------------------------------------------------- */
 
-/* Whether a label is a class of the training set. */
-static bool is_class(const targets_kind *kind, double label)
-{
-    if (!kind->numbers) return number_is_whole(label) && label >= 0 && label < kind->count;
-    uint32_t low = 0, high = kind->count;
-    while (low < high) {
-        const uint32_t middle = low + (high - low) / 2;
-        if (kind->numbers[middle] < label)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < kind->count && kind->numbers[low] == label;
-}
-
 static tas_status decide_targets(libsvm_set *set)
 {
     const tas_targets wanted = set->request->reading->targets;
@@ -236,10 +221,11 @@ static tas_status decide_targets(libsvm_set *set)
 static tas_status fill_targets(libsvm_set *set, const libsvm_split *split, reader_set *out)
 {
     const targets_kind *kind = &set->targets;
+    uint32_t label;
     tas_status status = TAS_OK;
     if (set->request->inputs_only) return targets_fill_zero(set->request, split->path, split->count, kind, out);
     for (uint64_t i = 0; i < split->count && kind->type == TAS_TARGET_LABEL && !status; i++)
-        if (!is_class(kind, split->labels[i]))
+        if (!targets_find_label(kind, split->labels[i], &label))
             status = reader_problem(set->request, "%s:%" PRIu64 ": label %g is not a class of the training set",
                                     split->path, split->lines[i], split->labels[i]);
     if (status || reader_has_problems(set->request)) return status;

@@ -219,22 +219,25 @@ static tas_status report_label(const reader_request *request, const char *from, 
                           from, i, value, first, last, kind->numbers ? " with gaps" : "");
 }
 
+bool targets_find_label(const targets_kind *kind, double value, uint32_t *label)
+{
+    if (kind->numbers) {
+        *label = (uint32_t)find_place(kind->numbers, kind->count, value);
+        return *label < kind->count && kind->numbers[*label] == value;
+    }
+    if (!number_is_whole(value) || value < 0 || value >= kind->count) return false;
+    *label = (uint32_t)value;
+    return true;
+}
+
 static tas_status fill_labels(const reader_request *request, const char *from, const double *value, uint64_t count,
                               const targets_kind *kind, uint32_t *label)
 {
     tas_status status = TAS_OK;
     for (uint64_t i = 0; i < count && !status; i++) {
-        const double v = value[i];
+        if (targets_find_label(kind, value[i], &label[i])) continue;
         label[i] = 0;
-        if (!kind->numbers && v >= 0 && v < kind->count && number_is_whole(v)) {
-            label[i] = (uint32_t)v;
-            continue;
-        }
-        const size_t at = kind->numbers ? find_place(kind->numbers, kind->count, v) : kind->count;
-        if (at < kind->count && kind->numbers[at] == v)
-            label[i] = (uint32_t)at;
-        else
-            status = report_label(request, from, i, v, kind);
+        status = report_label(request, from, i, value[i], kind);
     }
     return status;
 }

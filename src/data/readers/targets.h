@@ -25,6 +25,9 @@ tas_status targets_keep(const reader_request *request, const char *from, targets
 tas_status targets_decide(const reader_request *request, const char *from, const double *value, uint64_t count,
                           size_t width, tas_targets wanted, targets_kind *out);
 
+/* The class that a label stands for; false if it is none of the training set's. */
+bool targets_find_label(const targets_kind *kind, double value, uint32_t *label);
+
 /* Fills a set's targets, their type and size. value (count, width) */
 tas_status targets_fill(const reader_request *request, const char *from, const double *value, uint64_t count,
                         size_t width, const targets_kind *kind, reader_set *set);
