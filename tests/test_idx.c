@@ -346,6 +346,36 @@ START_TEST(folder_opens)
 }
 END_TEST
 
+START_TEST(files_in_folders_of_their_names)
+{
+    static const char *const names[] = {"train-images-idx3-ubyte", "train-labels.idx1-ubyte"};
+    tas_data *data = NULL;
+    unsigned char in[4], other[IMAGES];
+    uint32_t out[1];
+    char inner[80];
+    memcpy(other, images, IMAGES);
+    other[IMAGES - 1] = 99;
+    for (int role = 0; role < 2; role++) {
+        ck_assert_int_eq(mkdir(path_of(names[role]), 0700), 0);
+        snprintf(inner, sizeof inner, "%s/%s", names[role], names[role]);
+        write_plain(inner, role ? labels : other, role ? sizeof labels : IMAGES);
+    }
+    for (int both = 0; both < 2; both++) { /* a file comes before a folder */
+        ck_assert_msg(!tas_data_open_folder(context, folder, TAS_TRAIN, &data), "%s", tas_error(context));
+        ck_assert_int_eq(dataset_fetch(data, 2, 1, in, out), TAS_OK);
+        ck_assert(in[3] == (both ? 255 : 99) && out[0] == 2);
+        tas_data_close(&data);
+        write_plain("train-images.idx3-ubyte", images, IMAGES);
+    }
+    for (int role = 0; role < 2; role++) {
+        snprintf(inner, sizeof inner, "%s/%s", names[role], names[role]);
+        remove(path_of(inner));
+    }
+    remove(path_of("train-images.idx3-ubyte"));
+    refuse_folder(folder, TAS_TRAIN, TAS_BAD_FILE, "not a regular file, but ", names[0]);
+}
+END_TEST
+
 START_TEST(folder_is_checked)
 {
     const unsigned char two[10] = {0, 0, 8, 1, 0, 0, 0, 2};
@@ -736,6 +766,7 @@ static Suite *create_suite(void)
     tcase_add_test(idx, idx_refuses_damaged_gzip);
     tcase_add_test(folders, folder_opens);
     tcase_add_test(folders, folder_is_checked);
+    tcase_add_test(folders, files_in_folders_of_their_names);
     tcase_add_test(folders, folder_maps_plain_images);
     tcase_add_test(folders, folder_may_be_larger_than_memory);
     tcase_add_test(folders, folder_holds_out_a_test);

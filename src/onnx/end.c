@@ -134,7 +134,7 @@ tas_status onnx_find_end(onnx_import *self, const char **out)
         note(self->context, "%s: the %s at the end is part of loss %s here, and is left out", self->path, node->op_type,
              loss);
     else if (!self->loss)
-        note(self->context, "%s: an ONNX file names no loss; taken is %s", self->path, loss);
+        note(self->context, "%s: an ONNX file has no loss; %s is used", self->path, loss);
     *out = part ? onnx_input(node, 0) : name;
     self->loss = loss;
     if (is_regression(loss)) peel_scale(self, out);

@@ -36,7 +36,7 @@ def there_and_back(t):
 def as_net(t):
     folder = t.place()
     _, model = model_of(t, folder)
-    found = t.train("--steps", "3", net=model).says("without its weights", "taken is softmax")
+    found = t.train("--steps", "3", net=model).says("without its weights", "softmax is used")
     expect(found.digest() == t.train("--steps", "3").digest(), "another digest", found)
     expect("556" in t.run("inspect", model).out, "inspect shows no parameters")
     t.run("plan", model, "--device", "reference")

@@ -87,7 +87,23 @@ static tas_status check_prefix(file_set *of, const char *prefix)
                 of->request->path, of->prefix, prefix);
 }
 
-/* A plain file before one of gzip, which it may have been unpacked from. */
+/* Some archives have each file in a folder of its name. */
+static tas_status enter_folder(const file_set *of, const char *name, char **path)
+{
+    for (int compressed = 0; compressed < 2; compressed++) {
+        char *inner = NULL;
+        if (asprintf(&inner, "%s/%s%s", *path, name, compressed ? ".gz" : "") < 0) return no_memory(of);
+        if (!access(inner, F_OK)) {
+            free(*path);
+            *path = inner;
+            return TAS_OK;
+        }
+        free(inner);
+    }
+    return TAS_OK; /* it is refused where it is opened */
+}
+
+/* A plain file before one of gzip, which it may have been unpacked from; a file before a folder. */
 static tas_status add_file(void *user, const char *name)
 {
     file_set *of = user;
@@ -96,10 +112,16 @@ static tas_status add_file(void *user, const char *name)
     const tas_status status = check_prefix(of, parsed.prefix);
     char **path = &of->path[parsed.word->split][parsed.role];
     if (status || of->chosen[parsed.word->split][parsed.role] || (*path && parsed.gzip)) return status;
+    char *found = NULL;
+    if (asprintf(&found, "%s%s", of->folder, name) < 0) return no_memory(of);
+    const bool is_folder = paths_is_folder(found);
+    if (is_folder && *path) {
+        free(found);
+        return TAS_OK;
+    }
     free(*path);
-    if (asprintf(path, "%s%s", of->folder, name) >= 0) return TAS_OK;
-    *path = NULL;
-    return no_memory(of);
+    *path = found;
+    return is_folder ? enter_folder(of, name, path) : TAS_OK;
 }
 
 static tas_status choose_files(file_set *of)
@@ -235,8 +257,8 @@ const reader reader_idx = {
         "A folder of four IDX files, the format of MNIST: train-images-idx3-ubyte and train-labels-idx1-ubyte for "
         "training, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte (or test-...) for the test. A name may have a "
         "dot before idx, a prefix before train as in emnist-letters-train-images-idx3-ubyte, and .gz at its end if the "
-        "file is compressed with gzip. One of these files stands for its set: name it if a folder has several. Files "
-        "of other names can be given one by one.\n\n"
+        "file is compressed with gzip. Each file may be in a folder of its own name. One of these files stands for its "
+        "set: name it if a folder has several. Files of other names can be given one by one.\n\n"
         "An IDX file is a magic number, the sizes and the elements, row by row; all numbers have their most "
         "significant byte first. The magic number is two zero bytes, the type (08: unsigned bytes, 09: signed bytes, "
         "0b and 0c: integers of 2 and 4 bytes, 0d and 0e: floats of 4 and 8 bytes) and the number of dimensions; each "
