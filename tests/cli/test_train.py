@@ -109,7 +109,7 @@ def _(t):
 @case("train: the defaults that the help states are those that are used")
 def _(t):
     used = one_object(t.run("train", t.net, t.data, "--device", "reference", "--json"))
-    stated = dict(re.findall(r"--([a-z-]+)=\w+ (?:(?!--)[^(])*?\(default\s+([0-9.]+)[;)]",
+    stated = dict(re.findall(r"--([a-z-]+)=\w+ (?:(?!--)[^(])*?\(default\s+([0-9.]+)[;),]",
                              t.run("train", "--help").out))
     for name in ("batch", "epochs", "lr", "momentum", "seed", "weight-decay"):
         expect(float(stated[name]) == used[name.replace("-", "_")],
