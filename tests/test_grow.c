@@ -177,7 +177,7 @@ START_TEST(what_bounds_it)
     ck_assert_uint_eq(tas_growth_most(3000, 64, 0), 256);
     ck_assert_uint_eq(tas_growth_most(3000, 32, 100), 64);
     ck_assert_uint_eq(tas_growth_most(100, 32, 0), 32);
-    ck_assert_int_eq(tas_growth_scaling(TAS_LARS), TAS_SCALING_LINEAR);
+    ck_assert_int_eq(tas_growth_scaling(TAS_SGD), TAS_SCALING_SQRT);
     ck_assert_int_eq(tas_growth_scaling(TAS_LION), TAS_SCALING_SQRT);
 }
 END_TEST

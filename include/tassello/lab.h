@@ -305,8 +305,7 @@ typedef struct tas_growth_options {
 } tas_growth_options;
 TAS_API void tas_growth_options_init(tas_growth_options *options);
 
-/* The scaling of the rate that suits an optimizer: linear for SGD and LARS, the square root for those that divide the
- * gradient by its own size. */
+/* The scaling of the rate that suits a batch that grows far: the square root, for any optimizer. */
 TAS_API tas_lr_scaling tas_growth_scaling(tas_optimizer optimizer);
 
 /* The largest batch that a run on so many examples may grow to from its first: a power of two times it, at most a tenth

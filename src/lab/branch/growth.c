@@ -43,7 +43,14 @@ void tas_growth_options_init(tas_growth_options *options)
     *options = (tas_growth_options){.size = sizeof *options, .share = 0.05};
 }
 
-tas_lr_scaling tas_growth_scaling(tas_optimizer which) { return branches_rule(which); }
+/* Also for SGD: `mlp` with momentum 0.9, lr 0.0141 at 64, to a validation loss of 0.3512, seeds 31 to 33, grew to 256
+ * at most and took 1.51 s with the root of k, 1.52 s with k^0.75 and 1.70 s with k, at 0.438 ms + 13.6 us B a step;
+ * without momentum (lr 0.14, seed 31) 2.30, 2.38 and 2.70 s. With 16 times the rate a branch ended at a loss of 2.9. */
+tas_lr_scaling tas_growth_scaling(tas_optimizer which)
+{
+    (void)which;
+    return TAS_SCALING_SQRT;
+}
 
 uint32_t tas_growth_most(uint64_t examples, uint32_t least, uint32_t most)
 {

@@ -4,7 +4,6 @@
 
 #include "base/context.h"
 #include "data/dataset.h"
-#include "lab/branch/branches.h"
 #include "lab/sweep/weights.h"
 #include "stats/reach.h"
 #include "train/feed.h"
@@ -80,7 +79,7 @@ tas_train_options trial_options(const lab *l, const trial *t)
     options.noise = !t->search;
     if (t->batch_most) {
         options.batch_most = t->batch_most;
-        options.lr_scaling = branches_rule(options.optimizer);
+        options.lr_scaling = tas_growth_scaling(options.optimizer);
         options.base_batch = options.batch;
         options.noise = 1;
     }
