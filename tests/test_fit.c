@@ -357,6 +357,24 @@ START_TEST(a_line_is_not_negative)
 }
 END_TEST
 
+/* Without a largest batch that was timed badly; none where only chance could make one. */
+START_TEST(a_line_that_rises)
+{
+    static const fit_time_point odd[3] = {{4, 1.4, 1}, {16, 2.6, 1}, {64, 1.3, 1}},
+                                flat[3] = {{4, 1, 1}, {64, 1.02, 1}, {1024, 0.99, 1}},
+                                falling[3] = {{4, 3, 1}, {64, 2, 1}, {1024, 1, 1}},
+                                through_zero[2] = {{64, 1, 1}, {128, 2.1, 1}};
+    fit_time t;
+    ck_assert_int_eq(fit_rising_time(odd, 3, &t), 2);
+    ck_assert(near(t.fixed, 1, 1e-9) && near(t.each, 0.1, 1e-9));
+    ck_assert_int_eq(fit_rising_time(flat, 3, &t), 3);
+    ck_assert(near(t.fixed, 1, 0.02) && t.each * 1024 > 0.009 && t.each * 1024 < 0.03);
+    ck_assert(!fit_rising_time(falling, 3, &t) && !t.known);
+    ck_assert(!fit_rising_time(through_zero, 2, &t) && !t.known);
+    ck_assert(!fit_rising_time(flat, 1, &t) && !t.known && !fit_rising_time(flat, 0, &t));
+}
+END_TEST
+
 START_TEST(times_that_are_refused)
 {
     const fit_time_point good[2] = {{1, 1, 1}, {2, 1.5, 1}};
@@ -446,6 +464,7 @@ int main(void)
     tc = tcase_create("times");
     tcase_add_test(tc, a_line_is_found);
     tcase_add_test(tc, a_line_is_not_negative);
+    tcase_add_test(tc, a_line_that_rises);
     tcase_add_test(tc, times_that_are_refused);
     tcase_add_test(tc, numbers_in_words);
     suite_add_tcase(suite, tc);

@@ -675,9 +675,7 @@ START_TEST(a_probe_before_a_sweep)
     probe.limits = (recommend_limits){.waste = 1.6};
     probed(&probe, DECIDED_WASTE, 32, "examples");
     probe.limits = (recommend_limits){.examples = 60000};
-    probe.time.each = 0; /* examples are free: until steps are within 5 % of the fewest */
-    probed(&probe, DECIDED_SPEED, 1024, "");
-    probe.time = (fit_time){.known = true, .each = 1e-3};
+    probe.time = (fit_time){.known = true, .fixed = 1e-5, .each = 1};
     ck_assert(probed(&probe, DECIDED_SPEED, 1, "")->half.batch == 0);
 }
 END_TEST
@@ -712,7 +710,7 @@ START_TEST(a_probe_by_branches)
     probe.few = false;
     probe.branch.obstacle = CRITICAL_NOTHING;
     probe.branch.b_crit = (fit_range){FIT_KNOWN, 300, 150, 700};
-    probe.time = (fit_time){.known = true, .each = 1e-3}; /* a line through two batches, on a busy machine */
+    probe.time = (fit_time){.known = true, .fixed = 1e-6, .each = 1e-3};
     probe.timed_least = 16;
     probed(&probe, DECIDED_TIMED, 16, "timed");
 }
@@ -748,6 +746,17 @@ START_TEST(a_probe_that_says_nothing)
     probe = probe_of(65, 2.01);
     probe.time.known = false; /* is of no use, and was not sought, where the noise scale is not known */
     probed(&probe, DECIDED_DEFAULT, 64, "factor of 4");
+    static const fit_time chances[] = {/* lines through two batches, on a busy machine */
+                                       {.known = true, .fixed = 0, .each = 1e-3},
+                                       {.known = true, .fixed = 1, .each = 0},
+                                       {.known = true, .fixed = -1, .each = 1},
+                                       {.known = true, .fixed = 1, .each = -1e-3},
+                                       {.known = false, .fixed = 1, .each = 1e-3}};
+    for (size_t i = 0; i < sizeof chances / sizeof *chances; i++) {
+        probe = probe_of(65, 1.3);
+        probe.time = chances[i];
+        ck_assert(probed(&probe, DECIDED_DEFAULT, 64, "timed well enough")->unknown == UNKNOWN_STEPS);
+    }
     probe = probe_of(65, 1.3);
     probe.time.known = false;
     probe.limits.examples = 300;

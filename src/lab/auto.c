@@ -14,7 +14,6 @@
 #include "lab/branch/branches.h"
 #include "lab/branch/early.h"
 #include "plan/noise_schedule.h"
-#include "stats/median.h"
 #include "stats/running.h"
 
 #include <tassello/lab.h>
@@ -251,6 +250,14 @@ static tas_status time_rounds(probe *p, tas_model *model, int *count)
     return status;
 }
 
+/* Other programs only ever make a step longer. */
+static double least_of(const timing *t)
+{
+    double least = INFINITY;
+    for (int i = 0; i < t->rounds; i++) least = fmin(least, t->seconds[i]);
+    return least;
+}
+
 static tas_status time_steps(probe *p)
 {
     tas_data *head = NULL;
@@ -263,10 +270,10 @@ static tas_status time_steps(probe *p)
     if (!status) status = tas_model_open(p->device, p->network, p->options.seed, &model);
     if (!status) status = time_rounds(p, model, &count);
     for (int i = 0; i < count; i++)
-        points[i] = (fit_time_point){.batch = batches[i],
-                                     .seconds = median_of(p->timing[i].seconds, (size_t)p->timing[i].rounds),
-                                     .weight = p->timing[i].rounds};
-    if (!status && fit_step_time(points, count, &p->known.time)) p->known.timed_most = 4 * batches[count - 1];
+        points[i] =
+            (fit_time_point){.batch = batches[i], .seconds = least_of(&p->timing[i]), .weight = p->timing[i].rounds};
+    const int used = status ? 0 : fit_rising_time(points, count, &p->known.time);
+    if (used) p->known.timed_most = 4 * batches[used - 1];
     tas_model_close(&model);
     tas_data_close(&head);
     return status;
@@ -292,7 +299,10 @@ static tas_status probe_run(probe *p)
     k->coupled = noise_schedule_obstacle(p->network, p->options.batch, p->examples) != NULL;
     if (k->too_short || (k->coupled && k->plain_sgd)) return TAS_OK;
     tas_status status = k->plain_sgd ? measure_noise(p) : make_branches(p);
-    if (!status && !k->time.known && settles(p)) status = time_steps(p);
+    if (!status && !k->time.known && settles(p)) {
+        status = time_steps(p);
+        k->no_time &= !k->branched; /* the branches had theirs */
+    }
     free(p->loss);
     if (status != TAS_NO_MEMORY) return status;
     k->no_memory = true; /* the run itself may fit */

@@ -309,3 +309,14 @@ bool fit_step_time(const fit_time_point *points, int count, fit_time *out)
     *out = (fit_time){.known = true, .fixed = fixed, .each = each, .misfit = time_misfit(points, count, fixed, each)};
     return true;
 }
+
+int fit_rising_time(const fit_time_point *points, int count, fit_time *out)
+{
+    for (int n = count; n >= 2; n--) {
+        if (!fit_step_time(points, n, out)) continue;
+        if (out->each == 0 && out->misfit < 0.1) out->each = fmax(out->misfit, 0.01) * out->fixed / points[n - 1].batch;
+        if (out->fixed > 0 && out->each > 0) return n;
+    }
+    *out = (fit_time){.known = false};
+    return 0;
+}

@@ -99,6 +99,11 @@ typedef struct fit_time {
  * what it measures). False for fewer than two different batches, or a figure that is not positive. */
 bool fit_step_time(const fit_time_point *points, int count, fit_time *out);
 
+/* The same with a and b above 0, of as many of the first points as give such a line. Steps that take the same time
+ * within a tenth, whatever their batch, have a slope that is lost in their scatter: b is then what this scatter, at
+ * least 1 %, would hide. How many points; 0: fewer than two do. */
+int fit_rising_time(const fit_time_point *points, int count, fit_time *out);
+
 double fit_seconds(const fit_time *time, double batch);
 
 #endif

@@ -28,11 +28,7 @@ static double time_at(const probe_facts *probe, double batch)
     return (1 + scale_of(probe) / batch) * fit_seconds(&probe->time, batch);
 }
 
-/* If a step takes the same time at any batch, only steps count: at 20 B_noise they are within 5 % of the fewest. */
-static double knee_of(const fit_time *time, double scale)
-{
-    return time->each > 0 ? sqrt(time->fixed / time->each * scale) : 20 * scale;
-}
+static double knee_of(const fit_time *time, double scale) { return sqrt(time->fixed / time->each * scale); }
 
 static recommend_unknown why_no_noise_scale(const noise_scale_range *n)
 {
@@ -61,7 +57,7 @@ static recommend_unknown why_not(const probe_facts *probe)
     if (probe->few) return UNKNOWN_FEW;
     const recommend_unknown why = probe->branched ? why_no_critical(&probe->branch) : why_no_noise_scale(&probe->noise);
     if (why) return why;
-    return probe->time.known && fit_seconds(&probe->time, 1) > 0 ? UNKNOWN_NOTHING : UNKNOWN_NOT_TIMED;
+    return probe->time.known && probe->time.fixed > 0 && probe->time.each > 0 ? UNKNOWN_NOTHING : UNKNOWN_STEPS;
 }
 
 /* The bound that forbids a batch, or DECIDED_SPEED. Examples to the target are E_min (1 + B / B_noise). */

@@ -72,6 +72,7 @@ static const char *const unknowns[UNKNOWN_COUNT] = {
                          "batch depend on each other (a sweep does without it)"),
     [UNKNOWN_FEW] = "the set is too small for branches that outlast the optimizer's memory",
     [UNKNOWN_BRANCHES] = "in short branches at several batches the loss changed by no more than chance",
+    [UNKNOWN_STEPS] = "steps of several batches could not be timed well enough to compare them",
 };
 
 static const char *const confidences[CONFIDENCE_COUNT] = {

@@ -130,6 +130,7 @@ typedef enum recommend_unknown {
     UNKNOWN_COUPLED,       /* the noise scale cannot be estimated */
     UNKNOWN_FEW,           /* the set is too small for branches */
     UNKNOWN_BRANCHES,      /* branches do not bound the critical batch from below */
+    UNKNOWN_STEPS,         /* the durations of a probe's steps do not rise with the batch, or to nothing */
     UNKNOWN_COUNT
 } recommend_unknown;
 

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-enum { MEMORIES = 3, MEMORY_MOST = 100, STEPS_LEAST = 8 };
+enum { MEMORIES = 3, MEMORY_MOST = 100, STEPS_LEAST = 8, PIECES = 5 };
 
 tas_lr_scaling branches_rule(tas_optimizer which)
 {
@@ -54,6 +54,7 @@ typedef struct maker {
     tas_train_options own, options; /* of the run; of branches */
     branches_cost cost;
     double begun;
+    int piece; /* of those that are timed */
 } maker;
 
 /* At the rate of the run's next step, which stays the same; as long as it takes. */
@@ -83,14 +84,25 @@ static tas_status evaluate(maker *m, double *loss)
     return TAS_OK;
 }
 
-/* Trains until so many examples are done. */
-static tas_status train_to(maker *m, uint64_t end, uint32_t batch)
+static void keep_least(double *least, double each)
+{
+    if (each > 0 && (*least == 0 || each < *least)) *least = each;
+}
+
+/* Trains until so many examples are done, in pieces of 1, 2, 4, 8 and 16 steps in turn, of which the fastest gives the
+ * time of a step: a long one hides what a piece itself takes, a short one falls between the turns of other programs. */
+static tas_status train_to(maker *m, uint64_t end, int at)
 {
     tas_run *run = m->run;
+    const uint32_t batch = m->request->batch[at];
     tas_status status = TAS_OK;
     while (!status && run->result.examples < end) {
-        const uint64_t left = end - run->result.examples;
-        status = tas_run_advance(run, (left + batch - 1) / batch, NULL);
+        const uint64_t left = (end - run->result.examples + batch - 1) / batch, steps = run->result.steps;
+        const uint64_t piece = 1u << m->piece++ % PIECES;
+        const double before = run->result.seconds;
+        status = tas_run_advance(run, piece < left ? piece : left, NULL);
+        const double each = (run->result.seconds - before) / (double)(run->result.steps - steps);
+        if (!status) keep_least(&m->cost.step_seconds[at], each);
     }
     return status;
 }
@@ -108,7 +120,7 @@ static tas_status begin_branch(maker *m, uint32_t batch, int repeat)
 }
 
 /* Evaluations are whole steps of the largest batch apart, the last one at the end. *loss: their mean. */
-static tas_status train_and_look(maker *m, uint32_t batch, double *loss)
+static tas_status train_and_look(maker *m, int at, double *loss)
 {
     const branches_request *request = m->request;
     const uint64_t most = request->batch[request->batches - 1], half = request->examples / most / 2;
@@ -119,7 +131,7 @@ static tas_status train_and_look(maker *m, uint32_t batch, double *loss)
     double sum = 0;
     for (uint64_t left = looks; left-- > 0 && !status;) {
         double value;
-        status = train_to(m, end - left * gap, batch);
+        status = train_to(m, end - left * gap, at);
         if (!status) status = evaluate(m, &value);
         if (!status) sum += value;
     }
@@ -127,27 +139,18 @@ static tas_status train_and_look(maker *m, uint32_t batch, double *loss)
     return status;
 }
 
-static void time_steps(maker *m, int at, uint64_t steps, double seconds)
-{
-    double *least = &m->cost.step_seconds[at];
-    const double each = seconds / (double)(m->run->result.steps - steps);
-    if (each > 0 && (*least == 0 || each < *least)) *least = each;
-}
-
 static tas_status make_one(maker *m, int at, int repeat, double *loss)
 {
-    const uint32_t batch = m->request->batch[at];
     const tas_train_result *now = &m->run->result;
-    tas_status status = begin_branch(m, batch, repeat);
-    const tas_train_result before = *now;
-    if (!status) status = train_and_look(m, batch, loss);
-    m->cost.examples += now->examples - before.examples;
+    tas_status status = begin_branch(m, m->request->batch[at], repeat);
+    const uint64_t before = now->examples;
+    if (!status) status = train_and_look(m, at, loss);
+    m->cost.examples += now->examples - before;
     if (status == TAS_NOT_FINITE || status == TAS_BAD_ARGUMENT) {
         *loss =
             status == TAS_NOT_FINITE ? INFINITY : NAN; /* NaN: a layer cannot take its statistics from such a batch */
         return TAS_OK;
     }
-    if (!status) time_steps(m, at, before.steps, now->seconds - before.seconds);
     if (!status && m->request->on_branch && m->request->on_branch(m->request->user)) status = TAS_STOPPED;
     return status;
 }

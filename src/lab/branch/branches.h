@@ -36,7 +36,7 @@ typedef struct branches_request {
 typedef struct branches_cost {
     uint64_t examples;                     /* trained on */
     double seconds;                        /* of everything */
-    double step_seconds[CRITICAL_BATCHES]; /* of each batch, in the repeat in which it took least; 0: not known */
+    double step_seconds[CRITICAL_BATCHES]; /* of each batch, in the piece in which it took least; 0: not known */
 } branches_cost;
 
 /* What an optimizer's rate is multiplied with if the batch is: k for SGD, LARS and their like, sqrt(k) for those that

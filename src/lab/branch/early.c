@@ -11,14 +11,14 @@
 
 enum {
     LARGEST = 1024, /* no larger batch is tried */
-    REPEATS_LEAST = 3,
     REPEATS_MOST = 8,
+    ENOUGH = 3, /* of these, if their interval is narrow */
     LOOKS = 3,
     JUDGE = 1024,    /* examples on which losses are compared */
     STEPS_FIRST = 2, /* one by one, to learn how long a step takes */
     STEPS_LEAST = 8
 };
-static const double training_share = 0.2;  /* of the time, for the short training, at most; */
+static const double training_share = 0.2;  /* of what is allowed, for the short training, at most; */
 static const double branches_share = 0.95; /* for it and the branches */
 static const double judge_cost = 0.25; /* of an evaluation, in examples trained on: forward alone is about a third */
 static const double piece_seconds = 1; /* of training, between readings of the clock */
@@ -30,7 +30,7 @@ typedef struct early {
     tas_model *model;
     tas_run *run;
     tas_train_result result;
-    double allowed; /* seconds in all */
+    double allowed; /* examples trained on, in all */
 } early;
 
 static double time_gone(const early *e) { return now_seconds() - e->out->begun; }
@@ -101,6 +101,8 @@ static tas_status train_to(early *e, uint64_t steps, double seconds)
     return status;
 }
 
+/* What is allowed is counted in examples, so that a share of the run means the same whatever else the machine does;
+ * only the limit in seconds goes by the clock. */
 static tas_status time_first_steps(early *e)
 {
     const early_request *request = e->request;
@@ -108,17 +110,27 @@ static tas_status time_first_steps(early *e)
     if (status) return status;
     e->out->resident = e->result.resident;
     e->out->step_seconds = e->result.seconds / (double)e->result.steps;
-    e->allowed = fmin(request->seconds, request->share * request->run_steps * e->out->step_seconds);
+    const double steps = fmin(request->share * request->run_steps, request->seconds / e->out->step_seconds);
+    e->allowed = steps * request->options.batch;
     return TAS_OK;
 }
 
 /* Branches --------------------------------------------------------------------------------------------------------- */
 
-/* Seconds of a repeat, at most: an example of a larger batch is taken to last as long as one of the base batch. */
-static double repeat_seconds(const early *e, const branches_request *b)
+/* Examples of a repeat, and what stands for its evaluations. One of a larger batch is taken to last as long as one of
+ * the base batch, at most. */
+static double repeat_cost(const early *e, const branches_request *b)
 {
-    const double base = e->request->options.batch, each = e->out->step_seconds / base;
-    return each * b->batches * ((double)b->examples + judge_cost * LOOKS * (double)e->judge->options.count);
+    return b->batches * ((double)b->examples + judge_cost * LOOKS * (double)e->judge->options.count);
+}
+
+/* Steps before the branches: a quarter of the examples that one has, as later its progress would be hard to tell from
+ * chance. */
+static uint64_t training_steps(const early *e, const branches_request *b)
+{
+    const tas_train_options *options = &e->request->options;
+    const double steps = (double)(b->examples / 4 / options->batch), least = 2 * (double)branches_memory(options);
+    return (uint64_t)fmin(fmax(steps, least), training_share * e->allowed / options->batch);
 }
 
 /* The base batch, `stride` times as much, and so on up to `most`. Branches that the epoch has no room for are empty. */
@@ -127,8 +139,7 @@ static branches_request request_up_to(const early *e, uint32_t most, uint32_t st
     const tas_train_options *options = &e->request->options;
     const uint64_t epoch = e->request->data->options.count / 2 / most * most;
     const uint64_t wanted = (uint64_t)branches_steps(options) * most;
-    branches_request b = {.repeats = REPEATS_MOST,
-                          .enough = REPEATS_LEAST,
+    branches_request b = {.enough = ENOUGH,
                           .examples = wanted <= epoch       ? wanted
                                       : wanted / 2 <= epoch ? epoch
                                                             : 0,
@@ -141,12 +152,13 @@ static branches_request request_up_to(const early *e, uint32_t most, uint32_t st
     return b;
 }
 
-/* The largest batch of which the fewest repeats fit into the time, with those in between if they fit as well. */
-static bool plan_branches(early *e, uint32_t most, double seconds, branches_request *out)
+/* The largest batch of which the fewest repeats fit into what is allowed, with those in between if they fit as well. */
+static bool plan_branches(early *e, uint32_t most, branches_request *out)
 {
     static const struct {
         uint32_t most, stride; /* times the base batch */
-    } plans[] = {{16, 2}, {16, 4}, {8, 2}, {4, 2}, {4, 4}, {2, 2}};
+        int repeats;           /* at least */
+    } plans[] = {{16, 2, 3}, {16, 4, 3}, {8, 2, 3}, {4, 2, 3}, {4, 4, 3}, {2, 2, 3}, {4, 4, 2}, {2, 2, 2}};
     e->out->few = true;
     for (size_t i = 0; i < sizeof plans / sizeof *plans; i++) {
         const uint32_t top = plans[i].most * e->request->options.batch;
@@ -154,41 +166,39 @@ static bool plan_branches(early *e, uint32_t most, double seconds, branches_requ
         *out = request_up_to(e, top, plans[i].stride);
         if (!out->examples) continue;
         e->out->few = false;
-        if (REPEATS_LEAST * repeat_seconds(e, out) <= seconds) return true;
+        const double training = (double)(training_steps(e, out) * e->request->options.batch);
+        const double repeats = floor((branches_share * e->allowed - training) / repeat_cost(e, out));
+        out->repeats = (int)fmin(repeats, REPEATS_MOST);
+        if (out->repeats >= plans[i].repeats) return true;
     }
     e->out->no_time = !e->out->few;
     return false;
 }
 
-/* To four times the batches that were timed. */
+/* To a quarter of the batches that were timed, and to four times them. */
 static void keep_times(early *e, const branches_request *request, const branches_cost *cost)
 {
     fit_time_point points[CRITICAL_BATCHES];
     int count = 0;
-    for (int i = 0; i < request->batches; i++) {
-        if (!(cost->step_seconds[i] > 0)) continue;
-        points[count++] = (fit_time_point){request->batch[i], cost->step_seconds[i], 1};
-        if (count == 1) e->out->timed_least = request->batch[i] / 4;
-        e->out->timed_most = 4 * (uint64_t)request->batch[i];
-    }
-    fit_step_time(points, count, &e->out->time);
+    for (int i = 0; i < request->batches; i++)
+        if (cost->step_seconds[i] > 0) points[count++] = (fit_time_point){request->batch[i], cost->step_seconds[i], 1};
+    const int used = fit_rising_time(points, count, &e->out->time);
+    if (!used) return;
+    e->out->timed_least = (uint64_t)points[0].batch / 4;
+    e->out->timed_most = 4 * (uint64_t)points[used - 1].batch;
 }
 
-/* After a quarter of the examples that a branch has, all from one state: later, its progress would be hard to tell from
- * chance, and at other states it would be another one. */
+/* All from one state: at others, progress would be another one. */
 static tas_status make_branches(early *e, uint32_t most)
 {
     critical_input in;
     branches_cost cost;
     branches_request request;
-    const double left = branches_share * e->allowed - time_gone(e);
-    if (!plan_branches(e, most, left, &request)) return TAS_OK;
-    const tas_train_options *options = &e->request->options;
-    const uint64_t steps = request.examples / 4 / options->batch, least = 2 * branches_memory(options);
-    tas_status status = train_to(e, steps > least ? steps : least, training_share * e->allowed);
+    if (!plan_branches(e, most, &request)) return TAS_OK;
+    tas_status status = train_to(e, training_steps(e, &request), training_share * e->request->seconds);
     const uint64_t wait = branches_wait(e->run, &request);
     if (!status && wait) status = tas_run_advance(e->run, wait, &e->result);
-    request.seconds = branches_share * e->allowed - time_gone(e);
+    request.seconds = fmax(branches_share * e->request->seconds - time_gone(e), 1e-3); /* 0: no limit */
     if (!status) status = branches_make(e->run, &request, &in, &cost);
     if (status) return status;
     critical_find(&in, &e->out->found);
