@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Every field of tas_train_options that decides bits is a setting of a saved run (a ROW in src/train/run_state.c): a run
-that goes on with another value of it is refused. A new field has to be in one of the two lists.
+"""Every field of tas_train_options that decides bits is a setting of a saved run (a ROW in src/train/run_state.c), so
+that a run which goes on with another value of it is refused. A new field has to be in one of the two lists.
 """
 
 import re

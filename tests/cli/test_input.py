@@ -140,7 +140,7 @@ def _(t):
     expect(LAST.search(result.out)[1] == "1.0000" and LAST.search(result.out)[2] == "0.0000",
            "one class is always right", result)
     result = t.run("train", net, one, "--device", "reference")
-    expect("batch 1 " in result.out and LAST.search(result.out)[1] == "1.0000", "the default is not all of them", result)
+    expect("batch 1 " in result.out and LAST.search(result.out)[1] == "1.0000", "not all of them", result)
     t.run("train", net, one, "--device", "reference", "--batch", "64", status=2).says("batch 64", "1 example ")
     net.write_text("input 1x1x1 mean 0.5 std 0.25\ndense 3\ntanh\ndense 2\nloss mse\n")
     expect(LAST_MSE.search(t.run("train", net, one, "--device", "reference", "--batch", "1").out), "no result")
