@@ -794,7 +794,7 @@ START_TEST(refused_bytes)
     reading.train_images = reading.train_labels = "x";
     write_text("a.csv", "1,2\n");
     expect(tas_data_read(context, files_path("a.csv"), &reading, &train, &test), TAS_BAD_ARGUMENT, "a CSV table",
-           "'files'");
+           "named one by one");
 }
 END_TEST
 

@@ -835,10 +835,10 @@ START_TEST(requests_that_are_refused)
     refuse("s", TAS_BAD_DATA, "have classes", "targets are values");
     reading.targets = TAS_TARGETS_AUTO;
     reading.target = "a";
-    refuse("s", TAS_BAD_ARGUMENT, "a folder of pictures has no use for 'target'", "");
+    refuse("s", TAS_BAD_ARGUMENT, "a folder of pictures does not use target", "");
     reading.target = NULL;
     reading.missing = TAS_MISSING_DROP;
-    refuse("s", TAS_BAD_ARGUMENT, "no use for 'missing'", "");
+    refuse("s", TAS_BAD_ARGUMENT, "does not use missing", "");
 }
 END_TEST
 

@@ -224,7 +224,7 @@ START_TEST(refused_otherwise)
            "a.t:2: label 2 is not a class of the training set", "");
     reading.target = "y";
     expect(tas_data_read(context, files_path("a"), &reading, &train, &test), TAS_BAD_ARGUMENT, "a LIBSVM text",
-           "'target'");
+           "does not use target");
     reading.target = NULL;
     f = fopen(files_path("sparse"), "wb");
     for (int i = 0; i < 100; i++) fprintf(f, "%d 16777216:1\n", i & 1);

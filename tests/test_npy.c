@@ -717,7 +717,7 @@ START_TEST(targets_are_checked)
     refuse("y.npy: elements of type <U1 (strings)", "");
     reading.target = "x";
     expect(tas_data_read(context, files_folder(), &reading, &train, NULL), TAS_BAD_ARGUMENT,
-           "a set of .npy files (NumPy) has no use for 'target'", "");
+           "a set of .npy files (NumPy) does not use target", "");
 }
 END_TEST
 

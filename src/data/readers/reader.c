@@ -46,8 +46,8 @@ tas_status reader_refuse_others(const reader_request *request, const reader *for
         bool used = false;
         for (size_t k = 0; uses[k]; k++) used |= !strcmp(uses[k], fields[i]);
         if (used || !is_set(request->reading, fields[i])) continue;
-        return fail(request->context, TAS_BAD_ARGUMENT, "%s: %s has no use for '%s'", request->path, format->title,
-                    fields[i]);
+        return fail(request->context, TAS_BAD_ARGUMENT, "%s: %s does not use %s", request->path, format->title,
+                    strcmp(fields[i], "files") ? fields[i] : "files that are named one by one");
     }
     return TAS_OK;
 }
