@@ -50,17 +50,10 @@ typedef struct source {
     bool pixels;
 } source;
 
-static bool join(const char *folder, const char *name, char **path)
-{
-    if (asprintf(path, "%s/%s", folder, name) >= 0) return true;
-    *path = NULL;
-    return false;
-}
-
 static bool has_file(const char *folder, const char *name)
 {
-    char *path;
-    const bool found = join(folder, name, &path) && !access(path, F_OK);
+    char *path = paths_join(folder, name);
+    const bool found = path && !access(path, F_OK);
     free(path);
     return found;
 }
@@ -101,7 +94,8 @@ static tas_status open_file(const source *of, const char *name, batch_file *out)
     const size_t record = of->kind->label_bytes + IMAGE;
     uint64_t size = 0;
     *out = (batch_file){.context = of->request->context, .fd = -1};
-    if (!join(of->folder, name, &out->path)) return fail(out->context, TAS_NO_MEMORY, "%s: no memory", of->folder);
+    out->path = paths_join(of->folder, name);
+    if (!out->path) return fail(out->context, TAS_NO_MEMORY, "%s: no memory", of->folder);
     const tas_status status = file_open(out->context, out->path, &out->fd, &size);
     if (status) {
         out->fd = -1;
@@ -246,11 +240,11 @@ static tas_status split_names(const source *of, const char *path, char *text, sc
 
 static tas_status read_names(const source *of, schema *out)
 {
-    char *path = NULL, *text = NULL;
+    char *text = NULL;
     size_t bytes = 0;
     if (!has_file(of->folder, of->kind->names)) return TAS_OK;
-    if (!join(of->folder, of->kind->names, &path))
-        return fail(of->request->context, TAS_NO_MEMORY, "%s: no memory", of->folder);
+    char *path = paths_join(of->folder, of->kind->names);
+    if (!path) return fail(of->request->context, TAS_NO_MEMORY, "%s: no memory", of->folder);
     tas_status status = file_read(of->request->context, path, NAMES_BYTES, &text, &bytes);
     if (!status) status = split_names(of, path, text, out);
     free(text);

@@ -20,6 +20,13 @@ bool paths_is_folder(const char *path)
     return !stat(path, &about) && S_ISDIR(about.st_mode);
 }
 
+char *paths_join(const char *folder, const char *name)
+{
+    char *path = NULL;
+    const char *slash = *folder && folder[strlen(folder) - 1] == '/' ? "" : "/";
+    return asprintf(&path, "%s%s%s", folder, slash, name) < 0 ? NULL : path;
+}
+
 bool paths_ends_with(const char *path, const char *ending)
 {
     const size_t length = strlen(path), more = strlen(ending);

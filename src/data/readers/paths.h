@@ -9,6 +9,9 @@ const char *paths_base(const char *path);
 
 bool paths_is_folder(const char *path);
 
+/* FOLDER/NAME, malloc()ed; NULL without memory. */
+char *paths_join(const char *folder, const char *name);
+
 /* Whether a path is longer than an ending, and ends with it, in upper or lower case; or with it and .gz. */
 bool paths_ends_with(const char *path, const char *ending);
 bool paths_has_ending(const char *path, const char *ending);

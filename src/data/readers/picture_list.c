@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "data/readers/paths.h"
 #include "data/readers/picture.h"
 
 #include <dirent.h>
@@ -69,18 +70,10 @@ static tas_status list_folder(tas_context *context, const char *path, names *all
     return status;
 }
 
-static char *join_path(const char *folder, const char *name)
-{
-    char *path = NULL;
-    const char *slash = *folder && folder[strlen(folder) - 1] == '/' ? "" : "/";
-    return asprintf(&path, "%s%s%s", folder, slash, name) < 0 ? NULL : path;
-}
-
 static bool is_folder(const char *folder, const char *name)
 {
-    struct stat about;
-    char *path = join_path(folder, name);
-    const bool found = path && !stat(path, &about) && S_ISDIR(about.st_mode);
+    char *path = paths_join(folder, name);
+    const bool found = path && paths_is_folder(path);
     free(path);
     return found;
 }
@@ -173,7 +166,7 @@ static tas_status list_files(const reader_request *request, const char *folder, 
     const size_t before = set->count;
     tas_status status = list_folder(request->context, folder, &all);
     for (size_t i = 0; i < all.count && !status; i++)
-        status = list_file(request, all.name[i], join_path(folder, all.name[i]), label, list, set);
+        status = list_file(request, all.name[i], paths_join(folder, all.name[i]), label, list, set);
     free_names(&all);
     if (!status && set->count == before)
         status = reader_problem(request, "%s: no pictures in this folder; expected PNG or JPEG files", folder);
@@ -257,7 +250,7 @@ static tas_status list_class(const reader_request *request, const char *folder, 
                              picture_set *set)
 {
     uint32_t label = 0;
-    char *path = join_path(folder, name);
+    char *path = paths_join(folder, name);
     if (!path) return fail(request->context, TAS_NO_MEMORY, "%s: no memory to list it", folder);
     tas_status status = TAS_OK;
     if (request->inputs_only || find_label(list, name, &label))
@@ -300,7 +293,7 @@ static tas_status list_split(const reader_request *request, const char *folder, 
 /* Whether folder/name has folders: a class that is called "train" has pictures instead. */
 static bool is_split(const char *folder, const char *name)
 {
-    char *path = join_path(folder, name);
+    char *path = paths_join(folder, name);
     bool found = false;
     DIR *entries = path && is_folder(folder, name) ? opendir(path) : NULL;
     for (const struct dirent *entry; entries && !found && (entry = readdir(entries));)
@@ -319,7 +312,7 @@ static tas_status list_folder_of(const reader_request *request, picture_list *li
     for (int split = 0; split < 2 && !status; split++)
         for (const char *const *name = split_folders[split]; *name && !status && !list->set[split].present; name++) {
             if (!is_split(request->path, *name)) continue;
-            char *path = join_path(request->path, *name);
+            char *path = paths_join(request->path, *name);
             status = path ? list_split(request, path, list, &list->set[split])
                           : fail(request->context, TAS_NO_MEMORY, "%s: no memory to list it", request->path);
             free(path);
@@ -377,7 +370,7 @@ static bool has_pictures(const char *folder, int depth)
     DIR *entries = opendir(folder);
     for (const struct dirent *entry; entries && !found && looks < LOOKS_MOST && (entry = readdir(entries));) {
         if (entry->d_name[0] == '.') continue;
-        char *path = join_path(folder, entry->d_name);
+        char *path = paths_join(folder, entry->d_name);
         looks++;
         if (path && !stat(path, &about) && S_ISREG(about.st_mode))
             found = look_at(path) != PICTURE_NONE;
