@@ -79,10 +79,15 @@ static bool check_kind(cli_state *cli, const char *net, mode_t mode)
 
 void cli_check_loss(const cli_command *command, const char *loss, const char *net)
 {
+    char list[160] = "";
     const char *name;
     bool known = !loss;
-    for (int i = 0; !known && (name = tas_loss_name((tas_loss)i)); i++) known = !strcmp(loss, name);
-    if (!known) cli_usage(command, "--loss '%s': expected softmax, mse, bce, mae or huber", loss);
+    for (int i = 0; !known && (name = tas_loss_name((tas_loss)i)); i++) {
+        known = !strcmp(loss, name);
+        const size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", name);
+    }
+    if (!known) cli_usage(command, "--loss '%s': expected one of: %s", loss, list);
     if (loss && !tas_onnx_is_name(net))
         cli_usage(command, "--loss is for ONNX models; the text of a network has the loss in its last line");
 }

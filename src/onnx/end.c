@@ -17,10 +17,12 @@ tas_status onnx_choose_loss(onnx_import *self, const char *name)
     for (int i = 0; name && names[i]; i++)
         if (!strcmp(name, names[i])) self->loss = names[i];
     if (!name || self->loss) return TAS_OK;
+    char text[160] = "";
+    text_buffer list = {.text = text, .bytes = sizeof text};
+    for (int i = 0; names[i]; i++) format_add(&list, "%s%s", i ? ", " : "", names[i]);
     const char *meant = tas_suggest(name, names);
-    return fail(self->context, TAS_BAD_ARGUMENT, "no loss is named '%.60s'%s%s%s", name,
-                meant ? "; did you mean '" : "; expected softmax, mse, bce, mae or huber", meant ? meant : "",
-                meant ? "'?" : "");
+    return fail(self->context, TAS_BAD_ARGUMENT, "unknown loss '%.60s'%s%s%s; expected one of: %s", name,
+                meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "", text);
 }
 
 /* ---- softmax and sigmoid ----------------------------------------------------------------------------------------- */
