@@ -25,7 +25,7 @@ typedef struct named_arrays {
 /* Whether a name is one that is looked for, in lower or upper case. */
 bool named_arrays_is_known(const char *name);
 
-/* The name of what lies beside it: y of x, x_train, y_train and so on of x_test. Whether they are of the same set. */
+/* Whether both names are of one set: x and y, or x_train, y_train, x_test and y_test. */
 bool named_arrays_is_partner(const char *name, const char *of);
 
 tas_status named_arrays_read(const reader_request *request, const named_arrays *all, reader_result *out);
