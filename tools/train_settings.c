@@ -3,6 +3,7 @@
 #include "train.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define TRAIN(field) offsetof(train_settings, train.field)
@@ -213,23 +214,38 @@ static void refuse_both(const char *one, const char *other, const char *why)
     cli_usage(&train_command, "--%s and --%s: expected only one of them%s%s", one, other, *why ? ", as " : "", why);
 }
 
+static void refuse_same(const char *one, const char *file, const char *other, const char *other_file)
+{
+    if (file && other_file && cli_is_one_file(file, other_file))
+        cli_usage(&train_command, "--%s and --%s: expected two different files", one, other);
+}
+
+/* The file before that --save-every keeps. */
+static void check_previous(const train_settings *settings)
+{
+    char *previous = NULL;
+    if (!settings->save_every || !settings->save || asprintf(&previous, "%s.previous", settings->save) < 0) return;
+    refuse_same("save-every", previous, "save-best", settings->save_best);
+    refuse_same("save-every", previous, "log", settings->log);
+    free(previous);
+}
+
+/* --save may replace what --resume and --init have read. */
 static void check_files(const train_settings *settings)
 {
-    const char *save = settings->save, *log = settings->log, *best = settings->save_best, *resume = settings->resume;
+    const char *save = settings->save, *log = settings->log, *best = settings->save_best;
     if (best && !strcmp(best, "-")) cli_usage(&train_command, "--save-best -: expected a file, not stdout");
-    if (best && save && cli_is_one_file(save, best))
-        cli_usage(&train_command, "--save and --save-best: expected two different files");
-    if (best && log && cli_is_one_file(log, best))
-        cli_usage(&train_command, "--save-best and --log: expected two different files");
-    if (best && resume && cli_is_one_file(best, resume))
-        cli_usage(&train_command, "--save-best and --resume: expected two different files");
-    if (log && resume && cli_is_one_file(log, resume))
-        cli_usage(&train_command, "--log and --resume: expected two different files");
-    sets_check_output(&train_command, "save-best", best, settings->net, settings->data, &settings->reading);
     if (save && !strcmp(save, "-")) cli_usage(&train_command, "--save -: expected a file, not stdout");
     if (log && !strcmp(log, "-")) cli_usage(&train_command, "--log -: expected a file; /dev/stdout is one");
-    if (save && log && cli_is_one_file(save, log))
-        cli_usage(&train_command, "--save and --log: expected two different files");
+    refuse_same("save", save, "save-best", best);
+    refuse_same("save", save, "log", log);
+    refuse_same("save-best", best, "log", log);
+    refuse_same("save-best", best, "resume", settings->resume);
+    refuse_same("log", log, "resume", settings->resume);
+    refuse_same("save-best", best, "init", settings->init);
+    refuse_same("log", log, "init", settings->init);
+    check_previous(settings);
+    sets_check_output(&train_command, "save-best", best, settings->net, settings->data, &settings->reading);
     sets_check_output(&train_command, "save", save, settings->net, settings->data, &settings->reading);
     sets_check_output(&train_command, "log", log, settings->net, settings->data, &settings->reading);
 }

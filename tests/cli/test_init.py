@@ -38,6 +38,9 @@ def _(t):
     t.fails(1, ("expected a safetensors checkpoint", "a network's text"), "train", place / "a.net", t.data, "--device",
             "reference", "--init", place / "a.net")
     t.fails(2, ("--init", "--resume"), "train", t.net, t.data, "--resume", "x", "--init", "y")
+    for option in ("--log", "--save-best"):
+        t.fails(2, (f"{option} and --init: expected two different files",), "train", t.net, t.data, option, "x",
+                "--init", "./x", "--validation", "10%")
     t.fails(2, ("--init", "--batch auto"), "train", place / "a.net", t.data, "--batch", "auto", "--init", "y")
 
 

@@ -212,6 +212,8 @@ def _(t):
         t.fails(2, ("--save-every", "number of steps, or a time"), "train", t.net, t.data, "--save", file,
                 f"--save-every={text}")
     t.fails(2, ("--save-every requires --save",), "train", t.net, t.data, "--save-every", "5")
+    t.fails(2, ("--save-every and --log: expected two different files",), "train", t.net, t.data, "--save", file,
+            "--save-every", "5", "--log", f"{file}.previous")
 
 
 @case("--save-every into a folder that has gone: it is said, and training goes on")
