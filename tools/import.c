@@ -123,10 +123,9 @@ const cli_command import_command = {
         "Supported are Gemm, MatMul with Add, Conv, ConvTranspose, BatchNormalization, LayerNormalization, "
         "GroupNormalization and InstanceNormalization, MaxPool, AveragePool, GlobalAveragePool and ReduceMean over "
         "planes, Relu, LeakyRelu, Tanh, Sigmoid, Gelu, HardSwish, Softplus and silu, Add and Mul of two values, "
-        "Concat, "
-        "Pad, Resize by whole factors, Flatten and Reshape to rows, Dropout, Identity, and constants that scale the "
-        "input, which become its mean and std. A softmax at the end is part of the loss here, and is left out. "
-        "Anything else is refused, with the node's name and type.\n\n"
+        "Concat, Pad, Resize by whole factors, Flatten and Reshape to rows, Dropout, Identity, and constants that "
+        "scale the input, which become its mean and std. A softmax at the end is part of the loss here, and is left "
+        "out. Anything else is refused, with the node's name and type.\n\n"
         "Weights have to be in the file itself (torch.onnx.export(..., external_data=False)). To keep batch "
         "normalization, which PyTorch's exporters merge into convolutions, see doc/pytorch.md.",
     .arguments =

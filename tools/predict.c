@@ -294,8 +294,7 @@ const cli_command predict_command = {
         "likely class and its probability, or the values in the units of the training data.\n\n"
         "The input is read as the training data were: a table has the same columns, with or without those of the "
         "targets. No row is left out, so --missing is error or mean. Predictions do not depend on the other examples, "
-        "on "
-        "the device or on --budget.",
+        "on the device or on --budget.",
     .arguments = {{.name = "CHECKPOINT",
                    .help = "a file that 'tassello train --save' wrote",
                    .complete = COMPLETE_FILE,

@@ -155,10 +155,9 @@ const cli_option train_settings_options[] = {
      .help =
          "Begin with the weights of a file, for fine-tuning: a checkpoint, also of another network, a state_dict of "
          "PyTorch in safetensors, or an ONNX model. A layer with a name takes that layer's tensors: 'conv2d 64 3 as "
-         "conv1' takes "
-         "conv1.weight and conv1.bias, batch_norm also running_mean and running_var. Others take those of their own "
-         "names (1.conv2d.weight). What has another shape or is not there is drawn from --seed. What was taken and "
-         "what was not is listed; it is an error if nothing was. See 'freeze' in tassello-network(5)."},
+         "conv1' takes conv1.weight and conv1.bias, batch_norm also running_mean and running_var. Others take those of "
+         "their own names (1.conv2d.weight). What has another shape or is not there is drawn from --seed. What was "
+         "taken and what was not is listed; it is an error if nothing was. See 'freeze' in tassello-network(5)."},
     {.name = "resume",
      .metavar = "FILE",
      .group = GROUP_OUTPUT,

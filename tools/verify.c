@@ -323,11 +323,9 @@ const cli_command verify_command = {
     .name = "verify",
     .summary = "compare a device with the C reference, bit for bit",
     .description =
-        "Runs each operation on random and edge shapes, on the device and by its reference in C, and "
-        "compares the results "
-        "bit for bit. Then runs two short canonical trainings, whose digests must be the expected ones. Exits "
-        "with 0 only if "
-        "everything matches.\n\n"
+        "Runs each operation on random and edge shapes, on the device and by its reference in C, and compares the "
+        "results bit for bit. Then runs two short canonical trainings, whose digests must be the expected ones. Exits "
+        "with 0 only if everything matches.\n\n"
         "With --all, the last lines are one per device, and their count.",
     .options = options,
     .examples = {"tassello verify", "tassello verify --all --json verify.json"},

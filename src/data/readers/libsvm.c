@@ -365,13 +365,10 @@ const reader reader_libsvm = {
     .title = "a LIBSVM text",
     .rules =
         "Sparse text, plain or compressed with gzip: each line has a label and then index:value for what is not 0, "
-        "with "
-        "blanks between them and ascending indices; # begins a comment. Indices count from 1, or from 0 if one of them "
-        "is "
-        "0. If there is a file of the same name with .t (or .t.gz) behind it, that is the test split.\n\n"
+        "with blanks between them and ascending indices; # begins a comment. Indices count from 1, or from 0 if one of "
+        "them is 0. If there is a file of the same name with .t (or .t.gz) behind it, that is the test split.\n\n"
         "Inputs are as many as the greatest index of both splits says, or as the network has if those are more. Labels "
-        "are "
-        "classes if they are whole numbers of at most 20 values, such as -1 and 1; else values. Several labels per "
+        "are classes if they are whole numbers of at most 20 values, such as -1 and 1; else values. Several labels per "
         "example are refused.",
     .recognize = recognize,
     .open = open_set,

@@ -80,9 +80,8 @@ static const line_argument arguments[] = {
      .most = 1e30},
     LAYER_NORMALIZE_ARGUMENT(
         "Stands for the mean and std of the training split, whatever is held out of it: of each channel, or without "
-        "height and width of each "
-        "value. What is the same in all examples has its own value as mean, and std 1. A checkpoint stores the "
-        "numbers."),
+        "height and width of each value. What is the same in all examples has its own value as mean, and std 1. A "
+        "checkpoint stores the numbers."),
     {0},
 };
 

@@ -101,8 +101,7 @@ const layer_kind layer_max_pool = {
 const layer_kind layer_avg_pool = {
     .name = "avg_pool",
     .text = "The mean of each window of a plane. The padding counts as zeros: at the border, too, the sum is divided "
-            "by the "
-            "number of values in a whole window (PyTorch's count_include_pad, its default).",
+            "by the number of values in a whole window (PyTorch's count_include_pad, its default).",
     .arguments = arguments,
     .spatial = true,
     .infer = infer,
