@@ -153,7 +153,7 @@ static int count_runs(const tas_sweep *s)
 START_TEST(a_batch_that_grows)
 {
     const uint32_t batches[] = {2};
-    const float rates[] = {0.0005f};
+    const float rates[] = {0.001f};
     tas_sweep_options options = small_options(batches, 1);
     tas_sweep *s, *without;
     tas_grown grown;
