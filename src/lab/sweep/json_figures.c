@@ -35,7 +35,8 @@ void json_figures_range(json_t *to, const char *name, const fit_range *r)
     put_real(to, end, high ? r->high : NAN);
 }
 
-/* By the curve of the steps alone, and the line of the step's duration; but the seconds as the advice has them. */
+/* By the curve of the steps alone, and the line of the step's duration, and by both; but the seconds as the advice has
+ * them. */
 static json_t *fitted_json(const tas_sweep *s, int i)
 {
     const double batch = (double)s->batch[i].batch;
@@ -46,6 +47,7 @@ static json_t *fitted_json(const tas_sweep *s, int i)
     put_real(out, "steps", steps);
     put_real(out, "examples", steps * batch);
     put_real(out, "seconds", s->advice.row_fitted[i]);
+    put_real(out, "steps_times_step_s", steps * step);
     put_real(out, "step_s", step);
     put_real(out, "examples_per_s", batch / step);
     return out;
