@@ -699,6 +699,10 @@ START_TEST(a_probe_by_branches)
     probe.branch.stable_most = 512;
     probe.branch.b_crit = (fit_range){FIT_AT_LEAST, 5000, 50, INFINITY};
     probed(&probe, DECIDED_SPEED, 128, "at least 50"); /* of 100, B* is 100 */
+    probe.branch.b_crit = (fit_range){FIT_AT_LEAST, 5000, 2, INFINITY};
+    probed(&probe, DECIDED_SPEED, 64, "at least 2"); /* of 8, B* is 28 */
+    probe.branch.b_crit = (fit_range){FIT_KNOWN, 5, 2, 20};
+    probed(&probe, DECIDED_SPEED, 16, ""); /* B* is 22.4 */
     probe.branch.b_crit = (fit_range){FIT_KNOWN, 5000, 50, 50000};
     probed(&probe, DECIDED_SPEED, 128, "");
     probe.branch.b_crit = (fit_range){FIT_AT_MOST, 5, 0, 500};

@@ -12,14 +12,16 @@ fit_range probe_scale(const probe_facts *probe)
 }
 
 /* The one to go by: branches whose interval is wide, or open above, are taken halfway between its lower end and their
- * value, in log, and at no more than four times the lower end, since a batch too large costs more than one too small.
- */
+ * value, in log, and at no more than four times the lower end, since a batch too large costs more than one too small;
+ * but a low end alone is no reason for less than the default. */
 enum { WIDE = 16 };
 static double scale_of(const probe_facts *probe)
 {
     const fit_range scale = probe_scale(probe);
     if (!probe->branched || (scale.state == FIT_KNOWN && scale.high <= WIDE * scale.low)) return scale.value;
-    return sqrt(scale.low * fmin(scale.value, WIDE * scale.low));
+    const double careful = sqrt(scale.low * fmin(scale.value, WIDE * scale.low));
+    const double of_default = (double)RECOMMEND_DEFAULT * RECOMMEND_DEFAULT * probe->time.each / probe->time.fixed;
+    return fmax(careful, fmin(scale.value, of_default));
 }
 
 /* The time to a target at B, without the factor S_min. */
