@@ -3,6 +3,7 @@
 import json
 import sys
 
+from checks import SWEPT
 from common import case, expect, leftovers, main, one_object
 
 
@@ -42,6 +43,16 @@ def as_net(t):
     t.run("plan", model, "--device", "reference")
     squares = t.train("--steps", "3", "--loss", "mse", net=model)
     expect("test loss" in squares.out, "the loss is not mse", squares)
+
+
+@case("sweep: NET may be an ONNX model, and the command that is advised names it")
+def sweep(t):
+    folder = t.place()
+    _, model = model_of(t, folder)
+    found = t.run("sweep", model, t.data, "--device", "reference", *SWEPT, "--rates", "0.05,0.05", "--report",
+                  folder / "r.html", "--json", "-")
+    expect({row["batch"] for row in one_object(found)["batches"]} == {4, 16}, "other batches", found)
+    expect("a b.onnx" in (folder / "r.html").read_text(), "the report does not name the model")
 
 
 @case("--init: the weights of an ONNX model")
