@@ -636,6 +636,37 @@ START_TEST(long_texts_take_little_time)
 }
 END_TEST
 
+/* Earlier files are replaced, not written over: another name of one keeps what it had. */
+START_TEST(saved_as_text)
+{
+    static const char text[] = "input 4 # a comment\ndense 2\n";
+    char folder[] = "/tmp/tassello-network-XXXXXX", file[64], link_name[64], first[8] = "";
+    tas_network *network = NULL, *again = NULL;
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(file, sizeof file, "%s/a.net", folder);
+    snprintf(link_name, sizeof link_name, "%s/b.net", folder);
+    expect_ok(tas_network_parse(context, text, "net", &network));
+    expect(tas_network_save(network, folder), TAS_BAD_FILE, folder, "not a regular file");
+    for (int round = 0; round < 2; round++) {
+        expect_ok(tas_network_save(network, file));
+        expect_ok(tas_network_open(context, file, &again));
+        ck_assert_str_eq(tas_network_text(again), text);
+        tas_network_close(&again);
+        if (round) break;
+        ck_assert_int_eq(truncate(file, 7), 0);
+        ck_assert_int_eq(link(file, link_name), 0);
+    }
+    FILE *earlier = fopen(link_name, "r");
+    ck_assert_ptr_nonnull(earlier);
+    ck_assert_uint_eq(fread(first, 1, sizeof first, earlier), 7);
+    fclose(earlier);
+    tas_network_close(&network);
+    unlink(file);
+    unlink(link_name);
+    ck_assert_int_eq(rmdir(folder), 0); /* nothing else is left */
+}
+END_TEST
+
 START_TEST(files)
 {
     char path[] = "/tmp/tassello-network-XXXXXX";
@@ -1062,6 +1093,7 @@ int main(void)
     tcase_add_test(tc, long_texts);
     tcase_add_test(tc, long_texts_take_little_time);
     tcase_add_test(tc, files);
+    tcase_add_test(tc, saved_as_text);
     tcase_add_test(tc, shapes_of_joins);
     tcase_add_test(tc, joins_of_rows_and_planes_of_one_value);
     tcase_add_test(tc, names_are_words);

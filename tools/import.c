@@ -1,7 +1,6 @@
 /* tassello import: an ONNX model as a network's text and a checkpoint. */
 #include "cli.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,16 +53,6 @@ static void print_text(const session *r, const char *sha256)
     printf("weights sha256 %s\n", sha256);
 }
 
-/* 0, or the exit status after reporting what is wrong. */
-static int write_text(session *r)
-{
-    FILE *file = fopen(r->text_path, "w");
-    bool written = file && fputs(tas_network_text(tas_onnx_network(r->onnx)), file) >= 0;
-    if (file) written &= !fclose(file);
-    if (!written) cli_error(&r->cli, "%s: cannot be written: %s", r->text_path, strerror(errno));
-    return written ? 0 : EXIT_FAILED;
-}
-
 /* The reference holds the weights, as nothing is computed. */
 static tas_status write_checkpoint(session *r, char sha256[65])
 {
@@ -85,11 +74,13 @@ static int import(session *r)
     tas_status status = tas_onnx_open(r->cli.context, r->s.file, r->s.loss, &r->onnx);
     if (!status) status = tas_file_check(r->cli.context, r->text_path);
     if (!status) status = write_checkpoint(r, sha256);
+    if (!status) status = tas_network_save(tas_onnx_network(r->onnx), r->text_path);
     if (status) return cli_failed(&r->cli, status);
-    const int result = write_text(r);
-    if (!result && r->s.json) print_json(r, sha256);
-    if (!result && !r->s.json) print_text(r, sha256);
-    return result;
+    if (r->s.json)
+        print_json(r, sha256);
+    else
+        print_text(r, sha256);
+    return 0;
 }
 
 static int run(int argc, char **argv)

@@ -70,6 +70,9 @@ TAS_API tas_status tas_network_expect_text(tas_context *context, const char *tex
 /* The text as it was read, with what a data set has filled in. Valid until the network is closed. */
 TAS_API const char *tas_network_text(const tas_network *network);
 
+/* Writes that text as a file, from which tas_network_open() reads the network again. */
+TAS_API tas_status tas_network_save(const tas_network *network, const char *file);
+
 /* Values per example: of the input, and of the output (logits with softmax and bce, or predictions). */
 TAS_API size_t tas_network_inputs(const tas_network *network);
 TAS_API size_t tas_network_outputs(const tas_network *network);

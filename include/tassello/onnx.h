@@ -30,7 +30,7 @@ typedef struct tas_onnx tas_onnx;
 TAS_API tas_status tas_onnx_open(tas_context *context, const char *file, const char *loss, tas_onnx **out);
 TAS_API void tas_onnx_close(tas_onnx **onnx);
 
-/* Its network, whose tas_network_text() can be saved as a file. Valid until the ONNX model is closed. */
+/* Its network, which tas_network_save() writes as a text. Valid until the ONNX model is closed. */
 TAS_API const tas_network *tas_onnx_network(const tas_onnx *onnx);
 
 /* The values of that network's tas_network_tensor(index), row-major; NULL past the last. Valid until close. */

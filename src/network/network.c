@@ -155,6 +155,20 @@ const char *tas_network_shipped(size_t index)
     return NULL;
 }
 
+tas_status tas_network_save(const tas_network *network, const char *file)
+{
+    file_writer writer;
+    entry_state saved;
+    entry_begin(network->context, &saved);
+    tas_status status = file_begin(network->context, &writer, file);
+    if (!status) {
+        fputs(network->text, writer.stream); /* file_commit() looks at the stream's state */
+        status = file_commit(network->context, &writer);
+    }
+    entry_end(&saved);
+    return status;
+}
+
 const char *tas_network_text(const tas_network *network) { return network->text; }
 size_t tas_network_inputs(const tas_network *network) { return network->inputs; }
 size_t tas_network_outputs(const tas_network *network) { return network->outputs; }

@@ -66,6 +66,19 @@ def init(t):
         expect("without its weights" not in found.err, "a note that is wrong", found)
 
 
+@case("import: earlier files are replaced as a whole, not written over")
+def replaces(t):
+    folder = t.place()
+    _, model = model_of(t, folder)
+    for ending in ("net", "safetensors"):
+        (folder / f"m.{ending}").write_text("earlier")
+        (folder / f"link.{ending}").hardlink_to(folder / f"m.{ending}")
+    t.run("import", model, folder / "m")
+    for ending in ("net", "safetensors"):
+        expect((folder / f"link.{ending}").read_text() == "earlier", f"m.{ending} was written over")
+    expect("input 1x8x8" in (folder / "m.net").read_text(), "not the text of the network")
+
+
 @case("import --loss: in the network's text")
 def loss(t):
     folder = t.place()
