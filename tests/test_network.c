@@ -472,6 +472,8 @@ START_TEST(refuses_with_file_line_and_words)
         {"input 2 mean ,0.5\ndense 2\n", "net:1", "got ',0.5'"},
         {"input 2 mean 1,,2\ndense 2\n", "net:1", "got '1,,2'"},
         {"input 2 std 1,0\ndense 2\n", "net:1", "from 1e-12 to 1e30"},
+        {"input 3x8x8\nconv2d 4 3 pad 1\n", "net:2: unknown word 'pad'", "did you mean 'padding'?"},
+        {"input 3x8x8\nconv2d 4 3 padding 1 relu\n", "net:2: 'relu' is a layer", "in a line of its own"},
         {"input data\ndense 2\n", "net:1: 'data' stands for the shape of the data set's examples",
          "without a data set"},
         {"input 2 normalize std 1\ndense 2\n", "net:1: 'normalize' stands for mean and std", "either"},

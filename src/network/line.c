@@ -188,6 +188,13 @@ static tas_status fail_value(const text_line *line, const line_argument *a, cons
 
 static bool is_by_place(const line_argument *a) { return !strchr(a->usage, ' ') && a->type != ARGUMENT_FLAG; }
 
+bool line_begins_name(const line_argument *arguments, const char *word)
+{
+    for (const line_argument *a = arguments; a && a->usage; a++)
+        if (!is_by_place(a) && !strncmp(a->usage, word, strlen(word))) return true;
+    return false;
+}
+
 static tas_status fail_word(const text_line *line, const char *word, const line_argument *arguments)
 {
     char name[LINE_ARGUMENTS][16];

@@ -64,6 +64,9 @@ void line_usage(const char *name, const line_argument *arguments, char out[LINE_
 /* Reads all words after the first. An error names file, line, and what was expected. */
 tas_status line_read(text_line *line, const line_argument *arguments, void *out);
 
+/* Whether the word is the beginning of an argument's name: "pad" of "padding P". */
+bool line_begins_name(const line_argument *arguments, const char *word);
+
 /* Sets the error to "FILE:LINE: ...". */
 tas_status line_fail(const text_line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -149,12 +149,12 @@ static tas_status use_name(const text_line *line, const tas_network *network, co
                      name);
 }
 
-/* "dense 10 relu" */
+/* "dense 10 relu"; but "conv2d 16 3 pad 1" means padding. */
 static tas_status check_one_layer(const text_line *line, const layer_kind *kind)
 {
     const line_argument *a = kind->arguments;
     for (int i = 1; i < line->count; i++)
-        if (layer_find(line->word[i]) && !(a && a->type == ARGUMENT_NAMES))
+        if (layer_find(line->word[i]) && !(a && a->type == ARGUMENT_NAMES) && !line_begins_name(a, line->word[i]))
             return line_fail(line, "'%s' is a layer; expected it in a line of its own", line->word[i]);
     return TAS_OK;
 }
