@@ -12,7 +12,7 @@
 
 typedef struct settings {
     const char *checkpoint, *input, *device;
-    uint32_t top;
+    uint32_t top; /* 0: it was not given */
     bool csv, json;
     cli_size budget;
     data_settings reading;
@@ -28,7 +28,7 @@ static const cli_option options[] = {
      .least = 1,
      .most = 1 << 20,
      .offset = offsetof(settings, top),
-     .help = "Print the N most likely classes (default 1)."},
+     .help = "Classes only: print the N most likely ones (default 1)."},
     {.name = "csv",
      .group = GROUP_OUTPUT,
      .offset = offsetof(settings, csv),
@@ -255,8 +255,14 @@ static int predict(session *r)
     if (status) return cli_failed(&r->cli, status);
     if (!cli_budget(&r->cli, &r->s.budget, tas_device_get_info(r->device), &budget)) return EXIT_FAILED;
     status = tas_model_load(r->device, r->s.checkpoint, &r->model);
-    if (!status && !predictions_open(&r->out, r->of.network, r->data, r->s.top, form)) status = TAS_NO_MEMORY;
+    if (!status && !predictions_open(&r->out, r->of.network, r->data, r->s.top ? r->s.top : 1, form))
+        status = TAS_NO_MEMORY;
     if (status) return cli_failed(&r->cli, status);
+    if (r->s.top && r->out.kind != KIND_CLASSES) {
+        cli_error(&r->cli, "--top: expected a network that predicts classes; that of %s predicts %s", r->s.checkpoint,
+                  r->out.kind == KIND_VALUES ? "values" : "independent probabilities");
+        return EXIT_USAGE;
+    }
     if (*spool) r->out.info.example_name = NULL; /* that of the spool */
     tas_model_set_budget(r->model, budget);
     predictions_begin(&r->out);
@@ -268,7 +274,7 @@ static int predict(session *r)
 
 static int run(int argc, char **argv)
 {
-    session r = {.s.top = 1};
+    session r = {0};
     cli_parse(&predict_command, argc, argv, &r.s);
     if (r.s.csv && r.s.json) cli_usage(&predict_command, "--csv and --json: expected only one of them");
     if (r.s.reading.missing == TAS_MISSING_DROP)

@@ -61,6 +61,14 @@ def _(t):
     expect(len(table(predict(t, c, folder / "x.npy", "--csv", "--top", "9"))[0]) == 7, "all classes")
 
 
+@case("predict --top: refused for values, which have no order")
+def _(t):
+    folder, c, *_ = trained(t, "values", "--lr", "0.001")
+    for form in ((), ("--csv",), ("--json",)):
+        t.fails(2, ("--top", "predicts classes", "predicts values"), "predict", c, folder / "x.npy", "--device",
+                "reference", "--top", "1", *form)
+
+
 @case("predict: more examples than are predicted at once")
 def _(t):
     folder, c, rows, *_ = trained(t, "classes")
@@ -74,7 +82,7 @@ def _(t):
 def same_alone(t, words, device, env, examples, multiples):
     """Examples alone, all of them, and all of them within multiples of the smallest budget."""
     folder, c, rows, *_ = trained(t, *words)
-    ask = ("--csv", "--top", "3")
+    ask = ("--csv", "--top", "3") if words[0] == "classes" else ("--csv",)
     whole = predict(t, c, folder / "x.npy", *ask, device=device, env=env)
     for k in examples:
         (folder / "one.npy").write_bytes(npy("f", (1, 5), rows[k]))
