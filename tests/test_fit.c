@@ -425,6 +425,11 @@ START_TEST(numbers_in_words)
         ck_assert_str_eq(format_number(rows[i].value).text, rows[i].number);
         ck_assert_str_eq(format_seconds(rows[i].value).text, rows[i].seconds);
     }
+    ck_assert_str_eq(format_bytes(1).text, "1 byte");
+    ck_assert_str_eq(format_bytes(880).text, "880 bytes");
+    ck_assert_str_eq(format_bytes(1024).text, "1.00 KiB");
+    ck_assert_str_eq(format_bytes(50650000).text, "48.3 MiB");
+    ck_assert_str_eq(format_bytes(UINT64_MAX).text, "16.0 EiB");
     static const struct {
         float value;
         const char *text;

@@ -43,6 +43,20 @@ formatted format_seconds(double seconds)
     return w;
 }
 
+formatted format_bytes(uint64_t bytes)
+{
+    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    double value = (double)bytes;
+    int unit = 0;
+    for (; value >= 1024; unit++) value /= 1024;
+    formatted w;
+    if (unit)
+        snprintf(w.text, sizeof w.text, "%.20s %s", format_number(value).text, units[unit]);
+    else
+        snprintf(w.text, sizeof w.text, "%u byte%s", (unsigned)bytes, bytes == 1 ? "" : "s");
+    return w;
+}
+
 formatted format_float(float value)
 {
     formatted w;

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { FORMATTED_BYTES = 32 };
 
@@ -16,6 +17,9 @@ formatted format_number(double value);
 
 /* Three figures with a unit: 420 us, 12.3 ms, 48.3 s, 5.2 min, 1.4 h. */
 formatted format_seconds(double seconds);
+
+/* Three figures with a unit: 880 bytes, 12.3 KiB, 48.3 MiB. */
+formatted format_bytes(uint64_t bytes);
 
 /* The shortest form that reads back as the same float: 0.1, 100, 1000000; 1e-05 below 0.0001, 1e+15 from there on. */
 formatted format_float(float value);

@@ -241,7 +241,7 @@ static tas_status finish_file(picture_store *store, data_elements *out)
 {
     const picture_cache *cache = store->cache;
     const head h = make_head(store);
-    const double bytes = (double)(sizeof h + store->count * store->row);
+    const uint64_t bytes = sizeof h + store->count * store->row;
     picture_shape shape;
     rewind(store->writer.stream);
     fwrite(&h, sizeof h, 1, store->writer.stream); /* file_commit() looks at the stream's state */
@@ -249,8 +249,8 @@ static tas_status finish_file(picture_store *store, data_elements *out)
     if (status) return status;
     if (!picture_cache_find(cache, store->split, store->count, &shape, out))
         return fail(cache->context, TAS_BAD_FILE, "%s: was written, but cannot be read", store->path);
-    note(cache->context, "%s (%s): %" PRIu64 " decoded pictures are kept in %s (%s MiB)", cache->from,
-         endings[store->split], store->count, store->path, format_number(bytes / (1 << 20)).text);
+    note(cache->context, "%s (%s): %" PRIu64 " decoded pictures are kept in %s (%s)", cache->from,
+         endings[store->split], store->count, store->path, format_bytes(bytes).text);
     return TAS_OK;
 }
 

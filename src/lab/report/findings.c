@@ -112,7 +112,6 @@ void findings_speed(const tas_sweep *sweep, finding *out)
 static uint64_t memory_of(const sweep_batch *b) { return b->memory_used ? b->memory_used : b->memory_forecast; }
 static bool has_memory(const sweep_batch *b) { return b->outcome != ROW_OVER_BUDGET && memory_of(b) > 0; }
 static double mebibytes_of(const sweep_batch *b) { return (double)memory_of(b) / 1048576; }
-static formatted mebibytes(uint64_t bytes) { return format_number((double)bytes / 1048576); }
 
 static void say_forecast(text_buffer *w, const tas_sweep *sweep)
 {
@@ -173,8 +172,8 @@ void findings_memory(const tas_sweep *sweep, finding *out)
     const sweep_batch *a = &sweep->batch[small], *b = &sweep->batch[large];
     const uint64_t less = memory_of(a), more = memory_of(b);
     out->verdict = more > less ? FINDING_AGREES : more < less ? FINDING_DISAGREES : FINDING_NO_DIFFERENCE;
-    format_add(&w, "%s MiB at B = %" PRIu64 ", %s MiB at B = %" PRIu64, mebibytes(less).text, a->batch,
-               mebibytes(more).text, b->batch);
+    format_add(&w, "%s at B = %" PRIu64 ", %s at B = %" PRIu64, format_bytes(less).text, a->batch,
+               format_bytes(more).text, b->batch);
     if (more == less)
         format_add(&w, ": no difference (\u00b1 0 bytes).");
     else

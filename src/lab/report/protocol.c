@@ -205,7 +205,7 @@ static void add_limits(const tas_sweep *sweep, buffer *page)
     open_fact(page, "Limits");
     const char *comma = "";
     if (options->budget) {
-        buffer_print(page, "%s MiB of device memory", format_number((double)options->budget / 1048576).text);
+        buffer_print(page, "%s of device memory", format_bytes(options->budget).text);
         comma = ", ";
     }
     if (options->batch_most) {
