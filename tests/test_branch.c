@@ -2,7 +2,7 @@
  * planted losses. */
 #include "train/run.h" /* before check.h, which has a macro of the name fail */
 
-#include "driver.h"
+#include "session.h"
 
 #include "lab/branch/branches.h"
 #include "lab/sweep/sweep.h"
@@ -393,44 +393,9 @@ END_TEST
 
 /* Branches of a run ------------------------------------------------------------------------------------------------ */
 
-enum { SET = 700, WIDTH = 8, KINDS = 4 };
-static float inputs[SET * WIDTH];
-static uint32_t labels[SET];
-static const char net_text[] = "input 8\ndense 16\nrelu\ndropout 0.1\ndense 4\n";
-
-typedef struct session {
-    tas_network *network;
-    tas_data *data, *judge;
-    tas_model *model;
-    tas_run *run;
-    tas_train_result result;
-} session;
-
-static session *open_session(tas_train_options options)
-{
-    static session s;
-    s = (session){0};
-    random_seed(11);
-    for (int i = 0; i < SET; i++) {
-        labels[i] = (uint32_t)i % KINDS;
-        for (int k = 0; k < WIDTH; k++) inputs[i * WIDTH + k] = (float)(k % KINDS == i % KINDS) + random_float(-1, 1);
-    }
-    s.data = data_of(SET, WIDTH, inputs, labels, KINDS, 0);
-    s.judge = data_of(200, WIDTH, inputs, labels, KINDS, 0);
-    expect_ok(tas_network_parse(context, net_text, "net", &s.network));
-    expect_ok(tas_model_open(tested, s.network, 3, &s.model));
-    expect_ok(tas_run_open(s.model, s.data, &options, &s.run));
-    return &s;
-}
-
-static void close_session(session *s)
-{
-    tas_run_close(&s->run);
-    tas_model_close(&s->model);
-    tas_network_close(&s->network);
-    tas_data_close(&s->judge);
-    tas_data_close(&s->data);
-}
+enum { SET = 700 };
+static const session_set set = {
+    .net = "input 8\ndense 16\nrelu\ndropout 0.1\ndense 4\n", .examples = SET, .judge = 200, .noise = 1};
 
 static tas_train_options options_of(tas_optimizer which)
 {
@@ -475,7 +440,7 @@ static digest_text train_with(tas_train_options options, bool branching, critica
     uint64_t steps = 0;
     options.on_step = count_steps;
     options.user = &steps;
-    session *s = open_session(options);
+    session *s = session_open(&set, options);
     static const uint64_t stretches[] = {0, 5, 36, 2, 1, 50, 38};
     const branches_request request = request_of(s);
     for (size_t i = 0; i < sizeof stretches / sizeof *stretches; i++) {
@@ -492,7 +457,7 @@ static digest_text train_with(tas_train_options options, bool branching, critica
     ck_assert_uint_eq(steps, 132 * 133 / 2); /* the callback has seen each once, and none of a branch */
     ck_assert_uint_eq(s->result.examples, 3 * SET);
     expect_ok(tas_model_digest(s->model, out.text));
-    close_session(s);
+    session_close(s);
     return out;
 }
 
@@ -518,7 +483,7 @@ START_TEST(a_branch_is_what_the_run_would_do)
     tas_score score;
     options.schedule = TAS_SCHEDULE_CONSTANT;
     options.warmup = 0;
-    session *s = open_session(options);
+    session *s = session_open(&set, options);
     branches_request request = request_of(s);
     request.repeats = 1;
     expect_ok(tas_run_advance(s->run, 7, NULL));
@@ -527,7 +492,7 @@ START_TEST(a_branch_is_what_the_run_would_do)
     expect_ok(tas_run_advance(s->run, request.examples / 16, NULL));
     expect_ok(tas_evaluate(s->model, s->judge, &score));
     ck_assert(score.loss == in.loss[1][0]);
-    close_session(s);
+    session_close(s);
 }
 END_TEST
 
@@ -539,7 +504,7 @@ START_TEST(branches_that_diverge_and_stop)
     options.schedule = TAS_SCHEDULE_CONSTANT;
     options.warmup = 0;
     options.lr = 0.02f;
-    session *s = open_session(options);
+    session *s = session_open(&set, options);
     branches_request request = request_of(s);
     expect_ok(tas_run_advance(s->run, 7, NULL));
     s->run->options.lr = 1e4f; /* of the next step */
@@ -553,7 +518,7 @@ START_TEST(branches_that_diverge_and_stop)
     critical_find(&in, &found);
     ck_assert_int_eq(found.obstacle, CRITICAL_ONE_REPEAT);
     expect_ok(tas_run_advance(s->run, UINT64_MAX, &s->result));
-    close_session(s);
+    session_close(s);
 }
 END_TEST
 
@@ -562,7 +527,7 @@ START_TEST(where_branches_begin)
     ck_assert_uint_eq(branches_examples(300, 128, SET), 256);
     ck_assert_uint_eq(branches_examples(3000, 128, SET), 640);
     ck_assert_uint_eq(branches_examples(3, 128, SET), 128);
-    session *s = open_session(options_of(TAS_SGD)); /* epochs of 44 steps, of 700 examples */
+    session *s = session_open(&set, options_of(TAS_SGD)); /* epochs of 44 steps, of 700 examples */
     branches_request request = {.repeats = 3, .examples = 640};
     ck_assert_uint_eq(branches_wait(s->run, &request), 0);
     expect_ok(tas_run_advance(s->run, 3, NULL)); /* 652 are left */
@@ -573,7 +538,7 @@ START_TEST(where_branches_begin)
     ck_assert_uint_eq(branches_wait(s->run, &request), 0);
     request.apart = 12; /* the third branch begins 384 examples later: 640 in all */
     ck_assert_uint_eq(branches_wait(s->run, &request), 40);
-    close_session(s);
+    session_close(s);
     ck_assert_int_eq(branches_rule(TAS_SGD), TAS_SCALING_LINEAR);
     ck_assert_int_eq(branches_rule(TAS_ADAMW), TAS_SCALING_SQRT);
 }
@@ -653,7 +618,7 @@ static tas_sweep *sweep_to(double target)
     static const float rates[] = {0.04f, 0.08f};
     tas_sweep_options options;
     tas_sweep *out = NULL;
-    session *s = open_session(options_of(TAS_SGD));
+    session *s = session_open(&set, options_of(TAS_SGD));
     tas_sweep_options_init(&options);
     options.train.momentum = 0; /* so that branches of 8 steps will do */
     options.batches = batches;
@@ -664,7 +629,7 @@ static tas_sweep *sweep_to(double target)
     options.brief = 1;
     options.branch = 1;
     expect_ok(tas_sweep_run(tested, s->network, s->data, NULL, &options, &out));
-    close_session(s);
+    session_close(s);
     return out;
 }
 

@@ -1,7 +1,7 @@
 /* A batch that grows: its decisions, what bounds them, and that the batches it had give the same bits. */
 #include "train/run.h" /* before check.h, which has a macro of the name fail */
 
-#include "driver.h"
+#include "session.h"
 
 #include "lab/branch/growth.h"
 
@@ -10,45 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SET = 3000, WIDTH = 8, KINDS = 4 };
-static float inputs[SET * WIDTH];
-static uint32_t labels[SET];
-static const char net_text[] = "input 8\ndense 16\nrelu\ndense 4\n";
-
-typedef struct session {
-    tas_network *network;
-    tas_data *data, *judge;
-    tas_model *model;
-    tas_run *run;
-    tas_train_result result;
-} session;
-
-static session *open_session(tas_train_options options)
-{
-    static session s;
-    s = (session){0};
-    random_seed(11);
-    for (int i = 0; i < SET; i++) {
-        labels[i] = (uint32_t)i % KINDS;
-        for (int k = 0; k < WIDTH; k++)
-            inputs[i * WIDTH + k] = (float)(k % KINDS == i % KINDS) + 2 * random_float(-1, 1);
-    }
-    s.data = data_of(SET, WIDTH, inputs, labels, KINDS, 0);
-    expect_ok(tas_data_head(s.data, 400, &s.judge));
-    expect_ok(tas_network_parse(context, net_text, "net", &s.network));
-    expect_ok(tas_model_open(tested, s.network, 3, &s.model));
-    expect_ok(tas_run_open(s.model, s.data, &options, &s.run));
-    return &s;
-}
-
-static void close_session(session *s)
-{
-    tas_run_close(&s->run);
-    tas_model_close(&s->model);
-    tas_network_close(&s->network);
-    tas_data_close(&s->judge);
-    tas_data_close(&s->data);
-}
+enum { SET = 3000 };
+static const session_set set = {.net = "input 8\ndense 16\nrelu\ndense 4\n", .examples = SET, .judge = 400, .noise = 2};
 
 /* A low rate: twice the batch with twice the rate does as well. */
 static tas_train_options options_of(tas_optimizer which, float momentum)
@@ -104,7 +67,7 @@ static grown grow_with(tas_train_options options, double share, uint64_t stretch
     grown out = {0};
     tas_growth_options growing;
     tas_growth *growth;
-    session *s = open_session(options);
+    session *s = session_open(&set, options);
     tas_growth_options_init(&growing);
     growing.share = share;
     expect_ok(tas_growth_open(s->run, s->judge, &growing, &growth));
@@ -121,7 +84,7 @@ static grown grow_with(tas_train_options options, double share, uint64_t stretch
     expect_ok(tas_model_digest(s->model, out.digest));
     ck_assert_uint_eq(s->result.examples, options.epochs * SET);
     tas_growth_close(&growth);
-    close_session(s);
+    session_close(s);
     return out;
 }
 
@@ -155,13 +118,13 @@ START_TEST(the_batches_it_had_give_the_same_bits)
     options.change_count = first.changes;
     options.batch_most = 0;
     options.noise = 0;
-    session *s = open_session(options);
+    session *s = session_open(&set, options);
     char digest[65];
     expect_ok(tas_run_advance(s->run, UINT64_MAX, &s->result));
     expect_ok(tas_model_digest(s->model, digest));
     ck_assert_uint_eq(s->result.steps, first.steps);
     ck_assert_str_eq(digest, first.digest);
-    close_session(s);
+    session_close(s);
 }
 END_TEST
 
@@ -190,7 +153,7 @@ static uint64_t peak_within(uint64_t budget, bool grows, tas_plan *forecast)
     tas_growth_options growing;
     tas_growth *growth;
     options.epochs = 4;
-    session *s = open_session(options);
+    session *s = session_open(&set, options);
     tas_plan_options_init(&planned);
     planned.batch = options.batch;
     planned.batch_most = options.batch_most;
@@ -215,7 +178,7 @@ static uint64_t peak_within(uint64_t budget, bool grows, tas_plan *forecast)
     ck_assert_int_ge(tas_growth_get_cost(growth).decisions, 1);
     tas_growth_close(&growth);
     const uint64_t peak = s->result.peak_bytes;
-    close_session(s);
+    session_close(s);
     return peak;
 }
 
@@ -233,10 +196,10 @@ END_TEST
 static void refuse(tas_train_options options, tas_growth_options growing, const char *word)
 {
     tas_growth *growth;
-    session *s = open_session(options);
+    session *s = session_open(&set, options);
     expect(tas_growth_open(s->run, s->judge, &growing, &growth), TAS_BAD_ARGUMENT, word, "");
     ck_assert_ptr_null(growth);
-    close_session(s);
+    session_close(s);
 }
 
 START_TEST(what_cannot_grow)
