@@ -119,6 +119,17 @@ extern const cli_command advise_command, data_command, devices_command, eval_com
     {.name = "keep-on-host", .group = GROUP_BATCH, .offset = (where),                                                  \
      .help = "Batch normalization in tiles only: keep the values that a later pass over the batch needs in the "       \
              "host's memory even if the device has room for them. Results do not depend on it."}
+#define OPTIONS_ADVICE(batch_most_at, waste_at)                                                                        \
+    {.name = "batch-most", .metavar = "N", .group = GROUP_TARGET, .type = TYPE_U32, .least = 1, .most = UINT32_MAX,    \
+     .offset = (batch_most_at), .help = "Recommend no larger batch."},                                                 \
+    {.name = "waste", .metavar = "X", .group = GROUP_TARGET, .type = TYPE_F64, .offset = (waste_at),                   \
+     .help = "Recommend no batch that needs more than X times the fewest possible examples to reach the target."}
+#define OPTION_REPORT(where)                                                                                           \
+    {.name = "report", .metavar = "FILE", .group = GROUP_OUTPUT, .type = TYPE_TEXT, .complete = COMPLETE_FILE,         \
+     .offset = (where), .help = "Write a report: one HTML file with plots. Requires gnuplot."}
+#define OPTION_WIDE(where)                                                                                             \
+    {.name = "wide", .group = GROUP_OUTPUT, .offset = (where),                                                         \
+     .help = "Print all columns of the table; otherwise it fits into 80."}
 #define OPTION_LOSS(where)                                                                                             \
     {.name = "loss", .metavar = "NAME", .group = GROUP_DATA, .type = TYPE_TEXT, .offset = (where),                     \
      .help = "ONNX models only: the loss, which they do not have: softmax, mse, bce, mae or huber. Default: softmax; " \
