@@ -118,10 +118,10 @@ static const char *print_dims(const tas_tensor_info *info, char text[96])
     return text;
 }
 
-static bool same_shape(const safetensor *t, const tas_tensor_info *info)
+bool checkpoint_has_shape(const safetensor *found, const tas_tensor_info *info)
 {
-    bool same = t->ndims == info->ndims;
-    for (size_t d = 0; d < info->ndims && same; d++) same = t->dims[d] == info->dims[d];
+    bool same = found->ndims == info->ndims;
+    for (size_t d = 0; d < info->ndims && same; d++) same = found->dims[d] == info->dims[d];
     return same;
 }
 
@@ -131,7 +131,7 @@ tas_status checkpoint_find(const checkpoint *c, const tas_tensor_info *info, con
     char dims[96];
     *out = safetensors_find(c->file, name);
     if (!*out) return fail(c->context, TAS_BAD_DATA, "%s: tensor %s of its own network is missing", c->path, name);
-    if (same_shape(*out, info)) return TAS_OK;
+    if (checkpoint_has_shape(*out, info)) return TAS_OK;
     return fail(c->context, TAS_BAD_DATA, "%s: the shape of tensor %s differs from its own network's (%s)", c->path,
                 name, print_dims(info, dims));
 }

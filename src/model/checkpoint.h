@@ -24,6 +24,8 @@ void checkpoint_close(checkpoint *c);
 /* The state of a run, as it stands there; NULL: there is none. */
 const char *checkpoint_state(const checkpoint *c);
 
+bool checkpoint_has_shape(const safetensor *found, const tas_tensor_info *info);
+
 /* A tensor of the file with the shape of a parameter. */
 tas_status checkpoint_find(const checkpoint *c, const tas_tensor_info *info, const char *name, const safetensor **out);
 

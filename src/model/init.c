@@ -65,9 +65,7 @@ static tas_status open_onnx(start *s)
     if (!s->tensors) return fail(context, TAS_NO_MEMORY, "%s: no memory to read it", s->path);
     for (int i = 0; i < s->its->parameter_count; i++) {
         const tas_tensor_info *info = &s->its->infos[i];
-        s->tensors[i] =
-            (safetensor){.name = info->name, .ndims = info->ndims, .data = tas_onnx_values(s->onnx, (size_t)i)};
-        for (size_t d = 0; d < info->ndims; d++) s->tensors[i].dims[d] = info->dims[d];
+        s->tensors[i] = checkpoint_tensor(info, info->name, tas_onnx_values(s->onnx, (size_t)i));
     }
     return TAS_OK;
 }
@@ -117,9 +115,7 @@ static const safetensor *find_tensor(const start *s, const tas_tensor_info *info
 
 static bool fits(const safetensor *t, const tas_tensor_info *info)
 {
-    bool same = t->ndims == info->ndims && t->type != SAFETENSOR_OTHER;
-    for (size_t d = 0; d < info->ndims && same; d++) same = t->dims[d] == info->dims[d];
-    return same;
+    return t->type != SAFETENSOR_OTHER && checkpoint_has_shape(t, info);
 }
 
 /* What a checkpoint has beside its parameters is the state of its run. */
