@@ -13,30 +13,38 @@
 
 enum { FUZZ_FD = 200 }; /* the first of their descriptors */
 
+static char fuzz_made[] = "/tmp/tassello-fuzz-XXXXXX", fuzz_links[8][128];
+
+/* libFuzzer calls exit() at the end of its time. */
+static inline void fuzz_remove_folder(void)
+{
+    for (int i = 0; i < 8; i++)
+        if (*fuzz_links[i]) unlink(fuzz_links[i]);
+    rmdir(fuzz_made);
+}
+
 /* A folder of links to them, made once. */
 static inline const char *fuzz_folder(void)
 {
-    static char folder[] = "/tmp/tassello-fuzz-XXXXXX";
     static bool made;
-    if (!made && !mkdtemp(folder)) abort();
+    if (!made && (!mkdtemp(fuzz_made) || atexit(fuzz_remove_folder))) abort();
     made = true;
-    return folder;
+    return fuzz_made;
 }
 
 /* File number i has these bytes; in the folder it has that name, unless it has none, or no bytes. */
 static inline void fuzz_put(int i, const char *name, const uint8_t *bytes, size_t size)
 {
-    static char links[8][128];
     char target[64];
     const int fd = memfd_create("fuzz", MFD_CLOEXEC);
     if (fd < 0 || dup2(fd, FUZZ_FD + i) < 0 || write(fd, bytes, size) != (ssize_t)size) abort();
     close(fd);
-    if (*links[i]) unlink(links[i]);
-    *links[i] = 0;
+    if (*fuzz_links[i]) unlink(fuzz_links[i]);
+    *fuzz_links[i] = 0;
     if (!name || !size) return;
-    snprintf(links[i], sizeof links[i], "%s/%s", fuzz_folder(), name);
+    snprintf(fuzz_links[i], sizeof fuzz_links[i], "%s/%s", fuzz_folder(), name);
     snprintf(target, sizeof target, "/proc/self/fd/%d", FUZZ_FD + i);
-    if (symlink(target, links[i])) abort();
+    if (symlink(target, fuzz_links[i])) abort();
 }
 
 /* Cuts a part off the front: its length is in the first 2 bytes. */
