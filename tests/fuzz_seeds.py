@@ -239,7 +239,7 @@ def seeds(tassello):
     for files in SPARSE:
         yield from (("libsvm", parts(choices, *files)) for choices in (0, 1, 5, 64))
     yield from (("schema", json.dumps(of, separators=(",", ":")).encode()) for of in SCHEMAS)
-    for path in sorted(Path(__file__).parent.glob("peer/onnx-*.onnx")):
+    for path in sorted(Path(__file__).parent.glob("peer/onnx/*.onnx")):
         yield "onnx", b"\0" + path.read_bytes()
     for path in sorted(Path(__file__).parent.glob("../tools/nets/*.net")):
         yield "network", path.read_bytes()

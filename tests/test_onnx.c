@@ -561,8 +561,8 @@ START_TEST(pytorch)
     tas_onnx *onnx = NULL;
     tas_model *model = NULL;
     json_error_t error;
-    snprintf(model_path, sizeof model_path, PEER_FOLDER "/onnx-%s.onnx", peers[_i]);
-    snprintf(json_path, sizeof json_path, PEER_FOLDER "/onnx-%s.json", peers[_i]);
+    snprintf(model_path, sizeof model_path, PEER_FOLDER "/onnx/%s.onnx", peers[_i]);
+    snprintf(json_path, sizeof json_path, PEER_FOLDER "/onnx/%s.json", peers[_i]);
     json_t *expected = json_load_file(json_path, 0, &error), *line, *row, *number;
     ck_assert_msg(expected != NULL, "%s: %s", json_path, error.text);
     expect_ok(tas_onnx_open(context, model_path, NULL, &onnx));

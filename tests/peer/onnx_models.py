@@ -2,8 +2,8 @@
 """ONNX against onnxruntime and PyTorch. Run with a Python that has torch, onnx, onnxscript and onnxruntime:
 
     python tests/peer/onnx_models.py TASSELLO            compares; exit status 0, or 1 if something differs
-    python tests/peer/onnx_models.py TASSELLO --write    renews the fixtures of tests/test_onnx.c: onnx-NAME.onnx and
-                                                         onnx-NAME.json beside this script
+    python tests/peer/onnx_models.py TASSELLO --write    renews the fixtures of tests/test_onnx.c: onnx/NAME.onnx and
+                                                         onnx/NAME.json beside this script
 
 Out: a network of each kind of layer is trained for two steps (so that running statistics are not 0 and 1), exported,
 and scored by onnxruntime; 'tassello import' must read the model back with the same weights, and 'tassello predict' (by
@@ -297,7 +297,7 @@ def check_in(tassello, library, folder, name, dynamo, opset, write):
     expected = logits(model, inputs)
     found = library.predict(folder / "in.safetensors", inputs.reshape(EXAMPLES, -1).numpy())
     if write:
-        stem = f"onnx-{name}-{'new' if dynamo else 'old'}"
+        stem = f"onnx/{name}-{'new' if dynamo else 'old'}"
         write_plain(path, HERE / f"{stem}.onnx")
         text = [line for line in (folder / "in.net").read_text().splitlines() if not line.startswith("#")]
         rows = {"inputs": inputs.reshape(EXAMPLES, -1), "outputs": expected}
