@@ -17,8 +17,8 @@ enum { EXAMPLES = 97, SIDE = 6, STEPS = 24 };
 
 static const char *const texts[] = {
     "input 72\ndense 21\ntanh\ndropout 0.2\ndense 4\n",
-    "input 2x6x6\naugment flip shift 1\nconv2d 5 3 padding 1\nbatch_norm\nrelu\nmax_pool 2\nflatten\n"
-    "dropout 0.3\ndense 4\n",
+    ("input 2x6x6\naugment flip shift 1\nconv2d 5 3 padding 1\nbatch_norm\nrelu\nmax_pool 2\nflatten\n"
+     "dropout 0.3\ndense 4\n"),
     "input 2x6x6\nconv2d 8 3 padding 1\nbatch_norm group 4\nrelu\nglobal_avg_pool\ndense 4\n",
 };
 enum { TEXTS = sizeof texts / sizeof *texts };
