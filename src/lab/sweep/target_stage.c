@@ -76,28 +76,37 @@ static tas_status count_classes(const tas_data *data, double *share, uint32_t cl
     return status;
 }
 
-/* The most frequent class each time; the frequencies as probabilities, whose loss is their entropy. */
-static tas_status check_chance(const lab *l)
+/* What knows the frequencies of classes alone: their entropy, the loss of predicting them; and the accuracy of naming
+ * the most frequent one. INFINITY and 0 if the loss has no classes. */
+static tas_status find_chance(const lab *l, double *entropy, double *most)
 {
-    const tas_sweep *s = l->sweep;
     const tas_data *data = target_set(l);
     const uint32_t classes = data->options.classes;
-    double most = 0, entropy = 0;
+    *entropy = INFINITY;
+    *most = 0;
     if (data->options.target_type != TAS_TARGET_LABEL || tas_network_loss(l->network) != TAS_LOSS_SOFTMAX)
         return TAS_OK;
-    double *share = calloc(classes ? classes : 1, sizeof *share);
+    double *share = calloc(classes ? classes : 1, sizeof *share), sum = 0;
     tas_status status = share ? count_classes(data, share, classes)
-                              : fail(s->context, TAS_NO_MEMORY, "no memory for the frequencies of classes");
+                              : fail(data->context, TAS_NO_MEMORY, "no memory for the frequencies of classes");
     for (uint32_t i = 0; i < classes && !status; i++) {
-        most = fmax(most, share[i]);
-        if (share[i] > 0) entropy -= share[i] * log(share[i]);
+        *most = fmax(*most, share[i]);
+        if (share[i] > 0) sum -= share[i] * log(share[i]);
     }
     free(share);
-    if (status) return status;
-    const double value = s->options.by_accuracy ? most : entropy;
-    const char *who =
-        s->options.by_accuracy ? "naming the most frequent class" : "predicting the frequencies of classes";
-    return meets(s, value) ? refuse_target(l, who, value) : TAS_OK;
+    *entropy = sum;
+    return status;
+}
+
+static tas_status check_chance(const lab *l)
+{
+    const bool by_accuracy = l->sweep->options.by_accuracy;
+    double entropy, most;
+    const tas_status status = find_chance(l, &entropy, &most);
+    if (status || isinf(entropy)) return status;
+    const double value = by_accuracy ? most : entropy;
+    const char *who = by_accuracy ? "naming the most frequent class" : "predicting the frequencies of classes";
+    return meets(l->sweep, value) ? refuse_target(l, who, value) : TAS_OK;
 }
 
 static tas_status check_given(lab *l)
@@ -256,15 +265,27 @@ static double four_digits(double target)
     return strtod(text, NULL);
 }
 
+/* The deepest target after so many examples, or more if there is none that is better than chance. */
+static double deepest_below(const deep_run *run, double depth, double whole, double chance)
+{
+    double deepest = reach_deepest(run->seen, run->count, depth);
+    for (; depth < whole && !(deepest < chance); depth /= DEPTH_STEP)
+        deepest = reach_deepest(run->seen, run->count, depth);
+    return deepest < chance ? deepest : NAN;
+}
+
 static tas_status set_target(lab *l, const deep_run *run)
 {
     tas_sweep *s = l->sweep;
     const uint64_t batch = estimate_target_batch(s);
     const double whole = examples_to(run, run->slack * run->best);
     const double depth = choose_depth(l, fmin(whole, ROOM * estimate_examples_most(s)));
+    double entropy, most;
+    tas_status status = find_chance(l, &entropy, &most);
+    if (status) return status;
     s->base_batch = batch;
     s->base_best = run->best;
-    s->target = depth < whole ? reach_deepest(run->seen, run->count, depth) : NAN;
+    s->target = depth < whole ? deepest_below(run, depth, whole, entropy) : NAN;
     if (!(s->target > run->slack * run->best)) s->target = run->slack * run->best;
     s->target = four_digits(s->target);
     s->depth = examples_to(run, s->target);
@@ -273,7 +294,7 @@ static tas_status set_target(lab *l, const deep_run *run)
     if (!(s->search_target > 1.02 * s->target) || !(s->search_depth >= STEPS_LEAST * (double)batch))
         s->search_target = NAN;
     say_target(s, run, batch);
-    const tas_status status = l->state ? state_set_depth(l->state, depth, lab_seconds(l)) : TAS_OK;
+    status = l->state ? state_set_depth(l->state, depth, lab_seconds(l)) : TAS_OK;
     forecast_correct(l);
     return status;
 }
