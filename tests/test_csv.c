@@ -44,12 +44,15 @@ static void write_bytes(const char *name, const char *text, size_t bytes)
 
 static void write_text(const char *name, const char *text) { write_bytes(name, text, strlen(text)); }
 
-static void open_path(const char *path)
+/* What was read before is closed, also if this is refused. */
+static tas_status read_path(const char *path)
 {
     tas_data_close(&train);
     tas_data_close(&test);
-    ck_assert_msg(!tas_data_read(context, path, &reading, &train, &test), "%s", tas_error(context));
+    return tas_data_read(context, path, &reading, &train, &test);
 }
+
+static void open_path(const char *path) { ck_assert_msg(!read_path(path), "%s", tas_error(context)); }
 
 static void open_text(const char *name, const char *text)
 {
@@ -554,8 +557,7 @@ START_TEST(refused_splits)
     reading.missing = bad_splits[_i].missing;
     write_text("train.csv", bad_splits[_i].train);
     write_text("test.csv", bad_splits[_i].test);
-    expect(tas_data_read(context, files_folder(), &reading, &train, &test), TAS_BAD_DATA, bad_splits[_i].word,
-           files_folder());
+    expect(read_path(files_folder()), TAS_BAD_DATA, bad_splits[_i].word, files_folder());
     ck_assert(!train && !test);
 }
 END_TEST
@@ -587,11 +589,9 @@ START_TEST(schema_by_name)
     reading.missing = TAS_MISSING_MEAN;
     ck_assert_str_eq(inputs_of("c,n\nred,\n"), "0 1 2|0;");
     write_text("c.csv", "n,y\n1,no\n");
-    expect(tas_data_read(context, files_path("c.csv"), &reading, &train, NULL), TAS_BAD_DATA, "there is no column 'c'",
-           "c.csv");
+    expect(read_path(files_path("c.csv")), TAS_BAD_DATA, "there is no column 'c'", "c.csv");
     write_text("c.csv", "1,no\n");
-    expect(tas_data_read(context, files_path("c.csv"), &reading, &train, NULL), TAS_BAD_DATA,
-           "c.csv:1: 2 columns, expected 4 as the training set has", "");
+    expect(read_path(files_path("c.csv")), TAS_BAD_DATA, "c.csv:1: 2 columns, expected 4 as the training set has", "");
     write_text("c.csv", "1\n2\n");
     expect(tas_data_read_inputs(context, files_path("c.csv"), &reading, &train), TAS_BAD_DATA,
            "1 columns, expected 4 as the training set has, or 2 of inputs alone", "");
@@ -655,7 +655,7 @@ START_TEST(schema_of_classes)
     ck_assert_uint_eq(tas_data_classes(train), 3);
     check_info("", "3,5,8", "");
     write_text("c.csv", "7,4\n");
-    expect(tas_data_read(context, files_path("c.csv"), &reading, &train, NULL), TAS_BAD_DATA,
+    expect(read_path(files_path("c.csv")), TAS_BAD_DATA,
            "c.csv:1: column 2: '4' is not a class of the training set, which has: 3, 5, 8", "");
     free(kept);
 }
@@ -671,11 +671,10 @@ START_TEST(schema_of_pictures)
     ck_assert_str_eq(inputs_of("0,255,51,0\n"), "0 1 0.200000003 0|0;");
     ck_assert_str_eq(inputs_of("0,255,51,0,7\n"), "0 1 0.200000003 0|0;");
     write_text("b.csv", "0,255,51,0.5,2\n");
-    expect(tas_data_read(context, files_path("b.csv"), &reading, &train, NULL), TAS_BAD_DATA,
+    expect(read_path(files_path("b.csv")), TAS_BAD_DATA,
            "b.csv:1: column 4: '0.5' is not a pixel: expected a whole number from 0 to 255", "");
     write_text("b.csv", "0,255,2\n");
-    expect(tas_data_read(context, files_path("b.csv"), &reading, &train, NULL), TAS_BAD_DATA,
-           "2 columns of inputs, expected 4 as the network has", "");
+    expect(read_path(files_path("b.csv")), TAS_BAD_DATA, "2 columns of inputs, expected 4 as the network has", "");
 }
 END_TEST
 
@@ -765,15 +764,14 @@ START_TEST(refused)
     reading.targets = row->kind;
     reading.pixels = row->pixels;
     write_text("x.csv", row->text);
-    expect(tas_data_read(context, files_path("x.csv"), &reading, &train, &test),
-           row->argument ? TAS_BAD_ARGUMENT : TAS_BAD_DATA, row->word, "x.csv");
+    expect(read_path(files_path("x.csv")), row->argument ? TAS_BAD_ARGUMENT : TAS_BAD_DATA, row->word, "x.csv");
     ck_assert(!train && !test);
 }
 END_TEST
 
 static void refuse_file(const char *name, const char *word)
 {
-    expect(tas_data_read(context, files_path(name), &reading, &train, &test), TAS_BAD_DATA, word, name);
+    expect(read_path(files_path(name)), TAS_BAD_DATA, word, name);
 }
 
 START_TEST(refused_bytes)
@@ -787,15 +785,12 @@ START_TEST(refused_bytes)
     write_text("cut.csv.gz", "a,y\n1,0\n2,1\n1,0\n2,1\n1,0\n2,1\n");
     ck_assert_int_eq(truncate(files_path("cut.csv.gz"), 24), 0);
     refuse_file("cut.csv.gz", "damaged gzip data");
-    expect(tas_data_read(context, files_path("none.csv"), &reading, &train, &test), TAS_BAD_FILE, "none.csv",
-           "No such file");
+    expect(read_path(files_path("none.csv")), TAS_BAD_FILE, "none.csv", "No such file");
     reading.format = "csv";
-    expect(tas_data_read(context, files_folder(), &reading, &train, &test), TAS_BAD_FILE, files_folder(),
-           "expected train.csv or test.csv");
+    expect(read_path(files_folder()), TAS_BAD_FILE, files_folder(), "expected train.csv or test.csv");
     reading.train_images = reading.train_labels = "x";
     write_text("a.csv", "1,2\n");
-    expect(tas_data_read(context, files_path("a.csv"), &reading, &train, &test), TAS_BAD_ARGUMENT, "a CSV table",
-           "named one by one");
+    expect(read_path(files_path("a.csv")), TAS_BAD_ARGUMENT, "a CSV table", "named one by one");
 }
 END_TEST
 

@@ -37,12 +37,15 @@ static void write_text(const char *name, const char *text)
     files_write(name, text, strlen(text));
 }
 
-static void open_path(const char *name)
+/* What was read before is closed, also if this is refused. */
+static tas_status read_path(const char *path)
 {
     tas_data_close(&train);
     tas_data_close(&test);
-    ck_assert_msg(!tas_data_read(context, files_path(name), &reading, &train, &test), "%s", tas_error(context));
+    return tas_data_read(context, path, &reading, &train, &test);
 }
+
+static void open_path(const char *name) { ck_assert_msg(!read_path(files_path(name)), "%s", tas_error(context)); }
 
 static void open_text(const char *name, const char *text)
 {
@@ -144,8 +147,7 @@ START_TEST(pixels)
     ck_assert_uint_eq(tas_data_input_size(train), 3);
     reading.pixels = TAS_CHOICE_YES;
     write_text("a", "1 1:51 3:-1\n0 2:102\n");
-    expect(tas_data_read(context, files_path("a"), &reading, &train, &test), TAS_BAD_DATA,
-           "a:1: index 3: -1 is not a pixel", "");
+    expect(read_path(files_path("a")), TAS_BAD_DATA, "a:1: index 3: -1 is not a pixel", "");
 }
 END_TEST
 
@@ -162,14 +164,11 @@ START_TEST(schemas)
     ck_assert_str_eq(shown(train), "0 5 0 0|0;1 0 0 0|0;0 0 0 1|0;");
     tas_data_close(&train);
     write_text("b", "1 1:1\n1 5:1\n");
-    expect(tas_data_read(context, files_path("b"), &reading, &train, &test), TAS_BAD_DATA,
-           "b:2: index 5, expected at most 4 as the network has inputs", "");
+    expect(read_path(files_path("b")), TAS_BAD_DATA, "b:2: index 5, expected at most 4 as the network has inputs", "");
     write_text("b", "1 1:1\n1 0:1\n");
-    expect(tas_data_read(context, files_path("b"), &reading, &train, &test), TAS_BAD_DATA,
-           "b:2: index 0, but those of the training set count from 1", "");
+    expect(read_path(files_path("b")), TAS_BAD_DATA, "b:2: index 0, but those of the training set count from 1", "");
     write_text("b", "1 1:1\n0 1:1\n");
-    expect(tas_data_read(context, files_path("b"), &reading, &train, &test), TAS_BAD_DATA,
-           "b:2: label 0 is not a class of the training set", "");
+    expect(read_path(files_path("b")), TAS_BAD_DATA, "b:2: label 0 is not a class of the training set", "");
     free(kept);
 }
 END_TEST
@@ -206,7 +205,7 @@ START_TEST(refused)
 {
     reading.targets = bad[_i].kind;
     write_text("a.svm", bad[_i].text);
-    expect(tas_data_read(context, files_path("a.svm"), &reading, &train, &test), TAS_BAD_DATA, bad[_i].word, "a.svm");
+    expect(read_path(files_path("a.svm")), TAS_BAD_DATA, bad[_i].word, "a.svm");
     ck_assert(!train && !test);
 }
 END_TEST
@@ -216,25 +215,20 @@ START_TEST(refused_otherwise)
     FILE *f = fopen(files_path("nul.svm"), "wb");
     fwrite("1 1:1\n1 1:\0\n", 1, 12, f);
     fclose(f);
-    expect(tas_data_read(context, files_path("nul.svm"), &reading, &train, &test), TAS_BAD_DATA,
-           "nul.svm:2: a NUL byte", "");
+    expect(read_path(files_path("nul.svm")), TAS_BAD_DATA, "nul.svm:2: a NUL byte", "");
     write_text("a", "1 1:1\n-1 1:1\n");
     write_text("a.t", "1 1:1\n2 1:1\n");
-    expect(tas_data_read(context, files_path("a"), &reading, &train, &test), TAS_BAD_DATA,
-           "a.t:2: label 2 is not a class of the training set", "");
+    expect(read_path(files_path("a")), TAS_BAD_DATA, "a.t:2: label 2 is not a class of the training set", "");
     reading.target = "y";
-    expect(tas_data_read(context, files_path("a"), &reading, &train, &test), TAS_BAD_ARGUMENT, "a LIBSVM text",
-           "does not use target");
+    expect(read_path(files_path("a")), TAS_BAD_ARGUMENT, "a LIBSVM text", "does not use target");
     reading.target = NULL;
     f = fopen(files_path("sparse"), "wb");
     for (int i = 0; i < 100; i++) fprintf(f, "%d 16777216:1\n", i & 1);
     fclose(f);
-    expect(tas_data_read(context, files_path("sparse"), &reading, &train, &test), TAS_BAD_DATA,
-           "100 examples of 16777216 inputs are too sparse", "sparse");
+    expect(read_path(files_path("sparse")), TAS_BAD_DATA, "100 examples of 16777216 inputs are too sparse", "sparse");
     write_text("cut.gz", "1 1:1\n1 1:1\n1 2:1\n1 1:1\n1 2:3\n1 4:5\n");
     ck_assert_int_eq(truncate(files_path("cut.gz"), 30), 0);
-    expect(tas_data_read(context, files_path("cut.gz"), &reading, &train, &test), TAS_BAD_DATA, "damaged gzip data",
-           "cut.gz");
+    expect(read_path(files_path("cut.gz")), TAS_BAD_DATA, "damaged gzip data", "cut.gz");
 }
 END_TEST
 

@@ -37,7 +37,7 @@ static void make_text(npy *out, int version, const char *text, const void *eleme
     for (size_t k = 8; k < prefix; k++) out->bytes[k] = (unsigned char)((header - prefix) >> 8 * (k - 8));
     memcpy(out->bytes + prefix, text, length);
     out->bytes[header - 1] = '\n';
-    if (bytes) memcpy(out->bytes + header, elements, bytes);
+    if (bytes) memmove(out->bytes + header, elements, bytes); /* they may lie in out */
     out->used = header + bytes;
 }
 
