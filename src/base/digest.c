@@ -1,4 +1,4 @@
-/* SHA-256 over float32 values. */
+/* SHA-256. */
 #include "base/digest.h"
 
 #include <stdint.h>
@@ -9,10 +9,9 @@ _Static_assert(sizeof(float) == 4, "float must be binary32");
 
 void digest_begin(digest *d) { sha256_init(&d->sha); }
 
-void digest_add(digest *d, const float *values, size_t count)
-{
-    sha256_update(&d->sha, count * sizeof *values, (const uint8_t *)values);
-}
+void digest_add_bytes(digest *d, const void *bytes, size_t count) { sha256_update(&d->sha, count, bytes); }
+
+void digest_add(digest *d, const float *values, size_t count) { digest_add_bytes(d, values, count * sizeof *values); }
 
 void digest_end(digest *d, char hex[65])
 {

@@ -1,4 +1,4 @@
-/* SHA-256 over the bits of float32 values, little-endian. */
+/* SHA-256: over bytes, or the bits of float32 values, little-endian. */
 #ifndef DIGEST_H
 #define DIGEST_H
 
@@ -11,6 +11,7 @@ typedef struct digest {
 } digest;
 
 void digest_begin(digest *d);
+void digest_add_bytes(digest *d, const void *bytes, size_t count);
 void digest_add(digest *d, const float *values, size_t count);
 void digest_end(digest *d, char hex[65]); /* 64 hexadecimal digits and a 0 */
 

@@ -1,8 +1,9 @@
 /* Examples of a set for people and programs, and its fingerprint. */
 #include "data/dataset.h"
 
+#include "base/digest.h"
+
 #include <inttypes.h>
-#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -45,20 +46,20 @@ tas_status tas_data_get(const tas_data *data, const uint64_t *index, size_t n, f
 /* Fingerprint ----------------------------------------------------------------------------------------------------- */
 
 /* Examples first .. first+n-1, with their weights. */
-static tas_status add_examples(const tas_data *data, struct sha256_ctx *sha, uint64_t first, size_t n,
-                               unsigned char *inputs, unsigned char *targets, float *weights)
+static tas_status add_examples(const tas_data *data, digest *d, uint64_t first, size_t n, unsigned char *inputs,
+                               unsigned char *targets, float *weights)
 {
     const tas_status status = dataset_fetch(data, first, n, inputs, targets);
     if (status) return status;
-    sha256_update(sha, n * dataset_input_bytes(data), inputs);
-    sha256_update(sha, n * dataset_target_bytes(data), targets);
+    digest_add_bytes(d, inputs, n * dataset_input_bytes(data));
+    digest_add_bytes(d, targets, n * dataset_target_bytes(data));
     if (!dataset_root(data)->options.weights) return TAS_OK;
     dataset_weights(data, NULL, first, n, weights);
-    sha256_update(sha, n * sizeof *weights, (const unsigned char *)weights);
+    digest_add(d, weights, n);
     return TAS_OK;
 }
 
-static tas_status add_all(const tas_data *data, struct sha256_ctx *sha)
+static tas_status add_all(const tas_data *data, digest *d)
 {
     const uint64_t count = data->options.count, bytes = dataset_input_bytes(data) + dataset_target_bytes(data);
     uint64_t all;
@@ -73,7 +74,7 @@ static tas_status add_all(const tas_data *data, struct sha256_ctx *sha)
     for (uint64_t k = 0; k < pieces && !status; k++) {
         const uint64_t first = whole ? k * piece : (uint64_t)((double)k * (double)count / (double)pieces);
         const uint64_t some = count - first < piece ? count - first : piece;
-        status = add_examples(data, sha, first, (size_t)some, inputs, targets, weights);
+        status = add_examples(data, d, first, (size_t)some, inputs, targets, weights);
     }
     free(weights);
     free(targets);
@@ -84,19 +85,17 @@ static tas_status add_all(const tas_data *data, struct sha256_ctx *sha)
 tas_status tas_data_fingerprint(const tas_data *data, char hex[65])
 {
     const tas_data_options *of = &data->options;
-    struct sha256_ctx sha;
-    unsigned char digest[SHA256_DIGEST_SIZE];
+    digest d;
     entry_state caller;
     char head[160];
     tas_status status = TAS_OK;
     entry_begin(data->context, &caller);
-    sha256_init(&sha);
+    digest_begin(&d);
     const int length = snprintf(head, sizeof head, "%" PRIu64 " %zu %d %d %" PRIu32 " %zu", of->count, of->input_size,
                                 (int)of->input_type, (int)of->target_type, of->classes, of->target_size);
-    sha256_update(&sha, (size_t)length, (const unsigned char *)head);
-    if (!dataset_root(data)->options.fill) status = add_all(data, &sha);
-    sha256_digest(&sha, sizeof digest, digest);
-    for (size_t k = 0; k < sizeof digest; k++) snprintf(hex + 2 * k, 3, "%02x", digest[k]);
+    digest_add_bytes(&d, head, (size_t)length);
+    if (!dataset_root(data)->options.fill) status = add_all(data, &d);
+    digest_end(&d, hex);
     entry_end(&caller);
     return status;
 }
