@@ -18,7 +18,7 @@ static char folder[] = "/tmp/tassello-onnx-XXXXXX", path[sizeof folder + 16];
 enum { WORDS = 32, PLACES = 4 };
 
 /* One line per part:
- *     input NAME TYPE DIM...       a DIM that is no number is a symbol
+ *     input NAME TYPE DIM...       a DIM that is not a number is a symbol
  *     float NAME DIM...            values from -0.5 to 0.5, in turn
  *     number NAME VALUE            a scalar
  *     ints NAME VALUE...

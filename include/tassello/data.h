@@ -111,9 +111,9 @@ typedef struct tas_reading {
      * with height and width 0 a count of values. */
     tas_targets targets;
     uint32_t channels, height, width;
-    /* Tables: the columns of the targets and those to leave out, as names or numbers from 1 with commas between them;
-     * NULL: the last, and none. Whether the first line has names; AUTO: if one of its fields is no number although all
-     * below it are, or all of its fields are words that differ. */
+    /* Tables: the columns of the targets, and those to leave out, as names or numbers from 1 with commas between them;
+     * NULL: the last column, and none. Whether the first line has names; AUTO: it has if one of its fields is not a
+     * number although all below that field are, or if all of its fields are words that differ. */
     const char *target, *ignore;
     tas_choice header;
     tas_missing missing;

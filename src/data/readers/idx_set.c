@@ -100,7 +100,7 @@ static tas_status enter_folder(const file_set *of, const char *name, char **path
         }
         free(inner);
     }
-    return TAS_OK; /* it is refused where it is opened */
+    return TAS_OK; /* opening the folder reports what is missing */
 }
 
 /* A plain file before one of gzip, which it may have been unpacked from; a file before a folder. */
