@@ -15,7 +15,6 @@ struct tas_data {
     void *own_inputs, *own_targets, *own_weights; /* freed at close */
     data_elements inputs;                         /* of files: what options.inputs points at */
     data_about *about;                            /* of files; else NULL */
-    uint32_t channels, height, width;             /* of pictures; else 0 */
     const tas_data *root;  /* of a part: the set that its examples come from, itself no part; else NULL */
     const uint32_t *index; /* example k is the root's index[k]; NULL: the root's k */
     uint32_t *own_index;   /* freed at close */

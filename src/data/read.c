@@ -77,9 +77,6 @@ static tas_status create_set(const reader_request *request, const schema *of, re
     data->own_targets = set->targets;
     set->inputs = (data_elements){0};
     set->targets = NULL;
-    data->channels = of->channels;
-    data->height = of->height;
-    data->width = of->width;
     status = schema_copy(context, of, &copy);
     if (!status) status = about_create(context, &copy, &data->about);
     if (status) return status;
@@ -139,7 +136,7 @@ static void free_result(reader_result *result)
     schema_free(&result->schema);
 }
 
-/* sets: by tas_split; NULL where there is none. */
+/* sets[split] stays NULL if there is no such split. */
 static tas_status read_sets(reader_request *request, tas_data *sets[2])
 {
     const reader *format = NULL;

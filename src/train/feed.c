@@ -41,16 +41,18 @@ void feed_note(const tas_network *network, const tas_data *data)
 {
     const tas_data *root = dataset_root(data);
     const shape in = network->in;
-    const bool planes = in.height == root->height && in.width == root->width;
-    const bool stacked = in.height * in.channels == root->height && in.width == root->width;
+    tas_data_info images;
+    tas_data_get_info(data, &images);
+    const bool planes = in.height == images.height && in.width == images.width;
+    const bool stacked = in.height * in.channels == images.height && in.width == images.width;
     if (root->options.target_type == TAS_TARGET_LABEL && root->options.classes < network->outputs)
         note_once(network->context, "%s: %u outputs for the %u classes of %s: those above are never right",
                   network->from, network->outputs, root->options.classes, root->name);
-    if (root->height && !in.flat && !planes && !stacked)
+    if (images.height && !in.flat && !planes && !stacked)
         note_once(network->context,
                   "%s: the input is %u channels of %u x %u, but the images of %s are %u x %u; 'input %ux%u' keeps them",
-                  network->from, in.channels, in.height, in.width, root->name, root->height, root->width, root->height,
-                  root->width);
+                  network->from, in.channels, in.height, in.width, root->name, images.height, images.width,
+                  images.height, images.width);
     if (root->options.input_type == TAS_INPUT_U8 && (network->mean[0] < 0 || network->mean[1] > 1))
         note_once(network->context,
                   "%s: the mean of %g is outside of 0 to 1, in which the pixels of %s lie (byte / 255)", network->from,

@@ -21,13 +21,14 @@ typedef struct resolver {
 static void find_shape(resolver *r)
 {
     fill_outline *o = &r->outline;
-    const tas_data *root = dataset_root(r->data);
     const size_t size = r->data->options.input_size;
     const bool known = o->channels;
-    if (!known && root->height) {
-        o->height = root->height;
-        o->width = root->width;
-        o->channels = root->channels;
+    tas_data_info info;
+    tas_data_get_info(r->data, &info);
+    if (!known && info.height) {
+        o->height = info.height;
+        o->width = info.width;
+        o->channels = info.channels;
     } else if (!known) {
         o->channels = size > UINT32_MAX ? UINT32_MAX : (uint32_t)size;
     }
