@@ -4,86 +4,15 @@
 #include "data/readers/csv_rows.h"
 #include "data/readers/number.h"
 
-#include "files.h"
+#include "tables.h"
 
 #include <check.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
 
-static tas_reading reading;
-static tas_data *train, *test;
-
-static void setup(void)
-{
-    files_setup();
-    tas_reading_init(&reading);
-    train = test = NULL;
-}
-
-static void teardown(void)
-{
-    tas_data_close(&train);
-    tas_data_close(&test);
-    support_close();
-}
-
-static void write_bytes(const char *name, const char *text, size_t bytes)
-{
-    if (strstr(name, ".gz")) {
-        gzFile f = gzopen(files_path(name), "wb");
-        ck_assert_ptr_nonnull(f);
-        ck_assert_int_eq(gzwrite(f, text, (unsigned)bytes), (int)bytes);
-        ck_assert_int_eq(gzclose(f), Z_OK);
-        return;
-    }
-    files_write(name, text, bytes);
-}
-
-static void write_text(const char *name, const char *text) { write_bytes(name, text, strlen(text)); }
-
-/* What was read before is closed, also if this is refused. */
-static tas_status read_path(const char *path)
-{
-    tas_data_close(&train);
-    tas_data_close(&test);
-    return tas_data_read(context, path, &reading, &train, &test);
-}
-
-static void open_path(const char *path) { ck_assert_msg(!read_path(path), "%s", tas_error(context)); }
-
-static void open_text(const char *name, const char *text)
-{
-    write_text(name, text);
-    open_path(files_path(name));
-}
-
-/* What was read, as text: inputs, then "|", then the label or values; ";" behind each example. */
-static const char *shown(const tas_data *data)
-{
-    static char text[4096];
-    float x[256];
-    union {
-        uint32_t label[1];
-        float value[16];
-    } t;
-    tas_data_info info;
-    size_t at = 0;
-    tas_data_get_info(data, &info);
-    for (uint64_t i = 0; i < tas_data_count(data); i++) {
-        expect_ok(tas_data_get(data, &i, 1, x, &t));
-        for (size_t k = 0; k < tas_data_input_size(data); k++)
-            at += (size_t)snprintf(text + at, sizeof text - at, "%s%.9g", k ? " " : "", (double)x[k]);
-        at += (size_t)snprintf(text + at, sizeof text - at, "|");
-        if (!info.target_size) at += (size_t)snprintf(text + at, sizeof text - at, "%u", t.label[0]);
-        for (size_t k = 0; k < info.target_size; k++)
-            at += (size_t)snprintf(text + at, sizeof text - at, "%s%.9g", k ? " " : "", (double)t.value[k]);
-        at += (size_t)snprintf(text + at, sizeof text - at, ";");
-    }
-    return text;
-}
+static const char *shown(const tas_data *data) { return tables_show(data, 9); }
 
 static void check_names(const char *const *names, size_t count, const char *wanted)
 {
@@ -167,7 +96,7 @@ static const char *records_of(const char *text, size_t bytes, char separator)
     bool more = true;
     csv_rows rows;
     size_t at = 0;
-    write_bytes("records", text, bytes);
+    tables_write_bytes("records", text, bytes);
     ck_assert_msg(!csv_rows_open(context, files_path("records"), separator, &rows), "%s", tas_error(context));
     for (int again = 0; again < 2; again++) { /* the second time after a rewind */
         at = 0;
@@ -239,7 +168,7 @@ START_TEST(long_records)
     memset(field, 'x', WIDTH);
     field[WIDTH] = 0;
     for (int i = 0; i < ROWS; i++) at += (size_t)sprintf(text + at, "%d,\"%s\"\"\"\r\n", i, field + i % WIDTH);
-    write_bytes("long.gz", text, at);
+    tables_write_bytes("long.gz", text, at);
     expect_ok(csv_rows_open(context, files_path("long.gz"), 0, &rows));
     for (int i = 0; i < ROWS; i++) {
         ck_assert_msg(!csv_rows_next(&rows, &more) && more, "%s", tas_error(context));
@@ -396,7 +325,7 @@ START_TEST(good_tables)
     reading.header = row->header;
     reading.missing = row->missing;
     reading.targets = row->kind;
-    open_text(row->name, row->text);
+    tables_open_text(row->name, row->text);
     ck_assert_ptr_null(test);
     ck_assert_str_eq(shown(train), row->examples);
     check_info(row->inputs, row->classes, row->targets);
@@ -405,7 +334,7 @@ START_TEST(good_tables)
     ck_assert_str_eq(info.format, strstr(row->name, ".t") ? "tsv" : "csv");
     char *kept = keep_schema();
     reading.schema = kept;
-    open_path(files_path(row->name));
+    tables_open(files_path(row->name));
     ck_assert_str_eq(shown(train), row->examples);
     ck_assert_str_eq(tas_data_schema(train), kept);
     free(kept);
@@ -416,13 +345,13 @@ START_TEST(counts)
 {
     tas_data_info info;
     reading.missing = TAS_MISSING_DROP;
-    open_text("drop.csv", "a,b,y\n1,,0\n,,1\n3,8,0\n");
+    tables_open_text("drop.csv", "a,b,y\n1,,0\n,,1\n3,8,0\n");
     tas_data_get_info(train, &info);
     ck_assert_uint_eq(info.missing, 3);
     ck_assert_uint_eq(info.dropped, 2);
     ck_assert_uint_eq(tas_data_count(train), 1);
     reading.missing = TAS_MISSING_MEAN;
-    open_path(files_path("drop.csv"));
+    tables_open(files_path("drop.csv"));
     tas_data_get_info(train, &info);
     ck_assert_uint_eq(info.missing, 3);
     ck_assert_uint_eq(info.dropped, 0);
@@ -431,10 +360,10 @@ END_TEST
 
 START_TEST(notes_of_numbers)
 {
-    open_text("ones.csv", "a,y\n1,1\n2,2\n");
+    tables_open_text("ones.csv", "a,y\n1,1\n2,2\n");
     ck_assert_ptr_nonnull(strstr(files_notes(), "the numbers 1 to 2 in column 'y' are 2 classes"));
     files_forget_notes();
-    open_text("few.csv", "a,y\n1,0\n2,1\nx,1\n");
+    tables_open_text("few.csv", "a,y\n1,0\n2,1\nx,1\n");
     ck_assert_ptr_nonnull(strstr(
         files_notes(), "column 'a' has words as well as numbers (the first, 'x', in line 4): they are 3 categories"));
 }
@@ -446,7 +375,7 @@ static tas_input_type type_of_pixels(const char *text, tas_choice pixels)
 {
     tas_data_info info;
     reading.pixels = pixels;
-    open_text("pixels.csv", text);
+    tables_open_text("pixels.csv", text);
     tas_data_get_info(train, &info);
     ck_assert_uint_eq(info.height, info.input_type == TAS_INPUT_U8 ? reading.height : 0);
     return info.input_type;
@@ -478,13 +407,13 @@ START_TEST(pixels_of_both_splits)
     tas_data_info info;
     reading.channels = 1;
     reading.height = reading.width = 2;
-    write_text("train.csv", "0,255,51,0,1\n0,0,0,102,0\n");
-    write_text("test.csv", "0,255,51,0.5,1\n");
+    tables_write("train.csv", "0,255,51,0,1\n0,0,0,102,0\n");
+    tables_write("test.csv", "0,255,51,0.5,1\n");
     expect_ok(tas_data_read(context, files_folder(), &reading, &train, NULL));
     tas_data_get_info(train, &info);
     ck_assert_int_eq(info.input_type, TAS_INPUT_F32);
     tas_data_close(&train);
-    write_text("test.csv", "0,255,51,5,1\n");
+    tables_write("test.csv", "0,255,51,5,1\n");
     expect_ok(tas_data_read(context, files_folder(), &reading, NULL, &test));
     tas_data_get_info(test, &info);
     ck_assert_int_eq(info.input_type, TAS_INPUT_U8);
@@ -495,10 +424,10 @@ END_TEST
 
 START_TEST(splits)
 {
-    write_text("train.csv", "c,n,y\nred,1,no\nblue,,yes\ngreen,5,no\n");
-    write_text("test.csv.gz", "n,y,extra,c\n7,yes,x,red\n,no,y,green\n");
+    tables_write("train.csv", "c,n,y\nred,1,no\nblue,,yes\ngreen,5,no\n");
+    tables_write("test.csv.gz", "n,y,extra,c\n7,yes,x,red\n,no,y,green\n");
     reading.missing = TAS_MISSING_MEAN;
-    open_path(files_folder());
+    tables_open(files_folder());
     ck_assert_str_eq(shown(train), "0 0 1 1|0;1 0 0 3|1;0 1 0 5|0;");
     ck_assert_str_eq(shown(test), "0 0 1 7|1;0 1 0 3|0;"); /* the training set's mean, and its order */
     tas_data_close(&train);
@@ -513,14 +442,14 @@ END_TEST
 
 START_TEST(one_split)
 {
-    write_text("test.tsv", "a\ty\n1\tp\n2\tq\n");
-    open_path(files_folder());
+    tables_write("test.tsv", "a\ty\n1\tp\n2\tq\n");
+    tables_open(files_folder());
     ck_assert_ptr_null(train);
     ck_assert_str_eq(shown(test), "1|0;2|1;");
     reading.test_count = 1;
-    write_text("train.tsv", "a\ty\n1\tp\n2\tq\n");
+    tables_write("train.tsv", "a\ty\n1\tp\n2\tq\n");
     remove(files_path("test.tsv"));
-    open_path(files_folder());
+    tables_open(files_folder());
     ck_assert_uint_eq(tas_data_count(train), 1);
     ck_assert_uint_eq(tas_data_count(test), 1);
 }
@@ -555,9 +484,9 @@ static const struct {
 START_TEST(refused_splits)
 {
     reading.missing = bad_splits[_i].missing;
-    write_text("train.csv", bad_splits[_i].train);
-    write_text("test.csv", bad_splits[_i].test);
-    expect(read_path(files_folder()), TAS_BAD_DATA, bad_splits[_i].word, files_folder());
+    tables_write("train.csv", bad_splits[_i].train);
+    tables_write("test.csv", bad_splits[_i].test);
+    expect(tables_read(files_folder()), TAS_BAD_DATA, bad_splits[_i].word, files_folder());
     ck_assert(!train && !test);
 }
 END_TEST
@@ -566,7 +495,7 @@ END_TEST
 
 static const char *inputs_of(const char *text)
 {
-    write_text("inputs.csv", text);
+    tables_write("inputs.csv", text);
     tas_data_close(&test);
     ck_assert_msg(!tas_data_read_inputs(context, files_path("inputs.csv"), &reading, &test), "%s", tas_error(context));
     return shown(test);
@@ -575,11 +504,11 @@ static const char *inputs_of(const char *text)
 START_TEST(schema_by_name)
 {
     reading.ignore = "id";
-    open_text("a.csv", "id,c,n,y\nx1,red,1,no\nx2,blue,3,yes\n");
+    tables_open_text("a.csv", "id,c,n,y\nx1,red,1,no\nx2,blue,3,yes\n");
     char *kept = keep_schema();
     reading.ignore = NULL;
     reading.schema = kept;
-    open_text("b.csv", "y,n,c\nyes,2,red\n");
+    tables_open_text("b.csv", "y,n,c\nyes,2,red\n");
     ck_assert_str_eq(shown(train), "0 1 2|1;");
     ck_assert_str_eq(inputs_of("n,c\n2,red\n"), "0 1 2|0;");
     ck_assert_str_eq(inputs_of("n,more,c,y\n2,9,red,unknown\n"), "0 1 2|0;");
@@ -588,11 +517,12 @@ START_TEST(schema_by_name)
     ck_assert_str_eq(inputs_of("x,red,2,maybe\n"), "0 1 2|0;"); /* as in the training set */
     reading.missing = TAS_MISSING_MEAN;
     ck_assert_str_eq(inputs_of("c,n\nred,\n"), "0 1 2|0;");
-    write_text("c.csv", "n,y\n1,no\n");
-    expect(read_path(files_path("c.csv")), TAS_BAD_DATA, "there is no column 'c'", "c.csv");
-    write_text("c.csv", "1,no\n");
-    expect(read_path(files_path("c.csv")), TAS_BAD_DATA, "c.csv:1: 2 columns, expected 4 as the training set has", "");
-    write_text("c.csv", "1\n2\n");
+    tables_write("c.csv", "n,y\n1,no\n");
+    expect(tables_read(files_path("c.csv")), TAS_BAD_DATA, "there is no column 'c'", "c.csv");
+    tables_write("c.csv", "1,no\n");
+    expect(tables_read(files_path("c.csv")), TAS_BAD_DATA, "c.csv:1: 2 columns, expected 4 as the training set has",
+           "");
+    tables_write("c.csv", "1\n2\n");
     expect(tas_data_read_inputs(context, files_path("c.csv"), &reading, &train), TAS_BAD_DATA,
            "1 columns, expected 4 as the training set has, or 2 of inputs alone", "");
     free(kept);
@@ -602,17 +532,17 @@ END_TEST
 /* A line of words that are no names is an example, unless numbers below it say otherwise. */
 START_TEST(schema_of_words)
 {
-    open_text("a.csv", "color,size,y\nred,S,no\nblue,L,yes\n");
+    tables_open_text("a.csv", "color,size,y\nred,S,no\nblue,L,yes\n");
     char *kept = keep_schema();
     reading.schema = kept;
     ck_assert_str_eq(inputs_of("red,L\n"), "0 1 1 0|0;");
     ck_assert_str_eq(inputs_of("size,color\nL,red\n"), "0 1 1 0|0;");
     free(kept);
     reading.schema = NULL;
-    open_text("a.csv", "age,size,y\n1,S,no\n2,L,yes\n");
+    tables_open_text("a.csv", "age,size,y\n1,S,no\n2,L,yes\n");
     kept = keep_schema();
     reading.schema = kept;
-    write_text("b.csv", "Age,Size\n2,L\n");
+    tables_write("b.csv", "Age,Size\n2,L\n");
     expect(tas_data_read_inputs(context, files_path("b.csv"), &reading, &test), TAS_BAD_DATA,
            "there is no column 'age', which the training set has; did you mean 'Age'?", "");
     free(kept);
@@ -622,11 +552,11 @@ END_TEST
 START_TEST(schema_by_place)
 {
     reading.target = "2";
-    open_text("a.csv", "1,0.5,2\n3,1.5,4\n");
+    tables_open_text("a.csv", "1,0.5,2\n3,1.5,4\n");
     char *kept = keep_schema();
     reading.target = NULL;
     reading.schema = kept;
-    open_text("b.csv", "p,q,r\n5,2.5,6\n");
+    tables_open_text("b.csv", "p,q,r\n5,2.5,6\n");
     ck_assert_str_eq(shown(train), "5 6|2.5;");
     ck_assert_str_eq(inputs_of("5,6\n"), "5 6|0;");
     ck_assert_str_eq(inputs_of("5,x,6\n"), "5 6|0;");
@@ -634,7 +564,7 @@ START_TEST(schema_by_place)
     reading.schema = NULL;
     reading.target = "2";
     reading.ignore = "1";
-    open_text("a.csv", "9,0.5,2,3\n9,1.5,4,5\n");
+    tables_open_text("a.csv", "9,0.5,2,3\n9,1.5,4,5\n");
     kept = keep_schema();
     reading.target = reading.ignore = NULL;
     reading.schema = kept;
@@ -647,15 +577,15 @@ END_TEST
 /* The classes of a network stay what they are, however few of them a file has. */
 START_TEST(schema_of_classes)
 {
-    open_text("a.csv", "1,3\n2,5\n3,8\n");
+    tables_open_text("a.csv", "1,3\n2,5\n3,8\n");
     char *kept = keep_schema();
     reading.schema = kept;
-    open_text("b.csv", "7,8.0\n");
+    tables_open_text("b.csv", "7,8.0\n");
     ck_assert_str_eq(shown(train), "7|2;");
     ck_assert_uint_eq(tas_data_classes(train), 3);
     check_info("", "3,5,8", "");
-    write_text("c.csv", "7,4\n");
-    expect(read_path(files_path("c.csv")), TAS_BAD_DATA,
+    tables_write("c.csv", "7,4\n");
+    expect(tables_read(files_path("c.csv")), TAS_BAD_DATA,
            "c.csv:1: column 2: '4' is not a class of the training set, which has: 3, 5, 8", "");
     free(kept);
 }
@@ -666,15 +596,15 @@ START_TEST(schema_of_pictures)
 {
     reading.schema = "{\"format\":\"idx\",\"input_type\":\"u8\",\"target_type\":\"label\",\"channels\":1,\"height\":2,"
                      "\"width\":2,\"input_size\":4,\"classes\":3}";
-    open_text("a.csv", "0,255,51,0,2\n");
+    tables_open_text("a.csv", "0,255,51,0,2\n");
     ck_assert_str_eq(shown(train), "0 1 0.200000003 0|2;");
     ck_assert_str_eq(inputs_of("0,255,51,0\n"), "0 1 0.200000003 0|0;");
     ck_assert_str_eq(inputs_of("0,255,51,0,7\n"), "0 1 0.200000003 0|0;");
-    write_text("b.csv", "0,255,51,0.5,2\n");
-    expect(read_path(files_path("b.csv")), TAS_BAD_DATA,
+    tables_write("b.csv", "0,255,51,0.5,2\n");
+    expect(tables_read(files_path("b.csv")), TAS_BAD_DATA,
            "b.csv:1: column 4: '0.5' is not a pixel: expected a whole number from 0 to 255", "");
-    write_text("b.csv", "0,255,2\n");
-    expect(read_path(files_path("b.csv")), TAS_BAD_DATA, "2 columns of inputs, expected 4 as the network has", "");
+    tables_write("b.csv", "0,255,2\n");
+    expect(tables_read(files_path("b.csv")), TAS_BAD_DATA, "2 columns of inputs, expected 4 as the network has", "");
 }
 END_TEST
 
@@ -763,34 +693,34 @@ START_TEST(refused)
     reading.missing = row->missing;
     reading.targets = row->kind;
     reading.pixels = row->pixels;
-    write_text("x.csv", row->text);
-    expect(read_path(files_path("x.csv")), row->argument ? TAS_BAD_ARGUMENT : TAS_BAD_DATA, row->word, "x.csv");
+    tables_write("x.csv", row->text);
+    expect(tables_read(files_path("x.csv")), row->argument ? TAS_BAD_ARGUMENT : TAS_BAD_DATA, row->word, "x.csv");
     ck_assert(!train && !test);
 }
 END_TEST
 
 static void refuse_file(const char *name, const char *word)
 {
-    expect(read_path(files_path(name)), TAS_BAD_DATA, word, name);
+    expect(tables_read(files_path(name)), TAS_BAD_DATA, word, name);
 }
 
 START_TEST(refused_bytes)
 {
-    write_bytes("nul.csv", "a,y\n1,0\0\n", 9);
+    tables_write_bytes("nul.csv", "a,y\n1,0\0\n", 9);
     refuse_file("nul.csv", "nul.csv:2: a NUL byte");
-    write_bytes("nul.csv", "a,y\n1,\"0\0\"\n", 11);
+    tables_write_bytes("nul.csv", "a,y\n1,\"0\0\"\n", 11);
     refuse_file("nul.csv", "nul.csv:2: a NUL byte");
-    write_bytes("wide.csv", "\0a\0,", 4);
+    tables_write_bytes("wide.csv", "\0a\0,", 4);
     refuse_file("wide.csv", "wide.csv:1: a NUL byte");
-    write_text("cut.csv.gz", "a,y\n1,0\n2,1\n1,0\n2,1\n1,0\n2,1\n");
+    tables_write("cut.csv.gz", "a,y\n1,0\n2,1\n1,0\n2,1\n1,0\n2,1\n");
     ck_assert_int_eq(truncate(files_path("cut.csv.gz"), 24), 0);
     refuse_file("cut.csv.gz", "damaged gzip data");
-    expect(read_path(files_path("none.csv")), TAS_BAD_FILE, "none.csv", "No such file");
+    expect(tables_read(files_path("none.csv")), TAS_BAD_FILE, "none.csv", "No such file");
     reading.format = "csv";
-    expect(read_path(files_folder()), TAS_BAD_FILE, files_folder(), "expected train.csv or test.csv");
+    expect(tables_read(files_folder()), TAS_BAD_FILE, files_folder(), "expected train.csv or test.csv");
     reading.train_images = reading.train_labels = "x";
-    write_text("a.csv", "1,2\n");
-    expect(read_path(files_path("a.csv")), TAS_BAD_ARGUMENT, "a CSV table", "named one by one");
+    tables_write("a.csv", "1,2\n");
+    expect(tables_read(files_path("a.csv")), TAS_BAD_ARGUMENT, "a CSV table", "named one by one");
 }
 END_TEST
 
@@ -807,7 +737,7 @@ static void write_rows(const char *name, int count, const char *first, const cha
 START_TEST(too_many)
 {
     write_rows("a.csv", 1000, "c,y\n", "w%d,1\n");
-    open_path(files_path("a.csv"));
+    tables_open(files_path("a.csv"));
     ck_assert_uint_eq(tas_data_input_size(train), 1000);
     write_rows("a.csv", 1001, "c,y\n", "w%d,1\n");
     refuse_file("a.csv", "column 'c' has more than 1000 different texts, too many for categories; ignore it");
@@ -819,7 +749,7 @@ START_TEST(too_many)
     fclose(f);
     refuse_file("c.csv", "c.csv:32: column 'c': 'x' is not a number, but 30 other fields are");
     write_rows("d.csv", 70000, "c,y\n", "1,%d\n");
-    open_path(files_path("d.csv"));
+    tables_open(files_path("d.csv"));
     ck_assert_uint_eq(tas_data_classes(train), 0);
     reading.targets = TAS_TARGETS_CLASSES;
     refuse_file("d.csv", "column 'y' has more than 65536 different values, too many for classes");
@@ -841,7 +771,7 @@ static int problems_of(const char *text, int most)
 {
     int count = -1;
     problems[0] = 0;
-    write_text("x.csv", text);
+    tables_write("x.csv", text);
     expect_ok(tas_data_check(context, files_path("x.csv"), &reading, most, keep_problem, NULL, &count));
     return count;
 }
@@ -880,7 +810,7 @@ START_TEST(like_arrays)
         fprintf(f, "%u\n", labels[i]);
     }
     fclose(f);
-    open_path(files_path("a.csv"));
+    tables_open(files_path("a.csv"));
     tas_data *arrays = data_of(ROWS, INPUTS_HERE, inputs, labels, 3, 0);
     expect_ok(tas_data_fingerprint(train, hex));
     expect_ok(tas_data_fingerprint(arrays, expected));
@@ -894,7 +824,7 @@ int main(void)
     files_open();
     Suite *suite = suite_create("csv");
     TCase *all = tcase_create("csv");
-    tcase_add_checked_fixture(all, setup, teardown);
+    tcase_add_checked_fixture(all, tables_setup, tables_teardown);
     tcase_add_test(all, numbers);
     tcase_add_loop_test(all, records, 0, sizeof record_rows / sizeof *record_rows);
     tcase_add_test(all, long_records);

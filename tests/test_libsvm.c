@@ -1,75 +1,14 @@
 /* Sparse text: lines, labels, indices, splits, schemas; and what is refused. */
 #include "data/dataset.h"
 
-#include "files.h"
+#include "tables.h"
 
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
 
-static tas_reading reading;
-static tas_data *train, *test;
-
-static void setup(void)
-{
-    files_setup();
-    tas_reading_init(&reading);
-    train = test = NULL;
-}
-
-static void teardown(void)
-{
-    tas_data_close(&train);
-    tas_data_close(&test);
-    support_close();
-}
-
-static void write_text(const char *name, const char *text)
-{
-    if (strstr(name, ".gz")) {
-        gzFile f = gzopen(files_path(name), "wb");
-        ck_assert_int_eq(gzputs(f, text), (int)strlen(text));
-        ck_assert_int_eq(gzclose(f), Z_OK);
-        return;
-    }
-    files_write(name, text, strlen(text));
-}
-
-/* What was read before is closed, also if this is refused. */
-static tas_status read_path(const char *path)
-{
-    tas_data_close(&train);
-    tas_data_close(&test);
-    return tas_data_read(context, path, &reading, &train, &test);
-}
-
-static void open_path(const char *name) { ck_assert_msg(!read_path(files_path(name)), "%s", tas_error(context)); }
-
-static void open_text(const char *name, const char *text)
-{
-    write_text(name, text);
-    open_path(name);
-}
-
-/* What was read, as text: inputs, then "|", then the label or value; ";" behind each example. */
-static const char *shown(const tas_data *data)
-{
-    static char text[4096];
-    float x[1024], value = 0;
-    uint32_t label = 0;
-    tas_data_info info;
-    size_t at = 0;
-    tas_data_get_info(data, &info);
-    for (uint64_t i = 0; i < tas_data_count(data); i++) {
-        expect_ok(tas_data_get(data, &i, 1, x, info.target_size ? (void *)&value : &label));
-        for (size_t k = 0; k < tas_data_input_size(data); k++)
-            at += (size_t)snprintf(text + at, sizeof text - at, "%s%.6g", k ? " " : "", (double)x[k]);
-        at += (size_t)snprintf(text + at, sizeof text - at, "|%.6g;", info.target_size ? (double)value : label);
-    }
-    return text;
-}
+static const char *shown(const tas_data *data) { return tables_show(data, 6); }
 
 static const struct good_row {
     const char *name, *text, *examples, *classes;
@@ -93,7 +32,7 @@ START_TEST(good_files)
     char names[256] = "";
     tas_data_info info;
     reading.targets = good[_i].kind;
-    open_text(good[_i].name, good[_i].text);
+    tables_open_text(good[_i].name, good[_i].text);
     ck_assert_ptr_null(test);
     ck_assert_str_eq(shown(train), good[_i].examples);
     tas_data_get_info(train, &info);
@@ -108,8 +47,8 @@ START_TEST(splits)
 {
     static const char *const names[][2] = {{"a", "a.t"}, {"b", "b.t.gz"}, {"c.gz", "c.t.gz"}, {"d.gz", "d.t"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        write_text(names[i][1], "-1 1:4 4:1\n");
-        open_text(names[i][0], "+1 1:2\n-1 3:3\n");
+        tables_write(names[i][1], "-1 1:4 4:1\n");
+        tables_open_text(names[i][0], "+1 1:2\n-1 3:3\n");
         ck_assert_str_eq(shown(train), "2 0 0 0|1;0 0 3 0|0;"); /* as many inputs as either has */
         ck_assert_str_eq(shown(test), "4 0 0 1|0;");
     }
@@ -117,10 +56,10 @@ START_TEST(splits)
     tas_data_close(&test);
     expect_ok(tas_data_read(context, files_path("a"), &reading, NULL, &test));
     ck_assert_str_eq(shown(test), "4 0 0 1|0;");
-    open_path("a.t");
+    tables_open(files_path("a.t"));
     ck_assert_ptr_null(test);
-    write_text("e.t", "1 0:1\n"); /* from 0 in either */
-    open_text("e", "1 2:5\n0 1:1\n");
+    tables_write("e.t", "1 0:1\n"); /* from 0 in either */
+    tables_open_text("e", "1 2:5\n0 1:1\n");
     ck_assert_str_eq(shown(train), "0 0 5|1;0 1 0|0;");
 }
 END_TEST
@@ -132,43 +71,44 @@ START_TEST(pixels)
     reading.channels = 1;
     reading.height = 2;
     reading.width = 3;
-    open_text("a", "1 1:51 3:255\n0 2:102\n");
+    tables_open_text("a", "1 1:51 3:255\n0 2:102\n");
     ck_assert_str_eq(shown(train), "0.2 0 1 0 0 0|1;0 0.4 0 0 0 0|0;");
     tas_data_get_info(train, &info);
     ck_assert(info.input_type == TAS_INPUT_U8 && info.channels == 1 && info.height == 2 && info.width == 3);
-    open_text("a", "1 1:51 3:255.5\n0 2:102\n");
+    tables_open_text("a", "1 1:51 3:255.5\n0 2:102\n");
     ck_assert_str_eq(shown(train), "51 0 255.5 0 0 0|1;0 102 0 0 0 0|0;");
     reading.height = reading.width = 0;
     reading.channels = 4;
-    open_text("a", "1 1:51 3:255\n0 2:102\n");
+    tables_open_text("a", "1 1:51 3:255\n0 2:102\n");
     ck_assert_str_eq(shown(train), "51 0 255 0|1;0 102 0 0|0;");
     reading.channels = 2;
-    open_path("a");
+    tables_open(files_path("a"));
     ck_assert_uint_eq(tas_data_input_size(train), 3);
     reading.pixels = TAS_CHOICE_YES;
-    write_text("a", "1 1:51 3:-1\n0 2:102\n");
-    expect(read_path(files_path("a")), TAS_BAD_DATA, "a:1: index 3: -1 is not a pixel", "");
+    tables_write("a", "1 1:51 3:-1\n0 2:102\n");
+    expect(tables_read(files_path("a")), TAS_BAD_DATA, "a:1: index 3: -1 is not a pixel", "");
 }
 END_TEST
 
 START_TEST(schemas)
 {
-    open_text("a", "+1 1:2 4:1\n-1 3:3\n");
+    tables_open_text("a", "+1 1:2 4:1\n-1 3:3\n");
     char *kept = strdup(tas_data_schema(train));
     reading.schema = kept;
-    open_text("b", "+1 2:5\n");
+    tables_open_text("b", "+1 2:5\n");
     ck_assert_str_eq(shown(train), "0 5 0 0|1;");
     tas_data_close(&train);
-    write_text("b", "2:5\n7 1:1\n4:1\n");
+    tables_write("b", "2:5\n7 1:1\n4:1\n");
     expect_ok(tas_data_read_inputs(context, files_path("b"), &reading, &train));
     ck_assert_str_eq(shown(train), "0 5 0 0|0;1 0 0 0|0;0 0 0 1|0;");
     tas_data_close(&train);
-    write_text("b", "1 1:1\n1 5:1\n");
-    expect(read_path(files_path("b")), TAS_BAD_DATA, "b:2: index 5, expected at most 4 as the network has inputs", "");
-    write_text("b", "1 1:1\n1 0:1\n");
-    expect(read_path(files_path("b")), TAS_BAD_DATA, "b:2: index 0, but those of the training set count from 1", "");
-    write_text("b", "1 1:1\n0 1:1\n");
-    expect(read_path(files_path("b")), TAS_BAD_DATA, "b:2: label 0 is not a class of the training set", "");
+    tables_write("b", "1 1:1\n1 5:1\n");
+    expect(tables_read(files_path("b")), TAS_BAD_DATA, "b:2: index 5, expected at most 4 as the network has inputs",
+           "");
+    tables_write("b", "1 1:1\n1 0:1\n");
+    expect(tables_read(files_path("b")), TAS_BAD_DATA, "b:2: index 0, but those of the training set count from 1", "");
+    tables_write("b", "1 1:1\n0 1:1\n");
+    expect(tables_read(files_path("b")), TAS_BAD_DATA, "b:2: label 0 is not a class of the training set", "");
     free(kept);
 }
 END_TEST
@@ -204,8 +144,8 @@ static const struct bad_row {
 START_TEST(refused)
 {
     reading.targets = bad[_i].kind;
-    write_text("a.svm", bad[_i].text);
-    expect(read_path(files_path("a.svm")), TAS_BAD_DATA, bad[_i].word, "a.svm");
+    tables_write("a.svm", bad[_i].text);
+    expect(tables_read(files_path("a.svm")), TAS_BAD_DATA, bad[_i].word, "a.svm");
     ck_assert(!train && !test);
 }
 END_TEST
@@ -215,20 +155,20 @@ START_TEST(refused_otherwise)
     FILE *f = fopen(files_path("nul.svm"), "wb");
     fwrite("1 1:1\n1 1:\0\n", 1, 12, f);
     fclose(f);
-    expect(read_path(files_path("nul.svm")), TAS_BAD_DATA, "nul.svm:2: a NUL byte", "");
-    write_text("a", "1 1:1\n-1 1:1\n");
-    write_text("a.t", "1 1:1\n2 1:1\n");
-    expect(read_path(files_path("a")), TAS_BAD_DATA, "a.t:2: label 2 is not a class of the training set", "");
+    expect(tables_read(files_path("nul.svm")), TAS_BAD_DATA, "nul.svm:2: a NUL byte", "");
+    tables_write("a", "1 1:1\n-1 1:1\n");
+    tables_write("a.t", "1 1:1\n2 1:1\n");
+    expect(tables_read(files_path("a")), TAS_BAD_DATA, "a.t:2: label 2 is not a class of the training set", "");
     reading.target = "y";
-    expect(read_path(files_path("a")), TAS_BAD_ARGUMENT, "a LIBSVM text", "does not use target");
+    expect(tables_read(files_path("a")), TAS_BAD_ARGUMENT, "a LIBSVM text", "does not use target");
     reading.target = NULL;
     f = fopen(files_path("sparse"), "wb");
     for (int i = 0; i < 100; i++) fprintf(f, "%d 16777216:1\n", i & 1);
     fclose(f);
-    expect(read_path(files_path("sparse")), TAS_BAD_DATA, "100 examples of 16777216 inputs are too sparse", "sparse");
-    write_text("cut.gz", "1 1:1\n1 1:1\n1 2:1\n1 1:1\n1 2:3\n1 4:5\n");
+    expect(tables_read(files_path("sparse")), TAS_BAD_DATA, "100 examples of 16777216 inputs are too sparse", "sparse");
+    tables_write("cut.gz", "1 1:1\n1 1:1\n1 2:1\n1 1:1\n1 2:3\n1 4:5\n");
     ck_assert_int_eq(truncate(files_path("cut.gz"), 30), 0);
-    expect(read_path(files_path("cut.gz")), TAS_BAD_DATA, "damaged gzip data", "cut.gz");
+    expect(tables_read(files_path("cut.gz")), TAS_BAD_DATA, "damaged gzip data", "cut.gz");
 }
 END_TEST
 
@@ -244,7 +184,7 @@ START_TEST(several_problems)
 {
     int count;
     found = 0;
-    write_text("a.svm", "1 1:1\nx 1:1\n1 2:1 1:1\n1 1\n");
+    tables_write("a.svm", "1 1:1\nx 1:1\n1 2:1 1:1\n1 1\n");
     expect_ok(tas_data_check(context, files_path("a.svm"), &reading, 10, count_problem, NULL, &count));
     ck_assert(count == 3 && found == 3);
 }
@@ -255,7 +195,7 @@ int main(void)
     files_open();
     Suite *suite = suite_create("libsvm");
     TCase *all = tcase_create("libsvm");
-    tcase_add_checked_fixture(all, setup, teardown);
+    tcase_add_checked_fixture(all, tables_setup, tables_teardown);
     tcase_add_loop_test(all, good_files, 0, sizeof good / sizeof *good);
     tcase_add_test(all, splits);
     tcase_add_test(all, pixels);
