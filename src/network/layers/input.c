@@ -61,23 +61,11 @@ static const line_argument arguments[] = {
      .offset = offsetof(layer, out),
      .least = 1,
      .most = 1 << 24},
-    {.usage = "mean M,...",
-     .what = "the mean of the inputs",
-     .text = "Subtracted from each value; 0 by default. One number, or one for each channel (without height and width: "
-             "for each value): 0.49,0.48,0.45.",
-     .type = ARGUMENT_LIST,
-     .optional = true,
-     .offset = offsetof(layer, mean),
-     .least = -1e30,
-     .most = 1e30},
-    {.usage = "std S,...",
-     .what = "the standard deviation of the inputs",
-     .text = "Each value is then divided by S; 1 by default. One number, or one for each channel.",
-     .type = ARGUMENT_LIST,
-     .optional = true,
-     .offset = offsetof(layer, std),
-     .least = 1e-12,
-     .most = 1e30},
+    LAYER_MEAN_ARGUMENT(
+        "inputs",
+        "Subtracted from each value; 0 by default. One number, or one for each channel (without height and width: "
+        "for each value): 0.49,0.48,0.45."),
+    LAYER_STD_ARGUMENT("inputs", "Each value is then divided by S; 1 by default. One number, or one for each channel."),
     LAYER_NORMALIZE_ARGUMENT(
         "Stands for the mean and std of the training split, whatever is held out of it: of each channel, or without "
         "height and width of each value. What is the same in all examples has its own value as mean, and std 1. A "

@@ -73,6 +73,18 @@ struct layer_kind {
         .initial = INIT_HE                                                                                             \
     }
 
+/* The mean and std of what is scaled: of a layer's inputs, or of the targets. */
+#define LAYER_MEAN_ARGUMENT(OF_WHAT, TEXT)                                                                             \
+    {                                                                                                                  \
+        .usage = "mean M,...", .what = "the mean of the " OF_WHAT, .text = TEXT, .type = ARGUMENT_LIST,                \
+        .optional = true, .offset = offsetof(layer, mean), .least = -1e30, .most = 1e30                                \
+    }
+#define LAYER_STD_ARGUMENT(OF_WHAT, TEXT)                                                                              \
+    {                                                                                                                  \
+        .usage = "std S,...", .what = "the standard deviation of the " OF_WHAT, .text = TEXT, .type = ARGUMENT_LIST,   \
+        .optional = true, .offset = offsetof(layer, std), .least = 1e-12, .most = 1e30                                 \
+    }
+
 #define LAYER_NORMALIZE_ARGUMENT(TEXT)                                                                                 \
     {                                                                                                                  \
         .usage = LINE_NORMALIZE, .alias = LINE_NORMALISE, .what = "'" LINE_NORMALIZE "'", .text = TEXT,                \

@@ -146,25 +146,12 @@ static const line_argument arguments[] = {
      .offset = offsetof(layer, weights),
      .least = 0,
      .most = 1e6},
-    {.usage = "mean M,...",
-     .what = "the mean of the targets",
-     .text =
-         "mse, mae and huber only, of float targets: the loss is that of (t - M) / S for a target t, which the "
-         "outputs learn. Predictions, RMSE, MAE and R2 are in the data's own units, output S + M. One number, or one "
-         "for each output; 0 by default.",
-     .type = ARGUMENT_LIST,
-     .optional = true,
-     .offset = offsetof(layer, mean),
-     .least = -1e30,
-     .most = 1e30},
-    {.usage = "std S,...",
-     .what = "the standard deviation of the targets",
-     .text = "The S of 'mean'; 1 by default.",
-     .type = ARGUMENT_LIST,
-     .optional = true,
-     .offset = offsetof(layer, std),
-     .least = 1e-12,
-     .most = 1e30},
+    LAYER_MEAN_ARGUMENT(
+        "targets",
+        "mse, mae and huber only, of float targets: the loss is that of (t - M) / S for a target t, which the "
+        "outputs learn. Predictions, RMSE, MAE and R2 are in the data's own units, output S + M. One number, or one "
+        "for each output; 0 by default."),
+    LAYER_STD_ARGUMENT("targets", "The S of 'mean'; 1 by default."),
     LAYER_NORMALIZE_ARGUMENT("Stands for the mean and std of the training examples' targets. 'loss data normalize' is "
                              "'loss softmax' if the targets are classes. A checkpoint stores the numbers."),
     {0},
