@@ -23,8 +23,8 @@ typedef struct sums {
 /* Of runs at a batch: as it was timed, or by the line through all that were. NaN: not known. */
 static double step_seconds(const tas_sweep *s, double batch)
 {
-    for (int i = 0; i < s->count; i++)
-        if ((double)s->batch[i].batch == batch && s->batch[i].step_seconds > 0) return s->batch[i].step_seconds;
+    const sweep_batch *timed = sweep_find_timed(s, batch);
+    if (timed) return timed->step_seconds;
     return s->advice.time.known ? fit_seconds(&s->advice.time, batch) : NAN;
 }
 

@@ -68,6 +68,13 @@ int sweep_count_figures(const tas_sweep *s, const sweep_batch *b)
     return count;
 }
 
+const sweep_batch *sweep_find_timed(const tas_sweep *s, double batch)
+{
+    for (int i = 0; i < s->count; i++)
+        if ((double)s->batch[i].batch == batch && s->batch[i].step_seconds > 0) return &s->batch[i];
+    return NULL;
+}
+
 static bool any_figure_reached(const tas_sweep *s)
 {
     for (int i = 0; i < s->runs; i++)

@@ -212,6 +212,9 @@ bool sweep_is_figure(const tas_sweep *s, const sweep_batch *b, const sweep_run *
 /* Runs on fresh seeds at the batch's rate, without those that checked the advice. */
 int sweep_count_figures(const tas_sweep *s, const sweep_batch *b);
 
+/* The batch of that size, if its steps were timed; else NULL. */
+const sweep_batch *sweep_find_timed(const tas_sweep *s, double batch);
+
 /* Without values it is unknown, whatever the fields hold. */
 static inline bool sweep_mean_known(const sweep_mean *m) { return m->seeds > 0 && isfinite(m->value); }
 

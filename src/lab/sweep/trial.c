@@ -319,9 +319,8 @@ static void keep_growth(const runner *r, trial_growth *out)
 static void learn_pace(const runner *r)
 {
     tas_sweep *s = r->lab->sweep;
-    for (int i = 0; i < s->count; i++)
-        if (s->batch[i].batch == r->t->batch && s->batch[i].step_seconds > 0)
-            estimate_learn_pace(s, &s->batch[i], (double)r->result.examples, now_seconds() - r->began);
+    const sweep_batch *b = sweep_find_timed(s, (double)r->t->batch);
+    if (b) estimate_learn_pace(s, b, (double)r->result.examples, now_seconds() - r->began);
 }
 
 static tas_status run_trial(lab *l, const trial *t, sweep_run *out, float *weights, trial_growth *growth)
