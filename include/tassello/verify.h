@@ -20,8 +20,16 @@ typedef struct tas_verify_options {
     int providers;
     /* Non-zero (the default): run the canonical trainings and compare their digests. */
     int training;
+    /* Names of operations, ended by NULL, which are then all that is verified; "training" and "clblast" stand for the
+     * canonical trainings and for CLBlast's products. NULL (the default): everything. */
+    const char *const *only;
 } tas_verify_options;
 TAS_API void tas_verify_options_init(tas_verify_options *options);
+
+/* The names that `only` takes, by number; NULL past the last. And the one that a misspelt name was probably meant to
+ * be; NULL if there is none. */
+TAS_API const char *tas_verify_name(size_t number);
+TAS_API const char *tas_verify_suggest(const char *name);
 
 /* One row: an operation on a device. Strings are valid during the call. */
 typedef struct tas_verify_row {

@@ -2,6 +2,7 @@
 #include "verify/cases.h"
 #include "verify/providers.h"
 #include "verify/report.h"
+#include "verify/selection.h"
 #include "verify/tier.h"
 #include "verify/training.h"
 
@@ -12,9 +13,11 @@ void tas_verify_options_init(tas_verify_options *options)
     *options = (tas_verify_options){.size = sizeof *options, .seed = 1, .cases = 20, .providers = 1, .training = 1};
 }
 
-static tas_status verify_operations(tas_device *device, const tas_verify_options *options, const report *to)
+static tas_status verify_operations(tas_device *device, const tas_verify_options *options, const selection *chosen,
+                                    const report *to)
 {
     for (int op = 0; op < OP_COUNT; op++) {
+        if (!chosen->op[op]) continue;
         char text[512];
         tas_verify_row row;
         tas_status status =
@@ -49,21 +52,26 @@ static tas_status verify_training(tas_device *device, int which, const report *t
     return TAS_OK;
 }
 
+/* A tier is earned by all operations, and lost by one. */
+static void set_tier(tas_device *device, const selection *chosen, bool exact)
+{
+    if (!device->cl || (exact && !chosen->all)) return;
+    device->info.tier = exact ? TAS_TIER_EXACT : TAS_TIER_REFUSED;
+    tier_remember(device->context, &device->info, device->info.tier);
+}
+
 static tas_status verify(tas_device *device, const tas_verify_options *options, const report *to)
 {
     const tas_verify_result *result = to->result;
-    tas_status status = verify_operations(device, options, to);
+    selection chosen;
+    tas_status status = selection_make(device->context, options, &chosen);
+    if (!status) status = verify_operations(device, options, &chosen, to);
     const uint32_t failed = result->failed; /* a provider's failures do not count against the device */
-    if (!status && options->providers && device->cl)
-        status = providers_verify(device, options->seed, options->cases, to);
-    for (int which = 0; which < TRAININGS && !status && options->training; which++)
+    if (!status && chosen.providers && device->cl) status = providers_verify(device, options->seed, options->cases, to);
+    for (int which = 0; which < TRAININGS && !status && chosen.training; which++)
         status = verify_training(device, which, to);
     if (status) return status;
-    const bool exact = !failed && (!options->training || result->digest_ok);
-    if (device->cl) {
-        device->info.tier = exact ? TAS_TIER_EXACT : TAS_TIER_REFUSED;
-        tier_remember(device->context, &device->info, device->info.tier);
-    }
+    set_tier(device, &chosen, !failed && (!chosen.training || result->digest_ok));
     if (!result->failed) return TAS_OK;
     return fail(device->context, TAS_MISMATCH, "%s: %u of %u rows failed", device->info.id, result->failed,
                 result->failed + result->passed);

@@ -39,6 +39,26 @@ def _(t):
     expect(len(digests) == 1, f"{digests}")
 
 
+@case("verify --op NAME[,NAME...]: these rows alone, and no digest; 'training' stands for the trainings")
+def _(t):
+    def rows(*args):
+        o = one_object(t.run(*VERIFY, "--json", "-", *args))["devices"][0]
+        return [row["operation"] for row in o["rows"]], o["digests"]
+
+    expect(rows("--op", "sgd,conv_forward", "--op=sgd") == (["conv_forward", "sgd"], []), "other rows than named")
+    names, digests = rows("--op", "training,add")
+    expect(names[0] == "add" and len(names) == 3 and len(digests) == 2, f"{names} {digests}")
+    expect("digest" not in t.run(*VERIFY, "--op", "add").out, "a digest, though no training was run")
+
+
+@case("verify --op: an unknown name is wrong usage, with a suggestion")
+def _(t):
+    t.fails(2, ("--op conv_forwrad", "unknown operation; did you mean conv_forward?"), *VERIFY, "--op",
+            "add,conv_forwrad")
+    t.fails(2, ("--op zzzz", "unknown operation"), *VERIFY, "--op", "zzzz")
+    t.fails(2, ("--op ,",), *VERIFY, "--op", ",")
+
+
 @case("verify --all without a driver: the reference's row, and the count")
 def _(t):
     out = t.run("verify", "--all", "--cases", "0").out

@@ -1,0 +1,18 @@
+/* What a verification runs: some operations, the providers, the canonical trainings. */
+#ifndef SELECTION_H
+#define SELECTION_H
+
+#include "base/context.h"
+#include "ops/op.h"
+
+#include <tassello/verify.h>
+
+typedef struct selection {
+    bool op[OP_COUNT];
+    bool all, providers, training; /* all: every operation */
+} selection;
+
+/* By options.only, or everything that the options ask for if it is NULL. */
+tas_status selection_make(tas_context *context, const tas_verify_options *options, selection *out);
+
+#endif
