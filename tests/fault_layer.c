@@ -12,6 +12,8 @@
  *                    blocking
  *                    transfer fails, `times` of them in a row (0: all). It happens to the nth call (times=0: and to
  *                    all after it)
+ *     drop=1         it is accepted and not run, and nobody hears of it
+ *     abort=1        it ends the program, as a driver's assertion does
  *     pause=MS       it does not fail, and takes so many milliseconds longer
  *     spoil=1        a wait that fails leaves garbage in every buffer
  *     lost=1         from then on every call with an object of that context fails so; those of a context that is

@@ -38,7 +38,7 @@ typedef struct rule {
     char call[NAME_BYTES], kernel[NAME_BYTES];
     uint64_t nth, after, times, pause;
     cl_int code;
-    bool prefix, lazy, lost, spoil;
+    bool prefix, lazy, lost, spoil, drop, aborts;
     uint64_t seen, owed; /* matching calls so far; waits that are still to fail */
 } rule;
 
@@ -118,6 +118,10 @@ static void set_key(rule *r, const char *key, const char *value)
         r->lost = read_number(key, value) != 0;
     else if (!strcmp(key, "spoil"))
         r->spoil = read_number(key, value) != 0;
+    else if (!strcmp(key, "drop"))
+        r->drop = read_number(key, value) != 0;
+    else if (!strcmp(key, "abort"))
+        r->aborts = read_number(key, value) != 0;
     else if (!strcmp(key, "pause"))
         r->pause = (uint64_t)read_number(key, value);
     else
@@ -272,6 +276,11 @@ static cl_int follow_rules(const request *q, bool *skip)
     cl_int answer = CL_SUCCESS;
     for (int i = 0; i < rule_count; i++) {
         if (!fires(&rules[i], q)) continue;
+        if (rules[i].aborts) abort();
+        if (rules[i].drop) {
+            *skip = q->command;
+            continue;
+        }
         if (rules[i].pause) {
             const struct timespec time = {(time_t)(rules[i].pause / 1000), (long)(rules[i].pause % 1000) * 1000000};
             nanosleep(&time, NULL);
