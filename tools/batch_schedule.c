@@ -81,3 +81,23 @@ json_t *batch_schedule_describe(const tas_batches *batches)
     }
     return list;
 }
+
+int batch_schedule_read_list(const cli_command *command, const char *text, const char *or, int most, uint32_t *list)
+{
+    int count = 0;
+    for (const char *at = text;; at++) {
+        const size_t length = strcspn(at, ",");
+        char word[16];
+        uint64_t batch;
+        snprintf(word, sizeof word, "%.*s", length < sizeof word ? (int)length : 0, at);
+        if (!cli_read_u64(word, 1, 1 << 24, &batch))
+            cli_usage(command, "--batches %s: expected whole numbers from 1 to %d separated by commas%s", text, 1 << 24,
+                      or);
+        if (count == most) cli_usage(command, "--batches: expected at most %d", most);
+        for (int i = 0; i < count; i++)
+            if (list[i] == batch) cli_usage(command, "--batches: %s is listed twice", word);
+        list[count++] = (uint32_t)batch;
+        at += length;
+        if (!*at) return count;
+    }
+}

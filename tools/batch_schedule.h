@@ -33,4 +33,8 @@ void batch_schedule_print(const tas_batches *batches, FILE *stream);
 /* [{"step": 0, "batch": 32}, ...]. */
 json_t *batch_schedule_describe(const tas_batches *batches);
 
+/* The batches of a list such as "16,64,256", the text of --batches: at most `most`, each once; gives their count. A
+ * mistake is wrong usage; `or` ends what the message expects. */
+int batch_schedule_read_list(const cli_command *command, const char *text, const char *or, int most, uint32_t *list);
+
 #endif

@@ -1,6 +1,7 @@
 /* Options of tassello sweep, and what goes together. */
 #include "sweep_settings.h"
 
+#include "batch_schedule.h"
 #include "schedule.h"
 
 #include <math.h>
@@ -160,28 +161,12 @@ const cli_option sweep_options[] = {
     {0},
 };
 
-/* "16,64,256" into the list; each once. */
 static void read_batches(sweep_settings *s)
 {
     if (!s->batches || !strcmp(s->batches, "auto")) return;
-    tas_sweep_options *options = &s->sweep;
-    for (const char *at = s->batches;; at++) {
-        const size_t length = strcspn(at, ",");
-        char word[16];
-        uint64_t batch;
-        snprintf(word, sizeof word, "%.*s", length < sizeof word ? (int)length : 0, at);
-        if (!cli_read_u64(word, 1, 1 << 24, &batch))
-            cli_usage(&sweep_command, "--batches %s: expected whole numbers from 1 to %d separated by commas, or auto",
-                      s->batches, 1 << 24);
-        if (options->batch_count == SWEEP_BATCHES_MOST)
-            cli_usage(&sweep_command, "--batches: expected at most %d", SWEEP_BATCHES_MOST);
-        for (int i = 0; i < options->batch_count; i++)
-            if (s->list[i] == batch) cli_usage(&sweep_command, "--batches: %s is listed twice", word);
-        s->list[options->batch_count++] = (uint32_t)batch;
-        at += length;
-        if (!*at) break;
-    }
-    options->batches = s->list;
+    s->sweep.batch_count =
+        batch_schedule_read_list(&sweep_command, s->batches, ", or auto", SWEEP_BATCHES_MOST, s->list);
+    s->sweep.batches = s->list;
 }
 
 /* "0.05,0.1,0.2": one per batch. */
