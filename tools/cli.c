@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static void wipe_line(cli_state *cli)
 {
@@ -102,4 +103,11 @@ void cli_exit(int status)
         if (!status) status = EXIT_FAILED;
     }
     exit(status);
+}
+
+double cli_clock(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }

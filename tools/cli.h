@@ -92,8 +92,8 @@ typedef struct cli_command {
     int (*run)(int argc, char **argv); /* gives the exit status */
 } cli_command;
 
-extern const cli_command advise_command, data_command, devices_command, eval_command, export_command, import_command,
-    inspect_command, plan_command, predict_command, sweep_command, train_command, verify_command;
+extern const cli_command advise_command, bench_command, data_command, devices_command, eval_command, export_command,
+    import_command, inspect_command, plan_command, predict_command, sweep_command, train_command, verify_command;
 
 /* Options and arguments of more than one command. */
 /* clang-format off */
@@ -202,6 +202,9 @@ _Noreturn void cli_exit(int status);
  * so for those that ask a program to end: SIGINT, SIGTERM, SIGHUP. */
 void cli_catch(int number, void (*handler)(int));
 void cli_catch_ends(void (*handler)(int));
+
+/* Seconds of a clock that never jumps. */
+double cli_clock(void);
 
 /* Prints "tassello: note: ..." on stderr. */
 void cli_note(cli_state *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));

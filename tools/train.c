@@ -457,7 +457,7 @@ static int train(train_session *session)
     if (failed) return failed;
 
     session->progress.epochs = settings->train.steps ? 0 : settings->train.epochs;
-    session->saved_at = train_save_clock();
+    session->saved_at = cli_clock();
     progress_log(&session->progress, "run", train_json_run(session));
     if (!settings->json) train_print_head(session);
 

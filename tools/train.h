@@ -81,7 +81,6 @@ void train_settings_free(train_settings *settings);
 tas_status train_save_describe(train_session *session, uint64_t step, const char *what);
 void train_save_best(train_session *session);
 void train_save_asked(train_session *session);
-double train_save_clock(void);
 uint64_t train_save_left(const train_session *session);
 bool train_save_is_late(const train_session *session);
 void train_save_regularly(train_session *session);

@@ -48,7 +48,7 @@ static tas_status save_run(train_session *session)
     const tas_status status = tas_run_save(session->run, settings->save, text, settings->save_every != NULL);
     free(text);
     session->saved_step = session->result.steps;
-    session->saved_at = train_save_clock();
+    session->saved_at = cli_clock();
     if (!status) session->saved_any = true;
     return status;
 }
@@ -83,13 +83,6 @@ void train_save_asked(train_session *session)
 
 /* --save-every ---------------------------------------------------------------------------------------------------- */
 
-double train_save_clock(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 uint64_t train_save_left(const train_session *session)
 {
     const uint64_t every = session->settings.save_steps;
@@ -99,7 +92,7 @@ uint64_t train_save_left(const train_session *session)
 bool train_save_is_late(const train_session *session)
 {
     const double seconds = session->settings.save_seconds;
-    return seconds > 0 && train_save_clock() - session->saved_at >= seconds;
+    return seconds > 0 && cli_clock() - session->saved_at >= seconds;
 }
 
 /* A file that cannot be written is reported, and the run goes on. */
@@ -109,7 +102,7 @@ void train_save_regularly(train_session *session)
     if (!steps || steps == session->saved_step) return;
     if (!train_save_is_late(session) && !(every && steps % every == 0)) return;
     if (train_save_describe(session, steps, "is running") || save_run(session)) {
-        session->saved_at = train_save_clock();
+        session->saved_at = cli_clock();
         cli_failed(&session->cli, TAS_BAD_FILE);
     } else
         progress_log(&session->progress, "saved", json_integer((json_int_t)steps));
