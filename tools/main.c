@@ -17,6 +17,7 @@ static const cli_command *const commands[] = {&devices_command,
                                               &predict_command,
                                               &export_command,
                                               &import_command,
+                                              &bench_command,
                                               &verify_command,
                                               NULL};
 

@@ -2,6 +2,7 @@
 #ifndef TASSELLO_TASSELLO_H
 #define TASSELLO_TASSELLO_H
 
+#include <tassello/bench.h>
 #include <tassello/context.h>
 #include <tassello/data.h>
 #include <tassello/device.h>

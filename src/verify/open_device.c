@@ -9,13 +9,6 @@
 
 enum { SELF_TEST_EDGES = 10, SELF_TEST_CASES = 10 }; /* each mode of values in each form of the products' kernels */
 
-/* Products that CLBlast computes; it passed a test of its own. */
-static bool is_provided(op_id op)
-{
-    return op == OP_DENSE_FORWARD || op == OP_DENSE_FORWARD_NO_BIAS || op == OP_DENSE_BACKWARD_INPUT ||
-           op == OP_DENSE_BACKWARD_WEIGHTS;
-}
-
 static const double first_report = 1, report_interval = 2; /* seconds */
 
 /* How far the self-test is, if it takes long: the first time, kernels are built. `next` is when to report. */
@@ -35,7 +28,7 @@ static tas_status self_test(tas_device *device, double next_report, char *wrong,
         char text[400];
         tas_verify_row row;
         report_progress(device, op, &next_report);
-        if (device->arith == TAS_ARITH_FAST && !clblast_unused(device) && is_provided((op_id)op)) continue;
+        if (device->arith == TAS_ARITH_FAST && !clblast_unused(device) && clblast_provides((op_id)op)) continue;
         tas_status status =
             cases_verify(device, (op_id)op, 1, SELF_TEST_EDGES, SELF_TEST_CASES, &row, text, sizeof text);
         if (status) return status;

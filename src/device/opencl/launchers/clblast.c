@@ -290,3 +290,10 @@ void clblast_close(tas_device *device)
     free(cl->clblast);
     cl->clblast = NULL;
 }
+
+bool clblast_provides(op_id op)
+{
+    for (const launcher *row = products; row->launch; row++)
+        if (row->op == op) return true;
+    return false;
+}

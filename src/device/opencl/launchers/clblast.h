@@ -52,4 +52,7 @@ tas_status clblast_reopen(tas_device *device, tas_status (*reopen)(tas_device *d
 /* Why CLBlast does not compute this device's products; NULL if it does. */
 const char *clblast_unused(const tas_device *device);
 
+/* Whether it has that operation: the products. */
+bool clblast_provides(op_id op);
+
 #endif

@@ -1,0 +1,26 @@
+/* Benchmarks: what the timing of single calls and of whole steps share. */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include "train/run.h"
+
+#include <tassello/bench.h>
+
+/* A run on random data, whose weights nobody looks at. */
+typedef struct bench {
+    tas_data *data;
+    tas_model *model;
+    tas_run *run;
+} bench;
+
+/* Checks the options and opens a run; closed with bench_close(), on failure too. */
+tas_status bench_open(tas_device *device, const tas_network *network, const tas_bench_options *options, bench *out);
+void bench_close(bench *b);
+
+/* What is timed: `count` times in a row; the device has finished when it returns. */
+typedef tas_status (*bench_work)(void *self, uint64_t count);
+
+/* Seconds of one: warms up, finds how many make a repetition, and repeats. */
+tas_status bench_time(const tas_bench_options *options, bench_work work, void *self, tas_bench_time *out);
+
+#endif
