@@ -23,6 +23,7 @@
 // lint: -D VEC=8 -D PANEL=8 -D ROWS=8
 // lint: -D VEC=4 -D PANEL=1 -D ROWS=8
 #include "arith.h"
+#include "unroll.h"
 
 #pragma OPENCL FP_CONTRACT OFF
 
@@ -35,7 +36,6 @@ typedef JOIN(float, VEC) vec;
 
 #define KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLL __attribute__((opencl_unroll_hint))
 
 #define WINDOW                                                                                                        \
     uint C, uint H, uint W, uint O, uint OH, uint OW, uint KH, uint KW, uint SY, uint SX, uint PY, uint PX, uint DY,   \
@@ -72,7 +72,7 @@ INLINE void chain(vec c[SINGLES][VECS], const __global float *values, const __gl
         do {
             const __global float *value = line, *weight = line_weights;
             uint i = taps.count;
-            __attribute__((opencl_unroll_hint(1)))
+#pragma unroll 1
             do {
                 const __global float *vectors = PANEL > 1 ? value : weight, *singles = PANEL > 1 ? weight : value;
                 vec b[VECS];

@@ -32,6 +32,7 @@
 // lint gpu: -D BLOCK_ROWS=16 -D BLOCK_COLS=16 -D ITEMS_X=4 -D ITEMS_Y=4
 #include "arith.h"
 #include "granule_pass.h"
+#include "unroll.h"
 
 #pragma OPENCL FP_CONTRACT OFF
 
@@ -44,7 +45,6 @@
 
 #define KERNEL __kernel __attribute__((reqd_work_group_size(ITEMS_X, ITEMS_Y, 1))) void
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLL __attribute__((opencl_unroll_hint))
 
 // The geometry, in the order of window.h.
 #define WINDOW                                                                                                        \
@@ -115,7 +115,8 @@ INLINE float load_left(const __global float *s, bool is, uint at, __local uint *
 INLINE void multiply_steps(float c[ROWS][COLS], const left_side *a, const right_side *b, const bool guarded)
 {
     uint x = get_local_id(0), y = get_local_id(1);
-    __attribute__((opencl_unroll_hint(4))) // more at once costs registers: gfx1100 spills
+    // More at once costs registers: gfx1100 spills.
+#pragma unroll 4
     for (int k = 0; k < STEP; k++) {
         float ak[ROWS], bk[COLS];
         UNROLL for (int r = 0; r < ROWS; r++)

@@ -7,6 +7,7 @@
 // lint: -D VEC=16 -D PANEL=32
 // lint: -D VEC=4 -D PANEL=1
 #include "arith.h"
+#include "unroll.h"
 
 #pragma OPENCL FP_CONTRACT OFF
 
@@ -18,7 +19,6 @@ typedef JOIN(float, VEC) vec;
 
 #define KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLL __attribute__((opencl_unroll_hint))
 
 // Elements of a panel per work-item.
 #define RUN 64

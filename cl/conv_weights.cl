@@ -19,6 +19,7 @@
 // lint: -D VEC=16 -D ROWS=8 -D COLS=3 -D SPREAD=0
 // lint: -D VEC=8 -D ROWS=2 -D COLS=5 -D SPREAD=1
 #include "arith.h"
+#include "unroll.h"
 
 #pragma OPENCL FP_CONTRACT OFF
 
@@ -30,7 +31,6 @@ typedef JOIN(float, VEC) vec;
 
 #define KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLL __attribute__((opencl_unroll_hint))
 
 #define WINDOW                                                                                                        \
     uint C, uint H, uint W, uint O, uint OH, uint OW, uint KH, uint KW, uint SY, uint SX, uint PY, uint PX, uint DY,   \
@@ -75,7 +75,7 @@ INLINE vec load_x(const __global float *x)
 INLINE void add_inside(vec c[ROWS][COLS], const __global float *x, const __global float *dy, const long at_x[COLS],
                        const size_t at_dy[ROWS], long x_step, uint dy_step, int count)
 {
-    __attribute__((opencl_unroll_hint(1)))
+#pragma unroll 1
     for (int i = 0; i < count; i++) {
         vec xs[COLS];
         UNROLL for (int t = 0; t < COLS; t++)
@@ -94,7 +94,7 @@ INLINE void add_inside(vec c[ROWS][COLS], const __global float *x, const __globa
 INLINE void add_edge(vec c[ROWS][COLS], const block *b, const __global float *x, const __global float *dy,
                      const long at_x[COLS], const size_t at_dy[ROWS], long x_step, uint dy_step, int from, int to)
 {
-    __attribute__((opencl_unroll_hint(1)))
+#pragma unroll 1
     for (int i = from; i < to; i++) {
         UNROLL for (int t = 0; t < COLS; t++) {
             if (i >= b->from[t] && i < b->to[t]) {

@@ -20,6 +20,7 @@
 // lint: -D VEC=8 -D PANEL=16 -D ROWS=6
 // lint: -D VEC=4 -D PANEL=8 -D ROWS=6
 #include "arith.h"
+#include "unroll.h"
 
 #pragma OPENCL FP_CONTRACT OFF
 
@@ -33,7 +34,6 @@ typedef JOIN(float, VEC) vec;
 
 #define KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLL __attribute__((opencl_unroll_hint))
 
 // Blocks visited before the next panel; their rows stay in the level 2 cache meanwhile.
 #define CHUNK 4
@@ -67,7 +67,7 @@ INLINE void chain(vec c[ROWS][VECS], const int rows, const int vecs,
                   const __global float *b, uint count)
 {
     uint within = 0;
-    __attribute__((opencl_unroll_hint(1)))
+#pragma unroll 1
     for (uint k = 0; k < count; k++) {
         vec bk[VECS];
         UNROLL for (int v = 0; v < vecs; v++)

@@ -21,6 +21,7 @@
 // lint gpu: -D BLOCK=16 -D ITEMS_X=4 -D ITEMS_Y=4
 #include "arith.h"
 #include "granule_pass.h"
+#include "unroll.h"
 
 #pragma OPENCL FP_CONTRACT OFF
 
@@ -31,7 +32,6 @@
 
 #define KERNEL __kernel __attribute__((reqd_work_group_size(ITEMS_X, ITEMS_Y, 1))) void
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLL __attribute__((opencl_unroll_hint))
 
 // One operand's STEP steps. Rows are one longer than BLOCK, so that transposed writes do not all hit the same bank.
 typedef __local float side[BLOCK + 1];

@@ -19,6 +19,7 @@
 // lint: -D VEC=8 -D PANEL=16 -D COLS=6
 // lint: -D VEC=4 -D PANEL=1 -D COLS=4
 #include "arith.h"
+#include "unroll.h"
 
 #pragma OPENCL FP_CONTRACT OFF
 
@@ -31,7 +32,6 @@ typedef JOIN(float, VEC) vec;
 
 #define KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLL __attribute__((opencl_unroll_hint))
 
 #define WINDOW                                                                                                        \
     uint C, uint H, uint W, uint O, uint OH, uint OW, uint KH, uint KW, uint SY, uint SX, uint PY, uint PX, uint DY,   \
@@ -89,7 +89,7 @@ INLINE void block(const int cols, const long neighbor, __global float *y, long y
                     add_tap(c, cols, value + i * neighbor, x_step, weight + i);
                 continue;
             }
-            __attribute__((opencl_unroll_hint(1)))
+#pragma unroll 1
             for (uint i = 0; i < l.taps.count; i++) {
                 add_tap(c, cols, value, x_step, weight);
                 value += l.taps.values;

@@ -17,6 +17,7 @@
 // lint: -D VEC=8 -D SPLIT=8 -D LINES=2 -D COLS=5
 // lint: -D VEC=4 -D SPLIT=2 -D LINES=1 -D COLS=3
 #include "arith.h"
+#include "unroll.h"
 
 #pragma OPENCL FP_CONTRACT OFF
 
@@ -28,7 +29,6 @@ typedef JOIN(float, VEC) vec;
 
 #define KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLL __attribute__((opencl_unroll_hint))
 
 #define WINDOW                                                                                                        \
     uint C, uint H, uint W, uint O, uint OH, uint OW, uint KH, uint KW, uint SY, uint SX, uint PY, uint PX, uint DY,   \
@@ -91,7 +91,7 @@ INLINE void add_plane(vec sums[LINES][COLS], const block b, const __local float 
             c[l][t] = sums[l][t];
     }
     for (uint oy = 0; oy < b.OH; oy++) {
-        __attribute__((opencl_unroll_hint(1)))
+#pragma unroll 1
         for (uint ox = 0; ox < b.OW; ox++) {
             const vec d = load_vec(0, dy);
             const __local float *at = x + ox * b.x_step;

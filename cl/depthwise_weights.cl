@@ -15,6 +15,7 @@
 // lint: -D VEC=16 -D LINES=3 -D COLS=3 -D SPREAD=0
 // lint: -D VEC=8 -D LINES=2 -D COLS=5 -D SPREAD=1
 #include "arith.h"
+#include "unroll.h"
 
 #pragma OPENCL FP_CONTRACT OFF
 
@@ -25,7 +26,6 @@ typedef JOIN(float, VEC) vec;
 
 #define KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLL __attribute__((opencl_unroll_hint))
 
 #define WINDOW                                                                                                        \
     uint C, uint H, uint W, uint O, uint OH, uint OW, uint KH, uint KW, uint SY, uint SX, uint PY, uint PX, uint DY,   \
@@ -54,7 +54,7 @@ INLINE void add_inside(vec c[LINES][COLS], const int first, const int lines, con
     long at[COLS];
     UNROLL for (int t = 0; t < COLS; t++)
         at[t] = min((uint)t, b->cols - 1) * b->col;
-    __attribute__((opencl_unroll_hint(1)))
+#pragma unroll 1
     for (int i = 0; i < count; i++) {
         const vec d = load_vec(0, dy);
         UNROLL for (int l = first; l < first + lines; l++) {
@@ -71,7 +71,7 @@ INLINE void add_inside(vec c[LINES][COLS], const int first, const int lines, con
 INLINE void add_edge(vec c[LINES][COLS], const block *b, int y, const __global float *x, const __global float *dy,
                      long x_step, uint dy_step, int from, int to)
 {
-    __attribute__((opencl_unroll_hint(1)))
+#pragma unroll 1
     for (int i = from; i < to; i++) {
         const vec d = load_vec(0, dy + i * (size_t)dy_step);
         UNROLL for (int l = 0; l < LINES; l++) {

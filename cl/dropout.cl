@@ -12,6 +12,7 @@
 // lint: -D GROUP=1 -D PANEL=4 -D DRAWS=8
 #include "arith.h"
 #include "philox.h"
+#include "unroll.h"
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -37,7 +38,6 @@ typedef JOIN(ulong, HALF) pairs;
 #endif
 #define SPAN (4 * DRAWS / PANEL) /* units per work-item */
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLL __attribute__((opencl_unroll_hint))
 
 /* The high words of w m. In vectors, the two words of each 64 bits are multiplied separately: processors have an
  * instruction for this, while some compilers generate slow code for mul_hi. */

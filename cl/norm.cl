@@ -18,6 +18,7 @@
 // lint: -D PANEL=8 -D GROUP=1 -D RUN=1024 -D LINE=0
 // lint: -D PANEL=32 -D GROUP=1 -D RUN=1024 -D LINE=0
 #include "arith.h"
+#include "unroll.h"
 
 #define LANES 16 // of a sum along a row
 
@@ -25,7 +26,6 @@
 #define JOIN(a, b) JOIN_(a, b)
 #define KERNEL __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLL __attribute__((opencl_unroll_hint))
 #define VALUES __global const float *restrict
 #define RESULT __global float *restrict
 

@@ -11,6 +11,7 @@
 // lint: -D GROUP=16 -D ROWS=1 -D VEC=8
 // lint: -D GROUP=64 -D ROWS=4 -D VEC=16
 #include "arith.h"
+#include "unroll.h"
 
 #define LANES 16
 
@@ -19,7 +20,6 @@
 typedef JOIN(float, VEC) vec;
 #define load_vec JOIN(vload, VEC)
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLL __attribute__((opencl_unroll_hint))
 #define VALUES __global const float *restrict
 #define RESULT __global float *restrict
 #define LINE_KERNEL __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void

@@ -7,6 +7,7 @@
 // lint: -D GROUP=1 -D RUN=64 -D PANEL=8
 // lint: -D GROUP=1 -D RUN=64 -D PANEL=32
 #include "arith.h"
+#include "unroll.h"
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
@@ -31,7 +32,6 @@ typedef JOIN(float, VEC) vec;
 
 #define KERNEL __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLL __attribute__((opencl_unroll_hint))
 #define EACH_VECTOR UNROLL for (int v = 0; v < VECS; v++)
 #define EACH_LANE UNROLL for (int lane = 0; lane < VEC; lane++)
 #define VALUES __global const float *restrict

@@ -8,6 +8,7 @@
 // lint: -D GROUP=16
 #include "arith.h"
 #include "granule_pass.h"
+#include "unroll.h"
 
 #pragma OPENCL FP_CONTRACT OFF
 
@@ -18,7 +19,6 @@
 
 #define LINE __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLL __attribute__((opencl_unroll_hint))
 
 // c + s[0] + s[1] + ...
 INLINE float add_row(float c, const __local float *s, uint count)

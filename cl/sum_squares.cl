@@ -4,6 +4,7 @@
 // lint: -D GROUP=16 -D ROWS=1 -D VEC=8
 // lint: -D GROUP=64 -D ROWS=4 -D VEC=16
 #include "arith.h"
+#include "unroll.h"
 
 #define LANES 256
 #define BLOCK 4096
@@ -16,7 +17,6 @@ typedef JOIN(float, VEC) vec;
 #define load_vec JOIN(vload, VEC)
 #define store_vec JOIN(vstore, VEC)
 #define INLINE static inline __attribute__((always_inline))
-#define UNROLL __attribute__((opencl_unroll_hint))
 
 /* out[at + b] = scale * the sum of squares of block b of BLOCK elements. One group of GROUP work-items per block. */
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void square_blocks(

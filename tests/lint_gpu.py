@@ -127,11 +127,11 @@ ARRAY = (
     "for (uint i = 0; i < n; i++) p[n * i % 600] = p[i]; x[0] = p[n % 600];"
 )
 SUMS = """float c[300];
-__attribute__((opencl_unroll_hint)) for (int i = 0; i < 300; i++) c[i] = x[i];
+_Pragma("unroll") for (int i = 0; i < 300; i++) c[i] = x[i];
 for (uint k = 0; k < n; k++) {
-    __attribute__((opencl_unroll_hint)) for (int i = 0; i < 300; i++) c[i] = fma(c[i], x[k], x[k + i]);
+    _Pragma("unroll") for (int i = 0; i < 300; i++) c[i] = fma(c[i], x[k], x[k + i]);
 }
-__attribute__((opencl_unroll_hint)) for (int i = 0; i < 300; i++) x[i] = c[i];"""
+_Pragma("unroll") for (int i = 0; i < 300; i++) x[i] = c[i];"""
 PLANTS = [
     plant_kernel("an array, AMD", ARRAY, "gfx1030: k keeps"),
     plant_kernel("an array, NVIDIA", ARRAY, "sm_75: k keeps"),

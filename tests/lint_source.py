@@ -2,7 +2,7 @@
 """The rules that can be read off the sources' text.
 
 - cl/ and src/ops/: no fmin, fmax, clamp, native_*, half_*, mad (rules 1 and 3 of the contract); each kernel turns
-  contraction off
+  contraction off, and unrolls by a pragma, not by an attribute that OpenCL C 1.2 does not have
 - includes go only where the table of folders allows (CONTRIBUTING.md)
 - no line is wider than 120 columns, but for tables and programs' output in documents
 - sources are ASCII; nothing in the product names the folder of notes beside the repository
@@ -20,6 +20,7 @@ from lint_common import ROOT, check_plants, report
 
 LONG, WIDTH = 600, 120
 FORBIDDEN = re.compile(r"\b(fminf?|fmaxf?|clamp|mad|native_\w+|half_\w+|fast_(?:length|distance|normalize))\s*\(")
+UNROLL_HINT = re.compile(r"\bopencl_unroll_hint\b")  # of OpenCL C 2.0: compilers may ignore or refuse it
 PRAGMA = re.compile(r"^\s*#\s*pragma\s+OPENCL\s+FP_CONTRACT\s+OFF\b", re.M)
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 COMMENT = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.S)
@@ -33,7 +34,7 @@ SHARED_HEADERS = {
     "philox.h",
     "preconditioner.h",
 }
-KERNEL_HEADERS = {"adam_move.h", "granule_pass.h"}  # of cl/, for kernels alone
+KERNEL_HEADERS = {"adam_move.h", "granule_pass.h", "unroll.h"}  # of cl/, for kernels alone
 # What each folder of src/ may include beside itself. Everything below base/ and ops/ is named, nothing is implied.
 FOLDERS = {
     "base": set(),
@@ -161,6 +162,8 @@ def check_tree(root):
         problems += check_includes(root, path, name, text)
         if name.startswith(("cl/", "src/ops/")):
             problems += check_functions(name, text)
+        if name.startswith("cl/") and UNROLL_HINT.search(strip_comments(text)):
+            problems.append(f"{name}: opencl_unroll_hint is OpenCL C 2.0: UNROLL of unroll.h, or #pragma unroll N")
         if path.suffix == ".cl" and not PRAGMA.search(text) and not PRAGMA.search(read_if(root / "cl" / "arith.h")):
             problems.append(f"{name}: #pragma OPENCL FP_CONTRACT OFF is missing")
         if text.count("\n") > LONG:
@@ -179,6 +182,12 @@ PLANTS = [
     ("clamp in a reference", ("src/ops/a.c", "x = clamp(a, 0, 1);\n"), "clamp is not allowed"),
     ("fmaxf in a reference", ("src/ops/a.c", "x = fmaxf(a, b);\n"), "fmaxf is not allowed"),
     ("fmin in a comment", ("cl/a.cl", PRAGMA_LINE + "/* not\n fmin(a, b) */\n"), None),
+    (
+        "a hint of OpenCL C 2.0",
+        ("cl/a.cl", PRAGMA_LINE + "__attribute__((opencl_unroll_hint(2))) for (;;)\n"),
+        "opencl_unroll_hint is OpenCL C 2.0",
+    ),
+    ("a pragma to unroll", ("cl/a.cl", PRAGMA_LINE + "// no opencl_unroll_hint\n#pragma unroll 2\nfor (;;)\n"), None),
     ("no pragma", ("cl/a.cl", "x = 1;\n"), "FP_CONTRACT"),
     ("ops includes device", ("src/ops/a.c", '#include "device/device.h"\n'), "ops/ may not include device/"),
     (
