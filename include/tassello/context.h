@@ -58,6 +58,9 @@ TAS_API char *tas_escape(const char *text, char *out, size_t bytes);
  * failure, and its mode is kept. If the rename is refused after all, the error names the file that was written. */
 TAS_API tas_status tas_file_check(tas_context *context, const char *path);
 
+/* Writes a file like that: `bytes` bytes of data. TAS_BAD_FILE gives the reason if it cannot. */
+TAS_API tas_status tas_file_write(tas_context *context, const char *path, const void *data, size_t bytes);
+
 /* The version of the arithmetic contract: it changes whenever the bits of any result can. */
 TAS_API int tas_contract(void);
 

@@ -23,6 +23,8 @@ typedef struct tas_verify_options {
     /* Names of operations, ended by NULL, which are then all that is verified; "training" and "clblast" stand for the
      * canonical trainings and for CLBlast's products. NULL (the default): everything. */
     const char *const *only;
+    /* Called with each of these names before it is verified, and with the `user` of on_row. May be NULL. */
+    void (*on_begin)(void *user, const char *name);
 } tas_verify_options;
 TAS_API void tas_verify_options_init(tas_verify_options *options);
 

@@ -286,3 +286,17 @@ static tas_status commit(tas_context *context, file_writer *writer, bool keeps)
 tas_status file_commit(tas_context *context, file_writer *writer) { return commit(context, writer, false); }
 
 tas_status file_commit_beside(tas_context *context, file_writer *writer) { return commit(context, writer, true); }
+
+tas_status tas_file_write(tas_context *context, const char *path, const void *data, size_t bytes)
+{
+    entry_state saved;
+    file_writer writer;
+    entry_begin(context, &saved);
+    tas_status status = file_begin(context, &writer, path);
+    if (!status) {
+        fwrite(data, 1, bytes, writer.stream); /* its error is the commit's */
+        status = file_commit(context, &writer);
+    }
+    entry_end(&saved);
+    return status;
+}

@@ -8,10 +8,14 @@
 
 typedef struct report {
     tas_context *context;
-    tas_verify_fn on_row; /* may be NULL */
+    void (*on_begin)(void *user, const char *name); /* may be NULL, as the next */
+    tas_verify_fn on_row;
     void *user;
     tas_verify_result *result;
 } report;
+
+/* Reports what is verified next to the caller, by the name that options.only takes. */
+void report_begin(const report *to, const char *name);
 
 /* Counts a row in the result and hands it to the caller. */
 void report_row(const report *to, const tas_verify_row *row);

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-enum { NAME_TRAINING = OP_COUNT, NAME_CLBLAST, NAMES };
-
 const char *tas_verify_name(size_t number)
 {
     static const char *const words[] = {"training", "clblast"};

@@ -7,6 +7,9 @@
 
 #include <tassello/verify.h>
 
+/* Numbers of tas_verify_name() behind those of the operations. */
+enum { NAME_TRAINING = OP_COUNT, NAME_CLBLAST, NAMES };
+
 typedef struct selection {
     bool op[OP_COUNT];
     bool all, providers, training; /* all: every operation */

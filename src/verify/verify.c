@@ -20,6 +20,7 @@ static tas_status verify_operations(tas_device *device, const tas_verify_options
         if (!chosen->op[op]) continue;
         char text[512];
         tas_verify_row row;
+        report_begin(to, op_get((op_id)op)->name);
         tas_status status =
             cases_verify(device, (op_id)op, options->seed, EDGE_CASES, options->cases, &row, text, sizeof text);
         if (status == TAS_NO_MEMORY) return status;
@@ -67,7 +68,11 @@ static tas_status verify(tas_device *device, const tas_verify_options *options, 
     tas_status status = selection_make(device->context, options, &chosen);
     if (!status) status = verify_operations(device, options, &chosen, to);
     const uint32_t failed = result->failed; /* a provider's failures do not count against the device */
-    if (!status && chosen.providers && device->cl) status = providers_verify(device, options->seed, options->cases, to);
+    if (!status && chosen.providers && device->cl) {
+        report_begin(to, tas_verify_name(NAME_CLBLAST));
+        status = providers_verify(device, options->seed, options->cases, to);
+    }
+    if (!status && chosen.training) report_begin(to, tas_verify_name(NAME_TRAINING));
     for (int which = 0; which < TRAININGS && !status && chosen.training; which++)
         status = verify_training(device, which, to);
     if (status) return status;
@@ -95,7 +100,7 @@ tas_status tas_verify(tas_device *device, const tas_verify_options *options, tas
                       "%s: opened with TAS_ARITH_FAST; tas_verify() needs TAS_ARITH_EXACT or TAS_ARITH_UNTESTED",
                       device->info.id);
     else
-        status = verify(device, options, &(report){device->context, on_row, user, result});
+        status = verify(device, options, &(report){device->context, options->on_begin, on_row, user, result});
     entry_end(&saved);
     return status;
 }
