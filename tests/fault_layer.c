@@ -23,6 +23,7 @@
  *                             beyond them
  * TASSELLO_FAULT_CODE         the error of both budgets (default -4)
  * TASSELLO_FAULT_MAX_ALLOC, TASSELLO_FAULT_GLOBAL   what clGetDeviceInfo says of memory, in bytes
+ * TASSELLO_FAULT_VECTOR_WIDTH, TASSELLO_FAULT_MAX_GROUP   likewise, of vectors and of work-groups
  * TASSELLO_FAULT_LOG          the file that gets what was counted, one JSON object, when the last context goes and
  *                             at the exit
  * TASSELLO_FAULT_TRACE=1      adds to it the calls in their order, as "sgd", "clFinish!-5" or, lazy, "sgd~"
@@ -91,7 +92,8 @@ static cl_int CL_API_CALL get_device_info(cl_device_id device, cl_device_info wh
     if (answer) return answer;
     const cl_int error = next.clGetDeviceInfo(device, what, size, value, written);
     const uint64_t says = fault_device_info(what);
-    if (!error && value && says) memcpy(value, &says, sizeof says);
+    const cl_uint few = (cl_uint)says;
+    if (!error && value && says) memcpy(value, size == sizeof few ? (const void *)&few : &says, size);
     return error;
 }
 

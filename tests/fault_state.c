@@ -45,7 +45,18 @@ typedef struct rule {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static rule rules[RULES];
 static int rule_count;
-static uint64_t budget, lazy_budget, max_alloc, global_bytes; /* 0: none */
+static uint64_t budget, lazy_budget; /* 0: none */
+static struct {
+    cl_device_info what;
+    const char *variable;
+    uint64_t says; /* 0: the truth */
+} facts[] = {
+    {CL_DEVICE_MAX_MEM_ALLOC_SIZE, "TASSELLO_FAULT_MAX_ALLOC", 0},
+    {CL_DEVICE_GLOBAL_MEM_SIZE, "TASSELLO_FAULT_GLOBAL", 0},
+    {CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, "TASSELLO_FAULT_VECTOR_WIDTH", 0},
+    {CL_DEVICE_MAX_WORK_GROUP_SIZE, "TASSELLO_FAULT_MAX_GROUP", 0},
+};
+enum { FACTS = sizeof facts / sizeof *facts };
 static cl_int budget_code = CL_MEM_OBJECT_ALLOCATION_FAILURE, lost_code;
 static int contexts, lost; /* created so far; those that are lost: the first, the second ... up to this */
 
@@ -160,8 +171,7 @@ void fault_begin(void)
     free(text);
     budget = read_variable("TASSELLO_FAULT_BUDGET");
     lazy_budget = read_variable("TASSELLO_FAULT_LAZY_BUDGET");
-    max_alloc = read_variable("TASSELLO_FAULT_MAX_ALLOC");
-    global_bytes = read_variable("TASSELLO_FAULT_GLOBAL");
+    for (int i = 0; i < FACTS; i++) facts[i].says = read_variable(facts[i].variable);
     tracing = read_variable("TASSELLO_FAULT_TRACE") != 0;
     text = getenv("TASSELLO_FAULT_CODE");
     if (text) budget_code = (cl_int)read_number("TASSELLO_FAULT_CODE", text);
@@ -492,5 +502,7 @@ cl_mem fault_spoil(int *at, uint64_t *size)
 
 uint64_t fault_device_info(cl_device_info what)
 {
-    return what == CL_DEVICE_MAX_MEM_ALLOC_SIZE ? max_alloc : what == CL_DEVICE_GLOBAL_MEM_SIZE ? global_bytes : 0;
+    for (int i = 0; i < FACTS; i++)
+        if (facts[i].what == what) return facts[i].says;
+    return 0;
 }
