@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+const cl_point cl_points[] = {{0}};
 const cl_source cl_sources[] = {
     {"tiny",
      "#ifndef ADD\n"

@@ -1,19 +1,22 @@
 #!/usr/bin/env python3
 """Writes text files into C, so that the library carries its kernels and its example networks.
 
-    embed.py KERNELS.c NETWORKS.c FILE.cl ... FILE.net ...
+    embed.py [--cover] KERNELS.c NETWORKS.c FILE.cl ... FILE.net ...
 
-KERNELS.c has cl_sources[] of src/device/opencl/sources.h, one row a .cl file with its #include "x.h" pasted in;
-NETWORKS.c has shipped_networks[], one row a .net file.
+KERNELS.c has cl_sources[] of src/device/opencl/sources.h, one row a .cl file with its #include "x.h" pasted in, and
+cl_points[], which is empty without --cover (instrument.py); NETWORKS.c has shipped_networks[], one row a .net file.
 
 The same files give the same output, in whatever order they are named. Texts become arrays of numbers, since C compilers
 need not take string literals of more than 4095 characters.
 """
 
 import argparse
+import json
 import re
 import sys
 from pathlib import Path
+
+from instrument import instrument
 
 INCLUDE = re.compile(r'\s*#\s*include\s*"([^"]+)"')
 
@@ -74,8 +77,20 @@ def write(output, head, begin, texts):
     Path(output).write_text("\n".join([head, *arrays, begin, *rows, "    {0, 0},", "};", ""]))
 
 
+def write_points(output, programs):
+    """cl_points[], after the sources; programs are (name, points)."""
+    rows = [
+        f'    {{"{name}", "{p.file}", {json.dumps(p.text)}, {p.line}, {p.scope}, POINT_{p.kind}}},'
+        for name, points in programs
+        for p in points
+    ]
+    with open(output, "a") as stream:
+        stream.write("\n".join(["const cl_point cl_points[] = {", *rows, "    {0},", "};", ""]))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cover", action="store_true", help="put points into the kernels")
     parser.add_argument("kernels", help="the C file to write with the kernels in it")
     parser.add_argument("networks", help="the C file to write with the networks in it")
     parser.add_argument("files", nargs="*", help=".cl and .net files")
@@ -87,8 +102,11 @@ def main():
 
     made = "/* Made by tools/embed.py. */\n"
     kernels = [(f, "\n".join(paste(f, [])) + "\n") for f in files if f.suffix == ".cl"]
+    covered = [(f, *(instrument(text) if arguments.cover else (text, []))) for f, text in kernels]
+    kernels = [(f, text) for f, text, _ in covered]
     networks = [(f, read(f)) for f in files if f.suffix == ".net"]
     write(arguments.kernels, made + '#include "device/opencl/sources.h"\n', "const cl_source cl_sources[] = {", kernels)
+    write_points(arguments.kernels, [(f.stem, points) for f, _, points in covered])
     declare = "extern const struct shipped_network {\n    const char *name, *text;\n} shipped_networks[];\n"
     write(arguments.networks, made + declare, "const struct shipped_network shipped_networks[] = {", networks)
 

@@ -1,6 +1,6 @@
 /* tassello verify: compares every operation of a device with the C reference, bit for bit; then the canonical training.
  */
-#include "cli.h"
+#include "verify_coverage.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -76,7 +76,7 @@ typedef struct session {
     cli_state cli;
     settings s;
     FILE *text; /* rows for people: stdout, or stderr where JSON goes to stdout */
-    json_t *devices, *rows;
+    json_t *devices, *rows, *coverage;
     provider_row *provider_rows;
     size_t provider_row_count;
     uint32_t count[3]; /* devices by verdict */
@@ -278,6 +278,7 @@ static json_t *describe_session(session *v)
     json_object_set_new(o, "failed", json_integer(v->count[FAILED]));
     json_object_set_new(o, "skipped", json_integer(v->count[SKIPPED]));
     v->devices = NULL;
+    if (v->coverage) json_object_set(o, "kernel_coverage", v->coverage);
     return o;
 }
 
@@ -293,6 +294,7 @@ static int verify_one_or_all(session *v)
         snprintf(v->runs->id, sizeof v->runs->id, "%s", v->s.device ? v->s.device : "");
         verify_device(v, v->s.device, v->runs);
     }
+    v->coverage = verify_coverage_print(v->cli.context, v->text);
     print_total(v);
     /* a device that was named but could not be opened has not passed */
     return v->count[FAILED] || !v->count[PASSED] ? EXIT_FAILED : 0;
@@ -353,6 +355,7 @@ static int run(int argc, char **argv)
         if (v.s.json && !write_json(&v)) result = EXIT_FAILED;
     }
     json_decref(v.devices);
+    json_decref(v.coverage);
     free(v.runs);
     for (size_t i = 0; i < v.s.only_count; i++) free(v.s.only[i]);
     cli_close(&v.cli);

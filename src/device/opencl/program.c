@@ -1,6 +1,7 @@
 /* Kernels: from the open device's table, else from the cache on disk, else built from source. */
 #include "device/opencl/launch.h"
 
+#include "device/coverage.h"
 #include "device/opencl/binary.h"
 #include "device/opencl/errors.h"
 #include "device/opencl/fork.h"
@@ -133,7 +134,8 @@ static tas_status get_program(tas_device *device, const char *program, const cha
 {
     opencl_device *cl = device->cl;
     program_row *row = NULL;
-    char all[sizeof row->options + sizeof common_options + 1];
+    char all[sizeof row->options + sizeof common_options + 1 + COVERAGE_OPTION_BYTES];
+    char cover[COVERAGE_OPTION_BYTES];
 
     for (int k = 0; k < cl->program_count && !row; k++) {
         program_row *e = &cl->programs[k];
@@ -149,8 +151,10 @@ static tas_status get_program(tas_device *device, const char *program, const cha
         return fail(device->context, TAS_DEVICE_FAILED, "%s: no room for another program (%s)", device->info.id,
                     program);
     strcpy(made.options, options);
-    snprintf(all, sizeof all, "%s%s%s", common_options, *options ? " " : "", options);
-    tas_status status = get_built(device, program, source, all, fresh, &made);
+    tas_status status = coverage_add(device, program, options, cover, sizeof cover);
+    if (status) return status;
+    snprintf(all, sizeof all, "%s%s%s%s", common_options, *options ? " " : "", options, cover);
+    status = get_built(device, program, source, all, fresh, &made);
     if (status) return status;
     if (row)
         clReleaseProgram(row->built);
@@ -193,6 +197,7 @@ tas_status program_get_kernel(tas_device *device, const char *program, const cha
     row = &cl->kernels[cl->kernel_count++];
     *row = (kernel_row){.program = program, .name = name, .kernel = kernel};
     strcpy(row->options, options);
+    coverage_expect(program, options, name);
     *out = kernel;
     return TAS_OK;
 }
