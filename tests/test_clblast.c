@@ -48,11 +48,10 @@ START_TEST(other_operations_stay_exact)
     static const op_id ops[] = {OP_SQUARE_ROWS, OP_DENSE_BACKWARD_BIAS, OP_SGD, OP_ADAM};
     ck_assert_uint_eq(device_weight_panel(device, 33, 784), 1);
     for (int i = 0; i < 4; i++) {
-        tas_verify_row row;
-        char text[512] = "";
-        ck_assert_msg(!cases_verify(device, ops[i], 1, EDGE_CASES, 20, &row, text, sizeof text), "%s",
-                      tas_error(context));
-        ck_assert_msg(!row.failed, "%s: %s", row.operation, text);
+        case_results results;
+        char text[CASES_TEXT];
+        ck_assert_msg(!cases_verify(device, ops[i], 1, EDGE_CASES, 20, &results), "%s", tas_error(context));
+        ck_assert_msg(!results.failed, "%s: %s", op_get(ops[i])->name, cases_print(&results, text));
     }
 }
 END_TEST

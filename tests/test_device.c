@@ -27,12 +27,12 @@ static uint32_t edge_count(void) { return tested_small ? 4 : EDGE_CASES; }
 
 static void check_operation(op_id op, uint32_t cases)
 {
-    tas_verify_row row;
-    char text[512];
-    tas_status status = cases_verify(device, op, 3, edge_count(), cases, &row, text, sizeof text);
+    case_results results;
+    char text[CASES_TEXT];
+    tas_status status = cases_verify(device, op, 3, edge_count(), cases, &results);
     ck_assert_msg(!status, "%s: %s", op_get(op)->name, tas_error(context));
-    ck_assert_msg(!row.failed, "%s: %s", op_get(op)->name, text);
-    ck_assert_uint_gt(row.passed, 0);
+    ck_assert_msg(!results.failed, "%s: %s", op_get(op)->name, cases_print(&results, text));
+    ck_assert_uint_gt(results.passed, 0);
 }
 
 START_TEST(operation) { check_operation((op_id)_i, case_count()); }

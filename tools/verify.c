@@ -29,6 +29,12 @@ static const cli_option options[] = {
      .offset = offsetof(settings, op),
      .help = "Verify these operations alone; may be repeated. 'training' stands for the canonical trainings, 'clblast' "
              "for CLBlast's products. Default: everything."},
+    {.name = "case",
+     .group = GROUP_DATA,
+     .metavar = "NAME",
+     .type = TYPE_TEXT,
+     .offset = offsetof(settings, verify.only_case),
+     .help = "With --op only: run this case of the operation again. A failure prints the name of its case."},
     {.name = "seed",
      .group = GROUP_DATA,
      .metavar = "N",
@@ -75,7 +81,8 @@ typedef struct device_run {
 typedef struct session {
     cli_state cli;
     settings s;
-    FILE *text; /* rows for people: stdout, or stderr where JSON goes to stdout */
+    const char *device_id; /* that is verified */
+    FILE *text;            /* rows for people: stdout, or stderr where JSON goes to stdout */
     json_t *devices, *rows, *coverage;
     provider_row *provider_rows;
     size_t provider_row_count;
@@ -97,7 +104,39 @@ static void print_row(const session *v, verdict how, const char *operation, cons
     if (how == SKIPPED) fprintf(v->text, "           %s\n", text);
 }
 
-static json_t *describe_row(const tas_verify_row *row)
+/* The command that repeats a row's first failure. */
+enum { COMMAND_TEXT = 1024 };
+static const char *describe_command(const session *v, const tas_verify_row *row, char text[COMMAND_TEXT])
+{
+    snprintf(text, COMMAND_TEXT, "tassello verify --device %s --op %s --case %s", v->device_id, row->operation,
+             row->failure.name);
+    return text;
+}
+
+/* A row's first failure: null if there is none. */
+static json_t *describe_failure(const session *v, const tas_verify_row *row)
+{
+    const tas_verify_failure *f = &row->failure;
+    char command[COMMAND_TEXT], bits[16];
+    if (!f->name || !*f->name) return json_null();
+    json_t *o = json_object();
+    json_object_set_new(o, "case", cli_json_text(f->name));
+    json_object_set_new(o, "command", cli_json_text(describe_command(v, row, command)));
+    json_object_set_new(o, "shape", cli_json_text(f->shape));
+    json_object_set_new(o, "operand", cli_json_text(f->operand));
+    if (!*f->operand) return o;
+    json_object_set_new(o, "element", json_integer((json_int_t)f->element));
+    snprintf(bits, sizeof bits, "%08x", f->got);
+    json_object_set_new(o, "got", json_string(bits));
+    snprintf(bits, sizeof bits, "%08x", f->expected);
+    json_object_set_new(o, "expected", json_string(bits));
+    json_object_set_new(o, "ulp", f->ulp == UINT64_MAX ? json_null() : json_integer((json_int_t)f->ulp));
+    json_object_set_new(o, "differing", json_integer((json_int_t)f->differing));
+    json_object_set_new(o, "elements", json_integer((json_int_t)f->elements));
+    return o;
+}
+
+static json_t *describe_row(const session *v, const tas_verify_row *row)
 {
     json_t *o = json_object();
     json_object_set_new(o, "operation", cli_json_text(row->operation));
@@ -108,6 +147,7 @@ static json_t *describe_row(const tas_verify_row *row)
     json_object_set_new(o, "seconds", cli_json_real(row->seconds));
     json_object_set_new(o, "worst_error", cli_json_real(row->worst_error));
     json_object_set_new(o, "text", cli_json_text(row->text ? row->text : ""));
+    json_object_set_new(o, "failure", describe_failure(v, row));
     return o;
 }
 
@@ -130,13 +170,17 @@ static void keep_provider_row(session *v, const tas_verify_row *row)
 static void on_row(void *user, const tas_verify_row *row)
 {
     session *v = user;
-    json_array_append_new(v->rows, describe_row(row));
+    json_array_append_new(v->rows, describe_row(v, row));
     if (strcmp(row->provider, "kernel") && strcmp(row->provider, "reference")) {
         keep_provider_row(v, row);
         return;
     }
     print_row(v, judge(row), row->operation, row->provider, row->passed, row->failed, row->seconds, "",
               row->text ? row->text : "");
+    if (row->failure.name && *row->failure.name) {
+        char command[COMMAND_TEXT];
+        fprintf(v->text, "           to repeat it: %s\n", describe_command(v, row, command));
+    }
     fflush(v->text);
 }
 
@@ -188,6 +232,16 @@ static json_t *describe_device(session *v, const device_run *run)
     return o;
 }
 
+static void print_start(const session *v, const tas_device_info *info)
+{
+    const tas_verify_options *verify = &v->s.verify;
+    fprintf(v->text, "%s (%s), ", info->id, info->name);
+    if (verify->only_case)
+        fprintf(v->text, "case %s\n", verify->only_case);
+    else
+        fprintf(v->text, "seed %llu, %u random cases per operation\n", (unsigned long long)verify->seed, verify->cases);
+}
+
 /* A device that is not available or has no compiler is skipped; any other failure counts as failed. */
 static void verify_device(session *v, const char *id, device_run *run)
 {
@@ -203,9 +257,9 @@ static void verify_device(session *v, const char *id, device_run *run)
         const tas_device_info *info = tas_device_get_info(device);
         memcpy(run->id, info->id, sizeof run->id);
         memcpy(run->name, info->name, sizeof run->name);
-        fprintf(v->text, "%s (%s), seed %llu, %u random cases per operation\n", info->id, info->name,
-                (unsigned long long)v->s.verify.seed, v->s.verify.cases);
+        print_start(v, info);
         fflush(v->text);
+        v->device_id = run->id;
         status = tas_verify(device, &v->s.verify, on_row, v, &run->result);
         run->verdict = status || run->result.failed ? FAILED : PASSED;
         print_provider_rows(v);
@@ -344,6 +398,8 @@ static int run(int argc, char **argv)
     tas_verify_options_init(&v.s.verify);
     cli_parse_seen(&verify_command, argc, argv, &v.s, on_option, &v.s);
     if (v.s.op && !v.s.only_count) cli_usage(&verify_command, "--op %s: expected names of operations", v.s.op);
+    if (v.s.verify.only_case && v.s.only_count != 1)
+        cli_usage(&verify_command, "--case %s: expected --op with the name of its operation", v.s.verify.only_case);
     if (v.s.only_count) v.s.verify.only = (const char *const *)v.s.only;
     if (v.s.all && v.s.device) cli_usage(&verify_command, "--all and --device: expected only one of them");
     if (!cli_open(&v.cli, &verify_command)) return EXIT_FAILED;

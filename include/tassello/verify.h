@@ -23,6 +23,8 @@ typedef struct tas_verify_options {
     /* Names of operations, ended by NULL, which are then all that is verified; "training" and "clblast" stand for the
      * canonical trainings and for CLBlast's products. NULL (the default): everything. */
     const char *const *only;
+    /* Only this case of the one operation that `only` names: tas_verify_failure.name. NULL (the default): all cases. */
+    const char *only_case;
     /* Called with each of these names before it is verified, and with the `user` of on_row. May be NULL. */
     void (*on_begin)(void *user, const char *name);
 } tas_verify_options;
@@ -32,6 +34,24 @@ TAS_API void tas_verify_options_init(tas_verify_options *options);
  * be; NULL if there is none. */
 TAS_API const char *tas_verify_name(size_t number);
 TAS_API const char *tas_verify_suggest(const char *name);
+
+/* The first case that failed, with the smallest sizes that still fail. Strings are valid during the call. */
+typedef struct tas_verify_failure {
+    /* SEED:NUMBER, and the sizes that are not as drawn: what `only_case` takes. "" if no case failed. */
+    const char *name;
+    /* All sizes. */
+    const char *shape;
+    /* The first operand that differs; "" if something was written outside all operands, or the case could not be run.
+     */
+    const char *operand;
+    /* Its first element that differs, how many differ, and of how many. */
+    uint64_t element, differing, elements;
+    /* That element's bits, and those of the reference; whether they are floats, */
+    uint32_t got, expected;
+    int floats;
+    /* and how many floats they are apart; UINT64_MAX if one of them is NaN. */
+    uint64_t ulp;
+} tas_verify_failure;
 
 /* One row: an operation on a device. Strings are valid during the call. */
 typedef struct tas_verify_row {
@@ -43,9 +63,10 @@ typedef struct tas_verify_row {
     double seconds;
     /* Of a provider with a tolerance: the largest error as a fraction of its bound. Otherwise 0. */
     double worst_error;
-    /* The first failure (shape, element, both values, seed), or why the row was skipped; otherwise "". */
+    /* The first failure in words (shape, element, both values), or why the row was skipped; otherwise "". */
     const char *text;
     int skipped;
+    tas_verify_failure failure;
 } tas_verify_row;
 typedef void (*tas_verify_fn)(void *user, const tas_verify_row *row);
 

@@ -17,6 +17,12 @@ static bool activation_shape(op_args *args, draw *d, int edge)
     return true;
 }
 
+static bool activation_fit(op_args *args)
+{
+    args->batch = args->n;
+    return args->size[ACTIVATION_ELEMENTS] > 0;
+}
+
 static uint64_t activation_elements(const op_args *a, int operand)
 {
     (void)operand;
@@ -67,6 +73,7 @@ static bool activation_fill(const op_args *a, int operand, void *data, draw *d)
         .elements = activation_elements,                                                                               \
         .reference = NAME##_forward,                                                                                   \
         .shape = activation_shape,                                                                                     \
+        .fit = activation_fit,                                                                                         \
         .fill = activation_fill,                                                                                       \
         .flushes = true,                                                                                               \
     };                                                                                                                 \
@@ -78,6 +85,7 @@ static bool activation_fill(const op_args *a, int operand, void *data, draw *d)
         .elements = activation_elements,                                                                               \
         .reference = NAME##_backward,                                                                                  \
         .shape = activation_shape,                                                                                     \
+        .fit = activation_fit,                                                                                         \
         .fill = activation_fill,                                                                                       \
     };
 

@@ -138,5 +138,6 @@ const op_row row_adam = {
     .elements = adam_elements,
     .reference = adam,
     .shape = adam_shape,
+    .fit = divisor_fit_sizes,
     .fill = adam_fill,
 };

@@ -16,6 +16,12 @@ static bool bias_shape(op_args *args, draw *d, int edge)
     return true;
 }
 
+static bool bias_fit(op_args *args)
+{
+    args->batch = args->n;
+    return args->size[BIAS_CHANNELS] && args->size[BIAS_POSITIONS];
+}
+
 static uint64_t bias_elements(const op_args *a, int operand)
 {
     return operand ? a->size[BIAS_CHANNELS] : (uint64_t)a->n * a->size[BIAS_CHANNELS] * a->size[BIAS_POSITIONS];
@@ -37,5 +43,6 @@ const op_row row_add_bias = {
     .elements = bias_elements,
     .reference = add_bias,
     .shape = bias_shape,
+    .fit = bias_fit,
     .flushes = true,
 };

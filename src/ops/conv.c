@@ -132,8 +132,7 @@ static void set_geometry(op_args *args, const uint32_t g[GEOMETRY])
     s[WINDOW_SY] = g[7], s[WINDOW_SX] = g[8];
     s[WINDOW_PY] = g[9], s[WINDOW_PX] = g[10];
     s[WINDOW_DY] = g[11], s[WINDOW_DX] = g[12], s[WINDOW_GROUPS] = g[13];
-    s[WINDOW_OH] = window_out(g[2], g[5], g[7], g[9], g[11]);
-    s[WINDOW_OW] = window_out(g[3], g[6], g[8], g[10], g[12]);
+    window_fit(args);
 }
 
 static bool conv_shape(op_args *args, draw *d, int edge)
@@ -146,6 +145,20 @@ static bool conv_shape(op_args *args, draw *d, int edge)
     } while (edge < 0 && (!window_out_elements(args) || args->n * window_in_elements(args) > FMAS ||
                           args->n * window_out_elements(args) * window_chain(args) > FMAS));
     return true;
+}
+
+static bool conv_sum_fit(op_args *args)
+{
+    uint32_t *s = args->size;
+    if (!window_fit(args) || !s[WINDOW_O] || s[WINDOW_C] % s[WINDOW_GROUPS] || s[WINDOW_O] % s[WINDOW_GROUPS])
+        return false;
+    return window_out_elements(args) && granule_fits(s[WINDOW_GRANULE]);
+}
+
+static bool conv_fit(op_args *args)
+{
+    args->batch = args->n;
+    return conv_sum_fit(args);
 }
 
 /* A tile somewhere in a batch, for the sums over examples. */
@@ -408,6 +421,7 @@ const op_row row_conv_forward = {
     .flops = conv_flops,
     .reference = conv_forward,
     .shape = conv_shape,
+    .fit = conv_fit,
     .fill = forward_fill,
 };
 
@@ -421,6 +435,7 @@ const op_row row_conv_forward_no_bias = {
     .flops = conv_flops,
     .reference = conv_forward_no_bias,
     .shape = conv_shape,
+    .fit = conv_fit,
 };
 
 const op_row row_conv_backward_input = {
@@ -433,6 +448,7 @@ const op_row row_conv_backward_input = {
     .flops = conv_flops,
     .reference = conv_backward_input,
     .shape = conv_shape,
+    .fit = conv_fit,
 };
 
 const op_row row_conv_backward_weights = {
@@ -446,6 +462,7 @@ const op_row row_conv_backward_weights = {
     .flops = conv_flops,
     .reference = conv_backward_weights,
     .shape = conv_sum_shape,
+    .fit = conv_sum_fit,
     .fill = backward_weights_fill,
     .undefined = backward_weights_undefined,
 };
@@ -458,4 +475,5 @@ const op_row row_conv_backward_bias = {
     .elements = backward_bias_elements,
     .reference = conv_backward_bias,
     .shape = conv_sum_shape,
+    .fit = conv_sum_fit,
 };

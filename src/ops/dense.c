@@ -27,6 +27,12 @@ static bool dense_shape(op_args *args, draw *d, int edge)
     return true;
 }
 
+static bool dense_fit(op_args *args)
+{
+    args->batch = args->n;
+    return args->size[DENSE_OUTPUTS] && args->size[DENSE_INPUTS];
+}
+
 /* A tile somewhere in a batch, for the sums over examples. */
 static bool dense_sum_shape(op_args *args, draw *d, int edge)
 {
@@ -36,6 +42,11 @@ static bool dense_sum_shape(op_args *args, draw *d, int edge)
     args->first = draw_below(d, 3) ? draw_below(d, 300) : 0;
     args->batch = args->first + args->n + (draw_below(d, 2) ? draw_below(d, 40) : 0);
     return true;
+}
+
+static bool dense_sum_fit(op_args *args)
+{
+    return args->size[DENSE_OUTPUTS] && args->size[DENSE_INPUTS] && granule_fits(args->size[DENSE_GRANULE]);
 }
 
 static uint64_t dense_elements(const op_args *a, int operand)
@@ -194,6 +205,7 @@ const op_row row_dense_forward = {
     .flops = dense_flops,
     .reference = forward,
     .shape = dense_shape,
+    .fit = dense_fit,
 };
 
 const op_row row_dense_forward_no_bias = {
@@ -206,6 +218,7 @@ const op_row row_dense_forward_no_bias = {
     .flops = dense_flops,
     .reference = forward_no_bias,
     .shape = dense_shape,
+    .fit = dense_fit,
 };
 
 const op_row row_dense_backward_input = {
@@ -217,6 +230,7 @@ const op_row row_dense_backward_input = {
     .flops = dense_flops,
     .reference = backward_input,
     .shape = dense_shape,
+    .fit = dense_fit,
 };
 
 const op_row row_dense_backward_weights = {
@@ -230,6 +244,7 @@ const op_row row_dense_backward_weights = {
     .norms = NORMS_WEIGHTS,
     .reference = backward_weights,
     .shape = dense_sum_shape,
+    .fit = dense_sum_fit,
 };
 
 const op_row row_dense_backward_bias = {
@@ -241,4 +256,5 @@ const op_row row_dense_backward_bias = {
     .norms = NORMS_BIAS,
     .reference = backward_bias,
     .shape = dense_sum_shape,
+    .fit = dense_sum_fit,
 };

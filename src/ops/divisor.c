@@ -26,6 +26,12 @@ static bool divisor_shape(op_args *args, draw *d, int edge)
     return true;
 }
 
+static bool divisor_fit(op_args *args)
+{
+    (void)args;
+    return true;
+}
+
 static uint64_t divisor_elements(const op_args *a, int operand)
 {
     (void)a;
@@ -54,6 +60,8 @@ static bool clip_shape(op_args *args, draw *d, int edge)
     args->scalar[CLIP_NORM] = norms[draw_below(d, LENGTH(norms))];
     return true;
 }
+
+static bool clip_fit(op_args *args) { return args->size[CLIP_SQUARES] && args->size[CLIP_STEP]; }
 
 static uint64_t clip_elements(const op_args *a, int operand)
 {
@@ -105,6 +113,8 @@ static bool trust_shape(op_args *args, draw *d, int edge)
     return true;
 }
 
+static bool trust_fit(op_args *args) { return args->size[TRUST_WEIGHTS] && args->size[TRUST_OTHERS]; }
+
 static uint64_t trust_elements(const op_args *a, int operand)
 {
     return operand ? DIVISOR_VALUES : (uint64_t)a->size[TRUST_WEIGHTS] + a->size[TRUST_OTHERS];
@@ -143,6 +153,7 @@ const op_row row_divisor = {
     .elements = divisor_elements,
     .reference = divisor,
     .shape = divisor_shape,
+    .fit = divisor_fit,
 };
 
 const op_row row_clip = {
@@ -153,6 +164,7 @@ const op_row row_clip = {
     .elements = clip_elements,
     .reference = clip,
     .shape = clip_shape,
+    .fit = clip_fit,
     .fill = clip_fill,
 };
 
@@ -163,6 +175,7 @@ const op_row row_trust_ratio = {
     .elements = trust_elements,
     .reference = trust_ratio,
     .shape = trust_shape,
+    .fit = trust_fit,
     .fill = trust_fill,
 };
 
@@ -173,6 +186,8 @@ void divisor_draw_sizes(op_args *args, draw *d, int edge)
     args->size[UPDATE_ELEMENTS] = edge >= 0 ? (uint32_t)edge : 1 + draw_below(d, 3000);
     args->size[UPDATE_AT] = draw_below(d, 2) ? draw_below(d, 100) : 0;
 }
+
+bool divisor_fit_sizes(op_args *args) { return args->size[UPDATE_ELEMENTS] > 0; }
 
 float divisor_draw_count(const draw *d) { return d->number % 3 ? (float)(1 + d->number * 2654435761u % 3000) : 1; }
 

@@ -47,6 +47,7 @@ static inline float divisor_mean(float sum, float count, float reciprocal, float
 
 /* Cases of an optimizer: elements and place; the extent of its operands; the examples of its divisor. */
 void divisor_draw_sizes(op_args *args, draw *d, int edge);
+bool divisor_fit_sizes(op_args *args);
 static inline uint64_t divisor_extent(const op_args *a)
 {
     return (uint64_t)a->size[UPDATE_AT] + a->size[UPDATE_ELEMENTS];

@@ -35,6 +35,14 @@ static bool dropout_shape(op_args *args, draw *d, int edge)
     return true;
 }
 
+static bool dropout_fit(op_args *args)
+{
+    const uint32_t *s = args->size;
+    args->batch = args->n;
+    args->scalar[DROPOUT_SCALE] = arith_div(1, __builtin_fmaf(-(float)s[DROPOUT_THRESHOLD], 0x1p-32f, 1));
+    return s[DROPOUT_ELEMENTS] && s[DROPOUT_ORDER] >= (uint64_t)args->at + args->n;
+}
+
 static uint64_t dropout_elements(const op_args *a, int operand)
 {
     return operand == 1 ? a->size[DROPOUT_ORDER] : (uint64_t)a->n * a->size[DROPOUT_ELEMENTS];
@@ -74,6 +82,7 @@ const op_row row_dropout_forward = {
     .elements = dropout_elements,
     .reference = drop,
     .shape = dropout_shape,
+    .fit = dropout_fit,
     .fill = dropout_fill,
     .flushes = true,
 };
@@ -86,6 +95,7 @@ const op_row row_dropout_backward = {
     .elements = dropout_elements,
     .reference = drop,
     .shape = dropout_shape,
+    .fit = dropout_fit,
     .fill = dropout_fill,
     .flushes = true,
 };

@@ -41,11 +41,25 @@ static bool gather_shape(op_args *args, draw *d, int edge)
     return true;
 }
 
+static bool gather_fit(op_args *args)
+{
+    const uint32_t *s = args->size;
+    args->batch = args->n;
+    return s[GATHER_ELEMENTS] && s[GATHER_SOURCE] && s[GATHER_ORDER] >= (uint64_t)s[GATHER_AT] + args->n &&
+           (!s[GATHER_DIRECT] || args->n <= s[GATHER_SOURCE]);
+}
+
 static bool label_shape(op_args *args, draw *d, int edge)
 {
     bool some = gather_shape(args, d, edge);
     args->size[GATHER_ELEMENTS] = 1;
     return some;
+}
+
+static bool label_fit(op_args *args)
+{
+    args->size[GATHER_ELEMENTS] = 1;
+    return gather_fit(args);
 }
 
 static uint64_t gather_elements(const op_args *a, int operand)
@@ -128,6 +142,16 @@ static bool image_shape(op_args *args, draw *d, int edge)
     args->seed = (uint64_t)draw_u32(d) << 32;
     args->seed |= draw_u32(d);
     return true;
+}
+
+/* As many channels as the elements are enough for. */
+static bool image_fit(op_args *args)
+{
+    uint32_t *s = args->size;
+    const uint32_t height = s[IMAGE_HEIGHT], width = s[IMAGE_WIDTH], shorter = height < width ? height : width;
+    if (!shorter || s[IMAGE_SHIFT] >= shorter || s[IMAGE_CUTOUT] > shorter) return false;
+    s[GATHER_ELEMENTS] -= s[GATHER_ELEMENTS] % (height * width);
+    return gather_fit(args);
 }
 
 static uint32_t image_channels(const op_args *a)
@@ -233,6 +257,12 @@ static bool one_hot_shape(op_args *args, draw *d, int edge)
     return true;
 }
 
+static bool one_hot_fit(op_args *args)
+{
+    args->batch = args->n;
+    return args->size[ONE_HOT_CLASSES] > 0;
+}
+
 static uint64_t one_hot_elements(const op_args *a, int operand)
 {
     return operand ? (uint64_t)a->n * a->size[ONE_HOT_CLASSES] : a->n;
@@ -265,6 +295,7 @@ const op_row row_gather_bytes = {
     .elements = gather_elements,
     .reference = gather_bytes,
     .shape = gather_shape,
+    .fit = gather_fit,
     .fill = gather_fill,
 };
 
@@ -276,6 +307,7 @@ const op_row row_gather_floats = {
     .elements = gather_elements,
     .reference = gather_floats,
     .shape = gather_shape,
+    .fit = gather_fit,
     .fill = gather_fill,
     .flushes = true,
 };
@@ -289,6 +321,7 @@ const op_row row_gather_image_bytes = {
     .elements = image_elements,
     .reference = gather_image,
     .shape = image_shape,
+    .fit = image_fit,
     .fill = image_fill,
 };
 
@@ -301,6 +334,7 @@ const op_row row_gather_image_floats = {
     .elements = image_elements,
     .reference = gather_image,
     .shape = image_shape,
+    .fit = image_fit,
     .fill = image_fill,
     .flushes = true,
 };
@@ -313,6 +347,7 @@ const op_row row_gather_labels = {
     .elements = gather_elements,
     .reference = gather_labels,
     .shape = label_shape,
+    .fit = label_fit,
     .fill = gather_fill,
 };
 
@@ -322,5 +357,6 @@ const op_row row_one_hot = {
     .elements = one_hot_elements,
     .reference = one_hot,
     .shape = one_hot_shape,
+    .fit = one_hot_fit,
     .fill = one_hot_fill,
 };

@@ -24,6 +24,9 @@ static inline granule_part granule_from(const op_args *a, uint32_t granule, uint
     return (granule_part){stop, a->first + r == begin, a->first + stop == end, begin == 0, granule == 0};
 }
 
+/* Whether a granule may have so many examples. */
+static inline bool granule_fits(uint32_t granule) { return !(granule & (granule - 1)); }
+
 /* Whether the tile ends within a granule, whose sum then waits in `partial`. */
 static inline bool granule_is_open(const op_args *a, uint32_t granule)
 {

@@ -21,6 +21,13 @@ static bool join_shape(op_args *args, draw *d, int edge)
     return true;
 }
 
+static bool join_fit(op_args *args)
+{
+    const uint32_t *s = args->size;
+    args->batch = args->n;
+    return s[JOIN_ELEMENTS] && s[JOIN_WHOLE] >= (uint64_t)s[JOIN_AT] + s[JOIN_ELEMENTS];
+}
+
 static uint64_t elementwise_elements(const op_args *a, int operand)
 {
     (void)operand;
@@ -79,6 +86,7 @@ const op_row row_add = {
     .elements = elementwise_elements,
     .reference = add,
     .shape = join_shape,
+    .fit = join_fit,
     .flushes = true,
 };
 
@@ -90,6 +98,7 @@ const op_row row_multiply = {
     .elements = elementwise_elements,
     .reference = multiply,
     .shape = join_shape,
+    .fit = join_fit,
 };
 
 const op_row row_concat_forward = {
@@ -99,6 +108,7 @@ const op_row row_concat_forward = {
     .elements = concat_elements,
     .reference = concat_forward,
     .shape = join_shape,
+    .fit = join_fit,
 };
 
 const op_row row_concat_backward = {
@@ -108,4 +118,5 @@ const op_row row_concat_backward = {
     .elements = concat_elements,
     .reference = concat_backward,
     .shape = join_shape,
+    .fit = join_fit,
 };

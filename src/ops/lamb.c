@@ -96,6 +96,7 @@ const op_row row_lamb_direction = {
     .elements = direction_elements,
     .reference = lamb_direction,
     .shape = adam_shape,
+    .fit = divisor_fit_sizes,
     .fill = adam_fill,
 };
 
@@ -108,5 +109,6 @@ const op_row row_lamb_step = {
     .elements = step_elements,
     .reference = lamb_step,
     .shape = step_shape,
+    .fit = divisor_fit_sizes,
     .fill = step_fill,
 };

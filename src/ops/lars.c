@@ -75,5 +75,6 @@ const op_row row_lars = {
     .elements = lars_elements,
     .reference = lars,
     .shape = lars_shape,
+    .fit = divisor_fit_sizes,
     .fill = lars_fill,
 };

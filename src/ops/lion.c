@@ -87,5 +87,6 @@ const op_row row_lion = {
     .elements = lion_elements,
     .reference = lion,
     .shape = lion_shape,
+    .fit = divisor_fit_sizes,
     .fill = lion_fill,
 };

@@ -25,6 +25,8 @@ static bool loss_shape(op_args *args, draw *d, int edge)
     return true;
 }
 
+static bool loss_fit(op_args *args) { return args->size[LOSS_OUTPUTS] > 0; }
+
 static uint64_t loss_elements(const op_args *a, int operand)
 {
     const uint64_t all = (uint64_t)a->n * a->size[LOSS_OUTPUTS];
@@ -126,6 +128,7 @@ const op_row row_softmax_loss = {
     .elements = loss_elements,
     .reference = softmax_loss,
     .shape = loss_shape,
+    .fit = loss_fit,
     .fill = softmax_fill,
 };
 
@@ -159,6 +162,7 @@ const op_row row_softmax_loss = {
         .elements = loss_elements,                                                                                     \
         .reference = NAME##_loss,                                                                                      \
         .shape = loss_shape,                                                                                           \
+        .fit = loss_fit,                                                                                               \
         .fill = target_fill,                                                                                           \
     };
 

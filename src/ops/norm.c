@@ -141,6 +141,7 @@ const op_row row_norm_rows = {
     .elements = norm_elements,
     .reference = sum_rows,
     .shape = norm_shape,
+    .fit = norm_fit,
 };
 
 const op_row row_norm_forward = {
@@ -153,6 +154,7 @@ const op_row row_norm_forward = {
     .elements = norm_elements,
     .reference = normalize,
     .shape = norm_shape,
+    .fit = norm_fit,
 };
 
 const op_row row_norm_backward_rows = {
@@ -164,6 +166,7 @@ const op_row row_norm_backward_rows = {
     .elements = norm_elements,
     .reference = sum_gradient_rows,
     .shape = norm_shape,
+    .fit = norm_fit,
 };
 
 const op_row row_norm_backward_input = {
@@ -177,4 +180,5 @@ const op_row row_norm_backward_input = {
     .elements = norm_elements,
     .reference = normalize_backward,
     .shape = norm_shape,
+    .fit = norm_fit,
 };

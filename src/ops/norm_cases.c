@@ -101,6 +101,20 @@ bool norm_shape(op_args *args, draw *d, int edge)
     return true;
 }
 
+/* The rules of draw_geometry() and place_tile(). */
+bool norm_fit(op_args *args)
+{
+    const uint32_t *s = args->size, group = s[NORM_GROUP], stop = args->first + args->n;
+    if (!s[NORM_CHANNELS] || !s[NORM_POSITIONS] || !s[NORM_SETS] || s[NORM_CHANNELS] % s[NORM_SETS]) return false;
+    if (s[NORM_SETS] < s[NORM_CHANNELS] && !s[NORM_PER_TILE]) return false;
+    if (s[NORM_PER_TILE] && group != 1) return false;
+    if (s[NORM_PER_TILE] || (folds(args->op) && !group)) {
+        args->batch = stop;
+        return s[NORM_PER_TILE] || !args->first;
+    }
+    return !group || (args->first % group == 0 && (!folds(args->op) || args->n % group == 0 || stop == args->batch));
+}
+
 /* For the running statistics: sets of one channel, all groups of the batch, and two values in each at least. */
 bool norm_running_shape(op_args *args, draw *d, int edge)
 {
@@ -114,6 +128,14 @@ bool norm_running_shape(op_args *args, draw *d, int edge)
     const uint32_t group = norm_group(args);
     if (group == 1 || args->batch % group == 1) args->size[NORM_POSITIONS]++; /* one value has no variance */
     return true;
+}
+
+bool norm_running_fit(op_args *args)
+{
+    args->batch = args->n;
+    if (!args->n || !norm_fit(args) || args->first || args->size[NORM_PER_TILE]) return false;
+    const uint32_t group = norm_group(args);
+    return args->size[NORM_POSITIONS] > 1 || (group > 1 && args->batch % group != 1);
 }
 
 /* What a variance is made of is not negative; in the mode of tiny values some are so large that 1/std is tiny. */

@@ -6,7 +6,9 @@
 #include "ops/rows.h"
 
 bool norm_shape(op_args *args, draw *d, int edge);
+bool norm_fit(op_args *args);
 bool norm_running_shape(op_args *args, draw *d, int edge);
+bool norm_running_fit(op_args *args);
 uint64_t norm_elements(const op_args *a, int operand);
 
 /* The fill of norm_statistics, norm_load_running and norm_update_running. */

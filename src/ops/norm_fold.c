@@ -139,6 +139,7 @@ const op_row row_norm_statistics = {
     .elements = norm_elements,
     .reference = find_statistics,
     .shape = norm_shape,
+    .fit = norm_fit,
     .fill = norm_fill_rows,
 };
 
@@ -151,6 +152,7 @@ const op_row row_norm_backward_sums = {
     .elements = norm_elements,
     .reference = backward_sums,
     .shape = norm_shape,
+    .fit = norm_fit,
 };
 
 const op_row row_norm_backward_parameters = {
@@ -161,6 +163,7 @@ const op_row row_norm_backward_parameters = {
     .elements = norm_elements,
     .reference = backward_parameters,
     .shape = norm_shape,
+    .fit = norm_fit,
 };
 
 const op_row row_norm_load_running = {
@@ -171,6 +174,7 @@ const op_row row_norm_load_running = {
     .elements = norm_elements,
     .reference = load_running,
     .shape = norm_running_shape,
+    .fit = norm_running_fit,
     .fill = norm_fill_running,
 };
 
@@ -183,5 +187,6 @@ const op_row row_norm_update_running = {
     .elements = norm_elements,
     .reference = update_running,
     .shape = norm_running_shape,
+    .fit = norm_running_fit,
     .fill = norm_fill_update,
 };

@@ -150,6 +150,9 @@ typedef struct op_row {
     void (*reference)(const op_args *args, void *const *operand, void *scratch);
     /* Cases: shape `edge` of the edge shapes, or a random one if edge is negative; false past the last edge. */
     bool (*shape)(op_args *args, draw *random, int edge);
+    /* Of a shape of which verify lowered some sizes: sets those that follow from others; false if the operation has no
+     * such shape. */
+    bool (*fit)(op_args *args);
     /* Fills an input; NULL or false: as draw_fill() does. */
     bool (*fill)(const op_args *args, int operand, void *data, draw *random);
     op_norms norms; /* of calls with a gradient */

@@ -63,6 +63,19 @@ static void draw_geometry(draw *d, uint32_t g[GEOMETRY])
     }
 }
 
+/* A window has a tap inside of the plane. */
+static bool pool_fit(op_args *args)
+{
+    uint32_t *s = args->size;
+    args->batch = args->n;
+    s[WINDOW_O] = s[WINDOW_C];
+    s[WINDOW_DY] = s[WINDOW_DX] = s[WINDOW_GROUPS] = 1;
+    args->scalar[POOL_COUNT] = (float)taps_most(args);
+    if (!window_fit(args) || s[WINDOW_PY] > s[WINDOW_KH] / 2 || s[WINDOW_PX] > s[WINDOW_KW] / 2) return false;
+    args->scalar[POOL_RECIPROCAL] = arith_div(1, args->scalar[POOL_COUNT]);
+    return window_out_elements(args) > 0;
+}
+
 static bool pool_shape(op_args *args, draw *d, int edge)
 {
     uint32_t drawn[GEOMETRY], *s = args->size;
@@ -73,14 +86,10 @@ static bool pool_shape(op_args *args, draw *d, int edge)
         args->n = args->batch = g[0];
         s[WINDOW_C] = s[WINDOW_O] = g[1], s[WINDOW_H_IN] = g[2], s[WINDOW_W_IN] = g[3];
         s[WINDOW_KH] = g[4], s[WINDOW_KW] = g[5], s[WINDOW_SY] = g[6], s[WINDOW_SX] = g[7];
-        s[WINDOW_PY] = g[8], s[WINDOW_PX] = g[9], s[WINDOW_DY] = s[WINDOW_DX] = s[WINDOW_GROUPS] = 1;
-        s[WINDOW_OH] = window_out(g[2], g[4], g[6], g[8], 1);
-        s[WINDOW_OW] = window_out(g[3], g[5], g[7], g[9], 1);
-    } while (edge < 0 && (!window_out_elements(args) || args->n * window_in_elements(args) > TAPS ||
+        s[WINDOW_PY] = g[8], s[WINDOW_PX] = g[9];
+    } while (edge < 0 && (!pool_fit(args) || args->n * window_in_elements(args) > TAPS ||
                           args->n * window_out_elements(args) * taps_most(args) > TAPS));
-    args->scalar[POOL_COUNT] = (float)taps_most(args);
-    args->scalar[POOL_RECIPROCAL] = arith_div(1, args->scalar[POOL_COUNT]);
-    return true;
+    return pool_fit(args);
 }
 
 /* Few distinct values, so that ties are frequent; NaN in every second case. */
@@ -195,6 +204,7 @@ const op_row row_max_pool_forward = {
     .scratch = pool_scratch,
     .reference = max_forward,
     .shape = pool_shape,
+    .fit = pool_fit,
     .fill = max_fill,
 };
 
@@ -208,6 +218,7 @@ const op_row row_max_pool_backward = {
     .reference = max_backward,
     .flushes = true,
     .shape = pool_shape,
+    .fit = pool_fit,
     .fill = max_fill,
 };
 
@@ -219,6 +230,7 @@ const op_row row_average_pool_forward = {
     .reference = average_forward,
     .flushes = true,
     .shape = pool_shape,
+    .fit = pool_fit,
 };
 
 const op_row row_average_pool_backward = {
@@ -229,4 +241,5 @@ const op_row row_average_pool_backward = {
     .reference = average_backward,
     .flushes = true,
     .shape = pool_shape,
+    .fit = pool_fit,
 };

@@ -55,6 +55,8 @@ static bool blocks_shape(op_args *args, draw *d, int edge)
     return true;
 }
 
+static bool blocks_fit(op_args *args) { return row_square_blocks.fit(args); }
+
 static uint64_t blocks_elements(const op_args *a, int operand) { return row_square_blocks.elements(a, operand == 2); }
 
 static bool blocks_fill(const op_args *a, int operand, void *data, draw *d)
@@ -88,6 +90,8 @@ static bool rows_shape(op_args *args, draw *d, int edge)
     return true;
 }
 
+static bool rows_fit(op_args *args) { return row_square_rows.fit(args); }
+
 static uint64_t rows_elements(const op_args *a, int operand) { return row_square_rows.elements(a, operand == 2); }
 
 static bool rows_fill(const op_args *a, int operand, void *data, draw *d)
@@ -120,6 +124,7 @@ const op_row row_preconditioned_blocks = {
     .elements = blocks_elements,
     .reference = preconditioned_blocks,
     .shape = blocks_shape,
+    .fit = blocks_fit,
     .fill = blocks_fill,
 };
 
@@ -131,5 +136,6 @@ const op_row row_preconditioned_rows = {
     .elements = rows_elements,
     .reference = preconditioned_rows,
     .shape = rows_shape,
+    .fit = rows_fit,
     .fill = rows_fill,
 };

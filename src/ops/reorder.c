@@ -16,6 +16,12 @@ static bool reorder_shape(op_args *args, draw *d, int edge)
     return true;
 }
 
+static bool reorder_fit(op_args *args)
+{
+    args->batch = args->n;
+    return args->size[REORDER_ELEMENTS] > 0;
+}
+
 static uint64_t reorder_elements(const op_args *a, int operand)
 {
     (void)operand;
@@ -34,6 +40,7 @@ const op_row row_to_rows = {
     .elements = reorder_elements,
     .reference = copy,
     .shape = reorder_shape,
+    .fit = reorder_fit,
 };
 
 const op_row row_to_panels = {
@@ -42,4 +49,5 @@ const op_row row_to_panels = {
     .elements = reorder_elements,
     .reference = copy,
     .shape = reorder_shape,
+    .fit = reorder_fit,
 };

@@ -38,6 +38,18 @@ static bool resize_shape(op_args *args, draw *d, int edge)
     return true;
 }
 
+/* What is behind a padded plane takes what is left. */
+static bool resize_fit(op_args *args)
+{
+    uint32_t *s = args->size;
+    args->batch = args->n;
+    if (!s[RESIZE_C] || !s[RESIZE_H] || !s[RESIZE_W]) return false;
+    if (is_pad(args)) return s[RESIZE_OH] >= s[RESIZE_H] + s[RESIZE_Y] && s[RESIZE_OW] >= s[RESIZE_W] + s[RESIZE_X];
+    s[RESIZE_OH] = s[RESIZE_H] * s[RESIZE_Y];
+    s[RESIZE_OW] = s[RESIZE_W] * s[RESIZE_X];
+    return s[RESIZE_OH] && s[RESIZE_OW];
+}
+
 static uint64_t resize_elements(const op_args *a, int operand)
 {
     const uint32_t *s = a->size;
@@ -108,7 +120,7 @@ static void pad_backward(const op_args *a, void *const *operand, void *scratch)
 #define ROW(NAME, FROM, TO)                                                                                            \
     .name = #NAME,                                                                                                     \
     .operand = {{FROM, TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS}, {TO, TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},    \
-    .elements = resize_elements, .reference = NAME, .shape = resize_shape
+    .elements = resize_elements, .reference = NAME, .shape = resize_shape, .fit = resize_fit
 
 const op_row row_upsample_forward = {ROW(upsample_forward, "x", "y")};
 const op_row row_upsample_backward = {ROW(upsample_backward, "dy", "dx"), .flushes = true};

@@ -101,5 +101,6 @@ const op_row row_rmsprop = {
     .elements = rmsprop_elements,
     .reference = rmsprop,
     .shape = rmsprop_shape,
+    .fit = divisor_fit_sizes,
     .fill = rmsprop_fill,
 };

@@ -75,5 +75,6 @@ const op_row row_sgd = {
     .elements = sgd_elements,
     .reference = sgd,
     .shape = sgd_shape,
+    .fit = divisor_fit_sizes,
     .fill = sgd_fill,
 };

@@ -18,6 +18,12 @@ static bool count_shape(op_args *args, draw *d, int edge)
     return true;
 }
 
+static bool count_fit(op_args *args)
+{
+    args->size[CHECK_WHAT] = BAD_GRADIENT;
+    return args->size[SUM_ELEMENTS] && args->size[SUM_AT];
+}
+
 static uint64_t sum_elements(const op_args *a, int operand)
 {
     return operand ? a->size[SUM_AT] + ((uint64_t)a->size[SUM_ELEMENTS] + SUM_LANES - 1) / SUM_LANES
@@ -48,6 +54,8 @@ static bool record_shape(op_args *args, draw *d, int edge)
     args->size[RECORD_PLACES] = 1 + draw_below(d, 50);
     return true;
 }
+
+static bool record_fit(op_args *args) { return args->size[RECORD_STEP] && args->size[RECORD_PLACES]; }
 
 static uint64_t record_elements(const op_args *a, int operand)
 {
@@ -116,6 +124,7 @@ const op_row row_sum_blocks = {
     .elements = sum_elements,
     .reference = sum_blocks,
     .shape = count_shape,
+    .fit = count_fit,
 };
 
 const op_row row_record_loss = {
@@ -127,6 +136,7 @@ const op_row row_record_loss = {
     .elements = record_elements,
     .reference = record_loss,
     .shape = record_shape,
+    .fit = record_fit,
     .fill = record_fill,
 };
 
@@ -136,5 +146,6 @@ const op_row row_check_finite = {
     .elements = check_elements,
     .reference = check_finite,
     .shape = count_shape,
+    .fit = count_fit,
     .fill = check_fill,
 };

@@ -21,6 +21,8 @@ static bool blocks_shape(op_args *args, draw *d, int edge)
     return true;
 }
 
+static bool blocks_fit(op_args *args) { return args->size[SQUARES_ELEMENTS] > 0; }
+
 static uint64_t blocks_elements(const op_args *a, int operand)
 {
     return operand ? a->size[SQUARES_AT] + ((uint64_t)a->size[SQUARES_ELEMENTS] + SQUARE_BLOCK - 1) / SQUARE_BLOCK
@@ -75,6 +77,8 @@ static bool rows_shape(op_args *args, draw *d, int edge)
     return true;
 }
 
+static bool rows_fit(op_args *args) { return args->size[SQUARES_ROWS] && args->size[SQUARES_COLS]; }
+
 static uint64_t rows_elements(const op_args *a, int operand)
 {
     return operand ? a->size[SQUARES_ROWS_AT] +
@@ -122,6 +126,8 @@ static bool norms_shape(op_args *args, draw *d, int edge)
     return true;
 }
 
+static bool norms_fit(op_args *args) { return args->size[NORMS_INPUTS] && args->size[NORMS_OUTPUTS]; }
+
 static uint64_t norms_elements(const op_args *a, int operand)
 {
     return operand == 2 ? a->batch : (uint64_t)a->n * a->size[operand];
@@ -155,6 +161,7 @@ const op_row row_square_blocks = {
     .elements = blocks_elements,
     .reference = square_blocks,
     .shape = blocks_shape,
+    .fit = blocks_fit,
     .fill = blocks_fill,
 };
 
@@ -164,6 +171,7 @@ const op_row row_square_rows = {
     .elements = rows_elements,
     .reference = square_rows,
     .shape = rows_shape,
+    .fit = rows_fit,
     .fill = rows_fill,
 };
 
@@ -175,4 +183,5 @@ const op_row row_dense_norms = {
     .elements = norms_elements,
     .reference = dense_norms,
     .shape = norms_shape,
+    .fit = norms_fit,
 };

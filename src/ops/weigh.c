@@ -24,6 +24,13 @@ static bool weigh_shape(op_args *args, draw *d, int edge)
     return true;
 }
 
+static bool weigh_fit(op_args *args)
+{
+    const uint32_t *s = args->size;
+    return s[WEIGH_OUTPUTS] && s[WEIGH_SOURCE] && s[WEIGH_ORDER] >= (uint64_t)args->at + args->n &&
+           (!s[WEIGH_DIRECT] || args->n <= s[WEIGH_SOURCE]);
+}
+
 static uint64_t weigh_elements(const op_args *a, int operand)
 {
     const uint64_t elements[] = {a->size[WEIGH_SOURCE], a->size[WEIGH_ORDER], a->batch,
@@ -74,6 +81,7 @@ const op_row row_weigh = {
     .elements = weigh_elements,
     .reference = weigh,
     .shape = weigh_shape,
+    .fit = weigh_fit,
     .fill = weigh_fill,
     .flushes = true,
 };

@@ -34,6 +34,18 @@ static inline uint32_t window_out(uint64_t in, uint32_t taps, uint32_t stride, u
     return padded < span ? 0 : (uint32_t)((padded - span) / stride + 1);
 }
 
+/* Sets the outputs by the other sizes; false if one of those must not be 0. */
+static inline bool window_fit(op_args *a)
+{
+    uint32_t *s = a->size;
+    const bool some = s[WINDOW_C] && s[WINDOW_H_IN] && s[WINDOW_W_IN] && s[WINDOW_KH] && s[WINDOW_KW] && s[WINDOW_SY] &&
+                      s[WINDOW_SX] && s[WINDOW_DY] && s[WINDOW_DX] && s[WINDOW_GROUPS];
+    if (!some) return false;
+    s[WINDOW_OH] = window_out(s[WINDOW_H_IN], s[WINDOW_KH], s[WINDOW_SY], s[WINDOW_PY], s[WINDOW_DY]);
+    s[WINDOW_OW] = window_out(s[WINDOW_W_IN], s[WINDOW_KW], s[WINDOW_SX], s[WINDOW_PX], s[WINDOW_DX]);
+    return true;
+}
+
 /* Canonical elements: of x, of y, and of the weights (O, C / GROUPS, KH, KW). */
 static inline uint64_t window_in_elements(const op_args *a)
 {

@@ -18,14 +18,60 @@ static int large_operand(const op_row *row, uint32_t turn)
     return count > 1 && turn < 2 ? found[turn] : -1;
 }
 
+static draw draw_of(op_id op, const case_name *name)
+{
+    return (draw){.seed = name->seed,
+                  .operation = op,
+                  .number = name->number,
+                  .mode = name->number % DRAW_MODES,
+                  .least = op_get(op)->flushes ? -43 : -40};
+}
+
+/* Puts a name's sizes in the place of those drawn; none may be larger. */
+static bool set_sizes(const case_name *name, op_args *args)
+{
+    bool any = false;
+    const bool has_examples = args->n > 0;
+    for (int f = 0; f < FIELDS; f++) {
+        uint32_t *size = case_name_field(args, f);
+        if (!name->given[f]) continue;
+        if (name->value[f] > *size) return false;
+        *size = name->value[f];
+        any = true;
+    }
+    if (!any) return true;
+    if (has_examples && !args->n) return false;
+    return op_get(args->op)->fit(args) && args->batch >= (uint64_t)args->first + args->n;
+}
+
+static bool draw_args(op_id op, const case_name *name, draw *d, op_args *out)
+{
+    *out = (op_args){.op = op};
+    return op_get(op)->shape(out, d, name->number < EDGE_CASES ? (int)name->number : -1);
+}
+
+bool case_draw_args(op_id op, const case_name *name, op_args *out)
+{
+    draw d = draw_of(op, name);
+    return draw_args(op, name, &d, out) && set_sizes(name, out);
+}
+
 tas_status case_open(tas_context *context, op_id op, uint64_t seed, uint32_t number, test_case *out)
 {
+    return case_open_named(context, op, &(case_name){.seed = seed, .number = number}, out);
+}
+
+tas_status case_open_named(tas_context *context, op_id op, const case_name *name, test_case *out)
+{
     const op_row *row = op_get(op);
-    draw d = {.seed = seed, .operation = op, .number = number, .mode = number % DRAW_MODES};
-    d.least = row->flushes ? -43 : -40;
-    const int large = large_operand(row, number / DRAW_MODES % 3);
-    *out = (test_case){.args = {.op = op}, .number = number, .mode = d.mode};
-    if (!row->shape(&out->args, &d, number < EDGE_CASES ? (int)number : -1)) return TAS_STOPPED;
+    draw d = draw_of(op, name);
+    const int large = large_operand(row, name->number / DRAW_MODES % 3);
+    *out = (test_case){.number = name->number, .mode = d.mode};
+    if (!draw_args(op, name, &d, &out->args)) return TAS_STOPPED;
+    if (!set_sizes(name, &out->args)) {
+        char text[CASE_NAME_TEXT];
+        return fail(context, TAS_BAD_ARGUMENT, "case %s: %s has no such shape", case_name_print(name, text), row->name);
+    }
 
     for (int o = 0; row->operand[o].name; o++) {
         const op_operand *operand = &row->operand[o];
@@ -106,114 +152,81 @@ tas_status case_run(tas_device *device, const test_case *c, void **got, bool *st
     return status;
 }
 
-/* "n=3 first=0 batch=3 size=10,784 scalar=0.01" */
-static void print_args(const op_args *a, char *text, size_t bytes)
-{
-    int n = snprintf(text, bytes, "n=%u first=%u batch=%u size=", a->n, a->first, a->batch);
-    for (int i = 0; i < OP_SIZES && n > 0 && (size_t)n < bytes; i++)
-        n += snprintf(text + n, bytes - (size_t)n, "%s%u", i ? "," : "", a->size[i]);
-}
-
-static bool equal_words(uint32_t a, uint32_t b, op_type type)
-{
-    if (a == b) return true;
-    return type == TYPE_F32 && arith_is_nan(arith_float(a)) && arith_is_nan(arith_float(b));
-}
-
-bool case_equal(const test_case *c, void *const *got, uint64_t seed, char *text, size_t bytes)
-{
-    const op_row *row = op_get(c->args.op);
-    char args[240];
-    print_args(&c->args, args, sizeof args);
-    for (int o = 0; o < c->operands; o++) {
-        const op_operand *operand = &row->operand[o];
-        if (row->undefined && row->undefined(&c->args, o)) continue;
-        if (operand->type == TYPE_U8) {
-            if (!memcmp(got[o], c->after[o], (size_t)c->elements[o])) continue;
-            snprintf(text, bytes, "%s: %s was changed; seed %llu case %u", args, operand->name,
-                     (unsigned long long)seed, c->number);
-            return false;
-        }
-        for (uint64_t i = 0; i < c->elements[o]; i++) {
-            const uint32_t is = ((const uint32_t *)got[o])[i], should = ((const uint32_t *)c->after[o])[i];
-            if (equal_words(is, should, operand->type)) continue;
-            snprintf(text, bytes, "%s: %s[%llu] is %08x (%g), the reference has %08x (%g); seed %llu case %u", args,
-                     operand->name, (unsigned long long)i, is, (double)arith_float(is), should,
-                     (double)arith_float(should), (unsigned long long)seed, c->number);
-            return false;
-        }
-    }
-    return true;
-}
-
 /* Runs a case and compares what it gives with the reference's results. */
-static tas_status compare_case(tas_device *device, const test_case *c, uint64_t seed, bool *equal, char *text,
-                               size_t bytes)
+static tas_status compare_case(tas_device *device, const test_case *c, difference *out)
 {
     void *got[OP_OPERANDS] = {0};
     bool stray = false;
     tas_status status = case_run(device, c, got, &stray);
-    if (!status) {
-        *equal = case_equal(c, got, seed, text, bytes);
-        if (*equal && stray) {
-            *equal = false;
-            snprintf(text, bytes, "wrote outside an operand; seed %llu case %u", (unsigned long long)seed, c->number);
-        }
-    }
+    if (!status) compare_results(c, got, out);
+    if (!status && !out->found) out->stray = stray;
     case_free_results(c, got);
     return status;
 }
 
-/* Runs one case. If its launcher has limits, runs it again with small ones, so that it is cut into pieces as a large
- * layer is. */
-static tas_status verify_case(tas_device *device, op_id op, uint64_t seed, uint32_t number, bool *equal, char *text,
-                              size_t bytes)
+/* Small limits are not in step with modes and forms. */
+static tas_status run_limits(tas_device *device, const test_case *c, difference *out)
+{
+    device->limited = false;
+    tas_status status = compare_case(device, c, out);
+    if (status || out->found || out->stray || !device->limited) return status;
+    device->small_limits = 1 + (c->number + c->number / (3 * DRAW_MODES)) % 3;
+    status = compare_case(device, c, out);
+    out->limited = true;
+    device->small_limits = 0;
+    return status;
+}
+
+tas_status case_verify(tas_device *device, op_id op, const case_name *name, difference *out)
 {
     test_case c;
-    tas_status status = case_open(device->context, op, seed, number, &c);
+    const uint32_t turn = name->number + name->number / DRAW_MODES; /* so that each mode of values meets each form */
+    *out = (difference){.found = false};
+    tas_status status = case_open_named(device->context, op, name, &c);
     if (status) return status;
-    device->limited = false;
-    status = compare_case(device, &c, seed, equal, text, bytes);
-    if (!status && *equal && device->limited) {
-        device->small_limits = 1 + (number + number / (3 * DRAW_MODES)) % 3; /* not in step with modes and forms */
-        status = compare_case(device, &c, seed, equal, text, bytes);
-        device->small_limits = 0;
-        const size_t length = strlen(text);
-        if (!status && !*equal) snprintf(text + length, bytes - length, ", with small limits");
-    }
+    device->variant = device->variants[op] ? (int)(turn % (uint32_t)device->variants[op]) : -1;
+    status = run_limits(device, &c, out);
+    device->variant = -1;
     case_close(&c);
     return status;
 }
 
-/* Runs one case and counts it; text keeps the first failure. */
-static tas_status count_case(tas_device *device, op_id op, uint64_t seed, uint32_t number, tas_verify_row *row,
-                             char *text, size_t bytes)
+tas_status cases_count(tas_device *device, op_id op, const case_name *name, case_results *results)
 {
-    char what[512];
-    bool equal = false;
-    const uint32_t turn = number + number / DRAW_MODES; /* so that each mode of values meets each form */
-    device->variant = device->variants[op] ? (int)(turn % (uint32_t)device->variants[op]) : -1;
-    tas_status status = verify_case(device, op, seed, number, &equal, what, sizeof what);
-    device->variant = -1;
+    const double start = now_seconds();
+    difference what;
+    const tas_status status = case_verify(device, op, name, &what);
+    results->seconds += now_seconds() - start;
+    const bool bad = status || what.found || what.stray;
+    if (bad && !results->failed) {
+        results->first = *name;
+        results->what = what;
+    }
     if (status) return status;
-    if (equal)
-        row->passed++;
-    else if (!row->failed++)
-        snprintf(text, bytes, "%s", what);
+    results->passed += !bad;
+    results->failed += bad;
     return TAS_OK;
 }
 
 tas_status cases_verify(tas_device *device, op_id op, uint64_t seed, uint32_t edges, uint32_t cases,
-                        tas_verify_row *row, char *text, size_t bytes)
+                        case_results *results)
 {
-    const double start = now_seconds();
+    case_name name = {.seed = seed};
     tas_status status = TAS_OK;
-    *row = (tas_verify_row){.operation = op_get(op)->name, .provider = "kernel", .text = text};
-    text[0] = 0;
-    for (uint32_t i = 0; i < edges && !status; i++) status = count_case(device, op, seed, i, row, text, bytes);
+    *results = (case_results){0};
+    for (; name.number < edges && !status; name.number++) status = cases_count(device, op, &name, results);
     if (status == TAS_STOPPED) status = TAS_OK; /* past the last edge shape */
-    for (uint32_t i = 0; i < cases && !status; i++)
-        status = count_case(device, op, seed, EDGE_CASES + i, row, text, bytes);
-    row->seconds = now_seconds() - start;
+    for (uint32_t i = 0; i < cases && !status; i++) {
+        name.number = EDGE_CASES + i;
+        status = cases_count(device, op, &name, results);
+    }
     return status;
+}
+
+const char *cases_print(const case_results *results, char text[CASES_TEXT])
+{
+    char what[DIFFERENCE_TEXT], name[CASE_NAME_TEXT];
+    snprintf(text, CASES_TEXT, "%s; case %s", compare_print(&results->what, what),
+             case_name_print(&results->first, name));
+    return text;
 }

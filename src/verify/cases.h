@@ -4,8 +4,8 @@
 
 #include "device/device.h"
 #include "ops/draw.h"
-
-#include <tassello/verify.h>
+#include "verify/case_name.h"
+#include "verify/compare.h"
 
 /* A case: arguments and operands, drawn from (seed, operation, number). Numbers below EDGE_CASES are the edge shapes;
  * the rest are random. The mode of values goes round with the number. */
@@ -21,20 +21,40 @@ typedef struct test_case {
     void *after[OP_OPERANDS];  /* what the reference made of it */
 } test_case;
 
-/* Draws a case and runs its reference. TAS_STOPPED if there is no such edge shape. */
+/* Draws a case and runs its reference. TAS_STOPPED if there is no such edge shape. case_open_named() takes a name,
+ * whose sizes replace those drawn; TAS_BAD_ARGUMENT if the operation has no such shape. */
 tas_status case_open(tas_context *context, op_id op, uint64_t seed, uint32_t number, test_case *out);
+tas_status case_open_named(tas_context *context, op_id op, const case_name *name, test_case *out);
 void case_close(test_case *c);
+
+/* The arguments alone. False if there is no such edge shape, or no such shape. */
+bool case_draw_args(op_id op, const case_name *name, op_args *out);
 
 /* Runs the case on a device, its operands and scratch between guard bands. got[] are canonical results, malloc()ed, for
  * case_free_results(). *stray is set if anything was written outside them. */
 tas_status case_run(tas_device *device, const test_case *c, void **got, bool *stray);
 void case_free_results(const test_case *c, void **got);
 
-/* Compares bits (NaN equals NaN). On a difference writes to text what differs, and returns false. */
-bool case_equal(const test_case *c, void *const *got, uint64_t seed, char *text, size_t bytes);
+/* Runs one case on the device, and with small limits too if its launcher has limits, and compares the results. */
+tas_status case_verify(tas_device *device, op_id op, const case_name *name, difference *out);
+
+/* How the cases of one operation came out. */
+typedef struct case_results {
+    uint32_t passed, failed;
+    case_name first; /* that failed, or that the device could not run, */
+    difference what; /* and how */
+    double seconds;
+} case_results;
+
+/* Runs one case and counts it. */
+tas_status cases_count(tas_device *device, op_id op, const case_name *name, case_results *results);
 
 /* All cases of one operation: at most `edges` of the edge shapes, then `cases` random ones. */
 tas_status cases_verify(tas_device *device, op_id op, uint64_t seed, uint32_t edges, uint32_t cases,
-                        tas_verify_row *row, char *text, size_t bytes);
+                        case_results *results);
+
+/* The first failure in words, and the case's name. */
+enum { CASES_TEXT = DIFFERENCE_TEXT + CASE_NAME_TEXT + 16 };
+const char *cases_print(const case_results *results, char text[CASES_TEXT]);
 
 #endif

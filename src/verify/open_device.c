@@ -25,15 +25,14 @@ static tas_status self_test(tas_device *device, double next_report, char *wrong,
 {
     wrong[0] = 0;
     for (int op = 0; op < OP_COUNT; op++) {
-        char text[400];
-        tas_verify_row row;
+        case_results results;
         report_progress(device, op, &next_report);
         if (device->arith == TAS_ARITH_FAST && !clblast_unused(device) && clblast_provides((op_id)op)) continue;
-        tas_status status =
-            cases_verify(device, (op_id)op, 1, SELF_TEST_EDGES, SELF_TEST_CASES, &row, text, sizeof text);
+        tas_status status = cases_verify(device, (op_id)op, 1, SELF_TEST_EDGES, SELF_TEST_CASES, &results);
         if (status) return status;
-        if (!row.failed) continue;
-        snprintf(wrong, bytes, "%s: %s", row.operation, text);
+        if (!results.failed) continue;
+        char text[CASES_TEXT];
+        snprintf(wrong, bytes, "%s: %s", op_get((op_id)op)->name, cases_print(&results, text));
         return TAS_OK;
     }
     return TAS_OK;
@@ -51,7 +50,7 @@ tas_status tas_devices(tas_context *context, tas_device_info **list, size_t *cou
 
 static tas_status open_tested(tas_context *context, const tas_device_info *info, tas_arith arith, tas_device **out)
 {
-    char wrong[600];
+    char wrong[64 + CASES_TEXT];
     const double next_report = now_seconds() + first_report;
     tas_status status = open_opencl(context, info, arith, out);
     if (status) return status;

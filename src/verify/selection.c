@@ -41,6 +41,13 @@ static tas_status select_name(tas_context *context, const char *name, selection 
     return TAS_OK;
 }
 
+static bool is_one_operation(const selection *chosen)
+{
+    int count = chosen->training + chosen->providers;
+    for (int op = 0; op < OP_COUNT; op++) count += chosen->op[op];
+    return count == 1 && !chosen->training && !chosen->providers;
+}
+
 tas_status selection_make(tas_context *context, const tas_verify_options *options, selection *out)
 {
     *out = (selection){0};
@@ -48,6 +55,8 @@ tas_status selection_make(tas_context *context, const tas_verify_options *option
         const tas_status status = select_name(context, *name, out);
         if (status) return status;
     }
+    if (options->only_case && !is_one_operation(out))
+        return fail(context, TAS_BAD_ARGUMENT, "options.only_case: expected the name of one operation in options.only");
     if (options->only) return TAS_OK;
     for (int op = 0; op < OP_COUNT; op++) out->op[op] = true;
     out->all = true;

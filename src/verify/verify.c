@@ -3,6 +3,7 @@
 #include "verify/providers.h"
 #include "verify/report.h"
 #include "verify/selection.h"
+#include "verify/shrink.h"
 #include "verify/tier.h"
 #include "verify/training.h"
 
@@ -13,24 +14,87 @@ void tas_verify_options_init(tas_verify_options *options)
     *options = (tas_verify_options){.size = sizeof *options, .seed = 1, .cases = 20, .providers = 1, .training = 1};
 }
 
+static const double shrink_seconds = 3;
+
+/* A row's texts, which stay until it is reported. */
+typedef struct row_texts {
+    char what[DIFFERENCE_TEXT], name[CASE_NAME_TEXT], shape[SHAPE_TEXT];
+} row_texts;
+
+static tas_verify_failure describe_failure(const case_results *results, row_texts *texts)
+{
+    const difference *what = &results->what;
+    const op_operand *operand = &op_get(what->args.op)->operand[what->operand];
+    return (tas_verify_failure){.name = case_name_print(&results->first, texts->name),
+                                .shape = compare_print_shape(&what->args, texts->shape),
+                                .operand = what->found ? operand->name : "",
+                                .element = what->element,
+                                .differing = what->differing,
+                                .elements = what->elements,
+                                .got = what->got,
+                                .expected = what->expected,
+                                .floats = what->found && operand->type == TYPE_F32,
+                                .ulp = what->ulp};
+}
+
+/* The row of an operation; status is that of the case that the device could not run, or TAS_OK. */
+static void report_operation(tas_device *device, op_id op, case_results *results, tas_status status, const report *to)
+{
+    row_texts texts;
+    tas_verify_row row = {.operation = op_get(op)->name,
+                          .provider = "kernel",
+                          .passed = results->passed,
+                          .failed = results->failed,
+                          .seconds = results->seconds,
+                          .text = "",
+                          .failure = {.name = "", .shape = "", .operand = ""}};
+    if (results->failed || status) row.failure = describe_failure(results, &texts);
+    if (results->failed) row.text = compare_print(&results->what, texts.what);
+    if (status) { /* a device that fails in one operation may pass others */
+        row.failed++;
+        row.text = tas_error(device->context);
+    }
+    report_row(to, &row);
+}
+
+static tas_status verify_operation(tas_device *device, op_id op, const tas_verify_options *options, const report *to)
+{
+    case_results results;
+    const tas_status status = cases_verify(device, op, options->seed, EDGE_CASES, options->cases, &results);
+    if (status == TAS_NO_MEMORY) return status;
+    if (results.failed && !status) shrink_case(device, op, shrink_seconds, &results.first, &results.what);
+    report_operation(device, op, &results, status, to);
+    return TAS_OK;
+}
+
+/* One case by its name, as it is. */
+static tas_status verify_case(tas_device *device, op_id op, const char *text, const report *to)
+{
+    case_name name;
+    case_results results = {0};
+    if (!case_name_read(text, &name))
+        return fail(device->context, TAS_BAD_ARGUMENT, "case %s: expected SEED:NUMBER, or SEED:NUMBER:SIZE=N,...",
+                    text);
+    const tas_status status = cases_count(device, op, &name, &results);
+    if (status == TAS_STOPPED)
+        return fail(device->context, TAS_BAD_ARGUMENT, "case %s: %s has no edge shape of this number", text,
+                    op_get(op)->name);
+    if (status == TAS_NO_MEMORY || status == TAS_BAD_ARGUMENT) return status;
+    report_operation(device, op, &results, status, to);
+    return TAS_OK;
+}
+
 static tas_status verify_operations(tas_device *device, const tas_verify_options *options, const selection *chosen,
                                     const report *to)
 {
-    for (int op = 0; op < OP_COUNT; op++) {
+    tas_status status = TAS_OK;
+    for (int op = 0; op < OP_COUNT && !status; op++) {
         if (!chosen->op[op]) continue;
-        char text[512];
-        tas_verify_row row;
         report_begin(to, op_get((op_id)op)->name);
-        tas_status status =
-            cases_verify(device, (op_id)op, options->seed, EDGE_CASES, options->cases, &row, text, sizeof text);
-        if (status == TAS_NO_MEMORY) return status;
-        if (status) { /* a device that fails in one operation may pass others */
-            row.failed++;
-            row.text = tas_error(device->context);
-        }
-        report_row(to, &row);
+        status = options->only_case ? verify_case(device, (op_id)op, options->only_case, to)
+                                    : verify_operation(device, (op_id)op, options, to);
     }
-    return TAS_OK;
+    return status;
 }
 
 static tas_status verify_training(tas_device *device, int which, const report *to)

@@ -59,6 +59,17 @@ def _(t):
     t.fails(2, ("--op ,",), *VERIFY, "--op", ",")
 
 
+@case("verify --case NAME: one case of one operation; what is no case is refused")
+def _(t):
+    one = one_object(t.run(*VERIFY, "--json", "-", "--op", "dense_forward", "--case", "1:3:n=1,size0=5"))
+    row = one["devices"][0]["rows"][0]
+    expect((row["passed"], row["failed"], row["failure"]) == (1, 0, None), f"{row}")
+    t.fails(2, ("--case 1:3", "--op"), *VERIFY, "--case", "1:3")
+    t.fails(2, ("--case 1:3", "--op"), *VERIFY, "--case", "1:3", "--op", "add,sgd")
+    for name, word in (("1:3:n=100", "no such shape"), ("1:x", "expected SEED:NUMBER"), ("1:63", "no edge shape")):
+        t.run(*VERIFY, "--op", "dense_forward", "--case", name, status=1).says(name, word)
+
+
 @case("verify --all without a driver: the reference's row, and the count")
 def _(t):
     out = t.run("verify", "--all", "--cases", "0").out
