@@ -1,6 +1,8 @@
 /* The data set: arrays or a callback, and how examples are fetched from any set. */
 #include "data/dataset.h"
 
+#include "base/digest.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +22,18 @@ size_t dataset_input_bytes(const tas_data *data)
 size_t dataset_target_bytes(const tas_data *data)
 {
     return data->options.target_type == TAS_TARGET_F32 ? data->options.target_size * sizeof(float) : sizeof(uint32_t);
+}
+
+void dataset_digest_inputs(const tas_data *data, const void *inputs, size_t n, digest *d)
+{
+    const size_t size = data->options.input_type == TAS_INPUT_F32 ? sizeof(float) : 1;
+    digest_add_values(d, inputs, size, n * data->options.input_size);
+}
+
+void dataset_digest_targets(const tas_data *data, const void *targets, size_t n, digest *d)
+{
+    const size_t size = sizeof(uint32_t); /* labels and floats */
+    digest_add_values(d, targets, size, n * dataset_target_bytes(data) / size);
 }
 
 void tas_data_options_init(tas_data_options *options) { *options = (tas_data_options){.size = sizeof *options}; }

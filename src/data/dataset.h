@@ -8,6 +8,8 @@
 
 #include <tassello/data.h>
 
+struct digest;
+
 struct tas_data {
     tas_context *context;
     tas_data_options options; /* with fill NULL: inputs and targets point at the whole set */
@@ -45,5 +47,9 @@ tas_status dataset_pick(const tas_data *data, const uint32_t *index, size_t n, v
 void dataset_weights(const tas_data *data, const uint32_t *index, uint64_t first, size_t n, float *weights);
 size_t dataset_input_bytes(const tas_data *data); /* of one example */
 size_t dataset_target_bytes(const tas_data *data);
+
+/* Add n examples, as dataset_fetch() returns them, to a digest, which does not depend on the processor. */
+void dataset_digest_inputs(const tas_data *data, const void *inputs, size_t n, struct digest *d);
+void dataset_digest_targets(const tas_data *data, const void *targets, size_t n, struct digest *d);
 
 #endif

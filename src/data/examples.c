@@ -51,8 +51,8 @@ static tas_status add_examples(const tas_data *data, digest *d, uint64_t first, 
 {
     const tas_status status = dataset_fetch(data, first, n, inputs, targets);
     if (status) return status;
-    digest_add_bytes(d, inputs, n * dataset_input_bytes(data));
-    digest_add_bytes(d, targets, n * dataset_target_bytes(data));
+    dataset_digest_inputs(data, inputs, n, d);
+    dataset_digest_targets(data, targets, n, d);
     if (!dataset_root(data)->options.weights) return TAS_OK;
     dataset_weights(data, NULL, first, n, weights);
     digest_add(d, weights, n);

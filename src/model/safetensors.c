@@ -3,6 +3,7 @@
 #include "model/safetensors.h"
 
 #include "arith.h"
+#include "base/bytes.h"
 #include "base/file.h"
 
 #include <errno.h>
@@ -12,8 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-               "the format is little-endian: convert the tensors' bytes here");
 _Static_assert(sizeof(float) == 4, "float must be binary32");
 
 #define METADATA "__metadata__"
@@ -295,17 +294,25 @@ static void convert(safetensor_type type, size_t count, const unsigned char *byt
     }
 }
 
+/* A tensor's values as they are in the file, in the processor's order of bytes. */
+static tas_status read_values(const safetensors *file, const entry_in_file *e, size_t element, void *values)
+{
+    const size_t size = (size_t)(e->end - e->begin);
+    const tas_status status =
+        file_read_at(file->context, file->path, file->fd, file->data_begin + e->begin, values, size);
+    if (!status) bytes_little_endian(values, values, element, size / element);
+    return status;
+}
+
 tas_status safetensors_read(const safetensors *file, const safetensor *tensor, float *values)
 {
     const entry_in_file *e = (const entry_in_file *)(const void *)tensor;
     const size_t size = (size_t)(e->end - e->begin);
     const size_t element = tensor->type == SAFETENSOR_F64 ? sizeof(double) : sizeof(uint16_t);
-    if (tensor->type == SAFETENSOR_F32)
-        return file_read_at(file->context, file->path, file->fd, file->data_begin + e->begin, values, size);
+    if (tensor->type == SAFETENSOR_F32) return read_values(file, e, sizeof *values, values);
     unsigned char *bytes = malloc(size + 1);
     if (!bytes) return fail(file->context, TAS_NO_MEMORY, "%s: no memory to read it", file->path);
-    const tas_status status =
-        file_read_at(file->context, file->path, file->fd, file->data_begin + e->begin, bytes, size);
+    const tas_status status = read_values(file, e, element, bytes);
     if (!status) convert(tensor->type, size / element, bytes, values);
     free(bytes);
     return status;
@@ -382,6 +389,17 @@ static tas_status write_header(tas_context *context, file_writer *writer, const 
     return TAS_OK;
 }
 
+static void write_floats(FILE *stream, const float *values, size_t count)
+{
+    float piece[1024];
+    const size_t most = sizeof piece / sizeof *piece;
+    for (size_t at = 0; at < count; at += most) {
+        const size_t n = count - at < most ? count - at : most;
+        bytes_little_endian(piece, values + at, sizeof *piece, n);
+        fwrite(piece, sizeof *piece, n, stream);
+    }
+}
+
 tas_status safetensors_write(tas_context *context, file_writer *writer, const safetensors_pair *pairs,
                              size_t pair_count, const safetensor *tensors, size_t tensor_count)
 {
@@ -393,7 +411,7 @@ tas_status safetensors_write(tas_context *context, file_writer *writer, const sa
     if (!status) status = write_header(context, writer, header);
     for (size_t i = 0; !status && i < tensor_count; i++) {
         tensor_bytes(tensors[i].dims, tensors[i].ndims, sizeof(float), &bytes);
-        fwrite(tensors[i].data, 1, (size_t)bytes, writer->stream);
+        write_floats(writer->stream, tensors[i].data, (size_t)bytes / sizeof(float));
     }
     json_decref(header);
     if (!status && ferror(writer->stream))

@@ -1,6 +1,8 @@
 /* Constants of a graph: initializers, and what nodes make of them. */
 #include "onnx/import.h"
 
+#include "base/bytes.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -42,8 +44,20 @@ static tas_status read_dims(const onnx_import *self, const Onnx__TensorProto *t,
     return TAS_OK;
 }
 
+/* Bytes of values of that size, in the processor's order. */
+static tas_status order_bytes(onnx_import *self, const ProtobufCBinaryData *raw, size_t size, const void **data)
+{
+    *data = raw->data;
+    if (BYTES_LITTLE_ENDIAN) return TAS_OK;
+    void *copy = onnx_alloc(&self->arena, raw->len + 1, 1);
+    if (!copy) return onnx_no_memory(self);
+    bytes_little_endian(copy, raw->data, size, raw->len / size);
+    *data = copy;
+    return TAS_OK;
+}
+
 /* Where the values are, and how many bytes each has; the sizes must agree with the dimensions. */
-static tas_status find_data(const onnx_import *self, const Onnx__TensorProto *t, const char *name, uint64_t count,
+static tas_status find_data(onnx_import *self, const Onnx__TensorProto *t, const char *name, uint64_t count,
                             const void **data, size_t *size)
 {
     uint64_t found = 0;
@@ -61,9 +75,10 @@ static tas_status find_data(const onnx_import *self, const Onnx__TensorProto *t,
     }
     if (t->has_raw_data) {
         if (t->data_type == ONNX_BOOL) *size = 1;
-        *data = t->raw_data.data;
         found = t->raw_data.len / *size;
         if (t->raw_data.len % *size) return bad_tensor(self, name, "its bytes are not a whole number of values");
+        const tas_status status = order_bytes(self, &t->raw_data, *size, data);
+        if (status) return status;
     }
     if (found != count)
         return fail(self->context, TAS_BAD_DATA, "%s: tensor '%.200s' has %" PRIu64 " values, its shape %" PRIu64,

@@ -1,6 +1,8 @@
 /* Small constants that nodes compute: the shapes and paddings that exporters write down as they were computed. */
 #include "onnx/import.h"
 
+#include "base/bytes.h"
+
 #include <string.h>
 
 enum { FOLD_MOST = 256 /* values of a result of whole numbers */, EXPAND_MOST = 1 << 24 };
@@ -242,7 +244,7 @@ static bool fold_fill(const fold *f, tas_status *status)
     int64_t value = 0, *ints = new_ints(f, (uint64_t)*shape.ints, status);
     if (!ints) return false;
     if (a->t->n_int64_data) value = a->t->int64_data[0];
-    if (a->t->raw_data.len == sizeof value) memcpy(&value, a->t->raw_data.data, sizeof value);
+    if (a->t->raw_data.len == sizeof value) bytes_little_endian(&value, a->t->raw_data.data, sizeof value, 1);
     for (int64_t i = 0; i < *shape.ints; i++) ints[i] = value;
     set_list(f, (uint64_t)*shape.ints);
     return true;

@@ -1,11 +1,11 @@
 /* Putting a graph together. */
 #include "onnx/write.h"
 
+#include "base/bytes.h"
+
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "raw data are little-endian: convert the floats here");
 
 static void *take(onnx_writer *w, size_t count, size_t bytes)
 {
@@ -145,7 +145,11 @@ const char *onnx_tensor_add(onnx_writer *w, const char *name, const int64_t *dim
     Onnx__TensorProto *t = add_tensor(w, name, ONNX_FLOAT, dims, ndims);
     size_t count = 1;
     for (size_t d = 0; d < ndims; d++) count *= (size_t)dims[d];
-    if (t) t->raw_data = (ProtobufCBinaryData){.len = count * sizeof *values, .data = (uint8_t *)(uintptr_t)values};
+    float *copy = BYTES_LITTLE_ENDIAN ? NULL : take(w, count, sizeof *copy);
+    if (copy) bytes_little_endian(copy, values, sizeof *copy, count);
+    if (t)
+        t->raw_data =
+            (ProtobufCBinaryData){.len = count * sizeof *values, .data = (uint8_t *)(uintptr_t)(copy ? copy : values)};
     return name;
 }
 
@@ -154,7 +158,7 @@ const char *onnx_ints_add(onnx_writer *w, const char *name, const int64_t *value
     Onnx__TensorProto *t = add_tensor(w, name, ONNX_INT64, (const int64_t[]){(int64_t)count}, 1);
     int64_t *copy = take(w, count, sizeof *copy);
     if (!t || !copy) return name;
-    memcpy(copy, values, count * sizeof *copy);
+    bytes_little_endian(copy, values, sizeof *copy, count);
     t->raw_data = (ProtobufCBinaryData){.len = count * sizeof *copy, .data = (uint8_t *)copy};
     return name;
 }

@@ -1,6 +1,7 @@
 #include "lab/sweep/setup.h"
 
 #include "base/context.h"
+#include "base/digest.h"
 #include "base/format.h"
 #include "data/dataset.h"
 #include "lab/sweep/state.h"
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <nettle/sha2.h>
 #include <tassello/plan.h>
 
 static const uint32_t default_batches[] = {1, 4, 16, 32, 64, 128, 256, 1024};
@@ -287,25 +287,25 @@ tas_status setup_add_batch(lab *l, uint64_t batch, int *at)
     return plan_batch(l, b);
 }
 
-static void hash_weights(const tas_data *data, struct sha256_ctx *sha)
+static void hash_weights(const tas_data *data, digest *d)
 {
     const tas_data *root = dataset_root(data);
     for (uint64_t k = 0; k < data->options.count && root->options.weights; k++) {
         float weight;
         dataset_weights(data, NULL, k, 1, &weight);
-        sha256_update(sha, sizeof weight, (const uint8_t *)&weight);
+        digest_add(d, &weight, 1);
     }
 }
 
 /* Usually targets are in memory; if a callback makes them, they come with their inputs. */
-static tas_status hash_targets(const tas_data *data, struct sha256_ctx *sha)
+static tas_status hash_targets(const tas_data *data, digest *d)
 {
     const tas_data *root = data->root ? data->root : data;
     const size_t input = dataset_input_bytes(data), target = dataset_target_bytes(data);
     const unsigned char *all = root->options.targets;
     if (!root->options.fill) {
         for (uint64_t k = 0; k < data->options.count; k++)
-            sha256_update(sha, target, all + (data->index ? data->index[k] : k) * target);
+            dataset_digest_targets(data, all + (data->index ? data->index[k] : k) * target, 1, d);
         return TAS_OK;
     }
     unsigned char *some = malloc(PIECE * (input + target));
@@ -313,13 +313,13 @@ static tas_status hash_targets(const tas_data *data, struct sha256_ctx *sha)
     for (uint64_t at = 0; at < data->options.count && !status; at += PIECE) {
         const size_t n = data->options.count - at < PIECE ? (size_t)(data->options.count - at) : PIECE;
         status = dataset_fetch(data, at, n, some, some + n * input);
-        if (!status) sha256_update(sha, n * target, some + n * input);
+        if (!status) dataset_digest_targets(data, some + n * input, n, d);
     }
     free(some);
     return status;
 }
 
-static tas_status hash_inputs(const tas_data *data, struct sha256_ctx *sha)
+static tas_status hash_inputs(const tas_data *data, digest *d)
 {
     const size_t input = dataset_input_bytes(data), target = dataset_target_bytes(data);
     const uint64_t apart = data->options.count > SPREAD ? data->options.count / SPREAD : 1;
@@ -327,21 +327,21 @@ static tas_status hash_inputs(const tas_data *data, struct sha256_ctx *sha)
     tas_status status = one ? TAS_OK : fail(data->context, TAS_NO_MEMORY, "no memory for an example");
     for (uint64_t at = 0; at < data->options.count && !status; at += apart) {
         status = dataset_fetch(data, at, 1, one, one + input);
-        if (!status) sha256_update(sha, input, one);
+        if (!status) dataset_digest_inputs(data, one, 1, d);
     }
     free(one);
     return status;
 }
 
 /* The hash of training and validation examples: all targets and weights, and the inputs of some. */
-static tas_status hash_sets(const lab *l, struct sha256_ctx *sha)
+static tas_status hash_sets(const lab *l, digest *d)
 {
-    tas_status status = hash_targets(l->rest, sha);
-    hash_weights(l->rest, sha);
-    hash_weights(l->held, sha);
-    if (!status) status = hash_inputs(l->rest, sha);
-    if (!status) status = hash_targets(l->held, sha);
-    return status ? status : hash_inputs(l->held, sha);
+    tas_status status = hash_targets(l->rest, d);
+    hash_weights(l->rest, d);
+    hash_weights(l->held, d);
+    if (!status) status = hash_inputs(l->rest, d);
+    if (!status) status = hash_targets(l->held, d);
+    return status ? status : hash_inputs(l->held, d);
 }
 
 /* What must agree so that runs of a state can be used, one line each. */
@@ -349,20 +349,18 @@ static tas_status describe_settings(lab *l, char *text, size_t bytes)
 {
     const tas_sweep *s = l->sweep;
     const tas_train_options *t = &s->options.train;
-    struct sha256_ctx sha;
-    uint8_t sum[SHA256_DIGEST_SIZE];
-    char net[17], data[17];
+    digest d;
+    char net[65], data[65];
     text_buffer out = {text, bytes, 0};
     const char *net_text = tas_network_text(l->network);
-    sha256_init(&sha);
-    sha256_update(&sha, strlen(net_text), (const uint8_t *)net_text);
-    sha256_digest(&sha, sizeof sum, sum);
-    for (int i = 0; i < 8; i++) snprintf(net + 2 * i, 3, "%02x", sum[i]);
-    tas_status status = hash_sets(l, &sha);
-    sha256_digest(&sha, sizeof sum, sum);
-    for (int i = 0; i < 8; i++) snprintf(data + 2 * i, 3, "%02x", sum[i]);
-    format_add(&out, "network %s\ndata %s: %" PRIu64 " to train on, %" PRIu64 " held out\nseed %" PRIu64 "\n", net,
-               data, s->examples, s->validation, s->options.seed);
+    digest_begin(&d);
+    digest_add_bytes(&d, net_text, strlen(net_text));
+    digest_end(&d, net);
+    digest_begin(&d);
+    tas_status status = hash_sets(l, &d);
+    digest_end(&d, data);
+    format_add(&out, "network %.16s\ndata %.16s: %" PRIu64 " to train on, %" PRIu64 " held out\nseed %" PRIu64 "\n",
+               net, data, s->examples, s->validation, s->options.seed);
     format_add(&out, "optimizer %s, beta %g %g, epsilon %g, momentum %g%s, weight decay %g\n",
                tas_optimizer_name(t->optimizer), (double)t->beta1, (double)t->beta2, (double)t->epsilon,
                (double)t->momentum, t->nesterov ? " Nesterov" : "", (double)t->weight_decay);
