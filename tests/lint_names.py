@@ -20,6 +20,7 @@ from lint_common import check_plants, report
 # Words that the names of a file or a folder may begin with beside the file's own.
 SUBJECTS = {
     "base/context": ("fail", "note", "entry", "callback", "error", "now"),  # on every page: short words read best
+    "device/no_opencl": ("discover", "open", "benchmark", "clblast"),  # of opencl/, whose place it takes
     "device/opencl": ("cl",),
     "network/layers": ("layer",),
     "ops": ("op", "row"),

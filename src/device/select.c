@@ -228,5 +228,6 @@ tas_status select_device(tas_context *context, const char *id, const tas_device_
         return TAS_OK;
     }
     write_ids(list, count, NULL, ids, sizeof ids);
-    return fail(context, TAS_NO_DEVICE, "no device %.100s; available: %s", id, ids);
+    const char *reason = count == 1 ? list->note : "";
+    return fail(context, TAS_NO_DEVICE, "no device %.100s; available: %s%s%s", id, ids, *reason ? "; " : "", reason);
 }

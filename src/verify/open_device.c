@@ -90,7 +90,9 @@ static void note_fallback(tas_context *context, const tas_device_info *list, siz
     for (size_t i = 0; i < count; i++)
         if (list[i].type == TAS_TYPE_NONE) note(context, "skipping %s: %s", list[i].id, list[i].note);
     note(context, "%s: using the C reference, which is slow (one thread)",
-         count > 1 ? "no OpenCL device can be used" : "no OpenCL driver is installed");
+         count > 1     ? "no OpenCL device can be used"
+         : *list->note ? list->note
+                       : "no OpenCL driver is installed");
 }
 
 static tas_status open_device(tas_context *context, const char *id, tas_arith arith, tas_device **out)
