@@ -1,6 +1,7 @@
 /* What an update divides the sum of gradients by, and what it is made of, as in src/ops/divisor.c. */
 // lint: -D GROUP=64
 // lint: -D GROUP=1
+#include "first_bad.h"
 #include "gradient_mean.h"
 
 #define LANES 256
@@ -44,7 +45,7 @@ gradient_clip(__global const float *restrict squares, __global float *restrict d
     const float norm = arith_div(root, divisor[DIVISOR_COUNT]);
     const float factor = arith_flush_state(arith_div(most, norm + 1e-6f));
     divisor[DIVISOR_FACTOR] = factor < 1.0f ? factor : 1.0f;
-    if (!arith_is_finite(norm) && atomic_cmpxchg(&first_bad[0], 0u, step) == 0u) first_bad[1] = what;
+    if (!arith_is_finite(norm)) set_first_bad(first_bad, step, what);
 }
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void trust_ratio(__global const float *restrict squares,

@@ -1,6 +1,7 @@
 /* Sums over whole tensors, the loss of a step, and the check for values that are not finite, as in src/ops/sum.c. */
 // lint: -D GROUP=64 -D RUN=1
 #include "arith.h"
+#include "first_bad.h"
 
 #define LANES 256
 
@@ -21,12 +22,6 @@ sum_blocks(__global const float *restrict in, __global float *restrict out, uint
         for (uint l = item; l < fold; l += GROUP) lane[l] += lane[l + fold];
     }
     if (item == 0) out[at + block] = lane[0];
-}
-
-/* first_bad = {first bad step, what was bad}, set once. */
-static void set_first_bad(volatile __global uint *first_bad, uint step, uint what)
-{
-    if (atomic_cmpxchg(&first_bad[0], 0u, step) == 0u) first_bad[1] = what;
 }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void

@@ -48,7 +48,7 @@ ALLOWED_CALLS = re.compile(
     r"|_Z\d+(?:as|convert)_\w+"
     r"|_Z\d+(?:min|max|mul_hi|mad_hi|mul24|mad24|clamp|abs|clz|popcount|rotate|add_sat|sub_sat|select|any|all)"
     rf"{INTEGERS}"
-    r"|_Z\d+atomic_\w+)$"
+    r"|_Z14atomic_cmpxchgPU3AS1Vjjj)$"
 )
 ALLOWED_INTRINSICS = re.compile(
     r"^llvm\.(?:fma|fabs|copysign|lifetime|dbg|assume|expect|mem(?:cpy|set|move)|[us](?:min|max)|abs|ct[lt]z|ctpop"
@@ -268,6 +268,7 @@ PLANTS = [
     plant_kernel("x[0] = mix(a, b, c);", CALL),
     plant_kernel("x[0] = dot(vload4(0, x), vload4(1, x));", CALL),
     plant_kernel("vstore4(max(vload4(0, x), a), 0, x);", CALL),
+    plant_kernel("atomic_add((volatile __global int *)x, 1);", CALL),
     plant_kernel("x[0] = a / b;", "fdiv"),
     plant_kernel("float s = 0; for (uint i = 0; i < n; i++) s += x[i]; x[0] = s;", CHAIN),
     plant_kernel("float s = a; for (uint i = 0; i < n; i++) s = x[i] > b ? s + x[i + 1] + c : s; x[0] = s;", CHAIN),
@@ -277,6 +278,7 @@ PLANTS = [
         "float s = a; for (uint i = 0; i < n; i++) s = arith_chain(s, x[i]); x[0] = s;", before='#include "arith.h"'
     ),
     plant_kernel("float4 s = a; for (uint i = 0; i < n; i++) s = s + vload4(i, x); vstore4(s, 0, x);"),
+    plant_kernel("atomic_cmpxchg((volatile __global uint *)x, 0u, n);"),
     plant_kernel("vstore8(fma((float8)(a), vload8(0, x), vload8(1, x)), 0, x);"),
     plant_kernel("x[0] = (a + b) * c;"),
     plant_kernel("x[0] = a * b * c;"),

@@ -3,6 +3,7 @@
 
 - cl/ and src/ops/: no fmin, fmax, clamp, native_*, half_*, mad (rules 1 and 3 of the contract); each kernel turns
   contraction off, and unrolls by a pragma, not by an attribute that OpenCL C 1.2 does not have
+- cl/: no atomic function but the one that sets the record of what was not finite first
 - includes go only where the table of folders allows (CONTRIBUTING.md)
 - no line is wider than 120 columns, but for tables and programs' output in documents
 - sources are ASCII; nothing in the product names the folder of notes beside the repository
@@ -21,6 +22,8 @@ from lint_common import ROOT, check_plants, report
 LONG, WIDTH = 600, 120
 FORBIDDEN = re.compile(r"\b(fminf?|fmaxf?|clamp|mad|native_\w+|half_\w+|fast_(?:length|distance|normalize))\s*\(")
 UNROLL_HINT = re.compile(r"\bopencl_unroll_hint\b")  # of OpenCL C 2.0: compilers may ignore or refuse it
+ATOMIC = re.compile(r"\batom(?:ic)?_\w+")
+ATOMIC_PLACE = "cl/first_bad.h", "atomic_cmpxchg"  # the only one of kernels: file and function
 PRAGMA = re.compile(r"^\s*#\s*pragma\s+OPENCL\s+FP_CONTRACT\s+OFF\b", re.M)
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 COMMENT = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.S)
@@ -34,7 +37,7 @@ SHARED_HEADERS = {
     "philox.h",
     "preconditioner.h",
 }
-KERNEL_HEADERS = {"adam_move.h", "granule_pass.h", "unroll.h"}  # of cl/, for kernels alone
+KERNEL_HEADERS = {"adam_move.h", "first_bad.h", "granule_pass.h", "unroll.h"}  # of cl/, for kernels alone
 # What each folder of src/ may include beside itself. Everything below base/ and ops/ is named, nothing is implied.
 FOLDERS = {
     "base": set(),
@@ -64,6 +67,14 @@ def line_of(text, at):
 def check_functions(name, text):
     bare = strip_comments(text)
     return [f"{name}:{line_of(bare, m.start())}: {m[1]} is not allowed here" for m in FORBIDDEN.finditer(bare)]
+
+
+def check_atomics(name, text):
+    bare = strip_comments(text)
+    found = [(line_of(bare, m.start()), m[0]) for m in ATOMIC.finditer(bare)]
+    if (name, [function for _line, function in found]) == (ATOMIC_PLACE[0], [ATOMIC_PLACE[1]]):
+        return []
+    return [f"{name}:{line}: {function}: kernels have one atomic, in {ATOMIC_PLACE[0]}" for line, function in found]
 
 
 def reached_folder(root, path, include):
@@ -162,6 +173,8 @@ def check_tree(root):
         problems += check_includes(root, path, name, text)
         if name.startswith(("cl/", "src/ops/")):
             problems += check_functions(name, text)
+        if name.startswith("cl/"):
+            problems += check_atomics(name, text)
         if name.startswith("cl/") and UNROLL_HINT.search(strip_comments(text)):
             problems.append(f"{name}: opencl_unroll_hint is OpenCL C 2.0: UNROLL of unroll.h, or #pragma unroll N")
         if path.suffix == ".cl" and not PRAGMA.search(text) and not PRAGMA.search(read_if(root / "cl" / "arith.h")):
@@ -188,6 +201,11 @@ PLANTS = [
         "opencl_unroll_hint is OpenCL C 2.0",
     ),
     ("a pragma to unroll", ("cl/a.cl", PRAGMA_LINE + "// no opencl_unroll_hint\n#pragma unroll 2\nfor (;;)\n"), None),
+    ("an atomic sum", ("cl/a.cl", PRAGMA_LINE + "atomic_add(&x[0], 1);\n"), "a.cl:2: atomic_add"),
+    ("an atomic of an extension", ("cl/a.h", "atom_cmpxchg(&x[0], 0, 1);\n"), "atom_cmpxchg"),
+    ("another atomic there", ("cl/first_bad.h", "atomic_xchg(&x[0], 0);\n"), "atomic_xchg"),
+    ("a second atomic there", ("cl/first_bad.h", "atomic_cmpxchg(x, 0, 1);\n" * 2), "first_bad.h:2"),
+    ("the atomic", ("cl/first_bad.h", "/* atomic_add */\natomic_cmpxchg(x, 0, 1);\n"), None),
     ("no pragma", ("cl/a.cl", "x = 1;\n"), "FP_CONTRACT"),
     ("ops includes device", ("src/ops/a.c", '#include "device/device.h"\n'), "ops/ may not include device/"),
     (
