@@ -281,6 +281,69 @@ START_TEST(writes_outside_are_found)
 }
 END_TEST
 
+/* For a time, and what the device cannot run ------------------------------------------------------------------------
+ */
+
+static tas_verify_progress last;
+static uint64_t progress_calls;
+
+static void keep_progress(void *user, const tas_verify_progress *now)
+{
+    (void)user;
+    ck_assert_uint_eq(now->cases, ++progress_calls);
+    ck_assert(now->seconds >= last.seconds && now->left <= 0.3 - now->seconds + 1e-6);
+    last = *now;
+    last.operation = "";
+}
+
+START_TEST(wrong_in_a_time)
+{
+    const char *const only[] = {"add", "dense_forward", NULL};
+    tas_verify_options options;
+    tas_verify_result result;
+    found f = {0};
+    tas_verify_options_init(&options);
+    options.only = only;
+    options.seconds = 0.3;
+    options.on_progress = keep_progress;
+    progress_calls = 0;
+    last = (tas_verify_progress){0};
+    plant(OP_DENSE_FORWARD, off_by_one);
+    expect(tas_verify(device, &options, keep_row, &f, &result), TAS_MISMATCH, "1 of 2 rows", "");
+    ck_assert_str_eq(f.row.operation, "add"); /* the last row */
+    ck_assert_uint_eq(f.row.failed, 0);
+    ck_assert_uint_eq(result.cases, progress_calls);
+    ck_assert_uint_gt(result.cases, 40);
+    ck_assert(last.seconds >= 0.29);
+}
+END_TEST
+
+static tas_status refuse(tas_device *d, const op_args *args, const mem *operand, const mem *scratch)
+{
+    if (args->n > 8) return (fail)(d->context, TAS_DEVICE_FAILED, "planted: it cannot run this");
+    return right(d, args, operand, scratch);
+}
+
+/* One row fails, with the case and the device's own words; the others go on. */
+START_TEST(what_cannot_run_is_named)
+{
+    for (int timed = 0; timed < 2; timed++) {
+        tas_verify_options options;
+        const char *const only[] = {"softplus_backward", NULL};
+        found f = {0};
+        tas_verify_options_init(&options);
+        options.only = only;
+        options.seconds = timed ? 0.1 : 0;
+        plant(OP_SOFTPLUS_BACKWARD, refuse);
+        expect(tas_verify(device, &options, keep_row, &f, NULL), TAS_MISMATCH, "", "");
+        device->launch[OP_SOFTPLUS_BACKWARD] = right;
+        ck_assert_uint_eq(f.row.failed, 1);
+        ck_assert_str_eq(f.text, "planted: it cannot run this");
+        ck_assert(case_name_read(f.name, &f.parsed) && shape_of(OP_SOFTPLUS_BACKWARD, &f).n > 8);
+    }
+}
+END_TEST
+
 /* What is refused -------------------------------------------------------------------------------------------------- */
 
 START_TEST(bad_cases_are_refused)
@@ -329,6 +392,8 @@ int main(void)
     tcase_add_test(tc, nan_and_infinity_must_match);
     tcase_add_test(tc, any_nan_will_do);
     tcase_add_test(tc, writes_outside_are_found);
+    tcase_add_test(tc, wrong_in_a_time);
+    tcase_add_test(tc, what_cannot_run_is_named);
     tcase_add_test(tc, bad_cases_are_refused);
     suite_add_tcase(suite, tc);
     return support_run(suite);

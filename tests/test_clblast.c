@@ -50,7 +50,7 @@ START_TEST(other_operations_stay_exact)
     for (int i = 0; i < 4; i++) {
         case_results results;
         char text[CASES_TEXT];
-        ck_assert_msg(!cases_verify(device, ops[i], 1, EDGE_CASES, 20, &results), "%s", tas_error(context));
+        ck_assert_msg(!cases_verify(device, ops[i], 1, EDGE_CASES, 20, NULL, &results), "%s", tas_error(context));
         ck_assert_msg(!results.failed, "%s: %s", op_get(ops[i])->name, cases_print(&results, text));
     }
 }

@@ -29,7 +29,7 @@ static void check_operation(op_id op, uint32_t cases)
 {
     case_results results;
     char text[CASES_TEXT];
-    tas_status status = cases_verify(device, op, 3, edge_count(), cases, &results);
+    tas_status status = cases_verify(device, op, 3, edge_count(), cases, NULL, &results);
     ck_assert_msg(!status, "%s: %s", op_get(op)->name, tas_error(context));
     ck_assert_msg(!results.failed, "%s: %s", op_get(op)->name, cases_print(&results, text));
     ck_assert_uint_gt(results.passed, 0);

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-static void wipe_line(cli_state *cli)
+void cli_wipe_line(cli_state *cli)
 {
     if (cli->line_open) fputs("\r\033[K", stderr);
     cli->line_open = false;
@@ -16,7 +16,7 @@ static void wipe_line(cli_state *cli)
 
 static void print_note(void *user, const char *line)
 {
-    wipe_line(user);
+    cli_wipe_line(user);
     fprintf(stderr, "tassello: note: %s\n", line);
 }
 
@@ -52,7 +52,7 @@ static void print_message(cli_state *cli, const char *who, const char *format, v
 {
     char message[MESSAGE_BYTES], text[MESSAGE_BYTES];
     vsnprintf(message, sizeof message, format, list);
-    wipe_line(cli);
+    cli_wipe_line(cli);
     fprintf(stderr, "tassello%s: %s\n", who, tas_escape(message, text, sizeof text));
 }
 
@@ -77,7 +77,7 @@ void cli_error(cli_state *cli, const char *format, ...)
 int cli_failed(cli_state *cli, tas_status status)
 {
     const char *text = tas_error(cli->context); /* which is escaped, and may hold a compiler's lines */
-    wipe_line(cli);
+    cli_wipe_line(cli);
     fprintf(stderr, "tassello %s: %s\n", cli->command->name, *text ? text : tas_status_name(status));
     return status == TAS_BAD_ARGUMENT ? EXIT_USAGE : EXIT_FAILED;
 }

@@ -185,6 +185,7 @@ bool cli_read_f32(const char *text, float *out);
 bool cli_read_f64(const char *text, double *out);
 bool cli_read_size(const char *text, cli_size *out);  /* above 0; "1000000", "64M", "1.5G", "25%" */
 bool cli_read_share(const char *text, cli_size *out); /* above 0; "5000", "12.5%" */
+bool cli_read_time(const char *text, double *seconds); /* above 0; "90s", "10m", "1.5h"; a bare number is seconds */
 
 /* A command's own state: its context, whose notes go to stderr. */
 typedef struct cli_state {
@@ -205,6 +206,9 @@ void cli_catch_ends(void (*handler)(int));
 
 /* Seconds of a clock that never jumps. */
 double cli_clock(void);
+
+/* Wipes an unfinished progress line from the terminal. */
+void cli_wipe_line(cli_state *cli);
 
 /* Prints "tassello: note: ..." on stderr. */
 void cli_note(cli_state *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));

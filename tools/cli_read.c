@@ -81,3 +81,17 @@ bool cli_read_share(const char *text, cli_size *out)
     return (!text[digits] || strchr(text, '%')) && cli_read_size(text, out) && out->bytes <= UINT32_MAX &&
            out->percent < 100;
 }
+
+bool cli_read_time(const char *text, double *seconds)
+{
+    static const char units[] = "smh";
+    static const double unit_seconds[] = {1, 60, 3600};
+    char number[32] = "";
+    const size_t length = strlen(text);
+    const char *unit = length ? strchr(units, text[length - 1]) : NULL;
+    double value;
+    snprintf(number, sizeof number, "%.*s", length < sizeof number ? (int)(length - (unit != NULL)) : 0, text);
+    if (!cli_read_f64(number, &value) || !(value > 0 && value < 1e9)) return false;
+    *seconds = value * (unit ? unit_seconds[unit - units] : 1);
+    return true;
+}

@@ -198,20 +198,10 @@ static void read_rates(sweep_settings *s)
     s->sweep.rates = s->rate_list;
 }
 
-/* "90s", "10m", "1.5h"; a bare number is seconds. */
 static void read_time(sweep_settings *s)
 {
-    static const char units[] = "smh";
-    static const double seconds[] = {1, 60, 3600};
-    char number[32] = "";
-    double value;
-    if (!s->time) return;
-    const size_t length = strlen(s->time);
-    const char *unit = length ? strchr(units, s->time[length - 1]) : NULL;
-    snprintf(number, sizeof number, "%.*s", length < sizeof number ? (int)(length - (unit != NULL)) : 0, s->time);
-    if (!cli_read_f64(number, &value) || !(value > 0 && value < 1e9))
+    if (s->time && !cli_read_time(s->time, &s->sweep.seconds))
         cli_usage(&sweep_command, "--time %s: expected a time, such as 90s, 10m or 2h", s->time);
-    s->sweep.seconds = value * (unit ? seconds[unit - units] : 1);
 }
 
 static void read_target(sweep_settings *s)

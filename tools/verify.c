@@ -1,5 +1,6 @@
 /* tassello verify: compares every operation of a device with the C reference, bit for bit; then the canonical training.
  */
+#include "progress.h"
 #include "verify_coverage.h"
 
 #include <errno.h>
@@ -9,7 +10,7 @@
 enum { NAMES_MOST = 256 };
 
 typedef struct settings {
-    const char *device, *json, *op;
+    const char *device, *json, *op, *time;
     bool all;
     tas_verify_options verify;
     char *only[NAMES_MOST + 1]; /* of --op; ended by NULL */
@@ -49,6 +50,14 @@ static const cli_option options[] = {
      .most = 1000000,
      .offset = offsetof(settings, verify.cases),
      .help = "Random cases per operation, in addition to the edge shapes (default 20)."},
+    {.name = "time",
+     .group = GROUP_DATA,
+     .metavar = "TIME",
+     .type = TYPE_TEXT,
+     .offset = offsetof(settings, time),
+     .help =
+         "Instead of --cases: run as many cases as fit into TIME, such as 90s, 10m or 2h, of all operations in turn. "
+         "The seed goes up by one with each round."},
     {.name = "json",
      .group = GROUP_OUTPUT,
      .metavar = "FILE",
@@ -81,6 +90,7 @@ typedef struct device_run {
 typedef struct session {
     cli_state cli;
     settings s;
+    progress progress;
     const char *device_id; /* that is verified */
     FILE *text;            /* rows for people: stdout, or stderr where JSON goes to stdout */
     json_t *devices, *rows, *coverage;
@@ -170,6 +180,7 @@ static void keep_provider_row(session *v, const tas_verify_row *row)
 static void on_row(void *user, const tas_verify_row *row)
 {
     session *v = user;
+    cli_wipe_line(&v->cli);
     json_array_append_new(v->rows, describe_row(v, row));
     if (strcmp(row->provider, "kernel") && strcmp(row->provider, "reference")) {
         keep_provider_row(v, row);
@@ -219,6 +230,7 @@ static json_t *describe_device(session *v, const device_run *run)
     json_object_set_new(o, "name", cli_json_text(run->name));
     json_object_set_new(o, "status", json_string(verdicts[run->verdict]));
     json_object_set_new(o, "why", cli_json_text(run->why));
+    json_object_set_new(o, "cases", json_integer((json_int_t)run->result.cases));
     json_object_set_new(o, "passed", json_integer(run->result.passed));
     json_object_set_new(o, "failed", json_integer(run->result.failed));
     json_object_set_new(o, "skipped", json_integer(run->result.skipped));
@@ -232,12 +244,25 @@ static json_t *describe_device(session *v, const device_run *run)
     return o;
 }
 
+/* Verifications that end soon show nothing. */
+static void on_progress(void *user, const tas_verify_progress *now)
+{
+    session *v = user;
+    char doing[128];
+    if (now->seconds < (v->progress.terminal ? 1 : 10)) return;
+    snprintf(doing, sizeof doing, "%llu cases, %.0f/s  %s", (unsigned long long)now->cases,
+             (double)now->cases / now->seconds, now->operation);
+    progress_work(&v->progress, doing, now->seconds, now->left);
+}
+
 static void print_start(const session *v, const tas_device_info *info)
 {
     const tas_verify_options *verify = &v->s.verify;
     fprintf(v->text, "%s (%s), ", info->id, info->name);
     if (verify->only_case)
         fprintf(v->text, "case %s\n", verify->only_case);
+    else if (verify->seconds > 0)
+        fprintf(v->text, "seed %llu, cases for %s\n", (unsigned long long)verify->seed, v->s.time);
     else
         fprintf(v->text, "seed %llu, %u random cases per operation\n", (unsigned long long)verify->seed, verify->cases);
 }
@@ -260,8 +285,10 @@ static void verify_device(session *v, const char *id, device_run *run)
         print_start(v, info);
         fflush(v->text);
         v->device_id = run->id;
+        v->progress.shown = 0;
         status = tas_verify(device, &v->s.verify, on_row, v, &run->result);
         run->verdict = status || run->result.failed ? FAILED : PASSED;
+        cli_wipe_line(&v->cli);
         print_provider_rows(v);
     }
     if (status) {
@@ -300,6 +327,7 @@ static void print_total(const session *v)
     const device_run *one = &v->runs[0];
     if (!v->s.all && one->verdict == SKIPPED) return; /* it could not be opened; the error was printed */
     if (!v->s.all) {
+        fprintf(v->text, "%llu cases of operations\n", (unsigned long long)one->result.cases);
         fprintf(v->text, "%u passed, %u failed, %u skipped\n", one->result.passed,
                 one->result.failed + (!one->result.failed && one->verdict == FAILED), one->result.skipped);
         return;
@@ -308,7 +336,8 @@ static void print_total(const session *v)
         const device_run *run = &v->runs[i];
         fprintf(v->text, "%-7s  %-16s  ", shown_verdicts[run->verdict], run->id);
         if (*run->result.digest[0])
-            fprintf(v->text, "%u rows, digests %.16s... and %.16s...\n", run->result.passed + run->result.failed,
+            fprintf(v->text, "%llu cases, %u rows, digests %.16s... and %.16s...\n",
+                    (unsigned long long)run->result.cases, run->result.passed + run->result.failed,
                     run->result.digest[0], run->result.digest[1]);
         else
             fprintf(v->text, "%s\n", run->why);
@@ -402,7 +431,12 @@ static int run(int argc, char **argv)
         cli_usage(&verify_command, "--case %s: expected --op with the name of its operation", v.s.verify.only_case);
     if (v.s.only_count) v.s.verify.only = (const char *const *)v.s.only;
     if (v.s.all && v.s.device) cli_usage(&verify_command, "--all and --device: expected only one of them");
+    if (v.s.time && !cli_read_time(v.s.time, &v.s.verify.seconds))
+        cli_usage(&verify_command, "--time %s: expected a time, such as 90s, 10m or 2h", v.s.time);
+    if (v.s.time && v.s.verify.only_case) cli_usage(&verify_command, "--time and --case: expected only one of them");
     if (!cli_open(&v.cli, &verify_command)) return EXIT_FAILED;
+    progress_open(&v.progress, &v.cli, NULL, false);
+    v.s.verify.on_progress = on_progress;
 
     if (v.s.json && !strcmp(v.s.json, "-")) v.text = stderr;
     v.devices = json_array();

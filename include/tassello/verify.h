@@ -9,6 +9,16 @@
 extern "C" {
 #endif
 
+/* How far a verification is. */
+typedef struct tas_verify_progress {
+    /* Of which a case has just been run. */
+    const char *operation;
+    /* Of all operations so far. */
+    uint64_t cases;
+    /* Since the start, and until the end; NaN if that is not known. */
+    double seconds, left;
+} tas_verify_progress;
+
 typedef struct tas_verify_options {
     /* Of this struct; set by tas_verify_options_init(). */
     size_t size;
@@ -27,6 +37,11 @@ typedef struct tas_verify_options {
     const char *only_case;
     /* Called with each of these names before it is verified, and with the `user` of on_row. May be NULL. */
     void (*on_begin)(void *user, const char *name);
+    /* Called after each case, in the same way. May be NULL. */
+    void (*on_progress)(void *user, const tas_verify_progress *progress);
+    /* Above 0: instead of `cases`, run as many as fit into so many seconds, of all operations in turn, and nothing else
+     * unless `only` names it. Only what shrinks a failing case may take longer. */
+    double seconds;
 } tas_verify_options;
 TAS_API void tas_verify_options_init(tas_verify_options *options);
 
@@ -76,6 +91,8 @@ enum { TAS_CANONICAL_TRAININGS = 2 };
 typedef struct tas_verify_result {
     /* Rows. */
     uint32_t passed, failed, skipped;
+    /* Cases of all operations. */
+    uint64_t cases;
     /* Of the canonical trainings; "" if they were not run. */
     char digest[TAS_CANONICAL_TRAININGS][65];
     /* Whether all are tas_canonical_digest(). */

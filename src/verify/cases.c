@@ -184,6 +184,7 @@ tas_status case_verify(tas_device *device, op_id op, const case_name *name, diff
     *out = (difference){.found = false};
     tas_status status = case_open_named(device->context, op, name, &c);
     if (status) return status;
+    out->args = c.args;
     device->variant = device->variants[op] ? (int)(turn % (uint32_t)device->variants[op]) : -1;
     status = run_limits(device, &c, out);
     device->variant = -1;
@@ -197,6 +198,7 @@ tas_status cases_count(tas_device *device, op_id op, const case_name *name, case
     difference what;
     const tas_status status = case_verify(device, op, name, &what);
     results->seconds += now_seconds() - start;
+    if (status == TAS_STOPPED) return status;
     const bool bad = status || what.found || what.stray;
     if (bad && !results->failed) {
         results->first = *name;
@@ -208,17 +210,25 @@ tas_status cases_count(tas_device *device, op_id op, const case_name *name, case
     return TAS_OK;
 }
 
+static tas_status count_and_call(tas_device *device, op_id op, const case_name *name, const case_hook *hook,
+                                 case_results *results)
+{
+    const tas_status status = cases_count(device, op, name, results);
+    if (!status && hook) hook->call(hook->user);
+    return status;
+}
+
 tas_status cases_verify(tas_device *device, op_id op, uint64_t seed, uint32_t edges, uint32_t cases,
-                        case_results *results)
+                        const case_hook *hook, case_results *results)
 {
     case_name name = {.seed = seed};
     tas_status status = TAS_OK;
     *results = (case_results){0};
-    for (; name.number < edges && !status; name.number++) status = cases_count(device, op, &name, results);
+    for (; name.number < edges && !status; name.number++) status = count_and_call(device, op, &name, hook, results);
     if (status == TAS_STOPPED) status = TAS_OK; /* past the last edge shape */
     for (uint32_t i = 0; i < cases && !status; i++) {
         name.number = EDGE_CASES + i;
-        status = cases_count(device, op, &name, results);
+        status = count_and_call(device, op, &name, hook, results);
     }
     return status;
 }

@@ -49,9 +49,15 @@ typedef struct case_results {
 /* Runs one case and counts it. */
 tas_status cases_count(tas_device *device, op_id op, const case_name *name, case_results *results);
 
-/* All cases of one operation: at most `edges` of the edge shapes, then `cases` random ones. */
+/* Called after each case. */
+typedef struct case_hook {
+    void (*call)(void *user);
+    void *user;
+} case_hook;
+
+/* All cases of one operation: at most `edges` of the edge shapes, then `cases` random ones. hook may be NULL. */
 tas_status cases_verify(tas_device *device, op_id op, uint64_t seed, uint32_t edges, uint32_t cases,
-                        case_results *results);
+                        const case_hook *hook, case_results *results);
 
 /* The first failure in words, and the case's name. */
 enum { CASES_TEXT = DIFFERENCE_TEXT + CASE_NAME_TEXT + 16 };

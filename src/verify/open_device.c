@@ -12,7 +12,7 @@ enum { SELF_TEST_EDGES = 10, SELF_TEST_CASES = 10 }; /* each mode of values in e
 static const double first_report = 1, report_interval = 2; /* seconds */
 
 /* How far the self-test is, if it takes long: the first time, kernels are built. `next` is when to report. */
-static void report_progress(tas_device *device, int op, double *next)
+static void note_progress(tas_device *device, int op, double *next)
 {
     if (now_seconds() < *next) return;
     note(device->context, "first use of %s: building and testing kernels: %s (%d of %d)", device->info.id,
@@ -26,9 +26,9 @@ static tas_status self_test(tas_device *device, double next_report, char *wrong,
     wrong[0] = 0;
     for (int op = 0; op < OP_COUNT; op++) {
         case_results results;
-        report_progress(device, op, &next_report);
+        note_progress(device, op, &next_report);
         if (device->arith == TAS_ARITH_FAST && !clblast_unused(device) && clblast_provides((op_id)op)) continue;
-        tas_status status = cases_verify(device, (op_id)op, 1, SELF_TEST_EDGES, SELF_TEST_CASES, &results);
+        tas_status status = cases_verify(device, (op_id)op, 1, SELF_TEST_EDGES, SELF_TEST_CASES, NULL, &results);
         if (status) return status;
         if (!results.failed) continue;
         char text[CASES_TEXT];

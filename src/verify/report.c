@@ -10,6 +10,15 @@ void report_begin(const report *to, const char *name)
     callback_end(&ours);
 }
 
+void report_progress(const report *to, const tas_verify_progress *progress)
+{
+    if (!to->on_progress) return;
+    entry_state ours;
+    callback_begin(to->context, &ours);
+    to->on_progress(to->user, progress);
+    callback_end(&ours);
+}
+
 void report_row(const report *to, const tas_verify_row *row)
 {
     tas_verify_result *result = to->result;

@@ -60,7 +60,7 @@ tas_status selection_make(tas_context *context, const tas_verify_options *option
     if (options->only) return TAS_OK;
     for (int op = 0; op < OP_COUNT; op++) out->op[op] = true;
     out->all = true;
-    out->providers = options->providers != 0;
-    out->training = options->training != 0;
+    out->providers = options->providers && !(options->seconds > 0);
+    out->training = options->training && !(options->seconds > 0);
     return TAS_OK;
 }

@@ -6,9 +6,11 @@ Most cases use --device reference and need no driver; those that need PoCL are s
 here. Prints `ok N - name` lines, and writes them to $CK_TAP_LOG_FILE_NAME, from which tests/tap and tests/tally.py
 count; what was skipped is named on stdout and not counted. Exit status 0, or 1 if a case failed.
 """
+import contextlib
 import gzip
 import json
 import os
+import pty
 import random
 import re
 import shutil
@@ -122,6 +124,19 @@ class Tool:
         if status is not None:
             expect(result.status == status, f"status {result.status}, expected {status}", result)
         return result
+
+    def terminal(self, *arguments, status=0):
+        """What a terminal shows that stdout and stderr are."""
+        ours, theirs = pty.openpty()
+        child = self.start(*arguments, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        seen = b""
+        with contextlib.suppress(OSError):
+            while more := os.read(ours, 65536):
+                seen += more
+        os.close(ours)
+        expect(child.wait() == status, f"status {child.returncode}: {seen[-300:]}")
+        return seen.decode()
 
     def train(self, *arguments, net=None, data=None, device="reference", **more):
         """A short training; later options win over these."""

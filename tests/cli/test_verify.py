@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import time
 
 from common import case, expect, main, one_object
 
@@ -68,6 +69,35 @@ def _(t):
     t.fails(2, ("--case 1:3", "--op"), *VERIFY, "--case", "1:3", "--op", "add,sgd")
     for name, word in (("1:3:n=100", "no such shape"), ("1:x", "expected SEED:NUMBER"), ("1:63", "no edge shape")):
         t.run(*VERIFY, "--op", "dense_forward", "--case", name, status=1).says(name, word)
+
+
+@case("verify --time TIME: cases of all operations in turn, for that time; their number is printed")
+def _(t):
+    began = time.monotonic()
+    result = t.run("verify", "--device", "reference", "--time", "2s", "--json", "-")
+    took, one = time.monotonic() - began, one_object(result)["devices"][0]
+    expect(1.9 < took < 5, f"took {took:.1f} s")
+    counts = {row["operation"]: row["passed"] for row in one["rows"]}
+    expect(sum(counts.values()) == one["cases"] and one["digests"] == [], f"{one['cases']} {counts}")
+    expect(len(counts) > 80 and min(counts.values()) > 10, f"{counts}")
+    # Those with few edge shapes have fewer cases than those with many, but never less than half.
+    expect(max(counts.values()) <= 2 * min(counts.values()) + 4, f"{counts}")
+    result.says(f"{one['cases']} cases of operations")
+    expect(" left" not in result.err, "progress, though it was short", result)
+
+
+@case("verify --time and others: a time that is none, and --case, are wrong usage")
+def _(t):
+    t.fails(2, ("--time 0s", "expected a time"), *VERIFY, "--time", "0s")
+    t.fails(2, ("--time 5x", "expected a time"), *VERIFY, "--time", "5x")
+    t.fails(2, ("--time", "--case"), *VERIFY, "--time", "5s", "--op", "add", "--case", "1:1")
+
+
+@case("verify --time on a terminal: a line with cases, rate and the time left, which is wiped before the rows")
+def _(t):
+    shown = t.terminal("verify", "--device", "reference", "--time", "2s", "--op", "add,sgd")
+    expect(re.search(r"\d+ cases, \d+/s  (add|sgd)  0:0\d, about 0:0\d left", shown), f"{shown!r}")
+    expect("\r\x1b[K  ok  " in shown and shown.endswith("0 skipped\r\n"), f"{shown!r}")
 
 
 @case("verify --all without a driver: the reference's row, and the count")
