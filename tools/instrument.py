@@ -187,7 +187,7 @@ class Instrumenter:
         init, condition = piece.words(begin, first - 1), piece.words(first, end)
         counted = re.findall(r"(\w+) =", init)
         constant = counted and self.is_constant(re.sub(rf"\b({'|'.join(counted)})\b", "", init + " " + condition))
-        if piece[k - 1] == "UNROLL" or piece.words(k - 6, k).endswith("opencl_unroll_hint ) )") or constant:
+        if piece[k - 1] == "UNROLL" or constant:
             return
         counter = self.loop_condition(piece, "LOOP", first, end)
         if not init:
@@ -198,14 +198,16 @@ class Instrumenter:
             piece.wraps[begin, first - 1] = (f"uint {counter} = ((", "), 0)")
 
     def do_loop(self, piece, k):
-        """In a block of its own, with the counter."""
+        """In a block of its own, with the counter; a pragma before it would stand before the block."""
         closed = piece.match[k + 1]
         first, end = closed + 3, piece.match[closed + 2]
         if self.is_constant(piece.words(first, end)):
             return
         counter = self.loop_condition(piece, "DO", first, end)
-        begin = piece.match[k - 1] - 1 if piece[k - 1] == ")" else k  # at its attributes
-        piece.wraps[begin, end + 2] = (f"{{ uint {counter} = 1; ", " }")
+        piece.wraps[k, end + 2] = (f"{{ uint {counter} = 1; ", " }")
+        for token, place, _ in piece.directives:
+            if place == k:
+                piece.tokens[token] = ""
 
     def mark(self, piece, k):
         word = piece[k]

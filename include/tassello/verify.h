@@ -110,21 +110,20 @@ TAS_API const char *tas_canonical_digest(size_t training);
 
 /* For tests of the library itself: which branches of kernels ran in this process, and how often loops did, if the
  * library was built with -Dkernel_coverage=true; otherwise there are no rows. A row is a program of kernels, built with
- * one set of options. Outcomes are the two of each condition, and zero times, once and several times of each loop.
- * Strings are valid during the call. */
-typedef struct tas_coverage_gap {
+ * one set of options. Outcomes are those of functions that ran: the two of each condition, and zero times, once and
+ * several times of each loop. Strings are valid during the call. */
+typedef struct tas_coverage_outcome {
     const char *file, *function;
     /* The condition, or the kernel's name. */
     const char *text;
-    /* "never true", ... */
-    const char *missing;
-    int line;
-} tas_coverage_gap;
+    /* "true", "false", "zero times", ... */
+    const char *outcome;
+    int line, reached;
+} tas_coverage_outcome;
 typedef struct tas_coverage_row {
     const char *program, *options;
-    uint32_t outcomes, reached;
-    size_t gap_count;
-    const tas_coverage_gap *gaps;
+    size_t count, reached;
+    const tas_coverage_outcome *outcomes;
 } tas_coverage_row;
 typedef void (*tas_coverage_fn)(void *user, const tas_coverage_row *row);
 TAS_API tas_status tas_kernel_coverage(tas_context *context, tas_coverage_fn on_row, void *user);

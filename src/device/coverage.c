@@ -140,67 +140,63 @@ static bool other_ran(const cl_point *first, int k, const unsigned char *bytes)
     return false;
 }
 
-/* What point k has to show: a name for each outcome, NULL: not this one. */
+/* An outcome that point k has to show, NULL: there is none. */
 static const char *name_outcome(const cl_point *first, int k, int outcome, const unsigned char *bytes)
 {
     static const char *const names[][OUTCOMES] = {
-        [POINT_CONDITION] = {"never true", "never false"},
-        [POINT_LOOP] = {"never ran zero times", "never ran once", "never ran several times"},
-        [POINT_DO] = {NULL, "never ran once", "never ran several times"},
+        [POINT_CONDITION] = {"true", "false"},
+        [POINT_LOOP] = {"zero times", "once", "several times"},
+        [POINT_DO] = {NULL, "once", "several times"},
     };
+    const unsigned char *own = bytes + OUTCOMES * k;
     switch (first[k].kind) {
     case POINT_FUNCTION:
     case POINT_MACRO: return NULL;
-    case POINT_KERNEL:
-        return !outcome && bytes[OUTCOMES * k + 1] && (bytes[OUTCOMES * k] || !other_ran(first, k, bytes)) ? "never ran"
-                                                                                                           : NULL;
+    case POINT_KERNEL: return !outcome && own[1] && (own[0] || !other_ran(first, k, bytes)) ? "runs" : NULL;
     default: return scope_entered(first, first[k].scope, bytes) ? names[first[k].kind][outcome] : NULL;
     }
 }
 
-/* False: no memory. */
-static bool keep_gap(tas_coverage_row *row, tas_coverage_gap **gaps, const cl_point *first, int k, const char *missing)
+/* Room for `points` points; what is written. */
+static size_t list_outcomes(const cl_point *first, size_t points, const unsigned char *bytes,
+                            tas_coverage_outcome *list)
 {
-    tas_coverage_gap *more = realloc(*gaps, (row->gap_count + 1) * sizeof *more);
-    if (!more) return false;
-    more[row->gap_count++] = (tas_coverage_gap){.file = first[k].file,
-                                                .line = first[k].line,
-                                                .function = first[first[k].scope].text,
-                                                .text = first[k].text,
-                                                .missing = missing};
-    row->gaps = *gaps = more;
-    return true;
-}
-
-static bool describe_variant(const variant *v, tas_coverage_row *row, tas_coverage_gap **gaps)
-{
-    const unsigned char *bytes = variant_bytes(v);
-    const cl_point *first = first_point(v->program);
-    *row = (tas_coverage_row){.program = v->program, .options = v->options};
-    for (int k = 0; first[k].program && !strcmp(first[k].program, v->program); k++)
+    size_t count = 0;
+    for (int k = 0; k < (int)points; k++)
         for (int o = 0; o < OUTCOMES; o++) {
             const char *name = name_outcome(first, k, o, bytes);
             if (!name) continue;
-            row->outcomes++;
-            if (bytes[OUTCOMES * k + o])
-                row->reached++;
-            else if (!keep_gap(row, gaps, first, k, name))
-                return false;
+            list[count++] = (tas_coverage_outcome){.file = first[k].file,
+                                                   .line = first[k].line,
+                                                   .function = first[first[k].scope].text,
+                                                   .text = first[k].text,
+                                                   .outcome = name,
+                                                   .reached = bytes[OUTCOMES * k + o]};
         }
-    return true;
+    return count;
+}
+
+static tas_status report_variant(tas_context *context, const variant *v, tas_coverage_fn on_row, void *user)
+{
+    const cl_point *first = first_point(v->program);
+    size_t points = 0;
+    while (first[points].program && !strcmp(first[points].program, v->program)) points++;
+    tas_coverage_outcome *list = malloc((OUTCOMES * points + 1) * sizeof *list);
+    if (!list) return fail(context, TAS_NO_MEMORY, "no memory for the coverage of kernels");
+    tas_coverage_row row = {.program = v->program, .options = v->options, .outcomes = list};
+    row.count = list_outcomes(first, points, variant_bytes(v), list);
+    for (size_t k = 0; k < row.count; k++) row.reached += list[k].reached != 0;
+    on_row(user, &row);
+    free(list);
+    return TAS_OK;
 }
 
 tas_status tas_kernel_coverage(tas_context *context, tas_coverage_fn on_row, void *user)
 {
+    tas_status status = TAS_OK;
     if (!cl_points->program) return TAS_OK;
     const region *r = map_region();
-    for (uint32_t k = 0; r && k < r->count; k++) {
-        tas_coverage_row row;
-        tas_coverage_gap *gaps = NULL;
-        const bool described = describe_variant(&r->variants[k], &row, &gaps);
-        if (described) on_row(user, &row);
-        free(gaps);
-        if (!described) return fail(context, TAS_NO_MEMORY, "no memory for the coverage of kernels");
-    }
-    return TAS_OK;
+    for (uint32_t k = 0; r && k < r->count && !status; k++)
+        status = report_variant(context, &r->variants[k], on_row, user);
+    return status;
 }
