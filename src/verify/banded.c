@@ -30,6 +30,15 @@ static void pack_operand(layout matrix, op_layout wanted, const float *canonical
         for (uint32_t i = 0; i < matrix.cols; i++) packed[layout_index(matrix, r, i)] = arith_float(guard_word);
 }
 
+/* Whether the pads of a matrix of parameters still hold 0. */
+static bool has_zero_pads(layout matrix, const float *packed)
+{
+    for (uint32_t r = matrix.rows; r % matrix.panel; r++)
+        for (uint32_t i = 0; i < matrix.cols; i++)
+            if (arith_bits(packed[layout_index(matrix, r, i)])) return false;
+    return true;
+}
+
 /* Copies host to new memory on the device. */
 static tas_status banded_write(tas_device *device, const unsigned char *host, banded *b)
 {
@@ -63,6 +72,7 @@ tas_status banded_open(tas_device *device, const test_case *c, int o, uint32_t p
                              device_weight_panel(device, args->size[OP_MATRIX_ROWS], args->size[OP_MATRIX_COLS])};
     if (operand->layout == LAYOUT_BATCH_PANELS)
         b->matrix = (layout){args->n, (uint32_t)(c->elements[o] / args->n), panel_width};
+    b->zero_pads = operand->layout == LAYOUT_WEIGHT_PANELS && c->mode != DRAW_WILD; /* infinity times 0 is no 0 */
     if (b->panels) b->bytes = layout_elements(b->matrix) * sizeof(float);
     tas_status status = banded_alloc(device, b, &host);
     if (status) return status;
@@ -101,6 +111,7 @@ tas_status banded_read(tas_device *device, const banded *b, uint64_t bytes, void
     tas_status status = b->bytes ? device->driver->read(device, &b->whole, 0, host, b->whole_bytes) : TAS_OK;
     if (!status && b->bytes)
         *stray |= !is_guard(host, 0, b->band) || !is_guard(host, b->band + b->bytes, b->whole_bytes);
+    if (!status && b->zero_pads) *stray |= !has_zero_pads(b->matrix, (const float *)(const void *)(host + b->band));
     if (!status && got && b->panels)
         layout_unpack(b->matrix, (const float *)(const void *)(host + b->band), got);
     else if (!status && got)

@@ -8,7 +8,8 @@
 /* An operand on the device: its layout there, its bytes, and the buffer that holds it between guard bands. */
 typedef struct banded {
     layout matrix;
-    bool panels; /* parameters or examples, in more than one row each */
+    bool panels;    /* parameters or examples, in more than one row each */
+    bool zero_pads; /* parameters, whose pads must hold 0 afterwards, too */
     uint64_t bytes, band, whole_bytes;
     mem whole, slice;
 } banded;
@@ -22,7 +23,7 @@ tas_status banded_open_scratch(tas_device *device, uint64_t bytes, banded *b);
 void banded_close(tas_device *device, banded *b);
 
 /* Reads the memory and checks its bands; `bytes` of what lies between them go to got, unless that is NULL. *stray is
- * set if a band was written to. */
+ * set if a band was written to, or a pad of parameters is no longer 0. */
 tas_status banded_read(tas_device *device, const banded *b, uint64_t bytes, void *got, bool *stray);
 
 #endif
