@@ -15,6 +15,9 @@
  *     drop=1         it is accepted and not run, and nobody hears of it
  *     abort=1        it ends the program, as a driver's assertion does
  *     pause=MS       it does not fail, and takes so many milliseconds longer
+ *     corrupt=A      a launch goes well, but the lowest bit of a word of its A-th argument, a buffer, is turned over:
+ *     at=W           of the word W, 0 (the default) being the first
+ *     every=N        of corrupt: and so for every N-th launch from the nth one on
  *     spoil=1        a wait that fails leaves garbage in every buffer
  *     lost=1         from then on every call with an object of that context fails so; those of a context that is
  *                    created later do not
@@ -234,6 +237,20 @@ static cl_int refuse_command(cl_command_queue queue, const request *q, cl_int an
     return answer;
 }
 
+/* Queues are in order: it waits for the launch. */
+static void corrupt(cl_command_queue queue)
+{
+    uint64_t at;
+    cl_uint word = 0;
+    cl_mem buffer = fault_corrupt(&at);
+    if (!buffer) return;
+    const size_t size = sizeof word, offset = at * size;
+    cl_int error = next.clEnqueueReadBuffer(queue, buffer, CL_TRUE, offset, size, &word, 0, NULL, NULL);
+    word ^= 1;
+    if (!error) error = next.clEnqueueWriteBuffer(queue, buffer, CL_TRUE, offset, size, &word, 0, NULL, NULL);
+    if (error) fault_die("corrupt: word %d cannot be made wrong: %d", (int)at, error);
+}
+
 static cl_int CL_API_CALL enqueue_kernel(cl_command_queue queue, cl_kernel kernel, cl_uint dimensions,
                                          const size_t *offset, const size_t *global, const size_t *local, cl_uint count,
                                          const cl_event *list, cl_event *event)
@@ -243,8 +260,11 @@ static cl_int CL_API_CALL enqueue_kernel(cl_command_queue queue, cl_kernel kerne
     const cl_int answer = fault_judge(&q, &skip);
     if (answer) return refuse_command(queue, &q, answer);
     if (skip) return skipped(queue, &q, count, list, event);
-    return enqueued(next.clEnqueueNDRangeKernel(queue, kernel, dimensions, offset, global, local, count, list, event),
-                    &q, 0, event);
+    const cl_int error =
+        enqueued(next.clEnqueueNDRangeKernel(queue, kernel, dimensions, offset, global, local, count, list, event), &q,
+                 0, event);
+    corrupt(queue);
+    return error;
 }
 
 static cl_int CL_API_CALL enqueue_write(cl_command_queue queue, cl_mem to, cl_bool wait, size_t offset, size_t size,
@@ -373,7 +393,10 @@ static cl_int CL_API_CALL wait_for_events(cl_uint count, const cl_event *list)
     TRAP(clEnqueueWaitForEvents)
 
 #define TRAP(name)                                                                                                     \
-    static void trap_##name(void) { fault_die("%s is not known here", #name); }
+    static void trap_##name(void)                                                                                      \
+    {                                                                                                                  \
+        fault_die("%s is not known here", #name);                                                                      \
+    }
 UNKNOWN(TRAP)
 #undef TRAP
 

@@ -74,6 +74,9 @@ cl_int fault_judge(const request *q, bool *skip);
  * more. */
 cl_mem fault_spoil(int *at, uint64_t *size);
 
+/* After a launch: the buffer of which the 32-bit word *at shall be made wrong; NULL: none. */
+cl_mem fault_corrupt(uint64_t *at);
+
 /* What clGetDeviceInfo shall say; 0: the truth. */
 uint64_t fault_device_info(cl_device_info what);
 

@@ -36,7 +36,7 @@ typedef struct object {
 
 typedef struct rule {
     char call[NAME_BYTES], kernel[NAME_BYTES];
-    uint64_t nth, after, times, pause;
+    uint64_t nth, after, times, pause, every, corrupt, at;
     cl_int code;
     bool prefix, lazy, lost, spoil, drop, aborts;
     uint64_t seen, owed; /* matching calls so far; waits that are still to fail */
@@ -77,6 +77,8 @@ static struct {
     bool skipped;
 } trace[TRACE];
 static size_t trace_count;
+static cl_mem corrupted; /* of the launch that is made now: an element of it, and which, are made wrong */
+static uint64_t corrupted_at;
 static bool tracing, spoiling; /* spoiling: the buffers shall be overwritten */
 
 void fault_die(const char *format, ...)
@@ -133,6 +135,12 @@ static void set_key(rule *r, const char *key, const char *value)
         r->drop = read_number(key, value) != 0;
     else if (!strcmp(key, "abort"))
         r->aborts = read_number(key, value) != 0;
+    else if (!strcmp(key, "every"))
+        r->every = (uint64_t)read_number(key, value);
+    else if (!strcmp(key, "corrupt"))
+        r->corrupt = (uint64_t)read_number(key, value);
+    else if (!strcmp(key, "at"))
+        r->at = (uint64_t)read_number(key, value);
     else if (!strcmp(key, "pause"))
         r->pause = (uint64_t)read_number(key, value);
     else
@@ -160,6 +168,7 @@ static void read_rule(char *text)
     for (int call = 0; call < CALL_COUNT; call++) known |= names_call(r, (call_id)call);
     if (!known || !*r->call) fault_die("TASSELLO_FAULT: call=%s: no such call is wrapped", r->call);
     if (!r->nth) fault_die("TASSELLO_FAULT: nth=0: the first is 1");
+    if (r->corrupt > ARGUMENTS) fault_die("TASSELLO_FAULT: corrupt: at most %d arguments", ARGUMENTS);
 }
 
 void fault_begin(void)
@@ -266,6 +275,7 @@ static bool fires(rule *r, const request *q)
     if (!matches(r, q)) return false;
     const uint64_t seen = ++r->seen;
     if (seen < r->nth) return false;
+    if (r->every) return (seen - r->nth) % r->every == 0;
     return !r->times || seen - r->nth < (r->lazy ? 1 : r->times);
 }
 
@@ -296,6 +306,14 @@ static cl_int follow_rules(const request *q, bool *skip)
             nanosleep(&time, NULL);
             continue;
         }
+        if (rules[i].corrupt) {
+            const object *kernel = find(q->kernel);
+            faults++;
+            corrupted = kernel ? kernel->args[rules[i].corrupt - 1] : NULL;
+            corrupted_at = rules[i].at;
+            if (!corrupted) fault_die("corrupt: no buffer is argument %d", (int)rules[i].corrupt);
+            continue;
+        }
         if (rules[i].lazy) {
             faults++;
             rules[i].owed = rules[i].times ? rules[i].times : UINT64_MAX;
@@ -317,6 +335,14 @@ static cl_int follow_budgets(const request *q)
     bool fits = back(q->touches[0]) && back(q->touches[1]);
     for (int a = 0; kernel && a < ARGUMENTS; a++) fits = fits && back(kernel->args[a]);
     return fits ? CL_SUCCESS : budget_code;
+}
+
+cl_mem fault_corrupt(uint64_t *at)
+{
+    cl_mem buffer = corrupted;
+    *at = corrupted_at;
+    corrupted = NULL;
+    return buffer;
 }
 
 /* What was asked is counted, and answered: with an error, or *skip is set, or the driver shall do it. */

@@ -1,0 +1,39 @@
+/* Comparing values: see compare.h. */
+#include "ops/compare.h"
+
+#include "arith.h"
+
+static uint32_t word_at(op_type type, const void *values, uint64_t i)
+{
+    return type == TYPE_U8 ? ((const uint8_t *)values)[i] : ((const uint32_t *)values)[i];
+}
+
+static bool is_equal(op_type type, uint32_t a, uint32_t b)
+{
+    return a == b || (type == TYPE_F32 && arith_is_nan(arith_float(a)) && arith_is_nan(arith_float(b)));
+}
+
+comparison compare_values(op_type type, const void *is, const void *should, uint64_t elements)
+{
+    comparison out = {0};
+    for (uint64_t i = 0; i < elements; i++) {
+        const uint32_t a = word_at(type, is, i), b = word_at(type, should, i);
+        if (is_equal(type, a, b)) continue;
+        if (!out.different++) out = (comparison){1, i, a, b};
+    }
+    return out;
+}
+
+/* In the order of the floats. */
+static uint32_t rank_of(float x)
+{
+    const uint32_t bits = arith_bits(x);
+    return bits >> 31 ? ~bits : bits | 1u << 31;
+}
+
+uint32_t compare_ulp(float a, float b)
+{
+    if (arith_is_nan(a) || arith_is_nan(b)) return UINT32_MAX;
+    const uint32_t x = rank_of(a), y = rank_of(b);
+    return x < y ? y - x : x - y;
+}
