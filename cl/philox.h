@@ -26,6 +26,7 @@ typedef uint64_t philox_u64;
 #define PHILOX_SPLIT (5u << 24)   /* which examples are held out */
 #define PHILOX_DRAW (6u << 24)    /* batches drawn for measurement */
 #define PHILOX_AUGMENT (7u << 24) /* flips, shifts and holes of images */
+#define PHILOX_AUDIT (8u << 24)   /* which steps and tiles are audited: of no result */
 
 typedef struct { arith_u32 v[4]; } philox_block;
 

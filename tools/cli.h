@@ -60,6 +60,7 @@ typedef enum cli_group {
 typedef struct cli_option {
     const char *name;    /* without its dashes; NULL ends the table */
     const char *metavar; /* NULL with TYPE_FLAG alone */
+    const char *alone;   /* the value if it is given without one; a value then stands behind '='. NULL: it needs one */
     const char *help;
     cli_group group;
     cli_type type;

@@ -90,8 +90,8 @@ static void print_options(const cli_command *command, int width)
         if (o) printf("\n%s:\n", cli_group_name(group));
         for (; o; o = cli_next_option(command, group, o)) {
             char name[64];
-            snprintf(name, sizeof name, "--%s", o->name);
-            print_row(name, o->metavar, o->help, width);
+            snprintf(name, sizeof name, o->alone ? "--%s[=%s]" : "--%s", o->name, o->metavar);
+            print_row(name, o->alone ? NULL : o->metavar, o->help, width);
         }
     }
 }

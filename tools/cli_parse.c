@@ -152,6 +152,11 @@ static void check_arguments(const cli_command *command, int count)
     if (next->name && !next->optional) cli_usage(command, "%s is missing", next->name);
 }
 
+static int needs_value(const cli_option *option)
+{
+    return !option->metavar ? no_argument : option->alone ? optional_argument : required_argument;
+}
+
 void cli_parse_seen(const cli_command *command, int argc, char **argv, void *settings, cli_seen_fn seen, void *user)
 {
     struct option rows[OPTIONS_MOST + 2] = {{0}};
@@ -159,14 +164,16 @@ void cli_parse_seen(const cli_command *command, int argc, char **argv, void *set
     int key, arguments = 0;
     if (options > OPTIONS_MOST) abort();
     for (int i = 0; i < options; i++)
-        rows[i] = (struct option){command->options[i].name, command->options[i].metavar != NULL, NULL, KEY_FIRST + i};
+        rows[i] = (struct option){command->options[i].name, needs_value(&command->options[i]), NULL, KEY_FIRST + i};
     rows[options] = (struct option){"help", no_argument, NULL, 'h'};
 
     opterr = optind = 0; /* it may have been read before */
     while ((key = getopt_long(argc, argv, "-:h", rows, NULL)) != -1) {
         if (key >= KEY_FIRST) {
-            cli_set_option(command, &command->options[key - KEY_FIRST], optarg, settings);
-            if (seen) seen(user, &command->options[key - KEY_FIRST], optarg);
+            const cli_option *option = &command->options[key - KEY_FIRST];
+            const char *text = optarg ? optarg : option->alone;
+            cli_set_option(command, option, text, settings);
+            if (seen) seen(user, option, text);
         } else if (key == 1)
             add_argument(command, &arguments, optarg, settings);
         else if (key == 'h' || (key == '?' && optopt == '?')) {

@@ -24,7 +24,7 @@ static void print_values(const cli_command *command)
 {
     for (const cli_option *o = command->options; o->name; o++) {
         const char *words[WORDS_MOST];
-        if (!o->metavar) continue;
+        if (!o->metavar || o->alone) continue;
         printf("        '%s --%s') ", command->name, o->name);
         if (cli_words(o, words) == 0)
             printf("%s ;;\n", completion_action(o->complete));
@@ -39,7 +39,7 @@ static void print_options_and_arguments(const cli_command *command)
     for (const cli_option *o = command->options; o->name; o++) printf(" --%s", o->name);
     printf("'\n        takes='");
     for (const cli_option *o = command->options; o->name; o++)
-        if (o->metavar) printf(" --%s ", o->name);
+        if (o->metavar && !o->alone) printf(" --%s ", o->name);
     printf("'\n        ;;\n");
 }
 

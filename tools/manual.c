@@ -50,7 +50,9 @@ static void print_option_name(const cli_option *o)
 {
     printf("\\fB\\-\\-");
     for (const char *c = o->name; *c; c++) printf(*c == '-' ? "\\-" : "%c", *c);
-    if (o->metavar)
+    if (o->alone)
+        printf("\\fR[=\\fI%s\\fR]", o->metavar);
+    else if (o->metavar)
         printf("\\fR \\fI%s\\fR", o->metavar);
     else
         printf("\\fR");

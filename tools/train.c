@@ -110,6 +110,7 @@ static int plan_session(train_session *session)
     wanted.keep_on_host = options->keep_on_host;
     wanted.optimizer = options->optimizer;
     wanted.clip = options->clip > 0;
+    wanted.audits = options->audit > 0 || options->audit_step;
     const tas_status status =
         tas_plan_make(session->device, session->network, session->train, session->test, &wanted, &session->plan);
     options->budget = session->plan.train_budget; /* without one, training would use the model's, which is smaller */
@@ -403,11 +404,13 @@ static int report_failure(train_session *session, tas_status status)
     const int failed = cli_failed(&session->cli, status);
     tas_run_advance(session->run, 0, result);
     close_run(session);
-    train_save_after_failure(session);
+    if (status == TAS_MISMATCH) train_audit_repeat(session);
+    train_save_after_failure(session, status);
     if (status == TAS_NOT_FINITE) {
         json_object_set_new(o, "bad_step", json_integer((json_int_t)result->bad_step));
         json_object_set_new(o, "bad_tensor", cli_json_text(result->bad_tensor));
     }
+    if (session->settings.audit) json_object_set_new(o, "audit", train_audit_describe(session));
     json_object_set_new(o, "error", json_string(tas_status_name(status)));
     json_object_set_new(o, "steps", json_integer((json_int_t)result->steps));
     json_object_set_new(o, "weights_step", json_integer((json_int_t)result->weights_step));

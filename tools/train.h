@@ -10,7 +10,7 @@
 #include "validation.h"
 
 typedef struct train_settings {
-    const char *net, *data, *loss, *device, *save, *save_every, *save_best, *resume, *init, *log;
+    const char *net, *data, *loss, *device, *save, *save_every, *save_best, *resume, *init, *log, *audit;
     uint64_t save_steps;  /* --save-every, */
     double save_seconds;  /* as one of them */
     json_t *options;      /* those that checkpoints remember, by name: their texts, null for flags */
@@ -85,11 +85,17 @@ uint64_t train_save_left(const train_session *session);
 bool train_save_is_late(const train_session *session);
 void train_save_regularly(train_session *session);
 tas_status train_save_end(train_session *session);
-void train_save_after_failure(train_session *session);
+void train_save_after_failure(train_session *session, tas_status why);
 
 /* train_init.c: sets the weights that --init names, and lists what was taken. 0, or the exit status after reporting
  * what is wrong. */
 int train_init(train_session *session);
+
+/* train_audit.c: reads --audit. _repeat prints, after a difference, the command that audits that step again. */
+void train_audit_read(train_settings *settings);
+void train_audit_repeat(train_session *session);
+void train_audit_print(const train_session *session);
+json_t *train_audit_describe(const train_session *session);
 
 /* train_resume.c: _note puts an option into those that checkpoints remember, _set replaces one of these. _open reads
  * the file and sets the options that were given to its run and are not `given` now; _begin has the session go on from

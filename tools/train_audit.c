@@ -35,8 +35,9 @@ void train_audit_read(train_settings *settings)
     if (options->audit > 0 && options->audit_step)
         cli_usage(&train_command, "--audit=%s: expected a share or a step, not both", settings->audit);
     if (!(options->audit > 0) && !options->audit_step) options->audit = 0.01f;
-    if (settings->grows) cli_usage(&train_command, "--audit and --batch grow: expected only one of them, as a growing "
-                                                   "batch goes back and forth between steps");
+    if (settings->grows)
+        cli_usage(&train_command, "--audit and --batch grow: expected only one of them, as a growing "
+                                  "batch goes back and forth between steps");
 }
 
 /* The command that repeats it ------------------------------------------------------------------------------------- */

@@ -153,6 +153,7 @@ json_t *train_json_result(const train_session *session)
     if (session->settings.noise) json_object_set_new(o, "noise", describe_noise(&result->noise));
     if (train_preconditions(session))
         json_object_set_new(o, "preconditioned_noise", describe_noise(&result->preconditioned_noise));
+    if (session->settings.audit) json_object_set_new(o, "audit", train_audit_describe(session));
     if (session->profile) json_object_set_new(o, "profile", describe_profile(session->profile));
     json_object_set_new(o, "interrupted", json_boolean(session->interrupted));
     if (session->sets.validation) json_object_set_new(o, "validation", validation_describe_all(&session->validation));

@@ -174,6 +174,7 @@ void train_print_result(const train_session *session)
     print_recovery(result);
     if (session->settings.grows) print_growth(session);
     cli_print_peak(tas_device_get_info(session->device), peak, host);
+    if (session->settings.audit) train_audit_print(session);
     if (session->profile) print_profile(session->profile);
     if (session->settings.noise) print_noise(&result->noise, &session->settings.train);
     if (train_preconditions(session)) print_preconditioned(&result->preconditioned_noise);

@@ -127,13 +127,15 @@ tas_status train_save_end(train_session *session)
     return TAS_OK;
 }
 
-/* What --save-every has written can go on, which is worth more than weights alone. */
-void train_save_after_failure(train_session *session)
+/* What --save-every has written can go on, which is worth more than weights alone; unless an audit has found that they
+ * may be wrong. */
+void train_save_after_failure(train_session *session, tas_status why)
 {
     const char *save = session->settings.save;
     const uint64_t step = session->result.weights_step;
     if (!save) return;
-    if (session->settings.save_every && session->saved_any)
+    const bool good = why != TAS_MISMATCH || session->saved_step <= step;
+    if (session->settings.save_every && session->saved_any && good)
         cli_error(&session->cli, "--save %s: as it was written after step %llu, from where --resume goes on", save,
                   (unsigned long long)session->saved_step);
     else if (!step)

@@ -204,6 +204,18 @@ const cli_option train_settings_options[] = {
      .word = arith_word,
      .offset = offsetof(train_settings, arith),
      .help = "exact (default): the same bits on every device. fast: CLBlast may compute matrix products."},
+    {.name = "audit",
+     .metavar = "SHARE",
+     .alone = "1%",
+     .group = GROUP_DEVICE,
+     .type = TYPE_TEXT,
+     .offset = offsetof(train_settings, audit),
+     .help = "Verify the device while it trains: at random moments, drawn from --seed, check one tile of one step on "
+             "the C reference, operation by operation and bit for bit, in about SHARE of the time (1%), but once in "
+             "the first 16 steps. The first difference ends the run with status 1, and --save gets the weights of "
+             "the last audited step that was right. With continue (or 5%,continue) differences are logged and "
+             "counted. step:N checks all tiles of step N alone. The result does not change. The host needs memory for "
+             "the operands of an operation beside the budget."},
     {0},
 };
 
@@ -397,6 +409,7 @@ int train_settings_read(train_settings *settings, cli_state *cli, int argc, char
     options->keep_on_host = settings->keep_on_host;
     options->drop_last = settings->drop_last;
     options->ahead = 1;
+    train_audit_read(settings);
     check_watch(settings);
     check_files(settings);
     return 0;

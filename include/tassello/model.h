@@ -309,6 +309,16 @@ typedef struct tas_train_options {
     /* Non-zero: what the passes of a step keep for the whole batch (see tas_plan) goes to the host even if the device
      * has room for it (0). It changes no result. */
     int keep_on_host;
+    /* Above 0, up to 1: audit the run in about this share of its time (0). At random moments, drawn from the seed, one
+     * tile of a step is checked operation by operation: the reference runs on the same operands, and its results must
+     * have the same bits. The first step that is audited is one of the first 16. A difference ends the run with
+     * TAS_MISMATCH. It changes no result. Needs host memory for the operands of one operation, which no plan counts.
+     * TAS_BAD_ARGUMENT on the reference itself, and with TAS_ARITH_FAST. */
+    float audit;
+    /* Instead: audit all tiles of this step, 1 being the first, and no other (0). */
+    uint64_t audit_step;
+    /* Non-zero: log and count differences, and go on (0). */
+    int audit_continues;
     /* May be NULL. */
     tas_step_fn on_step;
     void *user;
@@ -383,6 +393,34 @@ typedef struct tas_noise {
     const char *obstacle;
 } tas_noise;
 
+/* What an audit has found first. step 0: nothing. */
+typedef struct tas_audit_difference {
+    uint64_t step;
+    /* Of its batch, 1 being the first; 0: the operation is one for the whole batch. */
+    uint32_t tile;
+    /* Names: of the operation and of its operand, which are static; of the network's tensor, or "". */
+    const char *operation, *operand;
+    char tensor[64];
+    /* The operand's elements, how many of them differ, and which is the first, in canonical order. */
+    uint64_t elements, different, element;
+    /* Its bits on the device, and those that the reference has. */
+    uint32_t is, should;
+    /* Non-zero: they are a float32. Floats that lie between them, and one; UINT32_MAX if one is NaN. */
+    int is_float;
+    uint32_t ulp;
+} tas_audit_difference;
+
+/* What was audited. */
+typedef struct tas_audit {
+    /* Steps of which a tile was checked, the operations in them, and those with a difference. */
+    uint64_t steps, operations, different;
+    /* Operands that were not compared, as their operation leaves anything in them. */
+    uint64_t undefined;
+    /* Time that these steps took beyond what a step takes. */
+    double seconds;
+    tas_audit_difference first;
+} tas_audit;
+
 /* What a run did. Filled in as far as known if training fails or is stopped, too. */
 typedef struct tas_train_result {
     /* Done and reported. */
@@ -412,6 +450,8 @@ typedef struct tas_train_result {
     char bad_tensor[64];
     /* If options.noise and options.preconditioned_noise asked for them. */
     tas_noise noise, preconditioned_noise;
+    /* If options.audit or options.audit_step asked for it. */
+    tas_audit audit;
 } tas_train_result;
 
 /* Trains with mini-batches. The optimizer's state, epochs and shuffles start anew with each call: two calls of one
@@ -427,6 +467,7 @@ typedef struct tas_train_result {
  *     TAS_BAD_DATA                         the last step whose examples could be read
  *     TAS_NOT_FINITE                       the step before result.bad_step; if that step's update itself made the
  *                                          weights overflow, the last snapshot's
+ *     TAS_MISMATCH                         the last audited step that was right; else those before step 1
  *     TAS_NO_MEMORY, TAS_DEVICE_FAILED     the last snapshot's, which the host holds: they can be read and saved. The
  *                                          first is taken before step 1; if that fails, the weights cannot be relied on
  */

@@ -37,6 +37,8 @@ typedef struct tas_plan_options {
     const tas_data *validation;
     /* Non-zero: a growing batch, whose decisions keep a copy of the run in host memory. */
     int grows;
+    /* Non-zero: the run is audited, and keeps a copy of what the last audited step has left in host memory. */
+    int audits;
 } tas_plan_options;
 TAS_API void tas_plan_options_init(tas_plan_options *options);
 

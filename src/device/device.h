@@ -56,6 +56,13 @@ typedef struct device_driver {
     void (*close)(struct tas_device *device);
 } device_driver;
 
+/* Looks on at each operation. A status that is not TAS_OK ends the call, which returns it. */
+typedef struct device_observer {
+    void *self;
+    tas_status (*before)(void *self, const op_args *args, const mem *operand);
+    tas_status (*after)(void *self, const op_args *args, const mem *operand);
+} device_observer;
+
 struct tas_device {
     tas_context *context;
     tas_device_info info;
@@ -75,10 +82,11 @@ struct tas_device {
     /* The ledger. A device that shares the host's memory counts what runs allocate there as used, too. */
     uint64_t used_bytes, peak_bytes;
     uint64_t host_bytes, host_peak_bytes;
-    int pieces;              /* of memory that are allocated */
-    bool reported;           /* a caller reports progress: kernels are built without notes */
-    struct profile *profile; /* NULL unless the device is profiled */
-    void *cl;                /* opencl_device (opencl.h), NULL on the reference */
+    int pieces;                      /* of memory that are allocated */
+    bool reported;                   /* a caller reports progress: kernels are built without notes */
+    struct profile *profile;         /* NULL unless the device is profiled */
+    const device_observer *observer; /* NULL: nobody looks on */
+    void *cl;                        /* opencl_device (opencl.h), NULL on the reference */
 };
 
 /* The list of tas_devices(), without tiers. */

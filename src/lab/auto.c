@@ -367,6 +367,8 @@ tas_status auto_choose(tas_device *device, const tas_network *network, const tas
     p.options.batch = p.examples < RECOMMEND_DEFAULT ? (uint32_t)p.examples : RECOMMEND_DEFAULT;
     p.options.schedule = TAS_SCHEDULE_CONSTANT; /* the schedule of the run is relative to its rate */
     p.options.warmup = 0;
+    p.options.audit = 0;
+    p.options.audit_step = 0;
     p.options.ahead = 1;
     p.options.on_step = NULL;
     p.options.noise = 0;

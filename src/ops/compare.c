@@ -13,7 +13,7 @@ static bool is_equal(op_type type, uint32_t a, uint32_t b)
     return a == b || (type == TYPE_F32 && arith_is_nan(arith_float(a)) && arith_is_nan(arith_float(b)));
 }
 
-comparison compare_values(op_type type, const void *is, const void *should, uint64_t elements)
+comparison compare_bits(op_type type, const void *is, const void *should, uint64_t elements)
 {
     comparison out = {0};
     for (uint64_t i = 0; i < elements; i++) {

@@ -43,9 +43,12 @@ static bool dropout_fit(op_args *args)
     return s[DROPOUT_ELEMENTS] && s[DROPOUT_ORDER] >= (uint64_t)args->at + args->n;
 }
 
+/* Cases alone have a longer order than the tile needs. */
 static uint64_t dropout_elements(const op_args *a, int operand)
 {
-    return operand == 1 ? a->size[DROPOUT_ORDER] : (uint64_t)a->n * a->size[DROPOUT_ELEMENTS];
+    const uint64_t needed = (uint64_t)a->at + a->n;
+    if (operand != 1) return (uint64_t)a->n * a->size[DROPOUT_ELEMENTS];
+    return a->size[DROPOUT_ORDER] > needed ? a->size[DROPOUT_ORDER] : needed;
 }
 
 static bool dropout_fill(const op_args *a, int operand, void *data, draw *d)

@@ -184,7 +184,7 @@ static tas_status compare_operand(tas_run *run, const op_args *args, int o, cons
     tas_status status = read_whole(run, args, o, m, &is);
     if (!status) {
         const uint64_t elements = row->elements(args, o);
-        const comparison c = compare_values(row->operand[o].type, is, run->audit.values[o], elements);
+        const comparison c = compare_bits(row->operand[o].type, is, run->audit.values[o], elements);
         if (c.different && !*differs) status = report(run, o, m, elements, &c);
         *differs |= c.different != 0;
     }
@@ -243,8 +243,8 @@ static void draw_next(tas_run *run, uint64_t step)
 {
     audit *a = &run->audit;
     const uint64_t left = run->steps - step, first = left < AUDIT_FIRST ? left : AUDIT_FIRST;
-    const philox_block words =
-        philox(run->options.seed, PHILOX_AUDIT, (uint32_t)step, (uint32_t)(step >> 32), (uint32_t)run->result.audit.steps);
+    const philox_block words = philox(run->options.seed, PHILOX_AUDIT, (uint32_t)step, (uint32_t)(step >> 32),
+                                      (uint32_t)run->result.audit.steps);
     const double unit = (double)words.v[0] * 0x1p-32;
     const double gap = run->result.audit.steps ? 2 * mean_gap(run) - 1 : (double)first;
     a->word = words.v[1];

@@ -16,16 +16,16 @@ enum { AUDIT_FIRST = 16 };
 
 typedef struct audit {
     device_observer observer;
-    uint64_t next;    /* the step that is audited next; UINT64_MAX: none; 0: not drawn yet */
-    uint32_t word;    /* random: which tile, as a share of the batch */
-    bool all_tiles;   /* or each of them */
-    uint64_t found;   /* operations that differed before this step */
-    op_args args;     /* of the operation that is checked now, as its reference gets them; */
-    bool checks;      /* there is one */
+    uint64_t next;             /* the step that is audited next; UINT64_MAX: none; 0: not drawn yet */
+    uint32_t word;             /* random: which tile, as a share of the batch */
+    bool all_tiles;            /* or each of them */
+    uint64_t found;            /* operations that differed before this step */
+    op_args args;              /* of the operation that is checked now, as its reference gets them; */
+    bool checks;               /* there is one */
     void *values[OP_OPERANDS]; /* its operands, in canonical layout, */
     int same[OP_OPERANDS];     /* and the first that lies in the same place */
-    host_mem copy;    /* what the last audited step has left that was right, as a snapshot has it; */
-    uint64_t step;    /* that step */
+    host_mem copy;             /* what the last audited step has left that was right, as a snapshot has it; */
+    uint64_t step;             /* that step */
 } audit;
 
 /* Fails if the device cannot be audited. Allocates the copy, if the run is audited. */

@@ -197,7 +197,7 @@ static tas_status forecast_make(forecast *f, tas_plan *out)
     out->validation_budget = f->validation.budget;
     status = plan_make(f->network, &limits, &f->run, &p);
     if (status) return status;
-    if (limits.shared) out->train_budget -= f->run.run_copies * p.snapshot; /* the run's own plan is without them */
+    if (limits.shared && f->options->grows) out->train_budget -= p.snapshot; /* the run's own plan is without it */
     status = describe_run(f, &limits, &p, out);
     plan_free(&p);
     return status;
@@ -226,7 +226,7 @@ static tas_status forecast_run(tas_device *device, const tas_network *network, c
     const uint32_t most = largest_batch(options), examples = train ? (uint32_t)train->options.count : 0;
     f.run = train ? forecast_request(train, true, most, options->tile) : request_without(network, most, options->tile);
     f.run.spills = options->keep_on_host;
-    f.run.run_copies = options->grows ? 1 : 0;
+    f.run.run_copies = (options->grows != 0) + (options->audits != 0);
     update_request(&f.run, options->optimizer, options->clip != 0);
     if (options->noise)
         forecast_request_noise(&f.run, network, smallest_batch(options), examples, options->tile,

@@ -205,6 +205,17 @@ static tas_status check_steps(tas_context *context, const tas_train_options *opt
     return TAS_OK;
 }
 
+static tas_status check_audit(tas_context *context, const tas_train_options *options, uint64_t steps)
+{
+    if (!(options->audit >= 0 && options->audit <= 1))
+        return fail(context, TAS_BAD_ARGUMENT, "audit %g: expected a share of the time from 0 to 1",
+                    (double)options->audit);
+    if (options->audit_step > steps)
+        return fail(context, TAS_BAD_ARGUMENT, "an audit of step %" PRIu64 ": the run has only %" PRIu64 " step%s",
+                    options->audit_step, steps, steps == 1 ? "" : "s");
+    return TAS_OK;
+}
+
 static tas_status check_size(tas_context *context, const tas_train_options *options)
 {
     if (options->size == sizeof *options) return TAS_OK;
@@ -226,6 +237,7 @@ tas_status options_check(const tas_network *network, const tas_data *data, const
     tas_train_options own = *options;
     own.lr_scaling = tas_train_scaling(options);
     status = check_steps(context, &own, &c);
+    if (!status) status = check_audit(context, options, options_steps(&own, &c));
     if (!status) status = schedule_check(context, &own, options_steps(&own, &c));
     if (!status) status = update_check(context, &own);
     if (!status) status = options_check_batches(network, &own, &c, 0);

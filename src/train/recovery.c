@@ -88,6 +88,7 @@ tas_status recovery_open(tas_run *run)
     do status = read_snapshot(run);
     while (model_should_retry(run->model, status, &tries));
     run->snapshot.seconds = 0; /* most of it was waiting for what the workspace had queued */
+    if (!status) audit_keep(run, run->snapshot.copy[0].bytes, run->step);
     return status;
 }
 
@@ -103,11 +104,16 @@ static bool is_due(const tas_run *run)
     return now_seconds() - run->snapshot.time > (apart > snapshot_seconds ? apart : snapshot_seconds);
 }
 
+tas_status recovery_take(tas_run *run)
+{
+    const tas_status status = diagnose_weights(run);
+    return status ? status : read_snapshot(run);
+}
+
 tas_status recovery_snapshot(tas_run *run)
 {
     if (!is_due(run)) return TAS_OK;
-    tas_status status = diagnose_weights(run);
-    if (!status) status = read_snapshot(run);
+    const tas_status status = recovery_take(run);
     return status == TAS_NO_MEMORY ? TAS_OK : status; /* a refusal changes nothing: it is taken later */
 }
 
@@ -159,6 +165,7 @@ tas_status recovery_put(tas_run *run, const char *from, uint64_t step)
     const device_driver *driver = run->w.device->driver;
     const uint32_t clear[2] = {0, 0};
     memcpy(run->snapshot.copy[0].bytes, from, run->w.plan.snapshot);
+    audit_keep(run, from, step);
     run->snapshot.whole = true;
     run->snapshot.step = run->step = run->furthest = step;
     run->snapshot.time = now_seconds();
@@ -171,16 +178,16 @@ tas_status recovery_put(tas_run *run, const char *from, uint64_t step)
     return status;
 }
 
-/* The parameters are written over with the snapshot's; false if the device fails, and the error text stays. */
-static bool write_weights(tas_run *run)
+/* The parameters are written over with those of a copy; false if the device fails, and the error text stays. */
+static bool write_weights(tas_run *run, const host_mem *copy)
 {
     workspace *w = &run->w;
     const device_driver *driver = w->device->driver;
     char why[sizeof run->model->context->error];
     memcpy(why, run->model->context->error, sizeof why);
-    const bool done = !driver->write(w->device, &w->part[PART_PARAMETERS], 0, run->snapshot.copy[0].bytes,
-                                     w->plan.bytes[PART_PARAMETERS], true) &&
-                      !driver->finish(w->device);
+    const bool done =
+        !driver->write(w->device, &w->part[PART_PARAMETERS], 0, copy->bytes, w->plan.bytes[PART_PARAMETERS], true) &&
+        !driver->finish(w->device);
     memcpy(run->model->context->error, why, sizeof why);
     return done;
 }
@@ -192,13 +199,24 @@ void recovery_progress(tas_run *run)
     run->failures = run->w.stuck = 0;
 }
 
+/* What a device has computed that was wrong once is not to be trusted since the last audit. */
+static void go_back(tas_run *run)
+{
+    run->step = run->audit.step;
+    if (!write_weights(run, &run->audit.copy)) model_mark_lost(run->model, &run->audit.copy);
+}
+
 void recovery_end(tas_run *run, tas_status status)
 {
+    if (status == TAS_MISMATCH) {
+        go_back(run);
+        return;
+    }
     const bool lost = status == TAS_DEVICE_FAILED || status == TAS_NO_MEMORY;
     if (!lost && !run->weights_bad) return;
     run->step = run->snapshot.whole ? run->snapshot.step : 0;
     if (!run->snapshot.whole) return; /* it was lost while it was read */
-    if (!lost && write_weights(run)) return;
+    if (!lost && write_weights(run, &run->snapshot.copy[0])) return;
     model_mark_lost(run->model, &run->snapshot.copy[0]);
     run->snapshot.whole = false;
 }

@@ -21,7 +21,10 @@ tas_status recovery_repeat(tas_run *run, recovery_part part, const run_step *ste
 /* The same after a refusal while the feed was opened. */
 tas_status recovery_shrink(tas_run *run);
 
-/* If a snapshot is due, reads one of what run->step steps have left. TAS_NOT_FINITE if the weights are not finite. */
+/* Reads a snapshot of what run->step steps have left. TAS_NOT_FINITE if the weights are not finite. */
+tas_status recovery_take(tas_run *run);
+
+/* If a snapshot is due, the same. */
 tas_status recovery_snapshot(tas_run *run);
 
 /* What run->step steps have left, as a snapshot has it, in run->w.plan.snapshot bytes. */
@@ -38,7 +41,8 @@ bool recovery_resume(tas_run *run, tas_status *status);
 void recovery_progress(tas_run *run);
 
 /* At the end of a run that failed: if what lies on the device is not to be trusted, or not finite, the model has the
- * weights of the last snapshot, and run->step is its step; 0 if there is none. */
+ * weights of the last snapshot, and run->step is its step; 0 if there is none. After TAS_MISMATCH it has those of the
+ * last audited step that was right. */
 void recovery_end(tas_run *run, tas_status status);
 
 #endif

@@ -204,11 +204,12 @@ static tas_status begin_epoch(tas_run *run, uint64_t epoch)
 }
 
 /* Steps to give to the device before their losses are read, up to the step `last`, within the epoch and with the batch
- * of the next one, which begins such a stretch. */
-static uint64_t queue_length(const tas_run *run, uint64_t last, const course_step *next)
+ * of the next one, which begins such a stretch. One that is audited is a stretch of its own. */
+static uint64_t queue_length(tas_run *run, uint64_t last, const course_step *next)
 {
-    const uint64_t left = last - run->step, most = left < next->left ? left : next->left;
-    if ((!run->options.ahead && run->options.on_step) || run->step_seconds <= 0) return 1;
+    const uint64_t audited = audit_left(run), to_last = last - run->step;
+    const uint64_t left = audited < to_last ? audited : to_last, most = left < next->left ? left : next->left;
+    if (!audited || (!run->options.ahead && run->options.on_step) || run->step_seconds <= 0) return 1;
     const double steps = 0.2 / run->step_seconds;
     const uint64_t wanted = steps < 1 ? 1 : steps > RING - 1 ? RING - 1 : (uint64_t)steps;
     return wanted < most ? wanted : most;
@@ -223,19 +224,23 @@ static tas_status train_some(tas_run *run, uint64_t last)
     if (run->batch != next.batch) run->step_seconds = 0;
     run->batch = next.batch;
     const uint64_t wanted = queue_length(run, last, &next);
+    const bool audits = !audit_left(run);
     const double start = now_seconds();
     uint64_t done = 0;
+    if (audits) audit_begin(run);
     for (; done < wanted && !status && !(done && run->model->cancelled); done++) {
         status = train_step(run, run_step_at(run, begin + done + 1));
         if (!status) status = run->w.device->driver->flush(run->w.device);
     }
+    audit_end(run);
     if (status == TAS_BAD_DATA && done > 1) return collect_before(run, begin + done - 1);
     if (!status) status = collect(run, begin + done);
     if (status && status != TAS_STOPPED) return status; /* stopped: these steps are done all the same */
     run->step = begin + done;
-    run->step_seconds = (now_seconds() - start) / (double)done;
+    if (!audits) run->step_seconds = (now_seconds() - start) / (double)done;
     recovery_progress(run);
-    return status ? status : recovery_snapshot(run);
+    const tas_status kept = audits ? audit_pass(run, start) : status ? TAS_OK : recovery_snapshot(run);
+    return kept ? kept : status;
 }
 
 static tas_status train_to(tas_run *run, uint64_t last)
@@ -314,7 +319,8 @@ static tas_status prepare(tas_run *run)
     status = update_open(&run->update, &run->options, &run->w);
     if (status) return status;
     model_drop_mirror(run->model); /* they change */
-    status = recovery_open(run);
+    status = audit_open(run);
+    if (!status) status = recovery_open(run);
     if (status) return status;
     status = feed_open(&run->w, run->data);
     if (status == TAS_NO_MEMORY) status = recovery_shrink(run);
@@ -336,6 +342,7 @@ static void close_run(tas_run *run)
     workspace_close(&run->w);
     update_close(&run->update);
     recovery_close(run);
+    audit_close(run);
     course_close(&run->course);
     run->model->run = NULL;
     device_release_host(run->model->device, &run->order_memory);
@@ -374,6 +381,7 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
     const batch_range range = options_batches(options, &run->course);
     run->request = forecast_request(data, true, range.most, options->tile);
     run->request.spills = options->keep_on_host;
+    run->request.run_copies = options->audit > 0 || options->audit_step;
     update_request(&run->request, options->optimizer, options->clip > 0);
     if (options->noise) request_noise(run, range.least);
     status = profile_pause(device); /* if one is made: the start is not of interest */

@@ -2,6 +2,7 @@
 #ifndef RUN_H
 #define RUN_H
 
+#include "train/audit.h"
 #include "train/course.h"
 #include "train/update.h"
 
@@ -40,6 +41,7 @@ struct tas_run {
         uint64_t step;
         double time, seconds; /* when the last one was begun, and how long it took */
     } snapshot;
+    audit audit;
     char fingerprint[65]; /* of the set; "": not needed yet */
     int failures;         /* since the run last got further than `furthest` */
     uint64_t furthest;

@@ -76,6 +76,7 @@ static void restore_result(tas_run *run, const tas_train_result *copy)
     result->resident = now.resident;
     result->cuts = now.cuts;
     result->replays = now.replays;
+    result->audit = now.audit;
 }
 
 tas_status run_copy_restore(tas_run *run, const run_copy *copy)

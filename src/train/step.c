@@ -36,9 +36,11 @@ static tas_status run_tile(workspace *w, int number, uint32_t tile, const step_b
 {
     const batch_pass *pass = &w->plan.passes.pass[number];
     tas_status status = workspace_begin_tile(w, number, tile);
+    w->place = (step_place){.tile = tile, .first = first, .n = n, .batch = batch->count};
     if (!status && pass->feeds) status = feed_tile(w, batch->data, batch->order, batch->at + first, n);
     for (int c = 0; c < pass->count && !status; c++)
         status = run_call(w, pass->calls[c], n, first, batch->count, c < pass->repeated ? NULL : observer);
+    w->place = (step_place){0};
     if (!status) status = workspace_store(w, number, tile);
     if (!status && observer && observer->after_tile) status = observer->after_tile(observer->self, n, first);
     return !status && pass->feeds ? feed_done(w) : status;

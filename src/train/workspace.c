@@ -316,7 +316,9 @@ tas_status workspace_run(workspace *w, const op_call *call, uint32_t n, uint32_t
     args.epoch = w->epoch;
     args.seed = w->seed;
     for (int o = 0; op_get(args.op)->operand[o].name; o++) operand[o] = w->tensor[call->operand[o]];
+    w->place.call = call;
     const tas_status status = device_run(w->device, &args, operand, &w->part[PART_SCRATCH]);
+    w->place.call = NULL;
     const bool loss = call == &w->network->forward[w->network->forward_count - 1];
     return status || !loss || !w->plan.weighted ? status : weigh(w, &args);
 }

@@ -18,6 +18,14 @@ typedef struct stage {
     void *uploaded, *used; /* tickets: the upload has come; the device needs the stage no more */
 } stage;
 
+/* What of a step runs now, for those who look on. */
+typedef struct step_place {
+    const op_call *call; /* of the network's lists; NULL: another one */
+    uint32_t tile;       /* from 0 on, */
+    uint32_t first, n;   /* and its examples; n = 0: no tile */
+    uint32_t batch;
+} step_place;
+
 /* The memory of a run: the parts of its plan, and a slice per tensor. The parameters belong to the model. */
 typedef struct workspace {
     tas_device *device;
@@ -42,6 +50,7 @@ typedef struct workspace {
     bool evaluating;
     uint32_t epoch, at; /* of the tile: for masks */
     uint64_t seed;
+    step_place place;
 } workspace;
 
 /* Examples per tile in an evaluation, at most. */
