@@ -54,7 +54,11 @@ static tas_status read_whole(tas_run *run, const op_args *args, int o, const mem
     const layout from = operand_layout(device, args, o, elements);
     *out = alloc_values(run, row->operand[o].type, elements);
     if (!*out) return TAS_NO_MEMORY;
-    return operand_read(device, from, row->operand[o].type, m, 0, elements, *out);
+    tas_status status;
+    int tries = 0;
+    do status = operand_read(device, from, row->operand[o].type, m, 0, elements, *out);
+    while (status == TAS_NO_MEMORY && model_should_retry(run->model, status, &tries));
+    return status;
 }
 
 /* The rows of the source that the tile needs, and their places in the order: a direct source of as many rows. */
@@ -224,7 +228,8 @@ static tas_status after(void *self, const op_args *args, const mem *operand)
     }
     result->different += differs;
     free_values(&run->audit);
-    return status;
+    return status == TAS_NO_MEMORY ? TAS_DEVICE_FAILED
+                                   : status; /* the operation was accepted, and is not to run again */
 }
 
 /* When ------------------------------------------------------------------------------------------------------------ */
