@@ -1,5 +1,5 @@
 /* tassello devices: lists the devices, and what is known about them. */
-#include "cli.h"
+#include "devices.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -207,7 +207,7 @@ static void print_table(const session *r)
 
 /* ------------------------------------------------------------------------------------------------------------- JSON */
 
-static json_t *describe(const tas_device_info *d)
+json_t *devices_describe(const tas_device_info *d)
 {
     json_t *row = json_object();
     json_object_set_new(row, "id", cli_json_text(d->id));
@@ -253,7 +253,7 @@ static void print_json(const session *r)
 {
     json_t *rows = json_array(), *object = json_object();
     for (size_t i = 0; i < r->count; i++) {
-        json_t *row = describe(&r->list[i]);
+        json_t *row = devices_describe(&r->list[i]);
         if (r->plans) json_object_set_new(row, "plan", describe_plan(&r->plans[i]));
         json_array_append_new(rows, row);
     }

@@ -202,6 +202,9 @@ TAS_API char *tas_sweep_json_text(const tas_sweep *sweep);
  * completely, or not at all. */
 TAS_API tas_status tas_sweep_report(const tas_sweep *sweep, const char *file);
 
+/* The style sheet of reports, for pages that look like them. A static text. */
+TAS_API const char *tas_report_style(void);
+
 /* Whether a report can be written there, before hours of work: folder, permission, gnuplot. */
 TAS_API tas_status tas_report_check(tas_context *context, const char *file);
 

@@ -27,7 +27,7 @@ def _(t):
     p = one_object(seen)
     seen.says("digest ")
     for one in (o, p):
-        expect(one["passed"] == 1 and one["failed"] == 0 and one["devices"][0]["device"] == "reference", f"{one}")
+        expect(one["passed"] == 1 and one["failed"] == 0 and one["devices"][0]["id"] == "reference", f"{one}")
         expect(one["devices"][0]["digests"] == one["stated_digests"], f"{one}")
     expect(path.read_text().count("\n") == 1, "not one line")
 

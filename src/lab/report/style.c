@@ -90,3 +90,5 @@ const char style_sheet[] =
     ".scroll{overflow:visible}table{font-size:7.5pt}th,td{padding:2px 4px;white-space:normal}"
     ".batches{font-size:6.5pt}.batches th,.batches td,.batches td.words{padding:2px 3px;min-width:0}"
     "a{color:inherit}}\n";
+
+const char *tas_report_style(void) { return style_sheet; }
