@@ -102,6 +102,10 @@ void cli_exit(int status)
         fprintf(stderr, "tassello: standard output cannot be written: %s\n", strerror(errno));
         if (!status) status = EXIT_FAILED;
     }
+    if (!status && !cli_json_was_whole()) {
+        fputs("tassello: no memory for all of the JSON\n", stderr);
+        status = EXIT_FAILED;
+    }
     exit(status);
 }
 

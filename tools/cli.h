@@ -321,8 +321,14 @@ enum { FLOAT_TEXT = 32 };
 const char *cli_figures(double value, int digits, char text[FLOAT_TEXT]);
 const char *cli_float(float value, char text[FLOAT_TEXT]);
 
-/* Prints value on one line and releases it. False if the stream failed. */
+/* Prints value on one line and releases it. False, with errno, if the stream failed, or memory for the value. */
 bool cli_json_print(json_t *value, FILE *stream);
+
+/* Jansson leaves out of an object what it has no memory for. From watch() on, is_whole() gives whether it had memory
+ * since it was asked last, and was_whole() whether it always had; without that cli_exit() reports it. */
+void cli_json_watch(void);
+bool cli_json_is_whole(void);
+bool cli_json_was_whole(void);
 
 /* manual.c: tassello(1) from the commands' tables, and tassello-network(5) from the layers'. completion.c: for bash.
  * `commands` ends with NULL. */

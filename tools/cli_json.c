@@ -1,9 +1,31 @@
 /* Values of JSON. */
 #include "cli.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* What jansson cannot allocate, callers leave out of an object without a word. */
+static bool lacking, lacked;
+
+static void *alloc(size_t bytes)
+{
+    void *memory = malloc(bytes);
+    if (!memory) lacking = lacked = true;
+    return memory;
+}
+
+void cli_json_watch(void) { json_set_alloc_funcs(alloc, free); }
+
+bool cli_json_is_whole(void)
+{
+    const bool whole = !lacking;
+    lacking = false;
+    return whole;
+}
+
+bool cli_json_was_whole(void) { return !lacked; }
 
 json_t *cli_json_text(const char *text)
 {
@@ -31,9 +53,13 @@ json_t *cli_json_budget(uint64_t bytes) { return bytes < UINT64_MAX ? json_integ
 
 bool cli_json_print(json_t *value, FILE *stream)
 {
-    bool done = !json_dumpf(value, stream, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
+    const size_t flags = JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9);
+    char *text = value ? json_dumps(value, flags) : NULL;
     json_decref(value);
-    done &= fputc('\n', stream) != EOF;
+    const bool whole = cli_json_is_whole() && text;
+    const bool done = whole && fputs(text, stream) != EOF && fputc('\n', stream) != EOF;
+    free(text);
+    if (!whole) errno = ENOMEM;
     return done;
 }
 

@@ -133,9 +133,10 @@ static void print_long(const char *title, void (*print)(FILE *stream, json_t *of
     FILE *stream = json_array_size(of) ? open_memstream(&text, &bytes) : NULL;
     if (!stream) return;
     print(stream, of);
-    fclose(stream);
+    const bool failed = ferror(stream) != 0, unfinished = fclose(stream) || !text;
     printf("%-*s", TEXT_COLUMN, title);
-    cli_print_wrapped(stdout, text, TEXT_COLUMN, TEXT_COLUMN, cli_text_width(stdout));
+    cli_print_wrapped(stdout, failed || unfinished ? "(no memory)" : text, TEXT_COLUMN, TEXT_COLUMN,
+                      cli_text_width(stdout));
     free(text);
 }
 

@@ -128,6 +128,6 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_DFL);
     signal(SIGXFSZ, SIG_IGN); /* a file at the limit of `ulimit -f` is an error that can be reported */
     hold_streams();
-
+    cli_json_watch();
     cli_exit(run(argc, argv));
 }

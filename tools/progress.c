@@ -16,12 +16,14 @@ static FILE *open_behind(const char *name)
 {
     FILE *file = fopen(name, "a+");
     if (!file) return NULL;
-    if (!fseek(file, -1, SEEK_END) && fgetc(file) != '\n') {
-        fseek(file, 0, SEEK_END);
-        fputc('\n', file);
-    }
-    fseek(file, 0, SEEK_END);
-    return file;
+    const bool empty = fseek(file, -1, SEEK_END) != 0;
+    const int last = empty ? '\n' : fgetc(file);
+    const bool placed = last != EOF && !fseek(file, 0, SEEK_END);
+    if (placed && (last == '\n' || fputc('\n', file) != EOF)) return file;
+    const int error = errno;
+    fclose(file);
+    errno = error;
+    return NULL;
 }
 
 bool progress_open(progress *p, cli_state *cli, const char *log_name, bool appends)

@@ -14,7 +14,8 @@ tas_status train_save_describe(train_session *session, uint64_t step, const char
     if (!stream) return TAS_NO_MEMORY;
     train_print_settings(session, stream);
     if (what) fprintf(stream, "  step %llu of a run that %s", (unsigned long long)step, what);
-    const tas_status status = fclose(stream) ? TAS_NO_MEMORY : tas_model_set_training(session->model, text);
+    const bool failed = ferror(stream) != 0, unfinished = fclose(stream) || !text;
+    const tas_status status = failed || unfinished ? TAS_NO_MEMORY : tas_model_set_training(session->model, text);
     free(text);
     return status;
 }
@@ -26,6 +27,7 @@ static char *encode_state(const train_session *session)
     const progress *p = &session->progress;
     char *growth = NULL;
     if (session->growth && tas_growth_save(session->growth, &growth)) return NULL;
+    (void)cli_json_is_whole(); /* what lacked memory before is no part of it */
     json_t *o = json_object();
     json_object_set(o, "options", session->settings.options);
     json_object_set_new(o, "evaluated", json_integer((json_int_t)session->evaluated));
@@ -36,7 +38,9 @@ static char *encode_state(const train_session *session)
     char *text = json_dumps(o, JSON_COMPACT);
     json_decref(o);
     free(growth);
-    return text;
+    if (cli_json_is_whole()) return text;
+    free(text);
+    return NULL;
 }
 
 /* The run with its state, so that it can go on. */

@@ -38,6 +38,19 @@ tas_status file_read_at(tas_context *context, const char *path, int fd, uint64_t
     return TAS_OK;
 }
 
+size_t file_read_head(int fd, void *out, size_t bytes)
+{
+    size_t done = 0;
+    while (done < bytes) {
+        const ssize_t count = pread(fd, (char *)out + done, bytes - done, (off_t)done);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return 0;
+        if (count == 0) break;
+        done += (size_t)count;
+    }
+    return done;
+}
+
 tas_status file_read(tas_context *context, const char *path, uint64_t most, char **data, size_t *bytes)
 {
     uint64_t size = 0;

@@ -10,6 +10,9 @@ tas_status file_open(tas_context *context, const char *path, int *fd, uint64_t *
 /* Reads `bytes` bytes from offset `at` of an open file; it is an error if the file ends before. path is for errors. */
 tas_status file_read_at(tas_context *context, const char *path, int fd, uint64_t at, void *out, size_t bytes);
 
+/* Reads at most `bytes` bytes from the beginning of an open file: as many as there are; 0 if that fails. */
+size_t file_read_head(int fd, void *out, size_t bytes);
+
 /* Reads a whole file of at most `most` bytes into *data, which the caller frees, with a 0 after its *bytes. */
 tas_status file_read(tas_context *context, const char *path, uint64_t most, char **data, size_t *bytes);
 

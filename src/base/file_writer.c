@@ -108,6 +108,16 @@ static void clean_up(const char *path)
     free(copy);
 }
 
+/* Removes it, and keeps the error; gives -1. */
+static int close_created(int fd, const char *path)
+{
+    const int error = errno;
+    close(fd);
+    unlink(path);
+    errno = error;
+    return -1;
+}
+
 /* Creates a file with an unused name. Before it is locked, another process may remove it as a leftover: then it tries
  * the next name. */
 static int create_temporary(file_writer *writer)
@@ -119,7 +129,8 @@ static int create_temporary(file_writer *writer)
         if (fd < 0 && errno == EEXIST) continue;
         if (fd < 0) return -1;
         const bool is_taken = flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK;
-        if (!is_taken && !fstat(fd, &about) && about.st_nlink) return fd;
+        if (!is_taken && fstat(fd, &about)) return close_created(fd, writer->temporary);
+        if (!is_taken && about.st_nlink) return fd;
         close(fd);
     }
     errno = EEXIST;

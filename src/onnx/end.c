@@ -100,7 +100,7 @@ tas_status onnx_finish_loss(onnx_import *self, uint64_t outputs)
     fputs(self->loss, out);
     if (self->scale[1]) status = print_scale(self, out, self->scale[1], "mean", outputs);
     if (self->scale[0] && !status) status = print_scale(self, out, self->scale[0], "std", outputs);
-    const bool written = !fclose(out);
+    const bool failed = ferror(out) != 0, written = !fclose(out) && text && !failed;
     self->loss = written && !status ? onnx_print(&self->arena, "%s", text) : NULL;
     free(text);
     return status || self->loss ? status : onnx_no_memory(self);

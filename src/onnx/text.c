@@ -135,5 +135,6 @@ tas_status onnx_write_text(onnx_import *self, char **out)
     }
     print_from(stream, self, self->end, above);
     fprintf(stream, "loss %s\n", self->loss);
-    return fclose(stream) ? onnx_no_memory(self) : TAS_OK;
+    const bool failed = ferror(stream) != 0, unfinished = fclose(stream) || !*out;
+    return failed || unfinished ? onnx_no_memory(self) : TAS_OK;
 }

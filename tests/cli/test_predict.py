@@ -6,12 +6,10 @@ import math
 import os
 import random
 import re
-import struct
 import subprocess
 import sys
-import zlib
 
-from common import case, expect, flat, main, make_arrays, npy, one_object, POCL_ICD, Skip, write_npz
+from common import case, expect, flat, main, make_arrays, npy, one_object, png, POCL_ICD, Skip, write_npz
 
 POCL = {"OCL_ICD_VENDORS": POCL_ICD}
 
@@ -225,15 +223,6 @@ def _(t):
         o = one_object(t.run("inspect", folder / "c", "--json"))
         expect(o["data"]["target_names"] == [target], f"{o['data']}")
     expect("data " not in t.run("inspect", "mlp").out, "data of a network without any")
-
-
-def png(width, height, pixels):
-    """A gray picture."""
-    def piece(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    rows = b"".join(b"\0" + pixels[k * width:(k + 1) * width] for k in range(height))
-    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + piece(b"IHDR", head) + piece(b"IDAT", zlib.compress(rows)) + piece(b"IEND", b"")
 
 
 @case("predict: pictures of a folder, and one alone, are called by their files; the same from stdin")

@@ -56,9 +56,9 @@ static tas_status look_at_file(const images *of, const picture_file *file, pictu
     *out = (picture){0};
     tas_status status = file_open(of->request->context, file->path, &fd, &on_disk);
     if (status) return read_problem(of, status);
-    const ssize_t count = pread(fd, beginning, sizeof beginning, 0);
+    const size_t count = file_read_head(fd, beginning, sizeof beginning);
     close(fd);
-    if (count > 0 && picture_decode(beginning, (size_t)count, true, out, error)) return TAS_OK;
+    if (count && picture_decode(beginning, count, true, out, error)) return TAS_OK;
     status = file_read(of->request->context, file->path, file_most, &bytes, &size);
     if (status) return read_problem(of, status);
     if (!picture_decode((unsigned char *)bytes, size, true, out, error))

@@ -119,7 +119,7 @@ static const char *check(const picture_cache *cache, int fd, uint64_t size, uint
 {
     unsigned char digest[PICTURE_KEY];
     uint64_t bytes;
-    if (pread(fd, h, sizeof *h, 0) != sizeof *h) return "it ends within its head";
+    if (file_read_head(fd, h, sizeof *h) != sizeof *h) return "it ends within its head";
     set_digest(h, digest);
     if (h->magic != magic || memcmp(digest, h->digest, PICTURE_KEY) != 0) return "its head is damaged";
     if (memcmp(h->key, cache->key, PICTURE_KEY) != 0 || h->count != count) return "it is another set's";
@@ -243,8 +243,13 @@ static tas_status finish_file(picture_store *store, data_elements *out)
     const head h = make_head(store);
     const uint64_t bytes = sizeof h + store->count * store->row;
     picture_shape shape;
-    rewind(store->writer.stream);
-    fwrite(&h, sizeof h, 1, store->writer.stream); /* file_commit() looks at the stream's state */
+    FILE *stream = store->writer.stream;
+    /* rewind() would forget that what was left of the planes could not be written */
+    if (fflush(stream) || fseek(stream, 0, SEEK_SET) || fwrite(&h, sizeof h, 1, stream) != 1) {
+        const int error = errno;
+        file_abandon(&store->writer);
+        return fail(cache->context, TAS_BAD_FILE, "%s: cannot be written: %s", store->path, strerror(error));
+    }
     tas_status status = file_commit(cache->context, &store->writer);
     if (status) return status;
     if (!picture_cache_find(cache, store->split, store->count, &shape, out))

@@ -105,9 +105,9 @@ static picture_kind look_at(const char *path)
 {
     unsigned char head[PICTURE_HEAD];
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    const ssize_t count = fd < 0 ? 0 : pread(fd, head, sizeof head, 0);
+    const size_t count = fd < 0 ? 0 : file_read_head(fd, head, sizeof head);
     if (fd >= 0) close(fd);
-    return count > 0 ? picture_recognize(head, (size_t)count) : PICTURE_NONE;
+    return count ? picture_recognize(head, count) : PICTURE_NONE;
 }
 
 /* Whether a file should be a picture, by the end of its name. */
