@@ -344,6 +344,99 @@ START_TEST(what_cannot_run_is_named)
 }
 END_TEST
 
+/* Gradients -------------------------------------------------------------------------------------------------------- */
+
+static uint32_t wrong_rows, right_rows;
+static const char *wrong_kind; /* that has to be wrong */
+static bool kind_was_wrong;
+
+static void count_gradients(void *user, const tas_verify_row *row)
+{
+    (void)user;
+    ck_assert_str_eq(row->provider, "gradient");
+    ck_assert_uint_ge(row->passed + row->failed, row->failed ? 1 : 12);
+    ck_assert_msg(row->failed || row->worst_error <= 1, "%s: %g", row->operation, row->worst_error);
+    wrong_rows += row->failed > 0;
+    right_rows += row->failed == 0;
+    if (!row->failed) return;
+    kind_was_wrong |= wrong_kind && !strcmp(row->operation, wrong_kind);
+    ck_assert_msg(strstr(row->text, "seed ") || strstr(row->text, "finite"), "%s: %s", row->operation, row->text);
+}
+
+static void verify_gradients(uint64_t seed)
+{
+    const char *const only[] = {"gradients", NULL};
+    tas_verify_options options;
+    tas_verify_options_init(&options);
+    options.only = only;
+    options.seed = seed;
+    wrong_rows = right_rows = 0;
+    kind_was_wrong = false;
+    const tas_status status = tas_verify(device, &options, count_gradients, NULL, NULL);
+    expect(status, wrong_rows ? TAS_MISMATCH : TAS_OK, "", "");
+}
+
+START_TEST(gradients_of_the_reference)
+{
+    verify_gradients(test_seed() + (uint64_t)_i);
+    ck_assert_uint_eq(wrong_rows, 0);
+    ck_assert_uint_gt(right_rows, 35);
+}
+END_TEST
+
+/* Multiplies what the launcher wrote: a gradient that is 1 % too large. */
+static tas_status one_percent(tas_device *d, const op_args *args, const mem *operand, const mem *scratch)
+{
+    const op_row *row = op_get(args->op);
+    tas_status status = right(d, args, operand, scratch);
+    for (int o = 0; row->operand[o].name; o++)
+        for (uint64_t i = 0; row->operand[o].access != ACCESS_IN && i < row->elements(args, o); i++)
+            if (!strcmp(row->operand[o].name, "dx") || !strcmp(row->operand[o].name, "gradient") ||
+                !strcmp(row->operand[o].name, "total"))
+                floats(&operand[o])[i] *= 1.01f;
+    return status;
+}
+
+static const struct {
+    op_id op;
+    const char *kind;
+} backwards[] = {
+    {OP_DENSE_BACKWARD_INPUT, "gradient of dense"},
+    {OP_DENSE_BACKWARD_WEIGHTS, "gradient of dense"},
+    {OP_DENSE_BACKWARD_BIAS, "gradient of dense"},
+    {OP_CONV_BACKWARD_INPUT, "gradient of conv2d"},
+    {OP_CONV_BACKWARD_WEIGHTS, "gradient of conv2d groups"},
+    {OP_MAX_POOL_BACKWARD, "gradient of max_pool"},
+    {OP_AVERAGE_POOL_BACKWARD, "gradient of avg_pool"},
+    {OP_UPSAMPLE_BACKWARD, "gradient of upsample"},
+    {OP_PAD_BACKWARD, "gradient of pad"},
+    {OP_DROPOUT_BACKWARD, "gradient of dropout"},
+    {OP_NORM_BACKWARD_INPUT, "gradient of batch_norm"},
+    {OP_RELU_BACKWARD, "gradient of relu"},
+    {OP_LEAKY_BACKWARD, "gradient of leaky"},
+    {OP_SIGMOID_BACKWARD, "gradient of sigmoid"},
+    {OP_GELU_BACKWARD, "gradient of gelu"},
+    {OP_SILU_BACKWARD, "gradient of silu"},
+    {OP_HARD_SWISH_BACKWARD, "gradient of hard_swish"},
+    {OP_SOFTPLUS_BACKWARD, "gradient of softplus"},
+    {OP_SOFTMAX_LOSS, "gradient of loss softmax"},
+    {OP_SQUARED_LOSS, "gradient of loss mse"},
+    {OP_LOGISTIC_LOSS, "gradient of loss bce"},
+    {OP_ABSOLUTE_LOSS, "gradient of loss mae"},
+    {OP_HUBER_LOSS, "gradient of loss huber"},
+};
+enum { BACKWARDS = sizeof backwards / sizeof *backwards };
+
+START_TEST(a_wrong_gradient_is_found)
+{
+    plant(backwards[_i].op, one_percent);
+    wrong_kind = backwards[_i].kind;
+    verify_gradients(1);
+    device->launch[backwards[_i].op] = right;
+    ck_assert_msg(kind_was_wrong, "%s", wrong_kind);
+}
+END_TEST
+
 /* What is refused -------------------------------------------------------------------------------------------------- */
 
 START_TEST(bad_cases_are_refused)
@@ -394,6 +487,8 @@ int main(void)
     tcase_add_test(tc, writes_outside_are_found);
     tcase_add_test(tc, wrong_in_a_time);
     tcase_add_test(tc, what_cannot_run_is_named);
+    tcase_add_loop_test(tc, gradients_of_the_reference, 0, 4);
+    tcase_add_loop_test(tc, a_wrong_gradient_is_found, 0, BACKWARDS);
     tcase_add_test(tc, bad_cases_are_refused);
     suite_add_tcase(suite, tc);
     return support_run(suite);

@@ -19,13 +19,19 @@ static const cli_option options[] = {
      .type = TYPE_TEXT,
      .offset = offsetof(verify_settings, op),
      .help = "Verify these operations alone; may be repeated. 'training' stands for the canonical trainings, 'clblast' "
-             "for CLBlast's products. Default: everything."},
+             "for CLBlast's products, 'gradients' for --gradients. Default: everything."},
     {.name = "case",
      .group = GROUP_DATA,
      .metavar = "NAME",
      .type = TYPE_TEXT,
      .offset = offsetof(verify_settings, verify.only_case),
      .help = "With --op only: run this case of the operation again. A failure prints the name of its case."},
+    {.name = "gradients",
+     .group = GROUP_DATA,
+     .offset = offsetof(verify_settings, gradients),
+     .help =
+         "Also compare gradients of each kind of layer and each loss with finite differences of losses, all computed "
+         "by the device."},
     {.name = "seed",
      .group = GROUP_DATA,
      .metavar = "N",
@@ -46,8 +52,8 @@ static const cli_option options[] = {
      .type = TYPE_TEXT,
      .offset = offsetof(verify_settings, time),
      .help =
-         "Instead of --cases: run as many cases as fit into TIME, such as 90s, 10m or 2h, of all operations in turn. "
-         "The seed goes up by one with each round."},
+         "Instead of --cases: run as many cases as fit into TIME, such as 90s, 10m or 2h, of all operations in turn, "
+         "and no trainings. The seed goes up by one with each round."},
     {.name = "json",
      .group = GROUP_OUTPUT,
      .metavar = "FILE",
@@ -96,8 +102,9 @@ static const cli_option options[] = {
 
 /* Offsets of options that are of this process alone. */
 static const size_t own_options[] = {
-    offsetof(verify_settings, device), offsetof(verify_settings, all),    offsetof(verify_settings, op),
-    offsetof(verify_settings, json),   offsetof(verify_settings, report), offsetof(verify_settings, limit),
+    offsetof(verify_settings, device),    offsetof(verify_settings, all),    offsetof(verify_settings, op),
+    offsetof(verify_settings, json),      offsetof(verify_settings, report), offsetof(verify_settings, limit),
+    offsetof(verify_settings, gradients),
 };
 
 /* -------------------------------------------------------------------------------------------------------- options */
@@ -151,6 +158,7 @@ static void read_settings(verify_settings *s, int argc, char **argv)
     if (s->op && !s->only_count) cli_usage(&verify_command, "--op %s: expected names of operations", s->op);
     if (s->verify.only_case && s->only_count != 1)
         cli_usage(&verify_command, "--case %s: expected --op with the name of its operation", s->verify.only_case);
+    s->verify.gradients = s->gradients;
     if (s->only_count) s->verify.only = (const char *const *)s->only;
     if (s->all && s->device) cli_usage(&verify_command, "--all and --device: expected only one of them");
     if (s->time && !cli_read_time(s->time, &s->verify.seconds))

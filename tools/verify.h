@@ -9,7 +9,7 @@ enum { VERIFY_SCHEMA = 1, VERIFY_NAMES = 256, VERIFY_PASSED_ON = OPTIONS_MOST };
 
 typedef struct verify_settings {
     const char *device, *json, *op, *time, *report, *compare, *other;
-    bool all, lines;
+    bool all, lines, gradients;
     uint32_t limit; /* seconds */
     tas_verify_options verify;
     char *only[VERIFY_NAMES + 1]; /* of --op; ended by NULL */

@@ -123,6 +123,7 @@ static bool run_process(isolated *i, const char *id, bool first, child_end *end)
         arguments[count++] = "--op";
         arguments[count++] = names;
     }
+    if (s->gradients && !*names) arguments[count++] = "--gradients"; /* else they are one of the names */
     for (size_t k = 0; k < s->passed_count; k++) arguments[count++] = s->passed_on[k];
     i->begun = i->opened = i->ended = i->has_result = false;
     return child_run(&i->v->cli, arguments, s->limit, on_line, i, end);
@@ -157,8 +158,10 @@ static void list_names(isolated *i)
 {
     const verify_settings *s = &i->v->s;
     for (size_t k = 0; tas_verify_name(k) && i->count < VERIFY_NAMES; k++) {
-        bool named = !s->only_count;
+        const bool asked = s->gradients || strcmp(tas_verify_name(k), "gradients") != 0;
+        bool named = !s->only_count && asked;
         for (size_t n = 0; n < s->only_count; n++) named |= !strcmp(s->only[n], tas_verify_name(k));
+        named |= s->gradients && !strcmp(tas_verify_name(k), "gradients");
         if (named) i->left[i->count++] = tas_verify_name(k);
     }
 }

@@ -32,7 +32,7 @@ static void print_row(const verify_session *v, const json_t *row, const char *ta
     const verify_status status = verify_status_of(row);
     const unsigned failed = whole(row, "failed"), cases = whole(row, "passed") + failed;
     const char *text = cli_shown(verify_text(row, "text"));
-    fprintf(v->text, "  %-7s  %-24s  %-7s  %5u cases  %6.2f s%s\n", shown[status], verify_text(row, "operation"),
+    fprintf(v->text, "  %-7s  %-28s  %-8s  %5u cases  %6.2f s%s\n", shown[status], verify_text(row, "operation"),
             verify_text(row, "provider"), cases, verify_number(row, "seconds"), tail);
     if (status == VERIFY_WRONG)
         fprintf(v->text, "           %u of %u failed; the first: %s\n", failed, cases, text);
@@ -42,19 +42,31 @@ static void print_row(const verify_session *v, const json_t *row, const char *ta
         fprintf(v->text, "           to repeat it: %s\n", cli_shown(verify_text(row, "command")));
 }
 
-/* Rows with a tolerance are printed at the end, apart from the exact ones. */
-static bool has_tolerance(const json_t *row)
+static bool is_provider(const json_t *row, const char *name) { return !strcmp(verify_text(row, "provider"), name); }
+
+/* Rows of providers that are not used by default are printed at the end, apart from the others. */
+static bool is_apart(const json_t *row)
 {
-    const char *provider = verify_text(row, "provider");
-    return strcmp(provider, "kernel") && strcmp(provider, "reference");
+    return !is_provider(row, "kernel") && !is_provider(row, "reference") && !is_provider(row, "gradient");
+}
+
+/* How near to its bound comes what is compared with one; "" for the rest. */
+enum { ERROR_TEXT = 64 };
+static const char *describe_error(const json_t *row, char text[ERROR_TEXT])
+{
+    text[0] = 0;
+    if (verify_status_of(row) <= VERIFY_WRONG && (is_apart(row) || is_provider(row, "gradient")))
+        snprintf(text, ERROR_TEXT, "  largest error %.3f of the bound", verify_number(row, "worst_error"));
+    return text;
 }
 
 void verify_print_row(verify_session *v, const json_t *row)
 {
+    char error[ERROR_TEXT];
     if (!v->text) return;
     cli_wipe_line(&v->cli);
-    if (has_tolerance(row)) return;
-    print_row(v, row, "");
+    if (is_apart(row)) return;
+    print_row(v, row, describe_error(row, error));
     fflush(v->text);
 }
 
@@ -64,13 +76,11 @@ static void print_tolerances(const verify_session *v)
     const json_t *row;
     json_array_foreach(json_object_get(v->device, "rows"), i, row)
     {
-        char tail[64] = "";
-        if (!has_tolerance(row)) continue;
+        char error[ERROR_TEXT];
+        if (!is_apart(row)) continue;
         if (!printed++)
             fprintf(v->text, "  providers used with --arith fast (compared with a bound, not bit for bit):\n");
-        if (verify_status_of(row) <= VERIFY_WRONG)
-            snprintf(tail, sizeof tail, "  largest error %.3f of the bound", verify_number(row, "worst_error"));
-        print_row(v, row, tail);
+        print_row(v, row, describe_error(row, error));
     }
 }
 
@@ -141,7 +151,8 @@ void verify_print_total(const verify_session *v)
     else if (verify_status_of(one) != VERIFY_UNSUPPORTED || json_array_size(json_object_get(one, "rows"))) {
         const unsigned failed = whole(one, "failed");
         const bool only_device = !failed && verify_has_failed(verify_status_of(one));
-        fprintf(v->text, "%.0f cases of operations\n", verify_number(one, "cases"));
+        if (verify_number(one, "cases") > 0)
+            fprintf(v->text, "%.0f cases of operations\n", verify_number(one, "cases"));
         fprintf(v->text, "%u passed, %u failed, %u skipped\n", whole(one, "passed"), failed + only_device,
                 whole(one, "skipped"));
     }

@@ -30,8 +30,12 @@ typedef struct tas_verify_options {
     int providers;
     /* Non-zero (the default): run the canonical trainings and compare their digests. */
     int training;
-    /* Names of operations, ended by NULL, which are then all that is verified; "training" and "clblast" stand for the
-     * canonical trainings and for CLBlast's products. NULL (the default): everything. */
+    /* Non-zero: compare gradients of each kind of layer and each loss with differences of losses, too, as if `only`
+     * named them. 0 is the default. */
+    int gradients;
+    /* Names of operations, ended by NULL, which are then all that is verified; "training", "clblast" and "gradients"
+     * stand for the canonical trainings, CLBlast\'s products, and gradients against differences of losses. NULL (the
+     * default): everything. */
     const char *const *only;
     /* Only this case of the one operation that `only` names: tas_verify_failure.name. NULL (the default): all cases. */
     const char *only_case;
@@ -71,12 +75,12 @@ typedef struct tas_verify_failure {
 /* One row: an operation on a device. Strings are valid during the call. */
 typedef struct tas_verify_row {
     const char *operation;
-    /* "kernel" or "clblast". */
+    /* "kernel"; "clblast"; or "gradient", whose elements count as cases. */
     const char *provider;
     /* Cases. */
     uint32_t passed, failed;
     double seconds;
-    /* Of a provider with a tolerance: the largest error as a fraction of its bound. Otherwise 0. */
+    /* Of what is compared with a tolerance: the largest error as a fraction of its bound. Otherwise 0. */
     double worst_error;
     /* The first failure in words (shape, element, both values), or why the row was skipped; otherwise "". */
     const char *text;

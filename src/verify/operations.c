@@ -165,7 +165,10 @@ tas_status operations_verify_until(tas_device *device, const tas_verify_options 
         const case_name name = name_at(options->seed, turn);
         status = run_turn(device, list, count, &name, &p);
     }
-    for (int i = 0; i < count && !status; i++) report_operation(device, &list[i], true, to, tally);
+    for (int i = 0; i < count && !status; i++) {
+        report_begin(to, op_get(list[i].op)->name);
+        report_operation(device, &list[i], true, to, tally);
+    }
     free(list);
     return status;
 }

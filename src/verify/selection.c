@@ -1,11 +1,11 @@
-/* What is to be verified, by name: an operation of the table, or one of two words. */
+/* What is to be verified, by name: an operation of the table, or one of three words. */
 #include "verify/selection.h"
 
 #include <string.h>
 
 const char *tas_verify_name(size_t number)
 {
-    static const char *const words[] = {"training", "clblast"};
+    static const char *const words[] = {"training", "clblast", "gradients"};
     if (number < OP_COUNT) return op_get((op_id)number)->name;
     return number < NAMES ? words[number - OP_COUNT] : NULL;
 }
@@ -36,21 +36,23 @@ static tas_status select_name(tas_context *context, const char *name, selection 
         out->op[found] = true;
     else if (found == NAME_TRAINING)
         out->training = true;
-    else
+    else if (found == NAME_CLBLAST)
         out->providers = true;
+    else
+        out->gradients = true;
     return TAS_OK;
 }
 
 static bool is_one_operation(const selection *chosen)
 {
-    int count = chosen->training + chosen->providers;
+    int count = 0;
     for (int op = 0; op < OP_COUNT; op++) count += chosen->op[op];
-    return count == 1 && !chosen->training && !chosen->providers;
+    return count == 1 && !chosen->training && !chosen->providers && !chosen->gradients;
 }
 
 tas_status selection_make(tas_context *context, const tas_verify_options *options, selection *out)
 {
-    *out = (selection){0};
+    *out = (selection){.gradients = options->gradients != 0};
     for (const char *const *name = options->only; name && *name; name++) {
         const tas_status status = select_name(context, *name, out);
         if (status) return status;

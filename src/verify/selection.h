@@ -8,11 +8,11 @@
 #include <tassello/verify.h>
 
 /* Numbers of tas_verify_name() behind those of the operations. */
-enum { NAME_TRAINING = OP_COUNT, NAME_CLBLAST, NAMES };
+enum { NAME_TRAINING = OP_COUNT, NAME_CLBLAST, NAME_GRADIENTS, NAMES };
 
 typedef struct selection {
     bool op[OP_COUNT];
-    bool all, providers, training; /* all: every operation */
+    bool all, providers, training, gradients; /* all: every operation */
 } selection;
 
 /* By options.only, or everything that the options ask for if it is NULL. */

@@ -1,4 +1,5 @@
 /* tas_verify(): every operation, the providers, the canonical training; and the tier that a device earns by it. */
+#include "verify/gradients.h"
 #include "verify/operations.h"
 #include "verify/providers.h"
 #include "verify/report.h"
@@ -48,6 +49,10 @@ static tas_status verify_others(tas_device *device, const tas_verify_options *op
     if (chosen->providers && device->cl) {
         report_begin(to, tas_verify_name(NAME_CLBLAST));
         status = providers_verify(device, options->seed, options->cases, to);
+    }
+    if (!status && chosen->gradients) {
+        report_begin(to, tas_verify_name(NAME_GRADIENTS));
+        status = gradients_verify(device, options->seed, to);
     }
     if (!status && chosen->training) report_begin(to, tas_verify_name(NAME_TRAINING));
     for (int which = 0; which < TRAININGS && !status && chosen->training; which++)

@@ -100,6 +100,19 @@ def _(t):
     expect("\r\x1b[K  ok  " in shown and shown.endswith("0 skipped\r\n"), f"{shown!r}")
 
 
+@case("verify --gradients: rows of kinds of layers and of losses beside the others, each with its largest error")
+def _(t):
+    result = t.run(*VERIFY, "--op", "add", "--gradients", "--json", "-")
+    rows = one_object(result)["devices"][0]["rows"]
+    expect(rows[0]["operation"] == "add" and {row["provider"] for row in rows[1:]} == {"gradient"}, f"{rows}")
+    names = {row["operation"] for row in rows[1:]}
+    expect({"gradient of conv2d", "gradient of gelu", "gradient of loss huber"} < names, f"{names}")
+    expect(all(0 < row["worst_error"] <= 1 and row["status"] == "tolerance" for row in rows[1:]), f"{rows}")
+    result.says("gradient of batch_norm", "of the bound")
+    alone = one_object(t.run(*VERIFY, "--op", "gradients", "--json", "-"))["devices"][0]["rows"]
+    expect([row["operation"] for row in alone] == [row["operation"] for row in rows[1:]], f"{alone}")
+
+
 @case("verify --all without a driver: the reference's row, and the count")
 def _(t):
     out = t.run("verify", "--all", "--cases", "0").out
