@@ -1,6 +1,8 @@
 /* Measures a device: the rate of fma, and of copying. */
 // lint: -D GROUP=64 -D VEC=1
 // lint: -D GROUP=1 -D VEC=8
+#include "work_group.h"
+
 #pragma OPENCL FP_CONTRACT OFF
 
 #define JOIN_(a, b) a##b
@@ -48,7 +50,7 @@ KERNEL fma_rate(__global float *restrict out, uint turns, float scale, float shi
 
 KERNEL copy_rate(__global const float *restrict from, __global float *restrict to, uint vectors)
 {
-    const uint first = get_group_id(0) * GROUP * RUN + get_local_id(0);
+    const uint first = work_group_id(0) * GROUP * RUN + get_local_id(0);
     for (uint k = 0; k < RUN; k++) {
         const uint at = first + k * GROUP;
         if (at < vectors) store_vec(load_vec(at, from), at, to);

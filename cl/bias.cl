@@ -3,6 +3,7 @@
 // lint: -D GROUP=64 -D RUN=1
 // lint: -D GROUP=1 -D RUN=256
 #include "arith.h"
+#include "work_group.h"
 
 #pragma OPENCL FP_CONTRACT OFF
 
@@ -10,8 +11,8 @@
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void add_bias(
     __global float *restrict y, __global const float *restrict b /* (O) */, uint elements, uint O)
 {
-    const uint groups = (elements + GROUP * RUN - 1) / (GROUP * RUN), plane = get_group_id(0) / groups;
-    const uint within = ((uint)get_group_id(0) - plane * groups) * GROUP + (uint)get_local_id(0);
+    const uint groups = (elements + GROUP * RUN - 1) / (GROUP * RUN), plane = work_group_id(0) / groups;
+    const uint within = (work_group_id(0) - plane * groups) * GROUP + (uint)get_local_id(0);
     const uint from = within * RUN, to = min(from + RUN, elements);
     const float bias = b[plane % O];
     y += (size_t)plane * elements;

@@ -33,6 +33,7 @@
 #include "arith.h"
 #include "granule_pass.h"
 #include "unroll.h"
+#include "work_group.h"
 
 #pragma OPENCL FP_CONTRACT OFF
 
@@ -58,8 +59,8 @@ typedef __local float right_side[BLOCK_COLS + 1];
 
 #define ITEM ((uint)get_local_id(1) * ITEMS_X + (uint)get_local_id(0))
 // The row and the column of an item's sum. Sums are ITEMS_Y and ITEMS_X apart, so that neighbors write neighbors.
-#define ROW(r) ((uint)get_group_id(1) * BLOCK_ROWS + (uint)get_local_id(1) + (uint)(r) * ITEMS_Y)
-#define COL(q) ((uint)get_group_id(0) * BLOCK_COLS + (uint)get_local_id(0) + (uint)(q) * ITEMS_X)
+#define ROW(r) (work_group_id(1) * BLOCK_ROWS + (uint)get_local_id(1) + (uint)(r) * ITEMS_Y)
+#define COL(q) (work_group_id(0) * BLOCK_COLS + (uint)get_local_id(0) + (uint)(q) * ITEMS_X)
 
 // (c Y + y) X + x: a step of a chain, or a position.
 typedef struct triple {
@@ -157,7 +158,7 @@ INLINE void gather(float c[ROWS][COLS], left_side *a, right_side *b, steps *step
                    const __global float *source, offset start, uint dy, uint dx, uint H, uint W, uint channels, uint TY,
                    uint TX)
 {
-    uint item = ITEM, row = get_group_id(1) * BLOCK_ROWS + item / STEP, K = channels * TY * TX;
+    uint item = ITEM, row = work_group_id(1) * BLOCK_ROWS + item / STEP, K = channels * TY * TX;
     TY = max(TY, 1u);
     TX = max(TX, 1u);
     triple t = split(item % STEP, TY, TX), by = split(STEP, TY, TX);
@@ -206,8 +207,8 @@ KERNEL conv_forward(const __global float *x, const __global float *w, const __gl
     __local float a[STEP][BLOCK_ROWS + 1], b[STEP][BLOCK_COLS + 1];
     __local offset step[2][STEP];
     __local uint wild;
-    uint outputs = O / G, channels = C / G, group = depth + get_group_id(2), positions = N * OH * OW;
-    uint column = get_group_id(0) * BLOCK_COLS + ITEM % BLOCK_COLS, K = channels * KH * KW;
+    uint outputs = O / G, channels = C / G, group = depth + work_group_id(2), positions = N * OH * OW;
+    uint column = work_group_id(0) * BLOCK_COLS + ITEM % BLOCK_COLS, K = channels * KH * KW;
     triple p = split(column, OH, OW);
     uint y0 = p.y * SY - PY, x0 = p.x * SX - PX;
     offset start = {column < positions ? y0 : FAR, x0, ((p.c * C + group * channels) * H + y0) * W + x0};
@@ -241,13 +242,13 @@ KERNEL conv_backward_input(const __global float *dy, const __global float *w, __
     __local float a[STEP][BLOCK_ROWS + 1], b[STEP][BLOCK_COLS + 1];
     __local offset step[2][STEP];
     __local uint wild;
-    uint matrix = depth + get_group_id(2), group = matrix % G, residue = matrix / G;
+    uint matrix = depth + work_group_id(2), group = matrix % G, residue = matrix / G;
     uint outputs = O / G, channels = C / G;
     uint iy = residue / min(SX, W), ix = residue - iy * min(SX, W); // the first input of the class
     uint QY = (H - iy + SY - 1) / SY, QX = (W - ix + SX - 1) / SX, positions = N * QY * QX;
     uint ky = first_tap(KH, iy + PY, SY, DY), TY = (KH - ky + SY / gcd_y - 1) / (SY / gcd_y);
     uint kx = first_tap(KW, ix + PX, SX, DX), TX = (KW - kx + SX / gcd_x - 1) / (SX / gcd_x);
-    uint column = get_group_id(0) * BLOCK_COLS + ITEM % BLOCK_COLS, K = channels * KH * KW;
+    uint column = work_group_id(0) * BLOCK_COLS + ITEM % BLOCK_COLS, K = channels * KH * KW;
     triple p = split(column, QY, QX);
     uint y0 = p.y + (uint)((int)(iy + PY - ky * DY) / (int)SY), x0 = p.x + (uint)((int)(ix + PX - kx * DX) / (int)SX);
     offset start = {column < positions ? y0 : FAR, x0, ((p.c * O + group * outputs) * OH + y0) * OW + x0};
@@ -271,9 +272,9 @@ KERNEL conv_backward_weights(const __global float *dy, const __global float *x,
     __local float a[STEP][BLOCK_ROWS + 1], b[STEP][BLOCK_COLS + 1];
     __local offset tap[BLOCK_COLS];
     __local uint wild;
-    uint matrix = depth + get_group_id(2), group = matrix % G, r0 = matrix / G;
+    uint matrix = depth + work_group_id(2), group = matrix % G, r0 = matrix / G;
     uint outputs = O / G, channels = C / G, K = channels * KH * KW;
-    uint item = ITEM, row = get_group_id(1) * BLOCK_ROWS + item / STEP, column = get_group_id(0) * BLOCK_COLS;
+    uint item = ITEM, row = work_group_id(1) * BLOCK_ROWS + item / STEP, column = work_group_id(0) * BLOCK_COLS;
     uint2 run = find_granule(r0, N, from, within, granule) * OH * OW;
     float c[ROWS][COLS];
     UNROLL for (int r = 0; r < ROWS; r++) {

@@ -22,6 +22,7 @@
 #include "arith.h"
 #include "granule_pass.h"
 #include "unroll.h"
+#include "work_group.h"
 
 #pragma OPENCL FP_CONTRACT OFF
 
@@ -68,8 +69,8 @@ INLINE void multiply(float c[ROWS][COLS], const side *a, const side *b)
 }
 
 // The row and the column of an item's sum.
-#define ROW(r) ((uint)get_group_id(1) * BLOCK + (uint)get_local_id(1) + (uint)(r) * ITEMS_Y)
-#define COL(q) ((uint)get_group_id(0) * BLOCK + (uint)get_local_id(0) + (uint)(q) * ITEMS_X)
+#define ROW(r) (work_group_id(1) * BLOCK + (uint)get_local_id(1) + (uint)(r) * ITEMS_Y)
+#define COL(q) (work_group_id(0) * BLOCK + (uint)get_local_id(0) + (uint)(q) * ITEMS_X)
 
 /* Y = X Wt + b, or without b if `biased` is 0. Groups: ceil(O / BLOCK), ceil(N / BLOCK). */
 KERNEL dense_forward(const __global float *x /* (N, I) */, const __global float *w /* (O, I) */,
@@ -77,7 +78,7 @@ KERNEL dense_forward(const __global float *x /* (N, I) */, const __global float 
                      uint biased)
 {
     __local float a[STEP][BLOCK + 1], b[STEP][BLOCK + 1];
-    uint n0 = get_group_id(1) * BLOCK, o0 = get_group_id(0) * BLOCK;
+    uint n0 = work_group_id(1) * BLOCK, o0 = work_group_id(0) * BLOCK;
     float c[ROWS][COLS];
     UNROLL for (int q = 0; q < COLS; q++) {
         float start = biased ? bias[min(COL(q), O - 1)] : 0.0f;
@@ -104,7 +105,7 @@ KERNEL dense_backward_input(const __global float *dy /* (N, O) */, const __globa
                             __global float *dx /* (N, I) */, uint N, uint I, uint O)
 {
     __local float a[STEP][BLOCK + 1], b[STEP][BLOCK + 1];
-    uint n0 = get_group_id(1) * BLOCK, i0 = get_group_id(0) * BLOCK;
+    uint n0 = work_group_id(1) * BLOCK, i0 = work_group_id(0) * BLOCK;
     float c[ROWS][COLS];
     UNROLL for (int r = 0; r < ROWS; r++) {
         UNROLL for (int q = 0; q < COLS; q++)
@@ -132,13 +133,13 @@ KERNEL dense_backward_weights(const __global float *dy /* (N, O) */, const __glo
                               uint from, uint within, uint granule, uint begun)
 {
     __local float a[STEP][BLOCK + 1], b[STEP][BLOCK + 1];
-    uint o0 = get_group_id(1) * BLOCK, i0 = get_group_id(0) * BLOCK, granule_at = get_group_id(2) * O;
-    uint2 run = find_granule(get_group_id(2), N, from, within, granule);
+    uint o0 = work_group_id(1) * BLOCK, i0 = work_group_id(0) * BLOCK, granule_at = work_group_id(2) * O;
+    uint2 run = find_granule(work_group_id(2), N, from, within, granule);
     float c[ROWS][COLS];
     UNROLL for (int r = 0; r < ROWS; r++) {
         UNROLL for (int q = 0; q < COLS; q++) {
             float before = 0.0f;
-            if (begun && get_group_id(2) == 0 && ROW(r) < O && COL(q) < I) // not clamped: `to` may be `partial`
+            if (begun && work_group_id(2) == 0 && ROW(r) < O && COL(q) < I) // not clamped: `to` may be `partial`
                 before = partial[(ulong)ROW(r) * I + COL(q)];
             c[r][q] = before;
         }

@@ -19,6 +19,7 @@
 // lint: -D PANEL=32 -D GROUP=1 -D RUN=1024 -D LINE=0
 #include "arith.h"
 #include "unroll.h"
+#include "work_group.h"
 
 #define LANES 16 // of a sum along a row
 
@@ -195,7 +196,7 @@ INLINE line find_line(places at)
     const uint lines = at.S, length = at.C / at.S, width = length;
 #endif
     const uint block = GROUP * RUN, blocks = (length + block - 1) / block;
-    const uint number = get_group_id(0) / blocks, from = (get_group_id(0) - number * blocks) * block;
+    const uint number = work_group_id(0) / blocks, from = (work_group_id(0) - number * blocks) * block;
     const uint example = number / lines, k = number - example * lines;
 #if LINE == 0
     const uint set = k / (at.C / at.S);
@@ -395,7 +396,7 @@ INLINE float fold_lanes(__local float *lanes, uint l, float sum)
 // Work-items past the last row repeat it and store nothing, so that barriers stay uniform.
 #define FIND_ROW                                                                                                       \
     __local float lanes[ROWS][LANES];                                                                                  \
-    const uint l = get_local_id(0), own = get_group_id(0) * ROWS + get_local_id(1);                                    \
+    const uint l = get_local_id(0), own = work_group_id(0) * ROWS + get_local_id(1);                                   \
     const bool stores = own < N * C && l == 0;                                                                         \
     const uint row = min(own, N * C - 1), example = row / C, c = row - example * C;                                    \
     x += row * (size_t)P;                                                                                              \

@@ -12,6 +12,7 @@
 // lint: -D GROUP=64 -D ROWS=4 -D VEC=16
 #include "arith.h"
 #include "unroll.h"
+#include "work_group.h"
 
 #define LANES 16
 
@@ -62,7 +63,7 @@ INLINE float fold_lanes(__local float *lanes, uint l, float sum)
 #define FIND_SET                                                                                                       \
     __local float lanes_of_all[ROWS][LANES];                                                                           \
     __local float *lanes = lanes_of_all[get_local_id(1)];                                                              \
-    const uint l = get_local_id(0), own = get_group_id(0) * ROWS + get_local_id(1), W = C / S;                         \
+    const uint l = get_local_id(0), own = work_group_id(0) * ROWS + get_local_id(1), W = C / S;                        \
     const bool stores = own < groups * S && l == 0;                                                                    \
     const uint number = min(own, groups * S - 1), above = number / S, set = number - above * S, g = begin + above;     \
     const uint count = min(group, R - g * group) * W;                                                                  \
@@ -112,7 +113,7 @@ LANE_KERNEL norm_backward_parameters(VALUES rows, RESULT dgamma, RESULT dbeta, u
 {
     __local float lanes_of_all[ROWS][LANES];
     __local float *lanes = lanes_of_all[get_local_id(1)];
-    const uint l = get_local_id(0), own = get_group_id(0) * ROWS + get_local_id(1), c = min(own, C - 1);
+    const uint l = get_local_id(0), own = work_group_id(0) * ROWS + get_local_id(1), c = min(own, C - 1);
     const bool stores = own < C && l == 0;
     float total = 0.0f, products = 0.0f;
     if (stores && !fresh) {

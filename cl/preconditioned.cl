@@ -5,6 +5,7 @@
 // lint: -D GROUP=16 -D ROWS=1 -D VEC=8
 // lint: -D GROUP=64 -D ROWS=4 -D VEC=16
 #include "preconditioner.h"
+#include "work_group.h"
 
 #define LANES 256
 #define BLOCK 4096
@@ -17,7 +18,7 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void preconditioned_
     VALUES x, VALUES v, __global float *restrict out, uint count, uint at, float scale, float unbias, float epsilon)
 {
     __local float lane[LANES];
-    const uint item = get_local_id(0), block = get_group_id(0), from = block * BLOCK;
+    const uint item = get_local_id(0), block = work_group_id(0), from = block * BLOCK;
     const uint some = min((uint)BLOCK, count - from);
     for (uint l = item; l < LANES; l += GROUP) {
         float sum = 0.0f;
@@ -40,8 +41,8 @@ __kernel __attribute__((reqd_work_group_size(ROW_LANES, ROWS, 1))) void precondi
     float epsilon)
 {
     __local float lane[ROWS][ROW_LANES];
-    const uint blocks = (cols + COLUMNS - 1) / COLUMNS, above = get_group_id(0) / blocks;
-    const uint block = get_group_id(0) - above * blocks;
+    const uint blocks = (cols + COLUMNS - 1) / COLUMNS, above = work_group_id(0) / blocks;
+    const uint block = work_group_id(0) - above * blocks;
     const uint l = get_local_id(0), row = get_local_id(1), from = block * COLUMNS;
     const bool real = above * ROWS + row < rows;
     const size_t r = real ? above * ROWS + row : rows - 1;
@@ -80,7 +81,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void preconditioned_rows
     float epsilon, uint panel)
 {
     const uint first = get_global_id(0) * VEC, block = get_global_id(1), from = block * COLUMNS;
-    const uint some = min((uint)COLUMNS, cols - from);
+    const uint some = min((uint)COLUMNS, cols - from), blocks = (cols + COLUMNS - 1) / COLUMNS;
     const size_t place = ((size_t)(first / panel) * cols + from) * panel + first % panel;
     float lane[ROW_LANES * VEC];
     x += place;
@@ -95,5 +96,5 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void preconditioned_rows
     for (uint fold = ROW_LANES / 2; fold > 0; fold /= 2)
         for (uint i = 0; i < fold * VEC; i++) lane[i] += lane[i + fold * VEC];
     for (uint r = 0; r < VEC && first + r < rows; r++)
-        out[at + (size_t)(first + r) * get_global_size(1) + block] = scale * preconditioner_flush(lane[r]);
+        out[at + (size_t)(first + r) * blocks + block] = scale * preconditioner_flush(lane[r]);
 }

@@ -2,6 +2,7 @@
 // lint: -D GROUP=64 -D RUN=1
 #include "arith.h"
 #include "first_bad.h"
+#include "work_group.h"
 
 #define LANES 256
 
@@ -11,7 +12,7 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
 sum_blocks(__global const float *restrict in, __global float *restrict out, uint count, uint at)
 {
     __local float lane[LANES];
-    const uint item = get_local_id(0), block = get_group_id(0);
+    const uint item = get_local_id(0), block = work_group_id(0);
     for (uint l = item; l < LANES; l += GROUP) {
         const uint i = block * LANES + l;
         const float x = in[i < count ? i : count - 1];

@@ -9,6 +9,7 @@
 #include "arith.h"
 #include "granule_pass.h"
 #include "unroll.h"
+#include "work_group.h"
 
 #pragma OPENCL FP_CONTRACT OFF
 
@@ -46,7 +47,7 @@ LINE backward_bias(const __global float *dy, const __global float *partial /* (O
                    uint O, uint P, uint from, uint within, uint granule, uint begun)
 {
     __local float steps[OUTPUTS][STEP + 1]; // longer rows, so that a column is not in a single bank
-    uint item = get_local_id(0), first = get_group_id(0) * OUTPUTS, r = get_group_id(1);
+    uint item = get_local_id(0), first = work_group_id(0) * OUTPUTS, r = work_group_id(1);
     uint parts = (P + STEP - 1) / STEP, width = (P + parts - 1) / parts, examples = STEP / width;
     uint2 run = find_granule(r, N, from, within, granule);
     bool adds = item < OUTPUTS && first + item < O;

@@ -5,6 +5,7 @@
 // lint: -D GROUP=64 -D ROWS=4 -D VEC=16
 #include "arith.h"
 #include "unroll.h"
+#include "work_group.h"
 
 #define LANES 256
 #define BLOCK 4096
@@ -23,7 +24,7 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void square_blocks(
     __global const float *restrict x, __global float *restrict out, uint count, uint at, float scale)
 {
     __local float lane[LANES];
-    const uint item = get_local_id(0), block = get_group_id(0), from = block * BLOCK;
+    const uint item = get_local_id(0), block = work_group_id(0), from = block * BLOCK;
     const uint some = min((uint)BLOCK, count - from);
     for (uint l = item; l < LANES; l += GROUP) {
         float sum = 0.0f;
@@ -47,8 +48,8 @@ __kernel __attribute__((reqd_work_group_size(ROW_LANES, ROWS, 1))) void square_r
     __global const float *restrict x, __global float *restrict out, uint rows, uint cols, uint at, float scale)
 {
     __local float lane[ROWS][ROW_LANES];
-    const uint blocks = (cols + COLUMNS - 1) / COLUMNS, above = get_group_id(0) / blocks;
-    const uint block = get_group_id(0) - above * blocks;
+    const uint blocks = (cols + COLUMNS - 1) / COLUMNS, above = work_group_id(0) / blocks;
+    const uint block = work_group_id(0) - above * blocks;
     const uint l = get_local_id(0), row = get_local_id(1), from = block * COLUMNS;
     const bool real = above * ROWS + row < rows;
     const size_t r = real ? above * ROWS + row : rows - 1;
@@ -109,7 +110,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void square_rows_run(
     uint panel)
 {
     const uint first = get_global_id(0) * VEC, block = get_global_id(1), from = block * COLUMNS;
-    const uint some = min((uint)COLUMNS, cols - from);
+    const uint some = min((uint)COLUMNS, cols - from), blocks = (cols + COLUMNS - 1) / COLUMNS;
     float lane[ROW_LANES * VEC];
     x += ((size_t)(first / panel) * cols + from) * panel + first % panel;
     for (uint l = 0; l < ROW_LANES; l++) {
@@ -123,7 +124,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void square_rows_run(
     for (uint fold = ROW_LANES / 2; fold > 0; fold /= 2)
         for (uint i = 0; i < fold * VEC; i++) lane[i] += lane[i + fold * VEC];
     for (uint r = 0; r < VEC && first + r < rows; r++)
-        out[at + (size_t)(first + r) * get_global_size(1) + block] = scale * lane[r];
+        out[at + (size_t)(first + r) * blocks + block] = scale * lane[r];
 }
 
 /* norms[first + i] = (|x_i|^2 + bias) |dy_i|^2, or += if `added` is set; `bias` is 1, or 0 for a layer without. x (n,

@@ -4,6 +4,7 @@
 - cl/ and src/ops/: no fmin, fmax, clamp, native_*, half_*, mad (rules 1 and 3 of the contract); each kernel turns
   contraction off, and unrolls by a pragma, not by an attribute that OpenCL C 1.2 does not have
 - cl/: no atomic function but the one that sets the record of what was not finite first
+- cl/: no get_group_id and the like, which do not count a launch's offset
 - includes go only where the table of folders allows (CONTRIBUTING.md)
 - no line is wider than 120 columns, but for tables and programs' output in documents
 - sources are ASCII; nothing in the product names the folder of notes beside the repository
@@ -25,6 +26,8 @@ UNROLL_HINT = re.compile(r"\bopencl_unroll_hint\b")  # of OpenCL C 2.0: compiler
 ATOMIC = re.compile(r"\batom(?:ic)?_\w+")
 ATOMIC_PLACE = "cl/first_bad.h", "atomic_cmpxchg"  # the only one of kernels: file and function
 PRAGMA = re.compile(r"^\s*#\s*pragma\s+OPENCL\s+FP_CONTRACT\s+OFF\b", re.M)
+# A launch that is cut into pieces changes what these say.
+PLACES = re.compile(r"\b(get_group_id|get_num_groups|get_global_size)\s*\(")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 COMMENT = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.S)
 
@@ -37,7 +40,7 @@ SHARED_HEADERS = {
     "philox.h",
     "preconditioner.h",
 }
-KERNEL_HEADERS = {"adam_move.h", "first_bad.h", "granule_pass.h", "unroll.h"}  # of cl/, for kernels alone
+KERNEL_HEADERS = {"adam_move.h", "first_bad.h", "granule_pass.h", "unroll.h", "work_group.h"}  # of cl/, for kernels alone
 # What each folder of src/ may include beside itself. Everything below base/ and ops/ is named, nothing is implied.
 FOLDERS = {
     "base": set(),
@@ -177,6 +180,8 @@ def check_tree(root):
             problems += check_atomics(name, text)
         if name.startswith("cl/") and UNROLL_HINT.search(strip_comments(text)):
             problems.append(f"{name}: opencl_unroll_hint is OpenCL C 2.0: UNROLL of unroll.h, or #pragma unroll N")
+        if path.suffix == ".cl":
+            problems += [f"{name}: {m[1]} instead of work_group_id" for m in PLACES.finditer(strip_comments(text))]
         if path.suffix == ".cl" and not PRAGMA.search(text) and not PRAGMA.search(read_if(root / "cl" / "arith.h")):
             problems.append(f"{name}: #pragma OPENCL FP_CONTRACT OFF is missing")
         if text.count("\n") > LONG:
@@ -206,6 +211,7 @@ PLANTS = [
     ("another atomic there", ("cl/first_bad.h", "atomic_xchg(&x[0], 0);\n"), "atomic_xchg"),
     ("a second atomic there", ("cl/first_bad.h", "atomic_cmpxchg(x, 0, 1);\n" * 2), "first_bad.h:2"),
     ("the atomic", ("cl/first_bad.h", "/* atomic_add */\natomic_cmpxchg(x, 0, 1);\n"), None),
+    ("a group's number", ("cl/a.cl", PRAGMA_LINE + "x = get_group_id(0);\n"), "instead of work_group_id"),
     ("no pragma", ("cl/a.cl", "x = 1;\n"), "FP_CONTRACT"),
     ("ops includes device", ("src/ops/a.c", '#include "device/device.h"\n'), "ops/ may not include device/"),
     (

@@ -79,6 +79,8 @@ struct tas_device {
     int variant;            /* the form to choose; -1: by the size */
     uint32_t small_limits;  /* 1, 2, ...: device_limit() gives so many times the small limit; 0: the usual one */
     bool limited;           /* set by device_limit(): an operation has limits */
+    uint32_t launch_pieces; /* in which each launch is cut, about; 0: those that take too long, or are too wide */
+    uint64_t flops;         /* of products, of the operation that runs; 0: none */
     /* The ledger. A device that shares the host's memory counts what runs allocate there as used, too. */
     uint64_t used_bytes, peak_bytes;
     uint64_t host_bytes, host_peak_bytes;

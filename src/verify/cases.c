@@ -186,8 +186,10 @@ tas_status case_verify(tas_device *device, op_id op, const case_name *name, diff
     if (status) return status;
     out->args = c.args;
     device->variant = device->variants[op] ? (int)(turn % (uint32_t)device->variants[op]) : -1;
+    device->launch_pieces = name->number % 5 == 2 ? 2 + turn % 3 : 0;
     status = run_limits(device, &c, out);
     device->variant = -1;
+    device->launch_pieces = 0;
     case_close(&c);
     return status;
 }

@@ -2,8 +2,8 @@
 #include "device/opencl/launch.h"
 
 #include "device/opencl/errors.h"
-#include "device/opencl/events.h"
 #include "device/opencl/fork.h"
+#include "device/opencl/pieces.h"
 
 static cl_int set_argument(cl_kernel kernel, cl_uint index, const launch_arg *a)
 {
@@ -40,24 +40,28 @@ static const char *kernel_name(const opencl_device *cl, cl_kernel kernel)
     return "a kernel";
 }
 
+/* The memory that a launch may read or write. */
+static uint64_t argument_bytes(const launch_args *args)
+{
+    uint64_t bytes = 0;
+    for (int k = 0; k < args->count; k++)
+        if (args->arg[k].kind == ARG_MEM && args->arg[k].value.m) bytes += args->arg[k].value.m->bytes;
+    return bytes;
+}
+
 tas_status launch_kernel(tas_device *device, cl_kernel kernel, launch_range range, const launch_args *args)
 {
     const opencl_device *cl = device->cl;
-    cl_uint dimensions = 1;
     if (fork_is_child()) return fork_check(device->context);
-    for (cl_uint k = 0; k < 3; k++) {
+    for (int k = 0; k < 3; k++) {
         if (k && !range.local[k]) range.global[k] = range.local[k] = 1; /* a dimension that was not set */
         if (!range.global[k]) return TAS_OK; /* nothing to do, which drivers report as an error */
-        if (range.global[k] > 1 || range.local[k] > 1) dimensions = k + 1;
     }
     for (int k = 0; k < args->count; k++) {
         cl_int error = set_argument(kernel, (cl_uint)k, &args->arg[k]);
         if (error) return launch_failed(device, kernel, error, k, &range);
     }
-    cl_event event, *asked = events_ask(cl, &event);
-    cl_int error =
-        clEnqueueNDRangeKernel(cl->queue, kernel, dimensions, NULL, range.global, range.local, 0, NULL, asked);
-    if (error) return launch_failed(device, kernel, error, -1, &range);
-    if (asked) events_keep(device, event, kernel_name(cl, kernel), 0);
-    return TAS_OK;
+    const char *name = cl->events ? kernel_name(cl, kernel) : NULL;
+    cl_int error = pieces_enqueue(device, kernel, &range, argument_bytes(args), name);
+    return error ? launch_failed(device, kernel, error, -1, &range) : TAS_OK;
 }

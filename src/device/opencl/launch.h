@@ -37,7 +37,8 @@ typedef struct launch_range {
     size_t global[3], local[3];
 } launch_range;
 
-/* Sets the arguments and enqueues the kernel. A range without work-items does nothing. */
+/* Sets the arguments and enqueues the kernel, in pieces if it takes long (pieces.h): it finds its group by
+ * work_group_id(), not get_group_id(). A range without work-items does nothing. */
 tas_status launch_kernel(tas_device *device, cl_kernel kernel, launch_range range, const launch_args *args);
 
 /* The number of blocks of `block` things that cover `size`. */

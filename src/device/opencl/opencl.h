@@ -8,7 +8,7 @@
 
 #include "device/device.h"
 
-enum { OPENCL_KERNELS = 512 };
+enum { OPENCL_KERNELS = 512, OPENCL_PACES = 64 };
 
 typedef struct kernel_row {
     const char *program, *name; /* static strings: the file in cl/ without .cl, and the kernel */
@@ -22,6 +22,15 @@ typedef struct program_row {
     cl_program built;
     bool cached; /* from the cache on disk, and not built by this process */
 } program_row;
+
+/* How long a group of a large launch takes: pieces.c. */
+typedef struct launch_pace {
+    cl_kernel kernel;
+    size_t groups[3];
+    uint64_t work; /* floating-point operations and bytes */
+    double seconds;
+    int times; /* that it was measured */
+} launch_pace;
 
 typedef struct opencl_device {
     cl_platform_id platform;
@@ -42,6 +51,9 @@ typedef struct opencl_device {
     double next_report; /* the earliest time of the next note on a build */
     bool slow_binaries; /* the driver takes too long to return a binary for caching to pay off */
     bool cache_all;     /* for tests: cache whatever it costs */
+    /* pieces.c: the latest ones */
+    launch_pace paces[OPENCL_PACES];
+    int pace_count;
     /* clblast.c: NULL unless the device was opened with TAS_ARITH_FAST */
     struct clblast_state *clblast;
     /* events.c: of commands that are timed, NULL unless the device is profiled; and an error that a wait for them
