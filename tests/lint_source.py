@@ -40,7 +40,8 @@ SHARED_HEADERS = {
     "philox.h",
     "preconditioner.h",
 }
-KERNEL_HEADERS = {"adam_move.h", "first_bad.h", "granule_pass.h", "unroll.h", "work_group.h"}  # of cl/, for kernels alone
+# Of cl/, for kernels alone.
+KERNEL_HEADERS = {"adam_move.h", "first_bad.h", "granule_pass.h", "unroll.h", "work_group.h"}
 # What each folder of src/ may include beside itself. Everything below base/ and ops/ is named, nothing is implied.
 FOLDERS = {
     "base": set(),
