@@ -2,15 +2,18 @@
 """The documents against what they are about.
 
     test_docs.py BUILD_FOLDER            checks
-    test_docs.py --write BUILD_FOLDER    renews doc/command.md and doc/network.md from the manual pages
+    test_docs.py --write BUILD_FOLDER    renews doc/command.md and doc/network.md from the manual pages, and
+                                         doc/devices.md from the files of doc/devices/
 
 - doc/command.md and doc/network.md hold what the manual pages hold
+- doc/devices.md holds what the files of doc/devices/ hold, each of one device and readable by verify --compare
 - each link of a document leads to a file of the repository
 - the folders in CONTRIBUTING.md include what lint_source.py lets them include
 - the networks that a document shows are read without an error
 """
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -20,26 +23,46 @@ from lint_source import FOLDERS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = {"doc/command.md": "tassello.1", "doc/network.md": "tassello-network.5"}
+DEVICES = ROOT / "doc" / "devices"
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "doc").glob("*.md"))]
 
 
-def load_converter():
-    spec = importlib.util.spec_from_file_location("markdown", ROOT / "tools" / "markdown.py")
+def load(tool):
+    spec = importlib.util.spec_from_file_location(tool, ROOT / "tools" / f"{tool}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.convert
+    return module
+
+
+def check_page(document, text, source, build, write):
+    path = ROOT / document
+    if write:
+        path.write_text(text)
+    elif not path.exists() or path.read_text() != text:
+        return [f"{document}: differs from {source}: tests/test_docs.py --write {build}"]
+    return []
 
 
 def check_pages(build, write):
-    problems, convert = [], load_converter()
+    problems, convert = [], load("markdown").convert
     for document, page in PAGES.items():
         text = convert((build / "tools" / page).read_text(encoding="utf-8"))
-        path = ROOT / document
-        if write:
-            path.write_text(text)
-        elif not path.exists() or path.read_text() != text:
-            problems.append(f"{document}: differs from {page}: tests/test_docs.py --write {build}")
+        problems += check_page(document, text, page, build, write)
     return problems
+
+
+def check_devices(build, write):
+    problems = []
+    for path in sorted(DEVICES.iterdir()):
+        command = [build / "tools" / "tassello", "verify", "--compare", path, path]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            problems.append(f"doc/devices/{path.name}: {done.stderr.strip()}")
+        elif len(json.loads(path.read_text())["devices"]) != 1:
+            problems.append(f"doc/devices/{path.name}: has several devices; expected --device, not --all")
+    if problems:
+        return problems
+    return check_page("doc/devices.md", load("devices_page").make_page(DEVICES), "doc/devices/", build, write)
 
 
 def check_links():
@@ -81,7 +104,7 @@ def check_networks(build):
 
 def main():
     write, build = "--write" in sys.argv[1:], Path(sys.argv[-1])
-    problems = check_pages(build, write) + check_links() + check_folders() + check_networks(build)
+    problems = check_pages(build, write) + check_devices(build, write) + check_links() + check_folders() + check_networks(build)
     for problem in problems:
         print(problem)
     print(f"documents: {len(problems)} problem{'' if len(problems) == 1 else 's'}")

@@ -110,11 +110,18 @@ json_t *verify_describe_row(const verify_session *v, const tas_verify_row *row)
     return o;
 }
 
+/* Of a unit with several rows it is not known which was lost. */
 json_t *verify_describe_loss(const verify_session *v, verify_status status, const char *why, int signal)
 {
-    const bool from_library = !strcmp(v->unit, "clblast");
-    const tas_verify_row row = {
-        .operation = from_library ? "products" : v->unit, .provider = from_library ? "clblast" : "kernel", .text = why};
+    static const struct {
+        const char *unit, *operation, *provider;
+    } others[] = {{"clblast", "products", "clblast"}, {"gradients", "gradients", "gradient"}};
+    tas_verify_row row = {.operation = v->unit, .provider = "kernel", .text = why};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (!strcmp(v->unit, others[i].unit)) {
+            row.operation = others[i].operation;
+            row.provider = others[i].provider;
+        }
     json_t *o = verify_describe_row(v, &row);
     set_status(o, status);
     set_command(v, o, NULL);

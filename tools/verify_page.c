@@ -124,7 +124,8 @@ static void write_table(FILE *page, const json_t *devices)
     const json_t *row, *device;
     json_t *rows = list_rows(devices);
     fputs("<h2>Operations and devices</h2>\n<p class=\"key\">exact: every case has the bits of the C reference. "
-          "tolerance: a product of CLBlast's within its bound, used with --arith fast only. wrong, crashed, timed out: "
+          "tolerance: within a bound; of CLBlast's products, which --arith fast alone uses, and of gradients that were "
+          "compared with differences of losses. wrong, crashed, timed out: "
           "see the device. unsupported: not tried, for the reason there. A dash: not run.</p>\n"
           "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Operations and devices\">\n"
           "<table class=\"found\">\n",
@@ -135,7 +136,8 @@ static void write_table(FILE *page, const json_t *devices)
     {
         fputs("<tr><th scope=\"row\">", page);
         write_text(page, row, "operation");
-        if (!strcmp(verify_text(row, "provider"), "clblast")) fputs(" <small>CLBlast</small>", page);
+        if (strcmp(verify_text(row, "provider"), "kernel") != 0)
+            fprintf(page, " <small>%s</small>", verify_text(row, "provider"));
         fputs("</th>", page);
         json_array_foreach(devices, k, device) write_cell(page, find_row(device, row), k);
         fputs("</tr>\n", page);

@@ -319,8 +319,8 @@ def _(t):
     differs(lambda o, d: d.update(status="wrong"), "reference: status", "exact -> wrong")
     differs(lambda o, d: d.update(tier="refused"), "exact -> refused")
     differs(lambda o, d: d["digests"].append("ab" * 32), "digest 1", "none -> abab")
-    differs(lambda o, d: d["rows"][1].update(status="timed out"), f"{found['devices'][0]['rows'][1]['operation']} (kernel)",
-            "exact -> timed out")
+    named = f"{found['devices'][0]['rows'][1]['operation']} (kernel)"
+    differs(lambda o, d: d["rows"][1].update(status="timed out"), named, "exact -> timed out")
     differs(lambda o, d: d["rows"][0].update(worst_error=0.5), "largest error 0.5 of the bound")
     differs(lambda o, d: d["rows"].pop(), "exact -> not run")
     differs(lambda o, d: o["devices"].append({**d, "id": "gpu", "name": "x"}), "gpu", "not tested -> exact")
