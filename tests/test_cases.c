@@ -444,9 +444,9 @@ START_TEST(bad_cases_are_refused)
     static const struct {
         const char *name, *word;
     } bad[] = {
-        {"1", "expected SEED:NUMBER"},     {"1:0:n=2", "no such shape"},   {"1:1:n=0", "no such shape"},
-        {"1:1:size0=0", "no such shape"},  {"1:63", "no edge shape"},      {"1:70:size3=5", "no such shape"},
-        {"1:70:n=1,n=1", "expected SEED"}, {"1:70:at=1", "no such shape"},
+        {"1", "expected SEED:NUMBER"},      {"1:0:n=2", "no such shape"},    {"1:1:n=0", "no such shape"},
+        {"1:1:size0=0", "no such shape"},   {"1:63", "no edge shape"},       {"1:170:size3=5", "no such shape"},
+        {"1:170:n=1,n=1", "expected SEED"}, {"1:170:at=1", "no such shape"},
     };
     const char *const one[] = {"dense_forward", NULL}, *const two[] = {"dense_forward", "add", NULL},
                       *const training[] = {"training", NULL}, *const wrong[] = {"dense_forwrad", NULL};

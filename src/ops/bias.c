@@ -7,8 +7,8 @@
 
 static bool bias_shape(op_args *args, draw *d, int edge)
 {
-    static const uint32_t edges[][3] = {{1, 1, 1},   {2, 3, 4},  {7, 5, 9},   {16, 8, 49},
-                                        {33, 4, 16}, {3, 2, 65}, {65, 10, 1}, {5, 3, 1030}};
+    static const uint32_t edges[][3] = {{1, 1, 1},  {2, 3, 4},   {7, 5, 9},    {16, 8, 49}, {33, 4, 16},
+                                        {3, 2, 65}, {65, 10, 1}, {5, 3, 1030}, {1, 1, 1025}};
     if (edge >= LENGTH(edges)) return false;
     args->n = args->batch = edge >= 0 ? edges[edge][0] : draw_size(d, 64);
     args->size[BIAS_CHANNELS] = edge >= 0 ? edges[edge][1] : draw_size(d, 20);

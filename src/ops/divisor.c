@@ -38,6 +38,15 @@ static uint64_t divisor_elements(const op_args *a, int operand)
     return operand ? DIVISOR_VALUES : 1;
 }
 
+/* Examples that weigh nothing, at times. */
+static bool divisor_of_fill(const op_args *a, int operand, void *data, draw *d)
+{
+    if (operand || draw_below(d, 4)) return false;
+    *(float *)data = 0;
+    (void)a;
+    return true;
+}
+
 static void divisor(const op_args *a, void *const *operand, void *scratch)
 {
     const float *sum = operand[0];
@@ -83,6 +92,7 @@ static bool clip_fill(const op_args *a, int operand, void *data, draw *d)
 {
     if (operand) return divisor_fill(operand, 1, data, d);
     fill_squares(a->size[CLIP_SQUARES], data, d);
+    if (d->mode == DRAW_WILD && d->number % 4 < 2) *(float *)data = arith_float(ARITH_NAN);
     return true;
 }
 
@@ -154,6 +164,7 @@ const op_row row_divisor = {
     .reference = divisor,
     .shape = divisor_shape,
     .fit = divisor_fit,
+    .fill = divisor_of_fill,
 };
 
 const op_row row_clip = {

@@ -13,6 +13,23 @@
 
 #include <string.h>
 
+/* The example of the tile's first row, and the word of its first unit. A threshold that is exactly that word, which a
+ * random one hits once in 2^32, keeps the unit. */
+static uint32_t first_example(const op_args *a) { return (uint32_t)a->seed; }
+static uint32_t first_word(const op_args *a)
+{
+    const uint32_t layer = PHILOX_DROPOUT | a->size[DROPOUT_LAYER];
+    return philox(a->seed, layer, a->epoch, first_example(a), 0).v[0] % 0xf0000000u;
+}
+
+static bool dropout_fit(op_args *args)
+{
+    const uint32_t *s = args->size;
+    args->batch = args->n;
+    args->scalar[DROPOUT_SCALE] = arith_div(1, __builtin_fmaf(-(float)s[DROPOUT_THRESHOLD], 0x1p-32f, 1));
+    return s[DROPOUT_ELEMENTS] && s[DROPOUT_ORDER] >= (uint64_t)args->at + args->n;
+}
+
 static bool dropout_shape(op_args *args, draw *d, int edge)
 {
     static const uint32_t edges[][2] = {{1, 1},   {2, 3},   {3, 4},   {7, 5},  {8, 16},
@@ -24,23 +41,14 @@ static bool dropout_shape(op_args *args, draw *d, int edge)
     args->size[DROPOUT_LAYER] = draw_below(d, 3) ? draw_below(d, 20) : draw_u32(d) >> 8;
     args->size[DROPOUT_THRESHOLD] =
         draw_below(d, 2) ? quarters[draw_below(d, LENGTH(quarters))] : draw_below(d, 0xf0000000u);
-    args->scalar[DROPOUT_SCALE] = arith_div(1, __builtin_fmaf(-(float)args->size[DROPOUT_THRESHOLD], 0x1p-32f, 1));
     args->at = draw_below(d, 20);
     args->size[DROPOUT_ORDER] = args->at + args->n + draw_below(d, 3);
     args->epoch = draw_below(d, 2) ? draw_below(d, 100) : draw_u32(d);
     args->seed = (uint64_t)draw_u32(d) << 32;
     args->seed |= draw_u32(d);
+    if (draw_below(d, 4) == 0) args->size[DROPOUT_THRESHOLD] = first_word(args);
     args->evaluating = args->op == OP_DROPOUT_FORWARD && draw_below(d, 4) == 0;
-    args->batch = args->n;
-    return true;
-}
-
-static bool dropout_fit(op_args *args)
-{
-    const uint32_t *s = args->size;
-    args->batch = args->n;
-    args->scalar[DROPOUT_SCALE] = arith_div(1, __builtin_fmaf(-(float)s[DROPOUT_THRESHOLD], 0x1p-32f, 1));
-    return s[DROPOUT_ELEMENTS] && s[DROPOUT_ORDER] >= (uint64_t)args->at + args->n;
+    return dropout_fit(args);
 }
 
 /* Cases alone have a longer order than the tile needs. */
@@ -55,7 +63,8 @@ static bool dropout_fill(const op_args *a, int operand, void *data, draw *d)
 {
     if (a->evaluating) d->least = -40; /* values may then pass as they are, or flushed: both are right */
     if (operand != 1) return false;
-    for (uint32_t i = 0; i < a->size[DROPOUT_ORDER]; i++) ((uint32_t *)data)[i] = draw_u32(d);
+    for (uint32_t i = 0; i < a->size[DROPOUT_ORDER]; i++)
+        ((uint32_t *)data)[i] = i == a->at ? first_example(a) : draw_u32(d);
     return true;
 }
 

@@ -22,8 +22,9 @@
 
 static bool gather_shape(op_args *args, draw *d, int edge)
 {
-    static const uint32_t edges[][3] = {{1, 1, 1},   {3, 63, 5},   {7, 64, 7},    {2, 65, 33},   {13, 784, 13},
-                                        {64, 1, 64}, {2, 1025, 3}, {17, 3072, 9}, {1025, 1, 50}, {2050, 2, 7}};
+    static const uint32_t edges[][3] = {{1, 1, 1},     {3, 63, 5},   {7, 64, 7},   {2, 65, 33},
+                                        {13, 784, 13}, {64, 1, 64},  {2, 1025, 3}, {17, 3072, 9},
+                                        {1025, 1, 50}, {2050, 2, 7}, {1, 1025, 3}};
     if (edge >= LENGTH(edges)) return false;
     args->n = edge >= 0 ? edges[edge][0] : draw_size(d, 64);
     args->size[GATHER_ELEMENTS] = edge >= 0 ? edges[edge][1] : draw_size(d, 800);

@@ -11,7 +11,8 @@
 
 static bool join_shape(op_args *args, draw *d, int edge)
 {
-    static const uint32_t edges[][2] = {{1, 1}, {1, 63}, {3, 64}, {1, 65}, {7, 9}, {13, 127}, {2, 256}, {5, 257}};
+    static const uint32_t edges[][2] = {{1, 1},    {1, 63},  {3, 64},  {1, 65},  {7, 9},
+                                        {13, 127}, {2, 256}, {5, 257}, {1, 1025}};
     if (edge >= LENGTH(edges)) return false;
     args->n = edge >= 0 ? edges[edge][0] : draw_size(d, 64);
     args->size[JOIN_ELEMENTS] = edge >= 0 ? edges[edge][1] : draw_size(d, 300);

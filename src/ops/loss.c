@@ -34,7 +34,7 @@ static uint64_t loss_elements(const op_args *a, int operand)
     return a->op == OP_SOFTMAX_LOSS ? softmax[operand] : others[operand];
 }
 
-/* Labels; and for tiny probabilities one logit far above the others. */
+/* Labels, some past the last class; and for tiny probabilities one logit far above the others. */
 static bool softmax_fill(const op_args *a, int operand, void *data, draw *d)
 {
     float *x = data;
@@ -46,7 +46,8 @@ static bool softmax_fill(const op_args *a, int operand, void *data, draw *d)
         return true;
     }
     if (operand != 1) return false;
-    for (uint32_t r = 0; r < a->n; r++) ((uint32_t *)data)[r] = draw_below(d, a->size[LOSS_OUTPUTS]);
+    for (uint32_t r = 0; r < a->n; r++)
+        ((uint32_t *)data)[r] = draw_below(d, 16) ? draw_below(d, a->size[LOSS_OUTPUTS]) : 0xffffffffu; /* the last */
     return true;
 }
 

@@ -44,6 +44,11 @@ static const uint32_t edges[][GEOMETRY] = {
     {4, 100, 1, 1, 1},
     {17, 48, 1, 3, 1},
     {2, 513, 1, 1, 1},
+    /* one example: rows of one vector and a value, of two values past one, of several */
+    {1, 3, 17, 0, 0},
+    {2, 40, 3, 2, 1},
+    {1, 5, 50, 0, 0},
+    {1, 2, 18, 0, 0},
 };
 
 static void draw_geometry(draw *d, uint32_t g[GEOMETRY])

@@ -49,7 +49,7 @@ static void sum_blocks(const op_args *a, void *const *operand, void *scratch)
  * bad_what} is set once. */
 static bool record_shape(op_args *args, draw *d, int edge)
 {
-    if (edge >= 3) return false;
+    if (edge >= DRAW_MODES) return false;
     args->size[RECORD_STEP] = 1 + draw_below(d, 1000);
     args->size[RECORD_PLACES] = 1 + draw_below(d, 50);
     return true;
@@ -66,6 +66,10 @@ static uint64_t record_elements(const op_args *a, int operand)
 static bool record_fill(const op_args *a, int operand, void *data, draw *d)
 {
     (void)a;
+    if (operand == 0 && d->mode == DRAW_WILD) {
+        *(float *)data = arith_float(draw_below(d, 2) ? ARITH_NAN : 0x7f800000u);
+        return true;
+    }
     if (operand != 3) return operand == 1 && divisor_fill(1, 1, data, d);
     ((uint32_t *)data)[0] = draw_below(d, 3) ? 0 : 7;
     ((uint32_t *)data)[1] = 3;

@@ -9,7 +9,7 @@
 
 /* A case: arguments and operands, drawn from (seed, operation, number). Numbers below EDGE_CASES are the edge shapes;
  * the rest are random. The mode of values goes round with the number. */
-enum { EDGE_CASES = 64 };
+enum { EDGE_CASES = 100 };
 
 typedef struct test_case {
     op_args args;
