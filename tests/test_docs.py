@@ -104,7 +104,8 @@ def check_networks(build):
 
 def main():
     write, build = "--write" in sys.argv[1:], Path(sys.argv[-1])
-    problems = check_pages(build, write) + check_devices(build, write) + check_links() + check_folders() + check_networks(build)
+    problems = check_pages(build, write) + check_devices(build, write)
+    problems += check_links() + check_folders() + check_networks(build)
     for problem in problems:
         print(problem)
     print(f"documents: {len(problems)} problem{'' if len(problems) == 1 else 's'}")
