@@ -4,10 +4,11 @@
 
 #include <string.h>
 
-static const char style[] = ".found{border-collapse:separate;border-spacing:0}\n"
+static const char style[] = "a{color:var(--mark)}\n"
+                            ".found{border-collapse:separate;border-spacing:0;min-width:0}\n"
                             ".found th,.found td{text-align:left}\n"
                             ".found tbody th{position:sticky;left:0;background:var(--paper)}\n"
-                            ".found small{display:block}\n"
+                            ".found thead small{display:block}\n"
                             ".exact,.tolerance{color:var(--good)}\n"
                             ".wrong,.crashed,.timed{color:var(--bad);font-weight:600}\n"
                             ".unsupported{color:var(--faint)}\n"
@@ -56,17 +57,19 @@ static bool is_row(const json_t *row, const json_t *like)
            !strcmp(verify_text(row, "provider"), verify_text(like, "provider"));
 }
 
-static const json_t *find_row(const json_t *device, const json_t *like)
+/* Its place among the device's rows; their number if it has none. */
+static size_t find_row(const json_t *rows, const json_t *like)
 {
-    size_t i;
-    const json_t *row;
-    json_array_foreach(json_object_get(device, "rows"), i, row) if (is_row(row, like)) return row;
-    return NULL;
+    size_t i = 0;
+    while (i < json_array_size(rows) && !is_row(json_array_get(rows, i), like)) i++;
+    return i;
 }
 
 /* Device and row by number, for links from the table. */
-static void write_cell(FILE *page, const json_t *row, size_t device)
+static void write_cell(FILE *page, const json_t *rows, const json_t *like, size_t device)
 {
+    const size_t place = find_row(rows, like);
+    const json_t *row = json_array_get(rows, place);
     if (!row) {
         fputs("<td class=\"none\">&ndash;</td>", page);
         return;
@@ -75,7 +78,7 @@ static void write_cell(FILE *page, const json_t *row, size_t device)
     fputs("<td class=\"", page);
     write_class(page, row);
     fputs("\">", page);
-    if (failed) fprintf(page, "<a href=\"#d%zu\">", device);
+    if (failed) fprintf(page, "<a href=\"#d%zur%zu\">", device, place);
     write_text(page, row, "status");
     if (failed) fputs("</a>", page);
     if (verify_status_of(row) == VERIFY_TOLERANCE)
@@ -125,8 +128,8 @@ static void write_table(FILE *page, const json_t *devices)
     json_t *rows = list_rows(devices);
     fputs("<h2>Operations and devices</h2>\n<p class=\"key\">exact: every case has the bits of the C reference. "
           "tolerance: within a bound; of CLBlast's products, which --arith fast alone uses, and of gradients that were "
-          "compared with differences of losses. wrong, crashed, timed out: "
-          "see the device. unsupported: not tried, for the reason there. A dash: not run.</p>\n"
+          "compared with differences of losses. wrong, crashed, timed out: see what failed. "
+          "unsupported: not tried; see the device. A dash: not run.</p>\n"
           "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Operations and devices\">\n"
           "<table class=\"found\">\n",
           page);
@@ -139,7 +142,7 @@ static void write_table(FILE *page, const json_t *devices)
         if (strcmp(verify_text(row, "provider"), "kernel") != 0)
             fprintf(page, " <small>%s</small>", verify_text(row, "provider"));
         fputs("</th>", page);
-        json_array_foreach(devices, k, device) write_cell(page, find_row(device, row), k);
+        json_array_foreach(devices, k, device) write_cell(page, json_object_get(device, "rows"), row, k);
         fputs("</tr>\n", page);
     }
     fputs("</tbody>\n</table>\n</div>\n", page);
@@ -148,9 +151,13 @@ static void write_table(FILE *page, const json_t *devices)
 
 /* ------------------------------------------------------------------------------------------------------- a device */
 
-static void write_failure(FILE *page, const json_t *row)
+/* Its place is what the table's links lead to. */
+static void write_failure(FILE *page, const json_t *device, size_t number, size_t place)
 {
-    fputs("<h3>", page);
+    const json_t *row = json_array_get(json_object_get(device, "rows"), place);
+    fprintf(page, "<h3 id=\"d%zur%zu\">", number, place);
+    write_text(page, device, "id");
+    fputs(", ", page);
     write_text(page, row, "operation");
     fputs(" (", page);
     write_text(page, row, "provider");
@@ -165,6 +172,31 @@ static void write_failure(FILE *page, const json_t *row)
     fputs("<pre class=\"command\" tabindex=\"0\"><code>", page);
     write_text(page, row, "command");
     fputs("</code></pre>\n", page);
+}
+
+/* A device that failed as a whole has no row for it. */
+static void write_failures_of(FILE *page, const json_t *device, size_t number)
+{
+    size_t i;
+    const json_t *row, *rows = json_object_get(device, "rows");
+    if (verify_has_failed(verify_status_of(device)) && verify_number(device, "failed") == 0) {
+        fputs("<h3>", page);
+        write_text(page, device, "id");
+        fputs("</h3>\n<p>", page);
+        write_text(page, device, "why");
+        fputs("</p>\n", page);
+    }
+    json_array_foreach(rows, i, row) if (verify_has_failed(verify_status_of(row)))
+        write_failure(page, device, number, i);
+}
+
+static void write_failures(FILE *page, const json_t *found)
+{
+    size_t i;
+    const json_t *device;
+    if (verify_number(found, "failed") == 0) return;
+    fputs("<h2>What failed</h2>\n", page);
+    json_array_foreach(json_object_get(found, "devices"), i, device) write_failures_of(page, device, i);
 }
 
 static void write_digests(FILE *page, const json_t *device)
@@ -203,16 +235,28 @@ static void write_facts(FILE *page, const json_t *device)
     write_digests(page, device);
 }
 
+static void write_untried(FILE *page, const json_t *device)
+{
+    char text[1024];
+    size_t i;
+    const json_t *row;
+    json_array_foreach(json_object_get(device, "rows"), i, row)
+    {
+        if (verify_status_of(row) != VERIFY_UNSUPPORTED) continue;
+        snprintf(text, sizeof text, "%s (%s): %s", verify_text(row, "operation"), verify_text(row, "provider"),
+                 verify_text(row, "text"));
+        write_fact(page, "not tried", text);
+    }
+}
+
 static void write_device(FILE *page, const json_t *device, size_t number)
 {
-    size_t i;
-    const json_t *row, *rows = json_object_get(device, "rows");
     fprintf(page, "<h2 id=\"d%zu\">", number);
     write_text(page, device, "id");
     fputs("</h2>\n<dl class=\"facts\">\n", page);
     write_facts(page, device);
+    write_untried(page, device);
     fputs("</dl>\n", page);
-    json_array_foreach(rows, i, row) if (verify_has_failed(verify_status_of(row))) write_failure(page, row);
 }
 
 /* ------------------------------------------------------------------------------------------------------- the page */
@@ -261,6 +305,7 @@ void verify_page_write(const json_t *found, FILE *page)
     size_t i;
     const json_t *device, *devices = json_object_get(found, "devices");
     write_head(page, found);
+    write_failures(page, found);
     write_table(page, devices);
     json_array_foreach(devices, i, device) write_device(page, device, i);
     write_machine(page, found);
