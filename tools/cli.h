@@ -81,7 +81,7 @@ typedef struct cli_argument {
     size_t offset; /* of a const char * in the settings */
 } cli_argument;
 
-enum { ARGUMENTS_MOST = 4, EXAMPLES_MOST = 2, OPTIONS_MOST = 64, WORDS_MOST = 16 };
+enum { ARGUMENTS_MOST = 4, EXAMPLES_MOST = 2, OPTIONS_MOST = 96, WORDS_MOST = 16 };
 
 typedef struct cli_command {
     const char *name;
@@ -93,8 +93,9 @@ typedef struct cli_command {
     int (*run)(int argc, char **argv); /* gives the exit status */
 } cli_command;
 
-extern const cli_command advise_command, bench_command, data_command, devices_command, eval_command, export_command,
-    import_command, inspect_command, plan_command, predict_command, sweep_command, train_command, verify_command;
+extern const cli_command advise_command, bench_command, bisect_command, data_command, devices_command, eval_command,
+    export_command, import_command, inspect_command, plan_command, predict_command, sweep_command, train_command,
+    verify_command;
 
 /* Options and arguments of more than one command. */
 /* clang-format off */
@@ -184,8 +185,8 @@ void cli_print_wrapped(FILE *stream, const char *text, int column, int indent, i
 bool cli_read_u64(const char *text, uint64_t least, uint64_t most, uint64_t *out);
 bool cli_read_f32(const char *text, float *out);
 bool cli_read_f64(const char *text, double *out);
-bool cli_read_size(const char *text, cli_size *out);  /* above 0; "1000000", "64M", "1.5G", "25%" */
-bool cli_read_share(const char *text, cli_size *out); /* above 0; "5000", "12.5%" */
+bool cli_read_size(const char *text, cli_size *out);   /* above 0; "1000000", "64M", "1.5G", "25%" */
+bool cli_read_share(const char *text, cli_size *out);  /* above 0; "5000", "12.5%" */
 bool cli_read_time(const char *text, double *seconds); /* above 0; "90s", "10m", "1.5h"; a bare number is seconds */
 
 /* A command's own state: its context, whose notes go to stderr. */

@@ -19,6 +19,7 @@ static const cli_command *const commands[] = {&devices_command,
                                               &import_command,
                                               &bench_command,
                                               &verify_command,
+                                              &bisect_command,
                                               NULL};
 
 static void print_usage(FILE *stream)

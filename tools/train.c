@@ -185,6 +185,7 @@ static tas_status open_run(train_session *session)
 {
     tas_train_options *options = &session->settings.train;
     options->on_step = on_step;
+    if (session->settings.trace) options->on_trace = train_trace_step;
     options->user = session;
     tas_status status;
     tas_model_set_budget(session->model, session->plan.bytes_total);
@@ -240,6 +241,7 @@ static int open_session(train_session *session)
     failed = begin_evaluations(session);
     if (failed) return failed;
     if (!progress_open(&session->progress, &session->cli, settings->log, settings->resume != NULL)) return EXIT_FAILED;
+    if (!train_trace_open(session)) return EXIT_FAILED;
     return settings->resume ? train_resume_begin(session) : 0;
 }
 
@@ -373,7 +375,8 @@ static tas_status train_all(train_session *session)
         }
         train_save_regularly(session);
         status = tas_run_advance(session->run, next_stretch(session), &session->result);
-        if (status == TAS_STOPPED && !end_requested) status = TAS_OK; /* to save */
+        if (status == TAS_STOPPED && !end_requested) status = TAS_OK; /* to save, or the trace is whole */
+        ends |= session->trace_over;
         if (!status && session->sets.validation && *done > before) {
             status = evaluate_stretch(session, &ends);
             session->evaluated = *done;
@@ -493,14 +496,17 @@ static int run(int argc, char **argv)
     }
     result = EXIT_FAILED;
     const char *save = session.settings.save, *best = session.settings.save_best, *log = session.settings.log;
+    const char *trace = session.settings.trace;
     session.validation.by = (validation_figure)session.settings.watch;
     session.until.loss = session.settings.until_loss;
     session.until.accuracy = session.settings.until_accuracy;
     if ((!save || cli_check_write(&session.cli, "save", save)) &&
         (!best || cli_check_write(&session.cli, "save-best", best)) &&
-        (!log || cli_check_stream(&session.cli, "log", log))) {
+        (!log || cli_check_stream(&session.cli, "log", log)) &&
+        (!trace || cli_check_stream(&session.cli, "trace", trace))) {
         result = train(&session);
         if (!progress_close(&session.progress)) result = EXIT_FAILED;
+        if (!train_trace_close(&session)) result = EXIT_FAILED;
     }
     if (end_requested) result = EXIT_INTERRUPTED;
     close_session(&session);

@@ -10,7 +10,9 @@
 #include "validation.h"
 
 typedef struct train_settings {
-    const char *net, *data, *loss, *device, *save, *save_every, *save_best, *resume, *init, *log, *audit;
+    const char *net, *data, *loss, *device, *save, *save_every, *save_best, *resume, *init, *log, *audit, *trace,
+        *trace_only;
+    uint64_t trace_end;   /* of --trace-only: the last step; 0: not given */
     uint64_t save_steps;  /* --save-every, */
     double save_seconds;  /* as one of them */
     json_t *options;      /* those that checkpoints remember, by name: their texts, null for flags */
@@ -64,6 +66,9 @@ typedef struct train_session {
     until until;
     tas_score score;
     tas_metrics *metrics; /* of that */
+    FILE *trace;          /* of --trace */
+    bool trace_failed;    /* it could not be written; */
+    bool trace_over;      /* it has what --trace-only asks for */
     bool scored, interrupted;
     bool stopped_early, best_unsaved; /* by --patience; --save-best could not be written */
     char sha256[65];
@@ -96,6 +101,18 @@ void train_audit_read(train_settings *settings);
 void train_audit_repeat(train_session *session);
 void train_audit_print(const train_session *session);
 json_t *train_audit_describe(const train_session *session);
+
+/* train_command.c: the arguments and options of a command that repeats the run, without the files that it wrote; as a
+ * shell reads it. tile: 0: as the budget allows. */
+json_t *train_command_words(const train_session *session, uint32_t tile);
+void train_command_print(const train_session *session, FILE *stream);
+
+/* train_trace.c: reads --trace and what belongs to it; the file: _open writes its first line, _step is called by the
+ * library. _close gives false if it could not be written. */
+void train_trace_read(train_settings *settings);
+bool train_trace_open(train_session *session);
+int train_trace_step(void *user, const tas_trace *trace);
+bool train_trace_close(train_session *session);
 
 /* train_resume.c: _note puts an option into those that checkpoints remember, _set replaces one of these. _open reads
  * the file and sets the options that were given to its run and are not `given` now; _begin has the session go on from

@@ -40,62 +40,13 @@ void train_audit_read(train_settings *settings)
                                   "batch goes back and forth between steps");
 }
 
-/* The command that repeats it ------------------------------------------------------------------------------------- */
-
-/* As a shell reads it. */
-static void print_quoted(const char *text, FILE *stream)
-{
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-+./:,=%@";
-    fputc(' ', stream);
-    if (*text && text[strspn(text, plain)] == 0) {
-        fputs(text, stream);
-        return;
-    }
-    fputc('\'', stream);
-    for (; *text; text++)
-        if (*text == '\'')
-            fputs("'\\''", stream);
-        else
-            fputc(*text, stream);
-    fputc('\'', stream);
-}
-
-static void print_option(const char *name, const char *text, FILE *stream)
-{
-    if (!text) return;
-    fprintf(stream, " --%s", name);
-    print_quoted(text, stream);
-}
-
-/* What decides the run, as checkpoints remember it, and the device; without the files that it wrote. */
-static void print_command(const train_session *session, FILE *stream)
-{
-    const train_settings *settings = &session->settings;
-    const char *name;
-    json_t *value;
-    fputs("tassello train", stream);
-    print_quoted(settings->net, stream);
-    print_quoted(settings->data, stream);
-    json_object_foreach(settings->options, name, value) {
-        if (json_is_string(value))
-            print_option(name, json_string_value(value), stream);
-        else
-            fprintf(stream, " --%s", name);
-    }
-    print_option("init", settings->init, stream);
-    print_option("resume", settings->resume, stream);
-    print_option("device", tas_device_get_info(session->device)->id, stream);
-    fprintf(stream, " --tile %u", session->result.tile);
-    if (settings->keep_on_host) fputs(" --keep-on-host", stream);
-}
-
 void train_audit_repeat(train_session *session)
 {
     char *text = NULL;
     size_t size;
     FILE *stream = open_memstream(&text, &size);
     if (!stream) return;
-    print_command(session, stream);
+    train_command_print(session, stream);
     fprintf(stream, " --audit=step:%llu", (unsigned long long)session->result.audit.first.step);
     if (!fclose(stream)) cli_error(&session->cli, "audit: this repeats that step: %s", text);
     free(text);

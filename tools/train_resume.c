@@ -6,8 +6,9 @@
 /* What belongs to a command line, not to the run: where it writes, on what device, in how much memory. */
 static bool is_remembered(const char *name)
 {
-    static const char *const others[] = {"resume", "init",   "save",   "save-every", "save-best",    "log",  "profile",
-                                         "json",   "device", "budget", "tile",       "keep-on-host", "audit"};
+    static const char *const others[] = {"resume",  "init",  "save",        "save-every", "save-best", "log",
+                                         "profile", "json",  "device",      "budget",     "tile",      "keep-on-host",
+                                         "audit",   "trace", "trace-every", "trace-only"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (!strcmp(name, others[i])) return false;
     return true;

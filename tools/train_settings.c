@@ -184,6 +184,28 @@ const cli_option train_settings_options[] = {
      .complete = COMPLETE_FILE,
      .offset = offsetof(train_settings, log),
      .help = "Write JSON lines: the settings, one line per step, the result."},
+    {.name = "trace",
+     .metavar = "FILE",
+     .group = GROUP_OUTPUT,
+     .type = TYPE_TEXT,
+     .complete = COMPLETE_FILE,
+     .offset = offsetof(train_settings, trace),
+     .help = "Write a SHA-256 of what each operation makes in each step, as JSON lines, for 'tassello bisect'. It does "
+             "not depend on the device, the tile or the budget. The result does not change; the run is slower."},
+    {.name = "trace-every",
+     .metavar = "N",
+     .group = GROUP_OUTPUT,
+     .type = TYPE_U64,
+     .least = 1,
+     .most = UINT32_MAX,
+     .offset = TRAIN(trace_every),
+     .help = "Trace step 1 and each Nth step (default: each step)."},
+    {.name = "trace-only",
+     .metavar = "FROM:TO",
+     .group = GROUP_OUTPUT,
+     .type = TYPE_TEXT,
+     .offset = offsetof(train_settings, trace_only),
+     .help = "Trace these steps and end the run after them. FROM:TO:K also writes all values of the Kth digest."},
     OPTION_JSON(offsetof(train_settings, json)),
     {.name = "noise",
      .group = GROUP_OUTPUT,
@@ -248,6 +270,13 @@ static void check_files(const train_settings *settings)
     if (best && !strcmp(best, "-")) cli_usage(&train_command, "--save-best -: expected a file, not stdout");
     if (save && !strcmp(save, "-")) cli_usage(&train_command, "--save -: expected a file, not stdout");
     if (log && !strcmp(log, "-")) cli_usage(&train_command, "--log -: expected a file; /dev/stdout is one");
+    const char *trace = settings->trace;
+    refuse_same("trace", trace, "save", save);
+    refuse_same("trace", trace, "save-best", best);
+    refuse_same("trace", trace, "log", log);
+    refuse_same("trace", trace, "resume", settings->resume);
+    refuse_same("trace", trace, "init", settings->init);
+    sets_check_output(&train_command, "trace", trace, settings->net, settings->data, &settings->reading);
     refuse_same("save", save, "save-best", best);
     refuse_same("save", save, "log", log);
     refuse_same("save-best", best, "log", log);
@@ -410,6 +439,7 @@ int train_settings_read(train_settings *settings, cli_state *cli, int argc, char
     options->drop_last = settings->drop_last;
     options->ahead = 1;
     train_audit_read(settings);
+    train_trace_read(settings);
     check_watch(settings);
     check_files(settings);
     return 0;

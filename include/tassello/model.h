@@ -236,6 +236,32 @@ TAS_API const char *tas_decay_on_name(tas_decay_on decay_on);
 TAS_API const char *tas_schedule_name(tas_schedule schedule);
 TAS_API const char *tas_lr_scaling_name(tas_lr_scaling scaling);
 
+/* What one operation has made in a step. */
+typedef struct tas_trace_entry {
+    /* Names: of the operation, which is static, and of what it made. */
+    const char *operation;
+    char tensor[320];
+    uint64_t elements;
+    /* Of the bits of its values, little-endian, in canonical order, examples in the order of the batch. It does not
+     * depend on device, tile or budget. Each NaN counts as 7fc00000. */
+    char sha256[65];
+    /* Non-zero: float32; else uint32. */
+    int is_float;
+} tas_trace_entry;
+
+/* A step: what was gathered, what each operation forward and backward has made, the loss, the divisor of the update,
+ * and parameters and optimizer's slots after it. Valid during the call. */
+typedef struct tas_trace {
+    uint64_t step;
+    uint32_t batch;
+    const tas_trace_entry *entries;
+    int count;
+    /* options.trace_values: the values of that entry, of so many bytes; else NULL. */
+    const void *values;
+    size_t bytes;
+} tas_trace;
+typedef int (*tas_trace_fn)(void *user, const tas_trace *trace);
+
 /* Defaults stand in parentheses. */
 typedef struct tas_train_options {
     /* sizeof of this struct: set by tas_train_options_init(). */
@@ -319,6 +345,15 @@ typedef struct tas_train_options {
     uint64_t audit_step;
     /* Non-zero: log and count differences, and go on (0). */
     int audit_continues;
+    /* With on_trace: trace step 1 and each whose number is a multiple of this (0: none). It changes no result. */
+    uint64_t trace_every;
+    /* But no step before this one, which is traced as well (0). */
+    uint64_t trace_first;
+    /* The entry whose values on_trace gets, 1 being the first (0: none). */
+    int trace_values;
+    /* Called once per traced step, after its update. May be NULL. A result that is not 0 ends training as on_step does.
+     */
+    tas_trace_fn on_trace;
     /* May be NULL. */
     tas_step_fn on_step;
     void *user;

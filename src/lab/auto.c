@@ -369,6 +369,7 @@ tas_status auto_choose(tas_device *device, const tas_network *network, const tas
     p.options.warmup = 0;
     p.options.audit = 0;
     p.options.audit_step = 0;
+    p.options.on_trace = NULL;
     p.options.ahead = 1;
     p.options.on_step = NULL;
     p.options.noise = 0;

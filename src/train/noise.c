@@ -16,6 +16,7 @@ typedef struct measurement {
     uint32_t batch, group;         /* examples of the batch, and of each of its groups but the last */
     const op_args *preconditioner; /* NULL: none */
     bool added;                    /* some layer's norms of this tile's examples */
+    const step_observer *also;
 } measurement;
 
 uint32_t noise_examples(const noise_schedule *schedule, uint64_t step, uint32_t batch)
@@ -118,7 +119,8 @@ static tas_status run_group(const measurement *m, const op_call *call, uint32_t 
 static tas_status after_call(void *self, const op_call *call, uint32_t n, uint32_t first)
 {
     measurement *m = self;
-    const tas_status status = m->schedule->dense ? noise_norms(m->w, call, n, first, m->batch, &m->added) : TAS_OK;
+    tas_status status = m->also ? m->also->after_call(m->also->self, call, n, first) : TAS_OK;
+    if (!status && m->schedule->dense) status = noise_norms(m->w, call, n, first, m->batch, &m->added);
     const bool grouped = call->noise == NOISE_GROUPS || (m->preconditioner && call->noise == NOISE_EXAMPLES);
     return status || !grouped ? status : run_group(m, call, n, first);
 }
@@ -191,13 +193,14 @@ static tas_status sum_figures(const measurement *m, uint32_t step)
 }
 
 tas_status noise_measure(workspace *w, const noise_schedule *schedule, const step_batch *batch, uint32_t step,
-                         const op_args *preconditioner)
+                         const op_args *preconditioner, const step_observer *also)
 {
     measurement m = {.w = w,
                      .schedule = schedule,
                      .batch = batch->count,
                      .group = noise_schedule_group(schedule, batch->count),
-                     .preconditioner = preconditioner};
+                     .preconditioner = preconditioner,
+                     .also = also};
     const bool grouped = schedule->grouped || preconditioner;
     const step_observer observer = {&m, grouped ? m.group : 0, after_call, after_tile};
     const tas_status status = step_gradient(w, batch, &observer);

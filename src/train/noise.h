@@ -23,9 +23,10 @@ uint32_t noise_examples(const noise_schedule *schedule, uint64_t step, uint32_t 
 bool noise_preconditions(const noise_schedule *schedule, uint64_t step);
 
 /* Computes the gradient of the measured batch as step_gradient() does, and the figures of the step. preconditioner: the
- * scalars with which OP_PRECONDITIONED_BLOCKS reads the second moment; NULL: without the preconditioned figures. */
+ * scalars with which OP_PRECONDITIONED_BLOCKS reads the second moment; NULL: without the preconditioned figures. also:
+ * looks on as well, before this; may be NULL. */
 tas_status noise_measure(workspace *w, const noise_schedule *schedule, const step_batch *batch, uint32_t step,
-                         const op_args *preconditioner);
+                         const op_args *preconditioner, const step_observer *also);
 
 /* After a call of a dense layer's weight gradient: the squared norm of each of the tile's examples' own gradients to
  * that layer, weights and bias, into w->norms; other calls leave it. *added: whether a layer before has put its norms

@@ -58,7 +58,8 @@ static step_batch measured_batch(tas_run *run, const run_step *step, step_batch 
 }
 
 /* Of the second moment that earlier steps have left. */
-static tas_status measure_noise(tas_run *run, const run_step *step, const step_batch *measured)
+static tas_status measure_noise(tas_run *run, const run_step *step, const step_batch *measured,
+                                const step_observer *also)
 {
     const noise_schedule *schedule = noise_for(run, step->batch);
     const bool preconditions = noise_preconditions(schedule, step->number);
@@ -68,7 +69,7 @@ static tas_status measure_noise(tas_run *run, const run_step *step, const step_b
         const optimizer_step before = options_step(&run->options, &run->course, t, run->steps);
         optimizers_row(run->options.optimizer)->precondition(&run->options, &before, &scalars);
     }
-    return noise_measure(&run->w, schedule, measured, step->number, preconditions ? &scalars : NULL);
+    return noise_measure(&run->w, schedule, measured, step->number, preconditions ? &scalars : NULL, also);
 }
 
 /* Up to the update nothing is written that a later step reads. What a probe has summed is written over. */
@@ -77,9 +78,11 @@ static tas_status compute_gradient(tas_run *run, const run_step *step)
     const noise_schedule *schedule = noise_for(run, step->batch);
     const step_batch own = {run->data, run->order, step->at, step->count, run->w.plan.step_panel_width};
     const step_batch measured = measured_batch(run, step, own);
+    const step_observer *traces = trace_begin(run, step->number);
+    const bool apart = !measured.count || schedule->probe;
     tas_status status = TAS_OK;
-    if (measured.count) status = measure_noise(run, step, &measured);
-    if (!status && (!measured.count || schedule->probe)) status = step_gradient(&run->w, &own, NULL);
+    if (measured.count) status = measure_noise(run, step, &measured, apart ? NULL : traces);
+    if (!status && apart) status = step_gradient(&run->w, &own, traces);
     return status ? status : step_watch(&run->w, step->number, step->count);
 }
 
@@ -95,7 +98,8 @@ static tas_status train_step(tas_run *run, run_step step)
     if (status) return status;
     const optimizer_step of = options_step(&run->options, &run->course, step.number ? step.number : 1, run->steps);
     update_begin(&run->update, &of, step.number, step.count);
-    return recovery_repeat(run, run_update, &step);
+    const tas_status updated = recovery_repeat(run, run_update, &step);
+    return updated ? updated : trace_end(run, step.number);
 }
 
 /* Reading what steps have left ------------------------------------------------------------------------------------ */
@@ -317,6 +321,7 @@ static tas_status prepare(tas_run *run)
     run->result.cuts += shrunk;
     run->w.seed = run->options.seed;
     status = update_open(&run->update, &run->options, &run->w);
+    if (!status) status = trace_open(run);
     if (status) return status;
     model_drop_mirror(run->model); /* they change */
     status = audit_open(run);
@@ -343,6 +348,7 @@ static void close_run(tas_run *run)
     update_close(&run->update);
     recovery_close(run);
     audit_close(run);
+    trace_close(run);
     course_close(&run->course);
     run->model->run = NULL;
     device_release_host(run->model->device, &run->order_memory);

@@ -4,6 +4,7 @@
 
 #include "train/audit.h"
 #include "train/course.h"
+#include "train/trace.h"
 #include "train/update.h"
 
 #include "stats/noise_scale.h"
@@ -42,6 +43,7 @@ struct tas_run {
         double time, seconds; /* when the last one was begun, and how long it took */
     } snapshot;
     audit audit;
+    trace trace;
     char fingerprint[65]; /* of the set; "": not needed yet */
     int failures;         /* since the run last got further than `furthest` */
     uint64_t furthest;

@@ -7,59 +7,13 @@
 #include "arith.h"
 #include "model/checkpoint.h"
 #include "train/options.h"
+#include "train/piece.h"
 #include "train/run_copy.h"
 #include "train/step.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Tensors --------------------------------------------------------------------------------------------------------- */
-
-/* What of a copy belongs to one parameter: its values, or those of a slot. */
-typedef struct piece {
-    int parameter; /* among the network's */
-    int slot;      /* -1: the values */
-    uint64_t at;   /* bytes, in the copy's memory */
-} piece;
-
-/* Fails past the last. Statistics, and what is not trained, have no slots. */
-static bool next_piece(const tas_run *run, piece *p)
-{
-    const tas_network *network = run->model->network;
-    const workspace *w = &run->w;
-    const int slots = optimizers_row(run->options.optimizer)->slots;
-    for (;;) {
-        if (++p->parameter == network->parameter_count) {
-            p->parameter = 0;
-            p->slot++;
-        }
-        if (p->slot == slots) return false;
-        const int index = network->parameters[p->parameter];
-        const region *place = &w->plan.tensor[index];
-        const bool has_slots =
-            network->tensors[index].role == ROLE_PARAMETER && place->offset + place->bytes <= w->plan.trained;
-        if (p->slot >= 0 && !has_slots) continue;
-        p->at = place->offset;
-        for (int k = 0; k <= p->slot; k++) p->at += w->plan.bytes[step_parts[k]];
-        return true;
-    }
-}
-
-static const piece before_first = {.parameter = -1, .slot = -1};
-
-static const tas_tensor_info *info_of(const tas_run *run, const piece *p)
-{
-    return &run->model->network->infos[p->parameter];
-}
-
-enum { PIECE_NAME = 320 };
-static const char *name_of(const tas_run *run, const piece *p, char name[PIECE_NAME])
-{
-    const char *slot = p->slot < 0 ? "" : optimizers_row(run->options.optimizer)->slot_name[p->slot];
-    snprintf(name, PIECE_NAME, "%s%s%s", info_of(run, p)->name, *slot ? "." : "", slot);
-    return name;
-}
 
 /* Saving ---------------------------------------------------------------------------------------------------------- */
 
@@ -74,18 +28,18 @@ static tas_status collect_tensors(tas_run *run, const run_copy *copy, writing *o
 {
     uint64_t elements = 0, at = 0;
     size_t count = 0;
-    for (piece p = before_first; next_piece(run, &p); count++) elements += info_of(run, &p)->elements;
+    for (piece p = piece_before_first; piece_next(run, &p); count++) elements += piece_info(run, &p)->elements;
     out->tensors = calloc(count, sizeof *out->tensors);
     out->names = calloc(count, sizeof *out->names);
     out->values = malloc((size_t)elements * sizeof *out->values);
     if (!out->tensors || !out->names || !out->values)
         return fail(run->model->context, TAS_NO_MEMORY, "no memory to write the state of a run");
-    for (piece p = before_first; next_piece(run, &p); out->count++) {
+    for (piece p = piece_before_first; piece_next(run, &p); out->count++) {
         float *values = out->values + at;
         parameters_unpack(run->model, run->model->network->parameters[p.parameter], copy->memory.bytes + p.at, values);
         out->tensors[out->count] =
-            checkpoint_tensor(info_of(run, &p), name_of(run, &p, out->names[out->count]), values);
-        at += info_of(run, &p)->elements;
+            checkpoint_tensor(piece_info(run, &p), piece_name(run, &p, out->names[out->count]), values);
+        at += piece_info(run, &p)->elements;
     }
     return TAS_OK;
 }
@@ -370,9 +324,9 @@ static tas_status check_room(const checkpoint *c, const tas_run *run, const cour
 static tas_status read_piece(const checkpoint *c, const tas_run *run, const piece *p, char *to)
 {
     char name[PIECE_NAME];
-    const tas_tensor_info *info = info_of(run, p);
+    const tas_tensor_info *info = piece_info(run, p);
     const safetensor *t;
-    tas_status status = checkpoint_find(c, info, name_of(run, p, name), &t);
+    tas_status status = checkpoint_find(c, info, piece_name(run, p, name), &t);
     if (status) return status;
     float *values = malloc(info->elements * sizeof *values);
     if (!values) return fail(c->context, TAS_NO_MEMORY, "%s: no memory to read %s", c->path, name);
@@ -405,7 +359,7 @@ static tas_status restore(const checkpoint *c, const run_state *s, tas_run *run,
     tas_status status = check_room(c, run, next);
     if (!status) status = device_alloc_host(device, run->w.plan.snapshot, &copy.memory);
     if (!status) memset(copy.memory.bytes, 0, (size_t)run->w.plan.snapshot);
-    for (piece p = before_first; !status && next_piece(run, &p);)
+    for (piece p = piece_before_first; !status && piece_next(run, &p);)
         status = read_piece(c, run, &p, copy.memory.bytes + p.at);
     if (!status) status = run_copy_restore(run, &copy);
     device_release_host(device, &copy.memory);
