@@ -28,8 +28,6 @@
  */
 // lint: -D BLOCK_ROWS=64 -D BLOCK_COLS=64 -D ITEMS_X=16 -D ITEMS_Y=16
 // lint: -D BLOCK_ROWS=4 -D BLOCK_COLS=64 -D ITEMS_X=64 -D ITEMS_Y=1
-// lint gpu: -D BLOCK_ROWS=32 -D BLOCK_COLS=64 -D ITEMS_X=16 -D ITEMS_Y=4
-// lint gpu: -D BLOCK_ROWS=16 -D BLOCK_COLS=16 -D ITEMS_X=4 -D ITEMS_Y=4
 #include "arith.h"
 #include "granule_pass.h"
 #include "unroll.h"

@@ -16,9 +16,6 @@
  */
 // lint: -D BLOCK=64 -D ITEMS_X=16 -D ITEMS_Y=16
 // lint: -D BLOCK=32 -D ITEMS_X=8 -D ITEMS_Y=4
-// lint gpu: -D BLOCK=32 -D ITEMS_X=8 -D ITEMS_Y=8
-// lint gpu: -D BLOCK=16 -D ITEMS_X=16 -D ITEMS_Y=16
-// lint gpu: -D BLOCK=16 -D ITEMS_X=4 -D ITEMS_Y=4
 #include "arith.h"
 #include "granule_pass.h"
 #include "unroll.h"
