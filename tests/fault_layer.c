@@ -2,7 +2,7 @@
  * Tests alone.
  *
  * TASSELLO_FAULT=RULE|RULE..., each of key=value, separated by ';':
- *     call=NAME      the call that fails; clEnqueue* is each whose name begins so
+ *     call=NAME      the call that fails; clEnqueue* is each whose name begins so, * each
  *     kernel=NAME    only where the call has a kernel of that name
  *     nth=N          the N-th such call fails, 1 (the default) being the first,
  *     after=K        counted once K kernels were accepted
@@ -26,10 +26,14 @@
  *                             beyond them
  * TASSELLO_FAULT_CODE         the error of both budgets (default -4)
  * TASSELLO_FAULT_MAX_ALLOC, TASSELLO_FAULT_GLOBAL   what clGetDeviceInfo says of memory, in bytes
- * TASSELLO_FAULT_VECTOR_WIDTH, TASSELLO_FAULT_MAX_GROUP   likewise, of vectors and of work-groups
+ * TASSELLO_FAULT_VECTOR_WIDTH, TASSELLO_FAULT_MAX_GROUP, TASSELLO_FAULT_LOCAL, TASSELLO_FAULT_UNIFIED,
+ * TASSELLO_FAULT_ALIGN, TASSELLO_FAULT_TYPE, TASSELLO_FAULT_UNITS   likewise, of other facts (fault_state.c). What is
+ *                             beyond the limits of buffers, groups, local memory and alignment is refused
+ * TASSELLO_FAULT_WITHOUT_FP   bits that CL_DEVICE_SINGLE_FP_CONFIG shall not have: 1 denormals, 32 fma
  * TASSELLO_FAULT_LOG          the file that gets what was counted, one JSON object, when the last context goes and
  *                             at the exit
- * TASSELLO_FAULT_TRACE=1      adds to it the calls in their order, as "sgd", "clFinish!-5" or, lazy, "sgd~"
+ * TASSELLO_FAULT_TRACE=1      adds to it the calls in their order, as "sgd", "clFinish!-5" or, lazy, "sgd~";
+ *                             2: also those that enqueue, create or wait for nothing
  *
  * A call that would create or enqueue something and that is not known here ends the program (nothing goes
  * uncounted), and so does
@@ -94,10 +98,48 @@ static cl_int CL_API_CALL get_device_info(cl_device_id device, cl_device_info wh
     const cl_int answer = fault_judge(&(request){.call = CALL_clGetDeviceInfo}, &skip);
     if (answer) return answer;
     const cl_int error = next.clGetDeviceInfo(device, what, size, value, written);
-    const uint64_t says = fault_device_info(what);
-    const cl_uint few = (cl_uint)says;
-    if (!error && value && says) memcpy(value, size == sizeof few ? (const void *)&few : &says, size);
-    return error;
+    uint64_t says = 0;
+    size_t bytes = 0;
+    if (error || !value || next.clGetDeviceInfo(device, what, 0, NULL, &bytes) || bytes > sizeof says) return error;
+    memcpy(&says, value, bytes); /* the least significant bytes of a little-endian number */
+    if (fault_device_info(what, &says)) memcpy(value, &says, bytes);
+    return CL_SUCCESS;
+}
+
+/* What is asked of other objects, which is counted and may fail. */
+#define ANSWERS(function, name, object, info)                                                                          \
+    static cl_int CL_API_CALL function(object of, info what, size_t size, void *value, size_t *written)                \
+    {                                                                                                                  \
+        bool skip;                                                                                                     \
+        const cl_int answer = fault_judge(&(request){.call = CALL_##name}, &skip);                                     \
+        return answer ? answer : next.name(of, what, size, value, written);                                            \
+    }
+ANSWERS(get_platform_info, clGetPlatformInfo, cl_platform_id, cl_platform_info)
+ANSWERS(get_program_info, clGetProgramInfo, cl_program, cl_program_info)
+ANSWERS(get_kernel_info, clGetKernelInfo, cl_kernel, cl_kernel_info)
+ANSWERS(get_event_info, clGetEventProfilingInfo, cl_event, cl_profiling_info)
+#undef ANSWERS
+
+static cl_int CL_API_CALL get_build_info(cl_program program, cl_device_id device, cl_program_build_info what,
+                                         size_t size, void *value, size_t *written)
+{
+    bool skip;
+    const cl_int answer = fault_judge(&(request){.call = CALL_clGetProgramBuildInfo}, &skip);
+    return answer ? answer : next.clGetProgramBuildInfo(program, device, what, size, value, written);
+}
+
+/* A kernel's own limit is not above the device's. */
+static cl_int CL_API_CALL get_work_group_info(cl_kernel kernel, cl_device_id device, cl_kernel_work_group_info what,
+                                              size_t size, void *value, size_t *written)
+{
+    bool skip;
+    uint64_t most = 0;
+    const cl_int answer = fault_judge(&(request){.call = CALL_clGetKernelWorkGroupInfo}, &skip);
+    if (answer) return answer;
+    const cl_int error = next.clGetKernelWorkGroupInfo(kernel, device, what, size, value, written);
+    if (error || what != CL_KERNEL_WORK_GROUP_SIZE || !value) return error;
+    if (fault_device_info(CL_DEVICE_MAX_WORK_GROUP_SIZE, &most) && *(size_t *)value > most) *(size_t *)value = most;
+    return CL_SUCCESS;
 }
 
 static cl_context CL_API_CALL create_context(const cl_context_properties *properties, cl_uint count,
@@ -130,11 +172,25 @@ static cl_command_queue CL_API_CALL create_queue_with(cl_context context, cl_dev
     return created(KIND_QUEUE, next.clCreateCommandQueueWithProperties(context, device, properties, error), context);
 }
 
+/* Whether a device that is told to have a limit would refuse so much. */
+static bool is_beyond(cl_device_info limit, uint64_t wanted)
+{
+    uint64_t most = 0;
+    return fault_device_info(limit, &most) && wanted > most;
+}
+
+static bool is_misaligned(size_t origin)
+{
+    uint64_t bits = 0;
+    return fault_device_info(CL_DEVICE_MEM_BASE_ADDR_ALIGN, &bits) && bits >= 8 && origin % (bits / 8);
+}
+
 static cl_mem CL_API_CALL create_buffer(cl_context context, cl_mem_flags flags, size_t size, void *host, cl_int *error)
 {
     bool skip;
     const cl_int answer = fault_judge(&(request){.call = CALL_clCreateBuffer, .of = context, .creates = size}, &skip);
     if (answer) return refuse(answer, error);
+    if (is_beyond(CL_DEVICE_MAX_MEM_ALLOC_SIZE, size)) return refuse(CL_INVALID_BUFFER_SIZE, error);
     cl_mem buffer = next.clCreateBuffer(context, flags, size, host, error);
     if (buffer) fault_created_buffer(buffer, size, context);
     return buffer;
@@ -146,6 +202,8 @@ static cl_mem CL_API_CALL create_sub_buffer(cl_mem whole, cl_mem_flags flags, cl
     bool skip;
     const cl_int answer = fault_judge(&(request){.call = CALL_clCreateSubBuffer, .of = whole}, &skip);
     if (answer) return refuse(answer, error);
+    if (is_misaligned(((const cl_buffer_region *)region)->origin))
+        return refuse(CL_MISALIGNED_SUB_BUFFER_OFFSET, error);
     cl_mem part = next.clCreateSubBuffer(whole, flags, type, region, error);
     if (part) fault_created_part(part, whole);
     return part;
@@ -251,6 +309,23 @@ static void corrupt(cl_command_queue queue)
     if (error) fault_die("corrupt: word %d cannot be made wrong: %d", (int)at, error);
 }
 
+/* The error of a device whose groups or local memory a kernel exceeds. */
+static cl_int check_limits(cl_kernel kernel, cl_uint dimensions, const size_t *local)
+{
+    cl_context context;
+    cl_device_id device;
+    cl_ulong bytes = 0;
+    uint64_t group = 1;
+    for (cl_uint i = 0; local && i < dimensions; i++) group *= local[i];
+    if (is_beyond(CL_DEVICE_MAX_WORK_GROUP_SIZE, group)) return CL_INVALID_WORK_GROUP_SIZE;
+    if (!is_beyond(CL_DEVICE_LOCAL_MEM_SIZE, UINT64_MAX)) return CL_SUCCESS; /* it has no limit here */
+    if (next.clGetKernelInfo(kernel, CL_KERNEL_CONTEXT, sizeof context, &context, NULL) ||
+        next.clGetContextInfo(context, CL_CONTEXT_DEVICES, sizeof device, &device, NULL) ||
+        next.clGetKernelWorkGroupInfo(kernel, device, CL_KERNEL_LOCAL_MEM_SIZE, sizeof bytes, &bytes, NULL))
+        return CL_SUCCESS;
+    return is_beyond(CL_DEVICE_LOCAL_MEM_SIZE, bytes) ? CL_OUT_OF_RESOURCES : CL_SUCCESS;
+}
+
 static cl_int CL_API_CALL enqueue_kernel(cl_command_queue queue, cl_kernel kernel, cl_uint dimensions,
                                          const size_t *offset, const size_t *global, const size_t *local, cl_uint count,
                                          const cl_event *list, cl_event *event)
@@ -260,6 +335,8 @@ static cl_int CL_API_CALL enqueue_kernel(cl_command_queue queue, cl_kernel kerne
     const cl_int answer = fault_judge(&q, &skip);
     if (answer) return refuse_command(queue, &q, answer);
     if (skip) return skipped(queue, &q, count, list, event);
+    const cl_int beyond = check_limits(kernel, dimensions, local);
+    if (beyond) return beyond;
     const cl_int error =
         enqueued(next.clEnqueueNDRangeKernel(queue, kernel, dimensions, offset, global, local, count, list, event), &q,
                  0, event);
@@ -423,6 +500,12 @@ static void fill_table(void)
     ours.clGetPlatformIDs = get_platforms;
     ours.clGetDeviceIDs = get_devices;
     ours.clGetDeviceInfo = get_device_info;
+    ours.clGetPlatformInfo = get_platform_info;
+    ours.clGetProgramInfo = get_program_info;
+    ours.clGetProgramBuildInfo = get_build_info;
+    ours.clGetKernelInfo = get_kernel_info;
+    ours.clGetKernelWorkGroupInfo = get_work_group_info;
+    ours.clGetEventProfilingInfo = get_event_info;
     ours.clCreateContext = create_context;
     ours.clCreateCommandQueue = create_queue;
     ours.clCreateCommandQueueWithProperties = create_queue_with;

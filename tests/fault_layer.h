@@ -20,6 +20,12 @@
     CALL(clGetPlatformIDs, false)                                                                                      \
     CALL(clGetDeviceIDs, false)                                                                                        \
     CALL(clGetDeviceInfo, false)                                                                                       \
+    CALL(clGetPlatformInfo, false)                                                                                     \
+    CALL(clGetProgramInfo, false)                                                                                      \
+    CALL(clGetProgramBuildInfo, false)                                                                                 \
+    CALL(clGetKernelInfo, false)                                                                                       \
+    CALL(clGetKernelWorkGroupInfo, false)                                                                              \
+    CALL(clGetEventProfilingInfo, false)                                                                               \
     CALL(clCreateContext, true)                                                                                        \
     CALL(clCreateCommandQueue, true)                                                                                   \
     CALL(clCreateCommandQueueWithProperties, true)                                                                     \
@@ -77,8 +83,8 @@ cl_mem fault_spoil(int *at, uint64_t *size);
 /* After a launch: the buffer of which the 32-bit word *at shall be made wrong; NULL: none. */
 cl_mem fault_corrupt(uint64_t *at);
 
-/* What clGetDeviceInfo shall say; 0: the truth. */
-uint64_t fault_device_info(cl_device_info what);
+/* What clGetDeviceInfo shall answer instead of *value; false: the truth. */
+bool fault_device_info(cl_device_info what, uint64_t *value);
 
 /* Objects, as they come and go. All take a handle that the driver gave; `of` is an object of the same context. */
 void fault_created(kind k, void *handle, const void *of);

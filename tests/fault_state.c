@@ -49,12 +49,19 @@ static uint64_t budget, lazy_budget; /* 0: none */
 static struct {
     cl_device_info what;
     const char *variable;
-    uint64_t says; /* 0: the truth */
+    bool without, told; /* without: these bits are cleared */
+    uint64_t says;
 } facts[] = {
-    {CL_DEVICE_MAX_MEM_ALLOC_SIZE, "TASSELLO_FAULT_MAX_ALLOC", 0},
-    {CL_DEVICE_GLOBAL_MEM_SIZE, "TASSELLO_FAULT_GLOBAL", 0},
-    {CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, "TASSELLO_FAULT_VECTOR_WIDTH", 0},
-    {CL_DEVICE_MAX_WORK_GROUP_SIZE, "TASSELLO_FAULT_MAX_GROUP", 0},
+    {.what = CL_DEVICE_MAX_MEM_ALLOC_SIZE, .variable = "TASSELLO_FAULT_MAX_ALLOC"},
+    {.what = CL_DEVICE_GLOBAL_MEM_SIZE, .variable = "TASSELLO_FAULT_GLOBAL"},
+    {.what = CL_DEVICE_LOCAL_MEM_SIZE, .variable = "TASSELLO_FAULT_LOCAL"},
+    {.what = CL_DEVICE_HOST_UNIFIED_MEMORY, .variable = "TASSELLO_FAULT_UNIFIED"},
+    {.what = CL_DEVICE_MEM_BASE_ADDR_ALIGN, .variable = "TASSELLO_FAULT_ALIGN"},
+    {.what = CL_DEVICE_TYPE, .variable = "TASSELLO_FAULT_TYPE"},
+    {.what = CL_DEVICE_MAX_COMPUTE_UNITS, .variable = "TASSELLO_FAULT_UNITS"},
+    {.what = CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, .variable = "TASSELLO_FAULT_VECTOR_WIDTH"},
+    {.what = CL_DEVICE_MAX_WORK_GROUP_SIZE, .variable = "TASSELLO_FAULT_MAX_GROUP"},
+    {.what = CL_DEVICE_SINGLE_FP_CONFIG, .variable = "TASSELLO_FAULT_WITHOUT_FP", .without = true},
 };
 enum { FACTS = sizeof facts / sizeof *facts };
 static cl_int budget_code = CL_MEM_OBJECT_ALLOCATION_FAILURE, lost_code;
@@ -79,7 +86,8 @@ static struct {
 static size_t trace_count;
 static cl_mem corrupted; /* of the launch that is made now: an element of it, and which, are made wrong */
 static uint64_t corrupted_at;
-static bool tracing, spoiling; /* spoiling: the buffers shall be overwritten */
+static int tracing;
+static bool spoiling; /* the buffers shall be overwritten */
 
 void fault_die(const char *format, ...)
 {
@@ -166,7 +174,7 @@ static void read_rule(char *text)
     }
     bool known = false;
     for (int call = 0; call < CALL_COUNT; call++) known |= names_call(r, (call_id)call);
-    if (!known || !*r->call) fault_die("TASSELLO_FAULT: call=%s: no such call is wrapped", r->call);
+    if (!known || !(*r->call || r->prefix)) fault_die("TASSELLO_FAULT: call=%s: no such call is wrapped", r->call);
     if (!r->nth) fault_die("TASSELLO_FAULT: nth=0: the first is 1");
     if (r->corrupt > ARGUMENTS) fault_die("TASSELLO_FAULT: corrupt: at most %d arguments", ARGUMENTS);
 }
@@ -180,8 +188,11 @@ void fault_begin(void)
     free(text);
     budget = read_variable("TASSELLO_FAULT_BUDGET");
     lazy_budget = read_variable("TASSELLO_FAULT_LAZY_BUDGET");
-    for (int i = 0; i < FACTS; i++) facts[i].says = read_variable(facts[i].variable);
-    tracing = read_variable("TASSELLO_FAULT_TRACE") != 0;
+    for (int i = 0; i < FACTS; i++) {
+        facts[i].told = getenv(facts[i].variable) != NULL;
+        facts[i].says = read_variable(facts[i].variable);
+    }
+    tracing = (int)read_variable("TASSELLO_FAULT_TRACE");
     text = getenv("TASSELLO_FAULT_CODE");
     if (text) budget_code = (cl_int)read_number("TASSELLO_FAULT_CODE", text);
 }
@@ -358,7 +369,7 @@ cl_int fault_judge(const request *q, bool *skip)
     if (!answer) answer = rule_answer;
     if (!answer) answer = follow_budgets(q);
     if (answer) faults++;
-    if (tracing && calls[q->call].told) {
+    if (tracing > 1 || (tracing && calls[q->call].told)) {
         if (trace_count == TRACE) fault_die("a trace of more than %d calls", TRACE);
         trace[trace_count].name = kernel ? names[kernel->name].text : calls[q->call].name;
         trace[trace_count].skipped = *skip;
@@ -526,9 +537,12 @@ cl_mem fault_spoil(int *at, uint64_t *size)
     return found;
 }
 
-uint64_t fault_device_info(cl_device_info what)
+bool fault_device_info(cl_device_info what, uint64_t *value)
 {
-    for (int i = 0; i < FACTS; i++)
-        if (facts[i].what == what) return facts[i].says;
-    return 0;
+    for (int i = 0; i < FACTS; i++) {
+        if (facts[i].what != what || !facts[i].told) continue;
+        *value = facts[i].without ? *value & ~facts[i].says : facts[i].says;
+        return true;
+    }
+    return false;
 }

@@ -125,7 +125,7 @@ class Faulty(Tool):
         self.files = {**self.nets, "conv": self.root / "conv.net"}
         self.files["conv"].write_text(CONV)
 
-    def below(self, *arguments, fault="", status=0, timeout=30, **variables):
+    def below(self, *arguments, fault="", status=0, timeout=30, cwd=None, **variables):
         """The result, and what the layer counted; None where no loader asked it."""
         log = self.root / f"counted {next(self.numbers)}"
         env = {
@@ -136,7 +136,7 @@ class Faulty(Tool):
             "TASSELLO_FAULT_TRACE": "1",
             **{f"TASSELLO_FAULT_{key}": str(value) for key, value in variables.items()},
         }
-        result = self.run(*arguments, status=status, env=env, timeout=timeout)
+        result = self.run(*arguments, status=status, env=env, timeout=timeout, cwd=cwd)
         counted = json.loads(log.read_text()) if log.exists() else None
         log.unlink(missing_ok=True)
         return result, counted

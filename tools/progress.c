@@ -51,7 +51,7 @@ static void write_line(progress *p, json_t *line)
     if (!cli_json_print(line, p->log)) fail_log(p, errno);
 }
 
-static void flush_log(progress *p)
+void progress_flush(progress *p)
 {
     if (p->log && fflush(p->log)) fail_log(p, errno);
 }
@@ -65,7 +65,7 @@ void progress_log(progress *p, const char *key, json_t *value)
     json_t *line = json_object();
     json_object_set_new(line, key, value);
     write_line(p, line);
-    flush_log(p);
+    progress_flush(p);
 }
 
 static void log_step(progress *p, const tas_step *step)
@@ -88,7 +88,7 @@ static void log_step(progress *p, const tas_step *step)
     write_line(p, line);
     if (step->seconds - p->flushed >= flush_period) {
         p->flushed = step->seconds;
-        flush_log(p);
+        progress_flush(p);
     }
 }
 

@@ -32,6 +32,9 @@ bool progress_decode(progress *p, const json_t *in);
 /* Writes {"key":value} as a line of the log; without a log, only releases value. */
 void progress_log(progress *p, const char *key, json_t *value);
 
+/* Writes what is left of the log. */
+void progress_flush(progress *p);
+
 /* Shows and logs one step. */
 void progress_step(progress *p, const tas_step *step);
 

@@ -91,16 +91,11 @@ static int plan_session(train_session *session)
     if (!failed && prepare_growth(session)) failed = cli_failed(&session->cli, TAS_NO_MEMORY);
     if (!failed) failed = check_schedule(session);
     if (failed) return failed;
-    const tas_batch_change largest = {1, options->batch_most};
     tas_plan_options_init(&wanted);
     wanted.batch = options->batch;
     wanted.changes = session->batches.list + 1;
     wanted.change_count = session->batches.count - 1;
-    if (session->settings.grows) {
-        wanted.changes = &largest;
-        wanted.change_count = 1;
-        session->batches.most = options->batch_most;
-    }
+    if (session->settings.grows) session->batches.most = wanted.batch_most = options->batch_most;
     wanted.budget = options->budget;
     wanted.tile = options->tile;
     wanted.grows = session->settings.grows;

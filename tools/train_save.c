@@ -49,6 +49,7 @@ static tas_status save_run(train_session *session)
     const train_settings *settings = &session->settings;
     char *text = encode_state(session);
     if (!text) return TAS_NO_MEMORY;
+    progress_flush(&session->progress); /* or a kill could leave a log without steps that the file has */
     const tas_status status = tas_run_save(session->run, settings->save, text, settings->save_every != NULL);
     free(text);
     session->saved_step = session->result.steps;

@@ -4,6 +4,7 @@ import json
 import re
 import sys
 
+from checks import POCL
 from common import case, expect, main, one_object
 
 SCHEDULE = re.compile(r"^ {13}--batch-schedule (\S+) --lr-scaling (\S+) --base-batch (\d+)$", re.M)
@@ -38,6 +39,14 @@ def _(t):
     repeat_grown(t, "--lr", "0.01", "--epochs", "60", "--momentum", "0")
     schedule = repeat_grown(t, "--lr", "0.01", "--epochs", "60", most=("--batch-most", "4"))
     expect(schedule == "4", f"--batch-most 4 grew: {schedule}")
+
+
+@case("pocl: the smallest budget of --batch grow that an error names is sufficient", needs="pocl")
+def _(t):
+    words = ("train", t.net, t.data, "--device", "pocl", "--batch", "grow", "--batch-least", "4", "--lr", "0.01",
+             "--validation", "10%", "--epochs", "2")
+    result = t.run(*words, "--budget", "1", status=1, env=POCL)
+    t.run(*words, "--budget", re.findall(r"\d+", result.err)[-1], env=POCL)
 
 
 @case("train --batch grow with what does not go with it")
