@@ -163,7 +163,8 @@ class Called(Faulty):
         wanted = one_object(self.run(*words, "--device", "reference"))
         for more in ({}, GPU):
             where = f"{name}{', as a GPU' if more else ''}"
-            result, counted = self.below(*words, "--device", "pocl-gpu" if more else self.driver, status=None, timeout=900,
+            device = "pocl-gpu" if more else self.driver
+            result, counted = self.below(*words, "--device", device, status=None, timeout=900,
                                          **{**LIMITS[name], **more})
             same = not result.status and one_object(result)["weights_sha256"] == wanted["weights_sha256"]
             refused = result.status == 1 and result.err.count("tassello train: ") == 1
