@@ -96,7 +96,7 @@ def _(t, folder):
 
 @scenario("train --batch grow")
 def _(t, folder):
-    return ("train", t.net, t.data, "--device", "reference", "--batch", "grow", "--batch-least", "4", "--epochs", "2",
+    return ("train", t.net, t.data, "--device", "reference", "--batch", "grow", "--batch-least", "4", "--epochs", "40",
             "--lr", "0.01", "--save", "s", "--json")
 
 
