@@ -1,0 +1,985 @@
+"""The bugs that mutate.py plants: one changed line each.
+
+A row is a file, a text that is in it exactly once, what replaces it, the operations whose cases are to find it, and the
+ways to look, in order, until one finds it:
+
+    CPU, GPU     the cases of verify on PoCL, with the kernels for processors or for GPUs
+    RACES, RACES_GPU  a few of them under Oclgrind, whose log must stay empty
+    DIGESTS      the canonical trainings on the reference
+    test(NAME)   tests/test_NAME.c: for what kernels and references share, which no comparison of them sees
+
+A row with a reason is equivalent: no result can show it.
+"""
+
+from dataclasses import dataclass, field
+
+CPU, GPU, RACES, RACES_GPU, DIGESTS = "cpu", "gpu", "races", "races-gpu", "digests"
+
+
+def test(name):
+    return "test " + name
+
+
+@dataclass
+class Mutation:
+    path: str
+    old: str
+    new: str
+    operations: list = field(default_factory=list)
+    ways: list = field(default_factory=list)
+    equivalent: str = ""
+
+
+MUTATIONS = []
+
+
+def plant(path, operations, ways, rows):
+    """Rows of one file that share operations and ways: (old, new) or (old, new, reason)."""
+    for row in rows:
+        MUTATIONS.append(Mutation(path, row[0], row[1], operations.split(), ways, row[2] if len(row) > 2 else ""))
+
+
+UNSTORED = "it changes only sums that are not stored"
+IEEE_CHAIN = "on a device that keeps denormals no chain that starts at +0 ends at -0: for llvmpipe"
+EQUAL_WRITES = "work-items past the end write what the last one writes, to the same place"
+
+# ---- products on GPUs -----------------------------------------------------------------------------------------------
+
+plant(
+    "cl/dense_gpu.cl",
+    "dense_forward dense_forward_no_bias",
+    [GPU],
+    [
+        ("e < BLOCK * STEP; e += ITEMS", "e < BLOCK * STEP - ITEMS; e += ITEMS"),
+        ("t0 + t < T && k0 + k < K ? value : 0.0f", "t0 + t < T ? value : 0.0f"),
+        ("t0 + t < T && k0 + k < K ? value : 0.0f", "k0 + k < K ? value : 0.0f", UNSTORED),
+        ("c[r][q] = fma(ak[r], bk[q], c[r][q])", "c[r][q] = ak[r] * bk[q] + c[r][q]"),
+        ("float start = biased ? bias[min(COL(q), O - 1)] : 0.0f;", "float start = bias[min(COL(q), O - 1)];"),
+        ("        fetch(b, w, true, I, o0, O, i, I);\n        barrier(CLK_LOCAL_MEM_FENCE);\n",
+         "        fetch(b, w, true, I, o0, O, i, I);\n"),
+        ("fetch(a, x, true, I, n0, N, i, I);", "fetch(a, x, true, I, n0, N, i, I - 1);"),
+        ("if (ROW(r) < N && COL(q) < O)", "if (ROW(r) <= N && COL(q) < O)"),
+        ("if (ROW(r) < N && COL(q) < O)", "if (ROW(r) < N && COL(q) <= O)"),
+        ("y[(ulong)ROW(r) * O + COL(q)] = arith_flush(c[r][q]);", "y[(ulong)ROW(r) * O + COL(q)] = c[r][q];"),
+        ("bk[q] = b[k][x + q * ITEMS_X];", "bk[q] = b[k][x + q * ITEMS_Y];"),
+    ],
+)
+plant(
+    "cl/dense_gpu.cl",
+    "dense_backward_input",
+    [GPU],
+    [
+        ("dx[(ulong)ROW(r) * I + COL(q)] = arith_flush(c[r][q]);", "dx[(ulong)ROW(r) * I + COL(q)] = c[r][q];"),
+        ("fetch(b, w, false, I, i0, I, o, O);", "fetch(b, w, false, O, i0, I, o, O);"),
+        ("for (uint o = 0; o < O; o += STEP) {", "for (uint o = 0; o + STEP <= O; o += STEP) {"),
+    ],
+)
+plant(
+    "cl/dense_gpu.cl",
+    "dense_backward_weights",
+    [GPU],
+    [
+        ("begun && work_group_id(2) == 0 && ROW(r) < O", "begun && ROW(r) < O"),
+        ("granule_at = work_group_id(2) * O;", "granule_at = work_group_id(1) * O;"),
+        ("fetch(b, x, false, I, i0, I, n, run.y);", "fetch(b, x, false, I, i0, I, n, N);"),
+        ("fetch(a, dy, false, O, o0, O, n, run.y);", "fetch(a, dy, false, O, o0, O, n + 1, run.y);"),
+        ("for (uint n = run.x; n < run.y; n += STEP) {", "for (uint n = run.x; n + STEP <= run.y; n += STEP) {"),
+        ("COL(q)] = c[r][q] == 0.0f ? 0.0f : c[r][q];", "COL(q)] = c[r][q];", IEEE_CHAIN),
+    ],
+)
+plant(
+    "cl/granule_pass.h",
+    "dense_backward_weights",
+    [GPU],
+    [
+        ("uint begin = from - within + r * granule;", "uint begin = from + r * granule;"),
+        ("r == 0 ? from : begin", "begin"),
+        ("min(N, begin + granule)", "begin + granule"),
+    ],
+)
+plant(
+    "cl/conv_gpu.cl",
+    "conv_forward conv_forward_no_bias",
+    [GPU],
+    [
+        ("t.y += by.y + (over ? 1 : 0);", "t.y += by.y;"),
+        ("t.c += by.c + (over ? 1 : 0);", "t.c += by.c;"),
+        ("a.y + b.y < H && a.x + b.x < W", "a.y + b.y < H && a.x + b.x <= W"),
+        ("return is ? value : as_float(SKIPPED);", "return is ? value : 0.0f;"),
+        ("if (!arith_is_finite(value))", "if (arith_is_nan(value))"),
+        ("guarded && as_uint(bk[q]) == SKIPPED", "as_uint(bk[q]) == SKIPPED",
+         "unguarded steps have finite weights: their product with the -0 of a skipped step adds nothing"),
+        ("offset o = {is ? y : FAR, x, (t.c * H + y) * W + x};", "offset o = {y, x, (t.c * H + y) * W + x};"),
+        ("step[now ^ 1][item] = find_step", "step[now][item] = find_step"),
+        ("        barrier(CLK_LOCAL_MEM_FENCE);\n        multiply(c, a, b, wild);",
+         "        multiply(c, a, b, wild);"),
+        ("if (ROW(r) < rows && COL(q) < positions)", "if (ROW(r) < rows)"),
+        ("if (ROW(r) < rows && COL(q) < positions)", "if (COL(q) < positions)"),
+        ("* H * W] = arith_flush(c[r][q]);", "* H * W] = c[r][q];"),
+        ("bias[group * outputs + min(ROW(r), outputs - 1)]", "bias[min(ROW(r), outputs - 1)]"),
+        ("((p.c * C + group * channels) * H + y0)", "((p.c * C + channels) * H + y0)"),
+    ],
+)
+plant(
+    "cl/conv_gpu.cl",
+    "conv_backward_input",
+    [GPU],
+    [
+        ("return k < stride ? k : taps;", "return k;"),
+        ("uint QY = (H - iy + SY - 1) / SY,", "uint QY = (H - iy) / SY,"),
+        ("SY / gcd_y * KW,", "SY * KW,"),
+        ("-(DY / gcd_y), -(DX / gcd_x)", "-DY, -DX"),
+        ("QY, QX, H, W, iy, ix, SY, SX);", "QY, QX, H, W, iy, ix, SY, SY);"),
+    ],
+)
+plant(
+    "cl/conv_gpu.cl",
+    "conv_backward_weights",
+    [GPU],
+    [
+        ("if (begun && r0 == 0 && ROW(r) < outputs", "if (begun && ROW(r) < outputs"),
+        ("bool is = step + item % STEP < run.y;", "bool is = true;"),
+        ("uint y = t.y * DY - PY, x0 = t.x * DX - PX;", "uint y = t.y - PY, x0 = t.x - PX;"),
+        ("to[(size_t)(r0 * O + group * outputs + ROW(r)) * K", "to[(size_t)(group * outputs + ROW(r)) * K"),
+        ("is && row + r < outputs, at + r * OH * OW, &wild)", "is && row + r < outputs, at + r * OH, &wild)"),
+        ("offset o = {column + item < K ? y : FAR, x0,", "offset o = {y, x0,", UNSTORED),
+    ],
+)
+plant(
+    "cl/depthwise_gpu.cl",
+    "conv_forward conv_backward_input",
+    [GPU],
+    [
+        ("            if (ix < W)\n", "            if (ix <= W)\n"),
+        ("kx < KW && iy < H; kx++", "kx < KW; kx++"),
+        ("y[i] = arith_flush(c);", "y[i] = c;"),
+        ("dx[i] = arith_flush(c);", "dx[i] = c;"),
+        ("return k * dilation <= at && o * stride == from", "return o * stride == from",
+         "a place that wrapped is past every output"),
+        ("k * dilation <= at && o * stride == from && o < outputs", "k * dilation <= at && o < outputs"),
+        ("channel = plane - n * C, M = O / G;", "channel = plane - n * C, M = 1;"),
+    ],
+)
+plant(
+    "cl/depthwise_gpu.cl",
+    "conv_backward_weights",
+    [GPU],
+    [
+        ("(uint)((int)size - 1 - at) / stride + 1", "(uint)((int)size - at) / stride + 1"),
+        ("if (begun && r == 0)\n", "if (begun)\n"),
+        ("((uint)-at + stride - 1) / stride : 0", "(uint)-at / stride : 0"),
+    ],
+)
+plant(
+    "cl/sum_examples.cl",
+    "dense_backward_bias conv_backward_bias",
+    [GPU],
+    [
+        ("for (; k + AHEAD <= count; k += AHEAD) {", "for (; k + AHEAD < count; k += AHEAD) {",
+         "the loop after it adds the last eight, in the same order"),
+        ("min(examples, run.y - n) * min(width, P - p);", "min(examples, run.y - n) * width;"),
+        ("            barrier(CLK_LOCAL_MEM_FENCE);\n            if (adds)", "            if (adds)"),
+        ("k[l] = first + row[l] < O ? example * width + position : UINT_MAX;", "k[l] = example * width + position;",
+         "those rows are never added: the load is from inside the operand, or of a place that is not used"),
+        ("if (adds && begun && r == 0)", "if (adds && r == 0)"),
+        ("to[r * O + first + item] = c;", "to[first + item] = c;"),
+    ],
+)
+plant(
+    "cl/sum_examples.cl",
+    "dense_backward_weights dense_backward_bias",
+    [GPU],
+    [
+        ("if (closed && fresh)\n", "if (closed)\n"),
+        ("sum = part[(size_t)r++ * sums + i];", "sum = part[(size_t)r * sums + i];"),
+        ("partial[i] = part[(size_t)closed * sums + i];", "partial[i] = part[i];"),
+        ("for (; r < closed; r++)", "for (; r + 1 < closed; r++)"),
+        ("for (; r + AHEAD <= closed; r += AHEAD) {", "for (; r + AHEAD <= closed; r += AHEAD + 1) {"),
+    ],
+)
+
+# ---- products on processors -----------------------------------------------------------------------------------------
+
+plant(
+    "cl/dense.cl",
+    "dense_forward dense_forward_no_bias",
+    [CPU],
+    [
+        ("min((uint)CHUNK, blocks - chunk * CHUNK)", "(uint)CHUNK"),
+        ("at[r] = min((uint)r, N - 1 - n0) * I;", "at[r] = min((uint)r, N - n0) * I;", UNSTORED),
+        ("if ((uint)(v + 1) * VEC <= count) {", "if ((uint)(v + 1) * VEC < count) {",
+         "the loop in the other branch stores a whole vector too"),
+        ("v * VEC + lane < count; lane++", "v * VEC + lane <= count; lane++"),
+        ("if (n0 + r < N)\n", "if (n0 + r <= N)\n"),
+        ("if (left > ROWS / 2)", "if (left >= ROWS / 2)", "both branches store the rows that are left"),
+        ("if (left > ROWS / 2)", "if (left > ROWS / 2 + 1)"),
+        ("vec done = flush_vec(c[v]);", "vec done = c[v];"),
+        ("b += PANEL;", "b += VEC;"),
+        ("biased ? bias[min(o0 + v * VEC + lane, O - 1)] : 0.0f", "bias[min(o0 + v * VEC + lane, O - 1)]"),
+    ],
+)
+plant(
+    "cl/dense.cl",
+    "dense_backward_input",
+    [CPU],
+    [
+        ("t[1] = (float4)(a.y, b.y, c.y, d.y);", "t[1] = (float4)(a.y, b.y, d.y, c.y);"),
+        ("for (; n + 4 <= examples && r + 4 <= inputs; r += 4) {", "for (; n + 4 <= examples && r < inputs; r += 4) {"),
+        ("for (uint j = n; j < min(n + 4, examples); j++)", "for (uint j = n; j < n + 4; j++)"),
+        ("bool end = ++within == PANEL;", "bool end = ++within == PANEL - 1;"),
+        ("(ulong)(I - 1) * PANEL, dyt", "(ulong)I * PANEL, dyt"),
+        ("if (N - n0 <= VEC)", "if (N - n0 < VEC)", "more lanes are computed, and as many are stored"),
+        ("store_vec(flush_vec(c[r][v]), v, block[r]);", "store_vec(c[r][v], v, block[r]);"),
+        ("dyt[o * PANEL + lane] = n0 + lane < N ? d : 0.0f;", "dyt[o * PANEL + lane] = d;", UNSTORED),
+        ("for (; n0 + n + 4 <= N && o + 4 <= outputs; o += 4) {", "for (; n0 + n + 4 <= N && o + 4 < outputs; o += 4) {",
+         "the loop after it copies the last four, too"),
+    ],
+)
+plant(
+    "cl/dense.cl",
+    "dense_backward_weights",
+    [CPU],
+    [
+        ("c[r][v] = within == 0 ? (vec)(0.0f) : load_vec(v, partial + at[r] * PANEL);",
+         "c[r][v] = load_vec(v, partial + at[r] * PANEL);"),
+        ("bool add = closed && j >= granule;", "bool add = closed && j > granule;"),
+        ("x += (ulong)run * I;", "x += (ulong)run * I + 1;"),
+        ("sum = load_vec(v, total + r * PANEL) + sum;", "sum = load_vec(v, total + r * PANEL);"),
+        ("store_vec(sum == 0.0f ? (vec)(0.0f) : sum, v, to + r * PANEL);", "store_vec(sum, v, to + r * PANEL);",
+         IEEE_CHAIN),
+        ("if ((uint)r < inputs) {", "if ((uint)r <= inputs) {"),
+        ("for (uint n = n0; n < min(n0 + PACK_ROWS, N); n++) {", "for (uint n = n0; n < n0 + PACK_ROWS; n++) {"),
+        ("dyp[(ulong)n * PANEL + lane] = o0 + lane < O ? d : 0.0f;", "dyp[(ulong)n * PANEL + lane] = d;"),
+        ("if (o0 + PANEL <= O) {", "if (o0 <= O) {"),
+    ],
+)
+plant(
+    "cl/dense.cl",
+    "dense_backward_bias",
+    [CPU],
+    [
+        ("total[o0 + lane] = j < granule ? c[lane] :", "total[o0 + lane] = j <= granule ? c[lane] :"),
+        ("c[lane] = within == 0 ? 0.0f : before;", "c[lane] = before;"),
+        ("for (uint lane = 0; lane < outputs; lane++)\n                    c[lane]",
+         "for (uint lane = 0; lane + 1 < outputs; lane++)\n                    c[lane]"),
+    ],
+)
+plant(
+    "cl/conv.cl",
+    "conv_forward conv_forward_no_bias",
+    [CPU],
+    [
+        ("int first = at < 0 ? (dilation - 1 - at) / dilation : 0;", "int first = at < 0 ? -at / dilation : 0;"),
+        ("int end = at < size ? min(taps, (size - 1 - at) / dilation + 1) : 0;",
+         "int end = at < size ? (size - 1 - at) / dilation + 1 : 0;"),
+        ("if ((uint)r < rows) {", "if ((uint)r <= rows) {"),
+        ("c) & 0x7fffffff) < as_int(0x1p-40f)", "c) & 0x7fffffff) < as_int(0x1p-39f)"),
+        ("store_vec(flush_vec(c[r][v]), v, y", "store_vec(c[r][v], v, y"),
+        ("store_vec(flush_vec(c[0][v]), v, lanes);", "store_vec(c[0][v], v, lanes);"),
+        ("weight += taps.weights;", "weight += taps.values;"),
+        ("values += channels.values;", "values += lines.values;"),
+        ("w + taps.first * ROWS, (steps){channels,", "w, (steps){channels,"),
+        ("y[(size_t)r * apart] = lanes[r];", "y[(size_t)r] = lanes[r];"),
+    ],
+)
+plant(
+    "cl/conv.cl",
+    "conv_backward_input",
+    [CPU],
+    [
+        ("|| from >= size)", "|| from > size)"),
+        ("r.places = -(r.taps * dilation / stride);", "r.places = -(dilation / stride);"),
+        ("const uint oy = (iy + PY - lines.first * DY) / SY;", "const uint oy = (iy + PY - lines.first) / SY;"),
+        ("(steps){outputs, (long)OH * OW * PANEL, (long)KH * KW * ROWS}",
+         "(steps){outputs, (long)OH * OW * PANEL, (long)KW * ROWS}"),
+        ("for (int k = 0; k < taps && k * dilation <= at; k++) {", "for (int k = 0; k < taps && k * dilation < at; k++) {"),
+    ],
+)
+plant(
+    "cl/conv_pack.cl",
+    "conv_forward conv_backward_input",
+    [CPU],
+    [
+        ("packed[r] = r0 + r < rows ? weight : 0.0f;", "packed[r] = weight;", UNSTORED),
+        ("to = min(depth, from + run);", "to = from + run;"),
+        ("(size_t)k * depth_step + t];", "(size_t)k * depth_step];"),
+    ],
+)
+plant(
+    "cl/conv_pack.cl",
+    "conv_backward_weights",
+    [CPU],
+    [
+        ("const uint by_fours = from % 4 + PANEL % 4 == 0 &&", "const uint by_fours = PANEL % 4 == 0 &&"),
+        ("? lanes / 4 * 4 : 0;", "? (lanes + 3) / 4 * 4 : 0;",
+         "lanes past the last granule are not added to the total, whatever they hold"),
+        ("vstore4((float4)(a.y, a.w, b.y, b.w), 0,", "vstore4((float4)(a.y, a.w, b.w, b.y), 0,"),
+        ("const uint n = from + min(lane, lanes - 1) * granule + s;", "const uint n = from + min(lane, lanes - 1) + s;"),
+        ("to[j * example + (size_t)p * VEC + o] = o < left ? value : 0.0f;",
+         "to[j * example + (size_t)p * VEC + o] = value;", UNSTORED),
+        ("y[((size_t)s * elements + i) * VEC + lane] = lane < lanes ? value : 0.0f;",
+         "y[((size_t)s * elements + i) * VEC + lane] = value;",
+         "lanes past the last granule are not added to the total, whatever they hold"),
+        ("__global float *rows = y + (size_t)(n - from) * elements;\n        const uint some = last - n >= 4 ? 4 : 1;",
+         "__global float *rows = y + (size_t)(n - from) * elements;\n        const uint some = last - n >= 3 ? 4 : 1;"),
+    ],
+)
+plant(
+    "cl/conv_pack.cl",
+    "conv_backward_bias",
+    [CPU],
+    [
+        ("end > granule ? min(end - granule, begin) : 0,", "end > granule ? end - granule : 0,",
+         "a turn that is repeated gives the same sums"),
+        ("end > granule ? min(end - granule, begin) : 0,", "0,"),
+        ("k = k + 1 == granule ? 0 : k + 1;", "k = k + 1;"),
+        ("closed = within[lane] + 1 == granule || j + 1 == batch;", "closed = within[lane] + 1 == granule;"),
+        ("        if (any)\n", "        if (any || true)\n"),
+        ("next[o][0] = k == 0 ? 0.0f : before[o];", "next[o][0] = before[o];"),
+    ],
+)
+plant(
+    "cl/conv_weights.cl",
+    "conv_backward_weights",
+    [CPU],
+    [
+        ("if (i >= b->from[t] && i < b->to[t]) {", "if (i >= b->from[t] && i <= b->to[t]) {"),
+        ("to = min(x0 + across, b->any_to);", "to = b->any_to;"),
+        ("const int all_from = min(max(b->all_from, from), max(from, to));", "const int all_from = max(b->all_from, from);"),
+        ("const int y_to = min(y0 + lines, b->y_to);", "const int y_to = b->y_to;"),
+        ("min((uint)COLS, by_channel ? channels - c : KW - kx);", "min((uint)COLS, KW - kx);"),
+        ("b->weight = (c * KH + ky) * KW + kx;", "b->weight = (c * KH + ky) + kx;"),
+        ("*at = positive_zero(add ? *at + sum : sum);", "*at = positive_zero(sum);"),
+        ("INLINE float positive_zero(float x) { return x == 0.0f ? 0.0f : x; }",
+         "INLINE float positive_zero(float x) { return x; }", IEEE_CHAIN),
+        ("        if (within)\n", "        if (within > 1)\n"),
+        ("closed && j >= granule);", "closed);"),
+        ("for (uint lane = 1; lane < lanes; lane++)", "for (uint lane = 1; lane + 1 < lanes; lane++)"),
+        ("float sum = fresh ? part[0] : *to + part[0];", "float sum = *to + part[0];"),
+        ("                     first + n == 0);", "                     n == 0);"),
+        ("step = n / VEC * granule + s,", "step = n / VEC + s,"),
+        ("count = min(count, all - k0);", ""),
+        ("at_dy[r] = min((uint)r, rows - 1 - r0) * a.dy_row;", "at_dy[r] = min((uint)r, rows - r0) * a.dy_row;", UNSTORED),
+    ],
+)
+plant(
+    "cl/depthwise.cl",
+    "conv_forward conv_backward_input",
+    [CPU],
+    [
+        ("l.taps.count == 3 && l.taps.values == neighbor && l.taps.weights == 1;", "l.taps.count == 3;"),
+        ("const uint at = min(i, count - size);", "const uint at = i;"),
+        ("const uint size = count >= COLS ? COLS :", "const uint size = count > COLS ? COLS :",
+         "smaller blocks give the same sums"),
+        ("*y = arith_flush(c);", "*y = c;"),
+        ("store_vec(flush_vec(c[s][v]), v, y + s * y_step);", "store_vec(c[s][v], v, y + s * y_step);"),
+        ("            last = k;\n", ""),
+        ("const int from = (padding + stride - 1) / stride, last", "const int from = padding / stride, last"),
+        ("const run down = oy >= rows.x && oy < rows.y ? all_down", "const run down = oy < rows.y ? all_down"),
+        ("            oy += count - 1;\n", "", "what was computed together is computed again, one by one"),
+        ("inside ? min(left, rows.y - j) : 1;", "inside ? left : 1;"),
+        ("const uint at = min(i, count - VEC);", "const uint at = i;"),
+    ],
+)
+plant(
+    "cl/depthwise_turns.cl",
+    "conv_backward_weights",
+    [CPU],
+    [
+        ("    if (SPLIT > 4)\n", "    if (SPLIT > 8)\n"),
+        ("v[q] = (vec)(a.even, b.even);", "v[q] = (vec)(a.even, b.odd);"),
+        ("const bool begins = (first + n) % granule == 0,", "const bool begins = n == 0,"),
+        ("closes = (first + n + VEC) % granule == 0 || n + VEC >= N;", "closes = (first + n + VEC) % granule == 0;"),
+        ("                if (!finite)\n", "                if (false)\n"),
+        ("SPLIT + k >= lanes)", "SPLIT + k > lanes)"),
+        ("r < VEC / SPLIT && r * SPLIT < lanes; r++", "r < VEC / SPLIT; r++",
+         "the sums of lanes without an example are +0, which adds nothing"),
+        ("kx + COLS < KW ? COLS :", "kx + COLS <= KW ? COLS :"),
+        ("float sum = first + n < granule ?", "float sum = n < granule ?"),
+    ],
+)
+plant(
+    "cl/depthwise_weights.cl",
+    "conv_backward_weights",
+    [CPU],
+    [
+        ("all = all && (l >= (int)b->lines || (y >= b->y_from[l] && y < b->y_to[l]));",
+         "all = all && (l >= (int)b->lines || y < b->y_to[l]);"),
+        ("float sum = first + n == 0 ? part[0]", "float sum = n == 0 ? part[0]"),
+        ("for (uint k = 1; k < lanes; k++)", "for (uint k = 1; k < VEC; k++)"),
+        ("l < b.lines && within; l++", "l < b.lines; l++"),
+        ("add_edge(c, b, y, xy, dyy, x_step, dy_step, b->all_to, b->any_to);", ""),
+        ("i >= b->from[t] && i < b->to[t])", "i < b->to[t])"),
+        ("b->col = (long)DX * pitch;", "b->col = (long)pitch;"),
+    ],
+)
+
+# ---- pooling, loss, sums --------------------------------------------------------------------------------------------
+
+plant(
+    "cl/pool.cl",
+    "max_pool_forward average_pool_forward",
+    [CPU, GPU],
+    [
+        ("return (x > best) | ((x != x) & (best == best));", "return x > best;"),
+        ("min(max(from + taps, padding) - padding, inputs)}", "max(from + taps, padding) - padding}"),
+        ("l < fold && l + fold < used; l++", "l < fold; l++"),
+        ("lanes[(t + k) % 16][item] +=", "lanes[k % 16][item] +="),
+        ("const uint first = (rows.first + PY - at.y * SY) * KW + cols.first + PX - at.x * SX;", "const uint first = 0;"),
+        ("arith_flush(arith_mean(arith_flush(((float *)&sum)[lane]), count, reciprocal))",
+         "arith_flush(arith_mean(((float *)&sum)[lane], count, reciprocal))"),
+        ("arith_flush(arith_mean(arith_flush(((float *)&sum)[lane]), count, reciprocal))",
+         "arith_mean(arith_flush(((float *)&sum)[lane]), count, reciprocal)"),
+        ("used = min(KH * KW, 16u);", "used = min(KH * KW, 15u);"),
+        ("row_ends ? 0u : at.x + 1};", "row_ends ? 1u : at.x + 1};"),
+    ],
+)
+plant(
+    "cl/pool.cl",
+    "max_pool_backward average_pool_backward",
+    [GPU, CPU],
+    [
+        ("return (x > best) |", "return (x >= best) |"),  # the first maximum becomes the last
+        ("min(at / stride + 1, outputs)};", "min(at / stride, outputs)};"),
+        ("j < i ? !beats(self, x[j]) : beats(x[j], self)", "beats(x[j], self)"),
+        ("dx[i] = arith_flush(sum);", "dx[i] = sum;"),
+        ("EACH_VECTOR d[v] = flush_vec(load_vec(v, dy + (size_t)i * PANEL));",
+         "EACH_VECTOR d[v] = load_vec(v, dy + (size_t)i * PANEL);"),
+        ("at.y + 1 < OH ? (at.y + 1) * SY - PY : H};", "at.y + 1 < OH ? rows.end : H};"),
+        ("store_vec(flush_vec(load_vec(j, dx)), j, dx);", "store_vec(load_vec(j, dx), j, dx);"),
+        ("if (at.x == 0) down = outputs_of(at.y, OH, KH, SY, PY);", ""),
+        ("at < taps ? 0u : (at - taps) / stride + 1", "at < taps ? 0u : (at - taps) / stride"),
+    ],
+)
+plant(
+    "cl/loss.cl",
+    "softmax_loss",
+    [GPU],
+    [
+        ("return wins | (xj > xl) | ((xj == xl) & (j < label));", "return wins | (xj > xl) | ((xj == xl) & (j <= label));"),
+        ("return wins | (xj > xl) | ((xj == xl) & (j < label));", "return wins | (xj > xl);"),
+        ("barrier(CLK_LOCAL_MEM_FENCE); /* all have read the sum */", ""),
+        ("if (real) d[j] = arith_flush(p - (j == label ? on : off));", "d[j] = arith_flush(p - (j == label ? on : off));",
+         EQUAL_WRITES),
+        ("if (real) d[j] = arith_flush(p - (j == label ? on : off));", "if (real) d[j] = p - (j == label ? on : off);"),
+        ("    if (real && l == 0) {\n        losses[first + r] = arith_flush(loss);",
+         "    if (real && l == 0) {\n        losses[first + r] = loss;"),
+        ("for (uint k = 0; k < LANES; k++) { /*", "for (uint k = 1; k < LANES; k++) { /*"),
+        ("return (1.0f - smoothing) + off;", "return 1.0f - smoothing;"),
+    ],
+)
+plant(
+    "cl/loss.cl",
+    "softmax_loss",
+    [CPU],
+    [
+        ("lane[l] += at + l < classes ? e : 0.0f;", "lane[l] += e;"),
+        ("d[at + l] = arith_flush(p[l] - (at + l == label ? on : off));", "d[at + l] = p[l] - (at + l == label ? on : off);"),
+        ("    losses[first + r] = arith_flush(loss);\n    hits[first + r]", "    losses[first + r] = loss;\n    hits[first + r]"),
+        ("lane[l] = at + l < classes ? fma(q, surprise, lane[l]) : lane[l];", "lane[l] = fma(q, surprise, lane[l]);"),
+        ("    __global float *d = gradient + r * classes;\n    const uint label = labels[r] < classes ? labels[r] : classes - 1;\n"
+         "    const float xl = x[label], off = target_off(smoothing, classes), on = target_on(smoothing, off);\n"
+         "    float lane[LANES]",
+         "    __global float *d = gradient + r * classes;\n    const uint label = labels[r];\n"
+         "    const float xl = x[label], off = target_off(smoothing, classes), on = target_on(smoothing, off);\n"
+         "    float lane[LANES]"),
+    ],
+)
+plant(
+    "cl/target_loss.cl",
+    "squared_loss absolute_loss huber_loss logistic_loss",
+    [CPU],
+    [
+        ("if (real) gradient[r * outputs + j] = arith_flush(arith_div(slope(yj, tj, delta), (float)outputs));",
+         "if (real) gradient[r * outputs + j] = arith_div(slope(yj, tj, delta), (float)outputs);"),
+        ("losses[first + r] = arith_flush(arith_div(lanes[row][0], (float)outputs));",
+         "losses[first + r] = arith_div(lanes[row][0], (float)outputs);"),
+        ("losses[first + r] = arith_flush(", "losses[r] = arith_flush("),
+        ("        if (l < fold) lanes[row][l] += lanes[row][l + fold];", "        if (l < fold) lanes[row][l] += lanes[row][fold];"),
+    ],
+)
+plant(
+    "cl/sum.cl",
+    "sum_blocks record_loss check_finite",
+    [CPU],
+    [
+        ("lane[l] = i < count ? x : 0.0f;", "lane[l] = x;"),
+        ("        barrier(CLK_LOCAL_MEM_FENCE);\n", ""),
+        ("if (!arith_is_finite(loss)) set_first_bad", "if (arith_is_nan(loss)) set_first_bad"),
+        ("if (most >= 0x7f800000u) set_first_bad", "if (most > 0x7f800000u) set_first_bad"),
+        ("ring[step % places] = loss;", "ring[step] = loss;"),
+        ("const float loss = arith_flush(arith_div(sum[0], divisor[0]));", "const float loss = arith_div(sum[0], divisor[0]);"),
+        ("out[at + block] = lane[0];", "out[block] = lane[0];"),
+    ],
+)
+plant(
+    "cl/first_bad.h",
+    "record_loss check_finite",
+    [CPU],
+    [("if (atomic_cmpxchg(&first_bad[0], 0u, step) == 0u) first_bad[1] = what;",
+      "atomic_cmpxchg(&first_bad[0], 0u, step); first_bad[1] = what;")],
+)
+plant(
+    "cl/sum_squares.cl",
+    "square_blocks square_rows dense_norms",
+    [GPU],
+    [
+        ("for (uint i = l; i < some; i += LANES) {", "for (uint i = l; i < BLOCK; i += LANES) {"),
+        ("const float value = arith_flush(x[(size_t)from + i]);", "const float value = x[(size_t)from + i];"),
+        ("const float value = arith_flush(x[r * cols + c]);", "const float value = x[r * cols + c];"),
+        ("if (real && l == 0) out[at + r * blocks + block] = scale", "if (real && l == 0) out[at + r + block] = scale"),
+        ("norms[first + r] = fma(of_x[row][0] + bias, of_dy[row][0], added ? before : 0.0f);",
+         "norms[first + r] = fma(of_x[row][0] + bias, of_dy[row][0], before);"),
+        ("const uint end = from + min((uint)COLUMNS, cols - from);", "const uint end = from + COLUMNS;"),
+    ],
+)
+plant(
+    "cl/sum_squares.cl",
+    "square_blocks square_rows dense_norms",
+    [CPU],
+    [
+        ("i + 4 * VEC <= some; i += LANES) {", "i + 4 * VEC < some; i += LANES) {"),
+        ("        const float value = arith_flush(x[i]);", "        const float value = x[i];"),
+        ("r < VEC && first + r < rows; r++)", "r < VEC; r++)"),
+        ("norms[first + r] = fma(of_x + bias, of_dy, added ? before : 0.0f);",
+         "norms[first + r] = fma(of_x, of_dy, added ? before : 0.0f);"),
+        ("* panel + first % panel;", "* panel;"),
+        ("for (; i + ROW_LANES <= count; i += ROW_LANES) {", "for (; i + ROW_LANES < count; i += ROW_LANES) {",
+         "the last sixteen go to the same lanes one by one"),
+    ],
+)
+plant(
+    "cl/preconditioned.cl",
+    "preconditioned_blocks preconditioned_rows",
+    [GPU],
+    [
+        ("if (item == 0) out[at + block] = scale * preconditioner_flush(lane[0]);", "if (item == 0) out[at + block] = scale * lane[0];"),
+        ("if (real && l == 0) out[at + r * blocks + block] = scale * preconditioner_flush(lane[row][0]);",
+         "if (real && l == 0) out[at + r * blocks + block] = scale * lane[row][0];"),
+        ("sum = preconditioner_add(sum, arith_flush(x[r * cols + c]), v[r * cols + c], unbias, epsilon);",
+         "sum = preconditioner_add(sum, x[r * cols + c], v[r * cols + c], unbias, epsilon);"),
+    ],
+)
+plant(
+    "cl/preconditioned.cl",
+    "preconditioned_blocks preconditioned_rows",
+    [CPU],
+    [
+        ("lane[l] = preconditioner_add(lane[l], arith_flush(x[i + l]), v[i + l], unbias, epsilon);",
+         "lane[l] = preconditioner_add(lane[l], x[i + l], v[i + l], unbias, epsilon);"),
+        ("    out[at + block] = scale * preconditioner_flush(lane[0]);\n}\n\n/* The same for processors, for a matrix",
+         "    out[at + block] = scale * lane[0];\n}\n\n/* The same for processors, for a matrix"),
+        ("float *sum = lane + c % ROW_LANES * VEC + r;", "float *sum = lane + c % ROW_LANES + r;"),
+    ],
+)
+
+# ---- updates --------------------------------------------------------------------------------------------------------
+
+plant(
+    "cl/adam.cl",
+    "adam lamb_direction lamb_step",
+    [CPU],
+    [
+        ("w[i] = arith_flush(fma(-lr, arith_flush_state(fma(decoupled, w[i], move)), w[i]));",
+         "w[i] = fma(-lr, arith_flush_state(fma(decoupled, w[i], move)), w[i]);"),
+        ("w[i] = arith_flush(fma(-lr, arith_flush_state(fma(decoupled, w[i], move)), w[i]));",
+         "w[i] = arith_flush(fma(-lr, fma(decoupled, w[i], move), w[i]));"),
+        ("const float g = arith_flush(fma(decay, w[i], gradient_mean(sum[i], examples, reciprocal, factor)));",
+         "const float g = fma(decay, w[i], gradient_mean(sum[i], examples, reciprocal, factor));"),
+        ("sum[i] = arith_flush(fma(decay, w[i], move));", "sum[i] = fma(decay, w[i], move);"),
+        ("const float rate = adapted ? arith_flush_state(lr * divisor[DIVISOR_RATIO]) : lr;",
+         "const float rate = arith_flush_state(lr * divisor[DIVISOR_RATIO]);"),
+        ("w[i] = arith_flush(fma(-rate, direction[i], w[i]));", "w[i] = fma(-rate, direction[i], w[i]);"),
+        ("        m[i] = first;\n        v[i] = second;\n        w[i]", "        m[i] = second;\n        v[i] = second;\n        w[i]"),
+    ],
+)
+plant(
+    "cl/sgd.cl",
+    "sgd lars",
+    [CPU],
+    [
+        ("const float move = nesterov ? arith_flush_state(fma(momentum, velocity, g)) : velocity;", "const float move = velocity;"),
+        ("const float velocity = arith_flush_state(fma(momentum, v[i], g));", "const float velocity = fma(momentum, v[i], g);"),
+        ("const float velocity = arith_flush_state(fma(momentum, v[i], arith_flush_state(rate * g)));",
+         "const float velocity = arith_flush_state(fma(momentum, v[i], rate * g));"),
+        ("w[i] = arith_flush(w[i] - velocity);", "w[i] = w[i] - velocity;"),
+        ("adapted ? arith_flush_state(lr * divisor[DIVISOR_RATIO]) : lr;", "lr;"),
+        ("w[i] = arith_flush(fma(-lr, move, w[i]));", "w[i] = fma(-lr, move, w[i]);"),
+        ("w[i] = arith_flush(w[i] - velocity);", "w[i] = arith_flush(w[i] + velocity);"),
+    ],
+)
+plant(
+    "cl/rmsprop.cl",
+    "rmsprop",
+    [CPU],
+    [
+        ("const float mean = arith_select(squares < 0x1p-80f, 0.0f, squares);", "const float mean = squares;"),
+        ("const float g = arith_flush(fma(decay, w[i], gradient_mean(sum[i], examples, reciprocal, factor)));",
+         "const float g = fma(decay, w[i], gradient_mean(sum[i], examples, reciprocal, factor));"),
+        ("b[i] = velocity;", "b[i] = ratio;"),
+        ("if (first_bad[0]) return;", ""),
+        ("to = min(from + RUN, at + count);", "to = from + RUN;"),
+    ],
+)
+plant(
+    "cl/lion.cl",
+    "lion",
+    [CPU],
+    [
+        ("m[i] = arith_flush_state(fma(beta2, m[i], rest2 * g));", "m[i] = fma(beta2, m[i], rest2 * g);"),
+        ("const float c = arith_flush_state(fma(beta1, m[i], rest1 * g));", "const float c = fma(beta1, m[i], rest1 * g);"),
+        ("arith_select(c < 0.0f, -1.0f, c)", "-1.0f"),
+        ("w[i] = arith_flush(fma(-lr, fma(decay, w[i], sign), w[i]));", "w[i] = arith_flush(fma(-lr, sign, w[i]));"),
+    ],
+)
+plant(
+    "cl/divisor.cl",
+    "divisor gradient_clip trust_ratio",
+    [GPU],
+    [
+        ("sum[0] == 0.0f ? 1.0f : sum[0];", "sum[0];"),
+        ("barrier(CLK_LOCAL_MEM_FENCE); /* an earlier sum was read */", ""),
+        ("divisor[DIVISOR_FACTOR] = factor < 1.0f ? factor : 1.0f;", "divisor[DIVISOR_FACTOR] = factor;"),
+        ("if (!arith_is_finite(norm)) set_first_bad(first_bad, step, what);", "if (arith_is_nan(norm)) set_first_bad(first_bad, step, what);"),
+        ("arith_is_zero(w) || arith_is_zero(other) ? 1.0f : ratio;", "arith_is_zero(w) ? 1.0f : ratio;"),
+        ("const float other = of_sum ? arith_flush_state(mean) : root,", "const float other = of_sum ? mean : root,"),
+        ("for (uint i = l + LANES; i < count; i += LANES)", "for (uint i = l + LANES; i + 1 < count; i += LANES)"),
+    ],
+)
+
+# ---- value by value -------------------------------------------------------------------------------------------------
+
+plant(
+    "cl/weigh.cl",
+    "weigh",
+    [CPU],
+    [
+        ("return w == 0.0f ? 0.0f : arith_flush(w * x);", "return arith_flush(w * x);"),
+        ("const float w = arith_flush(source[direct ? r : order[at + r]]);", "const float w = source[direct ? r : order[at + r]];"),
+        ("losses[first + r] = weighed(losses[first + r], w);", "losses[first + r] = weighed(losses[r], w);"),
+    ],
+)
+plant(
+    "cl/bias.cl",
+    "add_bias",
+    [CPU, GPU],
+    [
+        ("y[i] = arith_flush(y[i] + bias);", "y[i] = y[i] + bias;"),
+        ("const float bias = b[plane % O];", "const float bias = b[plane / O];"),
+        ("to = min(from + RUN, elements);", "to = from + RUN;"),
+    ],
+)
+plant(
+    "cl/join.cl",
+    "add multiply concat_forward concat_backward",
+    [CPU],
+    [
+        ("y[i] = arith_flush(a[i] + b[i]);", "y[i] = a[i] + b[i];"),
+        ("y[i] = arith_flush(a[i] * b[i]);", "y[i] = a[i] * b[i];"),
+        ("(size_t)to_width + to_at;", "(size_t)to_width;"),
+        ("first = get_global_id(0) * RUN, end = min(first + RUN, elements);", "first = get_global_id(0) * RUN, end = first + RUN;"),
+    ],
+)
+plant(
+    "cl/reorder.cl",
+    "to_rows to_panels",
+    [CPU],
+    [
+        ("lane < min((uint)PANEL, n - r); lane++", "lane < (uint)PANEL; lane++"),
+        ("y[i * PANEL + lane] = row == lane ? value : 0.0f;", "y[i * PANEL + lane] = value;",
+         "what is in a panel past the tile's end does not matter"),
+        ("y[(size_t)lane * elements + i] = x[i * PANEL + lane];", "y[(size_t)lane * elements + i] = x[i * PANEL];"),
+    ],
+)
+plant(
+    "cl/resize.cl",
+    "upsample_forward upsample_backward pad_forward pad_backward",
+    [CPU],
+    [
+        ("if (iy < H && ix < W)", "if (iy < H && ix <= W)"),
+        ("* H + at.y / Y) * W + at.x / X) * PANEL,", "* H + at.y / X) * W + at.x / X) * PANEL,"),
+        ("EACH_VECTOR store_vec(flush_vec(sum[v]), v,", "EACH_VECTOR store_vec(sum[v], v,"),
+        ("* OH + at.y + Y) * OW + at.x + X) * PANEL,", "* OH + at.y + Y) * OW + at.x + Y) * PANEL,"),
+        ("EACH_VECTOR store_vec((vec)0.0f, v, y", "EACH_VECTOR store_vec((vec)1.0f, v, y"),
+    ],
+)
+plant(
+    "cl/dropout.cl",
+    "dropout_forward dropout_backward",
+    [CPU],
+    [
+        ("const float kept = arith_flush(x[start + i] * scale);", "const float kept = x[start + i] * scale;"),
+        ("((uint *)&c[3])[d] = unit / 4 + (from + d) / PANEL;", "((uint *)&c[3])[d] = unit / 4;"),
+        ("c[2] = high0 ^ c[3] ^ k1;", "c[2] = high0 ^ c[3] ^ k0;"),
+        ("order[at + min(row + (from + d) % PANEL, n - 1)];", "order[min(row + (from + d) % PANEL, n - 1)];"),
+        ("y[start + i] = threshold && word", "y[start + i] = word"),
+        ("round < 10; round++", "round < 9; round++"),
+    ],
+)
+plant(
+    "cl/feed.cl",
+    "gather_bytes gather_floats gather_image_bytes gather_image_floats gather_labels one_hot",
+    [CPU],
+    [
+        ("const uint row = order[direct ? 0u : at + r];", "const uint row = order[direct ? 0u : r];"),
+        ("{ return arith_flush(fma(source, scale, shift)); }", "{ return fma(source, scale, shift); }"),
+        ("a.dy = mul_hi(word.v[1], 2 * shift + 1) - shift;", "a.dy = mul_hi(word.v[1], 2 * shift) - shift;"),
+        ("a.mirrored = flip && word.v[0] >> 31;", "a.mirrored = flip && word.v[0] & 1;"),
+        ("const int hole = row - a[lane].top < cutout &&", "const int hole = row - a[lane].top <= cutout &&"),
+        ("if (++row == height) row = 0, channel++;", "++row;"),
+        ("target[i] = label[i / classes] == first + i % classes", "target[i] = label[i / classes] == i % classes"),
+        ("width - 1 - u : u);", "width - u : u);"),
+    ],
+)
+
+# ---- normalization --------------------------------------------------------------------------------------------------
+
+plant(
+    "cl/norm.cl",
+    "norm_rows norm_forward norm_backward_rows norm_backward_input",
+    [CPU],
+    [
+        ("EACH_SUM if (p + l < P) sum[l]", "EACH_SUM if (p + l <= P) sum[l]"),
+        ("const vec mean = flush_vec(divide_vec(total, (float)P));", "const vec mean = divide_vec(total, (float)P);"),
+        ("if (at.group >= at.base + at.N) // one group", "if (at.group >= at.N) // one group"),
+        ("store_vec(flush_vec(fma(scale, (load_vec(p, x) - mean) * inverse, shift)), p, y);",
+         "store_vec(fma(scale, (load_vec(p, x) - mean) * inverse, shift), p, y);"),
+        ("store_rows(flush_vec(inverse * products), rows, 1,", "store_rows(inverse * products, rows, 1,"),
+        ("lane < min((uint)VEC, at.N - min(first, at.N)); lane++", "lane < (uint)VEC; lane++"),
+        ("fma(scale, load_vec(p, dy), -from_dy))), p, dx);", "fma(scale, load_vec(p, dy), from_dy))), p, dx);"),
+        ("EACH_LANE {\n        const uint example = min(first + lane, at.N - 1);",
+         "EACH_LANE {\n        const uint example = min(first, at.N - 1);"),
+    ],
+)
+plant(
+    "cl/norm.cl",
+    "norm_rows norm_forward norm_backward_rows norm_backward_input",
+    [GPU],
+    [
+        ("const bool stores = own < N * C && l == 0;", "const bool stores = l == 0;", EQUAL_WRITES),
+        ("for (; k + (AHEAD - 1) * LANES < P; k += AHEAD * LANES) {", "for (; k + (AHEAD - 1) * LANES <= P; k += AHEAD * LANES) {"),
+        ("for (; k < P; k += LANES) sum = term(sum, load(k));", "for (; k < P - 1; k += LANES) sum = term(sum, load(k));"),
+        ("dx[i] = arith_flush(fma(-normalized,", "dx[i] = (fma(-normalized,"),
+        ("        rows[0] = arith_flush(total);\n        rows[C] = arith_flush(inverse * products);",
+         "        rows[0] = total;\n        rows[C] = arith_flush(inverse * products);"),
+        ("rows[C + i] = arith_flush(OF_SET(inverse, i) * (dy[i]", "rows[C + i] = (OF_SET(inverse, i) * (dy[i]"),
+    ],
+)
+plant(
+    "cl/norm_fold.cl",
+    "norm_statistics norm_backward_sums norm_backward_parameters norm_update_running norm_load_running",
+    [GPU],
+    [
+        ("const uint count = min(group, R - g * group) * W;                                                                  \\",
+         "const uint count = group * W;                                                                                      \\"),
+        ("const bool first = fresh && g == begin;", "const bool first = g == begin;"),
+        ("if (c >= C || first_bad[0]) return;", "if (c >= C) return;"),
+        ("fma(count, (float)P, -1.0f));", "count * (float)P);"),
+        ("statistics[2 * (size_t)C + c] = arith_flush(arith_div(1.0f, arith_sqrt(variance[c] + epsilon)));",
+         "statistics[2 * (size_t)C + c] = arith_div(1.0f, arith_sqrt(variance[c] + epsilon));",
+         "a variance is finite and at most 2^128, so that 1 / sqrt is above 2^-65... of what verify draws, at least 2^-40"),
+        ("m = arith_flush(fma(momentum, of[0], keep * m));", "m = fma(momentum, of[0], keep * m);"),
+    ],
+)
+plant(
+    "cl/norm_fold.cl",
+    "norm_statistics norm_backward_sums norm_backward_parameters",
+    [CPU],
+    [
+        ("sum[e % LANES] = term(sum[e % LANES], e);", "sum[0] = term(sum[0], e);"),
+        ("const uint own = get_global_id(0) * VEC, c = min(own, C - VEC)", "const uint own = get_global_id(0) * VEC, c = own"),
+        ("total = fresh && g == begin ? a : total + a;", "total = fresh ? a : total + a;"),
+        ("for (; w + LANES <= count; w += LANES) {", "for (; w + LANES < count; w += LANES) {"),
+        ("sums[S + lane] = finish_sum(((float *)&of_products)[lane], inverse[lane], count, P);",
+         "sums[S + lane] = finish_sum(((float *)&of_products)[lane], inverse[0], count, P);"),
+    ],
+)
+
+# ---- what kernels and references share ------------------------------------------------------------------------------
+
+plant(
+    "cl/arith.h",
+    "",
+    [test("arith")],
+    [
+        ("arith_select(arith_abs(x) < 0x1p-40f, 0.0f, x);", "arith_select(arith_abs(x) <= 0x1p-40f, 0.0f, x);"),
+        ("arith_select(arith_abs(x) < 0x1p-100f, 0.0f, x);", "arith_select(arith_abs(x) < 0x1p-101f, 0.0f, x);"),
+        ("bits = arith_choose(exponent > 254, ARITH_INF, bits);", "bits = arith_choose(exponent > 255, ARITH_INF, bits);"),
+        ("(arith_u32)(r > ulp) - (arith_u32)(r <= -ulp);", "(arith_u32)(r > ulp) - (arith_u32)(r < -ulp);"),
+        ("(arith_u32)(r > half_ulp) - (arith_u32)(r < -half_ulp);", "(arith_u32)(r > half_ulp);"),
+        ("bits = arith_choose(u > ARITH_INF, ARITH_NAN, bits); /* the sign", "bits = arith_choose(u >= ARITH_INF, ARITH_NAN, bits); /* the sign"),
+        ("float c = arith_select(x > 89.0f, 89.0f, arith_flush(x));", "float c = arith_select(x > 88.0f, 88.0f, arith_flush(x));"),
+        ("q = ARITH_FMA(q, r, 0x1.5558b0p-5f);", "q = ARITH_FMA(q, r, 0x1.5568b0p-5f);"),
+        ("y = arith_select(u == ARITH_ONE, 0.0f, y);", "", "ln 1 is +0 by the polynomial as well: k and f are +0"),
+        ("arith_select(x < 0.0f, e * y, y)", "arith_select(x <= 0.0f, e * y, y)", "at 0 e is 1, so that both are y"),
+        ("q = ARITH_FMA(ARITH_FMA(-q, n, sum), r, q);\n    return", "return"),
+        ("arith_normal_or_zero(arith_select(n < 0.0f, -y, y)));\n}\n\n/* ---- the normal", "arith_normal_or_zero(y));\n}\n\n/* ---- the normal"),
+        ("^ (n & 2u) << 30);", "^ (n & 1u) << 31);"),
+        ("return arith_select(x < 0x1p-80f, 0.0f, ARITH_FMA(", "return arith_select(x < 0x1p-60f, 0.0f, ARITH_FMA("),
+    ],
+)
+plant(
+    "cl/activation_functions.h",
+    "",
+    [test("oracle"), DIGESTS],
+    [
+        ("return arith_flush(dy * ARITH_FMA(-y, y, 1.0f));", "return arith_flush(dy * ARITH_FMA(y, y, 1.0f));"),
+        ("return y == 0.0f ? 0.0f : dy;", "return dy;"),
+        ("arith_select(x < 3.0f, middle, dy)", "dy"),
+        ("arith_flush(x > 0.0f ? dy : slope * dy);", "arith_flush(x > 0.0f ? dy : dy);"),
+    ],
+)
+plant(
+    "cl/adam_move.h",
+    "",
+    [DIGESTS, test("optimizer")],
+    [
+        ("ARITH_FMA(beta2, *v, rest2 * (g * g));", "ARITH_FMA(beta2, *v, rest1 * (g * g));"),
+        ("const float seen = second * unbias2,", "const float seen = second * unbias1,"),
+    ],
+)
+plant(
+    "cl/philox.h",
+    "",
+    [DIGESTS],
+    [
+        ("round < 10; round++", "round < 9; round++"),
+        ("c1 = (arith_u32)p1;", "c1 = (arith_u32)p0;"),
+    ],
+)
+
+# ---- references -----------------------------------------------------------------------------------------------------
+
+plant(
+    "src/ops/dense.c",
+    "dense_forward dense_backward_input dense_backward_weights dense_backward_bias",
+    [CPU],
+    [
+        ("y[(uint64_t)n * outputs + at + o] = arith_flush(c[o]);", "y[(uint64_t)n * outputs + at + o] = c[o];"),
+        ("row[i] = arith_flush(row[i]);", ""),
+        ("if (!x)\n                for (uint32_t i = 0; i < width; i++) c[i] += dr;", "if (!x)\n                c[0] = dr;"),
+        ("outputs - at < BLOCK ? outputs - at : BLOCK;", "outputs - at < BLOCK ? outputs - at : BLOCK - 1;"),
+    ],
+)
+plant(
+    "src/ops/granule.h",
+    "dense_backward_weights conv_backward_weights",
+    [CPU],
+    [
+        ("return part.begins ? 0 : part.chain ? *total : *partial;", "return part.begins ? 0 : *partial;"),
+        ("*total = part.first ? sum : *total + sum;", "*total = *total + sum;"),
+        ("else if (!part.ends)", "else if (part.begins && !part.ends)"),
+        ("a->batch - begin < size ? a->batch : begin + size;", "begin + size;"),
+    ],
+)
+plant(
+    "src/ops/conv.c",
+    "conv_forward conv_backward_input conv_backward_weights",
+    [CPU],
+    [
+        ("y[(uint64_t)(g * l.og + o) * l.p + p] = arith_flush(sum[o]);", "y[(uint64_t)(g * l.og + o) * l.p + p] = sum[o];"),
+        ("wt + ((uint64_t)c * l.t + list[t].number) * l.og, l.og);", "wt + ((uint64_t)c * l.t + t) * l.og, l.og);"),
+        ("dyt + (uint64_t)p * l->o + c / l->cg * l->og, l->og);", "dyt + (uint64_t)p * l->o, l->og);"),
+        ("l.q + q] = arith_flush(sum[c]);", "l.q + q] = sum[c];"),
+    ],
+)
+plant(
+    "src/ops/pool.c",
+    "max_pool_forward max_pool_backward average_pool_forward average_pool_backward",
+    [CPU],
+    [
+        ("if (value > plane[best] || arith_is_nan(value)) best", "if (value >= plane[best] || arith_is_nan(value)) best"),
+        ("lane[list[t].number % ROW_LANES] +=", "lane[t % ROW_LANES] +="),
+        ("dx[i] = arith_flush(dx[i]);", ""),
+        ("t < taps && !arith_is_nan(plane[best]); t++", "t < taps; t++"),
+    ],
+)
+plant(
+    "src/ops/loss.c",
+    "softmax_loss",
+    [CPU],
+    [
+        ("return xj > xl || (xj == xl && j < label);", "return xj >= xl;"),
+        ("on = (1 - smoothing) + off;", "on = 1 - smoothing;"),
+        ("lane[j % ROW_LANES] += g[j];", "lane[0] += g[j];"),
+    ],
+)
+plant(
+    "src/ops/sgd.c",
+    "sgd",
+    [CPU],
+    [
+        ("if (first_bad[0]) return;", ""),
+        ("const float velocity = arith_flush_state(__builtin_fmaf(momentum, v[i], g));", "const float velocity = __builtin_fmaf(momentum, v[i], g);"),
+    ],
+)
+plant(
+    "src/ops/norm.c",
+    "norm_rows norm_forward norm_backward_rows",
+    [CPU],
+    [
+        ("rows[c] = arith_flush(arith_div(sum_row(x, positions), (float)positions));", "rows[c] = arith_div(sum_row(x, positions), (float)positions);"),
+        ("rows[channels + c] = arith_flush(at.inverse * sum_products(dy, x, at.mean, positions));",
+         "rows[channels + c] = at.inverse * sum_products(dy, x, at.mean, positions);"),
+        ("return (place){of[0], of[2 * sets]};", "return (place){of[0], of[sets]};"),
+    ],
+)
+
+# ---- launchers ------------------------------------------------------------------------------------------------------
+
+plant(
+    "src/device/opencl/launchers/dense.c",
+    "dense_forward dense_backward_input dense_backward_weights",
+    [CPU],
+    [
+        ("block_count(a->n, rows_of_block(device)) * block_count(a->size[DENSE_OUTPUTS], panel)),", "block_count(a->n, rows_of_block(device)) * (a->size[DENSE_OUTPUTS] / panel)),"),
+        ("block_count(a->n, PACK_ROWS)),", "(size_t)a->n / PACK_ROWS),"),
+        ("enum { PACK_ROWS = 32 };", "enum { PACK_ROWS = 33 };"),
+    ],
+)
+plant(
+    "src/device/opencl/launchers/conv.c",
+    "conv_forward conv_backward_input conv_backward_weights conv_backward_bias",
+    [CPU],
+    [
+        ("range.global[1] = block_count(p->depth, run);", "range.global[1] = p->depth / run;"),
+        ("w->granule || op_panel_width(a) == 1 || (a->first + r) % w->granule) return 0;", "w->granule || op_panel_width(a) == 1) return 0;"),
+        ("const uint32_t whole = (a->n - r) / w->granule,", "const uint32_t whole = (a->n - r + 1) / w->granule,"),
+        ("across = (uint32_t)block_count(ow, block_count(ow, near));", "across = (uint32_t)block_count(ow, near);"),
+        ("launch_line(1, block_count(a->size[WINDOW_O], BIAS_OUTPUTS))", "launch_line(1, a->size[WINDOW_O] / BIAS_OUTPUTS)"),
+    ],
+)
+plant(
+    "src/device/opencl/launchers/dense_gpu.c",
+    "dense_forward dense_backward_weights",
+    [GPU],
+    [
+        ("block_count(rows, b.edge) * b.items_y, depth},", "block_count(rows, b.edge) * b.items_y, 1},"),
+        (".global = {block_count(cols, b.edge) * b.items_x,", ".global = {(cols / b.edge + !(cols / b.edge)) * b.items_x,"),
+    ],
+)
+plant(
+    "src/device/opencl/launchers/sum_examples.c",
+    "dense_backward_weights conv_backward_weights",
+    [GPU],
+    [
+        ("from = end < a->n ? (uint32_t)end : a->n;", "from = (uint32_t)end;"),
+        ("(a->first + from) % granule && a->first + from < a->batch;", "(a->first + from) % granule;"),
+    ],
+)
+plant(
+    "src/device/opencl/pieces.c",
+    "conv_forward dense_forward norm_rows",
+    [CPU, GPU],
+    [
+        ("rest.at[k] += b.groups[k];", "rest.at[k] += b.groups[k] + 1;"),
+        ("b.groups[k] -= b.groups[k] / 2;", "b.groups[k] /= 2;"),
+        ("offset[k] = b->at[k] * local[k];", "offset[k] = b->at[k];"),
+    ],
+)
+plant(
+    "cl/work_group.h",
+    "dense_forward norm_rows sum_blocks add_bias",
+    [GPU],
+    [(" + get_global_offset(dimension) / get_local_size(dimension));", ");")],
+)
