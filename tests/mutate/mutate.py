@@ -86,7 +86,8 @@ def write_kernels(files, folder):
     for path in files:
         name = f"text_{path.stem}"
         (folder / path.name).write_text("\n".join(embed.paste(path, [])) + "\n")
-        lines.append(f'__asm__(".section .rodata\\n.globl {name}\\n{name}: .incbin \\"{folder / path.name}\\"\\n.byte 0\\n.text");')
+        place = f'.incbin \\"{folder / path.name}\\"\\n.byte 0'
+        lines.append(f'__asm__(".section .rodata\\n.globl {name}\\n{name}: {place}\\n.text");')
         lines.append(f"extern const char {name}[] __attribute__((visibility(\"hidden\")));")
         rows.append(f'    {{"{path.stem}", {name}}},')
     lines += ["const cl_source cl_sources[] = {", *rows, "    {0, 0},", "};"]

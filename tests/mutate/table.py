@@ -231,7 +231,8 @@ plant(
         ("if (N - n0 <= VEC)", "if (N - n0 < VEC)", "more lanes are computed, and as many are stored"),
         ("store_vec(flush_vec(c[r][v]), v, block[r]);", "store_vec(c[r][v], v, block[r]);"),
         ("dyt[o * PANEL + lane] = n0 + lane < N ? d : 0.0f;", "dyt[o * PANEL + lane] = d;", UNSTORED),
-        ("for (; n0 + n + 4 <= N && o + 4 <= outputs; o += 4) {", "for (; n0 + n + 4 <= N && o + 4 < outputs; o += 4) {",
+        ("for (; n0 + n + 4 <= N && o + 4 <= outputs; o += 4) {",
+         "for (; n0 + n + 4 <= N && o + 4 < outputs; o += 4) {",
          "the loop after it copies the last four, too"),
     ],
 )
@@ -292,7 +293,8 @@ plant(
         ("const uint oy = (iy + PY - lines.first * DY) / SY;", "const uint oy = (iy + PY - lines.first) / SY;"),
         ("(steps){outputs, (long)OH * OW * PANEL, (long)KH * KW * ROWS}",
          "(steps){outputs, (long)OH * OW * PANEL, (long)KW * ROWS}"),
-        ("for (int k = 0; k < taps && k * dilation <= at; k++) {", "for (int k = 0; k < taps && k * dilation < at; k++) {"),
+        ("for (int k = 0; k < taps && k * dilation <= at; k++) {",
+         "for (int k = 0; k < taps && k * dilation < at; k++) {"),
     ],
 )
 plant(
@@ -314,7 +316,8 @@ plant(
         ("? lanes / 4 * 4 : 0;", "? (lanes + 3) / 4 * 4 : 0;",
          "lanes past the last granule are not added to the total, whatever they hold"),
         ("vstore4((float4)(a.y, a.w, b.y, b.w), 0,", "vstore4((float4)(a.y, a.w, b.w, b.y), 0,"),
-        ("const uint n = from + min(lane, lanes - 1) * granule + s;", "const uint n = from + min(lane, lanes - 1) + s;"),
+        ("const uint n = from + min(lane, lanes - 1) * granule + s;",
+         "const uint n = from + min(lane, lanes - 1) + s;"),
         ("to[j * example + (size_t)p * VEC + o] = o < left ? value : 0.0f;",
          "to[j * example + (size_t)p * VEC + o] = value;", UNSTORED),
         ("y[((size_t)s * elements + i) * VEC + lane] = lane < lanes ? value : 0.0f;",
@@ -345,7 +348,8 @@ plant(
     [
         ("if (i >= b->from[t] && i < b->to[t]) {", "if (i >= b->from[t] && i <= b->to[t]) {"),
         ("to = min(x0 + across, b->any_to);", "to = b->any_to;"),
-        ("const int all_from = min(max(b->all_from, from), max(from, to));", "const int all_from = max(b->all_from, from);"),
+        ("const int all_from = min(max(b->all_from, from), max(from, to));",
+         "const int all_from = max(b->all_from, from);"),
         ("const int y_to = min(y0 + lines, b->y_to);", "const int y_to = b->y_to;"),
         ("min((uint)COLS, by_channel ? channels - c : KW - kx);", "min((uint)COLS, KW - kx);"),
         ("b->weight = (c * KH + ky) * KW + kx;", "b->weight = (c * KH + ky) + kx;"),
@@ -359,7 +363,8 @@ plant(
         ("                     first + n == 0);", "                     n == 0);"),
         ("step = n / VEC * granule + s,", "step = n / VEC + s,"),
         ("count = min(count, all - k0);", ""),
-        ("at_dy[r] = min((uint)r, rows - 1 - r0) * a.dy_row;", "at_dy[r] = min((uint)r, rows - r0) * a.dy_row;", UNSTORED),
+        ("at_dy[r] = min((uint)r, rows - 1 - r0) * a.dy_row;", "at_dy[r] = min((uint)r, rows - r0) * a.dy_row;",
+         UNSTORED),
     ],
 )
 plant(
@@ -425,7 +430,8 @@ plant(
         ("min(max(from + taps, padding) - padding, inputs)}", "max(from + taps, padding) - padding}"),
         ("l < fold && l + fold < used; l++", "l < fold; l++"),
         ("lanes[(t + k) % 16][item] +=", "lanes[k % 16][item] +="),
-        ("const uint first = (rows.first + PY - at.y * SY) * KW + cols.first + PX - at.x * SX;", "const uint first = 0;"),
+        ("const uint first = (rows.first + PY - at.y * SY) * KW + cols.first + PX - at.x * SX;",
+         "const uint first = 0;"),
         ("arith_flush(arith_mean(arith_flush(((float *)&sum)[lane]), count, reciprocal))",
          "arith_flush(arith_mean(((float *)&sum)[lane], count, reciprocal))"),
         ("arith_flush(arith_mean(arith_flush(((float *)&sum)[lane]), count, reciprocal))",
@@ -456,10 +462,12 @@ plant(
     "softmax_loss",
     [GPU],
     [
-        ("return wins | (xj > xl) | ((xj == xl) & (j < label));", "return wins | (xj > xl) | ((xj == xl) & (j <= label));"),
+        ("return wins | (xj > xl) | ((xj == xl) & (j < label));",
+         "return wins | (xj > xl) | ((xj == xl) & (j <= label));"),
         ("return wins | (xj > xl) | ((xj == xl) & (j < label));", "return wins | (xj > xl);"),
         ("barrier(CLK_LOCAL_MEM_FENCE); /* all have read the sum */", ""),
-        ("if (real) d[j] = arith_flush(p - (j == label ? on : off));", "d[j] = arith_flush(p - (j == label ? on : off));",
+        ("if (real) d[j] = arith_flush(p - (j == label ? on : off));",
+         "d[j] = arith_flush(p - (j == label ? on : off));",
          EQUAL_WRITES),
         ("if (real) d[j] = arith_flush(p - (j == label ? on : off));", "if (real) d[j] = p - (j == label ? on : off);"),
         ("    if (real && l == 0) {\n        losses[first + r] = arith_flush(loss);",
@@ -474,10 +482,13 @@ plant(
     [CPU],
     [
         ("lane[l] += at + l < classes ? e : 0.0f;", "lane[l] += e;"),
-        ("d[at + l] = arith_flush(p[l] - (at + l == label ? on : off));", "d[at + l] = p[l] - (at + l == label ? on : off);"),
-        ("    losses[first + r] = arith_flush(loss);\n    hits[first + r]", "    losses[first + r] = loss;\n    hits[first + r]"),
+        ("d[at + l] = arith_flush(p[l] - (at + l == label ? on : off));",
+         "d[at + l] = p[l] - (at + l == label ? on : off);"),
+        ("    losses[first + r] = arith_flush(loss);\n    hits[first + r]",
+         "    losses[first + r] = loss;\n    hits[first + r]"),
         ("lane[l] = at + l < classes ? fma(q, surprise, lane[l]) : lane[l];", "lane[l] = fma(q, surprise, lane[l]);"),
-        ("    __global float *d = gradient + r * classes;\n    const uint label = labels[r] < classes ? labels[r] : classes - 1;\n"
+        ("    __global float *d = gradient + r * classes;\n    const uint label = labels[r] < classes ? labels[r] "
+         ": classes - 1;\n"
          "    const float xl = x[label], off = target_off(smoothing, classes), on = target_on(smoothing, off);\n"
          "    float lane[LANES]",
          "    __global float *d = gradient + r * classes;\n    const uint label = labels[r];\n"
@@ -495,7 +506,8 @@ plant(
         ("losses[first + r] = arith_flush(arith_div(lanes[row][0], (float)outputs));",
          "losses[first + r] = arith_div(lanes[row][0], (float)outputs);"),
         ("losses[first + r] = arith_flush(", "losses[r] = arith_flush("),
-        ("        if (l < fold) lanes[row][l] += lanes[row][l + fold];", "        if (l < fold) lanes[row][l] += lanes[row][fold];"),
+        ("        if (l < fold) lanes[row][l] += lanes[row][l + fold];",
+         "        if (l < fold) lanes[row][l] += lanes[row][fold];"),
     ],
 )
 plant(
@@ -508,7 +520,8 @@ plant(
         ("if (!arith_is_finite(loss)) set_first_bad", "if (arith_is_nan(loss)) set_first_bad"),
         ("if (most >= 0x7f800000u) set_first_bad", "if (most > 0x7f800000u) set_first_bad"),
         ("ring[step % places] = loss;", "ring[step] = loss;"),
-        ("const float loss = arith_flush(arith_div(sum[0], divisor[0]));", "const float loss = arith_div(sum[0], divisor[0]);"),
+        ("const float loss = arith_flush(arith_div(sum[0], divisor[0]));",
+         "const float loss = arith_div(sum[0], divisor[0]);"),
         ("out[at + block] = lane[0];", "out[block] = lane[0];"),
     ],
 )
@@ -553,7 +566,8 @@ plant(
     "preconditioned_blocks preconditioned_rows",
     [GPU],
     [
-        ("if (item == 0) out[at + block] = scale * preconditioner_flush(lane[0]);", "if (item == 0) out[at + block] = scale * lane[0];"),
+        ("if (item == 0) out[at + block] = scale * preconditioner_flush(lane[0]);",
+         "if (item == 0) out[at + block] = scale * lane[0];"),
         ("if (real && l == 0) out[at + r * blocks + block] = scale * preconditioner_flush(lane[row][0]);",
          "if (real && l == 0) out[at + r * blocks + block] = scale * lane[row][0];"),
         ("sum = preconditioner_add(sum, arith_flush(x[r * cols + c]), v[r * cols + c], unbias, epsilon);",
@@ -590,7 +604,8 @@ plant(
         ("const float rate = adapted ? arith_flush_state(lr * divisor[DIVISOR_RATIO]) : lr;",
          "const float rate = arith_flush_state(lr * divisor[DIVISOR_RATIO]);"),
         ("w[i] = arith_flush(fma(-rate, direction[i], w[i]));", "w[i] = fma(-rate, direction[i], w[i]);"),
-        ("        m[i] = first;\n        v[i] = second;\n        w[i]", "        m[i] = second;\n        v[i] = second;\n        w[i]"),
+        ("        m[i] = first;\n        v[i] = second;\n        w[i]",
+         "        m[i] = second;\n        v[i] = second;\n        w[i]"),
     ],
 )
 plant(
@@ -598,8 +613,10 @@ plant(
     "sgd lars",
     [CPU],
     [
-        ("const float move = nesterov ? arith_flush_state(fma(momentum, velocity, g)) : velocity;", "const float move = velocity;"),
-        ("const float velocity = arith_flush_state(fma(momentum, v[i], g));", "const float velocity = fma(momentum, v[i], g);"),
+        ("const float move = nesterov ? arith_flush_state(fma(momentum, velocity, g)) : velocity;",
+         "const float move = velocity;"),
+        ("const float velocity = arith_flush_state(fma(momentum, v[i], g));",
+         "const float velocity = fma(momentum, v[i], g);"),
         ("const float velocity = arith_flush_state(fma(momentum, v[i], arith_flush_state(rate * g)));",
          "const float velocity = arith_flush_state(fma(momentum, v[i], rate * g));"),
         ("w[i] = arith_flush(w[i] - velocity);", "w[i] = w[i] - velocity;"),
@@ -627,7 +644,8 @@ plant(
     [CPU],
     [
         ("m[i] = arith_flush_state(fma(beta2, m[i], rest2 * g));", "m[i] = fma(beta2, m[i], rest2 * g);"),
-        ("const float c = arith_flush_state(fma(beta1, m[i], rest1 * g));", "const float c = fma(beta1, m[i], rest1 * g);"),
+        ("const float c = arith_flush_state(fma(beta1, m[i], rest1 * g));",
+         "const float c = fma(beta1, m[i], rest1 * g);"),
         ("arith_select(c < 0.0f, -1.0f, c)", "-1.0f"),
         ("w[i] = arith_flush(fma(-lr, fma(decay, w[i], sign), w[i]));", "w[i] = arith_flush(fma(-lr, sign, w[i]));"),
     ],
@@ -640,7 +658,8 @@ plant(
         ("sum[0] == 0.0f ? 1.0f : sum[0];", "sum[0];"),
         ("barrier(CLK_LOCAL_MEM_FENCE); /* an earlier sum was read */", ""),
         ("divisor[DIVISOR_FACTOR] = factor < 1.0f ? factor : 1.0f;", "divisor[DIVISOR_FACTOR] = factor;"),
-        ("if (!arith_is_finite(norm)) set_first_bad(first_bad, step, what);", "if (arith_is_nan(norm)) set_first_bad(first_bad, step, what);"),
+        ("if (!arith_is_finite(norm)) set_first_bad(first_bad, step, what);",
+         "if (arith_is_nan(norm)) set_first_bad(first_bad, step, what);"),
         ("arith_is_zero(w) || arith_is_zero(other) ? 1.0f : ratio;", "arith_is_zero(w) ? 1.0f : ratio;"),
         ("const float other = of_sum ? arith_flush_state(mean) : root,", "const float other = of_sum ? mean : root,"),
         ("for (uint i = l + LANES; i < count; i += LANES)", "for (uint i = l + LANES; i + 1 < count; i += LANES)"),
@@ -655,7 +674,8 @@ plant(
     [CPU],
     [
         ("return w == 0.0f ? 0.0f : arith_flush(w * x);", "return arith_flush(w * x);"),
-        ("const float w = arith_flush(source[direct ? r : order[at + r]]);", "const float w = source[direct ? r : order[at + r]];"),
+        ("const float w = arith_flush(source[direct ? r : order[at + r]]);",
+         "const float w = source[direct ? r : order[at + r]];"),
         ("losses[first + r] = weighed(losses[first + r], w);", "losses[first + r] = weighed(losses[r], w);"),
     ],
 )
@@ -677,7 +697,8 @@ plant(
         ("y[i] = arith_flush(a[i] + b[i]);", "y[i] = a[i] + b[i];"),
         ("y[i] = arith_flush(a[i] * b[i]);", "y[i] = a[i] * b[i];"),
         ("(size_t)to_width + to_at;", "(size_t)to_width;"),
-        ("first = get_global_id(0) * RUN, end = min(first + RUN, elements);", "first = get_global_id(0) * RUN, end = first + RUN;"),
+        ("first = get_global_id(0) * RUN, end = min(first + RUN, elements);",
+         "first = get_global_id(0) * RUN, end = first + RUN;"),
     ],
 )
 plant(
@@ -757,8 +778,10 @@ plant(
     [GPU],
     [
         ("const bool stores = own < N * C && l == 0;", "const bool stores = l == 0;", EQUAL_WRITES),
-        ("for (; k + (AHEAD - 1) * LANES < P; k += AHEAD * LANES) {", "for (; k + (AHEAD - 1) * LANES <= P; k += AHEAD * LANES) {"),
-        ("for (; k < P; k += LANES) sum = term(sum, load(k));", "for (; k < P - 1; k += LANES) sum = term(sum, load(k));"),
+        ("for (; k + (AHEAD - 1) * LANES < P; k += AHEAD * LANES) {",
+         "for (; k + (AHEAD - 1) * LANES <= P; k += AHEAD * LANES) {"),
+        ("for (; k < P; k += LANES) sum = term(sum, load(k));",
+         "for (; k < P - 1; k += LANES) sum = term(sum, load(k));"),
         ("dx[i] = arith_flush(fma(-normalized,", "dx[i] = (fma(-normalized,"),
         ("        rows[0] = arith_flush(total);\n        rows[C] = arith_flush(inverse * products);",
          "        rows[0] = total;\n        rows[C] = arith_flush(inverse * products);"),
@@ -770,14 +793,17 @@ plant(
     "norm_statistics norm_backward_sums norm_backward_parameters norm_update_running norm_load_running",
     [GPU],
     [
-        ("const uint count = min(group, R - g * group) * W;                                                                  \\",
-         "const uint count = group * W;                                                                                      \\"),
+        ("const uint count = min(group, R - g * group) * W;                                                        "
+         "          \\",
+         "const uint count = group * W;                                                                            "
+         "          \\"),
         ("const bool first = fresh && g == begin;", "const bool first = g == begin;"),
         ("if (c >= C || first_bad[0]) return;", "if (c >= C) return;"),
         ("fma(count, (float)P, -1.0f));", "count * (float)P);"),
         ("statistics[2 * (size_t)C + c] = arith_flush(arith_div(1.0f, arith_sqrt(variance[c] + epsilon)));",
          "statistics[2 * (size_t)C + c] = arith_div(1.0f, arith_sqrt(variance[c] + epsilon));",
-         "a variance is finite and at most 2^128, so that 1 / sqrt is above 2^-65... of what verify draws, at least 2^-40"),
+         "a variance is finite and at most 2^128, so that 1 / sqrt is above 2^-65... of what verify draws, at "
+         "least 2^-40"),
         ("m = arith_flush(fma(momentum, of[0], keep * m));", "m = fma(momentum, of[0], keep * m);"),
     ],
 )
@@ -787,7 +813,8 @@ plant(
     [CPU],
     [
         ("sum[e % LANES] = term(sum[e % LANES], e);", "sum[0] = term(sum[0], e);"),
-        ("const uint own = get_global_id(0) * VEC, c = min(own, C - VEC)", "const uint own = get_global_id(0) * VEC, c = own"),
+        ("const uint own = get_global_id(0) * VEC, c = min(own, C - VEC)",
+         "const uint own = get_global_id(0) * VEC, c = own"),
         ("total = fresh && g == begin ? a : total + a;", "total = fresh ? a : total + a;"),
         ("for (; w + LANES <= count; w += LANES) {", "for (; w + LANES < count; w += LANES) {"),
         ("sums[S + lane] = finish_sum(((float *)&of_products)[lane], inverse[lane], count, P);",
@@ -804,16 +831,20 @@ plant(
     [
         ("arith_select(arith_abs(x) < 0x1p-40f, 0.0f, x);", "arith_select(arith_abs(x) <= 0x1p-40f, 0.0f, x);"),
         ("arith_select(arith_abs(x) < 0x1p-100f, 0.0f, x);", "arith_select(arith_abs(x) < 0x1p-101f, 0.0f, x);"),
-        ("bits = arith_choose(exponent > 254, ARITH_INF, bits);", "bits = arith_choose(exponent > 255, ARITH_INF, bits);"),
+        ("bits = arith_choose(exponent > 254, ARITH_INF, bits);",
+         "bits = arith_choose(exponent > 255, ARITH_INF, bits);"),
         ("(arith_u32)(r > ulp) - (arith_u32)(r <= -ulp);", "(arith_u32)(r > ulp) - (arith_u32)(r < -ulp);"),
         ("(arith_u32)(r > half_ulp) - (arith_u32)(r < -half_ulp);", "(arith_u32)(r > half_ulp);"),
-        ("bits = arith_choose(u > ARITH_INF, ARITH_NAN, bits); /* the sign", "bits = arith_choose(u >= ARITH_INF, ARITH_NAN, bits); /* the sign"),
-        ("float c = arith_select(x > 89.0f, 89.0f, arith_flush(x));", "float c = arith_select(x > 88.0f, 88.0f, arith_flush(x));"),
+        ("bits = arith_choose(u > ARITH_INF, ARITH_NAN, bits); /* the sign",
+         "bits = arith_choose(u >= ARITH_INF, ARITH_NAN, bits); /* the sign"),
+        ("float c = arith_select(x > 89.0f, 89.0f, arith_flush(x));",
+         "float c = arith_select(x > 88.0f, 88.0f, arith_flush(x));"),
         ("q = ARITH_FMA(q, r, 0x1.5558b0p-5f);", "q = ARITH_FMA(q, r, 0x1.5568b0p-5f);"),
         ("y = arith_select(u == ARITH_ONE, 0.0f, y);", "", "ln 1 is +0 by the polynomial as well: k and f are +0"),
         ("arith_select(x < 0.0f, e * y, y)", "arith_select(x <= 0.0f, e * y, y)", "at 0 e is 1, so that both are y"),
         ("q = ARITH_FMA(ARITH_FMA(-q, n, sum), r, q);\n    return", "return"),
-        ("arith_normal_or_zero(arith_select(n < 0.0f, -y, y)));\n}\n\n/* ---- the normal", "arith_normal_or_zero(y));\n}\n\n/* ---- the normal"),
+        ("arith_normal_or_zero(arith_select(n < 0.0f, -y, y)));\n}\n\n/* ---- the normal",
+         "arith_normal_or_zero(y));\n}\n\n/* ---- the normal"),
         ("^ (n & 2u) << 30);", "^ (n & 1u) << 31);"),
         ("return arith_select(x < 0x1p-80f, 0.0f, ARITH_FMA(", "return arith_select(x < 0x1p-60f, 0.0f, ARITH_FMA("),
     ],
@@ -857,7 +888,8 @@ plant(
     [
         ("y[(uint64_t)n * outputs + at + o] = arith_flush(c[o]);", "y[(uint64_t)n * outputs + at + o] = c[o];"),
         ("row[i] = arith_flush(row[i]);", ""),
-        ("if (!x)\n                for (uint32_t i = 0; i < width; i++) c[i] += dr;", "if (!x)\n                c[0] = dr;"),
+        ("if (!x)\n                for (uint32_t i = 0; i < width; i++) c[i] += dr;",
+         "if (!x)\n                c[0] = dr;"),
         ("outputs - at < BLOCK ? outputs - at : BLOCK;", "outputs - at < BLOCK ? outputs - at : BLOCK - 1;"),
     ],
 )
@@ -877,7 +909,8 @@ plant(
     "conv_forward conv_backward_input conv_backward_weights",
     [CPU],
     [
-        ("y[(uint64_t)(g * l.og + o) * l.p + p] = arith_flush(sum[o]);", "y[(uint64_t)(g * l.og + o) * l.p + p] = sum[o];"),
+        ("y[(uint64_t)(g * l.og + o) * l.p + p] = arith_flush(sum[o]);",
+         "y[(uint64_t)(g * l.og + o) * l.p + p] = sum[o];"),
         ("wt + ((uint64_t)c * l.t + list[t].number) * l.og, l.og);", "wt + ((uint64_t)c * l.t + t) * l.og, l.og);"),
         ("dyt + (uint64_t)p * l->o + c / l->cg * l->og, l->og);", "dyt + (uint64_t)p * l->o, l->og);"),
         ("l.q + q] = arith_flush(sum[c]);", "l.q + q] = sum[c];"),
@@ -888,7 +921,8 @@ plant(
     "max_pool_forward max_pool_backward average_pool_forward average_pool_backward",
     [CPU],
     [
-        ("if (value > plane[best] || arith_is_nan(value)) best", "if (value >= plane[best] || arith_is_nan(value)) best"),
+        ("if (value > plane[best] || arith_is_nan(value)) best",
+         "if (value >= plane[best] || arith_is_nan(value)) best"),
         ("lane[list[t].number % ROW_LANES] +=", "lane[t % ROW_LANES] +="),
         ("dx[i] = arith_flush(dx[i]);", ""),
         ("t < taps && !arith_is_nan(plane[best]); t++", "t < taps; t++"),
@@ -910,7 +944,8 @@ plant(
     [CPU],
     [
         ("if (first_bad[0]) return;", ""),
-        ("const float velocity = arith_flush_state(__builtin_fmaf(momentum, v[i], g));", "const float velocity = __builtin_fmaf(momentum, v[i], g);"),
+        ("const float velocity = arith_flush_state(__builtin_fmaf(momentum, v[i], g));",
+         "const float velocity = __builtin_fmaf(momentum, v[i], g);"),
     ],
 )
 plant(
@@ -918,7 +953,8 @@ plant(
     "norm_rows norm_forward norm_backward_rows",
     [CPU],
     [
-        ("rows[c] = arith_flush(arith_div(sum_row(x, positions), (float)positions));", "rows[c] = arith_div(sum_row(x, positions), (float)positions);"),
+        ("rows[c] = arith_flush(arith_div(sum_row(x, positions), (float)positions));",
+         "rows[c] = arith_div(sum_row(x, positions), (float)positions);"),
         ("rows[channels + c] = arith_flush(at.inverse * sum_products(dy, x, at.mean, positions));",
          "rows[channels + c] = at.inverse * sum_products(dy, x, at.mean, positions);"),
         ("return (place){of[0], of[2 * sets]};", "return (place){of[0], of[sets]};"),
@@ -932,7 +968,8 @@ plant(
     "dense_forward dense_backward_input dense_backward_weights",
     [CPU],
     [
-        ("block_count(a->n, rows_of_block(device)) * block_count(a->size[DENSE_OUTPUTS], panel)),", "block_count(a->n, rows_of_block(device)) * (a->size[DENSE_OUTPUTS] / panel)),"),
+        ("block_count(a->n, rows_of_block(device)) * block_count(a->size[DENSE_OUTPUTS], panel)),",
+         "block_count(a->n, rows_of_block(device)) * (a->size[DENSE_OUTPUTS] / panel)),"),
         ("block_count(a->n, PACK_ROWS)),", "(size_t)a->n / PACK_ROWS),"),
         ("enum { PACK_ROWS = 32 };", "enum { PACK_ROWS = 33 };"),
     ],
@@ -943,10 +980,12 @@ plant(
     [CPU],
     [
         ("range.global[1] = block_count(p->depth, run);", "range.global[1] = p->depth / run;"),
-        ("w->granule || op_panel_width(a) == 1 || (a->first + r) % w->granule) return 0;", "w->granule || op_panel_width(a) == 1) return 0;"),
+        ("w->granule || op_panel_width(a) == 1 || (a->first + r) % w->granule) return 0;",
+         "w->granule || op_panel_width(a) == 1) return 0;"),
         ("const uint32_t whole = (a->n - r) / w->granule,", "const uint32_t whole = (a->n - r + 1) / w->granule,"),
         ("across = (uint32_t)block_count(ow, block_count(ow, near));", "across = (uint32_t)block_count(ow, near);"),
-        ("launch_line(1, block_count(a->size[WINDOW_O], BIAS_OUTPUTS))", "launch_line(1, a->size[WINDOW_O] / BIAS_OUTPUTS)"),
+        ("launch_line(1, block_count(a->size[WINDOW_O], BIAS_OUTPUTS))",
+         "launch_line(1, a->size[WINDOW_O] / BIAS_OUTPUTS)"),
     ],
 )
 plant(
@@ -955,7 +994,8 @@ plant(
     [GPU],
     [
         ("block_count(rows, b.edge) * b.items_y, depth},", "block_count(rows, b.edge) * b.items_y, 1},"),
-        (".global = {block_count(cols, b.edge) * b.items_x,", ".global = {(cols / b.edge + !(cols / b.edge)) * b.items_x,"),
+        (".global = {block_count(cols, b.edge) * b.items_x,",
+         ".global = {(cols / b.edge + !(cols / b.edge)) * b.items_x,"),
     ],
 )
 plant(
