@@ -1,6 +1,8 @@
 /* Operands of a case on a device, between guard bands. */
 #include "verify/banded.h"
 
+#include "device/operand.h"
+
 #include "arith.h"
 
 #include <stdlib.h>
@@ -64,14 +66,11 @@ tas_status banded_open(tas_device *device, const test_case *c, int o, uint32_t p
 {
     const op_operand *operand = &op_get(c->args.op)->operand[o];
     unsigned char *host;
-    const op_args *args = &c->args;
+    op_args args = c->args;
+    args.panel_width = panel_width;
     *b =
         (banded){.bytes = c->elements[o] * op_type_bytes(operand->type), .panels = operand->layout != LAYOUT_ROW_MAJOR};
-    if (operand->layout == LAYOUT_WEIGHT_PANELS)
-        b->matrix = (layout){args->size[OP_MATRIX_ROWS], args->size[OP_MATRIX_COLS],
-                             device_weight_panel(device, args->size[OP_MATRIX_ROWS], args->size[OP_MATRIX_COLS])};
-    if (operand->layout == LAYOUT_BATCH_PANELS)
-        b->matrix = (layout){args->n, (uint32_t)(c->elements[o] / args->n), panel_width};
+    b->matrix = operand_layout(device, &args, o, c->elements[o]);
     b->zero_pads = operand->layout == LAYOUT_WEIGHT_PANELS && c->mode != DRAW_WILD; /* infinity times 0 is no 0 */
     if (b->panels) b->bytes = layout_elements(b->matrix) * sizeof(float);
     tas_status status = banded_alloc(device, b, &host);
