@@ -37,7 +37,7 @@ COMMANDS = {
     "eval": (False, ("eval", "s", "{data}", "--json")),
     "predict": (False, ("predict", "s", "{data}", "--csv")),
     "sweep": (False, ("sweep", "net", "{data}", "--batches", "16,4", "--target-loss", "0.9", "--epochs", "1",
-                      "--seeds", "1", "--lr", "0.05", "--lr-scaling", "none", "--brief", "--json", "j")),
+                      "--seeds", "2", "--lr", "0.05", "--lr-scaling", "none", "--brief", "--json", "j")),
     "verify": (False, ("verify", "--op", "dense_forward", "--cases", "1", "--json", "v")),
     "devices": (False, ("devices", "--json")),
 }

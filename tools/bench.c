@@ -102,7 +102,7 @@ enum { SQUARE = 1024 };
 static bench_row *add_row(session *r)
 {
     bench_row *more = realloc(r->rows.row, (r->rows.count + 1) * sizeof *more);
-    if (!more) abort();
+    if (!more) cli_no_memory();
     r->rows.row = more;
     bench_row *row = &more[r->rows.count++];
     *row = (bench_row){.device = r->rows.device_count - 1, .batch = r->batch};
@@ -272,7 +272,7 @@ static int bench_devices(session *r)
     tas_status status = r->s.all ? tas_devices(r->cli.context, &list, &count) : TAS_OK;
     if (status) return cli_failed(&r->cli, status);
     r->rows.device = calloc(count, sizeof *r->rows.device);
-    if (!r->rows.device) abort();
+    if (!r->rows.device) cli_no_memory();
     for (size_t i = 0; i < count; i++) {
         if (list && list[i].type == TAS_TYPE_NONE) continue;
         const size_t before = r->rows.device_count, rows = r->rows.count;

@@ -1,5 +1,6 @@
 /* Another process of this program. posix_spawn() of a program is safe beside any driver; a fork() is not. */
 #include "child.h"
+#include "cli.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -118,7 +119,7 @@ static void read_some(child *c, lines *from)
 {
     if (from->bytes - from->count < 4096) {
         char *more = realloc(from->text, from->bytes + 65536);
-        if (!more) abort();
+        if (!more) cli_no_memory();
         from->text = more;
         from->bytes += 65536;
     }

@@ -95,6 +95,12 @@ bool cli_budget(cli_state *cli, const cli_size *size, const tas_device_info *dev
     return true;
 }
 
+_Noreturn void cli_no_memory(void)
+{
+    fputs("tassello: no memory\n", stderr);
+    exit(EXIT_FAILED);
+}
+
 void cli_exit(int status)
 {
     const bool failed = ferror(stdout);
@@ -111,7 +117,13 @@ void cli_exit(int status)
 
 double cli_clock(void)
 {
+    static double latest, missing; /* of a clock that was set back, which this one should never be */
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+    const double seconds = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec + missing;
+    if (seconds > latest)
+        latest = seconds;
+    else
+        missing += latest - seconds;
+    return latest;
 }

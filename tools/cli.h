@@ -201,6 +201,9 @@ void cli_close(cli_state *cli);
 /* Ends the program. Status 0 becomes 1 if stdout could not be written, which is reported. */
 _Noreturn void cli_exit(int status);
 
+/* Ends the program with a message, where nothing is lost by it. */
+_Noreturn void cli_no_memory(void);
+
 /* Has a signal call handler, unless the parent had it ignored, as nohup and shells' scripts do. cli_catch_ends() does
  * so for those that ask a program to end: SIGINT, SIGTERM, SIGHUP. */
 void cli_catch(int number, void (*handler)(int));

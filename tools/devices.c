@@ -82,7 +82,7 @@ static tas_status open_session(session *r)
         if (r->list[i].type != TAS_TYPE_NONE) measure(&r->cli, &r->list[i]);
     if (!r->s.net) return TAS_OK;
     r->plans = calloc(r->count, sizeof *r->plans);
-    if (!r->plans) abort();
+    if (!r->plans) cli_no_memory();
     for (size_t i = 0; i < r->count; i++)
         if (r->list[i].type != TAS_TYPE_NONE) plan(r, &r->list[i], &r->plans[i]);
     return TAS_OK;

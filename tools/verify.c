@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const cli_option options[] = {
     OPTION_DEVICE(offsetof(verify_settings, device)),
@@ -126,7 +127,7 @@ static void add_names(verify_settings *s, const char *text)
         if (!*at) break;
         if (s->only_count == VERIFY_NAMES) cli_usage(&verify_command, "--op: expected at most %d names", VERIFY_NAMES);
         char *name = strndup(at, strcspn(at, ","));
-        if (!name) abort();
+        if (!name) cli_no_memory();
         s->only[s->only_count++] = name;
         check_name(name);
     }
@@ -139,7 +140,7 @@ static void pass_on(verify_settings *s, const cli_option *option, const char *te
     for (size_t i = 0; i < sizeof own_options / sizeof *own_options; i++)
         if (option->offset == own_options[i]) return;
     if (s->passed_count == VERIFY_PASSED_ON) cli_usage(&verify_command, "--%s: too many options", option->name);
-    if (asprintf(&words, "--%s%s%s", option->name, text ? "=" : "", text ? text : "") < 0) abort();
+    if (asprintf(&words, "--%s%s%s", option->name, text ? "=" : "", text ? text : "") < 0) cli_no_memory();
     s->passed_on[s->passed_count++] = words;
 }
 
@@ -217,14 +218,34 @@ static int judge_devices(const verify_session *v)
     return failed || !passed ? EXIT_FAILED : 0;
 }
 
+/* A file is written whole, and else the earlier one stays; a pipe, say, as it is. */
+static bool write_file(verify_session *v)
+{
+    struct stat about;
+    const char *path = v->s.json;
+    const bool whole = stat(path, &about) || S_ISREG(about.st_mode);
+    char *text = NULL;
+    size_t bytes;
+    FILE *stream = whole ? open_memstream(&text, &bytes) : fopen(path, "w");
+    bool done = stream && cli_json_print(verify_describe(v), stream);
+    if (stream && fclose(stream)) done = false;
+    if (done && text && tas_file_write(v->cli.context, path, text, bytes)) {
+        cli_error(&v->cli, "--json %s", tas_error(v->cli.context));
+        free(text);
+        return false;
+    }
+    done &= !whole || text;
+    free(text);
+    if (!done) cli_error(&v->cli, "--json %s: cannot be written: %s", path, strerror(errno));
+    return done;
+}
+
 static bool write_json(verify_session *v)
 {
-    const bool to_stdout = v->text == stderr;
-    FILE *stream = to_stdout ? stdout : fopen(v->s.json, "w");
-    bool done = stream && cli_json_print(verify_describe(v), stream);
-    if (stream && !to_stdout) done &= !fclose(stream);
-    if (!done) cli_error(&v->cli, "--json %s: cannot be written: %s", v->s.json, strerror(errno));
-    return done;
+    if (v->text != stderr) return write_file(v);
+    if (cli_json_print(verify_describe(v), stdout)) return true;
+    cli_error(&v->cli, "--json -: cannot be written: %s", strerror(errno));
+    return false;
 }
 
 static int verify(verify_session *v)

@@ -26,7 +26,7 @@ enum { OUTPUTS = sizeof outputs / sizeof *outputs };
 static char *path_of(const verify_session *v, const struct output *output)
 {
     char *path = NULL;
-    if (asprintf(&path, "%s/%s", v->s.report, output->name) < 0) abort();
+    if (asprintf(&path, "%s/%s", v->s.report, output->name) < 0) cli_no_memory();
     return path;
 }
 
@@ -50,9 +50,10 @@ static bool write_output(verify_session *v, const struct output *output, const j
     char *text = NULL, *path = path_of(v, output);
     size_t bytes = 0;
     FILE *stream = open_memstream(&text, &bytes);
-    if (!stream) abort();
+    if (!stream) cli_no_memory();
     output->write(found, stream);
-    if (fclose(stream)) abort(); /* no memory */
+    const bool failed = ferror(stream) != 0;
+    if (fclose(stream) || failed || !text) cli_no_memory();
     const tas_status status = tas_file_write(v->cli.context, path, text, bytes);
     if (status) cli_error(&v->cli, "--report %s", tas_error(v->cli.context));
     free(text);

@@ -130,9 +130,15 @@ void callback_end(const entry_state *ours)
 
 double now_seconds(void)
 {
+    static _Thread_local double latest, missing; /* of a clock that was set back, which this one should never be */
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    const double seconds = (double)t.tv_sec + 1e-9 * (double)t.tv_nsec + missing;
+    if (seconds > latest)
+        latest = seconds;
+    else
+        missing += latest - seconds;
+    return latest;
 }
 
 const char *tas_status_name(tas_status status)
