@@ -31,8 +31,8 @@ LAST = re.compile(r"^test accuracy (\d\.\d{4}) loss (\d+\.\d{4})\nweights sha256
 LAST_MSE = re.compile(r"^test loss (\d+\.\d{4})\nweights sha256 ([0-9a-f]{64})\n\Z", re.M)
 CRASH = re.compile(r"Sanitizer|runtime error:|Segmentation|stack smashing|free\(\)|malloc\(\)|Assertion|"
                    r"terminate called")
-COMMANDS = ("devices", "data", "inspect", "plan", "train", "sweep", "advise", "bench", "eval", "predict", "export",
-            "import", "verify", "bisect")
+COMMANDS = ("devices", "data", "inspect", "plan", "train", "sweep", "advise", "eval", "predict", "export",
+            "import", "bench", "verify", "bisect")
 NET = "input 1x8x8\ndense 8\nrelu\ndense 4\n"
 CASES = []
 
