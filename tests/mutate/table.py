@@ -887,7 +887,7 @@ plant(
     [CPU],
     [
         ("y[(uint64_t)n * outputs + at + o] = arith_flush(c[o]);", "y[(uint64_t)n * outputs + at + o] = c[o];"),
-        ("row[i] = arith_flush(row[i]);", ""),
+        ("row[i] = arith_flush(row[i]);", ";"),
         ("if (!x)\n                for (uint32_t i = 0; i < width; i++) c[i] += dr;",
          "if (!x)\n                c[0] = dr;"),
         ("outputs - at < BLOCK ? outputs - at : BLOCK;", "outputs - at < BLOCK ? outputs - at : BLOCK - 1;"),
@@ -924,7 +924,7 @@ plant(
         ("if (value > plane[best] || arith_is_nan(value)) best",
          "if (value >= plane[best] || arith_is_nan(value)) best"),
         ("lane[list[t].number % ROW_LANES] +=", "lane[t % ROW_LANES] +="),
-        ("dx[i] = arith_flush(dx[i]);", ""),
+        ("dx[i] = arith_flush(dx[i]);", ";"),
         ("t < taps && !arith_is_nan(plane[best]); t++", "t < taps; t++"),
     ],
 )
