@@ -310,5 +310,5 @@ tas_status trace_end(tas_run *run, uint64_t step)
     const tas_status status = read_update(run, step);
     run->trace.on = false;
     if (!status) report(run, step);
-    return status == TAS_NO_MEMORY ? TAS_DEVICE_FAILED : status; /* the update was made, and is not to run again */
+    return status;
 }
