@@ -48,6 +48,8 @@ MORE_REGISTERS, MORE_LOCAL = 8, 1024  # the slack
 MAY_SPILL = {
     ("pvc", "conv_gpu.cl", "conv_forward"),
     ("pvc", "conv_gpu.cl", "conv_backward_input"),
+    ("pvc", "dense_gpu.cl", "dense_forward"),
+    ("pvc", "dense_gpu.cl", "dense_backward_input"),
     ("pvc", "dense_gpu.cl", "dense_backward_weights"),
 }
 HEAD = """# What kernels cost on GPUs that were not at hand
