@@ -45,26 +45,6 @@ static void check_drawn(op_id op, const case_name *name, const op_args *args)
 START_TEST(drawn_shapes_fit) { each_shape((op_id)_i, check_drawn); }
 END_TEST
 
-/* Some sizes are lowered at random; what fits runs, and its results are those of the reference. */
-static void check_lowered(op_id op, const case_name *drawn, const op_args *args)
-{
-    case_name name = *drawn;
-    op_args lowered = *args;
-    difference what;
-    if (name.number % 8) return;
-    for (int f = 0; f < FIELDS; f++) {
-        const uint32_t size = *case_name_field(&lowered, f);
-        name.given[f] = size && random_below(3) == 0;
-        name.value[f] = size ? random_below(size) : 0;
-    }
-    if (!case_draw_args(op, &name, &lowered)) return;
-    expect_ok(case_verify(device, op, &name, &what));
-    ck_assert(!what.found && !what.stray);
-}
-
-START_TEST(lowered_shapes_run) { each_shape((op_id)_i, check_lowered); }
-END_TEST
-
 START_TEST(names_are_read_as_printed)
 {
     static const char *const bad[] = {"",         "1",           "1:",       ":1",       "1:2:",         "1:2:n",
@@ -477,7 +457,6 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, support_open, support_close);
     tcase_add_loop_test(tc, drawn_shapes_fit, 0, OP_COUNT);
-    tcase_add_loop_test(tc, lowered_shapes_run, 0, OP_COUNT);
     tcase_add_test(tc, names_are_read_as_printed);
     tcase_add_test(tc, shrunk_to_the_bounds);
     tcase_add_test(tc, sizes_that_depend_on_each_other);

@@ -38,6 +38,36 @@ static void check_operation(op_id op, uint32_t cases)
 START_TEST(operation) { check_operation((op_id)_i, case_count()); }
 END_TEST
 
+/* Lowers some sizes at random; false if the operation has no such shape. */
+static bool lower_sizes(op_id op, case_name *name)
+{
+    op_args args;
+    if (!case_draw_args(op, name, &args)) return false;
+    for (int f = 0; f < FIELDS; f++) {
+        const uint32_t size = *case_name_field(&args, f);
+        name->given[f] = size && random_below(3) == 0;
+        name->value[f] = size ? random_below(size) : 0;
+    }
+    return case_draw_args(op, name, &args);
+}
+
+/* Shapes to which verify may shrink a case are shapes that the kernels take. */
+START_TEST(lowered_shapes)
+{
+    const op_id op = (op_id)_i;
+    const uint32_t wanted = case_count();
+    for (uint32_t number = 0, found = 0; number < 2 * EDGE_CASES && found < wanted; number++) {
+        case_name name = {.seed = test_seed(), .number = number};
+        difference what;
+        char text[DIFFERENCE_TEXT];
+        if (!lower_sizes(op, &name)) continue;
+        ck_assert_msg(!case_verify(device, op, &name, &what), "%s", tas_error(context));
+        ck_assert_msg(!what.found && !what.stray, "%s: %s", op_get(op)->name, compare_print(&what, text));
+        found++;
+    }
+}
+END_TEST
+
 /* Of which there are kernels for both kinds of devices; and what takes panels of examples with them. */
 static const op_id products[] = {OP_DENSE_FORWARD,
                                  OP_DENSE_FORWARD_NO_BIAS,
@@ -327,6 +357,7 @@ static Suite *make_suite(const char *id)
     device = tested;
     tas_set_log(context, print_line, NULL);
     tcase_add_loop_test(operations, operation, 0, OP_COUNT);
+    tcase_add_loop_test(operations, lowered_shapes, 0, OP_COUNT);
     tcase_add_loop_test(kernels, product_kernels, 0, tested_small ? PRODUCTS : 5 * PRODUCTS);
     tcase_add_loop_test(trainings, canonical_digest, 0,
                         tested_small ? 1 : TRAININGS); /* the second takes minutes there */
