@@ -106,6 +106,13 @@ static const uint32_t edges[][GEOMETRY] = {
     {40, 2, 3, 4, 2, 1, 3, 1, 1, 0, 1, 1, 1, 2},
     {97, 3, 4, 4, 3, 3, 3, 1, 1, 1, 1, 1, 1, 3},
     {16, 16, 5, 6, 16, 3, 3, 1, 1, 1, 1, 1, 1, 16},
+    {32, 4, 6, 6, 4, 3, 3, 1, 1, 2, 2, 2, 2, 4},
+    {1, 4, 5, 5, 4, 3, 3, 1, 1, 0, 0, 1, 1, 4},
+    {9, 17, 3, 3, 17, 3, 3, 1, 1, 1, 1, 1, 1, 17},
+    {16, 8, 6, 1, 8, 3, 1, 1, 1, 1, 0, 1, 1, 8},
+    /* a value past a run of 64; one column, and two granules past whole vectors */
+    {104, 5, 1, 13, 3, 1, 3, 1, 1, 0, 1, 1, 1, 1},
+    {100, 1, 2, 3, 4, 3, 1, 1, 1, 1, 0, 1, 1, 1},
 };
 
 #define PICK(d, list) (list)[draw_below(d, LENGTH(list))]
@@ -180,12 +187,14 @@ static bool conv_sum_shape(op_args *args, draw *d, int edge)
 {
     static const uint32_t granules[] = {0, 1, 2, 4, 8, 16, 32}, many[] = {2, 4}; /* several vectors of granules */
     if (!conv_shape(args, d, edge)) return false;
+    const bool depthwise = args->size[WINDOW_GROUPS] > 1 && args->size[WINDOW_GROUPS] == args->size[WINDOW_C];
     args->size[WINDOW_GRANULE] = args->n < 97 ? PICK(d, granules) : PICK(d, many);
-    if (args->n >= 97 && args->size[WINDOW_GROUPS] > 1 && args->size[WINDOW_GROUPS] == args->size[WINDOW_C])
-        args->size[WINDOW_GRANULE] = 1; /* depthwise: vectors of granules of one example */
+    if (args->n >= 97 && depthwise) args->size[WINDOW_GRANULE] = 1; /* vectors of granules of one example */
     args->first = draw_below(d, 3) && (args->n < 97 || edge % 2 == 0) ? draw_below(d, 100) : 0;
     args->batch = args->first + args->n + (draw_below(d, 2) ? draw_below(d, 40) : 0);
-    if (args->size[WINDOW_GRANULE] > 1 && draw_below(d, 2)) { /* whole granules, as of most tiles */
+    const bool whole = edge >= 0 && depthwise && args->n % 16 == 0;
+    if (whole) args->size[WINDOW_GRANULE] = 2u << edge % 4;
+    if (args->size[WINDOW_GRANULE] > 1 && (draw_below(d, 2) || whole)) { /* whole granules, as of most tiles */
         args->first -= args->first % args->size[WINDOW_GRANULE];
         args->batch = args->first + args->n;
     }

@@ -32,8 +32,8 @@ static bool dropout_fit(op_args *args)
 
 static bool dropout_shape(op_args *args, draw *d, int edge)
 {
-    static const uint32_t edges[][2] = {{1, 1},   {2, 3},   {3, 4},   {7, 5},  {8, 16},
-                                        {16, 63}, {17, 64}, {31, 65}, {33, 7}, {65, 12}};
+    static const uint32_t edges[][2] = {{1, 1},   {2, 3},   {3, 4},  {7, 5},   {8, 16}, {16, 63},
+                                        {17, 64}, {31, 65}, {33, 7}, {65, 12}, {1, 129}};
     static const uint32_t quarters[] = {0, 0x40000000u, 0x80000000u, 0xc0000000u};
     if (edge >= LENGTH(edges)) return false;
     args->n = edge >= 0 ? edges[edge][0] : draw_size(d, 70);

@@ -49,6 +49,8 @@ static const uint32_t edges[][GEOMETRY] = {
     {2, 40, 3, 2, 1},
     {1, 5, 50, 0, 0},
     {1, 2, 18, 0, 0},
+    {1, 1, 1025, 0, 0},
+    {40, 2, 3, 0, 0},
 };
 
 static void draw_geometry(draw *d, uint32_t g[GEOMETRY])
