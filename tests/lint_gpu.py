@@ -59,7 +59,8 @@ Written by `tests/lint_gpu.py BUILD --write`, and held by that lint: it fails if
 
 Each cell has registers / bytes of local memory / bytes of private memory / occupancy, as `tests/chip_compilers.py`
 defines them: occupancy is waves per SIMD unit on AMD's chips (gfx), warps per multiprocessor on NVIDIA's (sm), and
-work-items per execution unit on Intel's, whose compiler does not report the registers that are used.
+work-items per execution unit on Intel's, whose compiler does not report the registers that are used. Only products on
+pvc keep anything in private memory: its compiler gives their threads 32 work-items, and spills.
 
 Compilers: """
 

@@ -284,6 +284,13 @@ def with_method(row, native, method, threads):
     row.notes.append("{} cases, {} wrong".format(*found))
 
 
+def for_chips(_row, native):
+    """Compilers for GPUs that are not here. What it says in place of the digests is the count, and what was skipped."""
+    need_command("clang-15", "clang-15 libclc-15")
+    text = run([sys.executable, ROOT / "tests" / "lint_gpu.py", Path(native).resolve().parents[1], "--all"])
+    return "; ".join(re.findall(r"^(?:skipped, .*|not compared, .*|\d+ sources .*|kernels for GPUs.*)", text, re.M))
+
+
 def rows(native):
     release = ("-Dbuildtype=release", *LEAN, "-Donnx=disabled")
     for level in "0123":
@@ -300,14 +307,14 @@ def rows(native):
             yield Row(f"pocl {method} {threads} threads", with_method, native, method, threads)
     for name, cases in (("pocl", 125), ("intel", 125), ("rusticl", 20), ("oclgrind", 5)):
         yield Row(f"driver {name}", on_driver, native, name, cases)
+    yield Row("chips", for_chips, native)
 
 
 def report(row):
     begin = time.monotonic()
     word, text = "ok", ""
     try:
-        row.function(row, *row.arguments)
-        text = " ".join([digest[:16] for digest in DIGESTS])
+        text = row.function(row, *row.arguments) or " ".join([digest[:16] for digest in DIGESTS])
     except Missing as missing:
         word, text = "skipped", str(missing)
     except Failed as failure:
