@@ -135,8 +135,13 @@ static void read_some(child *c, lines *from)
     close_lines(from);
 }
 
-/* The pipes end when every process that has them is gone; a compiler of the driver's may outlive the child. */
-static bool has_ended(child *c) { return c->pid > 0 && waitpid(c->pid, &c->end->status, WNOHANG) == c->pid; }
+/* The pipes end when every process that has them is gone; a compiler of the driver's may outlive the child. It is not
+ * reaped yet, so that its process group is still its own. */
+static bool has_ended(const child *c)
+{
+    siginfo_t about = {0};
+    return !waitid(P_PID, (id_t)c->pid, &about, WEXITED | WNOHANG | WNOWAIT) && about.si_pid == c->pid;
+}
 
 static void read_rest(child *c, lines *from)
 {
@@ -158,7 +163,7 @@ static void watch(child *c, double limit)
         if (c->end->timed_out || c->end->interrupted) break;
     }
     kill(-c->pid, SIGKILL);
-    if (!ended) waitpid(c->pid, &c->end->status, 0);
+    while (waitpid(c->pid, &c->end->status, 0) < 0 && errno == EINTR) continue;
     read_rest(c, &c->out);
     read_rest(c, &c->err);
 }
