@@ -184,7 +184,7 @@ def _(t, folder):
 
 @scenario("sweep")
 def _(t, folder):
-    return ("sweep", t.net, t.data, "--device", "reference", "--batches", "16,4", "--target-loss", "0.7", "--epochs",
+    return ("sweep", t.net, t.data, "--device", "reference", "--batches", "16,4", "--target-loss", "0.9", "--epochs",
             "2", "--seeds", "2", "--momentum", "0", "--lr", "0.05", "--lr-scaling", "none", "--brief", "--state",
             "state", "--json", "j", "--runs", "runs.csv")
 
@@ -299,7 +299,7 @@ class Scenario:
             expect(result.status in (0, 1), f"status {result.status}{where}", result)
             expect(counted and counted["faults"], "the fault did not happen", result)
             if result.status == 1:
-                expect("tassello" in result.err or '"problems":["' in result.out, f"no message{where}", result)
+                expect("tassello" in result.err, f"no message{where}", result)
                 expect(keys not in HARMLESS, f"it failed{where}", result)
             else:
                 expect(text_of(result.raw) == text_of(self.result.raw), f"another result{where}", result)
@@ -336,7 +336,8 @@ class Scenario:
         """(call, nth, keys, times)"""
         for call, errors in ERRORS.items():
             nths = range(1, self.counted[call] + 1) if everything else sorted(self.new_places(call))
-            yield from ((call, nth, keys, times) for nth in nths for keys, times in errors)
+            some = errors if everything or self.name != "sweep" else errors[:1]  # it takes a second
+            yield from ((call, nth, keys, times) for nth in nths for keys, times in some)
 
     def new_places(self, call):
         """Without those from where the same command did that in a scenario before."""

@@ -372,11 +372,14 @@ static void add_problem(void *user, const char *problem)
     fprintf(stderr, "tassello %s: %s\n", data_command.name, problem);
 }
 
-/* More of what is wrong than the one that ended the reading. */
+/* More of what is wrong than the one that ended the reading, which may have passed, as a failing disk does. */
 static int show_problems(session *r, const tas_reading *reading)
 {
     int count = 0;
+    char *first = strdup(tas_error(r->cli.context));
     const tas_status status = tas_data_check(r->cli.context, r->s.data, reading, PROBLEMS, add_problem, r, &count);
+    if (!status && !count) add_problem(r, first ? first : "it could not be read at first");
+    free(first);
     if (status) return cli_failed(&r->cli, status);
     if (count >= PROBLEMS) cli_note(&r->cli, "only the first %d problems are listed", count);
     sets_hint(&r->cli, TAS_BAD_DATA, true);
