@@ -329,7 +329,9 @@ class Scenario:
         expect(result.status or not missing, f"not written, and nothing is said: {missing}{where}", result)
 
     def is_earlier(self, name, content):
-        """A checkpoint of a step on the way, or what sweeps keep."""
+        """A checkpoint of a step on the way, what sweeps keep, or what a verification found."""
+        if name == "v":
+            return isinstance(content, list)
         return name.startswith(("cache/", "state/")) or (isinstance(content, tuple) and name[0] in "sb")
 
     def tries(self, everything):
