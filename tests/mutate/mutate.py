@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Plants bugs, one at a time, and reports what finds each: the cases of verify, the canonical trainings, or a test.
 
-    tests/mutate/mutate.py BUILD [--sample N] [--only WORD] [--keep FILE] [--jobs N]
+    tests/mutate/mutate.py BUILD [--sample N] [--only WORD] [--equivalent] [--keep FILE] [--jobs N]
 
 BUILD is a build folder of gcc with -Dtests=true. Its files are left alone: what a mutation touches is compiled again
 elsewhere and linked into a program of its own. The mutations are the rows of table.py. PoCL runs kernels without
 optimization, which builds them several times as fast and gives the same bits.
 
 The last line is `N mutations: N killed, N equivalent, N alive`; the exit status is 1 if one is alive, or if its text is
-not found exactly once. --sample takes N rows, evenly spread. --keep FILE keeps results, and goes on from them.
+not found exactly once. --sample takes N rows, evenly spread. --equivalent tries those alone that are called equivalent,
+and is content if they stay alive. --keep FILE keeps results, and goes on from them.
 """
 
 import argparse
@@ -177,13 +178,15 @@ def run_way(way, program, row, scratch, folder):
     return (lines or done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
 
 
-def try_row(build, row, scratch):
+def try_row(build, row, scratch, equivalent):
     """(status, way, what it found, seconds)"""
     start = time.monotonic()
+    result = ("alive", "-", ", ".join(row.ways), 0.0)
     if row.equivalent:
         mutate_text(row)
-        return "equivalent", "-", row.equivalent, 0.0
-    result = ("alive", "-", ", ".join(row.ways), 0.0)
+        result = ("equivalent", "-", row.equivalent, 0.0)
+        if not equivalent:
+            return result
     for way in row.ways:
         program = "test_" + way[5:] if way.startswith("test ") else "first_difference"
         with tempfile.TemporaryDirectory(dir=scratch) as folder:
@@ -194,7 +197,7 @@ def try_row(build, row, scratch):
                 break
             found = run_way(way, binary, row, scratch, Path(folder))
         if found is not None:
-            result = ("killed", way, found, 0.0)
+            result = ("broken" if row.equivalent else "killed", way, found, 0.0)
             break
     return (*result[:3], time.monotonic() - start)
 
@@ -214,10 +217,13 @@ def main():
     parser.add_argument("build")
     parser.add_argument("--sample", type=int, help="so many rows, evenly spread")
     parser.add_argument("--only", help="rows whose file or replacement has this word")
+    parser.add_argument("--equivalent", action="store_true", help="try those called equivalent, too")
     parser.add_argument("--keep", type=Path, help="keep results in this file, and go on from them")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
     rows = [r for r in MUTATIONS if not arguments.only or arguments.only in r.path + r.new]
+    if arguments.equivalent:
+        rows = [r for r in rows if r.equivalent]
     if arguments.sample:
         real = [r for r in rows if not r.equivalent]
         rows = real[:: max(1, len(real) // arguments.sample)][: arguments.sample]
@@ -233,7 +239,7 @@ def main():
     def work(row):
         result = kept.get(key_of(row))
         if not result or result[0] in ("broken", "alive"):
-            result = try_row(build, row, scratch)
+            result = try_row(build, row, scratch, arguments.equivalent)
         return result
 
     with tempfile.TemporaryDirectory() as temporary:
