@@ -41,6 +41,7 @@ def plant(path, operations, ways, rows):
 
 UNSTORED = "it changes only sums that are not stored"
 IEEE_CHAIN = "on a device that keeps denormals no chain that starts at +0 ends at -0: for llvmpipe"
+LOSS_IS_LARGE = "a loss is 0, or 2^-24 at least: the logarithm of a sum of 1 or more, and what is far above that"
 EQUAL_WRITES = "work-items past the end write what the last one writes, to the same place"
 
 # ---- products on GPUs -----------------------------------------------------------------------------------------------
@@ -472,7 +473,8 @@ plant(
          EQUAL_WRITES),
         ("if (real) d[j] = arith_flush(p - (j == label ? on : off));", "if (real) d[j] = p - (j == label ? on : off);"),
         ("    if (real && l == 0) {\n        losses[first + r] = arith_flush(loss);",
-         "    if (real && l == 0) {\n        losses[first + r] = loss;"),
+         "    if (real && l == 0) {\n        losses[first + r] = loss;",
+         LOSS_IS_LARGE),
         ("for (uint k = 0; k < LANES; k++) { /*", "for (uint k = 1; k < LANES; k++) { /*"),
         ("return (1.0f - smoothing) + off;", "return 1.0f - smoothing;"),
     ],
@@ -486,7 +488,8 @@ plant(
         ("d[at + l] = arith_flush(p[l] - (at + l == label ? on : off));",
          "d[at + l] = p[l] - (at + l == label ? on : off);"),
         ("    losses[first + r] = arith_flush(loss);\n    hits[first + r]",
-         "    losses[first + r] = loss;\n    hits[first + r]"),
+         "    losses[first + r] = loss;\n    hits[first + r]",
+         LOSS_IS_LARGE),
         ("lane[l] = at + l < classes ? fma(q, surprise, lane[l]) : lane[l];", "lane[l] = fma(q, surprise, lane[l]);"),
         ("    __global float *d = gradient + r * classes;\n    const uint label = labels[r] < classes ? labels[r] "
          ": classes - 1;\n"
@@ -598,7 +601,8 @@ plant(
         ("w[i] = arith_flush(fma(-lr, arith_flush_state(fma(decoupled, w[i], move)), w[i]));",
          "w[i] = fma(-lr, arith_flush_state(fma(decoupled, w[i], move)), w[i]);"),
         ("w[i] = arith_flush(fma(-lr, arith_flush_state(fma(decoupled, w[i], move)), w[i]));",
-         "w[i] = arith_flush(fma(-lr, fma(decoupled, w[i], move), w[i]));"),
+         "w[i] = arith_flush(fma(-lr, fma(decoupled, w[i], move), w[i]));",
+         "a move below 2^-100 changes no weight, which is 0 or 2^-40 at least"),
         ("const float g = arith_flush(fma(decay, w[i], gradient_mean(sum[i], examples, reciprocal, factor)));",
          "const float g = fma(decay, w[i], gradient_mean(sum[i], examples, reciprocal, factor));"),
         ("sum[i] = arith_flush(fma(decay, w[i], move));", "sum[i] = fma(decay, w[i], move);"),
