@@ -349,8 +349,9 @@ START_TEST(bits_are_compared)
     ck_assert_uint_eq(c.different, 1);
     ck_assert_uint_eq(compare_bits(TYPE_U8, "abc", "abd", 3).first, 2);
     ck_assert_uint_eq(compare_ulp(1, nextafterf(1, 2)), 1);
-    ck_assert_uint_eq(compare_ulp(-0.0f, 0), 1);
-    ck_assert_uint_eq(compare_ulp(nextafterf(0, -1), nextafterf(0, 1)), 3);
+    ck_assert_uint_eq(compare_ulp(-0.0f, 0), 0);
+    ck_assert_uint_eq(compare_ulp(nextafterf(0, -1), nextafterf(0, 1)), 2);
+    ck_assert_uint_eq(compare_ulp(-INFINITY, INFINITY), 0xff000000u);
     ck_assert_uint_eq(compare_ulp(NAN, 1), UINT32_MAX);
 }
 END_TEST

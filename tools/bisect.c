@@ -125,8 +125,8 @@ static float float_of(uint32_t bits)
 /* Floats from one to the other, in their order; -1 if one is NaN. */
 static int64_t ulp_of(uint32_t a, uint32_t b)
 {
-    const int64_t x = a >> 31 ? -(int64_t)(a & 0x7fffffff) - 1 : (int64_t)a;
-    const int64_t y = b >> 31 ? -(int64_t)(b & 0x7fffffff) - 1 : (int64_t)b;
+    const int64_t x = a >> 31 ? -(int64_t)(a & 0x7fffffff) : (int64_t)a;
+    const int64_t y = b >> 31 ? -(int64_t)(b & 0x7fffffff) : (int64_t)b;
     if (isnan(float_of(a)) || isnan(float_of(b))) return -1;
     return x < y ? y - x : x - y;
 }

@@ -24,16 +24,16 @@ comparison compare_bits(op_type type, const void *is, const void *should, uint64
     return out;
 }
 
-/* In the order of the floats. */
-static uint32_t rank_of(float x)
+/* Floats in their order as whole numbers. */
+static int64_t rank_of(float x)
 {
-    const uint32_t bits = arith_bits(x);
-    return bits >> 31 ? ~bits : bits | 1u << 31;
+    const int64_t magnitude = arith_magnitude(x);
+    return arith_bits(x) >> 31 ? -magnitude : magnitude;
 }
 
 uint32_t compare_ulp(float a, float b)
 {
     if (arith_is_nan(a) || arith_is_nan(b)) return UINT32_MAX;
-    const uint32_t x = rank_of(a), y = rank_of(b);
-    return x < y ? y - x : x - y;
+    const int64_t apart = rank_of(a) - rank_of(b);
+    return (uint32_t)(apart < 0 ? -apart : apart);
 }

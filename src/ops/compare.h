@@ -1,6 +1,6 @@
 /* Comparing values bit for bit; NaN equals NaN. */
-#ifndef COMPARE_H
-#define COMPARE_H
+#ifndef OPS_COMPARE_H
+#define OPS_COMPARE_H
 
 #include "ops/op.h"
 
@@ -12,7 +12,7 @@ typedef struct comparison {
 
 comparison compare_bits(op_type type, const void *is, const void *should, uint64_t elements);
 
-/* Steps between two floats, of those that lie between them; -0 and 0 are one apart. UINT32_MAX if one is NaN. */
+/* How many floats two are apart, in their order, in which both zeros are one. UINT32_MAX if one is NaN. */
 uint32_t compare_ulp(float a, float b);
 
 #endif

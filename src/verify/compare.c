@@ -1,6 +1,7 @@
 /* Comparing results with those of the reference, bit for bit. */
 #include "verify/compare.h"
 
+#include "ops/compare.h"
 #include "verify/cases.h"
 
 #include "arith.h"
@@ -8,46 +9,20 @@
 #include <stdio.h>
 #include <string.h>
 
-static uint32_t word_of(op_type type, const void *data, uint64_t i)
-{
-    return type == TYPE_U8 ? ((const uint8_t *)data)[i] : ((const uint32_t *)data)[i];
-}
-
-static bool equal_words(uint32_t a, uint32_t b, op_type type)
-{
-    if (a == b) return true;
-    return type == TYPE_F32 && arith_is_nan(arith_float(a)) && arith_is_nan(arith_float(b));
-}
-
-/* Floats in their order as whole numbers; both zeros are 0. */
-static int64_t rank_of(uint32_t bits)
-{
-    const int64_t magnitude = bits & 0x7fffffffu;
-    return bits >> 31 ? -magnitude : magnitude;
-}
-
-static uint64_t ulp_between(uint32_t a, uint32_t b)
-{
-    if (arith_is_nan(arith_float(a)) || arith_is_nan(arith_float(b))) return UINT64_MAX;
-    const int64_t apart = rank_of(a) - rank_of(b);
-    return (uint64_t)(apart < 0 ? -apart : apart);
-}
-
 static void compare_operand(const test_case *c, int o, const void *got, difference *out)
 {
     const op_type type = op_get(c->args.op)->operand[o].type;
-    for (uint64_t i = 0; i < c->elements[o]; i++) {
-        const uint32_t is = word_of(type, got, i), should = word_of(type, c->after[o], i);
-        if (equal_words(is, should, type)) continue;
-        if (out->differing++) continue;
-        out->found = true;
-        out->operand = o;
-        out->element = i;
-        out->elements = c->elements[o];
-        out->got = is;
-        out->expected = should;
-        out->ulp = type == TYPE_F32 ? ulp_between(is, should) : 0;
-    }
+    const comparison found = compare_bits(type, got, c->after[o], c->elements[o]);
+    const uint32_t ulp = type == TYPE_F32 ? compare_ulp(arith_float(found.is), arith_float(found.should)) : 0;
+    if (!found.different) return;
+    out->found = true;
+    out->operand = o;
+    out->element = found.first;
+    out->elements = c->elements[o];
+    out->differing = found.different;
+    out->got = found.is;
+    out->expected = found.should;
+    out->ulp = ulp == UINT32_MAX ? UINT64_MAX : ulp;
 }
 
 void compare_results(const test_case *c, void *const *got, difference *out)

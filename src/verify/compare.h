@@ -1,6 +1,6 @@
 /* The first element by which a case's results differ from the reference's. */
-#ifndef COMPARE_H
-#define COMPARE_H
+#ifndef VERIFY_COMPARE_H
+#define VERIFY_COMPARE_H
 
 #include "ops/op.h"
 
