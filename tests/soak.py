@@ -220,7 +220,7 @@ class Watch:
     def end(self):
         """A line that says what was seen; whether something differs or grew."""
         t = self.soak.t
-        self.child.send_signal(signal.SIGINT)
+        self.child.send_signal(signal.SIGTERM)  # SIGINT may be ignored, as nohup's children ignore it
         self.child.send_signal(signal.SIGCONT)
         out, _ = self.child.communicate(timeout=600)
         if self.child.returncode != 130:
