@@ -137,6 +137,7 @@ class Run:
 class Called(Faulty):
     def __init__(self, program, layer):
         super().__init__(program, layer, "pocl")
+        self.tested = set()
 
     def least(self):
         """A budget that has no room for the set."""
@@ -156,14 +157,18 @@ class Called(Faulty):
               f"{counts['False']} clean errors, {counts['None']} without that call, {len(bad)} wrong", flush=True)
         return bad
 
-    def limited(self, name):
-        """A training on a device with that limit, as what it is and as a GPU; what is wrong."""
+    def limited(self, name, everything):
+        """A training on a device with that limit, as what it is and, with --all, as a GPU; what is wrong. Before the
+        first one the device is tested as it is, for its cases may be larger than the limit."""
         bad, words = [], ("train", self.files["small"], self.data, "--batch", "48", "--steps", "3", "--tile", "7",
                           "--optimizer", "lamb", "--json")
         wanted = one_object(self.run(*words, "--device", "reference"))
-        for more in ({}, GPU):
+        for more in ({}, GPU)[: 1 + everything]:
             where = f"{name}{', as a GPU' if more else ''}"
             device = "pocl-gpu" if more else self.driver
+            if device not in self.tested:
+                self.below(*words, "--device", device, timeout=3600, **more)
+            self.tested.add(device)
             result, counted = self.below(*words, "--device", device, status=None, timeout=900,
                                          **{**LIMITS[name], **more})
             same = not result.status and one_object(result)["weights_sha256"] == wanted["weights_sha256"]
@@ -190,7 +195,7 @@ def main():
     begin, t, failed = time.monotonic(), Called(*words[:2]), 0
     t.files["small"] = t.net
     jobs = {name: lambda pool, n=name: t.failures(n, everything, pool) for name in COMMANDS}
-    jobs |= {name: lambda pool, n=name: t.limited(n) for name in LIMITS}
+    jobs |= {name: lambda pool, n=name: t.limited(n, everything) for name in LIMITS}
     chosen = [name for name in jobs if not words[2:] or any(word in name for word in words[2:])]
     try:
         reason = absent(t)
