@@ -81,6 +81,7 @@ struct tas_device {
     bool limited;           /* set by device_limit(): an operation has limits */
     uint32_t launch_pieces; /* in which each launch is cut, about; 0: those that take too long, or are too wide */
     uint64_t flops;         /* of products, of the operation that runs; 0: none */
+    bool bare;              /* operands have no guard bands: a test sees itself what is read past their ends */
     /* The ledger. A device that shares the host's memory counts what runs allocate there as used, too. */
     uint64_t used_bytes, peak_bytes;
     uint64_t host_bytes, host_peak_bytes;

@@ -54,7 +54,7 @@ static tas_status banded_write(tas_device *device, const unsigned char *host, ba
 /* Sets the sizes of the bands, and gives host memory full of guards. */
 static tas_status banded_alloc(tas_device *device, banded *b, unsigned char **host)
 {
-    b->band = device->info.align_bytes > 256 ? device->info.align_bytes : 256;
+    b->band = device->bare ? 0 : device->info.align_bytes > 256 ? device->info.align_bytes : 256;
     b->whole_bytes = b->band + b->bytes + b->band;
     *host = malloc((size_t)b->whole_bytes);
     if (!*host) return fail(device->context, TAS_NO_MEMORY, "no memory for a case");
