@@ -41,7 +41,7 @@ def plant(path, operations, ways, rows):
 
 UNSTORED = "it changes only sums that are not stored"
 IEEE_CHAIN = "on a device that keeps denormals no chain that starts at +0 ends at -0: for llvmpipe"
-LOSS_IS_LARGE = "a loss is 0, or 2^-24 at least: the logarithm of a sum of 1 or more, and what is far above that"
+LOSS_IS_LARGE = "a loss is 0, or 2^-36 at least: the logarithm of a sum of 1 or more, and what is far above that"
 EQUAL_WRITES = "work-items past the end write what the last one writes, to the same place"
 
 # ---- products on GPUs -----------------------------------------------------------------------------------------------
