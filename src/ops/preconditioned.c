@@ -17,7 +17,8 @@ static void draw_scalars(op_args *args, draw *d)
     static const float unbias[] = {1, 1.5f, 0x1p+10f}, epsilons[] = {1e-8f, 1e-8f, 0x1p-60f, 1e-3f, 1};
     args->scalar[SQUARES_SCALE] = arith_div(1, (float)(1 + draw_below(d, 100)));
     args->scalar[PRECONDITIONED_UNBIAS] = unbias[draw_below(d, LENGTH(unbias))];
-    args->scalar[PRECONDITIONED_EPSILON] = epsilons[draw_below(d, LENGTH(epsilons))] * ADAM_ROOT;
+    const float epsilon = epsilons[draw_below(d, LENGTH(epsilons))];
+    args->scalar[PRECONDITIONED_EPSILON] = (d->mode == DRAW_EDGE ? 0x1p-60f : epsilon) * ADAM_ROOT; /* fill() */
 }
 
 /* Gradients below 2^-40 under second moments so small that they would count; in DRAW_TINY gradients barely above it
