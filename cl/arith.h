@@ -19,6 +19,9 @@
 
 #if defined(__OPENCL_C_VERSION__) || defined(__OPENCL_VERSION__)
 #pragma OPENCL FP_CONTRACT OFF
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wpsabi" /* vectors wider than the processor's, which no caller passes */
+#endif
 typedef uint arith_u32;
 typedef int arith_i32;
 #define ARITH_FMA(a, b, c) fma(a, b, c)
