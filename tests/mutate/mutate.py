@@ -21,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -238,10 +239,16 @@ def main():
         build.link_command(program)
     counts = {"killed": 0, "equivalent": 0, "alive": 0, "broken": 0}
 
+    lock = threading.Lock()
+
     def work(row):
         result = kept.get(key_of(row))
         if not result or result[0] in ("broken", "alive"):
             result = try_row(build, row, scratch, arguments.equivalent)
+        with lock:
+            kept[key_of(row)] = result
+            if arguments.keep:
+                arguments.keep.write_text(json.dumps(kept, indent=1))
         return result
 
     with tempfile.TemporaryDirectory() as temporary:
@@ -250,9 +257,6 @@ def main():
             for number, (row, result) in enumerate(zip(rows, pool.map(work, rows)), 1):
                 counts[result[0]] += 1
                 print_row(number, row, result)
-                kept[key_of(row)] = result
-                if arguments.keep:
-                    arguments.keep.write_text(json.dumps(kept, indent=1))
     broken = f", {counts['broken']} broken" if counts["broken"] else ""
     print(
         f"{len(rows)} mutations: {counts['killed']} killed, {counts['equivalent']} equivalent, "
