@@ -91,7 +91,7 @@ class Run:
         self.result, self.calls = result, [call.split("!")[0] for call in counted["trace"]]
         self.after = {file: file_content(raw) for file, raw in files.items()}
 
-    def run(self, fault, timeout=120):
+    def run(self, fault, timeout=600):
         folder = self.t.place()
         shutil.copytree(self.template, folder, dirs_exist_ok=True)
         result, counted = self.t.below(*self.words, fault=fault, status=None, timeout=timeout, cwd=folder, TRACE=2)
