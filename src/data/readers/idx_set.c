@@ -4,6 +4,7 @@
 #include "data/readers/paths.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
