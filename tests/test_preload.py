@@ -235,6 +235,13 @@ def text_of(raw):
 
 def file_content(raw):
     """Of a checkpoint the tensors and what it says of them; None if it is damaged. Else as text_of()."""
+    try:
+        return read_content(raw)
+    except (KeyError, ValueError):
+        return None
+
+
+def read_content(raw):
     size = int.from_bytes(raw[:8], "little")
     if not (8 < size < len(raw) and raw[8:10] == b'{"'):
         return text_of(raw)
