@@ -48,7 +48,7 @@ ERRORS = {
 HARMLESS = ("short=1",)  # a caller that stops there is wrong
 # Of JSON: what memory and the clock decide.
 LOOSE = {"seconds", "examples_per_s", "decision_s", "peak_bytes", "host_bytes", "forecast_bytes", "tile", "tiles",
-         "resident", "cuts", "replays", "passes", "kept_bytes", "budget", "audit"}
+         "resident", "cuts", "replays", "passes", "kept_bytes", "budget", "audit", "init"}
 SCENARIOS = {}
 
 

@@ -328,6 +328,9 @@ const char *cli_float(float value, char text[FLOAT_TEXT]);
 /* Prints value on one line and releases it. False, with errno, if the stream failed, or memory for the value. */
 bool cli_json_print(json_t *value, FILE *stream);
 
+/* The value as a text, which the caller frees; NULL without memory. */
+char *cli_json_dump(const json_t *value, size_t flags);
+
 /* Jansson leaves out of an object what it has no memory for. From watch() on, is_whole() gives whether it had memory
  * since it was asked last, and was_whole() whether it always had; without that cli_exit() reports it. */
 void cli_json_watch(void);

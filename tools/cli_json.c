@@ -51,10 +51,24 @@ json_t *cli_json_float(float value)
 
 json_t *cli_json_budget(uint64_t bytes) { return bytes < UINT64_MAX ? json_integer((json_int_t)bytes) : json_null(); }
 
+/* json_dumps() of jansson 2.14 leaves out a key for which its buffer cannot grow, and goes on. */
+char *cli_json_dump(const json_t *value, size_t flags)
+{
+    const size_t bytes = value ? json_dumpb(value, NULL, 0, flags) : 0;
+    char *text = bytes ? malloc(bytes + 1) : NULL;
+    if (text && json_dumpb(value, text, bytes, flags) == bytes) {
+        text[bytes] = 0;
+        return text;
+    }
+    lacking = lacked = true;
+    free(text);
+    return NULL;
+}
+
 bool cli_json_print(json_t *value, FILE *stream)
 {
     const size_t flags = JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9);
-    char *text = value ? json_dumps(value, flags) : NULL;
+    char *text = cli_json_dump(value, flags);
     json_decref(value);
     const bool whole = cli_json_is_whole() && text;
     const bool done = whole && fputs(text, stream) != EOF && fputc('\n', stream) != EOF;

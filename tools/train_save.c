@@ -35,7 +35,7 @@ static char *encode_state(const train_session *session)
     json_object_set_new(o, "until", until_encode(&session->until));
     json_object_set_new(o, "growth", growth ? json_string(growth) : json_null());
     json_object_set_new(o, "progress", progress_encode(p));
-    char *text = json_dumps(o, JSON_COMPACT);
+    char *text = cli_json_dump(o, JSON_COMPACT);
     json_decref(o);
     free(growth);
     if (cli_json_is_whole()) return text;

@@ -1,6 +1,8 @@
 /* A schema as JSON: one object, whose members are left out if they are 0, false or not there. */
 #include "data/schema.h"
 
+#include "base/json_text.h"
+
 #include <float.h>
 #include <inttypes.h>
 #include <math.h>
@@ -119,7 +121,7 @@ static bool set_members(json_t *root, const schema *of)
 char *schema_print(const schema *of)
 {
     json_t *root = json_object();
-    char *text = root && set_members(root, of) ? json_dumps(root, JSON_COMPACT) : NULL;
+    char *text = root && set_members(root, of) ? json_text(root, JSON_COMPACT) : NULL;
     json_decref(root);
     return text;
 }

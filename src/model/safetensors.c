@@ -5,6 +5,7 @@
 #include "arith.h"
 #include "base/bytes.h"
 #include "base/file.h"
+#include "base/json_text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -374,7 +375,7 @@ static tas_status add_tensors(tas_context *context, const file_writer *writer, c
 static tas_status write_header(tas_context *context, file_writer *writer, const json_t *header)
 {
     unsigned char length[LENGTH_BYTES];
-    char *text = json_dumps(header, JSON_COMPACT);
+    char *text = json_text(header, JSON_COMPACT);
     if (!text) return fail(context, TAS_NO_MEMORY, "%s: no memory to write it", writer->path);
     const size_t bytes = strlen(text), padded = (bytes + 7) / 8 * 8;
     if (padded > HEADER_MOST) {

@@ -3,6 +3,7 @@
 
 #include "base/format.h"
 #include "base/json_count.h"
+#include "base/json_text.h"
 #include "base/text.h"
 
 #include <float.h>
@@ -236,7 +237,7 @@ char *run_state_encode(const run_state *s)
     failed |= json_object_set_new(o, "noise", encode_noise(&s->noise));
     failed |= json_object_set_new(o, "preconditioned_noise", encode_noise(&s->preconditioned_noise));
     if (s->more) failed |= json_object_set_new(o, "more", json_string(s->more));
-    char *text = failed ? NULL : json_dumps(o, JSON_COMPACT);
+    char *text = failed ? NULL : json_text(o, JSON_COMPACT);
     json_decref(o);
     return text;
 }

@@ -1,6 +1,7 @@
 #include "lab/branch/growth.h"
 
 #include "base/context.h"
+#include "base/json_text.h"
 #include "stats/noise_scale.h"
 #include "stats/running.h"
 #include "train/run.h"
@@ -136,7 +137,7 @@ tas_status tas_growth_save(const tas_growth *g, char **text)
         json_pack("{s:o?, s:f, s:f, s:b, s:i, s:i, s:I, s:f, s:s}", "due", isfinite(g->due) ? json_real(g->due) : NULL,
                   "last", g->last, "share", g->options.share, "noise", g->has_noise, "decided", g->decided, "factor",
                   g->factor, "examples", (json_int_t)g->cost.examples, "seconds", g->cost.seconds, "judge", judge);
-    if (o) *text = json_dumps(o, JSON_COMPACT);
+    if (o) *text = json_text(o, JSON_COMPACT);
     json_decref(o);
     return *text ? TAS_OK : fail(g->run->model->context, TAS_NO_MEMORY, "no memory for the state of a growing batch");
 }

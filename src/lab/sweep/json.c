@@ -3,6 +3,7 @@
 
 #include "base/buffer.h"
 #include "base/context.h"
+#include "base/json_text.h"
 #include "lab/advice/reason.h"
 #include "lab/sweep/branch_stage.h"
 #include "lab/sweep/grown_stage.h"
@@ -256,7 +257,7 @@ tas_status tas_sweep_json(const tas_sweep *sweep, const char *file)
     entry_state saved;
     entry_begin(sweep->context, &saved);
     json_t *value = sweep_json(sweep);
-    char *text = value ? json_dumps(value, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
+    char *text = value ? json_text(value, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) : NULL;
     buffer out = {.failed = !text};
     if (text) buffer_print(&out, "%s\n", text);
     const tas_status status = out.failed ? fail(sweep->context, TAS_NO_MEMORY, "no memory for JSON")
@@ -273,7 +274,7 @@ char *tas_sweep_json_text(const tas_sweep *sweep)
     entry_state saved;
     entry_begin(sweep->context, &saved);
     json_t *value = sweep_json(sweep);
-    char *text = value ? json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
+    char *text = value ? json_text(value, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(value);
     entry_end(&saved);
     return text;
