@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCHES_MOST = 32, NETWORKS_MOST = 16 };
+enum { BATCHES_MOST = 32 };
 
 typedef struct settings {
     const char *device, *net, *batches, *operation, *compare;
@@ -96,8 +96,7 @@ static const uint32_t call_batches[] = {64}, step_batches[] = {1, 8, 32, 64, 128
 static const char square_name[] = "1024^3", square[] = "input 1024\ndense 1024 no bias\nloss mse\n";
 enum { SQUARE = 1024 };
 
-/* ---------------------------------------------------------------------------------------------------------- measuring
- */
+/* measuring -------------------------------------------------------------------------------------------------------- */
 
 static bench_row *add_row(session *r)
 {
@@ -135,12 +134,6 @@ static void on_call(void *user, const tas_bench_call *call)
     snprintf(row->layer, sizeof row->layer, "%s", call->layer);
 }
 
-/* Of a device that was opened for CLBlast's products, only those. */
-static void on_product(void *user, const tas_bench_call *call)
-{
-    if (!strcmp(call->provider, "clblast")) on_call(user, call);
-}
-
 static tas_bench_options options_for(const session *r)
 {
     tas_bench_options o;
@@ -155,7 +148,7 @@ static tas_status bench_calls(session *r, tas_device *device, tas_device *fast, 
 {
     const tas_bench_options o = options_for(r);
     tas_status status = tas_bench_calls(device, network, &o, on_call, r);
-    return status || !fast ? status : tas_bench_calls(fast, network, &o, on_product, r);
+    return status || !fast ? status : tas_bench_calls(fast, network, &o, on_call, r);
 }
 
 static tas_status bench_step(session *r, tas_device *device, const tas_network *network)
@@ -301,8 +294,7 @@ static int print_rows(session *r, int result)
     return result ? result : slower ? EXIT_FAILED : 0;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- the start
- */
+/* the start -------------------------------------------------------------------------------------------------------- */
 
 static void check_settings(settings *s)
 {

@@ -46,7 +46,7 @@ static const char *print_spread(const tas_bench_time *time, char text[SECONDS_TE
     return text;
 }
 
-/* ------------------------------------------------------------------------------------------------------ for people */
+/* for people ------------------------------------------------------------------------------------------------------- */
 
 /* A rate and its share of the device's; empty if the operation has none. */
 static void print_rate(double value, double of)
@@ -115,8 +115,7 @@ void bench_print_text(const bench_rows *rows, size_t device)
     }
 }
 
-/* -------------------------------------------------------------------------------------------------- CSV and Markdown
- */
+/* CSV and Markdown ------------------------------------------------------------------------------------------------- */
 
 enum { CELL = 160 };
 
@@ -211,8 +210,7 @@ void bench_print_markdown(const bench_rows *rows)
     print_table(rows, "| ", " | ", " |");
 }
 
-/* -------------------------------------------------------------------------------------------------------------- JSON
- */
+/* JSON ------------------------------------------------------------------------------------------------------------- */
 
 static json_t *describe_kernels(const bench_row *row)
 {

@@ -46,8 +46,8 @@ typedef struct tas_bench_call {
 } tas_bench_call;
 typedef void (*tas_bench_fn)(void *user, const tas_bench_call *call);
 
-/* Times each kind of call of a training step of the network, alone, on random data: calls of equal shapes once. The
- * device may have been opened with TAS_ARITH_FAST; CLBlast's products are then rows of their own. TAS_BAD_ARGUMENT;
+/* Times each kind of call of a training step of the network, alone, on random data: calls of equal shapes once. On a
+ * device that was opened with TAS_ARITH_FAST only the products that CLBlast computes. TAS_BAD_ARGUMENT;
  * TAS_BAD_NETWORK if the network waits for a data set; TAS_NO_MEMORY; TAS_DEVICE_FAILED. */
 TAS_API tas_status tas_bench_calls(tas_device *device, const tas_network *network, const tas_bench_options *options,
                                    tas_bench_fn on_call, void *user);
@@ -62,7 +62,7 @@ typedef struct tas_bench_steps {
     double launches, flushes, waits;
     /* Share of the profile in which nothing ran on the device. */
     double gap_share;
-    /* How many steps it has; NULL if the driver has no times. Freed with tas_profile_free(). */
+    /* How many steps the profile has; it is freed with tas_profile_free(). */
     uint64_t profiled_steps;
     tas_profile *profile;
 } tas_bench_steps;

@@ -92,6 +92,12 @@ void bench_close(bench *b)
     tas_data_close(&b->data);
 }
 
+uint32_t bench_tile(const bench *b)
+{
+    const uint32_t batch = b->run->request.batch;
+    return b->run->w.plan.tile < batch ? b->run->w.plan.tile : batch;
+}
+
 static tas_status time_once(bench_work work, void *self, uint64_t count, double *seconds)
 {
     const double start = now_seconds();
@@ -100,11 +106,12 @@ static tas_status time_once(bench_work work, void *self, uint64_t count, double 
     return status;
 }
 
-tas_status bench_time(const tas_bench_options *options, bench_work work, void *self, tas_bench_time *out)
+tas_status bench_time(const bench *b, const tas_bench_options *options, bench_work work, void *self,
+                      tas_bench_time *out)
 {
     double one, *seconds = malloc(options->repetitions * sizeof *seconds);
     uint64_t count = 1;
-    if (!seconds) return TAS_NO_MEMORY;
+    if (!seconds) return fail(b->model->context, TAS_NO_MEMORY, "no memory for %u repetitions", options->repetitions);
     tas_status status = time_once(work, self, 1, &one); /* drivers finish kernels at their first launch */
     do {
         if (!status) status = time_once(work, self, count, &one);

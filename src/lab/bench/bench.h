@@ -17,10 +17,14 @@ typedef struct bench {
 tas_status bench_open(tas_device *device, const tas_network *network, const tas_bench_options *options, bench *out);
 void bench_close(bench *b);
 
+/* Examples of its largest tile. */
+uint32_t bench_tile(const bench *b);
+
 /* What is timed: `count` times in a row; the device has finished when it returns. */
 typedef tas_status (*bench_work)(void *self, uint64_t count);
 
 /* Seconds of one: warms up, finds how many make a repetition, and repeats. */
-tas_status bench_time(const tas_bench_options *options, bench_work work, void *self, tas_bench_time *out);
+tas_status bench_time(const bench *b, const tas_bench_options *options, bench_work work, void *self,
+                      tas_bench_time *out);
 
 #endif

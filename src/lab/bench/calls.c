@@ -83,11 +83,12 @@ static bool is_repeated(const op_call *list, int c)
     return false;
 }
 
+/* Who computes it; NULL: it is not timed, as the device was opened for CLBlast's products. */
 static const char *provider_of(tas_device *device, const op_call *call)
 {
     if (!device->cl) return "reference";
-    const bool fast = device->arith == TAS_ARITH_FAST && !clblast_unused(device);
-    return fast && call && clblast_provides(call->args.op) ? "clblast" : "kernel";
+    if (device->arith != TAS_ARITH_FAST) return "kernel";
+    return call && !clblast_unused(device) && clblast_provides(call->args.op) ? "clblast" : NULL;
 }
 
 static const char *describe_layer(const tas_network *network, const op_call *call, char text[LAYER_TEXT])
@@ -110,14 +111,15 @@ static tas_status time_piece(piece p, const char *name, double bytes, const list
 {
     char shapes[LAYER_TEXT];
     const workspace *w = &p.b->run->w;
-    if (to->options->operation && strcmp(to->options->operation, name)) return TAS_OK;
+    const char *provider = provider_of(w->device, p.call);
+    if (!provider || (to->options->operation && strcmp(to->options->operation, name))) return TAS_OK;
     tas_bench_call row = {.operation = name,
-                          .provider = provider_of(w->device, p.call),
+                          .provider = provider,
                           .layer = describe_layer(w->network, p.call, shapes),
                           .examples = p.examples,
                           .bytes = bytes,
                           .flops = p.call ? call_flops(p.call, p.examples) : 0};
-    const tas_status status = bench_time(to->options, repeat, &p, &row.seconds);
+    const tas_status status = bench_time(p.b, to->options, repeat, &p, &row.seconds);
     if (!status) to->on_call(to->user, &row);
     return status;
 }
@@ -140,7 +142,7 @@ static tas_status time_step(bench *b, const listener *to)
 {
     const workspace *w = &b->run->w;
     const tas_network *network = w->network;
-    const uint32_t batch = b->run->request.batch, tile = w->plan.tile < batch ? w->plan.tile : batch;
+    const uint32_t batch = b->run->request.batch, tile = bench_tile(b);
     const double parameters = (double)w->plan.trained, gradient = (double)w->plan.bytes[PART_GRADIENT];
     tas_status status = tas_run_advance(b->run, 1, NULL);
     if (!status)

@@ -3,8 +3,6 @@
 
 #include "device/device.h"
 
-#include <string.h>
-
 static tas_status advance(void *self, uint64_t count) { return tas_run_advance(self, count, NULL); }
 
 /* As many steps as fit into a repetition; at least 2. */
@@ -14,19 +12,12 @@ static uint64_t profiled_steps(const tas_bench_options *options, double step_sec
     return steps < 2 ? 2 : (uint64_t)steps;
 }
 
-static bool is_transfer(const char *name)
-{
-    static const char *const transfers[] = {"write", "read", "fill", "stream"};
-    for (size_t i = 0; i < sizeof transfers / sizeof *transfers; i++)
-        if (!strcmp(name, transfers[i])) return true;
-    return false;
-}
-
+/* Of kernels: rows of transfers have bytes. */
 static double count_launches(const tas_profile *p)
 {
     double launches = 0;
     for (size_t i = 0; i < p->count; i++)
-        if (!is_transfer(p->rows[i].name)) launches += (double)p->rows[i].launches;
+        if (!p->rows[i].bytes) launches += (double)p->rows[i].launches;
     return launches;
 }
 
@@ -68,8 +59,8 @@ tas_status tas_bench_steps_run(tas_device *device, const tas_network *network, c
     entry_begin(device->context, &saved);
     tas_status status = bench_open(device, network, options, &b);
     if (!status) {
-        out->tile = b.run->w.plan.tile < options->batch ? b.run->w.plan.tile : options->batch;
-        status = bench_time(options, advance, b.run, &out->seconds);
+        out->tile = bench_tile(&b);
+        status = bench_time(&b, options, advance, b.run, &out->seconds);
     }
     if (!status) status = profile(b.run, options, out);
     bench_close(&b);
