@@ -115,19 +115,12 @@ static bool repeat(bisect_session *session)
 
 /* Printing -------------------------------------------------------------------------------------------------------- */
 
-static float float_of(uint32_t bits)
-{
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 /* Floats from one to the other, in their order; -1 if one is NaN. */
 static int64_t ulp_of(uint32_t a, uint32_t b)
 {
     const int64_t x = a >> 31 ? -(int64_t)(a & 0x7fffffff) : (int64_t)a;
     const int64_t y = b >> 31 ? -(int64_t)(b & 0x7fffffff) : (int64_t)b;
-    if (isnan(float_of(a)) || isnan(float_of(b))) return -1;
+    if (isnan(cli_float_of(a)) || isnan(cli_float_of(b))) return -1;
     return x < y ? y - x : x - y;
 }
 
@@ -152,7 +145,7 @@ enum { VALUE_TEXT = 32 };
 static const char *print_value(uint32_t bits, bool is_float, char text[VALUE_TEXT])
 {
     if (is_float)
-        snprintf(text, VALUE_TEXT, "%08x (%.9g)", bits, (double)float_of(bits));
+        snprintf(text, VALUE_TEXT, "%08x (%.9g)", bits, (double)cli_float_of(bits));
     else
         snprintf(text, VALUE_TEXT, "%08x (%u)", bits, bits);
     return text;
@@ -213,13 +206,13 @@ static json_t *describe_side(const trace_file *f)
 static json_t *describe_element(const element *e, bool is_float)
 {
     const int64_t ulp = ulp_of(e->a, e->b);
-    char a[16], b[16];
-    snprintf(a, sizeof a, "%08x", e->a);
-    snprintf(b, sizeof b, "%08x", e->b);
-    json_t *o = json_pack("{sIssss}", "element", (json_int_t)e->index, "first_bits", a, "second_bits", b);
+    json_t *o = json_object();
+    json_object_set_new(o, "element", json_integer((json_int_t)e->index));
+    json_object_set_new(o, "first_bits", cli_json_bits(e->a));
+    json_object_set_new(o, "second_bits", cli_json_bits(e->b));
     if (!is_float) return o;
-    json_object_set_new(o, "first", cli_json_real((double)float_of(e->a)));
-    json_object_set_new(o, "second", cli_json_real((double)float_of(e->b)));
+    json_object_set_new(o, "first", cli_json_real((double)cli_float_of(e->a)));
+    json_object_set_new(o, "second", cli_json_real((double)cli_float_of(e->b)));
     json_object_set_new(o, "ulp", ulp < 0 ? json_null() : json_integer(ulp));
     return o;
 }

@@ -315,6 +315,10 @@ json_t *cli_json_real(double value);
 json_t *cli_json_float(float value);
 json_t *cli_json_budget(uint64_t bytes);
 
+/* The bits of a value as 8 hexadecimal digits, so that a NaN keeps them; and the float that they are. */
+json_t *cli_json_bits(uint32_t bits);
+float cli_float_of(uint32_t bits);
+
 /* A number with all its bits, which may be NaN or infinite, and back; false if that is none. */
 json_t *cli_json_exact(double value);
 bool cli_json_read_exact(const json_t *in, double *value);

@@ -90,3 +90,17 @@ bool cli_json_read_exact(const json_t *in, double *value)
     if (text) *value = !strcmp(text, "nan") ? NAN : !strcmp(text, "inf") ? INFINITY : -INFINITY;
     return json_is_number(in) || text;
 }
+
+json_t *cli_json_bits(uint32_t bits)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%08x", bits);
+    return json_string(text);
+}
+
+float cli_float_of(uint32_t bits)
+{
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}

@@ -71,21 +71,6 @@ void train_audit_print(const train_session *session)
                (unsigned long long)audit->undefined);
 }
 
-/* Bits as text, so that a NaN keeps them. */
-static json_t *describe_bits(uint32_t bits)
-{
-    char text[16];
-    snprintf(text, sizeof text, "%08x", bits);
-    return json_string(text);
-}
-
-static double float_of(uint32_t bits)
-{
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return (double)value;
-}
-
 static json_t *describe_difference(const tas_audit_difference *d)
 {
     json_t *o = json_object();
@@ -97,11 +82,11 @@ static json_t *describe_difference(const tas_audit_difference *d)
     json_object_set_new(o, "element", json_integer((json_int_t)d->element));
     json_object_set_new(o, "elements", json_integer((json_int_t)d->elements));
     json_object_set_new(o, "different", json_integer((json_int_t)d->different));
-    json_object_set_new(o, "bits", describe_bits(d->is));
-    json_object_set_new(o, "reference_bits", describe_bits(d->should));
+    json_object_set_new(o, "bits", cli_json_bits(d->is));
+    json_object_set_new(o, "reference_bits", cli_json_bits(d->should));
     if (!d->is_float) return o;
-    json_object_set_new(o, "value", cli_json_real(float_of(d->is)));
-    json_object_set_new(o, "reference_value", cli_json_real(float_of(d->should)));
+    json_object_set_new(o, "value", cli_json_real((double)cli_float_of(d->is)));
+    json_object_set_new(o, "reference_value", cli_json_real((double)cli_float_of(d->should)));
     json_object_set_new(o, "ulp", d->ulp == UINT32_MAX ? json_null() : json_integer(d->ulp));
     return o;
 }

@@ -112,8 +112,7 @@ static const size_t own_options[] = {
 
 static void check_name(const char *name)
 {
-    for (size_t i = 0; tas_verify_name(i); i++)
-        if (!strcmp(tas_verify_name(i), name)) return;
+    if (verify_find_name(name)) return;
     const char *meant = tas_verify_suggest(name);
     cli_usage(&verify_command, "--op %s: unknown operation%s%s%s", name, meant ? "; did you mean " : "",
               meant ? meant : "", meant ? "?" : "");

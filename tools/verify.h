@@ -53,6 +53,9 @@ verify_status verify_status_of(const json_t *row);
 bool verify_has_passed(verify_status status);
 bool verify_has_failed(verify_status status);
 
+/* The name of an operation, or another that --op takes, as the library has it; NULL if there is none. */
+const char *verify_find_name(const char *name);
+
 /* A text or a number of an object of the JSON; "" or 0 if it is not there. */
 const char *verify_text(const json_t *object, const char *key);
 double verify_number(const json_t *object, const char *key);

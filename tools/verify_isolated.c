@@ -38,8 +38,8 @@ static void remove_name(isolated *i, const char *name)
 
 static void begin_unit(isolated *i, const char *name)
 {
-    for (size_t k = 0; tas_verify_name(k); k++)
-        if (!strcmp(tas_verify_name(k), name)) i->v->unit = tas_verify_name(k);
+    const char *known = verify_find_name(name);
+    if (known) i->v->unit = known;
     i->begun = i->v->unit != NULL;
 }
 
@@ -158,10 +158,9 @@ static void list_names(isolated *i)
 {
     const verify_settings *s = &i->v->s;
     for (size_t k = 0; tas_verify_name(k) && i->count < VERIFY_NAMES; k++) {
-        const bool asked = s->gradients || strcmp(tas_verify_name(k), "gradients") != 0;
-        bool named = !s->only_count && asked;
+        const bool gradients = !strcmp(tas_verify_name(k), "gradients");
+        bool named = gradients ? s->gradients : !s->only_count;
         for (size_t n = 0; n < s->only_count; n++) named |= !strcmp(s->only[n], tas_verify_name(k));
-        named |= s->gradients && !strcmp(tas_verify_name(k), "gradients");
         if (named) i->left[i->count++] = tas_verify_name(k);
     }
 }

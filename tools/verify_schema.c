@@ -154,7 +154,7 @@ static bool check_list(const check *c, const json_t *list, const field *known, c
     json_array_foreach(list, i, one)
     {
         char *at = NULL;
-        if (asprintf(&at, "%s[%zu]", place, i) < 0) abort();
+        if (asprintf(&at, "%s[%zu]", place, i) < 0) cli_no_memory();
         good = json_is_object(one) ? check_object(c, one, known, at) : fail_at(c, at, "an object");
         free(at);
         if (!good) break;
@@ -188,7 +188,7 @@ static bool check_object(const check *c, const json_t *object, const field *know
         char *at = NULL;
         const json_t *value = json_object_get(object, f->name);
         if (!value && f->optional) continue;
-        if (asprintf(&at, "%s%s%s", place, *place ? "." : "", f->name) < 0) abort();
+        if (asprintf(&at, "%s%s%s", place, *place ? "." : "", f->name) < 0) cli_no_memory();
         good = check_field(c, value, f, at);
         free(at);
     }
