@@ -3,6 +3,8 @@
 
 #include "arith.h"
 
+#include <stdio.h>
+
 static uint32_t word_at(op_type type, const void *values, uint64_t i)
 {
     return type == TYPE_U8 ? ((const uint8_t *)values)[i] : ((const uint32_t *)values)[i];
@@ -36,4 +38,13 @@ uint32_t compare_ulp(float a, float b)
     if (arith_is_nan(a) || arith_is_nan(b)) return UINT32_MAX;
     const int64_t apart = rank_of(a) - rank_of(b);
     return (uint32_t)(apart < 0 ? -apart : apart);
+}
+
+const char *compare_print_value(op_type type, uint32_t bits, char text[COMPARE_VALUE_TEXT])
+{
+    if (type == TYPE_F32)
+        snprintf(text, COMPARE_VALUE_TEXT, "%08x (%.9g)", bits, (double)arith_float(bits));
+    else
+        snprintf(text, COMPARE_VALUE_TEXT, "%08x (%u)", bits, bits);
+    return text;
 }

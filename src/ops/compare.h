@@ -15,4 +15,8 @@ comparison compare_bits(op_type type, const void *is, const void *should, uint64
 /* How many floats two are apart, in their order, in which both zeros are one. UINT32_MAX if one is NaN. */
 uint32_t compare_ulp(float a, float b);
 
+/* "3f9eb36d (1.23985064)": the bits, and the number that they are. */
+enum { COMPARE_VALUE_TEXT = 48 };
+const char *compare_print_value(op_type type, uint32_t bits, char text[COMPARE_VALUE_TEXT]);
+
 #endif

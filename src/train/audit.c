@@ -13,7 +13,7 @@
 
 /* Operands -------------------------------------------------------------------------------------------------------- */
 
-static bool is_asked(const tas_run *run) { return run->options.audit > 0 || run->options.audit_step; }
+bool audit_is_asked(const tas_train_options *options) { return options->audit > 0 || options->audit_step; }
 
 /* Operations that gather rows of a data set, which may be far larger than the tile. */
 static bool gathers(op_id op) { return op >= OP_GATHER_BYTES && op <= OP_GATHER_LABELS; }
@@ -141,21 +141,13 @@ static const char *print_place(const step_place *at, char *text, size_t bytes)
     return text;
 }
 
-static void print_value(op_type type, uint32_t bits, char text[48])
-{
-    if (type == TYPE_F32)
-        snprintf(text, 48, "%08x (%.9g)", bits, (double)arith_float(bits));
-    else
-        snprintf(text, 48, "%08x (%u)", bits, bits);
-}
-
 /* The first difference of the run stays in the result. */
 static tas_status report(tas_run *run, int o, const mem *m, uint64_t elements, const comparison *c)
 {
     const op_row *row = op_get(run->audit.args.op);
     const op_type type = row->operand[o].type;
     tas_audit *result = &run->result.audit;
-    char place[96], is[48], should[48], text[512];
+    char place[96], is[COMPARE_VALUE_TEXT], should[COMPARE_VALUE_TEXT], text[512];
     tas_audit_difference d = {.step = run->audit.next,
                               .tile = run->w.place.n ? run->w.place.tile + 1 : 0,
                               .operation = row->name,
@@ -168,13 +160,11 @@ static tas_status report(tas_run *run, int o, const mem *m, uint64_t elements, c
                               .is_float = type == TYPE_F32};
     if (d.is_float) d.ulp = compare_ulp(arith_float(c->is), arith_float(c->should));
     snprintf(d.tensor, sizeof d.tensor, "%s", name_of(run, o, m));
-    print_value(type, c->is, is);
-    print_value(type, c->should, should);
-    snprintf(text, sizeof text,
-             "step %llu (%s): %s: %s[%llu]%s%s is %s, the reference has %s; %llu of %llu elements differ",
-             (unsigned long long)d.step, print_place(&run->w.place, place, sizeof place), d.operation, d.operand,
-             (unsigned long long)d.element, *d.tensor ? " of " : "", d.tensor, is, should,
-             (unsigned long long)d.different, (unsigned long long)elements);
+    snprintf(
+        text, sizeof text, "step %llu (%s): %s: %s[%llu]%s%s is %s, the reference has %s; %llu of %llu elements differ",
+        (unsigned long long)d.step, print_place(&run->w.place, place, sizeof place), d.operation, d.operand,
+        (unsigned long long)d.element, *d.tensor ? " of " : "", d.tensor, compare_print_value(type, c->is, is),
+        compare_print_value(type, c->should, should), (unsigned long long)d.different, (unsigned long long)elements);
     if (!result->first.step) result->first = d;
     if (!run->options.audit_continues) return fail(run->model->context, TAS_MISMATCH, "audit: %s", text);
     note(run->model->context, "audit: %s", text);
@@ -260,7 +250,7 @@ static void draw_next(tas_run *run, uint64_t step)
 
 uint64_t audit_left(tas_run *run)
 {
-    if (!is_asked(run)) return UINT64_MAX;
+    if (!audit_is_asked(&run->options)) return UINT64_MAX;
     if (run->audit.next <= run->step) draw_next(run, run->step);
     return run->audit.next == UINT64_MAX ? UINT64_MAX : run->audit.next - run->step - 1;
 }
@@ -309,7 +299,7 @@ static tas_status check(const tas_run *run)
 
 tas_status audit_open(tas_run *run)
 {
-    if (!is_asked(run)) return TAS_OK;
+    if (!audit_is_asked(&run->options)) return TAS_OK;
     const tas_status status = check(run);
     return status ? status : device_alloc_host(run->model->device, run->w.plan.snapshot, &run->audit.copy);
 }

@@ -28,6 +28,9 @@ typedef struct audit {
     uint64_t step;             /* that step */
 } audit;
 
+/* Whether the options ask for an audit. */
+bool audit_is_asked(const tas_train_options *options);
+
 /* Fails if the device cannot be audited. Allocates the copy, if the run is audited. */
 tas_status audit_open(tas_run *run);
 void audit_close(tas_run *run);

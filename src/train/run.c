@@ -387,7 +387,7 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
     const batch_range range = options_batches(options, &run->course);
     run->request = forecast_request(data, true, range.most, options->tile);
     run->request.spills = options->keep_on_host;
-    run->request.run_copies = options->audit > 0 || options->audit_step;
+    run->request.run_copies = audit_is_asked(options);
     update_request(&run->request, options->optimizer, options->clip > 0);
     if (options->noise) request_noise(run, range.least);
     status = profile_pause(device); /* if one is made: the start is not of interest */

@@ -44,7 +44,7 @@ const char *compare_print_shape(const op_args *a, char text[SHAPE_TEXT])
 
 const char *compare_print(const difference *d, char text[DIFFERENCE_TEXT])
 {
-    char shape[SHAPE_TEXT], apart[48] = "";
+    char shape[SHAPE_TEXT], apart[48] = "", got[COMPARE_VALUE_TEXT], expected[COMPARE_VALUE_TEXT];
     const op_operand *operand = &op_get(d->args.op)->operand[d->operand];
     const char *limited = d->limited ? ", with small limits" : "";
     compare_print_shape(&d->args, shape);
@@ -52,16 +52,12 @@ const char *compare_print(const difference *d, char text[DIFFERENCE_TEXT])
         snprintf(text, DIFFERENCE_TEXT, "%s: wrote outside an operand%s", shape, limited);
         return text;
     }
-    int n = snprintf(text, DIFFERENCE_TEXT, "%s: %s[%llu] ", shape, operand->name, (unsigned long long)d->element);
-    char *end = text + n;
-    const size_t left = DIFFERENCE_TEXT - (size_t)n;
-    if (d->ulp != UINT64_MAX) snprintf(apart, sizeof apart, ", %llu ULP apart", (unsigned long long)d->ulp);
-    if (operand->type == TYPE_F32)
-        n = snprintf(end, left, "is %08x (%.9g), the reference has %08x (%.9g)%s", d->got, (double)arith_float(d->got),
-                     d->expected, (double)arith_float(d->expected), apart);
-    else
-        n = snprintf(end, left, "is %08x (%u), the reference has %08x (%u)", d->got, d->got, d->expected, d->expected);
-    snprintf(end + n, left - (size_t)n, "; %llu of %llu elements differ%s", (unsigned long long)d->differing,
-             (unsigned long long)d->elements, limited);
+    const int n =
+        snprintf(text, DIFFERENCE_TEXT, "%s: %s[%llu] ", shape, operand->name, (unsigned long long)d->element);
+    if (operand->type == TYPE_F32 && d->ulp != UINT64_MAX)
+        snprintf(apart, sizeof apart, ", %llu ULP apart", (unsigned long long)d->ulp);
+    snprintf(text + n, DIFFERENCE_TEXT - (size_t)n, "is %s, the reference has %s%s; %llu of %llu elements differ%s",
+             compare_print_value(operand->type, d->got, got), compare_print_value(operand->type, d->expected, expected),
+             apart, (unsigned long long)d->differing, (unsigned long long)d->elements, limited);
     return text;
 }
