@@ -64,10 +64,9 @@ tas_status device_reopen(tas_device *device)
 
 tas_status device_run(tas_device *device, const op_args *args, const mem *operand, const mem *scratch)
 {
-    if (!device->launch[args->op])
-        return fail(device->context, TAS_DEVICE_FAILED, "%s: has no kernel for %s", device->info.id,
-                    op_get(args->op)->name);
     const op_row *row = op_get(args->op);
+    if (!device->launch[args->op])
+        return fail(device->context, TAS_DEVICE_FAILED, "%s: has no kernel for %s", device->info.id, row->name);
     const device_observer *observer = device->observer;
     device->flops = row->flops ? row->flops(args) * args->n : 0;
     tas_status status = observer ? observer->before(observer->self, args, operand) : TAS_OK;
