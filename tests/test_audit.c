@@ -33,6 +33,15 @@ static tas_status launch_wrong(tas_device *on, const op_args *args, const mem *o
     return status;
 }
 
+/* From one to the other, that operation is the wrong one. */
+static void plant(void)
+{
+    wrong.right = device->launch[wrong.op];
+    device->launch[wrong.op] = launch_wrong;
+}
+
+static void unplant(void) { device->launch[wrong.op] = wrong.right; }
+
 static int count_step(void *user, const tas_step *step)
 {
     (void)user;
@@ -141,10 +150,9 @@ START_TEST(each_operation_that_is_wrong_is_found)
     wrong.op = each[_i].op;
     wrong.operand = each[_i].operand;
     wrong.step = WRONG;
-    wrong.right = device->launch[wrong.op];
-    device->launch[wrong.op] = launch_wrong;
+    plant();
     const tas_status status = train(net, &options, hex, &result);
-    device->launch[wrong.op] = wrong.right;
+    unplant();
     const tas_audit_difference *d = &result.audit.first;
     ck_assert_msg(status == TAS_MISMATCH, "%s: %d", op_get(each[_i].op)->name, status);
     ck_assert_uint_eq(d->step, WRONG);
@@ -174,10 +182,9 @@ START_TEST(one_step_is_audited_in_all_its_tiles)
     wrong.operand = 1;
     wrong.step = 7;
     wrong.skip = 2; /* tiles of 4, 4 and 2 examples */
-    wrong.right = device->launch[wrong.op];
-    device->launch[wrong.op] = launch_wrong;
+    plant();
     ck_assert_int_eq(train(net, &options, hex, &result), TAS_MISMATCH);
-    device->launch[wrong.op] = wrong.right;
+    unplant();
     ck_assert_uint_eq(result.audit.first.step, 7);
     ck_assert_uint_eq(result.audit.first.tile, 3);
     ck_assert_str_eq(result.audit.first.tensor, "2.relu");
@@ -198,10 +205,9 @@ START_TEST(differences_are_counted_if_the_run_shall_go_on)
     options.audit_continues = 1;
     wrong.op = OP_SGD;
     wrong.step = WRONG;
-    wrong.right = device->launch[wrong.op];
-    device->launch[wrong.op] = launch_wrong;
+    plant();
     ck_assert_int_eq(train(net, &options, hex, &result), TAS_OK);
-    device->launch[wrong.op] = wrong.right;
+    unplant();
     ck_assert_uint_eq(result.steps, STEPS);
     ck_assert_uint_eq(result.audit.different, 1);
     ck_assert_uint_eq(result.audit.first.step, WRONG);
@@ -293,12 +299,11 @@ START_TEST(a_resumed_run)
     options.audit_step = 9;
     wrong.op = OP_SGD;
     wrong.step = 9;
-    wrong.right = device->launch[wrong.op];
-    device->launch[wrong.op] = launch_wrong;
+    plant();
     tas_train_result result;
     expect_ok(tas_run_resume(model, sample, &options, file, &run));
     expect(tas_run_advance(run, UINT64_MAX, &result), TAS_MISMATCH, "audit", "sgd");
-    device->launch[wrong.op] = wrong.right;
+    unplant();
     tas_run_close(&run);
     expect_ok(tas_model_digest(model, hex));
     ck_assert_str_eq(hex, saved);

@@ -7,6 +7,7 @@ here. Prints `ok N - name` lines, and writes them to $CK_TAP_LOG_FILE_NAME, from
 count; what was skipped is named on stdout and not counted. Exit status 0, or 1 if a case failed.
 """
 import contextlib
+import fcntl
 import gzip
 import json
 import os
@@ -19,6 +20,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 import traceback
 import zipfile
@@ -126,10 +128,12 @@ class Tool:
             expect(result.status == status, f"status {result.status}, expected {status}", result)
         return result
 
-    def terminal(self, *arguments, status=0):
-        """What a terminal shows that stdout and stderr are."""
+    def terminal(self, *arguments, status=0, columns=None, env=None):
+        """What a terminal shows that stdout and stderr are, of so many columns."""
         ours, theirs = pty.openpty()
-        child = self.start(*arguments, stdout=theirs, stderr=theirs)
+        if columns:
+            fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        child = self.start(*arguments, stdout=theirs, stderr=theirs, env=env)
         os.close(theirs)
         seen = b""
         with contextlib.suppress(OSError):

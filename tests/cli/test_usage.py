@@ -1,13 +1,7 @@
 #!/usr/bin/env python3
 """The command line itself: help, version, and what is wrong usage."""
-import contextlib
-import fcntl
-import os
-import pty
 import re
-import struct
 import sys
-import termios
 
 from common import case, COMMANDS, expect, main
 
@@ -49,24 +43,14 @@ def _(t):
 
 @case("help is as wide as COLUMNS, or the terminal, says")
 def _(t):
-    def widest(columns=None, rows=None):
-        ours, theirs = pty.openpty()
-        if rows:
-            fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, rows, 0, 0))
-        child = t.start("train", "--help", stdout=theirs, env={"COLUMNS": str(columns)} if columns else None)
-        os.close(theirs)
-        seen = b""
-        with contextlib.suppress(OSError):
-            while more := os.read(ours, 65536):
-                seen += more
-        os.close(ours)
-        expect(child.wait() == 0, "it failed")
-        lines = seen.decode().replace("\r", "").split("Examples:")[0].splitlines()[1:]
+    def widest(said=None, columns=None):
+        seen = t.terminal("train", "--help", columns=columns, env={"COLUMNS": str(said)} if said else None)
+        lines = seen.replace("\r", "").split("Examples:")[0].splitlines()[1:]
         return max(map(len, lines))
     for columns in (40, 60, 80, 100):
-        for found in (widest(columns=columns), widest(rows=columns)):
+        for found in (widest(said=columns), widest(columns=columns)):
             expect(columns - 10 < found < columns, f"{columns} columns: a line of {found}")
-    expect(widest(columns=300) < 100, "lines too long to read")
+    expect(widest(said=300) < 100, "lines too long to read")
 
 
 SUGGESTIONS = [
