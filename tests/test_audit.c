@@ -115,7 +115,7 @@ START_TEST(what_is_right_passes_and_keeps_its_bits)
     ck_assert_uint_ge(result.audit.operations, 12 * result.audit.steps);
     ck_assert_uint_eq(result.audit.different, 0);
     ck_assert_uint_eq(result.audit.first.step, 0);
-    ck_assert(result.audit.seconds > 0);
+    ck_assert(result.audit.seconds >= 0); /* 0 if the steps before, which it is compared with, took as long */
 }
 END_TEST
 
