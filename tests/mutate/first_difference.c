@@ -1,8 +1,9 @@
 /* The cases of verify until the first that differs, for tests/mutate/mutate.py: verify counts them all, and opens a
  * device whose every kernel it has tested.
  *
- *     first_difference cpu|gpu CASES OPERATION...   kernels for processors, or those for GPUs, on the first device
- *     first_difference digests                      the canonical trainings on the reference
+ *     first_difference cpu|gpu|small-gpu CASES OPERATION...   kernels for processors, or those for GPUs, with groups as
+ *                                                             large as the first device allows, or of 32 at most
+ *     first_difference digests                                the canonical trainings on the reference
  *
  * Exits with 0 if nothing differs, with 1 and a line on stdout if something does, with 2 if it cannot run. */
 #include "device/select.h"
@@ -58,14 +59,15 @@ static int compare_named(tas_context *context, tas_device *device, const char *n
 }
 
 /* Devices without vectors get the kernels for GPUs. */
-static tas_status open_first(tas_context *context, bool gpu, tas_device **out)
+static tas_status open_first(tas_context *context, const char *kernels, tas_device **out)
 {
     tas_device_info *list;
     size_t count, order[64], chosen;
     tas_status status = discover_list(context, &list, &count);
     if (status || count > 64) return status ? status : TAS_NO_DEVICE;
     status = select_device(context, NULL, list, count, order, &chosen);
-    if (!status && gpu) list[order[0]].vector_width = 1;
+    if (!status && strcmp(kernels, "cpu")) list[order[0]].vector_width = 1;
+    if (!status && !strcmp(kernels, "small-gpu")) list[order[0]].max_group = 32;
     if (!status) status = open_opencl(context, &list[order[0]], TAS_ARITH_UNTESTED, out);
     tas_devices_free(list);
     return status;
@@ -75,9 +77,9 @@ int main(int argc, char **argv)
 {
     tas_context *context = NULL;
     tas_device *device = NULL;
-    const bool digests = argc == 2 && !strcmp(argv[1], "digests"), gpu = argc > 1 && !strcmp(argv[1], "gpu");
+    const bool digests = argc == 2 && !strcmp(argv[1], "digests");
     if ((!digests && argc < 4) || tas_context_open(&context)) return CANNOT;
-    tas_status status = digests ? reference_open(context, &device) : open_first(context, gpu, &device);
+    tas_status status = digests ? reference_open(context, &device) : open_first(context, argv[1], &device);
     int result = CANNOT;
     if (status)
         result = fail_run(context, "opening the device");

@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 import embed  # noqa: E402
 
-CASES = {"cpu": 40, "gpu": 40, "races": 4, "races-gpu": 4}  # random ones, after the edge shapes
+CASES = {"cpu": 40, "gpu": 40, "small-gpu": 40, "races": 4, "races-gpu": 4}  # random ones, after the edge shapes
 LIMIT = 900  # seconds for a way: more is a hang, even on a machine that is busy
 POCL = {"OCL_ICD_VENDORS": "/etc/OpenCL/vendors/pocl.icd", "POCL_EXTRA_BUILD_FLAGS": "-cl-opt-disable"}
 OCLGRIND = {
@@ -166,7 +166,8 @@ def run_way(way, program, row, scratch, folder):
     elif way.startswith("test "):
         command = [program]
     else:
-        command = [program, "gpu" if way.endswith("gpu") else "cpu", str(CASES[way]), *row.operations]
+        kernels = {"races": "cpu", "races-gpu": "gpu"}.get(way, way)
+        command = [program, kernels, str(CASES[way]), *row.operations]
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LIMIT, check=False)
     except subprocess.TimeoutExpired:
