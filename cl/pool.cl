@@ -205,9 +205,9 @@ KERNEL max_pool_backward_planes(VALUES x, VALUES dy, __global float *restrict dx
     for (uint j = 0; j < H * W * VECS; j++) store_vec(flush_vec(load_vec(j, dx)), j, dx);
 }
 
-/* Tap t adds to lane t % 16; lanes fold 8, 4, 2, 1, without those beyond the last tap, which would be 0. They are in
- * local memory, since a GPU does not keep private arrays with such an index in registers. No work-item reads another's
- * lanes. */
+/* Tap t adds to lane t % 16; lanes fold 8, 4, 2, 1, without those beyond the last tap, which would be 0. Taps are counted
+ * from the first that is within x: that turns the ring of lanes, and folding meets the same ones. Lanes are in local
+ * memory, since a GPU does not keep private arrays with such an index in registers. No work-item reads another's. */
 KERNEL average_pool_forward(VALUES x, __global float *restrict y, uint count /* P OH OW */, float taps,
                             float reciprocal, WINDOW)
 {
@@ -217,12 +217,11 @@ KERNEL average_pool_forward(VALUES x, __global float *restrict y, uint count /* 
     place at = find_place(from, OH, OW);
     for (uint i = from; i < to; i++) {
         const span rows = inputs_of(at.y, H, KH, SY, PY), cols = inputs_of(at.x, W, KW, SX, PX);
-        const uint first = (rows.first + PY - at.y * SY) * KW + cols.first + PX - at.x * SX;
         EACH_VECTOR {
             for (uint l = 0; l < used; l++) lanes[l][item] = 0.0f;
             for (uint iy = rows.first; iy < rows.end; iy++) {
                 VALUES row = x + (((size_t)at.plane * H + iy) * W + cols.first) * PANEL;
-                const uint t = first + (iy - rows.first) * KW;
+                const uint t = (iy - rows.first) * KW;
                 for (uint k = 0; k < cols.end - cols.first; k++)
                     lanes[(t + k) % 16][item] += load_vec(k * VECS + v, row);
             }

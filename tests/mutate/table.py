@@ -437,8 +437,7 @@ plant(
         ("min(max(from + taps, padding) - padding, inputs)}", "max(from + taps, padding) - padding}"),
         ("l < fold && l + fold < used; l++", "l < fold; l++"),
         ("lanes[(t + k) % 16][item] +=", "lanes[k % 16][item] +="),
-        ("const uint first = (rows.first + PY - at.y * SY) * KW + cols.first + PX - at.x * SX;",
-         "const uint first = 0;"),
+        ("const uint t = (iy - rows.first) * KW;", "const uint t = iy - rows.first;"),
         ("arith_flush(arith_mean(arith_flush(((float *)&sum)[lane]), count, reciprocal))",
          "arith_flush(arith_mean(((float *)&sum)[lane], count, reciprocal))",
          "the mean of a sum below 2^-40 is below it too, as the count is 1 at least, and is flushed"),
@@ -473,7 +472,6 @@ plant(
         ("return wins | (xj > xl) | ((xj == xl) & (j < label));",
          "return wins | (xj > xl) | ((xj == xl) & (j <= label));"),
         ("return wins | (xj > xl) | ((xj == xl) & (j < label));", "return wins | (xj > xl);"),
-        ("barrier(CLK_LOCAL_MEM_FENCE); /* all have read the sum */", ""),
         ("if (real) d[j] = arith_flush(p - (j == label ? on : off));",
          "d[j] = arith_flush(p - (j == label ? on : off));",
          EQUAL_WRITES),
@@ -484,6 +482,12 @@ plant(
         ("for (uint k = 0; k < LANES; k++) { /*", "for (uint k = 1; k < LANES; k++) { /*"),
         ("return (1.0f - smoothing) + off;", "return 1.0f - smoothing;"),
     ],
+)
+plant(
+    "cl/loss.cl",
+    "softmax_loss",
+    [RACES_GPU],
+    [("barrier(CLK_LOCAL_MEM_FENCE); /* all have read the sum */", "")],
 )
 plant(
     "cl/loss.cl",
@@ -664,10 +668,15 @@ plant(
 plant(
     "cl/divisor.cl",
     "divisor gradient_clip trust_ratio",
+    [RACES_GPU],
+    [("barrier(CLK_LOCAL_MEM_FENCE); /* an earlier sum was read */", "")],
+)
+plant(
+    "cl/divisor.cl",
+    "divisor gradient_clip trust_ratio",
     [GPU],
     [
         ("sum[0] == 0.0f ? 1.0f : sum[0];", "sum[0];"),
-        ("barrier(CLK_LOCAL_MEM_FENCE); /* an earlier sum was read */", ""),
         ("divisor[DIVISOR_FACTOR] = factor < 1.0f ? factor : 1.0f;", "divisor[DIVISOR_FACTOR] = factor;"),
         ("if (!arith_is_finite(norm)) set_first_bad(first_bad, step, what);",
          "if (arith_is_nan(norm)) set_first_bad(first_bad, step, what);"),
