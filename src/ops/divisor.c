@@ -78,6 +78,9 @@ static uint64_t clip_elements(const op_args *a, int operand)
     return elements[operand];
 }
 
+/* Counts the cases of a mode. */
+static uint32_t turn(const draw *d) { return d->number / DRAW_MODES; }
+
 /* Squares, or nothing else than 0. */
 static void fill_squares(uint64_t count, float *x, draw *d)
 {
@@ -91,8 +94,11 @@ static void fill_squares(uint64_t count, float *x, draw *d)
 static bool clip_fill(const op_args *a, int operand, void *data, draw *d)
 {
     if (operand) return divisor_fill(operand, 1, data, d);
-    fill_squares(a->size[CLIP_SQUARES], data, d);
-    if (d->mode == DRAW_WILD && d->number % 4 < 2) *(float *)data = arith_float(ARITH_NAN);
+    float *x = data;
+    const bool overflows = d->mode == DRAW_WILD && turn(d) % 2; /* without a NaN */
+    fill_squares(a->size[CLIP_SQUARES], x, d);
+    for (uint32_t i = 0; i < a->size[CLIP_SQUARES] && overflows; i++) x[i] = 0x1p+127f;
+    if (d->mode == DRAW_WILD) x[0] = arith_float(overflows ? ARITH_INF : ARITH_NAN);
     return true;
 }
 
@@ -132,13 +138,18 @@ static uint64_t trust_elements(const op_args *a, int operand)
 
 static bool trust_fill(const op_args *a, int operand, void *data, draw *d)
 {
-    float *x = data;
-    if (operand) return divisor_fill(operand, 1, data, d);
+    float *x = data, *others = x + a->size[TRUST_WEIGHTS];
+    const bool little = d->mode == DRAW_TINY && turn(d) % 2; /* a mean that is flushed, of what is not 0 */
+    const bool much = d->mode == DRAW_WILD && turn(d) % 2;   /* one of the norms overflows */
+    if (operand) {
+        if (!divisor_fill(operand, 1, data, d)) return false;
+        if (little) x[DIVISOR_FACTOR] = 0x1p-60f;
+        return true;
+    }
     fill_squares(a->size[TRUST_WEIGHTS], x, d);
-    fill_squares(a->size[TRUST_OTHERS], x + a->size[TRUST_WEIGHTS], d);
-    for (uint32_t i = 0; i < a->size[TRUST_WEIGHTS] && d->mode == DRAW_WILD && d->number % 4 < 2; i++) x[i] = 1;
-    for (uint32_t i = 0; i < a->size[TRUST_OTHERS] && d->mode == DRAW_WILD && d->number % 4 < 2; i++)
-        x[a->size[TRUST_WEIGHTS] + i] = 0x1p+127f; /* one of the norms overflows */
+    fill_squares(a->size[TRUST_OTHERS], others, d);
+    for (uint32_t i = 0; i < a->size[TRUST_WEIGHTS] && (little || much); i++) x[i] = 1;
+    for (uint32_t i = 0; i < a->size[TRUST_OTHERS] && (little || much); i++) others[i] = little ? 0x1p-120f : 0x1p+127f;
     return true;
 }
 
