@@ -33,7 +33,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 import embed  # noqa: E402
 
 CASES = {"cpu": 40, "gpu": 40, "small-gpu": 40, "races": 4, "races-gpu": 4}  # random ones, after the edge shapes
-LIMIT = 900  # seconds for a way: more is a hang, even on a machine that is busy
+LIMIT = 300  # seconds for a way: more is a hang, even on a machine that is busy
 POCL = {"OCL_ICD_VENDORS": "/etc/OpenCL/vendors/pocl.icd", "POCL_EXTRA_BUILD_FLAGS": "-cl-opt-disable"}
 OCLGRIND = {
     "OCL_ICD_VENDORS": "/usr/lib/oclgrind/liboclgrind-rt-icd.so",

@@ -753,7 +753,8 @@ plant(
         ("((uint *)&c[3])[d] = unit / 4 + (from + d) / PANEL;", "((uint *)&c[3])[d] = unit / 4;"),
         ("c[2] = high0 ^ c[3] ^ k1;", "c[2] = high0 ^ c[3] ^ k0;"),
         ("order[at + min(row + (from + d) % PANEL, n - 1)];", "order[min(row + (from + d) % PANEL, n - 1)];"),
-        ("y[start + i] = threshold && word", "y[start + i] = word"),
+        ("y[start + i] = threshold && word", "y[start + i] = word",
+         "no word is below a threshold of 0, whatever is in what was not drawn"),
         ("round < 10; round++", "round < 9; round++"),
     ],
 )
