@@ -4,7 +4,7 @@
 // lint: -D GROUP=64 -D RUN=1
 // lint: -D GROUP=1 -D RUN=256
 #include "adam_move.h"
-#include "gradient_mean.h"
+#include "gradient_means.h"
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
 adam(__global float *restrict w, __global const float *restrict sum, __global float *restrict m,
@@ -12,13 +12,13 @@ adam(__global float *restrict w, __global const float *restrict sum, __global fl
      uint count, uint at, float lr, float beta1, float rest1, float beta2, float rest2, float unbias1, float unbias2,
      float epsilon, float decay, float decoupled)
 {
-    const float examples = divisor[DIVISOR_COUNT], reciprocal = divisor[DIVISOR_RECIPROCAL];
-    const float factor = divisor[DIVISOR_FACTOR];
     const uint from = at + get_global_id(0) * RUN, to = min(from + RUN, at + count);
+    float mean[RUN];
     if (first_bad[0]) return;
+    gradient_means(sum, divisor, from, to, mean);
     for (uint i = from; i < to; i++) {
         float first = m[i], second = v[i];
-        const float g = arith_flush(fma(decay, w[i], gradient_mean(sum[i], examples, reciprocal, factor)));
+        const float g = arith_flush(fma(decay, w[i], mean[i - from]));
         const float move = adam_move(g, &first, &second, beta1, rest1, beta2, rest2, unbias1, unbias2, epsilon);
         m[i] = first;
         v[i] = second;
@@ -33,13 +33,13 @@ lamb_direction(__global const float *restrict w, __global float *restrict sum, _
                __global const uint *restrict first_bad, uint count, uint at, float beta1, float rest1, float beta2,
                float rest2, float unbias1, float unbias2, float epsilon, float decay)
 {
-    const float examples = divisor[DIVISOR_COUNT], reciprocal = divisor[DIVISOR_RECIPROCAL];
-    const float factor = divisor[DIVISOR_FACTOR];
     const uint from = at + get_global_id(0) * RUN, to = min(from + RUN, at + count);
+    float mean[RUN];
     if (first_bad[0]) return;
+    gradient_means(sum, divisor, from, to, mean);
     for (uint i = from; i < to; i++) {
         float first = m[i], second = v[i];
-        const float g = gradient_mean(sum[i], examples, reciprocal, factor);
+        const float g = mean[i - from];
         const float move = adam_move(g, &first, &second, beta1, rest1, beta2, rest2, unbias1, unbias2, epsilon);
         m[i] = first;
         v[i] = second;

@@ -3,19 +3,19 @@
  * updated; nothing is once first_bad is set. */
 // lint: -D GROUP=64 -D RUN=1
 // lint: -D GROUP=1 -D RUN=256
-#include "gradient_mean.h"
+#include "gradient_means.h"
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
 rmsprop(__global float *restrict w, __global const float *restrict sum, __global float *restrict v,
         __global float *restrict b, __global const float *restrict divisor, __global const uint *restrict first_bad,
         uint count, uint at, float lr, float alpha, float rest, float epsilon, float momentum, float decay)
 {
-    const float examples = divisor[DIVISOR_COUNT], reciprocal = divisor[DIVISOR_RECIPROCAL];
-    const float factor = divisor[DIVISOR_FACTOR];
     const uint from = at + get_global_id(0) * RUN, to = min(from + RUN, at + count);
+    float means[RUN];
     if (first_bad[0]) return;
+    gradient_means(sum, divisor, from, to, means);
     for (uint i = from; i < to; i++) {
-        const float g = arith_flush(fma(decay, w[i], gradient_mean(sum[i], examples, reciprocal, factor)));
+        const float g = arith_flush(fma(decay, w[i], means[i - from]));
         const float squares = fma(alpha, v[i], rest * (g * g));
         const float mean = arith_select(squares < 0x1p-80f, 0.0f, squares);
         const float ratio = g * 0x1p+20f * arith_near_reciprocal(arith_near_sqrt(mean) + epsilon);

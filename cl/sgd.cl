@@ -3,19 +3,19 @@
  * once first_bad is set. */
 // lint: -D GROUP=64 -D RUN=1
 // lint: -D GROUP=1 -D RUN=256
-#include "gradient_mean.h"
+#include "gradient_means.h"
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
 sgd(__global float *restrict w, __global const float *restrict sum, __global float *restrict v,
     __global const float *restrict divisor, __global const uint *restrict first_bad, uint count, uint at, uint nesterov,
     float lr, float momentum, float decay)
 {
-    const float examples = divisor[DIVISOR_COUNT], reciprocal = divisor[DIVISOR_RECIPROCAL];
-    const float factor = divisor[DIVISOR_FACTOR];
     const uint from = at + get_global_id(0) * RUN, to = min(from + RUN, at + count);
+    float mean[RUN];
     if (first_bad[0]) return;
+    gradient_means(sum, divisor, from, to, mean);
     for (uint i = from; i < to; i++) {
-        const float g = arith_flush(fma(decay, w[i], gradient_mean(sum[i], examples, reciprocal, factor)));
+        const float g = arith_flush(fma(decay, w[i], mean[i - from]));
         const float velocity = arith_flush_state(fma(momentum, v[i], g));
         const float move = nesterov ? arith_flush_state(fma(momentum, velocity, g)) : velocity;
         v[i] = velocity;
@@ -28,13 +28,13 @@ lars(__global float *restrict w, __global const float *restrict sum, __global fl
      __global const float *restrict divisor, __global const uint *restrict first_bad, uint count, uint at, uint adapted,
      float lr, float momentum, float decay)
 {
-    const float examples = divisor[DIVISOR_COUNT], reciprocal = divisor[DIVISOR_RECIPROCAL];
-    const float factor = divisor[DIVISOR_FACTOR];
     const float rate = adapted ? arith_flush_state(lr * divisor[DIVISOR_RATIO]) : lr;
     const uint from = at + get_global_id(0) * RUN, to = min(from + RUN, at + count);
+    float mean[RUN];
     if (first_bad[0]) return;
+    gradient_means(sum, divisor, from, to, mean);
     for (uint i = from; i < to; i++) {
-        const float g = arith_flush(fma(decay, w[i], gradient_mean(sum[i], examples, reciprocal, factor)));
+        const float g = arith_flush(fma(decay, w[i], mean[i - from]));
         const float velocity = arith_flush_state(fma(momentum, v[i], arith_flush_state(rate * g)));
         v[i] = velocity;
         w[i] = arith_flush(w[i] - velocity);

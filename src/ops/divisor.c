@@ -211,7 +211,13 @@ void divisor_draw_sizes(op_args *args, draw *d, int edge)
 
 bool divisor_fit_sizes(op_args *args) { return args->size[UPDATE_ELEMENTS] > 0; }
 
-float divisor_draw_count(const draw *d) { return d->number % 3 ? (float)(1 + d->number * 2654435761u % 3000) : 1; }
+/* Powers of two are divided by in a way of their own. */
+float divisor_draw_count(const draw *d)
+{
+    static const float powers[] = {1, 64, 0.5f};
+    if (d->number % 3) return (float)(1 + d->number * 2654435761u % 3000);
+    return powers[d->number / 3 % 3];
+}
 
 static void draw_divisor(float *data, draw *d)
 {

@@ -613,14 +613,25 @@ plant(
         ("w[i] = arith_flush(fma(-lr, arith_flush_state(fma(decoupled, w[i], move)), w[i]));",
          "w[i] = arith_flush(fma(-lr, fma(decoupled, w[i], move), w[i]));",
          "a move below 2^-100 changes no weight, which is 0 or 2^-40 at least"),
-        ("const float g = arith_flush(fma(decay, w[i], gradient_mean(sum[i], examples, reciprocal, factor)));",
-         "const float g = fma(decay, w[i], gradient_mean(sum[i], examples, reciprocal, factor));"),
+        ("const float g = arith_flush(fma(decay, w[i], mean[i - from]));",
+         "const float g = fma(decay, w[i], mean[i - from]);"),
         ("sum[i] = arith_flush(fma(decay, w[i], move));", "sum[i] = fma(decay, w[i], move);"),
         ("const float rate = adapted ? arith_flush_state(lr * divisor[DIVISOR_RATIO]) : lr;",
          "const float rate = arith_flush_state(lr * divisor[DIVISOR_RATIO]);"),
         ("w[i] = arith_flush(fma(-rate, direction[i], w[i]));", "w[i] = fma(-rate, direction[i], w[i]);"),
         ("        m[i] = first;\n        v[i] = second;\n        w[i]",
          "        m[i] = second;\n        v[i] = second;\n        w[i]"),
+    ],
+)
+plant(
+    "cl/gradient_means.h",
+    "sgd",
+    [CPU],
+    [
+        ("arith_flush(sum[i] * reciprocal)", "sum[i] * reciprocal"),
+        (" && factor == 1.0f", ""),
+        (" && (arith_bits(count) & ARITH_FRACTION) == 0u", ""),
+        ("count >= 1.0f && ", ""),
     ],
 )
 plant(
@@ -646,8 +657,8 @@ plant(
     [CPU],
     [
         ("const float mean = arith_select(squares < 0x1p-80f, 0.0f, squares);", "const float mean = squares;"),
-        ("const float g = arith_flush(fma(decay, w[i], gradient_mean(sum[i], examples, reciprocal, factor)));",
-         "const float g = fma(decay, w[i], gradient_mean(sum[i], examples, reciprocal, factor));"),
+        ("const float g = arith_flush(fma(decay, w[i], means[i - from]));",
+         "const float g = fma(decay, w[i], means[i - from]);"),
         ("b[i] = velocity;", "b[i] = ratio;"),
         ("if (first_bad[0]) return;", ""),
         ("to = min(from + RUN, at + count);", "to = from + RUN;"),

@@ -1,0 +1,22 @@
+/* The mean gradients of a work-item's elements, for the kernels of optimizers. */
+#ifndef GRADIENT_MEANS_H
+#define GRADIENT_MEANS_H
+
+#include "gradient_mean.h"
+
+/* mean[k]: of element from + k, for those before `to`. A division by a power of two is exact; that such a product never
+ * overflows needs a count of 1 at least. These are loops of their own, as it is up to the compiler whether a choice
+ * leaves the loop around it. */
+static inline void gradient_means(__global const float *restrict sum, __global const float *restrict divisor, uint from,
+                                  uint to, float *restrict mean)
+{
+    const float count = divisor[DIVISOR_COUNT], reciprocal = divisor[DIVISOR_RECIPROCAL];
+    const float factor = divisor[DIVISOR_FACTOR];
+    if (count >= 1.0f && (arith_bits(count) & ARITH_FRACTION) == 0u && factor == 1.0f) {
+        for (uint i = from; i < to; i++) mean[i - from] = arith_flush(sum[i] * reciprocal);
+    } else {
+        for (uint i = from; i < to; i++) mean[i - from] = gradient_mean(sum[i], count, reciprocal, factor);
+    }
+}
+
+#endif
