@@ -215,7 +215,7 @@ bool divisor_fit_sizes(op_args *args) { return args->size[UPDATE_ELEMENTS] > 0; 
 float divisor_draw_count(const draw *d)
 {
     static const float powers[] = {1, 64, 0.5f};
-    if (d->number % 3) return (float)(1 + d->number * 2654435761u % 3000);
+    if (d->number % 3 && d->mode != DRAW_WILD) return (float)(1 + d->number * 2654435761u % 3000);
     return powers[d->number / 3 % 3];
 }
 

@@ -42,6 +42,10 @@ static bool sgd_fill(const op_args *a, int operand, void *data, draw *d)
         for (uint32_t i = 0; i < divisor_extent(a); i++) ((float *)data)[i] = draw_float(d) * 0x1p-60f;
         return true;
     }
+    if (operand == 1 && d->mode == DRAW_WILD) { /* means that overflow */
+        for (uint32_t i = 0; i < divisor_extent(a); i++) ((float *)data)[i] = i % 7 ? draw_float(d) : 0x1p+127f;
+        return true;
+    }
     return divisor_fill(operand, 3, data, d);
 }
 

@@ -625,7 +625,7 @@ plant(
 )
 plant(
     "cl/gradient_means.h",
-    "sgd",
+    "sgd lion",
     [CPU],
     [
         ("arith_flush(sum[i] * reciprocal)", "sum[i] * reciprocal"),
