@@ -4,6 +4,7 @@
  * TASSELLO_FAULT=RULE|RULE..., each of key=value, separated by ';':
  *     call=NAME      the call that fails; clEnqueue* is each whose name begins so, * each
  *     kernel=NAME    only where the call has a kernel of that name
+ *     platform=NAME  only on devices of the platform of that name
  *     nth=N          the N-th such call fails, 1 (the default) being the first,
  *     after=K        counted once K kernels were accepted
  *     times=N        and so many in a row (default 1; 0: all that follow)
@@ -150,7 +151,14 @@ static cl_context CL_API_CALL create_context(const cl_context_properties *proper
     bool skip;
     const cl_int answer = fault_judge(&(request){.call = CALL_clCreateContext}, &skip);
     if (answer) return refuse(answer, error);
-    return created(KIND_CONTEXT, next.clCreateContext(properties, count, devices, notify, user, error), NULL);
+    cl_context context = next.clCreateContext(properties, count, devices, notify, user, error);
+    cl_platform_id platform = NULL;
+    char name[64] = "";
+    if (!context) return NULL;
+    if (!next.clGetDeviceInfo(devices[0], CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL))
+        next.clGetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof name, name, NULL);
+    fault_created_context(context, name);
+    return context;
 }
 
 static cl_command_queue CL_API_CALL create_queue(cl_context context, cl_device_id device,

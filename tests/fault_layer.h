@@ -88,6 +88,7 @@ bool fault_device_info(cl_device_info what, uint64_t *value);
 
 /* Objects, as they come and go. All take a handle that the driver gave; `of` is an object of the same context. */
 void fault_created(kind k, void *handle, const void *of);
+void fault_created_context(void *handle, const char *platform);
 void fault_created_buffer(void *handle, uint64_t size, const void *of);
 void fault_created_part(void *handle, const void *whole);
 void fault_created_kernel(void *handle, const char *name, const void *of);

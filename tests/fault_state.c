@@ -24,18 +24,19 @@ enum { OBJECTS = 8192, ARGUMENTS = 32, KERNEL_NAMES = 256, NAME_BYTES = 64, RULE
 typedef struct object {
     void *handle; /* NULL: a free row */
     kind kind;
-    int context;           /* which it belongs to: the n-th that was created */
-    int references;        /* the program's */
-    int parts;             /* sub-buffers, which keep their buffer alive */
-    struct object *whole;  /* of a sub-buffer */
-    uint64_t bytes;        /* of a buffer */
-    bool backed;           /* touched under the lazy budget */
-    int name;              /* of a kernel: its place among the names */
-    void *args[ARGUMENTS]; /* of a kernel: the buffers that it was given */
+    int context;               /* which it belongs to: the n-th that was created */
+    char platform[NAME_BYTES]; /* whose it is */
+    int references;            /* the program's */
+    int parts;                 /* sub-buffers, which keep their buffer alive */
+    struct object *whole;      /* of a sub-buffer */
+    uint64_t bytes;            /* of a buffer */
+    bool backed;               /* touched under the lazy budget */
+    int name;                  /* of a kernel: its place among the names */
+    void *args[ARGUMENTS];     /* of a kernel: the buffers that it was given */
 } object;
 
 typedef struct rule {
-    char call[NAME_BYTES], kernel[NAME_BYTES];
+    char call[NAME_BYTES], kernel[NAME_BYTES], platform[NAME_BYTES];
     uint64_t nth, after, times, pause, every, corrupt, at;
     cl_int code;
     bool prefix, lazy, lost, spoil, drop, aborts;
@@ -125,6 +126,8 @@ static void set_key(rule *r, const char *key, const char *value)
         if (star) *star = 0;
     } else if (!strcmp(key, "kernel"))
         snprintf(r->kernel, sizeof r->kernel, "%s", value);
+    else if (!strcmp(key, "platform"))
+        snprintf(r->platform, sizeof r->platform, "%s", value);
     else if (!strcmp(key, "nth"))
         r->nth = (uint64_t)read_number(key, value);
     else if (!strcmp(key, "after"))
@@ -215,6 +218,7 @@ static object *add(kind k, void *handle, const void *of)
         if (objects[i].handle) continue;
         if (i == object_count) object_count++;
         objects[i] = (object){.handle = handle, .kind = k, .context = context, .references = 1};
+        if (beside) memcpy(objects[i].platform, beside->platform, NAME_BYTES);
         alive[k]++;
         return &objects[i];
     }
@@ -276,7 +280,9 @@ static cl_int collect_debt(void)
 static bool matches(const rule *r, const request *q)
 {
     const object *kernel = find(q->kernel);
+    const object *of = find(q->of);
     if (!names_call(r, q->call) || launches < r->after) return false;
+    if (*r->platform && (!of || strcmp(of->platform, r->platform))) return false;
     return !*r->kernel || (kernel && !strcmp(names[kernel->name].text, r->kernel));
 }
 
@@ -443,6 +449,14 @@ void fault_created(kind k, void *handle, const void *of)
 {
     pthread_mutex_lock(&lock);
     add(k, handle, of);
+    pthread_mutex_unlock(&lock);
+}
+
+void fault_created_context(void *handle, const char *platform)
+{
+    pthread_mutex_lock(&lock);
+    object *o = add(KIND_CONTEXT, handle, NULL);
+    snprintf(o->platform, sizeof o->platform, "%s", platform);
     pthread_mutex_unlock(&lock);
 }
 

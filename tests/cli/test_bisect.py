@@ -15,11 +15,15 @@ def trace(t, path, *arguments, **more):
     return path
 
 
+RUSTICL_ICD = "/etc/OpenCL/vendors/rusticl.icd"
+
+
 def planted(kernel, nth, argument):
     layer = os.environ.get("TASSELLO_FAULT_LAYER")
     if not layer:
         raise Skip("TASSELLO_FAULT_LAYER does not name the fault layer")
-    fault = f"call=clEnqueueNDRangeKernel;kernel={kernel};nth={nth};corrupt={argument};at=0"
+    fault = f"call=clEnqueueNDRangeKernel;kernel={kernel};nth={nth};corrupt={argument};at=0;"
+    fault += "platform=Portable Computing Language"
     return {"OCL_ICD_VENDORS": POCL_ICD, "OPENCL_LAYERS": layer, "TASSELLO_FAULT": fault}
 
 
@@ -142,6 +146,12 @@ def _(t):
     result = t.run("bisect", place / "wrong", right, "--repeat", "--elements", "0", status=1, env=fault)
     expect(value["first_bits"] not in result.out, "an element too many", result)
     t.fails(2, ["cannot be repeated here"], "bisect", place / "wrong", right, "--repeat")  # no driver
+    if os.path.exists(RUSTICL_ICD):
+        both = {"OCL_ICD_VENDORS": os.path.dirname(POCL_ICD), "RUSTICL_ENABLE": "llvmpipe"}
+        right = trace(t, place / "right on rusticl", device="rusticl", env=both)
+        result = t.run("bisect", right, place / "wrong", "--repeat", status=1, env={**fault, **both})
+        expect("different    step 4: sgd: 1.dense.weight; 1 of " in result.out and
+               value["first_bits"][2:] in result.out, "not found", result)
 
 
 @case("options of traces that do not go together, and a file that cannot be written")
