@@ -108,12 +108,13 @@ static const uint32_t edges[][GEOMETRY] = {
     {16, 16, 5, 6, 16, 3, 3, 1, 1, 1, 1, 1, 1, 16},
     {32, 4, 6, 6, 4, 3, 3, 1, 1, 2, 2, 2, 2, 4},
     {1, 4, 5, 5, 4, 3, 3, 1, 1, 0, 0, 1, 1, 4},
-    {1, 6, 9, 11, 6, 5, 5, 1, 1, 2, 2, 1, 1, 6},
     {9, 17, 3, 3, 17, 3, 3, 1, 1, 1, 1, 1, 1, 17},
     {16, 8, 6, 1, 8, 3, 1, 1, 1, 1, 0, 1, 1, 8},
     /* a value past a run of 64; one column, and two granules past whole vectors */
     {104, 5, 1, 13, 3, 1, 3, 1, 1, 0, 1, 1, 1, 1},
     {100, 1, 2, 3, 4, 3, 1, 1, 1, 1, 0, 1, 1, 1},
+    /* depthwise, of single examples, with margins of two */
+    {1, 6, 9, 11, 6, 5, 5, 1, 1, 2, 2, 1, 1, 6},
 };
 
 #define PICK(d, list) (list)[draw_below(d, LENGTH(list))]
