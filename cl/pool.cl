@@ -205,9 +205,10 @@ KERNEL max_pool_backward_planes(VALUES x, VALUES dy, __global float *restrict dx
     for (uint j = 0; j < H * W * VECS; j++) store_vec(flush_vec(load_vec(j, dx)), j, dx);
 }
 
-/* Tap t adds to lane t % 16; lanes fold 8, 4, 2, 1, without those beyond the last tap, which would be 0. Taps are counted
- * from the first that is within x: that turns the ring of lanes, and folding meets the same ones. Lanes are in local
- * memory, since a GPU does not keep private arrays with such an index in registers. No work-item reads another's. */
+/* Tap t adds to lane t % 16; lanes fold 8, 4, 2, 1, without those beyond the last tap, which would be 0. Taps are
+ * counted from the first that is within x: that turns the ring of lanes, and folding meets the same ones. Lanes are in
+ * local memory, since a GPU does not keep private arrays with such an index in registers. No work-item reads another's.
+ */
 KERNEL average_pool_forward(VALUES x, __global float *restrict y, uint count /* P OH OW */, float taps,
                             float reciprocal, WINDOW)
 {

@@ -77,8 +77,9 @@ void cli_error(cli_state *cli, const char *format, ...)
 int cli_failed(cli_state *cli, tas_status status)
 {
     const char *text = tas_error(cli->context); /* which is escaped, and may hold a compiler's lines */
+    if (!*text) text = status == TAS_NO_MEMORY ? "no memory" : tas_status_name(status);
     cli_wipe_line(cli);
-    fprintf(stderr, "tassello %s: %s\n", cli->command->name, *text ? text : tas_status_name(status));
+    fprintf(stderr, "tassello %s: %s\n", cli->command->name, text);
     return status == TAS_BAD_ARGUMENT ? EXIT_USAGE : EXIT_FAILED;
 }
 

@@ -3,20 +3,37 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What jansson cannot allocate, callers leave out of an object without a word. */
+/* What jansson cannot allocate, callers leave out of an object without a word; and its parser (2.14) dies of it within
+ * a string. So there is a reserve for when memory runs out, which is not given back. */
 static bool lacking, lacked;
+static _Alignas(max_align_t) char reserve[1 << 20];
+static size_t reserve_used;
 
 static void *alloc(size_t bytes)
 {
+    const size_t align = _Alignof(max_align_t), padded = (bytes + align - 1) / align * align;
     void *memory = malloc(bytes);
-    if (!memory) lacking = lacked = true;
-    return memory;
+    if (memory) return memory;
+    if (padded < bytes || padded > sizeof reserve - reserve_used) {
+        lacking = lacked = true;
+        return NULL;
+    }
+    reserve_used += padded;
+    return reserve + reserve_used - padded;
 }
 
-void cli_json_watch(void) { json_set_alloc_funcs(alloc, free); }
+static void release(void *memory)
+{
+    const uintptr_t at = (uintptr_t)memory, begin = (uintptr_t)reserve;
+    if (at < begin || at >= begin + sizeof reserve) free(memory);
+}
+
+void cli_json_watch(void) { json_set_alloc_funcs(alloc, release); }
 
 bool cli_json_is_whole(void)
 {

@@ -147,8 +147,8 @@ static const char *other_setting(const json_t *a, const json_t *b)
 
 static bool refuse_setting(cli_state *cli, const trace_file *a, const trace_file *b, const char *name)
 {
-    char *first = json_dumps(json_object_get(json_object_get(a->head, "settings"), name), JSON_ENCODE_ANY);
-    char *second = json_dumps(json_object_get(json_object_get(b->head, "settings"), name), JSON_ENCODE_ANY);
+    char *first = cli_json_dump(json_object_get(json_object_get(a->head, "settings"), name), JSON_ENCODE_ANY);
+    char *second = cli_json_dump(json_object_get(json_object_get(b->head, "settings"), name), JSON_ENCODE_ANY);
     cli_error(cli, "%s, %s: traces of other settings: %s is %s in the first and %s in the second", a->name, b->name,
               name, first ? first : "missing", second ? second : "missing");
     free(first);

@@ -64,9 +64,10 @@ void train_save_best(train_session *session)
 {
     const char *file = session->settings.save_best;
     if (!file || validation_since_best(&session->validation)) return;
-    session->best_unsaved = train_save_describe(session, session->result.steps, "had its best validation there") ||
-                            tas_model_save(session->model, file);
-    if (session->best_unsaved) cli_failed(&session->cli, TAS_BAD_FILE);
+    tas_status status = train_save_describe(session, session->result.steps, "had its best validation there");
+    if (!status) status = tas_model_save(session->model, file);
+    session->best_unsaved = status != TAS_OK;
+    if (status) cli_failed(&session->cli, status);
     train_save_describe(session, 0, NULL);
 }
 
@@ -75,12 +76,13 @@ void train_save_asked(train_session *session)
 {
     const char *file = session->settings.save;
     const unsigned long long steps = session->result.steps;
+    tas_status status = TAS_OK;
     if (!file)
         cli_note(&session->cli, "SIGUSR1 after step %llu: there is no --save FILE to write", steps);
     else if (!steps)
         cli_note(&session->cli, "SIGUSR1 before the first step: nothing to write yet");
-    else if (train_save_describe(session, steps, "is running") || save_run(session))
-        cli_failed(&session->cli, TAS_BAD_FILE);
+    else if ((status = train_save_describe(session, steps, "is running")) || (status = save_run(session)))
+        cli_failed(&session->cli, status);
     else
         cli_note(&session->cli, "SIGUSR1: the weights after step %llu are in %s", steps, file);
     train_save_describe(session, 0, NULL);
@@ -106,9 +108,11 @@ void train_save_regularly(train_session *session)
     const uint64_t steps = session->result.steps, every = session->settings.save_steps;
     if (!steps || steps == session->saved_step) return;
     if (!train_save_is_late(session) && !(every && steps % every == 0)) return;
-    if (train_save_describe(session, steps, "is running") || save_run(session)) {
+    tas_status status = train_save_describe(session, steps, "is running");
+    if (!status) status = save_run(session);
+    if (status) {
         session->saved_at = cli_clock();
-        cli_failed(&session->cli, TAS_BAD_FILE);
+        cli_failed(&session->cli, status);
     } else
         progress_log(&session->progress, "saved", json_integer((json_int_t)steps));
     train_save_describe(session, 0, NULL);
@@ -140,13 +144,14 @@ void train_save_after_failure(train_session *session, tas_status why)
     const uint64_t step = session->result.weights_step;
     if (!save) return;
     const bool good = why != TAS_MISMATCH || session->saved_step <= step;
+    tas_status status = TAS_OK;
     if (session->settings.save_every && session->saved_any && good)
         cli_error(&session->cli, "--save %s: as it was written after step %llu, from where --resume goes on", save,
                   (unsigned long long)session->saved_step);
     else if (!step)
         cli_error(&session->cli, "--save %s: not written, as there are no good weights of a finished step", save);
-    else if (train_save_describe(session, step, "failed") || tas_model_save(session->model, save))
-        cli_failed(&session->cli, TAS_BAD_FILE);
+    else if ((status = train_save_describe(session, step, "failed")) || (status = tas_model_save(session->model, save)))
+        cli_failed(&session->cli, status);
     else
         cli_error(&session->cli, "--save %s: written with the last good weights, those of step %llu", save,
                   (unsigned long long)step);

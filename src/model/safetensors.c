@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/json_text.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -322,10 +323,17 @@ tas_status safetensors_read(const safetensors *file, const safetensor *tensor, f
 /* Writing --------------------------------------------------------------------------------------------------------- */
 
 /* jansson returns NULL both for text that is not UTF-8 and if memory runs out. */
-static tas_status cannot_write(tas_context *context, const file_writer *writer, const char *key)
+static tas_status cannot_write(tas_context *context, const file_writer *writer, const char *key, const char *text)
 {
-    return fail(context, TAS_BAD_FILE, "%s: \"%.200s\" cannot be written: not UTF-8, used twice, or out of memory",
-                writer->path, key);
+    if (text_is_utf8(key) && text_is_utf8(text))
+        return fail(context, TAS_NO_MEMORY, "%s: no memory to write it", writer->path);
+    return fail(context, TAS_BAD_FILE, "%s: \"%.200s\" cannot be written: it is not UTF-8", writer->path, key);
+}
+
+static tas_status check_unused(tas_context *context, const file_writer *writer, const json_t *object, const char *key)
+{
+    if (!json_object_get(object, key)) return TAS_OK;
+    return fail(context, TAS_BAD_FILE, "%s: \"%.200s\" cannot be written: the name is used twice", writer->path, key);
 }
 
 /* {"dtype": "F32", "shape": [...], "data_offsets": [begin, end]}; NULL if that fails. */
@@ -346,12 +354,14 @@ static tas_status add_metadata(tas_context *context, const file_writer *writer, 
                                size_t count, json_t *header)
 {
     json_t *metadata = json_object();
-    if (json_object_set_new(header, METADATA, metadata)) return cannot_write(context, writer, METADATA);
-    for (size_t i = 0; i < count; i++)
-        if (json_object_get(metadata, pairs[i].key) ||
-            json_object_set_new(metadata, pairs[i].key, json_string(pairs[i].text)))
-            return cannot_write(context, writer, pairs[i].key);
-    return TAS_OK;
+    if (json_object_set_new(header, METADATA, metadata)) return cannot_write(context, writer, METADATA, "");
+    tas_status status = TAS_OK;
+    for (size_t i = 0; i < count && !status; i++) {
+        status = check_unused(context, writer, metadata, pairs[i].key);
+        if (!status && json_object_set_new(metadata, pairs[i].key, json_string(pairs[i].text)))
+            status = cannot_write(context, writer, pairs[i].key, pairs[i].text);
+    }
+    return status;
 }
 
 static tas_status add_tensors(tas_context *context, const file_writer *writer, const safetensor *tensors, size_t count,
@@ -364,9 +374,12 @@ static tas_status add_tensors(tas_context *context, const file_writer *writer, c
             !add_size(begin, bytes, &end) || end > INT64_MAX)
             return fail(context, TAS_BAD_ARGUMENT, "%s: tensor \"%.200s\" has too many dimensions or bytes",
                         writer->path, t->name);
-        if (!strcmp(t->name, METADATA) || json_object_get(header, t->name) ||
-            json_object_set_new(header, t->name, describe_tensor(t, begin, end)))
-            return cannot_write(context, writer, t->name);
+        if (!strcmp(t->name, METADATA))
+            return fail(context, TAS_BAD_FILE, "%s: no tensor can have the name " METADATA, writer->path);
+        const tas_status status = check_unused(context, writer, header, t->name);
+        if (status) return status;
+        if (json_object_set_new(header, t->name, describe_tensor(t, begin, end)))
+            return cannot_write(context, writer, t->name, "");
     }
     return TAS_OK;
 }

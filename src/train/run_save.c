@@ -5,6 +5,7 @@
 #include "train/run_state.h"
 
 #include "arith.h"
+#include "base/text.h"
 #include "model/checkpoint.h"
 #include "train/options.h"
 #include "train/piece.h"
@@ -76,10 +77,13 @@ static tas_status write_copy(tas_run *run, const run_copy *copy, const char *fil
     writing w = {0};
     char *own = more ? strdup(more) : NULL;
     char *text = !more || own ? describe(run, copy, own) : NULL;
-    tas_status status = text
-                            ? collect_tensors(run, copy, &w)
-                            : fail(run->model->context, TAS_BAD_ARGUMENT,
-                                   "%s: the state cannot be written: out of memory, or a text that is not UTF-8", file);
+    tas_context *context = run->model->context;
+    tas_status status;
+    if (more && !text_is_utf8(more))
+        status = fail(context, TAS_BAD_ARGUMENT, "%s: the caller's state cannot be written: it is not UTF-8", file);
+    else
+        status =
+            text ? collect_tensors(run, copy, &w) : fail(context, TAS_NO_MEMORY, "%s: no memory to write it", file);
     if (!status) status = checkpoint_write(run->model, w.tensors, w.count, text, file, keeps);
     free(w.tensors);
     free(w.names);

@@ -50,8 +50,9 @@ static bool add_name(names *all, const char *name)
         if (!grown) return false;
         all->name = grown;
     }
-    all->name[all->count] = strdup(name);
-    return all->name[all->count++] != NULL;
+    char *copy = strdup(name);
+    if (copy) all->name[all->count++] = copy;
+    return copy != NULL;
 }
 
 /* Calls for each entry but . and ..; *all has their names. */
@@ -70,18 +71,20 @@ static tas_status list_folder(tas_context *context, const char *path, names *all
     return status;
 }
 
-static bool is_folder(const char *folder, const char *name)
+static tas_status find_folder(tas_context *context, const char *folder, const char *name, bool *found)
 {
     char *path = paths_join(folder, name);
-    const bool found = path && paths_is_folder(path);
+    if (!path) return fail(context, TAS_NO_MEMORY, "%s: no memory to list it", folder);
+    *found = paths_is_folder(path);
     free(path);
-    return found;
+    return TAS_OK;
 }
 
 /* Hidden folders have no class, and neither has what archives of macOS have beside their content. */
-static bool may_be_class(const char *folder, const char *name)
+static tas_status find_class(tas_context *context, const char *folder, const char *name, bool *found)
 {
-    return name[0] != '.' && strcmp(name, "__MACOSX") != 0 && is_folder(folder, name);
+    *found = name[0] != '.' && strcmp(name, "__MACOSX") != 0;
+    return *found ? find_folder(context, folder, name, found) : TAS_OK;
 }
 
 /* A folder's folders. *others: its other entries. */
@@ -90,9 +93,11 @@ static tas_status list_folders(tas_context *context, const char *path, names *fo
     names all = {0};
     tas_status status = list_folder(context, path, &all);
     for (size_t i = 0; i < all.count && !status; i++) {
-        if (!may_be_class(path, all.name[i]))
+        bool found = false;
+        status = find_class(context, path, all.name[i], &found);
+        if (!status && !found)
             ++*others;
-        else if (!add_name(folders, all.name[i]))
+        else if (!status && !add_name(folders, all.name[i]))
             status = fail(context, TAS_NO_MEMORY, "%s: no memory to list it", path);
     }
     free_names(&all);
@@ -291,16 +296,18 @@ static tas_status list_split(const reader_request *request, const char *folder, 
 }
 
 /* Whether folder/name has folders: a class that is called "train" has pictures instead. */
-static bool is_split(const char *folder, const char *name)
+static tas_status find_split(tas_context *context, const char *folder, const char *name, bool *found)
 {
     char *path = paths_join(folder, name);
-    bool found = false;
-    DIR *entries = path && is_folder(folder, name) ? opendir(path) : NULL;
-    for (const struct dirent *entry; entries && !found && (entry = readdir(entries));)
-        found = may_be_class(path, entry->d_name);
+    if (!path) return fail(context, TAS_NO_MEMORY, "%s: no memory to list it", folder);
+    tas_status status = TAS_OK;
+    DIR *entries = paths_is_folder(path) ? opendir(path) : NULL;
+    *found = false;
+    for (const struct dirent *entry; entries && !*found && !status && (entry = readdir(entries));)
+        status = find_class(context, path, entry->d_name, found);
     if (entries) closedir(entries);
     free(path);
-    return found;
+    return status;
 }
 
 static const char *const split_folders[2][4] = {{"train"}, {"test", "val", "validation"}};
@@ -311,7 +318,9 @@ static tas_status list_folder_of(const reader_request *request, picture_list *li
     tas_status status = TAS_OK;
     for (int split = 0; split < 2 && !status; split++)
         for (const char *const *name = split_folders[split]; *name && !status && !list->set[split].present; name++) {
-            if (!is_split(request->path, *name)) continue;
+            bool is_split = false;
+            status = find_split(request->context, request->path, *name, &is_split);
+            if (status || !is_split) continue;
             char *path = paths_join(request->path, *name);
             status = path ? list_split(request, path, list, &list->set[split])
                           : fail(request->context, TAS_NO_MEMORY, "%s: no memory to list it", request->path);
