@@ -126,9 +126,11 @@ static inline float arith_near_reciprocal(float d)
 /* a / b, correctly rounded: the bits of IEEE's quotient wherever that is normal. Under 2^-126: +0. As IEEE: x/0 and
  * inf/x are inf of the sign that the operands' signs give (so 1/-0 is -inf), 0/0 and inf/inf NaN.
  *
- * For significands a, b with a/b in [1, 2): q is within one ULP, 2^-23, so r = a - b q is exact, and |r| > b 2^-24
- * says that the next float is nearer. A quotient of floats is never midway between two floats. q is 1 at least, since
- * a/b is, and a/b <= 2 - 2^-22 cannot round up to 2; nor can a quotient under 2^-126 round up to it. */
+ * For significands a, b with a/b in [1, 2): q is rounded from a value within 7/2^48 of a/b, so it is the quotient, or
+ * the float beside it where a/b is as near to a midpoint, on its other side. Of those quotients, 93 million within
+ * 16/2^48, q is below a/b for 34 and above it for none (tests/test_arith.c); r = a - b q is exact, and r > b 2^-24 says
+ * that the next float is nearer. A quotient of floats is never a midpoint. q is 1 at least, since a/b is, and a/b <= 2
+ * - 2^-22 cannot round up to 2; nor can a quotient under 2^-126 round up to it. */
 static inline float arith_div(float a, float b)
 {
     const arith_u32 ua = arith_bits(a), ub = arith_bits(b), sign = (ua ^ ub) & ARITH_SIGN;
@@ -140,7 +142,7 @@ static inline float arith_div(float a, float b)
     const float q0 = ma * y;
     const float q = ARITH_FMA(ARITH_FMA(-mb, q0, ma), y, q0);
     const float r = ARITH_FMA(-mb, q, ma), half_ulp = mb * 0x1p-24f;
-    const arith_u32 rounded = arith_bits(q) + (arith_u32)(r > half_ulp) - (arith_u32)(r < -half_ulp);
+    const arith_u32 rounded = arith_bits(q) + (arith_u32)(r > half_ulp);
 
     const arith_i32 exponent = (arith_i32)(ua >> 23 & 255u) - (arith_i32)(ub >> 23 & 255u) - (arith_i32)below + 127;
     arith_u32 bits = (arith_u32)exponent << 23 | (rounded & ARITH_FRACTION);
@@ -160,9 +162,7 @@ static inline float arith_div(float a, float b)
 /* sqrt(x), correctly rounded. 0, -0 and denormals: +0. Under 0: NaN.
  *
  * x = m 4^k with m in [1, 4). y is near 1/sqrt(m), by Newton: y += y (1/2 - m y^2 / 2); 0.0342 -> 1.8e-3 -> 4.7e-6 ->
- * 4e-11. s is within one ULP, 2^-23, so r = m - s^2 is exact and a multiple of 2^-46. sqrt(m) > s + 2^-24 means r > s
- * 2^-23 + 2^-48, which for such multiples is r > s 2^-23; sqrt(m) < s - 2^-24 means r < -s 2^-23 + 2^-48, which is r
- * <= -s 2^-23. A root is never midway. */
+ * 4e-11. s is the root for each of the 2^24 m (tests/test_arith.c). */
 static inline float arith_sqrt(float x)
 {
     const arith_u32 u = arith_bits(x);
@@ -175,10 +175,8 @@ static inline float arith_sqrt(float x)
     y = y * ARITH_FMA(-h, y * y, 1.5f);
     const float s0 = m * y;
     const float s = ARITH_FMA(ARITH_FMA(-s0, s0, m), 0.5f * y, s0);
-    const float r = ARITH_FMA(-s, s, m), ulp = s * 0x1p-23f;
-    const arith_u32 rounded = arith_bits(s) + (arith_u32)(r > ulp) - (arith_u32)(r <= -ulp);
 
-    arith_u32 bits = (((u >> 23) + 127u) >> 1) << 23 | (rounded & ARITH_FRACTION);
+    arith_u32 bits = (((u >> 23) + 127u) >> 1) << 23 | (arith_bits(s) & ARITH_FRACTION);
     bits = arith_choose(u > ARITH_INF, ARITH_NAN, bits); /* the sign bit is set, or NaN */
     bits = arith_choose(u == ARITH_INF, ARITH_INF, bits);
     bits = arith_choose(arith_is_zero(x), 0u, bits);
@@ -200,16 +198,14 @@ static inline float arith_near_sqrt(float x)
 /* sum / n, correctly rounded, for n in [2^-40, 2^64] and r = arith_div(1, n), unless the quotient overflows. sum is 0,
  * or 2^-40 at least in magnitude, or inf or NaN, which come back as they are.
  *
- * sum r is off by up to 1.5 ULP: half of its own, and one from r's half. The first correction brings it within one
- * ULP. The second is Markstein's theorem (IBM J. Res. Dev. 34, 1990): q within one ULP and r the *correctly rounded*
- * reciprocal give the correctly rounded fma(sum - n q, r, q). The remainder is exact there, and 0 or above 2^-112;
- * nothing overflows, since |q| <= |sum|. */
+ * sum r is off by up to 1.5 ULP: half of its own, and one from r's half. The correction rounds a value within 7/2^48 of
+ * the quotient's significand; of the quotients that are as near to a midpoint none is wrong (tests/test_arith.c), as by
+ * Markstein's theorem (IBM J. Res. Dev. 34, 1990) for q within one ULP and r the *correctly rounded* reciprocal. The
+ * remainder is 0 or above 2^-112; nothing overflows, since |q| <= |sum|. */
 static inline float arith_mean(float sum, float n, float r)
 {
-    float q = sum * r;
-    q = ARITH_FMA(ARITH_FMA(-q, n, sum), r, q);
-    q = ARITH_FMA(ARITH_FMA(-q, n, sum), r, q);
-    return arith_select(arith_is_finite(sum), q, sum);
+    const float q = sum * r;
+    return arith_select(arith_is_finite(sum), ARITH_FMA(ARITH_FMA(-q, n, sum), r, q), sum);
 }
 
 /* ---- exponential and logarithm ----------------------------------------------------------------------------------- */
