@@ -13,8 +13,9 @@ enum { BLOCK = 64 }; /* neighboring sums that stay in registers */
 
 /* Shapes N, O, I: ones, primes, and both sides of every block that a kernel may have. */
 static const uint32_t edges[][3] = {
-    {1, 1, 1},     {1, 10, 33},  {2, 3, 5},    {7, 13, 31},  {8, 16, 16},  {12, 32, 64}, {13, 33, 65}, {11, 31, 63},
-    {16, 17, 129}, {31, 64, 12}, {33, 65, 13}, {64, 10, 47}, {65, 48, 24}, {61, 67, 59}, {9, 20, 12},
+    {1, 1, 1},    {1, 10, 33},   {2, 3, 5},    {7, 13, 31},  {8, 16, 16},  {12, 32, 64}, {13, 33, 65},
+    {11, 31, 63}, {16, 17, 129}, {31, 64, 12}, {33, 65, 13}, {64, 10, 47}, {65, 48, 24}, {61, 67, 59},
+    {9, 20, 12},  {3, 47, 81},   {4, 64, 130}, {5, 64, 17},  {1, 70, 128},
 };
 
 static bool dense_shape(op_args *args, draw *d, int edge)
@@ -40,6 +41,7 @@ static bool dense_sum_shape(op_args *args, draw *d, int edge)
     if (!dense_shape(args, d, edge)) return false;
     args->size[DENSE_GRANULE] = granules[draw_below(d, LENGTH(granules))];
     args->first = draw_below(d, 3) ? draw_below(d, 300) : 0;
+    if (edge >= 0 && args->n == 4) args->first = 0, args->size[DENSE_GRANULE] = 1; /* a few whole granules */
     args->batch = args->first + args->n + (draw_below(d, 2) ? draw_below(d, 40) : 0);
     return true;
 }
