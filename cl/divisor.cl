@@ -6,16 +6,6 @@
 
 #define LANES 256
 
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-divisor(__global const float *restrict sum, __global float *restrict out, uint from_sum, float examples)
-{
-    const float count = !from_sum ? examples : sum[0] == 0.0f ? 1.0f : sum[0];
-    out[DIVISOR_COUNT] = count;
-    out[DIVISOR_RECIPROCAL] = arith_div(1.0f, count);
-    out[DIVISOR_FACTOR] = 1.0f;
-    out[DIVISOR_RATIO] = 1.0f;
-}
-
 /* The sum of count floats by one group of work-items: lane l of 256 sums l, l + 256, ..., lanes fold 128, 64, ..., 1.
  */
 static float sum_lanes(__global const float *restrict x, uint count, __local float *lane)

@@ -1,4 +1,4 @@
-/* Sums over whole tensors, the loss of a step, and the check for values that are not finite, as in src/ops/sum.c. */
+/* Sums over whole tensors, and the check for values that are not finite, as in src/ops/sum.c. */
 // lint: -D GROUP=64 -D RUN=1
 #include "arith.h"
 #include "first_bad.h"
@@ -23,15 +23,6 @@ sum_blocks(__global const float *restrict in, __global float *restrict out, uint
         for (uint l = item; l < fold; l += GROUP) lane[l] += lane[l + fold];
     }
     if (item == 0) out[at + block] = lane[0];
-}
-
-__kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-record_loss(__global const float *restrict sum, __global const float *restrict divisor, __global float *restrict ring,
-            volatile __global uint *restrict first_bad, uint step, uint places)
-{
-    const float loss = arith_flush(arith_div(sum[0], divisor[0]));
-    ring[step % places] = loss;
-    if (!arith_is_finite(loss)) set_first_bad(first_bad, step, 1u);
 }
 
 /* Each work-item checks RUN neighbors. It compares bits, which vectorizes without a branch. */

@@ -47,7 +47,7 @@ static inline void check_exact(float want, float got, uint64_t element)
 /* Checks that hold with infinities and NaN too. */
 static inline bool exact_in_all(op_id op)
 {
-    return op == OP_CHECK_FINITE || op == OP_RECORD_LOSS || op == OP_SUM_BLOCKS || op == OP_MAX_POOL_FORWARD;
+    return op == OP_CHECK_FINITE || op == OP_WATCH || op == OP_SUM_BLOCKS || op == OP_MAX_POOL_FORWARD;
 }
 
 /* Runs a check over the edge shapes and random cases of an operation, except the wild ones. If it flushes its results,

@@ -134,9 +134,8 @@ static const struct {
     {OP_DENSE_BACKWARD_WEIGHTS, 2, 1},
     {OP_DENSE_BACKWARD_BIAS, 1, 1},
     {OP_DENSE_BACKWARD_INPUT, 2, 1},
-    {OP_DIVISOR, 1, 0},
-    {OP_SUM_BLOCKS, 1, 0},
-    {OP_RECORD_LOSS, 2, 0},
+    {OP_WATCH, 3, 0},
+    {OP_WATCH, 4, 0},
     {OP_SGD, 0, 0},
 };
 

@@ -4,6 +4,7 @@
 
 #include "ops/divisor.h"
 #include "ops/preconditioned.h"
+#include "ops/watch.h"
 
 #include "support.h"
 
@@ -106,8 +107,11 @@ START_TEST(watch_is_sticky)
         ck_assert_msg(record[0] == 4 && record[1] == 2, "element %d", k);
         x[k] = kept;
     }
-    float sum = NAN, ring[3] = {0};
-    run(&(op_args){.op = OP_RECORD_LOSS, .size = {5, 3}}, (void *[]){&sum, (float[]){2, 0.5f, 1}, ring, record});
+    float sum = NAN, ring[3] = {0}, divisor[DIVISOR_VALUES];
+    run(&(op_args){.op = OP_WATCH,
+                   .size = {[WATCH_SUMS] = 1, [WATCH_ELEMENTS] = 300, [WATCH_STEP] = 5, [WATCH_PLACES] = 3},
+                   .scalar = {[WATCH_EXAMPLES] = 2}},
+        (void *[]){&sum, &sum, x, divisor, ring, record});
     ck_assert(record[0] == 4 && record[1] == 2 && isnan(ring[2]));
 }
 END_TEST
@@ -126,7 +130,7 @@ START_TEST(nothing_tiny_comes_out)
             continue; /* pass on what was flushed before */
         if (op == OP_SUM_BLOCKS || op == OP_CONV_BACKWARD_WEIGHTS || op == OP_CONV_BACKWARD_BIAS ||
             op == OP_SQUARE_BLOCKS || op == OP_SQUARE_ROWS || op == OP_DENSE_NORMS || op == OP_NORM_ROWS ||
-            op == OP_NORM_BACKWARD_PARAMETERS || (op >= OP_DIVISOR && op <= OP_TRUST_RATIO))
+            op == OP_NORM_BACKWARD_PARAMETERS || op == OP_WATCH || (op >= OP_CLIP && op <= OP_TRUST_RATIO))
             continue; /* raw sums */
         for (uint32_t number = 0; number < EDGE_CASES + 10; number += number == 1 ? EDGE_CASES - 1 : 1) {
             const op_row *row = op_get((op_id)op);
@@ -138,7 +142,6 @@ START_TEST(nothing_tiny_comes_out)
                 if (row->operand[o].type == TYPE_F32)
                     for (uint64_t i = 0; i < now.elements[o]; i++)
                         ((float *)now.before[o])[i] = access == ACCESS_OUT ? NAN : tiny[random_below(16)];
-                if (op == OP_RECORD_LOSS && o == 1) ((float *)now.before[o])[0] = 3; /* examples */
                 memcpy(now.after[o], now.before[o], now.elements[o] * op_type_bytes(row->operand[o].type));
             }
             run(&now.args, now.after);

@@ -9,6 +9,7 @@
 #include "ops/lion.h"
 #include "ops/rmsprop.h"
 #include "ops/sgd.h"
+#include "ops/watch.h"
 
 /* The feed --------------------------------------------------------------------------------------------------------- */
 
@@ -420,17 +421,7 @@ static void check_sum(const test_case *c)
     }
 }
 
-static void check_record(const test_case *c)
-{
-    const float loss = flush((float)((double)IN(0)[0] / IN(1)[0]));
-    for (uint32_t k = 0; k < c->args.size[1]; k++)
-        check_exact(k == c->args.size[0] % c->args.size[1] ? loss : IN(2)[k], OUT(2)[k], k);
-    const bool set = !isfinite(loss) && !WORDS_IN(3)[0];
-    ck_assert_uint_eq(WORDS_OUT(3)[0], set ? c->args.size[0] : WORDS_IN(3)[0]);
-    ck_assert_uint_eq(WORDS_OUT(3)[1], set ? 1 : WORDS_IN(3)[1]);
-}
-
-static void check_watch(const test_case *c)
+static void check_finite(const test_case *c)
 {
     bool bad = false;
     for (uint64_t i = 0; i < c->elements[0]; i++) bad |= !isfinite(IN(0)[i]);
@@ -439,11 +430,48 @@ static void check_watch(const test_case *c)
     ck_assert_uint_eq(WORDS_OUT(1)[1], set ? c->args.size[2] : WORDS_IN(1)[1]);
 }
 
+static double add_all(const float *x, uint32_t count, double *magnitude)
+{
+    double sum = 0;
+    *magnitude = 0;
+    for (uint32_t i = 0; i < count; i++) sum += x[i], *magnitude += fabs(x[i]);
+    return sum;
+}
+
+static void check_watch(const test_case *c)
+{
+    const uint32_t *size = c->args.size, sums = size[WATCH_SUMS];
+    double magnitude, count = c->args.scalar[WATCH_EXAMPLES];
+    if (size[WATCH_WEIGHTED]) count = add_all(IN(1), sums, &magnitude);
+    if (count == 0) count = 1;
+    check_value(count, OUT(3)[DIVISOR_COUNT], 8 * U * count, false, 0);
+    check_exact((float)(1 / (double)OUT(3)[DIVISOR_COUNT]), OUT(3)[DIVISOR_RECIPROCAL], 1);
+    check_exact(1, OUT(3)[DIVISOR_FACTOR], 2);
+    check_exact(1, OUT(3)[DIVISOR_RATIO], 3);
+    const double loss = add_all(IN(0), sums, &magnitude) / OUT(3)[DIVISOR_COUNT];
+    bool bad = false;
+    for (uint32_t k = 0; k < size[WATCH_PLACES]; k++) {
+        if (k != size[WATCH_STEP] % size[WATCH_PLACES]) {
+            check_exact(IN(4)[k], OUT(4)[k], k);
+            continue;
+        }
+        bad = !isfinite(OUT(4)[k]);
+        if (isfinite(magnitude))
+            check_value(loss, OUT(4)[k], 10 * U * magnitude / count, true, k);
+        else
+            ck_assert(bad);
+    }
+    for (uint64_t i = 0; i < c->elements[2]; i++) bad |= !isfinite(IN(2)[i]);
+    const bool set = bad && !WORDS_IN(5)[0];
+    ck_assert_uint_eq(WORDS_OUT(5)[0], set ? size[WATCH_STEP] : WORDS_IN(5)[0]);
+    ck_assert_uint_eq(WORDS_OUT(5)[1], set ? BAD_STEP : WORDS_IN(5)[1]);
+}
+
 START_TEST(sums_and_the_watch)
 {
     each_case(OP_SUM_BLOCKS, check_sum);
-    each_case(OP_RECORD_LOSS, check_record);
-    each_case(OP_CHECK_FINITE, check_watch);
+    each_case(OP_CHECK_FINITE, check_finite);
+    each_case(OP_WATCH, check_watch);
 }
 END_TEST
 
@@ -642,7 +670,7 @@ static void check_ratio(const test_case *c)
     const uint32_t weights = c->args.size[TRUST_WEIGHTS], others = c->args.size[TRUST_OTHERS];
     const double w = sqrt(sum_of(IN(0), weights)), root = sqrt(sum_of(IN(0) + weights, others));
     const double mean = root * IN(1)[DIVISOR_FACTOR] / IN(1)[DIVISOR_COUNT];
-    const double other = c->args.size[TRUST_OF_SUM] ? mean : root;
+    const double other = !c->args.size[TRUST_OF_SUM] ? root : mean < 0x1p-100 ? 0 : mean;
     const double ratio = c->args.scalar[TRUST_COEFFICIENT] * w / (other + c->args.scalar[TRUST_DECAY] * w);
     const double wanted = w == 0 || other == 0 ? 1 : ratio;
     check_value(wanted, OUT(1)[DIVISOR_RATIO], 60 * U * wanted, false, 0);
@@ -678,19 +706,8 @@ START_TEST(first_steps_of_adam)
 END_TEST
 
 /* Weights that sum to 0 have a count of 1. */
-static void check_divisor(const test_case *c)
-{
-    const double sum = IN(0)[0] == 0 ? 1 : IN(0)[0];
-    const double count = c->args.size[DIVISOR_FROM_SUM] ? sum : c->args.scalar[DIVISOR_EXAMPLES];
-    check_exact((float)count, OUT(1)[DIVISOR_COUNT], 0);
-    check_exact((float)(1 / count), OUT(1)[DIVISOR_RECIPROCAL], 1);
-    check_exact(1, OUT(1)[DIVISOR_FACTOR], 2);
-    check_exact(1, OUT(1)[DIVISOR_RATIO], 3);
-}
-
 START_TEST(update)
 {
-    each_case(OP_DIVISOR, check_divisor);
     each_case(OP_SGD, check_sgd);
     each_case(OP_ADAM, check_adam);
     each_case(OP_RMSPROP, check_rmsprop);

@@ -4,7 +4,7 @@
 #include "ops/divisor.h"
 
 #include "ops/rows.h"
-#include "ops/sum.h"
+#include "ops/watch.h"
 
 static float sum_lanes(const float *x, uint32_t count)
 {
@@ -14,47 +14,6 @@ static float sum_lanes(const float *x, uint32_t count)
     for (int half = SUM_LANES / 2; half; half /= 2)
         for (int l = 0; l < half; l++) lane[l] += lane[l + half];
     return lane[0];
-}
-
-/* divisor: {count, 1 / count, 1, 1}. If all weights of a batch are 0, so are its loss and gradient; the count is 1. */
-static bool divisor_shape(op_args *args, draw *d, int edge)
-{
-    static const float edges[] = {1, 2, 3, 0x1p+24f, 0x1.fffffep+23f};
-    if (edge >= LENGTH(edges)) return false;
-    args->size[DIVISOR_FROM_SUM] = draw_below(d, 2);
-    args->scalar[DIVISOR_EXAMPLES] = edge >= 0 ? edges[edge] : (float)(1 + draw_below(d, 5000));
-    return true;
-}
-
-static bool divisor_fit(op_args *args)
-{
-    (void)args;
-    return true;
-}
-
-static uint64_t divisor_elements(const op_args *a, int operand)
-{
-    (void)a;
-    return operand ? DIVISOR_VALUES : 1;
-}
-
-/* Examples that weigh nothing, at times. */
-static bool divisor_of_fill(const op_args *a, int operand, void *data, draw *d)
-{
-    if (operand || draw_below(d, 4)) return false;
-    *(float *)data = 0;
-    (void)a;
-    return true;
-}
-
-static void divisor(const op_args *a, void *const *operand, void *scratch)
-{
-    const float *sum = operand[0];
-    float *out = operand[1];
-    (void)scratch;
-    out[DIVISOR_COUNT] = !a->size[DIVISOR_FROM_SUM] ? a->scalar[DIVISOR_EXAMPLES] : *sum == 0 ? 1 : *sum;
-    out[DIVISOR_RECIPROCAL] = arith_div(1, out[DIVISOR_COUNT]);
-    out[DIVISOR_FACTOR] = out[DIVISOR_RATIO] = 1;
 }
 
 /* gradient_clip: factor = min(1, most / (norm + 1e-6)), norm = |sum| / count, as torch.nn.utils.clip_grad_norm_ defines
@@ -167,16 +126,6 @@ static void trust_ratio(const op_args *a, void *const *operand, void *scratch)
         arith_is_finite(whole) ? arith_div(a->scalar[TRUST_COEFFICIENT] * w, whole) : arith_float(ARITH_NAN);
     if (arith_is_zero(w) || arith_is_zero(other)) values[DIVISOR_RATIO] = 1;
 }
-
-const op_row row_divisor = {
-    .name = "divisor",
-    .operand = {{"sum", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR}, {"divisor", TYPE_F32, ACCESS_OUT, LAYOUT_ROW_MAJOR}},
-    .elements = divisor_elements,
-    .reference = divisor,
-    .shape = divisor_shape,
-    .fit = divisor_fit,
-    .fill = divisor_of_fill,
-};
 
 const op_row row_clip = {
     .name = "gradient_clip",

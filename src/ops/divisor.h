@@ -6,13 +6,6 @@
 
 #include "gradient_mean.h"
 
-/* divisor: places in args.size[], */
-enum {
-    DIVISOR_FROM_SUM, /* 1: the count is the operand `sum`; 0: it is the scalar, and `sum` is not read */
-};
-/* and in args.scalar[]. */
-enum { DIVISOR_EXAMPLES };
-
 /* gradient_clip: places in args.size[], */
 enum {
     CLIP_SQUARES, /* how many sums of squares there are, of the whole gradient */

@@ -63,15 +63,14 @@ typedef enum op_id {
 #undef LOSS_IDS
         OP_WEIGH,  /* weigh.c */
     OP_SUM_BLOCKS, /* sum.c */
-    OP_RECORD_LOSS,
     OP_CHECK_FINITE,
+    OP_WATCH,         /* watch.c */
     OP_SQUARE_BLOCKS, /* sum_squares.c */
     OP_SQUARE_ROWS,
     OP_DENSE_NORMS,
     OP_PRECONDITIONED_BLOCKS, /* preconditioned.c */
     OP_PRECONDITIONED_ROWS,
-    OP_DIVISOR, /* divisor.c */
-    OP_CLIP,
+    OP_CLIP, /* divisor.c */
     OP_TRUST_RATIO,
     OP_SGD,            /* sgd.c */
     OP_ADAM,           /* adam.c */

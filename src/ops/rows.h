@@ -27,10 +27,10 @@ extern const op_row row_softmax_loss;
 TARGET_LOSSES(DECLARE)
 #undef DECLARE
 extern const op_row row_weigh;
-extern const op_row row_sum_blocks, row_record_loss, row_check_finite;
+extern const op_row row_sum_blocks, row_check_finite, row_watch;
 extern const op_row row_square_blocks, row_square_rows, row_dense_norms;
 extern const op_row row_preconditioned_blocks, row_preconditioned_rows;
-extern const op_row row_divisor, row_clip, row_trust_ratio;
+extern const op_row row_clip, row_trust_ratio;
 extern const op_row row_sgd, row_adam, row_rmsprop, row_lion, row_lars, row_lamb_direction, row_lamb_step;
 extern const op_row row_add, row_multiply, row_concat_forward, row_concat_backward;
 

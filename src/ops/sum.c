@@ -1,7 +1,6 @@
-/* Sums over whole tensors, the loss of a step, and the watch for what is not finite. */
+/* Sums over whole tensors, and the search for what is not finite. */
 #include "ops/sum.h"
 
-#include "ops/divisor.h"
 #include "ops/rows.h"
 
 #include "arith.h"
@@ -14,13 +13,13 @@ static bool count_shape(op_args *args, draw *d, int edge)
     if (edge >= LENGTH(edges)) return false;
     args->size[SUM_ELEMENTS] = edge >= 0 ? edges[edge] : draw_below(d, 3) ? draw_size(d, 300) : 1 + draw_below(d, 5000);
     args->size[SUM_AT] = 1 + draw_below(d, 100);
-    args->size[CHECK_WHAT] = BAD_GRADIENT;
+    args->size[CHECK_WHAT] = 2;
     return true;
 }
 
 static bool count_fit(op_args *args)
 {
-    args->size[CHECK_WHAT] = BAD_GRADIENT;
+    args->size[CHECK_WHAT] = 2;
     return args->size[SUM_ELEMENTS] && args->size[SUM_AT];
 }
 
@@ -45,56 +44,6 @@ static void sum_blocks(const op_args *a, void *const *operand, void *scratch)
     }
 }
 
-/* record_loss: ring[step % places] = sum / count, the count being that of the divisor. record = {first bad step,
- * bad_what} is set once. */
-static bool record_shape(op_args *args, draw *d, int edge)
-{
-    if (edge >= DRAW_MODES) return false;
-    args->size[RECORD_STEP] = 1 + draw_below(d, 1000);
-    args->size[RECORD_PLACES] = 1 + draw_below(d, 50);
-    return true;
-}
-
-static bool record_fit(op_args *args) { return args->size[RECORD_STEP] && args->size[RECORD_PLACES]; }
-
-static uint64_t record_elements(const op_args *a, int operand)
-{
-    const uint64_t elements[] = {1, DIVISOR_VALUES, a->size[RECORD_PLACES], 2};
-    return elements[operand];
-}
-
-static bool record_fill(const op_args *a, int operand, void *data, draw *d)
-{
-    (void)a;
-    if (operand == 0 && d->mode == DRAW_WILD) {
-        *(float *)data = arith_float(draw_below(d, 2) ? ARITH_NAN : 0x7f800000u);
-        return true;
-    }
-    if (operand != 3) return operand == 1 && divisor_fill(1, 1, data, d);
-    ((uint32_t *)data)[0] = draw_below(d, 3) ? 0 : 7;
-    ((uint32_t *)data)[1] = 3;
-    return true;
-}
-
-static inline void set_first_bad(uint32_t *first_bad, uint32_t step, uint32_t what)
-{
-    if (first_bad[0]) return;
-    first_bad[0] = step;
-    first_bad[1] = what;
-}
-
-static void record_loss(const op_args *a, void *const *operand, void *scratch)
-{
-    const float *sum = operand[0];
-    const float *divisor = operand[1];
-    float *ring = operand[2];
-    uint32_t *first_bad = operand[3];
-    (void)scratch;
-    const float loss = arith_flush(arith_div(sum[0], divisor[DIVISOR_COUNT]));
-    ring[a->size[RECORD_STEP] % a->size[RECORD_PLACES]] = loss;
-    if (!arith_is_finite(loss)) set_first_bad(first_bad, a->size[RECORD_STEP], BAD_LOSS);
-}
-
 /* check_finite: sets the record if one of the elements is not finite. */
 static uint64_t check_elements(const op_args *a, int operand) { return operand ? 2 : a->size[CHECK_ELEMENTS]; }
 
@@ -103,7 +52,11 @@ static bool check_fill(const op_args *a, int operand, void *data, draw *d)
 {
     const uint32_t count = a->size[CHECK_ELEMENTS];
     float *x = data;
-    if (operand == 1) return record_fill(a, 3, data, d);
+    if (operand == 1) {
+        ((uint32_t *)data)[0] = draw_below(d, 3) ? 0 : 7;
+        ((uint32_t *)data)[1] = 3;
+        return true;
+    }
     if (d->mode == DRAW_WILD) return false;
     for (uint32_t i = 0; i < count; i++) x[i] = draw_float(d);
     /* Of the only bad one; count: there is none. */
@@ -116,10 +69,12 @@ static bool check_fill(const op_args *a, int operand, void *data, draw *d)
 CLONES static void check_finite(const op_args *a, void *const *operand, void *scratch)
 {
     const float *x = operand[0];
-    uint32_t bad = 0;
+    uint32_t *first_bad = operand[1], bad = 0;
     (void)scratch;
     for (uint32_t i = 0; i < a->size[CHECK_ELEMENTS]; i++) bad |= !arith_is_finite(x[i]);
-    if (bad) set_first_bad(operand[1], a->size[CHECK_STEP], a->size[CHECK_WHAT]);
+    if (!bad || first_bad[0]) return;
+    first_bad[0] = a->size[CHECK_STEP];
+    first_bad[1] = a->size[CHECK_WHAT];
 }
 
 const op_row row_sum_blocks = {
@@ -129,19 +84,6 @@ const op_row row_sum_blocks = {
     .reference = sum_blocks,
     .shape = count_shape,
     .fit = count_fit,
-};
-
-const op_row row_record_loss = {
-    .name = "record_loss",
-    .operand = {{"sum", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
-                {"divisor", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
-                {"ring", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
-                {"record", TYPE_U32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},
-    .elements = record_elements,
-    .reference = record_loss,
-    .shape = record_shape,
-    .fit = record_fit,
-    .fill = record_fill,
 };
 
 const op_row row_check_finite = {

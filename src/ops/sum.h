@@ -1,4 +1,4 @@
-/* Sums over whole tensors, the loss of a step, and the watch for what is not finite. */
+/* Sums over whole tensors, and the search for what is not finite. */
 #ifndef OPS_SUM_H
 #define OPS_SUM_H
 
@@ -8,20 +8,11 @@ enum {
     SUM_AT, /* of the first sum in the output */
 };
 
-/* record_loss: places in args.size[]. */
-enum {
-    RECORD_STEP,   /* 1 is the first */
-    RECORD_PLACES, /* of the ring */
-};
-
 /* check_finite: places in args.size[]. */
 enum {
     CHECK_ELEMENTS,
     CHECK_STEP,
-    CHECK_WHAT, /* a bad_what */
+    CHECK_WHAT, /* for the second word of the record */
 };
-
-/* What was not finite, in the record's second word. */
-typedef enum bad_what { BAD_NOTHING, BAD_LOSS, BAD_GRADIENT, BAD_NORM } bad_what;
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/format.h"
 #include "ops/sum.h"
+#include "ops/watch.h"
 #include "train/schedule.h"
 #include "train/step.h"
 #include "train/update.h"
@@ -15,7 +16,7 @@ static tas_status find_bad(workspace *w, const mem *values, uint64_t elements, b
     const device_driver *driver = w->device->driver;
     tas_status status = driver->write(w->device, &w->first_bad, 0, clear, sizeof clear, true);
     const op_args args = {.op = OP_CHECK_FINITE,
-                          .size = {[CHECK_ELEMENTS] = (uint32_t)elements, [CHECK_STEP] = 1, [CHECK_WHAT] = BAD_LOSS}};
+                          .size = {[CHECK_ELEMENTS] = (uint32_t)elements, [CHECK_STEP] = 1, [CHECK_WHAT] = BAD_STEP}};
     const mem operand[] = {*values, w->first_bad};
     if (!status) status = device_run(w->device, &args, operand, NULL);
     if (!status) status = driver->read(w->device, &w->first_bad, 0, record, sizeof record);

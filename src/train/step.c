@@ -10,8 +10,7 @@
  * Nothing in it waits for the device, except that a streamed data set is fed at most two tiles ahead (feed.h). */
 #include "train/step.h"
 
-#include "ops/divisor.h"
-#include "ops/sum.h"
+#include "ops/watch.h"
 #include "train/feed.h"
 
 /* Examples of the tile that begins with example `first` of the batch. */
@@ -64,39 +63,36 @@ tas_status step_gradient(workspace *w, const step_batch *batch, const step_obser
     return status;
 }
 
-/* What the loss and the update divide by: the number of examples, or the sum of their weights. */
-static tas_status write_divisor(workspace *w, uint32_t examples)
+/* Sums of `count` values, and sums of those, until one call of the watch can add the rest: *left of them, at *at. */
+static tas_status sum_most(workspace *w, const mem *values, const mem *levels, uint32_t count, const mem **at,
+                           uint32_t *left)
 {
-    const mem *total = &w->first_bad; /* is not read */
     tas_status status = TAS_OK;
-    if (w->plan.weighted) status = workspace_sum_blocks(w, &w->weights, w->weight_sum, examples, 0);
-    if (w->plan.weighted && !status)
-        status = workspace_sum_levels(w, w->weight_sum, (examples - 1) / SUM_LANES + 1, &total);
-    if (status) return status;
-    const op_args args = {.op = OP_DIVISOR,
-                          .size = {[DIVISOR_FROM_SUM] = w->plan.weighted},
-                          .scalar = {[DIVISOR_EXAMPLES] = (float)examples}};
-    const mem operand[] = {*total, w->divisor};
-    return device_run(w->device, &args, operand, NULL);
+    for (; count > SUM_LANES && !status; values = levels++) {
+        status = workspace_sum_blocks(w, values, levels, count, 0);
+        count = (count - 1) / SUM_LANES + 1;
+    }
+    *at = values;
+    *left = count;
+    return status;
 }
 
 tas_status step_watch(workspace *w, uint32_t number, uint32_t examples)
 {
-    const mem *total;
-    tas_status status = write_divisor(w, examples);
-    if (!status) status = workspace_sum_blocks(w, &w->tensor[w->network->losses], w->sum, examples, 0);
-    if (!status) status = workspace_sum_levels(w, w->sum, (examples - 1) / SUM_LANES + 1, &total);
+    op_args args = {.op = OP_WATCH,
+                    .size = {[WATCH_WEIGHTED] = w->plan.weighted,
+                             [WATCH_ELEMENTS] = (uint32_t)(w->plan.bytes[PART_GRADIENT] / sizeof(float)),
+                             [WATCH_STEP] = number,
+                             [WATCH_PLACES] = RING},
+                    .scalar = {[WATCH_EXAMPLES] = (float)examples}};
+    const mem *losses, *weights;
+    tas_status status = sum_most(w, &w->tensor[w->network->losses], w->sum, examples, &losses, &args.size[WATCH_SUMS]);
+    weights = losses; /* are not read */
+    if (w->plan.weighted && !status)
+        status = sum_most(w, &w->weights, w->weight_sum, examples, &weights, &args.size[WATCH_SUMS]);
     if (status) return status;
-    const op_args record = {.op = OP_RECORD_LOSS, .size = {[RECORD_STEP] = number, [RECORD_PLACES] = RING}};
-    const mem loss[] = {*total, w->divisor, w->ring, w->first_bad};
-    status = device_run(w->device, &record, loss, NULL);
-    if (status) return status;
-    const op_args check = {.op = OP_CHECK_FINITE,
-                           .size = {[CHECK_ELEMENTS] = (uint32_t)(w->plan.bytes[PART_GRADIENT] / sizeof(float)),
-                                    [CHECK_STEP] = number,
-                                    [CHECK_WHAT] = BAD_GRADIENT}};
-    const mem gradient[] = {w->part[PART_GRADIENT], w->first_bad};
-    return device_run(w->device, &check, gradient, NULL);
+    const mem operand[] = {*losses, *weights, w->part[PART_GRADIENT], w->divisor, w->ring, w->first_bad};
+    return device_run(w->device, &args, operand, NULL);
 }
 
 const plan_part step_parts[STEP_PARTS] = {PART_PARAMETERS, PART_STATE, PART_STATE_2};

@@ -92,7 +92,7 @@ static bool add_update(tas_run *run)
     const tas_network *network = run->w.network;
     char name[PIECE_NAME];
     run->trace.update = run->trace.count;
-    if (!add_item(run, OP_RECORD_LOSS, NO_TENSOR, "loss") || !add_item(run, OP_DIVISOR, NO_TENSOR, "divisor"))
+    if (!add_item(run, OP_WATCH, NO_TENSOR, "loss") || !add_item(run, OP_WATCH, NO_TENSOR, "divisor"))
         return false;
     for (piece p = piece_before_first; piece_next(run, &p);) {
         const int index = network->parameters[p.parameter];

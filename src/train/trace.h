@@ -5,8 +5,7 @@
  *     inputs, labels, targets    as they were gathered
  *     forward, backward          what each call writes: values and their gradients example by example, tile after tile;
  *                                sums over the batch and gradients of parameters once the last tile was added
- *     record_loss                the mean loss of the batch
- *     divisor                    what the update divides by, with the factor of clipping
+ *     watch                      the mean loss of the batch; what the update divides by, with the factor of clipping
  *     the update                 parameters and running statistics, then the optimizer's slots, after it
  *
  * Sums over an unfinished granule are not in it: they are part of a gradient. NaN is one value. */

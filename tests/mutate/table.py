@@ -262,6 +262,38 @@ plant(
     ],
 )
 plant(
+    "cl/dense_few.cl",
+    "dense_backward_input",
+    [CPU],
+    [
+        ("t[2 * j].odd = from[j + VEC / 2].lo;", "t[2 * j].odd = from[j + 1].lo;"),
+        ("d[n][k] = o + k < O ? row[min(o + k, O - 1)] : 0.0f;", "d[n][k] = row[min(o + k, O - 1)];",
+         "the weights of outputs beyond the last are 0"),
+        ("if (o + VEC <= O)", "if (o <= O)", "the loop after it stores the rest again"),
+        ("(ulong)(o / PANEL) * I * PANEL + o % PANEL", "(ulong)(o / PANEL) * I * PANEL"),
+        ("min(i0 + j, I - 1) * PANEL", "(i0 + j) * PANEL", UNSTORED),
+        ("dx[(ulong)n * I + i0 + j] = arith_flush(done[n][j]);", "dx[(ulong)n * I + i0 + j] = done[n][j];"),
+        ("j < inputs; j++", "j <= inputs; j++"),
+        ("n < min((uint)EXAMPLES, N); n++", "n < EXAMPLES; n++"),
+    ],
+)
+plant(
+    "cl/dense_few.cl",
+    "dense_backward_weights",
+    [CPU],
+    [
+        ("row[lane] = o0 + lane < O ? value : 0.0f;", "row[lane] = value;"),
+        ("add = closed && j >= granule;", "add = closed && j > granule;"),
+        ("c[v] = within == 0 ? (vec)(0.0f) : load_vec(v, partial + i * PANEL);",
+         "c[v] = load_vec(v, partial + i * PANEL);"),
+        ("c[v] = k >= n && k < n + run ? fma", "c[v] = k < n + run ? fma"),
+        ("c[v] = k >= n && k < n + run ? fma", "c[v] = k >= n ? fma"),
+        ("store_vec(c[v] == 0.0f ? (vec)(0.0f) : c[v], v, to + i * PANEL);", "store_vec(c[v], v, to + i * PANEL);",
+         IEEE_CHAIN),
+        ("end = min(begin + RUN, I)", "end = begin + RUN"),
+    ],
+)
+plant(
     "cl/dense.cl",
     "dense_backward_bias",
     [CPU],
@@ -526,22 +558,41 @@ plant(
 )
 plant(
     "cl/sum.cl",
-    "sum_blocks record_loss check_finite",
+    "sum_blocks check_finite",
     [CPU],
     [
         ("lane[l] = i < count ? x : 0.0f;", "lane[l] = x;"),
         ("        barrier(CLK_LOCAL_MEM_FENCE);\n", ""),
-        ("if (!arith_is_finite(loss)) set_first_bad", "if (arith_is_nan(loss)) set_first_bad"),
         ("if (most >= 0x7f800000u) set_first_bad", "if (most > 0x7f800000u) set_first_bad"),
-        ("ring[step % places] = loss;", "ring[step] = loss;"),
-        ("const float loss = arith_flush(arith_div(sum[0], divisor[0]));",
-         "const float loss = arith_div(sum[0], divisor[0]);"),
         ("out[at + block] = lane[0];", "out[block] = lane[0];"),
     ],
 )
 plant(
+    "cl/watch.cl",
+    "watch",
+    [CPU, GPU],
+    [
+        ("loss_lane[l] = l < sums ? loss : 0.0f;", "loss_lane[l] = loss;"),
+        ("weight_lane[l] = l < sums ? weight : 0.0f;", "weight_lane[l] = weight;"),
+        ("if (!arith_is_finite(loss)) set_first_bad", "if (arith_is_nan(loss)) set_first_bad"),
+        ("if (most >= ARITH_INF) set_first_bad", "if (most > ARITH_INF) set_first_bad"),
+        ("to = min(from + RUN, elements),", "to = min(from + RUN, elements - 1),"),
+        ("ring[step % places] = loss;", "ring[step] = loss;"),
+        ("loss = arith_flush(arith_div(loss_lane[0], count));", "loss = arith_div(loss_lane[0], count);"),
+        ("weighted ? weight_lane[0] : examples,", "examples,"),
+        ("weight == 0.0f ? 1.0f : weight", "weight"),
+        ("if (item || !lanes) return;", "if (item) return;"),
+    ],
+)
+plant(
+    "cl/watch.cl",
+    "watch",
+    [RACES_GPU],
+    [("        barrier(CLK_LOCAL_MEM_FENCE);\n", "")],
+)
+plant(
     "cl/first_bad.h",
-    "record_loss check_finite",
+    "watch check_finite",
     [CPU],
     [("if (atomic_cmpxchg(&first_bad[0], 0u, step) == 0u) first_bad[1] = what;",
       "atomic_cmpxchg(&first_bad[0], 0u, step); first_bad[1] = what;")],
@@ -678,16 +729,15 @@ plant(
 )
 plant(
     "cl/divisor.cl",
-    "divisor gradient_clip trust_ratio",
+    "gradient_clip trust_ratio",
     [RACES_GPU],
     [("barrier(CLK_LOCAL_MEM_FENCE); /* an earlier sum was read */", "")],
 )
 plant(
     "cl/divisor.cl",
-    "divisor gradient_clip trust_ratio",
+    "gradient_clip trust_ratio",
     [GPU],
     [
-        ("sum[0] == 0.0f ? 1.0f : sum[0];", "sum[0];"),
         ("divisor[DIVISOR_FACTOR] = factor < 1.0f ? factor : 1.0f;", "divisor[DIVISOR_FACTOR] = factor;"),
         ("if (!arith_is_finite(norm)) set_first_bad(first_bad, step, what);",
          "if (arith_is_nan(norm)) set_first_bad(first_bad, step, what);"),

@@ -3,18 +3,7 @@
 #include "device/opencl/launchers/launchers.h"
 
 #include "ops/divisor.h"
-#include "ops/sum.h"
-
-static tas_status divisor(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
-{
-    cl_kernel kernel;
-    (void)scratch;
-    tas_status status = program_get_grouped(device, "divisor", "divisor", &kernel);
-    if (status) return status;
-    const launch_args args =
-        ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_U32(a->size[DIVISOR_FROM_SUM]), A_F32(a->scalar[DIVISOR_EXAMPLES]));
-    return launch_kernel(device, kernel, launch_line(1, 1), &args);
-}
+#include "ops/watch.h"
 
 static tas_status clip(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
@@ -42,7 +31,6 @@ static tas_status trust_ratio(tas_device *device, const op_args *a, const mem *m
 }
 
 const launcher divisor_launchers[] = {
-    {OP_DIVISOR, divisor, NULL},
     {OP_CLIP, clip, NULL},
     {OP_TRUST_RATIO, trust_ratio, NULL},
     {0},

@@ -16,17 +16,6 @@ static tas_status sum_blocks(tas_device *device, const op_args *a, const mem *m,
     return launch_kernel(device, kernel, launch_line(cl->group, blocks * cl->group), &args);
 }
 
-static tas_status record_loss(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
-{
-    cl_kernel kernel;
-    (void)scratch;
-    tas_status status = program_get_grouped(device, "sum", "record_loss", &kernel);
-    if (status) return status;
-    const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(a->size[RECORD_STEP]),
-                                  A_U32(a->size[RECORD_PLACES]));
-    return launch_kernel(device, kernel, launch_line(1, 1), &args);
-}
-
 static tas_status check_finite(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const opencl_device *cl = device->cl;
@@ -41,7 +30,6 @@ static tas_status check_finite(tas_device *device, const op_args *a, const mem *
 
 const launcher sum_launchers[] = {
     {OP_SUM_BLOCKS, sum_blocks, NULL},
-    {OP_RECORD_LOSS, record_loss, NULL},
     {OP_CHECK_FINITE, check_finite, NULL},
     {0},
 };

@@ -1,0 +1,19 @@
+/* The watch over a step: its loss, what its update divides by, and whether all is finite. */
+#ifndef OPS_WATCH_H
+#define OPS_WATCH_H
+
+/* Places in args.size[], */
+enum {
+    WATCH_SUMS,     /* losses, or sums of blocks of them: 1 to SUM_LANES */
+    WATCH_WEIGHTED, /* 1: the count is the sum of as many weights; 0: it is the scalar, whatever they are */
+    WATCH_ELEMENTS, /* of the gradient */
+    WATCH_STEP,     /* 1 is the first */
+    WATCH_PLACES,   /* of the ring */
+};
+/* and in args.scalar[]. */
+enum { WATCH_EXAMPLES };
+
+/* What was not finite, in the record's second word: the loss or the gradient, or else its norm. */
+typedef enum bad_what { BAD_NOTHING, BAD_STEP, BAD_NORM } bad_what;
+
+#endif
