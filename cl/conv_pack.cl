@@ -27,20 +27,18 @@ typedef JOIN(float, VEC) vec;
  * pass, rows are outputs and the depth is channels; in the backward pass it is the other way round. Rows are row_step
  * floats apart, places of the depth depth_step; a group has rows depth T floats. Work-items: G ceil(rows / block),
  * ceil(depth / run). */
-KERNEL conv_pack_weights(const __global float *w /* (O, CG, T) */, __global float *packed, uint block, uint rows,
-                         uint depth, uint T, uint row_step, uint depth_step, uint run)
+KERNEL conv_pack_weights(const __global float *restrict w /* (O, CG, T) */, __global float *restrict packed, uint block,
+                         uint rows, uint depth, uint T, uint row_step, uint depth_step, uint run)
 {
     const uint blocks = (rows + block - 1) / block, group = get_global_id(0) / blocks;
     const uint r0 = (get_global_id(0) - group * blocks) * block;
     const uint from = get_global_id(1) * run, to = min(depth, from + run);
     w += (size_t)group * rows * depth * T + (size_t)r0 * row_step;
     packed += ((size_t)get_global_id(0) * depth + from) * T * block;
-    for (uint k = from; k < to; k++) {
-        for (uint t = 0; t < T; t++, packed += block) {
-            for (uint r = 0; r < block; r++) {
-                const float weight = w[(size_t)min(r, rows - 1 - r0) * row_step + (size_t)k * depth_step + t];
-                packed[r] = r0 + r < rows ? weight : 0.0f;
-            }
+    for (uint k = from; k < to; k++, packed += T * block) {
+        for (uint r = 0; r < block; r++) {
+            const __global float *row = w + (size_t)min(r, rows - 1 - r0) * row_step + (size_t)k * depth_step;
+            for (uint t = 0; t < T; t++) packed[t * block + r] = r0 + r < rows ? row[t] : 0.0f;
         }
     }
 }
@@ -142,8 +140,8 @@ KERNEL conv_pack_rows(const __global float *x, __global float *y, uint elements,
 
 /* Vectors of outputs y[count][G][ceil(OG / VEC)][P][VEC] of the examples from .. from+count-1; lanes past the group's
  * last output hold 0. Work-items: ceil(P / RUN), G ceil(OG / VEC), panels starting at from / PANEL. */
-KERNEL conv_pack_outputs(const __global float *dy, __global float *y, uint at, uint O, uint P, uint G, uint from,
-                         uint count)
+KERNEL conv_pack_outputs(const __global float *restrict dy, __global float *restrict y, uint at, uint O, uint P, uint G,
+                         uint from, uint count)
 {
     const uint begin = get_global_id(0) * RUN, end = min(P, begin + RUN), panel = from / PANEL + get_global_id(2);
     const uint first = max(from, panel * PANEL), last = min(from + count, (panel + 1) * PANEL);
@@ -156,10 +154,9 @@ KERNEL conv_pack_outputs(const __global float *dy, __global float *y, uint at, u
     for (uint n = first; n < last;) {
         const __global float *lanes = dy + n % PANEL;
         __global float *to = y + (n - from) * example;
-        const uint some = last - n >= 4 ? 4 : 1;
+        const uint some = last - n >= 4 ? 4 : 1, fours = some == 4 ? left / 4 * 4 : 0;
         for (uint p = begin; p < end; p++) {
-            uint o = 0;
-            for (; some == 4 && o + 4 <= left; o += 4) {
+            for (uint o = 0; o < fours; o += 4) {
                 float4 t[4];
                 UNROLL for (int j = 0; j < 4; j++)
                     t[j] = vload4(0, lanes + ((size_t)(o + j) * P + p) * PANEL);
@@ -167,7 +164,9 @@ KERNEL conv_pack_outputs(const __global float *dy, __global float *y, uint at, u
                 UNROLL for (int j = 0; j < 4; j++)
                     vstore4(t[j], 0, to + j * example + (size_t)p * VEC + o);
             }
-            for (; o < VEC; o++) {
+        }
+        for (uint o = fours; o < VEC; o++) {
+            for (uint p = begin; p < end; p++) {
                 for (uint j = 0; j < some; j++) {
                     const float value = lanes[((size_t)min(o, left - 1) * P + p) * PANEL + j];
                     to[j * example + (size_t)p * VEC + o] = o < left ? value : 0.0f;

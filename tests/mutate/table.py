@@ -341,9 +341,9 @@ plant(
     "conv_forward conv_backward_input",
     [CPU],
     [
-        ("packed[r] = r0 + r < rows ? weight : 0.0f;", "packed[r] = weight;", UNSTORED),
+        ("= r0 + r < rows ? row[t] : 0.0f;", "= row[t];", UNSTORED),
         ("to = min(depth, from + run);", "to = from + run;"),
-        ("(size_t)k * depth_step + t];", "(size_t)k * depth_step];"),
+        ("packed[t * block + r] =", "packed[t * block + r / 2] ="),
     ],
 )
 plant(
@@ -1055,7 +1055,7 @@ plant(
         ("block_count(a->n, rows_of_block(device)) * block_count(a->size[DENSE_OUTPUTS], panel)),",
          "block_count(a->n, rows_of_block(device)) * (a->size[DENSE_OUTPUTS] / panel)),"),
         ("block_count(a->n, PACK_ROWS)),", "(size_t)a->n / PACK_ROWS),"),
-        ("enum { PACK_ROWS = 32 };", "enum { PACK_ROWS = 33 };"),
+        ("PACK_ROWS = 32,", "PACK_ROWS = 33,"),
     ],
 )
 plant(
