@@ -56,14 +56,13 @@ static void print_text(const session *r, const char *sha256)
 /* The reference holds the weights, as nothing is computed. */
 static tas_status write_checkpoint(session *r, char sha256[65])
 {
-    char training[512];
+    char training[512] = "imported from ";
     const char *slash = strrchr(r->s.file, '/');
     tas_status status = tas_device_open(r->cli.context, "reference", TAS_ARITH_EXACT, &r->device);
     if (!status) status = tas_onnx_model(r->onnx, r->device, r->text_path, &r->model);
-    tas_escape(slash ? slash + 1 : r->s.file, training, sizeof training - 20);
-    char *line = NULL;
-    if (!status && asprintf(&line, "imported from %s", training) >= 0) status = tas_model_set_training(r->model, line);
-    free(line);
+    const size_t words = strlen(training);
+    tas_escape(slash ? slash + 1 : r->s.file, training + words, sizeof training - words);
+    if (!status) status = tas_model_set_training(r->model, training);
     if (!status) status = tas_model_save(r->model, r->checkpoint_path);
     return status ? status : tas_model_digest(r->model, sha256);
 }
