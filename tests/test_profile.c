@@ -272,6 +272,31 @@ START_TEST(a_training)
 }
 END_TEST
 
+/* Of sample_net and batches of 8, in words: W of parameters, which a device may pad, in the update (5 W) and the watch;
+ * and a count by hand of the rest. */
+START_TEST(bytes_of_a_step)
+{
+    enum { PARAMETERS = 6 * 9 + 9 + 9 * 7 + 7 + 7 * 4 + 4 };
+    const int feed = (48 + 8 + 48) + (8 + 8 + 8);
+    const int forward = (48 + 54 + 9 + 72) + (72 + 72) + (72 + 63 + 7 + 56) + (56 + 56) + (56 + 28 + 4 + 32);
+    const int loss = 32 + 8 + 2 * 8 + 2 * 8 + 32;
+    const int third = (32 + 28 + 56) + (56 + 32 + 28) + (32 + 4), second = (56 + 63 + 72) + (72 + 56 + 63) + (56 + 7);
+    const int backward = third + 3 * 56 + second + 3 * 72 + (48 + 72 + 54) + (72 + 9);
+    const int watch = 8 + 4 + 1 + 2 * 2, update = 4 + 2;
+    tas_profile *p;
+    char hex[65];
+    use(_i);
+    expect_ok(tas_profile_start(device));
+    train_sample(4, hex); /* all of whole batches */
+    expect_ok(tas_profile_stop(device, &p));
+    const double rest = p->step_bytes / 4 - (feed + forward + loss + backward + watch + update);
+    ck_assert_uint_eq(p->steps, 4);
+    ck_assert_msg(p->least_bytes == 6 * 4 * PARAMETERS + 8 * (6 * 4 + 4), "%g bytes at least", p->least_bytes);
+    ck_assert_msg(rest >= 6 * PARAMETERS && rest <= 6 * 16 * PARAMETERS && fmod(rest, 6) == 0, "%g words", rest);
+    tas_profile_free(p);
+}
+END_TEST
+
 /* With the least memory, tiles of the set pass through the device. */
 START_TEST(a_streamed_training)
 {
@@ -534,6 +559,7 @@ int main(void)
     TCase *const all[] = {account, events};
     tcase_add_test(account, spans_of_the_device_are_added_up);
     tcase_add_loop_test(account, a_training, 0, 2);
+    tcase_add_loop_test(account, bytes_of_a_step, 0, 2);
     tcase_add_loop_test(account, a_streamed_training, 0, 2);
     tcase_add_test(account, a_wait_for_a_stream_is_counted);
     tcase_add_loop_test(account, what_is_between_is_left_out, 0, 2);

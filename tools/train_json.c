@@ -119,6 +119,9 @@ static json_t *describe_profile(const tas_profile *profile)
     json_object_set_new(o, "gap_s", cli_json_real(profile->gap_seconds));
     json_object_set_new(o, "flushes", json_integer((json_int_t)profile->flushes));
     json_object_set_new(o, "waits", json_integer((json_int_t)profile->waits));
+    json_object_set_new(o, "steps", json_integer((json_int_t)profile->steps));
+    json_object_set_new(o, "step_bytes", cli_json_real(profile->step_bytes));
+    json_object_set_new(o, "least_step_bytes", cli_json_real(profile->least_bytes));
     for (const tas_profile_row *at = profile->rows; at < profile->rows + profile->count; at++) {
         json_t *row = json_object();
         json_object_set_new(row, "name", json_string(at->name));

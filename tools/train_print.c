@@ -86,6 +86,7 @@ static void print_row(const tas_profile_row *row, double wall)
 static void print_profile(const tas_profile *profile)
 {
     const double wall = profile->wall_seconds;
+    char moved[BYTES_TEXT], least[BYTES_TEXT];
     uint64_t untimed = 0;
     printf("profile      %.3f s on the device: %.3f s busy, %.3f s (%.1f %%) idle; %llu flushes, %llu waits\n", wall,
            profile->busy_seconds, profile->gap_seconds, wall > 0 ? 100 * profile->gap_seconds / wall : 0,
@@ -95,6 +96,11 @@ static void print_profile(const tas_profile *profile)
         print_row(row, wall);
         untimed += row->launches - row->timed;
     }
+    if (profile->steps)
+        printf("             each step moves %s; %s would do: parameters, their gradient and the optimizer's slots "
+               "once each "
+               "way, and the inputs\n",
+               cli_bytes((uint64_t)profile->step_bytes, moved), cli_bytes((uint64_t)profile->least_bytes, least));
     if (untimed)
         printf("             %llu launch%s could not be timed%s\n", (unsigned long long)untimed,
                untimed == 1 ? "" : "es", wall > 0 ? "; the time counts as idle" : "");

@@ -216,8 +216,9 @@ const cli_option train_settings_options[] = {
     {.name = "profile",
      .group = GROUP_OUTPUT,
      .offset = offsetof(train_settings, profile),
-     .help = "Profile training: time per kernel, bytes transferred and idle gaps. Start-up is excluded. The weights do "
-             "not change; the run is slightly slower."},
+     .help = "Profile training: time per kernel, bytes transferred, idle gaps, and the bytes that each step moves "
+             "beside what it needs at least. Start-up is excluded. The weights do not change; the run is slightly "
+             "slower."},
     OPTION_DEVICE(offsetof(train_settings, device)),
     {.name = "arith",
      .metavar = "WORD",

@@ -33,6 +33,12 @@ typedef struct tas_profile {
     /* How often work was handed to the device, and how often the host waited for all of it; 0 on the reference. */
     uint64_t flushes;
     uint64_t waits;
+    /* Steps of training, and the bytes that each of them moved on average: what its operations read of their operands,
+     * and what they wrote. Beside it what a step needs at least: parameters, their gradient and the optimizer's slots,
+     * each read once and written once, and the batch's inputs and targets. */
+    uint64_t steps;
+    double step_bytes;
+    double least_bytes;
     /* Rows, by decreasing time. */
     size_t count;
     const tas_profile_row *rows;

@@ -71,6 +71,7 @@ tas_status device_run(tas_device *device, const op_args *args, const mem *operan
     device->flops = row->flops ? row->flops(args) * args->n : 0;
     tas_status status = observer ? observer->before(observer->self, args, operand) : TAS_OK;
     if (!status) status = device->launch[args->op](device, args, operand, scratch);
+    if (!status && is_profiled(device)) device->profile->moved += op_bytes(args);
     return !status && observer ? observer->after(observer->self, args, operand) : status;
 }
 

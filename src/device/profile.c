@@ -52,6 +52,20 @@ void profile_end(tas_device *device, uint64_t begun, const char *name, uint64_t 
     profile_time(device->profile, profile_count(device->profile, name, bytes), begun, host_clock(), false);
 }
 
+void profile_begin_step(tas_device *device)
+{
+    if (is_profiled(device)) device->profile->before = device->profile->moved;
+}
+
+void profile_end_step(tas_device *device, uint64_t least)
+{
+    profile *p = device->profile;
+    if (!is_profiled(device)) return;
+    p->steps++;
+    p->steps_moved += p->moved - p->before;
+    p->steps_least += least;
+}
+
 /* ---- On and off ---- */
 
 tas_status profile_pause(tas_device *device)
@@ -105,6 +119,9 @@ static tas_profile *make_result(const profile *p)
                          .gap_seconds = 1e-9 * (double)(p->wall - p->busy),
                          .flushes = p->flushes,
                          .waits = p->waits,
+                         .steps = p->steps,
+                         .step_bytes = p->steps ? (double)p->steps_moved / (double)p->steps : 0,
+                         .least_bytes = p->steps ? (double)p->steps_least / (double)p->steps : 0,
                          .count = (size_t)p->count,
                          .rows = rows};
     return out;

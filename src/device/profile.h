@@ -15,6 +15,8 @@ typedef struct profile {
     uint64_t first, last; /* start and end since then, by the device's clock; last is 0 until something was timed */
     uint64_t wall, busy;  /* nanoseconds, over all stretches in which it was on */
     uint64_t flushes, waits;
+    uint64_t moved;                                   /* bytes, by operations; */
+    uint64_t before, steps, steps_moved, steps_least; /* before the step that runs, and in all that are done */
     int count;
     tas_profile_row row[PROFILE_ROWS]; /* names are static strings; seconds are kept in time */
     uint64_t time[PROFILE_ROWS];       /* nanoseconds */
@@ -29,6 +31,10 @@ int profile_count(profile *p, const char *name, uint64_t bytes);
  * times are ignored. What ran beside the launches (streams) counts only in its row: it is neither busy time nor the end
  * of a gap. */
 void profile_time(profile *p, int row, uint64_t start, uint64_t end, bool beside);
+
+/* Around a step of training: its operations' bytes, beside what it moves at least. */
+void profile_begin_step(tas_device *device);
+void profile_end_step(tas_device *device, uint64_t least);
 
 /* Around work that the host does for the device (the reference): begin's result is an argument of end. */
 uint64_t profile_begin(const tas_device *device);

@@ -136,6 +136,7 @@ const op_row row_adam = {
                 {"divisor", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"record", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR}},
     .elements = adam_elements,
+    .moves = divisor_moves,
     .reference = adam,
     .shape = adam_shape,
     .fit = divisor_fit_sizes,

@@ -265,6 +265,18 @@ static uint64_t backward_bias_elements(const op_args *a, int operand)
 }
 
 /* All taps count, those in the padding too, as is usual. */
+static uint64_t backward_weights_moves(const op_args *a, int operand)
+{
+    if (operand < 2) return op_moves_all(a, operand);
+    return backward_weights_elements(a, operand) * granule_moves(a, a->size[WINDOW_GRANULE], operand == 3);
+}
+
+static uint64_t backward_bias_moves(const op_args *a, int operand)
+{
+    if (operand < 1) return op_moves_all(a, operand);
+    return backward_bias_elements(a, operand) * granule_moves(a, a->size[WINDOW_GRANULE], operand == 2);
+}
+
 static uint64_t conv_flops(const op_args *a) { return 2 * window_out_elements(a) * window_chain(a); }
 
 /* A list of taps, the weights or their sums transposed, and one place's sums; then the outputs of one example. */
@@ -483,6 +495,7 @@ const op_row row_conv_backward_weights = {
                 {"total", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
                 {"open", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},
     .elements = backward_weights_elements,
+    .moves = backward_weights_moves,
     .scratch = backward_weights_scratch,
     .flops = conv_flops,
     .reference = conv_backward_weights,
@@ -498,6 +511,7 @@ const op_row row_conv_backward_bias = {
                 {"total", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
                 {"open", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},
     .elements = backward_bias_elements,
+    .moves = backward_bias_moves,
     .reference = conv_backward_bias,
     .shape = conv_sum_shape,
     .fit = conv_sum_fit,

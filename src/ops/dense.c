@@ -180,6 +180,12 @@ static uint64_t backward_weights_elements(const op_args *a, int operand)
     return dense_elements(a, like[operand]);
 }
 
+static uint64_t backward_weights_moves(const op_args *a, int operand)
+{
+    if (operand < 2) return op_moves_all(a, operand);
+    return backward_weights_elements(a, operand) * granule_moves(a, a->size[DENSE_GRANULE], operand == 3);
+}
+
 /* total (O), partial (O): sums of dy (N, O) over the examples of the batch */
 CLONES static void backward_bias(const op_args *a, void *const *operand, void *scratch)
 {
@@ -194,6 +200,12 @@ static uint64_t backward_bias_elements(const op_args *a, int operand)
 {
     static const int like[] = {3, 2, 2};
     return dense_elements(a, like[operand]);
+}
+
+static uint64_t backward_bias_moves(const op_args *a, int operand)
+{
+    if (operand < 1) return op_moves_all(a, operand);
+    return backward_bias_elements(a, operand) * granule_moves(a, a->size[DENSE_GRANULE], operand == 2);
 }
 
 const op_row row_dense_forward = {
@@ -242,6 +254,7 @@ const op_row row_dense_backward_weights = {
                 {"total", TYPE_F32, ACCESS_INOUT, LAYOUT_WEIGHT_PANELS},
                 {"open", TYPE_F32, ACCESS_INOUT, LAYOUT_WEIGHT_PANELS}},
     .elements = backward_weights_elements,
+    .moves = backward_weights_moves,
     .flops = dense_flops,
     .norms = NORMS_WEIGHTS,
     .reference = backward_weights,
@@ -255,6 +268,7 @@ const op_row row_dense_backward_bias = {
                 {"total", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
                 {"open", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},
     .elements = backward_bias_elements,
+    .moves = backward_bias_moves,
     .norms = NORMS_BIAS,
     .reference = backward_bias,
     .shape = dense_sum_shape,

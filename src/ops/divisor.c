@@ -160,6 +160,13 @@ void divisor_draw_sizes(op_args *args, draw *d, int edge)
 
 bool divisor_fit_sizes(op_args *args) { return args->size[UPDATE_ELEMENTS] > 0; }
 
+uint64_t divisor_moves(const op_args *a, int operand)
+{
+    op_args range = *a;
+    range.size[UPDATE_AT] = 0;
+    return op_moves_all(&range, operand);
+}
+
 /* Powers of two are divided by in a way of their own. */
 float divisor_draw_count(const draw *d)
 {

@@ -47,6 +47,9 @@ static inline uint64_t divisor_extent(const op_args *a)
 }
 float divisor_draw_count(const draw *d);
 
+/* Of an update's parameters, and what lies like them, only its range. */
+uint64_t divisor_moves(const op_args *a, int operand);
+
 /* Fills operand `divisor` and the record of what was not finite behind it; false: it is neither. */
 bool divisor_fill(int operand, int divisor, void *data, draw *d);
 

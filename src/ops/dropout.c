@@ -59,6 +59,8 @@ static uint64_t dropout_elements(const op_args *a, int operand)
     return a->size[DROPOUT_ORDER] > needed ? a->size[DROPOUT_ORDER] : needed;
 }
 
+static uint64_t dropout_moves(const op_args *a, int operand) { return operand == 1 ? a->n : op_moves_all(a, operand); }
+
 static bool dropout_fill(const op_args *a, int operand, void *data, draw *d)
 {
     if (a->evaluating) d->least = -40; /* values may then pass as they are, or flushed: both are right */
@@ -92,6 +94,7 @@ const op_row row_dropout_forward = {
                 {"order", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"y", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
     .elements = dropout_elements,
+    .moves = dropout_moves,
     .reference = drop,
     .shape = dropout_shape,
     .fit = dropout_fit,
@@ -105,6 +108,7 @@ const op_row row_dropout_backward = {
                 {"order", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"dx", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
     .elements = dropout_elements,
+    .moves = dropout_moves,
     .reference = drop,
     .shape = dropout_shape,
     .fit = dropout_fit,

@@ -264,6 +264,13 @@ static bool one_hot_fit(op_args *args)
     return args->size[ONE_HOT_CLASSES] > 0;
 }
 
+/* Of the source and of the order only the tile's rows. */
+static uint64_t gather_moves(const op_args *a, int operand)
+{
+    if (operand == 0) return (uint64_t)a->n * a->size[GATHER_ELEMENTS];
+    return operand == 1 ? a->n : op_moves_all(a, operand);
+}
+
 static uint64_t one_hot_elements(const op_args *a, int operand)
 {
     return operand ? (uint64_t)a->n * a->size[ONE_HOT_CLASSES] : a->n;
@@ -294,6 +301,7 @@ const op_row row_gather_bytes = {
                 {"order", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"x", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
     .elements = gather_elements,
+    .moves = gather_moves,
     .reference = gather_bytes,
     .shape = gather_shape,
     .fit = gather_fit,
@@ -306,6 +314,7 @@ const op_row row_gather_floats = {
                 {"order", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"x", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
     .elements = gather_elements,
+    .moves = gather_moves,
     .reference = gather_floats,
     .shape = gather_shape,
     .fit = gather_fit,
@@ -320,6 +329,7 @@ const op_row row_gather_image_bytes = {
                 {"scales", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"x", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
     .elements = image_elements,
+    .moves = gather_moves,
     .reference = gather_image,
     .shape = image_shape,
     .fit = image_fit,
@@ -333,6 +343,7 @@ const op_row row_gather_image_floats = {
                 {"scales", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"x", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
     .elements = image_elements,
+    .moves = gather_moves,
     .reference = gather_image,
     .shape = image_shape,
     .fit = image_fit,
@@ -346,6 +357,7 @@ const op_row row_gather_labels = {
                 {"order", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"label", TYPE_U32, ACCESS_OUT, LAYOUT_ROW_MAJOR}},
     .elements = gather_elements,
+    .moves = gather_moves,
     .reference = gather_labels,
     .shape = label_shape,
     .fit = label_fit,

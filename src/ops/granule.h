@@ -34,6 +34,15 @@ static inline bool granule_is_open(const op_args *a, uint32_t granule)
     return granule && end % granule && end < a->batch;
 }
 
+/* How often the tile reads and writes each total, or each sum of an unfinished granule. */
+static inline uint64_t granule_moves(const op_args *a, uint32_t granule, bool partial)
+{
+    const uint32_t end = a->first + a->n;
+    if (!granule) return partial ? 0 : 1 + (a->first > 0);
+    if (partial) return (uint64_t)(a->first % granule > 0) + granule_is_open(a, granule);
+    return end / granule > a->first / granule || end == a->batch ? 1 + (a->first >= granule) : 0;
+}
+
 /* What the part's sum starts from. */
 static inline float granule_start(granule_part part, const float *total, const float *partial)
 {

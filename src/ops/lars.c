@@ -74,6 +74,7 @@ const op_row row_lars = {
                 {"divisor", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"record", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR}},
     .elements = lars_elements,
+    .moves = divisor_moves,
     .reference = lars,
     .shape = lars_shape,
     .fit = divisor_fit_sizes,

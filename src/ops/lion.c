@@ -85,6 +85,7 @@ const op_row row_lion = {
                 {"divisor", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"record", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR}},
     .elements = lion_elements,
+    .moves = divisor_moves,
     .reference = lion,
     .shape = lion_shape,
     .fit = divisor_fit_sizes,

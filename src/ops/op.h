@@ -156,11 +156,19 @@ typedef struct op_row {
     bool (*fill)(const op_args *args, int operand, void *data, draw *random);
     op_norms norms; /* of calls with a gradient */
     bool flushes;   /* values below 2^-40 that come in become 0, or do so once a sum of them is finished */
+    /* How many elements of an operand are read and written, together; NULL: op_moves_all(). */
+    uint64_t (*moves)(const op_args *args, int operand);
     /* Whether an operand is left with anything, so that verify does not compare it; NULL: none is. */
     bool (*undefined)(const op_args *args, int operand);
 } op_row;
 
 const op_row *op_get(op_id op);
+
+/* Each element of an operand once, or twice if it is read and written. */
+uint64_t op_moves_all(const op_args *args, int operand);
+
+/* The bytes that a call moves at least: what it reads of its operands, and what it writes. */
+uint64_t op_bytes(const op_args *args);
 
 static inline uint32_t op_panel_width(const op_args *a) { return a->panel_width ? a->panel_width : 1; }
 

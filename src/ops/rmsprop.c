@@ -99,6 +99,7 @@ const op_row row_rmsprop = {
                 {"divisor", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"record", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR}},
     .elements = rmsprop_elements,
+    .moves = divisor_moves,
     .reference = rmsprop,
     .shape = rmsprop_shape,
     .fit = divisor_fit_sizes,

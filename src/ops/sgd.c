@@ -77,6 +77,7 @@ const op_row row_sgd = {
                 {"divisor", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"record", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR}},
     .elements = sgd_elements,
+    .moves = divisor_moves,
     .reference = sgd,
     .shape = sgd_shape,
     .fit = divisor_fit_sizes,

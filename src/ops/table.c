@@ -73,3 +73,18 @@ static const op_row *const rows[OP_COUNT] = {
 };
 
 const op_row *op_get(op_id op) { return rows[op]; }
+
+uint64_t op_moves_all(const op_args *args, int operand)
+{
+    const op_row *row = op_get(args->op);
+    return row->elements(args, operand) * (row->operand[operand].access == ACCESS_INOUT ? 2 : 1);
+}
+
+uint64_t op_bytes(const op_args *args)
+{
+    const op_row *row = op_get(args->op);
+    uint64_t bytes = 0;
+    for (int o = 0; row->operand[o].name; o++)
+        bytes += (row->moves ? row->moves : op_moves_all)(args, o) * op_type_bytes(row->operand[o].type);
+    return bytes;
+}

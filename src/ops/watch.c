@@ -40,6 +40,12 @@ static uint64_t watch_elements(const op_args *a, int operand)
     return elements[operand];
 }
 
+static uint64_t watch_moves(const op_args *a, int operand)
+{
+    if (operand == 1 && !a->size[WATCH_WEIGHTED]) return 0;
+    return operand == 4 ? 1 : op_moves_all(a, operand);
+}
+
 /* Weights, which are 0 at times, or all are. */
 static void fill_weights(uint64_t count, float *x, draw *d)
 {
@@ -116,6 +122,7 @@ const op_row row_watch = {
                 {"ring", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
                 {"record", TYPE_U32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},
     .elements = watch_elements,
+    .moves = watch_moves,
     .reference = watch,
     .shape = watch_shape,
     .fit = watch_fit,

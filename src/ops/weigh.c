@@ -38,6 +38,13 @@ static uint64_t weigh_elements(const op_args *a, int operand)
     return elements[operand];
 }
 
+/* Of the source, the order and what is of the batch only the tile's rows. */
+static uint64_t weigh_moves(const op_args *a, int operand)
+{
+    const uint64_t n = a->n, moved[] = {n, n, 2 * n, 2 * n * a->size[WEIGH_OUTPUTS], n};
+    return moved[operand];
+}
+
 /* Weights are not negative, and often 0. */
 static bool weigh_fill(const op_args *a, int operand, void *data, draw *d)
 {
@@ -79,6 +86,7 @@ const op_row row_weigh = {
                 {"gradient", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
                 {"weights", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},
     .elements = weigh_elements,
+    .moves = weigh_moves,
     .reference = weigh,
     .shape = weigh_shape,
     .fit = weigh_fit,

@@ -92,13 +92,30 @@ static tas_status run_update(tas_run *run, const run_step *step)
     return update_run(&run->update);
 }
 
+/* What a step moves at least: see tas_profile. */
+static uint64_t least_bytes(const tas_run *run, uint32_t examples)
+{
+    const tas_network *network = run->model->network;
+    const uint64_t per_example = dataset_input_bytes(run->data) + dataset_target_bytes(run->data);
+    const uint64_t times = 2 * (2 + (uint64_t)optimizers_row(run->options.optimizer)->slots);
+    uint64_t elements = 0;
+    for (int i = 0; i < network->parameter_count; i++) {
+        const tensor *t = &network->tensors[network->parameters[i]];
+        if (t->role == ROLE_PARAMETER) elements += t->elements;
+    }
+    return times * elements * sizeof(float) + examples * per_example;
+}
+
 static tas_status train_step(tas_run *run, run_step step)
 {
+    tas_device *device = run->model->device;
+    profile_begin_step(device);
     const tas_status status = recovery_repeat(run, compute_gradient, &step);
     if (status) return status;
     const optimizer_step of = options_step(&run->options, &run->course, step.number ? step.number : 1, run->steps);
     update_begin(&run->update, &of, step.number, step.count);
     const tas_status updated = recovery_repeat(run, run_update, &step);
+    if (!updated) profile_end_step(device, least_bytes(run, step.count));
     return updated ? updated : trace_end(run, step.number);
 }
 

@@ -25,6 +25,8 @@ def check_profile(t, device, **more):
     expect(abs(p["wall_s"] - p["busy_s"] - p["gap_s"]) < 1e-6 and p["gap_s"] >= 0 and 0 < p["busy_s"], f"{p}")
     expect(p["wall_s"] <= o["seconds"] + 0.5, f"the start is in it: {p['wall_s']} s of {o['seconds']} s")
     expect(rows["sgd"]["launches"] == rows["sgd"]["timed"] == 20 and rows["sgd"]["bytes"] == 0, f"{rows['sgd']}")
+    expect(re.search(r"^ +each step moves [\d.]+ [KM]iB; [\d.]+ [KM]iB would do: ", table[1], re.M), "no bytes", result)
+    expect(p["steps"] == 20 and p["step_bytes"] > p["least_step_bytes"] > 0, f"{p}")
     expect(rows["read"]["bytes"] > 0 and rows["write"]["bytes"] >= 240 * 4, f"{rows}")
     expect([r["seconds"] for r in p["rows"]] == sorted((r["seconds"] for r in p["rows"]), reverse=True), f"{p['rows']}")
 

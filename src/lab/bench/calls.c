@@ -50,20 +50,12 @@ static tas_status go_update(const piece *p)
     return update_run(&run->update);
 }
 
-/* Each operand once for reading and once for writing. */
 static double call_bytes(const op_call *call, uint32_t n, uint32_t batch)
 {
-    const op_row *row = op_get(call->args.op);
     op_args args = call->args;
-    double bytes = 0;
     args.n = n;
     args.batch = batch;
-    for (int o = 0; row->operand[o].name; o++) {
-        if (call->operand[o] == NO_TENSOR) continue;
-        const double once = (double)row->elements(&args, o) * (double)op_type_bytes(row->operand[o].type);
-        bytes += row->operand[o].access == ACCESS_INOUT ? 2 * once : once;
-    }
-    return bytes;
+    return (double)op_bytes(&args);
 }
 
 static double call_flops(const op_call *call, uint32_t n)
