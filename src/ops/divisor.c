@@ -82,7 +82,7 @@ static bool trust_shape(op_args *args, draw *d, int edge)
     if (edge >= LENGTH(edges)) return false;
     args->size[TRUST_WEIGHTS] = edge >= 0 ? edges[edge][0] : 1 + draw_below(d, 600);
     args->size[TRUST_OTHERS] = edge >= 0 ? edges[edge][1] : 1 + draw_below(d, 600);
-    args->size[TRUST_OF_SUM] = draw_below(d, 2);
+    args->size[TRUST_OF_SUM] = turn(d) / 2 % 2;
     args->scalar[TRUST_COEFFICIENT] = draw_below(d, 2) ? 1 : 0.001f;
     args->scalar[TRUST_DECAY] = draw_below(d, 2) ? 0 : 0.01f;
     return true;
@@ -108,7 +108,7 @@ static bool trust_fill(const op_args *a, int operand, void *data, draw *d)
     fill_squares(a->size[TRUST_WEIGHTS], x, d);
     fill_squares(a->size[TRUST_OTHERS], others, d);
     for (uint32_t i = 0; i < a->size[TRUST_WEIGHTS] && (little || much); i++) x[i] = 1;
-    for (uint32_t i = 0; i < a->size[TRUST_OTHERS] && (little || much); i++) others[i] = little ? 0x1p-120f : 0x1p+127f;
+    for (uint32_t i = 0; i < a->size[TRUST_OTHERS] && (little || much); i++) others[i] = little ? 0x1p-90f : 0x1p+127f;
     return true;
 }
 
