@@ -66,8 +66,10 @@ static void open_device(tas_device *device, opencl_device *cl)
     ck_assert_int_eq(error, CL_SUCCESS);
 }
 
-static void close_device(opencl_device *cl)
+static void close_device(tas_device *device)
 {
+    opencl_device *cl = device->cl;
+    program_keep_all(device);
     program_release_all(cl);
     ck_assert_int_eq(clReleaseCommandQueue(cl->queue), CL_SUCCESS);
     ck_assert_int_eq(clReleaseContext(cl->context), CL_SUCCESS);
@@ -109,7 +111,7 @@ static bool once(const char *options, uint32_t add)
     ck_assert_str_eq(tas_error(context), "");
     const bool cached = cl.programs[0].cached;
     run_tiny(&device, kernel, add, true);
-    close_device(&cl);
+    close_device(&device);
     return cached;
 }
 
@@ -148,7 +150,7 @@ static bool gives_binaries(void)
     if (program && !clBuildProgram(program, 1, &cl.id, "", NULL, NULL))
         clGetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof bytes, &bytes, NULL);
     if (program) clReleaseProgram(program);
-    close_device(&cl);
+    close_device(&device);
     return bytes != 0;
 }
 
@@ -205,7 +207,7 @@ START_TEST(long_builds_are_reported)
         const bool reported = strstr(noted, "tiny") && strstr(noted, info.id) && strstr(noted, "34");
         ck_assert_int_eq(reported, !turn || (turn == 1 && !keeps));
         *noted = 0;
-        close_device(&cl);
+        close_device(&device);
     }
 }
 END_TEST
@@ -222,7 +224,7 @@ START_TEST(slow_binaries)
     ck_assert_int_eq(program_get_kernel(&device, "tiny", "tiny", "", &kernel), TAS_OK);
     ck_assert_int_eq(count_files(NULL, 0), 0);
     run_tiny(&device, kernel, 1, true);
-    close_device(&cl);
+    close_device(&device);
 }
 END_TEST
 
@@ -255,7 +257,7 @@ START_TEST(one_program_for_all_its_kernels)
     ck_assert_int_eq(cl.program_count, 2);
     run_tiny(&device, other, 3, true);
     run_tiny(&device, tiny, 1, true);
-    close_device(&cl);
+    close_device(&device);
 }
 END_TEST
 
@@ -428,7 +430,7 @@ START_TEST(errors_tell)
     ck_assert_int_eq(program_get_kernel(&device, "tiny", "tiny", endless, &kernel), TAS_DEVICE_FAILED);
     ck_assert_int_eq(program_get_kernel(&device, "tiny", "tiny", "", &kernel), TAS_OK);
     run_tiny(&device, kernel, 1, true); /* the device is as good as before */
-    close_device(&cl);
+    close_device(&device);
 }
 END_TEST
 
@@ -465,7 +467,7 @@ START_TEST(launches)
     ck_assert_ptr_nonnull(strstr(tas_error(context), "argument 1"));
     ck_assert_int_eq(clFinish(cl.queue), CL_SUCCESS);
     clReleaseMemObject(to.cl);
-    close_device(&cl);
+    close_device(&device);
 }
 END_TEST
 

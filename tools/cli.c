@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 void cli_wipe_line(cli_state *cli)
 {
@@ -20,6 +21,31 @@ static void print_note(void *user, const char *line)
     fprintf(stderr, "tassello: note: %s\n", line);
 }
 
+/* On a terminal a line that is written over, else a note now and then; nothing if all is built in a moment. */
+static void print_build(void *user, const tas_build_progress *progress)
+{
+    static const double terminal_first = 0.3, terminal_period = 0.1, plain_first = 1, plain_period = 2; /* seconds */
+    cli_state *cli = user;
+    const bool terminal = cli_is_terminal(STDERR_FILENO), first = progress->number == 1;
+    if (!progress->kernel) {
+        cli_wipe_line(cli);
+        cli->build_due = 0;
+        return;
+    }
+    if (first || !(cli->build_due > 0)) cli->build_due = terminal ? terminal_first : plain_first;
+    if (progress->seconds < cli->build_due) return;
+    cli->build_due = progress->seconds + (terminal ? terminal_period : plain_period);
+    char text[256];
+    snprintf(text, sizeof text, "building and testing kernels for %s: %s (%u of %u)", progress->device,
+             progress->kernel, progress->number, progress->count);
+    if (!terminal) {
+        print_note(cli, text);
+        return;
+    }
+    fprintf(stderr, "\r\033[K%.*s", cli_columns(STDERR_FILENO) - 1, text);
+    cli->line_open = true;
+}
+
 bool cli_open(cli_state *cli, const cli_command *command)
 {
     *cli = (cli_state){.command = command};
@@ -28,6 +54,7 @@ bool cli_open(cli_state *cli, const cli_command *command)
         return false;
     }
     tas_set_log(cli->context, print_note, cli);
+    tas_set_build_progress(cli->context, print_build, cli);
     return true;
 }
 

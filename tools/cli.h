@@ -172,6 +172,9 @@ const cli_option *cli_next_option(const cli_command *command, cli_group group, c
 /* Columns of the terminal that a file descriptor is: as COLUMNS says, or the terminal itself; 80 if neither does. */
 int cli_columns(int fd);
 
+/* Whether a line can be written over there. */
+bool cli_is_terminal(int fd);
+
 /* What a command prints stands behind names of this width. */
 enum { TEXT_COLUMN = 13 };
 
@@ -193,7 +196,8 @@ bool cli_read_time(const char *text, double *seconds); /* above 0; "90s", "10m",
 typedef struct cli_state {
     const cli_command *command;
     tas_context *context;
-    bool line_open; /* an unfinished progress line is on the terminal, to be wiped before other text */
+    bool line_open;   /* an unfinished progress line is on the terminal, to be wiped before other text */
+    double build_due; /* seconds of a build after which its progress is shown next */
 } cli_state;
 bool cli_open(cli_state *cli, const cli_command *command); /* reports a failure itself */
 void cli_close(cli_state *cli);

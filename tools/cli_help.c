@@ -10,6 +10,12 @@
  */
 enum { HELP_COLUMN = 25, TEXT_BELOW = 6, NARROW = 60, WIDEST = 100 };
 
+bool cli_is_terminal(int fd)
+{
+    const char *terminal = getenv("TERM");
+    return isatty(fd) && terminal && strcmp(terminal, "dumb") != 0;
+}
+
 int cli_columns(int fd)
 {
     const char *given = getenv("COLUMNS");

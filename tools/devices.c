@@ -46,8 +46,11 @@ static void measure(cli_state *cli, tas_device_info *info)
     tas_device *device = NULL;
     tas_device_info seen;
     tas_status status = tas_device_open(cli->context, info->long_id, TAS_ARITH_EXACT, &device);
-    if (status == TAS_MISMATCH) /* measured even if its results are wrong */
+    if (!status) status = tas_device_test(device);
+    if (status == TAS_MISMATCH) { /* measured even if its results are wrong */
+        tas_device_close(&device);
         status = tas_device_open(cli->context, info->long_id, TAS_ARITH_UNTESTED, &device);
+    }
     if (!status) {
         seen = *tas_device_get_info(device);
         status = tas_device_benchmark(device, &seen);
@@ -66,6 +69,7 @@ static void plan(session *r, tas_device_info *info, tas_plan *out)
     tas_plan_options_init(&request);
     request.batch = PLANNED_BATCH;
     tas_status status = tas_device_open(r->cli.context, info->long_id, TAS_ARITH_EXACT, &device);
+    if (!status) status = tas_device_test(device);
     if (!status) info->tier = tas_device_get_info(device)->tier;
     if (status == TAS_MISMATCH) info->tier = TAS_TIER_REFUSED;
     if (!status) status = tas_plan_make(device, r->network, NULL, NULL, &request, out);

@@ -127,7 +127,7 @@ static int run(int argc, char **argv)
     if (!cli_open(&cli, &eval_command)) return EXIT_FAILED;
     int result = open_files(&cli, &s, &of, &sets);
     if (!result) {
-        const tas_status status = tas_device_open(cli.context, s.device, TAS_ARITH_EXACT, &device);
+        const tas_status status = tas_device_open_for(cli.context, s.device, TAS_ARITH_EXACT, of.network, 0, &device);
         result = status ? cli_failed(&cli, status) : evaluate(&cli, &s, sets.test, device, &model);
     }
     tas_model_close(&model);

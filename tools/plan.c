@@ -125,7 +125,7 @@ static int open_session(session *r)
         if (!batch_schedule_check(&r->cli, &s->batch_schedule, r->train, s->data)) return EXIT_USAGE;
         if (!cli_check_batch(&r->cli, s->plan.batch, r->train, s->data)) return EXIT_USAGE;
     }
-    const tas_status status = tas_device_open(context, s->device, TAS_ARITH_EXACT, &r->device);
+    const tas_status status = tas_device_open_for(context, s->device, TAS_ARITH_EXACT, r->network, 1, &r->device);
     if (status) return cli_failed(&r->cli, status);
     return cli_budget(&r->cli, &s->budget, tas_device_get_info(r->device), &r->s.plan.budget) ? 0 : EXIT_FAILED;
 }

@@ -251,7 +251,7 @@ static int predict(session *r)
     if (!failed) failed = read_input(r);
     if (!failed) failed = check_fit(r);
     if (failed) return failed;
-    tas_status status = tas_device_open(r->cli.context, r->s.device, TAS_ARITH_EXACT, &r->device);
+    tas_status status = tas_device_open_for(r->cli.context, r->s.device, TAS_ARITH_EXACT, r->of.network, 0, &r->device);
     if (status) return cli_failed(&r->cli, status);
     if (!cli_budget(&r->cli, &r->s.budget, tas_device_get_info(r->device), &budget)) return EXIT_FAILED;
     status = tas_model_load(r->device, r->s.checkpoint, &r->model);

@@ -28,9 +28,8 @@ static FILE *open_behind(const char *name)
 
 bool progress_open(progress *p, cli_state *cli, const char *log_name, bool appends)
 {
-    const char *terminal = getenv("TERM");
     *p = (progress){.cli = cli, .log_name = log_name};
-    p->terminal = isatty(STDERR_FILENO) && terminal && strcmp(terminal, "dumb") != 0;
+    p->terminal = cli_is_terminal(STDERR_FILENO);
     if (!log_name) return true;
     p->log = appends ? open_behind(log_name) : fopen(log_name, "w");
     if (!p->log) cli_error(cli, "--log %s: cannot be written: %s", log_name, strerror(errno));

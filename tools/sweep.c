@@ -136,7 +136,7 @@ static int open_session(session *r)
     if (!cli_check_fit(&r->cli, r->network, s->net, r->train, s->data, TAS_TRAIN)) return EXIT_FAILED;
     if (!cli_check_fit(&r->cli, r->network, s->net, r->test, s->data, TAS_TEST)) return EXIT_FAILED;
     if (!check_examples(r) || !check_accuracy(r)) return EXIT_USAGE;
-    const tas_status status = tas_device_open(context, s->device, TAS_ARITH_EXACT, &r->device);
+    const tas_status status = tas_device_open_for(context, s->device, TAS_ARITH_EXACT, r->network, 1, &r->device);
     if (status) return cli_failed(&r->cli, status);
     const tas_device_info *device = tas_device_get_info(r->device);
     return cli_budget(&r->cli, &s->budget, device, &r->s.sweep.budget) ? 0 : EXIT_FAILED;

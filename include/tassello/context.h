@@ -38,6 +38,26 @@ typedef void (*tas_log_fn)(void *user, const char *line);
 /* Sets the function that receives notes; NULL, the default, drops them. */
 TAS_API void tas_set_log(tas_context *context, tas_log_fn log, void *user);
 
+/* A kernel that is about to be built and tested, for the first use of what needs it. */
+typedef struct tas_build_progress {
+    /* The device's id. */
+    const char *device;
+    /* The kernel; an operation if all are tested (tas_device_test()). NULL: the work is done. */
+    const char *kernel;
+    /* This is kernel `number` (from 1 on) of `count`. */
+    uint32_t number, count;
+    /* Since this work began. */
+    double seconds;
+} tas_build_progress;
+
+/* Receives the progress of builds. Kernels that a driver has in its cache are reported as well, but take no time: show
+ * a line only after some tenths of a second. It must not call the library with the same context. */
+typedef void (*tas_build_fn)(void *user, const tas_build_progress *progress);
+
+/* Sets the function that receives the progress of builds; NULL, the default: builds that take long are reported by
+ * notes. */
+TAS_API void tas_set_build_progress(tas_context *context, tas_build_fn build, void *user);
+
 /* The library's version, such as "0.1.0". */
 TAS_API const char *tas_version(void);
 

@@ -2,7 +2,7 @@
 #ifndef TASSELLO_DEVICE_H
 #define TASSELLO_DEVICE_H
 
-#include <tassello/context.h>
+#include <tassello/network.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -12,6 +12,7 @@ typedef struct tas_device tas_device;
 
 /* How far a device keeps the arithmetic contract, as found by tests. */
 typedef enum tas_tier {
+    /* Not all of its operations have been tested. Those that run in a training have been. */
     TAS_TIER_UNTESTED = 0,
     /* Every case had the bits of the C reference. */
     TAS_TIER_EXACT,
@@ -99,13 +100,25 @@ typedef enum tas_arith {
  * memory, then by id. Devices that cannot be used are skipped with a note; if none is left, the reference is opened,
  * with notes that give the reasons.
  *
- * The first use of a device runs a self-test, whose result is remembered for that device, driver and version of the
- * library. It builds all kernels, which can take a minute: notes report the progress.
+ * Each operation is tested before it first runs on a device: when a run, an evaluation or a prediction begins that needs
+ * it. That call then builds the operation's kernels, which can take some seconds (tas_set_build_progress()), and fails
+ * with TAS_MISMATCH if the device computes it wrong. What passed is remembered for that device, driver and version of
+ * the library.
  *
  * On success *out is closed with tas_device_close(), after everything made from it; else it is NULL. TAS_NO_DEVICE: no
- * such device, or it cannot be used; TAS_MISMATCH: it fails its self-test; TAS_DEVICE_FAILED: its driver fails;
- * TAS_NO_MEMORY; TAS_BAD_ARGUMENT. */
+ * such device, or it cannot be used; TAS_DEVICE_FAILED: its driver fails; TAS_NO_MEMORY; TAS_BAD_ARGUMENT. */
 TAS_API tas_status tas_device_open(tas_context *context, const char *id, tas_arith arith, tas_device **out);
+
+/* The same, and tests at once the operations of that network's forward pass, and those of its backward pass if training
+ * is not 0: a device that computes one of them wrong cannot be used, and is skipped if id is NULL. TAS_MISMATCH: the
+ * device with that id does. */
+TAS_API tas_status tas_device_open_for(tas_context *context, const char *id, tas_arith arith,
+                                       const tas_network *network, int training, tas_device **out);
+
+/* Tests all operations that the library has, unless that was done: the tier is then TAS_TIER_EXACT, or with
+ * TAS_ARITH_FAST TAS_TIER_TOLERANCE. It builds all kernels, which can take a minute. TAS_MISMATCH if one is wrong;
+ * TAS_DEVICE_FAILED, TAS_NO_MEMORY. */
+TAS_API tas_status tas_device_test(tas_device *device);
 
 /* Closes *device and sets it to NULL; NULL and *NULL are accepted. */
 TAS_API void tas_device_close(tas_device **device);

@@ -37,6 +37,20 @@ void tas_set_log(tas_context *context, tas_log_fn log, void *user)
     context->log_user = user;
 }
 
+void tas_set_build_progress(tas_context *context, tas_build_fn build, void *user)
+{
+    context->build = build;
+    context->build_user = user;
+}
+
+void context_call_build(tas_context *context, const tas_build_progress *progress)
+{
+    entry_state ours;
+    callback_begin(context, &ours);
+    context->build(context->build_user, progress);
+    callback_end(&ours);
+}
+
 tas_status fail(tas_context *context, tas_status status, const char *format, ...)
 {
     va_list list;

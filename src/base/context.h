@@ -16,6 +16,8 @@ struct tas_context {
     char error[MESSAGE_BYTES];
     tas_log_fn log;
     void *log_user;
+    tas_build_fn build; /* NULL: builds are reported by notes */
+    void *build_user;
     locale_t c_locale;          /* for reading and printing numbers, whatever the program uses */
     struct entry_state *caller; /* the program's own state during a call, else NULL */
     uint64_t noted[NOTES_KEPT]; /* the last lines of note_once(), hashed */
@@ -34,6 +36,9 @@ void note(tas_context *context, const char *format, ...) __attribute__((format(p
 
 /* The same, unless it was one of the last such lines: for what each run of many would repeat. */
 void note_once(tas_context *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Reports a build to the caller's function, which is not NULL. */
+void context_call_build(tas_context *context, const tas_build_progress *progress);
 
 /* Each entry point saves the caller's floating-point environment and locale, sets the library's and restores them at
  * its end: a host program may use flush-to-zero, another rounding mode, or a locale with a decimal comma. */

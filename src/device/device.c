@@ -62,15 +62,52 @@ tas_status device_reopen(tas_device *device)
                 device->info.id, device->pieces);
 }
 
+void device_list_calls(tas_device *device, device_calls *calls)
+{
+    *calls = (device_calls){0};
+    if (device->tester.prepare) device->calls = calls;
+}
+
+static void list_call(device_calls *calls, const op_args *args)
+{
+    if (calls->count == calls->room && !calls->failed) {
+        const int room = calls->room ? 2 * calls->room : 64;
+        op_args *grown = realloc(calls->list, (size_t)room * sizeof *grown);
+        calls->failed = !grown;
+        if (!grown) return;
+        calls->list = grown;
+        calls->room = room;
+    }
+    if (!calls->failed) calls->list[calls->count++] = *args;
+}
+
+tas_status device_prepare(tas_device *device)
+{
+    device_calls *calls = device->calls;
+    if (!calls) return TAS_OK;
+    device->calls = NULL;
+    const tas_status status = device->tester.prepare(device->tester.self, calls->list, calls->count);
+    free(calls->list);
+    *calls = (device_calls){0};
+    return status;
+}
+
 tas_status device_run(tas_device *device, const op_args *args, const mem *operand, const mem *scratch)
 {
     const op_row *row = op_get(args->op);
+    const op_args *outer = device->running; /* of a test, which runs within a call */
+    if (device->calls) {
+        list_call(device->calls, args);
+        return TAS_OK;
+    }
     if (!device->launch[args->op])
         return fail(device->context, TAS_DEVICE_FAILED, "%s: has no kernel for %s", device->info.id, row->name);
     const device_observer *observer = device->observer;
     device->flops = row->flops ? row->flops(args) * args->n : 0;
     tas_status status = observer ? observer->before(observer->self, args, operand) : TAS_OK;
+    device->running = args;
     if (!status) status = device->launch[args->op](device, args, operand, scratch);
+    device->running = outer;
     if (!status && is_profiled(device)) device->profile->moved += op_bytes(args);
     return !status && observer ? observer->after(observer->self, args, operand) : status;
 }
@@ -100,6 +137,7 @@ void device_close(tas_device **device)
 {
     if (!device || !*device) return;
     profile_close(*device);
+    if ((*device)->tester.close) (*device)->tester.close((*device)->tester.self);
     (*device)->driver->close(*device);
     free(*device);
     *device = NULL;

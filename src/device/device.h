@@ -63,6 +63,27 @@ typedef struct device_observer {
     tas_status (*after)(void *self, const op_args *args, const mem *operand);
 } device_observer;
 
+/* Sees to it that no kernel runs in an operation in which it has not been tested: verify/self_test.c. */
+typedef struct device_tester {
+    void *self;
+    /* Called when a kernel is about to run in this call's operation for the first time, or for the first time in a
+     * launch that may be cut into pieces. NULL: nothing is tested. */
+    tas_status (*test)(void *self, const op_args *call, bool pieces);
+    /* Builds and tests the kernels of some calls. NULL on devices without kernels. */
+    tas_status (*prepare)(void *self, const op_args *calls, int count);
+    void (*close)(void *self);
+} device_tester;
+
+/* Which cases of verify run their launches in pieces. */
+typedef enum case_cuts { CUTS_SOME, CUTS_NONE, CUTS_ALL } case_cuts;
+
+/* Calls of device_run() that are listed and not run. */
+typedef struct device_calls {
+    op_args *list;
+    int count, room;
+    bool failed; /* no memory for more */
+} device_calls;
+
 struct tas_device {
     tas_context *context;
     tas_device_info info;
@@ -79,8 +100,12 @@ struct tas_device {
     int variant;            /* the form to choose; -1: by the size */
     uint32_t small_limits;  /* 1, 2, ...: device_limit() gives so many times the small limit; 0: the usual one */
     bool limited;           /* set by device_limit(): an operation has limits */
+    case_cuts cuts;
     uint32_t launch_pieces; /* in which each launch is cut, about; 0: those that take too long, or are too wide */
     uint64_t flops;         /* of products, of the operation that runs; 0: none */
+    const op_args *running; /* the call of device_run(); NULL: none */
+    device_tester tester;
+    device_calls *calls; /* NULL: calls are run */
     bool bare;              /* operands have no guard bands: a test sees itself what is read past their ends */
     /* The ledger. A device that shares the host's memory counts what runs allocate there as used, too. */
     uint64_t used_bytes, peak_bytes;
@@ -117,6 +142,13 @@ tas_status device_reopen(tas_device *device);
 
 /* Runs one operation. scratch has at least device_scratch() bytes, and may be NULL if that is 0. */
 tas_status device_run(tas_device *device, const op_args *args, const mem *operand, const mem *scratch);
+
+/* Until device_prepare(), device_run() only lists its calls. device_prepare() then builds and tests the kernels that
+ * they need, as far as that was not done before, and reports how far it is. It is for speed and order alone: a kernel
+ * that was not prepared is built and tested when it is first used. */
+void device_list_calls(tas_device *device, device_calls *calls);
+tas_status device_prepare(tas_device *device);
+
 uint64_t device_scratch(tas_device *device, const op_args *args);
 uint32_t device_weight_panel(tas_device *device, uint32_t rows, uint32_t cols);
 uint32_t device_batch_panel(tas_device *device, uint32_t tile);

@@ -1,6 +1,7 @@
 /* Takes the place of opencl/ in a build without OpenCL: the reference is the only device. */
 #include "device/benchmark.h"
 #include "device/opencl/launchers/clblast.h"
+#include "device/opencl/rehearse.h"
 #include "device/select.h"
 
 #include <stdlib.h>
@@ -53,4 +54,24 @@ uint32_t clblast_indirect_edge(tas_device *device)
 {
     (void)device;
     return 0;
+}
+
+tas_status rehearse(tas_device *device, const op_args *call, rehearsal *to)
+{
+    (void)call;
+    (void)to;
+    return fail(device->context, TAS_NO_DEVICE, "%s: " WITHOUT, device->info.id);
+}
+
+bool rehearse_is_built(const tas_device *device, const rehearsed_kernel *kernel)
+{
+    (void)device;
+    (void)kernel;
+    return false;
+}
+
+tas_status rehearse_build(tas_device *device, const rehearsed_kernel *kernel)
+{
+    (void)kernel;
+    return fail(device->context, TAS_NO_DEVICE, "%s: " WITHOUT, device->info.id);
 }

@@ -89,6 +89,21 @@ static tas_status read_total(workspace *w, const mem *levels, uint32_t count, fl
     return status ? status : w->device->driver->read(w->device, total, 0, out, sizeof *out);
 }
 
+/* Builds and tests what a tile needs. */
+static tas_status prepare_tile(workspace *w, const tas_data *data)
+{
+    const uint32_t all = (uint32_t)data->options.count, n = all < w->plan.tile ? all : w->plan.tile;
+    const batch_pass *forward = w->plan.passes.pass;
+    device_calls calls;
+    device_list_calls(w->device, &calls);
+    tas_status status = feed_gather(w, data, &w->source[0], !w->plan.resident, 0, n);
+    for (int c = 0; c < forward->count && !status; c++)
+        status = workspace_run(w, forward->calls[c], n, 0, w->plan.chunk);
+    if (!status) status = sum_chunk(w, n, 0);
+    const tas_status prepared = device_prepare(w->device);
+    return status ? status : prepared;
+}
+
 static tas_status evaluate_in(workspace *w, const tas_data *data, void *out)
 {
     const uint32_t all = (uint32_t)data->options.count;
@@ -97,6 +112,7 @@ static tas_status evaluate_in(workspace *w, const tas_data *data, void *out)
     tas_status status = device_alloc_host(w->device, w->plan.tile * sizeof(uint32_t), &order);
     if (e->metrics) metrics_reset(e->metrics);
     if (!status) status = feed_open(w, data);
+    if (!status) status = prepare_tile(w, data);
     for (uint32_t first = 0, n; first < all && !status; first += n) {
         n = all - first < w->plan.chunk ? all - first : w->plan.chunk;
         status = run_chunk(w, data, e, (uint32_t *)(void *)order.bytes, first, n);

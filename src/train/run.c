@@ -327,6 +327,15 @@ static tas_status warm_up(tas_run *run)
     return status ? status : driver->write(run->w.device, &run->w.first_bad, 0, clear, sizeof clear, true);
 }
 
+/* Those that the warm-up needs, so that it is known how many there are. */
+static tas_status prepare_kernels(tas_run *run)
+{
+    device_calls calls;
+    device_list_calls(run->w.device, &calls);
+    const tas_status status = warm_up(run), prepared = device_prepare(run->w.device);
+    return status ? status : prepared;
+}
+
 /* Memory, the first snapshot, the data set, kernels. */
 static tas_status prepare(tas_run *run)
 {
@@ -347,6 +356,8 @@ static tas_status prepare(tas_run *run)
     status = feed_open(&run->w, run->data);
     if (status == TAS_NO_MEMORY) status = recovery_shrink(run);
     if (!status) status = begin_epoch(run, 0);
+    if (!status) status = prepare_kernels(run);
+    if (status == TAS_MISMATCH) return status;
     if (!status) status = warm_up(run);
     if (status) recovery_resume(run, &status); /* kernels that were not warmed up are built later */
     return status;

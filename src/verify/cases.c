@@ -56,6 +56,37 @@ bool case_draw_args(op_id op, const case_name *name, op_args *out)
     return draw_args(op, name, &d, out) && set_sizes(name, out);
 }
 
+/* Draws the operands of a case whose arguments are set, and runs its reference. */
+static tas_status fill_case(tas_context *context, const op_row *row, draw *d, int large, test_case *out)
+{
+    for (int o = 0; row->operand[o].name; o++) {
+        const op_operand *operand = &row->operand[o];
+        const uint64_t elements = row->elements(&out->args, o), bytes = elements * op_type_bytes(operand->type);
+        out->operands = o + 1;
+        out->elements[o] = elements;
+        d->around_one = o == large;
+        out->before[o] = malloc((size_t)bytes + 1);
+        out->after[o] = malloc((size_t)bytes + 1);
+        if (!out->before[o] || !out->after[o]) {
+            case_close(out);
+            return fail(context, TAS_NO_MEMORY, "no memory for a case of %s", row->name);
+        }
+        if (operand->access == ACCESS_OUT)
+            banded_fill_guard(out->before[o], bytes); /* every element must be written */
+        else if (!row->fill || !row->fill(&out->args, o, out->before[o], d))
+            draw_fill(operand->type, elements, out->before[o], d);
+        memcpy(out->after[o], out->before[o], (size_t)bytes);
+    }
+    void *scratch = row->scratch ? malloc((size_t)row->scratch(&out->args) + 1) : NULL;
+    if (row->scratch && !scratch) {
+        case_close(out);
+        return fail(context, TAS_NO_MEMORY, "no memory for a case of %s", row->name);
+    }
+    row->reference(&out->args, out->after, scratch);
+    free(scratch);
+    return TAS_OK;
+}
+
 tas_status case_open(tas_context *context, op_id op, uint64_t seed, uint32_t number, test_case *out)
 {
     return case_open_named(context, op, &(case_name){.seed = seed, .number = number}, out);
@@ -73,32 +104,15 @@ tas_status case_open_named(tas_context *context, op_id op, const case_name *name
         return fail(context, TAS_BAD_ARGUMENT, "case %s: %s has no such shape", case_name_print(name, text), row->name);
     }
 
-    for (int o = 0; row->operand[o].name; o++) {
-        const op_operand *operand = &row->operand[o];
-        const uint64_t elements = row->elements(&out->args, o), bytes = elements * op_type_bytes(operand->type);
-        out->operands = o + 1;
-        out->elements[o] = elements;
-        d.around_one = o == large;
-        out->before[o] = malloc((size_t)bytes + 1);
-        out->after[o] = malloc((size_t)bytes + 1);
-        if (!out->before[o] || !out->after[o]) {
-            case_close(out);
-            return fail(context, TAS_NO_MEMORY, "no memory for a case of %s", row->name);
-        }
-        if (operand->access == ACCESS_OUT)
-            banded_fill_guard(out->before[o], bytes); /* every element must be written */
-        else if (!row->fill || !row->fill(&out->args, o, out->before[o], &d))
-            draw_fill(operand->type, elements, out->before[o], &d);
-        memcpy(out->after[o], out->before[o], (size_t)bytes);
-    }
-    void *scratch = row->scratch ? malloc((size_t)row->scratch(&out->args) + 1) : NULL;
-    if (row->scratch && !scratch) {
-        case_close(out);
-        return fail(context, TAS_NO_MEMORY, "no memory for a case of %s", row->name);
-    }
-    row->reference(&out->args, out->after, scratch);
-    free(scratch);
-    return TAS_OK;
+    return fill_case(context, row, &d, large, out);
+}
+
+tas_status case_open_call(tas_context *context, const op_args *call, uint32_t number, test_case *out)
+{
+    draw d = draw_of(call->op, &(case_name){.seed = 1, .number = number});
+    *out = (test_case){.args = *call, .number = number, .mode = d.mode, .panel_width = op_panel_width(call)};
+    out->args.panel_width = 0;
+    return fill_case(context, op_get(call->op), &d, -1, out);
 }
 
 void case_close(test_case *c)
@@ -129,12 +143,17 @@ static tas_status read_results(tas_device *device, const test_case *c, const ban
     return status;
 }
 
+/* As many examples per panel as for this tile, or as for a large one. */
+static uint32_t panel_width_of(tas_device *device, uint32_t number, uint32_t n)
+{
+    const bool large = (number + number / DRAW_MODES + (device->small_limits != 0)) % 2 == 0;
+    return device_batch_panel(device, large ? UINT32_MAX : n);
+}
+
 tas_status case_run(tas_device *device, const test_case *c, void **got, bool *stray)
 {
     op_args args = c->args;
-    /* as many examples per panel as for this tile, or as for a large one */
-    const bool large = (c->number + c->number / DRAW_MODES + (device->small_limits != 0)) % 2 == 0;
-    args.panel_width = device_batch_panel(device, large ? UINT32_MAX : args.n);
+    args.panel_width = c->panel_width ? c->panel_width : panel_width_of(device, c->number, args.n);
     banded operand[OP_OPERANDS] = {0}, scratch;
     mem slices[OP_OPERANDS] = {0};
     tas_status status = banded_open_scratch(device, device_scratch(device, &args), &scratch);
@@ -152,6 +171,22 @@ tas_status case_run(tas_device *device, const test_case *c, void **got, bool *st
     return status;
 }
 
+/* Chooses the form of a case, so that each mode of values meets each form. */
+static void choose_variant(tas_device *device, op_id op, uint32_t number)
+{
+    const uint32_t turn = number + number / DRAW_MODES;
+    device->variant = device->variants[op] ? (int)(turn % (uint32_t)device->variants[op]) : -1;
+}
+
+static void choose_pieces(tas_device *device, uint32_t number)
+{
+    const bool cut = device->cuts == CUTS_ALL || (device->cuts == CUTS_SOME && number % 5 == 2);
+    device->launch_pieces = cut ? 2 + (number + number / DRAW_MODES) % 3 : 0;
+}
+
+/* Small limits are not in step with modes and forms. */
+static uint32_t small_limits_of(uint32_t number) { return 1 + (number + number / (3 * DRAW_MODES)) % 3; }
+
 /* Runs a case and compares what it gives with the reference's results. */
 static tas_status compare_case(tas_device *device, const test_case *c, difference *out)
 {
@@ -164,13 +199,12 @@ static tas_status compare_case(tas_device *device, const test_case *c, differenc
     return status;
 }
 
-/* Small limits are not in step with modes and forms. */
 static tas_status run_limits(tas_device *device, const test_case *c, difference *out)
 {
     device->limited = false;
     tas_status status = compare_case(device, c, out);
     if (status || out->found || out->stray || !device->limited) return status;
-    device->small_limits = 1 + (c->number + c->number / (3 * DRAW_MODES)) % 3;
+    device->small_limits = small_limits_of(c->number);
     status = compare_case(device, c, out);
     out->limited = true;
     device->small_limits = 0;
@@ -180,17 +214,47 @@ static tas_status run_limits(tas_device *device, const test_case *c, difference 
 tas_status case_verify(tas_device *device, op_id op, const case_name *name, difference *out)
 {
     test_case c;
-    const uint32_t turn = name->number + name->number / DRAW_MODES; /* so that each mode of values meets each form */
     *out = (difference){.found = false};
     tas_status status = case_open_named(device->context, op, name, &c);
     if (status) return status;
     out->args = c.args;
-    device->variant = device->variants[op] ? (int)(turn % (uint32_t)device->variants[op]) : -1;
-    device->launch_pieces = name->number % 5 == 2 ? 2 + turn % 3 : 0;
+    choose_variant(device, op, name->number);
+    choose_pieces(device, name->number);
     status = run_limits(device, &c, out);
     device->variant = -1;
     device->launch_pieces = 0;
     case_close(&c);
+    return status;
+}
+
+tas_status case_verify_call(tas_device *device, const op_args *call, uint32_t number, difference *out)
+{
+    test_case c;
+    *out = (difference){.found = false, .args = *call};
+    tas_status status = case_open_call(device->context, call, number, &c);
+    if (status) return status;
+    choose_pieces(device, number);
+    status = compare_case(device, &c, out);
+    device->launch_pieces = 0;
+    case_close(&c);
+    return status;
+}
+
+tas_status case_rehearse(tas_device *device, op_id op, const case_name *name, rehearsal *to)
+{
+    op_args args;
+    if (!case_draw_args(op, name, &args)) return TAS_STOPPED;
+    choose_variant(device, op, name->number);
+    args.panel_width = panel_width_of(device, name->number, args.n);
+    device->limited = false;
+    tas_status status = rehearse(device, &args, to);
+    if (!status && device->limited) {
+        device->small_limits = small_limits_of(name->number);
+        args.panel_width = panel_width_of(device, name->number, args.n);
+        status = rehearse(device, &args, to);
+        device->small_limits = 0;
+    }
+    device->variant = -1;
     return status;
 }
 

@@ -2,7 +2,7 @@
 #ifndef CASES_H
 #define CASES_H
 
-#include "device/device.h"
+#include "device/opencl/rehearse.h"
 #include "ops/draw.h"
 #include "verify/case_name.h"
 #include "verify/compare.h"
@@ -15,6 +15,7 @@ typedef struct test_case {
     op_args args;
     uint32_t number;
     draw_mode mode;
+    uint32_t panel_width; /* 0: by the number */
     int operands;
     uint64_t elements[OP_OPERANDS];
     void *before[OP_OPERANDS]; /* canonical, as drawn */
@@ -25,6 +26,9 @@ typedef struct test_case {
  * whose sizes replace those drawn; TAS_BAD_ARGUMENT if the operation has no such shape. */
 tas_status case_open(tas_context *context, op_id op, uint64_t seed, uint32_t number, test_case *out);
 tas_status case_open_named(tas_context *context, op_id op, const case_name *name, test_case *out);
+
+/* A case with the arguments of a call of a network, whose values are drawn with that number's mode. */
+tas_status case_open_call(tas_context *context, const op_args *call, uint32_t number, test_case *out);
 void case_close(test_case *c);
 
 /* The arguments alone. False if there is no such edge shape, or no such shape. */
@@ -37,6 +41,12 @@ void case_free_results(const test_case *c, void **got);
 
 /* Runs one case on the device, and with small limits too if its launcher has limits, and compares the results. */
 tas_status case_verify(tas_device *device, op_id op, const case_name *name, difference *out);
+
+/* Runs a case with the arguments of a call, and compares the results. */
+tas_status case_verify_call(tas_device *device, const op_args *call, uint32_t number, difference *out);
+
+/* Adds the kernels that case_verify() would launch on an OpenCL device. TAS_STOPPED if there is no such edge shape. */
+tas_status case_rehearse(tas_device *device, op_id op, const case_name *name, rehearsal *to);
 
 /* How the cases of one operation came out. */
 typedef struct case_results {

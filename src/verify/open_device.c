@@ -1,42 +1,14 @@
 /* Opens a device: finds the one that an id names, and tests it before its first use. */
 #include "device/opencl/launchers/clblast.h"
 #include "device/select.h"
-#include "verify/cases.h"
+#include "network/network.h"
+#include "verify/self_test.h"
 #include "verify/tier.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { SELF_TEST_EDGES = 10, SELF_TEST_CASES = 10 }; /* each mode of values in each form of the products' kernels */
-
-static const double first_report = 1, report_interval = 2; /* seconds */
-
-/* How far the self-test is, if it takes long: the first time, kernels are built. `next` is when to report. */
-static void note_progress(tas_device *device, int op, double *next)
-{
-    if (now_seconds() < *next) return;
-    note(device->context, "first use of %s: building and testing kernels: %s (%d of %d)", device->info.id,
-         op_get((op_id)op)->name, op + 1, OP_COUNT);
-    *next = now_seconds() + report_interval;
-}
-
-/* A few cases of each operation. wrong describes the first failure, or is "". */
-static tas_status self_test(tas_device *device, double next_report, char *wrong, size_t bytes)
-{
-    wrong[0] = 0;
-    for (int op = 0; op < OP_COUNT; op++) {
-        case_results results;
-        note_progress(device, op, &next_report);
-        if (device->arith == TAS_ARITH_FAST && !clblast_unused(device) && clblast_provides((op_id)op)) continue;
-        tas_status status = cases_verify(device, (op_id)op, 1, SELF_TEST_EDGES, SELF_TEST_CASES, NULL, &results);
-        if (status) return status;
-        if (!results.failed) continue;
-        char text[CASES_TEXT];
-        snprintf(wrong, bytes, "%s: %s", op_get((op_id)op)->name, cases_print(&results, text));
-        return TAS_OK;
-    }
-    return TAS_OK;
-}
+enum { USUAL_BATCH = 64 };
 
 tas_status tas_devices(tas_context *context, tas_device_info **list, size_t *count)
 {
@@ -48,40 +20,59 @@ tas_status tas_devices(tas_context *context, tas_device_info **list, size_t *cou
     return status;
 }
 
-static tas_status open_tested(tas_context *context, const tas_device_info *info, tas_arith arith, tas_device **out)
+/* What is opened, and for what. */
+typedef struct opening {
+    tas_context *context;
+    tas_arith arith;
+    const tas_network *network; /* NULL: not known yet */
+    bool training;
+} opening;
+
+/* The calls of a tile of the usual size, with a device's usual forms of its kernels. */
+static tas_status prepare_list(tas_device *device, const tas_network *network, const op_call *calls, int count)
 {
-    char wrong[64 + CASES_TEXT];
-    const double next_report = now_seconds() + first_report;
-    tas_status status = open_opencl(context, info, arith, out);
+    const mem none[OP_OPERANDS] = {{0}};
+    const uint32_t groups = USUAL_BATCH / network->group, n = (groups ? groups : 1) * network->group;
+    tas_status status = TAS_OK;
+    for (int c = 0; c < count && !status; c++) {
+        op_args args = calls[c].args;
+        args.n = args.batch = n;
+        args.panel_width = network_has_batch_panels(network, &calls[c]) ? device_batch_panel(device, n) : 1;
+        status = device_run(device, &args, none, none);
+    }
+    return status;
+}
+
+static tas_status prepare_network(tas_device *device, const opening *o)
+{
+    const tas_network *network = o->network;
+    device_calls calls;
+    if (!network || !device->tester.prepare) return TAS_OK;
+    device_list_calls(device, &calls);
+    tas_status status = prepare_list(device, network, network->forward, network->forward_count);
+    if (!status && o->training) status = prepare_list(device, network, network->backward, network->backward_count);
+    if (!status && o->training) status = prepare_list(device, network, network->update, network->update_count);
+    const tas_status prepared = device_prepare(device);
+    return status ? status : prepared;
+}
+
+static tas_status open_tested(const opening *o, const tas_device_info *info, tas_device **out)
+{
+    tas_status status = open_opencl(o->context, info, o->arith, out);
     if (status) return status;
     (*out)->info.tier = tier_recall(info);
-    const bool fast = arith == TAS_ARITH_FAST && !clblast_unused(*out);
-    if (arith == TAS_ARITH_UNTESTED) return TAS_OK;
-    if ((*out)->info.tier == TAS_TIER_EXACT) {
-        if (fast) (*out)->info.tier = TAS_TIER_TOLERANCE;
-        return TAS_OK;
-    }
-
-    /* A refused device is tested again: a library or driver may have been fixed without a new version. */
-    (*out)->reported = true;
-    status = self_test(*out, next_report, wrong, sizeof wrong);
-    (*out)->reported = false;
-    if (!status && wrong[0])
-        status = fail(context, TAS_MISMATCH, "%s: failed its self-test: its results differ from the reference: %s",
-                      info->id, wrong);
-    if (!status) (*out)->info.tier = fast ? TAS_TIER_TOLERANCE : TAS_TIER_EXACT;
-    if (wrong[0])
-        tier_remember(context, info, TAS_TIER_REFUSED);
-    else if (!status && !fast) /* with CLBlast the device's own products were not tested */
-        tier_remember(context, info, TAS_TIER_EXACT);
+    if (o->arith == TAS_ARITH_UNTESTED) return TAS_OK;
+    status = self_test_attach(*out);
+    if (!status && o->arith == TAS_ARITH_FAST && !clblast_unused(*out)) (*out)->info.tier = TAS_TIER_TOLERANCE;
+    if (!status) status = prepare_network(*out, o);
     if (status) device_close(out);
     return status;
 }
 
-static tas_status open_row(tas_context *context, const tas_device_info *info, tas_arith arith, tas_device **out)
+static tas_status open_row(const opening *o, const tas_device_info *info, tas_device **out)
 {
-    if (info->type == TAS_TYPE_REFERENCE) return reference_open(context, out);
-    return open_tested(context, info, arith, out);
+    if (info->type == TAS_TYPE_REFERENCE) return reference_open(o->context, out);
+    return open_tested(o, info, out);
 }
 
 /* Reports why the reference is used although nobody asked for it. Devices that failed were reported already. */
@@ -95,8 +86,9 @@ static void note_fallback(tas_context *context, const tas_device_info *list, siz
                        : "no OpenCL driver is installed");
 }
 
-static tas_status open_device(tas_context *context, const char *id, tas_arith arith, tas_device **out)
+static tas_status open_device(const opening *o, const char *id, tas_device **out)
 {
+    tas_context *context = o->context;
     tas_device_info *list = NULL;
     size_t count = 0, tries = 0, *order = NULL;
     if (id && !strcmp(id, "reference")) return reference_open(context, out); /* without loading any driver */
@@ -108,7 +100,7 @@ static tas_status open_device(tas_context *context, const char *id, tas_arith ar
     if (status) goto end;
 
     for (size_t i = 0; i < tries; i++) {
-        status = open_row(context, &list[order[i]], arith, out);
+        status = open_row(o, &list[order[i]], out);
         if (!status || id) goto end;
         note(context, "skipping %s: %s", list[order[i]].id, tas_error(context));
     }
@@ -120,14 +112,35 @@ end:
     return status;
 }
 
-tas_status tas_device_open(tas_context *context, const char *id, tas_arith arith, tas_device **out)
+static tas_status enter_and_open(const opening *o, const char *id, tas_device **out)
 {
     entry_state saved;
     *out = NULL;
-    entry_begin(context, &saved);
-    tas_status status = (unsigned)arith > TAS_ARITH_UNTESTED
-                            ? fail(context, TAS_BAD_ARGUMENT, "arith %d: expected one of tas_arith", (int)arith)
-                            : open_device(context, id, arith, out);
+    entry_begin(o->context, &saved);
+    tas_status status = (unsigned)o->arith > TAS_ARITH_UNTESTED
+                            ? fail(o->context, TAS_BAD_ARGUMENT, "arith %d: expected one of tas_arith", (int)o->arith)
+                            : open_device(o, id, out);
+    entry_end(&saved);
+    return status;
+}
+
+tas_status tas_device_open(tas_context *context, const char *id, tas_arith arith, tas_device **out)
+{
+    return enter_and_open(&(opening){.context = context, .arith = arith}, id, out);
+}
+
+tas_status tas_device_open_for(tas_context *context, const char *id, tas_arith arith, const tas_network *network,
+                               int training, tas_device **out)
+{
+    return enter_and_open(
+        &(opening){.context = context, .arith = arith, .network = network, .training = training != 0}, id, out);
+}
+
+tas_status tas_device_test(tas_device *device)
+{
+    entry_state saved;
+    entry_begin(device->context, &saved);
+    const tas_status status = self_test_all(device);
     entry_end(&saved);
     return status;
 }

@@ -219,6 +219,7 @@ static void close_device(tas_device *device)
         return;
     }
     if (cl->queue) clFinish(cl->queue);
+    program_keep_all(device);
     clblast_close(device);
     close_context(cl);
     free(cl);

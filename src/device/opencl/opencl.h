@@ -14,13 +14,16 @@ typedef struct kernel_row {
     const char *program, *name; /* static strings: the file in cl/ without .cl, and the kernel */
     char options[160];
     cl_kernel kernel;
+    uint64_t tested[2][(OP_COUNT + 63) / 64]; /* operations in which it may run, whole and in pieces: one bit each */
 } kernel_row;
 
 typedef struct program_row {
     const char *program;
     char options[160];
     cl_program built;
-    bool cached; /* from the cache on disk, and not built by this process */
+    bool cached;      /* from the cache on disk, and not built by this process */
+    char *key, *path; /* of the cache, and where it is to be kept there; NULL: nowhere */
+    double seconds;   /* that the build took */
 } program_row;
 
 /* How long a group of a large launch takes: pieces.c. */
@@ -51,6 +54,7 @@ typedef struct opencl_device {
     double next_report; /* the earliest time of the next note on a build */
     bool slow_binaries; /* the driver takes too long to return a binary for caching to pay off */
     bool cache_all;     /* for tests: cache whatever it costs */
+    struct rehearsal *rehearsal; /* NULL: kernels are built and launched */
     /* pieces.c: the latest ones */
     launch_pace paces[OPENCL_PACES];
     int pace_count;

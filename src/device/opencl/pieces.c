@@ -119,6 +119,13 @@ static void enqueue_box(launch *l, box b)
     if (!l->error) enqueue_box(l, rest);
 }
 
+bool pieces_may_cut(const tas_device *device, const launch_range *range, uint64_t bytes)
+{
+    bool wide = false;
+    for (int k = 1; k < 3; k++) wide |= block_count(range->global[k], range->local[k]) > SIDE_MOST;
+    return wide || (double)work_of(device, bytes) * 1e-9 > piece_seconds;
+}
+
 cl_int pieces_enqueue(tas_device *device, cl_kernel kernel, const launch_range *range, uint64_t bytes, const char *name)
 {
     opencl_device *cl = device->cl;

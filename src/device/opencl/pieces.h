@@ -13,6 +13,9 @@
 
 #include "device/opencl/launch.h"
 
+/* Whether pieces_enqueue() may cut such a launch of the operation that runs. */
+bool pieces_may_cut(const tas_device *device, const launch_range *range, uint64_t bytes);
+
 /* Enqueues a kernel whose arguments are set. `bytes` is the memory that it may read or write, `name` its row in a
  * profile. Returns the driver's error if the first piece was refused. If a later one is, the launch counts as accepted,
  * and the next wait fails. */

@@ -5,6 +5,7 @@
 #include "device/opencl/binary.h"
 #include "device/opencl/errors.h"
 #include "device/opencl/fork.h"
+#include "device/opencl/rehearse.h"
 #include "device/opencl/sources.h"
 
 #include <stdlib.h>
@@ -56,16 +57,23 @@ static tas_status build_program(tas_device *device, const char *program, const c
     return TAS_OK;
 }
 
-/* Caches a program that took `seconds` to build. PoCL compiles every kernel again for a binary, and has its own
- * cache (dense: 1.2 s to build, 2.2 s for the binary; from PoCL's cache 0.04 s): a driver that is slow to return
- * one binary is not asked for others. */
-static void keep_program(tas_device *device, const char *path, const char *key, cl_program program, double seconds)
+static void release_program(program_row *row)
+{
+    if (row->built) clReleaseProgram(row->built);
+    free(row->key);
+    free(row->path);
+    *row = (program_row){0};
+}
+
+/* Caches a program. PoCL compiles every kernel again for a binary, and has its own cache (dense: 1.2 s to build, 2.2 s
+ * for the binary; from PoCL's cache 0.04 s): a driver that is slow to return one binary is not asked for others. */
+static void keep_program(tas_device *device, const program_row *row)
 {
     opencl_device *cl = device->cl;
-    if (!cl->cache_all && (seconds < worth_caching || cl->slow_binaries)) return;
+    if (!row->path || (!cl->cache_all && (row->seconds < worth_caching || cl->slow_binaries))) return;
     const double begin = now_seconds();
-    binary_store(device, path, key, program);
-    cl->slow_binaries = now_seconds() - begin > 0.5 * seconds;
+    binary_store(device, row->path, row->key, row->built);
+    cl->slow_binaries = now_seconds() - begin > 0.5 * row->seconds;
 }
 
 /* Only if builds take long, at intervals, and if no caller reports how far the work is. */
@@ -79,31 +87,32 @@ static void report_build(tas_device *device, const char *program)
     cl->next_report = now + report_interval;
 }
 
-/* From the cache unless `fresh`, else from source and then into the cache. */
+/* From the cache unless `fresh`, else from source. */
 static tas_status get_built(tas_device *device, const char *program, const char *source, const char *options,
                             bool fresh, program_row *row)
 {
     opencl_device *cl = device->cl;
-    tas_status status = TAS_OK;
     char *key = binary_make_key(device, source, options), *path = binary_find_path(key);
 
     row->built = fresh ? NULL : binary_load(device, path, key, options);
     row->cached = row->built != NULL;
-    if (row->cached) goto end;
+    if (row->cached) {
+        free(path);
+        free(key);
+        return TAS_OK;
+    }
     report_build(device, program);
 
-    double seconds = now_seconds();
-    status = build_program(device, program, source, options, &row->built);
-    if (status) goto end;
-    seconds = now_seconds() - seconds;
-    if (seconds > real_build) {
+    const double begin = now_seconds();
+    const tas_status status = build_program(device, program, source, options, &row->built);
+    row->seconds = now_seconds() - begin;
+    if (!status && row->seconds > real_build) {
         cl->build_count++;
-        cl->build_seconds += seconds;
+        cl->build_seconds += row->seconds;
     }
-    keep_program(device, path, key, row->built, seconds);
-end:
-    free(path);
-    free(key);
+    row->key = key;
+    row->path = path;
+    if (status) release_program(row);
     return status;
 }
 
@@ -157,7 +166,7 @@ static tas_status get_program(tas_device *device, const char *program, const cha
     status = get_built(device, program, source, all, fresh, &made);
     if (status) return status;
     if (row)
-        clReleaseProgram(row->built);
+        release_program(row);
     else
         row = &cl->programs[cl->program_count++];
     *row = made;
@@ -165,17 +174,27 @@ static tas_status get_program(tas_device *device, const char *program, const cha
     return TAS_OK;
 }
 
-tas_status program_get_kernel(tas_device *device, const char *program, const char *name, const char *options,
-                              cl_kernel *out)
+/* Has the kernel tested in the operation that runs, unless it was. */
+static tas_status test_kernel(tas_device *device, kernel_row *row, bool pieces)
+{
+    const op_args *call = device->running;
+    if (!call || !device->tester.test) return TAS_OK;
+    uint64_t *bits = &row->tested[pieces][call->op / 64];
+    const uint64_t bit = (uint64_t)1 << call->op % 64;
+    const tas_status status = *bits & bit ? TAS_OK : device->tester.test(device->tester.self, call, pieces);
+    if (!status) *bits |= bit;
+    return status;
+}
+
+/* Of a kernel that is not in the table. */
+static tas_status create_kernel(tas_device *device, const char *program, const char *name, const char *options,
+                                kernel_row **out)
 {
     opencl_device *cl = device->cl;
     program_row *from;
+    kernel_row *row = NULL;
     cl_int error;
 
-    if (!options) options = "";
-    kernel_row *row = find_kernel(cl, program, name, options);
-    *out = row ? row->kernel : NULL;
-    if (row) return TAS_OK;
     if (fork_is_child()) return fork_check(device->context);
     if (strlen(options) >= sizeof row->options || cl->kernel_count == OPENCL_KERNELS)
         return fail(device->context, TAS_DEVICE_FAILED, "%s: no room for kernel %s (%s)", device->info.id, name,
@@ -198,14 +217,51 @@ tas_status program_get_kernel(tas_device *device, const char *program, const cha
     *row = (kernel_row){.program = program, .name = name, .kernel = kernel};
     strcpy(row->options, options);
     coverage_expect(program, options, name);
-    *out = kernel;
+    *out = row;
     return TAS_OK;
+}
+
+tas_status program_get_kernel(tas_device *device, const char *program, const char *name, const char *options,
+                              cl_kernel *out)
+{
+    opencl_device *cl = device->cl;
+    tas_status status = TAS_OK;
+    *out = NULL;
+    if (!options) options = "";
+    if (cl->rehearsal) {
+        rehearse_kernel(cl->rehearsal, program, name, options);
+        return TAS_OK;
+    }
+    kernel_row *row = find_kernel(cl, program, name, options);
+    if (!row) status = create_kernel(device, program, name, options, &row);
+    if (!status) status = test_kernel(device, row, false);
+    if (!status) *out = row->kernel;
+    return status;
+}
+
+tas_status program_test_pieces(tas_device *device, cl_kernel kernel)
+{
+    opencl_device *cl = device->cl;
+    for (int k = 0; k < cl->kernel_count; k++)
+        if (cl->kernels[k].kernel == kernel) return test_kernel(device, &cl->kernels[k], true);
+    return TAS_OK;
+}
+
+bool program_has_kernel(const tas_device *device, const char *program, const char *name, const char *options)
+{
+    return find_kernel(device->cl, program, name, options) != NULL;
+}
+
+void program_keep_all(tas_device *device)
+{
+    const opencl_device *cl = device->cl;
+    for (int k = 0; k < cl->program_count; k++) keep_program(device, &cl->programs[k]);
 }
 
 void program_release_all(opencl_device *cl)
 {
     for (int k = 0; k < cl->kernel_count; k++) clReleaseKernel(cl->kernels[k].kernel);
-    for (int k = 0; k < cl->program_count; k++) clReleaseProgram(cl->programs[k].built);
+    for (int k = 0; k < cl->program_count; k++) release_program(&cl->programs[k]);
     cl->kernel_count = cl->program_count = 0;
 }
 
@@ -230,6 +286,7 @@ tas_status program_check_group(tas_device *device, cl_kernel kernel, size_t grou
 {
     const opencl_device *cl = device->cl;
     size_t most = 0;
+    if (cl->rehearsal) return TAS_OK;
     cl_int error = clGetKernelWorkGroupInfo(kernel, cl->id, CL_KERNEL_WORK_GROUP_SIZE, sizeof most, &most, NULL);
     if (error) return error_fail(device, error, "clGetKernelWorkGroupInfo");
     *fits = *fits && group <= most;

@@ -10,6 +10,12 @@
 tas_status program_get_kernel(tas_device *device, const char *program, const char *name, const char *options,
                               cl_kernel *out);
 
+/* Has a kernel tested in launches that are cut into pieces, in the operation that runs, unless it was. */
+tas_status program_test_pieces(tas_device *device, cl_kernel kernel);
+
+/* Whether it is in the open device's table. */
+bool program_has_kernel(const tas_device *device, const char *program, const char *name, const char *options);
+
 /* A kernel that is built with -D GROUP (the device's group) and -D RUN=1. */
 tas_status program_get_grouped(tas_device *device, const char *program, const char *name, cl_kernel *out);
 
@@ -20,6 +26,9 @@ tas_status program_get_elementwise(tas_device *device, const char *program, cons
 /* *fits becomes false if the driver runs the kernel only in groups smaller than `group` work-items, which may be less
  * than the device's limit. */
 tas_status program_check_group(tas_device *device, cl_kernel kernel, size_t group, bool *fits);
+
+/* Writes what was built to the cache on disk. Comes last: a driver may take as long for it as for the build. */
+void program_keep_all(tas_device *device);
 
 void program_release_all(opencl_device *cl);
 

@@ -64,7 +64,7 @@ static tas_status gather_labels(tas_device *device, const op_args *a, const mem 
     const opencl_device *cl = device->cl;
     cl_kernel kernel;
     (void)scratch;
-    tas_status status = program_get_elementwise(device, "feed", "gather_labels", "", &kernel);
+    tas_status status = program_get_elementwise(device, "feed", "gather_labels", " -D PANEL=1", &kernel);
     if (status) return status;
     const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[GATHER_AT]),
                                   A_U32(a->size[GATHER_DIRECT]));
@@ -77,7 +77,7 @@ static tas_status one_hot(tas_device *device, const op_args *a, const mem *m, co
     const uint32_t count = a->n * a->size[ONE_HOT_CLASSES];
     cl_kernel kernel;
     (void)scratch;
-    tas_status status = program_get_elementwise(device, "feed", "one_hot", "", &kernel);
+    tas_status status = program_get_elementwise(device, "feed", "one_hot", " -D PANEL=1", &kernel);
     if (status) return status;
     const launch_args args =
         ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_U32(count), A_U32(a->size[ONE_HOT_CLASSES]), A_U32(a->size[ONE_HOT_FIRST]));

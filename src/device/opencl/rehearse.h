@@ -1,0 +1,30 @@
+/* The kernels that a call of an operation would launch, found by its launcher, without building or running any. */
+#ifndef REHEARSE_H
+#define REHEARSE_H
+
+#include "device/device.h"
+
+enum { REHEARSED_MOST = 16, REHEARSED_OPTIONS = 160 };
+
+typedef struct rehearsed_kernel {
+    const char *program, *name; /* static strings, as in the device's table */
+    char options[REHEARSED_OPTIONS];
+} rehearsed_kernel;
+
+/* Each kernel once. */
+typedef struct rehearsal {
+    rehearsed_kernel kernel[REHEARSED_MOST];
+    int count;
+} rehearsal;
+
+/* Adds those of a call. Sets device->limited as the call would. */
+tas_status rehearse(tas_device *device, const op_args *call, rehearsal *to);
+
+/* Adds a kernel. */
+void rehearse_kernel(rehearsal *to, const char *program, const char *name, const char *options);
+
+/* Whether the open device has that kernel, and building it if it has not. */
+bool rehearse_is_built(const tas_device *device, const rehearsed_kernel *kernel);
+tas_status rehearse_build(tas_device *device, const rehearsed_kernel *kernel);
+
+#endif
