@@ -30,6 +30,7 @@
  * TASSELLO_FAULT_VECTOR_WIDTH, TASSELLO_FAULT_MAX_GROUP, TASSELLO_FAULT_LOCAL, TASSELLO_FAULT_UNIFIED,
  * TASSELLO_FAULT_ALIGN, TASSELLO_FAULT_TYPE, TASSELLO_FAULT_UNITS   likewise, of other facts (fault_state.c). What is
  *                             beyond the limits of buffers, groups, local memory and alignment is refused
+ * TASSELLO_FAULT_DRIVER       the driver's version, no longer than the true one
  * TASSELLO_FAULT_WITHOUT_FP   bits that CL_DEVICE_SINGLE_FP_CONFIG shall not have: 1 denormals, 32 fma
  * TASSELLO_FAULT_LOG          the file that gets what was counted, one JSON object, when the last context goes and
  *                             at the exit
@@ -41,6 +42,8 @@
  * a release too many. */
 #include "fault_layer.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static cl_icd_dispatch next, ours; /* the driver's calls, and the loader's view of them */
@@ -99,8 +102,10 @@ static cl_int CL_API_CALL get_device_info(cl_device_id device, cl_device_info wh
     const cl_int answer = fault_judge(&(request){.call = CALL_clGetDeviceInfo}, &skip);
     if (answer) return answer;
     const cl_int error = next.clGetDeviceInfo(device, what, size, value, written);
+    const char *version = what == CL_DRIVER_VERSION ? getenv("TASSELLO_FAULT_DRIVER") : NULL;
     uint64_t says = 0;
     size_t bytes = 0;
+    if (!error && value && version) snprintf(value, size, "%s", version);
     if (error || !value || next.clGetDeviceInfo(device, what, 0, NULL, &bytes) || bytes > sizeof says) return error;
     memcpy(&says, value, bytes); /* the least significant bytes of a little-endian number */
     if (fault_device_info(what, &says)) memcpy(value, &says, bytes);

@@ -67,7 +67,7 @@ class Soak:
         self.pieces = dict.fromkeys(self.devices, 0)
 
     def warm_up(self):
-        """The first use of a device builds and tests kernels, for minutes: only then is it drawn."""
+        """The first use of a device builds and tests kernels, which takes its time: only then is it drawn."""
         for device in self.devices:
             place, env = self.place_of(device)
             self.warming[device] = [self.t.start(*kind_of(self.t, kind), *place, env=env, **SILENT)

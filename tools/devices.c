@@ -292,7 +292,9 @@ const cli_command devices_command = {
         "Lists every OpenCL device of every platform, the platforms without a device (with the reason), and the C "
         "reference, which every machine has.\n\n"
         "The tier is the result of tests: exact (the same bits as the reference), tolerance (close; only with "
-        "'--arith fast'), refused (wrong), or untested.",
+        "'--arith fast'), refused (wrong), or untested. A device is untested until all operations have been tested, by "
+        "'tassello verify' or by --net or --measure here. Until then each operation is tested before a network first "
+        "runs it there.",
     .options = options,
     .examples = {"tassello devices --measure", "tassello devices --net lenet"},
     .run = run,

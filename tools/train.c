@@ -221,9 +221,8 @@ static int open_session(train_session *session)
     int failed = open_data(session);
     if (!failed && !check_accuracy(session)) failed = EXIT_USAGE;
     if (failed) return failed;
-    tas_status status =
-        tas_device_open_for(session->cli.context, settings->device, (tas_arith)settings->arith, session->network, 1,
-                            &session->device);
+    tas_status status = tas_device_open_for(session->cli.context, settings->device, (tas_arith)settings->arith,
+                                            session->network, 1, &session->device);
     if (status) return cli_failed(&session->cli, status);
     failed = plan_session(session);
     if (failed) return failed;

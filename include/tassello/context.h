@@ -50,8 +50,8 @@ typedef struct tas_build_progress {
     double seconds;
 } tas_build_progress;
 
-/* Receives the progress of builds. Kernels that a driver has in its cache are reported as well, but take no time: show
- * a line only after some tenths of a second. It must not call the library with the same context. */
+/* Receives the progress of builds, of each kernel. Nothing is reported if all have been tested and come from a cache.
+ * It must not call the library with the same context. */
 typedef void (*tas_build_fn)(void *user, const tas_build_progress *progress);
 
 /* Sets the function that receives the progress of builds; NULL, the default: builds that take long are reported by

@@ -100,10 +100,10 @@ typedef enum tas_arith {
  * memory, then by id. Devices that cannot be used are skipped with a note; if none is left, the reference is opened,
  * with notes that give the reasons.
  *
- * Each operation is tested before it first runs on a device: when a run, an evaluation or a prediction begins that needs
- * it. That call then builds the operation's kernels, which can take some seconds (tas_set_build_progress()), and fails
- * with TAS_MISMATCH if the device computes it wrong. What passed is remembered for that device, driver and version of
- * the library.
+ * Each operation is tested before it first runs on a device: when a run, an evaluation or a prediction begins that
+ * needs it. That call then builds the operation's kernels, which can take some seconds (tas_set_build_progress()), and
+ * fails with TAS_MISMATCH if the device computes it wrong. What passed is remembered for that device, driver and
+ * version of the library.
  *
  * On success *out is closed with tas_device_close(), after everything made from it; else it is NULL. TAS_NO_DEVICE: no
  * such device, or it cannot be used; TAS_DEVICE_FAILED: its driver fails; TAS_NO_MEMORY; TAS_BAD_ARGUMENT. */

@@ -106,7 +106,7 @@ struct tas_device {
     const op_args *running; /* the call of device_run(); NULL: none */
     device_tester tester;
     device_calls *calls; /* NULL: calls are run */
-    bool bare;              /* operands have no guard bands: a test sees itself what is read past their ends */
+    bool bare;           /* operands have no guard bands: a test sees itself what is read past their ends */
     /* The ledger. A device that shares the host's memory counts what runs allocate there as used, too. */
     uint64_t used_bytes, peak_bytes;
     uint64_t host_bytes, host_peak_bytes;

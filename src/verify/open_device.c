@@ -132,8 +132,8 @@ tas_status tas_device_open(tas_context *context, const char *id, tas_arith arith
 tas_status tas_device_open_for(tas_context *context, const char *id, tas_arith arith, const tas_network *network,
                                int training, tas_device **out)
 {
-    return enter_and_open(
-        &(opening){.context = context, .arith = arith, .network = network, .training = training != 0}, id, out);
+    return enter_and_open(&(opening){.context = context, .arith = arith, .network = network, .training = training != 0},
+                          id, out);
 }
 
 tas_status tas_device_test(tas_device *device)

@@ -16,7 +16,8 @@ enum {
     CASES_TRIED = 300     /* random ones that are rehearsed, to find so many */
 };
 
-static const double first_report = 1, report_interval = 2; /* seconds */
+/* Seconds; a build that takes no longer than the last may have come from the driver's cache. */
+static const double first_report = 1, report_interval = 2, real_build = 0.2;
 
 typedef struct self_test {
     tas_device *device;
@@ -25,6 +26,7 @@ typedef struct self_test {
     bool changed;           /* it is not as written */
     int built, count;       /* kernels of those that are prepared; count 0: not known */
     double started, report; /* when this began; when the next note is due */
+    bool shows;             /* something is tested or really built: nothing is reported before */
 } self_test;
 
 /* The device's state that cases change, as the call that waits for them needs it. */
@@ -75,10 +77,11 @@ static void end_cases(tas_device *device, const device_state *state)
 
 /* ---- Progress ---- */
 
-static void begin_progress(self_test *t, int count)
+static void begin_progress(self_test *t, int count, bool tests)
 {
     t->built = 0;
     t->count = count;
+    t->shows = tests;
     t->started = now_seconds();
     t->report = t->started + first_report;
 }
@@ -88,12 +91,13 @@ static void report_progress_of(self_test *t, const char *name, int number)
 {
     tas_context *context = t->device->context;
     const double now = now_seconds();
+    if (!t->shows) return;
     if (context->build) {
         context_call_build(context, &(tas_build_progress){.device = t->device->info.id,
-                                                 .kernel = name,
-                                                 .number = (uint32_t)number,
-                                                 .count = (uint32_t)t->count,
-                                                 .seconds = now - t->started});
+                                                          .kernel = name,
+                                                          .number = (uint32_t)number,
+                                                          .count = (uint32_t)t->count,
+                                                          .seconds = now - t->started});
         return;
     }
     if (now < t->report) return;
@@ -103,7 +107,7 @@ static void report_progress_of(self_test *t, const char *name, int number)
 
 static void end_progress(self_test *t)
 {
-    if (t->device->context->build)
+    if (t->shows && t->device->context->build)
         context_call_build(t->device->context,
                            &(tas_build_progress){.device = t->device->info.id, .seconds = now_seconds() - t->started});
 }
@@ -112,8 +116,8 @@ static void end_progress(self_test *t)
 
 static void print_line(op_id op, bool pieces, const rehearsed_kernel *kernel, char line[TIER_LINE])
 {
-    snprintf(line, TIER_LINE, "%s%s %s %s%s%s", pieces ? "pieces " : "", op_get(op)->name, kernel->program, kernel->name,
-             *kernel->options ? " " : "", kernel->options);
+    snprintf(line, TIER_LINE, "%s%s %s %s%s%s", pieces ? "pieces " : "", op_get(op)->name, kernel->program,
+             kernel->name, *kernel->options ? " " : "", kernel->options);
 }
 
 static bool has_passed(const self_test *t, op_id op, bool pieces, const rehearsed_kernel *kernel)
@@ -170,7 +174,7 @@ static bool is_of_use(const self_test *t, op_id op, const rehearsal *launched, c
 typedef struct call_test {
     self_test *t;
     const op_args *call;
-    bool pieces; /* each launch in pieces, after the kernels have passed in whole launches */
+    bool pieces;                /* each launch in pieces, after the kernels have passed in whole launches */
     rehearsal needed, untested; /* kernels of the call; those of which no case has run are also */
     rehearsal missed;           /* here */
     case_results results;
@@ -263,7 +267,7 @@ static tas_status refuse(self_test *t, op_id op, const char *what)
                 op_get(op)->name, what);
 }
 
-static tas_status test_kernels(self_test *t, const op_args *call, bool pieces, const rehearsal *needed)
+static tas_status test_launches(self_test *t, const op_args *call, bool pieces, const rehearsal *needed)
 {
     call_test c = {.t = t,
                    .call = call,
@@ -281,11 +285,17 @@ static tas_status test_kernels(self_test *t, const op_args *call, bool pieces, c
     if (status) return status;
     if (c.results.failed) {
         char text[CASES_TEXT];
-        return refuse(t, call->op,
-                      c.own ? compare_print(&c.results.what, text) : cases_print(&c.results, text));
+        return refuse(t, call->op, c.own ? compare_print(&c.results.what, text) : cases_print(&c.results, text));
     }
     remember_passed(&c);
     return TAS_OK;
+}
+
+static tas_status test_kernels(self_test *t, const op_args *call, const rehearsal *needed)
+{
+    tas_status status = test_launches(t, call, false, needed);
+    if (!status && needed->cuts) status = test_launches(t, call, true, needed);
+    return status;
 }
 
 /* CLBlast's products are not held against the reference; it has a test of its own. */
@@ -300,8 +310,8 @@ static tas_status test(void *self, const op_args *call, bool pieces)
     rehearsal needed = {.count = 0};
     if (is_exempt(t->device, call->op)) return TAS_OK;
     tas_status status = rehearse(t->device, call, &needed);
-    if (!status) status = test_kernels(t, call, false, &needed);
-    if (!status && pieces) status = test_kernels(t, call, true, &needed);
+    needed.cuts |= pieces;
+    if (!status) status = test_kernels(t, call, &needed);
     if (!t->preparing) write_record(t);
     return status;
 }
@@ -314,7 +324,8 @@ typedef struct kernel_list {
     int count;
 } kernel_list;
 
-static tas_status count_unbuilt(self_test *t, const op_args *calls, int count, int *unbuilt)
+/* *tests: some have to be tested. */
+static tas_status count_unbuilt(self_test *t, const op_args *calls, int count, int *unbuilt, bool *tests)
 {
     kernel_list list = {NULL, 0};
     tas_status status = TAS_OK;
@@ -322,6 +333,7 @@ static tas_status count_unbuilt(self_test *t, const op_args *calls, int count, i
         rehearsal needed = {.count = 0};
         if (is_exempt(t->device, calls[i].op)) continue;
         status = rehearse(t->device, &calls[i], &needed);
+        if (t->device->tester.test && find_untested(t, calls[i].op, false, &needed).count) *tests = true;
         for (int k = 0; k < needed.count && !status; k++) {
             int known = 0;
             while (known < list.count && !is_same(&list.kernel[known], &needed.kernel[k])) known++;
@@ -346,9 +358,11 @@ static tas_status prepare_call(self_test *t, const op_args *call)
     for (int k = 0; k < needed.count && !status; k++) {
         if (rehearse_is_built(t->device, &needed.kernel[k])) continue;
         report_progress_of(t, needed.kernel[k].name, ++t->built);
+        const double begin = now_seconds();
         status = rehearse_build(t->device, &needed.kernel[k]);
+        t->shows |= now_seconds() - begin > real_build;
     }
-    return !status && t->device->tester.test ? test_kernels(t, call, false, &needed) : status;
+    return !status && t->device->tester.test ? test_kernels(t, call, &needed) : status;
 }
 
 static tas_status prepare(void *self, const op_args *calls, int count)
@@ -356,8 +370,9 @@ static tas_status prepare(void *self, const op_args *calls, int count)
     self_test *t = self;
     const bool reported = t->device->reported;
     int unbuilt;
-    tas_status status = count_unbuilt(t, calls, count, &unbuilt);
-    begin_progress(t, unbuilt);
+    bool tests = false;
+    tas_status status = count_unbuilt(t, calls, count, &unbuilt, &tests);
+    begin_progress(t, unbuilt, tests);
     t->preparing = t->device->reported = true;
     for (int i = 0; i < count && !status; i++) status = prepare_call(t, &calls[i]);
     t->preparing = false;
@@ -374,7 +389,7 @@ tas_status self_test_all(tas_device *device)
     self_test *t = device->tester.self;
     tas_status status = TAS_OK;
     if (!t || !device->tester.test) return TAS_OK;
-    begin_progress(t, OP_COUNT);
+    begin_progress(t, OP_COUNT, true);
     for (int op = 0; op < OP_COUNT && !status; op++) {
         case_results results;
         char text[CASES_TEXT];

@@ -10,7 +10,7 @@ enum { TIER_LINE = 320 };
 
 typedef struct tier_record {
     tas_tier tier;
-    char refused[TIER_LINE]; /* the operation for which it was refused, if the self-test did so, else "" */
+    char refused[TIER_LINE];   /* the operation for which it was refused, if the self-test did so, else "" */
     char (*passed)[TIER_LINE]; /* what passed the self-test: an operation and a kernel each */
     int count;
 } tier_record;

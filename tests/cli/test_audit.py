@@ -20,7 +20,7 @@ def below(t, fault=""):
     layer = os.environ.get("TASSELLO_FAULT_LAYER")
     if not layer:
         raise Skip("TASSELLO_FAULT_LAYER does not name the fault layer")
-    t.train("--steps", "1", device="pocl", env={"OCL_ICD_VENDORS": POCL_ICD})
+    t.train("--steps", "1", net=net_of(t), device="pocl", env={"OCL_ICD_VENDORS": POCL_ICD})
     return {"OCL_ICD_VENDORS": POCL_ICD, "OPENCL_LAYERS": layer, "TASSELLO_FAULT": fault}
 
 

@@ -4,6 +4,7 @@
 #include "device/opencl/errors.h"
 #include "device/opencl/fork.h"
 #include "device/opencl/pieces.h"
+#include "device/opencl/rehearse.h"
 
 static cl_int set_argument(cl_kernel kernel, cl_uint index, const launch_arg *a)
 {
@@ -52,16 +53,18 @@ static uint64_t argument_bytes(const launch_args *args)
 tas_status launch_kernel(tas_device *device, cl_kernel kernel, launch_range range, const launch_args *args)
 {
     const opencl_device *cl = device->cl;
-    if (cl->rehearsal) return TAS_OK;
     if (fork_is_child()) return fork_check(device->context);
     for (int k = 0; k < 3; k++) {
         if (k && !range.local[k]) range.global[k] = range.local[k] = 1; /* a dimension that was not set */
         if (!range.global[k]) return TAS_OK; /* nothing to do, which drivers report as an error */
     }
-    if (pieces_may_cut(device, &range, argument_bytes(args))) {
-        const tas_status status = program_test_pieces(device, kernel);
-        if (status) return status;
+    const bool cuts = pieces_may_cut(device, &range, argument_bytes(args));
+    if (cl->rehearsal) {
+        cl->rehearsal->cuts |= cuts;
+        return TAS_OK;
     }
+    const tas_status status = cuts ? program_test_pieces(device, kernel) : TAS_OK;
+    if (status) return status;
     for (int k = 0; k < args->count; k++) {
         cl_int error = set_argument(kernel, (cl_uint)k, &args->arg[k]);
         if (error) return launch_failed(device, kernel, error, k, &range);

@@ -51,9 +51,9 @@ typedef struct opencl_device {
     int kernel_count, program_count;
     int build_count; /* programs that the compiler has built, and how long that took */
     double build_seconds;
-    double next_report; /* the earliest time of the next note on a build */
-    bool slow_binaries; /* the driver takes too long to return a binary for caching to pay off */
-    bool cache_all;     /* for tests: cache whatever it costs */
+    double next_report;          /* the earliest time of the next note on a build */
+    bool slow_binaries;          /* the driver takes too long to return a binary for caching to pay off */
+    bool cache_all;              /* for tests: cache whatever it costs */
     struct rehearsal *rehearsal; /* NULL: kernels are built and launched */
     /* pieces.c: the latest ones */
     launch_pace paces[OPENCL_PACES];

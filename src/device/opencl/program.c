@@ -14,10 +14,9 @@
 /* No flag that relaxes arithmetic: programs add only -D options. */
 static const char common_options[] = "-cl-std=CL1.2";
 
-/* Seconds: of a build that is cached on disk (a driver with a cache of its own is quicker), of one that cannot have
- * come from a driver's cache, and of all such builds together, after which
- * the next ones are reported, at this interval. */
-static const double worth_caching = 0.1, real_build = 0.2, quiet_builds = 1, report_interval = 4;
+/* Seconds: of a build that cannot have come from a driver's own cache, and of all such builds together, after which the
+ * next ones are reported, at this interval. */
+static const double real_build = 0.2, quiet_builds = 1, report_interval = 4;
 
 /* ---- Building ---- */
 
@@ -65,12 +64,11 @@ static void release_program(program_row *row)
     *row = (program_row){0};
 }
 
-/* Caches a program. PoCL compiles every kernel again for a binary, and has its own cache (dense: 1.2 s to build, 2.2 s
- * for the binary; from PoCL's cache 0.04 s): a driver that is slow to return one binary is not asked for others. */
+/* Caches a program. A driver that is slow to return one binary is not asked for others. */
 static void keep_program(tas_device *device, const program_row *row)
 {
     opencl_device *cl = device->cl;
-    if (!row->path || (!cl->cache_all && (row->seconds < worth_caching || cl->slow_binaries))) return;
+    if (!row->path || (!cl->cache_all && (row->seconds < real_build || cl->slow_binaries))) return;
     const double begin = now_seconds();
     binary_store(device, row->path, row->key, row->built);
     cl->slow_binaries = now_seconds() - begin > 0.5 * row->seconds;
@@ -252,9 +250,29 @@ bool program_has_kernel(const tas_device *device, const char *program, const cha
     return find_kernel(device->cl, program, name, options) != NULL;
 }
 
+/* A driver that builds a program again in a moment has a cache of its own, and binaries are of no use: from one, PoCL
+ * compiles every kernel again. */
+static bool has_own_cache(tas_device *device, const program_row *row)
+{
+    char options[sizeof row->options + sizeof common_options + 1], error[sizeof device->context->error];
+    cl_program again;
+    memcpy(error, device->context->error, sizeof error);
+    snprintf(options, sizeof options, "%s%s%s", common_options, *row->options ? " " : "", row->options);
+    const double begin = now_seconds();
+    const tas_status status = build_program(device, row->program, find_source(row->program), options, &again);
+    const double seconds = now_seconds() - begin;
+    if (!status) clReleaseProgram(again);
+    memcpy(device->context->error, error, sizeof error);
+    return status || seconds < 0.5 * row->seconds;
+}
+
 void program_keep_all(tas_device *device)
 {
     const opencl_device *cl = device->cl;
+    const program_row *longest = NULL;
+    for (int k = 0; k < cl->program_count; k++)
+        if (!longest || cl->programs[k].seconds > longest->seconds) longest = &cl->programs[k];
+    if (!longest || (!cl->cache_all && (longest->seconds < real_build || has_own_cache(device, longest)))) return;
     for (int k = 0; k < cl->program_count; k++) keep_program(device, &cl->programs[k]);
 }
 

@@ -20,10 +20,14 @@ void rehearse_kernel(rehearsal *to, const char *program, const char *name, const
 tas_status rehearse(tas_device *device, const op_args *call, rehearsal *to)
 {
     opencl_device *cl = device->cl;
+    const op_row *row = op_get(call->op);
     const mem none[OP_OPERANDS] = {{0}};
+    const uint64_t flops = device->flops;
+    device->flops = row->flops ? row->flops(call) * call->n : 0;
     cl->rehearsal = to;
     const tas_status status = device->launch[call->op](device, call, none, none);
     cl->rehearsal = NULL;
+    device->flops = flops;
     return status;
 }
 

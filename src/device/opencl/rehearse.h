@@ -15,6 +15,7 @@ typedef struct rehearsed_kernel {
 typedef struct rehearsal {
     rehearsed_kernel kernel[REHEARSED_MOST];
     int count;
+    bool cuts; /* a launch is so long that it may be cut into pieces; its memory does not count here */
 } rehearsal;
 
 /* Adds those of a call. Sets device->limited as the call would. */

@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+"""The self-test of a device: an operation is tested before a network first runs it there, what passed is remembered,
+and what is built is shown. Kernels are made wrong by rules of the fault layer ($TASSELLO_FAULT_LAYER).
+"""
+
+import json
+import os
+import re
+import sys
+
+from common import POCL_ICD, Skip, case, expect, main, one_object
+
+LAUNCH = "clEnqueueNDRangeKernel"
+DENSE = "input 1x8x8\ndense 8\nrelu\ndense 4\n"
+POOL = "input 1x8x8\nconv2d 2 3\nmax_pool 2\nflatten\ndense 4\n"
+FAILED = "failed its self-test: its results differ from the reference: "
+FASHION = "/usr/share/datasets/fashion-mnist"
+
+
+def fresh(t, fault="", folder=None, **more):
+    """Below the layer, with a cache of its own; the driver's cache is shared, so that nothing is compiled twice."""
+    layer = os.environ.get("TASSELLO_FAULT_LAYER")
+    if not layer:
+        raise Skip("TASSELLO_FAULT_LAYER does not name the fault layer")
+    drivers = os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "pocl", "kcache")
+    return {"OCL_ICD_VENDORS": POCL_ICD, "OPENCL_LAYERS": layer, "TASSELLO_FAULT": fault,
+            "XDG_CACHE_HOME": str(folder or t.place()), "POCL_CACHE_DIR": drivers, **more}
+
+
+def wrong(kernel, argument):
+    """Each launch of the kernel leaves a wrong bit in its argument."""
+    return f"call={LAUNCH};kernel={kernel};nth=1;times=0;every=1;corrupt={argument};at=0"
+
+
+def net_of(t, text):
+    net = t.place() / "a net.net"
+    net.write_text(text)
+    return net
+
+
+def record_of(env):
+    """The lines that are remembered of the device, after its name."""
+    files = [f for f in os.listdir(env["XDG_CACHE_HOME"] + "/tassello") if f.startswith("tested-")]
+    expect(len(files) == 1, f"{files}")
+    with open(env["XDG_CACHE_HOME"] + "/tassello/" + files[0], encoding="ascii") as file:
+        lines = file.read().splitlines()
+    expect(lines[0] == "tassello self-test 1" and lines[1].startswith("pocl"), f"{lines}")
+    return lines[2:]
+
+
+def tested(env):
+    """The operations that passed in whole launches."""
+    return {line.split()[0] for line in record_of(env)[1:]} - {"pieces"}
+
+
+def counted(t, env, *words, **more):
+    log = t.place() / "counted"
+    result = t.train("--steps", "1", *words, device="pocl", env={**env, "TASSELLO_FAULT_LOG": str(log)}, **more)
+    return result, json.loads(log.read_text())["calls"]
+
+
+@case("a network's operations are tested, and no others", needs="pocl")
+def _(t):
+    env = fresh(t)
+    digest = t.train("--steps", "3", net=net_of(t, DENSE), device="pocl", env=env).digest()
+    expect(digest == t.train("--steps", "3", net=net_of(t, DENSE)).digest(), "another digest")
+    expect(record_of(env)[0] == "untested", f"{record_of(env)}")
+    expect(tested(env) == {
+        "gather_bytes", "gather_labels", "dense_forward", "dense_backward_input", "dense_backward_weights",
+        "dense_backward_bias", "relu_forward", "relu_backward", "softmax_loss", "divisor", "sum_blocks", "record_loss",
+        "check_finite", "sgd"}, f"{sorted(tested(env))}")
+    t.train("--steps", "3", net=net_of(t, POOL), device="pocl", env=env)
+    expect({"max_pool_forward", "max_pool_backward", "relu_forward"} <= tested(env), f"{sorted(tested(env))}")
+
+
+@case("an operation that is wrong is refused when a network needs it, and stops no other network", needs="pocl")
+def _(t):
+    dense, pool = net_of(t, DENSE), net_of(t, POOL)
+    plain = t.train("--steps", "3", net=dense).digest()
+    for kernel, operation, argument in (("max_pool_forward", "max_pool_forward", 1),
+                                        ("max_pool_backward_apart", "max_pool_backward", 2)):
+        env = fresh(t, wrong(kernel, argument))
+        t.fails(1, ["pocl: " + FAILED + operation + ": "], "train", pool, t.data, "--device", "pocl", env=env)
+        expect(record_of(env)[0] == "refused " + operation, f"{record_of(env)}")
+        expect(operation not in tested(env), f"{tested(env)}")
+        rows = one_object(t.run("devices", "--json", env=env))["devices"]
+        expect(rows[0]["id"] == "pocl" and rows[0]["tier"] == "refused", f"{rows[0]}")
+        expect(t.train("--steps", "3", net=dense, device="pocl", env=env).digest() == plain, "another digest")
+        t.fails(1, ["pocl: " + FAILED + operation + ": "], "train", pool, t.data, "--device", "pocl", env=env)
+        mended = {**env, "TASSELLO_FAULT": ""}
+        t.train("--steps", "3", net=pool, device="pocl", env=mended)
+        expect(record_of(env)[0] == "untested" and operation in tested(env), f"{record_of(env)}")
+
+
+@case("a device that is wrong for the network is skipped if none was asked for", needs="pocl")
+def _(t):
+    pool, dense = net_of(t, POOL), net_of(t, DENSE)
+    env = fresh(t, wrong("max_pool_backward_apart", 2))
+    result = t.train("--steps", "3", net=pool, device=None, env=env)
+    result.says("skipping pocl: pocl: " + FAILED + "max_pool_backward: ", "using the C reference")
+    expect(result.digest() == t.train("--steps", "3", net=pool).digest(), "another digest")
+    expect("device       pocl" in t.train("--steps", "3", net=dense, device=None, env=env).out, "not chosen")
+
+
+@case("what only training needs does not stop an evaluation; what a run adds to the network is tested too",
+      needs="pocl")
+def _(t):
+    pool, saved = net_of(t, POOL), t.place() / "saved"
+    t.train("--steps", "3", "--save", saved, net=pool)
+    backward = fresh(t, wrong("max_pool_backward_apart", 2))
+    last = [t.run("eval", saved, t.data, "--device", device, env=backward).out.splitlines()[-1]
+            for device in ("pocl", "reference")]
+    expect(last[0] == last[1], f"{last}")
+    forward = fresh(t, wrong("max_pool_forward", 1))
+    t.fails(1, [FAILED + "max_pool_forward: "], "eval", saved, t.data, "--device", "pocl", env=forward)
+    for kernel, operation, argument in (("adam", "adam", 2), ("gather_bytes", "gather_bytes", 2),
+                                        ("sum_blocks", "sum_blocks", 1)):
+        env = fresh(t, wrong(kernel, argument))
+        t.train("--steps", "3", "--optimizer", "adam", net=pool, device="pocl", env=env,
+                status=1).says("pocl: " + FAILED + operation + ": ")
+
+
+@case("what passed is not tested again, but with another version of the driver or of the record", needs="pocl")
+def _(t):
+    net, env = net_of(t, DENSE), fresh(t)
+    _, first = counted(t, env, net=net)
+    lines = record_of(env)
+    _, second = counted(t, env, net=net)
+    expect(first[LAUNCH] > 5 * second[LAUNCH], f"{first[LAUNCH]} {second[LAUNCH]}")
+    expect(record_of(env) == lines, "the record has changed")
+    folder = env["XDG_CACHE_HOME"] + "/tassello"
+    for name in os.listdir(folder):
+        if not name.startswith("tested-"):
+            continue
+        with open(folder + "/" + name, encoding="ascii") as file:
+            text = file.read()
+        with open(folder + "/" + name, "w", encoding="ascii") as file:
+            file.write(text.replace("self-test 1", "self-test 0"))
+    _, older = counted(t, env, net=net)
+    expect(older[LAUNCH] == first[LAUNCH], f"another version: {older[LAUNCH]}")
+    t.run("verify", "--device", "pocl", "--op", "relu_forward", env=env)
+    expect(record_of(env) == lines, "a part of verify has changed the record")
+    _, other = counted(t, {**env, "TASSELLO_FAULT_DRIVER": "9.9"}, net=net)
+    expect(other[LAUNCH] == first[LAUNCH], f"another driver: {other[LAUNCH]}")
+
+
+@case("mlp builds the kernels that it needs, each once; the test is of them alone", needs="pocl")
+def _(t):
+    if not os.path.isdir(FASHION):
+        raise Skip("no dataset-fashion-mnist")
+    env = fresh(t)
+    _, calls = counted(t, env, net="mlp", data=FASHION)
+    # Programs: sum and dense twice, loss, activation, feed, divisor, sgd; and one again in the end, if it took long,
+    # to see if the driver has a cache. One kernel, softmax_loss, is only asked for the size of its groups.
+    expect(calls["clCreateProgramWithSource"] in (9, 10) and calls["clCreateKernel"] == 21, f"{calls}")
+    _, again = counted(t, env, net="mlp", data=FASHION)
+    expect(again["clCreateKernel"] == 21, f"{again}")
+    pieces = [line for line in record_of(env) if line.startswith("pieces ")]
+    expect([line.split()[1] for line in pieces] == ["dense_forward"], f"{pieces}")
+
+
+@case("devices --net tests all operations, after which none is tested again", needs="pocl")
+def _(t):
+    env = fresh(t)
+    rows = one_object(t.run("devices", "--net", net_of(t, DENSE), "--json", env=env))["devices"]
+    expect(rows[0]["id"] == "pocl" and rows[0]["tier"] == "exact", f"{rows[0]}")
+    expect(record_of(env) == ["exact"], f"{record_of(env)}")
+    _, run = counted(t, env, net=net_of(t, POOL))
+    expect(record_of(env) == ["exact"] and run[LAUNCH] < 100, f"{run[LAUNCH]}")
+    wrong_pool = {**env, "TASSELLO_FAULT": wrong("max_pool_forward", 1), "XDG_CACHE_HOME": str(t.place())}
+    rows = one_object(t.run("devices", "--net", net_of(t, DENSE), "--json", env=wrong_pool))["devices"]
+    expect(rows[0]["tier"] == "refused" and FAILED + "max_pool_forward" in rows[0]["note"], f"{rows[0]}")
+
+
+@case("builds are shown: a line on a terminal, notes elsewhere, nothing if nothing is built", needs="pocl")
+def _(t):
+    net = net_of(t, DENSE)
+    slow = "call=clBuildProgram;nth=1;times=0;pause=400"
+    words = ("train", net, t.data, "--steps", "1", "--device", "pocl")
+    line = r"building and testing kernels for pocl: \w+ \((\d+) of (\d+)\)"
+    shown = re.findall(r"\r\x1b\[K" + line, t.terminal(*words, env=fresh(t, slow)))
+    expect(len(shown) >= 3 and all(int(number) <= int(count) for number, count in shown), f"{shown}")
+    folder = t.place()
+    result = t.run(*words, env=fresh(t, slow, folder))
+    expect(re.search("^tassello: note: " + line + "$", result.err, re.M), "no note", result)
+    result = t.run(*words, env=fresh(t, "", folder))
+    expect("building" not in result.err, "a note although nothing is built", result)
+    seen = t.terminal(*words, env=fresh(t, "", folder))
+    expect("building" not in seen, f"a line although nothing is built: {seen}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(__doc__))
