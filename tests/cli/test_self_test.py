@@ -67,8 +67,8 @@ def _(t):
     expect(record_of(env)[0] == "untested", f"{record_of(env)}")
     expect(tested(env) == {
         "gather_bytes", "gather_labels", "dense_forward", "dense_backward_input", "dense_backward_weights",
-        "dense_backward_bias", "relu_forward", "relu_backward", "softmax_loss", "divisor", "sum_blocks", "record_loss",
-        "check_finite", "sgd"}, f"{sorted(tested(env))}")
+        "dense_backward_bias", "relu_forward", "relu_backward", "softmax_loss", "sum_blocks", "watch", "sgd",
+        "check_finite"}, f"{sorted(tested(env))}")
     t.train("--steps", "3", net=net_of(t, POOL), device="pocl", env=env)
     expect({"max_pool_forward", "max_pool_backward", "relu_forward"} <= tested(env), f"{sorted(tested(env))}")
 
@@ -114,7 +114,7 @@ def _(t):
     forward = fresh(t, wrong("max_pool_forward", 1))
     t.fails(1, [FAILED + "max_pool_forward: "], "eval", saved, t.data, "--device", "pocl", env=forward)
     for kernel, operation, argument in (("adam", "adam", 2), ("gather_bytes", "gather_bytes", 2),
-                                        ("sum_blocks", "sum_blocks", 1)):
+                                        ("watch", "watch", 3)):
         env = fresh(t, wrong(kernel, argument))
         t.train("--steps", "3", "--optimizer", "adam", net=pool, device="pocl", env=env,
                 status=1).says("pocl: " + FAILED + operation + ": ")
@@ -150,11 +150,11 @@ def _(t):
         raise Skip("no dataset-fashion-mnist")
     env = fresh(t)
     _, calls = counted(t, env, net="mlp", data=FASHION)
-    # Programs: sum and dense twice, loss, activation, feed, divisor, sgd; and one again in the end, if it took long,
+    # Programs: sum and dense twice, loss, activation, feed, watch, sgd; and one again in the end, if it took long,
     # to see if the driver has a cache. One kernel, softmax_loss, is only asked for the size of its groups.
-    expect(calls["clCreateProgramWithSource"] in (9, 10) and calls["clCreateKernel"] == 21, f"{calls}")
+    expect(calls["clCreateProgramWithSource"] in (9, 10) and calls["clCreateKernel"] == 20, f"{calls}")
     _, again = counted(t, env, net="mlp", data=FASHION)
-    expect(again["clCreateKernel"] == 21, f"{again}")
+    expect(again["clCreateKernel"] == 20, f"{again}")
     pieces = [line for line in record_of(env) if line.startswith("pieces ")]
     expect([line.split()[1] for line in pieces] == ["dense_forward"], f"{pieces}")
 
