@@ -137,11 +137,11 @@ def _(t):
         with open(folder + "/" + name, "w", encoding="ascii") as file:
             file.write(text.replace("self-test 1", "self-test 0"))
     _, older = counted(t, env, net=net)
-    expect(older[LAUNCH] == first[LAUNCH], f"another version: {older[LAUNCH]}")
+    expect(older[LAUNCH] > 5 * second[LAUNCH], f"another version: {older[LAUNCH]}")
     t.run("verify", "--device", "pocl", "--op", "relu_forward", env=env)
     expect(record_of(env) == lines, "a part of verify has changed the record")
     _, other = counted(t, {**env, "TASSELLO_FAULT_DRIVER": "9.9"}, net=net)
-    expect(other[LAUNCH] == first[LAUNCH], f"another driver: {other[LAUNCH]}")
+    expect(other[LAUNCH] > 5 * second[LAUNCH], f"another driver: {other[LAUNCH]}")
 
 
 @case("mlp builds the kernels that it needs, each once; the test is of them alone", needs="pocl")
