@@ -29,7 +29,7 @@ DIGESTS = (
     "b7e9626fe7f6e361fcca566adb4536e9b9e8e6f490f77843ec78cfc5fb6d1d09",
 )
 # What reads or writes bytes, and arithmetic; the rest of the unit suite has nothing of a processor's own. Not `base`:
-# qemu 7.2 passes on only a part of what statx() answers.
+# qemu 7.2 passes on only a part of what statx() answers. Nor `idx` on s390x, where it maps no file of some bytes.
 SUITES = ("arith", "cifar", "csv", "data", "idx", "init", "libsvm", "npy", "onnx", "run_file",
           "safetensors", "shuffle", "snapshot", "state")
 
@@ -143,11 +143,12 @@ LEAN = ("-Dopencl=disabled", "-Dpng=disabled", "-Djpeg=disabled", "-Dzip=disable
 
 def on_processor(row, host, native):
     """Digests, files and suites of another processor, by qemu."""
+    suites = [suite for suite in SUITES if (suite, row.name) != ("idx", "s390x")]
     processor = host.split("-", maxsplit=1)[0]
     need_command(f"{host}-gcc", f"gcc-{host}")
     need_command(f"qemu-{processor}", "qemu-user")
     env = sources(row.name, host, f"{host}-gcc")
-    targets = ("tools/tassello", *(f"tests/test_{suite}" for suite in SUITES))
+    targets = ("tools/tassello", *(f"tests/test_{suite}" for suite in suites))
     folder = build(row.folder, *LEAN, "--cross-file", ROOT / "tests" / "vendors" / f"{row.name}.ini",
                    "-Dtests=true", "-Donnx=enabled", "-Doptimization=2", targets=targets, env=env)
     program = folder / "run"
@@ -157,11 +158,11 @@ def on_processor(row, host, native):
     reference([program])
     compare_files(row, native, program)
     tests = 0
-    for suite in SUITES:
+    for suite in suites:
         text = run([*emulator, folder / "tests" / f"test_{suite}"],
                    {"CK_TIMEOUT_MULTIPLIER": "60", "CK_EXCLUDE_TAGS": "statistics"}, folder / f"{suite}.log")
         tests += int(re.search(r"100%: Checks: (\d+)", text)[1])
-    row.notes.append(f"{tests} tests of {len(SUITES)} suites")
+    row.notes.append(f"{tests} tests of {len(suites)} suites")
 
 
 def with_musl(row):
