@@ -92,7 +92,7 @@ class Soak:
         """The smallest budget, which the error of a smaller one names."""
         if (device, words) not in self.leasts:
             place, env = self.place_of(device)
-            result = self.t.run(*words, *place, "--budget", "1", env=env, status=1, timeout=900)
+            result = self.t.run(*words, *place, "--budget", "1", env=env, status=1, timeout=1800)
             self.leasts[device, words] = int(re.findall(r"\d+", result.err)[-1])
         return self.leasts[device, words]
 
@@ -126,7 +126,7 @@ class Soak:
         arguments = (*words, *place, *self.memory(device, words), *resume, "--save", file, "--save-every",
                      self.draw.choice((2, 5, 11, 40)), "--log", log, "--json")
         if ends:
-            return self.t.run(*arguments, env=env, timeout=900)
+            return self.t.run(*arguments, env=env, timeout=1800)
         child = self.t.start(*arguments, env=env)
         self.wait(child, file)
         number = self.draw.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM))
