@@ -71,20 +71,28 @@ static tas_status list_folder(tas_context *context, const char *path, names *all
     return status;
 }
 
-static tas_status find_folder(tas_context *context, const char *folder, const char *name, bool *found)
+/* Whether there is a folder; what cannot be looked at is an error. */
+static tas_status find_folder(tas_context *context, const char *path, bool *found)
 {
-    char *path = paths_join(folder, name);
-    if (!path) return fail(context, TAS_NO_MEMORY, "%s: no memory to list it", folder);
-    *found = paths_is_folder(path);
-    free(path);
+    struct stat about;
+    *found = false;
+    if (stat(path, &about))
+        return errno == ENOENT || errno == ENOTDIR ? TAS_OK
+                                                   : fail(context, TAS_BAD_FILE, "%s: %s", path, strerror(errno));
+    *found = S_ISDIR(about.st_mode);
     return TAS_OK;
 }
 
 /* Hidden folders have no class, and neither has what archives of macOS have beside their content. */
 static tas_status find_class(tas_context *context, const char *folder, const char *name, bool *found)
 {
-    *found = name[0] != '.' && strcmp(name, "__MACOSX") != 0;
-    return *found ? find_folder(context, folder, name, found) : TAS_OK;
+    *found = false;
+    if (name[0] == '.' || !strcmp(name, "__MACOSX")) return TAS_OK;
+    char *path = paths_join(folder, name);
+    tas_status status =
+        path ? find_folder(context, path, found) : fail(context, TAS_NO_MEMORY, "%s: no memory to list it", folder);
+    free(path);
+    return status;
 }
 
 /* A folder's folders. *others: its other entries. */
@@ -300,8 +308,8 @@ static tas_status find_split(tas_context *context, const char *folder, const cha
 {
     char *path = paths_join(folder, name);
     if (!path) return fail(context, TAS_NO_MEMORY, "%s: no memory to list it", folder);
-    tas_status status = TAS_OK;
-    DIR *entries = paths_is_folder(path) ? opendir(path) : NULL;
+    tas_status status = find_folder(context, path, found);
+    DIR *entries = !status && *found ? opendir(path) : NULL;
     *found = false;
     for (const struct dirent *entry; entries && !*found && !status && (entry = readdir(entries));)
         status = find_class(context, path, entry->d_name, found);
