@@ -6,9 +6,10 @@
 
 /* mean[k]: of element from + k, for those before `to`. A division by a power of two is exact; that such a product never
  * overflows needs a count of 1 at least. These are loops of their own, as it is up to the compiler whether a choice
- * leaves the loop around it. */
-static inline void gradient_means(__global const float *restrict sum, __global const float *restrict divisor, uint from,
-                                  uint to, float *restrict mean)
+ * leaves the loop around it. Without restrict, which in a function that is inlined becomes what Oclgrind 21.10 does not
+ * know. */
+static inline void gradient_means(__global const float *sum, __global const float *divisor, uint from, uint to,
+                                  float *mean)
 {
     const float count = divisor[DIVISOR_COUNT], reciprocal = divisor[DIVISOR_RECIPROCAL];
     const float factor = divisor[DIVISOR_FACTOR];
