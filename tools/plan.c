@@ -82,7 +82,8 @@ static tas_status add_row(session *r, uint32_t batch)
     row *next = &r->rows[r->row_count++];
     next->batch = batch;
     const tas_status status = make_plan(r, batch, &next->plan);
-    return status == TAS_NO_MEMORY ? TAS_OK : status; /* its min_budget is known */
+    /* of a budget that is too small the sufficient one is known; else this program lacks memory */
+    return status == TAS_NO_MEMORY && next->plan.min_budget > next->plan.budget ? TAS_OK : status;
 }
 
 static tas_status make_rows(session *r)

@@ -15,8 +15,8 @@ LAUNCH = "clEnqueueNDRangeKernel"
 NET = "input 1x8x8\ndense 24\nrelu\ndense 4\n"
 
 
-def below(t, fault=""):
-    """The first use of a device has launches of its own, which rules would count."""
+def below(t, net, fault=""):
+    """A network's first use of a device has launches of its own, which rules would count."""
     layer = os.environ.get("TASSELLO_FAULT_LAYER")
     if not layer:
         raise Skip("TASSELLO_FAULT_LAYER does not name the fault layer")
@@ -65,7 +65,7 @@ def _(t):
     more = ("--steps", "500", "--audit=100%", "--log", place / "log", "--save", place / "saved")
     # Launches 1 and 2 are those of the step before the first, two belong to each step: 901 is the first of step 450.
     fault = wrong("dense_forward", 901, 4, every=1000, at=0)
-    result = t.train(*more, net=net, device="pocl", env=below(t, fault), status=1)
+    result = t.train(*more, net=net, device="pocl", env=below(t, net, fault), status=1)
     result.says("audit: step 450 (", "dense_forward: y[0] of 1.dense", "1 of 384 elements differ",
                 "written with the last good weights, those of step 449")
     last = json.loads((place / "log").read_text().splitlines()[-1])["result"]
@@ -74,7 +74,7 @@ def _(t):
     expect((found["step"], found["operation"], found["operand"], found["tensor"], found["element"]) ==
            (450, "dense_forward", "y", "1.dense", 0), f"{found}")
     expect(int(found["bits"], 16) ^ int(found["reference_bits"], 16) == 1 and found["ulp"] == 1, f"{found}")
-    t.train("--steps", "449", "--save", place / "right", net=net, device="pocl", env=below(t))
+    t.train("--steps", "449", "--save", place / "right", net=net, device="pocl", env=below(t, net))
     digests = [t.run("eval", place / name, t.data, "--device", "reference").digest() for name in ("saved", "right")]
     expect(digests[0] == digests[1], f"{digests}")
 
@@ -82,20 +82,21 @@ def _(t):
 @case("the command that a difference names repeats it", needs="pocl")
 def _(t):
     net, fault = net_of(t), wrong("sgd", 31, 1)  # step 30, after the one before the first
-    result = t.train("--steps", "60", "--audit=100%", net=net, device="pocl", env=below(t, fault), status=1)
+    result = t.train("--steps", "60", "--audit=100%", net=net, device="pocl", env=below(t, net, fault), status=1)
     command = re.search(r"this repeats that step: tassello (train .* --audit=step:30)$", result.err, re.M)
     expect(command, "no command", result)
-    again = t.run(*shlex.split(command[1]), env=below(t, fault), status=1)
+    again = t.run(*shlex.split(command[1]), env=below(t, net, fault), status=1)
     expect(re.findall(r"audit: step 30 .*", again.err) == re.findall(r"audit: step 30 .*", result.err),
            "another difference", again)
-    t.run(*shlex.split(command[1]), env=below(t))  # without the fault
+    t.run(*shlex.split(command[1]), env=below(t, net))  # without the fault
 
 
 @case("--audit=continue: differences are counted and the run goes on", needs="pocl")
 def _(t):
     fault = wrong("sgd", 21, 1, every=10)
-    result = t.train("--steps", "60", "--audit=100%,continue", "--json", net=net_of(t), device="pocl",
-                     env=below(t, fault))
+    net = net_of(t)
+    result = t.train("--steps", "60", "--audit=100%,continue", "--json", net=net, device="pocl",
+                     env=below(t, net, fault))
     audit = one_object(result)["audit"]
     expect(audit["different"] == 5 and audit["first"]["step"] == 20, f"{audit}")
     expect(result.err.count("note: audit: step ") == 5, "not five notes", result)
@@ -104,10 +105,10 @@ def _(t):
 @case("a run that goes on from a file is audited, and goes back to it", needs="pocl")
 def _(t):
     net, place = net_of(t), t.place()
-    t.train("--steps", "20", "--save", place / "a", net=net, device="pocl", env=below(t))
+    t.train("--steps", "20", "--save", place / "a", net=net, device="pocl", env=below(t, net))
     fault = wrong("sgd", 6, 1)  # the fifth step after the file
     result = t.train("--steps", "60", "--resume", place / "a", "--audit=step:25", "--save", place / "b", net=net,
-                     device="pocl", env=below(t, fault), status=1)
+                     device="pocl", env=below(t, net, fault), status=1)
     result.says("audit: step 25 (the whole batch): sgd", "those of step 20", "--resume")
     digests = [t.run("eval", place / name, t.data, "--device", "reference").digest() for name in "ab"]
     expect(digests[0] == digests[1], f"{digests}")

@@ -175,7 +175,7 @@ def _(t):
 @case("builds are shown: a line on a terminal, notes elsewhere, nothing if nothing is built", needs="pocl")
 def _(t):
     net = net_of(t, DENSE)
-    slow = "call=clBuildProgram;nth=1;times=0;pause=400"
+    slow = "call=clBuildProgram;nth=1;times=0;pause=1100"
     words = ("train", net, t.data, "--steps", "1", "--device", "pocl")
     line = r"building and testing kernels for pocl: \w+ \((\d+) of (\d+)\)"
     shown = re.findall(r"\r\x1b\[K" + line, t.terminal(*words, env=fresh(t, slow)))

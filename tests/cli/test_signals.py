@@ -234,4 +234,5 @@ def _(t):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # below nohup it would stay ignored
     sys.exit(main(__doc__))

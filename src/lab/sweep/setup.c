@@ -202,7 +202,7 @@ static tas_status plan_batch(lab *l, sweep_batch *b)
     plan_options.noise = 1;
     describe_noise(l, b);
     tas_status status = tas_plan_make(l->device, l->network, l->rest, NULL, &plan_options, &p);
-    if (status == TAS_NO_MEMORY) {
+    if (status == TAS_NO_MEMORY && p.min_budget > p.budget) { /* else this program lacks memory */
         b->outcome = ROW_OVER_BUDGET;
         b->memory_forecast = p.min_budget + l->look_bytes;
         snprintf(b->why, sizeof b->why, "does not fit: the smallest sufficient budget is %" PRIu64 " bytes",
