@@ -200,6 +200,16 @@ def write_npz(path, **arrays):
     return path
 
 
+def below_layer(t, fault="", folder=None, **more):
+    """Below the layer, with a cache of its own; the driver's cache is shared, so that nothing is compiled twice."""
+    layer = os.environ.get("TASSELLO_FAULT_LAYER")
+    if not layer:
+        raise Skip("TASSELLO_FAULT_LAYER does not name the fault layer")
+    drivers = os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "pocl", "kcache")
+    return {"OCL_ICD_VENDORS": POCL_ICD, "OPENCL_LAYERS": layer, "TASSELLO_FAULT": fault,
+            "XDG_CACHE_HOME": str(folder or t.place()), "POCL_CACHE_DIR": drivers, **more}
+
+
 def png(width, height, pixels):
     """A gray picture."""
     def piece(kind, data):

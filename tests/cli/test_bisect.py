@@ -7,7 +7,7 @@ import json
 import os
 import sys
 
-from common import POCL_ICD, Skip, case, expect, main, one_object
+from common import below_layer, POCL_ICD, case, expect, main, one_object
 
 
 def trace(t, path, *arguments, **more):
@@ -18,13 +18,12 @@ def trace(t, path, *arguments, **more):
 RUSTICL_ICD = "/etc/OpenCL/vendors/rusticl.icd"
 
 
-def planted(kernel, nth, argument):
-    layer = os.environ.get("TASSELLO_FAULT_LAYER")
-    if not layer:
-        raise Skip("TASSELLO_FAULT_LAYER does not name the fault layer")
+def planted(t, kernel, nth, argument):
+    """After the network's first use, which has launches of its own."""
+    env = below_layer(t)
+    t.train("--steps", "1", device="pocl", env=env)
     fault = f"call=clEnqueueNDRangeKernel;kernel={kernel};nth={nth};corrupt={argument};at=0;"
-    fault += "platform=Portable Computing Language"
-    return {"OCL_ICD_VENDORS": POCL_ICD, "OPENCL_LAYERS": layer, "TASSELLO_FAULT": fault}
+    return {**env, "TASSELLO_FAULT": fault + "platform=Portable Computing Language"}
 
 
 @case("a trace: a head that repeats the run, and a line per step; the run has the same digest")
@@ -129,9 +128,8 @@ def _(t):
 
 @case("a difference that is planted in one of two drivers is found, with its elements", needs="pocl")
 def _(t):
-    place, fault = t.place(), planted("sgd", 5, 1)  # step 4, after the one before the first
+    place, fault = t.place(), planted(t, "sgd", 5, 1)  # step 4, after the one before the first
     right = trace(t, place / "right")
-    t.train("--steps", "1", device="pocl", env={"OCL_ICD_VENDORS": POCL_ICD})  # whose first use has launches of its own
     t.train("--steps", "6", "--trace", place / "wrong", "--trace-every", "6", device="pocl", env=fault)
     result = t.run("bisect", place / "wrong", right, status=1)
     expect("different    step 6: " in result.out, "the first that both have is step 6", result)

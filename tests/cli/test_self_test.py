@@ -8,23 +8,13 @@ import os
 import re
 import sys
 
-from common import POCL_ICD, Skip, case, expect, main, one_object
+from common import below_layer, Skip, case, expect, main, one_object
 
 LAUNCH = "clEnqueueNDRangeKernel"
 DENSE = "input 1x8x8\ndense 8\nrelu\ndense 4\n"
 POOL = "input 1x8x8\nconv2d 2 3\nmax_pool 2\nflatten\ndense 4\n"
 FAILED = "failed its self-test: its results differ from the reference: "
 FASHION = "/usr/share/datasets/fashion-mnist"
-
-
-def fresh(t, fault="", folder=None, **more):
-    """Below the layer, with a cache of its own; the driver's cache is shared, so that nothing is compiled twice."""
-    layer = os.environ.get("TASSELLO_FAULT_LAYER")
-    if not layer:
-        raise Skip("TASSELLO_FAULT_LAYER does not name the fault layer")
-    drivers = os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "pocl", "kcache")
-    return {"OCL_ICD_VENDORS": POCL_ICD, "OPENCL_LAYERS": layer, "TASSELLO_FAULT": fault,
-            "XDG_CACHE_HOME": str(folder or t.place()), "POCL_CACHE_DIR": drivers, **more}
 
 
 def wrong(kernel, argument):
@@ -61,7 +51,7 @@ def counted(t, env, *words, **more):
 
 @case("a network's operations are tested, and no others", needs="pocl")
 def _(t):
-    env = fresh(t)
+    env = below_layer(t)
     digest = t.train("--steps", "3", net=net_of(t, DENSE), device="pocl", env=env).digest()
     expect(digest == t.train("--steps", "3", net=net_of(t, DENSE)).digest(), "another digest")
     expect(record_of(env)[0] == "untested", f"{record_of(env)}")
@@ -79,7 +69,7 @@ def _(t):
     plain = t.train("--steps", "3", net=dense).digest()
     for kernel, operation, argument in (("max_pool_forward", "max_pool_forward", 1),
                                         ("max_pool_backward_apart", "max_pool_backward", 2)):
-        env = fresh(t, wrong(kernel, argument))
+        env = below_layer(t, wrong(kernel, argument))
         t.fails(1, ["pocl: " + FAILED + operation + ": "], "train", pool, t.data, "--device", "pocl", env=env)
         expect(record_of(env)[0] == "refused " + operation, f"{record_of(env)}")
         expect(operation not in tested(env), f"{tested(env)}")
@@ -95,7 +85,7 @@ def _(t):
 @case("a device that is wrong for the network is skipped if none was asked for", needs="pocl")
 def _(t):
     pool, dense = net_of(t, POOL), net_of(t, DENSE)
-    env = fresh(t, wrong("max_pool_backward_apart", 2))
+    env = below_layer(t, wrong("max_pool_backward_apart", 2))
     result = t.train("--steps", "3", net=pool, device=None, env=env)
     result.says("skipping pocl: pocl: " + FAILED + "max_pool_backward: ", "using the C reference")
     expect(result.digest() == t.train("--steps", "3", net=pool).digest(), "another digest")
@@ -107,22 +97,22 @@ def _(t):
 def _(t):
     pool, saved = net_of(t, POOL), t.place() / "saved"
     t.train("--steps", "3", "--save", saved, net=pool)
-    backward = fresh(t, wrong("max_pool_backward_apart", 2))
+    backward = below_layer(t, wrong("max_pool_backward_apart", 2))
     last = [t.run("eval", saved, t.data, "--device", device, env=backward).out.splitlines()[-1]
             for device in ("pocl", "reference")]
     expect(last[0] == last[1], f"{last}")
-    forward = fresh(t, wrong("max_pool_forward", 1))
+    forward = below_layer(t, wrong("max_pool_forward", 1))
     t.fails(1, [FAILED + "max_pool_forward: "], "eval", saved, t.data, "--device", "pocl", env=forward)
     for kernel, operation, argument in (("adam", "adam", 2), ("gather_bytes", "gather_bytes", 2),
                                         ("watch", "watch", 3)):
-        env = fresh(t, wrong(kernel, argument))
+        env = below_layer(t, wrong(kernel, argument))
         t.train("--steps", "3", "--optimizer", "adam", net=pool, device="pocl", env=env,
                 status=1).says("pocl: " + FAILED + operation + ": ")
 
 
 @case("what passed is not tested again, but with another version of the driver or of the record", needs="pocl")
 def _(t):
-    net, env = net_of(t, DENSE), fresh(t)
+    net, env = net_of(t, DENSE), below_layer(t)
     _, first = counted(t, env, net=net)
     lines = record_of(env)
     _, second = counted(t, env, net=net)
@@ -148,7 +138,7 @@ def _(t):
 def _(t):
     if not os.path.isdir(FASHION):
         raise Skip("no dataset-fashion-mnist")
-    env = fresh(t)
+    env = below_layer(t)
     _, calls = counted(t, env, net="mlp", data=FASHION)
     # Programs: sum and dense twice, loss, activation, feed, watch, sgd; and one again in the end, if it took long,
     # to see if the driver has a cache. One kernel, softmax_loss, is only asked for the size of its groups.
@@ -161,7 +151,7 @@ def _(t):
 
 @case("devices --net tests all operations, after which none is tested again", needs="pocl")
 def _(t):
-    env = fresh(t)
+    env = below_layer(t)
     rows = one_object(t.run("devices", "--net", net_of(t, DENSE), "--json", env=env))["devices"]
     expect(rows[0]["id"] == "pocl" and rows[0]["tier"] == "exact", f"{rows[0]}")
     expect(record_of(env) == ["exact"], f"{record_of(env)}")
@@ -178,14 +168,14 @@ def _(t):
     slow = "call=clBuildProgram;nth=1;times=0;pause=1100"
     words = ("train", net, t.data, "--steps", "1", "--device", "pocl")
     line = r"building and testing kernels for pocl: \w+ \((\d+) of (\d+)\)"
-    shown = re.findall(r"\r\x1b\[K" + line, t.terminal(*words, env=fresh(t, slow)))
+    shown = re.findall(r"\r\x1b\[K" + line, t.terminal(*words, env=below_layer(t, slow)))
     expect(len(shown) >= 3 and all(int(number) <= int(count) for number, count in shown), f"{shown}")
     folder = t.place()
-    result = t.run(*words, env=fresh(t, slow, folder))
+    result = t.run(*words, env=below_layer(t, slow, folder))
     expect(re.search("^tassello: note: " + line + "$", result.err, re.M), "no note", result)
-    result = t.run(*words, env=fresh(t, "", folder))
+    result = t.run(*words, env=below_layer(t, "", folder))
     expect("building" not in result.err, "a note although nothing is built", result)
-    seen = t.terminal(*words, env=fresh(t, "", folder))
+    seen = t.terminal(*words, env=below_layer(t, "", folder))
     expect("building" not in seen, f"a line although nothing is built: {seen}")
 
 
