@@ -193,19 +193,20 @@ START_TEST(a_sweep_measures_and_recommends)
     tas_sweep_options options = small_options(batches, 3);
     tas_sweep *s;
     tas_advice advice;
+    int found = 0;
     expect_ok(tas_sweep_run(device, net, train, test, &options, &s));
     tas_sweep_advice(s, &advice);
-    ck_assert_int_eq(s->count, 3);
+    ck_assert_int_ge(s->count, 3); /* with the neighbors of one that a busy machine makes the best for a while */
     ck_assert_uint_eq(s->validation, 90);
     ck_assert_uint_eq(s->examples, 810);
     ck_assert(s->target > 0 && s->target < 1.2);
-    ck_assert(advice.batch == 8 || advice.batch == 24 || advice.batch == 64);
     ck_assert(advice.range_low <= advice.batch && advice.batch <= advice.range_high);
     ck_assert(advice.lr > 0 && advice.seconds > 0 && strlen(advice.reason) > 40);
     check_seeds(s);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < s->count && found < 3; i++) {
         const sweep_batch *b = &s->batch[i];
-        ck_assert(b->batch == sorted[i]);
+        if (b->batch != sorted[found]) continue;
+        found++;
         ck_assert_int_eq(b->outcome, ROW_REACHED);
         ck_assert_int_ge(b->seeds, 2); /* a check that falls short counts as another */
         ck_assert_int_ge(b->reached, 2);
@@ -229,6 +230,7 @@ START_TEST(a_sweep_measures_and_recommends)
             if (i) ck_assert(f->variance < s->frozen[p].batch[i - 1].variance);
         }
     }
+    ck_assert_int_eq(found, 3);
     tas_sweep_close(&s);
     ck_assert_ptr_null(s);
 }
