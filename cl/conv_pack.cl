@@ -8,17 +8,9 @@
 // lint: -D VEC=4 -D PANEL=1
 #include "arith.h"
 #include "unroll.h"
+#include "vectors.h"
 
 #pragma OPENCL FP_CONTRACT OFF
-
-#define JOIN_(a, b) a##b
-#define JOIN(a, b) JOIN_(a, b)
-#define load_vec JOIN(vload, VEC)
-#define store_vec JOIN(vstore, VEC)
-typedef JOIN(float, VEC) vec;
-
-#define KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-#define INLINE static inline __attribute__((always_inline))
 
 // Elements of a panel per work-item.
 #define RUN 64

@@ -10,19 +10,11 @@
 // lint: -D VEC=4 -D PANEL=8 -D EXAMPLES=4
 #include "arith.h"
 #include "unroll.h"
+#include "vectors.h"
 
 #pragma OPENCL FP_CONTRACT OFF
 
-#define JOIN_(a, b) a##b
-#define JOIN(a, b) JOIN_(a, b)
 #define VECS (PANEL / VEC)
-
-typedef JOIN(float, VEC) vec;
-#define load_vec JOIN(vload, VEC)
-#define store_vec JOIN(vstore, VEC)
-
-#define KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-#define INLINE static inline __attribute__((always_inline))
 
 // t[j] lane k becomes t[k] lane j: each round interleaves the first half of the vectors with the second.
 INLINE void transpose(vec t[VEC])

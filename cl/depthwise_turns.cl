@@ -18,17 +18,9 @@
 // lint: -D VEC=4 -D SPLIT=2 -D LINES=1 -D COLS=3
 #include "arith.h"
 #include "unroll.h"
+#include "vectors.h"
 
 #pragma OPENCL FP_CONTRACT OFF
-
-#define JOIN_(a, b) a##b
-#define JOIN(a, b) JOIN_(a, b)
-#define load_vec JOIN(vload, VEC)
-#define store_vec JOIN(vstore, VEC)
-typedef JOIN(float, VEC) vec;
-
-#define KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
-#define INLINE static inline __attribute__((always_inline))
 
 #define WINDOW                                                                                                        \
     uint C, uint H, uint W, uint O, uint OH, uint OW, uint KH, uint KW, uint SY, uint SX, uint PY, uint PX, uint DY,   \

@@ -1,0 +1,16 @@
+/* Vectors of VEC floats, for the kernels of processors: there a work-item is a group of its own. */
+#ifndef VECTORS_H
+#define VECTORS_H
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+
+typedef JOIN(float, VEC) vec;
+#define load_vec JOIN(vload, VEC)
+#define store_vec JOIN(vstore, VEC)
+#define as_ivec JOIN(as_int, VEC)
+
+#define KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
+#define INLINE static inline __attribute__((always_inline))
+
+#endif
