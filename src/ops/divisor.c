@@ -4,17 +4,8 @@
 #include "ops/divisor.h"
 
 #include "ops/rows.h"
+#include "ops/sum.h"
 #include "ops/watch.h"
-
-static float sum_lanes(const float *x, uint32_t count)
-{
-    float lane[SUM_LANES] = {0};
-    for (uint32_t i = 0; i < count; i++)
-        lane[i % SUM_LANES] = i < SUM_LANES ? x[i] : arith_chain(lane[i % SUM_LANES], x[i]);
-    for (int half = SUM_LANES / 2; half; half /= 2)
-        for (int l = 0; l < half; l++) lane[l] += lane[l + half];
-    return lane[0];
-}
 
 /* gradient_clip: factor = min(1, most / (norm + 1e-6)), norm = |sum| / count, as torch.nn.utils.clip_grad_norm_ defines
  * it, from the squares of |sum|. A norm that is not finite sets the record. */
@@ -37,9 +28,6 @@ static uint64_t clip_elements(const op_args *a, int operand)
     return elements[operand];
 }
 
-/* Counts the cases of a mode. */
-static uint32_t turn(const draw *d) { return d->number / DRAW_MODES; }
-
 /* Squares, or nothing else than 0. */
 static void fill_squares(uint64_t count, float *x, draw *d)
 {
@@ -54,7 +42,7 @@ static bool clip_fill(const op_args *a, int operand, void *data, draw *d)
 {
     if (operand) return divisor_fill(operand, 1, data, d);
     float *x = data;
-    const bool overflows = d->mode == DRAW_WILD && turn(d) % 2; /* without a NaN */
+    const bool overflows = d->mode == DRAW_WILD && draw_turn(d) % 2; /* without a NaN */
     fill_squares(a->size[CLIP_SQUARES], x, d);
     for (uint32_t i = 0; i < a->size[CLIP_SQUARES] && overflows; i++) x[i] = 0x1p+127f;
     if (d->mode == DRAW_WILD) x[0] = arith_float(overflows ? ARITH_INF : ARITH_NAN);
@@ -64,14 +52,11 @@ static bool clip_fill(const op_args *a, int operand, void *data, draw *d)
 static void clip(const op_args *a, void *const *operand, void *scratch)
 {
     float *values = operand[1];
-    uint32_t *first_bad = operand[2];
     (void)scratch;
     const float norm = arith_div(arith_sqrt(sum_lanes(operand[0], a->size[CLIP_SQUARES])), values[DIVISOR_COUNT]);
     const float factor = arith_flush_state(arith_div(a->scalar[CLIP_NORM], norm + 1e-6f));
     values[DIVISOR_FACTOR] = factor < 1 ? factor : 1;
-    if (arith_is_finite(norm) || first_bad[0]) return;
-    first_bad[0] = a->size[CLIP_STEP];
-    first_bad[1] = BAD_NORM;
+    if (!arith_is_finite(norm)) set_first_bad(operand[2], a->size[CLIP_STEP], BAD_NORM);
 }
 
 /* trust_ratio: coefficient |w| / (|g| + decay |w|), or 1 if one of the norms is 0. g is the mean gradient, clipped as
@@ -82,7 +67,7 @@ static bool trust_shape(op_args *args, draw *d, int edge)
     if (edge >= LENGTH(edges)) return false;
     args->size[TRUST_WEIGHTS] = edge >= 0 ? edges[edge][0] : 1 + draw_below(d, 600);
     args->size[TRUST_OTHERS] = edge >= 0 ? edges[edge][1] : 1 + draw_below(d, 600);
-    args->size[TRUST_OF_SUM] = turn(d) / 2 % 2;
+    args->size[TRUST_OF_SUM] = draw_turn(d) / 2 % 2;
     args->scalar[TRUST_COEFFICIENT] = draw_below(d, 2) ? 1 : 0.001f;
     args->scalar[TRUST_DECAY] = draw_below(d, 2) ? 0 : 0.01f;
     return true;
@@ -98,8 +83,8 @@ static uint64_t trust_elements(const op_args *a, int operand)
 static bool trust_fill(const op_args *a, int operand, void *data, draw *d)
 {
     float *x = data, *others = x + a->size[TRUST_WEIGHTS];
-    const bool little = d->mode == DRAW_TINY && turn(d) % 2; /* a mean that is flushed, of what is not 0 */
-    const bool much = d->mode == DRAW_WILD && turn(d) % 2;   /* one of the norms overflows */
+    const bool little = d->mode == DRAW_TINY && draw_turn(d) % 2; /* a mean that is flushed, of what is not 0 */
+    const bool much = d->mode == DRAW_WILD && draw_turn(d) % 2;   /* one of the norms overflows */
     if (operand) {
         if (!divisor_fill(operand, 1, data, d)) return false;
         if (little) x[DIVISOR_FACTOR] = 0x1p-60f;

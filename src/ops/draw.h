@@ -26,6 +26,9 @@ struct draw {
     int least;       /* DRAW_TINY: the smallest exponent */
 };
 
+/* Counts the cases of a mode. */
+static inline uint32_t draw_turn(const draw *d) { return d->number / DRAW_MODES; }
+
 uint32_t draw_u32(draw *d);
 uint32_t draw_below(draw *d, uint32_t bound); /* 0 .. bound-1 */
 float draw_float(draw *d);                    /* by the mode */

@@ -19,7 +19,7 @@ static bool lars_shape(op_args *args, draw *d, int edge)
     divisor_draw_sizes(args, d, edge >= 0 ? edges[edge] : -1);
     args->size[UPDATE_ADAPTED] = draw_below(d, 2);
     static const float tiny[] = {1, 0x1p-58f, 0x1p-62f}; /* with the last, products of rate and gradient are flushed */
-    args->scalar[LARS_LR] = d->mode == DRAW_TINY ? tiny[d->number / DRAW_MODES % LENGTH(tiny)]
+    args->scalar[LARS_LR] = d->mode == DRAW_TINY ? tiny[draw_turn(d) % LENGTH(tiny)]
                             : draw_below(d, 8)   ? 0.5f
                                                  : 0x1p-60f;
     args->scalar[LARS_MOMENTUM] = draw_below(d, 4) ? 0.9f : 0;

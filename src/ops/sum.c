@@ -2,8 +2,19 @@
 #include "ops/sum.h"
 
 #include "ops/rows.h"
+#include "ops/watch.h"
 
 #include "arith.h"
+
+float sum_lanes(const float *x, uint32_t count)
+{
+    float lane[SUM_LANES] = {0};
+    for (uint32_t i = 0; i < count; i++)
+        lane[i % SUM_LANES] = i < SUM_LANES ? x[i] : arith_chain(lane[i % SUM_LANES], x[i]);
+    for (int half = SUM_LANES / 2; half; half /= 2)
+        for (int l = 0; l < half; l++) lane[l] += lane[l + half];
+    return lane[0];
+}
 
 /* sum_blocks: out[at + b] = sum of block b of 256 elements: one per lane, lanes fold 128, 64, ..., 1. Called again on
  * its output until one is left. */
@@ -13,13 +24,13 @@ static bool count_shape(op_args *args, draw *d, int edge)
     if (edge >= LENGTH(edges)) return false;
     args->size[SUM_ELEMENTS] = edge >= 0 ? edges[edge] : draw_below(d, 3) ? draw_size(d, 300) : 1 + draw_below(d, 5000);
     args->size[SUM_AT] = 1 + draw_below(d, 100);
-    args->size[CHECK_WHAT] = 2;
+    args->size[CHECK_WHAT] = BAD_NORM;
     return true;
 }
 
 static bool count_fit(op_args *args)
 {
-    args->size[CHECK_WHAT] = 2;
+    args->size[CHECK_WHAT] = BAD_NORM;
     return args->size[SUM_ELEMENTS] && args->size[SUM_AT];
 }
 
@@ -35,12 +46,8 @@ static void sum_blocks(const op_args *a, void *const *operand, void *scratch)
     float *out = operand[1];
     (void)scratch;
     for (uint32_t b = 0; (uint64_t)b * SUM_LANES < a->size[SUM_ELEMENTS]; b++) {
-        float lane[SUM_LANES] = {0};
-        for (uint32_t l = 0; l < SUM_LANES && b * SUM_LANES + l < a->size[SUM_ELEMENTS]; l++)
-            lane[l] = in[b * SUM_LANES + l];
-        for (int half = SUM_LANES / 2; half; half /= 2)
-            for (int l = 0; l < half; l++) lane[l] += lane[l + half];
-        out[a->size[SUM_AT] + b] = lane[0];
+        const uint32_t left = a->size[SUM_ELEMENTS] - b * SUM_LANES;
+        out[a->size[SUM_AT] + b] = sum_lanes(in + b * SUM_LANES, left < SUM_LANES ? left : SUM_LANES);
     }
 }
 
@@ -69,12 +76,10 @@ static bool check_fill(const op_args *a, int operand, void *data, draw *d)
 CLONES static void check_finite(const op_args *a, void *const *operand, void *scratch)
 {
     const float *x = operand[0];
-    uint32_t *first_bad = operand[1], bad = 0;
+    uint32_t bad = 0;
     (void)scratch;
     for (uint32_t i = 0; i < a->size[CHECK_ELEMENTS]; i++) bad |= !arith_is_finite(x[i]);
-    if (!bad || first_bad[0]) return;
-    first_bad[0] = a->size[CHECK_STEP];
-    first_bad[1] = a->size[CHECK_WHAT];
+    if (bad) set_first_bad(operand[1], a->size[CHECK_STEP], a->size[CHECK_WHAT]);
 }
 
 const op_row row_sum_blocks = {

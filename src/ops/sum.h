@@ -2,6 +2,11 @@
 #ifndef OPS_SUM_H
 #define OPS_SUM_H
 
+#include <stdint.h>
+
+/* Lane l of SUM_LANES sums x[l], x[l + SUM_LANES], ..., lanes fold 128, 64, ..., 1. */
+float sum_lanes(const float *x, uint32_t count);
+
 /* sum_blocks: places in args.size[]. */
 enum {
     SUM_ELEMENTS,

@@ -1,8 +1,10 @@
 /* watch: what a step leaves once its losses and its gradient are complete.
  *
- *     count = the number of examples, or the sum of their weights; 1 if all weights are 0, as loss and gradient then
- * are divisor = {count, 1 / count, 1, 1} ring[step % places] = sum of losses / count record = {step, BAD_STEP} if that
- * or an element of the gradient is not finite; it is set once
+ *     count = the number of examples, or the sum of their weights;
+ *             1 if all weights are 0, as loss and gradient then are
+ *     divisor = {count, 1 / count, 1, 1}
+ *     ring[step % places] = sum of losses / count
+ *     record = {step, BAD_STEP}, set once, if that or an element of the gradient is not finite
  *
  * Sums are the last of the contract's: at most 256 values, one per lane, lanes fold 128, 64, ..., 1; sum_blocks makes
  * them of more. */
@@ -10,6 +12,7 @@
 
 #include "ops/divisor.h"
 #include "ops/rows.h"
+#include "ops/sum.h"
 
 #include "arith.h"
 
@@ -79,15 +82,6 @@ static bool watch_fill(const op_args *a, int operand, void *data, draw *d)
     }
 }
 
-static float sum_lanes(const float *x, uint32_t count)
-{
-    float lane[SUM_LANES] = {0};
-    for (uint32_t i = 0; i < count; i++) lane[i] = x[i];
-    for (int half = SUM_LANES / 2; half; half /= 2)
-        for (int l = 0; l < half; l++) lane[l] += lane[l + half];
-    return lane[0];
-}
-
 static inline __attribute__((always_inline)) bool is_finite(const float *x, uint32_t count)
 {
     uint32_t bad = 0;
@@ -98,7 +92,6 @@ static inline __attribute__((always_inline)) bool is_finite(const float *x, uint
 CLONES static void watch(const op_args *a, void *const *operand, void *scratch)
 {
     float *divisor = operand[3], *ring = operand[4];
-    uint32_t *first_bad = operand[5];
     float count = a->scalar[WATCH_EXAMPLES];
     (void)scratch;
     if (a->size[WATCH_WEIGHTED]) count = sum_lanes(operand[1], a->size[WATCH_SUMS]);
@@ -108,9 +101,8 @@ CLONES static void watch(const op_args *a, void *const *operand, void *scratch)
     divisor[DIVISOR_FACTOR] = divisor[DIVISOR_RATIO] = 1;
     const float loss = arith_flush(arith_div(sum_lanes(operand[0], a->size[WATCH_SUMS]), count));
     ring[a->size[WATCH_STEP] % a->size[WATCH_PLACES]] = loss;
-    if ((arith_is_finite(loss) && is_finite(operand[2], a->size[WATCH_ELEMENTS])) || first_bad[0]) return;
-    first_bad[0] = a->size[WATCH_STEP];
-    first_bad[1] = BAD_STEP;
+    if (!arith_is_finite(loss) || !is_finite(operand[2], a->size[WATCH_ELEMENTS]))
+        set_first_bad(operand[5], a->size[WATCH_STEP], BAD_STEP);
 }
 
 const op_row row_watch = {

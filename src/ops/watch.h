@@ -2,6 +2,8 @@
 #ifndef OPS_WATCH_H
 #define OPS_WATCH_H
 
+#include <stdint.h>
+
 /* Places in args.size[], */
 enum {
     WATCH_SUMS,     /* losses, or sums of blocks of them: 1 to SUM_LANES */
@@ -15,5 +17,13 @@ enum { WATCH_EXAMPLES };
 
 /* What was not finite, in the record's second word: the loss or the gradient, or else its norm. */
 typedef enum bad_what { BAD_NOTHING, BAD_STEP, BAD_NORM } bad_what;
+
+/* The record's first entry stays. */
+static inline void set_first_bad(uint32_t *first_bad, uint32_t step, uint32_t what)
+{
+    if (first_bad[0]) return;
+    first_bad[0] = step;
+    first_bad[1] = what;
+}
 
 #endif
