@@ -63,6 +63,13 @@ tas_status rehearse(tas_device *device, const op_args *call, rehearsal *to)
     return fail(device->context, TAS_NO_DEVICE, "%s: " WITHOUT, device->info.id);
 }
 
+int rehearse_find(const rehearsed_kernel *list, int count, const rehearsed_kernel *kernel)
+{
+    (void)list;
+    (void)kernel;
+    return count;
+}
+
 bool rehearse_is_built(const tas_device *device, const rehearsed_kernel *kernel)
 {
     (void)device;

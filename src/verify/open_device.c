@@ -60,8 +60,10 @@ static tas_status open_tested(const opening *o, const tas_device_info *info, tas
 {
     tas_status status = open_opencl(o->context, info, o->arith, out);
     if (status) return status;
-    (*out)->info.tier = tier_recall(info);
-    if (o->arith == TAS_ARITH_UNTESTED) return TAS_OK;
+    if (o->arith == TAS_ARITH_UNTESTED) {
+        (*out)->info.tier = tier_recall(info);
+        return TAS_OK;
+    }
     status = self_test_attach(*out);
     if (!status && o->arith == TAS_ARITH_FAST && !clblast_unused(*out)) (*out)->info.tier = TAS_TIER_TOLERANCE;
     if (!status) status = prepare_network(*out, o);

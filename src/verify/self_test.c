@@ -127,16 +127,9 @@ static bool has_passed(const self_test *t, op_id op, bool pieces, const rehearse
     return tier_has_passed(&t->record, line);
 }
 
-static bool is_same(const rehearsed_kernel *a, const rehearsed_kernel *b)
+static bool is_among(const rehearsal *list, const rehearsed_kernel *kernel)
 {
-    return !strcmp(a->name, b->name) && !strcmp(a->program, b->program) && !strcmp(a->options, b->options);
-}
-
-static int find_kernel(const rehearsal *list, const rehearsed_kernel *kernel)
-{
-    int k = 0;
-    while (k < list->count && !is_same(&list->kernel[k], kernel)) k++;
-    return k;
+    return rehearse_find(list->kernel, list->count, kernel) < list->count;
 }
 
 /* The kernels of a call that have not passed. */
@@ -152,7 +145,7 @@ static void remove_kernels(rehearsal *from, const rehearsal *those)
 {
     int kept = 0;
     for (int k = 0; k < from->count; k++)
-        if (find_kernel(those, &from->kernel[k]) == those->count) from->kernel[kept++] = from->kernel[k];
+        if (!is_among(those, &from->kernel[k])) from->kernel[kept++] = from->kernel[k];
     from->count = kept;
 }
 
@@ -163,8 +156,8 @@ static bool is_of_use(const self_test *t, op_id op, const rehearsal *launched, c
     bool any = false;
     for (int k = 0; k < launched->count; k++) {
         const rehearsed_kernel *kernel = &launched->kernel[k];
-        any |= find_kernel(untested, kernel) < untested->count;
-        if (find_kernel(needed, kernel) == needed->count && !has_passed(t, op, false, kernel)) return false;
+        any |= is_among(untested, kernel);
+        if (!is_among(needed, kernel) && !has_passed(t, op, false, kernel)) return false;
     }
     return any;
 }
@@ -335,9 +328,8 @@ static tas_status count_unbuilt(self_test *t, const op_args *calls, int count, i
         status = rehearse(t->device, &calls[i], &needed);
         if (t->device->tester.test && find_untested(t, calls[i].op, false, &needed).count) *tests = true;
         for (int k = 0; k < needed.count && !status; k++) {
-            int known = 0;
-            while (known < list.count && !is_same(&list.kernel[known], &needed.kernel[k])) known++;
-            if (known < list.count || rehearse_is_built(t->device, &needed.kernel[k])) continue;
+            if (rehearse_find(list.kernel, list.count, &needed.kernel[k]) < list.count) continue;
+            if (rehearse_is_built(t->device, &needed.kernel[k])) continue;
             rehearsed_kernel *grown = realloc(list.kernel, (size_t)(list.count + 1) * sizeof *grown);
             if (!grown) status = fail(t->device->context, TAS_NO_MEMORY, "no memory for a list of kernels");
             if (!grown) break;

@@ -22,7 +22,7 @@ typedef struct program_row {
     char options[160];
     cl_program built;
     bool cached;      /* from the cache on disk, and not built by this process */
-    char *key, *path; /* of the cache, and where it is to be kept there; NULL: nowhere */
+    char *key, *path; /* its key in the cache on disk, and the file to write there; NULL: it is not written */
     double seconds;   /* that the build took */
 } program_row;
 

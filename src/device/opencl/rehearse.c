@@ -5,16 +5,22 @@
 
 #include <string.h>
 
+int rehearse_find(const rehearsed_kernel *list, int count, const rehearsed_kernel *kernel)
+{
+    int k = 0;
+    while (k < count && (strcmp(list[k].name, kernel->name) || strcmp(list[k].program, kernel->program) ||
+                         strcmp(list[k].options, kernel->options)))
+        k++;
+    return k;
+}
+
 void rehearse_kernel(rehearsal *to, const char *program, const char *name, const char *options)
 {
-    for (int k = 0; k < to->count; k++) {
-        const rehearsed_kernel *known = &to->kernel[k];
-        if (!strcmp(known->name, name) && !strcmp(known->program, program) && !strcmp(known->options, options)) return;
-    }
+    rehearsed_kernel kernel = {.program = program, .name = name};
+    snprintf(kernel.options, sizeof kernel.options, "%s", options);
+    if (rehearse_find(to->kernel, to->count, &kernel) < to->count) return;
     if (to->count == REHEARSED_MOST) return; /* what is left out is built and tested when it is first used */
-    rehearsed_kernel *added = &to->kernel[to->count++];
-    *added = (rehearsed_kernel){.program = program, .name = name};
-    snprintf(added->options, sizeof added->options, "%s", options);
+    to->kernel[to->count++] = kernel;
 }
 
 tas_status rehearse(tas_device *device, const op_args *call, rehearsal *to)

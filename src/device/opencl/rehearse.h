@@ -24,6 +24,9 @@ tas_status rehearse(tas_device *device, const op_args *call, rehearsal *to);
 /* Adds a kernel. */
 void rehearse_kernel(rehearsal *to, const char *program, const char *name, const char *options);
 
+/* Its place in a list; `count` if it is not there. */
+int rehearse_find(const rehearsed_kernel *list, int count, const rehearsed_kernel *kernel);
+
 /* Whether the open device has that kernel, and building it if it has not. */
 bool rehearse_is_built(const tas_device *device, const rehearsed_kernel *kernel);
 tas_status rehearse_build(tas_device *device, const rehearsed_kernel *kernel);
