@@ -60,7 +60,6 @@ void profile_begin_step(tas_device *device)
 void profile_end_step(tas_device *device, uint64_t least)
 {
     profile *p = device->profile;
-    if (!is_profiled(device)) return;
     p->steps++;
     p->steps_moved += p->moved - p->before;
     p->steps_least += least;

@@ -32,7 +32,8 @@ int profile_count(profile *p, const char *name, uint64_t bytes);
  * of a gap. */
 void profile_time(profile *p, int row, uint64_t start, uint64_t end, bool beside);
 
-/* Around a step of training: its operations' bytes, beside what it moves at least. */
+/* Around a step of training: its operations' bytes, beside what it moves at least. The end only if the device is
+ * profiled. */
 void profile_begin_step(tas_device *device);
 void profile_end_step(tas_device *device, uint64_t least);
 

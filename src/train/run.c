@@ -115,7 +115,7 @@ static tas_status train_step(tas_run *run, run_step step)
     const optimizer_step of = options_step(&run->options, &run->course, step.number ? step.number : 1, run->steps);
     update_begin(&run->update, &of, step.number, step.count);
     const tas_status updated = recovery_repeat(run, run_update, &step);
-    if (!updated) profile_end_step(device, least_bytes(run, step.count));
+    if (!updated && is_profiled(device)) profile_end_step(device, least_bytes(run, step.count));
     return updated ? updated : trace_end(run, step.number);
 }
 
