@@ -58,14 +58,25 @@ static tas_status save_run(train_session *session)
     return status;
 }
 
+static tas_status save_running(train_session *session, uint64_t step)
+{
+    const tas_status status = train_save_describe(session, step, "is running");
+    return status ? status : save_run(session);
+}
+
+static tas_status save_weights(train_session *session, uint64_t step, const char *what, const char *file)
+{
+    const tas_status status = train_save_describe(session, step, what);
+    return status ? status : tas_model_save(session->model, file);
+}
+
 /* Writes the weights of a validation that is the best so far. If the file cannot be written that is reported, and the
  * run goes on. */
 void train_save_best(train_session *session)
 {
     const char *file = session->settings.save_best;
     if (!file || validation_since_best(&session->validation)) return;
-    tas_status status = train_save_describe(session, session->result.steps, "had its best validation there");
-    if (!status) status = tas_model_save(session->model, file);
+    const tas_status status = save_weights(session, session->result.steps, "had its best validation there", file);
     session->best_unsaved = status != TAS_OK;
     if (status) cli_failed(&session->cli, status);
     train_save_describe(session, 0, NULL);
@@ -81,7 +92,7 @@ void train_save_asked(train_session *session)
         cli_note(&session->cli, "SIGUSR1 after step %llu: there is no --save FILE to write", steps);
     else if (!steps)
         cli_note(&session->cli, "SIGUSR1 before the first step: nothing to write yet");
-    else if ((status = train_save_describe(session, steps, "is running")) || (status = save_run(session)))
+    else if ((status = save_running(session, steps)))
         cli_failed(&session->cli, status);
     else
         cli_note(&session->cli, "SIGUSR1: the weights after step %llu are in %s", steps, file);
@@ -108,8 +119,7 @@ void train_save_regularly(train_session *session)
     const uint64_t steps = session->result.steps, every = session->settings.save_steps;
     if (!steps || steps == session->saved_step) return;
     if (!train_save_is_late(session) && !(every && steps % every == 0)) return;
-    tas_status status = train_save_describe(session, steps, "is running");
-    if (!status) status = save_run(session);
+    const tas_status status = save_running(session, steps);
     if (status) {
         session->saved_at = cli_clock();
         cli_failed(&session->cli, status);
@@ -150,7 +160,7 @@ void train_save_after_failure(train_session *session, tas_status why)
                   (unsigned long long)session->saved_step);
     else if (!step)
         cli_error(&session->cli, "--save %s: not written, as there are no good weights of a finished step", save);
-    else if ((status = train_save_describe(session, step, "failed")) || (status = tas_model_save(session->model, save)))
+    else if ((status = save_weights(session, step, "failed", save)))
         cli_failed(&session->cli, status);
     else
         cli_error(&session->cli, "--save %s: written with the last good weights, those of step %llu", save,
