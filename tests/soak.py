@@ -25,10 +25,9 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "cli"))
-from common import expect, leftovers, one_object, POCL_ICD, Tool  # noqa: E402
+from common import expect, leftovers, one_object, POCL_ICD, RUSTICL_ICD, Tool  # noqa: E402
 from test_resume import alike, kind_of  # noqa: E402
 
-RUSTICL_ICD = "/etc/OpenCL/vendors/rusticl.icd"
 INTEL_ICD = os.environ.get("TASSELLO_SOAK_INTEL", "/etc/OpenCL/vendors/intel.icd")
 # Name: how often it is drawn, the .icd file, the environment.
 DEVICES = {

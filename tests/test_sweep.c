@@ -200,6 +200,7 @@ START_TEST(a_sweep_measures_and_recommends)
     ck_assert_uint_eq(s->validation, 90);
     ck_assert_uint_eq(s->examples, 810);
     ck_assert(s->target > 0 && s->target < 1.2);
+    ck_assert(s->count > 3 || advice.batch == 8 || advice.batch == 24 || advice.batch == 64);
     ck_assert(advice.range_low <= advice.batch && advice.batch <= advice.range_high);
     ck_assert(advice.lr > 0 && advice.seconds > 0 && strlen(advice.reason) > 40);
     check_seeds(s);

@@ -29,6 +29,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 POCL_ICD = "/etc/OpenCL/vendors/pocl.icd"
+RUSTICL_ICD = "/etc/OpenCL/vendors/rusticl.icd"
 LAST = re.compile(r"^test accuracy (\d\.\d{4}) loss (\d+\.\d{4})\nweights sha256 ([0-9a-f]{64})\n\Z", re.M)
 LAST_MSE = re.compile(r"^test loss (\d+\.\d{4})\nweights sha256 ([0-9a-f]{64})\n\Z", re.M)
 CRASH = re.compile(r"Sanitizer|runtime error:|Segmentation|stack smashing|free\(\)|malloc\(\)|Assertion|"

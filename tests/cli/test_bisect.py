@@ -7,15 +7,12 @@ import json
 import os
 import sys
 
-from common import below_layer, POCL_ICD, case, expect, main, one_object
+from common import below_layer, POCL_ICD, RUSTICL_ICD, case, expect, main, one_object
 
 
 def trace(t, path, *arguments, **more):
     t.train("--steps", "6", "--trace", path, *arguments, **more)
     return path
-
-
-RUSTICL_ICD = "/etc/OpenCL/vendors/rusticl.icd"
 
 
 def planted(t, kernel, nth, argument):
