@@ -25,9 +25,10 @@
  *          BLOCK_COLS         a multiple of ITEMS_X, and a divisor of ITEMS
  *          ITEMS_X, ITEMS_Y  the work-group; ITEMS is their product, a multiple of STEP, and of BLOCK_COLS at most STEP
  *                            times
+ *          STEP
  */
-// lint: -D BLOCK_ROWS=64 -D BLOCK_COLS=64 -D ITEMS_X=16 -D ITEMS_Y=16
-// lint: -D BLOCK_ROWS=4 -D BLOCK_COLS=64 -D ITEMS_X=64 -D ITEMS_Y=1
+// lint: -D BLOCK_ROWS=64 -D BLOCK_COLS=64 -D ITEMS_X=16 -D ITEMS_Y=16 -D STEP=16
+// lint: -D BLOCK_ROWS=4 -D BLOCK_COLS=64 -D ITEMS_X=64 -D ITEMS_Y=1 -D STEP=16
 #include "arith.h"
 #include "granule_pass.h"
 #include "unroll.h"
@@ -35,7 +36,6 @@
 
 #pragma OPENCL FP_CONTRACT OFF
 
-#define STEP 16
 #define ITEMS (ITEMS_X * ITEMS_Y)
 #define ROWS (BLOCK_ROWS / ITEMS_Y)
 #define COLS (BLOCK_COLS / ITEMS_X)

@@ -11,11 +11,12 @@
  * Beyond the edge of a matrix, and beyond the last k, both operands are 0: fma(0, 0, c) is c. (A -0 that llvmpipe left
  * in a chain may become +0; no -0 is stored either way.)
  *
- * Options: BLOCK              a multiple of ITEMS_X and ITEMS_Y
- *          ITEMS_X, ITEMS_Y  the work-group
+ * Options: BLOCK_ROWS, BLOCK_COLS  equal, a multiple of ITEMS_X and ITEMS_Y
+ *          ITEMS_X, ITEMS_Y        the work-group
+ *          STEP
  */
-// lint: -D BLOCK=64 -D ITEMS_X=16 -D ITEMS_Y=16
-// lint: -D BLOCK=32 -D ITEMS_X=8 -D ITEMS_Y=4
+// lint: -D BLOCK_ROWS=64 -D BLOCK_COLS=64 -D ITEMS_X=16 -D ITEMS_Y=16 -D STEP=16
+// lint: -D BLOCK_ROWS=32 -D BLOCK_COLS=32 -D ITEMS_X=8 -D ITEMS_Y=4 -D STEP=16
 #include "arith.h"
 #include "granule_pass.h"
 #include "unroll.h"
@@ -23,7 +24,7 @@
 
 #pragma OPENCL FP_CONTRACT OFF
 
-#define STEP 16
+#define BLOCK BLOCK_ROWS
 #define ITEMS (ITEMS_X * ITEMS_Y)
 #define ROWS (BLOCK / ITEMS_Y)
 #define COLS (BLOCK / ITEMS_X)

@@ -39,6 +39,7 @@ from chip_compilers import (
 from lint_common import ROOT, SKIP, check_plants, kernels, option_sets, report
 
 TABLE = ROOT / "tests" / "chips.md"
+LAUNCHERS = ROOT / "src/device/opencl/launchers"
 QUICK = ("gfx1030", "gfx1100", "sm_75")
 ROLLED = ("gfx1030", "sm_75")  # also compile what does not unroll
 MOST_LOCAL = 65536
@@ -78,10 +79,10 @@ def is_for_gpus(options):
 
 def launcher_sets(path):
     """One set for each block in the table of the kernel file's launcher; none if it has no such table."""
-    launcher = ROOT / "src/device/opencl/launchers" / f"{path.stem}.c"
+    launcher = LAUNCHERS / f"{path.stem}.c"
     text = launcher.read_text() if launcher.exists() else ""
     blocks = re.search(r"static const block blocks\[\] = \{(.*?)\};", text, re.S)
-    form = re.search(r'"(-D BLOCK[^"]*)"', text)
+    form = re.search(r'"(-D BLOCK[^"]*)"', (LAUNCHERS / "blocks.c").read_text())
     rows = re.findall(r"\{([\d, ]+)\}", blocks[1]) if blocks else []
     return [form[1].replace("%u", "%s") % tuple(re.findall(r"\d+", row)) for row in rows]
 

@@ -74,6 +74,13 @@ typedef struct device_tester {
     void (*close)(void *self);
 } device_tester;
 
+/* What was measured of a device's variants (variant.h). */
+typedef struct device_tuning {
+    const void *self;
+    /* The variant for such a call, less than device->variants[call->op]; -1: not known. NULL: nothing was measured. */
+    int (*find)(const void *self, const struct tas_device *device, const op_args *call);
+} device_tuning;
+
 /* Which cases of verify run their launches in pieces. */
 typedef enum case_cuts { CUTS_SOME, CUTS_NONE, CUTS_ALL } case_cuts;
 
@@ -96,8 +103,8 @@ struct tas_device {
     /* Examples per panel of a tile's values between convolutions and the like (LAYOUT_BATCH_PANELS). NULL: 1. */
     uint32_t (*batch_panel)(struct tas_device *device, uint32_t tile);
     /* Set by verify, so that small cases reach the code for large ones. The bits do not depend on it. */
-    int variants[OP_COUNT]; /* forms of an operation, chosen by its size; 0: only one */
-    int variant;            /* the form to choose; -1: by the size */
+    int variants[OP_COUNT]; /* forms of an operation (variant.h); 0: only one */
+    int variant;            /* the form to choose; -1: by the tuning, or by the size */
     uint32_t small_limits;  /* 1, 2, ...: device_limit() gives so many times the small limit; 0: the usual one */
     bool limited;           /* set by device_limit(): an operation has limits */
     case_cuts cuts;
@@ -105,6 +112,9 @@ struct tas_device {
     uint64_t flops;         /* of products, of the operation that runs; 0: none */
     const op_args *running; /* the call of device_run(); NULL: none */
     device_tester tester;
+    device_tuning tuning;
+    /* Writes the name of a variant, of VARIANT_NAME bytes at most. NULL if no operation has variants. */
+    void (*name_variant)(const struct tas_device *device, op_id op, int variant, char *name);
     device_calls *calls; /* NULL: calls are run */
     bool bare;           /* operands have no guard bands: a test sees itself what is read past their ends */
     /* The ledger. A device that shares the host's memory counts what runs allocate there as used, too. */

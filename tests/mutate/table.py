@@ -1071,13 +1071,13 @@ plant(
     ],
 )
 plant(
-    "src/device/opencl/launchers/dense_gpu.c",
+    "src/device/opencl/launchers/blocks.c",
     "dense_forward dense_backward_weights",
     [GPU],
     [
-        ("block_count(rows, b.edge) * b.items_y, depth},", "block_count(rows, b.edge) * b.items_y, 1},"),
-        (".global = {block_count(cols, b.edge) * b.items_x,",
-         ".global = {(cols / b.edge + !(cols / b.edge)) * b.items_x,"),
+        ("block_count(p.rows, b.rows) * b.items_y, depth},", "block_count(p.rows, b.rows) * b.items_y, 1},"),
+        (".global = {block_count(p.cols, b.cols) * b.items_x,",
+         ".global = {(p.cols / b.cols + !(p.cols / b.cols)) * b.items_x,"),
     ],
 )
 plant(

@@ -42,9 +42,11 @@ typedef struct opencl_device {
     cl_command_queue queue;
     cl_command_queue transfers; /* of streams, NULL until one runs */
     bool cpu;                   /* kernels for CPUs (one work-item per block) rather than for GPUs */
-    int dense_block;            /* products on GPUs: the first in the list of dense_gpu.c that the device can run */
-    int conv_block;             /* convolutions on GPUs: likewise in the list of conv_gpu.c */
-    uint32_t group;             /* work-items in a group of the simple kernels: 64, or less if the device requires it */
+    /* blocks.c: of operations that have blocks of sums, the table (NULL: none) and what is known not to run, one bit a
+     * block */
+    const struct block_table *blocks[OP_COUNT];
+    uint32_t refused_blocks[OP_COUNT];
+    uint32_t group; /* work-items in a group of the simple kernels: 64, or less if the device requires it */
     /* program.c */
     kernel_row kernels[OPENCL_KERNELS];
     program_row programs[OPENCL_KERNELS];

@@ -1,73 +1,24 @@
 /* Launches of cl/conv_gpu.cl: convolutions on GPUs. Values are stored as rows (a panel is one example). */
+#include "device/opencl/launchers/blocks.h"
 #include "device/opencl/launchers/depthwise.h"
 #include "device/opencl/launchers/launchers.h"
 #include "device/opencl/launchers/sum_examples.h"
 
 #include "ops/window.h"
 
-/* The blocks of sums that a work-group can compute, by the number of its work-items: a device uses an end of the
- * list. */
-typedef struct block {
-    uint32_t rows, cols, items_x, items_y;
-} block;
-static const block blocks[] = {{64, 64, 16, 16}, {32, 64, 16, 4}, {16, 64, 16, 4},
-                               {4, 64, 64, 1},   {16, 32, 8, 4},  {16, 16, 4, 4}};
-enum { BLOCKS = sizeof blocks / sizeof *blocks };
+static const block blocks[] = {{64, 64, 16, 16, 16}, {32, 64, 16, 4, 16}, {16, 64, 16, 4, 16},
+                               {4, 64, 64, 1, 16},   {16, 32, 8, 4, 16},  {16, 16, 4, 4, 16}};
+static const block_table table = {.program = "conv_gpu",
+                                  .blocks = blocks,
+                                  .count = sizeof blocks / sizeof *blocks,
+                                  .left = 7,
+                                  .right = 12}; /* finding it takes more steps: see load_right() */
 
-enum {
-    DEPTH_MOST = 65535,   /* work-groups in dimension 2, the most that GPUs accept */
-    GPU_ITEMS = 64,       /* work-items that a GPU runs together, used or not */
-    ITEMS_PER_UNIT = 512, /* work-items that keep a unit busy */
-};
+enum { DEPTH_MOST = 65535 }; /* work-groups in dimension 2, the most that GPUs accept */
 
-/* The sums of a launch: `depth` matrices of rows x cols. */
-typedef struct product {
-    uint64_t rows, cols, depth;
-} product;
-
-static uint32_t items_of(block b) { return b.items_x * b.items_y; }
-
-/* The cost of a product in blocks of this size, for comparison: all its work-items, or as many as keep the device
- * busy, each with its sums. The cost of an fma includes its share of the reads from local memory and of the loads
- * into it. */
-static double cost_of(const tas_device *device, block b, product p)
+void conv_gpu_install_blocks(tas_device *device)
 {
-    const double busy = (double)device->info.compute_units * ITEMS_PER_UNIT;
-    const double groups = (double)(block_count(p.rows, b.rows) * block_count(p.cols, b.cols) * p.depth);
-    const double items = groups * (items_of(b) > GPU_ITEMS ? items_of(b) : GPU_ITEMS);
-    const double reads = (double)b.items_y / b.rows + (double)b.items_x / b.cols;
-    const double fetches = 7.0 / b.cols + 12.0 / b.rows; /* finding the right side takes more steps: see
-                                                          * load_right() */
-    return (items > busy ? items : busy) * b.rows * b.cols / items_of(b) * (1 + reads + fetches);
-}
-
-static int choose_block(const tas_device *device, product p)
-{
-    const int first = ((opencl_device *)device->cl)->conv_block;
-    int best = first;
-    if (device->variant >= 0) return first + device->variant < BLOCKS ? first + device->variant : BLOCKS - 1;
-    for (int i = first + 1; i < BLOCKS; i++)
-        if (cost_of(device, blocks[i], p) < cost_of(device, blocks[best], p)) best = i;
-    return best;
-}
-
-/* The kernel, and the block that it is built for. A kernel may allow less than the device does, so it is asked, and
- * blocks that it cannot run are not used from then on. */
-static tas_status get_kernel(tas_device *device, const char *name, product p, block *b, cl_kernel *out)
-{
-    opencl_device *cl = device->cl;
-    for (;;) {
-        const int i = choose_block(device, p);
-        char options[80];
-        bool fits = true;
-        *b = blocks[i];
-        snprintf(options, sizeof options, "-D BLOCK_ROWS=%u -D BLOCK_COLS=%u -D ITEMS_X=%u -D ITEMS_Y=%u", b->rows,
-                 b->cols, b->items_x, b->items_y);
-        tas_status status = program_get_kernel(device, "conv_gpu", name, options, out);
-        if (!status && i < BLOCKS - 1) status = program_check_group(device, *out, items_of(*b), &fits);
-        if (status || fits) return status;
-        while (cl->conv_block < BLOCKS - 1 && items_of(blocks[cl->conv_block]) >= items_of(*b)) cl->conv_block++;
-    }
+    blocks_install(device, &table, OP_CONV_FORWARD, OP_CONV_BACKWARD_WEIGHTS);
 }
 
 /* The examples and the geometry, as WINDOW in the kernels. */
@@ -79,20 +30,18 @@ static void add_window(launch_args *args, const op_args *a)
 
 /* Builds the kernel and runs it over all matrices of sums, in launches of as many as a GPU accepts; the first matrix of
  * a launch is the kernel's last argument. */
-static tas_status launch_product(tas_device *device, const char *name, product p, const launch_args *args)
+static tas_status launch_product(tas_device *device, const op_args *a, const char *name, product p,
+                                 const launch_args *args)
 {
     const uint64_t most = device_limit(device, DEPTH_MOST, 1);
     block b;
     cl_kernel kernel;
-    tas_status status = get_kernel(device, name, p, &b, &kernel);
+    tas_status status = blocks_get_kernel(device, a, name, p, &b, &kernel);
     for (uint64_t depth = 0; depth < p.depth && !status; depth += most) {
         const uint64_t matrices = p.depth - depth < most ? p.depth - depth : most;
-        const launch_range range = {
-            .global = {block_count(p.cols, b.cols) * b.items_x, block_count(p.rows, b.rows) * b.items_y, matrices},
-            .local = {b.items_x, b.items_y, 1}};
         launch_args all = *args;
         launch_add(&all, A_U32((uint32_t)depth));
-        status = launch_kernel(device, kernel, range, &all);
+        status = launch_kernel(device, kernel, blocks_range(b, p, matrices), &all);
     }
     return status;
 }
@@ -108,7 +57,7 @@ static tas_status forward(tas_device *device, const op_args *a, const mem *m, co
     if (depthwise_fits(a)) return depthwise_gpu_forward(device, a, m);
     add_window(&args, a);
     launch_add(&args, A_U32(biased));
-    return launch_product(device, "conv_forward", p, &args);
+    return launch_product(device, a, "conv_forward", p, &args);
 }
 
 static uint32_t gcd(uint32_t a, uint32_t b) { return b ? gcd(b, a % b) : a; }
@@ -126,7 +75,7 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
     add_window(&args, a);
     launch_add(&args, A_U32(gcd(s[WINDOW_SY], s[WINDOW_DY])));
     launch_add(&args, A_U32(gcd(s[WINDOW_SX], s[WINDOW_DX])));
-    return launch_product(device, "conv_backward_input", p, &args);
+    return launch_product(device, a, "conv_backward_input", p, &args);
 }
 
 /* ---- Sums over examples ---- */
@@ -138,7 +87,7 @@ static tas_status weights_pass(tas_device *device, const op_args *a, const mem *
     launch_args args = ARGS(A_MEM(&m[1]), A_MEM(&m[0]), A_MEM(g->partial), A_MEM(g->to));
     add_window(&args, a);
     sum_examples_add_pass(&args, g);
-    return launch_product(device, "conv_backward_weights", p, &args);
+    return launch_product(device, a, "conv_backward_weights", p, &args);
 }
 
 static tas_status backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
@@ -167,14 +116,6 @@ static uint64_t weights_scratch(tas_device *device, const op_args *a)
 static uint64_t bias_scratch(tas_device *device, const op_args *a)
 {
     return sum_examples_scratch(device, a, a->size[WINDOW_O], a->size[WINDOW_GRANULE]);
-}
-
-void conv_gpu_choose_blocks(tas_device *device)
-{
-    opencl_device *cl = device->cl;
-    cl->conv_block = 0;
-    while (cl->conv_block < BLOCKS - 1 && items_of(blocks[cl->conv_block]) > device->info.max_group) cl->conv_block++;
-    for (int op = OP_CONV_FORWARD; op <= OP_CONV_BACKWARD_BIAS; op++) device->variants[op] = BLOCKS - cl->conv_block;
 }
 
 const launcher conv_gpu_launchers[] = {

@@ -1,7 +1,7 @@
 /* The choice of launchers for a device. */
 #include "device/opencl/launchers/launchers.h"
 
-#include "device/opencl/opencl.h"
+#include "device/opencl/launchers/blocks.h"
 
 static const struct {
     const launcher *cpu, *gpu;
@@ -38,14 +38,15 @@ void launchers_override(tas_device *device, const launcher *rows)
     }
 }
 
-tas_status launchers_install(tas_device *device)
+void launchers_install(tas_device *device)
 {
     const opencl_device *cl = device->cl;
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         launchers_override(device, cl->cpu ? lists[i].cpu : lists[i].gpu);
     device->weight_panel = cl->cpu ? dense_weight_panel : NULL;
     device->batch_panel = cl->cpu ? conv_batch_panel : NULL;
-    if (cl->cpu) return TAS_OK;
-    conv_gpu_choose_blocks(device);
-    return dense_gpu_choose_blocks(device);
+    device->name_variant = cl->cpu ? NULL : blocks_name;
+    if (cl->cpu) return;
+    conv_gpu_install_blocks(device);
+    dense_gpu_install_blocks(device);
 }

@@ -37,12 +37,12 @@ extern const launcher weigh_launchers[];
 uint32_t dense_weight_panel(tas_device *device, uint32_t rows, uint32_t cols);
 uint32_t conv_batch_panel(tas_device *device, uint32_t tile);
 
-/* Choose the blocks of sums that a GPU can run, and count the variants. */
-tas_status dense_gpu_choose_blocks(tas_device *device);
-void conv_gpu_choose_blocks(tas_device *device);
+/* Count the blocks of sums that a GPU may run, as variants. */
+void dense_gpu_install_blocks(tas_device *device);
+void conv_gpu_install_blocks(tas_device *device);
 
 /* Fills the device's table for its kind. */
-tas_status launchers_install(tas_device *device);
+void launchers_install(tas_device *device);
 
 /* Overrides the rows of a list. */
 void launchers_override(tas_device *device, const launcher *rows);
