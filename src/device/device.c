@@ -138,6 +138,7 @@ void device_close(tas_device **device)
     if (!device || !*device) return;
     profile_close(*device);
     if ((*device)->tester.close) (*device)->tester.close((*device)->tester.self);
+    if ((*device)->tuning.close) (*device)->tuning.close((*device)->tuning.self);
     (*device)->driver->close(*device);
     free(*device);
     *device = NULL;

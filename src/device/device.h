@@ -76,9 +76,10 @@ typedef struct device_tester {
 
 /* What was measured of a device's variants (variant.h). */
 typedef struct device_tuning {
-    const void *self;
+    void *self;
     /* The variant for such a call, less than device->variants[call->op]; -1: not known. NULL: nothing was measured. */
     int (*find)(const void *self, const struct tas_device *device, const op_args *call);
+    void (*close)(void *self);
 } device_tuning;
 
 /* Which cases of verify run their launches in pieces. */
@@ -99,9 +100,9 @@ struct tas_device {
     op_launch launch[OP_COUNT];
     op_scratch scratch[OP_COUNT]; /* NULL: none */
     /* Width of the panels in which this device stores a matrix (rows, cols) of parameters; 1: canonical. NULL: 1. */
-    uint32_t (*weight_panel)(struct tas_device *device, uint32_t rows, uint32_t cols);
+    uint32_t (*weight_panel)(const struct tas_device *device, uint32_t rows, uint32_t cols);
     /* Examples per panel of a tile's values between convolutions and the like (LAYOUT_BATCH_PANELS). NULL: 1. */
-    uint32_t (*batch_panel)(struct tas_device *device, uint32_t tile);
+    uint32_t (*batch_panel)(const struct tas_device *device, uint32_t tile);
     /* Set by verify, so that small cases reach the code for large ones. The bits do not depend on it. */
     int variants[OP_COUNT]; /* forms of an operation (variant.h); 0: only one */
     int variant;            /* the form to choose; -1: by the tuning, or by the size */

@@ -46,6 +46,7 @@ typedef struct opencl_device {
      * block */
     const struct block_table *blocks[OP_COUNT];
     uint32_t refused_blocks[OP_COUNT];
+    const struct form_table *forms[OP_COUNT]; /* on processors, likewise: forms.c */
     uint32_t group; /* work-items in a group of the simple kernels: 64, or less if the device requires it */
     /* program.c */
     kernel_row kernels[OPENCL_KERNELS];
@@ -73,6 +74,13 @@ static inline uint32_t opencl_vector_width(const tas_device *device)
 {
     const uint32_t width = device->info.vector_width;
     return width >= 16 ? 16 : width >= 8 ? 8 : 4;
+}
+
+/* Vectors that registers hold: 16 with AVX; 32 with AVX-512 and on Arm. Of the others that have vectors of 4 floats
+ * some have fewer: forms that need more are slow there. */
+static inline uint32_t opencl_vector_registers(const tas_device *device)
+{
+    return opencl_vector_width(device) == 8 ? 16 : 32;
 }
 
 #endif

@@ -3,6 +3,7 @@
  * not. */
 #include "device/opencl/launch.h"
 #include "device/opencl/launchers/depthwise.h"
+#include "device/opencl/launchers/forms.h"
 #include "device/opencl/launchers/launchers.h"
 
 #include "ops/window.h"
@@ -21,7 +22,7 @@ static void add_geometry(launch_args *args, const op_args *a)
 
 /* A vector of 16 floats fills a cache line. Narrower ones are used in pairs, which compute more products per load,
  * except if one is enough, or if a pair would leave an eighth of all lanes empty that one does not. */
-uint32_t conv_batch_panel(tas_device *device, uint32_t tile)
+uint32_t conv_batch_panel(const tas_device *device, uint32_t tile)
 {
     const uint32_t vec = opencl_vector_width(device);
     const uint64_t one = block_count(tile, vec) * (uint64_t)vec, two = block_count(tile, 2 * vec) * 2 * (uint64_t)vec;
@@ -41,14 +42,50 @@ static uint32_t best_block(const uint32_t *list, int length, uint32_t rows, uint
 
 /* ---- Forward, and back to the input ---- */
 
-/* Rows of a block: as many as fit the registers beside one value per vector; there are 32 registers if vectors have
- * 16 floats. The list is short, since each size is a kernel to build. */
-static uint32_t rows_for(const tas_device *device, const op_args *a, uint32_t rows)
+/* Rows of a block, or vectors of rows if a panel is one example. */
+enum { ROWS, VECTORS };
+static const form forms[] = {
+    {"rows-4", {4}},   {"rows-5", {5}},   {"rows-6", {6}},       {"rows-8", {8}},       {"rows-10", {10}},
+    {"rows-12", {12}}, {"rows-16", {16}}, {"vectors-1", {0, 1}}, {"vectors-2", {0, 2}}, {"vectors-4", {0, 4}},
+};
+enum { FORMS = sizeof forms / sizeof *forms };
+
+/* Sums, one value per vector and one more fit the registers. */
+static bool form_fits(const tas_device *device, const op_args *a, const form *f)
+{
+    const uint32_t vectors = op_panel_width(a) / opencl_vector_width(device);
+    if (depthwise_fits(a) || (op_panel_width(a) == 1) != (f->size[VECTORS] > 0)) return false;
+    return f->size[VECTORS] || (f->size[ROWS] + 1) * vectors + 1 <= opencl_vector_registers(device);
+}
+
+static const form_table form_list = {forms, FORMS, form_fits};
+
+static int find_form(int place, uint32_t size)
+{
+    int i = 0;
+    while (i < FORMS - 1 && forms[i].size[place] != size) i++;
+    return i;
+}
+
+/* As many rows as fit the registers beside one value per vector, and leave few sums of the last block empty. The lists
+ * are short, since each size is a kernel to build. */
+static int usual_form(const tas_device *device, const op_args *a, uint32_t rows)
 {
     static const uint32_t many[] = {4, 8, 10, 12}, few[] = {4, 5, 6}, vectors[] = {1, 2, 4};
     const uint32_t vec = opencl_vector_width(device);
-    if (op_panel_width(a) == 1) return vec * BEST_BLOCK(vectors, (uint32_t)block_count(rows, vec), 1);
-    return vec == 16 || op_panel_width(a) == vec ? BEST_BLOCK(many, rows, 1) : BEST_BLOCK(few, rows, 1);
+    if (op_panel_width(a) == 1) return find_form(VECTORS, BEST_BLOCK(vectors, (uint32_t)block_count(rows, vec), 1));
+    const bool single = vec == 16 || op_panel_width(a) == vec;
+    return find_form(ROWS, single ? BEST_BLOCK(many, rows, 1) : BEST_BLOCK(few, rows, 1));
+}
+
+static uint32_t rows_of(const tas_device *device, const form *f)
+{
+    return f->size[VECTORS] ? f->size[VECTORS] * opencl_vector_width(device) : f->size[ROWS];
+}
+
+static uint32_t rows_for(const tas_device *device, const op_args *a, uint32_t rows)
+{
+    return rows_of(device, forms_choose(device, a, usual_form(device, a, rows)));
 }
 
 /* The layout of weights in packed blocks: conv_pack_weights. */
@@ -68,7 +105,12 @@ static uint64_t packed_scratch(tas_device *device, const op_args *a)
 {
     if (depthwise_fits(a)) return 0;
     const packing p = packing_of(device, a);
-    return block_count(p.rows, p.block) * p.block * a->size[WINDOW_GROUPS] * p.depth * taps_of(a) * sizeof(float);
+    uint64_t most = block_count(p.rows, p.block) * p.block;
+    for (int i = 0; i < FORMS && forms_are_open(device); i++) {
+        const uint64_t block = rows_of(device, &forms[i]), padded = block_count(p.rows, block) * block;
+        if (form_fits(device, a, &forms[i]) && padded > most) most = padded;
+    }
+    return most * a->size[WINDOW_GROUPS] * p.depth * taps_of(a) * sizeof(float);
 }
 
 static tas_status get_kernel(tas_device *device, const op_args *a, const char *program, const char *name, uint32_t rows,
@@ -146,19 +188,54 @@ typedef struct weights_way {
     uint64_t x, dy, spread_dy;        /* elements per example */
 } weights_way;
 
-static weights_way way_of(const tas_device *device, const op_args *a)
+/* Blocks of sums: taps; outputs, with granules in the lanes; vectors, with outputs there. */
+enum { COLS, OUTPUTS, SPREAD };
+static const form blocks[] = {
+    {"2x5-2x5", {5, 2, 2}}, {"4x5-2x5", {5, 4, 2}}, {"5x5-2x5", {5, 5, 2}}, {"2x5-4x5", {5, 2, 4}},
+    {"4x5-4x5", {5, 4, 4}}, {"5x5-4x5", {5, 5, 4}}, {"2x4-2x4", {4, 2, 2}}, {"4x4-2x4", {4, 4, 2}},
+    {"5x4-2x4", {4, 5, 2}}, {"2x4-4x4", {4, 2, 4}}, {"4x4-4x4", {4, 4, 4}}, {"5x4-4x4", {4, 5, 4}},
+    {"2x3-2x3", {3, 2, 2}}, {"4x3-2x3", {3, 4, 2}}, {"5x3-2x3", {3, 5, 2}}, {"8x3-2x3", {3, 8, 2}},
+    {"2x3-4x3", {3, 2, 4}}, {"4x3-4x3", {3, 4, 4}}, {"5x3-4x3", {3, 5, 4}}, {"8x3-4x3", {3, 8, 4}},
+};
+enum { BLOCKS = sizeof blocks / sizeof *blocks };
+
+/* Sums that registers hold beside their operands. */
+static uint32_t sums_most(const tas_device *device) { return opencl_vector_registers(device) == 16 ? 12 : 25; }
+
+static bool block_fits(const tas_device *device, const op_args *a, const form *f)
+{
+    const uint32_t rows = f->size[OUTPUTS] > f->size[SPREAD] ? f->size[OUTPUTS] : f->size[SPREAD];
+    return !depthwise_fits(a) && rows * f->size[COLS] <= sums_most(device);
+}
+
+static const form_table block_list = {blocks, BLOCKS, block_fits};
+
+/* The blocks that leave the fewest sums empty. */
+static int usual_blocks(const tas_device *device, const op_args *a, uint32_t vectors)
 {
     static const uint32_t cols[] = {5, 4, 3}, many[] = {2, 4, 5, 8}, spread[] = {2, 4};
+    const uint32_t most = opencl_vector_width(device) == 16 ? 25 : 12;
+    const uint32_t taps = a->size[WINDOW_KW] == 1 ? channels_of(a) : a->size[WINDOW_KW];
+    const uint32_t best = BEST_BLOCK(cols, taps, 0);
+    int length = 1, spread_length = 1, i = 0;
+    while (length < 4 && many[length] * best <= most) length++;
+    while (spread_length < 2 && spread[spread_length] * best <= most) spread_length++;
+    const uint32_t rows = best_block(many, length, outputs_of(a), 0);
+    const uint32_t spread_rows = best_block(spread, spread_length, vectors, 0);
+    while (i < BLOCKS - 1 &&
+           (blocks[i].size[COLS] != best || blocks[i].size[OUTPUTS] != rows || blocks[i].size[SPREAD] != spread_rows))
+        i++;
+    return i;
+}
+
+static weights_way way_of(const tas_device *device, const op_args *a)
+{
     weights_way w = {.vec = opencl_vector_width(device), .granule = a->size[WINDOW_GRANULE]};
-    const uint32_t most = w.vec == 16 ? 25 : 12; /* sums that registers hold */
-    const uint32_t outputs = outputs_of(a), taps = a->size[WINDOW_KW] == 1 ? channels_of(a) : a->size[WINDOW_KW];
-    w.cols = BEST_BLOCK(cols, taps, 0);
-    int length = 1, spread_length = 1;
-    while (length < 4 && many[length] * w.cols <= most) length++;
-    while (spread_length < 2 && spread[spread_length] * w.cols <= most) spread_length++;
-    w.rows = best_block(many, length, outputs, 0);
-    w.vectors = (uint32_t)block_count(outputs, w.vec);
-    w.spread_rows = best_block(spread, spread_length, w.vectors, 0);
+    w.vectors = (uint32_t)block_count(outputs_of(a), w.vec);
+    const form *f = forms_choose(device, a, usual_blocks(device, a, w.vectors));
+    w.cols = f->size[COLS];
+    w.rows = f->size[OUTPUTS];
+    w.spread_rows = f->size[SPREAD];
     w.x = window_in_elements(a);
     w.dy = window_out_elements(a);
     w.spread_dy = (uint64_t)a->size[WINDOW_GROUPS] * w.vectors * w.vec * positions_of(a);
@@ -363,3 +440,9 @@ const launcher conv_launchers[] = {
     {OP_CONV_BACKWARD_BIAS, backward_bias, NULL},
     {0},
 };
+
+void conv_install_forms(tas_device *device)
+{
+    forms_install(device, &form_list, OP_CONV_FORWARD, OP_CONV_BACKWARD_INPUT);
+    forms_install(device, &block_list, OP_CONV_BACKWARD_WEIGHTS, OP_CONV_BACKWARD_WEIGHTS);
+}

@@ -1,6 +1,7 @@
 /* Launches of the dense layer's products on processors: cl/dense.cl and dense_few.cl. Those for GPUs are in
  * dense_gpu.c. A work-item is a group of its own and computes ROWS x PANEL sums in registers. */
 #include "device/opencl/launch.h"
+#include "device/opencl/launchers/forms.h"
 #include "device/opencl/launchers/launchers.h"
 
 #include "ops/dense.h"
@@ -12,65 +13,89 @@ enum {
 };
 
 /* Two vectors; one of 16 floats if a layer has no more outputs than that. */
-uint32_t dense_weight_panel(tas_device *device, uint32_t rows, uint32_t cols)
+uint32_t dense_weight_panel(const tas_device *device, uint32_t rows, uint32_t cols)
 {
     const uint32_t vec = opencl_vector_width(device);
     (void)cols;
     return vec == 16 && rows <= 16 ? 16 : 2 * vec;
 }
 
+/* ---- Forms of the kernels ---- */
+
+/* Either rows of a block of sums, or examples at most for the kernels of dense_few.cl. */
+enum { ROWS, EXAMPLES };
+static const form forms[] = {
+    {"rows-4", {4}},   {"rows-6", {6}},   {"rows-8", {8}},   {"rows-10", {10}}, {"rows-12", {12}},
+    {"few-1", {0, 1}}, {"few-2", {0, 2}}, {"few-4", {0, 4}}, {"few-8", {0, 8}},
+};
+enum { ROWS_4, ROWS_6, ROWS_8, FEW_1 = 5, FEW_4 = 7, FORMS = sizeof forms / sizeof *forms };
+
+/* Sums, a row of weights and one value fit the registers, or the examples the kernel. */
+static bool form_fits(const tas_device *device, const op_args *a, const form *f)
+{
+    const uint32_t vec = opencl_vector_width(device);
+    const uint32_t vectors = dense_weight_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]) / vec;
+    if (f->size[EXAMPLES]) return a->n <= f->size[EXAMPLES];
+    return (f->size[ROWS] + 1) * vectors + 1 <= opencl_vector_registers(device);
+}
+
+static const form_table form_list = {forms, FORMS, form_fits}, block_list = {forms, FEW_1, form_fits};
+
 /* Rows of a block. Sums, a row of weights and one value fill 16 registers. Machines with 16 floats per vector have
  * 32, but more than 8 rows are slower if they are 4096 bytes apart and share one set of an 8-way cache. */
-static uint32_t rows_of_block(const tas_device *device) { return opencl_vector_width(device) == 16 ? 8 : 6; }
+static int usual_rows(const tas_device *device) { return opencl_vector_width(device) == 16 ? ROWS_8 : ROWS_6; }
 
-static tas_status get_kernel(tas_device *device, const op_args *a, const char *name, cl_kernel *out)
+static const form *choose_block(const tas_device *device, const op_args *a)
+{
+    return forms_choose(device, a, usual_rows(device));
+}
+
+static const form *choose_form(const tas_device *device, const op_args *a)
+{
+    return forms_choose(device, a, a->n == 1 ? FEW_1 : a->n <= FEW ? FEW_4 : usual_rows(device));
+}
+
+static tas_status get_kernel(tas_device *device, const op_args *a, const form *f, const char *name, cl_kernel *out)
 {
     const uint32_t panel = dense_weight_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
     char options[64];
-    snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u -D ROWS=%u", opencl_vector_width(device), panel,
-             rows_of_block(device));
-    return program_get_kernel(device, "dense", name, options, out);
+    snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u -D %s=%u", opencl_vector_width(device), panel,
+             f->size[EXAMPLES] ? "EXAMPLES" : "ROWS", f->size[f->size[EXAMPLES] ? EXAMPLES : ROWS]);
+    return program_get_kernel(device, f->size[EXAMPLES] ? "dense_few" : "dense", name, options, out);
 }
 
-/* For up to FEW examples. */
-static tas_status get_few(tas_device *device, const op_args *a, const char *name, cl_kernel *out)
-{
-    const uint32_t panel = dense_weight_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
-    char options[64];
-    snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u -D EXAMPLES=%d", opencl_vector_width(device), panel,
-             a->n == 1 ? 1 : FEW);
-    return program_get_kernel(device, "dense_few", name, options, out);
-}
+/* ---- Launches ---- */
 
 /* Without a bias, any other buffer stands in its place. */
 static tas_status forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const bool biased = a->op == OP_DENSE_FORWARD;
     const uint32_t panel = dense_weight_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
+    const form *f = choose_block(device, a);
     cl_kernel kernel;
     (void)scratch;
-    tas_status status = get_kernel(device, a, "dense_forward", &kernel);
+    tas_status status = get_kernel(device, a, f, "dense_forward", &kernel);
     if (status) return status;
     const launch_args args =
         ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[biased ? 2 : 1]), A_MEM(&m[biased ? 3 : 2]), A_U32(a->n),
              A_U32(a->size[DENSE_INPUTS]), A_U32(a->size[DENSE_OUTPUTS]), A_U32(biased));
-    return launch_kernel(
-        device, kernel,
-        launch_line(1, block_count(a->n, rows_of_block(device)) * block_count(a->size[DENSE_OUTPUTS], panel)), &args);
+    return launch_kernel(device, kernel,
+                         launch_line(1, block_count(a->n, f->size[ROWS]) * block_count(a->size[DENSE_OUTPUTS], panel)),
+                         &args);
 }
 
 /* dY in panels of examples, transposed: the lanes of dense_backward_input are examples. */
 static uint64_t input_scratch(tas_device *device, const op_args *a)
 {
-    if (a->n <= FEW) return 0;
+    if (a->n <= FEW && !forms_are_open(device)) return 0;
     const uint32_t panel = dense_weight_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
     return block_count(a->n, panel) * panel * (uint64_t)a->size[DENSE_OUTPUTS] * sizeof(float);
 }
 
-static tas_status backward_input_few(tas_device *device, const op_args *a, const mem *m)
+static tas_status backward_input_few(tas_device *device, const op_args *a, const form *f, const mem *m)
 {
     cl_kernel kernel;
-    tas_status status = get_few(device, a, "dense_backward_input_few", &kernel);
+    tas_status status = get_kernel(device, a, f, "dense_backward_input_few", &kernel);
     if (status) return status;
     const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[DENSE_INPUTS]),
                                   A_U32(a->size[DENSE_OUTPUTS]));
@@ -81,10 +106,11 @@ static tas_status backward_input_few(tas_device *device, const op_args *a, const
 static tas_status backward_input(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const uint32_t panel = dense_weight_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
+    const form *f = choose_form(device, a);
     cl_kernel pack, kernel;
-    if (a->n <= FEW) return backward_input_few(device, a, m);
-    tas_status status = get_kernel(device, a, "dense_pack_rows", &pack);
-    if (!status) status = get_kernel(device, a, "dense_backward_input", &kernel);
+    if (f->size[EXAMPLES]) return backward_input_few(device, a, f, m);
+    tas_status status = get_kernel(device, a, f, "dense_pack_rows", &pack);
+    if (!status) status = get_kernel(device, a, f, "dense_backward_input", &kernel);
     if (status) return status;
     const launch_args packing = ARGS(A_MEM(&m[0]), A_MEM(scratch), A_U32(a->n), A_U32(a->size[DENSE_OUTPUTS]));
     status = launch_kernel(
@@ -92,24 +118,24 @@ static tas_status backward_input(tas_device *device, const op_args *a, const mem
     if (status) return status;
     const launch_args args = ARGS(A_MEM(scratch), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[DENSE_INPUTS]),
                                   A_U32(a->size[DENSE_OUTPUTS]));
-    return launch_kernel(
-        device, kernel,
-        launch_line(1, block_count(a->size[DENSE_INPUTS], rows_of_block(device)) * block_count(a->n, panel)), &args);
+    return launch_kernel(device, kernel,
+                         launch_line(1, block_count(a->size[DENSE_INPUTS], f->size[ROWS]) * block_count(a->n, panel)),
+                         &args);
 }
 
 /* dY in panels of outputs */
 static uint64_t weights_scratch(tas_device *device, const op_args *a)
 {
-    if (a->n <= FEW) return 0;
+    if (a->n <= FEW && !forms_are_open(device)) return 0;
     const uint32_t panel = dense_weight_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
     return block_count(a->size[DENSE_OUTPUTS], panel) * panel * (uint64_t)a->n * sizeof(float);
 }
 
-static tas_status backward_weights_few(tas_device *device, const op_args *a, const mem *m)
+static tas_status backward_weights_few(tas_device *device, const op_args *a, const form *f, const mem *m)
 {
     const uint32_t panel = dense_weight_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
     cl_kernel kernel;
-    tas_status status = get_few(device, a, "dense_backward_weights_few", &kernel);
+    tas_status status = get_kernel(device, a, f, "dense_backward_weights_few", &kernel);
     if (status) return status;
     const launch_args args =
         ARGS(A_MEM(&m[1]), A_MEM(&m[0]), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(a->n), A_U32(a->size[DENSE_INPUTS]),
@@ -123,10 +149,11 @@ static tas_status backward_weights_few(tas_device *device, const op_args *a, con
 static tas_status backward_weights(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const uint32_t panel = dense_weight_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
+    const form *f = choose_form(device, a);
     cl_kernel pack, kernel;
-    if (a->n <= FEW) return backward_weights_few(device, a, m);
-    tas_status status = get_kernel(device, a, "dense_pack_columns", &pack);
-    if (!status) status = get_kernel(device, a, "dense_backward_weights", &kernel);
+    if (f->size[EXAMPLES]) return backward_weights_few(device, a, f, m);
+    tas_status status = get_kernel(device, a, f, "dense_pack_columns", &pack);
+    if (!status) status = get_kernel(device, a, f, "dense_backward_weights", &kernel);
     if (status) return status;
     const launch_args packing = ARGS(A_MEM(&m[1]), A_MEM(scratch), A_U32(a->n), A_U32(a->size[DENSE_OUTPUTS]));
     status = launch_kernel(device, pack,
@@ -136,10 +163,10 @@ static tas_status backward_weights(tas_device *device, const op_args *a, const m
     const launch_args args =
         ARGS(A_MEM(scratch), A_MEM(&m[0]), A_MEM(&m[2]), A_MEM(&m[3]), A_U32(a->n), A_U32(a->size[DENSE_INPUTS]),
              A_U32(a->size[DENSE_OUTPUTS]), A_U32(a->first), A_U32(a->batch), A_U32(a->size[DENSE_GRANULE]));
-    return launch_kernel(device, kernel,
-                         launch_line(1, block_count(a->size[DENSE_INPUTS], rows_of_block(device)) *
-                                            block_count(a->size[DENSE_OUTPUTS], panel)),
-                         &args);
+    return launch_kernel(
+        device, kernel,
+        launch_line(1, block_count(a->size[DENSE_INPUTS], f->size[ROWS]) * block_count(a->size[DENSE_OUTPUTS], panel)),
+        &args);
 }
 
 static tas_status backward_bias(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
@@ -147,7 +174,7 @@ static tas_status backward_bias(tas_device *device, const op_args *a, const mem 
     const uint32_t panel = dense_weight_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
     cl_kernel kernel;
     (void)scratch;
-    tas_status status = get_kernel(device, a, "dense_backward_bias", &kernel);
+    tas_status status = get_kernel(device, a, &forms[usual_rows(device)], "dense_backward_bias", &kernel);
     if (status) return status;
     const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[DENSE_OUTPUTS]),
                                   A_U32(a->first), A_U32(a->batch), A_U32(a->size[DENSE_GRANULE]));
@@ -162,3 +189,9 @@ const launcher dense_launchers[] = {
     {OP_DENSE_BACKWARD_BIAS, backward_bias, NULL},
     {0},
 };
+
+void dense_install_forms(tas_device *device)
+{
+    forms_install(device, &block_list, OP_DENSE_FORWARD, OP_DENSE_FORWARD_NO_BIAS);
+    forms_install(device, &form_list, OP_DENSE_BACKWARD_INPUT, OP_DENSE_BACKWARD_WEIGHTS);
+}

@@ -2,6 +2,7 @@
 #include "device/opencl/launchers/launchers.h"
 
 #include "device/opencl/launchers/blocks.h"
+#include "device/opencl/launchers/forms.h"
 
 static const struct {
     const launcher *cpu, *gpu;
@@ -45,8 +46,12 @@ void launchers_install(tas_device *device)
         launchers_override(device, cl->cpu ? lists[i].cpu : lists[i].gpu);
     device->weight_panel = cl->cpu ? dense_weight_panel : NULL;
     device->batch_panel = cl->cpu ? conv_batch_panel : NULL;
-    device->name_variant = cl->cpu ? NULL : blocks_name;
-    if (cl->cpu) return;
-    conv_gpu_install_blocks(device);
-    dense_gpu_install_blocks(device);
+    device->name_variant = cl->cpu ? forms_name : blocks_name;
+    if (cl->cpu) {
+        conv_install_forms(device);
+        dense_install_forms(device);
+    } else {
+        conv_gpu_install_blocks(device);
+        dense_gpu_install_blocks(device);
+    }
 }

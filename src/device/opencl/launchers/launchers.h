@@ -34,12 +34,14 @@ extern const launcher watch_launchers[];
 extern const launcher weigh_launchers[];
 
 /* Layouts that the launchers for processors expect: see tas_device. */
-uint32_t dense_weight_panel(tas_device *device, uint32_t rows, uint32_t cols);
-uint32_t conv_batch_panel(tas_device *device, uint32_t tile);
+uint32_t dense_weight_panel(const tas_device *device, uint32_t rows, uint32_t cols);
+uint32_t conv_batch_panel(const tas_device *device, uint32_t tile);
 
-/* Count the blocks of sums that a GPU may run, as variants. */
+/* Count the blocks of sums that a GPU may run, and the forms of the kernels for processors, as variants. */
 void dense_gpu_install_blocks(tas_device *device);
 void conv_gpu_install_blocks(tas_device *device);
+void dense_install_forms(tas_device *device);
+void conv_install_forms(tas_device *device);
 
 /* Fills the device's table for its kind. */
 void launchers_install(tas_device *device);
