@@ -1,7 +1,8 @@
 /* Normalization: the folds of rows over groups and sets, and the running statistics, as in src/ops/norm_fold.c.
  *
  * C channels in S sets of W, P positions. rows (R, 2, C) have a place for each of R examples; statistics (G, 3, S) and
- * sums (G, 2, S) are of groups of `group` examples, of which the launch has those from `begin` on. gamma (C).
+ * sums (G, 2, S) are of groups of `group` examples, of which the launch has those from `begin` on. gamma (C). `apart`
+ * is 0 if all groups, which are then shards, have the same statistics, else 1.
  *
  * On GPUs 16 work-items, the lanes, share a set and group; a work-group has ROWS of them. On processors a work-item has
  * all lanes: of VEC sets if a set is one channel, else of one.
@@ -11,6 +12,7 @@
 // lint: -D GROUP=16 -D ROWS=1 -D VEC=8
 // lint: -D GROUP=64 -D ROWS=4 -D VEC=16
 #include "arith.h"
+#include "tree.h"
 #include "unroll.h"
 #include "work_group.h"
 
@@ -89,10 +91,10 @@ LANE_KERNEL norm_statistics(VALUES rows, RESULT statistics, uint C, uint P, uint
 }
 
 LANE_KERNEL norm_backward_sums(VALUES rows, VALUES statistics, VALUES gamma, RESULT sums, uint C, uint P, uint S,
-                               uint R, uint group, uint begin, uint groups)
+                               uint R, uint group, uint begin, uint groups, uint apart)
 {
     FIND_SET;
-    const float inverse = statistics[(3 * (size_t)g + 2) * S + set];
+    const float inverse = statistics[(3 * (size_t)g * apart + 2) * S + set];
     float of_dy = 0.0f, of_products = 0.0f;
     for (uint e = l; e < count; e += LANES) {
         const float scale = gamma[set * W + e % W];
@@ -189,13 +191,13 @@ SINGLE_KERNEL norm_statistics_channels(VALUES rows, RESULT statistics, uint C, u
 }
 
 SINGLE_KERNEL norm_backward_sums_channels(VALUES rows, VALUES statistics, VALUES gamma, RESULT sums, uint C, uint P,
-                                          uint S, uint R, uint group, uint begin, uint groups)
+                                          uint S, uint R, uint group, uint begin, uint groups, uint apart)
 {
     FIND_CHANNELS;
     const uint g = begin + get_global_id(1);
     FIND_GROUP(g);
     const vec scale = load_vec(0, gamma + c);
-    VALUES inverse = statistics + (3 * (size_t)g + 2) * S + c;
+    VALUES inverse = statistics + (3 * (size_t)g * apart + 2) * S + c;
     vec of_dy, of_products;
 #define TERM(sum, e) fma(scale, OF_EXAMPLE(e, 0), sum)
     SUM_EXAMPLES(of_dy, TERM);
@@ -274,13 +276,13 @@ SINGLE_KERNEL norm_statistics_set(VALUES rows, RESULT statistics, uint C, uint P
 }
 
 SINGLE_KERNEL norm_backward_sums_set(VALUES rows, VALUES statistics, VALUES gamma, RESULT sums, uint C, uint P,
-                                     uint S, uint R, uint group, uint begin, uint groups)
+                                     uint S, uint R, uint group, uint begin, uint groups, uint apart)
 {
     const uint set = get_global_id(0), g = begin + get_global_id(1), count = C / S;
     VALUES first = rows + 2 * (size_t)C * g + set * count;
     VALUES second = first + C;
     VALUES scale = gamma + set * count;
-    const float inverse = statistics[(3 * (size_t)g + 2) * S + set];
+    const float inverse = statistics[(3 * (size_t)g * apart + 2) * S + set];
     float of_dy, of_products;
     SUM_CHANNELS(of_dy, fma(vload16(0, scale + w), vload16(0, first + w), sum), fma(scale[w], first[w], sum));
     SUM_CHANNELS(of_products, fma(vload16(0, scale + w), vload16(0, second + w), sum), fma(scale[w], second[w], sum));
@@ -316,4 +318,43 @@ LINE_KERNEL norm_update_running(VALUES statistics, RESULT mean, RESULT variance,
     }
     mean[c] = m;
     variance[c] = v;
+}
+
+/* ---- one row of those of shards: a channel per work-item ---------------------------------------------------------- */
+
+/* Group g of `group` examples has the statistics (G, 3, C), that of all R examples gets its own. */
+LINE_KERNEL norm_merge_statistics(VALUES of_groups, RESULT statistics, uint C, uint P, uint R, uint group, uint groups,
+                                  float epsilon)
+{
+    const uint c = get_global_id(0);
+    float node[TREE_DEPTH];
+    if (c >= C) return;
+    of_groups += c;
+    for (uint g = 0; g < groups; g++)
+        tree_add(node, g, arith_flush((float)min(group, R - g * group) * of_groups[3 * (size_t)C * g]));
+    const float mean = mean_of(tree_total(node, groups), R);
+    for (uint g = 0; g < groups; g++) {
+        VALUES of = of_groups + 3 * (size_t)C * g;
+        const float d = of[0] - mean;
+        tree_add(node, g, arith_flush(values_of(min(group, R - g * group), P) * fma(d, d, of[C])));
+    }
+    const float variance = arith_flush(arith_div(tree_total(node, groups), values_of(R, P)));
+    statistics[c] = mean;
+    statistics[C + c] = variance;
+    statistics[2 * (size_t)C + c] = arith_flush(arith_div(1.0f, arith_sqrt(variance + epsilon)));
+}
+
+/* The same for means (G, 2, C); P does not matter. */
+LINE_KERNEL norm_merge_sums(VALUES of_groups, RESULT sums, uint C, uint P, uint R, uint group, uint groups,
+                            float epsilon)
+{
+    const uint c = get_global_id(0);
+    float node[TREE_DEPTH];
+    if (c >= C) return;
+    for (uint which = 0; which < 2; which++) {
+        VALUES of = of_groups + which * C + c;
+        for (uint g = 0; g < groups; g++)
+            tree_add(node, g, arith_flush((float)min(group, R - g * group) * of[2 * (size_t)C * g]));
+        sums[which * C + c] = mean_of(tree_total(node, groups), R);
+    }
 }

@@ -6,17 +6,18 @@
 
 #define LANES 256
 
-/* out[at + b] = the sum of block b of 256 elements: one per lane, lanes fold 128, 64, ..., 1. One group of GROUP
- * work-items per block. */
+/* out[at + b] = the sum of block b of 256 elements: one per lane, lanes fold 128, 64, ..., 1. Of `count` elements from
+ * `from` on, in rows of `row`, each of which is cut into blocks of its own. One group of GROUP work-items per block. */
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
-sum_blocks(__global const float *restrict in, __global float *restrict out, uint count, uint at)
+sum_blocks(__global const float *restrict in, __global float *restrict out, uint count, uint at, uint from, uint row)
 {
     __local float lane[LANES];
-    const uint item = get_local_id(0), block = work_group_id(0);
+    const uint item = get_local_id(0), block = work_group_id(0), blocks = (row + LANES - 1) / LANES;
+    const uint above = block / blocks, begin = above * row + (block - above * blocks) * LANES;
+    const uint some = min(min(row - (block - above * blocks) * LANES, count - begin), (uint)LANES);
     for (uint l = item; l < LANES; l += GROUP) {
-        const uint i = block * LANES + l;
-        const float x = in[i < count ? i : count - 1];
-        lane[l] = i < count ? x : 0.0f;
+        const float x = in[from + begin + (l < some ? l : some - 1)];
+        lane[l] = l < some ? x : 0.0f;
     }
     for (uint fold = LANES / 2; fold > 0; fold /= 2) {
         barrier(CLK_LOCAL_MEM_FENCE);

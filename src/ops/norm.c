@@ -24,7 +24,8 @@
  *
  * N examples in the tile; size[] and scalar[] as in norm.h. Rows have a place for each example of the batch (R), the
  * tile's begin at `first`, G groups likewise. A tile holds whole groups where they are folded: norm_statistics,
- * norm_backward_sums and norm_backward_parameters; if the whole batch is one group, these run once per batch. */
+ * norm_backward_sums and norm_backward_parameters; if the whole batch is one group, these run once per batch. If it has
+ * several shards, they are folded as groups, and norm_merge.c makes one row of theirs. */
 #include "ops/norm_cases.h"
 
 #include "arith.h"

@@ -15,14 +15,17 @@ enum {
 /* and in args.scalar[]. */
 enum { NORM_EPSILON, NORM_MOMENTUM };
 
-/* Rows of the batch's examples, or of the tile's; the first of the tile's. */
-static inline uint32_t norm_rows_total(const op_args *a) { return a->size[NORM_PER_TILE] ? a->n : a->batch; }
-static inline uint32_t norm_rows_first(const op_args *a) { return a->size[NORM_PER_TILE] ? 0 : a->first; }
+/* Rows of the batch's examples up to the end of what is summed, or of the tile's; the first of the tile's. */
+static inline uint32_t norm_rows_total(const op_args *a)
+{
+    return a->size[NORM_PER_TILE] ? a->n : a->origin + a->batch;
+}
+static inline uint32_t norm_rows_first(const op_args *a) { return a->size[NORM_PER_TILE] ? 0 : a->origin + a->first; }
 
-/* Examples of a group but the last. */
+/* Examples of a group but the last. The shards of a whole batch are folded as groups. */
 static inline uint32_t norm_group(const op_args *a)
 {
-    return a->size[NORM_GROUP] ? a->size[NORM_GROUP] : norm_rows_total(a);
+    return a->size[NORM_GROUP] ? a->size[NORM_GROUP] : a->shard ? a->shard : norm_rows_total(a);
 }
 
 static inline uint32_t norm_groups(const op_args *a)

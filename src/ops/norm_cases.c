@@ -73,11 +73,21 @@ static bool folds(op_id op)
     return op == OP_NORM_STATISTICS || op == OP_NORM_BACKWARD_SUMS || op == OP_NORM_BACKWARD_PARAMETERS;
 }
 
+/* A whole batch in shards; the gradients of its weights are of one shard at a time, and those of groups of a leaf. */
+static void draw_shard(op_args *args, draw *d)
+{
+    const bool one = args->op == OP_NORM_BACKWARD_PARAMETERS;
+    if (args->size[NORM_PER_TILE] || !folds(args->op) || draw_below(d, 2)) return;
+    if (!args->size[NORM_GROUP]) args->shard = one ? args->n + draw_below(d, 3) : draw_size(d, 40);
+    if (one) args->origin = draw_below(d, 3) * norm_group(args);
+}
+
 /* The tile's place: anywhere, or for folds of groups at the end of one. */
 static void place_tile(op_args *args, draw *d)
 {
-    const uint32_t group = args->size[NORM_GROUP];
-    if (args->size[NORM_PER_TILE] || (folds(args->op) && !group)) {
+    const uint32_t group = args->size[NORM_GROUP] ? args->size[NORM_GROUP] : args->shard;
+    const bool one = args->op == OP_NORM_BACKWARD_PARAMETERS && args->shard;
+    if (args->size[NORM_PER_TILE] || (folds(args->op) && !group) || one) {
         args->first = args->size[NORM_PER_TILE] && draw_below(d, 2) ? draw_below(d, 50) : 0;
         args->batch = args->first + args->n;
         return;
@@ -102,6 +112,7 @@ bool norm_shape(op_args *args, draw *d, int edge)
         s[NORM_GROUP] = g[4];
         s[NORM_PER_TILE] = g[3] > 0;
     } while (edge < 0 && (uint64_t)args->n * s[NORM_CHANNELS] * s[NORM_POSITIONS] > VALUES_MOST);
+    draw_shard(args, d);
     place_tile(args, d);
     args->scalar[NORM_EPSILON] = draw_below(d, 2) ? 1e-5f : 1e-3f;
     args->scalar[NORM_MOMENTUM] = draw_below(d, 4) ? 0.1f : draw_below(d, 2) ? 1 : 0.01f;
@@ -111,11 +122,16 @@ bool norm_shape(op_args *args, draw *d, int edge)
 /* The rules of draw_geometry() and place_tile(). */
 bool norm_fit(op_args *args)
 {
-    const uint32_t *s = args->size, group = s[NORM_GROUP], stop = args->first + args->n;
+    const uint32_t *s = args->size, group = s[NORM_GROUP] ? s[NORM_GROUP] : args->shard;
+    const uint32_t stop = args->first + args->n;
+    const bool one = args->op == OP_NORM_BACKWARD_PARAMETERS && args->shard;
     if (!s[NORM_CHANNELS] || !s[NORM_POSITIONS] || !s[NORM_SETS] || s[NORM_CHANNELS] % s[NORM_SETS]) return false;
     if (s[NORM_SETS] < s[NORM_CHANNELS] && !s[NORM_PER_TILE]) return false;
     if (s[NORM_PER_TILE] && group != 1) return false;
-    if (s[NORM_PER_TILE] || (folds(args->op) && !group)) {
+    if ((args->origin || args->shard) && (s[NORM_PER_TILE] || !folds(args->op))) return false;
+    if (args->origin && (!group || args->origin % group || args->op != OP_NORM_BACKWARD_PARAMETERS)) return false;
+    if (args->shard && (s[NORM_GROUP] || (one && args->n > args->shard))) return false;
+    if (s[NORM_PER_TILE] || (folds(args->op) && !group) || one) {
         args->batch = stop;
         return s[NORM_PER_TILE] || !args->first;
     }
@@ -143,6 +159,25 @@ bool norm_running_fit(op_args *args)
     if (!args->n || !norm_fit(args) || args->first || args->size[NORM_PER_TILE]) return false;
     const uint32_t group = norm_group(args);
     return args->size[NORM_POSITIONS] > 1 || (group > 1 && args->batch % group != 1);
+}
+
+/* Sets of one channel, and the shards of a batch. */
+bool norm_merge_shape(op_args *args, draw *d, int edge)
+{
+    if (!norm_shape(args, d, edge)) return false;
+    args->size[NORM_SETS] = args->size[NORM_CHANNELS];
+    args->size[NORM_GROUP] = args->size[NORM_PER_TILE] = args->first = 0;
+    args->shard = 1 + draw_below(d, args->n);
+    args->batch = args->n;
+    return true;
+}
+
+bool norm_merge_fit(op_args *args)
+{
+    const uint32_t *s = args->size;
+    args->batch = args->n;
+    return args->shard && args->n && s[NORM_CHANNELS] && s[NORM_POSITIONS] && s[NORM_SETS] == s[NORM_CHANNELS] &&
+           !s[NORM_GROUP] && !s[NORM_PER_TILE] && !args->first && !args->origin;
 }
 
 /* What a variance is made of is not negative; in the mode of tiny values some are so large that 1/std is tiny. */
@@ -183,7 +218,7 @@ bool norm_fill_update(const op_args *a, int operand, void *data, draw *d)
 
 /* ---- sizes ------------------------------------------------------------------------------------------------------- */
 
-enum { VALUES, ROWS, STATISTICS, CHANNELS, SUMS, FIRST_BAD };
+enum { VALUES, ROWS, STATISTICS, CHANNELS, SUMS, FIRST_BAD, ONE_STATISTICS, ONE_SUMS };
 
 uint64_t norm_elements(const op_args *a, int operand)
 {
@@ -197,12 +232,17 @@ uint64_t norm_elements(const op_args *a, int operand)
         [OP_NORM_BACKWARD_INPUT - OP_NORM_ROWS] = {VALUES, STATISTICS, CHANNELS, VALUES, SUMS, VALUES},
         [OP_NORM_LOAD_RUNNING - OP_NORM_ROWS] = {CHANNELS, CHANNELS, STATISTICS},
         [OP_NORM_UPDATE_RUNNING - OP_NORM_ROWS] = {STATISTICS, CHANNELS, CHANNELS, FIRST_BAD},
+        [OP_NORM_MERGE_STATISTICS - OP_NORM_ROWS] = {STATISTICS, ONE_STATISTICS},
+        [OP_NORM_MERGE_SUMS - OP_NORM_ROWS] = {SUMS, ONE_SUMS},
     };
     const uint64_t c = a->size[NORM_CHANNELS], s = a->size[NORM_SETS], groups = norm_groups(a);
     switch (kinds[a->op - OP_NORM_ROWS][operand]) {
     case VALUES: return a->n * c * a->size[NORM_POSITIONS];
     case ROWS: return norm_rows_total(a) * 2 * c;
-    case STATISTICS: return a->op == OP_NORM_LOAD_RUNNING ? 3 * s : groups * 3 * s;
+    case STATISTICS:
+        return a->op == OP_NORM_LOAD_RUNNING || (a->op == OP_NORM_BACKWARD_SUMS && a->shard) ? 3 * s : groups * 3 * s;
+    case ONE_STATISTICS: return 3 * s;
+    case ONE_SUMS: return 2 * s;
     case SUMS: return groups * 2 * s;
     case CHANNELS: return c;
     default: return 2;

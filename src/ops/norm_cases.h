@@ -9,6 +9,8 @@ bool norm_shape(op_args *args, draw *d, int edge);
 bool norm_fit(op_args *args);
 bool norm_running_shape(op_args *args, draw *d, int edge);
 bool norm_running_fit(op_args *args);
+bool norm_merge_shape(op_args *args, draw *d, int edge);
+bool norm_merge_fit(op_args *args);
 uint64_t norm_elements(const op_args *a, int operand);
 
 /* The fill of norm_statistics, norm_load_running and norm_update_running. */

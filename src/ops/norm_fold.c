@@ -65,7 +65,7 @@ CLONES static void backward_sums(const op_args *a, void *const *operand, void *s
     for (uint32_t g = groups_from(a); g < groups_end(a); g++)
         for (uint32_t k = 0; k < sets; k++) {
             const set s = find_set(a, rows, g, k);
-            const float inverse = statistics[3 * sets * g + 2 * sets + k];
+            const float inverse = statistics[3 * sets * (a->shard ? 0 : g) + 2 * sets + k];
             float *to = (float *)operand[3] + 2 * sets * g + k; /* in (G, 2, S) */
             for (uint32_t which = 0; which < 2; which++) {
                 float lane[ROW_LANES] = {0};
@@ -138,6 +138,7 @@ const op_row row_norm_statistics = {
                 {"statistics", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},
     .elements = norm_elements,
     .reference = find_statistics,
+    .merge = OP_NORM_MERGE_STATISTICS,
     .shape = norm_shape,
     .fit = norm_fit,
     .fill = norm_fill_rows,
@@ -151,6 +152,7 @@ const op_row row_norm_backward_sums = {
                 {"sums", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},
     .elements = norm_elements,
     .reference = backward_sums,
+    .merge = OP_NORM_MERGE_SUMS,
     .shape = norm_shape,
     .fit = norm_fit,
 };

@@ -4,6 +4,10 @@
  * n      examples in the tile
  * first  place in the batch of the tile's first example
  * batch  examples in the batch (or, in an evaluation, in the data set)
+ *
+ * What sums over examples gets a leaf of the batch as if it were the batch (plan/shards.h); `origin` is then the leaf's
+ * first example, for who reads rows of the whole batch. A fold of the whole batch gets the size of its shards, and
+ * leaves a row for each.
  */
 #ifndef OP_H
 #define OP_H
@@ -52,6 +56,8 @@ typedef enum op_id {
     OP_NORM_BACKWARD_INPUT,
     OP_NORM_LOAD_RUNNING,
     OP_NORM_UPDATE_RUNNING,
+    OP_NORM_MERGE_STATISTICS, /* norm_merge.c */
+    OP_NORM_MERGE_SUMS,
     OP_TO_ROWS, /* reorder.c */
     OP_TO_PANELS,
 #define OP_IDS(UPPER, NAME, S, SLOPE, TEXT) OP_##UPPER##_FORWARD, OP_##UPPER##_BACKWARD,
@@ -83,6 +89,8 @@ typedef enum op_id {
     OP_MULTIPLY,
     OP_CONCAT_FORWARD,
     OP_CONCAT_BACKWARD,
+    OP_ADD_NODE, /* tree.c */
+    OP_ADD_TREE,
     OP_COUNT
 } op_id;
 
@@ -102,6 +110,8 @@ enum {
 typedef struct op_args {
     op_id op;
     uint32_t n, first, batch;
+    uint32_t origin;      /* examples of the batch before the one of `first` 0 */
+    uint32_t shard;       /* examples of each shard but the last; 0: the batch is one, or it does not matter */
     uint32_t panel_width; /* examples of a panel (LAYOUT_BATCH_PANELS); 0 or 1: rows */
     bool evaluating;      /* dropout passes all values unchanged */
     uint32_t at;          /* place in the order of the tile's first example */
@@ -155,6 +165,7 @@ typedef struct op_row {
     /* Fills an input; NULL or false: as draw_fill() does. */
     bool (*fill)(const op_args *args, int operand, void *data, draw *random);
     op_norms norms; /* of calls with a gradient */
+    op_id merge;    /* of a fold of the whole batch: what makes one row of those of its shards; 0: none */
     bool flushes;   /* values below 2^-40 that come in become 0, or do so once a sum of them is finished */
     /* How many elements of an operand are read and written, together; NULL: op_moves_all(). */
     uint64_t (*moves)(const op_args *args, int operand);

@@ -18,6 +18,7 @@ extern const op_row row_dropout_forward, row_dropout_backward;
 extern const op_row row_norm_rows, row_norm_statistics, row_norm_forward, row_norm_backward_rows;
 extern const op_row row_norm_backward_sums, row_norm_backward_parameters, row_norm_backward_input;
 extern const op_row row_norm_load_running, row_norm_update_running;
+extern const op_row row_norm_merge_statistics, row_norm_merge_sums;
 extern const op_row row_to_rows, row_to_panels;
 #define DECLARE(UPPER, NAME, S, SLOPE, TEXT) extern const op_row row_##NAME##_forward, row_##NAME##_backward;
 ACTIVATIONS(DECLARE)
@@ -33,6 +34,7 @@ extern const op_row row_preconditioned_blocks, row_preconditioned_rows;
 extern const op_row row_clip, row_trust_ratio;
 extern const op_row row_sgd, row_adam, row_rmsprop, row_lion, row_lars, row_lamb_direction, row_lamb_step;
 extern const op_row row_add, row_multiply, row_concat_forward, row_concat_backward;
+extern const op_row row_add_node, row_add_tree;
 
 #define LENGTH(array) ((int)(sizeof(array) / sizeof *(array)))
 

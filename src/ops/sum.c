@@ -17,7 +17,7 @@ float sum_lanes(const float *x, uint32_t count)
 }
 
 /* sum_blocks: out[at + b] = sum of block b of 256 elements: one per lane, lanes fold 128, 64, ..., 1. Called again on
- * its output until one is left. */
+ * its output until one is left. Elements may be in rows of so many, each of which has blocks of its own. */
 static bool count_shape(op_args *args, draw *d, int edge)
 {
     static const uint32_t edges[] = {1, 2, 31, 33, 255, 256, 257, 511, 513, 1000};
@@ -25,6 +25,9 @@ static bool count_shape(op_args *args, draw *d, int edge)
     args->size[SUM_ELEMENTS] = edge >= 0 ? edges[edge] : draw_below(d, 3) ? draw_size(d, 300) : 1 + draw_below(d, 5000);
     args->size[SUM_AT] = 1 + draw_below(d, 100);
     args->size[CHECK_WHAT] = BAD_NORM;
+    if (args->op != OP_SUM_BLOCKS || draw_below(d, 2)) return true;
+    args->size[SUM_FROM] = draw_below(d, 100);
+    args->size[SUM_ROW] = draw_below(d, 2) ? draw_size(d, 300) : 1 + draw_below(d, 2000);
     return true;
 }
 
@@ -34,20 +37,33 @@ static bool count_fit(op_args *args)
     return args->size[SUM_ELEMENTS] && args->size[SUM_AT];
 }
 
+uint32_t sum_block_count(uint32_t elements, uint32_t row)
+{
+    const uint32_t rows = row ? (elements - 1) / row : 0, rest = elements - rows * row;
+    return rows * (row ? (row - 1) / SUM_LANES + 1 : 0) + (rest - 1) / SUM_LANES + 1;
+}
+
 static uint64_t sum_elements(const op_args *a, int operand)
 {
-    return operand ? a->size[SUM_AT] + ((uint64_t)a->size[SUM_ELEMENTS] + SUM_LANES - 1) / SUM_LANES
-                   : a->size[SUM_ELEMENTS];
+    if (!operand) return (uint64_t)a->size[SUM_FROM] + a->size[SUM_ELEMENTS];
+    return (uint64_t)a->size[SUM_AT] + sum_block_count(a->size[SUM_ELEMENTS], a->size[SUM_ROW]);
+}
+
+static uint64_t sum_moves(const op_args *a, int operand)
+{
+    return operand ? sum_elements(a, 1) - a->size[SUM_AT] : a->size[SUM_ELEMENTS];
 }
 
 static void sum_blocks(const op_args *a, void *const *operand, void *scratch)
 {
-    const float *in = operand[0];
-    float *out = operand[1];
+    const float *in = (const float *)operand[0] + a->size[SUM_FROM];
+    float *out = (float *)operand[1] + a->size[SUM_AT];
+    const uint32_t all = a->size[SUM_ELEMENTS], row = a->size[SUM_ROW] ? a->size[SUM_ROW] : all;
     (void)scratch;
-    for (uint32_t b = 0; (uint64_t)b * SUM_LANES < a->size[SUM_ELEMENTS]; b++) {
-        const uint32_t left = a->size[SUM_ELEMENTS] - b * SUM_LANES;
-        out[a->size[SUM_AT] + b] = sum_lanes(in + b * SUM_LANES, left < SUM_LANES ? left : SUM_LANES);
+    for (uint64_t from = 0; from < all; from += row) {
+        const uint32_t some = all - from < row ? all - (uint32_t)from : row;
+        for (uint32_t b = 0; b < some; b += SUM_LANES)
+            *out++ = sum_lanes(in + from + b, some - b < SUM_LANES ? some - b : SUM_LANES);
     }
 }
 
@@ -86,6 +102,7 @@ const op_row row_sum_blocks = {
     .name = "sum_blocks",
     .operand = {{"in", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR}, {"out", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},
     .elements = sum_elements,
+    .moves = sum_moves,
     .reference = sum_blocks,
     .shape = count_shape,
     .fit = count_fit,

@@ -38,6 +38,8 @@ static const op_row *const rows[OP_COUNT] = {
     [OP_NORM_BACKWARD_INPUT] = &row_norm_backward_input,
     [OP_NORM_LOAD_RUNNING] = &row_norm_load_running,
     [OP_NORM_UPDATE_RUNNING] = &row_norm_update_running,
+    [OP_NORM_MERGE_STATISTICS] = &row_norm_merge_statistics,
+    [OP_NORM_MERGE_SUMS] = &row_norm_merge_sums,
     [OP_TO_ROWS] = &row_to_rows,
     [OP_TO_PANELS] = &row_to_panels,
 #define ROWS(UPPER, NAME, S, SLOPE, TEXT)                                                                              \
@@ -70,6 +72,8 @@ static const op_row *const rows[OP_COUNT] = {
     [OP_MULTIPLY] = &row_multiply,
     [OP_CONCAT_FORWARD] = &row_concat_forward,
     [OP_CONCAT_BACKWARD] = &row_concat_backward,
+    [OP_ADD_NODE] = &row_add_node,
+    [OP_ADD_TREE] = &row_add_tree,
 };
 
 const op_row *op_get(op_id op) { return rows[op]; }

@@ -35,7 +35,10 @@ void compare_results(const test_case *c, void *const *got, difference *out)
 
 const char *compare_print_shape(const op_args *a, char text[SHAPE_TEXT])
 {
-    int n = snprintf(text, SHAPE_TEXT, "n=%u first=%u batch=%u at=%u size=", a->n, a->first, a->batch, a->at);
+    int n = snprintf(text, SHAPE_TEXT, "n=%u first=%u batch=%u at=%u ", a->n, a->first, a->batch, a->at);
+    if (a->origin || a->shard)
+        n += snprintf(text + n, SHAPE_TEXT - (size_t)n, "origin=%u shard=%u ", a->origin, a->shard);
+    n += snprintf(text + n, SHAPE_TEXT - (size_t)n, "size=");
     int last = OP_SIZES - 1;
     while (last > 0 && !a->size[last]) last--;
     for (int i = 0; i <= last; i++) n += snprintf(text + n, SHAPE_TEXT - (size_t)n, "%s%u", i ? "," : "", a->size[i]);

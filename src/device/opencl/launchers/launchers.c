@@ -26,6 +26,7 @@ static const struct {
     {sgd_launchers, sgd_launchers},
     {sum_launchers, sum_launchers},
     {sum_squares_launchers, sum_squares_launchers},
+    {tree_launchers, tree_launchers},
     {watch_launchers, watch_launchers},
     {weigh_launchers, weigh_launchers},
 };

@@ -30,6 +30,7 @@ extern const launcher rmsprop_launchers[];
 extern const launcher sgd_launchers[];
 extern const launcher sum_launchers[];
 extern const launcher sum_squares_launchers[];
+extern const launcher tree_launchers[];
 extern const launcher watch_launchers[];
 extern const launcher weigh_launchers[];
 

@@ -168,7 +168,9 @@ static tas_status backward_sums(tas_device *device, const op_args *a, const mem 
     cl_kernel kernel;
     (void)scratch;
     tas_status status = prepare_fold(device, a, m, 4, &names, &args, &kernel, &range);
-    return status ? status : launch_kernel(device, kernel, range, &args);
+    if (status) return status;
+    launch_add(&args, A_U32(a->shard == 0));
+    return launch_kernel(device, kernel, range, &args);
 }
 
 static tas_status backward_parameters(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
@@ -185,6 +187,20 @@ static tas_status backward_parameters(tas_device *device, const op_args *a, cons
                                   A_U32(norm_group(a)), A_U32(groups.begin), A_U32(groups.count), A_U32(a->first == 0));
     const launch_range range = vec ? launch_line(1, block_count(channels, vec)) : lanes_range(cl, channels);
     return launch_kernel(device, kernel, range, &args);
+}
+
+static tas_status merge(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    const opencl_device *cl = device->cl;
+    const char *name = a->op == OP_NORM_MERGE_SUMS ? "norm_merge_sums" : "norm_merge_statistics";
+    cl_kernel kernel;
+    (void)scratch;
+    tas_status status = get_fold(device, name, channel_vector(device, a), &kernel);
+    if (status) return status;
+    const launch_args args =
+        ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_U32(a->size[NORM_CHANNELS]), A_U32(a->size[NORM_POSITIONS]),
+             A_U32(norm_rows_total(a)), A_U32(norm_group(a)), A_U32(norm_groups(a)), A_F32(a->scalar[NORM_EPSILON]));
+    return launch_kernel(device, kernel, launch_line(cl->group, a->size[NORM_CHANNELS]), &args);
 }
 
 /* ---- Running statistics ------------------------------------------------------------------------------------------ */
@@ -224,5 +240,7 @@ const launcher norm_launchers[] = {
     {OP_NORM_BACKWARD_INPUT, backward_input, NULL},
     {OP_NORM_LOAD_RUNNING, load_running, NULL},
     {OP_NORM_UPDATE_RUNNING, update_running, NULL},
+    {OP_NORM_MERGE_STATISTICS, merge, NULL},
+    {OP_NORM_MERGE_SUMS, merge, NULL},
     {0},
 };

@@ -11,8 +11,10 @@ static tas_status sum_blocks(tas_device *device, const op_args *a, const mem *m,
     (void)scratch;
     tas_status status = program_get_grouped(device, "sum", "sum_blocks", &kernel);
     if (status) return status;
-    const size_t blocks = ((size_t)a->size[SUM_ELEMENTS] + SUM_LANES - 1) / SUM_LANES;
-    const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_U32(a->size[SUM_ELEMENTS]), A_U32(a->size[SUM_AT]));
+    const uint32_t all = a->size[SUM_ELEMENTS], row = a->size[SUM_ROW] ? a->size[SUM_ROW] : all;
+    const size_t blocks = sum_block_count(all, row);
+    const launch_args args =
+        ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_U32(all), A_U32(a->size[SUM_AT]), A_U32(a->size[SUM_FROM]), A_U32(row));
     return launch_kernel(device, kernel, launch_line(cl->group, blocks * cl->group), &args);
 }
 
