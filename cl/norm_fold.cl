@@ -320,7 +320,7 @@ LINE_KERNEL norm_update_running(VALUES statistics, RESULT mean, RESULT variance,
     variance[c] = v;
 }
 
-/* ---- one row of those of shards: a channel per work-item ---------------------------------------------------------- */
+/* ---- one row of those of shards: a channel per work-item --------------------------------------------------------- */
 
 /* Group g of `group` examples has the statistics (G, 3, C), that of all R examples gets its own. */
 LINE_KERNEL norm_merge_statistics(VALUES of_groups, RESULT statistics, uint C, uint P, uint R, uint group, uint groups,

@@ -152,7 +152,8 @@ static void check_backward_sums(const test_case *c)
                     check_exact(IN(3)[at], OUT(3)[at], at);
                     continue;
                 }
-                const double count = (double)(to - from) * width, inverse = IN(1)[(3 * (uint64_t)g + 2) * sets + s];
+                const double count = (double)(to - from) * width,
+                             inverse = IN(1)[(3 * (uint64_t)(c->args.shard ? 0 : g) + 2) * sets + s];
                 double sum = 0, size = 0;
                 for (uint32_t r = from; r < to; r++)
                     for (uint64_t w = 0; w < width; w++) {

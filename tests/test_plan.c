@@ -76,9 +76,24 @@ static uint32_t examples_of(const scene *s)
     return s->request.noise.probe > s->request.batch ? s->request.noise.probe : s->request.batch;
 }
 
+/* Of the first leaf of a batch: a tile reaches no further. */
+static uint32_t leaf_of(const scene *s, uint32_t examples)
+{
+    const uint32_t shards = s->request.shards ? s->request.shards : 1, shard = (examples + shards - 1) / shards;
+    if (!s->request.training) return examples;
+    return shard < 4096 ? shard : 4096;
+}
+
+/* Shards of a batch that have examples, at most: of any batch up to that one. */
+static uint32_t shards_of(const scene *s)
+{
+    return s->request.shards < examples_of(s) ? s->request.shards : examples_of(s);
+}
+
 static uint32_t limit_of(const scene *s)
 {
-    const uint32_t most = s->request.max_tile < examples_of(s) ? s->request.max_tile : examples_of(s);
+    const uint32_t leaf = leaf_of(s, examples_of(s));
+    const uint32_t most = s->request.max_tile < leaf ? s->request.max_tile : leaf;
     return most < MAX_TILE ? most : MAX_TILE;
 }
 
@@ -125,7 +140,8 @@ static void add_slice(slices *all, const region *p, uint64_t bytes)
 /* What a tensor needs, but for pads of panels of parameters. */
 static uint64_t bytes_of(const scene *s, const plan *p, const tensor *t)
 {
-    const uint64_t step = p->tile < s->request.batch ? p->tile : s->request.batch; /* less than a probe's tile */
+    const uint32_t leaf = leaf_of(s, s->request.batch);
+    const uint64_t step = p->tile < leaf ? p->tile : leaf; /* less than a probe's tile */
     const uint64_t tile_rows =
         t->batch_panels ? (p->tile + p->panel_width - 1) / p->panel_width * (uint64_t)p->panel_width : p->tile;
     const uint64_t step_rows =
@@ -181,10 +197,11 @@ static void list_slices(const scene *s, const plan *p, slices *all)
             add_slice(all, &p->tensor[t], bytes_of(s, p, &s->network->tensors[t]));
     uint64_t count = examples_of(s);
     for (int level = 0; level < SUM_LEVELS; level++) {
-        count = (count + 255) / 256;
+        count = (count + 255) / 256 + (p->shards > 1 ? shards_of(s) : 0);
         add_slice(all, &p->sum[level], count * 4);
         add_slice(all, &p->correct_sum[level], count * 4);
     }
+    if (p->shards > 1) add_slice(all, &p->shard_losses, shards_of(s) * 4);
     add_slice(all, &p->ring, RING * 4);
     add_slice(all, &p->first_bad, 8);
     if (request->training) add_slice(all, &p->divisor, DIVISOR_VALUES * 4);
@@ -205,6 +222,18 @@ static bool overlap(const region *x, const region *y)
     return x->part == y->part && x->offset < y->offset + y->bytes && y->offset < x->offset + x->bytes;
 }
 
+/* Nodes that wait: one per level of a tree with as many leaves as any batch up to this one can have, in powers of two.
+ */
+static uint64_t node_bytes(const scene *s, const plan *p)
+{
+    uint32_t nodes = 0;
+    for (uint32_t count = 1; s->request.training && count < shards_of(s); count *= 2) nodes++;
+    const uint32_t shards = s->request.shards ? s->request.shards : 1;
+    const uint32_t leaves = ((examples_of(s) + shards - 1) / shards + 4095) / 4096;
+    for (uint32_t count = 1; s->request.training && count < leaves; count *= 2) nodes++;
+    return nodes * p->bytes[PART_GRADIENT];
+}
+
 /* Slices start aligned and lie within their part; but for values, which check_lives() looks at, they do not overlap. */
 static void check_slices(const scene *s, const plan *p)
 {
@@ -219,8 +248,9 @@ static void check_slices(const scene *s, const plan *p)
         for (int b = 0; b < a; b++)
             if (x->part != PART_VALUES && overlap(x, all.at[b])) ck_abort_msg("slices overlap");
     }
+    ck_assert_uint_eq(p->bytes[PART_NODES], node_bytes(s, p));
     for (int part = 0; part < PART_COUNT; part++) /* and no part is larger than what lies there */
-        if (part != PART_SCRATCH && part != PART_STATE && part != PART_STATE_2)
+        if (part != PART_SCRATCH && part != PART_STATE && part != PART_STATE_2 && part != PART_NODES)
             ck_assert_uint_eq(p->bytes[part], (ends[part] + s->device.align - 1) / s->device.align * s->device.align);
 }
 
@@ -325,7 +355,7 @@ static void check_calls(const scene *s, const plan *p)
         const op_call *calls = list / 2 ? s->network->backward : s->network->forward;
         for (int c = 0; c < (list / 2 ? s->network->backward_count : s->network->forward_count); c++) {
             op_args args = calls[c].args;
-            args.n = list % 2 && p->step_panel_width != p->panel_width ? s->request.batch : p->tile;
+            args.n = list % 2 && p->step_panel_width != p->panel_width ? leaf_of(s, s->request.batch) : p->tile;
             args.batch = examples_of(s);
             args.panel_width = !call_held(s->network, &calls[c]) ? 1 : list % 2 ? p->step_panel_width : p->panel_width;
             const uint64_t bytes = fake_scratch(s->device.self, &args);
@@ -360,7 +390,7 @@ static void check_plan(const scene *s, const plan *p)
     check_calls(s, p);
     for (int part = 0; part < PART_COUNT; part++) {
         sum += p->bytes[part];
-        ck_assert_uint_le(p->bytes[part], s->device.max_alloc);
+        if (part != PART_NODES) ck_assert_uint_le(p->bytes[part], s->device.max_alloc);
     }
     ck_assert_uint_eq(p->host, host_bytes(s, p));
     ck_assert_uint_eq(sum + (s->device.shared ? p->host : 0), p->total);
@@ -406,6 +436,7 @@ static void scene_draw(scene *s)
                                 .order = random_below(2) * (uint64_t)random_below(5000),
                                 .copy = (host_copy)random_below(3)};
     if (!s->request.training) s->request.batch *= 1 + random_below(40);
+    if (random_below(2)) s->request.shards = 1u << random_below(6);
     if (s->request.training && random_below(2))
         s->request.noise = noise_schedule_for(s->network, s->request.batch, s->request.batch + random_below(100));
     if (s->request.noise.interval && random_below(2)) noise_schedule_precondition(&s->request.noise, s->request.batch);
@@ -425,7 +456,8 @@ static range range_of(const scene *s)
             plan p;
             uint64_t largest = 0;
             if (plan_with(s->network, &s->device, &s->request, tile, resident, &p)) continue;
-            for (int part = 0; part < PART_COUNT; part++) largest = p.bytes[part] > largest ? p.bytes[part] : largest;
+            for (int part = 0; part < PART_COUNT; part++)
+                if (part != PART_NODES && p.bytes[part] > largest) largest = p.bytes[part];
             r.least = p.total < r.least ? p.total : r.least;
             r.most = p.total > r.most ? p.total : r.most;
             r.least_part = largest < r.least_part ? largest : r.least_part;
@@ -455,7 +487,7 @@ static uint32_t largest_of(const scene *s, bool resident)
 static uint32_t evened(const scene *s, uint32_t largest, bool resident)
 {
     const uint32_t blocks = (largest + 255) / 256 * 256;
-    const uint32_t count = s->request.training || s->request.batch < blocks ? examples_of(s) : blocks;
+    const uint32_t most = leaf_of(s, examples_of(s)), count = s->request.training || most < blocks ? most : blocks;
     const uint32_t lanes = s->network->batch_panels ? fake_lanes(s->device.self, largest) : 1;
     if (largest < count && largest > lanes && fits(s, largest / lanes * lanes, resident))
         largest = largest / lanes * lanes; /* panels that are full */
@@ -790,7 +822,7 @@ START_TEST(tile_follows_the_budget)
     s.request.max_tile = s.request.batch = 16 * MAX_TILE;
     s.device.budget = UINT64_MAX;
     expect_ok(make(&s, &p));
-    ck_assert_uint_eq(p.tile, MAX_TILE);
+    ck_assert_uint_eq(p.tile, LEAF_EXAMPLES);
     plan_free(&p);
     scene_close(&s);
 }
@@ -939,7 +971,8 @@ START_TEST(largest_untiled_batch)
         for (uint32_t batch = 1; batch <= 4 * DRAWN_BATCH; batch++) {
             s.request.batch = s.request.max_tile = batch;
             if (s.request.resident && batch > s.request.resident) break;
-            if (fits(&s, batch, false) || fits(&s, batch, true)) expected = batch;
+            const uint32_t tile = leaf_of(&s, batch);
+            if (fits(&s, tile, false) || fits(&s, tile, true)) expected = batch;
         }
         s.request.batch = 1 + random_below(DRAWN_BATCH); /* which does not matter */
         expect_ok(plan_largest_untiled(s.network, &s.device, &s.request, &found));

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 /* The sum of the node at (level, index), over the places from .. to-1 alone; false: there is none. */
-static bool add_by_recursion(const shards *s, const float *leaf, tree_node node, float *sum)
+static bool add_by_recursion(const shard_cut *s, const float *leaf, tree_node node, float *sum)
 {
     float left, right;
     if (!node.level) {
@@ -19,16 +19,16 @@ static bool add_by_recursion(const shards *s, const float *leaf, tree_node node,
     return has_left || has_right;
 }
 
-static uint32_t places(const shards *s) { return s->count * s->slots; }
+static uint32_t places(const shard_cut *s) { return s->count * s->slots; }
 
-static tree_node root(const shards *s)
+static tree_node root(const shard_cut *s)
 {
     tree_node node = {0, 0};
     while (1u << node.level < places(s)) node.level++;
     return node;
 }
 
-static shards draw_cut(uint32_t *unit)
+static shard_cut draw_cut(uint32_t *unit)
 {
     const uint32_t units[] = {1, 1, 1, 2, 3, 16, 48, 5000};
     const uint32_t most = random_below(2) ? 40 : random_below(4) ? 60000 : 1 << 20;
@@ -36,7 +36,7 @@ static shards draw_cut(uint32_t *unit)
     return shards_cut(1 + random_below(most), 1u << random_below(random_below(8) ? 5 : 13), *unit);
 }
 
-static float *draw_leaves(const shards *s)
+static float *draw_leaves(const shard_cut *s)
 {
     float *leaf = malloc(places(s) * sizeof *leaf);
     ck_assert_ptr_nonnull(leaf);
@@ -45,7 +45,7 @@ static float *draw_leaves(const shards *s)
 }
 
 /* The sums of the nodes of a range, in the order of a step: the last one in `sum`, the others wait. */
-static int add_range(const shards *s, const float *leaf, uint32_t from, uint32_t to, tree_sums *t, float *waiting)
+static int add_range(const shard_cut *s, const float *leaf, uint32_t from, uint32_t to, tree_sums *t, float *waiting)
 {
     int most = 0;
     *t = shards_begin(s, from, to);
@@ -66,7 +66,7 @@ START_TEST(cuts)
 {
     random_seed(test_seed() + (uint64_t)_i);
     uint32_t unit, next = 0, used = 0;
-    const shards s = draw_cut(&unit);
+    const shard_cut s = draw_cut(&unit);
     for (uint32_t p = shards_next(&s, 0, places(&s)); p < places(&s); p = shards_next(&s, p + 1, places(&s))) {
         const example_run leaf = shards_leaf(&s, p), shard = shards_at(&s, p / s.slots);
         ck_assert_uint_eq(leaf.first, next);
@@ -86,7 +86,7 @@ START_TEST(tree_as_defined)
 {
     random_seed(test_seed() + (uint64_t)_i);
     uint32_t unit;
-    const shards s = draw_cut(&unit);
+    const shard_cut s = draw_cut(&unit);
     float *leaf = draw_leaves(&s), waiting[TREE_WAITING + 1], sum;
     tree_sums t;
     const int most = add_range(&s, leaf, 0, s.count, &t, waiting);
@@ -103,7 +103,7 @@ START_TEST(ranges)
 {
     random_seed(test_seed() + (uint64_t)_i);
     uint32_t unit;
-    const shards s = draw_cut(&unit), whole = shards_without_leaves(&s);
+    const shard_cut s = draw_cut(&unit), whole = shards_without_leaves(&s);
     float *leaf = draw_leaves(&s), waiting[TREE_WAITING + 1], sum;
     float *shard = calloc(s.count, sizeof *shard);
     ck_assert_ptr_nonnull(shard);
@@ -138,10 +138,10 @@ START_TEST(bounds)
 {
     random_seed(test_seed() + (uint64_t)_i);
     uint32_t unit;
-    const shards s = draw_cut(&unit);
+    const shard_cut s = draw_cut(&unit);
     const uint32_t tile = unit * (1 + random_below(100));
     for (int i = 0; i < 200; i++) {
-        const shards less = shards_cut(1 + random_below(s.batch), s.count, unit);
+        const shard_cut less = shards_cut(1 + random_below(s.batch), s.count, unit);
         uint64_t tiles = 0;
         for (uint32_t p = 0; (p = shards_next(&less, p, places(&less))) < places(&less); p++)
             tiles += (shards_leaf(&less, p).count - 1) / tile + 1;
@@ -155,11 +155,11 @@ END_TEST
 START_TEST(one_leaf)
 {
     for (uint32_t batch = 1; batch <= LEAF_EXAMPLES; batch++) {
-        const shards s = shards_cut(batch, batch % 2, 1);
+        const shard_cut s = shards_cut(batch, batch % 2, 1);
         ck_assert(!shards_adds(&s) && shards_leaf(&s, 0).count == batch);
         ck_assert_uint_eq(shards_waiting_most(&s, true), 0);
     }
-    const shards more = shards_cut(LEAF_EXAMPLES + 1, 1, 1);
+    const shard_cut more = shards_cut(LEAF_EXAMPLES + 1, 1, 1);
     ck_assert(shards_adds(&more) && shards_leaf(&more, 1).count == 1);
 }
 END_TEST

@@ -102,6 +102,7 @@ static int plan_session(train_session *session)
     wanted.validation = session->sets.validation ? session->sets.validation : session->judge;
     wanted.noise = options->noise;
     wanted.preconditioned_noise = options->preconditioned_noise;
+    wanted.shards = options->shards;
     wanted.keep_on_host = options->keep_on_host;
     wanted.optimizer = options->optimizer;
     wanted.clip = options->clip > 0;

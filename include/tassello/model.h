@@ -226,7 +226,7 @@ typedef struct tas_batch_change {
     uint64_t step;
     uint32_t batch;
 } tas_batch_change;
-enum { TAS_BATCH_CHANGES = 64 /* of a run, at most */ };
+enum { TAS_BATCH_CHANGES = 64 /* of a run, at most */, TAS_SHARDS = 4096 /* of a batch, at most */ };
 
 /* Their names: "sgd", "adam", "adamw", "rmsprop", "lion", "lars", "lamb"; "all", "weights"; "constant", "step",
  * "cosine", "polynomial", "exponential", "one-cycle", "seesaw"; "none", "linear", "sqrt", "auto". NULL for other
@@ -277,6 +277,10 @@ typedef struct tas_train_options {
     uint32_t batch_most;
     /* Non-zero: the last, smaller batch of an epoch is left out (0). */
     int drop_last;
+    /* Parts in which each batch is summed, which are then added as a binary tree, so that several devices can have them
+     * (1): a power of two, at most TAS_SHARDS. It decides bits, as all sums over examples do. Tiles do not reach from
+     * one part into the next. */
+    uint32_t shards;
     /* The length of the run: steps, or if they are 0 (the default) epochs (1). */
     uint64_t epochs, steps;
     /* Learning rate (0.02): 0, or from 1e-18 to 1000000. */

@@ -26,6 +26,7 @@ typedef struct tas_plan_options {
     /* The largest number of examples on the device at once; 0: as many as the budget allows. */
     uint32_t tile;
     /* As in tas_train_options. */
+    uint32_t shards;
     int keep_on_host;
     /* TAS_SGD. SGD, Lion and LARS keep one value per parameter, the others two; LARS and LAMB need sums of squares. */
     tas_optimizer optimizer;

@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 
-const char *const plan_part_names[PART_COUNT] = {"parameters",   "gradient",    "optimizer state", "second state",
-                                                 "partial sums", "activations", "kept values",     "batch",
-                                                 "noise scale",  "scratch",     "staging",         "data set"};
+const char *const plan_part_names[PART_COUNT] = {
+    "parameters",  "gradient", "optimizer state", "second state", "partial sums", "node sums", "activations",
+    "kept values", "batch",    "noise scale",     "scratch",      "staging",      "data set"};
 
 /* The most that a part may have: one allocation, and what kernels can count, which is elements in 32 bits. Of the data
  * set they count examples, and of what is kept they see one tile. */
@@ -20,7 +20,7 @@ static uint64_t part_limit(const plan_device *device, int part)
 static int oversized(const planner *pl)
 {
     for (int part = 0; part < PART_COUNT; part++)
-        if (pl->plan->bytes[part] > part_limit(pl->device, part)) return part;
+        if (part != PART_NODES && pl->plan->bytes[part] > part_limit(pl->device, part)) return part;
     return -1;
 }
 
@@ -51,9 +51,9 @@ static bool fits(planner *pl, choice c, uint64_t bytes)
 /* The largest tile that is wanted; a tile has at least one group of examples. */
 static uint32_t tile_limit(const planner *pl)
 {
-    const uint32_t examples = planner_examples(pl), group = pl->request.training ? pl->network->group : 1;
+    const uint32_t leaf = planner_leaf(pl), group = pl->request.training ? pl->network->group : 1;
     const uint32_t wanted = pl->request.max_tile > group ? pl->request.max_tile : group;
-    const uint32_t limit = wanted < examples ? wanted : examples;
+    const uint32_t limit = wanted < leaf ? wanted : leaf;
     return limit < MAX_TILE ? limit : MAX_TILE;
 }
 
@@ -102,14 +102,14 @@ static bool try_tile(planner *pl, choice *c, uint32_t tile)
 }
 
 /* Whole panels of examples, as lanes that are not filled cost as much as those that are; then as many tiles, but of
- * one size if that can be: 256 + 256 examples rather than 300 + 212. An evaluation passes over its set chunk by chunk.
- */
+ * one size if that can be: 256 + 256 examples rather than 300 + 212. A step passes over its batch leaf by leaf, and an
+ * evaluation over its set chunk by chunk. */
 static void even_out(planner *pl, choice *c)
 {
     const uint32_t most = c->tile;
     planner_outline(pl, c->mode, most, c->resident);
     const uint32_t panel_width = pl->plan->panel_width, panels = most > panel_width ? most - most % panel_width : most;
-    const uint32_t count = pl->plan->chunk;
+    const uint32_t count = pl->request.training ? planner_leaf(pl) : pl->plan->chunk;
     if (most < count) try_tile(pl, c, panels);
     const uint32_t tiles = (count - 1) / c->tile + 1, even = (count - 1) / tiles + 1;
     const uint32_t whole = (even + panel_width - 1) / panel_width * panel_width;
@@ -142,7 +142,7 @@ static void make_map(planner *pl, choice c)
 static choice with_tile(const planner *pl, uint32_t tile, bool resident)
 {
     const planner_mode tiles = pl->request.spills ? MODE_SPILLED : MODE_TILES;
-    const bool whole = pl->several && tile >= pl->request.batch;
+    const bool whole = planner_allows(pl, MODE_WHOLE, tile);
     return (choice){!pl->several ? MODE_TILES : whole ? MODE_WHOLE : tiles, resident, tile};
 }
 
@@ -214,11 +214,12 @@ tas_status plan_smallest_budget(const tas_network *network, const plan_device *d
     return status;
 }
 
-/* The largest batch up to the limit that fits in one tile, as `test` says; what it needs does not fall with the batch.
- */
-static bool test_batch(planner *pl, uint32_t batch, bool (*test)(planner *, choice, uint64_t))
+/* The largest batch up to the limit each of whose shards fits in one tile, as `test` says; what it needs does not fall
+ * with the batch. */
+static bool test_batch(planner *pl, bool (*test)(planner *, choice, uint64_t))
 {
-    const choice streamed = with_tile(pl, batch, false), resident = with_tile(pl, batch, true);
+    const uint32_t tile = planner_leaf(pl);
+    const choice streamed = with_tile(pl, tile, false), resident = with_tile(pl, tile, true);
     return test(pl, streamed, pl->device->budget) || test(pl, resident, pl->device->budget);
 }
 
@@ -228,7 +229,7 @@ static uint32_t largest_untiled(planner *pl, uint32_t limit, bool (*test)(planne
     for (uint32_t step = 1u << 31; step; step /= 2) {
         if (step > limit - batch) continue;
         planner_set_batch(pl, batch + step);
-        if (test_batch(pl, batch + step, test)) batch += step;
+        if (test_batch(pl, test)) batch += step;
     }
     return batch;
 }
@@ -239,12 +240,12 @@ tas_status plan_largest_untiled(const tas_network *network, const plan_device *d
     planner pl;
     plan p;
     tas_status status = planner_open(&pl, network, device, request, &p);
-    uint32_t limit = MAX_TILE;
+    uint32_t limit = LEAF_EXAMPLES * (request->shards ? request->shards : 1);
     if (request->resident && request->resident < limit) limit = (uint32_t)request->resident;
     *batch = status ? 0 : largest_untiled(&pl, limit, may_fit);
     if (*batch) {
         planner_set_batch(&pl, *batch);
-        if (!test_batch(&pl, *batch, fits)) *batch = largest_untiled(&pl, *batch - 1, fits);
+        if (!test_batch(&pl, fits)) *batch = largest_untiled(&pl, *batch - 1, fits);
     }
     planner_close(&pl);
     plan_free(&p);

@@ -6,6 +6,7 @@
  *     state         momentum, likewise
  *     second state  Adam's mean of squares, likewise
  *     partial sums  sums over granules that are not complete, of layers that have granules
+ *     node sums     sums over leaves of the batch that wait for others, each as large as the gradient (shards.h)
  *     values        the tile's inputs, activations and their gradients    grow with the tile; values that are not
  *                                                                         needed at the same time share memory
  *     kept values   what a pass over the tiles leaves to a later one      grow with the batch, unless they are on the
@@ -30,6 +31,7 @@
 
 #include "plan/noise_schedule.h"
 #include "plan/passes.h"
+#include "plan/shards.h"
 
 typedef enum plan_part {
     PART_PARAMETERS,
@@ -37,6 +39,7 @@ typedef enum plan_part {
     PART_STATE,
     PART_STATE_2,
     PART_PARTIAL,
+    PART_NODES,
     PART_VALUES,
     PART_KEPT,
     PART_BATCH,
@@ -80,6 +83,8 @@ typedef struct plan_request {
     bool training;
     uint32_t batch;                     /* in evaluation the examples of the whole set */
     uint32_t max_tile;                  /* the largest tile that is wanted */
+    uint32_t shards;                    /* in which each batch is cut; 0 stands for 1 */
+    bool some_shards;                   /* a range of them, and not all, is computed here */
     uint64_t resident;                  /* examples of a set that may be put on the device; 0: it is streamed */
     uint64_t input_bytes, target_bytes; /* per example of the data set */
     bool weights;                       /* its examples have weights; those of a network with weights of classes do */
@@ -107,6 +112,7 @@ typedef struct plan {
     uint32_t tile;
     uint32_t panel_width;      /* examples per panel (LAYOUT_BATCH_PANELS) */
     uint32_t step_panel_width; /* the same in a step, whose batch may be smaller than the tile of a probe */
+    uint32_t shards;           /* in which each batch is cut, at least 1 */
     bool weighted;             /* examples have weights */
     bool resident;             /* the set is in the data part, else it passes through the staging part */
     /* Examples for whose losses there is room: the batch; in evaluation whole blocks of sums. */
@@ -133,7 +139,10 @@ typedef struct plan {
     region sum[SUM_LEVELS], correct_sum[SUM_LEVELS], ring, first_bad; /* in the batch part */
     region weights, weight_sum[SUM_LEVELS];                           /* likewise, if it is weighted */
     region divisor, update_squares;                                   /* training only */
-    plan_source source[STAGES];                                       /* resident: only the first */
+    /* In training with shards: a row for each, of its sum of losses, of weights, of a fold of the whole batch. */
+    region shard_losses, shard_weights, shard_folds;
+    uint32_t nodes;             /* of the part of node sums: pieces of memory, each as large as the gradient */
+    plan_source source[STAGES]; /* resident: only the first */
 
     /* In the noise part (train/noise.h): one per tensor, and how many sums of squares a group's gradients make. */
     region *group_gradients;
@@ -167,7 +176,7 @@ tas_status plan_with(const tas_network *network, const plan_device *device, cons
 tas_status plan_smallest_budget(const tas_network *network, const plan_device *device, const plan_request *request,
                                 uint64_t *bytes);
 
-/* The largest batch that fits in one tile; 0: none. */
+/* The largest batch that fits in one tile, or with shards each of them does; 0: none. */
 tas_status plan_largest_untiled(const tas_network *network, const plan_device *device, const plan_request *request,
                                 uint32_t *batch);
 

@@ -14,18 +14,37 @@ uint32_t planner_examples(const planner *pl)
     return pl->request.batch > pl->request.noise.probe ? pl->request.batch : pl->request.noise.probe;
 }
 
+static shard_cut cut_of(const planner *pl, uint32_t examples)
+{
+    return shards_cut(examples, pl->request.shards, pl->network->group);
+}
+
+static uint32_t largest_leaf(const planner *pl, uint32_t examples)
+{
+    const shard_cut cut = cut_of(pl, examples);
+    return pl->request.training ? shards_leaf(&cut, 0).count : examples;
+}
+
+uint32_t planner_leaf(const planner *pl) { return largest_leaf(pl, planner_examples(pl)); }
+
+/* Whether a whole batch can be one tile: then it has one leaf. */
+static bool has_one_leaf(const planner *pl) { return pl->request.shards <= 1 && planner_leaf(pl) >= pl->request.batch; }
+
 bool planner_allows(const planner *pl, planner_mode mode, uint32_t tile)
 {
     const uint32_t unit = pl->request.training ? pl->network->group : 1, batch = pl->request.batch;
-    if (!pl->several) return mode == MODE_TILES && (tile % unit == 0 || tile >= planner_examples(pl));
-    if (mode == MODE_WHOLE) return tile >= batch;
-    return tile < batch && tile % unit == 0 && (mode == MODE_SPILLED || !pl->request.spills);
+    const bool whole = tile % unit == 0 || tile >= planner_leaf(pl);
+    if (!pl->several) return mode == MODE_TILES && whole;
+    if (mode == MODE_WHOLE) return tile >= batch && has_one_leaf(pl);
+    if (has_one_leaf(pl) && tile >= batch) return false;
+    return whole && (mode == MODE_SPILLED || !pl->request.spills);
 }
 
 /* Examples of a tile in a step. */
 static uint32_t step_tile(const planner *pl)
 {
-    return pl->plan->tile < pl->request.batch ? pl->plan->tile : pl->request.batch;
+    const uint32_t leaf = largest_leaf(pl, pl->request.batch);
+    return pl->plan->tile < leaf ? pl->plan->tile : leaf;
 }
 
 static uint64_t aligned(const planner *pl, uint64_t bytes)
@@ -36,9 +55,11 @@ static uint64_t aligned(const planner *pl, uint64_t bytes)
 
 static value_sizes sizes_of(const planner *pl)
 {
+    const shard_cut cut = cut_of(pl, planner_examples(pl));
     return (value_sizes){.tile = pl->plan->tile,
                          .step_tile = step_tile(pl),
                          .batch = planner_examples(pl),
+                         .tiles = (uint32_t)shards_tiles_most(&cut, pl->plan->tile, pl->network->group),
                          .one_group = !pl->request.training,
                          .panel_width = pl->plan->panel_width,
                          .step_panel_width = pl->plan->step_panel_width,
@@ -72,7 +93,7 @@ static void place_values(planner *pl)
         for (int pass = block->first; pass <= block->last && p->values; pass++)
             p->values[(size_t)pass * tensors + (size_t)block->tensor] = place;
     }
-    p->kept.tiles = (sizes.batch - 1) / sizes.tile + 1;
+    p->kept.tiles = sizes.tiles;
     for (int k = 0; k < m->kept.count && p->kept.region; k++) {
         const uint64_t bytes = m->kept.block[k].bytes;
         p->kept.region[m->kept_tensor[k]] =
@@ -219,6 +240,15 @@ static void add_noise(planner *pl)
     add_region(pl, PART_NOISE, RING * p->noise_sums * sizeof(float), &p->noise_ring);
 }
 
+/* As much for every batch up to this one. */
+static void add_nodes(planner *pl)
+{
+    plan *p = pl->plan;
+    const shard_cut cut = cut_of(pl, planner_examples(pl));
+    p->nodes = pl->request.training ? shards_waiting_most(&cut, !pl->request.some_shards) : 0;
+    p->bytes[PART_NODES] = p->nodes * p->trained;
+}
+
 static void add_fixed(planner *pl)
 {
     plan *p = pl->plan;
@@ -228,6 +258,7 @@ static void add_fixed(planner *pl)
     p->group_squares = p->preconditioned_squares = 0;
     for (int level = 0; level < SUM_LEVELS; level++) p->noise_sum[level].part = -1;
     add_parameters(pl);
+    add_nodes(pl);
     add_noise(pl);
     for (int mode = 0; mode < MODE_COUNT; mode++) pl->maps[mode].packed = 0;
 }
@@ -264,6 +295,23 @@ static bool open_calls(planner *pl)
     return true;
 }
 
+/* Shards that have examples, at most: of any batch up to this one. */
+static uint32_t shards_most(const planner *pl)
+{
+    const uint32_t count = pl->plan->shards, examples = planner_examples(pl);
+    return count < examples ? count : examples;
+}
+
+/* Of what makes one row of those of shards. */
+static uint64_t merge_scratch(const planner *pl, const op_args *fold)
+{
+    op_args args = *fold;
+    args.op = op_get(fold->op)->merge;
+    args.batch = args.n = shards_most(pl);
+    args.shard = 1;
+    return pl->plan->shards > 1 && args.op ? pl->device->scratch(pl->device->self, &args) : 0;
+}
+
 static void size_scratch(planner *pl, uint32_t tile, uint32_t panel_width)
 {
     uint64_t *most = &pl->plan->bytes[PART_SCRATCH];
@@ -272,8 +320,9 @@ static void size_scratch(planner *pl, uint32_t tile, uint32_t panel_width)
         args.batch = planner_examples(pl);
         args.n = pl->call[c].whole_batch ? args.batch : tile;
         args.panel_width = pl->call[c].batch_panels ? panel_width : 1;
-        const uint64_t bytes = pl->device->scratch(pl->device->self, &args);
+        const uint64_t bytes = pl->device->scratch(pl->device->self, &args), merge = merge_scratch(pl, &args);
         if (bytes > *most) *most = bytes;
+        if (pl->call[c].whole_batch && merge > *most) *most = merge;
     }
 }
 
@@ -302,6 +351,30 @@ static uint64_t count_update_squares(const planner *pl)
     return clip > two ? clip : two;
 }
 
+/* Of the largest row that a fold of the whole batch leaves for a shard. */
+static uint64_t fold_elements(const planner *pl)
+{
+    const tas_network *network = pl->network;
+    uint64_t most = 0;
+    for (int t = 0; t < network->tensor_count; t++) {
+        const tensor *of = &network->tensors[t];
+        if (of->role == ROLE_SUM && of->spread == SPREAD_GROUP && !of->group && of->elements > most)
+            most = of->elements;
+    }
+    return most;
+}
+
+static void add_shards(planner *pl)
+{
+    plan *p = pl->plan;
+    const uint64_t row = shards_most(pl) * sizeof(float);
+    p->shard_losses.part = p->shard_weights.part = p->shard_folds.part = -1;
+    if (!pl->request.training || p->shards == 1) return;
+    add_region(pl, PART_BATCH, row, &p->shard_losses);
+    if (p->weighted) add_region(pl, PART_BATCH, row, &p->shard_weights);
+    if (pl->several) add_region(pl, PART_BATCH, row * fold_elements(pl), &p->shard_folds);
+}
+
 /* In evaluation losses are summed chunk by chunk, so that a large set needs no more than a small one. */
 static void add_batch(planner *pl)
 {
@@ -317,11 +390,13 @@ static void add_batch(planner *pl)
     if (p->weighted) add_region(pl, PART_BATCH, (uint64_t)p->chunk * sizeof(float), &p->weights);
     for (int level = 0; level < SUM_LEVELS; level++) {
         count = (count + SUM_LANES - 1) / SUM_LANES;
+        if (pl->request.training && p->shards > 1) count += shards_most(pl); /* each has blocks of its own */
         add_region(pl, PART_BATCH, count * sizeof(float), &p->sum[level]);
         add_region(pl, PART_BATCH, count * sizeof(float), &p->correct_sum[level]);
         p->weight_sum[level].part = -1;
         if (p->weighted) add_region(pl, PART_BATCH, count * sizeof(float), &p->weight_sum[level]);
     }
+    add_shards(pl);
     const value_sizes sizes = sizes_of(pl);
     for (int t = 0; t < network->tensor_count; t++)
         if (network->tensors[t].role == ROLE_CONSTANT)
@@ -442,6 +517,7 @@ tas_status planner_open(planner *pl, const tas_network *network, const plan_devi
     *p = (plan){.tensor = calloc(count, sizeof *p->tensor),
                 .group_gradients = calloc(count, sizeof *p->group_gradients)};
     p->weighted = request->weights || network->class_weights;
+    p->shards = request->training && request->shards ? request->shards : 1;
     *pl = (planner){.network = network, .device = device, .request = *request, .plan = p};
     if (!p->tensor || !p->group_gradients || !open_maps(pl) || !open_calls(pl))
         return fail(network->context, TAS_NO_MEMORY, "no memory for a plan");

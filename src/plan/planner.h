@@ -38,8 +38,10 @@ void planner_close(planner *pl);
 /* From now on for another batch, which is not tiled and has no probe. */
 void planner_set_batch(planner *pl, uint32_t batch);
 
-/* Examples of a batch: of a step's or of a probe. */
+/* Examples of a batch: of a step's or of a probe. And of its largest leaf, which is the most that a tile can have; in
+ * an evaluation those of the set. */
 uint32_t planner_examples(const planner *pl);
+uint32_t planner_leaf(const planner *pl);
 
 /* Whether a batch may pass in tiles of so many examples in that mode, memory aside. */
 bool planner_allows(const planner *pl, planner_mode mode, uint32_t tile);

@@ -17,9 +17,9 @@ static uint32_t log_of(uint32_t power)
     return log;
 }
 
-shards shards_cut(uint32_t batch, uint32_t count, uint32_t unit)
+shard_cut shards_cut(uint32_t batch, uint32_t count, uint32_t unit)
 {
-    shards s = {.batch = batch, .count = count ? count : 1};
+    shard_cut s = {.batch = batch, .count = count ? count : 1};
     s.size = round_up((batch - 1) / s.count + 1, unit);
     s.used = (batch - 1) / s.size + 1;
     s.leaf = unit < LEAF_EXAMPLES ? LEAF_EXAMPLES / unit * unit : unit;
@@ -27,9 +27,9 @@ shards shards_cut(uint32_t batch, uint32_t count, uint32_t unit)
     return s;
 }
 
-shards shards_without_leaves(const shards *s)
+shard_cut shards_without_leaves(const shard_cut *s)
 {
-    shards whole = *s;
+    shard_cut whole = *s;
     whole.leaf = s->size;
     whole.slots = 1;
     return whole;
@@ -43,15 +43,15 @@ static example_run run_before(uint64_t first, uint32_t most, uint32_t end)
     return (example_run){(uint32_t)first, left < most ? left : most};
 }
 
-example_run shards_at(const shards *s, uint32_t i) { return run_before((uint64_t)i * s->size, s->size, s->batch); }
+example_run shards_at(const shard_cut *s, uint32_t i) { return run_before((uint64_t)i * s->size, s->size, s->batch); }
 
-example_run shards_leaf(const shards *s, uint32_t place)
+example_run shards_leaf(const shard_cut *s, uint32_t place)
 {
     const example_run shard = shards_at(s, place / s->slots);
     return run_before(shard.first + (uint64_t)(place % s->slots) * s->leaf, s->leaf, shard.first + shard.count);
 }
 
-uint32_t shards_next(const shards *s, uint32_t place, uint32_t end)
+uint32_t shards_next(const shard_cut *s, uint32_t place, uint32_t end)
 {
     while (place < end && !shards_leaf(s, place).count) {
         if (place / s->slots >= s->used) return end;
@@ -60,33 +60,33 @@ uint32_t shards_next(const shards *s, uint32_t place, uint32_t end)
     return place < end ? place : end;
 }
 
-static uint64_t tiles_of(const shards *s, uint32_t examples, uint32_t tile)
+static uint64_t tiles_of(const shard_cut *s, uint32_t examples, uint32_t tile)
 {
     const uint64_t whole = examples / s->leaf, rest = examples % s->leaf;
     return whole * ((s->leaf - 1) / tile + 1) + (rest + tile - 1) / tile;
 }
 
-uint64_t shards_tiles(const shards *s, uint32_t tile)
+uint64_t shards_tiles(const shard_cut *s, uint32_t tile)
 {
     return (s->used - 1) * tiles_of(s, s->size, tile) + tiles_of(s, shards_at(s, s->used - 1).count, tile);
 }
 
 /* A smaller batch may have more shards: 9 examples make shards of 2, 8 examples eight of 1. */
-uint64_t shards_tiles_most(const shards *s, uint32_t tile, uint32_t unit)
+uint64_t shards_tiles_most(const shard_cut *s, uint32_t tile, uint32_t unit)
 {
     if (s->count == 1) return tiles_of(s, s->batch, tile);
     const uint32_t units = (s->batch - 1) / unit + 1, most = s->count < units ? s->count : units;
     return most * tiles_of(s, s->size, tile);
 }
 
-uint32_t shards_waiting_most(const shards *s, bool all)
+uint32_t shards_waiting_most(const shard_cut *s, bool all)
 {
     const uint32_t used = s->count < s->batch ? s->count : power_from(s->batch);
     const uint32_t levels = log_of(used) + log_of(s->slots);
     return all ? levels : 2 * levels;
 }
 
-tree_sums shards_begin(const shards *of, uint32_t from, uint32_t to)
+tree_sums shards_begin(const shard_cut *of, uint32_t from, uint32_t to)
 {
     return (tree_sums){.of = of, .from = from * of->slots, .to = to * of->slots};
 }

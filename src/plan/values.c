@@ -194,11 +194,10 @@ static uint64_t aligned(uint64_t bytes, uint64_t align) { return (bytes + align 
 
 void values_outline(value_map *m, const tas_network *network, const value_sizes *s, uint64_t *bytes, uint64_t *kept)
 {
-    const uint64_t tiles = ((uint64_t)s->batch + s->tile - 1) / s->tile;
     for (int b = 0; b < m->arena.count; b++)
         m->arena.block[b].bytes = aligned(values_bytes(&network->tensors[m->block[b].tensor], s), s->align);
     for (int k = 0; k < m->kept.count; k++)
-        m->kept.block[k].bytes = tiles * aligned(values_bytes(&network->tensors[m->kept_tensor[k]], s), s->align);
+        m->kept.block[k].bytes = s->tiles * aligned(values_bytes(&network->tensors[m->kept_tensor[k]], s), s->align);
     const bool packed = m->packed == s->tile;
     *bytes = packed ? m->packed_bytes : arena_fullest(&m->arena);
     *kept = packed ? m->packed_kept : arena_fullest(&m->kept);

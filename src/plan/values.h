@@ -28,6 +28,7 @@ typedef struct value_map {
 /* Sizes in a plan for one tile. */
 typedef struct value_sizes {
     uint32_t tile, step_tile, batch; /* examples: at once; in a step, whose batch may be smaller; of the batch */
+    uint32_t tiles;                  /* of the batch, at most */
     uint32_t panel_width, step_panel_width;
     bool one_group; /* an evaluation: statistics are those of all examples */
     uint64_t align;

@@ -62,14 +62,21 @@ static tas_status look(void *self, const op_call *call, uint32_t n, uint32_t fir
     return status;
 }
 
+/* A sum of leaves may be the first that is not finite. */
+static tas_status look_at_sums(void *self, const op_call *call) { return look(self, call, 0, 0); }
+
 /* The first tensor of a step's gradient that is not finite, by name. */
 static tas_status find_tensor(tas_run *run, uint64_t step)
 {
     workspace *w = &run->w;
     search s = {w, w->plan.step_panel_width, -1};
-    const step_observer observer = {.self = &s, .after_call = look};
+    const step_observer observer = {.self = &s, .after_call = look, .after_sums = look_at_sums};
     const run_step at = run_step_at(run, step);
-    const step_batch batch = {run->data, run->order, at.at, at.count, w->plan.step_panel_width};
+    const step_batch batch = {.data = run->data,
+                              .order = run->order,
+                              .at = at.at,
+                              .count = at.count,
+                              .panel_width = w->plan.step_panel_width};
     /* What the bad step left in open granules must not be found. */
     tas_status status = w->device->driver->zero(w->device, &w->part[PART_GRADIENT]);
     if (!status) status = step_gradient(w, &batch, &observer);

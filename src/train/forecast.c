@@ -1,5 +1,6 @@
 /* The forecast of a run: the plans that training and evaluation will make. */
 #include "train/feed.h"
+#include "train/options.h"
 #include "train/update.h"
 
 #include <tassello/plan.h>
@@ -30,7 +31,7 @@ void forecast_request_noise(plan_request *request, const tas_network *network, u
 
 void tas_plan_options_init(tas_plan_options *options)
 {
-    *options = (tas_plan_options){.size = sizeof *options, .batch = 64};
+    *options = (tas_plan_options){.size = sizeof *options, .batch = 64, .shards = 1};
 }
 
 /* Without a set: bytes with labels, which are streamed. */
@@ -225,6 +226,7 @@ static tas_status forecast_run(tas_device *device, const tas_network *network, c
     forecast f = {.network = network, .options = options, .limits = model_device_limits(device)};
     const uint32_t most = largest_batch(options), examples = train ? (uint32_t)train->options.count : 0;
     f.run = train ? forecast_request(train, true, most, options->tile) : request_without(network, most, options->tile);
+    f.run.shards = options->shards;
     f.run.spills = options->keep_on_host;
     f.run.run_copies = (options->grows != 0) + (options->audits != 0);
     update_request(&f.run, options->optimizer, options->clip != 0);
@@ -261,7 +263,8 @@ tas_status tas_plan_make(tas_device *device, const tas_network *network, const t
             fail(context, TAS_BAD_ARGUMENT, "options of %zu bytes; this library knows %zu: use tas_plan_options_init()",
                  options->size, sizeof *options);
     else
-        status = check_batches(context, train, options);
+        status = options_check_shards(context, options->shards);
+    if (!status) status = check_batches(context, train, options);
     if (!status && train) status = feed_check(network, train);
     if (!status && train) feed_note(network, train);
     if (!status && test) status = feed_check(network, test);

@@ -35,7 +35,7 @@ static tas_status after_tile(void *self, uint32_t n, uint32_t first)
 static tas_status run_batch(gradients *g, const uint32_t *list, uint32_t n, bool norms)
 {
     workspace *w = &g->w;
-    const step_batch batch = {g->data, list, 0, n, w->plan.panel_width};
+    const step_batch batch = {.data = g->data, .order = list, .count = n, .panel_width = w->plan.panel_width};
     norms_watch watch = {w, n, false};
     const step_observer observer = {.self = &watch, .after_call = after_call, .after_tile = after_tile};
     tas_status status = feed_order(w, list, n);

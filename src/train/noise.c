@@ -125,6 +125,12 @@ static tas_status after_call(void *self, const op_call *call, uint32_t n, uint32
     return status || !grouped ? status : run_group(m, call, n, first);
 }
 
+static tas_status after_sums(void *self, const op_call *call)
+{
+    const step_observer *also = ((measurement *)self)->also;
+    return also && also->after_sums ? also->after_sums(also->self, call) : TAS_OK;
+}
+
 /* The squares of a group's gradient, when the tile ends the group. */
 static tas_status after_tile(void *self, uint32_t n, uint32_t first)
 {
@@ -202,7 +208,7 @@ tas_status noise_measure(workspace *w, const noise_schedule *schedule, const ste
                      .preconditioner = preconditioner,
                      .also = also};
     const bool grouped = schedule->grouped || preconditioner;
-    const step_observer observer = {&m, grouped ? m.group : 0, after_call, after_tile};
+    const step_observer observer = {&m, grouped ? m.group : 0, after_call, after_tile, after_sums};
     const tas_status status = step_gradient(w, batch, &observer);
     return status ? status : sum_figures(&m, step);
 }

@@ -12,6 +12,7 @@ void tas_train_options_init(tas_train_options *options)
 {
     *options = (tas_train_options){.size = sizeof *options,
                                    .batch = 64,
+                                   .shards = 1,
                                    .epochs = 1,
                                    .lr = 0.02f,
                                    .momentum = 0.9f,
@@ -216,6 +217,13 @@ static tas_status check_audit(tas_context *context, const tas_train_options *opt
     return TAS_OK;
 }
 
+tas_status options_check_shards(tas_context *context, uint32_t shards)
+{
+    if (shards && !(shards & (shards - 1)) && shards <= TAS_SHARDS) return TAS_OK;
+    return fail(context, TAS_BAD_ARGUMENT, "shards %" PRIu32 ": expected a power of two from 1 to %d", shards,
+                TAS_SHARDS);
+}
+
 static tas_status check_size(tas_context *context, const tas_train_options *options)
 {
     if (options->size == sizeof *options) return TAS_OK;
@@ -231,6 +239,7 @@ tas_status options_check(const tas_network *network, const tas_data *data, const
     const uint64_t examples = data->options.count;
     course c;
     tas_status status = check_size(context, options);
+    if (!status) status = options_check_shards(context, options->shards);
     if (!status) status = check_all_batches(context, options, examples, data->name);
     if (!status) status = options_course(&c, context, options, examples);
     if (status) return status;

@@ -9,6 +9,9 @@
 
 #include <tassello/model.h>
 
+/* Checks how many shards a batch has. */
+tas_status options_check_shards(tas_context *context, uint32_t shards);
+
 /* Checks options that come from outside, with the data set and the network that they are for. */
 tas_status options_check(const tas_network *network, const tas_data *data, const tas_train_options *options);
 

@@ -76,14 +76,18 @@ static tas_status measure_noise(tas_run *run, const run_step *step, const step_b
 static tas_status compute_gradient(tas_run *run, const run_step *step)
 {
     const noise_schedule *schedule = noise_for(run, step->batch);
-    const step_batch own = {run->data, run->order, step->at, step->count, run->w.plan.step_panel_width};
+    const step_batch own = {.data = run->data,
+                            .order = run->order,
+                            .at = step->at,
+                            .count = step->count,
+                            .panel_width = run->w.plan.step_panel_width};
     const step_batch measured = measured_batch(run, step, own);
     const step_observer *traces = trace_begin(run, step->number);
     const bool apart = !measured.count || schedule->probe;
     tas_status status = TAS_OK;
     if (measured.count) status = measure_noise(run, step, &measured, apart ? NULL : traces);
     if (!status && apart) status = step_gradient(&run->w, &own, traces);
-    return status ? status : step_watch(&run->w, step->number, step->count);
+    return status ? status : step_watch(&run->w, &own, step->number);
 }
 
 static tas_status run_update(tas_run *run, const run_step *step)
@@ -414,6 +418,7 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
     run->steps = options_steps(options, &run->course);
     const batch_range range = options_batches(options, &run->course);
     run->request = forecast_request(data, true, range.most, options->tile);
+    run->request.shards = options->shards;
     run->request.spills = options->keep_on_host;
     run->request.run_copies = audit_is_asked(options);
     update_request(&run->request, options->optimizer, options->clip > 0);

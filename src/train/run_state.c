@@ -48,6 +48,7 @@ static const struct setting {
     ROW(batch, SETTING_U32, NULL, ALL, ALL, ALL),
     ROW(batch_most, SETTING_U32, NULL, ALL, OF(TAS_SCHEDULE_SEESAW), ALL),
     ROW(drop_last, SETTING_FLAG, NULL, ALL, ALL, ALL),
+    ROW(shards, SETTING_U32, NULL, ALL, ALL, ALL),
     ROW(epochs, SETTING_U64, NULL, 0, 0, 0),
     ROW(steps, SETTING_U64, NULL, 0, 0, 0),
     ROW(optimizer, SETTING_WORD, optimizer_word, ALL, ALL, ALL),

@@ -1,8 +1,10 @@
 /* One step of mini-batch training:
  *
  *     for each pass over the batch (plan/passes.h): one, unless a layer needs statistics of the whole batch
- *         for each tile of the batch
- *             feed it; forward; backward      adds to the sums of losses and gradients
+ *         for each leaf of the batch (plan/shards.h): one, unless it has several shards or more than 4096 examples
+ *             for each tile of the leaf
+ *                 feed it; forward; backward  adds to the sums of gradients
+ *             add the leaf's sums to those of the leaves before it, as the tree says
  *         calls for the whole batch
  *     watch                               records the first step whose sums are not finite
  *     update                              w <- w - ..., unless a step was recorded
@@ -10,58 +12,233 @@
  * Nothing in it waits for the device, except that a streamed data set is fed at most two tiles ahead (feed.h). */
 #include "train/step.h"
 
+#include "ops/sum.h"
+#include "ops/tree.h"
 #include "ops/watch.h"
 #include "train/feed.h"
 
-/* Examples of the tile that begins with example `first` of the batch. */
-static uint32_t tile_at(const workspace *w, const step_batch *batch, const step_observer *observer, uint32_t first)
+/* A step, or what of it is computed here. */
+typedef struct step {
+    workspace *w;
+    const step_batch *batch;
+    const step_observer *observer;
+    shard_cut cut;
+    uint32_t from, to; /* shards that have examples */
+} step;
+
+static step make_step(workspace *w, const step_batch *batch, const step_observer *observer)
 {
-    const uint32_t group = observer ? observer->group : 0;
-    uint32_t left = batch->count - first;
-    if (group && group - first % group < left) left = group - first % group;
-    return left < w->plan.tile ? left : w->plan.tile;
+    step s = {w, batch, observer, shards_cut(batch->count, w->plan.shards, w->network->group), 0, 0};
+    s.to = batch->to && batch->to < s.cut.used ? batch->to : s.cut.used;
+    s.from = batch->from < s.to ? batch->from : s.to;
+    return s;
 }
 
-static tas_status run_call(workspace *w, const op_call *call, uint32_t n, uint32_t first, uint32_t batch,
-                           const step_observer *observer)
+/* Sums of gradients ----------------------------------------------------------------------------------------------- */
+
+static bool sums_gradients(const tas_network *network, const op_call *call)
 {
-    const tas_status status = workspace_run(w, call, n, first, batch);
-    return status || !observer ? status : observer->after_call(observer->self, call, n, first);
+    for (int o = 0; op_get(call->args.op)->operand[o].name; o++)
+        if (network->tensors[call->operand[o]].role == ROLE_GRADIENT) return true;
+    return false;
+}
+
+/* Bytes of the gradient, and of the nodes of the tree. */
+typedef struct byte_range {
+    uint64_t at, bytes;
+} byte_range;
+
+static tas_status add_node(workspace *w, const mem *to, const mem *from, bool keeps, byte_range some)
+{
+    const op_args args = {.op = OP_ADD_NODE,
+                          .size = {[NODE_AT] = (uint32_t)(some.at / sizeof(float)),
+                                   [NODE_ELEMENTS] = (uint32_t)(some.bytes / sizeof(float)),
+                                   [NODE_KEEPS] = keeps}};
+    const mem operand[] = {*to, *from};
+    return device_run(w->device, &args, operand, NULL);
+}
+
+/* A leaf's sums get those of `added` of the nodes that wait, and then wait as well, unless the leaf is the last. */
+static tas_status add_range(workspace *w, int waiting, int added, bool last, byte_range some)
+{
+    const mem *sum = &w->part[PART_GRADIENT];
+    tas_status status = TAS_OK;
+    if (!added && !last) return add_node(w, &w->node[waiting], sum, true, some);
+    for (int i = 1; i <= added && !status; i++) {
+        const mem *node = &w->node[waiting - i];
+        const bool waits = i == added && !last;
+        status = add_node(w, waits ? node : sum, waits ? sum : node, false, some);
+    }
+    return status;
+}
+
+/* The same for what some calls have summed of a leaf, or for the whole gradient. */
+static tas_status add_leaf(step *s, tree_sums *sums, uint32_t place, const op_call *const *calls, int count)
+{
+    workspace *w = s->w;
+    const int waiting = sums->count, added = shards_add(sums, place);
+    const bool last = shards_next(sums->of, place + 1, sums->to) == sums->to;
+    tas_status status = TAS_OK;
+    if (w->plan.passes.count == 1) return add_range(w, waiting, added, last, (byte_range){0, w->plan.trained});
+    for (int c = 0; c < count; c++)
+        for (int o = 0; op_get(calls[c]->args.op)->operand[o].name && !status; o++) {
+            const int t = calls[c]->operand[o];
+            const byte_range some = {w->plan.tensor[t].offset, w->plan.tensor[t].bytes};
+            if (w->network->tensors[t].role == ROLE_GRADIENT) status = add_range(w, waiting, added, last, some);
+        }
+    return status;
+}
+
+static tas_status report_sums(const step *s, const op_call *const *calls, int count)
+{
+    tas_status status = TAS_OK;
+    for (int c = 0; c < count && s->observer && s->observer->after_sums && !status; c++)
+        if (sums_gradients(s->w->network, calls[c])) status = s->observer->after_sums(s->observer->self, calls[c]);
+    return status;
+}
+
+/* Tiles ----------------------------------------------------------------------------------------------------------- */
+
+/* Examples of the tile that begins with example `first` of the batch. */
+static uint32_t tile_at(const step *s, example_run leaf, uint32_t first)
+{
+    const uint32_t group = s->observer ? s->observer->group : 0;
+    uint32_t left = leaf.first + leaf.count - first;
+    if (group && group - first % group < left) left = group - first % group;
+    return left < s->w->plan.tile ? left : s->w->plan.tile;
+}
+
+/* What sums gradients gets the leaf as if it were the batch. */
+static tas_status run_call(step *s, const op_call *call, example_run leaf, uint32_t n, uint32_t first, bool observed)
+{
+    call_part part = {.n = n, .first = first, .batch = s->batch->count};
+    if (sums_gradients(s->w->network, call))
+        part = (call_part){.n = n, .first = first - leaf.first, .batch = leaf.count, .origin = leaf.first};
+    const tas_status status = workspace_run_part(s->w, call, &part);
+    return status || !observed ? status : s->observer->after_call(s->observer->self, call, n, first);
 }
 
 /* A tile in one of the passes. */
-static tas_status run_tile(workspace *w, int number, uint32_t tile, const step_batch *batch, uint32_t n, uint32_t first,
-                           const step_observer *observer)
+static tas_status run_tile(step *s, int number, uint32_t tile, example_run leaf, uint32_t n, uint32_t first)
 {
+    workspace *w = s->w;
+    const step_batch *batch = s->batch;
     const batch_pass *pass = &w->plan.passes.pass[number];
     tas_status status = workspace_begin_tile(w, number, tile);
     w->place = (step_place){.tile = tile, .first = first, .n = n, .batch = batch->count};
     if (!status && pass->feeds) status = feed_tile(w, batch->data, batch->order, batch->at + first, n);
     for (int c = 0; c < pass->count && !status; c++)
-        status = run_call(w, pass->calls[c], n, first, batch->count, c < pass->repeated ? NULL : observer);
+        status = run_call(s, pass->calls[c], leaf, n, first, s->observer && c >= pass->repeated);
     w->place = (step_place){0};
     if (!status) status = workspace_store(w, number, tile);
-    if (!status && observer && observer->after_tile) status = observer->after_tile(observer->self, n, first);
+    if (!status && s->observer && s->observer->after_tile)
+        status = s->observer->after_tile(s->observer->self, n, first);
     return !status && pass->feeds ? feed_done(w) : status;
+}
+
+static tas_status run_tiles(step *s, int number)
+{
+    const batch_pass *pass = &s->w->plan.passes.pass[number];
+    const op_call *const *own = pass->calls + pass->repeated;
+    const int count = pass->count - pass->repeated;
+    tree_sums sums = shards_begin(&s->cut, s->from, s->to);
+    uint32_t place = shards_next(&s->cut, sums.from, sums.to), tile = 0;
+    tas_status status = TAS_OK;
+    for (; place < sums.to && !status; place = shards_next(&s->cut, place + 1, sums.to)) {
+        const example_run leaf = shards_leaf(&s->cut, place);
+        for (uint32_t first = leaf.first, n; first < leaf.first + leaf.count && !status; first += n) {
+            n = tile_at(s, leaf, first);
+            status = run_tile(s, number, tile++, leaf, n, first);
+        }
+        if (!status) status = add_leaf(s, &sums, place, own, count);
+    }
+    return status ? status : report_sums(s, own, count);
+}
+
+/* Calls for the whole batch --------------------------------------------------------------------------------------- */
+
+static tas_status share(const step *s, const mem *rows, uint64_t width)
+{
+    const step_peers *peers = s->batch->peers;
+    return peers ? peers->share(peers->self, rows, (uint32_t)width, s->cut.used) : TAS_OK;
+}
+
+/* Gradients of sums that lie there for the whole batch: shard by shard. */
+static tas_status sum_shards(step *s, const op_call *call)
+{
+    const shard_cut whole = shards_without_leaves(&s->cut);
+    tree_sums sums = shards_begin(&whole, s->from, s->to);
+    tas_status status = TAS_OK;
+    for (uint32_t i = s->from; i < s->to && !status; i++) {
+        const example_run run = shards_at(&whole, i);
+        const call_part part = {.n = run.count, .batch = run.count, .origin = run.first, .shard = whole.size};
+        status = workspace_run_part(s->w, call, &part);
+        if (!status) status = add_leaf(s, &sums, i, &call, 1);
+    }
+    return status ? status : report_sums(s, &call, 1);
+}
+
+/* A row per shard, and what is made of all rows. */
+static tas_status merge_shards(step *s, const op_call *call)
+{
+    workspace *w = s->w;
+    int out = 0;
+    for (int o = 0; op_get(call->args.op)->operand[o].name; o++)
+        if (op_get(call->args.op)->operand[o].access != ACCESS_IN) out = call->operand[o];
+    const uint32_t first = shards_at(&s->cut, s->from).first, end = s->to * s->cut.size, batch = s->batch->count;
+    const uint32_t n = (end < batch ? end : batch) - first;
+    const call_part own = {.n = n, .first = first, .batch = batch, .shard = s->cut.size, .out = &w->shard_folds};
+    op_args args = call->args;
+    args.op = op_get(call->args.op)->merge;
+    args.n = args.batch = batch;
+    args.shard = s->cut.size;
+    const mem operand[] = {w->shard_folds, w->tensor[out]};
+    tas_status status = n ? workspace_run_part(w, call, &own) : TAS_OK;
+    if (!status) status = share(s, &w->shard_folds, w->network->tensors[out].elements);
+    return status ? status : device_run(w->device, &args, operand, &w->part[PART_SCRATCH]);
+}
+
+/* With one shard such a call has all rows of the batch, whatever the leaves. */
+static tas_status run_after(step *s, const op_call *call)
+{
+    const uint32_t batch = s->batch->count;
+    tas_status status = TAS_OK;
+    if (s->w->plan.shards > 1)
+        status = sums_gradients(s->w->network, call) ? sum_shards(s, call) : merge_shards(s, call);
+    else
+        status = workspace_run(s->w, call, batch, 0, batch);
+    if (status || !s->observer) return status;
+    if (s->w->plan.shards == 1) status = report_sums(s, &call, 1);
+    return status ? status : s->observer->after_call(s->observer->self, call, batch, 0);
 }
 
 tas_status step_gradient(workspace *w, const step_batch *batch, const step_observer *observer)
 {
+    step s = make_step(w, batch, observer);
     const passes *all = &w->plan.passes;
     tas_status status = TAS_OK;
     w->panel_width = batch->panel_width;
     for (int p = 0; p < all->count && !status; p++) {
         const batch_pass *pass = &all->pass[p];
         workspace_begin_pass(w, p);
-        for (uint32_t first = 0, tile = 0, n; first < batch->count && !status; first += n, tile++) {
-            n = tile_at(w, batch, observer, first);
-            status = run_tile(w, p, tile, batch, n, first, observer);
-        }
-        for (int c = 0; c < pass->after_count && !status; c++)
-            status = run_call(w, pass->after[c], batch->count, 0, batch->count, observer);
+        status = run_tiles(&s, p);
+        for (int c = 0; c < pass->after_count && !status; c++) status = run_after(&s, pass->after[c]);
     }
     return status;
 }
+
+int step_nodes(const workspace *w, const step_batch *batch, tree_node node[TREE_WAITING + 1])
+{
+    const shard_cut cut = shards_cut(batch->count, w->plan.shards, w->network->group),
+                    whole = shards_without_leaves(&cut);
+    tree_sums sums = shards_begin(&whole, batch->from, batch->to ? batch->to : whole.count);
+    for (uint32_t i = shards_next(&whole, sums.from, sums.to); i < sums.to; i = shards_next(&whole, i + 1, sums.to))
+        shards_add(&sums, i);
+    for (int i = 0; i < sums.count; i++) node[i] = sums.node[i];
+    return sums.count;
+}
+
+/* The watch ------------------------------------------------------------------------------------------------------- */
 
 /* Sums of `count` values, and sums of those, until one call of the watch can add the rest: *left of them, at *at. */
 static tas_status sum_most(workspace *w, const mem *values, const mem *levels, uint32_t count, const mem **at,
@@ -77,19 +254,60 @@ static tas_status sum_most(workspace *w, const mem *values, const mem *levels, u
     return status;
 }
 
-tas_status step_watch(workspace *w, uint32_t number, uint32_t examples)
+/* Of values of the batch: the sum of each shard, in `rows`, and then that of all, *at. */
+static tas_status sum_by_shards(const step *s, const mem *values, const mem *levels, const mem *rows, const mem **at)
 {
+    workspace *w = s->w;
+    const uint32_t end = s->to * s->cut.size, first = s->from * s->cut.size;
+    uint32_t count = (end < s->batch->count ? end : s->batch->count) - first, row = s->cut.size, from = first;
+    tas_status status = TAS_OK;
+    *at = levels;
+    for (bool more = s->from < s->to; more && !status;) {
+        const uint32_t blocks = (row - 1) / SUM_LANES + 1;
+        more = blocks > 1;
+        const op_args args = {
+            .op = OP_SUM_BLOCKS,
+            .size = {[SUM_ELEMENTS] = count, [SUM_AT] = more ? 0 : s->from, [SUM_FROM] = from, [SUM_ROW] = row}};
+        const mem operand[] = {*values, more ? *levels : *rows};
+        status = device_run(w->device, &args, operand, NULL);
+        count = sum_block_count(count, row);
+        row = blocks;
+        from = 0;
+        values = levels++;
+    }
+    if (!status) status = share(s, rows, 1);
+    const op_args args = {.op = OP_ADD_TREE, .size = {[TREE_ROWS] = s->cut.used, [TREE_ELEMENTS] = 1}};
+    const mem operand[] = {*rows, **at};
+    return status ? status : device_run(w->device, &args, operand, NULL);
+}
+
+/* How many values are left in *losses and, if the examples have weights, in *weights. */
+static tas_status sum_losses(const step *s, const mem **losses, const mem **weights, uint32_t *left)
+{
+    workspace *w = s->w;
+    const mem *values = &w->tensor[w->network->losses];
+    const bool several = w->plan.shards > 1;
+    tas_status status;
+    *left = 1;
+    status = several ? sum_by_shards(s, values, w->sum, &w->shard_losses, losses)
+                     : sum_most(w, values, w->sum, s->batch->count, losses, left);
+    *weights = *losses; /* are not read */
+    if (status || !w->plan.weighted) return status;
+    return several ? sum_by_shards(s, &w->weights, w->weight_sum, &w->shard_weights, weights)
+                   : sum_most(w, &w->weights, w->weight_sum, s->batch->count, weights, left);
+}
+
+tas_status step_watch(workspace *w, const step_batch *batch, uint32_t number)
+{
+    const step s = make_step(w, batch, NULL);
     op_args args = {.op = OP_WATCH,
                     .size = {[WATCH_WEIGHTED] = w->plan.weighted,
                              [WATCH_ELEMENTS] = (uint32_t)(w->plan.bytes[PART_GRADIENT] / sizeof(float)),
                              [WATCH_STEP] = number,
                              [WATCH_PLACES] = RING},
-                    .scalar = {[WATCH_EXAMPLES] = (float)examples}};
+                    .scalar = {[WATCH_EXAMPLES] = (float)batch->count}};
     const mem *losses, *weights;
-    tas_status status = sum_most(w, &w->tensor[w->network->losses], w->sum, examples, &losses, &args.size[WATCH_SUMS]);
-    weights = losses; /* are not read */
-    if (w->plan.weighted && !status)
-        status = sum_most(w, &w->weights, w->weight_sum, examples, &weights, &args.size[WATCH_SUMS]);
+    const tas_status status = sum_losses(&s, &losses, &weights, &args.size[WATCH_SUMS]);
     if (status) return status;
     const mem operand[] = {*losses, *weights, w->part[PART_GRADIENT], w->divisor, w->ring, w->first_bad};
     return device_run(w->device, &args, operand, NULL);

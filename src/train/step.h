@@ -4,12 +4,23 @@
 
 #include "train/workspace.h"
 
-/* A batch: examples order[at .. at+count-1] of a data set. */
+/* Other devices that compute other shards of the same batch. What is summed over the whole batch while a step runs, or
+ * at its end, are floats in rows (shard, width), of which this device has made those of its own shards. share() returns
+ * when the rows of all `shards` shards that have examples are there, or are queued to be written before what is queued
+ * next; they are then added by the tree. The gradient is not shared: see step_nodes(). */
+typedef struct step_peers {
+    void *self;
+    tas_status (*share)(void *self, const mem *rows, uint32_t width, uint32_t shards);
+} step_peers;
+
+/* A batch: examples order[at .. at+count-1] of a data set, in w->plan.shards shards. */
 typedef struct step_batch {
     const tas_data *data;
     const uint32_t *order;
     uint32_t at, count;
     uint32_t panel_width; /* examples of a panel */
+    uint32_t from, to;    /* the shards that are computed here: from .. to-1; to = 0: all. Needs request.some_shards */
+    const step_peers *peers; /* NULL: there are none, and all shards are computed here */
 } step_batch;
 
 /* Looks on while a gradient is computed. A status that is not TAS_OK ends the computation, which returns it. */
@@ -20,15 +31,25 @@ typedef struct step_observer {
      * its operands. */
     tas_status (*after_call)(void *self, const op_call *call, uint32_t n, uint32_t first);
     tas_status (*after_tile)(void *self, uint32_t n, uint32_t first); /* NULL: nothing to do */
+    /* After the gradients that a call sums are complete, for all shards that are computed here: after the last tile of
+     * their pass. NULL: nothing to do. What after_call() sees of them is of a leaf. */
+    tas_status (*after_sums)(void *self, const op_call *call);
 } step_observer;
 
 /* Computes each example's loss and the sum of the batch's gradients, tile after tile. observer may be NULL. Nothing is
  * written that a later step reads, so it can begin again. */
 tas_status step_gradient(workspace *w, const step_batch *batch, const step_observer *observer);
 
-/* Writes the divisor, puts the sum of the losses into the ring of losses, and records the step if the sum or the
- * gradient is not finite. number: the step's low 32 bits. */
-tas_status step_watch(workspace *w, uint32_t number, uint32_t examples);
+/* Where step_gradient() leaves the sums of gradients over the shards from .. to-1: of the nodes of the tree over shards
+ * (plan/shards.h) that are the largest whole subtrees of that range, from the left. The last lies in
+ * w->part[PART_GRADIENT], those before it in w->node[0], w->node[1], ..., with the same layout. One node if the range
+ * is an aligned subtree, and so the total if it is all shards. Returns how many there are: 0 if no shard of the range
+ * has examples, and then nothing was written. */
+int step_nodes(const workspace *w, const step_batch *batch, tree_node node[TREE_WAITING + 1]);
+
+/* From the total of the gradients and the batch's losses: writes the divisor, puts the sum of the losses into the ring
+ * of losses, and records the step if the sum or the gradient is not finite. number: the step's low 32 bits. */
+tas_status step_watch(workspace *w, const step_batch *batch, uint32_t number);
 
 /* What a step leaves to the next one: the parameters and the optimizer's slots, which are all of one size. The plan
  * has no bytes for the slots that the optimizer does not need. */

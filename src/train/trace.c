@@ -92,8 +92,7 @@ static bool add_update(tas_run *run)
     const tas_network *network = run->w.network;
     char name[PIECE_NAME];
     run->trace.update = run->trace.count;
-    if (!add_item(run, OP_WATCH, NO_TENSOR, "loss") || !add_item(run, OP_WATCH, NO_TENSOR, "divisor"))
-        return false;
+    if (!add_item(run, OP_WATCH, NO_TENSOR, "loss") || !add_item(run, OP_WATCH, NO_TENSOR, "divisor")) return false;
     for (piece p = piece_before_first; piece_next(run, &p);) {
         const int index = network->parameters[p.parameter];
         const bool trained = network->tensors[index].role == ROLE_PARAMETER;
@@ -220,6 +219,12 @@ static tas_status add_inputs(tas_run *run, const op_call *call, uint32_t n, uint
     return status;
 }
 
+/* It is complete once all leaves of the batch were added. */
+static bool is_gradient(const tas_run *run, int i)
+{
+    return run->w.network->tensors[run->trace.items[i].tensor].role == ROLE_GRADIENT;
+}
+
 static tas_status after_call(void *self, const op_call *call, uint32_t n, uint32_t first)
 {
     tas_run *run = self;
@@ -227,7 +232,18 @@ static tas_status after_call(void *self, const op_call *call, uint32_t n, uint32
     const bool forward = call >= network->forward && call < network->forward + network->forward_count;
     const int *items = run->trace.first[!forward] + (call - (forward ? network->forward : network->backward));
     tas_status status = call->whole_batch ? TAS_OK : add_inputs(run, call, n, first);
-    for (int i = items[0]; i < items[1] && !status; i++) status = add_tensor_rows(run, i, n, first);
+    for (int i = items[0]; i < items[1] && !status; i++)
+        if (!is_gradient(run, i)) status = add_tensor_rows(run, i, n, first);
+    return status;
+}
+
+static tas_status after_sums(void *self, const op_call *call)
+{
+    tas_run *run = self;
+    const int *items = run->trace.first[1] + (call - run->w.network->backward);
+    tas_status status = TAS_OK;
+    for (int i = items[0]; i < items[1] && !status; i++)
+        if (is_gradient(run, i)) status = add_tensor_rows(run, i, run->trace.batch, 0);
     return status;
 }
 
@@ -252,7 +268,7 @@ const step_observer *trace_begin(tas_run *run, uint64_t step)
         t->items[i].seen = 0;
         t->entries[i].elements = 0;
     }
-    t->observer = (step_observer){.self = run, .after_call = after_call};
+    t->observer = (step_observer){.self = run, .after_call = after_call, .after_sums = after_sums};
     return &t->observer;
 }
 

@@ -10,7 +10,7 @@
 enum { MAX_TRIES = 3 };
 
 /* What does not depend on the tile: it stays when the tile becomes smaller. */
-static bool is_fixed(int part) { return part <= PART_PARTIAL || part == PART_BATCH || part == PART_NOISE; }
+static bool is_fixed(int part) { return part <= PART_NODES || part == PART_BATCH || part == PART_NOISE; }
 
 /* A region that is not in the plan stays an empty slice. */
 static tas_status slice_region(workspace *w, const region *p, mem *out)
@@ -27,15 +27,21 @@ static tas_status slice_region(workspace *w, const region *p, mem *out)
     return status;
 }
 
+static tas_status alloc_piece(workspace *w, uint64_t bytes, mem *out)
+{
+    if (!bytes || out->host || out->cl) return TAS_OK;
+    const tas_status status = device_alloc(w->device, bytes, out);
+    return status ? status : w->device->driver->zero(w->device, out);
+}
+
 /* Allocates the parts that are not there yet, and touches them: drivers may allocate when memory is first used. */
 static tas_status alloc_parts(workspace *w)
 {
     tas_status status = TAS_OK;
     for (int part = PART_PARAMETERS + 1; part < PART_COUNT && !status; part++) {
-        if (!w->plan.bytes[part] || w->part[part].host || w->part[part].cl) continue;
-        status = device_alloc(w->device, w->plan.bytes[part], &w->part[part]);
-        if (!status) status = w->device->driver->zero(w->device, &w->part[part]);
+        if (part != PART_NODES) status = alloc_piece(w, w->plan.bytes[part], &w->part[part]);
     }
+    for (uint32_t i = 0; i < w->plan.nodes && !status; i++) status = alloc_piece(w, w->plan.trained, &w->node[i]);
     return status ? status : device_alloc_host(w->device, w->plan.kept.host, &w->kept_host);
 }
 
@@ -107,6 +113,9 @@ static tas_status make_slices(workspace *w)
     if (!status) status = slice_region(w, &p->first_bad, &w->first_bad);
     if (!status) status = slice_region(w, &p->divisor, &w->divisor);
     if (!status) status = slice_region(w, &p->update_squares, &w->update_squares);
+    if (!status) status = slice_region(w, &p->shard_losses, &w->shard_losses);
+    if (!status) status = slice_region(w, &p->shard_weights, &w->shard_weights);
+    if (!status) status = slice_region(w, &p->shard_folds, &w->shard_folds);
     for (int s = 0; s < STAGES && !status; s++) {
         status = slice_region(w, &p->source[s].inputs, &w->source[s].inputs);
         if (!status) status = slice_region(w, &p->source[s].targets, &w->source[s].targets);
@@ -132,6 +141,7 @@ static void release_memory(workspace *w, bool all)
     release_slices(w);
     for (int part = PART_PARAMETERS + 1; part < PART_COUNT; part++)
         if (all || !is_fixed(part)) device_release(w->device, &w->part[part]);
+    for (int i = 0; i < TREE_WAITING && all; i++) device_release(w->device, &w->node[i]);
     device_release_host(w->device, &w->kept_host);
 }
 
@@ -303,24 +313,37 @@ static tas_status weigh(workspace *w, const op_args *loss)
     return device_run(w->device, &args, operand, NULL);
 }
 
-tas_status workspace_run(workspace *w, const op_call *call, uint32_t n, uint32_t first, uint32_t batch)
+tas_status workspace_run_part(workspace *w, const op_call *call, const call_part *part)
 {
     op_args args = call->args;
     mem operand[OP_OPERANDS];
-    args.n = n;
-    args.first = first;
-    args.batch = batch;
+    args.n = part->n;
+    args.first = part->first;
+    args.batch = part->batch;
+    args.origin = part->origin;
+    args.shard = part->shard;
     args.panel_width = network_has_batch_panels(w->network, call) ? w->panel_width : 1;
     args.evaluating = w->evaluating;
     args.at = w->at;
     args.epoch = w->epoch;
     args.seed = w->seed;
-    for (int o = 0; op_get(args.op)->operand[o].name; o++) operand[o] = w->tensor[call->operand[o]];
+    int last = 0;
+    for (int o = 0; op_get(args.op)->operand[o].name; o++) {
+        operand[o] = w->tensor[call->operand[o]];
+        if (op_get(args.op)->operand[o].access != ACCESS_IN) last = o;
+    }
+    if (part->out) operand[last] = *part->out;
     w->place.call = call;
     const tas_status status = device_run(w->device, &args, operand, &w->part[PART_SCRATCH]);
     w->place.call = NULL;
     const bool loss = call == &w->network->forward[w->network->forward_count - 1];
     return status || !loss || !w->plan.weighted ? status : weigh(w, &args);
+}
+
+tas_status workspace_run(workspace *w, const op_call *call, uint32_t n, uint32_t first, uint32_t batch)
+{
+    const call_part all = {.n = n, .first = first, .batch = batch};
+    return workspace_run_part(w, call, &all);
 }
 
 void workspace_begin_pass(workspace *w, int pass)

@@ -39,6 +39,7 @@ typedef struct workspace {
     host_mem kept_host; /* what is kept, if it lies on the host */
     mem sum[SUM_LEVELS], correct_sum[SUM_LEVELS], weight_sum[SUM_LEVELS], weights, ring, first_bad, divisor;
     mem update_squares;
+    mem shard_losses, shard_weights, shard_folds, node[TREE_WAITING]; /* see plan.h */
     mem *group_gradients; /* one per tensor: gradients of a group, see noise.h */
     mem *second_moments;  /* likewise: of a gradient's parameter, if the noise scale is preconditioned by it */
     mem norms, squares, preconditioned, noise_sum[SUM_LEVELS], noise_ring;
@@ -94,6 +95,13 @@ bool workspace_should_retry(tas_model *model, plan_request *request, workspace_r
 /* Runs a call for a tile of n examples; the first of them is number `first` of the batch. The loss is followed by the
  * weights of the examples, if they have any. */
 tas_status workspace_run(workspace *w, const op_call *call, uint32_t n, uint32_t first, uint32_t batch);
+
+/* Runs a call that sums over examples for a part of the batch: fields as in op_args. */
+typedef struct call_part {
+    uint32_t n, first, batch, origin, shard;
+    const mem *out; /* in place of the last operand that the call writes; NULL: that one */
+} call_part;
+tas_status workspace_run_part(workspace *w, const op_call *call, const call_part *part);
 
 /* Makes w->tensor that of a pass; then, for each tile, that of the tile, and loads what was kept of it on the host.
  * workspace_store() keeps what the tile has made, if it goes to the host. */

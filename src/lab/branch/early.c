@@ -59,6 +59,7 @@ static tas_status open_within(early *e, uint32_t most)
     wanted.batch = most;
     wanted.budget = options.budget;
     wanted.tile = options.tile;
+    wanted.shards = options.shards;
     wanted.keep_on_host = options.keep_on_host;
     wanted.optimizer = options.optimizer;
     wanted.clip = options.clip > 0;
