@@ -46,9 +46,6 @@ typedef struct steps {
     long values, weights;
 } steps;
 
-// arith_flush of each lane.
-INLINE vec flush_vec(vec c) { return (as_ivec(c) & 0x7fffffff) < as_int(0x1p-40f) ? (vec)(0.0f) : c; }
-
 // c(s, lane) = fma(single s, vector lane, c(s, lane)) over channels, then the window's lines, then their taps. The
 // loops test their condition at the end only; with 16 registers, compilers then leave the sums where they are.
 INLINE void chain(vec c[SINGLES][VECS], const __global float *values, const __global float *weights, steps channels,

@@ -41,15 +41,6 @@ INLINE uint2 find_block(uint id, uint blocks, uint panels)
     return (uint2)(chunk * CHUNK + within - panel * size, panel);
 }
 
-// arith_flush of each lane.
-INLINE vec flush_vec(vec c)
-{
-    vec y = c;
-    UNROLL for (int lane = 0; lane < VEC; lane++)
-        ((float *)&y)[lane] = arith_flush(((float *)&c)[lane]);
-    return y;
-}
-
 // c(r, lane) = fma(a(r, k), b(k, lane), c(r, lane)) for k = 0 .. count-1, where b(k, lane) = b[k * PANEL + lane] and
 // a(r, k) = a[at[r] + k * a_step + k / PANEL * a_skip]. `rows`, `vecs` and `skips` are constants wherever this is
 // inlined. It is one loop even if `a` skips: with a loop around it, compilers run out of 16 registers and spill the

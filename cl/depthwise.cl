@@ -46,9 +46,6 @@ typedef struct loops {
     steps outputs, lines, taps;
 } loops;
 
-// arith_flush of each lane.
-INLINE vec flush_vec(vec c) { return (as_ivec(c) & 0x7fffffff) < as_int(0x1p-40f) ? (vec)(0.0f) : c; }
-
 // c(s) = fma(w, x(s), c(s)) for s = 0 .. cols-1, which are x_step floats apart.
 INLINE void add_tap(vec c[COLS][VECS], const int cols, const __global float *x, long x_step, const __global float *w)
 {

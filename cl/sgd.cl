@@ -4,6 +4,7 @@
 // lint: -D GROUP=64 -D RUN=1
 // lint: -D GROUP=1 -D RUN=256
 #include "gradient_means.h"
+#include "sgd_move.h"
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
 sgd(__global float *restrict w, __global const float *restrict sum, __global float *restrict v,
@@ -14,13 +15,7 @@ sgd(__global float *restrict w, __global const float *restrict sum, __global flo
     float mean[RUN];
     if (first_bad[0]) return;
     gradient_means(sum, divisor, from, to, mean);
-    for (uint i = from; i < to; i++) {
-        const float g = arith_flush(fma(decay, w[i], mean[i - from]));
-        const float velocity = arith_flush_state(fma(momentum, v[i], g));
-        const float move = nesterov ? arith_flush_state(fma(momentum, velocity, g)) : velocity;
-        v[i] = velocity;
-        w[i] = arith_flush(fma(-lr, move, w[i]));
-    }
+    sgd_move(w, v, mean, from, to, nesterov, lr, momentum, decay);
 }
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void

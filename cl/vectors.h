@@ -10,7 +10,12 @@ typedef JOIN(float, VEC) vec;
 #define store_vec JOIN(vstore, VEC)
 #define as_ivec JOIN(as_int, VEC)
 
+// arith_flush and arith_flush_state of each lane.
 #define KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 #define INLINE static inline __attribute__((always_inline))
+
+// arith_flush and arith_flush_state of each lane.
+INLINE vec flush_vec(vec x) { return (as_ivec(x) & 0x7fffffff) < as_int(0x1p-40f) ? (vec)(0.0f) : x; }
+INLINE vec flush_state_vec(vec x) { return (as_ivec(x) & 0x7fffffff) < as_int(0x1p-100f) ? (vec)(0.0f) : x; }
 
 #endif

@@ -326,7 +326,7 @@ static uint64_t bytes_of(const task *t, uint32_t tile, bool resident)
 {
     const plan_device limits = model_device_limits(tested);
     plan_request request = forecast_request(t->set, true, t->options.batch, 0);
-    update_request(&request, t->options.optimizer, t->options.clip > 0);
+    update_request(&request, t->options.optimizer, t->options.clip > 0, t->options.noise != 0);
     request.spills = t->options.keep_on_host;
     plan p;
     expect_ok(plan_with(t->network, &limits, &request, tile, resident, &p));

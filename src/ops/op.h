@@ -31,6 +31,8 @@ typedef enum op_id {
     OP_DENSE_BACKWARD_INPUT,
     OP_DENSE_BACKWARD_WEIGHTS,
     OP_DENSE_BACKWARD_BIAS,
+    OP_DENSE_CHECK, /* dense_update.c */
+    OP_DENSE_SGD,
     OP_CONV_FORWARD, /* conv.c */
     OP_CONV_FORWARD_NO_BIAS,
     OP_CONV_BACKWARD_INPUT,

@@ -1,6 +1,8 @@
 /* The passes of a step: see passes.h. */
 #include "plan/passes.h"
 
+#include "ops/dense.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +19,11 @@ typedef struct builder {
 } builder;
 
 bool passes_is_value(const tensor *t) { return t->role == ROLE_VALUE && t->spread == SPREAD_EXAMPLE; }
+
+bool passes_fuses(const op_call *call)
+{
+    return call->args.op == OP_DENSE_BACKWARD_WEIGHTS && !call->args.size[DENSE_GRANULE];
+}
 
 static bool reads(const op_call *call, int o) { return op_get(call->args.op)->operand[o].access == ACCESS_IN; }
 static bool is_operand(const op_call *call, int o) { return op_get(call->args.op)->operand[o].name != NULL; }

@@ -239,7 +239,9 @@ tas_status plan_largest_untiled(const tas_network *network, const plan_device *d
 {
     planner pl;
     plan p;
-    tas_status status = planner_open(&pl, network, device, request, &p);
+    plan_request any = *request;
+    any.fuses = false;
+    tas_status status = planner_open(&pl, network, device, &any, &p);
     uint32_t limit = LEAF_EXAMPLES * (request->shards ? request->shards : 1);
     if (request->resident && request->resident < limit) limit = (uint32_t)request->resident;
     *batch = status ? 0 : largest_untiled(&pl, limit, may_fit);

@@ -91,8 +91,9 @@ typedef struct plan_request {
     noise_schedule noise;               /* {0}: it is not measured */
     int slots;                          /* values that the optimizer keeps per parameter: 0 to 2 */
     bool clips, adapts;                 /* the update needs sums of squares: of the whole gradient; of two tensors */
-    bool spills;                        /* what passes keep goes to the host, even if the device has room */
-    uint64_t order;                     /* examples whose order the host holds; 0: those of a tile */
+    bool fuses;     /* the update may make gradients itself, in steps of one tile and one pass: see passes_fuses() */
+    bool spills;    /* what passes keep goes to the host, even if the device has room */
+    uint64_t order; /* examples whose order the host holds; 0: those of a tile */
     host_copy copy;
     uint32_t run_copies; /* further ones of what one step leaves to the next */
 } plan_request;
@@ -119,6 +120,7 @@ typedef struct plan {
     uint32_t chunk;
 
     uint64_t bytes[PART_COUNT];
+    uint64_t fused; /* of the parameters: the first so many bytes are weights whose gradients the update makes */
     uint64_t decayed, trained; /* of the parameters: the first so many bytes are of weights; and all but statistics */
     uint64_t host;             /* bytes of host memory, */
     uint64_t snapshot;         /* of which one snapshot takes so many; */

@@ -164,20 +164,40 @@ static void add_parameter(planner *pl, int index)
     if (t->partial != NO_TENSOR) add_region(pl, PART_PARTIAL, bytes, &p->tensor[t->partial]);
 }
 
+/* Whether the gradient of a weight can be left to the update. */
+static bool is_fused(const tas_network *network, const tensor *t)
+{
+    for (int c = 0; c < network->backward_count; c++)
+        if (passes_fuses(&network->backward[c]) && network->backward[c].operand[FUSED_GRADIENT] == t->gradient)
+            return true;
+    return false;
+}
+
+/* What comes first to last among the parameters. */
+enum { KIND_FUSED, KIND_WEIGHT, KIND_OTHER, KIND_STATISTIC, KINDS };
+
+static int kind_of(const tas_network *network, const tensor *t)
+{
+    if (t->role != ROLE_PARAMETER) return KIND_STATISTIC;
+    return !t->decays ? KIND_OTHER : is_fused(network, t) ? KIND_FUSED : KIND_WEIGHT;
+}
+
 /* Weights, then biases and the like, then statistics: what an update treats alike lies together. Gradients and state
  * have the offsets of their parameters in their own parts, so that an update is one launch over all. */
 static void add_parameters(planner *pl)
 {
     const tas_network *network = pl->network;
     plan *p = pl->plan;
-    for (int kind = 0; kind < 3; kind++) {
-        for (int i = 0; i < network->parameter_count; i++) {
-            const tensor *t = &network->tensors[network->parameters[i]];
-            if ((t->role == ROLE_PARAMETER ? !t->decays : 2) == kind) add_parameter(pl, network->parameters[i]);
-        }
-        if (kind == 0) p->decayed = p->bytes[PART_PARAMETERS];
-        if (kind == 1) p->trained = p->bytes[PART_PARAMETERS];
+    uint64_t end[KINDS];
+    for (int kind = 0; kind < KINDS; kind++) {
+        for (int i = 0; i < network->parameter_count; i++)
+            if (kind_of(network, &network->tensors[network->parameters[i]]) == kind)
+                add_parameter(pl, network->parameters[i]);
+        end[kind] = p->bytes[PART_PARAMETERS];
     }
+    pl->fused = pl->request.fuses && end[KIND_FUSED] < end[KIND_OTHER] ? end[KIND_FUSED] : 0;
+    p->decayed = end[KIND_WEIGHT];
+    p->trained = end[KIND_OTHER];
     if (!pl->request.training) return;
     p->bytes[PART_GRADIENT] = p->trained;
     if (pl->request.slots > 0) p->bytes[PART_STATE] = p->trained;
@@ -466,6 +486,7 @@ void planner_outline(planner *pl, planner_mode mode, uint32_t tile, bool residen
     p->resident = resident;
     p->panel_width = pl->network->batch_panels ? pl->device->batch_panel(pl->device->self, tile) : 1;
     p->step_panel_width = pl->network->batch_panels ? pl->device->batch_panel(pl->device->self, step_tile(pl)) : 1;
+    p->fused = has_one_leaf(pl) && tile >= planner_examples(pl) && (mode == MODE_WHOLE || !pl->several) ? pl->fused : 0;
     outline_values(pl);
     size_scratch(pl, tile, p->panel_width);
     if (p->step_panel_width != p->panel_width) size_scratch(pl, step_tile(pl), p->step_panel_width);
@@ -503,11 +524,12 @@ planner_bound planner_bounds(planner *pl, planner_mode mode, bool resident)
 static bool open_maps(planner *pl)
 {
     const passes_kind kind = pl->request.training ? PASSES_STEP : PASSES_EVALUATION;
-    if (!values_open(&pl->maps[MODE_TILES], pl->network, kind, false)) return false;
+    const bool fuses = pl->request.fuses;
+    if (!values_open(&pl->maps[MODE_TILES], pl->network, kind, false, fuses)) return false;
     pl->several = pl->maps[MODE_TILES].passes.count > 1;
     if (!pl->several) return true;
-    return values_open(&pl->maps[MODE_WHOLE], pl->network, PASSES_WHOLE, false) &&
-           values_open(&pl->maps[MODE_SPILLED], pl->network, kind, true);
+    return values_open(&pl->maps[MODE_WHOLE], pl->network, PASSES_WHOLE, false, fuses) &&
+           values_open(&pl->maps[MODE_SPILLED], pl->network, kind, true, fuses);
 }
 
 tas_status planner_open(planner *pl, const tas_network *network, const plan_device *device, const plan_request *request,

@@ -25,7 +25,8 @@ typedef struct planner {
     plan *plan;        /* the map that was made last */
     planner_mode mode; /* of it */
     value_map maps[MODE_COUNT];
-    bool several; /* a step needs several passes */
+    bool several;   /* a step needs several passes */
+    uint64_t fused; /* bytes of the weights whose gradients can be left to the update */
     planner_call *call;
     int call_count;
 } planner;

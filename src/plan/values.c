@@ -15,6 +15,7 @@ typedef struct opener {
     const tas_network *network;
     bool loops;      /* a pass may run for several tiles */
     bool evaluation; /* whose result is read */
+    bool fuses;      /* the update reads operands of calls */
     lifetime *lives;
     int count; /* of blocks */
 } opener;
@@ -42,8 +43,9 @@ static void extend_calls(opener *o, const op_call *const *calls, int count, int 
     for (int c = 0; c < count; c++, time++)
         for (int k = 0; op_get(calls[c]->args.op)->operand[k].name; k++) {
             const int t = calls[c]->operand[k];
-            const bool sums = o->network->tensors[t].role == ROLE_SUM; /* of all tiles of a pass */
-            extend(o, t, pass, sums && o->loops ? begin : time, sums && o->loops ? end : time);
+            const bool sums = o->network->tensors[t].role == ROLE_SUM && o->loops; /* of all tiles of a pass */
+            const bool stays = sums || (o->fuses && passes_fuses(calls[c]));
+            extend(o, t, pass, sums ? begin : time, stays ? end : time);
         }
 }
 
@@ -151,12 +153,14 @@ static bool open_kept(opener *o)
     return true;
 }
 
-bool values_open(value_map *m, const tas_network *network, passes_kind kind, bool spilled)
+bool values_open(value_map *m, const tas_network *network, passes_kind kind, bool spilled, bool fuses)
 {
     *m = (value_map){.spilled = spilled};
     opener o = {.map = m, .network = network, .loops = kind == PASSES_STEP, .evaluation = kind == PASSES_EVALUATION};
     o.lives = calloc((size_t)network->tensor_count, sizeof *o.lives);
-    const bool done = o.lives && passes_open(&m->passes, network, kind) && open_arena(&o) && open_kept(&o);
+    bool done = o.lives && passes_open(&m->passes, network, kind);
+    o.fuses = fuses && done && m->passes.count == 1;
+    done = done && open_arena(&o) && open_kept(&o);
     free(o.lives);
     return done;
 }

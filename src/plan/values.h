@@ -34,8 +34,9 @@ typedef struct value_sizes {
     uint64_t align;
 } value_sizes;
 
-/* False if there is no memory. Closed with values_close(), if it fails, too. */
-bool values_open(value_map *m, const tas_network *network, passes_kind kind, bool spilled);
+/* fuses: in a step of one pass what passes_fuses() is there until the update. False if there is no memory. Closed with
+ * values_close(), if it fails, too. */
+bool values_open(value_map *m, const tas_network *network, passes_kind kind, bool spilled, bool fuses);
 void values_close(value_map *m);
 
 /* Bytes of a tensor for a tile, or for the batch if it has a row for each of its examples or groups. */

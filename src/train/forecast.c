@@ -229,7 +229,7 @@ static tas_status forecast_run(tas_device *device, const tas_network *network, c
     f.run.shards = options->shards;
     f.run.spills = options->keep_on_host;
     f.run.run_copies = (options->grows != 0) + (options->audits != 0);
-    update_request(&f.run, options->optimizer, options->clip != 0);
+    update_request(&f.run, options->optimizer, options->clip != 0, options->noise != 0);
     if (options->noise)
         forecast_request_noise(&f.run, network, smallest_batch(options), examples, options->tile,
                                options->preconditioned_noise && update_preconditions(options->optimizer));

@@ -199,6 +199,7 @@ static void set_lion(const tas_train_options *options, const optimizer_step *ste
 static const optimizer optimizers[] = {
     [TAS_SGD] = {.name = "sgd",
                  .op = OP_SGD,
+                 .fused = OP_DENSE_SGD,
                  .slots = 1,
                  .slot_name = {"momentum"},
                  .scaling = TAS_SCALING_LINEAR,

@@ -23,9 +23,9 @@ typedef struct optimizer_step {
  * ratio. */
 typedef struct optimizer {
     const char *name;
-    op_id op;
-    op_id before; /* an operation over all parameters that comes first and replaces the sums; 0: none */
-    int slots;    /* values kept per parameter; those of `before` if there is one; */
+    op_id op, fused; /* fused: where the gradient is not stored (ops/dense_update.h); 0: there is none */
+    op_id before;    /* an operation over all parameters that comes first and replaces the sums; 0: none */
+    int slots;       /* values kept per parameter; those of `before` if there is one; */
     const char *slot_name[OPTIMIZER_SLOTS]; /* as checkpoints have them: the bits that the operation keeps */
     bool scales_beta2;                      /* it follows the batch if the rate does */
     tas_lr_scaling scaling;                 /* how its rate follows the batch */

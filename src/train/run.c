@@ -80,7 +80,8 @@ static tas_status compute_gradient(tas_run *run, const run_step *step)
                             .order = run->order,
                             .at = step->at,
                             .count = step->count,
-                            .panel_width = run->w.plan.step_panel_width};
+                            .panel_width = run->w.plan.step_panel_width,
+                            .fused = workspace_fused(&run->w) > 0};
     const step_batch measured = measured_batch(run, step, own);
     const step_observer *traces = trace_begin(run, step->number);
     const bool apart = !measured.count || schedule->probe;
@@ -117,8 +118,8 @@ static tas_status train_step(tas_run *run, run_step step)
     const tas_status status = recovery_repeat(run, compute_gradient, &step);
     if (status) return status;
     const optimizer_step of = options_step(&run->options, &run->course, step.number ? step.number : 1, run->steps);
-    update_begin(&run->update, &of, step.number, step.count);
-    const tas_status updated = recovery_repeat(run, run_update, &step);
+    tas_status updated = update_begin(&run->update, &of, step.number, step.count);
+    if (!updated) updated = recovery_repeat(run, run_update, &step);
     if (!updated && is_profiled(device)) profile_end_step(device, least_bytes(run, step.count));
     return updated ? updated : trace_end(run, step.number);
 }
@@ -350,6 +351,7 @@ static tas_status prepare(tas_run *run)
     if (status) return status;
     run->result.cuts += shrunk;
     run->w.seed = run->options.seed;
+    run->w.stores_gradient = run->options.on_trace != NULL;
     status = update_open(&run->update, &run->options, &run->w);
     if (!status) status = trace_open(run);
     if (status) return status;
@@ -421,7 +423,7 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
     run->request.shards = options->shards;
     run->request.spills = options->keep_on_host;
     run->request.run_copies = audit_is_asked(options);
-    update_request(&run->request, options->optimizer, options->clip > 0);
+    update_request(&run->request, options->optimizer, options->clip > 0, options->noise != 0);
     if (options->noise) request_noise(run, range.least);
     status = profile_pause(device); /* if one is made: the start is not of interest */
     if (!status) status = prepare(run);

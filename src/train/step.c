@@ -12,6 +12,8 @@
  * Nothing in it waits for the device, except that a streamed data set is fed at most two tiles ahead (feed.h). */
 #include "train/step.h"
 
+#include "ops/dense.h"
+#include "ops/dense_update.h"
 #include "ops/sum.h"
 #include "ops/tree.h"
 #include "ops/watch.h"
@@ -128,7 +130,8 @@ static tas_status run_tile(step *s, int number, uint32_t tile, example_run leaf,
     w->place = (step_place){.tile = tile, .first = first, .n = n, .batch = batch->count};
     if (!status && pass->feeds) status = feed_tile(w, batch->data, batch->order, batch->at + first, n);
     for (int c = 0; c < pass->count && !status; c++)
-        status = run_call(s, pass->calls[c], leaf, n, first, s->observer && c >= pass->repeated);
+        if (!batch->fused || !passes_fuses(pass->calls[c]))
+            status = run_call(s, pass->calls[c], leaf, n, first, s->observer && c >= pass->repeated);
     w->place = (step_place){0};
     if (!status) status = workspace_store(w, number, tile);
     if (!status && s->observer && s->observer->after_tile)
@@ -297,19 +300,39 @@ static tas_status sum_losses(const step *s, const mem **losses, const mem **weig
                    : sum_most(w, &w->weights, w->weight_sum, s->batch->count, weights, left);
 }
 
+/* What is left to the update is looked at, too, before it changes anything. */
+static tas_status check_fused(workspace *w, uint32_t number, uint32_t examples)
+{
+    const tas_network *network = w->network;
+    tas_status status = TAS_OK;
+    for (int c = 0; c < network->backward_count && !status; c++) {
+        const op_call *call = &network->backward[c];
+        if (!passes_fuses(call)) continue;
+        op_args args = {.op = OP_DENSE_CHECK, .n = examples, .batch = examples, .size = {[FUSED_STEP] = number}};
+        args.size[FUSED_OUTPUTS] = call->args.size[DENSE_OUTPUTS];
+        args.size[FUSED_INPUTS] = call->args.size[DENSE_INPUTS];
+        const mem operand[] = {w->tensor[call->operand[FUSED_X]], w->tensor[call->operand[FUSED_DY]], w->first_bad};
+        status = device_run(w->device, &args, operand, NULL);
+    }
+    return status;
+}
+
 tas_status step_watch(workspace *w, const step_batch *batch, uint32_t number)
 {
     const step s = make_step(w, batch, NULL);
+    const bool fused = workspace_fused(w);
+    const mem *gradient = fused ? &w->stored_gradient : &w->part[PART_GRADIENT];
     op_args args = {.op = OP_WATCH,
                     .size = {[WATCH_WEIGHTED] = w->plan.weighted,
-                             [WATCH_ELEMENTS] = (uint32_t)(w->plan.bytes[PART_GRADIENT] / sizeof(float)),
+                             [WATCH_ELEMENTS] = (uint32_t)(gradient->bytes / sizeof(float)),
                              [WATCH_STEP] = number,
                              [WATCH_PLACES] = RING},
                     .scalar = {[WATCH_EXAMPLES] = (float)batch->count}};
     const mem *losses, *weights;
-    const tas_status status = sum_losses(&s, &losses, &weights, &args.size[WATCH_SUMS]);
+    tas_status status = sum_losses(&s, &losses, &weights, &args.size[WATCH_SUMS]);
+    if (!status && fused) status = check_fused(w, number, batch->count);
     if (status) return status;
-    const mem operand[] = {*losses, *weights, w->part[PART_GRADIENT], w->divisor, w->ring, w->first_bad};
+    const mem operand[] = {*losses, *weights, *gradient, w->divisor, w->ring, w->first_bad};
     return device_run(w->device, &args, operand, NULL);
 }
 

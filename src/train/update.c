@@ -1,6 +1,8 @@
 /* The update of a step: see update.h. */
 #include "train/update.h"
 
+#include "ops/dense.h"
+#include "ops/dense_update.h"
 #include "ops/divisor.h"
 #include "ops/sum_squares.h"
 #include "train/optimizers.h"
@@ -26,11 +28,13 @@ const char *tas_decay_on_name(tas_decay_on which)
     return (unsigned)which < sizeof names / sizeof *names ? names[which] : NULL;
 }
 
-void update_request(plan_request *request, tas_optimizer which, bool clips)
+void update_request(plan_request *request, tas_optimizer which, bool clips, bool noise)
 {
-    request->slots = optimizers_row(which)->slots;
+    const optimizer *row = optimizers_row(which);
+    request->slots = row->slots;
     request->clips = clips;
-    request->adapts = optimizers_row(which)->adapts;
+    request->adapts = row->adapts;
+    request->fuses = row->fused && request->batch <= FUSED_EXAMPLES && !clips && !noise;
 }
 
 bool update_preconditions(tas_optimizer which) { return optimizers_row(which)->precondition != NULL; }
@@ -46,6 +50,7 @@ const char *update_print(const tas_train_options *options, char text[OPTIMIZERS_
 struct update_call {
     op_args args;
     const mem *operand[OP_OPERANDS]; /* in the workspace, which may have other memory there later */
+    bool fused;                      /* it reads what the tile has left */
     bool optimizer;                  /* its scalars are set in each step, with this decay */
     float decay;
 };
@@ -104,6 +109,14 @@ static void add_clip(update *u)
     call->operand[2] = &u->w->first_bad;
 }
 
+/* The parameter that has this gradient. */
+static int parameter_of(const tas_network *network, int gradient)
+{
+    int i = 0;
+    while (network->tensors[network->parameters[i]].gradient != gradient) i++;
+    return network->parameters[i];
+}
+
 static float decay_of(const update *u, bool weights)
 {
     return weights || u->options->decay_on == TAS_DECAY_ON_ALL ? u->options->weight_decay : 0;
@@ -130,15 +143,38 @@ static update_call *add_range(update *u, op_id op, uint64_t from, uint64_t to, b
     return call;
 }
 
+/* The weights whose gradients are not stored: the first of their part. */
+static void add_fused(update *u, op_id op)
+{
+    workspace *w = u->w;
+    const tas_network *network = w->network;
+    for (int c = 0; c < network->backward_count && u->fused; c++) {
+        const op_call *from = &network->backward[c];
+        update_call *call = passes_fuses(from) ? add_call(u, op) : NULL;
+        if (!call) continue;
+        const int gradient = from->operand[FUSED_GRADIENT];
+        call->fused = call->optimizer = true;
+        call->decay = decay_of(u, true);
+        call->args.size[FUSED_OUTPUTS] = from->args.size[DENSE_OUTPUTS];
+        call->args.size[FUSED_INPUTS] = from->args.size[DENSE_INPUTS];
+        call->operand[0] = &w->tensor[from->operand[FUSED_X]];
+        call->operand[1] = &w->tensor[from->operand[FUSED_DY]];
+        call->operand[2] = &w->tensor[parameter_of(network, gradient)];
+        call->operand[3] = &w->velocities[gradient];
+        call->operand[4] = &w->divisor;
+        call->operand[5] = &w->first_bad;
+    }
+}
+
 /* One call if all parameters share their settings, else one per group. */
 static void add_groups(update *u, op_id op)
 {
     const plan *p = &u->w->plan;
     if (decay_of(u, true) == decay_of(u, false)) {
-        add_range(u, op, 0, p->trained, true);
+        add_range(u, op, u->fused, p->trained, true);
         return;
     }
-    add_range(u, op, 0, p->decayed, true);
+    add_range(u, op, u->fused, p->decayed, true);
     add_range(u, op, p->decayed, p->trained, false);
 }
 
@@ -163,6 +199,7 @@ static void add_optimizer(update *u)
 {
     const optimizer *row = optimizers_row(u->options->optimizer);
     const tas_network *network = u->w->network;
+    if (row->fused) add_fused(u, row->fused);
     if (row->before) add_groups(u, row->before);
     if (!row->adapts) {
         add_groups(u, row->op);
@@ -190,7 +227,7 @@ static void add_statistics(update *u)
 
 tas_status update_open(update *u, const tas_train_options *options, workspace *w)
 {
-    *u = (update){.options = options, .w = w};
+    *u = (update){.options = options, .w = w, .fused = workspace_fused(w)};
     if (options->clip > 0) add_clip(u);
     add_optimizer(u);
     add_statistics(u);
@@ -203,8 +240,18 @@ void update_close(update *u)
     *u = (update){0};
 }
 
-void update_begin(update *u, const optimizer_step *step, uint32_t number, uint32_t batch)
+/* After its plan has become another one. */
+static tas_status reopen(update *u)
 {
+    const tas_train_options *options = u->options;
+    workspace *w = u->w;
+    update_close(u);
+    return update_open(u, options, w);
+}
+
+tas_status update_begin(update *u, const optimizer_step *step, uint32_t number, uint32_t batch)
+{
+    const tas_status status = u->fused == workspace_fused(u->w) ? TAS_OK : reopen(u);
     u->accepted = 0;
     for (int c = 0; c < u->count; c++) {
         update_call *call = &u->calls[c];
@@ -212,6 +259,7 @@ void update_begin(update *u, const optimizer_step *step, uint32_t number, uint32
         if (call->args.op == OP_CLIP) call->args.size[CLIP_STEP] = number;
         if (call->optimizer) optimizers_row(u->options->optimizer)->set(u->options, step, call->decay, &call->args);
     }
+    return status;
 }
 
 tas_status update_run(update *u)
@@ -223,6 +271,8 @@ tas_status update_run(update *u)
         for (int o = 0; op_get(call->args.op)->operand[o].name; o++) operand[o] = *call->operand[o];
         status = device_run(u->w->device, &call->args, operand, &u->w->part[PART_SCRATCH]);
         if (!status) u->accepted++;
+        /* Smaller tiles would lose what it reads. */
+        if (status == TAS_NO_MEMORY && call->fused) return TAS_DEVICE_FAILED;
     }
     return status;
 }

@@ -1,12 +1,14 @@
 /* The update of a step: a list of calls, built once per run.
  *
  *     clip          if the gradient is clipped: sums of its squares, and the factor made of them
+ *     fused         in steps that the plan allows: weights whose gradient is made here (ops/dense_update.h)
  *     optimizer     one call per group of parameters that share their settings; with LARS and LAMB the norms of each
  *                   weight, their ratio, and a call for it
  *     statistics    network->update
  *
  * A device may refuse a call. Each is ticked off once it is accepted, so that only those that were not are issued
- * again. What a call needs of earlier ones is in memory that does not depend on the tile. */
+ * again. What a call needs of earlier ones is in memory that does not depend on the tile, but for what fused calls
+ * read: if one of them is refused, the run goes back to its last snapshot. */
 #ifndef UPDATE_H
 #define UPDATE_H
 
@@ -16,8 +18,9 @@
 /* Checks the optimizer and its settings. */
 tas_status update_check(tas_context *context, const tas_train_options *options);
 
-/* What the update asks of a plan; clips: the gradient is clipped. */
-void update_request(plan_request *request, tas_optimizer optimizer, bool clips);
+/* What the update asks of a plan, for a request whose batch is known; clips: the gradient is clipped; noise: its scale
+ * is measured. */
+void update_request(plan_request *request, tas_optimizer optimizer, bool clips, bool noise);
 
 /* Whether an update divides by Adam's second moment, so that the noise scale can be preconditioned by it. */
 bool update_preconditions(tas_optimizer optimizer);
@@ -32,6 +35,7 @@ typedef struct update {
     workspace *w;
     update_call *calls;
     int count, accepted; /* of this step */
+    uint64_t fused;      /* of the plan for which it was built */
     bool failed;         /* while it is built: memory ran out */
 } update;
 
@@ -40,8 +44,8 @@ tas_status update_open(update *u, const tas_train_options *options, workspace *w
 void update_close(update *u);
 
 /* Begins the update of a step, of whose number these are the low 32 bits (0: it updates nothing, since
- * the record is set), after a batch of so many examples. */
-void update_begin(update *u, const optimizer_step *step, uint32_t number, uint32_t batch);
+ * the record is set), after a batch of so many examples. After a change of the plan the list is built again. */
+tas_status update_begin(update *u, const optimizer_step *step, uint32_t number, uint32_t batch);
 
 /* Issues the calls that were not accepted yet. They change nothing once a step was recorded. */
 tas_status update_run(update *u);

@@ -59,6 +59,21 @@ static tas_status slice_second_moments(workspace *w)
     return status;
 }
 
+/* Momentum of the weights whose gradients the update makes. */
+static tas_status slice_velocities(workspace *w)
+{
+    const plan *p = &w->plan;
+    tas_status status = TAS_OK;
+    for (int t = 0; t < w->network->tensor_count && !status; t++) {
+        region place = p->tensor[t];
+        place.part = w->network->tensors[t].role == ROLE_GRADIENT && place.offset < p->fused ? PART_STATE : -1;
+        status = slice_region(w, &place, &w->velocities[t]);
+    }
+    if (status || !p->fused) return status;
+    const region rest = {PART_GRADIENT, p->fused, p->trained - p->fused};
+    return slice_region(w, &rest, &w->stored_gradient);
+}
+
 static tas_status slice_noise(workspace *w)
 {
     const plan *p = &w->plan;
@@ -99,6 +114,7 @@ static tas_status make_slices(workspace *w)
 {
     const plan *p = &w->plan;
     tas_status status = slice_noise(w);
+    if (!status) status = slice_velocities(w);
     w->panel_width = p->panel_width;
     for (int t = 0; t < w->network->tensor_count && !status; t++)
         if (t != w->network->order) status = slice_region(w, &p->tensor[t], &w->tensor[t]); /* which the feed sets */
@@ -244,8 +260,9 @@ tas_status workspace_open(workspace *w, tas_model *model, const plan_request *re
     w->tensor = calloc((size_t)model->network->tensor_count, sizeof *w->tensor);
     w->group_gradients = calloc((size_t)model->network->tensor_count, sizeof *w->group_gradients);
     w->second_moments = calloc((size_t)model->network->tensor_count, sizeof *w->second_moments);
+    w->velocities = calloc((size_t)model->network->tensor_count, sizeof *w->velocities);
     w->part[PART_PARAMETERS] = model->parameters;
-    if (!w->tensor || !w->group_gradients || !w->second_moments)
+    if (!w->tensor || !w->group_gradients || !w->second_moments || !w->velocities)
         status = fail(model->context, TAS_NO_MEMORY, "no memory for a list of tensors");
     if (!status) status = alloc_or_shrink(w, model, request, true, shrunk);
     /* a command that was accepted failed */
@@ -267,6 +284,7 @@ void workspace_close(workspace *w)
     free(w->tensor);
     free(w->group_gradients);
     free(w->second_moments);
+    free(w->velocities);
     plan_free(&w->plan);
     *w = (workspace){0};
 }

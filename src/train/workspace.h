@@ -40,7 +40,9 @@ typedef struct workspace {
     mem sum[SUM_LEVELS], correct_sum[SUM_LEVELS], weight_sum[SUM_LEVELS], weights, ring, first_bad, divisor;
     mem update_squares;
     mem shard_losses, shard_weights, shard_folds, node[TREE_WAITING]; /* see plan.h */
+    mem stored_gradient;  /* that part of the gradient which is not left to the update; empty: all of it */
     mem *group_gradients; /* one per tensor: gradients of a group, see noise.h */
+    mem *velocities;      /* likewise: of the parameter of a gradient that the update makes */
     mem *second_moments;  /* likewise: of a gradient's parameter, if the noise scale is preconditioned by it */
     mem norms, squares, preconditioned, noise_sum[SUM_LEVELS], noise_ring;
     uint32_t panel_width; /* examples of a panel, in what runs now */
@@ -51,8 +53,12 @@ typedef struct workspace {
     bool evaluating;
     uint32_t epoch, at; /* of the tile: for masks */
     uint64_t seed;
+    bool stores_gradient; /* all of it, as someone looks at it */
     step_place place;
 } workspace;
+
+/* Bytes of the weights, the first of their part, whose gradients are left to the update. */
+static inline uint64_t workspace_fused(const workspace *w) { return w->stores_gradient ? 0 : w->plan.fused; }
 
 /* Examples per tile in an evaluation, at most. */
 enum { EVALUATE_MOST = 512 };

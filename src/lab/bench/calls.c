@@ -46,8 +46,8 @@ static tas_status go_update(const piece *p)
 {
     tas_run *run = p->b->run;
     const optimizer_step step = {.lr = run->options.lr, .t = 1};
-    update_begin(&run->update, &step, 0, run->request.batch);
-    return update_run(&run->update);
+    const tas_status status = update_begin(&run->update, &step, 0, run->request.batch);
+    return status ? status : update_run(&run->update);
 }
 
 static double call_bytes(const op_call *call, uint32_t n, uint32_t batch)

@@ -12,6 +12,7 @@ static const struct {
     {bias_launchers, bias_launchers},
     {conv_launchers, conv_gpu_launchers},
     {dense_launchers, dense_gpu_launchers},
+    {dense_update_launchers, dense_update_launchers},
     {divisor_launchers, divisor_launchers},
     {dropout_launchers, dropout_launchers},
     {feed_launchers, feed_launchers},

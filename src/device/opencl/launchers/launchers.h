@@ -27,6 +27,7 @@ extern const launcher pool_launchers[];
 extern const launcher reorder_launchers[];
 extern const launcher resize_launchers[];
 extern const launcher rmsprop_launchers[];
+extern const launcher dense_update_launchers[];
 extern const launcher sgd_launchers[];
 extern const launcher sum_launchers[];
 extern const launcher sum_squares_launchers[];

@@ -1,0 +1,42 @@
+/* The update of a dense layer's weights from its inputs and the gradients of its outputs, for a few examples, for GPUs:
+ * the gradient of the weights is never stored. dense_update.cl, for processors, computes the same. A work-item has one
+ * weight, so that neighbors read and write neighbors; GROUP of them share an output. */
+// lint: -D GROUP=64
+#include "first_bad.h"
+#include "gradient_mean.h"
+#include "sgd_move.h"
+
+#pragma OPENCL FP_CONTRACT OFF
+
+#define KERNEL __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
+
+// One fma chain, n ascending.
+static inline float add_examples(const __global float *x, const __global float *dy, uint N, uint I, uint O, uint i,
+                                 uint o)
+{
+    float c = 0.0f;
+    for (uint n = 0; n < N; n++) c = fma(dy[n * O + o], x[n * I + i], c);
+    return c;
+}
+
+/* Sets the record if one of the gradients is not finite. Work-items: I, O. */
+KERNEL dense_check(const __global float *x /* (N, I) */, const __global float *dy /* (N, O) */,
+                   volatile __global uint *first_bad, uint N, uint I, uint O, uint step, uint what)
+{
+    const uint i = get_global_id(0), o = get_global_id(1);
+    if (i < I && !arith_is_finite(add_examples(x, dy, N, I, O, i, o))) set_first_bad(first_bad, step, what);
+}
+
+/* Work-items: I, O. */
+KERNEL dense_sgd(const __global float *x /* (N, I) */, const __global float *dy /* (N, O) */,
+                 __global float *w /* (O, I) */, __global float *velocity /* (O, I) */, const __global float *divisor,
+                 const __global uint *first_bad, uint N, uint I, uint O, uint nesterov, float lr, float momentum,
+                 float decay)
+{
+    const uint i = get_global_id(0), o = get_global_id(1);
+    if (first_bad[0] || i >= I) return;
+    const float sum = add_examples(x, dy, N, I, O, i, o);
+    const float mean =
+        gradient_mean(sum, divisor[DIVISOR_COUNT], divisor[DIVISOR_RECIPROCAL], divisor[DIVISOR_FACTOR]);
+    sgd_move(w + (ulong)o * I, velocity + (ulong)o * I, &mean, i, i + 1, nesterov, lr, momentum, decay);
+}

@@ -1,0 +1,62 @@
+/* Launches of cl/dense_update.cl, for processors, and of cl/dense_update_gpu.cl. */
+#include "ops/dense_update.h"
+
+#include "device/opencl/launch.h"
+#include "device/opencl/launchers/launchers.h"
+
+#include "ops/sgd.h"
+#include "ops/watch.h"
+
+enum { INPUTS = 64 }; /* of a work-item of a processor */
+
+/* On processors kernels are built for 1, 4 and 8 examples. */
+static tas_status get_kernel(tas_device *device, const op_args *a, const char *name, cl_kernel *out)
+{
+    const opencl_device *cl = device->cl;
+    const uint32_t panel = dense_weight_panel(device, a->size[FUSED_OUTPUTS], a->size[FUSED_INPUTS]);
+    const int examples = a->n == 1 ? 1 : a->n <= 4 ? 4 : FUSED_EXAMPLES;
+    char options[64];
+    if (cl->cpu)
+        snprintf(options, sizeof options, "-D VEC=%u -D PANEL=%u -D EXAMPLES=%d", opencl_vector_width(device), panel,
+                 examples);
+    else
+        snprintf(options, sizeof options, "-D GROUP=%u", cl->group);
+    return program_get_kernel(device, cl->cpu ? "dense_update" : "dense_update_gpu", name, options, out);
+}
+
+static launch_range weights_range(tas_device *device, const op_args *a)
+{
+    const opencl_device *cl = device->cl;
+    const uint32_t panel = dense_weight_panel(device, a->size[FUSED_OUTPUTS], a->size[FUSED_INPUTS]);
+    if (cl->cpu)
+        return launch_single(block_count(a->size[FUSED_INPUTS], INPUTS), block_count(a->size[FUSED_OUTPUTS], panel), 1);
+    launch_range range = launch_line(cl->group, a->size[FUSED_INPUTS]);
+    range.global[1] = a->size[FUSED_OUTPUTS];
+    return range;
+}
+
+static tas_status check(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    cl_kernel kernel;
+    (void)scratch;
+    tas_status status = get_kernel(device, a, "dense_check", &kernel);
+    if (status) return status;
+    const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[FUSED_INPUTS]),
+                                  A_U32(a->size[FUSED_OUTPUTS]), A_U32(a->size[FUSED_STEP]), A_U32(BAD_STEP));
+    return launch_kernel(device, kernel, weights_range(device, a), &args);
+}
+
+static tas_status sgd(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    launch_args args =
+        ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3]), A_MEM(&m[4]), A_MEM(&m[5]), A_U32(a->n),
+             A_U32(a->size[FUSED_INPUTS]), A_U32(a->size[FUSED_OUTPUTS]), A_U32(a->size[SGD_NESTEROV]));
+    cl_kernel kernel;
+    (void)scratch;
+    tas_status status = get_kernel(device, a, "dense_sgd", &kernel);
+    if (status) return status;
+    for (int k = 0; k < SGD_SCALARS; k++) launch_add(&args, A_F32(a->scalar[k])); /* in their order */
+    return launch_kernel(device, kernel, weights_range(device, a), &args);
+}
+
+const launcher dense_update_launchers[] = {{OP_DENSE_CHECK, check, NULL}, {OP_DENSE_SGD, sgd, NULL}, {0}};

@@ -1,0 +1,173 @@
+/* The weights of a dense layer after a batch of a few examples, which is one tile. With so few examples a step is bound
+ * by the traffic over the weights, and their gradient is made where it is needed rather than stored:
+ *
+ *     dense_check    record = {step, BAD_STEP}, set once, if an element of the gradient is not finite
+ *     dense_sgd      sum = fma over the examples ascending of dy (N, O) x (N, I), and then as sgd
+ *
+ * N examples, I inputs, O outputs. The gradient has one chain over the batch, so these are the sums that
+ * dense_backward_weights has. */
+#include "ops/dense_update.h"
+
+#include "ops/divisor.h"
+#include "ops/rows.h"
+#include "ops/sgd.h"
+#include "ops/watch.h"
+
+#include "arith.h"
+
+/* Shapes N, O, I. */
+static const uint32_t edges[][3] = {{1, 1, 1},  {1, 33, 65}, {2, 16, 64}, {3, 5, 7},   {4, 17, 63},
+                                    {5, 32, 9}, {6, 10, 72}, {7, 15, 73}, {8, 64, 130}};
+
+static bool fused_shape(op_args *args, draw *d, int edge)
+{
+    if (edge >= LENGTH(edges)) return false;
+    args->n = args->batch = edge >= 0 ? edges[edge][0] : 1 + draw_below(d, FUSED_EXAMPLES);
+    args->size[FUSED_OUTPUTS] = edge >= 0 ? edges[edge][1] : draw_size(d, 70);
+    args->size[FUSED_INPUTS] = edge >= 0 ? edges[edge][2] : draw_size(d, 150);
+    return true;
+}
+
+static bool fused_fit(op_args *args)
+{
+    args->batch = args->n;
+    return args->n <= FUSED_EXAMPLES && args->size[FUSED_OUTPUTS] && args->size[FUSED_INPUTS];
+}
+
+static uint64_t weights_of(const op_args *a) { return (uint64_t)a->size[FUSED_OUTPUTS] * a->size[FUSED_INPUTS]; }
+static uint64_t inputs_of(const op_args *a) { return (uint64_t)a->n * a->size[FUSED_INPUTS]; }
+static uint64_t outputs_of(const op_args *a) { return (uint64_t)a->n * a->size[FUSED_OUTPUTS]; }
+static uint64_t fused_flops(const op_args *a) { return 2 * weights_of(a); }
+
+/* One fma chain, n ascending, of weight (o, i). */
+static inline float add_examples(const op_args *a, const float *x, const float *dy, uint32_t o, uint32_t i)
+{
+    float c = 0;
+    for (uint32_t n = 0; n < a->n; n++)
+        c = __builtin_fmaf(dy[(uint64_t)n * a->size[FUSED_OUTPUTS] + o], x[(uint64_t)n * a->size[FUSED_INPUTS] + i], c);
+    return c;
+}
+
+/* dense_check ------------------------------------------------------------------------------------------------------ */
+
+static bool check_shape(op_args *args, draw *d, int edge)
+{
+    if (!fused_shape(args, d, edge)) return false;
+    args->size[FUSED_STEP] = 1 + draw_below(d, 1000);
+    return true;
+}
+
+static bool check_fit(op_args *args) { return fused_fit(args) && args->size[FUSED_STEP]; }
+
+static uint64_t check_elements(const op_args *a, int operand)
+{
+    const uint64_t elements[] = {inputs_of(a), outputs_of(a), 2};
+    return elements[operand];
+}
+
+/* Finite, but for one value in a third of the cases; in another third two that may overflow together. */
+static void fill_factor(uint32_t count, float *x, draw *d)
+{
+    const uint32_t turn = draw_turn(d) % 3, place = draw_below(d, count);
+    draw_fill(TYPE_F32, count, x, d);
+    for (uint32_t i = 0; i < count; i++) x[i] = arith_is_finite(x[i]) ? x[i] : 1;
+    if (turn == 1) x[place] = arith_float(draw_below(d, 2) ? ARITH_NAN : ARITH_INF);
+    if (turn == 2) x[place] = draw_scaled(d, 58, 65);
+}
+
+static bool check_fill(const op_args *a, int operand, void *data, draw *d)
+{
+    uint32_t *record = data;
+    if (operand < 2) {
+        fill_factor((uint32_t)check_elements(a, operand), data, d);
+    } else {
+        record[0] = draw_below(d, 3) ? 0 : 7;
+        record[1] = BAD_NORM;
+    }
+    return true;
+}
+
+CLONES static void check(const op_args *a, void *const *operand, void *scratch)
+{
+    bool finite = true;
+    (void)scratch;
+    for (uint32_t o = 0; o < a->size[FUSED_OUTPUTS]; o++)
+        for (uint32_t i = 0; i < a->size[FUSED_INPUTS]; i++)
+            finite &= arith_is_finite(add_examples(a, operand[0], operand[1], o, i)) != 0;
+    if (!finite) set_first_bad(operand[2], a->size[FUSED_STEP], BAD_STEP);
+}
+
+const op_row row_dense_check = {
+    .name = "dense_check",
+    .operand = {{"x", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"dy", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"record", TYPE_U32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},
+    .elements = check_elements,
+    .reference = check,
+    .shape = check_shape,
+    .fit = check_fit,
+    .fill = check_fill,
+};
+
+/* dense_sgd -------------------------------------------------------------------------------------------------------- */
+
+static bool sgd_shape(op_args *args, draw *d, int edge)
+{
+    if (!fused_shape(args, d, edge)) return false;
+    args->size[SGD_NESTEROV] = draw_below(d, 2);
+    args->scalar[SGD_LR] = 0.05f;
+    args->scalar[SGD_MOMENTUM] = draw_below(d, 4) ? 0.9f : 0;
+    args->scalar[SGD_DECAY] = draw_below(d, 2) ? 0.0005f : 0;
+    return true;
+}
+
+static uint64_t sgd_elements(const op_args *a, int operand)
+{
+    const uint64_t elements[] = {inputs_of(a), outputs_of(a), weights_of(a), weights_of(a), DIVISOR_VALUES, 2};
+    return elements[operand];
+}
+
+static bool sgd_fill(const op_args *a, int operand, void *data, draw *d)
+{
+    if (operand == 3 && d->mode == DRAW_EDGE) { /* state goes down to 2^-100 */
+        for (uint64_t i = 0; i < weights_of(a); i++) ((float *)data)[i] = draw_float(d) * 0x1p-60f;
+        return true;
+    }
+    return divisor_fill(operand, 4, data, d);
+}
+
+CLONES static void sgd(const op_args *a, void *const *operand, void *scratch)
+{
+    const float *x = operand[0], *dy = operand[1], *divisor = operand[4];
+    float *w = operand[2], *v = operand[3];
+    const uint32_t *first_bad = operand[5];
+    const float lr = a->scalar[SGD_LR], momentum = a->scalar[SGD_MOMENTUM], decay = a->scalar[SGD_DECAY];
+    (void)scratch;
+    if (first_bad[0]) return;
+    for (uint32_t o = 0; o < a->size[FUSED_OUTPUTS]; o++)
+        for (uint32_t i = 0; i < a->size[FUSED_INPUTS]; i++) {
+            const uint64_t at = (uint64_t)o * a->size[FUSED_INPUTS] + i;
+            const float mean = divisor_mean(add_examples(a, x, dy, o, i), divisor[DIVISOR_COUNT],
+                                            divisor[DIVISOR_RECIPROCAL], divisor[DIVISOR_FACTOR]);
+            const float g = arith_flush(__builtin_fmaf(decay, w[at], mean));
+            v[at] = arith_flush_state(__builtin_fmaf(momentum, v[at], g));
+            const float move = a->size[SGD_NESTEROV] ? arith_flush_state(__builtin_fmaf(momentum, v[at], g)) : v[at];
+            w[at] = arith_flush(__builtin_fmaf(-lr, move, w[at]));
+        }
+}
+
+const op_row row_dense_sgd = {
+    .name = "dense_sgd",
+    .operand = {{"x", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"dy", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"w", TYPE_F32, ACCESS_INOUT, LAYOUT_WEIGHT_PANELS},
+                {"v", TYPE_F32, ACCESS_INOUT, LAYOUT_WEIGHT_PANELS},
+                {"divisor", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
+                {"record", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR}},
+    .elements = sgd_elements,
+    .flops = fused_flops,
+    .reference = sgd,
+    .shape = sgd_shape,
+    .fit = fused_fit,
+    .fill = sgd_fill,
+};
