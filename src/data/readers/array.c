@@ -317,11 +317,27 @@ static tas_status put_element(const job *of, uint64_t k, const unsigned char *fr
     return is_finite(value) ? TAS_OK : report_element(of, k, double_at(of->a, from));
 }
 
+/* Whether the file has the elements as they are used. */
+static bool is_as_used(const job *of)
+{
+    const array *a = of->a;
+    const bool last =
+        of->layout->channels_last && of->layout->channels > 1 && (uint64_t)of->layout->height * of->layout->width > 1;
+    const bool type =
+        of->pixels ? a->kind == 'u' && a->bytes == 1
+                   : a->kind == 'f' && a->bytes == 4 && a->big_endian == (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
+    return type && !last && !(a->first_fastest && a->dims > 1);
+}
+
 /* The n elements from `first` on, in the file's order. */
 static tas_status put_elements(const job *of, uint64_t first, size_t n, const unsigned char *from)
 {
     const array_layout *layout = of->layout;
     tas_status status = TAS_OK;
+    if (of->pixels && is_as_used(of)) {
+        memcpy(of->rows + (first - of->first * layout->size), from, n);
+        return TAS_OK;
+    }
     for (size_t i = 0; i < n && !status; i++, from += of->a->bytes) {
         const uint64_t k = first + i;
         const uint64_t example = of->a->first_fastest ? k % layout->count : k / layout->size;
@@ -384,18 +400,6 @@ static tas_status convert(job *of, reader_set *set)
     return status;
 }
 
-/* Whether the file has the elements as they are used. */
-static bool is_as_used(const job *of)
-{
-    const array *a = of->a;
-    const bool last =
-        of->layout->channels_last && of->layout->channels > 1 && (uint64_t)of->layout->height * of->layout->width > 1;
-    const bool type =
-        of->pixels ? a->kind == 'u' && a->bytes == 1
-                   : a->kind == 'f' && a->bytes == 4 && a->big_endian == (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__);
-    return a->path && type && !last && !(a->first_fastest && a->dims > 1);
-}
-
 static tas_status check_mapped(const job *of, const data_elements *inputs)
 {
     tas_status status = elements_begin(of->a->context, inputs, ELEMENTS_IN_ORDER);
@@ -412,7 +416,7 @@ tas_status array_read_inputs(const reader_request *request, array *a, const arra
     job of = {.request = request, .a = a, .layout = layout};
     tas_status status = choose_pixels(request, a, &of.pixels);
     if (status) return status;
-    if (is_as_used(&of) &&
+    if (a->path && is_as_used(&of) &&
         elements_map(a->context, a->path, a->fd, a->size, (size_t)(a->elements * a->bytes), &set->inputs))
         status = check_mapped(&of, &set->inputs);
     else
