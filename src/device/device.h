@@ -69,6 +69,9 @@ typedef struct device_tester {
     /* Called when a kernel is about to run in this call's operation for the first time, or for the first time in a
      * launch that may be cut into pieces. NULL: nothing is tested. */
     tas_status (*test)(void *self, const op_args *call, bool pieces);
+    /* Tests the kernels that a call would launch, with its own sizes too. *right: they have the bits of the reference.
+     * That they have not is no failure, and nothing remembers it. NULL on devices without kernels. */
+    tas_status (*check)(void *self, const op_args *call, bool *right);
     /* Builds and tests the kernels of some calls. NULL on devices without kernels. */
     tas_status (*prepare)(void *self, const op_args *calls, int count);
     void (*close)(void *self);

@@ -4,6 +4,7 @@
 #include "verify/self_test.h"
 
 #include "device/opencl/launchers/clblast.h"
+#include "device/tuning.h"
 #include "verify/cases.h"
 #include "verify/tier.h"
 
@@ -13,7 +14,8 @@
 enum {
     SELF_TEST_CASES = 10, /* edge shapes, and as many random ones: each mode of values in each form of the products */
     CUT_CASES = 3,        /* with each launch in pieces: likewise */
-    CASES_TRIED = 300     /* random ones that are rehearsed, to find so many */
+    CASES_TRIED = 300,    /* random ones that are rehearsed, to find so many */
+    CHECKED_FLOPS = 50000000,
 };
 
 /* Seconds; a build that takes no longer than the last may have come from the driver's cache. */
@@ -23,6 +25,7 @@ typedef struct self_test {
     tas_device *device;
     tier_record record;
     bool preparing;         /* the record is written at the end */
+    bool checking, wrong;   /* a difference is no failure, but is noted here */
     bool changed;           /* it is not as written */
     int built, count;       /* kernels of those that are prepared; count 0: not known */
     double started, report; /* when this began; when the next note is due */
@@ -273,9 +276,12 @@ static tas_status test_launches(self_test *t, const op_args *call, bool pieces, 
     const device_state state = begin_cases(t->device, pieces ? CUTS_ALL : CUTS_NONE);
     tas_status status = run_some(&c, 0, EDGE_CASES, most);
     if (!status) status = run_some(&c, EDGE_CASES, CASES_TRIED, most);
+    t->device->variant = state.variant; /* cases have had their own */
     if (!status && !c.results.failed && c.missed.count) status = run_call(&c);
     end_cases(t->device, &state);
     if (status) return status;
+    t->wrong |= c.results.failed > 0;
+    if (c.results.failed && t->checking) return TAS_OK;
     if (c.results.failed) {
         char text[CASES_TEXT];
         return refuse(t, call->op, c.own ? compare_print(&c.results.what, text) : cases_print(&c.results, text));
@@ -297,15 +303,57 @@ static bool is_exempt(const tas_device *device, op_id op)
     return device->arith == TAS_ARITH_FAST && !clblast_unused(device) && clblast_provides(op);
 }
 
+/* On a device that verify found exact, only kernels that a tuning chose are tested. */
+static bool needs_test(const self_test *t, const op_args *call)
+{
+    if (!t->device->tester.test || is_exempt(t->device, call->op)) return false;
+    return t->record.tier != TAS_TIER_EXACT || tuning_changes(t->device, call);
+}
+
 static tas_status test(void *self, const op_args *call, bool pieces)
 {
     self_test *t = self;
     rehearsal needed = {.count = 0};
-    if (is_exempt(t->device, call->op)) return TAS_OK;
+    if (!needs_test(t, call)) return TAS_OK;
     tas_status status = rehearse(t->device, call, &needed);
     needed.cuts |= pieces;
     if (!status) status = test_kernels(t, call, &needed);
     if (!t->preparing) write_record(t);
+    return status;
+}
+
+/* The call itself, on as few examples as the reference computes in a moment. */
+static tas_status check_sizes(self_test *t, const op_args *call)
+{
+    const op_row *row = op_get(call->op);
+    const uint64_t flops = row->flops ? row->flops(call) : 0;
+    op_args few = *call;
+    tas_status status = TAS_OK;
+    few.first = 0;
+    while (few.n > 1 && flops * few.n > CHECKED_FLOPS) few.n /= 2;
+    few.batch = few.n;
+    const device_state state = begin_cases(t->device, CUTS_NONE);
+    for (uint32_t number = 0; number < 2 && row->fit(&few) && !status && !t->wrong; number++) {
+        difference what;
+        status = case_verify_call(t->device, &few, number, &what);
+        t->wrong |= what.found || what.stray;
+    }
+    end_cases(t->device, &state);
+    return status;
+}
+
+static tas_status check(void *self, const op_args *call, bool *right)
+{
+    self_test *t = self;
+    rehearsal needed = {.count = 0};
+    t->checking = true;
+    t->wrong = false;
+    tas_status status = rehearse(t->device, call, &needed);
+    if (!status) status = test_kernels(t, call, &needed);
+    if (!status && !t->wrong) status = check_sizes(t, call);
+    t->checking = false;
+    *right = !t->wrong;
+    write_record(t);
     return status;
 }
 
@@ -326,7 +374,7 @@ static tas_status count_unbuilt(self_test *t, const op_args *calls, int count, i
         rehearsal needed = {.count = 0};
         if (is_exempt(t->device, calls[i].op)) continue;
         status = rehearse(t->device, &calls[i], &needed);
-        if (t->device->tester.test && find_untested(t, calls[i].op, false, &needed).count) *tests = true;
+        if (needs_test(t, &calls[i]) && find_untested(t, calls[i].op, false, &needed).count) *tests = true;
         for (int k = 0; k < needed.count && !status; k++) {
             if (rehearse_find(list.kernel, list.count, &needed.kernel[k]) < list.count) continue;
             if (rehearse_is_built(t->device, &needed.kernel[k])) continue;
@@ -354,7 +402,7 @@ static tas_status prepare_call(self_test *t, const op_args *call)
         status = rehearse_build(t->device, &needed.kernel[k]);
         t->shows |= now_seconds() - begin > real_build;
     }
-    return !status && t->device->tester.test ? test_kernels(t, call, &needed) : status;
+    return !status && needs_test(t, call) ? test_kernels(t, call, &needed) : status;
 }
 
 static tas_status prepare(void *self, const op_args *calls, int count)
@@ -415,7 +463,7 @@ tas_status self_test_attach(tas_device *device)
     t->device = device;
     tier_read(&device->info, &t->record);
     device->info.tier = t->record.tier;
-    device->tester = (device_tester){
-        .self = t, .test = t->record.tier == TAS_TIER_EXACT ? NULL : test, .prepare = prepare, .close = close_test};
+    device->tester = (device_tester){.self = t, .test = test, .check = check, .prepare = prepare, .close = close_test};
+    if (t->record.tier == TAS_TIER_EXACT && !tuning_of(device)) device->tester.test = NULL;
     return TAS_OK;
 }

@@ -8,33 +8,12 @@
  */
 #include "verify/tier.h"
 
-#include "base/cache.h"
-#include "base/digest.h"
 #include "base/file.h"
-#include "device/opencl/sources.h"
+#include "device/record.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* The file's path; its name is a digest of all that the tier depends on. False if there is no cache. */
-static bool find_path(const tas_device_info *info, char *path, size_t bytes)
-{
-    char folder[512], hex[65];
-    digest d;
-    const char *const texts[] = {info->long_id, info->name,    info->vendor,  info->platform,
-                                 info->driver,  info->version, tas_version(), tas_build()};
-    const int contract = tas_contract();
-    if (!cache_folder(folder, sizeof folder)) return false;
-    digest_begin(&d);
-    sha256_update(&d.sha, sizeof contract, (const uint8_t *)&contract);
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        sha256_update(&d.sha, strlen(texts[i]) + 1, (const uint8_t *)texts[i]);
-    for (int i = 0; cl_sources[i].name; i++)
-        sha256_update(&d.sha, strlen(cl_sources[i].text) + 1, (const uint8_t *)cl_sources[i].text);
-    digest_end(&d, hex);
-    return (size_t)snprintf(path, bytes, "%s/tested-%s", folder, hex) < bytes;
-}
 
 static const char format_line[] = "tassello self-test 1";
 
@@ -60,7 +39,7 @@ void tier_read(const tas_device_info *info, tier_record *out)
 {
     char path[640], line[TIER_LINE];
     *out = (tier_record){.tier = TAS_TIER_UNTESTED};
-    FILE *stream = find_path(info, path, sizeof path) ? fopen(path, "r") : NULL;
+    FILE *stream = record_path(info, "tested", path, sizeof path) ? fopen(path, "r") : NULL;
     if (!stream) return;
     if (read_line(stream, line) && !strcmp(line, format_line) && read_line(stream, line) && read_line(stream, line)) {
         read_tier(line, out);
@@ -98,7 +77,7 @@ void tier_write(tas_context *context, const tas_device_info *info, const tier_re
     char path[640], error[sizeof context->error];
     file_writer writer;
     tier_record others;
-    if (!find_path(info, path, sizeof path)) return;
+    if (!record_path(info, "tested", path, sizeof path)) return;
     tier_read(info, &others);
     memcpy(error, context->error, sizeof error); /* failing to remember is no error, and must not replace one */
     if (!file_begin(context, &writer, path)) {

@@ -4,6 +4,7 @@
 #include "device/opencl/launchers/clblast.h"
 #include "device/opencl/launchers/launchers.h"
 #include "device/opencl/program.h"
+#include "device/tuning.h"
 
 #include <stdlib.h>
 
@@ -51,6 +52,7 @@ tas_status open_opencl(tas_context *context, const tas_device_info *info, tas_ar
 
     launchers_install(device);
     if (arith == TAS_ARITH_FAST) status = clblast_open(device);
+    if (!status) status = tuning_load(device);
     if (status) goto fail;
     *out = device;
     return TAS_OK;

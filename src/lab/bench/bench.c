@@ -98,7 +98,7 @@ uint32_t bench_tile(const bench *b)
     return b->run->w.plan.tile < batch ? b->run->w.plan.tile : batch;
 }
 
-static tas_status time_once(bench_work work, void *self, uint64_t count, double *seconds)
+tas_status bench_time_once(bench_work work, void *self, uint64_t count, double *seconds)
 {
     const double start = now_seconds();
     const tas_status status = work(self, count);
@@ -106,21 +106,30 @@ static tas_status time_once(bench_work work, void *self, uint64_t count, double 
     return status;
 }
 
+tas_status bench_find_count(bench_work work, void *self, double seconds, uint64_t *count)
+{
+    double one;
+    *count = 1;
+    tas_status status = bench_time_once(work, self, 1, &one); /* drivers finish kernels at their first launch */
+    do {
+        if (!status) status = bench_time_once(work, self, *count, &one);
+        if (status || one * (double)*count >= seconds / 2) break;
+        *count *= 2;
+    } while (*count < 1 << 20);
+    const double wanted = one > 0 ? seconds / one : 1;
+    *count = wanted < 1 ? 1 : (uint64_t)wanted + 1;
+    return status;
+}
+
 tas_status bench_time(const bench *b, const tas_bench_options *options, bench_work work, void *self,
                       tas_bench_time *out)
 {
-    double one, *seconds = malloc(options->repetitions * sizeof *seconds);
+    double *seconds = malloc(options->repetitions * sizeof *seconds);
     uint64_t count = 1;
     if (!seconds) return fail(b->model->context, TAS_NO_MEMORY, "no memory for %u repetitions", options->repetitions);
-    tas_status status = time_once(work, self, 1, &one); /* drivers finish kernels at their first launch */
-    do {
-        if (!status) status = time_once(work, self, count, &one);
-        if (status || one * (double)count >= options->seconds / 2) break;
-        count *= 2;
-    } while (count < 1 << 20);
-    const double wanted = one > 0 ? options->seconds / one : 1;
-    count = wanted < 1 ? 1 : (uint64_t)wanted + 1;
-    for (uint32_t i = 0; i < options->repetitions && !status; i++) status = time_once(work, self, count, &seconds[i]);
+    tas_status status = bench_find_count(work, self, options->seconds, &count);
+    for (uint32_t i = 0; i < options->repetitions && !status; i++)
+        status = bench_time_once(work, self, count, &seconds[i]);
     if (!status) {
         out->median = median_of(seconds, options->repetitions); /* sorts them */
         out->low = seconds[0];

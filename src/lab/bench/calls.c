@@ -10,39 +10,30 @@
 
 enum { LAYER_TEXT = 128 };
 
-/* What is timed: a call of a layer, or else what a step does besides. */
-typedef struct piece piece;
-struct piece {
-    bench *b;
-    tas_status (*go)(const piece *p);
-    const op_call *call;
-    uint32_t examples;
-};
-
-static tas_status repeat(void *self, uint64_t count)
+tas_status bench_repeat(void *self, uint64_t count)
 {
-    const piece *p = self;
+    const bench_piece *p = self;
     tas_device *device = p->b->model->device;
     tas_status status = TAS_OK;
     for (uint64_t i = 0; i < count && !status; i++) status = p->go(p);
     return status ? status : device->driver->finish(device);
 }
 
-static tas_status go_call(const piece *p)
+tas_status bench_go_call(const bench_piece *p)
 {
     return workspace_run(&p->b->run->w, p->call, p->examples, 0, p->b->run->request.batch);
 }
 
-static tas_status go_feed(const piece *p)
+static tas_status go_feed(const bench_piece *p)
 {
     workspace *w = &p->b->run->w;
     const tas_status status = feed_tile(w, p->b->data, p->b->run->order, 0, p->examples);
     return status ? status : feed_done(w);
 }
 
-static tas_status go_watch(const piece *p) { return step_watch(&p->b->run->w, 0, p->b->run->request.batch); }
+static tas_status go_watch(const bench_piece *p) { return step_watch(&p->b->run->w, 0, p->b->run->request.batch); }
 
-static tas_status go_update(const piece *p)
+static tas_status go_update(const bench_piece *p)
 {
     tas_run *run = p->b->run;
     const optimizer_step step = {.lr = run->options.lr, .t = 1};
@@ -99,7 +90,7 @@ typedef struct listener {
     void *user;
 } listener;
 
-static tas_status time_piece(piece p, const char *name, double bytes, const listener *to)
+static tas_status time_piece(bench_piece p, const char *name, double bytes, const listener *to)
 {
     char shapes[LAYER_TEXT];
     const workspace *w = &p.b->run->w;
@@ -111,7 +102,7 @@ static tas_status time_piece(piece p, const char *name, double bytes, const list
                           .examples = p.examples,
                           .bytes = bytes,
                           .flops = p.call ? call_flops(p.call, p.examples) : 0};
-    const tas_status status = bench_time(p.b, to->options, repeat, &p, &row.seconds);
+    const tas_status status = bench_time(p.b, to->options, bench_repeat, &p, &row.seconds);
     if (!status) to->on_call(to->user, &row);
     return status;
 }
@@ -123,7 +114,7 @@ static tas_status time_list(bench *b, const op_call *list, int count, uint32_t t
     for (int c = 0; c < count && !status; c++) {
         const uint32_t n = list[c].whole_batch ? batch : tile;
         if (list[c].when == CALL_EVALUATION || is_repeated(list, c)) continue;
-        status = time_piece((piece){b, go_call, &list[c], n}, op_get(list[c].args.op)->name,
+        status = time_piece((bench_piece){b, bench_go_call, &list[c], n}, op_get(list[c].args.op)->name,
                             call_bytes(&list[c], n, batch), to);
     }
     return status;
@@ -138,13 +129,13 @@ static tas_status time_step(bench *b, const listener *to)
     const double parameters = (double)w->plan.trained, gradient = (double)w->plan.bytes[PART_GRADIENT];
     tas_status status = tas_run_advance(b->run, 1, NULL);
     if (!status)
-        status = time_piece((piece){b, go_feed, NULL, tile}, "feed",
+        status = time_piece((bench_piece){b, go_feed, NULL, tile}, "feed",
                             (double)tile * (double)network->inputs * (1 + sizeof(float)), to);
     if (!status) status = time_list(b, network->forward, network->forward_count, tile, to);
     if (!status) status = time_list(b, network->backward, network->backward_count, tile, to);
-    if (!status) status = time_piece((piece){b, go_watch, NULL, batch}, "watch", gradient, to);
+    if (!status) status = time_piece((bench_piece){b, go_watch, NULL, batch}, "watch", gradient, to);
     /* weights and momentum are read and written, gradients read */
-    return status ? status : time_piece((piece){b, go_update, NULL, batch}, "update", 5 * parameters, to);
+    return status ? status : time_piece((bench_piece){b, go_update, NULL, batch}, "update", 5 * parameters, to);
 }
 
 tas_status tas_bench_calls(tas_device *device, const tas_network *network, const tas_bench_options *options,

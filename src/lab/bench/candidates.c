@@ -1,0 +1,221 @@
+/* The variants of one call: which differ, which are right, and which is the fastest. */
+#include "lab/bench/tune.h"
+
+#include "device/opencl/rehearse.h"
+#include "device/variant.h"
+#include "stats/median.h"
+
+#include <stdlib.h>
+
+/* Each candidate is timed once, and those that are not far behind in alternating rounds. A candidate's time is its
+ * median; it is only faster than the usual one if the median of the ratios, round by round, says so too: what else runs
+ * on the machine slows both. */
+enum { ROUNDS = 7 };
+static const double round_seconds = 0.006, far_behind = 1.2;
+
+typedef struct candidate {
+    int variant;
+    rehearsal kernels;
+    bool out; /* too slow for the rounds */
+    double seconds[ROUNDS], median;
+    double ratio; /* of its time to that of the usual one */
+} candidate;
+
+typedef struct candidates {
+    candidate list[TUNE_VARIANTS];
+    int count; /* the first is the usual one */
+    uint64_t repeat;
+} candidates;
+
+static bool are_same(const rehearsal *a, const rehearsal *b)
+{
+    if (a->count != b->count) return false;
+    for (int k = 0; k < a->count; k++)
+        if (rehearse_find(b->kernel, b->count, &a->kernel[k]) == b->count) return false;
+    return true;
+}
+
+/* The kernels of a call, in the form of that variant, -1 being the usual one. */
+static tas_status rehearse_variant(tas_device *device, const op_args *args, int variant, rehearsal *out)
+{
+    const device_tuning own = device->tuning;
+    *out = (rehearsal){.count = 0};
+    device->tuning.find = NULL;
+    device->variant = variant;
+    const tas_status status = rehearse(device, args, out);
+    device->variant = -1;
+    device->tuning = own;
+    return status;
+}
+
+/* The variants that launch different kernels, the usual one first. A call that has but one form gets none. */
+static tas_status find_candidates(tune *t, const op_args *args, candidates *c)
+{
+    rehearsal usual;
+    int same = -1;
+    c->count = 1;
+    tas_status status = rehearse_variant(t->device, args, -1, &usual);
+    for (int v = 0; v < t->device->variants[args->op] && v < TUNE_VARIANTS && !status; v++) {
+        candidate *next = &c->list[c->count];
+        *next = (candidate){.variant = v};
+        status = rehearse_variant(t->device, args, v, &next->kernels);
+        bool known = are_same(&next->kernels, &usual);
+        if (known && same < 0) same = v;
+        for (int k = 1; k < c->count && !known; k++) known = are_same(&next->kernels, &c->list[k].kernels);
+        if (!known && !t->wrong[args->op][v] && c->count < TUNE_VARIANTS - 1) c->count++;
+    }
+    c->list[0] = (candidate){.variant = same, .kernels = usual};
+    if (same < 0) c->count = 1; /* the usual form is none of the table's: there is nothing to choose */
+    return status;
+}
+
+static void report(const tune *t, const op_args *args, int variant)
+{
+    char name[VARIANT_NAME];
+    entry_state ours;
+    if (!t->options->on_progress) return;
+    device_name_variant(t->device, args->op, variant, name);
+    const double now = now_seconds();
+    const tas_tune_progress progress = {.network = t->network,
+                                        .batch = t->batch,
+                                        .operation = op_get(args->op)->name,
+                                        .variant = name,
+                                        .seconds = now - t->begun,
+                                        .left = t->deadline > now ? t->deadline - now : 0};
+    callback_begin(t->device->context, &ours);
+    t->options->on_progress(t->options->user, &progress);
+    callback_end(&ours);
+}
+
+static tas_status time_candidate(tune *t, bench_piece *call, candidate *c, uint64_t count, double *seconds)
+{
+    t->device->variant = c->variant;
+    const tas_status status = bench_time_once(bench_repeat, call, count, seconds);
+    t->device->variant = -1;
+    return status;
+}
+
+/* Holds a candidate against the reference, and times it for the first time. */
+static tas_status try_candidate(tune *t, bench_piece *call, const op_args *args, candidates *c, int i)
+{
+    tas_device *device = t->device;
+    candidate *one = &c->list[i];
+    const double begin = now_seconds();
+    bool right = true;
+    if (begin + t->slowest > t->deadline) return TAS_STOPPED;
+    report(t, args, one->variant);
+    device->variant = one->variant;
+    tas_status status = device->tester.check(device->tester.self, args, &right);
+    device->variant = -1;
+    if (!status && !right) {
+        t->wrong[args->op][one->variant] = 1;
+        t->result->refused++;
+        one->out = true;
+        if (i) return TAS_OK;
+        return fail(device->context, TAS_MISMATCH, "%s: the usual kernels of %s differ from the reference",
+                    device->info.id, op_get(args->op)->name);
+    }
+    device->variant = one->variant;
+    if (!status && !i) status = bench_find_count(bench_repeat, call, round_seconds, &c->repeat);
+    device->variant = -1;
+    if (!status && i) status = time_candidate(t, call, one, 1, &one->seconds[0]);
+    if (!status) status = time_candidate(t, call, one, c->repeat, &one->seconds[0]);
+    one->median = one->seconds[0];
+    const double took = now_seconds() - begin;
+    t->slowest = took > 0.8 * t->slowest ? took : 0.8 * t->slowest;
+    return status;
+}
+
+static void summarize(candidates *c)
+{
+    const candidate *usual = &c->list[0];
+    for (int i = c->count - 1; i >= 0; i--) { /* the usual one last, as the median sorts */
+        candidate *one = &c->list[i];
+        double ratio[ROUNDS];
+        if (one->out) continue;
+        for (int round = 0; round < ROUNDS; round++) ratio[round] = one->seconds[round] / usual->seconds[round];
+        one->ratio = median_of(ratio, ROUNDS);
+        one->median = median_of(one->seconds, ROUNDS);
+    }
+}
+
+static tas_status run_rounds(tune *t, bench_piece *call, candidates *c)
+{
+    double best = c->list[0].median;
+    tas_status status = TAS_OK;
+    for (int i = 1; i < c->count; i++)
+        if (!c->list[i].out && c->list[i].median < best) best = c->list[i].median;
+    for (int i = 1; i < c->count; i++) c->list[i].out |= c->list[i].median > far_behind * best;
+    for (int round = 0; round < ROUNDS && !status; round++)
+        for (int i = 0; i < c->count && !status; i++)
+            if (!c->list[i].out) status = time_candidate(t, call, &c->list[i], c->repeat, &c->list[i].seconds[round]);
+    if (!status) summarize(c);
+    return status;
+}
+
+static tuning_row choose(const op_args *args, const candidates *c)
+{
+    const candidate *usual = &c->list[0], *best = usual;
+    for (int i = 1; i < c->count; i++) {
+        const candidate *one = &c->list[i];
+        const double noise = 1 - TAS_TUNE_NOISE;
+        if (!one->out && one->ratio <= noise && one->median <= noise * usual->median && one->median < best->median)
+            best = one;
+    }
+    return (tuning_row){.op = args->op,
+                        .shape = tuning_shape_of(args),
+                        .usual = usual->variant,
+                        .choice = best->variant,
+                        .usual_time = (uint64_t)(usual->median * 1e9),
+                        .time = (uint64_t)(best->median * 1e9)};
+}
+
+static tas_status keep(tune *t, const tuning_row *row)
+{
+    tas_device *device = t->device;
+    entry_state ours;
+    tas_tune_row described;
+    tas_status status = tuning_set(device->context, &t->done, row);
+    if (!status) status = tuning_set(device->context, tuning_of(device), row);
+    if (status) return status;
+    t->result->classes++;
+    t->result->changed += row->choice != row->usual;
+    if (!t->options->on_row) return TAS_OK;
+    tuning_describe(device, row, &described);
+    callback_begin(device->context, &ours);
+    t->options->on_row(t->options->user, &described);
+    callback_end(&ours);
+    return TAS_OK;
+}
+
+/* The arguments with which a call runs; false if none of its operations has variants. */
+static tas_status list_call(tas_device *device, const bench_piece *call, op_args *out, bool *found)
+{
+    device_calls calls = {0};
+    device->calls = &calls;
+    tas_status status = call->go(call);
+    device->calls = NULL;
+    *found = false;
+    for (int i = 0; i < calls.count && !*found; i++) {
+        *found = device->variants[calls.list[i].op] > 1;
+        *out = calls.list[i];
+    }
+    free(calls.list);
+    return status;
+}
+
+tas_status candidates_measure(tune *t, bench_piece call)
+{
+    candidates c;
+    op_args args;
+    bool found;
+    tas_status status = list_call(t->device, &call, &args, &found);
+    if (status || !found || tuning_find(&t->done, args.op, tuning_shape_of(&args))) return status;
+    status = find_candidates(t, &args, &c);
+    if (status || c.count == 1) return status;
+    for (int i = 0; i < c.count && !status; i++) status = try_candidate(t, &call, &args, &c, i);
+    if (!status) status = run_rounds(t, &call, &c);
+    if (status) return status;
+    const tuning_row row = choose(&args, &c);
+    return keep(t, &row);
+}
