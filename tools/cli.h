@@ -95,7 +95,7 @@ typedef struct cli_command {
 
 extern const cli_command advise_command, bench_command, bisect_command, data_command, devices_command, eval_command,
     export_command, import_command, inspect_command, plan_command, predict_command, sweep_command, train_command,
-    verify_command;
+    tune_command, verify_command;
 
 /* Options and arguments of more than one command. */
 /* clang-format off */

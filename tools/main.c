@@ -6,21 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-static const cli_command *const commands[] = {&devices_command,
-                                              &data_command,
-                                              &inspect_command,
-                                              &plan_command,
-                                              &train_command,
-                                              &sweep_command,
-                                              &advise_command,
-                                              &eval_command,
-                                              &predict_command,
-                                              &export_command,
-                                              &import_command,
-                                              &bench_command,
-                                              &verify_command,
-                                              &bisect_command,
-                                              NULL};
+static const cli_command *const commands[] = {&devices_command, &data_command,   &inspect_command, &plan_command,
+                                              &train_command,   &sweep_command,  &advise_command,  &eval_command,
+                                              &predict_command, &export_command, &import_command,  &bench_command,
+                                              &tune_command,    &verify_command, &bisect_command,  NULL};
 
 static void print_usage(FILE *stream)
 {

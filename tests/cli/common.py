@@ -35,7 +35,7 @@ LAST_MSE = re.compile(r"^test loss (\d+\.\d{4})\nweights sha256 ([0-9a-f]{64})\n
 CRASH = re.compile(r"Sanitizer|runtime error:|Segmentation|stack smashing|free\(\)|malloc\(\)|Assertion|"
                    r"terminate called")
 COMMANDS = ("devices", "data", "inspect", "plan", "train", "sweep", "advise", "eval", "predict", "export",
-            "import", "bench", "verify", "bisect")
+            "import", "bench", "tune", "verify", "bisect")
 NET = "input 1x8x8\ndense 8\nrelu\ndense 4\n"
 CASES = []
 
