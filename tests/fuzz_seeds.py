@@ -115,9 +115,10 @@ def safetensors(**metadata):
 def run_state(batches, orders, **settings):
     usual = {"batch": 8, "batch_most": 0, "drop_last": False, "shards": 1, "epochs": 0, "steps": 14,
              "optimizer": "adam", "lr": 0.5, "momentum": 0.5, "nesterov": False, "weight_decay": 0.0,
-             "decay_on": "all", "beta1": 0.5, "beta2": 0.5, "epsilon": 0.5, "alpha": 0.5, "trust": 0.5, "clip": 0.0, "schedule": "constant", "warmup": 0,
-             "decay_steps": 0, "decay": 0.5, "lr_end": 0.0, "power": 1.0, "rise": 0.5, "lr_scaling": "none",
-             "base_batch": 64, "noise": True, "preconditioned_noise": False, "seed": 1}
+             "decay_on": "all", "beta1": 0.5, "beta2": 0.5, "epsilon": 0.5, "alpha": 0.5, "trust": 0.5, "clip": 0.0,
+             "schedule": "constant", "warmup": 0, "decay_steps": 0, "decay": 0.5, "lr_end": 0.0, "power": 1.0,
+             "rise": 0.5, "lr_scaling": "none", "base_batch": 64, "noise": True, "preconditioned_noise": False,
+             "seed": 1}
     noise = [3, 0, 2, True, 6.5, 0.5, 5.5, 0.5, 2.5, 0.5, 0.5]
     return json.dumps({
         "contract": 4, "arithmetic": "exact", "step": 7, "steps": 14, "examples": 56, "seconds": 0.5, "last_loss": 2.5,
