@@ -31,7 +31,11 @@ static tas_status go_feed(const bench_piece *p)
     return status ? status : feed_done(w);
 }
 
-static tas_status go_watch(const bench_piece *p) { return step_watch(&p->b->run->w, 0, p->b->run->request.batch); }
+static tas_status go_watch(const bench_piece *p)
+{
+    const step_batch batch = {.data = p->b->data, .count = p->b->run->request.batch};
+    return step_watch(&p->b->run->w, &batch, 0);
+}
 
 static tas_status go_update(const bench_piece *p)
 {
