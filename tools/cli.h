@@ -117,6 +117,12 @@ extern const cli_command advise_command, bench_command, bisect_command, data_com
      .offset = (where),                                                                                                \
      .help = "Have at most N examples of a batch on the device at a time, but whole groups of 'batch_norm "            \
              "group'; for tests. Results do not depend on it."}
+#define OPTION_SHARDS(where)                                                                                           \
+    {.name = "shards", .metavar = "N", .group = GROUP_BATCH, .type = TYPE_U32, .least = 1, .most = TAS_SHARDS,         \
+     .offset = (where),                                                                                                \
+     .help = "Sum each batch in N equal parts, a power of two, and add their sums as a binary tree, so that several "  \
+             "devices can share a batch (default 1). Results depend on it, but not on how many devices there are. "    \
+             "Tiles have examples of one part alone."}
 #define OPTION_KEEP_ON_HOST(where)                                                                                     \
     {.name = "keep-on-host", .group = GROUP_BATCH, .offset = (where),                                                  \
      .help = "Batch normalization in tiles only: keep the values that a later pass over the batch needs in the "       \
@@ -245,6 +251,9 @@ void cli_network_free(cli_net *net);
 
 /* Refuses, as wrong usage, a loss (NULL: there is none) that is not one, or whose NET is not an ONNX model. */
 void cli_check_loss(const cli_command *command, const char *loss, const char *net);
+
+/* Ends the program if a batch cannot be cut in so many parts. */
+void cli_check_shards(const cli_command *command, uint32_t shards);
 
 /* A network without data, at once. */
 int cli_network_open(cli_state *cli, const char *net, tas_network **out);

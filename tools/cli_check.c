@@ -46,6 +46,11 @@ bool cli_check_fit(cli_state *cli, const tas_network *network, const char *net, 
     return true;
 }
 
+void cli_check_shards(const cli_command *command, uint32_t shards)
+{
+    if (shards & (shards - 1)) cli_usage(command, "--shards %u: expected a power of two", shards);
+}
+
 bool cli_check_batch(cli_state *cli, uint32_t batch, const tas_data *train, const char *folder)
 {
     const uint64_t examples = tas_data_count(train);

@@ -32,6 +32,7 @@ static const cli_option options[] = {
      .offset = offsetof(settings, batch),
      .help = "Examples per update (default 64, or all if there are fewer)."},
     OPTION_BATCH_SCHEDULE(offsetof(settings, batch_schedule), "The plan is for the largest."),
+    OPTION_SHARDS(offsetof(settings, plan.shards)),
     OPTION_BUDGET(offsetof(settings, budget)),
     OPTION_TILE(offsetof(settings, plan.tile)),
     OPTION_KEEP_ON_HOST(offsetof(settings, keep_on_host)),
@@ -288,6 +289,7 @@ static int run(int argc, char **argv)
     cli_parse(&plan_command, argc, argv, &r.s);
     cli_check_loss(&plan_command, r.s.loss, r.s.net);
     set_batches(&r.s);
+    cli_check_shards(&plan_command, r.s.plan.shards);
     if (!r.s.data && (r.s.examples || r.s.validation.bytes || r.s.validation.percent > 0))
         cli_usage(&plan_command, "--examples and --validation: expected DATA with them");
     r.s.plan.noise = r.s.plan.preconditioned_noise = r.s.noise;

@@ -31,6 +31,7 @@ const cli_option sweep_options[] = {
      .help =
          "The batch sizes to compare, such as 16,64,256. auto (the default): those of 1, 4, 16, 32, 64, 128, 256 and "
          "1024 that are at most a tenth of the examples."},
+    OPTION_SHARDS(TRAIN(shards)),
     {.name = "target-loss",
      .group = GROUP_TARGET,
      .metavar = "X",
@@ -279,6 +280,7 @@ void sweep_read(sweep_settings *s, int argc, char **argv)
     schedule_begin(&options->train);
     cli_parse(&sweep_command, argc, argv, s);
     cli_check_loss(&sweep_command, s->loss, s->net);
+    cli_check_shards(&sweep_command, s->sweep.train.shards);
     read_limits(options);
     read_batches(s);
     read_time(s);

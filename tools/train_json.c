@@ -38,6 +38,7 @@ static json_t *describe_settings(const train_session *session)
     json_object_set_new(o, "arith", json_string(session->settings.arith == TAS_ARITH_FAST ? "fast" : "exact"));
     json_object_set_new(o, "batch", json_integer(options->batch));
     json_object_set_new(o, "batches", batch_schedule_describe(&session->batches));
+    json_object_set_new(o, "shards", json_integer(options->shards));
     json_object_set_new(o, "drop_last", json_boolean(options->drop_last));
     if (session->init) json_object_set(o, "init", session->init);
     if (session->chosen) json_object_set_new(o, "auto", describe_choice(session));

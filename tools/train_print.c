@@ -11,6 +11,7 @@ void train_print_settings(const train_session *session, FILE *stream)
     char lr[FLOAT_TEXT];
     fprintf(stream, "batch ");
     batch_schedule_print(&session->batches, stream);
+    if (options->shards > 1) fprintf(stream, " in %u shards", options->shards);
     fprintf(stream, "%s lr %s%s", options->drop_last ? " (the last one dropped)" : "", cli_float(options->lr, lr),
             session->chosen           ? " (auto)"
             : session->settings.grows ? " (grow)"

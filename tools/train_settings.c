@@ -116,6 +116,7 @@ const cli_option train_settings_options[] = {
      .offset = offsetof(train_settings, drop_last),
      .help = "Leave out the last, smaller batch of an epoch, which may have too few examples for batch normalization. "
              "The order is new in each epoch, so that other examples are left out."},
+    OPTION_SHARDS(TRAIN(shards)),
     OPTION_BUDGET(offsetof(train_settings, budget)),
     OPTION_TILE(TRAIN(tile)),
     OPTION_KEEP_ON_HOST(offsetof(train_settings, keep_on_host)),
@@ -426,6 +427,7 @@ int train_settings_read(train_settings *settings, cli_state *cli, int argc, char
     options->lr_scaling = (tas_lr_scaling)settings->lr_scaling;
     schedule_end(&train_command, options);
     set_batches(settings);
+    cli_check_shards(&train_command, options->shards);
     if (settings->profile && settings->grows) refuse_both("profile", "batch grow", "a profile covers training alone");
     if (settings->profile && (settings->validation.bytes || settings->validation.percent > 0))
         refuse_both("profile", "validation", "a profile covers training alone");

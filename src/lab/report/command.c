@@ -142,6 +142,7 @@ void command_write(const tas_sweep *sweep, buffer *out)
     buffer_print(out, " ");
     buffer_quote(out, *sweep->data ? sweep->data : "DATA");
     buffer_print(out, " --batch %" PRIu64, r->batch);
+    if (train->shards != plain.shards) buffer_print(out, " --shards %u", train->shards);
     if (r->lr > 0 && isfinite(r->lr)) add_float(out, "--lr", (float)r->lr);
     add_optimizer(out, train);
     add_schedule(out, train, r->batch, c.warmup);

@@ -146,6 +146,7 @@ static void add_optimizer(const tas_sweep *sweep, buffer *page)
     if (train->weight_decay > 0)
         buffer_print(page, ", weight decay %.4g%s", (double)train->weight_decay,
                      train->decay_on == TAS_DECAY_ON_WEIGHTS ? " (weights alone)" : "");
+    if (train->shards > 1) buffer_print(page, ", batches summed in %u shards", train->shards);
     if (train->clip > 0) buffer_print(page, ", gradient clipped to %.4g", (double)train->clip);
     buffer_print(page, ", %s", courses[train->schedule]);
     if (train->warmup)

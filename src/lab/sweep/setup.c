@@ -196,6 +196,7 @@ static tas_status plan_batch(lab *l, sweep_batch *b)
     tas_plan_options plan_options;
     tas_plan_options_init(&plan_options);
     plan_options.batch = (uint32_t)b->batch;
+    plan_options.shards = s->options.train.shards;
     plan_options.budget = l->train_bytes;
     plan_options.optimizer = s->options.train.optimizer;
     plan_options.clip = s->options.train.clip > 0;
@@ -367,6 +368,7 @@ static tas_status describe_settings(lab *l, char *text, size_t bytes)
     if (t->optimizer == TAS_RMSPROP) format_add(&out, "alpha %g\n", (double)t->alpha);
     if (t->optimizer == TAS_LARS) format_add(&out, "trust %g\n", (double)t->trust);
     if (t->decay_on != TAS_DECAY_ON_ALL) format_add(&out, "decay on %s\n", tas_decay_on_name(t->decay_on));
+    if (t->shards > 1) format_add(&out, "shards %u\n", t->shards);
     if (t->clip > 0) format_add(&out, "clip %g\n", (double)t->clip);
     format_add(&out, "lr %g, %s, scaling %s from B = %u\n", (double)t->lr, s->options.scale ? "scaled" : "searched",
                tas_lr_scaling_name(t->lr_scaling), t->base_batch);

@@ -376,6 +376,7 @@ tas_status trial_plan_copies(const lab *l, trial *t)
     tas_plan_options_init(&options);
     options.batch = train.batch;
     options.batch_most = train.batch_most;
+    options.shards = train.shards;
     options.budget = l->train_bytes;
     options.optimizer = train.optimizer;
     options.clip = train.clip > 0;
