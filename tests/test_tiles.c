@@ -181,6 +181,7 @@ static task *open_task(const plain_net *net, uint32_t count, uint32_t batch, uin
     if (net->in.channels && random_below(2)) add_norms(t);
     if (net->in.channels && random_below(2)) add_augmentation(t);
     t->options.keep_on_host = random_below(2);
+    if (random_below(2)) t->options.shards = 1u << random_below(5);
     expect_ok(tas_network_parse(context, t->text, "task", &t->network));
     t->set = open_set(t, count);
     t->test = open_set(t, t->tests);
@@ -265,6 +266,19 @@ static void check_evaluation(const task *t, const tas_plan_options *options, uin
     tas_model_close(&model);
 }
 
+/* Of a shard but the last that has examples. */
+static uint32_t shard_of(const task *t) { return (t->options.batch - 1) / t->options.shards + 1; }
+
+static uint32_t tiles_of(const task *t, uint32_t tile)
+{
+    uint32_t tiles = 0;
+    for (uint32_t left = t->options.batch, some; left; left -= some) {
+        some = left < shard_of(t) ? left : shard_of(t);
+        tiles += (some - 1) / tile + 1;
+    }
+    return tiles;
+}
+
 /* The plan came true, and nothing else is to be seen of it. */
 static void check_cut(const task *t, const outcome *whole, uint64_t budget, uint32_t tile)
 {
@@ -277,6 +291,7 @@ static void check_cut(const task *t, const outcome *whole, uint64_t budget, uint
     options.tile = tile;
     options.optimizer = t->options.optimizer;
     options.keep_on_host = t->options.keep_on_host;
+    options.shards = t->options.shards;
     options.clip = t->options.clip > 0;
     expect_ok(tas_plan_make(tested, t->network, t->set, NULL, &options, &forecast));
     run_task(t, tested, budget, tile, true, &o);
@@ -296,7 +311,7 @@ static void check_cut(const task *t, const outcome *whole, uint64_t budget, uint
     ck_assert_uint_eq(o.result.tile, forecast.tile);
     ck_assert_int_eq(o.result.resident, forecast.resident);
     ck_assert_int_eq(o.result.cuts + o.result.replays, 0);
-    ck_assert_uint_eq(forecast.tiles, (t->options.batch + forecast.tile - 1) / forecast.tile);
+    ck_assert_uint_eq(forecast.tiles, tiles_of(t, forecast.tile));
     if (budget) ck_assert_uint_le(o.result.peak_bytes, budget);
     if (tile) ck_assert_uint_le(o.result.tile, tile);
     check_evaluation(t, &options, o.result.peak_bytes);
@@ -328,6 +343,7 @@ static uint64_t bytes_of(const task *t, uint32_t tile, bool resident)
     plan_request request = forecast_request(t->set, true, t->options.batch, 0);
     update_request(&request, t->options.optimizer, t->options.clip > 0, t->options.noise != 0);
     request.spills = t->options.keep_on_host;
+    request.shards = t->options.shards;
     plan p;
     expect_ok(plan_with(t->network, &limits, &request, tile, resident, &p));
     const uint64_t bytes = p.total;
@@ -339,7 +355,7 @@ static uint64_t bytes_of(const task *t, uint32_t tile, bool resident)
  * other. */
 static void add_tile(cuts *all, const task *t, uint32_t tile)
 {
-    if (!tile || tile > t->options.batch) return;
+    if (!tile || tile > shard_of(t)) return;
     add_cut(all, 0, tile);
     add_cut(all, bytes_of(t, tile, false), tile);
 }
@@ -350,8 +366,8 @@ static void list_tiles(cuts *all, const task *t)
 {
     static const uint32_t few[] = {1, 2, 3, 7};
     for (int k = 0; k < 4; k++) add_tile(all, t, few[k]);
-    add_tile(all, t, t->options.batch / 2);
-    add_tile(all, t, t->options.batch);
+    add_tile(all, t, shard_of(t) / 2);
+    add_tile(all, t, shard_of(t));
     for (int c = 0; c < t->network->backward_count; c++) {
         const op_args *args = &t->network->backward[c].args;
         const bool conv = args->op == OP_CONV_BACKWARD_BIAS, dense = args->op == OP_DENSE_BACKWARD_BIAS;
@@ -372,10 +388,11 @@ static void list_budgets(cuts *all, const task *t, int some)
     options.batch = t->options.batch;
     options.optimizer = t->options.optimizer;
     options.keep_on_host = t->options.keep_on_host;
+    options.shards = t->options.shards;
     options.clip = t->options.clip > 0;
     expect_ok(tas_plan_make(tested, t->network, t->set, NULL, &options, &forecast));
-    const uint64_t least = forecast.min_budget, resident = bytes_of(t, t->options.batch, true),
-                   streamed = bytes_of(t, t->options.batch, false), most = resident > streamed ? resident : streamed;
+    const uint64_t least = forecast.min_budget, resident = bytes_of(t, shard_of(t), true),
+                   streamed = bytes_of(t, shard_of(t), false), most = resident > streamed ? resident : streamed;
     add_cut(all, least, 0);
     for (int k = 0; k < some; k++) add_cut(all, least + random_u64() % (most - least + 1), 0);
     options.budget = least - 1;

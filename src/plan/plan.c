@@ -254,6 +254,19 @@ tas_status plan_largest_untiled(const tas_network *network, const plan_device *d
     return status;
 }
 
+uint32_t plan_step_tile(const plan *p, const tas_network *network, uint32_t batch)
+{
+    const shard_cut cut = shards_cut(batch, p->shards, network->group);
+    const uint32_t leaf = shards_leaf(&cut, 0).count;
+    return p->tile < leaf ? p->tile : leaf;
+}
+
+uint64_t plan_step_tiles(const plan *p, const tas_network *network, uint32_t batch)
+{
+    const shard_cut cut = shards_cut(batch, p->shards, network->group);
+    return shards_tiles(&cut, p->tile);
+}
+
 void plan_free(plan *p)
 {
     passes_close(&p->passes);

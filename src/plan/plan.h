@@ -164,6 +164,11 @@ uint32_t plan_squares(const tensor *t);
 /* Examples that pass through the host at once when a set of so many is put on the device. */
 uint64_t plan_upload(uint64_t example_bytes, uint64_t count);
 
+/* Examples of the largest tile of a step with that batch, which may be smaller than the request's; a probe's may be
+ * larger. And how many tiles the batch has. */
+uint32_t plan_step_tile(const plan *p, const tas_network *network, uint32_t batch);
+uint64_t plan_step_tiles(const plan *p, const tas_network *network, uint32_t batch);
+
 /* Makes the plan: the largest tile that the budget allows, evened out over the batch, and the set on the device if a
  * tile of USEFUL_TILE (or of max_tile) still fits beside it. If there is none, the error names the smallest sufficient
  * budget. Freed with plan_free(). */

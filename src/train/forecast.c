@@ -157,8 +157,8 @@ static void describe(const forecast *f, const plan *p, const plan *one, tas_plan
     if (f->limits.shared) out->part[count++] = (tas_plan_part){"host memory", p->host};
     if (beside.counted) out->part[count++] = (tas_plan_part){"validation", beside.counted};
     if (all.counted > run.counted) out->part[count++] = (tas_plan_part){"evaluation", all.counted - run.counted};
-    out->tile = p->tile < f->run.batch ? p->tile : f->run.batch; /* a probe's may be larger */
-    out->tiles = (f->run.batch - 1) / out->tile + 1;
+    out->tile = plan_step_tile(p, f->network, f->run.batch);
+    out->tiles = (uint32_t)plan_step_tiles(p, f->network, f->run.batch);
     out->resident = p->resident;
     out->bytes_total = all.counted;
     out->host_bytes = all.host;

@@ -473,7 +473,7 @@ static void fill_result(tas_run *run)
     result->host_bytes = run->host_peak;
     result->weights_step = run->step;
     if (run->options.noise) fill_noise(run);
-    result->tile = run->w.plan.tile < run->request.batch ? run->w.plan.tile : run->request.batch; /* not a probe's */
+    result->tile = plan_step_tile(&run->w.plan, run->model->network, run->request.batch);
     result->resident = run->w.plan.resident;
     result->examples_per_s = result->seconds > 0 ? (double)result->examples / result->seconds : 0;
 }
