@@ -936,6 +936,31 @@ def _(t, net):
     )
 
 
+@case("an update that makes its gradient: refused, it goes back to a snapshot, as smaller tiles would lose its inputs")
+def _(t):
+    wide = t.place() / "wide.net"
+    wide.write_text("input 1x28x28\ndense 90\nrelu\ndense 10\n")
+
+    def train(fault=""):
+        result, counted = t.below("train", wide, t.images, "--device", t.driver, "--batch", 5, "--steps", STEPS, "--json",
+                                  fault=fault, timeout=500)
+        return one_object(result), counted, result
+
+    train()  # builds kernels and tests the device
+    wanted, counted, _ = train()
+    launches = [name for name in counted["trace"] if name in ("dense_check", "dense_sgd")]
+    expect(launches.count("dense_sgd") >= STEPS and launches.count("dense_check") >= STEPS, f"{launches}")
+
+    def survive(fault):
+        done, counted, result = train(fault)
+        expect(counted["faults"], "the fault did not happen", result)
+        expect(done["weights_sha256"] == wanted["weights_sha256"], "another digest", result)
+
+    nth = launches.count("dense_sgd") - STEPS + 3
+    each([((kernel, code, lazy), partial(survive, rule(LAUNCH, nth, code, kernel=kernel, **lazy)))
+          for kernel in ("dense_check", "dense_sgd") for code in (-4, -5) for lazy in ({}, {"lazy": 1})])
+
+
 @case("a device that fails for good, after a snapshot: --save has that step's weights", "pocl", "rusticl")
 def _(t, net):
     plain, folder = t.plain(net), t.place()

@@ -493,6 +493,24 @@ START_TEST(one_chain)
 }
 END_TEST
 
+/* So few examples that the update makes the gradient of such a layer: whole batches against tiles, whose gradients are
+ * stored. */
+START_TEST(gradients_of_updates)
+{
+    static const uint32_t batches[] = {1, 3, 4, 8, 9};
+    plain_net net = {.inputs = 300};
+    plain_add(&net, PLAIN_DENSE, 220);
+    plain_add(&net, PLAIN_RELU, 0);
+    plain_add(&net, PLAIN_DENSE, 3);
+    for (int k = 0; k < 5; k++) {
+        task *t = open_task(&net, 2 * batches[k] + batches[k] / 2, batches[k], 5);
+        t->options.nesterov = k % 2;
+        t->options.weight_decay = k % 3 ? 0.01f : 0;
+        check_task(t, k % 2, 2);
+    }
+}
+END_TEST
+
 /* Planes, so that granules are of few examples; dropout before and behind. */
 static plain_net small_planes(uint32_t channels)
 {
@@ -617,6 +635,7 @@ static Suite *make_suite(const char *id)
     if (!id) tcase_add_test(tc, large_batches);
     if (!id) tcase_add_test(tc, one_chain);
     if (!id) tcase_add_test(tc, queues_in_any_order);
+    tcase_add_test(tc, gradients_of_updates);
     tcase_add_test(tc, convolutions_with_dropout);
     tcase_add_test(tc, residual_blocks);
     if (id) tcase_add_test(tc, few_drawn_tasks);

@@ -65,21 +65,26 @@ static uint64_t check_elements(const op_args *a, int operand)
     return elements[operand];
 }
 
-/* Finite, but for one value in a third of the cases; in another third two that may overflow together. */
-static void fill_factor(uint32_t count, float *x, draw *d)
+/* A quarter of the cases is finite; in another each one of x and of dy has one value that is not; in the last all sums
+ * are of as large products as a float holds, so that some overflow. */
+static void fill_factor(int operand, uint32_t count, float *x, draw *d)
 {
-    const uint32_t turn = draw_turn(d) % 3, place = draw_below(d, count);
+    const uint32_t places[] = {0, count - 1, draw_below(d, count)}, place = places[draw_below(d, LENGTH(places))];
+    const uint32_t turn = draw_turn(d) % 4;
+    const int most = 62 + (int)draw_below(d, 2);
     draw_fill(TYPE_F32, count, x, d);
-    for (uint32_t i = 0; i < count; i++) x[i] = arith_is_finite(x[i]) ? x[i] : 1;
-    if (turn == 1) x[place] = arith_float(draw_below(d, 2) ? ARITH_NAN : ARITH_INF);
-    if (turn == 2) x[place] = draw_scaled(d, 58, 65);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!arith_is_finite(x[i])) x[i] = 1;
+        if (turn == 3) x[i] = arith_abs(draw_scaled(d, 62, most));
+    }
+    if ((int)turn == 1 + operand) x[place] = arith_float(draw_below(d, 2) ? ARITH_NAN : ARITH_INF);
 }
 
 static bool check_fill(const op_args *a, int operand, void *data, draw *d)
 {
     uint32_t *record = data;
     if (operand < 2) {
-        fill_factor((uint32_t)check_elements(a, operand), data, d);
+        fill_factor(operand, (uint32_t)check_elements(a, operand), data, d);
     } else {
         record[0] = draw_below(d, 3) ? 0 : 7;
         record[1] = BAD_NORM;
@@ -131,6 +136,10 @@ static bool sgd_fill(const op_args *a, int operand, void *data, draw *d)
 {
     if (operand == 3 && d->mode == DRAW_EDGE) { /* state goes down to 2^-100 */
         for (uint64_t i = 0; i < weights_of(a); i++) ((float *)data)[i] = draw_float(d) * 0x1p-60f;
+        return true;
+    }
+    if (operand < 2 && d->mode == DRAW_WILD && draw_turn(d) % 2 == 0) { /* means that overflow, alone */
+        for (uint64_t i = 0; i < sgd_elements(a, operand); i++) ((float *)data)[i] = i % 7 ? 1 : 0x1.8p+63f;
         return true;
     }
     return divisor_fill(operand, 4, data, d);

@@ -294,6 +294,53 @@ plant(
     ],
 )
 plant(
+    "cl/vectors.h",
+    "conv_forward dense_forward dense_sgd",
+    [CPU],
+    [
+        ("& 0x7fffffff) < as_int(0x1p-40f)", "& 0x7fffffff) < as_int(0x1p-39f)"),
+        ("& 0x7fffffff) < as_int(0x1p-100f)", "& 0x7fffffff) < as_int(0x1p-99f)"),
+    ],
+)
+plant(
+    "cl/dense_update.cl",
+    "dense_check dense_sgd",
+    [CPU],
+    [
+        ("row[lane] = o0 + lane < O ? value : 0.0f;", "row[lane] = value;"),
+        ("c[v] = n < N ? fma(d[n][v], xi, c[v]) : c[v];", "c[v] = fma(d[n][v], xi, c[v]);"),
+        ("arith_float(of_x) * arith_float(of_dy) < 0x1p+120f", "arith_float(of_x) * arith_float(of_dy) < 0x1p+127f"),
+        ("if (of_x < ARITH_INF && of_dy", "if (of_x <= ARITH_INF && of_dy",
+         "a product with infinity is not below the bound"),
+        ("i < end; i++)\n            of_x", "i < end - 1; i++)\n            of_x"),
+        ("o < min(o0 + PANEL, O); o++", "o < min(o0 + PANEL, O) - 1; o++"),
+        ("if (most >= ARITH_INF)", "if (most > ARITH_INF)"),
+        ("if (first_bad[0]) return;", ""),
+        ("const bool exact = count >= 1.0f &&", "const bool exact ="),
+        ("(arith_bits(count) & ARITH_FRACTION) == 0u && factor == 1.0f;", "factor == 1.0f;"),
+        ("== 0u && factor == 1.0f;", "== 0u;"),
+        ("c[k] = flush_vec(c[k] * reciprocal);", "c[k] = c[k] * reciprocal;"),
+        ("const vec g = flush_vec(fma((vec)(decay), before, c[k]));", "const vec g = fma((vec)(decay), before, c[k]);"),
+        ("v = flush_state_vec(fma((vec)(momentum), load_vec(k, velocity + i * PANEL), g));",
+         "v = fma((vec)(momentum), load_vec(k, velocity + i * PANEL), g);"),
+        ("move = nesterov ? flush_state_vec(fma((vec)(momentum), v, g)) : v;", "move = v;"),
+        ("store_vec(flush_vec(fma((vec)(-lr), move, before)), k, w", "store_vec(fma((vec)(-lr), move, before), k, w"),
+    ],
+)
+plant(
+    "cl/dense_update_gpu.cl",
+    "dense_check dense_sgd",
+    [GPU],
+    [
+        ("for (uint n = 0; n < N; n++)", "for (uint n = 1; n < N; n++)"),
+        ("if (i < I && !arith_is_finite", "if (i < I - 1 && !arith_is_finite"),
+        ("!arith_is_finite(add_examples", "arith_is_nan(add_examples"),
+        ("if (first_bad[0] || i >= I) return;", "if (i >= I) return;"),
+        ("if (first_bad[0] || i >= I) return;", "if (first_bad[0]) return;"),
+        ("divisor[DIVISOR_FACTOR]);", "1.0f);"),
+    ],
+)
+plant(
     "cl/dense.cl",
     "dense_backward_bias",
     [CPU],
@@ -313,7 +360,6 @@ plant(
         ("int end = at < size ? min(taps, (size - 1 - at) / dilation + 1) : 0;",
          "int end = at < size ? (size - 1 - at) / dilation + 1 : 0;"),
         ("if ((uint)r < rows) {", "if ((uint)r <= rows) {"),
-        ("c) & 0x7fffffff) < as_int(0x1p-40f)", "c) & 0x7fffffff) < as_int(0x1p-39f)"),
         ("store_vec(flush_vec(c[r][v]), v, y", "store_vec(c[r][v], v, y"),
         ("store_vec(flush_vec(c[0][v]), v, lanes);", "store_vec(c[0][v], v, lanes);"),
         ("weight += taps.weights;", "weight += taps.values;"),
@@ -561,7 +607,7 @@ plant(
     "sum_blocks check_finite",
     [CPU],
     [
-        ("lane[l] = i < count ? x : 0.0f;", "lane[l] = x;"),
+        ("lane[l] = l < some ? x : 0.0f;", "lane[l] = x;"),
         ("        barrier(CLK_LOCAL_MEM_FENCE);\n", ""),
         ("if (most >= 0x7f800000u) set_first_bad", "if (most > 0x7f800000u) set_first_bad"),
         ("out[at + block] = lane[0];", "out[block] = lane[0];"),
@@ -679,7 +725,7 @@ plant(
     "sgd lion",
     [CPU],
     [
-        ("arith_flush(sum[i] * reciprocal)", "sum[i] * reciprocal"),
+        ("arith_flush(sum[k] * reciprocal)", "sum[k] * reciprocal"),
         (" && factor == 1.0f", ""),
         (" && (arith_bits(count) & ARITH_FRACTION) == 0u", ""),
         ("count >= 1.0f && ", ""),
@@ -690,16 +736,23 @@ plant(
     "sgd lars",
     [CPU],
     [
-        ("const float move = nesterov ? arith_flush_state(fma(momentum, velocity, g)) : velocity;",
-         "const float move = velocity;"),
-        ("const float velocity = arith_flush_state(fma(momentum, v[i], g));",
-         "const float velocity = fma(momentum, v[i], g);"),
         ("const float velocity = arith_flush_state(fma(momentum, v[i], arith_flush_state(rate * g)));",
          "const float velocity = arith_flush_state(fma(momentum, v[i], rate * g));"),
         ("w[i] = arith_flush(w[i] - velocity);", "w[i] = w[i] - velocity;"),
         ("adapted ? arith_flush_state(lr * divisor[DIVISOR_RATIO]) : lr;", "lr;"),
-        ("w[i] = arith_flush(fma(-lr, move, w[i]));", "w[i] = fma(-lr, move, w[i]);"),
         ("w[i] = arith_flush(w[i] - velocity);", "w[i] = arith_flush(w[i] + velocity);"),
+    ],
+)
+plant(
+    "cl/sgd_move.h",
+    "sgd",
+    [CPU],
+    [
+        ("const float move = nesterov ? arith_flush_state(fma(momentum, velocity, g)) : velocity;",
+         "const float move = velocity;"),
+        ("const float velocity = arith_flush_state(fma(momentum, v[i], g));",
+         "const float velocity = fma(momentum, v[i], g);"),
+        ("w[i] = arith_flush(fma(-lr, move, w[i]));", "w[i] = fma(-lr, move, w[i]);"),
     ],
 )
 plant(
@@ -1050,8 +1103,8 @@ plant(
     "dense_forward dense_backward_input dense_backward_weights",
     [CPU],
     [
-        ("block_count(a->n, rows_of_block(device)) * block_count(a->size[DENSE_OUTPUTS], panel)),",
-         "block_count(a->n, rows_of_block(device)) * (a->size[DENSE_OUTPUTS] / panel)),"),
+        ("block_count(a->n, f->size[ROWS]) * block_count(a->size[DENSE_OUTPUTS], panel)),",
+         "block_count(a->n, f->size[ROWS]) * (a->size[DENSE_OUTPUTS] / panel)),"),
         ("block_count(a->n, PACK_ROWS)),", "(size_t)a->n / PACK_ROWS),"),
         ("PACK_ROWS = 32,", "PACK_ROWS = 33,"),
     ],
