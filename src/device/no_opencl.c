@@ -44,6 +44,13 @@ const char *clblast_unused(const tas_device *device)
     return WITHOUT;
 }
 
+bool clblast_computes(const tas_device *device, const op_args *call)
+{
+    (void)device;
+    (void)call;
+    return false;
+}
+
 bool clblast_provides(op_id op)
 {
     (void)op;

@@ -8,7 +8,7 @@ import re
 import sys
 import time
 
-from common import POCL_ICD, below_layer, case, expect, main, one_object
+from common import POCL_ICD, RUSTICL_ICD, Skip, below_layer, case, expect, main, one_object
 
 LAUNCH = "clEnqueueNDRangeKernel"
 NET = "input 1x8x8\nconv2d 5 3 padding 1\nrelu\nmax_pool 2\nflatten\ndense 24\nrelu\ndense 4\n"
@@ -177,6 +177,27 @@ def _(t):
     tune(t, env, "--import", path)
     t.fails(1, ("failed its self-test", "dense_backward_weights"), "train", net, t.data, "--device", "pocl", "--batch",
             "8", "--steps", "2", env=env)
+
+
+@case("tune --arith fast: CLBlast is a variant of its products on GPUs, and a kernel beside it is exact")
+def _(t):
+    if not os.path.exists(RUSTICL_ICD):
+        raise Skip(f"no {RUSTICL_ICD}")
+    net, env = net_of(t), own(t, OCL_ICD_VENDORS=RUSTICL_ICD, RUSTICL_ENABLE="llvmpipe")
+    path = t.place() / "fast.json"
+    result = t.run("tune", "--device", "rusticl", "--arith", "fast", "--net", net, "--batches", "16", "--time",
+                   f"{MINUTES}s", "--export", path, env=env)
+    if "CLBlast is not used" in result.err:
+        raise Skip(result.err)
+    saved = json.loads(path.read_text())
+    rows = [row for row in saved["rows"] if row["operation"].startswith("dense")]
+    expect({row["usual"] for row in rows} == {"clblast"} and saved["arith"] == "fast", f"{rows}")
+    t.fails(1, ("--arith fast",), "tune", "--device", "rusticl", "--import", path, env=env)
+    path.write_text(json.dumps({**saved, "rows": [{**row, "choice": "16x16/4x4/16"} for row in rows]}))
+    t.run("tune", "--device", "rusticl", "--arith", "fast", "--import", path, env=env)
+    digest = t.train("--steps", "4", net=net, device="rusticl", env=env).digest()
+    expect(t.train("--steps", "4", "--arith", "fast", net=net, device="rusticl", env=env).digest() == digest,
+           "kernels beside CLBlast are not exact")
 
 
 @case("tune: a cache that cannot be written is an error, before anything is measured", needs="pocl")

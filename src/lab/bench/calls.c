@@ -148,9 +148,12 @@ tas_status tas_bench_calls(tas_device *device, const tas_network *network, const
     entry_state saved;
     bench b;
     entry_begin(device->context, &saved);
+    const device_tuning tuning = device->tuning;
+    if (device->arith == TAS_ARITH_FAST) device->tuning.find = NULL; /* which may prefer kernels to CLBlast */
     tas_status status = bench_open(device, network, options, &b);
     if (!status) status = time_step(&b, &(listener){options, on_call, user});
     bench_close(&b);
+    device->tuning.find = tuning.find;
     entry_end(&saved);
     return status;
 }

@@ -12,7 +12,9 @@
 #include "device/opencl/fork.h"
 #include "device/opencl/launch.h"
 #include "device/opencl/launchers/launchers.h"
+#include "device/opencl/rehearse.h"
 #include "device/profile.h"
+#include "device/variant.h"
 #include "ops/dense.h"
 
 #include <clblast_c.h>
@@ -22,9 +24,13 @@
 
 enum { LARGEST_EDGE = 4096 };
 
+enum { PRODUCTS = 4 };
+
 struct clblast_state {
     bool used;
-    char why[400]; /* not */
+    char why[400];             /* not */
+    launcher kernel[PRODUCTS]; /* the launchers of kernels that are replaced, in the order of `products` */
+    void (*name_variant)(const tas_device *device, op_id op, int variant, char *name);
 };
 
 /* CLBlast's caches belong to the process, so calls from the threads of several contexts are serialized. */
@@ -228,13 +234,79 @@ const char *clblast_unused(const tas_device *device)
     return !s ? "it was not asked for" : s->used ? NULL : s->why;
 }
 
-static const launcher products[] = {
+static const launcher products[PRODUCTS + 1] = {
     {OP_DENSE_FORWARD, forward, forward_scratch},
     {OP_DENSE_FORWARD_NO_BIAS, forward_no_bias, forward_scratch},
     {OP_DENSE_BACKWARD_INPUT, backward_input, input_scratch},
     {OP_DENSE_BACKWARD_WEIGHTS, backward_weights, weights_scratch},
     {0},
 };
+
+static int find_product(op_id op)
+{
+    int i = 0;
+    while (i < PRODUCTS && products[i].op != op) i++;
+    return i;
+}
+
+/* ---- Beside kernels ---- */
+
+/* CLBlast is the last variant of its operations, behind those of the kernels, and the usual one. On processors it is
+ * the only one. */
+static bool is_for_kernel(const tas_device *device, const op_args *call)
+{
+    const int variant = device_choose_variant(device, call);
+    return variant >= 0 && variant < device->variants[call->op] - 1;
+}
+
+bool clblast_computes(const tas_device *device, const op_args *call)
+{
+    return !clblast_unused(device) && clblast_provides(call->op) && !is_for_kernel(device, call);
+}
+
+static void name_variant(const tas_device *device, op_id op, int variant, char *name)
+{
+    const struct clblast_state *s = ((opencl_device *)device->cl)->clblast;
+    if (clblast_provides(op) && variant == device->variants[op] - 1)
+        snprintf(name, VARIANT_NAME, "clblast");
+    else
+        s->name_variant(device, op, variant, name);
+}
+
+static tas_status run(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
+{
+    const opencl_device *cl = device->cl;
+    const int i = find_product(a->op);
+    if (is_for_kernel(device, a)) return cl->clblast->kernel[i].launch(device, a, m, scratch);
+    if (!cl->rehearsal) return products[i].launch(device, a, m, scratch);
+    rehearse_kernel(cl->rehearsal, "clblast", "sgemm", ""); /* which no case of the self-test launches */
+    return TAS_OK;
+}
+
+/* If calls may have another variant than the usual one: as much as either needs. */
+static uint64_t scratch_of(tas_device *device, const op_args *a)
+{
+    const int i = find_product(a->op);
+    const uint64_t own = products[i].scratch(device, a);
+    const op_scratch kernel = ((opencl_device *)device->cl)->clblast->kernel[i].scratch;
+    const bool open = device->variants[a->op] && (device->variant >= 0 || device->tuning.find);
+    const uint64_t other = open && kernel ? kernel(device, a) : 0;
+    return own > other ? own : other;
+}
+
+static void install(tas_device *device, struct clblast_state *s)
+{
+    const opencl_device *cl = device->cl;
+    for (int i = 0; i < PRODUCTS; i++) {
+        const op_id op = products[i].op;
+        s->kernel[i] = (launcher){op, device->launch[op], device->scratch[op]};
+        device->launch[op] = run;
+        device->scratch[op] = scratch_of;
+        device->variants[op] = cl->cpu ? 0 : device->variants[op] + 1;
+    }
+    s->name_variant = device->name_variant;
+    device->name_variant = name_variant;
+}
 
 tas_status clblast_open(tas_device *device)
 {
@@ -258,7 +330,7 @@ tas_status clblast_open(tas_device *device)
     }
     s->used = true;
     device->weight_panel = NULL; /* canonical */
-    launchers_override(device, products);
+    install(device, s);
     return TAS_OK;
 }
 
@@ -291,9 +363,4 @@ void clblast_close(tas_device *device)
     cl->clblast = NULL;
 }
 
-bool clblast_provides(op_id op)
-{
-    for (const launcher *row = products; row->launch; row++)
-        if (row->op == op) return true;
-    return false;
-}
+bool clblast_provides(op_id op) { return find_product(op) < PRODUCTS; }

@@ -55,4 +55,8 @@ const char *clblast_unused(const tas_device *device);
 /* Whether it has that operation: the products. */
 bool clblast_provides(op_id op);
 
+/* Whether it computes that call: all of its operations, unless the device's tuning has found a kernel to be faster. On
+ * processors the two need weights in different layouts, so there it is always CLBlast. */
+bool clblast_computes(const tas_device *device, const op_args *call);
+
 #endif
