@@ -4,8 +4,10 @@
 #include "batch_schedule.h"
 #include "progress.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { NETWORKS_MOST = 32, BATCHES_MOST = 32 };
 
@@ -73,6 +75,16 @@ static const cli_option options[] = {
     {0},
 };
 
+/* The first signal ends the measurement, whose rows so far are kept; the second ends the command at once. */
+static volatile sig_atomic_t signals, measuring;
+
+static void on_signal(int number)
+{
+    if (signals && number == SIGHUP) return; /* a closing terminal may send it twice */
+    if (signals || !measuring) _exit(EXIT_INTERRUPTED);
+    signals = 1;
+}
+
 typedef struct session {
     cli_state cli;
     settings s;
@@ -110,12 +122,13 @@ static void on_row(void *user, const tas_tune_row *row)
     fflush(stdout);
 }
 
-static void on_progress(void *user, const tas_tune_progress *p)
+static int on_progress(void *user, const tas_tune_progress *p)
 {
     session *r = user;
     char text[256];
     snprintf(text, sizeof text, "%s, batch %u: %s %s", r->name[p->network], p->batch, p->operation, p->variant);
     progress_work(&r->progress, text, p->seconds, p->left);
+    return signals > 0;
 }
 
 static void print_result(session *r)
@@ -157,9 +170,12 @@ static int measure(session *r)
     o.on_progress = on_progress;
     o.on_row = on_row;
     o.user = r;
+    cli_catch_ends(on_signal);
+    measuring = 1;
     const tas_status status = tas_tune(r->device, (const tas_network *const *)r->network, r->count, &o, &r->result);
     progress_end_line(&r->progress);
-    return status ? cli_failed(&r->cli, status) : 0;
+    if (status == TAS_STOPPED) cli_note(&r->cli, "interrupted; what was measured is kept");
+    return status && status != TAS_STOPPED ? cli_failed(&r->cli, status) : 0;
 }
 
 static void print_json(session *r)
@@ -198,7 +214,7 @@ static int tune_device(session *r)
         printf("%s: %zu rows are kept\n", info->id, tas_tuning_count(r->device));
     else
         print_result(r);
-    return 0;
+    return signals ? EXIT_INTERRUPTED : 0;
 }
 
 static void check_settings(settings *s)

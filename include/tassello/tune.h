@@ -47,8 +47,9 @@ typedef struct tas_tune_options {
     /* Batch sizes, in the order in which they are measured. NULL (the default): 64, 8, 512 and 1. */
     const uint32_t *batches;
     size_t batch_count;
-    /* Called before each measurement, and with each row when it is complete; either may be NULL. */
-    void (*on_progress)(void *user, const tas_tune_progress *progress);
+    /* Called before each measurement, which ends all if it returns non-zero; and with each row when it is complete.
+     * Either may be NULL. */
+    int (*on_progress)(void *user, const tas_tune_progress *progress);
     void (*on_row)(void *user, const tas_tune_row *row);
     void *user;
 } tas_tune_options;
@@ -67,9 +68,10 @@ typedef struct tas_tune_result {
  * tuning, which its kernels follow from then on. Each variant is first tested against the reference. *result is set on
  * failure, too.
  *
- * TAS_BAD_ARGUMENT, also if the device has nothing to choose from (the reference) or was opened with
- * TAS_ARITH_UNTESTED; TAS_BAD_NETWORK if a network waits for a data set; TAS_NO_MEMORY; TAS_DEVICE_FAILED;
- * TAS_MISMATCH if the usual kernels of the device differ from the reference. */
+ * TAS_STOPPED if on_progress ended it: the rows so far are in the tuning. TAS_BAD_ARGUMENT, also if the device has
+ * nothing to choose from (the reference) or was opened with TAS_ARITH_UNTESTED; TAS_BAD_NETWORK if a network waits for
+ * a data set; TAS_NO_MEMORY; TAS_DEVICE_FAILED; TAS_MISMATCH if the usual kernels of the device differ from the
+ * reference. */
 TAS_API tas_status tas_tune(tas_device *device, const tas_network *const *networks, size_t count,
                             const tas_tune_options *options, tas_tune_result *result);
 

@@ -5,6 +5,7 @@
 
 #include "device/opencl/launchers/clblast.h"
 #include "device/tuning.h"
+#include "verify/build_progress.h"
 #include "verify/cases.h"
 #include "verify/tier.h"
 
@@ -18,18 +19,16 @@ enum {
     CHECKED_FLOPS = 50000000,
 };
 
-/* Seconds; a build that takes no longer than the last may have come from the driver's cache. */
-static const double first_report = 1, report_interval = 2, real_build = 0.2;
+/* Seconds: a build that takes no longer may have come from the driver's cache. */
+static const double real_build = 0.2;
 
 typedef struct self_test {
     tas_device *device;
     tier_record record;
-    bool preparing;         /* the record is written at the end */
-    bool checking, wrong;   /* a difference is no failure, but is noted here */
-    bool changed;           /* it is not as written */
-    int built, count;       /* kernels of those that are prepared; count 0: not known */
-    double started, report; /* when this began; when the next note is due */
-    bool shows;             /* something is tested or really built: nothing is reported before */
+    bool preparing;       /* the record is written at the end */
+    bool checking, wrong; /* a difference is no failure, but is noted here */
+    bool changed;         /* it is not as written */
+    build_progress progress;
 } self_test;
 
 /* The device's state that cases change, as the call that waits for them needs it. */
@@ -76,43 +75,6 @@ static void end_cases(tas_device *device, const device_state *state)
     device->cuts = state->cuts;
     device->limited = state->limited;
     device->reported = state->reported;
-}
-
-/* ---- Progress ---- */
-
-static void begin_progress(self_test *t, int count, bool tests)
-{
-    t->built = 0;
-    t->count = count;
-    t->shows = tests;
-    t->started = now_seconds();
-    t->report = t->started + first_report;
-}
-
-/* `number`: of the kernel or operation that comes next, from 1 on. */
-static void report_progress_of(self_test *t, const char *name, int number)
-{
-    tas_context *context = t->device->context;
-    const double now = now_seconds();
-    if (!t->shows) return;
-    if (context->build) {
-        context_call_build(context, &(tas_build_progress){.device = t->device->info.id,
-                                                          .kernel = name,
-                                                          .number = (uint32_t)number,
-                                                          .count = (uint32_t)t->count,
-                                                          .seconds = now - t->started});
-        return;
-    }
-    if (now < t->report) return;
-    t->report = now + report_interval;
-    note(context, "building and testing kernels for %s: %s (%d of %d)", t->device->info.id, name, number, t->count);
-}
-
-static void end_progress(self_test *t)
-{
-    if (t->shows && t->device->context->build)
-        context_call_build(t->device->context,
-                           &(tas_build_progress){.device = t->device->info.id, .seconds = now_seconds() - t->started});
 }
 
 /* ---- Which cases ---- */
@@ -399,10 +361,10 @@ static tas_status prepare_call(self_test *t, const op_args *call)
     tas_status status = rehearse(t->device, call, &needed);
     for (int k = 0; k < needed.count && !status; k++) {
         if (rehearse_is_built(t->device, &needed.kernel[k])) continue;
-        report_progress_of(t, needed.kernel[k].name, ++t->built);
+        build_progress_report(&t->progress, needed.kernel[k].name, ++t->progress.done);
         const double begin = now_seconds();
         status = rehearse_build(t->device, &needed.kernel[k]);
-        t->shows |= now_seconds() - begin > real_build;
+        t->progress.shows |= now_seconds() - begin > real_build;
     }
     return !status && needs_test(t, call) ? test_kernels(t, call, &needed) : status;
 }
@@ -414,13 +376,13 @@ static tas_status prepare(void *self, const op_args *calls, int count)
     int unbuilt;
     bool tests = false;
     tas_status status = count_unbuilt(t, calls, count, &unbuilt, &tests);
-    begin_progress(t, unbuilt, tests);
+    build_progress_begin(&t->progress, t->device, unbuilt, tests);
     t->preparing = t->device->reported = true;
     for (int i = 0; i < count && !status; i++) status = prepare_call(t, &calls[i]);
     t->preparing = false;
     t->device->reported = reported;
     write_record(t);
-    end_progress(t);
+    build_progress_end(&t->progress);
     return status == TAS_NO_MEMORY ? TAS_OK
                                    : status; /* the rest is built and tested at its first use: a run recovers */
 }
@@ -432,18 +394,18 @@ tas_status self_test_all(tas_device *device)
     self_test *t = device->tester.self;
     tas_status status = TAS_OK;
     if (!t || !device->tester.test) return TAS_OK;
-    begin_progress(t, OP_COUNT, true);
+    build_progress_begin(&t->progress, device, OP_COUNT, true);
     for (int op = 0; op < OP_COUNT && !status; op++) {
         case_results results;
         char text[CASES_TEXT];
         if (device->arith == TAS_ARITH_FAST && !clblast_unused(device) && clblast_provides((op_id)op)) continue;
-        report_progress_of(t, op_get((op_id)op)->name, op + 1);
+        build_progress_report(&t->progress, op_get((op_id)op)->name, op + 1);
         const device_state state = begin_cases(device, CUTS_SOME);
         status = cases_verify(device, (op_id)op, 1, SELF_TEST_CASES, SELF_TEST_CASES, NULL, &results);
         end_cases(device, &state);
         if (!status && results.failed) status = refuse(t, (op_id)op, cases_print(&results, text));
     }
-    end_progress(t);
+    build_progress_end(&t->progress);
     if (status || device->arith == TAS_ARITH_FAST) return status; /* its own products were not tested */
     device->info.tier = TAS_TIER_EXACT;
     device->tester.test = NULL;

@@ -5,6 +5,7 @@ rules of the fault layer ($TASSELLO_FAULT_LAYER).
 import json
 import os
 import re
+import signal
 import sys
 import time
 
@@ -219,6 +220,21 @@ def _(t):
         file.write("x")
     result = t.train("--steps", "2", net=net, device="pocl", env=env).says("is damaged, and is not used")
     expect(result.digest() == t.train("--steps", "2", net=net).digest(), "other bits")
+
+
+@case("tune: SIGINT ends it, and keeps what was measured", needs="pocl")
+def _(t):
+    env = own(t)
+    child = t.start("tune", "--device", "pocl", "--time", f"{MINUTES}s", env=env)
+    for line in child.stdout:
+        if line.startswith(b"conv") or line.startswith(b"dense"):
+            break
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=120)
+    expect(child.returncode == 130 and b"interrupted; what was measured is kept" in err, f"{child.returncode} {err}")
+    found = re.search(rb"^(\d+) classes of shapes measured", out, re.M)
+    with open(kept(env)[0], encoding="ascii") as file:
+        expect(found and file.read().count("|") == 5 * int(found[1]), f"{out}")
 
 
 @case("tune on a terminal: a line that is written over", needs="pocl")

@@ -69,11 +69,11 @@ static tas_status find_candidates(tune *t, const op_args *args, candidates *c)
     return status;
 }
 
-static void report(const tune *t, const op_args *args, int variant)
+static tas_status report(tune *t, const op_args *args, int variant)
 {
     char name[VARIANT_NAME];
     entry_state ours;
-    if (!t->options->on_progress) return;
+    if (!t->options->on_progress) return TAS_OK;
     device_name_variant(t->device, args->op, variant, name);
     const double now = now_seconds();
     const tas_tune_progress progress = {.network = t->network,
@@ -83,8 +83,9 @@ static void report(const tune *t, const op_args *args, int variant)
                                         .seconds = now - t->begun,
                                         .left = t->deadline > now ? t->deadline - now : 0};
     callback_begin(t->device->context, &ours);
-    t->options->on_progress(t->options->user, &progress);
+    t->ended = t->options->on_progress(t->options->user, &progress) != 0;
     callback_end(&ours);
+    return t->ended ? TAS_STOPPED : TAS_OK;
 }
 
 static tas_status time_candidate(tune *t, bench_piece *call, candidate *c, uint64_t count, double *seconds)
@@ -103,9 +104,10 @@ static tas_status try_candidate(tune *t, bench_piece *call, const op_args *args,
     const double begin = now_seconds();
     bool right = true;
     if (begin + t->slowest > t->deadline) return TAS_STOPPED;
-    report(t, args, one->variant);
+    tas_status status = report(t, args, one->variant);
+    if (status) return status;
     device->variant = one->variant;
-    tas_status status = device->tester.check(device->tester.self, args, &right);
+    status = device->tester.check(device->tester.self, args, &right);
     device->variant = -1;
     if (!status && !right) {
         t->wrong[args->op][one->variant] = 1;

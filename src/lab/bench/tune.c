@@ -89,6 +89,7 @@ static tas_status measure_all(tune *t, const tas_network *const *networks, size_
         const double flops = step_flops(networks[t->network], t->batch), left = t->deadline - now_seconds();
         tas_status status =
             left <= 0 || 4 * pace * flops > left ? TAS_STOPPED : measure_network(t, networks[t->network], &seconds);
+        if (t->ended) return status;
         if (seconds > 0 && flops > 0 && seconds / flops > pace) pace = seconds / flops;
         if (status == TAS_STOPPED || status == TAS_NO_MEMORY)
             t->result->left_out++;

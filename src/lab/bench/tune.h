@@ -11,9 +11,10 @@ typedef struct tune {
     tas_device *device;
     const tas_tune_options *options;
     double begun, deadline;
-    double slowest; /* seconds to build, test and time a candidate: of late, at most */
+    double slowest;                               /* seconds to build, test and time a candidate: of late, at most */
     unsigned char wrong[OP_COUNT][TUNE_VARIANTS]; /* 1: differs from the reference */
     tuning done;                                  /* rows of this tuning */
+    bool ended;                                   /* by the callback */
     size_t network;                               /* that is measured, */
     uint32_t batch;
     tas_tune_result *result;
