@@ -49,6 +49,7 @@ KERNEL_HEADERS = {
 FOLDERS = {
     "base": set(),
     "stats": set(),
+    "exchange": {"base"},
     "ops": {"base"},
     "data": {"base"},
     "network": {"base", "ops"},
@@ -56,8 +57,8 @@ FOLDERS = {
     "plan": {"base", "ops", "network"},
     "device": {"base", "ops"},
     "model": {"base", "ops", "network", "onnx", "plan", "device"},
-    "train": {"base", "stats", "ops", "data", "network", "plan", "device", "model"},
-    "lab": {"base", "stats", "ops", "data", "network", "plan", "device", "model", "train"},
+    "train": {"base", "stats", "exchange", "ops", "data", "network", "plan", "device", "model"},
+    "lab": {"base", "stats", "exchange", "ops", "data", "network", "plan", "device", "model", "train"},
     "verify": {"base", "ops", "data", "network", "plan", "device", "model", "train"},
 }
 

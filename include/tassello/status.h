@@ -50,7 +50,10 @@ typedef enum tas_status {
     TAS_MISMATCH,
 
     /* The work was done without reaching its goal: no batch of a sweep reached the target. */
-    TAS_NOT_REACHED
+    TAS_NOT_REACHED,
+
+    /* Another rank has failed, has died or does not answer: see ranks.h. */
+    TAS_RANK_FAILED
 } tas_status;
 
 /* The code's name, such as "TAS_BAD_FILE"; never NULL. */

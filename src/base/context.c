@@ -170,6 +170,7 @@ const char *tas_status_name(tas_status status)
         [TAS_STOPPED] = "TAS_STOPPED",
         [TAS_MISMATCH] = "TAS_MISMATCH",
         [TAS_NOT_REACHED] = "TAS_NOT_REACHED",
+        [TAS_RANK_FAILED] = "TAS_RANK_FAILED",
     };
     return (unsigned)status < sizeof names / sizeof *names ? names[status] : "unknown status";
 }

@@ -1,0 +1,218 @@
+/* Ranks that are threads of one process. A message is copied when it is sent, and once more when it is received. */
+#include "exchange/transport.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+typedef struct message {
+    struct message *next;
+    uint64_t bytes;
+    char data[];
+} message;
+
+typedef struct queue {
+    message *first, *last;
+} queue;
+
+/* What all of them share. */
+typedef struct hub {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    uint32_t count, open;
+    queue *queues;    /* from rank a to rank b: [a * count + b] */
+    double *deadline; /* of each rank's computation; 0: none */
+    bool failed;
+    char why[TRANSPORT_WHY];
+} hub;
+
+typedef struct place {
+    hub *hub;
+    uint32_t rank;
+} place;
+
+static double seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static void set_failed(hub *h, const char *why)
+{
+    if (!h->failed) snprintf(h->why, sizeof h->why, "%s", why);
+    h->failed = true;
+    pthread_cond_broadcast(&h->changed);
+}
+
+static void post_message(hub *h, queue *q, message *m)
+{
+    pthread_mutex_lock(&h->mutex);
+    *(q->last ? &q->last->next : &q->first) = m;
+    q->last = m;
+    pthread_cond_broadcast(&h->changed);
+    pthread_mutex_unlock(&h->mutex);
+}
+
+static void threads_fail(void *self, const char *why)
+{
+    hub *h = ((place *)self)->hub;
+    pthread_mutex_lock(&h->mutex);
+    set_failed(h, why);
+    pthread_mutex_unlock(&h->mutex);
+}
+
+static bool threads_post(void *self, transport_op *op)
+{
+    place *p = self;
+    if (op->receives) return true;
+    message *m = malloc(sizeof *m + (size_t)op->bytes);
+    if (!m) {
+        threads_fail(self, "no memory for a message between devices");
+        return false;
+    }
+    m->next = NULL;
+    m->bytes = op->bytes;
+    memcpy(m->data, op->data, (size_t)op->bytes);
+    post_message(p->hub, &p->hub->queues[p->rank * p->hub->count + op->peer], m);
+    op->done = true;
+    return true;
+}
+
+static bool threads_test(void *self, transport_op *op)
+{
+    place *p = self;
+    hub *h = p->hub;
+    queue *q = &h->queues[op->peer * h->count + p->rank];
+    pthread_mutex_lock(&h->mutex);
+    message *m = q->first;
+    if (m) {
+        q->first = m->next;
+        if (!q->first) q->last = NULL;
+        if (m->bytes != op->bytes) set_failed(h, "a message between devices has another length than was expected");
+    }
+    pthread_mutex_unlock(&h->mutex);
+    if (!m) return true;
+    const bool same = m->bytes == op->bytes;
+    if (same) memcpy(op->data, m->data, (size_t)m->bytes);
+    free(m);
+    op->done = same;
+    return same;
+}
+
+/* Until anything changes, or a while has passed: then ranks may be found to hang. */
+static void threads_pause(void *self, uint32_t tries)
+{
+    hub *h = ((place *)self)->hub;
+    struct timespec until;
+    (void)tries;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 1000000; /* a message may have come since it was looked for */
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    pthread_mutex_lock(&h->mutex);
+    if (!h->failed) pthread_cond_timedwait(&h->changed, &h->mutex, &until);
+    pthread_mutex_unlock(&h->mutex);
+}
+
+static void threads_limit(void *self, double seconds)
+{
+    place *p = self;
+    pthread_mutex_lock(&p->hub->mutex);
+    p->hub->deadline[p->rank] = seconds > 0 ? seconds_now() + seconds : 0;
+    pthread_mutex_unlock(&p->hub->mutex);
+}
+
+static bool threads_good(void *self)
+{
+    hub *h = ((place *)self)->hub;
+    char why[TRANSPORT_WHY];
+    const double now = seconds_now();
+    pthread_mutex_lock(&h->mutex);
+    for (uint32_t r = 0; r < h->count && !h->failed; r++) {
+        if (h->deadline[r] == 0 || now < h->deadline[r]) continue;
+        snprintf(why, sizeof why, "device %u of %u hangs: it takes far longer for a step than it did before", r + 1,
+                 h->count);
+        set_failed(h, why);
+    }
+    const bool good = !h->failed;
+    pthread_mutex_unlock(&h->mutex);
+    return good;
+}
+
+static const char *threads_why(void *self) { return ((place *)self)->hub->why; }
+
+static void threads_describe(void *self, char name[TRANSPORT_NAME])
+{
+    snprintf(name, TRANSPORT_NAME, "device %u of %u", ((place *)self)->rank + 1, ((place *)self)->hub->count);
+}
+
+static void free_hub(hub *h)
+{
+    for (uint64_t i = 0; i < (uint64_t)h->count * h->count; i++)
+        for (message *m = h->queues[i].first, *next; m; m = next) {
+            next = m->next;
+            free(m);
+        }
+    pthread_mutex_destroy(&h->mutex);
+    pthread_cond_destroy(&h->changed);
+    free(h->queues);
+    free(h->deadline);
+    free(h);
+}
+
+static void threads_close(void *self)
+{
+    place *p = self;
+    hub *h = p->hub;
+    pthread_mutex_lock(&h->mutex);
+    h->deadline[p->rank] = 0;
+    const bool last = --h->open == 0;
+    pthread_mutex_unlock(&h->mutex);
+    if (last) free_hub(h);
+    free(p);
+}
+
+static const transport_kind threads_kind = {
+    .name = "threads",
+    .version = TRANSPORT_VERSION,
+    .post = threads_post,
+    .test = threads_test,
+    .pause = threads_pause,
+    .limit = threads_limit,
+    .good = threads_good,
+    .why = threads_why,
+    .fail = threads_fail,
+    .describe = threads_describe,
+    .close = threads_close,
+};
+
+bool transport_open_threads(uint32_t count, transport *out)
+{
+    hub *h = calloc(1, sizeof *h);
+    if (!h) return false;
+    pthread_mutex_init(&h->mutex, NULL);
+    pthread_cond_init(&h->changed, NULL);
+    h->count = count;
+    h->queues = calloc((size_t)count * count, sizeof *h->queues);
+    h->deadline = calloc(count, sizeof *h->deadline);
+    bool done = h->queues && h->deadline;
+    for (uint32_t r = 0; r < count && done; r++) {
+        place *p = malloc(sizeof *p);
+        done = p != NULL;
+        if (!p) break;
+        *p = (place){h, r};
+        out[r] = (transport){.kind = &threads_kind, .self = p, .rank = r, .count = count};
+        h->open++;
+    }
+    if (done) return true;
+    for (uint32_t r = 0, opened = h->open; r < opened; r++) free(out[r].self);
+    if (!h->queues) h->count = 0;
+    free_hub(h);
+    return false;
+}
