@@ -13,6 +13,7 @@
 #include <tassello/onnx.h>
 #include <tassello/plan.h>
 #include <tassello/profile.h>
+#include <tassello/ranks.h>
 #include <tassello/reach.h>
 #include <tassello/status.h>
 #include <tassello/tune.h>

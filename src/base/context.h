@@ -22,6 +22,7 @@ struct tas_context {
     struct entry_state *caller; /* the program's own state during a call, else NULL */
     uint64_t noted[NOTES_KEPT]; /* the last lines of note_once(), hashed */
     int notes;                  /* how many there were */
+    struct tas_ranks *ranks;    /* over which runs of its models are; NULL: over none */
 };
 
 /* Sets the context's error text, escaped as text_escape() does, since names and texts of files are in it; returns

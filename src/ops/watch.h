@@ -15,8 +15,9 @@ enum {
 /* and in args.scalar[]. */
 enum { WATCH_EXAMPLES };
 
-/* What was not finite, in the record's second word: the loss or the gradient, or else its norm. */
-typedef enum bad_what { BAD_NOTHING, BAD_STEP, BAD_NORM } bad_what;
+/* What was not finite, in the record's second word: the loss or the gradient, or else its norm; or, with ranks, what
+ * the update would have made of a weight. */
+typedef enum bad_what { BAD_NOTHING, BAD_STEP, BAD_NORM, BAD_WEIGHTS } bad_what;
 
 /* The record's first entry stays. */
 static inline void set_first_bad(uint32_t *first_bad, uint32_t step, uint32_t what)

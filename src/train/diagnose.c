@@ -138,7 +138,9 @@ tas_status diagnose_step(tas_run *run, uint64_t step, uint32_t what)
     run->result.bad_step = step;
     tas_status status = diagnose_weights(run);
     if (status) return status;
-    if (what == BAD_NORM)
+    if (what == BAD_WEIGHTS)
+        snprintf(run->result.bad_tensor, sizeof run->result.bad_tensor, "an updated weight");
+    else if (what == BAD_NORM)
         snprintf(run->result.bad_tensor, sizeof run->result.bad_tensor, "the norm of the gradient");
     else
         status = find_tensor(run, step);

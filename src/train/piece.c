@@ -20,9 +20,15 @@ bool piece_next(const tas_run *run, piece *p)
             network->tensors[index].role == ROLE_PARAMETER && place->offset + place->bytes <= w->plan.trained;
         if (p->slot >= 0 && !has_slots) continue;
         p->at = place->offset;
-        for (int k = 0; k <= p->slot; k++) p->at += w->plan.bytes[step_parts[k]];
+        for (int k = 0; k <= p->slot; k++) p->at += k ? w->plan.trained : w->plan.bytes[PART_PARAMETERS];
         return true;
     }
+}
+
+uint64_t piece_bytes(const tas_run *run)
+{
+    const uint64_t slots = (uint64_t)optimizers_row(run->options.optimizer)->slots;
+    return run->w.plan.bytes[PART_PARAMETERS] + slots * run->w.plan.trained;
 }
 
 const tas_tensor_info *piece_info(const tas_run *run, const piece *p)

@@ -15,6 +15,9 @@ typedef struct piece {
 static const piece piece_before_first = {.parameter = -1, .slot = -1};
 bool piece_next(const tas_run *run, piece *p);
 
+/* Bytes of all of them. Slots of a run over ranks are not on its device. */
+uint64_t piece_bytes(const tas_run *run);
+
 const tas_tensor_info *piece_info(const tas_run *run, const piece *p);
 
 /* "1.dense.weight", "1.dense.weight.momentum" */

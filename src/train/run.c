@@ -9,6 +9,7 @@
 #include "train/feed.h"
 #include "train/noise.h"
 #include "train/options.h"
+#include "train/ranks.h"
 #include "train/recovery.h"
 #include "train/schedule.h"
 #include "train/step.h"
@@ -76,12 +77,8 @@ static tas_status measure_noise(tas_run *run, const run_step *step, const step_b
 static tas_status compute_gradient(tas_run *run, const run_step *step)
 {
     const noise_schedule *schedule = noise_for(run, step->batch);
-    const step_batch own = {.data = run->data,
-                            .order = run->order,
-                            .at = step->at,
-                            .count = step->count,
-                            .panel_width = run->w.plan.step_panel_width,
-                            .fused = workspace_fused(&run->w) > 0};
+    step_batch own = ranked_batch(run, step);
+    own.fused = workspace_fused(&run->w) > 0;
     const step_batch measured = measured_batch(run, step, own);
     const step_observer *traces = trace_begin(run, step->number);
     const bool apart = !measured.count || schedule->probe;
@@ -111,9 +108,19 @@ static uint64_t least_bytes(const tas_run *run, uint32_t examples)
     return times * elements * sizeof(float) + examples * per_example;
 }
 
+/* The same on all ranks. What the watch has found is on the host. */
+static tas_status train_ranked_step(tas_run *run, const run_step *step)
+{
+    const optimizer_step of = options_step(&run->options, &run->course, step->number, run->steps);
+    const tas_status status = ranks_step(run, step, &of);
+    run->ring[step->number % RING] = run->ranked->loss;
+    return status;
+}
+
 static tas_status train_step(tas_run *run, run_step step)
 {
     tas_device *device = run->model->device;
+    if (run->ranked && step.number) return train_ranked_step(run, &step);
     profile_begin_step(device);
     const tas_status status = recovery_repeat(run, compute_gradient, &step);
     if (status) return status;
@@ -146,6 +153,10 @@ static tas_status read_results(tas_run *run, uint64_t last, uint32_t record[2])
 {
     workspace *w = &run->w;
     const device_driver *driver = w->device->driver;
+    if (run->ranked) {
+        memcpy(record, run->ranked->record, sizeof run->ranked->record);
+        return TAS_OK;
+    }
     tas_status status = feed_settle(w);
     if (!status) status = driver->read(w->device, &w->ring, 0, run->ring, sizeof run->ring);
     if (!status) status = driver->read(w->device, &w->first_bad, 0, record, 2 * sizeof *record);
@@ -225,6 +236,7 @@ static tas_status begin_epoch(tas_run *run, uint64_t epoch)
     run->w.epoch = (uint32_t)epoch;
     course_fill(&run->course, epoch, run->order);
     tas_status status = feed_order(&run->w, run->order, run->count);
+    if (!status && run->ranked && run->ranked->told) status = ranks_order(run, epoch);
     run->epoch = status ? 0 : epoch + 1;
     return status;
 }
@@ -235,7 +247,7 @@ static uint64_t queue_length(tas_run *run, uint64_t last, const course_step *nex
 {
     const uint64_t audited = audit_left(run), to_last = last - run->step;
     const uint64_t left = audited < to_last ? audited : to_last, most = left < next->left ? left : next->left;
-    if (!audited || (!run->options.ahead && run->options.on_step) || run->step_seconds <= 0) return 1;
+    if (!audited || run->ranked || (!run->options.ahead && run->options.on_step) || run->step_seconds <= 0) return 1;
     const double steps = 0.2 / run->step_seconds;
     const uint64_t wanted = steps < 1 ? 1 : steps > RING - 1 ? RING - 1 : (uint64_t)steps;
     return wanted < most ? wanted : most;
@@ -265,7 +277,7 @@ static tas_status train_some(tas_run *run, uint64_t last)
     run->step = begin + done;
     if (!audits) run->step_seconds = (now_seconds() - start) / (double)done;
     recovery_progress(run);
-    const tas_status kept = audits ? audit_pass(run, start) : status ? TAS_OK : recovery_snapshot(run);
+    const tas_status kept = audits ? audit_pass(run, start) : status || run->ranked ? TAS_OK : recovery_snapshot(run);
     return kept ? kept : status;
 }
 
@@ -341,6 +353,17 @@ static tas_status prepare_kernels(tas_run *run)
     return status ? status : prepared;
 }
 
+/* A rank that is faster than others gets more shards. */
+static tas_status warm_up_timed(tas_run *run)
+{
+    const double start = now_seconds();
+    tas_status status = warm_up(run);
+    if (!run->ranked) return status;
+    if (!status) status = run->w.device->driver->finish(run->w.device);
+    run->ranked->gradient_seconds = now_seconds() - start;
+    return status;
+}
+
 /* Memory, the first snapshot, the data set, kernels. */
 static tas_status prepare(tas_run *run)
 {
@@ -351,8 +374,9 @@ static tas_status prepare(tas_run *run)
     if (status) return status;
     run->result.cuts += shrunk;
     run->w.seed = run->options.seed;
-    run->w.stores_gradient = run->options.on_trace != NULL;
-    status = update_open(&run->update, &run->options, &run->w);
+    run->w.stores_gradient = run->options.on_trace != NULL || run->ranked;
+    status = run->ranked ? update_open_statistics(&run->update, &run->options, &run->w)
+                         : update_open(&run->update, &run->options, &run->w);
     if (!status) status = trace_open(run);
     if (status) return status;
     model_drop_mirror(run->model); /* they change */
@@ -364,7 +388,7 @@ static tas_status prepare(tas_run *run)
     if (!status) status = begin_epoch(run, 0);
     if (!status) status = prepare_kernels(run);
     if (status == TAS_MISMATCH) return status;
-    if (!status) status = warm_up(run);
+    if (!status) status = warm_up_timed(run);
     if (status) recovery_resume(run, &status); /* kernels that were not warmed up are built later */
     return status;
 }
@@ -378,6 +402,7 @@ static void update_peaks(tas_run *run)
 
 static void close_run(tas_run *run)
 {
+    ranks_close_run(run);
     workspace_close(&run->w);
     update_close(&run->update);
     recovery_close(run);
@@ -425,8 +450,11 @@ static tas_status open_run(tas_model *model, const tas_data *data, const tas_tra
     run->request.run_copies = audit_is_asked(options);
     update_request(&run->request, options->optimizer, options->clip > 0, options->noise != 0);
     if (options->noise) request_noise(run, range.least);
-    status = profile_pause(device); /* if one is made: the start is not of interest */
+    status = ranks_begin_run(run);
+    if (!status) status = profile_pause(device); /* if one is made: the start is not of interest */
     if (!status) status = prepare(run);
+    if (!status && run->ranked && ranks_lead(run->ranked->ranks))
+        status = ranks_open_run(run, run->ranked->gradient_seconds);
     if (!status) status = profile_resume(device);
     update_peaks(run);
     recovery_end(run, status);

@@ -42,6 +42,7 @@ struct tas_run {
         uint64_t step;
         double time, seconds; /* when the last one was begun, and how long it took */
     } snapshot;
+    struct ranked *ranked; /* the run is over ranks: see ranks.h; else NULL */
     audit audit;
     trace trace;
     char fingerprint[65]; /* of the set; "": not needed yet */

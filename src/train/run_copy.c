@@ -1,6 +1,8 @@
 /* Copies of a run: see run_copy.h. */
 #include "train/run_copy.h"
 
+#include "train/piece.h"
+#include "train/ranks.h"
 #include "train/recovery.h"
 
 #include <stdlib.h>
@@ -18,6 +20,7 @@ static tas_status check(const tas_run *run, bool may_be_bad)
 static tas_status read_state(tas_run *run, char *to)
 {
     const uint64_t step = run->step;
+    if (run->ranked) return ranks_get(run, to);
     tas_status status = recovery_read(run, to);
     while (status && recovery_resume(run, &status)) {
         status = run_repeat(run, step);
@@ -29,7 +32,7 @@ static tas_status read_state(tas_run *run, char *to)
 static tas_status take(tas_run *run, run_copy *copy)
 {
     tas_status status = course_copy(&copy->course, run->model->context, &run->course);
-    if (!status) status = device_alloc_host(copy->device, run->w.plan.snapshot, &copy->memory);
+    if (!status) status = device_alloc_host(copy->device, piece_bytes(run), &copy->memory);
     if (status) return status;
     status = read_state(run, copy->memory.bytes);
     recovery_end(run, status);
@@ -95,7 +98,8 @@ tas_status run_copy_restore(tas_run *run, const run_copy *copy)
         run->over = TAS_OK;
         run->weights_bad = false;
         restore_result(run, &copy->result);
-        status = recovery_put(run, copy->memory.bytes, copy->step);
+        status = run->ranked ? ranks_put(run, copy->memory.bytes, copy->step)
+                             : recovery_put(run, copy->memory.bytes, copy->step);
         recovery_end(run, status);
         run->over = status;
     }

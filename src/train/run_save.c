@@ -361,8 +361,8 @@ static tas_status restore(const checkpoint *c, const run_state *s, tas_run *run,
                      .preconditioned_noise = s->preconditioned_noise,
                      .before = s->seconds};
     tas_status status = check_room(c, run, next);
-    if (!status) status = device_alloc_host(device, run->w.plan.snapshot, &copy.memory);
-    if (!status) memset(copy.memory.bytes, 0, (size_t)run->w.plan.snapshot);
+    if (!status) status = device_alloc_host(device, piece_bytes(run), &copy.memory);
+    if (!status) memset(copy.memory.bytes, 0, (size_t)piece_bytes(run));
     for (piece p = piece_before_first; !status && piece_next(run, &p);)
         status = read_piece(c, run, &p, copy.memory.bytes + p.at);
     if (!status) status = run_copy_restore(run, &copy);

@@ -225,13 +225,25 @@ static void add_statistics(update *u)
     }
 }
 
+static tas_status finish(const update *u)
+{
+    return u->failed ? fail(u->w->network->context, TAS_NO_MEMORY, "no memory for the calls of an update") : TAS_OK;
+}
+
 tas_status update_open(update *u, const tas_train_options *options, workspace *w)
 {
     *u = (update){.options = options, .w = w, .fused = workspace_fused(w)};
     if (options->clip > 0) add_clip(u);
     add_optimizer(u);
     add_statistics(u);
-    return u->failed ? fail(w->network->context, TAS_NO_MEMORY, "no memory for the calls of an update") : TAS_OK;
+    return finish(u);
+}
+
+tas_status update_open_statistics(update *u, const tas_train_options *options, workspace *w)
+{
+    *u = (update){.options = options, .w = w};
+    add_statistics(u);
+    return finish(u);
 }
 
 void update_close(update *u)

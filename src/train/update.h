@@ -39,8 +39,10 @@ typedef struct update {
     bool failed;         /* while it is built: memory ran out */
 } update;
 
-/* Builds the list for a workspace whose plan was made as update_request() asks. Closed with update_close(). */
+/* Builds the list for a workspace whose plan was made as update_request() asks; or that of the statistics alone. Closed
+ * with update_close(). */
 tas_status update_open(update *u, const tas_train_options *options, workspace *w);
+tas_status update_open_statistics(update *u, const tas_train_options *options, workspace *w);
 void update_close(update *u);
 
 /* Begins the update of a step, of whose number these are the low 32 bits (0: it updates nothing, since

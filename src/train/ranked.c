@@ -1,0 +1,384 @@
+/* The part of a run over ranks that all of them do together: see ranked.h. */
+#include "train/ranked.h"
+
+#include "ops/watch.h"
+#include "train/feed.h"
+#include "train/ranks.h"
+#include "train/recovery.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { FLAG_BAD = 1, FLAG_WEIGHTS = 2 }; /* what is summed, or the loss, or a new weight, is not finite */
+static const double least_limit = 8;     /* seconds that a step may take before a rank is taken to hang, at least; */
+enum { LIMIT_TIMES = 8 };                /* and times of the longest so far */
+
+/* Opening --------------------------------------------------------------------------------------------------------- */
+
+static uint64_t parameter_bytes(const tas_run *run) { return run->w.plan.bytes[PART_PARAMETERS]; }
+
+static tas_status alloc_vectors(tas_run *run)
+{
+    ranked *r = run->ranked;
+    const size_t bytes = (size_t)r->slices.elements * sizeof(float);
+    bool done = true;
+    for (int k = 0; k < r->exchange.nodes && done; k++) done = (r->vector[k] = malloc(bytes + 1)) != NULL;
+    if (done) done = (r->weights = malloc(bytes + 1)) != NULL;
+    if (done) done = (r->packed = calloc(1, (size_t)parameter_bytes(run))) != NULL;
+    if (done) done = (r->rows = calloc(RANKED_ROWS, sizeof *r->rows)) != NULL;
+    return done ? TAS_OK : fail(run->model->context, TAS_NO_MEMORY, "no memory for the exchange between ranks");
+}
+
+static tas_status share_rows(void *self, const mem *rows, uint32_t width, uint32_t shards);
+
+tas_status ranked_open(tas_run *run, const uint32_t *share)
+{
+    ranked *r = run->ranked;
+    tas_context *context = run->model->context;
+    tas_ranks *ranks = r->ranks;
+    const uint32_t rank = ranks->transport.rank;
+    tas_status status = exchange_open(&r->exchange, context, &ranks->transport, run->options.shards, share);
+    if (!status) status = slices_open(&r->slices, run->model->network, &run->options, &r->exchange);
+    r->from = share[rank];
+    r->to = share[rank + 1];
+    r->peers = (step_peers){run, share_rows};
+    if (!status) status = alloc_vectors(run);
+    r->open = !status;
+    return status;
+}
+
+void ranked_close(tas_run *run)
+{
+    ranked *r = run->ranked;
+    if (!r) return;
+    for (int i = 0; i < RANKED_ROWS && r->rows; i++) free(r->rows[i].values);
+    for (int k = 0; k < HALVING_NODES; k++) free(r->vector[k]);
+    free(r->rows);
+    free(r->weights);
+    free(r->packed);
+    slices_close(&r->slices);
+    exchange_close(&r->exchange);
+    free(r);
+    run->ranked = NULL;
+}
+
+step_batch ranked_batch(const tas_run *run, const run_step *step)
+{
+    const ranked *r = run->ranked;
+    return (step_batch){.data = run->data,
+                        .order = run->order,
+                        .at = step->at,
+                        .count = step->count,
+                        .panel_width = run->w.plan.step_panel_width,
+                        .from = r ? r->from : 0,
+                        .to = r ? r->to : 0,
+                        .peers = r && r->step == step ? &r->peers : NULL};
+}
+
+/* Rows ------------------------------------------------------------------------------------------------------------ */
+
+static const transport_kind *kind_of(const tas_run *run) { return run->ranked->ranks->transport.kind; }
+static void *self_of(const tas_run *run) { return run->ranked->ranks->transport.self; }
+
+/* While this rank computes, it may take so long, once it is known how long that is. */
+static void begin_limit(const tas_run *run)
+{
+    const double longest = run->ranked->longest;
+    const double limit = LIMIT_TIMES * longest > least_limit ? LIMIT_TIMES * longest : least_limit;
+    kind_of(run)->limit(self_of(run), longest > 0 ? limit : 0);
+}
+
+static void end_limit(const tas_run *run) { kind_of(run)->limit(self_of(run), 0); }
+
+/* Not TAS_OK: all ranks end. */
+static tas_status end_all(const tas_run *run, tas_status status)
+{
+    if (status) kind_of(run)->fail(self_of(run), run->model->context->error);
+    return status;
+}
+
+static tas_status exchange_own_rows(tas_run *run, ranked_rows *of, const mem *rows, uint32_t width, uint32_t shards)
+{
+    ranked *r = run->ranked;
+    workspace *w = &run->w;
+    const uint64_t count = (uint64_t)run->options.shards * width, row = width * sizeof(float);
+    const uint32_t to = r->to < shards ? r->to : shards;
+    if (of->count < count) {
+        free(of->values);
+        of->values = calloc((size_t)count, sizeof *of->values);
+        of->count = of->values ? count : 0;
+    }
+    if (!of->values) return end_all(run, fail(run->model->context, TAS_NO_MEMORY, "no memory for rows of shards"));
+    tas_status status = TAS_OK;
+    if (r->from < to)
+        status = w->device->driver->read(w->device, rows, r->from * row, of->values + (uint64_t)r->from * width,
+                                         (to - r->from) * row);
+    if (status) return status;
+    end_limit(run);
+    status = exchange_rows(&r->exchange, of->values, width);
+    begin_limit(run);
+    of->shared = !status;
+    return status;
+}
+
+/* See step_peers. If this rank computes its gradient again, the others do not: the rows have come already. */
+static tas_status share_rows(void *self, const mem *rows, uint32_t width, uint32_t shards)
+{
+    tas_run *run = self;
+    workspace *w = &run->w;
+    ranked *r = run->ranked;
+    if (r->next_rows == RANKED_ROWS)
+        return end_all(run, fail(run->model->context, TAS_BAD_NETWORK,
+                                 "more than %d layers share statistics over ranks", RANKED_ROWS));
+    ranked_rows *of = &r->rows[r->next_rows++];
+    const tas_status status = of->shared ? TAS_OK : exchange_own_rows(run, of, rows, width, shards);
+    if (status) return status;
+    return w->device->driver->write(w->device, rows, 0, of->values, (uint64_t)shards * width * sizeof(float), true);
+}
+
+/* The gradient ---------------------------------------------------------------------------------------------------- */
+
+/* From the device's layout to the canonical one: the parameters that are trained, one after another, and back. */
+static void unpack(const tas_run *run, const char *packed, float *vector)
+{
+    const slices *s = &run->ranked->slices;
+    for (int k = 0; k < s->count; vector += s->range[k++].elements)
+        parameters_unpack(run->model, s->tensor[k], packed + run->w.plan.tensor[s->tensor[k]].offset, vector);
+}
+
+static void pack(const tas_run *run, const float *vector, char *packed)
+{
+    const slices *s = &run->ranked->slices;
+    for (int k = 0; k < s->count; vector += s->range[k++].elements)
+        parameters_pack(run->model, s->tensor[k], vector, packed + run->w.plan.tensor[s->tensor[k]].offset);
+}
+
+/* Those of the exchange that have examples are in the order of the step's. */
+static tas_status read_nodes(tas_run *run, const step_batch *batch)
+{
+    ranked *r = run->ranked;
+    workspace *w = &run->w;
+    tree_node nodes[TREE_WAITING + 1];
+    const int count = step_nodes(w, batch, nodes);
+    tas_status status = TAS_OK;
+    for (int k = 0; k < count && !status; k++) {
+        const mem *from = k == count - 1 ? &w->part[PART_GRADIENT] : &w->node[k];
+        status = w->device->driver->read(w->device, from, 0, r->packed, w->plan.trained);
+        if (!status) unpack(run, r->packed, r->vector[k]);
+    }
+    return status;
+}
+
+static tas_status read_watch(tas_run *run, uint32_t number)
+{
+    ranked *r = run->ranked;
+    workspace *w = &run->w;
+    const device_driver *driver = w->device->driver;
+    tas_status status = driver->read(w->device, &w->divisor, 0, r->divisor, sizeof r->divisor);
+    if (!status) status = driver->read(w->device, &w->ring, number % RING * sizeof(float), &r->loss, sizeof r->loss);
+    if (!status) status = driver->read(w->device, &w->first_bad, 0, r->record, sizeof r->record);
+    return status;
+}
+
+static tas_status compute(tas_run *run, const run_step *step)
+{
+    const step_batch batch = ranked_batch(run, step);
+    run->ranked->next_rows = 0;
+    tas_status status = step_gradient(&run->w, &batch, NULL);
+    if (!status) status = step_watch(&run->w, &batch, step->number);
+    if (!status) status = feed_settle(&run->w);
+    if (!status) status = read_watch(run, step->number);
+    return status ? status : read_nodes(run, &batch);
+}
+
+/* The device has failed: it gets what the last step left, and the order of the epoch. */
+static bool restore(tas_run *run, tas_status *status)
+{
+    const uint64_t epoch = run->epoch;
+    while (recovery_resume(run, status)) {
+        *status = feed_order(&run->w, run->order, run->count);
+        run->epoch = epoch;
+        if (!*status) return true;
+    }
+    return false;
+}
+
+/* Nothing is written that a later step reads, so it can begin again. */
+static tas_status compute_surely(tas_run *run, const run_step *step)
+{
+    ranked *r = run->ranked;
+    const double start = now_seconds(), waited = r->exchange.seconds;
+    tas_status status;
+    r->step = step;
+    for (int i = 0; i < RANKED_ROWS && r->rows[i].shared; i++) r->rows[i].shared = false;
+    begin_limit(run);
+    do status = recovery_repeat(run, compute, step);
+    while (status && restore(run, &status));
+    end_limit(run);
+    r->step = NULL;
+    const double took = now_seconds() - start - (r->exchange.seconds - waited);
+    r->gradient_seconds += took;
+    if (took > r->longest) r->longest = took;
+    return end_all(run, status);
+}
+
+/* The step -------------------------------------------------------------------------------------------------------- */
+
+/* The statistics of the batch change the running ones, on each device alike. */
+static tas_status update_statistics(tas_run *run, const run_step *step, const optimizer_step *of)
+{
+    workspace *w = &run->w;
+    const uint64_t from = w->plan.trained, bytes = parameter_bytes(run) - from;
+    if (!w->network->update_count) return TAS_OK;
+    update_begin(&run->update, of, step->number, step->count);
+    tas_status status = update_run(&run->update);
+    if (!status)
+        status = w->device->driver->read(w->device, &w->part[PART_PARAMETERS], from, run->snapshot.copy[0].bytes + from,
+                                         bytes);
+    return status;
+}
+
+/* The weights that all have now are a snapshot, which comes to the device. */
+static tas_status write_weights(tas_run *run, uint64_t step)
+{
+    workspace *w = &run->w;
+    char *snapshot = run->snapshot.copy[0].bytes;
+    pack(run, run->ranked->weights, snapshot);
+    run->snapshot.whole = true;
+    run->snapshot.step = run->step = step;
+    run->snapshot.time = now_seconds();
+    tas_status status =
+        w->device->driver->write(w->device, &w->part[PART_PARAMETERS], 0, snapshot, w->plan.trained, true);
+    if (status && restore(run, &status)) status = TAS_OK;
+    return status;
+}
+
+/* How many nodes a step leaves of a range of shards (step_nodes()). */
+static int count_nodes(const shard_cut *whole, uint32_t from, uint32_t to)
+{
+    tree_sums sums = shards_begin(whole, from, to);
+    for (uint32_t i = shards_next(whole, sums.from, sums.to); i < sums.to; i = shards_next(whole, i + 1, sums.to))
+        shards_add(&sums, i);
+    return sums.count;
+}
+
+/* Seats that have something in a batch. The shards behind the last that has examples have none, so that its rank may
+ * have added some of its own nodes already: the sum is then in the first of them, and the others count as empty. */
+static uint32_t seats_used(const tas_run *run, const run_step *step)
+{
+    const exchange *e = &run->ranked->exchange;
+    const uint32_t per_seat = e->halving.shards_per_seat;
+    const shard_cut cut = shards_cut(step->count, run->options.shards, run->model->network->group);
+    const shard_cut whole = shards_without_leaves(&cut);
+    const uint32_t used = (cut.used - 1) / per_seat + 1, rank = halving_rank(&e->halving, used - 1);
+    halving_node nodes[HALVING_NODES];
+    const int all = halving_nodes(&e->halving, rank, nodes);
+    const int left = count_nodes(&whole, e->halving.first[rank] * per_seat, e->halving.first[rank + 1] * per_seat);
+    return left < all && nodes[left].seat < used ? nodes[left].seat : used;
+}
+
+static tas_status exchange_gradient(tas_run *run, const run_step *step, const optimizer_step *of)
+{
+    ranked *r = run->ranked;
+    slices *s = &r->slices;
+    uint32_t flags = r->record[0] ? FLAG_BAD : 0;
+    tas_status status = exchange_sum(&r->exchange, r->vector, s->cut, seats_used(run, step), &flags);
+    if (status) return status;
+    const double start = now_seconds();
+    if (!slices_are_finite(s, NULL, r->vector)) flags |= FLAG_BAD;
+    status = slices_update(s, of, step->number, step->count, r->weights, r->vector, r->divisor, r->record);
+    if (!slices_are_finite(s, r->weights, NULL)) flags |= FLAG_WEIGHTS;
+    r->update_seconds += now_seconds() - start;
+    if (!status) status = exchange_gather(&r->exchange, r->weights, s->cut, &flags);
+    if (flags) {
+        r->record[0] = step->number;
+        r->record[1] = flags & FLAG_BAD ? BAD_STEP : BAD_WEIGHTS;
+    }
+    return status;
+}
+
+tas_status ranked_step(tas_run *run, const run_step *step, const optimizer_step *of)
+{
+    tas_status status = compute_surely(run, step);
+    if (!status) status = exchange_gradient(run, step, of);
+    if (status || run->ranked->record[0]) return status; /* the device has the weights before the step */
+    begin_limit(run);
+    status = update_statistics(run, step, of);
+    if (!status) status = write_weights(run, step->number);
+    end_limit(run);
+    if (!status) recovery_progress(run);
+    return end_all(run, status);
+}
+
+/* State ----------------------------------------------------------------------------------------------------------- */
+
+/* All ranks have the statistics in canonical layout alike: rank 0 gives them. */
+static tas_status broadcast_statistics(tas_run *run, char *packed)
+{
+    const tas_network *network = run->model->network;
+    tas_status status = TAS_OK;
+    for (int i = 0; i < network->parameter_count && !status; i++) {
+        const tensor *t = &network->tensors[network->parameters[i]];
+        char *at = packed + run->w.plan.tensor[network->parameters[i]].offset;
+        if (t->role == ROLE_PARAMETER) continue;
+        float *values = malloc((size_t)t->elements * sizeof *values);
+        if (!values)
+            return end_all(run, fail(run->model->context, TAS_NO_MEMORY, "%s: no memory for its values", t->name));
+        parameters_unpack(run->model, network->parameters[i], at, values);
+        status = exchange_broadcast(&run->ranked->exchange, values, t->elements * sizeof *values);
+        if (!status) parameters_pack(run->model, network->parameters[i], values, at);
+        free(values);
+    }
+    return status;
+}
+
+static tas_status put_slots(tas_run *run, const char *from, float *vector)
+{
+    ranked *r = run->ranked;
+    tas_status status = TAS_OK;
+    memset(vector, 0, (size_t)r->slices.elements * sizeof *vector);
+    for (int k = 0; k < optimizers_row(run->options.optimizer)->slots && !status; k++) {
+        if (from) unpack(run, from + parameter_bytes(run) + (uint64_t)k * run->w.plan.trained, vector);
+        status = exchange_scatter(&r->exchange, vector, r->slices.cut);
+        if (!status) slices_write(&r->slices, k, vector);
+    }
+    return status;
+}
+
+tas_status ranked_put(tas_run *run, const char *from, uint64_t step)
+{
+    ranked *r = run->ranked;
+    workspace *w = &run->w;
+    char *snapshot = run->snapshot.copy[0].bytes;
+    const uint32_t clear[2] = {0, 0};
+    if (from) memmove(snapshot, from, (size_t)parameter_bytes(run));
+    unpack(run, snapshot, r->weights);
+    tas_status status = exchange_broadcast(&r->exchange, r->weights, r->slices.elements * sizeof(float));
+    if (!status) status = broadcast_statistics(run, snapshot);
+    if (!status) status = put_slots(run, from, r->vector[0]);
+    if (status) return status;
+    run->furthest = step;
+    run->epoch = 0;
+    run->failures = run->w.stuck = 0;
+    const uint64_t trained = w->plan.trained, rest = parameter_bytes(run) - trained;
+    status = write_weights(run, step);
+    if (!status && rest)
+        status =
+            w->device->driver->write(w->device, &w->part[PART_PARAMETERS], trained, snapshot + trained, rest, true);
+    if (!status) status = w->device->driver->write(w->device, &w->first_bad, 0, clear, sizeof clear, true);
+    return end_all(run, status);
+}
+
+tas_status ranked_get(tas_run *run, char *to)
+{
+    ranked *r = run->ranked;
+    float *vector = r->vector[0];
+    tas_status status = TAS_OK;
+    if (to) memcpy(to, run->snapshot.copy[0].bytes, (size_t)parameter_bytes(run));
+    for (int k = 0; k < optimizers_row(run->options.optimizer)->slots && !status; k++) {
+        slices_read(&r->slices, k, vector);
+        status = exchange_collect(&r->exchange, vector, r->slices.cut);
+        if (to && !status) pack(run, vector, to + parameter_bytes(run) + (uint64_t)k * run->w.plan.trained);
+    }
+    return status;
+}

@@ -1,0 +1,53 @@
+/* The part of a run over ranks that all of them do together: see ranks.h. */
+#ifndef RANKED_H
+#define RANKED_H
+
+#include "train/run.h"
+#include "train/slices.h"
+#include "train/step.h"
+
+/* Rows that were shared in a step, in case its gradient has to be computed again here. */
+typedef struct ranked_rows {
+    float *values;
+    uint64_t count; /* floats */
+    bool shared;
+} ranked_rows;
+enum { RANKED_ROWS = 4096 /* calls for the whole batch in a step, at most */ };
+
+typedef struct ranked {
+    struct tas_ranks *ranks;
+    exchange exchange;
+    slices slices;
+    bool told;         /* the other ranks have the run as well */
+    bool open;         /* shares are known: the above are there */
+    uint32_t from, to; /* this rank's shards */
+    float *vector[HALVING_NODES];
+    float *weights;
+    char *packed; /* the parameters, or as much of the gradient, as the device lays them out */
+    ranked_rows *rows;
+    int next_rows;
+    step_peers peers;
+    const run_step *step; /* that runs */
+    float loss, divisor[DIVISOR_VALUES];
+    uint32_t record[2];
+    double gradient_seconds, update_seconds; /* spent so far */
+    double longest;                          /* of a gradient */
+} ranked;
+
+/* What of a batch this rank computes. */
+step_batch ranked_batch(const tas_run *run, const run_step *step);
+
+/* Opens what depends on shares, and closes it. */
+tas_status ranked_open(tas_run *run, const uint32_t *share);
+void ranked_close(tas_run *run);
+
+/* A step on all ranks: the gradient of this rank's shards, the sum, the update of its slices, and all weights. Run by
+ * all of them at once. run->ranked->loss and record are then those of the step. */
+tas_status ranked_step(tas_run *run, const run_step *step, const optimizer_step *of);
+
+/* Weights, statistics and slots, from rank 0 to all, and from all to rank 0: in its device's layout, as piece.h has
+ * them. from: NULL on other ranks, and for the weights that the model has, with slots of 0. to: NULL on other ranks. */
+tas_status ranked_put(tas_run *run, const char *from, uint64_t step);
+tas_status ranked_get(tas_run *run, char *to);
+
+#endif

@@ -1,0 +1,420 @@
+/* Ranks: opening, commands of rank 0, the end. See ranks.h. */
+#include "train/ranks.h"
+
+#include "base/digest.h"
+#include "model/model.h"
+#include "train/ranks_serve.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Opening --------------------------------------------------------------------------------------------------------- */
+
+/* The exchange of commands has one shard per rank, at least. */
+static tas_status open_exchange(tas_ranks *ranks)
+{
+    const uint32_t count = ranks->transport.count;
+    uint32_t shards = 1, *share = malloc((count + (size_t)1) * sizeof *share);
+    if (!share) return fail(ranks->context, TAS_NO_MEMORY, "no memory for %u ranks", count);
+    while (shards < count) shards *= 2;
+    halving_share(count, shards, NULL, share);
+    const tas_status status = exchange_open(&ranks->all, ranks->context, &ranks->transport, shards, share);
+    free(share);
+    return status;
+}
+
+/* What has to be the same for messages to mean the same. */
+static tas_status check_versions(tas_ranks *ranks)
+{
+    const uint16_t order = 1;
+    char version[128];
+    snprintf(version, sizeof version, "%s, contract %d, messages %d of %zu bytes, %s", tas_version(), tas_contract(),
+             RANKS_COMMANDS, sizeof(ranks_opening), *(const char *)&order ? "little-endian" : "big-endian");
+    return tas_ranks_check(ranks, "the version", version);
+}
+
+static tas_status attach(tas_context *context, tas_ranks **out)
+{
+    *out = NULL;
+    if (context->ranks) return fail(context, TAS_BAD_ARGUMENT, "this context has ranks already");
+    *out = calloc(1, sizeof **out);
+    if (!*out) return fail(context, TAS_NO_MEMORY, "no memory for ranks");
+    (*out)->context = context;
+    return TAS_OK;
+}
+
+int tas_ranks_launched(void) { return transport_is_launched(); }
+
+tas_status tas_ranks_open_mpi(tas_context *context, tas_ranks **out)
+{
+    entry_state saved;
+    char why[TRANSPORT_WHY] = "";
+    entry_begin(context, &saved);
+    tas_status status = attach(context, out);
+    if (!status && !transport_open_mpi(&(*out)->transport, why)) {
+        free(*out);
+        *out = NULL;
+        status = fail(context, TAS_BAD_ARGUMENT, "%s", why);
+    }
+    if (!status) {
+        context->ranks = *out;
+        status = open_exchange(*out);
+        if (!status) status = check_versions(*out);
+        if (status) tas_ranks_close(out);
+    }
+    entry_end(&saved);
+    return status;
+}
+
+static bool start_worker(tas_ranks *ranks, uint32_t i, const transport *t, tas_device *device)
+{
+    ranks_worker *worker = &ranks->workers[i];
+    tas_ranks *own = calloc(1, sizeof *own);
+    if (!own) return false;
+    *own = (tas_ranks){.context = device->context, .transport = *t, .device = device};
+    worker->ranks = own;
+    worker->device = device;
+    own->context->ranks = own;
+    if (!open_exchange(own) && !pthread_create(&worker->thread, NULL, ranks_serve_thread, own)) return true;
+    exchange_close(&own->all);
+    own->context->ranks = NULL;
+    free(own);
+    return false;
+}
+
+static tas_status open_devices(tas_context *context, tas_device *const *devices, size_t count, tas_ranks **out)
+{
+    transport *places = calloc(count + 1, sizeof *places);
+    tas_ranks *ranks = NULL;
+    tas_status status = attach(context, &ranks);
+    if (!status) ranks->workers = calloc(count + 1, sizeof *ranks->workers);
+    if (!status && (!places || !ranks->workers || !transport_open_threads((uint32_t)count + 1, places)))
+        status = fail(context, TAS_NO_MEMORY, "no memory for ranks");
+    if (status) {
+        if (ranks) free(ranks->workers);
+        free(ranks);
+        free(places);
+        return status;
+    }
+    ranks->transport = places[0];
+    context->ranks = ranks;
+    status = open_exchange(ranks);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!status && start_worker(ranks, i, &places[i + 1], devices[i])) {
+            ranks->worker_count++;
+            continue;
+        }
+        if (!status) status = fail(context, TAS_NO_MEMORY, "no memory, or no thread, for a device");
+        ranks->transport.kind->fail(ranks->transport.self, "a device could not be made a rank");
+        ranks->transport.kind->close(places[i + 1].self);
+    }
+    free(places);
+    *out = ranks;
+    if (status) tas_ranks_close(out);
+    return status;
+}
+
+tas_status tas_ranks_open_devices(tas_context *context, tas_device *const *devices, size_t count, tas_ranks **out)
+{
+    entry_state saved;
+    tas_status status = TAS_OK;
+    *out = NULL;
+    entry_begin(context, &saved);
+    for (size_t i = 0; i < count; i++)
+        if (devices[i]->context == context || devices[i]->context->ranks)
+            status =
+                fail(context, TAS_BAD_ARGUMENT, "device %s: expected one of a context of its own", devices[i]->info.id);
+    if (!status) status = open_devices(context, devices, count, out);
+    entry_end(&saved);
+    return status;
+}
+
+uint32_t tas_ranks_index(const tas_ranks *ranks) { return ranks->transport.rank; }
+uint32_t tas_ranks_count(const tas_ranks *ranks) { return ranks->transport.count; }
+
+void tas_ranks_get_traffic(const tas_ranks *ranks, tas_ranks_traffic *out)
+{
+    *out = (tas_ranks_traffic){.messages = ranks->transport.messages,
+                               .bytes = ranks->transport.bytes,
+                               .seconds = ranks->seconds,
+                               .waited = ranks->waited};
+}
+
+void tas_ranks_fail(tas_ranks *ranks, const char *why)
+{
+    ranks->transport.kind->fail(ranks->transport.self, why);
+    ranks->failed = true;
+}
+
+/* Comparing ------------------------------------------------------------------------------------------------------- */
+
+enum { SHOWN = 160, COMPARED = 65 + TRANSPORT_NAME + SHOWN };
+
+/* The digest of a text, the name of the rank, and the text's beginning. */
+static void describe_text(const tas_ranks *ranks, const char *text, char out[COMPARED])
+{
+    char name[TRANSPORT_NAME] = "", hex[65];
+    digest d;
+    ranks->transport.kind->describe(ranks->transport.self, name);
+    digest_begin(&d);
+    digest_add_bytes(&d, text, strlen(text));
+    digest_end(&d, hex);
+    memset(out, 0, COMPARED);
+    memcpy(out, hex, 65);
+    snprintf(out + 65, TRANSPORT_NAME, "%s", name);
+    snprintf(out + 65 + TRANSPORT_NAME, SHOWN, "%s", text);
+}
+
+static void find_difference(const tas_ranks *ranks, const char *what, const char *all, char verdict[TRANSPORT_WHY])
+{
+    for (uint32_t r = 1; r < ranks->transport.count; r++) {
+        const char *other = all + (size_t)r * COMPARED;
+        if (!memcmp(all, other, 64)) continue;
+        snprintf(verdict, TRANSPORT_WHY, "rank %u (%s): %s is not that of rank 0: '%s' there, '%s' here", r, other + 65,
+                 what, other + 65 + TRANSPORT_NAME, all + 65 + TRANSPORT_NAME);
+        return;
+    }
+}
+
+tas_status tas_ranks_check(tas_ranks *ranks, const char *what, const char *text)
+{
+    entry_state saved;
+    char own[COMPARED], verdict[TRANSPORT_WHY] = "";
+    entry_begin(ranks->context, &saved);
+    char *all = malloc((size_t)ranks->transport.count * COMPARED);
+    tas_status status = all ? TAS_OK : fail(ranks->context, TAS_NO_MEMORY, "no memory to compare ranks");
+    describe_text(ranks, text, own);
+    if (!status) status = exchange_blocks(&ranks->all, own, COMPARED, all);
+    if (!status && ranks_lead(ranks)) find_difference(ranks, what, all, verdict);
+    if (!status) status = exchange_broadcast(&ranks->all, verdict, sizeof verdict);
+    if (!status && *verdict) status = fail(ranks->context, TAS_BAD_ARGUMENT, "%s", verdict);
+    free(all);
+    entry_end(&saved);
+    return status;
+}
+
+/* Commands of rank 0 ---------------------------------------------------------------------------------------------- */
+
+tas_status ranks_tell(tas_ranks *ranks, ranks_command command, const void *data, uint64_t bytes)
+{
+    ranks_header header = {(uint32_t)command, 0, bytes};
+    if (ranks->failed)
+        return fail(ranks->context, TAS_RANK_FAILED, "%s", ranks->transport.kind->why(ranks->transport.self));
+    tas_status status = exchange_broadcast(&ranks->all, &header, sizeof header);
+    if (!status && bytes) status = exchange_broadcast(&ranks->all, (void *)(uintptr_t)data, bytes);
+    ranks->failed = status == TAS_RANK_FAILED;
+    return status;
+}
+
+void ranks_even_share(const tas_ranks *ranks, uint32_t shards, uint32_t *share)
+{
+    halving_share(ranks->transport.count, shards, NULL, share);
+}
+
+/* Of the set that a run's examples come from: it is the same in many runs. */
+static tas_status find_fingerprint(tas_ranks *ranks, const tas_data *root)
+{
+    if (ranks->root == root || ranks->worker_count) return TAS_OK;
+    const tas_status status = tas_data_fingerprint(root, ranks->fingerprint);
+    ranks->root = status ? NULL : root;
+    return status;
+}
+
+/* What opens a run: its head, changes, indices and the network's text in one piece. */
+static char *encode_opening(const tas_run *run, uint64_t *bytes)
+{
+    const tas_ranks *ranks = run->model->context->ranks;
+    const tas_network *network = run->model->network;
+    const tas_data *data = run->data;
+    ranks_opening head = {.options = run->options,
+                          .change_count = (uint32_t)run->options.change_count,
+                          .indexed = !ranks->worker_count && data->index,
+                          .count = data->options.count,
+                          .text = strlen(network->text) + 1,
+                          .data = data};
+    const uint64_t changes = head.change_count * sizeof(tas_batch_change);
+    const uint64_t indices = head.indexed ? head.count * sizeof *data->index : 0;
+    memcpy(head.fingerprint, ranks->fingerprint, sizeof ranks->fingerprint);
+    *bytes = sizeof head + changes + indices + head.text;
+    char *out = malloc((size_t)*bytes), *at = out;
+    if (!out) return NULL;
+    memcpy(at, &head, sizeof head);
+    at += sizeof head;
+    if (changes) memcpy(at, run->options.changes, (size_t)changes);
+    at += changes;
+    if (indices) memcpy(at, data->index, (size_t)indices);
+    at += indices;
+    memcpy(at, network->text, (size_t)head.text);
+    return out;
+}
+
+/* Shares by the speeds that were measured, if that makes a step faster by a sixth or more: then the schedule of the
+ * exchange is the less even one. */
+static void choose_share(const tas_ranks *ranks, uint32_t shards, const ranks_reply *replies, uint32_t *share)
+{
+    const uint32_t count = ranks->transport.count;
+    double *speed = calloc(count, sizeof *speed), even = 0, uneven = 0;
+    uint32_t *own = malloc((count + (size_t)1) * sizeof *own);
+    ranks_even_share(ranks, shards, share);
+    for (uint32_t r = 0; r < count && speed && own; r++)
+        speed[r] = replies[r].seconds > 0 ? (share[r + 1] - share[r]) / replies[r].seconds : 0;
+    for (uint32_t r = 0; r < count && speed; r++)
+        if (speed[r] <= 0) own = (free(own), NULL);
+    if (speed && own) {
+        halving_share(count, shards, speed, own);
+        for (uint32_t r = 0; r < count; r++) {
+            const double a = (share[r + 1] - share[r]) / speed[r], b = (own[r + 1] - own[r]) / speed[r];
+            even = a > even ? a : even;
+            uneven = b > uneven ? b : uneven;
+        }
+        if (uneven * 7 < even * 6) memcpy(share, own, (count + (size_t)1) * sizeof *own);
+    }
+    free(speed);
+    free(own);
+}
+
+/* All have opened the run, or one has not. */
+static tas_status hear_replies(tas_ranks *ranks, double seconds, ranks_reply *replies)
+{
+    ranks_reply own = {.seconds = seconds};
+    tas_status status = exchange_blocks(&ranks->all, &own, sizeof own, replies);
+    for (uint32_t r = 1; r < ranks->transport.count && !status; r++)
+        if (replies[r].status)
+            status = fail(ranks->context, replies[r].status, "rank %u (%s): %s", r, replies[r].name, replies[r].error);
+    ranks->failed |= status == TAS_RANK_FAILED;
+    return status;
+}
+
+static tas_status check_settings(const tas_run *run, uint32_t ranks)
+{
+    const tas_train_options *options = &run->options;
+    tas_context *context = run->model->context;
+    const char *what = options->noise                                 ? "the gradient noise scale is"
+                       : options->audit > 0 || options->audit_step    ? "audits are"
+                       : options->trace_every || options->trace_first ? "traces are"
+                       : run->model->device->arith == TAS_ARITH_FAST  ? "fast arithmetic is"
+                                                                      : NULL;
+    if (what) return fail(context, TAS_BAD_ARGUMENT, "%s not for runs over ranks", what);
+    if (options->shards >= ranks) return TAS_OK;
+    return fail(context, TAS_BAD_ARGUMENT, "%u ranks: expected at least as many shards, but each batch has %u", ranks,
+                options->shards);
+}
+
+tas_status ranks_begin_run(tas_run *run)
+{
+    tas_ranks *ranks = run->model->context->ranks;
+    if (!ranks) return TAS_OK;
+    const uint32_t count = ranks->transport.count, rank = ranks->transport.rank;
+    tas_status status = check_settings(run, count);
+    uint32_t *share = status ? NULL : malloc((count + (size_t)1) * sizeof *share);
+    run->ranked = share ? calloc(1, sizeof *run->ranked) : NULL;
+    if (run->ranked) {
+        ranks_even_share(ranks, run->options.shards, share);
+        run->ranked->ranks = ranks;
+        run->ranked->from = share[rank];
+        run->ranked->to = share[rank + 1];
+        run->request.some_shards = true;
+        run->request.slots = 0; /* they are on the host, and divided between the ranks, as the update is */
+        run->request.clips = run->request.adapts = run->request.fuses = false;
+    } else if (!status)
+        status = fail(ranks->context, TAS_NO_MEMORY, "no memory for a run over ranks");
+    free(share);
+    return status;
+}
+
+static tas_status open_everywhere(tas_run *run, double seconds, ranks_reply *replies, uint32_t *share)
+{
+    tas_ranks *ranks = run->model->context->ranks;
+    uint64_t bytes;
+    tas_status status = find_fingerprint(ranks, dataset_root(run->data));
+    char *opening = status ? NULL : encode_opening(run, &bytes);
+    if (!status && !opening) status = fail(ranks->context, TAS_NO_MEMORY, "no memory for a message to ranks");
+    if (!status) status = ranks_tell(ranks, RANKS_OPEN, opening, bytes);
+    free(opening);
+    if (status) return status;
+    run->ranked->told = true;
+    status = hear_replies(ranks, seconds, replies);
+    if (status) return status;
+    choose_share(ranks, run->options.shards, replies, share);
+    status = ranks_tell(ranks, RANKS_SHARES, share, (ranks->transport.count + (size_t)1) * sizeof *share);
+    if (!status) status = ranked_open(run, share);
+    return status ? status : ranked_put(run, NULL, 0);
+}
+
+tas_status ranks_open_run(tas_run *run, double seconds)
+{
+    tas_ranks *ranks = run->model->context->ranks;
+    const uint32_t count = ranks->transport.count;
+    ranks_reply *replies = calloc(count, sizeof *replies);
+    uint32_t *share = malloc((count + (size_t)1) * sizeof *share);
+    tas_status status = replies && share ? open_everywhere(run, seconds, replies, share)
+                                         : fail(ranks->context, TAS_NO_MEMORY, "no memory for replies of ranks");
+    free(replies);
+    free(share);
+    return status;
+}
+
+tas_status ranks_order(tas_run *run, uint64_t epoch)
+{
+    tas_ranks *ranks = run->model->context->ranks;
+    tas_status status = ranks_tell(ranks, RANKS_ORDER, &epoch, sizeof epoch);
+    return status ? status : exchange_broadcast(&ranks->all, run->order, (uint64_t)run->count * sizeof *run->order);
+}
+
+tas_status ranks_step(tas_run *run, const run_step *step, const optimizer_step *of)
+{
+    const ranks_stepping stepping = {*step, *of};
+    tas_ranks *ranks = run->model->context->ranks;
+    tas_status status = ranks_tell(ranks, RANKS_STEP, &stepping, sizeof stepping);
+    if (!status) status = ranked_step(run, step, of);
+    ranks->failed |= status == TAS_RANK_FAILED;
+    return status;
+}
+
+tas_status ranks_put(tas_run *run, const char *from, uint64_t step)
+{
+    tas_ranks *ranks = run->model->context->ranks;
+    tas_status status = ranks_tell(ranks, RANKS_PUT, &step, sizeof step);
+    if (!status) status = ranked_put(run, from, step);
+    ranks->failed |= status == TAS_RANK_FAILED;
+    return status;
+}
+
+tas_status ranks_get(tas_run *run, char *to)
+{
+    tas_ranks *ranks = run->model->context->ranks;
+    tas_status status = ranks_tell(ranks, RANKS_GET, NULL, 0);
+    if (!status) status = ranked_get(run, to);
+    ranks->failed |= status == TAS_RANK_FAILED;
+    return status;
+}
+
+void ranks_close_run(tas_run *run)
+{
+    tas_ranks *ranks = run->model->context->ranks;
+    char error[sizeof ranks->context->error];
+    if (!run->ranked) return;
+    memcpy(error, ranks->context->error, sizeof error);
+    if (run->ranked->told && ranks_lead(ranks) && !ranks->failed) ranks_tell(ranks, RANKS_CLOSE, NULL, 0);
+    memcpy(ranks->context->error, error, sizeof error); /* of what ended the run */
+    ranks->seconds += run->ranked->exchange.seconds;
+    ranks->waited += run->ranked->exchange.waited;
+    ranked_close(run);
+}
+
+/* The end --------------------------------------------------------------------------------------------------------- */
+
+void tas_ranks_close(tas_ranks **of)
+{
+    tas_ranks *ranks = of ? *of : NULL;
+    if (!ranks) return;
+    *of = NULL;
+    if (ranks_lead(ranks) && !ranks->failed) ranks_tell(ranks, RANKS_LEAVE, NULL, 0);
+    ranks->transport.kind->close(ranks->transport.self);
+    for (uint32_t i = 0; i < ranks->worker_count; i++) pthread_join(ranks->workers[i].thread, NULL);
+    ranks->context->ranks = NULL;
+    exchange_close(&ranks->all);
+    free(ranks->workers);
+    free(ranks);
+}

@@ -1,0 +1,103 @@
+/* Ranks: devices that train one model together. Rank 0 leads: it runs the program that a single device would have, and
+ * gives the others commands, by messages alone. They have a run of the same settings each, of which they know what the
+ * commands say: the order of an epoch, a step. */
+#ifndef RANKS_H
+#define RANKS_H
+
+#include "exchange/exchange.h"
+#include "train/ranked.h"
+
+#include <tassello/ranks.h>
+
+#include <pthread.h>
+
+typedef enum ranks_command {
+    RANKS_LEAVE,
+    RANKS_OPEN,   /* a run: ranks_opening, and what it says */
+    RANKS_SHARES, /* the shares of all ranks; they get the weights then */
+    RANKS_ORDER,  /* the epoch, and its order */
+    RANKS_STEP,   /* ranks_stepping */
+    RANKS_PUT,    /* all that steps leave comes from rank 0; the step */
+    RANKS_GET,    /* or goes there */
+    RANKS_CLOSE,
+    RANKS_COMMANDS
+} ranks_command;
+
+typedef struct ranks_header {
+    uint32_t command, unused;
+    uint64_t bytes;
+} ranks_header;
+
+/* What a rank answers when it has opened a run. */
+typedef struct ranks_reply {
+    tas_status status;
+    double seconds; /* for its part of a batch */
+    char name[TRANSPORT_NAME], error[TRANSPORT_WHY];
+} ranks_reply;
+
+typedef struct ranks_opening {
+    tas_train_options options; /* no pointer in it counts, */
+    uint32_t change_count;     /* but so many changes follow, */
+    uint32_t indexed;          /* the indices of the examples in their root, if it is 1, */
+    uint64_t count, text;      /* how many there are; the bytes of the network's text, which is the last */
+    char fingerprint[72];      /* of the root */
+    const tas_data *data;      /* the set itself, for threads */
+} ranks_opening;
+
+typedef struct ranks_stepping {
+    run_step step;
+    optimizer_step of;
+} ranks_stepping;
+
+/* A further device of this process. */
+typedef struct ranks_worker {
+    pthread_t thread;
+    tas_device *device;
+    struct tas_ranks *ranks; /* its own */
+} ranks_worker;
+
+struct tas_ranks {
+    tas_context *context;
+    transport transport;
+    exchange all;           /* for commands: no sums */
+    bool failed;            /* the ranks cannot go on */
+    double seconds, waited; /* of exchanges, in runs that are closed */
+    ranks_worker *workers;
+    uint32_t worker_count;
+    const tas_data *root; /* of which the fingerprint is known */
+    char fingerprint[65];
+    /* On other ranks than 0: */
+    tas_device *device;
+    const tas_data *const *sets;
+    size_t set_count;
+    tas_network *network;
+    tas_model *model;
+    tas_data *part; /* of a set: the examples of the run */
+    tas_run *run;
+};
+
+/* On rank 0: a command, and its data. Gives TAS_RANK_FAILED if the ranks have failed. */
+tas_status ranks_tell(tas_ranks *ranks, ranks_command command, const void *data, uint64_t bytes);
+
+/* Whether this rank leads the others. */
+static inline bool ranks_lead(const tas_ranks *ranks) { return ranks->transport.rank == 0; }
+
+/* A run that is being opened: it is over the ranks of its context, if there are any. It has an even share until the
+ * speeds are known. TAS_BAD_ARGUMENT if its settings do not allow for that. */
+tas_status ranks_begin_run(tas_run *run);
+
+/* On rank 0, when a run is open there, and its kernels are built: opens it on the others, with the shares of all.
+ * seconds: that rank 0 took for its part of a batch. */
+tas_status ranks_open_run(tas_run *run, double seconds);
+
+/* Commands for a run that is open; on rank 0. */
+tas_status ranks_order(tas_run *run, uint64_t epoch);
+tas_status ranks_step(tas_run *run, const run_step *step, const optimizer_step *of);
+tas_status ranks_put(tas_run *run, const char *from, uint64_t step);
+tas_status ranks_get(tas_run *run, char *to);
+void ranks_close_run(tas_run *run);
+
+/* The shards of each rank before their speeds are known. */
+void ranks_even_share(const tas_ranks *ranks, uint32_t shards, uint32_t *share);
+
+#endif

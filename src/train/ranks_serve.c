@@ -1,0 +1,210 @@
+/* Ranks other than 0: see ranks_serve.h. */
+#include "train/ranks_serve.h"
+
+#include "train/feed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A run ----------------------------------------------------------------------------------------------------------- */
+
+static void close_run(tas_ranks *ranks)
+{
+    tas_run_close(&ranks->run);
+    tas_model_close(&ranks->model);
+    tas_network_close(&ranks->network);
+    if (ranks->part) free(ranks->part->own_index);
+    free(ranks->part);
+    ranks->part = NULL;
+}
+
+static tas_status find_root(tas_ranks *ranks, const ranks_opening *head, const tas_data **root)
+{
+    char hex[65];
+    for (size_t i = 0; i < ranks->set_count; i++) {
+        const tas_status status = tas_data_fingerprint(ranks->sets[i], hex);
+        *root = ranks->sets[i];
+        if (status || !strcmp(hex, head->fingerprint)) return status;
+    }
+    return fail(ranks->context, TAS_BAD_DATA, "has other data: none of its sets has the fingerprint %.16s of rank 0's",
+                head->fingerprint);
+}
+
+/* The set of the run, whose examples lie in the root's memory. Errors that concern it are of this context. */
+static tas_status open_data(tas_ranks *ranks, const ranks_opening *head, const uint32_t *index)
+{
+    const tas_data *root = head->data;
+    tas_status status = ranks->sets ? find_root(ranks, head, &root) : TAS_OK;
+    if (status) return status;
+    tas_data *part = ranks->part = malloc(sizeof *part);
+    if (!part) return fail(ranks->context, TAS_NO_MEMORY, "no memory for a set");
+    *part = *root;
+    part->context = ranks->context;
+    part->own_index = NULL;
+    part->options.count = head->count;
+    if (!ranks->sets) return TAS_OK; /* it is the part itself */
+    part->root = root;
+    if (!head->indexed) return TAS_OK;
+    part->own_index = malloc((size_t)head->count * sizeof *index);
+    part->index = part->own_index;
+    if (!part->own_index) return fail(ranks->context, TAS_NO_MEMORY, "no memory for a list of examples");
+    memcpy(part->own_index, index, (size_t)head->count * sizeof *index);
+    return TAS_OK;
+}
+
+static tas_status open_run(tas_ranks *ranks, const char *message)
+{
+    ranks_opening head;
+    memcpy(&head, message, sizeof head);
+    const uint64_t changes = head.change_count * sizeof(tas_batch_change);
+    const uint64_t indices = head.indexed ? head.count * sizeof(uint32_t) : 0;
+    const char *at = message + sizeof head;
+    tas_train_options options = head.options;
+    options.changes = (const tas_batch_change *)(const void *)at;
+    options.on_step = NULL;
+    options.on_trace = NULL;
+    options.user = NULL;
+    tas_status status = open_data(ranks, &head, (const uint32_t *)(const void *)(at + changes));
+    if (!status) status = tas_network_parse(ranks->context, at + changes + indices, "the network", &ranks->network);
+    if (!status) status = tas_model_open(ranks->device, ranks->network, options.seed, &ranks->model);
+    if (!status) status = tas_run_open(ranks->model, ranks->part, &options, &ranks->run);
+    return status;
+}
+
+static tas_status reply(tas_ranks *ranks, tas_status status)
+{
+    ranks_reply own = {.status = status};
+    if (status)
+        snprintf(own.error, sizeof own.error, "%.*s", TRANSPORT_WHY - 1, ranks->context->error);
+    else
+        own.seconds = ranks->run->ranked->gradient_seconds;
+    ranks->transport.kind->describe(ranks->transport.self, own.name);
+    return exchange_blocks(&ranks->all, &own, sizeof own, NULL);
+}
+
+/* A run that could not be opened is no failure: rank 0 decides what comes of it. */
+static tas_status do_open(tas_ranks *ranks, const char *message)
+{
+    const tas_status opened = open_run(ranks, message), replied = reply(ranks, opened);
+    if (opened) close_run(ranks);
+    return replied;
+}
+
+static tas_status do_shares(tas_ranks *ranks, const char *message)
+{
+    tas_run *run = ranks->run;
+    tas_status status = ranked_open(run, (const uint32_t *)(const void *)message);
+    if (status) ranks->transport.kind->fail(ranks->transport.self, ranks->context->error);
+    return status ? status : ranked_put(run, NULL, 0);
+}
+
+static tas_status do_order(tas_ranks *ranks, const char *message)
+{
+    tas_run *run = ranks->run;
+    uint64_t epoch;
+    memcpy(&epoch, message, sizeof epoch);
+    tas_status status = exchange_broadcast(&ranks->all, run->order, (uint64_t)run->count * sizeof *run->order);
+    if (status) return status;
+    run->w.epoch = (uint32_t)epoch;
+    run->epoch = epoch + 1;
+    return feed_order(&run->w, run->order, run->count);
+}
+
+static tas_status do_step(tas_ranks *ranks, const char *message)
+{
+    ranks_stepping stepping;
+    memcpy(&stepping, message, sizeof stepping);
+    return ranked_step(ranks->run, &stepping.step, &stepping.of);
+}
+
+static tas_status do_put(tas_ranks *ranks, const char *message)
+{
+    uint64_t step;
+    memcpy(&step, message, sizeof step);
+    return ranked_put(ranks->run, NULL, step);
+}
+
+static tas_status do_get(tas_ranks *ranks, const char *message)
+{
+    (void)message;
+    return ranked_get(ranks->run, NULL);
+}
+
+static tas_status do_close(tas_ranks *ranks, const char *message)
+{
+    (void)message;
+    close_run(ranks);
+    return TAS_OK;
+}
+
+/* Commands -------------------------------------------------------------------------------------------------------- */
+
+/* A failure here ends all ranks. */
+static const struct {
+    tas_status (*run)(tas_ranks *ranks, const char *message);
+    bool of_run;
+} commands[RANKS_COMMANDS] = {
+    [RANKS_OPEN] = {do_open, false},   [RANKS_SHARES] = {do_shares, true}, [RANKS_ORDER] = {do_order, true},
+    [RANKS_STEP] = {do_step, true},    [RANKS_PUT] = {do_put, true},       [RANKS_GET] = {do_get, true},
+    [RANKS_CLOSE] = {do_close, false},
+};
+
+static tas_status carry_out(tas_ranks *ranks, bool *leaves)
+{
+    ranks_header header;
+    tas_status status = exchange_broadcast(&ranks->all, &header, sizeof header);
+    if (status) return status;
+    char *message = malloc((size_t)header.bytes + 1);
+    if (!message) return fail(ranks->context, TAS_NO_MEMORY, "no memory for a message of rank 0");
+    if (header.bytes) status = exchange_broadcast(&ranks->all, message, header.bytes);
+    *leaves = header.command == RANKS_LEAVE;
+    if (!status && !*leaves) {
+        const bool known = header.command < RANKS_COMMANDS && commands[header.command].run;
+        if (!known || (commands[header.command].of_run && !ranks->run))
+            status = fail(ranks->context, TAS_RANK_FAILED, "an unexpected command of rank 0");
+        else
+            status = commands[header.command].run(ranks, message);
+    }
+    free(message);
+    return status;
+}
+
+static tas_status serve(tas_ranks *ranks)
+{
+    bool leaves = false;
+    tas_status status = TAS_OK;
+    while (!status && !leaves) status = carry_out(ranks, &leaves);
+    if (status) {
+        ranks->failed = true;
+        ranks->transport.kind->fail(ranks->transport.self, ranks->context->error);
+    }
+    close_run(ranks);
+    return status;
+}
+
+tas_status tas_ranks_serve(tas_ranks *ranks, tas_device *device, const tas_data *const *sets, size_t count)
+{
+    entry_state saved;
+    if (ranks_lead(ranks)) return fail(ranks->context, TAS_BAD_ARGUMENT, "rank 0 leads: it does not serve");
+    entry_begin(ranks->context, &saved);
+    ranks->device = device;
+    ranks->sets = sets;
+    ranks->set_count = count;
+    const tas_status status = serve(ranks);
+    entry_end(&saved);
+    return status;
+}
+
+void *ranks_serve_thread(void *self)
+{
+    entry_state saved;
+    tas_ranks *ranks = self;
+    entry_begin(ranks->context, &saved);
+    serve(ranks);
+    ranks->transport.kind->close(ranks->transport.self);
+    ranks->context->ranks = NULL;
+    entry_end(&saved);
+    exchange_close(&ranks->all);
+    free(ranks);
+    return NULL;
+}

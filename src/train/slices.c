@@ -1,0 +1,301 @@
+/* The update of a run over ranks: see slices.h. */
+#include "train/slices.h"
+
+#include "arith.h"
+#include "ops/sum_squares.h"
+#include "plan/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Opening --------------------------------------------------------------------------------------------------------- */
+
+/* Slices are cut at multiples of so many elements: at rows of a matrix, or at blocks. */
+static uint64_t unit_of(const tensor *t) { return t->weight_panels ? t->dims[1] : SQUARE_BLOCK; }
+
+static tas_status list_tensors(slices *s)
+{
+    const tas_network *network = s->network;
+    const size_t most = (size_t)network->parameter_count + 1;
+    s->tensor = calloc(most, sizeof *s->tensor);
+    s->range = calloc(most, sizeof *s->range);
+    s->cut = calloc(s->exchange->halving.seats + (size_t)1, sizeof *s->cut);
+    if (!s->tensor || !s->range || !s->cut)
+        return fail(s->exchange->context, TAS_NO_MEMORY, "no memory for a list of parameters");
+    for (int i = 0; i < network->parameter_count; i++) {
+        const tensor *t = &network->tensors[network->parameters[i]];
+        if (t->role != ROLE_PARAMETER) continue;
+        s->tensor[s->count] = network->parameters[i];
+        s->range[s->count++] = (exchange_range){t->elements, unit_of(t)};
+        s->elements += t->elements;
+    }
+    exchange_cut(s->exchange, s->range, s->count, s->elements, s->cut);
+    return TAS_OK;
+}
+
+/* The pieces of a slice; without a list they are only counted. */
+static void add_pieces(slices *s, int node, uint64_t from, uint64_t to, slice_piece *list)
+{
+    uint64_t begin = 0;
+    for (int k = 0; k < s->count && begin < to; begin += s->range[k++].elements) {
+        const uint64_t end = begin + s->range[k].elements;
+        const uint64_t first = from > begin ? from : begin, last = to < end ? to : end;
+        if (first >= last) continue;
+        if (list)
+            list[s->pieces] = (slice_piece){.tensor = s->tensor[k],
+                                            .node = node,
+                                            .first = first - begin,
+                                            .at = first,
+                                            .slot_at = s->own,
+                                            .elements = last - first};
+        s->pieces++;
+        s->own += last - first;
+    }
+}
+
+static void find_pieces(slices *s, slice_piece *list)
+{
+    const halving *of = &s->exchange->halving;
+    const uint32_t rank = s->exchange->transport->rank;
+    s->pieces = 0;
+    s->own = 0;
+    for (uint32_t seat = of->first[rank]; seat < of->first[rank + 1]; seat++) {
+        int node;
+        uint64_t from, to;
+        exchange_slice(s->exchange, s->cut, seat, &node, &from, &to);
+        add_pieces(s, node, from, to, list);
+    }
+}
+
+tas_status slices_open(slices *s, const tas_network *network, const tas_train_options *options, exchange *e)
+{
+    *s = (slices){.network = network, .options = options, .exchange = e};
+    tas_status status = list_tensors(s);
+    if (status) return status;
+    find_pieces(s, NULL);
+    s->piece = calloc((size_t)s->pieces + 1, sizeof *s->piece);
+    if (s->piece) find_pieces(s, s->piece);
+    bool done = s->piece != NULL;
+    for (int k = 0; k < optimizers_row(options->optimizer)->slots && done; k++)
+        done = (s->slot[k] = calloc((size_t)s->own + 1, sizeof *s->slot[k])) != NULL;
+    return done ? TAS_OK : fail(e->context, TAS_NO_MEMORY, "no memory for the state of the optimizer");
+}
+
+void slices_close(slices *s)
+{
+    free(s->tensor);
+    free(s->range);
+    free(s->cut);
+    free(s->piece);
+    for (int k = 0; k < OPTIMIZER_SLOTS; k++) free(s->slot[k]);
+    *s = (slices){0};
+}
+
+void slices_read(const slices *s, int slot, float *vector)
+{
+    for (int i = 0; i < s->pieces; i++) {
+        const slice_piece *p = &s->piece[i];
+        memcpy(vector + p->at, s->slot[slot] + p->slot_at, (size_t)p->elements * sizeof *vector);
+    }
+}
+
+void slices_write(slices *s, int slot, const float *vector)
+{
+    for (int i = 0; i < s->pieces; i++) {
+        const slice_piece *p = &s->piece[i];
+        memcpy(s->slot[slot] + p->slot_at, vector + p->at, (size_t)p->elements * sizeof *vector);
+    }
+}
+
+bool slices_are_finite(const slices *s, const float *vector, float *const *vectors)
+{
+    uint32_t bad = 0;
+    for (int i = 0; i < s->pieces; i++) {
+        const float *sum = (vector ? vector : vectors[s->piece[i].node]) + s->piece[i].at;
+        for (uint64_t k = 0; k < s->piece[i].elements; k++) bad |= !arith_is_finite(sum[k]);
+    }
+    return !bad;
+}
+
+/* An update ------------------------------------------------------------------------------------------------------- */
+
+typedef struct work {
+    slices *s;
+    const optimizer_step *step;
+    uint32_t batch;
+    float *weights;
+    float *const *vectors;
+    float *divisor;
+    uint32_t *record;
+} work;
+
+static void run(const op_args *args, void *const *operand) { op_get(args->op)->reference(args, operand, NULL); }
+
+static float decay_of(const work *w, const tensor *t)
+{
+    const tas_train_options *options = w->s->options;
+    return t->decays || options->decay_on == TAS_DECAY_ON_ALL ? options->weight_decay : 0;
+}
+
+/* One of the optimizer's operations, for a piece. */
+static void run_piece(const work *w, op_id op, const slice_piece *p, bool adapted)
+{
+    const optimizer *row = optimizers_row(w->s->options->optimizer);
+    void *operand[OP_OPERANDS] = {w->weights + p->at, w->vectors[p->node] + p->at};
+    op_args args = {.op = op, .n = w->batch, .batch = w->batch};
+    int count = 2;
+    row->set(w->s->options, w->step, decay_of(w, &w->s->network->tensors[p->tensor]), &args);
+    args.size[UPDATE_AT] = 0;
+    args.size[UPDATE_ELEMENTS] = (uint32_t)p->elements;
+    if (adapted) args.size[UPDATE_ADAPTED] = 1;
+    for (int k = 0; k < row->slots && op != OP_LAMB_STEP; k++) operand[count++] = w->s->slot[k] + p->slot_at;
+    operand[count++] = w->divisor;
+    operand[count] = w->record;
+    run(&args, operand);
+}
+
+static void run_pieces(const work *w, op_id op)
+{
+    for (int i = 0; i < w->s->pieces; i++) run_piece(w, op, &w->s->piece[i], false);
+}
+
+/* Sums of squares of a piece's values, into the list of those of its tensor. */
+static void square_piece(const work *w, const slice_piece *p, const float *values, float *list)
+{
+    const tensor *t = &w->s->network->tensors[p->tensor];
+    op_args args = {.op = t->weight_panels ? OP_SQUARE_ROWS : OP_SQUARE_BLOCKS, .scalar = {[SQUARES_SCALE] = 1}};
+    void *const operand[] = {(void *)(uintptr_t)values, list};
+    if (t->weight_panels) {
+        args.size[SQUARES_ROWS] = (uint32_t)(p->elements / t->dims[1]);
+        args.size[SQUARES_COLS] = t->dims[1];
+        args.size[SQUARES_ROWS_AT] = (uint32_t)(p->first / t->dims[1]) * (plan_squares(t) / t->dims[0]);
+    } else {
+        args.size[SQUARES_ELEMENTS] = (uint32_t)p->elements;
+        args.size[SQUARES_AT] = (uint32_t)(p->first / SQUARE_BLOCK);
+    }
+    run(&args, operand);
+}
+
+/* A list of which each rank has some, and 0 elsewhere, becomes whole in all of them. Nothing in it is below 0, so that
+ * sums with 0 change no bit. */
+static tas_status complete(const work *w, float *list, uint64_t count)
+{
+    exchange *e = w->s->exchange;
+    float *lists[HALVING_NODES] = {list};
+    uint32_t flags = 0;
+    uint64_t *cut = calloc(e->halving.seats + (size_t)1, sizeof *cut);
+    float *zeros = calloc((size_t)(e->nodes * count) + 1, sizeof *zeros);
+    tas_status status = cut && zeros ? TAS_OK : fail(e->context, TAS_NO_MEMORY, "no memory for sums of squares");
+    if (status) e->transport->kind->fail(e->transport->self, "no memory for sums of squares");
+    if (!status) {
+        exchange_cut(e, NULL, 0, count, cut);
+        for (int k = 1; k < e->nodes; k++) lists[k] = zeros + (uint64_t)k * count;
+        status = exchange_sum(e, lists, cut, e->halving.seats, &flags);
+    }
+    const uint32_t rank = e->transport->rank;
+    for (uint32_t seat = e->halving.first[rank]; seat < e->halving.first[rank + 1] && !status; seat++) {
+        int node;
+        uint64_t from, to;
+        exchange_slice(e, cut, seat, &node, &from, &to);
+        memmove(list + from, lists[node] + from, (size_t)(to - from) * sizeof *list);
+    }
+    if (!status) status = exchange_gather(e, list, cut, &flags);
+    free(cut);
+    free(zeros);
+    return status;
+}
+
+/* The factor of the whole gradient. */
+static tas_status clip(const work *w, uint32_t number)
+{
+    slices *s = w->s;
+    uint64_t count = 0, *at = calloc((size_t)s->network->tensor_count + 1, sizeof *at);
+    for (int k = 0; k < s->count && at; k++) {
+        at[s->tensor[k]] = count;
+        count += plan_squares(&s->network->tensors[s->tensor[k]]);
+    }
+    float *list = calloc((size_t)count + 1, sizeof *list);
+    tas_status status = TAS_OK;
+    if (!list || !at) {
+        s->exchange->transport->kind->fail(s->exchange->transport->self, "no memory for sums of squares");
+        status = fail(s->exchange->context, TAS_NO_MEMORY, "no memory for sums of squares");
+    }
+    for (int i = 0; i < s->pieces && !status; i++) {
+        const slice_piece *p = &s->piece[i];
+        square_piece(w, p, w->vectors[p->node] + p->at, list + at[p->tensor]);
+    }
+    if (!status) status = complete(w, list, count);
+    const op_args args = {.op = OP_CLIP,
+                          .size = {[CLIP_SQUARES] = (uint32_t)count, [CLIP_STEP] = number},
+                          .scalar = {[CLIP_NORM] = s->options->clip}};
+    void *const operand[] = {list, w->divisor, w->record};
+    if (!status) run(&args, operand);
+    free(list);
+    free(at);
+    return status;
+}
+
+/* LARS and LAMB: weights have rates of their own. The list has for each of them the squares of the weights, and then
+ * those of the gradient or of what replaced it. */
+static void adapt(const work *w, const float *list)
+{
+    slices *s = w->s;
+    const optimizer *row = optimizers_row(s->options->optimizer);
+    const float own = w->divisor[DIVISOR_RATIO];
+    for (int k = 0; k < s->count; k++) {
+        const tensor *t = &s->network->tensors[s->tensor[k]];
+        const uint32_t squares = plan_squares(t);
+        op_args args = {.op = OP_TRUST_RATIO, .size = {[TRUST_WEIGHTS] = squares, [TRUST_OTHERS] = squares}};
+        void *const operand[] = {(void *)(uintptr_t)list, w->divisor};
+        w->divisor[DIVISOR_RATIO] = own;
+        if (t->decays) {
+            row->set_ratio(s->options, decay_of(w, t), &args);
+            run(&args, operand);
+            list += 2 * squares;
+        }
+        for (int i = 0; i < s->pieces; i++)
+            if (s->piece[i].tensor == s->tensor[k]) run_piece(w, row->op, &s->piece[i], t->decays);
+    }
+}
+
+static tas_status update_adapted(const work *w)
+{
+    slices *s = w->s;
+    uint64_t count = 0, *at = calloc((size_t)s->network->tensor_count + 1, sizeof *at);
+    for (int k = 0; k < s->count && at; k++) {
+        const tensor *t = &s->network->tensors[s->tensor[k]];
+        at[s->tensor[k]] = count;
+        if (t->decays) count += 2 * plan_squares(t);
+    }
+    float *list = calloc((size_t)count + 1, sizeof *list);
+    tas_status status = TAS_OK;
+    if (!list || !at) {
+        s->exchange->transport->kind->fail(s->exchange->transport->self, "no memory for sums of squares");
+        status = fail(s->exchange->context, TAS_NO_MEMORY, "no memory for sums of squares");
+    }
+    for (int i = 0; i < s->pieces && !status; i++) {
+        const slice_piece *p = &s->piece[i];
+        const tensor *t = &s->network->tensors[p->tensor];
+        if (!t->decays) continue;
+        square_piece(w, p, w->weights + p->at, list + at[p->tensor]);
+        square_piece(w, p, w->vectors[p->node] + p->at, list + at[p->tensor] + plan_squares(t));
+    }
+    if (!status) status = complete(w, list, count);
+    if (!status) adapt(w, list);
+    free(list);
+    free(at);
+    return status;
+}
+
+tas_status slices_update(slices *s, const optimizer_step *step, uint32_t number, uint32_t batch, float *weights,
+                         float *const *vectors, float divisor[DIVISOR_VALUES], uint32_t record[2])
+{
+    const optimizer *row = optimizers_row(s->options->optimizer);
+    const work w = {s, step, batch, weights, vectors, divisor, record};
+    tas_status status = s->options->clip > 0 ? clip(&w, number) : TAS_OK;
+    if (status) return status;
+    if (row->before) run_pieces(&w, row->before);
+    if (row->adapts) return update_adapted(&w);
+    run_pieces(&w, row->op);
+    return TAS_OK;
+}

@@ -1,0 +1,51 @@
+/* The update of a run over ranks: each rank has some slices of the parameters that are trained and of the optimizer's
+ * slots, in canonical order on the host, and updates them by the references of the operations that a device would run.
+ * Bits are the same, and so is the order of each sum: slices are cut between the blocks of sums of squares. */
+#ifndef SLICES_H
+#define SLICES_H
+
+#include "exchange/exchange.h"
+#include "model/model.h"
+#include "ops/divisor.h"
+#include "train/optimizers.h"
+
+/* Some neighbors of one tensor, which are in one slice. */
+typedef struct slice_piece {
+    int tensor, node;     /* of the network; of the rank, in whose vector the sum of gradients is */
+    uint64_t first;       /* its first element in the tensor, */
+    uint64_t at, slot_at; /* in vectors, and in the memory of slots */
+    uint64_t elements;
+} slice_piece;
+
+/* The parameters that are trained, one after another, as a vector. */
+typedef struct slices {
+    const tas_network *network;
+    const tas_train_options *options;
+    exchange *exchange; /* the caller's */
+    int *tensor;        /* in canonical order */
+    exchange_range *range;
+    int count;
+    uint64_t elements;
+    uint64_t *cut; /* as exchange_cut() has it */
+    slice_piece *piece;
+    int pieces;
+    uint64_t own; /* elements in them */
+    float *slot[OPTIMIZER_SLOTS];
+} slices;
+
+tas_status slices_open(slices *s, const tas_network *network, const tas_train_options *options, exchange *e);
+void slices_close(slices *s);
+
+/* Copies the slices of a slot into a vector of all elements, or out of it. */
+void slices_read(const slices *s, int slot, float *vector);
+void slices_write(slices *s, int slot, const float *vector);
+
+/* Updates this rank's slices of the weights from those of the sums of gradients, which are in vectors[node]. divisor is
+ * what the watch has made; record is set if a norm is not finite. All ranks make this call together. */
+tas_status slices_update(slices *s, const optimizer_step *step, uint32_t number, uint32_t batch, float *weights,
+                         float *const *vectors, float divisor[DIVISOR_VALUES], uint32_t record[2]);
+
+/* Whether this rank's slices of a vector are finite, or if there is none those of vectors[node]. */
+bool slices_are_finite(const slices *s, const float *vector, float *const *vectors);
+
+#endif

@@ -1,0 +1,122 @@
+/* Runs over several devices of a process: the same bits, whatever their number. */
+#include "support.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEVICES = 8 };
+
+static tas_context *contexts[DEVICES];
+static tas_device *devices[DEVICES];
+static tas_ranks *ranks;
+
+/* `count` reference devices in all, of which one is the suite's own. */
+static void open_ranks(uint32_t count)
+{
+    for (uint32_t i = 0; i + 1 < count; i++) {
+        ck_assert_int_eq(tas_context_open(&contexts[i]), TAS_OK);
+        ck_assert_int_eq(tas_device_open(contexts[i], "reference", TAS_ARITH_EXACT, &devices[i]), TAS_OK);
+    }
+    if (count > 1) expect_ok(tas_ranks_open_devices(context, devices, count - 1, &ranks));
+}
+
+static void close_ranks(uint32_t count)
+{
+    tas_ranks_close(&ranks);
+    for (uint32_t i = 0; i + 1 < count; i++) {
+        tas_device_close(&devices[i]);
+        tas_context_close(&contexts[i]);
+    }
+}
+
+typedef struct outcome {
+    char sha256[65];
+    float losses[64];
+    int steps;
+} outcome;
+
+static int on_step(void *user, const tas_step *step)
+{
+    outcome *out = user;
+    out->losses[out->steps++] = step->loss;
+    return 0;
+}
+
+static const char *const texts[] = {
+    "input 6\ndense 9\nrelu\ndense 4\nloss softmax\n",
+    "input 6\ndense 17\ntanh\ndropout 0.3\ndense 11\nrelu\ndense 4\nloss softmax\n",
+    "input 1x2x3\nconv2d 5 2\nrelu\nflatten\ndense 4\nloss softmax\n",
+    "input 6\ndense 8\nbatch_norm\nrelu\ndense 4\nloss softmax\n",
+};
+enum { TEXTS = sizeof texts / sizeof *texts };
+
+static outcome train(uint32_t count, const char *text, tas_train_options options)
+{
+    outcome out = {0};
+    tas_network *network;
+    tas_model *model;
+    tas_train_result result;
+    open_ranks(count);
+    expect_ok(tas_network_parse(context, text, "the test", &network));
+    expect_ok(tas_model_open(device, network, 3, &model));
+    options.on_step = on_step;
+    options.user = &out;
+    expect_ok(tas_train(model, sample, &options, &result));
+    ck_assert_uint_eq(result.steps, (uint64_t)out.steps);
+    expect_ok(tas_model_digest(model, out.sha256));
+    tas_model_close(&model);
+    tas_network_close(&network);
+    close_ranks(count);
+    return out;
+}
+
+static void expect_same(outcome a, outcome b)
+{
+    ck_assert_str_eq(a.sha256, b.sha256);
+    ck_assert_int_eq(a.steps, b.steps);
+    ck_assert(!memcmp(a.losses, b.losses, (size_t)a.steps * sizeof *a.losses));
+}
+
+/* 53 examples: the last batch is ragged, and batches of 5 leave shards empty. */
+START_TEST(digests)
+{
+    static const uint32_t counts[] = {2, 3, 4, 5, 8}, batches[] = {16, 5, 53};
+    for (int t = 0; t < TEXTS; t++)
+        for (size_t b = 0; b < 3; b++) {
+            tas_train_options options = sample_options(batches[b], 9);
+            options.shards = 8;
+            const outcome alone = train(1, texts[t], options);
+            for (size_t c = 0; c < sizeof counts / sizeof *counts; c++)
+                expect_same(train(counts[c], texts[t], options), alone);
+        }
+}
+END_TEST
+
+START_TEST(optimizers)
+{
+    for (int o = TAS_SGD; tas_optimizer_name((tas_optimizer)o); o++)
+        for (int clips = 0; clips < 2; clips++) {
+            tas_train_options options = sample_options(16, 6);
+            tas_train_options_choose(&options, (tas_optimizer)o);
+            options.shards = 4;
+            options.weight_decay = 0.01f;
+            options.decay_on = clips ? TAS_DECAY_ON_WEIGHTS : TAS_DECAY_ON_ALL;
+            options.clip = clips ? 0.1f : 0;
+            const outcome alone = train(1, texts[1], options);
+            expect_same(train(2, texts[1], options), alone);
+            expect_same(train(3, texts[1], options), alone);
+        }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("ranks");
+    TCase *tc = tcase_create("ranks");
+    tcase_set_timeout(tc, 120);
+    tcase_add_checked_fixture(tc, sample_open, sample_close);
+    tcase_add_test(tc, digests);
+    tcase_add_test(tc, optimizers);
+    suite_add_tcase(suite, tc);
+    return support_run(suite);
+}
