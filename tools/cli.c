@@ -17,7 +17,9 @@ void cli_wipe_line(cli_state *cli)
 
 static void print_note(void *user, const char *line)
 {
-    cli_wipe_line(user);
+    cli_state *cli = user;
+    if (cli->rank) return;
+    cli_wipe_line(cli);
     fprintf(stderr, "tassello: note: %s\n", line);
 }
 
@@ -36,6 +38,7 @@ static void print_build(void *user, const tas_build_progress *progress)
     if (progress->seconds < cli->build_due) return;
     cli->build_due = progress->seconds + (terminal ? terminal_period : plain_period);
     char text[256];
+    if (cli->rank) return;
     snprintf(text, sizeof text, "building and testing kernels for %s: %s (%u of %u)", progress->device,
              progress->kernel, progress->number, progress->count);
     if (!terminal) {
@@ -79,6 +82,10 @@ static void print_message(cli_state *cli, const char *who, const char *format, v
 {
     char message[MESSAGE_BYTES], text[MESSAGE_BYTES];
     vsnprintf(message, sizeof message, format, list);
+    if (cli->rank) {
+        if (strcmp(who, ": note") != 0) tas_ranks_fail(cli->rank, message);
+        return;
+    }
     cli_wipe_line(cli);
     fprintf(stderr, "tassello%s: %s\n", who, tas_escape(message, text, sizeof text));
 }
@@ -106,7 +113,10 @@ int cli_failed(cli_state *cli, tas_status status)
     const char *text = tas_error(cli->context); /* which is escaped, and may hold a compiler's lines */
     if (!*text) text = status == TAS_NO_MEMORY ? "no memory" : tas_status_name(status);
     cli_wipe_line(cli);
-    fprintf(stderr, "tassello %s: %s\n", cli->command->name, text);
+    if (cli->rank)
+        tas_ranks_fail(cli->rank, text);
+    else
+        fprintf(stderr, "tassello %s: %s\n", cli->command->name, text);
     return status == TAS_BAD_ARGUMENT ? EXIT_USAGE : EXIT_FAILED;
 }
 

@@ -203,6 +203,7 @@ typedef struct cli_state {
     const cli_command *command;
     tas_context *context;
     bool line_open;   /* an unfinished progress line is on the terminal, to be wiped before other text */
+    tas_ranks *rank;  /* a rank other than 0, which prints nothing: its errors go there. Else NULL */
     double build_due; /* seconds of a build after which its progress is shown next */
 } cli_state;
 bool cli_open(cli_state *cli, const cli_command *command); /* reports a failure itself */

@@ -214,6 +214,48 @@ static bool check_accuracy(train_session *session)
     return false;
 }
 
+/* What decides bits: the network, the settings, the examples. */
+static int join_ranks(train_session *session)
+{
+    const train_settings *settings = &session->settings;
+    char train[65], test[65];
+    if (!session->ranks.ranks) return ranks_join(&session->ranks, NULL, (tas_arith)settings->arith, session->network);
+    tas_status status = tas_data_fingerprint(session->train, train);
+    if (!status) status = tas_data_fingerprint(session->test, test);
+    if (status) return cli_failed(&session->cli, status);
+    char *options = json_dumps(settings->options, JSON_COMPACT | JSON_SORT_KEYS);
+    if (!options) cli_no_memory();
+    const char *const texts[] = {"the network",
+                                 tas_network_text(session->network),
+                                 "the list of settings",
+                                 options,
+                                 "the fingerprint of the training examples",
+                                 train,
+                                 "the fingerprint of the test examples",
+                                 test,
+                                 NULL};
+    const int failed = ranks_join(&session->ranks, texts, (tas_arith)settings->arith, session->network);
+    free(options);
+    return failed;
+}
+
+/* A process that is another rank than 0 serves that until it is done. */
+static int open_device(train_session *session)
+{
+    const train_settings *settings = &session->settings;
+    const char *id;
+    int failed = ranks_read_devices(&session->ranks, settings->device, &id);
+    if (failed) return failed;
+    const tas_status status = tas_device_open_for(session->cli.context, id, (tas_arith)settings->arith,
+                                                  session->network, 1, &session->device);
+    if (status) return cli_failed(&session->cli, status);
+    failed = join_ranks(session);
+    session->served = !failed && session->ranks.index;
+    if (!session->served) return failed;
+    const tas_data *const sets[] = {session->sets.all, session->test};
+    return ranks_serve(&session->ranks, session->device, sets, 2);
+}
+
 /* What is read comes before the device, as its kernels may take long to build; the log is opened, which empties it,
  * once nothing can be refused anymore. */
 static int open_session(train_session *session)
@@ -222,11 +264,11 @@ static int open_session(train_session *session)
     int failed = open_data(session);
     if (!failed && !check_accuracy(session)) failed = EXIT_USAGE;
     if (failed) return failed;
-    tas_status status = tas_device_open_for(session->cli.context, settings->device, (tas_arith)settings->arith,
-                                            session->network, 1, &session->device);
-    if (status) return cli_failed(&session->cli, status);
+    failed = open_device(session);
+    if (failed || session->served) return failed;
     failed = plan_session(session);
     if (failed) return failed;
+    tas_status status;
     status = tas_model_open(session->device, session->network, settings->train.seed, &session->model);
     if (status) return cli_failed(&session->cli, status);
     failed = train_init(session);
@@ -256,6 +298,7 @@ static void close_session(train_session *session)
     validation_free(&session->validation);
     tas_network_close(&session->network);
     cli_network_free(&session->net);
+    ranks_end(&session->ranks);
     tas_device_close(&session->device);
     train_settings_free(&session->settings);
     cli_close(&session->cli);
@@ -456,7 +499,7 @@ static int train(train_session *session)
 {
     const train_settings *settings = &session->settings;
     const int failed = open_session(session);
-    if (failed) return failed;
+    if (failed || session->served) return failed;
 
     session->progress.epochs = settings->train.steps ? 0 : settings->train.epochs;
     session->saved_at = cli_clock();
@@ -479,13 +522,22 @@ static int train(train_session *session)
     return finish(session);
 }
 
+/* Rank 0 alone writes. */
+static void forget_files(train_settings *settings)
+{
+    settings->save = settings->save_best = settings->log = settings->trace = NULL;
+}
+
 static int run(int argc, char **argv)
 {
     train_session session = {0};
     int result = EXIT_FAILED;
     if (!cli_open(&session.cli, &train_command)) return EXIT_FAILED;
+    session.ranks.cli = &session.cli;
     result = train_settings_read(&session.settings, &session.cli, argc, argv);
     cli_catch(SIGUSR1, on_save);
+    if (!result && !ranks_begin(&session.ranks, &session.cli)) result = EXIT_FAILED;
+    if (!result && session.ranks.index) forget_files(&session.settings);
     if (result) {
         close_session(&session);
         return result;

@@ -5,6 +5,7 @@
 #include "batch_schedule.h"
 #include "optimizer.h"
 #include "progress.h"
+#include "ranks.h"
 #include "sets.h"
 #include "until.h"
 #include "validation.h"
@@ -39,6 +40,8 @@ typedef struct train_session {
     cli_state cli;
     train_settings settings;
     progress progress;
+    command_ranks ranks;
+    bool served; /* this process was another rank than 0, and is done */
     tas_device *device;
     cli_net net;
     tas_network *network;
