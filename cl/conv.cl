@@ -20,6 +20,7 @@
  *                 whole VECs
  */
 // lint: -D VEC=16 -D PANEL=32 -D ROWS=10
+// lint: -D VEC=16 -D PANEL=16 -D ROWS=16
 // lint: -D VEC=8 -D PANEL=8 -D ROWS=8
 // lint: -D VEC=4 -D PANEL=1 -D ROWS=8
 #include "arith.h"

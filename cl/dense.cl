@@ -17,6 +17,7 @@
  *                 more than 8 loses where I is a multiple of 1024, since X's rows then share one set of an 8-way cache
  */
 // lint: -D VEC=16 -D PANEL=32 -D ROWS=8
+// lint: -D VEC=16 -D PANEL=32 -D ROWS=12
 // lint: -D VEC=8 -D PANEL=16 -D ROWS=6
 // lint: -D VEC=4 -D PANEL=8 -D ROWS=6
 #include "arith.h"

@@ -6,6 +6,7 @@
  *          EXAMPLES    of the tile, at most; those that are missing repeat the last one, and are not stored
  */
 // lint: -D VEC=16 -D PANEL=32 -D EXAMPLES=4
+// lint: -D VEC=16 -D PANEL=32 -D EXAMPLES=8
 // lint: -D VEC=8 -D PANEL=16 -D EXAMPLES=1
 // lint: -D VEC=4 -D PANEL=8 -D EXAMPLES=4
 #include "arith.h"

@@ -24,7 +24,7 @@ static inline void gradient_means(__global const float *sum, __global const floa
                                   float *mean)
 {
     for (uint i = from; i < to; i++) mean[i - from] = sum[i];
-    make_means(mean, divisor, from < to ? to - from : 0); /* work-items past the end have none */
+    make_means(mean, divisor, max(from, to) - from); /* none past the end */
 }
 
 #endif

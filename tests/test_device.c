@@ -38,6 +38,47 @@ static void check_operation(op_id op, uint32_t cases)
 START_TEST(operation) { check_operation((op_id)_i, case_count()); }
 END_TEST
 
+static int find_nothing(const void *self, const tas_device *on, const op_args *call)
+{
+    (void)self;
+    (void)on;
+    (void)call;
+    return -1;
+}
+
+/* A plan asks once for a tile's scratch, and a smaller tile may have another variant. */
+static void check_scratch(op_id op, uint32_t number)
+{
+    op_args args;
+    if (!case_draw_args(op, &(case_name){.seed = test_seed(), .number = number}, &args)) return;
+    args.panel_width = device_batch_panel(device, args.n);
+    const uint64_t planned = device_scratch(device, &args);
+    for (args.n = args.n > 40 ? 40 : args.n; args.n; args.n--)
+        for (device->variant = 0; device->variant < device->variants[op]; device->variant++)
+            ck_assert_msg(device_scratch(device, &args) <= planned, "%s, case %u, n=%u, variant %d", op_get(op)->name,
+                          number, args.n, device->variant);
+    device->variant = -1;
+}
+
+START_TEST(scratch_of_variants)
+{
+    opencl_device *cl = device->cl;
+    const device_tuning tuning = device->tuning;
+    const bool cpu = cl && cl->cpu;
+    if (!cl) return;
+    device->tuning.find = find_nothing;
+    for (int other = 0; other < 2; other++) {
+        cl->cpu = other ? !cpu : cpu;
+        launchers_install(device);
+        for (int op = OP_DENSE_FORWARD; op <= OP_CONV_BACKWARD_BIAS; op++)
+            for (uint32_t number = 0; number < 2 * EDGE_CASES; number++) check_scratch((op_id)op, number);
+    }
+    cl->cpu = cpu;
+    device->tuning = tuning;
+    launchers_install(device);
+}
+END_TEST
+
 /* Lowers some sizes at random; false if the operation has no such shape. */
 static bool lower_sizes(op_id op, case_name *name)
 {
@@ -356,6 +397,7 @@ static Suite *make_suite(const char *id)
     tas_set_log(context, print_line, NULL);
     tcase_add_loop_test(operations, operation, 0, OP_COUNT);
     tcase_add_loop_test(operations, lowered_shapes, 0, OP_COUNT);
+    tcase_add_test(kernels, scratch_of_variants);
     tcase_add_loop_test(kernels, product_kernels, 0, tested_small ? PRODUCTS : 5 * PRODUCTS);
     tcase_add_loop_test(trainings, canonical_digest, 0,
                         tested_small ? 1 : TRAININGS); /* the second takes minutes there */

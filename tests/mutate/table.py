@@ -1110,6 +1110,12 @@ plant(
     ],
 )
 plant(
+    "src/device/opencl/launchers/forms.c",
+    "dense_backward_input dense_backward_weights conv_forward",
+    [CPU],
+    [("fits ? wanted : usual", "wanted >= 0 ? wanted : usual")],
+)
+plant(
     "src/device/opencl/launchers/conv.c",
     "conv_forward conv_backward_input conv_backward_weights conv_backward_bias",
     [CPU],
