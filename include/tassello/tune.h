@@ -4,7 +4,7 @@
 #ifndef TASSELLO_TUNE_H
 #define TASSELLO_TUNE_H
 
-#include <tassello/network.h>
+#include <tassello/device.h>
 
 #ifdef __cplusplus
 extern "C" {
