@@ -12,7 +12,7 @@
 // lint: -D GROUP=16 -D ROWS=1 -D VEC=8
 // lint: -D GROUP=64 -D ROWS=4 -D VEC=16
 #include "arith.h"
-#include "tree.h"
+#include "binary_tree.h"
 #include "unroll.h"
 #include "work_group.h"
 
@@ -323,7 +323,7 @@ LINE_KERNEL norm_update_running(VALUES statistics, RESULT mean, RESULT variance,
 /* ---- one row of those of shards: a channel per work-item --------------------------------------------------------- */
 
 /* Group g of `group` examples has the statistics (G, 3, C), that of all R examples gets its own. */
-LINE_KERNEL norm_merge_statistics(VALUES of_groups, RESULT statistics, uint C, uint P, uint R, uint group, uint groups,
+LINE_KERNEL norm_merge_statistics(VALUES of_groups, RESULT statistics, uint C, uint R, uint group, uint groups,
                                   float epsilon)
 {
     const uint c = get_global_id(0);
@@ -331,22 +331,21 @@ LINE_KERNEL norm_merge_statistics(VALUES of_groups, RESULT statistics, uint C, u
     if (c >= C) return;
     of_groups += c;
     for (uint g = 0; g < groups; g++)
-        tree_add(node, g, arith_flush((float)min(group, R - g * group) * of_groups[3 * (size_t)C * g]));
+        tree_add(node, g, tree_times((float)min(group, R - g * group), of_groups[3 * (size_t)C * g]));
     const float mean = mean_of(tree_total(node, groups), R);
     for (uint g = 0; g < groups; g++) {
         VALUES of = of_groups + 3 * (size_t)C * g;
         const float d = of[0] - mean;
-        tree_add(node, g, arith_flush(values_of(min(group, R - g * group), P) * fma(d, d, of[C])));
+        tree_add(node, g, tree_times((float)min(group, R - g * group), fma(d, d, of[C])));
     }
-    const float variance = arith_flush(arith_div(tree_total(node, groups), values_of(R, P)));
+    const float variance = mean_of(tree_total(node, groups), R);
     statistics[c] = mean;
     statistics[C + c] = variance;
     statistics[2 * (size_t)C + c] = arith_flush(arith_div(1.0f, arith_sqrt(variance + epsilon)));
 }
 
-/* The same for means (G, 2, C); P does not matter. */
-LINE_KERNEL norm_merge_sums(VALUES of_groups, RESULT sums, uint C, uint P, uint R, uint group, uint groups,
-                            float epsilon)
+/* The same for means (G, 2, C); epsilon does not matter. */
+LINE_KERNEL norm_merge_sums(VALUES of_groups, RESULT sums, uint C, uint R, uint group, uint groups, float epsilon)
 {
     const uint c = get_global_id(0);
     float node[TREE_DEPTH];
@@ -354,7 +353,7 @@ LINE_KERNEL norm_merge_sums(VALUES of_groups, RESULT sums, uint C, uint P, uint 
     for (uint which = 0; which < 2; which++) {
         VALUES of = of_groups + which * C + c;
         for (uint g = 0; g < groups; g++)
-            tree_add(node, g, arith_flush((float)min(group, R - g * group) * of[2 * (size_t)C * g]));
+            tree_add(node, g, tree_times((float)min(group, R - g * group), of[2 * (size_t)C * g]));
         sums[which * C + c] = mean_of(tree_total(node, groups), R);
     }
 }

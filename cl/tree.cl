@@ -2,8 +2,7 @@
  * GROUP work-items per group, RUN neighbors per work-item, as in activation.cl. */
 // lint: -D GROUP=64 -D RUN=1
 // lint: -D GROUP=1 -D RUN=256
-#include "arith.h"
-#include "tree.h"
+#include "binary_tree.h"
 
 /* to = from if `keeps` is set, else to + from. */
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void

@@ -107,6 +107,7 @@ START_TEST(what_is_right_passes_and_keeps_its_bits)
     options.noise = options.preconditioned_noise = random_below(2) == 0;
     options.tile = random_below(2) ? 3 : 10;
     options.keep_on_host = (int)random_below(2);
+    options.shards = random_below(2) ? 8 : 1;
     const char *text = random_below(2) ? net : coupled;
     digest_after(text, &options, STEPS, whole);
     ck_assert_int_eq(train(text, &options, hex, &result), TAS_OK);

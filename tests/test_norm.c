@@ -235,8 +235,40 @@ static void check_update(const test_case *c)
         }
 }
 
+/* Of the examples of each shard. */
+static double count_of(const test_case *c, uint32_t group)
+{
+    const uint32_t size = norm_group(&c->args), left = c->args.batch - group * size;
+    return left < size ? left : size;
+}
+
+static void check_merge(const test_case *c)
+{
+    const bool sums = c->args.op == OP_NORM_MERGE_SUMS;
+    const uint64_t channels = channels_of(c), groups = norm_groups(&c->args), rows = sums ? 2 : 3;
+    const double all = c->args.batch, bound = 40 * U;
+    for (uint64_t k = 0; k < (sums ? 2 : 1) * channels; k++) {
+        double mean = 0, size = 0, variance = 0;
+        for (uint32_t g = 0; g < groups; g++) {
+            mean += count_of(c, g) * IN(0)[g * rows * channels + k] / all;
+            size += fabs(count_of(c, g) * IN(0)[g * rows * channels + k] / all);
+        }
+        check_value(mean, OUT(1)[k], bound * size, true, k);
+        for (uint32_t g = 0; g < groups && !sums; g++) {
+            const double d = IN(0)[g * rows * channels + k] - (double)OUT(1)[k];
+            variance += count_of(c, g) * (d * d + IN(0)[(g * rows + 1) * channels + k]) / all;
+        }
+        if (sums) continue;
+        const double inverse = 1 / sqrt(OUT(1)[channels + k] + (double)c->args.scalar[NORM_EPSILON]);
+        check_value(variance, OUT(1)[channels + k], bound * variance, true, k);
+        check_value(inverse, OUT(1)[2 * channels + k], 4 * U * inverse, true, k);
+    }
+}
+
 START_TEST(operations)
 {
+    each_case(OP_NORM_MERGE_STATISTICS, check_merge);
+    each_case(OP_NORM_MERGE_SUMS, check_merge);
     each_case(OP_NORM_ROWS, check_rows);
     each_case(OP_NORM_STATISTICS, check_statistics);
     each_case(OP_NORM_FORWARD, check_forward);

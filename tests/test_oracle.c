@@ -413,12 +413,15 @@ static float lane(const float *x, uint32_t count, uint32_t l, uint32_t width)
 
 static void check_sum(const test_case *c)
 {
-    const uint32_t at = c->args.size[1]; /* of the first block's sum; those before stay */
+    const uint32_t all = c->args.size[0], from = c->args.size[3], row = c->args.size[4] ? c->args.size[4] : all;
+    uint32_t at = c->args.size[1]; /* of the first block's sum; those before stay */
     for (uint32_t b = 0; b < at; b++) check_exact(IN(1)[b], OUT(1)[b], b);
-    for (uint32_t b = 0; at + b < c->elements[1]; b++) {
-        const uint32_t rest = c->args.size[0] - 256 * b;
-        check_exact(lane(IN(0) + 256 * b, rest < 256 ? rest : 256, 0, 1), OUT(1)[at + b], at + b);
-    }
+    for (uint32_t r = 0; r < all; r += row)
+        for (uint32_t b = r; b < r + row && b < all; b += 256, at++) {
+            const uint32_t end = r + row < all ? r + row : all, rest = end - b;
+            check_exact(lane(IN(0) + from + b, rest < 256 ? rest : 256, 0, 1), OUT(1)[at], at);
+        }
+    ck_assert_uint_eq(at, c->elements[1]);
 }
 
 static void check_finite(const test_case *c)
@@ -428,6 +431,29 @@ static void check_finite(const test_case *c)
     const bool set = bad && !WORDS_IN(1)[0];
     ck_assert_uint_eq(WORDS_OUT(1)[0], set ? c->args.size[1] : WORDS_IN(1)[0]);
     ck_assert_uint_eq(WORDS_OUT(1)[1], set ? c->args.size[2] : WORDS_IN(1)[1]);
+}
+
+static void check_node(const test_case *c)
+{
+    const uint32_t at = c->args.size[1];
+    for (uint64_t i = 0; i < c->elements[0]; i++) {
+        const float sum = c->args.size[2] ? IN(1)[i] : IN(0)[i] + IN(1)[i];
+        check_exact(i < at ? IN(0)[i] : sum, OUT(0)[i], i);
+    }
+}
+
+/* The tree over the rows from `first` on, by recursion. */
+static float add_rows(const test_case *c, uint32_t first, uint32_t rows, uint32_t e)
+{
+    uint32_t half = 1;
+    if (rows == 1) return IN(0)[(uint64_t)first * c->args.size[1] + e];
+    while (2 * half < rows) half *= 2;
+    return add_rows(c, first, half, e) + add_rows(c, first + half, rows - half, e);
+}
+
+static void check_tree(const test_case *c)
+{
+    for (uint32_t e = 0; e < c->args.size[1]; e++) check_exact(add_rows(c, 0, c->args.size[0], e), OUT(1)[e], e);
 }
 
 static double add_all(const float *x, uint32_t count, double *magnitude)
@@ -472,6 +498,8 @@ START_TEST(sums_and_the_watch)
     each_case(OP_SUM_BLOCKS, check_sum);
     each_case(OP_CHECK_FINITE, check_finite);
     each_case(OP_WATCH, check_watch);
+    each_case(OP_ADD_NODE, check_node);
+    each_case(OP_ADD_TREE, check_tree);
 }
 END_TEST
 

@@ -147,6 +147,7 @@ START_TEST(the_same_bits)
         tas_train_options options = draw_options();
         tas_batch_change changes[] = {{3 + random_below(5), 12}, {9 + random_below(9), 20}};
         char what[160];
+        if (random_below(2)) options.shards = 1u << random_below(5);
         if (options.schedule != TAS_SCHEDULE_SEESAW && random_below(2)) {
             options.changes = changes;
             options.change_count = 2;
@@ -302,6 +303,7 @@ START_TEST(other_settings_are_named)
         WITH(clip, 1, "clip 0 there, 1 here", ""),
         WITH(warmup, 3, "warmup 0 there, 3 here", ""),
         WITH(drop_last, 1, "drop_last off there, on here", ""),
+        WITH(shards, 8, "shards 1 there, 8 here", ""),
         WITH(schedule, TAS_SCHEDULE_COSINE, "schedule constant there, cosine here", ""),
         WITH(lr_scaling, TAS_SCALING_SQRT, "lr_scaling none there, sqrt here", ""),
         WITH(steps, 4, "after step 5", "only 4 steps"),

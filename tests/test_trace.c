@@ -82,6 +82,7 @@ START_TEST(tiles_and_memory_do_not_matter)
     tas_train_options options = traced(&one);
     tas_train_options_choose(&options, optimizers[_i % 3]);
     options.clip = 0.5f;
+    options.shards = _i % 3 ? 1 : 4;
     text = _i % 2 ? net : chain;
     ck_assert_int_eq(train(&options, NULL), TAS_OK);
     ck_assert_int_eq(one.steps, STEPS);
@@ -89,6 +90,7 @@ START_TEST(tiles_and_memory_do_not_matter)
     again.optimizer = options.optimizer;
     tas_train_options_choose(&again, options.optimizer);
     again.clip = 0.5f;
+    again.shards = options.shards;
     again.tile = _i < 3 ? 5 : 7;
     again.keep_on_host = _i < 3;
     again.noise = again.preconditioned_noise = _i >= 3;

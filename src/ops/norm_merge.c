@@ -1,48 +1,41 @@
 /* Normalization over a whole batch of several shards: one row of theirs, by the tree over the shards. With n examples
- * and M = n P values in a shard, and N and T in the batch:
+ * in a shard and N in the batch:
  *
- *     norm_merge_statistics    mean = tree of n mean' / N, var = tree of M (var' + (mean' - mean)^2) / T,
+ *     norm_merge_statistics    mean = tree of n mean' / N, var = tree of n (var' + (mean' - mean)^2) / N,
  *                              1/std = 1 / sqrt(var + epsilon)
- *     norm_merge_sums          mean = tree of n mean' / N, of both means of norm_backward_sums
- *
- * Products are at least as large as what they are made of, or 0, so that a flush changes none of them: it stands
- * between a product and the sum, which no compiler can then make an fma. */
+ *     norm_merge_sums          mean = tree of n mean' / N, of both means of norm_backward_sums */
 #include "ops/norm_cases.h"
-#include "ops/tree.h"
 
-#include "arith.h"
+#include "binary_tree.h"
 
-static inline uint32_t examples_of(const op_args *a, uint32_t group)
+static inline float examples_of(const op_args *a, uint32_t group)
 {
     const uint32_t left = norm_rows_total(a) - group * norm_group(a);
-    return left < norm_group(a) ? left : norm_group(a);
+    return (float)(left < norm_group(a) ? left : norm_group(a));
 }
 
-static inline float values_of(const op_args *a, uint32_t examples)
+/* Of means, `stride` apart. */
+static inline float merge_means(const op_args *a, const float *means, uint64_t stride)
 {
-    return (float)examples * (float)a->size[NORM_POSITIONS];
-}
-
-/* of (G, rows, C), whose first row are the means of a channel */
-static float merge_means(const op_args *a, const float *means, uint64_t stride, float *term)
-{
-    for (uint32_t g = 0; g < norm_groups(a); g++) term[g] = arith_flush((float)examples_of(a, g) * means[g * stride]);
-    return arith_flush(arith_div(tree_sum(term, 1, norm_groups(a)), (float)norm_rows_total(a)));
+    float node[TREE_DEPTH];
+    for (uint32_t g = 0; g < norm_groups(a); g++) tree_add(node, g, tree_times(examples_of(a, g), means[g * stride]));
+    return arith_flush(arith_div(tree_total(node, norm_groups(a)), (float)norm_rows_total(a)));
 }
 
 CLONES static void merge_statistics(const op_args *a, void *const *operand, void *scratch)
 {
     const uint64_t channels = a->size[NORM_CHANNELS];
-    float *to = operand[1], *term = scratch; /* (3, C), (G) */
+    float *to = operand[1]; /* (3, C) */
+    (void)scratch;
     for (uint32_t c = 0; c < channels; c++) {
         const float *of = (const float *)operand[0] + c; /* (G, 3, C) */
-        const float mean = merge_means(a, of, 3 * channels, term);
+        const float mean = merge_means(a, of, 3 * channels);
+        float node[TREE_DEPTH];
         for (uint32_t g = 0; g < norm_groups(a); g++) {
             const float d = of[3 * channels * g] - mean, var = of[(3 * (uint64_t)g + 1) * channels];
-            term[g] = arith_flush(values_of(a, examples_of(a, g)) * __builtin_fmaf(d, d, var));
+            tree_add(node, g, tree_times(examples_of(a, g), __builtin_fmaf(d, d, var)));
         }
-        const float all = tree_sum(term, 1, norm_groups(a));
-        const float variance = arith_flush(arith_div(all, values_of(a, norm_rows_total(a))));
+        const float variance = arith_flush(arith_div(tree_total(node, norm_groups(a)), (float)norm_rows_total(a)));
         to[c] = mean;
         to[channels + c] = variance;
         to[2 * channels + c] = arith_flush(arith_div(1, arith_sqrt(variance + a->scalar[NORM_EPSILON])));
@@ -54,10 +47,9 @@ CLONES static void merge_sums(const op_args *a, void *const *operand, void *scra
     const float *of_groups = operand[0]; /* (G, 2, C) */
     float *to = operand[1];              /* (2, C) */
     const uint64_t channels = a->size[NORM_CHANNELS];
-    for (uint32_t c = 0; c < 2 * channels; c++) to[c] = merge_means(a, of_groups + c, 2 * channels, scratch);
+    (void)scratch;
+    for (uint32_t c = 0; c < 2 * channels; c++) to[c] = merge_means(a, of_groups + c, 2 * channels);
 }
-
-static uint64_t merge_scratch(const op_args *a) { return (uint64_t)norm_groups(a) * sizeof(float); }
 
 /* Variances are not negative. */
 static bool merge_fill(const op_args *a, int operand, void *data, draw *d)
@@ -76,7 +68,6 @@ const op_row row_norm_merge_statistics = {
     .operand = {{"shards", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"statistics", TYPE_F32, ACCESS_OUT, LAYOUT_ROW_MAJOR}},
     .elements = norm_elements,
-    .scratch = merge_scratch,
     .reference = merge_statistics,
     .shape = norm_merge_shape,
     .fit = norm_merge_fit,
@@ -87,7 +78,6 @@ const op_row row_norm_merge_sums = {
     .name = "norm_merge_sums",
     .operand = {{"shards", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR}, {"sums", TYPE_F32, ACCESS_OUT, LAYOUT_ROW_MAJOR}},
     .elements = norm_elements,
-    .scratch = merge_scratch,
     .reference = merge_sums,
     .shape = norm_merge_shape,
     .fit = norm_merge_fit,

@@ -6,13 +6,7 @@
 
 #include "ops/rows.h"
 
-float tree_sum(const float *x, uint64_t stride, uint32_t count)
-{
-    uint32_t half = 1;
-    if (count == 1) return *x;
-    while (2 * half < count) half *= 2;
-    return tree_sum(x, stride, half) + tree_sum(x + half * stride, stride, count - half);
-}
+#include "binary_tree.h"
 
 static bool node_shape(op_args *args, draw *d, int edge)
 {
@@ -70,8 +64,12 @@ static void add_tree(const op_args *a, void *const *operand, void *scratch)
     const float *rows = operand[0];
     float *out = operand[1];
     (void)scratch;
-    for (uint32_t e = 0; e < a->size[TREE_ELEMENTS]; e++)
-        out[e] = tree_sum(rows + e, a->size[TREE_ELEMENTS], a->size[TREE_ROWS]);
+    for (uint32_t e = 0; e < a->size[TREE_ELEMENTS]; e++) {
+        float node[TREE_DEPTH];
+        for (uint32_t r = 0; r < a->size[TREE_ROWS]; r++)
+            tree_add(node, r, rows[(uint64_t)r * a->size[TREE_ELEMENTS] + e]);
+        out[e] = tree_total(node, a->size[TREE_ROWS]);
+    }
 }
 
 const op_row row_add_node = {

@@ -18,8 +18,4 @@ enum {
 };
 enum { TREE_ROWS_MOST = 4096 };
 
-/* The tree over count >= 1 values x[0], x[stride], ...: that over the first 2^k, which are half of them at least, plus
- * that over the others. */
-float tree_sum(const float *x, uint64_t stride, uint32_t count);
-
 #endif

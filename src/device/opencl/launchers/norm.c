@@ -197,9 +197,8 @@ static tas_status merge(tas_device *device, const op_args *a, const mem *m, cons
     (void)scratch;
     tas_status status = get_fold(device, name, channel_vector(device, a), &kernel);
     if (status) return status;
-    const launch_args args =
-        ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_U32(a->size[NORM_CHANNELS]), A_U32(a->size[NORM_POSITIONS]),
-             A_U32(norm_rows_total(a)), A_U32(norm_group(a)), A_U32(norm_groups(a)), A_F32(a->scalar[NORM_EPSILON]));
+    const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_U32(a->size[NORM_CHANNELS]), A_U32(norm_rows_total(a)),
+                                  A_U32(norm_group(a)), A_U32(norm_groups(a)), A_F32(a->scalar[NORM_EPSILON]));
     return launch_kernel(device, kernel, launch_line(cl->group, a->size[NORM_CHANNELS]), &args);
 }
 
