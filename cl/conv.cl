@@ -83,19 +83,19 @@ INLINE void chain(vec c[SINGLES][VECS], const __global float *values, const __gl
 }
 
 // Stores the finished sums to y, whose rows are `apart` positions apart; `rows` rows remain.
-INLINE void store(const vec c[SINGLES][VECS], __global float *y, uint rows, uint apart)
+INLINE void store(const vec c[SINGLES][VECS], __global float *y, uint rows, uint apart, float least)
 {
 #if PANEL > 1
     UNROLL for (int r = 0; r < ROWS; r++) {
         if ((uint)r < rows) {
             UNROLL for (int v = 0; v < VECS; v++)
-                store_vec(flush_vec(c[r][v]), v, y + (size_t)r * apart * PANEL);
+                store_vec(finish_vec(c[r][v], least), v, y + (size_t)r * apart * PANEL);
         }
     }
 #else
     float lanes[ROWS];
     UNROLL for (int v = 0; v < VECS; v++)
-        store_vec(flush_vec(c[0][v]), v, lanes);
+        store_vec(finish_vec(c[0][v], least), v, lanes);
     for (uint r = 0; r < min(rows, (uint)ROWS); r++)
         y[(size_t)r * apart] = lanes[r];
 #endif
@@ -139,7 +139,7 @@ INLINE run taps_reaching(int at, int size, int taps, int dilation, int stride)
 /* Y = X * W + b, or without b if `biased` is 0. Work-items: G ceil(OG / ROWS), OH, panels. */
 KERNEL conv_forward(const __global float *x /* panels (C, H, W) */, const __global float *w /* packed */,
                     const __global float *bias /* (O) */, __global float *y /* panels (O, OH, OW) */, WINDOW,
-                    uint biased)
+                    uint biased, float least)
 {
     const uint outputs = O / G, channels = C / G, blocks = (outputs + ROWS - 1) / ROWS, block = get_global_id(0);
     const uint group = block / blocks, o0 = (block - group * blocks) * ROWS, oy = get_global_id(1);
@@ -174,7 +174,7 @@ KERNEL conv_forward(const __global float *x /* panels (C, H, W) */, const __glob
         }
         chain(c, x + at * PANEL, w + taps.first * ROWS, (steps){channels, (long)H * W * PANEL, (long)KH * KW * ROWS},
               (steps){lines.count, (long)DY * W * PANEL, (long)KW * ROWS}, (steps){taps.count, (long)DX * PANEL, ROWS});
-        store(c, y + ox * PANEL, outputs - o0, OH * OW);
+        store(c, y + ox * PANEL, outputs - o0, OH * OW, least);
     }
 }
 
@@ -204,6 +204,6 @@ KERNEL conv_backward_input(const __global float *dy /* panels (O, OH, OW) */, co
               (steps){outputs, (long)OH * OW * PANEL, (long)KH * KW * ROWS},
               (steps){lines.count, lines.places * (long)OW * PANEL, lines.taps * (long)KW * ROWS},
               (steps){taps.count, taps.places * (long)PANEL, taps.taps * (long)ROWS});
-        store(c, dx + ix * PANEL, channels - c0, H * W);
+        store(c, dx + ix * PANEL, channels - c0, H * W, -INFINITY);
     }
 }

@@ -71,10 +71,10 @@ INLINE void chain(vec c[ROWS][VECS], const int rows, const int vecs,
     }
 }
 
-INLINE void store_row(__global float *y, const vec c[VECS], uint count)
+INLINE void store_row(__global float *y, const vec c[VECS], uint count, float least)
 {
     UNROLL for (int v = 0; v < VECS; v++) {
-        vec done = flush_vec(c[v]);
+        vec done = finish_vec(c[v], least);
         if ((uint)(v + 1) * VEC <= count) {
             store_vec(done, v, y);
         } else {
@@ -85,7 +85,8 @@ INLINE void store_row(__global float *y, const vec c[VECS], uint count)
 }
 
 INLINE void forward_block(const int rows, const __global float *x, const __global float *w, const __global float *bias,
-                          __global float *y, uint n0, uint o0, uint N, uint I, uint O, uint biased)
+                          __global float *y, uint n0, uint o0, uint N, uint I, uint O, uint biased,
+                          float least)
 {
     vec c[ROWS][VECS];
     uint at[ROWS];
@@ -102,21 +103,21 @@ INLINE void forward_block(const int rows, const __global float *x, const __globa
     chain(c, rows, VECS, x + (ulong)n0 * I, at, 1, false, 0, w + (ulong)o0 * I, I);
     UNROLL for (int r = 0; r < rows; r++) {
         if (n0 + r < N)
-            store_row(y + (ulong)(n0 + r) * O + o0, c[r], min((uint)PANEL, O - o0));
+            store_row(y + (ulong)(n0 + r) * O + o0, c[r], min((uint)PANEL, O - o0), least);
     }
 }
 
 /* Y = X Wt + b, or without b if `biased` is 0. One work-item per block: ceil(N / ROWS) * ceil(O / PANEL). */
 KERNEL dense_forward(const __global float *x /* (N, I) */, const __global float *w /* panels */,
                      const __global float *bias /* (O) */, __global float *y /* (N, O) */, uint N, uint I, uint O,
-                     uint biased)
+                     uint biased, float least)
 {
     uint2 at = find_block(get_global_id(0), (N + ROWS - 1) / ROWS, (O + PANEL - 1) / PANEL);
     uint n0 = at.x * ROWS, o0 = at.y * PANEL, left = N - n0;
     if (left > ROWS / 2)
-        forward_block(ROWS, x, w, bias, y, n0, o0, N, I, O, biased);
+        forward_block(ROWS, x, w, bias, y, n0, o0, N, I, O, biased, least);
     else
-        forward_block(ROWS / 2, x, w, bias, y, n0, o0, N, I, O, biased);
+        forward_block(ROWS / 2, x, w, bias, y, n0, o0, N, I, O, biased, least);
 }
 
 // t[j][k] becomes t[k][j].

@@ -60,7 +60,7 @@ INLINE void add_tap(vec c[COLS][VECS], const int cols, const __global float *x, 
 // and `neighbor` are constants wherever this is inlined: three taps that are so many floats apart share the values that
 // they load, if the compiler knows x_step too.
 INLINE void block(const int cols, const long neighbor, __global float *y, long y_step, const __global float *x,
-                  long x_step, const __global float *w, float start, loops l)
+                  long x_step, const __global float *w, float start, float least, loops l)
 {
     const bool three = l.taps.count == 3 && l.taps.values == neighbor && l.taps.weights == 1;
     vec c[COLS][VECS];
@@ -87,7 +87,7 @@ INLINE void block(const int cols, const long neighbor, __global float *y, long y
     }
     UNROLL for (int s = 0; s < cols; s++) {
         UNROLL for (int v = 0; v < VECS; v++)
-            store_vec(flush_vec(c[s][v]), v, y + s * y_step);
+            store_vec(finish_vec(c[s][v], least), v, y + s * y_step);
     }
 }
 
@@ -97,7 +97,7 @@ INLINE void block(const int cols, const long neighbor, __global float *y, long y
 #define SOME ((COLS + 2) / 2)
 #define FEW 2
 INLINE void row(uint count, const long neighbor, __global float *y, long y_step, const __global float *x,
-                long x_step, const __global float *w, float start, loops l)
+                long x_step, const __global float *w, float start, float least, loops l)
 {
     const uint size = count >= COLS ? COLS : count >= SOME ? SOME : count >= FEW ? FEW : 1;
     for (uint i = 0; i < count; i += size) {
@@ -105,18 +105,19 @@ INLINE void row(uint count, const long neighbor, __global float *y, long y_step,
         __global float *to = y + at * y_step;
         const __global float *from = x + at * x_step;
         if (size == COLS)
-            block(COLS, neighbor, to, y_step, from, x_step, w, start, l);
+            block(COLS, neighbor, to, y_step, from, x_step, w, start, least, l);
         else if (size == SOME)
-            block(SOME, neighbor, to, y_step, from, x_step, w, start, l);
+            block(SOME, neighbor, to, y_step, from, x_step, w, start, least, l);
         else if (size == FEW)
-            block(FEW, neighbor, to, y_step, from, x_step, w, start, l);
+            block(FEW, neighbor, to, y_step, from, x_step, w, start, least, l);
         else
-            block(1, neighbor, to, y_step, from, x_step, w, start, l);
+            block(1, neighbor, to, y_step, from, x_step, w, start, least, l);
     }
 }
 #else
 // One sum.
-INLINE void single(__global float *y, const __global float *x, const __global float *w, float start, loops l)
+INLINE void single(__global float *y, const __global float *x, const __global float *w, float start, float least,
+                   loops l)
 {
     float c = start;
     for (uint o = 0; o < l.outputs.count; o++) {
@@ -127,22 +128,23 @@ INLINE void single(__global float *y, const __global float *x, const __global fl
                 c = fma(weight[i * l.taps.weights], value[i * l.taps.values], c);
         }
     }
-    *y = arith_flush(c);
+    const float done = arith_flush(c);
+    *y = arith_select(done < least, 0.0f, done);
 }
 
 // Vectors need neighbors on both sides.
 INLINE void row(uint count, const long neighbor, __global float *y, long y_step, const __global float *x,
-                long x_step, const __global float *w, float start, loops l)
+                long x_step, const __global float *w, float start, float least, loops l)
 {
     uint i = 0;
     if (x_step == 1 && y_step == 1 && count >= VEC) {
         for (; i < count; i += VEC) {
             const uint at = min(i, count - VEC);
-            block(1, neighbor, y + at, 1, x + at, 1, w, start, l);
+            block(1, neighbor, y + at, 1, x + at, 1, w, start, least, l);
         }
     }
     for (; i < count; i++)
-        single(y + i * y_step, x + i * x_step, w, start, l);
+        single(y + i * y_step, x + i * x_step, w, start, least, l);
 }
 #endif
 
@@ -217,8 +219,8 @@ INLINE loops loops_of(steps outputs, run lines, run taps, long line, uint KW)
 }
 
 // Lines l0 .. l1-1 of an output's plane y, from its channel's plane x.
-INLINE void forward_plane(const __global float *x, const __global float *w, float start, __global float *y, int l0,
-                          int l1, WINDOW)
+INLINE void forward_plane(const __global float *x, const __global float *w, float start, float least,
+                          __global float *y, int l0, int l1, WINDOW)
 {
     const int2 rows = outputs_inside(H, OH, KH, DY, SY, PY), cols = outputs_inside(W, OW, KW, DX, SX, PX);
     const steps once = {1, 0, 0};
@@ -231,9 +233,9 @@ INLINE void forward_plane(const __global float *x, const __global float *w, floa
         __global float *to = y + ((long)oy * OW + cols.x) * PANEL;
         const loops l = loops_of(once, down, all_across, line, KW);
         if (SX == 1) // a constant, which makes it faster
-            row(cols.y - cols.x, PANEL, to, PANEL, from, PANEL, w + down.first * KW, start, l);
+            row(cols.y - cols.x, PANEL, to, PANEL, from, PANEL, w + down.first * KW, start, least, l);
         else
-            row(cols.y - cols.x, 0, to, PANEL, from, (long)SX * PANEL, w + down.first * KW, start, l);
+            row(cols.y - cols.x, 0, to, PANEL, from, (long)SX * PANEL, w + down.first * KW, start, least, l);
     }
     const int inside = max(l0, rows.x), outside = max(inside, min(l1, rows.y));
     for (int ox = 0; ox < (int)OW; ox++) {
@@ -248,7 +250,8 @@ INLINE void forward_plane(const __global float *x, const __global float *w, floa
             const run down = taps_inside(y0, H, KH, DY);
             const long at = (y0 + (long)down.first * DY) * W + x0 + (long)across.first * DX;
             row(count, 0, y + ((long)oy * OW + ox) * PANEL, (long)OW * PANEL, x + at * PANEL, SY * line,
-                w + down.first * KW + across.first, start, loops_of(once, down, across, line, KW));
+                w + down.first * KW + across.first, start, least,
+                loops_of(once, down, across, line, KW));
             oy += count - 1;
         }
     }
@@ -257,12 +260,12 @@ INLINE void forward_plane(const __global float *x, const __global float *w, floa
 /* Y = X * W + b, or without b if `biased` is 0. Work-items: ceil(O / planes), ceil(OH / lines), panels. */
 KERNEL depthwise_forward(const __global float *x /* panels (C, H, W) */, const __global float *w,
                          const __global float *bias /* (O) */, __global float *y /* panels (O, OH, OW) */, WINDOW,
-                         uint biased, uint lines, uint planes)
+                         uint biased, float least, uint lines, uint planes)
 {
     const uint o0 = get_global_id(0) * planes, panel = get_global_id(2), l0 = get_global_id(1) * lines;
     for (uint o = o0; o < min(o0 + planes, O); o++)
         forward_plane(x + ((size_t)panel * C + o / (O / G)) * H * W * PANEL, w + (size_t)o * KH * KW,
-                      biased ? bias[o] : 0.0f, y + ((size_t)panel * O + o) * OH * OW * PANEL, l0,
+                      biased ? bias[o] : 0.0f, least, y + ((size_t)panel * O + o) * OH * OW * PANEL, l0,
                       min(l0 + lines, OH), C, H, W, O, OH, OW, KH, KW, SY, SX, PY, PX, DY, DX, G);
 }
 
@@ -295,7 +298,8 @@ INLINE void backward_plane(const __global float *dy, const __global float *w, __
                 const run down = j >= rows.x && j < rows.y ? all_down : taps_reaching(iy + PY, OH, KH, DY, SY);
                 row(cols.y - cols.x, -PANEL, dx + ((long)iy * W + ix) * PANEL, (long)SX * PANEL,
                     dy + output_of(iy, ix, down, all_across, OW, SY, SX, PY, PX, DY, DX) * PANEL, PANEL,
-                    w + down.first * KW + all_across.first, 0.0f, loops_of(outputs, down, all_across, line, KW));
+                    w + down.first * KW + all_across.first, 0.0f, -INFINITY,
+                    loops_of(outputs, down, all_across, line, KW));
             }
             for (int i = 0; i < count; i++) {
                 if (i == cols.x)
@@ -311,7 +315,8 @@ INLINE void backward_plane(const __global float *dy, const __global float *w, __
                     const run down = inside ? all_down : taps_reaching(iy + PY, OH, KH, DY, SY);
                     row(together, 0, dx + ((long)iy * W + ix) * PANEL, (long)SY * W * PANEL,
                         dy + output_of(iy, ix, down, across, OW, SY, SX, PY, PX, DY, DX) * PANEL, line,
-                        w + down.first * KW + across.first, 0.0f, loops_of(outputs, down, across, line, KW));
+                        w + down.first * KW + across.first, 0.0f, -INFINITY,
+                        loops_of(outputs, down, across, line, KW));
                     iy += (together - 1) * (int)SY;
                 }
             }

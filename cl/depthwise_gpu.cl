@@ -21,7 +21,7 @@
 
 /* One work-item per output: count = N O OH OW. `bias` is not used if `biased` is 0. */
 KERNEL depthwise_forward(const __global float *x, const __global float *w, const __global float *bias /* (O) */,
-                         __global float *y, uint count, WINDOW, uint biased)
+                         __global float *y, uint count, WINDOW, uint biased, float least)
 {
     const uint i = get_global_id(0);
     if (i >= count)
@@ -39,7 +39,8 @@ KERNEL depthwise_forward(const __global float *x, const __global float *w, const
                 c = fma(x[iy * W + ix], w[ky * KW + kx], c);
         }
     }
-    y[i] = arith_flush(c);
+    const float done = arith_flush(c);
+    y[i] = arith_select(done < least, 0.0f, done);
 }
 
 // The output of which tap k is at `at`, an input's place and the padding; `outputs` if there is none.

@@ -7,10 +7,13 @@
 #pragma OPENCL FP_CONTRACT OFF
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void add(
-    __global const float *a, __global const float *b, __global float *restrict y, uint count)
+    __global const float *a, __global const float *b, __global float *restrict y, uint count, float least)
 {
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
-    for (uint i = from; i < to; i++) y[i] = arith_flush(a[i] + b[i]);
+    for (uint i = from; i < to; i++) {
+        const float done = arith_flush(a[i] + b[i]);
+        y[i] = arith_select(done < least, 0.0f, done);
+    }
 }
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void multiply(

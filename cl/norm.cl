@@ -61,6 +61,13 @@ INLINE vec flush_vec(vec x)
     return y;
 }
 
+// As in vectors.h.
+INLINE vec finish_vec(vec x, float least)
+{
+    const vec done = flush_vec(x);
+    return done < (vec)(least) ? (vec)(0.0f) : done;
+}
+
 INLINE vec divide_vec(vec x, float by)
 {
     vec y = x;
@@ -128,7 +135,7 @@ KERNEL norm_rows(VALUES x, RESULT rows, PLACES)
     }
 }
 
-KERNEL norm_forward(VALUES x, VALUES statistics, VALUES gamma, VALUES beta, RESULT y, PLACES)
+KERNEL norm_forward(VALUES x, VALUES statistics, VALUES gamma, VALUES beta, RESULT y, PLACES, float least)
 {
     FIND_CHANNEL;
     const vec scale = gamma[c], shift = beta[c];
@@ -138,7 +145,7 @@ KERNEL norm_forward(VALUES x, VALUES statistics, VALUES gamma, VALUES beta, RESU
         const uint first = panel * PANEL + v * VEC;
         const vec mean = gather(statistics, 3, 0, at, first, set), inverse = gather(statistics, 3, 2, at, first, set);
         for (uint p = v; p < P * VECS; p += VECS)
-            store_vec(flush_vec(fma(scale, (load_vec(p, x) - mean) * inverse, shift)), p, y);
+            store_vec(finish_vec(fma(scale, (load_vec(p, x) - mean) * inverse, shift), least), p, y);
     }
 }
 
@@ -226,7 +233,7 @@ INLINE line find_line(places at)
     const size_t g = group_of(at, own.example)
 #define EACH_VALUE for (uint i = own.item; i < own.to; i += GROUP)
 
-KERNEL norm_forward(VALUES x, VALUES statistics, VALUES gamma, VALUES beta, RESULT y, PLACES)
+KERNEL norm_forward(VALUES x, VALUES statistics, VALUES gamma, VALUES beta, RESULT y, PLACES, float least)
 {
     FIND_LINE;
     VALUES mean = statistics + g * 3 * S + own.set;
@@ -238,7 +245,8 @@ KERNEL norm_forward(VALUES x, VALUES statistics, VALUES gamma, VALUES beta, RESU
     EACH_VALUE
     {
         const float normalized = (x[i] - OF_SET(mean, i)) * OF_SET(inverse, i);
-        y[i] = arith_flush(fma(OF_CHANNEL(gamma, i), normalized, OF_CHANNEL(beta, i)));
+        const float done = arith_flush(fma(OF_CHANNEL(gamma, i), normalized, OF_CHANNEL(beta, i)));
+        y[i] = arith_select(done < least, 0.0f, done);
     }
 }
 

@@ -18,4 +18,11 @@ typedef JOIN(float, VEC) vec;
 INLINE vec flush_vec(vec x) { return (as_ivec(x) & 0x7fffffff) < as_int(0x1p-40f) ? (vec)(0.0f) : x; }
 INLINE vec flush_state_vec(vec x) { return (as_ivec(x) & 0x7fffffff) < as_int(0x1p-100f) ? (vec)(0.0f) : x; }
 
+// A finished value: flushed, and 0 if it is below `least`, which is 0 for a relu and -infinity for none.
+INLINE vec finish_vec(vec x, float least)
+{
+    const vec done = flush_vec(x);
+    return done < (vec)(least) ? (vec)(0.0f) : done;
+}
+
 #endif

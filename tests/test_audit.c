@@ -129,7 +129,7 @@ static const struct {
     {OP_GATHER_FLOATS, 2, 1},
     {OP_GATHER_LABELS, 2, 1},
     {OP_DENSE_FORWARD, 3, 1},
-    {OP_RELU_FORWARD, 1, 1},
+    {OP_RELU_BACKWARD, 2, 1},
     {OP_DROPOUT_FORWARD, 2, 1},
     {OP_SOFTMAX_LOSS, 2, 1},
     {OP_DENSE_BACKWARD_WEIGHTS, 2, 1},
@@ -178,10 +178,10 @@ START_TEST(one_step_is_audited_in_all_its_tiles)
     options.audit_step = 7;
     ck_assert_int_eq(train(net, &options, hex, &result), TAS_OK);
     ck_assert_uint_eq(result.audit.steps, 1);
-    wrong.op = OP_RELU_FORWARD;
-    wrong.operand = 1;
+    wrong.op = OP_DENSE_FORWARD; /* that ends with the relu */
+    wrong.operand = 3;
     wrong.step = 7;
-    wrong.skip = 2; /* tiles of 4, 4 and 2 examples */
+    wrong.skip = 4; /* of two layers; tiles of 4, 4 and 2 examples */
     plant();
     ck_assert_int_eq(train(net, &options, hex, &result), TAS_MISMATCH);
     unplant();

@@ -942,8 +942,8 @@ def _(t):
     wide.write_text("input 1x28x28\ndense 90\nrelu\ndense 10\n")
 
     def train(fault=""):
-        result, counted = t.below("train", wide, t.images, "--device", t.driver, "--batch", 5, "--steps", STEPS, "--json",
-                                  fault=fault, timeout=500)
+        result, counted = t.below("train", wide, t.images, "--device", t.driver, "--batch", 5, "--steps", STEPS,
+                                  "--json", fault=fault, timeout=500)
         return one_object(result), counted, result
 
     train()  # builds kernels and tests the device

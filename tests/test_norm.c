@@ -118,7 +118,8 @@ static void check_forward(const test_case *c)
     for (uint64_t at = 0; at < c->elements[0]; at++) {
         const value v = value_of(c, IN(2), at);
         const double product = v.gamma * v.normalized, beta = IN(3)[v.channel];
-        check_value(product + beta, OUT(4)[at], 4 * U * (fabs(product) + fabs(beta)), true, at);
+        const double sum = c->args.relu && product + beta < 0 ? 0 : product + beta;
+        check_value(sum, OUT(4)[at], 4 * U * (fabs(product) + fabs(beta)), true, at);
     }
 }
 

@@ -96,6 +96,7 @@ static void check_forward(const test_case *c)
                 sum += term;
                 magnitudes += fabs(term);
             }
+            if (c->args.relu && sum < 0) sum = 0;
             check_value(sum, OUT(biased ? 3 : 2)[n * outputs + o], product_bound(inputs + 1, magnitudes), true,
                         n * outputs + o);
         }

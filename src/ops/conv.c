@@ -343,7 +343,7 @@ static inline __attribute__((always_inline)) void convolve(const op_args *a, con
                     for (uint32_t t = 0; t < taps; t++)
                         add_products(sum, x[(uint64_t)c * l.q + list[t].at],
                                      wt + ((uint64_t)c * l.t + list[t].number) * l.og, l.og);
-                for (uint32_t o = 0; o < l.og; o++) y[(uint64_t)(g * l.og + o) * l.p + p] = arith_flush(sum[o]);
+                for (uint32_t o = 0; o < l.og; o++) y[(uint64_t)(g * l.og + o) * l.p + p] = finish_value(a, sum[o]);
             }
         }
 }
@@ -456,6 +456,7 @@ const op_row row_conv_forward = {
     .elements = conv_elements,
     .scratch = conv_scratch,
     .flops = conv_flops,
+    .may_relu = true,
     .reference = conv_forward,
     .shape = conv_shape,
     .fit = conv_fit,
@@ -470,6 +471,7 @@ const op_row row_conv_forward_no_bias = {
     .elements = no_bias_elements,
     .scratch = conv_scratch,
     .flops = conv_flops,
+    .may_relu = true,
     .reference = conv_forward_no_bias,
     .shape = conv_shape,
     .fit = conv_fit,

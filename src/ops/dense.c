@@ -85,7 +85,7 @@ static inline __attribute__((always_inline)) void add_inputs(const op_args *a, c
                 else
                     for (uint32_t o = 0; o < width; o++) c[o] = __builtin_fmaf(xi, wi[o], c[o]);
             }
-            for (uint32_t o = 0; o < width; o++) y[(uint64_t)n * outputs + at + o] = arith_flush(c[o]);
+            for (uint32_t o = 0; o < width; o++) y[(uint64_t)n * outputs + at + o] = finish_value(a, c[o]);
         }
 }
 
@@ -217,6 +217,7 @@ const op_row row_dense_forward = {
     .elements = dense_elements,
     .scratch = forward_scratch,
     .flops = dense_flops,
+    .may_relu = true,
     .reference = forward,
     .shape = dense_shape,
     .fit = dense_fit,
@@ -230,6 +231,7 @@ const op_row row_dense_forward_no_bias = {
     .elements = no_bias_elements,
     .scratch = forward_scratch,
     .flops = dense_flops,
+    .may_relu = true,
     .reference = forward_no_bias,
     .shape = dense_shape,
     .fit = dense_fit,

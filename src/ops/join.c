@@ -46,7 +46,7 @@ CLONES static void add(const op_args *a, void *const *operand, void *scratch)
     const float *restrict x = operand[0], *restrict z = operand[1];
     float *restrict y = operand[2];
     (void)scratch;
-    for (uint64_t i = 0; i < elementwise_elements(a, 0); i++) y[i] = arith_flush(x[i] + z[i]);
+    for (uint64_t i = 0; i < elementwise_elements(a, 0); i++) y[i] = finish_value(a, x[i] + z[i]);
 }
 
 CLONES static void multiply(const op_args *a, void *const *operand, void *scratch)
@@ -85,6 +85,7 @@ const op_row row_add = {
                 {"b", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},
                 {"y", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
     .elements = elementwise_elements,
+    .may_relu = true,
     .reference = add,
     .shape = join_shape,
     .fit = join_fit,

@@ -99,7 +99,7 @@ CLONES static void normalize(const op_args *a, void *const *operand, void *scrat
         for (uint32_t c = 0; c < channels; c++, x += positions, y += positions) {
             const place at = find_place(a, operand[1], i, c);
             for (uint32_t p = 0; p < positions; p++)
-                y[p] = arith_flush(__builtin_fmaf(gamma[c], (x[p] - at.mean) * at.inverse, beta[c]));
+                y[p] = finish_value(a, __builtin_fmaf(gamma[c], (x[p] - at.mean) * at.inverse, beta[c]));
         }
 }
 
@@ -153,6 +153,7 @@ const op_row row_norm_forward = {
                 {"beta", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"y", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
     .elements = norm_elements,
+    .may_relu = true,
     .reference = normalize,
     .shape = norm_shape,
     .fit = norm_fit,

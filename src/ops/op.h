@@ -116,6 +116,7 @@ typedef struct op_args {
     uint32_t shard;       /* examples of each shard but the last; 0: the batch is one, or it does not matter */
     uint32_t panel_width; /* examples of a panel (LAYOUT_BATCH_PANELS); 0 or 1: rows */
     bool evaluating;      /* dropout passes all values unchanged */
+    bool relu;            /* of rows with may_relu: what is below 0 in the result becomes 0 */
     uint32_t at;          /* place in the order of the tile's first example */
     uint32_t epoch;
     uint64_t seed;
@@ -168,6 +169,7 @@ typedef struct op_row {
     bool (*fill)(const op_args *args, int operand, void *data, draw *random);
     op_norms norms; /* of calls with a gradient */
     op_id merge;    /* of a fold of the whole batch: what makes one row of those of its shards; 0: none */
+    bool may_relu;  /* the last thing that the operation does may be a relu: op_args.relu */
     bool flushes;   /* values below 2^-40 that come in become 0, or do so once a sum of them is finished */
     /* How many elements of an operand are read and written, together; NULL: op_moves_all(). */
     uint64_t (*moves)(const op_args *args, int operand);

@@ -6,6 +6,8 @@
 #include "ops/draw.h"
 #include "ops/op.h"
 
+#include "arith.h"
+
 extern const op_row row_gather_bytes, row_gather_floats, row_gather_labels, row_one_hot;
 extern const op_row row_gather_image_bytes, row_gather_image_floats;
 extern const op_row row_dense_forward, row_dense_forward_no_bias, row_dense_backward_input, row_dense_backward_weights,
@@ -35,6 +37,13 @@ extern const op_row row_clip, row_trust_ratio;
 extern const op_row row_sgd, row_adam, row_rmsprop, row_lion, row_lars, row_lamb_direction, row_lamb_step;
 extern const op_row row_add, row_multiply, row_concat_forward, row_concat_backward;
 extern const op_row row_add_node, row_add_tree;
+
+/* A finished value of an operation that may end with a relu. */
+static inline float finish_value(const op_args *a, float x)
+{
+    const float done = arith_flush(x);
+    return a->relu && done < 0 ? 0 : done;
+}
 
 #define LENGTH(array) ((int)(sizeof(array) / sizeof *(array)))
 

@@ -47,7 +47,9 @@ static bool set_sizes(const case_name *name, op_args *args)
 static bool draw_args(op_id op, const case_name *name, draw *d, op_args *out)
 {
     *out = (op_args){.op = op};
-    return op_get(op)->shape(out, d, name->number < EDGE_CASES ? (int)name->number : -1);
+    if (!op_get(op)->shape(out, d, name->number < EDGE_CASES ? (int)name->number : -1)) return false;
+    out->relu = op_get(op)->may_relu && draw_turn(d) % 2;
+    return true;
 }
 
 bool case_draw_args(op_id op, const case_name *name, op_args *out)

@@ -64,7 +64,7 @@ static const struct product_test {
 
 /* The error in units of the bound; NaN and infinity must match (0 or HUGE_VAL). Where finite values come near the end
  * of float's range, the order of the sum decides what comes out, and nothing is asked. */
-static double error_of(element e, float got)
+static double error_of(element e, bool relu, float got)
 {
     double sum = e.start ? *e.start : 0, size = isfinite(sum) ? fabs(sum) : 0;
     for (size_t k = 0; k < e.k; k++) {
@@ -72,6 +72,7 @@ static double error_of(element e, float got)
         sum += term;
         size += isfinite(term) ? fabs(term) : 0;
     }
+    if (relu && sum < 0) sum = 0;
     if (isnan(sum)) return isnan(got) ? 0 : HUGE_VAL;
     if (size >= FLT_MAX / 4) return 0;
     if (isinf(sum)) return got == (float)sum ? 0 : HUGE_VAL;
@@ -79,11 +80,11 @@ static double error_of(element e, float got)
     return fabs(got - sum) / (ldexp(4 + 2 * sqrt((double)e.k), -24) * size + FLT_MIN);
 }
 
-static bool is_exact(element e, float got)
+static bool is_exact(element e, bool relu, float got)
 {
     double sum = e.start ? *e.start : 0;
     for (size_t k = 0; k < e.k; k++) sum += (double)e.a[k * e.a_step] * e.b[k * e.b_step];
-    return got == sum;
+    return got == (relu && sum < 0 ? 0 : sum);
 }
 
 /* Compares the result with the oracle: every element, or of a large one LARGE_ELEMENTS, evenly spread. */
@@ -96,7 +97,8 @@ static void judge(const struct product_test *t, const test_case *c, const float 
     double worst = 0;
     for (uint64_t i = 0; i < elements; i += step) {
         const element e = t->get(c, i);
-        const double error = exact ? (is_exact(e, got[i]) ? 0 : HUGE_VAL) : error_of(e, got[i]);
+        const double error =
+            exact ? (is_exact(e, c->args.relu, got[i]) ? 0 : HUGE_VAL) : error_of(e, c->args.relu, got[i]);
         if (error > worst) {
             worst = error;
             worst_at = i;

@@ -4,6 +4,8 @@
 
 #include "device/opencl/program.h"
 
+#include <math.h>
+
 typedef struct launch_arg {
     enum { ARG_MEM, ARG_U32, ARG_F32, ARG_LOCAL } kind;
     union {
@@ -16,6 +18,9 @@ typedef struct launch_arg {
 #define A_U32(x) ((launch_arg){.kind = ARG_U32, .value.u = (x)})
 #define A_F32(x) ((launch_arg){.kind = ARG_F32, .value.f = (x)})
 #define A_LOCAL(bytes) ((launch_arg){.kind = ARG_LOCAL, .value.u = (bytes)})
+
+/* The bound below which results become 0, of an operation that may end with a relu. */
+#define A_LEAST(a) A_F32((a)->relu ? 0 : -INFINITY)
 
 enum { LAUNCH_ARGS = 32 }; /* more than any kernel has */
 

@@ -11,6 +11,22 @@ static void lower_activation(tas_network *network, layer *self, op_id op)
                                      .operand = {self->x[0], self->y}});
 }
 
+/* A relu is the last thing that the layer before it does, if nobody else reads what that has without it. */
+static bool end_with_relu(tas_network *network, layer *self)
+{
+    op_call *last = network->forward_count ? &network->forward[network->forward_count - 1] : NULL;
+    int readers = 0, result = 0;
+    for (int i = 0; i < network->layer_count; i++)
+        for (int k = 0; k < network->layers[i].inputs; k++) readers += network->layers[i].from[k] == self->from[0];
+    if (!last || readers != 1 || last->when != CALL_ALWAYS || !op_get(last->args.op)->may_relu) return false;
+    while (op_get(last->args.op)->operand[result].access != ACCESS_OUT) result++;
+    if (last->operand[result] != self->x[0]) return false;
+    self->y = build_value(network, self, self->batch_panels, shape_elements(self->in), "");
+    last->operand[result] = self->y;
+    last->args.relu = true;
+    return true;
+}
+
 static void lower_gradient(tas_network *network, layer *self, op_id op, int saved)
 {
     const uint32_t elements = (uint32_t)shape_elements(self->in);
@@ -39,7 +55,8 @@ static const line_argument slope[] = {
 #define DEFINE(UPPER, NAME, S, SLOPE, TEXT)                                                                            \
     static void lower_##NAME(tas_network *network, layer *self)                                                        \
     {                                                                                                                  \
-        lower_activation(network, self, OP_##UPPER##_FORWARD);                                                         \
+        if (OP_##UPPER##_FORWARD != OP_RELU_FORWARD || !end_with_relu(network, self))                                  \
+            lower_activation(network, self, OP_##UPPER##_FORWARD);                                                     \
     }                                                                                                                  \
     static void lower_##NAME##_gradient(tas_network *network, layer *self)                                             \
     {                                                                                                                  \

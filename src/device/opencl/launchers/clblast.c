@@ -109,6 +109,16 @@ static tas_status run_product(tas_device *device, clblast_product p, const mem *
                 "%s: %s: CLBlast status %d", device->info.id, call, (int)error);
 }
 
+static tas_status end_with_relu(tas_device *device, const op_args *a, uint64_t count, const mem *y)
+{
+    const opencl_device *cl = device->cl;
+    cl_kernel kernel;
+    const tas_status status = a->relu ? program_get_grouped(device, "clblast", "relu_rows", &kernel) : TAS_OK;
+    if (status || !a->relu) return status;
+    const launch_args args = ARGS(A_MEM(y), A_U32((uint32_t)count));
+    return launch_kernel(device, kernel, launch_line(cl->group, (size_t)count), &args);
+}
+
 static tas_status forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const opencl_device *cl = device->cl;
@@ -120,12 +130,15 @@ static tas_status forward(tas_device *device, const op_args *a, const mem *m, co
     if (status) return status;
     const launch_args args = ARGS(A_MEM(&m[2]), A_MEM(&m[3]), A_U32((uint32_t)count), A_U32(a->size[DENSE_OUTPUTS]));
     status = launch_kernel(device, kernel, launch_line(cl->group, (size_t)count), &args);
-    return status ? status : run_product(device, p, &m[0], &m[1], 1, &m[3], scratch);
+    if (!status) status = run_product(device, p, &m[0], &m[1], 1, &m[3], scratch);
+    return status ? status : end_with_relu(device, a, count, &m[3]);
 }
 
 static tas_status forward_no_bias(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    return run_product(device, forward_product(a), &m[0], &m[1], 0, &m[2], scratch);
+    const clblast_product p = forward_product(a);
+    const tas_status status = run_product(device, p, &m[0], &m[1], 0, &m[2], scratch);
+    return status ? status : end_with_relu(device, a, (uint64_t)p.m * p.n, &m[2]);
 }
 
 static tas_status backward_input(tas_device *device, const op_args *a, const mem *m, const mem *scratch)

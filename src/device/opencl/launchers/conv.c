@@ -152,6 +152,7 @@ static tas_status forward(tas_device *device, const op_args *a, const mem *m, co
                                 .local = {1, 1, 1}};
     add_geometry(&args, a);
     launch_add(&args, A_U32(biased));
+    launch_add(&args, A_LEAST(a));
     return launch_kernel(device, kernel, range, &args);
 }
 

@@ -78,7 +78,7 @@ static tas_status forward(tas_device *device, const op_args *a, const mem *m, co
     if (status) return status;
     const launch_args args =
         ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[biased ? 2 : 1]), A_MEM(&m[biased ? 3 : 2]), A_U32(a->n),
-             A_U32(a->size[DENSE_INPUTS]), A_U32(a->size[DENSE_OUTPUTS]), A_U32(biased));
+             A_U32(a->size[DENSE_INPUTS]), A_U32(a->size[DENSE_OUTPUTS]), A_U32(biased), A_LEAST(a));
     return launch_kernel(device, kernel,
                          launch_line(1, block_count(a->n, f->size[ROWS]) * block_count(a->size[DENSE_OUTPUTS], panel)),
                          &args);

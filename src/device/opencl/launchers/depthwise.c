@@ -62,6 +62,7 @@ tas_status depthwise_forward(tas_device *device, const op_args *a, const mem *m,
     if (status) return status;
     add_geometry(&args, a);
     launch_add(&args, A_U32(biased));
+    launch_add(&args, A_LEAST(a));
     return launch_planes(device, kernel, a, a->size[WINDOW_O], a->size[WINDOW_OH], a->size[WINDOW_OW], &args);
 }
 

@@ -18,6 +18,7 @@ tas_status depthwise_gpu_forward(tas_device *device, const op_args *a, const mem
     if (status) return status;
     add_geometry(&args, a);
     launch_add(&args, A_U32(biased));
+    launch_add(&args, A_LEAST(a));
     return launch_kernel(device, kernel, launch_line(((opencl_device *)device->cl)->group, count), &args);
 }
 

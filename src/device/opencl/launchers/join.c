@@ -11,7 +11,8 @@ static tas_status combine(tas_device *device, const op_args *a, const mem *m, co
     (void)scratch;
     tas_status status = program_get_elementwise(device, "join", a->op == OP_ADD ? "add" : "multiply", "", &kernel);
     if (status) return status;
-    const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(count));
+    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(count));
+    if (a->op == OP_ADD) launch_add(&args, A_LEAST(a));
     return launch_kernel(device, kernel, launch_elements(device->cl, count), &args);
 }
 

@@ -61,6 +61,7 @@ static tas_status run_values(tas_device *device, const op_args *a, const mem *m,
     launch_add(&args, A_U32(a->size[NORM_SETS]));
     launch_add(&args, A_U32(norm_rows_first(a)));
     launch_add(&args, A_U32(norm_group(a)));
+    if (a->op == OP_NORM_FORWARD) launch_add(&args, A_LEAST(a));
     return launch_kernel(device, kernel, values_range(cl, a, sums), &args);
 }
 
