@@ -186,21 +186,22 @@ INLINE void gather(float c[ROWS][COLS], left_side *a, right_side *b, steps *step
 /* Stores the finished sums to channels from .. from+rows-1 of y (N, channels, H, W): position (n, v, u) of the N QY QX
  * is at (y0 + v sy, x0 + u sx). */
 INLINE void store(float c[ROWS][COLS], __global float *y, uint rows, uint channels, uint from, uint positions, uint QY,
-                  uint QX, uint H, uint W, uint y0, uint x0, uint sy, uint sx)
+                  uint QX, uint H, uint W, uint y0, uint x0, uint sy, uint sx, float least)
 {
     UNROLL for (int q = 0; q < COLS; q++) {
         triple p = split(COL(q), QY, QX);
         uint at = (p.c * channels * H + y0 + p.y * sy) * W + x0 + p.x * sx;
         UNROLL for (int r = 0; r < ROWS; r++) {
+            const float done = arith_flush(c[r][q]);
             if (ROW(r) < rows && COL(q) < positions)
-                y[at + (from + ROW(r)) * H * W] = arith_flush(c[r][q]);
+                y[at + (from + ROW(r)) * H * W] = arith_select(done < least, 0.0f, done);
         }
     }
 }
 
 /* Without bias if `biased` is 0. Work-groups: ceil(N OH OW / BLOCK_COLS), ceil(O/G / BLOCK_ROWS), G. */
 KERNEL conv_forward(const __global float *x, const __global float *w, const __global float *bias /* (O) */,
-                    __global float *y, uint N, WINDOW, uint biased, uint depth)
+                    __global float *y, uint N, WINDOW, uint biased, float least, uint depth)
 {
     __local float a[STEP][BLOCK_ROWS + 1], b[STEP][BLOCK_COLS + 1];
     __local offset step[2][STEP];
@@ -218,7 +219,7 @@ KERNEL conv_forward(const __global float *x, const __global float *w, const __gl
     }
     gather(c, a, b, step, &wild, w + (size_t)group * outputs * K, outputs, K, KH * KW, KW, 1, x, start, DY, DX, H, W,
            channels, KH, KW);
-    store(c, y, outputs, O, group * outputs, positions, OH, OW, OH, OW, 0, 0, 1, 1);
+    store(c, y, outputs, O, group * outputs, positions, OH, OW, OH, OW, 0, 0, 1, 1, least);
 }
 
 // The first of `taps` taps that reaches inputs at `from`, from + stride, ...; `taps` if none does.
@@ -257,7 +258,8 @@ KERNEL conv_backward_input(const __global float *dy, const __global float *w, __
     }
     gather(c, a, b, step, &wild, w + (size_t)group * outputs * K + ky * KW + kx, channels, KH * KW, K, SY / gcd_y * KW,
            SX / gcd_x, dy, start, -(DY / gcd_y), -(DX / gcd_x), OH, OW, outputs, TY, TX);
-    store(c, dx, channels, C, group * channels, positions, QY, QX, H, W, iy, ix, SY, SX);
+    store(c, dx, channels, C, group * channels, positions, QY, QX, H, W, iy, ix, SY, SX,
+          -INFINITY);
 }
 
 /* The sums over the granules of a pass, raw: to[granule][O][C/G][KH][KW]. The first continues from `partial` if `begun`

@@ -73,7 +73,7 @@ INLINE void multiply(float c[ROWS][COLS], const side *a, const side *b)
 /* Y = X Wt + b, or without b if `biased` is 0. Groups: ceil(O / BLOCK), ceil(N / BLOCK). */
 KERNEL dense_forward(const __global float *x /* (N, I) */, const __global float *w /* (O, I) */,
                      const __global float *bias /* (O) */, __global float *y /* (N, O) */, uint N, uint I, uint O,
-                     uint biased)
+                     uint biased, float least)
 {
     __local float a[STEP][BLOCK + 1], b[STEP][BLOCK + 1];
     uint n0 = work_group_id(1) * BLOCK, o0 = work_group_id(0) * BLOCK;
@@ -92,8 +92,9 @@ KERNEL dense_forward(const __global float *x /* (N, I) */, const __global float 
     }
     UNROLL for (int r = 0; r < ROWS; r++) {
         UNROLL for (int q = 0; q < COLS; q++) {
+            const float done = arith_flush(c[r][q]);
             if (ROW(r) < N && COL(q) < O)
-                y[(ulong)ROW(r) * O + COL(q)] = arith_flush(c[r][q]);
+                y[(ulong)ROW(r) * O + COL(q)] = arith_select(done < least, 0.0f, done);
         }
     }
 }

@@ -57,6 +57,7 @@ static tas_status forward(tas_device *device, const op_args *a, const mem *m, co
     if (depthwise_fits(a)) return depthwise_gpu_forward(device, a, m);
     add_window(&args, a);
     launch_add(&args, A_U32(biased));
+    launch_add(&args, A_LEAST(a));
     return launch_product(device, a, "conv_forward", p, &args);
 }
 

@@ -29,7 +29,7 @@ static tas_status forward(tas_device *device, const op_args *a, const mem *m, co
     if (status) return status;
     const launch_args args =
         ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[biased ? 2 : 1]), A_MEM(&m[biased ? 3 : 2]), A_U32(a->n),
-             A_U32(a->size[DENSE_INPUTS]), A_U32(a->size[DENSE_OUTPUTS]), A_U32(biased));
+             A_U32(a->size[DENSE_INPUTS]), A_U32(a->size[DENSE_OUTPUTS]), A_U32(biased), A_LEAST(a));
     return launch_kernel(device, kernel, blocks_range(b, p, 1), &args);
 }
 
