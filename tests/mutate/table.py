@@ -1123,7 +1123,7 @@ plant(
     "src/device/opencl/launchers/forms.c",
     "dense_backward_input dense_backward_weights conv_forward",
     [CPU],
-    [("fits ? wanted : usual", "wanted >= 0 ? wanted : usual")],
+    [("chosen = fits ? wanted : usual", "chosen = wanted >= 0 ? wanted : usual")],
 )
 plant(
     "src/device/opencl/launchers/conv.c",

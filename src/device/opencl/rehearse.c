@@ -23,6 +23,11 @@ void rehearse_kernel(rehearsal *to, const char *program, const char *name, const
     to->kernel[to->count++] = kernel;
 }
 
+void rehearse_choice(rehearsal *to, int variant)
+{
+    if (!to->chosen) to->chosen = 1 + variant;
+}
+
 tas_status rehearse(tas_device *device, const op_args *call, rehearsal *to)
 {
     opencl_device *cl = device->cl;

@@ -15,7 +15,8 @@ typedef struct rehearsed_kernel {
 typedef struct rehearsal {
     rehearsed_kernel kernel[REHEARSED_MOST];
     int count;
-    bool cuts; /* a launch is so long that it may be cut into pieces; its memory does not count here */
+    int chosen; /* 1 + the variant (device/variant.h) that the call chooses first; 0: it has no choice */
+    bool cuts;  /* a launch is so long that it may be cut into pieces; its memory does not count here */
 } rehearsal;
 
 /* Adds those of a call. Sets device->limited as the call would. */
@@ -23,6 +24,9 @@ tas_status rehearse(tas_device *device, const op_args *call, rehearsal *to);
 
 /* Adds a kernel. */
 void rehearse_kernel(rehearsal *to, const char *program, const char *name, const char *options);
+
+/* Notes the variant that a launcher has chosen. */
+void rehearse_choice(rehearsal *to, int variant);
 
 /* Its place in a list; `count` if it is not there. */
 int rehearse_find(const rehearsed_kernel *list, int count, const rehearsed_kernel *kernel);

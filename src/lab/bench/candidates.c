@@ -48,24 +48,29 @@ static tas_status rehearse_variant(tas_device *device, const op_args *args, int 
     return status;
 }
 
-/* The variants that launch different kernels, the usual one first. A call that has but one form gets none. */
+static bool is_known(const candidates *c, const rehearsal *kernels)
+{
+    for (int k = 0; k < c->count; k++)
+        if (are_same(kernels, &c->list[k].kernels)) return true;
+    return false;
+}
+
+/* The variants that fit the call and launch different kernels, the usual one first. */
 static tas_status find_candidates(tune *t, const op_args *args, candidates *c)
 {
-    rehearsal usual;
-    int same = -1;
+    candidate *next = &c->list[0];
+    *next = (candidate){.variant = -1};
+    tas_status status = rehearse_variant(t->device, args, -1, &next->kernels);
+    next->variant = next->kernels.chosen - 1;
     c->count = 1;
-    tas_status status = rehearse_variant(t->device, args, -1, &usual);
-    for (int v = 0; v < t->device->variants[args->op] && v < TUNE_VARIANTS && !status; v++) {
-        candidate *next = &c->list[c->count];
+    for (int v = 0; v < t->device->variants[args->op] && v < TUNE_VARIANTS - 1 && !status; v++) {
+        next = &c->list[c->count];
         *next = (candidate){.variant = v};
         status = rehearse_variant(t->device, args, v, &next->kernels);
-        bool known = are_same(&next->kernels, &usual);
-        if (known && same < 0) same = v;
-        for (int k = 1; k < c->count && !known; k++) known = are_same(&next->kernels, &c->list[k].kernels);
-        if (!known && !t->wrong[args->op][v] && c->count < TUNE_VARIANTS - 1) c->count++;
+        const bool fits = next->kernels.chosen == 1 + v;
+        if (fits && !t->wrong[args->op][v] && !is_known(c, &next->kernels)) c->count++;
     }
-    c->list[0] = (candidate){.variant = same, .kernels = usual};
-    if (same < 0) c->count = 1; /* the usual form is none of the table's: there is nothing to choose */
+    if (c->list[0].variant < 0) c->count = 1; /* a call without a choice */
     return status;
 }
 

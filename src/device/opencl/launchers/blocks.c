@@ -1,6 +1,8 @@
 /* The choice of blocks. */
 #include "device/opencl/launchers/blocks.h"
 
+#include "device/opencl/rehearse.h"
+
 enum {
     GPU_ITEMS = 64,       /* work-items that a GPU runs together, used or not */
     ITEMS_PER_UNIT = 512, /* work-items that keep a unit busy */
@@ -26,6 +28,14 @@ static int find_block(const tas_device *device, const block_table *table, int va
     int i = 0;
     while (i < table->count - 1 && (!may_run(device, table, i) || variant-- > 0)) i++;
     return i;
+}
+
+/* And back. */
+static int variant_of(const tas_device *device, const block_table *table, int i)
+{
+    int variant = 0;
+    for (int k = 0; k < i; k++) variant += may_run(device, table, k);
+    return variant;
 }
 
 /* The cost of a product in blocks of this size, for comparison: all its work-items, or as many as keep the device
@@ -68,6 +78,7 @@ tas_status blocks_get_kernel(tas_device *device, const op_args *call, const char
         char options[96];
         bool fits = true;
         *b = table->blocks[i];
+        if (cl->rehearsal) rehearse_choice(cl->rehearsal, variant_of(device, table, i));
         snprintf(options, sizeof options, "-D BLOCK_ROWS=%u -D BLOCK_COLS=%u -D ITEMS_X=%u -D ITEMS_Y=%u -D STEP=%u",
                  b->rows, b->cols, b->items_x, b->items_y, b->step);
         tas_status status = program_get_kernel(device, table->program, name, options, out);

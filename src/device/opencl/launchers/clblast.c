@@ -292,6 +292,7 @@ static tas_status run(tas_device *device, const op_args *a, const mem *m, const 
     const int i = find_product(a->op);
     if (is_for_kernel(device, a)) return cl->clblast->kernel[i].launch(device, a, m, scratch);
     if (!cl->rehearsal) return products[i].launch(device, a, m, scratch);
+    rehearse_choice(cl->rehearsal, device->variants[a->op] - 1);
     rehearse_kernel(cl->rehearsal, "clblast", "sgemm", ""); /* which no case of the self-test launches */
     return TAS_OK;
 }
