@@ -121,6 +121,9 @@ int ranks_serve(command_ranks *r, tas_device *device, const tas_data *const *set
     cli_catch_ends(on_signal);
     cli_catch(SIGUSR1, on_signal);
     const tas_status status = tas_ranks_serve(r->ranks, device, sets, count);
+    const char *why = tas_error(r->cli->context);
+    if (r->index == 1 && status == TAS_RANK_FAILED && !strncmp(why, "rank 0 (", strlen("rank 0 (")))
+        fprintf(stderr, "tassello %s: %s\n", r->cli->command->name, why); /* rank 0 does not */
     return status ? cli_failed(r->cli, status) : 0;
 }
 

@@ -79,8 +79,10 @@ void exchange_slice(const exchange *e, const uint64_t *cut, uint32_t seat, int *
 
 /* Messages -------------------------------------------------------------------------------------------------------- */
 
+/* This rank stops as well. */
 static tas_status lost(const exchange *e)
 {
+    e->transport->kind->fail(e->transport->self, e->transport->kind->why(e->transport->self));
     return fail(e->context, TAS_RANK_FAILED, "%s", e->transport->kind->why(e->transport->self));
 }
 

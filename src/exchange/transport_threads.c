@@ -1,4 +1,7 @@
-/* Ranks that are threads of one process. A message is copied when it is sent, and once more when it is received. */
+/* Ranks that are threads of one process. A message is copied when it is sent, and once more when it is received.
+ *
+ * A rank that fails, or cannot go on as it waits for one that has, stops. The others stop only when they wait for what
+ * a stopped rank has not sent: all get as far as they can, and so equally far. */
 #include "exchange/transport.h"
 
 #include <pthread.h>
@@ -25,7 +28,7 @@ typedef struct hub {
     uint32_t count, open;
     queue *queues;    /* from rank a to rank b: [a * count + b] */
     double *deadline; /* of each rank's computation; 0: none */
-    bool failed;
+    bool *stopped;    /* for each rank */
     char why[TRANSPORT_WHY];
 } hub;
 
@@ -41,10 +44,12 @@ static double seconds_now(void)
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-static void set_failed(hub *h, const char *why)
+/* The first reason counts. */
+static void stop(hub *h, uint32_t rank, const char *why)
 {
-    if (!h->failed) snprintf(h->why, sizeof h->why, "%s", why);
-    h->failed = true;
+    if (!*h->why) snprintf(h->why, sizeof h->why, "device %u of %u: %.400s", rank + 1, h->count, why);
+    h->stopped[rank] = true;
+    h->deadline[rank] = 0;
     pthread_cond_broadcast(&h->changed);
 }
 
@@ -59,10 +64,10 @@ static void post_message(hub *h, queue *q, message *m)
 
 static void threads_fail(void *self, const char *why)
 {
-    hub *h = ((place *)self)->hub;
-    pthread_mutex_lock(&h->mutex);
-    set_failed(h, why);
-    pthread_mutex_unlock(&h->mutex);
+    place *p = self;
+    pthread_mutex_lock(&p->hub->mutex);
+    stop(p->hub, p->rank, why);
+    pthread_mutex_unlock(&p->hub->mutex);
 }
 
 static bool threads_post(void *self, transport_op *op)
@@ -92,10 +97,11 @@ static bool threads_test(void *self, transport_op *op)
     if (m) {
         q->first = m->next;
         if (!q->first) q->last = NULL;
-        if (m->bytes != op->bytes) set_failed(h, "a message between devices has another length than was expected");
+        if (m->bytes != op->bytes) stop(h, p->rank, "a message has another length than was expected");
     }
+    const bool comes = !h->stopped[op->peer];
     pthread_mutex_unlock(&h->mutex);
-    if (!m) return true;
+    if (!m) return comes;
     const bool same = m->bytes == op->bytes;
     if (same) memcpy(op->data, m->data, (size_t)m->bytes);
     free(m);
@@ -116,7 +122,7 @@ static void threads_pause(void *self, uint32_t tries)
         until.tv_sec++;
     }
     pthread_mutex_lock(&h->mutex);
-    if (!h->failed) pthread_cond_timedwait(&h->changed, &h->mutex, &until);
+    pthread_cond_timedwait(&h->changed, &h->mutex, &until);
     pthread_mutex_unlock(&h->mutex);
 }
 
@@ -130,17 +136,13 @@ static void threads_limit(void *self, double seconds)
 
 static bool threads_good(void *self)
 {
-    hub *h = ((place *)self)->hub;
-    char why[TRANSPORT_WHY];
+    place *p = self;
+    hub *h = p->hub;
     const double now = seconds_now();
     pthread_mutex_lock(&h->mutex);
-    for (uint32_t r = 0; r < h->count && !h->failed; r++) {
-        if (h->deadline[r] == 0 || now < h->deadline[r]) continue;
-        snprintf(why, sizeof why, "device %u of %u hangs: it takes far longer for a step than it did before", r + 1,
-                 h->count);
-        set_failed(h, why);
-    }
-    const bool good = !h->failed;
+    for (uint32_t r = 0; r < h->count; r++)
+        if (h->deadline[r] > 0 && now > h->deadline[r]) stop(h, r, "hangs: a step takes far longer than those before");
+    const bool good = !h->stopped[p->rank];
     pthread_mutex_unlock(&h->mutex);
     return good;
 }
@@ -163,6 +165,7 @@ static void free_hub(hub *h)
     pthread_cond_destroy(&h->changed);
     free(h->queues);
     free(h->deadline);
+    free(h->stopped);
     free(h);
 }
 
@@ -201,7 +204,8 @@ bool transport_open_threads(uint32_t count, transport *out)
     h->count = count;
     h->queues = calloc((size_t)count * count, sizeof *h->queues);
     h->deadline = calloc(count, sizeof *h->deadline);
-    bool done = h->queues && h->deadline;
+    h->stopped = calloc(count, sizeof *h->stopped);
+    bool done = h->queues && h->deadline && h->stopped;
     for (uint32_t r = 0; r < count && done; r++) {
         place *p = malloc(sizeof *p);
         done = p != NULL;

@@ -369,6 +369,17 @@ tas_status ranked_put(tas_run *run, const char *from, uint64_t step)
     return end_all(run, status);
 }
 
+void ranked_get_stopped(tas_run *run, tas_run *const *others, int count, char *to)
+{
+    ranked *r = run->ranked;
+    memcpy(to, run->snapshot.copy[0].bytes, (size_t)parameter_bytes(run));
+    for (int k = 0; k < optimizers_row(run->options.optimizer)->slots; k++) {
+        slices_read(&r->slices, k, r->vector[0]);
+        for (int i = 0; i < count; i++) slices_read(&others[i]->ranked->slices, k, r->vector[0]);
+        pack(run, r->vector[0], to + parameter_bytes(run) + (uint64_t)k * run->w.plan.trained);
+    }
+}
+
 tas_status ranked_get(tas_run *run, char *to)
 {
     ranked *r = run->ranked;

@@ -48,6 +48,9 @@ tas_status ranked_step(tas_run *run, const run_step *step, const optimizer_step 
 /* Weights, statistics and slots, from rank 0 to all, and from all to rank 0: in its device's layout, as piece.h has
  * them. from: NULL on other ranks, and for the weights that the model has, with slots of 0. to: NULL on other ranks. */
 tas_status ranked_put(tas_run *run, const char *from, uint64_t step);
+
+/* The same as ranked_get() from the runs of other ranks that have stopped after the same step. */
+void ranked_get_stopped(tas_run *run, tas_run *const *others, int count, char *to);
 tas_status ranked_get(tas_run *run, char *to);
 
 #endif

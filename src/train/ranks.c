@@ -3,6 +3,7 @@
 
 #include "base/digest.h"
 #include "model/model.h"
+#include "train/piece.h"
 #include "train/ranks_serve.h"
 
 #include <inttypes.h>
@@ -83,35 +84,52 @@ static bool start_worker(tas_ranks *ranks, uint32_t i, const transport *t, tas_d
     return false;
 }
 
-static tas_status open_devices(tas_context *context, tas_device *const *devices, size_t count, tas_ranks **out)
+/* Makes devices ranks, and this thread rank 0 of them. */
+static tas_status start_workers(tas_ranks *ranks, tas_device *const *devices, uint32_t count)
 {
-    transport *places = calloc(count + 1, sizeof *places);
-    tas_ranks *ranks = NULL;
-    tas_status status = attach(context, &ranks);
-    if (!status) ranks->workers = calloc(count + 1, sizeof *ranks->workers);
-    if (!status && (!places || !ranks->workers || !transport_open_threads((uint32_t)count + 1, places)))
-        status = fail(context, TAS_NO_MEMORY, "no memory for ranks");
-    if (status) {
-        if (ranks) free(ranks->workers);
-        free(ranks);
+    transport *places = calloc(count + (size_t)1, sizeof *places);
+    if (!places || !transport_open_threads(count + 1, places)) {
         free(places);
-        return status;
+        return fail(ranks->context, TAS_NO_MEMORY, "no memory for ranks");
     }
     ranks->transport = places[0];
-    context->ranks = ranks;
-    status = open_exchange(ranks);
+    ranks->failed = false;
+    ranks->worker_count = 0;
+    tas_status status = open_exchange(ranks);
     for (uint32_t i = 0; i < count; i++) {
         if (!status && start_worker(ranks, i, &places[i + 1], devices[i])) {
             ranks->worker_count++;
             continue;
         }
-        if (!status) status = fail(context, TAS_NO_MEMORY, "no memory, or no thread, for a device");
-        ranks->transport.kind->fail(ranks->transport.self, "a device could not be made a rank");
-        ranks->transport.kind->close(places[i + 1].self);
+        if (!status) status = fail(ranks->context, TAS_NO_MEMORY, "no memory, or no thread, for a device");
+        tas_ranks_fail(ranks, "a device could not be made a rank");
+        places[i + 1].kind->close(places[i + 1].self);
     }
     free(places);
-    *out = ranks;
-    if (status) tas_ranks_close(out);
+    return status;
+}
+
+static tas_status open_devices(tas_context *context, tas_device *const *devices, size_t count, tas_ranks **out)
+{
+    tas_status status = attach(context, out);
+    if (status) return status;
+    (*out)->local = true;
+    (*out)->workers = calloc(count + 1, sizeof *(*out)->workers);
+    if (!(*out)->workers)
+        status = fail(context, TAS_NO_MEMORY, "no memory for ranks");
+    else
+        status = start_workers(*out, devices, (uint32_t)count);
+    if (!status) {
+        context->ranks = *out;
+        return TAS_OK;
+    }
+    if ((*out)->transport.kind)
+        tas_ranks_close(out);
+    else {
+        free((*out)->workers);
+        free(*out);
+        *out = NULL;
+    }
     return status;
 }
 
@@ -215,7 +233,7 @@ void ranks_even_share(const tas_ranks *ranks, uint32_t shards, uint32_t *share)
 /* Of the set that a run's examples come from: it is the same in many runs. */
 static tas_status find_fingerprint(tas_ranks *ranks, const tas_data *root)
 {
-    if (ranks->root == root || ranks->worker_count) return TAS_OK;
+    if (ranks->root == root || ranks->local) return TAS_OK;
     const tas_status status = tas_data_fingerprint(root, ranks->fingerprint);
     ranks->root = status ? NULL : root;
     return status;
@@ -229,7 +247,7 @@ static char *encode_opening(const tas_run *run, uint64_t *bytes)
     const tas_data *data = run->data;
     ranks_opening head = {.options = run->options,
                           .change_count = (uint32_t)run->options.change_count,
-                          .indexed = !ranks->worker_count && data->index,
+                          .indexed = !ranks->local && data->index,
                           .count = data->options.count,
                           .text = strlen(network->text) + 1,
                           .data = data};
@@ -403,6 +421,82 @@ void ranks_close_run(tas_run *run)
     ranked_close(run);
 }
 
+/* Devices that fail ------------------------------------------------------------------------------------------------ */
+
+enum { JOIN_SECONDS = 10 };
+
+/* The threads of devices end by themselves, but for one that hangs in a driver. True if it has ended. */
+static bool join(ranks_worker *worker)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += JOIN_SECONDS;
+    return !pthread_timedjoin_np(worker->thread, NULL, &until);
+}
+
+/* The devices that can go on come first; gives how many. What the others have is lost to this process. */
+static uint32_t end_workers(tas_ranks *ranks, tas_run **runs, tas_device **devices)
+{
+    uint32_t good = 0;
+    for (uint32_t i = 0; i < ranks->worker_count; i++) {
+        tas_ranks *own = ranks->workers[i].ranks;
+        const bool ended = join(&ranks->workers[i]);
+        runs[i] = own->run && own->run->ranked && own->run->ranked->open ? own->run : NULL;
+        ranks->workers[i].hangs = !ended;
+        if (ended && own->result == TAS_RANK_FAILED) devices[good++] = ranks->workers[i].device;
+    }
+    return good;
+}
+
+static void free_workers(tas_ranks *ranks)
+{
+    for (uint32_t i = 0; i < ranks->worker_count; i++)
+        if (!ranks->workers[i].hangs) ranks_serve_free(ranks->workers[i].ranks);
+    ranks->worker_count = 0;
+}
+
+/* With the devices that are left, from what all had after the last step. */
+static tas_status begin_again(tas_run *run, tas_device *const *devices, uint32_t count, const char *state)
+{
+    tas_ranks *ranks = run->model->context->ranks;
+    const uint64_t step = run->step;
+    const double seconds = run->ranked->gradient_seconds;
+    ranked_close(run);
+    free_workers(ranks);
+    ranks->transport.kind->close(ranks->transport.self);
+    exchange_close(&ranks->all);
+    tas_status status = start_workers(ranks, devices, count);
+    if (!status) status = ranks_begin_run(run);
+    if (!status) status = ranks_open_run(run, seconds);
+    return status ? status : ranks_put(run, state, step);
+}
+
+/* All have stopped after the same step, since none gets through a sum without the others. */
+bool ranks_rescue(tas_run *run, tas_status *status)
+{
+    tas_ranks *ranks = run->model->context->ranks;
+    if (*status != TAS_RANK_FAILED || !ranks || !ranks->local || !run->ranked || !run->ranked->open) return false;
+    const uint32_t count = ranks->worker_count;
+    tas_run **runs = calloc(count + (size_t)1, sizeof *runs);
+    tas_device **devices = calloc(count + (size_t)1, sizeof *devices);
+    char *state = malloc((size_t)piece_bytes(run) + 1);
+    bool whole = runs && devices && state;
+    const uint32_t good = whole ? end_workers(ranks, runs, devices) : 0;
+    for (uint32_t i = 0; i < count && whole; i++) whole = runs[i] && runs[i]->step == run->step;
+    if (whole && good < count) {
+        note(ranks->context, "%s; the run goes on without it, with the same bits",
+             ranks->transport.kind->why(ranks->transport.self));
+        ranked_get_stopped(run, runs, (int)count, state);
+        *status = begin_again(run, devices, good, state);
+        whole = !*status;
+    } else
+        whole = false;
+    free(runs);
+    free(devices);
+    free(state);
+    return whole;
+}
+
 /* The end --------------------------------------------------------------------------------------------------------- */
 
 void tas_ranks_close(tas_ranks **of)
@@ -411,8 +505,10 @@ void tas_ranks_close(tas_ranks **of)
     if (!ranks) return;
     *of = NULL;
     if (ranks_lead(ranks) && !ranks->failed) ranks_tell(ranks, RANKS_LEAVE, NULL, 0);
+    if (ranks->local) tas_ranks_fail(ranks, "ends");
+    for (uint32_t i = 0; i < ranks->worker_count; i++) ranks->workers[i].hangs = !join(&ranks->workers[i]);
+    free_workers(ranks);
     ranks->transport.kind->close(ranks->transport.self);
-    for (uint32_t i = 0; i < ranks->worker_count; i++) pthread_join(ranks->workers[i].thread, NULL);
     ranks->context->ranks = NULL;
     exchange_close(&ranks->all);
     free(ranks->workers);

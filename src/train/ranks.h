@@ -54,12 +54,14 @@ typedef struct ranks_worker {
     pthread_t thread;
     tas_device *device;
     struct tas_ranks *ranks; /* its own */
+    bool hangs;              /* its thread has not ended */
 } ranks_worker;
 
 struct tas_ranks {
     tas_context *context;
     transport transport;
     exchange all;           /* for commands: no sums */
+    bool local;             /* the others are devices of this process */
     bool failed;            /* the ranks cannot go on */
     double seconds, waited; /* of exchanges, in runs that are closed */
     ranks_worker *workers;
@@ -67,6 +69,7 @@ struct tas_ranks {
     const tas_data *root; /* of which the fingerprint is known */
     char fingerprint[65];
     /* On other ranks than 0: */
+    tas_status result; /* of what they did: TAS_RANK_FAILED if another one has failed */
     tas_device *device;
     const tas_data *const *sets;
     size_t set_count;
@@ -96,6 +99,10 @@ tas_status ranks_step(tas_run *run, const run_step *step, const optimizer_step *
 tas_status ranks_put(tas_run *run, const char *from, uint64_t step);
 tas_status ranks_get(tas_run *run, char *to);
 void ranks_close_run(tas_run *run);
+
+/* After TAS_RANK_FAILED, on rank 0: if the others are devices of this process, the run goes on without those that have
+ * failed, from the last step that was done. False if it cannot. */
+bool ranks_rescue(tas_run *run, tas_status *status);
 
 /* The shards of each rank before their speeds are known. */
 void ranks_even_share(const tas_ranks *ranks, uint32_t shards, uint32_t *share);

@@ -178,7 +178,6 @@ static tas_status serve(tas_ranks *ranks)
         ranks->failed = true;
         ranks->transport.kind->fail(ranks->transport.self, ranks->context->error);
     }
-    close_run(ranks);
     return status;
 }
 
@@ -191,6 +190,7 @@ tas_status tas_ranks_serve(tas_ranks *ranks, tas_device *device, const tas_data 
     ranks->sets = sets;
     ranks->set_count = count;
     const tas_status status = serve(ranks);
+    close_run(ranks);
     entry_end(&saved);
     return status;
 }
@@ -200,11 +200,16 @@ void *ranks_serve_thread(void *self)
     entry_state saved;
     tas_ranks *ranks = self;
     entry_begin(ranks->context, &saved);
-    serve(ranks);
+    ranks->result = serve(ranks);
     ranks->transport.kind->close(ranks->transport.self);
-    ranks->context->ranks = NULL;
     entry_end(&saved);
+    return NULL;
+}
+
+void ranks_serve_free(tas_ranks *ranks)
+{
+    close_run(ranks);
+    ranks->context->ranks = NULL;
     exchange_close(&ranks->all);
     free(ranks);
-    return NULL;
 }

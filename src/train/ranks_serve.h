@@ -4,7 +4,9 @@
 
 #include "train/ranks.h"
 
-/* The thread of a further device of this process; self: its tas_ranks, which it frees. */
+/* The thread of a further device of this process; self: its tas_ranks. If it ends by a failure its run stays open, for
+ * its slices. ranks_serve_free() closes what is left when the thread has ended. */
 void *ranks_serve_thread(void *self);
+void ranks_serve_free(tas_ranks *ranks);
 
 #endif

@@ -287,7 +287,7 @@ static tas_status train_to(tas_run *run, uint64_t last)
     while (run->step < last && !status) {
         if (run->model->cancelled && run->step >= run->result.steps) return TAS_STOPPED; /* all reported is done */
         status = train_some(run, last);
-        if (status) recovery_resume(run, &status);
+        if (status && !ranks_rescue(run, &status)) recovery_resume(run, &status);
     }
     if (!status && run->model->cancelled) status = TAS_STOPPED;
     return status;
