@@ -225,14 +225,14 @@ static int join_ranks(train_session *session)
     if (status) return cli_failed(&session->cli, status);
     char *options = json_dumps(settings->options, JSON_COMPACT | JSON_SORT_KEYS);
     if (!options) cli_no_memory();
-    const char *const texts[] = {"the network",
+    const char *const texts[] = {"the fingerprint of the training examples",
+                                 train, /* normalize: first */
+                                 "the fingerprint of the test examples",
+                                 test,
+                                 "the network",
                                  tas_network_text(session->network),
                                  "the list of settings",
                                  options,
-                                 "the fingerprint of the training examples",
-                                 train,
-                                 "the fingerprint of the test examples",
-                                 test,
                                  NULL};
     const int failed = ranks_join(&session->ranks, texts, (tas_arith)settings->arith, session->network);
     free(options);

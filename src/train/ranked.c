@@ -302,6 +302,7 @@ tas_status ranked_step(tas_run *run, const run_step *step, const optimizer_step 
     tas_status status = compute_surely(run, step);
     if (!status) status = exchange_gradient(run, step, of);
     if (status || run->ranked->record[0]) return status; /* the device has the weights before the step */
+    run->ranked->updated = step->number;
     begin_limit(run);
     status = update_statistics(run, step, of);
     if (!status) status = write_weights(run, step->number);
@@ -357,7 +358,7 @@ tas_status ranked_put(tas_run *run, const char *from, uint64_t step)
     if (!status) status = broadcast_statistics(run, snapshot);
     if (!status) status = put_slots(run, from, r->vector[0]);
     if (status) return status;
-    run->furthest = step;
+    r->updated = run->furthest = step;
     run->epoch = 0;
     run->failures = run->w.stuck = 0;
     const uint64_t trained = w->plan.trained, rest = parameter_bytes(run) - trained;

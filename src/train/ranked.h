@@ -28,6 +28,7 @@ typedef struct ranked {
     int next_rows;
     step_peers peers;
     const run_step *step; /* that runs */
+    uint64_t updated;     /* the last step of which all slices are there; the device may not have it */
     float loss, divisor[DIVISOR_VALUES];
     uint32_t record[2];
     double gradient_seconds, update_seconds; /* spent so far */

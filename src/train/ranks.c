@@ -482,7 +482,7 @@ bool ranks_rescue(tas_run *run, tas_status *status)
     char *state = malloc((size_t)piece_bytes(run) + 1);
     bool whole = runs && devices && state;
     const uint32_t good = whole ? end_workers(ranks, runs, devices) : 0;
-    for (uint32_t i = 0; i < count && whole; i++) whole = runs[i] && runs[i]->step == run->step;
+    for (uint32_t i = 0; i < count && whole; i++) whole = runs[i] && runs[i]->ranked->updated == run->step;
     if (whole && good < count) {
         note(ranks->context, "%s; the run goes on without it, with the same bits",
              ranks->transport.kind->why(ranks->transport.self));

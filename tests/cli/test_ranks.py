@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+"""Runs over several devices, and over processes of Open MPI and MPICH. TASSELLO_RANKS=all: more numbers of ranks, and
+more ranks that are killed, at more moments."""
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from checks import POCL
+from common import case, expect, leftovers, main, one_object, POCL_ICD, Result, Skip
+
+ALL = os.environ.get("TASSELLO_RANKS") == "all"
+NET = ("input data normalize\naugment shift 1\nconv2d 4 3 padding 1\nbatch_norm\nrelu\nmax_pool 2\nflatten\n"
+       "dense 8\ntanh\ndropout 0.2\ndense data\nloss data\n")
+LAUNCHERS = {"openmpi": ("mpirun.openmpi", "--allow-run-as-root", "--oversubscribe"), "mpich": ("mpirun.mpich",)}
+# 240 examples: the last batch has 15, and batches of 5 leave shards empty.
+SETTINGS = (("--batch", "25", "--epochs", "2"), ("--batch", "5", "--steps", "9", "--optimizer", "adam", "--clip", "1"),
+            ("--batch", "240", "--steps", "4", "--optimizer", "lamb"))
+
+
+def net(t):
+    file = t.root / "ranks net"
+    file.write_text(NET)
+    return file
+
+
+def words(t, *more):
+    return ("train", net(t), t.data, "--shards", "8", *more)
+
+
+def launcher(t, name):
+    module = Path(t.program).parent.parent / f"libtassello-{name}.so"
+    if not shutil.which(LAUNCHERS[name][0]) or not module.exists():
+        raise Skip(f"{name} is not there")
+    return LAUNCHERS[name]
+
+
+def start(t, name, count, *arguments, env=None):
+    command = [*launcher(t, name), "-n", count, t.program, *arguments]
+    child = subprocess.Popen([*map(str, command)], env={**t.environment, "POCL_MAX_PTHREAD_COUNT": "1", **(env or {})},
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             start_new_session=True)
+    t.children.append(child)
+    return child
+
+
+def finish(child, arguments, timeout=120):
+    begin = time.monotonic()
+    try:
+        out, err = child.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        out, err = child.communicate()
+        raise AssertionError(f"hangs\n{Result(arguments, 'none', out, err, timeout)}") from None
+    return Result(arguments, child.returncode, out, err, time.monotonic() - begin)
+
+
+def ranks(t, name, count, *arguments, status=0, **more):
+    result = finish(start(t, name, count, *arguments, **more), arguments)
+    if status is not None:
+        expect(result.status == status, f"status {result.status}, expected {status}", result)
+    return result
+
+
+def members(child, count):
+    """The processes of a job, in the order of their ranks."""
+    for _ in range(200):
+        pids = subprocess.run(["ps", "-eo", "pid=,sid=,comm="], capture_output=True, text=True, check=True).stdout
+        found = [int(p) for p, s, c in (line.split(None, 2) for line in pids.splitlines())
+                 if c == "tassello" and env_of(int(p)).get("TASSELLO_TEST_JOB") == str(child.job)]
+        by_rank = {int(e.get("OMPI_COMM_WORLD_RANK", e.get("PMI_RANK", -1))): p for p in found for e in (env_of(p),)}
+        if len(by_rank) == count:
+            return [by_rank[r] for r in range(count)]
+        time.sleep(0.05)
+    raise AssertionError(f"{count} processes did not start")
+
+
+def env_of(pid):
+    try:
+        text = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
+    except OSError:
+        return {}
+    return dict(pair.split("=", 1) for pair in text.split("\0") if "=" in pair)
+
+
+@case("the digest is that of one device, whatever the number of ranks")
+def _(t):
+    for settings in SETTINGS:
+        alone = t.run(*words(t, *settings, "--device", "reference"))
+        for count in (2, 3, 4, 5, 8) if ALL else (2, 5):
+            for name in LAUNCHERS:
+                try:
+                    found = ranks(t, name, count, *words(t, *settings, "--device", "reference"))
+                except Skip:
+                    continue
+                expect(found.digest() == alone.digest(), f"{count} ranks of {name}: another digest", found)
+                expect(found.out == alone.out or "forecast" in found.out, "rank 0 alone prints", found)
+    launcher(t, "openmpi")
+
+
+@case("several devices of one process")
+def _(t):
+    lists = ["reference,reference", "reference,reference,reference"]
+    env = {}
+    if os.path.exists(POCL_ICD):
+        env = POCL
+        lists += ["pocl,reference", "pocl,pocl", "reference,pocl,reference"]
+    for settings in SETTINGS:
+        alone = t.run(*words(t, *settings, "--device", "reference"))
+        for devices in lists:
+            found = t.run(*words(t, *settings, "--device", devices), env=env)
+            expect(found.digest() == alone.digest(), f"{devices}: another digest", found)
+
+
+@case("a run goes on without a device that fails, with the same bits", needs="pocl")
+def _(t):
+    layer = Path(t.program).parent.parent / "tests/libfault_layer.so"
+    if not layer.exists():
+        raise Skip("no fault layer")
+    settings = words(t, "--batch", "25", "--epochs", "6", "--optimizer", "adam")
+    alone, draw, gone = t.run(*settings, "--device", "reference"), random.Random(1), 0
+    log = t.root / "log of faults"
+    env = {**POCL, "OPENCL_LAYERS": str(layer)}
+    for _ in range(2):  # the first one tests kernels
+        t.run(*settings, "--device", "reference,pocl", env={**env, "TASSELLO_FAULT_LOG": str(log)})
+    reads = json.loads(log.read_text().splitlines()[-1])["calls"]["clEnqueueReadBuffer"]
+    for nth in sorted(draw.randint(reads // 2, reads) for _ in range(20 if ALL else 3)):
+        rule = f"call=clEnqueueReadBuffer;nth={nth};times=0;code=-36"
+        found = t.run(*settings, "--device", "reference,pocl", env={**env, "TASSELLO_FAULT": rule})
+        expect(found.digest() == alone.digest(), f"{rule}: another digest", found)
+        gone += "the run goes on without it" in found.err
+    expect(gone, "no device was left out")
+
+
+@case("a run is resumed with another number of ranks")
+def _(t):
+    settings = ("--batch", "25", "--optimizer", "adamw")
+    whole = t.run(*words(t, *settings, "--epochs", "4", "--device", "reference"))
+    folder = t.place()
+    ranks(t, "openmpi", 3, *words(t, *settings, "--epochs", "1", "--device", "reference", "--save", folder / "s"))
+    resume = ("train", net(t), t.data, "--resume", folder / "s", "--save", folder / "s", "--device", "reference")
+    ranks(t, "openmpi", 2, *resume, "--epochs", "2")
+    t.run(*resume[:-1], "reference,reference", "--epochs", "3")
+    last = t.run(*resume, "--epochs", "4")
+    expect(last.digest() == whole.digest(), "another digest", last)
+    expect(leftovers(folder) == ["s"], f"{leftovers(folder)}")
+
+
+@case("another network, other settings or examples on a rank are refused, and the rank is named")
+def _(t):
+    base = [t.program, *map(str, words(t, "--epochs", "1", "--device", "reference"))]
+    other = t.root / "other net"
+    other.write_text(NET.replace("tanh", "relu"))
+    cut = t.root / "other data"
+    if not cut.exists():
+        shutil.copytree(t.data, cut)
+        images = cut / "train-images-idx3-ubyte"
+        images.write_bytes(images.read_bytes()[:-1] + b"x")
+    for what, changed in (("network", [base[0], base[1], str(other), *base[3:]]),
+                          ("settings", [*base, "--lr", "0.5"]),
+                          ("training examples", [*base[:3], str(cut), *base[4:]])):
+        command = [*launcher(t, "openmpi"), "-n", "1", *base, ":", "-n", "1", *changed]
+        result = finish(subprocess.Popen(command, env=t.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                         stdin=subprocess.DEVNULL, start_new_session=True), command)
+        expect(result.status, "not refused", result)
+        result.says("rank 1 (", what)
+    ranks(t, "openmpi", 3, *words(t, "--epochs", "1", "--device", "reference")[:-1], "nonesuch",
+          status=None).says("nonesuch")
+    ranks(t, "openmpi", 3, "train", net(t), t.data, "--shards", "2", "--device", "reference",
+          status=None).says("3 ranks: expected at least as many shards")
+
+
+def interrupt(t, name, rank, number, after):
+    """A job of three of which one gets a signal; gives the result, and the folder of its checkpoints."""
+    folder = t.place()
+    job = f"{os.getpid()}.{random.randrange(1 << 30)}"
+    arguments = words(t, "--batch", "25", "--epochs", "100000", "--device", "reference", "--save", folder / "s",
+                      "--save-every", "7")
+    child = start(t, name, 3, *arguments, env={"TASSELLO_TEST_JOB": job})
+    child.job = job
+    pids = members(child, 3)
+    for _ in range(200):
+        if (folder / "s").exists():
+            break
+        time.sleep(0.05)
+    time.sleep(after)
+    os.kill(pids[rank], number)
+    result = finish(child, arguments, timeout=30)
+    for pid in pids:  # one that was stopped
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    expect(result.seconds < 12, f"it took {result.seconds:.1f} s to end", result)
+    expect(result.status, "status 0", result)
+    return result, folder
+
+
+def saved_step(file):
+    raw = file.read_bytes()
+    head = json.loads(raw[8:8 + int.from_bytes(raw[:8], "little")])
+    return json.loads(head["__metadata__"]["tassello.state"])["step"]
+
+
+@case("a rank that is killed or stopped ends the others, and the last checkpoint is whole")
+def _(t):
+    draw = random.Random(int(os.environ.get("TASSELLO_SEED", random.randrange(1 << 30))))
+    kinds = [("openmpi", 0, signal.SIGKILL), ("openmpi", 2, signal.SIGKILL), ("openmpi", 1, signal.SIGSTOP)]
+    if ALL:
+        kinds += [(name, rank, number) for name in LAUNCHERS for rank in range(3)
+                  for number in (signal.SIGKILL, signal.SIGSTOP)] * 2
+    for name, rank, number in kinds:
+        try:
+            result, folder = interrupt(t, name, rank, number, draw.uniform(0, 1))
+        except Skip:
+            if name == "openmpi":
+                raise
+            continue
+        if number == signal.SIGSTOP and rank:
+            result.says(f"rank {rank} (", "has not answered for 5 s")
+        steps = saved_step(folder / "s") + 3
+        t.run("train", net(t), t.data, "--resume", folder / "s", "--steps", steps, "--device", "reference")
+
+
+@case("what a launcher of another MPI starts is told apart")
+def _(t):
+    env = {"OMPI_COMM_WORLD_SIZE": "2"}
+    result = t.train("--epochs", "1", status=None, env=env)
+    expect(result.status, "two processes were expected", result)
+    expect(re.search(r"MPI|module", result.err), "no reason", result)
+
+
+main(sys.argv)
