@@ -60,9 +60,9 @@ def _(t):
     o = one_object(t.run("devices", "--net", "lenet", "--json"))
     row = o["devices"][-1]
     expect(o["network"] == "lenet" and row["id"] == "reference", f"{o}")
-    expect(row["plan"] == {"batch": 256, "tile": 256, "tiles": 1, "largest_untiled": 65520}, f"{row}")
+    expect(row["plan"] == {"batch": 256, "tile": 256, "tiles": 1, "largest_untiled": 4096}, f"{row}")
     text = t.run("devices", "--net", "lenet")
-    expect(re.search(r"^  net        lenet: batches up to 65520 untiled; a batch of 256 takes 1 tile of 256$", text.out,
+    expect(re.search(r"^  net        lenet: batches up to 4096 untiled; a batch of 256 takes 1 tile of 256$", text.out,
                      re.M), "no plan", text)
     t.fails(1, ("'mpl'",), "devices", "--net", "mpl")
     expect("plan" not in one_object(t.run("devices", "--json"))["devices"][-1], "a plan without --net")

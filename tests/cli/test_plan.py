@@ -18,7 +18,7 @@ def _(t):
         expect((o["parts"]["data set"] > 0) is data and (o["parts"]["staging"] == 0) is data, f"{o}")
         expect(o["bytes_fixed"] < o["bytes_total"] <= o["bytes_fixed"] + 48 * o["bytes_per_example"], f"{o}")
         sizes = [1, 8, 32, 64, 128, *([240] if data else [256, 512, 1024, 4096])]
-        expect([row["batch"] for row in o["table"]] == sizes and o["largest_untiled"] == (240 if data else 65520),
+        expect([row["batch"] for row in o["table"]] == sizes and o["largest_untiled"] == (240 if data else 4096),
                f"{o}")
         for row in o["table"]:
             other = forecast(t, "--batch", str(row["batch"]), data=data)
