@@ -153,6 +153,61 @@ KERNEL max_pool_backward(VALUES x, VALUES dy, __global float *restrict dx, uint 
 }
 #endif
 
+#if PANEL == 1
+/* For processors and single examples, if windows are squares of 2 x 2 side by side that cover their planes, and a line
+ * has FOUR of them: vectors then run over outputs. The last vector of a line ends with it, and computes some again. */
+#define FOUR 4
+
+// Of the windows whose upper halves are at `upper`: each one's first maximum, and its place, 0 to 3.
+INLINE float4 find_pairs(VALUES upper, uint W, int4 *where)
+{
+    const float8 above = vload8(0, upper), below = vload8(0, upper + W);
+    const float4 value[4] = {above.even, above.odd, below.even, below.odd};
+    float4 best = value[0];
+    *where = (int4)(0);
+    UNROLL for (int k = 1; k < 4; k++) {
+        const int4 wins = (value[k] > best) | ((value[k] != value[k]) & (best == best));
+        best = wins ? value[k] : best;
+        *where = wins ? (int4)(k) : *where;
+    }
+    return best;
+}
+
+/* RUN lines of outputs per work-item, of lines = P OH. */
+KERNEL max_pool_forward_pairs(VALUES x, __global float *restrict y, uint lines, uint W, uint OW)
+{
+    const uint from = get_global_id(0) * RUN, to = min(from + RUN, lines);
+    for (uint line = from; line < to; line++) {
+        for (uint i = 0; i < OW; i += FOUR) {
+            const uint at = min(i, OW - FOUR);
+            int4 where;
+            vstore4(find_pairs(x + (size_t)line * 2 * W + 2 * at, W, &where), 0, y + (size_t)line * OW + at);
+        }
+    }
+}
+
+KERNEL max_pool_backward_pairs(VALUES x, VALUES dy, __global float *restrict dx, uint lines, uint W, uint OW)
+{
+    const uint from = get_global_id(0) * RUN, to = min(from + RUN, lines);
+    for (uint line = from; line < to; line++) {
+        for (uint i = 0; i < OW; i += FOUR) {
+            const uint at = min(i, OW - FOUR);
+            const size_t upper = (size_t)line * 2 * W + 2 * at;
+            const float4 d = vload4(0, dy + (size_t)line * OW + at); // is passed on as it is: it was flushed
+            int4 where;
+            float8 above, below;
+            find_pairs(x + upper, W, &where);
+            above.even = where == 0 ? d : (float4)(0.0f);
+            above.odd = where == 1 ? d : (float4)(0.0f);
+            below.even = where == 2 ? d : (float4)(0.0f);
+            below.odd = where == 3 ? d : (float4)(0.0f);
+            vstore8(above, 0, dx + upper);
+            vstore8(below, 0, dx + upper + W);
+        }
+    }
+}
+#endif
+
 /* For processors, if windows do not overlap: by windows. Each writes its own inputs, and those up to the next
  * window. */
 KERNEL max_pool_backward_apart(VALUES x, VALUES dy, __global float *restrict dx, uint count /* P OH OW */, WINDOW)

@@ -47,6 +47,11 @@ static const uint32_t edges[][GEOMETRY] = {
     {8, 3, 1, 1, 2, 2, 1, 1, 1, 1},
     {1, 5, 1, 4, 1, 2, 1, 1, 0, 0},
     {1, 3, 1, 1, 3, 3, 2, 2, 1, 1},
+    /* pairs of a single example: lines of one vector, and of one and a rest; and what is no pair */
+    {1, 20, 8, 8, 2, 2, 2, 2, 0, 0},
+    {1, 5, 10, 14, 2, 2, 2, 2, 0, 0},
+    {1, 7, 7, 9, 2, 2, 2, 2, 0, 0},
+    {1, 2, 8, 6, 2, 2, 2, 2, 0, 0},
 };
 
 #define PICK(d, list) (list)[draw_below(d, LENGTH(list))]

@@ -535,6 +535,18 @@ plant(
 )
 plant(
     "cl/pool.cl",
+    "max_pool_forward max_pool_backward",
+    [CPU],
+    [
+        ("const int4 wins = (value[k] > best) |", "const int4 wins = (value[k] >= best) |"),
+        ("| ((value[k] != value[k]) & (best == best));", ";"),
+        ("const float4 value[4] = {above.even, above.odd, below.even, below.odd};",
+         "const float4 value[4] = {above.even, below.even, above.odd, below.odd};"),
+        ("vstore8(below, 0, dx + upper + W);", "vstore8(below, 0, dx + upper);"),
+    ],
+)
+plant(
+    "cl/pool.cl",
     "max_pool_backward average_pool_backward",
     [GPU, CPU],
     [

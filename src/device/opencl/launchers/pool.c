@@ -4,7 +4,7 @@
 
 #include "ops/pool.h"
 
-enum { POOL_RUN = 64 };
+enum { POOL_RUN = 64, LINES_RUN = 32 };
 
 static uint32_t run_of(const opencl_device *cl) { return cl->cpu ? POOL_RUN : 1; }
 
@@ -47,9 +47,37 @@ static tas_status by_inputs(tas_device *device, const op_args *a, const mem *m, 
     return pool(device, a, m, operands, name, count / run + (count % run != 0), count);
 }
 
+/* Windows of 2 x 2 side by side, which cover planes of single examples, on a processor: vectors run over outputs. */
+static bool are_pairs(const opencl_device *cl, const op_args *a)
+{
+    static const int twos[] = {WINDOW_KH, WINDOW_KW, WINDOW_SY, WINDOW_SX}, nones[] = {WINDOW_PY, WINDOW_PX};
+    const uint32_t *s = a->size;
+    bool pairs = cl->cpu && op_panel_width(a) == 1 && s[WINDOW_OW] >= 4;
+    for (int k = 0; k < 4; k++) pairs &= s[twos[k]] == 2;
+    for (int k = 0; k < 2; k++) pairs &= s[nones[k]] == 0;
+    return pairs && s[WINDOW_H_IN] == 2 * s[WINDOW_OH] && s[WINDOW_W_IN] == 2 * s[WINDOW_OW];
+}
+
+static tas_status pairs(tas_device *device, const op_args *a, const mem *m, int operands, const char *name)
+{
+    const uint32_t lines = a->n * a->size[WINDOW_C] * a->size[WINDOW_OH];
+    launch_args args = {0};
+    char options[64];
+    cl_kernel kernel;
+    snprintf(options, sizeof options, "-D GROUP=1 -D RUN=%d -D PANEL=1", LINES_RUN);
+    tas_status status = program_get_kernel(device, "pool", name, options, &kernel);
+    if (status) return status;
+    for (int k = 0; k < operands; k++) launch_add(&args, A_MEM(&m[k]));
+    launch_add(&args, A_U32(lines));
+    launch_add(&args, A_U32(a->size[WINDOW_W_IN]));
+    launch_add(&args, A_U32(a->size[WINDOW_OW]));
+    return launch_kernel(device, kernel, launch_line(1, block_count(lines, LINES_RUN)), &args);
+}
+
 static tas_status max_forward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     (void)scratch;
+    if (are_pairs(device->cl, a)) return pairs(device, a, m, 2, "max_pool_forward_pairs");
     return by_outputs(device, a, m, 2, "max_pool_forward");
 }
 
@@ -66,6 +94,7 @@ static tas_status max_backward(tas_device *device, const op_args *a, const mem *
     const opencl_device *cl = device->cl;
     (void)scratch;
     if (!cl->cpu) return by_inputs(device, a, m, 3, "max_pool_backward");
+    if (are_pairs(cl, a)) return pairs(device, a, m, 3, "max_pool_backward_pairs");
     if (windows_are_apart(a)) return by_outputs(device, a, m, 3, "max_pool_backward_apart");
     return pool(device, a, m, 3, "max_pool_backward_planes", planes_of(a), planes_of(a));
 }
