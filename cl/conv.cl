@@ -9,7 +9,7 @@
  * Every sum is one fma chain, so speed comes from many sums at once: ROWS outputs (channels in the backward pass) of
  * one position, for all lanes of a panel. Each step reads the position's values and one weight per row. For this,
  * conv_pack.cl packs the weights in blocks of ROWS rows, [G][blocks][channels][taps][ROWS]. With PANEL 1 the vectors
- * run over the rows of a block instead.
+ * run over the rows of a block instead, and PLACES positions are computed at once where they have the same taps.
  *
  * A work-item computes a block of rows (dimension 0), a line of positions (1) and a panel (2). Consecutive work-items
  * share the line's values, which stay in the caches meanwhile.
@@ -37,8 +37,9 @@
 #define SINGLES ROWS /* weights */
 #define VECS (PANEL / VEC)
 #else
-#define SINGLES 1 /* value */
 #define VECS (ROWS / VEC)
+#define PLACES (8 / VECS) /* neighbors at once, whose sums hide how long an fma takes */
+#define SINGLES PLACES    /* values */
 #endif
 
 // `count` steps along one side of a window, or along channels, and how far values and weights are apart, in floats.
@@ -49,8 +50,9 @@ typedef struct steps {
 
 // c(s, lane) = fma(single s, vector lane, c(s, lane)) over channels, then the window's lines, then their taps. The
 // loops test their condition at the end only; with 16 registers, compilers then leave the sums where they are.
-INLINE void chain(vec c[SINGLES][VECS], const __global float *values, const __global float *weights, steps channels,
-                  steps lines, steps taps)
+// `count` of the singles count; it is a constant wherever this is inlined.
+INLINE void chain(const int count, vec c[SINGLES][VECS], const __global float *values, const __global float *weights,
+                  steps channels, steps lines, steps taps)
 {
     if (lines.count == 0 || taps.count == 0)
         return;
@@ -67,7 +69,7 @@ INLINE void chain(vec c[SINGLES][VECS], const __global float *values, const __gl
                 vec b[VECS];
                 UNROLL for (int v = 0; v < VECS; v++)
                     b[v] = load_vec(v, vectors);
-                UNROLL for (int s = 0; s < SINGLES; s++) {
+                UNROLL for (int s = 0; s < count; s++) {
                     UNROLL for (int v = 0; v < VECS; v++)
                         c[s][v] = fma((vec)(singles[s]), b[v], c[s][v]);
                 }
@@ -82,8 +84,9 @@ INLINE void chain(vec c[SINGLES][VECS], const __global float *values, const __gl
     } while (--k);
 }
 
-// Stores the finished sums to y, whose rows are `apart` positions apart; `rows` rows remain.
-INLINE void store(const vec c[SINGLES][VECS], __global float *y, uint rows, uint apart, float least)
+// Stores the finished sums to y, whose rows are `apart` positions apart; `rows` rows remain. With PANEL 1 those of
+// `count` positions, side by side.
+INLINE void store(uint count, const vec c[SINGLES][VECS], __global float *y, uint rows, uint apart, float least)
 {
 #if PANEL > 1
     UNROLL for (int r = 0; r < ROWS; r++) {
@@ -93,11 +96,15 @@ INLINE void store(const vec c[SINGLES][VECS], __global float *y, uint rows, uint
         }
     }
 #else
-    float lanes[ROWS];
-    UNROLL for (int v = 0; v < VECS; v++)
-        store_vec(finish_vec(c[0][v], least), v, lanes);
-    for (uint r = 0; r < min(rows, (uint)ROWS); r++)
-        y[(size_t)r * apart] = lanes[r];
+    float lanes[PLACES][ROWS];
+    UNROLL for (int s = 0; s < PLACES; s++) {
+        UNROLL for (int v = 0; v < VECS; v++)
+            store_vec(finish_vec(c[s][v], least), v, lanes[s]);
+    }
+    for (uint r = 0; r < min(rows, (uint)ROWS); r++) {
+        for (uint s = 0; s < count; s++)
+            y[(size_t)r * apart + s] = lanes[s][r];
+    }
 #endif
 }
 
@@ -136,6 +143,9 @@ INLINE run taps_reaching(int at, int size, int taps, int dilation, int stride)
     return r;
 }
 
+// Whether two positions have the same taps, and so have those between them if their stride is 1.
+INLINE bool are_same(run a, run b) { return a.first == b.first && a.count == b.count; }
+
 /* Y = X * W + b, or without b if `biased` is 0. Work-items: G ceil(OG / ROWS), OH, panels. */
 KERNEL conv_forward(const __global float *x /* panels (C, H, W) */, const __global float *w /* packed */,
                     const __global float *bias /* (O) */, __global float *y /* panels (O, OH, OW) */, WINDOW,
@@ -163,7 +173,7 @@ KERNEL conv_forward(const __global float *x /* panels (C, H, W) */, const __glob
 #endif
         }
     }
-    for (uint ox = 0; ox < OW; ox++) {
+    for (uint ox = 0, some; ox < OW; ox += some) {
         const int x0 = (int)(ox * SX) - (int)PX;
         const run taps = taps_inside(x0, W, KW, DX);
         const long at = (y0 + (long)lines.first * DY) * W + x0 + (long)taps.first * DX;
@@ -172,9 +182,21 @@ KERNEL conv_forward(const __global float *x /* panels (C, H, W) */, const __glob
             UNROLL for (int v = 0; v < VECS; v++)
                 c[s][v] = start[s][v];
         }
-        chain(c, x + at * PANEL, w + taps.first * ROWS, (steps){channels, (long)H * W * PANEL, (long)KH * KW * ROWS},
-              (steps){lines.count, (long)DY * W * PANEL, (long)KW * ROWS}, (steps){taps.count, (long)DX * PANEL, ROWS});
-        store(c, y + ox * PANEL, outputs - o0, OH * OW, least);
+        const steps down = {channels, (long)H * W * PANEL, (long)KH * KW * ROWS};
+        const steps lines_of = {lines.count, (long)DY * W * PANEL, (long)KW * ROWS};
+        const steps taps_of = {taps.count, (long)DX * PANEL, ROWS};
+        some = 1;
+#if PANEL > 1
+        chain(ROWS, c, x + at * PANEL, w + taps.first * ROWS, down, lines_of, taps_of);
+#else
+        if (SX == 1 && ox + PLACES <= OW && are_same(taps, taps_inside(x0 + PLACES - 1, W, KW, DX)))
+            some = PLACES;
+        if (some > 1)
+            chain(PLACES, c, x + at, w + taps.first * ROWS, down, lines_of, taps_of);
+        else
+            chain(1, c, x + at, w + taps.first * ROWS, down, lines_of, taps_of);
+#endif
+        store(some, c, y + ox * PANEL, outputs - o0, OH * OW, least);
     }
 }
 
@@ -192,7 +214,14 @@ KERNEL conv_backward_input(const __global float *dy /* panels (O, OH, OW) */, co
     dx += (((size_t)panel * C + group * channels + c0) * H + iy) * W * PANEL;
     w += ((size_t)block * outputs * KH + lines.first) * KW * ROWS;
 
-    for (uint ix = W; ix-- > 0;) {
+    for (uint left = W, some; left > 0; left -= some) {
+        some = 1;
+#if PANEL == 1
+        if (SX == 1 && left >= PLACES && are_same(taps_reaching(left - 1 + PX, OW, KW, DX, SX),
+                                                  taps_reaching(left - PLACES + PX, OW, KW, DX, SX)))
+            some = PLACES;
+#endif
+        const uint ix = left - some;
         const run taps = taps_reaching(ix + PX, OW, KW, DX, SX);
         const uint ox = (ix + PX - taps.first * DX) / SX;
         vec c[SINGLES][VECS];
@@ -200,10 +229,18 @@ KERNEL conv_backward_input(const __global float *dy /* panels (O, OH, OW) */, co
             UNROLL for (int v = 0; v < VECS; v++)
                 c[s][v] = (vec)(0.0f);
         }
-        chain(c, dy + ((size_t)oy * OW + ox) * PANEL, w + taps.first * ROWS,
-              (steps){outputs, (long)OH * OW * PANEL, (long)KH * KW * ROWS},
-              (steps){lines.count, lines.places * (long)OW * PANEL, lines.taps * (long)KW * ROWS},
-              (steps){taps.count, taps.places * (long)PANEL, taps.taps * (long)ROWS});
-        store(c, dx + ix * PANEL, channels - c0, H * W, -INFINITY);
+        const __global float *from = dy + ((size_t)oy * OW + ox) * PANEL;
+        const steps across = {outputs, (long)OH * OW * PANEL, (long)KH * KW * ROWS};
+        const steps lines_of = {lines.count, lines.places * (long)OW * PANEL, lines.taps * (long)KW * ROWS};
+        const steps taps_of = {taps.count, taps.places * (long)PANEL, taps.taps * (long)ROWS};
+#if PANEL > 1
+        chain(ROWS, c, from, w + taps.first * ROWS, across, lines_of, taps_of);
+#else
+        if (some > 1)
+            chain(PLACES, c, from, w + taps.first * ROWS, across, lines_of, taps_of);
+        else
+            chain(1, c, from, w + taps.first * ROWS, across, lines_of, taps_of);
+#endif
+        store(some, c, dx + ix * PANEL, channels - c0, H * W, -INFINITY);
     }
 }

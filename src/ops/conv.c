@@ -115,6 +115,8 @@ static const uint32_t edges[][GEOMETRY] = {
     {100, 1, 2, 3, 4, 3, 1, 1, 1, 1, 0, 1, 1, 1},
     /* depthwise, of single examples, with margins of two */
     {1, 6, 9, 11, 6, 5, 5, 1, 1, 2, 2, 1, 1, 6},
+    /* a single example and a stride of 3, of whose positions every fourth has the same taps */
+    {1, 20, 8, 16, 3, 3, 3, 3, 3, 0, 0, 1, 1, 1},
 };
 
 #define PICK(d, list) (list)[draw_below(d, LENGTH(list))]
