@@ -562,6 +562,7 @@ START_TEST(gradients)
         tas_train_result result;
         float *values = malloc(model_elements(model) * sizeof *values);
         tiled.tile = tile;
+        tiled.shards = 1u << random_below(4);
         for (size_t k = 0; k < model_elements(model); k++) values[k] = (float)p.net.parameters[k];
         model_set(model, values);
         expect_ok(tas_train(model, data, &tiled, &result));
@@ -593,6 +594,7 @@ START_TEST(tiles_leave_no_trace)
 {
     char want[65], got[65];
     tas_train_options options = sample_options(10, 12);
+    if (random_below(2)) options.shards = 4;
     train(&options, want);
     for (options.tile = 1; options.tile < 11; options.tile += 3)
         for (options.keep_on_host = 0; options.keep_on_host < 2; options.keep_on_host++) {

@@ -1,6 +1,8 @@
 /* The sums of a batch by the contract's rule 4: its leaves, each summed as a batch of its own, and the tree over them,
  * added here by recursion. And how good these sums are. */
+#include "data/shuffle.h"
 #include "ops/dense.h"
+#include "ops/sum.h"
 #include "plan/shards.h"
 #include "train/gradients.h" /* before check.h, which has a macro of the name fail */
 
@@ -228,6 +230,63 @@ START_TEST(shards_decide)
 }
 END_TEST
 
+static int keep_loss(void *user, const tas_step *step)
+{
+    *(float *)user = step->loss;
+    return 0;
+}
+
+static float add_shards(const float *sums, uint32_t count)
+{
+    uint32_t half = 1;
+    if (count == 1) return *sums;
+    while (2 * half < count) half *= 2;
+    return add_shards(sums, half) + add_shards(sums + half, count - half);
+}
+
+/* Blocks of 256 examples of a shard, and blocks of their sums. */
+static float sum_shard(const float *values, uint32_t count)
+{
+    float blocks[64];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < count; i += 256) blocks[n++] = sum_lanes(values + i, count - i < 256 ? count - i : 256);
+    return sum_lanes(blocks, n);
+}
+
+/* The loss of the first step: sums of shards and the tree over them, over the weights' likewise. */
+START_TEST(losses_as_defined)
+{
+    static const uint32_t batches[] = {1, 5, 37, 300, 2100, 2600};
+    random_seed(test_seed() + (uint64_t)_i);
+    const uint32_t batch = batches[_i % 6], shards = 2u << random_below(4), size = (batch - 1) / shards + 1;
+    const bool weighted = _i % 2;
+    subject s;
+    open_subject(&s, "input 3\ndense 2\nloss mse\n", 2600, weighted, NULL);
+    float loss, *losses = malloc(batch * sizeof *losses), *weights = malloc(batch * sizeof *weights);
+    float sums[32], counts[32], *gradient = malloc(s.g.elements * sizeof *gradient);
+    tas_train_options options = sample_options(batch, 1);
+    options.shards = shards;
+    options.on_step = keep_loss;
+    options.user = &loss;
+    shuffle_order(options.seed, 0, s.list, s.count);
+    expect_ok(gradients_sum(&s.g, s.list, batch, gradient, losses, NULL));
+    gradients_close(&s.g);
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < batch; i++) weights[i] = s.weights[s.list[i]];
+    for (uint32_t first = 0; first < batch; first += size, used++) {
+        const uint32_t count = batch - first < size ? batch - first : size;
+        sums[used] = sum_shard(losses + first, count);
+        counts[used] = sum_shard(weights + first, count);
+    }
+    const float count = weighted ? add_shards(counts, used) : (float)batch, all = add_shards(sums, used);
+    expect_ok(tas_train(s.model, s.data, &options, NULL));
+    ck_assert_msg(loss == (float)((double)all / count), "%u examples in %u shards: loss %a, defined %a", batch, shards,
+                  (double)loss, (double)all / count);
+    free(losses), free(weights), free(gradient);
+    close_subject(&s);
+}
+END_TEST
+
 START_TEST(refusals)
 {
     static const uint32_t wrong[] = {0, 3, 6, 100, 8192, UINT32_MAX};
@@ -262,6 +321,7 @@ int main(void)
     tcase_add_checked_fixture(training, sample_open, sample_close);
     tcase_add_test(training, shards_decide);
     tcase_add_test(training, refusals);
+    tcase_add_loop_test(cases, losses_as_defined, 0, 12);
     suite_add_tcase(suite, cases);
     suite_add_tcase(suite, training);
     return support_run(suite);

@@ -154,12 +154,12 @@ END_TEST
 
 START_TEST(one_leaf)
 {
-    for (uint32_t batch = 1; batch <= LEAF_EXAMPLES; batch++) {
+    for (uint32_t batch = 1; batch <= 4096; batch++) {
         const shard_cut s = shards_cut(batch, batch % 2, 1);
         ck_assert(!shards_adds(&s) && shards_leaf(&s, 0).count == batch);
         ck_assert_uint_eq(shards_waiting_most(&s, true), 0);
     }
-    const shard_cut more = shards_cut(LEAF_EXAMPLES + 1, 1, 1);
+    const shard_cut more = shards_cut(4097, 1, 1);
     ck_assert(shards_adds(&more) && shards_leaf(&more, 1).count == 1);
 }
 END_TEST

@@ -632,9 +632,41 @@ plant(
     [CPU],
     [
         ("lane[l] = l < some ? x : 0.0f;", "lane[l] = x;"),
+        ("begin = above * row + (block", "begin = above + (block"),
+        ("in[from + begin +", "in[begin +"),
         ("        barrier(CLK_LOCAL_MEM_FENCE);\n", ""),
         ("if (most >= 0x7f800000u) set_first_bad", "if (most > 0x7f800000u) set_first_bad"),
         ("out[at + block] = lane[0];", "out[block] = lane[0];"),
+    ],
+)
+plant(
+    "cl/norm_fold.cl",
+    "norm_merge_statistics norm_merge_sums norm_backward_sums",
+    [CPU],
+    [
+        ("of_groups[3 * (size_t)C * g]));", "of_groups[3 * (size_t)C * g] * 1.5f));"),
+        ("VALUES of = of_groups + which * C + c;", "VALUES of = of_groups + c;"),
+        ("fma(d, d, of[C])", "of[C]"),
+    ],
+)
+plant(
+    "cl/tree.cl",
+    "add_node add_tree",
+    [CPU],
+    [
+        ("for (uint i = begin; i < end; i++) to[i] = from[i];", "for (uint i = begin; i < end; i++) to[i] += from[i];"),
+        ("end = min(begin + RUN, first + count);", "end = min(begin + RUN, count);"),
+        ("for (uint r = 0; r < R; r++) tree_add", "for (uint r = 1; r < R; r++) tree_add"),
+    ],
+)
+plant(
+    "cl/binary_tree.h",
+    "",
+    [test("oracle"), test("norm")],
+    [
+        ("for (arith_u32 bits = number; bits & 1u; bits >>= 1)", "for (arith_u32 bits = number; bits & 2u; bits >>= 1)"),
+        ("while (at) x = arith_chain(x, node[--at]);", "if (at) x = arith_chain(x, node[--at]);"),
+        ("return ARITH_FMA(n - 1.0f, x, x);", "return ARITH_FMA(n, x, x);"),
     ],
 )
 plant(
