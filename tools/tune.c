@@ -249,9 +249,9 @@ const cli_command tune_command = {
     .description =
         "Kernels have variants: blocks of sums of other sizes, or another way to the same sums. Which one runs follows "
         "from the device's type and limits, until this command has measured them for the shapes of some networks. Each "
-        "variant is first held against the C reference, bit by bit: no choice "
-        "changes a result, only the time. The fastest is kept if it gains at least 3 % in the median of alternating "
-        "rounds.\n\n"
+        "variant is first held against the C reference, bit by bit: no choice changes a result, only the time. "
+        "Another variant than the usual one is kept if it gains at least 3 % in the median and in the shortest of "
+        "alternating rounds, twice.\n\n"
         "The tuning is kept in the cache ($XDG_CACHE_HOME/tassello, or ~/.cache/tassello) for this device, driver, "
         "version of the library and of the arithmetic contract, and used by all commands from then on. It has a row "
         "per operation and class of shapes; the sizes of a class are rounded down to powers of two: n examples, o "

@@ -26,7 +26,8 @@ typedef struct tas_tune_row {
     double usual_seconds, seconds;
 } tas_tune_row;
 
-/* Gains below this share of the time are taken for noise. */
+/* Gains below this share of the time are taken for noise. A variant has to gain as much in the median, round by round,
+ * and in the shortest round, in two series of alternating rounds. */
 #define TAS_TUNE_NOISE 0.03
 
 typedef struct tas_tune_progress {

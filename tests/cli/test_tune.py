@@ -189,7 +189,7 @@ def _(t):
     result = t.run("tune", "--device", "rusticl", "--arith", "fast", "--net", net, "--batches", "16", "--time",
                    f"{MINUTES}s", "--export", path, env=env)
     if "CLBlast is not used" in result.err:
-        raise Skip(result.err)
+        raise Skip("CLBlast is not used: this machine is too busy for its self-test")
     saved = json.loads(path.read_text())
     rows = [row for row in saved["rows"] if row["operation"].startswith("dense")]
     expect({row["usual"] for row in rows} == {"clblast"} and saved["arith"] == "fast", f"{rows}")
