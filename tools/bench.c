@@ -3,6 +3,7 @@
 
 #include "batch_schedule.h"
 #include "progress.h"
+#include "ranks.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@ enum { BATCHES_MOST = 32 };
 
 typedef struct settings {
     const char *device, *net, *batches, *operation, *compare;
-    bool all, calls, steps, json, csv, markdown;
+    bool all, calls, steps, exchange, json, csv, markdown;
     cli_size tolerance;
     uint32_t repetitions, list[BATCHES_MOST];
     int batch_count;
@@ -42,6 +43,11 @@ static const cli_option options[] = {
      .group = GROUP_DATA,
      .offset = offsetof(settings, steps),
      .help = "Measure whole steps alone, and no single operations."},
+    {.name = "exchange",
+     .group = GROUP_DATA,
+     .offset = offsetof(settings, exchange),
+     .help = "Measure the exchange between the processes of MPI that a launcher has started, and nothing else: for "
+             "'tassello plan --ranks'."},
     {.name = "batches",
      .group = GROUP_BATCH,
      .metavar = "LIST",
@@ -299,6 +305,9 @@ static int print_rows(session *r, int result)
 static void check_settings(settings *s)
 {
     if (s->all && s->device) cli_usage(&bench_command, "--all and --device: expected only one of them");
+    if (s->exchange &&
+        (s->all || s->calls || s->steps || s->operation || s->batches || s->csv || s->markdown || s->compare))
+        cli_usage(&bench_command, "--exchange: expected nothing beside it but --json");
     if (s->calls && s->steps) cli_usage(&bench_command, "--calls and --steps: expected only one of them");
     if (s->operation && s->steps) cli_usage(&bench_command, "--op and --steps: expected only one of them");
     if (s->json + s->csv + s->markdown > 1)
@@ -310,6 +319,38 @@ static void check_settings(settings *s)
     if (s->batches) s->batch_count = batch_schedule_read_list(&bench_command, s->batches, "", BATCHES_MOST, s->list);
 }
 
+/* Between ranks: what plan needs to know of their network. */
+static int bench_exchange(session *r)
+{
+    command_ranks ranks;
+    tas_ranks_speed speed;
+    if (!ranks_begin(&ranks, &r->cli)) return EXIT_FAILED;
+    if (!ranks.ranks) {
+        cli_error(&r->cli, "--exchange: expected to be started by a launcher of MPI, as in: mpirun -n 4 tassello bench "
+                           "--exchange");
+        return EXIT_USAGE;
+    }
+    const uint32_t count = tas_ranks_count(ranks.ranks), index = ranks.index;
+    const tas_status status = tas_ranks_benchmark(ranks.ranks, &speed);
+    const int failed = status ? cli_failed(&r->cli, status) : 0;
+    ranks.joined = !failed;
+    if (!failed && index) ranks_serve(&ranks, NULL, NULL, 0);
+    ranks_end(&ranks);
+    if (failed || index) return failed;
+    json_t *o = json_object();
+    json_object_set_new(o, "ranks", json_integer(count));
+    json_object_set_new(o, "latency", json_real(speed.latency));
+    json_object_set_new(o, "bandwidth", json_real(speed.bandwidth));
+    if (r->s.json)
+        cli_json_print(o, stdout);
+    else
+        printf("exchange     %u ranks: %.1f us per message, %.0f bytes/s\n"
+               "to plan      --latency %.2g --bandwidth %.0f\n",
+               count, 1e6 * speed.latency, speed.bandwidth, speed.latency, speed.bandwidth);
+    if (!r->s.json) json_decref(o);
+    return 0;
+}
+
 static int run(int argc, char **argv)
 {
     session r = {.s = {.repetitions = 5}};
@@ -317,6 +358,11 @@ static int run(int argc, char **argv)
     cli_parse(&bench_command, argc, argv, &r.s);
     check_settings(&r.s);
     if (!cli_open(&r.cli, &bench_command)) return EXIT_FAILED;
+    if (r.s.exchange) {
+        result = bench_exchange(&r);
+        cli_close(&r.cli);
+        return result;
+    }
     r.begun = cli_clock();
     progress_open(&r.progress, &r.cli, NULL, false);
     if (r.s.compare) r.saved = bench_read(&r.cli, r.s.compare);

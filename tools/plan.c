@@ -1,6 +1,7 @@
 /* tassello plan: what training would take of a device's memory, and in which tiles. */
 #include "batch_schedule.h"
 #include "optimizer.h"
+#include "plan_ranks.h"
 #include "sets.h"
 
 typedef struct settings {
@@ -14,6 +15,7 @@ typedef struct settings {
     uint64_t batch; /* UINT64_MAX: not given */
     batch_schedule batch_schedule;
     tas_plan_options plan;
+    plan_ranks ranks;
 } settings;
 
 #define READING(field) offsetof(settings, reading.field)
@@ -33,6 +35,29 @@ static const cli_option options[] = {
      .help = "Examples per update (default 64, or all if there are fewer)."},
     OPTION_BATCH_SCHEDULE(offsetof(settings, batch_schedule), "The plan is for the largest."),
     OPTION_SHARDS(offsetof(settings, plan.shards)),
+    {.name = "ranks",
+     .metavar = "N",
+     .group = GROUP_BATCH,
+     .type = TYPE_U32,
+     .least = 1,
+     .most = TAS_SHARDS,
+     .offset = offsetof(settings, ranks.ranks),
+     .help = "Show what training over N ranks would take, and over 1, 2, 4, ... up to --shards, of which there must be "
+             "as many: the time of a step, from steps of this network that are measured on the device; the bytes that "
+             "a rank sends in a step; and those of the optimizer's state that it has."},
+    {.name = "bandwidth",
+     .metavar = "SIZE",
+     .group = GROUP_BATCH,
+     .type = TYPE_SIZE,
+     .offset = offsetof(settings, ranks.bandwidth),
+     .help = "--ranks: the bytes per second that a rank sends, as 'tassello bench --exchange' measures them (default "
+             "1e9, a network of 10 gigabits)."},
+    {.name = "latency",
+     .metavar = "X",
+     .group = GROUP_BATCH,
+     .type = TYPE_F64,
+     .offset = offsetof(settings, ranks.latency),
+     .help = "--ranks: the seconds that a message takes beside its bytes (default 5e-05)."},
     OPTION_BUDGET(offsetof(settings, budget)),
     OPTION_TILE(offsetof(settings, plan.tile)),
     OPTION_KEEP_ON_HOST(offsetof(settings, keep_on_host)),
@@ -246,6 +271,7 @@ static void print_json(const session *r)
     json_object_set_new(o, "largest_untiled", json_integer(plan->largest_untiled));
     json_object_set_new(o, "parts", parts);
     json_object_set_new(o, "table", table);
+    if (r->s.ranks.ranks) json_object_set_new(o, "ranks", plan_ranks_describe(&r->s.ranks));
     cli_json_print(o, stdout);
 }
 
@@ -253,17 +279,20 @@ static void print_json(const session *r)
 
 static int plan(session *r)
 {
-    const int failed = open_session(r);
+    int failed = open_session(r);
     if (failed) return failed;
     tas_status status = make_plan(r, r->s.plan.batch, &r->plan);
     if (!status) status = make_rows(r);
     if (status) return cli_failed(&r->cli, status);
+    if (r->s.ranks.ranks) failed = plan_ranks_find(&r->s.ranks, &r->cli, r->device, r->network, &r->s.plan);
+    if (failed) return failed;
     if (r->s.json) {
         print_json(r);
     } else {
         print_head(r);
         print_map(&r->plan, tas_device_get_info(r->device));
         print_rows(r);
+        if (r->s.ranks.ranks) plan_ranks_print(&r->s.ranks);
     }
     return 0;
 }
@@ -286,10 +315,16 @@ static int run(int argc, char **argv)
     session r = {0};
     tas_plan_options_init(&r.s.plan);
     r.s.batch = UINT64_MAX;
+    r.s.ranks.latency = -1;
     cli_parse(&plan_command, argc, argv, &r.s);
     cli_check_loss(&plan_command, r.s.loss, r.s.net);
     set_batches(&r.s);
     cli_check_shards(&plan_command, r.s.plan.shards);
+    if (r.s.ranks.ranks > r.s.plan.shards)
+        cli_usage(&plan_command, "--ranks %u: expected at least as many --shards", r.s.ranks.ranks);
+    if (!r.s.ranks.ranks && (r.s.ranks.latency >= 0 || r.s.ranks.bandwidth.bytes || r.s.ranks.bandwidth.percent > 0))
+        cli_usage(&plan_command, "--bandwidth and --latency: expected --ranks with them");
+    if (r.s.ranks.bandwidth.percent > 0) cli_usage(&plan_command, "--bandwidth: expected bytes per second");
     if (!r.s.data && (r.s.examples || r.s.validation.bytes || r.s.validation.percent > 0))
         cli_usage(&plan_command, "--examples and --validation: expected DATA with them");
     r.s.plan.noise = r.s.plan.preconditioned_noise = r.s.noise;
@@ -315,7 +350,8 @@ const cli_command plan_command = {
         "With DATA, the forecast covers training on it and the evaluation that follows. Without DATA, it covers "
         "training on a streamed set of bytes.\n\n"
         "The host keeps a snapshot of the parameters and of the optimizer's state, in case the device fails. Host "
-        "memory counts towards the budget if the device shares it.",
+        "memory counts towards the budget if the device shares it.\n\n"
+        "With --ranks, steps are measured as well, and what several devices would make of them is computed.",
     .arguments = {ARGUMENT_NET(offsetof(settings, net)), ARGUMENT_DATA(offsetof(settings, data), true)},
     .options = options,
     .examples = {"tassello plan lenet DATA --batch 512", "tassello plan lenet --batch 4096 --budget 64M"},

@@ -136,6 +136,21 @@ static json_t *describe_profile(const tas_profile *profile)
     return o;
 }
 
+static json_t *describe_ranks(const tas_ranks *ranks)
+{
+    tas_ranks_traffic t;
+    json_t *o = json_object();
+    tas_ranks_get_traffic(ranks, &t);
+    json_object_set_new(o, "count", json_integer(tas_ranks_count(ranks)));
+    json_object_set_new(o, "messages", json_integer((json_int_t)t.messages));
+    json_object_set_new(o, "bytes", json_integer((json_int_t)t.bytes));
+    json_object_set_new(o, "gradient_s", cli_json_real(t.gradient_seconds));
+    json_object_set_new(o, "update_s", cli_json_real(t.update_seconds));
+    json_object_set_new(o, "exchange_s", cli_json_real(t.exchange_seconds));
+    json_object_set_new(o, "waited_s", cli_json_real(t.waited_seconds));
+    return o;
+}
+
 json_t *train_json_result(const train_session *session)
 {
     const tas_train_result *result = &session->result;
@@ -147,6 +162,7 @@ json_t *train_json_result(const train_session *session)
         json_object_set_new(o, "resumed_step", json_integer((json_int_t)session->resumed_step));
     json_object_set_new(o, "epochs", cli_json_real((double)result->examples / (double)tas_data_count(session->train)));
     json_object_set_new(o, "seconds", cli_json_real(result->seconds));
+    if (session->ranks.ranks) json_object_set_new(o, "ranks", describe_ranks(session->ranks.ranks));
     if (session->settings.grows) json_object_set_new(o, "grow", describe_growth(&session->growth_cost));
     json_object_set_new(o, "examples_per_s", cli_json_real(result->examples_per_s));
     json_object_set_new(o, "peak_bytes", json_integer((json_int_t)peak));

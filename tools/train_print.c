@@ -164,6 +164,21 @@ static void print_growth(const train_session *session)
            session->settings.train.base_batch);
 }
 
+static void print_ranks(const command_ranks *ranks, double seconds)
+{
+    tas_ranks_traffic t;
+    char bytes[BYTES_TEXT];
+    tas_ranks_get_traffic(ranks->ranks, &t);
+    printf("ranks        %u; this one sent %s in %llu messages\n", tas_ranks_count(ranks->ranks),
+           cli_bytes(t.bytes, bytes), (unsigned long long)t.messages);
+    if (seconds > 0)
+        printf(
+            "             of its time %.1f %% for gradients, %.1f %% for updates, %.1f %% for exchanges, of which %.1f "
+            "%% waiting\n",
+            100 * t.gradient_seconds / seconds, 100 * t.update_seconds / seconds, 100 * t.exchange_seconds / seconds,
+            100 * t.waited_seconds / seconds);
+}
+
 bool train_preconditions(const train_session *session)
 {
     const tas_optimizer optimizer = session->settings.train.optimizer;
@@ -178,6 +193,7 @@ void train_print_result(const train_session *session)
     printf("steps        %llu in %.1f s (%.2f epochs)\n", (unsigned long long)result->steps, result->seconds,
            (double)result->examples / (double)tas_data_count(session->train));
     printf("rate         %.0f examples/s\n", result->examples_per_s);
+    if (session->ranks.ranks) print_ranks(&session->ranks, result->seconds);
     print_recovery(result);
     if (session->settings.grows) print_growth(session);
     cli_print_peak(tas_device_get_info(session->device), peak, host);

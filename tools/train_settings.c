@@ -220,7 +220,16 @@ const cli_option train_settings_options[] = {
      .help = "Profile training: time per kernel, bytes transferred, idle gaps, and the bytes that each step moves "
              "beside what it needs at least. Start-up is excluded. The weights do not change; the run is slightly "
              "slower."},
-    OPTION_DEVICE(offsetof(train_settings, device)),
+    {.name = "device",
+     .metavar = "LIST",
+     .group = GROUP_DEVICE,
+     .type = TYPE_TEXT,
+     .complete = COMPLETE_DEVICE,
+     .offset = offsetof(train_settings, device),
+     .help = "Use this device; 'tassello devices' lists them. Default: a GPU before a CPU, then the one with the most "
+             "memory; the reference if there is no driver. Several with commas between them, or all: they share each "
+             "batch, of which --shards makes as many parts or more, and the faster ones get more of these. Under MPI "
+             "(mpirun, srun) each process has one of the list, by its place on its machine. See doc/scale.md."},
     {.name = "arith",
      .metavar = "WORD",
      .group = GROUP_DEVICE,

@@ -24,7 +24,17 @@ void halving_free(halving *s)
     *s = (halving){0};
 }
 
-void halving_share(uint32_t ranks, uint32_t shards, const double *weight, uint32_t *share)
+/* Even shares are of whole seats; the more seats, the more even they are, but what lies across the borders of subtrees
+ * is sent more often. The fewest with which the largest share is at most an eighth too large. */
+static uint32_t even_seats(uint32_t ranks, uint32_t shards)
+{
+    uint32_t seats = 1;
+    while (seats < shards && (seats < ranks || 8ull * ((seats - 1) / ranks + 1) * ranks > 9ull * seats)) seats *= 2;
+    return seats;
+}
+
+/* By weight, as near as that can be, but at least one for each rank that has a weight, as long as there are any. */
+static void share_seats(uint32_t ranks, uint32_t seats, const double *weight, uint32_t *share)
 {
     double all = 0, before = 0;
     uint32_t left = 0;
@@ -40,14 +50,23 @@ void halving_share(uint32_t ranks, uint32_t shards, const double *weight, uint32
         before += w;
         left -= w > 0;
         if (w > 0) {
-            to = left ? (uint32_t)((double)shards * before / all + 0.5) : shards;
+            to = left ? (uint32_t)((double)seats * before / all + 0.5) : seats;
             if (to < share[r] + 1) to = share[r] + 1;
-            if (to + left > shards) to = shards > left ? shards - left : 0; /* the others need one each */
+            if (to + left > seats) to = seats > left ? seats - left : 0; /* the others need one each */
             if (to < share[r]) to = share[r];
         }
-        share[r + 1] = to < shards ? to : shards;
+        share[r + 1] = to < seats ? to : seats;
     }
-    share[ranks] = shards;
+    share[ranks] = seats;
+}
+
+void halving_share(uint32_t ranks, uint32_t shards, const double *weight, uint32_t *share)
+{
+    enum { FINE = 8 }; /* seats per rank, if they have weights */
+    uint32_t seats = even_seats(ranks, shards);
+    while (weight && seats < shards && seats < FINE * (uint64_t)ranks) seats *= 2;
+    share_seats(ranks, seats, weight, share);
+    for (uint32_t r = 0; r <= ranks; r++) share[r] *= shards / seats;
 }
 
 /* Seats ----------------------------------------------------------------------------------------------------------- */

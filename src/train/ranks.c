@@ -153,10 +153,9 @@ uint32_t tas_ranks_count(const tas_ranks *ranks) { return ranks->transport.count
 
 void tas_ranks_get_traffic(const tas_ranks *ranks, tas_ranks_traffic *out)
 {
-    *out = (tas_ranks_traffic){.messages = ranks->transport.messages,
-                               .bytes = ranks->transport.bytes,
-                               .seconds = ranks->seconds,
-                               .waited = ranks->waited};
+    *out = ranks->done;
+    out->messages = ranks->transport.messages;
+    out->bytes = ranks->transport.bytes;
 }
 
 void tas_ranks_fail(tas_ranks *ranks, const char *why)
@@ -216,11 +215,12 @@ tas_status tas_ranks_check(tas_ranks *ranks, const char *what, const char *text)
 
 tas_status ranks_tell(tas_ranks *ranks, ranks_command command, const void *data, uint64_t bytes)
 {
-    ranks_header header = {(uint32_t)command, 0, bytes};
+    ranks_header header = {.command = (uint32_t)command, .bytes = bytes};
     if (ranks->failed)
         return fail(ranks->context, TAS_RANK_FAILED, "%s", ranks->transport.kind->why(ranks->transport.self));
+    if (bytes && bytes <= RANKS_SHORT) memcpy(header.data, data, (size_t)bytes);
     tas_status status = exchange_broadcast(&ranks->all, &header, sizeof header);
-    if (!status && bytes) status = exchange_broadcast(&ranks->all, (void *)(uintptr_t)data, bytes);
+    if (!status && bytes > RANKS_SHORT) status = exchange_broadcast(&ranks->all, (void *)(uintptr_t)data, bytes);
     ranks->failed = status == TAS_RANK_FAILED;
     return status;
 }
@@ -416,8 +416,10 @@ void ranks_close_run(tas_run *run)
     memcpy(error, ranks->context->error, sizeof error);
     if (run->ranked->told && ranks_lead(ranks) && !ranks->failed) ranks_tell(ranks, RANKS_CLOSE, NULL, 0);
     memcpy(ranks->context->error, error, sizeof error); /* of what ended the run */
-    ranks->seconds += run->ranked->exchange.seconds;
-    ranks->waited += run->ranked->exchange.waited;
+    ranks->done.exchange_seconds += run->ranked->exchange.seconds;
+    ranks->done.waited_seconds += run->ranked->exchange.waited;
+    ranks->done.gradient_seconds += run->ranked->gradient_seconds;
+    ranks->done.update_seconds += run->ranked->update_seconds;
     ranked_close(run);
 }
 

@@ -23,9 +23,12 @@ typedef enum ranks_command {
     RANKS_COMMANDS
 } ranks_command;
 
+/* The first message of a command, with its data if they are short. */
+enum { RANKS_SHORT = 112 };
 typedef struct ranks_header {
     uint32_t command, unused;
     uint64_t bytes;
+    char data[RANKS_SHORT];
 } ranks_header;
 
 /* What a rank answers when it has opened a run. */
@@ -63,7 +66,7 @@ struct tas_ranks {
     exchange all;           /* for commands: no sums */
     bool local;             /* the others are devices of this process */
     bool failed;            /* the ranks cannot go on */
-    double seconds, waited; /* of exchanges, in runs that are closed */
+    tas_ranks_traffic done; /* of runs that are closed */
     ranks_worker *workers;
     uint32_t worker_count;
     const tas_data *root; /* of which the fingerprint is known */

@@ -156,7 +156,10 @@ static tas_status carry_out(tas_ranks *ranks, bool *leaves)
     if (status) return status;
     char *message = malloc((size_t)header.bytes + 1);
     if (!message) return fail(ranks->context, TAS_NO_MEMORY, "no memory for a message of rank 0");
-    if (header.bytes) status = exchange_broadcast(&ranks->all, message, header.bytes);
+    if (header.bytes > RANKS_SHORT)
+        status = exchange_broadcast(&ranks->all, message, header.bytes);
+    else
+        memcpy(message, header.data, (size_t)header.bytes);
     *leaves = header.command == RANKS_LEAVE;
     if (!status && !*leaves) {
         const bool known = header.command < RANKS_COMMANDS && commands[header.command].run;
