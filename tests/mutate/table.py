@@ -654,7 +654,7 @@ plant(
     "add_node add_tree",
     [CPU],
     [
-        ("for (uint i = begin; i < end; i++) to[i] = from[i];", "for (uint i = begin; i < end; i++) to[i] += from[i];"),
+        ("i < end; i++) to[i] = from[i];", "i < end; i++) to[i] += from[i];"),
         ("end = min(begin + RUN, first + count);", "end = min(begin + RUN, count);"),
         ("for (uint r = 0; r < R; r++) tree_add", "for (uint r = 1; r < R; r++) tree_add"),
     ],
@@ -664,7 +664,7 @@ plant(
     "",
     [test("oracle"), test("norm")],
     [
-        ("for (arith_u32 bits = number; bits & 1u; bits >>= 1)", "for (arith_u32 bits = number; bits & 2u; bits >>= 1)"),
+        ("bits = number; bits & 1u; bits >>= 1)", "bits = number; bits & 2u; bits >>= 1)"),
         ("while (at) x = arith_chain(x, node[--at]);", "if (at) x = arith_chain(x, node[--at]);"),
         ("return ARITH_FMA(n - 1.0f, x, x);", "return ARITH_FMA(n, x, x);"),
     ],
