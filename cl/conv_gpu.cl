@@ -4,10 +4,8 @@
  * padding, DY and DX the dilation (window.h); G groups. x, dx (N, C, H, W), y, dy (N, O, OH, OW), w and its gradient
  * (O, C/G, KH, KW), all row-major.
  *
- * Each kernel is a product whose right side is gathered from planes piece by piece, never as a whole. A work-group
- * computes a block of BLOCK_ROWS x BLOCK_COLS sums. It loads STEP steps of both sides into local memory; from there
- * each of its ITEMS_X x ITEMS_Y items reads what its own ROWS x COLS sums need. Every sum is one fma chain in canonical
- * order.
+ * Each kernel is a product whose right side is gathered from planes piece by piece, never as a whole, in blocks of sums
+ * as in block_sums.h. Every sum is one fma chain in canonical order.
  *
  *     kernel                 rows                 columns                   steps of the chain
  *     conv_forward           outputs of a group   positions (n, oy, ox)     (c, ky, kx)
@@ -19,7 +17,9 @@
  *
  * A tap in the padding is skipped, since the other factor may be infinite. In local memory it is -0, a value that no
  * operand has (rule 8), and so are columns and steps past the end. As long as the left side is finite, an fma with -0
- * changes nothing, and none is guarded. Once a weight (or dy) is not finite, the group guards every fma.
+ * changes nothing, and none is guarded. If a weight (or dy) turns out not to be finite, the group begins anew, with a
+ * guard at each fma.
+ * Rows past the end repeat the last one; their sums are not stored.
  *
  * Options: BLOCK_ROWS         a multiple of ITEMS_Y and of ITEMS / STEP
  *          BLOCK_COLS         a multiple of ITEMS_X, and a divisor of ITEMS
@@ -27,38 +27,21 @@
  *                            times
  *          STEP
  */
-// lint: -D BLOCK_ROWS=64 -D BLOCK_COLS=64 -D ITEMS_X=16 -D ITEMS_Y=16 -D STEP=16
+// lint: -D BLOCK_ROWS=64 -D BLOCK_COLS=64 -D ITEMS_X=16 -D ITEMS_Y=16 -D STEP=8
 // lint: -D BLOCK_ROWS=4 -D BLOCK_COLS=64 -D ITEMS_X=64 -D ITEMS_Y=1 -D STEP=16
 #include "arith.h"
+#include "block_sums.h"
 #include "granule_pass.h"
-#include "unroll.h"
-#include "work_group.h"
 
 #pragma OPENCL FP_CONTRACT OFF
 
-#define ITEMS (ITEMS_X * ITEMS_Y)
-#define ROWS (BLOCK_ROWS / ITEMS_Y)
-#define COLS (BLOCK_COLS / ITEMS_X)
 #define SKIPPED 0x80000000u
 #define FAR 0x40000000u // a row past every plane, even if another such row is added
 
-#define KERNEL __kernel __attribute__((reqd_work_group_size(ITEMS_X, ITEMS_Y, 1))) void
-#define INLINE static inline __attribute__((always_inline))
-
 // The geometry, in the order of window.h.
-#define WINDOW                                                                                                        \
+#define WINDOW                                                                                                         \
     uint C, uint H, uint W, uint O, uint OH, uint OW, uint KH, uint KW, uint SY, uint SX, uint PY, uint PX, uint DY,   \
         uint DX, uint G
-
-// The STEP steps of a block's sides. Rows are one longer than the block, so that transposed writes do not all hit the
-// same bank.
-typedef __local float left_side[BLOCK_ROWS + 1];
-typedef __local float right_side[BLOCK_COLS + 1];
-
-#define ITEM ((uint)get_local_id(1) * ITEMS_X + (uint)get_local_id(0))
-// The row and the column of an item's sum. Sums are ITEMS_Y and ITEMS_X apart, so that neighbors write neighbors.
-#define ROW(r) (work_group_id(1) * BLOCK_ROWS + (uint)get_local_id(1) + (uint)(r) * ITEMS_Y)
-#define COL(q) (work_group_id(0) * BLOCK_COLS + (uint)get_local_id(0) + (uint)(q) * ITEMS_X)
 
 // (c Y + y) X + x: a step of a chain, or a position.
 typedef struct triple {
@@ -90,54 +73,81 @@ INLINE triple advance(triple t, triple by, uint Y, uint X)
 typedef struct offset {
     uint y, x, at;
 } offset;
-typedef __local offset steps[STEP];
 
-// The value at the sum of two offsets into planes of H x W, or SKIPPED if that is outside.
-INLINE float load_right(const __global float *s, offset a, offset b, uint H, uint W)
+// Offsets in local memory: (y, x, at, 0), so that one is read at once.
+typedef __local uint4 offsets;
+
+INLINE void keep_offset(offsets *to, offset o) { *to = (uint4)(o.y, o.x, o.at, 0); }
+
+INLINE offset read_offset(const offsets *from)
 {
-    bool is = a.y + b.y < H && a.x + b.x < W;
-    float value = s[is ? a.at + b.at : 0];
-    return is ? value : as_float(SKIPPED);
+    uint4 u = *from;
+    offset o = {u.x, u.y, u.z};
+    return o;
 }
 
-// s[at] if `is`, else 0. Sets *wild if the value read is not finite.
-INLINE float load_left(const __global float *s, bool is, uint at, __local uint *wild)
+// An item's loads of a step, into registers. Nothing is computed from them: that would wait for them.
+typedef struct loads {
+    float left[LEFT_LOADS], right[RIGHT_LOADS];
+    bool is[RIGHT_LOADS]; // it is in the plane
+} loads;
+
+// Loads the value at the sum of two offsets into planes of H x W, if it is inside.
+INLINE void load_right(loads *v, uint j, const __global float *s, offset a, offset b, uint H, uint W)
 {
-    float value = s[is ? at : 0];
-    if (!arith_is_finite(value))
-        *wild = 1;
-    return is ? value : 0.0f;
+    v->is[j] = a.y + b.y < H && a.x + b.x < W;
+    v->right[j] = s[v->is[j] ? a.at + b.at : 0];
 }
 
-// c(r, q) = fma(a(k, r), b(k, q), c(r, q)) for the STEP steps in local memory. `guarded` is a constant wherever this is
-// inlined.
-INLINE void multiply_steps(float c[ROWS][COLS], const left_side *a, const right_side *b, const bool guarded)
+// The value, or SKIPPED.
+INLINE float right_of(const loads *v, uint j) { return v->is[j] ? v->right[j] : as_float(SKIPPED); }
+
+// Stores the left side: load j is step ITEM % STEP of row ITEM / STEP + j ITEMS / STEP.
+INLINE void keep_left(left_side *a, const loads *v)
 {
-    uint x = get_local_id(0), y = get_local_id(1);
-    // More at once costs registers: gfx1100 spills.
-#pragma unroll 4
-    for (int k = 0; k < STEP; k++) {
+    UNROLL for (uint j = 0; j < LEFT_LOADS; j++) a[ITEM % STEP][ITEM / STEP + j * (ITEMS / STEP)] = v->left[j];
+}
+
+// The largest magnitude of the left side's loads, and of `most`.
+INLINE uint find_most(uint most, const loads *v)
+{
+    UNROLL for (uint j = 0; j < LEFT_LOADS; j++) most = max(most, arith_magnitude(v->left[j]));
+    return most;
+}
+
+// Whether the largest magnitude of any item is not finite, for the whole group. *wild is 0 since an earlier barrier.
+INLINE bool is_wild(uint most, __local uint *wild)
+{
+    if (most >= ARITH_INF) *wild = 1;
+    barrier(CLK_LOCAL_MEM_FENCE);
+    return *wild;
+}
+
+// As multiply(), with a guard at each fma. Rare, so it need not be fast.
+INLINE void multiply_guarded(float c[ROWS][COLS], const left_side *a, const right_side *b)
+{
+#pragma unroll 1
+    for (uint k = 0; k < STEP; k++) {
         float ak[ROWS], bk[COLS];
-        UNROLL for (int r = 0; r < ROWS; r++)
-            ak[r] = a[k][y + r * ITEMS_Y];
-        UNROLL for (int q = 0; q < COLS; q++)
-            bk[q] = b[k][x + q * ITEMS_X];
-        UNROLL for (int r = 0; r < ROWS; r++) {
-            UNROLL for (int q = 0; q < COLS; q++) {
+        read_step(ak, bk, a, b, k);
+        UNROLL for (uint r = 0; r < ROWS; r++)
+        {
+            UNROLL for (uint q = 0; q < COLS; q++)
+            {
                 float sum = fma(ak[r], bk[q], c[r][q]);
-                c[r][q] = guarded && as_uint(bk[q]) == SKIPPED ? c[r][q] : sum;
+                c[r][q] = as_uint(bk[q]) == SKIPPED ? c[r][q] : sum;
             }
         }
     }
 }
 
-// The same for the whole group; *wild was written before the last barrier.
-INLINE void multiply(float c[ROWS][COLS], const left_side *a, const right_side *b, const __local uint *wild)
+// `guarded` is a constant wherever this is inlined.
+INLINE void multiply_steps(float c[ROWS][COLS], const left_side *a, const right_side *b, const bool guarded)
 {
-    if (*wild)
-        multiply_steps(c, a, b, true);
+    if (guarded)
+        multiply_guarded(c, a, b);
     else
-        multiply_steps(c, a, b, false);
+        multiply(c, a, b);
 }
 
 // The offset of a step: of channel t.c and tap (t.y, t.x).
@@ -148,39 +158,75 @@ INLINE offset find_step(triple t, bool is, uint dy, uint dx, uint H, uint W)
     return o;
 }
 
-/* c(row, position) += fma over k = (c, j, i) ascending of w[row w_row + c w_c + j w_j + i w_i] and the source's channel
- * c at `start` + (j dy, i dx), TY x TX taps of `channels` channels. `start` is for the position of column
- * ITEM % BLOCK_COLS. */
-INLINE void gather(float c[ROWS][COLS], left_side *a, right_side *b, steps *step, __local uint *wild,
-                   const __global float *w, uint rows, uint w_row, uint w_c, uint w_j, uint w_i,
-                   const __global float *source, offset start, uint dy, uint dx, uint H, uint W, uint channels, uint TY,
-                   uint TX)
+// The left side of a product: s[row w_row + c w_c + j w_j + i w_i] of `rows` rows.
+typedef struct weights {
+    const __global float *s;
+    uint rows, row, c, j, i;
+} weights;
+
+// The right side: channel c at start + (j dy, i dx) of planes of H x W, TY x TX taps of each channel; K steps in all.
+typedef struct planes {
+    const __global float *s;
+    offset start; // of column ITEM % BLOCK_COLS
+    uint dy, dx, H, W, TY, TX, K;
+} planes;
+
+// Loads step k of both sides; t is split(k + ITEM % STEP), `step` has the offsets of the steps.
+INLINE void load_steps(loads *v, const weights w, const planes p, const offsets *step, triple t, uint k)
 {
-    uint item = ITEM, row = work_group_id(1) * BLOCK_ROWS + item / STEP, K = channels * TY * TX;
-    TY = max(TY, 1u);
-    TX = max(TX, 1u);
-    triple t = split(item % STEP, TY, TX), by = split(STEP, TY, TX);
-    if (item == 0)
-        *wild = 0;
-    if (item < STEP)
-        step[0][item] = find_step(t, item < K, dy, dx, H, W);
+    uint row = work_group_id(1) * BLOCK_ROWS + ITEM / STEP;
+    uint from = k + ITEM % STEP < p.K ? t.c * w.c + t.y * w.j + t.x * w.i : 0;
+    UNROLL for (uint j = 0; j < LEFT_LOADS; j++) v->left[j] =
+        w.s[min(row + j * (ITEMS / STEP), w.rows - 1) * w.row + from];
+    UNROLL for (uint j = 0; j < RIGHT_LOADS; j++)
+        load_right(v, j, p.s, p.start, read_offset(step + ITEM / BLOCK_COLS + j * (ITEMS / BLOCK_COLS)), p.H, p.W);
+}
+
+INLINE void keep_steps(left_side *a, right_side *b, const loads *v)
+{
+    keep_left(a, v);
+    UNROLL for (uint j = 0; j < RIGHT_LOADS; j++) b[ITEM / BLOCK_COLS + j * (ITEMS / BLOCK_COLS)][ITEM % BLOCK_COLS] =
+        right_of(v, j);
+}
+
+// The first STEP items write the offsets of the steps from k on; t is split(k + ITEM % STEP).
+INLINE void keep_offsets(offsets *step, const planes p, triple t, uint k)
+{
+    if (ITEM < STEP) keep_offset(step + ITEM, find_step(t, k + ITEM < p.K, p.dy, p.dx, p.H, p.W));
+}
+
+/* c(row, position) += fma over k = (c, j, i) ascending of both sides. Returns whether it must be done again, guarded.
+ */
+INLINE bool gather(float c[ROWS][COLS], left_side (*a)[STEP], right_side (*b)[STEP], offsets (*step)[STEP],
+                   __local uint *wild, const weights w, const planes p, const bool guarded)
+{
+    uint now = 0, most = 0;
+    loads v;
+    if (p.K == 0) // no tap reaches these inputs, and w.s may be past the end
+        return false;
+    triple t = split(ITEM % STEP, p.TY, p.TX), by = split(STEP, p.TY, p.TX);
+    keep_offsets(step[0], p, t, 0);
+    if (!guarded && ITEM == 0) *wild = 0;
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (uint k = 0, now = 0; k < K; k += STEP, now ^= 1) {
-        uint from = t.c * w_c + t.y * w_j + t.x * w_i;
-        UNROLL for (uint r = 0; r < BLOCK_ROWS; r += ITEMS / STEP) {
-            bool is = row + r < rows && k + item % STEP < K;
-            a[item % STEP][item / STEP + r] = load_left(w, is, (row + r) * w_row + from, wild);
-        }
-        UNROLL for (uint j = 0; j < STEP; j += ITEMS / BLOCK_COLS)
-            b[item / BLOCK_COLS + j][item % BLOCK_COLS] =
-                load_right(source, start, step[now][item / BLOCK_COLS + j], H, W);
-        t = advance(t, by, TY, TX);
-        if (item < STEP) // for the next round, read after the barriers
-            step[now ^ 1][item] = find_step(t, k + STEP + item < K, dy, dx, H, W);
-        barrier(CLK_LOCAL_MEM_FENCE);
-        multiply(c, a, b, wild);
+    load_steps(&v, w, p, step[0], t, 0);
+    keep_steps(a[0], b[0], &v);
+    t = advance(t, by, p.TY, p.TX);
+    keep_offsets(step[1], p, t, STEP);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    // In a round, step k is loaded, the one before is multiplied, and the offsets of the next are found. The last
+    // round loads and keeps what nobody reads: see dense_gpu.cl.
+    for (uint k = 0; k < p.K;) {
+        most = find_most(most, &v);
+        k += STEP;
+        load_steps(&v, w, p, step[now ^ 1], t, k);
+        t = advance(t, by, p.TY, p.TX);
+        keep_offsets(step[now], p, t, k + STEP);
+        multiply_steps(c, a[now], b[now], guarded);
+        now ^= 1;
+        keep_steps(a[now], b[now], &v);
         barrier(CLK_LOCAL_MEM_FENCE);
     }
+    return !guarded && is_wild(most, wild);
 }
 
 /* Stores the finished sums to channels from .. from+rows-1 of y (N, channels, H, W): position (n, v, u) of the N QY QX
@@ -188,14 +234,31 @@ INLINE void gather(float c[ROWS][COLS], left_side *a, right_side *b, steps *step
 INLINE void store(float c[ROWS][COLS], __global float *y, uint rows, uint channels, uint from, uint positions, uint QY,
                   uint QX, uint H, uint W, uint y0, uint x0, uint sy, uint sx, float least)
 {
-    UNROLL for (int q = 0; q < COLS; q++) {
+    // Runs of 4 positions are stored at once if they are neighbors in one plane, and aligned.
+    const bool whole = COL_RUN == 4 && QY == H && QX == W && H * W % 4 == 0 && ((size_t)y & 15) == 0;
+    UNROLL for (uint q = 0; q < COLS; q++)
+    {
         triple p = split(COL(q), QY, QX);
         uint at = (p.c * channels * H + y0 + p.y * sy) * W + x0 + p.x * sx;
-        UNROLL for (int r = 0; r < ROWS; r++) {
+        UNROLL for (uint r = 0; r < ROWS; r++)
+        {
+            __global float *to = y + at + (from + ROW(r)) * H * W;
             const float done = arith_flush(c[r][q]);
-            if (ROW(r) < rows && COL(q) < positions)
-                y[at + (from + ROW(r)) * H * W] = arith_select(done < least, 0.0f, done);
+            c[r][q] = arith_select(done < least, 0.0f, done);
+            if (!whole && ROW(r) < rows && COL(q) < positions) *to = c[r][q];
+            if (q % COL_RUN == COL_RUN - 1 && whole && ROW(r) < rows && COL(q) < positions)
+                *(__global float4 *)(to - 3) = (float4)(c[r][q - 3], c[r][q - 2], c[r][q - 1], c[r][q]);
         }
+    }
+}
+
+// c(r, q) = value of the row, or 0 without values.
+INLINE void set_rows(float c[ROWS][COLS], const __global float *value, uint rows)
+{
+    UNROLL for (uint r = 0; r < ROWS; r++)
+    {
+        float start = value ? value[min(ROW(r), rows - 1)] : 0.0f;
+        UNROLL for (uint q = 0; q < COLS; q++) c[r][q] = start;
     }
 }
 
@@ -203,8 +266,8 @@ INLINE void store(float c[ROWS][COLS], __global float *y, uint rows, uint channe
 KERNEL conv_forward(const __global float *x, const __global float *w, const __global float *bias /* (O) */,
                     __global float *y, uint N, WINDOW, uint biased, float least, uint depth)
 {
-    __local float a[STEP][BLOCK_ROWS + 1], b[STEP][BLOCK_COLS + 1];
-    __local offset step[2][STEP];
+    SIDES(a, b);
+    __local uint4 step[2][STEP];
     __local uint wild;
     uint outputs = O / G, channels = C / G, group = depth + work_group_id(2), positions = N * OH * OW;
     uint column = work_group_id(0) * BLOCK_COLS + ITEM % BLOCK_COLS, K = channels * KH * KW;
@@ -212,13 +275,13 @@ KERNEL conv_forward(const __global float *x, const __global float *w, const __gl
     uint y0 = p.y * SY - PY, x0 = p.x * SX - PX;
     offset start = {column < positions ? y0 : FAR, x0, ((p.c * C + group * channels) * H + y0) * W + x0};
     float c[ROWS][COLS];
-    UNROLL for (int r = 0; r < ROWS; r++) {
-        float start = biased ? bias[group * outputs + min(ROW(r), outputs - 1)] : 0.0f;
-        UNROLL for (int q = 0; q < COLS; q++)
-            c[r][q] = start;
+    const weights left = {w + (size_t)group * outputs * K, outputs, K, KH * KW, KW, 1};
+    const planes right = {x, start, DY, DX, H, W, KH, KW, K};
+    set_rows(c, biased ? bias + group * outputs : 0, outputs);
+    if (gather(c, a, b, step, &wild, left, right, false)) {
+        set_rows(c, biased ? bias + group * outputs : 0, outputs);
+        gather(c, a, b, step, &wild, left, right, true);
     }
-    gather(c, a, b, step, &wild, w + (size_t)group * outputs * K, outputs, K, KH * KW, KW, 1, x, start, DY, DX, H, W,
-           channels, KH, KW);
     store(c, y, outputs, O, group * outputs, positions, OH, OW, OH, OW, 0, 0, 1, 1, least);
 }
 
@@ -226,8 +289,7 @@ KERNEL conv_forward(const __global float *x, const __global float *w, const __gl
 INLINE uint first_tap(uint taps, uint from, uint stride, uint dilation)
 {
     uint k = 0;
-    while (k < taps && k < stride && k * dilation % stride != from % stride)
-        k++;
+    while (k < taps && k < stride && k * dilation % stride != from % stride) k++;
     return k < stride ? k : taps;
 }
 
@@ -238,8 +300,8 @@ INLINE uint first_tap(uint taps, uint from, uint stride, uint dilation)
 KERNEL conv_backward_input(const __global float *dy, const __global float *w, __global float *dx, uint N, WINDOW,
                            uint gcd_y, uint gcd_x, uint depth)
 {
-    __local float a[STEP][BLOCK_ROWS + 1], b[STEP][BLOCK_COLS + 1];
-    __local offset step[2][STEP];
+    SIDES(a, b);
+    __local uint4 step[2][STEP];
     __local uint wild;
     uint matrix = depth + work_group_id(2), group = matrix % G, residue = matrix / G;
     uint outputs = O / G, channels = C / G;
@@ -252,14 +314,79 @@ KERNEL conv_backward_input(const __global float *dy, const __global float *w, __
     uint y0 = p.y + (uint)((int)(iy + PY - ky * DY) / (int)SY), x0 = p.x + (uint)((int)(ix + PX - kx * DX) / (int)SX);
     offset start = {column < positions ? y0 : FAR, x0, ((p.c * O + group * outputs) * OH + y0) * OW + x0};
     float c[ROWS][COLS];
-    UNROLL for (int r = 0; r < ROWS; r++) {
-        UNROLL for (int q = 0; q < COLS; q++)
-            c[r][q] = 0.0f;
+    const weights left = {
+        w + (size_t)group * outputs * K + ky * KW + kx, channels, KH * KW, K, SY / gcd_y * KW, SX / gcd_x};
+    const planes right = {dy, start, -(DY / gcd_y), -(DX / gcd_x), OH, OW, max(TY, 1u), max(TX, 1u), outputs * TY * TX};
+    set_rows(c, 0, channels);
+    if (gather(c, a, b, step, &wild, left, right, false)) {
+        set_rows(c, 0, channels);
+        gather(c, a, b, step, &wild, left, right, true);
     }
-    gather(c, a, b, step, &wild, w + (size_t)group * outputs * K + ky * KW + kx, channels, KH * KW, K, SY / gcd_y * KW,
-           SX / gcd_x, dy, start, -(DY / gcd_y), -(DX / gcd_x), OH, OW, outputs, TY, TX);
-    store(c, dx, channels, C, group * channels, positions, QY, QX, H, W, iy, ix, SY, SX,
-          -INFINITY);
+    store(c, dx, channels, C, group * channels, positions, QY, QX, H, W, iy, ix, SY, SX, -INFINITY);
+}
+
+// What the sums over examples read: the outputs from .. from+outputs-1 of dy, and x.
+typedef struct examples {
+    const __global float *dy, *x;
+    uint C, H, W, O, OH, OW, SY, SX, from, outputs;
+} examples;
+
+// Loads a step of positions; p is that of the item's, which counts if `is`.
+INLINE void load_positions(loads *v, const examples e, const offsets *tap, triple p, bool is)
+{
+    uint y0 = p.y * e.SY, x0 = p.x * e.SX, row = work_group_id(1) * BLOCK_ROWS + ITEM / STEP;
+    uint at = is ? (p.c * e.O + e.from) * e.OH * e.OW + p.y * e.OW + p.x : 0;
+    offset start = {is ? y0 : FAR, x0, (p.c * e.C * e.H + y0) * e.W + x0};
+    UNROLL for (uint j = 0; j < LEFT_LOADS; j++) v->left[j] =
+        e.dy[at + min(row + j * (ITEMS / STEP), e.outputs - 1) * e.OH * e.OW];
+    UNROLL for (uint j = 0; j < RIGHT_LOADS; j++)
+        load_right(v, j, e.x, start, read_offset(tap + ITEM / STEP + j * (ITEMS / STEP)), e.H, e.W);
+}
+
+INLINE void keep_positions(left_side *a, right_side *b, const loads *v)
+{
+    keep_left(a, v);
+    UNROLL for (uint j = 0; j < RIGHT_LOADS; j++) b[ITEM % STEP][ITEM / STEP + j * (ITEMS / STEP)] = right_of(v, j);
+}
+
+// c(r, q) = s[row K + column] of `rows` rows, or 0 without s.
+INLINE void set_sums(float c[ROWS][COLS], const __global float *s, uint rows, uint K)
+{
+    UNROLL for (uint r = 0; r < ROWS; r++) { UNROLL for (uint q = 0; q < COLS; q++) c[r][q] = 0.0f; }
+    if (s) {
+        UNROLL for (uint r = 0; r < ROWS; r++)
+        {
+            UNROLL for (uint q = 0; q < COLS; q++)
+            {
+                if (ROW(r) < rows && COL(q) < K) // not clamped: others may write there
+                    c[r][q] = s[ROW(r) * K + COL(q)];
+            }
+        }
+    }
+}
+
+/* c(output, tap) += fma over the positions run.x .. run.y-1 ascending. Returns whether it must be done again, guarded.
+ */
+INLINE bool add_positions(float c[ROWS][COLS], left_side (*a)[STEP], right_side (*b)[STEP], const offsets *tap,
+                          __local uint *wild, const examples e, uint2 run, const bool guarded)
+{
+    uint now = 0, most = 0;
+    triple p = split(run.x + ITEM % STEP, e.OH, e.OW), by = split(STEP, e.OH, e.OW);
+    loads v;
+    load_positions(&v, e, tap, p, run.x + ITEM % STEP < run.y);
+    keep_positions(a[0], b[0], &v);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (uint step = run.x; step < run.y;) {
+        most = find_most(most, &v);
+        step += STEP;
+        p = advance(p, by, e.OH, e.OW);
+        load_positions(&v, e, tap, p, step + ITEM % STEP < run.y);
+        multiply_steps(c, a[now], b[now], guarded);
+        now ^= 1;
+        keep_positions(a[now], b[now], &v);
+        barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    return !guarded && is_wild(most, wild);
 }
 
 /* The sums over the granules of a pass, raw: to[granule][O][C/G][KH][KW]. The first continues from `partial` if `begun`
@@ -269,47 +396,32 @@ KERNEL conv_backward_weights(const __global float *dy, const __global float *x,
                              const __global float *partial /* as w */, __global float *to, uint N, WINDOW, uint from,
                              uint within, uint granule, uint begun, uint depth)
 {
-    __local float a[STEP][BLOCK_ROWS + 1], b[STEP][BLOCK_COLS + 1];
-    __local offset tap[BLOCK_COLS];
+    SIDES(a, b);
+    __local uint4 tap[BLOCK_COLS];
     __local uint wild;
     uint matrix = depth + work_group_id(2), group = matrix % G, r0 = matrix / G;
-    uint outputs = O / G, channels = C / G, K = channels * KH * KW;
-    uint item = ITEM, row = work_group_id(1) * BLOCK_ROWS + item / STEP, column = work_group_id(0) * BLOCK_COLS;
+    uint outputs = O / G, channels = C / G, K = channels * KH * KW, column = work_group_id(0) * BLOCK_COLS;
     uint2 run = find_granule(r0, N, from, within, granule) * OH * OW;
+    const __global float *before = begun && r0 == 0 ? partial + group * outputs * K : 0;
     float c[ROWS][COLS];
-    UNROLL for (int r = 0; r < ROWS; r++) {
-        UNROLL for (int q = 0; q < COLS; q++) {
-            float before = 0.0f;
-            if (begun && r0 == 0 && ROW(r) < outputs && COL(q) < K) // not clamped: `to` may be `partial`
-                before = partial[(group * outputs + ROW(r)) * K + COL(q)];
-            c[r][q] = before;
-        }
-    }
-    if (item < BLOCK_COLS) {
-        triple t = split(column + item, KH, KW);
+    if (ITEM < BLOCK_COLS) {
+        triple t = split(column + ITEM, KH, KW);
         uint y = t.y * DY - PY, x0 = t.x * DX - PX;
-        offset o = {column + item < K ? y : FAR, x0, ((group * channels + t.c) * H + y) * W + x0};
-        tap[item] = o;
+        offset o = {column + ITEM < K ? y : FAR, x0, ((group * channels + t.c) * H + y) * W + x0};
+        keep_offset(tap + ITEM, o);
     }
-    if (item == 0)
-        wild = 0;
+    if (ITEM == 0) wild = 0;
     barrier(CLK_LOCAL_MEM_FENCE);
-    triple p = split(run.x + item % STEP, OH, OW), by = split(STEP, OH, OW);
-    for (uint step = run.x; step < run.y; step += STEP) {
-        bool is = step + item % STEP < run.y;
-        uint y0 = p.y * SY, x0 = p.x * SX, at = (p.c * O + group * outputs + row) * OH * OW + p.y * OW + p.x;
-        offset start = {is ? y0 : FAR, x0, (p.c * C * H + y0) * W + x0};
-        UNROLL for (uint r = 0; r < BLOCK_ROWS; r += ITEMS / STEP)
-            a[item % STEP][item / STEP + r] = load_left(dy, is && row + r < outputs, at + r * OH * OW, &wild);
-        UNROLL for (uint q = 0; q < BLOCK_COLS; q += ITEMS / STEP)
-            b[item % STEP][item / STEP + q] = load_right(x, start, tap[item / STEP + q], H, W);
-        p = advance(p, by, OH, OW);
-        barrier(CLK_LOCAL_MEM_FENCE);
-        multiply(c, a, b, &wild);
-        barrier(CLK_LOCAL_MEM_FENCE);
+    const examples e = {dy, x, C, H, W, O, OH, OW, SY, SX, group * outputs, outputs};
+    set_sums(c, before, outputs, K);
+    if (add_positions(c, a, b, tap, &wild, e, run, false)) {
+        set_sums(c, before, outputs, K);
+        add_positions(c, a, b, tap, &wild, e, run, true);
     }
-    UNROLL for (int r = 0; r < ROWS; r++) {
-        UNROLL for (int q = 0; q < COLS; q++) {
+    UNROLL for (uint r = 0; r < ROWS; r++)
+    {
+        UNROLL for (uint q = 0; q < COLS; q++)
+        {
             if (ROW(r) < outputs && COL(q) < K) // llvmpipe's chain from +0 is -0 if each product is -0
                 to[(size_t)(r0 * O + group * outputs + ROW(r)) * K + COL(q)] = c[r][q] == 0.0f ? 0.0f : c[r][q];
         }

@@ -4,157 +4,175 @@
  * N examples of the tile, I inputs, O outputs. X (N, I), Y (N, O), dY (N, O), dX (N, I), W and dW (O, I), all
  * row-major.
  *
- * A work-group computes a square of BLOCK x BLOCK sums. It loads STEP steps of both operands into local memory; from
- * there each of its ITEMS_X x ITEMS_Y items reads what its own ROWS x COLS sums need. An item's sums are ITEMS_X and
- * ITEMS_Y apart, so that neighbors read and write neighbors. Every sum is one fma chain with k ascending.
+ * Blocks of sums as in block_sums.h. Beyond the edge of a matrix, rows and columns repeat the last one; such sums are
+ * not stored. Beyond the last k, both operands are 0: fma(0, 0, c) is c. (A -0 that llvmpipe left in a chain may become
+ * +0; no -0 is stored either way.)
  *
- * Beyond the edge of a matrix, and beyond the last k, both operands are 0: fma(0, 0, c) is c. (A -0 that llvmpipe left
- * in a chain may become +0; no -0 is stored either way.)
- *
- * Options: BLOCK_ROWS, BLOCK_COLS  equal, a multiple of ITEMS_X and ITEMS_Y
- *          ITEMS_X, ITEMS_Y        the work-group
+ * Options: BLOCK_ROWS, BLOCK_COLS  multiples of ITEMS_Y and of ITEMS_X
+ *          ITEMS_X, ITEMS_Y        the work-group; both sides of a step, BLOCK STEP, are multiples of it
  *          STEP
  */
 // lint: -D BLOCK_ROWS=64 -D BLOCK_COLS=64 -D ITEMS_X=16 -D ITEMS_Y=16 -D STEP=16
-// lint: -D BLOCK_ROWS=32 -D BLOCK_COLS=32 -D ITEMS_X=8 -D ITEMS_Y=4 -D STEP=16
+// lint: -D BLOCK_ROWS=32 -D BLOCK_COLS=32 -D ITEMS_X=8 -D ITEMS_Y=4 -D STEP=8
 #include "arith.h"
+#include "block_sums.h"
 #include "granule_pass.h"
-#include "unroll.h"
-#include "work_group.h"
 
 #pragma OPENCL FP_CONTRACT OFF
 
-#define BLOCK BLOCK_ROWS
-#define ITEMS (ITEMS_X * ITEMS_Y)
-#define ROWS (BLOCK / ITEMS_Y)
-#define COLS (BLOCK / ITEMS_X)
+// One operand of a product: s(t, k) = s[t * row + k] if `along_k`, else s[k * row + t]; t < T. Its block begins at t0.
+typedef struct operand {
+    const __global float *s;
+    bool along_k;
+    uint row, t0, T;
+} operand;
 
-#define KERNEL __kernel __attribute__((reqd_work_group_size(ITEMS_X, ITEMS_Y, 1))) void
-#define INLINE static inline __attribute__((always_inline))
-
-// One operand's STEP steps. Rows are one longer than BLOCK, so that transposed writes do not all hit the same bank.
-typedef __local float side[BLOCK + 1];
-
-// to[k][t] = s(t0 + t, k0 + k), or 0 if t0 + t >= T or k0 + k >= K; s(t, k) = s[t * K_row + k] if `along_k`, else
-// s[k * T_row + t].
-INLINE void fetch(side *to, const __global float *s, const bool along_k, uint row, uint t0, uint T, uint k0, uint K)
+// Where an item's load j belongs: step k and place t of a side with `block` places. Neighbors load neighbors.
+INLINE uint step_of(const operand from, uint j, const uint block)
 {
-    uint item = get_local_id(1) * ITEMS_X + get_local_id(0);
-    for (uint e = item; e < BLOCK * STEP; e += ITEMS) {
-        uint t = along_k ? e / STEP : e % BLOCK;
-        uint k = along_k ? e % STEP : e / BLOCK;
-        ulong st = min(t0 + t, T - 1), sk = min(k0 + k, K - 1);
-        float value = along_k ? s[st * row + sk] : s[sk * row + st];
-        to[k][t] = t0 + t < T && k0 + k < K ? value : 0.0f;
+    uint e = ITEM + j * ITEMS;
+    return from.along_k ? e % STEP : e / block;
+}
+
+INLINE uint side_of(const operand from, uint j, const uint block)
+{
+    uint e = ITEM + j * ITEMS;
+    return from.along_k ? e / STEP : e % block;
+}
+
+/* load_SIDE: v[j] = s(t, k0 + k), or of the last t and k. Nothing is computed from it: that would wait for the load.
+ * keep_SIDE: to(k, t) = v[j], or 0 if k0 + k >= K. */
+#define DEFINE_SIDE(SIDE, LOADS, BLOCK)                                                                                \
+    INLINE void load_##SIDE(float v[LOADS], const operand from, uint k0, uint K)                                       \
+    {                                                                                                                  \
+        UNROLL for (uint j = 0; j < LOADS; j++)                                                                        \
+        {                                                                                                              \
+            uint t = min(from.t0 + side_of(from, j, BLOCK), from.T - 1), k = min(k0 + step_of(from, j, BLOCK), K - 1); \
+            v[j] = from.s[from.along_k ? t * from.row + k : k * from.row + t];                                         \
+        }                                                                                                              \
+    }                                                                                                                  \
+    INLINE void keep_##SIDE(SIDE##_side *to, const float v[LOADS], const operand from, uint k0, uint K)                \
+    {                                                                                                                  \
+        UNROLL for (uint j = 0; j < LOADS; j++)                                                                        \
+        {                                                                                                              \
+            uint k = step_of(from, j, BLOCK);                                                                          \
+            to[k][side_of(from, j, BLOCK)] = k0 + k < K ? v[j] : 0.0f;                                                 \
+        }                                                                                                              \
+    }
+DEFINE_SIDE(left, LEFT_LOADS, BLOCK_ROWS)
+DEFINE_SIDE(right, RIGHT_LOADS, BLOCK_COLS)
+
+// c(r, q) = fma(a(r, k), b(q, k), c(r, q)) for k = from .. K-1, from < K.
+INLINE void add_products(float c[ROWS][COLS], left_side (*a)[STEP], right_side (*b)[STEP], const operand left,
+                         const operand right, uint from, uint K)
+{
+    float va[LEFT_LOADS], vb[RIGHT_LOADS];
+    uint now = 0;
+    load_left(va, left, from, K);
+    load_right(vb, right, from, K);
+    keep_left(a[now], va, left, from, K);
+    keep_right(b[now], vb, right, from, K);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    // k is the same for the whole group, so all items reach the barriers together. The last round loads and keeps what
+    // nobody reads, since compilers move a load past the products if it is in a branch, or if the next round alone uses
+    // what it gives.
+    for (uint k = from; k < K;) {
+        k += STEP;
+        load_left(va, left, k, K);
+        load_right(vb, right, k, K);
+        multiply(c, a[now], b[now]);
+        now ^= 1;
+        keep_left(a[now], va, left, k, K);
+        keep_right(b[now], vb, right, k, K);
+        barrier(CLK_LOCAL_MEM_FENCE);
     }
 }
 
-// c(r, q) = fma(a(r, k), b(q, k), c(r, q)) for the STEP steps in local memory.
-INLINE void multiply(float c[ROWS][COLS], const side *a, const side *b)
+// A sum that is stored: raw, or flushed, and 0 if it is below `least`.
+INLINE float finish(float sum, const bool raw, float least)
 {
-    uint x = get_local_id(0), y = get_local_id(1);
-    UNROLL for (int k = 0; k < STEP; k++) {
-        float ak[ROWS], bk[COLS];
-        UNROLL for (int r = 0; r < ROWS; r++)
-            ak[r] = a[k][y + r * ITEMS_Y];
-        UNROLL for (int q = 0; q < COLS; q++)
-            bk[q] = b[k][x + q * ITEMS_X];
-        UNROLL for (int r = 0; r < ROWS; r++) {
-            UNROLL for (int q = 0; q < COLS; q++)
-                c[r][q] = fma(ak[r], bk[q], c[r][q]);
+    if (raw) return sum == 0.0f ? 0.0f : sum; // llvmpipe's chain from +0 is -0 if each product is -0
+    const float done = arith_flush(sum);
+    return arith_select(done < least, 0.0f, done);
+}
+
+/* to(row, column) = c, of the R x Q sums of a matrix. */
+INLINE void store(float c[ROWS][COLS], __global float *to, uint R, uint Q, const bool raw, float least)
+{
+    // Runs of 4 are stored at once if none reaches past an edge, and all are aligned.
+    const bool whole = COL_RUN == 4 && Q % 4 == 0 && ((size_t)to & 15) == 0;
+    UNROLL for (uint r = 0; r < ROWS; r++)
+    {
+        UNROLL for (uint q = 0; q < COLS; q++) { c[r][q] = finish(c[r][q], raw, least); }
+        UNROLL for (uint q = 0; q < COLS; q += COL_RUN)
+        {
+            __global float *at = to + (ulong)ROW(r) * Q + COL(q);
+            if (whole && ROW(r) < R && COL(q) < Q)
+                *(__global float4 *)at = (float4)(c[r][q], c[r][q + 1], c[r][q + 2], c[r][q + 3]);
+            UNROLL for (uint i = 0; i < COL_RUN; i++)
+            {
+                if (!whole && ROW(r) < R && COL(q + i) < Q) at[i] = c[r][q + i];
+            }
         }
     }
 }
 
-// The row and the column of an item's sum.
-#define ROW(r) (work_group_id(1) * BLOCK + (uint)get_local_id(1) + (uint)(r) * ITEMS_Y)
-#define COL(q) (work_group_id(0) * BLOCK + (uint)get_local_id(0) + (uint)(q) * ITEMS_X)
-
-/* Y = X Wt + b, or without b if `biased` is 0. Groups: ceil(O / BLOCK), ceil(N / BLOCK). */
+/* Y = X Wt + b, or without b if `biased` is 0. Groups: ceil(O / BLOCK_COLS), ceil(N / BLOCK_ROWS). */
 KERNEL dense_forward(const __global float *x /* (N, I) */, const __global float *w /* (O, I) */,
                      const __global float *bias /* (O) */, __global float *y /* (N, O) */, uint N, uint I, uint O,
                      uint biased, float least)
 {
-    __local float a[STEP][BLOCK + 1], b[STEP][BLOCK + 1];
-    uint n0 = work_group_id(1) * BLOCK, o0 = work_group_id(0) * BLOCK;
+    SIDES(a, b);
+    const operand left = {x, true, I, work_group_id(1) * BLOCK_ROWS, N};
+    const operand right = {w, true, I, work_group_id(0) * BLOCK_COLS, O};
     float c[ROWS][COLS];
-    UNROLL for (int q = 0; q < COLS; q++) {
+    UNROLL for (uint q = 0; q < COLS; q++)
+    {
         float start = biased ? bias[min(COL(q), O - 1)] : 0.0f;
-        UNROLL for (int r = 0; r < ROWS; r++)
-            c[r][q] = start;
+        UNROLL for (uint r = 0; r < ROWS; r++) c[r][q] = start;
     }
-    for (uint i = 0; i < I; i += STEP) {
-        fetch(a, x, true, I, n0, N, i, I);
-        fetch(b, w, true, I, o0, O, i, I);
-        barrier(CLK_LOCAL_MEM_FENCE);
-        multiply(c, a, b);
-        barrier(CLK_LOCAL_MEM_FENCE);
-    }
-    UNROLL for (int r = 0; r < ROWS; r++) {
-        UNROLL for (int q = 0; q < COLS; q++) {
-            const float done = arith_flush(c[r][q]);
-            if (ROW(r) < N && COL(q) < O)
-                y[(ulong)ROW(r) * O + COL(q)] = arith_select(done < least, 0.0f, done);
-        }
-    }
+    add_products(c, a, b, left, right, 0, I);
+    store(c, y, N, O, false, least);
 }
 
-/* dX = dY W. Groups: ceil(I / BLOCK), ceil(N / BLOCK). */
+/* dX = dY W. Groups: ceil(I / BLOCK_COLS), ceil(N / BLOCK_ROWS). */
 KERNEL dense_backward_input(const __global float *dy /* (N, O) */, const __global float *w /* (O, I) */,
                             __global float *dx /* (N, I) */, uint N, uint I, uint O)
 {
-    __local float a[STEP][BLOCK + 1], b[STEP][BLOCK + 1];
-    uint n0 = work_group_id(1) * BLOCK, i0 = work_group_id(0) * BLOCK;
+    SIDES(a, b);
+    const operand left = {dy, true, O, work_group_id(1) * BLOCK_ROWS, N};
+    const operand right = {w, false, I, work_group_id(0) * BLOCK_COLS, I};
     float c[ROWS][COLS];
-    UNROLL for (int r = 0; r < ROWS; r++) {
-        UNROLL for (int q = 0; q < COLS; q++)
-            c[r][q] = 0.0f;
-    }
-    for (uint o = 0; o < O; o += STEP) {
-        fetch(a, dy, true, O, n0, N, o, O);
-        fetch(b, w, false, I, i0, I, o, O);
-        barrier(CLK_LOCAL_MEM_FENCE);
-        multiply(c, a, b);
-        barrier(CLK_LOCAL_MEM_FENCE);
-    }
-    UNROLL for (int r = 0; r < ROWS; r++) {
-        UNROLL for (int q = 0; q < COLS; q++) {
-            if (ROW(r) < N && COL(q) < I)
-                dx[(ulong)ROW(r) * I + COL(q)] = arith_flush(c[r][q]);
-        }
-    }
+    UNROLL for (uint r = 0; r < ROWS; r++) { UNROLL for (uint q = 0; q < COLS; q++) c[r][q] = 0.0f; }
+    add_products(c, a, b, left, right, 0, O);
+    store(c, dx, N, I, false, -INFINITY);
 }
 
 /* dW = dYt X: the sums over the granules of a pass, raw: to[granule][O][I]. The first continues from `partial` if
- * `begun` is set. Groups: ceil(I / BLOCK), ceil(O / BLOCK), granules of the pass. */
+ * `begun` is set. Groups: ceil(I / BLOCK_COLS), ceil(O / BLOCK_ROWS), granules of the pass. */
 KERNEL dense_backward_weights(const __global float *dy /* (N, O) */, const __global float *x /* (N, I) */,
                               const __global float *partial /* (O, I) */, __global float *to, uint N, uint I, uint O,
                               uint from, uint within, uint granule, uint begun)
 {
-    __local float a[STEP][BLOCK + 1], b[STEP][BLOCK + 1];
-    uint o0 = work_group_id(1) * BLOCK, i0 = work_group_id(0) * BLOCK, granule_at = work_group_id(2) * O;
+    SIDES(a, b);
+    const operand left = {dy, false, O, work_group_id(1) * BLOCK_ROWS, O};
+    const operand right = {x, false, I, work_group_id(0) * BLOCK_COLS, I};
     uint2 run = find_granule(work_group_id(2), N, from, within, granule);
     float c[ROWS][COLS];
-    UNROLL for (int r = 0; r < ROWS; r++) {
-        UNROLL for (int q = 0; q < COLS; q++) {
-            float before = 0.0f;
-            if (begun && work_group_id(2) == 0 && ROW(r) < O && COL(q) < I) // not clamped: `to` may be `partial`
-                before = partial[(ulong)ROW(r) * I + COL(q)];
-            c[r][q] = before;
+    UNROLL for (uint r = 0; r < ROWS; r++)
+    {
+        UNROLL for (uint q = 0; q < COLS; q++) { c[r][q] = 0.0f; }
+    }
+    if (begun && work_group_id(2) == 0) {
+        UNROLL for (uint r = 0; r < ROWS; r++)
+        {
+            UNROLL for (uint q = 0; q < COLS; q++)
+            {
+                if (ROW(r) < O && COL(q) < I) // not clamped: `to` may be `partial`
+                    c[r][q] = partial[(ulong)ROW(r) * I + COL(q)];
+            }
         }
     }
-    // n is the same for the whole group, so all items reach the barriers together.
-    for (uint n = run.x; n < run.y; n += STEP) {
-        fetch(a, dy, false, O, o0, O, n, run.y);
-        fetch(b, x, false, I, i0, I, n, run.y);
-        barrier(CLK_LOCAL_MEM_FENCE);
-        multiply(c, a, b);
-        barrier(CLK_LOCAL_MEM_FENCE);
-    }
-    UNROLL for (int r = 0; r < ROWS; r++) {
-        UNROLL for (int q = 0; q < COLS; q++) {
-            if (ROW(r) < O && COL(q) < I) // llvmpipe's chain from +0 is -0 if each product is -0
-                to[(ulong)(granule_at + ROW(r)) * I + COL(q)] = c[r][q] == 0.0f ? 0.0f : c[r][q];
-        }
-    }
+    add_products(c, a, b, left, right, run.x, run.y);
+    store(c, to + (ulong)(work_group_id(2) * O) * I, O, I, true, 0.0f);
 }

@@ -310,3 +310,14 @@ tas_status program_check_group(tas_device *device, cl_kernel kernel, size_t grou
     *fits = *fits && group <= most;
     return TAS_OK;
 }
+
+tas_status program_check_spills(tas_device *device, cl_kernel kernel, bool *fits)
+{
+    const opencl_device *cl = device->cl;
+    cl_ulong bytes = 0;
+    if (cl->rehearsal || device->info.type != TAS_TYPE_GPU) return TAS_OK;
+    cl_int error = clGetKernelWorkGroupInfo(kernel, cl->id, CL_KERNEL_PRIVATE_MEM_SIZE, sizeof bytes, &bytes, NULL);
+    if (error) return error_fail(device, error, "clGetKernelWorkGroupInfo");
+    *fits = *fits && !bytes;
+    return TAS_OK;
+}

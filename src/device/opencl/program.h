@@ -27,6 +27,9 @@ tas_status program_get_elementwise(tas_device *device, const char *program, cons
  * than the device's limit. */
 tas_status program_check_group(tas_device *device, cl_kernel kernel, size_t group, bool *fits);
 
+/* *fits becomes false if a GPU's driver says that the kernel has private memory, where registers go that it lacks. */
+tas_status program_check_spills(tas_device *device, cl_kernel kernel, bool *fits);
+
 /* Writes what was built to the cache on disk. Comes last: a driver may take as long for it as for the build. */
 void program_keep_all(tas_device *device);
 

@@ -83,6 +83,7 @@ tas_status blocks_get_kernel(tas_device *device, const op_args *call, const char
                  b->rows, b->cols, b->items_x, b->items_y, b->step);
         tas_status status = program_get_kernel(device, table->program, name, options, out);
         if (!status && i < table->count - 1) status = program_check_group(device, *out, items_of(*b), &fits);
+        if (!status && i < table->count - 1) status = program_check_spills(device, *out, &fits);
         if (status || fits) return status;
         cl->refused_blocks[call->op] |= 1u << i;
     }

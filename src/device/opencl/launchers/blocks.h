@@ -33,8 +33,8 @@ void blocks_install(tas_device *device, const block_table *table, op_id first, o
 void blocks_name(const tas_device *device, op_id op, int variant, char *name);
 
 /* The kernel for a product of a call, and the block that it is built for: that of device_choose_variant(), or the one
- * that costs least by the sizes. A kernel may allow less than the device does, so it is asked, and blocks that it
- * cannot run are not used from then on. */
+ * that costs least by the sizes. A kernel may allow less than the device does, or need more registers than
+ * there are, so it is asked, and blocks that do not fit are not used from then on. */
 tas_status blocks_get_kernel(tas_device *device, const op_args *call, const char *name, product p, block *b,
                              cl_kernel *out);
 

@@ -6,8 +6,9 @@
 
 #include "ops/window.h"
 
-static const block blocks[] = {{64, 64, 16, 16, 16}, {32, 64, 16, 4, 16}, {16, 64, 16, 4, 16},
-                               {4, 64, 64, 1, 16},   {16, 32, 8, 4, 16},  {16, 16, 4, 4, 16}};
+static const block blocks[] = {{64, 128, 16, 8, 8}, {64, 128, 16, 16, 8}, {32, 128, 16, 8, 8},
+                               {64, 64, 16, 16, 8}, {32, 64, 16, 4, 8},   {16, 64, 16, 4, 8},
+                               {4, 64, 64, 1, 16},   {16, 32, 8, 4, 8},    {16, 16, 4, 4, 8}};
 static const block_table table = {.program = "conv_gpu",
                                   .blocks = blocks,
                                   .count = sizeof blocks / sizeof *blocks,

@@ -7,8 +7,9 @@
 
 /* Those of large groups, and of small ones. The groups of a small block are large, too, where they may be: a small
  * layer has few other work-items. */
-static const block blocks[] = {
-    {64, 64, 16, 16, 16}, {32, 32, 8, 8, 16}, {16, 16, 16, 16, 16}, {32, 32, 8, 4, 16}, {16, 16, 4, 4, 16}};
+static const block blocks[] = {{128, 128, 16, 16, 8}, {128, 64, 16, 16, 8}, {64, 64, 16, 16, 16},
+                               {64, 64, 8, 16, 8},    {32, 32, 16, 16, 16}, {32, 32, 8, 8, 8},
+                               {16, 16, 16, 16, 16},  {32, 32, 8, 4, 8},    {16, 16, 4, 4, 8}};
 static const block_table table = {
     .program = "dense_gpu", .blocks = blocks, .count = sizeof blocks / sizeof *blocks, .left = 4, .right = 4};
 
