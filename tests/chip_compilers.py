@@ -8,6 +8,7 @@ Figures of a kernel:
 - registers: of a work-item, in AMD's case vector registers; Intel's compiler reports only how many a thread may use
 - local: bytes of local memory of a work-group
 - scratch: bytes of private memory, by spilled registers or indexed arrays, of a work-item (Intel: of a thread)
+- share, waits: of the inner loop of products, if there is one: inner_loop.py
 - occupancy: how much a unit of the chip keeps in flight, as far as registers, local memory and groups allow
     - AMD: waves of a SIMD unit, as clang reports them
     - NVIDIA: warps of a multiprocessor, by the rules of CUDA's occupancy calculator (cuda_occupancy.h) and the table
@@ -28,6 +29,7 @@ from collections import namedtuple
 from functools import cache
 from pathlib import Path
 
+import inner_loop
 from lint_common import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
@@ -38,7 +40,7 @@ LIBRARIES = Path("/usr/lib/clc")
 SECONDS = 600  # after which a compiler hangs
 
 Source = namedtuple("Source", "name options text")
-Figures = namedtuple("Figures", "group registers local scratch occupancy")
+Figures = namedtuple("Figures", "group registers local scratch occupancy share waits", defaults=(None, None))
 Chip = namedtuple("Chip", "name compile version facts")
 
 
@@ -119,6 +121,15 @@ def product(numbers):
     return result
 
 
+def measure_loop(source, body, read):
+    """(share, waits) of kernels of blocks of sums."""
+    named = {name: int(value) for name, value in re.findall(r"-D (\w+)=(\d+)", " ".join(source.options))}
+    if "BLOCK_ROWS" not in named:
+        return None
+    products = named["BLOCK_ROWS"] * named["BLOCK_COLS"] * named["STEP"]
+    return inner_loop.measure(body, read, products // (named["ITEMS_X"] * named["ITEMS_Y"]))
+
+
 # ---- AMD ----
 
 
@@ -133,12 +144,14 @@ def compile_amd(chip, source, folder, _results):
         name = re.search(r"^    \.name: +(\S+)", note, re.M)[1]
         group = re.search(r"\.reqd_workgroup_size:((?:\n +- \d+)+)", note)
         body = text.partition(f"; @{name}\n")[2]
+        loop = measure_loop(source, body.partition("s_endpgm")[0], inner_loop.read_amd)
         found[name] = Figures(
             product(re.findall(r"\d+", group[1])) if group else 0,
             number("vgpr_count"),
             number("group_segment_fixed_size"),
             number("private_segment_fixed_size"),
             int(re.search(r"; Occupancy: (\d+)", body)[1]),
+            *(loop or ()),
         )
     return found
 
@@ -191,12 +204,16 @@ def compile_nvidia(chip, source, folder, results):
 
     ptx = results.get(("ptx", str(clang_version()), *arguments, *source.options, bare_text(source.text)), make)
     groups = {k: f.group for k, f in compile_all(GROUPS_BY, source, results).items()}
+    loops = {
+        re.match(r"\w+", entry)[0]: measure_loop(source, entry, inner_loop.read_ptx) or ()
+        for entry in re.split(r"^(?:\.visible )?\.entry ", ptx, flags=re.M)[1:]
+    }
     if not find_ptxas():
-        return {k: Figures(groups[k], r, local, s, None) for k, r, local, s in read_ptx(ptx)}
+        return {k: Figures(groups[k], r, local, s, None, *loops[k]) for k, r, local, s in read_ptx(ptx)}
     (folder / "kernel.s").write_text(ptx)
     text = run([find_ptxas(), "-v", f"-arch={chip.name}", "-o", "kernel.cubin", "kernel.s"], folder)
     return {
-        k: Figures(groups[k], r, local, s, count_warps(chip, groups[k], r, local))
+        k: Figures(groups[k], r, local, s, count_warps(chip, groups[k], r, local), *loops[k])
         for k, r, local, s in read_ptxas(text)
     }
 
@@ -291,7 +308,7 @@ def compile_all(chip, source, results):
         with tempfile.TemporaryDirectory() as folder:
             return chip.compile(chip, source, Path(folder), results)
 
-    key = [chip.name, str(clang_version()), str(chip.version()), *map(str, chip.facts or ()), *source.options]
+    key = ["loops", chip.name, str(clang_version()), str(chip.version()), *map(str, chip.facts or ()), *source.options]
     made = results.get((*key, bare_text(source.text)), make)
     if not made:
         raise CompileError("no kernel in what it made of it")
