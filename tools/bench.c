@@ -3,7 +3,6 @@
 
 #include "batch_schedule.h"
 #include "progress.h"
-#include "ranks.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -15,7 +14,7 @@ typedef struct settings {
     const char *device, *net, *batches, *operation, *compare;
     bool all, calls, steps, exchange, json, csv, markdown;
     cli_size tolerance;
-    uint32_t repetitions, list[BATCHES_MOST];
+    uint32_t ranks, repetitions, list[BATCHES_MOST]; /* ranks 0: not given */
     int batch_count;
 } settings;
 
@@ -46,8 +45,16 @@ static const cli_option options[] = {
     {.name = "exchange",
      .group = GROUP_DATA,
      .offset = offsetof(settings, exchange),
-     .help = "Measure the exchange between the processes of MPI that a launcher has started, and nothing else: for "
-             "'tassello plan --ranks'."},
+     .help = "Measure messages between ranks alone, as 'tassello plan --exchange' reads them: between the processes "
+             "that mpirun or srun has started, or as several devices of this process send them."},
+    {.name = "ranks",
+     .group = GROUP_DATA,
+     .metavar = "N",
+     .type = TYPE_U32,
+     .least = 2,
+     .most = 64,
+     .offset = offsetof(settings, ranks),
+     .help = "--exchange without mpirun or srun: between N threads of this process (default 2)."},
     {.name = "batches",
      .group = GROUP_BATCH,
      .metavar = "LIST",
@@ -305,9 +312,6 @@ static int print_rows(session *r, int result)
 static void check_settings(settings *s)
 {
     if (s->all && s->device) cli_usage(&bench_command, "--all and --device: expected only one of them");
-    if (s->exchange &&
-        (s->all || s->calls || s->steps || s->operation || s->batches || s->csv || s->markdown || s->compare))
-        cli_usage(&bench_command, "--exchange: expected nothing beside it but --json");
     if (s->calls && s->steps) cli_usage(&bench_command, "--calls and --steps: expected only one of them");
     if (s->operation && s->steps) cli_usage(&bench_command, "--op and --steps: expected only one of them");
     if (s->json + s->csv + s->markdown > 1)
@@ -315,40 +319,14 @@ static void check_settings(settings *s)
     if (s->tolerance.bytes) cli_usage(&bench_command, "--tolerance: expected a share, such as 10%%");
     if (s->tolerance.percent > 0 && !s->compare) cli_usage(&bench_command, "--tolerance: expected --compare with it");
     if (!(s->tolerance.percent > 0)) s->tolerance.percent = 10;
+    if (s->ranks && !s->exchange) cli_usage(&bench_command, "--ranks: expected --exchange with it");
+    if (s->exchange && (s->all || s->device || s->net || s->operation || s->calls || s->steps || s->batches || s->csv ||
+                        s->markdown || s->compare))
+        cli_usage(&bench_command, "--exchange: expected only --ranks, --repetitions and --json with it");
+    if (s->ranks && tas_ranks_launched())
+        cli_usage(&bench_command, "--ranks: the launcher that has started this process decides how many there are");
     if (s->operation) s->calls = true;
     if (s->batches) s->batch_count = batch_schedule_read_list(&bench_command, s->batches, "", BATCHES_MOST, s->list);
-}
-
-/* Between ranks: what plan needs to know of their network. */
-static int bench_exchange(session *r)
-{
-    command_ranks ranks;
-    tas_ranks_speed speed;
-    if (!ranks_begin(&ranks, &r->cli)) return EXIT_FAILED;
-    if (!ranks.ranks) {
-        cli_error(&r->cli, "--exchange: expected to be started by a launcher of MPI, as in: mpirun -n 4 tassello bench "
-                           "--exchange");
-        return EXIT_USAGE;
-    }
-    const uint32_t count = tas_ranks_count(ranks.ranks), index = ranks.index;
-    const tas_status status = tas_ranks_benchmark(ranks.ranks, &speed);
-    const int failed = status ? cli_failed(&r->cli, status) : 0;
-    ranks.joined = !failed;
-    if (!failed && index) ranks_serve(&ranks, NULL, NULL, 0);
-    ranks_end(&ranks);
-    if (failed || index) return failed;
-    json_t *o = json_object();
-    json_object_set_new(o, "ranks", json_integer(count));
-    json_object_set_new(o, "latency", json_real(speed.latency));
-    json_object_set_new(o, "bandwidth", json_real(speed.bandwidth));
-    if (r->s.json)
-        cli_json_print(o, stdout);
-    else
-        printf("exchange     %u ranks: %.1f us per message, %.0f bytes/s\n"
-               "to plan      --latency %.2g --bandwidth %.0f\n",
-               count, 1e6 * speed.latency, speed.bandwidth, speed.latency, speed.bandwidth);
-    if (!r->s.json) json_decref(o);
-    return 0;
 }
 
 static int run(int argc, char **argv)
@@ -359,7 +337,7 @@ static int run(int argc, char **argv)
     check_settings(&r.s);
     if (!cli_open(&r.cli, &bench_command)) return EXIT_FAILED;
     if (r.s.exchange) {
-        result = bench_exchange(&r);
+        result = bench_exchange(&r.cli, r.s.ranks ? r.s.ranks : 2, r.s.repetitions, r.s.json);
         cli_close(&r.cli);
         return result;
     }

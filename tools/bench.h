@@ -36,6 +36,10 @@ void bench_print_csv(const bench_rows *rows);
 void bench_print_markdown(const bench_rows *rows);
 json_t *bench_describe(const bench_rows *rows);
 
+/* bench_exchange.c: times messages between the processes that a launcher has started, or as many threads, and prints
+ * the result. Gives the exit status. */
+int bench_exchange(cli_state *cli, uint32_t threads, uint32_t repetitions, bool json);
+
 /* bench_compare.c: a saved run, as --json printed it; NULL after reporting what is wrong with the file. */
 json_t *bench_read(cli_state *cli, const char *file);
 

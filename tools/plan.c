@@ -1,5 +1,6 @@
 /* tassello plan: what training would take of a device's memory, and in which tiles. */
 #include "batch_schedule.h"
+#include "link.h"
 #include "optimizer.h"
 #include "plan_ranks.h"
 #include "sets.h"
@@ -14,11 +15,13 @@ typedef struct settings {
     data_settings reading;
     uint64_t batch; /* UINT64_MAX: not given */
     batch_schedule batch_schedule;
+    link_settings link;
+    double step_seconds; /* -1: not given */
     tas_plan_options plan;
-    plan_ranks ranks;
 } settings;
 
 #define READING(field) offsetof(settings, reading.field)
+#define LINK(field) offsetof(settings, link.field)
 
 static const cli_option options[] = {
     OPTION_VALIDATION(offsetof(settings, validation), "The memory for evaluating them is part of the budget."),
@@ -40,24 +43,12 @@ static const cli_option options[] = {
      .group = GROUP_BATCH,
      .type = TYPE_U32,
      .least = 1,
-     .most = TAS_SHARDS,
-     .offset = offsetof(settings, ranks.ranks),
-     .help = "Show what training over N ranks would take, and over 1, 2, 4, ... up to --shards, of which there must be "
-             "as many: the time of a step, from steps of this network that are measured on the device; the bytes that "
-             "a rank sends in a step; and those of the optimizer's state that it has."},
-    {.name = "bandwidth",
-     .metavar = "SIZE",
-     .group = GROUP_BATCH,
-     .type = TYPE_SIZE,
-     .offset = offsetof(settings, ranks.bandwidth),
-     .help = "--ranks: the bytes per second that a rank sends, as 'tassello bench --exchange' measures them (default "
-             "1e9, a network of 10 gigabits)."},
-    {.name = "latency",
-     .metavar = "X",
-     .group = GROUP_BATCH,
-     .type = TYPE_F64,
-     .offset = offsetof(settings, ranks.latency),
-     .help = "--ranks: the seconds that a message takes beside its bytes (default 5e-05)."},
+     .most = TAS_SCALE_RANKS,
+     .offset = offsetof(settings, plan.ranks),
+     .help =
+         "Plan for one of N ranks that share the --shards of each batch: devices of this machine, or processes "
+         "under MPI. Also print what they exchange, and with --bandwidth and --latency, or --exchange, how fast a step "
+         "of up to 4096 ranks is expected to be."},
     OPTION_BUDGET(offsetof(settings, budget)),
     OPTION_TILE(offsetof(settings, plan.tile)),
     OPTION_KEEP_ON_HOST(offsetof(settings, keep_on_host)),
@@ -68,6 +59,14 @@ static const cli_option options[] = {
      .group = GROUP_OUTPUT,
      .offset = offsetof(settings, noise),
      .help = "Plan for a run that measures the gradient noise scale."},
+    OPTIONS_LINK(LINK),
+    {.name = "step-seconds",
+     .metavar = "SECONDS",
+     .group = GROUP_DEVICE,
+     .type = TYPE_F64,
+     .offset = offsetof(settings, step_seconds),
+     .help = "--ranks: what a step of one device takes, of which a rank needs as large a share as it has of the batch. "
+             "Default: steps on the device are timed."},
     OPTION_DEVICE(offsetof(settings, device)),
     {0},
 };
@@ -90,6 +89,8 @@ typedef struct session {
     cli_sets sets;
     const tas_data *train, *test; /* of the sets; NULL without DATA */
     tas_plan plan;
+    tas_link link;
+    tas_scale scale;
     row rows[BATCHES + 1]; /* and the whole set */
     int row_count;
 } session;
@@ -271,28 +272,44 @@ static void print_json(const session *r)
     json_object_set_new(o, "largest_untiled", json_integer(plan->largest_untiled));
     json_object_set_new(o, "parts", parts);
     json_object_set_new(o, "table", table);
-    if (r->s.ranks.ranks) json_object_set_new(o, "ranks", plan_ranks_describe(&r->s.ranks));
+    if (r->s.plan.ranks) json_object_set_new(o, "ranks", plan_ranks_describe(&r->scale, &r->link));
     cli_json_print(o, stdout);
 }
 
 /* ---------------------------------------------------------------------------------------------------------- the run */
 
+static tas_status forecast_ranks(session *r)
+{
+    const tas_plan_options *plan = &r->s.plan;
+    tas_scale_options request;
+    if (!plan->ranks) return TAS_OK;
+    tas_scale_options_init(&request);
+    request.batch = largest(r);
+    request.shards = plan->shards;
+    request.ranks = plan->ranks;
+    request.optimizer = plan->optimizer;
+    request.clip = plan->clip;
+    request.step_seconds = r->s.step_seconds > 0 ? r->s.step_seconds : 0;
+    request.link = r->link;
+    return tas_scale_forecast(r->device, r->network, &request, &r->scale);
+}
+
 static int plan(session *r)
 {
-    int failed = open_session(r);
+    if (!link_read(&r->cli, &r->s.link, &r->link)) return EXIT_FAILED;
+    const int failed = open_session(r);
     if (failed) return failed;
     tas_status status = make_plan(r, r->s.plan.batch, &r->plan);
     if (!status) status = make_rows(r);
+    if (!status) status = forecast_ranks(r);
     if (status) return cli_failed(&r->cli, status);
-    if (r->s.ranks.ranks) failed = plan_ranks_find(&r->s.ranks, &r->cli, r->device, r->network, &r->s.plan);
-    if (failed) return failed;
     if (r->s.json) {
         print_json(r);
     } else {
         print_head(r);
         print_map(&r->plan, tas_device_get_info(r->device));
+        if (r->s.plan.ranks) plan_ranks_print(&r->scale, &r->link);
         print_rows(r);
-        if (r->s.ranks.ranks) plan_ranks_print(&r->s.ranks);
     }
     return 0;
 }
@@ -310,21 +327,31 @@ static void set_batches(settings *s)
     s->plan.change_count = s->batch_schedule.count;
 }
 
+static void check_ranks(const settings *s)
+{
+    const uint32_t ranks = s->plan.ranks;
+    link_check(&plan_command, &s->link);
+    if (!ranks && (link_given(&s->link) || s->step_seconds >= 0))
+        cli_usage(&plan_command, "--bandwidth, --latency, --exchange and --step-seconds: expected --ranks with them");
+    if (s->step_seconds >= 0 && !link_given(&s->link))
+        cli_usage(&plan_command, "--step-seconds: expected --bandwidth and --latency, or --exchange, with it");
+    if (s->step_seconds == 0) cli_usage(&plan_command, "--step-seconds 0: expected more than 0");
+    if (ranks > s->plan.shards)
+        cli_usage(&plan_command, "--ranks %u: expected at most as many as --shards, %u", ranks, s->plan.shards);
+}
+
 static int run(int argc, char **argv)
 {
     session r = {0};
     tas_plan_options_init(&r.s.plan);
     r.s.batch = UINT64_MAX;
-    r.s.ranks.latency = -1;
+    r.s.step_seconds = -1;
+    link_begin(&r.s.link);
     cli_parse(&plan_command, argc, argv, &r.s);
     cli_check_loss(&plan_command, r.s.loss, r.s.net);
     set_batches(&r.s);
     cli_check_shards(&plan_command, r.s.plan.shards);
-    if (r.s.ranks.ranks > r.s.plan.shards)
-        cli_usage(&plan_command, "--ranks %u: expected at least as many --shards", r.s.ranks.ranks);
-    if (!r.s.ranks.ranks && (r.s.ranks.latency >= 0 || r.s.ranks.bandwidth.bytes || r.s.ranks.bandwidth.percent > 0))
-        cli_usage(&plan_command, "--bandwidth and --latency: expected --ranks with them");
-    if (r.s.ranks.bandwidth.percent > 0) cli_usage(&plan_command, "--bandwidth: expected bytes per second");
+    check_ranks(&r.s);
     if (!r.s.data && (r.s.examples || r.s.validation.bytes || r.s.validation.percent > 0))
         cli_usage(&plan_command, "--examples and --validation: expected DATA with them");
     r.s.plan.noise = r.s.plan.preconditioned_noise = r.s.noise;
@@ -351,7 +378,9 @@ const cli_command plan_command = {
         "training on a streamed set of bytes.\n\n"
         "The host keeps a snapshot of the parameters and of the optimizer's state, in case the device fails. Host "
         "memory counts towards the budget if the device shares it.\n\n"
-        "With --ranks, steps are measured as well, and what several devices would make of them is computed.",
+        "With --ranks, several devices share each batch. Staging is what each rank moves between its device and its "
+        "host, and update the part of the weights that is its own. More ranks pay as long as their efficiency, the "
+        "speed-up divided by the ranks, is at least 50 %. Beyond --shards the table has as many shards as ranks.",
     .arguments = {ARGUMENT_NET(offsetof(settings, net)), ARGUMENT_DATA(offsetof(settings, data), true)},
     .options = options,
     .examples = {"tassello plan lenet DATA --batch 512", "tassello plan lenet --batch 4096 --budget 64M"},

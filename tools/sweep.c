@@ -130,6 +130,7 @@ static int open_session(session *r)
 {
     tas_context *context = r->cli.context;
     const sweep_settings *s = &r->s;
+    if (!link_read(&r->cli, &r->s.link, &r->s.sweep.link)) return EXIT_FAILED;
     if (!check_outputs(r)) return EXIT_FAILED;
     const int failed = open_data(r);
     if (failed) return failed;

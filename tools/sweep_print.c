@@ -237,6 +237,19 @@ static void print_branches(const tas_sweep *sweep, FILE *out)
     }
 }
 
+/* A forecast, which batch several devices would use. */
+static void print_devices(const tas_sweep *sweep, FILE *out)
+{
+    tas_sweep_devices d;
+    if (!tas_sweep_on_devices(sweep, 1, &d)) return;
+    fprintf(out, "devices      %7s %7s %9s %8s %8s %7s\n", "devices", "batch", "its time", "speed-up", "examples",
+            "knee");
+    for (size_t i = 0; tas_sweep_on_devices(sweep, i, &d); i++)
+        fprintf(out, "             %7u %7u %9s %8s %8s %7s%s\n", d.devices, d.batch, seconds(d.seconds).text,
+                figures(d.speedup).text, figures(d.examples).text, figures(d.knee).text,
+                d.wasted ? "  above critical" : "");
+}
+
 /* How deep the target is: what is left to gain, for the batch at which that is judged. Whether that is shallow is for
  * the advice to say. */
 static void print_depth(const tas_sweep *sweep, FILE *out, int width)
@@ -325,6 +338,7 @@ void sweep_print_result(const tas_sweep *sweep, FILE *out, bool wide)
     print_levels(sweep, out);
     print_branches(sweep, out);
     print_grown(sweep, out, width);
+    print_devices(sweep, out);
     tas_sweep_advice(sweep, &advice);
     fprintf(out, "advice       ");
     cli_print_wrapped(out, advice.reason, TEXT_COLUMN, TEXT_COLUMN, width);

@@ -12,6 +12,7 @@ enum { NO_WORD = -1 }; /* of an option that takes one of several: it was not giv
 
 #define SWEEP(field) offsetof(sweep_settings, sweep.field)
 #define TRAIN(field) offsetof(sweep_settings, sweep.train.field)
+#define LINK(field) offsetof(sweep_settings, link.field)
 #define READING(field) offsetof(sweep_settings, reading.field)
 
 static const char *target_word(int number)
@@ -32,6 +33,17 @@ const cli_option sweep_options[] = {
          "The batch sizes to compare, such as 16,64,256. auto (the default): those of 1, 4, 16, 32, 64, 128, 256 and "
          "1024 that are at most a tenth of the examples."},
     OPTION_SHARDS(TRAIN(shards)),
+    {.name = "ranks",
+     .group = GROUP_BATCH,
+     .metavar = "N",
+     .type = TYPE_U32,
+     .least = 2,
+     .most = TAS_SCALE_RANKS,
+     .offset = SWEEP(ranks),
+     .help = "Also say which batch to use on 2, 4, ... N devices like this one, a forecast from the steps measured on "
+             "one device; and from how many on a larger batch is wasted. Requires --bandwidth and --latency, or "
+             "--exchange."},
+    OPTIONS_LINK(LINK),
     {.name = "target-loss",
      .group = GROUP_TARGET,
      .metavar = "X",
@@ -276,11 +288,19 @@ void sweep_read(sweep_settings *s, int argc, char **argv)
     s->scaling = NO_WORD;
     s->seeds = (uint32_t)options->seeds;
     options->waste = options->epochs = -1;
+    link_begin(&s->link);
     optimizer_begin(&options->train);
     schedule_begin(&options->train);
     cli_parse(&sweep_command, argc, argv, s);
     cli_check_loss(&sweep_command, s->loss, s->net);
     cli_check_shards(&sweep_command, s->sweep.train.shards);
+    link_check(&sweep_command, &s->link);
+    if (!s->sweep.ranks && link_given(&s->link))
+        cli_usage(&sweep_command, "--bandwidth, --latency and --exchange: expected --ranks with them");
+    if (s->sweep.ranks && !link_given(&s->link))
+        cli_usage(&sweep_command, "--ranks: also requires --bandwidth and --latency, or --exchange");
+    if (s->sweep.ranks & (s->sweep.ranks - 1))
+        cli_usage(&sweep_command, "--ranks %u: expected a power of two", s->sweep.ranks);
     read_limits(options);
     read_batches(s);
     read_time(s);

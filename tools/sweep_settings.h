@@ -2,6 +2,7 @@
 #ifndef SWEEP_SETTINGS_H
 #define SWEEP_SETTINGS_H
 
+#include "link.h"
 #include "optimizer.h"
 #include "sets.h"
 
@@ -18,6 +19,7 @@ typedef struct sweep_settings {
     data_settings reading;
     uint32_t list[SWEEP_BATCHES_MOST];
     float rate_list[SWEEP_BATCHES_MOST];
+    link_settings link;
     tas_sweep_options sweep;
 } sweep_settings;
 

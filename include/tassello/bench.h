@@ -14,6 +14,8 @@ typedef struct tas_bench_options {
     size_t size;
     /* Examples per step (default 64). */
     uint32_t batch;
+    /* Shards that each batch is cut into (default 1), as in tas_train_options. */
+    uint32_t shards;
     /* Repetitions, of which the median is taken: at least 1 (default 5). */
     uint32_t repetitions;
     /* Length of a repetition in seconds, at least: as many calls as that needs (default 0.02). */

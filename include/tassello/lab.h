@@ -5,6 +5,7 @@
 #define TASSELLO_LAB_H
 
 #include <tassello/model.h>
+#include <tassello/scale.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -59,10 +60,12 @@ typedef struct tas_sweep_options {
     uint64_t budget;     /* bytes of device memory; 0: the device's default */
     uint32_t batch_most; /* recommend no larger batch; 0: no limit */
     double waste;        /* examples to the target, at most, as a multiple of the fewest possible; 0: no limit */
-    uint64_t seed;       /* 1 */
-    int branch;          /* non-zero: the critical batch is measured at several moments of a run, from branches */
-    int grow;            /* non-zero: two runs whose batch grows on the way, from the base batch on */
-    int brief;           /* non-zero: runs end at the target, and nothing is measured at frozen weights */
+    uint32_t ranks; /* also say which batch to use on 2, 4, ... so many devices, up to 4096; 0 or 1: on one alone */
+    tas_link link;  /* between them; ranks above 1 require it */
+    uint64_t seed;  /* 1 */
+    int branch;     /* non-zero: the critical batch is measured at several moments of a run, from branches */
+    int grow;       /* non-zero: two runs whose batch grows on the way, from the base batch on */
+    int brief;      /* non-zero: runs end at the target, and nothing is measured at frozen weights */
     /* NET and DATA in the command and the report; NULL: their own names. */
     const char *net_name, *data_name;
     const char *state; /* folder to resume from, created if missing; NULL: none */
@@ -178,6 +181,23 @@ typedef struct tas_sweep_moment {
 
 /* In the order of training. Returns 0 after the last one. */
 TAS_API int tas_sweep_branch(const tas_sweep *sweep, size_t index, tas_sweep_moment *out);
+
+/* What several devices like this one would do, with options.ranks: a forecast from the curve of the steps, the duration
+ * of a step, and the exchange (scale.h), with as many shards as devices. */
+typedef struct tas_sweep_devices {
+    uint32_t devices;
+    /* The power of two with the least time to the target: at most the largest batch that reached it, or that the limits
+     * allow. */
+    uint32_t batch;
+    double knee;     /* the batch with the least time on the fitted curve, without these limits; NaN: not known */
+    double seconds;  /* to the target */
+    double speedup;  /* against one device, with the best batch for that */
+    double examples; /* to the target, as a multiple of the fewest possible; NaN: not known */
+    int wasted;      /* the knee is above the critical batch: more than half of the examples are spent to save time */
+} tas_sweep_devices;
+
+/* For 1, 2, 4, ... devices. Returns 0 after the last one, and if nothing is known of several devices. */
+TAS_API int tas_sweep_on_devices(const tas_sweep *sweep, size_t index, tas_sweep_devices *out);
 
 /* The command line that trains as recommended, for a shell; freed by the caller. NULL: nothing is recommended, since
  * too little was measured (the advice's reason says what is missing); the runs are of another program; or no memory. */

@@ -27,6 +27,8 @@ typedef struct tas_plan_options {
     uint32_t tile;
     /* As in tas_train_options. */
     uint32_t shards;
+    /* The device is one of so many ranks (ranks.h), which have the optimizer's state on the host; 0 or 1: it is not. */
+    uint32_t ranks;
     int keep_on_host;
     /* TAS_SGD. SGD, Lion and LARS keep one value per parameter, the others two; LARS and LAMB need sums of squares. */
     tas_optimizer optimizer;

@@ -11,7 +11,6 @@
 
 #include <tassello/data.h>
 #include <tassello/device.h>
-#include <tassello/model.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -59,54 +58,6 @@ typedef struct tas_ranks_traffic {
     double exchange_seconds, waited_seconds, gradient_seconds, update_seconds;
 } tas_ranks_traffic;
 TAS_API void tas_ranks_get_traffic(const tas_ranks *ranks, tas_ranks_traffic *out);
-
-/* What an exchange between these ranks takes: in each of its 2 log2(R) rounds all of them send at once. All ranks make
- * this call together; it takes some seconds. *out is that of rank 0. */
-typedef struct tas_ranks_speed {
-    /* Seconds of a round beside its bytes. */
-    double latency;
-    /* Bytes per second that a rank sends while it receives as many. */
-    double bandwidth;
-} tas_ranks_speed;
-TAS_API tas_status tas_ranks_benchmark(tas_ranks *ranks, tas_ranks_speed *out);
-
-/* What training over ranks takes, without them: the schedule of an exchange is a function of ranks and shards. */
-typedef struct tas_scale_options {
-    /* Of this struct; set by tas_scale_options_init(). */
-    size_t size;
-    /* Of each batch: at least the ranks (1). */
-    uint32_t shards;
-    /* Parameters that are trained (0), and values per parameter that the optimizer keeps (1). */
-    uint64_t weights;
-    uint32_t slots;
-    /* Seconds of a step on one device: of its whole batch, and of any step, however small (0). A step of a part of the
-     * batch is taken to lie between them in proportion. */
-    double step_seconds, least_seconds;
-    /* Seconds per weight that the host takes for an update, and for bringing it to and from a device (0). */
-    double update_seconds, staging_seconds;
-    /* As tas_ranks_benchmark() measures them (50e-6, 1e9). */
-    double latency, bandwidth;
-} tas_scale_options;
-TAS_API void tas_scale_options_init(tas_scale_options *options);
-
-typedef struct tas_scale {
-    uint32_t ranks;
-    /* Of the rank that sends most, per step. */
-    uint64_t messages, bytes;
-    /* Per step: of the slowest rank's part of the batch, of the exchange, of the rest, and of all. */
-    double gradient_seconds, exchange_seconds, host_seconds, seconds;
-    /* The speed-up over one device, divided by the ranks. */
-    double efficiency;
-    /* Per rank: of weights and their sums on the host, and of the optimizer's state. */
-    uint64_t vector_bytes, state_bytes;
-} tas_scale;
-
-/* *out for so many ranks. TAS_BAD_ARGUMENT: more ranks than shards, or options out of bounds; TAS_NO_MEMORY. */
-TAS_API tas_status tas_scale_ranks(tas_context *context, const tas_scale_options *options, uint32_t ranks,
-                                   tas_scale *out);
-
-/* Measures update_seconds and staging_seconds of this machine for an optimizer with its usual settings. */
-TAS_API tas_status tas_scale_measure(tas_context *context, const tas_train_options *train, tas_scale_options *options);
 
 /* Ends: on rank 0 the others' tas_ranks_serve() returns. Sets *ranks to NULL. Under MPI all processes make this call;
  * after a failure the whole job ends here. */

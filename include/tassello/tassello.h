@@ -15,6 +15,7 @@
 #include <tassello/profile.h>
 #include <tassello/ranks.h>
 #include <tassello/reach.h>
+#include <tassello/scale.h>
 #include <tassello/status.h>
 #include <tassello/tune.h>
 #include <tassello/verify.h>

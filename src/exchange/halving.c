@@ -192,23 +192,3 @@ bool halving_count(const halving *s, uint32_t rank, uint64_t vector, uint64_t he
     free(parts);
     return true;
 }
-
-double halving_seconds(const halving *s, double vector, double latency, double bandwidth)
-{
-    halving_part *parts = parts_of_any(s);
-    double seconds = 0;
-    if (!parts) return -1;
-    for (uint32_t round = 0; round < s->rounds; round++)
-        for (int phase = HALVING_SUM; phase <= HALVING_GATHER; phase++) {
-            double slowest = 0;
-            for (uint32_t rank = 0; rank < s->ranks; rank++) {
-                const halving_cost one = count_round(s, (halving_phase)phase, round, rank, parts);
-                const double bytes = (double)one.bytes * vector / s->seats;
-                const double takes = (double)one.messages * latency + bytes / bandwidth;
-                if (takes > slowest) slowest = takes;
-            }
-            seconds += slowest;
-        }
-    free(parts);
-    return seconds;
-}

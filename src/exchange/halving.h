@@ -62,8 +62,4 @@ typedef struct halving_cost {
 } halving_cost;
 bool halving_count(const halving *s, uint32_t rank, uint64_t vector, uint64_t headers, halving_cost *out);
 
-/* The seconds that both phases take: in each round every rank waits for its messages, of which each takes `latency`
- * and its bytes by `bandwidth` (per second and rank). Negative: no memory. */
-double halving_seconds(const halving *s, double vector, double latency, double bandwidth);
-
 #endif

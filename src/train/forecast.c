@@ -29,6 +29,13 @@ void forecast_request_noise(plan_request *request, const tas_network *network, u
     if (!tile && request->noise.probe > request->max_tile) request->max_tile = request->noise.probe;
 }
 
+void forecast_request_rank(plan_request *request)
+{
+    request->some_shards = true;
+    request->slots = 0;
+    request->clips = request->adapts = request->fuses = false;
+}
+
 void tas_plan_options_init(tas_plan_options *options)
 {
     *options = (tas_plan_options){.size = sizeof *options, .batch = 64, .shards = 1};
@@ -230,6 +237,7 @@ static tas_status forecast_run(tas_device *device, const tas_network *network, c
     f.run.spills = options->keep_on_host;
     f.run.run_copies = (options->grows != 0) + (options->audits != 0);
     update_request(&f.run, options->optimizer, options->clip != 0, options->noise != 0);
+    if (options->ranks > 1) forecast_request_rank(&f.run);
     if (options->noise)
         forecast_request_noise(&f.run, network, smallest_batch(options), examples, options->tile,
                                options->preconditioned_noise && update_preconditions(options->optimizer));

@@ -71,6 +71,9 @@ plan_request forecast_request(const tas_data *data, bool training, uint32_t batc
 void forecast_request_noise(plan_request *request, const tas_network *network, uint32_t least, uint64_t examples,
                             uint32_t tile, bool preconditioned);
 
+/* The run is one rank's: a range of the shards, and the optimizer's state and the update are the host's. */
+void forecast_request_rank(plan_request *request);
+
 /* Makes a plan and allocates its memory. If the device refuses memory that it reported to have, smaller plans are
  * tried, a note is logged, and *shrunk is set. */
 tas_status workspace_open(workspace *w, tas_model *model, const plan_request *request, uint64_t budget, bool *shrunk);

@@ -87,5 +87,83 @@ def _(t):
            text)
 
 
+LINK = ("--bandwidth", "1G", "--latency", "1e-6")
+
+
+def ranked(t, *flags):
+    return forecast(t, "--batch", "64", "--shards", "8", "--ranks", *flags)
+
+
+@case("plan --ranks: memory and traffic of a rank; with a link a table whose figures add up, and how many pay")
+def _(t):
+    o = ranked(t, "4")
+    r = o["ranks"]
+    expect(r["asked"]["ranks"] == 4 and r["asked"]["examples"] == 16 and r["asked"]["messages"] > 0, f"{r}")
+    expect(r["asked"]["step_s"] is None and r["most_that_pays"] is None and r["latency_s"] is None, f"{r}")
+    expect([row["ranks"] for row in r["table"]] == [1, 2, 4, 8, 16, 32, 64], f"{r}")
+    expect([row["shards"] for row in r["table"]] == [8, 8, 8, 8, 16, 32, 64], f"{r}")
+    expect(r["exchange_host_bytes"] > r["state_bytes"] > 0 and "ranks" not in forecast(t), f"{r}")
+    r = ranked(t, "4", *LINK, "--step-seconds", "0.5")["ranks"]
+    expect(r["latency_s"] == 1e-6 and abs(r["bandwidth_bytes_per_s"] - 2 ** 30) < 10, f"{r}")
+    expect(r["staging_s"] > 0 and r["update_s"] > 0, f"{r}")
+    for row in r["table"]:
+        parts = sum(row[key] for key in ("compute_s", "staging_s", "exchange_s", "update_s"))
+        expect(abs(row["step_s"] - parts) < 1e-9 and abs(row["compute_s"] - 0.5 / row["ranks"]) < 1e-9, f"{row}")
+        expect(abs(row["speedup"] - 0.5 / row["step_s"]) < 1e-6 * row["speedup"], f"{row}")
+        expect((row["exchange_s"] > 0) is (row["ranks"] > 1), f"{row}")
+    pays = [row["ranks"] for row in r["table"] if row["efficiency"] >= 0.5]
+    expect(r["most_that_pays"] == max(pays) and pays, f"{r}")
+    slow = ranked(t, "4", "--bandwidth", "1000", "--latency", "1", "--step-seconds", "0.5")["ranks"]
+    expect(slow["most_that_pays"] == 1 and slow["table"][1]["speedup"] < 1, f"{slow}")
+    text = t.run("plan", t.net, "--device", "reference", "--shards", "8", "--ranks", "2", *LINK).out
+    for line in (r"^ranks        2, of up to 32 examples each$", r"^link         latency 1\.00 us, 1 GiB/s$",
+                 r"^pays         up to \d+ ranks?: efficiency", r"^   64 +64 +1 +[\d.]+ KiB "):
+        expect(re.search(line, text, re.M), f"no {line} in {text}")
+
+
+@case("plan --ranks --exchange: reads what bench --exchange --json has printed, and refuses what it has not")
+def _(t):
+    one = t.run("bench", "--exchange", "--ranks", "2", "--repetitions", "1", "--json")
+    link = one_object(one)
+    expect(link["exchange"] == 1 and link["ranks"] == 2 and link["transport"] == "threads", f"{link}")
+    expect(len(link["messages"]) == 8 and link["messages"][0]["seconds"] == link["latency_s"] > 0, f"{link}")
+    file = t.net.with_name("link.json")
+    file.write_text(one.out)
+    r = ranked(t, "2", "--exchange", str(file), "--step-seconds", "1")["ranks"]
+    expect(r["latency_s"] == link["latency_s"] and r["bandwidth_bytes_per_s"] == link["bandwidth_bytes_per_s"], f"{r}")
+    base = ("plan", t.net, "--device", "none such", "--shards", "8", "--ranks", "2", "--exchange", file)
+    for text, words in ((one.out[:20], ("link.json: line 1",)), ("{}", ("bench --exchange --json",)),
+                        (one.out.replace('"latency_s":', '"latency_s":-'), ("bench --exchange --json",))):
+        file.write_text(text)
+        t.fails(1, ("--exchange", *words), *base)
+    file.unlink()
+    t.fails(1, ("--exchange", "link.json"), *base)
+    text = t.run("bench", "--exchange", "--repetitions", "1").out
+    expect(re.search(r"^latency +[\d.]+ us$", text, re.M) and "2 (threads)" in text, text)
+
+
+@case("plan --ranks, bench --exchange: what does not go together is wrong usage")
+def _(t):
+    for flags, words in (
+        (("--ranks", "2"), ("--ranks 2", "--shards, 1")),
+        (("--ranks", "0"), ("--ranks 0",)),
+        (("--ranks", "4097"), ("--ranks 4097",)),
+        (LINK, ("--ranks with them",)),
+        (("--step-seconds", "1"), ("--ranks with them",)),
+        (("--ranks", "1", "--step-seconds", "1"), ("--step-seconds", "--bandwidth")),
+        (("--ranks", "1", *LINK, "--step-seconds", "0"), ("--step-seconds 0",)),
+        (("--ranks", "1", "--bandwidth", "1G"), ("--bandwidth", "--latency")),
+        (("--ranks", "1", "--latency", "1"), ("--latency", "--bandwidth")),
+        (("--ranks", "1", "--bandwidth", "5%", "--latency", "1"), ("--bandwidth", "share")),
+        (("--ranks", "1", "--bandwidth", "1G", "--latency", "61"), ("--latency 61",)),
+        (("--ranks", "1", "--bandwidth", "1G", "--latency", "-1"), ("--latency",)),
+        (("--ranks", "1", "--exchange", "x", "--latency", "1"), ("--exchange and --latency",)),
+    ):
+        t.fails(2, words, "plan", t.net, "--device", "none such", *flags)
+    for flags, words in ((("--ranks", "2"), ("--exchange with it",)), (("--exchange", "--ranks", "1"), ("--ranks 1",)),
+                         (("--exchange", "--net", "mlp"), ("--exchange: expected only",))):
+        t.fails(2, words, "bench", *flags)
+
+
 if __name__ == "__main__":
     sys.exit(main(__doc__))

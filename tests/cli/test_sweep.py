@@ -26,6 +26,11 @@ SWEEP_USAGE = [
     (("--validation", "240"), ("--validation", "240")),
     (("--validation", "100%"), ("--validation 100%",)),
     (("--examples", "9"), ("9 examples", "--validation")),
+    (("--ranks", "4"), ("--ranks", "--bandwidth and --latency")),
+    (("--ranks", "1", "--bandwidth", "1G", "--latency", "1e-6"), ("--ranks 1",)),
+    (("--ranks", "6", "--bandwidth", "1G", "--latency", "1e-6"), ("--ranks 6", "power of two")),
+    (("--ranks", "4", "--bandwidth", "1G"), ("--bandwidth", "--latency")),
+    (("--bandwidth", "1G", "--latency", "1e-6"), ("--ranks with them",)),
     (("--target-loss", "0"), ("--target-loss 0",)),
     (("--target-loss", "nan"), ("--target-loss nan", "finite")),
     (("--target-loss", "1e9"), ("--target-loss 1e+09", "below 1e6")),
@@ -128,6 +133,26 @@ def _(t):
     again = t.run("sweep", t.net, t.data, "--device", "reference", *SWEPT, "--state", folder / "s")
     expect(table(again)[0][4][1] == rows[4][1] and again.seconds < result.seconds + 1, "not taken from the state",
            again)
+
+
+@case("sweep --ranks: a row per number of devices; more of them take larger batches; the knee is that of the figures")
+def _(t):
+    result = t.run("sweep", t.net, t.data, "--device", "reference", *SWEPT, "--batches", "24,12,6,3", "--ranks", "4",
+                   "--bandwidth", "10G", "--latency", "1e-9", "--json", "-")
+    o = one_object(result)
+    rows = o["on_devices"]
+    expect([row["devices"] for row in rows] == [1, 2, 4], f"{rows}", result)
+    expect(rows[0]["added_step_s"] == 0 < rows[1]["added_step_s"] and rows[0]["speedup"] == 1, f"{rows}")
+    for row in rows:
+        expect(row["batch"] in (4, 8, 16) and row["batch"] >= row["devices"] and row["seconds"] > 0, f"{row}")
+        expect(abs(row["speedup"] - rows[0]["seconds"] / row["seconds"]) < 1e-6 * row["speedup"], f"{row}")
+        if row["knee"] is not None and o["b_crit"]:
+            knee = ((o["step_fixed_s"] + row["added_step_s"]) / o["step_each_s"] * o["b_crit"] * row["devices"]) ** 0.5
+            expect(abs(row["knee"] - knee) < 1e-5 * knee and row["wasted"] is (knee > o["b_crit"]), f"{row} {knee}")
+    expect("On 4 devices: batch " in o["recommendation"]["reason"], f"{o['recommendation']}")
+    head = r"^devices +devices +batch +its time +speed-up +examples +knee$"
+    expect(re.search(head, result.err, re.M), "no table", result)
+    expect(len(re.findall(r"^ {13} +[124] +(?:4|8|16) .*", result.err, re.M)) == 3, "no rows", result)
 
 
 @case("sweep: a target that chance or the untrained network meets is refused before any training")

@@ -13,7 +13,8 @@ enum { EXAMPLES_LEAST = 1024, REPETITIONS_MOST = 1000 };
 
 void tas_bench_options_init(tas_bench_options *options)
 {
-    *options = (tas_bench_options){.size = sizeof *options, .batch = 64, .repetitions = 5, .seconds = 0.02};
+    *options =
+        (tas_bench_options){.size = sizeof *options, .batch = 64, .shards = 1, .repetitions = 5, .seconds = 0.02};
 }
 
 /* Random bytes; random labels, or targets from 0 to 1. */
@@ -78,6 +79,7 @@ tas_status bench_open(tas_device *device, const tas_network *network, const tas_
     if (status) return status;
     tas_train_options_init(&run);
     run.batch = options->batch;
+    run.shards = options->shards;
     run.steps = UINT32_MAX / 2; /* more than are ever timed */
     run.lr = 0x1p-20f;
     status = tas_model_open(device, network, 1, &out->model);

@@ -185,6 +185,7 @@ tas_status report_page(const tas_sweep *sweep, buffer *page)
     table_write(sweep, page);
     buffer_print(page, "</section>\n");
     targets_write(sweep, page);
+    on_devices_write(sweep, page);
     buffer_print(page, "<section>\n<h2>Training: claims, and what was measured</h2>\n");
     tas_status status = add_sections(sweep, training, sizeof training / sizeof *training, page);
     buffer_print(page, "</section>\n<section>\n<h2>Speed, memory and gradients: claims, and what was measured</h2>\n");

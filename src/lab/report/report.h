@@ -19,9 +19,10 @@ void head_write(const tas_sweep *sweep, buffer *page); /* the first screen, with
 
 /* One row per batch. */
 void table_write(const tas_sweep *sweep, buffer *page);
-void targets_write(const tas_sweep *sweep, buffer *page); /* one row per target */
-void tiles_write(const tas_sweep *sweep, buffer *page);   /* where batches of several tiles stop paying */
-bool table_any_test(const tas_sweep *sweep);              /* a batch was evaluated on the test set */
+void targets_write(const tas_sweep *sweep, buffer *page);    /* one row per target */
+void tiles_write(const tas_sweep *sweep, buffer *page);      /* where batches of several tiles stop paying */
+void on_devices_write(const tas_sweep *sweep, buffer *page); /* one row per number of devices, if that is wanted */
+bool table_any_test(const tas_sweep *sweep);                 /* a batch was evaluated on the test set */
 
 void protocol_write(const tas_sweep *sweep, buffer *page);      /* how it was measured */
 void protocol_unmeasured(const tas_sweep *sweep, buffer *page); /* what is missing, and why */

@@ -2,6 +2,7 @@
 
 #include "lab/advice/reason.h"
 #include "lab/sweep/estimate.h"
+#include "lab/sweep/on_devices.h"
 #include "lab/sweep/seen.h"
 #include "stats/best.h"
 
@@ -493,6 +494,7 @@ static void advise(tas_sweep *s)
     fit_step_time(times, timed, &s->input.time);
     recommend(&s->input, &s->advice);
     reason_write(&s->input, &s->advice, s->reason, sizeof s->reason);
+    on_devices_advise(s);
 }
 
 static void note_nearest(tas_sweep *s, const sweep_run *run, double x)

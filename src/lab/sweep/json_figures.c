@@ -1,6 +1,7 @@
 #include "lab/sweep/json_figures.h"
 
 #include "lab/advice/reason.h"
+#include "lab/sweep/on_devices.h"
 
 #include <stdlib.h>
 
@@ -125,10 +126,10 @@ static json_t *limits_json(const tas_sweep_options *options)
  * about a measured mean by the spread of the seeds. */
 static json_t *kinds_json(void)
 {
-    return json_pack("{s:[ssssssss],s:[sssssssss],s:[s]}", "measured", "batches/* except fitted", "levels/*/batches",
+    return json_pack("{s:[ssssssss],s:[ssssssssss],s:[s]}", "measured", "batches/* except fitted", "levels/*/batches",
                      "checks", "grown", "depth", "frozen", "runs", "recommendation/seconds and steps", "fitted",
                      "b_crit", "s_min", "e_min", "step_fixed_s", "step_each_s", "batches/*/fitted", "levels/*/b_crit",
-                     "recommendation/knee", "recommendation/half and twice unless they say so",
+                     "recommendation/knee", "on_devices", "recommendation/half and twice unless they say so",
                      "expected_of_the_next_seed", "recommendation/seconds_low and seconds_high");
 }
 
@@ -143,6 +144,7 @@ void json_figures_sweep(json_t *to, const tas_sweep *s)
     put(to, "levels", levels);
     put(to, "checks", checks);
     put(to, "limits", limits_json(&s->options));
+    put(to, "on_devices", on_devices_describe(s));
     put_real(to, "step_misfit", s->advice.time.known ? s->advice.time.misfit : NAN);
     put(to, "command", text_json(command));
     put(to, "command_ends", text_json(end));

@@ -83,6 +83,17 @@ tas_status setup_check(tas_context *context, const tas_sweep_options *options)
     if (!(options->waste == 0 || (options->waste >= 1 && isfinite(options->waste))))
         return fail(context, TAS_BAD_ARGUMENT, "waste %g: expected at least 1 (the fewest examples possible)",
                     options->waste);
+    if (options->ranks > 1 && (options->ranks > TAS_SCALE_RANKS || options->ranks & (options->ranks - 1)))
+        return fail(context, TAS_BAD_ARGUMENT, "%u devices: expected a power of two, at most %d", options->ranks,
+                    TAS_SCALE_RANKS);
+    if (options->ranks > 1 && !(options->link.bandwidth > 0 && isfinite(options->link.bandwidth) &&
+                                options->link.latency >= 0 && isfinite(options->link.latency)))
+        return fail(context, TAS_BAD_ARGUMENT, "%u devices: expected a bandwidth above 0 and a latency",
+                    options->ranks);
+    if (options->ranks > 1 && context->ranks)
+        return fail(context, TAS_BAD_ARGUMENT,
+                    "steps on several devices are forecast from those of one, but this "
+                    "context has ranks");
     if (!(options->train.lr == 0 || (options->train.lr >= 0x1p-20f && options->train.lr <= 64)))
         return fail(context, TAS_BAD_ARGUMENT, "lr %g: expected 1e-6 to 64", (double)options->train.lr);
     if ((unsigned)options->goal > TAS_GOAL_MEMORY)

@@ -19,6 +19,7 @@
 #include "lab/advice/reason.h"
 #include "lab/sweep/aggregate.h"
 #include "lab/sweep/lab.h"
+#include "lab/sweep/on_devices.h"
 #include "lab/sweep/state.h"
 #include "train/feed.h"
 
@@ -33,6 +34,7 @@ static tas_status work(lab *l)
     double lr = (double)s->options.train.lr;
     tas_status status = timing_steps(l);
     if (!status) status = timing_test(l);
+    if (!status) status = on_devices_time(l);
     if (status) return status;
     forecast_update(l);
     s->forecast = l->seconds_left;

@@ -2,7 +2,7 @@
 #ifndef SWEEP_H
 #define SWEEP_H
 
-#include "lab/advice/recommend.h"
+#include "lab/advice/devices.h"
 #include "stats/fit.h"
 #include "stats/noise_scale.h"
 #include "stats/running.h"
@@ -194,6 +194,10 @@ struct tas_sweep {
     recommend_input input; /* rows, in the order of batch[] */
     recommend_row row[SWEEP_BATCHES];
     recommendation advice;
+    double more[DEVICES_ROWS]; /* seconds that 1, 2, 4, ... ranks add to a step; */
+    int more_count;            /* 0: they are not wanted */
+    devices_row on_device[DEVICES_ROWS];
+    int on_devices;
     char reason[RECOMMEND_TEXT];
     double nearest;         /* if no batch reached the target: the best value seen, */
     uint64_t nearest_batch; /* and where */
