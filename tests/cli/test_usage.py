@@ -22,7 +22,7 @@ def _(t):
     expect(t.run("help", "help").out == t.run("help", "--help").out == top.out, "help on help is another help")
     for word in ("--batch=N", "--epochs=N", "--steps=N", "--lr=X", "--momentum=X", "--seed=N", "--save=FILE",
                  "--log=FILE", "--json",
-                 "--profile", "--device=ID", "--budget=SIZE", "--tile=N", "NET DATA"):
+                 "--profile", "--device=LIST", "--budget=SIZE", "--tile=N", "NET DATA"):
         expect(word in t.run("train", "--help").out, f"{word} is not in the help of train")
     expect("NET [DATA]\n" in t.run("plan", "--help").out, "plan does not say that DATA may be left out")
     expect("fma counts as two" in t.run("inspect", "--help").out, "inspect does not say what a FLOP is")
