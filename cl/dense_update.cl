@@ -1,5 +1,5 @@
-/* The update of a dense layer's weights from its inputs and the gradients of its outputs, for a few examples, for
- * processors: the gradient of the weights is never stored. dense.cl has the layouts; the sums are those of
+/* The update of a dense layer's weights and bias from its inputs and the gradients of its outputs, for a few examples,
+ * for processors: the gradients are never stored. dense.cl has the layouts; the sums are those of
  * dense_backward_weights, and the update is that of sgd.
  *
  * Options: VEC, PANEL  as in dense.cl
@@ -9,7 +9,8 @@
 // lint: -D VEC=8 -D PANEL=16 -D EXAMPLES=1
 // lint: -D VEC=4 -D PANEL=8 -D EXAMPLES=8
 #include "first_bad.h"
-#include "gradient_mean.h"
+#include "gradient_means.h"
+#include "sgd_move.h"
 #include "unroll.h"
 #include "vectors.h"
 
@@ -44,11 +45,21 @@ INLINE void add_examples(const __global float *x, uint N, uint I, uint i, vec d[
     }
 }
 
+// The gradients of PANEL outputs' biases: dY is added, n ascending.
+INLINE void add_biases(const __global float *dy, uint N, uint O, uint o0, float sum[PANEL])
+{
+    for (uint lane = 0; lane < PANEL; lane++) sum[lane] = 0.0f;
+    for (uint n = 0; n < N; n++) {
+        for (uint lane = 0; lane < min((uint)PANEL, O - o0); lane++)
+            sum[lane] = arith_chain(sum[lane], dy[n * O + o0 + lane]);
+    }
+}
+
 /* Sets the record if one of the gradients is not finite. None of at most 16 products is infinite, and no sum of them,
  * if the largest factors multiply to less than 2^120; only where they may be are the sums made.
  * Work-items: ceil(I / RUN), ceil(O / PANEL). */
 KERNEL dense_check(const __global float *x /* (N, I) */, const __global float *dy /* (N, O) */,
-                   volatile __global uint *first_bad, uint N, uint I, uint O, uint step, uint what)
+                   volatile __global uint *first_bad, uint N, uint I, uint O, uint no_bias, uint step, uint what)
 {
     const uint begin = get_global_id(0) * RUN, end = min(begin + RUN, I), o0 = get_global_id(1) * PANEL;
     uint of_x = 0u, of_dy = 0u, most = 0u;
@@ -58,7 +69,9 @@ KERNEL dense_check(const __global float *x /* (N, I) */, const __global float *d
         for (uint o = o0; o < min(o0 + PANEL, O); o++)
             of_dy = max(of_dy, arith_bits(dy[n * O + o]) & 0x7fffffffu);
     }
-    if (of_x < ARITH_INF && of_dy < ARITH_INF && arith_float(of_x) * arith_float(of_dy) < 0x1p+120f) return;
+    if (of_x < ARITH_INF && of_dy < ARITH_INF && arith_float(of_x) * arith_float(of_dy) < 0x1p+120f &&
+        arith_float(of_dy) < 0x1p+120f)
+        return;
     vec d[EXAMPLES][VECS];
     load_outputs(dy, N, O, o0, d);
     for (uint i = begin; i < end; i++) {
@@ -70,14 +83,21 @@ KERNEL dense_check(const __global float *x /* (N, I) */, const __global float *d
         for (uint lane = 0; lane < PANEL; lane++)
             most = max(most, arith_bits(sum[lane]) & 0x7fffffffu);
     }
+    if (!no_bias) {
+        float sum[PANEL];
+        add_biases(dy, N, O, o0, sum);
+        for (uint lane = 0; lane < PANEL; lane++)
+            most = max(most, arith_bits(sum[lane]) & 0x7fffffffu);
+    }
     if (most >= ARITH_INF) set_first_bad(first_bad, step, what);
 }
 
 /* Work-items: ceil(I / RUN), ceil(O / PANEL). */
 KERNEL dense_sgd(const __global float *restrict x /* (N, I) */, const __global float *restrict dy,
                  __global float *restrict w /* panels */, __global float *restrict velocity /* panels */,
-                 const __global float *divisor, const __global uint *first_bad, uint N, uint I, uint O, uint nesterov,
-                 float lr, float momentum, float decay)
+                 __global float *restrict bias /* (O) */, __global float *restrict bias_velocity /* (O) */,
+                 const __global float *divisor, const __global uint *first_bad, uint N, uint I, uint O, uint no_bias,
+                 uint nesterov, float lr, float momentum, float decay, float bias_decay)
 {
     const uint begin = get_global_id(0) * RUN, end = min(begin + RUN, I), o0 = get_global_id(1) * PANEL;
     const float count = divisor[DIVISOR_COUNT], reciprocal = divisor[DIVISOR_RECIPROCAL];
@@ -86,6 +106,12 @@ KERNEL dense_sgd(const __global float *restrict x /* (N, I) */, const __global f
     vec d[EXAMPLES][VECS];
     if (first_bad[0]) return;
     load_outputs(dy, N, O, o0, d);
+    if (begin == 0 && !no_bias) {
+        float mean[PANEL];
+        add_biases(dy, N, O, o0, mean);
+        make_means(mean, divisor, PANEL);
+        sgd_move(bias, bias_velocity, mean, o0, min(o0 + PANEL, O), nesterov, lr, momentum, bias_decay);
+    }
     w += (ulong)o0 * I;
     velocity += (ulong)o0 * I;
     for (uint i = begin; i < end; i++) {

@@ -1,6 +1,6 @@
-/* The update of a dense layer's weights from its inputs and the gradients of its outputs, for a few examples, for GPUs:
- * the gradient of the weights is never stored. dense_update.cl, for processors, computes the same. A work-item has one
- * weight, so that neighbors read and write neighbors; GROUP of them share an output. */
+/* The update of a dense layer's weights and bias from its inputs and the gradients of its outputs, for a few examples,
+ * for GPUs: the gradients are never stored. dense_update.cl, for processors, computes the same. A work-item has one
+ * weight, so that neighbors read and write neighbors; GROUP of them share an output, whose first one has the bias. */
 // lint: -D GROUP=64
 #include "first_bad.h"
 #include "gradient_mean.h"
@@ -19,24 +19,38 @@ static inline float add_examples(const __global float *x, const __global float *
     return c;
 }
 
+// dY is added, n ascending.
+static inline float add_outputs(const __global float *dy, uint N, uint O, uint o)
+{
+    float c = 0.0f;
+    for (uint n = 0; n < N; n++) c = arith_chain(c, dy[n * O + o]);
+    return c;
+}
+
 /* Sets the record if one of the gradients is not finite. Work-items: I, O. */
 KERNEL dense_check(const __global float *x /* (N, I) */, const __global float *dy /* (N, O) */,
-                   volatile __global uint *first_bad, uint N, uint I, uint O, uint step, uint what)
+                   volatile __global uint *first_bad, uint N, uint I, uint O, uint no_bias, uint step,
+                   uint what)
 {
     const uint i = get_global_id(0), o = get_global_id(1);
     if (i < I && !arith_is_finite(add_examples(x, dy, N, I, O, i, o))) set_first_bad(first_bad, step, what);
+    if (i == 0 && !no_bias && !arith_is_finite(add_outputs(dy, N, O, o))) set_first_bad(first_bad, step, what);
 }
 
 /* Work-items: I, O. */
 KERNEL dense_sgd(const __global float *x /* (N, I) */, const __global float *dy /* (N, O) */,
-                 __global float *w /* (O, I) */, __global float *velocity /* (O, I) */, const __global float *divisor,
-                 const __global uint *first_bad, uint N, uint I, uint O, uint nesterov, float lr, float momentum,
-                 float decay)
+                 __global float *w /* (O, I) */, __global float *velocity /* (O, I) */,
+                 __global float *bias /* (O) */, __global float *bias_velocity /* (O) */, const __global float *divisor,
+                 const __global uint *first_bad, uint N, uint I, uint O, uint no_bias, uint nesterov, float lr,
+                 float momentum, float decay, float bias_decay)
 {
     const uint i = get_global_id(0), o = get_global_id(1);
+    const float count = divisor[DIVISOR_COUNT], reciprocal = divisor[DIVISOR_RECIPROCAL];
+    const float factor = divisor[DIVISOR_FACTOR];
     if (first_bad[0] || i >= I) return;
-    const float sum = add_examples(x, dy, N, I, O, i, o);
-    const float mean =
-        gradient_mean(sum, divisor[DIVISOR_COUNT], divisor[DIVISOR_RECIPROCAL], divisor[DIVISOR_FACTOR]);
+    const float mean = gradient_mean(add_examples(x, dy, N, I, O, i, o), count, reciprocal, factor);
     sgd_move(w + (ulong)o * I, velocity + (ulong)o * I, &mean, i, i + 1, nesterov, lr, momentum, decay);
+    if (i || no_bias) return;
+    const float bias_mean = gradient_mean(add_outputs(dy, N, O, o), count, reciprocal, factor);
+    sgd_move(bias, bias_velocity, &bias_mean, o, o + 1, nesterov, lr, momentum, bias_decay);
 }

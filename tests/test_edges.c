@@ -2,6 +2,7 @@
  * contract flushes to 0. */
 #include "verify/cases.h" /* before check.h, which has a macro of the name fail */
 
+#include "ops/dense_update.h"
 #include "ops/divisor.h"
 #include "ops/preconditioned.h"
 #include "ops/watch.h"
@@ -150,14 +151,15 @@ START_TEST(nothing_tiny_comes_out)
                 if (row->operand[o].type != TYPE_F32 || row->operand[o].access == ACCESS_IN ||
                     row->operand[o].layout == LAYOUT_WEIGHT_PANELS)
                     continue;
-                const bool update = op >= OP_SGD && op <= OP_LAMB_STEP;
+                if (op == OP_DENSE_SGD && o >= 4 && now.args.size[FUSED_NO_BIAS]) continue; /* not written */
+                const bool fused = op == OP_DENSE_SGD, update = fused || (op >= OP_SGD && op <= OP_LAMB_STEP);
                 if (op == OP_DENSE_BACKWARD_BIAS || (update && ((uint32_t *)now.before[now.operands - 1])[0])) continue;
                 const bool raw = op == OP_PRECONDITIONED_BLOCKS || op == OP_PRECONDITIONED_ROWS;
-                const double least = raw                       ? 0x1p-80 * (double)now.args.scalar[SQUARES_SCALE]
-                                     : !update || !o           ? TINY
-                                     : op == OP_ADAM && o == 3 ? 0x1p-80
-                                                               : 0x1p-100;
-                for (uint64_t i = update ? now.args.size[UPDATE_AT] : 0; i < now.elements[o]; i++) {
+                const double least = raw ? 0x1p-80 * (double)now.args.scalar[SQUARES_SCALE]
+                                     : !update || !o || (fused && o % 2 == 0) ? TINY
+                                     : op == OP_ADAM && o == 3                ? 0x1p-80
+                                                                              : 0x1p-100;
+                for (uint64_t i = update && !fused ? now.args.size[UPDATE_AT] : 0; i < now.elements[o]; i++) {
                     const float got = ((float *)now.after[o])[i], was = ((float *)now.before[o])[i];
                     if (row->operand[o].access == ACCESS_INOUT && !memcmp(&got, &was, 4) && !update)
                         continue; /* not written */

@@ -3,6 +3,7 @@
 #include "oracle.h"
 
 #include "ops/adam.h"
+#include "ops/dense_update.h"
 #include "ops/divisor.h"
 #include "ops/lamb.h"
 #include "ops/lars.h"
@@ -512,6 +513,62 @@ static double mean_of(const test_case *c, int divisor, uint64_t i)
     return (double)IN(divisor)[DIVISOR_FACTOR] * IN(1)[i] / IN(divisor)[DIVISOR_COUNT];
 }
 
+/* The same as the gradients of dense layers, and then sgd: for the weights, or for the bias. */
+static void check_layer(const test_case *c, bool bias)
+{
+    const int first = bias ? 4 : 2;
+    const uint64_t count = c->elements[first];
+    op_args sums = {
+        .op = bias ? OP_DENSE_BACKWARD_BIAS : OP_DENSE_BACKWARD_WEIGHTS, .n = c->args.n, .batch = c->args.n};
+    op_args step = {.op = OP_SGD, .size = {[UPDATE_ELEMENTS] = (uint32_t)count}};
+    float *sum = calloc(count, sizeof *sum), *w = malloc(count * sizeof *w), *v = malloc(count * sizeof *v);
+    memcpy(sums.size, c->args.size, 2 * sizeof *sums.size);
+    memcpy(step.scalar, c->args.scalar, SGD_SCALARS * sizeof *step.scalar);
+    if (bias) step.scalar[SGD_DECAY] = c->args.scalar[FUSED_BIAS_DECAY];
+    step.size[SGD_NESTEROV] = c->args.size[SGD_NESTEROV];
+    memcpy(w, IN(first), count * sizeof *w);
+    memcpy(v, IN(first + 1), count * sizeof *v);
+    if (bias)
+        run(&sums, (void *[]){(void *)IN(1), sum, sum});
+    else
+        run(&sums, (void *[]){(void *)IN(0), (void *)IN(1), sum, sum});
+    run(&step, (void *[]){w, sum, v, (void *)IN(6), (void *)WORDS_IN(7)});
+    const bool moves = !bias || !c->args.size[FUSED_NO_BIAS];
+    for (uint64_t i = 0; i < count; i++) {
+        check_exact(moves ? w[i] : IN(first)[i], OUT(first)[i], i);
+        check_exact(moves ? v[i] : IN(first + 1)[i], OUT(first + 1)[i], i);
+    }
+    free(sum);
+    free(w);
+    free(v);
+}
+
+static void check_dense_sgd(const test_case *c)
+{
+    check_layer(c, false);
+    check_layer(c, true);
+}
+
+/* Whether one of those gradients is not finite. */
+static void check_dense_check(const test_case *c)
+{
+    const uint32_t outputs = c->args.size[FUSED_OUTPUTS], inputs = c->args.size[FUSED_INPUTS];
+    bool bad = false;
+    for (uint32_t o = 0; o < outputs; o++) {
+        float bias = 0;
+        for (uint32_t n = 0; n < c->args.n; n++) bias += IN(1)[n * outputs + o];
+        bad |= !c->args.size[FUSED_NO_BIAS] && !isfinite(bias);
+        for (uint32_t i = 0; i < inputs; i++) {
+            float sum = 0;
+            for (uint32_t n = 0; n < c->args.n; n++) sum = fmaf(IN(1)[n * outputs + o], IN(0)[n * inputs + i], sum);
+            bad |= !isfinite(sum);
+        }
+    }
+    const bool set = bad && !WORDS_IN(2)[0];
+    ck_assert_uint_eq(WORDS_OUT(2)[0], set ? c->args.size[FUSED_STEP] : WORDS_IN(2)[0]);
+    ck_assert_uint_eq(WORDS_OUT(2)[1], set ? BAD_STEP : WORDS_IN(2)[1]);
+}
+
 static void check_sgd(const test_case *c)
 {
     const double lr = c->args.scalar[0], momentum = c->args.scalar[1], decay = c->args.scalar[2];
@@ -738,6 +795,8 @@ END_TEST
 START_TEST(update)
 {
     each_case(OP_SGD, check_sgd);
+    each_case(OP_DENSE_SGD, check_dense_sgd);
+    each_case(OP_DENSE_CHECK, check_dense_check);
     each_case(OP_ADAM, check_adam);
     each_case(OP_RMSPROP, check_rmsprop);
     each_case(OP_LION, check_lion);

@@ -98,8 +98,7 @@ static void print_profile(const tas_profile *profile)
         untimed += row->launches - row->timed;
     }
     if (profile->steps)
-        printf("             each step moves %s; %s would do: parameters, their gradient and the optimizer's slots "
-               "once each "
+        printf("             each step moves %s; %s would do: parameters and the optimizer's slots once each "
                "way, and the inputs\n",
                cli_bytes((uint64_t)profile->step_bytes, moved), cli_bytes((uint64_t)profile->least_bytes, least));
     if (untimed)

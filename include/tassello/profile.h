@@ -34,7 +34,7 @@ typedef struct tas_profile {
     uint64_t flushes;
     uint64_t waits;
     /* Steps of training, and the bytes that each of them moved on average: what its operations read of their operands,
-     * and what they wrote. Beside it what a step needs at least: parameters, their gradient and the optimizer's slots,
+     * and what they wrote. Beside it what a step needs at least: parameters and the optimizer's slots,
      * each read once and written once, and the batch's inputs and targets. */
     uint64_t steps;
     double step_bytes;

@@ -1,11 +1,12 @@
-/* The weights of a dense layer after a batch of a few examples, which is one tile. With so few examples a step is bound
- * by the traffic over the weights, and their gradient is made where it is needed rather than stored:
+/* The weights and the bias of a dense layer after a batch of a few examples, which is one tile. With so few examples a
+ * step is bound by the traffic over the weights, and their gradient is made where it is needed rather than stored:
  *
  *     dense_check    record = {step, BAD_STEP}, set once, if an element of the gradient is not finite
- *     dense_sgd      sum = fma over the examples ascending of dy (N, O) x (N, I), and then as sgd
+ *     dense_sgd      sum = fma over the examples ascending of dy (N, O) x (N, I), and then as sgd; likewise the bias,
+ * of whose gradient dy is added
  *
- * N examples, I inputs, O outputs. The gradient has one chain over the batch, so these are the sums that
- * dense_backward_weights has. */
+ * N examples, I inputs, O outputs. So few examples are in one granule, so these are the sums that
+ * dense_backward_weights and dense_backward_bias have. */
 #include "ops/dense_update.h"
 
 #include "ops/divisor.h"
@@ -25,6 +26,7 @@ static bool fused_shape(op_args *args, draw *d, int edge)
     args->n = args->batch = edge >= 0 ? edges[edge][0] : 1 + draw_below(d, FUSED_EXAMPLES);
     args->size[FUSED_OUTPUTS] = edge >= 0 ? edges[edge][1] : draw_size(d, 70);
     args->size[FUSED_INPUTS] = edge >= 0 ? edges[edge][2] : draw_size(d, 150);
+    args->size[FUSED_NO_BIAS] = draw_below(d, 4) == 0;
     return true;
 }
 
@@ -48,6 +50,14 @@ static inline float add_examples(const op_args *a, const float *x, const float *
     return c;
 }
 
+/* The same of the bias. */
+static inline float add_outputs(const op_args *a, const float *dy, uint32_t o)
+{
+    float c = 0;
+    for (uint32_t n = 0; n < a->n; n++) c += dy[(uint64_t)n * a->size[FUSED_OUTPUTS] + o];
+    return c;
+}
+
 /* dense_check ------------------------------------------------------------------------------------------------------ */
 
 static bool check_shape(op_args *args, draw *d, int edge)
@@ -65,17 +75,18 @@ static uint64_t check_elements(const op_args *a, int operand)
     return elements[operand];
 }
 
-/* A quarter of the cases is finite; in another each one of x and of dy has one value that is not; in the last all sums
- * are of as large products as a float holds, so that some overflow. */
+/* In some cases all is finite; in others one value of x, or one of dy, is not; or all sums are of as large products as
+ * a float holds, so that some overflow; or only those of the bias do. */
 static void fill_factor(int operand, uint32_t count, float *x, draw *d)
 {
     const uint32_t places[] = {0, count - 1, draw_below(d, count)}, place = places[draw_below(d, LENGTH(places))];
-    const uint32_t turn = draw_turn(d) % 4;
+    const uint32_t turn = draw_turn(d) % 5;
     const int most = 62 + (int)draw_below(d, 2);
     draw_fill(TYPE_F32, count, x, d);
     for (uint32_t i = 0; i < count; i++) {
         if (!arith_is_finite(x[i])) x[i] = 1;
         if (turn == 3) x[i] = arith_abs(draw_scaled(d, 62, most));
+        if (turn == 4) x[i] = operand ? 0x1p+127f : 0;
     }
     if ((int)turn == 1 + operand) x[place] = arith_float(draw_below(d, 2) ? ARITH_NAN : ARITH_INF);
 }
@@ -96,9 +107,11 @@ CLONES static void check(const op_args *a, void *const *operand, void *scratch)
 {
     bool finite = true;
     (void)scratch;
-    for (uint32_t o = 0; o < a->size[FUSED_OUTPUTS]; o++)
+    for (uint32_t o = 0; o < a->size[FUSED_OUTPUTS]; o++) {
         for (uint32_t i = 0; i < a->size[FUSED_INPUTS]; i++)
             finite &= arith_is_finite(add_examples(a, operand[0], operand[1], o, i)) != 0;
+        finite &= a->size[FUSED_NO_BIAS] || arith_is_finite(add_outputs(a, operand[1], o));
+    }
     if (!finite) set_first_bad(operand[2], a->size[FUSED_STEP], BAD_STEP);
 }
 
@@ -122,47 +135,67 @@ static bool sgd_shape(op_args *args, draw *d, int edge)
     args->size[SGD_NESTEROV] = draw_below(d, 2);
     args->scalar[SGD_LR] = 0.05f;
     args->scalar[SGD_MOMENTUM] = draw_below(d, 4) ? 0.9f : 0;
-    args->scalar[SGD_DECAY] = draw_below(d, 2) ? 0.0005f : 0;
+    args->scalar[SGD_DECAY] = draw_below(d, 2) || d->mode == DRAW_TINY ? 0.0005f : 0;
+    args->scalar[FUSED_BIAS_DECAY] = draw_below(d, 2) ? args->scalar[SGD_DECAY] : 0;
     return true;
 }
 
 static uint64_t sgd_elements(const op_args *a, int operand)
 {
-    const uint64_t elements[] = {inputs_of(a), outputs_of(a), weights_of(a), weights_of(a), DIVISOR_VALUES, 2};
+    const uint64_t outputs = a->size[FUSED_OUTPUTS];
+    const uint64_t elements[] = {inputs_of(a), outputs_of(a), weights_of(a),  weights_of(a),
+                                 outputs,      outputs,       DIVISOR_VALUES, 2};
     return elements[operand];
 }
 
 static bool sgd_fill(const op_args *a, int operand, void *data, draw *d)
 {
-    if (operand == 3 && d->mode == DRAW_EDGE) { /* state goes down to 2^-100 */
-        for (uint64_t i = 0; i < weights_of(a); i++) ((float *)data)[i] = draw_float(d) * 0x1p-60f;
+    if (operand < 6 && d->mode == DRAW_TINY) { /* means on both sides of 2^-40 */
+        const uint32_t count = (uint32_t)sgd_elements(a, operand);
+        for (uint32_t i = 0; i < count && operand < 2; i++) ((float *)data)[i] = draw_scaled(d, -22, -17);
+        if (operand >= 2)
+            draw_fill_update(operand % 2 ? UPDATE_STATE : UPDATE_WEIGHTS, count, 1, data, d);
+        return true;
+    }
+    if ((operand == 3 || operand == 5) && d->mode == DRAW_EDGE) { /* state goes down to 2^-100 */
+        for (uint64_t i = 0; i < sgd_elements(a, operand); i++) ((float *)data)[i] = draw_float(d) * 0x1p-60f;
         return true;
     }
     if (operand < 2 && d->mode == DRAW_WILD && draw_turn(d) % 2 == 0) { /* means that overflow, alone */
         for (uint64_t i = 0; i < sgd_elements(a, operand); i++) ((float *)data)[i] = i % 7 ? 1 : 0x1.8p+63f;
         return true;
     }
-    return divisor_fill(operand, 4, data, d);
+    if (!divisor_fill(operand, 6, data, d)) return false;
+    if (operand == 6 && d->mode == DRAW_TINY) /* it has no power of two otherwise */
+        ((float *)data)[DIVISOR_COUNT] = ((float *)data)[DIVISOR_RECIPROCAL] = 1;
+    return true;
+}
+
+/* As sgd has it, for one element. */
+static inline void move_element(const op_args *a, const float *divisor, float sum, float decay, float *w, float *v)
+{
+    const float mean = divisor_mean(sum, divisor[DIVISOR_COUNT], divisor[DIVISOR_RECIPROCAL], divisor[DIVISOR_FACTOR]);
+    const float g = arith_flush(__builtin_fmaf(decay, *w, mean)), momentum = a->scalar[SGD_MOMENTUM];
+    *v = arith_flush_state(__builtin_fmaf(momentum, *v, g));
+    const float move = a->size[SGD_NESTEROV] ? arith_flush_state(__builtin_fmaf(momentum, *v, g)) : *v;
+    *w = arith_flush(__builtin_fmaf(-a->scalar[SGD_LR], move, *w));
 }
 
 CLONES static void sgd(const op_args *a, void *const *operand, void *scratch)
 {
-    const float *x = operand[0], *dy = operand[1], *divisor = operand[4];
-    float *w = operand[2], *v = operand[3];
-    const uint32_t *first_bad = operand[5];
-    const float lr = a->scalar[SGD_LR], momentum = a->scalar[SGD_MOMENTUM], decay = a->scalar[SGD_DECAY];
+    const float *x = operand[0], *dy = operand[1], *divisor = operand[6];
+    float *w = operand[2], *v = operand[3], *bias = operand[4], *bias_v = operand[5];
+    const uint32_t *first_bad = operand[7], inputs = a->size[FUSED_INPUTS];
     (void)scratch;
     if (first_bad[0]) return;
-    for (uint32_t o = 0; o < a->size[FUSED_OUTPUTS]; o++)
-        for (uint32_t i = 0; i < a->size[FUSED_INPUTS]; i++) {
-            const uint64_t at = (uint64_t)o * a->size[FUSED_INPUTS] + i;
-            const float mean = divisor_mean(add_examples(a, x, dy, o, i), divisor[DIVISOR_COUNT],
-                                            divisor[DIVISOR_RECIPROCAL], divisor[DIVISOR_FACTOR]);
-            const float g = arith_flush(__builtin_fmaf(decay, w[at], mean));
-            v[at] = arith_flush_state(__builtin_fmaf(momentum, v[at], g));
-            const float move = a->size[SGD_NESTEROV] ? arith_flush_state(__builtin_fmaf(momentum, v[at], g)) : v[at];
-            w[at] = arith_flush(__builtin_fmaf(-lr, move, w[at]));
+    for (uint32_t o = 0; o < a->size[FUSED_OUTPUTS]; o++) {
+        for (uint32_t i = 0; i < inputs; i++) {
+            const uint64_t at = (uint64_t)o * inputs + i;
+            move_element(a, divisor, add_examples(a, x, dy, o, i), a->scalar[SGD_DECAY], &w[at], &v[at]);
         }
+        if (!a->size[FUSED_NO_BIAS])
+            move_element(a, divisor, add_outputs(a, dy, o), a->scalar[FUSED_BIAS_DECAY], &bias[o], &bias_v[o]);
+    }
 }
 
 const op_row row_dense_sgd = {
@@ -171,6 +204,8 @@ const op_row row_dense_sgd = {
                 {"dy", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"w", TYPE_F32, ACCESS_INOUT, LAYOUT_WEIGHT_PANELS},
                 {"v", TYPE_F32, ACCESS_INOUT, LAYOUT_WEIGHT_PANELS},
+                {"bias", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
+                {"bias_v", TYPE_F32, ACCESS_INOUT, LAYOUT_ROW_MAJOR},
                 {"divisor", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"record", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR}},
     .elements = sgd_elements,

@@ -18,8 +18,8 @@
 
 static bool watch_shape(op_args *args, draw *d, int edge)
 {
-    static const uint32_t edges[][2] = {{1, 1},    {1, 1023},  {2, 1024},   {3, 1025}, {31, 2049},
-                                        {33, 257}, {128, 255}, {129, 5000}, {255, 64}, {256, 1000}};
+    static const uint32_t edges[][2] = {{1, 1},     {1, 1023},   {2, 1024}, {3, 1025},   {31, 2049}, {33, 257},
+                                        {128, 255}, {129, 5000}, {255, 64}, {256, 1000}, {5, 0}};
     if (edge >= LENGTH(edges)) return false;
     args->size[WATCH_SUMS] = edge >= 0 ? edges[edge][0] : draw_size(d, SUM_LANES);
     args->size[WATCH_ELEMENTS] = edge >= 0 ? edges[edge][1] : 1 + draw_below(d, 3000);
@@ -32,13 +32,14 @@ static bool watch_shape(op_args *args, draw *d, int edge)
 
 static bool watch_fit(op_args *args)
 {
-    return args->size[WATCH_SUMS] && args->size[WATCH_SUMS] <= SUM_LANES && args->size[WATCH_ELEMENTS] &&
-           args->size[WATCH_STEP] && args->size[WATCH_PLACES];
+    return args->size[WATCH_SUMS] && args->size[WATCH_SUMS] <= SUM_LANES && args->size[WATCH_STEP] &&
+           args->size[WATCH_PLACES];
 }
 
 static uint64_t watch_elements(const op_args *a, int operand)
 {
-    const uint64_t elements[] = {a->size[WATCH_SUMS], a->size[WATCH_SUMS],   a->size[WATCH_ELEMENTS],
+    const uint32_t gradient = a->size[WATCH_ELEMENTS] ? a->size[WATCH_ELEMENTS] : 1; /* then it is not read */
+    const uint64_t elements[] = {a->size[WATCH_SUMS], a->size[WATCH_SUMS],   gradient,
                                  DIVISOR_VALUES,      a->size[WATCH_PLACES], 2};
     return elements[operand];
 }
@@ -71,8 +72,8 @@ static bool watch_fill(const op_args *a, int operand, void *data, draw *d)
     switch (operand) {
     case 1: fill_weights(watch_elements(a, 1), data, d); return true;
     case 2:
-        draw_fill(TYPE_F32, a->size[WATCH_ELEMENTS], data, d);
-        fill_gradient(a->size[WATCH_ELEMENTS], data, d);
+        draw_fill(TYPE_F32, watch_elements(a, 2), data, d);
+        fill_gradient((uint32_t)watch_elements(a, 2), data, d);
         return true;
     case 5:
         record[0] = draw_below(d, 3) ? 0 : 7;

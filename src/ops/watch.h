@@ -8,7 +8,7 @@
 enum {
     WATCH_SUMS,     /* losses, or sums of blocks of them: 1 to SUM_LANES */
     WATCH_WEIGHTED, /* 1: the count is the sum of as many weights; 0: it is the scalar, whatever they are */
-    WATCH_ELEMENTS, /* of the gradient */
+    WATCH_ELEMENTS, /* of the gradient; 0: none is stored */
     WATCH_STEP,     /* 1 is the first */
     WATCH_PLACES,   /* of the ring */
 };

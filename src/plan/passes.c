@@ -1,8 +1,6 @@
 /* The passes of a step: see passes.h. */
 #include "plan/passes.h"
 
-#include "ops/dense.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +20,12 @@ bool passes_is_value(const tensor *t) { return t->role == ROLE_VALUE && t->sprea
 
 bool passes_fuses(const op_call *call)
 {
-    return call->args.op == OP_DENSE_BACKWARD_WEIGHTS && !call->args.size[DENSE_GRANULE];
+    return call->args.op == OP_DENSE_BACKWARD_WEIGHTS || call->args.op == OP_DENSE_BACKWARD_BIAS;
+}
+
+int passes_gradient_of(const op_call *call)
+{
+    return call->operand[call->args.op == OP_DENSE_BACKWARD_WEIGHTS ? 2 : 1];
 }
 
 static bool reads(const op_call *call, int o) { return op_get(call->args.op)->operand[o].access == ACCESS_IN; }

@@ -98,6 +98,11 @@ typedef struct plan_request {
     uint32_t run_copies; /* further ones of what one step leaves to the next */
 } plan_request;
 
+/* Bytes from .. to-1 of a part. */
+typedef struct plan_range {
+    uint64_t from, to;
+} plan_range;
+
 /* A piece of a part. */
 typedef struct region {
     int part; /* a plan_part; -1: not in this plan */
@@ -120,7 +125,7 @@ typedef struct plan {
     uint32_t chunk;
 
     uint64_t bytes[PART_COUNT];
-    uint64_t fused; /* of the parameters: the first so many bytes are weights whose gradients the update makes */
+    plan_range stored;         /* of the gradient: what is stored, and not left to the update */
     uint64_t decayed, trained; /* of the parameters: the first so many bytes are of weights; and all but statistics */
     uint64_t host;             /* bytes of host memory, */
     uint64_t snapshot;         /* of which one snapshot takes so many; */

@@ -168,18 +168,20 @@ static void add_parameter(planner *pl, int index)
 static bool is_fused(const tas_network *network, const tensor *t)
 {
     for (int c = 0; c < network->backward_count; c++)
-        if (passes_fuses(&network->backward[c]) && network->backward[c].operand[FUSED_GRADIENT] == t->gradient)
+        if (passes_fuses(&network->backward[c]) && passes_gradient_of(&network->backward[c]) == t->gradient)
             return true;
     return false;
 }
 
 /* What comes first to last among the parameters. */
-enum { KIND_FUSED, KIND_WEIGHT, KIND_OTHER, KIND_STATISTIC, KINDS };
+enum { KIND_FUSED, KIND_WEIGHT, KIND_OTHER, KIND_FUSED_OTHER, KIND_STATISTIC, KINDS };
 
 static int kind_of(const tas_network *network, const tensor *t)
 {
     if (t->role != ROLE_PARAMETER) return KIND_STATISTIC;
-    return !t->decays ? KIND_OTHER : is_fused(network, t) ? KIND_FUSED : KIND_WEIGHT;
+    const bool fused = is_fused(network, t);
+    if (t->decays) return fused ? KIND_FUSED : KIND_WEIGHT;
+    return fused ? KIND_FUSED_OTHER : KIND_OTHER;
 }
 
 /* Weights, then biases and the like, then statistics: what an update treats alike lies together. Gradients and state
@@ -195,9 +197,9 @@ static void add_parameters(planner *pl)
                 add_parameter(pl, network->parameters[i]);
         end[kind] = p->bytes[PART_PARAMETERS];
     }
-    pl->fused = pl->request.fuses && end[KIND_FUSED] < end[KIND_OTHER] ? end[KIND_FUSED] : 0;
+    pl->stored = (plan_range){end[KIND_FUSED], end[KIND_OTHER]};
     p->decayed = end[KIND_WEIGHT];
-    p->trained = end[KIND_OTHER];
+    p->trained = end[KIND_FUSED_OTHER];
     if (!pl->request.training) return;
     p->bytes[PART_GRADIENT] = p->trained;
     if (pl->request.slots > 0) p->bytes[PART_STATE] = p->trained;
@@ -486,7 +488,8 @@ void planner_outline(planner *pl, planner_mode mode, uint32_t tile, bool residen
     p->resident = resident;
     p->panel_width = pl->network->batch_panels ? pl->device->batch_panel(pl->device->self, tile) : 1;
     p->step_panel_width = pl->network->batch_panels ? pl->device->batch_panel(pl->device->self, step_tile(pl)) : 1;
-    p->fused = has_one_leaf(pl) && tile >= planner_examples(pl) && (mode == MODE_WHOLE || !pl->several) ? pl->fused : 0;
+    const bool fuses = pl->request.fuses && has_one_leaf(pl) && tile >= planner_examples(pl);
+    p->stored = fuses && (mode == MODE_WHOLE || !pl->several) ? pl->stored : (plan_range){0, p->trained};
     outline_values(pl);
     size_scratch(pl, tile, p->panel_width);
     if (p->step_panel_width != p->panel_width) size_scratch(pl, step_tile(pl), p->step_panel_width);

@@ -25,8 +25,8 @@ typedef struct planner {
     plan *plan;        /* the map that was made last */
     planner_mode mode; /* of it */
     value_map maps[MODE_COUNT];
-    bool several;   /* a step needs several passes */
-    uint64_t fused; /* bytes of the weights whose gradients can be left to the update */
+    bool several;      /* a step needs several passes */
+    plan_range stored; /* of the gradient, if all is left to the update that can be */
     planner_call *call;
     int call_count;
 } planner;

@@ -78,7 +78,7 @@ static tas_status compute_gradient(tas_run *run, const run_step *step)
 {
     const noise_schedule *schedule = noise_for(run, step->batch);
     step_batch own = ranked_batch(run, step);
-    own.fused = workspace_fused(&run->w) > 0;
+    own.fused = workspace_fuses(&run->w);
     const step_batch measured = measured_batch(run, step, own);
     const step_observer *traces = trace_begin(run, step->number);
     const bool apart = !measured.count || schedule->probe;
@@ -99,7 +99,7 @@ static uint64_t least_bytes(const tas_run *run, uint32_t examples)
 {
     const tas_network *network = run->model->network;
     const uint64_t per_example = dataset_input_bytes(run->data) + dataset_target_bytes(run->data);
-    const uint64_t times = 2 * (2 + (uint64_t)optimizers_row(run->options.optimizer)->slots);
+    const uint64_t times = 2 * (1 + (uint64_t)optimizers_row(run->options.optimizer)->slots);
     uint64_t elements = 0;
     for (int i = 0; i < network->parameter_count; i++) {
         const tensor *t = &network->tensors[network->parameters[i]];

@@ -307,11 +307,12 @@ static tas_status check_fused(workspace *w, uint32_t number, uint32_t examples)
     tas_status status = TAS_OK;
     for (int c = 0; c < network->backward_count && !status; c++) {
         const op_call *call = &network->backward[c];
-        if (!passes_fuses(call)) continue;
+        if (call->args.op != OP_DENSE_BACKWARD_WEIGHTS) continue;
         op_args args = {.op = OP_DENSE_CHECK, .n = examples, .batch = examples, .size = {[FUSED_STEP] = number}};
         args.size[FUSED_OUTPUTS] = call->args.size[DENSE_OUTPUTS];
         args.size[FUSED_INPUTS] = call->args.size[DENSE_INPUTS];
-        const mem operand[] = {w->tensor[call->operand[FUSED_X]], w->tensor[call->operand[FUSED_DY]], w->first_bad};
+        args.size[FUSED_NO_BIAS] = call->args.size[DENSE_NO_BIAS];
+        const mem operand[] = {w->tensor[call->operand[0]], w->tensor[call->operand[1]], w->first_bad};
         status = device_run(w->device, &args, operand, NULL);
     }
     return status;
@@ -320,11 +321,11 @@ static tas_status check_fused(workspace *w, uint32_t number, uint32_t examples)
 tas_status step_watch(workspace *w, const step_batch *batch, uint32_t number)
 {
     const step s = make_step(w, batch, NULL);
-    const bool fused = workspace_fused(w);
-    const mem *gradient = fused ? &w->stored_gradient : &w->part[PART_GRADIENT];
+    const bool fused = workspace_fuses(w), stores = !fused || w->stored_gradient.bytes;
+    const mem *gradient = fused && stores ? &w->stored_gradient : &w->part[PART_GRADIENT];
     op_args args = {.op = OP_WATCH,
                     .size = {[WATCH_WEIGHTED] = w->plan.weighted,
-                             [WATCH_ELEMENTS] = (uint32_t)(gradient->bytes / sizeof(float)),
+                             [WATCH_ELEMENTS] = stores ? (uint32_t)(gradient->bytes / sizeof(float)) : 0,
                              [WATCH_STEP] = number,
                              [WATCH_PLACES] = RING},
                     .scalar = {[WATCH_EXAMPLES] = (float)batch->count}};

@@ -143,27 +143,42 @@ static update_call *add_range(update *u, op_id op, uint64_t from, uint64_t to, b
     return call;
 }
 
-/* The weights whose gradients are not stored: the first of their part. */
-static void add_fused(update *u, op_id op)
+/* The call that sums the gradient of the bias beside these weights; NULL: there is none. */
+static const op_call *bias_call(const tas_network *network, const op_call *weights)
+{
+    const op_call *next = weights + 1;
+    return weights->args.size[DENSE_NO_BIAS] || next == network->backward + network->backward_count ? NULL : next;
+}
+
+/* A dense layer whose gradients are not stored. */
+static void add_fused_layer(update *u, op_id op, const op_call *weights)
 {
     workspace *w = u->w;
-    const tas_network *network = w->network;
-    for (int c = 0; c < network->backward_count && u->fused; c++) {
-        const op_call *from = &network->backward[c];
-        update_call *call = passes_fuses(from) ? add_call(u, op) : NULL;
-        if (!call) continue;
-        const int gradient = from->operand[FUSED_GRADIENT];
-        call->fused = call->optimizer = true;
-        call->decay = decay_of(u, true);
-        call->args.size[FUSED_OUTPUTS] = from->args.size[DENSE_OUTPUTS];
-        call->args.size[FUSED_INPUTS] = from->args.size[DENSE_INPUTS];
-        call->operand[0] = &w->tensor[from->operand[FUSED_X]];
-        call->operand[1] = &w->tensor[from->operand[FUSED_DY]];
-        call->operand[2] = &w->tensor[parameter_of(network, gradient)];
-        call->operand[3] = &w->velocities[gradient];
-        call->operand[4] = &w->divisor;
-        call->operand[5] = &w->first_bad;
+    update_call *call = add_call(u, op);
+    if (!call) return;
+    const op_call *bias = bias_call(w->network, weights), *other = bias ? bias : weights;
+    const int gradient[] = {passes_gradient_of(weights), passes_gradient_of(other)};
+    call->fused = call->optimizer = true;
+    call->decay = decay_of(u, true);
+    call->args.scalar[FUSED_BIAS_DECAY] = decay_of(u, false);
+    call->args.size[FUSED_OUTPUTS] = weights->args.size[DENSE_OUTPUTS];
+    call->args.size[FUSED_INPUTS] = weights->args.size[DENSE_INPUTS];
+    call->args.size[FUSED_NO_BIAS] = !bias;
+    call->operand[0] = &w->tensor[weights->operand[0]];
+    call->operand[1] = &w->tensor[weights->operand[1]];
+    for (int k = 0; k < 2; k++) {
+        call->operand[2 + 2 * k] = &w->tensor[parameter_of(w->network, gradient[k])];
+        call->operand[3 + 2 * k] = &w->velocities[gradient[k]];
     }
+    call->operand[6] = &w->divisor;
+    call->operand[7] = &w->first_bad;
+}
+
+static void add_fused(update *u, op_id op)
+{
+    const tas_network *network = u->w->network;
+    for (int c = 0; c < network->backward_count; c++)
+        if (network->backward[c].args.op == OP_DENSE_BACKWARD_WEIGHTS) add_fused_layer(u, op, &network->backward[c]);
 }
 
 /* One call if all parameters share their settings, else one per group. */
@@ -171,11 +186,11 @@ static void add_groups(update *u, op_id op)
 {
     const plan *p = &u->w->plan;
     if (decay_of(u, true) == decay_of(u, false)) {
-        add_range(u, op, u->fused, p->trained, true);
+        add_range(u, op, u->stored.from, u->stored.to, true);
         return;
     }
-    add_range(u, op, u->fused, p->decayed, true);
-    add_range(u, op, p->decayed, p->trained, false);
+    add_range(u, op, u->stored.from, p->decayed, true);
+    add_range(u, op, p->decayed, u->stored.to, false);
 }
 
 /* A weight that has a rate of its own. */
@@ -199,7 +214,7 @@ static void add_optimizer(update *u)
 {
     const optimizer *row = optimizers_row(u->options->optimizer);
     const tas_network *network = u->w->network;
-    if (row->fused) add_fused(u, row->fused);
+    if (row->fused && workspace_fuses(u->w)) add_fused(u, row->fused);
     if (row->before) add_groups(u, row->before);
     if (!row->adapts) {
         add_groups(u, row->op);
@@ -232,7 +247,7 @@ static tas_status finish(const update *u)
 
 tas_status update_open(update *u, const tas_train_options *options, workspace *w)
 {
-    *u = (update){.options = options, .w = w, .fused = workspace_fused(w)};
+    *u = (update){.options = options, .w = w, .stored = workspace_stored(w)};
     if (options->clip > 0) add_clip(u);
     add_optimizer(u);
     add_statistics(u);
@@ -263,7 +278,9 @@ static tas_status reopen(update *u)
 
 tas_status update_begin(update *u, const optimizer_step *step, uint32_t number, uint32_t batch)
 {
-    const tas_status status = u->fused == workspace_fused(u->w) ? TAS_OK : reopen(u);
+    const plan_range now = workspace_stored(u->w);
+    const bool same = u->stored.from == now.from && u->stored.to == now.to;
+    const tas_status status = same ? TAS_OK : reopen(u);
     u->accepted = 0;
     for (int c = 0; c < u->count; c++) {
         update_call *call = &u->calls[c];

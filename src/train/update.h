@@ -1,7 +1,7 @@
 /* The update of a step: a list of calls, built once per run.
  *
  *     clip          if the gradient is clipped: sums of its squares, and the factor made of them
- *     fused         in steps that the plan allows: weights whose gradient is made here (ops/dense_update.h)
+ *     fused         in steps that the plan allows: dense layers whose gradients are made here (ops/dense_update.h)
  *     optimizer     one call per group of parameters that share their settings; with LARS and LAMB the norms of each
  *                   weight, their ratio, and a call for it
  *     statistics    network->update
@@ -35,7 +35,7 @@ typedef struct update {
     workspace *w;
     update_call *calls;
     int count, accepted; /* of this step */
-    uint64_t fused;      /* of the plan for which it was built */
+    plan_range stored;   /* of the plan for which it was built */
     bool failed;         /* while it is built: memory ran out */
 } update;
 

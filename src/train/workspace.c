@@ -59,19 +59,19 @@ static tas_status slice_second_moments(workspace *w)
     return status;
 }
 
-/* Momentum of the weights whose gradients the update makes. */
+/* Momentum of the parameters whose gradients the update makes. */
 static tas_status slice_velocities(workspace *w)
 {
     const plan *p = &w->plan;
     tas_status status = TAS_OK;
     for (int t = 0; t < w->network->tensor_count && !status; t++) {
         region place = p->tensor[t];
-        place.part = w->network->tensors[t].role == ROLE_GRADIENT && place.offset < p->fused ? PART_STATE : -1;
+        const bool stored = place.offset >= p->stored.from && place.offset < p->stored.to;
+        place.part = w->network->tensors[t].role == ROLE_GRADIENT && !stored ? PART_STATE : -1;
         status = slice_region(w, &place, &w->velocities[t]);
     }
-    if (status || !p->fused) return status;
-    const region rest = {PART_GRADIENT, p->fused, p->trained - p->fused};
-    return slice_region(w, &rest, &w->stored_gradient);
+    const region rest = {PART_GRADIENT, p->stored.from, p->stored.to - p->stored.from};
+    return status || !rest.bytes || !workspace_fuses(w) ? status : slice_region(w, &rest, &w->stored_gradient);
 }
 
 static tas_status slice_noise(workspace *w)

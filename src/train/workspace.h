@@ -40,7 +40,7 @@ typedef struct workspace {
     mem sum[SUM_LEVELS], correct_sum[SUM_LEVELS], weight_sum[SUM_LEVELS], weights, ring, first_bad, divisor;
     mem update_squares;
     mem shard_losses, shard_weights, shard_folds, node[TREE_WAITING]; /* see plan.h */
-    mem stored_gradient;  /* that part of the gradient which is not left to the update; empty: all of it */
+    mem stored_gradient;  /* that part of the gradient which is not left to the update; empty: all is */
     mem *group_gradients; /* one per tensor: gradients of a group, see noise.h */
     mem *velocities;      /* likewise: of the parameter of a gradient that the update makes */
     mem *second_moments;  /* likewise: of a gradient's parameter, if the noise scale is preconditioned by it */
@@ -57,8 +57,15 @@ typedef struct workspace {
     step_place place;
 } workspace;
 
-/* Bytes of the weights, the first of their part, whose gradients are left to the update. */
-static inline uint64_t workspace_fused(const workspace *w) { return w->stores_gradient ? 0 : w->plan.fused; }
+/* Whether the update makes gradients of this plan itself; and what of the gradient is stored. */
+static inline bool workspace_fuses(const workspace *w)
+{
+    return !w->stores_gradient && w->plan.stored.to - w->plan.stored.from < w->plan.trained;
+}
+static inline plan_range workspace_stored(const workspace *w)
+{
+    return w->stores_gradient ? (plan_range){0, w->plan.trained} : w->plan.stored;
+}
 
 /* Examples per tile in an evaluation, at most. */
 enum { EVALUATE_MOST = 512 };

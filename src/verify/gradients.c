@@ -187,6 +187,7 @@ static tas_status step(const problem *p, float lr, double *loss)
     tas_train_result result;
     tas_train_options_init(&run);
     run.batch = EXAMPLES;
+    run.clip = 1e6f; /* clips nothing, but wants all gradients: else the update may make some itself */
     run.steps = 1;
     run.lr = lr;
     run.momentum = 0;

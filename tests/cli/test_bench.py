@@ -40,7 +40,7 @@ def _(t):
     expect(step["operation"] == "step" and step["launches"] == int(step["launches"]), f"{step}")
     expect(abs(step["examples_per_s"] * step["seconds"] - 8) < 1e-6, f"{step}")
     names = [kernel["name"] for kernel in step["kernels"]]
-    expect({"dense_forward", "sgd", "check_finite"} <= set(names), f"{names}")
+    expect({"dense_forward", "dense_sgd", "check_finite"} <= set(names), f"{names}")
 
 
 @case("bench --op, --calls, --steps: those alone")

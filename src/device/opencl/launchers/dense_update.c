@@ -41,21 +41,22 @@ static tas_status check(tas_device *device, const op_args *a, const mem *m, cons
     (void)scratch;
     tas_status status = get_kernel(device, a, "dense_check", &kernel);
     if (status) return status;
-    const launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[FUSED_INPUTS]),
-                                  A_U32(a->size[FUSED_OUTPUTS]), A_U32(a->size[FUSED_STEP]), A_U32(BAD_STEP));
+    const launch_args args =
+        ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[FUSED_INPUTS]),
+             A_U32(a->size[FUSED_OUTPUTS]), A_U32(a->size[FUSED_NO_BIAS]), A_U32(a->size[FUSED_STEP]), A_U32(BAD_STEP));
     return launch_kernel(device, kernel, weights_range(device, a), &args);
 }
 
 static tas_status sgd(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
-    launch_args args =
-        ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3]), A_MEM(&m[4]), A_MEM(&m[5]), A_U32(a->n),
-             A_U32(a->size[FUSED_INPUTS]), A_U32(a->size[FUSED_OUTPUTS]), A_U32(a->size[SGD_NESTEROV]));
+    launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3]), A_MEM(&m[4]), A_MEM(&m[5]),
+                            A_MEM(&m[6]), A_MEM(&m[7]), A_U32(a->n), A_U32(a->size[FUSED_INPUTS]),
+                            A_U32(a->size[FUSED_OUTPUTS]), A_U32(a->size[FUSED_NO_BIAS]), A_U32(a->size[SGD_NESTEROV]));
     cl_kernel kernel;
     (void)scratch;
     tas_status status = get_kernel(device, a, "dense_sgd", &kernel);
     if (status) return status;
-    for (int k = 0; k < SGD_SCALARS; k++) launch_add(&args, A_F32(a->scalar[k])); /* in their order */
+    for (int k = 0; k <= FUSED_BIAS_DECAY; k++) launch_add(&args, A_F32(a->scalar[k])); /* in their order */
     return launch_kernel(device, kernel, weights_range(device, a), &args);
 }
 
