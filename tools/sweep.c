@@ -1,5 +1,6 @@
 /* tassello sweep: runs the sweep, prints its table and the recommendation. */
 #include "progress.h"
+#include "ranks.h"
 #include "sweep_print.h"
 #include "sweep_settings.h"
 
@@ -17,6 +18,8 @@ typedef struct session {
     progress progress;
     bool forecast; /* it was printed */
     FILE *text;    /* for people: stdout, or stderr if stdout carries JSON */
+    command_ranks ranks;
+    bool served; /* this process was another rank than 0, and is done */
     tas_device *device;
     cli_net net;
     tas_network *network;
@@ -125,6 +128,23 @@ static int open_data(session *r)
     return failed ? failed : cli_network_open_for(&r->cli, &r->net, r->train, &r->network);
 }
 
+static int join_ranks(session *r)
+{
+    char train[65], test[65];
+    if (!r->ranks.ranks) return ranks_join(&r->ranks, NULL, TAS_ARITH_EXACT, r->network);
+    tas_status status = tas_data_fingerprint(r->train, train);
+    if (!status) status = tas_data_fingerprint(r->test, test);
+    if (status) return cli_failed(&r->cli, status);
+    const char *const texts[] = {"the fingerprint of the training examples",
+                                 train,
+                                 "the fingerprint of the test examples",
+                                 test,
+                                 "the network",
+                                 tas_network_text(r->network),
+                                 NULL};
+    return ranks_join(&r->ranks, texts, TAS_ARITH_EXACT, r->network);
+}
+
 /* Problems with files are found before kernels are built. */
 static int open_session(session *r)
 {
@@ -132,13 +152,23 @@ static int open_session(session *r)
     const sweep_settings *s = &r->s;
     if (!link_read(&r->cli, &r->s.link, &r->s.sweep.link)) return EXIT_FAILED;
     if (!check_outputs(r)) return EXIT_FAILED;
-    const int failed = open_data(r);
+    int failed = open_data(r);
     if (failed) return failed;
     if (!cli_check_fit(&r->cli, r->network, s->net, r->train, s->data, TAS_TRAIN)) return EXIT_FAILED;
     if (!cli_check_fit(&r->cli, r->network, s->net, r->test, s->data, TAS_TEST)) return EXIT_FAILED;
     if (!check_examples(r) || !check_accuracy(r)) return EXIT_USAGE;
-    const tas_status status = tas_device_open_for(context, s->device, TAS_ARITH_EXACT, r->network, 1, &r->device);
+    const char *id;
+    failed = ranks_read_devices(&r->ranks, s->device, &id);
+    if (failed) return failed;
+    const tas_status status = tas_device_open_for(context, id, TAS_ARITH_EXACT, r->network, 1, &r->device);
     if (status) return cli_failed(&r->cli, status);
+    failed = join_ranks(r);
+    r->served = !failed && r->ranks.index;
+    if (failed) return failed;
+    if (r->served) {
+        const tas_data *const sets[] = {r->sets.all, r->test};
+        return ranks_serve(&r->ranks, r->device, sets, 2);
+    }
     const tas_device_info *device = tas_device_get_info(r->device);
     return cli_budget(&r->cli, &s->budget, device, &r->s.sweep.budget) ? 0 : EXIT_FAILED;
 }
@@ -257,7 +287,7 @@ static void print_head(const session *r)
 static int sweep(session *r)
 {
     int result = open_session(r);
-    if (result) return result;
+    if (result || r->served) return result;
     print_head(r);
     r->s.sweep.on_progress = on_progress;
     r->s.sweep.user = r;
@@ -284,12 +314,15 @@ static int run(int argc, char **argv)
     if (r.s.json && !strcmp(r.s.json, "-")) r.text = stderr;
     if (!cli_open(&r.cli, &sweep_command)) return EXIT_FAILED;
     progress_open(&r.progress, &r.cli, NULL, false);
-    int result = sweep(&r);
+    int result = ranks_begin(&r.ranks, &r.cli) ? 0 : EXIT_FAILED;
+    if (r.ranks.index) r.s.report = r.s.runs = r.s.json = r.s.state = r.s.sweep.state = NULL;
+    if (!result) result = sweep(&r);
     if (signals) result = EXIT_INTERRUPTED;
     tas_sweep_close(&r.sweep);
     sets_close(&r.sets);
     tas_network_close(&r.network);
     cli_network_free(&r.net);
+    ranks_end(&r.ranks);
     tas_device_close(&r.device);
     cli_close(&r.cli);
     return result;

@@ -304,19 +304,14 @@ static tas_status hear_replies(tas_ranks *ranks, double seconds, ranks_reply *re
     return status;
 }
 
-static tas_status check_settings(const tas_run *run, uint32_t ranks)
+/* What needs one device; NULL: nothing. */
+static const char *obstacle(const tas_run *run)
 {
     const tas_train_options *options = &run->options;
-    tas_context *context = run->model->context;
-    const char *what = options->noise                                 ? "the gradient noise scale is"
-                       : options->audit > 0 || options->audit_step    ? "audits are"
-                       : options->trace_every || options->trace_first ? "traces are"
-                       : run->model->device->arith == TAS_ARITH_FAST  ? "fast arithmetic is"
-                                                                      : NULL;
-    if (what) return fail(context, TAS_BAD_ARGUMENT, "%s not for runs over ranks", what);
-    if (options->shards >= ranks) return TAS_OK;
-    return fail(context, TAS_BAD_ARGUMENT, "%u ranks: expected at least as many shards, but each batch has %u", ranks,
-                options->shards);
+    if (options->noise) return "the gradient noise scale is measured";
+    if (options->audit > 0 || options->audit_step) return "the device is audited";
+    if (options->on_trace) return "a trace is made";
+    return run->model->device->arith == TAS_ARITH_FAST ? "its arithmetic is fast" : NULL;
 }
 
 tas_status ranks_begin_run(tas_run *run)
@@ -324,7 +319,15 @@ tas_status ranks_begin_run(tas_run *run)
     tas_ranks *ranks = run->model->context->ranks;
     if (!ranks) return TAS_OK;
     const uint32_t count = ranks->transport.count, rank = ranks->transport.rank;
-    tas_status status = check_settings(run, count);
+    const char *why = obstacle(run);
+    tas_status status = TAS_OK;
+    if (why) {
+        note_once(ranks->context, "this run is on rank 0 alone, as %s: with the same bits", why);
+        return TAS_OK;
+    }
+    if (run->options.shards < count)
+        status = fail(ranks->context, TAS_BAD_ARGUMENT,
+                      "%u ranks: expected at least as many shards, but each batch has %u", count, run->options.shards);
     uint32_t *share = status ? NULL : malloc((count + (size_t)1) * sizeof *share);
     run->ranked = share ? calloc(1, sizeof *run->ranked) : NULL;
     if (run->ranked) {

@@ -76,7 +76,7 @@ tas_train_options trial_options(const lab *l, const trial *t)
     if (options.warmup > options.steps) options.warmup = options.steps;
     if (options.decay_steps) options.decay_steps = (uint64_t)fmax(1, round((double)options.decay_steps * k));
     options.budget = t->budget ? t->budget : l->train_bytes;
-    options.noise = !t->search;
+    options.noise = !t->search && !l->sweep->context->ranks; /* it is measured on one device */
     if (t->batch_most) {
         options.batch_most = t->batch_most;
         options.lr_scaling = tas_growth_scaling(options.optimizer);
