@@ -1,5 +1,6 @@
 /* tassello eval: a checkpoint on the test split. */
 #include "checkpoint.h"
+#include "ranks.h"
 #include "score.h"
 #include "sets.h"
 
@@ -115,22 +116,51 @@ static int open_files(cli_state *cli, const settings *s, checkpoint *of, cli_set
     return cli_check_fit(cli, of->network, s->checkpoint, sets->test, s->data, TAS_TEST) ? 0 : EXIT_FAILED;
 }
 
+/* Over ranks: the others serve. *served: this process was one of them, and is done. */
+static int join_ranks(command_ranks *ranks, const checkpoint *of, const cli_sets *sets, tas_device *device,
+                      bool *served)
+{
+    char test[65];
+    if (!ranks->ranks) return 0;
+    const tas_status status = tas_data_fingerprint(sets->test, test);
+    if (status) return cli_failed(ranks->cli, status);
+    const char *const texts[] = {"the fingerprint of the examples", test, "the network", tas_network_text(of->network),
+                                 NULL};
+    const int failed = ranks_join(ranks, texts, TAS_ARITH_EXACT, of->network);
+    *served = !failed && ranks->index;
+    if (!*served) return failed;
+    const tas_data *const list[] = {sets->test, sets->all};
+    return ranks_serve(ranks, device, list, 2);
+}
+
+static int run_on_device(command_ranks *ranks, cli_state *cli, const settings *s, const checkpoint *of,
+                         const cli_sets *sets, tas_device **device, tas_model **model)
+{
+    const char *id;
+    bool served = false;
+    int failed = ranks_read_devices(ranks, s->device, &id);
+    if (failed) return failed;
+    const tas_status status = tas_device_open_for(cli->context, id, TAS_ARITH_EXACT, of->network, 0, device);
+    if (status) return cli_failed(cli, status);
+    failed = join_ranks(ranks, of, sets, *device, &served);
+    return failed || served ? failed : evaluate(cli, s, sets->test, *device, model);
+}
+
 static int run(int argc, char **argv)
 {
     settings s = {0};
     cli_state cli;
+    command_ranks ranks;
     checkpoint of = {0};
     cli_sets sets = {0};
     tas_device *device = NULL;
     tas_model *model = NULL;
     cli_parse(&eval_command, argc, argv, &s);
     if (!cli_open(&cli, &eval_command)) return EXIT_FAILED;
-    int result = open_files(&cli, &s, &of, &sets);
-    if (!result) {
-        const tas_status status = tas_device_open_for(cli.context, s.device, TAS_ARITH_EXACT, of.network, 0, &device);
-        result = status ? cli_failed(&cli, status) : evaluate(&cli, &s, sets.test, device, &model);
-    }
+    int result = ranks_begin(&ranks, &cli) ? open_files(&cli, &s, &of, &sets) : EXIT_FAILED;
+    if (!result) result = run_on_device(&ranks, &cli, &s, &of, &sets, &device, &model);
     tas_model_close(&model);
+    ranks_end(&ranks);
     tas_device_close(&device);
     sets_close(&sets);
     checkpoint_close(&of);

@@ -367,6 +367,12 @@ tas_status exchange_scatter(exchange *e, float *vector, const uint64_t *cut)
     return move_slices(e, vector, cut, false);
 }
 
+tas_status exchange_move(exchange *e, uint32_t peer, bool receives, void *data, uint64_t bytes)
+{
+    e->ops[0] = (transport_op){.peer = peer, .receives = receives, .data = data, .bytes = bytes};
+    return bytes ? run_ops(e, 1) : TAS_OK;
+}
+
 tas_status exchange_blocks(exchange *e, const void *block, uint64_t bytes, void *all)
 {
     const uint32_t rank = e->transport->rank, count = e->transport->count;

@@ -3,6 +3,7 @@
 
 #include "base/digest.h"
 #include "model/model.h"
+#include "ops/sum.h"
 #include "train/piece.h"
 #include "train/ranks_serve.h"
 
@@ -230,41 +231,48 @@ void ranks_even_share(const tas_ranks *ranks, uint32_t shards, uint32_t *share)
     halving_share(ranks->transport.count, shards, NULL, share);
 }
 
-/* Of the set that a run's examples come from: it is the same in many runs. */
-static tas_status find_fingerprint(tas_ranks *ranks, const tas_data *root)
+tas_status ranks_fingerprint(tas_ranks *ranks, const tas_data *root, const char **hex)
 {
-    if (ranks->root == root || ranks->local) return TAS_OK;
-    const tas_status status = tas_data_fingerprint(root, ranks->fingerprint);
-    ranks->root = status ? NULL : root;
+    for (int i = 0; i < ranks->root_count; i++) {
+        *hex = ranks->roots[i].hex;
+        if (ranks->roots[i].of == root) return TAS_OK;
+    }
+    const int at = ranks->root_count < RANKS_ROOTS ? ranks->root_count : RANKS_ROOTS - 1;
+    const tas_status status = tas_data_fingerprint(root, ranks->roots[at].hex);
+    ranks->roots[at].of = root;
+    ranks->root_count = at + !status;
+    *hex = ranks->roots[at].hex;
     return status;
 }
 
-/* What opens a run: its head, changes, indices and the network's text in one piece. */
-static char *encode_opening(const tas_run *run, uint64_t *bytes)
+/* What opens a run, or an evaluation: its head, changes, indices and the network's text in one piece. */
+static tas_status encode_opening(tas_ranks *ranks, const tas_model *model, const tas_data *data,
+                                 const tas_train_options *options, bool outputs, char **out, uint64_t *bytes)
 {
-    const tas_ranks *ranks = run->model->context->ranks;
-    const tas_network *network = run->model->network;
-    const tas_data *data = run->data;
-    ranks_opening head = {.options = run->options,
-                          .change_count = (uint32_t)run->options.change_count,
+    const char *text = model->network->text, *hex = "";
+    tas_status status = ranks->local ? TAS_OK : ranks_fingerprint(ranks, dataset_root(data), &hex);
+    ranks_opening head = {.change_count = options ? (uint32_t)options->change_count : 0,
                           .indexed = !ranks->local && data->index,
                           .count = data->options.count,
-                          .text = strlen(network->text) + 1,
-                          .data = data};
+                          .text = strlen(text) + 1,
+                          .data = data,
+                          .outputs = outputs};
+    if (options) head.options = *options;
     const uint64_t changes = head.change_count * sizeof(tas_batch_change);
     const uint64_t indices = head.indexed ? head.count * sizeof *data->index : 0;
-    memcpy(head.fingerprint, ranks->fingerprint, sizeof ranks->fingerprint);
+    snprintf(head.fingerprint, sizeof head.fingerprint, "%s", hex);
     *bytes = sizeof head + changes + indices + head.text;
-    char *out = malloc((size_t)*bytes), *at = out;
-    if (!out) return NULL;
+    char *at = *out = status ? NULL : malloc((size_t)*bytes);
+    if (!status && !at) status = fail(ranks->context, TAS_NO_MEMORY, "no memory for a message to ranks");
+    if (status) return status;
     memcpy(at, &head, sizeof head);
     at += sizeof head;
-    if (changes) memcpy(at, run->options.changes, (size_t)changes);
+    if (changes) memcpy(at, options->changes, (size_t)changes);
     at += changes;
     if (indices) memcpy(at, data->index, (size_t)indices);
     at += indices;
-    memcpy(at, network->text, (size_t)head.text);
-    return out;
+    memcpy(at, text, (size_t)head.text);
+    return TAS_OK;
 }
 
 /* Shares by the speeds that were measured, if that makes a step faster by a sixth or more: then the schedule of the
@@ -348,9 +356,8 @@ static tas_status open_everywhere(tas_run *run, double seconds, ranks_reply *rep
 {
     tas_ranks *ranks = run->model->context->ranks;
     uint64_t bytes;
-    tas_status status = find_fingerprint(ranks, dataset_root(run->data));
-    char *opening = status ? NULL : encode_opening(run, &bytes);
-    if (!status && !opening) status = fail(ranks->context, TAS_NO_MEMORY, "no memory for a message to ranks");
+    char *opening = NULL;
+    tas_status status = encode_opening(ranks, run->model, run->data, &run->options, false, &opening, &bytes);
     if (!status) status = ranks_tell(ranks, RANKS_OPEN, opening, bytes);
     free(opening);
     if (status) return status;
@@ -424,6 +431,86 @@ void ranks_close_run(tas_run *run)
     ranks->done.gradient_seconds += run->ranked->gradient_seconds;
     ranks->done.update_seconds += run->ranked->update_seconds;
     ranked_close(run);
+}
+
+/* Evaluations ----------------------------------------------------------------------------------------------------- */
+
+/* Devices of one process may be of very different speeds: its first one evaluates alone. */
+bool ranks_can_evaluate(const tas_ranks *ranks, const tas_model *model, const tas_data *data)
+{
+    enum { OUTPUTS_MOST = 1 << 28 }; /* bytes of all outputs */
+    const uint64_t count = data->options.count;
+    return ranks_lead(ranks) && !ranks->local && !ranks->failed &&
+           count >= (uint64_t)SUM_LANES * ranks->transport.count &&
+           count * model->network->outputs * sizeof(float) <= OUTPUTS_MOST && !dataset_root(data)->options.fill;
+}
+
+static tas_status send_parameters(tas_ranks *ranks, tas_model *model)
+{
+    tas_status status = TAS_OK;
+    for (int i = 0; i < model->network->parameter_count && !status; i++) {
+        const int index = model->network->parameters[i];
+        const uint64_t elements = model->network->tensors[index].elements;
+        float *values = malloc((size_t)elements * sizeof *values);
+        status = values ? parameters_read(model, index, values)
+                        : fail(ranks->context, TAS_NO_MEMORY, "no memory to send parameters");
+        if (status) /* the others wait for them */
+            tas_ranks_fail(ranks, ranks->context->error);
+        else
+            status = exchange_broadcast(&ranks->all, values, elements * sizeof *values);
+        free(values);
+    }
+    return status;
+}
+
+tas_status ranks_evaluate(tas_ranks *ranks, tas_model *model, const tas_data *data, bool outputs)
+{
+    char *opening = NULL;
+    uint64_t bytes;
+    tas_status status = encode_opening(ranks, model, data, NULL, outputs, &opening, &bytes);
+    ranks->heard = true;
+    if (!status) status = ranks_tell(ranks, RANKS_EVALUATE, opening, bytes);
+    if (!status) status = send_parameters(ranks, model);
+    ranks->heard = status != TAS_OK;
+    ranks->failed |= status == TAS_RANK_FAILED;
+    free(opening);
+    return status;
+}
+
+/* A rank that cannot evaluate its part ends the evaluation, but not the ranks. */
+tas_status ranks_evaluated(tas_ranks *ranks, uint32_t outputs, const tas_data *data, evaluate_part *part)
+{
+    const uint32_t count = ranks->transport.count;
+    if (ranks->heard) return TAS_OK;
+    ranks_reply *replies = calloc(count, sizeof *replies);
+    tas_status status = replies ? TAS_OK : fail(ranks->context, TAS_NO_MEMORY, "no memory for replies of ranks");
+    if (status) tas_ranks_fail(ranks, ranks->context->error);
+    ranks->heard = true;
+    if (!status) status = hear_replies(ranks, 0, replies);
+    if (status) status = TAS_RANK_FAILED; /* rank 0 would not do better by another attempt at its own part */
+    for (uint32_t r = 1; r < count && !ranks->failed; r++) {
+        evaluate_part of = {0};
+        tas_status moved = TAS_OK;
+        evaluate_cut(data->options.count, r, count, &of);
+        const uint64_t first = of.from / SUM_LANES, blocks = (of.to + SUM_LANES - 1) / SUM_LANES - first;
+        if (replies[r].status) continue;
+        for (int k = 0; k < SUM_COUNT && !moved; k++)
+            moved = exchange_move(&ranks->all, r, true, part->block[k] + first, blocks * sizeof(float));
+        if (!moved && part->outputs)
+            moved = exchange_move(&ranks->all, r, true, part->outputs + (uint64_t)of.from * outputs,
+                                  (uint64_t)(of.to - of.from) * outputs * sizeof(float));
+        if (moved) status = moved;
+        ranks->failed |= moved != TAS_OK;
+    }
+    free(replies);
+    return status;
+}
+
+/* If rank 0 has failed on its way, what the others send is not wanted anymore, but has to be taken. */
+void ranks_end_evaluation(tas_ranks *ranks)
+{
+    if (!ranks->heard && !ranks->failed) tas_ranks_fail(ranks, "an evaluation failed on rank 0");
+    ranks->heard = false;
 }
 
 /* Devices that fail ------------------------------------------------------------------------------------------------ */

@@ -5,6 +5,7 @@
 #define RANKS_H
 
 #include "exchange/exchange.h"
+#include "train/evaluate.h"
 #include "train/ranked.h"
 
 #include <tassello/ranks.h>
@@ -20,6 +21,7 @@ typedef enum ranks_command {
     RANKS_PUT,    /* all that steps leave comes from rank 0; the step */
     RANKS_GET,    /* or goes there */
     RANKS_CLOSE,
+    RANKS_EVALUATE, /* a part of a set: as RANKS_OPEN; then the parameters */
     RANKS_COMMANDS
 } ranks_command;
 
@@ -45,6 +47,7 @@ typedef struct ranks_opening {
     uint64_t count, text;      /* how many there are; the bytes of the network's text, which is the last */
     char fingerprint[72];      /* of the root */
     const tas_data *data;      /* the set itself, for threads */
+    bool outputs;              /* of an evaluation: they are wanted */
 } ranks_opening;
 
 typedef struct ranks_stepping {
@@ -60,6 +63,8 @@ typedef struct ranks_worker {
     bool hangs;              /* its thread has not ended */
 } ranks_worker;
 
+enum { RANKS_ROOTS = 4 };
+
 struct tas_ranks {
     tas_context *context;
     transport transport;
@@ -69,8 +74,12 @@ struct tas_ranks {
     tas_ranks_traffic done; /* of runs that are closed */
     ranks_worker *workers;
     uint32_t worker_count;
-    const tas_data *root; /* of which the fingerprint is known */
-    char fingerprint[65];
+    struct {
+        const tas_data *of;
+        char hex[65];
+    } roots[RANKS_ROOTS]; /* whose fingerprints are known */
+    int root_count;
+    bool heard; /* the parts of an evaluation have come */
     /* On other ranks than 0: */
     tas_status result; /* of what they did: TAS_RANK_FAILED if another one has failed */
     tas_device *device;
@@ -102,6 +111,16 @@ tas_status ranks_step(tas_run *run, const run_step *step, const optimizer_step *
 tas_status ranks_put(tas_run *run, const char *from, uint64_t step);
 tas_status ranks_get(tas_run *run, char *to);
 void ranks_close_run(tas_run *run);
+
+/* An evaluation on rank 0: whether the others can have parts of it; gives them theirs; takes what they have made of
+ * them, once; and the end. */
+bool ranks_can_evaluate(const tas_ranks *ranks, const tas_model *model, const tas_data *data);
+tas_status ranks_evaluate(tas_ranks *ranks, tas_model *model, const tas_data *data, bool outputs);
+tas_status ranks_evaluated(tas_ranks *ranks, uint32_t outputs, const tas_data *data, evaluate_part *part);
+void ranks_end_evaluation(tas_ranks *ranks);
+
+/* The fingerprint of a set that is no part, once. */
+tas_status ranks_fingerprint(tas_ranks *ranks, const tas_data *root, const char **hex);
 
 /* After TAS_RANK_FAILED, on rank 0: if the others are devices of this process, the run goes on without those that have
  * failed, from the last step that was done. False if it cannot. */

@@ -6,6 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void close_data(tas_data **part)
+{
+    if (*part) free((*part)->own_index);
+    free(*part);
+    *part = NULL;
+}
+
 /* A run ----------------------------------------------------------------------------------------------------------- */
 
 static void close_run(tas_ranks *ranks)
@@ -13,16 +20,15 @@ static void close_run(tas_ranks *ranks)
     tas_run_close(&ranks->run);
     tas_model_close(&ranks->model);
     tas_network_close(&ranks->network);
-    if (ranks->part) free(ranks->part->own_index);
-    free(ranks->part);
-    ranks->part = NULL;
+    close_data(&ranks->part);
 }
 
 static tas_status find_root(tas_ranks *ranks, const ranks_opening *head, const tas_data **root)
 {
-    char hex[65];
+    const char *hex;
     for (size_t i = 0; i < ranks->set_count; i++) {
-        const tas_status status = tas_data_fingerprint(ranks->sets[i], hex);
+        if (!ranks->sets[i]) continue;
+        const tas_status status = ranks_fingerprint(ranks, ranks->sets[i], &hex);
         *root = ranks->sets[i];
         if (status || !strcmp(hex, head->fingerprint)) return status;
     }
@@ -31,12 +37,12 @@ static tas_status find_root(tas_ranks *ranks, const ranks_opening *head, const t
 }
 
 /* The set of the run, whose examples lie in the root's memory. Errors that concern it are of this context. */
-static tas_status open_data(tas_ranks *ranks, const ranks_opening *head, const uint32_t *index)
+static tas_status open_data(tas_ranks *ranks, const ranks_opening *head, const uint32_t *index, tas_data **out)
 {
     const tas_data *root = head->data;
     tas_status status = ranks->sets ? find_root(ranks, head, &root) : TAS_OK;
     if (status) return status;
-    tas_data *part = ranks->part = malloc(sizeof *part);
+    tas_data *part = *out = malloc(sizeof *part);
     if (!part) return fail(ranks->context, TAS_NO_MEMORY, "no memory for a set");
     *part = *root;
     part->context = ranks->context;
@@ -64,20 +70,17 @@ static tas_status open_run(tas_ranks *ranks, const char *message)
     options.on_step = NULL;
     options.on_trace = NULL;
     options.user = NULL;
-    tas_status status = open_data(ranks, &head, (const uint32_t *)(const void *)(at + changes));
+    tas_status status = open_data(ranks, &head, (const uint32_t *)(const void *)(at + changes), &ranks->part);
     if (!status) status = tas_network_parse(ranks->context, at + changes + indices, "the network", &ranks->network);
     if (!status) status = tas_model_open(ranks->device, ranks->network, options.seed, &ranks->model);
     if (!status) status = tas_run_open(ranks->model, ranks->part, &options, &ranks->run);
     return status;
 }
 
-static tas_status reply(tas_ranks *ranks, tas_status status)
+static tas_status reply(tas_ranks *ranks, tas_status status, double seconds)
 {
-    ranks_reply own = {.status = status};
-    if (status)
-        snprintf(own.error, sizeof own.error, "%.*s", TRANSPORT_WHY - 1, ranks->context->error);
-    else
-        own.seconds = ranks->run->ranked->gradient_seconds;
+    ranks_reply own = {.status = status, .seconds = seconds};
+    if (status) snprintf(own.error, sizeof own.error, "%.*s", TRANSPORT_WHY - 1, ranks->context->error);
     ranks->transport.kind->describe(ranks->transport.self, own.name);
     return exchange_blocks(&ranks->all, &own, sizeof own, NULL);
 }
@@ -85,7 +88,8 @@ static tas_status reply(tas_ranks *ranks, tas_status status)
 /* A run that could not be opened is no failure: rank 0 decides what comes of it. */
 static tas_status do_open(tas_ranks *ranks, const char *message)
 {
-    const tas_status opened = open_run(ranks, message), replied = reply(ranks, opened);
+    const tas_status opened = open_run(ranks, message),
+                     replied = reply(ranks, opened, opened ? 0 : ranks->run->ranked->gradient_seconds);
     if (opened) close_run(ranks);
     return replied;
 }
@@ -137,6 +141,61 @@ static tas_status do_close(tas_ranks *ranks, const char *message)
     return TAS_OK;
 }
 
+/* An evaluation --------------------------------------------------------------------------------------------------- */
+
+static tas_status receive_parameters(tas_ranks *ranks, tas_model *model, const tas_network *network)
+{
+    tas_status status = TAS_OK;
+    for (int i = 0; i < network->parameter_count && !status; i++) {
+        const uint64_t elements = network->tensors[network->parameters[i]].elements;
+        float *values = malloc((size_t)elements * sizeof *values);
+        if (!values) return fail(ranks->context, TAS_NO_MEMORY, "no memory for parameters");
+        status = exchange_broadcast(&ranks->all, values, elements * sizeof *values);
+        if (!status && model) status = parameters_write(model, network->parameters[i], values);
+        free(values);
+    }
+    return status;
+}
+
+static tas_status send_part(tas_ranks *ranks, uint32_t outputs, const evaluate_part *part)
+{
+    const uint64_t first = part->from / SUM_LANES, blocks = (part->to + SUM_LANES - 1) / SUM_LANES - first;
+    tas_status status = TAS_OK;
+    for (int k = 0; k < SUM_COUNT && !status; k++)
+        status = exchange_move(&ranks->all, 0, false, part->block[k] + first, blocks * sizeof(float));
+    if (!status && part->outputs)
+        status = exchange_move(&ranks->all, 0, false, part->outputs + (uint64_t)part->from * outputs,
+                               (uint64_t)(part->to - part->from) * outputs * sizeof(float));
+    return status;
+}
+
+static tas_status do_evaluate(tas_ranks *ranks, const char *message)
+{
+    ranks_opening head;
+    tas_network *network = NULL;
+    tas_model *model = NULL;
+    tas_data *data = NULL;
+    evaluate_part part = {0};
+    memcpy(&head, message, sizeof head);
+    const char *at = message + sizeof head;
+    const uint64_t indices = head.indexed ? head.count * sizeof(uint32_t) : 0;
+    tas_status status = tas_network_parse(ranks->context, at + indices, "the network", &network);
+    if (status) return status; /* the parameters that follow could not be taken */
+    tas_status done = open_data(ranks, &head, (const uint32_t *)(const void *)at, &data);
+    if (!done) done = tas_model_open(ranks->device, network, 1, &model);
+    status = receive_parameters(ranks, model, network);
+    if (!done && !status) done = evaluate_alloc(model, data, head.outputs, &part);
+    evaluate_cut(head.count, ranks->transport.rank, ranks->transport.count, &part);
+    if (!done && !status) done = evaluate_some(model, data, &part);
+    if (!status) status = reply(ranks, done, 0);
+    if (!status && !done) status = send_part(ranks, network->outputs, &part);
+    evaluate_free(&part);
+    tas_model_close(&model);
+    tas_network_close(&network);
+    close_data(&data);
+    return status;
+}
+
 /* Commands -------------------------------------------------------------------------------------------------------- */
 
 /* A failure here ends all ranks. */
@@ -144,9 +203,10 @@ static const struct {
     tas_status (*run)(tas_ranks *ranks, const char *message);
     bool of_run;
 } commands[RANKS_COMMANDS] = {
-    [RANKS_OPEN] = {do_open, false},   [RANKS_SHARES] = {do_shares, true}, [RANKS_ORDER] = {do_order, true},
-    [RANKS_STEP] = {do_step, true},    [RANKS_PUT] = {do_put, true},       [RANKS_GET] = {do_get, true},
-    [RANKS_CLOSE] = {do_close, false},
+    [RANKS_OPEN] = {do_open, false},   [RANKS_SHARES] = {do_shares, true},
+    [RANKS_ORDER] = {do_order, true},  [RANKS_STEP] = {do_step, true},
+    [RANKS_PUT] = {do_put, true},      [RANKS_GET] = {do_get, true},
+    [RANKS_CLOSE] = {do_close, false}, [RANKS_EVALUATE] = {do_evaluate, false},
 };
 
 static tas_status carry_out(tas_ranks *ranks, bool *leaves)

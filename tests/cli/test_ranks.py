@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from checks import POCL
-from common import case, expect, leftovers, main, one_object, POCL_ICD, Result, Skip
+from common import case, expect, leftovers, main, make_set, POCL_ICD, Result, Skip
 
 ALL = os.environ.get("TASSELLO_RANKS") == "all"
 NET = ("input data normalize\naugment shift 1\nconv2d 4 3 padding 1\nbatch_norm\nrelu\nmax_pool 2\nflatten\n"
@@ -174,6 +174,26 @@ def _(t):
           status=None).says("nonesuch")
     ranks(t, "openmpi", 3, "train", net(t), t.data, "--shards", "2", "--device", "reference",
           status=None).says("3 ranks: expected at least as many shards")
+
+
+@case("an evaluation over ranks has the figures of one device")
+def _(t):
+    file = t.checkpoint(t.place() / "s")
+    large = make_set(t.root / "large data", train=40, test=1500)
+    for more in ((), ("--json",), ("--metrics",)):
+        words_ = ("eval", file, large, "--device", "reference", *more)
+        alone = t.run(*words_)
+        for count in (2, 3, 5) if ALL else (3,):
+            found = ranks(t, "openmpi", count, *words_)
+            strip = lambda text: re.sub(r'"(?:peak_bytes|host_bytes)": ?\d+|^peak.*$', "", text, flags=re.M)
+            expect(strip(found.out) == strip(alone.out), "other figures", found)
+
+
+@case("a small sweep over ranks")
+def _(t):
+    result = ranks(t, "openmpi", 2, "sweep", t.net, t.data, "--shards", "2", "--device", "reference", "--batches",
+                   "8,16", "--target-accuracy", "0.9", "--brief", "--time", "20s", status=None)
+    expect(result.status in (0, 1) and "batch" in result.out, "no result", result)
 
 
 def interrupt(t, name, rank, number, after):
