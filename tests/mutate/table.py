@@ -103,6 +103,16 @@ plant(
     ],
 )
 plant(
+    "cl/activation.cl",
+    "relu_forward relu_backward",
+    [GPU],
+    [
+        ("forward(u.z, slope), forward(u.w, slope));", "forward(u.w, slope), forward(u.z, slope));"),
+        ("backward(u.y, g.y, slope),", "backward(u.y, g.x, slope),"),
+        ("if (to - from == 4 && (((size_t)x", "if ((((size_t)x"),
+    ],
+)
+plant(
     "cl/granule_pass.h",
     "dense_backward_weights",
     [GPU],

@@ -69,4 +69,10 @@ static inline launch_range launch_elements(const opencl_device *cl, size_t count
     return cl->cpu ? launch_line(1, block_count(count, LAUNCH_CPU_RUN)) : launch_line(cl->group, count);
 }
 
+/* Likewise of one with -D RUN=4 there, for kernels that read and write four neighbors at once. */
+static inline launch_range launch_fours(const opencl_device *cl, size_t count)
+{
+    return cl->cpu ? launch_elements(cl, count) : launch_line(cl->group, block_count(count, 4));
+}
+
 #endif

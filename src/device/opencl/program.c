@@ -290,14 +290,26 @@ tas_status program_get_grouped(tas_device *device, const char *program, const ch
     return program_get_kernel(device, program, name, options, out);
 }
 
-tas_status program_get_elementwise(tas_device *device, const char *program, const char *name, const char *more,
-                                   cl_kernel *out)
+static tas_status get_runs(tas_device *device, const char *program, const char *name, const char *more, uint32_t run,
+                           cl_kernel *out)
 {
     const opencl_device *cl = device->cl;
     char options[80];
-    snprintf(options, sizeof options, "-D GROUP=%u -D RUN=%u%s", cl->cpu ? 1 : cl->group, cl->cpu ? LAUNCH_CPU_RUN : 1,
-             more);
+    snprintf(options, sizeof options, "-D GROUP=%u -D RUN=%u%s", cl->cpu ? 1 : cl->group,
+             cl->cpu ? (uint32_t)LAUNCH_CPU_RUN : run, more);
     return program_get_kernel(device, program, name, options, out);
+}
+
+tas_status program_get_elementwise(tas_device *device, const char *program, const char *name, const char *more,
+                                   cl_kernel *out)
+{
+    return get_runs(device, program, name, more, 1, out);
+}
+
+tas_status program_get_fours(tas_device *device, const char *program, const char *name, const char *more,
+                             cl_kernel *out)
+{
+    return get_runs(device, program, name, more, 4, out);
 }
 
 tas_status program_check_group(tas_device *device, cl_kernel kernel, size_t group, bool *fits)

@@ -23,6 +23,10 @@ tas_status program_get_grouped(tas_device *device, const char *program, const ch
 tas_status program_get_elementwise(tas_device *device, const char *program, const char *name, const char *more,
                                    cl_kernel *out);
 
+/* Likewise for launch_fours(). */
+tas_status program_get_fours(tas_device *device, const char *program, const char *name, const char *more,
+                             cl_kernel *out);
+
 /* *fits becomes false if the driver runs the kernel only in groups smaller than `group` work-items, which may be less
  * than the device's limit. */
 tas_status program_check_group(tas_device *device, cl_kernel kernel, size_t group, bool *fits);
