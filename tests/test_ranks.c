@@ -109,6 +109,46 @@ START_TEST(optimizers)
 }
 END_TEST
 
+/* Whatever the shards, the ranks, the tiles and the settings. */
+START_TEST(any)
+{
+    random_seed(test_seed() + (uint64_t)_i);
+    tas_train_options options = sample_options(1 + random_below(COUNT), 1 + random_below(8));
+    const uint32_t shards = 2u << random_below(4), most = shards < DEVICES ? shards : DEVICES;
+    const char *text = texts[random_below(TEXTS)];
+    tas_train_options_choose(&options, (tas_optimizer)random_below(TAS_LAMB + 1));
+    if (options.batch < 4) options.batch = 4; /* batch normalization needs two examples in each batch */
+    options.drop_last = 1;
+    options.shards = shards;
+    options.clip = random_below(2) ? 0.5f : 0;
+    const outcome alone = train(1, text, options);
+    options.tile = random_below(2) ? 1 + random_below(options.batch) : 0;
+    expect_same(train(2 + random_below(most - 1), text, options), alone);
+}
+END_TEST
+
+/* What the library refuses. */
+START_TEST(refusals)
+{
+    tas_network *network;
+    tas_model *model;
+    tas_ranks *second;
+    tas_train_options options = sample_options(16, 2);
+    open_ranks(3);
+    expect_ok(tas_network_parse(context, texts[0], "the test", &network));
+    expect_ok(tas_model_open(device, network, 3, &model));
+    options.shards = 2;
+    expect(tas_train(model, sample, &options, NULL), TAS_BAD_ARGUMENT, "3 ranks", "shards");
+    expect(tas_ranks_open_devices(context, devices, 2, &second), TAS_BAD_ARGUMENT, "context", "");
+    expect(tas_ranks_open_mpi(context, &second), TAS_BAD_ARGUMENT, "", "");
+    options.shards = 4; /* the ranks can still be used */
+    expect_ok(tas_train(model, sample, &options, NULL));
+    tas_model_close(&model);
+    tas_network_close(&network);
+    close_ranks(3);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("ranks");
@@ -117,6 +157,8 @@ int main(void)
     tcase_add_checked_fixture(tc, sample_open, sample_close);
     tcase_add_test(tc, digests);
     tcase_add_test(tc, optimizers);
+    tcase_add_loop_test(tc, any, 0, 30);
+    tcase_add_test(tc, refusals);
     suite_add_tcase(suite, tc);
     return support_run(suite);
 }

@@ -230,8 +230,8 @@ static tas_status update_statistics(tas_run *run, const run_step *step, const op
     workspace *w = &run->w;
     const uint64_t from = w->plan.trained, bytes = parameter_bytes(run) - from;
     if (!w->network->update_count) return TAS_OK;
-    update_begin(&run->update, of, step->number, step->count);
-    tas_status status = update_run(&run->update);
+    tas_status status = update_begin(&run->update, of, step->number, step->count);
+    if (!status) status = update_run(&run->update);
     if (!status)
         status = w->device->driver->read(w->device, &w->part[PART_PARAMETERS], from, run->snapshot.copy[0].bytes + from,
                                          bytes);

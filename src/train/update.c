@@ -256,7 +256,7 @@ tas_status update_open(update *u, const tas_train_options *options, workspace *w
 
 tas_status update_open_statistics(update *u, const tas_train_options *options, workspace *w)
 {
-    *u = (update){.options = options, .w = w};
+    *u = (update){.options = options, .w = w, .stored = workspace_stored(w), .statistics_alone = true};
     add_statistics(u);
     return finish(u);
 }
@@ -272,8 +272,9 @@ static tas_status reopen(update *u)
 {
     const tas_train_options *options = u->options;
     workspace *w = u->w;
+    const bool statistics = u->statistics_alone;
     update_close(u);
-    return update_open(u, options, w);
+    return statistics ? update_open_statistics(u, options, w) : update_open(u, options, w);
 }
 
 tas_status update_begin(update *u, const optimizer_step *step, uint32_t number, uint32_t batch)

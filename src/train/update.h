@@ -34,9 +34,10 @@ typedef struct update {
     const tas_train_options *options;
     workspace *w;
     update_call *calls;
-    int count, accepted; /* of this step */
-    plan_range stored;   /* of the plan for which it was built */
-    bool failed;         /* while it is built: memory ran out */
+    int count, accepted;   /* of this step */
+    plan_range stored;     /* of the plan for which it was built */
+    bool statistics_alone; /* the list is that of update_open_statistics() */
+    bool failed;           /* while it is built: memory ran out */
 } update;
 
 /* Builds the list for a workspace whose plan was made as update_request() asks; or that of the statistics alone. Closed
