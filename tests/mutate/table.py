@@ -141,7 +141,6 @@ plant(
         ("!whole && ROW(r) < rows && COL(q) < positions", "!whole && ROW(r) < rows"),
         ("!whole && ROW(r) < rows && COL(q) < positions", "!whole && COL(q) < positions"),
         ("&& whole && ROW(r) < rows && COL(q) < positions", "&& whole && COL(q) < positions"),
-        ("QY == H && QX == W && H * W % 4 == 0", "H * W % 4 == 0"),
         ("QY == H && QX == W && H * W % 4 == 0", "QY == H && QX == W"),
         ("const float done = arith_flush(c[r][q]);", "const float done = c[r][q];"),
         ("arith_select(done < least, 0.0f, done);", "done;"),
@@ -155,6 +154,7 @@ plant(
     [GPU],
     [
         ("return k < stride ? k : taps;", "return k;"),
+        ("QY == H && QX == W && H * W % 4 == 0", "H * W % 4 == 0"),
         ("uint QY = (H - iy + SY - 1) / SY,", "uint QY = (H - iy) / SY,"),
         ("SY / gcd_y * KW,", "SY * KW,"),
         ("-(DY / gcd_y), -(DX / gcd_x)", "-DY, -DX"),
