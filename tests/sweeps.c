@@ -1,6 +1,7 @@
 /* Sweeps by hand: eight batches with plausible figures, and what may be odd about them. */
 #include "sweeps.h"
 #include "lab/advice/reason.h"
+#include "lab/sweep/on_devices.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -454,9 +455,21 @@ static void fill_names(tas_sweep *s)
     snprintf(s->batch[3].why, sizeof s->batch[3].why, "%s", odd_words);
 }
 
+/* Eight devices, between which messages are fast: the knee moves. */
+static void fill_devices(tas_sweep *s)
+{
+    fill_plausible(s);
+    s->options.ranks = 8;
+    s->options.link = (tas_link){2e-6, 1e10};
+    s->more_count = 4;
+    for (int i = 1; i < s->more_count; i++) s->more[i] = 1e-5 * i;
+    on_devices_advise(s);
+}
+
 const sweep_fixture sweep_fixtures[] = {
     {"plausible", fill_plausible}, {"unknown", fill_unknown},   {"nan", fill_nan},           {"one", fill_one},
     {"unreached", fill_unreached}, {"untested", fill_untested}, {"diverged", fill_diverged}, {"names", fill_names},
+    {"devices", fill_devices},
 };
 const int sweep_fixture_count = sizeof sweep_fixtures / sizeof *sweep_fixtures;
 

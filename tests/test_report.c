@@ -223,8 +223,8 @@ static char *page_of(const char *name)
 
 START_TEST(pages_are_well_formed)
 {
-    static const int pictures[] = {19, 0, 1, 19, 12, 19, 19, 19},
-                     missing[] = {0, 11, 10, 0, 3, 0, 0, 0}; /* of NaN alone the memory is known */
+    static const int pictures[] = {19, 0, 1, 19, 12, 19, 19, 19, 19},
+                     missing[] = {0, 11, 10, 0, 3, 0, 0, 0, 0}; /* of NaN alone the memory is known */
     char *page = page_of(sweep_fixtures[_i].name);
     ck_assert_int_eq(check_page(page), pictures[_i]);
     ck_assert_int_eq(count_of(page, "No plot: "), missing[_i]);
@@ -462,6 +462,32 @@ START_TEST(every_target_has_a_row)
 END_TEST
 
 /* By measured rows alone: the smaller batch, or none. */
+/* If they were asked for; and the sentence is part of the reason. */
+START_TEST(devices_have_a_row)
+{
+    char *page = page_of("devices"), *other = page_of("plausible"), row[128];
+    tas_sweep *s = sweep_made(context, "devices");
+    const char *table = strstr(page, "<section id=\"devices\">");
+    ck_assert(table && !strstr(other, "id=\"devices\""));
+    char *copy = strndup(table, (size_t)(strstr(table, "</section>") - table));
+    ck_assert_int_eq(s->on_devices, 4);
+    ck_assert_int_eq(count_of(copy, "<tr"), 1 + s->on_devices);
+    for (int i = 0; i < s->on_devices; i++) {
+        const devices_row *d = &s->on_device[i];
+        snprintf(row, sizeof row, "<th scope=\"row\">%u</th><td><strong>%d</strong></td><td>%s</td>", d->devices,
+                 (int)d->batch, format_seconds(d->seconds).text);
+        ck_assert_msg(strstr(copy, row) != NULL, "%s", row);
+    }
+    ck_assert(count_of(copy, "above the critical batch") >= 1 && s->on_device[3].wasted && !s->on_device[0].wasted);
+    ck_assert(s->on_device[3].knee > 2.8 * s->on_device[0].knee);
+    ck_assert(strstr(s->reason, "On 8 devices: batch ") && strstr(page, "On 8 devices: batch "));
+    free(copy);
+    free(page);
+    free(other);
+    sweep_freed(s);
+}
+END_TEST
+
 START_TEST(tiles_pay_or_do_not)
 {
     tas_sweep *s = sweep_made(context, "plausible");
@@ -829,6 +855,7 @@ int main(int argc, char **argv)
     tcase_add_test(pages, the_table_tells_spreads_alike);
     tcase_add_test(pages, every_target_has_a_row);
     tcase_add_test(pages, tiles_pay_or_do_not);
+    tcase_add_test(pages, devices_have_a_row);
     tcase_add_test(pages, each_measured_point_is_drawn_and_named);
     tcase_add_test(pages, points_stand_on_their_batch);
     tcase_add_test(pages, scales_show_the_differences);

@@ -137,7 +137,7 @@ END_TEST
 
 /* What is really sent ---------------------------------------------------------------------------------------------- */
 
-enum { THREADS = 8, VALUES = 1 << 12 };
+enum { THREADS = 8, VALUES = 1 << 12, ROW = 5 };
 
 typedef struct rank {
     pthread_t thread;
@@ -161,6 +161,9 @@ static void *run_rank(void *self)
     for (int k = 0; k < e.nodes; k++) vectors[k] = calloc(VALUES, sizeof(float));
     r->status = exchange_sum(&e, vectors, cut, e.halving.seats, &flags);
     if (!r->status) r->status = exchange_gather(&e, vectors[0], cut, &flags);
+    float *rows = calloc(ROW * (size_t)r->shards, sizeof *rows);
+    if (!r->status) r->status = exchange_rows(&e, rows, ROW);
+    free(rows);
     for (int k = 0; k < e.nodes; k++) free(vectors[k]);
     exchange_close(&e);
     return NULL;
@@ -194,7 +197,8 @@ START_TEST(threads_send_that)
             scaling_traffic sent[THREADS], walked[THREADS];
             scaling_exchange e;
             run_threads(count, shards, sent);
-            ck_assert(scaling_walk(&(scaling_volume){.values = VALUES}, count, shards, NULL, walked, &e));
+            const scaling_volume volume = {.values = VALUES, .rows = 1, .row_values = ROW};
+            ck_assert(scaling_walk(&volume, count, shards, NULL, walked, &e));
             for (uint32_t r = 0; r < count; r++) {
                 ck_assert_uint_eq(sent[r].messages, walked[r].messages);
                 ck_assert_uint_eq(sent[r].bytes, walked[r].bytes);
