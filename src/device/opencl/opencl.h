@@ -8,7 +8,7 @@
 
 #include "device/device.h"
 
-enum { OPENCL_KERNELS = 512, OPENCL_PACES = 64 };
+enum { OPENCL_KERNELS = 1024, OPENCL_PACES = 64 };
 
 typedef struct kernel_row {
     const char *program, *name; /* static strings: the file in cl/ without .cl, and the kernel */
