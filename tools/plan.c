@@ -378,9 +378,11 @@ const cli_command plan_command = {
         "training on a streamed set of bytes.\n\n"
         "The host keeps a snapshot of the parameters and of the optimizer's state, in case the device fails. Host "
         "memory counts towards the budget if the device shares it.\n\n"
-        "With --ranks, several devices share each batch. Staging is what each rank moves between its device and its "
-        "host, and update the part of the weights that is its own. More ranks pay as long as their efficiency, the "
-        "speed-up divided by the ranks, is at least 50 %. Beyond --shards the table has as many shards as ranks.",
+        "With --ranks, several devices share each batch. Steps are timed on this device, which needs a quiet machine, "
+        "or "
+        "given by --step-seconds. Staging is what each rank moves between its device and its host, and update the part "
+        "of the weights that is its own. More ranks pay as long as their efficiency, the speed-up divided by the "
+        "ranks, is at least 50 %. Beyond --shards the table has as many shards as ranks.",
     .arguments = {ARGUMENT_NET(offsetof(settings, net)), ARGUMENT_DATA(offsetof(settings, data), true)},
     .options = options,
     .examples = {"tassello plan lenet DATA --batch 512", "tassello plan lenet --batch 4096 --budget 64M"},
