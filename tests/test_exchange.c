@@ -59,6 +59,7 @@ static void check_sum(exchange *e, uint32_t rank)
     exchange_cut(e, ranges, 2, job.elements, cut);
     for (int k = 0; k < e->nodes; k++) {
         vector[k] = malloc(sizeof job.sum);
+        memset(vector[k], 0x55, sizeof job.sum); /* of what is empty, nothing may be read */
         add_by_recursion(e->node[k].seat * per_seat, per_seat << e->node[k].level, vector[k]);
     }
     ck_assert_int_eq(exchange_sum(e, vector, cut, (job.used - 1) / per_seat + 1, &flags), TAS_OK);
