@@ -49,17 +49,15 @@ static bool sgd_fill(const op_args *a, int operand, void *data, draw *d)
     return divisor_fill(operand, 3, data, d);
 }
 
-CLONES static void sgd(const op_args *a, void *const *operand, void *scratch)
+/* Either form is a loop without branches, which compilers vectorize. */
+static inline __attribute__((always_inline)) void move_all(const op_args *a, void *const *operand, bool nesterov)
 {
     float *restrict w = operand[0], *restrict v = operand[2];
     const float *restrict sum = operand[1], *divisor = operand[3];
-    const uint32_t *first_bad = operand[4];
     const float lr = a->scalar[SGD_LR], momentum = a->scalar[SGD_MOMENTUM], decay = a->scalar[SGD_DECAY];
     const float count = divisor[DIVISOR_COUNT], reciprocal = divisor[DIVISOR_RECIPROCAL];
     const float factor = divisor[DIVISOR_FACTOR];
-    const uint32_t from = a->size[UPDATE_AT], to = from + a->size[UPDATE_ELEMENTS], nesterov = a->size[SGD_NESTEROV];
-    (void)scratch;
-    if (first_bad[0]) return;
+    const uint32_t from = a->size[UPDATE_AT], to = from + a->size[UPDATE_ELEMENTS];
     for (uint32_t i = from; i < to; i++) {
         const float g = arith_flush(__builtin_fmaf(decay, w[i], divisor_mean(sum[i], count, reciprocal, factor)));
         const float velocity = arith_flush_state(__builtin_fmaf(momentum, v[i], g));
@@ -67,6 +65,17 @@ CLONES static void sgd(const op_args *a, void *const *operand, void *scratch)
         v[i] = velocity;
         w[i] = arith_flush(__builtin_fmaf(-lr, move, w[i]));
     }
+}
+
+CLONES static void sgd(const op_args *a, void *const *operand, void *scratch)
+{
+    const uint32_t *first_bad = operand[4];
+    (void)scratch;
+    if (first_bad[0]) return;
+    if (a->size[SGD_NESTEROV])
+        move_all(a, operand, true);
+    else
+        move_all(a, operand, false);
 }
 
 const op_row row_sgd = {
