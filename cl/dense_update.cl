@@ -107,8 +107,9 @@ KERNEL dense_sgd(const __global float *restrict x /* (N, I) */, const __global f
     if (first_bad[0]) return;
     load_outputs(dy, N, O, o0, d);
     if (begin == 0 && !no_bias) {
-        float mean[PANEL];
-        add_biases(dy, N, O, o0, mean);
+        float sum[PANEL], mean[PANEL];
+        add_biases(dy, N, O, o0, sum);
+        for (uint lane = 0; lane < PANEL; lane++) mean[lane] = sum[lane];
         make_means(mean, divisor, PANEL);
         sgd_move(bias, bias_velocity, mean, o0, min(o0 + PANEL, O), nesterov, lr, momentum, bias_decay);
     }

@@ -54,7 +54,7 @@ ASSIGN = {"=", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>="}
 # What ends the condition of ?: on its left, unless it is in brackets; and an operand of && and ||.
 BEFORE_CONDITION = ASSIGN | {"?", ":", ",", ";", "(", "[", "{", ")", "]", "}", "return"}
 AROUND_OPERAND = BEFORE_CONDITION | {"&&", "||"}
-COUNTER_TYPES = {"uint", "int", "ulong", "long", "size_t", "const"}
+COUNTER_TYPES = {"uint", "arith_u32", "int", "ulong", "long", "size_t", "const"}
 LEFT_OUT = {"arith.h", "philox.h"}  # tests of their own try each value, or vectors of known answers
 
 
