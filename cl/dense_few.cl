@@ -10,12 +10,9 @@
 // lint: -D VEC=8 -D PANEL=16 -D EXAMPLES=1
 // lint: -D VEC=4 -D PANEL=8 -D EXAMPLES=4
 #include "arith.h"
-#include "unroll.h"
-#include "vectors.h"
+#include "dense_outputs.h"
 
 #pragma OPENCL FP_CONTRACT OFF
-
-#define VECS (PANEL / VEC)
 
 // t[j] lane k becomes t[k] lane j: each round interleaves the first half of the vectors with the second.
 INLINE void transpose(vec t[VEC])
@@ -81,15 +78,7 @@ KERNEL dense_backward_weights_few(const __global float *dy /* (N, O) */, const _
 {
     const uint begin = get_global_id(0) * RUN, end = min(begin + RUN, I), o0 = get_global_id(1) * PANEL;
     vec d[EXAMPLES][VECS];
-    UNROLL for (int n = 0; n < EXAMPLES; n++) {
-        float row[PANEL];
-        for (uint lane = 0; lane < PANEL; lane++) {
-            const float value = dy[min((uint)n, N - 1) * O + min(o0 + lane, O - 1)];
-            row[lane] = o0 + lane < O ? value : 0.0f;
-        }
-        UNROLL for (int v = 0; v < VECS; v++)
-            d[n][v] = load_vec(v, row);
-    }
+    load_outputs(dy, N, O, o0, d);
     if (granule == 0) {
         granule = batch;
         partial = total;

@@ -8,30 +8,14 @@
 // lint: -D VEC=16 -D PANEL=32 -D EXAMPLES=4
 // lint: -D VEC=8 -D PANEL=16 -D EXAMPLES=1
 // lint: -D VEC=4 -D PANEL=8 -D EXAMPLES=8
+#include "dense_outputs.h"
 #include "first_bad.h"
 #include "gradient_means.h"
 #include "sgd_move.h"
-#include "unroll.h"
-#include "vectors.h"
 
 #pragma OPENCL FP_CONTRACT OFF
 
-#define VECS (PANEL / VEC)
 #define RUN 64 // inputs of a work-item
-
-// dY of PANEL outputs from o0 on; 0 past the last.
-INLINE void load_outputs(const __global float *dy, uint N, uint O, uint o0, vec d[EXAMPLES][VECS])
-{
-    UNROLL for (int n = 0; n < EXAMPLES; n++) {
-        float row[PANEL];
-        for (uint lane = 0; lane < PANEL; lane++) {
-            const float value = dy[min((uint)n, N - 1) * O + min(o0 + lane, O - 1)];
-            row[lane] = o0 + lane < O ? value : 0.0f;
-        }
-        UNROLL for (int v = 0; v < VECS; v++)
-            d[n][v] = load_vec(v, row);
-    }
-}
 
 // The gradients of PANEL outputs to input i: one fma chain, n ascending.
 INLINE void add_examples(const __global float *x, uint N, uint I, uint i, vec d[EXAMPLES][VECS], vec c[VECS])

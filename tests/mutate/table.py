@@ -309,7 +309,6 @@ plant(
     "dense_backward_weights",
     [CPU],
     [
-        ("row[lane] = o0 + lane < O ? value : 0.0f;", "row[lane] = value;"),
         ("add = closed && j >= granule;", "add = closed && j > granule;"),
         ("c[v] = within == 0 ? (vec)(0.0f) : load_vec(v, partial + i * PANEL);",
          "c[v] = load_vec(v, partial + i * PANEL);"),
@@ -331,18 +330,27 @@ plant(
     ],
 )
 plant(
+    "cl/dense_outputs.h",
+    "dense_backward_weights dense_check dense_sgd",
+    [CPU],
+    [
+        ("row[lane] = o0 + lane < O ? value : 0.0f;", "row[lane] = value;"),
+        ("dy[min((uint)n, N - 1) * O", "dy[(uint)n * O", "examples beyond the last are not added"),
+    ],
+)
+plant(
     "cl/dense_update.cl",
     "dense_check dense_sgd",
     [CPU],
     [
-        ("row[lane] = o0 + lane < O ? value : 0.0f;", "row[lane] = value;"),
         ("c[v] = n < N ? fma(d[n][v], xi, c[v]) : c[v];", "c[v] = fma(d[n][v], xi, c[v]);"),
         ("arith_float(of_x) * arith_float(of_dy) < 0x1p+120f", "arith_float(of_x) * arith_float(of_dy) < 0x1p+127f"),
         ("if (of_x < ARITH_INF && of_dy", "if (of_x <= ARITH_INF && of_dy",
          "a product with infinity is not below the bound"),
         ("i < end; i++)\n            of_x", "i < end - 1; i++)\n            of_x"),
         ("o < min(o0 + PANEL, O); o++", "o < min(o0 + PANEL, O) - 1; o++"),
-        ("        add_biases(dy, N, O, o0, sum);\n", ""),
+        ("        add_biases(dy, N, O, o0, sum);\n        for (uint lane = 0; lane < PANEL; lane++)\n            most",
+         "        for (uint lane = 0; lane < 0; lane++)\n            most"),
         ("min((uint)PANEL, O - o0); lane++)", "(uint)PANEL; lane++)", UNSTORED),
         ("if (begin == 0 && !no_bias) {", "if (!no_bias) {"),
         ("min(o0 + PANEL, O), nesterov,", "min(o0 + PANEL, O - 1), nesterov,"),
