@@ -379,7 +379,8 @@ def _(t):
                 "train", "mlp", FASHION, "--device", t.driver, "--batch", batch, "--steps", "1", "--json", timeout=500
             )
         told, update = device_bytes(one_object(result)), UPDATE if batch > 8 else "dense_sgd"
-        expect(counted["peaks"][update] == told, f"batch {batch}: {counted['peaks'][update]} bytes, told {told}", result)
+        expect(counted["peaks"][update] == told, f"batch {batch}: {counted['peaks'][update]} bytes, not {told}",
+               result)
         expect(not any(counted["left"].values()), f"batch {batch}: not released: {counted['left']}", result)
 
 
