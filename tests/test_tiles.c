@@ -498,15 +498,16 @@ END_TEST
 START_TEST(gradients_of_updates)
 {
     static const uint32_t batches[] = {1, 3, 4, 8, 9};
-    plain_net net = {.inputs = 300};
-    plain_add(&net, PLAIN_DENSE, 220);
+    plain_net net = {.inputs = 30};
+    plain_add(&net, PLAIN_DENSE, 22);
     plain_add(&net, PLAIN_RELU, 0);
     plain_add(&net, PLAIN_DENSE, 3);
     for (int k = 0; k < 5; k++) {
-        task *t = open_task(&net, 2 * batches[k] + batches[k] / 2, batches[k], 5);
+        task *t = open_task(&net, 2 * batches[k] + batches[k] / 2, batches[k], size == SIZE_FULL ? 5 : 2);
         t->options.nesterov = k % 2;
         t->options.weight_decay = k % 3 ? 0.01f : 0;
-        check_task(t, k % 2, 2);
+        t->options.shards = 1;
+        check_task(t, false, 2);
     }
 }
 END_TEST
