@@ -64,13 +64,13 @@ def _(t):
     # Launches 1 and 2 are those of the step before the first, two belong to each step: 901 is the first of step 450.
     fault = wrong("dense_forward", 901, 4, every=1000, at=0)
     result = t.train(*more, net=net, device="pocl", env=below(t, net, fault), status=1)
-    result.says("audit: step 450 (", "dense_forward: y[0] of 1.dense", "1 of 384 elements differ",
+    result.says("audit: step 450 (", "dense_forward: y[0] of 2.relu", "1 of 384 elements differ",
                 "written with the last good weights, those of step 449")
     last = json.loads((place / "log").read_text().splitlines()[-1])["result"]
     found = last["audit"]["first"]
     expect(last["error"] == "TAS_MISMATCH" and last["weights_step"] == 449, f"{last}")
     expect((found["step"], found["operation"], found["operand"], found["tensor"], found["element"]) ==
-           (450, "dense_forward", "y", "1.dense", 0), f"{found}")
+           (450, "dense_forward", "y", "2.relu", 0), f"{found}")
     expect(int(found["bits"], 16) ^ int(found["reference_bits"], 16) == 1 and found["ulp"] == 1, f"{found}")
     t.train("--steps", "449", "--save", place / "right", net=net, device="pocl", env=below(t, net))
     digests = [t.run("eval", place / name, t.data, "--device", "reference").digest() for name in ("saved", "right")]

@@ -58,7 +58,7 @@ COMPLETIONS = [
     ("tassello plan ml", ["mlp"]),
     ("tassello plan mlp da", ["da ta"]),
     ("tassello plan mlp --budget 1G da", ["da ta"]),
-    ("tassello plan mlp --b", ["--batch", "--batch-schedule", "--budget"]),
+    ("tassello plan mlp --b", ["--batch", "--batch-schedule", "--budget", "--bandwidth"]),
     ("tassello devices --net cn", ["cnn"]),
     ("tassello train --dev", ["--device"]),
     ("tassello train --device re", ["reference"]),
