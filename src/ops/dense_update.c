@@ -103,7 +103,7 @@ static bool check_fill(const op_args *a, int operand, void *data, draw *d)
     return true;
 }
 
-CLONES static void check(const op_args *a, void *const *operand, void *scratch)
+CLONES static void fused_check(const op_args *a, void *const *operand, void *scratch)
 {
     bool finite = true;
     (void)scratch;
@@ -121,7 +121,7 @@ const op_row row_dense_check = {
                 {"dy", TYPE_F32, ACCESS_IN, LAYOUT_ROW_MAJOR},
                 {"record", TYPE_U32, ACCESS_INOUT, LAYOUT_ROW_MAJOR}},
     .elements = check_elements,
-    .reference = check,
+    .reference = fused_check,
     .shape = check_shape,
     .fit = check_fit,
     .fill = check_fill,
@@ -181,7 +181,7 @@ static inline void move_element(const op_args *a, const float *divisor, float su
     *w = arith_flush(__builtin_fmaf(-a->scalar[SGD_LR], move, *w));
 }
 
-CLONES static void sgd(const op_args *a, void *const *operand, void *scratch)
+CLONES static void fused_sgd(const op_args *a, void *const *operand, void *scratch)
 {
     const float *x = operand[0], *dy = operand[1], *divisor = operand[6];
     float *w = operand[2], *v = operand[3], *bias = operand[4], *bias_v = operand[5];
@@ -210,7 +210,7 @@ const op_row row_dense_sgd = {
                 {"record", TYPE_U32, ACCESS_IN, LAYOUT_ROW_MAJOR}},
     .elements = sgd_elements,
     .flops = fused_flops,
-    .reference = sgd,
+    .reference = fused_sgd,
     .shape = sgd_shape,
     .fit = fused_fit,
     .fill = sgd_fill,
