@@ -489,7 +489,7 @@ static void check_watch(const test_case *c)
         else
             ck_assert(bad);
     }
-    for (uint64_t i = 0; i < c->elements[2]; i++) bad |= !isfinite(IN(2)[i]);
+    for (uint64_t i = 0; i < size[WATCH_ELEMENTS]; i++) bad |= !isfinite(IN(2)[i]);
     const bool set = bad && !WORDS_IN(5)[0];
     ck_assert_uint_eq(WORDS_OUT(5)[0], set ? size[WATCH_STEP] : WORDS_IN(5)[0]);
     ck_assert_uint_eq(WORDS_OUT(5)[1], set ? BAD_STEP : WORDS_IN(5)[1]);
