@@ -151,7 +151,7 @@ START_TEST(nothing_tiny_comes_out)
                 if (row->operand[o].type != TYPE_F32 || row->operand[o].access == ACCESS_IN ||
                     row->operand[o].layout == LAYOUT_WEIGHT_PANELS)
                     continue;
-                if (op == OP_DENSE_SGD && o >= 4 && now.args.size[FUSED_NO_BIAS]) continue; /* not written */
+                if (op == OP_DENSE_SGD && o >= 4 && now.args.size[DENSE_NO_BIAS]) continue; /* not written */
                 const bool fused = op == OP_DENSE_SGD, update = fused || (op >= OP_SGD && op <= OP_LAMB_STEP);
                 if (op == OP_DENSE_BACKWARD_BIAS || (update && ((uint32_t *)now.before[now.operands - 1])[0])) continue;
                 const bool raw = op == OP_PRECONDITIONED_BLOCKS || op == OP_PRECONDITIONED_ROWS;

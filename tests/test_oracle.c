@@ -533,7 +533,7 @@ static void check_layer(const test_case *c, bool bias)
     else
         run(&sums, (void *[]){(void *)IN(0), (void *)IN(1), sum, sum});
     run(&step, (void *[]){w, sum, v, (void *)IN(6), (void *)WORDS_IN(7)});
-    const bool moves = !bias || !c->args.size[FUSED_NO_BIAS];
+    const bool moves = !bias || !c->args.size[DENSE_NO_BIAS];
     for (uint64_t i = 0; i < count; i++) {
         check_exact(moves ? w[i] : IN(first)[i], OUT(first)[i], i);
         check_exact(moves ? v[i] : IN(first + 1)[i], OUT(first + 1)[i], i);
@@ -552,12 +552,12 @@ static void check_dense_sgd(const test_case *c)
 /* Whether one of those gradients is not finite. */
 static void check_dense_check(const test_case *c)
 {
-    const uint32_t outputs = c->args.size[FUSED_OUTPUTS], inputs = c->args.size[FUSED_INPUTS];
+    const uint32_t outputs = c->args.size[DENSE_OUTPUTS], inputs = c->args.size[DENSE_INPUTS];
     bool bad = false;
     for (uint32_t o = 0; o < outputs; o++) {
         float bias = 0;
         for (uint32_t n = 0; n < c->args.n; n++) bias += IN(1)[n * outputs + o];
-        bad |= !c->args.size[FUSED_NO_BIAS] && !isfinite(bias);
+        bad |= !c->args.size[DENSE_NO_BIAS] && !isfinite(bias);
         for (uint32_t i = 0; i < inputs; i++) {
             float sum = 0;
             for (uint32_t n = 0; n < c->args.n; n++) sum = fmaf(IN(1)[n * outputs + o], IN(0)[n * inputs + i], sum);

@@ -164,13 +164,17 @@ static noise_kind noise_kind_of(const tas_network *network, const op_call *call)
     return row->norms == NORMS_NONE || network->coupled ? NOISE_GROUPS : NOISE_EXAMPLES;
 }
 
-static void set_noise_kinds(tas_network *network)
+/* What gradients are like, which the calls that sum them show. */
+static void describe_gradients(tas_network *network)
 {
     for (op_call *call = network->backward; call < network->backward + network->backward_count; call++) {
         const op_operand *operand = op_get(call->args.op)->operand;
         call->noise = noise_kind_of(network, call);
         for (int o = 0; operand[o].name; o++)
-            if (operand[o].access != ACCESS_IN) network->tensors[call->operand[o]].noise = call->noise;
+            if (operand[o].access != ACCESS_IN) {
+                network->tensors[call->operand[o]].noise = call->noise;
+                network->tensors[call->operand[o]].fuses = network_fuses(call);
+            }
     }
 }
 
@@ -188,7 +192,7 @@ tas_status lower_network(tas_network *network)
                         ? "all layers with parameters are frozen; expected at least one that is trained"
                         : "no layer has parameters; expected at least one 'dense N' or 'conv2d N K'");
     for (int i = count - 1; i >= 0 && !network->failed; i--) lower_layer_backward(network, i);
-    if (!network->failed) set_noise_kinds(network);
+    if (!network->failed) describe_gradients(network);
     fill_infos(network);
     for (int i = 0; i < count && !network->failed; i++) summarize(network, &network->layers[i]);
     if (network->failed) return fail(network->context, TAS_NO_MEMORY, "%s: no memory for its tensors", network->from);

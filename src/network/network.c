@@ -202,6 +202,11 @@ int tas_network_layer_info(const tas_network *network, size_t index, tas_layer_i
     return 1;
 }
 
+bool network_fuses(const op_call *call)
+{
+    return call->args.op == OP_DENSE_BACKWARD_WEIGHTS || call->args.op == OP_DENSE_BACKWARD_BIAS;
+}
+
 bool network_has_batch_panels(const tas_network *network, const op_call *call)
 {
     for (int o = 0; op_get(call->args.op)->operand[o].name; o++)

@@ -65,7 +65,8 @@ typedef struct tensor {
     uint32_t fan_in, fan_out;
     int gradient, partial; /* of a parameter: its gradient; partial is NO_TENSOR if there is one chain */
     int parameter;         /* of a gradient: its parameter, */
-    noise_kind noise;      /* and how the noise scale is measured of it */
+    noise_kind noise;      /* how the noise scale is measured of it, */
+    bool fuses;            /* and whether an update can make it itself: network_fuses() */
     int layer;             /* of parameters, statistics, gradients, and groups with a least size: their layer's place */
     float *constants;      /* of a constant: its values */
     int converted;         /* of a value: the same in the other layout, forward; NO_TENSOR if none is needed */
@@ -144,6 +145,10 @@ tas_status network_check_resolved(const tas_network *network);
 
 /* Whether a call has an operand that lies in panels of examples. */
 bool network_has_batch_panels(const tas_network *network, const op_call *call);
+
+/* Whether an update can make the gradient that a call sums itself (ops/dense_update.h): that of a dense layer's
+ * weights, or of its bias. */
+bool network_fuses(const op_call *call);
 
 /* Gradients of a matrix with at least this many weights are one chain over the batch (contract, rule 4). */
 enum { ONE_CHAIN_WEIGHTS = 1 << 16 };

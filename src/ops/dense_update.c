@@ -24,21 +24,21 @@ static bool fused_shape(op_args *args, draw *d, int edge)
 {
     if (edge >= LENGTH(edges)) return false;
     args->n = args->batch = edge >= 0 ? edges[edge][0] : 1 + draw_below(d, FUSED_EXAMPLES);
-    args->size[FUSED_OUTPUTS] = edge >= 0 ? edges[edge][1] : draw_size(d, 70);
-    args->size[FUSED_INPUTS] = edge >= 0 ? edges[edge][2] : draw_size(d, 150);
-    args->size[FUSED_NO_BIAS] = draw_below(d, 4) == 0;
+    args->size[DENSE_OUTPUTS] = edge >= 0 ? edges[edge][1] : draw_size(d, 70);
+    args->size[DENSE_INPUTS] = edge >= 0 ? edges[edge][2] : draw_size(d, 150);
+    args->size[DENSE_NO_BIAS] = draw_below(d, 4) == 0;
     return true;
 }
 
 static bool fused_fit(op_args *args)
 {
     args->batch = args->n;
-    return args->n <= FUSED_EXAMPLES && args->size[FUSED_OUTPUTS] && args->size[FUSED_INPUTS];
+    return args->n <= FUSED_EXAMPLES && args->size[DENSE_OUTPUTS] && args->size[DENSE_INPUTS];
 }
 
-static uint64_t weights_of(const op_args *a) { return (uint64_t)a->size[FUSED_OUTPUTS] * a->size[FUSED_INPUTS]; }
-static uint64_t inputs_of(const op_args *a) { return (uint64_t)a->n * a->size[FUSED_INPUTS]; }
-static uint64_t outputs_of(const op_args *a) { return (uint64_t)a->n * a->size[FUSED_OUTPUTS]; }
+static uint64_t weights_of(const op_args *a) { return (uint64_t)a->size[DENSE_OUTPUTS] * a->size[DENSE_INPUTS]; }
+static uint64_t inputs_of(const op_args *a) { return (uint64_t)a->n * a->size[DENSE_INPUTS]; }
+static uint64_t outputs_of(const op_args *a) { return (uint64_t)a->n * a->size[DENSE_OUTPUTS]; }
 static uint64_t fused_flops(const op_args *a) { return 2 * weights_of(a); }
 
 /* One fma chain, n ascending, of weight (o, i). */
@@ -46,7 +46,7 @@ static inline float add_examples(const op_args *a, const float *x, const float *
 {
     float c = 0;
     for (uint32_t n = 0; n < a->n; n++)
-        c = __builtin_fmaf(dy[(uint64_t)n * a->size[FUSED_OUTPUTS] + o], x[(uint64_t)n * a->size[FUSED_INPUTS] + i], c);
+        c = __builtin_fmaf(dy[(uint64_t)n * a->size[DENSE_OUTPUTS] + o], x[(uint64_t)n * a->size[DENSE_INPUTS] + i], c);
     return c;
 }
 
@@ -54,7 +54,7 @@ static inline float add_examples(const op_args *a, const float *x, const float *
 static inline float add_outputs(const op_args *a, const float *dy, uint32_t o)
 {
     float c = 0;
-    for (uint32_t n = 0; n < a->n; n++) c += dy[(uint64_t)n * a->size[FUSED_OUTPUTS] + o];
+    for (uint32_t n = 0; n < a->n; n++) c += dy[(uint64_t)n * a->size[DENSE_OUTPUTS] + o];
     return c;
 }
 
@@ -107,10 +107,10 @@ CLONES static void fused_check(const op_args *a, void *const *operand, void *scr
 {
     bool finite = true;
     (void)scratch;
-    for (uint32_t o = 0; o < a->size[FUSED_OUTPUTS]; o++) {
-        for (uint32_t i = 0; i < a->size[FUSED_INPUTS]; i++)
+    for (uint32_t o = 0; o < a->size[DENSE_OUTPUTS]; o++) {
+        for (uint32_t i = 0; i < a->size[DENSE_INPUTS]; i++)
             finite &= arith_is_finite(add_examples(a, operand[0], operand[1], o, i)) != 0;
-        finite &= a->size[FUSED_NO_BIAS] || arith_is_finite(add_outputs(a, operand[1], o));
+        finite &= a->size[DENSE_NO_BIAS] || arith_is_finite(add_outputs(a, operand[1], o));
     }
     if (!finite) set_first_bad(operand[2], a->size[FUSED_STEP], BAD_STEP);
 }
@@ -142,7 +142,7 @@ static bool sgd_shape(op_args *args, draw *d, int edge)
 
 static uint64_t sgd_elements(const op_args *a, int operand)
 {
-    const uint64_t outputs = a->size[FUSED_OUTPUTS];
+    const uint64_t outputs = a->size[DENSE_OUTPUTS];
     const uint64_t elements[] = {inputs_of(a), outputs_of(a), weights_of(a),  weights_of(a),
                                  outputs,      outputs,       DIVISOR_VALUES, 2};
     return elements[operand];
@@ -153,8 +153,7 @@ static bool sgd_fill(const op_args *a, int operand, void *data, draw *d)
     if (operand < 6 && d->mode == DRAW_TINY) { /* means on both sides of 2^-40 */
         const uint32_t count = (uint32_t)sgd_elements(a, operand);
         for (uint32_t i = 0; i < count && operand < 2; i++) ((float *)data)[i] = draw_scaled(d, -22, -17);
-        if (operand >= 2)
-            draw_fill_update(operand % 2 ? UPDATE_STATE : UPDATE_WEIGHTS, count, 1, data, d);
+        if (operand >= 2) draw_fill_update(operand % 2 ? UPDATE_STATE : UPDATE_WEIGHTS, count, 1, data, d);
         return true;
     }
     if ((operand == 3 || operand == 5) && d->mode == DRAW_EDGE) { /* state goes down to 2^-100 */
@@ -185,15 +184,15 @@ CLONES static void fused_sgd(const op_args *a, void *const *operand, void *scrat
 {
     const float *x = operand[0], *dy = operand[1], *divisor = operand[6];
     float *w = operand[2], *v = operand[3], *bias = operand[4], *bias_v = operand[5];
-    const uint32_t *first_bad = operand[7], inputs = a->size[FUSED_INPUTS];
+    const uint32_t *first_bad = operand[7], inputs = a->size[DENSE_INPUTS];
     (void)scratch;
     if (first_bad[0]) return;
-    for (uint32_t o = 0; o < a->size[FUSED_OUTPUTS]; o++) {
+    for (uint32_t o = 0; o < a->size[DENSE_OUTPUTS]; o++) {
         for (uint32_t i = 0; i < inputs; i++) {
             const uint64_t at = (uint64_t)o * inputs + i;
             move_element(a, divisor, add_examples(a, x, dy, o, i), a->scalar[SGD_DECAY], &w[at], &v[at]);
         }
-        if (!a->size[FUSED_NO_BIAS])
+        if (!a->size[DENSE_NO_BIAS])
             move_element(a, divisor, add_outputs(a, dy, o), a->scalar[FUSED_BIAS_DECAY], &bias[o], &bias_v[o]);
     }
 }

@@ -1,19 +1,23 @@
-/* The update of a dense layer without its gradient in memory: dense_check and dense_sgd. Places in args.size[]; of
- * dense_sgd sgd.h has the others, SGD_NESTEROV and the first of args.scalar[]. */
+/* The update of a dense layer without its gradient in memory: dense_check and dense_sgd. Places in args.size[] and
+ * args.scalar[] are those of the call that sums the gradient of the weights (dense.h), and of sgd (sgd.h); besides: */
 #ifndef OPS_DENSE_UPDATE_H
 #define OPS_DENSE_UPDATE_H
 
-#include "ops/op.h"
+#include "ops/dense.h"
 #include "ops/sgd.h"
 
-enum {
-    FUSED_OUTPUTS = OP_MATRIX_ROWS,
-    FUSED_INPUTS = OP_MATRIX_COLS,
-    FUSED_STEP,    /* of dense_check: 1 is the first */
-    FUSED_NO_BIAS, /* 1: there is none; any other buffers stand in the places of the bias and its momentum */
-};
-enum { FUSED_BIAS_DECAY = SGD_SCALARS };
+enum { FUSED_STEP = DENSE_GRANULE };     /* dense_check: 1 is the first */
+enum { FUSED_BIAS_DECAY = SGD_SCALARS }; /* dense_sgd: SGD_DECAY is that of the weights */
 
 enum { FUSED_EXAMPLES = 8 }; /* of a batch, at most */
+
+/* Of one of them, from those of the call that sums the gradient of the weights. With DENSE_NO_BIAS any other buffers
+ * stand in the places of the bias and its momentum. */
+static inline op_args dense_update_args(const op_args *weights, op_id op)
+{
+    op_args args = *weights;
+    args.op = op;
+    return args;
+}
 
 #endif

@@ -18,16 +18,6 @@ typedef struct builder {
 
 bool passes_is_value(const tensor *t) { return t->role == ROLE_VALUE && t->spread == SPREAD_EXAMPLE; }
 
-bool passes_fuses(const op_call *call)
-{
-    return call->args.op == OP_DENSE_BACKWARD_WEIGHTS || call->args.op == OP_DENSE_BACKWARD_BIAS;
-}
-
-int passes_gradient_of(const op_call *call)
-{
-    return call->operand[call->args.op == OP_DENSE_BACKWARD_WEIGHTS ? 2 : 1];
-}
-
 static bool reads(const op_call *call, int o) { return op_get(call->args.op)->operand[o].access == ACCESS_IN; }
 static bool is_operand(const op_call *call, int o) { return op_get(call->args.op)->operand[o].name != NULL; }
 

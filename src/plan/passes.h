@@ -41,13 +41,6 @@ typedef enum passes_kind {
 bool passes_open(passes *p, const tas_network *network, passes_kind kind);
 void passes_close(passes *p);
 
-/* Whether an update can make the gradient of that call itself (ops/dense_update.h): that of a dense layer's weights, or
- * of its bias. */
-bool passes_fuses(const op_call *call);
-
-/* The tensor that such a call sums. */
-int passes_gradient_of(const op_call *call);
-
 /* Whether a tensor's rows are the examples of a tile, so that it can be kept or repeated. */
 bool passes_is_value(const tensor *t);
 

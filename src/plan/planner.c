@@ -164,22 +164,13 @@ static void add_parameter(planner *pl, int index)
     if (t->partial != NO_TENSOR) add_region(pl, PART_PARTIAL, bytes, &p->tensor[t->partial]);
 }
 
-/* Whether the gradient of a weight can be left to the update. */
-static bool is_fused(const tas_network *network, const tensor *t)
-{
-    for (int c = 0; c < network->backward_count; c++)
-        if (passes_fuses(&network->backward[c]) && passes_gradient_of(&network->backward[c]) == t->gradient)
-            return true;
-    return false;
-}
-
 /* What comes first to last among the parameters. */
 enum { KIND_FUSED, KIND_WEIGHT, KIND_OTHER, KIND_FUSED_OTHER, KIND_STATISTIC, KINDS };
 
 static int kind_of(const tas_network *network, const tensor *t)
 {
     if (t->role != ROLE_PARAMETER) return KIND_STATISTIC;
-    const bool fused = is_fused(network, t);
+    const bool fused = network->tensors[t->gradient].fuses;
     if (t->decays) return fused ? KIND_FUSED : KIND_WEIGHT;
     return fused ? KIND_FUSED_OTHER : KIND_OTHER;
 }

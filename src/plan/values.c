@@ -44,7 +44,7 @@ static void extend_calls(opener *o, const op_call *const *calls, int count, int 
         for (int k = 0; op_get(calls[c]->args.op)->operand[k].name; k++) {
             const int t = calls[c]->operand[k];
             const bool sums = o->network->tensors[t].role == ROLE_SUM && o->loops; /* of all tiles of a pass */
-            const bool stays = sums || (o->fuses && passes_fuses(calls[c]));
+            const bool stays = sums || (o->fuses && network_fuses(calls[c]));
             extend(o, t, pass, sums ? begin : time, stays ? end : time);
         }
 }

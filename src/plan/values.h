@@ -34,7 +34,7 @@ typedef struct value_sizes {
     uint64_t align;
 } value_sizes;
 
-/* fuses: in a step of one pass what passes_fuses() is there until the update. False if there is no memory. Closed with
+/* fuses: in a step of one pass what network_fuses() is there until the update. False if there is no memory. Closed with
  * values_close(), if it fails, too. */
 bool values_open(value_map *m, const tas_network *network, passes_kind kind, bool spilled, bool fuses);
 void values_close(value_map *m);

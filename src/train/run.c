@@ -77,8 +77,7 @@ static tas_status measure_noise(tas_run *run, const run_step *step, const step_b
 static tas_status compute_gradient(tas_run *run, const run_step *step)
 {
     const noise_schedule *schedule = noise_for(run, step->batch);
-    step_batch own = ranked_batch(run, step);
-    own.fused = workspace_fuses(&run->w);
+    const step_batch own = ranked_batch(run, step);
     const step_batch measured = measured_batch(run, step, own);
     const step_observer *traces = trace_begin(run, step->number);
     const bool apart = !measured.count || schedule->probe;

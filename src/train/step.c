@@ -12,7 +12,6 @@
  * Nothing in it waits for the device, except that a streamed data set is fed at most two tiles ahead (feed.h). */
 #include "train/step.h"
 
-#include "ops/dense.h"
 #include "ops/dense_update.h"
 #include "ops/sum.h"
 #include "ops/tree.h"
@@ -26,11 +25,13 @@ typedef struct step {
     const step_observer *observer;
     shard_cut cut;
     uint32_t from, to; /* shards that have examples */
+    bool leaves;       /* gradients that the update makes itself are left to it; who looks on sees all */
 } step;
 
 static step make_step(workspace *w, const step_batch *batch, const step_observer *observer)
 {
-    step s = {w, batch, observer, shards_cut(batch->count, w->plan.shards, w->network->group), 0, 0};
+    step s = {.w = w, .batch = batch, .observer = observer, .leaves = !observer && workspace_fuses(w)};
+    s.cut = shards_cut(batch->count, w->plan.shards, w->network->group);
     s.to = batch->to && batch->to < s.cut.used ? batch->to : s.cut.used;
     s.from = batch->from < s.to ? batch->from : s.to;
     return s;
@@ -130,7 +131,7 @@ static tas_status run_tile(step *s, int number, uint32_t tile, example_run leaf,
     w->place = (step_place){.tile = tile, .first = first, .n = n, .batch = batch->count};
     if (!status && pass->feeds) status = feed_tile(w, batch->data, batch->order, batch->at + first, n);
     for (int c = 0; c < pass->count && !status; c++)
-        if (!batch->fused || !passes_fuses(pass->calls[c]))
+        if (!s->leaves || !network_fuses(pass->calls[c]))
             status = run_call(s, pass->calls[c], leaf, n, first, s->observer && c >= pass->repeated);
     w->place = (step_place){0};
     if (!status) status = workspace_store(w, number, tile);
@@ -308,10 +309,9 @@ static tas_status check_fused(workspace *w, uint32_t number, uint32_t examples)
     for (int c = 0; c < network->backward_count && !status; c++) {
         const op_call *call = &network->backward[c];
         if (call->args.op != OP_DENSE_BACKWARD_WEIGHTS) continue;
-        op_args args = {.op = OP_DENSE_CHECK, .n = examples, .batch = examples, .size = {[FUSED_STEP] = number}};
-        args.size[FUSED_OUTPUTS] = call->args.size[DENSE_OUTPUTS];
-        args.size[FUSED_INPUTS] = call->args.size[DENSE_INPUTS];
-        args.size[FUSED_NO_BIAS] = call->args.size[DENSE_NO_BIAS];
+        op_args args = dense_update_args(&call->args, OP_DENSE_CHECK);
+        args.n = args.batch = examples;
+        args.size[FUSED_STEP] = number;
         const mem operand[] = {w->tensor[call->operand[0]], w->tensor[call->operand[1]], w->first_bad};
         status = device_run(w->device, &args, operand, NULL);
     }
@@ -321,8 +321,8 @@ static tas_status check_fused(workspace *w, uint32_t number, uint32_t examples)
 tas_status step_watch(workspace *w, const step_batch *batch, uint32_t number)
 {
     const step s = make_step(w, batch, NULL);
-    const bool fused = workspace_fuses(w), stores = !fused || w->stored_gradient.bytes;
-    const mem *gradient = fused && stores ? &w->stored_gradient : &w->part[PART_GRADIENT];
+    const bool stores = !s.leaves || w->stored_gradient.bytes;
+    const mem *gradient = s.leaves && stores ? &w->stored_gradient : &w->part[PART_GRADIENT];
     op_args args = {.op = OP_WATCH,
                     .size = {[WATCH_WEIGHTED] = w->plan.weighted,
                              [WATCH_ELEMENTS] = stores ? (uint32_t)(gradient->bytes / sizeof(float)) : 0,
@@ -331,7 +331,7 @@ tas_status step_watch(workspace *w, const step_batch *batch, uint32_t number)
                     .scalar = {[WATCH_EXAMPLES] = (float)batch->count}};
     const mem *losses, *weights;
     tas_status status = sum_losses(&s, &losses, &weights, &args.size[WATCH_SUMS]);
-    if (!status && fused) status = check_fused(w, number, batch->count);
+    if (!status && s.leaves) status = check_fused(w, number, batch->count);
     if (status) return status;
     const mem operand[] = {*losses, *weights, *gradient, w->divisor, w->ring, w->first_bad};
     return device_run(w->device, &args, operand, NULL);

@@ -21,7 +21,6 @@ typedef struct step_batch {
     uint32_t panel_width; /* examples of a panel */
     uint32_t from, to;    /* the shards that are computed here: from .. to-1; to = 0: all. Needs request.some_shards */
     const step_peers *peers; /* NULL: there are none, and all shards are computed here */
-    bool fused;              /* gradients that the plan leaves to the update are not computed */
 } step_batch;
 
 /* Looks on while a gradient is computed. A status that is not TAS_OK ends the computation, which returns it. */

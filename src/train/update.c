@@ -1,7 +1,6 @@
 /* The update of a step: see update.h. */
 #include "train/update.h"
 
-#include "ops/dense.h"
 #include "ops/dense_update.h"
 #include "ops/divisor.h"
 #include "ops/sum_squares.h"
@@ -109,14 +108,6 @@ static void add_clip(update *u)
     call->operand[2] = &u->w->first_bad;
 }
 
-/* The parameter that has this gradient. */
-static int parameter_of(const tas_network *network, int gradient)
-{
-    int i = 0;
-    while (network->tensors[network->parameters[i]].gradient != gradient) i++;
-    return network->parameters[i];
-}
-
 static float decay_of(const update *u, bool weights)
 {
     return weights || u->options->decay_on == TAS_DECAY_ON_ALL ? u->options->weight_decay : 0;
@@ -143,31 +134,22 @@ static update_call *add_range(update *u, op_id op, uint64_t from, uint64_t to, b
     return call;
 }
 
-/* The call that sums the gradient of the bias beside these weights; NULL: there is none. */
-static const op_call *bias_call(const tas_network *network, const op_call *weights)
-{
-    const op_call *next = weights + 1;
-    return weights->args.size[DENSE_NO_BIAS] || next == network->backward + network->backward_count ? NULL : next;
-}
-
-/* A dense layer whose gradients are not stored. */
+/* A dense layer whose gradients are not stored. The call that sums that of its bias is next to that of its weights. */
 static void add_fused_layer(update *u, op_id op, const op_call *weights)
 {
     workspace *w = u->w;
+    const bool biased = !weights->args.size[DENSE_NO_BIAS];
+    const int gradient[] = {weights->operand[2], biased ? weights[1].operand[1] : weights->operand[2]};
     update_call *call = add_call(u, op);
     if (!call) return;
-    const op_call *bias = bias_call(w->network, weights), *other = bias ? bias : weights;
-    const int gradient[] = {passes_gradient_of(weights), passes_gradient_of(other)};
+    call->args = dense_update_args(&weights->args, op);
+    call->args.scalar[FUSED_BIAS_DECAY] = decay_of(u, false);
     call->fused = call->optimizer = true;
     call->decay = decay_of(u, true);
-    call->args.scalar[FUSED_BIAS_DECAY] = decay_of(u, false);
-    call->args.size[FUSED_OUTPUTS] = weights->args.size[DENSE_OUTPUTS];
-    call->args.size[FUSED_INPUTS] = weights->args.size[DENSE_INPUTS];
-    call->args.size[FUSED_NO_BIAS] = !bias;
     call->operand[0] = &w->tensor[weights->operand[0]];
     call->operand[1] = &w->tensor[weights->operand[1]];
     for (int k = 0; k < 2; k++) {
-        call->operand[2 + 2 * k] = &w->tensor[parameter_of(w->network, gradient[k])];
+        call->operand[2 + 2 * k] = &w->tensor[w->network->tensors[gradient[k]].parameter];
         call->operand[3 + 2 * k] = &w->velocities[gradient[k]];
     }
     call->operand[6] = &w->divisor;

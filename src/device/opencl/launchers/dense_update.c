@@ -13,7 +13,7 @@ enum { INPUTS = 64 }; /* of a work-item of a processor */
 static tas_status get_kernel(tas_device *device, const op_args *a, const char *name, cl_kernel *out)
 {
     const opencl_device *cl = device->cl;
-    const uint32_t panel = dense_weight_panel(device, a->size[FUSED_OUTPUTS], a->size[FUSED_INPUTS]);
+    const uint32_t panel = dense_weight_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
     const int examples = a->n == 1 ? 1 : a->n <= 4 ? 4 : FUSED_EXAMPLES;
     char options[64];
     if (cl->cpu)
@@ -27,11 +27,11 @@ static tas_status get_kernel(tas_device *device, const op_args *a, const char *n
 static launch_range weights_range(tas_device *device, const op_args *a)
 {
     const opencl_device *cl = device->cl;
-    const uint32_t panel = dense_weight_panel(device, a->size[FUSED_OUTPUTS], a->size[FUSED_INPUTS]);
+    const uint32_t panel = dense_weight_panel(device, a->size[DENSE_OUTPUTS], a->size[DENSE_INPUTS]);
     if (cl->cpu)
-        return launch_single(block_count(a->size[FUSED_INPUTS], INPUTS), block_count(a->size[FUSED_OUTPUTS], panel), 1);
-    launch_range range = launch_line(cl->group, a->size[FUSED_INPUTS]);
-    range.global[1] = a->size[FUSED_OUTPUTS];
+        return launch_single(block_count(a->size[DENSE_INPUTS], INPUTS), block_count(a->size[DENSE_OUTPUTS], panel), 1);
+    launch_range range = launch_line(cl->group, a->size[DENSE_INPUTS]);
+    range.global[1] = a->size[DENSE_OUTPUTS];
     return range;
 }
 
@@ -42,16 +42,16 @@ static tas_status check(tas_device *device, const op_args *a, const mem *m, cons
     tas_status status = get_kernel(device, a, "dense_check", &kernel);
     if (status) return status;
     const launch_args args =
-        ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[FUSED_INPUTS]),
-             A_U32(a->size[FUSED_OUTPUTS]), A_U32(a->size[FUSED_NO_BIAS]), A_U32(a->size[FUSED_STEP]), A_U32(BAD_STEP));
+        ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_U32(a->n), A_U32(a->size[DENSE_INPUTS]),
+             A_U32(a->size[DENSE_OUTPUTS]), A_U32(a->size[DENSE_NO_BIAS]), A_U32(a->size[FUSED_STEP]), A_U32(BAD_STEP));
     return launch_kernel(device, kernel, weights_range(device, a), &args);
 }
 
 static tas_status sgd(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     launch_args args = ARGS(A_MEM(&m[0]), A_MEM(&m[1]), A_MEM(&m[2]), A_MEM(&m[3]), A_MEM(&m[4]), A_MEM(&m[5]),
-                            A_MEM(&m[6]), A_MEM(&m[7]), A_U32(a->n), A_U32(a->size[FUSED_INPUTS]),
-                            A_U32(a->size[FUSED_OUTPUTS]), A_U32(a->size[FUSED_NO_BIAS]), A_U32(a->size[SGD_NESTEROV]));
+                            A_MEM(&m[6]), A_MEM(&m[7]), A_U32(a->n), A_U32(a->size[DENSE_INPUTS]),
+                            A_U32(a->size[DENSE_OUTPUTS]), A_U32(a->size[DENSE_NO_BIAS]), A_U32(a->size[SGD_NESTEROV]));
     cl_kernel kernel;
     (void)scratch;
     tas_status status = get_kernel(device, a, "dense_sgd", &kernel);
