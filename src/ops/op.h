@@ -179,6 +179,9 @@ typedef struct op_row {
 
 const op_row *op_get(op_id op);
 
+/* The last operand that a call writes. */
+int op_result(const op_row *row);
+
 /* Each element of an operand once, or twice if it is read and written. */
 uint64_t op_moves_all(const op_args *args, int operand);
 

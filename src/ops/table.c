@@ -86,6 +86,14 @@ uint64_t op_moves_all(const op_args *args, int operand)
     return row->elements(args, operand) * (row->operand[operand].access == ACCESS_INOUT ? 2 : 1);
 }
 
+int op_result(const op_row *row)
+{
+    int result = 0;
+    for (int o = 0; row->operand[o].name; o++)
+        if (row->operand[o].access != ACCESS_IN) result = o;
+    return result;
+}
+
 uint64_t op_bytes(const op_args *args)
 {
     const op_row *row = op_get(args->op);

@@ -113,3 +113,11 @@ int shards_add(tree_sums *t, uint32_t place)
     t->node[t->count++] = sum;
     return added;
 }
+
+tree_sums shards_sums(const shard_cut *of, uint32_t from, uint32_t to)
+{
+    tree_sums t = shards_begin(of, from, to);
+    for (uint32_t place = shards_next(of, t.from, t.to); place < t.to; place = shards_next(of, place + 1, t.to))
+        shards_add(&t, place);
+    return t;
+}

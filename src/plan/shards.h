@@ -89,4 +89,7 @@ tree_sums shards_begin(const shard_cut *of, uint32_t from, uint32_t to);
  * them all, node[count - 1]. */
 int shards_add(tree_sums *t, uint32_t place);
 
+/* The sums of a range once all of its leaves were added. */
+tree_sums shards_sums(const shard_cut *of, uint32_t from, uint32_t to);
+
 #endif

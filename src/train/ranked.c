@@ -253,15 +253,6 @@ static tas_status write_weights(tas_run *run, uint64_t step)
     return status;
 }
 
-/* How many nodes a step leaves of a range of shards (step_nodes()). */
-static int count_nodes(const shard_cut *whole, uint32_t from, uint32_t to)
-{
-    tree_sums sums = shards_begin(whole, from, to);
-    for (uint32_t i = shards_next(whole, sums.from, sums.to); i < sums.to; i = shards_next(whole, i + 1, sums.to))
-        shards_add(&sums, i);
-    return sums.count;
-}
-
 /* Seats that have something in a batch. The shards behind the last that has examples have none, so that its rank may
  * have added some of its own nodes already: the sum is then in the first of them, and the others count as empty. */
 static uint32_t seats_used(const tas_run *run, const run_step *step)
@@ -273,7 +264,8 @@ static uint32_t seats_used(const tas_run *run, const run_step *step)
     const uint32_t used = (cut.used - 1) / per_seat + 1, rank = halving_rank(&e->halving, used - 1);
     halving_node nodes[HALVING_NODES];
     const int all = halving_nodes(&e->halving, rank, nodes);
-    const int left = count_nodes(&whole, e->halving.first[rank] * per_seat, e->halving.first[rank + 1] * per_seat);
+    const uint32_t from = e->halving.first[rank] * per_seat, to = e->halving.first[rank + 1] * per_seat;
+    const int left = shards_sums(&whole, from, to).count; /* nodes */
     return left < all && nodes[left].seat < used ? nodes[left].seat : used;
 }
 

@@ -186,9 +186,7 @@ static tas_status sum_shards(step *s, const op_call *call)
 static tas_status merge_shards(step *s, const op_call *call)
 {
     workspace *w = s->w;
-    int out = 0;
-    for (int o = 0; op_get(call->args.op)->operand[o].name; o++)
-        if (op_get(call->args.op)->operand[o].access != ACCESS_IN) out = call->operand[o];
+    const int out = call->operand[op_result(op_get(call->args.op))];
     const uint32_t first = shards_at(&s->cut, s->from).first, end = s->to * s->cut.size, batch = s->batch->count;
     const uint32_t n = (end < batch ? end : batch) - first;
     const call_part own = {.n = n, .first = first, .batch = batch, .shard = s->cut.size, .out = &w->shard_folds};
@@ -235,9 +233,7 @@ int step_nodes(const workspace *w, const step_batch *batch, tree_node node[TREE_
 {
     const shard_cut cut = shards_cut(batch->count, w->plan.shards, w->network->group),
                     whole = shards_without_leaves(&cut);
-    tree_sums sums = shards_begin(&whole, batch->from, batch->to ? batch->to : whole.count);
-    for (uint32_t i = shards_next(&whole, sums.from, sums.to); i < sums.to; i = shards_next(&whole, i + 1, sums.to))
-        shards_add(&sums, i);
+    const tree_sums sums = shards_sums(&whole, batch->from, batch->to ? batch->to : whole.count);
     for (int i = 0; i < sums.count; i++) node[i] = sums.node[i];
     return sums.count;
 }

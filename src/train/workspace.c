@@ -345,12 +345,8 @@ tas_status workspace_run_part(workspace *w, const op_call *call, const call_part
     args.at = w->at;
     args.epoch = w->epoch;
     args.seed = w->seed;
-    int last = 0;
-    for (int o = 0; op_get(args.op)->operand[o].name; o++) {
-        operand[o] = w->tensor[call->operand[o]];
-        if (op_get(args.op)->operand[o].access != ACCESS_IN) last = o;
-    }
-    if (part->out) operand[last] = *part->out;
+    for (int o = 0; op_get(args.op)->operand[o].name; o++) operand[o] = w->tensor[call->operand[o]];
+    if (part->out) operand[op_result(op_get(args.op))] = *part->out;
     w->place.call = call;
     const tas_status status = device_run(w->device, &args, operand, &w->part[PART_SCRATCH]);
     w->place.call = NULL;

@@ -15,12 +15,12 @@ static void lower_activation(tas_network *network, layer *self, op_id op)
 static bool end_with_relu(tas_network *network, layer *self)
 {
     op_call *last = network->forward_count ? &network->forward[network->forward_count - 1] : NULL;
-    int readers = 0, result = 0;
+    int readers = 0;
     for (int i = 0; i < network->layer_count; i++)
         for (int k = 0; k < network->layers[i].inputs; k++) readers += network->layers[i].from[k] == self->from[0];
     if (!last || readers != 1 || last->when != CALL_ALWAYS) return false;
     if (!op_get(last->args.op)->may_relu || last->args.relu) return false;
-    while (op_get(last->args.op)->operand[result].access != ACCESS_OUT) result++;
+    const int result = op_result(op_get(last->args.op));
     if (last->operand[result] != self->x[0]) return false;
     self->y = build_value(network, self, self->batch_panels, shape_elements(self->in), "");
     last->operand[result] = self->y;
