@@ -61,6 +61,11 @@ batch_range options_batches(const tas_train_options *options, const course *c)
     return (batch_range){1, options->batch_most > range.most ? options->batch_most : range.most};
 }
 
+float options_decay(const tas_train_options *options, bool weight)
+{
+    return weight || options->decay_on == TAS_DECAY_ON_ALL ? options->weight_decay : 0;
+}
+
 float options_lr(const tas_train_options *options, const course *c, uint64_t step, uint64_t steps)
 {
     tas_train_options own = *options;

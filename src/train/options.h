@@ -27,6 +27,9 @@ typedef struct batch_range {
 } batch_range;
 batch_range options_batches(const tas_train_options *options, const course *c);
 
+/* The decay of a weight, or of another parameter. */
+float options_decay(const tas_train_options *options, bool weight);
+
 /* The learning rate after `step` steps, in a run of `steps`. */
 float options_lr(const tas_train_options *options, const course *c, uint64_t step, uint64_t steps);
 

@@ -3,7 +3,6 @@
 
 #include "base/digest.h"
 #include "model/model.h"
-#include "ops/sum.h"
 #include "train/piece.h"
 #include "train/ranks_serve.h"
 
@@ -245,34 +244,15 @@ tas_status ranks_fingerprint(tas_ranks *ranks, const tas_data *root, const char 
     return status;
 }
 
-/* What opens a run, or an evaluation: its head, changes, indices and the network's text in one piece. */
-static tas_status encode_opening(tas_ranks *ranks, const tas_model *model, const tas_data *data,
-                                 const tas_train_options *options, bool outputs, char **out, uint64_t *bytes)
+/* The longest that a rank takes for its shards. */
+static double longest(const uint32_t *share, const double *speed, uint32_t count)
 {
-    const char *text = model->network->text, *hex = "";
-    tas_status status = ranks->local ? TAS_OK : ranks_fingerprint(ranks, dataset_root(data), &hex);
-    ranks_opening head = {.change_count = options ? (uint32_t)options->change_count : 0,
-                          .indexed = !ranks->local && data->index,
-                          .count = data->options.count,
-                          .text = strlen(text) + 1,
-                          .data = data,
-                          .outputs = outputs};
-    if (options) head.options = *options;
-    const uint64_t changes = head.change_count * sizeof(tas_batch_change);
-    const uint64_t indices = head.indexed ? head.count * sizeof *data->index : 0;
-    snprintf(head.fingerprint, sizeof head.fingerprint, "%s", hex);
-    *bytes = sizeof head + changes + indices + head.text;
-    char *at = *out = status ? NULL : malloc((size_t)*bytes);
-    if (!status && !at) status = fail(ranks->context, TAS_NO_MEMORY, "no memory for a message to ranks");
-    if (status) return status;
-    memcpy(at, &head, sizeof head);
-    at += sizeof head;
-    if (changes) memcpy(at, options->changes, (size_t)changes);
-    at += changes;
-    if (indices) memcpy(at, data->index, (size_t)indices);
-    at += indices;
-    memcpy(at, text, (size_t)head.text);
-    return TAS_OK;
+    double most = 0;
+    for (uint32_t r = 0; r < count; r++) {
+        const double seconds = (share[r + 1] - share[r]) / speed[r];
+        if (seconds > most) most = seconds;
+    }
+    return most;
 }
 
 /* Shares by the speeds that were measured, if that makes a step faster by a sixth or more: then the schedule of the
@@ -280,28 +260,24 @@ static tas_status encode_opening(tas_ranks *ranks, const tas_model *model, const
 static void choose_share(const tas_ranks *ranks, uint32_t shards, const ranks_reply *replies, uint32_t *share)
 {
     const uint32_t count = ranks->transport.count;
-    double *speed = calloc(count, sizeof *speed), even = 0, uneven = 0;
+    double *speed = calloc(count, sizeof *speed);
     uint32_t *own = malloc((count + (size_t)1) * sizeof *own);
+    bool known = speed && own;
     ranks_even_share(ranks, shards, share);
-    for (uint32_t r = 0; r < count && speed && own; r++)
-        speed[r] = replies[r].seconds > 0 ? (share[r + 1] - share[r]) / replies[r].seconds : 0;
-    for (uint32_t r = 0; r < count && speed; r++)
-        if (speed[r] <= 0) own = (free(own), NULL);
-    if (speed && own) {
+    for (uint32_t r = 0; r < count && known; r++) {
+        if (replies[r].seconds > 0) speed[r] = (share[r + 1] - share[r]) / replies[r].seconds;
+        known = speed[r] > 0;
+    }
+    if (known) {
         halving_share(count, shards, speed, own);
-        for (uint32_t r = 0; r < count; r++) {
-            const double a = (share[r + 1] - share[r]) / speed[r], b = (own[r + 1] - own[r]) / speed[r];
-            even = a > even ? a : even;
-            uneven = b > uneven ? b : uneven;
-        }
-        if (uneven * 7 < even * 6) memcpy(share, own, (count + (size_t)1) * sizeof *own);
+        if (longest(own, speed, count) * 7 < longest(share, speed, count) * 6)
+            memcpy(share, own, (count + (size_t)1) * sizeof *own);
     }
     free(speed);
     free(own);
 }
 
-/* All have opened the run, or one has not. */
-static tas_status hear_replies(tas_ranks *ranks, double seconds, ranks_reply *replies)
+tas_status ranks_hear(tas_ranks *ranks, double seconds, ranks_reply *replies)
 {
     ranks_reply own = {.seconds = seconds};
     tas_status status = exchange_blocks(&ranks->all, &own, sizeof own, replies);
@@ -343,9 +319,7 @@ tas_status ranks_begin_run(tas_run *run)
         run->ranked->ranks = ranks;
         run->ranked->from = share[rank];
         run->ranked->to = share[rank + 1];
-        run->request.some_shards = true;
-        run->request.slots = 0; /* they are on the host, and divided between the ranks, as the update is */
-        run->request.clips = run->request.adapts = run->request.fuses = false;
+        forecast_request_rank(&run->request);
     } else if (!status)
         status = fail(ranks->context, TAS_NO_MEMORY, "no memory for a run over ranks");
     free(share);
@@ -357,12 +331,12 @@ static tas_status open_everywhere(tas_run *run, double seconds, ranks_reply *rep
     tas_ranks *ranks = run->model->context->ranks;
     uint64_t bytes;
     char *opening = NULL;
-    tas_status status = encode_opening(ranks, run->model, run->data, &run->options, false, &opening, &bytes);
+    tas_status status = ranks_encode_opening(ranks, run->model, run->data, &run->options, false, &opening, &bytes);
     if (!status) status = ranks_tell(ranks, RANKS_OPEN, opening, bytes);
     free(opening);
     if (status) return status;
     run->ranked->told = true;
-    status = hear_replies(ranks, seconds, replies);
+    status = ranks_hear(ranks, seconds, replies);
     if (status) return status;
     choose_share(ranks, run->options.shards, replies, share);
     status = ranks_tell(ranks, RANKS_SHARES, share, (ranks->transport.count + (size_t)1) * sizeof *share);
@@ -390,14 +364,19 @@ tas_status ranks_order(tas_run *run, uint64_t epoch)
     return status ? status : exchange_broadcast(&ranks->all, run->order, (uint64_t)run->count * sizeof *run->order);
 }
 
+static tas_status note_failure(tas_ranks *ranks, tas_status status)
+{
+    ranks->failed |= status == TAS_RANK_FAILED;
+    return status;
+}
+
 tas_status ranks_step(tas_run *run, const run_step *step, const optimizer_step *of)
 {
     const ranks_stepping stepping = {*step, *of};
     tas_ranks *ranks = run->model->context->ranks;
     tas_status status = ranks_tell(ranks, RANKS_STEP, &stepping, sizeof stepping);
     if (!status) status = ranked_step(run, step, of);
-    ranks->failed |= status == TAS_RANK_FAILED;
-    return status;
+    return note_failure(ranks, status);
 }
 
 tas_status ranks_put(tas_run *run, const char *from, uint64_t step)
@@ -405,8 +384,7 @@ tas_status ranks_put(tas_run *run, const char *from, uint64_t step)
     tas_ranks *ranks = run->model->context->ranks;
     tas_status status = ranks_tell(ranks, RANKS_PUT, &step, sizeof step);
     if (!status) status = ranked_put(run, from, step);
-    ranks->failed |= status == TAS_RANK_FAILED;
-    return status;
+    return note_failure(ranks, status);
 }
 
 tas_status ranks_get(tas_run *run, char *to)
@@ -414,8 +392,7 @@ tas_status ranks_get(tas_run *run, char *to)
     tas_ranks *ranks = run->model->context->ranks;
     tas_status status = ranks_tell(ranks, RANKS_GET, NULL, 0);
     if (!status) status = ranked_get(run, to);
-    ranks->failed |= status == TAS_RANK_FAILED;
-    return status;
+    return note_failure(ranks, status);
 }
 
 void ranks_close_run(tas_run *run)
@@ -431,86 +408,6 @@ void ranks_close_run(tas_run *run)
     ranks->done.gradient_seconds += run->ranked->gradient_seconds;
     ranks->done.update_seconds += run->ranked->update_seconds;
     ranked_close(run);
-}
-
-/* Evaluations ----------------------------------------------------------------------------------------------------- */
-
-/* Devices of one process may be of very different speeds: its first one evaluates alone. */
-bool ranks_can_evaluate(const tas_ranks *ranks, const tas_model *model, const tas_data *data)
-{
-    enum { OUTPUTS_MOST = 1 << 28 }; /* bytes of all outputs */
-    const uint64_t count = data->options.count;
-    return ranks_lead(ranks) && !ranks->local && !ranks->failed &&
-           count >= (uint64_t)SUM_LANES * ranks->transport.count &&
-           count * model->network->outputs * sizeof(float) <= OUTPUTS_MOST && !dataset_root(data)->options.fill;
-}
-
-static tas_status send_parameters(tas_ranks *ranks, tas_model *model)
-{
-    tas_status status = TAS_OK;
-    for (int i = 0; i < model->network->parameter_count && !status; i++) {
-        const int index = model->network->parameters[i];
-        const uint64_t elements = model->network->tensors[index].elements;
-        float *values = malloc((size_t)elements * sizeof *values);
-        status = values ? parameters_read(model, index, values)
-                        : fail(ranks->context, TAS_NO_MEMORY, "no memory to send parameters");
-        if (status) /* the others wait for them */
-            tas_ranks_fail(ranks, ranks->context->error);
-        else
-            status = exchange_broadcast(&ranks->all, values, elements * sizeof *values);
-        free(values);
-    }
-    return status;
-}
-
-tas_status ranks_evaluate(tas_ranks *ranks, tas_model *model, const tas_data *data, bool outputs)
-{
-    char *opening = NULL;
-    uint64_t bytes;
-    tas_status status = encode_opening(ranks, model, data, NULL, outputs, &opening, &bytes);
-    ranks->heard = true;
-    if (!status) status = ranks_tell(ranks, RANKS_EVALUATE, opening, bytes);
-    if (!status) status = send_parameters(ranks, model);
-    ranks->heard = status != TAS_OK;
-    ranks->failed |= status == TAS_RANK_FAILED;
-    free(opening);
-    return status;
-}
-
-/* A rank that cannot evaluate its part ends the evaluation, but not the ranks. */
-tas_status ranks_evaluated(tas_ranks *ranks, uint32_t outputs, const tas_data *data, evaluate_part *part)
-{
-    const uint32_t count = ranks->transport.count;
-    if (ranks->heard) return TAS_OK;
-    ranks_reply *replies = calloc(count, sizeof *replies);
-    tas_status status = replies ? TAS_OK : fail(ranks->context, TAS_NO_MEMORY, "no memory for replies of ranks");
-    if (status) tas_ranks_fail(ranks, ranks->context->error);
-    ranks->heard = true;
-    if (!status) status = hear_replies(ranks, 0, replies);
-    if (status) status = TAS_RANK_FAILED; /* rank 0 would not do better by another attempt at its own part */
-    for (uint32_t r = 1; r < count && !ranks->failed; r++) {
-        evaluate_part of = {0};
-        tas_status moved = TAS_OK;
-        evaluate_cut(data->options.count, r, count, &of);
-        const uint64_t first = of.from / SUM_LANES, blocks = (of.to + SUM_LANES - 1) / SUM_LANES - first;
-        if (replies[r].status) continue;
-        for (int k = 0; k < SUM_COUNT && !moved; k++)
-            moved = exchange_move(&ranks->all, r, true, part->block[k] + first, blocks * sizeof(float));
-        if (!moved && part->outputs)
-            moved = exchange_move(&ranks->all, r, true, part->outputs + (uint64_t)of.from * outputs,
-                                  (uint64_t)(of.to - of.from) * outputs * sizeof(float));
-        if (moved) status = moved;
-        ranks->failed |= moved != TAS_OK;
-    }
-    free(replies);
-    return status;
-}
-
-/* If rank 0 has failed on its way, what the others send is not wanted anymore, but has to be taken. */
-void ranks_end_evaluation(tas_ranks *ranks)
-{
-    if (!ranks->heard && !ranks->failed) tas_ranks_fail(ranks, "an evaluation failed on rank 0");
-    ranks->heard = false;
 }
 
 /* Devices that fail ------------------------------------------------------------------------------------------------ */

@@ -55,6 +55,14 @@ typedef struct ranks_stepping {
     optimizer_step of;
 } ranks_stepping;
 
+/* A message that opens a run or an evaluation, as it was received: what follows the head lies in the message. */
+typedef struct ranks_opened {
+    ranks_opening head;
+    const tas_batch_change *changes;
+    const uint32_t *index; /* NULL: the examples are those of the set */
+    const char *text;
+} ranks_opened;
+
 /* A further device of this process. */
 typedef struct ranks_worker {
     pthread_t thread;
@@ -94,6 +102,14 @@ struct tas_ranks {
 /* On rank 0: a command, and its data. Gives TAS_RANK_FAILED if the ranks have failed. */
 tas_status ranks_tell(tas_ranks *ranks, ranks_command command, const void *data, uint64_t bytes);
 
+/* What opens a run, or with options NULL an evaluation: malloc()ed, *bytes long. And the same on the other ranks. */
+tas_status ranks_encode_opening(tas_ranks *ranks, const tas_model *model, const tas_data *data,
+                                const tas_train_options *options, bool outputs, char **out, uint64_t *bytes);
+void ranks_decode_opening(const char *message, ranks_opened *out);
+
+/* On rank 0: the replies of all to such a message. Not TAS_OK if one of them could not do it. */
+tas_status ranks_hear(tas_ranks *ranks, double seconds, ranks_reply *replies);
+
 /* Whether this rank leads the others. */
 static inline bool ranks_lead(const tas_ranks *ranks) { return ranks->transport.rank == 0; }
 
@@ -118,6 +134,9 @@ bool ranks_can_evaluate(const tas_ranks *ranks, const tas_model *model, const ta
 tas_status ranks_evaluate(tas_ranks *ranks, tas_model *model, const tas_data *data, bool outputs);
 tas_status ranks_evaluated(tas_ranks *ranks, uint32_t outputs, const tas_data *data, evaluate_part *part);
 void ranks_end_evaluation(tas_ranks *ranks);
+
+/* Sums and outputs of a part, to or from another rank. */
+tas_status ranks_move_part(tas_ranks *ranks, uint32_t peer, bool receives, uint32_t outputs, const evaluate_part *part);
 
 /* The fingerprint of a set that is no part, once. */
 tas_status ranks_fingerprint(tas_ranks *ranks, const tas_data *root, const char **hex);

@@ -37,8 +37,9 @@ static tas_status find_root(tas_ranks *ranks, const ranks_opening *head, const t
 }
 
 /* The set of the run, whose examples lie in the root's memory. Errors that concern it are of this context. */
-static tas_status open_data(tas_ranks *ranks, const ranks_opening *head, const uint32_t *index, tas_data **out)
+static tas_status open_data(tas_ranks *ranks, const ranks_opened *opened, tas_data **out)
 {
+    const ranks_opening *head = &opened->head;
     const tas_data *root = head->data;
     tas_status status = ranks->sets ? find_root(ranks, head, &root) : TAS_OK;
     if (status) return status;
@@ -51,27 +52,24 @@ static tas_status open_data(tas_ranks *ranks, const ranks_opening *head, const u
     if (!ranks->sets) return TAS_OK; /* it is the part itself */
     part->root = root;
     if (!head->indexed) return TAS_OK;
-    part->own_index = malloc((size_t)head->count * sizeof *index);
+    part->own_index = malloc((size_t)head->count * sizeof *opened->index);
     part->index = part->own_index;
     if (!part->own_index) return fail(ranks->context, TAS_NO_MEMORY, "no memory for a list of examples");
-    memcpy(part->own_index, index, (size_t)head->count * sizeof *index);
+    memcpy(part->own_index, opened->index, (size_t)head->count * sizeof *opened->index);
     return TAS_OK;
 }
 
 static tas_status open_run(tas_ranks *ranks, const char *message)
 {
-    ranks_opening head;
-    memcpy(&head, message, sizeof head);
-    const uint64_t changes = head.change_count * sizeof(tas_batch_change);
-    const uint64_t indices = head.indexed ? head.count * sizeof(uint32_t) : 0;
-    const char *at = message + sizeof head;
-    tas_train_options options = head.options;
-    options.changes = (const tas_batch_change *)(const void *)at;
+    ranks_opened opened;
+    ranks_decode_opening(message, &opened);
+    tas_train_options options = opened.head.options;
+    options.changes = opened.changes;
     options.on_step = NULL;
     options.on_trace = NULL;
     options.user = NULL;
-    tas_status status = open_data(ranks, &head, (const uint32_t *)(const void *)(at + changes), &ranks->part);
-    if (!status) status = tas_network_parse(ranks->context, at + changes + indices, "the network", &ranks->network);
+    tas_status status = open_data(ranks, &opened, &ranks->part);
+    if (!status) status = tas_network_parse(ranks->context, opened.text, "the network", &ranks->network);
     if (!status) status = tas_model_open(ranks->device, ranks->network, options.seed, &ranks->model);
     if (!status) status = tas_run_open(ranks->model, ranks->part, &options, &ranks->run);
     return status;
@@ -157,38 +155,24 @@ static tas_status receive_parameters(tas_ranks *ranks, tas_model *model, const t
     return status;
 }
 
-static tas_status send_part(tas_ranks *ranks, uint32_t outputs, const evaluate_part *part)
-{
-    const uint64_t first = part->from / SUM_LANES, blocks = (part->to + SUM_LANES - 1) / SUM_LANES - first;
-    tas_status status = TAS_OK;
-    for (int k = 0; k < SUM_COUNT && !status; k++)
-        status = exchange_move(&ranks->all, 0, false, part->block[k] + first, blocks * sizeof(float));
-    if (!status && part->outputs)
-        status = exchange_move(&ranks->all, 0, false, part->outputs + (uint64_t)part->from * outputs,
-                               (uint64_t)(part->to - part->from) * outputs * sizeof(float));
-    return status;
-}
-
 static tas_status do_evaluate(tas_ranks *ranks, const char *message)
 {
-    ranks_opening head;
+    ranks_opened opened;
     tas_network *network = NULL;
     tas_model *model = NULL;
     tas_data *data = NULL;
     evaluate_part part = {0};
-    memcpy(&head, message, sizeof head);
-    const char *at = message + sizeof head;
-    const uint64_t indices = head.indexed ? head.count * sizeof(uint32_t) : 0;
-    tas_status status = tas_network_parse(ranks->context, at + indices, "the network", &network);
+    ranks_decode_opening(message, &opened);
+    tas_status status = tas_network_parse(ranks->context, opened.text, "the network", &network);
     if (status) return status; /* the parameters that follow could not be taken */
-    tas_status done = open_data(ranks, &head, (const uint32_t *)(const void *)at, &data);
+    tas_status done = open_data(ranks, &opened, &data);
     if (!done) done = tas_model_open(ranks->device, network, 1, &model);
     status = receive_parameters(ranks, model, network);
-    if (!done && !status) done = evaluate_alloc(model, data, head.outputs, &part);
-    evaluate_cut(head.count, ranks->transport.rank, ranks->transport.count, &part);
+    if (!done && !status) done = evaluate_alloc(model, data, opened.head.outputs, &part);
+    evaluate_cut(opened.head.count, ranks->transport.rank, ranks->transport.count, &part);
     if (!done && !status) done = evaluate_some(model, data, &part);
     if (!status) status = reply(ranks, done, 0);
-    if (!status && !done) status = send_part(ranks, network->outputs, &part);
+    if (!status && !done) status = ranks_move_part(ranks, 0, false, network->outputs, &part);
     evaluate_free(&part);
     tas_model_close(&model);
     tas_network_close(&network);

@@ -4,6 +4,7 @@
 #include "arith.h"
 #include "ops/sum_squares.h"
 #include "plan/plan.h"
+#include "train/options.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -131,12 +132,6 @@ typedef struct work {
 
 static void run(const op_args *args, void *const *operand) { op_get(args->op)->reference(args, operand, NULL); }
 
-static float decay_of(const work *w, const tensor *t)
-{
-    const tas_train_options *options = w->s->options;
-    return t->decays || options->decay_on == TAS_DECAY_ON_ALL ? options->weight_decay : 0;
-}
-
 /* One of the optimizer's operations, for a piece. */
 static void run_piece(const work *w, op_id op, const slice_piece *p, bool adapted)
 {
@@ -144,7 +139,7 @@ static void run_piece(const work *w, op_id op, const slice_piece *p, bool adapte
     void *operand[OP_OPERANDS] = {w->weights + p->at, w->vectors[p->node] + p->at};
     op_args args = {.op = op, .n = w->batch, .batch = w->batch};
     int count = 2;
-    row->set(w->s->options, w->step, decay_of(w, &w->s->network->tensors[p->tensor]), &args);
+    row->set(w->s->options, w->step, options_decay(w->s->options, w->s->network->tensors[p->tensor].decays), &args);
     args.size[UPDATE_AT] = 0;
     args.size[UPDATE_ELEMENTS] = (uint32_t)p->elements;
     if (adapted) args.size[UPDATE_ADAPTED] = 1;
@@ -176,6 +171,41 @@ static void square_piece(const work *w, const slice_piece *p, const float *value
     run(&args, operand);
 }
 
+/* All ranks end. */
+static tas_status no_memory(const work *w)
+{
+    static const char why[] = "no memory for sums of squares";
+    exchange *e = w->s->exchange;
+    e->transport->kind->fail(e->transport->self, why);
+    return fail(e->context, TAS_NO_MEMORY, "%s", why);
+}
+
+/* Sums of squares: a list, in which those of a tensor are from at[tensor] on. */
+typedef struct square_list {
+    float *list;
+    uint64_t *at, count;
+} square_list;
+
+/* Of all tensors once, or of those that decay twice. */
+static tas_status squares_open(square_list *q, const work *w, bool twice)
+{
+    const tas_network *network = w->s->network;
+    *q = (square_list){.at = calloc((size_t)network->tensor_count + 1, sizeof *q->at)};
+    for (int k = 0; k < w->s->count && q->at; k++) {
+        const tensor *t = &network->tensors[w->s->tensor[k]];
+        q->at[w->s->tensor[k]] = q->count;
+        q->count += !twice ? plan_squares(t) : t->decays ? 2 * plan_squares(t) : 0;
+    }
+    q->list = calloc((size_t)q->count + 1, sizeof *q->list);
+    return q->list && q->at ? TAS_OK : no_memory(w);
+}
+
+static void squares_close(square_list *q)
+{
+    free(q->list);
+    free(q->at);
+}
+
 /* A list of which each rank has some, and 0 elsewhere, becomes whole in all of them. Nothing in it is below 0, so that
  * sums with 0 change no bit. */
 static tas_status complete(const work *w, float *list, uint64_t count)
@@ -185,8 +215,7 @@ static tas_status complete(const work *w, float *list, uint64_t count)
     uint32_t flags = 0;
     uint64_t *cut = calloc(e->halving.seats + (size_t)1, sizeof *cut);
     float *zeros = calloc((size_t)(e->nodes * count) + 1, sizeof *zeros);
-    tas_status status = cut && zeros ? TAS_OK : fail(e->context, TAS_NO_MEMORY, "no memory for sums of squares");
-    if (status) e->transport->kind->fail(e->transport->self, "no memory for sums of squares");
+    tas_status status = cut && zeros ? TAS_OK : no_memory(w);
     if (!status) {
         exchange_cut(e, NULL, 0, count, cut);
         for (int k = 1; k < e->nodes; k++) lists[k] = zeros + (uint64_t)k * count;
@@ -209,29 +238,19 @@ static tas_status complete(const work *w, float *list, uint64_t count)
 static tas_status clip(const work *w, uint32_t number)
 {
     slices *s = w->s;
-    uint64_t count = 0, *at = calloc((size_t)s->network->tensor_count + 1, sizeof *at);
-    for (int k = 0; k < s->count && at; k++) {
-        at[s->tensor[k]] = count;
-        count += plan_squares(&s->network->tensors[s->tensor[k]]);
-    }
-    float *list = calloc((size_t)count + 1, sizeof *list);
-    tas_status status = TAS_OK;
-    if (!list || !at) {
-        s->exchange->transport->kind->fail(s->exchange->transport->self, "no memory for sums of squares");
-        status = fail(s->exchange->context, TAS_NO_MEMORY, "no memory for sums of squares");
-    }
+    square_list q;
+    tas_status status = squares_open(&q, w, false);
     for (int i = 0; i < s->pieces && !status; i++) {
         const slice_piece *p = &s->piece[i];
-        square_piece(w, p, w->vectors[p->node] + p->at, list + at[p->tensor]);
+        square_piece(w, p, w->vectors[p->node] + p->at, q.list + q.at[p->tensor]);
     }
-    if (!status) status = complete(w, list, count);
+    if (!status) status = complete(w, q.list, q.count);
     const op_args args = {.op = OP_CLIP,
-                          .size = {[CLIP_SQUARES] = (uint32_t)count, [CLIP_STEP] = number},
+                          .size = {[CLIP_SQUARES] = (uint32_t)q.count, [CLIP_STEP] = number},
                           .scalar = {[CLIP_NORM] = s->options->clip}};
-    void *const operand[] = {list, w->divisor, w->record};
+    void *const operand[] = {q.list, w->divisor, w->record};
     if (!status) run(&args, operand);
-    free(list);
-    free(at);
+    squares_close(&q);
     return status;
 }
 
@@ -249,7 +268,7 @@ static void adapt(const work *w, const float *list)
         void *const operand[] = {(void *)(uintptr_t)list, w->divisor};
         w->divisor[DIVISOR_RATIO] = own;
         if (t->decays) {
-            row->set_ratio(s->options, decay_of(w, t), &args);
+            row->set_ratio(s->options, options_decay(s->options, t->decays), &args);
             run(&args, operand);
             list += 2 * squares;
         }
@@ -261,29 +280,18 @@ static void adapt(const work *w, const float *list)
 static tas_status update_adapted(const work *w)
 {
     slices *s = w->s;
-    uint64_t count = 0, *at = calloc((size_t)s->network->tensor_count + 1, sizeof *at);
-    for (int k = 0; k < s->count && at; k++) {
-        const tensor *t = &s->network->tensors[s->tensor[k]];
-        at[s->tensor[k]] = count;
-        if (t->decays) count += 2 * plan_squares(t);
-    }
-    float *list = calloc((size_t)count + 1, sizeof *list);
-    tas_status status = TAS_OK;
-    if (!list || !at) {
-        s->exchange->transport->kind->fail(s->exchange->transport->self, "no memory for sums of squares");
-        status = fail(s->exchange->context, TAS_NO_MEMORY, "no memory for sums of squares");
-    }
+    square_list q;
+    tas_status status = squares_open(&q, w, true);
     for (int i = 0; i < s->pieces && !status; i++) {
         const slice_piece *p = &s->piece[i];
         const tensor *t = &s->network->tensors[p->tensor];
         if (!t->decays) continue;
-        square_piece(w, p, w->weights + p->at, list + at[p->tensor]);
-        square_piece(w, p, w->vectors[p->node] + p->at, list + at[p->tensor] + plan_squares(t));
+        square_piece(w, p, w->weights + p->at, q.list + q.at[p->tensor]);
+        square_piece(w, p, w->vectors[p->node] + p->at, q.list + q.at[p->tensor] + plan_squares(t));
     }
-    if (!status) status = complete(w, list, count);
-    if (!status) adapt(w, list);
-    free(list);
-    free(at);
+    if (!status) status = complete(w, q.list, q.count);
+    if (!status) adapt(w, q.list);
+    squares_close(&q);
     return status;
 }
 

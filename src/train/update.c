@@ -5,6 +5,7 @@
 #include "ops/divisor.h"
 #include "ops/sum_squares.h"
 #include "train/optimizers.h"
+#include "train/options.h"
 #include "train/schedule.h"
 
 #include <stdlib.h>
@@ -108,11 +109,6 @@ static void add_clip(update *u)
     call->operand[2] = &u->w->first_bad;
 }
 
-static float decay_of(const update *u, bool weights)
-{
-    return weights || u->options->decay_on == TAS_DECAY_ON_ALL ? u->options->weight_decay : 0;
-}
-
 /* A call for the parameters from byte `from` to `to` of their part; weights: it has the decay of weights. */
 static update_call *add_range(update *u, op_id op, uint64_t from, uint64_t to, bool weights)
 {
@@ -121,7 +117,7 @@ static update_call *add_range(update *u, op_id op, uint64_t from, uint64_t to, b
     int count = 2;
     if (!call) return NULL;
     call->optimizer = true;
-    call->decay = decay_of(u, weights);
+    call->decay = options_decay(u->options, weights);
     call->args.size[UPDATE_AT] = (uint32_t)(from / sizeof(float));
     call->args.size[UPDATE_ELEMENTS] = (uint32_t)((to - from) / sizeof(float));
     call->operand[0] = &w->part[PART_PARAMETERS];
@@ -143,9 +139,9 @@ static void add_fused_layer(update *u, op_id op, const op_call *weights)
     update_call *call = add_call(u, op);
     if (!call) return;
     call->args = dense_update_args(&weights->args, op);
-    call->args.scalar[FUSED_BIAS_DECAY] = decay_of(u, false);
+    call->args.scalar[FUSED_BIAS_DECAY] = options_decay(u->options, false);
     call->fused = call->optimizer = true;
-    call->decay = decay_of(u, true);
+    call->decay = options_decay(u->options, true);
     call->operand[0] = &w->tensor[weights->operand[0]];
     call->operand[1] = &w->tensor[weights->operand[1]];
     for (int k = 0; k < 2; k++) {
@@ -167,7 +163,7 @@ static void add_fused(update *u, op_id op)
 static void add_groups(update *u, op_id op)
 {
     const plan *p = &u->w->plan;
-    if (decay_of(u, true) == decay_of(u, false)) {
+    if (options_decay(u->options, true) == options_decay(u->options, false)) {
         add_range(u, op, u->stored.from, u->stored.to, true);
         return;
     }
@@ -183,7 +179,7 @@ static void add_adapted(update *u, const optimizer *row, int index)
     const uint32_t others = add_squares(u, u->w->network->tensors[index].gradient, weights);
     update_call *ratio = add_call(u, OP_TRUST_RATIO);
     if (!ratio) return;
-    row->set_ratio(u->options, decay_of(u, true), &ratio->args);
+    row->set_ratio(u->options, options_decay(u->options, true), &ratio->args);
     ratio->args.size[TRUST_WEIGHTS] = weights;
     ratio->args.size[TRUST_OTHERS] = others;
     ratio->operand[0] = &u->w->update_squares;
