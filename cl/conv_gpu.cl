@@ -31,6 +31,7 @@
 // lint: -D BLOCK_ROWS=4 -D BLOCK_COLS=64 -D ITEMS_X=64 -D ITEMS_Y=1 -D STEP=16
 #include "arith.h"
 #include "block_sums.h"
+#include "finish.h"
 #include "granule_pass.h"
 
 #pragma OPENCL FP_CONTRACT OFF
@@ -243,8 +244,7 @@ INLINE void store(float c[ROWS][COLS], __global float *y, uint rows, uint channe
         UNROLL for (uint r = 0; r < ROWS; r++)
         {
             __global float *to = y + at + (from + ROW(r)) * H * W;
-            const float done = arith_flush(c[r][q]);
-            c[r][q] = arith_select(done < least, 0.0f, done);
+            c[r][q] = finish_value(c[r][q], least);
             if (!whole && ROW(r) < rows && COL(q) < positions) *to = c[r][q];
             if (q % COL_RUN == COL_RUN - 1 && whole && ROW(r) < rows && COL(q) < positions)
                 *(__global float4 *)(to - 3) = (float4)(c[r][q - 3], c[r][q - 2], c[r][q - 1], c[r][q]);

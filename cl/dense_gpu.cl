@@ -16,6 +16,7 @@
 // lint: -D BLOCK_ROWS=32 -D BLOCK_COLS=32 -D ITEMS_X=8 -D ITEMS_Y=4 -D STEP=8
 #include "arith.h"
 #include "block_sums.h"
+#include "finish.h"
 #include "granule_pass.h"
 
 #pragma OPENCL FP_CONTRACT OFF
@@ -88,12 +89,11 @@ INLINE void add_products(float c[ROWS][COLS], left_side (*a)[STEP], right_side (
     }
 }
 
-// A sum that is stored: raw, or flushed, and 0 if it is below `least`.
+// A sum that is stored: raw, or finished.
 INLINE float finish(float sum, const bool raw, float least)
 {
     if (raw) return sum == 0.0f ? 0.0f : sum; // llvmpipe's chain from +0 is -0 if each product is -0
-    const float done = arith_flush(sum);
-    return arith_select(done < least, 0.0f, done);
+    return finish_value(sum, least);
 }
 
 /* to(row, column) = c, of the R x Q sums of a matrix. */

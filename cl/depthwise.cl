@@ -19,6 +19,7 @@
 // lint: -D VEC=8 -D PANEL=16 -D COLS=6
 // lint: -D VEC=4 -D PANEL=1 -D COLS=4
 #include "arith.h"
+#include "finish.h"
 #include "unroll.h"
 #include "vectors.h"
 
@@ -128,8 +129,7 @@ INLINE void single(__global float *y, const __global float *x, const __global fl
                 c = fma(weight[i * l.taps.weights], value[i * l.taps.values], c);
         }
     }
-    const float done = arith_flush(c);
-    *y = arith_select(done < least, 0.0f, done);
+    *y = finish_value(c, least);
 }
 
 // Vectors need neighbors on both sides.

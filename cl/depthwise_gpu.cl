@@ -8,6 +8,7 @@
  */
 // lint: -D GROUP=64 -D RUN=1
 #include "arith.h"
+#include "finish.h"
 #include "granule_pass.h"
 
 #pragma OPENCL FP_CONTRACT OFF
@@ -39,8 +40,7 @@ KERNEL depthwise_forward(const __global float *x, const __global float *w, const
                 c = fma(x[iy * W + ix], w[ky * KW + kx], c);
         }
     }
-    const float done = arith_flush(c);
-    y[i] = arith_select(done < least, 0.0f, done);
+    y[i] = finish_value(c, least);
 }
 
 // The output of which tap k is at `at`, an input's place and the padding; `outputs` if there is none.

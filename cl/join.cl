@@ -3,6 +3,7 @@
 // lint: -D GROUP=64 -D RUN=1
 // lint: -D GROUP=1 -D RUN=256
 #include "arith.h"
+#include "finish.h"
 
 #pragma OPENCL FP_CONTRACT OFF
 
@@ -10,10 +11,7 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void add(
     __global const float *a, __global const float *b, __global float *restrict y, uint count, float least)
 {
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
-    for (uint i = from; i < to; i++) {
-        const float done = arith_flush(a[i] + b[i]);
-        y[i] = arith_select(done < least, 0.0f, done);
-    }
+    for (uint i = from; i < to; i++) y[i] = finish_value(a[i] + b[i], least);
 }
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void multiply(

@@ -18,15 +18,23 @@
 // lint: -D PANEL=8 -D GROUP=1 -D RUN=1024 -D LINE=0
 // lint: -D PANEL=32 -D GROUP=1 -D RUN=1024 -D LINE=0
 #include "arith.h"
+#include "finish.h"
 #include "unroll.h"
 #include "work_group.h"
 
 #define LANES 16 // of a sum along a row
 
-#define JOIN_(a, b) a##b
-#define JOIN(a, b) JOIN_(a, b)
+#if PANEL > 16
+#define VEC 16
+#else
+#define VEC PANEL
+#endif
+#if PANEL > 1
+#include "vectors.h"
+#else
 #define KERNEL __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void
 #define INLINE static inline __attribute__((always_inline))
+#endif
 #define VALUES __global const float *restrict
 #define RESULT __global float *restrict
 
@@ -40,33 +48,10 @@ INLINE uint group_of(places at, uint example) { return (at.base + example) / at.
 #if PANEL > 1
 /* ---- for processors, by panels ----------------------------------------------------------------------------------- */
 
-#if PANEL > 16
-#define VEC 16
-#else
-#define VEC PANEL
-#endif
 #define VECS (PANEL / VEC)
 #define EACH_VECTOR UNROLL for (int v = 0; v < VECS; v++)
 #define EACH_LANE UNROLL for (int lane = 0; lane < VEC; lane++)
 #define EACH_SUM UNROLL for (uint l = 0; l < LANES; l++)
-
-typedef JOIN(float, VEC) vec;
-#define load_vec JOIN(vload, VEC)
-#define store_vec JOIN(vstore, VEC)
-
-INLINE vec flush_vec(vec x)
-{
-    vec y = x;
-    EACH_LANE((float *)&y)[lane] = arith_flush(((float *)&x)[lane]);
-    return y;
-}
-
-// As in vectors.h.
-INLINE vec finish_vec(vec x, float least)
-{
-    const vec done = flush_vec(x);
-    return done < (vec)(least) ? (vec)(0.0f) : done;
-}
 
 INLINE vec divide_vec(vec x, float by)
 {
@@ -245,8 +230,7 @@ KERNEL norm_forward(VALUES x, VALUES statistics, VALUES gamma, VALUES beta, RESU
     EACH_VALUE
     {
         const float normalized = (x[i] - OF_SET(mean, i)) * OF_SET(inverse, i);
-        const float done = arith_flush(fma(OF_CHANNEL(gamma, i), normalized, OF_CHANNEL(beta, i)));
-        y[i] = arith_select(done < least, 0.0f, done);
+        y[i] = finish_value(fma(OF_CHANNEL(gamma, i), normalized, OF_CHANNEL(beta, i)), least);
     }
 }
 

@@ -1,0 +1,14 @@
+/* The end of an operation that may end with a relu, for kernels. */
+#ifndef FINISH_H
+#define FINISH_H
+
+#include "arith.h"
+
+// A finished value: flushed, and 0 if it is below `least`, which is 0 for a relu and -infinity for none.
+static inline float finish_value(float x, float least)
+{
+    const float done = arith_flush(x);
+    return arith_select(done < least, 0.0f, done);
+}
+
+#endif
