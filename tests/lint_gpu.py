@@ -117,8 +117,8 @@ def compile_sources(sources, chips, results):
 def may_spill(chip, source, kernel):
     """Intel's compiler of 2022 gives products 32 work-items a thread on pvc, whose registers hold what they need for
     16, and spills the rest. The number can be chosen only by an extension, and skl and tgllp need 8 for some of these
-    blocks. Blocks of 64 sums an item are for chips with registers for them: launchers/blocks.c asks. The sums of a tree
-    that wait for their neighbor are indexed by how many there are: few launches a step, of few work-items."""
+    blocks. Blocks of 64 sums an item are for chips with registers for them: launchers/blocks.c asks. Kernels
+    that add a tree index the sums that wait for their neighbor; a step launches few of them, with few work-items."""
     if kernel in TREES:
         return True
     named = {name: int(value) for name, value in re.findall(r"-D (\w+)=(\d+)", source)}

@@ -182,8 +182,8 @@ typedef struct tas_sweep_moment {
 /* In the order of training. Returns 0 after the last one. */
 TAS_API int tas_sweep_branch(const tas_sweep *sweep, size_t index, tas_sweep_moment *out);
 
-/* What several devices like this one would do, with options.ranks: a forecast from the curve of the steps, the duration
- * of a step, and the exchange (scale.h), with as many shards as devices. */
+/* With options.ranks: a forecast for several devices like this one, from the curve of the steps, the duration of a
+ * step, and the exchange (scale.h), with as many shards as devices. */
 typedef struct tas_sweep_devices {
     uint32_t devices;
     /* The power of two with the least time to the target: at most the largest batch that reached it, or that the limits

@@ -59,7 +59,8 @@ tas_status exchange_scatter(exchange *e, float *vector, const uint64_t *cut);
 /* A message to another rank, which receives it by the same call. */
 tas_status exchange_move(exchange *e, uint32_t peer, bool receives, void *data, uint64_t bytes);
 
-/* A block of each rank, all of one size: on rank 0 `all` has them one after another; elsewhere it is not used. */
+/* Collects one block per rank, each of `bytes` bytes, in `all` on rank 0, in the order of the ranks. The other ranks do
+ * not use `all`. */
 tas_status exchange_blocks(exchange *e, const void *block, uint64_t bytes, void *all);
 
 #endif

@@ -1,5 +1,5 @@
 /* The weights and the bias of a dense layer after a batch of a few examples, which is one tile. With so few examples a
- * step is bound by the traffic over the weights, and their gradient is made where it is needed rather than stored:
+ * step is bound by the traffic over the weights. So their gradient is computed where it is used, and never stored:
  *
  *     dense_check    record = {step, BAD_STEP}, set once, if an element of the gradient is not finite
  *     dense_sgd      sum = fma over the examples ascending of dy (N, O) x (N, I), and then as sgd; likewise the bias,

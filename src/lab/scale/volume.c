@@ -24,8 +24,7 @@ static void add_rows(scaling_volume *v, const tas_network *network, const op_cal
         const op_row *row = op_get(calls[c].args.op);
         if (!row->merge) continue;
         v->rows++;
-        for (int o = 0; row->operand[o].name; o++)
-            if (row->operand[o].access != ACCESS_IN) v->row_values += network->tensors[calls[c].operand[o]].elements;
+        v->row_values += network->tensors[calls[c].operand[op_result(row)]].elements;
     }
 }
 
