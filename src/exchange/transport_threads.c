@@ -2,6 +2,7 @@
  *
  * A rank that fails, or cannot go on as it waits for one that has, stops. The others stop only when they wait for what
  * a stopped rank has not sent: all get as far as they can, and so equally far. */
+#include "base/context.h"
 #include "exchange/transport.h"
 
 #include <pthread.h>
@@ -36,13 +37,6 @@ typedef struct place {
     hub *hub;
     uint32_t rank;
 } place;
-
-static double seconds_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 /* The first reason counts. */
 static void stop(hub *h, uint32_t rank, const char *why)
@@ -130,7 +124,7 @@ static void threads_limit(void *self, double seconds)
 {
     place *p = self;
     pthread_mutex_lock(&p->hub->mutex);
-    p->hub->deadline[p->rank] = seconds > 0 ? seconds_now() + seconds : 0;
+    p->hub->deadline[p->rank] = seconds > 0 ? now_seconds() + seconds : 0;
     pthread_mutex_unlock(&p->hub->mutex);
 }
 
@@ -138,7 +132,7 @@ static bool threads_good(void *self)
 {
     place *p = self;
     hub *h = p->hub;
-    const double now = seconds_now();
+    const double now = now_seconds();
     pthread_mutex_lock(&h->mutex);
     for (uint32_t r = 0; r < h->count; r++)
         if (h->deadline[r] > 0 && now > h->deadline[r]) stop(h, r, "hangs: a step takes far longer than those before");

@@ -59,19 +59,28 @@ static tas_status keep_outputs(workspace *w, const evaluation *e, uint64_t first
                                    n * outputs * sizeof(float));
 }
 
-/* Adds a tile's examples, of which the first is `first` in the set, to the metrics. */
+/* Adds examples, of which the first is `first` in the set and whose outputs are in e->outputs, to the metrics. */
+static tas_status add_metrics(const tas_network *network, const tas_data *data, evaluation *e, uint64_t first,
+                              uint32_t n)
+{
+    const size_t outputs = network->outputs, target = dataset_target_bytes(data);
+    const tas_status status = dataset_fetch(data, first, n, e->inputs, e->targets);
+    if (status) return status;
+    scale_outputs(network, n, e->outputs);
+    for (uint32_t r = 0; r < n; r++)
+        metrics_add(e->metrics, e->outputs + r * outputs, (const char *)e->targets + r * target);
+    return TAS_OK;
+}
+
+/* Of a tile, of which the first example is `first` in the set. */
 static tas_status gather_tile(workspace *w, const tas_data *data, evaluation *e, uint64_t first, uint32_t n)
 {
-    const size_t outputs = w->network->outputs, target = dataset_target_bytes(data);
-    const uint64_t row = outputs * sizeof(float);
+    const uint64_t row = w->network->outputs * sizeof(float);
     tas_status status = TAS_OK;
     for (uint32_t at = 0, some; at < n && !status; at += some) {
         some = n - at < e->rows ? n - at : e->rows;
         status = w->device->driver->read(w->device, &w->tensor[w->network->output], at * row, e->outputs, some * row);
-        if (!status) status = dataset_fetch(data, first + at, some, e->inputs, e->targets);
-        if (!status) scale_outputs(w->network, some, e->outputs);
-        for (uint32_t r = 0; r < some && !status; r++)
-            metrics_add(e->metrics, e->outputs + r * outputs, (const char *)e->targets + r * target);
+        if (!status) status = add_metrics(w->network, data, e, first + at, some);
     }
     return status;
 }
@@ -137,20 +146,15 @@ static tas_status move_blocks(workspace *w, const evaluate_part *part, uint32_t 
     return status;
 }
 
-/* The metrics of outputs that lie on the host. */
-static tas_status add_metrics(const tas_network *network, const tas_data *data, evaluation *e)
+/* Of the outputs of a whole set, which lie on the host. */
+static tas_status gather_part(const tas_network *network, const tas_data *data, evaluation *e)
 {
-    const size_t outputs = network->outputs, target = dataset_target_bytes(data);
-    const uint64_t all = data->options.count;
+    const uint64_t outputs = network->outputs, all = data->options.count;
     tas_status status = TAS_OK;
     for (uint64_t at = 0, some; at < all && !status; at += some) {
-        float *row = e->part->outputs + at * outputs;
         some = all - at < e->rows ? all - at : e->rows;
-        status = dataset_fetch(data, at, (size_t)some, e->inputs, e->targets);
-        memcpy(e->outputs, row, (size_t)some * outputs * sizeof *row);
-        if (!status) scale_outputs(network, (uint32_t)some, e->outputs);
-        for (uint64_t r = 0; r < some && !status; r++)
-            metrics_add(e->metrics, e->outputs + r * outputs, (const char *)e->targets + r * target);
+        memcpy(e->outputs, e->part->outputs + at * outputs, (size_t)(some * outputs) * sizeof(float));
+        status = add_metrics(network, data, e, at, (uint32_t)some);
     }
     return status;
 }
@@ -163,7 +167,7 @@ static tas_status complete_part(workspace *w, const tas_data *data, evaluation *
     if (!status && e->ranks) status = ranks_evaluated(e->ranks, w->network->outputs, data, e->part);
     if (!status && e->ranks) {
         status = move_blocks(w, e->part, 0, (uint32_t)data->options.count, true);
-        if (!status && e->metrics) status = add_metrics(w->network, data, e);
+        if (!status && e->metrics) status = gather_part(w->network, data, e);
     }
     return status;
 }
