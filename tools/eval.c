@@ -140,6 +140,7 @@ static int run_on_device(command_ranks *ranks, cli_state *cli, const settings *s
     bool served = false;
     int failed = ranks_read_devices(ranks, s->device, &id);
     if (failed) return failed;
+    ranks_keep_first(ranks);
     const tas_status status = tas_device_open_for(cli->context, id, TAS_ARITH_EXACT, of->network, 0, device);
     if (status) return cli_failed(cli, status);
     failed = join_ranks(ranks, of, sets, *device, &served);
@@ -174,7 +175,9 @@ const cli_command eval_command = {
     .description =
         "Measures the network of a checkpoint on the test split of a data set: the same figures, with the same bits, "
         "as the training that wrote it. The files are read as those of the training were: the checkpoint has their "
-        "columns and the names of the classes. Without a test split and --test all examples are evaluated.",
+        "columns and the names of the classes. Without a test split and --test all examples are evaluated. Under MPI "
+        "(mpirun, srun) "
+        "each process evaluates some of them.",
     .arguments = {{.name = "CHECKPOINT",
                    .help = "a file that 'tassello train --save' wrote",
                    .complete = COMPLETE_FILE,

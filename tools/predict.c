@@ -1,6 +1,7 @@
 /* tassello predict: what a checkpoint's network makes of further examples. */
 #include "checkpoint.h"
 #include "predictions.h"
+#include "ranks.h"
 #include "sets.h"
 
 #include <errno.h>
@@ -43,6 +44,7 @@ static const cli_option options[] = {
 
 typedef struct session {
     cli_state cli;
+    command_ranks ranks;
     settings s;
     checkpoint of;
     const char *path; /* what is read: INPUT, or the spool */
@@ -204,7 +206,8 @@ static size_t piece_of(const session *r)
     enum { PIECE_BYTES = 32 << 20, PIECE_MOST = 1 << 16 };
     const size_t bytes = (tas_network_inputs(r->of.network) + tas_network_outputs(r->of.network)) * sizeof(float);
     const size_t count = PIECE_BYTES / bytes ? PIECE_BYTES / bytes : 1;
-    return count < PIECE_MOST ? count : PIECE_MOST;
+    const size_t piece = count < PIECE_MOST ? count : PIECE_MOST;
+    return r->ranks.ranks ? piece * tas_ranks_count(r->ranks.ranks) : piece;
 }
 
 static tas_status predict_piece(session *r, uint64_t first, size_t n, uint64_t *index, float *inputs, float *outputs)
@@ -243,18 +246,34 @@ static void print_json(const session *r)
     cli_json_print(o, stdout);
 }
 
+/* What is wrong with the files is found here, and not after kernels were built. Rank 0 alone reads the examples: the
+ * others get theirs from it. */
+static int open_files(session *r)
+{
+    int failed = checkpoint_open(&r->of, &r->cli, r->s.checkpoint);
+    if (failed || r->ranks.index) return failed;
+    failed = read_input(r);
+    return failed ? failed : check_fit(r);
+}
+
+static int open_device(session *r)
+{
+    const char *id;
+    const int failed = ranks_read_devices(&r->ranks, r->s.device, &id);
+    if (failed) return failed;
+    ranks_keep_first(&r->ranks);
+    const tas_status status = tas_device_open_for(r->cli.context, id, TAS_ARITH_EXACT, r->of.network, 0, &r->device);
+    if (status) return cli_failed(&r->cli, status);
+    const char *const texts[] = {"the network", tas_network_text(r->of.network), NULL};
+    return ranks_join(&r->ranks, texts, TAS_ARITH_EXACT, r->of.network);
+}
+
 static int predict(session *r)
 {
     const predictions_form form = r->s.csv ? FORM_CSV : r->s.json ? FORM_JSON : FORM_TEXT;
     uint64_t budget;
-    int failed = checkpoint_open(&r->of, &r->cli, r->s.checkpoint);
-    if (!failed) failed = read_input(r);
-    if (!failed) failed = check_fit(r);
-    if (failed) return failed;
-    tas_status status = tas_device_open_for(r->cli.context, r->s.device, TAS_ARITH_EXACT, r->of.network, 0, &r->device);
-    if (status) return cli_failed(&r->cli, status);
     if (!cli_budget(&r->cli, &r->s.budget, tas_device_get_info(r->device), &budget)) return EXIT_FAILED;
-    status = tas_model_load(r->device, r->s.checkpoint, &r->model);
+    tas_status status = tas_model_load(r->device, r->s.checkpoint, &r->model);
     if (!status && !predictions_open(&r->out, r->of.network, r->data, r->s.top ? r->s.top : 1, form))
         status = TAS_NO_MEMORY;
     if (status) return cli_failed(&r->cli, status);
@@ -280,9 +299,12 @@ static int run(int argc, char **argv)
     if (r.s.reading.missing == TAS_MISSING_DROP)
         cli_usage(&predict_command, "--missing drop: expected error or mean, as each example has its line of output");
     if (!cli_open(&r.cli, &predict_command)) return EXIT_FAILED;
-    const int result = predict(&r);
+    int result = ranks_begin(&r.ranks, &r.cli) ? open_files(&r) : EXIT_FAILED;
+    if (!result) result = open_device(&r);
+    if (!result) result = r.ranks.index ? ranks_serve(&r.ranks, r.device, NULL, 0) : predict(&r);
     predictions_close(&r.out);
     tas_model_close(&r.model);
+    ranks_end(&r.ranks);
     tas_device_close(&r.device);
     tas_data_close(&r.data);
     tas_data_close(&r.rest);
@@ -300,7 +322,8 @@ const cli_command predict_command = {
         "likely class and its probability, or the values in the units of the training data.\n\n"
         "The input is read as the training data were: a table has the same columns, with or without those of the "
         "targets. No row is left out, so --missing is error or mean. Predictions do not depend on the other examples, "
-        "on the device or on --budget.",
+        "on the device or on --budget. Under MPI (mpirun, srun) each process predicts some of them: rank 0 reads "
+        "INPUT and prints.",
     .arguments = {{.name = "CHECKPOINT",
                    .help = "a file that 'tassello train --save' wrote",
                    .complete = COMPLETE_FILE,

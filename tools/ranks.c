@@ -76,6 +76,13 @@ int ranks_read_devices(command_ranks *r, const char *text, const char **first)
     return 0;
 }
 
+void ranks_keep_first(command_ranks *r)
+{
+    if (r->ranks || r->id_count < 2) return;
+    cli_note(r->cli, "%s alone is used: several devices share this work only as processes under MPI", r->id[0]);
+    r->id_count = 1;
+}
+
 static tas_status open_other(command_ranks *r, const char *id, tas_arith arith, const tas_network *network)
 {
     const int i = r->others;

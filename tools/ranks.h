@@ -28,6 +28,9 @@ bool ranks_begin(command_ranks *r, cli_state *cli);
  * reporting what is wrong. */
 int ranks_read_devices(command_ranks *r, const char *text, const char **first);
 
+/* For what several devices of one process do not share: the first one does it, and a note says so. */
+void ranks_keep_first(command_ranks *r);
+
 /* Once its device is open: compares texts with those of the other ranks, in pairs of a name and a text, up to NULL; and
  * opens the further devices of this process. Likewise. */
 int ranks_join(command_ranks *r, const char *const *texts, tas_arith arith, const tas_network *network);

@@ -1,4 +1,4 @@
-/* Evaluation on a data set, and prediction. The set passes through the device tile by tile; losses are summed by the
+/* Evaluation on a data set. The set passes through the device tile by tile; losses are summed by the
  * contract's blocks, so that the tile changes no bit. */
 #include "train/evaluate.h"
 
@@ -196,10 +196,9 @@ static tas_status evaluate_in(workspace *w, const tas_data *data, void *out)
     return status;
 }
 
-/* A pass over a set changes nothing: if a device refuses memory or fails, it is repeated. message: for the log. */
-static tas_status pass_over(tas_model *model, const tas_data *data,
-                            tas_status (*pass)(workspace *w, const tas_data *data, void *out), void *out,
-                            const char *message)
+tas_status evaluate_pass(tas_model *model, const tas_data *data,
+                         tas_status (*pass)(workspace *w, const tas_data *data, void *out), void *out,
+                         const char *message)
 {
     plan_request request = forecast_request(data, false, (uint32_t)data->options.count, EVALUATE_MOST);
     workspace_retries tries = {0};
@@ -261,12 +260,12 @@ tas_status evaluate_some(tas_model *model, const tas_data *data, evaluate_part *
 {
     evaluation e = {.part = part};
     const tas_status status = feed_check(model->network, data);
-    return status ? status : pass_over(model, data, evaluate_in, &e, "the evaluation is repeated");
+    return status ? status : evaluate_pass(model, data, evaluate_in, &e, "the evaluation is repeated");
 }
 
 static tas_status pass_over_alone(tas_model *model, const tas_data *data, evaluation *e)
 {
-    return pass_over(model, data, evaluate_in, e, "the evaluation is repeated");
+    return evaluate_pass(model, data, evaluate_in, e, "the evaluation is repeated");
 }
 
 static tas_status pass_over_parts(tas_model *model, const tas_data *data, evaluation *e)
@@ -350,55 +349,6 @@ tas_status tas_evaluate_metrics(tas_model *model, const tas_data *data, tas_scor
     if (!status) *out = metrics_take(&m);
     gather_close(&e);
     metrics_close(&m);
-    entry_end(&saved);
-    return status;
-}
-
-static tas_status predict_in(workspace *w, const tas_data *data, void *out)
-{
-    float *outputs = out;
-    const tas_network *network = w->network;
-    const device_driver *driver = w->device->driver;
-    const size_t count = data->options.count;
-    const float *inputs = data->options.inputs;
-    const uint64_t row = sizeof(float) * network->inputs, result = sizeof(float) * network->outputs;
-    tas_status status = TAS_OK;
-    for (size_t at = 0; at < count && !status; at += w->plan.tile) {
-        const uint32_t n = count - at < w->plan.tile ? (uint32_t)(count - at) : w->plan.tile;
-        status = driver->write(w->device, &w->source[0].inputs, 0, inputs + at * network->inputs, n * row, true);
-        if (!status) status = feed_gather(w, data, &w->source[0], true, 0, n);
-        const batch_pass *forward = w->plan.passes.pass;
-        for (int c = 0; c < forward->count - 1 && !status; c++) /* all but the loss */
-            status = workspace_run(w, forward->calls[c], n, 0, n);
-        if (!status)
-            status =
-                driver->read(w->device, &w->tensor[network->output], 0, outputs + at * network->outputs, n * result);
-        if (!status) scale_outputs(network, n, outputs + at * network->outputs);
-    }
-    return status;
-}
-
-static tas_status predict(tas_model *model, const float *inputs, uint32_t count, float *outputs)
-{
-    const tas_data_options options = {.size = sizeof options,
-                                      .count = count,
-                                      .input_size = model->network->inputs,
-                                      .input_type = TAS_INPUT_F32,
-                                      .target_type = TAS_TARGET_LABEL,
-                                      .inputs = inputs};
-    const tas_data data = {.context = model->context, .options = options, .name = "inputs"};
-    return pass_over(model, &data, predict_in, outputs, "the prediction is repeated");
-}
-
-tas_status tas_predict(tas_model *model, const float *inputs, size_t n, float *outputs)
-{
-    entry_state saved;
-    tas_status status = TAS_OK;
-    entry_begin(model->context, &saved);
-    if (n > UINT32_MAX)
-        status = fail(model->context, TAS_BAD_ARGUMENT, "%zu examples: at most 2^32 - 1 in one call", n);
-    else if (n)
-        status = predict(model, inputs, (uint32_t)n, outputs);
     entry_end(&saved);
     return status;
 }

@@ -1,9 +1,10 @@
-/* Evaluations of which several ranks have a part each. */
+/* Evaluations of which several ranks have a part each, and the passes that they are made of. */
 #ifndef EVALUATE_H
 #define EVALUATE_H
 
 #include "data/dataset.h"
 #include "model/model.h"
+#include "train/workspace.h"
 
 enum { SUM_LOSSES, SUM_WEIGHTS, SUM_CORRECT, SUM_COUNT }; /* what is summed over a set */
 
@@ -23,5 +24,10 @@ tas_status evaluate_some(tas_model *model, const tas_data *data, evaluate_part *
 
 /* The part of one of `count` ranks. */
 void evaluate_cut(uint64_t examples, uint32_t rank, uint32_t count, evaluate_part *part);
+
+/* A pass over a set changes nothing: if a device refuses memory or fails, it is repeated. message: for the log. */
+tas_status evaluate_pass(tas_model *model, const tas_data *data,
+                         tas_status (*pass)(workspace *w, const tas_data *data, void *out), void *out,
+                         const char *message);
 
 #endif

@@ -22,6 +22,7 @@ typedef enum ranks_command {
     RANKS_GET,    /* or goes there */
     RANKS_CLOSE,
     RANKS_EVALUATE, /* a part of a set: as RANKS_OPEN; then the parameters */
+    RANKS_PREDICT,  /* how many examples, and the network's text; then the parameters, and the inputs of each rank */
     RANKS_COMMANDS
 } ranks_command;
 
@@ -134,6 +135,15 @@ bool ranks_can_evaluate(const tas_ranks *ranks, const tas_model *model, const ta
 tas_status ranks_evaluate(tas_ranks *ranks, tas_model *model, const tas_data *data, bool outputs);
 tas_status ranks_evaluated(tas_ranks *ranks, uint32_t outputs, const tas_data *data, evaluate_part *part);
 void ranks_end_evaluation(tas_ranks *ranks);
+
+/* To all, after such a command; they take them. */
+tas_status ranks_send_parameters(tas_ranks *ranks, tas_model *model);
+
+/* A prediction on rank 0: whether the others can have parts of it; all of it. If one of the others could not do its
+ * part it is TAS_RANK_FAILED, but the ranks go on. And which examples a rank has. */
+bool ranks_can_predict(const tas_ranks *ranks, uint32_t count);
+tas_status ranks_predict(tas_ranks *ranks, tas_model *model, const float *inputs, uint32_t count, float *outputs);
+void ranks_cut_examples(const tas_ranks *ranks, uint64_t count, uint32_t rank, uint64_t *from, uint32_t *n);
 
 /* Sums and outputs of a part, to or from another rank. */
 tas_status ranks_move_part(tas_ranks *ranks, uint32_t peer, bool receives, uint32_t outputs, const evaluate_part *part);

@@ -15,7 +15,7 @@ bool ranks_can_evaluate(const tas_ranks *ranks, const tas_model *model, const ta
            count * model->network->outputs * sizeof(float) <= OUTPUTS_MOST && !dataset_root(data)->options.fill;
 }
 
-static tas_status send_parameters(tas_ranks *ranks, tas_model *model)
+tas_status ranks_send_parameters(tas_ranks *ranks, tas_model *model)
 {
     tas_status status = TAS_OK;
     for (int i = 0; i < model->network->parameter_count && !status; i++) {
@@ -40,7 +40,7 @@ tas_status ranks_evaluate(tas_ranks *ranks, tas_model *model, const tas_data *da
     tas_status status = ranks_encode_opening(ranks, model, data, NULL, outputs, &opening, &bytes);
     ranks->heard = true;
     if (!status) status = ranks_tell(ranks, RANKS_EVALUATE, opening, bytes);
-    if (!status) status = send_parameters(ranks, model);
+    if (!status) status = ranks_send_parameters(ranks, model);
     ranks->heard = status != TAS_OK;
     ranks->failed |= status == TAS_RANK_FAILED;
     free(opening);

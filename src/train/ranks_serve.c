@@ -2,6 +2,7 @@
 #include "train/ranks_serve.h"
 
 #include "train/feed.h"
+#include "train/predict.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -180,6 +181,42 @@ static tas_status do_evaluate(tas_ranks *ranks, const char *message)
     return status;
 }
 
+/* A prediction ---------------------------------------------------------------------------------------------------- */
+
+/* What a rank that cannot do its part was sent has to be taken all the same. */
+static tas_status predict_part(tas_ranks *ranks, const tas_network *network, tas_model *model, tas_status done,
+                               uint32_t n)
+{
+    const uint64_t inputs = (uint64_t)n * network->inputs, outputs = (uint64_t)n * network->outputs;
+    float *in = malloc((size_t)inputs * sizeof *in + 1), *out = malloc((size_t)outputs * sizeof *out + 1);
+    tas_status status = in && out ? TAS_OK : fail(ranks->context, TAS_NO_MEMORY, "no memory for examples of rank 0");
+    if (!status) status = exchange_move(&ranks->all, 0, true, in, inputs * sizeof *in);
+    if (!status && !done) done = predict_alone(model, in, n, out);
+    if (!status) status = reply(ranks, done, 0);
+    if (!status && !done) status = exchange_move(&ranks->all, 0, false, out, outputs * sizeof *out);
+    free(in);
+    free(out);
+    return status;
+}
+
+static tas_status do_predict(tas_ranks *ranks, const char *message)
+{
+    tas_network *network = NULL;
+    tas_model *model = NULL;
+    uint64_t count, from;
+    uint32_t n;
+    memcpy(&count, message, sizeof count);
+    tas_status status = tas_network_parse(ranks->context, message + sizeof count, "the network", &network);
+    if (status) return status; /* the parameters that follow could not be taken */
+    const tas_status done = tas_model_open(ranks->device, network, 1, &model);
+    status = receive_parameters(ranks, model, network);
+    ranks_cut_examples(ranks, count, ranks->transport.rank, &from, &n);
+    if (!status) status = predict_part(ranks, network, model, done, n);
+    tas_model_close(&model);
+    tas_network_close(&network);
+    return status;
+}
+
 /* Commands -------------------------------------------------------------------------------------------------------- */
 
 /* A failure here ends all ranks. */
@@ -187,10 +224,11 @@ static const struct {
     tas_status (*run)(tas_ranks *ranks, const char *message);
     bool of_run;
 } commands[RANKS_COMMANDS] = {
-    [RANKS_OPEN] = {do_open, false},   [RANKS_SHARES] = {do_shares, true},
-    [RANKS_ORDER] = {do_order, true},  [RANKS_STEP] = {do_step, true},
-    [RANKS_PUT] = {do_put, true},      [RANKS_GET] = {do_get, true},
-    [RANKS_CLOSE] = {do_close, false}, [RANKS_EVALUATE] = {do_evaluate, false},
+    [RANKS_OPEN] = {do_open, false},       [RANKS_SHARES] = {do_shares, true},
+    [RANKS_ORDER] = {do_order, true},      [RANKS_STEP] = {do_step, true},
+    [RANKS_PUT] = {do_put, true},          [RANKS_GET] = {do_get, true},
+    [RANKS_CLOSE] = {do_close, false},     [RANKS_EVALUATE] = {do_evaluate, false},
+    [RANKS_PREDICT] = {do_predict, false},
 };
 
 static tas_status carry_out(tas_ranks *ranks, bool *leaves)

@@ -189,6 +189,26 @@ def _(t):
             expect(strip(found.out) == strip(alone.out), "other figures", found)
 
 
+@case("predictions over ranks are those of one device, in each form")
+def _(t):
+    file = t.checkpoint(t.place() / "s")
+    for data in (make_set(t.root / "to predict", train=4, test=37), make_set(t.root / "two", train=4, test=2)):
+        images = data / "t10k-images-idx3-ubyte"
+        for more in ((), ("--top", "2"), ("--csv",), ("--json",), ("--budget", "1M")):
+            words_ = ("predict", file, images, "--device", "reference", *more)
+            alone = t.run(*words_)
+            for count in (2, 3, 5, 8) if ALL else (3,):
+                for name in LAUNCHERS if ALL else ("openmpi",):
+                    found = ranks(t, name, count, *words_)
+                    expect(found.out == alone.out, f"{count} ranks: another output", found)
+        found = ranks(t, "openmpi", 3, *words_[:-2], "--budget", "1", status=None)
+        expect(found.status == 1, "a budget of one byte", found)
+    found = t.run("predict", file, images, "--device", "reference,reference").says("reference alone is used")
+    expect(found.out == t.run("predict", file, images, "--device", "reference").out, "another output", found)
+    ranks(t, "openmpi", 2, "predict", file, t.root / "nothing", "--device", "reference",
+          status=None).says("nothing: No such file")
+
+
 @case("a small sweep over ranks")
 def _(t):
     result = ranks(t, "openmpi", 2, "sweep", t.net, t.data, "--shards", "2", "--device", "reference", "--batches",
