@@ -138,7 +138,7 @@ static int run_on_device(command_ranks *ranks, cli_state *cli, const settings *s
 {
     const char *id;
     bool served = false;
-    int failed = ranks_read_devices(ranks, s->device, &id);
+    int failed = ranks_read_devices(ranks, s->device, &s->budget, &id);
     if (failed) return failed;
     ranks_keep_first(ranks);
     const tas_status status = tas_device_open_for(cli->context, id, TAS_ARITH_EXACT, of->network, 0, device);

@@ -259,7 +259,7 @@ static int open_files(session *r)
 static int open_device(session *r)
 {
     const char *id;
-    const int failed = ranks_read_devices(&r->ranks, r->s.device, &id);
+    const int failed = ranks_read_devices(&r->ranks, r->s.device, &r->s.budget, &id);
     if (failed) return failed;
     ranks_keep_first(&r->ranks);
     const tas_status status = tas_device_open_for(r->cli.context, id, TAS_ARITH_EXACT, r->of.network, 0, &r->device);

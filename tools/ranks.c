@@ -66,8 +66,9 @@ static int split_list(command_ranks *r, const char *text)
 }
 
 /* Under MPI each process has one device: of a list the one of its place on this machine. */
-int ranks_read_devices(command_ranks *r, const char *text, const char **first)
+int ranks_read_devices(command_ranks *r, const char *text, const cli_size *budget, const char **first)
 {
+    r->budget = budget;
     *first = text;
     if (!text) return 0;
     const int failed = strcmp(text, "all") != 0 ? split_list(r, text) : list_all(r);
@@ -95,13 +96,25 @@ static tas_status open_other(command_ranks *r, const char *id, tas_arith arith, 
     return status;
 }
 
+static bool set_budget(command_ranks *r, uint32_t rank, tas_device *device)
+{
+    uint64_t bytes;
+    if (!r->budget) return true;
+    if (!cli_budget(r->cli, r->budget, tas_device_get_info(device), &bytes)) return false;
+    tas_ranks_set_budget(r->ranks, rank, bytes);
+    return true;
+}
+
 static int open_others(command_ranks *r, tas_arith arith, const tas_network *network)
 {
     for (int i = 1; i < r->id_count; i++)
         if (open_other(r, r->id[i], arith, network)) return EXIT_FAILED;
     if (!r->others) return 0;
     const tas_status status = tas_ranks_open_devices(r->cli->context, r->devices, (size_t)r->others, &r->ranks);
-    return status ? cli_failed(r->cli, status) : 0;
+    if (status) return cli_failed(r->cli, status);
+    for (int i = 0; i < r->others; i++)
+        if (!set_budget(r, (uint32_t)i + 1, r->devices[i])) return EXIT_FAILED;
+    return 0;
 }
 
 int ranks_join(command_ranks *r, const char *const *texts, tas_arith arith, const tas_network *network)
@@ -127,6 +140,7 @@ int ranks_serve(command_ranks *r, tas_device *device, const tas_data *const *set
 {
     cli_catch_ends(on_signal);
     cli_catch(SIGUSR1, on_signal);
+    if (!set_budget(r, r->index, device)) return EXIT_FAILED;
     const tas_status status = tas_ranks_serve(r->ranks, device, sets, count);
     const char *why = tas_error(r->cli->context);
     if (r->index == 1 && status == TAS_RANK_FAILED && !strncmp(why, "rank 0 (", strlen("rank 0 (")))

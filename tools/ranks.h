@@ -11,7 +11,8 @@ typedef struct command_ranks {
     tas_ranks *ranks; /* NULL: there are none */
     uint32_t index;   /* of this one */
     bool joined;      /* all have begun */
-    char *ids;        /* of devices, in pieces */
+    const cli_size *budget;
+    char *ids; /* of devices, in pieces */
     const char *id[RANKS_DEVICES];
     int id_count;
     tas_context *contexts[RANKS_DEVICES]; /* of the devices beside the first, */
@@ -24,9 +25,9 @@ typedef struct command_ranks {
  * on. False after reporting why it cannot. */
 bool ranks_begin(command_ranks *r, cli_state *cli);
 
-/* Reads --device, which may be a list, or `all`: *first is what this process opens. 0, or the exit status after
- * reporting what is wrong. */
-int ranks_read_devices(command_ranks *r, const char *text, const char **first);
+/* Reads --device, which may be a list, or `all`: *first is what this process opens. The budget is that of each device,
+ * and must stay. 0, or the exit status after reporting what is wrong. */
+int ranks_read_devices(command_ranks *r, const char *text, const cli_size *budget, const char **first);
 
 /* For what several devices of one process do not share: the first one does it, and a note says so. */
 void ranks_keep_first(command_ranks *r);

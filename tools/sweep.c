@@ -158,7 +158,7 @@ static int open_session(session *r)
     if (!cli_check_fit(&r->cli, r->network, s->net, r->test, s->data, TAS_TEST)) return EXIT_FAILED;
     if (!check_examples(r) || !check_accuracy(r)) return EXIT_USAGE;
     const char *id;
-    failed = ranks_read_devices(&r->ranks, s->device, &id);
+    failed = ranks_read_devices(&r->ranks, s->device, &s->budget, &id);
     if (failed) return failed;
     const tas_status status = tas_device_open_for(context, id, TAS_ARITH_EXACT, r->network, 1, &r->device);
     if (status) return cli_failed(&r->cli, status);

@@ -244,7 +244,7 @@ static int open_device(train_session *session)
 {
     const train_settings *settings = &session->settings;
     const char *id;
-    int failed = ranks_read_devices(&session->ranks, settings->device, &id);
+    int failed = ranks_read_devices(&session->ranks, settings->device, &settings->budget, &id);
     if (failed) return failed;
     const tas_status status = tas_device_open_for(session->cli.context, id, (tas_arith)settings->arith,
                                                   session->network, 1, &session->device);

@@ -39,6 +39,11 @@ TAS_API tas_status tas_ranks_open_devices(tas_context *context, tas_device *cons
 TAS_API uint32_t tas_ranks_index(const tas_ranks *ranks);
 TAS_API uint32_t tas_ranks_count(const tas_ranks *ranks);
 
+/* Bytes of device memory that a rank other than 0 may use: a process sets its own under MPI, and that of rank 0 sets
+ * those of further devices of this process. 0 (the default): as by default for its device. Runs do not take more than
+ * their budget on rank 0 either. Comes before they are opened. */
+TAS_API void tas_ranks_set_budget(tas_ranks *ranks, uint32_t rank, uint64_t bytes);
+
 /* Compares a text over all ranks, which make this call together: a setting, a network. `what` is its name.
  * TAS_BAD_ARGUMENT on all of them if one differs; the error names it, and has both texts if they are short. */
 TAS_API tas_status tas_ranks_check(tas_ranks *ranks, const char *what, const char *text);

@@ -46,11 +46,23 @@ static const transport_module *load(const char *name, char why[TRANSPORT_WHY])
     return NULL;
 }
 
+/* MPIs end a process that srun has not prepared for them. */
+static bool has_mpi(const struct launcher *of)
+{
+    const char *plugin = getenv("SLURM_MPI_TYPE");
+    if (strcmp(of->count, "SLURM_STEP_NUM_TASKS") != 0) return true;
+    return (plugin && strcmp(plugin, "none") != 0) || getenv("PMIX_NAMESPACE") || getenv("PMI_FD");
+}
+
 bool transport_open_mpi(transport *out, char why[TRANSPORT_WHY])
 {
     const struct launcher *of = find_launcher();
     const transport_module *module = NULL;
     char reason[TRANSPORT_WHY] = "not started by a launcher of MPI";
+    if (of && !has_mpi(of)) {
+        snprintf(why, TRANSPORT_WHY, "one of several processes of srun without MPI: expected srun --mpi=pmix or pmi2");
+        return false;
+    }
     for (int i = 0; of && i < 2 && of->modules[i] && !module; i++) module = load(of->modules[i], reason);
     if (!module) {
         snprintf(why, TRANSPORT_WHY,

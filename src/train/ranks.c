@@ -68,12 +68,20 @@ tas_status tas_ranks_open_mpi(tas_context *context, tas_ranks **out)
     return status;
 }
 
+static uint64_t *limit_of(const tas_ranks *ranks, const tas_device *device)
+{
+    ranks_limit *limit = ranks->limits;
+    while (limit->of != device) limit++;
+    return &limit->bytes;
+}
+
 static bool start_worker(tas_ranks *ranks, uint32_t i, const transport *t, tas_device *device)
 {
     ranks_worker *worker = &ranks->workers[i];
     tas_ranks *own = calloc(1, sizeof *own);
     if (!own) return false;
-    *own = (tas_ranks){.context = device->context, .transport = *t, .device = device};
+    *own =
+        (tas_ranks){.context = device->context, .transport = *t, .device = device, .budget = *limit_of(ranks, device)};
     worker->ranks = own;
     worker->device = device;
     own->context->ranks = own;
@@ -115,7 +123,9 @@ static tas_status open_devices(tas_context *context, tas_device *const *devices,
     if (status) return status;
     (*out)->local = true;
     (*out)->workers = calloc(count + 1, sizeof *(*out)->workers);
-    if (!(*out)->workers)
+    (*out)->limits = calloc(count + 1, sizeof *(*out)->limits);
+    for (size_t i = 0; i < count && (*out)->limits; i++) (*out)->limits[i].of = devices[i];
+    if (!(*out)->workers || !(*out)->limits)
         status = fail(context, TAS_NO_MEMORY, "no memory for ranks");
     else
         status = start_workers(*out, devices, (uint32_t)count);
@@ -127,6 +137,7 @@ static tas_status open_devices(tas_context *context, tas_device *const *devices,
         tas_ranks_close(out);
     else {
         free((*out)->workers);
+        free((*out)->limits);
         free(*out);
         *out = NULL;
     }
@@ -150,6 +161,14 @@ tas_status tas_ranks_open_devices(tas_context *context, tas_device *const *devic
 
 uint32_t tas_ranks_index(const tas_ranks *ranks) { return ranks->transport.rank; }
 uint32_t tas_ranks_count(const tas_ranks *ranks) { return ranks->transport.count; }
+
+void tas_ranks_set_budget(tas_ranks *ranks, uint32_t rank, uint64_t bytes)
+{
+    if (rank == ranks->transport.rank)
+        ranks->budget = bytes;
+    else if (rank - 1 < ranks->worker_count)
+        *limit_of(ranks, ranks->workers[rank - 1].device) = ranks->workers[rank - 1].ranks->budget = bytes;
+}
 
 void tas_ranks_get_traffic(const tas_ranks *ranks, tas_ranks_traffic *out)
 {
@@ -501,5 +520,6 @@ void tas_ranks_close(tas_ranks **of)
     ranks->context->ranks = NULL;
     exchange_close(&ranks->all);
     free(ranks->workers);
+    free(ranks->limits);
     free(ranks);
 }

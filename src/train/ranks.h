@@ -72,6 +72,12 @@ typedef struct ranks_worker {
     bool hangs;              /* its thread has not ended */
 } ranks_worker;
 
+/* Bytes that a further device of this process may use; 0: as by default. */
+typedef struct ranks_limit {
+    const tas_device *of;
+    uint64_t bytes;
+} ranks_limit;
+
 enum { RANKS_ROOTS = 4 };
 
 struct tas_ranks {
@@ -83,6 +89,7 @@ struct tas_ranks {
     tas_ranks_traffic done; /* of runs that are closed */
     ranks_worker *workers;
     uint32_t worker_count;
+    ranks_limit *limits; /* of as many devices as there were at first */
     struct {
         const tas_data *of;
         char hex[65];
@@ -92,6 +99,7 @@ struct tas_ranks {
     /* On other ranks than 0: */
     tas_status result; /* of what they did: TAS_RANK_FAILED if another one has failed */
     tas_device *device;
+    uint64_t budget; /* 0: as by default */
     const tas_data *const *sets;
     size_t set_count;
     tas_network *network;

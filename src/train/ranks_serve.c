@@ -60,6 +60,22 @@ static tas_status open_data(tas_ranks *ranks, const ranks_opened *opened, tas_da
     return TAS_OK;
 }
 
+/* What a run of rank 0 may use here. */
+static uint64_t own_budget(const tas_ranks *ranks, uint64_t wanted)
+{
+    const uint64_t own = model_limits(ranks->model, ranks->budget).budget;
+    return wanted && wanted < own ? wanted : own;
+}
+
+/* For an evaluation or a prediction: what a run leaves. */
+static tas_status open_model(tas_ranks *ranks, tas_network *network, tas_model **out)
+{
+    const uint64_t used = ranks->device->used_bytes;
+    const tas_status status = tas_model_open(ranks->device, network, 1, out);
+    if (!status && ranks->budget) tas_model_set_budget(*out, ranks->budget > used ? ranks->budget - used : 1);
+    return status;
+}
+
 static tas_status open_run(tas_ranks *ranks, const char *message)
 {
     ranks_opened opened;
@@ -72,6 +88,7 @@ static tas_status open_run(tas_ranks *ranks, const char *message)
     tas_status status = open_data(ranks, &opened, &ranks->part);
     if (!status) status = tas_network_parse(ranks->context, opened.text, "the network", &ranks->network);
     if (!status) status = tas_model_open(ranks->device, ranks->network, options.seed, &ranks->model);
+    if (!status) options.budget = own_budget(ranks, options.budget);
     if (!status) status = tas_run_open(ranks->model, ranks->part, &options, &ranks->run);
     return status;
 }
@@ -167,7 +184,7 @@ static tas_status do_evaluate(tas_ranks *ranks, const char *message)
     tas_status status = tas_network_parse(ranks->context, opened.text, "the network", &network);
     if (status) return status; /* the parameters that follow could not be taken */
     tas_status done = open_data(ranks, &opened, &data);
-    if (!done) done = tas_model_open(ranks->device, network, 1, &model);
+    if (!done) done = open_model(ranks, network, &model);
     status = receive_parameters(ranks, model, network);
     if (!done && !status) done = evaluate_alloc(model, data, opened.head.outputs, &part);
     evaluate_cut(opened.head.count, ranks->transport.rank, ranks->transport.count, &part);
@@ -208,7 +225,7 @@ static tas_status do_predict(tas_ranks *ranks, const char *message)
     memcpy(&count, message, sizeof count);
     tas_status status = tas_network_parse(ranks->context, message + sizeof count, "the network", &network);
     if (status) return status; /* the parameters that follow could not be taken */
-    const tas_status done = tas_model_open(ranks->device, network, 1, &model);
+    const tas_status done = open_model(ranks, network, &model);
     status = receive_parameters(ranks, model, network);
     ranks_cut_examples(ranks, count, ranks->transport.rank, &from, &n);
     if (!status) status = predict_part(ranks, network, model, done, n);

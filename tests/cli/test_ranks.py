@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from checks import POCL
+from checks import forecast, POCL
 from common import case, expect, leftovers, main, make_set, POCL_ICD, Result, Skip
 
 ALL = os.environ.get("TASSELLO_RANKS") == "all"
@@ -136,6 +136,31 @@ def _(t):
         expect(found.digest() == alone.digest(), f"{rule}: another digest", found)
         gone += "the run goes on without it" in found.err
     expect(gone, "no device was left out")
+
+
+@case("each rank has a budget of its own")
+def _(t):
+    settings = ("--batch", "25", "--epochs", "2", "--device", "reference")
+    alone = t.run(*words(t, *settings))
+    least = forecast(t, "--batch", "25", "--shards", "8", "--ranks", "2", net=net(t))["min_budget"]
+    def job(command, *budgets):
+        head, line = launcher(t, "openmpi"), []
+        for budget in budgets:
+            line += [*([":"] if line else []), "-n", "1", t.program, *map(str, command),
+                     *(["--budget", str(budget)] if budget else [])]
+        child = subprocess.Popen([head[0], *head[1:], *line], env=t.environment, stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+        return finish(child, line)
+    command = words(t, *settings)
+    for budgets in ((None, least), (2 * least, least), (4 * least, None)):
+        found = job(command, *budgets)
+        expect(found.status == 0 and found.digest() == alone.digest(), f"{budgets}: another digest", found)
+    job(command, None, 1).says("rank 1 (", "budget")
+    file = t.checkpoint(t.place() / "s")
+    large = make_set(t.root / "data to judge", train=40, test=1500)
+    for command in (("eval", file, large), ("predict", file, large / "t10k-images-idx3-ubyte")):
+        found = job((*command, "--device", "reference"), None, 1).says("rank 1 (", "budget", "rank 0", "alone")
+        expect(found.status == 0 and found.out == t.run(*command, "--device", "reference").out, "other output", found)
 
 
 @case("a run is resumed with another number of ranks")
@@ -274,6 +299,7 @@ def _(t):
     result = t.train("--epochs", "1", status=None, env=env)
     expect(result.status, "two processes were expected", result)
     expect(re.search(r"MPI|module", result.err), "no reason", result)
+    t.train("--epochs", "1", status=None, env={"SLURM_STEP_NUM_TASKS": "2"}).says("expected srun --mpi=pmix or pmi2")
 
 
 main(sys.argv)
