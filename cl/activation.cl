@@ -17,6 +17,14 @@
 #define forward FUNCTION
 #define backward JOIN(FUNCTION, _gradient)
 
+// Of a loop whose elements do not depend on each other, even if they are read and written in the same place.
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wpass-failed" // functions that are not vectorized
+#define EACH_ALONE _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define EACH_ALONE
+#endif
+
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void activation_forward(
     __global const float *restrict x, __global float *restrict y, uint count, float slope)
 {
@@ -33,7 +41,7 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void activation_forw
 }
 
 __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void activation_backward(
-    __global const float *restrict s, __global const float *restrict dy, __global float *restrict dx, uint count,
+    __global const float *restrict s, __global const float *dy, __global float *dx /* may be dy */, uint count,
     float slope)
 {
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
@@ -45,5 +53,5 @@ __kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void activation_back
         return;
     }
 #endif
-    for (uint i = from; i < to; i++) dx[i] = backward(s[i], dy[i], slope);
+    EACH_ALONE for (uint i = from; i < to; i++) dx[i] = backward(s[i], dy[i], slope);
 }

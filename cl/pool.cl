@@ -127,8 +127,8 @@ KERNEL max_pool_forward(VALUES x, __global float *restrict y, uint count /* P OH
 }
 
 #if PANEL == 1
-/* For GPUs, by inputs: an input is the first maximum of a window if it beats all before it and none after it beats
- * it. */
+/* For GPUs, if windows overlap, by inputs: an input is the first maximum of a window if it beats all before it and none
+ * after it beats it. */
 KERNEL max_pool_backward(VALUES x, VALUES dy, __global float *restrict dx, uint count /* P H W */, WINDOW)
 {
     const uint i = get_global_id(0);
@@ -186,17 +186,21 @@ KERNEL max_pool_forward_pairs(VALUES x, __global float *restrict y, uint lines, 
     }
 }
 
-KERNEL max_pool_backward_pairs(VALUES x, VALUES dy, __global float *restrict dx, uint lines, uint W, uint OW)
+/* dx may be x: a vector is read before the one ahead of it is written, with which it may overlap. */
+KERNEL max_pool_backward_pairs(__global const float *x, VALUES dy, __global float *dx, uint lines, uint W, uint OW)
 {
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, lines);
     for (uint line = from; line < to; line++) {
+        const size_t first = (size_t)line * 2 * W;
+        int4 next; // the places of the maxima that are written next
+        find_pairs(x + first, W, &next);
         for (uint i = 0; i < OW; i += FOUR) {
             const uint at = min(i, OW - FOUR);
-            const size_t upper = (size_t)line * 2 * W + 2 * at;
+            const size_t upper = first + 2 * at;
             const float4 d = vload4(0, dy + (size_t)line * OW + at); // is passed on as it is: it was flushed
-            int4 where;
+            const int4 where = next;
             float8 above, below;
-            find_pairs(x + upper, W, &where);
+            if (i + FOUR < OW) find_pairs(x + first + 2 * min(i + FOUR, OW - FOUR), W, &next);
             above.even = where == 0 ? d : (float4)(0.0f);
             above.odd = where == 1 ? d : (float4)(0.0f);
             below.even = where == 2 ? d : (float4)(0.0f);
@@ -208,9 +212,8 @@ KERNEL max_pool_backward_pairs(VALUES x, VALUES dy, __global float *restrict dx,
 }
 #endif
 
-/* For processors, if windows do not overlap: by windows. Each writes its own inputs, and those up to the next
- * window. */
-KERNEL max_pool_backward_apart(VALUES x, VALUES dy, __global float *restrict dx, uint count /* P OH OW */, WINDOW)
+/* If windows do not overlap: by windows. Each writes its own inputs, and those up to the next window. dx may be x. */
+KERNEL max_pool_backward_apart(__global const float *x, VALUES dy, __global float *dx, uint count /* P OH OW */, WINDOW)
 {
     const uint from = get_global_id(0) * RUN, to = min(from + RUN, count);
     place at = find_place(from, OH, OW);

@@ -254,6 +254,17 @@ static void check_slices(const scene *s, const plan *p)
             ck_assert_uint_eq(p->bytes[part], (ends[part] + s->device.align - 1) / s->device.align * s->device.align);
 }
 
+static uint64_t aligned_to(uint64_t bytes, uint64_t align) { return (bytes + align - 1) / align * align; }
+
+/* Whether the result of a call lies exactly where that input was, as the operation allows. */
+static bool is_replaced(const plan *p, const op_call *call, int o)
+{
+    const op_row *row = op_get(call->args.op);
+    const region *from = &p->tensor[call->operand[o]], *to = &p->tensor[call->operand[op_result(row)]];
+    return o != op_result(row) && row->may_replace && row->may_replace(&call->args, o) && from->part == to->part &&
+           from->offset == to->offset && from->bytes == to->bytes;
+}
+
 /* Most bytes of values that are needed at once: from what is written first to what is read last. */
 static uint64_t needed_at_once(const scene *s, const plan *p)
 {
@@ -273,8 +284,13 @@ static uint64_t needed_at_once(const scene *s, const plan *p)
                 }
             }
             if (p->tensor[t].part == PART_VALUES && before && after)
-                sum += (p->tensor[t].bytes + s->device.align - 1) / s->device.align * s->device.align;
+                sum += aligned_to(p->tensor[t].bytes, s->device.align);
         }
+        const op_call *at = now > forward ? &network->backward[now - 1 - forward]
+                            : now         ? &network->forward[now - 1]
+                                          : NULL;
+        for (int o = 0; at && op_get(at->args.op)->operand[o].name; o++)
+            if (is_replaced(p, at, o)) sum -= aligned_to(p->tensor[at->operand[o]].bytes, s->device.align);
         most = sum > most ? sum : most;
     }
     return most;
@@ -314,7 +330,7 @@ static void tape_calls(tape *of, const op_call *calls, int count)
         for (int o = 0; row->operand[o].name; o++)
             if (row->operand[o].access != ACCESS_IN) tape_write(of, operand[o]);
         for (int o = 0; row->operand[o].name; o++) /* while it runs, all of its operands are needed */
-            tape_read(of, operand[o], row->name);
+            if (!is_replaced(of->p, &calls[c], o)) tape_read(of, operand[o], row->name);
     }
 }
 

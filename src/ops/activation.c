@@ -30,6 +30,12 @@ static uint64_t activation_elements(const op_args *a, int operand)
     return (uint64_t)a->n * a->size[ACTIVATION_ELEMENTS];
 }
 
+static bool activation_may_replace(const op_args *a, int operand)
+{
+    (void)a;
+    return operand == 1;
+}
+
 /* Functions that are tiny far below 0 get such x in DRAW_TINY; gelu's gradient with dy so large that only its factor's
  * flush makes it 0. hard_swish gets its kinks, -3 and 3. */
 static bool activation_fill(const op_args *a, int operand, void *data, draw *d)
@@ -61,8 +67,8 @@ static bool activation_fill(const op_args *a, int operand, void *data, draw *d)
     }                                                                                                                  \
     CLONES static void NAME##_backward(const op_args *a, void *const *operand, void *scratch)                          \
     {                                                                                                                  \
-        const float *restrict s = operand[0], *restrict dy = operand[1];                                               \
-        float *restrict dx = operand[2];                                                                               \
+        const float *s = operand[0], *dy = operand[1]; /* dx may be dy */                                              \
+        float *dx = operand[2];                                                                                        \
         (void)scratch;                                                                                                 \
         for (uint64_t i = 0; i < activation_elements(a, 0); i++)                                                       \
             dx[i] = activation_##NAME##_gradient(s[i], dy[i], a->scalar[ACTIVATION_SLOPE]);                            \
@@ -85,6 +91,7 @@ static bool activation_fill(const op_args *a, int operand, void *data, draw *d)
                     {"dx", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},                                                \
         .elements = activation_elements,                                                                               \
         .reference = NAME##_backward,                                                                                  \
+        .may_replace = activation_may_replace,                                                                         \
         .shape = activation_shape,                                                                                     \
         .fit = activation_fit,                                                                                         \
         .fill = activation_fill,                                                                                       \

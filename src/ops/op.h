@@ -117,6 +117,7 @@ typedef struct op_args {
     uint32_t panel_width; /* examples of a panel (LAYOUT_BATCH_PANELS); 0 or 1: rows */
     bool evaluating;      /* dropout passes all values unchanged */
     bool relu;            /* of rows with may_relu: what is below 0 in the result becomes 0 */
+    uint8_t replaces;     /* 1 + the input in whose memory the result lies (may_replace); 0: it has memory of its own */
     uint32_t at;          /* place in the order of the tile's first example */
     uint32_t epoch;
     uint64_t seed;
@@ -170,7 +171,10 @@ typedef struct op_row {
     op_norms norms; /* of calls with a gradient */
     op_id merge;    /* of a fold of the whole batch: what makes one row of those of its shards; 0: none */
     bool may_relu;  /* the last thing that the operation does may be a relu: op_args.relu */
-    bool flushes;   /* values below 2^-40 that come in become 0, or do so once a sum of them is finished */
+    /* Whether the result, op_result(), may lie in the memory of that input of as many elements, which is then lost:
+     * what of it a part of the result needs is read before that part is written. NULL: in that of none. */
+    bool (*may_replace)(const op_args *args, int operand);
+    bool flushes; /* values below 2^-40 that come in become 0, or do so once a sum of them is finished */
     /* How many elements of an operand are read and written, together; NULL: op_moves_all(). */
     uint64_t (*moves)(const op_args *args, int operand);
     /* Whether an operand is left with anything, so that verify does not compare it; NULL: none is. */

@@ -123,6 +123,13 @@ static uint64_t pool_elements(const op_args *a, int operand)
 
 static uint64_t pool_scratch(const op_args *a) { return taps_most(a) * sizeof(tap); } /* a list of them */
 
+static uint32_t outputs_of(const op_args *a) { return a->size[WINDOW_OH] * a->size[WINDOW_OW]; }
+
+/* And the winner of each window of a plane. */
+static uint64_t max_backward_scratch(const op_args *a) { return pool_scratch(a) + outputs_of(a) * sizeof(uint32_t); }
+
+static bool max_may_replace(const op_args *a, int operand) { return operand == 0 && pool_is_apart(a); }
+
 /* ---- references -------------------------------------------------------------------------------------------------- */
 
 /* The place of the first maximum; NaN wins, the first one. */
@@ -149,21 +156,23 @@ static void max_forward(const op_args *a, void *const *operand, void *scratch)
     }
 }
 
-/* dx = sum over (oy, ox) ascending of dy, where the input is the winner */
+/* dx = sum over (oy, ox) ascending of dy, where the input is the winner; dx may be x */
 static void max_backward(const op_args *a, void *const *operand, void *scratch)
 {
-    const float *x = operand[0], *dy = operand[1];
-    float *dx = operand[2];
     tap *const list = scratch;
-    const uint32_t q = a->size[WINDOW_H_IN] * a->size[WINDOW_W_IN], p = a->size[WINDOW_OH] * a->size[WINDOW_OW];
-    const uint64_t inputs = a->n * window_in_elements(a);
-    for (uint64_t i = 0; i < inputs; i++) dx[i] = 0;
-    for (uint32_t at = 0; at < p; at++) {
-        const uint32_t taps = taps_of_output(a, at / a->size[WINDOW_OW], at % a->size[WINDOW_OW], list);
-        for (uint64_t plane = 0; plane < (uint64_t)a->n * a->size[WINDOW_C]; plane++)
-            dx[plane * q + winner(x + plane * q, list, taps)] += dy[plane * p + at];
+    uint32_t *const winners = (uint32_t *)(list + taps_most(a));
+    const uint32_t q = a->size[WINDOW_H_IN] * a->size[WINDOW_W_IN], p = outputs_of(a);
+    for (uint64_t plane = 0; plane < (uint64_t)a->n * a->size[WINDOW_C]; plane++) {
+        const float *x = (const float *)operand[0] + plane * q, *dy = (const float *)operand[1] + plane * p;
+        float *dx = (float *)operand[2] + plane * q;
+        for (uint32_t at = 0; at < p; at++) {
+            const uint32_t taps = taps_of_output(a, at / a->size[WINDOW_OW], at % a->size[WINDOW_OW], list);
+            winners[at] = winner(x, list, taps);
+        }
+        for (uint32_t i = 0; i < q; i++) dx[i] = 0;
+        for (uint32_t at = 0; at < p; at++) dx[winners[at]] += dy[at];
+        for (uint32_t i = 0; i < q; i++) dx[i] = arith_flush(dx[i]);
     }
-    for (uint64_t i = 0; i < inputs; i++) dx[i] = arith_flush(dx[i]);
 }
 
 static inline float mean(const op_args *a, float sum)
@@ -222,8 +231,9 @@ const op_row row_max_pool_backward = {
                 {"dy", TYPE_F32, ACCESS_IN, LAYOUT_BATCH_PANELS},
                 {"dx", TYPE_F32, ACCESS_OUT, LAYOUT_BATCH_PANELS}},
     .elements = pool_elements,
-    .scratch = pool_scratch,
+    .scratch = max_backward_scratch,
     .reference = max_backward,
+    .may_replace = max_may_replace,
     .flushes = true,
     .shape = pool_shape,
     .fit = pool_fit,

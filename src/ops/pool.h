@@ -10,4 +10,11 @@ enum {
     POOL_RECIPROCAL, /* 1 / count */
 };
 
+/* Whether no input is in two windows. */
+static inline bool pool_is_apart(const op_args *a)
+{
+    return (a->size[WINDOW_OH] == 1 || a->size[WINDOW_SY] >= a->size[WINDOW_KH]) &&
+           (a->size[WINDOW_OW] == 1 || a->size[WINDOW_SX] >= a->size[WINDOW_KW]);
+}
+
 #endif

@@ -272,6 +272,7 @@ void plan_free(plan *p)
     passes_close(&p->passes);
     free(p->tensor);
     free(p->values);
+    free(p->replaces);
     free(p->kept.region);
     free(p->kept.bytes);
     free(p->group_gradients);

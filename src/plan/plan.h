@@ -135,6 +135,7 @@ typedef struct plan {
     passes passes;
     region *tensor; /* one per tensor of the network; of a value its place in the first pass that has one */
     region *values; /* one per pass and tensor: where a value lies in that pass; NULL: there is one pass */
+    int *replaces;  /* one per pass and tensor: the value whose memory it takes over; NO_TENSOR: none */
     struct {
         region *region;  /* one per tensor, for all tiles; part -1: it is not kept */
         uint64_t *bytes; /* and of one tile */

@@ -93,6 +93,15 @@ static void place_values(planner *pl)
         for (int pass = block->first; pass <= block->last && p->values; pass++)
             p->values[(size_t)pass * tensors + (size_t)block->tensor] = place;
     }
+    for (int i = m->share_count - 1; i >= 0; i--) {
+        const value_share *share = &m->share[i];
+        const size_t at = (size_t)share->pass * tensors;
+        p->tensor[share->tensor] = (region){.part = PART_VALUES,
+                                            .offset = m->arena.block[share->block].offset,
+                                            .bytes = values_bytes(&pl->network->tensors[share->tensor], &sizes)};
+        if (p->values) p->values[at + (size_t)share->tensor] = p->tensor[share->tensor];
+        if (p->replaces) p->replaces[at + (size_t)share->tensor] = share->first;
+    }
     p->kept.tiles = sizes.tiles;
     for (int k = 0; k < m->kept.count && p->kept.region; k++) {
         const uint64_t bytes = m->kept.block[k].bytes;
@@ -122,6 +131,9 @@ bool planner_finish(planner *pl)
     plan *p = pl->plan;
     const size_t tensors = (size_t)pl->network->tensor_count, places = tensors * (size_t)m->passes.count;
     p->kept.spilled = m->spilled;
+    p->replaces = malloc(places * sizeof *p->replaces);
+    if (!p->replaces) return false;
+    for (size_t i = 0; i < places; i++) p->replaces[i] = NO_TENSOR;
     if (m->passes.count > 1) {
         p->values = malloc(places * sizeof *p->values);
         p->kept.region = malloc(tensors * sizeof *p->kept.region);

@@ -17,7 +17,8 @@ typedef struct opener {
     bool evaluation; /* whose result is read */
     bool fuses;      /* the update reads operands of calls */
     lifetime *lives;
-    int count; /* of blocks */
+    int *replaced; /* per tensor: the one in whose memory it lies in this pass; NO_TENSOR: none */
+    int count;     /* of blocks */
 } opener;
 
 static bool is_in_arena(const opener *o, int t)
@@ -62,12 +63,59 @@ static void extend_pass(opener *o, int number, int begin, int end)
     if (o->evaluation) extend(o, network->output, number, end, end);
 }
 
+/* Whether a value that a call makes at that time is the only one then to need the memory of another. */
+static bool may_replace(const opener *o, const op_call *call, int input, int time)
+{
+    const op_row *row = op_get(call->args.op);
+    const int from = call->operand[input], to = call->operand[op_result(row)];
+    const tensor *a = &o->network->tensors[from], *b = &o->network->tensors[to];
+    int readers = 0;
+    for (int k = 0; row->operand[k].name; k++) readers += call->operand[k] == from;
+    return row->operand[input].access == ACCESS_IN && row->may_replace(&call->args, input) && readers == 1 &&
+           passes_is_value(a) && passes_is_value(b) && a->elements == b->elements &&
+           a->batch_panels == b->batch_panels && is_in_arena(o, from) && is_in_arena(o, to) &&
+           o->lives[from].last == time && o->lives[to].first == time;
+}
+
+/* The results of a pass that lie where inputs of their calls were. The first tensor of such a row then has its block
+ * from the first of these times to the last. */
+static void replace_values(opener *o, const batch_pass *p, int time)
+{
+    const int tensors = o->network->tensor_count;
+    for (int t = 0; t < tensors; t++) o->replaced[t] = NO_TENSOR;
+    for (int c = 0; c < p->count; c++, time++) {
+        const op_row *row = op_get(p->calls[c]->args.op);
+        for (int k = 0; row->may_replace && row->operand[k].name; k++) {
+            const int from = p->calls[c]->operand[k], to = p->calls[c]->operand[op_result(row)];
+            if (o->replaced[to] == NO_TENSOR && may_replace(o, p->calls[c], k, time))
+                o->replaced[to] = o->replaced[from] == NO_TENSOR ? from : o->replaced[from];
+        }
+    }
+    for (int t = 0; t < tensors; t++) {
+        const int first = o->replaced[t];
+        if (first != NO_TENSOR && o->lives[t].last > o->lives[first].last) o->lives[first].last = o->lives[t].last;
+    }
+}
+
+static void add_shares(opener *o, int pass, int from)
+{
+    value_map *m = o->map;
+    for (int t = 0; t < o->network->tensor_count; t++) {
+        int b = from;
+        if (o->replaced[t] == NO_TENSOR) continue;
+        while (m->block[b].tensor != o->replaced[t]) b++;
+        m->share[m->share_count++] = (value_share){t, o->replaced[t], pass, b};
+    }
+}
+
 static bool grow_blocks(opener *o, int more)
 {
     value_map *m = o->map;
     value_block *grown = realloc(m->block, ((size_t)o->count + (size_t)more + 1) * sizeof *grown);
     if (grown) m->block = grown;
-    return grown != NULL;
+    value_share *shares = realloc(m->share, ((size_t)m->share_count + (size_t)more + 1) * sizeof *shares);
+    if (shares) m->share = shares;
+    return grown && shares;
 }
 
 /* Values live within one pass, and have a block in each; sums are there from the first pass that mentions them to the
@@ -86,6 +134,8 @@ static bool list_blocks(opener *o, arena_block **out)
         for (int t = 0; t < network->tensor_count; t++)
             o->lives[t] = network->tensors[t].role == ROLE_SUM ? sums[t] : (lifetime){.last = -1};
         extend_pass(o, p, begin, end);
+        replace_values(o, &m->passes.pass[p], begin + 1);
+        const int before = o->count;
         arena_block *grown = realloc(blocks, ((size_t)o->count + (size_t)network->tensor_count + 1) * sizeof *grown);
         if (grown) blocks = grown;
         done = grown && grow_blocks(o, network->tensor_count);
@@ -94,9 +144,11 @@ static bool list_blocks(opener *o, arena_block **out)
             const bool sum = network->tensors[t].role == ROLE_SUM;
             if (sum) sums[t] = *l;
             if (l->last < l->first || !is_in_arena(o, t) || (sum && p < m->passes.count - 1)) continue;
+            if (o->replaced[t] != NO_TENSOR) continue;
             m->block[o->count] = (value_block){t, l->first_pass, l->last_pass};
             blocks[o->count++] = (arena_block){.first = l->first, .last = l->last};
         }
+        if (done) add_shares(o, p, before);
         begin = end + 1;
     }
     free(sums);
@@ -158,10 +210,12 @@ bool values_open(value_map *m, const tas_network *network, passes_kind kind, boo
     *m = (value_map){.spilled = spilled};
     opener o = {.map = m, .network = network, .loops = kind == PASSES_STEP, .evaluation = kind == PASSES_EVALUATION};
     o.lives = calloc((size_t)network->tensor_count, sizeof *o.lives);
-    bool done = o.lives && passes_open(&m->passes, network, kind);
+    o.replaced = calloc((size_t)network->tensor_count, sizeof *o.replaced);
+    bool done = o.lives && o.replaced && passes_open(&m->passes, network, kind);
     o.fuses = fuses && done && m->passes.count == 1;
     done = done && open_arena(&o) && open_kept(&o);
     free(o.lives);
+    free(o.replaced);
     return done;
 }
 
@@ -171,6 +225,7 @@ void values_close(value_map *m)
     arena_close(&m->kept);
     passes_close(&m->passes);
     free(m->block);
+    free(m->share);
     free(m->kept_tensor);
     *m = (value_map){0};
 }

@@ -13,12 +13,19 @@ typedef struct value_block {
     int tensor, first, last;
 } value_block;
 
+/* The result of a call in the pass that lies where an input was (op_row.may_replace): in that block. */
+typedef struct value_share {
+    int tensor, first, pass, block; /* first: the tensor whose block it is */
+} value_share;
+
 typedef struct value_map {
     passes passes;
     bool spilled; /* what is kept goes to the host; a value that is kept then passes through the tile's memory */
     arena arena;
     value_block *block; /* of the arena */
-    arena kept;         /* its times are passes */
+    value_share *share;
+    int share_count;
+    arena kept; /* its times are passes */
     int *kept_tensor;
     uint32_t packed; /* the tile for which both are packed; 0: none yet */
     uint64_t packed_bytes, packed_kept;

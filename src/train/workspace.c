@@ -99,7 +99,10 @@ static tas_status slice_passes(workspace *w)
     w->values = calloc(places, sizeof *w->values);
     w->kept = calloc(tensors * p->kept.tiles, sizeof *w->kept);
     if (!w->values || !w->kept) return fail(w->network->context, TAS_NO_MEMORY, "no memory for a list of values");
-    for (size_t i = 0; i < places && !status; i++) status = slice_region(w, &p->values[i], &w->values[i]);
+    for (size_t i = 0; i < places && !status; i++)
+        if (p->replaces[i] == NO_TENSOR) status = slice_region(w, &p->values[i], &w->values[i]);
+    for (size_t i = 0; i < places && !status; i++)
+        if (p->replaces[i] != NO_TENSOR) w->values[i] = w->values[i - i % tensors + (size_t)p->replaces[i]];
     for (size_t i = 0; i < tensors * p->kept.tiles && !p->kept.spilled && !status; i++) {
         const size_t t = i / p->kept.tiles;
         const region tile = {.part = p->kept.region[t].part,
@@ -117,7 +120,10 @@ static tas_status make_slices(workspace *w)
     if (!status) status = slice_velocities(w);
     w->panel_width = p->panel_width;
     for (int t = 0; t < w->network->tensor_count && !status; t++)
-        if (t != w->network->order) status = slice_region(w, &p->tensor[t], &w->tensor[t]); /* which the feed sets */
+        if (t != w->network->order && p->replaces[t] == NO_TENSOR)
+            status = slice_region(w, &p->tensor[t], &w->tensor[t]); /* the order's is set by the feed */
+    for (int t = 0; t < w->network->tensor_count && !status; t++)   /* one piece of memory: a kernel gets it twice */
+        if (p->replaces[t] != NO_TENSOR) w->tensor[t] = w->tensor[p->replaces[t]];
     if (!status) status = slice_passes(w);
     for (int level = 0; level < SUM_LEVELS && !status; level++) {
         status = slice_region(w, &p->sum[level], &w->sum[level]);
@@ -331,6 +337,16 @@ static tas_status weigh(workspace *w, const op_args *loss)
     return device_run(w->device, &args, operand, NULL);
 }
 
+/* 1 + the input in whose memory the result lies, or 0. */
+static uint8_t find_replaced(const op_row *row, const op_args *args, const mem *operand)
+{
+    const mem *result = &operand[op_result(row)];
+    for (int o = 0; row->may_replace && row->operand[o].name; o++)
+        if (row->operand[o].access == ACCESS_IN && operand[o].host == result->host && operand[o].cl == result->cl)
+            return row->may_replace(args, o) ? (uint8_t)(o + 1) : 0;
+    return 0;
+}
+
 tas_status workspace_run_part(workspace *w, const op_call *call, const call_part *part)
 {
     op_args args = call->args;
@@ -347,6 +363,7 @@ tas_status workspace_run_part(workspace *w, const op_call *call, const call_part
     args.seed = w->seed;
     for (int o = 0; op_get(args.op)->operand[o].name; o++) operand[o] = w->tensor[call->operand[o]];
     if (part->out) operand[op_result(op_get(args.op))] = *part->out;
+    args.replaces = find_replaced(op_get(args.op), &args, operand);
     w->place.call = call;
     const tas_status status = device_run(w->device, &args, operand, &w->part[PART_SCRATCH]);
     w->place.call = NULL;

@@ -41,7 +41,17 @@ static bool set_sizes(const case_name *name, op_args *args)
     }
     if (!any) return true;
     if (has_examples && !args->n) return false;
+    args->replaces = 0;
     return op_get(args->op)->fit(args) && args->batch >= (uint64_t)args->first + args->n;
+}
+
+/* By turns the result has memory of its own, or that of the first input that it may replace. */
+static uint8_t draw_replaced(const op_args *args, draw *d)
+{
+    const op_row *row = op_get(args->op);
+    int o = 0;
+    while (row->operand[o].name && !row->may_replace(args, o)) o++;
+    return row->operand[o].name && draw_turn(d) % 2 ? (uint8_t)(o + 1) : 0;
 }
 
 static bool draw_args(op_id op, const case_name *name, draw *d, op_args *out)
@@ -49,6 +59,7 @@ static bool draw_args(op_id op, const case_name *name, draw *d, op_args *out)
     *out = (op_args){.op = op};
     if (!op_get(op)->shape(out, d, name->number < EDGE_CASES ? (int)name->number : -1)) return false;
     out->relu = op_get(op)->may_relu && draw_turn(d) % 2;
+    if (op_get(op)->may_replace) out->replaces = draw_replaced(out, d);
     return true;
 }
 
@@ -138,9 +149,10 @@ static tas_status read_results(tas_device *device, const test_case *c, const ban
     tas_status status = banded_read(device, scratch, 0, NULL, stray);
     for (int o = 0; o < c->operands && !status; o++) {
         const uint64_t bytes = c->elements[o] * op_type_bytes(op_get(c->args.op)->operand[o].type);
+        const bool moved = c->args.replaces && o == op_result(op_get(c->args.op));
         got[o] = malloc((size_t)bytes + 1);
         if (!got[o]) return fail(device->context, TAS_NO_MEMORY, "no memory for a case");
-        status = banded_read(device, &operand[o], bytes, got[o], stray);
+        status = banded_read(device, &operand[moved ? c->args.replaces - 1 : o], bytes, got[o], stray);
     }
     return status;
 }
@@ -165,6 +177,7 @@ tas_status case_run(tas_device *device, const test_case *c, void **got, bool *st
         status = banded_open(device, c, o, args.panel_width, &operand[o]);
         slices[o] = operand[o].slice;
     }
+    if (args.replaces) slices[op_result(op_get(args.op))] = slices[args.replaces - 1];
     if (!status) status = device_run(device, &args, slices, &scratch.slice);
     if (!status) status = device->driver->finish(device);
     if (!status) status = read_results(device, c, operand, &scratch, got, stray);

@@ -81,21 +81,15 @@ static tas_status max_forward(tas_device *device, const op_args *a, const mem *m
     return by_outputs(device, a, m, 2, "max_pool_forward");
 }
 
-/* Whether no input is in two windows. */
-static bool windows_are_apart(const op_args *a)
-{
-    return (a->size[WINDOW_OH] == 1 || a->size[WINDOW_SY] >= a->size[WINDOW_KH]) &&
-           (a->size[WINDOW_OW] == 1 || a->size[WINDOW_SX] >= a->size[WINDOW_KW]);
-}
-
-/* On GPUs by inputs, so that neighbors write neighbors; on processors each window is read once. */
+/* Windows that share inputs: on GPUs by inputs, so that neighbors write neighbors; on processors each window is read
+ * once. */
 static tas_status max_backward(tas_device *device, const op_args *a, const mem *m, const mem *scratch)
 {
     const opencl_device *cl = device->cl;
     (void)scratch;
-    if (!cl->cpu) return by_inputs(device, a, m, 3, "max_pool_backward");
     if (are_pairs(cl, a)) return pairs(device, a, m, 3, "max_pool_backward_pairs");
-    if (windows_are_apart(a)) return by_outputs(device, a, m, 3, "max_pool_backward_apart");
+    if (pool_is_apart(a)) return by_outputs(device, a, m, 3, "max_pool_backward_apart");
+    if (!cl->cpu) return by_inputs(device, a, m, 3, "max_pool_backward");
     return pool(device, a, m, 3, "max_pool_backward_planes", planes_of(a), planes_of(a));
 }
 
