@@ -130,7 +130,8 @@ def _(t):
     for _ in range(2):  # the first one tests kernels
         t.run(*settings, "--device", "reference,pocl", env={**env, "TASSELLO_FAULT_LOG": str(log)})
     reads = json.loads(log.read_text().splitlines()[-1])["calls"]["clEnqueueReadBuffer"]
-    for nth in sorted(draw.randint(reads // 2, reads) for _ in range(20 if ALL else 3)):
+    # Shares, and so the number of reads, differ from run to run with the speeds that are measured.
+    for nth in sorted(draw.randint(reads // 8, reads // 3) for _ in range(20 if ALL else 3)):
         rule = f"call=clEnqueueReadBuffer;nth={nth};times=0;code=-36"
         found = t.run(*settings, "--device", "reference,pocl", env={**env, "TASSELLO_FAULT": rule})
         expect(found.digest() == alone.digest(), f"{rule}: another digest", found)
