@@ -153,6 +153,19 @@ static tas_status late_write_later(tas_device *on, const mem *m, const void *fro
     return TAS_OK;
 }
 
+static tas_status late_read_later(tas_device *on, const mem *m, uint64_t offset, void *out, uint64_t bytes, void *after,
+                                  void **to)
+{
+    ticket *t = new_ticket();
+    *to = t;
+    add(on, &state.transfers,
+        (command){
+            .kind = COMMAND_READ, .m = *m, .offset = offset, .to = out, .bytes = bytes, .after = after, .gives = t});
+    hand_over(&state.transfers);
+    go_on(on);
+    return TAS_OK;
+}
+
 static tas_status late_await(tas_device *on, void *after)
 {
     return add(on, &state.work, (command){.kind = COMMAND_EVENT, .after = after});
@@ -200,6 +213,7 @@ void queues_open(tas_device *on, queues_order order)
     late.write = late_write;
     late.read = late_read;
     late.write_later = late_write_later;
+    late.read_later = late_read_later;
     late.await = late_await;
     late.mark = late_mark;
     late.join = late_join;

@@ -37,12 +37,15 @@ typedef struct device_driver {
     tas_status (*write)(struct tas_device *device, const mem *m, uint64_t offset, const void *from, uint64_t bytes,
                         bool wait);
     tas_status (*read)(struct tas_device *device, const mem *m, uint64_t offset, void *to, uint64_t bytes); /* waits */
-    /* Transfers beside the launches, for streams. A ticket stands for an event, NULL for one that needs no wait.
-     * write_later() begins after the event of `after` and sets *ticket to its end, until when `from` must not change.
-     * await() makes the launches that follow wait for a ticket, on the device. mark() sets *ticket to the end of all
-     * launches so far. join() waits on the host, and releases the ticket. */
+    /* Transfers beside the launches. A ticket stands for an event, NULL for one that needs no wait. write_later() and
+     * read_later() begin after the event of `after`, which has been handed to the device, and set *ticket to their end;
+     * until then `from` must not change, and `to` is not complete. await() makes the launches that follow wait for a
+     * ticket, on the device. mark() sets *ticket to the end of all launches so far. join() waits on the host, and
+     * releases the ticket. */
     tas_status (*write_later)(struct tas_device *device, const mem *m, const void *from, uint64_t bytes, void *after,
                               void **ticket);
+    tas_status (*read_later)(struct tas_device *device, const mem *m, uint64_t offset, void *to, uint64_t bytes,
+                             void *after, void **ticket);
     tas_status (*await)(struct tas_device *device, void *ticket);
     tas_status (*mark)(struct tas_device *device, void **ticket);
     tas_status (*join)(struct tas_device *device, void **ticket);

@@ -70,6 +70,14 @@ static tas_status reference_write_later(tas_device *device, const mem *m, const 
     return reference_write(device, m, 0, from, bytes, true);
 }
 
+static tas_status reference_read_later(tas_device *device, const mem *m, uint64_t offset, void *to, uint64_t bytes,
+                                       void *after, void **ticket)
+{
+    (void)after;
+    (void)ticket;
+    return reference_read(device, m, offset, to, bytes);
+}
+
 static tas_status reference_await(tas_device *device, void *ticket)
 {
     (void)device;
@@ -109,6 +117,7 @@ static const device_driver driver = {
     .write = reference_write,
     .read = reference_read,
     .write_later = reference_write_later,
+    .read_later = reference_read_later,
     .await = reference_await,
     .mark = reference_ticket,
     .join = reference_ticket,

@@ -98,7 +98,7 @@ static tas_status read(tas_device *device, const mem *m, uint64_t offset, void *
     return end_wait(device);
 }
 
-/* The queue for streams, created for the first one. */
+/* The queue for transfers beside the launches, created for the first one. */
 static tas_status get_transfers(tas_device *device)
 {
     opencl_device *cl = device->cl;
@@ -117,25 +117,52 @@ static tas_status join(tas_device *device, void **ticket)
     return error ? error_fail(device, error, "clWaitForEvents") : TAS_OK;
 }
 
+/* What a transfer beside the launches waits for: `after`, and the one before it, so that it fails if that did. */
+static cl_uint list_waits(void *after, void *ticket, cl_event waits[2])
+{
+    cl_uint count = 0;
+    if (after) waits[count++] = after;
+    if (ticket) waits[count++] = ticket;
+    return count;
+}
+
+/* A transfer that was accepted. */
+static tas_status begin_transfer(tas_device *device, cl_event done, uint64_t bytes, void **ticket)
+{
+    opencl_device *cl = device->cl;
+    if (*ticket) clReleaseEvent(*ticket);
+    *ticket = done;
+    events_keep_stream(device, done, bytes);
+    const cl_int error = clFlush(cl->transfers);
+    return error ? error_fail(device, error, "clFlush") : TAS_OK;
+}
+
 static tas_status write_later(tas_device *device, const mem *m, const void *from, uint64_t bytes, void *after,
                               void **ticket)
 {
     if (fork_is_child()) return fork_check(device->context);
     opencl_device *cl = device->cl;
-    cl_event before[2], done = NULL;
-    cl_uint count = 0;
+    cl_event waits[2], done = NULL;
     tas_status status = get_transfers(device);
     if (status || !bytes) return status;
-    if (after) before[count++] = after;
-    if (*ticket) before[count++] = *ticket; /* so that the new one fails if the earlier one did */
+    const cl_uint count = list_waits(after, *ticket, waits);
     cl_int error =
-        clEnqueueWriteBuffer(cl->transfers, m->cl, CL_FALSE, 0, bytes, from, count, count ? before : NULL, &done);
-    if (error) return error_fail(device, error, "clEnqueueWriteBuffer");
-    if (*ticket) clReleaseEvent(*ticket);
-    *ticket = done;
-    events_keep_stream(device, done, bytes);
-    error = clFlush(cl->transfers);
-    return error ? error_fail(device, error, "clFlush") : TAS_OK;
+        clEnqueueWriteBuffer(cl->transfers, m->cl, CL_FALSE, 0, bytes, from, count, count ? waits : NULL, &done);
+    return error ? error_fail(device, error, "clEnqueueWriteBuffer") : begin_transfer(device, done, bytes, ticket);
+}
+
+static tas_status read_later(tas_device *device, const mem *m, uint64_t offset, void *to, uint64_t bytes, void *after,
+                             void **ticket)
+{
+    if (fork_is_child()) return fork_check(device->context);
+    opencl_device *cl = device->cl;
+    cl_event waits[2], done = NULL;
+    tas_status status = get_transfers(device);
+    if (status || !bytes) return status;
+    const cl_uint count = list_waits(after, *ticket, waits);
+    cl_int error =
+        clEnqueueReadBuffer(cl->transfers, m->cl, CL_FALSE, offset, bytes, to, count, count ? waits : NULL, &done);
+    return error ? error_fail(device, error, "clEnqueueReadBuffer") : begin_transfer(device, done, bytes, ticket);
 }
 
 static tas_status await(tas_device *device, void *ticket)
@@ -234,6 +261,7 @@ const device_driver driver_table = {
     .write = write,
     .read = read,
     .write_later = write_later,
+    .read_later = read_later,
     .await = await,
     .mark = mark,
     .join = join,
